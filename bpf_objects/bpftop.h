@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What both sides share: the BPF programs write these, user space reads them. Plain C types and explicit sizes, because cffi
+ * reads this file too. docs/counting.md says what every cell means. */
+#ifndef BPFTOP_H
+#define BPFTOP_H
+
+#define PROTOCOL_ARP 256
+#define PROTOCOL_LLDP 257
+#define PROTOCOL_MPLS 258
+#define PROTOCOL_PPPOE 259
+#define PROTOCOL_OTHER_ETHERTYPE 260
+#define PROTOCOL_LENGTH_802_3 261
+#define PROTOCOL_TRUNCATED 262
+#define PROTOCOL_MALFORMED 263
+#define PROTOCOLS 264
+
+#define L3_IPV4 0
+#define L3_IPV6 1
+#define L3_ARP 2
+#define L3_OTHER 3
+#define L3_CLASSES 4
+
+#define CAST_UNICAST 0
+#define CAST_MULTICAST 1
+#define CAST_BROADCAST 2
+#define CASTS 3
+
+#define SIZE_BINS 7
+
+#define TCP_SYN 0
+#define TCP_SYN_ACK 1
+#define TCP_FIN 2
+#define TCP_RST 3
+#define TCP_OTHER 4
+#define TCP_CLASSES 5
+
+#define UDP_PORTS 7
+
+#define ICMP_TYPES 256
+
+#define FRAGMENT_FIRST 0
+#define FRAGMENT_LATER 1
+#define FRAGMENT_PARTS 2
+
+#define VLAN_DEPTHS 2
+
+struct cell {
+	unsigned long long packets;
+	unsigned long long bytes;
+};
+
+/* The one entry of the second map. The size bins are the innermost index so that the two cells of a super-frame share a cache line. */
+struct breakdown {
+	struct cell joint[L3_CLASSES][CASTS][SIZE_BINS];
+	struct cell tcp_flags[TCP_CLASSES];
+	struct cell udp_ports[UDP_PORTS];
+	struct cell fragments[FRAGMENT_PARTS];
+	struct cell vlans[VLAN_DEPTHS];
+	struct cell icmp[ICMP_TYPES];
+	struct cell icmpv6[ICMP_TYPES];
+};
+
+#endif

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Cursor parsers: each reads one header and says what comes next. docs/counting.md is the specification. */
+#ifndef PARSE_BPF_H
+#define PARSE_BPF_H
+
+#include <linux/bpf.h>
+#include <stddef.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpftop.h"
+
+#define ETHERTYPE_IPV4 0x0800
+#define ETHERTYPE_ARP 0x0806
+#define ETHERTYPE_VLAN 0x8100
+#define ETHERTYPE_IPV6 0x86dd
+#define ETHERTYPE_MPLS 0x8847
+#define ETHERTYPE_MPLS_MULTICAST 0x8848
+#define ETHERTYPE_PPPOE_DISCOVERY 0x8863
+#define ETHERTYPE_PPPOE_SESSION 0x8864
+#define ETHERTYPE_QINQ 0x88a8
+#define ETHERTYPE_LLDP 0x88cc
+#define ETHERTYPE_FIRST 0x0600 /* below: an 802.3 length */
+
+#define L4_HOP_BY_HOP 0
+#define L4_ICMP 1
+#define L4_TCP 6
+#define L4_UDP 17
+#define L4_ROUTING 43
+#define L4_FRAGMENT 44
+#define L4_ICMPV6 58
+#define L4_DESTINATION 60
+#define L4_MOBILITY 135
+
+#define IPV6_CHAIN_MAX 8
+#define ETH_BYTES 14
+#define VLAN_BYTES 4
+#define VLAN_TAGS_MAX 2
+#define ETH_TAGGED_BYTES (ETH_BYTES + VLAN_TAGS_MAX * VLAN_BYTES)
+
+/* Cells of struct breakdown as one flat array; index 0 is a joint cell, so 0 can say "no further cell". */
+#define CELL(field) ((__u32)(offsetof(struct breakdown, field) / sizeof(struct cell)))
+#define CELLS ((__u32)(sizeof(struct breakdown) / sizeof(struct cell)))
+
+struct ipv4_header {
+	__u8 version_ihl;
+	__u8 tos;
+	__be16 total_length;
+	__be16 id;
+	__be16 fragment;
+	__u8 ttl;
+	__u8 protocol;
+	__be16 checksum;
+	__u8 source[4];
+	__u8 destination[4];
+};
+
+struct ipv6_header {
+	__u8 version_class;
+	__u8 flow[3];
+	__be16 payload_length;
+	__u8 next;
+	__u8 hop_limit;
+	__u8 source[16];
+	__u8 destination[16];
+};
+
+struct ports {
+	__be16 source;
+	__be16 destination;
+	__be16 length; /* UDP */
+};
+
+/* What the parser found. */
+struct parsed {
+	__u32 protocol;
+	__u32 l3;
+	__u32 cast;
+	__u32 vlans;
+	__u32 fragment; /* cell index, 0: not a fragment */
+	__u32 detail;	/* cell index of the TCP class, UDP port or ICMP type, 0: none */
+	__u32 headers;	/* bytes up to here have been accepted */
+};
+
+/* How a program reaches its packet; a constant in each instance. */
+enum access {
+	XDP_PLAIN,	/* packet memory; the frame is linear */
+	XDP_FRAGS,	/* packet memory as far as it is linear */
+	XDP_FRAGS_COPY, /* bpf_xdp_load_bytes: all of the frame */
+	TC,		/* packet memory as far as it is linear */
+	TC_COPY,	/* bpf_skb_load_bytes: all of the frame */
+};
+
+struct cursor {
+	void *ctx;
+	void *start;
+	void *end;
+	__u32 length; /* of the whole frame */
+	__u32 at;
+	enum access access;
+};
+
+enum {
+	PARSED = 0,
+	BEYOND_LINEAR = 1, /* count again by copies */
+};
+
+/* The last next-header of an IPv6 chain. Global functions, because those are verified once, for any argument: inlined and
+ * unrolled, eight headers exceed a million verified instructions. 5.10 lets them return a number only, so the result is packed:
+ * the protocol, how the chain ended, and where. */
+enum { CHAIN_WHOLE, CHAIN_FIRST_FRAGMENT, CHAIN_LATER_FRAGMENT, CHAIN_MALFORMED };
+#define CHAIN_PACK(protocol, end, at) ((int)((at) << 10 | (end) << 8 | (protocol)))
+#define CHAIN_PROTOCOL(chain) ((chain) & 0xff)
+#define CHAIN_END(chain) (((chain) >> 8) & 3)
+#define CHAIN_AT(chain) ((__u32)(chain) >> 10)
+#define CHAIN_AT_MAX 20000 /* 8 headers of at most 2048 bytes behind L2, tags and IPv6 */
+static __always_inline int ipv6_chain(struct cursor *c, __u32 end, __u32 next);
+
+/* `bytes` at `at`, or NULL where they are not in reach. */
+static __always_inline void *peek(struct cursor *c, __u32 at, __u32 bytes, void *scratch)
+{
+	void *here;
+
+	if (c->access == XDP_FRAGS_COPY || c->access == TC_COPY) {
+		if (c->access == TC_COPY ? bpf_skb_load_bytes(c->ctx, at, scratch, bytes) : bpf_xdp_load_bytes(c->ctx, at, scratch, bytes))
+			return NULL;
+		asm volatile("" : "+r"(scratch)); /* or clang adds to it by "or", which the verifier refuses on a pointer */
+		return scratch;
+	}
+	here = c->start + at;
+	return here + bytes > c->end ? NULL : here;
+}
+
+/* Called when peek() found nothing: the frame ends here, or only its linear part does. */
+static __always_inline int short_of(struct cursor *c, struct parsed *p, __u32 bytes)
+{
+	if (c->at + bytes <= c->length)
+		return BEYOND_LINEAR;
+	p->protocol = PROTOCOL_TRUNCATED;
+	return PARSED;
+}
+
+static __always_inline int as(struct parsed *p, __u32 protocol)
+{
+	p->protocol = protocol;
+	return PARSED;
+}
+
+static __always_inline int malformed(struct parsed *p)
+{
+	p->fragment = 0;
+	return as(p, PROTOCOL_MALFORMED);
+}
+
+/* Tables instead of branches, here and below: what is read from a table is one unknown value to the verifier, where branches
+ * would multiply the paths it walks (94 000 instructions with branches, see `make bench` for what is left). */
+
+/* The seven ports in the slots of a perfect hash over their network byte order. */
+#define PORT_SLOT(port) ((__u32)(port) * 313 >> 9 & 7)
+const struct port_slot {
+	__be16 port;
+	__u16 cell;
+} port_slots[8] = {
+	{ 0, 0 }, /* port 0 falls here, into no cell */
+	{ bpf_htons(123), CELL(udp_ports[2]) },
+	{ bpf_htons(1900), CELL(udp_ports[5]) },
+	{ bpf_htons(11211), CELL(udp_ports[6]) },
+	{ bpf_htons(161), CELL(udp_ports[3]) },
+	{ bpf_htons(19), CELL(udp_ports[0]) },
+	{ bpf_htons(53), CELL(udp_ports[1]) },
+	{ bpf_htons(389), CELL(udp_ports[4]) },
+};
+
+#define TCP_CLASS_FLAGS 0x17 /* FIN 1, SYN 2, RST 4, ACK 16 */
+const __u8 tcp_classes[TCP_CLASS_FLAGS + 1] = {
+	[0] = TCP_OTHER,   [1] = TCP_FIN,  [2 ... 3] = TCP_SYN,	     [4 ... 7] = TCP_RST,
+	[16] = TCP_OTHER, [17] = TCP_FIN, [18 ... 19] = TCP_SYN_ACK, [20 ... 23] = TCP_RST,
+};
+
+/* 1 where a 16-bit value is 0, else 0, without a branch. */
+static __always_inline __u32 is_zero16(__u32 value)
+{
+	return (value - 1) >> 31;
+}
+
+static __always_inline int parse_tcp(struct cursor *c, struct parsed *p, __u32 left)
+{
+	__u8 scratch[2], *offset_flags;
+	__u32 header;
+
+	if (left < 20)
+		return malformed(p);
+	offset_flags = peek(c, c->at + 12, sizeof(scratch), scratch);
+	if (!offset_flags)
+		return short_of(c, p, 14);
+	header = (offset_flags[0] >> 4) * 4;
+	/* Options of a first fragment may go on in the next one. */
+	if (header < 20 || (header > left && !p->fragment))
+		return malformed(p);
+	p->detail = CELL(tcp_flags) + tcp_classes[offset_flags[1] & TCP_CLASS_FLAGS];
+	p->headers = c->at + (header < left ? header : left);
+	return as(p, L4_TCP);
+}
+
+static __always_inline int parse_udp(struct cursor *c, struct parsed *p, __u32 left, int tx)
+{
+	struct ports scratch, *udp;
+	__u32 length, slot;
+	__be16 port;
+
+	if (left < 8)
+		return malformed(p);
+	udp = peek(c, c->at, sizeof(scratch), &scratch);
+	if (!udp)
+		return short_of(c, p, sizeof(scratch));
+	length = bpf_ntohs(udp->length);
+	if (length < 8 && (length || left <= 65535))
+		return malformed(p);
+	port = tx ? udp->destination : udp->source;
+	slot = PORT_SLOT(port);
+	p->detail = port_slots[slot].cell * is_zero16(port ^ port_slots[slot].port);
+	p->headers = c->at + 8;
+	return as(p, L4_UDP);
+}
+
+static __always_inline int parse_icmp(struct cursor *c, struct parsed *p, __u32 left, __u32 least, __u32 protocol)
+{
+	__u8 scratch[1], *type;
+
+	if (left < least)
+		return malformed(p);
+	type = peek(c, c->at, sizeof(scratch), scratch);
+	if (!type)
+		return short_of(c, p, sizeof(scratch));
+	p->detail = (protocol == L4_ICMP ? CELL(icmp) : CELL(icmpv6)) + *type;
+	return as(p, protocol);
+}
+
+static __always_inline int parse_transport(struct cursor *c, struct parsed *p, __u32 left, __u32 protocol, int tx)
+{
+	p->headers = c->at;
+	if (protocol == L4_TCP)
+		return parse_tcp(c, p, left);
+	if (protocol == L4_UDP)
+		return parse_udp(c, p, left, tx);
+	if (protocol == L4_ICMP && p->l3 == L3_IPV4)
+		return parse_icmp(c, p, left, 8, L4_ICMP);
+	if (protocol == L4_ICMPV6 && p->l3 == L3_IPV6)
+		return parse_icmp(c, p, left, 4, L4_ICMPV6);
+	return as(p, protocol);
+}
+
+/* A later fragment has no transport header; TCP's classes add up to TCP all the same. */
+static __always_inline int later_fragment(struct cursor *c, struct parsed *p, __u32 protocol)
+{
+	p->headers = c->at;
+	p->fragment = CELL(fragments[FRAGMENT_LATER]);
+	if (protocol == L4_TCP)
+		p->detail = CELL(tcp_flags[TCP_OTHER]);
+	return as(p, protocol);
+}
+
+static __always_inline int parse_ipv4(struct cursor *c, struct parsed *p, int tx, int cast_from_ip)
+{
+	__u32 have = c->length - c->at, header, total, fragment, protocol;
+	struct ipv4_header scratch, *ip;
+
+	p->l3 = L3_IPV4;
+	ip = peek(c, c->at, sizeof(scratch), &scratch);
+	if (!ip)
+		return short_of(c, p, sizeof(scratch));
+	header = (ip->version_ihl & 0x0f) * 4;
+	if (ip->version_ihl >> 4 != 4 || header < sizeof(scratch))
+		return malformed(p);
+	if (cast_from_ip) {
+		if ((ip->destination[0] & 0xf0) == 0xe0)
+			p->cast = CAST_MULTICAST;
+		else if ((ip->destination[0] & ip->destination[1] & ip->destination[2] & ip->destination[3]) == 0xff)
+			p->cast = CAST_BROADCAST;
+	}
+	if (have < header)
+		return as(p, PROTOCOL_TRUNCATED);
+	p->headers = c->at + header;
+	total = bpf_ntohs(ip->total_length);
+	if (!total && have > 65535)
+		total = have;
+	if (total < header)
+		return malformed(p);
+	if (total > have)
+		return as(p, PROTOCOL_TRUNCATED);
+	fragment = bpf_ntohs(ip->fragment);
+	protocol = ip->protocol;
+	c->at += header;
+	if (fragment & 0x1fff)
+		return later_fragment(c, p, protocol);
+	if (fragment & 0x2000)
+		p->fragment = CELL(fragments[FRAGMENT_FIRST]);
+	return parse_transport(c, p, total - header, protocol, tx);
+}
+
+static __always_inline int is_extension(__u32 next)
+{
+	return next == L4_HOP_BY_HOP || next == L4_ROUTING || next == L4_FRAGMENT || next == L4_DESTINATION || next == L4_MOBILITY;
+}
+
+/* The body of the chain functions: `header` comes from packet memory or from a copy. */
+static __always_inline int walk_chain(void *ctx, void *start, void *stop, __u32 at, __u32 end, __u32 next, enum access access)
+{
+	struct cursor c = { .ctx = ctx, .start = start, .end = stop, .access = access };
+	__u32 kind = CHAIN_WHOLE, bytes, where;
+	__u8 scratch[8], *header;
+
+	for (int i = 0; i < IPV6_CHAIN_MAX && is_extension(next); i++) {
+		if (at > CHAIN_AT_MAX || at + sizeof(scratch) > end)
+			return CHAIN_PACK(0, CHAIN_MALFORMED, at);
+		header = peek(&c, at, sizeof(scratch), scratch);
+		if (!header)
+			return CHAIN_PACK(0, CHAIN_MALFORMED, at);
+		bytes = next == L4_FRAGMENT ? 8 : (header[1] + 1) * 8;
+		if (at + bytes > end)
+			return CHAIN_PACK(0, CHAIN_MALFORMED, at);
+		at += bytes;
+		if (next == L4_FRAGMENT) {
+			where = header[2] << 8 | header[3];
+			if (where & 0xfff8)
+				return CHAIN_PACK(header[0], CHAIN_LATER_FRAGMENT, at);
+			if (where & 1)
+				kind = CHAIN_FIRST_FRAGMENT;
+		}
+		next = header[0];
+	}
+	return CHAIN_PACK(next, is_extension(next) ? CHAIN_MALFORMED : kind, at);
+}
+
+static __always_inline int parse_ipv6(struct cursor *c, struct parsed *p, int tx, int cast_from_ip)
+{
+	__u32 have = c->length - c->at, payload, next, end;
+	struct ipv6_header scratch, *ip;
+	int chain;
+
+	p->l3 = L3_IPV6;
+	ip = peek(c, c->at, sizeof(scratch), &scratch);
+	if (!ip)
+		return short_of(c, p, sizeof(scratch));
+	if (ip->version_class >> 4 != 6)
+		return malformed(p);
+	p->headers = c->at + sizeof(scratch);
+	if (cast_from_ip && ip->destination[0] == 0xff)
+		p->cast = CAST_MULTICAST;
+	payload = bpf_ntohs(ip->payload_length);
+	if (!payload && have > 65535 + sizeof(scratch))
+		payload = have - sizeof(scratch);
+	if (sizeof(scratch) + payload > have)
+		return as(p, PROTOCOL_TRUNCATED);
+	next = ip->next;
+	c->at += sizeof(scratch);
+	end = c->at + payload;
+	if (is_extension(next)) {
+		chain = ipv6_chain(c, end, next);
+		next = CHAIN_PROTOCOL(chain);
+		c->at = CHAIN_AT(chain);
+		asm volatile("%0 &= 0x7fff" : "+r"(c->at)); /* CHAIN_AT_MAX in words that the verifier follows */
+		p->headers = c->at;
+		if (CHAIN_END(chain) == CHAIN_MALFORMED)
+			return malformed(p);
+		if (CHAIN_END(chain) == CHAIN_LATER_FRAGMENT)
+			return later_fragment(c, p, next);
+		if (CHAIN_END(chain) == CHAIN_FIRST_FRAGMENT)
+			p->fragment = CELL(fragments[FRAGMENT_FIRST]);
+	}
+	return parse_transport(c, p, end - c->at, next, tx);
+}
+
+static __always_inline int parse_other(struct parsed *p, __u16 ethertype)
+{
+	switch (ethertype) {
+	case ETHERTYPE_ARP:
+		p->l3 = L3_ARP;
+		return as(p, PROTOCOL_ARP);
+	case ETHERTYPE_LLDP:
+		return as(p, PROTOCOL_LLDP);
+	case ETHERTYPE_MPLS:
+	case ETHERTYPE_MPLS_MULTICAST:
+		return as(p, PROTOCOL_MPLS);
+	case ETHERTYPE_PPPOE_DISCOVERY:
+	case ETHERTYPE_PPPOE_SESSION:
+		return as(p, PROTOCOL_PPPOE);
+	}
+	return as(p, ethertype < ETHERTYPE_FIRST ? PROTOCOL_LENGTH_802_3 : PROTOCOL_OTHER_ETHERTYPE);
+}
+
+static __always_inline __u32 is_vlan(__be16 ethertype)
+{
+	return is_zero16(ethertype ^ bpf_htons(ETHERTYPE_VLAN)) | is_zero16(ethertype ^ bpf_htons(ETHERTYPE_QINQ));
+}
+
+/* The group bit is 1, and one more where all six bytes are 0xff. */
+static __always_inline __u32 cast_of(const __be16 *mac)
+{
+	__u64 all = mac[0] | (__u64)mac[1] << 16 | (__u64)mac[2] << 32;
+
+	return (mac[0] & 1) + ((all + 1) >> 48);
+}
+
+/* Below ETH_TAGGED_BYTES no IP header fits: tags one by one, then IP is truncated. */
+static __always_inline int parse_short_ethernet(struct cursor *c, struct parsed *p)
+{
+	__be16 scratch[7], *eth, ethertype;
+
+	eth = peek(c, 0, sizeof(scratch), scratch);
+	if (!eth)
+		return short_of(c, p, sizeof(scratch));
+	p->cast = cast_of(eth);
+	ethertype = eth[6];
+	p->headers = c->at = ETH_BYTES;
+#pragma unroll
+	for (int i = 0; i < VLAN_TAGS_MAX; i++) {
+		if (p->vlans == VLAN_TAGS_MAX || !is_vlan(ethertype))
+			break;
+		eth = peek(c, c->at, VLAN_BYTES, scratch);
+		if (!eth)
+			return short_of(c, p, VLAN_BYTES);
+		ethertype = eth[1];
+		c->at += VLAN_BYTES;
+		p->headers += VLAN_BYTES;
+		p->vlans++;
+	}
+	if (ethertype != bpf_htons(ETHERTYPE_IPV4) && ethertype != bpf_htons(ETHERTYPE_IPV6))
+		return parse_other(p, bpf_ntohs(ethertype));
+	p->l3 = ethertype == bpf_htons(ETHERTYPE_IPV4) ? L3_IPV4 : L3_IPV6;
+	return as(p, PROTOCOL_TRUNCATED);
+}
+
+/* p->vlans begins at 1 where the kernel keeps the outer tag beside the packet. */
+static __always_inline int parse_ethernet(struct cursor *c, struct parsed *p, int tx)
+{
+	__be16 scratch[ETH_TAGGED_BYTES / 2], *eth;
+	__u32 first, second;
+
+	if (c->length < ETH_TAGGED_BYTES)
+		return parse_short_ethernet(c, p);
+	eth = peek(c, 0, sizeof(scratch), scratch);
+	if (!eth)
+		return BEYOND_LINEAR;
+	p->cast = cast_of(eth);
+	first = is_vlan(eth[6]);
+	second = first & is_vlan(eth[8]) & (p->vlans ^ 1);
+	p->vlans += first + second;
+	c->at = ETH_BYTES + (first + second) * VLAN_BYTES;
+	p->headers = c->at;
+	eth = peek(c, c->at - 2, 2, scratch);
+	if (!eth)
+		return BEYOND_LINEAR;
+	if (*eth == bpf_htons(ETHERTYPE_IPV4))
+		return parse_ipv4(c, p, tx, 0);
+	if (*eth == bpf_htons(ETHERTYPE_IPV6))
+		return parse_ipv6(c, p, tx, 0);
+	return parse_other(p, bpf_ntohs(*eth));
+}
+
+/* Links without an L2 header (tun, wireguard, ipip): the first nibble is the IP version. */
+static __always_inline int parse_bare_ip(struct cursor *c, struct parsed *p, int tx)
+{
+	__u8 scratch[1], *version;
+
+	version = peek(c, c->at, sizeof(scratch), scratch);
+	if (!version)
+		return short_of(c, p, sizeof(scratch));
+	if (*version >> 4 == 4)
+		return parse_ipv4(c, p, tx, 1);
+	if (*version >> 4 == 6)
+		return parse_ipv6(c, p, tx, 1);
+	return malformed(p);
+}
+
+#endif

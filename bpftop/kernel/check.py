@@ -1,0 +1,39 @@
+"""Every return code of the kernel goes through ``check``; every failure becomes a sentence with the errno's name."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from bpftop.errors import BpftopError
+
+ENOTSUPP = 524  # the kernel's own "not supported"; Python and libc have no name for it
+
+
+class KernelError(BpftopError):
+    """The kernel said no. ``errno`` is positive, ``errno_name`` its name; ``log`` holds libbpf's and the verifier's words, if any."""
+
+    def __init__(self, sentence: str, number: int, log: str = "") -> None:
+        super().__init__(sentence)
+        self.errno = number
+        self.errno_name = errno_name(number)
+        self.log = log
+
+
+def errno_name(number: int) -> str:
+    """``EBUSY`` for 16, ``ENOTSUPP`` for 524, ``errno 600`` for a number without a name."""
+    return "ENOTSUPP" if number == ENOTSUPP else errno.errorcode.get(number, f"errno {number}")
+
+
+def errno_words(number: int) -> str:
+    """``EBUSY (Device or resource busy)``."""
+    words = "Operation not supported by this kernel" if number == ENOTSUPP else os.strerror(number)
+    return f"{errno_name(number)} ({words})"
+
+
+def check(rc: int, verb: str, remedy: str = "", log: str = "") -> int:
+    """Return ``rc`` where it is not negative; else raise KernelError: "cannot VERB: ERRNO (words); REMEDY"."""
+    if rc >= 0:
+        return rc
+    tail = f"; {remedy}" if remedy else ""
+    raise KernelError(f"cannot {verb}: {errno_words(-rc)}{tail}", -rc, log)

@@ -1,0 +1,82 @@
+"""BPF objects: opened with one program, loaded with maps of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib import resources
+
+from bpftop.errors import BpftopError
+from bpftop.kernel._libbpf import ffi, lib
+from bpftop.kernel.check import check
+from bpftop.kernel.program import Program
+
+_LOG_LINES = 3
+
+
+def object_path(name: str) -> str:
+    """Where the compiled object ``name`` is. Raises BpftopError where the installation lacks it."""
+    path = str(resources.files("bpftop") / "objects" / f"{name}.bpf.o")
+    if not os.path.exists(path):
+        raise BpftopError(f"the BPF object {path} is missing; reinstall bpftop, or run `make` in its checkout")
+    return path
+
+
+class BpfObject:
+    """One object file, loaded with only ``program`` in it.
+
+    ``constants`` sets ``const volatile __u32`` variables by name before loading. Raises KernelError when the kernel refuses; its ``log`` is
+    what the verifier said.
+    """
+
+    def __init__(self, name: str, program: str, constants: Mapping[str, int] | None = None, path: str | None = None) -> None:
+        self.name = name
+        path = path or object_path(name)
+        lib.bpftop_messages_begin()
+        self._object = lib.bpf_object__open_file(path.encode(), ffi.NULL)
+        if self._object == ffi.NULL:
+            check(-ffi.errno, f"open the BPF object {path}", "the file may be damaged: reinstall bpftop")
+        try:
+            self.program = Program(self._prepare(program, constants or {}), program)
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self, wanted: str, constants: Mapping[str, int]) -> int:
+        found = program = ffi.NULL
+        while (program := lib.bpf_object__next_program(self._object, program)) != ffi.NULL:
+            chosen = ffi.string(lib.bpf_program__name(program)).decode() == wanted
+            lib.bpf_program__set_autoload(program, chosen)
+            if chosen:
+                found = program
+        if found == ffi.NULL:
+            raise BpftopError(f"the BPF object {self.name} has no program {wanted}; reinstall bpftop")
+        for constant, value in constants.items():
+            check(lib.bpftop_set_constant(self._object, constant.encode(), value), f"set {constant} in the BPF object {self.name}")
+        rc = lib.bpf_object__load(self._object)
+        if rc < 0:
+            log = ffi.string(lib.bpftop_messages()).decode(errors="replace")
+            check(rc, f"load the BPF program {wanted}", last_words(log), log)
+        return int(lib.bpf_program__fd(found))
+
+    def map_fd(self, name: str) -> int:
+        """The file descriptor of a map; it belongs to this object."""
+        return check(lib.bpf_object__find_map_fd_by_name(self._object, name.encode()), f"find the map {name} in {self.name}")
+
+    def close(self) -> None:
+        """Unload: programs and maps go as soon as no link holds them."""
+        if self._object != ffi.NULL:
+            lib.bpf_object__close(self._object)
+            self._object = ffi.NULL
+
+
+def last_words(log: str) -> str:
+    """The verifier's last lines, in one line; empty where it said nothing."""
+    begin, end = log.find("BEGIN PROG LOAD LOG"), log.find("END PROG LOAD LOG")
+    if begin < 0:
+        return ""
+    lines = [line.strip() for line in log[begin:end].splitlines()[1:]]
+    # Register states fill the log and say nothing to most people; all of it is in KernelError.log.
+    noise = ("processed ", "verification time", "stack depth", "--", "mark_precise", "func#")
+    lines = [line for line in lines if 0 < len(line) < 120 and not line.startswith(noise)]
+    return "the verifier's last words: " + " | ".join(lines[-_LOG_LINES:]) if lines else ""

@@ -1,0 +1,182 @@
+"""The last ten minutes: samples to scroll back to, and the trends that go with them."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bpftop.model.cpu_trends import CpuTrends
+from bpftop.model.derive import snapshot
+from bpftop.model.sample import Direction, Sample
+from bpftop.model.snapshot import Flow, Snapshot
+
+KEPT_NS = 600 * 10**9
+_BUDGET_BYTES = 4 << 20
+_SAMPLE_OVERHEAD_BYTES = 6000
+
+Row = tuple[str, Direction, str]
+"""Interface label, direction, and ``packets``, ``bits``, a protocol number or ``tcp_flags/syn``."""
+
+Slices = tuple[tuple[int, int], ...]
+"""Index ranges into the series, one per cell of a trend."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What every rate was when the person said "before": the mean of the five seconds until then."""
+
+    mono_ns: int
+    rates: Mapping[Row, float]
+    cpus: Mapping[tuple[str, Direction], tuple[float | None, ...]] = field(default_factory=dict)
+    """Interface label and direction -> packets per second of every possible CPU."""
+
+
+class History:
+    """Ten minutes of samples, thinned where they would need more than a few megabytes, and one series of rates per row.
+
+    Thinning drops every second of the older samples: rates between those that are left are means over a longer time, so they stay
+    right. The series are not thinned.
+    """
+
+    def __init__(self) -> None:
+        self.samples: list[Sample] = []
+        self.cpu_trends = CpuTrends(KEPT_NS)
+        self._sizes: list[int] = []
+        self._times = array("q")
+        self._series: dict[Row, array[float]] = {}
+        self._cut: tuple[tuple[int, float, int], Slices] | None = None
+
+    def push(self, sample: Sample) -> Snapshot:
+        """Add the newest sample; the snapshot is that of the sample against the one before."""
+        before = self.samples[-1] if self.samples else None
+        latest = snapshot(before, sample)
+        if before is not None:
+            for reading in before.readings.values():  # worked out again where the person scrolls back to it
+                reading.__dict__.pop("totals", None)
+        self.samples.append(sample)
+        self._sizes.append(
+            _SAMPLE_OVERHEAD_BYTES + sum(r.values.itemsize * len(r.values) for r in sample.readings.values())
+        )
+        self.cpu_trends.push(sample)
+        self._extend(latest)
+        self._forget(sample.mono_ns - KEPT_NS)
+        self._cut = None
+        return latest
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def at(self, index: int) -> Snapshot:
+        """The snapshot of ``samples[index]`` as it was shown then. Negative indexes count from the end."""
+        index = range(len(self.samples))[index]
+        return snapshot(self.samples[index - 1] if index else None, self.samples[index])
+
+    def step(self, from_ns: int, steps: int) -> Snapshot:
+        """The snapshot that is ``steps`` samples later (or earlier) than the one of ``from_ns``, as far as there are any with rates.
+
+        Raises IndexError where nothing was pushed yet.
+        """
+        index = bisect_right([s.mono_ns for s in self.samples], from_ns) - 1 + steps
+        last = len(self.samples) - 1
+        return self.at(max(min(1, last), min(last, index)))
+
+    def slices(self, until_ns: int, cell_s: float, cells: int) -> Slices:
+        """The index ranges of ``cells`` time slices that begin at whole multiples of ``cell_s``; the last one is under way.
+
+        Slices that stand still make a trend that moves on once per ``cell_s`` and not with every tick. A slice between two samples
+        is covered by the later one.
+        """
+        wanted = (until_ns, cell_s, cells)
+        if self._cut is None or self._cut[0] != wanted:
+            cell_ns = int(cell_s * 1e9)
+            begin_ns = (until_ns // cell_ns + 1 - cells) * cell_ns
+            known = bisect_right(self._times, until_ns)
+            edges = [min(known, bisect_right(self._times, begin_ns + cell_ns * i)) for i in range(cells + 1)]
+            ranges = ((a, max(b, a + 1) if 0 < a < known else b) for a, b in zip(edges, edges[1:], strict=False))
+            self._cut = wanted, tuple(ranges)
+        return self._cut[1]
+
+    def means(self, row: Row, slices: Slices) -> list[float | None]:
+        """The mean rate of a row in each slice; None where nothing is known."""
+        values = self._series.get(row)
+        return [None if values is None else _mean(values[a:b]) for a, b in slices]
+
+    def ago(self, row: Row, until_ns: int, seconds: float = 60.0, width_s: float = 5.0) -> float | None:
+        """The mean rate of a row over ``width_s`` around ``seconds`` before ``until_ns``; None where not yet known."""
+        middle = until_ns - int(seconds * 1e9)
+        values = self._series.get(row)
+        if values is None or not self._times or self._times[0] > middle:
+            return None
+        half = int(width_s * 5e8)
+        low, high = bisect_left(self._times, middle - half), bisect_right(self._times, middle + half)
+        if low == high:  # ticks further apart than the window: the one whose interval holds this moment
+            high += 1
+        return _mean(values[low:high])
+
+    def mark(self, shown: Snapshot, seconds: float = 5.0) -> Mark:
+        """Every rate as it was in the seconds until the snapshot."""
+        high = bisect_right(self._times, shown.mono_ns)
+        low = min(high - 1, bisect_right(self._times, shown.mono_ns - int(seconds * 1e9))) if high else 0
+        means = {row: _mean(values[low:high]) for row, values in self._series.items()}
+        watched = (*shown.interfaces, shown.total)
+        return Mark(
+            shown.mono_ns,
+            {row: rate for row, rate in means.items() if rate is not None},
+            {(one.label, flow.direction): flow.cpu_rates for one in watched for flow in (one.rx, one.tx)},
+        )
+
+    def _extend(self, latest: Snapshot) -> None:
+        count = len(self._times)
+        self._times.append(latest.mono_ns)
+        watched = latest.interfaces if len(latest.interfaces) == 1 else (*latest.interfaces, latest.total)
+        counted: set[tuple[str, Direction]] = set()
+        for one in watched:
+            for flow in (one.rx, one.tx):
+                if flow.changes:
+                    counted.add((one.label, flow.direction))
+                for name, value in _rates(flow):
+                    row = (one.label, flow.direction, name)
+                    series = self._series.get(row)
+                    if series is None:
+                        series = self._series[row] = self._unseen(row, count)
+                    series.append(math.nan if value is None else value)
+        for row, series in self._series.items():
+            if len(series) == count:  # a row without packets since counting began is left out of the reading
+                series.append(0.0 if row[:2] in counted else math.nan)
+
+    def _unseen(self, row: Row, count: int) -> array[float]:
+        """The series of a row that was not there before: zero wherever its direction was counted."""
+        totals = self._series.get((row[0], row[1], "packets"))
+        if row[2] in ("packets", "bits") or totals is None:
+            return array("f", [math.nan]) * count
+        return array("f", [math.nan if math.isnan(v) else 0.0 for v in totals[:count]])
+
+    def _forget(self, oldest_ns: int) -> None:
+        gone = bisect_left(self._times, oldest_ns)
+        if gone >= 64:  # in blocks: deleting from the front of an array moves all of it
+            del self._times[:gone]
+            for series in self._series.values():
+                del series[:gone]
+        old = bisect_left([s.mono_ns for s in self.samples[:8]], oldest_ns)
+        del self.samples[:old], self._sizes[:old]
+        if sum(self._sizes) > _BUDGET_BYTES:
+            older = len(self.samples) // 2
+            del self.samples[1:older:2], self._sizes[1:older:2]
+
+
+def _rates(flow: Flow) -> list[tuple[str, float | None]]:
+    rates = [("packets", flow.totals.packets_per_sec), ("bits", flow.totals.bits_per_sec)]
+    rates += [(str(row.number), row.traffic.packets_per_sec) for row in flow.protocols]
+    rates += [(f"tcp_flags/{key[0]}", cell.packets_per_sec) for key, cell in flow.parts.get("tcp_flags", {}).items()]
+    return rates
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    total = sum(values)
+    if not math.isnan(total):
+        return total / len(values) if values else None
+    known = [v for v in values if not math.isnan(v)]
+    return sum(known) / len(known) if known else None

@@ -1,0 +1,202 @@
+"""What a screen or a document shows: one moment, with rates and shares. ``derive.snapshot`` makes it from two samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeVar
+
+from bpftop.model.protocols import protocol_name
+from bpftop.model.rates import Change, per_sec
+from bpftop.model.sample import Direction, Hook, Interface, Key
+
+Number = TypeVar("Number", int, float)
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Packets and bytes since counting began, and their rates over the last interval; None is unknown."""
+
+    packets: int | None = None
+    bytes: int | None = None
+    packets_per_sec: float | None = None
+    bits_per_sec: float | None = None
+
+    @property
+    def mean_size_bytes(self) -> float | None:
+        if not self.packets_per_sec or self.bits_per_sec is None:
+            return None
+        return self.bits_per_sec / 8 / self.packets_per_sec
+
+
+NOTHING = Traffic()
+
+
+@dataclass(frozen=True)
+class ProtocolRow:
+    """``number`` is the IP protocol, or a pseudo-protocol from 256 up."""
+
+    direction: Direction
+    number: int
+    name: str
+    traffic: Traffic
+
+
+@dataclass(frozen=True)
+class CpuRow:
+    """One possible CPU. ``protocols`` are those that moved in the interval, largest first."""
+
+    cpu: int
+    online: bool
+    traffic: Traffic
+    protocols: tuple[ProtocolRow, ...]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """One direction of an interface, or of all watched interfaces together."""
+
+    direction: Direction
+    hook: Hook
+    totals: Traffic = NOTHING
+    protocols: tuple[ProtocolRow, ...] = ()
+    parts: Mapping[str, Mapping[Key, Traffic]] = field(default_factory=dict)
+    """Family name (joint, tcp_flags, ...) -> row key without interface and direction -> traffic."""
+    online_cpus: tuple[int, ...] = ()
+    changes: tuple[Change, ...] = ()
+    """What the per-CPU rows are worked out from: one change per interface, none where no rate may be taken."""
+
+    def part(self, family: str, *key: int | str) -> Traffic:
+        """One cell of a breakdown; nothing counted yet is zero where the family is read at all, else unknown."""
+        rows = self.parts.get(family)
+        if rows is None:
+            return NOTHING
+        known = self.totals.packets_per_sec is not None
+        return rows.get(key, Traffic(0, 0, 0.0, 0.0) if known else Traffic(0, 0))
+
+    def along(self, label: int) -> dict[str, Traffic]:
+        """The joint cells added up along one label: 0 L3 class, 1 cast, 2 size."""
+        groups: dict[str, list[Traffic]] = {}
+        for key, traffic in self.parts.get("joint", {}).items():
+            groups.setdefault(str(key[label]), []).append(traffic)
+        return {name: add(rows) for name, rows in groups.items()}
+
+    @cached_property
+    def cpu_rates(self) -> tuple[float | None, ...]:
+        """Packets per second of every possible CPU; empty where no rate is known."""
+        return tuple(traffic.packets_per_sec for traffic in self._cpu_traffic)
+
+    @cached_property
+    def cpus(self) -> tuple[CpuRow, ...]:
+        """A row per possible CPU. Worked out when it is first asked for: most screens do not show it."""
+        moved: list[list[ProtocolRow]] = [[] for _ in self._cpu_traffic]
+        for number, cells in self._cpu_cells().items():
+            for rows, cell in zip(moved, cells, strict=True):
+                if cell.packets_per_sec:
+                    rows.append(ProtocolRow(self.direction, number, protocol_name(number), cell))
+        online = set(self.online_cpus)
+        return tuple(
+            CpuRow(cpu, cpu in online, cell, tuple(sorted(rows, key=_by_rate)))
+            for cpu, (cell, rows) in enumerate(zip(self._cpu_traffic, moved, strict=True))
+        )
+
+    @cached_property
+    def _cpu_traffic(self) -> list[Traffic]:
+        parts: list[list[Traffic]] = []
+        for paired in self.changes:
+            cells = [columns for _, columns in paired.after.per_cpu()]
+            counts = [list(map(sum, zip(*column, strict=True))) for column in zip(*cells, strict=True)]
+            gains = [list(map(total, zip(*column, strict=True))) for column in zip(*paired.cpu_gains().values(), strict=True)]
+            if cells:
+                rows = zip(zip(*counts, strict=True), zip(*gains, strict=True), strict=True)
+                parts.append([traffic(c, g, paired.elapsed_ns) for c, g in rows])
+        return [add(cells) for cells in zip(*parts, strict=True)]
+
+    def _cpu_cells(self) -> dict[int, list[Traffic]]:
+        """Protocol number -> the traffic of every possible CPU, all interfaces together."""
+        found: dict[int, list[list[Traffic]]] = {}
+        for paired in self.changes:
+            gains = paired.cpu_gains()
+            for key, columns in paired.after.per_cpu():
+                rows = [traffic(c, g, paired.elapsed_ns) for c, g in zip(zip(*columns), zip(*gains[key]))]
+                found.setdefault(int(key[-1]), []).append(rows)
+        return {number: [add(cells) for cells in zip(*parts)] for number, parts in found.items()}
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One interface with what came in and what went out. The total of several has the label ``total``."""
+
+    interface: Interface
+    rx: Flow
+    tx: Flow
+
+    @property
+    def label(self) -> str:
+        return self.interface.label
+
+    def flow(self, direction: Direction) -> Flow:
+        return self.rx if direction == "rx" else self.tx
+
+
+@dataclass(frozen=True)
+class OwnCost:
+    """What watching costs: CPU of this process in percent of one core, resident bytes, time in map reads per tick."""
+
+    cpu_pct: float | None = None
+    resident_bytes: int | None = None
+    poll_ns: int | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One moment. ``interval_ns`` is the time between the two samples; None on the first."""
+
+    seq: int
+    host: str
+    wall_ns: int
+    mono_ns: int
+    interval_ns: int | None
+    possible_cpus: int
+    online_cpus: tuple[int, ...]
+    interfaces: tuple[Watched, ...]
+    total: Watched
+    left_out: Mapping[str, str]
+    """Label -> why this interface is not part of the total: it would be counted twice."""
+    own: OwnCost
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+    def watched(self, label: str) -> Watched:
+        """The interface of that label, or the total."""
+        return next((w for w in self.interfaces if w.label == label), self.total)
+
+
+def _by_rate(row: ProtocolRow) -> float:
+    return -(row.traffic.packets_per_sec or 0.0)
+
+
+def traffic(counts: tuple[int | None, ...], gains: tuple[int | None, ...] | None, elapsed_ns: int) -> Traffic:
+    """A (packets, bytes) row and what it gained; ``gains`` None: no rate may be taken."""
+    packets, size = counts
+    if gains is None:
+        return Traffic(packets, size)
+    bytes_per_sec = per_sec(gains[1], elapsed_ns)
+    return Traffic(packets, size, per_sec(gains[0], elapsed_ns), None if bytes_per_sec is None else 8 * bytes_per_sec)
+
+
+def add(rows: Iterable[Traffic]) -> Traffic:
+    """Known values added up; None only where nothing is known."""
+    rows = tuple(rows)
+    return Traffic(
+        total(r.packets for r in rows),
+        total(r.bytes for r in rows),
+        total(r.packets_per_sec for r in rows),
+        total(r.bits_per_sec for r in rows),
+    )
+
+
+def total(values: Iterable[Number | None]) -> Number | None:
+    """The sum of what is known; None where nothing is."""
+    known = [v for v in values if v is not None]
+    return sum(known[1:], known[0]) if known else None

@@ -1,0 +1,23 @@
+"""Where samples come from: the kernel, a recording, standard input. The presenters know only this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from bpftop.model.sample import Sample
+
+
+class Source(Protocol):
+    """A stream of samples that somebody else paces.
+
+    ``samples`` blocks until the next one is there; it ends after ``close``, which any thread may call. A failure to begin or to go on is
+    a BpftopError raised by ``samples``.
+    """
+
+    def samples(self) -> Iterator[Sample]: ...
+
+    def close(self) -> None: ...
+
+    def accept_offer(self, label: str) -> None:
+        """Do what the interface's ``offer`` says (native XDP). The result shows in the samples that follow."""

@@ -1,0 +1,84 @@
+"""Numbers for people: SI units, fixed width, so that a column never moves from one tick to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+UNKNOWN = "-"
+_PREFIXES = ("", "k", "M", "G", "T", "P")
+_BARS = " ▏▎▍▌▋▊▉█"
+_SPARKS = "▁▂▃▄▅▆▇█"
+
+
+def si(value: float | None, unit: str = "") -> str:
+    """Three significant digits and an SI prefix: ``999``, ``1.24 M``, ``12.4 Mb/s``; ``-`` where unknown.
+
+    Below 1000 whole numbers are shown, except below 10, where one decimal is kept when it says something.
+    """
+    if value is None:
+        return UNKNOWN
+    scaled, prefix = float(value), 0
+    # 999.5 would be printed as "1000": round up to the next prefix before that happens
+    while scaled >= 999.5 and prefix < len(_PREFIXES) - 1:
+        scaled /= 1000
+        prefix += 1
+    if prefix == 0:
+        digits = 1 if 0 < scaled < 9.95 and abs(scaled - round(scaled)) >= 0.05 else 0
+    else:
+        digits = 2 if scaled < 9.995 else 1 if scaled < 99.95 else 0
+    suffix = f"{_PREFIXES[prefix]}{unit}"
+    return f"{scaled:.{digits}f}{' ' if suffix else ''}{suffix}"
+
+
+def pct(share: float | None) -> str:
+    """A share of 1 as whole percent; ``<1 %`` is not zero."""
+    if share is None:
+        return UNKNOWN
+    if 0 < share < 0.005:
+        return "<1 %"
+    return f"{100 * share:.0f} %"
+
+
+def factor(now: float | None, then: float | None) -> str:
+    """How many times ``then`` the value ``now`` is: ``12``, ``1.5``, ``0.2``; ``new`` where there was nothing; ``-`` where unknown."""
+    if now is None or then is None or then < 0:
+        return UNKNOWN
+    if then == 0:
+        return "new" if now > 0 else UNKNOWN
+    ratio = now / then
+    if ratio >= 9.95:
+        return f"{ratio:.0f}" if ratio < 9999.5 else ">9999"
+    return f"{ratio:.1f}".removesuffix(".0")
+
+
+def bar(share: float | None, width: int) -> str:
+    """A horizontal bar of ``width`` cells in eighths of a cell, padded with spaces."""
+    eighths = 0 if share is None else round(max(0.0, min(1.0, share)) * width * 8)
+    full, rest = divmod(eighths, 8)
+    return (_BARS[8] * full + (_BARS[rest] if rest else "")).ljust(width)
+
+
+def spark(values: Sequence[float | None], width: int, top: float | None = None) -> str:
+    """A trend of the last ``width`` values, scaled to ``top`` or to the largest; unknown is a space."""
+    shown = values[-width:]
+    peak = top if top is not None else max((v for v in shown if v is not None), default=0.0)
+    text = "".join(
+        " " if v is None else _SPARKS[min(7, int(v / peak * 7.999))] if peak > 0 else _SPARKS[0] for v in shown
+    )
+    return text.rjust(width)
+
+
+def heat(values: Sequence[float | None], width: int) -> tuple[str, int]:
+    """A strip of at most ``width`` cells for all values, and how many values share a cell: the cell shows the largest of them."""
+    if not values or width < 1:
+        return "", 1
+    each = -(-len(values) // width)
+    cells: list[float | None] = [
+        max((v for v in values[i : i + each] if v is not None), default=None) for i in range(0, len(values), each)
+    ]
+    return spark(cells, len(cells)), each
+
+
+def compact(value: float | None, unit: str = "") -> str:
+    """As ``si`` without the space, for a heading or a limit: ``10G``."""
+    return si(value, unit).replace(" ", "").replace(".00", "").removesuffix(".0")

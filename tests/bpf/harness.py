@@ -1,0 +1,75 @@
+"""Frames in by BPF_PROG_TEST_RUN, counts out of the maps."""
+
+from __future__ import annotations
+
+import struct
+from types import TracebackType
+
+from bpftop.collect.traffic import Counter, CounterProgram
+from bpftop.model.sample import Reading
+from tests.bpf.reference import Cell, Counts, Direction, Link, Skb
+
+XDP_PASS, TCX_NEXT = 2, 0xFFFFFFFF
+
+# Family -> the first word of the reference's cells
+CELL_NAMES = {
+    "protocols": "protocol",
+    "joint": "joint",
+    "tcp_flags": "tcp_flags",
+    "udp_ports": "udp_port",
+    "icmp_types": "",  # the key itself begins with icmp or icmpv6
+    "fragments": "fragment",
+    "vlans": "vlan",
+}
+
+
+def as_counts(readings: dict[str, Reading]) -> Counts:
+    """Readings of one counter in the form of the reference parser."""
+    counts: Counts = {}
+    for reading in readings.values():
+        name = CELL_NAMES[reading.family]
+        for key, (packets, size) in reading.totals.items():
+            assert packets is not None and size is not None
+            cell: Cell = (name, *key[2:]) if name else key[2:]
+            counts[cell] = (packets, size)
+    return counts
+
+
+def context(skb: Skb) -> bytes:
+    """``struct __sk_buff`` with the fields that BPF_PROG_TEST_RUN lets a caller set (linux/bpf.h)."""
+    fields = bytearray(192)
+    struct.pack_into("=II", fields, 160, skb.wire_len or 0, skb.gso_segs)
+    struct.pack_into("=I", fields, 176, skb.gso_size)
+    return bytes(fields)
+
+
+class Bench:
+    """One counting program; ``run`` gives what a frame changed."""
+
+    def __init__(self, program: CounterProgram, direction: Direction = "rx", link: Link = "ethernet") -> None:
+        self.counter = Counter(program, direction, link)
+        self.passes = TCX_NEXT if program == "count_tc" else XDP_PASS
+        self._before: Counts = {}
+
+    def run(self, frame: bytes, skb: Skb | None = None) -> Counts:
+        """Cells that the frame changed, and by how much."""
+        outcome = self.counter.program.test_run(frame, context=context(skb) if skb else b"")
+        assert outcome.retval == self.passes
+        return self.take()
+
+    def take(self) -> Counts:
+        """What changed since the last look."""
+        now = as_counts(self.counter.read("test0", 1))
+        changed = {
+            cell: (packets - self._before.get(cell, (0, 0))[0], size - self._before.get(cell, (0, 0))[1])
+            for cell, (packets, size) in now.items()
+            if self._before.get(cell) != (packets, size)
+        }
+        self._before = now
+        return changed
+
+    def __enter__(self) -> Bench:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.counter.close()

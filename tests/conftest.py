@@ -1,0 +1,69 @@
+"""What all tests share: the marker ``bpf`` for tests that need root and BPF.
+
+Where these are missing such a test is skipped, with the reason. Under ``BPFTOP_REQUIRE_BPF=1`` (as in CI) it fails
+instead, also when it skips for a reason of its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import functools
+import os
+import subprocess
+import tempfile
+from collections.abc import Generator
+
+import pytest
+from hypothesis import settings
+from hypothesis.configuration import set_hypothesis_home_dir
+
+REQUIRE_BPF = os.environ.get("BPFTOP_REQUIRE_BPF") == "1"
+
+# A shared machine stalls now and then; the time of one example says nothing.
+settings.register_profile("bpftop", deadline=None)
+settings.load_profile("bpftop")
+
+if os.geteuid() == 0 != os.stat(__file__).st_uid:
+    # Run through sudo in a person's checkout: leave no files there that only root can remove.
+    hypothesis_home = tempfile.TemporaryDirectory(prefix="bpftop-hypothesis-")
+    set_hypothesis_home_dir(hypothesis_home.name)
+
+# bpf(2) has no wrapper in libc; the numbers are in each architecture's asm/unistd.h.
+BPF_SYSCALL = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc64le": 361}
+
+
+@functools.cache
+def bpf_obstacle() -> str | None:
+    """Why BPF tests cannot run here, or None: makes a map and a network namespace, which no privilege bit foretells."""
+    number = BPF_SYSCALL.get(os.uname().machine)
+    if number is None:
+        return f"the number of bpf(2) on {os.uname().machine} is not known"
+    # union bpf_attr of BPF_MAP_CREATE: BPF_MAP_TYPE_ARRAY, key_size, value_size, max_entries
+    attributes = (ctypes.c_uint32 * 4)(2, 4, 8, 1)
+    libc = ctypes.CDLL(None, use_errno=True)
+    map_fd = libc.syscall(number, 0, attributes, ctypes.sizeof(attributes))
+    if map_fd < 0:
+        refusal = errno.errorcode[ctypes.get_errno()]
+        return f"bpf(2) refuses to make a map: {refusal} (root and a kernel with BPF are needed)"
+    os.close(map_fd)
+    unshare = subprocess.run(["unshare", "--net", "true"], capture_output=True, text=True)
+    return f"no new network namespace: {unshare.stderr.strip()}" if unshare.returncode else None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("bpf") and (reason := bpf_obstacle()):
+        if REQUIRE_BPF:
+            pytest.fail(f"BPFTOP_REQUIRE_BPF=1, but {reason}", pytrace=False)
+        pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if REQUIRE_BPF and report.skipped and not hasattr(report, "wasxfail") and item.get_closest_marker("bpf"):
+        report.outcome = "failed"
+        report.longrepr = f"BPFTOP_REQUIRE_BPF=1, but the test skipped itself: {report.longrepr}"
+    return report
