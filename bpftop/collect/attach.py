@@ -2,24 +2,257 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from bpftop.collect.facts import gather
-from bpftop.collect.held import Failure, Held, MakeCounter, hold
+from bpftop.collect.held import Hooks, MakeCounter
+from bpftop.collect.leftovers import remove_clsact_leftovers
 from bpftop.collect.links import links_reading, lower_here
-from bpftop.collect.offloads import Offloads
-from bpftop.collect.owners import PROC, owners
+from bpftop.collect.owners import PROC
 from bpftop.collect.traffic import Counter
 from bpftop.errors import BpftopError
-from bpftop.kernel.link import remove_leftovers
 from bpftop.kernel.netdev import Device, Netdev
 from bpftop.model import hook_words as words
-from bpftop.model.hooks import CLSACT, TCX, Facts, Plan, Step, Wish, plan
-from bpftop.model.sample import DIRECTIONS, Direction, Hook, Interface, Reading
+from bpftop.model.hooks import TCX, Facts, Plan, Wish, plan
+from bpftop.model.sample import Direction, Interface, Reading
 
-LOAD_WINDOW_NS = 1_000_000_000
+NS_PER_SEC = 1_000_000_000
+LOAD_WINDOW_NS = NS_PER_SEC  # a burst that is shorter is no load
 FIRST_LOAD_WINDOW_NS = 20_000_000  # 2.5 MB at the limit; a longer look would delay the first screen
+
+
+class Attachment:
+    """The programs on one interface.
+
+    ``open``, ``step`` and ``close`` belong to one thread, which stays in the network namespace of ``netdev``; any
+    thread may call ``accept_offer``. After each ``step``, ``counters`` are to be read with ``epoch``, and ``links`` is
+    the kernel's own count, None while it cannot be seen. ``epoch`` changes when the counters begin again at zero.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        wish: Wish,
+        netdev: Netdev,
+        *,
+        netns: str | None = None,
+        proc: Path = PROC,
+        make_counter: MakeCounter = Counter,
+        load_window_ns: int = LOAD_WINDOW_NS,
+    ) -> None:
+        self.label = label
+        self.epoch = 0
+        self.links: Reading | None = None
+        self._wish, self._netdev, self._netns, self._proc = wish, netdev, netns, proc
+        self._hooks = Hooks(netdev, proc, make_counter)
+        self._device: Device  # as it was last seen; from open() on
+        self._facts: Facts
+        self._plan: Plan
+        self._load = Load(load_window_ns)
+        self._state: Literal["here", "moved", "gone"] = "here"
+        self._notices: dict[str, tuple[str, ...]] = {}
+        self._offer: str | None = None
+        self._accepted = False
+        self._links_epoch = 0
+        self._counting_since_ns: int | None = None
+        self._speed: int | None = None
+
+    @property
+    def counters(self) -> Mapping[Direction, Counter]:
+        """The counters that are attached now; none for a direction that has rtnetlink totals only."""
+        return {direction: held.counter for direction, held in self._hooks.held.items()}
+
+    def accept_offer(self) -> None:
+        """Do at the next step what ``Interface.offer`` says."""
+        self._accepted = True
+
+    def measure_costs(self) -> None:
+        """Time the attached programs on copies, some 20 ms each; the interface's hooks have it from the next step
+        on."""
+        self._hooks.measure_costs()
+
+    def open(self) -> None:
+        """Attach. BpftopError: no such interface, or a forced mode that does not hold."""
+        device = self._netdev.find(self.label)
+        try:
+            self._begin(device)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Detach, and put back what generic XDP and clsact would leave. To be called in every case; twice is fine."""
+        self._hooks.release()
+
+    def step(self, now_ns: int) -> Interface:
+        """Look after the interface, and say what it is now. ``now_ns`` is CLOCK_MONOTONIC. To be called before
+        reading."""
+        start_ns = time.monotonic_ns()
+        device = self._find_again()
+        cost_ns = time.monotonic_ns() - start_ns
+        self.links = None
+        if device is not None:
+            self.links = links_reading(self.label, device, start_ns + cost_ns // 2, cost_ns, self._links_epoch)
+            if device.up and not self._device.up:
+                self._speed = self._netdev.speed_bits_per_sec(device, self._netdev.driver(device))
+            self._device = device
+            self._look_after(device, now_ns)
+        return self._interface()
+
+    def _begin(self, device: Device) -> None:
+        self._device, self._first_name, self._state = device, device.name, "here"
+        self._notices = {"leftovers": remove_clsact_leftovers(self._netdev, device, self._proc)}
+        self._speed = self._netdev.speed_bits_per_sec(device, self._netdev.driver(device))
+        facts = gather(self._netdev, device, self._proc)
+        if facts.is_quiet and self._wish.attach in ("auto", "native") and not self._wish.consent:
+            facts = replace(facts, rx_bits_per_sec=self._first_load(device))
+        self._carry_out(plan(facts, self._wish), facts)
+
+    def _carry_out(self, planned: Plan, facts: Facts) -> None:
+        if planned.refusal is not None:
+            raise BpftopError(planned.refusal)
+        notices = self._hooks.carry_out(planned, facts, self._device)
+        self._facts, self._plan, self._offer = facts, planned, planned.offer
+        self._notices["plan"] = planned.notices + notices
+        self._load.restart()
+        self.epoch += 1
+        self._counting_since_ns = time.time_ns()
+
+    def _first_load(self, device: Device) -> float | None:
+        """Bits per second received just now; None where the device went away."""
+        meter = Load(FIRST_LOAD_WINDOW_NS)
+        meter.update(time.monotonic_ns(), device.counters["rx_bytes"])
+        time.sleep(FIRST_LOAD_WINDOW_NS / NS_PER_SEC)
+        again = self._netdev.device(device.ifindex)
+        return None if again is None else meter.update(time.monotonic_ns(), again.counters["rx_bytes"])
+
+    def _find_again(self) -> Device | None:
+        """The watched device, wherever it went; None while it is not in this namespace."""
+        device = self._netdev.device(self._device.ifindex)
+        if device is not None and (self._state == "here" or self._is_same(device)):
+            self._arrived()
+            return device
+        linked = self._hooks.device_index()
+        if not linked:
+            return self._await_return()
+        device = self._netdev.device(linked) if linked != self._device.ifindex else None
+        if device is not None and self._is_same(device):  # back from where its ifindex was taken
+            self._arrived()
+            return device
+        self._state = "moved"
+        self._notices["where"] = (words.moved(self.label),)
+        return None
+
+    def _arrived(self) -> None:
+        if self._state != "here":
+            self._state = "here"
+            self._notices.pop("where", None)
+
+    def _is_same(self, device: Device) -> bool:
+        return (device.kind, device.address) == (self._device.kind, self._device.address)
+
+    def _await_return(self) -> Device | None:
+        """The device is no more; one with the name that was asked for takes its place."""
+        self._hooks.release()
+        self._state, self._offer, self._accepted = "gone", None, False
+        self._notices = {"where": (words.gone(self.label),)}
+        device = self._netdev.device(self.label)
+        if device is None:
+            return None
+        self._links_epoch += 1
+        try:
+            self._begin(device)
+        except BpftopError as error:
+            self._hooks.release()
+            if self._netdev.device(device.ifindex) is None:
+                self._state = "gone"
+                return None
+            self._carry_out(Plan(notices=(str(error),)), gather(self._netdev, device, self._proc))
+        self._notices["where"] = (words.back(self.label, device.ifindex),)
+        return device
+
+    def _look_after(self, device: Device, now_ns: int) -> None:
+        self._notices["name"] = (words.renamed(self.label, device.name),) if device.name != self._first_name else ()
+        self._facts = replace(self._facts, name=device.name)
+        detached = [held for held in self._hooks.held.values() if held.is_detached(self._netdev, device)]
+        if detached:
+            self._give_up({held.direction for held in detached})
+        if self._accepted:
+            self._accepted = False
+            facts = gather(self._netdev, device, self._proc)
+            self._carry_out(plan(facts, replace(self._wish, accepted=True)), facts)
+        load = self._load.update(now_ns, device.counters["rx_bytes"])
+        native = "rx" in self._hooks.held and self._hooks.held["rx"].step.mode == "native"
+        if load is not None and native and self._plan.retreats and load >= self._wish.load_limit_bits_per_sec:
+            self._retreat(replace(self._facts, rx_bits_per_sec=load))
+
+    def _give_up(self, directions: set[Direction]) -> None:
+        """Somebody detached our programs. They are not put back: whoever did it meant it. RX by XDP goes on by TCX."""
+        if self._netdev.device(self._device.ifindex) is None:
+            return  # no: the device went away just now, which the next step sees
+        lost = {direction: self._hooks.held[direction].step for direction in directions}
+        tx = (TCX,) if "tx" in self._hooks.held and "tx" not in lost else ()
+        if "rx" in lost and lost["rx"].hook == "xdp":
+            self._carry_out(Plan((TCX,), tx, self._plan.link_layer), self._facts)
+        else:
+            for direction in directions:
+                self._hooks.drop(direction)
+        held = self._hooks.held.get("rx")
+        self._notices["lost"] = tuple(
+            words.detached(self._facts, step, direction, held.step if held and direction == "rx" else None)
+            for direction, step in lost.items()
+        )
+
+    def _retreat(self, facts: Facts) -> None:
+        """Too much for native XDP: TCX from now on, unless somebody asks for XDP again."""
+        offer = words.offer(facts) if self._wish.terminal else None
+        notices = (words.retreated(facts),)
+        self._carry_out(Plan((TCX,), (TCX,), self._plan.link_layer, notices=notices, offer=offer), facts)
+
+    def _interface(self) -> Interface:
+        device = self._device
+        return Interface(
+            label=self.label,
+            name=device.name,
+            ifindex=device.ifindex,
+            state=("up" if device.up else "down") if self._state == "here" else self._state,
+            kind=device.kind,
+            driver=self._facts.driver,
+            netns=self._netns,
+            mtu=device.mtu,
+            speed_bits_per_sec=self._speed,
+            master=device.master,
+            lower=lower_here(device),
+            counting_since_ns=self._counting_since_ns if self._hooks.held else None,
+            hooks=self._hooks.hooks(),
+            notices=tuple(sentence for sentences in self._notices.values() for sentence in sentences),
+            offer=self._offer,
+        )
+
+
+class Load:
+    """Bits per second out of a byte counter, over windows of at least ``window_ns``."""
+
+    def __init__(self, window_ns: int) -> None:
+        self._window_ns = window_ns
+        self._mark: tuple[int, int] | None = None
+
+    def restart(self) -> None:
+        self._mark = None
+
+    def update(self, now_ns: int, total_bytes: int) -> float | None:
+        """The rate since the last window; None inside a window, at its first look and when the counter went
+        backwards."""
+        if self._mark is None:
+            self._mark = now_ns, total_bytes
+            return None
+        since_ns, before_bytes = self._mark
+        elapsed_ns = now_ns - since_ns
+        if elapsed_ns < self._window_ns:
+            return None
+        self._mark = now_ns, total_bytes
+        return None if total_bytes < before_bytes else (total_bytes - before_bytes) * 8 * NS_PER_SEC / elapsed_ns

@@ -1,4 +1,5 @@
-"""What has to be known of a device before a plan is made. Nothing here changes anything, and nothing needs a capability."""
+"""What has to be known of a device before a plan is made. Nothing here changes anything, and nothing needs a
+capability."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ from bpftop.model.hooks import GENERIC_SWITCHES_OFF, Facts, Occupant
 CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_BPF = 12, 21, 39
 
 
-def gather(netdev: Netdev, device: Device, rx_bits_per_sec: float | None = None, proc: Path = PROC) -> Facts:
-    """The facts of one device now."""
+def gather(netdev: Netdev, device: Device, proc: Path = PROC) -> Facts:
+    """The facts of one device now, but for its load."""
     driver = netdev.driver(device)
     return Facts(
         name=device.name,
@@ -26,7 +27,6 @@ def gather(netdev: Netdev, device: Device, rx_bits_per_sec: float | None = None,
         mtu=device.mtu,
         native=netdev.native_xdp(device.ifindex),
         legs=_legs(netdev, device) if device.kind == "bond" else (),
-        rx_bits_per_sec=rx_bits_per_sec,
         occupants=occupants(device, proc),
         offloads=tuple(
             (below.name, offload)
@@ -44,7 +44,8 @@ def _legs(netdev: Netdev, bond: Device) -> tuple[str | None, ...]:
 
 
 def with_lowers(netdev: Netdev, device: Device) -> list[Device]:
-    """The device, and all that lie below it: ports, legs, the device under a vlan or macvlan. Generic XDP reaches them."""
+    """The device, and all that lie below it: ports, legs, the device under a vlan or macvlan. Generic XDP reaches
+    them."""
     everything = netdev.devices() if device.kind and device.kind != "veth" else [device]
     found, queue = {device.ifindex: device}, [device]
     while queue:

@@ -1,19 +1,23 @@
-"""Programs on their hooks: trying the steps of a plan, and what came of it."""
+"""Programs on the hooks of one device: the steps of a plan are tried, and what holds is kept until it is released."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from bpftop.collect.facts import occupants
+from bpftop.collect.offloads import Offloads
 from bpftop.collect.traffic import Counter
+from bpftop.errors import BpftopError
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.link import Clsact, Link
 from bpftop.kernel.netdev import Device, Netdev
 from bpftop.model import hook_words as words
-from bpftop.model.hooks import Facts, LinkLayer, ProgramName, Step, remaining
-from bpftop.model.sample import Direction, Hook
+from bpftop.model.hooks import CLSACT, GENERIC, OCCUPIED, Facts, LinkLayer, Plan, ProgramName, Step, remaining
+from bpftop.model.sample import DIRECTIONS, Direction, Hook
 
 MakeCounter = Callable[[ProgramName, Direction, LinkLayer], Counter]
 
@@ -27,9 +31,6 @@ class Held:
     counter: Counter
     attachment: Link | Clsact
     prog_id: int
-
-    def hook(self, ns_per_packet: float | None) -> Hook:
-        return Hook(self.step.hook, self.step.mode, self.prog_id, ns_per_packet, self.counter.batch)
 
     def device_index(self) -> int:
         """ifindex of the device that the link is on, in that device's namespace; 0 where it is on none, or no link."""
@@ -51,7 +52,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Failure:
-    """A step that did not hold, and whether its program did not even load."""
+    """A step that did not hold. ``loading``: the kernel refused the program, not the hook."""
 
     step: Step
     error: KernelError
@@ -59,50 +60,140 @@ class Failure:
 
     def fallback(self, facts: Facts, held: Step | None) -> str:
         """The notice about it."""
-        if self._verifier_speaks:
+        if self.loading and self.error.errno != errno.EPERM:
             return words.not_loaded(facts, str(self.error), held)
         return words.fallback(facts, self.step, self.error.errno, held)
 
     def sentence(self, facts: Facts) -> str:
         """The error about it."""
-        if self._verifier_speaks:
+        if self.loading and self.error.errno != errno.EPERM:
             return words.not_loaded(facts, str(self.error), None)
         return words.failure(facts, self.step, self.error.errno)
 
-    @property
-    def _verifier_speaks(self) -> bool:
-        """The kernel refused the program itself, and not for lack of permission."""
-        return self.loading and self.error.errno != errno.EPERM
 
+class Hooks:
+    """What is attached to one device."""
 
-def hold(
-    steps: Sequence[Step], direction: Direction, ifindex: int, layer: LinkLayer, make_counter: MakeCounter
-) -> tuple[Held | None, list[Failure]]:
-    """Try the steps in their order; the first that holds, and the failures before it."""
-    failures: list[Failure] = []
-    while steps:
-        tried = _try(steps[0], direction, ifindex, layer, make_counter)
-        if isinstance(tried, Held):
-            return tried, failures
-        failures.append(tried)
-        steps = remaining(steps, tried.step, tried.error.errno)
-    return None, failures
+    def __init__(self, netdev: Netdev, proc: Path, make_counter: MakeCounter = Counter) -> None:
+        self.held: dict[Direction, Held] = {}
+        self._netdev, self._proc, self._make_counter = netdev, proc, make_counter
+        self._costs: dict[tuple[ProgramName, Direction], float | None] = {}
+        self._undo = contextlib.ExitStack()  # beyond detaching
 
+    def carry_out(self, planned: Plan, facts: Facts, device: Device) -> tuple[str, ...]:
+        """Attach as planned, then let go of what was attached before; the notices about it.
 
-def _try(step: Step, direction: Direction, ifindex: int, layer: LinkLayer, make_counter: MakeCounter) -> Held | Failure:
-    try:
-        counter = make_counter(step.program, direction, layer)
-    except KernelError as error:
-        return Failure(step, error, loading=True)
-    with contextlib.ExitStack() as undo:
-        undo.callback(counter.close)
+        BpftopError: a forced mode does not hold, or the device has gone. Then nothing has changed.
+        """
+        had_clsact = CLSACT not in planned.rx or self._netdev.has_clsact(device.ifindex)
+        offloads = Offloads(self._netdev, device) if GENERIC in planned.rx else None
+        held: dict[Direction, Held] = {}
+        notices: list[str] = []
+        with contextlib.ExitStack() as undo:
+            for direction, steps in zip(DIRECTIONS, (planned.rx, planned.tx), strict=True):
+                one, failures = self._hold(steps, direction, device, planned.link_layer)
+                if one is not None:
+                    undo.callback(one.close)
+                    held[direction] = one
+                elif failures:
+                    self._raise_if_needed(failures[0], facts, device, planned.forced and direction == "rx")
+                notices += self._notices(one, failures, facts, device)
+            undo.pop_all()
+        self.detach()
+        self.held = held
+        if offloads is not None:
+            self._undo.callback(offloads.restore)
+        if not had_clsact:
+            self._undo.callback(self._netdev.remove_empty_clsact, device.ifindex)
+        return tuple(dict.fromkeys(notices))
+
+    def _raise_if_needed(self, failure: Failure, facts: Facts, device: Device, forced: bool) -> None:
+        if self._netdev.device(device.ifindex) is None:
+            raise BpftopError(words.vanished(facts))
+        if forced:
+            raise BpftopError(failure.sentence(self._occupied_by(failure, facts, device)))
+
+    def _notices(self, one: Held | None, failures: Sequence[Failure], facts: Facts, device: Device) -> list[str]:
+        if not failures or (one is not None and one.step.hook == failures[0].step.hook):
+            return []
+        # With no hook at all the last failure is the one that something can be done about.
+        worst = failures[0] if one is not None else failures[-1]
+        return [worst.fallback(self._occupied_by(worst, facts, device), one.step if one is not None else None)]
+
+    def _occupied_by(self, failure: Failure, facts: Facts, device: Device) -> Facts:
+        """With who has taken the hook since the facts were gathered."""
+        now = self._netdev.device(device.ifindex) if failure.error.errno in OCCUPIED else None
+        return facts if now is None else replace(facts, occupants=occupants(now, self._proc))
+
+    def _hold(
+        self, steps: Sequence[Step], direction: Direction, device: Device, layer: LinkLayer
+    ) -> tuple[Held | None, list[Failure]]:
+        """The first step that holds, and the failures before it."""
+        failures: list[Failure] = []
+        while steps:
+            tried = self._try(steps[0], direction, device, layer)
+            if isinstance(tried, Held):
+                return tried, failures
+            failures.append(tried)
+            steps = remaining(steps, tried.step, tried.error.errno)
+        return None, failures
+
+    def _try(self, step: Step, direction: Direction, device: Device, layer: LinkLayer) -> Held | Failure:
         try:
-            prog_id = counter.program.prog_id
-            held = Held(step, direction, counter, _attach(step, counter, direction, ifindex), prog_id)
+            counter = self._make_counter(step.program, direction, layer)
         except KernelError as error:
-            return Failure(step, error, loading=False)
-        undo.pop_all()
-    return held
+            return Failure(step, error, loading=True)
+        with contextlib.ExitStack() as undo:
+            undo.callback(counter.close)
+            try:
+                prog_id = counter.program.prog_id
+                held = Held(step, direction, counter, _attach(step, counter, direction, device.ifindex), prog_id)
+            except KernelError as error:
+                return Failure(step, error, loading=False)
+            undo.pop_all()
+        return held
+
+    def drop(self, direction: Direction) -> None:
+        """Close one direction's."""
+        held = self.held.pop(direction, None)
+        if held is not None:
+            held.close()
+
+    def detach(self) -> None:
+        """Close what is attached, all of it though one of them fails."""
+        held, self.held = self.held, {}
+        with contextlib.ExitStack() as stack:
+            for one in held.values():
+                stack.callback(one.close)
+
+    def release(self) -> None:
+        """Detach, and put back what generic XDP and clsact leave behind."""
+        with self._undo:  # afterwards, whatever happens in detaching
+            self.detach()
+
+    def device_index(self) -> int:
+        """ifindex of the device that the links are on, in its namespace; 0 where it is no more."""
+        return next(filter(None, (held.device_index() for held in self.held.values())), 0)
+
+    def measure_costs(self) -> None:
+        """Time what is attached, on copies; some 20 ms each. Another thread than the one that attaches may do it."""
+        for direction, held in list(self.held.items()):
+            key = (held.step.program, direction)
+            if key not in self._costs:
+                try:
+                    self._costs[key] = held.counter.packet_cost_ns()
+                except KernelError:
+                    self._costs[key] = None  # no TEST_RUN here: unknown, which the screen shows
+
+    def hooks(self) -> Mapping[Direction, Hook]:
+        """Both directions, for the sample."""
+        return {direction: self._hook(self.held.get(direction)) for direction in DIRECTIONS}
+
+    def _hook(self, held: Held | None) -> Hook:
+        if held is None:
+            return Hook()
+        cost_ns = self._costs.get((held.step.program, held.direction))
+        return Hook(held.step.hook, held.step.mode, held.prog_id, cost_ns, held.counter.batch)
 
 
 def _attach(step: Step, counter: Counter, direction: Direction, ifindex: int) -> Link | Clsact:

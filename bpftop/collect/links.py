@@ -24,5 +24,6 @@ def _keys(label: str) -> tuple[Key, ...]:
 
 
 def lower_here(device: Device) -> int | None:
-    """The ifindex of the device below, where it is one of this namespace that carries the frames (a veth's peer does not)."""
+    """The ifindex of the device below, where it is one of this namespace that carries the frames (a veth's peer does
+    not)."""
     return None if device.lower_elsewhere or device.kind == "veth" else device.lower

@@ -29,9 +29,9 @@ def _holds(process: Path, prog_id: int) -> bool:
     with contextlib.suppress(OSError):  # it ended meanwhile, or is not ours to look into
         for number in os.listdir(process / "fd"):
             with contextlib.suppress(OSError):
-                if os.readlink(process / "fd" / number) in _BPF_FILES:
-                    if wanted in (process / "fdinfo" / number).read_text():
-                        return True
+                is_bpf = os.readlink(process / "fd" / number) in _BPF_FILES
+                if is_bpf and wanted in (process / "fdinfo" / number).read_text():
+                    return True
     return False
 
 

@@ -146,7 +146,7 @@ def _spans(active: bytes) -> list[tuple[str, int, int, bytes]]:
     return list(spans.values())
 
 
-def _least_ns(program: Program, frame: bytes, rounds: int = 5, repeat: int = 5000) -> int:
+def _least_ns(program: Program, frame: bytes, rounds: int = 3, repeat: int = 10_000) -> int:
     return min(program.test_run(frame, repeat).duration_ns for _ in range(rounds))
 
 

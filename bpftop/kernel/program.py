@@ -6,18 +6,7 @@ from dataclasses import dataclass
 
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.check import check
-
-
-@dataclass(frozen=True)
-class ProgramInfo:
-    """``type`` is the number of enum bpf_prog_type; sizes in bytes."""
-
-    prog_id: int
-    name: str
-    type: int
-    jited_bytes: int
-    xlated_bytes: int
-    verified_insns: int
+from bpftop.kernel.info import ProgramInfo, program_info_by_fd
 
 
 @dataclass(frozen=True)
@@ -40,7 +29,7 @@ class Program:
         return self.info().prog_id
 
     def info(self) -> ProgramInfo:
-        return program_info(self.fd)
+        return program_info_by_fd(self.fd)
 
     def test_run(self, frame: bytes, repeat: int = 1, context: bytes = b"") -> TestRun:
         """Run the program on a copy of ``frame``, ``repeat`` times. Its maps are written as by real packets.
@@ -57,11 +46,3 @@ class Program:
         check(lib.bpf_prog_test_run_opts(self.fd, opts), f"test-run the BPF program {self.name}")
         return TestRun(opts.retval, opts.duration)
 
-
-def program_info(fd: int) -> ProgramInfo:
-    """Ask the kernel about a program. Raises KernelError."""
-    info = ffi.new("struct bpf_prog_info *")
-    size = ffi.new("uint32_t *", ffi.sizeof("struct bpf_prog_info"))
-    check(lib.bpf_obj_get_info_by_fd(fd, info, size), "ask the kernel about a BPF program")
-    name = ffi.string(info.name).decode(errors="replace")
-    return ProgramInfo(info.id, name, info.type, info.jited_prog_len, info.xlated_prog_len, info.verified_insns)

@@ -70,7 +70,7 @@ def _flow(before: Sample | None, after: Sample, interface: Interface, direction:
     hook = interface.hooks.get(direction, Hook())
     reading, paired = _pair(before, after, reading_key("protocols", interface.label, direction))
     if reading is None:
-        return Flow(direction, hook, _link_totals(before, after, interface, direction), online_cpus=after.online_cpus)
+        return Flow(direction, hook, _link_totals(before, after, interface, direction))
     rows = _rows(reading, paired)
     parts = {}
     for family in BREAKDOWNS:
@@ -83,6 +83,7 @@ def _flow(before: Sample | None, after: Sample, interface: Interface, direction:
         add(rows.values()) if rows else Traffic(0, 0, *((0.0, 0.0) if paired else ())),
         tuple(_protocol_row(direction, int(key[2]), cell) for key, cell in rows.items()),
         parts,
+        after.possible_cpus,
         after.online_cpus,
         (paired,) if paired else (),
     )
@@ -127,7 +128,8 @@ def _sum_flows(flows: Sequence[Flow], direction: Direction) -> Flow:
         add(flow.totals for flow in flows),
         tuple(_protocol_row(direction, number, add(cells)) for number, cells in sorted(protocols.items())),
         {family: {key: add(cells) for key, cells in rows.items()} for family, rows in parts.items()},
-        flows[0].online_cpus if flows else (),
+        max((flow.possible_cpus for flow in flows), default=0),
+        max((flow.online_cpus for flow in flows), default=()),
         tuple(paired for flow in flows for paired in flow.changes),
     )
 

@@ -9,8 +9,11 @@ from bpftop.model.units import si
 
 if TYPE_CHECKING:
     from bpftop.model.hooks import Facts, Step
+    from bpftop.model.sample import Direction
 
-ENOTSUPP = 524  # the kernel's own "not supported"; it has no name in errno
+ENOTSUPP = 524  # the kernel's own "not supported"
+# Python has no name for the one, and calls the other ENOTSUP.
+_ERRNO_NAMES = {ENOTSUPP: "ENOTSUPP", errno.EOPNOTSUPP: "EOPNOTSUPP"}
 
 # Drivers that attach native XDP without a reset and count wire frames, and what they switch off meanwhile:
 # veth_fix_features, virtnet_xdp_set.
@@ -127,8 +130,12 @@ def fallback(facts: Facts, step: Step, number: int, held: Step | None) -> str:
 
 def not_loaded(facts: Facts, error: str, held: Step | None) -> str:
     """The counting program itself was refused; ``error`` holds the kernel's words."""
-    then = f"counting by {held}" if held else "only rtnetlink totals (please report it with the output of `bpftop doctor`)"
-    return f"No XDP program on {facts.name}: {error}; {then}." if held else f"Nothing counts on {facts.name}: {error}; {then}."
+    then = f"counting by {held}" if held else "please report it with the output of `bpftop doctor`"
+    return f"bpftop's program for {facts.name}: {error}; {then}."
+
+
+def vanished(facts: Facts) -> str:
+    return f"{facts.name} went away while bpftop attached to it; start again when it is back."
 
 
 def gone(label: str) -> str:
@@ -147,14 +154,19 @@ def renamed(label: str, name: str) -> str:
     return f"{label} is now called {name}: still counted."
 
 
-def detached(facts: Facts, step: Step, held: Step | None) -> str:
-    """Somebody else took our program away. It is not put back there: whoever did it meant it."""
-    return f"Somebody detached bpftop's {step} from {facts.name}: {f'counting by {held}' if held else 'only rtnetlink totals'}."
+def detached(facts: Facts, step: Step, direction: Direction, held: Step | None) -> str:
+    """Somebody else took our program away."""
+    then = f"counting by {held}" if held else "only rtnetlink totals"
+    return f"Somebody detached bpftop's {direction.upper()} program ({step}) from {facts.name}: {then}."
+
+
+def leftovers_stay(name: str, error: str) -> str:
+    return f"clsact filters of a killed bpftop stay on {name} ({error}); a start with sudo removes them."
 
 
 def _why(facts: Facts, step: Step, number: int) -> tuple[str, str]:
     """Reason and remedy."""
-    name = "ENOTSUPP" if number == ENOTSUPP else errno.errorcode.get(number, f"errno {number}")
+    name = _ERRNO_NAMES.get(number) or errno.errorcode.get(number, f"errno {number}")
     if number == errno.EPERM:
         return _not_permitted(facts, name)
     if number == errno.ENODEV:

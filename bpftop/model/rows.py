@@ -106,7 +106,9 @@ def protocol_lines(watched: Watched, past: Past, flags: Collection[str] = ()) ->
         lines.append(_line(str(number), protocol_name(number), 0, pair, watched, past))
         if number == TCP:
             lines += [
-                _line(f"tcp_flags/{f}", _FLAG_NAMES[f], 1, _flag(watched, f), watched, past) for f in FLAG_LABELS if f in flags
+                _line(f"tcp_flags/{f}", _FLAG_NAMES[f], 1, _flag(watched, f), watched, past)
+                for f in FLAG_LABELS
+                if f in flags
             ]
     return lines
 

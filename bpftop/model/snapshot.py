@@ -63,6 +63,7 @@ class Flow:
     protocols: tuple[ProtocolRow, ...] = ()
     parts: Mapping[str, Mapping[Key, Traffic]] = field(default_factory=dict)
     """Family name (joint, tcp_flags, ...) -> row key without interface and direction -> traffic."""
+    possible_cpus: int = 0
     online_cpus: tuple[int, ...] = ()
     changes: tuple[Change, ...] = ()
     """What the per-CPU rows are worked out from: one change per interface, none where no rate may be taken."""
@@ -108,7 +109,9 @@ class Flow:
             cells = [columns for _, columns in paired.after.per_cpu()]
             counts = [list(map(sum, zip(*column, strict=True))) for column in zip(*cells, strict=True)]
             gains = [list(map(total, zip(*column, strict=True))) for column in zip(*paired.cpu_gains().values(), strict=True)]
-            if cells:
+            if not cells:
+                parts.append([Traffic(0, 0, 0.0, 0.0)] * self.possible_cpus)
+            else:
                 rows = zip(zip(*counts, strict=True), zip(*gains, strict=True), strict=True)
                 parts.append([traffic(c, g, paired.elapsed_ns) for c, g in rows])
         return [add(cells) for cells in zip(*parts, strict=True)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Protocol
 
 from bpftop.model.sample import Sample
@@ -15,7 +15,7 @@ class Source(Protocol):
     a BpftopError raised by ``samples``.
     """
 
-    def samples(self) -> Iterator[Sample]: ...
+    def samples(self) -> Generator[Sample, None, None]: ...
 
     def close(self) -> None: ...
 

@@ -79,6 +79,7 @@ def heat(values: Sequence[float | None], width: int) -> tuple[str, int]:
     return spark(cells, len(cells)), each
 
 
-def compact(value: float | None, unit: str = "") -> str:
-    """As ``si`` without the space, for a heading or a limit: ``10G``."""
-    return si(value, unit).replace(" ", "").replace(".00", "").removesuffix(".0")
+def compact(value: float | None) -> str:
+    """As ``si`` without spaces and idle zeros, for a limit that stands in a sentence: ``10G``, ``2.5G``."""
+    number, _, prefix = si(value).partition(" ")
+    return (number.rstrip("0").rstrip(".") if "." in number else number) + prefix

@@ -42,11 +42,12 @@ def can_run(program: CounterProgram, frame: Frame) -> bool:
     return not frame.live_only or (program == "count_xdp_frags" and len(frame.wire) > LINEAR_BYTES)
 
 
+PROGRAMS: tuple[CounterProgram, ...] = ("count_xdp", "count_xdp_frags", "count_tc")
 CASES = [
     pytest.param(program, frame, id=f"{program}-{frame.name}")
-    for program in ("count_xdp", "count_xdp_frags", "count_tc")
+    for program in PROGRAMS
     for frame in named.ALL
-    if can_run(program, frame)  # type: ignore[arg-type]
+    if can_run(program, frame)
 ]
 
 
@@ -59,11 +60,11 @@ def test_named_frame_changes_exactly_its_cells(
 
 def test_there_are_at_least_60_named_frames_for_each_program() -> None:
     programs = [str(case.values[0]) for case in CASES]
-    assert all(programs.count(program) >= 60 for program in ("count_xdp", "count_xdp_frags", "count_tc"))
+    assert all(programs.count(program) >= 60 for program in PROGRAMS)
 
 
 @pytest.mark.parametrize("direction", ["rx", "tx"])
-@pytest.mark.parametrize("program", ["count_xdp", "count_xdp_frags", "count_tc"])
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_random_frames_are_counted_as_the_reference_counts_them(
     program: CounterProgram, direction: reference.Direction
 ) -> None:

@@ -1,0 +1,76 @@
+"""What a sample says of the machine and of this process."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from array import array
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bpftop.kernel.map import possible_cpus
+from bpftop.model.sample import Reading, reading_key
+
+if TYPE_CHECKING:
+    import psutil
+
+ROOT = Path("/")
+
+
+@dataclass(frozen=True)
+class Host:
+    """What does not change while the machine is up."""
+
+    name: str
+    boot_id: str
+    possible_cpus: int
+
+
+def host(root: Path = ROOT) -> Host:
+    """Ask once. A machine that hides its boot id has an empty one."""
+    try:
+        boot_id = (root / "proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        boot_id = ""
+    return Host(socket.gethostname(), boot_id, possible_cpus())
+
+
+def online_cpus(possible: int, root: Path = ROOT) -> tuple[int, ...]:
+    """CPUs that run now, from a list such as ``0-3,8``; every possible one where the kernel does not say."""
+    try:
+        text = (root / "sys/devices/system/cpu/online").read_text().strip()
+    except OSError:
+        return tuple(range(possible))
+    cpus: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        cpus += range(int(first), int(last or first) + 1)
+    return tuple(cpus)
+
+
+class OwnCost:
+    """CPU time, resident memory, and time in map reads of this process."""
+
+    def __init__(self) -> None:
+        self._poll_ns = 0
+        self._process: psutil.Process | None = None
+
+    def watch_memory(self) -> None:
+        """From now on, memory too. psutil takes 50 ms to import: not before the first screen."""
+        import psutil
+
+        self._process = psutil.Process(os.getpid())
+
+    def readings(self, polled_ns: int) -> dict[str, Reading]:
+        """``polled_ns`` is what this tick's map reads took."""
+        self._poll_ns += polled_ns
+        now_ns = time.monotonic_ns()
+        # Not psutil's cpu_times(): those come in ticks of 10 ms, which is 1 % of a second.
+        values = array("Q", (time.process_time_ns(), self._poll_ns))
+        found = {reading_key("self"): Reading("self", now_ns, 0, 0, ((),), values)}
+        if self._process is not None:
+            resident = array("Q", (self._process.memory_info().rss,))
+            found[reading_key("self_memory")] = Reading("self_memory", now_ns, 0, 0, ((),), resident)
+        return found

@@ -1,0 +1,145 @@
+"""Live samples: the one sampler. It owns the attachments, the tick and every clock reading."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack
+
+from bpftop.collect.attach import Attachment
+from bpftop.collect.host import Host, OwnCost, host, online_cpus
+from bpftop.errors import BpftopError
+from bpftop.kernel.check import KernelError
+from bpftop.kernel.netdev import Netdev
+from bpftop.kernel.netns import inside
+from bpftop.model.hooks import LOAD_LIMIT_BITS_PER_SEC, Attach, Wish
+from bpftop.model.sample import Interface, Reading, Sample, reading_key
+
+NS_PER_SEC = 1_000_000_000
+
+
+class LiveSource:
+    """Samples of interfaces of this machine; see bpftop.model.source.Source.
+
+    The first two samples are ``first_gap_s`` apart (None: one interval), the others one interval, on CLOCK_MONOTONIC without drift: a late tick
+    does not move those that follow, and ticks that were missed altogether (a suspended machine) are left out. Everything that was attached is
+    detached when ``samples`` ends, in whatever way. ``netns`` is the path of a namespace, which the thread that runs ``samples`` is in meanwhile.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        *,
+        attach: Attach = "auto",
+        yes: bool = False,
+        interactive: bool = False,
+        interval_s: float = 1.0,
+        first_gap_s: float | None = 0.1,
+        netns: str | None = None,
+        retreat_bits_per_sec: float = LOAD_LIMIT_BITS_PER_SEC,
+    ) -> None:
+        if not names:
+            raise BpftopError("no interface to watch; name one, `ip link` lists them")
+        self._names = tuple(dict.fromkeys(names))
+        self._wish = Wish(attach, consent=yes, terminal=interactive, load_limit_bits_per_sec=retreat_bits_per_sec)
+        self._interval_ns = int(interval_s * NS_PER_SEC)
+        self._first_gap_ns = self._interval_ns if first_gap_s is None else int(first_gap_s * NS_PER_SEC)
+        self._commands: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._closed = False
+        self._netns = netns
+        self._attachments: dict[str, Attachment] = {}
+        self._timed_epochs: dict[str, int] = {}
+        self._own = OwnCost()
+
+    def samples(self) -> Generator[Sample, None, None]:
+        """Attach, then a sample per tick. Raises BpftopError: no such interface, or a forced mode that does not hold."""
+        with ExitStack() as stack:
+            if self._netns is not None:
+                stack.enter_context(inside(self._netns))
+            netdev = Netdev()
+            stack.callback(netdev.close)
+            self._open(netdev, stack)
+            machine = host()
+            due_ns = time.monotonic_ns()
+            seq = 0
+            while not self._closed:
+                yield self._take(seq, machine)
+                self._after(seq)
+                due_ns = self._next(due_ns, self._first_gap_ns if seq == 0 else self._interval_ns)
+                seq += 1
+                self._sleep_until(due_ns)
+
+    def close(self) -> None:
+        """End ``samples``; any thread may call it, any number of times."""
+        self._closed = True
+        self._commands.put(None)
+
+    def accept_offer(self, label: str) -> None:
+        """Do at the next tick what the interface's ``offer`` says."""
+        self._commands.put(label)
+
+    def _open(self, netdev: Netdev, stack: ExitStack) -> None:
+        for name in self._names:
+            attachment = Attachment(name, self._wish, netdev)
+            stack.callback(attachment.close)
+            attachment.open()
+            self._attachments[name] = attachment
+
+    def _take(self, seq: int, machine: Host) -> Sample:
+        interfaces: list[Interface] = []
+        readings: dict[str, Reading] = {}
+        unavailable: dict[str, str] = {}
+        for label, attachment in self._attachments.items():
+            interfaces.append(attachment.step(time.monotonic_ns()))
+            for counter in attachment.counters.values():
+                try:
+                    readings.update(counter.read(label, attachment.epoch))
+                except KernelError as error:
+                    unavailable[f"traffic/{label}/{counter.direction}"] = str(error)
+            if attachment.links is not None:
+                readings[reading_key("links", label)] = attachment.links
+        polled_ns = sum(reading.cost_ns for reading in readings.values())
+        readings.update(self._own.readings(polled_ns))
+        return Sample(
+            seq=seq,
+            boot_id=machine.boot_id,
+            host=machine.name,
+            wall_ns=time.time_ns(),
+            mono_ns=time.monotonic_ns(),
+            possible_cpus=machine.possible_cpus,
+            online_cpus=online_cpus(machine.possible_cpus),
+            interfaces=tuple(interfaces),
+            readings=readings,
+            unavailable=unavailable,
+        )
+
+    def _after(self, seq: int) -> None:
+        """What can wait until the first rates are out: own memory, and what a packet costs."""
+        if seq == 1:
+            self._own.watch_memory()
+        if seq >= 1:
+            new = [one for label, one in self._attachments.items() if self._timed_epochs.get(label) != one.epoch]
+            self._timed_epochs = {label: one.epoch for label, one in self._attachments.items()}
+            if new:
+                threading.Thread(target=_time_packets, args=(new,), name="bpftop-cost", daemon=True).start()
+
+    def _next(self, due_ns: int, gap_ns: int) -> int:
+        due_ns += gap_ns
+        late_ns = time.monotonic_ns() - due_ns
+        return due_ns if late_ns < 0 else due_ns + (late_ns // gap_ns) * gap_ns
+
+    def _sleep_until(self, due_ns: int) -> None:
+        while not self._closed and (left_ns := due_ns - time.monotonic_ns()) > 0:
+            try:
+                label = self._commands.get(timeout=left_ns / NS_PER_SEC)
+            except queue.Empty:
+                return
+            if label in self._attachments:
+                self._attachments[label].accept_offer()
+
+
+def _time_packets(attachments: Sequence[Attachment]) -> None:
+    for attachment in attachments:
+        attachment.measure_costs()

@@ -1,0 +1,83 @@
+"""Everything without connections: prepared packets and frames, questions and answers over UDP."""
+
+import socket
+from collections.abc import Iterator, Sequence
+from itertools import cycle
+
+from bpftop.demo.reactor import READS_PER_TURN, Reactor, receive_from, send_or_lose, swallow_datagrams
+
+Turn = tuple[socket.socket, bytes | memoryview]
+
+
+class Packets:
+    """Sends prepared packets in turn, each on its own socket, and swallows what comes back on these sockets."""
+
+    def __init__(self, reactor: Reactor, turns: Sequence[Turn]) -> None:
+        self._turns = cycle(turns)
+        self._sink = Sink(reactor, list(dict.fromkeys(sock for sock, _ in turns)))
+
+    def emit(self, count: int) -> None:
+        for _ in range(count):
+            send_or_lose(*next(self._turns))
+
+    def close(self) -> None:
+        self._sink.close()
+
+
+class Frames:
+    """Sends prepared frames in turn on an AF_PACKET socket, which it does not own alone: closing it twice is fine."""
+
+    def __init__(self, wire: socket.socket, frames: Sequence[bytes]) -> None:
+        self._wire = wire
+        self._frames = cycle(frames)
+
+    def emit(self, count: int) -> None:
+        for _ in range(count):
+            send_or_lose(self._wire, next(self._frames))
+
+    def close(self) -> None:
+        self._wire.close()
+
+
+class Sink:
+    """Sockets that swallow what comes in, so that the kernel has no reason to answer "unreachable"."""
+
+    def __init__(self, reactor: Reactor, sockets: Sequence[socket.socket]) -> None:
+        self._reactor = reactor
+        self._sockets = sockets
+        for sock in sockets:
+            reactor.watch(sock, lambda sock=sock: swallow_datagrams(sock))  # type: ignore[misc]
+
+    def close(self) -> None:
+        for sock in self._sockets:
+            self._reactor.drop(sock)
+
+
+class Answers:
+    """A UDP server: each question gets `replies` datagrams, whose payloads come from `payloads`."""
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        sockets: Sequence[socket.socket],
+        payloads: Iterator[bytes | memoryview],
+        replies: int,
+    ) -> None:
+        self._reactor = reactor
+        self._sockets = sockets
+        self._payloads = payloads
+        self._replies = replies
+        for sock in sockets:
+            reactor.watch(sock, lambda sock=sock: self._readable(sock))  # type: ignore[misc]
+
+    def _readable(self, sock: socket.socket) -> None:
+        for _ in range(READS_PER_TURN):
+            peer = receive_from(sock)
+            if peer is None:
+                return
+            for _ in range(self._replies):
+                send_or_lose(sock, next(self._payloads), peer)
+
+    def close(self) -> None:
+        for sock in self._sockets:
+            self._reactor.drop(sock)

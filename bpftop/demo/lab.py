@@ -1,0 +1,273 @@
+"""Two anonymous network namespaces joined by a veth pair, for the demo and the tests.
+
+Usage:
+
+    with Lab() as lab:
+        lab.start_traffic()
+        descriptor = os.open(lab.netns_path(), os.O_RDONLY)   # setns() into it, then attach to lab.interface
+
+Nothing has a name in the file system: each namespace lives as long as the process in it, and that process as long as
+the one that made the Lab (see end.py), so that even SIGKILL leaves no namespace, no interface and no process.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from bpftop.kernel.netns import enter
+from bpftop.demo.sides import GENERATOR, IPV4_PREFIX, IPV6_PREFIX, WATCHED, Side, other
+from bpftop.errors import BpftopError
+
+Result = TypeVar("Result")
+
+ANSWER_TIMEOUT_S = 5.0
+_PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
+_BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv.pop()); from bpftop.demo.end import main; main()"
+
+
+class _EndProcess:
+    """The owner's handle on one end: its process, control socket and standard error (a nameless file in memory)."""
+
+    def __init__(self, side: Side, owner_fd: int) -> None:
+        self.side = side
+        self._stderr_fd = os.memfd_create("bpftop-demo-stderr")
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control.settimeout(ANSWER_TIMEOUT_S)
+        with theirs:
+            arguments = [side.name, str(theirs.fileno()), str(owner_fd), _PACKAGE_PARENT]
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _BOOTSTRAP, *arguments],  # without site-packages: half the start-up
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._stderr_fd,
+                pass_fds=(theirs.fileno(), owner_fd),
+                start_new_session=True,  # signals of the terminal are for the owner
+                cwd="/",
+            )
+
+    def order(self, words: str) -> None:
+        """Send an order and wait until it is done."""
+        try:
+            self._control.send(words.encode())
+        except ConnectionError:
+            raise self._gone() from None
+        self.expect(b"done")
+
+    def expect(self, wanted: bytes) -> None:
+        """Wait for an answer. Raises BpftopError with the reason when it does not come."""
+        try:
+            answer = self._control.recv(256)
+        except TimeoutError:
+            raise BpftopError(
+                f"the demo's {self.side.name} process did not answer within {ANSWER_TIMEOUT_S:.0f} s; try again"
+            ) from None
+        except ConnectionError:
+            answer = b""
+        if answer.startswith(b"failed "):
+            raise _setup_error(int(answer.split()[1]))
+        if answer != wanted:
+            raise self._gone()
+
+    def _gone(self) -> BpftopError:
+        """The error for a process that ended by itself: its last line on standard error says why."""
+        code = self.process.wait(ANSWER_TIMEOUT_S)
+        said = os.pread(self._stderr_fd, 1 << 16, 0).decode(errors="replace").strip()
+        reason = said.splitlines()[-1] if said else f"exit code {code}"
+        return BpftopError(f"the demo's {self.side.name} process ended ({reason}); start it again")
+
+    def check(self) -> None:
+        """Raises BpftopError when the process has ended."""
+        if self.process.poll() is not None:
+            raise self._gone()
+
+    def close(self) -> None:
+        """Let go of the process, and see that it ends."""
+        self._control.close()
+        try:
+            self.process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+        os.close(self._stderr_fd)
+
+
+def _setup_error(number: int) -> BpftopError:
+    what = f"cannot set up the demo's private network: {errno.errorcode.get(number, number)}"
+    if number == errno.EPERM:
+        return BpftopError(f"{what}; the demo needs CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_NET_RAW: run it with sudo")
+    if number == errno.ENOSPC:
+        return BpftopError(f"{what}; the limit user.max_net_namespaces is reached: raise it with sysctl")
+    return BpftopError(f"{what} ({os.strerror(number)}); the demo needs a kernel with CONFIG_NET_NS")
+
+
+class Lab:
+    """The pair of namespaces: `demo0` on the watched side, `demo1` on the generator's.
+
+    `quiet` makes the cable silent but for what is sent on purpose: IPv6 is off and the neighbour entries are fixed, so
+    that tests can count exactly. Without it the kernels' own IPv6 and ARP packets are part of the picture.
+
+    Raises BpftopError without the privileges, without iproute2's `ip`, or when a step of the set-up fails. Not for use
+    by several threads at once. Needs Linux 5.3 (pidfd_open).
+    """
+
+    interface = WATCHED.interface
+    peer_interface = GENERATOR.interface
+    sides = (WATCHED, GENERATOR)
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.ipv6 = not quiet and os.path.exists("/proc/sys/net/ipv6")
+        self._ends: dict[str, _EndProcess] = {}
+        self._flowing = False
+
+    def __enter__(self) -> Lab:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Make the namespaces and the cable, without traffic. About 60 ms."""
+        owner_fd = os.pidfd_open(os.getpid())
+        try:
+            for side in (WATCHED, GENERATOR):
+                self._ends[side.name] = _EndProcess(side, owner_fd)
+            for end in self._ends.values():
+                end.expect(b"ready")
+            self._lay_cable()
+        except BaseException:
+            self.stop()
+            raise
+        finally:
+            os.close(owner_fd)
+
+    def stop(self) -> None:
+        """End both processes; namespaces and interfaces go with them within some ms. May be repeated."""
+        self._flowing = False
+        while self._ends:
+            self._ends.popitem()[1].close()
+
+    def start_traffic(self, *, scale: float = 1.0, seed: int = 1) -> None:
+        """Start the mix in both directions, anew if it runs already: about 5 000 packets per second times `scale`.
+
+        The first packets have been sent, or are about to be, when this returns.
+        """
+        self.stop_traffic()
+        self._order_both(f"prepare {int(self.ipv6)} {scale} {seed}")
+        self._order_both("go")
+        self._flowing = True
+
+    def stop_traffic(self) -> None:
+        """Close all conversations; the last FINs and resets may follow within some ms. May be repeated."""
+        if self._flowing:
+            self._order_both("pause")
+            self._order_both("close")
+            self._flowing = False
+
+    def _order_both(self, words: str) -> None:
+        for side in (WATCHED, GENERATOR):  # the watched side has the servers of the bulk flows
+            self._ends[side.name].order(words)
+
+    def check(self) -> None:
+        """Raises BpftopError with the reason when one of the two processes has ended."""
+        for end in self._ends.values():
+            end.check()
+
+    def pid(self, side: Side = WATCHED) -> int:
+        """The process that holds the side's namespace: fit for `--netns PID` and `nsenter -n -t PID`."""
+        return self._ends[side.name].process.pid
+
+    def netns_path(self, side: Side = WATCHED) -> str:
+        """A path to open for setns(). An open descriptor keeps the namespace alive: close it in time."""
+        return f"/proc/{self.pid(side)}/ns/net"
+
+    def call_in(self, side: Side, function: Callable[[], Result]) -> Result:
+        """Run `function` in a thread inside the side's namespace; its sockets belong there and may be returned.
+
+        In there, /proc/net and /proc/self/net are still the caller's: use /proc/thread-self/net.
+        """
+        self._ends[side.name].check()
+        outcome: list[Result] = []
+        failure: list[BaseException] = []
+        netns_fd = os.open(self.netns_path(side), os.O_RDONLY | os.O_CLOEXEC)
+
+        def inside() -> None:
+            try:
+                enter(netns_fd)
+                outcome.append(function())
+            except BaseException as error:  # noqa: BLE001  (handed over to the caller below)
+                failure.append(error)
+
+        try:
+            thread = threading.Thread(target=inside, name=f"in-{side.name}")
+            thread.start()
+            thread.join()
+        finally:
+            os.close(netns_fd)
+        if failure:
+            raise failure[0]
+        return outcome[0]
+
+    def run_in(
+        self, side: Side, argv: Sequence[str], *, text_in: str = "", timeout_s: float = 10.0
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command inside the side's namespace. Its exit code is the caller's to look at.
+
+        Raises FileNotFoundError, subprocess.TimeoutExpired.
+        """
+        return self.call_in(
+            side, lambda: subprocess.run(argv, input=text_in, capture_output=True, text=True, timeout=timeout_s)
+        )
+
+    def _lay_cable(self) -> None:
+        peer = f"peer name {GENERATOR.interface} address {GENERATOR.mac} netns {self.pid(GENERATOR)}"
+        self._ip(WATCHED, [f"link add {WATCHED.interface} address {WATCHED.mac} type veth {peer}"])
+        # The watched side last: a packet that the first one's kernel sends too early is dropped and counted there.
+        for side in (GENERATOR, WATCHED):
+            self.call_in(side, lambda side=side: self._set_ipv6(side))  # type: ignore[misc]
+            self._ip(side, self._address_commands(side))
+
+    def _set_ipv6(self, side: Side) -> None:
+        """Switch the interface's IPv6 on or off, whatever the host's defaults are (new namespaces may inherit them)."""
+        switch = Path(f"/proc/sys/net/ipv6/conf/{side.interface}/disable_ipv6")
+        wanted = "0" if self.ipv6 else "1"
+        if switch.exists() and switch.read_text().strip() != wanted:
+            switch.write_text(wanted)
+
+    def _address_commands(self, side: Side) -> list[str]:
+        device = f"dev {side.interface}"
+        commands = [f"address add {address}/{IPV4_PREFIX} {device}" for address in side.ipv4]
+        if self.ipv6:
+            commands.append(f"link set {device} addrgenmode none")  # no link-local address, so no DAD for it
+            commands += [f"address add {address}/{IPV6_PREFIX} {device} nodad" for address in side.ipv6]
+        if self.quiet:
+            peer = other(side)
+            commands += [f"neighbour add {ip} lladdr {peer.mac} {device} nud permanent" for ip in peer.ipv4]
+        return [*commands, "link set lo up", f"link set {device} up"]
+
+    def _ip(self, side: Side, commands: list[str]) -> None:
+        try:
+            done = self.run_in(side, ["ip", "-batch", "-"], text_in="\n".join(commands) + "\n")
+        except FileNotFoundError:
+            raise BpftopError(
+                "the demo cannot make its interfaces: the command `ip` is missing; install the package iproute2"
+            ) from None
+        if done.returncode != 0:
+            complaint = done.stderr.strip().splitlines()
+            reason = complaint[0] if complaint else f"exit code {done.returncode}"
+            raise BpftopError(
+                f"the demo cannot set up its veth pair (ip: {reason}); it needs CAP_NET_ADMIN and a kernel with veth"
+            )

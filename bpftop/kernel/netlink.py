@@ -1,0 +1,113 @@
+"""A netlink socket: requests, dumps and attributes. Formats: include/uapi/linux/netlink.h."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import struct
+from collections.abc import Iterator
+
+NLM_F_REQUEST = 0x1
+NLM_F_ACK = 0x4
+NLM_F_DUMP = 0x300
+NLM_F_DUMP_INTR = 0x10
+NLMSG_ERROR = 2
+NLMSG_DONE = 3
+NLA_TYPE_MASK = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
+SOL_NETLINK = 270
+NETLINK_GET_STRICT_CHK = 12
+
+_HEADER = struct.Struct("=IHHII")
+_ATTRIBUTE = struct.Struct("=HH")
+# The kernel fills at most 32 KiB per dump message (netlink_dump); one link without its VFs takes 1.1 kB.
+_RECEIVE_BYTES = 64 * 1024
+_INTERRUPTED_TRIES = 5
+
+
+class NetlinkSocket:
+    """One socket of one netlink family; it belongs for good to the network namespace that the calling thread is in now.
+
+    One thread at a time. Kernel errors are OSError with the kernel's errno.
+    """
+
+    def __init__(self, protocol: int) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
+        self._sequence = 0
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def strict(self) -> None:
+        """Let the kernel filter dumps by the request's header. Before Linux 4.20 nothing is filtered."""
+        with contextlib.suppress(OSError):  # ENOPROTOOPT there; callers check each answer in any case
+            self._socket.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
+
+    def request(self, kind: int, body: bytes, flags: int = 0) -> bytes:
+        """The body of the one answer to a request; empty where NLM_F_ACK asks for a mere acknowledgement."""
+        return next(self._exchange(kind, NLM_F_REQUEST | flags, body), b"")
+
+    def dump(self, kind: int, body: bytes) -> list[bytes]:
+        """The bodies of all answers. A dump that the kernel marks as interrupted by a change is taken again."""
+        for _ in range(_INTERRUPTED_TRIES):
+            try:
+                return list(self._exchange(kind, NLM_F_REQUEST | NLM_F_DUMP, body))
+            except InterruptedError:
+                continue
+        raise OSError(errno.EAGAIN, "the table kept changing while it was read")
+
+    def _exchange(self, kind: int, flags: int, body: bytes) -> Iterator[bytes]:
+        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+        self._socket.send(_HEADER.pack(_HEADER.size + len(body), kind, flags, self._sequence, 0) + body)
+        interrupted = False
+        while True:
+            received = self._socket.recv(_RECEIVE_BYTES)
+            offset = 0
+            while offset + _HEADER.size <= len(received):
+                length, answer, answer_flags, sequence, _ = _HEADER.unpack_from(received, offset)
+                start, end = offset + _HEADER.size, offset + length
+                offset += (length + 3) & ~3
+                if sequence != self._sequence:
+                    continue  # the rest of an exchange that was given up
+                interrupted = interrupted or bool(answer_flags & NLM_F_DUMP_INTR)
+                if answer in (NLMSG_ERROR, NLMSG_DONE):
+                    _check(received, start)
+                    if interrupted:
+                        raise InterruptedError
+                    return
+                yield received[start:end]
+                if not flags & NLM_F_DUMP:
+                    return
+
+
+def _check(received: bytes, start: int) -> None:
+    """Raise for a negative errno, with which errors, acknowledgements and the end of a dump begin."""
+    if len(received) < start + 4:
+        return
+    (code,) = struct.unpack_from("=i", received, start)
+    if code < 0:
+        raise OSError(-code, os.strerror(-code))
+
+
+def attributes(message: bytes, offset: int = 0) -> dict[int, bytes]:
+    """Attribute type -> payload, for the attributes from ``offset`` on. Of repeated types the last one stays."""
+    return dict(each_attribute(message, offset))
+
+
+def each_attribute(message: bytes, offset: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Type and payload of every attribute, in order."""
+    while offset + _ATTRIBUTE.size <= len(message):
+        length, kind = _ATTRIBUTE.unpack_from(message, offset)
+        if length < _ATTRIBUTE.size:
+            return
+        yield kind & NLA_TYPE_MASK, message[offset + _ATTRIBUTE.size : offset + length]
+        offset += (length + 3) & ~3
+
+
+def attribute(kind: int, payload: bytes) -> bytes:
+    """One attribute, padded."""
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(payload), kind) + payload + bytes(-len(payload) % 4)

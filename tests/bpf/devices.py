@@ -1,0 +1,119 @@
+"""Network devices to try things on, in namespaces that live only as long as the test.
+
+The namespaces have no names; the calling thread and open files alone hold them. So they and all their devices end with
+the process, however it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bpftop.kernel.netns import enter, unshare_network
+
+ROOT = Path(__file__).resolve().parents[2]
+IFF_TUN, IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x0001, 0x0002, 0x1000, 0x4000  # include/uapi/linux/if_tun.h
+TUNSETIFF = 0x400454CA
+
+
+def current_namespace() -> int:
+    """A file that holds the calling thread's network namespace."""
+    return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+
+class Lab:
+    """A context in which the calling thread is in a new network namespace, with a second one, ``far``, beside it.
+
+    lo is up in both. ``far`` is a file; ``far_path`` is what ``ip`` takes for its ``netns`` argument.
+    """
+
+    def __enter__(self) -> Lab:
+        self._stack = contextlib.ExitStack()
+        home = self._keep(current_namespace())
+        self._stack.callback(enter, home)
+        unshare_network()
+        self.run("ip", "link", "set", "lo", "up")
+        self.far = self._keep(current_namespace())
+        self.far_path = f"/proc/{os.getpid()}/fd/{self.far}"
+        unshare_network()
+        self.near = self._keep(current_namespace())
+        self.near_path = f"/proc/{os.getpid()}/fd/{self.near}"
+        self.run("ip", "link", "set", "lo", "up")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _keep(self, fd: int) -> int:
+        self._stack.callback(os.close, fd)
+        return fd
+
+    @contextlib.contextmanager
+    def inside(self, namespace: int) -> Iterator[None]:
+        """The calling thread is in ``namespace`` (``lab.far``) meanwhile."""
+        enter(namespace)
+        try:
+            yield
+        finally:
+            enter(self.near)
+
+    def run(self, *command: str) -> str:
+        """Run a command in the current namespace; its standard output. AssertionError with its standard error."""
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, f"{' '.join(command)}: {done.stderr.strip()}"
+        return done.stdout
+
+    def ip(self, arguments: str) -> str:
+        """``ip`` with arguments that hold no spaces of their own."""
+        return self.run("ip", *arguments.split())
+
+    def veth(self, name: str = "v0", peer: str = "v1", mtu: int = 1500) -> None:
+        """A pair, both up, the peer in ``far``: 198.18.5.1/24 here and .2 there."""
+        self.ip(f"link add {name} mtu {mtu} type veth peer name {peer} mtu {mtu} netns {self.far_path}")
+        self.ip(f"address add 198.18.5.1/24 dev {name}")
+        self.ip(f"link set {name} up")
+        with self.inside(self.far):
+            self.ip(f"address add 198.18.5.2/24 dev {peer}")
+            self.ip(f"link set {peer} up")
+
+    def tunnel_device(self, name: str, flags: int) -> int:
+        """A tap (IFF_TAP) or tun (IFF_TUN) that is up, as the file its frames are written to."""
+        fd = self._keep(os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
+        fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), flags | IFF_NO_PI))
+        self.ip(f"link set {name} up")
+        return fd
+
+    def foreign_xdp(self, name: str, mode: str = "native", by: str = "link") -> tuple[subprocess.Popen[str], int]:
+        """Another process with an XDP program on a device: the process and the program's id. It ends with the lab."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.bpf.foreign", name, mode, by],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._stack.callback(_end, process)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.strip().isdigit(), f"no program on {name}: {line}"
+        return process, int(line)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
+
+
+def until(condition: Callable[[], bool], what: str, seconds: float = 5.0) -> None:
+    """Wait for the kernel or another process. AssertionError when it takes too long."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"still not after {seconds} s: {what}"
+        time.sleep(0.01)

@@ -1,0 +1,152 @@
+"""The lab comes up as promised, says what is wrong when it cannot, and leaves nothing behind."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from bpftop.demo.lab import Lab
+from bpftop.demo.sides import GENERATOR, WATCHED
+from bpftop.errors import BpftopError
+
+from .traces import eventually, is_running, namespace_exists, rx_and_tx_packets, track_namespace
+
+pytestmark = pytest.mark.bpf
+
+ROOT = Path(__file__).parents[2]
+OWNER = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from bpftop.demo.lab import Lab
+from bpftop.demo.sides import GENERATOR, WATCHED
+with Lab() as lab:
+    lab.start_traffic()
+    print(lab.pid(WATCHED), lab.pid(GENERATOR), flush=True)
+    time.sleep(60)
+"""
+STARTER = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from bpftop.demo.lab import Lab
+from bpftop.errors import BpftopError
+try:
+    with Lab() as lab:
+        lab.start_traffic()
+except BpftopError as error:
+    print(error)
+"""
+
+
+def netns_inode(path: str) -> int:
+    return os.stat(path).st_ino
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_two_namespaces_joined_by_a_cable() -> None:
+    with Lab() as lab:
+        inodes = {
+            netns_inode(path) for path in (lab.netns_path(WATCHED), lab.netns_path(GENERATOR), "/proc/self/ns/net")
+        }
+        assert len(inodes) == 3
+        assert lab.interface == "demo0"
+        assert lab.run_in(WATCHED, ["ping", "-c1", "-W2", GENERATOR.ipv4[0]]).returncode == 0
+        here = {name for _, name in socket.if_nameindex()}
+        there = {name for _, name in lab.call_in(WATCHED, socket.if_nameindex)}
+        assert "demo0" in there - here
+        assert {name for _, name in lab.call_in(GENERATOR, socket.if_nameindex)} >= {"demo1"}
+
+
+def test_a_quiet_lab_is_silent() -> None:
+    with Lab(quiet=True) as lab:
+        time.sleep(1.5)
+        assert lab.call_in(WATCHED, lambda: rx_and_tx_packets("demo0")) == (0, 0)
+
+
+def test_call_in_returns_and_raises_for_the_caller() -> None:
+    with Lab(quiet=True) as lab:
+        assert lab.call_in(WATCHED, lambda: netns_inode("/proc/thread-self/ns/net")) == netns_inode(lab.netns_path())
+        with pytest.raises(ZeroDivisionError):
+            lab.call_in(WATCHED, lambda: 1 // 0)
+        assert netns_inode("/proc/self/ns/net") != netns_inode(lab.netns_path())
+
+
+def test_nothing_is_left_after_a_normal_end() -> None:
+    descriptors = os.listdir("/proc/self/fd")
+    with Lab() as lab:
+        lab.start_traffic()
+        pids = [lab.pid(side) for side in (WATCHED, GENERATOR)]
+        nsids = [track_namespace(pid) for pid in pids]
+        assert all(map(namespace_exists, nsids))
+    assert not any(map(is_running, pids))
+    assert eventually(lambda: not any(map(namespace_exists, nsids)))
+    assert os.listdir("/proc/self/fd") == descriptors
+    lab.stop()  # once more does no harm
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_nothing_is_left_after_the_owner_was_killed(number: signal.Signals) -> None:
+    command = [sys.executable, "-c", OWNER, str(ROOT)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        pids = [int(word) for word in owner.stdout.readline().split()]
+        nsids = [track_namespace(pid) for pid in pids]
+        assert all(map(is_running, pids))
+        owner.send_signal(number)
+    assert eventually(lambda: not any(map(is_running, pids)))
+    assert eventually(lambda: not any(map(namespace_exists, nsids)))
+
+
+def test_nothing_is_left_after_a_kill_at_any_moment_of_the_start() -> None:
+    rng = random.Random(7)
+    for _ in range(12):
+        with subprocess.Popen([sys.executable, "-c", OWNER, str(ROOT)], stdout=subprocess.DEVNULL) as owner:
+            time.sleep(rng.uniform(0.03, 0.15))
+            pids = children_of(owner.pid)
+            owner.kill()
+        assert eventually(lambda: not any(map(is_running, pids)))  # noqa: B023
+
+
+def test_the_lab_outlives_the_thread_that_made_it() -> None:
+    with Lab(quiet=True) as lab:
+        lab.stop()
+        thread = threading.Thread(target=lab.start)
+        thread.start()
+        thread.join()
+        time.sleep(0.1)
+        lab.check()
+
+
+def test_an_end_that_died_is_reported() -> None:
+    with Lab() as lab:
+        lab.start_traffic()
+        os.kill(lab.pid(GENERATOR), signal.SIGKILL)
+        with pytest.raises(BpftopError, match=r"generator process ended \(exit code -9\)"):
+            lab.start_traffic()
+        with pytest.raises(BpftopError, match="generator process ended"):
+            lab.check()
+
+
+def test_without_ip_the_error_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    before = children_of(os.getpid())
+    with pytest.raises(BpftopError, match="install the package iproute2"):
+        Lab().start()
+    assert children_of(os.getpid()) == before
+
+
+@pytest.mark.parametrize("capability", ["sys_admin", "net_admin", "net_raw"])
+def test_without_privilege_the_error_says_so(capability: str) -> None:
+    command = ["setpriv", f"--bounding-set=-{capability}", sys.executable, "-c", STARTER, str(ROOT)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"CAP_{capability.upper()}" in said.stdout
+    assert said.stderr == ""

@@ -1,0 +1,120 @@
+"""The mix: every promised kind flows in both directions, the kernels are content with it, and it stops when told."""
+
+import time
+
+import pytest
+
+from bpftop.demo.lab import Lab
+from bpftop.demo.sides import WATCHED
+
+from .capture import open_capture, watch
+from .traces import eventually, rx_and_tx_drops, rx_and_tx_packets, snmp
+
+pytestmark = pytest.mark.bpf
+
+BOTH_WAYS = {
+    "arp",
+    "lldp",
+    "one tag",
+    "two tags",
+    "broadcast",
+    "multicast",
+    "ipv4 tcp syn",
+    "ipv4 tcp syn-ack",
+    "ipv4 tcp flow",
+    "ipv4 tcp fin",
+    "ipv4 tcp rst",
+    "ipv4 udp dns",
+    "ipv4 udp ntp",
+    "ipv4 udp quic",
+    "ipv4 udp other",
+    "ipv4 udp mdns",
+    "ipv4 udp ssdp",
+    "ipv4 fragment",
+    "ipv4 echo request",
+    "ipv4 echo reply",
+    "ipv4 igmp",
+    "ipv4 esp",
+    "ipv4 gre",
+    "ipv6 tcp syn",
+    "ipv6 tcp syn-ack",
+    "ipv6 tcp flow",
+    "ipv6 tcp fin",
+    "ipv6 udp dns",
+    "ipv6 udp quic",
+    "ipv6 echo request",
+    "ipv6 echo reply",
+    "ipv6 solicitation",
+    "ipv6 advertisement",
+}
+
+
+def test_every_promised_kind_flows_both_ways() -> None:
+    with Lab() as lab, lab.call_in(WATCHED, lambda: open_capture("demo0")) as capture:
+        lab.start_traffic()
+        seen = watch(capture, 4.0)
+    missing = {(way, kind) for way in ("rx", "tx") for kind in BOTH_WAYS} - seen.keys()
+    assert not missing
+    assert seen["tx", "ipv4 icmp 3"] == 0  # nobody talks to a closed UDP port
+
+
+def test_the_first_packets_flow_at_once() -> None:
+    with Lab() as lab:
+        before = lab.call_in(WATCHED, lambda: rx_and_tx_packets("demo0"))
+        lab.start_traffic()
+        time.sleep(0.1)
+        after = lab.call_in(WATCHED, lambda: rx_and_tx_packets("demo0"))
+    assert after[0] - before[0] > 50
+    assert after[1] - before[1] > 50
+
+
+def test_the_kernels_have_nothing_to_complain_of() -> None:
+    with Lab() as lab:
+        drops = [lab.call_in(side, lambda: rx_and_tx_drops(side.interface)) for side in lab.sides]  # noqa: B023
+        lab.start_traffic()
+        time.sleep(3.0)
+        for side, before in zip(lab.sides, drops, strict=True):
+            udp, tcp = lab.call_in(side, lambda: (snmp("Udp"), snmp("Tcp")))
+            assert udp["NoPorts"] == udp["InErrors"] == udp["RcvbufErrors"] == 0
+            assert tcp["RetransSegs"] <= 0.05 * tcp["OutSegs"]
+            assert lab.call_in(side, lambda: rx_and_tx_drops(side.interface)) == before  # noqa: B023
+
+
+def test_scale_multiplies_the_rates() -> None:
+    def packets_in_a_second(scale: float) -> int:
+        lab.start_traffic(scale=scale)
+        time.sleep(0.2)
+        before = lab.call_in(WATCHED, lambda: rx_and_tx_packets("demo0"))
+        time.sleep(1.0)
+        return sum(lab.call_in(WATCHED, lambda: rx_and_tx_packets("demo0"))) - sum(before)
+
+    with Lab() as lab:
+        low, high = packets_in_a_second(0.25), packets_in_a_second(1.5)
+    assert high > 2.5 * low > 0
+
+
+def test_it_stops_when_told() -> None:
+    with Lab(quiet=True) as lab:
+        lab.start_traffic()
+        time.sleep(0.3)
+        lab.stop_traffic()
+        assert eventually(lambda: is_silent(lab), timeout_s=8.0)
+        lab.start_traffic()
+        assert eventually(lambda: not is_silent(lab))
+
+
+def is_silent(lab: Lab) -> bool:
+    before = lab.call_in(WATCHED, lambda: rx_and_tx_packets("demo0"))
+    time.sleep(0.5)
+    return lab.call_in(WATCHED, lambda: rx_and_tx_packets("demo0")) == before
+
+
+def test_it_survives_a_cable_that_goes_down_and_up() -> None:
+    with Lab() as lab:
+        lab.start_traffic()
+        time.sleep(0.3)
+        lab.run_in(WATCHED, ["ip", "link", "set", "demo0", "down"])
+        time.sleep(0.5)
+        lab.run_in(WATCHED, ["ip", "link", "set", "demo0", "up"])
+        assert eventually(lambda: not is_silent(lab))
+        lab.check()

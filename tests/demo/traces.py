@@ -1,0 +1,81 @@
+"""What a lab could leave behind, and how to look for it."""
+
+import os
+import socket
+import struct
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+RTM_NEWNSID = 88
+NETNSA_NSID, NETNSA_PID = 1, 2
+NLM_F_REQUEST, NLM_F_ACK = 1, 4
+
+
+def eventually(holds: Callable[[], bool], timeout_s: float = 5.0) -> bool:
+    """Wait until `holds()`; False if it still does not after `timeout_s`."""
+    deadline_s = time.monotonic() + timeout_s
+    while not holds():
+        if time.monotonic() > deadline_s:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process exists and is no zombie."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def track_namespace(pid: int) -> int:
+    """Give the network namespace of `pid` an id in ours: the kernel forgets it when it destroys the namespace.
+
+    That is the only proof: a namespace may live on in a descriptor, a socket or a mount that no process list shows.
+    """
+    nsid = 1_000_000 + pid
+    attributes = struct.pack("=HHi", 8, NETNSA_NSID, nsid) + struct.pack("=HHI", 8, NETNSA_PID, pid)
+    body = struct.pack("=Bxxx", socket.AF_UNSPEC) + attributes
+    header = struct.pack("=IHHII", 16 + len(body), RTM_NEWNSID, NLM_F_REQUEST | NLM_F_ACK, 1, 0)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as rtnetlink:
+        rtnetlink.send(header + body)
+        (number,) = struct.unpack_from("=i", rtnetlink.recv(4096), 16)
+    if number:
+        raise OSError(-number, f"RTM_NEWNSID: {os.strerror(-number)}")
+    return nsid
+
+
+def namespace_exists(nsid: int) -> bool:
+    """Whether the namespace behind an id of `track_namespace` is still there."""
+    listed = subprocess.run(["ip", "netns", "list-id"], capture_output=True, text=True, check=True).stdout
+    return any(line.split()[:2] == ["nsid", str(nsid)] for line in listed.splitlines())
+
+
+def rx_and_tx_packets(interface: str) -> tuple[int, int]:
+    """The kernel's own counters of `interface` in the calling thread's namespace."""
+    columns = _interface_columns(interface)
+    return columns[1], columns[9]
+
+
+def rx_and_tx_drops(interface: str) -> tuple[int, int]:
+    """Likewise: dropped on receive and on transmit."""
+    columns = _interface_columns(interface)
+    return columns[3], columns[11]
+
+
+def _interface_columns(interface: str) -> list[int]:
+    for line in Path("/proc/thread-self/net/dev").read_text().splitlines():
+        name, _, columns = line.partition(":")
+        if name.strip() == interface:
+            return [int(column) for column in columns.split()]
+    raise LookupError(interface)
+
+
+def snmp(protocol: str) -> dict[str, int]:
+    """One protocol of /proc/net/snmp in the calling thread's namespace, such as "Udp": {"NoPorts": 0, ...}."""
+    rows = [line.split()[1:] for line in Path("/proc/thread-self/net/snmp").read_text().splitlines()
+            if line.startswith(f"{protocol}: ")]  # fmt: skip
+    return dict(zip(rows[0], map(int, rows[1]), strict=True))
