@@ -44,7 +44,7 @@ class CpuTrends:
         before = self._edges.pop(where, None)
         if reading is None:
             return
-        after = self._edges[where] = (reading.read_ns, reading.epoch, by_cpu(reading))
+        after = self._edges[where] = (reading.read_ns, reading.epoch, reading.cpu_totals[0] if reading.keys else [])
         if before is None or before[1] != after[1] or before[0] >= after[0]:
             return
         earlier = before[2] or [0] * len(after[2])  # a reading without a row: nothing was counted yet
@@ -56,17 +56,12 @@ class CpuTrends:
         self._cells.setdefault(where, {}).update(dict.fromkeys(ended, rates))
 
     def cells(self, labels: Sequence[str], direction: Direction, until_ns: int, cells: int) -> list[list[float] | None]:
-        """For each of the ``cells`` that ended before ``until_ns``, the packets per second of every possible CPU of these
+        """For each of the ``cells`` that ended before ``until_ns``: packets per second of every possible CPU, of these
         interfaces together; None where that is not known."""
         last = until_ns // _CELL_NS
-        found = []
+        found: list[list[float] | None] = []
         for cell in range(last - cells, last):
             parts = [self._cells.get((label, direction), {}).get(cell) for label in labels]
             known = [part for part in parts if part is not None]
-            found.append(None if not known else list(map(sum, zip(*known, strict=True))))
+            found.append([float(sum(column)) for column in zip(*known, strict=True)] if known else None)
         return found
-
-
-def by_cpu(reading: Reading, column: int = 0) -> list[int]:
-    """Packets (column 0) or bytes (1) of every possible CPU, all rows of a per-CPU reading together; empty where there is no row."""
-    return [sum(cells) for cells in zip(*(columns[column] for _, columns in reading.per_cpu()), strict=True)]

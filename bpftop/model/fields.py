@@ -1,4 +1,4 @@
-"""The column table: title, unit, width, value and meaning of every column, declared once for the screen, the documents and the help."""
+"""The column table: title, unit, width, value and meaning of every column, declared once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
 from bpftop.model.rows import CpuLine, ProtocolLine
-from bpftop.model.snapshot import Traffic
 from bpftop.model.units import bar, factor, pct, si, spark
 
 RowT = TypeVar("RowT")
@@ -19,8 +18,8 @@ Look = Literal["text", "name", "bar", "factor", "trend", "muted"]
 class Field(Generic[RowT]):
     """One column. ``width`` holds the gap on its left too; numbers are right-aligned in it, ``left`` ones are not.
 
-    ``value`` is what rows are sorted by and what a document takes; ``text`` makes the cell, for a width without the gap.
-    ``rank``: narrow screens do without the columns of the highest ranks. ``stretch``: how much wider than ``width`` it may get.
+    ``value`` is what rows are sorted by and what a document takes; ``text`` makes the cell, for a width without the
+    gap. ``rank``: narrow screens do without the columns of the highest ranks. ``stretch``: how much wider it may get.
     """
 
     id: str
@@ -34,7 +33,7 @@ class Field(Generic[RowT]):
     gap: int = 1
     left: bool = False
     stretch: int = 0
-    look: Look = "text"
+    look: Look | Callable[[RowT], Look] = "text"
     sortable: bool = True
 
 
@@ -57,16 +56,27 @@ def _name(row: ProtocolLine, width: int) -> str:
 def _top(row: CpuLine, width: int) -> str:
     """As many of the busiest protocols as fit as a whole."""
     text = ""
-    for name, share in row.top:
-        more = f"{text}{'  ' if text else ''}{name} {pct(share)}"
+    for name, rate in row.top:
+        more = f"{text}{'  ' if text else ''}{name} {pct(rate / row.now if row.now else None)}"
         if len(more) > width:
             break
         text = more
     return text
 
 
-def _direction(row: ProtocolLine) -> Traffic:
-    return row.rx if row.past.direction == "rx" else row.tx
+def _ratio(row: ProtocolLine | CpuLine) -> float | None:
+    return row.now / row.then if row.now is not None and row.then else None
+
+
+def _factor_look(row: ProtocolLine | CpuLine) -> Look:
+    return change_look(row.now, row.then)
+
+
+def change_look(now: float | None, then: float | None) -> Look:
+    """A change that deserves a look stands out: three times as much, a third, or out of nothing."""
+    if now is None or then is None:
+        return "muted"
+    return "factor" if now > 0 and (now >= 3 * then or 3 * now <= then) else "muted"
 
 
 def size_text(value: float | None) -> str:
@@ -75,8 +85,9 @@ def size_text(value: float | None) -> str:
 
 
 PROTOCOL_FIELDS: tuple[Field[ProtocolLine], ...] = (
-    Field("name", "Protocol", "", 15, "IP protocol, or what the frame is when it carries no IP; indented: a part of the row above. "
-          "A TCP flag has a row while it is above 10 % of TCP.",
+    Field("name", "Protocol", "", 15,
+          "IP protocol, or what a frame is that carries no IP. Indented: a part of the row above; a TCP flag has a row "
+          "while it is above 10 % of TCP.",
           lambda r: r.name, _name, gap=0, left=True, look="name"),
     Field("rx_packets_per_sec", "RX pps", "packets/s", 8, "Packets received per second, over the last interval.",
           lambda r: r.rx.packets_per_sec, _packets(lambda r: r.rx.packets_per_sec)),
@@ -84,23 +95,25 @@ PROTOCOL_FIELDS: tuple[Field[ProtocolLine], ...] = (
           lambda r: r.rx.bits_per_sec, _bits(lambda r: r.rx.bits_per_sec)),
     Field("share", "share", "%", 17, "Share of all packets of the direction (`t` changes it).",
           lambda r: r.share, _share_bar, rank=1, gap=2, left=True, look="bar"),
-    Field("factor", "x 1 min", "", 9, "How many times as many packets as one minute ago (mean of 5 s); after `m`, as at the mark. "
-          "`new`: there were none.",
-          lambda r: r.now / r.then if r.now is not None and r.then else None, lambda r, _: factor(r.now, r.then),
-          rank=2, look="factor"),
-    Field("tx_packets_per_sec", "TX pps", "packets/s", 10, "Packets sent per second.",
+    Field("factor", "x 1 min", "", 9,
+          "How many times as many packets as one minute ago (mean of 5 s); after `m`, as at the mark. `new`: there were "
+          "none. Bright from 3 and below 1/3.",
+          _ratio, lambda r, _: factor(r.now, r.then), rank=2, look=_factor_look),
+    Field("tx_packets_per_sec", "TX pps", "packets/s", 9, "Packets sent per second.",
           lambda r: r.tx.packets_per_sec, _packets(lambda r: r.tx.packets_per_sec), rank=3),
-    Field("tx_bits_per_sec", "TX bit/s", "bits/s", 10, "Bits sent per second.",
+    Field("tx_bits_per_sec", "TX bit/s", "bits/s", 11, "Bits sent per second.",
           lambda r: r.tx.bits_per_sec, _bits(lambda r: r.tx.bits_per_sec), rank=3),
-    Field("trend", "trend", "", 12, "Packets per second, 10 s per cell, the newest on the right; each row has its own scale.",
-          lambda r: None, lambda r, width: spark(r.trend(width), width), rank=4, gap=2, left=True, stretch=20, look="trend",
-          sortable=False),
+    Field("trend", "trend", "", 12,
+          "Packets per second, 10 s per cell, the newest on the right; each row has its own scale.",
+          lambda r: None, lambda r, width: spark(r.trend(width), width), rank=4, gap=2, left=True, stretch=20,
+          look="trend", sortable=False),
     Field("mean_size_bytes", "mean", "bytes", 8, "Mean frame size of the direction: bits/s through packets/s.",
-          lambda r: _direction(r).mean_size_bytes, lambda r, _: size_text(_direction(r).mean_size_bytes), rank=5),
+          lambda r: r.seen.mean_size_bytes, lambda r, _: size_text(r.seen.mean_size_bytes), rank=5),
 )  # fmt: skip
 
 CPU_FIELDS: tuple[Field[CpuLine], ...] = (
-    Field("cpu", "CPU", "", 5, "The CPU on which the packets were counted; the one that took the interrupt or that RPS chose.",
+    Field("cpu", "CPU", "", 5,
+          "The CPU that counted the packets: it took the interrupt, or RPS chose it.",
           lambda r: r.cpu, lambda r, _: str(r.cpu), gap=0, look="name"),
     Field("packets_per_sec", "pps", "packets/s", 9, "Packets per second on this CPU.",
           lambda r: r.traffic.packets_per_sec, _packets(lambda r: r.traffic.packets_per_sec)),
@@ -109,32 +122,37 @@ CPU_FIELDS: tuple[Field[CpuLine], ...] = (
     Field("share", "share", "%", 15, "Share of all packets of the direction.",
           lambda r: r.share, _share_bar, rank=1, gap=2, left=True, look="bar", sortable=False),
     Field("factor", "x 1 min", "", 9, "How many times as many packets as one minute ago; after `m`, as at the mark.",
-          lambda r: None, lambda r, _: factor(r.traffic.packets_per_sec, r.then), rank=4, look="factor", sortable=False),
-    Field("protocols", "top protocols", "%", 26, "The protocols with the most packets on this CPU, with their share of its packets.",
+          _ratio, lambda r, _: factor(r.now, r.then), rank=4, look=_factor_look, sortable=False),
+    Field("protocols", "top protocols", "%", 26,
+          "The protocols with the most packets on this CPU, each with its share of them.",
           lambda r: None, _top, rank=2, gap=2, left=True, stretch=20, look="muted", sortable=False),
-    Field("trend", "60 s", "", 14, "Packets per second, 5 s per cell, the newest on the right; each row has its own scale.",
-          lambda r: None, lambda r, width: spark(r.trend[-width:], width), rank=3, gap=2, left=True, look="trend", sortable=False),
+    Field("trend", "60 s", "", 14,
+          "Packets per second, 5 s per cell, the newest on the right; each row has its own scale.",
+          lambda r: None, lambda r, width: spark(r.trend[-width:], width), rank=3, gap=2, left=True, look="trend",
+          sortable=False),
 )  # fmt: skip
 
 LINE_TERMS: Mapping[str, str] = {
-    "ns/pkt": "What the program costs per packet on this machine, timed when it was attached; RX/TX where both are known.",
-    "self": "CPU time of bpftop itself, in percent of one core.",
-    "pps, bit/s": "All packets and bits of the interface per second: what the interface sees, not only IP.",
+    "ns/pkt": "What the program takes per packet on this machine, timed when attached; RX/TX where they differ.",
+    "self": "CPU time of bpftop itself, in percent of one core; on wide screens also its memory, how it reads its maps "
+    "(one batch call a tick, or entry by entry), and how long that takes.",
+    "pps, bit/s": "All packets and bits of the interface per second.",
     "B": "Mean frame size.",
-    "% of 10G": "Utilisation of the link, preamble, gap and FCS included (24 B per frame); only where the driver's speed can be believed.",
+    "% of 10G": "Utilisation of the link, with preamble, gap and FCS (24 B per frame); only where its speed can be "
+    "believed.",
     "trend": "Packets per second, 5 s per cell, the newest on the right.",
-    "x 1 min ago": "How many times as many packets as one minute ago; after `m`, as at the mark.",
-    "1.1 of 16 carry RX": "Effective CPUs: 1 / sum of squared shares. 1.0 means that one CPU does it all.",
-    "CPU strip": "A cell per CPU, packets per second, the tallest is the busiest one.",
+    "x 1 min ago": "How many times as many packets as one minute ago (mean of 5 s); after `m`, as at the mark.",
+    "1.1 of 16 carry RX": "Effective CPUs: 1 / sum of squared shares. 1.0: one CPU does it all.",
+    "CPU strip": "A cell per CPU, packets per second; the tallest is the busiest one.",
 }
 """What the lines above the table say, for the help."""
 
 HOOK_TERMS: Mapping[str, str] = {
-    "xdp native": "Every frame that the driver received, before the stack. On NICs and veth a packet is a wire frame; on tap it can be a "
-    "super-frame of many. Bytes: L2 without FCS.",
+    "xdp native": "Every frame that the driver received, before the stack. On NICs and veth a packet is a wire frame, "
+    "on tap it can be a super-frame of many. Bytes: L2 without FCS.",
     "xdp generic": "After the driver and GRO: packets that were merged count as one. Bytes: L2 without FCS.",
-    "tcx": "In the stack. A super-frame counts as the wire frames it stands for, each with its headers. Frames that the stack drops "
-    "before are not seen.",
+    "tcx": "In the stack. A super-frame counts as the wire frames it stands for, each with its headers. Frames that "
+    "the stack drops before are not seen.",
     "clsact": "As tcx.",
     "rtnetlink": "The kernel's own counters of the interface: totals only, no protocols, CPUs or sizes.",
 }

@@ -7,6 +7,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from bpftop.model.cpu_trends import CpuTrends
 from bpftop.model.derive import snapshot
@@ -37,8 +38,8 @@ class Mark:
 class History:
     """Ten minutes of samples, thinned where they would need more than a few megabytes, and one series of rates per row.
 
-    Thinning drops every second of the older samples: rates between those that are left are means over a longer time, so they stay
-    right. The series are not thinned.
+    Thinning drops every second of the older samples: rates between those that are left are means over a longer time, so
+    they stay right. The series are not thinned.
     """
 
     def __init__(self) -> None:
@@ -56,6 +57,7 @@ class History:
         if before is not None:
             for reading in before.readings.values():  # worked out again where the person scrolls back to it
                 reading.__dict__.pop("totals", None)
+                reading.__dict__.pop("cpu_totals", None)
         self.samples.append(sample)
         self._sizes.append(
             _SAMPLE_OVERHEAD_BYTES + sum(r.values.itemsize * len(r.values) for r in sample.readings.values())
@@ -75,7 +77,7 @@ class History:
         return snapshot(self.samples[index - 1] if index else None, self.samples[index])
 
     def step(self, from_ns: int, steps: int) -> Snapshot:
-        """The snapshot that is ``steps`` samples later (or earlier) than the one of ``from_ns``, as far as there are any with rates.
+        """The snapshot ``steps`` samples after (or before) that of ``from_ns``, as far as there are any with rates.
 
         Raises IndexError where nothing was pushed yet.
         """
@@ -84,10 +86,10 @@ class History:
         return self.at(max(min(1, last), min(last, index)))
 
     def slices(self, until_ns: int, cell_s: float, cells: int) -> Slices:
-        """The index ranges of ``cells`` time slices that begin at whole multiples of ``cell_s``; the last one is under way.
+        """The index ranges of ``cells`` time slices that begin at multiples of ``cell_s``; the last one is under way.
 
-        Slices that stand still make a trend that moves on once per ``cell_s`` and not with every tick. A slice between two samples
-        is covered by the later one.
+        Slices that stand still make a trend that moves on once per ``cell_s`` and not with every tick. A slice between
+        two samples is covered by the later one.
         """
         wanted = (until_ns, cell_s, cells)
         if self._cut is None or self._cut[0] != wanted:
@@ -95,7 +97,7 @@ class History:
             begin_ns = (until_ns // cell_ns + 1 - cells) * cell_ns
             known = bisect_right(self._times, until_ns)
             edges = [min(known, bisect_right(self._times, begin_ns + cell_ns * i)) for i in range(cells + 1)]
-            ranges = ((a, max(b, a + 1) if 0 < a < known else b) for a, b in zip(edges, edges[1:], strict=False))
+            ranges = ((a, max(b, a + 1) if 0 < a < known else b) for a, b in pairwise(edges))
             self._cut = wanted, tuple(ranges)
         return self._cut[1]
 

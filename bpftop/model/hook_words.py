@@ -65,23 +65,24 @@ def offer(facts: Facts) -> str:
 
 def needs_a_yes(facts: Facts) -> str:
     """Why it stays at TCX where nobody can be asked."""
-    what = f"Counting {facts.name} by TCX, for with native XDP its driver {effect(facts)}"
-    return f"{_load(facts)}{what}; --xdp agrees to that."
+    return f"{_counted_by_tcx(facts)}; --xdp agrees to that."
 
 
 def too_heavy(facts: Facts) -> str:
-    return f"{_load(facts)}Counting by TCX, for with native XDP its driver {effect(facts)}."
+    return f"{_counted_by_tcx(facts)}."
+
+
+def _counted_by_tcx(facts: Facts) -> str:
+    if facts.is_quiet and facts.rx_bits_per_sec is not None:
+        received = si(facts.rx_bits_per_sec, "b/s")
+        return f"{facts.name} receives {received}, so it is counted by TCX: native XDP {effect(facts)}"
+    return f"{facts.name} is counted by TCX: at native XDP its driver {effect(facts)}"
 
 
 def retreated(facts: Facts) -> str:
     """Why native XDP was given up while counting."""
-    return f"{_load(facts)}Went from native XDP to TCX, for with it the driver {effect(facts)}."
-
-
-def _load(facts: Facts) -> str:
-    if not facts.is_quiet or facts.rx_bits_per_sec is None:
-        return ""
-    return f"{facts.name} receives {si(facts.rx_bits_per_sec, 'b/s')}. "
+    received = si(facts.rx_bits_per_sec, "b/s")
+    return f"{facts.name} receives {received}: went from native XDP, which {effect(facts)}, to TCX."
 
 
 def not_wanted(facts: Facts) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from bpftop.model.sample import FAMILIES, Key, Reading
 
@@ -43,18 +43,33 @@ class Change:
             for key, values in new.items()
         }
 
-    def cpu_gains(self) -> dict[Key, tuple[list[int | None], ...]]:
-        """Row key -> per column, the gain of every possible CPU. Only for families that are per CPU."""
-        family = FAMILIES[self.after.family]
-        before = dict(self.before.per_cpu())
-        result: dict[Key, tuple[list[int | None], ...]] = {}
-        for key, columns in self.after.per_cpu():
-            previous: Sequence[Sequence[int]] = before.get(key) or ((0,) * len(columns[0]),) * len(columns)
-            result[key] = tuple(
-                [b - a if b >= a else gain(a, b, family.wrap_bits) for a, b in zip(old, new)]
-                for old, new in zip(previous, columns)
-            )
+    def cpu_totals(self, cpus: int) -> list[tuple[list[int], list[int | None]]]:
+        """Per column: the value and the gain of every possible CPU, all rows together."""
+        nothing = ([0] * cpus,) * len(FAMILIES[self.after.family].columns)
+        before, after = self.before.cpu_totals or nothing, self.after.cpu_totals or nothing
+        return [(new, list(map(_gain64, old, new))) for old, new in zip(before, after, strict=True)]
+
+    def cpu_cells(self, cpu: int) -> dict[Key, tuple[tuple[int, ...], tuple[int | None, ...]]]:
+        """Row key -> the values of one CPU per column, and their gains."""
+        result = {}
+        for key, columns in self._after_rows.items():
+            old = self._before_rows.get(key)
+            values = tuple(column[cpu] for column in columns)
+            before = tuple(column[cpu] for column in old) if old else (0,) * len(values)
+            result[key] = (values, tuple(map(_gain64, before, values)))
         return result
+
+    @cached_property
+    def _before_rows(self) -> dict[Key, tuple[memoryview, ...]]:
+        return dict(self.before.per_cpu())
+
+    @cached_property
+    def _after_rows(self) -> dict[Key, tuple[memoryview, ...]]:
+        return dict(self.after.per_cpu())
+
+
+def _gain64(before: int, after: int) -> int | None:
+    return after - before if after >= before else None
 
 
 def change(before: Reading | None, after: Reading | None) -> Change | None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from bpftop.model.cpu_trends import CELL_S, by_cpu
+from bpftop.model.cpu_trends import CELL_S
 from bpftop.model.history import History, Mark
 from bpftop.model.protocols import ICMP, ICMPV6, TCP, UDP, protocol_name
 from bpftop.model.sample import FLAG_LABELS, Direction
-from bpftop.model.snapshot import NOTHING, Flow, Snapshot, Traffic, Watched
+from bpftop.model.snapshot import NOTHING, CpuRow, Flow, Snapshot, Traffic, Watched, total
 
 FLAG_SHOWN_FROM, FLAG_SHOWN_UNTIL = 0.10, 0.05
-"""A TCP flag gets a row at this share of TCP and loses it below that one, so that a row does not come and go with every tick."""
+"""A TCP flag gets a row at this share of TCP and loses it below that one: rows do not come and go with every tick."""
 
 _FIRST = (TCP, UDP, ICMP, ICMPV6)
 _FLAG_NAMES = {"syn": "SYN", "syn_ack": "SYN+ACK", "fin": "FIN", "rst": "RST", "other": "other TCP"}
@@ -44,9 +44,9 @@ class Past:
 
     def cpu_cells(self, cells: int) -> list[list[float] | None]:
         """Per cell of the trend and CPU: packets per second."""
-        alone = self.watched is not self.shown.total or len(self.shown.interfaces) == 1
-        every = [w.label for w in self.shown.interfaces if w.label not in self.shown.left_out]
-        labels = [self.watched.label] if alone else every
+        labels = [self.watched.label]
+        if self.watched is self.shown.total and len(self.shown.interfaces) > 1:
+            labels = [w.label for w in self.shown.interfaces if w.label not in self.shown.left_out]
         return self.history.cpu_trends.cells(labels, self.direction, self.shown.mono_ns, cells)
 
     def cpus_then(self) -> Sequence[float | None]:
@@ -58,7 +58,7 @@ class Past:
 
 @dataclass(frozen=True)
 class ProtocolLine:
-    """One row of the protocol table. ``key`` names it for as long as it lives; ``depth`` 1 is a part of the row above."""
+    """One row of the protocol table. ``key`` names it as in ``history.Row``; ``depth`` 1: a part of the row above."""
 
     key: str
     name: str
@@ -67,12 +67,20 @@ class ProtocolLine:
     tx: Traffic
     share: float | None
     """Of all packets of the direction that is looked at."""
-    now: float | None
     past: Past
 
     @cached_property
     def then(self) -> float | None:
         return self.past.then(self.key)
+
+    @property
+    def seen(self) -> Traffic:
+        """The direction that is looked at."""
+        return self.rx if self.past.direction == "rx" else self.tx
+
+    @property
+    def now(self) -> float | None:
+        return self.seen.packets_per_sec
 
     def trend(self, cells: int) -> list[float | None]:
         return self.past.trend(self.key, cells, PROTOCOL_CELL_S)
@@ -86,9 +94,13 @@ class CpuLine:
     traffic: Traffic
     share: float | None
     top: tuple[tuple[str, float], ...]
-    """The busiest protocols, each with its share of this CPU's packets."""
+    """The busiest protocols, each with its packets per second."""
     then: float | None
     trend: tuple[float | None, ...]
+
+    @property
+    def now(self) -> float | None:
+        return self.traffic.packets_per_sec
 
 
 def share(part: float | None, whole: float | None) -> float | None:
@@ -96,7 +108,7 @@ def share(part: float | None, whole: float | None) -> float | None:
 
 
 def protocol_lines(watched: Watched, past: Past, flags: Collection[str] = ()) -> list[ProtocolLine]:
-    """A row per protocol that was ever seen, TCP and UDP first, then by number. ``flags``: the TCP flags that get a row below TCP."""
+    """A row per protocol that was ever seen, TCP and UDP first, then by number. ``flags`` get a row below TCP."""
     rx = {row.number: row.traffic for row in watched.rx.protocols}
     tx = {row.number: row.traffic for row in watched.tx.protocols}
     seen = [n for n in rx.keys() | tx.keys() if rx.get(n, NOTHING).packets or tx.get(n, NOTHING).packets]
@@ -114,7 +126,7 @@ def protocol_lines(watched: Watched, past: Past, flags: Collection[str] = ()) ->
 
 
 def flags_to_show(flow: Flow, shown: Collection[str]) -> frozenset[str]:
-    """The TCP flags that deserve a row; ``shown`` are those that have one. Plain segments are what is left, and get none."""
+    """The TCP flags that deserve a row; ``shown`` are those that have one. Plain segments get none."""
     tcp = next((row.traffic.packets_per_sec for row in flow.protocols if row.number == TCP), None)
     if not tcp:
         return frozenset(shown) if tcp is None else frozenset()
@@ -134,9 +146,9 @@ def _cell(flow: Flow, traffic: Traffic | None) -> Traffic:
 
 
 def _line(key: str, name: str, depth: int, pair: tuple[Traffic, Traffic], watched: Watched, past: Past) -> ProtocolLine:
-    now = pair[0 if past.direction == "rx" else 1].packets_per_sec
+    seen = pair[0 if past.direction == "rx" else 1].packets_per_sec
     whole = watched.flow(past.direction).totals.packets_per_sec
-    return ProtocolLine(key, name, depth, *pair, share(now, whole), now, past)
+    return ProtocolLine(key, name, depth, *pair, share(seen, whole), past)
 
 
 def effective_cpus(rates: Sequence[float | None]) -> float | None:
@@ -146,74 +158,34 @@ def effective_cpus(rates: Sequence[float | None]) -> float | None:
     return whole * whole / sum(rate * rate for rate in known) if whole else None
 
 
-def bits_by_cpu(flow: Flow) -> list[float]:
-    """Bits per second of every possible CPU."""
-    parts = []
-    for paired in flow.changes:
-        before, after = by_cpu(paired.before, 1), by_cpu(paired.after, 1)
-        earlier = before or [0] * len(after)
-        parts.append([8e9 * max(0, b - a) / paired.elapsed_ns for a, b in zip(earlier, after, strict=True)])
-    return [sum(cells) for cells in zip(*parts, strict=True)]
-
-
-def top_protocols(flow: Flow, cpus: Iterable[int]) -> dict[int, tuple[float, tuple[tuple[str, float], ...]]]:
-    """CPU -> bits per second, and its protocols by packets per second, largest first. Only for the CPUs that are asked for: a row per
-    CPU and protocol of 512 CPUs would cost 20 ms a tick."""
-    tables = [
-        (dict(paired.before.per_cpu()), list(paired.after.per_cpu()), paired.elapsed_ns) for paired in flow.changes
-    ]
-    found = {}
-    for cpu in cpus:
-        bits = 0.0
-        rates: dict[int, float] = {}
-        for before, after, elapsed_ns in tables:
-            for key, (packets, size) in after:
-                old = before.get(key)
-                gained = packets[cpu] - old[0][cpu] if old else packets[cpu]
-                if gained > 0:
-                    number = int(key[-1])
-                    rates[number] = rates.get(number, 0.0) + gained * 1e9 / elapsed_ns
-                    bits += 8e9 * (size[cpu] - old[1][cpu] if old else size[cpu]) / elapsed_ns
-        largest = sorted(rates.items(), key=lambda item: -item[1])
-        found[cpu] = bits, tuple((protocol_name(number), rate) for number, rate in largest)
-    return found
-
-
 @dataclass(frozen=True)
 class CpuTable:
-    """All CPUs of one direction: what is cheap for all of them at once, and a row for the few that are on the screen."""
+    """All CPUs of one direction: what is cheap for all of them, and rows for the few that are on the screen."""
 
     flow: Flow
     past: Past
     cells: int = 12
 
     @cached_property
-    def rates(self) -> tuple[float | None, ...]:
-        return self.flow.cpu_rates
+    def whole(self) -> float | None:
+        return total(self.flow.cpu_rates)
 
     @cached_property
-    def whole(self) -> float | None:
-        known = [rate for rate in self.rates if rate is not None]
-        return sum(known) if known else None
-
-    def shown(self, keep: Callable[[int], bool] | None = None) -> list[int]:
+    def shown(self) -> list[CpuRow]:
         """The CPUs that get a row: those online, and those offline that still moved packets."""
-        online = set(self.flow.online_cpus)
-        rows = [cpu for cpu in range(len(self.rates)) if cpu in online or self.rates[cpu]]
-        return rows if keep is None else [cpu for cpu in rows if keep(cpu)]
+        return [row for row in self.flow.cpus if row.online or row.traffic.packets_per_sec]
 
-    def lines(self, cpus: Sequence[int]) -> list[CpuLine]:
-        details = top_protocols(self.flow, cpus)
+    def lines(self, rows: Sequence[CpuRow]) -> list[CpuLine]:
         columns = self.past.cpu_cells(self.cells - 1)
         then = self.past.cpus_then()
         return [
             CpuLine(
-                cpu,
-                Traffic(None, None, self.rates[cpu], details[cpu][0]),
-                share(self.rates[cpu], self.whole),
-                tuple((name, rate / (self.rates[cpu] or rate)) for name, rate in details[cpu][1][:3]),
-                then[cpu] if cpu < len(then) else None,
-                (*(column[cpu] if column and cpu < len(column) else None for column in columns), self.rates[cpu]),
+                row.cpu,
+                row.traffic,
+                share(row.traffic.packets_per_sec, self.whole),
+                tuple((p.name, p.traffic.packets_per_sec or 0.0) for p in row.protocols[:3]),
+                then[row.cpu] if row.cpu < len(then) else None,
+                (*(column[row.cpu] if column else None for column in columns), row.traffic.packets_per_sec),
             )
-            for cpu in cpus
+            for row in rows
         ]

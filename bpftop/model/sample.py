@@ -102,6 +102,12 @@ class Reading:
             )
         return result
 
+    @cached_property
+    def cpu_totals(self) -> tuple[list[int], ...]:
+        """Per column, the value of every possible CPU, all rows together; empty where there are no rows."""
+        columns = zip(*(columns for _, columns in self.per_cpu()), strict=True)
+        return tuple(list(map(sum, zip(*rows, strict=True))) for rows in columns)
+
     def per_cpu(self) -> Iterator[tuple[Key, tuple[memoryview, ...]]]:
         """Row by row: its key and, per column, the values of every possible CPU."""
         columns = len(FAMILIES[self.family].columns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
@@ -44,16 +44,6 @@ class ProtocolRow:
 
 
 @dataclass(frozen=True)
-class CpuRow:
-    """One possible CPU. ``protocols`` are those that moved in the interval, largest first."""
-
-    cpu: int
-    online: bool
-    traffic: Traffic
-    protocols: tuple[ProtocolRow, ...]
-
-
-@dataclass(frozen=True)
 class Flow:
     """One direction of an interface, or of all watched interfaces together."""
 
@@ -86,45 +76,47 @@ class Flow:
     @cached_property
     def cpu_rates(self) -> tuple[float | None, ...]:
         """Packets per second of every possible CPU; empty where no rate is known."""
-        return tuple(traffic.packets_per_sec for traffic in self._cpu_traffic)
+        parts = [
+            [per_sec(gained, one.elapsed_ns) for gained in one.cpu_totals(self.possible_cpus)[0][1]]
+            for one in self.changes
+        ]
+        return tuple(parts[0]) if len(parts) == 1 else tuple(map(total, zip(*parts, strict=True)))
 
     @cached_property
     def cpus(self) -> tuple[CpuRow, ...]:
         """A row per possible CPU. Worked out when it is first asked for: most screens do not show it."""
-        moved: list[list[ProtocolRow]] = [[] for _ in self._cpu_traffic]
-        for number, cells in self._cpu_cells().items():
-            for rows, cell in zip(moved, cells, strict=True):
-                if cell.packets_per_sec:
-                    rows.append(ProtocolRow(self.direction, number, protocol_name(number), cell))
+        parts = []
+        for one in self.changes:
+            (packets, more_packets), (size, more_bytes) = one.cpu_totals(self.possible_cpus)
+            cells = zip(packets, size, more_packets, more_bytes, strict=True)
+            parts.append([traffic((p, b), (mp, mb), one.elapsed_ns) for p, b, mp, mb in cells])
+        rows = parts[0] if len(parts) == 1 else map(add, zip(*parts, strict=True))
         online = set(self.online_cpus)
-        return tuple(
-            CpuRow(cpu, cpu in online, cell, tuple(sorted(rows, key=_by_rate)))
-            for cpu, (cell, rows) in enumerate(zip(self._cpu_traffic, moved, strict=True))
-        )
+        return tuple(CpuRow(cpu, cpu in online, cell, self) for cpu, cell in enumerate(rows))
+
+    def cpu_protocols(self, cpu: int) -> tuple[ProtocolRow, ...]:
+        """The protocols of one CPU that moved in the interval, largest first."""
+        found: dict[int, list[Traffic]] = {}
+        for one in self.changes:
+            for key, (counts, gains) in one.cpu_cells(cpu).items():
+                found.setdefault(int(key[-1]), []).append(traffic(counts, gains, one.elapsed_ns))
+        rows = [ProtocolRow(self.direction, n, protocol_name(n), add(cells)) for n, cells in found.items()]
+        return tuple(sorted((row for row in rows if row.traffic.packets_per_sec), key=_by_rate))
+
+
+@dataclass(frozen=True)
+class CpuRow:
+    """One possible CPU of one direction."""
+
+    cpu: int
+    online: bool
+    traffic: Traffic
+    flow: Flow = field(repr=False)
 
     @cached_property
-    def _cpu_traffic(self) -> list[Traffic]:
-        parts: list[list[Traffic]] = []
-        for paired in self.changes:
-            cells = [columns for _, columns in paired.after.per_cpu()]
-            counts = [list(map(sum, zip(*column, strict=True))) for column in zip(*cells, strict=True)]
-            gains = [list(map(total, zip(*column, strict=True))) for column in zip(*paired.cpu_gains().values(), strict=True)]
-            if not cells:
-                parts.append([Traffic(0, 0, 0.0, 0.0)] * self.possible_cpus)
-            else:
-                rows = zip(zip(*counts, strict=True), zip(*gains, strict=True), strict=True)
-                parts.append([traffic(c, g, paired.elapsed_ns) for c, g in rows])
-        return [add(cells) for cells in zip(*parts, strict=True)]
-
-    def _cpu_cells(self) -> dict[int, list[Traffic]]:
-        """Protocol number -> the traffic of every possible CPU, all interfaces together."""
-        found: dict[int, list[list[Traffic]]] = {}
-        for paired in self.changes:
-            gains = paired.cpu_gains()
-            for key, columns in paired.after.per_cpu():
-                rows = [traffic(c, g, paired.elapsed_ns) for c, g in zip(zip(*columns), zip(*gains[key]))]
-                found.setdefault(int(key[-1]), []).append(rows)
-        return {number: [add(cells) for cells in zip(*parts)] for number, parts in found.items()}
+    def protocols(self) -> tuple[ProtocolRow, ...]:
+        """Those that moved in the interval, largest first. Worked out for the rows that are looked at."""
+        return self.flow.cpu_protocols(self.cpu)
 
 
 @dataclass(frozen=True)
@@ -179,7 +171,7 @@ def _by_rate(row: ProtocolRow) -> float:
     return -(row.traffic.packets_per_sec or 0.0)
 
 
-def traffic(counts: tuple[int | None, ...], gains: tuple[int | None, ...] | None, elapsed_ns: int) -> Traffic:
+def traffic(counts: Sequence[int | None], gains: Sequence[int | None] | None, elapsed_ns: int) -> Traffic:
     """A (packets, bytes) row and what it gained; ``gains`` None: no rate may be taken."""
     packets, size = counts
     if gains is None:

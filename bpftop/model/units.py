@@ -7,7 +7,7 @@ from collections.abc import Sequence
 UNKNOWN = "-"
 _PREFIXES = ("", "k", "M", "G", "T", "P")
 _BARS = " ▏▎▍▌▋▊▉█"
-_SPARKS = "▁▂▃▄▅▆▇█"
+_SPARKS = "▁▂▃▄▅▆▇"  # not the full block: trends in rows below each other would grow together
 
 
 def si(value: float | None, unit: str = "") -> str:
@@ -40,7 +40,7 @@ def pct(share: float | None) -> str:
 
 
 def factor(now: float | None, then: float | None) -> str:
-    """How many times ``then`` the value ``now`` is: ``12``, ``1.5``, ``0.2``; ``new`` where there was nothing; ``-`` where unknown."""
+    """How many times ``then`` the value ``now`` is: ``12``, ``0.2``; ``new`` after nothing; ``-`` where unknown."""
     if now is None or then is None or then < 0:
         return UNKNOWN
     if then == 0:
@@ -63,13 +63,13 @@ def spark(values: Sequence[float | None], width: int, top: float | None = None) 
     shown = values[-width:]
     peak = top if top is not None else max((v for v in shown if v is not None), default=0.0)
     text = "".join(
-        " " if v is None else _SPARKS[min(7, int(v / peak * 7.999))] if peak > 0 else _SPARKS[0] for v in shown
+        " " if v is None else _SPARKS[min(6, int(v / peak * 6.999))] if peak > 0 else _SPARKS[0] for v in shown
     )
     return text.rjust(width)
 
 
 def heat(values: Sequence[float | None], width: int) -> tuple[str, int]:
-    """A strip of at most ``width`` cells for all values, and how many values share a cell: the cell shows the largest of them."""
+    """A strip of at most ``width`` cells, and how many values share a cell: it shows the largest of them."""
     if not values or width < 1:
         return "", 1
     each = -(-len(values) // width)

@@ -1,0 +1,153 @@
+"""Rates and totals: two samples in, right numbers or no value out."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+
+import pytest
+
+from bpftop.model.derive import counted_twice, snapshot
+from bpftop.model.rates import change, gain
+from bpftop.model.sample import FAMILIES, Interface, Key, Reading, Sample, reading_key
+
+SECOND = 10**9
+
+
+def reading(family: str, rows: Mapping[Key, tuple[int, ...]], read_ns: int, epoch: int = 1) -> Reading:
+    values = array("Q", [value for row in rows.values() for value in row])
+    return Reading(family, read_ns, 1000, epoch, tuple(rows), values)
+
+
+def protocols(label: str, rows: Mapping[int, tuple[int, ...]], read_ns: int, epoch: int = 1) -> dict[str, Reading]:
+    """Number -> packets of every CPU, then bytes of every CPU."""
+    keyed: dict[Key, tuple[int, ...]] = {(label, "rx", number): row for number, row in rows.items()}
+    return {reading_key("protocols", label, "rx"): reading("protocols", keyed, read_ns, epoch)}
+
+
+def sample(seq: int, mono_ns: int, readings: Mapping[str, Reading], *interfaces: Interface) -> Sample:
+    return Sample(seq, "boot", "host", 0, mono_ns, 2, (0, 1), interfaces or (Interface("eth0", "eth0", 2),), readings)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wrap_bits", "expected"),
+    [
+        (5, 9, 64, 4),
+        (5, 5, 64, 0),
+        (9, 5, 64, None),  # reset
+        (2**32 - 2, 3, 32, 5),  # wrapped
+        (7, 3, 32, None),  # from the lower half: reset
+        (2**64 - 1, 3, 64, None),
+        (None, 3, 64, None),
+        (3, None, 64, None),
+    ],
+)
+def test_gain(before: int | None, after: int | None, wrap_bits: int, expected: int | None) -> None:
+    assert gain(before, after, wrap_bits) == expected
+
+
+def test_the_first_sample_has_counts_and_no_rates() -> None:
+    first = snapshot(None, sample(0, SECOND, protocols("eth0", {6: (1, 2, 100, 200)}, SECOND)))
+    totals = first.total.rx.totals
+    assert (totals.packets, totals.bytes, totals.packets_per_sec, totals.bits_per_sec) == (3, 300, None, None)
+    assert first.interval_ns is None
+    assert first.total.rx.cpu_rates == ()
+
+
+def test_rates_use_the_time_of_the_reading_and_not_of_the_tick() -> None:
+    before = sample(0, SECOND, protocols("eth0", {6: (10, 0, 1000, 0)}, SECOND))
+    after = sample(1, 2 * SECOND, protocols("eth0", {6: (20, 30, 2000, 3000)}, SECOND + SECOND // 2))
+    flow = snapshot(before, after).total.rx
+    assert flow.totals.packets_per_sec == 80.0  # 40 packets in the half second between the reads
+    assert flow.totals.bits_per_sec == 8 * 4000 * 2
+    assert flow.cpu_rates == (20.0, 60.0)
+    assert [row.traffic.packets_per_sec for row in flow.cpus] == [20.0, 60.0]
+    assert [(p.name, p.traffic.packets_per_sec) for p in flow.cpus[1].protocols] == [("TCP", 60.0)]
+
+
+def test_a_protocol_that_was_not_there_before_began_at_zero() -> None:
+    before = sample(0, 0, protocols("eth0", {6: (10, 0, 1000, 0)}, SECOND))
+    after = sample(1, SECOND, protocols("eth0", {1: (3, 0, 300, 0), 6: (10, 0, 1000, 0)}, 2 * SECOND))
+    rows = {row.name: row.traffic.packets_per_sec for row in snapshot(before, after).total.rx.protocols}
+    assert rows == {"ICMP": 3.0, "TCP": 0.0}
+
+
+def test_no_rate_across_epochs() -> None:
+    before = sample(0, 0, protocols("eth0", {6: (10, 0, 1000, 0)}, SECOND, epoch=1))
+    after = sample(1, SECOND, protocols("eth0", {6: (90, 0, 9000, 0)}, 2 * SECOND, epoch=2))
+    totals = snapshot(before, after).total.rx.totals
+    assert (totals.packets, totals.packets_per_sec, totals.bits_per_sec) == (90, None, None)
+
+
+def test_a_counter_that_went_backwards_has_no_rate_and_never_a_negative_one() -> None:
+    before = sample(0, 0, protocols("eth0", {6: (10, 5, 1000, 500), 17: (1, 1, 10, 10)}, SECOND))
+    after = sample(1, SECOND, protocols("eth0", {6: (2, 0, 200, 0), 17: (2, 1, 20, 10)}, 2 * SECOND))
+    flow = snapshot(before, after).total.rx
+    rates = {row.name: row.traffic.packets_per_sec for row in flow.protocols}
+    assert rates == {"TCP": None, "UDP": 1.0}
+    assert flow.cpu_rates[0] is None
+
+
+@pytest.mark.parametrize("read_ns", [SECOND, SECOND - 1])
+def test_no_rate_where_time_did_not_move_on(read_ns: int) -> None:
+    before = protocols("eth0", {6: (1, 0, 1, 0)}, SECOND)["protocols/eth0/rx"]
+    after = protocols("eth0", {6: (2, 0, 2, 0)}, read_ns)["protocols/eth0/rx"]
+    assert change(before, after) is None
+
+
+def test_without_a_program_the_totals_come_from_rtnetlink() -> None:
+    def links(packets: int, read_ns: int) -> dict[str, Reading]:
+        width = len(FAMILIES["links"].columns)
+        row = (packets, packets * 100, 7, 70, *(0,) * (width - 4))
+        return {"links/eth0": reading("links", {("eth0",): row}, read_ns)}
+
+    flow = snapshot(sample(0, 0, links(10, SECOND)), sample(1, SECOND, links(15, 2 * SECOND))).total
+    assert flow.rx.totals.packets_per_sec == 5.0
+    assert flow.rx.totals.bits_per_sec == 4000.0
+    assert flow.tx.totals.packets == 7
+    assert flow.rx.protocols == ()
+
+
+def test_unreadable_cells_are_unknown() -> None:
+    bare = reading("links", {("eth0",): tuple(range(len(FAMILIES["links"].columns)))}, SECOND)
+    holes = Reading("links", SECOND, 0, 1, bare.keys, bare.values, frozenset({0}))
+    assert holes.totals["eth0",][0] is None
+    assert holes.totals["eth0",][1] == 1
+
+
+def interface(label: str, ifindex: int, kind: str | None = None, **more: int) -> Interface:
+    return Interface(label, label, ifindex, kind=kind, master=more.get("master"), lower=more.get("lower"))
+
+
+@pytest.mark.parametrize(
+    ("interfaces", "left_out"),
+    [
+        ([interface("eth0", 2), interface("eth1", 3)], set()),
+        ([interface("bond0", 9, "bond"), interface("eth0", 2, master=9), interface("eth1", 3, master=9)], {"eth0", "eth1"}),
+        ([interface("eth0", 2, master=9), interface("eth1", 3, master=9)], set()),
+        ([interface("br0", 9, "bridge"), interface("eth0", 2, master=9)], {"br0"}),
+        ([interface("br0", 9, "bridge")], set()),
+        ([interface("eth0", 2), interface("eth0.7", 5, "vlan", lower=2)], {"eth0.7"}),
+        ([interface("v0", 2, "veth", lower=3), interface("v1", 3, "veth", lower=2)], set()),
+        ([interface("eth0", 2), interface("mv0", 6, "macvlan", lower=2)], {"mv0"}),
+    ],
+)
+def test_the_total_counts_no_packet_twice(interfaces: list[Interface], left_out: set[str]) -> None:
+    assert set(counted_twice(interfaces)) == left_out
+
+
+def test_the_total_of_several_interfaces() -> None:
+    eth0, eth1 = Interface("eth0", "eth0", 2, master=9), Interface("eth1", "eth1", 3)
+    bond = Interface("bond0", "bond0", 9, kind="bond")
+
+    def both(base: int, read_ns: int) -> dict[str, Reading]:
+        rows = {6: (base, base, base * 10, base * 10)}
+        return {k: v for name in ("eth0", "eth1", "bond0") for k, v in protocols(name, rows, read_ns).items()}
+
+    one = sample(0, 0, both(1, SECOND), eth0, eth1, bond)
+    two = sample(1, SECOND, both(3, 2 * SECOND), eth0, eth1, bond)
+    found = snapshot(one, two)
+    assert found.left_out == {"eth0": "part of bond0"}
+    assert found.total.rx.totals.packets_per_sec == 8.0  # eth1 and bond0, two CPUs, 2 packets each
+    assert found.total.rx.cpu_rates == (4.0, 4.0)
+    assert [row.traffic.packets for row in found.total.rx.protocols] == [12]
