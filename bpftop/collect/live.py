@@ -23,9 +23,10 @@ NS_PER_SEC = 1_000_000_000
 class LiveSource:
     """Samples of interfaces of this machine; see bpftop.model.source.Source.
 
-    The first two samples are ``first_gap_s`` apart (None: one interval), the others one interval, on CLOCK_MONOTONIC without drift: a late tick
-    does not move those that follow, and ticks that were missed altogether (a suspended machine) are left out. Everything that was attached is
-    detached when ``samples`` ends, in whatever way. ``netns`` is the path of a namespace, which the thread that runs ``samples`` is in meanwhile.
+    The first two samples are ``first_gap_s`` apart (None: one interval), the others one interval, on CLOCK_MONOTONIC
+    without drift: a late tick does not move those that follow, and ticks that were missed altogether (a suspended
+    machine) are left out. Everything that was attached is detached when ``samples`` ends, in whatever way. ``netns``
+    is the path of a namespace, which the thread that runs ``samples`` is in meanwhile.
     """
 
     def __init__(
@@ -54,7 +55,10 @@ class LiveSource:
         self._own = OwnCost()
 
     def samples(self) -> Generator[Sample, None, None]:
-        """Attach, then a sample per tick. Raises BpftopError: no such interface, or a forced mode that does not hold."""
+        """Attach, then a sample per tick.
+
+        Raises BpftopError: no such interface, or a forced mode that does not hold.
+        """
         with ExitStack() as stack:
             if self._netns is not None:
                 stack.enter_context(inside(self._netns))

@@ -52,7 +52,9 @@ class Counter:
     ``link_layer`` is ``ip`` for links whose frames begin with the IP header (tun, wireguard). Raises KernelError.
     """
 
-    def __init__(self, program: CounterProgram, direction: Direction, link_layer: Literal["ethernet", "ip"] = "ethernet") -> None:
+    def __init__(
+        self, program: CounterProgram, direction: Direction, link_layer: Literal["ethernet", "ip"] = "ethernet"
+    ) -> None:
         self.direction = direction
         constants = {"count_tx": int(direction == "tx"), "link_is_ip": int(link_layer == "ip")}
         self._object = BpfObject("counter", program, constants)
@@ -81,7 +83,12 @@ class Counter:
         end_ns = time.monotonic_ns()
         readings = {
             "protocols": Reading(
-                "protocols", (start_ns + middle_ns) // 2, middle_ns - start_ns, epoch, self._row_keys(label, active), values
+                "protocols",
+                (start_ns + middle_ns) // 2,
+                middle_ns - start_ns,
+                epoch,
+                self._row_keys(label, active),
+                values,
             )
         }
         cost_ns = end_ns - middle_ns
@@ -94,7 +101,7 @@ class Counter:
         self._object.close()
 
     def packet_cost_ns(self) -> float:
-        """What counting adds to a packet: a copy of the program against an empty one under BPF_PROG_TEST_RUN, least of several rounds.
+        """What counting adds to a packet: a copy of the program against an empty one, least of several test runs.
 
         The copy has its own maps, so the counters do not see it. Raises KernelError.
         """
@@ -115,16 +122,16 @@ class Counter:
             self._remember("protocols", active, keys)
         return keys
 
-    def _families(self, label: str, active: bytes, values: array[int]) -> Iterator[tuple[str, tuple[Key, ...], array[int]]]:
+    def _families(
+        self, label: str, active: bytes, values: array[int]
+    ) -> Iterator[tuple[str, tuple[Key, ...], array[int]]]:
         """The cells of each family: they are neighbours in the struct, so each family is a slice."""
         if self._spans[0] != active or not self._spans[1]:
             self._spans = (active, _spans(active))
         for family, start, stop, part in self._spans[1]:
             keys = self._keys.get((family, part))
             if keys is None:
-                keys = tuple(
-                    (label, self.direction, *BREAKDOWN_CELLS[cell][1]) for cell in memoryview(part).cast("I")
-                )
+                keys = tuple((label, self.direction, *BREAKDOWN_CELLS[cell][1]) for cell in memoryview(part).cast("I"))
                 self._remember(family, part, keys)
             yield family, keys, values[start * _COLUMNS : stop * _COLUMNS]
 
@@ -135,7 +142,7 @@ class Counter:
 
 
 def _spans(active: bytes) -> list[tuple[str, int, int, bytes]]:
-    """Family, first and last+1 position among the active cells, and the numbers of those cells; families without any too."""
+    """Family, first and last+1 position among the active cells, their numbers; families without any too."""
     cells = memoryview(active).cast("I")
     spans = {family: (family, 0, 0, b"") for family in _FAMILIES}
     at = 0
@@ -161,5 +168,7 @@ def _frames(bare: bool) -> list[bytes]:
     ):
         length = (20 + len(transport)).to_bytes(2, "big")
         ethernet = b"" if bare else bytes((2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0))
-        frames.append(ethernet + b"\x45\0" + length + b"\0\0\0\0\x40" + bytes((protocol,)) + b"\0\0" + addresses + transport)
+        frames.append(
+            ethernet + b"\x45\0" + length + b"\0\0\0\0\x40" + bytes((protocol,)) + b"\0\0" + addresses + transport
+        )
     return frames

@@ -13,10 +13,10 @@ import sys
 import time
 from select import EPOLLIN, epoll
 
-from bpftop.kernel.netns import unshare_network
 from bpftop.demo.reactor import Pace, Reactor, Source
 from bpftop.demo.sides import GENERATOR, WATCHED, Side
 from bpftop.demo.traffic import Mix
+from bpftop.kernel.netns import unshare_network
 
 TICK_S = 0.01
 LONGEST_TICK_S = 0.05  # after a stall (SIGSTOP, a busy machine) the missed packets are not made up for

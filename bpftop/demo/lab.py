@@ -24,9 +24,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from bpftop.kernel.netns import enter
 from bpftop.demo.sides import GENERATOR, IPV4_PREFIX, IPV6_PREFIX, WATCHED, Side, other
 from bpftop.errors import BpftopError
+from bpftop.kernel.netns import enter
 
 Result = TypeVar("Result")
 

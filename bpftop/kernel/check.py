@@ -11,7 +11,7 @@ ENOTSUPP = 524  # the kernel's own "not supported"; Python and libc have no name
 
 
 class KernelError(BpftopError):
-    """The kernel said no. ``errno`` is positive, ``errno_name`` its name; ``log`` holds libbpf's and the verifier's words, if any."""
+    """The kernel said no. ``errno`` is positive, ``errno_name`` its name; ``log`` what libbpf and the verifier said."""
 
     def __init__(self, sentence: str, number: int, log: str = "") -> None:
         super().__init__(sentence)

@@ -106,3 +106,5 @@ int bpftop_drain(int fd, uint32_t rows, uint32_t row_bytes, uint32_t *keys, void
 /* fold.c */
 uint32_t bpftop_fold_rows(const uint64_t *values, uint32_t rows, uint32_t cpus, uint32_t columns, uint64_t *out, uint32_t *active);
 uint32_t bpftop_fold_cells(const uint64_t *values, uint32_t cells, uint32_t cpus, uint32_t columns, uint64_t *out, uint32_t *active);
+
+const char *libbpf_version_string(void);

@@ -8,7 +8,8 @@ from typing import Any, Literal
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.check import KernelError, check
 
-# enum bpf_attach_type and XDP flags by number: the headers we build with may be older than the kernel (linux/bpf.h, linux/if_link.h)
+# By number, because the headers we build with may be older than the kernel: enum bpf_attach_type of linux/bpf.h, XDP
+# flags of linux/if_link.h
 _XDP, _TCX_INGRESS, _TCX_EGRESS = 37, 46, 47
 _XDP_FLAGS_SKB_MODE, _XDP_FLAGS_DRV_MODE = 1 << 1, 1 << 2
 _TC_INGRESS, _TC_EGRESS = 1, 2
@@ -26,7 +27,10 @@ class Link:
 
     @classmethod
     def xdp(cls, prog_fd: int, ifindex: int, generic: bool = False) -> Link:
-        """Attach in one mode and no other. Raises KernelError: EBUSY, EEXIST occupied; EOPNOTSUPP, EINVAL, ERANGE, ENOMEM not here."""
+        """Attach in one mode and no other.
+
+        Raises KernelError: EBUSY, EEXIST occupied; EOPNOTSUPP, EINVAL, ERANGE, ENOMEM not in this mode here.
+        """
         mode, flags = ("generic", _XDP_FLAGS_SKB_MODE) if generic else ("native", _XDP_FLAGS_DRV_MODE)
         return cls(prog_fd, ifindex, _XDP, flags, f"attach by {mode} XDP")
 

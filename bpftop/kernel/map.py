@@ -45,7 +45,10 @@ class RowsDrain(_Drain):
         self._out = ffi.new("uint64_t[]", rows * columns * cpus)
 
     def read(self) -> tuple[bytes, array[int]]:
-        """Numbers of the rows that are not zero (native u32s), and their values: row x column x CPU. Raises KernelError."""
+        """Numbers of the rows that are not zero (native u32s), and their values: row x column x CPU.
+
+        Raises KernelError.
+        """
         self._read()
         active = lib.bpftop_fold_rows(self._values, self._rows, self._cpus, self._columns, self._out, self._keys)
         return self._take(active * self._columns * self._cpus, self._out, active)

@@ -29,7 +29,10 @@ def enter(netns_fd: int) -> None:
 
 @contextmanager
 def inside(path: str) -> Iterator[None]:
-    """The calling thread is in the namespace at ``path`` (/proc/PID/ns/net) meanwhile. Raises BpftopError where it may not go there."""
+    """The calling thread is in the namespace at ``path`` (/proc/PID/ns/net) meanwhile.
+
+    Raises BpftopError where it may not go there.
+    """
     home_fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         try:
@@ -39,7 +42,9 @@ def inside(path: str) -> Iterator[None]:
             finally:
                 os.close(there_fd)
         except OSError as error:
-            raise BpftopError(f"cannot enter the network namespace {path}: {error.strerror}; it takes root (CAP_SYS_ADMIN)") from error
+            raise BpftopError(
+                f"cannot enter the network namespace {path}: {error.strerror}; it takes root (CAP_SYS_ADMIN)"
+            ) from error
         try:
             yield
         finally:

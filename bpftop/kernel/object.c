@@ -67,7 +67,7 @@ int bpftop_set_constant(struct bpf_object *object, const char *name, uint32_t va
 
 	if (!map || id < 0)
 		return -ENOENT;
-	place = bpf_map__initial_value(map, &bytes);
+	place = (char *)bpf_map__initial_value(map, &bytes); /* const before libbpf 1.2, and ours to write before loading */
 	section = btf__type_by_id(btf, (uint32_t)id);
 	variable = btf_var_secinfos(section);
 	for (int i = 0; i < btf_vlen(section); i++, variable++) {

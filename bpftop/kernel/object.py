@@ -25,11 +25,13 @@ def object_path(name: str) -> str:
 class BpfObject:
     """One object file, loaded with only ``program`` in it.
 
-    ``constants`` sets ``const volatile __u32`` variables by name before loading. Raises KernelError when the kernel refuses; its ``log`` is
-    what the verifier said.
+    ``constants`` sets ``const volatile __u32`` variables by name before loading. Raises KernelError when the kernel
+    refuses; its ``log`` is what the verifier said.
     """
 
-    def __init__(self, name: str, program: str, constants: Mapping[str, int] | None = None, path: str | None = None) -> None:
+    def __init__(
+        self, name: str, program: str, constants: Mapping[str, int] | None = None, path: str | None = None
+    ) -> None:
         self.name = name
         path = path or object_path(name)
         lib.bpftop_messages_begin()
@@ -52,7 +54,10 @@ class BpfObject:
         if found == ffi.NULL:
             raise BpftopError(f"the BPF object {self.name} has no program {wanted}; reinstall bpftop")
         for constant, value in constants.items():
-            check(lib.bpftop_set_constant(self._object, constant.encode(), value), f"set {constant} in the BPF object {self.name}")
+            check(
+                lib.bpftop_set_constant(self._object, constant.encode(), value),
+                f"set {constant} in the BPF object {self.name}",
+            )
         rc = lib.bpf_object__load(self._object)
         if rc < 0:
             log = ffi.string(lib.bpftop_messages()).decode(errors="replace")
@@ -61,7 +66,9 @@ class BpfObject:
 
     def map_fd(self, name: str) -> int:
         """The file descriptor of a map; it belongs to this object."""
-        return check(lib.bpf_object__find_map_fd_by_name(self._object, name.encode()), f"find the map {name} in {self.name}")
+        return check(
+            lib.bpf_object__find_map_fd_by_name(self._object, name.encode()), f"find the map {name} in {self.name}"
+        )
 
     def close(self) -> None:
         """Unload: programs and maps go as soon as no link holds them."""

@@ -45,4 +45,3 @@ class Program:
             opts.ctx_in, opts.ctx_size_in = held, len(context)
         check(lib.bpf_prog_test_run_opts(self.fd, opts), f"test-run the BPF program {self.name}")
         return TestRun(opts.retval, opts.duration)
-

@@ -15,7 +15,9 @@ _LINK_COLUMNS: dict[Direction, tuple[int, int]] = {"rx": (0, 1), "tx": (2, 3)}
 
 def snapshot(before: Sample | None, after: Sample) -> Snapshot:
     """Pair two samples. With no predecessor every rate is None."""
-    watched = tuple(Watched(i, *(_flow(before, after, i, direction) for direction in DIRECTIONS)) for i in after.interfaces)
+    watched = tuple(
+        Watched(i, *(_flow(before, after, i, direction) for direction in DIRECTIONS)) for i in after.interfaces
+    )
     left_out = counted_twice(after.interfaces)
     return Snapshot(
         seq=after.seq,
@@ -135,7 +137,7 @@ def _sum_flows(flows: Sequence[Flow], direction: Direction) -> Flow:
 
 
 def _own_cost(before: Sample | None, after: Sample) -> OwnCost:
-    reading, paired = _pair(before, after, reading_key("self"))
+    _, paired = _pair(before, after, reading_key("self"))
     memory = after.readings.get(reading_key("self_memory"))
     cpu_pct = poll_ns = None
     if paired is not None:

@@ -96,8 +96,8 @@ PROTOCOL_FIELDS: tuple[Field[ProtocolLine], ...] = (
     Field("share", "share", "%", 17, "Share of all packets of the direction (`t` changes it).",
           lambda r: r.share, _share_bar, rank=1, gap=2, left=True, look="bar"),
     Field("factor", "x 1 min", "", 9,
-          "How many times as many packets as one minute ago (mean of 5 s); after `m`, as at the mark. `new`: there were "
-          "none. Bright from 3 and below 1/3.",
+          "How many times as many packets as one minute ago (mean of 5 s); after `m`, as at the mark. `new`: none "
+          "were there. Bright from 3 and below 1/3.",
           _ratio, lambda r, _: factor(r.now, r.then), rank=2, look=_factor_look),
     Field("tx_packets_per_sec", "TX pps", "packets/s", 9, "Packets sent per second.",
           lambda r: r.tx.packets_per_sec, _packets(lambda r: r.tx.packets_per_sec), rank=3),

@@ -1,4 +1,4 @@
-"""Names of protocols: the IANA protocol-number table for 0..255, and our pseudo-protocols from 256 up (bpf_objects/bpftop.h)."""
+"""Names of protocols: IANA's numbers 0..255, and our pseudo-protocols from 256 up (bpf_objects/bpftop.h)."""
 
 from __future__ import annotations
 
@@ -16,17 +16,23 @@ _PSEUDO = {
     MALFORMED: "malformed",
 }
 
-# IANA "Assigned Internet Protocol Numbers", keyword column, in order from 0; where the registry has no keyword, its short name.
-_IANA = (
-    "HOPOPT ICMP IGMP GGP IPv4 ST TCP CBT EGP IGP BBN-RCC-MON NVP-II PUP ARGUS EMCON XNET CHAOS UDP MUX DCN-MEAS HMP PRM XNS-IDP "
-    "TRUNK-1 TRUNK-2 LEAF-1 LEAF-2 RDP IRTP ISO-TP4 NETBLT MFE-NSP MERIT-INP DCCP 3PC IDPR XTP DDP IDPR-CMTP TP++ IL IPv6 SDRP "
-    "IPv6-Route IPv6-Frag IDRP RSVP GRE DSR BNA ESP AH I-NLSP SWIPE NARP MOBILE TLSP SKIP ICMPv6 IPv6-NoNxt IPv6-Opts any-host CFTP "
-    "any-net SAT-EXPAK KRYPTOLAN RVD IPPC any-dfs SAT-MON VISA IPCV CPNX CPHB WSN PVP BR-SAT-MON SUN-ND WB-MON WB-EXPAK ISO-IP VMTP "
-    "SECURE-VMTP VINES IPTM NSFNET-IGP DGP TCF EIGRP OSPF Sprite-RPC LARP MTP AX.25 IPIP MICP SCC-SP ETHERIP ENCAP any-private GMTP "
-    "IFMP PNNI PIM ARIS SCPS QNX A/N IPComp SNP Compaq-Peer IPX-in-IP VRRP PGM any-0-hop L2TP DDX IATP STP SRP UTI SMP SM PTP IS-IS "
-    "FIRE CRTP CRUDP SSCOPMCE IPLT SPS PIPE SCTP FC RSVP-E2E Mobility UDPLite MPLS-in-IP manet HIP Shim6 WESP ROHC Ethernet AGGFRAG NSH "
-    "Homa BIT-EMU"
-).split()
+# IANA "Assigned Internet Protocol Numbers", keywords in order from 0; where the registry has none, its short name.
+_IANA = tuple(
+    word
+    for line in (
+        "HOPOPT ICMP IGMP GGP IPv4 ST TCP CBT EGP IGP BBN-RCC-MON NVP-II PUP ARGUS EMCON XNET CHAOS UDP MUX",
+        "DCN-MEAS HMP PRM XNS-IDP TRUNK-1 TRUNK-2 LEAF-1 LEAF-2 RDP IRTP ISO-TP4 NETBLT MFE-NSP MERIT-INP",
+        "DCCP 3PC IDPR XTP DDP IDPR-CMTP TP++ IL IPv6 SDRP IPv6-Route IPv6-Frag IDRP RSVP GRE DSR BNA ESP AH",
+        "I-NLSP SWIPE NARP MOBILE TLSP SKIP ICMPv6 IPv6-NoNxt IPv6-Opts any-host CFTP any-net SAT-EXPAK",
+        "KRYPTOLAN RVD IPPC any-dfs SAT-MON VISA IPCV CPNX CPHB WSN PVP BR-SAT-MON SUN-ND WB-MON WB-EXPAK",
+        "ISO-IP VMTP SECURE-VMTP VINES IPTM NSFNET-IGP DGP TCF EIGRP OSPF Sprite-RPC LARP MTP AX.25 IPIP MICP",
+        "SCC-SP ETHERIP ENCAP any-private GMTP IFMP PNNI PIM ARIS SCPS QNX A/N IPComp SNP Compaq-Peer",
+        "IPX-in-IP VRRP PGM any-0-hop L2TP DDX IATP STP SRP UTI SMP SM PTP IS-IS FIRE CRTP CRUDP SSCOPMCE",
+        "IPLT SPS PIPE SCTP FC RSVP-E2E Mobility UDPLite MPLS-in-IP manet HIP Shim6 WESP ROHC Ethernet",
+        "AGGFRAG NSH Homa BIT-EMU",
+    )
+    for word in line.split()
+)
 
 
 def protocol_name(number: int) -> str:

@@ -11,7 +11,8 @@ from bpftop.model.sample import FAMILIES, Key, Reading
 def gain(before: int | None, after: int | None, wrap_bits: int) -> int | None:
     """What a counter gained, or None where that cannot be known.
 
-    A counter that went backwards was reset, unless it is narrower than 64 bits and was in the upper half of its range: then it wrapped.
+    A counter that went backwards was reset, unless it is narrower than 64 bits and was in the upper half of its
+    range: then it wrapped.
     """
     if before is None or after is None:
         return None

@@ -1,4 +1,4 @@
-"""What is measured: the registry of families, and the readings and samples that carry them. Pure values, no clock, no I/O."""
+"""What is measured: the registry of families, and the readings and samples that carry them. Pure values."""
 
 from __future__ import annotations
 
@@ -36,24 +36,33 @@ class Family:
 _TRAFFIC = ("packets", "bytes")
 _WHERE = ("interface", "direction")
 
+_LINK_COLUMNS = (
+    *("rx_packets", "rx_bytes", "tx_packets", "tx_bytes"),
+    *("rx_errors", "tx_errors", "rx_dropped", "tx_dropped"),
+)
+
 FAMILIES: Mapping[str, Family] = {
     family.name: family
     for family in (
-        Family("protocols", (*_WHERE, "protocol"), _TRAFFIC, "frames by IP protocol or pseudo-protocol, per CPU", per_cpu=True,
-               sparse=True),
-        Family("joint", (*_WHERE, "l3", "cast", "size"), _TRAFFIC, "frames by L3 class, cast and size bin", sparse=True),
+        Family(
+            "protocols",
+            (*_WHERE, "protocol"),
+            _TRAFFIC,
+            "frames by IP protocol or pseudo-protocol, per CPU",
+            per_cpu=True,
+            sparse=True,
+        ),
+        Family("joint", (*_WHERE, "l3", "cast", "size"), _TRAFFIC, "frames by L3 class, cast and size", sparse=True),
         Family("tcp_flags", (*_WHERE, "flag"), _TRAFFIC, "TCP segments by flags", sparse=True),
         Family("udp_ports", (*_WHERE, "port"), _TRAFFIC, "UDP datagrams of reflection ports", sparse=True),
-        Family("icmp_types", (*_WHERE, "protocol", "type"), _TRAFFIC, "ICMP and ICMPv6 messages by type", sparse=True),
+        Family("icmp_types", (*_WHERE, "protocol", "type"), _TRAFFIC, "ICMP and ICMPv6 by type", sparse=True),
         Family("fragments", (*_WHERE, "part"), _TRAFFIC, "IP fragments, first and later", sparse=True),
         Family("vlans", (*_WHERE, "tags"), _TRAFFIC, "frames by number of VLAN tags", sparse=True),
-        Family("links", ("interface",),
-               ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes", "rx_errors", "tx_errors", "rx_dropped", "tx_dropped"),
-               "what the kernel counted for the interface (rtnetlink)"),
-        Family("self", (), ("cpu_ns", "poll_ns"), "CPU time of this process, and time spent reading maps", scope="host"),
+        Family("links", ("interface",), _LINK_COLUMNS, "what the kernel counted for the interface (rtnetlink)"),
+        Family("self", (), ("cpu_ns", "poll_ns"), "CPU time of this process, and time in map reads", scope="host"),
         Family("self_memory", (), ("resident_bytes",), "resident memory of this process", kind="gauge", scope="host"),
     )
-}  # fmt: skip
+}
 
 SIZE_LABELS = ("<=64", "65-127", "128-255", "256-511", "512-1023", "1024-1518", ">1518")
 L3_LABELS = ("ipv4", "ipv6", "arp", "other")
@@ -68,8 +77,8 @@ class Reading:
     """One family at one instant.
 
     ``values`` is row x column, or row x column x possible CPU where the family is per CPU; rows are those of ``keys``.
-    ``read_ns`` is CLOCK_MONOTONIC beside this very read. Rates are never taken across two epochs. ``missing`` holds flat
-    indexes into ``values`` that could not be read.
+    ``read_ns`` is CLOCK_MONOTONIC beside this very read. Rates are never taken across two epochs. ``missing`` holds
+    flat indexes into ``values`` that could not be read.
     """
 
     family: str
@@ -134,7 +143,7 @@ class Hook:
 
 @dataclass(frozen=True)
 class Interface:
-    """One watched interface as it was at the sample's time. ``label`` is the name it was asked for by and never changes."""
+    """One watched interface at the sample's time. ``label`` is the name it was asked for by and never changes."""
 
     label: str
     name: str

@@ -1,4 +1,4 @@
-"""What a screen or a document shows: one moment, with rates and shares. ``derive.snapshot`` makes it from two samples."""
+"""What a screen or a document shows: one moment, with rates. ``derive.snapshot`` makes it from two samples."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from bpftop.model.sample import Sample
 class Source(Protocol):
     """A stream of samples that somebody else paces.
 
-    ``samples`` blocks until the next one is there; it ends after ``close``, which any thread may call. A failure to begin or to go on is
-    a BpftopError raised by ``samples``.
+    ``samples`` blocks until the next one is there; it ends after ``close``, which any thread may call. A failure to
+    begin or to go on is a BpftopError raised by ``samples``.
     """
 
     def samples(self) -> Generator[Sample, None, None]: ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import socket
 import struct
 import subprocess
 import sys
@@ -89,6 +90,27 @@ class Lab:
         fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), flags | IFF_NO_PI))
         self.ip(f"link set {name} up")
         return fd
+
+    def vxlan(self, name: str = "x0", peer: str = "x1", vni: int = 7) -> None:
+        """A tunnel over the veth pair, its other end in ``far``."""
+        self.ip(f"link add {name} type vxlan id {vni} dstport 4789 local 198.18.5.1 remote 198.18.5.2 dev v0")
+        self.ip(f"link set {name} up")
+        with self.inside(self.far):
+            self.ip(f"link add {peer} type vxlan id {vni} dstport 4789 local 198.18.5.2 remote 198.18.5.1 dev v1")
+            self.ip(f"link set {peer} up")
+
+    def send(self, name: str, frames: int = 1, size: int = 100) -> None:
+        """Send broadcast frames of an experimental ethertype (IEEE 802) out of a device of the current namespace."""
+        frame = b"\xff" * 6 + b"\x02" + bytes(5) + b"\x88\xb5" + bytes(size - 14)
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
+            sender.bind((name, 0))
+            for _ in range(frames):
+                sender.send(frame)
+
+    def send_far(self, name: str, frames: int = 1, size: int = 100) -> None:
+        """The same out of a device of ``far``."""
+        with self.inside(self.far):
+            self.send(name, frames, size)
 
     def foreign_xdp(self, name: str, mode: str = "native", by: str = "link") -> tuple[subprocess.Popen[str], int]:
         """Another process with an XDP program on a device: the process and the program's id. It ends with the lab."""

@@ -29,7 +29,8 @@ def as_counts(readings: dict[str, Reading]) -> Counts:
     for reading in readings.values():
         name = CELL_NAMES[reading.family]
         for key, (packets, size) in reading.totals.items():
-            assert packets is not None and size is not None
+            assert packets is not None
+            assert size is not None
             cell: Cell = (name, *key[2:]) if name else key[2:]
             counts[cell] = (packets, size)
     return counts
@@ -71,5 +72,7 @@ class Bench:
     def __enter__(self) -> Bench:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.counter.close()

@@ -99,7 +99,10 @@ def test_random_super_frames_are_counted_as_the_reference_counts_them(direction:
         def run(batch: strategies.Batch) -> None:
             for frame, skb in batch.skbs(direction):
                 if not tc_test_run_refuses(frame, skb):
-                    assert bench.run(frame, skb) == reference.count(frame, direction=direction, skb=skb), (frame.hex(), skb)
+                    assert bench.run(frame, skb) == reference.count(frame, direction=direction, skb=skb), (
+                        frame.hex(),
+                        skb,
+                    )
 
         run()
 

@@ -65,10 +65,13 @@ def counted(lab: Lab, attach: Callable[[Counter, int], Link], program: str, send
 
     def inside() -> Counts:
         counter = Counter(program, "rx")  # type: ignore[arg-type]
-        with closing(counter), closing(Netdev()) as netdev:
-            with closing(attach(counter, netdev.find(WATCHED.interface).ifindex)):
-                send()
-                return settled(counter)
+        with (
+            closing(counter),
+            closing(Netdev()) as netdev,
+            closing(attach(counter, netdev.find(WATCHED.interface).ifindex)),
+        ):
+            send()
+            return settled(counter)
 
     return lab.call_in(WATCHED, inside)
 
@@ -169,7 +172,11 @@ def test_frames_without_gso_segs_are_counted_exactly() -> None:
     """A tap with IFF_VNET_HDR hands over gso_size and no gso_segs, as virtio_net does."""
     sizes = [(1448, 10 * 1448), (1448, 10 * 1448 + 1), (1448, 1449), (536, 60_000), (1448, 1448)]
     ether: Layers = Ether(src=GENERATOR.mac, dst=WATCHED.mac)
-    segment = ether / IP(src="198.18.9.1", dst="198.18.9.2") / TCP(sport=1, dport=2, flags="FA", options=[("Timestamp", (1, 2))])
+    segment = (
+        ether
+        / IP(src="198.18.9.1", dst="198.18.9.2")
+        / TCP(sport=1, dport=2, flags="FA", options=[("Timestamp", (1, 2))])
+    )
     expected: Counts = {}
     with devices.Lab() as lab, ExitStack() as stack:
         tap_fd = lab.tunnel_device("tap0", devices.IFF_TAP | devices.IFF_VNET_HDR)

@@ -123,7 +123,10 @@ def interface(label: str, ifindex: int, kind: str | None = None, **more: int) ->
     ("interfaces", "left_out"),
     [
         ([interface("eth0", 2), interface("eth1", 3)], set()),
-        ([interface("bond0", 9, "bond"), interface("eth0", 2, master=9), interface("eth1", 3, master=9)], {"eth0", "eth1"}),
+        (
+            [interface("bond0", 9, "bond"), interface("eth0", 2, master=9), interface("eth1", 3, master=9)],
+            {"eth0", "eth1"},
+        ),
         ([interface("eth0", 2, master=9), interface("eth1", 3, master=9)], set()),
         ([interface("br0", 9, "bridge"), interface("eth0", 2, master=9)], {"br0"}),
         ([interface("br0", 9, "bridge")], set()),

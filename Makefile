@@ -1,0 +1,98 @@
+# `make help` lists the targets. On Debian and Ubuntu each of them installs what it needs, first the system packages (as
+# root or through sudo), then Python packages into .venv; the second time there is nothing to do.
+
+IFACE ?=
+# "mine": the system packages are yours to install (systems without apt-get).
+SYSTEM_PACKAGES ?= apt
+
+bin := .venv/bin
+pip := $(bin)/python -m pip --disable-pip-version-check --quiet --quiet
+# Behind sudo no byte code is written, or root's files would lie in a checkout that is not root's. sudo keeps TERM, but
+# not the variable that says the terminal has all colours. Without sudo, bpftop shows what it may.
+sudo := $(if $(shell command -v sudo || :),sudo env PYTHONDONTWRITEBYTECODE=1 COLORTERM=$(COLORTERM))
+as_root := $(if $(filter-out 0,$(shell id -u)),$(sudo))
+
+build_requires := $(shell sed -n '/^requires = /s/[^"]*\("[^"]*"\)[^"]*/ \1/gp' pyproject.toml)
+# The folder of the BPF programs is an input too: it gets a new time when one of them is removed.
+build_inputs := pyproject.toml bpftop/__init__.py bpftop/kernel/build.py bpf_objects \
+	$(wildcard bpftop/kernel/*.c bpftop/kernel/*.h bpf_objects/*.c bpf_objects/*.h)
+
+# Run a command whose standard output is the reason of its failure, and end make with that one line. (make runs $(shell)
+# under -n too, hence the guard.)
+dry_run := $(findstring n,$(firstword -$(MAKEFLAGS)))
+must = $(if $(dry_run),,$(eval said := $(shell $1))$(if $(filter-out 0,$(.SHELLSTATUS)),$(error $(said))))
+
+.PHONY: help run test lint bench wheel clean system-run system-test
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+help:
+	@echo 'make run [IFACE="eth0 eth1"]  the live screen; without IFACE the interface of the default route, or the demo'
+	@echo 'make test                    lint, type check and all tests'
+	@echo 'make lint                    ruff, mypy and the import contracts alone'
+	@echo 'make bench                   what watching costs, measured here against the limits'
+	@echo 'make wheel                   dist/*.whl, which needs no system library'
+	@echo 'make clean                   remove what was built, .venv included'
+
+# The machine has a default route if /proc lists one that leaves it: IPv4 with destination and mask 0, IPv6 ::/0 but not
+# through lo.
+run: .venv/run
+	@target="$(IFACE)"; \
+	if [ -z "$$target" ] && ! awk '$$2 $$8 == "0000000000000000" { found = 1 } END { exit !found }' /proc/net/route && \
+	   ! awk '$$1 $$2 ~ /^0+$$/ && $$10 != "lo" { found = 1 } END { exit !found }' /proc/net/ipv6_route 2>/dev/null; \
+	then target=demo; fi; \
+	$(if $(as_root),$(bin)/python -m compileall -q bpftop;) \
+	exec $(as_root) $(bin)/bpftop $$target
+
+test: lint
+	@$(as_root) $(if $(as_root),BPFTOP_REQUIRE_BPF=$(BPFTOP_REQUIRE_BPF)) \
+		$(bin)/python -m pytest $(if $(as_root),-p no:cacheprovider)
+
+lint: .venv/dev
+	@$(bin)/ruff check
+	@$(bin)/ruff format --check
+	@$(bin)/mypy bpftop contrib tests
+	@$(bin)/lint-imports --no-logo
+
+bench: .venv/dev
+	@$(as_root) $(bin)/python -m tests.bench
+
+wheel: .venv/dev
+	@$(bin)/python contrib/build_wheel.py dist
+
+clean:
+	rm -rf .venv build dist *.egg-info bpftop/objects bpftop/kernel/*.so
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache snapshot_report.html
+	find bpftop tests contrib -name __pycache__ -prune -exec rm -rf {} +
+
+system-run system-test: system-%:
+	$(if $(filter-out mine,$(SYSTEM_PACKAGES)),$(call must,contrib/system-packages $*))
+
+# The stamps: the environment; what builds bpftop; bpftop in it, with what it needs to run; and with what its tests
+# need, which includes the one before. The last two have the time at which the build began: what was edited meanwhile is
+# built again. An environment whose Python is gone (an upgrade leaves a dangling link) is made anew.
+ifeq ($(realpath $(bin)/python),)
+.PHONY: .venv/made
+endif
+.venv/made: | system-run
+	$(call must,contrib/make-venv .venv)
+	@touch $@
+
+.venv/build-tools: pyproject.toml .venv/made
+	@$(pip) install $(build_requires)
+	@touch $@
+
+.venv/run: $(build_inputs) .venv/build-tools | system-run
+	$(call must,$(bin)/python bpftop/kernel/build.py)
+	@echo 'bpftop: building' >&2
+	@touch .venv/begun
+	@$(pip) install --no-build-isolation --editable .
+	@mv .venv/begun $@
+
+.venv/dev: $(build_inputs) .venv/build-tools | system-test
+	$(call must,$(bin)/python bpftop/kernel/build.py)
+	@echo 'bpftop: building, with the tools for its tests' >&2
+	@touch .venv/begun
+	@$(pip) install --no-build-isolation --editable '.[dev]'
+	@cp -p .venv/begun .venv/run
+	@mv .venv/begun $@

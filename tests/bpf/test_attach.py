@@ -1,0 +1,342 @@
+"""What attaches where, on real devices of each type that this kernel has, and what is said where it does not."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from bpftop.collect.traffic import Counter
+from bpftop.errors import BpftopError
+from bpftop.kernel import link
+from bpftop.kernel.check import KernelError
+from bpftop.kernel.netdev import Netdev
+from bpftop.model.hooks import LinkLayer, ProgramName
+from bpftop.model.sample import Direction
+from tests.bpf.devices import IFF_TAP, IFF_TUN, ROOT, Lab, until
+from tests.bpf.watching import is_loaded, watching
+
+pytestmark = pytest.mark.bpf
+
+DEVICES = ("lo", "v0", "tap0", "tun0", "i0", "b0", "m0", "x0")
+WITHOUT_NATIVE = {
+    "lo": "its driver",
+    "tun0": "its driver (tun)",
+    "i0": "its driver (ifb)",
+    "b0": "its driver (bridge)",
+    "m0": "its driver (macvlan)",
+    "x0": "its driver (vxlan)",
+}
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab() as lab:
+        yield lab
+
+
+class Zoo:
+    """One device of each type, all up, and a way to make each of them receive a frame."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        lab.veth()
+        lab.veth("p0", "p1")
+        lab.vxlan()
+        self.tap = lab.tunnel_device("tap0", IFF_TAP)
+        self.tun = lab.tunnel_device("tun0", IFF_TUN)
+        for arguments in ("b0 type bridge", "i0 type ifb", "m0 link v0 type macvlan"):
+            lab.ip(f"link add {arguments}")
+            lab.ip(f"link set {arguments.split()[0]} up")
+        lab.ip("link set p0 master b0")
+
+    def receive(self, name: str, frames: int) -> None:
+        if name == "tap0":
+            for _ in range(frames):
+                os.write(self.tap, b"\xff" * 6 + b"\x02" + bytes(5) + b"\x88\xb5" + bytes(86))
+        elif name == "tun0":
+            addresses = bytes((198, 18, 9, 2, 198, 18, 9, 1))
+            for _ in range(frames):
+                os.write(self.tun, struct.pack("!BBHHHBBH", 0x45, 0, 28, 0, 0, 64, 253, 0) + addresses + bytes(8))
+        elif name == "lo":
+            self.lab.send("lo", frames)
+        else:
+            self.lab.send_far({"v0": "v1", "m0": "v1", "b0": "p1", "x0": "x1"}[name], frames)
+
+
+@pytest.fixture
+def zoo(lab: Lab) -> Zoo:
+    return Zoo(lab)
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_auto(zoo: Zoo, name: str) -> None:
+    """Native XDP where it is quiet (veth), TCX elsewhere, and an offer where native XDP is to be had (tap)."""
+    with watching(name, terminal=True) as watch:
+        assert watch.hooks == (("xdp native" if name == "v0" else "tcx"), "tcx")
+        assert watch.now.notices == ()
+        super_frames = "native XDP (this driver hands over super-frames, each counted as one packet)"
+        assert watch.now.offer == (super_frames if name == "tap0" else None)
+        assert (watch.now.label, watch.now.state) == (name, "up")
+        assert watch.now.speed_bits_per_sec is None
+        programs = watch.prog_ids()
+        assert len(programs) == 2
+    until(lambda: not any(map(is_loaded, programs)), "the programs are unloaded")
+
+
+# The experimental IP protocol 253 on tun (RFC 3692), the experimental ethertype on the others.
+@pytest.mark.parametrize(("name", "protocol"), [(n, 253 if n == "tun0" else 260) for n in DEVICES if n != "i0"])
+@pytest.mark.parametrize("attach", ["auto", "generic", "tc"])
+def test_received_frames_are_counted_once(zoo: Zoo, name: str, protocol: int, attach: str) -> None:
+    with watching(name, attach) as watch:  # type: ignore[arg-type]
+        zoo.receive(name, 5)
+        until(lambda: (watch.packets("rx", protocol) or 0) >= 5, "five frames are counted")
+        watch.step()
+        assert watch.packets("rx", protocol) == 5
+        assert watch.packets("tx", protocol) == (5 if name == "lo" else 0)
+        assert watch.attachment.links is not None
+        assert watch.attachment.links.totals[(name,)][0] is not None
+
+
+def test_sent_frames_are_counted_where_nothing_is_received(zoo: Zoo) -> None:
+    """ifb gives frames back to the device they came from, so nothing ever arrives on it."""
+    for name in ("i0", "v0", "tap0"):
+        with watching(name) as watch:
+            zoo.lab.send(name, 3)
+            assert (watch.packets("rx"), watch.packets("tx")) == (0, 3)
+
+
+@pytest.mark.parametrize("name", sorted(WITHOUT_NATIVE))
+def test_forced_native_on_a_device_without_it(zoo: Zoo, name: str) -> None:
+    with pytest.raises(BpftopError) as caught, watching(name, "native", consent=True):
+        pass
+    assert str(caught.value) == (
+        f"Native XDP does not attach to {name}: {WITHOUT_NATIVE[name]} has no native XDP (EOPNOTSUPP); "
+        "use --attach auto or --attach generic."
+    )
+
+
+@pytest.mark.parametrize("name", ["v0", "tap0"])
+def test_forced_native(zoo: Zoo, name: str) -> None:
+    with watching(name, "native", consent=True) as watch:
+        assert watch.hooks == ("xdp native", "tcx")
+        assert watch.now.notices == ()
+        zoo.receive(name, 5)
+        assert watch.packets("rx") == 5
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_generic_tc_and_none_leave_nothing(zoo: Zoo, name: str) -> None:
+    netdev = Netdev()
+    with watching(name, "generic") as watch:
+        assert watch.hooks == ("xdp generic", "tcx")
+        assert watch.now.notices == (f"Generic XDP on {name} switches no offload off; nothing of it outlives bpftop.",)
+    with watching(name, "tc") as watch:
+        assert watch.hooks == ("clsact", "clsact")
+        assert watch.now.notices == (
+            f"clsact filters on {name} outlive a kill -9; the next start of bpftop on it removes them.",
+        )
+    with watching(name, "none") as watch:
+        assert watch.hooks == ("rtnetlink", "rtnetlink")
+        assert watch.now.notices == (f"Only rtnetlink totals of {name}, as asked for (--attach none).",)
+        assert (watch.now.counting_since_ns, dict(watch.attachment.counters)) == (None, {})
+        assert watch.attachment.links is not None
+    device = netdev.find(name)
+    assert device.xdp == {}
+    assert not netdev.has_clsact(device.ifindex)
+    netdev.close()
+
+
+def test_no_such_interface(lab: Lab) -> None:
+    lab.veth()
+    with pytest.raises(BpftopError, match=r'^No interface named "v00"; there are: v0, lo\.$'), watching("v00"):
+        pass
+
+
+def test_alternative_name(lab: Lab) -> None:
+    lab.veth()
+    lab.ip("link property add dev v0 altname a-name-longer-than-fifteen")
+    with watching("a-name-longer-than-fifteen") as watch:
+        assert (watch.now.label, watch.now.name) == ("a-name-longer-than-fifteen", "v0")
+        assert watch.now.notices == ()
+
+
+def test_large_mtu_takes_the_twin_for_fragments(lab: Lab) -> None:
+    """ERANGE for the plain program, because the peer's frames do not fit into a page."""
+    lab.veth(mtu=9000)
+    with watching("v0") as watch:
+        assert watch.hooks == ("xdp native", "tcx")
+        assert watch.attachment.counters["rx"].program.name == "count_xdp_frags"
+        assert watch.now.notices == ()
+        lab.send_far("v1", 7, size=9014)
+        assert watch.packets("rx") == 7
+        assert watch.attachment.counters["rx"].read("v0", 1)["protocols/v0/rx"].totals[("v0", "rx", 260)] == (
+            7,
+            7 * 9014,
+        )
+
+
+def without_fragments(program: ProgramName, direction: Direction, layer: LinkLayer) -> Counter:
+    """Linux 5.10: it refuses programs of the section xdp.frags at load."""
+    if program == "count_xdp_frags":
+        raise KernelError("cannot load the BPF program count_xdp_frags: EINVAL (Invalid argument)", 22)
+    return Counter(program, direction, layer)
+
+
+def test_large_mtu_without_fragments(lab: Lab) -> None:
+    lab.veth(mtu=9000)
+    with watching("v0", make_counter=without_fragments) as watch:
+        assert watch.hooks == ("tcx", "tcx")
+        assert watch.now.notices == (
+            "Native XDP does not attach to v0: the peer's MTU is too large for it (ERANGE); counting by TCX.",
+        )
+    with pytest.raises(BpftopError) as caught, watching("v0", "native", make_counter=without_fragments):
+        pass
+    assert str(caught.value) == (
+        "Native XDP does not attach to v0: the peer's MTU is too large for it (ERANGE); "
+        "set it to 3506 or less, or use --attach auto."
+    )
+
+
+@pytest.mark.parametrize("by", ["link", "netlink"])
+@pytest.mark.parametrize("mode", ["native", "generic"])
+def test_an_existing_program_is_named_and_survives(lab: Lab, mode: str, by: str) -> None:
+    lab.veth()
+    process, prog_id = lab.foreign_xdp("v0", mode, by)
+    if by == "netlink":
+        process.communicate()
+    holder = f"python3 (pid {process.pid})" if by == "link" else "no process that can be seen"
+    if by == "link":
+        with open(f"/proc/{process.pid}/comm") as comm:
+            holder = f"{comm.read().strip()} (pid {process.pid})"
+    whom = f'program {prog_id} "someone_else" ({mode} mode, held by {holder})'
+    with watching("v0", terminal=True) as watch:
+        assert watch.hooks == ("tcx", "tcx")
+        assert watch.now.notices == (f"XDP on v0 is taken by {whom}: left alone, counting by TCX what it passes on.",)
+        assert watch.now.offer is None
+        lab.send_far("v1", 4)
+        assert watch.packets("rx") == 4
+    for attach, step in (("native", "Native"), ("generic", "Generic")):
+        with pytest.raises(BpftopError) as caught, watching("v0", attach, consent=True):  # type: ignore[arg-type]
+            pass
+        assert str(caught.value) == (
+            f"{step} XDP does not attach to v0: taken by {whom} (EBUSY); "
+            "use --attach auto, which counts beside it by TCX."
+        )
+    netdev = Netdev()
+    assert netdev.find("v0").xdp == {mode: prog_id}
+    assert is_loaded(prog_id)
+    netdev.close()
+
+
+@pytest.mark.parametrize(("mode", "name"), [("native", "EBUSY"), ("generic", "EEXIST")])
+def test_a_program_that_comes_between(lab: Lab, mode: str, name: str) -> None:
+    """The facts said "free", and the kernel says otherwise."""
+    lab.veth()
+    prog_ids: list[int] = []
+
+    def slow_counter(program: ProgramName, direction: Direction, layer: LinkLayer) -> Counter:
+        if program == "count_xdp" and not prog_ids:
+            prog_ids.append(lab.foreign_xdp("v0", mode)[1])
+        return Counter(program, direction, layer)
+
+    with watching("v0", make_counter=slow_counter) as watch:
+        assert watch.hooks == ("tcx", "tcx")
+        (notice,) = watch.now.notices
+        assert notice.startswith(f'Native XDP does not attach to v0: taken by program {prog_ids[0]} "someone_else" (')
+        assert notice.endswith(f"({name}); counting by TCX.")
+
+
+def test_two_of_us_on_one_device(lab: Lab) -> None:
+    lab.veth()
+    with watching("v0") as first, watching("v0") as second:
+        assert (first.hooks, second.hooks) == (("xdp native", "tcx"), ("tcx", "tcx"))
+        lab.send_far("v1", 4)
+        assert (first.packets("rx"), second.packets("rx")) == (4, 4)
+
+
+def refuse_tcx(*_: object) -> None:
+    raise KernelError("cannot attach by TCX: EINVAL (Invalid argument)", 22)
+
+
+def test_without_tcx(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As before Linux 6.6: EINVAL for an attach type that the kernel does not know."""
+    lab.veth()
+    monkeypatch.setattr(link.Link, "tcx", refuse_tcx)
+    no_tcx = (
+        "TCX does not attach to {}: this kernel is built without TCX (EINVAL); only rtnetlink totals "
+        "(--attach tc counts too)."
+    )
+    with watching("v0") as watch:
+        assert watch.hooks == ("xdp native", "rtnetlink")
+        assert watch.now.notices == (f"TX: {no_tcx.format('v0')}",)
+    with watching("lo") as watch:
+        assert watch.hooks == ("rtnetlink", "rtnetlink")
+        assert watch.now.notices == (no_tcx.format("lo"),)
+    with watching("lo", "tc") as watch:
+        assert watch.hooks == ("clsact", "clsact")
+
+
+WITHOUT_CAPABILITIES = """
+import sys
+from tests.bpf.watching import watching
+with watching(sys.argv[1], sys.argv[2]) as watch:
+    print(*watch.hooks, *watch.now.notices, sep="|")
+"""
+
+
+def test_without_capabilities(lab: Lab) -> None:
+    lab.veth()
+
+    def unprivileged(name: str, attach: str) -> subprocess.CompletedProcess[str]:
+        command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-c", WITHOUT_CAPABILITIES]
+        return subprocess.run([*command, name, attach], cwd=ROOT, capture_output=True, text=True)
+
+    missing = "not permitted (EPERM), CAP_BPF and CAP_NET_ADMIN missing"
+    assert unprivileged("v0", "auto").stdout == (
+        f"rtnetlink|rtnetlink|Native XDP does not attach to v0: {missing}; only rtnetlink totals (run it with sudo).\n"
+    )
+    assert unprivileged("lo", "auto").stdout == (
+        f"rtnetlink|rtnetlink|TCX does not attach to lo: {missing}; only rtnetlink totals (run it with sudo).\n"
+    )
+    refused = unprivileged("lo", "generic")
+    assert f"Generic XDP does not attach to lo: {missing}; run it with sudo." in refused.stderr
+    assert unprivileged("lo", "none").returncode == 0
+
+
+def test_a_program_that_the_verifier_refuses(lab: Lab) -> None:
+    def rejected(program: ProgramName, direction: Direction, layer: LinkLayer) -> Counter:
+        if program != "count_tc":
+            raise KernelError(f"cannot load the BPF program {program}: EACCES (Permission denied); invalid access", 13)
+        return Counter(program, direction, layer)
+
+    lab.veth()
+    with watching("v0", make_counter=rejected) as watch:
+        assert watch.hooks == ("tcx", "tcx")
+        assert watch.now.notices == (
+            "bpftop's program for v0: cannot load the BPF program count_xdp: EACCES (Permission denied); invalid "
+            "access; counting by TCX.",
+        )
+    sentence = r"invalid access; please report it with the output of `bpftop doctor`\.$"
+    with pytest.raises(BpftopError, match=sentence), watching("v0", "native", make_counter=rejected):
+        pass
+
+
+def test_nothing_is_left_when_attaching_fails_halfway(lab: Lab) -> None:
+    """RX holds, then TX raises what nobody expected."""
+    lab.veth()
+
+    def broken(program: ProgramName, direction: Direction, layer: LinkLayer) -> Counter:
+        if direction == "tx":
+            raise RuntimeError("out of the blue")
+        return Counter(program, direction, layer)
+
+    with pytest.raises(RuntimeError, match="out of the blue"), watching("v0", make_counter=broken):
+        pass
+    netdev = Netdev()
+    assert netdev.find("v0").xdp == {}
+    netdev.close()

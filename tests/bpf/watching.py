@@ -1,0 +1,84 @@
+"""Attachments under test: opened in a Lab, stepped and read as the sampler does it, closed in any case."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import time
+from collections.abc import Iterator
+
+from bpftop.collect.attach import Attachment
+from bpftop.collect.held import MakeCounter
+from bpftop.collect.traffic import Counter
+from bpftop.kernel.check import KernelError
+from bpftop.kernel.info import program_info
+from bpftop.kernel.netdev import Netdev
+from bpftop.model.hooks import Attach, Wish
+from bpftop.model.protocols import OTHER_ETHERTYPE
+from bpftop.model.sample import Direction, Interface, reading_key
+
+
+class Watch:
+    """One attachment, and the interface as of its last step."""
+
+    def __init__(self, attachment: Attachment) -> None:
+        self.attachment = attachment
+        self.now: Interface
+
+    def step(self) -> Interface:
+        self.now = self.attachment.step(time.monotonic_ns())
+        return self.now
+
+    @property
+    def hooks(self) -> tuple[str, str]:
+        """RX and TX as the header shows them."""
+        return str(self.now.hooks["rx"]), str(self.now.hooks["tx"])
+
+    def packets(self, direction: Direction, protocol: int = OTHER_ETHERTYPE) -> int | None:
+        """Packets of a protocol by now; None where no program counts the direction."""
+        counter = self.attachment.counters.get(direction)
+        if counter is None:
+            return None
+        label = self.now.label
+        readings = counter.read(label, self.attachment.epoch)
+        counted = readings[reading_key("protocols", label, direction)].totals.get((label, direction, protocol), (0, 0))
+        return counted[0]
+
+    def prog_ids(self) -> list[int]:
+        return [hook.prog_id for hook in self.now.hooks.values() if hook.prog_id is not None]
+
+
+@contextlib.contextmanager
+def watching(
+    name: str,
+    attach: Attach = "auto",
+    *,
+    consent: bool = False,
+    terminal: bool = False,
+    limit: float = 1e15,
+    window_ns: int = 1_000_000_000,
+    make_counter: MakeCounter = Counter,
+) -> Iterator[Watch]:
+    """Open, step once, and close at the end. The load limit is out of reach unless the test sets it."""
+    netdev = Netdev()
+    wish = Wish(attach, consent=consent, terminal=terminal, load_limit_bits_per_sec=limit)
+    attachment = Attachment(name, wish, netdev, make_counter=make_counter, load_window_ns=window_ns)
+    try:
+        attachment.open()
+        watch = Watch(attachment)
+        watch.step()
+        yield watch
+    finally:
+        attachment.close()
+        netdev.close()
+
+
+def is_loaded(prog_id: int) -> bool:
+    """Whether the kernel still has the program."""
+    try:
+        program_info(prog_id)
+    except KernelError as error:
+        if error.errno == errno.ENOENT:
+            return False
+        raise
+    return True

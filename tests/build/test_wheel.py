@@ -1,0 +1,113 @@
+"""The wheel: installed into an empty environment it brings its own libbpf, and counts with it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from elftools.elf.elffile import ELFFile
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*command: str | Path, timeout: float = 120) -> str:
+    """Standard output of a command that must succeed."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    outcome = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment, cwd="/")
+    assert outcome.returncode == 0, f"{command}: {outcome.stdout}{outcome.stderr}"
+    return outcome.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A freshly built wheel; the script that builds it refuses one with a wrong tag, search path, content or size."""
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, ROOT / "contrib" / "build_wheel.py", folder)
+    (built,) = folder.iterdir()
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of an environment that holds the wheel and what it asks for."""
+    venv = tmp_path_factory.mktemp("venv")
+    run(sys.executable, "-m", "venv", venv)
+    run(venv / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet", wheel)
+    return venv / "bin"
+
+
+@pytest.fixture
+def veth() -> Iterator[tuple[str, str]]:
+    """Two namespaces joined by ``port``, 192.0.2.1 in the first and 192.0.2.2 in the second; their names."""
+    near, far = (f"bpftop-wheel-{side}-{os.getpid()}" for side in ("near", "far"))
+    try:
+        for name in (near, far):
+            run("ip", "netns", "add", name)
+        run("ip", "-n", near, "link", "add", "port", "type", "veth", "peer", "name", "port", "netns", far)
+        for name, address in ((near, "192.0.2.1/24"), (far, "192.0.2.2/24")):
+            run("ip", "-n", name, "address", "add", address, "dev", "port")
+            run("ip", "-n", name, "link", "set", "port", "up")
+        yield near, far
+    finally:
+        for name in (near, far):
+            subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
+
+
+def test_one_wheel_for_every_python_from_3_10(wheel: Path) -> None:
+    assert re.fullmatch(r"bpftop-\d[^-]*-cp310-abi3-manylinux_\d+_\d+_\w+\.whl", wheel.name)
+
+
+def test_objects_keep_btf_and_lose_dwarf(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if name.startswith("bpftop/objects/")]
+        assert names
+        for name in names:
+            sections = {section.name for section in ELFFile(io.BytesIO(archive.read(name))).iter_sections()}
+            assert ".BTF" in sections, name
+            assert not {section for section in sections if section.startswith(".debug")}, name
+
+
+def test_files_are_files_and_sources_stay_home(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        for entry in archive.infolist():
+            assert entry.external_attr >> 28 != 0xA, f"{entry.filename} is a symbolic link"
+        names = archive.namelist()
+    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"bpftop", "bpftop.libs"}
+    assert not [name for name in names if name.endswith((".c", ".h"))]
+    licences = {Path(name).name for name in names if ".dist-info/licenses/" in name}
+    assert "LICENSE" in licences
+    # One for each library that the wheel brings.
+    assert len(licences) == 1 + len([name for name in names if name.startswith("bpftop.libs/")])
+
+
+def test_the_grafted_libbpf_is_the_one_loaded(installed: Path) -> None:
+    program = "import bpftop.kernel._libbpf; print(open('/proc/self/maps').read())"
+    mapped = run(installed / "python", "-c", program)
+    libraries = {line.split()[-1] for line in mapped.splitlines() if re.search(r"/lib(bpf|elf)\b", line)}
+    assert len(libraries) == 2
+    assert all(str(installed.parent) in library and "/bpftop.libs/" in library for library in libraries), libraries
+
+
+@pytest.mark.bpf
+def test_it_attaches_and_counts(installed: Path, veth: tuple[str, str]) -> None:
+    near, far = veth
+    ping = ["ip", "netns", "exec", far, "ping", "-q", "-i", "0.05", "-w", "30", "192.0.2.1"]
+    with subprocess.Popen(ping, stdout=subprocess.DEVNULL) as pinging:
+        try:
+            options = ("--format", "json", "--attach", "native", "--interval", "0.5")
+            snapshot = run("ip", "netns", "exec", near, installed / "bpftop", "snapshot", "port", *options)
+        finally:
+            pinging.terminate()
+    (interface,) = json.loads(snapshot)["interfaces"]
+    assert (interface["hooks"]["rx"]["hook"], interface["hooks"]["rx"]["mode"]) == ("xdp", "native")
+    received = {row["name"]: row["packets"] for row in interface["protocols"] if row["direction"] == "rx"}
+    assert received["ICMP"] >= 5
+    assert "xdp" not in run("ip", "-n", near, "link", "show", "port")
