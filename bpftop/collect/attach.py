@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from bpftop.collect.facts import gather
-from bpftop.collect.held import Hooks, MakeCounter
+from bpftop.collect.held import Hooks, MakeCounter, Vanished
 from bpftop.collect.leftovers import remove_clsact_leftovers
 from bpftop.collect.links import links_reading, lower_here
 from bpftop.collect.owners import PROC
@@ -71,8 +72,7 @@ class Attachment:
         self._accepted = True
 
     def measure_costs(self) -> None:
-        """Time the attached programs on copies, some 20 ms each; the interface's hooks have it from the next step
-        on."""
+        """Time the attached programs on copies, some 20 ms each, for ``Hook.ns_per_packet`` of the next step."""
         self._hooks.measure_costs()
 
     def open(self) -> None:
@@ -85,22 +85,23 @@ class Attachment:
             raise
 
     def close(self) -> None:
-        """Detach, and put back what generic XDP and clsact would leave. To be called in every case; twice is fine."""
+        """Detach, and put back what generic XDP and clsact would leave. To be called in every case; twice is fine.
+
+        BpftopError: everything is detached, but something could not be put back.
+        """
         self._hooks.release()
 
     def step(self, now_ns: int) -> Interface:
-        """Look after the interface, and say what it is now. ``now_ns`` is CLOCK_MONOTONIC. To be called before
-        reading."""
-        start_ns = time.monotonic_ns()
+        """Look after the interface before it is read, and say what it is now. ``now_ns`` is CLOCK_MONOTONIC."""
         device = self._find_again()
-        cost_ns = time.monotonic_ns() - start_ns
         self.links = None
         if device is not None:
-            self.links = links_reading(self.label, device, start_ns + cost_ns // 2, cost_ns, self._links_epoch)
+            self.links = links_reading(self.label, device, self._asked_ns, self._asking_took_ns, self._links_epoch)
             if device.up and not self._device.up:
                 self._speed = self._netdev.speed_bits_per_sec(device, self._netdev.driver(device))
             self._device = device
-            self._look_after(device, now_ns)
+            with contextlib.suppress(Vanished):  # the next step sees that it is gone
+                self._look_after(device, now_ns)
         return self._interface()
 
     def _begin(self, device: Device) -> None:
@@ -108,7 +109,7 @@ class Attachment:
         self._notices = {"leftovers": remove_clsact_leftovers(self._netdev, device, self._proc)}
         self._speed = self._netdev.speed_bits_per_sec(device, self._netdev.driver(device))
         facts = gather(self._netdev, device, self._proc)
-        if facts.is_quiet and self._wish.attach in ("auto", "native") and not self._wish.consent:
+        if self._wish.attach in ("auto", "native") and facts.is_quiet and facts.can_native and not facts.occupants:
             facts = replace(facts, rx_bits_per_sec=self._first_load(device))
         self._carry_out(plan(facts, self._wish), facts)
 
@@ -130,16 +131,24 @@ class Attachment:
         again = self._netdev.device(device.ifindex)
         return None if again is None else meter.update(time.monotonic_ns(), again.counters["rx_bytes"])
 
+    def _ask(self, which: int | str) -> Device | None:
+        """The device with its counters, and when that was."""
+        start_ns = time.monotonic_ns()
+        device = self._netdev.device(which)
+        self._asking_took_ns = time.monotonic_ns() - start_ns
+        self._asked_ns = start_ns + self._asking_took_ns // 2
+        return device
+
     def _find_again(self) -> Device | None:
         """The watched device, wherever it went; None while it is not in this namespace."""
-        device = self._netdev.device(self._device.ifindex)
+        device = self._ask(self._device.ifindex)
         if device is not None and (self._state == "here" or self._is_same(device)):
             self._arrived()
             return device
         linked = self._hooks.device_index()
         if not linked:
             return self._await_return()
-        device = self._netdev.device(linked) if linked != self._device.ifindex else None
+        device = self._ask(linked) if linked != self._device.ifindex else None
         if device is not None and self._is_same(device):  # back from where its ifindex was taken
             self._arrived()
             return device
@@ -153,36 +162,40 @@ class Attachment:
             self._notices.pop("where", None)
 
     def _is_same(self, device: Device) -> bool:
-        return (device.kind, device.address) == (self._device.kind, self._device.address)
+        before = self._device
+        # tun and wireguard have no address
+        return (device.kind, device.address or device.name) == (before.kind, before.address or before.name)
 
     def _await_return(self) -> Device | None:
         """The device is no more; one with the name that was asked for takes its place."""
-        self._hooks.release()
         self._state, self._offer, self._accepted = "gone", None, False
         self._notices = {"where": (words.gone(self.label),)}
-        device = self._netdev.device(self.label)
+        try:
+            self._hooks.release()
+        except BpftopError as error:
+            self._notices["plan"] = (str(error),)
+        device = self._ask(self.label)
         if device is None:
             return None
         self._links_epoch += 1
         try:
             self._begin(device)
+        except Vanished:
+            self._state, self._notices = "gone", {"where": (words.gone(self.label),)}
+            return None
         except BpftopError as error:
-            self._hooks.release()
-            if self._netdev.device(device.ifindex) is None:
-                self._state = "gone"
-                return None
             self._carry_out(Plan(notices=(str(error),)), gather(self._netdev, device, self._proc))
         self._notices["where"] = (words.back(self.label, device.ifindex),)
-        return device
+        return self._ask(device.ifindex) or device  # with what is attached to it now
 
     def _look_after(self, device: Device, now_ns: int) -> None:
         self._notices["name"] = (words.renamed(self.label, device.name),) if device.name != self._first_name else ()
         self._facts = replace(self._facts, name=device.name)
         detached = [held for held in self._hooks.held.values() if held.is_detached(self._netdev, device)]
         if detached:
-            self._give_up({held.direction for held in detached})
-        if self._accepted:
-            self._accepted = False
+            self._give_up([held.direction for held in detached])
+        accepted, self._accepted = self._accepted and self._offer is not None, False
+        if accepted:
             facts = gather(self._netdev, device, self._proc)
             self._carry_out(plan(facts, replace(self._wish, accepted=True)), facts)
         load = self._load.update(now_ns, device.counters["rx_bytes"])
@@ -190,10 +203,10 @@ class Attachment:
         if load is not None and native and self._plan.retreats and load >= self._wish.load_limit_bits_per_sec:
             self._retreat(replace(self._facts, rx_bits_per_sec=load))
 
-    def _give_up(self, directions: set[Direction]) -> None:
+    def _give_up(self, directions: Sequence[Direction]) -> None:
         """Somebody detached our programs. They are not put back: whoever did it meant it. RX by XDP goes on by TCX."""
         if self._netdev.device(self._device.ifindex) is None:
-            return  # no: the device went away just now, which the next step sees
+            return  # the device itself went away just now, which the next step sees
         lost = {direction: self._hooks.held[direction].step for direction in directions}
         tx = (TCX,) if "tx" in self._hooks.held and "tx" not in lost else ()
         if "rx" in lost and lost["rx"].hook == "xdp":
@@ -245,8 +258,7 @@ class Load:
         self._mark = None
 
     def update(self, now_ns: int, total_bytes: int) -> float | None:
-        """The rate since the last window; None inside a window, at its first look and when the counter went
-        backwards."""
+        """The rate since the last window; None inside a window, at the first look and for a counter that fell."""
         if self._mark is None:
             self._mark = now_ns, total_bytes
             return None

@@ -1,5 +1,4 @@
-"""What has to be known of a device before a plan is made. Nothing here changes anything, and nothing needs a
-capability."""
+"""What has to be known of a device before a plan is made. Nothing here changes anything or needs a capability."""
 
 from __future__ import annotations
 
@@ -44,8 +43,7 @@ def _legs(netdev: Netdev, bond: Device) -> tuple[str | None, ...]:
 
 
 def with_lowers(netdev: Netdev, device: Device) -> list[Device]:
-    """The device, and all that lie below it: ports, legs, the device under a vlan or macvlan. Generic XDP reaches
-    them."""
+    """The device and all below it, which generic XDP reaches: ports, legs, the device under a vlan or macvlan."""
     everything = netdev.devices() if device.kind and device.kind != "veth" else [device]
     found, queue = {device.ifindex: device}, [device]
     while queue:

@@ -22,6 +22,10 @@ from bpftop.model.sample import DIRECTIONS, Direction, Hook
 MakeCounter = Callable[[ProgramName, Direction, LinkLayer], Counter]
 
 
+class Vanished(BpftopError):
+    """The device went away while something was attached to it."""
+
+
 @dataclass(frozen=True)
 class Held:
     """A counter on its hook. Closing it detaches and frees both."""
@@ -45,9 +49,14 @@ class Held:
         return self.attachment.ifindex() == 0
 
     def close(self) -> None:
-        with contextlib.ExitStack() as stack:  # the counter is freed though detaching fails
-            stack.callback(self.counter.close)
+        try:
             self.attachment.close()
+        except KernelError as error:
+            # Somebody removed the whole qdisc, and our filter with it.
+            if not (isinstance(self.attachment, Clsact) and error.errno == errno.EINVAL):
+                raise
+        finally:
+            self.counter.close()
 
 
 @dataclass(frozen=True)
@@ -83,12 +92,12 @@ class Hooks:
     def carry_out(self, planned: Plan, facts: Facts, device: Device) -> tuple[str, ...]:
         """Attach as planned, then let go of what was attached before; the notices about it.
 
-        BpftopError: a forced mode does not hold, or the device has gone. Then nothing has changed.
+        BpftopError: a forced mode does not hold, or (Vanished) the device has gone. Then nothing has changed.
         """
         had_clsact = CLSACT not in planned.rx or self._netdev.has_clsact(device.ifindex)
         offloads = Offloads(self._netdev, device) if GENERIC in planned.rx else None
         held: dict[Direction, Held] = {}
-        notices: list[str] = []
+        notices: dict[Direction, str] = {}
         with contextlib.ExitStack() as undo:
             for direction, steps in zip(DIRECTIONS, (planned.rx, planned.tx), strict=True):
                 one, failures = self._hold(steps, direction, device, planned.link_layer)
@@ -97,7 +106,8 @@ class Hooks:
                     held[direction] = one
                 elif failures:
                     self._raise_if_needed(failures[0], facts, device, planned.forced and direction == "rx")
-                notices += self._notices(one, failures, facts, device)
+                if failures and (one is None or one.step.hook != failures[0].step.hook):
+                    notices[direction] = self._notice(one, failures, facts, device)
             undo.pop_all()
         self.detach()
         self.held = held
@@ -105,20 +115,20 @@ class Hooks:
             self._undo.callback(offloads.restore)
         if not had_clsact:
             self._undo.callback(self._netdev.remove_empty_clsact, device.ifindex)
-        return tuple(dict.fromkeys(notices))
+        if not held:  # for both directions the same reason: one line
+            return tuple(notices.values())[:1]
+        return tuple(f"TX: {notice}" if direction == "tx" else notice for direction, notice in notices.items())
 
     def _raise_if_needed(self, failure: Failure, facts: Facts, device: Device, forced: bool) -> None:
         if self._netdev.device(device.ifindex) is None:
-            raise BpftopError(words.vanished(facts))
+            raise Vanished(words.vanished(facts))
         if forced:
             raise BpftopError(failure.sentence(self._occupied_by(failure, facts, device)))
 
-    def _notices(self, one: Held | None, failures: Sequence[Failure], facts: Facts, device: Device) -> list[str]:
-        if not failures or (one is not None and one.step.hook == failures[0].step.hook):
-            return []
+    def _notice(self, one: Held | None, failures: Sequence[Failure], facts: Facts, device: Device) -> str:
         # With no hook at all the last failure is the one that something can be done about.
         worst = failures[0] if one is not None else failures[-1]
-        return [worst.fallback(self._occupied_by(worst, facts, device), one.step if one is not None else None)]
+        return worst.fallback(self._occupied_by(worst, facts, device), one.step if one is not None else None)
 
     def _occupied_by(self, failure: Failure, facts: Facts, device: Device) -> Facts:
         """With who has taken the hook since the facts were gathered."""
@@ -167,9 +177,12 @@ class Hooks:
                 stack.callback(one.close)
 
     def release(self) -> None:
-        """Detach, and put back what generic XDP and clsact leave behind."""
-        with self._undo:  # afterwards, whatever happens in detaching
-            self.detach()
+        """Detach, and put back what generic XDP and clsact leave behind. BpftopError where that is refused."""
+        try:
+            with self._undo:  # afterwards, whatever happens in detaching
+                self.detach()
+        except OSError as error:
+            raise BpftopError(words.not_put_back(str(error))) from error
 
     def device_index(self) -> int:
         """ifindex of the device that the links are on, in its namespace; 0 where it is no more."""

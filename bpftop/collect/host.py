@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bpftop.kernel.check import KernelError
 from bpftop.kernel.map import possible_cpus
 from bpftop.model.sample import Reading, reading_key
 
@@ -34,7 +35,11 @@ def host(root: Path = ROOT) -> Host:
         boot_id = (root / "proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         boot_id = ""
-    return Host(socket.gethostname(), boot_id, possible_cpus())
+    try:
+        cpus = possible_cpus()
+    except KernelError:
+        cpus = os.sysconf("SC_NPROCESSORS_CONF")  # no /sys: no program will load either, but totals can be shown
+    return Host(socket.gethostname(), boot_id, cpus)
 
 
 def online_cpus(possible: int, root: Path = ROOT) -> tuple[int, ...]:

@@ -102,9 +102,10 @@ class LiveSource:
                     readings.update(counter.read(label, attachment.epoch))
                 except KernelError as error:
                     unavailable[f"traffic/{label}/{counter.direction}"] = str(error)
+        polled_ns = sum(reading.cost_ns for reading in readings.values())
+        for label, attachment in self._attachments.items():
             if attachment.links is not None:
                 readings[reading_key("links", label)] = attachment.links
-        polled_ns = sum(reading.cost_ns for reading in readings.values())
         readings.update(self._own.readings(polled_ns))
         return Sample(
             seq=seq,

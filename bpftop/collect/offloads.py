@@ -1,5 +1,4 @@
-"""Generic XDP switches LRO and GRO-HW off, on the device and on all below it, and leaves them off. This puts them
-back."""
+"""Generic XDP switches LRO and GRO-HW off, on a device and all below it, and leaves them off. This puts them back."""
 
 from __future__ import annotations
 

@@ -1,0 +1,34 @@
+"""``bpftop demo``: the live screen on a private pair of namespaces with traffic of its own, counted by native XDP."""
+
+from __future__ import annotations
+
+import argparse
+
+from bpftop.cli.options import add_settings, add_theme
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_settings(parser)
+    add_theme(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from bpftop.cli.screen import require_terminal, screen_settings, show, theme_of
+
+    require_terminal("start it in one")
+    settings = screen_settings(arguments)
+    theme = theme_of(arguments, settings)
+    from bpftop.collect.live import LiveSource
+    from bpftop.demo.lab import Lab
+
+    with Lab() as lab:
+        lab.start_traffic()
+        source = LiveSource(
+            [lab.interface],
+            attach="native",
+            yes=True,
+            interactive=True,
+            interval_s=settings.interval_s,
+            netns=lab.netns_path(),
+        )
+        return show(source, settings, theme)

@@ -1,0 +1,87 @@
+"""``bpftop doctor``: what works here and why not, each line a probe that ran."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import textwrap
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bpftop.cli.options import add_attach, attach_choice
+from bpftop.export.printable import printable
+
+if TYPE_CHECKING:
+    from bpftop.collect.doctor.answers import Result
+
+SHOWN = {"yes": ("ok", "32"), "no": ("no", "31"), "unknown": ("?", "33")}
+"""Answer -> its word, and its colour (SGR, ECMA-48)."""
+
+ABOUT = """\
+Each line is a probe that ran: ok, no, or ? where it could not be told, with the
+errno and what to do about it, or what it means for bpftop. Nothing is attached
+to an interface of this machine: what takes one is tried on a veth pair in a
+private network namespace, which is gone afterwards. (The kernel may load its
+modules veth, sch_ingress and cls_bpf for that, as for any container.) The exit
+code is 0 whenever all probes ran, whatever they say."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = f"{parser.description}\n\n{ABOUT}"
+    parser.add_argument(
+        "interface", metavar="IFACE", nargs="?", help="say more about this one, and where bpftop would count on it"
+    )
+    parser.add_argument("--config", metavar="FILE", help="the configuration (default: ~/.config/bpftop/config.yaml)")
+    add_attach(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from bpftop.cli.output import opened
+    from bpftop.collect.doctor.examination import Examination
+    from bpftop.config import directory, load
+    from bpftop.model.hooks import Wish
+
+    asked = None if arguments.config is None else Path(arguments.config)
+    loaded = load(asked)
+    choice = attach_choice(arguments, loaded.settings)
+    wish = Wish(choice.attach, consent=choice.yes, load_limit_bits_per_sec=loaded.settings.retreat_bits_per_sec)
+    config = asked or directory() / "config.yaml"
+    with (
+        opened(None) as output,
+        closing(Examination(arguments.interface, wish, config=config, loaded=loaded)) as examination,
+    ):
+        width = max(len(printable(name)) for name in examination.names)
+        layout = Layout.of(output.descriptor, width, os.environ)
+        seen: Counter[str] = Counter()
+        for result in examination.results():
+            seen[result.verdict.answer] += 1
+            output.write(layout.line(result))
+        output.write(f"{seen['yes']} ok, {seen['no']} no, {seen['unknown']} could not be told.\n")
+    return 0
+
+
+class Layout:
+    """Lines in three columns. On a terminal they are coloured and wrapped; elsewhere each is one line, for grep."""
+
+    def __init__(self, name_width: int, columns: int | None, colours: bool) -> None:
+        self._name_width, self._columns, self._colours = name_width, columns, colours
+
+    @classmethod
+    def of(cls, descriptor: int, name_width: int, environment: Mapping[str, str]) -> Layout:
+        if not os.isatty(descriptor):
+            return cls(name_width, None, False)
+        plain = environment.get("NO_COLOR") or environment.get("TERM") in (None, "", "dumb")
+        return cls(name_width, os.get_terminal_size(descriptor).columns, not plain)
+
+    def line(self, result: Result) -> str:
+        """With its end."""
+        word, colour = SHOWN[result.verdict.answer]
+        head = f"{word:<2}  {printable(result.name):<{self._name_width}}  "
+        said = printable("; ".join(filter(None, (result.verdict.evidence, result.verdict.remedy))))
+        room = (self._columns or 0) - len(head)
+        wrapped = textwrap.wrap(said, room, break_on_hyphens=False) if room >= 20 else [said]
+        text = f"\n{' ' * len(head)}".join(wrapped)
+        return f"\x1b[{colour}m{word:<2}\x1b[0m{head[2:]}{text}\n" if self._colours else f"{head}{text}\n"

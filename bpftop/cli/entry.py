@@ -1,0 +1,86 @@
+"""Where the command ``bpftop`` begins, and where every error ends: one line on standard error and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from bpftop.errors import BpftopError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit code is 0 (fine), 1 (could not), 2 (bad usage), the verb's own, or 128 + a signal.
+
+    ``arguments`` are those behind the program's name; None: those of this process.
+    """
+    try:  # the imports are within, so that Ctrl-C while they run is quiet too
+        from bpftop.cli.output import ClosedPipe, complain, flush_stdout
+        from bpftop.cli.signals import Ended, ending_signals
+
+        try:
+            with ending_signals():
+                code = _run(sys.argv[1:] if arguments is None else arguments)
+            return flush_stdout(code)
+        except ClosedPipe:
+            return flush_stdout(0)
+        except Ended as ended:
+            return 128 + ended.number
+        except BpftopError as error:
+            _traceback_if_wanted()
+            complain(str(error))
+            return error.exit_code
+        except Exception as error:  # noqa: BLE001 the last line of defence: a traceback helps nobody on call
+            _traceback_if_wanted()
+            complain(_unexpected(error))
+            return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(words: list[str]) -> int:
+    from importlib import import_module
+
+    from bpftop.cli.options import parser_for
+    from bpftop.cli.verbs import DEFAULT, VERBS, split
+
+    named, rest = split(words)
+    module = import_module(VERBS[named or DEFAULT][0])
+    parser = parser_for(named)
+    module.add_arguments(parser)
+    try:
+        parsed = parser.parse_intermixed_args(rest)
+        return int(module.run(parsed))
+    except SystemExit as end:  # --help and --version have been printed
+        return int(end.code or 0)
+    except BpftopError as error:
+        if named is None:
+            error.args = (f"{error}{_verb_meant(rest)}",)
+        raise
+
+
+def _verb_meant(words: list[str]) -> str:
+    """What to add to an error when an interface's name looks like a mistyped verb."""
+    from difflib import get_close_matches
+
+    from bpftop.cli.verbs import VERBS
+
+    for word in words:
+        close = get_close_matches(word, VERBS, 1, 0.8)
+        if close:
+            return f" (did you mean `bpftop {close[0]}`?)"
+    return ""
+
+
+def _unexpected(error: Exception) -> str:
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return (
+        f"this is a bug in bpftop: {what}; please report it to the project's issue tracker, with what the same command "
+        "prints with BPFTOP_DEBUG=1 in its environment"
+    )
+
+
+def _traceback_if_wanted() -> None:
+    if os.environ.get("BPFTOP_DEBUG", "0") not in ("", "0"):
+        import traceback
+
+        traceback.print_exc()

@@ -1,0 +1,36 @@
+"""``bpftop IFACE...``: the live screen on interfaces of this machine."""
+
+from __future__ import annotations
+
+import argparse
+
+from bpftop.cli.options import add_attach, add_interfaces, add_settings, add_theme, attach_choice, interfaces
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_interfaces(parser, required=False)
+    add_settings(parser)
+    add_attach(parser)
+    add_theme(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from bpftop.cli.screen import require_terminal, screen_settings, show, theme_of
+
+    require_terminal(f"`bpftop watch {' '.join(arguments.interfaces) or 'IFACE'}` does without one")
+    settings = screen_settings(arguments)
+    theme = theme_of(arguments, settings)
+    names = interfaces(arguments)
+    from bpftop.collect.live import LiveSource
+
+    choice = attach_choice(arguments, settings)
+    source = LiveSource(
+        names,
+        attach=choice.attach,
+        yes=choice.yes,
+        interactive=True,
+        interval_s=settings.interval_s,
+        retreat_bits_per_sec=settings.retreat_bits_per_sec,
+        netns=arguments.netns,
+    )
+    return show(source, settings, theme)

@@ -1,0 +1,119 @@
+"""The live screen on a source: started, shown, and closed again, whatever ends it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bpftop
+from bpftop.cli import signals
+from bpftop.cli.options import settings_of
+from bpftop.cli.output import complain
+from bpftop.config import Settings, directory
+from bpftop.errors import BpftopError, UsageError
+from bpftop.model.snapshot import Snapshot
+from bpftop.model.source import Source
+
+if TYPE_CHECKING:
+    from bpftop.tui.app import BpftopApp
+    from bpftop.tui.feed import Feed
+    from bpftop.tui.themes import Theme
+
+DEFAULT_THEME = "dark"
+FIRST_SAMPLE_TIMEOUT_S = 3.0
+"""How long the terminal is left alone while the source has neither a sample nor an error; then the screen waits."""
+
+
+def require_terminal(instead: str) -> None:
+    """Raises BpftopError unless keys can be read and the screen be drawn; ``instead`` says what to do then."""
+    for stream, what in ((sys.stdin, "input"), (sys.stdout, "output"), (sys.stderr, "error")):
+        if stream is None or not stream.isatty():
+            raise BpftopError(f"the live screen needs a terminal, and standard {what} is none; {instead}")
+
+
+def screen_settings(arguments: argparse.Namespace) -> Settings:
+    """The configuration, checked against what the screen can do."""
+    from bpftop.tui.actions import ACTION_IDS
+
+    return settings_of(arguments, actions=ACTION_IDS)
+
+
+def theme_of(arguments: argparse.Namespace, settings: Settings) -> Theme:
+    """The theme that was asked for; a configured one that is not there or not right is said, and the default holds."""
+    from bpftop.tui.themes import find_theme
+
+    own, shipped = directory() / "themes", Path(bpftop.__file__).parent / "themes"
+    if arguments.theme is not None:
+        return find_theme(arguments.theme, (own, shipped))
+    try:
+        return find_theme(settings.theme or DEFAULT_THEME, (own, shipped))
+    except UsageError as error:
+        complain(f"{error}; {DEFAULT_THEME} is used")
+        return find_theme(DEFAULT_THEME, (shipped,))
+
+
+def show(source: Source, settings: Settings, theme: Theme) -> int:
+    """Show the source's samples until the person quits or a signal ends it; the exit code.
+
+    The source begins in its own thread before Textual is imported: attaching and importing take about as long, and an
+    error of the source comes before the terminal is touched. Raises the source's BpftopError.
+    """
+    from bpftop.tui.feed import Feed
+
+    feed = Feed(source)
+    begun = threading.Event()
+    feed.listen(lambda _: begun.set())  # the first sample, or the end: an error
+    feed.start()
+    try:
+        app = _app(feed, settings, theme)
+        with signals.interruptible():
+            begun.wait(FIRST_SAMPLE_TIMEOUT_S)
+        if feed.error is None:
+            asyncio.run(_run(app))
+    finally:
+        signals.ignore()
+        feed.stop()
+    if feed.error is not None:
+        raise feed.error
+    return 0
+
+
+def _app(feed: Feed, settings: Settings, theme: Theme) -> BpftopApp:
+    from bpftop.tui.actions import Actions
+    from bpftop.tui.app import BpftopApp
+
+    actions = Actions(save_snapshot=save_snapshot, accept_offer=feed.source.accept_offer)
+    return BpftopApp(feed, theme=theme, interval_s=settings.interval_s, actions=actions, keys=settings.keys)
+
+
+async def _run(app: BpftopApp) -> None:
+    """The app with the ending signals as one more way to quit, so that it gives the terminal back as it was.
+
+    Raises what the app failed with. Textual 8 has no public way to this: it would print a traceback and return.
+    """
+    loop = asyncio.get_running_loop()
+    for number in signals.wanted():
+        loop.add_signal_handler(number, app.exit)
+    with signals.interruptible():  # one that came before the loop had its handlers
+        pass
+    app._fatal_error = app._close_messages_no_wait  # type: ignore[method-assign]
+    await app.run_async(mouse=False)  # the mouse is the terminal's, to select text with
+    if app._exception is not None:
+        raise app._exception
+
+
+def save_snapshot(snapshot: Snapshot) -> str:
+    """Write the document into the current directory; returns its path. Raises BpftopError."""
+    from bpftop.cli.output import opened
+    from bpftop.export.document import json_text, timestamp
+
+    when = re.sub(r"[-:.]", "", timestamp(snapshot.wall_ns) or "")
+    path = f"bpftop-{re.sub(r'[^A-Za-z0-9.-]', '_', snapshot.host)}-{when}.json"
+    with opened(path) as output:
+        output.write(json_text(snapshot))
+    return path

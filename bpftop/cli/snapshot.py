@@ -1,0 +1,49 @@
+"""``bpftop snapshot``: two samples, one interval apart, one document."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from importlib import import_module
+
+from bpftop.cli.options import add_attach, add_format, add_interfaces, add_output, add_settings, settings_of
+from bpftop.errors import BpftopError
+from bpftop.model.snapshot import Snapshot
+
+FORMATS: Mapping[str, tuple[str, str]] = {
+    "json": ("bpftop.export.document", "json_text"),
+    "table": ("bpftop.export.table", "table"),
+    "csv": ("bpftop.export.long_form", "csv_page"),
+}
+"""Format -> the module and its function that makes the text of a snapshot."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_interfaces(parser, required=True)
+    add_settings(parser)
+    add_attach(parser)
+    add_format(parser, FORMATS, "json")
+    add_output(parser, "once the document is there")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from bpftop.cli.live import Notices, live_samples
+    from bpftop.cli.output import opened
+    from bpftop.model.derive import snapshot
+
+    settings = settings_of(arguments)
+    with opened(arguments.output) as output, live_samples(arguments, settings, count=2) as (samples, _):
+        before = next(samples, None)
+        text_of = _text_of(arguments.format)  # imported while the interval runs
+        after = next(samples, None)
+        if before is None or after is None:
+            raise BpftopError("the source ended before there were two samples; try again")
+        output.write(text_of(snapshot(before, after)))
+        Notices().say(after)
+    return 0
+
+
+def _text_of(format_name: str) -> Callable[[Snapshot], str]:
+    module, function = FORMATS[format_name]
+    text_of: Callable[[Snapshot], str] = getattr(import_module(module), function)
+    return text_of

@@ -1,0 +1,143 @@
+"""Aligned text for people: a snapshot as a page of 80 columns, and a tick of ``watch`` as a line per interface.
+
+The columns are those of the screen (``model.fields``), without what needs a past.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from bpftop.export.document import timestamp
+from bpftop.export.printable import printable
+from bpftop.model.fields import CPU_FIELDS, PROTOCOL_FIELDS, Field
+from bpftop.model.history import History
+from bpftop.model.rows import CpuTable, Past, ProtocolLine, protocol_lines, share
+from bpftop.model.sample import CAST_LABELS, DIRECTIONS, FLAG_LABELS, L3_LABELS, SIZE_LABELS
+from bpftop.model.snapshot import Flow, Snapshot, Traffic, Watched
+from bpftop.model.units import UNKNOWN, pct, si
+
+RowT = TypeVar("RowT")
+
+_NEED_A_PAST = ("factor", "trend")
+_JOINT = (("Size", 2, SIZE_LABELS), ("Network layer", 0, L3_LABELS), ("Cast", 1, CAST_LABELS))
+_TICK_TITLES = f"{'time (UTC)':<10}  {{}}  RX pps    RX bit/s    TX pps    TX bit/s  top protocols of RX"
+_PAGE_WIDTH = 80
+
+
+def table(snapshot: Snapshot) -> str:
+    """The snapshot as a page: per interface the protocols, sizes, layers, casts and CPUs that carried packets."""
+    interval = UNKNOWN if snapshot.interval_ns is None else f"{snapshot.interval_ns / 1e9:.2f} s"
+    lines = [f"{printable(snapshot.host)}  {timestamp(snapshot.wall_ns)}  rates over {interval}"]
+    for watched in snapshot.interfaces:
+        lines += ["", *_interface(snapshot, watched)]
+    if len(snapshot.interfaces) > 1:
+        lines += ["", "total of the interfaces", *_section("Protocol", [_whole(snapshot, snapshot.total)])]
+        lines += [f"without {printable(label)}: {printable(why)}" for label, why in snapshot.left_out.items()]
+    lines += [f"unavailable: {printable(part)}: {printable(why)}" for part, why in snapshot.unavailable.items()]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def tick_lines(snapshot: Snapshot, *, header: bool) -> str:
+    """A line per interface, behind the line of titles where ``header`` asks for it."""
+    names = [printable(watched.label) for watched in snapshot.interfaces]
+    width = max(map(len, ("interface", *names)))
+    clock = (timestamp(snapshot.wall_ns) or "")[11:21]
+    lines = [_TICK_TITLES.format("interface".ljust(width))] if header else []
+    for name, watched in zip(names, snapshot.interfaces, strict=True):
+        numbers = [
+            cell
+            for flow in (watched.rx, watched.tx)
+            for cell in (si(flow.totals.packets_per_sec).rjust(6), si(flow.totals.bits_per_sec, "b/s").rjust(10))
+        ]
+        line = f"{clock}  {name:<{width}}  {'  '.join(numbers)}  "
+        lines.append((line + _top(watched, _PAGE_WIDTH - len(line))).rstrip())
+    return "\n".join(lines) + "\n"
+
+
+def _top(watched: Watched, width: int) -> str:
+    """The busiest protocols of RX with their shares, as many as fit; for an interface that is away, its state."""
+    if watched.interface.state != "up":
+        return watched.interface.state
+    whole = watched.rx.totals.packets_per_sec
+    text = ""
+    for row in sorted(watched.rx.protocols, key=lambda row: -(row.traffic.packets_per_sec or 0.0)):
+        more = f"{text}{'  ' if text else ''}{row.name} {pct(share(row.traffic.packets_per_sec, whole))}"
+        if not row.traffic.packets_per_sec or (text and len(more) > width):
+            break
+        text = more
+    return text
+
+
+def _interface(snapshot: Snapshot, watched: Watched) -> Iterator[str]:
+    yield _title(watched)
+    past = Past(History(), snapshot, watched, "rx")
+    flags = [flag for flag in FLAG_LABELS if any(flow.part("tcp_flags", flag).packets for flow in _flows(watched))]
+    yield from _section("Protocol", [_whole(snapshot, watched), *protocol_lines(watched, past, flags)])
+    for title, label, names in _JOINT:
+        rows = _rows(past, label, names)
+        if rows:
+            yield from ("", *_section(title, rows))
+    cpus = CpuTable(watched.rx, past)
+    lines = cpus.lines([row for row in cpus.shown if row.traffic.packets_per_sec])
+    if lines:
+        yield from ("", *_grid([field for field in CPU_FIELDS if field.id not in _NEED_A_PAST], lines))
+
+
+def _title(watched: Watched) -> str:
+    interface = watched.interface
+    words = [printable(interface.label)]
+    if interface.name != interface.label:
+        words.append(f"now called {printable(interface.name)}")
+    if interface.state != "up":
+        words.append(interface.state)
+    words.append(", ".join(f"{flow.direction} {flow.hook}" for flow in _flows(watched)))
+    costs = [flow.hook.ns_per_packet for flow in _flows(watched)]
+    if any(cost is not None for cost in costs):
+        words.append("/".join(UNKNOWN if cost is None else f"{cost:.0f}" for cost in costs) + " ns/pkt")
+    if interface.counting_since_ns is not None:
+        words.append(f"since {(timestamp(interface.counting_since_ns) or '')[:19]}Z")
+    return "  ".join(words)
+
+
+def _flows(watched: Watched) -> tuple[Flow, Flow]:
+    rx, tx = (watched.flow(direction) for direction in DIRECTIONS)
+    return rx, tx
+
+
+def _whole(snapshot: Snapshot, watched: Watched) -> ProtocolLine:
+    totals = watched.rx.totals, watched.tx.totals
+    return _line("all", totals, Past(History(), snapshot, watched, "rx"))
+
+
+def _rows(past: Past, label: int, names: Iterable[str]) -> list[ProtocolLine]:
+    """A row for every name of a label of the joint cells that has packets in one direction or the other."""
+    rows = []
+    sides = [(flow.along(label), flow.part("joint")) for flow in _flows(past.watched)]  # an empty key: nothing yet
+    for name in names:
+        rx, tx = (cells.get(name, nothing) for cells, nothing in sides)
+        if rx.packets or tx.packets:
+            rows.append(_line(name, (rx, tx), past))
+    return rows
+
+
+def _line(name: str, traffic: tuple[Traffic, Traffic], past: Past) -> ProtocolLine:
+    part = share(traffic[0].packets_per_sec, past.watched.rx.totals.packets_per_sec)
+    return ProtocolLine(key=name, name=name, depth=0, rx=traffic[0], tx=traffic[1], share=part, past=past)
+
+
+def _section(title: str, rows: Sequence[ProtocolLine]) -> Iterator[str]:
+    fields = [field for field in PROTOCOL_FIELDS if field.id not in _NEED_A_PAST]
+    return _grid([replace(fields[0], title=title), *fields[1:]], rows)
+
+
+def _grid(fields: Sequence[Field[RowT]], rows: Iterable[RowT]) -> Iterator[str]:
+    yield "".join(_cell(field, field.title) for field in fields)
+    for row in rows:
+        yield "".join(_cell(field, field.text(row, field.width - field.gap)) for field in fields)
+
+
+def _cell(field: Field[RowT], text: str) -> str:
+    width = field.width - field.gap
+    return " " * field.gap + (text.ljust(width) if field.left else text.rjust(width))

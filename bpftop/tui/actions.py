@@ -1,0 +1,93 @@
+"""The table of actions: what a person can do, on which key, and what the help says about it.
+
+No Textual import: the configuration asks for the ids.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bpftop.errors import BpftopError
+from bpftop.model.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Action:
+    """``id`` is what the configuration's ``keys`` names; ``keys`` are Textual's names for them, separated by commas;
+    ``hint`` is for the last line."""
+
+    id: str
+    keys: str
+    help: str
+    hint: str = ""
+
+    @property
+    def first_key(self) -> str:
+        return KEY_NAMES.get(self.keys.split(",")[0], self.keys.split(",")[0])
+
+
+KEY_NAMES = {
+    "question_mark": "?", "slash": "/", "left_square_bracket": "[", "right_square_bracket": "]", "escape": "esc",
+    "left": "←", "right": "→", "up": "↑", "down": "↓", "shift+left": "shift+←", "shift+right": "shift+→",
+}  # fmt: skip
+
+ACTIONS: tuple[Action, ...] = (
+    Action("pause", "p", "Pause the screen; counting goes on. Again: live.", "pause"),
+    Action("mark", "m", "Mark `before`: x 1 min becomes x mark, the factor since then. Again: no mark.", "mark"),
+    Action("filter", "slash",
+           "Filter rows as you type: protocol names, or CPU numbers such as 0-3,8. Enter keeps, esc clears.", "filter"),
+    Action("sort", "s", "Sort by the next column; after the last one, the usual order.", "sort"),
+    Action("reverse", "r", "Turn the sort order round."),
+    Action("save", "S", "Save this moment as a snapshot document and show its path.", "save"),
+    Action("overview", "1", "Overview: protocols, sizes, flags.", "Overview"),
+    Action("cpus", "2", "CPUs: one row per CPU.", "CPUs"),
+    Action("help", "question_mark,f1", "This help. Again, or esc: back.", "help"),
+    Action("quit", "q,ctrl+c", "Quit.", "quit"),
+    Action("direction", "t", "Look at RX or at TX: shares, factors, trends, sizes and CPUs."),
+    Action("next_interface", "tab,right_square_bracket", "With several interfaces: the next one, or the total."),
+    Action("previous_interface", "shift+tab,left_square_bracket", "The one before."),
+    Action("wide", "w", "In CPUs: all CPUs as one strip, a cell per CPU, instead of rows."),
+    Action("earlier", "left,h", "One tick back, through the last ten minutes; pauses the screen."),
+    Action("later", "right,l", "One tick forward, while paused."),
+    Action("much_earlier", "shift+left,H", "Ten ticks back."),
+    Action("much_later", "shift+right,L", "Ten ticks forward."),
+    Action("down", "down,j", "Select the next row."),
+    Action("up", "up,k", "Select the row above."),
+    Action("page_down", "pagedown,space,ctrl+d", "A page down."),
+    Action("page_up", "pageup,ctrl+u", "A page up."),
+    Action("first", "g,home", "Select the first row."),
+    Action("last", "G,end", "Select the last row."),
+    Action("copy", "y", "Copy the selected row to the clipboard (OSC 52); with none selected, the whole screen."),
+    Action("save_screen", "V", "Save the screen as an SVG picture and show its path."),
+    Action("accept", "x", "Take up what the last line offers, after a question."),
+    Action("clear", "escape", "Leave the help; end the message, the selection, the filter, the pause: one by one."),
+    Action("suspend", "ctrl+z", "To the background."),
+)  # fmt: skip
+
+ACTION_IDS = tuple(action.id for action in ACTIONS)
+
+
+def write_picture(svg: str) -> str:
+    """The screen's SVG into the current directory; returns its path. Raises BpftopError."""
+    path = Path(time.strftime("bpftop-%Y%m%dT%H%M%SZ.svg", time.gmtime()))
+    try:
+        with path.open("x", encoding="utf-8") as file:  # never through a link that somebody put there
+            file.write(svg)
+    except OSError as error:
+        raise BpftopError(f"cannot write {path}: {error.strerror}; start bpftop where you may write") from error
+    return str(path)
+
+
+@dataclass(frozen=True)
+class Actions:
+    """What the screen can have done for it. Each may block and raise BpftopError: they run in threads of their own."""
+
+    save_snapshot: Callable[[Snapshot], str]
+    """Writes the document; returns its path."""
+    accept_offer: Callable[[str], None]
+    """Does what the offer of the interface with this label says."""
+    save_picture: Callable[[str], str] = write_picture
+    """Writes the SVG text; returns its path."""

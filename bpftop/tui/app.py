@@ -1,0 +1,225 @@
+"""The live screen: a feed in, one sheet out. Keys change the view, ticks change the snapshot; both redraw the sheet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from importlib import import_module
+from types import ModuleType
+from typing import Any, ClassVar, Final
+
+from textual import events
+from textual.app import App, ComposeResult
+from textual.binding import Binding
+from textual.message import Message
+from textual.reactive import var
+from textual.screen import Screen
+
+from bpftop.errors import BpftopError
+from bpftop.model.rows import flags_to_show
+from bpftop.model.snapshot import Snapshot
+from bpftop.tui.actions import ACTIONS, Actions
+from bpftop.tui.commands import COMMANDS, typed
+from bpftop.tui.feed import Feed
+from bpftop.tui.hints import last_lines, offering
+from bpftop.tui.line import Line, clean, line, wrap
+from bpftop.tui.paint import economical
+from bpftop.tui.palette import Palette
+from bpftop.tui.sheet import Sheet
+from bpftop.tui.themes import Theme
+from bpftop.tui.view import Frame, Prompt, View
+
+MIN_WIDTH, MIN_HEIGHT = 50, 10
+PANES = {"overview": "bpftop.tui.overview", "cpus": "bpftop.tui.cpus", "help": "bpftop.tui.help"}
+"""Pane -> module; imported when it is first opened."""
+
+
+class Tick(Message, bubble=False):
+    """The newest snapshot, or None: there will be no more. One that waits is replaced by the next."""
+
+    def __init__(self, snapshot: Snapshot | None) -> None:
+        super().__init__()
+        self.snapshot: Final = snapshot
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, Tick)
+
+
+class Done(Message, bubble=False):
+    """What an action that ran in a thread of its own has to say."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__()
+        self.sentence: Final = sentence
+
+
+class Plain(Screen[None], inherit_bindings=False):
+    """A screen without keys of its own: tab is ours."""
+
+
+class BpftopApp(App[None], inherit_bindings=False):
+    """``keys`` maps ids of actions to the keys a person chose for them."""
+
+    TITLE = "bpftop"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[Any] = [Binding(a.keys, f"do('{a.id}')", a.help, show=False, id=a.id) for a in ACTIONS]
+
+    snapshot: var[Snapshot | None] = var(None, init=False)
+    view: var[View] = var(View(), init=False)
+
+    def __init__(
+        self, feed: Feed, *, theme: Theme, interval_s: float, actions: Actions, keys: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(ansi_color=True)  # colours are the theme's: none is converted
+        self.feed = feed
+        self.interval_s = interval_s
+        self.actions = actions
+        self.colours = theme.without_colour() if os.environ.get("NO_COLOR") else theme
+        self.sheet = Sheet(Palette(self.colours))
+        self.flags: frozenset[str] = frozenset()
+        if keys:
+            self.set_keymap(dict(keys))
+
+    def get_default_screen(self) -> Screen[Any]:
+        return Plain(id="_default")
+
+    def compose(self) -> ComposeResult:
+        yield self.sheet
+
+    def on_mount(self) -> None:
+        self.feed.listen(lambda snapshot: self.post_message(Tick(snapshot)))
+
+    def on_unmount(self) -> None:
+        self.feed.listen(None)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.draw)
+
+    def on_tick(self, event: Tick) -> None:
+        if event.snapshot is not None:
+            self.snapshot = event.snapshot
+        elif self.feed.error is not None:
+            self.exit(return_code=1)
+        else:
+            self.view = replace(self.view, message="The end: there are no more samples. ← goes back, q quits.")
+
+    def on_done(self, event: Done) -> None:
+        self.view = replace(self.view, message=clean(event.sentence))
+
+    def watch_snapshot(self) -> None:
+        self.draw()
+
+    def watch_view(self) -> None:
+        self.draw()
+
+    def frame(self) -> Frame | None:
+        """What is on the screen now; None before the first sample."""
+        shown = self.view.paused or self.snapshot
+        if shown is None or self.snapshot is None:
+            return None
+        width, height = self.sheet.size
+        self.flags = flags_to_show(shown.watched(self.view.label).flow(self.view.direction), self.flags)
+        return Frame(
+            shown, self.feed.history, self.view, width, height, self.interval_s, self.feed.live,
+            self.snapshot.mono_ns, self.flags,
+        )  # fmt: skip
+
+    def pane(self) -> ModuleType:
+        return import_module(PANES[self.view.pane])
+
+    def draw(self) -> None:
+        if self.sheet.is_attached and self.sheet.size:
+            self.sheet.show(self._lines())
+
+    def _lines(self) -> list[Line]:
+        width, height = self.sheet.size
+        if width < MIN_WIDTH or height < MIN_HEIGHT:
+            says = (
+                f"The terminal is too small: bpftop needs {MIN_WIDTH} x {MIN_HEIGHT} cells, this is {width} x {height}."
+            )
+            return [line(part) for part in wrap(says, max(1, width))]
+        with self.feed.lock:
+            frame = self.frame()
+            if frame is None:
+                return [line(("waiting for the first sample", "muted"))]
+            last = last_lines(frame)
+            room = height - len(last)
+            lines: list[Line] = self.pane().lines(frame, room)
+            return [*lines, *[()] * (room - len(lines)), *last]
+
+    def action_do(self, name: str) -> None:
+        """Every key comes here. A key also puts away the message of the one before."""
+        with self.feed.lock:
+            frame = self.frame()
+            if frame is None and name not in ("quit", "suspend"):
+                return
+            command = COMMANDS.get(name)
+            if frame is not None and command is not None:
+                view = command(frame, self.pane())
+                self.view = view if view.message != self.view.message else replace(view, message="")
+                return
+        getattr(self, f"_{name}")(frame)
+
+    def _quit(self, frame: Frame) -> None:
+        self.exit()
+
+    def _suspend(self, frame: Frame) -> None:
+        self.action_suspend_process()
+
+    def _save(self, frame: Frame) -> None:
+        self._begin("saved", partial(self.actions.save_snapshot, frame.shown))
+
+    def _save_screen(self, frame: Frame) -> None:
+        from bpftop.tui.picture import picture
+
+        svg = picture(self.sheet.lines, self.sheet.size.width, self.colours)
+        self._begin("saved", partial(self.actions.save_picture, svg))
+
+    def _copy(self, frame: Frame) -> None:
+        with self.feed.lock:
+            row = self.pane().row_text(frame, self.view.cursor) if self.view.cursor else ""
+        self.copy_to_clipboard(row or self.sheet.text())
+        what = "the row" if row else "the screen"
+        self.view = replace(self.view, message=f"copied {what} to the clipboard, if this terminal allows it (OSC 52)")
+
+    def _accept(self, frame: Frame) -> None:
+        offer = offering(frame.shown, self.view)
+        if offer is not None:
+            self.view = replace(self.view, prompt=Prompt("offer", label=offer.label), message="")
+
+    def _begin(self, verb: str, task: Callable[[], str | None]) -> None:
+        """Run what may block in a thread; its result, or why there is none, becomes the message."""
+
+        def run() -> None:
+            try:
+                result = task()
+            except BpftopError as error:
+                self.post_message(Done(str(error)))
+            else:
+                self.post_message(Done(f"{verb} {result}" if result else verb))
+
+        self.run_worker(run, thread=True, exit_on_error=False)
+
+    def on_key(self, event: events.Key) -> None:
+        """Keys that answer a prompt; all others are bindings."""
+        prompt = self.view.prompt
+        if prompt is None:
+            return
+        event.prevent_default()
+        event.stop()
+        if prompt.kind == "filter":
+            self.view = typed(self.view, event.key, event.character)
+            return
+        self.view = replace(self.view, prompt=None)
+        if event.key in ("y", "Y"):
+            self._begin(f"asked for it on {clean(prompt.label)}", partial(self.actions.accept_offer, prompt.label))
+
+    def on_paste(self, event: events.Paste) -> None:
+        if self.view.prompt is not None and self.view.prompt.kind == "filter":
+            for character in event.text:
+                self.view = typed(self.view, character, character)
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        super()._display(screen, economical(renderable))

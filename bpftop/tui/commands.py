@@ -1,0 +1,95 @@
+"""What keys do to the view: pure functions from a frame to the next view. What touches the world is in ``app``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import ModuleType
+
+from bpftop.tui.view import Frame, Prompt, View
+
+Command = Callable[[Frame, ModuleType], View]
+"""Takes the frame on the screen and the module of its pane."""
+
+
+def pause(frame: Frame, pane: ModuleType) -> View:
+    return replace(frame.view, paused=None if frame.view.paused else frame.shown)
+
+
+def scroll_back(frame: Frame, steps: int) -> View:
+    """Through the history, which pauses the screen."""
+    if frame.view.paused is None and steps > 0:
+        return frame.view
+    return replace(frame.view, paused=frame.history.step(frame.shown.mono_ns, steps))
+
+
+def mark(frame: Frame, pane: ModuleType) -> View:
+    return replace(frame.view, mark=None if frame.view.mark else frame.history.mark(frame.shown))
+
+
+def open_filter(frame: Frame, pane: ModuleType) -> View:
+    return replace(frame.view, prompt=Prompt("filter", frame.view.filter))
+
+
+def sort(frame: Frame, pane: ModuleType) -> View:
+    return frame.view.sorted_by_next(pane.sort_ids(frame))
+
+
+def help_or_back(frame: Frame, pane: ModuleType) -> View:
+    return frame.view.cleared() if frame.view.pane == "help" else frame.view.opened("help")
+
+
+def direction(frame: Frame, pane: ModuleType) -> View:
+    return replace(frame.view, direction="tx" if frame.view.direction == "rx" else "rx")
+
+
+def _moved(steps: int | None, *, last: bool = False) -> Command:
+    return lambda frame, pane: frame.view.moved(pane.keys(frame), steps, last=last)
+
+
+def _page(sign: int) -> Command:
+    return lambda frame, pane: frame.view.moved(pane.keys(frame), sign * max(1, frame.height // 2))
+
+
+COMMANDS: Mapping[str, Command] = {
+    "pause": pause,
+    "mark": mark,
+    "filter": open_filter,
+    "sort": sort,
+    "reverse": lambda frame, pane: replace(frame.view, reverse=not frame.view.reverse),
+    "overview": lambda frame, pane: frame.view.opened("overview"),
+    "cpus": lambda frame, pane: frame.view.opened("cpus"),
+    "help": help_or_back,
+    "direction": direction,
+    "next_interface": lambda frame, pane: frame.view.looking_at(frame.shown, 1),
+    "previous_interface": lambda frame, pane: frame.view.looking_at(frame.shown, -1),
+    "wide": lambda frame, pane: replace(frame.view, wide=not frame.view.wide, cursor=""),
+    "earlier": lambda frame, pane: scroll_back(frame, -1),
+    "later": lambda frame, pane: scroll_back(frame, 1),
+    "much_earlier": lambda frame, pane: scroll_back(frame, -10),
+    "much_later": lambda frame, pane: scroll_back(frame, 10),
+    "down": _moved(1),
+    "up": _moved(-1),
+    "page_down": _page(1),
+    "page_up": _page(-1),
+    "first": _moved(None),
+    "last": _moved(None, last=True),
+    "clear": lambda frame, pane: frame.view.cleared(),
+}
+
+
+def typed(view: View, key: str, character: str | None) -> View:
+    """A key while the filter is being typed; the rows follow at once."""
+    assert view.prompt is not None
+    text = view.prompt.text
+    if key == "enter":
+        return replace(view, prompt=None)
+    if key in ("escape", "ctrl+c"):
+        return replace(view, prompt=None, filter="")
+    if key in ("backspace", "ctrl+h"):
+        text = text[:-1]
+    elif key == "ctrl+u":
+        text = ""
+    elif character and character.isprintable() and character.isascii():
+        text += character
+    return replace(view, prompt=Prompt("filter", text), filter=text.strip(), cursor="")

@@ -1,0 +1,96 @@
+"""Pane 2: which CPU does the work. A row per CPU, or all of them as one strip."""
+
+from __future__ import annotations
+
+import re
+
+from bpftop.model.fields import CPU_FIELDS
+from bpftop.model.rows import CpuLine, CpuTable, effective_cpus, share
+from bpftop.model.units import UNKNOWN, pct, si
+from bpftop.tui.cpus.heat import heat_lines
+from bpftop.tui.header import header, notice_line
+from bpftop.tui.line import Line, crop, line, text, wrap
+from bpftop.tui.overview.links import direction_line
+from bpftop.tui.overview.protocols import observing
+from bpftop.tui.table import Table, rule, visible
+from bpftop.tui.view import Frame
+
+OBSERVER = "Packets per CPU are not counted: no program is attached. `bpftop doctor` says what is missing."
+
+TABLE: Table[CpuLine] = Table(CPU_FIELDS, lambda row: str(row.cpu))
+
+
+def lines(frame: Frame, height: int) -> list[Line]:
+    """The pane in ``height`` lines."""
+    head = [header(frame), *notice_line(frame), direction_line(frame, frame.view.direction)]
+    if observing(frame):
+        said = wrap(OBSERVER, min(frame.width, 100))
+        return [*head, rule(frame, (), slice(0, 1), None), *(line((part, "notice")) for part in said)][:height]
+    cpus = CpuTable(frame.flow, frame.past)
+    head.append(_spread(frame, cpus))
+    room = max(1, height - len(head) - (1 if frame.view.wide else 2))
+    if frame.view.wide:
+        strip = heat_lines(cpus.shown, cpus.rates, frame.width, room)
+        return [*head, rule(frame, (), slice(0, room), None), *strip][:height]
+    numbers = _ordered(frame, cpus)
+    keys = [str(cpu) for cpu in numbers]
+    shown = visible(keys, frame.view.cursor, room)
+    drawn = TABLE.lines(cpus.lines(numbers[shown]), frame, frame.width)
+    return [*head, rule(frame, keys, shown, len(cpus.shown)), *drawn][:height]
+
+
+def keys(frame: Frame) -> list[str]:
+    """The rows a cursor can be on, in order."""
+    if observing(frame) or frame.view.wide:
+        return []
+    return [str(cpu) for cpu in _ordered(frame, CpuTable(frame.flow, frame.past))]
+
+
+def sort_ids(frame: Frame) -> list[str]:
+    return [] if frame.view.wide else TABLE.sort_ids(frame, frame.width)
+
+
+def row_text(frame: Frame, key: str) -> str:
+    """The row as text, with its heading, for the clipboard."""
+    cpus = CpuTable(frame.flow, frame.past)
+    drawn = TABLE.lines(cpus.lines([int(key)]), frame, max(100, frame.width))
+    return "\n".join(text(one).rstrip() for one in drawn)
+
+
+def _spread(frame: Frame, cpus: CpuTable) -> Line:
+    """``1.1 of 16 CPUs carry RX   busiest: CPU 3, 97 %, 1.13 Mpps``."""
+    online, direction = frame.flow.online_cpus, frame.view.direction.upper()
+    effective = effective_cpus(cpus.rates)
+    carry = f"{UNKNOWN if effective is None else f'{effective:.1f}'} of {len(online)} CPUs carry {direction}"
+    spans = line(("CPU  ", "muted"), carry)
+    if cpus.whole:
+        busiest, rate = max(enumerate(cpus.rates), key=lambda pair: pair[1] or 0.0)
+        spans = line(*spans, f"   busiest: CPU {busiest}, {pct(share(rate, cpus.whole))}, {si(rate, 'pps')}")
+    return crop(spans, frame.width)
+
+
+def _ordered(frame: Frame, cpus: CpuTable) -> list[int]:
+    """The CPUs that pass the filter, sorted. Only what is cheap for all CPUs can be sorted by."""
+    view = frame.view
+    numbers = _kept(cpus, view.filter)
+    if view.sort not in ("packets_per_sec", "bits_per_sec"):
+        return numbers[::-1] if view.reverse else numbers
+    by = cpus.rates if view.sort == "packets_per_sec" else cpus.bits
+    return sorted(numbers, key=lambda cpu: by[cpu] or 0.0, reverse=not view.reverse)
+
+
+def _kept(cpus: CpuTable, typed: str) -> list[int]:
+    """``0-3,8`` are CPUs; words are protocols: a CPU passes when one of them moved there. Nothing typed: all pass."""
+    words = typed.lower().replace(",", " ").split()
+    if not words:
+        return cpus.shown
+    ranges = [
+        (int(m[1]), int(m[2] or m[1])) for word in words if (m := re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", word))
+    ]
+    names = [word for word in words if not word[0].isdigit()]
+    return [
+        cpu
+        for cpu in cpus.shown
+        if any(first <= cpu <= last for first, last in ranges)
+        or (names and any(name in moved.lower() for moved, _ in cpus.protocols(cpu) for name in names))
+    ]

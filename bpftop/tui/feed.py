@@ -1,0 +1,87 @@
+"""Samples in, snapshots out, in a thread. It knows nothing of Textual, so that it runs while that is imported."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from bpftop.errors import BpftopError
+from bpftop.model.history import History
+from bpftop.model.snapshot import Snapshot
+from bpftop.model.source import Source
+
+Listener = Callable[[Snapshot | None], object]
+"""Called in the feed's thread with each snapshot, and with None when there will be no more."""
+
+
+class Feed:
+    """Runs a Source in a thread, keeps the History, and hands on the newest Snapshot.
+
+    ``live`` is false for a recording. Hold ``lock`` while reading ``history``: the thread adds to it. The listener
+    is called with the lock held.
+    """
+
+    def __init__(self, source: Source, *, live: bool = True) -> None:
+        self.source = source
+        self.live = live
+        self.history = History()
+        self.lock = threading.RLock()
+        self.latest: Snapshot | None = None
+        self.error: BpftopError | None = None
+        """Why the source ended, where it did not simply end."""
+        self.ended = False
+        self._ready = threading.Event()
+        self._listener: Listener | None = None
+        self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Close the source and wait for the thread; after ``timeout_s`` it is left to end with the process."""
+        self.source.close()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(timeout_s)
+
+    def wait_ready(self, timeout_s: float) -> Snapshot | None:
+        """The first snapshot with rates; None where it did not come in time or the source ended before it.
+
+        Raises the BpftopError with which the source failed.
+        """
+        self._ready.wait(timeout_s)
+        if self.error is not None:
+            raise self.error
+        return self.latest if self._ready.is_set() else None
+
+    def listen(self, listener: Listener | None) -> None:
+        """Call ``listener`` from now on, beginning with what is there already."""
+        with self.lock:
+            self._listener = listener
+            if listener is not None and self.latest is not None:
+                listener(self.latest)
+            if listener is not None and self.ended:
+                listener(None)
+
+    def _run(self) -> None:
+        try:
+            for sample in self.source.samples():
+                with self.lock:
+                    self.latest = self.history.push(sample)
+                    self._tell(self.latest)
+                if self.latest.interval_ns is not None:
+                    self._ready.set()
+        except BpftopError as error:
+            self.error = error
+        except Exception as error:  # noqa: BLE001 - a thread's traceback would land in the middle of the screen
+            fault = f"{type(error).__name__}: {error}"
+            self.error = BpftopError(f"reading samples failed through a fault in bpftop ({fault}); please report it")
+            self.error.__cause__ = error
+        finally:
+            self._ready.set()
+            with self.lock:
+                self.ended = True
+                self._tell(None)
+
+    def _tell(self, snapshot: Snapshot | None) -> None:
+        if self._listener is not None:
+            self._listener(snapshot)

@@ -1,0 +1,111 @@
+"""The first lines of every pane: who is watched and how, at what cost, when, and what has to be said about it."""
+
+from __future__ import annotations
+
+import time
+
+from bpftop.model.sample import DIRECTIONS, Interface
+from bpftop.tui.line import Line, Span, clean, ends, length, line
+from bpftop.tui.view import Frame
+
+
+def header(frame: Frame) -> Line:
+    """One line. What fits least goes first: the rarely needed parts of the cost, then the host, then the cost."""
+    right = _right(frame)
+    cost = _cost(frame)
+    for parts in (
+        [_host(frame), _names(frame), _hooks(frame), cost, _reading(frame)],
+        [_host(frame), _names(frame), _hooks(frame), cost],
+        [_host(frame, short=True), _names(frame), _hooks(frame), cost],
+        [_names(frame), _hooks(frame), cost],
+    ):
+        left = _spaced(parts)
+        if length(left) + length(right) + 1 <= frame.width:
+            break
+    return ends(left, right, frame.width)
+
+
+def notices(frame: Frame) -> list[str]:
+    """Every sentence about what is missing or has changed by itself."""
+    found = []
+    for watched in frame.shown.interfaces:
+        prefix = f"{clean(watched.label)}: " if frame.many else ""
+        found += [f"{prefix}{clean(notice)}" for notice in watched.interface.notices]
+        if any(watched.flow(d).hook.batch is False for d in DIRECTIONS):
+            found.append(
+                f"{prefix}maps are read entry by entry (single lookups): this kernel has no batch lookup for them"
+            )
+    found += [f"{clean(part)}: {clean(reason)}" for part, reason in frame.shown.unavailable.items()]
+    return found
+
+
+def notice_line(frame: Frame) -> list[Line]:
+    """The first notice, and how many more there are; no line where there is none."""
+    found = notices(frame)
+    if not found:
+        return []
+    more: Line = line((f"  +{len(found) - 1} more: ?", "key")) if len(found) > 1 else ()
+    return [ends(line((f"! {found[0]}", "notice")), more, frame.width)]
+
+
+def _spaced(parts: list[Line]) -> Line:
+    """The parts with two spaces between them, the names right behind the host."""
+    spans: list[Span] = []
+    for part in parts:
+        if part:
+            spans += [("  ", "text"), *part] if spans else part
+    return tuple(spans)
+
+
+def _host(frame: Frame, *, short: bool = False) -> Line:
+    host = clean(frame.shown.host)
+    return line((host.partition(".")[0][:16] if short else host[:40], "muted"))
+
+
+def _names(frame: Frame) -> Line:
+    if frame.many and frame.watched is frame.shown.total:
+        return line((f"{len(frame.shown.interfaces)} interfaces", "name"))
+    interface = frame.watched.interface
+    state = {"up": "", "down": " down", "gone": " is gone", "moved": " moved away"}[interface.state]
+    return line((_name(interface), "name"), (state, "alarm"))
+
+
+def _name(interface: Interface) -> str:
+    """The label it was asked for by, and its name of now where that is another."""
+    label, name = clean(interface.label), clean(interface.name)
+    return f"{interface.netns}/{label}"[-30:] if interface.netns else label if label == name else f"{label} ({name})"
+
+
+def _hooks(frame: Frame) -> Line:
+    if frame.many and frame.watched is frame.shown.total:
+        return ()
+    return line(", ".join(f"{d} {frame.watched.flow(d).hook}" for d in DIRECTIONS))
+
+
+def _cost(frame: Frame) -> Line:
+    hooks = [frame.watched.flow(d).hook for d in DIRECTIONS]
+    costs = [f"{h.ns_per_packet:.0f}" for h in hooks if h.ns_per_packet is not None]
+    cpu_pct = frame.shown.own.cpu_pct
+    own = "  - %" if cpu_pct is None else f"{cpu_pct:3.1f} %"
+    per_packet = f"{'/'.join(dict.fromkeys(costs))} ns/pkt  " if costs else ""
+    return line((f"{per_packet}self {own}", "muted"))
+
+
+def _reading(frame: Frame) -> Line:
+    """How the maps are read and what that takes."""
+    own = frame.shown.own
+    known = {h.batch for h in (frame.watched.flow(d).hook for d in DIRECTIONS) if h.batch is not None}
+    how = "" if not known else "  single lookups" if False in known else "  batch reads"
+    poll = "-" if own.poll_ns is None else f"{own.poll_ns / 1000:.0f}"
+    memory = "" if own.resident_bytes is None else f"{own.resident_bytes / 2**20:.0f} MiB"
+    return line((f"{memory}{how}{f'  {poll:>4} µs' if how else ''}", "muted"))
+
+
+def _right(frame: Frame) -> Line:
+    clock = time.strftime("%H:%M:%SZ", time.gmtime(frame.shown.wall_ns // 10**9))
+    every = f"{frame.interval_s:.1f} s" if frame.interval_s < 10 else f"{frame.interval_s:.0f} s"
+    if frame.view.paused is None:
+        word = ("live", "good") if frame.live else ("replay", "notice")
+        return line(clock, (f"  {every} ", "muted"), word)
+    behind = (frame.newest_ns - frame.shown.mono_ns) / 1e9
+    return line(clock, (f"  {-behind:.0f} s ", "muted"), ("PAUSED", "notice"))

@@ -1,0 +1,60 @@
+"""The help: notices, keys, columns, hooks; made from the tables that the screen is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bpftop.model.fields import CPU_FIELDS, HOOK_TERMS, LINE_TERMS, PROTOCOL_FIELDS
+from bpftop.tui.actions import ACTIONS, KEY_NAMES
+from bpftop.tui.header import header, notices
+from bpftop.tui.line import Line, line, text, wrap
+from bpftop.tui.view import Frame
+
+NAME_WIDTH = 20
+
+
+def lines(frame: Frame, height: int) -> list[Line]:
+    top = int(frame.view.cursor or 0)
+    return [header(frame), *text_lines(frame)[top : top + height - 1]]
+
+
+def keys(frame: Frame) -> list[str]:
+    """The lines that can be the first one: the cursor scrolls."""
+    return [str(number) for number in range(max(1, len(text_lines(frame)) - frame.height + 3))]
+
+
+def sort_ids(frame: Frame) -> list[str]:
+    return []
+
+
+def row_text(frame: Frame, key: str) -> str:
+    """All of the help, for the clipboard."""
+    return "\n".join(text(drawn) for drawn in text_lines(frame))
+
+
+def text_lines(frame: Frame) -> list[Line]:
+    width = min(frame.width, 110)
+    said = [("!", sentence) for sentence in notices(frame)]
+    return [
+        *_section("Notices", said, width),
+        *_section("Keys", ((_keys(a.keys), a.help) for a in ACTIONS), width),
+        *_section("The lines above the table", LINE_TERMS.items(), width),
+        *_section("Columns of protocols", ((f.title, f.help) for f in PROTOCOL_FIELDS), width),
+        *_section("Columns of CPUs", ((f.title, f.help) for f in CPU_FIELDS), width),
+        *_section("What a packet and a byte are, by hook", HOOK_TERMS.items(), width),
+        line(
+            ("A dash is no value: not known yet, not readable, or a counter that was reset. It is never zero.", "muted")
+        ),
+    ]
+
+
+def _keys(keys: str) -> str:
+    return " ".join(KEY_NAMES.get(key, key) for key in keys.split(","))
+
+
+def _section(title: str, terms: Iterable[tuple[str, str]], width: int) -> list[Line]:
+    found: list[Line] = []
+    for name, meaning in terms:
+        for number, part in enumerate(wrap(meaning, width - NAME_WIDTH)):
+            found.append(line((f"{name if number == 0 else '':<{NAME_WIDTH}}", "name"), part))
+    return [line((title, "title")), *found, ()] if found else []

@@ -1,0 +1,56 @@
+"""The last line: a question, a message, or the keys that do something here."""
+
+from __future__ import annotations
+
+from bpftop.model.sample import Interface
+from bpftop.model.snapshot import Snapshot, Watched
+from bpftop.tui.actions import ACTIONS
+from bpftop.tui.line import Line, Span, clean, crop, length, line, wrap
+from bpftop.tui.view import Frame, View
+
+_LONGER = {"direction": "RX/TX", "copy": "copy", "save_screen": "picture", "wide": "strip"}
+"""Hints for wider screens, beyond those of the action table."""
+
+
+def offering(shown: Snapshot, view: View) -> Interface | None:
+    """The interface that `x` is about: the one looked at, else the first that has an offer."""
+    looked_at = shown.watched(view.label)
+    candidates: list[Watched] = [looked_at, *shown.interfaces]
+    return next((w.interface for w in candidates if w.interface.offer), None)
+
+
+def last_lines(frame: Frame) -> list[Line]:
+    """One line, or more where a question or a message needs them to be read whole."""
+    view = frame.view
+    if view.prompt is not None and view.prompt.kind == "filter":
+        typed = line(("/", "key"), view.prompt.text[-30:], ("▁", "key"), ("  enter keeps, esc clears", "muted"))
+        return [crop(typed, frame.width)]
+    offer = offering(frame.shown, view)
+    if view.prompt is not None and offer is not None:
+        asked = wrap(f"x: {_offer(frame, offer)} - do it? y/n", frame.width)
+        return [line((part, "notice")) for part in asked]
+    if view.message:
+        return [line((part, "notice")) for part in wrap(view.message, frame.width)]
+    said = line(("x", "key"), (f": {_offer(frame, offer)}", "notice"), "  ") if offer is not None else ()
+    return [crop((*said, *_keys(frame, frame.width - length(said))), frame.width)]
+
+
+def _offer(frame: Frame, interface: Interface) -> str:
+    return f"{clean(interface.label)}: {clean(interface.offer or '')}" if frame.many else clean(interface.offer or "")
+
+
+def _keys(frame: Frame, room: int) -> Line:
+    """``p pause  m mark ...``: as many as fit ``room``."""
+    if frame.view.pane == "help":
+        return line(("esc", "key"), " back  ", ("j k", "key"), " scroll  ", ("q", "key"), " quit")
+    spans: list[Span] = []
+    for action in ACTIONS:
+        hint = action.hint or (_LONGER.get(action.id, "") if frame.width >= 100 else "")
+        if not hint or action.id == frame.view.pane or (action.id == "wide" and frame.view.pane != "cpus"):
+            continue
+        word = "live" if action.id == "pause" and frame.view.paused else hint
+        more: list[Span] = [(action.first_key, "key"), (f" {word}  ", "muted")]
+        if length(spans) + length(more) > room + 2:  # the two spaces behind the last one may be cut
+            break
+        spans += more
+    return tuple(spans)

@@ -1,0 +1,104 @@
+"""How much arrives: a line per interface where there are several, then RX, TX and CPU of the one that is looked at."""
+
+from __future__ import annotations
+
+from bpftop.model.fields import change_look, size_text
+from bpftop.model.rows import effective_cpus, share
+from bpftop.model.sample import DIRECTIONS, Direction
+from bpftop.model.snapshot import Watched
+from bpftop.model.units import UNKNOWN, compact, factor, heat, pct, si, spark
+from bpftop.tui.line import Line, clean, crop, fit, length, line
+from bpftop.tui.view import TOTAL, Frame, window
+
+TREND_CELL_S = 5.0
+FRAME_OVERHEAD_BYTES = 24
+"""Preamble, start delimiter, FCS and gap (IEEE 802.3): what a frame takes on the wire beyond what is counted."""
+
+
+def links(frame: Frame) -> list[Line]:
+    return [*interfaces(frame), direction_line(frame, "rx"), direction_line(frame, "tx"), cpu_line(frame)]
+
+
+def interfaces(frame: Frame) -> list[Line]:
+    """The total and each interface; nothing where there is only one."""
+    if not frame.many:
+        return []
+    rows: list[tuple[str, Watched]] = [(TOTAL, frame.shown.total), *((w.label, w) for w in frame.shown.interfaces)]
+    labels = [label for label, _ in rows]
+    shown = max(3, frame.height // 4)
+    top = window(labels, frame.view.label, shown) if len(rows) > shown else 0
+    heads = f"  {'Interface':<13}{'RX pps':>9}{'RX bit/s':>11}{'TX pps':>9}{'TX bit/s':>11}"
+    hidden = len(rows) - min(shown, len(rows))
+    head = line((heads, "title"), (f"  {hidden} more: tab" if hidden else "", "key"))
+    return [crop(head, frame.width), *(_interface(frame, label, w) for label, w in rows[top : top + shown])]
+
+
+def _interface(frame: Frame, label: str, watched: Watched) -> Line:
+    chosen = label == frame.view.label
+    rx, tx = watched.rx.totals, watched.tx.totals
+    cells = "".join(f"{si(t.packets_per_sec):>9}{si(t.bits_per_sec, 'b/s'):>11}" for t in (rx, tx))
+    marker = ("▸ " if chosen else "  ", "key")
+    name = (f"{clean(label)[:13]:<13}", "name" if chosen else "text")
+    return crop(line(marker, name, cells, *_note(frame, label, watched)), frame.width)
+
+
+def _note(frame: Frame, label: str, watched: Watched) -> Line:
+    left_out = frame.shown.left_out
+    if label == TOTAL:
+        names = ", ".join(clean(name) for name in left_out)
+        return line((f"  without {names}" if names else "", "muted"))
+    if watched.interface.state != "up":
+        word = {"down": "down", "gone": "gone", "moved": "moved away"}[watched.interface.state]
+        return line((f"  {word}", "alarm"))
+    if label in left_out:
+        return line((f"  left out: {clean(left_out[label])}", "muted"))
+    return line((f"  {watched.rx.hook}, {watched.tx.hook}", "muted"))
+
+
+def direction_line(frame: Frame, direction: Direction) -> Line:
+    """``RX   1.24 Mpps   812 Mb/s   82 B  11 % of 10G  ▁▂▃  12 x 1 min ago``; the trend takes what is left."""
+    totals = frame.watched.flow(direction).totals
+    past = frame.past_of(frame.watched, direction)
+    ago = "mark" if frame.view.mark else "1 min ago"
+    use = utilisation(frame.watched, direction)
+    head = line(
+        (direction.upper(), "name" if direction == frame.view.direction else "muted"),
+        f"{si(totals.packets_per_sec, 'pps'):>12}{si(totals.bits_per_sec, 'b/s'):>11}",
+        f"{size_text(totals.mean_size_bytes):>8}{use:>{len(use) and 15}}  ",
+    )
+    then = past.then("packets")
+    change = f"{factor(totals.packets_per_sec, then):>6}"
+    tail = line((change, change_look(totals.packets_per_sec, then)), (f" x {ago}", "muted"))
+    cells = min(60, frame.width - length(head) - length(tail))
+    trend = spark(past.trend("packets", cells, TREND_CELL_S), cells) if cells > 0 else ""
+    return crop(line(*head, (trend, "trend"), *tail), frame.width)
+
+
+def utilisation(watched: Watched, direction: Direction) -> str:
+    """``11 % of 10G``; empty where the speed is not known or not to be believed."""
+    speed, totals = watched.interface.speed_bits_per_sec, watched.flow(direction).totals
+    if not speed:
+        return ""
+    used = None
+    if totals.bits_per_sec is not None and totals.packets_per_sec is not None:
+        used = (totals.bits_per_sec + 8 * FRAME_OVERHEAD_BYTES * totals.packets_per_sec) / speed
+    return f"{pct(used)} of {compact(speed)}"
+
+
+def cpu_line(frame: Frame) -> Line:
+    """``CPU  ▁▁▁█▁▁  1.1 of 16 carry RX   busiest: CPU 3 with 97 %``."""
+    online, direction = frame.flow.online_cpus, frame.view.direction.upper()
+    rates = [frame.flow.cpu_rates[cpu] for cpu in online if cpu < len(frame.flow.cpu_rates)]
+    if not rates:
+        waiting = any(frame.watched.flow(d).hook.hook != "none" for d in DIRECTIONS) or frame.many
+        why = "not known yet" if waiting and frame.shown.interval_ns is None else f"not known for {direction}"
+        return crop(line(("CPU", "muted"), ("  " + why, "muted")), frame.width)
+    effective = effective_cpus(rates)
+    carry = f"{UNKNOWN if effective is None else f'{effective:.1f}'} of {len(online)} carry {direction}"
+    busiest = max(range(len(rates)), key=lambda i: rates[i] or 0.0)
+    part = share(rates[busiest], sum(r for r in rates if r is not None))
+    says = f"  {carry:<22}  busiest: CPU {online[busiest]}, {pct(part)}" if part else f"  {carry}"
+    strip, each = heat(rates, max(8, min(128, frame.width - 5 - 50)))
+    if each > 1:
+        says = f"  {each} a cell{says}"
+    return fit(line(("CPU  ", "muted"), (strip, "trend"), says), frame.width)

@@ -1,0 +1,114 @@
+"""Themes: a colour for each role. A theme file is flat YAML, ``role: colour``, and holds nothing but colours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bpftop.errors import UsageError
+
+ROLES: Mapping[str, str] = {
+    "background": "behind everything",
+    "cursor": "behind the selected row",
+    "text": "numbers",
+    "muted": "labels, units, rules",
+    "title": "headings",
+    "name": "names of interfaces, protocols and CPUs",
+    "bar": "share bars",
+    "trend": "trends and the CPU strip",
+    "factor": "changes against a minute ago",
+    "good": "live, yes",
+    "notice": "what needs attention: paused, notices, offers",
+    "alarm": "what is wrong: gone, stopped",
+    "key": "keys that can be pressed",
+}
+"""Every role and what it colours; a theme names all of them."""
+
+BOLD = frozenset({"title", "name", "notice", "alarm", "key"})
+"""Roles that are bold in every theme: what they say does not hang on a colour."""
+
+TERMINAL_COLOURS = (
+    "default", "black", "red", "green", "yellow", "blue", "magenta", "cyan", "white", "bright_black", "bright_red",
+    "bright_green", "bright_yellow", "bright_blue", "bright_magenta", "bright_cyan", "bright_white",
+)  # fmt: skip
+
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_PLAIN_LINE = re.compile(r"""(\w+):[ ]+(["']?)([#\w]+)\2[ ]*(?:[ ]#.*)?""")
+
+
+@dataclass(frozen=True)
+class Theme:
+    """``colours``: role -> ``#rrggbb`` or one of the terminal's own sixteen, or ``default``."""
+
+    name: str
+    colours: Mapping[str, str]
+
+    @classmethod
+    def from_mapping(cls, name: str, colours: object, origin: str) -> Theme:
+        """Check a theme that was read. Raises UsageError, one sentence that begins with ``origin``."""
+        if not isinstance(colours, Mapping):
+            raise UsageError(f"{origin}: a theme is a list of `role: colour` lines")
+        for role, colour in colours.items():
+            if role not in ROLES:
+                raise UsageError(f"{origin}: {role!r} is no role; the roles are {', '.join(ROLES)}")
+            if not isinstance(colour, str) or not (_COLOUR.fullmatch(colour) or colour in TERMINAL_COLOURS):
+                raise UsageError(
+                    f'{origin}: {role}: {colour!r} is no colour; write "#rrggbb" or a terminal colour such as red'
+                )
+        missing = [role for role in ROLES if role not in colours]
+        if missing:
+            raise UsageError(f"{origin}: no colour for {', '.join(missing)}")
+        return cls(name, dict(colours))
+
+    def without_colour(self) -> Theme:
+        """What NO_COLOR asks for: bold, dim and reverse are left."""
+        return Theme(self.name, dict.fromkeys(self.colours, "default"))
+
+
+def read_theme(path: Path) -> Theme:
+    """Raises UsageError with the file and the role that is wrong."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise UsageError(f"cannot read the theme {path}: {reason}") from error
+    return Theme.from_mapping(path.stem, _parse(text, str(path)), str(path))
+
+
+def find_theme(name: str, folders: Iterable[Path]) -> Theme:
+    """The theme ``name`` of the first folder that has it. Raises UsageError that offers the names there are."""
+    known: set[str] = set()
+    for folder in folders:
+        if (folder / f"{name}.yaml").is_file():
+            return read_theme(folder / f"{name}.yaml")
+        known |= {path.stem for path in folder.glob("*.yaml")}
+    raise UsageError(f"no theme {name!r}; there is {', '.join(sorted(known)) or 'none'}")
+
+
+def _parse(text: str, origin: str) -> object:
+    """Flat YAML. Plain ``role: colour`` lines are read here, because importing yaml would cost the first screen 64 ms;
+    a file with anything else in it goes to yaml."""
+    colours: dict[str, str] = {}
+    for row in text.splitlines():
+        if not row.strip() or row.lstrip().startswith("#"):
+            continue
+        match = _PLAIN_LINE.fullmatch(row.rstrip())
+        if match is None or (match[3].startswith("#") and not match[2]) or match[1] in colours:
+            return _parse_yaml(text, origin)
+        colours[match[1]] = match[3]
+    return colours
+
+
+def _parse_yaml(text: str, origin: str) -> object:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{origin}, line {mark.line + 1}" if mark else origin
+        raise UsageError(
+            f"{where}: not YAML: {getattr(error, 'problem', None) or 'a character that is not allowed'}"
+        ) from error

@@ -1,0 +1,131 @@
+"""What the person chose to look at, and the frame that a pane draws: a moment, its past, that choice. Pure values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
+
+from bpftop.model.history import History, Mark
+from bpftop.model.rows import Past
+from bpftop.model.sample import Direction
+from bpftop.model.snapshot import Flow, Snapshot, Watched
+
+PaneName = Literal["overview", "cpus", "help"]
+TOTAL = "total"
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A question in the last line. ``filter`` takes text, ``offer`` a y or an n about the interface ``label``."""
+
+    kind: Literal["filter", "offer"]
+    text: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything that keys change. A pane is a pure function of a frame, and so of this."""
+
+    pane: PaneName = "overview"
+    back_to: PaneName = "overview"
+    label: str = TOTAL
+    """The interface looked at, or the total of all."""
+    direction: Direction = "rx"
+    sort: str = ""
+    """Id of a field; empty is the usual order."""
+    reverse: bool = False
+    filter: str = ""
+    cursor: str = ""
+    """Key of the selected row; empty: none."""
+    wide: bool = False
+    paused: Snapshot | None = None
+    mark: Mark | None = None
+    prompt: Prompt | None = None
+    message: str = ""
+    """Shown instead of the hints until the next key."""
+
+    def opened(self, pane: PaneName) -> View:
+        """Another pane; sort order and filter are those of one pane, and the help leaves them alone."""
+        back_to = self.back_to if self.pane == "help" else self.pane
+        if pane == "help" or pane == back_to:
+            return replace(self, pane=pane, back_to=back_to, cursor="")
+        return replace(self, pane=pane, back_to=back_to, cursor="", sort="", reverse=False, filter="")
+
+    def looking_at(self, shown: Snapshot, steps: int) -> View:
+        """The next interface in the circle total, first, second, ...; with one interface there is no other."""
+        labels = [TOTAL, *(w.label for w in shown.interfaces)] if len(shown.interfaces) > 1 else [TOTAL]
+        index = labels.index(self.label) if self.label in labels else 0
+        return replace(self, label=labels[(index + steps) % len(labels)])
+
+    def moved(self, keys: Sequence[str], steps: int | None, *, last: bool = False) -> View:
+        """The cursor ``steps`` rows on; None: to the first row, or the last. The first step selects the first row."""
+        if not keys:
+            return replace(self, cursor="")
+        if steps is None:
+            return replace(self, cursor=keys[-1 if last else 0])
+        at = keys.index(self.cursor) + steps if self.cursor in keys else 0
+        return replace(self, cursor=keys[max(0, min(len(keys) - 1, at))])
+
+    def sorted_by_next(self, ids: Sequence[str]) -> View:
+        """The next column of ``ids``, then the usual order again."""
+        ring = ["", *ids]
+        at = ring.index(self.sort) if self.sort in ring else 0
+        return replace(self, sort=ring[(at + 1) % len(ring)], reverse=False)
+
+    def cleared(self) -> View:
+        """One thing less, the most recent kind first."""
+        if self.pane == "help":
+            return replace(self, pane=self.back_to, cursor="")
+        if self.message:
+            return replace(self, message="")
+        if self.cursor:
+            return replace(self, cursor="")
+        if self.filter:
+            return replace(self, filter="")
+        return replace(self, paused=None)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One drawing of the screen. ``flags`` are the TCP flags that have a row of their own."""
+
+    shown: Snapshot
+    history: History
+    view: View
+    width: int
+    height: int
+    interval_s: float = 1.0
+    live: bool = True
+    newest_ns: int = 0
+    """mono_ns of the newest snapshot; the shown one may be older."""
+    flags: frozenset[str] = field(default_factory=frozenset)
+
+    @cached_property
+    def watched(self) -> Watched:
+        if self.view.label == TOTAL:
+            return self.shown.total
+        return self.shown.watched(self.view.label)
+
+    @cached_property
+    def flow(self) -> Flow:
+        return self.watched.flow(self.view.direction)
+
+    @cached_property
+    def past(self) -> Past:
+        return self.past_of(self.watched, self.view.direction)
+
+    def past_of(self, watched: Watched, direction: Direction) -> Past:
+        return Past(self.history, self.shown, watched, direction, self.view.mark)
+
+    @property
+    def many(self) -> bool:
+        return len(self.shown.interfaces) > 1
+
+
+def window(keys: Sequence[str], cursor: str, height: int) -> int:
+    """The first row to show: the cursor stays in the middle as far as there are rows, and there is no state to keep."""
+    at = keys.index(cursor) if cursor in keys else 0
+    return max(0, min(at - height // 2, len(keys) - height))

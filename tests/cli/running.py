@@ -1,0 +1,131 @@
+"""The command as a process of its own: with pipes, or on a terminal that the test holds the other end of."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+COMMAND = (sys.executable, "-m", "bpftop.cli")
+PATIENCE_S = 20.0
+
+
+def environment(config_home: str = "/nonexistent", **more: str) -> dict[str, str]:
+    """The test's own, without sudo, and with no configuration but that of ``config_home``."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SUDO_", "BPFTOP_", "XDG_"))}
+    return {**kept, "XDG_CONFIG_HOME": config_home, "TERM": "xterm-256color", **more}
+
+
+def bpftop(*words: str, env: Mapping[str, str] | None = None, **more: Any) -> subprocess.CompletedProcess[str]:
+    """Run to the end; standard input is empty."""
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
+    return subprocess.run(
+        [*COMMAND, *words], stdin=subprocess.DEVNULL, text=True, timeout=PATIENCE_S, env=env or environment(), **streams
+    )
+
+
+@contextmanager
+def started(*words: str, env: Mapping[str, str] | None = None, **more: Any) -> Iterator[subprocess.Popen[str]]:
+    """A process that is killed at the end of the block, if it still runs."""
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
+    process = subprocess.Popen(
+        [*COMMAND, *words], stdin=subprocess.DEVNULL, text=True, env=env or environment(), **streams
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def await_handlers(pid: int) -> None:
+    """Wait until the process has its own handler for SIGTERM: from then on it is up to bpftop how it ends."""
+    bit = 1 << (signal.SIGTERM - 1)
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        with open(f"/proc/{pid}/status") as status:
+            caught = next(line for line in status if line.startswith("SigCgt:"))
+        if int(caught.split()[1], 16) & bit:
+            return
+        time.sleep(0.001)
+    raise AssertionError("no handler for SIGTERM was installed")
+
+
+class Terminal:
+    """bpftop as the leader of a session on a pseudo-terminal of 100 x 30 cells."""
+
+    def __init__(self, *words: str, env: Mapping[str, str] | None = None, command: Sequence[str] = COMMAND) -> None:
+        self.master, self._slave = pty.openpty()
+        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        self.before = termios.tcgetattr(self._slave)
+        self.written = b""
+        slave = self._slave
+        self.process = subprocess.Popen(
+            [*command, *words],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=env or environment(),
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(slave, termios.TIOCSCTTY, 0),
+        )
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        for descriptor in (self.master, self._slave):
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def hang_up(self) -> None:
+        """Close the window: the kernel sends SIGHUP, and whatever is written from now on fails with EIO."""
+        os.close(self._slave)
+        os.close(self.master)
+        self.master = self._slave = -1
+
+    def type(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+
+    def read(self, seconds: float) -> None:
+        """Take in what it writes within this time; its end is the end of that."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            if select.select([self.master], [], [], min(left, 0.02))[0]:
+                self.written += os.read(self.master, 65536)
+            elif self.process.poll() is not None:
+                return
+
+    def await_text(self, text: str) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while text.encode() not in self.written:
+            assert time.monotonic() < deadline, f"{text!r} did not come, only {self.written[-2000:]!r}"
+            assert self.process.poll() is None, f"it ended with {self.process.returncode}: {self.written[-2000:]!r}"
+            self.read(0.1)
+
+    def await_end(self) -> int:
+        """The exit code, once it has ended and everything it wrote was read."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, f"it does not end: {self.written[-2000:]!r}"
+            self.read(0.1)
+        self.read(0.2)
+        return self.process.returncode
+
+    def as_it_was(self) -> bool:
+        """Whether the terminal has its old modes, and the screen that was there before is back, with a cursor."""
+        alternate = self.written.rfind(b"\x1b[?1049h") > self.written.rfind(b"\x1b[?1049l")
+        hidden = self.written.rfind(b"\x1b[?25l") > self.written.rfind(b"\x1b[?25h")
+        return termios.tcgetattr(self._slave) == self.before and not alternate and not hidden

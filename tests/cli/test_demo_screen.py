@@ -1,0 +1,88 @@
+"""End to end, as a person does it: `bpftop demo` in a terminal, numbers that move, a key, and away without a trace."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_kill import our_programs
+
+pytestmark = pytest.mark.bpf
+
+ROOT = Path(__file__).resolve().parents[2]
+RATE = re.compile(r"^RX +([0-9.]+ ?[kM]?pps)", re.M)
+
+
+class Terminal:
+    """A tmux server of our own with one window."""
+
+    def __init__(self, socket: Path, size: tuple[int, int], command: list[str]) -> None:
+        self._tmux = ["tmux", "-S", str(socket), "-f", "/dev/null"]
+        columns, lines = map(str, size)
+        # "exec" keeps the pane's process the program itself; what it leaves on the screen stays to be looked at
+        self._run(
+            "new-session", "-d", "-x", columns, "-y", lines, f"{shlex.join(command)}; echo exit $?; exec sleep 600"
+        )
+
+    def _run(self, *arguments: str) -> str:
+        done = subprocess.run([*self._tmux, *arguments], check=True, capture_output=True, text=True, cwd=ROOT)
+        return done.stdout
+
+    def screen(self) -> str:
+        return self._run("capture-pane", "-p")
+
+    def keys(self, *names: str) -> None:
+        self._run("send-keys", *names)
+
+    def resize(self, columns: int, lines: int) -> None:
+        self._run("resize-window", "-x", str(columns), "-y", str(lines))
+
+    def until(self, holds: Callable[[str], object], what: str, seconds: float = 20.0) -> str:
+        end = time.monotonic() + seconds
+        while not holds(screen := self.screen()):
+            assert time.monotonic() < end, f"not after {seconds} s: {what}\n{screen}"
+            time.sleep(0.05)
+        return screen
+
+    def close(self) -> None:
+        subprocess.run([*self._tmux, "kill-server"], capture_output=True)
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Terminal]:
+    os.environ.pop("NO_COLOR", None)
+    terminal = Terminal(tmp_path / "tmux", (100, 30), [sys.executable, "-m", "bpftop.cli", "demo"])
+    yield terminal
+    terminal.close()
+
+
+def test_the_demo_shows_live_rates_and_leaves_nothing(demo: Terminal) -> None:
+    before = our_programs()
+    first = demo.until(RATE.search, "a rate on the screen")
+    assert "xdp native" in first.splitlines()[0]
+    shown = RATE.search(first)
+    demo.until(lambda screen: (now := RATE.search(screen)) and shown and now[1] != shown[1], "another rate")
+    assert our_programs() - before
+    demo.keys("2")
+    demo.until(lambda screen: "CPUs carry RX" in screen, "the CPUs pane")
+    demo.keys("1")
+    demo.resize(80, 24)
+    demo.until(lambda screen: "Protocol" in screen and "TCP" in screen, "the Overview at 80x24")
+    demo.resize(30, 5)
+    demo.until(lambda screen: "Protocol" not in screen, "the sentence that the terminal is too small")
+    demo.resize(160, 50)
+    demo.until(lambda screen: "Protocol" in screen and RATE.search(screen), "the Overview again")
+    demo.keys("q")
+    demo.until(lambda screen: "exit 0" in screen, "the end")
+    end = time.monotonic() + 5
+    while our_programs() > before:
+        assert time.monotonic() < end, "programs were left behind"
+        time.sleep(0.02)

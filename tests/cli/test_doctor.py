@@ -1,0 +1,177 @@
+"""`bpftop doctor` as people run it: as root, as nobody, on a terminal, into a pipe."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bpftop.cli import main
+from bpftop.cli.doctor import Layout
+from bpftop.collect.doctor.answers import Result, no, unknown, yes
+from tests.bpf.devices import Lab
+from tests.cli.running import COMMAND, Terminal, bpftop, environment
+
+LINE = re.compile(r"(ok|no|\?) +(\S.*?\S)  +(\S.*)")
+NOBODY = 65534
+
+
+def lines_of(text: str) -> dict[str, tuple[str, str]]:
+    """Name -> answer and words. The last line must be their sum, and the columns must be aligned."""
+    *lines, last = text.splitlines()
+    found = [match for match in map(LINE.fullmatch, lines) if match is not None]
+    assert len(found) == len(lines)
+    assert len({match.start(3) for match in found}) == 1
+    answers = [match[1] for match in found]
+    counted = [answers.count(answer) for answer in ("ok", "no", "?")]
+    assert last == "{} ok, {} no, {} could not be told.".format(*counted)
+    return {match[2]: (match[1], match[3]) for match in found}
+
+
+def result(answer: str) -> Result:
+    return Result("TCX", {"yes": yes("it does"), "no": no("EINVAL", "go on"), "unknown": unknown("EPERM")}[answer])
+
+
+def test_a_line() -> None:
+    plain = Layout(5, None, False)
+    assert plain.line(result("yes")) == "ok  TCX    it does\n"
+    assert plain.line(result("no")) == "no  TCX    EINVAL; go on\n"
+    assert plain.line(result("unknown")) == "?   TCX    EPERM\n"
+
+
+def test_a_line_on_a_terminal() -> None:
+    assert Layout(3, 32, True).line(result("no")) == "\x1b[31mno\x1b[0m  TCX  EINVAL; go on\n"
+    long = Result("TCX", yes("word " * 8 + "word", "the end"))
+    assert Layout(3, 40, False).line(long).splitlines() == [
+        "ok  TCX  word word word word word word",
+        "         word word word; the end",
+    ]
+
+
+def test_nothing_that_a_terminal_would_obey() -> None:
+    evil = Result("v\x1b0", no("program \x1b[2J"))
+    assert Layout(5, None, False).line(evil) == "no  v\\x1b0  program \\x1b[2J\n"
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab() as lab:
+        yield lab
+
+
+@pytest.mark.bpf
+def test_as_root(lab: Lab) -> None:
+    lab.veth()
+    done = bpftop("doctor", "v0")
+    assert (done.returncode, done.stderr) == (0, "")
+    seen = lines_of(done.stdout)
+    for works in ("CAP_BPF", "bpf(2)", "XDP counter", "tc counter", "test runs", "native XDP", "rtnetlink", "v0 link"):
+        assert seen[works][0] == "ok"
+    assert seen["terminal"][0] == "no"
+
+
+@pytest.mark.bpf
+@pytest.mark.parametrize(
+    ("held", "counter"),
+    [
+        ("dac_read_search", "EPERM (Operation not permitted); takes CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN: "),
+        ("dac_read_search,+bpf,+net_admin", "EACCES (Permission denied); takes CAP_PERFMON: "),
+    ],
+)
+def test_root_with_few_capabilities(lab: Lab, held: str, counter: str) -> None:
+    """As in a container. It may read the checkout, wherever that is."""
+    lab.veth()
+    command = ["setpriv", f"--bounding-set=-all,+{held}", *COMMAND, "doctor", "v0"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment())
+    assert (done.returncode, done.stderr) == (0, "")
+    seen = lines_of(done.stdout)
+    assert seen["XDP counter"] == ("?", f"{counter}give it to this container or service")
+    assert seen["CAP_PERFMON"][0] == seen["CAP_SYS_ADMIN"][0] == seen["v0 attach auto"][0] == "no"
+    assert {seen[name][0] for name in ("private veth pair", "XDP links", "native XDP", "TCX", "clsact")} == {"?"}
+    assert seen["rtnetlink"][0] == seen["v0 link"][0] == "ok"
+
+
+@pytest.mark.bpf
+def test_without_a_namespace_of_its_own_tcx_is_still_told(lab: Lab) -> None:
+    held = "dac_read_search,+bpf,+net_admin,+perfmon"
+    command = ["setpriv", f"--bounding-set=-all,+{held}", *COMMAND, "doctor"]
+    seen = lines_of(subprocess.run(command, capture_output=True, text=True, env=environment()).stdout)
+    assert seen["XDP counter"][0] == seen["test runs"][0] == "ok"
+    assert seen["XDP links"][0] == "?"
+    assert "private veth pair" in seen["TCX"][1]
+    assert seen["TCX"][0] in ("ok", "no")
+
+
+@pytest.mark.bpf
+def test_as_nobody(capfd: pytest.CaptureFixture[str]) -> None:
+    """In a child of this process: nobody may not be able to read the checkout, so all modules are there already."""
+    assert main(["doctor"]) == 0
+    capfd.readouterr()
+    child = os.fork()
+    if child == 0:
+        code = 70
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            code = main(["doctor", "lo"])
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    out, err = capfd.readouterr()
+    assert err == ""
+    seen = lines_of(out)
+    for capability in ("CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE"):
+        assert seen[capability][0] == "no"
+        assert seen[capability][1].endswith("; run it with sudo")
+    assert seen["bpf(2)"] == ("?", "EPERM (Operation not permitted); takes CAP_BPF: run it with sudo")
+    assert seen["private veth pair"][0] == "?"
+    assert seen["XDP counter"][0] != "ok"
+    assert seen["rtnetlink"][0] == seen["lo frames"][0] == "ok"
+    assert seen["lo attach auto"][0] == "no"
+
+
+@pytest.mark.bpf
+def test_on_a_terminal() -> None:
+    with Terminal("doctor") as terminal:
+        assert terminal.await_end() == 0
+    text = terminal.written.decode()
+    assert "\x1b[32mok\x1b[0m  bpf(2)" in text
+    assert "100 x 30, 256 colours, TERM=xterm-256color" in text
+    bare = re.sub(r"\x1b\[[0-9]*m", "", text)
+    assert "\x1b" not in bare
+    assert max(map(len, bare.splitlines())) <= 100
+
+
+def test_no_colours_where_none_are_wanted() -> None:
+    for more in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        with Terminal("doctor", env=environment(**more)) as terminal:
+            assert terminal.await_end() == 0
+        assert b"\x1b" not in terminal.written
+
+
+def test_what_it_refuses() -> None:
+    done = bpftop("doctor", "no-such")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith('bpftop: No interface named "no-such"; there are: ')
+    assert bpftop("doctor", "lo", "lo").returncode == 2
+
+
+def test_a_bad_configuration_is_a_line(tmp_path: Path) -> None:
+    (tmp_path / "bpftop").mkdir()
+    (tmp_path / "bpftop/config.yaml").write_text("interval: soon\n")
+    done = bpftop("doctor", env=environment(str(tmp_path)))
+    assert (done.returncode, done.stderr) == (0, "")
+    answer, words = lines_of(done.stdout)["configuration"]
+    assert answer == "no"
+    assert "line 1, interval: 'soon' is not a number of seconds" in words
+
+
+def test_help_says_what_the_exit_code_is() -> None:
+    text = bpftop("doctor", "--help").stdout
+    assert "code is 0 whenever all probes ran, whatever they say." in text
+    assert max(map(len, text.splitlines())) <= 80

@@ -1,0 +1,157 @@
+"""Signals: everything ends in order, quietly, with the terminal as it was."""
+
+from __future__ import annotations
+
+import fcntl
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.cli.running import COMMAND, Terminal, await_handlers, environment, started
+
+ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+WATCH_NONE = ("lo", "--attach", "none")
+CRASH = """
+import sys
+from bpftop.tui.app import BpftopApp
+def crash(self):
+    raise LookupError("lost")
+BpftopApp.draw = crash
+from bpftop.cli import main
+sys.exit(main(["lo", "--attach", "none"]))
+"""
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_is_how_watch_ends(number: signal.Signals) -> None:
+    with started("watch", *WATCH_NONE, "-i", "0.1") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("time")
+        process.send_signal(number)
+        rest, said = process.communicate(timeout=5)
+    assert process.returncode == 0
+    assert rest == "" or rest.endswith("\n")
+    assert "--attach none" in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", ENDING)
+@pytest.mark.parametrize("words", [("watch", "lo"), ("snapshot", "lo")])
+def test_a_signal_at_any_moment_of_the_start_is_quiet(words: tuple[str, ...], number: signal.Signals) -> None:
+    for delay_ms in range(0, 120, 15):
+        with started(*words, "--attach", "none") as process:
+            await_handlers(process.pid)
+            time.sleep(delay_ms / 1000)
+            process.send_signal(number)
+            _, said = process.communicate(timeout=5)
+        assert process.returncode == (0 if words[0] == "watch" else 128 + number), said
+        assert [line for line in said.splitlines() if "--attach none" not in line] == []
+
+
+def test_a_pager_that_does_not_read_on_holds_nothing_up() -> None:
+    with started(
+        "watch",
+        "lo",
+        "--attach",
+        "none",
+        "-i",
+        "0.1",
+        "--format",
+        "samples",
+    ) as process:
+        assert process.stdout is not None
+        fcntl.fcntl(process.stdout.fileno(), fcntl.F_SETPIPE_SZ, 4096)
+        time.sleep(1.0)  # the pipe is full by then
+        process.terminate()
+        assert process.wait(5) == 0
+
+
+def test_nohup_keeps_it_alive() -> None:
+    command = ["nohup", *COMMAND, "watch", *WATCH_NONE, "-i", "0.1"]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment()
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        for _ in range(3):
+            assert process.stdout.readline() != b""
+        process.terminate()
+        assert process.wait(5) == 0
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_gives_the_terminal_back(number: signal.Signals) -> None:
+    with Terminal(*WATCH_NONE) as terminal:
+        terminal.await_text("RX")
+        terminal.process.send_signal(number)
+        assert terminal.await_end() == 0
+        assert b"\x1b[?1049h" in terminal.written
+        assert terminal.as_it_was()
+        assert b"Traceback" not in terminal.written
+
+
+@pytest.mark.parametrize("keys", ["q", "\x03"])
+def test_keys_that_quit(keys: str) -> None:
+    with Terminal(*WATCH_NONE) as terminal:
+        terminal.await_text("RX")
+        terminal.type(keys)
+        assert terminal.await_end() == 0
+        assert terminal.as_it_was()
+
+
+@pytest.mark.parametrize("delay_ms", range(0, 600, 60))
+def test_a_signal_while_the_screen_comes_up(delay_ms: int) -> None:
+    number = ENDING[delay_ms // 60 % 3]
+    with Terminal(*WATCH_NONE) as terminal:
+        await_handlers(terminal.process.pid)
+        time.sleep(delay_ms / 1000)
+        terminal.process.send_signal(number)
+        assert terminal.await_end() in (0, 128 + number)
+        assert terminal.as_it_was()
+        assert b"Traceback" not in terminal.written
+
+
+def test_a_terminal_that_is_closed_ends_it() -> None:
+    with Terminal(*WATCH_NONE) as terminal:
+        terminal.await_text("RX")
+        terminal.hang_up()
+        assert terminal.process.wait(5) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("no-such",), 1, 'bpftop: No interface named "no-such"'),
+        (("monitor", "demo"), 1, 'bpftop: No interface named "demo"'),
+        (("watsh", "lo"), 1, "(did you mean `bpftop watch`?)"),
+        (("lo", "--theme", "no-such"), 2, "bpftop: no theme 'no-such'; there is "),
+        (("lo", "--attach", "native"), 1, "bpftop: "),
+    ],
+)
+def test_an_error_at_the_start_leaves_the_terminal_alone(words: tuple[str, ...], code: int, said: str) -> None:
+    with Terminal(*words) as terminal:
+        assert terminal.await_end() == code
+        assert said.encode() in terminal.written
+        assert b"\x1b" not in terminal.written
+        assert terminal.written.count(b"\n") == 1
+
+
+def test_a_failure_on_the_screen_is_one_line() -> None:
+    with Terminal(command=[sys.executable, "-c", CRASH]) as terminal:
+        assert terminal.await_end() == 1
+        assert terminal.as_it_was()
+        last = terminal.written[terminal.written.rindex(b"\x1b[?1049l") :].decode()
+        assert "bpftop: this is a bug in bpftop: LookupError: lost; please report it" in last
+        assert last.count("\n") == 1
+
+
+@pytest.mark.bpf
+def test_without_a_default_route_there_is_nothing_to_choose() -> None:
+    with Terminal(command=["unshare", "--net", *COMMAND]) as terminal:
+        assert terminal.await_end() == 1
+        assert b"bpftop: there is no default route to choose an interface by; name one" in terminal.written
+        assert b"\x1b" not in terminal.written

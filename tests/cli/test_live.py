@@ -1,0 +1,113 @@
+"""Real packets, real documents: what is sent over a cable of our own is in what the commands write."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from bpftop.demo.lab import Lab
+from bpftop.demo.sides import GENERATOR, WATCHED
+from tests.bpf.sender import send_exactly
+from tests.cli.running import COMMAND, bpftop, environment
+
+pytestmark = pytest.mark.bpf
+
+SCHEMA = json.loads(files("bpftop.export").joinpath("snapshot.schema.json").read_text())
+PACKETS = 1_000
+
+ETHERNET = bytes.fromhex(WATCHED.mac.replace(":", "") + GENERATOR.mac.replace(":", "") + "0800")
+# 198.18.9.1:53 to 198.18.9.2:40000, 40 bytes of UDP: a frame of 74 bytes, from a port that reflection attacks use
+DATAGRAM = (
+    ETHERNET + bytes.fromhex("4500003c000000004011000ac6120901c61209020035 9c400028 0000".replace(" ", "")) + bytes(32)
+)
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab(quiet=True) as lab:
+        yield lab
+
+
+def run_with_packets(lab: Lab, *words: str) -> str:
+    """Run the command in the watched namespace; once it counts, send the packets. Its standard output."""
+    process = lab.call_in(
+        WATCHED,
+        lambda: subprocess.Popen(
+            [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+        ),
+    )
+    await_program(lab)
+    time.sleep(0.3)  # the first sample follows the program within a few milliseconds
+    lab.call_in(GENERATOR, lambda: send_exactly(lab.peer_interface, [DATAGRAM], PACKETS))
+    written, said = process.communicate(timeout=20)
+    assert process.returncode == 0, said
+    return written
+
+
+def await_program(lab: Lab) -> None:
+    deadline = time.monotonic() + 10
+    while "prog/xdp" not in lab.run_in(WATCHED, ["ip", "link", "show", lab.interface]).stdout:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_snapshot_counts_what_was_sent(lab: Lab) -> None:
+    whole = json.loads(run_with_packets(lab, "snapshot", lab.interface, "-i", "2"))
+    Draft202012Validator(SCHEMA).validate(whole)
+    assert 1.9 < whole["interval_s"] < 2.5
+    interface: dict[str, Any] = whole["interfaces"][0]
+    assert (interface["name"], interface["driver"], interface["state"]) == (lab.interface, "veth", "up")
+    assert (interface["hooks"]["rx"]["hook"], interface["hooks"]["rx"]["mode"]) == ("xdp", "native")
+    counted = {"packets": PACKETS, "bytes": PACKETS * len(DATAGRAM)}
+    assert counted.items() <= interface["totals"]["rx"].items()
+    udp = next(row for row in interface["protocols"] if (row["direction"], row["name"]) == ("rx", "UDP"))
+    assert counted.items() <= udp.items()
+    assert counted.items() <= interface["udp_ports"]["rx"]["53"].items()
+    assert counted.items() <= interface["l3"]["rx"]["ipv4"].items()
+    bins = {row["size"]: row["packets"] for row in interface["sizes"] if row["direction"] == "rx"}
+    assert bins["65-127"] == sum(bins.values()) == PACKETS
+    assert sum(row["packets"] for row in interface["cpus"] if row["direction"] == "rx") == PACKETS
+    rate = interface["totals"]["rx"]["packets_per_sec"]
+    assert rate * whole["interval_s"] == pytest.approx(PACKETS, rel=0.02)
+
+
+def test_every_format_says_the_same(lab: Lab) -> None:
+    rows = csv.DictReader(io.StringIO(run_with_packets(lab, "snapshot", lab.interface, "-i", "1", "--format", "csv")))
+    udp = [row for row in rows if (row["direction"], row["family"], row["label"]) == ("rx", "protocols", "UDP")]
+    assert [(row["packets"], row["bytes"]) for row in udp] == [(str(PACKETS), str(PACKETS * len(DATAGRAM)))]
+    page = run_with_packets(lab, "snapshot", lab.interface, "-i", "1", "--format", "table")
+    assert f"{lab.interface}  rx xdp native, tx tcx" in page
+    assert [line.split()[0] for line in page.splitlines()[4:6]] == ["all", "UDP"]
+
+
+def test_watch_writes_ticks_that_add_up(lab: Lab) -> None:
+    written = run_with_packets(lab, "watch", lab.interface, "-i", "0.2", "--duration", "2", "--format", "samples")
+    samples = [json.loads(line) for line in written.splitlines()]
+    assert 9 <= len(samples) <= 11
+    totals = [sum(sample["readings"][f"protocols/{lab.interface}/rx"]["values"]) for sample in samples]
+    assert totals == sorted(totals)
+    assert totals[-1] == PACKETS + PACKETS * len(DATAGRAM)
+
+
+def test_a_namespace_by_the_process_in_it(lab: Lab) -> None:
+    for words in (["snapshot", lab.interface], ["watch", lab.interface, "--count", "1"]):
+        done = bpftop(*words, "--netns", str(lab.pid(WATCHED)), "-i", "0.1", "--format", "json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["interfaces"][0]["hooks"]["rx"]["hook"] == "xdp"
+    refused = bpftop("snapshot", lab.interface, "--netns", "no-such")
+    assert refused.returncode == 2
+    assert "argument --netns: no network namespace is called 'no-such', and it is no process" in refused.stderr
+
+
+def test_nothing_is_attached_afterwards(lab: Lab) -> None:
+    run_with_packets(lab, "watch", lab.interface, "-i", "0.1", "--count", "5")
+    assert "prog/xdp" not in lab.run_in(WATCHED, ["ip", "link", "show", lab.interface]).stdout

@@ -1,0 +1,195 @@
+"""Where the data goes: pipes that close, files that are replaced as a whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from bpftop.errors import BpftopError
+from bpftop.export.files import replacing
+from tests.cli.running import COMMAND, await_handlers, bpftop, environment, started
+
+QUICK = ("lo", "--attach", "none", "-i", "0.1")
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("name", ["table", "json", "csv", "samples"])
+def test_a_reader_that_leaves_ends_it_quietly(name: str) -> None:
+    command = " ".join((*COMMAND, "watch", *QUICK, "--format", name))
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command} | head -1"], capture_output=True, text=True, env=environment()
+    )
+    assert done.returncode == 0
+    assert done.stdout.count("\n") == 1
+    assert [line for line in done.stderr.splitlines() if "--attach none" not in line] == []
+
+
+def test_it_does_not_wait_for_the_next_tick_to_see_that_the_reader_left() -> None:
+    with started("watch", "lo", "--attach", "none", "-i", "3600") as process:
+        assert process.stdout is not None
+        await_handlers(process.pid)
+        time.sleep(0.3)
+        process.stdout.close()
+        assert process.wait(5) == 0
+
+
+def test_a_snapshot_that_nobody_reads() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = bpftop("snapshot", *QUICK, stdout=writer)
+    os.close(writer)
+    assert done.returncode == 0
+    assert "Broken" not in done.stderr
+
+
+def test_count_and_duration() -> None:
+    for end in (["--count", "3"], ["--duration", "0.35"], ["--count", "3", "--duration", "60"]):
+        lines = bpftop("watch", *QUICK, *end).stdout.splitlines()
+        assert [line.split()[0] for line in lines[:1]] == ["time"]
+        assert len(lines) == 4
+    samples = [
+        json.loads(line) for line in bpftop("watch", *QUICK, "--format", "samples", "--count", "3").stdout.splitlines()
+    ]
+    assert [sample["seq"] for sample in samples] == [0, 1, 2]
+    assert {sample["schema"] for sample in samples} == {"bpftop.sample/1"}
+
+
+def test_documents_of_watch_are_json_lines_with_rates() -> None:
+    documents = [
+        json.loads(line) for line in bpftop("watch", *QUICK, "--format", "json", "--count", "2").stdout.splitlines()
+    ]
+    assert [document["schema"] for document in documents] == ["bpftop.snapshot/1"] * 2
+    assert all(document["interval_s"] > 0.05 for document in documents)
+    assert all(document["own"]["poll_ns"] is not None for document in documents)
+
+
+def test_a_file_is_replaced_and_keeps_its_mode(tmp_path: Path) -> None:
+    target = tmp_path / "out.json"
+    target.write_text("what was there before")
+    target.chmod(0o640)
+    done = bpftop("snapshot", *QUICK, "-o", str(target))
+    assert (done.returncode, done.stdout) == (0, "")
+    assert json.loads(target.read_text())["schema"] == "bpftop.snapshot/1"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    assert names_in(tmp_path) == ["out.json"]
+
+
+def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
+    target = tmp_path / "out.json"
+    target.write_text("what was there before")
+    assert bpftop("snapshot", "no-such", "--attach", "none", "-o", str(target)).returncode == 1
+    assert target.read_text() == "what was there before"
+    assert names_in(tmp_path) == ["out.json"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+def test_an_interrupted_snapshot_leaves_what_was_there(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    target = tmp_path / "out.json"
+    target.write_text("what was there before")
+    with started("snapshot", "lo", "--attach", "none", "-i", "60", "-o", str(target)) as process:
+        await_handlers(process.pid)
+        time.sleep(0.3)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=5)
+    assert (process.returncode, said) == (code, "")
+    assert target.read_text() == "what was there before"
+    assert names_in(tmp_path) == ["out.json"]
+
+
+def test_while_watch_writes_its_file_the_old_one_is_there(tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    target.write_text("what was there before")
+    with started("watch", *QUICK, "--format", "csv", "-o", str(target)) as process:
+        time.sleep(0.8)
+        assert target.read_text() == "what was there before"
+        process.terminate()
+        assert process.wait(5) == 0
+    assert target.read_text().count("taken_at") == 1
+    assert len(target.read_text().splitlines()) > 4
+    assert names_in(tmp_path) == ["out.csv"]
+
+
+def test_a_killed_watch_leaves_what_was_there(tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    target.write_text("what was there before")
+    with started("watch", *QUICK, "-o", str(target)) as process:
+        time.sleep(0.5)
+        process.kill()
+        process.wait(5)
+    assert target.read_text() == "what was there before"
+
+
+@pytest.mark.parametrize("path", ["/nonexistent/out", "/", "/proc/out"])
+def test_a_file_that_cannot_be_is_said_before_anything_is_counted(path: str) -> None:
+    done = bpftop("snapshot", "lo", "--attach", "none", "-i", "60", "-o", path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"bpftop: cannot write {path}: ")
+    assert done.stderr.endswith("; give the output another place with -o\n")
+
+
+def test_a_device_is_written_to_and_not_replaced() -> None:
+    assert bpftop("snapshot", *QUICK, "-o", "/dev/null").returncode == 0
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    done = bpftop("snapshot", *QUICK, "-o", "/dev/full")
+    assert done.returncode == 1
+    assert done.stderr.startswith("bpftop: cannot write /dev/full: No space left on device; ")
+
+
+@pytest.mark.parametrize("path", ["-", "/dev/stdout"])
+def test_standard_output_by_name(path: str) -> None:
+    assert json.loads(bpftop("snapshot", *QUICK, "-o", path).stdout)["schema"] == "bpftop.snapshot/1"
+
+
+def test_a_fifo_is_written_to(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(fifo.read_text()))
+    reader.start()
+    assert bpftop("snapshot", *QUICK, "-o", str(fifo)).returncode == 0
+    reader.join(5)
+    assert json.loads(read[0])["schema"] == "bpftop.snapshot/1"
+
+
+def test_a_link_is_replaced_and_what_it_leads_to_is_not_touched(tmp_path: Path) -> None:
+    precious, link = tmp_path / "precious", tmp_path / "link"
+    precious.write_text("precious")
+    precious.chmod(0o600)
+    link.symlink_to(precious)
+    with replacing(str(link)) as descriptor:
+        os.write(descriptor, b"new")
+    assert (link.read_text(), link.is_symlink()) == ("new", False)
+    assert precious.read_text() == "precious"
+
+
+def test_behind_sudo_a_new_file_belongs_to_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "fchown", lambda _, uid, gid: given.append((uid, gid)))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setenv("SUDO_UID", "1234")
+    monkeypatch.setenv("SUDO_GID", "2345")
+    with replacing(str(tmp_path / "out")):
+        pass
+    assert given == [(1234, 2345)]
+    with replacing(str(tmp_path / "out")):  # one that was there keeps its owner
+        pass
+    assert given[1] == ((tmp_path / "out").stat().st_uid, (tmp_path / "out").stat().st_gid)
+
+
+def test_a_block_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), replacing(str(tmp_path / "out")):
+        raise ZeroDivisionError
+    assert names_in(tmp_path) == []
+    with pytest.raises(BpftopError, match=r"cannot write .*: Is a directory"), replacing(str(tmp_path)):
+        pass

@@ -1,0 +1,224 @@
+"""The command line: verbs, bad usage, and how every error ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from bpftop import __version__
+from bpftop.cli import main
+from bpftop.cli.verbs import VALUE_OPTIONS, VERBS, split
+from tests.cli.running import COMMAND, bpftop, environment
+
+
+@pytest.mark.parametrize(
+    ("words", "verb", "rest"),
+    [
+        ("", None, ""),
+        ("eth0", None, "eth0"),
+        ("demo", "demo", ""),
+        ("monitor demo", "monitor", "demo"),
+        ("-- demo", None, "-- demo"),
+        ("eth0 demo", None, "eth0 demo"),
+        ("-i 2 snapshot eth0", "snapshot", "-i 2 eth0"),
+        ("--interval=2 snapshot eth0", "snapshot", "--interval=2 eth0"),
+        ("-i2 --yes watch eth0 --count 1", "watch", "-i2 --yes eth0 --count 1"),
+        ("--config watch eth0", None, "--config watch eth0"),
+        ("-i", None, "-i"),
+        ("--help", None, "--help"),
+    ],
+)
+def test_the_first_word_that_is_no_option_may_be_a_verb(words: str, verb: str | None, rest: str) -> None:
+    assert split(words.split()) == (verb, rest.split())
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_its_module_and_a_help(verb: str) -> None:
+    module = import_module(VERBS[verb][0])
+    assert callable(module.add_arguments)
+    assert callable(module.run)
+    shown = bpftop(verb, "--help", env=environment(COLUMNS="80"))
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.startswith(f"usage: bpftop {verb} ")
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+
+
+def test_help_names_every_verb_and_fits_80_columns() -> None:
+    shown = bpftop("--help", env=environment(COLUMNS="80"))
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert all(f"\n  {verb} " in shown.stdout for verb in VERBS)
+    assert all(option in shown.stdout for option in VALUE_OPTIONS - {"-o", "--output"})
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("words", [["--version"], ["snapshot", "--version"]])
+def test_version(words: list[str]) -> None:
+    assert bpftop(*words).stdout == f"bpftop {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--nope", "unrecognized arguments: --nope; see `bpftop --help`"),
+        ("-i", "argument -i/--interval: expected one argument; see `bpftop --help`"),
+        ("-i 0.09 lo", "argument -i/--interval: 0.09 is not between 0.1 and 3600 seconds; see `bpftop --help`"),
+        ("-i -1 lo", "argument -i/--interval: -1 is not between 0.1 and 3600 seconds; see `bpftop --help`"),
+        ("-i nan lo", "argument -i/--interval: nan is not between 0.1 and 3600 seconds; see `bpftop --help`"),
+        ("-i fast lo", "argument -i/--interval: 'fast' is not a number of seconds; see `bpftop --help`"),
+        ("--inter 2 lo", "unrecognized arguments: --inter; see `bpftop --help`"),
+        ("--xdp --attach tc lo", "argument --attach: not allowed with argument --xdp; see `bpftop --help`"),
+        ("snapshot", "the following arguments are required: IFACE; see `bpftop snapshot --help`"),
+        ("watch", "the following arguments are required: IFACE; see `bpftop watch --help`"),
+        ("watch lo --count 0", "argument --count: '0' is not a whole number from 1 up; see `bpftop watch --help`"),
+        ("watch lo --duration -1", "argument --duration: '-1' is not a number of seconds above 0; see"),
+        ("watch lo --duration 1 -i 2", "--duration 1 is shorter than the interval (2 s), which leaves nothing to"),
+        ("snapshot lo --format samples", "argument --format: invalid choice: 'samples'"),
+        ("snapshot lo --config /nonexistent/c.yaml", "cannot read the configuration /nonexistent/c.yaml: No such file"),
+        ("demo eth0", "unrecognized arguments: eth0; see `bpftop demo --help`"),
+        ("snapshto lo --yess", "unrecognized arguments: --yess; see `bpftop --help` (did you mean `bpftop snapshot`?)"),
+    ],
+)  # fmt: skip
+def test_bad_usage_is_one_line_and_code_2(words: str, said: str) -> None:
+    done = bpftop(*words.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"bpftop: {said}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_options_may_stand_among_the_interfaces() -> None:
+    done = bpftop("snapshot", "lo", "--attach", "none", "no-such-a", "-i", "0.1", "no-such-b")
+    assert done.returncode == 1
+    assert "no-such-a" in done.stderr
+
+
+@pytest.mark.parametrize("words", ["lo", "monitor lo", "demo", ""])
+def test_without_a_terminal_the_screen_names_the_other_way(words: str) -> None:
+    done = bpftop(*words.split())
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("bpftop: the live screen needs a terminal, and standard input is none; ")
+    assert "watch" in done.stderr or words == "demo"
+
+
+@pytest.mark.parametrize("verb", ["snapshot", "watch"])
+def test_no_such_interface_is_one_line_that_offers_names(verb: str) -> None:
+    done = bpftop(verb, "l0", "--attach", "none")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert '"l0"' in done.stderr
+    assert "lo" in done.stderr.split(";")[1]
+
+
+def test_a_name_cannot_drive_the_terminal() -> None:
+    for words in (["snapshot", "\x1b[2J"], ["--\x1b[2J"], ["--config", "\x1b[2J", "snapshot", "lo"]):
+        done = bpftop(*words)
+        assert done.returncode in (1, 2)
+        assert done.stderr.count("\n") == 1
+        assert done.stderr[:-1].isprintable()
+
+
+def test_what_in_the_configuration_is_wrong_is_said_and_the_rest_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "bpftop").mkdir()
+    config = tmp_path / "bpftop" / "config.yaml"
+    config.write_text("intervall: 3\nattach: none\ninterval: 0.1\n")
+    done = bpftop("snapshot", "lo", "--format", "csv", env=environment(str(tmp_path)))
+    assert done.returncode == 0
+    said, *notices = done.stderr.splitlines()
+    assert said == (
+        f"bpftop: {config}, line 1, intervall: no such setting (did you mean interval?); the defaults are used there"
+    )
+    assert any("--attach none" in notice for notice in notices)  # the configuration's wish was heard
+    assert 0.09 < float(done.stdout.splitlines()[1].split(",")[1]) < 0.3
+
+
+def test_a_failure_that_nobody_foresaw_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(dict_of_verbs(), "doctor", ("tests.cli.broken", "breaks"))
+    monkeypatch.delenv("BPFTOP_DEBUG", raising=False)
+    assert main(["doctor"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("bpftop: this is a bug in bpftop: LookupError: the third\\x1b[31m gate; please report it")
+    assert "BPFTOP_DEBUG=1" in said
+    assert said.count("\n") == 1
+    monkeypatch.setenv("BPFTOP_DEBUG", "1")
+    assert main(["doctor"]) == 1
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
+def dict_of_verbs() -> dict[str, tuple[str, str]]:
+    assert isinstance(VERBS, dict)
+    return VERBS
+
+
+def test_the_reader_of_the_help_may_leave() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = bpftop("--help", stdout=writer)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_full_disk_is_one_line() -> None:
+    with open("/dev/full", "w") as full:
+        done = bpftop("snapshot", "lo", "-i", "0.1", "--attach", "none", stdout=full)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "bpftop: cannot write standard output: No space left on device; give the output another place with -o\n"
+    )
+
+
+def test_closed_streams_are_no_surprise() -> None:
+    command = " ".join((*COMMAND, "snapshot lo -i 0.1 --attach none"))
+
+    def shell(redirections: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["sh", "-c", f"{command} {redirections}"], capture_output=True, text=True, env=environment()
+        )
+
+    without_output = shell(">&-")
+    assert (without_output.returncode, without_output.stdout) == (1, "")
+    assert without_output.stderr.startswith("bpftop: cannot write standard output: it is closed")
+    without_errors = shell("2>&-")
+    assert without_errors.returncode == 0
+    assert without_errors.stdout.startswith("{")
+
+
+HEADLESS = """
+import sys
+from bpftop.cli import main
+code = main(sys.argv[1:])
+loaded = {name.split(".")[0] for name in sys.modules} | {".".join(name.split(".")[:2]) for name in sys.modules}
+print(code, *sorted(loaded & {"textual", "rich", "asyncio", "yaml", "psutil", "bpftop.tui"}), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("verb", "name"),
+    [(verb, name) for verb in ("snapshot", "watch") for name in ("json", "csv", "table")] + [("watch", "samples")],
+)
+def test_headless_commands_import_nothing_of_the_screen(verb: str, name: str) -> None:
+    words = [
+        verb,
+        "lo",
+        "--format",
+        name,
+        "-i",
+        "0.1",
+        "--attach",
+        "none",
+        *(["--count", "2"] if verb == "watch" else []),
+    ]
+    done = subprocess.run([sys.executable, "-c", HEADLESS, *words], capture_output=True, text=True, env=environment())
+    # psutil measures what watching costs, and waits until the first rates are out
+    assert done.stderr.splitlines()[-1] in (["0", "0 psutil"] if verb == "watch" else ["0"])
+
+
+def test_no_command_waits_for_what_it_does_not_run() -> None:
+    code = "import sys; from bpftop.cli import main; main(['--version']); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"bpftop.collect", "bpftop.kernel", "bpftop.export", "bpftop.tui", "yaml"} & set(loaded)

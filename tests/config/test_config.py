@@ -1,0 +1,218 @@
+"""config.yaml: what is good is used, the rest is one sentence with file, line and field, and nothing stops the start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bpftop.config import Settings, directory, interval_s, load
+from bpftop.errors import UsageError
+from bpftop.model.hooks import LOAD_LIMIT_BITS_PER_SEC
+
+ACTIONS = ("pause", "mark", "quit")
+RULES = {"attach": ("retreat_bits_per_sec",), "syn-flood": ("raise", "clear")}
+
+GOOD = """\
+interval: 0.5
+attach: native
+theme: light
+thresholds:
+  attach:
+    retreat_bits_per_sec: 5e8
+keys:
+  pause: space
+  quit: y
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of config.yaml, with nothing in it, and no sudo about."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    for name in ("SUDO_USER", "SUDO_UID"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "bpftop"
+    folder.mkdir()
+    return folder
+
+
+def test_without_a_file_there_are_defaults_and_no_message(home: Path) -> None:
+    loaded = load()
+    assert (loaded.settings, loaded.message) == (Settings(), None)
+    assert loaded.settings.retreat_bits_per_sec == LOAD_LIMIT_BITS_PER_SEC
+
+
+def test_without_a_file_yaml_is_not_imported(home: Path) -> None:
+    code = "import sys; from bpftop.config import load; load(); assert 'yaml' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_good_file(home: Path) -> None:
+    (home / "config.yaml").write_text(GOOD)
+    loaded = load(actions=ACTIONS)
+    assert loaded.message is None
+    settings = loaded.settings
+    assert (settings.interval_s, settings.attach, settings.theme) == (0.5, "native", "light")
+    assert settings.retreat_bits_per_sec == 5e8  # YAML 1.1 would call this a string
+    assert settings.keys == {"pause": "space", "quit": "y"}  # and this a boolean
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "interval:\nattach: ~\nthresholds:\nkeys:\n", "\ufeff---\n"])
+def test_empty_means_the_defaults(home: Path, text: str) -> None:
+    (home / "config.yaml").write_text(text)
+    loaded = load()
+    assert (loaded.settings, loaded.message) == (Settings(), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("interval: 0.05", "line 1, interval: 0.05 is not between 0.1 and 3600 seconds"),
+        ("interval: nan", "line 1, interval: nan is not between 0.1 and 3600 seconds"),
+        ("interval: often", "line 1, interval: 'often' is not a number of seconds"),
+        ("interval: [1]", "line 1, interval: a single word or number is expected here"),
+        ("attach: natve", "line 1, attach: 'natve' is not one of auto, native, generic, tc, none"),
+        ("\n\nintervall: 2", "line 3, intervall: no such setting (did you mean interval?)"),
+        ("colour: red", "line 1, colour: no such setting"),
+        ("interval: 1\ninterval: 2", "line 2, interval: given twice, the first one holds"),
+        ("theme: ../../etc/passwd", "line 1, theme: '../../etc/passwd' is a path"),
+        ("keys: space", "line 1, keys: a mapping is expected here, as in `name: value`"),
+        ("keys:\n  puase: x", "line 2, keys.puase: no such setting (did you mean pause?)"),
+        ("keys:\n  pause: x\n  mark: x", "line 3, keys.mark: the key x is given to pause already"),
+        ("keys:\n  pause: a b", "line 2, keys.pause: a single word or number is expected here"),
+        ("thresholds:\n  syn-flod: {}", "line 2, thresholds.syn-flod: no such setting (did you mean syn-flood?)"),
+        ("thresholds:\n  syn-flood: 5", "line 2, thresholds.syn-flood: a mapping is expected here"),
+        ("thresholds: {syn-flood: {rise: 5}}", "line 1, thresholds.syn-flood.rise: no such setting (did you mean raise?)"),
+        ("thresholds: {syn-flood: {raise: hi}}", "line 1, thresholds.syn-flood.raise: 'hi' is not a number"),
+        ("thresholds: {syn-flood: {raise: -1}}", "line 1, thresholds.syn-flood.raise: -1 is not a number from 0 up"),
+        ("? [a]\n: 2", "line 1, : a name is expected here"),
+        ("<<: {interval: 2}", "line 1, <<: no such setting"),
+    ],
+)  # fmt: skip
+def test_a_bad_field_is_one_sentence_and_its_default_holds(home: Path, text: str, said: str) -> None:
+    (home / "config.yaml").write_text(text)
+    loaded = load(actions=ACTIONS, thresholds=RULES)
+    assert loaded.message is not None
+    assert loaded.message.startswith(f"{home / 'config.yaml'}, {said}")
+    assert loaded.message.endswith("; the defaults are used there")
+    assert "\n" not in loaded.message
+    assert loaded.settings.attach == "auto"
+
+
+def test_what_is_good_in_a_bad_file_is_kept(home: Path) -> None:
+    (home / "config.yaml").write_text(
+        "colour: red\nattach: tc\ninterval: 9999\n"
+        "keys: {pause: x, mark: [y], quit: z}\n"
+        "thresholds: {syn-flood: {raise: many, clear: 2}}\n"
+    )
+    loaded = load(actions=ACTIONS, thresholds=RULES)
+    assert loaded.settings == Settings(
+        attach="tc", keys={"pause": "x", "quit": "z"}, thresholds={"syn-flood": {"clear": 2.0}}
+    )
+    assert loaded.message is not None
+    lines = [part.split(",")[0].split()[-1] for part in loaded.message.split("line ")[1:]]
+    assert lines == ["1", "3", "4", "5"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"- interval", ", line 1: a mapping is expected here, as in `name: value`; the defaults are used"),
+        (b"a: b\n{", ", line 2: not YAML: "),
+        (b"interval: *x", ", line 1: not YAML: found undefined alias 'x'; the defaults are used"),
+        (b"a: 1\n---\nb: 2", ", line 2: not YAML: "),
+        (b"\x00", ": not YAML: special characters are not allowed; the defaults are used"),
+        (b"interval: \xff", ": not UTF-8 text; the defaults are used"),
+        (b"[" * 200_000, ": nested too deeply; the defaults are used"),
+        (b"#" * 300_000, ": larger than 256 KiB; the defaults are used"),
+    ],
+    ids=["list", "half", "alias", "two documents", "NUL", "not UTF-8", "deep", "large"],
+)
+def test_a_file_that_cannot_be_read_as_settings(home: Path, content: bytes, said: str) -> None:
+    (home / "config.yaml").write_bytes(content)
+    loaded = load()
+    assert loaded.settings == Settings()
+    assert (loaded.message or "").startswith(f"{home / 'config.yaml'}{said}")
+
+
+def test_no_object_of_python_is_made(home: Path) -> None:
+    (home / "config.yaml").write_text("theme: !!python/object/apply:os.system ['touch made']")
+    assert load().settings == Settings()
+    assert not Path("made").exists()
+
+
+@given(
+    st.binary(max_size=200)
+    | st.text(alphabet="interval:attch ykse\n\t-[]{}'\"&*!?#|>%@0.1", max_size=80).map(str.encode)
+)
+def test_no_content_stops_the_start(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path.write_bytes(content)
+    loaded = load(path)
+    assert isinstance(loaded.settings, Settings)
+    assert loaded.message is None or loaded.message.startswith(str(path))
+
+
+def test_what_is_no_file_does_not_block_the_start(home: Path) -> None:
+    os.mkfifo(home / "config.yaml")
+    assert load().message == f"{home / 'config.yaml'}: not a regular file; the defaults are used"
+
+
+def test_a_file_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"cannot read the configuration .*absent\.yaml: No such file or directory"):
+        load(tmp_path / "absent.yaml")
+
+
+def test_a_file_that_may_not_be_read_is_said(home: Path) -> None:
+    (home / "config.yaml").symlink_to("config.yaml")
+    assert load().message == f"{home / 'config.yaml'}: Too many levels of symbolic links; the defaults are used"
+
+
+def test_the_folder_follows_the_xdg_specification(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/of/someone")
+    assert directory({"XDG_CONFIG_HOME": "/etc/xdg"}) == Path("/etc/xdg/bpftop")
+    assert directory({"XDG_CONFIG_HOME": "relative"}) == Path("/home/of/someone/.config/bpftop")
+    assert directory({}) == Path("/home/of/someone/.config/bpftop")
+
+
+def test_behind_sudo_it_is_the_callers_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setenv("HOME", "/root")
+    daemon = Path(os.path.expanduser("~daemon"))
+    assert directory({"SUDO_USER": "daemon"}) == daemon / ".config" / "bpftop"
+    assert directory({"SUDO_USER": "daemon", "XDG_CONFIG_HOME": "/etc/xdg"}) == Path("/etc/xdg/bpftop")
+    assert directory({"SUDO_USER": "no-such-account"}) == Path("/root/.config/bpftop")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)  # sudo -u someone: HOME is right
+    assert directory({"SUDO_USER": "daemon"}) == Path("/root/.config/bpftop")
+
+
+@pytest.mark.parametrize(("mode", "used"), [(0o644, True), (0o600, False)])
+def test_behind_sudo_no_file_is_read_that_the_caller_could_not(
+    home: Path, monkeypatch: pytest.MonkeyPatch, mode: int, used: bool
+) -> None:
+    secret = home / "config.yaml"
+    secret.write_text("interval: 2")
+    secret.chmod(mode)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setenv("SUDO_UID", str(secret.stat().st_uid + 1))
+    loaded = load()
+    assert (loaded.settings.interval_s == 2) == used
+    assert used or "not owned by the user who called sudo" in (loaded.message or "")
+    assert load(secret).settings.interval_s == 2  # `--config` is the caller's own word
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0.1", 0.1), ("3600", 3600.0), ("1e0", 1.0)])
+def test_intervals(text: str, seconds: float) -> None:
+    assert interval_s(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["0.09", "3600.1", "-1", "inf", "nan", "", "1s"])
+def test_what_is_no_interval(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not (a number of seconds|between 0\.1 and 3600 seconds)"):
+        interval_s(text)

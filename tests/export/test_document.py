@@ -1,0 +1,129 @@
+"""The snapshot document: its schema, its numbers, and that unknown is null."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from bpftop.export.document import document, json_line, json_text, timestamp
+from bpftop.model.derive import snapshot
+from bpftop.model.sample import Hook
+from bpftop.model.snapshot import Snapshot
+from tests.export.moments import ETH0, OBSERVED, moment, pair
+
+SCHEMA: dict[str, Any] = json.loads(files("bpftop.export").joinpath("snapshot.schema.json").read_text())
+
+MOMENTS = {
+    "one interface": moment(),
+    "no program": moment(OBSERVED),
+    "several": moment(ETH0, OBSERVED, replace(ETH0, label="eth1", name="eth1", ifindex=3)),
+    "first sample": snapshot(None, pair()[1]),
+    "only one direction counted": moment(replace(ETH0, hooks={"rx": ETH0.hooks["rx"], "tx": Hook()})),
+    "renamed and gone": moment(replace(ETH0, name="wan0", state="gone")),
+    "bond with its leg": moment(
+        replace(ETH0, label="bond0", ifindex=9, kind="bond"), replace(ETH0, label="leg0", ifindex=4, master=9)
+    ),
+    "parts unavailable": moment(unavailable={"softnet": "/proc/net/softnet_stat: EACCES"}),
+}
+
+
+def test_the_schema_is_a_schema() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("what", MOMENTS.values(), ids=MOMENTS)
+def test_documents_fit_the_schema(what: Snapshot) -> None:
+    Draft202012Validator(SCHEMA).validate(document(what))
+
+
+@pytest.mark.parametrize("what", MOMENTS.values(), ids=MOMENTS)
+def test_the_schema_describes_every_member(what: Snapshot) -> None:
+    closed = json.loads(json.dumps(SCHEMA), object_hook=_closed)
+    Draft202012Validator(closed).validate(document(what))
+
+
+def _closed(node: dict[str, Any]) -> dict[str, Any]:
+    return {**node, "additionalProperties": False} if "properties" in node and "required" in node else node
+
+
+def test_top_level_and_order_are_the_contract() -> None:
+    assert list(document(moment())) == [
+        "schema", "tool", "taken_at", "interval_s", "counting_since", "host", "interfaces", "total", "losses",
+        "findings", "own", "unavailable",
+    ]  # fmt: skip
+
+
+def test_numbers_are_those_of_the_snapshot() -> None:
+    whole = document(moment())
+    eth0 = whole["interfaces"][0]
+    assert (whole["taken_at"], whole["interval_s"]) == ("2025-11-26T03:12:44.123Z", 1.0)
+    assert whole["counting_since"] == eth0["counting_since"] == "2025-11-26T03:12:43.123Z"
+    assert eth0["hooks"]["rx"] == {
+        "hook": "xdp", "mode": "native", "prog_id": 41, "ns_per_packet": 9.25, "batch": True
+    }  # fmt: skip
+    totals = {"packets": 1361, "bytes": 92098, "packets_per_sec": 1251.0, "bits_per_sec": 680784.0}
+    assert eth0["totals"] == {"rx": totals, "tx": totals}
+    tcp = {"packets": 1100, "bytes": 66000, "packets_per_sec": 1000.0, "bits_per_sec": 480000.0}
+    assert eth0["protocols"][1] == {"direction": "rx", "name": "TCP", "number": 6, **tcp}
+    cpu = eth0["cpus"][1]
+    assert (cpu["direction"], cpu["cpu"], cpu["packets"], cpu["packets_per_sec"]) == ("rx", 1, 260, 250.0)
+    assert [row["name"] for row in cpu["protocols"]] == ["UDP"]
+    assert eth0["icmp_types"][0]["protocol"] == "icmp"
+    assert eth0["icmp_types"][0]["type"] == 8
+
+
+@pytest.mark.parametrize("direction", ["rx", "tx"])
+def test_the_sums_agree(direction: str) -> None:
+    eth0 = document(moment())["interfaces"][0]
+    for measure, whole in eth0["totals"][direction].items():
+        for rows in ("protocols", "cpus", "sizes"):
+            assert sum(row[measure] for row in eth0[rows] if row["direction"] == direction) == whole, rows
+        for cells in ("l3", "casts"):
+            assert sum(cell[measure] for cell in eth0[cells][direction].values()) == whole, cells
+
+
+def test_what_was_not_seen_is_zero_where_it_is_counted() -> None:
+    eth0 = document(moment())["interfaces"][0]
+    nothing = {"packets": 0, "bytes": 0, "packets_per_sec": 0.0, "bits_per_sec": 0.0}
+    assert eth0["tcp_flags"]["rx"]["rst"] == eth0["l3"]["rx"]["ipv6"] == eth0["fragments"]["tx"]["later"] == nothing
+    assert len(eth0["sizes"]) == 14
+
+
+def test_unknown_is_null() -> None:
+    first = document(snapshot(None, pair()[1]))
+    assert first["interval_s"] is None
+    rates = first["interfaces"][0]["totals"]["rx"]
+    assert (rates["packets"], rates["packets_per_sec"], rates["bits_per_sec"]) == (1361, None, None)
+    assert first["interfaces"][0]["tcp_flags"]["rx"]["rst"]["packets_per_sec"] is None
+    assert first["own"]["cpu_pct"] is None
+    observed = document(moment(OBSERVED))["interfaces"][0]
+    assert observed["hooks"]["rx"]["hook"] == "none"
+    assert observed["tcp_flags"] == {"rx": None, "tx": None}
+    assert observed["totals"]["rx"]["packets_per_sec"] == 10.0
+    assert observed["counting_since"] is None
+
+
+def test_an_interface_that_would_count_twice_is_named() -> None:
+    total = document(MOMENTS["bond with its leg"])["total"]
+    assert total["left_out"] == [{"interface": "leg0", "reason": "part of bond0"}]
+    assert total["totals"]["rx"]["packets"] == 1361
+
+
+def test_json_is_ascii_and_whole_lines() -> None:
+    odd = moment(replace(ETH0, label="\x1b[31m\u202e\udcff", name="\x1b[31m"), host="h\nost")
+    for text in (json_text(odd), json_line(odd)):
+        assert text.isascii()
+        assert text.endswith("\n")
+        assert not any(ord(c) < 32 and c != "\n" for c in text)
+        assert json.loads(text) == document(odd)
+    assert json_line(odd).count("\n") == 1
+
+
+def test_timestamps_cut_and_never_round_up() -> None:
+    assert timestamp(999_999_999) == "1970-01-01T00:00:00.999Z"
+    assert timestamp(None) is None

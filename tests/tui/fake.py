@@ -1,0 +1,194 @@
+"""A made-up source: deterministic samples of a server under mixed traffic, with any number of CPUs and interfaces.
+
+``python -m tests.tui.fake --cpus 16 --interfaces 1`` runs the live screen on it, so that its cost can be measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import threading
+import time
+from array import array
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from operator import add
+from pathlib import Path
+from typing import Any
+
+import bpftop
+from bpftop.model.sample import DIRECTIONS, Direction, Hook, Interface, Key, Reading, Sample, reading_key
+
+START_WALL_NS = 1_764_126_764 * 10**9  # 2025-11-26T03:12:44Z
+START_MONO_NS = 5_000 * 10**9
+
+# protocol number -> (packets per second, mean bytes) on RX; TX is a quarter of it
+PROTOCOLS: Mapping[int, tuple[float, int]] = {
+    6: (1_130_000, 71), 17: (104_000, 192), 1: (812, 82), 58: (120, 94), 256: (2, 60), 2: (4, 60), 47: (2_400, 420),
+    50: (9_100, 812), 89: (1, 90), 103: (1, 80), 112: (3, 60), 132: (640, 310), 257: (1, 120), 260: (2, 64),
+    263: (5, 60),
+}  # fmt: skip
+FLAGS = {"syn": 0.74, "syn_ack": 0.01, "fin": 0.01, "rst": 0.02, "other": 0.22}
+SIZES = {"<=64": 0.62, "65-127": 0.2, "128-255": 0.06, "256-511": 0.03, "512-1023": 0.02, "1024-1518": 0.07}
+JOINT = {
+    (l3, cast, size): a * b * c
+    for l3, a in (("ipv4", 0.92), ("ipv6", 0.07), ("arp", 0.01))
+    for cast, b in (("unicast", 0.97), ("multicast", 0.02), ("broadcast", 0.01))
+    for size, c in SIZES.items()
+}
+PORTS = {53: 0.4, 123: 0.02, 1900: 0.001}
+ICMP = {("icmp", 8): 0.6, ("icmp", 0): 0.2, ("icmp", 3): 0.1, ("icmpv6", 135): 0.05, ("icmpv6", 136): 0.05}
+FRAGMENTS = {"first": 0.001, "later": 0.002}
+VLANS = {1: 0.05}
+
+
+@dataclass
+class FakeSource:
+    """Samples that stand still until asked for: one at 0 s, one at 100 ms, then one per ``interval_s``.
+
+    ``paced`` waits for the clock as a real source does; without it the samples come as fast as they are taken.
+    """
+
+    cpus: int = 16
+    interfaces: Sequence[Interface] = ()
+    interval_s: float = 1.0
+    paced: bool = False
+    count: int | None = None
+    epochs: Mapping[int, int] = field(default_factory=dict)  # tick -> epoch that begins there
+    accepted: list[str] = field(default_factory=list)
+    closed: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        if not self.interfaces:
+            self.interfaces = (interface("eth0", 2),)
+        self._counts: dict[str, list[array[int]]] = {}
+        self._keys: dict[str, tuple[Key, ...]] = {}
+
+    def samples(self) -> Generator[Sample, None, None]:
+        begin, tick, offset_s = time.monotonic(), 0, 0.0
+        while not self.closed.is_set() and (self.count is None or tick < self.count):
+            if self.paced and self.closed.wait(max(0.0, begin + offset_s - time.monotonic())):
+                return
+            yield self.sample(tick, offset_s)
+            offset_s = 0.1 if tick == 0 else 0.1 + tick * self.interval_s
+            tick += 1
+
+    def close(self) -> None:
+        self.closed.set()
+
+    def accept_offer(self, label: str) -> None:
+        self.accepted.append(label)
+        hooks: dict[Direction, Hook] = {
+            "rx": Hook("xdp", "native", 77, 9.0, True),
+            "tx": Hook("tcx", None, 78, 14.0, True),
+        }
+        self.interfaces = tuple(replace(i, offer=None, hooks=hooks) if i.label == label else i for i in self.interfaces)
+
+    def sample(self, tick: int, offset_s: float) -> Sample:
+        mono_ns = START_MONO_NS + round(offset_s * 1e9)
+        elapsed_s = 0.1 if tick == 1 else self.interval_s if tick else 0.0
+        readings: dict[str, Reading] = {}
+        for index, one in enumerate(self.interfaces):
+            for direction in DIRECTIONS:
+                counted = one.hooks.get(direction, Hook()).hook != "none"
+                scale = (1.0 if direction == "rx" else 0.25) / (index + 1)
+                self._traffic(readings, one, direction, counted, scale, elapsed_s, tick, mono_ns)
+            self._link(readings, one, tick, mono_ns)
+        if self.paced:
+            readings["self"] = self._own(time.process_time_ns(), 84_000 * (tick + 1), mono_ns)
+        else:
+            readings["self"] = self._own(round(offset_s * 12e6), 84_000 * (tick + 1), mono_ns)
+        readings["self_memory"] = Reading("self_memory", mono_ns, 0, 0, ((),), array("Q", [38 << 20]))
+        return Sample(
+            tick, "boot", "web-17", START_WALL_NS + round(offset_s * 1e9), mono_ns, self.cpus, tuple(range(self.cpus)),
+            tuple(self.interfaces), readings,
+        )  # fmt: skip
+
+    def _own(self, cpu_ns: int, poll_ns: int, mono_ns: int) -> Reading:
+        return Reading("self", mono_ns, 0, 0, ((),), array("Q", [cpu_ns, poll_ns]))
+
+    def _traffic(
+        self, readings: dict[str, Reading], one: Interface, direction: Direction, counted: bool, scale: float,
+        elapsed_s: float, tick: int, mono_ns: int,
+    ) -> None:  # fmt: skip
+        epoch = max((e for t, e in self.epochs.items() if t <= tick), default=0)
+        packets = {n: pps * scale * _swell(tick, n) * elapsed_s for n, (pps, _) in PROTOCOLS.items()}
+        rows = [(n, packets[n], packets[n] * PROTOCOLS[n][1]) for n in sorted(PROTOCOLS)]
+        where = (one.label, direction)
+        if not counted:
+            return
+
+        def put(family: str, cells: Sequence[tuple[Key, float, float]]) -> None:
+            name = reading_key(family, *where)
+            keys = self._keys.setdefault(name, tuple((*where, *key) for key, _, _ in cells))
+            spread = self._spread() if family == "protocols" else None
+            gained = [self._gained(value, spread, tick) for _, p, b in cells for value in (p, b)]
+            old = self._counts.get(name)
+            now = gained if old is None else [array("Q", map(add, a, b)) for a, b in zip(old, gained, strict=True)]
+            self._counts[name] = now
+            values = array("Q")
+            for part in now:
+                values.extend(part)
+            readings[name] = Reading(family, mono_ns, 42_000, epoch, keys, values)
+
+        total, size = sum(packets.values()), sum(b for _, _, b in rows)
+        put("protocols", [((n,), p, b) for n, p, b in rows])
+        cells = {key: total * part * _swell(tick, i) for i, (key, part) in enumerate(JOINT.items())}
+        put("joint", [(key, count, count * size / max(1.0, total)) for key, count in cells.items()])
+        flags = {f: packets[6] * part * _swell(tick, len(f)) for f, part in FLAGS.items()}
+        put("tcp_flags", [((f,), count, count * 66) for f, count in flags.items()])
+        put("udp_ports", [((p,), packets[17] * part, packets[17] * part * 200) for p, part in PORTS.items()])
+        put("icmp_types", [(key, packets[1] * part, packets[1] * part * 80) for key, part in ICMP.items()])
+        put("fragments", [((f,), total * part, size * part) for f, part in FRAGMENTS.items()])
+        put("vlans", [((t,), total * part, size * part) for t, part in VLANS.items()])
+
+    def _spread(self) -> Sequence[float]:
+        """How packets are spread over the CPUs: CPU 3 carries nearly everything, as with one flow."""
+        busy = min(3, self.cpus - 1)
+        return [0.9 if cpu == busy else 0.1 / max(1, self.cpus - 1) for cpu in range(self.cpus)]
+
+    def _gained(self, value: float, spread: Sequence[float] | None, tick: int) -> array[int]:
+        if spread is None:
+            return array("Q", [int(value)])
+        return array("Q", [int(value * share + (tick ^ cpu) % 3 * 0.3) for cpu, share in enumerate(spread)])
+
+    def _link(self, readings: dict[str, Reading], one: Interface, tick: int, mono_ns: int) -> None:
+        counts = [1_000_000 * tick + 5, 900_000_000 * tick, 250_000 * tick, 180_000_000 * tick, 0, 0, 0, 0]
+        readings[reading_key("links", one.label)] = Reading("links", mono_ns, 0, 0, ((one.label,),), array("Q", counts))
+
+
+def interface(label: str, ifindex: int, **more: Any) -> Interface:
+    """One that is counted by native XDP and TCX; any field can be set otherwise."""
+    hooks: dict[Direction, Hook] = {"rx": Hook("xdp", "native", 77, 9.0, True), "tx": Hook("tcx", None, 78, 14.0, True)}
+    plain = Interface(label, label, ifindex, driver="ixgbe", mtu=1500, speed_bits_per_sec=10**10, hooks=hooks)
+    return replace(plain, **more)
+
+
+def _swell(tick: int, phase: int) -> float:
+    """A slow wave with a little noise on it, so that every number changes with every tick."""
+    return 1 + 0.3 * math.sin(tick / 7 + phase) + 0.02 * ((tick * 7919 + phase * 31) % 13 - 6)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cpus", type=int, default=16)
+    parser.add_argument("--interfaces", type=int, default=1)
+    parser.add_argument("--interval", type=float, default=1.0)
+    parser.add_argument("--theme", default="dark")
+    parser.add_argument("--offer", action="store_true")
+    arguments = parser.parse_args()
+    offer = "native XDP, exact (this driver resets its rings)" if arguments.offer else None
+    names = [interface(f"eth{i}", i + 2, offer=offer) for i in range(arguments.interfaces)]
+
+    from bpftop.cli.screen import show
+    from bpftop.config import Settings
+    from bpftop.tui.themes import find_theme
+
+    theme = find_theme(arguments.theme, [Path(bpftop.__file__).parent / "themes"])
+    source = FakeSource(arguments.cpus, names, arguments.interval, paced=True)
+    sys.exit(show(source, Settings(interval_s=arguments.interval), theme))
+
+
+if __name__ == "__main__":
+    main()
