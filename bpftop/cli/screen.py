@@ -47,7 +47,8 @@ def theme_of(arguments: argparse.Namespace, settings: Settings) -> Theme:
     """The theme that was asked for; a configured one that is not there or not right is said, and the default holds."""
     from bpftop.tui.themes import find_theme
 
-    own, shipped = directory() / "themes", Path(bpftop.__file__).parent / "themes"
+    beside = directory() if arguments.config is None else Path(arguments.config).parent
+    own, shipped = beside / "themes", Path(bpftop.__file__).parent / "themes"
     if arguments.theme is not None:
         return find_theme(arguments.theme, (own, shipped))
     try:

@@ -13,9 +13,9 @@ from bpftop.export.document import timestamp
 from bpftop.export.printable import printable
 from bpftop.model.fields import CPU_FIELDS, PROTOCOL_FIELDS, Field
 from bpftop.model.history import History
-from bpftop.model.rows import CpuTable, Past, ProtocolLine, protocol_lines, share
+from bpftop.model.rows import CpuLine, Past, ProtocolLine, protocol_lines, share
 from bpftop.model.sample import CAST_LABELS, DIRECTIONS, FLAG_LABELS, L3_LABELS, SIZE_LABELS
-from bpftop.model.snapshot import Flow, Snapshot, Traffic, Watched
+from bpftop.model.snapshot import CpuRow, Flow, Snapshot, Traffic, Watched
 from bpftop.model.units import UNKNOWN, pct, si
 
 RowT = TypeVar("RowT")
@@ -24,6 +24,7 @@ _NEED_A_PAST = ("factor", "trend")
 _JOINT = (("Size", 2, SIZE_LABELS), ("Network layer", 0, L3_LABELS), ("Cast", 1, CAST_LABELS))
 _TICK_TITLES = f"{'time (UTC)':<10}  {{}}  RX pps    RX bit/s    TX pps    TX bit/s  top protocols of RX"
 _PAGE_WIDTH = 80
+_TOP_PROTOCOLS = 3
 
 
 def table(snapshot: Snapshot) -> str:
@@ -79,10 +80,15 @@ def _interface(snapshot: Snapshot, watched: Watched) -> Iterator[str]:
         rows = _rows(past, label, names)
         if rows:
             yield from ("", *_section(title, rows))
-    cpus = CpuTable(watched.rx, past)
-    lines = cpus.lines([row for row in cpus.shown if row.traffic.packets_per_sec])
-    if lines:
-        yield from ("", *_grid([field for field in CPU_FIELDS if field.id not in _NEED_A_PAST], lines))
+    cpus = [_cpu_line(row, watched.rx.totals) for row in watched.rx.cpus if row.traffic.packets_per_sec]
+    if cpus:
+        yield from ("", *_grid([field for field in CPU_FIELDS if field.id not in _NEED_A_PAST], cpus))
+
+
+def _cpu_line(row: CpuRow, whole: Traffic) -> CpuLine:
+    part = share(row.traffic.packets_per_sec, whole.packets_per_sec)
+    top = tuple((p.name, p.traffic.packets_per_sec or 0.0) for p in row.protocols[:_TOP_PROTOCOLS])
+    return CpuLine(cpu=row.cpu, traffic=row.traffic, share=part, top=top, then=None, trend=())
 
 
 def _title(watched: Watched) -> str:

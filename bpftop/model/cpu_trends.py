@@ -55,13 +55,18 @@ class CpuTrends:
         rates = array("f", [(b - a) / seconds if b >= a else math.nan for a, b in pairs])
         self._cells.setdefault(where, {}).update(dict.fromkeys(ended, rates))
 
-    def cells(self, labels: Sequence[str], direction: Direction, until_ns: int, cells: int) -> list[list[float] | None]:
+    def cells(
+        self, labels: Sequence[str], direction: Direction, until_ns: int, cells: int, back: int = 0
+    ) -> list[Sequence[float] | None]:
         """For each of the ``cells`` that ended before ``until_ns``: packets per second of every possible CPU, of these
-        interfaces together; None where that is not known."""
-        last = until_ns // _CELL_NS
-        found: list[list[float] | None] = []
+        interfaces together; None where that is not known. ``back``: without the newest so many cells."""
+        last = until_ns // _CELL_NS - back
+        found: list[Sequence[float] | None] = []
         for cell in range(last - cells, last):
             parts = [self._cells.get((label, direction), {}).get(cell) for label in labels]
             known = [part for part in parts if part is not None]
-            found.append([float(sum(column)) for column in zip(*known, strict=True)] if known else None)
+            if len(known) > 1:
+                found.append([float(sum(column)) for column in zip(*known, strict=True)])
+            else:
+                found.append(known[0] if known else None)
         return found

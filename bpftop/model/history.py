@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import pickle
+import zlib
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
@@ -15,8 +17,7 @@ from bpftop.model.sample import Direction, Sample
 from bpftop.model.snapshot import Flow, Snapshot
 
 KEPT_NS = 600 * 10**9
-_BUDGET_BYTES = 4 << 20
-_SAMPLE_OVERHEAD_BYTES = 6000
+_BUDGET_BYTES = 3 << 20
 
 Row = tuple[str, Direction, str]
 """Interface label, direction, and ``packets``, ``bits``, a protocol number or ``tcp_flags/syn``."""
@@ -36,32 +37,29 @@ class Mark:
 
 
 class History:
-    """Ten minutes of samples, thinned where they would need more than a few megabytes, and one series of rates per row.
+    """Ten minutes of samples and one series of rates per row.
 
-    Thinning drops every second of the older samples: rates between those that are left are means over a longer time, so
-    they stay right. The series are not thinned.
+    All samples but the newest are packed: 3 kB each with 2 CPUs, 19 kB with 512 mostly idle ones, in 0.3 to 0.7 ms.
+    Where that is more than 3 MiB, every second of the older ones is dropped: rates between those that are left are means
+    over a longer time, so they stay right. The series are not thinned.
     """
 
     def __init__(self) -> None:
-        self.samples: list[Sample] = []
         self.cpu_trends = CpuTrends(KEPT_NS)
-        self._sizes: list[int] = []
+        self._newest: Sample | None = None
+        self._packed: list[bytes] = []
+        self._packed_ns: list[int] = []
         self._times = array("q")
         self._series: dict[Row, array[float]] = {}
         self._cut: tuple[tuple[int, float, int], Slices] | None = None
 
     def push(self, sample: Sample) -> Snapshot:
         """Add the newest sample; the snapshot is that of the sample against the one before."""
-        before = self.samples[-1] if self.samples else None
+        before, self._newest = self._newest, sample
         latest = snapshot(before, sample)
         if before is not None:
-            for reading in before.readings.values():  # worked out again where the person scrolls back to it
-                reading.__dict__.pop("totals", None)
-                reading.__dict__.pop("cpu_totals", None)
-        self.samples.append(sample)
-        self._sizes.append(
-            _SAMPLE_OVERHEAD_BYTES + sum(r.values.itemsize * len(r.values) for r in sample.readings.values())
-        )
+            self._packed.append(_pack(before))
+            self._packed_ns.append(before.mono_ns)
         self.cpu_trends.push(sample)
         self._extend(latest)
         self._forget(sample.mono_ns - KEPT_NS)
@@ -69,20 +67,29 @@ class History:
         return latest
 
     def __len__(self) -> int:
-        return len(self.samples)
+        """How many samples there are to go back to."""
+        return len(self._packed) + (self._newest is not None)
+
+    def sample(self, index: int) -> Sample:
+        """From the oldest to the newest; negative indexes count from the end. Raises IndexError."""
+        index = range(len(self))[index]
+        if index == len(self._packed) and self._newest is not None:
+            return self._newest
+        return _unpack(self._packed[index])
 
     def at(self, index: int) -> Snapshot:
-        """The snapshot of ``samples[index]`` as it was shown then. Negative indexes count from the end."""
-        index = range(len(self.samples))[index]
-        return snapshot(self.samples[index - 1] if index else None, self.samples[index])
+        """The snapshot of a sample as it was shown then. Raises IndexError."""
+        index = range(len(self))[index]
+        return snapshot(self.sample(index - 1) if index else None, self.sample(index))
 
     def step(self, from_ns: int, steps: int) -> Snapshot:
         """The snapshot ``steps`` samples after (or before) that of ``from_ns``, as far as there are any with rates.
 
         Raises IndexError where nothing was pushed yet.
         """
-        index = bisect_right([s.mono_ns for s in self.samples], from_ns) - 1 + steps
-        last = len(self.samples) - 1
+        newest_ns = [self._newest.mono_ns] if self._newest else []
+        index = bisect_right([*self._packed_ns, *newest_ns], from_ns) - 1 + steps
+        last = len(self) - 1
         return self.at(max(min(1, last), min(last, index)))
 
     def slices(self, until_ns: int, cell_s: float, cells: int) -> Slices:
@@ -162,11 +169,23 @@ class History:
             del self._times[:gone]
             for series in self._series.values():
                 del series[:gone]
-        old = bisect_left([s.mono_ns for s in self.samples[:8]], oldest_ns)
-        del self.samples[:old], self._sizes[:old]
-        if sum(self._sizes) > _BUDGET_BYTES:
-            older = len(self.samples) // 2
-            del self.samples[1:older:2], self._sizes[1:older:2]
+        old = bisect_left(self._packed_ns, oldest_ns)
+        del self._packed[:old], self._packed_ns[:old]
+        if sum(map(len, self._packed)) > _BUDGET_BYTES:
+            older = len(self._packed) // 2
+            del self._packed[1:older:2], self._packed_ns[1:older:2]
+
+
+def _pack(sample: Sample) -> bytes:
+    for reading in sample.readings.values():
+        for derived in ("totals", "cpu_totals"):  # worked out again where the person scrolls back to it
+            reading.__dict__.pop(derived, None)
+    return zlib.compress(pickle.dumps(sample, 5), 1)
+
+
+def _unpack(packed: bytes) -> Sample:
+    sample: Sample = pickle.loads(zlib.decompress(packed))
+    return sample
 
 
 def _rates(flow: Flow) -> list[tuple[str, float | None]]:

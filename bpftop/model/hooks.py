@@ -91,8 +91,7 @@ class Facts:
 
     @property
     def can_native(self) -> bool:
-        """Native XDP is worth a try. Where the kernel cannot tell: known drivers, and Ethernet that is no virtual
-        kind."""
+        """Native XDP is worth a try. Where the kernel cannot tell: known drivers, and Ethernet of no virtual kind."""
         if self.native is not None:
             return self.native
         known = any(driver in words.QUIET_DRIVERS or driver in words.DISTURBANCES for driver in self.drivers)
@@ -180,9 +179,10 @@ def _native_or_tcx(facts: Facts, wish: Wish, layer: LinkLayer) -> Plan:
         if forced:
             return Plan(refusal=words.failure(facts, NATIVE, errno.EBUSY))
         return _with(tcx, words.beside(facts))
-    if not facts.can_native:
-        return Plan(refusal=words.failure(facts, NATIVE, errno.EOPNOTSUPP)) if forced else tcx
     agreed = wish.accepted or (wish.attach == "native" and wish.consent)
+    # An agreed try goes to the kernel in any case: a driver may forget to say that it can.
+    if not facts.can_native and not agreed:
+        return Plan(refusal=words.failure(facts, NATIVE, errno.EOPNOTSUPP)) if forced else tcx
     heavy = (facts.rx_bits_per_sec or 0) >= wish.load_limit_bits_per_sec
     if agreed or (facts.is_quiet and not heavy):
         steps = (NATIVE, NATIVE_FRAGS) if forced else (NATIVE, NATIVE_FRAGS, TCX)

@@ -10,7 +10,7 @@ from bpftop.model.cpu_trends import CELL_S
 from bpftop.model.history import History, Mark
 from bpftop.model.protocols import ICMP, ICMPV6, TCP, UDP, protocol_name
 from bpftop.model.sample import FLAG_LABELS, Direction
-from bpftop.model.snapshot import NOTHING, CpuRow, Flow, Snapshot, Traffic, Watched, total
+from bpftop.model.snapshot import NOTHING, Flow, Snapshot, Traffic, Watched, total
 
 FLAG_SHOWN_FROM, FLAG_SHOWN_UNTIL = 0.10, 0.05
 """A TCP flag gets a row at this share of TCP and loses it below that one: rows do not come and go with every tick."""
@@ -42,18 +42,18 @@ class Past:
         slices = self.history.slices(self.shown.mono_ns, cell_s, cells)
         return self.history.means((self.watched.label, self.direction, name), slices)
 
-    def cpu_cells(self, cells: int) -> list[list[float] | None]:
-        """Per cell of the trend and CPU: packets per second."""
+    def cpu_cells(self, cells: int, back: int = 0) -> list[Sequence[float] | None]:
+        """Per cell of the trend and CPU: packets per second. ``back``: without the newest so many cells."""
         labels = [self.watched.label]
         if self.watched is self.shown.total and len(self.shown.interfaces) > 1:
             labels = [w.label for w in self.shown.interfaces if w.label not in self.shown.left_out]
-        return self.history.cpu_trends.cells(labels, self.direction, self.shown.mono_ns, cells)
+        return self.history.cpu_trends.cells(labels, self.direction, self.shown.mono_ns, cells, back)
 
     def cpus_then(self) -> Sequence[float | None]:
         """Packets per second of every possible CPU a minute ago, or at the mark; empty where unknown."""
         if self.mark is not None:
             return self.mark.cpus.get((self.watched.label, self.direction), ())
-        return self.cpu_cells(60 // CELL_S)[0] or ()
+        return self.cpu_cells(1, 60 // CELL_S - 1)[0] or ()
 
 
 @dataclass(frozen=True)
@@ -160,32 +160,55 @@ def effective_cpus(rates: Sequence[float | None]) -> float | None:
 
 @dataclass(frozen=True)
 class CpuTable:
-    """All CPUs of one direction: what is cheap for all of them, and rows for the few that are on the screen."""
+    """All CPUs of one direction: what is cheap for all of them, and rows for the few that are on the screen.
+
+    A row for each of 512 CPUs would cost a third of the tick's time and half a megabyte.
+    """
 
     flow: Flow
     past: Past
     cells: int = 12
 
+    @property
+    def rates(self) -> tuple[float | None, ...]:
+        """Packets per second of every possible CPU; empty where unknown."""
+        return self.flow.cpu_rates
+
+    @cached_property
+    def bits(self) -> tuple[float | None, ...]:
+        """Bits per second of every possible CPU; empty where unknown."""
+        parts = []
+        for one in self.flow.changes:
+            gained = one.cpu_totals(self.flow.possible_cpus)[1][1]
+            parts.append([None if g is None else 8e9 * g / one.elapsed_ns for g in gained])
+        return tuple(map(total, zip(*parts, strict=True)))
+
     @cached_property
     def whole(self) -> float | None:
-        return total(self.flow.cpu_rates)
+        return total(self.rates)
 
     @cached_property
-    def shown(self) -> list[CpuRow]:
+    def shown(self) -> list[int]:
         """The CPUs that get a row: those online, and those offline that still moved packets."""
-        return [row for row in self.flow.cpus if row.online or row.traffic.packets_per_sec]
+        online = set(self.flow.online_cpus)
+        return [cpu for cpu, rate in enumerate(self.rates) if cpu in online or rate]
 
-    def lines(self, rows: Sequence[CpuRow]) -> list[CpuLine]:
-        columns = self.past.cpu_cells(self.cells - 1)
+    def protocols(self, cpu: int) -> tuple[tuple[str, float], ...]:
+        """Name and packets per second of those that moved there, largest first."""
+        rows = self.flow.cpu_protocols(cpu)
+        return tuple((row.name, row.traffic.packets_per_sec or 0.0) for row in rows)
+
+    def lines(self, cpus: Sequence[int]) -> list[CpuLine]:
+        columns = self.past.cpu_cells(self.cells)
         then = self.past.cpus_then()
         return [
             CpuLine(
-                row.cpu,
-                row.traffic,
-                share(row.traffic.packets_per_sec, self.whole),
-                tuple((p.name, p.traffic.packets_per_sec or 0.0) for p in row.protocols[:3]),
-                then[row.cpu] if row.cpu < len(then) else None,
-                (*(column[row.cpu] if column else None for column in columns), row.traffic.packets_per_sec),
+                cpu,
+                Traffic(None, None, self.rates[cpu], self.bits[cpu]),
+                share(self.rates[cpu], self.whole),
+                self.protocols(cpu)[:3],
+                then[cpu] if cpu < len(then) else None,
+                tuple(column[cpu] if column else None for column in columns),
             )
-            for row in rows
+            for cpu in cpus
         ]

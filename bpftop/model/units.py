@@ -40,7 +40,7 @@ def pct(share: float | None) -> str:
 
 
 def factor(now: float | None, then: float | None) -> str:
-    """How many times ``then`` the value ``now`` is: ``12``, ``0.2``; ``new`` after nothing; ``-`` where unknown."""
+    """How many times ``then`` the value ``now`` is: ``12``, ``1.0``; ``new`` after nothing; ``-`` where unknown."""
     if now is None or then is None or then < 0:
         return UNKNOWN
     if then == 0:
@@ -48,7 +48,7 @@ def factor(now: float | None, then: float | None) -> str:
     ratio = now / then
     if ratio >= 9.95:
         return f"{ratio:.0f}" if ratio < 9999.5 else ">9999"
-    return f"{ratio:.1f}".removesuffix(".0")
+    return f"{ratio:.1f}"
 
 
 def bar(share: float | None, width: int) -> str:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from bpftop.kernel.netdev import Netdev
 from bpftop.kernel.netns import enter, unshare_network
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,25 +83,41 @@ class Lab:
         self.ip(f"link set {name} up")
         with self.inside(self.far):
             self.ip(f"address add 198.18.5.2/24 dev {peer}")
-            self.ip(f"link set {peer} up")
+            self.up(peer)
+        self.up(name)
 
     def tunnel_device(self, name: str, flags: int) -> int:
         """A tap (IFF_TAP) or tun (IFF_TUN) that is up, as the file its frames are written to."""
         fd = self._keep(os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
         fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), flags | IFF_NO_PI))
-        self.ip(f"link set {name} up")
+        self.up(name)
         return fd
+
+    def up(self, name: str) -> None:
+        """Switch a device of the current namespace on, and wait until its carrier counts."""
+        self.ip(f"link set {name} up")
+        self.wait_until_up(name)
+
+    def wait_until_up(self, name: str) -> None:
+        """The kernel looks at a new carrier in a work queue; until then a device drops what it is to send
+        (tx_dropped)."""
+        netdev = Netdev()
+        try:
+            until(lambda: netdev.find(name).up, f"{name} is up")
+        finally:
+            netdev.close()
 
     def vxlan(self, name: str = "x0", peer: str = "x1", vni: int = 7) -> None:
         """A tunnel over the veth pair, its other end in ``far``."""
         self.ip(f"link add {name} type vxlan id {vni} dstport 4789 local 198.18.5.1 remote 198.18.5.2 dev v0")
-        self.ip(f"link set {name} up")
+        self.up(name)
         with self.inside(self.far):
             self.ip(f"link add {peer} type vxlan id {vni} dstport 4789 local 198.18.5.2 remote 198.18.5.1 dev v1")
-            self.ip(f"link set {peer} up")
+            self.up(peer)
 
     def send(self, name: str, frames: int = 1, size: int = 100) -> None:
         """Send broadcast frames of an experimental ethertype (IEEE 802) out of a device of the current namespace."""
+        self.wait_until_up(name)
         frame = b"\xff" * 6 + b"\x02" + bytes(5) + b"\x88\xb5" + bytes(size - 14)
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
             sender.bind((name, 0))

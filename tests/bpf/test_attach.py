@@ -51,8 +51,9 @@ class Zoo:
         self.tun = lab.tunnel_device("tun0", IFF_TUN)
         for arguments in ("b0 type bridge", "i0 type ifb", "m0 link v0 type macvlan"):
             lab.ip(f"link add {arguments}")
-            lab.ip(f"link set {arguments.split()[0]} up")
+            lab.up(arguments.split()[0])
         lab.ip("link set p0 master b0")
+        lab.up("b0")
 
     def receive(self, name: str, frames: int) -> None:
         if name == "tap0":

@@ -127,7 +127,7 @@ def test_generic_restores_what_it_switched_off(lab: Lab, netdev: Netdev) -> None
     """macvlan is the device here whose LRO can be asked for; the kernel forgets it at a generic attach."""
     lab.veth()
     lab.ip("link add m0 link v0 type macvlan")
-    lab.ip("link set m0 up")
+    lab.up("m0")
     netdev.request_offloads(netdev.find("m0"), frozenset({"rx-lro"}))
     with watching("m0", "generic") as watch:
         assert not wants_lro(netdev, "m0")

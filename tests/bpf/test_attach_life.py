@@ -9,8 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from bpftop.collect.attach import Load
+from bpftop.collect.traffic import Counter
+from bpftop.errors import BpftopError
 from bpftop.kernel.link import Link
 from bpftop.kernel.netdev import Netdev
+from bpftop.model.hooks import LinkLayer, ProgramName
 from bpftop.model.sample import Direction
 from tests.bpf.devices import IFF_TAP, Lab, until
 from tests.bpf.foreign import bpf
@@ -36,13 +40,13 @@ def test_down_and_up(lab: Lab, attach: str, hooks: tuple[str, str]) -> None:
         epoch = watch.attachment.epoch
         lab.ip("link set v0 down")
         assert watch.step().state == "down"
-        lab.ip("link set v0 up")
+        lab.up("v0")
         assert watch.step().state == "up"
         lab.send_far("v1", 3)
         assert (watch.hooks, watch.packets("rx"), watch.attachment.epoch) == (hooks, 5, epoch)
         with lab.inside(lab.far):
             lab.ip("link set v1 down")
-        assert watch.step().state == "down"  # no carrier
+        until(lambda: watch.step().state == "down", "the missing carrier shows")
 
 
 def test_rename(lab: Lab) -> None:
@@ -52,7 +56,7 @@ def test_rename(lab: Lab) -> None:
         epoch, ifindex = watch.attachment.epoch, watch.now.ifindex
         lab.ip("link set v0 down")
         lab.ip("link set v0 name lan0")
-        lab.ip("link set lan0 up")
+        lab.up("lan0")
         watch.step()
         assert (watch.now.label, watch.now.name, watch.now.ifindex, watch.now.state) == ("v0", "lan0", ifindex, "up")
         assert watch.now.notices == ("v0 is now called lan0: still counted.",)
@@ -113,7 +117,7 @@ def test_made_again_as_something_that_cannot_do_it(lab: Lab) -> None:
     with watching("v0", "native", consent=True) as watch:
         lab.ip("link del v0")
         lab.ip("link add v0 type ifb")
-        lab.ip("link set v0 up")
+        lab.up("v0")
         watch.step()
         assert (watch.now.state, watch.hooks) == ("up", ("rtnetlink", "rtnetlink"))
         assert watch.now.notices[0] == (
@@ -144,13 +148,13 @@ def test_moved_to_another_namespace_and_back(lab: Lab) -> None:
         )
         assert watch.attachment.links is None
         with lab.inside(lab.far):
-            lab.ip("link set v0 up")
+            lab.up("v0")
             lab.send("v1", 4)
         watch.step()
         assert (watch.packets("rx"), watch.attachment.epoch, watch.now.state) == (4, epoch, "moved")
         with lab.inside(lab.far):
             lab.ip(f"link set v0 netns {lab.near_path}")
-        lab.ip("link set v0 up")
+        lab.up("v0")
         watch.step()
         assert (watch.now.state, watch.attachment.epoch) == ("up", epoch)
         assert not watch.now.notices
@@ -244,6 +248,14 @@ def test_accepting_an_offer_that_somebody_else_took(lab: Lab) -> None:
         assert list(Netdev().find("tap0").xdp.values()) == [prog_id]
 
 
+def test_accepting_what_is_not_offered(lab: Lab) -> None:
+    with watching("lo", terminal=True) as watch:
+        epoch = watch.attachment.epoch
+        watch.attachment.accept_offer()
+        assert watch.step().notices == ()
+        assert watch.attachment.epoch == epoch
+
+
 def flood_until(lab: Lab, watch: Watch, hooks: tuple[str, str]) -> None:
     """Keep 4 MB/s or more coming in until the attachment changes."""
 
@@ -281,6 +293,48 @@ def test_retreat_under_load(lab: Lab) -> None:
             time.sleep(0.025)
             watch.step()
         assert watch.hooks == ("xdp native", "tcx")
+
+
+def test_load_over_windows() -> None:
+    load = Load(1_000)
+    assert load.update(0, 500) is None  # nothing to compare with
+    assert load.update(999, 10_000) is None  # inside the window
+    assert load.update(1_000, 1_500) == 8_000 * 1_000_000
+    assert load.update(3_000, 1_500) == 0
+    assert load.update(4_000, 100) is None  # the counter went backwards
+    assert load.update(5_000, 200) == 800 * 1_000_000
+    load.restart()
+    assert load.update(9_000, 300) is None
+
+
+def test_gone_in_the_middle_of_attaching(lab: Lab) -> None:
+    deletions = 1
+
+    def deleting(program: ProgramName, direction: Direction, layer: LinkLayer) -> Counter:
+        nonlocal deletions
+        if deletions and direction == "rx":
+            deletions -= 1
+            lab.ip("link del v0")
+        return Counter(program, direction, layer)
+
+    lab.veth()
+    sentence = r"^v0 went away while bpftop attached to it; start again when it is back\.$"
+    with pytest.raises(BpftopError, match=sentence), watching("v0", make_counter=deleting):
+        pass
+    lab.veth()
+    with watching("v0", make_counter=deleting) as watch:
+        deletions = 1
+        lab.ip("link del v0")
+        lab.veth()
+        watch.step()  # back, and gone again
+        assert (watch.now.state, watch.hooks) == ("gone", ("rtnetlink", "rtnetlink"))
+        assert watch.now.notices == ("v0 is gone; counting goes on when it comes back.",)
+        lab.veth()
+        assert watch.step().state == "up"
+        deletions = 1
+        detach(watch, "rx")
+        assert watch.step().state == "up"  # as it was when this step began
+        assert watch.step().state == "gone"
 
 
 def features(lab: Lab) -> str:

@@ -73,6 +73,7 @@ OTHER = Occupant(42, "native", "xdp_filter", "agent (pid 812)")
         (EMPTY_BOND, AUTO_SCREEN, (TCX,), False, False, False),
         (OLD_NIC, AUTO_SCREEN, (TCX,), False, False, False),
         (LO, AUTO_SCREEN, (TCX,), False, False, False),
+        (LO, NATIVE_YES, FORCED, True, False, False),  # the kernel will say
         (TUN, AUTO_SCREEN, (TCX,), False, False, False),
         (BRIDGE, AUTO, (TCX,), False, False, False),
         (replace(VETH, occupants=(OTHER,)), AUTO_SCREEN, (TCX,), False, False, False),
@@ -93,7 +94,7 @@ def test_plans(facts: Facts, wish: Wish, rx: tuple[Step, ...], forced: bool, ret
 @pytest.mark.parametrize(
     ("facts", "wish", "refusal"),
     [
-        (LO, NATIVE_YES, "Native XDP does not attach to lo: its driver has no native XDP (EOPNOTSUPP); "
+        (LO, NATIVE_WISH, "Native XDP does not attach to lo: its driver has no native XDP (EOPNOTSUPP); "
                          "use --attach auto or --attach generic."),
         (TUN, NATIVE_WISH, "Native XDP does not attach to tun0: its driver (tun) has no native XDP (EOPNOTSUPP); "
                            "use --attach auto or --attach generic."),

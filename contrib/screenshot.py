@@ -1,0 +1,53 @@
+"""Makes docs/screen.svg: the live screen on the demo, after it has run long enough for its trends. Needs root.
+
+    sudo .venv/bin/python contrib/screenshot.py [COLUMNSxLINES] [SECONDS] [FILE]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import bpftop
+from bpftop.collect.live import LiveSource
+from bpftop.demo.lab import Lab
+from bpftop.model.snapshot import Snapshot
+from bpftop.tui.actions import Actions
+from bpftop.tui.app import BpftopApp
+from bpftop.tui.feed import Feed
+from bpftop.tui.themes import find_theme
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+async def picture(feed: Feed, size: tuple[int, int], seconds: float) -> str:
+    """The screen as SVG, after ``seconds``."""
+
+    def save_snapshot(snapshot: Snapshot) -> str:
+        raise NotImplementedError(f"nobody presses a key here (sample {snapshot.seq})")
+
+    theme = find_theme("dark", [Path(bpftop.__file__).parent / "themes"])
+    actions = Actions(save_snapshot=save_snapshot, accept_offer=feed.source.accept_offer)
+    app = BpftopApp(feed, theme=theme, interval_s=1.0, actions=actions)
+    async with app.run_test(size=size) as pilot:
+        await asyncio.sleep(seconds)
+        await pilot.pause()
+        return app.export_screenshot(title="sudo bpftop demo")
+
+
+def main(size: str = "100x30", seconds: str = "130", file: str = "docs/screen.svg") -> None:
+    columns, lines = map(int, size.split("x"))
+    with Lab() as lab:
+        lab.start_traffic()
+        feed = Feed(LiveSource([lab.interface], attach="native", yes=True, interactive=True, netns=lab.netns_path()))
+        feed.start()
+        try:
+            svg = asyncio.run(picture(feed, (columns, lines), float(seconds)))
+        finally:
+            feed.stop()
+    (ROOT / file).write_text(svg)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

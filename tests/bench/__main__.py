@@ -1,0 +1,93 @@
+"""What watching costs on this machine, against the limits that bpftop promises.
+
+``python -m tests.bench`` measures everything, in about three minutes; names of suites choose some. It needs root, and a
+machine that does little else. Exit code 1: a figure is over its limit, or something could not be measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from importlib import import_module
+
+from bpftop.errors import BpftopError
+from tests.bench.figures import Figure, summary, table
+
+SUITES = {
+    "packets": "what counting adds to a packet, in the kernel",
+    "loading": "verified instructions and load time of the programs",
+    "polling": "one tick's reading of the maps; the fold over many CPUs",
+    "screen": "first rates, CPU, memory and terminal bytes of the live screen, beside bare Textual and glances",
+    "headless": "a snapshot, and how long --version takes",
+    "demo": "start of the demo, and what its generator costs",
+}
+"""Suite -> what it measures; each is a module of this package with ``measure(say)``, which yields figures."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    listed = "\n".join(f"  {name:<9} {what}" for name, what in SUITES.items())
+    parser = argparse.ArgumentParser(
+        "python -m tests.bench",
+        description=__doc__,
+        epilog=f"suites:\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("suites", metavar="NAME", nargs="*", help="suites to run (default: all)")
+    parser.add_argument("--json", metavar="FILE", help="write the figures to FILE too (-: instead of the table)")
+    chosen = parser.parse_args(arguments)
+    unknown = [name for name in chosen.suites if name not in SUITES]
+    if unknown:
+        parser.error(f"no suite is called {unknown[0]}; there are {', '.join(SUITES)}")
+    if os.geteuid() != 0:
+        print("bench: loading BPF programs needs root; run it with sudo", file=sys.stderr)
+        return 1
+    try:
+        return _run(chosen.suites or list(SUITES), chosen.json)
+    except BpftopError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(suites: list[str], json_path: str | None) -> int:
+    figures: list[Figure] = []
+    begin = time.monotonic()
+    for name in suites:
+        figures += import_module(f"tests.bench.{name}").measure(_say)
+    if json_path is not None:
+        _write_json(figures, json_path)
+    if json_path != "-":
+        print(f"{_machine_words()}; took {time.monotonic() - begin:.0f} s\n")
+        print(table(figures))
+        print(f"\n{summary(figures)}")
+    return int(any(figure.over for figure in figures))
+
+
+def _say(what: str) -> None:
+    print(f"bench: {what}", file=sys.stderr, flush=True)
+
+
+def _machine_words() -> str:
+    kernel, python = platform.release(), platform.python_version()
+    return f"Linux {kernel}, {os.cpu_count()} CPUs online, Python {python}, load {os.getloadavg()[0]:.1f}"
+
+
+def _write_json(figures: list[Figure], path: str) -> None:
+    document = {
+        "machine": _machine_words(),
+        "taken_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "figures": [figure.as_json() for figure in figures],
+    }
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    if path == "-":
+        sys.stdout.write(text)
+        return
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""How the programs that are compared get started, and what a screen with rates on it looks like."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+CHARACTERS = re.compile(r"(?:\S\s*){80}")
+"""Something is on the screen: 80 characters."""
+
+_RATE = r"(?:[1-9][\d.]*|0\.\d*[1-9]\d*)"
+RATES = re.compile(rf"^RX +{_RATE} ?[kMG]?pps +{_RATE} ?[kMG]?b/s.*^(?:TCP|UDP) +{_RATE} ", re.MULTILINE | re.DOTALL)
+"""Real rates are on the screen: packets and bits of the RX line, and a protocol's packets."""
+
+
+def python(*words: str) -> list[str]:
+    return [sys.executable, *words]
+
+
+def bpftop(*words: str) -> list[str]:
+    """The command as it was installed beside this Python; without one, the package of this checkout."""
+    installed = Path(sys.executable).with_name("bpftop")
+    return [str(installed), *words] if installed.exists() else python("-m", "bpftop.cli", *words)
+
+
+def environment(scratch: str) -> dict[str, str]:
+    """A terminal with all colours, no configuration of anybody's, and byte code in ``scratch``.
+
+    make runs the bench through sudo without writing byte code; a program that is compiled anew at every start would be
+    measured slower than what people have.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "XDG_", "NO_COLOR"))}
+    return {
+        **kept,
+        "TERM": "xterm-256color",
+        "COLORTERM": "truecolor",
+        "LANG": "C.UTF-8",
+        "PYTHONPYCACHEPREFIX": scratch,
+        "XDG_CONFIG_HOME": scratch,
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
