@@ -7,11 +7,11 @@ import os
 import textwrap
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bpftop.cli.options import add_attach, attach_choice
+from bpftop.cli.options import add_attach, add_netns, attach_choice
 from bpftop.export.printable import printable
 
 if TYPE_CHECKING:
@@ -36,12 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--config", metavar="FILE", help="the configuration (default: ~/.config/bpftop/config.yaml)")
     add_attach(parser)
+    add_netns(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.output import opened
     from bpftop.collect.doctor.examination import Examination
     from bpftop.config import directory, load
+    from bpftop.kernel.netns import inside
     from bpftop.model.hooks import Wish
 
     asked = None if arguments.config is None else Path(arguments.config)
@@ -51,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = asked or directory() / "config.yaml"
     with (
         opened(None) as output,
+        inside(arguments.netns) if arguments.netns else nullcontext(),
         closing(Examination(arguments.interface, wish, config=config, loaded=loaded)) as examination,
     ):
         width = max(len(printable(name)) for name in examination.names)

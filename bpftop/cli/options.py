@@ -99,6 +99,10 @@ def add_interfaces(parser: argparse.ArgumentParser, *, required: bool) -> None:
         nargs="+" if required else "*",
         help="the interfaces to watch" if required else "the interfaces to watch (default: that of the default route)",
     )
+    add_netns(parser)
+
+
+def add_netns(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--netns", metavar="NAME|PID", type=_netns, help="the network namespace that the interfaces are in"
     )

@@ -12,7 +12,7 @@ from bpftop.kernel.info import program_info
 from bpftop.kernel.netdev import Device, Netdev
 from bpftop.model.hooks import GENERIC_SWITCHES_OFF, Facts, Occupant
 
-CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_BPF = 12, 21, 39
+CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 12, 21, 38, 39
 
 
 def gather(netdev: Netdev, device: Device, proc: Path = PROC) -> Facts:
@@ -75,9 +75,13 @@ def missing_capabilities(proc: Path = PROC) -> tuple[str, ...]:
     """Which of the capabilities that attaching takes the calling thread lacks."""
     status = (proc / "thread-self" / "status").read_text()
     held = int(re.findall(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)[0], 16)
-    may_bpf = held >> CAP_BPF & 1 or held >> CAP_SYS_ADMIN & 1  # before Linux 5.8 CAP_SYS_ADMIN alone
-    may_attach = held >> CAP_NET_ADMIN & 1
-    return (() if may_bpf else ("CAP_BPF",)) + (() if may_attach else ("CAP_NET_ADMIN",))
+    admin = held >> CAP_SYS_ADMIN & 1  # includes the other two; before Linux 5.8 there was nothing else
+    wanted = {
+        "CAP_BPF": held >> CAP_BPF & 1 or admin,
+        "CAP_PERFMON": held >> CAP_PERFMON & 1 or admin,  # else the verifier refuses to compare packet pointers: EACCES
+        "CAP_NET_ADMIN": held >> CAP_NET_ADMIN & 1,
+    }
+    return tuple(name for name, is_held in wanted.items() if not is_held)
 
 
 def kernel_release() -> tuple[int, int]:

@@ -51,10 +51,6 @@ class Held:
     def close(self) -> None:
         try:
             self.attachment.close()
-        except KernelError as error:
-            # Somebody removed the whole qdisc, and our filter with it.
-            if not (isinstance(self.attachment, Clsact) and error.errno == errno.EINVAL):
-                raise
         finally:
             self.counter.close()
 

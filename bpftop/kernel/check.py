@@ -8,6 +8,7 @@ import os
 from bpftop.errors import BpftopError
 
 ENOTSUPP = 524  # the kernel's own "not supported"; Python and libc have no name for it
+_NAMES = {ENOTSUPP: "ENOTSUPP", errno.EOPNOTSUPP: "EOPNOTSUPP"}  # Python calls the latter ENOTSUP
 
 
 class KernelError(BpftopError):
@@ -22,7 +23,7 @@ class KernelError(BpftopError):
 
 def errno_name(number: int) -> str:
     """``EBUSY`` for 16, ``ENOTSUPP`` for 524, ``errno 600`` for a number without a name."""
-    return "ENOTSUPP" if number == ENOTSUPP else errno.errorcode.get(number, f"errno {number}")
+    return _NAMES.get(number) or errno.errorcode.get(number, f"errno {number}")
 
 
 def errno_words(number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import Any, Literal
 
@@ -58,7 +59,7 @@ class Clsact:
     def __init__(self, prog_fd: int, ifindex: int, direction: Literal["rx", "tx"]) -> None:
         self._hook = _hook(ifindex, direction)
         created = lib.bpf_tc_hook_create(self._hook)
-        if created < 0 and created != -17:  # EEXIST: somebody's clsact is there already, which is fine
+        if created < 0 and created != -errno.EEXIST:  # somebody's clsact is there already, which is fine
             check(created, "create a clsact qdisc")
         opts = _opts()
         opts.prog_fd = prog_fd
@@ -85,7 +86,7 @@ def remove_leftovers(ifindex: int) -> int:
 
 def _detach(hook: Any) -> None:
     rc = lib.bpf_tc_detach(hook, _opts())
-    if rc not in (0, -2, -19):  # ENOENT, ENODEV: gone already
+    if rc not in (0, -errno.ENOENT, -errno.ENODEV, -errno.EINVAL):  # gone already; EINVAL: with the whole qdisc
         check(rc, "detach our clsact filter")
 
 

@@ -297,7 +297,7 @@ def test_without_capabilities(lab: Lab) -> None:
         command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-c", WITHOUT_CAPABILITIES]
         return subprocess.run([*command, name, attach], cwd=ROOT, capture_output=True, text=True)
 
-    missing = "not permitted (EPERM), CAP_BPF and CAP_NET_ADMIN missing"
+    missing = "not permitted (EPERM), CAP_BPF and CAP_PERFMON and CAP_NET_ADMIN missing"
     assert unprivileged("v0", "auto").stdout == (
         f"rtnetlink|rtnetlink|Native XDP does not attach to v0: {missing}; only rtnetlink totals (run it with sudo).\n"
     )
