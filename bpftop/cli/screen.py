@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import re
 import sys
 import threading
@@ -66,6 +67,8 @@ def show(source: Source, settings: Settings, theme: Theme) -> int:
     """
     from bpftop.tui.feed import Feed
 
+    for name in ("COLUMNS", "LINES"):  # Textual believes them before the terminal, and then follows no resize
+        os.environ.pop(name, None)
     feed = Feed(source)
     begun = threading.Event()
     feed.listen(lambda _: begun.set())  # the first sample, or the end: an error

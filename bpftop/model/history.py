@@ -17,7 +17,7 @@ from bpftop.model.sample import Direction, Sample
 from bpftop.model.snapshot import Flow, Snapshot
 
 KEPT_NS = 600 * 10**9
-_BUDGET_BYTES = 3 << 20
+_BUDGET_BYTES = 2 << 20
 
 Row = tuple[str, Direction, str]
 """Interface label, direction, and ``packets``, ``bits``, a protocol number or ``tcp_flags/syn``."""
@@ -39,9 +39,9 @@ class Mark:
 class History:
     """Ten minutes of samples and one series of rates per row.
 
-    All samples but the newest are packed: 3 kB each with 2 CPUs, 19 kB with 512 mostly idle ones, in 0.3 to 0.7 ms.
-    Where that is more than 3 MiB, every second of the older ones is dropped: rates between those that are left are means
-    over a longer time, so they stay right. The series are not thinned.
+    All samples but the newest are packed: 3 kB with 2 CPUs, 19 kB with 512 mostly idle ones; 0.3 to 0.7 ms each.
+    Where that is more than 2 MiB, every second of the older ones is dropped: rates between those that are left are
+    means over a longer time, so they stay right. The series are not thinned.
     """
 
     def __init__(self) -> None:

@@ -34,7 +34,7 @@ def pct(share: float | None) -> str:
     """A share of 1 as whole percent; ``<1 %`` is not zero."""
     if share is None:
         return UNKNOWN
-    if 0 < share < 0.005:
+    if 0 < share <= 0.005:
         return "<1 %"
     return f"{100 * share:.0f} %"
 

@@ -6,8 +6,8 @@ No Textual import: the configuration asks for the ids.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bpftop.errors import BpftopError
@@ -64,8 +64,19 @@ ACTIONS: tuple[Action, ...] = (
     Action("save_screen", "V", "Save the screen as an SVG picture and show its path."),
     Action("accept", "x", "Take up what the last line offers, after a question."),
     Action("clear", "escape", "Leave the help; end the message, the selection, the filter, the pause: one by one."),
+    Action("repaint", "ctrl+l", "Paint the whole screen again, where something else wrote into it."),
     Action("suspend", "ctrl+z", "To the background."),
 )  # fmt: skip
+
+
+def with_keys(chosen: Mapping[str, str]) -> tuple[Action, ...]:
+    """The actions with the keys that a person chose for some; a chosen key is taken from whatever had it."""
+    taken = {key for keys in chosen.values() for key in keys.split(",")}
+    return tuple(
+        replace(a, keys=chosen.get(a.id) or ",".join(key for key in a.keys.split(",") if key not in taken))
+        for a in ACTIONS
+    )
+
 
 ACTION_IDS = tuple(action.id for action in ACTIONS)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bpftop.tui import lean  # noqa: F401
+
+# isort: split
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -20,7 +23,7 @@ from textual.screen import Screen
 from bpftop.errors import BpftopError
 from bpftop.model.rows import flags_to_show
 from bpftop.model.snapshot import Snapshot
-from bpftop.tui.actions import ACTIONS, Actions
+from bpftop.tui.actions import ACTIONS, Actions, with_keys
 from bpftop.tui.commands import COMMANDS, typed
 from bpftop.tui.feed import Feed
 from bpftop.tui.hints import last_lines, offering
@@ -37,11 +40,8 @@ PANES = {"overview": "bpftop.tui.overview", "cpus": "bpftop.tui.cpus", "help": "
 
 
 class Tick(Message, bubble=False):
-    """The newest snapshot, or None: there will be no more. One that waits is replaced by the next."""
-
-    def __init__(self, snapshot: Snapshot | None) -> None:
-        super().__init__()
-        self.snapshot: Final = snapshot
+    """The feed has something newer. It carries nothing and only one waits at a time: behind a terminal that stands still
+    snapshots would pile up."""
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, Tick)
@@ -77,10 +77,11 @@ class BpftopApp(App[None], inherit_bindings=False):
         self.interval_s = interval_s
         self.actions = actions
         self.colours = theme.without_colour() if os.environ.get("NO_COLOR") else theme
-        self.sheet = Sheet(Palette(self.colours))
+        self.sheet = Sheet(Palette(self.colours), self.draw)
         self.flags: frozenset[str] = frozenset()
-        if keys:
-            self.set_keymap(dict(keys))
+        self._tick_waits = False
+        self.chosen = with_keys(keys or {})
+        self.set_keymap({action.id: action.keys for action in self.chosen})
 
     def get_default_screen(self) -> Screen[Any]:
         return Plain(id="_default")
@@ -89,20 +90,24 @@ class BpftopApp(App[None], inherit_bindings=False):
         yield self.sheet
 
     def on_mount(self) -> None:
-        self.feed.listen(lambda snapshot: self.post_message(Tick(snapshot)))
+        self.feed.listen(self._hear)
+        self.app_resume_signal.subscribe(self, self._repaint)  # after ctrl+z the terminal shows something else
 
     def on_unmount(self) -> None:
         self.feed.listen(None)
 
-    def on_resize(self) -> None:
-        self.call_after_refresh(self.draw)
+    def _hear(self, snapshot: Snapshot | None) -> None:
+        """Called in the feed's thread."""
+        if not self._tick_waits:
+            self._tick_waits = True
+            self.post_message(Tick())
 
-    def on_tick(self, event: Tick) -> None:
-        if event.snapshot is not None:
-            self.snapshot = event.snapshot
-        elif self.feed.error is not None:
+    def on_tick(self) -> None:
+        self._tick_waits = False  # first: what comes from now on is told anew
+        if self.feed.error is not None:
             self.exit(return_code=1)
-        else:
+        self.snapshot = self.feed.latest
+        if self.feed.ended:
             self.view = replace(self.view, message="The end: there are no more samples. ← goes back, q quits.")
 
     def on_done(self, event: Done) -> None:
@@ -123,7 +128,7 @@ class BpftopApp(App[None], inherit_bindings=False):
         self.flags = flags_to_show(shown.watched(self.view.label).flow(self.view.direction), self.flags)
         return Frame(
             shown, self.feed.history, self.view, width, height, self.interval_s, self.feed.live,
-            self.snapshot.mono_ns, self.flags,
+            self.snapshot.mono_ns, self.flags, self.chosen,
         )  # fmt: skip
 
     def pane(self) -> ModuleType:
@@ -164,6 +169,9 @@ class BpftopApp(App[None], inherit_bindings=False):
 
     def _quit(self, frame: Frame) -> None:
         self.exit()
+
+    def _repaint(self, _: object) -> None:
+        self.refresh(layout=True)
 
     def _suspend(self, frame: Frame) -> None:
         self.action_suspend_process()

@@ -10,14 +10,17 @@ from bpftop.tui.view import Frame
 
 
 def header(frame: Frame) -> Line:
-    """One line. What fits least goes first: the rarely needed parts of the cost, then the host, then the cost."""
-    right = _right(frame)
-    cost = _cost(frame)
-    for parts in (
-        [_host(frame), _names(frame), _hooks(frame), cost, _reading(frame)],
-        [_host(frame), _names(frame), _hooks(frame), cost],
-        [_host(frame, short=True), _names(frame), _hooks(frame), cost],
-        [_names(frame), _hooks(frame), cost],
+    """One line. Where it is narrow, what is needed least goes first: how maps are read, the interval, the domain of the
+    host, the cost, and the host last."""
+    long, short = _right(frame), _right(frame, every=False)
+    whom, cost = [_names(frame), _hooks(frame)], _cost(frame)
+    for parts, right in (
+        ([_host(frame), *whom, cost, _reading(frame)], long),
+        ([_host(frame), *whom, cost], long),
+        ([_host(frame), *whom, cost], short),
+        ([_host(frame, short=True), *whom, cost], short),
+        ([_host(frame, short=True), *whom], short),
+        (whom, short),
     ):
         left = _spaced(parts)
         if length(left) + length(right) + 1 <= frame.width:
@@ -49,7 +52,7 @@ def notice_line(frame: Frame) -> list[Line]:
 
 
 def _spaced(parts: list[Line]) -> Line:
-    """The parts with two spaces between them, the names right behind the host."""
+    """The parts with two spaces between them."""
     spans: list[Span] = []
     for part in parts:
         if part:
@@ -73,7 +76,13 @@ def _names(frame: Frame) -> Line:
 def _name(interface: Interface) -> str:
     """The label it was asked for by, and its name of now where that is another."""
     label, name = clean(interface.label), clean(interface.name)
-    return f"{interface.netns}/{label}"[-30:] if interface.netns else label if label == name else f"{label} ({name})"
+    return (
+        f"{clean(interface.netns)}/{label}"[-30:]
+        if interface.netns
+        else label
+        if label == name
+        else f"{label} ({name})"
+    )
 
 
 def _hooks(frame: Frame) -> Line:
@@ -101,11 +110,11 @@ def _reading(frame: Frame) -> Line:
     return line((f"{memory}{how}{f'  {poll:>4} µs' if how else ''}", "muted"))
 
 
-def _right(frame: Frame) -> Line:
+def _right(frame: Frame, *, every: bool = True) -> Line:
     clock = time.strftime("%H:%M:%SZ", time.gmtime(frame.shown.wall_ns // 10**9))
-    every = f"{frame.interval_s:.1f} s" if frame.interval_s < 10 else f"{frame.interval_s:.0f} s"
+    interval = f"{frame.interval_s:.1f}" if frame.interval_s < 10 else f"{frame.interval_s:.0f}"
     if frame.view.paused is None:
         word = ("live", "good") if frame.live else ("replay", "notice")
-        return line(clock, (f"  {every} ", "muted"), word)
+        return line(clock, (f"  {interval} s" if every else "", "muted"), " ", word)
     behind = (frame.newest_ns - frame.shown.mono_ns) / 1e9
     return line(clock, (f"  {-behind:.0f} s ", "muted"), ("PAUSED", "notice"))

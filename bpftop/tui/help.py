@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bpftop.model.fields import CPU_FIELDS, HOOK_TERMS, LINE_TERMS, PROTOCOL_FIELDS
-from bpftop.tui.actions import ACTIONS, KEY_NAMES
+from bpftop.tui.actions import KEY_NAMES
 from bpftop.tui.header import header, notices
 from bpftop.tui.line import Line, line, text, wrap
 from bpftop.tui.view import Frame
 
-NAME_WIDTH = 20
+NAME_WIDTH = 23
+DASH = "A dash is no value: not known yet, not readable, or a counter that was reset. It is never zero."
 
 
 def lines(frame: Frame, height: int) -> list[Line]:
-    top = int(frame.view.cursor or 0)
+    top = int(frame.view.cursor)
     return [header(frame), *text_lines(frame)[top : top + height - 1]]
 
 
@@ -37,14 +38,12 @@ def text_lines(frame: Frame) -> list[Line]:
     said = [("!", sentence) for sentence in notices(frame)]
     return [
         *_section("Notices", said, width),
-        *_section("Keys", ((_keys(a.keys), a.help) for a in ACTIONS), width),
+        *_section("Keys", ((_keys(a.keys), a.help) for a in frame.actions), width),
         *_section("The lines above the table", LINE_TERMS.items(), width),
         *_section("Columns of protocols", ((f.title, f.help) for f in PROTOCOL_FIELDS), width),
         *_section("Columns of CPUs", ((f.title, f.help) for f in CPU_FIELDS), width),
         *_section("What a packet and a byte are, by hook", HOOK_TERMS.items(), width),
-        line(
-            ("A dash is no value: not known yet, not readable, or a counter that was reset. It is never zero.", "muted")
-        ),
+        *(line((part, "muted")) for part in wrap(DASH, width)),
     ]
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from bpftop.model.sample import Interface
 from bpftop.model.snapshot import Snapshot, Watched
-from bpftop.tui.actions import ACTIONS
-from bpftop.tui.line import Line, Span, clean, crop, length, line, wrap
+from bpftop.tui.line import Line, clean, crop, length, line, wrap
 from bpftop.tui.view import Frame, View
 
 _LONGER = {"direction": "RX/TX", "copy": "copy", "save_screen": "picture", "wide": "strip"}
@@ -40,17 +39,15 @@ def _offer(frame: Frame, interface: Interface) -> str:
 
 
 def _keys(frame: Frame, room: int) -> Line:
-    """``p pause  m mark ...``: as many as fit ``room``."""
-    if frame.view.pane == "help":
+    """``p pause  m mark ...``: as many as fit ``room``, and how to find the others."""
+    view = frame.view
+    if view.pane == "help":
         return line(("esc", "key"), " back  ", ("j k", "key"), " scroll  ", ("q", "key"), " quit")
-    spans: list[Span] = []
-    for action in ACTIONS:
+    hints: list[tuple[str, str]] = []
+    for action in frame.actions:
         hint = action.hint or (_LONGER.get(action.id, "") if frame.width >= 100 else "")
-        if not hint or action.id == frame.view.pane or (action.id == "wide" and frame.view.pane != "cpus"):
-            continue
-        word = "live" if action.id == "pause" and frame.view.paused else hint
-        more: list[Span] = [(action.first_key, "key"), (f" {word}  ", "muted")]
-        if length(spans) + length(more) > room + 2:  # the two spaces behind the last one may be cut
-            break
-        spans += more
-    return tuple(spans)
+        if hint and action.id != view.pane and (action.id != "wide" or view.pane == "cpus"):
+            hints.append((action.first_key, "live" if action.id == "pause" and view.paused else hint))
+    while len(hints) > 1 and sum(len(key) + len(word) + 3 for key, word in hints) - 2 > room:
+        hints.pop(-1 if hints[-1][1] != "help" else -2)
+    return tuple(span for key, word in hints for span in ((key, "key"), (f" {word}  ", "muted")))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.segment import Segment
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from bpftop.tui.line import Line, fit, text
+from bpftop.tui.line import Line, clean, fit, text
 from bpftop.tui.palette import Palette
 from bpftop.tui.themes import ROLES
 
@@ -19,21 +19,31 @@ MERGE_GAP = 8
 
 
 class Sheet(Widget):
-    """Show it lines; it keeps them, one strip each, and asks for a repaint of the spans that differ."""
+    """Show it lines; it keeps them, one strip each, and asks for a repaint of the spans that differ.
 
-    def __init__(self, palette: Palette) -> None:
+    ``resized`` is called when there is another size to draw for.
+    """
+
+    def __init__(self, palette: Palette, resized: Callable[[], None]) -> None:
         super().__init__()
+        self._resized = resized
         self.styles.width = "100%"
         self.styles.height = "100%"
         self.palette = palette
         self.lines: list[Line] = []
         self._strips: dict[int, Strip] = {}
 
+    def on_resize(self) -> None:
+        self._resized()
+
     def show(self, lines: Sequence[Line]) -> None:
         """Draw these lines, as many as there is room for."""
         width, height = self.size
         blank: Line = ((" " * width, "text"),)
         fitted = [fit(lines[y], width) if y < len(lines) else blank for y in range(height)]
+        for y, fresh in enumerate(fitted):
+            if not all(part.isprintable() for part, _ in fresh):  # names are cleaned where they come in: a second lock
+                fitted[y] = tuple((clean(part), role) for part, role in fresh)
         old, self.lines = self.lines, fitted
         if len(old) != height or (old and sum(len(part) for part, _ in old[0]) != width):
             self._strips.clear()

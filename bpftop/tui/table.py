@@ -78,7 +78,11 @@ def _row(row: RowT, columns: Sequence[tuple[Field[RowT], int]], chosen: bool) ->
         spans.append((f"{' ' * field.gap}{cell}".ljust(width)[:width] if field.left else cell.rjust(width), look))
     if not chosen:
         return tuple(spans)
-    first = spans[0][0]
-    marked_cell = first[:-1] + CURSOR_BEHIND if first.endswith(" ") else CURSOR_BEFORE + first[1:]
-    spans[0] = (marked_cell, spans[0][1])
+    (name, role), (number, number_role) = spans[:2]
+    if name.startswith(" "):
+        spans[0] = (CURSOR_BEFORE + name[1:], role)
+    elif name.endswith(" "):
+        spans[0] = (name[:-1] + CURSOR_BEHIND, role)
+    else:
+        spans[1] = (CURSOR_BEHIND + number[1:], number_role)
     return tuple((text, f"{role}!") for text, role in spans)

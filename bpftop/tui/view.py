@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -11,6 +11,7 @@ from bpftop.model.history import History, Mark
 from bpftop.model.rows import Past
 from bpftop.model.sample import Direction
 from bpftop.model.snapshot import Flow, Snapshot, Watched
+from bpftop.tui.actions import ACTIONS, Action
 
 PaneName = Literal["overview", "cpus", "help"]
 TOTAL = "total"
@@ -50,8 +51,10 @@ class View:
     def opened(self, pane: PaneName) -> View:
         """Another pane; sort order and filter are those of one pane, and the help leaves them alone."""
         back_to = self.back_to if self.pane == "help" else self.pane
-        if pane == "help" or pane == back_to:
-            return replace(self, pane=pane, back_to=back_to, cursor="")
+        if pane == "help":
+            return replace(self, pane=pane, back_to=back_to, cursor="0")  # the line that is on top
+        if pane == back_to:
+            return replace(self, pane=pane, cursor="")
         return replace(self, pane=pane, back_to=back_to, cursor="", sort="", reverse=False, filter="")
 
     def looking_at(self, shown: Snapshot, steps: int) -> View:
@@ -101,7 +104,9 @@ class Frame:
     live: bool = True
     newest_ns: int = 0
     """mono_ns of the newest snapshot; the shown one may be older."""
-    flags: frozenset[str] = field(default_factory=frozenset)
+    flags: frozenset[str] = frozenset()
+    actions: Sequence[Action] = ACTIONS
+    """With the keys that the person chose."""
 
     @cached_property
     def watched(self) -> Watched:

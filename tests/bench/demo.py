@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import WATCHED
 from bpftop.errors import BpftopError
-from tests.bench.figures import Figure
+from tests.bench.figures import Figure, number
 from tests.bench.programs import RATES, bpftop, environment
 from tests.bench.terminal import OnTerminal, cpu_time_s, first_shown
 
@@ -25,11 +25,12 @@ def measure(say: Callable[[str], None]) -> Iterator[Figure]:
     say("start of the demo")
     with TemporaryDirectory(prefix="bpftop-bench-") as scratch:
         shown_s = [_first_rates_s(environment(scratch)) for _ in range(START_ROUNDS + 1)][1:]
-    how = f"median of {START_ROUNDS}, {min(shown_s):.2f} to {max(shown_s):.2f}"
-    yield Figure("demo", "bpftop demo: first rates on screen", median(shown_s), "s", None, how)
+    how = f"median of {START_ROUNDS}, {1000 * min(shown_s):.0f} to {1000 * max(shown_s):.0f}"
+    yield Figure("demo", "bpftop demo: first rates on screen", 1000 * median(shown_s), "ms", None, how)
     labs_s = [_lab_s() for _ in range(LAB_ROUNDS)]
-    how = f"namespaces, cable, first packets; median of {LAB_ROUNDS}, {min(labs_s):.2f} to {max(labs_s):.2f}"
-    yield Figure("demo", "the lab alone", median(labs_s), "s", None, how)
+    spread = f"{1000 * min(labs_s):.0f} to {1000 * max(labs_s):.0f}"
+    how = f"namespaces, cable, first packets; median of {LAB_ROUNDS}, {spread}"
+    yield Figure("demo", "the lab alone", 1000 * median(labs_s), "ms", None, how)
     say("the demo's generator")
     yield _generator()
 
@@ -55,7 +56,7 @@ def _generator() -> Figure:
         elapsed_s = time.perf_counter() - start_s
         cpu_pct = 100 * (sum(map(cpu_time_s, pids)) - cpu_s) / elapsed_s
         per_sec = (_packets(lab) - packets) / elapsed_s
-    how = f"of one core, both processes, over {GENERATOR_S:.0f} s; {per_sec:,.0f} packets/s in both directions"
+    how = f"of one core, both processes, over {GENERATOR_S:.0f} s; {number(round(per_sec))} frames/s, GSO ones as one"
     return Figure("demo", "generator: CPU", cpu_pct, "%", None, how)
 
 

@@ -79,6 +79,8 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 def summary(figures: Iterable[Figure]) -> str:
     """One line: how many figures have a limit, and which are over it."""
     limited = [figure for figure in figures if figure.limit is not None]
+    if not limited:
+        return "no figure with a limit was measured"
     over = [figure.title for figure in limited if figure.over]
     if over:
         return f"{len(over)} of {len(limited)} figures over their limit: {', '.join(over)}"

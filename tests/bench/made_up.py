@@ -9,12 +9,15 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Generator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpftop
-import bpftop.collect.live  # what the real source keeps in memory belongs to what is measured
-from bpftop.model.sample import Key, Sample
+from bpftop.collect.host import OwnCost
+from bpftop.collect.live import LiveSource
+from bpftop.collect.traffic import Counter
+from bpftop.model.sample import Sample
+from tests.bench.drains import both_directions
 from tests.tui.fake import FakeSource
 
 
@@ -23,7 +26,6 @@ class Seasoned(FakeSource):
     """A FakeSource whose first ``past`` ticks come at once, as if it had been running for as long."""
 
     past: int = 0
-    _keys: dict[tuple[str, tuple[Key, ...]], tuple[Key, ...]] = field(default_factory=dict)
 
     def samples(self) -> Generator[Sample, None, None]:
         for tick in range(self.past):
@@ -32,15 +34,6 @@ class Seasoned(FakeSource):
         while not self.closed.wait(max(0.0, begin_s + (tick - self.past) * self.interval_s - time.monotonic())):
             yield self.sample(tick, self._offset_s(tick))
             tick += 1
-
-    def sample(self, tick: int, offset_s: float) -> Sample:
-        """With the same ``keys`` object for as long as the rows stay the same, as a real collector gives them."""
-        made = super().sample(tick, offset_s)
-        readings = {
-            name: replace(reading, keys=self._keys.setdefault((name, reading.keys), reading.keys))
-            for name, reading in made.readings.items()
-        }
-        return replace(made, readings=readings)
 
     def _offset_s(self, tick: int) -> float:
         return 0.1 + (tick - 1) * self.interval_s if tick else 0.0
@@ -64,7 +57,19 @@ def main() -> None:
     from bpftop.tui.themes import find_theme
 
     theme = find_theme("dark", [Path(bpftop.__file__).parent / "themes"])
+    held = _as_live(arguments.cpus)
     show(source, Settings(), theme)
+    del held
+
+
+def _as_live(cpus: int) -> list[object]:
+    """What a live source keeps in memory besides its samples: its code, programs, buffers, and psutil."""
+    own = OwnCost()
+    own.watch_memory()
+    drains = both_directions(cpus)
+    for drain in drains:
+        drain.read()
+    return [LiveSource, own, Counter("count_xdp", "rx"), Counter("count_tc", "tx"), *drains]
 
 
 if __name__ == "__main__":

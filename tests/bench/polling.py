@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import os
 import time
-from array import array
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from statistics import median
 
 from bpftop.collect.traffic import Counter
-from bpftop.kernel._libbpf import ffi
 from bpftop.kernel.map import RowsDrain, possible_cpus
 from bpftop.kernel.object import BpfObject
 from bpftop.kernel.program import Program
-from bpftop.model import protocols
+from tests.bench.drains import COLUMNS, ROWS, MadeUpRows
 from tests.bench.figures import Figure
 from tests.bench.packets import FRAMES
 from tests.bpf.frame import ether, ip4
 
 ROUNDS, COLD_ROUNDS = 400, 60
 PAUSE_S, EVICTING_BYTES = 0.02, 4 << 20
-COLUMNS = 2  # packets, bytes
-ROWS = protocols.MALFORMED + 1
 LIMIT_POLL_US, LIMIT_POLL_CPUS = 150, 2
 FOLD_ROUNDS, FOLD_ROWS, FOLD_CPUS, LIMIT_FOLD_MS = 40, 300, 512, 3
 
@@ -94,22 +90,6 @@ def _lookups() -> Iterator[Figure]:
     yield Figure("polling", "the protocols' map by batch", batch_us, "µs", None, how)
     how = f"{ROWS} calls from a loop in C: {single_us / batch_us:.1f} times the batch"
     yield Figure("polling", "the protocols' map by single lookups", single_us, "µs", None, how)
-
-
-class MadeUpRows(RowsDrain):
-    """Rows that no kernel filled: ``active`` of them hold counts of every CPU."""
-
-    def __init__(self, rows: int, active: int, cpus: int) -> None:
-        super().__init__(-1, rows, COLUMNS, cpus)
-        counts = array("Q", range(1, cpus * COLUMNS + 1))
-        blank = array("Q", bytes(len(counts) * 8))
-        for row in range(rows):
-            block = counts if row * active // rows != (row - 1) * active // rows else blank
-            at = row * len(counts)
-            ffi.buffer(self._values + at, len(counts) * 8)[:] = block.tobytes()
-
-    def _read(self) -> None:
-        """The values stay as they are."""
 
 
 def _fold() -> Iterator[Figure]:

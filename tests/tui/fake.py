@@ -45,9 +45,10 @@ VLANS = {1: 0.05}
 
 @dataclass
 class FakeSource:
-    """Samples that stand still until asked for: one at 0 s, one at 100 ms, then one per ``interval_s``.
+    """Samples at 0 s, at 100 ms, and then every ``interval_s``.
 
-    ``paced`` waits for the clock as a real source does; without it the samples come as fast as they are taken.
+    ``paced`` waits for the clock as a real source does, ``gate`` for each sample to be released; without them samples
+    come as fast as they are taken.
     """
 
     cpus: int = 16
@@ -55,6 +56,7 @@ class FakeSource:
     interval_s: float = 1.0
     paced: bool = False
     count: int | None = None
+    gate: threading.Semaphore | None = None
     epochs: Mapping[int, int] = field(default_factory=dict)  # tick -> epoch that begins there
     accepted: list[str] = field(default_factory=list)
     closed: threading.Event = field(default_factory=threading.Event)
@@ -70,12 +72,18 @@ class FakeSource:
         while not self.closed.is_set() and (self.count is None or tick < self.count):
             if self.paced and self.closed.wait(max(0.0, begin + offset_s - time.monotonic())):
                 return
+            if self.gate is not None:
+                self.gate.acquire()
+                if self.closed.is_set():
+                    return
             yield self.sample(tick, offset_s)
             offset_s = 0.1 if tick == 0 else 0.1 + tick * self.interval_s
             tick += 1
 
     def close(self) -> None:
         self.closed.set()
+        if self.gate is not None:
+            self.gate.release()
 
     def accept_offer(self, label: str) -> None:
         self.accepted.append(label)
@@ -94,7 +102,7 @@ class FakeSource:
                 counted = one.hooks.get(direction, Hook()).hook != "none"
                 scale = (1.0 if direction == "rx" else 0.25) / (index + 1)
                 self._traffic(readings, one, direction, counted, scale, elapsed_s, tick, mono_ns)
-            self._link(readings, one, tick, mono_ns)
+            self._link(readings, one, offset_s, mono_ns)
         if self.paced:
             readings["self"] = self._own(time.process_time_ns(), 84_000 * (tick + 1), mono_ns)
         else:
@@ -153,8 +161,8 @@ class FakeSource:
             return array("Q", [int(value)])
         return array("Q", [int(value * share + (tick ^ cpu) % 3 * 0.3) for cpu, share in enumerate(spread)])
 
-    def _link(self, readings: dict[str, Reading], one: Interface, tick: int, mono_ns: int) -> None:
-        counts = [1_000_000 * tick + 5, 900_000_000 * tick, 250_000 * tick, 180_000_000 * tick, 0, 0, 0, 0]
+    def _link(self, readings: dict[str, Reading], one: Interface, offset_s: float, mono_ns: int) -> None:
+        counts = [int(rate * offset_s) for rate in (1_000_000, 900_000_000, 250_000, 180_000_000, 0, 0, 0, 0)]
         readings[reading_key("links", one.label)] = Reading("links", mono_ns, 0, 0, ((one.label,),), array("Q", counts))
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from bpftop.model.protocols import TCP, UDP
 from bpftop.model.rows import share
-from bpftop.model.sample import CAST_LABELS, FLAG_LABELS, FRAGMENT_LABELS, L3_LABELS, REFLECTION_PORTS, SIZE_LABELS
-from bpftop.model.snapshot import Flow, Traffic
+from bpftop.model.sample import CAST_LABELS, FLAG_LABELS, FRAGMENT_LABELS, L3_LABELS, SIZE_LABELS
+from bpftop.model.snapshot import NOTHING, Flow, Traffic
 from bpftop.model.units import bar, pct, si
 from bpftop.tui.line import Line, beside, fit, line
 from bpftop.tui.view import Frame
@@ -34,37 +35,54 @@ def columns(width: int, left: int) -> int:
 
 
 def breakdown(frame: Frame, blocks: int, height: int) -> list[Line]:
-    """One or two columns of blocks; blocks that do not fit any more are left out as a whole."""
+    """One or two columns of blocks; blocks that do not fit any more are left out as a whole.
+
+    What is always there stands in the first column, what comes with the traffic in the second, so that the first one
+    stays as it is.
+    """
     stacks: list[list[Line]] = [[] for _ in range(blocks)]
-    for block in _blocks(frame.flow, frame.view.direction.upper()):
-        stack = min(stacks, key=len)
-        if block and len(stack) + bool(stack) + len(block) <= height:
-            stack += [(), *block] if stack else block
+    direction = frame.view.direction.upper()
+    for order, found in (
+        (stacks, _lasting(frame.flow, direction)),
+        (stacks[::-1], _seen_blocks(frame.flow, direction)),
+    ):
+        for block in found:
+            stack = next((s for s in order if len(s) + bool(s) + len(block) <= height), None)
+            if block and stack is not None:
+                stack += [(), *block] if stack else block
     drawn = stacks[0]
     for stack in stacks[1:]:
         drawn = beside(drawn, stack, BLOCK, GAP)
     return drawn
 
 
-def _blocks(flow: Flow, direction: str) -> Iterable[list[Line]]:
-    """Sizes, flags and casts always, where they are counted; the others once one of their rows has been seen."""
+def _lasting(flow: Flow, direction: str) -> Iterator[list[Line]]:
+    """Sizes, flags, casts and L3 classes, where they are counted."""
     if "joint" in flow.parts:
         whole = flow.totals
         yield _block(f"{direction} frame sizes", SIZE_LABELS, _along(flow, 2, SIZE_LABELS), whole)
-        tcp = next((row.traffic for row in flow.protocols if row.number == 6), Traffic())
+        tcp = _protocol(flow, TCP)
         yield _block(f"{direction} TCP flags", FLAGS.values(), [flow.part("tcp_flags", f) for f in FLAG_LABELS], tcp)
         yield _block(f"{direction} sent to", CAST_LABELS, _along(flow, 1, CAST_LABELS), whole)
         yield _block(f"{direction} network layer", L3_LABELS, _along(flow, 0, L3_LABELS), whole)
-    fragments = [flow.part("fragments", part) for part in FRAGMENT_LABELS]
-    tags = [flow.part("vlans", count) for count in (1, 2)]
-    ports = {name: flow.part("udp_ports", port) for port, name in PORTS.items() if port in REFLECTION_PORTS}
-    yield _seen(f"{direction} fragments", dict(zip(("first", "later"), fragments, strict=True)), flow.totals)
-    yield _seen(f"{direction} VLAN tags", dict(zip(("one", "two"), tags, strict=True)), flow.totals)
-    udp = next((row.traffic for row in flow.protocols if row.number == 17), Traffic())
+
+
+def _seen_blocks(flow: Flow, direction: str) -> Iterator[list[Line]]:
+    """What a block has once one of its rows has been seen."""
+    tags = {name: flow.part("vlans", count) for count, name in ((1, "one"), (2, "two"))}
+    yield _seen(f"{direction} VLAN tags", tags, flow.totals)
+    fragments = {part: flow.part("fragments", part) for part in FRAGMENT_LABELS}
+    yield _seen(f"{direction} fragments", fragments, flow.totals)
+    ports = {name: flow.part("udp_ports", port) for port, name in PORTS.items()}
+    udp = _protocol(flow, UDP)
     side = "from" if flow.direction == "rx" else "to"
     yield _seen(f"{direction} UDP {side} port", ports, udp)
     types = {_icmp(str(key[0]), int(key[1])): cell for key, cell in sorted(flow.parts.get("icmp_types", {}).items())}
     yield _seen(f"{direction} ICMP types", types, None)
+
+
+def _protocol(flow: Flow, number: int) -> Traffic:
+    return next((row.traffic for row in flow.protocols if row.number == number), NOTHING)
 
 
 def _along(flow: Flow, label: int, names: Sequence[str]) -> list[Traffic]:

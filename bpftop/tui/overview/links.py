@@ -100,5 +100,5 @@ def cpu_line(frame: Frame) -> Line:
     says = f"  {carry:<22}  busiest: CPU {online[busiest]}, {pct(part)}" if part else f"  {carry}"
     strip, each = heat(rates, max(8, min(128, frame.width - 5 - 50)))
     if each > 1:
-        says = f"  {each} a cell{says}"
+        says = f"  {each} CPUs a cell{says}"
     return fit(line(("CPU  ", "muted"), (strip, "trend"), says), frame.width)

@@ -1,0 +1,132 @@
+"""Snapshots of the screen, and an app on a made-up source that ticks when the test says so."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from bpftop.model.sample import Interface
+from bpftop.model.snapshot import Snapshot
+from bpftop.tui.actions import Actions
+from bpftop.tui.app import BpftopApp
+from bpftop.tui.feed import Feed
+from bpftop.tui.themes import Theme, find_theme
+from tests.tui.fake import FakeSource
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+THEMES = Path(__file__).parents[2] / "themes"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-snapshots", action="store_true", help="write tests/tui/snapshots anew: look at the diff")
+
+
+@pytest.fixture
+def same(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """``same(name, text)``: the text is that of the snapshot file."""
+    update = request.config.getoption("--update-snapshots", default=False)
+
+    def compare(name: str, text: str) -> None:
+        path = SNAPSHOTS / name
+        if update:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text + "\n", encoding="utf-8")
+        assert path.exists(), f"no snapshot {name}; make it with: pytest tests/tui --update-snapshots"
+        assert text + "\n" == path.read_text(encoding="utf-8")
+
+    return compare
+
+
+def theme(name: str = "dark") -> Theme:
+    return find_theme(name, [THEMES])
+
+
+@dataclass
+class Stage:
+    """An app under test, with the tick in the test's hand."""
+
+    app: BpftopApp
+    pilot: Pilot[None]
+    source: FakeSource
+    feed: Feed
+    saved: list[Snapshot] = field(default_factory=list)
+
+    async def tick(self, count: int = 1) -> None:
+        """``count`` more samples, each on the screen before the next one comes."""
+        for _ in range(count):
+            await self.flood(1)
+
+    async def flood(self, count: int) -> None:
+        """``count`` more samples as fast as they come; the last one is on the screen afterwards."""
+        assert self.source.gate is not None
+        wanted = (self.feed.latest.seq if self.feed.latest else -1) + count
+        self.source.gate.release(count)
+        end = time.monotonic() + 20
+        while (self.feed.latest.seq if self.feed.latest else -1) < wanted:
+            assert time.monotonic() < end, "the sample did not come"
+            assert self.feed.error is None, self.feed.error
+            await asyncio.sleep(0.001)
+        await self.pilot.pause()
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    def text(self) -> str:
+        return self.app.sheet.text()
+
+    def line(self, number: int) -> str:
+        return self.text().splitlines()[number]
+
+    def row(self, begin: str) -> str:
+        """The line that begins with this text."""
+        return next(line for line in self.text().splitlines() if line.startswith(begin))
+
+
+Scenario = Callable[[Stage], Awaitable[None]]
+
+
+def perform(
+    scenario: Scenario,
+    *,
+    size: tuple[int, int] = (80, 24),
+    cpus: int = 16,
+    interfaces: Sequence[Interface] = (),
+    ticks: int = 70,
+    live: bool = True,
+    app_class: type[BpftopApp] = BpftopApp,
+    theme_name: str = "dark",
+    **more: Any,
+) -> None:
+    """Run a scenario on an app whose feed has taken ``ticks`` samples."""
+
+    async def run() -> None:
+        source = FakeSource(cpus, interfaces, gate=threading.Semaphore(0))
+        feed = Feed(source, live=live)
+        saved: list[Snapshot] = []
+
+        def save(snapshot: Snapshot) -> str:
+            saved.append(snapshot)
+            return "/somewhere/bpftop-web-17.json"
+
+        actions = Actions(save_snapshot=save, accept_offer=source.accept_offer, **more.pop("actions", {}))
+        app = app_class(feed, theme=theme(theme_name), interval_s=1.0, actions=actions, **more)
+        feed.start()
+        try:
+            async with app.run_test(size=size) as pilot:
+                stage = Stage(app, pilot, source, feed, saved)
+                if ticks:
+                    await stage.flood(ticks)
+                await scenario(stage)
+        finally:
+            feed.stop()
+
+    asyncio.run(run())

@@ -1,0 +1,126 @@
+"""Themes: the shipped ones, what can be wrong in a file, and screens without colour."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bpftop.errors import UsageError
+from bpftop.tui.palette import Palette
+from bpftop.tui.themes import BOLD, ROLES, TERMINAL_COLOURS, Theme, find_theme, read_theme
+from tests.tui.conftest import THEMES, Stage, perform, theme
+
+
+@pytest.mark.parametrize("name", ["dark", "light", "ansi16"])
+def test_shipped_themes_say_what_yaml_says(name: str) -> None:
+    path = THEMES / f"{name}.yaml"
+    assert read_theme(path).colours == yaml.safe_load(path.read_text())
+    assert set(theme(name).colours) == set(ROLES)
+
+
+def test_shipped_themes_are_read_without_yaml() -> None:
+    program = (
+        "import sys; from pathlib import Path; from bpftop.tui.themes import read_theme\n"
+        f"[read_theme(path) for path in Path({str(THEMES)!r}).glob('*.yaml')]\n"
+        "print({'yaml', 'rich', 'textual'} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_ansi16_uses_the_sixteen_colours_of_the_terminal_alone() -> None:
+    assert set(theme("ansi16").colours.values()) <= set(TERMINAL_COLOURS)
+    palette = Palette(theme("ansi16"))
+    for role in ROLES:
+        for style in (palette.style(role), palette.style(f"{role}!")):
+            assert style.color is not None
+            assert style.color.triplet is None
+            assert style.color.is_default or style.color.is_system_defined
+
+
+def luminance(colour: str) -> float:
+    """WCAG 2 relative luminance."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("name", ["dark", "light"])
+@pytest.mark.parametrize("role", [role for role in ROLES if role not in ("background", "cursor")])
+def test_text_can_be_read_on_its_ground(name: str, role: str) -> None:
+    """WCAG 2 asks for 4.5; bars and trends are shapes: 3."""
+    colours = theme(name).colours
+    for ground in ("background", "cursor"):
+        light, dark = sorted((luminance(colours[role]), luminance(colours[ground])), reverse=True)
+        wanted = 3.0 if role in ("bar", "trend") or ground == "cursor" else 4.5
+        assert (light + 0.05) / (dark + 0.05) >= wanted, (ground, colours[role])
+
+
+def written(tmp_path: Path, content: str) -> Path:
+    path = tmp_path / "mine.yaml"
+    path.write_text(content)
+    return path
+
+
+WHOLE = "".join(f"{role}: default\n" for role in ROLES)
+
+
+def test_a_theme_with_all_of_yaml_in_it(tmp_path: Path) -> None:
+    flow = "{" + ", ".join(f"{role}: 'red'" for role in ROLES) + "}"
+    assert set(read_theme(written(tmp_path, flow)).colours.values()) == {"red"}
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (WHOLE + "colour: red\n", "'colour' is no role; the roles are background, cursor, "),
+        (WHOLE.replace("bar: default", "bar: mauve"), "bar: 'mauve' is no colour; write \"#rrggbb\""),
+        (WHOLE.replace("bar: default", "bar: #ff0000"), "bar: None is no colour"),  # unquoted, a comment to YAML
+        (WHOLE.replace("bar: default\n", ""), "no colour for bar"),
+        ("- a list\n", "a theme is a list of `role: colour` lines"),
+        ("bar: [red\n", "line 2: not YAML: "),
+        ("bar: \x01\n", "not YAML"),
+    ],
+)
+def test_a_bad_theme_is_one_sentence_with_file_and_field(tmp_path: Path, content: str, sentence: str) -> None:
+    path = written(tmp_path, content)
+    with pytest.raises(UsageError) as caught:
+        read_theme(path)
+    assert str(caught.value).startswith(str(path))
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_such_theme_offers_those_there_are(tmp_path: Path) -> None:
+    written(tmp_path, WHOLE)
+    assert find_theme("mine", [THEMES, tmp_path]).name == "mine"
+    with pytest.raises(UsageError, match="no theme 'drak'; there is ansi16, dark, light, mine"):
+        find_theme("drak", [THEMES, tmp_path])
+    with pytest.raises(UsageError, match="cannot read the theme"):
+        read_theme(tmp_path)
+
+
+def test_no_color_leaves_no_colour_and_the_same_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = []
+
+    async def scenario(stage: Stage) -> None:
+        await stage.press("j")
+        texts.append(stage.text())
+        styles = {style for y in range(24) for _, style, _ in stage.app.sheet.render_line(y)}
+        if stage.app.colours.colours["bar"] == "default":
+            assert all(s and s.color and s.color.is_default and s.bgcolor and s.bgcolor.is_default for s in styles)
+            assert any(s and s.reverse for s in styles)  # the cursor
+            assert any(s and s.bold for s in styles)
+
+    perform(scenario)
+    monkeypatch.setenv("NO_COLOR", "1")
+    perform(scenario)
+    assert texts[0] == texts[1]
+
+
+def test_every_role_that_is_bold_is_one() -> None:
+    assert set(ROLES) >= BOLD
+    assert isinstance(Theme.from_mapping("x", dict.fromkeys(ROLES, "default"), "here"), Theme)
