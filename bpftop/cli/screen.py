@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import re
 import sys
@@ -75,6 +74,8 @@ def show(source: Source, settings: Settings, theme: Theme) -> int:
     feed.start()
     try:
         app = _app(feed, settings, theme)
+        import asyncio  # not before the app: bpftop.tui.lean imports it without TLS, which saves 4 MiB
+
         with signals.interruptible():
             begun.wait(FIRST_SAMPLE_TIMEOUT_S)
         if feed.error is None:
@@ -100,6 +101,8 @@ async def _run(app: BpftopApp) -> None:
 
     Raises what the app failed with. Textual 8 has no public way to this: it would print a traceback and return.
     """
+    import asyncio
+
     loop = asyncio.get_running_loop()
     for number in signals.wanted():
         loop.add_signal_handler(number, app.exit)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import mmap
 from array import array
+from typing import Any
 
 from bpftop.collect.traffic import BREAKDOWN_CELLS
 from bpftop.kernel._libbpf import ffi
-from bpftop.kernel.map import CellsDrain, RowsDrain
+from bpftop.kernel.map import CellsDrain, RowsDrain, _room
 from bpftop.model import protocols
 
 COLUMNS = 2  # packets, bytes
@@ -19,27 +21,40 @@ class MadeUpRows(RowsDrain):
     def __init__(self, rows: int, active: int, cpus: int) -> None:
         super().__init__(-1, rows, COLUMNS, cpus)
         counts = array("Q", range(1, cpus * COLUMNS + 1)).tobytes()
+        self._made_up = ffi.new("uint64_t[]", rows * cpus * COLUMNS)
         for row in range(rows):
             counted = row * active // rows != (row - 1) * active // rows
-            ffi.buffer(self._values + row * cpus * COLUMNS, len(counts))[:] = counts if counted else bytes(len(counts))
+            ffi.buffer(self._made_up + row * cpus * COLUMNS, len(counts))[:] = counts if counted else bytes(len(counts))
 
-    def _read(self) -> None:
-        """The values stay as they are."""
-
-
-class MadeUpCells(CellsDrain):
-    """A breakdown that counted nothing on any CPU, but was read as a whole."""
-
-    def __init__(self, cpus: int) -> None:
-        super().__init__(-1, len(BREAKDOWN_CELLS), COLUMNS, cpus)
-        row = bytes(len(BREAKDOWN_CELLS) * COLUMNS * 8)
-        for cpu in range(cpus):
-            ffi.buffer(self._values + cpu * len(BREAKDOWN_CELLS) * COLUMNS, len(row))[:] = row
-
-    def _read(self) -> None:
-        """The values stay as they are."""
+    def _read(self) -> Any:
+        return self._made_up
 
 
-def both_directions(cpus: int) -> list[MadeUpRows | MadeUpCells]:
+class IdleRows(RowsDrain):
+    """Rows that counted nothing, read into the place where all maps are read to."""
+
+    def _read(self) -> Any:
+        return _written(self._rows * self._row_bytes)
+
+
+class IdleCells(CellsDrain):
+    """The same for a breakdown."""
+
+    def _read(self) -> Any:
+        return _written(self._row_bytes)
+
+
+def _written(size_bytes: int) -> Any:
+    """Every page is written, as the kernel does it."""
+    values = _room.values(size_bytes)
+    for at in range(0, size_bytes, mmap.PAGESIZE):
+        values[at // 8] = 0
+    return values
+
+
+def both_directions(cpus: int) -> list[IdleRows | IdleCells]:
     """What the counters of one interface keep in memory between two reads on a machine with so many CPUs."""
-    return [drain for _ in ("rx", "tx") for drain in (MadeUpRows(ROWS, 15, cpus), MadeUpCells(cpus))]
+    drains: list[IdleRows | IdleCells] = []
+    for _ in ("rx", "tx"):
+        drains += [IdleRows(-1, ROWS, COLUMNS, cpus), IdleCells(-1, len(BREAKDOWN_CELLS), COLUMNS, cpus)]
+    return drains
