@@ -1,6 +1,6 @@
 """Makes docs/screen.svg: the live screen on the demo, after it has run long enough for its trends. Needs root.
 
-    sudo .venv/bin/python contrib/screenshot.py [COLUMNSxLINES] [SECONDS] [FILE]
+sudo .venv/bin/python contrib/screenshot.py [COLUMNSxLINES] [SECONDS] [FILE]
 """
 
 from __future__ import annotations

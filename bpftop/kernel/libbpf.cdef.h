@@ -108,3 +108,131 @@ uint32_t bpftop_fold_rows(const uint64_t *values, uint32_t rows, uint32_t cpus, 
 uint32_t bpftop_fold_cells(const uint64_t *values, uint32_t cells, uint32_t cpus, uint32_t columns, uint64_t *out, uint32_t *active);
 
 const char *libbpf_version_string(void);
+
+/* Map profiling: bpftop/kernel/maps.py and loops.py. */
+struct bpf_map *bpf_object__find_map_by_name(const struct bpf_object *object, const char *name);
+int bpf_map__reuse_fd(struct bpf_map *map, int fd);
+int bpf_map_delete_elem(int fd, const void *key);
+int bpf_map_get_next_id(uint32_t start_id, uint32_t *next_id);
+
+/* maps.c */
+int bpftop_create_map(uint32_t type, const char *name, uint32_t key_bytes, uint32_t value_bytes, uint32_t max_entries, uint32_t flags);
+int bpftop_map_by_id(uint32_t id);
+int bpftop_map_by_path(const char *path);
+uint32_t bpftop_walk_keys(int fd, uint32_t key_bytes, uint32_t most, uint32_t kept, unsigned char *keys, uint64_t limit_ns,
+			   const int *stop, int *rc);
+
+/* loop_clock.c */
+struct bpftop_times {
+	uint64_t counts[...];
+	uint64_t ticks;
+	uint64_t entries;
+	uint64_t max_ticks;
+};
+uint64_t bpftop_clock_ticks(void);
+uint64_t bpftop_clock_step_ns(void);
+
+/* loop_model.c */
+struct bpftop_subject {
+	int fd;
+	uint32_t keys_kind;
+	uint32_t key_bytes;
+	uint32_t value_bytes;
+	uint32_t slot_bytes;
+	uint32_t slots;
+	uint32_t population;
+	uint32_t universe;
+	uint32_t may_miss;
+	uint32_t table_mask;
+	uint64_t seed;
+	unsigned char *keys;
+	uint64_t *written;
+	uint32_t *table;
+	int *stop;
+};
+struct bpftop_fault {
+	int errno_;
+	uint32_t key;
+	uint32_t slot;
+	uint32_t offset;
+	uint64_t expected;
+	uint64_t found;
+	const char *doing;
+};
+uint32_t bpftop_make_keys(struct bpftop_subject *subject, uint32_t given);
+int bpftop_order(uint32_t order, uint64_t seed, uint32_t first, uint32_t count, uint32_t steps, uint32_t *out);
+uint32_t bpftop_fill(const struct bpftop_subject *subject, uint32_t first, uint32_t count, uint32_t generation, int again,
+		     struct bpftop_fault *fault);
+uint32_t bpftop_verify(const struct bpftop_subject *subject, const uint64_t *own, const uint32_t *cpus, uint32_t threads,
+		       uint64_t *missed, struct bpftop_fault *fault);
+
+/* loops.c */
+struct bpftop_loop {
+	uint32_t operation;
+	uint32_t batch;
+	uint32_t batch_limit;
+	uint32_t generation;
+	uint32_t steady;
+	uint32_t steps;
+	uint32_t position;
+	uint32_t window;
+	uint32_t absent;
+	uint32_t under_way;
+	uint32_t pass;
+	unsigned char *cursor;
+	const uint32_t *order;
+	uint64_t clock_ticks;
+	uint64_t run_ns;
+	int *waiting;
+	struct bpftop_times times;
+	uint64_t checked;
+	uint64_t missed;
+	uint64_t singles;
+	struct bpftop_fault fault;
+};
+void bpftop_run_loop(const struct bpftop_subject *subject, struct bpftop_loop *loop);
+uint64_t bpftop_tight_loop(const struct bpftop_subject *subject, uint32_t operation, uint32_t batch, const struct bpftop_loop *loop,
+			   uint32_t entries);
+
+/* loops_inside.c */
+struct bpftop_inside {
+	int program;
+	int undo;
+	uint32_t region;
+	uint32_t each;
+	uint32_t cpu;
+	uint32_t value_mask;
+	uint64_t base_ticks;
+	uint64_t *own;
+};
+int bpftop_write_steps(const struct bpftop_subject *subject, const struct bpftop_loop *loop, const struct bpftop_inside *inside,
+		       int steps_fd, uint32_t steps_in_map);
+int bpftop_write_values(const struct bpftop_subject *subject, uint32_t generation, uint32_t value_mask, int values_fd);
+int64_t bpftop_base_ticks(int program, uint32_t first, uint32_t steps);
+void bpftop_run_inside(const struct bpftop_subject *subject, struct bpftop_loop *loop, struct bpftop_inside *inside);
+
+/* The bench: other people's objects, and contend.c. */
+const char *bpf_program__section_name(const struct bpf_program *program);
+int bpf_program__type(const struct bpf_program *program);
+const char *libbpf_bpf_prog_type_str(int type);
+struct bpf_map *bpf_object__next_map(const struct bpf_object *object, const struct bpf_map *map);
+int bpf_map__set_pin_path(struct bpf_map *map, const char *path);
+
+struct bpftop_contender {
+	int prog_fd;
+	void *packet;
+	uint32_t packet_bytes;
+	void *context;
+	uint32_t context_bytes;
+	uint32_t repeat;
+	uint32_t calls;
+	void *number;
+};
+struct bpftop_turn {
+	uint64_t begin_ns, end_ns;
+	uint64_t cpu_ns;
+	uint32_t retval;
+	uint32_t duration_ns;
+};
+int bpftop_contend(const struct bpftop_contender *contender, uint64_t until_ns, const int *stop,
+		   struct bpftop_turn *turns, uint32_t room);

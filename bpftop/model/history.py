@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import pickle
-import zlib
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
@@ -13,11 +11,12 @@ from itertools import pairwise
 
 from bpftop.model.cpu_trends import CpuTrends
 from bpftop.model.derive import snapshot
+from bpftop.model.packed import Packed, Packer, unpack
 from bpftop.model.sample import Direction, Sample
 from bpftop.model.snapshot import Flow, Snapshot
 
 KEPT_NS = 600 * 10**9
-_BUDGET_BYTES = 2 << 20
+_BUDGET_BYTES = 3 << 19
 
 Row = tuple[str, Direction, str]
 """Interface label, direction, and ``packets``, ``bits``, a protocol number or ``tcp_flags/syn``."""
@@ -39,15 +38,15 @@ class Mark:
 class History:
     """Ten minutes of samples and one series of rates per row.
 
-    All samples but the newest are packed: 3 kB with 2 CPUs, 19 kB with 512 mostly idle ones; 0.3 to 0.7 ms each.
-    Where that is more than 2 MiB, every second of the older ones is dropped: rates between those that are left are
-    means over a longer time, so they stay right. The series are not thinned.
+    All samples but the newest are packed. Where that is more than 1.5 MiB, every second of the older ones is dropped:
+    rates between those that are left are means over a longer time, so they stay right. The series are not thinned.
     """
 
     def __init__(self) -> None:
         self.cpu_trends = CpuTrends(KEPT_NS)
         self._newest: Sample | None = None
-        self._packed: list[bytes] = []
+        self._packer = Packer()
+        self._packed: list[Packed] = []
         self._packed_ns: list[int] = []
         self._times = array("q")
         self._series: dict[Row, array[float]] = {}
@@ -58,7 +57,7 @@ class History:
         before, self._newest = self._newest, sample
         latest = snapshot(before, sample)
         if before is not None:
-            self._packed.append(_pack(before))
+            self._packed.append(self._packer.pack(before))
             self._packed_ns.append(before.mono_ns)
         self.cpu_trends.push(sample)
         self._extend(latest)
@@ -75,7 +74,7 @@ class History:
         index = range(len(self))[index]
         if index == len(self._packed) and self._newest is not None:
             return self._newest
-        return _unpack(self._packed[index])
+        return unpack(self._packed[index])
 
     def at(self, index: int) -> Snapshot:
         """The snapshot of a sample as it was shown then. Raises IndexError."""
@@ -171,21 +170,9 @@ class History:
                 del series[:gone]
         old = bisect_left(self._packed_ns, oldest_ns)
         del self._packed[:old], self._packed_ns[:old]
-        if sum(map(len, self._packed)) > _BUDGET_BYTES:
+        if sum(len(packed.content) for packed in self._packed) > _BUDGET_BYTES:
             older = len(self._packed) // 2
             del self._packed[1:older:2], self._packed_ns[1:older:2]
-
-
-def _pack(sample: Sample) -> bytes:
-    for reading in sample.readings.values():
-        for derived in ("totals", "cpu_totals"):  # worked out again where the person scrolls back to it
-            reading.__dict__.pop(derived, None)
-    return zlib.compress(pickle.dumps(sample, 5), 1)
-
-
-def _unpack(packed: bytes) -> Sample:
-    sample: Sample = pickle.loads(zlib.decompress(packed))
-    return sample
 
 
 def _rates(flow: Flow) -> list[tuple[str, float | None]]:

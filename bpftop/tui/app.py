@@ -40,8 +40,8 @@ PANES = {"overview": "bpftop.tui.overview", "cpus": "bpftop.tui.cpus", "help": "
 
 
 class Tick(Message, bubble=False):
-    """The feed has something newer. It carries nothing and only one waits at a time: behind a terminal that stands still
-    snapshots would pile up."""
+    """The feed has something newer. It carries nothing, and only one waits at a time: behind a terminal that stands
+    still snapshots would pile up."""
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, Tick)

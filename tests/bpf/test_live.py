@@ -41,6 +41,7 @@ def lab() -> Iterator[Lab]:
 def mixed_frames() -> list[bytes]:
     """One of each kind that the screen tells apart, in several sizes."""
     ether: Layers = Ether(src=GENERATOR.mac, dst=WATCHED.mac)
+    to_all: Layers = Ether(src=GENERATOR.mac, dst="ff:ff:ff:ff:ff:ff")
     ip4: Layers
     ip6: Layers
     ip4, ip6 = IP(src="198.18.9.1", dst="198.18.9.2"), IPv6(src="fd00::9", dst="fd00::a")
@@ -54,7 +55,7 @@ def mixed_frames() -> list[bytes]:
         ether / ip6 / TCP(sport=1, dport=9, flags="R"),
         ether / ip6 / ICMPv6EchoRequest() / bytes(100),
         ether / Dot1Q(vlan=7) / ip4 / UDP(sport=1900, dport=1) / bytes(300),
-        Ether(src=GENERATOR.mac, dst="ff:ff:ff:ff:ff:ff") / ARP() / bytes(18),
+        to_all / ARP() / bytes(18),
         ether / ip4 / bytes(20),
     ]
     return [bytes(packet) for packet in packets]

@@ -101,8 +101,7 @@ def test_csv_has_a_row_per_contestant() -> None:
 
 @pytest.mark.bpf
 def test_own_programs_side_by_side() -> None:
-    words = ("--object", COUNTER, object_path("noop"), "--program", "noop_xdp")
-    done = bpftop("bench", *words)
+    done = bpftop("bench", "--object", COUNTER, object_path("noop"), "--program", "noop_xdp")
     assert "has no program noop_xdp; it has count_xdp, count_xdp_frags, count_tc" in done.stderr
     words = ("--object", COUNTER, object_path("bench_own"), "--program", "count_xdp", "--repeat", "1000")
     document = valid(bpftop("bench", *words, "--packet", "00" * 60, "--format", "json").stdout)

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* A map operation many times within one program run, for BPF_PROG_TEST_RUN; attached nowhere. All three maps are made by user
+ * space and put in the place of these before loading, so sizes and types here say nothing. */
+#include <stdbool.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "profile_maps.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__uint(key_size, 4);
+	__uint(value_size, 8);
+} subject SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, 4);
+	__uint(value_size, sizeof(struct profile_step) + 8);
+} steps SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, 4);
+	__uint(value_size, 8);
+} values SEC(".maps");
+
+const volatile __u32 value_bytes = 8; /* of the subject */
+
+static __always_inline struct profile_run *run_of(struct xdp_md *ctx)
+{
+	struct profile_run *run = (void *)(long)ctx->data;
+
+	return (void *)(run + 1) > (void *)(long)ctx->data_end ? NULL : run;
+}
+
+/* What a lookup is good for is the value: touch it. The verifier knows value_bytes and keeps one of the four. */
+static __always_inline __u64 first_bytes(const void *value)
+{
+	if (value_bytes >= 8)
+		return *(volatile const __u64 *)value;
+	if (value_bytes >= 4)
+		return *(volatile const __u32 *)value;
+	if (value_bytes >= 2)
+		return *(volatile const __u16 *)value;
+	return *(volatile const __u8 *)value;
+}
+
+/* The loop around an operation; `step` is the operation's entry. */
+#define FOR_EACH_STEP(run, step)                                                                              \
+	for (__u32 i = 0, at = (run)->first, end = (run)->steps; i < PROFILE_STEPS_MAX && i < end; i++, at++) \
+		if ((step = bpf_map_lookup_elem(&steps, &at)))
+
+SEC("xdp")
+int profile_nothing(struct xdp_md *ctx)
+{
+	struct profile_run *run = run_of(ctx);
+	const struct profile_step *step;
+	__u32 wrong = 0;
+
+	if (!run)
+		return XDP_ABORTED;
+	FOR_EACH_STEP(run, step)
+		wrong += first_bytes(step->key) != step->expected;
+	run->wrong = wrong;
+	return XDP_PASS;
+}
+
+SEC("xdp")
+int profile_lookup(struct xdp_md *ctx)
+{
+	struct profile_run *run = run_of(ctx);
+	const struct profile_step *step;
+	__u32 wrong = 0, missed = 0;
+
+	if (!run)
+		return XDP_ABORTED;
+	FOR_EACH_STEP(run, step) {
+		const void *value = bpf_map_lookup_elem(&subject, step->key);
+
+		if (value)
+			wrong += first_bytes(value) != step->expected;
+		else
+			missed++;
+	}
+	run->wrong = wrong;
+	run->missed = missed;
+	return XDP_PASS;
+}
+
+/* What an update needs besides the update: the value. */
+SEC("xdp")
+int profile_no_update(struct xdp_md *ctx)
+{
+	struct profile_run *run = run_of(ctx);
+	const struct profile_step *step;
+	__u32 wrong = 0;
+
+	if (!run)
+		return XDP_ABORTED;
+	FOR_EACH_STEP(run, step) {
+		__u32 at = step->value;
+		const void *value = bpf_map_lookup_elem(&values, &at);
+
+		if (value)
+			wrong += first_bytes(step->key) != (__u64)(unsigned long)value;
+	}
+	run->wrong = wrong;
+	return XDP_PASS;
+}
+
+SEC("xdp")
+int profile_update(struct xdp_md *ctx)
+{
+	struct profile_run *run = run_of(ctx);
+	const struct profile_step *step;
+	__u32 failed = 0, flags;
+	int rc = 0;
+
+	if (!run)
+		return XDP_ABORTED;
+	flags = run->flags;
+	FOR_EACH_STEP(run, step) {
+		__u32 at = step->value;
+		const void *value = bpf_map_lookup_elem(&values, &at);
+		long outcome = value ? bpf_map_update_elem(&subject, step->key, value, flags) : -1;
+
+		if (outcome) {
+			failed++;
+			rc = outcome;
+		}
+	}
+	run->failed = failed;
+	run->rc = rc;
+	return XDP_PASS;
+}
+
+SEC("xdp")
+int profile_delete(struct xdp_md *ctx)
+{
+	struct profile_run *run = run_of(ctx);
+	const struct profile_step *step;
+	__u32 failed = 0;
+	int rc = 0;
+
+	if (!run)
+		return XDP_ABORTED;
+	FOR_EACH_STEP(run, step) {
+		long outcome = bpf_map_delete_elem(&subject, step->key);
+
+		if (outcome) {
+			failed++;
+			rc = outcome;
+		}
+	}
+	run->failed = failed;
+	run->rc = rc;
+	return XDP_PASS;
+}
+
+struct walk {
+	__u64 sum;
+	__u32 left;
+};
+
+static long visit(void *map, const void *key, void *value, struct walk *walk)
+{
+	walk->sum += first_bytes(value);
+	return --walk->left == 0; /* 1 ends it */
+}
+
+SEC("xdp")
+int profile_walk(struct xdp_md *ctx)
+{
+	struct profile_run *run = run_of(ctx);
+	struct walk walk = {};
+
+	if (!run)
+		return XDP_ABORTED;
+	walk.left = run->steps;
+	run->done = bpf_for_each_map_elem(&subject, visit, &walk, 0);
+	run->sum = walk.sum;
+	return XDP_PASS;
+}

@@ -1,0 +1,234 @@
+"""``bpftop profile``: what map operations cost on this machine, on scratch maps that are filled and thrown away."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib import import_module
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, TypeVar
+
+from bpftop.cli.options import add_format, add_output
+from bpftop.cli.output import complain, opened
+from bpftop.cli.signals import Ended, ending_signals, interruptible
+from bpftop.errors import BpftopError, UsageError
+
+if TYPE_CHECKING:
+    from bpftop.export.profile_document import Report
+    from bpftop.profile.maps import MapProfile
+    from bpftop.profile.plan import Plan, Wish
+    from bpftop.profile.results import Profile
+
+T = TypeVar("T")
+
+FORMATS: Mapping[str, tuple[str, str]] = {
+    "table": ("bpftop.export.profile_text", "table"),
+    "json": ("bpftop.export.profile_document", "json_text"),
+    "csv": ("bpftop.export.profile_document", "csv_text"),
+}
+"""Format -> the module and its function that makes the text of a report."""
+
+# Written out here, because to import them takes longer than to print the help; a test compares.
+TYPES = "array, percpu_array, hash, hash_no_prealloc, percpu_hash, lru_hash, lru_percpu_hash, lpm_trie"
+OPERATIONS = (
+    "lookup, update_existing, update_new, delete, get_next_key, lookup_batch, update_batch, delete_batch, "
+    "lookup_and_delete_batch"
+)
+ACCESSES = "sequential, uniform, zipf"
+
+_OF_A_MAP = ("type", "entries", "key_size", "value_size", "fill")
+
+ABOUT = """\
+Several values behind a comma are all measured, in all combinations. Each
+operation is timed call by call from user space, and as a loop in a BPF program
+under BPF_PROG_TEST_RUN, which is attached nowhere. Every value that is read is
+compared with what was written; a wrong one ends the run with exit code 1.
+
+A batch lookup walks the map in its own order and ignores what keys one gives
+it; so does get_next_key. MAP is only ever read: its geometry is copied, its
+entries are counted, and up to 4096 of its keys are used in the scratch map.
+The figures are kept and shown beside those of the next run."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = f"{parser.description}\n\n{ABOUT}"
+    parser.add_argument("map", metavar="MAP", nargs="?", help="id, name or pinned path of a map of this system to copy")
+    axes = parser.add_argument_group("what to measure (LIST: values with commas between them)")
+    _add_list(axes, "--type", str, f"map types (default: all of {TYPES})")
+    _add_list(axes, "--operation", str, f"operations (default: all of {OPERATIONS})")
+    _add_list(axes, "--entries", int, "entries that the map has room for (default: 10000)")
+    _add_list(axes, "--key-size", int, "bytes of a key (default: 4 for arrays, else 8)")
+    _add_list(axes, "--value-size", int, "bytes of a value (default: 16)")
+    _add_list(axes, "--fill", float, "percent of the entries in use (default: 75)")
+    _add_list(axes, "--access", str, f"order of the keys: {ACCESSES} (default: uniform)")
+    _add_list(axes, "--batch", int, "keys in a batch (default: 1, 4, 16 .. 4096)")
+    _add_list(axes, "--threads", int, "threads on one map, each pinned to a CPU (default: 1)")
+    how = parser.add_argument_group("how to measure")
+    how.add_argument("--runs", metavar="N", type=int, help="runs of each, 5 or more (default: 5)")
+    how.add_argument("--run-ms", metavar="MS", type=int, help="length of a run from user space (default: 8)")
+    how.add_argument("--seed", metavar="N", type=int, help="of keys, values and random order (default: 1)")
+    how.add_argument("--memory-limit", metavar="MIB", type=int, help="for a scratch map (default: 256)")
+    add_format(parser, FORMATS, "table")
+    add_output(parser, "at the end")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from bpftop.kernel.inside import allowed_cpus
+    from bpftop.kernel.maps import Stop, possible_cpus
+    from bpftop.profile.live_map import read_live_map
+    from bpftop.profile.maps import MapProfile
+    from bpftop.profile.plan import make_plan
+
+    wish, stop = _wish(arguments), Stop()
+    live = None if arguments.map is None else read_live_map(arguments.map, stop)
+    profiling = MapProfile(make_plan(wish, allowed_cpus(), possible_cpus(), live), stop)
+    with opened(arguments.output) as output:
+        ended = _measure(profiling)
+        with ending_signals():  # the first one has been heard: only another one ends the writing
+            report = _report(profiling.profile())
+            output.write(_text_of(arguments.format)(report))
+            if report.profile.results:
+                _keep(report)
+    if ended is not None:
+        raise ended
+    return 0
+
+
+def _measure(profiling: MapProfile) -> BaseException | None:
+    """Measure to the end, and return what ended it before: there are results to show nevertheless.
+
+    It happens in a thread of its own, which signals do not reach. Raises what makes the results worthless: WrongValue.
+    """
+    from bpftop.kernel.check import KernelError
+
+    events: SimpleQueue[object] = SimpleQueue()
+    worker = threading.Thread(target=_work, args=(profiling, events), name="profile", daemon=True)
+    line = _ProgressLine(profiling.plan)
+    worker.start()
+    try:
+        while True:
+            with interruptible():
+                event = events.get()
+            if isinstance(event, KernelError):
+                return event
+            if isinstance(event, BaseException):
+                raise event
+            if event is None:
+                return None
+            line.show(event)
+    except Ended as end:
+        return end
+    finally:
+        profiling.stop.set()
+        worker.join()
+        line.clear()
+
+
+def _work(profiling: MapProfile, events: SimpleQueue[object]) -> None:
+    """Hand over all events, then None; or what went wrong."""
+    try:
+        for event in profiling.events():
+            events.put(event)
+        events.put(None)
+    except BaseException as error:  # noqa: BLE001 raised in the main thread
+        events.put(error)
+
+
+class _ProgressLine:
+    """One line on the person's terminal, rewritten; nothing where standard error is none."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._terminal = sys.stderr if sys.stderr is not None and sys.stderr.isatty() else None
+        self._width = 0
+        self._write(f"about {plan.expected_s:.0f} s for {len(plan.cells)} cells; Ctrl-C ends it with what there is")
+
+    def show(self, event: object) -> None:
+        from bpftop.profile.results import Progress
+
+        if isinstance(event, Progress):
+            batch = "" if event.cell.batch is None else f" of {event.cell.batch}"
+            what = f"{event.cell.geometry.kind} {event.cell.operation}{batch}"
+            self._write(f"{event.share:4.0%}  {event.left_s:3.0f} s left  {what}")
+
+    def clear(self) -> None:
+        self._write("")
+
+    def _write(self, text: str) -> None:
+        if self._terminal is None:
+            return
+        with suppress(OSError):
+            self._terminal.write(f"\r{text:<{self._width}}\r{text}")
+            self._terminal.flush()
+        self._width = len(text)
+
+
+def _wish(arguments: argparse.Namespace) -> Wish:
+    from bpftop.profile.plan import Wish
+
+    given = {
+        "kinds": arguments.type,
+        "operations": arguments.operation,
+        "entries": arguments.entries,
+        "key_bytes": arguments.key_size,
+        "value_bytes": arguments.value_size,
+        "fills_pct": arguments.fill,
+        "accesses": arguments.access,
+        "batches": arguments.batch,
+        "threads": arguments.threads,
+        "runs": arguments.runs,
+        "run_ms": arguments.run_ms,
+        "seed": arguments.seed,
+        "memory_limit_bytes": None if arguments.memory_limit is None else arguments.memory_limit << 20,
+    }
+    if arguments.map is not None:
+        for name in _OF_A_MAP:
+            if getattr(arguments, name) is not None:
+                option = name.replace("_", "-")
+                raise UsageError(f"--{option} and a map: the copy has its type, sizes and fill; leave out one of them")
+    return Wish(**{name: value for name, value in given.items() if value is not None})
+
+
+def _report(profile: Profile) -> Report:
+    from bpftop.export.profile_document import Report
+    from bpftop.profile import kept
+    from bpftop.profile.machine import machine
+    from bpftop.profile.results import figures
+
+    here = machine(profile.plan.possible_cpus)
+    return Report(profile, here, kept.changes(figures(profile.results), kept.load("profile", here.machine_id)))
+
+
+def _keep(report: Report) -> None:
+    """A run that cannot be kept was a good run all the same."""
+    from bpftop.export.document import timestamp
+    from bpftop.profile import kept
+    from bpftop.profile.results import figures
+
+    profile, machine = report.profile, report.machine
+    taken_at = timestamp(profile.wall_ns) or ""
+    run = kept.Kept(taken_at, machine.kernel, profile.partial, figures(profile.results))
+    try:
+        kept.save("profile", machine.machine_id, run)
+    except BpftopError as error:
+        complain(str(error))
+
+
+def _text_of(format_name: str) -> Callable[[Report], str]:
+    module, function = FORMATS[format_name]
+    text_of: Callable[[Report], str] = getattr(import_module(module), function)
+    return text_of
+
+
+def _add_list(group: argparse._ArgumentGroup, name: str, kind: Callable[[str], T], text: str) -> None:
+    def values(given: str) -> tuple[T, ...]:
+        words = [word.strip() for word in given.split(",")]
+        try:
+            return tuple(dict.fromkeys(kind(word) for word in words))
+        except ValueError:
+            what = "whole numbers" if kind is int else "numbers"
+            raise argparse.ArgumentTypeError(f"{given!r} is no list of {what}, as in 1,16,256") from None
+
+    group.add_argument(name, metavar="LIST", type=values, help=text.replace("%", "%%"))

@@ -1,0 +1,131 @@
+"""Many measured times as a histogram, and repeated runs with their spread.
+
+The histogram is log-linear, as in HdrHistogram (hdrhistogram.org): 64 buckets per power of two, so that a percentile is
+off by at most 0.8 %, whatever its size. It counts in ticks of 1/16 ns: an entry of a batch costs few nanoseconds.
+``bpftop/kernel/loop_clock.c`` fills the same buckets.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+TICKS_PER_NS = 16
+_LINEAR_BITS = 7  # below 2^7 a bucket is one tick
+_HALF_BITS = _LINEAR_BITS - 1
+_MAX_BITS = 44  # 2^44 ticks: 18 minutes
+BUCKETS = (1 << _LINEAR_BITS) + ((_MAX_BITS - _LINEAR_BITS) << _HALF_BITS)
+
+NOISY_PCT = 10.0
+"""Runs that differ by more than this say that the machine was noisy."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the times of one operation come to. ``count`` is how many times were taken; all else in nanoseconds."""
+
+    count: int
+    p50_ns: float
+    p90_ns: float
+    p99_ns: float
+    max_ns: float
+    mean_ns: float
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One number, measured in each of several runs. ``low`` and ``high`` are the least and the largest of them."""
+
+    runs: int
+    median: float
+    low: float
+    high: float
+
+    @property
+    def pct(self) -> float:
+        """From the least to the largest run, in percent of the median: 0 where all runs agree."""
+        return 100 * (self.high - self.low) / self.median if self.median else 0.0
+
+    @property
+    def noisy(self) -> bool:
+        return self.pct > NOISY_PCT
+
+
+def spread(runs: Iterable[float]) -> Spread:
+    """The spread of one number over several runs. Raises ValueError where there was none."""
+    values = list(runs)
+    if not values:
+        raise ValueError("no run to take the spread of")
+    return Spread(len(values), median(values), min(values), max(values))
+
+
+def bucket(ticks: int) -> int:
+    """The bucket in which a time is counted."""
+    ticks = min(ticks, (1 << _MAX_BITS) - 1)
+    if ticks < 1 << _LINEAR_BITS:
+        return ticks
+    shift = ticks.bit_length() - _LINEAR_BITS
+    return (shift << _HALF_BITS) + (ticks >> shift)
+
+
+def bucket_width_ns(index: int) -> float:
+    return float(1 << max(0, (index >> _HALF_BITS) - 1)) / TICKS_PER_NS
+
+
+def bucket_ns(index: int) -> float:
+    """The time in the middle of a bucket."""
+    shift = max(0, (index >> _HALF_BITS) - 1)
+    low = (index - (shift << _HALF_BITS)) << shift
+    return (low + ((1 << shift) - 1) / 2) / TICKS_PER_NS
+
+
+class Histogram:
+    """Times of one operation. ``total_ns`` and ``entries`` give the mean: a batch is one time and many entries."""
+
+    def __init__(
+        self, counts: array[int] | None = None, total_ns: float = 0.0, entries: int = 0, max_ns: float = 0.0
+    ) -> None:
+        self.counts = array("Q", bytes(8 * BUCKETS)) if counts is None else counts
+        self.total_ns = total_ns
+        self.entries = entries
+        self.max_ns = max_ns
+
+    def add(self, ns: float, entries: int = 1) -> None:
+        """One time per entry, taken over so many entries."""
+        self.counts[bucket(round(ns * TICKS_PER_NS))] += 1
+        self.total_ns += ns * entries
+        self.entries += entries
+        self.max_ns = max(self.max_ns, ns)
+
+    def merge(self, other: Histogram) -> None:
+        for index, count in enumerate(other.counts):
+            if count:
+                self.counts[index] += count
+        self.total_ns += other.total_ns
+        self.entries += other.entries
+        self.max_ns = max(self.max_ns, other.max_ns)
+
+    def summary(self, resolution_ns: float = 0.0) -> Summary | None:
+        """Percentiles, maximum and mean; None where nothing was counted.
+
+        ``resolution_ns`` is the step of the clock that the times were taken with (10 ns was seen on an AMD EPYC). A
+        time may be off by that much either way, and the percentiles are interpolated within it.
+        """
+        count = sum(self.counts)
+        if not count:
+            return None
+        p50, p90, p99 = (min(ns, self.max_ns) for ns in self._percentiles(count, (0.5, 0.9, 0.99), resolution_ns))
+        return Summary(count, p50, p90, p99, self.max_ns, self.total_ns / self.entries)
+
+    def _percentiles(self, count: int, shares: Sequence[float], resolution_ns: float) -> list[float]:
+        found: list[float] = []
+        below = 0
+        for index, here in enumerate(self.counts):
+            while here and len(found) < len(shares) and below + here >= shares[len(found)] * count:
+                width_ns = max(bucket_width_ns(index), resolution_ns)
+                within = (shares[len(found)] * count - below) / here - 0.5
+                found.append(max(0.0, bucket_ns(index) + within * width_ns))
+            below += here
+        return found
