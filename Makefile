@@ -38,7 +38,7 @@ help:
 # through lo.
 run: .venv/run
 	@target="$(IFACE)"; \
-	if [ -z "$$target" ] && ! awk '$$2 $$8 == "0000000000000000" { found = 1 } END { exit !found }' /proc/net/route && \
+	if [ -z "$$target" ] && ! awk '$$2 $$8 == "0000000000000000" && $$1 != "*" { found = 1 } END { exit !found }' /proc/net/route && \
 	   ! awk '$$1 $$2 ~ /^0+$$/ && $$10 != "lo" { found = 1 } END { exit !found }' /proc/net/ipv6_route 2>/dev/null; \
 	then target=demo; fi; \
 	$(if $(as_root),$(bin)/python -m compileall -q bpftop;) \

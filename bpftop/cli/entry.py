@@ -29,6 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
             _traceback_if_wanted()
             complain(str(error))
             return error.exit_code
+        except OSError as error:
+            _traceback_if_wanted()
+            complain(_refused(error))
+            return 1
         except Exception as error:  # noqa: BLE001 the last line of defence: a traceback helps nobody on call
             _traceback_if_wanted()
             complain(_unexpected(error))
@@ -48,7 +52,8 @@ def _run(words: list[str]) -> int:
     parser = parser_for(named)
     module.add_arguments(parser)
     try:
-        parsed = parser.parse_intermixed_args(rest)
+        # argparse's mixed mode forgets what "--" means (Python 3.10 to 3.13)
+        parsed = parser.parse_args(rest) if "--" in rest else parser.parse_intermixed_args(rest)
         return int(module.run(parsed))
     except SystemExit as end:  # --help and --version have been printed
         return int(end.code or 0)
@@ -69,6 +74,13 @@ def _verb_meant(words: list[str]) -> str:
         if close:
             return f" (did you mean `bpftop {close[0]}`?)"
     return ""
+
+
+def _refused(error: OSError) -> str:
+    return (
+        f"the system refused something that bpftop takes for granted: {error}; look at the limits (ulimit -a), at "
+        "/proc and /sys and at the seccomp profile here, and if all that is as usual, please report it"
+    )
 
 
 def _unexpected(error: Exception) -> str:

@@ -34,6 +34,9 @@ def require_terminal(instead: str) -> None:
     for stream, what in ((sys.stdin, "input"), (sys.stdout, "output"), (sys.stderr, "error")):
         if stream is None or not stream.isatty():
             raise BpftopError(f"the live screen needs a terminal, and standard {what} is none; {instead}")
+    term = os.environ.get("TERM", "")
+    if term in ("", "dumb", "unknown"):
+        raise BpftopError(f"the live screen needs a terminal that moves its cursor, and TERM is {term!r}; {instead}")
 
 
 def screen_settings(arguments: argparse.Namespace) -> Settings:
@@ -121,6 +124,10 @@ def save_snapshot(snapshot: Snapshot) -> str:
 
     when = re.sub(r"[-:.]", "", timestamp(snapshot.wall_ns) or "")
     path = f"bpftop-{re.sub(r'[^A-Za-z0-9.-]', '_', snapshot.host)}-{when}.json"
-    with opened(path) as output:
-        output.write(json_text(snapshot))
+    try:
+        with opened(path) as output:
+            output.write(json_text(snapshot))
+    except BpftopError as error:  # there is no -o here
+        said = str(error).partition("; ")[0]
+        raise BpftopError(f"{said}; start bpftop in a directory that you may write to") from error
     return path

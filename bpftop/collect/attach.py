@@ -118,7 +118,8 @@ class Attachment:
             raise BpftopError(planned.refusal)
         notices = self._hooks.carry_out(planned, facts, self._device)
         self._facts, self._plan, self._offer = facts, planned, planned.offer
-        self._notices["plan"] = planned.notices + notices
+        # What is said about the hook holds only where there is one; else the one line about why there is none.
+        self._notices["plan"] = (planned.notices if self._hooks.held or not planned.rx else ()) + notices
         self._load.restart()
         self.epoch += 1
         self._counting_since_ns = time.time_ns()
@@ -142,6 +143,8 @@ class Attachment:
     def _find_again(self) -> Device | None:
         """The watched device, wherever it went; None while it is not in this namespace."""
         device = self._ask(self._device.ifindex)
+        if device is not None and not self._is_same(device) and self._hooks.lost_device():
+            return self._await_return()  # another one was made under its ifindex
         if device is not None and (self._state == "here" or self._is_same(device)):
             self._arrived()
             return device

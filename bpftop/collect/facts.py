@@ -72,8 +72,11 @@ def _program_name(prog_id: int) -> str | None:
 
 
 def missing_capabilities(proc: Path = PROC) -> tuple[str, ...]:
-    """Which of the capabilities that attaching takes the calling thread lacks."""
-    status = (proc / "thread-self" / "status").read_text()
+    """Which of the capabilities that attaching takes the calling thread lacks; none where /proc does not say."""
+    try:
+        status = (proc / "thread-self" / "status").read_text()
+    except OSError:
+        return ()
     held = int(re.findall(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)[0], 16)
     admin = held >> CAP_SYS_ADMIN & 1  # includes the other two; before Linux 5.8 there was nothing else
     wanted = {

@@ -63,16 +63,22 @@ class Failure:
     error: KernelError
     loading: bool
 
+    def _is_of_the_program(self, facts: Facts) -> bool:
+        """Not of the privileges: EACCES is how the verifier says that CAP_PERFMON is missing."""
+        if self.error.errno == errno.EACCES:
+            return self.loading and not facts.missing_capabilities
+        return self.loading and self.error.errno != errno.EPERM
+
     def fallback(self, facts: Facts, held: Step | None) -> str:
         """The notice about it."""
-        if self.loading and self.error.errno != errno.EPERM:
-            return words.not_loaded(facts, str(self.error), held)
+        if self._is_of_the_program(facts):
+            return words.not_loaded(facts, str(self.error), self.error.errno, held)
         return words.fallback(facts, self.step, self.error.errno, held)
 
     def sentence(self, facts: Facts) -> str:
         """The error about it."""
-        if self.loading and self.error.errno != errno.EPERM:
-            return words.not_loaded(facts, str(self.error), None)
+        if self._is_of_the_program(facts):
+            return words.not_loaded(facts, str(self.error), self.error.errno, None)
         return words.failure(facts, self.step, self.error.errno)
 
 
@@ -95,6 +101,8 @@ class Hooks:
         held: dict[Direction, Held] = {}
         notices: dict[Direction, str] = {}
         with contextlib.ExitStack() as undo:
+            if not had_clsact:  # the qdisc comes before the filter, which may be refused
+                undo.callback(self._netdev.remove_empty_clsact, device.ifindex)
             for direction, steps in zip(DIRECTIONS, (planned.rx, planned.tx), strict=True):
                 one, failures = self._hold(steps, direction, device, planned.link_layer)
                 if one is not None:
@@ -184,6 +192,11 @@ class Hooks:
         """ifindex of the device that the links are on, in its namespace; 0 where it is no more."""
         return next(filter(None, (held.device_index() for held in self.held.values())), 0)
 
+    def lost_device(self) -> bool:
+        """Whether there are links, and none of them is on a device any more."""
+        links = [held for held in self.held.values() if isinstance(held.attachment, Link)]
+        return bool(links) and not any(held.device_index() for held in links)
+
     def measure_costs(self) -> None:
         """Time what is attached, on copies; some 20 ms each. Another thread than the one that attaches may do it."""
         for direction, held in list(self.held.items()):
@@ -191,7 +204,7 @@ class Hooks:
             if key not in self._costs:
                 try:
                     self._costs[key] = held.counter.packet_cost_ns()
-                except KernelError:
+                except BpftopError:
                     self._costs[key] = None  # no TEST_RUN here: unknown, which the screen shows
 
     def hooks(self) -> Mapping[Direction, Hook]:

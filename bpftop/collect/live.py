@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import resource
 import threading
 import time
 from collections.abc import Generator, Sequence
@@ -62,6 +63,7 @@ class LiveSource:
         with ExitStack() as stack:
             if self._netns is not None:
                 stack.enter_context(inside(self._netns))
+            _allow_files(len(self._names))
             netdev = Netdev()
             stack.callback(netdev.close)
             self._open(netdev, stack)
@@ -85,8 +87,15 @@ class LiveSource:
         self._commands.put(label)
 
     def _open(self, netdev: Netdev, stack: ExitStack) -> None:
+        watched: set[int] = set()
         for name in self._names:
-            attachment = Attachment(name, self._wish, netdev)
+            ifindex = netdev.find(name).ifindex
+            if self._closed:
+                return
+            if ifindex in watched:  # by another of its names
+                continue
+            watched.add(ifindex)
+            attachment = Attachment(name, self._wish, netdev, netns=_netns_name(self._netns))
             stack.callback(attachment.close)
             attachment.open()
             self._attachments[name] = attachment
@@ -131,9 +140,10 @@ class LiveSource:
                 threading.Thread(target=_time_packets, args=(new,), name="bpftop-cost", daemon=True).start()
 
     def _next(self, due_ns: int, gap_ns: int) -> int:
+        """The first multiple of the gap that is half a gap away or more: two samples at once would make wild rates."""
+        earliest_ns = time.monotonic_ns() + gap_ns // 2
         due_ns += gap_ns
-        late_ns = time.monotonic_ns() - due_ns
-        return due_ns if late_ns < 0 else due_ns + (late_ns // gap_ns) * gap_ns
+        return due_ns + max(0, -((due_ns - earliest_ns) // gap_ns)) * gap_ns
 
     def _sleep_until(self, due_ns: int) -> None:
         while not self._closed and (left_ns := due_ns - time.monotonic_ns()) > 0:
@@ -143,6 +153,19 @@ class LiveSource:
                 return
             if label in self._attachments:
                 self._attachments[label].accept_offer()
+
+
+def _netns_name(path: str | None) -> str | None:
+    """What --netns takes: the NAME of /run/netns/NAME, the PID of /proc/PID/ns/net."""
+    return path.removeprefix("/run/netns/").removeprefix("/proc/").removesuffix("/ns/net") if path else None
+
+
+def _allow_files(interfaces: int) -> None:
+    """Raise the soft limit of open files, mostly 1024: an interface takes 12."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(256 + 16 * interfaces, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _time_packets(attachments: Sequence[Attachment]) -> None:

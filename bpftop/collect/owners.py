@@ -20,8 +20,9 @@ def owners(prog_id: int, proc: Path = PROC) -> tuple[str, ...]:
 
 
 def _processes(proc: Path) -> Iterator[Path]:
-    for process in sorted((entry for entry in os.listdir(proc) if entry.isdigit()), key=int):
-        yield proc / process
+    with contextlib.suppress(OSError):  # no /proc here: nobody can be seen
+        for process in sorted((entry for entry in os.listdir(proc) if entry.isdigit()), key=int):
+            yield proc / process
 
 
 def _holds(process: Path, prog_id: int) -> bool:

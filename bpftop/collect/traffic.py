@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Iterator
+from contextlib import closing
+from functools import cache
 from itertools import groupby, product
 from typing import Literal
 
@@ -103,16 +105,10 @@ class Counter:
     def packet_cost_ns(self) -> float:
         """What counting adds to a packet: a copy of the program against an empty one, least of several test runs.
 
-        The copy has its own maps, so the counters do not see it. Raises KernelError.
+        The copy has its own maps, so the counters do not see it. Raises BpftopError.
         """
         program, constants = self._wanted
-        frames = _frames(bare=bool(constants["link_is_ip"]))
-        noop, ours = BpfObject("noop", _NOOPS[program]), BpfObject("counter", program, constants)
-        try:
-            return max(0.0, sum(_least_ns(ours.program, f) - _least_ns(noop.program, f) for f in frames) / len(frames))
-        finally:
-            noop.close()
-            ours.close()
+        return _cost_ns(program, tuple(constants.items()))
 
     def _row_keys(self, label: str, active: bytes) -> tuple[Key, ...]:
         """The same object while the set of rows is unchanged."""
@@ -151,6 +147,16 @@ def _spans(active: bytes) -> list[tuple[str, int, int, bytes]]:
         spans[family] = (family, at, at + count, active[4 * at : 4 * (at + count)])
         at += count
     return list(spans.values())
+
+
+@cache  # the same for every interface
+def _cost_ns(program: CounterProgram, constants: tuple[tuple[str, int], ...]) -> float:
+    frames = _frames(bare=bool(dict(constants)["link_is_ip"]))
+    with (
+        closing(BpfObject("noop", _NOOPS[program])) as noop,
+        closing(BpfObject("counter", program, dict(constants))) as ours,
+    ):
+        return max(0.0, sum(_least_ns(ours.program, f) - _least_ns(noop.program, f) for f in frames) / len(frames))
 
 
 def _least_ns(program: Program, frame: bytes, rounds: int = 3, repeat: int = 10_000) -> int:

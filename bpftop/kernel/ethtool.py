@@ -6,6 +6,7 @@ Reading needs no capability.
 from __future__ import annotations
 
 import fcntl
+import os
 import struct
 from array import array
 from collections.abc import Iterable
@@ -93,7 +94,7 @@ class Ethtool:
 
     def _call(self, name: str, question: bytes) -> bytes:
         buffer = array("B", question)
-        fcntl.ioctl(self._fileno, SIOCETHTOOL, struct.pack("16sP", name.encode(), buffer.buffer_info()[0]))
+        fcntl.ioctl(self._fileno, SIOCETHTOOL, struct.pack("16sP", os.fsencode(name), buffer.buffer_info()[0]))
         return buffer.tobytes()
 
 

@@ -113,7 +113,7 @@ class Netdev:
         """A device by index, name or alternative name; None where there is none (any more)."""
         if isinstance(which, int):
             return self._device(which, b"")
-        name = which.encode()
+        name = os.fsencode(which)  # the kernel wants bytes, not UTF-8
         if not name or b"\0" in name or b"/" in name:
             return None
         if len(name) < IFNAMSIZ:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +34,10 @@ def inside(path: str) -> Iterator[None]:
 
     Raises BpftopError where it may not go there.
     """
-    home_fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        home_fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _cannot_enter(path, error) from error
     try:
         try:
             there_fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -42,15 +46,22 @@ def inside(path: str) -> Iterator[None]:
             finally:
                 os.close(there_fd)
         except OSError as error:
-            raise BpftopError(
-                f"cannot enter the network namespace {path}: {error.strerror}; it takes root (CAP_SYS_ADMIN)"
-            ) from error
+            raise _cannot_enter(path, error) from error
         try:
             yield
         finally:
             enter(home_fd)
     finally:
         os.close(home_fd)
+
+
+def _cannot_enter(path: str, error: OSError) -> BpftopError:
+    remedy = {
+        errno.EPERM: "it takes root (CAP_SYS_ADMIN)",
+        errno.EACCES: "it takes root (CAP_SYS_ADMIN)",
+        errno.EINVAL: "this is no network namespace (any more): `ip netns delete` removes what is left of it",
+    }.get(error.errno or 0, "bpftop enters by /proc, which must be mounted")
+    return BpftopError(f"cannot enter the network namespace {path}: {os.strerror(error.errno or 0)}; {remedy}")
 
 
 def _call(name: str, *arguments: int) -> None:

@@ -18,7 +18,9 @@ def object_path(name: str) -> str:
     """Where the compiled object ``name`` is. Raises BpftopError where the installation lacks it."""
     path = str(resources.files("bpftop") / "objects" / f"{name}.bpf.o")
     if not os.path.exists(path):
-        raise BpftopError(f"the BPF object {path} is missing; reinstall bpftop, or run `make` in its checkout")
+        raise BpftopError(
+            f"the BPF object {path} is missing; reinstall bpftop, or run `make .venv/run` in its checkout"
+        )
     return path
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bpftop.model.protocols import protocol_name
 from bpftop.model.rates import Change, change, per_sec
 from bpftop.model.sample import DIRECTIONS, Direction, Hook, Interface, Key, Reading, Sample, reading_key
-from bpftop.model.snapshot import Flow, OwnCost, ProtocolRow, Snapshot, Traffic, Watched, add, traffic
+from bpftop.model.snapshot import TOTAL, Flow, OwnCost, ProtocolRow, Snapshot, Traffic, Watched, add, traffic
 
 BREAKDOWNS = ("joint", "tcp_flags", "udp_ports", "icmp_types", "fragments", "vlans")
 _LINK_COLUMNS: dict[Direction, tuple[int, int]] = {"rx": (0, 1), "tx": (2, 3)}
@@ -110,8 +110,8 @@ def _link_totals(before: Sample | None, after: Sample, interface: Interface, dir
 
 
 def _total(watched: Sequence[Watched]) -> Watched:
-    """All watched interfaces together, as one that is called ``total``."""
-    every = Interface("total", "total", 0, hooks=watched[0].interface.hooks if len(watched) == 1 else {})
+    """All watched interfaces together, as one that is called TOTAL."""
+    every = Interface(TOTAL, "total", 0, hooks=watched[0].interface.hooks if len(watched) == 1 else {})
     return Watched(every, _sum_flows([w.rx for w in watched], "rx"), _sum_flows([w.tx for w in watched], "tx"))
 
 

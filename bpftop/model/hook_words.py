@@ -130,9 +130,18 @@ def fallback(facts: Facts, step: Step, number: int, held: Step | None) -> str:
     return f"{step} does not attach to {facts.name}: {reason}; only rtnetlink totals{remedy}."
 
 
-def not_loaded(facts: Facts, error: str, held: Step | None) -> str:
+_NOT_LOADED = {
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.ENOENT: "mount /sys, where libbpf looks for the CPUs",
+    errno.ENOMEM: "free some memory, or raise the limit of this container",
+    errno.ENOSYS: "this kernel has no bpf(2), or a seccomp profile hides it: run it on the host",
+}
+
+
+def not_loaded(facts: Facts, error: str, number: int, held: Step | None) -> str:
     """The counting program itself was refused; ``error`` holds the kernel's words."""
-    then = f"counting by {held}" if held else "please report it with the output of `bpftop doctor`"
+    remedy = _NOT_LOADED.get(number, "please report it with the output of `bpftop doctor`")
+    then = f"counting by {held}" if held else remedy
     return f"bpftop's program for {facts.name}: {error}; {then}."
 
 
@@ -173,7 +182,7 @@ def leftovers_stay(name: str, error: str) -> str:
 def _why(facts: Facts, step: Step, number: int) -> tuple[str, str]:
     """Reason and remedy."""
     name = _ERRNO_NAMES.get(number) or errno.errorcode.get(number, f"errno {number}")
-    if number == errno.EPERM:
+    if number in (errno.EPERM, errno.EACCES):
         return _not_permitted(facts, name)
     if number == errno.ENODEV:
         return f"it is gone ({name})", "start again when it is back"

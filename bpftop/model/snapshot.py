@@ -32,6 +32,9 @@ class Traffic:
 
 NOTHING = Traffic()
 
+TOTAL = "/total"
+"""The label of all interfaces together: none can be called that, for the kernel allows no slash in a name."""
+
 
 @dataclass(frozen=True)
 class ProtocolRow:
@@ -121,7 +124,7 @@ class CpuRow:
 
 @dataclass(frozen=True)
 class Watched:
-    """One interface with what came in and what went out. The total of several has the label ``total``."""
+    """One interface with what came in and what went out. The total of several has the label TOTAL."""
 
     interface: Interface
     rx: Flow

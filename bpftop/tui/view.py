@@ -10,11 +10,10 @@ from typing import Literal
 from bpftop.model.history import History, Mark
 from bpftop.model.rows import Past
 from bpftop.model.sample import Direction
-from bpftop.model.snapshot import Flow, Snapshot, Watched
+from bpftop.model.snapshot import TOTAL, Flow, Snapshot, Watched
 from bpftop.tui.actions import ACTIONS, Action
 
-PaneName = Literal["overview", "cpus", "help"]
-TOTAL = "total"
+PaneName = Literal["overview", "cpus", "profile", "bench", "help"]
 
 
 @dataclass(frozen=True)
@@ -107,6 +106,8 @@ class Frame:
     flags: frozenset[str] = frozenset()
     actions: Sequence[Action] = ACTIONS
     """With the keys that the person chose."""
+    desk: object = None
+    """What the pane measures, in a pane that measures on request: its own State."""
 
     @cached_property
     def watched(self) -> Watched:

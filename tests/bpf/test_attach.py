@@ -309,6 +309,24 @@ def test_without_capabilities(lab: Lab) -> None:
     assert unprivileged("lo", "none").returncode == 0
 
 
+def test_without_perfmon_alone(lab: Lab) -> None:
+    """The verifier says EACCES, and means the capability."""
+    command = ["setpriv", "--bounding-set=-perfmon,-sys_admin", "--inh-caps=-all", sys.executable, "-c"]
+    done = subprocess.run([*command, WITHOUT_CAPABILITIES, "lo", "auto"], cwd=ROOT, capture_output=True, text=True)
+    missing = "not permitted (EACCES), CAP_PERFMON missing; only rtnetlink totals (run it with sudo)."
+    assert done.stdout == f"rtnetlink|rtnetlink|TCX does not attach to lo: {missing}\n"
+
+
+def test_without_any_hook_one_line_says_why(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that it is counted by TCX."""
+    lab.tunnel_device("tap0", IFF_TAP)
+    monkeypatch.setattr(link.Link, "tcx", refuse_tcx)
+    with watching("tap0") as watch:
+        assert watch.hooks == ("rtnetlink", "rtnetlink")
+        (notice,) = watch.now.notices
+        assert notice.startswith("TCX does not attach to tap0: ")
+
+
 def test_a_program_that_the_verifier_refuses(lab: Lab) -> None:
     def rejected(program: ProgramName, direction: Direction, layer: LinkLayer) -> Counter:
         if program != "count_tc":

@@ -10,7 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from bpftop.collect.traffic import Counter
+from bpftop.errors import BpftopError
 from bpftop.kernel.netdev import Netdev
+from bpftop.model.hooks import LinkLayer, ProgramName
+from bpftop.model.sample import Direction
 from tests.bpf.devices import ROOT, Lab, until
 from tests.bpf.watching import is_loaded, watching
 
@@ -168,3 +172,14 @@ def test_closing_twice_and_closing_what_is_gone(lab: Lab) -> None:
     lab.veth()
     with watching("v0", "generic") as watch:
         watch.attachment.close()
+
+
+def test_a_clsact_is_taken_away_when_its_filter_is_refused(lab: Lab) -> None:
+    lab.veth()
+
+    def no_filter(_: ProgramName, direction: Direction, layer: LinkLayer) -> Counter:
+        return Counter("count_xdp", direction, layer)
+
+    with pytest.raises(BpftopError, match="clsact does not attach to v0"), watching("v0", "tc", make_counter=no_filter):
+        pass
+    assert "clsact" not in lab.run("tc", "qdisc", "show", "dev", "v0")

@@ -111,6 +111,28 @@ def test_made_again_between_two_steps(lab: Lab) -> None:
         assert watch.packets("rx") == 4
 
 
+def test_made_again_under_the_same_ifindex(lab: Lab) -> None:
+    """Nobody detached anything: it is another device."""
+    lab.veth()
+    with watching("v0") as watch:
+        ifindex = watch.now.ifindex
+        lab.ip("link del v0")
+        lab.ip(f"link add v0 index {ifindex} type veth peer name v1")
+        lab.ip("link set v1 up")
+        lab.up("v0")
+        watch.step()
+        assert watch.hooks == ("xdp native", "tcx")
+        assert watch.now.notices == (f"v0 came back as a new device (ifindex {ifindex}): counting anew.",)
+
+
+def test_another_address_is_no_other_device(lab: Lab) -> None:
+    lab.veth()
+    with watching("v0") as watch:
+        epoch = watch.attachment.epoch
+        lab.ip("link set v0 address 02:00:00:00:00:42")
+        assert (watch.step().state, watch.attachment.epoch) == ("up", epoch)
+
+
 def test_made_again_as_something_that_cannot_do_it(lab: Lab) -> None:
     """Forced native XDP, and then an ifb: the row says so, the program lives on, and it comes back with a veth."""
     lab.veth()

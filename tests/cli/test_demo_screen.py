@@ -70,7 +70,6 @@ def test_the_demo_shows_live_rates_and_leaves_nothing(demo: Terminal) -> None:
     assert "xdp native" in first.splitlines()[0]
     shown = RATE.search(first)
     demo.until(lambda screen: (now := RATE.search(screen)) and shown and now[1] != shown[1], "another rate")
-    assert our_programs() - before
     demo.keys("2")
     demo.until(lambda screen: "CPUs carry RX" in screen, "the CPUs pane")
     demo.keys("1")
@@ -83,6 +82,6 @@ def test_the_demo_shows_live_rates_and_leaves_nothing(demo: Terminal) -> None:
     demo.keys("q")
     demo.until(lambda screen: "exit 0" in screen, "the end")
     end = time.monotonic() + 5
-    while our_programs() > before:
+    while our_programs() - before:
         assert time.monotonic() < end, "programs were left behind"
         time.sleep(0.02)

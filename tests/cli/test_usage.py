@@ -96,6 +96,13 @@ def test_options_may_stand_among_the_interfaces() -> None:
     assert "no-such-a" in done.stderr
 
 
+@pytest.mark.parametrize("verb", ["snapshot", "watch", "doctor"])
+def test_behind_two_dashes_there_are_interfaces(verb: str) -> None:
+    done = bpftop(verb, "--", "-x")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert 'No interface named "-x"' in done.stderr
+
+
 @pytest.mark.parametrize("words", ["lo", "monitor lo", "demo", ""])
 def test_without_a_terminal_the_screen_names_the_other_way(words: str) -> None:
     done = bpftop(*words.split())

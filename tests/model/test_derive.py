@@ -8,8 +8,10 @@ from collections.abc import Mapping
 import pytest
 
 from bpftop.model.derive import counted_twice, snapshot
+from bpftop.model.history import History
 from bpftop.model.rates import change, gain
 from bpftop.model.sample import FAMILIES, Interface, Key, Reading, Sample, reading_key
+from bpftop.model.snapshot import TOTAL
 
 SECOND = 10**9
 
@@ -137,6 +139,24 @@ def interface(label: str, ifindex: int, kind: str | None = None, **more: int) ->
 )
 def test_the_total_counts_no_packet_twice(interfaces: list[Interface], left_out: set[str]) -> None:
     assert set(counted_twice(interfaces)) == left_out
+
+
+def test_an_interface_called_total_is_not_the_total() -> None:
+    history = History()
+    for second in range(3):
+        interfaces = tuple(Interface(name, name, at) for at, name in enumerate(("total", "b"), 5))
+        readings = {
+            f"protocols/{i.label}/rx": Reading(
+                "protocols", second * 10**9, 0, 0, ((i.label, "rx", 6),), array("Q", [second * i.ifindex, 0])
+            )
+            for i in interfaces
+        }
+        shown = history.push(Sample(second, "", "", 0, second * 10**9, 1, (0,), interfaces, readings))
+    assert shown.watched("total").rx.totals.packets_per_sec == 5
+    assert shown.watched(TOTAL).rx.totals.packets_per_sec == 11
+    slices = history.slices(shown.mono_ns, 1.0, 2)[:1]  # the second that ended
+    assert history.means(("total", "rx", "packets"), slices) == [5]
+    assert history.means((TOTAL, "rx", "packets"), slices) == [11]
 
 
 def test_the_total_of_several_interfaces() -> None:

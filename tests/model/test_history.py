@@ -155,7 +155,7 @@ def test_many_cpus_are_thinned_to_a_bounded_size_and_rates_stay_right() -> None:
         # every value is different in every sample: what packs worst
         row = [tick * 1_000_003 * (cpu + 1) for cpu in range(1024)]
         history.push(sample(moment, dict.fromkeys(range(8), row)))
-    assert sum(len(packed.content) for packed in history._packed) <= 3 << 19
+    assert sum(len(packed.content) for packed in history._packed) <= 1 << 20
     gaps = [history.sample(i + 1).mono_ns - history.sample(i).mono_ns for i in range(0, len(history) - 1, 7)]
     assert gaps[-1] == S
     assert gaps[0] > 2 * S

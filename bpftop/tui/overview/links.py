@@ -5,10 +5,10 @@ from __future__ import annotations
 from bpftop.model.fields import change_look, size_text
 from bpftop.model.rows import effective_cpus, share
 from bpftop.model.sample import DIRECTIONS, Direction
-from bpftop.model.snapshot import Watched
+from bpftop.model.snapshot import TOTAL, Watched
 from bpftop.model.units import UNKNOWN, compact, factor, heat, pct, si, spark
 from bpftop.tui.line import Line, clean, crop, fit, length, line
-from bpftop.tui.view import TOTAL, Frame, window
+from bpftop.tui.view import Frame, window
 
 TREND_CELL_S = 5.0
 FRAME_OVERHEAD_BYTES = 24
@@ -38,7 +38,7 @@ def _interface(frame: Frame, label: str, watched: Watched) -> Line:
     rx, tx = watched.rx.totals, watched.tx.totals
     cells = "".join(f"{si(t.packets_per_sec):>9}{si(t.bits_per_sec, 'b/s'):>11}" for t in (rx, tx))
     marker = ("▸ " if chosen else "  ", "key")
-    name = (f"{clean(label)[:13]:<13}", "name" if chosen else "text")
+    name = (f"{clean(watched.interface.name if label == TOTAL else label)[:13]:<13}", "name" if chosen else "text")
     return crop(line(marker, name, cells, *_note(frame, label, watched)), frame.width)
 
 

@@ -1,0 +1,54 @@
+"""The struct that both sides share has one layout: cffi's, the BPF object's BTF, and the collector's list of cells."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+
+from bpftop.collect.traffic import BREAKDOWN_CELLS
+from bpftop.kernel._libbpf import ffi, lib
+from bpftop.kernel.object import object_path
+from bpftop.model import protocols
+from bpftop.model.sample import CAST_LABELS, FLAG_LABELS, FRAGMENT_LABELS, L3_LABELS, REFLECTION_PORTS, SIZE_LABELS
+
+pytestmark = pytest.mark.bpf  # for bpftool
+
+
+def btf_struct(name: str) -> Any:
+    shown = subprocess.run(
+        ["bpftool", "-j", "btf", "dump", "file", object_path("counter")], check=True, capture_output=True, text=True
+    )
+    return next(t for t in json.loads(shown.stdout)["types"] if t["kind"] == "STRUCT" and t["name"] == name)
+
+
+@pytest.mark.parametrize("name", ["cell", "breakdown"])
+def test_cffi_and_btf_agree_on_sizes_and_offsets(name: str) -> None:
+    struct = btf_struct(name)
+    assert ffi.sizeof(f"struct {name}") == struct["size"]
+    for member in struct["members"]:
+        assert ffi.offsetof(f"struct {name}", member["name"]) * 8 == member["bits_offset"], member["name"]
+
+
+def test_every_cell_has_a_key_and_every_key_a_cell() -> None:
+    assert len(BREAKDOWN_CELLS) * ffi.sizeof("struct cell") == ffi.sizeof("struct breakdown")
+    starts = {"joint": 0}
+    for at, (family, _) in enumerate(BREAKDOWN_CELLS):
+        starts.setdefault(family, at)
+    for family, member in (("tcp_flags", "tcp_flags"), ("udp_ports", "udp_ports"), ("icmp_types", "icmp")):
+        assert ffi.offsetof("struct breakdown", member) == starts[family] * ffi.sizeof("struct cell")
+
+
+def test_limits_and_labels_agree() -> None:
+    assert protocols.MALFORMED + 1 == lib.PROTOCOLS
+    labels = {
+        "L3_CLASSES": L3_LABELS,
+        "CASTS": CAST_LABELS,
+        "SIZE_BINS": SIZE_LABELS,
+        "TCP_CLASSES": FLAG_LABELS,
+        "UDP_PORTS": REFLECTION_PORTS,
+        "FRAGMENT_PARTS": FRAGMENT_LABELS,
+    }
+    assert {name: getattr(lib, name) for name in labels} == {name: len(values) for name, values in labels.items()}

@@ -1,0 +1,197 @@
+"""``bpftop profile`` as a command: its formats, bad input, an interrupt, a wrong value, and the run before."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from bpftop.cli import profile as verb
+from bpftop.profile.geometry import KINDS
+from bpftop.profile.plan import ACCESSES, OPERATIONS
+from tests.cli.running import COMMAND, Terminal, await_handlers, bpftop, environment, started
+
+SCHEMA: dict[str, Any] = json.loads(files("bpftop.export").joinpath("profile.schema.json").read_text())
+SHORT = ("--type", "hash", "--operation", "lookup,delete,lookup_batch", "--batch", "1,16", "--run-ms", "1")
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    return environment(XDG_STATE_HOME=str(tmp_path / "state"))
+
+
+def document(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(text)
+    Draft202012Validator(SCHEMA).validate(found)
+    return found
+
+
+def test_the_help_names_all_there_is() -> None:
+    assert verb.TYPES.split(", ") == list(KINDS)
+    assert verb.OPERATIONS.split(", ") == list(OPERATIONS)
+    assert verb.ACCESSES.split(", ") == list(ACCESSES)
+    shown = bpftop("profile", "--help")
+    assert shown.returncode == 0
+    words = " ".join(shown.stdout.split())
+    assert "A batch lookup walks the map in its own order and ignores what keys one gives it" in words
+    assert "attached nowhere" in words
+    for name in (*KINDS, *OPERATIONS, *ACCESSES):
+        assert name in words
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--type", "hsah"], "hsah is no map type; choose from array, percpu_array, hash,"),
+        (["--operation", "get"], "get is no operation; choose from lookup,"),
+        (["--access", "random"], "random is no access; choose from sequential, uniform, zipf"),
+        (["--entries", "ten"], "argument --entries: 'ten' is no list of whole numbers, as in 1,16,256"),
+        (["--entries", "0"], "0 entries: a map has 1 to 4294967295"),
+        (["--entries", "100000000"], "would take 1525.9 MiB; the limit is 256.0 MiB"),
+        (["--batch", "8000"], "a batch of 8000: an array of 10000 entries"),
+        (["--threads", "4096"], "threads cannot be 4096"),
+        (["--runs", "3"], "the number of runs cannot be 3; choose 5 to 1000"),
+        (["--memory-limit", "-1"], "the memory limit in MiB cannot be -1"),
+        (["--type", "hash", "some_map"], "--type and a map: the copy has its type, sizes and fill"),
+        (["--key-size", "5", "some_map"], "--key-size and a map"),
+        (["one", "two"], "unrecognized arguments: two"),
+    ],
+)
+def test_bad_usage(words: list[str], said: str) -> None:
+    ended = bpftop("profile", *words)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert said in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.bpf
+def test_a_table(env: dict[str, str]) -> None:
+    ended = bpftop("profile", *SHORT, env=env)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "hash: 7500 of 10000 entries, key 8 B, value 16 B, 1 thread, uniform access" in ended.stdout
+    assert "values and keys compared with what was written, none was wrong" in ended.stdout
+
+
+@pytest.mark.bpf
+def test_json_and_the_change_since_the_run_before(env: dict[str, str]) -> None:
+    first, second = (document(bpftop("profile", *SHORT, "--format", "json", env=env).stdout) for _ in range(2))
+    assert not first["partial"]
+    assert [cell["earlier"]["user"] for cell in first["cells"]] == [None] * 4
+    for before, now in zip(first["cells"], second["cells"], strict=True):
+        earlier = now["earlier"]["user"]
+        assert earlier["taken_at"] == first["taken_at"]
+        assert earlier["p50_ns"] == pytest.approx(before["user"]["p50_ns"])
+        expected = 100 * (now["user"]["p50_ns"] / before["user"]["p50_ns"] - 1)
+        assert earlier["change_pct"] == pytest.approx(expected, abs=0.1)
+    assert "change" in bpftop("profile", *SHORT, env=env).stdout
+
+
+@pytest.mark.bpf
+def test_csv_into_a_file(env: dict[str, str], tmp_path: Path) -> None:
+    ended = bpftop("profile", *SHORT, "--format", "csv", "-o", str(tmp_path / "cells.csv"), env=env)
+    assert (ended.returncode, ended.stdout) == (0, "")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "cells.csv").read_text())))
+    assert [(row["operation"], row["batch"]) for row in rows] == [
+        ("lookup", ""),
+        ("delete", ""),
+        ("lookup_batch", "1"),
+        ("lookup_batch", "16"),
+    ]
+
+
+@pytest.mark.bpf
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_shows_and_keeps_what_there_is(env: dict[str, str], tmp_path: Path, number: int) -> None:
+    words = (
+        "--type",
+        "hash",
+        "--operation",
+        "lookup,delete",
+        "--entries",
+        "1000,2000",
+        "--run-ms",
+        "60",
+        "--format",
+        "json",
+    )
+    with started("profile", *words, env=env) as process:
+        await_handlers(process.pid)
+        time.sleep(1.2)
+        process.send_signal(number)
+        begun_s = time.monotonic()
+        text, said = process.communicate()
+        assert time.monotonic() - begun_s < 1
+    assert (process.returncode, said) == (128 + number, "")
+    found = document(text)
+    assert found["partial"]
+    assert 1 <= len(found["cells"]) < 4
+    (kept,) = (tmp_path / "state" / "bpftop").iterdir()
+    assert json.loads(kept.read_text())["partial"]
+
+
+@pytest.mark.bpf
+def test_a_wrong_value_is_an_error_and_nothing_is_kept(env: dict[str, str], tmp_path: Path) -> None:
+    script = """
+import sys
+from bpftop.cli import main
+from bpftop.profile.scratch import Scratch
+send = Scratch.loops
+def loops(self, cell):
+    value = bytearray(self.map.lookup(self.subject.key(3), 16))
+    value[-1] ^= 1
+    self.map.update(self.subject.key(3), bytes(value))
+    return send(self, cell)
+Scratch.loops = loops
+sys.exit(main(sys.argv[1:]))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script, "profile", *SHORT], capture_output=True, text=True, env=env, timeout=20
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "lookup from user space: compare a value failed at key" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.bpf
+def test_progress_on_a_terminal(env: dict[str, str]) -> None:
+    with Terminal("profile", *SHORT, env=env) as terminal:
+        assert terminal.await_end() == 0
+    assert b"cells; Ctrl-C ends it with what there is" in terminal.written
+    assert b" s left  hash lookup" in terminal.written
+
+
+@pytest.mark.bpf
+def test_where_it_cannot_be_kept_the_run_was_good(tmp_path: Path) -> None:
+    (tmp_path / "bpftop").write_text("")
+    ended = bpftop("profile", *SHORT, env=environment(XDG_STATE_HOME=str(tmp_path)))
+    assert ended.returncode == 0
+    assert "none was wrong" in ended.stdout
+    assert "cannot keep this run in" in ended.stderr
+
+
+@pytest.mark.bpf
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not installed")
+def test_without_privilege_it_says_what_is_missing(env: dict[str, str]) -> None:
+    ended = subprocess.run(
+        ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *COMMAND, "profile", *SHORT],
+        capture_output=True,
+        text=True,
+        env=env,
+        timeout=20,
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "cannot make a BPF map: EPERM" in ended.stderr
+    assert "CAP_BPF" in ended.stderr

@@ -1,0 +1,369 @@
+"""The loops in C: keys, values and orders that are what they say, and faults that are found."""
+
+from __future__ import annotations
+
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from bpftop.kernel import loops, maps
+from bpftop.kernel.inside import Inside, allowed_cpus
+from bpftop.kernel.loops import Loop, Outcome, Shape, Start, Subject
+from bpftop.kernel.maps import BpfMap, KernelError, Stop
+from bpftop.profile.statistics import BUCKETS, TICKS_PER_NS
+
+pytestmark = pytest.mark.bpf
+
+RUN_NS = 2_000_000
+PER_CPU = (maps.PERCPU_ARRAY, maps.PERCPU_HASH, maps.LRU_PERCPU_HASH)
+NO_PREALLOC = {maps.LPM_TRIE: maps.NO_PREALLOC}
+
+MakeSubject = Callable[..., Subject]
+
+
+@pytest.fixture
+def make() -> Iterator[MakeSubject]:
+    """Makes a filled subject on a map of its own; ``stop`` and ``real_keys`` as in Subject."""
+    with ExitStack() as held:
+
+        def subject(
+            type_number: int,
+            *,
+            key_bytes: int = 8,
+            value_bytes: int = 16,
+            entries: int = 300,
+            population: int = 200,
+            seed: int = 7,
+            stop: Stop | None = None,
+            real_keys: bytes = b"",
+        ) -> Subject:
+            key_bytes = 4 if type_number in maps.ARRAYS else key_bytes
+            flags = NO_PREALLOC.get(type_number, 0)
+            made = held.enter_context(maps.create(type_number, key_bytes, value_bytes, entries, flags))
+            shape = Shape(type_number, flags, entries, key_bytes, value_bytes, population)
+            found = Subject(made, shape, seed, stop or Stop(), real_keys)
+            found.fill(1)
+            return found
+
+        yield subject
+
+
+def run(subject: Subject, operation: int, *, batch: int = 1, limit: int = 256, order: int = loops.UNIFORM) -> Outcome:
+    loop = Loop(subject, operation, batch, limit)
+    population = subject.shape.population
+    own = operation in (loops.INSERT, loops.DELETE, loops.DELETE_BATCH)
+    steps, window = (population, population // 8) if own else (1024, 0)
+    loop.visit(loops.SHUFFLED if own else order, 1, 0, population, steps, 0, window if batch == 1 else 0)
+    return loop.run(Start(1), RUN_NS, 0, 2)
+
+
+def spoil(subject: Subject, number: int, byte: int = -1) -> None:
+    """Change one byte of a value behind the subject's back."""
+    key = subject.key(number)
+    value = bytearray(subject.map.lookup(key, subject.value_bytes()) or b"")
+    value[byte] ^= 1
+    subject.map.update(key, bytes(value))
+
+
+def test_the_same_buckets_on_both_sides(make: MakeSubject) -> None:
+    outcome = run(make(maps.HASH), loops.LOOKUP)
+    assert len(outcome.times.counts) == BUCKETS
+    assert loops.TICKS_PER_NS == TICKS_PER_NS
+    assert sum(outcome.times.counts) == outcome.times.entries == outcome.checked > 100
+    mean_ns = outcome.times.ticks / outcome.times.entries / TICKS_PER_NS
+    assert 20 < mean_ns < 100_000
+    assert outcome.times.max_ticks >= outcome.times.ticks / outcome.times.entries
+
+
+def test_the_clock() -> None:
+    assert 0 < loops.clock_ticks() / TICKS_PER_NS < 2000
+    assert 1 <= loops.clock_step_ns() <= 1000
+
+
+def test_keys_depend_on_the_seed_alone(make: MakeSubject) -> None:
+    one, same, other = (make(maps.HASH, seed=seed) for seed in (3, 3, 4))
+    keys = [[subject.key(number) for number in range(200)] for subject in (one, same, other)]
+    assert keys[0] == keys[1] != keys[2]
+    assert len(set(keys[0])) == 200
+    assert one.map.lookup(keys[0][5], 16) == same.map.lookup(keys[0][5], 16) is not None
+
+
+@pytest.mark.parametrize("key_bytes", [1, 2, 3, 5, 8, 13, 64, 512])
+def test_keys_of_every_size_differ(make: MakeSubject, key_bytes: int) -> None:
+    subject = make(maps.HASH, key_bytes=key_bytes, population=200)
+    assert subject.keys_made == len({subject.key(number) for number in range(200)}) == 200
+    assert subject.verify() == (200, 0, None)
+
+
+def test_keys_that_run_out_are_counted(make: MakeSubject) -> None:
+    assert make(maps.HASH, key_bytes=1, entries=300, population=300).keys_made == 256
+
+
+@pytest.mark.parametrize("key_bytes", [5, 6, 8, 20, 260])
+def test_prefixes_are_masked_and_none_covers_another(make: MakeSubject, key_bytes: int) -> None:
+    subject = make(maps.LPM_TRIE, key_bytes=key_bytes)
+    kept = []
+    for number in range(200):
+        (bits,) = struct.unpack_from("=I", subject.key(number))
+        text = "".join(f"{byte:08b}" for byte in subject.key(number)[4:])
+        assert 1 <= bits <= 8 * (key_bytes - 4)
+        assert "1" not in text[bits:]
+        kept.append(text[:bits])
+    assert not any(a != b and b.startswith(a) for a in kept for b in kept)
+    assert len(set(kept)) == 200
+    assert subject.verify() == (200, 0, None)
+
+
+def test_real_keys_come_first_and_once(make: MakeSubject) -> None:
+    given = [bytes([number] * 8) for number in (1, 2, 1, 3)]
+    subject = make(maps.HASH, real_keys=b"".join(given))
+    assert [subject.key(number) for number in range(3)] == [given[0], given[1], given[3]]
+    assert subject.keys_made == 200
+    assert subject.verify() == (200, 0, None)
+
+
+def test_prefixes_within_each_other(make: MakeSubject) -> None:
+    """Real keys may be 10.0.0.0/8 and 10.1.0.0/16: a lookup of each finds its own, and of a deleted one its cover."""
+    real = [struct.pack("=I4B", bits, 10, second, 0, 0) for bits, second in ((8, 0), (16, 1), (16, 2), (15, 2))]
+    subject = make(maps.LPM_TRIE, entries=10, population=4, real_keys=b"".join(real))
+    for operation in (loops.LOOKUP, loops.UPDATE, loops.INSERT, loops.DELETE, loops.WALK):
+        assert run(subject, operation).fault is None
+        assert subject.verify()[2] is None
+        subject.fill(3)
+
+
+@pytest.mark.parametrize("type_number", PER_CPU)
+@pytest.mark.parametrize("value_bytes", [1, 3, 7, 9, 12, 16])
+def test_values_per_cpu_are_rounded_and_differ(make: MakeSubject, type_number: int, value_bytes: int) -> None:
+    cpus, slot = maps.possible_cpus(), -(-value_bytes // 8) * 8
+    subject = make(type_number, value_bytes=value_bytes)
+    assert subject.value_bytes() == cpus * slot
+    value = subject.map.lookup(subject.key(5), subject.value_bytes())
+    assert value is not None
+    by_cpu = [value[cpu * slot : cpu * slot + value_bytes] for cpu in range(cpus)]
+    if value_bytes >= 3:
+        assert len(set(by_cpu)) == cpus
+    for operation, batch in ((loops.LOOKUP, 1), (loops.LOOKUP_BATCH, 16), (loops.UPDATE, 1), (loops.UPDATE_BATCH, 16)):
+        outcome = run(subject, operation, batch=batch)
+        assert outcome.fault is None
+        assert subject.verify() == (subject.universe, 0, None)
+
+
+def test_orders(make: MakeSubject) -> None:
+    loop = Loop(make(maps.HASH), loops.LOOKUP)
+
+    def order(kind: int, steps: int, count: int = 50) -> list[int]:
+        loop.visit(kind, 9, 10, count, steps)
+        return [loop.c.order[step] for step in range(steps)]
+
+    assert order(loops.SEQUENTIAL, 120) == [10 + step % 50 for step in range(120)]
+    assert sorted(order(loops.SHUFFLED, 50)) == list(range(10, 60)) != order(loops.SHUFFLED, 50)
+    uniform = order(loops.UNIFORM, 50_000)
+    assert set(uniform) == set(range(10, 60))
+    assert max(uniform.count(key) for key in set(uniform)) < 1300
+    assert uniform == order(loops.UNIFORM, 50_000)
+    ranked = sorted((order(loops.ZIPF, 50_000).count(key) for key in range(10, 60)), reverse=True)
+    whole = sum(1 / rank for rank in range(1, 51))
+    for rank in (1, 2, 10):
+        assert ranked[rank - 1] == pytest.approx(50_000 / rank / whole, rel=0.1)
+
+
+@pytest.mark.parametrize("type_number", [maps.ARRAY, maps.HASH, maps.PERCPU_HASH, maps.LRU_HASH, maps.LPM_TRIE])
+@pytest.mark.parametrize("operation", [loops.LOOKUP, loops.LOOKUP_BATCH])
+def test_a_wrong_value_is_found(make: MakeSubject, type_number: int, operation: int) -> None:
+    subject = make(type_number)
+    spoil(subject, 77)
+    fault = run(subject, operation, batch=16).fault
+    assert fault is not None
+    assert fault.errno == loops.WRONG_VALUE
+    assert fault.key == subject.key(77)
+    assert fault.expected ^ fault.found == 1 << 56
+    assert subject.verify()[2] is not None
+
+
+def test_a_wrong_value_of_one_cpu_alone_is_found(make: MakeSubject) -> None:
+    subject = make(maps.PERCPU_HASH, value_bytes=9)
+    spoil(subject, 3, byte=8)  # the last byte of CPU 0's value
+    fault = run(subject, loops.LOOKUP).fault
+    assert fault is not None
+    assert (fault.errno, fault.slot, fault.offset) == (loops.WRONG_VALUE, 0, 8)
+    assert "byte 8" in fault.sentence()
+
+
+def test_a_wrong_value_is_found_when_it_is_taken(make: MakeSubject) -> None:
+    subject = make(maps.HASH)
+    spoil(subject, 150)
+    fault = run(subject, loops.TAKE_BATCH, batch=16).fault
+    assert fault is not None
+    assert fault.errno == loops.WRONG_VALUE
+
+
+def test_a_lost_key_is_found(make: MakeSubject) -> None:
+    subject = make(maps.HASH)
+    subject.map.delete(subject.key(9))
+    for operation, said in ((loops.LOOKUP, "ENOENT"), (loops.WALK, "0xc7 instead of 0xc8"), (loops.UPDATE, "ENOENT")):
+        fault = run(subject, operation).fault
+        assert fault is not None
+        assert said in fault.sentence()
+
+
+def test_a_key_of_somebody_else_is_found(make: MakeSubject) -> None:
+    subject = make(maps.HASH)
+    subject.map.update(b"stranger", bytes(16))
+    for operation in (loops.WALK, loops.LOOKUP_BATCH):
+        fault = run(subject, operation, batch=16).fault
+        assert fault is not None
+        assert "ENOKEY" in fault.sentence()
+
+
+def test_a_bucket_larger_than_the_batch(make: MakeSubject) -> None:
+    """500 keys in 512 buckets: some bucket has more than one (ENOSPC), none has 64."""
+    subject = make(maps.HASH, entries=500, population=500)
+    grown = run(subject, loops.LOOKUP_BATCH, batch=1, limit=64)
+    assert grown.fault is None
+    assert 1 < grown.batch <= 64
+    assert grown.singles == 0
+    for operation in (loops.LOOKUP_BATCH, loops.TAKE_BATCH):
+        singly = run(subject, operation, batch=1, limit=1)
+        assert singly.fault is None
+        assert singly.batch == 0
+        assert singly.singles > 0
+        assert singly.checked > 0
+        assert subject.verify() == (500, 0, None)
+
+
+def test_what_the_kernel_does_not_have(make: MakeSubject) -> None:
+    fault = run(make(maps.ARRAY), loops.DELETE_BATCH, batch=4).fault
+    assert fault is not None
+    assert fault.errno == maps.ENOTSUPP
+
+
+@pytest.mark.parametrize("operation", [loops.LOOKUP, loops.INSERT, loops.WALK, loops.TAKE_BATCH, loops.UPDATE_BATCH])
+def test_stop_ends_a_loop_at_once(make: MakeSubject, operation: int) -> None:
+    stop = Stop()
+    subject = make(maps.HASH, stop=stop)
+    loop = Loop(subject, operation, 16 if operation > loops.WALK else 1, 256)
+    loop.visit(loops.SHUFFLED, 1, 0, 200, 200)
+    stopped_s: list[float] = []
+
+    def stop_it() -> None:
+        stopped_s.append(time.monotonic())
+        stop.set()
+
+    timer = threading.Timer(0.05, stop_it)
+    timer.start()
+    loop.run(Start(1), 20_000_000_000, 0, 2)
+    assert time.monotonic() - stopped_s[0] < 0.2
+
+
+def test_threads_wait_for_each_other(make: MakeSubject) -> None:
+    subject = make(maps.HASH)
+    loop = Loop(subject, loops.LOOKUP)
+    loop.visit(loops.UNIFORM, 1, 0, 200, 1024)
+    start = Start(2)
+    threading.Timer(0.1, start.give_up).start()
+    begun_s = time.monotonic()
+    assert loop.run(start, RUN_NS, 0, 2).checked
+    assert time.monotonic() - begun_s >= 0.09
+
+
+@pytest.mark.parametrize("operation", [loops.LOOKUP, loops.UPDATE, loops.WALK, loops.LOOKUP_BATCH])
+def test_the_bare_loop(make: MakeSubject, operation: int) -> None:
+    subject = make(maps.HASH)
+    loop = Loop(subject, operation)
+    loop.visit(loops.UNIFORM, 1, 0, 200, 1024)
+    assert 1e4 < loops.bare_loop(subject, operation, loop, 1000, 64) < 1e9
+    subject.map.delete(subject.key(0))
+    if operation in (loops.LOOKUP, loops.UPDATE):
+        assert loops.bare_loop(subject, operation, loop, 1000) == 0
+
+
+INSIDE = [loops.LOOKUP, loops.UPDATE, loops.INSERT, loops.DELETE, loops.WALK]
+
+
+def inside_run(subject: Subject, operation: int, then: Callable[[], None] = lambda: None) -> tuple[Outcome, object]:
+    inside = Inside(subject, 4096)
+    try:
+        loop = Loop(subject, operation)
+        if operation != loops.WALK:
+            own = operation in (loops.INSERT, loops.DELETE)
+            loop.visit(loops.SHUFFLED if own else loops.UNIFORM, 1, 0, 192, 192 if own else 4096, 0, 16 if own else 0)
+        cpu = allowed_cpus()[-1]
+        (member,) = inside.team([loop], [cpu], 16, 5)
+        assert member.calibrate() >= 0
+        then()
+        results: list[Outcome] = []
+
+        def pinned() -> None:
+            import os
+
+            os.sched_setaffinity(0, {cpu})
+            results.append(member.run(Start(1), RUN_NS, 5))
+
+        thread = threading.Thread(target=pinned)
+        thread.start()
+        thread.join()
+        return results[0], subject.verify(member.own, [cpu])[2]
+    finally:
+        inside.close()
+
+
+@pytest.mark.parametrize("operation", INSIDE)
+@pytest.mark.parametrize("value_bytes", [1, 3, 4, 9, 16, 4096])
+@pytest.mark.parametrize("type_number", [maps.HASH, maps.PERCPU_HASH, maps.LRU_HASH, maps.LRU_PERCPU_HASH])
+def test_programs_do_the_same(make: MakeSubject, type_number: int, value_bytes: int, operation: int) -> None:
+    subject = make(type_number, value_bytes=value_bytes)
+    outcome, fault = inside_run(subject, operation)
+    assert outcome.fault is None
+    assert fault is None
+    assert outcome.times.entries > 0
+
+
+@pytest.mark.parametrize("operation", [loops.LOOKUP, loops.UPDATE, loops.WALK])
+@pytest.mark.parametrize("type_number", [maps.ARRAY, maps.PERCPU_ARRAY])
+def test_programs_on_arrays(make: MakeSubject, type_number: int, operation: int) -> None:
+    outcome, fault = inside_run(make(type_number, value_bytes=12), operation)
+    assert outcome.fault is None
+    assert fault is None
+
+
+@pytest.mark.parametrize("operation", [loops.LOOKUP, loops.WALK])
+@pytest.mark.parametrize("type_number", [maps.HASH, maps.PERCPU_HASH, maps.ARRAY])
+def test_a_wrong_value_is_found_in_programs(make: MakeSubject, type_number: int, operation: int) -> None:
+    subject = make(type_number, value_bytes=8)
+    cpu = allowed_cpus()[-1]
+    byte = 8 * cpu if type_number in maps.PER_CPU else 0
+    outcome, _ = inside_run(subject, operation, lambda: spoil(subject, 50, byte))
+    assert outcome.fault is not None
+    assert outcome.fault.errno == loops.WRONG_VALUE
+
+
+def test_a_map_of_the_system_is_only_read(make: MakeSubject) -> None:
+    subject = make(maps.HASH)
+    with maps.by_id(subject.map.info().map_id) as same:
+        assert same.info() == subject.map.info()
+        keys = same.keys(1000, 50, Stop())
+        assert (keys.count, keys.reads, keys.complete, len(keys.first)) == (200, 201, True, 50 * 8)
+        assert same.lookup(keys.first[:8], 16) == subject.map.lookup(keys.first[:8], 16)
+        with pytest.raises(KernelError, match="EPERM"):
+            same.update(keys.first[:8], bytes(16))
+        with pytest.raises(KernelError, match="EPERM"):
+            same.delete(keys.first[:8])
+        few = same.keys(10, 50, Stop())
+        assert (few.count, few.reads, few.complete) == (10, 10, False)
+    assert subject.verify() == (200, 0, None)
+
+
+def test_maps_are_listed_and_freed() -> None:
+    with maps.create(maps.HASH, 4, 4, 10, name="bpftop_listed") as made:
+        number = made.info().map_id
+        assert number in set(maps.ids())
+        assert made.info().name == "bpftop_listed"
+        assert isinstance(made, BpfMap)
+    with pytest.raises(KernelError) as gone:
+        maps.by_id(number)
+    assert gone.value.errno_name == "ENOENT"
