@@ -4,7 +4,7 @@
 #define PROFILE_MAPS_H
 
 /* Operations within one run of a program, at most. The verifier walks every one of them. */
-#define PROFILE_STEPS_MAX 1024
+#define PROFILE_STEPS_MAX 256
 
 /* Entries that one run of the walk visits, at most: it runs with softirqs off, some nanoseconds per entry. */
 #define PROFILE_WALK_MAX 16384

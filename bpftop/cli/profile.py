@@ -41,16 +41,14 @@ ACCESSES = "sequential, uniform, zipf"
 
 _OF_A_MAP = ("type", "entries", "key_size", "value_size", "fill")
 
-ABOUT = """\
-Several values behind a comma are all measured, in all combinations. Each
-operation is timed call by call from user space, and as a loop in a BPF program
-under BPF_PROG_TEST_RUN, which is attached nowhere. Every value that is read is
-compared with what was written; a wrong one ends the run with exit code 1.
-
-A batch lookup walks the map in its own order and ignores what keys one gives
-it; so does get_next_key. MAP is only ever read: its geometry is copied, its
-entries are counted, and up to 4096 of its keys are used in the scratch map.
-The figures are kept and shown beside those of the next run."""
+ABOUT = (
+    "Several values behind a comma are all measured, in all combinations. Each operation is timed call by call from "
+    "user space, and as a loop in a BPF program under BPF_PROG_TEST_RUN, which is attached nowhere. Every value that "
+    "is read is compared with what was written; a wrong one ends the run with exit code 1.\n\n"
+    "A batch lookup walks the map in its own order and ignores what keys one gives it; so does get_next_key. MAP is "
+    "only ever read: its geometry is copied, its entries are counted, and up to 4096 of its keys are used in the "
+    "scratch map. The figures are kept and shown beside those of the next run."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

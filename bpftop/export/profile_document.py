@@ -45,7 +45,7 @@ def document(report: Report) -> Object:
         "schema": SCHEMA,
         "tool": {"name": "bpftop", "version": __version__},
         "taken_at": timestamp(profile.wall_ns),
-        "elapsed_s": round(profile.elapsed_s, 3),
+        "took_s": round(profile.took_s, 3),
         "partial": profile.partial,
         "machine": {**vars(machine), "mitigations": dict(machine.mitigations)},
         "clock": {"cost_ns": round(profile.clock_ns, 3), "step_ns": profile.clock_step_ns},

@@ -9,7 +9,7 @@ from bpftop.export.document import timestamp
 from bpftop.export.printable import printable
 from bpftop.export.profile_document import Report
 from bpftop.model.units import UNKNOWN, pct, si
-from bpftop.profile.plan import SINGLE_OF, WALK, Cell
+from bpftop.profile.plan import OPERATIONS, SINGLE_OF, WALK, Cell
 from bpftop.profile.results import USER_NS, Profile, Result, batch_factors, best_batches
 from bpftop.profile.statistics import NOISY_PCT
 
@@ -79,9 +79,7 @@ def _overview(sections: Sequence[Sequence[Result]]) -> Iterator[str]:
     rows = {_title(section): _by_operation(section) for section in sections}
     width = max(map(len, rows)) + 1
     for side, what in (("user", "from user space, * in batches of the best size"), ("inside", "in the kernel")):
-        operations = dict.fromkeys(
-            name for row in rows.values() for name, r in row.items() if _p50(r, side) is not None
-        )
+        operations = [n for n in OPERATIONS if any(_p50(row.get(n), side) is not None for row in rows.values())]
         if not operations:
             continue
         yield f"p50 {what}"
@@ -195,6 +193,6 @@ def _foot(profile: Profile) -> Iterator[str]:
     noisy = sum(cost.spread.noisy for cost in costs)
     checked = sum(r.checked for r in profile.results)
     compared = f"{si(checked)} values and keys compared with what was written, none was wrong"
-    yield f"{compared}; {profile.elapsed_s:.1f} s in all"
+    yield f"{compared}; {profile.took_s:.1f} s in all"
     if noisy:
         yield f"noisy: {noisy} of {len(costs)} medians differ by more than {NOISY_PCT:.0f} % between runs"

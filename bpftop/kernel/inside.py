@@ -13,7 +13,7 @@ from bpftop.kernel.loops import DELETE, INSERT, LOOKUP, UPDATE, WALK, Loop, Outc
 from bpftop.kernel.object import BpfObject
 
 # bpf_objects/profile_maps.h: operations in one run of a program, and entries that one walk visits
-STEPS_MAX, WALK_MAX = 1024, 16384
+STEPS_MAX, WALK_MAX = 256, 16384
 _STEP_HEAD_BYTES = 16  # struct profile_step
 _VALUES_BYTES_MAX = 1 << 20  # different values that the programs write: as many as fit
 
@@ -46,7 +46,8 @@ class _MapsProgram(BpfObject):
 class Inside:
     """The programs that work on one subject, loaded when they are first used; ``steps`` is what all threads visit.
 
-    Raises KernelError: EPERM without CAP_BPF and CAP_NET_ADMIN, EINVAL for what the kernel does not do in programs.
+    Raises KernelError: EPERM without CAP_BPF and CAP_NET_ADMIN, EFAULT without CAP_PERFMON (the verifier then follows
+    speculation as well, which is too much), EINVAL for what the kernel does not do in programs.
     """
 
     def __init__(self, subject: Subject, steps: int) -> None:

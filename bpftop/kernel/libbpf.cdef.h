@@ -191,7 +191,9 @@ struct bpftop_loop {
 	struct bpftop_fault fault;
 };
 void bpftop_run_loop(const struct bpftop_subject *subject, struct bpftop_loop *loop);
-uint64_t bpftop_tight_loop(const struct bpftop_subject *subject, uint32_t operation, uint32_t batch, const struct bpftop_loop *loop,
+
+/* loops_bare.c */
+uint64_t bpftop_bare_loop(const struct bpftop_subject *subject, uint32_t operation, uint32_t batch, const struct bpftop_loop *loop,
 			   uint32_t entries);
 
 /* loops_inside.c */

@@ -215,8 +215,8 @@ static void make_key(const struct bpftop_subject *s, uint64_t n, unsigned char *
  * fewer than the universe where keys of this size do not differ any more, or when it was stopped. */
 uint32_t bpftop_make_keys(struct bpftop_subject *s, uint32_t given)
 {
-	uint32_t made = 0, key;
-	uint64_t n = 0;
+	uint32_t made = 0, key, different = s->key_bytes - (s->keys_kind == KEYS_LPM ? 4 : 0);
+	uint64_t n = 0, candidates = 1ULL << 8 * (different < 4 ? different : 4);
 
 	if (s->keys_kind == KEYS_ARRAY) {
 		for (key = 0; key < s->universe; key++) {
@@ -229,7 +229,7 @@ uint32_t bpftop_make_keys(struct bpftop_subject *s, uint32_t given)
 		memmove(key_at(s, made), key_at(s, key), s->key_bytes);
 		made += (uint32_t)remember_key(s, made);
 	}
-	for (; made < s->universe && n < 1ULL << 32 && !((n & 4095) == 0 && stopped(s)); n++) {
+	for (; made < s->universe && n < candidates && !((n & 4095) == 0 && stopped(s)); n++) {
 		make_key(s, n, key_at(s, made));
 		made += (uint32_t)remember_key(s, made);
 	}

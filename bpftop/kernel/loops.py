@@ -232,9 +232,9 @@ def clock_step_ns() -> int:
     return int(lib.bpftop_clock_step_ns())
 
 
-def tight_loop(subject: Subject, operation: int, loop: Loop, entries: int, batch: int = 1) -> int:
+def bare_loop(subject: Subject, operation: int, loop: Loop, entries: int, batch: int = 1) -> int:
     """The bare calls of LOOKUP, UPDATE, WALK or LOOKUP_BATCH, in the loop's order: nanoseconds for so many entries.
 
     0 where a call failed.
     """
-    return int(lib.bpftop_tight_loop(subject.c, operation, batch, loop.c, entries))
+    return int(lib.bpftop_bare_loop(subject.c, operation, batch, loop.c, entries))

@@ -150,7 +150,7 @@ static int run_inside(const struct bpftop_subject *s, struct bpftop_loop *l, con
 	int program = operation == l->operation ? in->program : in->undo, rc;
 	uint32_t duration_ns, key = l->order[first];
 
-	run.flags = operation == INSERT ? BPF_NOEXIST : operation == UPDATE ? BPF_EXIST : BPF_ANY;
+	run.flags = operation == INSERT ? BPF_NOEXIST : s->may_miss ? BPF_ANY : BPF_EXIST;
 	rc = test_run(program, &run, &duration_ns);
 	if (rc)
 		return fault(&l->fault, rc, key, "test-run the program of an operation");
@@ -198,8 +198,7 @@ static int walk_outside(const struct bpftop_subject *s, struct bpftop_loop *l, u
 	return rc && rc != -ENOENT ? fault(&l->fault, rc, 0, "walk the map") : 0;
 }
 
-static int walk_inside(const struct bpftop_subject *s, struct bpftop_loop *l, const struct bpftop_inside *in, uint64_t sum,
-		       uint32_t found)
+static int walk_inside(struct bpftop_loop *l, const struct bpftop_inside *in, uint64_t sum, uint32_t found)
 {
 	struct profile_run run = { .steps = PROFILE_WALK_MAX };
 	uint32_t duration_ns;
@@ -254,5 +253,5 @@ void bpftop_run_inside(const struct bpftop_subject *s, struct bpftop_loop *l, st
 	memset(&l->times, 0, sizeof(l->times)); /* the window is no part of it */
 	end_ns = clock_ns() + l->run_ns;
 	while (!rc && !stopped(s) && clock_ns() < end_ns)
-		rc = l->operation == WALK ? walk_inside(s, l, in, sum, found) : once_inside(s, l, in);
+		rc = l->operation == WALK ? walk_inside(l, in, sum, found) : once_inside(s, l, in);
 }

@@ -11,10 +11,11 @@ from itertools import groupby
 from operator import attrgetter
 
 from bpftop.kernel import loops, maps
-from bpftop.kernel.check import ENOTSUPP, KernelError, errno_name
+from bpftop.kernel.check import ENOTSUPP, KernelError
 from bpftop.kernel.inside import WALK_MAX
 from bpftop.kernel.loops import TICKS_PER_NS, WRONG_VALUE, Outcome, Start
 from bpftop.kernel.maps import Stop
+from bpftop.profile.conditions import effective_capabilities, missing
 from bpftop.profile.in_kernel import InKernel
 from bpftop.profile.pinned import on_cpu, run_pinned
 from bpftop.profile.plan import INSIDE_SHARE, WRITES, Cell, Plan
@@ -60,10 +61,10 @@ class MapProfile:
 
     def profile(self) -> Profile:
         """All there is by now."""
-        elapsed_s = (self._ended_s or time.monotonic()) - self._begun_s
+        took_s = (self._ended_s or time.monotonic()) - self._begun_s
         clock_ns = self._clock_ticks / TICKS_PER_NS
         results = tuple(self._results)
-        return Profile(self.plan, self._wall_ns, elapsed_s, clock_ns, self._clock_step_ns, not self._complete, results)
+        return Profile(self.plan, self._wall_ns, took_s, clock_ns, self._clock_step_ns, not self._complete, results)
 
     def events(self) -> Iterator[Event]:
         """Measure. Raises KernelError (a map cannot be made), WrongValue (a map gave what was not written to it)."""
@@ -104,6 +105,7 @@ class MapProfile:
                 if self.stop.is_set() and user.cost is None:
                     return
                 yield self._keep(cell, user, inside)
+                yield self._progress(cell)
         finally:
             if in_kernel is not None:
                 in_kernel.close()
@@ -184,11 +186,11 @@ class MapProfile:
         self._results.append(result)
         return result
 
-    def _progress(self, cell: Cell, done_s: float) -> Progress:
+    def _progress(self, cell: Cell, done_s: float = 0.0) -> Progress:
         self._done_s += done_s
         total_s = self.plan.expected_s
-        elapsed_s = time.monotonic() - self._begun_s
-        left_s = max(0.0, total_s - self._done_s) * elapsed_s / self._done_s
+        took_s = time.monotonic() - self._begun_s
+        left_s = max(0.0, total_s - self._done_s) * took_s / self._done_s
         return Progress(cell, min(1.0, self._done_s / total_s), left_s)
 
 
@@ -208,10 +210,12 @@ def _lacking(scratch: Scratch, cell: Cell) -> str:
 
 
 def _refusal(error: KernelError, cell: Cell) -> str:
-    if error.errno == errno.EPERM:
-        return "programs need CAP_BPF and CAP_NET_ADMIN (EPERM)"
+    """Why a cell cannot be measured inside the kernel: a capability that is missing has several faces (errnos)."""
+    lacking = missing(effective_capabilities())
+    if lacking:
+        return f"programs need {' and '.join(lacking)}, too ({error.errno_name})"
     what = "bpf_for_each_map_elem" if cell.operation == "get_next_key" else cell.operation
-    return f"no {what} in programs ({errno_name(error.errno)})"
+    return f"no {what} in programs ({error.errno_name})"
 
 
 def _notes(cell: Cell, missed: int) -> Iterator[str]:

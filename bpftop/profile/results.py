@@ -67,7 +67,7 @@ class Profile:
 
     plan: Plan
     wall_ns: int
-    elapsed_s: float
+    took_s: float
     clock_ns: float
     clock_step_ns: int
     partial: bool
