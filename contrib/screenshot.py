@@ -16,6 +16,7 @@ from bpftop.model.snapshot import Snapshot
 from bpftop.tui.actions import Actions
 from bpftop.tui.app import BpftopApp
 from bpftop.tui.feed import Feed
+from bpftop.tui.picture import picture as svg_of
 from bpftop.tui.themes import find_theme
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,7 +34,7 @@ async def picture(feed: Feed, size: tuple[int, int], seconds: float) -> str:
     async with app.run_test(size=size) as pilot:
         await asyncio.sleep(seconds)
         await pilot.pause()
-        return app.export_screenshot(title="sudo bpftop demo")
+        return svg_of(app.sheet.lines, size[0], theme)
 
 
 def main(size: str = "100x30", seconds: str = "130", file: str = "docs/screen.svg") -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from types import ModuleType
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import events
 from textual.app import App, ComposeResult
@@ -34,8 +34,17 @@ from bpftop.tui.sheet import Sheet
 from bpftop.tui.themes import Theme
 from bpftop.tui.view import Frame, Prompt, View
 
+if TYPE_CHECKING:
+    from bpftop.tui.desk import Desk  # it comes with the first pane that measures
+
 MIN_WIDTH, MIN_HEIGHT = 50, 10
-PANES = {"overview": "bpftop.tui.overview", "cpus": "bpftop.tui.cpus", "help": "bpftop.tui.help"}
+PANES = {
+    "overview": "bpftop.tui.overview",
+    "cpus": "bpftop.tui.cpus",
+    "profile": "bpftop.tui.profile",
+    "bench": "bpftop.tui.bench",
+    "help": "bpftop.tui.help",
+}
 """Pane -> module; imported when it is first opened."""
 
 
@@ -45,6 +54,13 @@ class Tick(Message, bubble=False):
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, Tick)
+
+
+class Measured(Message, bubble=False):
+    """A run that measures has come further, or has ended. As with ticks, only one waits."""
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, Measured)
 
 
 class Done(Message, bubble=False):
@@ -60,7 +76,10 @@ class Plain(Screen[None], inherit_bindings=False):
 
 
 class BpftopApp(App[None], inherit_bindings=False):
-    """``keys`` maps ids of actions to the keys a person chose for them."""
+    """``keys`` maps ids of actions to the keys a person chose for them.
+
+    ``engines`` maps a pane to what it measures with instead of the real engine.
+    """
 
     TITLE = "bpftop"
     ENABLE_COMMAND_PALETTE = False
@@ -70,7 +89,14 @@ class BpftopApp(App[None], inherit_bindings=False):
     view: var[View] = var(View(), init=False)
 
     def __init__(
-        self, feed: Feed, *, theme: Theme, interval_s: float, actions: Actions, keys: Mapping[str, str] | None = None
+        self,
+        feed: Feed,
+        *,
+        theme: Theme,
+        interval_s: float,
+        actions: Actions,
+        keys: Mapping[str, str] | None = None,
+        engines: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(ansi_color=True)  # colours are the theme's: none is converted
         self.feed = feed
@@ -80,6 +106,8 @@ class BpftopApp(App[None], inherit_bindings=False):
         self.sheet = Sheet(Palette(self.colours), self.draw)
         self.flags: frozenset[str] = frozenset()
         self._tick_waits = False
+        self._engines = engines or {}
+        self._desks: dict[str, Desk] = {}
         self.chosen = with_keys(keys or {})
         self.set_keymap({action.id: action.keys for action in self.chosen})
 
@@ -95,6 +123,10 @@ class BpftopApp(App[None], inherit_bindings=False):
 
     def on_unmount(self) -> None:
         self.feed.listen(None)
+        for desk in self._desks.values():  # all of them first: each has its end then while another one is waited for
+            desk.cancel()
+        for desk in self._desks.values():
+            desk.close()
 
     def _hear(self, snapshot: Snapshot | None) -> None:
         """Called in the feed's thread."""
@@ -109,6 +141,14 @@ class BpftopApp(App[None], inherit_bindings=False):
         self.snapshot = self.feed.latest
         if self.feed.ended:
             self.view = replace(self.view, message="The end: there are no more samples. ← goes back, q quits.")
+
+    def on_measured(self) -> None:
+        ended = {pane: sentence for pane, desk in self._desks.items() if (sentence := desk.ending())}
+        elsewhere = [sentence for pane, sentence in ended.items() if pane != self.view.pane]
+        if elsewhere:
+            self.view = replace(self.view, message=clean(elsewhere[-1]))
+        else:
+            self.draw()
 
     def on_done(self, event: Done) -> None:
         self.view = replace(self.view, message=clean(event.sentence))
@@ -128,11 +168,18 @@ class BpftopApp(App[None], inherit_bindings=False):
         self.flags = flags_to_show(shown.watched(self.view.label).flow(self.view.direction), self.flags)
         return Frame(
             shown, self.feed.history, self.view, width, height, self.interval_s, self.feed.live,
-            self.snapshot.mono_ns, self.flags, self.chosen,
+            self.snapshot.mono_ns, self.flags, self.chosen, None if (desk := self.desk()) is None else desk.state,
         )  # fmt: skip
 
     def pane(self) -> ModuleType:
         return import_module(PANES[self.view.pane])
+
+    def desk(self) -> Desk | None:
+        """What the pane on the screen measures with, made when it is first opened; None: it does not measure."""
+        pane = self.view.pane
+        if pane not in self._desks and hasattr(self.pane(), "open_desk"):
+            self._desks[pane] = self.pane().open_desk(lambda: self.post_message(Measured()), self._engines.get(pane))
+        return self._desks.get(pane)
 
     def draw(self) -> None:
         if self.sheet.is_attached and self.sheet.size:
@@ -162,10 +209,21 @@ class BpftopApp(App[None], inherit_bindings=False):
                 return
             command = COMMANDS.get(name)
             if frame is not None and command is not None:
-                view = command(frame, self.pane())
+                pressed = self._pressed(name, frame)
+                view = pressed or command(frame, self.pane())
                 self.view = view if view.message != self.view.message else replace(view, message="")
+                if pressed is not None:  # the view may be as before, and what is chosen there is not
+                    self.draw()
                 return
         getattr(self, f"_{name}")(frame)
+
+    def _pressed(self, name: str, frame: Frame) -> View | None:
+        """What the action does in a pane that measures, where it does something else there than everywhere."""
+        desk = self.desk()
+        if desk is None:
+            return None
+        busy = next((other.title for other in self._desks.values() if other is not desk and other.running), "")
+        return desk.press(name, frame, busy)
 
     def _quit(self, frame: Frame) -> None:
         self.exit()

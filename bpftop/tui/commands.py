@@ -59,6 +59,8 @@ COMMANDS: Mapping[str, Command] = {
     "reverse": lambda frame, pane: replace(frame.view, reverse=not frame.view.reverse),
     "overview": lambda frame, pane: frame.view.opened("overview"),
     "cpus": lambda frame, pane: frame.view.opened("cpus"),
+    "profile": lambda frame, pane: replace(frame.view.opened("profile"), cursor="types"),
+    "bench": lambda frame, pane: replace(frame.view.opened("bench"), cursor="all"),
     "help": help_or_back,
     "direction": direction,
     "next_interface": lambda frame, pane: frame.view.looking_at(frame.shown, 1),
@@ -74,6 +76,8 @@ COMMANDS: Mapping[str, Command] = {
     "page_up": _page(-1),
     "first": _moved(None),
     "last": _moved(None, last=True),
+    "choose": lambda frame, pane: frame.view,
+    "run": lambda frame, pane: frame.view,
     "clear": lambda frame, pane: frame.view.cleared(),
 }
 

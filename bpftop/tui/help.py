@@ -8,7 +8,7 @@ from bpftop.model.fields import CPU_FIELDS, HOOK_TERMS, LINE_TERMS, PROTOCOL_FIE
 from bpftop.tui.actions import KEY_NAMES
 from bpftop.tui.header import header, notices
 from bpftop.tui.line import Line, line, text, wrap
-from bpftop.tui.view import Frame
+from bpftop.tui.view import Frame, PaneName
 
 NAME_WIDTH = 23
 DASH = "A dash is no value: not known yet, not readable, or a counter that was reset. It is never zero."
@@ -39,12 +39,26 @@ def text_lines(frame: Frame) -> list[Line]:
     return [
         *_section("Notices", said, width),
         *_section("Keys", ((_keys(a.keys), a.help) for a in frame.actions), width),
+        *_of_pane(frame.view.back_to, width),
         *_section("The lines above the table", LINE_TERMS.items(), width),
         *_section("Columns of protocols", ((f.title, f.help) for f in PROTOCOL_FIELDS), width),
         *_section("Columns of CPUs", ((f.title, f.help) for f in CPU_FIELDS), width),
         *_section("What a packet and a byte are, by hook", HOOK_TERMS.items(), width),
         *(line((part, "muted")) for part in wrap(DASH, width)),
     ]
+
+
+def _of_pane(pane: PaneName, width: int) -> list[Line]:
+    """What stands in the pane that the help was called from, for those that are imported only when they are opened."""
+    if pane == "profile":
+        from bpftop.tui.profile import TERMS
+
+        return _section("Profile", TERMS, width)
+    if pane == "bench":
+        from bpftop.tui.bench import TERMS
+
+        return _section("Bench", TERMS, width)
+    return []
 
 
 def _keys(keys: str) -> str:

@@ -11,6 +11,14 @@ _LONGER = {"direction": "RX/TX", "copy": "copy", "save_screen": "picture", "wide
 """Hints for wider screens, beyond those of the action table."""
 
 
+_WORDS = {
+    "profile": {"choose": "measure", "clear": "cancel", "later": "value"},
+    "bench": {"choose": "run, why", "run": "run again", "clear": "cancel"},
+}
+"""Hints in panes that measure: what these actions do there."""
+_ELSEWHERE = ("overview", "cpus", "profile", "bench", "help", "quit")
+
+
 def offering(shown: Snapshot, view: View) -> Interface | None:
     """The interface that `x` is about: the one looked at, else the first that has an offer."""
     looked_at = shown.watched(view.label)
@@ -43,11 +51,26 @@ def _keys(frame: Frame, room: int) -> Line:
     view = frame.view
     if view.pane == "help":
         return line(("esc", "key"), " back  ", ("j k", "key"), " scroll  ", ("q", "key"), " quit")
+    if view.pane in _WORDS:
+        return _fitting(_measuring(frame), room)
     hints: list[tuple[str, str]] = []
     for action in frame.actions:
         hint = action.hint or (_LONGER.get(action.id, "") if frame.width >= 100 else "")
         if hint and action.id != view.pane and (action.id != "wide" or view.pane == "cpus"):
-            hints.append((action.first_key, "live" if action.id == "pause" and view.paused else hint))
+            turned = {"pause": ("live", view.paused), "wide": ("rows", view.wide)}.get(action.id, ("", None))
+            hints.append((action.first_key, turned[0] if turned[1] else hint))
+    return _fitting(hints, room)
+
+
+def _measuring(frame: Frame) -> list[tuple[str, str]]:
+    """What a pane that measures has keys for, then the other panes."""
+    words, actions = _WORDS[frame.view.pane], {action.id: action for action in frame.actions}
+    here = [(actions[name].first_key, word) for name, word in words.items()]
+    return [*here, *((a.first_key, a.hint) for a in frame.actions if a.id in _ELSEWHERE and a.id != frame.view.pane)]
+
+
+def _fitting(hints: list[tuple[str, str]], room: int) -> Line:
+    """As many as fit; the help is the last one to go."""
     while len(hints) > 1 and sum(len(key) + len(word) + 3 for key, word in hints) - 2 > room:
         hints.pop(-1 if hints[-1][1] != "help" else -2)
     return tuple(span for key, word in hints for span in ((key, "key"), (f" {word}  ", "muted")))

@@ -23,6 +23,8 @@ SUITES = {
     "loading": "verified instructions and load time of the programs",
     "polling": "one tick's reading of the maps; the fold over many CPUs",
     "screen": "first rates, CPU, memory and terminal bytes of the live screen, beside bare Textual and glances",
+    "profile": "what the profile's loop adds to an operation, against the same calls with nothing around them",
+    "jitter": "how evenly the screen ticks while a profile runs, and while the bench does",
     "headless": "a snapshot, and how long --version takes",
     "demo": "start of the demo, and what its generator costs",
 }

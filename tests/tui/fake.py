@@ -64,8 +64,10 @@ class FakeSource:
     def __post_init__(self) -> None:
         if not self.interfaces:
             self.interfaces = (interface("eth0", 2),)
-        self._counts: dict[str, list[array[int]]] = {}
+        self._counts: dict[str, array[int]] = {}
         self._keys: dict[str, tuple[Key, ...]] = {}
+        busy = min(3, self.cpus - 1)  # one CPU carries nearly everything, as with one flow
+        self._shares = [0.9 if cpu == busy else 0.1 / max(1, self.cpus - 1) for cpu in range(self.cpus)]
 
     def samples(self) -> Generator[Sample, None, None]:
         begin, tick, offset_s = time.monotonic(), 0, 0.0
@@ -95,13 +97,10 @@ class FakeSource:
 
     def sample(self, tick: int, offset_s: float) -> Sample:
         mono_ns = START_MONO_NS + round(offset_s * 1e9)
-        elapsed_s = 0.1 if tick == 1 else self.interval_s if tick else 0.0
         readings: dict[str, Reading] = {}
-        for index, one in enumerate(self.interfaces):
+        for one in self.interfaces:
             for direction in DIRECTIONS:
-                counted = one.hooks.get(direction, Hook()).hook != "none"
-                scale = (1.0 if direction == "rx" else 0.25) / (index + 1)
-                self._traffic(readings, one, direction, counted, scale, elapsed_s, tick, mono_ns)
+                readings |= self._traffic(one, direction, tick, mono_ns)
             self._link(readings, one, offset_s, mono_ns)
         if self.paced:
             readings["self"] = self._own(time.process_time_ns(), 84_000 * (tick + 1), mono_ns)
@@ -116,50 +115,28 @@ class FakeSource:
     def _own(self, cpu_ns: int, poll_ns: int, mono_ns: int) -> Reading:
         return Reading("self", mono_ns, 0, 0, ((),), array("Q", [cpu_ns, poll_ns]))
 
-    def _traffic(
-        self, readings: dict[str, Reading], one: Interface, direction: Direction, counted: bool, scale: float,
-        elapsed_s: float, tick: int, mono_ns: int,
-    ) -> None:  # fmt: skip
+    def _traffic(self, one: Interface, direction: Direction, tick: int, mono_ns: int) -> dict[str, Reading]:
+        """What a direction of an interface has counted until now."""
+        if one.hooks.get(direction, Hook()).hook == "none":
+            return {}
         epoch = max((e for t, e in self.epochs.items() if t <= tick), default=0)
-        packets = {n: pps * scale * _swell(tick, n) * elapsed_s for n, (pps, _) in PROTOCOLS.items()}
-        rows = [(n, packets[n], packets[n] * PROTOCOLS[n][1]) for n in sorted(PROTOCOLS)]
-        where = (one.label, direction)
-        if not counted:
-            return
-
-        def put(family: str, cells: Sequence[tuple[Key, float, float]]) -> None:
-            name = reading_key(family, *where)
-            keys = self._keys.setdefault(name, tuple((*where, *key) for key, _, _ in cells))
-            spread = self._spread() if family == "protocols" else None
-            gained = [self._gained(value, spread, tick) for _, p, b in cells for value in (p, b)]
+        elapsed_s = 0.1 if tick == 1 else self.interval_s if tick else 0.0
+        scale = elapsed_s * (1.0 if direction == "rx" else 0.25) / (self.interfaces.index(one) + 1)
+        readings = {}
+        for family, cells in _cells(scale, tick).items():
+            name = reading_key(family, one.label, direction)
+            keys = self._keys.setdefault(name, tuple((one.label, direction, *key) for key, _, _ in cells))
+            shares = self._shares if family == "protocols" else (1.0,)
+            gained = (
+                int(value * share + (tick ^ cpu) % 3 * 0.3 * (len(shares) > 1))
+                for _, packets, size in cells
+                for value in (packets, size)
+                for cpu, share in enumerate(shares)
+            )
             old = self._counts.get(name)
-            now = gained if old is None else [array("Q", map(add, a, b)) for a, b in zip(old, gained, strict=True)]
-            self._counts[name] = now
-            values = array("Q")
-            for part in now:
-                values.extend(part)
+            self._counts[name] = values = array("Q", gained if old is None else map(add, old, gained))
             readings[name] = Reading(family, mono_ns, 42_000, epoch, keys, values)
-
-        total, size = sum(packets.values()), sum(b for _, _, b in rows)
-        put("protocols", [((n,), p, b) for n, p, b in rows])
-        cells = {key: total * part * _swell(tick, i) for i, (key, part) in enumerate(JOINT.items())}
-        put("joint", [(key, count, count * size / max(1.0, total)) for key, count in cells.items()])
-        flags = {f: packets[6] * part * _swell(tick, len(f)) for f, part in FLAGS.items()}
-        put("tcp_flags", [((f,), count, count * 66) for f, count in flags.items()])
-        put("udp_ports", [((p,), packets[17] * part, packets[17] * part * 200) for p, part in PORTS.items()])
-        put("icmp_types", [(key, packets[1] * part, packets[1] * part * 80) for key, part in ICMP.items()])
-        put("fragments", [((f,), total * part, size * part) for f, part in FRAGMENTS.items()])
-        put("vlans", [((t,), total * part, size * part) for t, part in VLANS.items()])
-
-    def _spread(self) -> Sequence[float]:
-        """How packets are spread over the CPUs: CPU 3 carries nearly everything, as with one flow."""
-        busy = min(3, self.cpus - 1)
-        return [0.9 if cpu == busy else 0.1 / max(1, self.cpus - 1) for cpu in range(self.cpus)]
-
-    def _gained(self, value: float, spread: Sequence[float] | None, tick: int) -> array[int]:
-        if spread is None:
-            return array("Q", [int(value)])
-        return array("Q", [int(value * share + (tick ^ cpu) % 3 * 0.3) for cpu, share in enumerate(spread)])
+        return readings
 
     def _link(self, readings: dict[str, Reading], one: Interface, offset_s: float, mono_ns: int) -> None:
         counts = [int(rate * offset_s) for rate in (1_000_000, 900_000_000, 250_000, 180_000_000, 0, 0, 0, 0)]
@@ -171,6 +148,25 @@ def interface(label: str, ifindex: int, **more: Any) -> Interface:
     hooks: dict[Direction, Hook] = {"rx": Hook("xdp", "native", 77, 9.0, True), "tx": Hook("tcx", None, 78, 14.0, True)}
     plain = Interface(label, label, ifindex, driver="ixgbe", mtu=1500, speed_bits_per_sec=10**10, hooks=hooks)
     return replace(plain, **more)
+
+
+def _cells(scale: float, tick: int) -> dict[str, list[tuple[Key, float, float]]]:
+    """Family -> key, packets and bytes of every row, for one interval."""
+    packets = {n: pps * scale * _swell(tick, n) for n, (pps, _) in PROTOCOLS.items()}
+    sizes = {n: packets[n] * PROTOCOLS[n][1] for n in PROTOCOLS}
+    total, size = sum(packets.values()), sum(sizes.values())
+    mean = size / max(1.0, total)
+    joint = {key: total * part * _swell(tick, i) for i, (key, part) in enumerate(JOINT.items())}
+    flags = {f: packets[6] * part * _swell(tick, len(f)) for f, part in FLAGS.items()}
+    return {
+        "protocols": [((n,), packets[n], sizes[n]) for n in sorted(PROTOCOLS)],
+        "joint": [(key, count, count * mean) for key, count in joint.items()],
+        "tcp_flags": [((f,), count, count * 66) for f, count in flags.items()],
+        "udp_ports": [((p,), packets[17] * part, packets[17] * part * 200) for p, part in PORTS.items()],
+        "icmp_types": [(key, packets[1] * part, packets[1] * part * 80) for key, part in ICMP.items()],
+        "fragments": [((f,), total * part, size * part) for f, part in FRAGMENTS.items()],
+        "vlans": [((t,), total * part, size * part) for t, part in VLANS.items()],
+    }
 
 
 def _swell(tick: int, phase: int) -> float:

@@ -121,7 +121,7 @@ def test_a_feed_needs_no_textual_and_the_app_no_tls() -> None:
         "import sys, bpftop.tui.feed, bpftop.tui.themes, bpftop.tui.actions\n"
         "print({'rich', 'textual', 'asyncio', 'yaml', 'psutil'} & set(sys.modules))\n"
         "import bpftop.tui.app\n"
-        "late = {'bpftop.tui.cpus', 'bpftop.tui.help', 'bpftop.tui.picture'}\n"
+        "late = {'bpftop.tui.cpus', 'bpftop.tui.help', 'bpftop.tui.picture', 'bpftop.profile', 'bpftop.tui.desk'}\n"
         "print((late | {'ssl', 'yaml', 'psutil'}) & set(sys.modules))\n"
         "import ssl"
     )

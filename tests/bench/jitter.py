@@ -1,0 +1,115 @@
+"""How evenly the live screen ticks while a profile runs: the real source on the demo's traffic, the real engine.
+
+All of it is in one process, as it is for people: the sampler's thread, the screen (drawn for 160x50, to nowhere), and
+the engine with a thread on every CPU. A tick's jitter is how far the time between two of them is from the interval:
+once where samples are taken, and once where they have been drawn. The most of a window counts, and of two windows the
+better one: what else runs on the machine, such as namespaces that are taken down, makes ticks only later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
+
+import bpftop
+from bpftop.collect.live import LiveSource
+from bpftop.demo.lab import Lab
+from bpftop.errors import BpftopError
+from bpftop.tui.actions import Actions
+from bpftop.tui.app import BpftopApp
+from bpftop.tui.feed import Feed
+from bpftop.tui.themes import find_theme
+from tests.bench.figures import Figure
+
+INTERVAL_S = 0.2
+WINDOW_S, WINDOWS = 7.0, 2
+SIZE = (160, 50)
+LIMIT_MS = 100
+
+PANES = {"profile": ("6", "right", "right", "right", "j", "j", "j", "j", "j", "j", "left"), "bench": ("7",)}
+"""Pane -> keys that open it and choose: all types of maps, as many threads as there are CPUs; all suites."""
+
+
+class Watched(BpftopApp):
+    """Keeps when its ticks were taken and when they had been drawn, in seconds of CLOCK_MONOTONIC."""
+
+    def __init__(self, source: LiveSource, feed: Feed) -> None:
+        theme = find_theme("dark", [Path(bpftop.__file__).parent / "themes"])
+        actions = Actions(save_snapshot=lambda _: "", accept_offer=source.accept_offer)
+        super().__init__(feed, theme=theme, interval_s=INTERVAL_S, actions=actions)
+        self.taken_s: list[float] = []
+        self.drawn_s: list[float] = []
+
+    def watch_snapshot(self) -> None:
+        super().watch_snapshot()
+        if self.snapshot is not None:
+            self.taken_s.append(self.snapshot.mono_ns / 1e9)
+            self.drawn_s.append(time.monotonic())
+
+
+def measure(say: Callable[[str], None]) -> Iterator[Figure]:
+    """Raises BpftopError where nothing is measured meanwhile."""
+    with TemporaryDirectory(prefix="bpftop-bench-") as scratch, Lab() as lab:
+        lab.start_traffic()
+        with patch.dict(os.environ, {"XDG_STATE_HOME": scratch}):  # the person's earlier runs stay theirs
+            for pane, keys in {"": (), **PANES}.items():
+                say(f"jitter of the ticks while {pane or 'nothing'} runs")
+                yield from _figures(pane, [asyncio.run(_watch(lab, keys)) for _ in range(WINDOWS)])
+
+
+async def _watch(lab: Lab, keys: Sequence[str]) -> Watched:
+    """The app after a window in which the engine was always at it, where there are keys that start it."""
+    source = LiveSource([lab.interface], attach="native", yes=True, interval_s=INTERVAL_S, netns=lab.netns_path())
+    feed = Feed(source)
+    app = Watched(source, feed)
+    feed.start()
+    try:
+        async with app.run_test(size=SIZE) as pilot:
+            await asyncio.to_thread(feed.wait_ready, 10.0)
+            await pilot.press(*keys)
+            end_s = time.monotonic() + WINDOW_S
+            app.taken_s.clear()
+            app.drawn_s.clear()
+            while time.monotonic() < end_s:
+                desk = app.desk()
+                if desk is not None and not desk.running:
+                    if desk.work.phase == "failed":
+                        raise BpftopError(desk.work.sentence)
+                    app.action_do("run")
+                await asyncio.sleep(0.05)
+    finally:
+        feed.stop()
+    if feed.error is not None:
+        raise feed.error
+    left = [thread.name for thread in threading.enumerate() if thread.name == "measuring"]
+    if left:
+        raise BpftopError("quitting left the engine's thread behind")
+    return app
+
+
+def _figures(pane: str, windows: Sequence[Watched]) -> Iterator[Figure]:
+    wanted = int(0.8 * WINDOW_S / INTERVAL_S)
+    fewest = min(len(app.drawn_s) for app in windows)
+    if fewest < wanted:
+        raise BpftopError(f"{fewest} ticks were drawn where {wanted} are the least: this machine is too busy")
+    words = f"while the {pane} runs" if pane else "while nothing is measured"
+    for what, times_s in (
+        ("taken", [app.taken_s for app in windows]),
+        ("drawn", [app.drawn_s for app in windows]),
+    ):
+        off_ms = [sorted(1000 * abs(b - a - INTERVAL_S) for a, b in pairwise(window)) for window in times_s]
+        most_ms, middle_ms = [window[-1] for window in off_ms], median(itertools.chain(*off_ms))
+        how = (
+            f"the most of {fewest} ticks {INTERVAL_S} s apart, windows: {', '.join(f'{each:.1f}' for each in most_ms)}"
+        )
+        title = f"jitter of ticks {words}, {what}"
+        yield Figure("jitter", title, min(most_ms), "ms", LIMIT_MS if pane else None, f"{how}; median {middle_ms:.2f}")

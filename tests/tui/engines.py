@@ -1,0 +1,171 @@
+"""Engines with answers that are known beforehand, in place of what measures: they go on when the test says so."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from bpftop.errors import BpftopError
+from bpftop.kernel.maps import Stop
+from bpftop.profile.costs import XDP_BUDGET, Kept, Row, Size, Skipped, Table, cost
+from bpftop.profile.geometry import KINDS, Geometry, default_key_bytes
+from bpftop.profile.kept import Kept as KeptRun
+from bpftop.profile.plan import OPERATIONS, SINGLE_OF, WALK, WALKS, Cell, Wish
+from bpftop.profile.results import Cost, Progress, Result, figures
+from bpftop.profile.statistics import Summary, spread
+from bpftop.profile.suites import Update
+from bpftop.tui.bench.engine import Listed
+from bpftop.tui.profile.engine import Running
+
+HELD_S = 20.0
+
+
+@dataclass
+class Held:
+    """Goes on after ``first`` steps only when ``go`` is set, or the run is cancelled."""
+
+    first: int | None = None
+    go: threading.Event = field(default_factory=threading.Event)
+    at_it: threading.Event = field(default_factory=threading.Event)
+
+    def wait(self, step: int, stop: Stop) -> None:
+        if step != self.first:
+            return
+        self.at_it.set()
+        for _ in range(int(HELD_S / 0.005)):
+            if stop.is_set() or self.go.wait(0.005):
+                return
+        raise AssertionError("the test never let it go on")
+
+
+def some_cost(p50_ns: float) -> Cost:
+    return Cost(Summary(9000, p50_ns, p50_ns * 1.1, p50_ns * 1.5, p50_ns * 40, p50_ns * 1.05), 1e9 / p50_ns,
+                spread([p50_ns, p50_ns * 1.02]))  # fmt: skip
+
+
+def results(wish: Wish) -> Iterator[Result]:
+    """A result per map and operation, and one that the kernel does not have."""
+    for number, kind in enumerate(wish.kinds):
+        entries = wish.entries[0]
+        population = round(entries * wish.fills_pct[0] / 100)
+        key_bytes = default_key_bytes(KINDS[kind])
+        shape = Geometry(kind, KINDS[kind].type, 0, entries, key_bytes, wish.value_bytes[0], population)
+        for place, operation in enumerate(OPERATIONS):
+            batch = (wish.batches or (256,))[0] if operation in SINGLE_OF else None
+            access = WALK if operation in WALKS else wish.accesses[0]
+            cell = Cell(shape, operation, access, batch, wish.threads[0])
+            if kind.endswith("array") and operation in ("update_new", "delete", "delete_batch"):
+                yield Result(cell, None, "not in this kernel (ENOTSUPP)", None, "", 0, 0)
+                continue
+            p50_ns = (40.0 if batch else 170.0) + 10 * number + place
+            inside = None if batch else some_cost(p50_ns / 20)
+            yield Result(cell, some_cost(p50_ns), "", inside, "user space only" if batch else "", 20_000 + place, 0)
+
+
+@dataclass
+class CannedRun:
+    """Between two results there is progress, as in the real one."""
+
+    engine: CannedMaps
+    wish: Wish
+    stop: Stop
+
+    @property
+    def earlier(self) -> tuple[KeptRun, ...]:
+        then = {name: {"user_p50_ns": 160.0} for name in figures(results(self.wish))}
+        return (KeptRun("2026-01-01T03:00:00.000Z", "6.18.0", False, then),)
+
+    def events(self) -> Iterator[Progress | Result]:
+        found = list(results(self.wish))
+        for step, result in enumerate(found):
+            share = (step + 0.5) / len(found)
+            yield Progress(result.cell, share, 4 * (1 - share))
+            self.engine.held.wait(step, self.stop)
+            if self.stop.is_set():
+                return
+            yield result
+
+    def keep(self) -> str:
+        self.engine.kept += 1
+        return ""
+
+
+@dataclass
+class CannedMaps:
+    """In place of ``MapEngine``."""
+
+    held: Held = field(default_factory=Held)
+    refusal: BpftopError | None = None
+    wishes: list[Wish] = field(default_factory=list)
+    kept: int = 0
+
+    def cpus(self) -> int:
+        return 6
+
+    def begin(self, wish: Wish, stop: Stop) -> Running:
+        self.wishes.append(wish)
+        if self.refusal is not None:
+            raise self.refusal
+        return CannedRun(self, wish, stop)
+
+
+SUITES = (
+    Listed("counters", "One protocol counter, written in several ways", 3.9),
+    Listed("spills", "Registers against stack spills", 0.4),
+    Listed("helpers", "What one call of each helper costs", 1.0),
+)
+TABLES = {
+    "counters": (("naive", 7.1, 20.4), ("hash-atomic", 13.8, 55.9), ("percpu-array", 2.5, 2.53), ("bpftop", 8.9, 9.0)),
+    "spills": (("registers", 1.25, None), ("stack spills", 2.75, None)),
+    "helpers": (("get_smp_processor_id", 0.31, None), ("ktime_get_ns", 18.9, None)),
+}
+
+
+def table(name: str, *, partial: bool = False) -> Table:
+    rows = tuple(
+        Row(
+            contestant,
+            f"what {contestant} does, said in so many words that they do not all fit on one line of a small screen",
+            (cost(1, [ns, ns * 1.02], [0, 0]),)
+            if many_ns is None
+            else (
+                cost(1, [ns, ns * 1.02], [0, 0], Kept(1000, 1000)),
+                cost(2, [many_ns, many_ns * 1.2], [0, 0], Kept(2000, 1900 if contestant == "naive" else 2000)),
+            ),
+            None if many_ns is None else Size(60, 300),
+        )
+        for contestant, ns, many_ns in TABLES[name]
+    )
+    title = next(suite.title for suite in SUITES if suite.name == name)
+    verdict = "" if partial else f"{rows[-1].name} wins by far, and this sentence says by how much and for what reason."
+    skipped = (Skipped("send_signal", "not in this kernel (EINVAL)"),) if name == "helpers" else ()
+    budget = XDP_BUDGET if name == "counters" else None
+    return Table(name, title, "body", rows, rows[0].name, verdict, skipped, "an empty body: 1.20 ns", budget, partial)
+
+
+@dataclass
+class CannedSuites:
+    """In place of ``SuiteEngine``."""
+
+    held: Held = field(default_factory=Held)
+    refusal: BpftopError | None = None
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+
+    def suites(self) -> tuple[Listed, ...]:
+        return SUITES
+
+    def run(self, names: Sequence[str], stop: Stop) -> Generator[Update, None, None]:
+        self.asked.append(tuple(names))
+        if self.refusal is not None:
+            raise self.refusal
+        for step, name in enumerate(names):
+            share = (step + 0.5) / len(names)
+            yield Update(table(name, partial=True), share, 6 * (1 - share))
+            self.held.wait(step, stop)
+            if stop.is_set():
+                return
+            yield Update(table(name), (step + 1) / len(names), 6 * (1 - share))
+
+    def doubts(self, tables: Sequence[Table]) -> tuple[str, ...]:
+        return ("the machine was noisy: 1 of 8 rows spread by more than 10 %; let nothing else run and try again",)
