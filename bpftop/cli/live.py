@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from itertools import islice
 from queue import SimpleQueue
 
-from bpftop.cli.options import attach_choice, interfaces
+from bpftop.cli.options import attach_choice, interfaces, netns_name
 from bpftop.cli.output import complain
 from bpftop.cli.signals import interruptible
 from bpftop.config import Settings
@@ -44,6 +44,7 @@ def live_samples(
         first_gap_s=None,
         retreat_bits_per_sec=settings.retreat_bits_per_sec,
         netns=arguments.netns,
+        netns_name=netns_name(arguments.netns),
     )
     taken: SimpleQueue[_Item] = SimpleQueue()
     sampler = threading.Thread(target=_take, args=(source, count, taken), name="sampler", daemon=True)

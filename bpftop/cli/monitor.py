@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from bpftop.cli.options import add_attach, add_interfaces, add_settings, add_theme, attach_choice, interfaces
+from bpftop.cli.options import (
+    add_attach,
+    add_interfaces,
+    add_settings,
+    add_theme,
+    attach_choice,
+    interfaces,
+    netns_name,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,5 +40,6 @@ def run(arguments: argparse.Namespace) -> int:
         interval_s=settings.interval_s,
         retreat_bits_per_sec=settings.retreat_bits_per_sec,
         netns=arguments.netns,
+        netns_name=netns_name(arguments.netns),
     )
     return show(source, settings, theme)

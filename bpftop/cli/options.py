@@ -188,3 +188,8 @@ def add_format(parser: argparse.ArgumentParser, formats: Mapping[str, object], d
 
 def add_output(parser: argparse.ArgumentParser, when: str) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", help=f"write to FILE, which is replaced as a whole {when}")
+
+
+def netns_name(path: str | None) -> str | None:
+    """What --netns takes: the NAME of /run/netns/NAME, the PID of /proc/PID/ns/net."""
+    return path.removeprefix("/run/netns/").removeprefix("/proc/").removesuffix("/ns/net") if path else None

@@ -27,7 +27,7 @@ class LiveSource:
     The first two samples are ``first_gap_s`` apart (None: one interval), the others one interval, on CLOCK_MONOTONIC
     without drift: a late tick does not move those that follow, and ticks that were missed altogether (a suspended
     machine) are left out. Everything that was attached is detached when ``samples`` ends, in whatever way. ``netns``
-    is the path of a namespace, which the thread that runs ``samples`` is in meanwhile.
+    is the path of a namespace, which the thread that runs ``samples`` is in meanwhile, ``netns_name`` what to call it.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class LiveSource:
         interval_s: float = 1.0,
         first_gap_s: float | None = 0.1,
         netns: str | None = None,
+        netns_name: str | None = None,
         retreat_bits_per_sec: float = LOAD_LIMIT_BITS_PER_SEC,
     ) -> None:
         if not names:
@@ -50,7 +51,7 @@ class LiveSource:
         self._first_gap_ns = self._interval_ns if first_gap_s is None else int(first_gap_s * NS_PER_SEC)
         self._commands: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._closed = False
-        self._netns = netns
+        self._netns, self._netns_name = netns, netns_name
         self._attachments: dict[str, Attachment] = {}
         self._timed_epochs: dict[str, int] = {}
         self._own = OwnCost()
@@ -95,7 +96,7 @@ class LiveSource:
             if ifindex in watched:  # by another of its names
                 continue
             watched.add(ifindex)
-            attachment = Attachment(name, self._wish, netdev, netns=_netns_name(self._netns))
+            attachment = Attachment(name, self._wish, netdev, netns=self._netns_name)
             stack.callback(attachment.close)
             attachment.open()
             self._attachments[name] = attachment
@@ -153,11 +154,6 @@ class LiveSource:
                 return
             if label in self._attachments:
                 self._attachments[label].accept_offer()
-
-
-def _netns_name(path: str | None) -> str | None:
-    """What --netns takes: the NAME of /run/netns/NAME, the PID of /proc/PID/ns/net."""
-    return path.removeprefix("/run/netns/").removeprefix("/proc/").removesuffix("/ns/net") if path else None
 
 
 def _allow_files(interfaces: int) -> None:
