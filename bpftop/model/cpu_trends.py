@@ -64,7 +64,7 @@ class CpuTrends:
         found: list[Sequence[float] | None] = []
         for cell in range(last - cells, last):
             parts = [self._cells.get((label, direction), {}).get(cell) for label in labels]
-            known = [part for part in parts if part is not None]
+            known = [part for part in parts if part]  # one without CPUs is of an interface that has counted nothing
             if len(known) > 1:
                 found.append([float(sum(column)) for column in zip(*known, strict=True)])
             else:

@@ -62,8 +62,13 @@ class Cost:
 
     @property
     def ops_per_sec(self) -> float | None:
-        """Of all CPUs together; None where it costs too little to be told from nothing (0.01 ns)."""
-        return self.cpus * 1e9 / self.ns if self.ns >= 0.01 else None
+        """Of all CPUs together; None where it costs too little to be told from nothing."""
+        return self.cpus * 1e9 / self.ns if self.is_told else None
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the cost is above the resolution (0.01 ns), and no small rest of a large difference."""
+        return self.ns >= max(0.01, self.gross.median / 50)
 
 
 def cost(cpus: int, gross: Sequence[float], empty: Iterable[float], kept: Kept | None = None) -> Cost:
@@ -146,7 +151,7 @@ class Table:
     def factor(self, row: Row) -> float | None:
         """How many times as fast as the reference a row is; None where one of them is too small to divide by."""
         reference = self.row(self.reference)
-        if reference is None or min(reference.ns, row.ns) < 0.01:
+        if reference is None or not (reference.alone.is_told and row.alone.is_told):
             return None
         return reference.ns / row.ns
 

@@ -44,6 +44,8 @@ def packets(text: str) -> Mapping[str, bytes]:
 
 
 def _capture(path: Path) -> Mapping[str, bytes]:
+    if path.exists() and not path.is_file():  # opening a FIFO would wait for its writer, deaf to signals
+        raise BpftopError(f"cannot read {path}: it is no regular file; name a pcap file")
     try:
         with path.open("rb") as capture:
             content = capture.read((FRAMES_MOST + 1) * (_RECORD_BYTES_MOST + _RECORD_HEADER_BYTES))

@@ -28,11 +28,23 @@ def mark(frame: Frame, pane: ModuleType) -> View:
 
 
 def open_filter(frame: Frame, pane: ModuleType) -> View:
+    if frame.view.pane == "help":  # the help has no rows: what belongs to those stays as it is
+        return frame.view
     return replace(frame.view, prompt=Prompt("filter", frame.view.filter))
 
 
 def sort(frame: Frame, pane: ModuleType) -> View:
+    if frame.view.pane == "help":
+        return frame.view
     return frame.view.sorted_by_next(pane.sort_ids(frame))
+
+
+def reverse(frame: Frame, pane: ModuleType) -> View:
+    return frame.view if frame.view.pane == "help" else replace(frame.view, reverse=not frame.view.reverse)
+
+
+def wide(frame: Frame, pane: ModuleType) -> View:
+    return replace(frame.view, wide=not frame.view.wide, cursor="") if frame.view.pane == "cpus" else frame.view
 
 
 def help_or_back(frame: Frame, pane: ModuleType) -> View:
@@ -56,7 +68,7 @@ COMMANDS: Mapping[str, Command] = {
     "mark": mark,
     "filter": open_filter,
     "sort": sort,
-    "reverse": lambda frame, pane: replace(frame.view, reverse=not frame.view.reverse),
+    "reverse": reverse,
     "overview": lambda frame, pane: frame.view.opened("overview"),
     "cpus": lambda frame, pane: frame.view.opened("cpus"),
     "profile": lambda frame, pane: replace(frame.view.opened("profile"), cursor="types"),
@@ -65,7 +77,7 @@ COMMANDS: Mapping[str, Command] = {
     "direction": direction,
     "next_interface": lambda frame, pane: frame.view.looking_at(frame.shown, 1),
     "previous_interface": lambda frame, pane: frame.view.looking_at(frame.shown, -1),
-    "wide": lambda frame, pane: replace(frame.view, wide=not frame.view.wide, cursor=""),
+    "wide": wide,
     "earlier": lambda frame, pane: scroll_back(frame, -1),
     "later": lambda frame, pane: scroll_back(frame, 1),
     "much_earlier": lambda frame, pane: scroll_back(frame, -10),

@@ -15,8 +15,9 @@ DASH = "A dash is no value: not known yet, not readable, or a counter that was r
 
 
 def lines(frame: Frame, height: int) -> list[Line]:
-    top = int(frame.view.cursor)
-    return [header(frame), *text_lines(frame)[top : top + height - 1]]
+    drawn = text_lines(frame)
+    top = min(int(frame.view.cursor or 0), max(0, len(drawn) - height + 1))  # a wider screen has fewer lines
+    return [header(frame), *drawn[top : top + height - 1]]
 
 
 def keys(frame: Frame) -> list[str]:

@@ -73,7 +73,7 @@ def test_bad_captures_are_one_sentence(tmp_path: Path, content: bytes, said: str
 
 
 def test_a_capture_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(BpftopError, match="Is a directory"):
+    with pytest.raises(BpftopError, match="no regular file"):
         packets(str(tmp_path))
 
 

@@ -426,3 +426,15 @@ def test_keys_can_be_chosen() -> None:
         assert any(line.startswith("space ") and "Pause the screen" in line for line in stage.text().splitlines())
 
     perform(scenario, keys={"pause": "space"})
+
+
+def test_the_help_leaves_filter_sort_and_strip_alone() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press("s")
+        before = stage.app.view
+        await stage.press("question_mark", "slash", "a", "w", "s", "r", "G", "question_mark")
+        after = stage.app.view
+        assert (after.pane, after.filter, after.wide, after.reverse) == ("overview", "", False, before.reverse)
+        assert after.sort == before.sort
+
+    perform(scenario)
