@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -48,7 +49,7 @@ Steps = Generator[Work, None, str]
 """What a run yields while it goes on; in the end, the sentence that sums it up."""
 
 
-class Desk:
+class Desk(ABC):
     """One run at a time. ``tell`` is called in its thread when there is something new to draw, and at its end."""
 
     def __init__(self, title: str, tell: Callable[[], None]) -> None:
@@ -60,16 +61,16 @@ class Desk:
         self._unheard = ""
 
     @property
+    @abstractmethod
     def state(self) -> object:
         """What the pane draws, as it is now: a value that does not change."""
-        raise NotImplementedError
 
+    @abstractmethod
     def press(self, name: str, frame: Frame, busy: str) -> View | None:
         """The view after an action that means something here; None: it means here what it means everywhere.
 
         ``busy`` names another desk that measures: two at a time would measure each other.
         """
-        raise NotImplementedError
 
     @property
     def running(self) -> bool:

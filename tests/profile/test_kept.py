@@ -13,8 +13,6 @@ from bpftop.errors import BpftopError
 from bpftop.profile import kept
 from bpftop.profile.kept import Kept
 
-ROOT = os.geteuid() == 0
-
 
 def run(value: float = 1.0, name: str = "hash lookup", taken_at: str = "2026-01-01T00:00:00.000Z") -> Kept:
     return Kept(taken_at, "6.18.0", False, {name: {"user_p50_ns": value}})
@@ -94,7 +92,7 @@ def test_the_folder_of_the_specification(monkeypatch: pytest.MonkeyPatch) -> Non
     assert kept.path({"SUDO_USER": "no such user"}) == "/home/somebody/.local/state/bpftop"
 
 
-@pytest.mark.skipif(not ROOT, reason="only root gives files away")
+@pytest.mark.bpf  # only root gives files away
 class TestBehindSudo:
     UID, GID = 12345, 12346
 
