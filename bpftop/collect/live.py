@@ -10,7 +10,10 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 
 from bpftop.collect.attach import Attachment
+from bpftop.collect.collector import Collectors
 from bpftop.collect.host import Host, OwnCost, host, online_cpus
+from bpftop.collect.signals import collectors
+from bpftop.collect.tree import Tree
 from bpftop.errors import BpftopError
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.netdev import Netdev
@@ -28,6 +31,7 @@ class LiveSource:
     without drift: a late tick does not move those that follow, and ticks that were missed altogether (a suspended
     machine) are left out. Everything that was attached is detached when ``samples`` ends, in whatever way. ``netns``
     is the path of a namespace, which the thread that runs ``samples`` is in meanwhile, ``netns_name`` what to call it.
+    ``drops``: count drop reasons and XDP exceptions by tracepoints.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class LiveSource:
         netns: str | None = None,
         netns_name: str | None = None,
         retreat_bits_per_sec: float = LOAD_LIMIT_BITS_PER_SEC,
+        drops: bool = True,
     ) -> None:
         if not names:
             raise BpftopError("no interface to watch; name one, `ip link` lists them")
@@ -52,7 +57,9 @@ class LiveSource:
         self._commands: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._closed = False
         self._netns, self._netns_name = netns, netns_name
+        self._drops = drops
         self._attachments: dict[str, Attachment] = {}
+        self._collectors = Collectors((), self._interval_ns)
         self._timed_epochs: dict[str, int] = {}
         self._own = OwnCost()
 
@@ -69,6 +76,9 @@ class LiveSource:
             stack.callback(netdev.close)
             self._open(netdev, stack)
             machine = host()
+            tree = Tree()
+            self._collectors = Collectors(collectors(tree, netdev, machine, drops=self._drops), self._interval_ns)
+            stack.callback(self._collectors.close)
             due_ns = time.monotonic_ns()
             seq = 0
             while not self._closed:
@@ -116,6 +126,8 @@ class LiveSource:
         for label, attachment in self._attachments.items():
             if attachment.links is not None:
                 readings[reading_key("links", label)] = attachment.links
+        signals, blind = self._collectors.read([one for one in interfaces if one.state in ("up", "down")])
+        readings.update(signals)
         readings.update(self._own.readings(polled_ns))
         return Sample(
             seq=seq,
@@ -127,7 +139,7 @@ class LiveSource:
             online_cpus=online_cpus(machine.possible_cpus),
             interfaces=tuple(interfaces),
             readings=readings,
-            unavailable=unavailable,
+            unavailable={**unavailable, **blind},
         )
 
     def _after(self, seq: int) -> None:

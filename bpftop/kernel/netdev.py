@@ -28,7 +28,7 @@ NETLINK_GENERIC = 16
 IFF_UP, IFF_RUNNING = 0x1, 0x40
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_OPERSTATE, IFLA_LINKINFO = 1, 3, 4, 5, 10, 16, 18
 IFLA_STATS64, IFLA_EXT_MASK, IFLA_LINK_NETNSID, IFLA_XDP, IFLA_PROP_LIST, IFLA_ALT_IFNAME = 23, 29, 37, 43, 52, 53
-IFLA_PARENT_DEV_BUS_NAME = 57
+IFLA_CARRIER_CHANGES, IFLA_PARENT_DEV_BUS_NAME = 35, 57
 IFLA_INFO_KIND = 1
 IFLA_XDP_ATTACHED, IFLA_XDP_PROG_ID = 2, 4
 # Leaves out the per-CPU IPv6 counters, which cost a walk over all CPUs. VF lists come only with RTEXT_FILTER_VF.
@@ -231,7 +231,7 @@ def parse_device(message: bytes) -> Device:
         address=found.get(IFLA_ADDRESS, b""),
         parent_bus=_text(found.get(IFLA_PARENT_DEV_BUS_NAME, b"")) or None,
         xdp=_xdp(found.get(IFLA_XDP, b"")),
-        counters=_counters(found.get(IFLA_STATS64, b"")),
+        counters=_counters(found.get(IFLA_STATS64, b""), _u32(found.get(IFLA_CARRIER_CHANGES))),
     )
 
 
@@ -244,8 +244,9 @@ def _xdp(nested: bytes) -> dict[XdpMode, int]:
     return programs
 
 
-def _counters(payload: bytes) -> dict[str, int]:
-    return dict(zip(LINK_COUNTERS, struct.unpack_from(f"={len(payload) // 8}Q", payload), strict=False))
+def _counters(payload: bytes, carrier_changes: int | None) -> dict[str, int]:
+    counters = dict(zip(LINK_COUNTERS, struct.unpack_from(f"={len(payload) // 8}Q", payload), strict=False))
+    return counters if carrier_changes is None else {**counters, "carrier_changes": carrier_changes}
 
 
 def _default_route(message: bytes) -> tuple[int, int] | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bpftop.model.families import TRAFFIC_FAMILIES
 from bpftop.model.protocols import protocol_name
 from bpftop.model.rates import Change, change, per_sec
 from bpftop.model.sample import DIRECTIONS, Direction, Hook, Interface, Key, Reading, Sample, reading_key
+from bpftop.model.signals import Signal
 from bpftop.model.snapshot import TOTAL, Flow, OwnCost, ProtocolRow, Snapshot, Traffic, Watched, add, traffic
 
 BREAKDOWNS = ("joint", "tcp_flags", "udp_ports", "icmp_types", "fragments", "vlans")
+_TRAFFIC = frozenset(family.name for family in TRAFFIC_FAMILIES)
 _LINK_COLUMNS: dict[Direction, tuple[int, int]] = {"rx": (0, 1), "tx": (2, 3)}
 
 
@@ -32,6 +35,7 @@ def snapshot(before: Sample | None, after: Sample) -> Snapshot:
         left_out=left_out,
         own=_own_cost(before, after),
         unavailable=after.unavailable,
+        signals=_signals(before, after),
     )
 
 
@@ -54,6 +58,14 @@ def counted_twice(interfaces: Sequence[Interface]) -> dict[str, str]:
         elif below is not None and below is not interface and interface.kind != "veth":
             result[interface.label] = f"carried by {below.label}"
     return result
+
+
+def _signals(before: Sample | None, after: Sample) -> dict[str, Signal]:
+    return {
+        name: Signal(reading, change(reading.previous or (before.readings.get(name) if before else None), reading))
+        for name, reading in after.readings.items()
+        if reading.family not in _TRAFFIC
+    }
 
 
 def _pair(before: Sample | None, after: Sample, name: str) -> tuple[Reading | None, Change | None]:

@@ -18,7 +18,7 @@ def gain(before: int | None, after: int | None, wrap_bits: int) -> int | None:
         return None
     if after >= before:
         return after - before
-    if wrap_bits < 64 and before >= 1 << (wrap_bits - 1) > after:
+    if wrap_bits < 64 and 1 << wrap_bits > before >= 1 << (wrap_bits - 1) > after:
         return after - before + (1 << wrap_bits)
     return None
 

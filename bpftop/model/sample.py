@@ -1,4 +1,4 @@
-"""What is measured: the registry of families, and the readings and samples that carry them. Pure values."""
+"""The readings of one tick and the sample that carries them. Pure values; ``families`` lists what is measured."""
 
 from __future__ import annotations
 
@@ -8,61 +8,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+from bpftop.model.device import DeviceFacts
+from bpftop.model.families import FAMILIES as FAMILIES
+from bpftop.model.families import Family as Family
+
 Direction = Literal["rx", "tx"]
 DIRECTIONS: tuple[Direction, Direction] = ("rx", "tx")
 Key = tuple[int | str, ...]
-
-
-@dataclass(frozen=True)
-class Family:
-    """One kind of counter or gauge: its labels name a row, its columns the cells of the row.
-
-    ``sparse``: rows whose cells are all zero are left out, so an absent row of the same epoch is zero and not unknown.
-    ``every_ns``: the least time between two readings; 0 means every tick.
-    """
-
-    name: str
-    labels: tuple[str, ...]
-    columns: tuple[str, ...]
-    help: str
-    kind: Literal["counter", "gauge"] = "counter"
-    wrap_bits: int = 64
-    per_cpu: bool = False
-    sparse: bool = False
-    scope: Literal["interface", "netns", "host"] = "interface"
-    every_ns: int = 0
-
-
-_TRAFFIC = ("packets", "bytes")
-_WHERE = ("interface", "direction")
-
-_LINK_COLUMNS = (
-    *("rx_packets", "rx_bytes", "tx_packets", "tx_bytes"),
-    *("rx_errors", "tx_errors", "rx_dropped", "tx_dropped"),
-)
-
-FAMILIES: Mapping[str, Family] = {
-    family.name: family
-    for family in (
-        Family(
-            "protocols",
-            (*_WHERE, "protocol"),
-            _TRAFFIC,
-            "frames by IP protocol or pseudo-protocol, per CPU",
-            per_cpu=True,
-            sparse=True,
-        ),
-        Family("joint", (*_WHERE, "l3", "cast", "size"), _TRAFFIC, "frames by L3 class, cast and size", sparse=True),
-        Family("tcp_flags", (*_WHERE, "flag"), _TRAFFIC, "TCP segments by flags", sparse=True),
-        Family("udp_ports", (*_WHERE, "port"), _TRAFFIC, "UDP datagrams of reflection ports", sparse=True),
-        Family("icmp_types", (*_WHERE, "protocol", "type"), _TRAFFIC, "ICMP and ICMPv6 by type", sparse=True),
-        Family("fragments", (*_WHERE, "part"), _TRAFFIC, "IP fragments, first and later", sparse=True),
-        Family("vlans", (*_WHERE, "tags"), _TRAFFIC, "frames by number of VLAN tags", sparse=True),
-        Family("links", ("interface",), _LINK_COLUMNS, "what the kernel counted for the interface (rtnetlink)"),
-        Family("self", (), ("cpu_ns", "poll_ns"), "CPU time of this process, and time in map reads", scope="host"),
-        Family("self_memory", (), ("resident_bytes",), "resident memory of this process", kind="gauge", scope="host"),
-    )
-}
 
 SIZE_LABELS = ("<=64", "65-127", "128-255", "256-511", "512-1023", "1024-1518", ">1518")
 L3_LABELS = ("ipv4", "ipv6", "arp", "other")
@@ -88,6 +40,8 @@ class Reading:
     keys: tuple[Key, ...]
     values: array[int]
     missing: frozenset[int] = frozenset()
+    previous: Reading | None = None
+    """The reading before this one, where a family is read less often than every tick: what its rates are taken from."""
 
     @property
     def stride(self) -> int:
@@ -160,6 +114,7 @@ class Interface:
     hooks: Mapping[Direction, Hook] = field(default_factory=dict)
     notices: tuple[str, ...] = ()  # sentences: what is missing, what changed by itself
     offer: str | None = None  # what `x` would do
+    facts: DeviceFacts | None = None  # queues, rings, interrupts: read rarely, the same object until they change
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from bpftop.model.protocols import protocol_name
 from bpftop.model.rates import Change, per_sec
-from bpftop.model.sample import Direction, Hook, Interface, Key
+from bpftop.model.sample import Direction, Hook, Interface, Key, reading_key
+from bpftop.model.signals import Signal
 
 Number = TypeVar("Number", int, float)
 
@@ -164,6 +165,13 @@ class Snapshot:
     """Label -> why this interface is not part of the total: it would be counted twice."""
     own: OwnCost
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    """Part (``traffic/eth0/rx``, or the name of a collector) -> why it cannot be read, as a sentence."""
+    signals: Mapping[str, Signal] = field(default_factory=dict, repr=False)
+    """``reading_key(...)`` -> every reading that is no traffic of an interface."""
+
+    def signal(self, family: str, *where: str) -> Signal | None:
+        """One of the signals; None where it was not read."""
+        return self.signals.get(reading_key(family, *where))
 
     def watched(self, label: str) -> Watched:
         """The interface of that label, or the total."""

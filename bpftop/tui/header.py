@@ -38,7 +38,11 @@ def notices(frame: Frame) -> list[str]:
             found.append(
                 f"{prefix}maps are read entry by entry (single lookups): this kernel has no batch lookup for them"
             )
-    found += [f"{clean(part)}: {clean(reason)}" for part, reason in frame.shown.unavailable.items()]
+    found += [
+        f"{clean(part)}: {clean(reason)}"
+        for part, reason in frame.shown.unavailable.items()
+        if part.startswith("traffic/")  # what else cannot be read here is said where it is looked for
+    ]
     return found
 
 

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Mapping
 
 from bpftop.model.derive import snapshot
+from bpftop.model.families import LINK_COLUMNS
 from bpftop.model.sample import DIRECTIONS, Direction, Hook, Interface, Key, Reading, Sample, reading_key
 from bpftop.model.snapshot import Snapshot
 
@@ -55,7 +56,13 @@ def _sample(tick: int, interfaces: tuple[Interface, ...], host: str, unavailable
     mono_ns = MONO_NS + tick * 10**9
     readings: dict[str, Reading] = {}
     for one in interfaces:
-        counts = [50 + 10 * tick, 5_000 + 1_000 * tick, 20 + 5 * tick, 2_000 + 500 * tick, 0, 0, 0, 0]
+        counts = [
+            50 + 10 * tick,
+            5_000 + 1_000 * tick,
+            20 + 5 * tick,
+            2_000 + 500 * tick,
+            *[0] * (len(LINK_COLUMNS) - 4),
+        ]
         _put(readings, "links", ((one.label,),), counts, mono_ns, one.label)
         for direction in DIRECTIONS:
             if one.hooks:

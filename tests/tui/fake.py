@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import bpftop
+from bpftop.model.families import LINK_COLUMNS
 from bpftop.model.sample import DIRECTIONS, Direction, Hook, Interface, Key, Reading, Sample, reading_key
 
 START_WALL_NS = 1_764_126_764 * 10**9  # 2025-11-26T03:12:44Z
@@ -139,7 +140,8 @@ class FakeSource:
         return readings
 
     def _link(self, readings: dict[str, Reading], one: Interface, offset_s: float, mono_ns: int) -> None:
-        counts = [int(rate * offset_s) for rate in (1_000_000, 900_000_000, 250_000, 180_000_000, 0, 0, 0, 0)]
+        counts = [int(rate * offset_s) for rate in (1_000_000, 900_000_000, 250_000, 180_000_000)]
+        counts += [0] * (len(LINK_COLUMNS) - len(counts))
         readings[reading_key("links", one.label)] = Reading("links", mono_ns, 0, 0, ((one.label,),), array("Q", counts))
 
 

@@ -1,0 +1,61 @@
+"""Where collectors read files: those of this machine, or a recorded tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bpftop.errors import BpftopError
+
+
+class Unavailable(BpftopError):
+    """A part that cannot be read here, as a sentence: what, why, and what to do where something can be done."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The file systems that a collector reads; a recorded tree has the same names below ``root``.
+
+    ``sys`` is where sysfs shows the network namespace that is watched: it shows that of its mount, not of the reader.
+    """
+
+    root: Path = Path("/")
+    sys: Path | None = None
+
+    @property
+    def proc(self) -> Path:
+        return self.root / "proc"
+
+    @property
+    def proc_net(self) -> Path:
+        """Of the calling thread: ``/proc/net`` is that of the process's first thread, in whatever namespace it is."""
+        own = self.proc / "thread-self/net"
+        return own if self.root == Path("/") else self.proc / "net"
+
+    @property
+    def sysfs(self) -> Path:
+        return self.sys or self.root / "sys"
+
+    def text(self, path: Path, what: str) -> str:
+        """The whole of a file. Raises Unavailable, beginning with ``what``."""
+        try:
+            return path.read_text(errors="replace")
+        except OSError as error:
+            raise Unavailable(f"{what}: cannot read {path}: {error.strerror}") from error
+
+
+def cpu_list(text: str) -> tuple[int, ...]:
+    """CPUs of a list such as ``0-3,8`` (Documentation/admin-guide/cputopology.rst). Raises ValueError."""
+    cpus: list[int] = []
+    for part in text.strip().split(","):
+        if part:
+            first, _, last = part.partition("-")
+            cpus += range(int(first), int(last or first) + 1)
+    return tuple(cpus)
+
+
+def cpu_mask(text: str) -> tuple[int, ...]:
+    """CPUs of a hexadecimal mask such as ``00000000,0000000f``: words of 32 bits, the highest first. Raises
+    ValueError."""
+    bits = int(text.strip().replace(",", "") or "0", 16)
+    return tuple(cpu for cpu in range(bits.bit_length()) if bits >> cpu & 1)
