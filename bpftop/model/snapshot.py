@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
+from bpftop.model.findings import NO_DIAGNOSIS, Diagnosis
 from bpftop.model.protocols import protocol_name
 from bpftop.model.rates import Change, per_sec
 from bpftop.model.sample import Direction, Hook, Interface, Key, reading_key
@@ -168,6 +169,9 @@ class Snapshot:
     """Part (``traffic/eth0/rx``, or the name of a collector) -> why it cannot be read, as a sentence."""
     signals: Mapping[str, Signal] = field(default_factory=dict, repr=False)
     """``reading_key(...)`` -> every reading that is no traffic of an interface."""
+
+    diagnosis: Diagnosis = NO_DIAGNOSIS
+    """What the rules say. They look at several seconds: a snapshot of two samples alone has none."""
 
     def signal(self, family: str, *where: str) -> Signal | None:
         """One of the signals; None where it was not read."""

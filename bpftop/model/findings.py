@@ -1,0 +1,52 @@
+"""What the rules say of one moment: findings, and the rules that cannot see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Severity = Literal["info", "warning", "critical"]
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+Scope = Literal["interface", "netns", "host"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``scope_name`` is the interface's label, the namespace's name or the host's. ``since_ns`` is CLOCK_MONOTONIC.
+
+    ``evidence`` are sentences with numbers, limits and their sources; ``why`` is the first cause that has evidence.
+    ``explained_by`` is the id of the finding that this one follows from, ``explains`` are those that follow from it.
+    """
+
+    id: str
+    severity: Severity
+    title: str
+    scope: Scope
+    scope_name: str
+    evidence: tuple[str, ...]
+    why: str
+    since_ns: int
+    next_steps: tuple[str, ...]
+    source: str
+    explains: tuple[str, ...] = ()
+    explained_by: str | None = None
+
+    def since_s(self, now_ns: int) -> float:
+        return (now_ns - self.since_ns) / 1e9
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """``findings``: causes first, the gravest first, each followed by what it explains.
+
+    ``blind``: rule id -> why it cannot see. ``waiting``: rules that have no rate yet. ``rules``: how many were asked.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    blind: Mapping[str, str] = field(default_factory=dict)
+    waiting: tuple[str, ...] = ()
+    rules: int = 0
+
+
+NO_DIAGNOSIS = Diagnosis()

@@ -1,0 +1,134 @@
+"""Rules about the CPUs that do the work: backlog, budget, balance."""
+
+from __future__ import annotations
+
+from bpftop.model.findings import Severity
+from bpftop.model.rules.link import backlog_dropped
+from bpftop.model.rules.rule import Blind, Limit, Raised, Rule, Seen
+from bpftop.model.rules.say import against, per_s
+from bpftop.model.units import pct, si
+
+
+def softirq_share(seen: Seen, cpu: int) -> float | None:
+    """The part of its time that a CPU spent in softirqs; None where it cannot be said."""
+    signal = seen.view.signal("cpu_times")
+    if signal is None or signal.elapsed_ns is None:
+        return None
+    gained = signal.gained((cpu,), "softirq_ns")
+    return None if gained is None else min(1.0, gained / signal.elapsed_ns)
+
+
+def backlog_overflow(seen: Seen) -> Raised | None:
+    rates = {int(key[0]): rate for key, rate in seen.signal("softnet").rates("dropped") if rate}
+    lost = backlog_dropped(seen)
+    if lost <= seen.limit("warning"):
+        return None
+    worst = max(rates, key=lambda cpu: rates[cpu])
+    severity: Severity = "warning"
+    evidence = [against("softnet dropped", lost, seen.limits["warning"]), f"CPU {worst}: {per_s(rates[worst])}"]
+    limits = seen.view.signal("sysctls")
+    longest = None if limits is None else limits.value(("net.core.netdev_max_backlog",), "value")
+    minute = seen.means("dropped", 60, 0)
+    if longest and minute is not None and minute * 60 > longest * seen.limit("critical"):
+        severity = "critical"
+        evidence.append(
+            f"{si(minute * 60)} in the last minute; critical from netdev_max_backlog / 32 = {longest / 32:.0f} "
+            f"({seen.limits['critical'].source})"
+        )
+    busy = softirq_share(seen, worst)
+    why = f"CPU {worst} spends {pct(busy)} of its time in softirqs" if busy is not None and busy >= 0.5 else ""
+    return Raised(severity, f"Backlog overflows: {per_s(lost)} packets dropped before the stack", tuple(evidence), why)
+
+
+def softirq_squeeze(seen: Seen) -> Raised | None:
+    signal = seen.signal("softnet")
+    squeezed = {int(key[0]): rate for key, rate in signal.rates("time_squeeze") if rate}
+    total = sum(squeezed.values())
+    if total <= seen.limit("squeezes"):
+        return None
+    evidence = [against("time_squeeze", total, seen.limits["squeezes"])]
+    severity: Severity = "info"
+    why = "the budget of a poll ran out; no packet is lost by that"
+    for cpu in sorted(squeezed, key=lambda cpu: -squeezed[cpu]):
+        busy, dropped = softirq_share(seen, cpu) or 0.0, signal.per_sec((cpu,), "dropped") or 0.0
+        if busy >= seen.limit("softirq") or dropped > 0:
+            severity = "warning"
+            why = f"CPU {cpu} is {pct(busy)} in softirqs and drops {per_s(dropped)}"
+            evidence.append(against(f"softirq of CPU {cpu}", busy, seen.limits["softirq"]))
+            break
+    return Raised(severity, f"Softirqs run out of budget: {per_s(total)}", tuple(evidence), why)
+
+
+def cpu_imbalance(seen: Seen) -> Raised | None:
+    flow = seen.interface.rx
+    rate = seen.known(flow.totals.packets_per_sec, "packets")
+    rates = [flow.cpu_rates[cpu] or 0.0 for cpu in flow.online_cpus if cpu < len(flow.cpu_rates)]
+    if not rates:
+        raise Blind(f"no program counts packets per CPU on {seen.interface.label}")
+    if len(rates) < 2 or rate < seen.limit("packets"):
+        return None
+    busiest = max(range(len(rates)), key=lambda i: rates[i])
+    cpu, part = flow.online_cpus[busiest], rates[busiest] / max(1.0, sum(rates))
+    if part < seen.limit("share"):
+        return None
+    busy = softirq_share(seen, cpu)
+    severity: Severity = "critical" if busy is not None and busy >= seen.limit("softirq") else "info"
+    evidence = [
+        against(f"CPU {cpu} of RX", part, seen.limits["share"]),
+        f"RX {si(rate, 'pps')}, from {si(seen.limits['packets'].raised, 'pps')}",
+    ]
+    if busy is not None:
+        evidence.append(against(f"softirq of CPU {cpu}", busy, seen.limits["softirq"]))
+    title = f"CPU {cpu} carries {pct(part)} of RX" + (f" (softirq {pct(busy)})" if severity == "critical" else "")
+    return Raised(severity, title, tuple(evidence), why_one_cpu(seen, cpu))
+
+
+def why_one_cpu(seen: Seen, cpu: int) -> str:
+    """The first cause that has evidence: one flow, one queue, a pinned interrupt, RPS off."""
+    label = seen.interface.label
+    flows = seen.view.signal("flows", label, "rx")
+    if flows is not None:
+        rates = [rate or 0.0 for _, rate in flows.rates("packets")]
+        whole = seen.interface.rx.totals.packets_per_sec or 0.0
+        if rates and whole and max(rates) >= 0.8 * whole:
+            return f"one flow is {pct(max(rates) / whole)} of the packets: no queue can spread it"
+    facts = seen.interface.interface.facts
+    if facts is None:
+        return ""
+    queues = [queue for queue in facts.queues or () if queue.direction == "rx"]
+    spread = any(queue.cpus for queue in queues)
+    pinned = [irq for irq in facts.irqs or () if irq.affinity_cpus == (cpu,)]
+    if len(queues) == 1 and not spread:
+        return f"{label} has one RX queue and RPS is off"
+    if pinned and len(pinned) == len(facts.irqs or ()):
+        return f"all interrupts of {label} are pinned to CPU {cpu}"
+    if queues and not spread:
+        return "RPS is off, and the device puts these packets on one of its queues"
+    return ""
+
+
+RULES = (
+    Rule(
+        "cpu-imbalance", "cpu", "interface", ("protocols", "cpu_times"), ("info", "critical"),
+        "one CPU has nearly all packets of a busy interface", cpu_imbalance,
+        {"packets": Limit(10_000, None, "/s", "below this load one CPU is enough"),
+         "share": Limit(0.80, 0.70, "share"), "softirq": Limit(0.80, 0.70, "share")},
+        ("cat /proc/interrupts", "ethtool -l {iface}", "cat /sys/class/net/{iface}/queues/rx-*/rps_cpus",
+         "mpstat -P ALL 1 3"),
+        explains=("backlog-overflow", "softirq-squeeze", "rx-ring-overflow"),
+    ),
+    Rule(
+        "backlog-overflow", "backlog", "host", ("softnet",), ("warning", "critical"),
+        "packets dropped at a full backlog of a CPU", backlog_overflow,
+        {"warning": Limit(10, None, "/s", "netdata"), "critical": Limit(1 / 32, None, "", "bpftune")},
+        ("cat /proc/net/softnet_stat", "sysctl net.core.netdev_max_backlog", "mpstat -P ALL 1 3"),
+        explains=("softirq-squeeze", "tcp-retransmits"),
+        measures={"dropped": backlog_dropped},
+    ),
+    Rule(
+        "softirq-squeeze", "backlog", "host", ("softnet", "cpu_times"), ("info", "warning"),
+        "polls that ended with work left", softirq_squeeze,
+        {"squeezes": Limit(10, None, "/s", "netdata: no loss implied"), "softirq": Limit(0.80, 0.70, "share")},
+        ("cat /proc/net/softnet_stat", "sysctl net.core.netdev_budget net.core.netdev_budget_usecs"),
+    ),
+)  # fmt: skip

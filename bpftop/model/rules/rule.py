@@ -1,0 +1,159 @@
+"""What a rule is, what it sees, and what it can say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from bpftop.model.findings import Scope, Severity
+from bpftop.model.sample import Key
+from bpftop.model.signals import Signal
+from bpftop.model.snapshot import Snapshot, Watched
+
+CLEAR_SHARE = 0.7
+"""Where a limit has no level of its own to clear at: this part of the one it is raised at."""
+
+
+class Blind(Exception):
+    """The rule cannot see: an input is not readable here. The text says which and why."""
+
+
+class Pending(Exception):
+    """No rate yet: too few samples, or a counter began anew."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One number of a rule. ``raised`` at or above it the rule may speak, below ``clear`` it falls silent again.
+
+    ``source`` is where the number comes from: a tool that has the same rule, or why it was chosen.
+    """
+
+    raised: float
+    clear: float | None = None
+    unit: str = ""
+    source: str = ""
+
+    def of(self, clearing: bool) -> float:
+        if not clearing:
+            return self.raised
+        return self.raised * CLEAR_SHARE if self.clear is None else self.clear
+
+
+@dataclass(frozen=True)
+class Raised:
+    """What a rule found. ``evidence`` are sentences with numbers; ``why`` is the first cause that has evidence."""
+
+    severity: Severity
+    title: str
+    evidence: tuple[str, ...]
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a rule looks at: a snapshot whose rates are means over 3 s (raising) or 5 s (clearing), and its limits.
+
+    ``means`` gives the mean of one of the rule's own measures over a time that ends ``until_s`` seconds ago.
+    """
+
+    view: Snapshot
+    limits: Mapping[str, Limit]
+    clearing: bool = False
+    watched: Watched | None = None
+    means: Callable[[str, float, float], float | None] = lambda name, seconds, until_s: None
+    baselines: Mapping[str, float] = field(default_factory=dict)
+    """Measure -> its mean in the minute before; frozen while the finding stands. A name that is missing is unknown."""
+
+    def limit(self, name: str) -> float:
+        return self.limits[name].of(self.clearing)
+
+    @property
+    def interface(self) -> Watched:
+        assert self.watched is not None, "an interface rule is asked about an interface"
+        return self.watched
+
+    def signal(self, family: str, *where: str) -> Signal:
+        """Raises Blind with the reason that the sample gives."""
+        found = self.view.signal(family, *where)
+        if found is None:
+            self.blind(family)
+        return found
+
+    def rate(self, family: str, key: Key, column: str, *where: str) -> float:
+        """Per second. Raises Blind or Pending."""
+        signal = self.signal(family, *where)
+        if signal.value(key, column) is None:
+            raise Blind(f"{'/'.join(map(str, key)) or column} is not there on this kernel")
+        found = signal.per_sec(key, column)
+        if found is None:
+            raise Pending
+        return found
+
+    def count(self, counter: str) -> float:
+        """A counter of the stack per second, by its nstat name. Raises Blind or Pending."""
+        family = "snmp6" if "6" in counter[:5] else "netstat" if counter.startswith(("TcpExt", "IpExt")) else "snmp"
+        return self.rate(family, (counter,), "count")
+
+    def counts(self, *counters: str) -> float:
+        """Counters of the stack added up, those of IPv6 as far as there is IPv6."""
+        total = 0.0
+        for counter in counters:
+            if "6" in counter[:5] and self.view.signal("snmp6") is None:
+                continue
+            total += self.count(counter)
+        return total
+
+    def level(self, family: str, key: Key, column: str, *where: str) -> int:
+        """A gauge. Raises Blind."""
+        found = self.signal(family, *where).value(key, column)
+        if found is None:
+            raise Blind(f"{column} of {family} cannot be read")
+        return found
+
+    def link(self, *columns: str) -> float:
+        """rtnetlink counters of the interface added up, per second. Raises Blind or Pending."""
+        return sum(self.rate("links", (self.interface.label,), column, self.interface.label) for column in columns)
+
+    def blind(self, family: str) -> NoReturn:
+        reason = self.view.unavailable.get(family) or next(
+            (text for part, text in self.view.unavailable.items() if part.startswith(family)), None
+        )
+        raise Blind(reason or f"{family} is not read")
+
+    def known(self, value: float | None, what: str) -> float:
+        """A rate of the traffic that we count ourselves. Raises Blind where no program counts, Pending without rate."""
+        if value is not None:
+            return value
+        if self.watched is not None and not self.watched.rx.protocols and self.watched.rx.hook.hook == "none":
+            raise Blind(f"no program counts {what} on {self.watched.label}")
+        raise Pending
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of the table. ``check`` returns None where nothing is to be said.
+
+    ``explains`` are the ids whose findings follow from this one and are folded under it. ``for_s``: how long the
+    condition must hold before it is a finding. ``measures`` are what baselines and long means are taken of, kept for
+    ``keep_s`` seconds.
+    """
+
+    id: str
+    stage: str
+    scope: Scope
+    inputs: tuple[str, ...]
+    severities: tuple[Severity, ...]
+    says: str
+    check: Callable[[Seen], Raised | None]
+    limits: Mapping[str, Limit]
+    next_steps: tuple[str, ...]
+    explains: tuple[str, ...] = ()
+    for_s: float = 0.0
+    measures: Mapping[str, Callable[[Seen], float]] = field(default_factory=dict)
+    keep_s: float = 70.0
+
+    @property
+    def source(self) -> str:
+        return "; ".join(dict.fromkeys(limit.source for limit in self.limits.values() if limit.source))
