@@ -118,10 +118,10 @@ def tcp_retransmits(seen: Seen) -> Raised | None:
 
 
 def tcp_memory(seen: Seen) -> Raised | None:
-    used = seen.level("sockstat", (), "tcp_memory_pages")
+    used = seen.level("socket_memory", (), "tcp_memory_pages")
     pressure = seen.level("sysctls", ("net.ipv4.tcp_mem.pressure",), "value")
     most = seen.level("sysctls", ("net.ipv4.tcp_mem.max",), "value")
-    orphans = seen.level("sockstat", (), "tcp_orphans")
+    orphans = seen.level("socket_memory", (), "tcp_orphans")
     orphans_most = seen.level("sysctls", ("net.ipv4.tcp_max_orphans",), "value")
     parts = {"TCP memory": used / max(1, most), "orphans": orphans / max(1, orphans_most)}
     what = max(parts, key=lambda name: parts[name])
@@ -181,7 +181,7 @@ RULES = (
         ("ss -ti", "nstat -az TcpRetransSegs TcpExtTCPLostRetransmit TcpExtTCPTimeouts", "tc -s qdisc"),
     ),
     Rule(
-        "tcp-memory", "tcp", "netns", ("sockstat", "sysctls"), ("warning", "critical"),
+        "tcp-memory", "tcp", "host", ("socket_memory", "sysctls"), ("warning", "critical"),
         "pages and orphans of TCP against their limits", tcp_memory,
         {"pressure": Limit(1.0, 0.9, "share"), "critical": Limit(0.9, 0.85, "share", "netdata tcp_mem")},
         ("cat /proc/net/sockstat", "sysctl net.ipv4.tcp_mem net.ipv4.tcp_max_orphans", "ss -tm"),
