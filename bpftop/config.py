@@ -21,6 +21,8 @@ from bpftop.model.hooks import LOAD_LIMIT_BITS_PER_SEC, Attach
 if TYPE_CHECKING:
     from yaml import Node
 
+    from bpftop.model.rules.rule import Rule
+
 Problem = tuple[int, str]
 """The line in the file, and what is wrong there."""
 
@@ -28,8 +30,13 @@ INTERVAL_MIN_S, INTERVAL_MAX_S = 0.1, 3600.0
 ATTACH_WISHES: tuple[Attach, ...] = get_args(Attach)
 FILE_LIMIT_BYTES = 256 << 10
 
-THRESHOLDS: Mapping[str, Collection[str]] = {"attach": ("retreat_bits_per_sec",)}
-"""What ``thresholds`` may name: rule id -> the names of its numbers."""
+
+def known_thresholds() -> dict[str, Collection[str]]:
+    """What ``thresholds`` may name: rule id -> the names of its numbers, each also with ``_clear`` behind it."""
+    from bpftop.model.rules.table import RULES  # late: only a file that has the field needs them
+
+    rules = {rule.id: [name + end for name in rule.limits for end in ("", "_clear")] for rule in RULES}
+    return {"attach": ("retreat_bits_per_sec",), **rules}
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,9 @@ class Settings:
     thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """``thresholds``: rule id -> name of a threshold -> the number that takes the place of the built-in one."""
 
+    silence: frozenset[str] = frozenset()
+    """``silence``: ids of rules that are not asked."""
+
     keys: Mapping[str, str] = field(default_factory=dict)
     """``keys``: id of an action -> the key that calls it, as in ``pause: space``."""
 
@@ -55,6 +65,12 @@ class Settings:
     def retreat_bits_per_sec(self) -> float:
         """``thresholds``, ``attach``, ``retreat_bits_per_sec``: above it ``auto`` does not count by native XDP."""
         return self.thresholds.get("attach", {}).get("retreat_bits_per_sec", LOAD_LIMIT_BITS_PER_SEC)
+
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules that are asked, with these thresholds."""
+        from bpftop.model.rules.table import chosen
+
+        return chosen(self.thresholds, self.silence)
 
 
 @dataclass(frozen=True)
@@ -99,12 +115,12 @@ def load(
     path: Path | None = None,
     *,
     actions: Collection[str] | None = None,
-    thresholds: Mapping[str, Collection[str]] | None = THRESHOLDS,
+    thresholds: Callable[[], Mapping[str, Collection[str]]] = known_thresholds,
 ) -> Loaded:
     """Read ``path``, or the file at its usual place, which need not be there.
 
-    ``actions`` are the ids that ``keys`` may name; ``thresholds`` are the rules that the field of that name may name,
-    each with the names it knows; None: any. Raises UsageError only when a ``path`` that was asked for cannot be opened.
+    ``actions`` are the ids that ``keys`` may name, None: any; ``thresholds`` gives the rules that the field of that
+    name may name, each with the names it knows. Raises UsageError only when a ``path`` that was asked for cannot be opened.
     """
     file = path or directory() / "config.yaml"
     try:
@@ -143,7 +159,10 @@ def _read(path: Path, *, usual: bool) -> str:
 
 
 def _parse(
-    text: str, path: Path, actions: Collection[str] | None, thresholds: Mapping[str, Collection[str]] | None
+    text: str,
+    path: Path,
+    actions: Collection[str] | None,
+    thresholds: Callable[[], Mapping[str, Collection[str]]],
 ) -> Loaded:
     import yaml  # late: only where there is a file to read
 
@@ -169,14 +188,15 @@ _Reader = Callable[["Node", list[Problem]], object]
 
 
 def _readers(
-    actions: Collection[str] | None, thresholds: Mapping[str, Collection[str]] | None
+    actions: Collection[str] | None, thresholds: Callable[[], Mapping[str, Collection[str]]]
 ) -> dict[str, tuple[str, _Reader]]:
     """Field in the file -> attribute of Settings, and what reads its value."""
     return {
         "interval": ("interval_s", lambda node, _: _interval(node)),
         "attach": ("attach", lambda node, _: _choice(node, ATTACH_WISHES)),
         "theme": ("theme", lambda node, _: _theme(node)),
-        "thresholds": ("thresholds", lambda node, problems: _thresholds(node, problems, thresholds)),
+        "thresholds": ("thresholds", lambda node, problems: _thresholds(node, problems, thresholds())),
+        "silence": ("silence", lambda node, problems: _silence(node, problems, thresholds().keys() - {"attach"})),
         "keys": ("keys", lambda node, problems: _keys(node, problems, actions)),
     }
 
@@ -213,16 +233,31 @@ def _theme(node: Node) -> str:
 
 
 def _thresholds(
-    node: Node, problems: list[Problem], known: Mapping[str, Collection[str]] | None
+    node: Node, problems: list[Problem], known: Mapping[str, Collection[str]]
 ) -> dict[str, dict[str, float]]:
     result: dict[str, dict[str, float]] = {}
     for rule, overrides in _entries(node, known, problems, "thresholds."):
         where = f"thresholds.{rule}"
         with _noting(problems, overrides, where):
-            for name, value in _entries(overrides, known and known[rule], problems, f"{where}."):
+            for name, value in _entries(overrides, known[rule], problems, f"{where}."):
                 with _noting(problems, value, f"{where}.{name}"):
                     result.setdefault(rule, {})[name] = _number(value)
     return result
+
+
+def _silence(node: Node, problems: list[Problem], known: Collection[str]) -> frozenset[str]:
+    from yaml import SequenceNode
+
+    if not isinstance(node, SequenceNode):
+        raise _Unusable("a list of rules is expected here, as in `[packet-storm]`")
+    found = set()
+    for position, item in enumerate(node.value, 1):
+        with _noting(problems, item, f"silence, entry {position}"):
+            word = _word(item)
+            if word not in known:
+                raise _Unusable(f"no such rule{_closest(word, known)}")
+            found.add(word)
+    return frozenset(found)
 
 
 def _keys(node: Node, problems: list[Problem], actions: Collection[str] | None) -> dict[str, str]:

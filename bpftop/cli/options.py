@@ -19,6 +19,7 @@ from bpftop.model.hooks import Attach
 
 EXIT_CODES = """\
 exit codes: 0 fine; 1 it could not do it, and says why; 2 bad usage;
+3 diagnose found a warning, 4 something critical;
 128 + N: signal N came before it was done. Data goes to standard output,
 everything else to standard error."""
 
@@ -68,11 +69,17 @@ def parser_for(verb: str | None) -> Parser:
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Interval and configuration: what every verb that counts has."""
+    """Interval, configuration and tracepoints: what every verb that counts has."""
     parser.add_argument(
         "-i", "--interval", metavar="SECONDS", type=_interval, help="time between two ticks, 0.1 to 3600 (default: 1)"
     )
     parser.add_argument("--config", metavar="FILE", help="the configuration (default: ~/.config/bpftop/config.yaml)")
+    parser.add_argument(
+        "--no-drops",
+        action="store_false",
+        dest="drops",
+        help="set no tracepoints: no drop reasons, XDP exceptions and redirect errors",
+    )
 
 
 def add_attach(parser: argparse.ArgumentParser) -> None:

@@ -97,7 +97,7 @@ def test_empty_means_the_defaults(home: Path, text: str) -> None:
 )  # fmt: skip
 def test_a_bad_field_is_one_sentence_and_its_default_holds(home: Path, text: str, said: str) -> None:
     (home / "config.yaml").write_text(text)
-    loaded = load(actions=ACTIONS, thresholds=RULES)
+    loaded = load(actions=ACTIONS, thresholds=lambda: RULES)
     assert loaded.message is not None
     assert loaded.message.startswith(f"{home / 'config.yaml'}, {said}")
     assert loaded.message.endswith("; the defaults are used there")
@@ -111,7 +111,7 @@ def test_what_is_good_in_a_bad_file_is_kept(home: Path) -> None:
         "keys: {pause: x, mark: [y], quit: z}\n"
         "thresholds: {syn-flood: {raise: many, clear: 2}}\n"
     )
-    loaded = load(actions=ACTIONS, thresholds=RULES)
+    loaded = load(actions=ACTIONS, thresholds=lambda: RULES)
     assert loaded.settings == Settings(
         attach="tc", keys={"pause": "x", "quit": "z"}, thresholds={"syn-flood": {"clear": 2.0}}
     )

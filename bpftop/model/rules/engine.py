@@ -6,12 +6,12 @@ import math
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bpftop.model.derive import snapshot
 from bpftop.model.findings import SEVERITIES, Diagnosis, Finding, Severity
-from bpftop.model.rules.rule import Blind, Limit, Pending, Raised, Rule, Seen
+from bpftop.model.rules.rule import Blind, Pending, Raised, Rule, Seen
 from bpftop.model.sample import Sample
 from bpftop.model.snapshot import Snapshot, Watched
 
@@ -62,22 +62,10 @@ class _State:
 
 
 class Engine:
-    """Fed with every sample in order. ``thresholds``: rule id -> name of a limit (or ``<name>_clear``) -> number.
+    """Fed with every sample in order."""
 
-    ``silenced`` rules are not asked.
-    """
-
-    def __init__(
-        self,
-        rules: Iterable[Rule],
-        thresholds: Mapping[str, Mapping[str, float]] | None = None,
-        silenced: Collection[str] = (),
-    ) -> None:
-        self._rules = [
-            replace(rule, limits=overridden(rule.limits, (thresholds or {}).get(rule.id, {})))
-            for rule in rules
-            if rule.id not in silenced
-        ]
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._rules = tuple(rules)
         self._ring: deque[Sample] = deque()
         self._states: dict[tuple[str, str], _State] = {}
 
@@ -175,17 +163,6 @@ class Engine:
 
         here = None if watched is None else view.watched(watched.label)
         return Seen(view, rule.limits, clearing, here, means, state.baselines)
-
-
-def overridden(limits: Mapping[str, Limit], numbers: Mapping[str, float]) -> dict[str, Limit]:
-    """The limits with a person's numbers. A raise level alone takes its clear level along."""
-    result = {}
-    for name, limit in limits.items():
-        clear = limit.clear
-        if name in numbers and clear is not None and limit.raised:
-            clear = clear * numbers[name] / limit.raised
-        result[name] = replace(limit, raised=numbers.get(name, limit.raised), clear=numbers.get(f"{name}_clear", clear))
-    return result
 
 
 def fold(findings: Sequence[Finding], explains: Mapping[str, Sequence[str]]) -> tuple[Finding, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bpftop.model.findings import Diagnosis, Finding
-from bpftop.model.rules.engine import fold, overridden
+from bpftop.model.rules.engine import fold
 from bpftop.model.rules.rule import Limit
-from bpftop.model.rules.table import BY_ID, RULES
+from bpftop.model.rules.table import BY_ID, RULES, chosen, overridden
 from tests.model.rules.world import Watch, World
 
 
@@ -166,6 +166,11 @@ def test_the_table_is_sound() -> None:
         assert rule.id not in rule.explains
         assert all(limit.clear is None or name == "accepted" or limit.clear <= limit.raised
                    for name, limit in rule.limits.items()), rule.id  # fmt: skip
+
+
+def test_a_silenced_rule_is_not_asked() -> None:
+    rules = chosen(silenced={"packet-storm", "firewall-drops"})
+    assert {rule.id for rule in RULES} - {rule.id for rule in rules} == {"packet-storm", "firewall-drops"}
 
 
 def test_no_samples_no_diagnosis() -> None:

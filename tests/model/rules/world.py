@@ -11,7 +11,7 @@ from bpftop.model.derive import snapshot
 from bpftop.model.families import FAMILIES, TRAFFIC_FAMILIES
 from bpftop.model.findings import Diagnosis, Finding
 from bpftop.model.rules.engine import Engine
-from bpftop.model.rules.table import RULES
+from bpftop.model.rules.table import chosen
 from bpftop.model.sample import Hook, Interface, Key, Reading, Sample
 from bpftop.model.stack_counters import NETSTAT, SNMP, SNMP6
 
@@ -122,7 +122,7 @@ class Watch:
     """An engine that is fed from a world."""
 
     def __init__(self, world: World, thresholds: Mapping[str, Mapping[str, float]] | None = None) -> None:
-        self.world, self.engine = world, Engine(RULES, thresholds)
+        self.world, self.engine = world, Engine(chosen(thresholds))
         self.before: Sample | None = None
         self.now = Diagnosis()
         self._push(world.sample())

@@ -1,0 +1,94 @@
+"""``bpftop diagnose``: watch for a while, say what is wrong and why; the exit code tells how bad it is."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from bpftop.cli.options import add_attach, add_format, add_interfaces, add_output, add_settings, settings_of
+from bpftop.cli.output import flush_stdout
+from bpftop.cli.signals import Ended
+from bpftop.errors import BpftopError, UsageError
+
+if TYPE_CHECKING:
+    from bpftop.config import Settings
+    from bpftop.export.findings import Diagnosed
+    from bpftop.model.rules.rule import Rule
+
+FORMATS = {
+    "text": ("bpftop.export.report", "text"),
+    "json": ("bpftop.export.findings", "diagnosis_json"),
+    "markdown": ("bpftop.export.report", "markdown"),
+}
+EXIT_CODES = {"warning": 3, "critical": 4}
+LEAST_S = 4.0
+"""Rates of rules span 3 s at least."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_interfaces(parser, required=False)
+    add_settings(parser)
+    add_attach(parser)
+    parser.add_argument(
+        "--duration", metavar="SECONDS", type=_duration, default=10.0, help="watch for so long (default: 10, from 4)"
+    )
+    parser.add_argument("--report", action="store_true", help="the same as --format markdown: what one pastes")
+    parser.add_argument("--list", action="store_true", help="list the rules with their limits, and end")
+    add_format(parser, FORMATS, "text")
+    add_output(parser, "at the end")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = settings_of(arguments)
+    rules = settings.rules()
+    if arguments.list:
+        from bpftop.export.findings import rules_text
+
+        print(rules_text(rules), end="")
+        return flush_stdout(0)
+    if settings.interval_s > arguments.duration / 2:
+        raise UsageError(
+            f"--duration {arguments.duration:g} is too short for an interval of {settings.interval_s:g} s: two of them "
+            "must fit; make it longer, or the interval shorter with -i"
+        )
+    from importlib import import_module
+
+    from bpftop.cli.output import opened
+
+    module, function = FORMATS["markdown" if arguments.report else arguments.format]
+    with opened(arguments.output) as output:
+        diagnosed = _watch(arguments, settings, rules)
+        output.write(getattr(import_module(module), function)(diagnosed))
+    return EXIT_CODES.get(diagnosed.severity or "", 0)
+
+
+def _watch(arguments: argparse.Namespace, settings: Settings, rules: tuple[Rule, ...]) -> Diagnosed:
+    """Samples for the time that was asked for, or until somebody ends it. Raises BpftopError."""
+    from bpftop.cli.live import Notices, live_samples
+    from bpftop.export.findings import Diagnosed
+    from bpftop.model.diagnose import Diagnostician
+
+    diagnostician = Diagnostician(rules)
+    notices = Notices()
+    with live_samples(arguments, settings) as (samples, _):
+        try:
+            for sample in samples:
+                diagnostician.push(sample)
+                notices.say(sample)
+                if diagnostician.watched_s >= arguments.duration - settings.interval_s / 10:
+                    break
+        except Ended:  # early: what was seen until now
+            pass
+    if diagnostician.last is None or diagnostician.watched_s <= 0:
+        raise BpftopError("it ended before there were two samples: nothing can be said; let it run for 4 s at least")
+    return Diagnosed(diagnostician.last, diagnostician.began_ns, tuple(diagnostician.episodes), rules)
+
+
+def _duration(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not LEAST_S <= value <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from {LEAST_S:g} to 86400")
+    return value

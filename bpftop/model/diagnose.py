@@ -1,0 +1,38 @@
+"""Samples in, diagnoses out: the rules with their memory, for whoever has no History."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from bpftop.model.derive import snapshot
+from bpftop.model.episodes import Episodes
+from bpftop.model.rules.engine import Engine
+from bpftop.model.rules.rule import Rule
+from bpftop.model.sample import Sample
+from bpftop.model.snapshot import Snapshot
+
+
+class Diagnostician:
+    """``last`` is the newest snapshot with its diagnosis, ``episodes`` all findings until then."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._engine = Engine(rules)
+        self._before: Sample | None = None
+        self.episodes = Episodes()
+        self.last: Snapshot | None = None
+        self.began_ns = 0
+
+    @property
+    def watched_s(self) -> float:
+        return 0.0 if self.last is None else (self.last.mono_ns - self.began_ns) / 1e9
+
+    def push(self, sample: Sample) -> Snapshot:
+        """The snapshot of the sample against the one before, with its diagnosis."""
+        plain = snapshot(self._before, sample)
+        if self._before is None:
+            self.began_ns = sample.mono_ns
+        self._before = sample
+        self.last = replace(plain, diagnosis=self._engine.push(sample, plain))
+        self.episodes.push(sample.mono_ns, self.last.diagnosis.findings)
+        return self.last

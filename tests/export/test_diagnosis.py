@@ -1,0 +1,128 @@
+"""The diagnosis: its document, the text for the terminal, and the report that is pasted."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from bpftop.export.findings import Diagnosed, diagnosis, diagnosis_json, rules_text, verdict
+from bpftop.export.report import markdown, text
+from bpftop.model.diagnose import Diagnostician
+from bpftop.model.rules.table import RULES, chosen
+from tests.model.rules.world import World
+
+SCHEMA: dict[str, Any] = json.loads(files("bpftop.export").joinpath("diagnosis.schema.json").read_text())
+
+
+def diagnosed(*stages: tuple[World, int]) -> Diagnosed:
+    """So many seconds of each stage of a world."""
+    diagnostician = Diagnostician(chosen())
+    for world, seconds in stages:
+        for _ in range(seconds):
+            diagnostician.push(world.advance())
+    assert diagnostician.last is not None
+    return Diagnosed(diagnostician.last, diagnostician.began_ns, tuple(diagnostician.episodes), RULES)
+
+
+def flooded() -> World:
+    world = World().frames("protocols", 6, pps=20_000, size=60).frames("tcp_flags", "syn", pps=20_000, size=60)
+    world.stack(TcpExtTCPReqQFullDrop=19_000, TcpPassiveOpens=10)
+    return world.rate("softnet", (0,), "dropped", 1_000)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [diagnosed((World(), 6)), diagnosed((flooded(), 6)), diagnosed((World(), 2))],
+    ids=["quiet", "flood", "early"],
+)
+def test_documents_fit_the_schema_and_the_schema_describes_every_member(what: Diagnosed) -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    closed = json.loads(json.dumps(SCHEMA), object_hook=_closed)
+    Draft202012Validator(closed).validate(json.loads(diagnosis_json(what)))
+
+
+def _closed(node: dict[str, Any]) -> dict[str, Any]:
+    return {**node, "additionalProperties": False} if "properties" in node and "required" in node else node
+
+
+def test_a_flood_is_the_verdict_and_what_follows_is_folded_under_it() -> None:
+    what = diagnosed((flooded(), 6))
+    assert verdict(what) == "Critical on eth0: SYN flood likely: 20.0 k/s SYN, <1 % accepted."
+    document = diagnosis(what)
+    assert document["verdict"]["severity"] == "critical"
+    assert document["findings"][0]["id"] == "syn-flood"
+    assert {f["explained_by"] for f in document["findings"][1:]} == {"syn-flood"}
+    assert "tcp-retransmits" in document["ruled_out"]
+    assert {
+        "id": "link-saturated",
+        "reason": "the speed of eth0 is not known, or not to be believed (virtual device)",
+    } in (document["unknown"])
+
+
+def test_nothing_found_says_how_many_rules_are_blind() -> None:
+    what = diagnosed((World(), 6))
+    blind = len(what.unknown)
+    assert blind > 0
+    assert verdict(what) == f"Nothing found on eth0: {30 - blind} of 30 rules could see, {blind} could not."
+
+
+def test_before_three_seconds_rules_are_unknown_and_none_is_ruled_out() -> None:
+    document = diagnosis(diagnosed((World(), 2)))
+    assert document["ruled_out"] == []
+    assert len(document["unknown"]) == 30
+
+
+def test_what_has_passed_is_told_with_how_long_it_lasted() -> None:
+    world = flooded()
+    what = diagnosed((world, 10), (world.quiet(), 0))
+    what = _then_quiet()
+    assert "(it has passed)" in verdict(what)
+    first = diagnosis(what)["findings"][0]
+    assert (first["active"], first["ended_s_ago"] > 0) == (False, True)
+    assert "over for" in text(what)
+
+
+def _then_quiet() -> Diagnosed:
+    world, diagnostician = flooded(), Diagnostician(chosen())
+    for second in range(30):
+        if second == 10:
+            world.quiet()
+        diagnostician.push(world.advance())
+    assert diagnostician.last is not None
+    return Diagnosed(diagnostician.last, diagnostician.began_ns, tuple(diagnostician.episodes), RULES)
+
+
+def test_the_report_has_verdict_evidence_what_was_ruled_out_and_what_could_not_be_seen() -> None:
+    report = markdown(diagnosed((flooded(), 6)))
+    assert report.startswith("**Critical on eth0: SYN flood likely")
+    for part in ("### CRITICAL", "Why: ", "- SYN 20.0 k/s; limit 1.00 k/s", "- follows: ", "```sh", "**Ruled out:** ",
+                 "**Could not be seen:**"):  # fmt: skip
+        assert part in report
+
+
+def test_hostile_names_stay_text() -> None:
+    world = flooded()
+    world.facts(label="eth0", name="eth0")
+    what = diagnosed((world, 6))
+    hostile = Diagnosed(_renamed(what, "e`\x1b[31m|*"), what.began_ns, what.episodes, RULES)
+    for made in (text(hostile), markdown(hostile)):
+        assert "\x1b" not in made
+    assert "``e`\\x1b[31m|*``" in markdown(hostile)
+
+
+def _renamed(what: Diagnosed, label: str) -> Any:
+    from dataclasses import replace
+
+    (watched,) = what.last.interfaces
+    return replace(what.last, interfaces=(replace(watched, interface=replace(watched.interface, label=label)),))
+
+
+def test_the_list_has_every_rule_with_its_limits() -> None:
+    listed = rules_text(chosen({"conntrack-full": {"warning": 0.5}}))
+    for rule in RULES:
+        assert f"{rule.id}  (" in listed
+    assert "warning: 0.5 share, clears at 0.466667" in listed
