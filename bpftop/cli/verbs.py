@@ -16,6 +16,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "snapshot": ("bpftop.cli.snapshot", "two samples, one interval apart, one document"),
     "watch": ("bpftop.cli.watch", "no screen: a line or a document per interval"),
     "diagnose": ("bpftop.cli.diagnose", "watch for a while: what is wrong, and why; the exit code says how bad"),
+    "export": ("bpftop.cli.export", "a Prometheus endpoint"),
     "profile": ("bpftop.cli.profile", "what map operations cost on this machine, from user space and in the kernel"),
     "bench": ("bpftop.cli.bench", "programs compared with each other: what each costs on this machine"),
     "doctor": ("bpftop.cli.doctor", "what works here and why not, by probes that ran"),

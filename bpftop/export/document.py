@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bpftop import __version__
+from bpftop.export.finding import finding_object
 from bpftop.model.sample import (
     CAST_LABELS,
     DIRECTIONS,
@@ -62,7 +63,7 @@ def document(snapshot: Snapshot) -> Object:
             "left_out": [{"interface": label, "reason": reason} for label, reason in snapshot.left_out.items()],
         },
         "losses": [],
-        "findings": [],
+        "findings": [finding_object(finding, snapshot.mono_ns) for finding in snapshot.diagnosis.findings],
         "own": {
             "cpu_pct": _rounded(snapshot.own.cpu_pct),
             "resident_bytes": snapshot.own.resident_bytes,

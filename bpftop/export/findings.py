@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from bpftop import __version__
 from bpftop.export.document import Object, timestamp
+from bpftop.export.finding import finding_object
 from bpftop.model.episodes import Episode
-from bpftop.model.findings import SEVERITIES, Finding, Severity
+from bpftop.model.findings import SEVERITIES, Severity
 from bpftop.model.rules.rule import Rule
 from bpftop.model.snapshot import Snapshot
 
@@ -69,32 +70,6 @@ def verdict(diagnosed: Diagnosed) -> str:
     past = "" if causes[0].active else " (it has passed)"
     also = f"; {more} more cause{'s' if more > 1 else ''}" if more else ""
     return f"{first.severity.capitalize()} on {names}: {first.title}{past}{also}."
-
-
-def finding_object(finding: Finding, now_ns: int) -> Object:
-    """A finding as the documents have it."""
-    return {
-        "id": finding.id,
-        "severity": finding.severity,
-        "title": finding.title,
-        "scope": finding.scope,
-        "scope_name": finding.scope_name,
-        "evidence": list(finding.evidence),
-        "why": finding.why,
-        "since_s": round(finding.since_s(now_ns), 3),
-        "next_steps": next_steps(finding),
-        "source": finding.source or None,
-        "explains": list(finding.explains),
-        "explained_by": finding.explained_by,
-    }
-
-
-def next_steps(finding: Finding) -> list[str]:
-    """The commands with the interface in its place. A name that a shell would read otherwise is quoted."""
-    from shlex import quote
-
-    name = quote(finding.scope_name) if finding.scope == "interface" else "IFACE"
-    return [step.replace("{iface}", name) for step in finding.next_steps]
 
 
 def diagnosis(diagnosed: Diagnosed) -> Object:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bpftop.export.document import timestamp
-from bpftop.export.findings import Diagnosed, next_steps, verdict
+from bpftop.export.finding import next_steps
+from bpftop.export.findings import Diagnosed, verdict
 from bpftop.export.markdown import code, escaped
 from bpftop.export.printable import printable
 from bpftop.model.episodes import Episode

@@ -40,13 +40,18 @@ class Finding:
 class Diagnosis:
     """``findings``: causes first, the gravest first, each followed by what it explains.
 
-    ``blind``: rule id -> why it cannot see. ``waiting``: rules that have no rate yet. ``rules``: how many were asked.
+    ``blind``: rule id -> why it cannot see. ``waiting``: rules that have no rate yet. ``asked``: the rules.
     """
 
     findings: tuple[Finding, ...] = ()
     blind: Mapping[str, str] = field(default_factory=dict)
     waiting: tuple[str, ...] = ()
-    rules: int = 0
+    asked: tuple[str, ...] = ()
+
+    @property
+    def rules(self) -> int:
+        """How many were asked."""
+        return len(self.asked)
 
 
 NO_DIAGNOSIS = Diagnosis()

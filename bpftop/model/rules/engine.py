@@ -66,6 +66,7 @@ class Engine:
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._rules = tuple(rules)
+        self._asked = tuple(rule.id for rule in self._rules)
         self._ring: deque[Sample] = deque()
         self._states: dict[tuple[str, str], _State] = {}
 
@@ -96,7 +97,7 @@ class Engine:
             fold(findings, {r.id: r.explains for r in self._rules}),
             {name: why for name, why in blind.items() if name not in seeing | waiting},
             tuple(r.id for r in self._rules if r.id in waiting - seeing),
-            len(self._rules),
+            self._asked,
         )
 
     def _views(self, sample: Sample) -> tuple[Snapshot | None, Snapshot | None]:

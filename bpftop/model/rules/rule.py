@@ -109,7 +109,7 @@ class Seen:
         """A gauge. Raises Blind."""
         found = self.signal(family, *where).value(key, column)
         if found is None:
-            raise Blind(f"{column} of {family} cannot be read")
+            raise Blind(f"{key[0] if key else column} is not shown here ({family})")
         return found
 
     def link(self, *columns: str) -> float:

@@ -1,0 +1,164 @@
+"""A sample as Prometheus metrics: the families of the registry, and what the rules say. Made by prometheus_client.
+
+Series per protocol and per CPU, never their product: with 128 CPUs and 20 protocols there are fewer than 700. What
+cannot be read has no series. Times are seconds, and counters end in ``_total``, as Prometheus wants it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.openmetrics.exposition import generate_latest
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from bpftop import __version__
+from bpftop.export.printable import printable
+from bpftop.model.families import FAMILIES, Family
+from bpftop.model.findings import SEVERITIES
+from bpftop.model.rules.table import BY_ID
+from bpftop.model.sample import DIRECTIONS, Reading
+from bpftop.model.snapshot import Flow, Snapshot
+
+LEFT_OUT = frozenset({
+    "irqs", "sysctls", "flows", "flow_groups", "flow_ages", "flow_table",
+    "udp_sockets", "listen_sockets",
+})  # fmt: skip
+"""Families without series: settings, per-CPU interrupts, and rows whose names come and go without bound."""
+
+SUMMED = frozenset({"softnet", "softnet_backlog", "softirqs", "cpu_times"})
+"""Families with a row per CPU that are added up: they would take five series and more for each."""
+
+NAMES: Mapping[str, str] = {
+    "tcp_flags": "tcp_flag", "udp_ports": "udp_port",
+    "icmp_types": "icmp_type", "fragments": "fragment", "vlans": "vlan", "links": "link", "qdiscs": "qdisc",
+    "drops": "drop", "neighbours": "neighbour", "neighbour_entries": "neighbour", "cpu_times": "cpu_time",
+}  # fmt: skip
+"""What a family is called in the name of a metric, where that is not its own name."""
+
+_ALONG = (("l3", 0), ("cast", 1), ("size", 2))
+_BREAKDOWNS: Mapping[str, tuple[str, ...]] = {
+    "tcp_flags": ("flag",), "udp_ports": ("port",), "icmp_types": ("protocol", "type"), "fragments": ("part",),
+    "vlans": ("tags",),
+}  # fmt: skip
+_WHERE = ("interface", "direction")
+
+Rows = dict[tuple[str, ...], float]
+"""Label values -> value."""
+
+Known = dict[tuple[str, ...], float | None]
+"""The same where a value may be unknown."""
+
+
+def metrics(shown: Snapshot) -> Iterator[Metric]:
+    """Every metric of one moment."""
+    yield from _traffic(shown)
+    by_family: dict[str, list[Reading]] = {}
+    for signal in shown.signals.values():
+        by_family.setdefault(signal.reading.family, []).append(signal.reading)
+    for name, readings in by_family.items():
+        if name not in LEFT_OUT:
+            yield from _family(FAMILIES[name], readings)
+    yield from _findings(shown)
+    yield _metric("gauge", "bpftop_build_info", "the version that runs", ("version",), {(__version__,): 1.0})
+
+
+def _traffic(shown: Snapshot) -> Iterator[Metric]:
+    """What our own programs counted: by protocol, by CPU, along each label of the joint cells, by flag and so on."""
+    flows: list[tuple[tuple[str, str], Flow]] = [
+        ((printable(w.label), d), w.flow(d)) for w in shown.interfaces for d in DIRECTIONS if w.flow(d).protocols
+    ]
+    every = [((*where, row.name), row.traffic) for where, flow in flows for row in flow.protocols]
+    says = "by IP protocol or pseudo-protocol"
+    yield _counter("protocol_packets", f"frames {says}", "protocol", {key: cell.packets for key, cell in every})
+    yield _counter("protocol_bytes", f"bytes {says}", "protocol", {key: cell.bytes for key, cell in every})
+    cpus: Known = {
+        (*where, str(row.cpu)): row.traffic.packets
+        for where, flow in flows
+        for row in flow.cpus
+        if row.online or row.traffic.packets
+    }
+    yield _counter("cpu_packets", "frames by CPU", "cpu", cpus)
+    for label, position in _ALONG:
+        along: Known = {(*where, name): cell.packets for where, f in flows for name, cell in f.along(position).items()}
+        yield _counter(f"frame_{label}_packets", f"frames by {label}", label, along)
+    for family, labels in _BREAKDOWNS.items():
+        parts: Known = {
+            (*where, *map(str, key)): cell.packets
+            for where, flow in flows
+            for key, cell in flow.parts.get(family, {}).items()
+        }
+        yield _metric("counter", f"bpftop_{NAMES[family]}_packets", FAMILIES[family].help, (*_WHERE, *labels), parts)
+
+
+def _counter(name: str, says: str, label: str, rows: Mapping[tuple[str, ...], float | None]) -> Metric:
+    return _metric("counter", f"bpftop_{name}", says, (*_WHERE, label), rows)
+
+
+def _family(family: Family, readings: Sequence[Reading]) -> Iterator[Metric]:
+    summed = family.name in SUMMED
+    labels = tuple(label for label in family.labels if not summed or label != "cpu")
+    for index, column in enumerate(family.columns):
+        rows: Rows = {}
+        for reading in readings:
+            for key, values in reading.totals.items():
+                value = values[index]
+                if value is not None:
+                    where = () if summed else tuple(printable(str(part)) for part in key)
+                    rows[where] = rows.get(where, 0.0) + value / (1e9 if column.endswith("_ns") else 1)
+        yield _metric(family.kind, _name(family, column), family.help, labels, rows)
+
+
+def _name(family: Family, column: str) -> str:
+    unit = f"{column[:-3]}_seconds" if column.endswith("_ns") else column
+    return f"bpftop_{NAMES.get(family.name, family.name)}" + ("" if unit == "count" else f"_{unit}")
+
+
+def _findings(shown: Snapshot) -> Iterator[Metric]:
+    """For each rule its severity now: 0 nothing, 1 info, 2 warning, 3 critical; no series where it is blind."""
+    diagnosis = shown.diagnosis
+    unseen = {*diagnosis.blind, *diagnosis.waiting}
+    rows: Rows = {}
+    for rule in (BY_ID[name] for name in diagnosis.asked if name not in unseen):
+        names = [w.label for w in shown.interfaces] if rule.scope == "interface" else [""]
+        rows.update({(rule.id, rule.scope, printable(name)): 0.0 for name in names})
+    for finding in diagnosis.findings:
+        name = printable(finding.scope_name) if finding.scope == "interface" else ""
+        rows[(finding.id, finding.scope, name)] = 1.0 + SEVERITIES.index(finding.severity)
+    says = "what the rules find: 0 nothing, 1 info, 2 warning, 3 critical; absent where a rule cannot see"
+    yield _metric("gauge", "bpftop_finding_severity", says, ("id", "scope", "interface"), rows)
+    yield _metric("gauge", "bpftop_rules_blind", "rules that cannot see here", (), {(): float(len(diagnosis.blind))})
+
+
+def _metric(
+    kind: str, name: str, says: str, labels: Sequence[str], rows: Mapping[tuple[str, ...], float | None]
+) -> Metric:
+    family = CounterMetricFamily if kind == "counter" else GaugeMetricFamily
+    made: Metric = family(name, says, labels=labels)
+    for values, value in rows.items():
+        if value is not None:
+            made.add_metric(values, value)  # type: ignore[attr-defined]
+    return made
+
+
+class Moment(Collector):
+    """One moment, as a registry takes it."""
+
+    def __init__(self, shown: Snapshot) -> None:
+        self._shown = shown
+
+    def collect(self) -> Iterable[Metric]:
+        return metrics(self._shown)
+
+
+def registry_of(shown: Snapshot) -> CollectorRegistry:
+    """A registry with this moment alone, without what prometheus_client tells of the Python process."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Moment(shown))
+    return registry
+
+
+def openmetrics(shown: Snapshot) -> str:
+    """The OpenMetrics text of one moment (version 1.0.0)."""
+    text: str = generate_latest(registry_of(shown)).decode()  # type: ignore[no-untyped-call]
+    return text
