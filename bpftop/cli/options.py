@@ -183,7 +183,7 @@ def _interval(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def add_format(parser: argparse.ArgumentParser, formats: Mapping[str, object], default: str) -> None:
+def add_format(parser: argparse.ArgumentParser, formats: Collection[str], default: str) -> None:
     parser.add_argument(
         "--format",
         choices=tuple(formats),

@@ -14,6 +14,8 @@ FORMATS: Mapping[str, tuple[str, str]] = {
     "json": ("bpftop.export.document", "json_text"),
     "table": ("bpftop.export.table", "table"),
     "csv": ("bpftop.export.long_form", "csv_page"),
+    "openmetrics": ("bpftop.export.metrics", "openmetrics"),
+    "markdown": ("bpftop.export.markdown", "snapshot_markdown"),
 }
 """Format -> the module and its function that makes the text of a snapshot."""
 
@@ -29,16 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.live import Notices, live_samples
     from bpftop.cli.output import opened
-    from bpftop.model.derive import snapshot
+    from bpftop.model.diagnose import Diagnostician
 
     settings = settings_of(arguments)
     with opened(arguments.output) as output, live_samples(arguments, settings, count=2) as (samples, _):
+        diagnostician = Diagnostician(settings.rules())
         before = next(samples, None)
         text_of = _text_of(arguments.format)  # imported while the interval runs
         after = next(samples, None)
         if before is None or after is None:
             raise BpftopError("the source ended before there were two samples; try again")
-        output.write(text_of(snapshot(before, after)))
+        diagnostician.push(before)
+        output.write(text_of(diagnostician.push(after)))
         Notices().say(after)
     return 0
 

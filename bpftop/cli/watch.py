@@ -8,45 +8,56 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from bpftop.cli.options import add_attach, add_format, add_interfaces, add_output, add_settings, settings_of
 from bpftop.cli.signals import Ended
 from bpftop.errors import UsageError
-from bpftop.model.derive import snapshot
+from bpftop.model.rules.rule import Rule
 from bpftop.model.sample import Sample
+from bpftop.model.snapshot import Snapshot
 
-Text = Callable[[Sample | None, Sample, bool], str]
-"""The sample before (None on the first), the sample, whether nothing was written yet -> text; empty: write nothing."""
+Text = Callable[[Snapshot, bool], str]
+"""A snapshot with rates, and whether nothing was written yet -> text."""
 
 
-def _table(before: Sample | None, after: Sample, first: bool) -> str:
+def _table(shown: Snapshot, first: bool) -> str:
     from bpftop.export.table import tick_lines
 
-    return tick_lines(snapshot(before, after), header=first) if before else ""
+    return tick_lines(shown, header=first)
 
 
-def _json(before: Sample | None, after: Sample, first: bool) -> str:
+def _json(shown: Snapshot, first: bool) -> str:
     from bpftop.export.document import json_line
 
-    return json_line(snapshot(before, after)) if before else ""
+    return json_line(shown)
 
 
-def _csv(before: Sample | None, after: Sample, first: bool) -> str:
+def _csv(shown: Snapshot, first: bool) -> str:
     from bpftop.export.long_form import csv_rows
 
-    return csv_rows(snapshot(before, after), header=first) if before else ""
+    return csv_rows(shown, header=first)
 
 
-def _samples(before: Sample | None, after: Sample, first: bool) -> str:
-    from bpftop.export.samples import sample_line
+def _openmetrics(shown: Snapshot, first: bool) -> str:
+    from bpftop.export.metrics import openmetrics
 
-    return sample_line(after)
+    return openmetrics(shown)
 
 
-FORMATS: Mapping[str, Text] = {"table": _table, "json": _json, "csv": _csv, "samples": _samples}
+def _markdown(shown: Snapshot, first: bool) -> str:
+    from bpftop.export.markdown import snapshot_markdown
+
+    return ("" if first else "\n") + snapshot_markdown(shown)
+
+
+TEXTS: Mapping[str, Text] = {
+    "table": _table, "json": _json, "csv": _csv, "openmetrics": _openmetrics, "markdown": _markdown,
+}  # fmt: skip
+SAMPLES = "samples"
+"""The format that holds the samples themselves, from the first one on."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_interfaces(parser, required=True)
     add_settings(parser)
     add_attach(parser)
-    add_format(parser, FORMATS, "table")
+    add_format(parser, (*TEXTS, SAMPLES), "table")
     parser.add_argument("--count", metavar="N", type=_count, help="end after N of them (default: go on until Ctrl-C)")
     parser.add_argument("--duration", metavar="SECONDS", type=_duration, help="end after this time")
     add_output(parser, "at the end")
@@ -67,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         notices = Notices()
         try:
             timely = _until(samples, arguments.duration, settings.interval_s)
-            for sample, text in _texts(timely, FORMATS[arguments.format], arguments.count):
+            for sample, text in _texts(timely, arguments.format, arguments.count, settings.rules()):
                 notices.say(sample)
                 output.write(text)
         except Ended:  # how one ends it: no error
@@ -75,13 +86,22 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _texts(samples: Iterable[Sample], text_of: Text, count: int | None) -> Iterator[tuple[Sample, str]]:
-    """Each sample with its text, until ``count`` of them had one."""
-    before: Sample | None = None
+def _texts(
+    samples: Iterable[Sample], format_name: str, count: int | None, rules: Iterable[Rule]
+) -> Iterator[tuple[Sample, str]]:
+    """Each sample with its text, until ``count`` of them had one. The first has no rates, and so a text only where
+    the format is the sample itself."""
+    from bpftop.store.lines import sample_line
+    from bpftop.model.diagnose import Diagnostician
+
+    diagnostician = Diagnostician(rules)
     written = 0
     for sample in samples:
-        text = text_of(before, sample, written == 0)
-        before = sample
+        if format_name == SAMPLES:
+            text = sample_line(sample)
+        else:
+            shown = diagnostician.push(sample)
+            text = "" if shown.interval_ns is None else TEXTS[format_name](shown, written == 0)
         written += bool(text)
         yield sample, text
         if written == count:

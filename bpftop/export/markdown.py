@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
+from bpftop.export.document import timestamp
 from bpftop.export.printable import printable
+from bpftop.model.rows import share
+from bpftop.model.snapshot import NOTHING, Snapshot, Traffic, Watched
+from bpftop.model.units import UNKNOWN, pct, si
+
+PROTOCOLS = 8
+"""How many protocols a message names."""
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 
@@ -20,3 +28,43 @@ def code(text: str) -> str:
     fence = "`" * (max((len(run) for run in re.findall("`+", safe)), default=0) + 1)
     pad = " " if safe.startswith("`") or safe.endswith("`") else ""
     return f"{fence}{pad}{safe}{pad}{fence}"
+
+
+def snapshot_markdown(shown: Snapshot) -> str:
+    """A snapshot that fits into a chat message: what arrives, what it is made of, what is found."""
+    interval = UNKNOWN if shown.interval_ns is None else f"{shown.interval_ns / 1e9:.1f} s"
+    lines = [f"**{escaped(shown.host)}** {timestamp(shown.wall_ns)}, rates over {interval}"]
+    for watched in shown.interfaces:
+        hooks = ", ".join(f"{flow.direction} {flow.hook}" for flow in (watched.rx, watched.tx))
+        lines += ["", f"{code(watched.label)} {escaped(hooks)}", "", *_table(watched)]
+    lines += ["", *_found(shown)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _table(watched: Watched) -> Iterator[str]:
+    yield "| | RX pps | RX bit/s | share | TX pps | TX bit/s |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    yield _row("all", watched.rx.totals, watched.tx.totals, 1.0)
+    sent = {row.number: row.traffic for row in watched.tx.protocols}
+    rows = sorted(watched.rx.protocols, key=lambda row: -(row.traffic.packets_per_sec or 0.0))
+    for row in [row for row in rows if row.traffic.packets_per_sec][:PROTOCOLS]:
+        part = share(row.traffic.packets_per_sec, watched.rx.totals.packets_per_sec)
+        yield _row(escaped(row.name), row.traffic, sent.get(row.number, NOTHING), part)
+
+
+def _row(name: str, rx: Traffic, tx: Traffic, part: float | None) -> str:
+    cells = (name, si(rx.packets_per_sec), si(rx.bits_per_sec, "b/s"), pct(part), si(tx.packets_per_sec),
+             si(tx.bits_per_sec, "b/s"))  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+def _found(shown: Snapshot) -> Iterator[str]:
+    diagnosis = shown.diagnosis
+    for finding in diagnosis.findings:
+        if finding.explained_by is None:
+            yield f"- **{finding.severity}** {escaped(finding.title)}: {escaped(finding.why)}"
+    seeing = diagnosis.rules - len(diagnosis.blind) - len(diagnosis.waiting)
+    if diagnosis.waiting:
+        yield "Not diagnosed: rules look at 3 s and more (`bpftop diagnose`)."
+    elif not diagnosis.findings and diagnosis.rules:
+        yield f"Nothing found: {seeing} of {diagnosis.rules} rules see."

@@ -1,0 +1,188 @@
+"""Makes the alerting rules, their tests and the dashboard from the table of rules: `python contrib/monitoring.py`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bpftop.model.rules.rule import Rule
+from bpftop.model.rules.table import RULES
+
+HERE = Path(__file__).parent
+ALERTS, ALERTS_TEST, DASHBOARD = (
+    "prometheus/bpftop.rules.yml",
+    "prometheus/bpftop.rules_test.yml",
+    "grafana/bpftop.json",
+)
+_HEAD = "# Made by contrib/monitoring.py from the table of rules; do not edit.\n"
+
+
+def alerts() -> dict[str, Any]:
+    """An alert per rule that can be a warning, for each of its severities; the exporter keeps time and hysteresis."""
+    rules = [_alert(rule, severity) for rule in RULES for severity in rule.severities if severity != "info"]
+    away = {
+        "alert": "BpftopDown",
+        "expr": 'up{job="bpftop"} == 0',
+        "for": "2m",
+        "labels": {"severity": "warning"},
+        "annotations": {"summary": "bpftop on {{ $labels.instance }} does not answer"},
+    }
+    return {"groups": [{"name": "bpftop", "rules": [*rules, away]}]}
+
+
+def _alert(rule: Rule, severity: str) -> dict[str, Any]:
+    where = " on {{ $labels.interface }}" if rule.scope == "interface" else ""
+    return {
+        "alert": _name(rule, severity),
+        "expr": f'bpftop_finding_severity{{id="{rule.id}"}} == {_level(severity)}',
+        "labels": {"severity": severity},
+        "annotations": {
+            "summary": f"{rule.id}{where} of {{{{ $labels.instance }}}}",
+            "description": f"{rule.says}. Look with: {'; '.join(rule.next_steps)}".replace("{iface}", "IFACE"),
+        },
+    }
+
+
+def _name(rule: Rule, severity: str) -> str:
+    words = "".join(word.capitalize() for word in rule.id.split("-"))
+    return f"Bpftop{words}{severity.capitalize()}"
+
+
+def _level(severity: str) -> int:
+    return {"warning": 2, "critical": 3}[severity]
+
+
+def alerts_test() -> dict[str, Any]:
+    """For promtool: every alert fires at its level, and none at 0."""
+    labels = 'instance="web-17:9435", job="bpftop"'
+    tests: list[dict[str, Any]] = []
+    for rule in RULES:
+        for severity in rule.severities:
+            if severity == "info":
+                continue
+            interface = 'interface="eth0"' if rule.scope == "interface" else 'interface=""'
+            series = f'bpftop_finding_severity{{id="{rule.id}", scope="{rule.scope}", {interface}, {labels}}}'
+            tests.append(_test(rule, severity, series))
+    return {"rule_files": ["bpftop.rules.yml"], "evaluation_interval": "15s", "tests": tests}
+
+
+def _test(rule: Rule, severity: str, series: str) -> dict[str, Any]:
+    alert = _alert(rule, severity)
+    values = {"instance": "web-17:9435", "interface": "eth0" if rule.scope == "interface" else ""}
+    summary = alert["annotations"]["summary"]
+    for label, value in values.items():
+        summary = summary.replace(f"{{{{ $labels.{label} }}}}", value)
+    interface = {"interface": "eth0"} if rule.scope == "interface" else {}
+    fired = {
+        "exp_labels": {
+            "severity": severity, "id": rule.id, "scope": rule.scope, **interface, "instance": "web-17:9435",
+            "job": "bpftop",
+        },
+        "exp_annotations": {"summary": summary, "description": alert["annotations"]["description"]},
+    }  # fmt: skip
+    return {
+        "interval": "15s",
+        "input_series": [{"series": series, "values": f"0x4 {_level(severity)}x4 0x4"}],
+        "alert_rule_test": [
+            {"eval_time": "30s", "alertname": alert["alert"], "exp_alerts": []},
+            {"eval_time": "90s", "alertname": alert["alert"], "exp_alerts": [fired]},
+            {"eval_time": "3m", "alertname": alert["alert"], "exp_alerts": []},
+        ],
+    }
+
+
+PANELS: tuple[tuple[str, str, str, str], ...] = (
+    ("Findings", "state", 'max by (instance, id) (bpftop_finding_severity{instance=~"$instance"}) > 0', "{{id}}"),
+    ("Received packets by protocol", "pps",
+     'sum by (protocol) (rate(bpftop_protocol_packets_total{instance=~"$instance", direction="rx"}[$__rate_interval]))',
+     "{{protocol}}"),
+    ("Sent packets by protocol", "pps",
+     'sum by (protocol) (rate(bpftop_protocol_packets_total{instance=~"$instance", direction="tx"}[$__rate_interval]))',
+     "{{protocol}}"),
+    ("Received bits by protocol", "bps",
+     '8 * sum by (protocol) '
+     '(rate(bpftop_protocol_bytes_total{instance=~"$instance", direction="rx"}[$__rate_interval]))', "{{protocol}}"),
+    ("Received packets by CPU", "pps",
+     'sum by (instance, cpu) (rate(bpftop_cpu_packets_total{instance=~"$instance", direction="rx"}[$__rate_interval]))',
+     "{{instance}} CPU {{cpu}}"),
+    ("TCP flags received", "pps",
+     'sum by (flag) (rate(bpftop_tcp_flag_packets_total{instance=~"$instance", direction="rx"}[$__rate_interval]))',
+     "{{flag}}"),
+    ("Backlog drops", "pps",
+     'sum by (instance) (rate(bpftop_softnet_dropped_total{instance=~"$instance"}[$__rate_interval]))',
+     "{{instance}}"),
+    ("Listen overflows and UDP buffer errors", "pps",
+     'sum by (instance, counter) (rate({__name__=~"bpftop_(snmp|snmp6|netstat)_total", instance=~"$instance", '
+     'counter=~"TcpExtListenOverflows|TcpExtListenDrops|UdpRcvbufErrors|Udp6RcvbufErrors"}[$__rate_interval]))',
+     "{{instance}} {{counter}}"),
+    ("Drops by reason", "pps",
+     'sum by (reason) (rate(bpftop_drop_packets_total{instance=~"$instance"}[$__rate_interval]))', "{{reason}}"),
+    ("Connection tracking, share used", "percentunit",
+     'bpftop_conntrack_entries{instance=~"$instance"} / bpftop_conntrack_max_entries{instance=~"$instance"}',
+     "{{instance}}"),
+    ("What bpftop costs, CPU", "percentunit",
+     'rate(bpftop_self_cpu_seconds_total{instance=~"$instance"}[$__rate_interval])',
+     "{{instance}}"),
+    ("Rules that cannot see", "short", 'bpftop_rules_blind{instance=~"$instance"}', "{{instance}}"),
+)  # fmt: skip
+"""Title, unit, expression, legend."""
+
+
+def dashboard() -> dict[str, Any]:
+    """For Grafana 10 and newer: two panels a row, one variable for the machines."""
+    source = {"type": "prometheus", "uid": "${source}"}
+    panels = [
+        {
+            "id": number + 1,
+            "title": title,
+            "type": "timeseries",
+            "datasource": source,
+            "gridPos": {"h": 8, "w": 12, "x": 12 * (number % 2), "y": 8 * (number // 2)},
+            "fieldConfig": {"defaults": {"unit": unit if unit != "state" else "short"}, "overrides": []},
+            "targets": [{"refId": "A", "expr": expression, "legendFormat": legend, "datasource": source}],
+        }
+        for number, (title, unit, expression, legend) in enumerate(PANELS)
+    ]
+    return {
+        "title": "bpftop",
+        "uid": "bpftop",
+        "schemaVersion": 39,
+        "time": {"from": "now-1h", "to": "now"},
+        "refresh": "30s",
+        "templating": {
+            "list": [
+                {"name": "source", "type": "datasource", "query": "prometheus"},
+                {
+                    "name": "instance",
+                    "type": "query",
+                    "datasource": source,
+                    "query": "label_values(bpftop_build_info, instance)",
+                    "multi": True,
+                    "includeAll": True,
+                    "refresh": 2,
+                },
+            ]
+        },
+        "panels": panels,
+    }
+
+
+def texts() -> dict[str, str]:
+    """File below contrib -> its content."""
+    return {
+        ALERTS: _HEAD + yaml.safe_dump(alerts(), sort_keys=False, width=120),
+        ALERTS_TEST: _HEAD + yaml.safe_dump(alerts_test(), sort_keys=False, width=120),
+        DASHBOARD: json.dumps(dashboard(), indent=2) + "\n",
+    }
+
+
+def main() -> None:
+    for name, text in texts().items():
+        (HERE / name).write_text(text)
+
+
+if __name__ == "__main__":
+    main()
