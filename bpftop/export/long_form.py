@@ -29,7 +29,7 @@ def csv_rows(snapshot: Snapshot, *, header: bool) -> str:
         writer.writerow(COLUMNS)
     when = (whole["taken_at"], whole["interval_s"], printable(whole["host"]["name"]))
     for interface in whole["interfaces"]:
-        for cell in _cells(interface):
+        for cell in cells(interface):
             writer.writerow(_row(when, interface["label"], cell))
     if len(whole["interfaces"]) > 1:
         for direction, measures in whole["total"]["totals"].items():
@@ -48,7 +48,8 @@ def _row(when: tuple[Any, ...], interface: str, cell: _Cell) -> tuple[object, ..
     return (*when, *where, *(measures[name] for name in MEASURES))
 
 
-def _cells(interface: Object) -> Iterator[_Cell]:
+def cells(interface: Object) -> Iterator[_Cell]:
+    """Every cell of an interface of the document: direction, family, label, CPU, and the object with its measures."""
     for direction, measures in interface["totals"].items():
         yield direction, "total", "", "", measures
     for row in interface["protocols"]:
@@ -60,8 +61,8 @@ def _cells(interface: Object) -> Iterator[_Cell]:
     for row in interface["sizes"]:
         yield row["direction"], "sizes", row["size"], "", row
     for family in ("l3", "casts", *BREAKDOWNS):
-        for direction, cells in interface[family].items():
-            for label, measures in (cells or {}).items():
+        for direction, found in interface[family].items():
+            for label, measures in (found or {}).items():
                 yield direction, family, label, "", measures
     for row in interface["icmp_types"]:
         yield row["direction"], "icmp_types", f"{row['protocol']} {row['type']}", "", row

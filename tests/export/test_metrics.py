@@ -1,0 +1,170 @@
+"""Metrics and the endpoint: names, values, both parsers, and scrapers that misbehave."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from contextlib import closing
+
+import pytest
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from bpftop.errors import BpftopError
+from bpftop.export import prometheus
+from bpftop.export.metrics import openmetrics, registry_of
+from bpftop.export.prometheus import Endpoint, Newest
+from bpftop.model.diagnose import Diagnostician
+from bpftop.model.rules.table import chosen
+from bpftop.model.snapshot import Snapshot
+from tests.export.moments import moment
+from tests.model.rules.world import World
+from tests.tui.fake import FakeSource
+
+
+def busy(cpus: int = 2) -> Snapshot:
+    """20 protocols or so, of a made-up machine."""
+    diagnostician = Diagnostician(chosen())
+    for sample in FakeSource(cpus=cpus, count=6).samples():
+        diagnostician.push(sample)
+    assert diagnostician.last is not None
+    return diagnostician.last
+
+
+def flooded() -> Snapshot:
+    world = World().frames("protocols", 6, pps=20_000, size=60).frames("tcp_flags", "syn", pps=20_000, size=60)
+    diagnostician = Diagnostician(chosen())
+    for _ in range(6):
+        diagnostician.push(world.advance())
+    assert diagnostician.last is not None
+    return diagnostician.last
+
+
+def values(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    families = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+    return {(s.name, tuple(sorted(s.labels.items()))): s.value for family in families for s in family.samples}
+
+
+def test_counters_are_what_the_snapshot_says_and_end_in_total() -> None:
+    shown = moment()
+    found = values(openmetrics(shown))
+    where = (("direction", "rx"), ("interface", "eth0"))
+    assert found["bpftop_protocol_packets_total", (*where, ("protocol", "TCP"))] == 1_100
+    assert found["bpftop_protocol_bytes_total", (*where, ("protocol", "UDP"))] == 26_000
+    assert found["bpftop_cpu_packets_total", (("cpu", "1"), *where)] == 260
+    assert found["bpftop_frame_size_packets_total", (*where, ("size", "<=64"))] == 1_100
+    assert found["bpftop_tcp_flag_packets_total", (where[0], ("flag", "syn"), where[1])] == 100
+    assert found["bpftop_link_rx_packets_total", (("interface", "eth0"),)] == 60
+    assert found["bpftop_self_cpu_seconds_total", ()] == 0.012
+
+
+@pytest.mark.parametrize("shown", [moment(), busy(), flooded()], ids=["round", "busy", "flooded"])
+def test_the_strict_parser_takes_it(shown: Snapshot) -> None:
+    assert values(openmetrics(shown))
+
+
+@pytest.mark.parametrize("shown", [busy(), flooded()], ids=["busy", "flooded"])
+def test_promtool_finds_nothing_to_complain_of(shown: Snapshot) -> None:
+    promtool = shutil.which("promtool")
+    assert promtool is not None, "promtool comes with Debian's prometheus (contrib/system-packages)"
+    checked = subprocess.run(
+        [promtool, "check", "metrics"], input=generate_latest(registry_of(shown)), capture_output=True, timeout=30
+    )
+    assert (checked.returncode, checked.stderr, checked.stdout) == (0, b"", b"")
+
+
+def test_protocol_and_cpu_are_never_multiplied() -> None:
+    found = values(openmetrics(busy(cpus=128)))
+    assert len(found) < 700
+    assert not [labels for _, labels in found if {"cpu", "protocol"} <= {name for name, _ in labels}]
+
+
+def test_findings_are_gauges_and_blind_rules_have_none() -> None:
+    shown = flooded()
+    found = values(openmetrics(shown))
+    severity = {
+        dict(labels)["id"]: value for (name, labels), value in found.items() if name == "bpftop_finding_severity"
+    }
+    assert severity["syn-flood"] == 3
+    assert severity["tcp-retransmits"] == 0
+    assert set(severity) == set(shown.diagnosis.asked) - set(shown.diagnosis.blind)
+    assert found["bpftop_rules_blind", ()] == len(shown.diagnosis.blind) > 0
+
+
+def get(endpoint: Endpoint, path: str = "/metrics", accept: str = "") -> tuple[int, str, str]:
+    host, port = endpoint.address
+    request = urllib.request.Request(f"http://{host}:{port}{path}", headers={"Accept": accept})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.headers["Content-Type"], answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers["Content-Type"], error.read().decode()
+
+
+def test_the_endpoint_serves_what_the_scraper_accepts() -> None:
+    newest = Newest()
+    with closing(Endpoint("127.0.0.1", 0, newest)) as endpoint:
+        assert get(endpoint)[0] == 503
+        newest.put(moment())
+        status, kind, text = get(endpoint)
+        assert (status, kind.partition(";")[0]) == (200, "text/plain")
+        assert 'bpftop_protocol_packets_total{direction="rx",interface="eth0",protocol="TCP"} 1100.0' in text
+        status, kind, text = get(endpoint, accept="application/openmetrics-text; version=1.0.0")
+        assert kind.startswith("application/openmetrics-text")
+        assert text == openmetrics(moment())
+        assert get(endpoint, "/")[0] == 200
+        assert get(endpoint, "/else")[0] == 404
+
+
+def test_a_moment_is_rendered_once_for_all_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered = []
+
+    def counting(shown: Snapshot) -> object:
+        rendered.append(shown.seq)
+        return registry_of(shown)
+
+    monkeypatch.setattr(prometheus, "registry_of", counting)
+    newest = Newest()
+    newest.put(moment())
+    with closing(Endpoint("127.0.0.1", 0, newest)) as endpoint:
+        askers = [threading.Thread(target=get, args=(endpoint,)) for _ in range(10)]
+        for asker in askers:
+            asker.start()
+        for asker in askers:
+            asker.join()
+    assert len(rendered) == 1
+
+
+def test_scrapers_that_stand_still_take_their_places_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prometheus, "CONNECTIONS", 3)
+    newest = Newest()
+    with closing(Endpoint("127.0.0.1", 0, newest)) as endpoint:
+        still = [socket.create_connection(endpoint.address) for _ in range(3)]
+        for one in still:
+            one.sendall(b"GET /metr")  # and never the rest
+        with socket.create_connection(endpoint.address, timeout=5) as late:
+            assert late.recv(1) == b""  # turned away, not kept waiting
+        newest.put(moment())  # the sampler has not noticed
+        for one in still:
+            one.close()
+
+
+def test_an_address_in_use_is_one_sentence() -> None:
+    with closing(Endpoint("127.0.0.1", 0, Newest())) as endpoint:
+        host, port = endpoint.address
+        with pytest.raises(BpftopError, match=rf"cannot listen on {host}:{port}: Address already in use; give another"):
+            Endpoint(host, port, Newest())
+
+
+def test_hostile_names_are_escaped() -> None:
+    from dataclasses import replace
+
+    from tests.export.moments import ETH0
+
+    text = openmetrics(moment(replace(ETH0, label='e"\x1b\n\\', name="x")))
+    assert "\x1b" not in text
+    assert values(text)
