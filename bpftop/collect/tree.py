@@ -17,10 +17,12 @@ class Tree:
     """The file systems that a collector reads; a recorded tree has the same names below ``root``.
 
     ``sys`` is where sysfs shows the network namespace that is watched: it shows that of its mount, not of the reader.
+    ``no_sysfs`` says why there is no such mount.
     """
 
     root: Path = Path("/")
     sys: Path | None = None
+    no_sysfs: str | None = None
 
     @property
     def proc(self) -> Path:
@@ -35,6 +37,16 @@ class Tree:
     @property
     def sysfs(self) -> Path:
         return self.sys or self.root / "sys"
+
+    def device(self, name: str, ifindex: int, what: str) -> Path:
+        """What sysfs says of a network device. Raises Unavailable, beginning with ``what``: also where it is another
+        device of this name, that of the namespace that the mount shows."""
+        if self.no_sysfs is not None:
+            raise Unavailable(f"{what}: {self.no_sysfs}")
+        folder = self.sysfs / "class/net" / name
+        if self.text(folder / "ifindex", what).strip() != str(ifindex):
+            raise Unavailable(f"{what}: {folder} is another device: sysfs shows another network namespace")
+        return folder
 
     def text(self, path: Path, what: str) -> str:
         """The whole of a file. Raises Unavailable, beginning with ``what``."""

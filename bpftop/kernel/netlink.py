@@ -7,7 +7,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 NLM_F_REQUEST = 0x1
 NLM_F_ACK = 0x4
@@ -51,21 +51,28 @@ class NetlinkSocket:
         """The body of the one answer to a request; empty where NLM_F_ACK asks for a mere acknowledgement."""
         return next(self._exchange(kind, NLM_F_REQUEST | flags, body), b"")
 
-    def dump(self, kind: int, body: bytes) -> list[bytes]:
-        """The bodies of all answers. A dump that the kernel marks as interrupted by a change is taken again."""
+    def dump(self, kind: int, body: bytes, dull: Callable[[bytes], bool] | None = None) -> list[bytes]:
+        """The bodies of all answers. A dump that the kernel marks as interrupted by a change is taken again.
+
+        ``dull`` looks at many answers at once, as they were received with their headers, and says that none is wanted.
+        """
         for _ in range(_INTERRUPTED_TRIES):
             try:
-                return list(self._exchange(kind, NLM_F_REQUEST | NLM_F_DUMP, body))
+                return list(self._exchange(kind, NLM_F_REQUEST | NLM_F_DUMP, body, dull))
             except InterruptedError:
                 continue
         raise OSError(errno.EAGAIN, "the table kept changing while it was read")
 
-    def _exchange(self, kind: int, flags: int, body: bytes) -> Iterator[bytes]:
+    def _exchange(
+        self, kind: int, flags: int, body: bytes, dull: Callable[[bytes], bool] | None = None
+    ) -> Iterator[bytes]:
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
         self._socket.send(_HEADER.pack(_HEADER.size + len(body), kind, flags, self._sequence, 0) + body)
         interrupted = False
         while True:
             received = self._socket.recv(_RECEIVE_BYTES)
+            if dull is not None and dull(received):
+                continue
             offset = 0
             while offset + _HEADER.size <= len(received):
                 length, answer, answer_flags, sequence, _ = _HEADER.unpack_from(received, offset)

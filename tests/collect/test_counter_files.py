@@ -1,0 +1,126 @@
+"""The counters of /proc/net/snmp, snmp6 and netstat: old, new and unknown names, and files that are no good."""
+
+from __future__ import annotations
+
+import pytest
+
+from bpftop.collect.counter_files import CounterFile
+from bpftop.collect.netstat import Netstat
+from bpftop.collect.snmp import Snmp
+from bpftop.collect.snmp6 import Snmp6
+from bpftop.collect.tree import Unavailable
+from bpftop.model.stack_counters import NETSTAT, SNMP, SNMP6
+
+from .recorded import copied, moment, read, rewrite, tree, unreadable
+
+FILES: list[tuple[type[CounterFile], str]] = [(Snmp, "snmp"), (Snmp6, "snmp6"), (Netstat, "netstat")]
+
+
+def counts(kind: type[CounterFile], name: str) -> dict[str, int | None]:
+    (reading,) = read(kind(tree(name))).values()
+    return {str(key[0]): row[0] for key, row in reading.totals.items()}
+
+
+@pytest.mark.parametrize(("kind", "counters"), [(Snmp, SNMP), (Snmp6, SNMP6), (Netstat, NETSTAT)])
+def test_a_new_kernel_has_every_counter_and_no_other_is_read(kind: type[CounterFile], counters: dict[str, str]) -> None:
+    found = counts(kind, "new")
+    assert list(found) == list(counters)
+    assert None not in found.values()
+
+
+def test_values_of_a_new_kernel() -> None:
+    snmp = counts(Snmp, "new")
+    assert (snmp["IpInReceives"], snmp["TcpOutRsts"], snmp["UdpRcvbufErrors"]) == (112593, 409, 12405)
+    assert counts(Snmp6, "new")["Icmp6InErrors"] == 2
+
+
+def test_values_of_an_old_kernel_and_what_it_does_not_count() -> None:
+    snmp, snmp6, netstat = counts(Snmp, "old"), counts(Snmp6, "old"), counts(Netstat, "old")
+    assert [name for name, count in snmp.items() if count is None] == ["UdpMemErrors"]
+    assert [name for name, count in snmp6.items() if count is None] == ["Udp6MemErrors"]
+    assert None not in netstat.values()
+    assert (snmp["IpInReceives"], snmp["IcmpInCsumErrors"], snmp["UdpRcvbufErrors"]) == (8123456789, 2, 4560)
+    assert (snmp6["Udp6RcvbufErrors"], snmp6["Ip6InHdrErrors"]) == (9, 3)
+    assert (netstat["TcpExtListenOverflows"], netstat["TcpExtTCPOrigDataSent"]) == (222, 4800000000)
+    assert netstat["IpExtInCsumErrors"] == 12
+
+
+def test_a_counter_that_the_kernel_lacks_is_missing_and_not_zero() -> None:
+    collector = Snmp(tree("old"))
+    signal = moment(read(collector), read(collector)).signal("snmp")
+    assert signal is not None
+    assert signal.value(("UdpMemErrors",), "count") is None
+    assert signal.gained(("UdpMemErrors",), "count") is None
+    assert signal.gained(("UdpInErrors",), "count") == 0
+
+
+def test_counters_beyond_63_bits() -> None:
+    assert counts(Snmp, "wide")["IpInReceives"] == 2**63 + 5
+
+
+def test_columns_in_any_order_and_groups_that_nobody_knows() -> None:
+    with copied("new", "net/snmp") as where:
+        rewrite(
+            where,
+            "net/snmp",
+            "New: A B\nNew: -1 x\nUdp: MemErrors Later InDatagrams\nUdp: 3 4 5\nTcp: MaxConn InSegs\nTcp: -1 6\n",
+        )
+        found = read(Snmp(where))["snmp"].totals
+    assert {key[0]: row[0] for key, row in found.items() if row[0] is not None} == {
+        "UdpMemErrors": 3,
+        "UdpInDatagrams": 5,
+        "TcpInSegs": 6,
+    }
+
+
+def test_gains_and_a_reset() -> None:
+    with copied("old", "net/netstat") as where:
+        collector = Netstat(where)
+        text = (where.proc / "net/netstat").read_text()
+        first = read(collector)
+        rewrite(where, "net/netstat", text.replace(" 222 233 ", " 322 5 "))
+        second = read(collector)
+    assert first["netstat"].keys is second["netstat"].keys
+    signal = moment(first, second).signal("netstat")
+    assert signal is not None
+    assert signal.gained(("TcpExtListenOverflows",), "count") == 100
+    assert signal.gained(("TcpExtListenDrops",), "count") is None
+
+
+@pytest.mark.parametrize(("kind", "name"), FILES)
+def test_a_file_that_is_not_there_or_may_not_be_read(kind: type[CounterFile], name: str) -> None:
+    with copied("new", f"net/{name}") as where:
+        collector = kind(where)
+        with unreadable(where.proc_net / name), pytest.raises(Unavailable, match=r"counters: cannot read .*Permission"):
+            read(collector)
+        (where.proc_net / name).unlink()
+        with pytest.raises(Unavailable, match=r"counters: (cannot read .*No such file|there is no IPv6)"):
+            read(collector)
+
+
+@pytest.mark.parametrize(("kind", "name"), FILES)
+@pytest.mark.parametrize("text", ["", "\n\n", "\x00\xff", "Tcp: InSegs\n", "a\nb\nc\n", "A: 1\nA: 1\n"])
+def test_garbage_is_a_sentence(kind: type[CounterFile], name: str, text: str) -> None:
+    with copied("new", f"net/{name}") as where:
+        rewrite(where, f"net/{name}", text)
+        with pytest.raises(Unavailable, match=f"counters: /proc/net/{name} (is not understood|has none)"):
+            read(kind(where))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "text"),
+    [
+        (Snmp, "snmp", "Udp: InDatagrams\nUdp: twelve\n"),
+        (Snmp, "snmp", "Udp: InDatagrams\nUdp: -1\n"),
+        (Snmp, "snmp", f"Udp: InDatagrams\nUdp: {2**64}\n"),
+        (Snmp, "snmp", "Udp: InDatagrams NoPorts\nUdp: 1\n"),
+        (Snmp, "snmp", "Udp: InDatagrams\nTcp: 1\n"),
+        (Snmp6, "snmp6", "Ip6InReceives x\n"),
+        (Netstat, "netstat", "TcpExt: TCPTimeouts\nTcpExt: 1.5\n"),
+    ],
+)
+def test_a_number_that_is_none(kind: type[CounterFile], name: str, text: str) -> None:
+    with copied("new", f"net/{name}") as where:
+        rewrite(where, f"net/{name}", text)
+        with pytest.raises(Unavailable, match="is not understood"):
+            read(kind(where))

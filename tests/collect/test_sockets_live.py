@@ -1,0 +1,233 @@
+"""Sockets that drop and sockets that let wait, in a namespace of their own, with the process that holds them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from bpftop.collect.listen_sockets import ListenSockets
+from bpftop.collect.snmp import Snmp
+from bpftop.collect.sysctls import Sysctls
+from bpftop.collect.tree import Tree, Unavailable
+from bpftop.collect.udp_sockets import UdpSockets
+from bpftop.kernel import sock_diag
+from bpftop.kernel.netns import inside, unshare_network
+from bpftop.model.sample import Key
+
+from .recorded import moment, read, unprivileged
+
+pytestmark = pytest.mark.bpf
+
+HOLDER = """
+import socket, sys
+family, kind, address, queue = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+held = socket.socket(family, kind)
+held.bind((address, 0))
+if kind == socket.SOCK_STREAM:
+    held.listen(queue)
+else:
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, queue)
+print(held.getsockname()[1], flush=True)
+if not sys.stdin.readline():
+    sys.exit()
+if kind == socket.SOCK_STREAM:
+    held.accept()
+else:
+    held.setblocking(False)
+    received = 0
+    try:
+        while held.recv(4096):
+            received += 1
+    except BlockingIOError:
+        print(received, flush=True)
+sys.stdin.read()
+"""
+Rows = dict[Key, tuple[int | None, ...]]
+VERSIONS = [(4, socket.AF_INET, "127.0.0.1"), (6, socket.AF_INET6, "::1")]
+
+
+@pytest.fixture
+def namespace() -> Iterator[str]:
+    """The path of a new namespace, with lo up."""
+    made: list[int] = []
+
+    def make() -> None:
+        unshare_network()
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        made.append(os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC))
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    thread.join()
+    (fd,) = made
+    yield f"/proc/self/fd/{fd}"
+    os.close(fd)
+
+
+class Holder:
+    """Another process with one socket in the namespace of the calling thread."""
+
+    def __init__(self, family: int, kind: int, address: str, queue: int) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(family), str(int(kind)), address, str(queue)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.port = self.number()
+        comm = Path(f"/proc/{self._process.pid}/comm").read_text().strip()
+        self.label = f"{comm}[{self._process.pid}]"
+
+    def number(self) -> int:
+        assert self._process.stdout is not None
+        return int(self._process.stdout.readline())
+
+    def go(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+def flood(family: int, address: str, port: int, count: int) -> None:
+    with socket.socket(family, socket.SOCK_DGRAM) as sender:
+        for _ in range(count):
+            sender.sendto(bytes(500), (address, port))
+
+
+@pytest.mark.parametrize(("version", "family", "address"), VERSIONS)
+def test_datagrams_dropped_at_a_socket(namespace: str, version: int, family: int, address: str) -> None:
+    with inside(namespace), ExitStack() as stack:
+        full = stack.enter_context(closing(Holder(family, socket.SOCK_DGRAM, address, 4096)))
+        calm = stack.enter_context(closing(Holder(family, socket.SOCK_DGRAM, address, 65536)))
+        collector = stack.enter_context(closing(UdpSockets(Tree())))
+        before = read(collector)
+        flood(family, address, full.port, 60)
+        flood(family, address, calm.port, 1)
+        after = read(collector)
+        full.go()
+        dropped = 60 - full.number()
+    assert before["udp_sockets"].keys == ()
+    assert dropped > 0
+    signal = moment(before, after).signal("udp_sockets")
+    assert signal is not None
+    assert [(key[:3], key[4]) for key in signal.keys] == [((version, address, full.port), full.label)]
+    assert signal.gained(signal.keys[0], "drops") == dropped
+
+
+def test_many_sockets_and_the_one_among_them(namespace: str) -> None:
+    """More than a block of answers: blocks without drops are passed over, the one with drops is not."""
+    with inside(namespace), ExitStack() as stack:
+        sockets = []
+        for number in range(500):
+            one = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            one.bind(("127.0.0.1", 0))
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048 if number in (3, 250) else 65536)
+            sockets.append(one)
+        for one in (sockets[3], sockets[250], sockets[499]):
+            flood(socket.AF_INET, "127.0.0.1", one.getsockname()[1], 20)
+        collector = stack.enter_context(closing(UdpSockets(Tree())))
+        found = read(collector)["udp_sockets"]
+        inodes = {os.fstat(sockets[at].fileno()).st_ino for at in (3, 250)}
+        calls = count_bodies(collector)
+    assert {key[3] for key in found.keys} == inodes
+    assert {str(key[4]).endswith(f"[{os.getpid()}]") for key in found.keys} == {True}
+    assert calls < 500
+
+
+def count_bodies(collector: UdpSockets) -> int:
+    """How many answers were looked at one by one."""
+    assert collector._diag is not None
+    return len(list(collector._diag._dump(socket.IPPROTO_UDP, 0xFFFFFFFF, sock_diag._no_drops)))
+
+
+def test_the_files_say_the_same_where_sock_diag_is_missing(namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with inside(namespace), ExitStack() as stack:
+        for _, family, address in VERSIONS:
+            holder = stack.enter_context(closing(Holder(family, socket.SOCK_DGRAM, address, 2048)))
+            flood(family, address, holder.port, 30)
+        by_netlink = stack.enter_context(closing(UdpSockets(Tree())))
+        found = read(by_netlink)["udp_sockets"].totals
+        monkeypatch.setattr(sock_diag, "NETLINK_SOCK_DIAG", 31)  # no such family: EPROTONOSUPPORT
+        by_file = stack.enter_context(closing(UdpSockets(Tree())))
+        assert read(by_file)["udp_sockets"].totals == found
+        listeners = stack.enter_context(closing(ListenSockets(Tree())))
+        with pytest.raises(Unavailable, match="accept queues: cannot list sockets by sock_diag: EPROTONOSUPPORT"):
+            read(listeners)
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(("version", "family", "address"), VERSIONS)
+def test_connections_that_wait(namespace: str, version: int, family: int, address: str) -> None:
+    with inside(namespace), ExitStack() as stack:
+        listener = stack.enter_context(closing(Holder(family, socket.SOCK_STREAM, address, 5)))
+        stack.enter_context(closing(Holder(family, socket.SOCK_STREAM, address, 7)))  # nobody comes
+        collector = stack.enter_context(closing(ListenSockets(Tree())))
+        nobody = read(collector)["listen_sockets"]
+        clients = [
+            stack.enter_context(socket.create_connection((address, listener.port), timeout=10)) for _ in range(3)
+        ]
+        waiting = read(collector)["listen_sockets"]
+        listener.go()
+        accepted = eventually(lambda: read(collector)["listen_sockets"].totals, (2, 5))
+    assert len(clients) == 3
+    assert nobody.keys == ()
+    assert [(key[:3], key[4]) for key in waiting.keys] == [((version, address, listener.port), listener.label)]
+    assert list(waiting.totals.values()) == [(3, 5)]
+    assert list(accepted) == list(waiting.totals)
+
+
+def test_without_privilege_sockets_are_seen_and_other_processes_are_not(namespace: str) -> None:
+    with inside(namespace), ExitStack() as stack:
+        dropping = stack.enter_context(closing(Holder(socket.AF_INET, socket.SOCK_DGRAM, "127.0.0.1", 2048)))
+        listener = stack.enter_context(closing(Holder(socket.AF_INET, socket.SOCK_STREAM, "127.0.0.1", 5)))
+        flood(socket.AF_INET, "127.0.0.1", dropping.port, 30)
+        stack.enter_context(socket.create_connection(("127.0.0.1", listener.port), timeout=10))
+        collectors = [stack.enter_context(closing(kind(Tree()))) for kind in (UdpSockets, ListenSockets)]
+        with unprivileged():
+            keys = [key for one in collectors for reading in read(one).values() for key in reading.keys]
+    assert [(key[2], key[4]) for key in keys] == [(dropping.port, ""), (listener.port, "")]
+
+
+def test_a_thread_reads_the_namespace_that_it_entered(namespace: str) -> None:
+    """/proc/net would be that of the process's first thread, which stays where it is."""
+    found: dict[str, dict[str, int | None]] = {}
+
+    def look() -> None:
+        with inside(namespace):
+            Path("/proc/sys/net/core/somaxconn").write_text("77\n")
+            flood(socket.AF_INET, "127.0.0.1", 9, 3)  # nobody listens
+            found["there"] = values()
+
+    def values() -> dict[str, int | None]:
+        readings = {**read(Snmp(Tree())), **read(Sysctls(Tree()))}
+        return {str(key[0]): row[0] for reading in readings.values() for key, row in reading.totals.items()}
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    here, there = values(), found["there"]
+    assert (there["UdpOutDatagrams"], there["UdpNoPorts"], there["net.core.somaxconn"]) == (3, 3, 77)
+    assert here["net.core.somaxconn"] != 77
+    assert "net.core.netdev_max_backlog" in here
+
+
+def eventually(look: Callable[[], Rows], row: tuple[int, ...]) -> Rows:
+    """What ``look`` sees when it sees the row."""
+    for _ in range(200):
+        seen = look()
+        if row in seen.values():
+            return seen
+        time.sleep(0.02)
+    raise AssertionError(f"no {row} within 4 s; last seen: {seen}")
