@@ -30,5 +30,6 @@ def run(arguments: argparse.Namespace) -> int:
             interactive=True,
             interval_s=settings.interval_s,
             netns=lab.netns_path(),
+            drops=arguments.drops,
         )
         return show(source, settings, theme)

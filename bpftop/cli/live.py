@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from itertools import islice
-from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 from bpftop.cli.options import attach_choice, interfaces, netns_name
 from bpftop.cli.output import complain
 from bpftop.cli.signals import interruptible
 from bpftop.config import Settings
 from bpftop.model.sample import Sample
-from bpftop.model.source import Source
 
-SAMPLES_KEPT = 8
-"""How many samples wait for a reader that does not keep up; then ticks are left out, and rates span more than one."""
-
-_Item = Sample | BaseException | None
-"""None: there will be no more."""
+if TYPE_CHECKING:
+    from bpftop.collect.live import LiveSource
 
 
-@contextmanager
-def live_samples(
-    arguments: argparse.Namespace, settings: Settings, *, count: int | None = None
-) -> Iterator[tuple[Iterator[Sample], Callable[[], None]]]:
-    """Samples of the named interfaces for a verb that asks nobody; the first two are a whole interval apart.
-
-    They are taken in a thread of its own, which signals do not reach: it attaches and detaches undisturbed. ``count``:
-    take no more than these. The second value ends the samples, from any thread. When the block ends, all is detached.
-    """
+def live_source(arguments: argparse.Namespace, settings: Settings) -> LiveSource:
+    """The named interfaces, for a verb that asks nobody; the first two samples are a whole interval apart."""
     from bpftop.collect.live import LiveSource
 
     choice = attach_choice(arguments, settings)
-    source = LiveSource(
+    return LiveSource(
         interfaces(arguments),
         attach=choice.attach,
         yes=choice.yes,
@@ -45,40 +32,34 @@ def live_samples(
         retreat_bits_per_sec=settings.retreat_bits_per_sec,
         netns=arguments.netns,
         netns_name=netns_name(arguments.netns),
+        drops=arguments.drops,
     )
-    taken: SimpleQueue[_Item] = SimpleQueue()
-    sampler = threading.Thread(target=_take, args=(source, count, taken), name="sampler", daemon=True)
-    sampler.start()
-    try:
-        yield _arriving(taken), source.close
-    finally:
-        source.close()
-        sampler.join()
 
 
-def _take(source: Source, count: int | None, taken: SimpleQueue[_Item]) -> None:
-    samples = source.samples()
-    try:
-        for sample in islice(samples, count):
-            if taken.qsize() < SAMPLES_KEPT:
-                taken.put(sample)
-        if isinstance(samples, Generator):
-            samples.close()  # detaches now, and not when the garbage is collected
-    except BaseException as error:  # noqa: BLE001 handed over to the main thread
-        taken.put(error)
-    finally:
-        taken.put(None)
+@contextmanager
+def live_samples(
+    arguments: argparse.Namespace, settings: Settings, *, count: int | None = None
+) -> Iterator[tuple[Iterator[Sample], Callable[[], None]]]:
+    """Samples of ``live_source``, taken in a thread of its own; ``count``: no more than these.
+
+    The second value ends them, from any thread. When the block ends, all is detached.
+    """
+    from bpftop.collect.fan_out import FanOut
+
+    fan = FanOut(live_source(arguments, settings), count)
+    reader = fan.reader()
+    with fan:
+        yield arriving(reader.samples()), fan.source.close
 
 
-def _arriving(taken: SimpleQueue[_Item]) -> Iterator[Sample]:
+def arriving(samples: Generator[Sample, None, None]) -> Iterator[Sample]:
+    """The samples, with a main thread that signals reach while it waits for one."""
     while True:
         with interruptible():
-            item = taken.get()
-        if item is None:
+            sample = next(samples, None)
+        if sample is None:
             return
-        if isinstance(item, BaseException):
-            raise item
-        yield item
+        yield sample
 
 
 class Notices:

@@ -41,5 +41,6 @@ def run(arguments: argparse.Namespace) -> int:
         retreat_bits_per_sec=settings.retreat_bits_per_sec,
         netns=arguments.netns,
         netns_name=netns_name(arguments.netns),
+        drops=arguments.drops,
     )
     return show(source, settings, theme)

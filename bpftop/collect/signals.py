@@ -3,14 +3,47 @@
 from __future__ import annotations
 
 from bpftop.collect.collector import Collector
+from bpftop.collect.conntrack import Conntrack
+from bpftop.collect.cpu_times import CpuTimes
+from bpftop.collect.drops import Drops
+from bpftop.collect.foreign_xdp import ForeignXdp
 from bpftop.collect.host import Host
+from bpftop.collect.interrupts import Interrupts
+from bpftop.collect.listen_sockets import ListenSockets
+from bpftop.collect.neighbours import Neighbours
+from bpftop.collect.netstat import Netstat
+from bpftop.collect.nic import Nic
+from bpftop.collect.qdiscs import Qdiscs
+from bpftop.collect.snmp import Snmp
+from bpftop.collect.snmp6 import Snmp6
+from bpftop.collect.sockstat import Sockstat
+from bpftop.collect.softirqs import Softirqs
 from bpftop.collect.softnet import Softnet
+from bpftop.collect.sysctls import Sysctls
 from bpftop.collect.tree import Tree
+from bpftop.collect.udp_sockets import UdpSockets
+from bpftop.collect.xdp_errors import exceptions, redirect_errors
 from bpftop.kernel.netdev import Netdev
 
 
 def collectors(tree: Tree, netdev: Netdev, machine: Host, *, drops: bool) -> list[Collector]:
     """All of them. ``drops``: with those that count by tracepoints."""
     return [
-        Softnet(tree, machine.possible_cpus),
+        Softnet(tree),
+        Softirqs(tree),
+        CpuTimes(tree),
+        Interrupts(tree, machine.possible_cpus),
+        Snmp(tree),
+        Snmp6(tree),
+        Netstat(tree),
+        Sockstat(tree),
+        UdpSockets(tree),
+        ListenSockets(tree),
+        Conntrack(tree),
+        Neighbours(tree),
+        Sysctls(tree),
+        Qdiscs(netdev),
+        Nic(netdev.ethtool),
+        *((Drops(), exceptions(), redirect_errors()) if drops else ()),
+        ForeignXdp(netdev),
     ]

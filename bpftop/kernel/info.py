@@ -22,12 +22,18 @@ class ProgramInfo:
 
 
 def program_info(prog_id: int) -> ProgramInfo:
-    """Ask by id. Raises KernelError: EPERM without CAP_SYS_ADMIN, ENOENT once the program is gone."""
-    fd = check(lib.bpf_prog_get_fd_by_id(prog_id), f"open the BPF program {prog_id}")
+    """Ask by id. Raises KernelError as ``open_program`` does."""
+    fd = open_program(prog_id)
     try:
         return program_info_by_fd(fd)
     finally:
         os.close(fd)
+
+
+def open_program(prog_id: int) -> int:
+    """A file descriptor, which keeps the program until it is closed. Raises KernelError: EPERM without CAP_SYS_ADMIN,
+    ENOENT once the program is gone."""
+    return check(lib.bpf_prog_get_fd_by_id(prog_id), f"open the BPF program {prog_id}")
 
 
 def program_info_by_fd(fd: int) -> ProgramInfo:

@@ -13,6 +13,8 @@ const char *bpf_program__name(const struct bpf_program *program);
 int bpf_program__set_autoload(struct bpf_program *program, bool autoload);
 int bpf_program__fd(const struct bpf_program *program);
 int bpf_object__find_map_fd_by_name(const struct bpf_object *object, const char *name);
+int bpf_program__set_attach_target(struct bpf_program *program, int attach_prog_fd, const char *attach_func_name);
+int bpf_raw_tracepoint_open(const char *name, int prog_fd);
 int libbpf_num_possible_cpus(void);
 
 struct bpf_link_create_opts {
@@ -99,6 +101,11 @@ int bpftop_set_constant(struct bpf_object *object, const char *name, uint32_t va
 void bpftop_messages_begin(void);
 const char *bpftop_messages(void);
 int bpftop_link_ifindex(int link_fd);
+
+/* kernel_btf.c */
+int bpftop_drop_reasons(const char *const *modules, uint32_t module_count, char *out, uint32_t room);
+int bpftop_entry_function(int prog_fd, char *out, uint32_t room);
+void bpftop_give_back_memory(void);
 
 /* drain.c */
 int bpftop_drain(int fd, uint32_t rows, uint32_t row_bytes, uint32_t *keys, void *values, int batch);
@@ -238,3 +245,38 @@ struct bpftop_turn {
 };
 int bpftop_contend(const struct bpftop_contender *contender, uint64_t until_ns, const int *stop,
 		   struct bpftop_turn *turns, uint32_t room);
+
+/* Flows: bpftop/kernel/flow_table.py, object.py and link.py. */
+int bpf_map__set_max_entries(struct bpf_map *map, uint32_t max_entries);
+int bpf_link_update(int link_fd, int new_prog_fd, const void *opts);
+
+/* flows.c */
+#define FLOWS_BY_SOURCE 0
+#define FLOWS_BY_DESTINATION 1
+#define FLOWS_BY_DESTINATION_PORT 2
+struct bpftop_flow_sums {
+	uint64_t packets;
+	uint64_t bytes;
+	uint64_t packets_before;
+	uint64_t bytes_before;
+};
+struct bpftop_flow {
+	struct bpftop_flow_sums sums;
+	struct flow_key key;
+	uint64_t first_ns;
+	uint64_t last_ns;
+};
+struct bpftop_flow_group {
+	struct bpftop_flow_sums sums;
+	uint64_t words[2];
+};
+struct bpftop_flow_table {
+	uint32_t count;
+	uint32_t removed;
+	...;
+};
+struct bpftop_flow_table *bpftop_flow_table_new(int fd, uint32_t cpus, uint32_t max_entries, uint64_t seed);
+void bpftop_flow_table_free(struct bpftop_flow_table *table);
+int bpftop_flow_table_read(struct bpftop_flow_table *table, uint64_t idle_since_ns);
+uint32_t bpftop_flow_table_top(const struct bpftop_flow_table *table, uint32_t most, struct bpftop_flow *out);
+uint32_t bpftop_flow_table_group(struct bpftop_flow_table *table, uint32_t by, uint32_t most, struct bpftop_flow_group *out);

@@ -14,6 +14,7 @@ from bpftop.kernel.check import KernelError, check
 _XDP, _TCX_INGRESS, _TCX_EGRESS = 37, 46, 47
 _XDP_FLAGS_SKB_MODE, _XDP_FLAGS_DRV_MODE = 1 << 1, 1 << 2
 _TC_INGRESS, _TC_EGRESS = 1, 2
+_BPF_TC_F_REPLACE = 1 << 0  # libbpf.h
 # Ours, so that a later start knows its own leftovers: "bpft" and a priority that nobody is likely to use
 _CLSACT_HANDLE, _CLSACT_PRIORITY = 0x62706674, 0xB9F7
 
@@ -47,6 +48,27 @@ class Link:
             return 0
         return check(lib.bpftop_link_ifindex(self._fd), "ask the kernel about a link")
 
+    def update(self, prog_fd: int) -> None:
+        """Put another program of the same type in the place of the attached one, at once: no packet meets none.
+
+        Raises KernelError: ENOLINK (67) once the device is gone.
+        """
+        if self._fd is not None:
+            check(lib.bpf_link_update(self._fd, prog_fd, ffi.NULL), "exchange the attached program")
+
+    def close(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+class TracingLink:
+    """A tracing program (tp_btf, fexit) on what it was loaded for. It ends like every link."""
+
+    def __init__(self, prog_fd: int) -> None:
+        """Raises KernelError."""
+        self._fd: int | None = check(lib.bpf_raw_tracepoint_open(ffi.NULL, prog_fd), "attach a tracing program")
+
     def close(self) -> None:
         if self._fd is not None:
             os.close(self._fd)
@@ -65,6 +87,12 @@ class Clsact:
         opts.prog_fd = prog_fd
         check(lib.bpf_tc_attach(self._hook, opts), "attach by clsact")
         self._attached = True
+
+    def update(self, prog_fd: int) -> None:
+        """Put another program in the place of ours, at once. Raises KernelError."""
+        opts = _opts()
+        opts.prog_fd, opts.flags = prog_fd, _BPF_TC_F_REPLACE
+        check(lib.bpf_tc_attach(self._hook, opts), "exchange our clsact filter")
 
     def close(self) -> None:
         """Detach our own filter; the qdisc stays, for it may be somebody else's by now."""
@@ -103,4 +131,4 @@ def _opts() -> Any:
     return opts
 
 
-__all__ = ["Clsact", "KernelError", "Link", "remove_leftovers"]
+__all__ = ["Clsact", "KernelError", "Link", "TracingLink", "remove_leftovers"]

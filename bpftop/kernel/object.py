@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from importlib import resources
+from typing import Any
 
 from bpftop.errors import BpftopError
 from bpftop.kernel._libbpf import ffi, lib
@@ -27,12 +28,22 @@ def object_path(name: str) -> str:
 class BpfObject:
     """One object file, loaded with only ``program`` in it.
 
-    ``constants`` sets ``const volatile __u32`` variables by name before loading. Raises KernelError when the kernel
-    refuses; its ``log`` is what the verifier said.
+    ``constants`` sets ``const volatile __u32`` variables by name before loading. ``target`` is the program (by fd) and
+    its function that a tracing program runs behind. ``shared`` names maps that are not made anew but are those of the
+    given fds, ``max_entries`` those with another size than the source says. Raises KernelError when the kernel refuses;
+    its ``log`` is what the verifier said.
     """
 
     def __init__(
-        self, name: str, program: str, constants: Mapping[str, int] | None = None, path: str | None = None
+        self,
+        name: str,
+        program: str,
+        constants: Mapping[str, int] | None = None,
+        path: str | None = None,
+        target: tuple[int, str] | None = None,
+        *,
+        shared: Mapping[str, int] | None = None,
+        max_entries: Mapping[str, int] | None = None,
     ) -> None:
         self.name = name
         path = path or object_path(name)
@@ -41,12 +52,16 @@ class BpfObject:
         if self._object == ffi.NULL:
             check(-ffi.errno, f"open the BPF object {path}", "the file may be damaged: reinstall bpftop")
         try:
-            self.program = Program(self._prepare(program, constants or {}), program)
+            for map_name, fd in (shared or {}).items():
+                check(lib.bpf_map__reuse_fd(self._map(map_name), fd), f"share the map {map_name}")
+            for map_name, entries in (max_entries or {}).items():
+                check(lib.bpf_map__set_max_entries(self._map(map_name), entries), f"size the map {map_name}")
+            self.program = Program(self._prepare(program, constants or {}, target), program)
         except BaseException:
             self.close()
             raise
 
-    def _prepare(self, wanted: str, constants: Mapping[str, int]) -> int:
+    def _prepare(self, wanted: str, constants: Mapping[str, int], target: tuple[int, str] | None) -> int:
         found = program = ffi.NULL
         while (program := lib.bpf_object__next_program(self._object, program)) != ffi.NULL:
             chosen = ffi.string(lib.bpf_program__name(program)).decode() == wanted
@@ -60,11 +75,23 @@ class BpfObject:
                 lib.bpftop_set_constant(self._object, constant.encode(), value),
                 f"set {constant} in the BPF object {self.name}",
             )
+        if target is not None:
+            fd, function = target
+            check(
+                lib.bpf_program__set_attach_target(found, fd, function.encode()),
+                f"find the function {function} in the BTF of its program",
+            )
         rc = lib.bpf_object__load(self._object)
         if rc < 0:
             log = ffi.string(lib.bpftop_messages()).decode(errors="replace")
             check(rc, f"load the BPF program {wanted}", last_words(log), log)
         return int(lib.bpf_program__fd(found))
+
+    def _map(self, name: str) -> Any:
+        found = lib.bpf_object__find_map_by_name(self._object, name.encode())
+        if found == ffi.NULL:
+            raise BpftopError(f"the BPF object {self.name} has no map {name}; reinstall bpftop")
+        return found
 
     def map_fd(self, name: str) -> int:
         """The file descriptor of a map; it belongs to this object."""

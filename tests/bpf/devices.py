@@ -129,10 +129,12 @@ class Lab:
         with self.inside(self.far):
             self.send(name, frames, size)
 
-    def foreign_xdp(self, name: str, mode: str = "native", by: str = "link") -> tuple[subprocess.Popen[str], int]:
+    def foreign_xdp(
+        self, name: str, mode: str = "native", by: str = "link", program: str = "pass"
+    ) -> tuple[subprocess.Popen[str], int]:
         """Another process with an XDP program on a device: the process and the program's id. It ends with the lab."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.bpf.foreign", name, mode, by],
+            [sys.executable, "-m", "tests.bpf.foreign", name, mode, by, program],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,8 +1,8 @@
-"""Somebody else's XDP program: two instructions that pass everything. Prints the program's id once it is attached, and
-waits for the end of standard input. Talks to bpf(2) and rtnetlink by itself, for bpftop is tested against what it did
-not write.
+"""Somebody else's XDP program: a few instructions that do the same with every frame. Prints the program's id once it is
+attached, and waits for the end of standard input. Talks to bpf(2) and rtnetlink by itself, for bpftop is tested against
+what it did not write.
 
-    python -m tests.bpf.foreign INTERFACE native|generic link|netlink
+    python -m tests.bpf.foreign INTERFACE native|generic link|netlink pass|abort|illegal|redirect
 """
 
 from __future__ import annotations
@@ -21,7 +21,25 @@ BPF_PROG_LOAD, BPF_OBJ_GET_INFO_BY_FD, BPF_LINK_CREATE = 5, 15, 28
 BPF_PROG_TYPE_XDP, BPF_XDP = 6, 37
 XDP_FLAGS = {"generic": 1 << 1, "native": 1 << 2}
 RTM_SETLINK, NLM_F_REQUEST, NLM_F_ACK, IFLA_XDP, IFLA_XDP_FD, IFLA_XDP_FLAGS = 19, 1, 4, 43, 1, 3
-PASS = struct.pack("=BBhi", 0xB7, 0, 0, 2) + struct.pack("=BBhi", 0x95, 0, 0, 0)  # r0 = XDP_PASS; exit
+BPF_FUNC_REDIRECT, NO_DEVICE = 23, 0x7FFFFFFE
+
+
+def _instruction(code: int, register: int = 0, immediate: int = 0) -> bytes:
+    """struct bpf_insn without source register and offset."""
+    return struct.pack("=BBhi", code, register, 0, immediate)
+
+
+_EXIT = _instruction(0x95)
+PROGRAMS = {
+    "pass": _instruction(0xB7, 0, 2) + _EXIT,
+    "abort": _instruction(0xB7, 0, 0) + _EXIT,
+    "illegal": _instruction(0xB7, 0, 77) + _EXIT,
+    "redirect": _instruction(0xB7, 1, NO_DEVICE)
+    + _instruction(0xB7, 2, 0)
+    + _instruction(0x85, 0, BPF_FUNC_REDIRECT)
+    + _EXIT,
+}
+"""What is done with every frame -> the program: "redirect" to a device that nobody has, which fails."""
 
 
 def bpf(command: int, attributes: bytes) -> int:
@@ -34,16 +52,11 @@ def bpf(command: int, attributes: bytes) -> int:
     return result
 
 
-def load() -> tuple[int, int]:
+def load(program: str) -> tuple[int, int]:
     """File and id of the loaded program."""
-    code, licence = ctypes.create_string_buffer(PASS), ctypes.create_string_buffer(b"GPL")
-    prog_fd = bpf(
-        BPF_PROG_LOAD,
-        struct.pack(
-            "=IIQQIIQII", BPF_PROG_TYPE_XDP, 2, ctypes.addressof(code), ctypes.addressof(licence), 0, 0, 0, 0, 0
-        )
-        + NAME.ljust(16, b"\0"),
-    )
+    code, licence = ctypes.create_string_buffer(PROGRAMS[program]), ctypes.create_string_buffer(b"GPL")
+    where = BPF_PROG_TYPE_XDP, len(PROGRAMS[program]) // 8, ctypes.addressof(code), ctypes.addressof(licence)
+    prog_fd = bpf(BPF_PROG_LOAD, struct.pack("=IIQQIIQII", *where, 0, 0, 0, 0, 0) + NAME.ljust(16, b"\0"))
     answer = ctypes.create_string_buffer(8)  # struct bpf_prog_info begins with type and id
     bpf(BPF_OBJ_GET_INFO_BY_FD, struct.pack("=IIQ", prog_fd, 8, ctypes.addressof(answer)))
     return prog_fd, struct.unpack("=II", answer.raw)[1]
@@ -60,8 +73,8 @@ def attach_by_netlink(prog_fd: int, ifindex: int, flags: int) -> None:
         raise OSError(-code, os.strerror(-code))
 
 
-def main(interface: str, mode: str, by: str) -> NoReturn:
-    prog_fd, prog_id = load()
+def main(interface: str, mode: str, by: str, program: str) -> NoReturn:
+    prog_fd, prog_id = load(program)
     ifindex = socket.if_nametoindex(interface)
     if by == "netlink":
         attach_by_netlink(prog_fd, ifindex, XDP_FLAGS[mode])

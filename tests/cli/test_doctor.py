@@ -175,3 +175,17 @@ def test_help_says_what_the_exit_code_is() -> None:
     text = bpftop("doctor", "--help").stdout
     assert "code is 0 whenever all probes ran, whatever they say." in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.bpf
+def test_timing_of_an_interface_in_a_namespace(lab: Lab) -> None:
+    lab.veth()
+    done = bpftop("doctor", "v1", "--netns", str(os.getpid()), "--timing")
+    assert done.returncode == 1  # this process's namespace has the other end
+    done = bpftop("doctor", "v0", "--netns", str(os.getpid()), "--timing")
+    assert (done.returncode, done.stderr) == (0, "")
+    seen = lines_of(done.stdout)
+    assert seen["v0 link"][0] == "ok"
+    assert seen["timing softnet"][0] == seen["timing traffic"][0] == "ok"
+    assert "the budget is 10 ms of CPU" in seen["timing of a tick"][1]
+    assert "timing softnet" not in lines_of(bpftop("doctor", "v0").stdout)

@@ -129,14 +129,14 @@ def test_capabilities(root: Path) -> None:
 def test_capabilities_by_name() -> None:
     verdicts = {q.name: answer(q, NONE) for q in system.privilege_questions(holding("CAP_BPF"))}
     assert verdicts["CAP_BPF"] == yes("held, for loading programs and making maps")
-    assert verdicts["CAP_PERFMON"] == no("missing, for the verifier's consent to the counters", HOW)
+    assert verdicts["CAP_PERFMON"] == no("missing, for the verifier's consent to the counters, and tracepoints", HOW)
     blind = [answer(question, NONE) for question in system.privilege_questions(Privileges(None))]
     assert {verdict.answer for verdict in blind} == {"unknown"}
 
 
 def test_kernel_btf(root: Path) -> None:
     (question,) = (q for q in bpf.questions(root) if q.name == "kernel BTF")
-    remedy = "counting does without; needs CONFIG_DEBUG_INFO_BTF"
+    remedy = "counting does without, drop reasons and XDP errors do not: needs CONFIG_DEBUG_INFO_BTF"
     assert answer(question, ALL) == no("ENOENT (No such file or directory)", remedy)
     write(root, "sys/kernel/btf/vmlinux", b"\x7fELF")
     assert answer(question, ALL).evidence == "/sys/kernel/btf/vmlinux is no BTF"

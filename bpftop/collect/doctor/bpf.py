@@ -32,6 +32,7 @@ PROGRAM_NAMES: dict[ProgramName, str] = {
 }
 """Program of a step -> the question whether it loads."""
 
+_NO_BTF = "counting does without, drop reasons and XDP errors do not: needs CONFIG_DEBUG_INFO_BTF"
 _SYS_ADMIN = ("CAP_SYS_ADMIN",)
 _Attach = Callable[[int, int, Direction], Link | Clsact]
 
@@ -41,7 +42,7 @@ def questions(root: Path) -> list[Question]:
     tried = (*COUNTING, *_SYS_ADMIN)
     return [
         Question("bpf(2)", _map, ("CAP_BPF",), "bpftop needs a kernel with CONFIG_BPF_SYSCALL"),
-        Question("kernel BTF", partial(_btf, root), (), "counting does without; needs CONFIG_DEBUG_INFO_BTF"),
+        Question("kernel BTF", partial(_btf, root), (), _NO_BTF),
         Question("JIT compiler", partial(_jit, root)),
         _loading("count_xdp", "received frames are counted by TCX"),
         _loading("count_xdp_frags", "needs Linux 5.18: devices with a large MTU are counted by TCX"),

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bpftop.collect.doctor import bpf, device, system
+from bpftop.collect.doctor import bpf, device, system, tracing
 from bpftop.collect.doctor.answers import Answer, Privileges, Result, answer
 from bpftop.config import Loaded
-from bpftop.kernel.netdev import Netdev
+from bpftop.kernel.netdev import Device, Netdev
 from bpftop.model.hooks import Wish
+
+if TYPE_CHECKING:
+    from bpftop.collect.doctor.timing import Timing
 
 ROOT = Path("/")
 
@@ -19,7 +24,9 @@ class Examination:
     """The questions are fixed when this is made; ``results`` puts them. To be closed.
 
     ``config`` and ``loaded`` are the configuration file and what came of it. ``wish`` is for ``interface``, which may
-    be None. ``root`` is where /proc and /sys are. BpftopError: there is no such interface.
+    be None. ``timing``: what a tick costs as well, on ``interface`` or else that of the default route.
+    ``entered``: the calling thread has entered another network namespace. ``root`` is where /proc and /sys are.
+    BpftopError: there is no such interface.
     """
 
     def __init__(
@@ -29,22 +36,29 @@ class Examination:
         *,
         config: Path,
         loaded: Loaded,
+        timing: bool = False,
+        entered: bool = False,
         environment: Mapping[str, str] = os.environ,
         root: Path = ROOT,
     ) -> None:
         self._answers: dict[str, Answer] = {}
         self._privileges = privileges = Privileges.read(root)
+        self._stack = ExitStack()
         self._netdev = netdev = Netdev()
+        self._stack.callback(netdev.close)
         try:
             found = None if interface is None else netdev.find(interface)
             self._questions = [
                 *system.privilege_questions(privileges),
                 *bpf.questions(root),
+                *tracing.questions(),
                 *system.questions(netdev, environment, config, loaded),
                 *(device.questions(netdev, found, wish, privileges, self._answers, root) if found else ()),
             ]
+            if timing:
+                self._questions += self._timing(found, root, entered).questions()
         except BaseException:
-            netdev.close()
+            self._stack.close()
             raise
 
     @property
@@ -59,4 +73,13 @@ class Examination:
             yield Result(question.name, verdict)
 
     def close(self) -> None:
-        self._netdev.close()
+        self._stack.close()
+
+    def _timing(self, device: Device | None, root: Path, entered: bool) -> Timing:
+        from bpftop.collect.doctor.timing import Timing  # late: it brings all collectors
+
+        ifindex = self._netdev.default_route() if device is None else None
+        watched = device if ifindex is None else self._netdev.device(ifindex)
+        timing = Timing(self._netdev, watched, root, entered=entered)
+        self._stack.callback(timing.close)
+        return timing

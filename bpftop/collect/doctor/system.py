@@ -22,9 +22,9 @@ MEMLOCK_FREE = (5, 11)  # since then BPF memory is charged to the cgroup (torval
 SCREEN_COLUMNS, SCREEN_LINES = 50, 10  # below that the screen says that it is too small (bpftop/tui/app.py)
 USES = {
     "CAP_BPF": "loading programs and making maps",
-    "CAP_PERFMON": "the verifier's consent to the counters",
+    "CAP_PERFMON": "the verifier's consent to the counters, and tracepoints",
     "CAP_NET_ADMIN": "loading network programs, attaching by clsact",
-    "CAP_SYS_ADMIN": "entering namespaces (the demo, and the private veth below), naming other people's programs",
+    "CAP_SYS_ADMIN": "entering namespaces (the demo, and the private veth below), naming and watching other programs",
     "CAP_SYS_PTRACE": "finding out which process holds a program",
 }
 """Capability -> what bpftop uses it for."""

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Counts the packets that the kernel frees with a reason, in the watched network namespace: by watched interface (0: none of
+ * them) and reason. */
+#include "watched.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct sock_common {
+	possible_net_t skc_net;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+};
+
+struct sk_buff {
+	struct net_device *dev;
+	struct sock *sk;
+};
+
+#pragma clang attribute pop
+
+/* Numbers of the running kernel, which change from release to release. */
+const volatile __u32 not_specified = 0;
+const volatile __u32 consumed = 0;
+const volatile __u32 has_rx_sk = 0; /* the tracepoint names the socket that refused the packet: Linux 6.11 */
+
+struct drop {
+	__u32 ifindex;
+	__u32 reason;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, ROWS_MAX);
+	__type(key, struct drop);
+	__type(value, __u64);
+} counts SEC(".maps");
+
+/* The namespace of a packet that has no device (any more). */
+static __always_inline __u32 namespace_of_socket(const struct sk_buff *skb, const struct sock *receiver)
+{
+	const struct sock *sk = skb->sk;
+
+	if (!sk)
+		sk = receiver;
+	return sk ? sk->__sk_common.skc_net.net->ns.inum : 0;
+}
+
+SEC("tp_btf/kfree_skb")
+int count_drop(__u64 *ctx)
+{
+	const struct sk_buff *skb = (const void *)ctx[0];
+	const struct net_device *dev = skb->dev;
+	struct drop drop = { .reason = (__u32)ctx[2] };
+	__u32 inum = 0;
+	__u64 *count;
+
+	if (drop.reason == not_specified || drop.reason == consumed)
+		return 0;
+	/* In a socket's queue other things stand in the place of skb->dev (union with dev_scratch and rbnode): what is read
+	 * through them is 0 or not the number of a namespace. */
+	if (dev)
+		inum = dev->nd_net.net->ns.inum;
+	if (dev && inum == netns)
+		drop.ifindex = dev->ifindex;
+	else if (inum >= NETNS_FIRST || namespace_of_socket(skb, has_rx_sk ? (const void *)ctx[3] : 0) != netns)
+		return 0;
+	count = bpf_map_lookup_elem(&counts, &drop);
+	if (count) {
+		*count += 1;
+		return 0;
+	}
+	if (drop.ifindex && !bpf_map_lookup_elem(&watched, &drop.ifindex))
+		drop.ifindex = 0;
+	return add_one(&counts, &drop);
+}

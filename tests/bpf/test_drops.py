@@ -1,0 +1,164 @@
+"""Packets that the kernel drops in a namespace of our own: exactly their reason moves, on their interface."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from bpftop.collect import tracing
+from bpftop.collect.collector import Collectors
+from bpftop.collect.drops import Drops
+from bpftop.collect.live import LiveSource
+from bpftop.collect.tree import Unavailable
+from bpftop.collect.xdp_errors import exceptions
+from bpftop.kernel import object as objects
+from bpftop.kernel.netdev import Netdev
+from bpftop.model.derive import snapshot
+from bpftop.model.sample import Interface
+from tests.bpf.counting import loaded, rows, send_datagrams, watching
+from tests.bpf.devices import Lab, until
+
+pytestmark = pytest.mark.bpf
+
+NEAR, FAR, PORT, PACKETS = "198.18.5.1", "198.18.5.2", 7, 40
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """A veth pair without IPv6, whose greetings would be drops of their own."""
+    with Lab() as lab:
+        for namespace in (lab.far, lab.near):
+            with lab.inside(namespace):
+                lab.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
+        lab.veth()
+        lab.run("ping", "-qc", "1", FAR)  # the neighbours know each other
+        yield lab
+
+
+def firewall(lab: Lab, hook: str) -> None:
+    """Drop our datagrams at a hook of nftables."""
+    lab.run("nft", f"add table ip t; add chain ip t c {{ type filter hook {hook} priority 0; }}")
+    lab.run("nft", f"add rule ip t c udp dport {PORT} drop")
+
+
+def send_from_far(lab: Lab) -> None:
+    with lab.inside(lab.far):
+        send_datagrams(NEAR, PORT, PACKETS)
+
+
+def test_a_firewall_drop_moves_its_reason_on_its_interface(lab: Lab) -> None:
+    firewall(lab, "input")
+    with watching(Drops(), "v0", "lo") as drops:
+        send_from_far(lab)
+        assert drops.gained() == {("v0", "NETFILTER_DROP"): PACKETS}
+        send_datagrams(NEAR, PORT, 3)
+        assert drops.gained() == {("lo", "NETFILTER_DROP"): 3}
+
+
+def test_a_datagram_to_a_closed_port_has_its_reason(lab: Lab) -> None:
+    with watching(Drops(), "v0") as drops:
+        send_from_far(lab)
+        assert drops.gained() == {("v0", "NO_SOCKET"): PACKETS}
+
+
+def test_a_drop_on_no_watched_interface_has_none(lab: Lab) -> None:
+    with watching(Drops(), "lo") as drops:
+        send_from_far(lab)
+        assert drops.gained() == {("", "NO_SOCKET"): PACKETS}
+
+
+def test_a_packet_that_has_no_device_yet_goes_by_its_socket(lab: Lab) -> None:
+    firewall(lab, "output")
+    with watching(Drops(), "v0") as drops:
+        send_datagrams(FAR, PORT, PACKETS)
+        assert drops.gained() == {("", "NETFILTER_DROP"): PACKETS}
+
+
+def test_a_full_receive_buffer_has_its_reason(lab: Lab) -> None:
+    """The kernel keeps other things in the place of the device of a datagram that is queued."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as full, watching(Drops(), "v0") as drops:
+        full.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        full.bind((NEAR, PORT))
+        send_from_far(lab)
+        gained = drops.gained()
+    assert set(gained) == {("v0", "SOCKET_RCVBUFF")}
+    assert 0 < gained["v0", "SOCKET_RCVBUFF"] < PACKETS
+
+
+def test_drops_in_another_namespace_do_not_show(lab: Lab) -> None:
+    """Not even of packets that were sent from here, while their socket is still attached to them."""
+    with lab.inside(lab.far):
+        firewall(lab, "input")
+    with watching(Drops(), "v0") as drops:
+        send_datagrams(FAR, PORT, PACKETS)
+        assert drops.gained() == {}
+
+
+def test_an_interface_that_goes_away_keeps_its_drops(lab: Lab) -> None:
+    with watching(Drops(), "v0", "lo") as drops:
+        send_from_far(lab)
+        until(lambda: drops.read() == {("v0", "NO_SOCKET"): PACKETS}, "the drops are counted")
+        drops.gained()
+        drops.interfaces = drops.interfaces[1:]
+        assert drops.gained() == {}
+        assert drops.read() == {("v0", "NO_SOCKET"): PACKETS}
+
+
+def test_a_full_table_is_said(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    with watching(Drops(), "v0") as drops:
+        monkeypatch.setattr(tracing, "ROWS_MAX", 1)
+        send_from_far(lab)
+        with pytest.raises(Unavailable, match=r"the table of count_drop is full \(1 rows\)"):
+            drops.gained()
+
+
+def test_two_samples_have_rates(lab: Lab) -> None:
+    """The first reading comes with the second sample: its rates count from the attach."""
+    source = LiveSource(["v0"], attach="none", interval_s=0.5, first_gap_s=None)
+    with closing(source.samples()) as samples:
+        first = next(samples)
+        assert first.unavailable["drops"] == "drop reasons: being loaded"
+        until(lambda: bool(source._collectors) and is_loaded(source), "the tracepoint is attached")
+        send_from_far(lab)
+        second = next(samples)
+    signal = snapshot(first, second).signal("drops")
+    assert signal is not None
+    assert signal.gained(("v0", "NO_SOCKET"), "packets") == PACKETS
+    assert (signal.per_sec(("v0", "NO_SOCKET"), "packets") or 0) > PACKETS
+    assert {"drops", "xdp_exceptions", "xdp_redirect_errors"}.isdisjoint(second.unavailable)
+
+
+def is_loaded(source: LiveSource) -> bool:
+    collector = next(one for one, _ in source._collectors._states.values() if isinstance(one, Drops))
+    return collector._late._thread is not None and not collector._late._thread.is_alive()
+
+
+def test_a_part_that_fails_leaves_the_others(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    real = objects.object_path
+    damaged = f"{tmp_path}/drops.bpf.o"
+    with open(damaged, "wb") as file:
+        file.write(b"\x7fELF")
+    monkeypatch.setattr(objects, "object_path", lambda name: damaged if name == "drops" else real(name))
+    with closing(Netdev()) as netdev:
+        interfaces = [Interface("v0", "v0", netdev.find("v0").ifindex)]
+    parts = Collectors([Drops(), exceptions()], 10**9)
+    with closing(parts):
+        until(lambda: "being loaded" not in "".join(parts.read(interfaces)[1].values()), "the parts are loaded")
+        readings, unavailable = parts.read(interfaces)
+    assert set(readings) == {"xdp_exceptions/v0"}
+    assert set(unavailable) == {"drops"}
+    assert unavailable["drops"].startswith(f"drop reasons: cannot open the BPF object {damaged}: ")
+
+
+def test_a_second_start_counts_from_zero(lab: Lab) -> None:
+    for _ in range(2):
+        with closing(Drops()) as drops, closing(Netdev()) as netdev:
+            first = loaded(drops, [Interface("v0", "v0", netdev.find("v0").ifindex)])
+            assert rows(first) == {}
+            previous = first["drops"].previous
+            assert previous is not None
+            assert previous.read_ns < first["drops"].read_ns
+        send_from_far(lab)

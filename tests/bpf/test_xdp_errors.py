@@ -1,0 +1,164 @@
+"""XDP programs of somebody else that fail: exactly their row moves; and what such a program returns."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from bpftop.collect.foreign_xdp import ForeignXdp, watch
+from bpftop.collect.tree import Unavailable
+from bpftop.collect.xdp_errors import XdpErrors, exceptions, redirect_errors
+from bpftop.kernel.check import KernelError
+from bpftop.kernel.link import Link
+from bpftop.kernel.netdev import Netdev
+from bpftop.kernel.object import BpfObject
+from bpftop.model.sample import Hook, Interface
+from tests.bpf.counting import Watching, loaded, rows, watching
+from tests.bpf.devices import Lab, until
+
+pytestmark = pytest.mark.bpf
+
+FRAMES = 30
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """A veth pair on which nobody sends unasked."""
+    with Lab() as lab:
+        for namespace in (lab.far, lab.near):
+            with lab.inside(namespace):
+                lab.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
+        lab.veth()
+        yield lab
+
+
+@pytest.mark.parametrize("mode", ["native", "generic"])
+@pytest.mark.parametrize(("program", "action"), [("abort", "XDP_ABORTED"), ("illegal", "77")])
+def test_a_failed_action_moves_its_row(lab: Lab, mode: str, program: str, action: str) -> None:
+    _, prog_id = lab.foreign_xdp("v0", mode, program=program)
+    with watching(exceptions(), "v0", "lo") as errors, watching(redirect_errors(), "v0") as others:
+        lab.send_far("v1", FRAMES)
+        assert errors.gained() == {("v0", prog_id, action): FRAMES}
+        assert others.gained() == {}
+
+
+@pytest.mark.parametrize("mode", ["native", "generic"])
+def test_a_failed_redirect_moves_its_row(lab: Lab, mode: str) -> None:
+    _, prog_id = lab.foreign_xdp("v0", mode, program="redirect")
+    with watching(redirect_errors(), "v0") as errors:
+        lab.send_far("v1", FRAMES)
+        assert errors.gained() == {("v0", prog_id, "EINVAL"): FRAMES}
+
+
+@pytest.mark.parametrize("watched", ["lo", "v0"])
+def test_what_is_not_watched_does_not_show(lab: Lab, watched: str) -> None:
+    """Neither another interface, nor one of the same number in another namespace."""
+    if watched == "lo":
+        lab.foreign_xdp("v0", program="abort")
+    else:
+        with lab.inside(lab.far):
+            lab.foreign_xdp("v1", program="abort")
+            far_index = index("v1")
+        assert index("v0") == far_index
+    with watching(exceptions(), watched) as errors:
+        if watched == "lo":
+            lab.send_far("v1", FRAMES)
+        else:
+            lab.send("v0", FRAMES)
+        assert errors.gained() == {}
+
+
+def index(name: str) -> int:
+    with closing(Netdev()) as netdev:
+        return netdev.find(name).ifindex
+
+
+def test_an_interface_that_comes_later_is_watched(lab: Lab) -> None:
+    lab.foreign_xdp("v0", program="abort")
+    with watching(exceptions(), "lo") as errors:
+        errors.interfaces = [Interface("v0", "v0", index("v0"))]
+        errors.gained()
+        lab.send_far("v1", FRAMES)
+        assert sum(errors.gained().values()) == FRAMES
+
+
+def test_an_interface_that_goes_while_the_program_is_loaded_is_left_out(lab: Lab) -> None:
+    _, prog_id = lab.foreign_xdp("v0", program="abort")
+    watched = [Interface("v0", "v0", index("v0"))]
+    with closing(exceptions()) as errors:
+        with pytest.raises(Unavailable, match="being loaded"):
+            errors.read(watched)
+        thread = errors._late._thread
+        assert thread is not None
+        thread.join()
+        lab.send_far("v1", FRAMES)
+        assert loaded(errors, []) == {}
+        assert rows(errors.read(watched)) == {("v0", prog_id, "XDP_ABORTED"): FRAMES}
+
+
+def test_each_interface_has_a_reading_of_its_own(lab: Lab) -> None:
+    with closing(exceptions()) as errors:
+        first = loaded(errors, [Interface("v0", "v0", index("v0")), Interface("lo", "lo", 1)])
+        assert set(first) == {"xdp_exceptions/v0", "xdp_exceptions/lo"}
+        assert all(reading.keys == () and reading.previous is not None for reading in first.values())
+
+
+def test_a_program_that_the_kernel_does_not_have_is_unavailable() -> None:
+    sentence = "XDP exceptions: the BPF object xdp_errors has no program count_nothing"
+    with (
+        closing(XdpErrors("xdp_exceptions", "XDP exceptions", "count_nothing", str)) as errors,
+        pytest.raises(Unavailable, match=sentence),
+    ):
+        loaded(errors, [])
+
+
+# What another program returns
+
+
+def refused() -> bool:
+    """Whether this kernel takes no program that runs behind another one (EPERM), whatever the capabilities."""
+    with closing(BpfObject("noop", "noop_xdp")) as empty:
+        try:
+            watch(empty.program.prog_id, ()).close()
+        except KernelError as error:
+            if error.errno != errno.EPERM:
+                raise
+            return True
+    return False
+
+
+def test_the_verdicts_of_a_program_with_btf_are_counted_or_said_to_be_out_of_reach(lab: Lab) -> None:
+    """bpftop's own empty program, put there by nobody that the collector knows of."""
+    with closing(BpfObject("noop", "noop_xdp")) as empty, closing(Netdev()) as netdev:
+        prog_id = empty.program.prog_id
+        with closing(Link.xdp(empty.program.fd, index("v0"))), closing(ForeignXdp(netdev)) as foreign:
+            if refused():
+                with pytest.raises(Unavailable, match=f"program {prog_id}: this kernel refuses such programs, EPERM"):
+                    loaded(foreign, [Interface("v0", "v0", index("v0"))])
+                return
+            verdicts = Watching(foreign, ["v0", "lo"])
+            lab.send_far("v1", FRAMES)
+            until(lambda: sum(verdicts.read().values()) >= FRAMES, "the verdicts are counted")
+            assert verdicts.gained() == {("v0", prog_id, "XDP_PASS"): FRAMES}
+        assert foreign.read(verdicts.interfaces) == {}  # the program has gone
+
+
+def test_a_program_without_btf_is_unavailable_with_its_reason(lab: Lab) -> None:
+    _, prog_id = lab.foreign_xdp("v0")
+    with (
+        closing(Netdev()) as netdev,
+        closing(ForeignXdp(netdev)) as foreign,
+        pytest.raises(Unavailable, match=f"XDP program {prog_id}: it was loaded without BTF"),
+    ):
+        loaded(foreign, [Interface("v0", "v0", index("v0"))])
+
+
+def test_our_own_program_is_not_foreign(lab: Lab) -> None:
+    _, prog_id = lab.foreign_xdp("v0")
+    with closing(Netdev()) as netdev, closing(ForeignXdp(netdev)) as foreign:
+        ours = Interface("v0", "v0", index("v0"), hooks={"rx": Hook("xdp", "native", prog_id)})
+        assert foreign.read([ours]) == {}
+        assert foreign.read([Interface("lo", "lo", 1)]) == {}

@@ -1,0 +1,100 @@
+"""The tracepoints of a running bpftop: there by default, absent with --no-drops, gone with it however it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.bpf.devices import Lab, until
+from tests.cli.running import COMMAND
+
+pytestmark = pytest.mark.bpf
+
+TRACING = {"count_drop", "count_exception", "count_redirect_error"}
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab() as lab:
+        lab.veth()
+        yield lab
+
+
+def tracing_programs() -> set[int]:
+    """Ids of our tracing programs, those of every bpftop on this machine."""
+    shown = subprocess.run(["bpftool", "-j", "prog", "show"], check=True, capture_output=True, text=True)
+    names = {name[:15] for name in TRACING}  # the kernel cuts them there; some bpftools know the rest from BTF
+    programs = json.loads(shown.stdout)
+    return {one["id"] for one in programs if one["type"] == "tracing" and one.get("name", "")[:15] in names}
+
+
+def held_by(pid: int) -> set[int]:
+    """Those that a process has a link to."""
+    linked = set()
+    for path in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            text = path.read_text()
+            linked |= {int(found) for found in re.findall(r"^prog_id:\t(\d+)$", text, re.M) if "link_id:" in text}
+    return linked & tracing_programs()
+
+
+@contextmanager
+def running(*options: str) -> Iterator[subprocess.Popen[str]]:
+    """`bpftop watch` in the current namespace, which writes samples."""
+    command = [*COMMAND, "watch", "v0", "-i", "0.2", "--attach", "none", "--format", "samples", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_by_default_they_are_there_and_kill_9_ends_them(lab: Lab) -> None:
+    with running() as process:
+        until(lambda: len(held_by(process.pid)) == len(TRACING), "all tracepoints are set")
+        held = held_by(process.pid)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        until(lambda: held.isdisjoint(tracing_programs()), "they are gone")
+
+
+def test_an_ending_signal_takes_them_away(lab: Lab) -> None:
+    with running() as process:
+        until(lambda: len(held_by(process.pid)) == len(TRACING), "all tracepoints are set")
+        held = held_by(process.pid)
+        process.terminate()
+        process.communicate(timeout=5)
+        assert process.returncode == 0
+        until(lambda: held.isdisjoint(tracing_programs()), "they are gone")
+
+
+def test_no_drops_loads_none_of_them(lab: Lab) -> None:
+    with running("--no-drops") as process:
+        assert process.stdout is not None
+        for _ in range(5):
+            sample = json.loads(process.stdout.readline())
+            assert held_by(process.pid) == set()
+    named = [*sample["readings"], *sample["unavailable"]]
+    assert not [name for name in named if name.partition("/")[0] in ("drops", "xdp_exceptions", "xdp_redirect_errors")]
+
+
+@pytest.mark.parametrize("missing", ["-perfmon,-sys_admin", "-bpf,-perfmon,-sys_admin"])
+def test_without_its_capabilities_each_part_says_what_it_takes(lab: Lab, missing: str) -> None:
+    command = ["setpriv", f"--bounding-set={missing}", sys.executable, *COMMAND[1:]]
+    command += ["watch", "v0", "-i", "0.2", "--attach", "none", "--format", "samples", "--count", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    unavailable = json.loads(done.stdout.splitlines()[-1])["unavailable"]
+    takes = "takes CAP_BPF and CAP_PERFMON" if "-bpf" in missing else "takes CAP_PERFMON"
+    how = "give it to this container or service"
+    for part in ("drops", "xdp_exceptions", "xdp_redirect_errors"):
+        assert unavailable[part].endswith(f": EPERM (Operation not permitted); {takes}: {how}")

@@ -1,0 +1,133 @@
+"""The optional kernel parts: what a refusal means, and that nobody waits while one is loaded."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from bpftop.collect import tracing
+from bpftop.collect.tracing import TRACING, Late, refusal
+from bpftop.collect.tree import Unavailable
+from bpftop.errors import BpftopError
+from bpftop.kernel.check import KernelError
+
+HOW = "run it with sudo" if os.geteuid() else "give it to this container or service"
+
+
+class Part:
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def failing(error: BaseException) -> Late[Part]:
+    """A part whose loading ended with the error."""
+
+    def load() -> Part:
+        raise error
+
+    late: Late[Part] = Late("drop reasons")
+    with pytest.raises(Unavailable, match="drop reasons: being loaded"):
+        late.get(lambda: held_back(load))
+    BARRIER.wait()
+    assert late._thread is not None
+    late._thread.join()
+    return late
+
+
+BARRIER = threading.Barrier(2, timeout=5)
+
+
+def held_back(load: object) -> Part:
+    """Not before the test has seen that it is being loaded."""
+    BARRIER.wait()
+    assert callable(load)
+    part = load()
+    assert isinstance(part, Part)
+    return part
+
+
+def said(late: Late[Part]) -> str:
+    with pytest.raises(Unavailable) as caught:
+        late.get(Part)
+    return str(caught.value)
+
+
+def test_a_part_is_there_once_it_is_loaded_and_is_closed_with_its_owner() -> None:
+    late: Late[Part] = Late("drop reasons")
+    with pytest.raises(Unavailable, match="drop reasons: being loaded"):
+        late.get(lambda: held_back(Part))
+    BARRIER.wait()
+    assert late._thread is not None
+    late._thread.join()
+    part = late.get(Part)
+    assert late.get(Part) is part
+    late.close()
+    late.close()
+    assert part.closed
+
+
+def test_a_part_that_was_never_asked_for_is_closed_quietly() -> None:
+    Late("drop reasons").close()
+
+
+def test_a_failure_stays_the_same_sentence() -> None:
+    late = failing(BpftopError("this kernel does not say why"))
+    assert said(late) == said(late) == "drop reasons: this kernel does not say why"
+    late.close()
+
+
+def test_no_proc_is_a_sentence() -> None:
+    late = failing(FileNotFoundError(errno.ENOENT, "No such file or directory", "/proc/thread-self/ns/net"))
+    assert said(late).startswith("drop reasons: [Errno 2] No such file or directory: '/proc/")
+
+
+def test_a_bug_comes_out_where_it_ends_the_program() -> None:
+    late = failing(ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        late.get(Part)
+
+
+@pytest.fixture
+def privileges(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """/proc/thread-self/status of a process that holds all capabilities; to be written again."""
+    from bpftop.collect.doctor import answers
+
+    status = tmp_path / "proc/thread-self/status"
+    status.parent.mkdir(parents=True)
+    status.write_text("CapEff:\t000001ffffffffff\n")
+    real = answers.Privileges.read
+    monkeypatch.setattr(answers.Privileges, "read", lambda root: real(tmp_path))
+    return status
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EACCES])
+def test_a_missing_capability_is_named(privileges: Path, number: int) -> None:
+    privileges.write_text("CapEff:\t0000008000000000\n")  # CAP_BPF alone
+    words = refusal(KernelError("cannot", number), TRACING)
+    assert words == f"{errno.errorcode[number]} ({os.strerror(number)}); takes CAP_PERFMON: {HOW}"
+
+
+def test_eperm_with_all_capabilities_is_the_kernels_own(privileges: Path) -> None:
+    words = refusal(KernelError("cannot", errno.EPERM), TRACING)
+    assert words.startswith(
+        "this kernel refuses such programs, EPERM (Operation not permitted), although no capability"
+    )
+    assert "sudo" not in words
+
+
+def test_what_is_not_in_the_kernel(privileges: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    error = KernelError("cannot load the BPF program count_drop", errno.ESRCH)
+    monkeypatch.setattr(tracing, "KERNEL_BTF", tmp_path)
+    assert refusal(error, TRACING) == "this kernel has no such tracepoint"
+    monkeypatch.setattr(tracing, "KERNEL_BTF", tmp_path / "nothing")
+    assert refusal(error, TRACING).endswith("it takes one with CONFIG_DEBUG_INFO_BTF")
+
+
+def test_anything_else_speaks_for_itself(privileges: Path) -> None:
+    assert refusal(KernelError("cannot load it: ENOMEM", errno.ENOMEM), TRACING) == "cannot load it: ENOMEM"
