@@ -25,8 +25,9 @@ Each line is a probe that ran: ok, no, or ? where it could not be told, with the
 errno and what to do about it, or what it means for bpftop. Nothing is attached
 to an interface of this machine: what takes one is tried on a veth pair in a
 private network namespace, which is gone afterwards. (The kernel may load its
-modules veth, sch_ingress and cls_bpf for that, as for any container.) The exit
-code is 0 whenever all probes ran, whatever they say."""
+modules veth, sch_ingress and cls_bpf for that, as for any container.) With
+--timing the tracepoints of a session are set meanwhile, and are gone
+afterwards too. The exit code is 0 whenever all probes ran, whatever they say."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "interface", metavar="IFACE", nargs="?", help="say more about this one, and where bpftop would count on it"
     )
     parser.add_argument("--config", metavar="FILE", help="the configuration (default: ~/.config/bpftop/config.yaml)")
+    parser.add_argument(
+        "--timing",
+        action="store_true",
+        help="and what a tick costs: the time of each collector, and of all against the budget",
+    )
     add_attach(parser)
     add_netns(parser)
 
@@ -54,7 +60,16 @@ def run(arguments: argparse.Namespace) -> int:
     with (
         opened(None) as output,
         inside(arguments.netns) if arguments.netns else nullcontext(),
-        closing(Examination(arguments.interface, wish, config=config, loaded=loaded)) as examination,
+        closing(
+            Examination(
+                arguments.interface,
+                wish,
+                config=config,
+                loaded=loaded,
+                timing=arguments.timing,
+                entered=arguments.netns is not None,
+            )
+        ) as examination,
     ):
         width = max(len(printable(name)) for name in examination.names)
         layout = Layout.of(output.descriptor, width, os.environ)

@@ -8,12 +8,16 @@ import threading
 import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from bpftop.collect.attach import Attachment
 from bpftop.collect.collector import Collectors
+from bpftop.collect.device_watch import DeviceWatch
+from bpftop.collect.flow_counter import FlowWish
+from bpftop.collect.flows import FlowReader
 from bpftop.collect.host import Host, OwnCost, host, online_cpus
-from bpftop.collect.signals import collectors
-from bpftop.collect.tree import Tree
+from bpftop.collect.namespace_tree import namespace_tree
+from bpftop.collect.signals import TRACED, collectors
 from bpftop.errors import BpftopError
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.netdev import Netdev
@@ -22,12 +26,23 @@ from bpftop.model.hooks import LOAD_LIMIT_BITS_PER_SEC, Attach, Wish
 from bpftop.model.sample import Interface, Reading, Sample, reading_key
 
 NS_PER_SEC = 1_000_000_000
+FACTS_PATIENCE_S = 0.1
+"""How long a second sample waits for a look at the devices that is under way. In a live session none is by then."""
+
+
+@dataclass(frozen=True)
+class _Command:
+    """To be done in the sampler's thread: an offer that was accepted, or (without a label) what to do about flows."""
+
+    label: str | None = None
+    flows: FlowWish | None = None
 
 
 class LiveSource:
     """Samples of interfaces of this machine; see bpftop.model.source.Source.
 
-    The first two samples are ``first_gap_s`` apart (None: one interval), the others one interval, on CLOCK_MONOTONIC
+    The first two samples are ``first_gap_s`` apart (None: one interval, and then the second one has all that can be
+    known), the others one interval, on CLOCK_MONOTONIC
     without drift: a late tick does not move those that follow, and ticks that were missed altogether (a suspended
     machine) are left out. Everything that was attached is detached when ``samples`` ends, in whatever way. ``netns``
     is the path of a namespace, which the thread that runs ``samples`` is in meanwhile, ``netns_name`` what to call it.
@@ -54,14 +69,17 @@ class LiveSource:
         self._wish = Wish(attach, consent=yes, terminal=interactive, load_limit_bits_per_sec=retreat_bits_per_sec)
         self._interval_ns = int(interval_s * NS_PER_SEC)
         self._first_gap_ns = self._interval_ns if first_gap_s is None else int(first_gap_s * NS_PER_SEC)
-        self._commands: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._commands: queue.SimpleQueue[_Command | None] = queue.SimpleQueue()
         self._closed = False
         self._netns, self._netns_name = netns, netns_name
         self._drops = drops
+        self._off = {} if drops else dict.fromkeys(TRACED, "switched off by --no-drops")
         self._attachments: dict[str, Attachment] = {}
         self._collectors = Collectors((), self._interval_ns)
+        self._devices: DeviceWatch  # from samples() on
         self._timed_epochs: dict[str, int] = {}
         self._own = OwnCost()
+        self._flows = FlowReader()
 
     def samples(self) -> Generator[Sample, None, None]:
         """Attach, then a sample per tick.
@@ -76,9 +94,12 @@ class LiveSource:
             stack.callback(netdev.close)
             self._open(netdev, stack)
             machine = host()
-            tree = Tree()
+            tree = stack.enter_context(namespace_tree(entered=self._netns is not None))
+            self._devices = DeviceWatch(tree, netdev.ethtool)
+            stack.callback(self._devices.close)
             self._collectors = Collectors(collectors(tree, netdev, machine, drops=self._drops), self._interval_ns)
             stack.callback(self._collectors.close)
+            stack.callback(self._flows.close)
             due_ns = time.monotonic_ns()
             seq = 0
             while not self._closed:
@@ -86,7 +107,10 @@ class LiveSource:
                 self._after(seq)
                 due_ns = self._next(due_ns, self._first_gap_ns if seq == 0 else self._interval_ns)
                 seq += 1
+                self._ask_for_flows(due_ns)
                 self._sleep_until(due_ns)
+                if seq == 1:
+                    self._devices.wait(FACTS_PATIENCE_S)
 
     def close(self) -> None:
         """End ``samples``; any thread may call it, any number of times."""
@@ -95,7 +119,11 @@ class LiveSource:
 
     def accept_offer(self, label: str) -> None:
         """Do at the next tick what the interface's ``offer`` says."""
-        self._commands.put(label)
+        self._commands.put(_Command(label))
+
+    def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
+        """Count flows from now on, or no more."""
+        self._commands.put(_Command(flows=FlowWish(sample_1_in) if on else None))
 
     def _open(self, netdev: Netdev, stack: ExitStack) -> None:
         watched: set[int] = set()
@@ -124,10 +152,13 @@ class LiveSource:
                     unavailable[f"traffic/{label}/{counter.direction}"] = str(error)
         polled_ns = sum(reading.cost_ns for reading in readings.values())
         for label, attachment in self._attachments.items():
+            unavailable.update({f"flows/{label}/{d}": fault for d, fault in attachment.flow_faults.items()})
             if attachment.links is not None:
                 readings[reading_key("links", label)] = attachment.links
         signals, blind = self._collectors.read([one for one in interfaces if one.state in ("up", "down")])
         readings.update(signals)
+        flows, unread = self._flows.found()
+        readings.update(flows)
         readings.update(self._own.readings(polled_ns))
         return Sample(
             seq=seq,
@@ -137,16 +168,22 @@ class LiveSource:
             mono_ns=time.monotonic_ns(),
             possible_cpus=machine.possible_cpus,
             online_cpus=online_cpus(machine.possible_cpus),
-            interfaces=tuple(interfaces),
+            interfaces=tuple(self._devices.with_facts(interfaces)),
             readings=readings,
-            unavailable={**unavailable, **blind},
+            unavailable={**self._off, **unavailable, **blind, **unread},
+            kernel=machine.kernel,
         )
 
     def _after(self, seq: int) -> None:
-        """What can wait until the first rates are out: own memory, and what a packet costs."""
-        if seq == 1:
+        """What can wait until the first rates are out: own memory, the devices, and what a packet costs.
+
+        Where those are a whole interval away, it is done meanwhile: a snapshot has no third sample.
+        """
+        first = 0 if self._first_gap_ns >= self._interval_ns else 1
+        if seq == first:
             self._own.watch_memory()
-        if seq >= 1:
+        if seq >= first:
+            self._devices.remind()
             new = [one for label, one in self._attachments.items() if self._timed_epochs.get(label) != one.epoch]
             self._timed_epochs = {label: one.epoch for label, one in self._attachments.items()}
             if new:
@@ -161,11 +198,23 @@ class LiveSource:
     def _sleep_until(self, due_ns: int) -> None:
         while not self._closed and (left_ns := due_ns - time.monotonic_ns()) > 0:
             try:
-                label = self._commands.get(timeout=left_ns / NS_PER_SEC)
+                command = self._commands.get(timeout=left_ns / NS_PER_SEC)
             except queue.Empty:
                 return
-            if label in self._attachments:
-                self._attachments[label].accept_offer()
+            if command is not None:
+                self._obey(command, due_ns)
+
+    def _obey(self, command: _Command, due_ns: int) -> None:
+        if command.label is None:
+            for attachment in self._attachments.values():
+                attachment.watch_flows(command.flows)
+            self._ask_for_flows(due_ns)
+        elif command.label in self._attachments:
+            self._attachments[command.label].accept_offer()
+
+    def _ask_for_flows(self, due_ns: int) -> None:
+        attachments = self._attachments.items()
+        self._flows.ask([(label, one) for label, held in attachments for one in held.flow_counters], due_ns)
 
 
 def _allow_files(interfaces: int) -> None:

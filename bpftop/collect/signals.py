@@ -26,6 +26,10 @@ from bpftop.collect.xdp_errors import exceptions, redirect_errors
 from bpftop.kernel.netdev import Netdev
 
 
+TRACED = ("drops", "xdp_exceptions", "xdp_redirect_errors")
+"""The collectors that count by tracepoints, which --no-drops switches off."""
+
+
 def collectors(tree: Tree, netdev: Netdev, machine: Host, *, drops: bool) -> list[Collector]:
     """All of them. ``drops``: with those that count by tracepoints."""
     return [

@@ -44,8 +44,12 @@ class Tree:
         if self.no_sysfs is not None:
             raise Unavailable(f"{what}: {self.no_sysfs}")
         folder = self.sysfs / "class/net" / name
-        if self.text(folder / "ifindex", what).strip() != str(ifindex):
-            raise Unavailable(f"{what}: {folder} is another device: sysfs shows another network namespace")
+        try:
+            seen = (folder / "ifindex").read_text().strip()
+        except OSError as error:
+            seen = str(error.strerror)
+        if seen != str(ifindex):
+            raise Unavailable(f"{what}: {folder} is not this device ({seen}): sysfs shows another network namespace")
         return folder
 
     def text(self, path: Path, what: str) -> str:

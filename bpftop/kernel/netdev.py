@@ -11,14 +11,16 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from bpftop.errors import BpftopError
 from bpftop.kernel import clsact
 from bpftop.kernel.ethtool import Driver, Ethtool
 from bpftop.kernel.netlink import NetlinkSocket, attribute, attributes, each_attribute
+from bpftop.kernel.qdiscs import Qdisc, qdiscs
 from bpftop.model.sample import Direction
 
 XdpMode = Literal["native", "generic", "hardware"]
@@ -31,7 +33,8 @@ IFLA_STATS64, IFLA_EXT_MASK, IFLA_LINK_NETNSID, IFLA_XDP, IFLA_PROP_LIST, IFLA_A
 IFLA_CARRIER_CHANGES, IFLA_PARENT_DEV_BUS_NAME = 35, 57
 IFLA_INFO_KIND = 1
 IFLA_XDP_ATTACHED, IFLA_XDP_PROG_ID = 2, 4
-# Leaves out the per-CPU IPv6 counters, which cost a walk over all CPUs. VF lists come only with RTEXT_FILTER_VF.
+# Leaves out the per-CPU IPv6 counters, which cost a walk over all CPUs, and from commit 105bae321862 (7.3 has it) the
+# link's own counters too. VF lists come only with RTEXT_FILTER_VF.
 RTEXT_FILTER_SKIP_STATS = 1 << 3
 XDP_ATTACHED: Mapping[int, XdpMode] = {1: "native", 2: "generic", 3: "hardware"}
 IFLA_XDP_PROG_IDS: Mapping[int, XdpMode] = {5: "native", 6: "generic", 7: "hardware"}
@@ -44,6 +47,7 @@ NETDEV_CMD_DEV_GET, NETDEV_A_DEV_IFINDEX, NETDEV_A_DEV_XDP_FEATURES = 1, 1, 3
 NETDEV_XDP_ACT_BASIC = 1
 
 IFNAMSIZ = 16
+LOOPBACK_IFINDEX = 1  # include/net/flow.h
 NAMES_OFFERED = 8
 
 # struct rtnl_link_stats64; older kernels end earlier (rx_otherhost_dropped: Linux 5.19).
@@ -92,7 +96,10 @@ class Device:
 
 
 class Netdev:
-    """The devices of one network namespace: the one that the calling thread is in when this is made."""
+    """The devices of one network namespace: the one that the calling thread is in when this is made.
+
+    One thread at a time, but for ``ethtool``.
+    """
 
     def __init__(self) -> None:
         self._route = NetlinkSocket(socket.NETLINK_ROUTE)
@@ -103,7 +110,7 @@ class Netdev:
             raise
         self._route.strict()
         self._netdev_family: int | None = None
-        self._ethtool = Ethtool(self._route.fileno())
+        self.ethtool = Ethtool(self._route.fileno())
 
     def close(self) -> None:
         self._route.close()
@@ -122,8 +129,14 @@ class Netdev:
                 return found
         return self._device(0, attribute(IFLA_ALT_IFNAME, name + b"\0"))
 
+    @cached_property
+    def _ext_mask(self) -> bytes:
+        """The mask where it spares the link's own counters, as lo shows, which is in every namespace; else none."""
+        answer = self._route.request(RTM_GETLINK, _IFINFOMSG.pack(0, 0, 0, LOOPBACK_IFINDEX, 0, 0) + _EXT_MASK)
+        return _EXT_MASK if IFLA_STATS64 in attributes(answer, _IFINFOMSG.size) else b""
+
     def _device(self, ifindex: int, name: bytes) -> Device | None:
-        question = _IFINFOMSG.pack(0, 0, 0, ifindex, 0, 0) + name + _EXT_MASK
+        question = _IFINFOMSG.pack(0, 0, 0, ifindex, 0, 0) + name + self._ext_mask
         try:
             return parse_device(self._route.request(RTM_GETLINK, question))
         except OSError as error:
@@ -134,7 +147,7 @@ class Netdev:
 
     def devices(self) -> list[Device]:
         """All of them, by index."""
-        answers = self._route.dump(RTM_GETLINK, _IFINFOMSG.pack(0, 0, 0, 0, 0, 0) + _EXT_MASK)
+        answers = self._route.dump(RTM_GETLINK, _IFINFOMSG.pack(0, 0, 0, 0, 0, 0) + self._ext_mask)
         return sorted(map(parse_device, answers), key=lambda device: device.ifindex)
 
     def find(self, name: str) -> Device:
@@ -160,7 +173,7 @@ class Netdev:
 
     def driver(self, device: Device) -> Driver | None:
         """None: the device names none (lo)."""
-        return self._ethtool.driver(device.name)
+        return self.ethtool.driver(device.name)
 
     def speed_bits_per_sec(self, device: Device, driver: Driver | None) -> int | None:
         """The link's speed where it can be believed: hardware on a bus. veth, tap and virtio claim what they like."""
@@ -169,7 +182,7 @@ class Netdev:
             bus = "pci"  # before Linux 5.14 there is no IFLA_PARENT_DEV_BUS_NAME; the driver gives its PCI address
         if bus is None or bus == "virtio":
             return None
-        return self._ethtool.speed_bits_per_sec(device.name)
+        return self.ethtool.speed_bits_per_sec(device.name)
 
     def native_xdp(self, ifindex: int) -> bool | None:
         """Whether the driver says it has native XDP (Linux 6.3); None: could not tell.
@@ -199,16 +212,20 @@ class Netdev:
         """Remove a clsact that carries no filter any more. Needs CAP_NET_ADMIN; OSError on refusal."""
         clsact.remove_empty(self._route, ifindex)
 
+    def qdiscs(self, ifindexes: Container[int]) -> list[Qdisc]:
+        """The queueing disciplines of these devices, of each the root first. Raises OSError."""
+        return qdiscs(self._route, ifindexes)
+
     def requested_offloads(self, device: Device, among: tuple[str, ...]) -> frozenset[str]:
         """Those of ``among`` (ethtool -k names) that are wanted on and not fixed; none where it cannot be read."""
         try:
-            return self._ethtool.requested_offloads(device.name, among)
+            return self.ethtool.requested_offloads(device.name, among)
         except OSError:
             return frozenset()
 
     def request_offloads(self, device: Device, offloads: frozenset[str]) -> None:
         """Switch offloads on. OSError: EPERM without CAP_NET_ADMIN, ENODEV, or the driver's own."""
-        self._ethtool.request_offloads(device.name, offloads)
+        self.ethtool.request_offloads(device.name, offloads)
 
 
 def parse_device(message: bytes) -> Device:

@@ -42,6 +42,9 @@ class Reading:
     missing: frozenset[int] = frozenset()
     previous: Reading | None = None
     """The reading before this one, where a family is read less often than every tick: what its rates are taken from."""
+    cells: Reading | None = None
+    """The last reading with a cell per CPU, and its previous; set where ``values`` has one cell for all CPUs together.
+    Recordings of many CPUs have such readings."""
 
     @property
     def stride(self) -> int:
@@ -50,7 +53,8 @@ class Reading:
 
     @cached_property
     def totals(self) -> dict[Key, tuple[int | None, ...]]:
-        """Row key -> value per column, all CPUs together; None where a cell could not be read."""
+        """Row key -> value per column, all CPUs together; None where none of them could be read: CPUs that are offline
+        have no value, and are left out."""
         columns = len(FAMILIES[self.family].columns)
         cpus = self.stride // columns if columns else 0
         view = memoryview(self.values)
@@ -59,7 +63,7 @@ class Reading:
             base = row * self.stride
             result[key] = tuple(
                 None
-                if self.missing and not self.missing.isdisjoint(range(base + c * cpus, base + (c + 1) * cpus))
+                if self.missing and self.missing.issuperset(range(base + c * cpus, base + (c + 1) * cpus))
                 else sum(view[base + c * cpus : base + (c + 1) * cpus])
                 for c in range(columns)
             )
@@ -131,6 +135,7 @@ class Sample:
     interfaces: tuple[Interface, ...]
     readings: Mapping[str, Reading]
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    kernel: str = ""  # release, as `uname -r` says; empty in what was recorded before there was this field
 
 
 def reading_key(family: str, *where: str) -> str:

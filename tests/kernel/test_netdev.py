@@ -90,8 +90,9 @@ def test_counters_move(lab: Lab, netdev: Netdev) -> None:
     before = netdev.find("tap0").counters
     os.write(fd, b"\xff" * 6 + b"\x02" + bytes(5) + b"\x88\xb5" + bytes(86))
     after = netdev.find("tap0").counters
-    assert tuple(after) == LINK_COUNTERS[: len(after)]
-    assert len(after) >= 24
+    names = tuple(name for name in after if name != "carrier_changes")
+    assert names == LINK_COUNTERS[: len(names)]
+    assert len(names) >= 24
     assert after["rx_packets"] - before["rx_packets"] == 1
     assert after["rx_bytes"] - before["rx_bytes"] == 100
 

@@ -127,7 +127,8 @@ def tx_drops(seen: Seen) -> Raised | None:
     device = seen.link("tx_dropped")
     queues = seen.view.signal("qdiscs", label)
     rows = [] if queues is None else [(key, rate) for key, rate in queues.rates("drops") if rate]
-    lost = max(device, sum(rate for _, rate in rows))  # a device that drops what its qdisc sent is not added
+    rows = [(key, rate) for key, rate in rows if key[1] not in ("ingress", "clsact")]  # filters drop there on purpose
+    lost = max(device, *(rate for _, rate in rows), 0.0)  # the root qdisc counts what its children drop, too
     part = lost / max(1.0, lost + seen.link("tx_packets"))
     if lost < seen.limit("warning") and not (part >= seen.limit("share") and lost >= seen.limit("share_floor")):
         return None

@@ -1,0 +1,38 @@
+"""Readings of a collector as they arrive on a screen: two samples, paired by ``derive.snapshot``."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bpftop.collect.collector import Collector
+from bpftop.model.derive import snapshot
+from bpftop.model.sample import Interface, Reading, Sample, reading_key
+from bpftop.model.signals import Signal
+
+TREES = Path(__file__).parent / "trees"
+ETH0 = Interface("eth0", "eth0", 2)
+
+
+def copy_of(tree: str, into: Path) -> Path:
+    """A recorded tree that a test may change."""
+    return Path(shutil.copytree(TREES / tree, into / tree, symlinks=True))
+
+
+def sample(readings: Mapping[str, Reading], interfaces: Sequence[Interface] = ()) -> Sample:
+    at_ns = max((reading.read_ns for reading in readings.values()), default=0)
+    return Sample(0, "boot", "host", at_ns, at_ns, 4, (0, 1), tuple(interfaces), readings)
+
+
+def signal(before: Mapping[str, Reading] | None, after: Mapping[str, Reading], family: str, *where: str) -> Signal:
+    """What a pane gets of a family after two readings."""
+    found = snapshot(None if before is None else sample(before), sample(after)).signal(family, *where)
+    assert found is not None
+    return found
+
+
+def one(collector: Collector, family: str, *interfaces: Interface) -> Reading:
+    """The reading of a family, of the first interface where it is one of interfaces."""
+    where = [interfaces[0].label] if interfaces else []
+    return collector.read(interfaces)[reading_key(family, *where)]

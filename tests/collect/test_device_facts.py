@@ -1,0 +1,317 @@
+"""What an interface is made of: on recorded and made-up trees, and of a veth in a namespace."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bpftop.collect.bonding import bond
+from bpftop.collect.device_facts import device_facts
+from bpftop.collect.device_watch import DeviceWatch
+from bpftop.collect.live import LiveSource
+from bpftop.collect.namespace_tree import namespace_tree
+from bpftop.collect.tree import Tree, Unavailable
+from bpftop.kernel import sysfs
+from bpftop.kernel.ethtool import Ethtool
+from bpftop.kernel.netdev import Netdev
+from bpftop.model.device import Bond, BondLeg, DeviceFacts, Irq, Queue
+from bpftop.model.sample import Interface
+from tests.bpf.devices import Lab, until
+from tests.collect import wide
+from tests.collect.moments import ETH0, TREES, copy_of
+
+# No device of this machine is called eth0 with this index in the trees' place: ethtool is asked about lo instead.
+NOT_HERE = "bpftop-none"
+
+
+@pytest.fixture
+def netdev() -> Iterator[Netdev]:
+    netdev = Netdev()
+    yield netdev
+    netdev.close()
+
+
+def facts_of(root: Path, netdev: Netdev, interface: Interface = ETH0) -> DeviceFacts:
+    return device_facts(Tree(root), netdev.ethtool, interface)
+
+
+# Trees
+
+
+def test_an_old_kernel(netdev: Netdev) -> None:
+    found = facts_of(TREES / "old", netdev)
+    assert found.queues == (
+        Queue("rx", 0, (1, 3)),
+        Queue("rx", 1, ()),
+        Queue("tx", 0, (0,)),
+        Queue("tx", 1, (1,)),
+    )
+    assert found.irqs == (
+        Irq(30, "eth0-TxRx-0", (0, 1, 2, 3), (0,)),
+        Irq(31, "eth0-TxRx-1", (0, 1, 2, 3), (1,)),
+        Irq(32, "eth0", (0, 1, 3), (3,)),
+    )
+    assert (found.numa_node, found.numa_cpus, found.bond) == (None, None, None)
+
+
+def test_a_virtio_device(netdev: Netdev) -> None:
+    found = facts_of(TREES / "new", netdev, Interface("eth0", "eth0", 4))
+    assert found.irqs is not None
+    assert [(irq.number, irq.name) for irq in found.irqs] == [
+        (37, "virtio2-config"),
+        (38, "virtio2-input.0"),
+        (39, "virtio2-output.0"),
+    ]
+    assert found.queues == (Queue("rx", 0, ()), Queue("tx", 0, ()))  # XPS has no meaning with one queue
+    assert not {"numa_node", "queues", "irqs"} & found.unreadable.keys()
+
+
+@pytest.mark.parametrize("possible", [256, 1024])
+def test_a_wide_machine(netdev: Netdev, tmp_path: Path, possible: int) -> None:
+    wide.make(tmp_path, possible, queues=8, others=20)
+    found = facts_of(tmp_path, netdev, wide.ETH0)
+    assert found.numa_node == 1
+    assert found.numa_cpus == tuple(range(possible // 2, possible))
+    assert found.queues is not None
+    assert found.queues[7] == Queue("rx", 7, (7,))
+    assert found.queues[8] == Queue("tx", 0, (possible - 1,))
+    assert found.irqs is not None
+    assert found.irqs[7].effective_cpus == (wide.half_of(possible)[7],)
+    assert found.irqs[8].name == "mlx5_async@pci:0000:3b:00.0"
+
+
+def test_a_bond(netdev: Netdev, tmp_path: Path) -> None:
+    wide.make(tmp_path, 256)
+    found = facts_of(tmp_path, netdev, Interface("bond0", "bond0", 3, kind="bond"))
+    legs = (BondLeg("eth0", True), BondLeg("eth1", False))
+    assert found.bond == Bond("fault-tolerance (active-backup)", "eth0", legs)
+    assert found.irqs == ()
+    (tmp_path / "proc/net/bonding/bond0").unlink()
+    found = facts_of(tmp_path, netdev, Interface("bond0", "bond0", 3, kind="bond"))
+    assert found.bond is None
+    assert "cannot read" in found.unreadable["bond"]
+
+
+def test_bonds_in_other_states(tmp_path: Path) -> None:
+    path = tmp_path / "proc/net/bonding/b"
+    wide.write(path, "Bonding Mode: IEEE 802.3ad Dynamic link aggregation\nMII Status: down\n")
+    assert bond(Tree(tmp_path), "b") == Bond("IEEE 802.3ad Dynamic link aggregation", None, ())
+    leg = "\nSlave Interface: p1\nMII Status: going back\n"
+    wide.write(path, f"Bonding Mode: load balancing (xor)\nCurrently Active Slave: None\nMII Status: up\n{leg}")
+    assert bond(Tree(tmp_path), "b") == Bond("load balancing (xor)", None, (BondLeg("p1", False),))
+    wide.write(path, "nonsense")
+    with pytest.raises(Unavailable, match="it names no mode"):
+        bond(Tree(tmp_path), "b")
+
+
+def test_what_cannot_be_read_has_a_reason(netdev: Netdev, tmp_path: Path) -> None:
+    root = copy_of("old", tmp_path)
+    (root / "proc/irq/31/smp_affinity_list").write_text("garbage\n")
+    (root / "proc/irq/32/effective_affinity_list").unlink()
+    mask = root / "sys/class/net/eth0/queues/rx-1/rps_cpus"
+    mask.write_text("zz\n")
+    found = facts_of(root, netdev)
+    assert found.irqs is not None
+    assert [irq.affinity_cpus for irq in found.irqs][1] is None
+    assert [irq.effective_cpus for irq in found.irqs][2] is None
+    assert found.queues is not None
+    assert found.queues[1] == Queue("rx", 1, None)
+    assert "smp_affinity_list" in found.unreadable["irqs"]
+    assert "rps_cpus" in found.unreadable["queues"]
+
+
+def test_a_file_that_is_missing_altogether(netdev: Netdev, tmp_path: Path) -> None:
+    root = copy_of("old", tmp_path)
+    (root / "proc/interrupts").unlink()
+    assert facts_of(root, netdev).irqs is None
+    assert "proc/interrupts: No such file" in facts_of(root, netdev).unreadable["irqs"]
+    empty = facts_of(tmp_path / "nothing", netdev)
+    assert "eth0 is not this device (No such file or directory)" in empty.unreadable["queues"]
+    assert (empty.queues, empty.irqs, empty.numa_node) == (None, None, None)
+    assert empty.unreadable["queues"] == empty.unreadable["irqs"]
+
+
+def test_sysfs_of_another_namespace_is_not_believed(netdev: Netdev) -> None:
+    found = facts_of(TREES / "old", netdev, Interface("eth0", "eth0", 77))
+    assert (found.queues, found.irqs) == (None, None)
+    assert "sysfs shows another network namespace" in found.unreadable["queues"]
+
+
+def test_a_device_that_ethtool_does_not_know(netdev: Netdev, tmp_path: Path) -> None:
+    found = device_facts(Tree(tmp_path), netdev.ethtool, Interface(NOT_HERE, NOT_HERE, 99))
+    assert found.ring is None
+    assert found.unreadable["ring"] == "ethtool: No such device"
+
+
+def test_loopback_here(netdev: Netdev) -> None:
+    found = device_facts(Tree(), netdev.ethtool, Interface("lo", "lo", 1))
+    assert found.features is not None
+    assert "loopback" in found.features
+    assert found.unreadable["ring"] == "the driver has no such thing"
+
+
+# The thread
+
+
+class Looks:
+    """Stands in for ``device_facts``; a test says what is found, and may hold a look up."""
+
+    def __init__(self) -> None:
+        self.found = DeviceFacts(firmware="1")
+        self.seen: list[str] = []
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def __call__(self, tree: Tree, ethtool: Ethtool, interface: Interface) -> DeviceFacts:
+        self.go_on.wait()
+        self.seen.append(interface.name)
+        return DeviceFacts(firmware=self.found.firmware)
+
+
+@pytest.fixture
+def looks() -> Looks:
+    return Looks()
+
+
+@pytest.fixture
+def watch(looks: Looks, netdev: Netdev) -> Iterator[DeviceWatch]:
+    with closing(DeviceWatch(Tree(), netdev.ethtool, looks, every_s=0.01)) as watch:
+        yield watch
+        looks.go_on.set()
+
+
+def tick(watch: DeviceWatch, interface: Interface = ETH0) -> DeviceFacts | None:
+    found = watch.with_facts([interface])[0].facts
+    watch.remind()
+    return found
+
+
+def facts_until(watch: DeviceWatch, interface: Interface, wanted: Callable[[DeviceFacts | None], bool]) -> DeviceFacts:
+    until(lambda: wanted(tick(watch, interface)), "the facts are there")
+    found = watch.with_facts([interface])[0].facts
+    assert found is not None
+    return found
+
+
+def test_nothing_is_looked_at_before_the_first_rates(watch: DeviceWatch, looks: Looks) -> None:
+    assert watch.with_facts([ETH0])[0].facts is None
+    time.sleep(0.05)
+    assert looks.seen == []
+
+
+def test_the_same_object_until_something_changes(watch: DeviceWatch, looks: Looks) -> None:
+    first = facts_until(watch, ETH0, lambda facts: facts is not None)
+
+    def looked_twice_more() -> bool:
+        tick(watch)
+        return len(looks.seen) > looked + 2
+
+    looked = len(looks.seen)
+    until(looked_twice_more, "it was looked at again")
+    assert watch.with_facts([ETH0])[0].facts is first
+    looks.found = DeviceFacts(firmware="2")
+    assert facts_until(watch, ETH0, lambda facts: facts is not first).firmware == "2"
+
+
+def test_it_is_looked_at_rarely(looks: Looks, netdev: Netdev) -> None:
+    """But a new device at once."""
+    with closing(DeviceWatch(Tree(), netdev.ethtool, looks, every_s=3600)) as watch:
+        facts_until(watch, ETH0, lambda facts: facts is not None)
+        for _ in range(5):
+            tick(watch)
+        time.sleep(0.05)
+        assert looks.seen == ["eth0"]
+        facts_until(watch, Interface("v7", "v7", 7), lambda facts: facts is not None)
+        assert looks.seen == ["eth0", "v7"]
+
+
+def test_a_tick_waits_for_no_look(watch: DeviceWatch, looks: Looks) -> None:
+    looks.go_on.clear()
+    for _ in range(3):
+        assert tick(watch) is None  # the look never ends, and this returns
+    assert looks.seen == []
+
+
+def test_another_device_has_no_facts_of_the_first(watch: DeviceWatch, looks: Looks) -> None:
+    facts_until(watch, ETH0, lambda facts: facts is not None)
+    looks.go_on.clear()
+    assert tick(watch, Interface("eth0", "eth0", 9)) is None
+    assert watch.with_facts([Interface("eth0", "eth0", 2, state="gone")])[0].label == "eth0"
+
+
+# Here
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab() as lab:
+        yield lab
+
+
+@pytest.mark.bpf
+def test_a_veth_in_a_namespace(lab: Lab) -> None:
+    """What its driver says, and an RPS mask that /sys of this machine does not show."""
+    lab.ip("link add v0 numrxqueues 2 numtxqueues 2 type veth peer name v1 numrxqueues 2 numtxqueues 2")
+    with closing(Netdev()) as netdev, namespace_tree(entered=True) as tree:
+        v0 = Interface("v0", "v0", netdev.find("v0").ifindex)
+        assert tree.sys is not None
+        assert not Path("/sys/class/net/v0").exists()
+        found = device_facts(tree, netdev.ethtool, v0)
+        assert found.channels == {"rx": 2, "rx_max": 2, "tx": 2, "tx_max": 2}
+        assert found.ring is None
+        assert found.unreadable["ring"] == "the driver has no such thing"
+        assert found.features is not None
+        assert "tx-tcp-segmentation" in found.features
+        assert found.irqs == ()
+        assert found.queues == tuple(Queue(direction, i, ()) for direction in ("rx", "tx") for i in (0, 1))
+        # A process that enters the namespace with a mount of its own sets the mask; the detached mount shows it.
+        script = "mount -t sysfs none /mnt && echo 1 > /mnt/class/net/v0/queues/rx-1/rps_cpus"
+        lab.run("unshare", "--mount", "sh", "-c", script)
+        again = device_facts(tree, netdev.ethtool, v0)
+        assert again.queues is not None
+        assert again.queues[1] == Queue("rx", 1, (0,))
+        mounted = tree.sys
+    assert not (mounted / "class").exists()  # closed with the context
+
+
+@pytest.mark.bpf
+def test_a_session_in_a_namespace_has_facts(lab: Lab) -> None:
+    lab.veth()
+    source = LiveSource(["v0"], attach="none", interval_s=0.2, drops=False)
+    with closing(source.samples()) as samples:
+        facts = [next(samples).interfaces[0].facts for _ in range(2)]
+        assert facts == [None, None]  # not before the first rates are out
+        until(lambda: next(samples).interfaces[0].facts is not None, "the device was looked at")
+        one, two = (next(samples).interfaces[0].facts for _ in range(2))
+        assert one is two
+        assert one is not None
+        assert one.queues is not None
+    source.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "bpftop-devices"]
+
+
+@pytest.mark.bpf
+def test_no_mount_is_left_and_none_is_seen(lab: Lab) -> None:
+    before = Path("/proc/self/mountinfo").read_text()
+    with namespace_tree(entered=True) as tree:
+        assert tree.sys is not None
+        assert Path("/proc/self/mountinfo").read_text() == before
+
+
+@pytest.mark.bpf
+def test_where_no_sysfs_may_be_mounted(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a child of this process that gives up CAP_SYS_ADMIN, as a person without root has entered a namespace."""
+    lab.veth()
+    monkeypatch.setattr(sysfs, "_FSOPEN", 100_000)  # no such system call, as before Linux 5.2
+    with closing(Netdev()) as netdev, namespace_tree(entered=True) as tree:
+        assert tree.no_sysfs is not None
+        assert tree.no_sysfs.endswith("Function not implemented; it takes Linux 5.2")
+        found = device_facts(tree, netdev.ethtool, Interface("v0", "v0", netdev.find("v0").ifindex))
+        assert (found.queues, found.irqs) == (None, None)
+        assert "it takes Linux 5.2" in found.unreadable["queues"]
+        assert found.features
