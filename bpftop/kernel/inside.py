@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from bpftop.kernel import maps
@@ -29,20 +29,6 @@ _BASE = {UPDATE: "profile_no_update", INSERT: "profile_no_update"}
 _NOTHING = "profile_nothing"
 
 
-class _MapsProgram(BpfObject):
-    """A program of profile_maps.bpf.c on maps that are there already."""
-
-    def __init__(self, program: str, value_bytes: int, instead: Mapping[str, int]) -> None:
-        self._instead = instead
-        super().__init__("profile_maps", program, {"value_bytes": value_bytes})
-
-    def _prepare(self, wanted: str, constants: Mapping[str, int]) -> int:
-        for name, fd in self._instead.items():
-            found = lib.bpf_object__find_map_by_name(self._object, name.encode())
-            check(lib.bpf_map__reuse_fd(found, fd), f"put a map in the place of {name}")
-        return super()._prepare(wanted, constants)
-
-
 class Inside:
     """The programs that work on one subject, loaded when they are first used; ``steps`` is what all threads visit.
 
@@ -53,7 +39,7 @@ class Inside:
     def __init__(self, subject: Subject, steps: int) -> None:
         shape = subject.shape
         self._subject, self._steps = subject, steps
-        self._programs: dict[str, _MapsProgram] = {}
+        self._programs: dict[str, BpfObject] = {}
         self._values_count = 1
         while self._values_count < 1024 and 2 * self._values_count * shape.value_bytes <= _VALUES_BYTES_MAX:
             self._values_count *= 2
@@ -109,7 +95,9 @@ class Inside:
             return -1
         if name not in self._programs:
             instead = {"subject": self._subject.map.fd, "steps": self._steps_map.fd, "values": self._values_map.fd}
-            self._programs[name] = _MapsProgram(name, self._subject.shape.value_bytes, instead)
+            self._programs[name] = BpfObject(
+                "profile_maps", name, {"value_bytes": self._subject.shape.value_bytes}, shared=instead
+            )
         return self._programs[name].program.fd
 
 

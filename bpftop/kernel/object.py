@@ -46,6 +46,7 @@ class BpfObject:
         max_entries: Mapping[str, int] | None = None,
     ) -> None:
         self.name = name
+        self._target = target
         path = path or object_path(name)
         lib.bpftop_messages_begin()
         self._object = lib.bpf_object__open_file(path.encode(), ffi.NULL)
@@ -56,12 +57,12 @@ class BpfObject:
                 check(lib.bpf_map__reuse_fd(self._map(map_name), fd), f"share the map {map_name}")
             for map_name, entries in (max_entries or {}).items():
                 check(lib.bpf_map__set_max_entries(self._map(map_name), entries), f"size the map {map_name}")
-            self.program = Program(self._prepare(program, constants or {}, target), program)
+            self.program = Program(self._prepare(program, constants or {}), program)
         except BaseException:
             self.close()
             raise
 
-    def _prepare(self, wanted: str, constants: Mapping[str, int], target: tuple[int, str] | None) -> int:
+    def _prepare(self, wanted: str, constants: Mapping[str, int]) -> int:
         found = program = ffi.NULL
         while (program := lib.bpf_object__next_program(self._object, program)) != ffi.NULL:
             chosen = ffi.string(lib.bpf_program__name(program)).decode() == wanted
@@ -75,8 +76,8 @@ class BpfObject:
                 lib.bpftop_set_constant(self._object, constant.encode(), value),
                 f"set {constant} in the BPF object {self.name}",
             )
-        if target is not None:
-            fd, function = target
+        if self._target is not None:
+            fd, function = self._target
             check(
                 lib.bpf_program__set_attach_target(found, fd, function.encode()),
                 f"find the function {function} in the BTF of its program",

@@ -44,6 +44,7 @@ class CpuTrends:
         before = self._edges.pop(where, None)
         if reading is None:
             return
+        reading = reading.cells or reading
         after = self._edges[where] = (reading.read_ns, reading.epoch, reading.cpu_totals[0] if reading.keys else [])
         if before is None or before[1] != after[1] or before[0] >= after[0]:
             return

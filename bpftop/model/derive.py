@@ -36,6 +36,7 @@ def snapshot(before: Sample | None, after: Sample) -> Snapshot:
         own=_own_cost(before, after),
         unavailable=after.unavailable,
         signals=_signals(before, after),
+        kernel=after.kernel,
     )
 
 
@@ -99,8 +100,13 @@ def _flow(before: Sample | None, after: Sample, interface: Interface, direction:
         parts,
         after.possible_cpus,
         after.online_cpus,
-        (paired,) if paired else (),
+        (by_cpu,) if (by_cpu := _by_cpu(reading, paired)) else (),
     )
+
+
+def _by_cpu(reading: Reading, paired: Change | None) -> Change | None:
+    """What the rows of CPUs are worked out from, where the reading itself has no cells per CPU."""
+    return paired if reading.cells is None else change(reading.cells.previous, reading.cells)
 
 
 def _protocol_row(direction: Direction, number: int, cell: Traffic) -> ProtocolRow:

@@ -10,7 +10,7 @@ from bpftop.model.rows import CpuLine, ProtocolLine
 from bpftop.model.units import bar, factor, pct, si, spark
 
 RowT = TypeVar("RowT")
-Look = Literal["text", "name", "bar", "factor", "trend", "muted"]
+Look = Literal["text", "name", "bar", "factor", "trend", "muted", "good", "notice"]
 """What kind of thing a cell is; a theme gives each a colour."""
 
 
@@ -121,14 +121,31 @@ CPU_FIELDS: tuple[Field[CpuLine], ...] = (
           lambda r: r.traffic.bits_per_sec, _bits(lambda r: r.traffic.bits_per_sec)),
     Field("share", "share", "%", 15, "Share of all packets of the direction.",
           lambda r: r.share, _share_bar, rank=1, gap=2, left=True, look="bar", sortable=False),
+    Field("softirq", "softirq", "%", 8,
+          "Part of its time that this CPU spent in softirqs (/proc/stat), of all interfaces; at 100 % it can take no "
+          "more packets.",
+          lambda r: r.signal(r.signals.softirq), lambda r, _: pct(r.signal(r.signals.softirq)), rank=1),
+    Field("backlog_drops_per_sec", "drops/s", "packets/s", 9,
+          "Packets per second that found the backlog of this CPU full (softnet_stat dropped), of all interfaces.",
+          lambda r: r.signal(r.signals.backlog_drops), _packets(lambda r: r.signal(r.signals.backlog_drops)), rank=2),
+    Field("squeezes_per_sec", "squeez/s", "1/s", 9,
+          "How often a second this CPU had to leave packets for later because its budget was used up (time_squeeze); "
+          "no packet is lost by that.",
+          lambda r: r.signal(r.signals.squeezes), _packets(lambda r: r.signal(r.signals.squeezes)), rank=2),
+    Field("net_rx_per_sec", "NET_RX/s", "1/s", 9,
+          "Receive softirqs per second on this CPU (/proc/softirqs), of all interfaces.",
+          lambda r: r.signal(r.signals.net_rx), _packets(lambda r: r.signal(r.signals.net_rx)), rank=3),
+    Field("irqs_per_sec", "IRQs/s", "1/s", 8,
+          "Interrupts per second that the queues of the interface gave this CPU; a dash: it has none of its own.",
+          lambda r: r.signal(r.signals.irqs), _packets(lambda r: r.signal(r.signals.irqs)), rank=4),
     Field("factor", "x 1 min", "", 9, "How many times as many packets as one minute ago; after `m`, as at the mark.",
-          _ratio, lambda r, _: factor(r.now, r.then), rank=4, look=_factor_look, sortable=False),
+          _ratio, lambda r, _: factor(r.now, r.then), rank=7, look=_factor_look, sortable=False),
     Field("protocols", "top protocols", "%", 26,
           "The protocols with the most packets on this CPU, each with its share of them.",
-          lambda r: None, _top, rank=2, gap=2, left=True, stretch=20, look="muted", sortable=False),
+          lambda r: None, _top, rank=6, gap=2, left=True, stretch=20, look="muted", sortable=False),
     Field("trend", "60 s", "", 14,
           "Packets per second, 5 s per cell, the newest on the right; each row has its own scale.",
-          lambda r: None, lambda r, width: spark(r.trend[-width:], width), rank=3, gap=2, left=True, look="trend",
+          lambda r: None, lambda r, width: spark(r.trend[-width:], width), rank=5, gap=2, left=True, look="trend",
           sortable=False),
 )  # fmt: skip
 
@@ -143,6 +160,9 @@ LINE_TERMS: Mapping[str, str] = {
     "trend": "Packets per second, 5 s per cell, the newest on the right.",
     "x 1 min ago": "How many times as many packets as one minute ago (mean of 5 s); after `m`, as at the mark.",
     "1.1 of 16 carry RX": "Effective CPUs: 1 / sum of squared shares. 1.0: one CPU does it all.",
+    "softirq 98 %": "Part of its time that the busiest CPU spent in softirqs, of all interfaces.",
+    "LOST": "Packets that are lost, per second over 5 s, stage by stage (3 Path) with the scope of the counter: an "
+    "interface, the network namespace, or the whole host. Unseen: stages that cannot be read here.",
     "CPU strip": "A cell per CPU, packets per second; the tallest is the busiest one.",
 }
 """What the lines above the table say, for the help."""
@@ -159,9 +179,16 @@ HOOK_TERMS: Mapping[str, str] = {
 """What a packet and a byte mean at each hook, for the help."""
 
 
+MARK_RANK = 2
+"""After `m` the factor is what the person wants to see, on screens of 80 cells too."""
+
+
 def marked(fields: Sequence[Field[RowT]], mark: bool) -> tuple[Field[RowT], ...]:
-    """After `m` the factor is that since the mark, and its title says so."""
-    return tuple(replace(f, title="x mark") if mark and f.id == "factor" else f for f in fields)
+    """After `m` the factor is that since the mark, and its title says so; what only then means something is there."""
+    kept = (f for f in fields if mark or f.id != "since_mark")
+    return tuple(
+        replace(f, title="x mark", rank=min(f.rank, MARK_RANK)) if mark and f.id == "factor" else f for f in kept
+    )
 
 
 def fitting(fields: Sequence[Field[RowT]], width: int) -> tuple[tuple[Field[RowT], int], ...]:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from bpftop.model.cpu_trends import CpuTrends
 from bpftop.model.derive import snapshot
+from bpftop.model.episodes import Episodes
+from bpftop.model.findings import Diagnosis
 from bpftop.model.packed import Packed, Packer, unpack
+from bpftop.model.path_trends import PathTrends, StageRow
+from bpftop.model.rules.engine import Engine
+from bpftop.model.rules.rule import Rule
 from bpftop.model.sample import Direction, Sample
 from bpftop.model.snapshot import Flow, Snapshot
 
@@ -33,34 +38,45 @@ class Mark:
     rates: Mapping[Row, float]
     cpus: Mapping[tuple[str, Direction], tuple[float | None, ...]] = field(default_factory=dict)
     """Interface label and direction -> packets per second of every possible CPU."""
+    stages: Mapping[StageRow, int] = field(default_factory=dict)
+    """What every stage of the path had gained since the start."""
 
 
 class History:
-    """Ten minutes of samples and one series of rates per row.
+    """Ten minutes of samples, one series of rates per row, and what ``rules`` said.
 
     All samples but the newest are packed. Where that is more than 1 MiB, every second of the older ones is dropped:
     rates between those that are left are means over a longer time, so they stay right. The series are not thinned.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Iterable[Rule] = ()) -> None:
         self.cpu_trends = CpuTrends(KEPT_NS)
         self._newest: Sample | None = None
         self._packer = Packer()
         self._packed: list[Packed] = []
         self._packed_ns: list[int] = []
         self._times = array("q")
+        self.path = PathTrends(self._times)
         self._series: dict[Row, array[float]] = {}
         self._cut: tuple[tuple[int, float, int], Slices] | None = None
+        self._engine = Engine(rules)
+        self._diagnoses: list[Diagnosis] = []
+        self.episodes = Episodes()
 
     def push(self, sample: Sample) -> Snapshot:
-        """Add the newest sample; the snapshot is that of the sample against the one before."""
+        """Add the newest sample; the snapshot is that of the sample against the one before, with what the rules say."""
         before, self._newest = self._newest, sample
-        latest = snapshot(before, sample)
+        plain = snapshot(before, sample)
+        self._extend(plain)
+        self.path.push(plain)
+        lost = self.path.totals(sample.mono_ns)
+        latest = replace(plain, diagnosis=self._engine.push(sample, plain), lost=lost)
+        self.episodes.push(sample.mono_ns, latest.diagnosis.findings)
+        self._diagnoses.append(latest.diagnosis)
         if before is not None:
             self._packed.append(self._packer.pack(before))
             self._packed_ns.append(before.mono_ns)
         self.cpu_trends.push(sample)
-        self._extend(latest)
         self._forget(sample.mono_ns - KEPT_NS)
         self._cut = None
         return latest
@@ -79,7 +95,8 @@ class History:
     def at(self, index: int) -> Snapshot:
         """The snapshot of a sample as it was shown then. Raises IndexError."""
         index = range(len(self))[index]
-        return snapshot(self.sample(index - 1) if index else None, self.sample(index))
+        plain = snapshot(self.sample(index - 1) if index else None, self.sample(index))
+        return replace(plain, diagnosis=self._diagnoses[index], lost=self.path.totals(plain.mono_ns))
 
     def step(self, from_ns: int, steps: int) -> Snapshot:
         """The snapshot ``steps`` samples after (or before) that of ``from_ns``, as far as there are any with rates.
@@ -134,6 +151,7 @@ class History:
             shown.mono_ns,
             {row: rate for row, rate in means.items() if rate is not None},
             {(one.label, flow.direction): flow.cpu_rates for one in watched for flow in (one.rx, one.tx)},
+            self.path.totals(shown.mono_ns),
         )
 
     def _extend(self, latest: Snapshot) -> None:
@@ -168,11 +186,12 @@ class History:
             del self._times[:gone]
             for series in self._series.values():
                 del series[:gone]
+            self.path.forget(gone)
         old = bisect_left(self._packed_ns, oldest_ns)
-        del self._packed[:old], self._packed_ns[:old]
+        del self._packed[:old], self._packed_ns[:old], self._diagnoses[:old]
         if sum(len(packed.content) for packed in self._packed) > _BUDGET_BYTES:
             older = len(self._packed) // 2
-            del self._packed[1:older:2], self._packed_ns[1:older:2]
+            del self._packed[1:older:2], self._packed_ns[1:older:2], self._diagnoses[1:older:2]
 
 
 def _rates(flow: Flow) -> list[tuple[str, float | None]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
+from bpftop.model.cpu_signals import Column, CpuSignals
 from bpftop.model.cpu_trends import CELL_S
 from bpftop.model.history import History, Mark
 from bpftop.model.protocols import ICMP, ICMPV6, TCP, UDP, protocol_name
@@ -42,12 +43,14 @@ class Past:
         slices = self.history.slices(self.shown.mono_ns, cell_s, cells)
         return self.history.means((self.watched.label, self.direction, name), slices)
 
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The interfaces that are looked at: for the total, those that are part of it."""
+        return self.shown.labels(self.watched)
+
     def cpu_cells(self, cells: int, back: int = 0) -> list[Sequence[float] | None]:
         """Per cell of the trend and CPU: packets per second. ``back``: without the newest so many cells."""
-        labels = [self.watched.label]
-        if self.watched is self.shown.total and len(self.shown.interfaces) > 1:
-            labels = [w.label for w in self.shown.interfaces if w.label not in self.shown.left_out]
-        return self.history.cpu_trends.cells(labels, self.direction, self.shown.mono_ns, cells, back)
+        return self.history.cpu_trends.cells(self.labels, self.direction, self.shown.mono_ns, cells, back)
 
     def cpus_then(self) -> Sequence[float | None]:
         """Packets per second of every possible CPU a minute ago, or at the mark; empty where unknown."""
@@ -97,6 +100,10 @@ class CpuLine:
     """The busiest protocols, each with its packets per second."""
     then: float | None
     trend: tuple[float | None, ...]
+    signals: CpuSignals = field(repr=False)
+
+    def signal(self, column: Column) -> float | None:
+        return column[self.cpu] if self.cpu < len(column) else None
 
     @property
     def now(self) -> float | None:
@@ -171,17 +178,23 @@ class CpuTable:
 
     @property
     def rates(self) -> tuple[float | None, ...]:
-        """Packets per second of every possible CPU; empty where unknown."""
-        return self.flow.cpu_rates
+        """Packets per second of every possible CPU."""
+        return self.flow.cpu_rates or (None,) * self.past.shown.possible_cpus
 
     @cached_property
     def bits(self) -> tuple[float | None, ...]:
-        """Bits per second of every possible CPU; empty where unknown."""
+        """Bits per second of every possible CPU."""
+        if not self.flow.changes:
+            return (None,) * self.past.shown.possible_cpus
         parts = []
         for one in self.flow.changes:
             gained = one.cpu_totals(self.flow.possible_cpus)[1][1]
             parts.append([None if g is None else 8e9 * g / one.elapsed_ns for g in gained])
         return tuple(map(total, zip(*parts, strict=True)))
+
+    @cached_property
+    def signals(self) -> CpuSignals:
+        return CpuSignals(self.past.shown, self.past.labels)
 
     @cached_property
     def whole(self) -> float | None:
@@ -190,7 +203,7 @@ class CpuTable:
     @cached_property
     def shown(self) -> list[int]:
         """The CPUs that get a row: those online, and those offline that still moved packets."""
-        online = set(self.flow.online_cpus)
+        online = set(self.past.shown.online_cpus)
         return [cpu for cpu, rate in enumerate(self.rates) if cpu in online or rate]
 
     def protocols(self, cpu: int) -> tuple[tuple[str, float], ...]:
@@ -209,6 +222,7 @@ class CpuTable:
                 self.protocols(cpu)[:3],
                 then[cpu] if cpu < len(then) else None,
                 tuple(column[cpu] if column else None for column in columns),
+                self.signals,
             )
             for cpu in cpus
         ]

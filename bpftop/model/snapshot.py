@@ -172,10 +172,21 @@ class Snapshot:
 
     diagnosis: Diagnosis = NO_DIAGNOSIS
     """What the rules say. They look at several seconds: a snapshot of two samples alone has none."""
+    lost: Mapping[tuple[str, str], int] = field(default_factory=dict, repr=False)
+    """Interface label (empty for what is the namespace's or the host's) and id of a stage of the path -> what it gained
+    since watching began; no row where that was never known."""
+    kernel: str = ""
+    """Its release; empty where the sample does not say."""
 
     def signal(self, family: str, *where: str) -> Signal | None:
         """One of the signals; None where it was not read."""
         return self.signals.get(reading_key(family, *where))
+
+    def labels(self, watched: Watched) -> tuple[str, ...]:
+        """The interfaces that make up what is looked at: one, or those that are part of the total."""
+        if watched is self.total and len(self.interfaces) > 1:
+            return tuple(w.label for w in self.interfaces if w.label not in self.left_out)
+        return (watched.label,)
 
     def watched(self, label: str) -> Watched:
         """The interface of that label, or the total."""

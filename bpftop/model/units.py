@@ -30,6 +30,18 @@ def si(value: float | None, unit: str = "") -> str:
     return f"{scaled:.{digits}f}{' ' if suffix else ''}{suffix}"
 
 
+def rough(value: float | None) -> str:
+    """Two significant digits, for sentences: ``1.2 k``, ``31 k``, ``840``."""
+    if value is None:
+        return UNKNOWN
+    number, _, prefix = si(value).partition(" ")
+    return (
+        si(value)
+        if not prefix or "." not in number
+        else f"{float(number):.{1 if float(number) < 9.95 else 0}f} {prefix}"
+    )
+
+
 def pct(share: float | None) -> str:
     """A share of 1 as whole percent; ``<1 %`` is not zero."""
     if share is None:
@@ -66,6 +78,14 @@ def spark(values: Sequence[float | None], width: int, top: float | None = None) 
         " " if v is None else _SPARKS[min(6, int(v / peak * 6.999))] if peak > 0 else _SPARKS[0] for v in shown
     )
     return text.rjust(width)
+
+
+def since(seconds: float) -> str:
+    """A time that has passed, in a few characters: ``14 s``, ``3 min``, ``2 h``, ``5 d``."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
 
 
 def heat(values: Sequence[float | None], width: int) -> tuple[str, int]:

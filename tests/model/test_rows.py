@@ -107,19 +107,20 @@ def test_cpu_rows_of_a_total_add_up_the_interfaces_that_are_in_it() -> None:
     assert row.trend[-1] == pytest.approx((first.trend[-1] or 0) + (last.trend[-1] or 0))
 
 
-def test_unknown_cpus_have_no_rows() -> None:
+def test_cpus_without_a_rate_have_rows_too_for_what_the_signals_say() -> None:
     before = past(ticks=1)
     table = CpuTable(before.watched.rx, before)
-    assert table.shown == []
-    assert table.lines([]) == []
+    assert table.shown == [0, 1, 2, 3]
+    assert {(row.now, row.share, row.top) for row in table.lines(table.shown)} == {(None, None, ())}
 
 
 def test_an_offline_cpu_has_a_row_only_while_packets_move_there() -> None:
     before = past()
-    flow = replace(before.watched.rx, online_cpus=(0, 1))
+    before = replace(before, shown=replace(before.shown, online_cpus=(0, 1)))
+    flow = before.watched.rx
     assert CpuTable(flow, before).shown == [0, 1, 2, 3]  # all four moved packets
     still = replace(flow, changes=())
-    assert CpuTable(still, before).shown == []
+    assert CpuTable(still, before).shown == [0, 1]
 
 
 def test_narrow_screens_drop_columns_in_the_order_of_their_rank() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpftop.model.units import bar, compact, factor, heat, pct, si, spark
+from bpftop.model.units import bar, compact, factor, heat, pct, rough, si, spark
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,12 @@ def test_heat() -> None:
 
 def test_compact() -> None:
     assert [compact(v) for v in (10**10, 2.5e9, 10**8, 10**11, 999)] == ["10G", "2.5G", "100M", "100G", "999"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "-"), (0, "0"), (3.4, "3.4"), (840, "840"), (1_240, "1.2 k"), (12_400, "12 k"), (999_400, "999 k"),
+     (9_960, "10 k"), (2_000_000, "2.0 M")],
+)  # fmt: skip
+def test_rough_has_two_digits_where_there_is_a_prefix(value: float | None, text: str) -> None:
+    assert rough(value) == text

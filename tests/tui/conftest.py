@@ -110,14 +110,17 @@ def perform(
 
     async def run() -> None:
         source = FakeSource(cpus, interfaces, gate=threading.Semaphore(0))
-        feed = Feed(source, live=live)
+        feed = Feed(source, live=live, rules=more.pop("feed_rules", ()))
         saved: list[Snapshot] = []
 
         def save(snapshot: Snapshot) -> str:
             saved.append(snapshot)
             return "/somewhere/bpftop-web-17.json"
 
-        actions = Actions(save_snapshot=save, accept_offer=source.accept_offer, **more.pop("actions", {}))
+        chosen = {"save_picture": lambda svg: "/somewhere/bpftop.svg", **more.pop("actions", {})}
+        actions = Actions(
+            save_snapshot=save, accept_offer=source.accept_offer, watch_flows=source.watch_flows, **chosen
+        )
         app = app_class(feed, theme=theme(theme_name), interval_s=1.0, actions=actions, **more)
         feed.start()
         try:

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import bpftop
-from bpftop.model.families import LINK_COLUMNS
 from bpftop.model.sample import DIRECTIONS, Direction, Hook, Interface, Key, Reading, Sample, reading_key
+from tests.tui.fake_flows import flow_readings
+from tests.tui.fake_signals import UNAVAILABLE, FakeSignals, facts
 
 START_WALL_NS = 1_764_126_764 * 10**9  # 2025-11-26T03:12:44Z
 START_MONO_NS = 5_000 * 10**9
@@ -60,11 +61,14 @@ class FakeSource:
     gate: threading.Semaphore | None = None
     epochs: Mapping[int, int] = field(default_factory=dict)  # tick -> epoch that begins there
     accepted: list[str] = field(default_factory=list)
+    flows_asked: list[tuple[bool, int]] = field(default_factory=list)
     closed: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         if not self.interfaces:
             self.interfaces = (interface("eth0", 2),)
+        self.interfaces = tuple(replace(one, facts=one.facts or facts(self.cpus)) for one in self.interfaces)
+        self._signals = FakeSignals(self.cpus)
         self._counts: dict[str, array[int]] = {}
         self._keys: dict[str, tuple[Key, ...]] = {}
         busy = min(3, self.cpus - 1)  # one CPU carries nearly everything, as with one flow
@@ -96,13 +100,18 @@ class FakeSource:
         }
         self.interfaces = tuple(replace(i, offer=None, hooks=hooks) if i.label == label else i for i in self.interfaces)
 
+    def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
+        self.flows_asked.append((on, sample_1_in))
+
     def sample(self, tick: int, offset_s: float) -> Sample:
         mono_ns = START_MONO_NS + round(offset_s * 1e9)
         readings: dict[str, Reading] = {}
         for one in self.interfaces:
             for direction in DIRECTIONS:
                 readings |= self._traffic(one, direction, tick, mono_ns)
-            self._link(readings, one, offset_s, mono_ns)
+                if self.flows_asked and self.flows_asked[-1][0]:
+                    readings |= flow_readings(one, direction, tick, mono_ns, self.flows_asked[-1][1])
+        readings |= self._signals.readings([one.label for one in self.interfaces], offset_s, mono_ns)
         if self.paced:
             readings["self"] = self._own(time.process_time_ns(), 84_000 * (tick + 1), mono_ns)
         else:
@@ -110,7 +119,7 @@ class FakeSource:
         readings["self_memory"] = Reading("self_memory", mono_ns, 0, 0, ((),), array("Q", [38 << 20]))
         return Sample(
             tick, "boot", "web-17", START_WALL_NS + round(offset_s * 1e9), mono_ns, self.cpus, tuple(range(self.cpus)),
-            tuple(self.interfaces), readings,
+            tuple(self.interfaces), readings, UNAVAILABLE,
         )  # fmt: skip
 
     def _own(self, cpu_ns: int, poll_ns: int, mono_ns: int) -> Reading:
@@ -138,11 +147,6 @@ class FakeSource:
             self._counts[name] = values = array("Q", gained if old is None else map(add, old, gained))
             readings[name] = Reading(family, mono_ns, 42_000, epoch, keys, values)
         return readings
-
-    def _link(self, readings: dict[str, Reading], one: Interface, offset_s: float, mono_ns: int) -> None:
-        counts = [int(rate * offset_s) for rate in (1_000_000, 900_000_000, 250_000, 180_000_000)]
-        counts += [0] * (len(LINK_COLUMNS) - len(counts))
-        readings[reading_key("links", one.label)] = Reading("links", mono_ns, 0, 0, ((one.label,),), array("Q", counts))
 
 
 def interface(label: str, ifindex: int, **more: Any) -> Interface:

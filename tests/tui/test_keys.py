@@ -76,7 +76,7 @@ def test_mark_makes_the_factor_one_since_the_mark() -> None:
         assert "x 1 min " in stage.text()
         await stage.press("m")
         assert "x mark" in stage.row("Protocol")
-        assert stage.line(1).endswith(" x mark")
+        assert stage.line(2).endswith(" x mark")
         assert "x 1 min" not in stage.text()
         await stage.tick()
         assert 0.7 < float(stage.row("TCP")[52:60]) < 1.3
@@ -108,7 +108,7 @@ def test_filter_as_it_is_typed() -> None:
         assert stage.line(-1).startswith("p pause")
         await stage.press("slash", "escape")
         assert "\nTCP" in stage.text()
-        assert "filter" not in stage.line(4)
+        assert "filter" not in stage.line(5)
 
     perform(scenario)
 
@@ -127,17 +127,17 @@ def test_a_pasted_filter() -> None:
 
 def test_sort_by_each_column_reversed_and_back() -> None:
     async def scenario(stage: Stage) -> None:
-        usual = [line.split()[0] for line in stage.text().splitlines()[6:22]]
+        usual = [line.split()[0] for line in stage.text().splitlines()[7:23]]
         titles = []
         for _ in range(7):
             await stage.press("s")
-            heading = stage.row("Protocol" if not stage.line(5).startswith("▲") else "▲")
+            heading = stage.row("Protocol" if not stage.line(6).startswith("▲") else "▲")
             titles.append(heading[heading.index("▼" if "▼" in heading else "▲") :].split("  ")[0].strip())
         assert titles == ["▲Protocol", "▼RX pps", "▼RX bit/s", "▼share", "▼x 1 min", "▼TX pps", "▼TX bit/s"]
         await stage.press("s")
-        assert [line.split()[0] for line in stage.text().splitlines()[6:22]] == usual
-        await stage.press("s", "s", "r")
-        rates = [line[15:23].strip() for line in stage.text().splitlines()[6:22]]
+        assert [line.split()[0] for line in stage.text().splitlines()[7:23]] == usual
+        await stage.press("s", "s", "o")
+        rates = [line[15:23].strip() for line in stage.text().splitlines()[7:23]]
         assert rates[-1] == stage.row("TCP")[15:23].strip()
         assert "▲RX pps" in stage.text()
 
@@ -153,12 +153,12 @@ def test_the_cursor_stays_on_its_row_whatever_the_order() -> None:
         await stage.press("k")
         assert "◂" not in stage.row("UDP")
         await stage.press("G")
-        assert "◂" in stage.line(21)
+        assert "◂" in stage.line(22)
         await stage.press("g")
-        assert "◂" in stage.line(6)
+        assert "◂" in stage.line(7)
         await stage.press("pagedown")
         await stage.press("pageup")
-        assert "◂" in stage.line(6)
+        assert "◂" in stage.line(7)
         await stage.press("escape")
         assert "◂" not in stage.text()
 
@@ -167,14 +167,14 @@ def test_the_cursor_stays_on_its_row_whatever_the_order() -> None:
 
 def test_a_longer_table_scrolls_with_the_cursor() -> None:
     async def scenario(stage: Stage) -> None:
-        assert "rows 1-18 of 512" in stage.text()
+        assert "rows 1-17 of 512" in stage.text()
         await stage.press("G")
-        assert "rows 495-512 of 512" in stage.text()
+        assert "rows 496-512 of 512" in stage.text()
         assert stage.line(-2).startswith("▸ 511")
         await stage.press("k", "ctrl+u")
         assert "▸ 498" in stage.text()
         await stage.press("g")
-        assert "rows 1-18 of 512" in stage.text()
+        assert "rows 1-17 of 512" in stage.text()
 
     async def opened(stage: Stage) -> None:
         await stage.press("2")
@@ -186,14 +186,14 @@ def test_a_longer_table_scrolls_with_the_cursor() -> None:
 def test_cpus_are_filtered_by_number_and_by_protocol() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press("2", "slash", *"1-2,7", "enter")
-        assert [line.split()[0] for line in stage.text().splitlines()[5:8]] == ["1", "2", "7"]
+        assert [line.split()[0] for line in stage.text().splitlines()[6:9]] == ["1", "2", "7"]
         assert "filter: 1-2,7 (3 of 16)" in stage.text()
         await stage.press("slash", "ctrl+u", *"gre", "enter")
         assert "(16 of 16)" in stage.text()
         await stage.press("slash", "ctrl+u", *"nonesuch", "enter")
         assert "(0 of 16)" in stage.text()
         await stage.press("1")  # a filter is that of one pane
-        assert "filter" not in stage.line(4)
+        assert "filter" not in stage.line(5)
 
     perform(scenario)
 
@@ -202,12 +202,12 @@ def test_cpus_sorted_by_load() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press("2", "s", "s")
         assert "▼pps" in stage.text()
-        assert stage.line(5).split()[0] == "3"
-        await stage.press("s", "r")
+        assert stage.line(6).split()[0] == "3"
+        await stage.press("s", "o")
         assert "▲bit/s" in stage.text()
-        assert stage.line(20).split()[0] == "3"
-        await stage.press("s")
-        assert stage.line(5).split()[0] == "0"
+        assert stage.line(21).split()[0] == "3"
+        await stage.press(*["s"] * 5)
+        assert stage.line(6).split()[0] == "0"
 
     perform(scenario)
 
@@ -215,7 +215,7 @@ def test_cpus_sorted_by_load() -> None:
 def test_strip_and_rows() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press("2", "w")
-        assert stage.line(5).startswith("    0 ▁▁▁▇▁▁▁▁ ▁▁▁▁▁▁▁▁")
+        assert stage.line(6).startswith("    0 ▁▁▁▇▁▁▁▁ ▁▁▁▁▁▁▁▁")
         await stage.press("j", "s", "y")  # nothing to select or sort; the screen can be copied
         await stage.press("w")
         assert stage.row("    3").split()[0] == "3"
@@ -266,7 +266,7 @@ def test_help_and_back() -> None:
         assert "filter: tcp" in stage.text()  # what was looked at is as it was
         assert "▼RX pps" in stage.text()
         await stage.press("f1", "2")
-        assert stage.line(4).startswith("  CPU")
+        assert stage.line(5).startswith("  CPU")
 
     perform(scenario)
 
@@ -329,18 +329,22 @@ def test_an_action_that_fails_says_why() -> None:
     perform(fits, size=(100, 30), actions={"save_picture": fails})
 
 
-def test_the_picture_goes_where_the_person_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.parametrize("key", ["V", "ctrl+s"])
+def test_the_picture_is_saved_and_its_path_shown(key: str) -> None:
+    pictures: list[str] = []
+
+    def save(svg: str) -> str:
+        pictures.append(svg)
+        return "bpftop-web-17.svg"
 
     async def scenario(stage: Stage) -> None:
-        await stage.press("V")
+        await stage.press(key)
         await stage.app.workers.wait_for_complete()
         await stage.pilot.pause()
-        (path,) = tmp_path.iterdir()
-        assert stage.line(-1) == f"saved {path.name}"
-        assert path.read_text().startswith("<svg ")
+        assert stage.line(-1) == "saved bpftop-web-17.svg"
+        assert pictures[0].startswith("<svg ")
 
-    perform(scenario)
+    perform(scenario, actions={"save_picture": save})
 
 
 @pytest.mark.parametrize(("key", "accepted"), [("y", ["eth0"]), ("n", []), ("escape", []), ("x", [])])
@@ -432,7 +436,7 @@ def test_the_help_leaves_filter_sort_and_strip_alone() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press("s")
         before = stage.app.view
-        await stage.press("question_mark", "slash", "a", "w", "s", "r", "G", "question_mark")
+        await stage.press("question_mark", "slash", "a", "w", "s", "o", "G", "question_mark")
         after = stage.app.view
         assert (after.pane, after.filter, after.wide, after.reverse) == ("overview", "", False, before.reverse)
         assert after.sort == before.sort

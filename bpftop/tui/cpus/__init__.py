@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 
+from bpftop.model.cpu_signals import Column
 from bpftop.model.fields import CPU_FIELDS
+from bpftop.model.queue_words import queue_words
 from bpftop.model.rows import CpuLine, CpuTable, effective_cpus, share
 from bpftop.model.units import UNKNOWN, pct, si
 from bpftop.tui.cpus.heat import heat_lines
 from bpftop.tui.header import header, notice_line
-from bpftop.tui.line import Line, crop, line, text, wrap
+from bpftop.tui.line import Line, clean, crop, line, text, wrap
 from bpftop.tui.overview.links import direction_line
 from bpftop.tui.overview.protocols import observing
 from bpftop.tui.table import Table, rule, visible
@@ -17,17 +20,29 @@ from bpftop.tui.view import Frame
 
 OBSERVER = "Packets per CPU are not counted: no program is attached. `bpftop doctor` says what is missing."
 
+SORTED_BY: Mapping[str, Callable[[CpuTable], Column]] = {
+    "packets_per_sec": lambda cpus: cpus.rates,
+    "bits_per_sec": lambda cpus: cpus.bits,
+    "softirq": lambda cpus: cpus.signals.softirq,
+    "backlog_drops_per_sec": lambda cpus: cpus.signals.backlog_drops,
+    "squeezes_per_sec": lambda cpus: cpus.signals.squeezes,
+    "net_rx_per_sec": lambda cpus: cpus.signals.net_rx,
+    "irqs_per_sec": lambda cpus: cpus.signals.irqs,
+}
+"""Columns that are worked out for all CPUs at once."""
+
 TABLE: Table[CpuLine] = Table(CPU_FIELDS, lambda row: str(row.cpu))
 
 
 def lines(frame: Frame, height: int) -> list[Line]:
     """The pane in ``height`` lines."""
     head = [header(frame), *notice_line(frame), direction_line(frame, frame.view.direction)]
-    if observing(frame):
-        said = wrap(OBSERVER, min(frame.width, 100))
-        return [*head, rule(frame, (), slice(0, 1), None), *(line((part, "notice")) for part in said)][:height]
     cpus = CpuTable(frame.flow, frame.past)
-    head.append(_spread(frame, cpus))
+    if observing(frame):
+        head += [line((part, "notice")) for part in wrap(OBSERVER, min(frame.width, 100))]
+    else:
+        head.append(_spread(frame, cpus))
+    head += _queues(frame)
     room = max(1, height - len(head) - (1 if frame.view.wide else 2))
     if frame.view.wide:
         strip = heat_lines(cpus.shown, cpus.rates, frame.width, room)
@@ -41,7 +56,7 @@ def lines(frame: Frame, height: int) -> list[Line]:
 
 def keys(frame: Frame) -> list[str]:
     """The rows a cursor can be on, in order."""
-    if observing(frame) or frame.view.wide:
+    if frame.view.wide:
         return []
     return [str(cpu) for cpu in _ordered(frame, CpuTable(frame.flow, frame.past))]
 
@@ -59,7 +74,7 @@ def row_text(frame: Frame, key: str) -> str:
 
 def _spread(frame: Frame, cpus: CpuTable) -> Line:
     """``1.1 of 16 CPUs carry RX   busiest: CPU 3, 97 %, 1.13 Mpps``."""
-    online, direction = frame.flow.online_cpus, frame.view.direction.upper()
+    online, direction = frame.shown.online_cpus, frame.view.direction.upper()
     effective = effective_cpus(cpus.rates)
     carry = f"{UNKNOWN if effective is None else f'{effective:.1f}'} of {len(online)} CPUs carry {direction}"
     spans = line(("CPU  ", "muted"), carry)
@@ -69,14 +84,28 @@ def _spread(frame: Frame, cpus: CpuTable) -> Line:
     return crop(spans, frame.width)
 
 
+def _queues(frame: Frame) -> list[Line]:
+    """How packets come to the CPUs; no line where nothing is known of the interface, or several are looked at."""
+    facts = frame.watched.interface.facts
+    if facts is None:
+        return []
+    said, *more = queue_words(facts, frame.view.direction)
+    for part in more:
+        if len(said) + len(part) + 7 <= frame.width:
+            said = f"{said}, {part}"
+    return [crop(line(("IRQ  ", "muted"), clean(said)), frame.width)]
+
+
 def _ordered(frame: Frame, cpus: CpuTable) -> list[int]:
     """The CPUs that pass the filter, sorted. Only what is cheap for all CPUs can be sorted by."""
     view = frame.view
     numbers = _kept(cpus, view.filter)
-    if view.sort not in ("packets_per_sec", "bits_per_sec"):
+    if view.sort not in SORTED_BY:
         return numbers[::-1] if view.reverse else numbers
-    by = cpus.rates if view.sort == "packets_per_sec" else cpus.bits
-    return sorted(numbers, key=lambda cpu: by[cpu] or 0.0, reverse=not view.reverse)
+    by = SORTED_BY[view.sort](cpus)
+    known = [cpu for cpu in numbers if by[cpu] is not None]
+    known.sort(key=lambda cpu: by[cpu] or 0.0, reverse=not view.reverse)
+    return known + [cpu for cpu in numbers if by[cpu] is None]
 
 
 def _kept(cpus: CpuTable, typed: str) -> list[int]:

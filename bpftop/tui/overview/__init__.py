@@ -6,8 +6,10 @@ from bpftop.tui.header import header, notice_line
 from bpftop.tui.line import Line, beside, line, text, wrap
 from bpftop.tui.overview.breakdown import GAP, breakdown, columns
 from bpftop.tui.overview.links import links
+from bpftop.tui.overview.losses import loss_line
 from bpftop.tui.overview.protocols import OBSERVER, TABLE, observing, rows
 from bpftop.tui.table import rule, visible
+from bpftop.tui.verdict import verdict_lines
 from bpftop.tui.view import Frame
 
 TABLE_WIDTH = 100
@@ -16,7 +18,7 @@ TABLE_WIDTH = 100
 
 def lines(frame: Frame, height: int) -> list[Line]:
     """The pane in ``height`` lines."""
-    head = [header(frame), *notice_line(frame), *links(frame)]
+    head = [header(frame), *notice_line(frame), *verdict_lines(frame), loss_line(frame), *links(frame)]
     room = max(1, height - len(head) - 2)
     if observing(frame):
         said = wrap(OBSERVER, min(frame.width, 100))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpftop.model.cpu_signals import softirq_share
 from bpftop.model.fields import change_look, size_text
 from bpftop.model.rows import effective_cpus, share
 from bpftop.model.sample import DIRECTIONS, Direction
@@ -98,7 +99,14 @@ def cpu_line(frame: Frame) -> Line:
     busiest = max(range(len(rates)), key=lambda i: rates[i] or 0.0)
     part = share(rates[busiest], sum(r for r in rates if r is not None))
     says = f"  {carry:<22}  busiest: CPU {online[busiest]}, {pct(part)}" if part else f"  {carry}"
-    strip, each = heat(rates, max(8, min(128, frame.width - 5 - 50)))
-    if each > 1:
-        says = f"  {each} CPUs a cell{says}"
+    room = frame.width - 55
+    strip, each = heat(rates, max(8, min(128, room if len(rates) <= room else room - 8)))
+    softirq = softirq_share(frame.shown, online[busiest]) if part else None
+    if softirq is not None:
+        more = f", softirq {pct(softirq)}"
+        fits = 5 + len(strip) + len(says) + len(more) <= frame.width
+        says = f"{says}{more}" if fits else says.replace(f", {pct(part)}", more)
+    shared = f"  {each} CPUs a cell"
+    if each > 1 and 5 + len(strip) + len(shared) + len(says) <= frame.width:
+        says = f"{shared}{says}"
     return fit(line(("CPU  ", "muted"), (strip, "trend"), says), frame.width)

@@ -1,0 +1,285 @@
+"""The path of a packet as one table of stages: where packets die, by which counter, and which of them LOST adds up.
+
+No counter is subtracted from another one. LOST adds the stages of the kind ``loss``, and those are chosen so that one
+packet is in one of them only; ``counted`` says for each stage why it is in or out, with the place in the kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from bpftop.model.families import FAMILIES
+from bpftop.model.rates import gain
+from bpftop.model.sample import Key, Reading
+from bpftop.model.stack_counters import COUNTERS, SNMP, SNMP6
+
+Scope = Literal["interface", "netns", "host"]
+Kind = Literal["loss", "part", "seen"]
+"""``loss`` counts into LOST; ``part`` is in the loss of the row above already; ``seen`` is no loss, or may be counted
+by another stage."""
+
+
+@dataclass(frozen=True)
+class Counter:
+    """One column of a family: of one row, or of all rows that ``keep`` lets through, added up or the largest of them.
+
+    ``row`` leaves out the interface where the family has one.
+    """
+
+    family: str
+    column: str
+    row: Key | None = None
+    keep: Callable[[Key], bool] | None = None
+    largest: bool = False
+    name: str = ""
+
+    @property
+    def shown(self) -> str:
+        """Its name as ip, nstat or the kernel's file give it."""
+        return self.name or (str(self.row[0]) if self.row else self.column)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One row of the path. ``largest``: its counters count the same packets, so the largest gain stands for all."""
+
+    id: str
+    title: str
+    kind: Kind
+    counters: tuple[Counter, ...]
+    help: str
+    counted: str
+    largest: bool = False
+
+    @property
+    def scope(self) -> Scope:
+        return FAMILIES[self.counters[0].family].scope
+
+    @property
+    def counter(self) -> str:
+        """The counters it comes from, in one line."""
+        return (" | " if self.largest else " + ").join(one.shown for one in self.counters)
+
+
+def _link(*columns: str) -> tuple[Counter, ...]:
+    return tuple(Counter("links", column, ()) for column in columns)
+
+
+def _stack(*names: str) -> tuple[Counter, ...]:
+    """Counters by the names that `nstat -az` gives them."""
+    assert all(name in COUNTERS for name in names)
+    return tuple(
+        Counter("snmp" if name in SNMP else "snmp6" if name in SNMP6 else "netstat", "count", (name,)) for name in names
+    )
+
+
+def _conntrack(*columns: str) -> tuple[Counter, ...]:
+    return tuple(Counter("conntrack_events", column, ()) for column in columns)
+
+
+def _last_is(*words: str) -> Callable[[Key], bool]:
+    return lambda key: str(key[-1]).upper().removeprefix("XDP_") in words
+
+
+def _sends(key: Key) -> bool:
+    return key[1] not in ("ingress", "clsact")
+
+
+_NOT_REDIRECT = (Counter("xdp_exceptions", "packets", keep=lambda key: not _last_is("REDIRECT")(key),
+                         name="tracepoint xdp_exception"),)  # fmt: skip
+
+STAGES: tuple[Stage, ...] = (
+    Stage("wire", "wire", "loss", _link("rx_crc_errors", "rx_frame_errors", "rx_length_errors"),
+          "Frames that came damaged: a bad checksum, cut, or of a wrong length. Cable, transceiver, switch port.",
+          "Counted: a frame is damaged in one way (IEEE 802.3 keeps FCS and alignment errors apart). rx_errors is left "
+          "out: it holds these again, and in some drivers the ring's too."),
+    Stage("ring", "NIC ring", "loss", _link("rx_missed_errors", "rx_fifo_errors", "rx_over_errors"),
+          "Frames that found no room: the ring was full because the CPU did not take them out in time.",
+          "Counted: the largest of the three, because drivers put one event into several of them (mlx4: into all "
+          "three). What `ethtool -S` says of it stands below and is not added.", largest=True),
+    Stage("device", "device drops", "seen", _link("rx_dropped"),
+          "Frames the device or its driver dropped after receiving them.",
+          "Not counted: the kernel adds to it every packet that the backlog drops (enqueue_to_backlog) and those of a "
+          "protocol that nobody handles; veth adds what XDP drops."),
+    Stage("nohandler", "no handler", "seen", _link("rx_nohandler", "rx_otherhost_dropped"),
+          "Frames that nobody here wants: on the idle leg of a bond, or sent to another machine.",
+          "Not counted: they were not meant for this machine."),
+    Stage("xdp_exceptions", "XDP exceptions", "loss", _NOT_REDIRECT,
+          "Packets an XDP program gave ABORTED or no valid action, or that could not be sent by XDP_TX.",
+          "Counted, without failed redirects: several drivers (ixgbe, i40e) report those a second time here."),
+    Stage("xdp_redirects", "XDP redirects", "loss",
+          (Counter("xdp_redirect_errors", "packets", name="tracepoint xdp_redirect_err"),),
+          "Packets that XDP could not redirect: no such target, or its queue was full.", "Counted."),
+    Stage("xdp_drops", "XDP_DROP of another", "seen",
+          (Counter("xdp_verdicts", "packets", keep=_last_is("DROP"), name="fexit: XDP_DROP"),),
+          "Packets that the XDP program of somebody else on this interface dropped.",
+          "Not counted: that program wants it so."),
+    Stage("xdp_aborted", "ABORTED of another", "seen",
+          (Counter("xdp_verdicts", "packets", keep=_last_is("ABORTED"), name="fexit: XDP_ABORTED"),),
+          "Packets on which the XDP program of somebody else failed.", "Not counted: each is an XDP exception too."),
+    Stage("backlog", "backlog", "loss", (Counter("softnet", "dropped", name="softnet_stat dropped"),),
+          "Packets that found the queue of a CPU full, between the interface and the stack (RPS, veth, loopback).",
+          "Counted, of all interfaces of the machine: the kernel does not say of which."),
+    Stage("flow_limit", "  flow limit", "part",
+          (Counter("softnet", "flow_limit_count", name="softnet_stat flow_limit_count"),),
+          "Packets of a flow that had more than its part of a half-full backlog.",
+          "Counted in the row above: the backlog drops them (skb_flow_limit)."),
+    Stage("ip_header", "IP header", "loss",
+          _stack("IpInHdrErrors", "IpExtInTruncatedPkts", "Ip6InHdrErrors", "Ip6InTruncatedPkts"),
+          "IP packets with a bad header, or cut; on a router also those whose TTL ran out.",
+          "Counted. IpExtInCsumErrors is left out: each is in IpInHdrErrors too (ip_rcv_core)."),
+    Stage("ip_address", "IP address, route", "loss",
+          _stack("IpInAddrErrors", "IpExtInNoRoutes", "Ip6InAddrErrors", "Ip6InNoRoutes"),
+          "IP packets to an address that is not of this machine, or that have no route from here.",
+          "Counted: the kernel counts a packet as one or the other (ip_error)."),
+    Stage("ip_discards", "IP discards", "loss", _stack("IpInDiscards", "Ip6InDiscards"),
+          "IP packets without a fault that were dropped: no memory.", "Counted."),
+    Stage("ip_reassembly", "IP reassembly", "loss", _stack("IpReasmFails", "Ip6ReasmFails"),
+          "Fragmented packets that could not be put together: fragments missing, late, or too many.",
+          "Counted, one for a packet and not for a fragment. ReasmTimeout is left out: each is in ReasmFails too "
+          "(ip_expire)."),
+    Stage("ip_unknown", "IP protocol unknown", "seen", _stack("IpInUnknownProtos", "Ip6InUnknownProtos"),
+          "IP packets of a protocol that nobody here speaks.", "Not counted: nobody waits for them."),
+    Stage("rpf", "reverse path filter", "loss", _stack("TcpExtIPReversePathFilter"),
+          "IPv4 packets whose source would not be reached through the interface they came by (rp_filter).",
+          "Counted: they are in no other counter of the stack (ip_rcv_finish_core)."),
+    Stage("conntrack", "conntrack", "loss", _conntrack("drop", "insert_failed"),
+          "Packets that connection tracking dropped: its table is full, or two packets raced for one entry.",
+          "Counted: the larger of the two, because a lost race is in both (nf_ct_resolve_clash).", largest=True),
+    Stage("conntrack_evicted", "conntrack evicted", "seen", _conntrack("early_drop"),
+          "Tracked connections thrown out to make room for new ones in a full table.",
+          "Not counted: these are connections and not packets."),
+    Stage("conntrack_invalid", "conntrack invalid", "seen", _conntrack("invalid"),
+          "Packets that belong to no connection that can be tracked.",
+          "Not counted: conntrack lets them pass; whether they are dropped is for the firewall to say."),
+    Stage("firewall", "firewall", "seen",
+          (Counter("drops", "packets", keep=_last_is("NETFILTER_DROP"), name="drop reason NETFILTER_DROP"),),
+          "Packets that netfilter rules dropped, on the way in and out.",
+          "Not counted: somebody wants it so; what conntrack drops ends here too."),
+    Stage("listen", "listen", "loss", _stack("TcpExtListenDrops"),
+          "Connection requests that a listening TCP socket dropped, for all reasons; those ended by an ICMP error too.",
+          "Counted: it holds the two rows below (tcp_listendrop)."),
+    Stage("syn_queue", "  SYN queue full", "part", _stack("TcpExtTCPReqQFullDrop"),
+          "Connection requests dropped because too many handshakes were open and SYN cookies are off.",
+          "Counted in `listen`: each goes on to tcp_listendrop (tcp_conn_request)."),
+    Stage("accept_queue", "  accept queue full", "part", _stack("TcpExtListenOverflows"),
+          "Connections that the program behind a socket did not accept fast enough.",
+          "Counted in `listen`: each goes on to tcp_listendrop (tcp_v4_syn_recv_sock)."),
+    Stage("cookies", "SYN cookies", "seen", _stack("TcpExtTCPReqQFullDoCookies"),
+          "Connection requests that found the SYN queue full and got a cookie instead of a place.",
+          "Not counted: such a request is answered."),
+    Stage("tcp_sockets", "TCP sockets", "loss",
+          _stack("TcpExtTCPBacklogDrop", "TcpExtTCPRcvQDrop", "TcpExtTCPZeroWindowDrop", "TcpExtTCPOFODrop"),
+          "Segments that an open connection had no room for: the program reads too slowly, or memory is short.",
+          "Counted. RcvPruned is left out: each goes on as TCPRcvQDrop or TCPOFODrop (tcp_try_rmem_schedule)."),
+    Stage("udp_sockets", "UDP sockets", "loss", _stack("UdpRcvbufErrors", "Udp6RcvbufErrors"),
+          "Datagrams that found the receive buffer of their socket full: the program reads too slowly.",
+          "Counted. UdpInErrors is left out: it holds these, bad checksums and lack of memory again."),
+    Stage("udp_ports", "UDP no port", "seen", _stack("UdpNoPorts", "Udp6NoPorts"),
+          "Datagrams to a port where nobody listens.", "Not counted: nobody waits for them."),
+    Stage("memory", "socket memory", "loss", _stack("UdpMemErrors", "Udp6MemErrors", "TcpExtPFMemallocDrop"),
+          "Packets dropped because all memory for UDP was in use (udp_mem), or only emergency memory was left.",
+          "Counted: a datagram is in RcvbufErrors or in MemErrors (__udp_queue_rcv_skb)."),
+    Stage("checksums", "checksums", "loss",
+          _stack("TcpInCsumErrors", "UdpInCsumErrors", "Udp6InCsumErrors", "IcmpInCsumErrors", "Icmp6InCsumErrors"),
+          "TCP, UDP and ICMP packets with a bad checksum: damaged on the way, or by an offload.",
+          "Counted. TcpInErrs and UdpInErrors are left out: they hold these again."),
+    Stage("neighbour", "neighbour table", "loss",
+          (Counter("neighbours", "table_fulls"), Counter("neighbours", "unresolved_discards")),
+          "Packets to be sent whose next hop had no room in the neighbour table, or did not answer in time.",
+          "Counted, of all namespaces: the tables are the machine's."),
+    Stage("ip_out", "IP out discards", "seen", _stack("IpOutDiscards", "Ip6OutDiscards"),
+          "IP packets that could not be sent: no memory, or a queue below said that it is full.",
+          "Not counted: what a queueing discipline drops is in here too (ip_send_skb)."),
+    Stage("ip_out_routes", "IP out no route", "seen", _stack("IpOutNoRoutes", "Ip6OutNoRoutes"),
+          "IP packets that had no route to their destination.",
+          "Not counted: the sender gets an error; a machine without IPv6 counts here all day."),
+    Stage("qdisc", "qdisc", "loss", (Counter("qdiscs", "drops", keep=_sends, largest=True, name="qdisc drops"),),
+          "Packets to be sent that the queueing discipline of the interface dropped: its queue was full.",
+          "Counted: the largest of the interface's, because a parent counts what its children drop "
+          "(qdisc_tree_reduce_backlog, mq_dump); ingress and clsact are left out, filters drop there on purpose."),
+    Stage("tx_drops", "TX drops", "loss", _link("tx_dropped"),
+          "Packets that the device did not take: its ring was full; on veth, that of the other end.",
+          "Counted: what the queueing discipline drops is not in it."),
+    Stage("tx_errors", "TX errors", "loss", _link("tx_errors"),
+          "Frames that the device failed to send: carrier lost, aborted, FIFO.",
+          "Counted as the driver's whole; the single tx_*_errors are parts of it."),
+)  # fmt: skip
+"""In the order of the path; every screen and document that lists stages walks this."""
+
+BY_ID = {stage.id: stage for stage in STAGES}
+
+
+def gained(counter: Counter, label: str, before: Reading, after: Reading) -> int | None:
+    """What a counter gained between two readings of its family, same epoch; None where that cannot be known.
+
+    It looks only at the cells it needs: 2 µs for a row, 20 µs for a column of 512 CPUs.
+    """
+    family = FAMILIES[counter.family]
+    column = family.columns.index(counter.column)
+    if counter.row is not None:
+        key = (label, *counter.row) if family.scope == "interface" else counter.row
+        absent = 0 if family.sparse else None
+        row = _row(after, key)
+        old = row if before.keys is after.keys else _row(before, key)
+        was = absent if old is None else _value(before, old, column)
+        return gain(was, absent if row is None else _value(after, row, column), family.wrap_bits)
+    rows = list(_gains(counter, column, before, after))
+    if not rows:
+        return 0
+    known = [one for one in rows if one is not None]
+    if not known:
+        return None
+    return max(known) if counter.largest else sum(known)
+
+
+def _row(reading: Reading, key: Key) -> int | None:
+    try:
+        return reading.keys.index(key)
+    except ValueError:
+        return None
+
+
+def _value(reading: Reading, row: int, column: int) -> int | None:
+    """One cell, all CPUs together."""
+    stride = len(reading.values) // len(reading.keys)
+    cpus = stride // len(FAMILIES[reading.family].columns)
+    base = row * stride + column * cpus
+    if reading.missing and not reading.missing.isdisjoint(range(base, base + cpus)):
+        return None
+    return reading.values[base] if cpus == 1 else sum(reading.values[base : base + cpus])
+
+
+def _gains(counter: Counter, column: int, before: Reading, after: Reading) -> Iterator[int | None]:
+    """The gain of every row that is kept."""
+    family = FAMILIES[counter.family]
+    whole = counter.keep is None and not family.per_cpu and not before.missing and not after.missing
+    if whole and before.keys and before.keys == after.keys:
+        old, new = before.values[column :: after.stride], after.values[column :: after.stride]
+        yield from (0,) if old == new else map(gain, old, new, (family.wrap_bits,) * len(new))
+        return
+    absent = 0 if family.sparse else None
+    earlier = {key: row for row, key in enumerate(before.keys)}
+    for row, key in enumerate(after.keys):
+        if counter.keep is None or counter.keep(key):
+            old_row = earlier.get(key)
+            was = absent if old_row is None else _value(before, old_row, column)
+            yield gain(was, _value(after, row, column), family.wrap_bits)
+
+
+def stage_gained(
+    stage: Stage, label: str, change: Callable[[str, str], tuple[Reading, Reading] | None]
+) -> tuple[int, int] | None:
+    """What a stage gained, and over how many ns. ``change`` gives two readings of a family, for the interface
+    ``label`` where it has one. Known counters count; None where no counter is known."""
+    known, elapsed_ns = [], 0
+    for counter in stage.counters:
+        pair = change(counter.family, label)
+        if pair is not None and (more := gained(counter, label, *pair)) is not None:
+            known.append(more)
+            elapsed_ns = max(elapsed_ns, pair[1].read_ns - pair[0].read_ns)
+    if not known:
+        return None
+    return (max(known) if stage.largest else sum(known)), elapsed_ns

@@ -1,0 +1,69 @@
+"""Literal readings: samples that hold a few cells of a few families, for what is worked out from signals."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bpftop.model.families import FAMILIES
+from bpftop.model.history import History
+from bpftop.model.path_rows import Looked, StageLine, stage_lines
+from bpftop.model.sample import Interface, Reading, Sample, reading_key
+
+S = 10**9
+ETH0 = Interface("eth0", "eth0", 2)
+
+
+def reading(family: str, rows: Mapping[Any, Sequence[Any]], second: float, epoch: int = 0, **more: Any) -> Reading:
+    """Key -> the cells of the row; None: unreadable."""
+    cells = [cell for row in rows.values() for cell in row]
+    missing = frozenset(i for i, cell in enumerate(cells) if cell is None)
+    values = array("Q", [cell or 0 for cell in cells])
+    return Reading(family, int(second * S), 0, epoch, tuple(rows), values, missing, **more)
+
+
+def links(second: float, label: str = "eth0", epoch: int = 0, **columns: int | None) -> Reading:
+    """rtnetlink's counters of an interface; those that are not named are zero."""
+    return reading("links", {(label,): [columns.get(c, 0) for c in FAMILIES["links"].columns]}, second, epoch)
+
+
+def stack(family: str, second: float, **counters: int | None) -> Reading:
+    return reading(family, {(name,): [count] for name, count in counters.items()}, second)
+
+
+def softnet(second: float, dropped: Mapping[int, int], epoch: int = 0) -> Reading:
+    """CPU -> packets that its backlog dropped."""
+    return reading("softnet", {(cpu,): [0, count, 0, 0, 0] for cpu, count in dropped.items()}, second, epoch)
+
+
+def sample(
+    second: float,
+    *readings: Reading,
+    interfaces: Sequence[Interface] = (ETH0,),
+    cpus: int = 4,
+    unavailable: Mapping[str, str] | None = None,
+) -> Sample:
+    named = {}
+    for one in readings:
+        labels = FAMILIES[one.family].labels
+        where = [str(one.keys[0][0])] if labels[:1] == ("interface",) and one.family != "drops" else []
+        named[reading_key(one.family, *where)] = one
+    ns = int(second * S)
+    return Sample(0, "boot", "host", ns, ns, cpus, tuple(range(cpus)), tuple(interfaces), named, unavailable or {})
+
+
+def pushed(*samples: Sample) -> History:
+    history = History()
+    for one in samples:
+        history.push(one)
+    return history
+
+
+def looked(history: History, index: int = -1, label: str | None = None) -> Looked:
+    shown = history.at(index)
+    return Looked(shown, shown.total if label is None else shown.watched(label), history)
+
+
+def line(history: History, stage: str, index: int = -1, label: str | None = None) -> StageLine:
+    return next(one for one in stage_lines(looked(history, index, label)) if one.stage.id == stage)

@@ -1,0 +1,179 @@
+"""Where packets die: the Path pane, the LOST line of the overview, and what the signals say of CPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from bpftop.model.device import DeviceFacts, Irq, Queue
+from bpftop.model.history import History
+from bpftop.model.sample import Sample
+from bpftop.tui.line import text
+from bpftop.tui.overview.losses import loss_line
+from bpftop.tui.path import keys, lines
+from bpftop.tui.view import Frame, View
+from tests.model.signals import links, pushed, sample, softnet
+from tests.tui.conftest import Stage, perform
+from tests.tui.fake import FakeSource, interface
+
+SIZES = [(80, 24), (160, 50), (50, 10), (300, 80)]
+Same = Callable[[str, str], None]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_path(same: Same, size: tuple[int, int]) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press("3")
+        drawn = stage.text().splitlines()
+        assert len(drawn) == size[1]
+        assert max(map(len, drawn)) <= size[0]
+        same(f"path-{size[0]}x{size[1]}.txt", stage.text())
+
+    perform(scenario, size=size)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 50)])
+def test_a_stage_that_is_selected_says_what_its_counter_means(same: Same, size: tuple[int, int]) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press("3", "j", "j", "m")
+        await stage.tick(3)
+        assert "Frames that found no room" in stage.text()
+        assert "µs at this rate." in " ".join(stage.text().split())
+        same(f"path-selected-{size[0]}x{size[1]}.txt", stage.text())
+
+    perform(scenario, size=size)
+
+
+def test_a_stage_that_cannot_be_read_says_why() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press("3", "slash", *"conntrack", "enter", "j")
+        assert stage.row("conntrack").split()[1:5] == ["◂", "-", "-", "unknown"]
+        assert "No such file" in " ".join(stage.text().split())
+
+    perform(scenario)
+
+
+def test_marks_filters_sorting_and_copying() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press("3")
+        assert "since mark" not in stage.text()
+        await stage.press("m")
+        await stage.tick(5)
+        at = stage.row("Stage").index("since mark")
+        assert stage.row("listen")[at : at + 10].split() == ["4.20", "k"]
+        await stage.press("m", "s")
+        rows = stage.text().splitlines()
+        heading = next(i for i, row in enumerate(rows) if row.startswith("Stage"))
+        assert rows[heading + 1].startswith(("device drops", "backlog"))
+        await stage.press("s", "s", "slash", *"rcvbuf", "enter", "j", "y")
+        assert "filter: rcvbuf" in stage.text()
+        assert stage.row("UDP sockets").split()[2:5] == ["◂", "0", "360"]
+        assert "SOCKET_RCVBUFF" in stage.text()
+        copied = stage.app.clipboard
+        assert copied.startswith("UDP sockets")
+        assert "receive buffer" in copied
+
+    perform(scenario, size=(100, 30))
+
+
+def test_scrolling_reaches_drop_reasons_and_sockets() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press("3", "G")
+        shown = stage.text()
+        assert "rx_crc_errors" in shown
+        assert "A loss counter by the driver's own name" in shown
+        await stage.press("k", "k")
+        assert "0.0.0.0:443 nginx" in stage.text()
+        assert "129 of 128" in stage.text()
+        await stage.press("question_mark")
+        for _ in range(12):
+            await stage.press("pagedown")
+            if "Columns of the path" in stage.text():
+                break
+        else:
+            pytest.fail("the help says nothing of the path")
+
+    perform(scenario)
+
+
+def frame(*samples: Sample, size: tuple[int, int] = (80, 24), **view: object) -> Frame:
+    history = pushed(*samples)
+    shown = history.at(-1)
+    return Frame(shown, history, View(pane="path", **view), *size, newest_ns=shown.mono_ns)  # type: ignore[arg-type]
+
+
+def test_nothing_lost_is_said_with_what_is_not_seen() -> None:
+    assert text(loss_line(frame(sample(0, links(0))))).startswith("LOST  not known yet · ")
+    quiet = frame(sample(0, links(0)), sample(1, links(1)))
+    assert text(loss_line(quiet)).rstrip() == "LOST  nothing  ·  16 unseen"
+    everything = FakeSource(2)
+    history = History()
+    for one, _ in zip(everything.samples(), range(3), strict=False):
+        history.push(one)
+    shown = history.at(-1)
+    assert text(loss_line(Frame(shown, history, View(), 80, 24))).startswith("LOST  2.0 k/s  ")
+
+
+def test_losses_are_named_with_their_scope_and_the_largest_stay_where_it_is_narrow() -> None:
+    samples = [sample(i, links(i, rx_crc_errors=9 * i, tx_dropped=2 * i), softnet(i, {0: 1200 * i})) for i in range(3)]
+    wide, narrow = frame(*samples, size=(160, 24)), frame(*samples, size=(64, 24))
+    assert text(loss_line(wide)).split("  ·  ")[0].split(" · ")[:4] == [
+        "LOST  1.2 k/s  wire 9 eth0", "backlog 1.2 k host", "TX drops 2 eth0",
+        text(loss_line(wide)).split(" · ")[3],
+    ]  # fmt: skip
+    assert text(loss_line(wide)).endswith("  2.4 k in 5 min")
+    assert "backlog 1.2 k" in text(loss_line(narrow))
+    assert "wire" not in text(loss_line(narrow))
+    assert "+2 more" in text(loss_line(narrow))
+
+
+def test_quiet_rows_that_are_no_loss_fold_away_on_low_screens() -> None:
+    samples = [sample(i, links(i, rx_dropped=i, rx_nohandler=0)) for i in range(3)]
+    assert "device" in keys(frame(*samples))
+    assert "nohandler" not in keys(frame(*samples))
+    assert "nohandler" in keys(frame(*samples, size=(80, 50)))
+
+
+def test_no_drop_reasons_is_said_once() -> None:
+    why = {"drops": "drop reasons: this kernel has no BTF"}
+    drawn = [
+        text(one) for one in lines(frame(sample(0, unavailable=why), sample(1, unavailable=why), size=(80, 60)), 59)
+    ]
+    assert [one for one in drawn if "no BTF" in one] == [
+        "Drop reasons of the kernel: drop reasons: this kernel has no BTF"
+    ]
+
+
+def test_a_pane_is_a_function_of_its_frame() -> None:
+    one = frame(sample(0, softnet(0, {0: 0})), sample(1, softnet(1, {0: 5})))
+    assert lines(one, 23) == lines(replace(one), 23)
+
+
+def test_cpus_sort_by_what_the_signals_say_and_name_queues() -> None:
+    facts = DeviceFacts(queues=(Queue("rx", 0, ()),), irqs=(Irq(24, "eth0", (0, 1), (3,)),))
+
+    async def scenario(stage: Stage) -> None:
+        await stage.press("2")
+        assert "IRQ  1 RX queue, IRQ 24 on CPU 3, RPS off" in stage.text()
+        await stage.press("s", "s", "s", "s")
+        assert "▼softirq" in stage.text()
+        rows = stage.text().splitlines()
+        heading = next(i for i, row in enumerate(rows) if "▼softirq" in row)
+        assert rows[heading + 1].split()[0] == "3"
+        assert "98 %" in rows[heading + 1]
+
+    perform(scenario, interfaces=(interface("eth0", 2, facts=facts),), size=(100, 30))
+
+
+def test_without_a_program_cpus_still_show_what_the_signals_say() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press("2")
+        row = stage.row("    3 ")
+        assert row.split()[:3] == ["3", "-", "-"]
+        assert "98 %" in row
+        await stage.press("w")
+        assert "A cell per CPU" in stage.text()
+
+    perform(scenario, interfaces=(interface("eth0", 2, hooks={}),), size=(100, 30))
