@@ -60,4 +60,25 @@ struct breakdown {
 	struct cell icmpv6[ICMP_TYPES];
 };
 
+#define FLOWS_MAX 65536
+
+/* What a flow is known by. Addresses and ports are in network byte order, IPv4 as ::ffff:a.b.c.d (RFC 4291); ports are 0 where
+ * none was read: later fragments, and all protocols but TCP and UDP. */
+struct flow_key {
+	unsigned long long saddr[2];
+	unsigned long long daddr[2];
+	unsigned short sport;
+	unsigned short dport;
+	unsigned char l4_proto;
+	unsigned char padding[3];
+};
+
+/* What one CPU saw of a flow; times are CLOCK_MONOTONIC, and first_ns is 0 where it saw nothing. */
+struct flow_counts {
+	unsigned long long packets;
+	unsigned long long bytes;
+	unsigned long long first_ns;
+	unsigned long long last_ns;
+};
+
 #endif

@@ -25,6 +25,14 @@ struct {
 	__type(value, struct breakdown);
 } breakdowns SEC(".maps");
 
+#if FLOWS
+#include "flows.bpf.h"
+#else
+static __always_inline void add_flow(struct parsed *p, __u64 packets, __u64 bytes)
+{
+}
+#endif
+
 const __u8 size_bins[2048] = {
 	[0 ... 64] = 0,	    [65 ... 127] = 1,	 [128 ... 255] = 2,   [256 ... 511] = 3,
 	[512 ... 1023] = 4, [1024 ... 1518] = 5, [1519 ... 2047] = 6,
@@ -43,10 +51,12 @@ static __always_inline void add(struct cell *cell, __u64 packets, __u64 bytes)
 	cell->bytes += bytes;
 }
 
-static __always_inline void add_at(struct cell *cells, __u32 index, __u64 packets, __u64 bytes)
+/* `index` is one of the cells; this says so to the verifier. In C, clang compares one copy of the number and makes the address
+ * of another, of which kernels up to 6.12 then know nothing: they refused the programs. */
+static __always_inline void add_at(struct cell *cells, __u64 index, __u64 packets, __u64 bytes)
 {
-	if (index < CELLS)
-		add(cells + index, packets, bytes);
+	asm volatile("if %0 < %1 goto +1\n\t%0 = 0" : "+r"(index) : "i"(CELLS));
+	add(cells + index, packets, bytes);
 }
 
 static __always_inline void add_joint(struct cell *cells, const struct parsed *p, __u32 length, __u64 packets, __u64 bytes)
@@ -70,7 +80,7 @@ static __always_inline struct cell *record_common(const struct parsed *p, __u64 
 	return cells;
 }
 
-static __always_inline void record(const struct parsed *p, __u32 length)
+static __always_inline void record(struct parsed *p, __u32 length)
 {
 	struct cell *cells = record_common(p, 1, length);
 
@@ -79,6 +89,7 @@ static __always_inline void record(const struct parsed *p, __u32 length)
 	add_joint(cells, p, length, 1, length);
 	if (p->detail)
 		add_at(cells, p->detail, 1, length);
+	add_flow(p, 1, length);
 }
 
 /* parse_*() set what they find; this is what holds where they find nothing. */
@@ -174,19 +185,16 @@ int count_xdp_frags(struct xdp_md *ctx)
 #define PACK_PLACE(p) ((p)->protocol | (p)->l3 << 16 | (p)->cast << 20 | (p)->vlans << 24)
 #define PACK_CELLS(p) ((p)->detail | (p)->fragment << 16)
 
-__noinline int record_segments(struct __sk_buff *skb, __u32 place, __u32 further, __u32 headers)
+struct segments {
+	__u64 n;
+	__u64 bytes;
+	__u64 first_bytes; /* of all but the last one */
+	__u32 full;	   /* bytes of each but the last one */
+};
+
+static __always_inline void cut(struct __sk_buff *skb, __u32 headers, struct segments *s)
 {
 	__u32 length = skb->len, tag = skb->vlan_present ? VLAN_BYTES : 0, gso_size = skb->gso_size, n = skb->gso_segs, payload;
-	struct parsed p = {
-		.protocol = place & 0xffff,
-		.l3 = place >> 16 & 15,
-		.cast = place >> 20 & 15,
-		.vlans = place >> 24,
-		.detail = further & 0xffff,
-		.fragment = further >> 16,
-	};
-	__u64 bytes, first_bytes, last_bytes;
-	struct cell *cells;
 
 	if (!n)
 		n = (length - headers + gso_size - 1) / gso_size;
@@ -197,29 +205,61 @@ __noinline int record_segments(struct __sk_buff *skb, __u32 place, __u32 further
 	payload = headers < length ? length - headers : 0;
 	if ((__u64)(n - 1) * gso_size > payload)
 		gso_size = payload / n;
-	first_bytes = (__u64)(n - 1) * (headers + tag + gso_size);
-	bytes = length + (__u64)(n - 1) * headers + (__u64)n * tag;
-	last_bytes = bytes - first_bytes;
-	cells = record_common(&p, n, bytes);
+	s->n = n;
+	s->full = headers + tag + gso_size;
+	s->first_bytes = (__u64)(n - 1) * s->full;
+	s->bytes = length + (__u64)(n - 1) * headers + (__u64)n * tag;
+}
+
+__noinline int record_segments(struct __sk_buff *skb, __u32 place, __u32 further, __u32 headers)
+{
+	struct parsed p = {
+		.protocol = place & 0xffff,
+		.l3 = place >> 16 & 15,
+		.cast = place >> 20 & 15,
+		.vlans = place >> 24,
+		.detail = further & 0xffff,
+		.fragment = further >> 16,
+	};
+	struct segments s;
+	struct cell *cells;
+	__u64 last_bytes;
+
+	cut(skb, headers, &s);
+	last_bytes = s.bytes - s.first_bytes;
+	cells = record_common(&p, s.n, s.bytes);
 	if (!cells)
 		return 0;
-	add_joint(cells, &p, headers + tag + gso_size, n - 1, first_bytes);
+	add_joint(cells, &p, s.full, s.n - 1, s.first_bytes);
 	add_joint(cells, &p, last_bytes, 1, last_bytes);
 	if (p.detail == CELL(tcp_flags[TCP_FIN]) || p.detail == CELL(tcp_flags[TCP_RST])) {
 		add_at(cells, p.detail, 1, last_bytes);
-		add_at(cells, CELL(tcp_flags[TCP_OTHER]), n - 1, first_bytes);
+		add_at(cells, CELL(tcp_flags[TCP_OTHER]), s.n - 1, s.first_bytes);
 	} else if (p.detail) {
-		add_at(cells, p.detail, n, bytes);
+		add_at(cells, p.detail, s.n, s.bytes);
 	}
 	return 0;
 }
 
+/* The flow's key does not fit a global function's numbers, so the segments are worked out again here. */
+static __always_inline void add_flow_of_segments(struct __sk_buff *skb, struct parsed *p)
+{
+	struct segments s;
+
+	if (!FLOWS)
+		return;
+	cut(skb, p->headers, &s);
+	add_flow(p, s.n, s.bytes);
+}
+
 static __always_inline void record_skb(struct __sk_buff *skb, struct parsed *p)
 {
-	if (skb->gso_size)
+	if (skb->gso_size) {
 		record_segments(skb, PACK_PLACE(p), PACK_CELLS(p), p->headers);
-	else
+		add_flow_of_segments(skb, p);
+	} else {
 		record(p, skb->len + (skb->vlan_present ? VLAN_BYTES : 0));
+	}
 }
 
 __noinline int count_far_tc(struct __sk_buff *skb)

@@ -11,6 +11,10 @@
 #include "bpftop.h"
 #include "headers.bpf.h"
 
+#ifndef FLOWS
+#define FLOWS 0 /* flows.bpf.c makes it 1 */
+#endif
+
 /* Cells of struct breakdown as one flat array; index 0 is a joint cell, so 0 can say "no further cell". */
 #define CELL(field) ((__u32)(offsetof(struct breakdown, field) / sizeof(struct cell)))
 #define CELLS ((__u32)(sizeof(struct breakdown) / sizeof(struct cell)))
@@ -24,6 +28,7 @@ struct parsed {
 	__u32 fragment; /* cell index, 0: not a fragment */
 	__u32 detail;	/* cell index of the TCP class, UDP port or ICMP type, 0: none */
 	__u32 headers;	/* bytes up to here have been accepted */
+	struct flow_key flow; /* where FLOWS; complete where the protocol is one of IP */
 };
 
 /* How a program reaches its packet; a constant in each instance. */
@@ -127,6 +132,31 @@ static __always_inline __u32 is_zero16(__u32 value)
 	return (value - 1) >> 31;
 }
 
+/* The addresses at packet memory or at a copy; x86-64 and arm64 load words from any place. */
+static __always_inline void flow_from_ipv4(struct flow_key *flow, const struct ipv4_header *ip)
+{
+	const __u64 mapped = 0xffff0000; /* bytes 8 to 11 of ::ffff:0:0/96, little endian */
+
+	flow->saddr[0] = 0;
+	flow->daddr[0] = 0;
+	flow->saddr[1] = mapped | (__u64) * (const __u32 *)ip->source << 32;
+	flow->daddr[1] = mapped | (__u64) * (const __u32 *)ip->destination << 32;
+}
+
+static __always_inline void flow_from_ipv6(struct flow_key *flow, const struct ipv6_header *ip)
+{
+	flow->saddr[0] = *(const __u64 *)ip->source;
+	flow->saddr[1] = *(const __u64 *)(ip->source + 8);
+	flow->daddr[0] = *(const __u64 *)ip->destination;
+	flow->daddr[1] = *(const __u64 *)(ip->destination + 8);
+}
+
+static __always_inline void flow_ports(struct flow_key *flow, const struct ports *ports)
+{
+	flow->sport = ports->source;
+	flow->dport = ports->destination;
+}
+
 static __always_inline int parse_tcp(struct cursor *c, struct parsed *p, __u32 left)
 {
 	__u8 scratch[2], *offset_flags;
@@ -143,6 +173,12 @@ static __always_inline int parse_tcp(struct cursor *c, struct parsed *p, __u32 l
 		return malformed(p);
 	p->detail = CELL(tcp_flags) + tcp_classes[offset_flags[1] & TCP_CLASS_FLAGS];
 	p->headers = c->at + (header < left ? header : left);
+	if (FLOWS) {
+		struct ports copy, *ports = peek(c, c->at, sizeof(copy), &copy);
+
+		if (ports) /* always: what comes behind them was there */
+			flow_ports(&p->flow, ports);
+	}
 	return as(p, L4_TCP);
 }
 
@@ -164,6 +200,8 @@ static __always_inline int parse_udp(struct cursor *c, struct parsed *p, __u32 l
 	slot = PORT_SLOT(port);
 	p->detail = port_slots[slot].cell * is_zero16(port ^ port_slots[slot].port);
 	p->headers = c->at + 8;
+	if (FLOWS)
+		flow_ports(&p->flow, udp);
 	return as(p, L4_UDP);
 }
 
@@ -216,6 +254,8 @@ static __always_inline int parse_ipv4(struct cursor *c, struct parsed *p, int tx
 	header = (ip->version_ihl & 0x0f) * 4;
 	if (ip->version_ihl >> 4 != 4 || header < sizeof(scratch))
 		return malformed(p);
+	if (FLOWS)
+		flow_from_ipv4(&p->flow, ip);
 	if (cast_from_ip) {
 		if ((ip->destination[0] & 0xf0) == 0xe0)
 			p->cast = CAST_MULTICAST;
@@ -288,6 +328,8 @@ static __always_inline int parse_ipv6(struct cursor *c, struct parsed *p, int tx
 		return short_of(c, p, sizeof(scratch));
 	if (ip->version_class >> 4 != 6)
 		return malformed(p);
+	if (FLOWS)
+		flow_from_ipv6(&p->flow, ip);
 	p->headers = c->at + sizeof(scratch);
 	if (cast_from_ip && ip->destination[0] == 0xff)
 		p->cast = CAST_MULTICAST;

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from bpftop.collect.facts import gather
+from bpftop.collect.flow_counter import FlowCounter, FlowWish
 from bpftop.collect.held import Hooks, MakeCounter, Vanished
 from bpftop.collect.leftovers import remove_clsact_leftovers
 from bpftop.collect.links import links_reading, lower_here
@@ -58,6 +59,7 @@ class Attachment:
         self._notices: dict[str, tuple[str, ...]] = {}
         self._offer: str | None = None
         self._accepted = False
+        self._flow_wish: FlowWish | None = None
         self._links_epoch = 0
         self._counting_since_ns: int | None = None
         self._speed: int | None = None
@@ -66,6 +68,21 @@ class Attachment:
     def counters(self) -> Mapping[Direction, Counter]:
         """The counters that are attached now; none for a direction that has rtnetlink totals only."""
         return {direction: held.counter for direction, held in self._hooks.held.items()}
+
+    @property
+    def flow_counters(self) -> Sequence[FlowCounter]:
+        """The counters that keep a table of flows now."""
+        return [held.flows for held in self._hooks.held.values() if held.flows is not None]
+
+    @property
+    def flow_faults(self) -> Mapping[Direction, str]:
+        """Why a direction keeps none although it was wished."""
+        return self._hooks.flow_faults
+
+    def watch_flows(self, wish: FlowWish | None) -> None:
+        """Keep tables of flows from now on, whatever is attached; None: no more. Belongs to the thread of ``step``."""
+        self._flow_wish = wish
+        self._hooks.watch_flows(wish)
 
     def accept_offer(self) -> None:
         """Do at the next step what ``Interface.offer`` says."""
@@ -102,6 +119,7 @@ class Attachment:
             self._device = device
             with contextlib.suppress(Vanished):  # the next step sees that it is gone
                 self._look_after(device, now_ns)
+            self._hooks.watch_flows(self._flow_wish)  # what was attached just now keeps them too
         return self._interface()
 
     def _begin(self, device: Device) -> None:
@@ -118,8 +136,9 @@ class Attachment:
             raise BpftopError(planned.refusal)
         notices = self._hooks.carry_out(planned, facts, self._device)
         self._facts, self._plan, self._offer = facts, planned, planned.offer
-        # What is said about the hook holds only where there is one; else the one line about why there is none.
-        self._notices["plan"] = (planned.notices if self._hooks.held or not planned.rx else ()) + notices
+        # What is said about the hook holds only where there is one; else who has XDP, and why there is none.
+        taken = (words.taken(facts),) if facts.occupants else ()
+        self._notices["plan"] = (planned.notices if self._hooks.held or not planned.rx else taken) + notices
         self._load.restart()
         self.epoch += 1
         self._counting_since_ns = time.time_ns()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bpftop.collect.facts import occupants
+from bpftop.collect.flow_counter import FlowCounter, FlowWish
 from bpftop.collect.offloads import Offloads
 from bpftop.collect.traffic import Counter
 from bpftop.errors import BpftopError
@@ -35,6 +36,8 @@ class Held:
     counter: Counter
     attachment: Link | Clsact
     prog_id: int
+    flows: FlowCounter | None = None
+    """In the counter's place on the hook, while flows are watched."""
 
     def device_index(self) -> int:
         """ifindex of the device that the link is on, in that device's namespace; 0 where it is on none, or no link."""
@@ -52,7 +55,27 @@ class Held:
         try:
             self.attachment.close()
         finally:
+            if self.flows is not None:
+                self.flows.close()
             self.counter.close()
+
+    def with_flows(self, wish: FlowWish | None) -> Held:
+        """The same hook with the program exchanged for one that keeps flows, or back for None.
+
+        No packet is missed: both count into the same maps, and the kernel puts one in the place of the other. Raises
+        KernelError.
+        """
+        flows = None if wish is None else FlowCounter(self.counter, wish)
+        program = self.counter.program if flows is None else flows.program
+        try:
+            self.attachment.update(program.fd)
+        except KernelError:
+            if flows is not None:
+                flows.close()
+            raise
+        if self.flows is not None:
+            self.flows.close()
+        return replace(self, flows=flows, prog_id=program.prog_id)
 
 
 @dataclass(frozen=True)
@@ -90,6 +113,8 @@ class Hooks:
         self._netdev, self._proc, self._make_counter = netdev, proc, make_counter
         self._costs: dict[tuple[ProgramName, Direction], float | None] = {}
         self._undo = contextlib.ExitStack()  # beyond detaching
+        self.flow_faults: dict[Direction, str] = {}
+        self._flows_refused: dict[Direction, tuple[Counter, FlowWish | None]] = {}
 
     def carry_out(self, planned: Plan, facts: Facts, device: Device) -> tuple[str, ...]:
         """Attach as planned, then let go of what was attached before; the notices about it.
@@ -188,6 +213,23 @@ class Hooks:
         except OSError as error:
             raise BpftopError(words.not_put_back(str(error))) from error
 
+    def watch_flows(self, wish: FlowWish | None) -> None:
+        """Keep tables of flows from now on, or none; why that fails is in ``flow_faults``. It is not tried again until
+        the wish or the attachment is another one."""
+        for direction, held in list(self.held.items()):
+            tried = (held.counter, wish)
+            if wish == (held.flows and held.flows.wish) or self._flows_refused.get(direction) == tried:
+                continue
+            self.flow_faults.pop(direction, None)
+            try:
+                self.held[direction] = held.with_flows(wish)
+            except KernelError as error:
+                self.flow_faults[direction] = str(error)
+                if wish is not None:  # back to plain is tried until it holds
+                    self._flows_refused[direction] = tried
+        if wish is None:
+            self.flow_faults.clear()
+
     def device_index(self) -> int:
         """ifindex of the device that the links are on, in its namespace; 0 where it is no more."""
         return next(filter(None, (held.device_index() for held in self.held.values())), 0)
@@ -215,6 +257,8 @@ class Hooks:
         if held is None:
             return Hook()
         cost_ns = self._costs.get((held.step.program, held.direction))
+        if cost_ns is not None and held.flows is not None:
+            cost_ns += held.flows.added_ns or 0.0
         return Hook(held.step.hook, held.step.mode, held.prog_id, cost_ns, held.counter.batch)
 
 

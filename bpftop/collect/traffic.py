@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from functools import cache
 from itertools import groupby, product
 from typing import Literal
 
+from bpftop.kernel.check import KernelError
 from bpftop.kernel.map import CellsDrain, RowsDrain, possible_cpus
 from bpftop.kernel.object import BpfObject
 from bpftop.kernel.program import Program
@@ -60,7 +62,7 @@ class Counter:
         self.direction = direction
         constants = {"count_tx": int(direction == "tx"), "link_is_ip": int(link_layer == "ip")}
         self._object = BpfObject("counter", program, constants)
-        self._wanted: tuple[CounterProgram, dict[str, int]] = (program, constants)
+        self.wanted: tuple[CounterProgram, dict[str, int]] = (program, constants)
         cpus = possible_cpus()
         self._protocols = RowsDrain(self._object.map_fd("protocols"), _PROTOCOLS, _COLUMNS, cpus)
         self._breakdowns = CellsDrain(self._object.map_fd("breakdowns"), len(BREAKDOWN_CELLS), _COLUMNS, cpus)
@@ -102,12 +104,21 @@ class Counter:
     def close(self) -> None:
         self._object.close()
 
+    def with_flows(self, sample_1_in: int, max_entries: int) -> BpfObject:
+        """The same program with a table of flows, loaded on the maps of this one: either can take the other's place.
+
+        Raises KernelError.
+        """
+        program, constants = self.wanted
+        shared = {name: self._object.map_fd(name) for name in ("protocols", "breakdowns")}
+        return flows_object(program, {**constants, "flow_sample_1_in": sample_1_in}, max_entries, shared)
+
     def packet_cost_ns(self) -> float:
         """What counting adds to a packet: a copy of the program against an empty one, least of several test runs.
 
         The copy has its own maps, so the counters do not see it. Raises BpftopError.
         """
-        program, constants = self._wanted
+        program, constants = self.wanted
         return _cost_ns(program, tuple(constants.items()))
 
     def _row_keys(self, label: str, active: bytes) -> tuple[Key, ...]:
@@ -149,14 +160,46 @@ def _spans(active: bytes) -> list[tuple[str, int, int, bytes]]:
     return list(spans.values())
 
 
+def flows_object(
+    program: CounterProgram, constants: Mapping[str, int], max_entries: int, shared: Mapping[str, int] | None = None
+) -> BpfObject:
+    """A counting program with a table of flows. Raises KernelError."""
+    try:
+        return BpfObject("flows", program, constants, shared=shared, max_entries={"flows": max_entries})
+    except KernelError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    # bpf_ktime_get_coarse_ns came with Linux 5.11
+    precise = {**constants, "flow_clock_is_coarse": 0}
+    return BpfObject("flows", program, precise, shared=shared, max_entries={"flows": max_entries})
+
+
+@cache  # the same for every interface
+def flows_cost_ns(program: CounterProgram, constants: tuple[tuple[str, int], ...], sample_1_in: int) -> float:
+    """What the table of flows adds to a packet: copies of the two programs, least of several test runs.
+
+    The packets are those of flows that are in the table. Raises BpftopError.
+    """
+    wanted = dict(constants)
+    with (
+        closing(BpfObject("counter", program, wanted)) as plain,
+        closing(flows_object(program, {**wanted, "flow_sample_1_in": sample_1_in}, 1024)) as ours,
+    ):
+        return _difference_ns(ours.program, plain.program, bare=bool(wanted["link_is_ip"]))
+
+
 @cache  # the same for every interface
 def _cost_ns(program: CounterProgram, constants: tuple[tuple[str, int], ...]) -> float:
-    frames = _frames(bare=bool(dict(constants)["link_is_ip"]))
     with (
         closing(BpfObject("noop", _NOOPS[program])) as noop,
         closing(BpfObject("counter", program, dict(constants))) as ours,
     ):
-        return max(0.0, sum(_least_ns(ours.program, f) - _least_ns(noop.program, f) for f in frames) / len(frames))
+        return _difference_ns(ours.program, noop.program, bare=bool(dict(constants)["link_is_ip"]))
+
+
+def _difference_ns(ours: Program, theirs: Program, bare: bool) -> float:
+    frames = _frames(bare)
+    return max(0.0, sum(_least_ns(ours, f) - _least_ns(theirs, f) for f in frames) / len(frames))
 
 
 def _least_ns(program: Program, frame: bytes, rounds: int = 3, repeat: int = 10_000) -> int:

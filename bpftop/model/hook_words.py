@@ -95,8 +95,13 @@ def not_understood(facts: Facts) -> str:
 
 
 def beside(facts: Facts) -> str:
-    """Another's XDP program is there."""
+    """Another's XDP program is there, and TCX."""
     return f"XDP on {facts.name} is taken by {_occupants(facts)}: left alone, counting by TCX what it passes on."
+
+
+def taken(facts: Facts) -> str:
+    """Another's XDP program is there, and no TCX (before Linux 6.6)."""
+    return f"XDP on {facts.name} is taken by {_occupants(facts)}: left alone."
 
 
 def _occupants(facts: Facts) -> str:

@@ -44,7 +44,12 @@ class Watched(BpftopApp):
 
     def __init__(self, source: LiveSource, feed: Feed) -> None:
         theme = find_theme("dark", [Path(bpftop.__file__).parent / "themes"])
-        actions = Actions(save_snapshot=lambda _: "", accept_offer=source.accept_offer)
+        actions = Actions(
+            save_snapshot=lambda _: "",
+            accept_offer=source.accept_offer,
+            watch_flows=source.watch_flows,
+            save_picture=lambda _: "",
+        )
         super().__init__(feed, theme=theme, interval_s=INTERVAL_S, actions=actions)
         self.taken_s: list[float] = []
         self.drawn_s: list[float] = []

@@ -19,12 +19,12 @@ pytestmark = pytest.mark.bpf  # for bpftool
 
 def btf_struct(name: str) -> Any:
     shown = subprocess.run(
-        ["bpftool", "-j", "btf", "dump", "file", object_path("counter")], check=True, capture_output=True, text=True
+        ["bpftool", "-j", "btf", "dump", "file", object_path("flows")], check=True, capture_output=True, text=True
     )
     return next(t for t in json.loads(shown.stdout)["types"] if t["kind"] == "STRUCT" and t["name"] == name)
 
 
-@pytest.mark.parametrize("name", ["cell", "breakdown"])
+@pytest.mark.parametrize("name", ["cell", "breakdown", "flow_key", "flow_counts"])
 def test_cffi_and_btf_agree_on_sizes_and_offsets(name: str) -> None:
     struct = btf_struct(name)
     assert ffi.sizeof(f"struct {name}") == struct["size"]

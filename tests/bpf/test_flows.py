@@ -1,0 +1,355 @@
+"""Flows: what is in the table is what was sent, and switching it on and off costs no count and leaves nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, PadN
+from scapy.layers.l2 import ARP, GRE, Dot1Q
+
+from bpftop.collect.flow_counter import FlowCounter, FlowWish
+from bpftop.collect.live import LiveSource
+from bpftop.collect.traffic import Counter, CounterProgram
+from bpftop.kernel.flow_table import FlowTable
+from bpftop.kernel.map import possible_cpus
+from bpftop.kernel.netns import enter
+from bpftop.kernel.object import BpfObject
+from bpftop.model.derive import snapshot
+from bpftop.model.hooks import Attach
+from bpftop.model.sample import Key, Reading
+from tests.bpf.devices import ROOT, Lab, until
+from tests.bpf.frame import BROADCAST, Layers, ether, pad
+from tests.bpf.harness import context
+from tests.bpf.reference import Skb
+from tests.bpf.sender import send_exactly, times_sent
+from tests.bpf.watching import Watch, is_loaded, watching
+
+pytestmark = pytest.mark.bpf
+
+SENT = 200_000
+OTHER_ETHER = 0x88B5  # IEEE 802: for local experiments
+ALL = FlowWish()
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab() as lab:
+        lab.veth()
+        yield lab
+
+
+def frames() -> list[tuple[bytes, Key | None]]:
+    """Frames, each with the flow that it belongs to."""
+    ip4: Layers = IP(src="198.18.9.1", dst="198.18.9.2")
+    ip6: Layers = IPv6(src="fd00::9", dst="fd00::a")
+    source, target = "198.18.9.1", "198.18.9.2"
+    v6 = ("fd00::9", "fd00::a")
+    return [
+        (bytes(ether() / ip4 / UDP(sport=5000, dport=53) / bytes(100)), (source, target, 5000, 53, 17)),
+        (bytes(ether() / ip4 / UDP(sport=5001, dport=53) / bytes(30)), (source, target, 5001, 53, 17)),
+        (bytes(ether() / ip4 / TCP(sport=5000, dport=53) / bytes(700)), (source, target, 5000, 53, 6)),
+        (
+            bytes(ether() / IP(src="198.18.9.3", dst=target) / TCP(sport=65535, dport=1, flags="S")),
+            ("198.18.9.3", target, 65535, 1, 6),
+        ),
+        (bytes(ether() / ip6 / TCP(sport=443, dport=40000, flags="FA")), (*v6, 443, 40000, 6)),
+        (bytes(ether() / ip6 / UDP(sport=1, dport=2) / bytes(9)), (*v6, 1, 2, 17)),
+        (bytes(ether() / Dot1Q(vlan=7) / ip4 / UDP(sport=7, dport=8) / bytes(50)), (source, target, 7, 8, 17)),
+        (bytes(ether() / ip4 / ICMP(type=0) / bytes(56)), (source, target, 0, 0, 1)),
+        (bytes(ether() / ip6 / ICMPv6EchoRequest() / bytes(20)), (*v6, 0, 0, 58)),
+        (bytes(ether() / ip4 / GRE() / bytes(40)), (source, target, 0, 0, 47)),
+        (
+            bytes(ether() / IP(src=source, dst=target, flags="MF") / UDP(sport=9, dport=10) / bytes(64)),
+            (source, target, 9, 10, 17),
+        ),
+        (bytes(ether() / IP(src=source, dst=target, frag=9, proto=17) / bytes(72)), (source, target, 0, 0, 17)),
+        (bytes(ether() / ip6 / IPv6ExtHdrFragment(nh=6, offset=9) / bytes(64)), (*v6, 0, 0, 6)),
+        (bytes(ether() / ip4 / bytes(20)), (source, target, 0, 0, 0)),
+        (bytes(ether() / IP(src=source, dst=target, proto=6) / bytes(7)), None),  # malformed
+        (pad(ether(BROADCAST) / ARP(), 60), None),
+    ]
+
+
+def of_ours(reading: Reading) -> dict[Key, tuple[int | None, ...]]:
+    """The rows of made-up addresses: the kernels on both sides talk too. Without interface and direction."""
+    return {key[2:]: row for key, row in reading.totals.items() if str(key[2]).startswith(("198.18.9.", "fd00::"))}
+
+
+def table(watch: Watch, direction: str = "rx") -> dict[str, Reading]:
+    """The readings of a direction, by family."""
+    counter = next(c for c in watch.attachment.flow_counters if c.direction == direction)
+    return {name.partition("/")[0]: one for name, one in counter.read(watch.now.label).items()}
+
+
+@pytest.mark.parametrize(
+    ("attach", "limit", "hook"),
+    [("native", 1e15, "xdp native"), ("generic", 1e15, "xdp generic"), ("auto", 0, "tcx"), ("tc", 1e15, "clsact")],
+)
+def test_what_is_in_the_table_is_what_was_sent(lab: Lab, attach: Attach, limit: float, hook: str) -> None:
+    sent = frames()
+    expected: dict[Key, tuple[int, int]] = {}
+    for (frame, flow), times in zip(sent, times_sent(SENT // 10, len(sent)), strict=True):
+        if flow is not None:
+            expected[flow] = (times, times * len(frame))
+    with watching("v0", attach, consent=True, limit=limit) as watch:
+        assert watch.hooks[0] == hook
+        watch.attachment.watch_flows(ALL)
+        with lab.inside(lab.far):
+            assert send_exactly("v1", [frame for frame, _ in sent], SENT // 10).lost == 0
+        until(lambda: of_ours(table(watch)["flows"]) == expected, "the flows that were sent are in the table")
+        assert not watch.attachment.flow_faults
+        found = table(watch)
+        groups = {key[2:]: row for key, row in found["flow_groups"].totals.items()}
+        dns = [row for flow, row in expected.items() if flow[3:] == (53, 17)]
+        assert groups["destination_port", "UDP 53"] == tuple(map(sum, zip(*dns, strict=True)))
+        assert groups["source", "198.18.9.3"] == expected["198.18.9.3", "198.18.9.2", 65535, 1, 6]
+        assert all(age is not None and 0 <= age < 60e9 for (age,) in found["flow_ages"].totals.values())
+
+
+def test_what_leaves_is_a_flow_of_tx(lab: Lab) -> None:
+    frame, flow = frames()[0]
+    with watching("v0") as watch:
+        watch.attachment.watch_flows(ALL)
+        assert send_exactly("v0", [frame], 1000).lost == 0
+        assert of_ours(table(watch, "tx")["flows"]) == {flow: (1000, 1000 * len(frame))}
+
+
+@pytest.mark.parametrize(("attach", "limit"), [("native", 1e15), ("auto", 0), ("tc", 1e15)])
+def test_switching_on_and_off_under_traffic_loses_no_count(lab: Lab, attach: Attach, limit: float) -> None:
+    frame = bytes(ether(BROADCAST, OTHER_ETHER) / bytes(50))
+    lost: list[int] = []
+
+    def send() -> None:
+        enter(lab.far)  # this thread, until it ends
+        lost.append(send_exactly("v1", [frame], 5 * SENT).lost)
+
+    with watching("v0", attach, consent=True, limit=limit) as watch:
+        epoch, since = watch.attachment.epoch, watch.now.counting_since_ns
+        sending = threading.Thread(target=send)
+        sending.start()
+        swaps = 0
+        while sending.is_alive():
+            watch.attachment.watch_flows(None if swaps % 2 else ALL)
+            watch.step()
+            swaps += 1
+        sending.join()
+        assert swaps > 4
+        assert lost == [0]
+        until(lambda: watch.packets("rx") == 5 * SENT, f"{watch.packets('rx')} of {5 * SENT} after {swaps} swaps")
+        assert (watch.attachment.epoch, watch.step().counting_since_ns) == (epoch, since)
+
+
+def test_off_and_the_end_leave_no_program(lab: Lab) -> None:
+    with watching("v0", "native", consent=True) as watch:
+        plain = watch.prog_ids()
+        watch.attachment.watch_flows(ALL)
+        watch.step()
+        flows = watch.prog_ids()
+        assert not set(flows) & set(plain)
+        watch.attachment.watch_flows(None)
+        watch.step()
+        assert watch.prog_ids() == plain
+        assert watch.attachment.flow_counters == []
+        until(lambda: not any(map(is_loaded, flows)), "the programs with flows are gone")
+        watch.attachment.watch_flows(ALL)
+        watch.step()
+        flows = watch.prog_ids()
+    until(lambda: not any(map(is_loaded, plain + flows)), "all programs are gone")
+
+
+CHILD = """
+from bpftop.collect.live import LiveSource
+source = LiveSource(["v0"], attach="native", yes=True, interval_s=0.1)
+source.watch_flows(True)
+for sample in source.samples():
+    if "flow_table/v0/rx" in sample.readings:
+        print(*[hook.prog_id for hook in sample.interfaces[0].hooks.values()], flush=True)
+"""
+
+
+def test_samples_have_flows_with_rates_while_they_are_watched(lab: Lab) -> None:
+    """Through the source: from the command to the signal, the counters' epoch kept, and nothing left afterwards."""
+    frame, flow = frames()[0]
+    assert flow is not None
+    source = LiveSource(["v0"], attach="native", yes=True, interval_s=0.2)
+    before = None
+    rates, prog_ids = [], set()
+    source.watch_flows(True)
+    with closing(source.samples()) as samples:
+        for sample in samples:
+            shown, before = snapshot(before, sample), sample
+            prog_ids |= {hook.prog_id for hook in sample.interfaces[0].hooks.values()}
+            assert {r.epoch for name, r in sample.readings.items() if name.startswith("protocols/")} == {1}
+            signal = shown.signal("flows", "v0", "rx")
+            if signal is not None:
+                rates.append(signal.per_sec(("v0", "rx", *flow), "packets"))
+            if rates and signal is None:
+                break
+            if len(rates) == 8:
+                source.watch_flows(False)
+            with lab.inside(lab.far):
+                send_exactly("v1", [frame], 1000)
+    assert any(rates)
+    assert all(rate is None or rate >= 0 for rate in rates)
+    until(lambda: not any(prog_id is not None and is_loaded(prog_id) for prog_id in prog_ids), "all programs are gone")
+
+
+def test_kill_9_leaves_no_program(lab: Lab) -> None:
+    child = subprocess.Popen([sys.executable, "-c", CHILD], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout is not None
+        prog_ids = [int(word) for word in child.stdout.readline().split()]
+        assert len(prog_ids) == 2
+        assert all(map(is_loaded, prog_ids))
+    finally:
+        child.kill()
+        child.communicate()
+    until(lambda: not any(map(is_loaded, prog_ids)), "the programs are gone")
+
+
+def test_a_retreat_to_tcx_keeps_flows(lab: Lab) -> None:
+    frame, flow = frames()[0]
+    with watching("v0", limit=1e6, window_ns=20_000_000) as watch:
+        assert watch.hooks[0] == "xdp native"
+        watch.attachment.watch_flows(ALL)
+        lab.send_far("v1", 20_000)
+        until(lambda: watch.step().hooks["rx"].hook == "tcx", "the retreat")
+        with lab.inside(lab.far):
+            send_exactly("v1", [frame], 100)
+        until(lambda: of_ours(table(watch)["flows"]) == {flow: (100, 100 * len(frame))}, "the flow is counted again")
+
+
+@pytest.fixture(params=["count_xdp", "count_xdp_frags", "count_tc"])
+def program(request: pytest.FixtureRequest) -> CounterProgram:
+    found: CounterProgram = request.param
+    return found
+
+
+def flow_rows(counter: FlowCounter) -> dict[Key, tuple[int | None, ...]]:
+    return counter.read("test0")["flows/test0/rx"].totals
+
+
+def gauges(counter: FlowCounter, **more: int) -> dict[str, int | None]:
+    reading = counter.read("test0", **more)["flow_table/test0/rx"]
+    names = ("entries", "max_entries", "removed_idle", "sampled_1_in")
+    return dict(zip(names, reading.totals["test0", "rx"], strict=False))
+
+
+def test_idle_flows_are_removed(program: CounterProgram) -> None:
+    first, second = frames()[0][0], frames()[4][0]
+    with closing(Counter(program, "rx")) as counter, closing(FlowCounter(counter, ALL)) as flows:
+        flows.program.test_run(first)
+        assert gauges(flows)["entries"] == 1
+        assert gauges(flows, idle_ns=60 * 10**9)["entries"] == 1
+        threading.Event().wait(0.1)
+        flows.program.test_run(second)
+        assert gauges(flows, idle_ns=50_000_000) == {
+            "entries": 1, "max_entries": 65536, "removed_idle": 1, "sampled_1_in": 1,
+        }  # fmt: skip
+        assert list(flow_rows(flows)) == [("test0", "rx", *(frames()[4][1] or ()))]
+        flows.program.test_run(first)  # it comes back, and begins anew
+        reading = flows.read("test0")["flows/test0/rx"]
+        assert reading.previous is not None
+        key = ("test0", "rx", *(frames()[0][1] or ()))
+        assert (reading.totals[key], reading.previous.totals[key]) == ((1, len(first)), (0, 0))
+
+
+def test_a_full_table_stays_sane(program: CounterProgram) -> None:
+    """The flows that were not seen for the longest time give way; what is counted elsewhere is not touched."""
+    room, every = 512, 5000
+    with closing(Counter(program, "rx")) as counter, closing(FlowCounter(counter, FlowWish(1, room))) as flows:
+        for number in range(every):
+            frame = bytes(ether() / IP(src="198.18.9.1", dst="198.18.9.2") / UDP(sport=5000, dport=1)) + bytes(8)
+            port = (number + 1).to_bytes(2, "big")
+            flows.program.test_run(frame[:34] + port + frame[36:])
+            if number % 500 == 499:
+                found = flows.read("test0")
+                entries = found["flow_table/test0/rx"].totals["test0", "rx"][0]
+                assert entries is not None
+                assert 0 < entries <= room
+                now, before = found["flows/test0/rx"], found["flows/test0/rx"].previous
+                assert before is not None
+                assert set(now.totals.values()) == {(1, len(frame))}
+                gains = [a - b for a, b in zip(now.values, before.values, strict=True)]
+                assert all(gain >= 0 for gain in gains)
+                assert found["flow_groups/test0/rx"].totals["test0", "rx", "source", "198.18.9.1"][0] == entries
+        assert counter.read("test0", 1)["protocols/test0/rx"].totals["test0", "rx", 17][0] == every
+
+
+def test_sampling_is_an_estimate_within_bounds(program: CounterProgram) -> None:
+    frame, packets = frames()[0][0], 400_000
+    with closing(Counter(program, "rx")) as counter, closing(FlowCounter(counter, FlowWish(10))) as flows:
+        flows.program.test_run(frame, packets)
+        ((estimate, size),) = flow_rows(flows).values()
+        assert estimate is not None
+        # 40 000 are expected with a standard deviation of 190: five of them
+        assert abs(estimate - packets) < 5 * 190 * 10
+        assert estimate % 10 == 0
+        assert size == estimate * len(frame)
+        assert counter.read("test0", 1)["protocols/test0/rx"].totals["test0", "rx", 17][0] == packets
+
+
+def udp(number: int, payload: int) -> bytes:
+    return bytes(ether() / IP(src="198.18.9.1", dst="198.18.9.2") / UDP(sport=number, dport=9) / bytes(payload))
+
+
+def test_the_busiest_by_packets_and_by_bytes_are_found_among_many(program: CounterProgram) -> None:
+    """What counts is what came since the read before, and not what is old."""
+    with closing(Counter(program, "rx")) as counter, closing(FlowCounter(counter, ALL)) as flows:
+        for number in range(1, 301):
+            flows.program.test_run(udp(number, 10), 500 if number > 200 else 1)
+        first = flows.read("test0")
+        assert {key[4] for key in first["flows/test0/rx"].keys} >= set(range(201, 301))
+        for number in range(1, 301):
+            flows.program.test_run(udp(number, 10), 300 - number + 10)
+        for number in range(290, 301):
+            flows.program.test_run(udp(number, 1400), 8)
+        reading = flows.read("test0")["flows/test0/rx"]
+        shown = [key[4] for key in reading.keys]
+        assert shown[:100] == list(range(1, 101))
+        assert set(range(290, 301)) <= set(shown[100:])
+        assert reading.previous is not None
+        assert reading.totals["test0", "rx", "198.18.9.1", "198.18.9.2", 1, 9, 17][0] == 1 + 309
+        assert reading.previous.totals["test0", "rx", "198.18.9.1", "198.18.9.2", 1, 9, 17][0] == 1
+
+
+def test_kernels_without_the_coarse_clock_take_the_precise_one(program: CounterProgram) -> None:
+    """Before Linux 5.11; what the verifier then sees has no call of the other one."""
+    constants = {"count_tx": 0, "link_is_ip": 0, "flow_clock_is_coarse": 0}
+    with (
+        closing(BpfObject("flows", program, constants, max_entries={"flows": 16})) as flows,
+        closing(FlowTable(flows.map_fd("flows"), possible_cpus(), 16)) as found,
+    ):
+        begin_ns = time.monotonic_ns()
+        flows.program.test_run(frames()[0][0])
+        end_ns = time.monotonic_ns()
+        found.read(0)
+        (flow,) = found.top(10)
+        assert begin_ns < flow.first_ns < end_ns
+
+
+def test_a_super_frame_counts_its_segments() -> None:
+    frame = bytes(ether() / IP(src="198.18.9.1", dst="198.18.9.2") / TCP(sport=1, dport=2, flags="A") / bytes(3000))
+    with closing(Counter("count_tc", "rx")) as counter, closing(FlowCounter(counter, ALL)) as flows:
+        flows.program.test_run(frame, context=context(Skb(gso_segs=3, gso_size=1000)))
+        counted = counter.read("test0", 1)["protocols/test0/rx"].totals["test0", "rx", 6]
+        assert list(flow_rows(flows).values()) == [counted] == [(3, 3 * 54 + 3000)]
+
+
+def test_headers_beyond_the_linear_part_are_flows_too() -> None:
+    """A chain of extension headers of which the linear part holds only the beginning is parsed by copies."""
+    options = [IPv6ExtHdrDestOpt(options=[PadN(optdata=bytes(255))] * 7) for _ in range(3)]
+    packet: Layers = ether() / IPv6(src="fd00::9", dst="fd00::a")
+    for one in options:
+        packet = packet / one
+    frame = bytes(packet / UDP(sport=3, dport=4) / bytes(20))
+    with closing(Counter("count_xdp_frags", "rx")) as counter, closing(FlowCounter(counter, ALL)) as flows:
+        flows.program.test_run(frame)
+        assert list(flow_rows(flows).items()) == [(("test0", "rx", "fd00::9", "fd00::a", 3, 4, 17), (1, len(frame)))]

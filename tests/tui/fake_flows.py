@@ -1,0 +1,60 @@
+"""Made-up flows of a server: deterministic, with every kind of row that the pane tells apart."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+
+from bpftop.model.sample import Direction, Interface, Key, Reading, reading_key
+
+SECOND_NS = 10**9
+
+# source, destination, ports, protocol -> packets per second, mean bytes, age in seconds
+FLOWS: Sequence[tuple[str, str, int, int, int, int, int, int]] = (
+    ("203.0.113.77", "198.18.0.1", 40001, 443, 6, 310_000, 66, 14),
+    ("203.0.113.78", "198.18.0.1", 61234, 443, 6, 120_000, 1200, 340),
+    ("2001:db8:85a3:1234:5678:8a2e:370:7334", "2001:db8::1", 51515, 443, 6, 9_000, 900, 7_300),
+    ("198.51.100.9", "198.18.0.1", 53, 33000, 17, 52_000, 410, 90),
+    ("198.51.100.10", "198.18.0.1", 53, 33001, 17, 800, 380, 61),
+    ("10.1.2.3", "198.18.0.1", 0, 0, 1, 40, 98, 12),
+    ("fe80::1", "ff02::1", 0, 0, 58, 2, 86, 100),
+    ("10.1.2.4", "198.18.0.1", 0, 0, 17, 900, 1400, 5),
+    ("192.0.2.200", "198.18.0.1", 0, 0, 47, 2_400, 420, 3_600),
+    *((f"192.0.2.{n}", "198.18.0.1", 20_000 + n, 22, 6, 600 - 9 * n, 120, n) for n in range(1, 60)),
+)
+_PREFIXES = {6: "TCP", 17: "UDP", 1: "ICMP", 58: "ICMPv6", 47: "GRE"}
+
+
+def flow_readings(
+    one: Interface, direction: Direction, tick: int, mono_ns: int, sample_1_in: int
+) -> dict[str, Reading]:
+    """The four families of one direction; TX is RX the other way round, at a quarter of it."""
+    rows: dict[Key, tuple[int, int]] = {}
+    members: dict[Key, tuple[int, int]] = {}
+    where, ages = (one.label, direction), []
+    for saddr, daddr, sport, dport, number, pps, size, age_s in FLOWS:
+        if direction == "tx":
+            saddr, daddr, sport, dport, pps = daddr, saddr, dport, sport, pps // 4
+        rows[(*where, saddr, daddr, sport, dport, number)] = (pps, pps * size)
+        ages.append(age_s * SECOND_NS)
+        port = f"{_PREFIXES[number]} {dport}" if dport else _PREFIXES[number]
+        for by, member in (("source", saddr), ("destination", daddr), ("destination_port", port)):
+            packets, total = members.get((*where, by, member), (0, 0))
+            members[(*where, by, member)] = (packets + pps, total + pps * size)
+    gauges = array("Q", [12_345, 65_536, 678, sample_1_in, 3_140_000, 19])
+    readings = (
+        _counted("flows", rows, tick, mono_ns),
+        _counted("flow_groups", members, tick, mono_ns),
+        Reading("flow_ages", mono_ns, 0, 1, tuple(rows), array("Q", ages)),
+        Reading("flow_table", mono_ns, 0, 1, (where,), gauges),
+    )
+    return {reading_key(reading.family, *where): reading for reading in readings}
+
+
+def _counted(family: str, rows: dict[Key, tuple[int, int]], tick: int, mono_ns: int) -> Reading:
+    """A second's packets more than the reading before, which comes with it."""
+    cells = [cell for row in rows.values() for cell in row]
+    before = Reading(family, mono_ns - SECOND_NS, 0, 1, tuple(rows), array("Q", [cell * tick for cell in cells]))
+    return Reading(
+        family, mono_ns, 0, 1, before.keys, array("Q", [cell * (tick + 1) for cell in cells]), previous=before
+    )

@@ -1,0 +1,154 @@
+"""The pane of flows: what it shows, what its keys do, and that flows are counted only while it is open."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from bpftop.model.sample import Interface
+from bpftop.tui import flows
+from bpftop.tui.view import Frame
+from tests.tui.conftest import Stage, perform
+from tests.tui.fake import interface
+
+SIZES = [(80, 24), (100, 30), (160, 50)]
+Same = Callable[[str, str], None]
+TWO = (interface("eth0", 2), interface("eth1", 3))
+
+
+def shows(same: Same, name: str, size: tuple[int, int], *keys: str, interfaces: tuple[Interface, ...] = ()) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press("4")
+        await stage.tick()
+        await stage.press(*keys)
+        await stage.tick()
+        lines = stage.text().splitlines()
+        assert len(lines) == size[1]
+        assert max(map(len, lines)) <= size[0]
+        same(f"{name}-{size[0]}x{size[1]}.txt", stage.text())
+
+    perform(scenario, size=size, interfaces=interfaces)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_flows(same: Same, size: tuple[int, int]) -> None:
+    shows(same, "flows", size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_destination_ports_of_tx_sampled(same: Same, size: tuple[int, int]) -> None:
+    shows(same, "flows-ports", size, "t", "b", "b", "b", "N")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_several_interfaces_filtered_and_sorted(same: Same, size: tuple[int, int]) -> None:
+    shows(same, "flows-two", size, "slash", *"192.0.2.0/28", "enter", "s", "s", "j", interfaces=TWO)
+
+
+def test_flows_are_counted_only_while_somebody_looks() -> None:
+    async def scenario(stage: Stage) -> None:
+        asked = stage.source.flows_asked
+        await stage.press("2", "4")
+        assert asked == [(True, 1)]
+        assert "Flows are counted from now on" in stage.text()
+        await stage.press("question_mark")
+        await stage.press("escape", "b", "p", "p")
+        assert asked == [(True, 1)]
+        await stage.press("N", "N", "N")
+        assert asked[1:] == [(True, 10), (True, 100), (True, 1)]
+        await stage.tick()
+        await stage.press("1")
+        assert asked[4:] == [(False, 1)]
+        await stage.tick()
+        await stage.press("4", "p", "H")
+        assert "There are no flows at this moment" in stage.text()
+
+    perform(scenario)
+
+
+def test_a_moment_that_had_flows_has_them_again_when_one_goes_back() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press("4")
+        await stage.tick(2)
+        before = stage.row("203.0.113.77")
+        await stage.press("1")
+        await stage.tick(3)
+        await stage.press("4", "H", *["right"] * 6)
+        assert "There are no flows" in stage.text() or stage.row("203.0.113.77")
+        while "There are no flows" in stage.text():
+            await stage.press("left")
+        assert stage.row("203.0.113.77").split()[:6] == before.split()[:6]
+
+    perform(scenario)
+
+
+def test_a_pane_is_a_function_of_its_frame() -> None:
+    """A recording has no source to ask: what the sample holds is all there is."""
+
+    async def scenario(stage: Stage) -> None:
+        await stage.press("4")
+        await stage.tick()
+        frame = stage.app.frame()
+        assert frame is not None
+        replayed = Frame(frame.shown, frame.history, replace(frame.view, group_by="source"), 80, 24, live=False)
+        assert any("203.0.113.77" in part for drawn in flows.lines(replayed, 23) for part, _ in drawn)
+        assert flows.keys(replayed)[0].endswith("203.0.113.77")
+
+    perform(scenario, live=False)
+
+
+def test_the_row_is_copied_with_whole_addresses() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press("4")
+        await stage.tick()
+        frame = stage.app.frame()
+        assert frame is not None
+        key = next(key for key in flows.keys(frame) if "2001:db8:85a3" in key)
+        assert "2001:db8:85a3:1234:5678:8a2e:370:7334" in flows.row_text(frame, key)
+
+    perform(scenario)
+
+
+def test_names_are_asked_for_on_request_and_shown_as_text() -> None:
+    asked: list[str] = []
+    held = threading.Event()
+
+    def resolve(address: str) -> str | None:
+        asked.append(address)
+        held.wait(10)
+        return {"203.0.113.77": "evil\x1b[2J.example", "198.18.0.1": "web.example"}.get(address)
+
+    async def scenario(stage: Stage) -> None:
+        await stage.press("4")
+        await stage.tick()
+        assert asked == []
+        await stage.press("n")
+        assert "names asked for" in stage.text()  # the screen waits for nobody
+        assert stage.row("203.0.113.77")
+        held.set()
+        end = time.monotonic() + 10
+        while "names asked for" in stage.text():
+            assert time.monotonic() < end
+            await stage.pilot.pause(0.02)
+        assert stage.row("evil?[2J.example").split()[2] == "web.example"
+        assert sorted(asked) == sorted(set(asked))
+        await stage.press("slash", *"web.ex", "enter")
+        assert stage.row("evil?[2J.example")
+        await stage.press("escape", "n")
+        assert stage.row("203.0.113.77").split()[2] == "198.18.0.1"
+
+    perform(scenario, engines={"flows": resolve})
+
+
+def test_the_keys_of_flows_do_nothing_elsewhere() -> None:
+    async def scenario(stage: Stage) -> None:
+        before = stage.app.view
+        await stage.press("b", "n", "N")
+        assert stage.app.view == before
+        assert stage.source.flows_asked == []
+
+    perform(scenario)
