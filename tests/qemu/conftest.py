@@ -1,0 +1,32 @@
+"""The guests; where there can be none, tests skip with the reason, or under BPFTOP_REQUIRE_BPF=1 fail."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from tests.conftest import REQUIRE_BPF
+from tests.qemu.guests import Guests
+from tests.qemu.kernels import Unobtainable
+
+
+@pytest.fixture(scope="session")
+def guests(request: pytest.FixtureRequest) -> Iterator[Guests]:
+    """Of the kernels that the selected tests ask for."""
+    calls = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    booted = Guests(tuple(dict.fromkeys(params["kernel"] for params in calls if "kernel" in params)))
+    yield booted
+    booted.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    try:
+        yield
+        return
+    except Unobtainable as error:
+        reason = str(error)
+    if REQUIRE_BPF:
+        pytest.fail(f"BPFTOP_REQUIRE_BPF=1, but {reason}", pytrace=False)
+    pytest.skip(reason)

@@ -1,0 +1,1 @@
+"""What runs inside the guests: Python's standard library and bpftop alone."""

@@ -1,0 +1,18 @@
+"""The proofs' names and where they are: what the host's tests know of the guests' scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+PROOFS: Mapping[str, str] = {
+    "doctor": "doctor.answers_and_explains",
+    "snapshot": "counting.snapshot_of_lo",
+    "native": "counting.counts_natively",
+    "jumbo": "counting.counts_jumbo_frames",
+    "on request": "attaching.counts_on_request",
+    "foreign XDP": "foreign.verdicts_are_counted",
+    "drop reasons": "losses.drops_by_reason",
+    "neighbour table": "losses.neighbour_table_fills",
+    "flows": "flows.are_kept",
+}
+"""Each is a function that raises AssertionError, or returns what was seen in a few words."""

@@ -1,0 +1,181 @@
+"""Debian's own kernels, fetched by apt from the mirror that this machine is set up with, and kept in a cache."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import lzma
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+MODULES = ("veth", "sch_ingress", "cls_bpf", "nf_conntrack", "tcp_diag", "udp_diag")
+"""What the tests need and these kernels do not have built in."""
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+
+class Unobtainable(Exception):
+    """No kernel; the text is a sentence that says why."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """One kernel: the archive's label, its suite, and the package there that stands for the newest build of it."""
+
+    label: str
+    suite: str
+    package: str
+
+
+RELEASES: Mapping[str, Release] = {
+    "5.10": Release("Debian-Security", "bullseye-security", "linux-image-cloud-amd64"),
+    "6.1": Release("Debian-Security", "bookworm-security", "linux-image-cloud-amd64"),
+    "6.12": Release("Debian-Security", "bookworm-security", "linux-image-6.12-cloud-amd64"),
+    "newest": Release("Debian", "trixie-backports", "linux-image-cloud-amd64"),
+}
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """``folder`` has ``vmlinuz``, ``version`` and the modules, named in the order in which they are to be loaded."""
+
+    name: str
+    folder: Path
+
+    @property
+    def image(self) -> Path:
+        return self.folder / "vmlinuz"
+
+    @property
+    def modules(self) -> list[Path]:
+        return sorted(self.folder.glob("*.ko"))
+
+    @property
+    def version(self) -> str:
+        return (self.folder / "version").read_text()
+
+
+def kernel(name: str) -> Kernel:
+    """One of RELEASES, out of the cache or fetched into it. Raises Unobtainable."""
+    wanted = hashlib.sha256(" ".join(MODULES).encode()).hexdigest()[:8]
+    folder = cache() / f"{name}-{wanted}"
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix="fetching-") as scratch:
+            made = _fetched(RELEASES[name], Path(scratch))
+            # Whoever was faster has the same in it.
+            if not folder.exists():
+                made.rename(folder)
+    return Kernel(name, folder)
+
+
+def cache() -> Path:
+    """``bpftop-qemu`` in the person's cache folder (XDG base directories)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bpftop-qemu"
+
+
+def _fetched(release: Release, scratch: Path) -> Path:
+    apt = _Apt(release, scratch)
+    root = scratch / "root"
+    for package in apt.download():
+        _run("dpkg-deb", "--extract", str(package), str(root))
+    made = scratch / "made"
+    made.mkdir()
+    (image,) = (path for path in root.rglob("vmlinuz*") if path.is_file())  # in /boot, or newer: beside its modules
+    image.rename(made / "vmlinuz")
+    modules = {_module_name(path): path for path in root.rglob("*.ko*")}
+    (folder,) = root.glob("**/lib/modules/*")
+    (made / "version").write_text(folder.name)
+    for number, name in enumerate(_in_order(MODULES, modules)):
+        (made / f"{number:02}-{name}.ko").write_bytes(_module(modules[name]))
+    return made
+
+
+class _Apt:
+    """apt with one suite of the machine's own mirror, and with lists and packages in a folder of its own."""
+
+    def __init__(self, release: Release, scratch: Path) -> None:
+        self._release, self._scratch = release, scratch
+        for folder in ("lists/partial", "cache/archives/partial", "packages"):
+            (scratch / folder).mkdir(parents=True)
+        source = f"deb [signed-by={KEYRING}] {_mirror(release.label)} {release.suite} main\n"
+        (scratch / "sources.list").write_text(source)
+        (scratch / "apt.conf").write_text(
+            f'Dir::Etc::sourcelist "{scratch}/sources.list";\nDir::Etc::sourceparts "/dev/null";\n'
+            'Dir::Etc::preferences "/dev/null";\nDir::Etc::preferencesparts "/dev/null";\n'
+            f'Dir::State::lists "{scratch}/lists";\nDir::Cache "{scratch}/cache";\n'
+            # What the machine does behind each update is for its own lists. _apt cannot write into a home.
+            '#clear APT::Update;\nAPT::Sandbox::User "root";\n'
+            'APT::Architecture "amd64";\n#clear APT::Architectures;\nAPT::Architectures "amd64";\n'
+            'Acquire::Languages "none";\nAcquire::Retries "2";\nAcquire::http::Timeout "20";\n'
+        )
+
+    def download(self) -> list[Path]:
+        """The newest build: its image, and the packages that newer ones are divided into."""
+        self._apt("apt-get", "--quiet", "update", "--error-on=any")
+        names = [*self._parts(self._release.package)]
+        if not names:
+            raise Unobtainable(f"{self._release.suite} has no package {self._release.package}")
+        self._apt("apt-get", "--quiet", "download", *names)
+        return sorted((self._scratch / "packages").glob("*.deb"))
+
+    def _parts(self, package: str) -> Iterator[str]:
+        """What the package depends on of the same kernel, and what that depends on."""
+        listed = self._apt("apt-cache", "depends", "--important", package)
+        for name in re.findall(r"^  Depends: (linux-(?:image|binary|modules)-\S+)$", listed, re.MULTILINE):
+            yield name
+            yield from self._parts(name)
+
+    def _apt(self, command: str, *arguments: str) -> str:
+        return _run(command, "-c", str(self._scratch / "apt.conf"), *arguments, folder=self._scratch / "packages")
+
+
+@functools.cache
+def _mirror(label: str) -> str:
+    """Where this machine gets Debian's archive of that label from."""
+    if shutil.which("apt-get") is None or not KEYRING.exists():
+        raise Unobtainable(f"the kernels are Debian's, and this machine has no apt-get or no {KEYRING}")
+    form = "$(ORIGIN)|$(LABEL)|$(REPO_URI)"
+    for line in _run("apt-get", "indextargets", "--format", form, "Created-By: Packages").splitlines():
+        origin, found, address = line.split("|")
+        if (origin, found) == ("Debian", label):
+            return address
+    raise Unobtainable(f"apt on this machine has no source of {label}, or no lists: run apt-get update as root")
+
+
+def _in_order(wanted: tuple[str, ...], modules: Mapping[str, Path]) -> list[str]:
+    """The wanted modules, each behind those that it needs."""
+    ordered: list[str] = []
+
+    def add(name: str) -> None:
+        if name in ordered:
+            return
+        needed = re.search(rb"(?:^|\0)depends=([^\0]*)\0", _module(modules[name]))
+        for other in needed[1].decode().split(",") if needed and needed[1] else ():
+            add(other)
+        ordered.append(name)
+
+    for name in wanted:
+        add(name)
+    return ordered
+
+
+def _module_name(path: Path) -> str:
+    return path.name.split(".ko")[0].replace("-", "_")
+
+
+def _module(path: Path) -> bytes:
+    content = path.read_bytes()
+    return lzma.decompress(content) if path.suffix == ".xz" else content
+
+
+def _run(*command: str, folder: Path | None = None) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
+    if done.returncode:
+        raise Unobtainable(f"{command[0]} failed: {' '.join((done.stderr or done.stdout).split())[-400:]}")
+    return done.stdout
