@@ -1,0 +1,286 @@
+"""Traffic with which nothing is wrong, of the kinds that rules have been known to cry wolf about.
+
+Each is used as a fault is: prepared, ``begin``, ``end``. Rates are fixed, and well above the rules' floors.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from bpftop.demo import frames
+from bpftop.demo.raw_mix import PRIORITY_TAG, SERVICE_TAG
+from bpftop.demo.sides import GENERATOR, WATCHED, Side, other
+from tests.faults import packets
+from tests.faults.blast import blast
+from tests.faults.place import Beyond, inside, ip
+from tests.faults.scenario import Cell, Scenario, counter, cpus, drop
+from tests.faults.worker import Inside, Worker
+
+BULK_PORT, WEB_PORT, QUIC_PORT, LOG_PORT = 8443, 80, 443, 514
+MEGABYTE = 10**6
+
+
+def received(per_sec: float) -> Cell:
+    return Cell("links", (WATCHED.interface,), "rx_packets", per_sec)
+
+
+def sent(per_sec: float) -> Cell:
+    return Cell("links", (WATCHED.interface,), "tx_packets", per_sec)
+
+
+def sent_bytes(per_sec: float) -> Cell:
+    """For TCP, which hands over up to 64 kB as one packet."""
+    return Cell("links", (WATCHED.interface,), "tx_bytes", per_sec)
+
+
+class Healthy(Scenario):
+    """What healthy traffic is made of."""
+
+    may_move: ClassVar[Sequence[Cell]] = (
+        *(counter("TcpRetransSegs"), counter("TcpExtTCPLostRetransmit"), counter("TcpExtTCPTimeouts")),
+        counter("TcpExtPruneCalled"),  # a reader that a busy machine keeps waiting; nothing is lost
+        drop("QUEUE_PURGE"),  # the FIN that a closed socket still holds when it ends, one per short connection
+    )
+
+    def serve(self, place: Inside, job: str, **arguments: Any) -> None:
+        """A server that runs from now on."""
+        server = Worker(place, f"tests.faults.jobs:{job}", **arguments)
+        self.keep(server.stop)
+        server.ready().go()
+
+    def pour(self, side: Side, megabytes_per_sec: float, flows: int = 4, version: int = 4) -> None:
+        """Bulk TCP from one side to the other."""
+        to = other(side)
+        address = to.ipv4[0] if version == 4 else to.ipv6[0]
+        self.serve(inside(self.lab, to), "swallow_tcp", address=address, port=BULK_PORT)
+        self.add(
+            Worker(
+                inside(self.lab, side),
+                "tests.faults.jobs:pour_tcp",
+                address=address,
+                port=BULK_PORT,
+                flows=flows,
+                bytes_per_sec=megabytes_per_sec * MEGABYTE,
+            )
+        )
+
+    def visit(self, per_sec: float, *, reset: bool = False, version: int = 4, address: str | None = None) -> None:
+        """Short connections from the generator's addresses; to the watched side's server unless told."""
+        sources = GENERATOR.ipv4 if version == 4 else GENERATOR.ipv6
+        if address is None:
+            address = WATCHED.ipv4[0] if version == 4 else WATCHED.ipv6[0]
+            self.serve(self.watched, "serve_short", address=address, port=WEB_PORT, size_bytes=3000)
+        self.add(
+            Worker(
+                self.generator,
+                "tests.faults.jobs:visit",
+                sources=sources,
+                address=address,
+                port=WEB_PORT,
+                per_sec=per_sec,
+                reset=reset,
+            )
+        )
+
+
+class BulkTcp(Healthy):
+    """Bulk TCP both ways, 50 MB/s each."""
+
+    id = "bulk-tcp"
+    moves = (received(15_000), sent_bytes(30 * MEGABYTE))
+
+    def prepare(self) -> None:
+        self.pour(GENERATOR, 50)
+        self.pour(WATCHED, 50)
+
+
+class ShortConnections(Healthy):
+    """2 500 connections a second, each with a request and an answer."""
+
+    id = "short-connections"
+    moves = (counter("TcpPassiveOpens", 2000),)
+
+    def prepare(self) -> None:
+        self.visit(2500)
+
+
+class QuicLike(Healthy):
+    """Downloads over UDP 443 with acknowledgements, 60 % of the packets, beside downloads over TCP."""
+
+    id = "quic-like"
+    moves = (received(12_000), sent(2000))
+
+    def prepare(self) -> None:
+        self.serve_udp(QUIC_PORT)
+        self.serve(self.generator, "swallow_udp", address=GENERATOR.ipv4[0], port=QUIC_PORT)
+        self.route_strangers()
+        down = [
+            packets.udp(QUIC_PORT, QUIC_PORT, bytes(1200 + n % 150), src=packets.stranger(n), spoil=0)
+            for n in range(512)
+        ]
+        self.send(down, 13_000)
+        self.add(
+            Worker(
+                self.watched,
+                "tests.faults.jobs:pour_udp",
+                address=GENERATOR.ipv4[0],
+                port=QUIC_PORT,
+                size_bytes=45,
+                per_sec=3000,
+            )
+        )
+        self.pour(GENERATOR, 12.5)
+
+
+class AuthoritativeDns(Healthy):
+    """12 000 questions a second from 4 096 resolvers, each answered."""
+
+    id = "authoritative-dns"
+    moves = (received(8000), sent(8000))
+
+    def prepare(self) -> None:
+        self.route_strangers()
+        self.serve(self.watched, "answer_udp", address=WATCHED.ipv4[0], port=53, size_bytes=320)
+        self.send([packets.udp(1024 + n, 53, bytes(45), src=packets.stranger(n)) for n in range(4096)], 12_000)
+
+
+class RecursiveResolver(Healthy):
+    """5 000 questions a second from clients, each asked upstream: half of what comes is from port 53."""
+
+    id = "recursive-resolver"
+    moves = (received(7000), sent(7000))
+
+    def prepare(self) -> None:
+        self.route_strangers()
+        self.serve(self.generator, "answer_udp", address=GENERATOR.ipv4[0], port=53, size_bytes=900)
+        self.serve(self.watched, "resolve", address=WATCHED.ipv4[0], upstream=GENERATOR.ipv4[0], size_bytes=900)
+        self.send([packets.udp(1024 + n, 53, bytes(45), src=packets.stranger(n)) for n in range(4096)], 5000)
+
+
+class ForwardingHost(Healthy):
+    """A router: bulk TCP, 2 000 short connections a second and UDP that only pass through."""
+
+    id = "forwarding-host"
+    moves = (counter("IpForwDatagrams", 15_000),)
+
+    def prepare(self) -> None:
+        beyond = Beyond(self.lab, WATCHED)
+        self.keep(beyond.close)
+        ip(self.generator, f"route add 198.19.0.0/24 via {WATCHED.ipv4[0]}")
+        self.keep(lambda: ip(self.generator, "route delete 198.19.0.0/24"))
+        self.serve(beyond.call, "serve_short", address=beyond.address, port=WEB_PORT, size_bytes=3000)
+        self.visit(2000, address=beyond.address)
+        self.serve(beyond.call, "swallow_udp", address=beyond.address, port=LOG_PORT)
+        to = socket.inet_aton(beyond.address)
+        self.send([packets.udp(1024 + n, LOG_PORT, bytes(300), dst=to) for n in range(256)], 8000)
+
+
+class HealthChecks(Healthy):
+    """A load balancer that asks 600 times a second whether the port is open, and resets at once; beside bulk TCP."""
+
+    id = "health-checks"
+    moves = (counter("TcpPassiveOpens", 400), received(10_000))
+    may_move = (*Healthy.may_move, counter("TcpEstabResets"))
+
+    def prepare(self) -> None:
+        self.visit(600, reset=True)
+        self.pour(GENERATOR, 40)
+
+
+class Ipv6Only(Healthy):
+    """Bulk TCP and 1 000 short connections a second over IPv6. Needs a lab that is not quiet."""
+
+    id = "ipv6-only"
+    moves = (received(10_000), counter("TcpPassiveOpens", 700))
+
+    def prepare(self) -> None:
+        self.pour(GENERATOR, 40, version=6)
+        self.pour(WATCHED, 40, version=6)
+        self.visit(1000, version=6)
+
+
+class Vlan(Healthy):
+    """Priority-tagged and twice tagged datagrams, both ways."""
+
+    id = "vlan"
+    moves = (received(8000), sent(8000))
+
+    def prepare(self) -> None:
+        for side in (GENERATOR, WATCHED):
+            to = other(side)
+            self.serve(inside(self.lab, to), "swallow_udp", address=to.ipv4[0], port=LOG_PORT)
+            place = inside(self.lab, side)
+            self.add(blast(place, side.interface, [_tagged(side, n) for n in range(256)], 12_000))
+
+
+def _tagged(side: Side, number: int) -> bytes:
+    to = other(side)
+    src, dst = socket.inet_aton(side.ipv4[0]), socket.inet_aton(to.ipv4[0])
+    packet = frames.ipv4(src, dst, frames.PROTO_UDP, frames.udp(2000 + number, LOG_PORT, bytes(200)))
+    tags = (PRIORITY_TAG,) if number % 4 else (SERVICE_TAG, PRIORITY_TAG)
+    return frames.ethernet(to.mac_bytes, side.mac_bytes, frames.ETH_IPV4, packet, tags)
+
+
+class JumboFrames(Healthy):
+    """Bulk TCP both ways in frames of 9 000 bytes, 90 MB/s each."""
+
+    id = "jumbo-frames"
+    moves = (received(5000), sent_bytes(60 * MEGABYTE))
+
+    def prepare(self) -> None:
+        for side in (GENERATOR, WATCHED):
+            place = inside(self.lab, side)
+            ip(place, f"link set {side.interface} mtu 9000")
+            self.keep(lambda place=place, side=side: ip(place, f"link set {side.interface} mtu 1500"))  # type: ignore[misc]
+        self.pour(GENERATOR, 90)
+        self.pour(WATCHED, 90)
+
+
+class BackupBurst(Healthy):
+    """One TCP flow out at 100 MB/s."""
+
+    id = "backup-burst"
+    moves = (sent_bytes(60 * MEGABYTE),)
+
+    def prepare(self) -> None:
+        self.pour(WATCHED, 100, flows=1)
+
+
+class Idle(Healthy):
+    """Nothing at all."""
+
+    id = "idle"
+    moves = ()
+
+    def prepare(self) -> None:
+        pass
+
+
+class SingleFlow(Healthy):
+    """One flow of 25 000 datagrams a second: all on one CPU, which has time enough."""
+
+    id = "single-flow"
+    moves = (received(15_000),)
+
+    def prepare(self) -> None:
+        self.serve_udp(LOG_PORT)
+        self.send([packets.udp(2000, LOG_PORT, bytes(200))], 25_000, cpus=cpus()[:1])
+
+
+HEALTHY: tuple[type[Healthy], ...] = (
+    BulkTcp,
+    ShortConnections,
+    QuicLike,
+    AuthoritativeDns,
+    RecursiveResolver,
+    ForwardingHost,
+    HealthChecks,
+    Ipv6Only,
+    Vlan,
+    JumboFrames,
+    BackupBurst,
+    Idle,
+    SingleFlow,
+)

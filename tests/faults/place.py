@@ -1,0 +1,170 @@
+"""What a scenario may change in a namespace: sysctls, packet filters, queueing, packet steering, a third namespace."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+import struct
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from bpftop.demo.lab import Lab
+from bpftop.demo.sides import Side
+from bpftop.kernel.netns import enter, unshare_network
+from tests.faults.worker import Inside
+
+Result = TypeVar("Result")
+
+CLONE_NEWNS = 0x20000  # include/uapi/linux/sched.h
+MS_REC, MS_PRIVATE = 0x4000, 0x40000  # include/uapi/linux/mount.h
+NFNL_CTNETLINK_DELETE = 1 << 8 | 2  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE (linux/netfilter/nfnetlink*.h)
+NLM_F_REQUEST, NLM_F_ACK, NETLINK_NETFILTER = 1, 4, 12
+
+
+def inside(lab: Lab, side: Side) -> Inside:
+    """Runs functions in one of the lab's two namespaces."""
+    return partial(lab.call_in, side)
+
+
+def run(place: Inside, *command: str, text_in: str = "") -> str:
+    """Run a command in a namespace; its standard output. AssertionError with what it complained about."""
+    done: subprocess.CompletedProcess[str] = place(
+        lambda: subprocess.run(command, input=text_in, capture_output=True, text=True, timeout=20)
+    )
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr.strip()}"
+    return done.stdout
+
+
+def ip(place: Inside, *commands: str) -> None:
+    """Commands of `ip`, in one batch."""
+    run(place, "ip", "-batch", "-", text_in="\n".join(commands) + "\n")
+
+
+def packet_filter(place: Inside, hook: str, rules: Sequence[str], priority: int = 0) -> Callable[[], object]:
+    """IPv4 rules of nftables at a hook; returns what removes them."""
+    chain = "\n".join((f"type filter hook {hook} priority {priority};", *rules))
+    run(place, "nft", "-f", "-", text_in=f"table ip faults {{\nchain {hook} {{\n{chain}\n}}\n}}\n")
+    return lambda: run(place, "nft", "delete", "table", "ip", "faults")
+
+
+def token_bucket(place: Inside, interface: str, rate: str, burst: str, limit: str) -> Callable[[], object]:
+    """A TBF as the interface's queue, in tc's units; ``limit`` is how much may wait. Returns what removes it."""
+    device = ("dev", interface, "root")
+    run(place, "tc", "qdisc", "add", *device, "tbf", "rate", rate, "burst", burst, "limit", limit)
+    return lambda: run(place, "tc", "qdisc", "delete", *device)
+
+
+def sysctl(place: Inside, name: str, value: int) -> None:
+    """Set a value of a namespace, by its path below /proc/sys/net."""
+    place(lambda: Path("/proc/sys/net", name).write_text(str(value)))
+
+
+def steer(place: Inside, interface: str, cpus: Sequence[int]) -> None:
+    """Receive packet steering of the interface's first queue to these CPUs (none: off).
+
+    sysfs shows the network namespace of its mount, so it is mounted anew, in a mount namespace that ends with the
+    thread.
+    """
+    mask = sum(1 << cpu for cpu in cpus)
+
+    def write() -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        for result in (
+            libc.unshare(CLONE_NEWNS),
+            libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None),
+            libc.mount(b"sysfs", b"/sys", b"sysfs", 0, None),
+        ):
+            if result != 0:
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        Path(f"/sys/class/net/{interface}/queues/rx-0/rps_cpus").write_text(f"{mask:x}")
+
+    place(write)
+
+
+def forget_connections(place: Inside) -> None:
+    """Empty the namespace's connection tracking table, as `conntrack -F` does."""
+
+    def flush() -> int:
+        body = struct.pack("=BBH", socket.AF_UNSPEC, 0, 0)  # struct nfgenmsg
+        head = struct.pack("=IHHII", 16 + len(body), NFNL_CTNETLINK_DELETE, NLM_F_REQUEST | NLM_F_ACK, 1, 0)
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as netlink:
+            netlink.send(head + body)
+            code: int = struct.unpack_from("=i", netlink.recv(4096), 16)[0]
+        return code
+
+    code = place(flush)
+    if code:
+        raise OSError(-code, os.strerror(-code))
+
+
+class Beyond:
+    """A third namespace behind one of the lab's two, joined to it by a veth pair ``far0`` (in the lab) / ``far1``.
+
+    198.19.0.1 is on far0, 198.19.0.2 on far1. The namespace lives by an open file of this process.
+    """
+
+    near_interface, interface = "far0", "far1"
+    near_address, address = "198.19.0.1", "198.19.0.2"
+
+    def __init__(self, lab: Lab, behind: Side) -> None:
+        self.near = inside(lab, behind)
+        self._fd: int = self.near(_new_namespace)
+        try:
+            path = f"/proc/{os.getpid()}/fd/{self._fd}"
+            ip(
+                self.near,
+                f"link add {self.near_interface} type veth peer name {self.interface} netns {path}",
+                f"address add {self.near_address}/24 dev {self.near_interface}",
+                f"link set {self.near_interface} up",
+            )
+            ip(
+                self.call,
+                "link set lo up",
+                f"address add {self.address}/24 dev {self.interface}",
+                f"link set {self.interface} up",
+                f"route add 198.18.0.0/24 via {self.near_address}",
+            )
+            sysctl(self.near, "ipv4/ip_forward", 1)
+        except BaseException:
+            self.close()
+            raise
+
+    def call(self, function: Callable[[], Result]) -> Result:
+        """Run a function in a thread in there."""
+        return in_thread(self._fd, function)
+
+    def close(self) -> None:
+        """Remove the pair; the namespace ends with the last process in there."""
+        sysctl(self.near, "ipv4/ip_forward", 0)
+        ip(self.near, f"link delete {self.near_interface}")
+        os.close(self._fd)
+
+
+def _new_namespace() -> int:
+    unshare_network()
+    return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def in_thread(netns_fd: int, function: Callable[[], Result]) -> Result:
+    """Run ``function`` in a thread of its own in the namespace; what it raises is raised here."""
+    outcome: list[Result] = []
+    failure: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            enter(netns_fd)
+            outcome.append(function())
+        except BaseException as error:  # noqa: BLE001  (handed over to the caller below)
+            failure.append(error)
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]

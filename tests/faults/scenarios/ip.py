@@ -1,0 +1,116 @@
+"""The IP layer and the packet filter."""
+
+from __future__ import annotations
+
+import socket
+
+from bpftop.demo import frames
+from bpftop.demo.sides import WATCHED
+from tests.faults import packets
+from tests.faults.place import packet_filter, sysctl
+from tests.faults.scenario import Scenario, counter, drop
+
+PORT = 9100
+
+
+class ReversePathFilter(Scenario):
+    """Packets with sources that have no way back, to a host that filters by reverse path."""
+
+    id = "reverse-path-filter"
+    moves = (counter("TcpExtIPReversePathFilter", 100), drop("IP_RPFILTER", 100))
+
+    def prepare(self) -> None:
+        name = f"ipv4/conf/{WATCHED.interface}/rp_filter"
+        sysctl(self.watched, name, 1)
+        self.keep(lambda: sysctl(self.watched, name, 0))
+        self.send([packets.udp(4000, PORT, bytes(64), src=packets.stranger(n)) for n in range(256)], 200)
+
+
+class ChecksumErrors(Scenario):
+    """TCP segments and UDP datagrams with a bad checksum, to ports that are open."""
+
+    id = "checksum-errors"
+    moves = (
+        counter("TcpInCsumErrors", 50),
+        counter("TcpInErrs", 50),
+        counter("UdpInCsumErrors", 50),
+        counter("UdpInErrors", 50),
+        drop("TCP_CSUM", 50),
+        drop("UDP_CSUM", 50),
+    )
+
+    def prepare(self) -> None:
+        def open_ports() -> tuple[socket.socket, socket.socket]:
+            tcp = socket.create_server((WATCHED.ipv4[0], PORT), backlog=16)
+            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            udp.bind((WATCHED.ipv4[0], PORT))
+            return tcp, udp
+
+        for sock in self.watched(open_ports):
+            self.keep(sock.close)
+        bad = []
+        for sport in range(5000, 5032):
+            bad.append(packets.tcp(sport, PORT, packets.ACK, payload=bytes(20), spoil=1))
+            bad.append(packets.udp(sport, PORT, bytes(20), spoil=1))
+        self.send(bad, 200)
+
+
+class FirewallDrops(Scenario):
+    """Datagrams that a rule of nftables drops."""
+
+    id = "firewall-drops"
+    moves = (drop("NETFILTER_DROP", 250),)
+
+    def prepare(self) -> None:
+        self.keep(packet_filter(self.watched, "input", [f"udp dport {PORT} drop"]))
+        self.send([packets.udp(sport, PORT, bytes(40)) for sport in range(6000, 6064)], 500)
+
+
+class IcmpFlood(Scenario):
+    """Pings, each of which is answered."""
+
+    id = "icmp-flood"
+    moves = (counter("IcmpInMsgs", 5000),)
+
+    def prepare(self) -> None:
+        self.route_strangers()
+        self.send([packets.echo_request(n, bytes(56), src=packets.stranger(n)) for n in range(1024)], 8000)
+
+
+class FragmentFlood(Scenario):
+    """First fragments whose rest never comes: the memory for reassembly fills, and they time out after 2 s."""
+
+    id = "fragment-flood"
+    moves = (counter("IpReasmFails", 500),)
+    may_move = (counter("IpReasmTimeout"), drop("FRAG_REASM_TIMEOUT"))
+
+    def prepare(self) -> None:
+        sysctl(self.watched, "ipv4/ipfrag_time", 2)
+        self.keep(lambda: sysctl(self.watched, "ipv4/ipfrag_time", 30))
+        self.route_strangers()
+        datagram = frames.udp(5000, PORT, bytes(2000))
+        firsts = [packets.fragment(n, 0, True, datagram[:800], src=packets.stranger(n)) for n in range(8192)]
+        self.send(firsts, 4000)
+
+
+class MalformedPackets(Scenario):
+    """Headers that contradict themselves: length, version, checksum; and packets that end too early."""
+
+    id = "malformed-packets"
+    moves = (
+        counter("IpInHdrErrors", 90),
+        counter("IpExtInCsumErrors", 30),
+        counter("IpExtInTruncatedPkts", 30),
+        drop("IP_INHDR", 60),
+        drop("IP_CSUM", 30),
+        drop("PKT_TOO_SMALL", 30),
+    )
+
+    def prepare(self) -> None:
+        whole = packets.udp(8000, PORT, bytes(40))
+        head, packet = whole[:14], whole[14:]
+        bad_length = b"\x43" + packet[1:]  # a header of 12 bytes
+        bad_version = b"\x55" + packet[1:]
+        bad_checksum = packet[:10] + bytes(2) + packet[12:]
+        truncated = packet[:30]  # says 68
+        self.send([head + bad for bad in (bad_length, bad_version, bad_checksum, truncated)], 240)

@@ -1,0 +1,83 @@
+"""TCP: listening sockets, retransmissions, resets."""
+
+from __future__ import annotations
+
+import socket
+
+from bpftop.demo.sides import GENERATOR, WATCHED
+from tests.faults import packets
+from tests.faults.place import Beyond, ip, sysctl, token_bucket
+from tests.faults.scenario import Scenario, counter, drop
+from tests.faults.worker import Worker
+
+PORT = 9400
+
+
+class SynFlood(Scenario):
+    """SYNs from 4 096 addresses that never answer, to a server with a short SYN queue and SYN cookies."""
+
+    id = "syn-flood"
+    moves = (
+        counter("TcpExtTCPReqQFullDoCookies", 2000),
+        counter("TcpExtSyncookiesSent", 2000),
+    )
+    may_move = (counter("TcpExtTCPSynRetrans"), counter("TcpExtTCPTimeouts"), counter("TcpRetransSegs"))
+
+    def prepare(self) -> None:
+        sysctl(self.watched, "ipv4/tcp_syncookies", 1)
+        self.route_strangers()
+        listener = self.watched(lambda: socket.create_server((WATCHED.ipv4[0], PORT), backlog=64))
+        self.keep(listener.close)
+        self.send([packets.tcp(1024 + n, PORT, packets.SYN, src=packets.stranger(n), seq=n) for n in range(4096)], 4000)
+
+
+class RstStorm(Scenario):
+    """Segments of connections that this host does not know, each answered by a reset, and resets that come in."""
+
+    id = "rst-storm"
+    moves = (counter("TcpOutRsts", 1000),)
+    may_move = (drop("NO_SOCKET"),)
+
+    def prepare(self) -> None:
+        frames = []
+        for sport in range(30000, 30512):
+            frames.append(packets.tcp(sport, PORT, packets.ACK, seq=sport, ack=1))
+            frames.append(packets.tcp(sport, PORT, packets.RST, seq=sport))
+        self.send(frames, 4000)
+
+
+class AcceptQueueOverflow(Scenario):
+    """A server that no longer accepts: its queue is full, and clients keep coming."""
+
+    id = "accept-queue-overflow"
+    moves = (
+        counter("TcpExtListenOverflows", 50),
+        counter("TcpExtListenDrops", 50),
+    )
+
+    def prepare(self) -> None:
+        listener = self.watched(lambda: socket.create_server((WATCHED.ipv4[0], PORT), backlog=1))
+        self.keep(listener.close)
+        for _ in range(2):  # a queue of 1 takes 2
+            client = self.generator(lambda: socket.create_connection((WATCHED.ipv4[0], PORT), timeout=2))
+            self.keep(client.close)
+        self.send([packets.tcp(sport, PORT, packets.SYN, seq=sport) for sport in range(20000, 24096)], 100)
+
+
+class TcpRetransmits(Scenario):
+    """Bulk TCP to a host behind a router whose token bucket is full: losses are somewhere on the path, as mostly."""
+
+    id = "tcp-retransmits"
+    moves = (counter("TcpRetransSegs", 50),)
+    may_move = (counter("TcpExtTCPLostRetransmit"), counter("TcpExtTCPTimeouts"))
+
+    def prepare(self) -> None:
+        beyond = Beyond(self.lab, GENERATOR)
+        self.keep(beyond.close)
+        ip(self.watched, f"route add {beyond.address}/32 via {GENERATOR.ipv4[0]}")
+        self.keep(lambda: ip(self.watched, f"route delete {beyond.address}/32"))
+        token_bucket(self.generator, beyond.near_interface, "100mbit", "32kb", "60kb")
+        server = Worker(beyond.call, "tests.faults.jobs:swallow_tcp", address=beyond.address, port=PORT)
+        self.keep(server.stop)
+        server.ready().go()
+        self.add(Worker(self.watched, "tests.faults.jobs:pour_tcp", address=beyond.address, port=PORT, flows=4))

@@ -1,0 +1,34 @@
+"""The way out: queueing disciplines."""
+
+from __future__ import annotations
+
+from bpftop.demo.sides import GENERATOR, WATCHED
+from tests.faults.place import token_bucket
+from tests.faults.scenario import Cell, Scenario, counter, drop
+from tests.faults.worker import Worker
+
+PORT = 9600
+
+
+class TxDrops(Scenario):
+    """Twice as much UDP out of the watched host as its token bucket lets through."""
+
+    id = "tx-drops"
+    moves = (Cell("qdiscs", (WATCHED.interface, "tbf", None), "drops", 500), drop("QDISC_DROP", 500))
+    may_move = (counter("IpOutDiscards"), counter("UdpSndbufErrors"))
+
+    def prepare(self) -> None:
+        self.keep(token_bucket(self.watched, WATCHED.interface, "8mbit", "16kb", "16kb"))
+        peer = Worker(self.generator, "tests.faults.jobs:swallow_udp", address=GENERATOR.ipv4[0], port=PORT)
+        self.keep(peer.stop)
+        peer.ready().go()
+        self.add(
+            Worker(
+                self.watched,
+                "tests.faults.jobs:pour_udp",
+                address=GENERATOR.ipv4[0],
+                port=PORT,
+                size_bytes=1000,
+                per_sec=2000,
+            )
+        )

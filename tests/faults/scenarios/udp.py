@@ -1,0 +1,67 @@
+"""UDP: sockets, ports, floods."""
+
+from __future__ import annotations
+
+import socket
+
+from bpftop.demo.sides import WATCHED
+from tests.faults import packets
+from tests.faults.scenario import Cell, Scenario, counter, drop
+
+PORT = 9200
+
+
+class UdpSocketOverflow(Scenario):
+    """A socket that nobody reads, and a sender that goes on."""
+
+    id = "udp-socket-overflow"
+    moves = (
+        counter("UdpRcvbufErrors", 500),
+        counter("UdpInErrors", 500),
+        Cell("udp_sockets", (4, None, PORT, None, None), "drops", 500),
+        drop("SOCKET_RCVBUFF", 500),
+    )
+
+    def prepare(self) -> None:
+        def deaf() -> socket.socket:
+            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.bind((WATCHED.ipv4[0], PORT))
+            return sock
+
+        self.keep(self.watched(deaf).close)
+        self.send([packets.udp(sport, PORT, bytes(200)) for sport in range(7000, 7016)], 1000)
+
+
+class UdpPortUnreachable(Scenario):
+    """Datagrams to a port where nobody listens any more."""
+
+    id = "udp-port-unreachable"
+    moves = (counter("UdpNoPorts", 250), drop("NO_SOCKET", 250))
+
+    def prepare(self) -> None:
+        self.send([packets.udp(sport, PORT, bytes(100)) for sport in range(7100, 7132)], 500)
+
+
+class UdpFlood(Scenario):
+    """Small datagrams from 4 096 addresses to ports where nobody listens."""
+
+    id = "udp-flood"
+    moves = (counter("UdpNoPorts", 10_000), drop("NO_SOCKET", 10_000))
+
+    def prepare(self) -> None:
+        self.route_strangers()
+        flood = [packets.udp(1024 + n % 7919, PORT + n % 500, bytes(32), src=packets.stranger(n)) for n in range(4096)]
+        self.send(flood, 20_000)
+
+
+class UdpAmplification(Scenario):
+    """Answers of 1 024 DNS servers that were never asked: 1 200 bytes from port 53."""
+
+    id = "udp-amplification"
+    moves = (counter("UdpNoPorts", 2500), drop("NO_SOCKET", 2500))
+
+    def prepare(self) -> None:
+        self.route_strangers()
+        answers = [packets.udp(53, 32768 + 7 * n, bytes(1200), src=packets.stranger(n)) for n in range(1024)]
+        self.send(answers, 5000)
