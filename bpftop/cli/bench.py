@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bpftop.profile.suites import SUITES
 
     suites = _suites(arguments)
-    with opened(arguments.output) as output:
+    with opened(arguments.output, private=False) as output:
         if arguments.list:
             from bpftop.export.bench_text import list_text
 

@@ -41,8 +41,11 @@ class Output:
 
 
 @contextmanager
-def opened(path: str | None) -> Iterator[Output]:
-    """Standard output for None and ``-``; else a file that takes its name only when the block ends without an error."""
+def opened(path: str | None, *, private: bool = True) -> Iterator[Output]:
+    """Standard output for None and ``-``; else a file that takes its name only when the block ends without an error.
+
+    ``private``: it may hold addresses, so a new file is for its owner alone.
+    """
     if path is None or path == "-":
         if sys.stdout is None:
             raise BpftopError("cannot write standard output: it is closed; give the output another place with -o")
@@ -53,7 +56,7 @@ def opened(path: str | None) -> Iterator[Output]:
 
     with ExitStack() as stack:
         with interruptible():  # a FIFO waits for its reader
-            descriptor = stack.enter_context(replacing(path))
+            descriptor = stack.enter_context(replacing(path, private=private))
         yield Output(descriptor, path)
 
 

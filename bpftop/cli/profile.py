@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     wish, stop = _wish(arguments), Stop()
     live = None if arguments.map is None else read_live_map(arguments.map, stop)
     profiling = MapProfile(make_plan(wish, allowed_cpus(), possible_cpus(), live), stop)
-    with opened(arguments.output) as output:
+    with opened(arguments.output, private=False) as output:
         ended = _measure(profiling)
         with ending_signals():  # the first one has been heard: only another one ends the writing
             report = _report(profiling.profile())

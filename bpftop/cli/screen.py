@@ -7,6 +7,8 @@ import os
 import re
 import sys
 import threading
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +16,14 @@ import bpftop
 from bpftop.cli import signals
 from bpftop.cli.options import settings_of
 from bpftop.cli.output import complain
+from bpftop.cli.recording import RecordingSwitch
 from bpftop.config import Settings, directory
 from bpftop.errors import BpftopError, UsageError
 from bpftop.model.snapshot import Snapshot
 from bpftop.model.source import Source
 
 if TYPE_CHECKING:
+    from bpftop.store.replay import Replay
     from bpftop.tui.app import BpftopApp
     from bpftop.tui.feed import Feed
     from bpftop.tui.themes import Theme
@@ -61,8 +65,18 @@ def theme_of(arguments: argparse.Namespace, settings: Settings) -> Theme:
         return find_theme(DEFAULT_THEME, (shipped,))
 
 
-def show(source: Source, settings: Settings, theme: Theme) -> int:
+def show(
+    source: Source,
+    settings: Settings,
+    theme: Theme,
+    *,
+    live: bool = True,
+    replay: Replay | None = None,
+    remarks: Callable[[], Iterable[str]] = tuple,
+) -> int:
     """Show the source's samples until the person quits or a signal ends it; the exit code.
+
+    ``live``, ``replay`` and ``remarks`` are those of bpftop.tui.feed.Feed.
 
     The source begins in its own thread before Textual is imported: attaching and importing take about as long, and an
     error of the source comes before the terminal is touched. Raises the source's BpftopError.
@@ -71,12 +85,13 @@ def show(source: Source, settings: Settings, theme: Theme) -> int:
 
     for name in ("COLUMNS", "LINES"):  # Textual believes them before the terminal, and then follows no resize
         os.environ.pop(name, None)
-    feed = Feed(source)
+    feed = Feed(source, live=live, rules=settings.rules(), replay=replay, remarks=remarks)
+    recording = RecordingSwitch(feed)
     begun = threading.Event()
     feed.listen(lambda _: begun.set())  # the first sample, or the end: an error
     feed.start()
     try:
-        app = _app(feed, settings, theme)
+        app = _app(feed, settings, theme, recording)
         import asyncio  # not before the app: bpftop.tui.lean imports it without TLS, which saves 4 MiB
 
         with signals.interruptible():
@@ -86,16 +101,25 @@ def show(source: Source, settings: Settings, theme: Theme) -> int:
     finally:
         signals.ignore()
         feed.stop()
+        if feed.recorder is not None:
+            complain(f"recording {recording.turn()}")
     if feed.error is not None:
         raise feed.error
     return 0
 
 
-def _app(feed: Feed, settings: Settings, theme: Theme) -> BpftopApp:
+def _app(feed: Feed, settings: Settings, theme: Theme, recording: RecordingSwitch) -> BpftopApp:
     from bpftop.tui.actions import Actions
     from bpftop.tui.app import BpftopApp
 
-    actions = Actions(save_snapshot=save_snapshot, accept_offer=feed.source.accept_offer)
+    source = feed.source
+    actions = Actions(
+        save_snapshot=save_snapshot,
+        save_picture=save_picture,
+        accept_offer=source.accept_offer,
+        watch_flows=source.watch_flows,
+        record=recording.turn if feed.live else None,
+    )
     return BpftopApp(feed, theme=theme, interval_s=settings.interval_s, actions=actions, keys=settings.keys)
 
 
@@ -119,14 +143,23 @@ async def _run(app: BpftopApp) -> None:
 
 def save_snapshot(snapshot: Snapshot) -> str:
     """Write the document into the current directory; returns its path. Raises BpftopError."""
-    from bpftop.cli.output import opened
     from bpftop.export.document import json_text, timestamp
 
     when = re.sub(r"[-:.]", "", timestamp(snapshot.wall_ns) or "")
-    path = f"bpftop-{re.sub(r'[^A-Za-z0-9.-]', '_', snapshot.host)}-{when}.json"
+    return _save(f"bpftop-{re.sub(r'[^A-Za-z0-9.-]', '_', snapshot.host)}-{when}.json", json_text(snapshot))
+
+
+def save_picture(svg: str) -> str:
+    """The same for a picture of the screen."""
+    return _save(time.strftime("bpftop-%Y%m%dT%H%M%SZ.svg", time.gmtime()), svg)
+
+
+def _save(path: str, text: str) -> str:
+    from bpftop.cli.output import opened
+
     try:
         with opened(path) as output:
-            output.write(json_text(snapshot))
+            output.write(text)
     except BpftopError as error:  # there is no -o here
         said = str(error).partition("; ")[0]
         raise BpftopError(f"{said}; start bpftop in a directory that you may write to") from error

@@ -19,6 +19,9 @@ FORMATS: Mapping[str, tuple[str, str]] = {
 }
 """Format -> the module and its function that makes the text of a snapshot."""
 
+PUBLIC = frozenset({"table", "csv", "openmetrics"})
+"""Formats that hold no address and no process: the others have findings or whole readings, which may name both."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_interfaces(parser, required=True)
@@ -34,20 +37,25 @@ def run(arguments: argparse.Namespace) -> int:
     from bpftop.model.diagnose import Diagnostician
 
     settings = settings_of(arguments)
-    with opened(arguments.output) as output, live_samples(arguments, settings, count=2) as (samples, _):
+    private = arguments.format not in PUBLIC
+    with (
+        opened(arguments.output, private=private) as output,
+        live_samples(arguments, settings, count=2) as (samples, _),
+    ):
         diagnostician = Diagnostician(settings.rules())
         before = next(samples, None)
-        text_of = _text_of(arguments.format)  # imported while the interval runs
+        in_format = text_of(arguments.format)  # imported while the interval runs
         after = next(samples, None)
         if before is None or after is None:
             raise BpftopError("the source ended before there were two samples; try again")
         diagnostician.push(before)
-        output.write(text_of(diagnostician.push(after)))
+        output.write(in_format(diagnostician.push(after)))
         Notices().say(after)
     return 0
 
 
-def _text_of(format_name: str) -> Callable[[Snapshot], str]:
+def text_of(format_name: str) -> Callable[[Snapshot], str]:
+    """What makes the text; its module is imported now."""
     module, function = FORMATS[format_name]
-    text_of: Callable[[Snapshot], str] = getattr(import_module(module), function)
-    return text_of
+    found: Callable[[Snapshot], str] = getattr(import_module(module), function)
+    return found

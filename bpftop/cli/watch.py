@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from bpftop.cli.options import add_attach, add_format, add_interfaces, add_output, add_settings, settings_of
 from bpftop.cli.signals import Ended
+from bpftop.cli.snapshot import PUBLIC
 from bpftop.errors import UsageError
 from bpftop.model.rules.rule import Rule
 from bpftop.model.sample import Sample
@@ -59,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_attach(parser)
     add_format(parser, (*TEXTS, SAMPLES), "table")
     parser.add_argument("--count", metavar="N", type=_count, help="end after N of them (default: go on until Ctrl-C)")
-    parser.add_argument("--duration", metavar="SECONDS", type=_duration, help="end after this time")
+    parser.add_argument("--duration", metavar="SECONDS", type=duration_s, help="end after this time")
     add_output(parser, "at the end")
 
 
@@ -73,11 +74,15 @@ def run(arguments: argparse.Namespace) -> int:
             f"--duration {arguments.duration:g} is shorter than the interval ({settings.interval_s:g} s), which leaves "
             "nothing to write; make it longer, or the interval shorter with -i"
         )
-    with opened(arguments.output) as output, live_samples(arguments, settings) as (samples, end):
+    private = arguments.format not in PUBLIC
+    with (
+        opened(arguments.output, private=private) as output,
+        live_samples(arguments, settings) as (samples, end),
+    ):
         when_closed(output, end)
         notices = Notices()
         try:
-            timely = _until(samples, arguments.duration, settings.interval_s)
+            timely = until(samples, arguments.duration, settings.interval_s)
             for sample, text in _texts(timely, arguments.format, arguments.count, settings.rules()):
                 notices.say(sample)
                 output.write(text)
@@ -91,8 +96,8 @@ def _texts(
 ) -> Iterator[tuple[Sample, str]]:
     """Each sample with its text, until ``count`` of them had one. The first has no rates, and so a text only where
     the format is the sample itself."""
-    from bpftop.store.lines import sample_line
     from bpftop.model.diagnose import Diagnostician
+    from bpftop.store.lines import sample_line
 
     diagnostician = Diagnostician(rules)
     written = 0
@@ -108,7 +113,7 @@ def _texts(
             return
 
 
-def _until(samples: Iterable[Sample], duration_s: float | None, interval_s: float) -> Iterator[Sample]:
+def until(samples: Iterable[Sample], duration_s: float | None, interval_s: float) -> Iterator[Sample]:
     """The samples of this time, counted from the first one. A tick may be late by a tenth of the interval."""
     begun_ns: int | None = None
     for sample in samples:
@@ -125,7 +130,8 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _duration(text: str) -> float:
+def duration_s(text: str) -> float:
+    """For argparse: the value of --duration."""
     try:
         value = float(text)
     except ValueError:

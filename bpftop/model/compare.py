@@ -40,5 +40,3 @@ def compare(before: Mapping[RowT, float | None], after: Mapping[RowT, float | No
     """
     changes = [Change(row, before.get(row), after.get(row)) for row in dict.fromkeys((*after, *before))]
     return sorted(changes, key=lambda change: -abs(change.difference or 0.0))
-
-

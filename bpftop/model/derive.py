@@ -62,11 +62,19 @@ def counted_twice(interfaces: Sequence[Interface]) -> dict[str, str]:
 
 
 def _signals(before: Sample | None, after: Sample) -> dict[str, Signal]:
+    old = before.readings if before else {}
     return {
-        name: Signal(reading, change(reading.previous or (before.readings.get(name) if before else None), reading))
+        name: Signal(reading, change(_earlier(reading.previous, old.get(name)), reading))
         for name, reading in after.readings.items()
         if reading.family not in _TRAFFIC
     }
+
+
+def _earlier(previous: Reading | None, before: Reading | None) -> Reading | None:
+    """What is read less often than every tick: its own last reading, but not where the sample before is older still."""
+    if previous is None or (before is not None and before.read_ns < previous.read_ns):
+        return before
+    return previous
 
 
 def _pair(before: Sample | None, after: Sample, name: str) -> tuple[Reading | None, Change | None]:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from dataclasses import replace
 
 from bpftop.model.derive import snapshot
 from bpftop.model.episodes import Episodes
+from bpftop.model.path_trends import PathTrends
 from bpftop.model.rules.engine import Engine
 from bpftop.model.rules.rule import Rule
 from bpftop.model.sample import Sample
 from bpftop.model.snapshot import Snapshot
 
+_KEPT_TICKS = 64
+"""Then the older ones go, in one block."""
+
 
 class Diagnostician:
-    """``last`` is the newest snapshot with its diagnosis, ``episodes`` all findings until then."""
+    """``last`` is the newest snapshot with its diagnosis and losses, ``episodes`` all findings until then."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._engine = Engine(rules)
         self._before: Sample | None = None
+        self._times = array("q")
+        self._path = PathTrends(self._times)
         self.episodes = Episodes()
         self.last: Snapshot | None = None
         self.began_ns = 0
@@ -33,6 +40,17 @@ class Diagnostician:
         if self._before is None:
             self.began_ns = sample.mono_ns
         self._before = sample
-        self.last = replace(plain, diagnosis=self._engine.push(sample, plain))
+        self._times.append(sample.mono_ns)
+        self._path.push(plain)
+        self._forget()
+        lost = self._path.totals(sample.mono_ns)
+        self.last = replace(plain, diagnosis=self._engine.push(sample, plain), lost=lost)
         self.episodes.push(sample.mono_ns, self.last.diagnosis.findings)
         return self.last
+
+    def _forget(self) -> None:
+        """Totals need no past: the last tick is enough."""
+        gone = len(self._times) - 1
+        if gone >= _KEPT_TICKS:
+            del self._times[:gone]
+            self._path.forget(gone)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
+from bpftop.model.compare import ratio
 from bpftop.model.rows import CpuLine, ProtocolLine
 from bpftop.model.units import bar, factor, pct, si, spark
 
@@ -65,7 +66,7 @@ def _top(row: CpuLine, width: int) -> str:
 
 
 def _ratio(row: ProtocolLine | CpuLine) -> float | None:
-    return row.now / row.then if row.now is not None and row.then else None
+    return ratio(row.now, row.then)
 
 
 def _factor_look(row: ProtocolLine | CpuLine) -> Look:

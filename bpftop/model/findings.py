@@ -40,12 +40,12 @@ class Finding:
 class Diagnosis:
     """``findings``: causes first, the gravest first, each followed by what it explains.
 
-    ``blind``: rule id -> why it cannot see. ``waiting``: rules that have no rate yet. ``asked``: the rules.
+    ``blind``: rule id -> why it cannot see. ``waiting``: rule id -> what it waits for. ``asked``: the rules.
     """
 
     findings: tuple[Finding, ...] = ()
     blind: Mapping[str, str] = field(default_factory=dict)
-    waiting: tuple[str, ...] = ()
+    waiting: Mapping[str, str] = field(default_factory=dict)
     asked: tuple[str, ...] = ()
 
     @property

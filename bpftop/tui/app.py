@@ -11,23 +11,23 @@ from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding
-from textual.message import Message
 from textual.reactive import var
 from textual.screen import Screen
 
 from bpftop.errors import BpftopError
 from bpftop.model.rows import flags_to_show
 from bpftop.model.snapshot import Snapshot
-from bpftop.tui.actions import ACTIONS, Actions, with_keys
+from bpftop.tui.actions import ACTIONS, REPLAY_KEYS, Actions, with_keys
 from bpftop.tui.commands import COMMANDS, typed
 from bpftop.tui.feed import Feed
 from bpftop.tui.hints import last_lines, offering
 from bpftop.tui.line import Line, clean, line, wrap
+from bpftop.tui.messages import Done, Measured, Tick
 from bpftop.tui.paint import economical
 from bpftop.tui.palette import Palette
 from bpftop.tui.sheet import Sheet
@@ -41,34 +41,14 @@ MIN_WIDTH, MIN_HEIGHT = 50, 10
 PANES = {
     "overview": "bpftop.tui.overview",
     "cpus": "bpftop.tui.cpus",
+    "path": "bpftop.tui.path",
+    "flows": "bpftop.tui.flows",
     "profile": "bpftop.tui.profile",
     "bench": "bpftop.tui.bench",
+    "findings": "bpftop.tui.findings",
     "help": "bpftop.tui.help",
 }
 """Pane -> module; imported when it is first opened."""
-
-
-class Tick(Message, bubble=False):
-    """The feed has something newer. It carries nothing, and only one waits at a time: behind a terminal that stands
-    still snapshots would pile up."""
-
-    def can_replace(self, message: Message) -> bool:
-        return isinstance(message, Tick)
-
-
-class Measured(Message, bubble=False):
-    """A run that measures has come further, or has ended. As with ticks, only one waits."""
-
-    def can_replace(self, message: Message) -> bool:
-        return isinstance(message, Measured)
-
-
-class Done(Message, bubble=False):
-    """What an action that ran in a thread of its own has to say."""
-
-    def __init__(self, sentence: str) -> None:
-        super().__init__()
-        self.sentence: Final = sentence
 
 
 class Plain(Screen[None], inherit_bindings=False):
@@ -108,7 +88,7 @@ class BpftopApp(App[None], inherit_bindings=False):
         self._tick_waits = False
         self._engines = engines or {}
         self._desks: dict[str, Desk] = {}
-        self.chosen = with_keys(keys or {})
+        self.chosen = with_keys({**(REPLAY_KEYS if feed.replay else {}), **(keys or {})})
         self.set_keymap({action.id: action.keys for action in self.chosen})
 
     def get_default_screen(self) -> Screen[Any]:
@@ -156,7 +136,9 @@ class BpftopApp(App[None], inherit_bindings=False):
     def watch_snapshot(self) -> None:
         self.draw()
 
-    def watch_view(self) -> None:
+    def watch_view(self, before: View, after: View) -> None:
+        if before.flows_1_in != after.flows_1_in:
+            self.actions.watch_flows(after.flows_1_in > 0, max(1, after.flows_1_in))
         self.draw()
 
     def frame(self) -> Frame | None:
@@ -166,9 +148,12 @@ class BpftopApp(App[None], inherit_bindings=False):
             return None
         width, height = self.sheet.size
         self.flags = flags_to_show(shown.watched(self.view.label).flow(self.view.direction), self.flags)
+        feed, replay = self.feed, self.feed.replay
+        interval_s = self.interval_s if feed.live else round((shown.interval_ns or 10**9) / 1e9, 1)
         return Frame(
-            shown, self.feed.history, self.view, width, height, self.interval_s, self.feed.live,
-            self.snapshot.mono_ns, self.flags, self.chosen, None if (desk := self.desk()) is None else desk.state,
+            shown, feed.history, self.view, width, height, interval_s, feed.live, self.snapshot.mono_ns, self.flags,
+            self.chosen, tuple(feed.remarks()), feed.recorder is not None, replay is None or replay.playing,
+            replay.speed if replay else 1, None if (desk := self.desk()) is None else desk.state,
         )  # fmt: skip
 
     def pane(self) -> ModuleType:
@@ -218,12 +203,16 @@ class BpftopApp(App[None], inherit_bindings=False):
         getattr(self, f"_{name}")(frame)
 
     def _pressed(self, name: str, frame: Frame) -> View | None:
-        """What the action does in a pane that measures, where it does something else there than everywhere."""
-        desk = self.desk()
-        if desk is None:
-            return None
-        busy = next((other.title for other in self._desks.values() if other is not desk and other.running), "")
-        return desk.press(name, frame, busy)
+        """What the action does in a pane that measures, or in a replay, where it is something else than everywhere."""
+        desk, replay, view = self.desk(), self.feed.replay, None
+        if desk is not None:
+            busy = next((other.title for other in self._desks.values() if other is not desk and other.running), "")
+            view = desk.press(name, frame, busy)
+        if view is None and replay is not None:
+            from bpftop.tui.moving import pressed
+
+            view = pressed(name, frame, replay)
+        return view
 
     def _quit(self, frame: Frame) -> None:
         self.exit()
@@ -243,6 +232,12 @@ class BpftopApp(App[None], inherit_bindings=False):
         svg = picture(self.sheet.lines, self.sheet.size.width, self.colours)
         self._begin("saved", partial(self.actions.save_picture, svg))
 
+    def _record(self, frame: Frame) -> None:
+        if self.actions.record is None:
+            self.view = replace(self.view, message="what is shown here is recorded already, or comes from elsewhere")
+        else:
+            self._begin("recording", self.actions.record)
+
     def _copy(self, frame: Frame) -> None:
         with self.feed.lock:
             row = self.pane().row_text(frame, self.view.cursor) if self.view.cursor else ""
@@ -252,7 +247,7 @@ class BpftopApp(App[None], inherit_bindings=False):
 
     def _accept(self, frame: Frame) -> None:
         offer = offering(frame.shown, self.view)
-        if offer is not None:
+        if offer is not None and frame.live:
             self.view = replace(self.view, prompt=Prompt("offer", label=offer.label), message="")
 
     def _begin(self, verb: str, task: Callable[[], str | None]) -> None:
@@ -275,17 +270,26 @@ class BpftopApp(App[None], inherit_bindings=False):
             return
         event.prevent_default()
         event.stop()
-        if prompt.kind == "filter":
-            self.view = typed(self.view, event.key, event.character)
+        if prompt.kind != "offer":
+            self._typed(event.key, event.character)
             return
         self.view = replace(self.view, prompt=None)
         if event.key in ("y", "Y"):
             self._begin(f"asked for it on {clean(prompt.label)}", partial(self.actions.accept_offer, prompt.label))
 
+    def _typed(self, key: str, character: str | None) -> None:
+        shown, replay = self.view.paused or self.snapshot, self.feed.replay
+        if self.view.prompt is not None and self.view.prompt.kind == "seek" and shown and replay:
+            from bpftop.tui import moving
+
+            self.view = moving.typed(self.view, key, character, replay, shown.wall_ns)
+        else:
+            self.view = typed(self.view, key, character)
+
     def on_paste(self, event: events.Paste) -> None:
-        if self.view.prompt is not None and self.view.prompt.kind == "filter":
+        if self.view.prompt is not None and self.view.prompt.kind != "offer":
             for character in event.text:
-                self.view = typed(self.view, character, character)
+                self._typed(character, character)
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         super()._display(screen, economical(renderable))

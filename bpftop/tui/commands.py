@@ -47,6 +47,21 @@ def wide(frame: Frame, pane: ModuleType) -> View:
     return replace(frame.view, wide=not frame.view.wide, cursor="") if frame.view.pane == "cpus" else frame.view
 
 
+def group(frame: Frame, pane: ModuleType) -> View:
+    if frame.view.pane != "flows":
+        return frame.view
+    from bpftop.model.flows import GROUPS  # imported with its pane
+
+    following = GROUPS[(GROUPS.index(frame.view.group_by) + 1) % len(GROUPS)]
+    return replace(frame.view, group_by=following, cursor="", sort="", reverse=False)
+
+
+def sample(frame: Frame, pane: ModuleType) -> View:
+    if frame.view.pane != "flows":
+        return frame.view
+    return replace(frame.view, sample_1_in={1: 10, 10: 100}.get(frame.view.sample_1_in, 1))
+
+
 def help_or_back(frame: Frame, pane: ModuleType) -> View:
     return frame.view.cleared() if frame.view.pane == "help" else frame.view.opened("help")
 
@@ -63,21 +78,31 @@ def _page(sign: int) -> Command:
     return lambda frame, pane: frame.view.moved(pane.keys(frame), sign * max(1, frame.height // 2))
 
 
+_LIVE = "this is now, and no recording: p pauses the screen, and the arrows go back through ten minutes"
+
 COMMANDS: Mapping[str, Command] = {
     "pause": pause,
     "mark": mark,
     "filter": open_filter,
     "sort": sort,
     "reverse": reverse,
+    "seek": lambda frame, pane: replace(frame.view, message=_LIVE),
+    "speed": lambda frame, pane: replace(frame.view, message=_LIVE),
     "overview": lambda frame, pane: frame.view.opened("overview"),
     "cpus": lambda frame, pane: frame.view.opened("cpus"),
+    "path": lambda frame, pane: frame.view.opened("path"),
+    "flows": lambda frame, pane: frame.view.opened("flows"),
     "profile": lambda frame, pane: replace(frame.view.opened("profile"), cursor="types"),
     "bench": lambda frame, pane: replace(frame.view.opened("bench"), cursor="all"),
+    "findings": lambda frame, pane: frame.view.opened("findings"),
     "help": help_or_back,
     "direction": direction,
     "next_interface": lambda frame, pane: frame.view.looking_at(frame.shown, 1),
     "previous_interface": lambda frame, pane: frame.view.looking_at(frame.shown, -1),
     "wide": wide,
+    "group": group,
+    "names": lambda frame, pane: frame.view,
+    "sample": sample,
     "earlier": lambda frame, pane: scroll_back(frame, -1),
     "later": lambda frame, pane: scroll_back(frame, 1),
     "much_earlier": lambda frame, pane: scroll_back(frame, -10),
@@ -102,10 +127,14 @@ def typed(view: View, key: str, character: str | None) -> View:
         return replace(view, prompt=None)
     if key in ("escape", "ctrl+c"):
         return replace(view, prompt=None, filter="")
-    if key in ("backspace", "ctrl+h"):
-        text = text[:-1]
-    elif key == "ctrl+u":
-        text = ""
-    elif character and character.isprintable() and character.isascii():
-        text += character
+    text = edited(text, key, character)
     return replace(view, prompt=Prompt("filter", text), filter=text.strip(), cursor="")
+
+
+def edited(text: str, key: str, character: str | None) -> str:
+    """What a line of input holds after a key."""
+    if key in ("backspace", "ctrl+h"):
+        return text[:-1]
+    if key == "ctrl+u":
+        return ""
+    return text + character if character and character.isprintable() and character.isascii() else text

@@ -11,13 +11,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bpftop.errors import BpftopError
-from bpftop.kernel.maps import Stop
 from bpftop.model.units import bar
 from bpftop.tui.line import Line, clean, crop, line, wrap
 from bpftop.tui.view import Frame, View
+
+if TYPE_CHECKING:
+    from bpftop.kernel.maps import Stop
 
 NEWS_S = 0.25
 """The screen is told at most so often: to draw takes time from a CPU that may be the one that is measured."""
@@ -56,7 +58,7 @@ class Desk(ABC):
         self.title = title
         self.work = Work()
         self._tell = tell
-        self._stop = Stop()
+        self._stop: Stop | None = None
         self._thread: threading.Thread | None = None
         self._unheard = ""
 
@@ -73,6 +75,11 @@ class Desk(ABC):
         """
 
     @property
+    def stopped(self) -> bool:
+        """Whether the run was cancelled."""
+        return self._stop is not None and self._stop.is_set()
+
+    @property
     def running(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
@@ -80,13 +87,17 @@ class Desk(ABC):
         """Start a run; nothing happens while there is one."""
         if self.running:
             return
-        self._stop, self._unheard, self.work = Stop(), "", Work("running")
-        self._thread = threading.Thread(target=self._run, args=(steps, self._stop), name="measuring", daemon=True)
+        from bpftop.kernel.maps import Stop  # not before: a replay needs no kernel
+
+        self._stop = stop = Stop()
+        self._unheard, self.work = "", Work("running")
+        self._thread = threading.Thread(target=self._run, args=(steps, stop), name="measuring", daemon=True)
         self._thread.start()
 
     def cancel(self) -> None:
         """End the run within one operation; what it has found stays."""
-        self._stop.set()
+        if self._stop is not None:
+            self._stop.set()
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Cancel, and wait for the thread: then maps and programs are gone."""

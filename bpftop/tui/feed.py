@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from bpftop.errors import BpftopError
 from bpftop.model.history import History
+from bpftop.model.rules.rule import Rule
+from bpftop.model.sample import Sample
 from bpftop.model.snapshot import Snapshot
 from bpftop.model.source import Source
+
+if TYPE_CHECKING:
+    from bpftop.store.recorder import Recorder
+    from bpftop.store.replay import Replay
 
 Listener = Callable[[Snapshot | None], object]
 """Called in the feed's thread with each snapshot, and with None when there will be no more."""
@@ -17,14 +24,28 @@ Listener = Callable[[Snapshot | None], object]
 class Feed:
     """Runs a Source in a thread, keeps the History, and hands on the newest Snapshot.
 
-    ``live`` is false for a recording. Hold ``lock`` while reading ``history``: the thread adds to it. The listener
-    is called with the lock held.
+    ``live`` is false where the samples come from elsewhere; ``replay`` is the source where one can move about in it.
+    Hold ``lock`` while reading ``history``: the thread adds to it, and begins another one after a jump. The listener is
+    called with the lock held.
     """
 
-    def __init__(self, source: Source, *, live: bool = True) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        live: bool = True,
+        rules: Iterable[Rule] = (),
+        replay: Replay | None = None,
+        remarks: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
         self.source = source
-        self.live = live
-        self.history = History()
+        self.live = live and replay is None
+        self.replay = replay
+        self.recorder: Recorder | None = None
+        """Gets every sample while it is there."""
+        self._remarks = remarks
+        self._rules = tuple(rules)
+        self.history = History(self._rules)
         self.lock = threading.RLock()
         self.latest: Snapshot | None = None
         self.error: BpftopError | None = None
@@ -64,10 +85,22 @@ class Feed:
 
     def _run(self) -> None:
         try:
-            for sample in self.source.samples():
+            history, before = self.history, None
+            for sample, fresh, behind in self._played():
+                if fresh or (before is not None and _elsewhere(before, sample)):
+                    history = History(self._rules)
+                before = sample
+                if behind:  # the past of a moment that was jumped to: nobody sees this history yet
+                    history.push(sample)
+                    continue
+                if (recorder := self.recorder) is not None:
+                    recorder.offer(sample)
                 with self.lock:
-                    self.latest = self.history.push(sample)
+                    self.history = history
+                    self.latest = history.push(sample)
                     self._tell(self.latest)
+                if recorder is not None and self.latest.diagnosis.findings:
+                    recorder.keep_cells()
                 if self.latest.interval_ns is not None:
                     self._ready.set()
         except BpftopError as error:
@@ -82,6 +115,22 @@ class Feed:
                 self.ended = True
                 self._tell(None)
 
+    def _played(self) -> Iterator[tuple[Sample, bool, bool]]:
+        """Samples, whether what came before belongs to them, and whether they are only the past of one that comes."""
+        if self.replay is not None:
+            return self.replay.played()
+        return ((sample, False, False) for sample in self.source.samples())
+
+    def remarks(self) -> list[str]:
+        """Sentences about where the samples come from and go to."""
+        trouble = None if self.recorder is None else self.recorder.progress.trouble
+        return [*self._remarks(), *([f"recording: {trouble}"] if trouble else [])]
+
     def _tell(self, snapshot: Snapshot | None) -> None:
         if self._listener is not None:
             self._listener(snapshot)
+
+
+def _elsewhere(before: Sample, after: Sample) -> bool:
+    """Whether the samples are of two sessions: no rate may be taken from one to the other."""
+    return after.seq <= before.seq or after.boot_id != before.boot_id or after.mono_ns <= before.mono_ns

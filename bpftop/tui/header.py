@@ -30,7 +30,7 @@ def header(frame: Frame) -> Line:
 
 def notices(frame: Frame) -> list[str]:
     """Every sentence about what is missing or has changed by itself."""
-    found = []
+    found = [clean(remark) for remark in frame.remarks]
     for watched in frame.shown.interfaces:
         prefix = f"{clean(watched.label)}: " if frame.many else ""
         found += [f"{prefix}{clean(notice)}" for notice in watched.interface.notices]
@@ -115,10 +115,13 @@ def _reading(frame: Frame) -> Line:
 
 
 def _right(frame: Frame, *, every: bool = True) -> Line:
-    clock = time.strftime("%H:%M:%SZ", time.gmtime(frame.shown.wall_ns // 10**9))
-    interval = f"{frame.interval_s:.1f}" if frame.interval_s < 10 else f"{frame.interval_s:.0f}"
+    dated = every and not frame.live
+    clock = time.strftime("%Y-%m-%d %H:%M:%SZ" if dated else "%H:%M:%SZ", time.gmtime(frame.shown.wall_ns // 10**9))
+    recording = ("rec ", "alarm") if frame.recording else ("", "text")
     if frame.view.paused is None:
-        word = ("live", "good") if frame.live else ("replay", "notice")
-        return line(clock, (f"  {interval} s" if every else "", "muted"), " ", word)
+        interval = f"{frame.interval_s:.1f}" if frame.interval_s < 10 else f"{frame.interval_s:.0f}"
+        fast = f" {frame.speed}x" if frame.speed > 1 else ""
+        word = ("live", "good") if frame.live else (f"replay{fast}" if frame.playing else "PAUSED", "notice")
+        return line(clock, (f"  {interval} s" if every else "", "muted"), " ", recording, word)
     behind = (frame.newest_ns - frame.shown.mono_ns) / 1e9
-    return line(clock, (f"  {-behind:.0f} s ", "muted"), ("PAUSED", "notice"))
+    return line(clock, (f"  {-behind:.0f} s ", "muted"), recording, ("PAUSED", "notice"))

@@ -55,6 +55,18 @@ def _of_pane(pane: PaneName, width: int) -> list[Line]:
         from bpftop.tui.profile import TERMS
 
         return _section("Profile", TERMS, width)
+    if pane == "path":
+        from bpftop.tui.path import TERMS
+
+        return _section("Columns of the path", TERMS, width)
+    if pane == "findings":
+        from bpftop.tui.findings import TERMS
+
+        return _section("Findings", TERMS, width)
+    if pane == "flows":
+        from bpftop.tui.flows import TERMS
+
+        return _section("Flows", TERMS, width)
     if pane == "bench":
         from bpftop.tui.bench import TERMS
 

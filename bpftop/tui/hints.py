@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bpftop.model.sample import Interface
 from bpftop.model.snapshot import Snapshot, Watched
+from bpftop.tui.actions import LIVE_ONLY, REPLAY_ONLY
 from bpftop.tui.line import Line, clean, crop, length, line, wrap
 from bpftop.tui.view import Frame, View
 
@@ -12,11 +13,15 @@ _LONGER = {"direction": "RX/TX", "copy": "copy", "save_screen": "picture", "wide
 
 
 _WORDS = {
+    "flows": {"group": "group", "names": "names", "filter": "filter", "sort": "sort", "sample": "1 in N"},
     "profile": {"choose": "measure", "clear": "cancel", "later": "value"},
     "bench": {"choose": "run, why", "run": "run again", "clear": "cancel"},
 }
-"""Hints in panes that measure: what these actions do there."""
-_ELSEWHERE = ("overview", "cpus", "profile", "bench", "help", "quit")
+"""Hints in panes that have keys of their own: what these actions do there."""
+_ELSEWHERE = ("overview", "cpus", "path", "flows", "profile", "bench", "findings", "help", "quit")
+
+
+_TYPED = {"filter": ("/", "enter keeps, esc clears"), "seek": ("@", "enter goes there: 03:12, 03:12:44, -90, +5m")}
 
 
 def offering(shown: Snapshot, view: View) -> Interface | None:
@@ -29,10 +34,11 @@ def offering(shown: Snapshot, view: View) -> Interface | None:
 def last_lines(frame: Frame) -> list[Line]:
     """One line, or more where a question or a message needs them to be read whole."""
     view = frame.view
-    if view.prompt is not None and view.prompt.kind == "filter":
-        typed = line(("/", "key"), view.prompt.text[-30:], ("▁", "key"), ("  enter keeps, esc clears", "muted"))
+    if view.prompt is not None and view.prompt.kind != "offer":
+        key, says = _TYPED[view.prompt.kind]
+        typed = line((key, "key"), view.prompt.text[-30:], ("▁", "key"), (f"  {says}", "muted"))
         return [crop(typed, frame.width)]
-    offer = offering(frame.shown, view)
+    offer = offering(frame.shown, view) if frame.live else None
     if view.prompt is not None and offer is not None:
         asked = wrap(f"x: {_offer(frame, offer)} - do it? y/n", frame.width)
         return [line((part, "notice")) for part in asked]
@@ -55,15 +61,22 @@ def _keys(frame: Frame, room: int) -> Line:
         return _fitting(_measuring(frame), room)
     hints: list[tuple[str, str]] = []
     for action in frame.actions:
+        if action.id in (REPLAY_ONLY if frame.live else LIVE_ONLY):
+            continue
         hint = action.hint or (_LONGER.get(action.id, "") if frame.width >= 100 else "")
         if hint and action.id != view.pane and (action.id != "wide" or view.pane == "cpus"):
-            turned = {"pause": ("live", view.paused), "wide": ("rows", view.wide)}.get(action.id, ("", None))
+            turned = {
+                "pause": ("live" if frame.live else "play", view.paused or not frame.playing),
+                "wide": ("rows", view.wide),
+                "speed": ("1x", frame.speed > 1),
+                "record": ("end", frame.recording),
+            }.get(action.id, ("", None))
             hints.append((action.first_key, turned[0] if turned[1] else hint))
     return _fitting(hints, room)
 
 
 def _measuring(frame: Frame) -> list[tuple[str, str]]:
-    """What a pane that measures has keys for, then the other panes."""
+    """What a pane has keys of its own for, then the other panes."""
     words, actions = _WORDS[frame.view.pane], {action.id: action for action in frame.actions}
     here = [(actions[name].first_key, word) for name, word in words.items()]
     return [*here, *((a.first_key, a.hint) for a in frame.actions if a.id in _ELSEWHERE and a.id != frame.view.pane)]

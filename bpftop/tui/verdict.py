@@ -18,7 +18,8 @@ def verdict_lines(frame: Frame) -> list[Line]:
         return []
     causes = [finding for finding in diagnosis.findings if finding.explained_by is None]
     if not causes:
-        return [_seeing(frame, "nothing found" if not diagnosis.waiting else "nothing found yet", "good")]
+        begun = len(diagnosis.waiting) + len(diagnosis.blind) < diagnosis.rules
+        return [_seeing(frame, "nothing found" if begun else "nothing found yet", "good" if begun else "muted")]
     first = causes[0]
     more = f"   +{len(causes) - 1} more" if len(causes) > 1 else ""
     head = line((f"{MARKS[first.severity]}  ", ROLES[first.severity]), (clean(first.title), "name"))
@@ -37,7 +38,7 @@ def _seeing(frame: Frame, says: str, role: str) -> Line:
     waiting = len(diagnosis.waiting)
     count = f"{diagnosis.rules - blind - waiting} of {diagnosis.rules} rules see"
     if waiting:
-        count += f", {waiting} need a few seconds"
+        count += f", {waiting} wait" if waiting < diagnosis.rules - blind else ", the others need a few seconds"
     names = f", {blind} blind: {', '.join(diagnosis.blind)}" if blind else ""
     tail = line(("  ", "text"), (_key(frame), "key"), (" why", "muted")) if blind else ()
     left = line((f"{says}   " if says else "   ", role), (f"{count}{names}", "muted"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bpftop.model.history import History, Mark
 from bpftop.model.rows import Past
@@ -13,14 +13,18 @@ from bpftop.model.sample import Direction
 from bpftop.model.snapshot import TOTAL, Flow, Snapshot, Watched
 from bpftop.tui.actions import ACTIONS, Action
 
-PaneName = Literal["overview", "cpus", "profile", "bench", "help"]
+if TYPE_CHECKING:
+    from bpftop.model.flows import GroupBy  # it comes with its pane
+
+PaneName = Literal["overview", "cpus", "path", "flows", "profile", "bench", "findings", "help"]
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A question in the last line. ``filter`` takes text, ``offer`` a y or an n about the interface ``label``."""
+    """A question in the last line. ``filter`` and ``seek`` take text, ``offer`` a y or an n about the interface
+    ``label``."""
 
-    kind: Literal["filter", "offer"]
+    kind: Literal["filter", "offer", "seek"]
     text: str = ""
     label: str = ""
 
@@ -41,11 +45,20 @@ class View:
     cursor: str = ""
     """Key of the selected row; empty: none."""
     wide: bool = False
+    group_by: GroupBy = "flow"
+    sample_1_in: int = 1
+    """Of so many packets one is looked at for flows."""
     paused: Snapshot | None = None
     mark: Mark | None = None
     prompt: Prompt | None = None
     message: str = ""
     """Shown instead of the hints until the next key."""
+
+    @property
+    def flows_1_in(self) -> int:
+        """How flows are to be counted: one packet of so many; 0: nobody looks at them."""
+        pane = self.back_to if self.pane == "help" else self.pane
+        return self.sample_1_in if pane == "flows" else 0
 
     def opened(self, pane: PaneName) -> View:
         """Another pane; sort order and filter are those of one pane, and the help leaves them alone."""
@@ -106,6 +119,12 @@ class Frame:
     flags: frozenset[str] = frozenset()
     actions: Sequence[Action] = ACTIONS
     """With the keys that the person chose."""
+    remarks: tuple[str, ...] = ()
+    """Sentences about where the samples come from and go to."""
+    recording: bool = False
+    playing: bool = True
+    speed: int = 1
+    """Of a replay."""
     desk: object = None
     """What the pane measures, in a pane that measures on request: its own State."""
 

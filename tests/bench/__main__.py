@@ -21,11 +21,16 @@ from tests.bench.figures import Figure, summary, table
 SUITES = {
     "packets": "what counting adds to a packet, in the kernel",
     "loading": "verified instructions and load time of the programs",
+    "flows": "what counting flows adds to a packet, and what reading the table takes",
     "polling": "one tick's reading of the maps; the fold over many CPUs",
+    "drops": "what counting drops adds to a dropped packet, to the start and to a tick",
+    "signals": "one tick's reading of everything else: /proc, rtnetlink, ethtool; on machines of many CPUs",
     "screen": "first rates, CPU, memory and terminal bytes of the live screen, beside bare Textual and glances",
     "profile": "what the profile's loop adds to an operation, against the same calls with nothing around them",
     "jitter": "how evenly the screen ticks while a profile runs, and while the bench does",
+    "recording": "the size of a day's recording, and what writing and reading a tick takes",
     "headless": "a snapshot, and how long --version takes",
+    "scrape": "one scrape of the Prometheus endpoint on a machine of 128 CPUs",
     "demo": "start of the demo, and what its generator costs",
 }
 """Suite -> what it measures; each is a module of this package with ``measure(say)``, which yields figures."""

@@ -12,9 +12,9 @@ import pytest
 from bpftop.errors import BpftopError
 from bpftop.model.sample import Sample
 from bpftop.model.snapshot import Snapshot
-from bpftop.tui.app import Tick
 from bpftop.tui.feed import Feed
 from bpftop.tui.line import Line
+from bpftop.tui.messages import Tick
 from tests.tui.conftest import Stage, perform
 from tests.tui.fake import FakeSource
 

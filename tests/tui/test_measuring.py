@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from bpftop.errors import BpftopError
-from bpftop.tui.app import Measured
 from bpftop.tui.desk import Desk
+from bpftop.tui.messages import Measured
 from tests.tui.conftest import Stage, perform
 from tests.tui.engines import CannedMaps, CannedSuites, Held
 from tests.tui.test_screens import SIZES, Same

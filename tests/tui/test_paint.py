@@ -46,7 +46,7 @@ def test_the_terminal_shows_the_sheet_after_every_change(theme_name: str) -> Non
             "j",
             "s",
             "s",
-            "r",
+            "o",
             "t",
             "m",
             "2",

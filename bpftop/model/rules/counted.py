@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bpftop.model.protocols import TCP, UDP
-from bpftop.model.rules.rule import Pending, Seen
+from bpftop.model.rules.rule import Blind, Pending, Seen
 from bpftop.model.sample import Direction
-from bpftop.model.snapshot import NOTHING, Traffic
+from bpftop.model.snapshot import Traffic, Watched
+from bpftop.model.units import pct
 
 
 def packets(seen: Seen, direction: Direction = "rx") -> float:
@@ -32,8 +35,11 @@ def udp(seen: Seen) -> float:
 def part(seen: Seen, family: str, *key: int | str, direction: Direction = "rx") -> Traffic:
     """One cell of a breakdown. Raises Blind, Pending."""
     counted(seen)
-    cell = seen.interface.flow(direction).part(family, *key)
-    if cell is NOTHING and direction == "rx":
+    flow = seen.interface.flow(direction)
+    if flow.hook.hook == "none":
+        raise Blind(f"no program counts what {seen.interface.label} sends")
+    cell = flow.part(family, *key)
+    if cell.packets_per_sec is None:
         raise Pending
     return cell
 
@@ -54,13 +60,21 @@ def counted(seen: Seen) -> None:
     seen.known(flow.totals.packets_per_sec if flow.hook.hook != "none" else None, "protocols")
 
 
-def grew(seen: Seen) -> str:
-    """The protocol and the CPU with the most packets now: ``UDP, 92 % of it on CPU 3``."""
-    flow = seen.interface.rx
-    rows = sorted(flow.protocols, key=lambda row: -(row.traffic.packets_per_sec or 0.0))
-    rates = [(rate or 0.0, cpu) for cpu, rate in enumerate(flow.cpu_rates)]
-    if not rows or not rates:
+def busiest_cpu(seen: Seen) -> str:
+    """``97 % of all on CPU 3``; empty where that is not known."""
+    rates = [(rate or 0.0, cpu) for cpu, rate in enumerate(seen.interface.rx.cpu_rates)]
+    whole = sum(rate for rate, _ in rates)
+    if not whole:
         return ""
-    whole, (most, cpu) = sum(rate for rate, _ in rates), max(rates)
-    share = f", {100 * most / whole:.0f} % of all on CPU {cpu}" if whole else ""
-    return f"most are {rows[0].name}{share}"
+    most, cpu = max(rates)
+    return f"{pct(most / whole)} of all on CPU {cpu}"
+
+
+def leads(seen: Seen, measure: Callable[[Watched], float]) -> bool:
+    """Whether no other watched interface has more of it: a counter of the namespace is said of one interface."""
+    own = measure(seen.interface)
+    return all(measure(other) <= own for other in seen.view.interfaces)
+
+
+def of_protocol(watched: Watched, *numbers: int) -> float:
+    return sum(row.traffic.packets_per_sec or 0.0 for row in watched.rx.protocols if row.number in numbers)

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+from bpftop.model.cpu_signals import softirq_share as share_of
 from bpftop.model.findings import Severity
-from bpftop.model.rules.link import backlog_dropped
+from bpftop.model.rules.link import backlog_dropped, per_cpu
 from bpftop.model.rules.rule import Blind, Limit, Raised, Rule, Seen
 from bpftop.model.rules.say import against, per_s
+from bpftop.model.rules.why_one_cpu import made_of, why_one_cpu
 from bpftop.model.units import pct, si
 
 
 def softirq_share(seen: Seen, cpu: int) -> float | None:
     """The part of its time that a CPU spent in softirqs; None where it cannot be said."""
-    signal = seen.view.signal("cpu_times")
-    if signal is None or signal.elapsed_ns is None:
-        return None
-    gained = signal.gained((cpu,), "softirq_ns")
-    return None if gained is None else min(1.0, gained / signal.elapsed_ns)
+    return share_of(seen.view, cpu)
 
 
 def backlog_overflow(seen: Seen) -> Raised | None:
-    rates = {int(key[0]): rate for key, rate in seen.signal("softnet").rates("dropped") if rate}
-    lost = backlog_dropped(seen)
+    rates = per_cpu(seen, "dropped")
+    lost = sum(rates.values())
     if lost <= seen.limit("warning"):
         return None
     worst = max(rates, key=lambda cpu: rates[cpu])
@@ -35,22 +33,37 @@ def backlog_overflow(seen: Seen) -> Raised | None:
             f"{si(minute * 60)} in the last minute; critical from netdev_max_backlog / 32 = {longest / 32:.0f} "
             f"({seen.limits['critical'].source})"
         )
-    busy = softirq_share(seen, worst)
-    why = f"CPU {worst} spends {pct(busy)} of its time in softirqs" if busy is not None and busy >= 0.5 else ""
-    return Raised(severity, f"Backlog overflows: {per_s(lost)} packets dropped before the stack", tuple(evidence), why)
+    return Raised(
+        severity,
+        f"Backlog overflows: {per_s(lost)} packets dropped before the stack",
+        tuple(evidence),
+        _why_backlog(seen, worst, rates[worst]),
+    )
+
+
+def _why_backlog(seen: Seen, cpu: int, lost: float) -> str:
+    """The first that has evidence: one flow, RPS, a CPU that has no time."""
+    if per_cpu(seen, "flow_limit_count").get(cpu, 0.0) >= 0.5 * lost:
+        return f"a few flows fill the backlog of CPU {cpu}, and its flow limit drops their packets first"
+    busy = softirq_share(seen, cpu)
+    spent = f"CPU {cpu} spends {pct(busy)} of its time in softirqs" if busy is not None and busy >= 0.5 else ""
+    steered = per_cpu(seen, "received_rps").get(cpu, 0.0)
+    if steered > lost:
+        return f"RPS sends CPU {cpu} packets faster than it takes them" + (f"; {spent}" if spent else "")
+    return spent
 
 
 def softirq_squeeze(seen: Seen) -> Raised | None:
-    signal = seen.signal("softnet")
-    squeezed = {int(key[0]): rate for key, rate in signal.rates("time_squeeze") if rate}
+    squeezed = per_cpu(seen, "time_squeeze")
     total = sum(squeezed.values())
     if total <= seen.limit("squeezes"):
         return None
     evidence = [against("time_squeeze", total, seen.limits["squeezes"])]
     severity: Severity = "info"
     why = "the budget of a poll ran out; no packet is lost by that"
+    drops = per_cpu(seen, "dropped")
     for cpu in sorted(squeezed, key=lambda cpu: -squeezed[cpu]):
-        busy, dropped = softirq_share(seen, cpu) or 0.0, signal.per_sec((cpu,), "dropped") or 0.0
+        busy, dropped = softirq_share(seen, cpu) or 0.0, drops.get(cpu, 0.0)
         if busy >= seen.limit("softirq") or dropped > 0:
             severity = "warning"
             why = f"CPU {cpu} is {pct(busy)} in softirqs and drops {per_s(dropped)}"
@@ -62,11 +75,13 @@ def softirq_squeeze(seen: Seen) -> Raised | None:
 def cpu_imbalance(seen: Seen) -> Raised | None:
     flow = seen.interface.rx
     rate = seen.known(flow.totals.packets_per_sec, "packets")
+    if flow.hook.hook == "none":
+        raise Blind(f"no program counts packets per CPU on {seen.interface.label}")
+    if len(flow.online_cpus) < 2 or rate < seen.limit("packets"):
+        return None
     rates = [flow.cpu_rates[cpu] or 0.0 for cpu in flow.online_cpus if cpu < len(flow.cpu_rates)]
     if not rates:
-        raise Blind(f"no program counts packets per CPU on {seen.interface.label}")
-    if len(rates) < 2 or rate < seen.limit("packets"):
-        return None
+        raise Blind(f"packets per CPU are not known on {seen.interface.label}")
     busiest = max(range(len(rates)), key=lambda i: rates[i])
     cpu, part = flow.online_cpus[busiest], rates[busiest] / max(1.0, sum(rates))
     if part < seen.limit("share"):
@@ -79,32 +94,9 @@ def cpu_imbalance(seen: Seen) -> Raised | None:
     ]
     if busy is not None:
         evidence.append(against(f"softirq of CPU {cpu}", busy, seen.limits["softirq"]))
+    evidence += made_of(seen, cpu)
     title = f"CPU {cpu} carries {pct(part)} of RX" + (f" (softirq {pct(busy)})" if severity == "critical" else "")
     return Raised(severity, title, tuple(evidence), why_one_cpu(seen, cpu))
-
-
-def why_one_cpu(seen: Seen, cpu: int) -> str:
-    """The first cause that has evidence: one flow, one queue, a pinned interrupt, RPS off."""
-    label = seen.interface.label
-    flows = seen.view.signal("flows", label, "rx")
-    if flows is not None:
-        rates = [rate or 0.0 for _, rate in flows.rates("packets")]
-        whole = seen.interface.rx.totals.packets_per_sec or 0.0
-        if rates and whole and max(rates) >= 0.8 * whole:
-            return f"one flow is {pct(max(rates) / whole)} of the packets: no queue can spread it"
-    facts = seen.interface.interface.facts
-    if facts is None:
-        return ""
-    queues = [queue for queue in facts.queues or () if queue.direction == "rx"]
-    spread = any(queue.cpus for queue in queues)
-    pinned = [irq for irq in facts.irqs or () if irq.affinity_cpus == (cpu,)]
-    if len(queues) == 1 and not spread:
-        return f"{label} has one RX queue and RPS is off"
-    if pinned and len(pinned) == len(facts.irqs or ()):
-        return f"all interrupts of {label} are pinned to CPU {cpu}"
-    if queues and not spread:
-        return "RPS is off, and the device puts these packets on one of its queues"
-    return ""
 
 
 RULES = (

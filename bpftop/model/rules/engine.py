@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from array import array
-from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from bpftop.model.derive import snapshot
 from bpftop.model.findings import SEVERITIES, Diagnosis, Finding, Severity
+from bpftop.model.rules.past import Series, lean
 from bpftop.model.rules.rule import Blind, Pending, Raised, Rule, Seen
 from bpftop.model.sample import Sample
 from bpftop.model.snapshot import Snapshot, Watched
@@ -19,46 +18,50 @@ NS = 10**9
 RAISE_NS, CLEAR_NS = 3 * NS, 5 * NS
 """The times that rates are taken over for raising and for clearing."""
 
+EARLY_NS = NS // 10
+"""So much less will do: ticks of 1 s come a few ms early or late, and would else make every other rate one of 4 s."""
+
 BASE_S, BASE_UNTIL_S, BASE_LEAST_S = 60.0, 5.0, 10.0
 """A baseline is the mean of this long until this long ago, of which so much must be known."""
+
+STALE_NS = 15 * NS
+"""What is raised goes when nothing could be said of it for so long."""
 
 _RING_GAP_NS = NS // 2
 
 
-class _Series:
-    """The last values of one measure."""
-
-    def __init__(self, keep_s: float) -> None:
-        self._keep_ns = int(keep_s * NS)
-        self._times, self._values = array("q"), array("d")
-
-    def push(self, mono_ns: int, value: float) -> None:
-        self._times.append(mono_ns)
-        self._values.append(value)
-        old = bisect_left(self._times, mono_ns - self._keep_ns)
-        if old >= 64:  # in blocks: deleting from the front of an array moves all of it
-            del self._times[:old], self._values[:old]
-
-    def mean(self, now_ns: int, seconds: float, until_s: float, least_s: float) -> float | None:
-        """Of ``seconds`` that end ``until_s`` ago; None unless ``least_s`` of them are there."""
-        end_ns = now_ns - int(until_s * NS)
-        low = bisect_left(self._times, end_ns - int(seconds * NS))
-        high = bisect_right(self._times, end_ns)
-        known = [v for v in self._values[low:high] if not math.isnan(v)]
-        if len(known) < 2 or self._times[high - 1] - self._times[low] < int(least_s * NS):
-            return None
-        return sum(known) / len(known)
-
-
 @dataclass
 class _State:
-    """One rule about one subject."""
+    """One rule about one subject. ``asked_ns``: when it could say something last."""
 
     raised: Raised | None = None
     since_ns: int = 0
+    asked_ns: int = 0
     holding_since_ns: int | None = None
-    series: dict[str, _Series] = field(default_factory=dict)
+    series: dict[str, Series] = field(default_factory=dict)
     baselines: dict[str, float] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        self.raised = self.holding_since_ns = None
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """A sample against the one just before (``tick``), and against those that are 3 s and 5 s older."""
+
+    sample: Sample
+    tick: Snapshot
+    before_short: Sample | None
+    before_long: Sample | None
+
+    @cached_property
+    def short(self) -> Snapshot | None:
+        return None if self.before_short is None else snapshot(self.before_short, self.sample)
+
+    @cached_property
+    def long(self) -> Snapshot | None:
+        """Worked out only where something is raised."""
+        return self.short if self.before_long is self.before_short else snapshot(self.before_long, self.sample)
 
 
 class Engine:
@@ -67,15 +70,16 @@ class Engine:
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._rules = tuple(rules)
         self._asked = tuple(rule.id for rule in self._rules)
+        self._explains = {rule.id: rule.explains for rule in self._rules}
         self._ring: deque[Sample] = deque()
         self._states: dict[tuple[str, str], _State] = {}
 
     def push(self, sample: Sample, tick: Snapshot) -> Diagnosis:
         """``tick`` is the snapshot of the sample against the one before."""
-        short, long = self._views(sample)
+        moment = self._moment(sample, tick)
         self._remember(sample)
         blind: dict[str, str] = {}
-        waiting: set[str] = set()
+        waiting: dict[str, str] = {}
         seeing: set[str] = set()
         findings: list[Finding] = []
         for rule in self._rules:
@@ -83,38 +87,41 @@ class Engine:
                 name = _scope_name(rule, watched, tick)
                 state = self._states.setdefault((rule.id, name), _State())
                 try:
+                    _there(watched)
                     self._measure(rule, state, tick, watched)
-                    self._decide(rule, state, short, long, watched)
+                    self._decide(rule, state, moment, watched)
                     seeing.add(rule.id)
-                except Pending:
-                    waiting.add(rule.id)
+                    state.asked_ns = tick.mono_ns
+                except Pending as error:
+                    waiting[rule.id] = str(error)
+                    if state.raised is not None and tick.mono_ns - state.asked_ns > STALE_NS:
+                        state.forget()
                 except Blind as error:
-                    state.raised = state.holding_since_ns = None
+                    state.forget()
                     blind[rule.id] = str(error)
                 if state.raised is not None:
                     findings.append(_finding(rule, state, state.raised, name))
         return Diagnosis(
-            fold(findings, {r.id: r.explains for r in self._rules}),
-            {name: why for name, why in blind.items() if name not in seeing | waiting},
-            tuple(r.id for r in self._rules if r.id in waiting - seeing),
+            fold(findings, self._explains),
+            {name: why for name, why in blind.items() if name not in seeing | waiting.keys()},
+            {name: why for name, why in waiting.items() if name not in seeing},
             self._asked,
         )
 
-    def _views(self, sample: Sample) -> tuple[Snapshot | None, Snapshot | None]:
-        """The moment with rates over the last 3 s and over the last 5 s, or as much more as there is between samples.
+    def _moment(self, sample: Sample, tick: Snapshot) -> _Moment:
+        """With rates over the last 3 s and over the last 5 s, or as much more as there is between samples.
 
         Where nothing is 5 s old yet, what is 3 s old has to do.
         """
-        oldest_first = list(self._ring)
-        short = next((s for s in reversed(oldest_first) if sample.mono_ns - s.mono_ns >= RAISE_NS), None)
-        long = next((s for s in reversed(oldest_first) if sample.mono_ns - s.mono_ns >= CLEAR_NS), short)
-        first = None if short is None else snapshot(short, sample)
-        return first, first if long is short else snapshot(long, sample)
+        newest_first = tuple(reversed(self._ring))
+        short = next((s for s in newest_first if sample.mono_ns - s.mono_ns >= RAISE_NS - EARLY_NS), None)
+        long = next((s for s in newest_first if sample.mono_ns - s.mono_ns >= CLEAR_NS - EARLY_NS), short)
+        return _Moment(sample, tick, short, long)
 
     def _remember(self, sample: Sample) -> None:
         if not self._ring or sample.mono_ns - self._ring[-1].mono_ns >= _RING_GAP_NS:
-            self._ring.append(sample)
-        while len(self._ring) > 1 and sample.mono_ns - self._ring[1].mono_ns >= CLEAR_NS:
+            self._ring.append(lean(sample))
+        while len(self._ring) > 1 and sample.mono_ns - self._ring[1].mono_ns >= CLEAR_NS - EARLY_NS:
             self._ring.popleft()
 
     def _measure(self, rule: Rule, state: _State, tick: Snapshot, watched: Watched | None) -> None:
@@ -124,13 +131,12 @@ class Engine:
             try:
                 value = measure(Seen(tick, rule.limits, watched=watched))
             except Pending:
-                value = math.nan
-            state.series.setdefault(name, _Series(rule.keep_s)).push(tick.mono_ns, value)
+                value = None
+            state.series.setdefault(name, Series(rule.keep_s)).push(tick.mono_ns, tick.interval_ns, value)
 
-    def _decide(
-        self, rule: Rule, state: _State, short: Snapshot | None, long: Snapshot | None, watched: Watched | None
-    ) -> None:
-        if short is None or long is None:
+    def _decide(self, rule: Rule, state: _State, moment: _Moment, watched: Watched | None) -> None:
+        short = moment.short
+        if short is None or short.interval_ns is None:
             raise Pending
         now_ns = short.mono_ns
         if state.raised is None:
@@ -139,31 +145,38 @@ class Engine:
                 for name, series in state.series.items()
                 if (mean := series.mean(now_ns, BASE_S, BASE_UNTIL_S, BASE_LEAST_S)) is not None
             }
-        raised = rule.check(self._seen(rule, state, short, watched, clearing=False))
+        raised = rule.check(self._seen(rule, state, moment, short, watched))
         if raised is not None:
-            if state.holding_since_ns is None:
-                state.holding_since_ns = now_ns
-            if state.raised is not None or now_ns - state.holding_since_ns >= int(rule.for_s * NS):
-                self._stands(state, raised, now_ns)
-                return
-        else:
-            state.holding_since_ns = None
-        if state.raised is not None:
-            kept = rule.check(self._seen(rule, state, long, watched, clearing=True))
+            if state.holding_since_ns is None:  # what must hold has held for the time of the rate
+                state.holding_since_ns = now_ns - (short.interval_ns if rule.for_s else 0)
+            held_ns = now_ns - state.holding_since_ns
+            if state.raised is None and held_ns < int(rule.for_s * NS) - EARLY_NS:
+                raise Pending(f"something is there, and is a finding from {rule.for_s:g} s on")
+            if state.raised is None:
+                state.since_ns = state.holding_since_ns
+            state.raised = raised
+            return
+        state.holding_since_ns = None
+        if state.raised is not None and moment.long is not None:
+            kept = rule.check(self._seen(rule, state, moment, moment.long, watched, clearing=True))
             state.raised = None if kept is None else _not_above(kept, state.raised.severity)
 
-    def _stands(self, state: _State, raised: Raised, now_ns: int) -> None:
-        if state.raised is None:
-            state.since_ns = now_ns
-        state.raised = raised
-
-    def _seen(self, rule: Rule, state: _State, view: Snapshot, watched: Watched | None, *, clearing: bool) -> Seen:
+    def _seen(
+        self, rule: Rule, state: _State, moment: _Moment, view: Snapshot, watched: Watched | None, *,
+        clearing: bool = False,
+    ) -> Seen:  # fmt: skip
         def means(name: str, seconds: float, until_s: float) -> float | None:
             series = state.series.get(name)
             return None if series is None else series.mean(view.mono_ns, seconds, until_s, 0.9 * seconds)
 
         here = None if watched is None else view.watched(watched.label)
-        return Seen(view, rule.limits, clearing, here, means, state.baselines)
+        return Seen(view, rule.limits, clearing, here, means, state.baselines, moment.tick)
+
+
+def _there(watched: Watched | None) -> None:
+    """Raises Blind where the interface is not: what was wrong with it is over."""
+    if watched is not None and watched.interface.state not in ("up", "down"):
+        raise Blind(f"{watched.label} is {watched.interface.state}")
 
 
 def fold(findings: Sequence[Finding], explains: Mapping[str, Sequence[str]]) -> tuple[Finding, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -10,6 +10,9 @@ from bpftop.model.findings import Scope, Severity
 from bpftop.model.sample import Key
 from bpftop.model.signals import Signal
 from bpftop.model.snapshot import Snapshot, Watched
+
+NO_RATE = "no rate yet: it needs two readings 3 s apart"
+NO_BASELINE = "no baseline yet: it compares with what was before, and needs 15 s of that"
 
 CLEAR_SHARE = 0.7
 """Where a limit has no level of its own to clear at: this part of the one it is raised at."""
@@ -20,7 +23,10 @@ class Blind(Exception):
 
 
 class Pending(Exception):
-    """No rate yet: too few samples, or a counter began anew."""
+    """It can see, but not say anything yet. The text says what is missing: a rate, a baseline, time."""
+
+    def __init__(self, why: str = NO_RATE) -> None:
+        super().__init__(why)
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ class Seen:
     means: Callable[[str, float, float], float | None] = lambda name, seconds, until_s: None
     baselines: Mapping[str, float] = field(default_factory=dict)
     """Measure -> its mean in the minute before; frozen while the finding stands. A name that is missing is unknown."""
+    tick: Snapshot | None = None
+    """The same moment against the sample just before: for what is not kept of older samples, as cells per CPU."""
 
     def limit(self, name: str) -> float:
         return self.limits[name].of(self.clearing)
@@ -105,6 +113,16 @@ class Seen:
             total += self.count(counter)
         return total
 
+    def here(self, reasons: Collection[str]) -> dict[str, float]:
+        """Interface -> packets per second that the kernel dropped for these reasons; empty where it does not say."""
+        signal = self.view.signal("drops")
+        found: dict[str, float] = {}
+        for key, rate in signal.rates("packets") if signal is not None else ():
+            if rate and key[1] in reasons:
+                name = str(key[0]) or "elsewhere"
+                found[name] = found.get(name, 0.0) + rate
+        return found
+
     def level(self, family: str, key: Key, column: str, *where: str) -> int:
         """A gauge. Raises Blind."""
         found = self.signal(family, *where).value(key, column)
@@ -129,6 +147,14 @@ class Seen:
         if self.watched is not None and not self.watched.rx.protocols and self.watched.rx.hook.hook == "none":
             raise Blind(f"no program counts {what} on {self.watched.label}")
         raise Pending
+
+
+def tried(ask: Callable[[], float]) -> float | None:
+    """None where it cannot be seen: for a rule that can say something without it."""
+    try:
+        return ask()
+    except Blind:
+        return None
 
 
 @dataclass(frozen=True)

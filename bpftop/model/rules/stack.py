@@ -8,7 +8,11 @@ from bpftop.model.rules.rule import Limit, Pending, Raised, Rule, Seen
 from bpftop.model.rules.say import against, per_s
 from bpftop.model.units import pct, si
 
+FULL = 0.95
+"""From here on a table is called full: entries are freed late, so it need not be to the last one."""
+
 _CHECKSUMS = ("TcpInCsumErrors", "UdpInCsumErrors", "IcmpInCsumErrors", "Udp6InCsumErrors", "Icmp6InCsumErrors")
+_CHECKSUM_REASONS = ("TCP_CSUM", "UDP_CSUM", "ICMP_CSUM", "SKB_CSUM")
 _NO_WAY_BACK = ("TcpExtIPReversePathFilter", "IpExtInNoRoutes", "Ip6InNoRoutes")
 
 
@@ -19,8 +23,16 @@ def checksum_errors(seen: Seen) -> Raised | None:
         return None
     named = ", ".join(f"{name} {per_s(rate)}" for name, rate in rates.items() if rate)
     return Raised(
-        "warning", f"Bad checksums: {per_s(total)}", (against("InCsumErrors", total, seen.limits["warning"]), named)
+        "warning",
+        f"Bad checksums: {per_s(total)}",
+        (against("InCsumErrors", total, seen.limits["warning"]), named, *_where(seen, _CHECKSUM_REASONS)),
     )
+
+
+def _where(seen: Seen, reasons: tuple[str, ...]) -> tuple[str, ...]:
+    """Evidence: the interfaces by which they came, where the kernel says so."""
+    found = sorted(seen.here(reasons).items(), key=lambda row: -row[1])
+    return (f"by interface: {', '.join(f'{name} {per_s(rate)}' for name, rate in found)}",) if found else ()
 
 
 def conntrack_full(seen: Seen) -> Raised | None:
@@ -35,19 +47,26 @@ def conntrack_full(seen: Seen) -> Raised | None:
     if severity is None:
         return None
     growth = signal.per_sec((), "entries") or 0.0
+    full = part >= FULL or seen.rate("conntrack_events", (), "early_drop") > 0 if dropped else False
     evidence = [
         f"{si(entries)} of {si(most)} entries, {pct(part)}; limit {pct(seen.limits[severity].raised)} "
         f"({seen.limits['warning'].source})",
-        f"dropped for want of room {per_s(dropped)}",
+        f"dropped {per_s(dropped)}; any is critical" if events is not None else "drops cannot be seen here",
     ]
     if growth > 0 and entries < most:
         evidence.append(f"grows by {per_s(growth)}: full in {(most - entries) / growth:.0f} s")
     return Raised(
         severity,
-        f"Connection tracking {'is full: ' + per_s(dropped) + ' dropped' if dropped else 'fills: ' + pct(part)}",
+        _conntrack_title(full, dropped, part),
         tuple(evidence),
         f"new connections come faster than old ones end: {per_s(growth)} more" if growth > 0 else "",
     )
+
+
+def _conntrack_title(full: bool, dropped: float, part: float) -> str:
+    if not dropped:
+        return f"Connection tracking fills: {pct(part)}"
+    return f"Connection tracking {'is full' if full else 'fails'}: {per_s(dropped)} dropped"
 
 
 def neighbour_table_full(seen: Seen) -> Raised | None:
@@ -83,6 +102,7 @@ def reverse_path_filter(seen: Seen) -> Raised | None:
         (
             against("IPReversePathFilter and InNoRoutes", total, seen.limits["warning"]),
             ", ".join(f"{name} {per_s(rate)}" for name, rate in rates.items() if rate),
+            *_where(seen, ("IP_RPFILTER", "IP_INNOROUTES")),
         ),
         "rp_filter: answers would leave by another interface" if filtered > 0.5 * total else "",
     )

@@ -3,63 +3,96 @@
 from __future__ import annotations
 
 from bpftop.model.findings import Severity
-from bpftop.model.rules.counted import part_rate, tcp
-from bpftop.model.rules.link import level
-from bpftop.model.rules.rule import Blind, Limit, Raised, Rule, Seen
+from bpftop.model.rules.counted import leads, part_rate, tcp
+from bpftop.model.rules.link import backlog_dropped, level
+from bpftop.model.rules.rule import Blind, Limit, Raised, Rule, Seen, tried
 from bpftop.model.rules.say import against, per_s, socket
+from bpftop.model.sample import DIRECTIONS
+from bpftop.model.snapshot import Watched
 from bpftop.model.units import pct, si
 
 _FULL = ("TcpExtTCPReqQFullDoCookies", "TcpExtTCPReqQFullDrop")
 _FORWARDED = ("IpForwDatagrams", "Ip6OutForwDatagrams")
-_OVERFLOWS = ("TcpExtListenOverflows", "TcpExtListenDrops")
+_ARRIVED = ("IpInReceives", "Ip6InReceives")
 
 
 def syn_flood(seen: Seen) -> Raised | None:
-    full = seen.counts(*_FULL)
-    syn = part_rate(seen, "tcp_flags", "syn")
+    full, overflows = seen.counts(*_FULL), seen.count("TcpExtListenOverflows")
+    syn = tried(lambda: part_rate(seen, "tcp_flags", "syn"))
     accepted = seen.count("TcpPassiveOpens")
-    enough = syn >= seen.limit("syn")
     share = accepted / syn if syn else 1.0
-    if enough and share < seen.limit("accepted"):
-        if seen.counts(*_FORWARDED) > 0.5 * syn:
-            raise Blind("this host forwards: most SYNs are for others, and what becomes of them is not seen")
+    flood = syn is not None and syn >= seen.limit("syn") and share < seen.limit("accepted")
+    # A server that does not accept fills its SYN queue, too: the kernel counts an overflow for each SYN it then drops
+    # (tcp_conn_request), and accept-queue-overflow says so.
+    others = _for_others(seen, syn, full) if flood and syn is not None else ""
+    if flood and syn is not None and overflows < 0.5 * (syn - accepted) and not others:
         evidence = (
             against("SYN", syn, seen.limits["syn"]),
             f"accepted {per_s(accepted)}, {pct(share)} of them; a flood below {pct(seen.limits['accepted'].raised)}",
             f"SYN queue full {per_s(full)}, cookies {per_s(seen.count('TcpExtSyncookiesSent'))}",
         )
         title = f"SYN flood likely: {per_s(syn, 'SYN')}, {pct(share)} accepted"
-        return Raised("critical", title, evidence, _why_syn(full))
-    if full > seen.limit("queue_full"):
-        said = (against("TCPReqQFull*", full, seen.limits["queue_full"]), f"SYN {per_s(syn)}")
-        return Raised("warning", f"SYN queue is full: {per_s(full)}", said, _why_syn(full))
+        return Raised("critical", title, evidence, _why_syn(seen, syn, full))
+    if full > seen.limit("queue_full") and overflows < 0.5 * full and leads(seen, _syns):
+        said = (against("TCPReqQFull*", full, seen.limits["queue_full"]), f"SYN {per_s(syn)}" if syn else "SYNs unseen")
+        return Raised("warning", f"SYN queue is full: {per_s(full)}", said, _why_syn(seen, syn or 0.0, full))
+    if syn is None:
+        part_rate(seen, "tcp_flags", "syn")  # blind for the larger part
+    if others:
+        raise Blind(others)
     return None
 
 
-def _why_syn(full: float) -> str:
-    return "more connection requests than the SYN queue of a listening socket holds" if full > 0 else ""
+def _syns(watched: Watched) -> float:
+    return watched.rx.part("tcp_flags", "syn").packets_per_sec or 0.0
+
+
+def _for_others(seen: Seen, syn: float, full: float) -> str:
+    """Why it cannot be said what becomes of the SYNs; empty where they are for this host."""
+    if seen.counts(*_FORWARDED) > 0.5 * syn:
+        return "this host forwards: most SYNs are for others, and what becomes of them is not seen"
+    if full > seen.limit("queue_full"):
+        return ""
+    if seen.counts(*_ARRIVED) + (tried(lambda: backlog_dropped(seen)) or 0.0) < 0.5 * syn:
+        return "most SYNs do not reach this host's stack: bridged, or taken by somebody before it"
+    return ""
+
+
+def _why_syn(seen: Seen, syn: float, full: float) -> str:
+    if full > 0:
+        return "more connection requests than the SYN queue of a listening socket holds"
+    if syn and _resets_sent(seen) >= 0.5 * syn:
+        return "most go to ports where nobody listens: a scan, or a service that is not running"
+    return ""
+
+
+def _resets_sent(seen: Seen) -> float:
+    """By this interface; by the namespace, where nobody counts what the interface sends."""
+    own = tried(lambda: part_rate(seen, "tcp_flags", "rst", direction="tx"))
+    return seen.count("TcpOutRsts") if own is None else own
 
 
 def accept_queue_overflow(seen: Seen) -> Raised | None:
-    lost = max(seen.count(name) for name in _OVERFLOWS)
-    overflows = seen.count("TcpExtListenOverflows")
-    if overflows <= 0 or lost <= seen.limit("warning"):  # drops without overflows are those of a full SYN queue
+    """ListenDrops has more in it: the kernel counts it for every overflow, and for a full SYN queue as well."""
+    overflows, drops = seen.count("TcpExtListenOverflows"), seen.count("TcpExtListenDrops")
+    if overflows <= seen.limit("warning"):
         return None
-    severity: Severity = "critical" if lost > seen.limit("critical") else "warning"
+    severity: Severity = "critical" if overflows > seen.limit("critical") else "warning"
     full = _fullest(seen)
     return Raised(
         severity,
-        f"Accept queue overflows: {per_s(overflows)}" + (f" at {full[0]}" if full else ""),
+        f"Accept queue overflows: {per_s(overflows)}" + (f" at {full[0][0]}" if full else ""),
         (
-            against("ListenOverflows or ListenDrops", lost, seen.limits[severity]),
-            *((f"{full[0]}: {full[1]} waiting, room for {full[2]}",) if full else ()),
+            against("ListenOverflows", overflows, seen.limits[severity]),
+            f"ListenDrops {per_s(drops)}, those among them",
+            *(f"{name}: {waiting} waiting, room for {room}" for name, waiting, room in full[:3]),
         ),
-        f"{full[0]} does not accept as fast as connections come" if full else "",
+        f"{full[0][0]} does not accept as fast as connections come" if full else "",
     )
 
 
-def _fullest(seen: Seen) -> tuple[str, int, int] | None:
-    """The listening socket with the longest queue: its name, what waits, and how much may."""
+def _fullest(seen: Seen) -> list[tuple[str, int, int]]:
+    """Listening sockets whose queue is full, the longest first: name, what waits, and how much may."""
     signal = seen.view.signal("listen_sockets")
     rows = []
     for key in signal.keys if signal else ():
@@ -67,7 +100,7 @@ def _fullest(seen: Seen) -> tuple[str, int, int] | None:
         waiting, room = signal.value(key, "accept_queue"), signal.value(key, "accept_queue_max")
         if waiting is not None and room is not None and waiting >= room:
             rows.append((socket(key), waiting, room))
-    return max(rows, key=lambda row: row[1], default=None)
+    return sorted(rows, key=lambda row: -row[1])
 
 
 def rst_storm(seen: Seen) -> Raised | None:
@@ -78,7 +111,7 @@ def rst_storm(seen: Seen) -> Raised | None:
     plain = unexplained >= seen.limit("absolute") and unexplained >= seen.limit("share") * max(whole, 1.0)
     if not grown and not plain:
         return None
-    received, sent = part_rate(seen, "tcp_flags", "rst"), seen.count("TcpOutRsts")
+    received, sent = part_rate(seen, "tcp_flags", "rst"), _resets_sent(seen)
     evidence = [
         against("resets that no new connection explains", unexplained, seen.limits["resets" if grown else "absolute"]),
         f"received {per_s(received)}, sent {per_s(sent)}, established connections reset "
@@ -86,35 +119,58 @@ def rst_storm(seen: Seen) -> Raised | None:
     ]
     if base is not None:
         evidence.append(f"{per_s(base)} in the minute before (netdata tcp_resets: 10 times as many)")
-    why = "this host answers segments for which it has no connection or no listener" if sent > received else ""
+    why = "most are received: peers give up, or somebody sends resets for connections that are not his"
+    if sent > 0.5 * received:
+        why = "this host answers segments for which it has no connection or no listener"
     return Raised("warning", f"Storm of TCP resets: {per_s(unexplained)}", tuple(evidence), why)
 
 
 def unexplained_resets(seen: Seen) -> float:
-    opened = seen.counts("TcpPassiveOpens", "TcpActiveOpens")
-    return max(0.0, part_rate(seen, "tcp_flags", "rst") + seen.count("TcpOutRsts") - opened)
+    """Beyond one for each connection: those that this namespace opened, or whose SYN and SYN+ACK passed the interface,
+    as on a host that forwards."""
+    opened = max(seen.counts("TcpPassiveOpens", "TcpActiveOpens"), tried(lambda: _handshakes(seen)) or 0.0)
+    return max(0.0, part_rate(seen, "tcp_flags", "rst") + _resets_sent(seen) - opened)
+
+
+def _handshakes(seen: Seen) -> float:
+    """SYNs one way with a SYN+ACK the other way."""
+    syn, syn_ack = (
+        [part_rate(seen, "tcp_flags", flag, direction=direction) for direction in DIRECTIONS]
+        for flag in ("syn", "syn_ack")
+    )
+    return min(syn[0], syn_ack[1]) + min(syn[1], syn_ack[0])
 
 
 def tcp_retransmits(seen: Seen) -> Raised | None:
     sent, again = seen.count("TcpExtTCPOrigDataSent"), seen.count("TcpRetransSegs")
-    if seen.count("TcpOutSegs") < seen.limit("segments") or not sent:
+    if sent < seen.limit("segments"):  # of new payload: a host that receives sends many segments without any
         return None
     part = again / sent
     severity = level(seen, part)
     if severity is None:
         return None
     syn = seen.count("TcpExtTCPSynRetrans")
-    why = "most of them are SYNs that nobody answered" if syn > 0.5 * again else ""
+    why = _why_again(seen, again, syn)
     return Raised(
         severity,
         f"TCP sends {pct(part)} of its segments again",
         (
             against("RetransSegs / TCPOrigDataSent", part, seen.limits[severity]),
-            f"{per_s(again)} of {per_s(sent)}; looked at from {si(seen.limits['segments'].raised)} segments/s",
+            f"{per_s(again)} of {per_s(sent)}; looked at from {si(seen.limits['segments'].raised)} data segments/s",
             f"timeouts {per_s(seen.count('TcpExtTCPTimeouts'))}, SYN again {per_s(syn)}",
         ),
         why,
     )
+
+
+def _why_again(seen: Seen, again: float, syn: float) -> str:
+    if syn > 0.5 * again:
+        return "most of them are SYNs that nobody answered"
+    if seen.count("TcpExtTCPLostRetransmit") > 0.2 * again:
+        return "segments that were sent again are lost again: the path is congested, or loses much"
+    if seen.count("TcpExtTCPTimeouts") > 0.5 * again:
+        return "most are sent when a timer expires: nothing comes back from those peers"
+    return "segments are lost on the way, or their acknowledgements are; most are found missing by later ones"
 
 
 def tcp_memory(seen: Seen) -> Raised | None:

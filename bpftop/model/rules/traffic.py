@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bpftop.model.findings import Severity
-from bpftop.model.protocols import ARP, ICMP, ICMPV6, MALFORMED, TRUNCATED
-from bpftop.model.rules.counted import cast, grew, packets, part_rate, protocol
-from bpftop.model.rules.link import backlog_dropped
-from bpftop.model.rules.rule import Limit, Raised, Rule, Seen
+from bpftop.model.protocols import ARP, ICMP, ICMPV6, MALFORMED, TCP, TRUNCATED, UDP
+from bpftop.model.rules.counted import busiest_cpu, cast, leads, packets, part_rate, protocol
+from bpftop.model.rules.link import backlog_dropped, ring_lost
+from bpftop.model.rules.rule import NO_BASELINE, Limit, Pending, Raised, Rule, Seen, tried
 from bpftop.model.rules.say import against, per_s
+from bpftop.model.snapshot import Watched
 from bpftop.model.units import factor, pct, si
 
 _LOSSES = ("UdpRcvbufErrors", "Udp6RcvbufErrors", "TcpExtListenOverflows", "TcpExtTCPReqQFullDrop",
            "TcpExtTCPBacklogDrop")  # fmt: skip
+
+_MEASURED = {TCP: "tcp", UDP: "udp", ICMP: "icmp"}
+"""Protocols that have a baseline of their own, by the name of the measure."""
+
+ICMP_NAMES = {
+    ("icmp", 0): "echo reply", ("icmp", 3): "unreachable", ("icmp", 5): "redirect", ("icmp", 8): "echo request",
+    ("icmp", 11): "time exceeded", ("icmpv6", 1): "unreachable", ("icmpv6", 2): "packet too big",
+    ("icmpv6", 3): "time exceeded", ("icmpv6", 128): "echo request", ("icmpv6", 129): "echo reply",
+    ("icmpv6", 133): "router solicitation", ("icmpv6", 134): "router advertisement",
+    ("icmpv6", 135): "neighbour solicitation", ("icmpv6", 136): "neighbour advertisement",
+}  # fmt: skip
 
 
 def icmp_flood(seen: Seen) -> Raised | None:
@@ -24,38 +38,79 @@ def icmp_flood(seen: Seen) -> Raised | None:
     evidence = [against("ICMP and ICMPv6", rate, seen.limits["packets" if grown else "absolute"])]
     evidence.append(f"{pct(rate / whole if whole else None)} of all packets")
     if base is not None:
-        evidence.append(f"{per_s(base)} in the minute before")
-    return Raised("warning", f"ICMP flood: {per_s(rate)}", tuple(evidence), grew(seen))
+        evidence.append(f"{per_s(base)} in the minute before it began")
+    return Raised("warning", f"ICMP flood: {per_s(rate)}", tuple(evidence), _most_of_icmp(seen))
 
 
 def icmp(seen: Seen) -> float:
     return protocol(seen, ICMP, ICMPV6)
 
 
+def _most_of_icmp(seen: Seen) -> str:
+    """The type and the CPU with most of it."""
+    types = [(cell.packets_per_sec or 0.0, key) for key, cell in seen.interface.rx.parts.get("icmp_types", {}).items()]
+    whole = sum(rate for rate, _ in types)
+    if not whole:
+        return busiest_cpu(seen)
+    most, key = max(types)
+    return "; ".join(filter(None, (f"{pct(most / whole)} of it is {icmp_name(*key)}", busiest_cpu(seen))))
+
+
+def icmp_name(version: int | str, number: int | str) -> str:
+    name = ICMP_NAMES.get((str(version), int(number)), "")
+    return f"{version} type {number}{f' ({name})' if name else ''}"
+
+
+def all_packets(seen: Seen) -> float:
+    """Also where only the kernel counts. Raises Pending."""
+    rate = seen.interface.rx.totals.packets_per_sec
+    if rate is None:
+        raise Pending
+    return rate
+
+
 def packet_storm(seen: Seen) -> Raised | None:
-    rate, base = packets(seen), seen.baselines.get("packets")
-    if base is None or rate < seen.limit("packets") or rate < seen.limit("factor") * base:
+    rate, base = all_packets(seen), seen.baselines.get("packets")
+    if base is None:
+        raise Pending(NO_BASELINE)
+    if rate < seen.limit("packets") or rate < seen.limit("factor") * base:
         return None
     lost = losses(seen)
     severity: Severity = "warning" if lost > seen.limit("losses") else "info"
     times = factor(rate, base)
     return Raised(
         severity,
-        f"Packet storm: {si(rate, 'pps')}" + (f", {times} times the minute before" if base >= 1 else ""),
+        f"Packet storm: {si(rate, 'pps')}" + (f", {times} times what it was" if base >= 1 else ""),
         (
             against("RX", rate, seen.limits["packets"]),
-            f"{si(base, 'pps')} in the minute before; limit {seen.limits['factor'].raised:.0f} times "
+            f"{si(base, 'pps')} in the minute before it began; limit {seen.limits['factor'].raised:.0f} times "
             f"({seen.limits['factor'].source})",
-            f"lost in the backlog, at sockets and in queues {per_s(lost)}",
+            f"lost in ring, backlog and at sockets {per_s(lost)}",
         ),
-        grew(seen),
+        _what_grew(seen),
+    )
+
+
+def _what_grew(seen: Seen) -> str:
+    """The protocol that grew most, and the CPU with most of what comes."""
+    rows = [
+        ((row.traffic.packets_per_sec or 0.0) - seen.baselines.get(_MEASURED.get(row.number, ""), 0.0), row)
+        for row in seen.interface.rx.protocols
+    ]
+    if not rows:
+        return ""
+    row = max(rows, key=lambda one: one[0])[1]
+    before = seen.baselines.get(_MEASURED.get(row.number, ""))
+    was = "" if before is None else f" from {si(before, 'pps')}"
+    return "; ".join(
+        filter(None, (f"{row.name} grew{was} to {si(row.traffic.packets_per_sec, 'pps')}", busiest_cpu(seen)))
     )
 
 
 def losses(seen: Seen) -> float:
-    """What is lost between ring and sockets while the storm lasts."""
-    ring = seen.link("rx_missed_errors", "rx_fifo_errors", "rx_over_errors")
-    return ring + backlog_dropped(seen) + seen.counts(*_LOSSES)
+    """What is lost between ring and sockets while the storm lasts, as far as it can be seen."""
+    parts = (lambda: ring_lost(seen), lambda: backlog_dropped(seen), lambda: seen.counts(*_LOSSES))
+    return sum(tried(part) or 0.0 for part in parts)
 
 
 def broadcast_storm(seen: Seen) -> Raised | None:
@@ -71,21 +126,23 @@ def broadcast_storm(seen: Seen) -> Raised | None:
             f"{pct(rate / whole if whole else None)} of all packets; limit {pct(seen.limits['share'].raised)}",
             against("ARP", arp, seen.limits["arp"]),
         ),
-        "ARP is most of it" if arp >= 0.5 * max(rate, 1.0) else grew(seen),
+        "ARP is most of it: a loop in the network, or a host that asks for many"
+        if arp >= 0.5 * max(rate, 1.0)
+        else busiest_cpu(seen),
     )
 
 
 def fragment_flood(seen: Seen) -> Raised | None:
-    whole = packets(seen)
-    rate = part_rate(seen, "fragments", "first") + part_rate(seen, "fragments", "later")
-    failed = seen.counts("IpReasmFails", "Ip6ReasmFails")
+    failed = tried(lambda: seen.counts("IpReasmFails", "Ip6ReasmFails")) or 0.0
+    failing = failed > seen.limit("failed") and leads(seen, _fragments)
+    if tried(lambda: packets(seen)) is None and failing:  # the stack alone sees it
+        said = (against("ReasmFails", failed, seen.limits["failed"]),)
+        return Raised("warning", f"Reassembly fails: {per_s(failed)}", said, _why_fragments(seen, 0.0, 0.0))
+    whole, first = packets(seen), part_rate(seen, "fragments", "first")
+    rate = first + part_rate(seen, "fragments", "later")
     flood = rate >= seen.limit("fragments") and rate >= seen.limit("share") * whole
-    if not flood and failed <= seen.limit("failed"):
+    if not flood and not failing:
         return None
-    first = part_rate(seen, "fragments", "first")
-    why = ""
-    if failed > 0 and first < 0.1 * max(rate, 1.0):
-        why = "hardly any first fragments come: these can never be put together"
     return Raised(
         "warning",
         f"Fragment flood: {per_s(rate)}" if flood else f"Reassembly fails: {per_s(failed)}",
@@ -93,15 +150,29 @@ def fragment_flood(seen: Seen) -> Raised | None:
             against("fragments", rate, seen.limits["fragments"]),
             f"{pct(rate / whole if whole else None)} of all packets; limit {pct(seen.limits['share'].raised)}",
             against("ReasmFails", failed, seen.limits["failed"]),
-            f"given up for time {per_s(seen.counts('IpReasmTimeout', 'Ip6ReasmTimeout'))}",
         ),
-        why,
+        _why_fragments(seen, first, rate),
     )
+
+
+def _fragments(watched: Watched) -> float:
+    parts = (watched.rx.part("fragments", name).packets_per_sec for name in ("first", "later"))
+    return sum(part or 0.0 for part in parts)
+
+
+def _why_fragments(seen: Seen, first: float, rate: float) -> str:
+    """What is missing of them: first parts, or others that do not come in time."""
+    if rate and first < 0.1 * rate:
+        return "hardly any first fragments come: these can never be put together"
+    if rate and first > 0.9 * rate:
+        return "hardly any but first fragments come: these can never be put together"
+    late = tried(lambda: seen.counts("IpReasmTimeout", "Ip6ReasmTimeout")) or 0.0
+    return f"other parts do not come in time: {per_s(late)} given up" if late > 0 else ""
 
 
 def malformed_packets(seen: Seen) -> Raised | None:
     whole = packets(seen)
-    ours, stack = protocol(seen, TRUNCATED, MALFORMED), seen.counts("IpInHdrErrors", "Ip6InHdrErrors")
+    ours, stack = protocol(seen, TRUNCATED, MALFORMED), _bad_headers(seen) if leads(seen, _received) else 0.0
     rate = max(ours, stack)  # most of them are counted in both places
     if rate < seen.limit("packets") or rate < seen.limit("share") * whole:
         return None
@@ -116,6 +187,24 @@ def malformed_packets(seen: Seen) -> Raised | None:
         ),
         "they end before their headers do" if cut > bad and cut >= stack else "",
     )
+
+
+def _received(watched: Watched) -> float:
+    return watched.rx.totals.packets_per_sec or 0.0
+
+
+def _bad_headers(seen: Seen) -> float:
+    """Of a host that forwards, checksums and truncation alone: there, InHdrErrors counts each packet whose TTL ends
+    here as well (ip_forward), which is how traceroute works."""
+    errors = tried(lambda: seen.counts("IpInHdrErrors", "Ip6InHdrErrors")) or 0.0
+    if not errors or not seen.counts("IpForwDatagrams", "Ip6OutForwDatagrams"):
+        return errors
+    return min(errors, seen.counts("IpExtInCsumErrors", "IpExtInTruncatedPkts", "Ip6InTruncatedPkts"))
+
+
+def _rate_of(number: int) -> Callable[[Seen], float]:
+    """Zero where nobody counts protocols."""
+    return lambda seen: tried(lambda: protocol(seen, number)) or 0.0
 
 
 _FOLLOWS = ("packet-storm", "cpu-imbalance", "backlog-overflow", "softirq-squeeze", "rx-ring-overflow",
@@ -152,12 +241,12 @@ RULES = (
         explains=(*_FOLLOWS, "checksum-errors"),
     ),
     Rule(
-        "packet-storm", "traffic", "interface", ("protocols",), ("info", "warning"),
+        "packet-storm", "traffic", "interface", ("protocols", "links"), ("info", "warning"),
         "ten times the packets of the minute before; a warning only while something is lost", packet_storm,
         {"packets": Limit(10_000, None, "/s"), "factor": Limit(10, 5, "x", "netdata: 50 times from 1 kpps"),
          "losses": Limit(10, 5, "/s", "a warning while more than this is lost")},
         ("bpftop {iface}, key 4: the flows", "mpstat -P ALL 1 3"),
         explains=("cpu-imbalance", "backlog-overflow", "softirq-squeeze", "rx-ring-overflow", "link-saturated"),
-        measures={"packets": packets},
+        measures={"packets": all_packets, "tcp": _rate_of(TCP), "udp": _rate_of(UDP), "icmp": _rate_of(ICMP)},
     ),
 )  # fmt: skip

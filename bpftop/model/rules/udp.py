@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from bpftop.model.rules.counted import packets, part, part_rate, udp
+from dataclasses import replace
+from functools import partial
+
+from bpftop.model.protocols import UDP
+from bpftop.model.rules.counted import leads, of_protocol, packets, part, part_rate, udp
 from bpftop.model.rules.link import backlog_dropped
-from bpftop.model.rules.rule import Limit, Raised, Rule, Seen
+from bpftop.model.rules.rule import Limit, Raised, Rule, Seen, tried
 from bpftop.model.rules.say import against, per_s, socket
 from bpftop.model.sample import REFLECTION_PORTS
+from bpftop.model.snapshot import Watched
 from bpftop.model.units import pct
 
 _OVERFLOWS = ("UdpRcvbufErrors", "Udp6RcvbufErrors")
@@ -15,22 +20,31 @@ _SERVICES = {19: "chargen", 53: "DNS", 123: "NTP", 161: "SNMP", 389: "CLDAP", 19
 
 
 def udp_socket_overflow(seen: Seen) -> Raised | None:
-    lost = seen.counts(*_OVERFLOWS)
+    memory = _no_memory(seen)
+    lost = seen.counts(*_OVERFLOWS) + memory
     if lost <= seen.limit("warning"):
         return None
     signal = seen.view.signal("udp_sockets")
     rows = [] if signal is None else [(rate, key) for key, rate in signal.rates("drops") if rate]
-    worst = max(rows, key=lambda row: row[0], default=None)
-    named = socket(worst[1]) if worst else ""
+    rows.sort(key=lambda row: -row[0])
+    named = socket(rows[0][1]) if rows else ""
+    why = f"{named} does not read as fast as datagrams come" if named else ""
+    if memory > 0.5 * lost:
+        why = "all memory for UDP is in use (net.ipv4.udp_mem): sockets that are not read hold it"
     return Raised(
         "warning",
         f"UDP socket overflows: {per_s(lost)} datagrams dropped" + (f" at {named}" if named else ""),
         (
-            against("RcvbufErrors", lost, seen.limits["warning"]),
-            *((f"{named} drops {per_s(worst[0])}",) if worst else ()),
+            against("RcvbufErrors" + (" and MemErrors" if memory else ""), lost, seen.limits["warning"]),
+            *(f"{socket(key)} drops {per_s(rate)}" for rate, key in rows[:3]),
         ),
-        f"{named} does not read as fast as datagrams come" if named else "",
+        why,
     )
+
+
+def _no_memory(seen: Seen) -> float:
+    """Datagrams for which all of UDP had no memory; Linux 5.11 and newer count them apart."""
+    return sum(tried(partial(seen.counts, name)) or 0.0 for name in ("UdpMemErrors", "Udp6MemErrors"))
 
 
 def udp_port_unreachable(seen: Seen) -> Raised | None:
@@ -56,7 +70,7 @@ def udp_amplification(seen: Seen) -> Raised | None:
     first = max(1.0, datagrams - later)  # later fragments carry no port
     mean = rates[port].mean_size_bytes or 0.0
     fragments = (later + part_rate(seen, "fragments", "first")) / whole
-    asked = part_rate(seen, "udp_ports", port, direction="tx")
+    asked = sum(_asked(seen, other, port) for other in seen.view.interfaces)  # answers may take another way
     if rate < seen.limit("packets") or rate < seen.limit("port_share") * first:
         return None
     if mean < seen.limit("mean_bytes") and fragments < seen.limit("fragments"):
@@ -77,6 +91,11 @@ def udp_amplification(seen: Seen) -> Raised | None:
     )
 
 
+def _asked(seen: Seen, watched: Watched, port: int) -> float:
+    """What an interface sends to the port. Raises Blind where nobody counts it: a resolver would look like a victim."""
+    return part_rate(replace(seen, watched=watched), "udp_ports", port, direction="tx")
+
+
 def udp_flood(seen: Seen) -> Raised | None:
     whole, datagrams = packets(seen), udp(seen)
     if datagrams < seen.limit("packets") or datagrams < seen.limit("share") * whole:
@@ -87,7 +106,7 @@ def udp_flood(seen: Seen) -> Raised | None:
         "backlog": backlog_dropped(seen),
     }
     wasted = sum(parts.values())
-    if wasted < seen.limit("wasted") * datagrams:
+    if wasted < seen.limit("wasted") * datagrams or not leads(seen, lambda watched: of_protocol(watched, UDP)):
         return None
     worst = max(parts, key=lambda name: parts[name])
     return Raised(

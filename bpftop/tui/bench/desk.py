@@ -49,9 +49,7 @@ class BenchDesk(Desk):
 
     @property
     def state(self) -> State:
-        return State(
-            self._suites, self._tables, self._doubts, self.work, self._stop.is_set(), self._under_way, self._why
-        )
+        return State(self._suites, self._tables, self._doubts, self.work, self.stopped, self._under_way, self._why)
 
     def press(self, name: str, frame: Frame, busy: str) -> View | None:
         view = frame.view

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from shlex import quote
 
 from bpftop.model.episodes import Episode
@@ -29,13 +30,13 @@ def lines(frame: Frame, height: int) -> list[Line]:
     room = max(2, height - len(head))
     found = _ordered(frame)
     if not found:
-        return [*head, *_nothing(frame), *_blind(frame)][:height]
+        return [*head, *_nothing(frame), *_unseen(frame)][:height]
     chosen = next((e for e in found if episode_key(e.finding) == frame.view.cursor), found[0])
     names = [episode_key(episode.finding) for episode in found]
     listed = visible(names, frame.view.cursor, max(1, min(len(found), room // 2)))
     rows = [_row(frame, episode, episode is chosen) for episode in found[listed]]
     rule = crop(line(("─" * frame.width, "muted")), frame.width)
-    return [*head, *rows, rule, *_details(frame, chosen), (), *_blind(frame)][:height]
+    return [*head, *rows, rule, *_details(frame, chosen), (), *_unseen(frame)][:height]
 
 
 def keys(frame: Frame) -> list[str]:
@@ -96,11 +97,31 @@ def _details(frame: Frame, episode: Episode) -> list[Line]:
     finding = episode.finding
     follows = [f for f in frame.shown.diagnosis.findings if f.explained_by == finding.id] if episode.active else []
     said: list[tuple[str, str, str]] = [("rule", f"{finding.id}, scope {finding.scope} {finding.scope_name}", "text")]
+    said.append(("since", _since(frame, episode), "text"))
     said.append(("why", finding.why, "name"))
     said += [("evidence" if i == 0 else "", sentence, "text") for i, sentence in enumerate(finding.evidence)]
-    said += [("follows" if i == 0 else "", f.title, "text") for i, f in enumerate(follows)]
+    if finding.source:
+        said.append(("limits", finding.source, "muted"))
+    if finding.explained_by and episode.active:
+        cause = next((f.title for f in frame.shown.diagnosis.findings if f.id == finding.explained_by), "")
+        said.append(("follows", f"from {finding.explained_by}: {cause}", "text"))
+    said += [("so also" if i == 0 else "", f"{f.title} ({f.id})", "text") for i, f in enumerate(follows)]
     said += [("next" if i == 0 else "", f"$ {step}", "key") for i, step in enumerate(_steps(finding))]
     return [drawn for name, sentence, role in said for drawn in _term(frame, name, sentence, role)]
+
+
+def _since(frame: Frame, episode: Episode) -> str:
+    """When it began, and how long it lasts or lasted, by the clock of the machine that is watched."""
+    finding, shown = episode.finding, frame.shown
+    began = _clock(shown.wall_ns - (shown.mono_ns - finding.since_ns))
+    if episode.ended_ns is None:
+        return f"{began}, for {since(finding.since_s(shown.mono_ns))}"
+    ended = _clock(shown.wall_ns - (shown.mono_ns - episode.ended_ns))
+    return f"{began} until {ended}, {since((episode.ended_ns - finding.since_ns) / 1e9)}"
+
+
+def _clock(wall_ns: int) -> str:
+    return time.strftime("%H:%M:%SZ", time.gmtime(wall_ns // 10**9))
 
 
 def _term(frame: Frame, name: str, sentence: str, role: str) -> list[Line]:
@@ -124,15 +145,25 @@ def _nothing(frame: Frame) -> list[Line]:
     return [line(("nothing found", "good"), (f"   {seeing} of {diagnosis.rules} rules see", "muted")), ()]
 
 
-def _blind(frame: Frame) -> list[Line]:
-    blind = frame.shown.diagnosis.blind
-    if not blind:
-        return []
-    head = line((f"{len(blind)} rules are blind", "title"), ("   `bpftop doctor` says more", "muted"))
+def _unseen(frame: Frame) -> list[Line]:
+    """Rules that are blind or wait, each with why."""
+    diagnosis = frame.shown.diagnosis
+    drawn: list[Line] = []
+    for what, says, rules in (
+        ("blind", "   `bpftop doctor` says more", diagnosis.blind),
+        ("waiting", "", diagnosis.waiting),
+    ):
+        if rules:
+            many = "1 rule is" if len(rules) == 1 else f"{len(rules)} rules are"
+            drawn.append(line((f"{many} {what}", "title"), (says, "muted")))
+            drawn += _reasons(frame, rules)
+    return [crop(one, frame.width) for one in drawn]
+
+
+def _reasons(frame: Frame, rules: Mapping[str, str]) -> list[Line]:
     width = max(20, frame.width - 24)
-    rows = [
+    return [
         line((f"{rule if i == 0 else '':<24}", "muted"), part)
-        for rule, reason in blind.items()
+        for rule, reason in rules.items()
         for i, part in enumerate(wrap(clean(reason), width))
     ]
-    return [crop(drawn, frame.width) for drawn in (head, *rows)]

@@ -42,7 +42,7 @@ class ProfileDesk(Desk):
 
     @property
     def state(self) -> State:
-        return State(self._axes, self._choices, self.work, self._stop.is_set(), self._results, self._earlier)
+        return State(self._axes, self._choices, self.work, self.stopped, self._results, self._earlier)
 
     def press(self, name: str, frame: Frame, busy: str) -> View | None:
         if name in ("choose", "run"):

@@ -1,0 +1,96 @@
+"""``bpftop diff``: two snapshots, or two moments of recordings, side by side."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING
+
+from bpftop.cli.options import add_format, add_output
+from bpftop.errors import BpftopError, UsageError
+
+if TYPE_CHECKING:
+    from bpftop.export.difference import Moment
+
+FORMATS = ("table", "json")
+_SQLITE = b"SQLite format 3\0"
+_PAST_S = 10.0
+"""How far before a moment its rates look for the sample before, or three intervals where that is more."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    what = "a file of `bpftop snapshot`, or a moment of a recording: FILE@03:12, FILE@2025-11-26T03:12Z (UTC), FILE@-5m"
+    parser.add_argument("before", metavar="A", help=what)
+    parser.add_argument("after", metavar="B", help="the same; @MOMENT alone is one of the recording that A names")
+    add_format(parser, FORMATS, "table")
+    add_output(parser, "once the document is there")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from bpftop.cli.output import opened
+    from bpftop.export.difference import diff_json, diff_text
+
+    before = _moment(arguments.before)
+    named = arguments.after
+    if named.startswith("@") and not os.path.exists(named):
+        file, _, _ = _parts(arguments.before)
+        named = f"{file}{named}"
+    after = _moment(named)
+    text = (diff_json if arguments.format == "json" else diff_text)(before, after)
+    with opened(arguments.output, private=False) as output:
+        output.write(text)
+    return 0
+
+
+def _parts(name: str) -> tuple[str, str, str]:
+    """File, ``@`` and moment; a file that is called so as a whole goes first."""
+    if os.path.exists(name):
+        return name, "", ""
+    file, at, moment = name.rpartition("@")
+    return (file, at, moment) if file and os.path.exists(file) else (name, "", "")
+
+
+def _moment(name: str) -> Moment:
+    from bpftop.export.difference import Moment
+    from bpftop.export.snapshot_file import read_snapshot
+
+    file, at, moment = _parts(name)
+    if not _is_sqlite(file):
+        if at:
+            raise UsageError(f"{file} is no recording, and only those have moments; leave {at}{moment} away")
+        return Moment(name, read_snapshot(file))
+    if not moment:
+        raise UsageError(f"{file} is a recording: say which moment of it, as in {file}@03:12 or {file}@-5m")
+    return Moment(name, _recorded(file, moment))
+
+
+def _is_sqlite(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except OSError:
+        return False  # why, is said by whoever reads it as a snapshot
+
+
+def _recorded(file: str, text: str) -> dict[str, object]:
+    """The document of a moment of a recording, with the rates that the screen showed then."""
+    from bpftop.export.document import document
+    from bpftop.model.diagnose import Diagnostician
+    from bpftop.store.moments import moment
+    from bpftop.store.recording import Recording
+
+    recording = Recording(file)
+    try:
+        extent = recording.extent()
+        if extent is None:
+            raise BpftopError(f"{file} has no tick any more: the recorder let them go")
+        tick = recording.at(moment(text, extent.begin_ns, extent.end_ns, extent.end_ns))
+        past_ns = int(max(_PAST_S, 3 * recording.interval_s()) * 1e9)
+        shown = Diagnostician(())
+        for one in recording.ticks(recording.back_from(tick, past_ns), tick):
+            shown.push(one.sample)
+    finally:
+        recording.close()
+    if shown.last is None:
+        raise BpftopError(f"{file} has no tick at {text} any more: the recorder let it go")
+    return document(shown.last)

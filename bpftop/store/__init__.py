@@ -1,0 +1,1 @@
+"""Samples kept: as JSON lines, and as a recording in SQLite. Both directions."""

@@ -1,0 +1,141 @@
+"""The file of a recording: made or taken up again for writing, opened for reading, and refused where it is neither."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+from bpftop.errors import BpftopError
+from bpftop.store.schema import APPLICATION_ID, APPLICATION_ID_AT, MAGIC, TABLES, VERSION
+
+_BUSY_S = 2.0
+_COMPANIONS = ("-wal", "-shm", "-journal")
+_ELSEWHERE = "give the recording another place with -o"
+
+
+def open_for_writing(path: str) -> tuple[sqlite3.Connection, int]:
+    """A recording to add to, new or from before, and a file descriptor that has to stay open until the connection is
+    closed: it holds the lock that keeps a second recorder away.
+
+    A new file has mode 0600; behind sudo it belongs to the caller. Raises BpftopError.
+    """
+    try:
+        descriptor = _lockable(path)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return _connected(path, descriptor), descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+    except BlockingIOError:
+        raise BpftopError(f"{path} is being recorded to by another bpftop; {_ELSEWHERE}") from None
+    except OSError as error:
+        raise BpftopError(f"cannot record to {path}: {error.strerror}; {_ELSEWHERE}") from error
+    except sqlite3.Error as error:
+        raise BpftopError(f"cannot record to {path}: {error}; {_ELSEWHERE}") from error
+
+
+def open_for_reading(path: str) -> sqlite3.Connection:
+    """Raises BpftopError, also where the file is no recording, or one of a later version."""
+    try:
+        with open(path, "rb") as file:
+            _require_recording(path, file.read(100))
+        uri = Path(path).absolute().as_uri()
+        connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=_BUSY_S, check_same_thread=False)
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError:
+            connection.close()
+            if os.path.exists(f"{path}-wal"):
+                raise
+            # Nothing waits in a log; the directory is one where SQLite cannot make its shared memory.
+            connection = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            connection.close()
+            raise BpftopError(f"{path} was recorded by a later bpftop (version {version} of the file); use that one")
+        return connection
+    except OSError as error:
+        raise BpftopError(f"cannot read {path}: {error.strerror}; name a file that `bpftop record` wrote") from error
+    except sqlite3.Error as error:
+        raise damaged(path, error) from error
+
+
+def damaged(path: str, error: Exception) -> BpftopError:
+    return BpftopError(
+        f"cannot read {path}: {error}; it is cut short or damaged: copy FILE and FILE-wal together, or try "
+        "`sqlite3 FILE .recover`"
+    )
+
+
+def _lockable(path: str) -> int:
+    """The file, made where it is not there. Raises BpftopError where it is not ours to write to."""
+    for name in (path, *(path + companion for companion in _COMPANIONS)):
+        if os.path.islink(name):
+            raise BpftopError(f"{name} is a symbolic link, and none is followed; {_ELSEWHERE}")
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        descriptor = os.open(path, flags)
+        try:
+            _require_ours(path, descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+    owner, group = _caller()
+    if os.geteuid() == 0 and owner is not None and group is not None:
+        os.fchown(descriptor, owner, group)
+    return descriptor
+
+
+def _require_ours(path: str, descriptor: int) -> None:
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        raise BpftopError(f"{path} is no regular file; {_ELSEWHERE}")
+    if found.st_uid not in (os.geteuid(), _caller()[0]):
+        raise BpftopError(f"{path} belongs to somebody else (user {found.st_uid}); {_ELSEWHERE}")
+    if found.st_size:
+        _require_recording(path, os.pread(descriptor, 100, 0))
+
+
+def _require_recording(path: str, head: bytes) -> None:
+    identity = int.from_bytes(head[APPLICATION_ID_AT : APPLICATION_ID_AT + 4], "big")
+    if not head.startswith(MAGIC) or identity != APPLICATION_ID:
+        raise BpftopError(f"{path} is no recording of bpftop; it was left as it is")
+
+
+def _caller() -> tuple[int | None, int | None]:
+    """User and group of the person who called sudo."""
+    words = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
+    if all(word.isdecimal() for word in words):
+        return int(words[0]), int(words[1])
+    return None, None
+
+
+def _connected(path: str, descriptor: int) -> sqlite3.Connection:
+    new = os.fstat(descriptor).st_size == 0
+    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA synchronous = FULL")  # a power cut too loses only what was not committed
+        connection.execute("PRAGMA cell_size_check = ON")
+        if new:  # before there is a log, so that the file itself says what it is
+            with closing(connection.cursor()) as cursor:
+                identity = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
+                cursor.executescript(f"BEGIN; {identity} {TABLES} COMMIT;")
+        elif connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+            raise BpftopError(f"{path} was recorded by another version of bpftop; {_ELSEWHERE}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA journal_size_limit = 0")  # the log shrinks back after a long transaction
+        ours, now = os.fstat(descriptor), os.lstat(path)
+        if (ours.st_dev, ours.st_ino) != (now.st_dev, now.st_ino):  # somebody moved something else there meanwhile
+            raise BpftopError(f"{path} was replaced while it was opened; {_ELSEWHERE}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection

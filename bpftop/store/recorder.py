@@ -1,0 +1,108 @@
+"""Recording: samples in, without ever waiting; a thread of its own commits them to the file."""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+from dataclasses import dataclass, replace
+
+from bpftop.model.sample import Sample
+from bpftop.store.writer import Limits, Writer
+
+QUEUE_TICKS = 30
+"""How many ticks wait for the disk; those that come then are lost, and counted."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """``ticks`` are in the file, ``lost`` are not. ``trouble``: why not the last ones, as a sentence."""
+
+    path: str
+    ticks: int = 0
+    lost: int = 0
+    trouble: str | None = None
+
+
+class Recorder:
+    """Writes samples to a recording until ``close``. ``offer`` may be called from one thread, the rest from any.
+
+    A disk that stands still, or is full, costs the ticks that do not fit the queue; how many were lost stands with the
+    next tick that is written. Raises BpftopError where the file cannot be one.
+    """
+
+    def __init__(self, path: str, limits: Limits | None = None) -> None:
+        self._writer = Writer(path, limits or Limits())
+        self._queue: queue.SimpleQueue[tuple[Sample, int] | None] = queue.SimpleQueue()
+        self._skipped = 0  # since a sample was last taken over
+        self._owed = 0  # lost since a tick was last written
+        self._progress = Progress(path)
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread.start()
+
+    def offer(self, sample: Sample) -> None:
+        """Take a sample over, or count it as lost where the disk does not keep up. Never waits."""
+        if self._queue.qsize() >= QUEUE_TICKS:
+            self._skipped += 1
+        else:
+            self._queue.put((sample, self._skipped))
+            self._skipped = 0
+
+    def keep_cells(self) -> None:
+        """Write the cells per CPU with every tick of the next ten seconds, whatever they take: around a finding."""
+        self._writer.keep_cells()
+
+    @property
+    def progress(self) -> Progress:
+        """How far it has come. Ticks that wait are neither written nor lost."""
+        now, skipped = self._progress, self._skipped
+        stalled = f"{now.path}: the disk does not keep up; ticks are lost until it does" if skipped else None
+        return replace(now, lost=now.lost + skipped, trouble=now.trouble or stalled)
+
+    def close(self, timeout_s: float = 10.0) -> Progress:
+        """Write what waits, and close the file. Where the disk does not take it in time, that is the trouble."""
+        self._queue.put(None)
+        self._thread.join(timeout_s)
+        now, waiting = self.progress, self._queue.qsize()
+        if self._thread.is_alive():
+            trouble = f"{now.path}: the disk did not take the last ticks within {timeout_s:g} s"
+            return replace(now, lost=now.lost + waiting, trouble=trouble)
+        return now
+
+    def _run(self) -> None:
+        going = True
+        while going:
+            batch, item = [], self._queue.get()
+            while item is not None:
+                batch.append(item)
+                if self._queue.empty():
+                    break
+                item = self._queue.get()
+            going = item is not None
+            if batch:
+                self._write(batch)
+        try:
+            self._writer.close()
+        except sqlite3.Error as error:
+            self._fail(f"cannot close {self._progress.path}: {error}; keep it together with its -wal file", 0)
+
+    def _write(self, batch: list[tuple[Sample, int]]) -> None:
+        (first, lost), *rest = batch
+        skipped = sum(skipped for _, skipped in batch)
+        self._progress = replace(self._progress, lost=self._progress.lost + skipped)
+        try:
+            self._writer.write([(first, self._owed + lost), *rest])
+        except sqlite3.Error as error:
+            self._owed += skipped + len(batch)
+            why = f"cannot write {self._progress.path}: {error}; ticks are lost until it can be written again"
+            self._fail(why, len(batch))
+        except Exception as error:  # noqa: BLE001 - a thread that ends with a traceback would lose the rest in silence
+            self._owed += skipped + len(batch)
+            fault = f"{type(error).__name__}: {error}"
+            self._fail(f"recording failed through a fault in bpftop ({fault}); please report it", len(batch))
+        else:
+            self._owed = 0
+            self._progress = replace(self._progress, ticks=self._progress.ticks + len(batch), trouble=None)
+
+    def _fail(self, why: str, lost: int) -> None:
+        self._progress = replace(self._progress, lost=self._progress.lost + lost, trouble=why)

@@ -1,0 +1,155 @@
+"""What a tick gained, as plain rows for people: sums over CPUs, interrupts and queues, without what is zero."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from bpftop.model.families import FAMILIES, TRAFFIC_FAMILIES, Family
+from bpftop.model.protocols import protocol_name
+from bpftop.model.rates import gain
+from bpftop.model.sample import Key, Reading, Sample
+from bpftop.store.numbers import missing_sums, sums
+
+ADDED_UP = frozenset({"cpu", "irq", "handle", "inode"})
+"""Labels that series do not have: their rows are added up. The frames keep them apart."""
+
+LEFT_OUT = frozenset({"flows", "flow_groups", "flow_ages"})
+"""Families of which only the frames have the rows: they are others with every tick."""
+
+_TRAFFIC = frozenset(family.name for family in TRAFFIC_FAMILIES)
+_INTEGER_MAX = (1 << 63) - 1
+
+Value = int | float | None
+
+
+class Series(NamedTuple):
+    """A row of the table ``series``, without its number. ``counter`` is None in traffic, which has two of them."""
+
+    family: str
+    interface: str | None
+    direction: str | None
+    name: str
+    counter: str | None
+    kind: str
+    unit: str
+
+
+Earlier = tuple[Reading, Sequence[int | None]]
+"""A reading, and its cells with all CPUs together."""
+
+
+class Rows:
+    """Turns samples into rows. ``numbers`` has the numbers of series; those that have none yet are added."""
+
+    def __init__(self, numbers: dict[Series, int], before: Mapping[str, Earlier] | None = None) -> None:
+        self.new: list[tuple[int, Series]] = []
+        """Series that got their number since this list was last emptied."""
+        self.before: dict[str, Earlier] = dict(before or {})
+        """What the next gains are taken from."""
+        self._numbers = numbers
+        self._columns: dict[str, tuple[tuple[Key, ...], list[int]]] = {}
+
+    def of(self, sample: Sample) -> tuple[dict[int, tuple[Value, Value]], dict[int, Value]]:
+        """Series -> packets and bytes, and series -> value; what could not be known is None, what is zero is not
+        there."""
+        traffic: dict[int, tuple[Value, Value]] = {}
+        signals: dict[int, Value] = {}
+        for name, reading in sample.readings.items():
+            if reading.family in LEFT_OUT:
+                continue
+            found = self._added_up(name, reading)
+            if reading.family in _TRAFFIC:
+                packets = list(found.items())
+                traffic.update(
+                    (series, (_stored(count), _stored(size)))
+                    for (series, count), (_, size) in zip(packets[::2], packets[1::2], strict=True)
+                    if count != 0 or size != 0
+                )
+            else:
+                signals.update((series, _stored(value)) for series, value in found.items() if value != 0)
+        for gone in self.before.keys() - sample.readings.keys():
+            del self.before[gone]
+        return traffic, signals
+
+    def _added_up(self, name: str, reading: Reading) -> dict[int, int | None]:
+        """Series (traffic: minus the series for bytes) -> the gain, or the value of a gauge; rows together."""
+        family = FAMILIES[reading.family]
+        before, old = self.before.get(name, (None, ()))
+        if before is not None and before.read_ns == reading.read_ns:
+            return {}  # not read again since: counted already, and a gauge is written when it is read
+        now = _known(reading)
+        self.before[name] = reading, now
+        cells: Sequence[int | None] = now
+        if family.kind == "counter":
+            if before is None:
+                return {}
+            cells = _gains(family, before, old, reading, now) if before.epoch == reading.epoch else [None] * len(now)
+        added: dict[int, int | None] = {}
+        for series, cell in zip(self._numbers_of(name, family, reading.keys), cells, strict=True):
+            known = added.get(series)
+            added[series] = cell if known is None else known + (cell or 0)
+        return added
+
+    def _numbers_of(self, name: str, family: Family, keys: tuple[Key, ...]) -> list[int]:
+        """For every cell the number of its series; negative for the bytes of traffic."""
+        known = self._columns.get(name)
+        if known is not None and (known[0] is keys or known[0] == keys):
+            return known[1]
+        numbers = []
+        for key in keys:
+            if family.name in _TRAFFIC:
+                number = self._number(_series(family, key, None))
+                numbers += [number, -number]
+            else:
+                numbers += [self._number(_series(family, key, column)) for column in family.columns]
+        self._columns[name] = keys, numbers
+        return numbers
+
+    def _number(self, series: Series) -> int:
+        number = self._numbers.get(series)
+        if number is None:
+            number = self._numbers[series] = len(self._numbers) + 1
+            self.new.append((number, series))
+        return number
+
+
+def _known(reading: Reading) -> Sequence[int | None]:
+    """Row by row a value per column, all CPUs together; None where none could be read."""
+    cells = sums(reading)
+    if not reading.missing:
+        return cells
+    missing = missing_sums(reading.missing, len(reading.values) // len(cells))
+    return [None if at in missing else cell for at, cell in enumerate(cells)]
+
+
+def _gains(
+    family: Family, before: Reading, old: Sequence[int | None], after: Reading, now: Sequence[int | None]
+) -> list[int | None]:
+    columns = len(family.columns)
+    if before.keys != after.keys:
+        at = {key: row * columns for row, key in enumerate(before.keys)}
+        absent = (0 if family.sparse else None,) * columns
+        old = [cell for key in after.keys for cell in (old[at[key] : at[key] + columns] if key in at else absent)]
+    return [gain(a, b, family.wrap_bits) for a, b in zip(old, now, strict=True)]
+
+
+def _series(family: Family, key: Key, counter: str | None) -> Series:
+    labels = dict(zip(family.labels, key, strict=True))
+    interface, direction = labels.pop("interface", None), labels.pop("direction", None)
+    if "protocol" in labels and isinstance(labels["protocol"], int):
+        labels["protocol"] = protocol_name(labels["protocol"])
+    name = " ".join(str(value) for label, value in labels.items() if label not in ADDED_UP)
+    column = counter or "packets"
+    unit = "ns" if column.endswith("_ns") else next((u for u in ("bytes", "packets") if column.endswith(u)), "count")
+    return Series(family.name, _text(interface), _text(direction), _text(name) or "", counter, family.kind, unit)
+
+
+def _text(label: int | str | None) -> str | None:
+    """SQLite's text is UTF-8, which has no place for half a surrogate pair."""
+    return None if label is None else str(label).encode("utf-8", "backslashreplace").decode()
+
+
+def _stored(value: int | None) -> Value:
+    """SQLite's integers have a sign."""
+    return value if value is None or value <= _INTEGER_MAX else float(value)

@@ -1,0 +1,45 @@
+"""The tables of a recording. docs/recording.md explains them to whoever queries them with ``sqlite3``."""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x62706674
+"""``bpft`` in the file's header: what `file` and this program know a recording by."""
+
+VERSION = 1
+"""``PRAGMA user_version``. A reader refuses a file with a greater one."""
+
+MAGIC = b"SQLite format 3\x00"
+APPLICATION_ID_AT = 68
+"""Where the header has it, as four bytes, the highest first (https://www.sqlite.org/fileformat.html)."""
+
+TABLES = """
+CREATE TABLE ticks (
+    tick INTEGER PRIMARY KEY, wall_ns INTEGER NOT NULL, mono_ns INTEGER NOT NULL, interval_ns INTEGER,
+    seq INTEGER NOT NULL, lost INTEGER NOT NULL
+);
+CREATE TABLE frames (
+    tick INTEGER PRIMARY KEY, is_key INTEGER NOT NULL, structure BLOB, body BLOB NOT NULL, cells BLOB
+);
+CREATE TABLE series (
+    series INTEGER PRIMARY KEY, family TEXT NOT NULL, interface TEXT, direction TEXT, name TEXT NOT NULL, counter TEXT,
+    kind TEXT NOT NULL, unit TEXT NOT NULL
+);
+CREATE TABLE traffic_gains (
+    tick INTEGER, series INTEGER, packets INTEGER, bytes INTEGER, PRIMARY KEY (tick, series)
+) WITHOUT ROWID;
+CREATE TABLE signal_values (
+    tick INTEGER, series INTEGER, value INTEGER, PRIMARY KEY (tick, series)
+) WITHOUT ROWID;
+CREATE VIEW times AS
+    SELECT tick, strftime('%Y-%m-%dT%H:%M:%fZ', wall_ns / 1e9, 'unixepoch') AS time, interval_ns / 1e9 AS interval_s,
+        lost
+    FROM ticks;
+CREATE VIEW traffic AS
+    SELECT tick, time, interval_s, family, interface, direction, name, packets, bytes,
+        packets / interval_s AS packets_per_sec, 8 * bytes / interval_s AS bits_per_sec
+    FROM traffic_gains JOIN times USING (tick) JOIN series USING (series);
+CREATE VIEW signals AS
+    SELECT tick, time, interval_s, family, interface, name, counter, kind, unit, value,
+        CASE kind WHEN 'counter' THEN value / interval_s END AS per_sec
+    FROM signal_values JOIN times USING (tick) JOIN series USING (series);
+"""

@@ -1,0 +1,171 @@
+"""Ticks into the file of a recording: frames, plain rows, and what is too old out of it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from bpftop.errors import UsageError
+from bpftop.model.sample import Sample
+from bpftop.store.file import open_for_writing
+from bpftop.store.frames import Encoder, Frame
+from bpftop.store.rows import Rows, Series
+
+KEY_EVERY_TICKS = 240
+"""To read a tick, those since its key frame are read too."""
+
+FRAME_BYTES = 5_000
+"""What frames may take per tick on average before cells per CPU are left out of some."""
+
+CELLS_EVERY_NS = 10 * 10**9
+_SAVED_TICKS = 120
+_LOG_BYTES = 8 << 20
+"""What the log beside the file may take. SQLite moves it into the file at 1000 pages of 4 KiB, between transactions."""
+
+LIMIT_MIN_BYTES = 2 * _LOG_BYTES
+
+_TABLES = ("ticks", "frames", "traffic_gains", "signal_values")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is older goes, in steps of a key frame. ``bytes``: of the file and its log together. Raises UsageError."""
+
+    bytes: int | None = None
+    ticks: int | None = None
+    age_ns: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.bytes is not None and self.bytes < LIMIT_MIN_BYTES:
+            least = f"{LIMIT_MIN_BYTES >> 20}M"
+            raise UsageError(f"a recording of at most {self.bytes} bytes holds too little; give it {least} or more")
+
+
+class Writer:
+    """One recording, open for writing. Raises BpftopError where the file cannot be one."""
+
+    def __init__(self, path: str, limits: Limits) -> None:
+        self._connection, self._descriptor = open_for_writing(path)
+        self._limits = limits
+        self._encoder = Encoder()
+        self._rows = Rows({})
+        self._known = False  # whether tick and series are those of the file
+        self._tick = 0
+        self._since_key = 0
+        self._last: Sample | None = None
+        self._saved_bytes, self._cells_bytes, self._cells_ns = _SAVED_TICKS * FRAME_BYTES, 0, 0
+        self._cells_until_ns = 0
+
+    def keep_cells(self) -> None:
+        """Write the cells per CPU with every tick of the next ten seconds, whatever they take."""
+        self._cells_until_ns = (self._last.mono_ns if self._last else 0) + CELLS_EVERY_NS
+
+    def write(self, batch: Sequence[tuple[Sample, int]]) -> None:
+        """Samples, each with the number of ticks that were lost before it, in one transaction.
+
+        Raises sqlite3.Error; then none of them is in the file, and the next call goes on behind what is there.
+        """
+        last, before = self._last, dict(self._rows.before)
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._resume()
+            for sample, lost in batch:
+                self._put(sample, lost)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            self._encoder.reset()
+            self._known, self._last, self._rows = False, last, Rows({}, before)
+            raise
+
+    def close(self) -> None:
+        """Leave one file that needs no log. Raises sqlite3.Error where that has to stay: both together are whole."""
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            with suppress(sqlite3.OperationalError):  # somebody reads it: an empty log stays beside it, until he ends
+                self._connection.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            self._connection.close()
+            os.close(self._descriptor)
+
+    def _resume(self) -> None:
+        if self._known:
+            return
+        self._tick = self._connection.execute("SELECT coalesce(max(tick), 0) FROM ticks").fetchone()[0]
+        found = self._connection.execute("SELECT * FROM series")
+        numbers = {Series(*series): number for number, *series in found}
+        self._rows = Rows(numbers, self._rows.before)
+        self._known = True
+
+    def _put(self, sample: Sample, lost: int) -> None:
+        if self._since_key >= KEY_EVERY_TICKS:
+            self._encoder.reset()
+        if self._encoder.key_is_due:
+            self._since_key = 0
+            self._forget(sample)
+        self._since_key += 1
+        self._tick += 1
+        frame = self._frame(sample)
+        interval_ns = sample.mono_ns - self._last.mono_ns if self._last else None
+        self._last = sample
+        execute, many = self._connection.execute, self._connection.executemany
+        stamp = (self._tick, sample.wall_ns, sample.mono_ns, interval_ns, sample.seq, lost)
+        execute("INSERT INTO ticks VALUES (?, ?, ?, ?, ?, ?)", stamp)
+        execute("INSERT INTO frames VALUES (?, ?, ?, ?, ?)", (self._tick, *frame))
+        traffic, signals = self._rows.of(sample)
+        many("INSERT INTO series VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(n, *series) for n, series in self._rows.new])
+        self._rows.new.clear()
+        tick = self._tick
+        many("INSERT INTO traffic_gains VALUES (?, ?, ?, ?)", [(tick, n, *both) for n, both in sorted(traffic.items())])
+        many("INSERT INTO signal_values VALUES (?, ?, ?)", [(tick, n, value) for n, value in sorted(signals.items())])
+
+    def _frame(self, sample: Sample) -> Frame:
+        """With cells per CPU as long as frames are small enough on average, and every ten seconds in any case."""
+        wanted = (
+            self._saved_bytes >= self._cells_bytes
+            or sample.mono_ns - self._cells_ns >= CELLS_EVERY_NS
+            or sample.mono_ns < self._cells_until_ns
+        )
+        frame = self._encoder.encode(sample, cells=wanted)
+        if frame.cells is not None:
+            self._cells_ns = sample.mono_ns
+            self._cells_bytes = len(frame.cells)
+        if not frame.key:
+            bound = _SAVED_TICKS * FRAME_BYTES
+            self._saved_bytes = max(-bound, min(bound, self._saved_bytes + FRAME_BYTES - frame.size))
+        return frame
+
+    def _forget(self, sample: Sample) -> None:
+        """Delete what the limits leave no room for; always whole runs from one key frame to the next."""
+        oldest = 0
+        if self._limits.ticks is not None:
+            oldest = self._tick - self._limits.ticks + 1
+        if self._limits.age_ns is not None:
+            since_ns = sample.wall_ns - self._limits.age_ns
+            found = self._connection.execute("SELECT min(tick) FROM ticks WHERE wall_ns >= ?", (since_ns,)).fetchone()
+            oldest = max(oldest, self._tick + 1 if found[0] is None else found[0])
+        if oldest > 0:
+            self._delete_before("SELECT max(tick) FROM frames WHERE is_key AND tick <= ?", oldest)
+        while self._limits.bytes is not None and self._used_bytes() > self._limits.bytes - _LOG_BYTES:
+            first = self._connection.execute("SELECT min(tick) FROM frames").fetchone()[0]
+            if not self._delete_before("SELECT min(tick) FROM frames WHERE is_key AND tick > ?", first):
+                return
+
+    def _delete_before(self, query: str, tick: int) -> bool:
+        key = self._connection.execute(query, (tick,)).fetchone()[0]
+        if key is None:
+            return False
+        for table in _TABLES:
+            self._connection.execute(f"DELETE FROM {table} WHERE tick < ?", (key,))
+        return True
+
+    def _used_bytes(self) -> int:
+        pages, free, size = (
+            self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)

@@ -1,0 +1,52 @@
+"""One scrape of the Prometheus endpoint on a large machine: 128 CPUs, 20 protocols, a queue for each CPU.
+
+Over lo, from the request to the last byte, of a moment that nobody has asked for yet: it is rendered for this scrape.
+"""
+
+from __future__ import annotations
+
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import pairwise
+from statistics import median
+
+from bpftop.export.prometheus import Endpoint, Newest
+from bpftop.model.derive import snapshot
+from tests.bench.figures import Figure
+from tests.store.made_up import Machine
+
+CPUS = 128
+ROUNDS = 15
+LIMIT_MS = 50.0
+LIMIT_SERIES = 700
+KINDS = {"text": "", "OpenMetrics": "application/openmetrics-text; version=1.0.0"}
+"""What a scraper accepts: the classic text is what it gets without a wish."""
+
+
+def measure(say: Callable[[str], None]) -> Iterator[Figure]:
+    say(f"scrapes at {CPUS} CPUs")
+    newest = Newest()
+    with closing(Endpoint("127.0.0.1", 0, newest)) as endpoint:
+        for name, accept in KINDS.items():
+            took_ms, series, size = [], 0, 0
+            for turn, (before, after) in enumerate(pairwise(Machine(cpus=CPUS).samples(ROUNDS + 2))):
+                newest.put(snapshot(before, after))
+                begin = time.perf_counter()
+                text = _get(endpoint, accept)
+                if turn:  # the first one imports and warms up
+                    took_ms.append(1000 * (time.perf_counter() - begin))
+                series = sum(not line.startswith("#") for line in text.splitlines())
+                size = len(text)
+            words = f"least of {ROUNDS}, median {median(took_ms):.1f}; {size / 1024:.0f} KiB"
+            yield Figure("scrape", f"one scrape as {name}", min(took_ms), "ms", LIMIT_MS, words)
+    yield Figure("scrape", "series of one interface", series, "", LIMIT_SERIES, f"{CPUS} CPUs, 20 protocols")
+
+
+def _get(endpoint: Endpoint, accept: str) -> str:
+    host, port = endpoint.address
+    request = urllib.request.Request(f"http://{host}:{port}/metrics", headers={"Accept": accept})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        text: str = answer.read().decode()
+    return text

@@ -1,0 +1,140 @@
+"""``bpftop record``: one file, until it is ended in whatever way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import stat
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bpftop.store.recording import Extent, Recording
+from tests.cli.running import await_handlers, bpftop, started
+
+LO = ("record", "lo", "--attach", "none", "-i", "0.1", "--no-drops")
+
+
+def extent(path: Path) -> Extent:
+    with closing(Recording(str(path))) as recording:
+        found = recording.extent()
+        assert found is not None
+        return found
+
+
+def test_for_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    done = bpftop(*LO, "-o", str(path), "--duration", "0.5")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.splitlines()[-1] == f"bpftop: recording ended: 6 ticks in {path}, none was lost"
+    assert extent(path).ticks == 6
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [one.name for one in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_until_a_signal_ends_it(tmp_path: Path, number: signal.Signals) -> None:
+    path = tmp_path / "a"
+    with started(*LO, "-o", str(path)) as process:
+        await_handlers(process.pid)
+        while not path.exists() or not path.stat().st_size:
+            time.sleep(0.01)
+        time.sleep(0.4)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert "none was lost" in said
+    assert extent(path).ticks >= 2
+
+
+def test_kill_9_and_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with started(*LO, "-o", str(path)) as process:
+        while not Path(f"{path}-wal").exists():
+            time.sleep(0.01)
+        time.sleep(0.6)
+        process.kill()
+        process.wait(5)
+    first = extent(path).ticks
+    assert first >= 2
+    assert bpftop(*LO, "-o", str(path), "--duration", "0.3").returncode == 0
+    assert extent(path).ticks == first + 4
+
+
+def test_the_owner_behind_sudo(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    from tests.cli.running import environment
+
+    path = tmp_path / "a"
+    done = bpftop(*LO, "-o", str(path), "--duration", "0.2", env=environment(SUDO_UID="1234", SUDO_GID="2345"))
+    assert done.returncode == 0
+    assert (path.stat().st_uid, path.stat().st_gid) == (1234, 2345)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--max-size", "many"], "'many' is no size; write it as 500M or 2G"),
+        (["--max-size", "1M"], "holds too little; give it 16M or more"),
+        (["--keep", "long"], "'long' is neither a time, such as 24h, nor a number of ticks"),
+        (["--keep", "0"], "is neither a time"),
+        (["--keep", "1.5"], "is neither a time"),
+        (["--duration", "0"], "is not a number of seconds above 0"),
+    ],
+)
+def test_bad_usage(tmp_path: Path, words: list[str], why: str) -> None:
+    done = bpftop(*LO, "-o", str(tmp_path / "a"), *words)
+    assert done.returncode == 2
+    assert why in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "a").exists()
+
+
+def test_limits_are_taken(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    for words in (["--keep", "30m"], ["--keep", "100"], ["--max-size", "0.5G", "--keep", "7d"]):
+        assert bpftop(*LO, "-o", str(path), "--duration", "0.2", *words).returncode == 0
+
+
+def test_what_cannot_be_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("precious")
+    (tmp_path / "link").symlink_to("text")
+    for path, why in (
+        ("text", "is no recording of bpftop; it was left as it is"),
+        ("link", "is a symbolic link, and none is followed"),
+        ("no/where", "No such file or directory; give the recording another place with -o"),
+        (".", "Is a directory"),
+    ):
+        done = bpftop(*LO, "-o", str(tmp_path / path), "--duration", "0.2")
+        assert done.returncode == 1
+        assert why in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert (tmp_path / "text").read_text() == "precious"
+    done = bpftop("record", "no-such", "--attach", "none", "-o", str(tmp_path / "a"))
+    assert done.returncode == 1
+    assert "no-such" in done.stderr.splitlines()[0]
+
+
+def test_what_the_disk_does_not_take_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with started(*LO, "-o", str(path)) as process:
+        while not Path(f"{path}-wal").exists():
+            time.sleep(0.01)
+        time.sleep(0.3)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            time.sleep(3.5)  # longer than a writer waits for another one
+            other.execute("ROLLBACK")
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert "database is locked; ticks are lost until it can be written again" in said
+    assert "can be written again" in said
+    found = extent(path)
+    assert found.lost > 0
+    assert f"{found.ticks} ticks in {path}, {found.lost} were lost" in said

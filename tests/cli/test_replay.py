@@ -1,0 +1,171 @@
+"""``bpftop replay``: a screen or a document of a recording, a screen of samples from a pipe; no kernel is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bpftop.store.lines import sample_line
+from bpftop.store.writer import Limits, Writer
+from tests.build.test_imports import loaded_after
+from tests.cli.running import COMMAND, Terminal, bpftop, environment
+from tests.cli.test_demo_screen import Terminal as Tmux
+from tests.tui.fake import FakeSource
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("recording") / "a"
+    writer = Writer(str(path), Limits())
+    writer.write([(sample, 0) for sample in FakeSource(cpus=4, count=90).samples()])
+    writer.close()
+    return str(path)
+
+
+@pytest.mark.parametrize("name", ["json", "csv", "table", "markdown", "openmetrics"])
+def test_a_moment_as_a_document(recording: str, name: str) -> None:
+    done = bpftop("replay", recording, "--at", "03:13:30", "--format", name)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "eth0" in done.stdout
+
+
+def test_the_moment_is_the_one_that_was_asked_for(recording: str) -> None:
+    moments = {}
+    for at in ("03:13", "2025-11-26T03:13:00Z", "-73", "2025-11-26T04:13:00+01:00"):
+        document = json.loads(bpftop("replay", recording, "--at", at, "--format", "json").stdout)
+        moments[at] = document["taken_at"]
+        assert document["interval_s"] == 1.0
+        assert document["interfaces"][0]["protocols"]
+    assert {moment[:19] for moment in moments.values()} == {"2025-11-26T03:12:59"}
+
+
+def test_without_a_moment_it_is_the_last_one(recording: str, tmp_path: Path) -> None:
+    target = tmp_path / "out.json"
+    assert bpftop("replay", recording, "-o", str(target)).returncode == 0
+    assert json.loads(target.read_text())["taken_at"].startswith("2025-11-26T03:14:12")
+
+
+def test_what_is_missing_is_said(tmp_path: Path) -> None:
+    writer = Writer(str(tmp_path / "a"), Limits())
+    writer.write([(sample, 3 if sample.seq == 2 else 0) for sample in FakeSource(cpus=2, count=4).samples()])
+    writer.close()
+    done = bpftop("replay", str(tmp_path / "a"), "--format", "json")
+    assert json.loads(done.stdout)["schema"] == "bpftop.snapshot/1"
+    assert done.stderr.endswith("/a: 3 of 7 ticks are missing: the disk did not take them in time\n")
+
+
+def test_what_cannot_be_is_one_line(recording: str, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("hello")
+    (tmp_path / "cut").write_bytes(Path(recording).read_bytes()[:9000])
+    for words, code, why in (
+        ([recording, "--at", "05:00", "--format", "json"], 2, "05:00 is not within the recording, which lasts from"),
+        ([recording, "--at", "soon", "--format", "json"], 2, "'soon' is no moment; write it as 03:12"),
+        ([recording, "--format", "yaml"], 2, "invalid choice"),
+        ([str(tmp_path / "text"), "--format", "json"], 1, "is no recording of bpftop"),
+        ([str(tmp_path / "cut"), "--format", "json"], 1, "it is cut short or damaged"),
+        ([str(tmp_path / "none"), "--format", "json"], 1, "No such file or directory"),
+        ([recording], 1, "the live screen needs a terminal"),
+        (["-", "--at", "03:12"], 2, "--at, --format and -o are for a file"),
+    ):
+        done = bpftop("replay", *words)
+        assert (done.returncode, done.stdout) == (code, "")
+        assert why in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_no_kernel_is_needed(recording: str) -> None:
+    arguments = ["replay", recording, "--at", "03:13", "--format", "markdown"]
+    program = f"import bpftop.cli; assert bpftop.cli.main({arguments}) == 0"
+    assert not {"cffi", "_cffi_backend", "rich", "textual", "psutil"} & loaded_after(program)
+    screen = (
+        "import sys, bpftop.cli.replay, bpftop.cli.screen, bpftop.store.replay, bpftop.tui.app, bpftop.tui.moving\n"
+        "from bpftop.tui.app import PANES\n"
+        "for name in ('overview', 'cpus', 'path', 'flows', 'findings', 'help'): __import__(PANES[name])\n"
+        "print([name for name in sys.modules if name.startswith(('bpftop.kernel', 'bpftop.collect', '_cffi'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", screen], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_the_screen_on_a_recording(recording: str, tmp_path: Path) -> None:
+    terminal = Tmux(tmp_path / "tmux", (100, 30), [*COMMAND, "replay", recording, "--at", "03:13"])
+    try:
+        terminal.until(lambda screen: "replay" in screen and "03:13:0" in screen, "the moment that was asked for")
+        terminal.keys("p")
+        terminal.until(lambda screen: "PAUSED" in screen, "that it stands still")
+        terminal.keys("@", *"03:14", "Enter")
+        terminal.until(lambda screen: "03:13:59" in screen, "another moment")
+        for key, text in (("2", "CPUs carry RX"), ("3", "since start"), ("4", "flow"), ("8", "rules"), ("1", "share")):
+            terminal.keys(key)
+            terminal.until(lambda screen, text=text: text in screen, f"pane {key}")  # type: ignore[misc]
+        terminal.keys("q")
+        terminal.until(lambda screen: "exit 0" in screen, "the end")
+    finally:
+        terminal.close()
+
+
+def test_the_end_of_a_recording_is_said(recording: str) -> None:
+    with Terminal("replay", recording, "--at", "-1") as terminal:
+        terminal.await_text("this is the end of the recording")
+        terminal.type("q")
+        assert terminal.await_end() == 0
+
+
+def piped(command: str) -> Terminal:
+    """A pipe into `bpftop replay -`, as a shell makes it."""
+    return Terminal(command=["sh", "-c", f"{command} | {shlex.join([*COMMAND, 'replay', '-'])}"])
+
+
+def test_another_machine_on_the_screen(tmp_path: Path) -> None:
+    """What `ssh host bpftop watch lo --format samples | bpftop replay -` does, without the ssh."""
+    watch = shlex.join([*COMMAND, "watch", "lo", "--attach", "none", "--no-drops", "-i", "0.2", "--format", "samples"])
+    with piped(watch) as terminal:
+        terminal.await_text("rx rtnetlink")
+        terminal.await_text("RX")
+        terminal.type("p")
+        terminal.await_text("PAUSED")
+        terminal.type("q")
+        assert terminal.await_end() == 0
+        assert terminal.as_it_was()
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> Path:
+    path = tmp_path / "lines"
+    whole = [sample_line(sample) for sample in FakeSource(cpus=2, count=6).samples()]
+    path.write_text(whole[0][100:] + "".join(whole[:3]) + "garbage\n" + "".join(whole[3:]) + whole[0][:500])
+    return path
+
+
+def test_garbled_lines_are_counted_on_the_screen(lines: Path) -> None:
+    with piped(f"(cat {shlex.quote(str(lines))}; exec sleep 60)") as terminal:
+        terminal.await_text("2 lines were no whole samples and were left out")
+        terminal.type("q")
+        terminal.await_text("\x1b[?1049l")
+
+
+def test_something_else_in_the_pipe_is_one_line() -> None:
+    with piped("echo hello") as terminal:
+        assert terminal.await_end() == 1
+        assert b"standard input held no sample" in terminal.written
+
+
+def test_the_keyboard_is_no_source_of_samples() -> None:
+    with Terminal("replay", "-") as terminal:
+        assert terminal.await_end() == 1
+        assert b"standard input is the keyboard; pipe samples into it" in terminal.written
+
+
+def test_without_a_terminal_there_is_no_screen() -> None:
+    done = subprocess.run(
+        ["setsid", *COMMAND, "replay", "-"], input="", capture_output=True, text=True, env=environment(), timeout=20
+    )
+    assert done.returncode == 1
+    assert "the live screen needs a terminal, and there is none" in done.stderr
+    assert os.strerror(6) in done.stderr

@@ -1,0 +1,162 @@
+"""What was committed is there, whatever happens to the process and to the log; a busy file costs counted ticks."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bpftop.errors import BpftopError
+from bpftop.model.sample import Sample
+from bpftop.store import file as store_file
+from bpftop.store.recorder import QUEUE_TICKS, Recorder
+from bpftop.store.recording import Recording
+from bpftop.store.writer import Limits, Writer
+from tests.store.made_up import Machine
+
+ENDLESS = """
+import sys
+from bpftop.store import writer as module
+from bpftop.store.writer import Limits, Writer
+from tests.store.made_up import Machine
+module.KEY_EVERY_TICKS = 16
+writer = Writer(sys.argv[1], Limits())
+for sample in Machine(cpus=2, protocols=5).samples(10**6):
+    writer.write([(sample, 0)])
+    print(sample.seq + 1, flush=True)
+"""
+
+
+def readable(path: Path) -> list[Sample]:
+    recording = Recording(str(path))
+    extent = recording.extent()
+    assert extent is not None
+    found = [tick.sample for tick in recording.ticks(extent.first, extent.last)]
+    recording.close()
+    return found
+
+
+def made(count: int) -> list[Sample]:
+    return list(Machine(cpus=2, protocols=5).samples(count))
+
+
+def killed_after(path: Path, ticks: int) -> int:
+    """Kill a recorder without warning; how many ticks it had said were committed."""
+    process = subprocess.Popen([sys.executable, "-c", ENDLESS, str(path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said = 0
+    while said < ticks:
+        said = int(process.stdout.readline())
+    process.kill()
+    rest = process.stdout.read().split()
+    process.wait()
+    return int(rest[-1]) if rest else said
+
+
+@pytest.mark.parametrize("ticks", [1, 7, 30, 50])
+def test_kill_9_leaves_every_committed_tick(tmp_path: Path, ticks: int) -> None:
+    path = tmp_path / "a"
+    committed = killed_after(path, ticks)
+    found = readable(path)
+    assert committed <= len(found) <= committed + 1  # one may have been committed and not said
+    assert found == made(len(found))
+    resumed = Writer(str(path), Limits())
+    resumed.write([(found[0], 0)])
+    resumed.close()
+    assert readable(path) == [*found, found[0]]
+
+
+def test_a_log_cut_anywhere_leaves_what_was_committed_before(tmp_path: Path) -> None:
+    committed = killed_after(tmp_path / "a", 40)
+    log = (tmp_path / "a-wal").read_bytes()
+    samples = made(committed + 1)
+    dice = random.Random(12)
+    lengths = set()
+    for number, cut in enumerate([0, 1, len(log), *(dice.randrange(len(log)) for _ in range(40))]):
+        path = tmp_path / f"cut-{number}"
+        shutil.copy(tmp_path / "a", path)
+        Path(f"{path}-wal").write_bytes(log[:cut])
+        try:
+            found = readable(path)
+        except BpftopError:  # not even the first tick is whole
+            found = []
+        assert found == samples[: len(found)]
+        lengths.add(len(found))
+        if cut == len(log):
+            assert len(found) >= committed
+    assert len(lengths) > 10
+
+
+def test_a_log_with_a_changed_byte_is_read_up_to_there(tmp_path: Path) -> None:
+    killed_after(tmp_path / "a", 20)
+    log = bytearray((tmp_path / "a-wal").read_bytes())
+    log[len(log) // 2] ^= 0xFF
+    (tmp_path / "a-wal").write_bytes(log)
+    found = readable(tmp_path / "a")
+    assert 0 < len(found) < 20
+    assert found == made(len(found))
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_file, "_BUSY_S", 0.05)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_locked_file_costs_ticks_that_are_counted(tmp_path: Path) -> None:
+    """Somebody has the file open in `sqlite3` and wrote to it without an end."""
+    path = tmp_path / "a"
+    recorder = Recorder(str(path))
+    samples = made(60)
+    recorder.offer(samples[0])
+    while recorder.progress.ticks < 1:
+        pass
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    for sample in samples[1:40]:
+        recorder.offer(sample)
+    said = "database is locked; ticks are lost until it can be written again"
+    while said not in (recorder.progress.trouble or ""):
+        pass
+    other.execute("ROLLBACK")
+    other.close()
+    while recorder._queue.qsize():
+        pass
+    for sample in samples[40:]:
+        recorder.offer(sample)
+        while recorder._queue.qsize():
+            pass
+    progress = recorder.close()
+    assert progress.trouble is None
+    found = readable(path)
+    assert progress.ticks == len(found)
+    assert progress.ticks + progress.lost == len(samples)
+    recording = Recording(str(path))
+    extent = recording.extent()
+    assert extent is not None
+    assert extent.lost == progress.lost > 0
+    recording.close()
+    assert [sample.seq for sample in found[-20:]] == list(range(40, 60))
+
+
+def test_a_queue_that_is_full_loses_the_newest(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    recorder = Recorder(str(path))
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    samples = made(QUEUE_TICKS + 20)
+    for sample in samples:
+        recorder.offer(sample)  # never waits, though nothing can be written
+    lost = recorder.progress.lost
+    assert lost >= len(samples) - 2 * QUEUE_TICKS
+    assert "the disk does not keep up" in (recorder.progress.trouble or "")
+    other.execute("ROLLBACK")
+    other.close()
+    progress = recorder.close()
+    assert progress.ticks + progress.lost == len(samples)
+    assert [one.seq for one in readable(path)] == list(range(progress.ticks))

@@ -1,0 +1,121 @@
+"""A disk that is full, and one that stands still: real ones, of our own."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bpftop.errors import BpftopError
+from bpftop.store.recorder import QUEUE_TICKS, Recorder
+from tests.store.made_up import Machine
+from tests.store.test_crash import readable
+
+pytestmark = pytest.mark.bpf  # mounting needs root
+
+
+def run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def until(holds: Callable[[], object]) -> None:
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of four MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder))
+    yield folder
+    run("umount", str(folder))
+
+
+@pytest.fixture
+def freezing(tmp_path: Path) -> Iterator[Path]:
+    """A file system that `fsfreeze` can stop."""
+    image, folder = tmp_path / "image", tmp_path / "disk"
+    folder.mkdir()
+    with image.open("wb") as file:
+        file.truncate(32 << 20)
+    run("mkfs.ext4", "-q", str(image))
+    run("mount", "-o", "loop", str(image), str(folder))
+    yield folder
+    subprocess.run(["fsfreeze", "-u", str(folder)], capture_output=True)  # where the test ended early
+    run("umount", str(folder))
+
+
+def test_a_full_disk_costs_counted_ticks_until_there_is_room(small: Path) -> None:
+    filler = small / "filler"
+    filler.write_bytes(bytes(3_600_000))
+    recorder = Recorder(str(small / "a"))
+    samples = list(Machine(cpus=4).samples(50))
+    for sample in samples[:30]:
+        recorder.offer(sample)
+        until(lambda: not recorder._queue.qsize())
+    until(lambda: recorder.progress.trouble)
+    assert "database or disk is full; ticks are lost until it can be written again" in (recorder.progress.trouble or "")
+    before = recorder.progress.ticks
+    assert [one.seq for one in readable(small / "a")] == list(range(before))
+    filler.unlink()
+    for sample in samples[30:]:
+        recorder.offer(sample)
+        until(lambda: not recorder._queue.qsize())
+    progress = recorder.close()
+    assert progress.trouble is None
+    found = readable(small / "a")
+    assert found == [one for one in samples if one.seq < before or one in found]
+    assert found[-1] == samples[-1]
+    assert len(found) + progress.lost == len(samples)
+
+
+def test_no_room_at_all_is_one_line(small: Path) -> None:
+    filler = small / "filler"
+    with pytest.raises(OSError, match="No space left"):
+        filler.write_bytes(bytes(5 << 20))
+    with pytest.raises(BpftopError, match=r"cannot record to .*full; give the recording another place with -o"):
+        Recorder(str(small / "a"))
+
+
+def test_a_disk_that_stands_still_never_holds_up_the_sampler(freezing: Path) -> None:
+    recorder = Recorder(str(freezing / "a"))
+    samples = list(Machine(cpus=2, protocols=5).samples(120))
+    for sample in samples[:10]:
+        recorder.offer(sample)
+    until(lambda: recorder.progress.ticks == 10)
+    run("fsfreeze", "-f", str(freezing))
+    for sample in samples[10:110]:
+        recorder.offer(sample)  # returns, though the disk does not
+    assert recorder.progress.ticks == 10
+    assert recorder.progress.lost >= 100 - QUEUE_TICKS - 20
+    assert "the disk does not keep up" in (recorder.progress.trouble or "")
+    stuck = recorder.progress.lost
+    run("fsfreeze", "-u", str(freezing))
+    until(lambda: not recorder._queue.qsize())
+    for sample in samples[110:]:
+        recorder.offer(sample)
+    progress = recorder.close()
+    assert progress.trouble is None
+    assert progress.lost == stuck
+    found = readable(freezing / "a")
+    assert len(found) + progress.lost == len(samples)
+    assert [one.seq for one in found[-10:]] == list(range(110, 120))
+
+
+def test_an_end_while_the_disk_stands_still_says_what_is_missing(freezing: Path) -> None:
+    recorder = Recorder(str(freezing / "a"))
+    run("fsfreeze", "-f", str(freezing))
+    for sample in Machine(cpus=1).samples(3):
+        recorder.offer(sample)
+    progress = recorder.close(timeout_s=0.2)
+    assert "the disk did not take the last ticks within 0.2 s" in (progress.trouble or "")
+    run("fsfreeze", "-u", str(freezing))
+    until(lambda: not recorder._thread.is_alive())
+    assert [one.seq for one in readable(freezing / "a")] == [0, 1, 2]

@@ -1,0 +1,129 @@
+"""Frames: whatever changes from sample to sample, what comes out is what went in."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bpftop.model.sample import Reading, Sample
+from bpftop.store.frames import BadFrame, Decoder, Encoder, Frame, Stamp
+from bpftop.store.numbers import sums
+from tests.store.made_up import Machine
+from tests.store.strategies import samples
+
+
+def stamp(sample: Sample) -> Stamp:
+    return Stamp(sample.seq, sample.wall_ns, sample.mono_ns)
+
+
+@given(st.lists(samples(cpus=2), min_size=1, max_size=4), st.sets(st.integers(0, 3)))
+def test_a_run_of_samples_comes_back(run: list[Sample], keys: set[int]) -> None:
+    encoder, decoder = Encoder(), Decoder()
+    for number, sample in enumerate(run):
+        if number in keys:
+            encoder.reset()
+        frame = encoder.encode(sample)
+        assert frame.key == (number in keys or number == 0)
+        assert decoder.decode(stamp(sample), frame) == sample
+
+
+def test_every_family_and_every_fact_comes_back() -> None:
+    encoder, decoder = Encoder(), Decoder()
+    before: Sample | None = None
+    for sample in Machine(cpus=5, flows=True).samples(4):
+        frame = encoder.encode(sample)
+        back = decoder.decode(stamp(sample), frame)
+        assert back == sample
+        if before is not None:
+            assert back.interfaces is before.interfaces
+        before = back
+
+
+def test_what_stands_still_takes_little_room() -> None:
+    sample = Machine(cpus=16).sample(0)
+    encoder = Encoder()
+    first = encoder.encode(sample)
+    assert first.key
+    assert first.size > 5000
+    second = encoder.encode(sample)
+    assert second.structure is None
+    assert second.size < 250
+
+
+def test_between_cells_there_are_sums_and_the_last_cells() -> None:
+    machine, encoder, decoder = Machine(cpus=4), Encoder(), Decoder()
+    made = list(machine.samples(5))
+    name = "protocols/eth0/rx"
+    read = [
+        decoder.decode(stamp(sample), encoder.encode(sample, cells=number in (0, 3))).readings
+        for number, sample in enumerate(made)
+    ]
+    first, third = made[0].readings[name], made[3].readings[name]
+    assert read[0][name] == first
+    assert read[3][name] == third
+    for number in (1, 2, 4):
+        thin = read[number][name]
+        whole = made[number].readings[name]
+        assert thin.totals == whole.totals
+        assert (thin.read_ns, thin.epoch, thin.keys) == (whole.read_ns, whole.epoch, whole.keys)
+    assert read[2][name].cells == first
+    assert read[4][name].cells == replace(third, previous=first)
+    others = [one for one in made[2].readings if not one.startswith("protocols")]
+    assert all(read[2][one] == made[2].readings[one] for one in others)
+
+
+def test_a_sum_is_missing_where_all_its_cells_are() -> None:
+    sample = Machine(cpus=2, protocols=2).sample(0)
+    name = "protocols/eth0/rx"
+    holed = {name: replace(sample.readings[name], missing=frozenset({1, 4, 5}))}
+    encoder, decoder = Encoder(), Decoder()
+    decoder.decode(stamp(sample), encoder.encode(replace(sample, readings=holed)))
+    thin = decoder.decode(stamp(sample), encoder.encode(replace(sample, readings=holed), cells=False)).readings[name]
+    assert thin.missing == {2}
+    assert thin.totals == holed[name].totals
+
+
+def test_sums_wrap_as_counters_do() -> None:
+    from array import array
+
+    full = Reading("protocols", 0, 0, 0, (("eth0", "rx", 6),), array("Q", [(1 << 64) - 1, 3, 1, 2]))
+    assert list(sums(full)) == [2, 3]
+
+
+def test_damage_is_a_sentence() -> None:
+    machine, encoder = Machine(cpus=2), Encoder()
+    first, second = machine.sample(0), machine.sample(1)
+    key, frame = encoder.encode(first), encoder.encode(second)
+    assert key.structure is not None
+    assert key.cells is not None
+    cases = {
+        "refers to a frame": [frame],
+        "damaged": [key, frame._replace(body=frame.body[:-9])],
+        "bytes of numbers": [key, frame._replace(body=key.cells)],
+        "structure": [key._replace(structure=Encoder().encode(first).body)],
+        "cut short": [key._replace(structure=key.structure[:-20])],
+    }
+    for why, frames in cases.items():
+        decoder = Decoder()
+        for whole in frames[:-1]:
+            decoder.decode(stamp(first), whole)
+        with pytest.raises(BadFrame, match=f"{why}|damaged"):
+            decoder.decode(stamp(first), frames[-1])
+
+
+@given(st.binary(max_size=60), st.integers(0, 10_000), st.sampled_from(["structure", "body", "cells"]))
+def test_no_damage_does_more_than_that(rubbish: bytes, at: int, part: str) -> None:
+    sample = MACHINE.sample(0)
+    frame = Encoder().encode(sample)
+    whole: bytes = getattr(frame, part)
+    at %= len(whole)
+    changed: Frame = frame._replace(**{part: whole[:at] + rubbish + whole[at + len(rubbish) :]})  # type: ignore[arg-type]
+    with suppress(BadFrame):
+        Decoder().decode(stamp(sample), changed)
+
+
+MACHINE = Machine(cpus=2, protocols=3)

@@ -1,0 +1,87 @@
+"""Sample lines from a descriptor: whole ones are samples, all others are counted."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bpftop.errors import BpftopError
+from bpftop.store import stream
+from bpftop.store.lines import sample_line
+from bpftop.store.stream import LineSource
+from tests.store.made_up import Machine
+
+SAMPLES = list(Machine(cpus=1, protocols=2).samples(3))
+LINES = [sample_line(sample).encode() for sample in SAMPLES]
+
+
+def fed(chunks: Iterable[bytes]) -> LineSource:
+    reader, writer = os.pipe()
+
+    def feed() -> None:
+        for chunk in chunks:
+            os.write(writer, chunk)
+        os.close(writer)
+
+    threading.Thread(target=feed, daemon=True).start()
+    return LineSource(reader)
+
+
+def test_whole_lines_are_samples() -> None:
+    source = fed(LINES)
+    assert list(source.samples()) == SAMPLES
+    assert source.skipped == 0
+
+
+@given(st.lists(st.integers(1, 20_000), max_size=6))
+def test_however_they_are_cut_into_chunks(sizes: list[int]) -> None:
+    whole, chunks = b"".join(LINES), []
+    for size in sizes:
+        chunks.append(whole[:size])
+        whole = whole[size:]
+    assert list(fed([*chunks, whole]).samples()) == SAMPLES
+
+
+def test_garbled_and_cut_lines_are_counted() -> None:
+    source = fed([LINES[0][50:], LINES[0], b"\xff\x00 what?\n", b"\n", LINES[1], LINES[2][:-9]])
+    assert list(source.samples()) == SAMPLES[:2]
+    assert source.skipped == 3
+    assert "it is no JSON" in source.why
+
+
+def test_a_last_line_without_its_end_counts_if_it_is_whole() -> None:
+    assert list(fed([LINES[0], LINES[1].rstrip()]).samples()) == SAMPLES[:2]
+
+
+def test_an_endless_line_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "LINE_MAX_BYTES", 100_000)
+    source = fed([b"x" * 60_000, b"x" * 60_000, b"x" * 60_000, b"\n", LINES[0]])
+    assert list(source.samples()) == SAMPLES[:1]
+    assert source.skipped == 1
+
+
+def test_something_else_is_an_error() -> None:
+    with pytest.raises(
+        BpftopError, match=r"held no sample: of its 2 lines .* pipe `bpftop watch IFACE --format samples`"
+    ):
+        list(fed([b"hello\nworld\n"]).samples())
+
+
+def test_close_ends_it_while_nothing_comes() -> None:
+    reader, writer = os.pipe()
+    source = LineSource(reader)
+    ended = threading.Event()
+
+    def take() -> None:
+        list(source.samples())
+        ended.set()
+
+    threading.Thread(target=take, daemon=True).start()
+    source.close()
+    assert ended.wait(5)
+    os.close(writer)

@@ -1,0 +1,261 @@
+"""A replayed screen is the live one; keys move about in it; the live one can be recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bpftop.cli.recording import RecordingSwitch
+from bpftop.config import Settings
+from bpftop.model.sample import Interface
+from bpftop.store.recording import Recording
+from bpftop.store.replay import Replay
+from bpftop.store.writer import Limits, Writer
+from bpftop.tui.actions import Actions
+from bpftop.tui.app import BpftopApp
+from bpftop.tui.feed import Feed
+from tests.tui.conftest import Stage, perform, theme
+from tests.tui.fake import FakeSource, interface
+
+PANES = ("1", "2", "w", "w", "3", "4", "8")
+TICKS = 70
+RULES = Settings().rules()
+
+
+def record(path: Path, ticks: int = TICKS, cpus: int = 16, interfaces: Sequence[Interface] = ()) -> str:
+    writer = Writer(str(path), Limits())
+    source = FakeSource(cpus, interfaces, count=ticks)
+    source.watch_flows(True)
+    writer.write([(sample, 0) for sample in source.samples()])
+    writer.close()
+    return str(path)
+
+
+async def drawn(stage: Stage) -> list[list[str]]:
+    """Every pane without its first line, which has the clock, and its last one, which has the keys."""
+    screens = []
+    for key in PANES:
+        await stage.press(key)
+        screens.append(stage.text().splitlines()[1:-1])
+    return screens
+
+
+def replayed(
+    scenario: Callable[[Stage, Replay], Awaitable[None]],
+    path: str,
+    begin_tick: int | None = None,
+    size: tuple[int, int] = (160, 50),
+) -> None:
+    async def run() -> None:
+        with closing(Recording(path)) as recording:
+            replay = Replay(recording, begin_tick)
+            replay.playing = False
+            feed = Feed(replay, rules=RULES, replay=replay)
+            actions = Actions(
+                save_snapshot=lambda _: "",
+                save_picture=lambda _: "",
+                accept_offer=replay.accept_offer,
+                watch_flows=replay.watch_flows,
+            )
+            app = BpftopApp(feed, theme=theme(), interval_s=1.0, actions=actions)
+            feed.start()
+            try:
+                async with app.run_test(size=size) as pilot:
+                    stage = Stage(app, pilot, FakeSource(), feed)
+                    await until(stage, lambda: feed.latest is not None)
+                    await scenario(stage, replay)
+            finally:
+                feed.stop()
+            assert feed.error is None
+
+    asyncio.run(run())
+
+
+async def until(stage: Stage, holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end, stage.text()
+        await asyncio.sleep(0.002)
+    await stage.pilot.pause()
+
+
+def seq(stage: Stage) -> int:
+    """Of what is on the screen."""
+    shown = stage.app.view.paused or stage.app.snapshot
+    return -1 if shown is None else shown.seq
+
+
+@pytest.mark.parametrize(
+    ("interfaces", "size"),
+    [((), (80, 24)), ((interface("eth0", 2), interface("eth1", 3)), (160, 50))],
+    ids=["one interface", "two"],
+)
+def test_a_replayed_screen_is_the_live_one(
+    tmp_path: Path, interfaces: Sequence[Interface], size: tuple[int, int]
+) -> None:
+    live: list[list[str]] = []
+
+    async def scenario(stage: Stage) -> None:
+        stage.source.watch_flows(True)
+        await stage.flood(TICKS)
+        live.extend(await drawn(stage))
+
+    perform(scenario, size=size, ticks=0, interfaces=interfaces, feed_rules=RULES)
+    path = record(tmp_path / "a", interfaces=interfaces)
+
+    async def jumped(stage: Stage, replay: Replay) -> None:
+        assert await drawn(stage) == live
+
+    async def played(stage: Stage, replay: Replay) -> None:
+        replay.step(TICKS - 1)
+        await until(stage, lambda: seq(stage) == TICKS - 1)
+        assert await drawn(stage) == live
+
+    replayed(jumped, path, TICKS, size)
+    replayed(played, path, 1, size)
+
+
+def test_keys_move_about_in_it(tmp_path: Path) -> None:
+    async def scenario(stage: Stage, replay: Replay) -> None:
+        assert stage.line(0).endswith("PAUSED")
+        await stage.press("right")
+        await until(stage, lambda: seq(stage) == 30)
+        await stage.press("L")
+        await until(stage, lambda: seq(stage) == 40)
+        await stage.press("left", "left", "H")
+        assert seq(stage) == 28
+        assert stage.line(0).endswith("-12 s PAUSED")
+        await stage.press("right")
+        assert seq(stage) == 29
+        await stage.press("L", "L")
+        assert seq(stage) == 40
+        await stage.press("H", "H", "H", "H", "H")
+        await until(stage, lambda: seq(stage) == 0)
+
+    replayed(scenario, record(tmp_path / "a"), 30)
+
+
+def test_a_moment_is_gone_to(tmp_path: Path) -> None:
+    async def scenario(stage: Stage, replay: Replay) -> None:
+        await stage.press("at", *"03:13:30", "enter")
+        await until(stage, lambda: seq(stage) == 46)
+        assert "03:13:29Z" in stage.line(0)
+        assert len(stage.feed.history) == 47
+        await stage.press("at", *"-20", "enter")
+        await until(stage, lambda: seq(stage) == 26)
+        await stage.press("at", *"12:00", "enter")
+        assert "12:00 is not within the recording" in stage.text()
+        await stage.press("at", *"3", "escape")
+        assert seq(stage) == 26
+
+    replayed(scenario, record(tmp_path / "a"))
+
+
+def test_it_plays_and_stands_still(tmp_path: Path) -> None:
+    async def scenario(stage: Stage, replay: Replay) -> None:
+        await stage.press("f")
+        assert replay.speed == 10
+        await stage.press("space")
+        assert "replay 10x" in stage.line(0)
+        begin = seq(stage)
+        await until(stage, lambda: seq(stage) > begin + 3)
+        await stage.press("p")
+        assert stage.line(0).endswith("PAUSED")
+        await asyncio.sleep(0.3)
+        at = seq(stage)
+        await asyncio.sleep(0.3)
+        assert seq(stage) == at
+        await stage.press("left", "p")
+        assert replay.playing
+        await until(stage, lambda: seq(stage) > at)
+        await stage.press("f", "p")
+        assert replay.speed == 1
+
+    replayed(scenario, record(tmp_path / "a"), 1)
+
+
+def test_in_a_recording_nothing_is_done_to_a_machine(tmp_path: Path) -> None:
+    path = record(tmp_path / "a", interfaces=[interface("eth0", 2, offer="native XDP, exact")], ticks=5)
+
+    async def scenario(stage: Stage, replay: Replay) -> None:
+        assert "native XDP, exact" not in stage.line(-1)
+        await stage.press("x", "y")
+        assert stage.app.view.prompt is None
+        await stage.press("r")
+        assert "recorded already" in stage.text()
+
+    replayed(scenario, path)
+
+
+def test_two_sessions_in_one_file_are_not_paired(tmp_path: Path) -> None:
+    path = record(tmp_path / "a", ticks=8)
+    record(Path(path), ticks=5)
+
+    async def scenario(stage: Stage, replay: Replay) -> None:
+        replay.step(1)
+        await until(stage, lambda: seq(stage) == 0)
+        assert stage.app.snapshot is not None
+        assert stage.app.snapshot.interval_ns is None
+        assert len(stage.feed.history) == 1
+
+    replayed(scenario, path, 8)
+
+
+def test_the_live_screen_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    switches: list[RecordingSwitch] = []
+
+    async def scenario(stage: Stage) -> None:
+        switches.append(RecordingSwitch(stage.feed))
+        await stage.press("r")
+        await until(stage, lambda: stage.feed.recorder is not None)
+        assert stage.line(0).endswith("rec live")
+        await stage.flood(5)
+        await stage.press("r")
+        await until(stage, lambda: "recording ended: 5 ticks in bpftop-web-17-" in stage.text())
+        assert "rec" not in stage.line(0)
+
+    perform(scenario, ticks=3, actions={"record": lambda: switches[0].turn()})
+    (path,) = tmp_path.iterdir()
+    with closing(Recording(str(path))) as recording:
+        assert [tick.sample.seq for tick in recording.ticks(1, 9)] == [3, 4, 5, 6, 7]
+
+
+def test_where_nothing_can_be_written_the_screen_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    switches: list[RecordingSwitch] = []
+
+    async def scenario(stage: Stage) -> None:
+        switches.append(RecordingSwitch(stage.feed))
+        await stage.press("r")
+        await until(stage, lambda: "start bpftop in a directory that you may write to" in stage.text())
+        assert stage.feed.recorder is None
+
+    perform(scenario, ticks=3, actions={"record": lambda: switches[0].turn()})
+
+
+def test_live_there_is_nowhere_to_go() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press("at")
+        assert "this is now, and no recording" in stage.text()
+        await stage.press("j", "f")
+        assert "this is now, and no recording" in stage.text()
+
+    perform(scenario, ticks=3)
+
+
+def test_a_thread_of_the_replay_ends_with_it(tmp_path: Path) -> None:
+    async def scenario(stage: Stage, replay: Replay) -> None:
+        assert any(thread.name == "feed" for thread in threading.enumerate())
+
+    replayed(scenario, record(tmp_path / "a", ticks=3))
+    assert not any(thread.name == "feed" for thread in threading.enumerate())
