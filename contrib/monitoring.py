@@ -1,4 +1,5 @@
-"""Makes the alerting rules, their tests and the dashboard from the table of rules: `python contrib/monitoring.py`."""
+"""Makes the alerting rules, their tests, the dashboard and the list of metrics from the tables of rules and families:
+`python -m contrib.monitoring`."""
 
 from __future__ import annotations
 
@@ -8,14 +9,16 @@ from typing import Any
 
 import yaml
 
+from bpftop.export.metrics import described, labels_of
 from bpftop.model.rules.rule import Rule
 from bpftop.model.rules.table import RULES
 
 HERE = Path(__file__).parent
-ALERTS, ALERTS_TEST, DASHBOARD = (
+ALERTS, ALERTS_TEST, DASHBOARD, METRICS = (
     "prometheus/bpftop.rules.yml",
     "prometheus/bpftop.rules_test.yml",
     "grafana/bpftop.json",
+    "../docs/metrics.md",
 )
 _HEAD = "# Made by contrib/monitoring.py from the table of rules; do not edit.\n"
 
@@ -170,12 +173,33 @@ def dashboard() -> dict[str, Any]:
     }
 
 
+def metrics_page() -> str:
+    """A row per metric, for people."""
+    rows = [
+        f"| `{metric.name}{'_total' if metric.type == 'counter' else ''}` | {metric.type} "
+        f"| {', '.join(labels_of(metric)) or '-'} | {metric.documentation} |"
+        for metric in described()
+    ]
+    head = ["| name | type | labels | what |", "|---|---|---|---|"]
+    return "\n".join([*_METRICS_HEAD, *head, *rows]) + "\n"
+
+
+_METRICS_HEAD = (
+    "<!-- Made by contrib/monitoring.py; do not edit. -->",
+    "# Metrics",
+    "",
+    "What `bpftop export` serves, and what `--format openmetrics` writes. What cannot be read has no series.",
+    "",
+)
+
+
 def texts() -> dict[str, str]:
     """File below contrib -> its content."""
     return {
         ALERTS: _HEAD + yaml.safe_dump(alerts(), sort_keys=False, width=120),
         ALERTS_TEST: _HEAD + yaml.safe_dump(alerts_test(), sort_keys=False, width=120),
         DASHBOARD: json.dumps(dashboard(), indent=2) + "\n",
+        METRICS: metrics_page(),
     }
 
 

@@ -25,11 +25,16 @@ ROOT = Path(__file__).resolve().parents[1]
 async def picture(feed: Feed, size: tuple[int, int], seconds: float) -> str:
     """The screen as SVG, after ``seconds``."""
 
-    def save_snapshot(snapshot: Snapshot) -> str:
-        raise NotImplementedError(f"nobody presses a key here (sample {snapshot.seq})")
+    def save(shown: Snapshot | str) -> str:
+        raise NotImplementedError("nobody presses a key here")
 
     theme = find_theme("dark", [Path(bpftop.__file__).parent / "themes"])
-    actions = Actions(save_snapshot=save_snapshot, accept_offer=feed.source.accept_offer)
+    actions = Actions(
+        save_snapshot=save,
+        accept_offer=feed.source.accept_offer,
+        watch_flows=feed.source.watch_flows,
+        save_picture=save,
+    )
     app = BpftopApp(feed, theme=theme, interval_s=1.0, actions=actions)
     async with app.run_test(size=size) as pilot:
         await asyncio.sleep(seconds)

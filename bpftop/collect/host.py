@@ -27,6 +27,7 @@ class Host:
     name: str
     boot_id: str
     possible_cpus: int
+    kernel: str
 
 
 def host(root: Path = ROOT) -> Host:
@@ -39,7 +40,7 @@ def host(root: Path = ROOT) -> Host:
         cpus = possible_cpus()
     except KernelError:
         cpus = os.sysconf("SC_NPROCESSORS_CONF")  # no /sys: no program will load either, but totals can be shown
-    return Host(socket.gethostname(), boot_id, cpus)
+    return Host(socket.gethostname(), boot_id, cpus, os.uname().release)
 
 
 def online_cpus(possible: int, root: Path = ROOT) -> tuple[int, ...]:

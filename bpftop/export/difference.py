@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from bpftop import __version__
+from bpftop.errors import BpftopError
 from bpftop.export.document import Object
-from bpftop.export.long_form import cells
+from bpftop.export.long_form import cells, loss_cells
 from bpftop.export.printable import printable
+from bpftop.export.settings import Setting, settings
 from bpftop.model.compare import Change, compare
 from bpftop.model.units import UNKNOWN, factor, si
 
 SCHEMA = "bpftop.diff/1"
 MEASURES: Mapping[str, str] = {"packets_per_sec": "pps", "bits_per_sec": "b/s"}
 """What is compared: rates, for what was counted since two different times cannot be. Measure -> its short unit."""
+
+ROWS = 40
+"""How many rows of a measure the text has; JSON has all."""
+
+_DIGITS = 6
 
 
 class Row(NamedTuple):
@@ -29,27 +39,71 @@ class Row(NamedTuple):
     measure: str
 
 
-class Moment(NamedTuple):
-    """A document, and what to call where it came from."""
+@dataclass(frozen=True)
+class Moment:
+    """A document, and what to call where it came from. Its members raise BpftopError where it lacks something."""
 
     name: str
     document: Object
 
+    @cached_property
+    def rates(self) -> dict[Row, float | None]:
+        try:
+            return dict(_rates(self.document))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self._not_whole(error) from None
 
-def rates(document: Object) -> dict[Row, float | None]:
-    """Every rate of a snapshot document."""
-    return {
-        Row(str(interface["label"]), direction, family, str(label), str(cpu), measure): measures[measure]
-        for interface in document["interfaces"]
-        for direction, family, label, cpu, measures in cells(interface)
-        for measure in MEASURES
-    }
+    @cached_property
+    def settings(self) -> dict[Setting, str]:
+        try:
+            return settings(self.document)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise self._not_whole(error) from None
+
+    @cached_property
+    def heading(self) -> Object:
+        """What stands above the rows."""
+        document = self.document
+        try:
+            found = {
+                "taken_at": document["taken_at"],
+                "host": document["host"]["name"],
+                "interval_s": document["interval_s"],
+            }
+        except (KeyError, TypeError) as error:
+            raise self._not_whole(error) from None
+        if not all(isinstance(found[name], str) for name in ("taken_at", "host")):
+            raise self._not_whole(TypeError("taken_at and the host's name are no words"))
+        return {"name": self.name, **found}
+
+    def _not_whole(self, error: Exception) -> BpftopError:
+        lacks = f"it has no {error.args[0]}" if isinstance(error, KeyError) else str(error)
+        return BpftopError(f"{self.name} is no whole snapshot: {lacks}; take another one with `bpftop snapshot`")
+
+
+def _rates(document: Object) -> Iterator[tuple[Row, float | None]]:
+    every = [(str(one["label"]), cell) for one in document["interfaces"] for cell in cells(one)]
+    for interface, (direction, family, label, cpu, measures) in [*every, *loss_cells(document)]:
+        for measure in MEASURES:
+            if family == "losses" and measure != "packets_per_sec":
+                continue  # nobody counts the bytes of what is lost
+            value = measures[measure]
+            if value is not None and not (type(value) in (int, float) and math.isfinite(value)):
+                raise ValueError(f"{measure} of {label or family} is {value!r:.40}")
+            yield Row(interface, str(direction), family, str(label), str(cpu), measure), value
 
 
 def changes(before: Moment, after: Moment) -> list[Change[Row]]:
     """Per measure, what changed most first."""
-    found = compare(rates(before.document), rates(after.document))
+    found = compare(before.rates, after.rates)
     return [change for measure in MEASURES for change in found if change.row.measure == measure]
+
+
+def changed_settings(before: Moment, after: Moment) -> list[tuple[Setting, str | None, str | None]]:
+    """Settings that are not the same on both sides; None: not known there."""
+    names = dict.fromkeys((*before.settings, *after.settings))
+    pairs = [(name, before.settings.get(name), after.settings.get(name)) for name in names]
+    return [each for each in pairs if each[1] != each[2]]
 
 
 def diff_json(before: Moment, after: Moment) -> str:
@@ -57,48 +111,50 @@ def diff_json(before: Moment, after: Moment) -> str:
     whole = {
         "schema": SCHEMA,
         "tool": {"name": "bpftop", "version": __version__},
-        "before": _moment(before),
-        "after": _moment(after),
+        "before": before.heading,
+        "after": after.heading,
+        "settings": [
+            {**setting._asdict(), "before": was, "after": now}
+            for setting, was, now in changed_settings(before, after)
+        ],
         "rows": [
-            {**change.row._asdict(), "before": change.before, "after": change.after, "factor": change.factor,
-             "difference": change.difference}
+            {**change.row._asdict(), "before": change.before, "after": change.after,
+             "factor": _rounded(change.factor), "difference": _rounded(change.difference)}
             for change in changes(before, after)
         ],
     }  # fmt: skip
     return json.dumps(whole, indent=2, allow_nan=False) + "\n"
 
 
-def _moment(moment: Moment) -> Object:
-    document = moment.document
-    return {
-        "name": moment.name,
-        "taken_at": document["taken_at"],
-        "host": document["host"]["name"],
-        "interval_s": document["interval_s"],
-    }
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else round(value, _DIGITS)
 
 
 def diff_text(before: Moment, after: Moment) -> str:
-    """The rows that changed, packets first."""
+    """What changed of the settings, and then the rows that changed, packets first."""
     lines = [f"{_said(before)}  ->  {_said(after)}"]
+    for setting, was, now in changed_settings(before, after):
+        where = f"{setting.interface} " if setting.interface else ""
+        lines.append(printable(f"{where}{setting.name}: {was or UNKNOWN} -> {now or UNKNOWN}"))
     found = changes(before, after)
     for measure, unit in MEASURES.items():
         rows = [c for c in found if c.row.measure == measure and c.before != c.after]
-        lines += ["", *_table(unit, rows)]
+        lines += ["", *_table(unit, rows[:ROWS])]
+        if len(rows) > ROWS:
+            lines.append(f"and {len(rows) - ROWS} rows that changed less (--format json has all)")
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
 def _said(moment: Moment) -> str:
-    document = moment.document
-    return f"{printable(document['host']['name'])} {document['taken_at']}"
+    return printable(f"{moment.heading['host']} {moment.heading['taken_at']}")
 
 
 def _table(unit: str, rows: Sequence[Change[Row]]) -> Iterator[str]:
-    names = [_name(change.row) for change in rows]
-    width = max(map(len, (*names, "")), default=0)
     if not rows:
         yield f"{unit}: nothing changed"
         return
+    names = [_name(change.row) for change in rows]
+    width = max(map(len, names))
     yield f"{'':<{width}}  {'before':>11} {'after':>11} {'factor':>8} {'difference':>12}"
     for name, change in zip(names, rows, strict=True):
         yield (
@@ -115,10 +171,12 @@ def _signed(value: float | None, unit: str) -> str:
 
 def _name(row: Row) -> str:
     words = [row.interface, row.direction]
-    if row.family != "total":
+    if row.family == "losses":
+        words.append("lost:")
+    elif row.family != "total":
         words.append(row.family)
     if row.cpu:
         words.append(f"CPU {row.cpu}")
     if row.label:
         words.append(row.label)
-    return printable(" ".join(words))
+    return printable(" ".join(filter(None, words)))

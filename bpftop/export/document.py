@@ -12,6 +12,8 @@ from typing import Any
 
 from bpftop import __version__
 from bpftop.export.finding import finding_object
+from bpftop.export.host import device_object, host_object
+from bpftop.export.losses import losses
 from bpftop.model.sample import (
     CAST_LABELS,
     DIRECTIONS,
@@ -52,17 +54,13 @@ def document(snapshot: Snapshot) -> Object:
         "interval_s": None if snapshot.interval_ns is None else round(snapshot.interval_ns / 1e9, 6),
         # the latest: from then on, every interface of the document was counted
         "counting_since": timestamp(max((ns for ns in since_ns if ns is not None), default=None)),
-        "host": {
-            "name": snapshot.host,
-            "possible_cpus": snapshot.possible_cpus,
-            "online_cpus": list(snapshot.online_cpus),
-        },
+        "host": host_object(snapshot),
         "interfaces": [_interface(watched) for watched in snapshot.interfaces],
         "total": {
             "totals": _totals(snapshot.total),
             "left_out": [{"interface": label, "reason": reason} for label, reason in snapshot.left_out.items()],
         },
-        "losses": [],
+        "losses": losses(snapshot),
         "findings": [finding_object(finding, snapshot.mono_ns) for finding in snapshot.diagnosis.findings],
         "own": {
             "cpu_pct": _rounded(snapshot.own.cpu_pct),
@@ -105,6 +103,7 @@ def _interface(watched: Watched) -> Object:
         "netns": interface.netns,
         "mtu": interface.mtu,
         "speed_bits_per_sec": interface.speed_bits_per_sec,
+        "device": device_object(interface.facts),
         "counting_since": timestamp(interface.counting_since_ns),
         "hooks": {direction: _hook(flow.hook) for direction, flow in flows.items()},
         "totals": _totals(watched),

@@ -11,13 +11,14 @@ from bpftop.errors import BpftopError
 
 
 @contextmanager
-def replacing(path: str) -> Iterator[int]:
+def replacing(path: str, *, private: bool = True) -> Iterator[int]:
     """A file descriptor to write to; ``path`` becomes what was written when the block ends without an exception.
 
     Until then whoever opens ``path`` gets what was there before. The new file keeps mode and owner of the one it
-    replaces; behind sudo a file that is new belongs to the caller. What is no regular file (a FIFO, /dev/null) is
-    written to as it is. A symbolic link is replaced, not followed: in a directory that others may write to it could
-    lead root anywhere. Raises BpftopError with the reason.
+    replaces; a new one has mode 0600 where it is ``private`` (it may hold addresses), else what the umask leaves, and
+    behind sudo it belongs to the caller. What is no regular file (a FIFO, /dev/null) is written to as it is. A symbolic
+    link is replaced, not followed: in a directory that others may write to it could lead root anywhere. Raises
+    BpftopError with the reason.
     """
     try:
         before = _before(path)
@@ -25,7 +26,8 @@ def replacing(path: str) -> Iterator[int]:
             descriptor, temporary = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY), None
         else:
             temporary = os.path.join(os.path.dirname(path), f".bpftop.{os.urandom(6).hex()}.part")
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            mode = 0o600 if private or before is not None else 0o666
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     except OSError as error:
         raise _cannot_write(path, error) from error
     try:

@@ -55,8 +55,7 @@ class Diagnosed:
     @property
     def unknown(self) -> dict[str, str]:
         """Rule id -> why nothing can be said."""
-        waiting = dict.fromkeys(self.last.diagnosis.waiting, "no rate yet: it needs two readings 3 s apart")
-        return {**self.last.diagnosis.blind, **waiting}
+        return {**self.last.diagnosis.blind, **self.last.diagnosis.waiting}
 
 
 def verdict(diagnosed: Diagnosed) -> str:

@@ -13,8 +13,9 @@ from bpftop.model.snapshot import Snapshot
 
 COLUMNS = ("taken_at", "interval_s", "host", "interface", "direction", "family", "label", "cpu", *MEASURES)
 """``family``: total, protocols, cpus (its rows have a CPU), sizes, l3, casts, tcp_flags, udp_ports, fragments, vlans,
-icmp_types. ``label``: the protocol, the size, the flag...; empty where the family has one row. In the family cpus an
-empty label is the CPU as a whole, and a protocol stands there only while it moves."""
+icmp_types, losses. ``label``: the protocol, the size, the flag, the id of the stage...; empty where the family has one
+row. In the family cpus an empty label is the CPU as a whole, and a protocol stands there only while it moves. The
+packets of the losses are those since bpftop began to watch."""
 
 _Cell = tuple[str, str, object, object, Object]
 """direction, family, label, cpu, and the object that holds the measures."""
@@ -31,6 +32,8 @@ def csv_rows(snapshot: Snapshot, *, header: bool) -> str:
     for interface in whole["interfaces"]:
         for cell in cells(interface):
             writer.writerow(_row(when, interface["label"], cell))
+    for interface_label, cell in loss_cells(whole):
+        writer.writerow(_row(when, interface_label, cell))
     if len(whole["interfaces"]) > 1:
         for direction, measures in whole["total"]["totals"].items():
             writer.writerow(_row(when, "", (direction, "total", "", "", measures)))
@@ -46,6 +49,18 @@ def _row(when: tuple[Any, ...], interface: str, cell: _Cell) -> tuple[object, ..
     direction, family, label, cpu, measures = cell
     where = (printable(interface), direction, family, label, cpu)
     return (*when, *where, *(measures[name] for name in MEASURES))
+
+
+def loss_cells(whole: Object) -> Iterator[tuple[str, _Cell]]:
+    """The stages of the path: the interface whose counters they are, or nothing; and the cell, labelled by the id."""
+    for row in whole["losses"]:
+        measures = {
+            "packets": row["since_start"],
+            "bytes": None,
+            "packets_per_sec": row["per_sec"],
+            "bits_per_sec": None,
+        }
+        yield row["interface"] or "", ("", "losses", row["id"], "", measures)
 
 
 def cells(interface: Object) -> Iterator[_Cell]:

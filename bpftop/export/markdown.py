@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from bpftop.export.document import timestamp
 from bpftop.export.printable import printable
+from bpftop.export.table import lost_words
 from bpftop.model.rows import share
 from bpftop.model.snapshot import NOTHING, Snapshot, Traffic, Watched
 from bpftop.model.units import UNKNOWN, pct, si
@@ -33,11 +34,13 @@ def code(text: str) -> str:
 def snapshot_markdown(shown: Snapshot) -> str:
     """A snapshot that fits into a chat message: what arrives, what it is made of, what is found."""
     interval = UNKNOWN if shown.interval_ns is None else f"{shown.interval_ns / 1e9:.1f} s"
-    lines = [f"**{escaped(shown.host)}** {timestamp(shown.wall_ns)}, rates over {interval}"]
+    kernel = f", Linux {escaped(shown.kernel)}" if shown.kernel else ""
+    lines = [f"**{escaped(shown.host)}** {timestamp(shown.wall_ns)}, rates over {interval}{kernel}"]
     for watched in shown.interfaces:
         hooks = ", ".join(f"{flow.direction} {flow.hook}" for flow in (watched.rx, watched.tx))
         lines += ["", f"{code(watched.label)} {escaped(hooks)}", "", *_table(watched)]
-    lines += ["", *_found(shown)]
+    lost = lost_words(shown)
+    lines += ["", *([f"Lost: {escaped(', '.join(lost))}", ""] if lost else []), *_found(shown)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -64,7 +67,7 @@ def _found(shown: Snapshot) -> Iterator[str]:
         if finding.explained_by is None:
             yield f"- **{finding.severity}** {escaped(finding.title)}: {escaped(finding.why)}"
     seeing = diagnosis.rules - len(diagnosis.blind) - len(diagnosis.waiting)
-    if diagnosis.waiting:
+    if diagnosis.waiting and not seeing:
         yield "Not diagnosed: rules look at 3 s and more (`bpftop diagnose`)."
     elif not diagnosis.findings and diagnosis.rules:
         yield f"Nothing found: {seeing} of {diagnosis.rules} rules see."

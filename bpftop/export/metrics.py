@@ -14,8 +14,8 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from bpftop import __version__
 from bpftop.export.printable import printable
-from bpftop.model.families import FAMILIES, Family
-from bpftop.model.findings import SEVERITIES
+from bpftop.model.families import FAMILIES, TRAFFIC_FAMILIES, Family
+from bpftop.model.findings import NO_DIAGNOSIS, SEVERITIES
 from bpftop.model.rules.table import BY_ID
 from bpftop.model.sample import DIRECTIONS, Reading
 from bpftop.model.snapshot import Flow, Snapshot
@@ -26,8 +26,12 @@ LEFT_OUT = frozenset({
 })  # fmt: skip
 """Families without series: settings, per-CPU interrupts, and rows whose names come and go without bound."""
 
-SUMMED = frozenset({"softnet", "softnet_backlog", "softirqs", "cpu_times"})
-"""Families with a row per CPU that are added up: they would take five series and more for each."""
+SUMMED: Mapping[str, str] = {
+    "softnet": "cpu", "softnet_backlog": "cpu", "softirqs": "cpu", "cpu_times": "cpu",
+    "qdiscs": "handle", "qdisc_backlog": "handle",
+}  # fmt: skip
+"""Families that are added up along a label: a row per CPU, or per queue of a device that has one for each CPU, would
+take five series and more."""
 
 NAMES: Mapping[str, str] = {
     "tcp_flags": "tcp_flag", "udp_ports": "udp_port",
@@ -52,6 +56,7 @@ Known = dict[tuple[str, ...], float | None]
 
 def metrics(shown: Snapshot) -> Iterator[Metric]:
     """Every metric of one moment."""
+    yield from _tick(shown)
     yield from _traffic(shown)
     by_family: dict[str, list[Reading]] = {}
     for signal in shown.signals.values():
@@ -60,13 +65,51 @@ def metrics(shown: Snapshot) -> Iterator[Metric]:
         if name not in LEFT_OUT:
             yield from _family(FAMILIES[name], readings)
     yield from _findings(shown)
-    yield _metric("gauge", "bpftop_build_info", "the version that runs", ("version",), {(__version__,): 1.0})
+    yield _unavailable(shown)
+    yield _build_info()
 
 
-def _traffic(shown: Snapshot) -> Iterator[Metric]:
+def _tick(shown: Snapshot | None) -> Iterator[Metric]:
+    """Whether the sampler goes on, and how old these numbers are."""
+    counted: Known = {} if shown is None else {(): shown.seq + 1}
+    yield _metric("counter", "bpftop_samples", "samples taken since the start", (), counted)
+    taken: Known = {} if shown is None else {(): shown.wall_ns / 1e9}
+    yield _metric("gauge", "bpftop_sample_time_seconds", "when the newest of them was taken, Unix time", (), taken)
+
+
+def _unavailable(shown: Snapshot | None) -> Metric:
+    parts: Rows = {} if shown is None else {(printable(part),): 1.0 for part in shown.unavailable}
+    return _metric("gauge", "bpftop_unavailable", "parts that cannot be read here", ("part",), parts)
+
+
+def _build_info() -> Metric:
+    return _metric("gauge", "bpftop_build_info", "the version that runs", ("version",), {(__version__,): 1.0})
+
+
+def described() -> Iterator[Metric]:
+    """Every metric that there can be, without its series."""
+    yield from _tick(None)
+    yield from _traffic(None)
+    for family in FAMILIES.values():
+        if family not in TRAFFIC_FAMILIES and family.name not in LEFT_OUT:
+            yield from _family(family, ())
+    yield from _findings(None)
+    yield _unavailable(None)
+    yield _build_info()
+
+
+def labels_of(metric: Metric) -> tuple[str, ...]:
+    """The names of the labels that its series have."""
+    return tuple(metric._labelnames)  # type: ignore[attr-defined]
+
+
+def _traffic(shown: Snapshot | None) -> Iterator[Metric]:
     """What our own programs counted: by protocol, by CPU, along each label of the joint cells, by flag and so on."""
     flows: list[tuple[tuple[str, str], Flow]] = [
-        ((printable(w.label), d), w.flow(d)) for w in shown.interfaces for d in DIRECTIONS if w.flow(d).protocols
+        ((printable(w.label), d), w.flow(d))
+        for w in (shown.interfaces if shown is not None else ())
+        for d in DIRECTIONS
+        if w.flow(d).protocols
     ]
     every = [((*where, row.name), row.traffic) for where, flow in flows for row in flow.protocols]
     says = "by IP protocol or pseudo-protocol"
@@ -96,15 +139,16 @@ def _counter(name: str, says: str, label: str, rows: Mapping[tuple[str, ...], fl
 
 
 def _family(family: Family, readings: Sequence[Reading]) -> Iterator[Metric]:
-    summed = family.name in SUMMED
-    labels = tuple(label for label in family.labels if not summed or label != "cpu")
+    summed = SUMMED.get(family.name)
+    kept = [at for at, label in enumerate(family.labels) if label != summed]
+    labels = tuple(family.labels[at] for at in kept)
     for index, column in enumerate(family.columns):
         rows: Rows = {}
         for reading in readings:
             for key, values in reading.totals.items():
                 value = values[index]
                 if value is not None:
-                    where = () if summed else tuple(printable(str(part)) for part in key)
+                    where = tuple(printable(str(key[at])) for at in kept)
                     rows[where] = rows.get(where, 0.0) + value / (1e9 if column.endswith("_ns") else 1)
         yield _metric(family.kind, _name(family, column), family.help, labels, rows)
 
@@ -114,13 +158,14 @@ def _name(family: Family, column: str) -> str:
     return f"bpftop_{NAMES.get(family.name, family.name)}" + ("" if unit == "count" else f"_{unit}")
 
 
-def _findings(shown: Snapshot) -> Iterator[Metric]:
+def _findings(shown: Snapshot | None) -> Iterator[Metric]:
     """For each rule its severity now: 0 nothing, 1 info, 2 warning, 3 critical; no series where it is blind."""
-    diagnosis = shown.diagnosis
+    diagnosis = NO_DIAGNOSIS if shown is None else shown.diagnosis
+    watched = () if shown is None else shown.interfaces
     unseen = {*diagnosis.blind, *diagnosis.waiting}
     rows: Rows = {}
     for rule in (BY_ID[name] for name in diagnosis.asked if name not in unseen):
-        names = [w.label for w in shown.interfaces] if rule.scope == "interface" else [""]
+        names = [w.label for w in watched] if rule.scope == "interface" else [""]
         rows.update({(rule.id, rule.scope, printable(name)): 0.0 for name in names})
     for finding in diagnosis.findings:
         name = printable(finding.scope_name) if finding.scope == "interface" else ""

@@ -5,22 +5,28 @@ The columns are those of the screen (``model.fields``), without what needs a pas
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from bpftop.export.document import timestamp
+from bpftop.export.host import device_words
+from bpftop.export.losses import losing
 from bpftop.export.printable import printable
+from bpftop.model.cpu_signals import CpuSignals
 from bpftop.model.fields import CPU_FIELDS, PROTOCOL_FIELDS, Field
 from bpftop.model.history import History
 from bpftop.model.rows import CpuLine, Past, ProtocolLine, protocol_lines, share
 from bpftop.model.sample import CAST_LABELS, DIRECTIONS, FLAG_LABELS, L3_LABELS, SIZE_LABELS
-from bpftop.model.snapshot import CpuRow, Flow, Snapshot, Traffic, Watched
+from bpftop.model.snapshot import CpuRow, Flow, OwnCost, Snapshot, Traffic, Watched
 from bpftop.model.units import UNKNOWN, pct, si
 
 RowT = TypeVar("RowT")
 
 _NEED_A_PAST = ("factor", "trend")
+_CPU_COLUMNS = ("cpu", "packets_per_sec", "bits_per_sec", "share", "softirq", "protocols")
+"""What fits the page."""
 _JOINT = (("Size", 2, SIZE_LABELS), ("Network layer", 0, L3_LABELS), ("Cast", 1, CAST_LABELS))
 _TICK_TITLES = f"{'time (UTC)':<10}  {{}}  RX pps    RX bit/s    TX pps    TX bit/s  top protocols of RX"
 _PAGE_WIDTH = 80
@@ -30,14 +36,37 @@ _TOP_PROTOCOLS = 3
 def table(snapshot: Snapshot) -> str:
     """The snapshot as a page: per interface the protocols, sizes, layers, casts and CPUs that carried packets."""
     interval = UNKNOWN if snapshot.interval_ns is None else f"{snapshot.interval_ns / 1e9:.2f} s"
-    lines = [f"{printable(snapshot.host)}  {timestamp(snapshot.wall_ns)}  rates over {interval}"]
+    kernel = f"  Linux {printable(snapshot.kernel)}" if snapshot.kernel else ""
+    lines = [f"{printable(snapshot.host)}  {timestamp(snapshot.wall_ns)}  rates over {interval}{kernel}"]
     for watched in snapshot.interfaces:
         lines += ["", *_interface(snapshot, watched)]
     if len(snapshot.interfaces) > 1:
         lines += ["", "total of the interfaces", *_section("Protocol", [_whole(snapshot, snapshot.total)])]
         lines += [f"without {printable(label)}: {printable(why)}" for label, why in snapshot.left_out.items()]
+    lines += ["", *_lost(snapshot), f"own cost: {own_words(snapshot.own)}"]
     lines += [f"unavailable: {printable(part)}: {printable(why)}" for part, why in snapshot.unavailable.items()]
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def lost_words(snapshot: Snapshot) -> list[str]:
+    """What each stage of the path loses: ``backlog 1.20 k pps (host)``; none where nothing is lost that is known."""
+    return [
+        f"{row['title']} {si(row['per_sec'])} pps ({printable(row['interface'] or row['scope'])})"
+        for row in losing(snapshot)
+    ]
+
+
+def own_words(own: OwnCost) -> str:
+    """CPU, memory, and time in map reads of bpftop itself."""
+    cpu = UNKNOWN if own.cpu_pct is None else f"{own.cpu_pct:.1f} %"
+    memory = UNKNOWN if own.resident_bytes is None else f"{own.resident_bytes / (1 << 20):.1f} MiB"
+    reads = UNKNOWN if own.poll_ns is None else f"{own.poll_ns / 1e6:.2f} ms"
+    return f"{cpu} of a CPU, {memory}, {reads} in map reads"
+
+
+def _lost(snapshot: Snapshot) -> Iterator[str]:
+    for words in lost_words(snapshot):
+        yield f"lost: {words}"
 
 
 def tick_lines(snapshot: Snapshot, *, header: bool) -> str:
@@ -73,6 +102,7 @@ def _top(watched: Watched, width: int) -> str:
 
 def _interface(snapshot: Snapshot, watched: Watched) -> Iterator[str]:
     yield _title(watched)
+    yield from textwrap.wrap(printable(", ".join(device_words(watched.interface.facts))), _PAGE_WIDTH)
     past = Past(History(), snapshot, watched, "rx")
     flags = [flag for flag in FLAG_LABELS if any(flow.part("tcp_flags", flag).packets for flow in _flows(watched))]
     yield from _section("Protocol", [_whole(snapshot, watched), *protocol_lines(watched, past, flags)])
@@ -80,15 +110,16 @@ def _interface(snapshot: Snapshot, watched: Watched) -> Iterator[str]:
         rows = _rows(past, label, names)
         if rows:
             yield from ("", *_section(title, rows))
-    cpus = [_cpu_line(row, watched.rx.totals) for row in watched.rx.cpus if row.traffic.packets_per_sec]
+    signals = CpuSignals(snapshot, snapshot.labels(watched))
+    cpus = [_cpu_line(row, watched.rx.totals, signals) for row in watched.rx.cpus if row.traffic.packets_per_sec]
     if cpus:
-        yield from ("", *_grid([field for field in CPU_FIELDS if field.id not in _NEED_A_PAST], cpus))
+        yield from ("", *_grid([field for field in CPU_FIELDS if field.id in _CPU_COLUMNS], cpus))
 
 
-def _cpu_line(row: CpuRow, whole: Traffic) -> CpuLine:
+def _cpu_line(row: CpuRow, whole: Traffic, signals: CpuSignals) -> CpuLine:
     part = share(row.traffic.packets_per_sec, whole.packets_per_sec)
     top = tuple((p.name, p.traffic.packets_per_sec or 0.0) for p in row.protocols[:_TOP_PROTOCOLS])
-    return CpuLine(cpu=row.cpu, traffic=row.traffic, share=part, top=top, then=None, trend=())
+    return CpuLine(cpu=row.cpu, traffic=row.traffic, share=part, top=top, then=None, trend=(), signals=signals)
 
 
 def _title(watched: Watched) -> str:

@@ -84,8 +84,9 @@ def test_no_drops_loads_none_of_them(lab: Lab) -> None:
         for _ in range(5):
             sample = json.loads(process.stdout.readline())
             assert held_by(process.pid) == set()
-    named = [*sample["readings"], *sample["unavailable"]]
-    assert not [name for name in named if name.partition("/")[0] in ("drops", "xdp_exceptions", "xdp_redirect_errors")]
+    traced = ("drops", "xdp_exceptions", "xdp_redirect_errors")
+    assert not [name for name in sample["readings"] if name.partition("/")[0] in traced]
+    assert {part: sample["unavailable"][part] for part in traced} == dict.fromkeys(traced, "switched off by --no-drops")
 
 
 @pytest.mark.parametrize("missing", ["-perfmon,-sys_admin", "-bpf,-perfmon,-sys_admin"])

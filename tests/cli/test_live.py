@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -76,6 +77,12 @@ def test_a_snapshot_counts_what_was_sent(lab: Lab) -> None:
     bins = {row["size"]: row["packets"] for row in interface["sizes"] if row["direction"] == "rx"}
     assert bins["65-127"] == sum(bins.values()) == PACKETS
     assert sum(row["packets"] for row in interface["cpus"] if row["direction"] == "rx") == PACKETS
+    assert whole["host"]["kernel"] == os.uname().release
+    assert whole["host"]["sysctls"]["net.core.somaxconn"] > 0
+    assert interface["device"]["channels"]["rx"] >= 1
+    assert interface["device"]["features"]
+    assert {row["id"]: row["since_start"] for row in whole["losses"]}["backlog"] is not None
+    assert whole["own"]["resident_bytes"] > 1 << 20
     rate = interface["totals"]["rx"]["packets_per_sec"]
     assert rate * whole["interval_s"] == pytest.approx(PACKETS, rel=0.02)
 
@@ -86,7 +93,8 @@ def test_every_format_says_the_same(lab: Lab) -> None:
     assert [(row["packets"], row["bytes"]) for row in udp] == [(str(PACKETS), str(PACKETS * len(DATAGRAM)))]
     page = run_with_packets(lab, "snapshot", lab.interface, "-i", "1", "--format", "table")
     assert f"{lab.interface}  rx xdp native, tx tcx" in page
-    assert [line.split()[0] for line in page.splitlines()[4:6]] == ["all", "UDP"]
+    begin = page.splitlines().index(next(line for line in page.splitlines() if line.startswith("Protocol")))
+    assert [line.split()[0] for line in page.splitlines()[begin + 1 : begin + 3]] == ["all", "UDP"]
 
 
 def test_watch_writes_ticks_that_add_up(lab: Lab) -> None:

@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from bpftop.cli.screen import save_picture, save_snapshot
 from bpftop.errors import BpftopError
+from bpftop.export.document import document
 from bpftop.export.files import replacing
 from tests.cli.running import COMMAND, await_handlers, bpftop, environment, started
+from tests.export.moments import moment
 
 QUICK = ("lo", "--attach", "none", "-i", "0.1")
 
@@ -185,6 +188,44 @@ def test_behind_sudo_a_new_file_belongs_to_the_caller(tmp_path: Path, monkeypatc
     with replacing(str(tmp_path / "out")):  # one that was there keeps its owner
         pass
     assert given[1] == ((tmp_path / "out").stat().st_uid, (tmp_path / "out").stat().st_gid)
+
+
+@pytest.mark.parametrize(
+    ("words", "mode"),
+    [
+        (["snapshot", "--format", "json"], 0o600),
+        (["snapshot", "--format", "markdown"], 0o600),
+        (["snapshot", "--format", "table"], 0o644),
+        (["snapshot", "--format", "csv"], 0o644),
+        (["snapshot", "--format", "openmetrics"], 0o644),
+        (["watch", "--count", "1", "--format", "samples"], 0o600),
+        (["watch", "--count", "1", "--format", "table"], 0o644),
+    ],
+)
+def test_what_may_hold_addresses_is_for_its_owner_alone(tmp_path: Path, words: list[str], mode: int) -> None:
+    target = tmp_path / "out"
+    verb, *options = words
+    assert bpftop(verb, *QUICK, *options, "-o", str(target), umask=0o022).returncode == 0
+    assert stat.S_IMODE(target.stat().st_mode) == mode
+
+
+def test_what_the_screen_saves_is_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = [save_picture("<svg />"), save_snapshot(moment())]
+    assert names_in(tmp_path) == sorted(paths)
+    assert {stat.S_IMODE(Path(path).stat().st_mode) for path in paths} == {0o600}
+    assert Path(paths[0]).read_text() == "<svg />"
+    assert paths[1] == "bpftop-web-17-20251126T031244123Z.json"
+    assert json.loads(Path(paths[1]).read_text()) == document(moment())
+
+
+def test_what_the_screen_cannot_save_says_where_to_start_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(BpftopError, match=r"^cannot write bpftop-.*: No such file or directory; start bpftop in a dir"):
+        save_picture("<svg />")
 
 
 def test_a_block_that_fails_leaves_nothing(tmp_path: Path) -> None:

@@ -6,9 +6,12 @@ from array import array
 from collections.abc import Mapping
 
 from bpftop.model.derive import snapshot
+from bpftop.model.diagnose import Diagnostician
 from bpftop.model.families import LINK_COLUMNS
+from bpftop.model.rules.table import chosen
 from bpftop.model.sample import DIRECTIONS, Direction, Hook, Interface, Key, Reading, Sample, reading_key
 from bpftop.model.snapshot import Snapshot
+from tests.tui.fake import FakeSource
 
 WALL_NS = 1_764_126_764 * 10**9 + 123_456_789  # 2025-11-26T03:12:44.123Z
 MONO_NS = 7 * 10**9
@@ -43,6 +46,15 @@ _CELLS: Mapping[str, Mapping[Key, tuple[tuple[int, int], tuple[int, int]]]] = {
 def moment(*interfaces: Interface, host: str = "web-17", unavailable: Mapping[str, str] | None = None) -> Snapshot:
     """One second of these interfaces; eth0 alone when none is named."""
     return snapshot(*pair(*interfaces, host=host, unavailable=unavailable))
+
+
+def busy(cpus: int = 2) -> Snapshot:
+    """Six seconds of a made-up machine with some 20 protocols, losses and findings."""
+    diagnostician = Diagnostician(chosen())
+    for sample in FakeSource(cpus=cpus, count=6).samples():
+        diagnostician.push(sample)
+    assert diagnostician.last is not None
+    return diagnostician.last
 
 
 def pair(

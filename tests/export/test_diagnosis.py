@@ -34,11 +34,10 @@ def flooded() -> World:
     return world.rate("softnet", (0,), "dropped", 1_000)
 
 
-@pytest.mark.parametrize(
-    "what",
-    [diagnosed((World(), 6)), diagnosed((flooded(), 6)), diagnosed((World(), 2))],
-    ids=["quiet", "flood", "early"],
-)
+MOMENTS = {"quiet": diagnosed((World(), 6)), "flood": diagnosed((flooded(), 6)), "early": diagnosed((World(), 2))}
+
+
+@pytest.mark.parametrize("what", MOMENTS.values(), ids=MOMENTS)
 def test_documents_fit_the_schema_and_the_schema_describes_every_member(what: Diagnosed) -> None:
     Draft202012Validator.check_schema(SCHEMA)
     closed = json.loads(json.dumps(SCHEMA), object_hook=_closed)
@@ -77,8 +76,6 @@ def test_before_three_seconds_rules_are_unknown_and_none_is_ruled_out() -> None:
 
 
 def test_what_has_passed_is_told_with_how_long_it_lasted() -> None:
-    world = flooded()
-    what = diagnosed((world, 10), (world.quiet(), 0))
     what = _then_quiet()
     assert "(it has passed)" in verdict(what)
     first = diagnosis(what)["findings"][0]

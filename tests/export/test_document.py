@@ -12,12 +12,26 @@ from jsonschema import Draft202012Validator
 
 from bpftop.export.document import document, json_line, json_text, timestamp
 from bpftop.model.derive import snapshot
+from bpftop.model.device import Bond, BondLeg, DeviceFacts, Irq, Queue
+from bpftop.model.diagnose import Diagnostician
+from bpftop.model.history import History
 from bpftop.model.sample import Hook
 from bpftop.model.snapshot import Snapshot
-from tests.export.moments import ETH0, OBSERVED, moment, pair
+from tests.export.moments import ETH0, OBSERVED, busy, moment, pair
+from tests.tui.fake import FakeSource
 
 SCHEMA: dict[str, Any] = json.loads(files("bpftop.export").joinpath("snapshot.schema.json").read_text())
 
+BOND = DeviceFacts(
+    firmware="8.30 0x8000a49d",
+    ring={"rx": 512, "rx_max": 4096},
+    rss={0: 64, 1: 64},
+    numa_cpus=(0, 1),
+    queues=(Queue("rx", 0, (0, 1)), Queue("tx", 0)),
+    irqs=(Irq(24, "eth0-rx-0", (0, 1), (1,)),),
+    bond=Bond("active-backup", "leg0", (BondLeg("leg0", True), BondLeg("leg1", False))),
+    unreadable={"coalesce": "the driver has no such thing"},
+)
 MOMENTS = {
     "one interface": moment(),
     "no program": moment(OBSERVED),
@@ -29,6 +43,8 @@ MOMENTS = {
         replace(ETH0, label="bond0", ifindex=9, kind="bond"), replace(ETH0, label="leg0", ifindex=4, master=9)
     ),
     "parts unavailable": moment(unavailable={"softnet": "/proc/net/softnet_stat: EACCES"}),
+    "losses, devices and findings": busy(),
+    "bond with its device": moment(replace(ETH0, facts=BOND)),
 }
 
 
@@ -127,3 +143,62 @@ def test_json_is_ascii_and_whole_lines() -> None:
 def test_timestamps_cut_and_never_round_up() -> None:
     assert timestamp(999_999_999) == "1970-01-01T00:00:00.999Z"
     assert timestamp(None) is None
+
+
+def test_the_host_says_what_it_runs_and_which_limits_hold() -> None:
+    host = document(busy())["host"]
+    assert host["sysctls"] == {"net.core.netdev_max_backlog": 1000}
+    assert host["kernel"] is None
+    assert document(replace(busy(), kernel="6.18.0"))["host"]["kernel"] == "6.18.0"
+    assert document(moment())["host"]["sysctls"] is None
+
+
+def test_the_device_is_what_was_seen_of_it() -> None:
+    assert document(moment())["interfaces"][0]["device"] is None
+    device = document(MOMENTS["bond with its device"])["interfaces"][0]["device"]
+    assert device["ring"] == {"rx": 512, "rx_max": 4096}
+    assert device["rss"] == {"0": 64, "1": 64}
+    assert device["queues"][1] == {"direction": "tx", "index": 0, "cpus": None}
+    assert device["bond"]["legs"][1] == {"name": "leg1", "up": False}
+    assert (device["channels"], device["coalesce"]) == (None, None)
+    assert device["unreadable"] == [{"part": "coalesce", "reason": "the driver has no such thing"}]
+
+
+def test_losses_are_the_stages_with_their_counters() -> None:
+    rows = {(row["id"], row["interface"]): row for row in document(busy())["losses"]}
+    backlog = rows["backlog", None]
+    assert (backlog["kind"], backlog["scope"], backlog["title"]) == ("loss", "host", "backlog")
+    assert backlog["per_sec"] == 1200.0
+    assert backlog["since_start"] == backlog["counters"][0]["value"] > 1200
+    assert backlog["counters"][0]["name"] == "softnet_stat dropped"
+    assert rows["wire", "eth0"]["scope"] == "interface"
+    conntrack = rows["conntrack", None]
+    assert (conntrack["per_sec"], conntrack["since_start"], conntrack["counters"][0]["value"]) == (None, None, None)
+    assert "nf_conntrack_max" in conntrack["reason"]
+    assert backlog["reason"] is None
+
+
+def test_a_stage_of_several_interfaces_has_a_row_for_each() -> None:
+    rows = document(MOMENTS["several"])["losses"]
+    assert [row["interface"] for row in rows if row["id"] == "wire"] == ["eth0", "lo", "eth1"]
+    assert [row["interface"] for row in rows if row["id"] == "backlog"] == [None]
+
+
+def test_without_a_second_reading_no_loss_is_called_zero() -> None:
+    rows = {row["id"]: row for row in document(snapshot(None, pair()[1]))["losses"]}
+    assert rows["wire"]["per_sec"] is None
+    assert rows["wire"]["reason"] == "no rate may be taken yet: it was read once, or counts from zero again"
+
+
+def test_what_was_lost_since_the_start_adds_up_however_long_that_is() -> None:
+    samples = list(FakeSource(cpus=2, count=200).samples())
+    diagnostician, history = Diagnostician(()), History()
+    for sample in samples:
+        shown = diagnostician.push(sample)
+        on_screen = history.push(sample)
+    first, last = (sum(row[1] or 0 for row in s.readings["softnet"].totals.values()) for s in (samples[0], samples[-1]))
+    (backlog,) = (row for row in document(shown)["losses"] if row["id"] == "backlog")
+    assert backlog["since_start"] == last - first > 0
+    assert document(on_screen)["losses"] == document(shown)["losses"]
+    past = document(history.at(100))["losses"]
+    assert next(row["since_start"] for row in past if row["id"] == "backlog") < last - first

@@ -16,27 +16,21 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from bpftop.errors import BpftopError
 from bpftop.export import prometheus
-from bpftop.export.metrics import openmetrics, registry_of
+from bpftop.export.metrics import described, labels_of, openmetrics, registry_of
 from bpftop.export.prometheus import Endpoint, Newest
+from bpftop.model.derive import snapshot
 from bpftop.model.diagnose import Diagnostician
 from bpftop.model.rules.table import chosen
 from bpftop.model.snapshot import Snapshot
-from tests.export.moments import moment
+from tests.export.moments import busy, moment
 from tests.model.rules.world import World
-from tests.tui.fake import FakeSource
-
-
-def busy(cpus: int = 2) -> Snapshot:
-    """20 protocols or so, of a made-up machine."""
-    diagnostician = Diagnostician(chosen())
-    for sample in FakeSource(cpus=cpus, count=6).samples():
-        diagnostician.push(sample)
-    assert diagnostician.last is not None
-    return diagnostician.last
+from tests.store.made_up import Machine
 
 
 def flooded() -> Snapshot:
+    """20 000 SYNs a second, which fill the queue of those who wait."""
     world = World().frames("protocols", 6, pps=20_000, size=60).frames("tcp_flags", "syn", pps=20_000, size=60)
+    world.stack(TcpExtTCPReqQFullDrop=19_000, TcpPassiveOpens=10)
     diagnostician = Diagnostician(chosen())
     for _ in range(6):
         diagnostician.push(world.advance())
@@ -83,6 +77,24 @@ def test_protocol_and_cpu_are_never_multiplied() -> None:
     assert not [labels for _, labels in found if {"cpu", "protocol"} <= {name for name, _ in labels}]
 
 
+def test_a_device_with_a_queue_for_each_cpu_stays_below_the_limit_too() -> None:
+    machine = Machine(cpus=128)
+    found = values(openmetrics(snapshot(*machine.samples(2))))
+    assert len(found) < 700
+    drops = found["bpftop_qdisc_drops_total", (("interface", "eth0"), ("kind", "fq_codel"))]
+    read = Machine(cpus=128).sample(0).readings["qdiscs/eth0"]
+    assert len([key for key in read.keys if key[1] == "fq_codel"]) == 128
+    assert drops >= sum(row[2] or 0 for key, row in read.totals.items() if key[1] == "fq_codel")
+
+
+def test_what_is_served_is_described() -> None:
+    described_ = {metric.name: set(labels_of(metric)) for metric in described()}
+    for shown in (moment(), busy(), flooded()):
+        for metric in registry_of(shown).collect():
+            assert described_[metric.name] == set(labels_of(metric))
+            assert all(set(sample.labels) == described_[metric.name] for sample in metric.samples)
+
+
 def test_findings_are_gauges_and_blind_rules_have_none() -> None:
     shown = flooded()
     found = values(openmetrics(shown))
@@ -91,7 +103,8 @@ def test_findings_are_gauges_and_blind_rules_have_none() -> None:
     }
     assert severity["syn-flood"] == 3
     assert severity["tcp-retransmits"] == 0
-    assert set(severity) == set(shown.diagnosis.asked) - set(shown.diagnosis.blind)
+    diagnosis = shown.diagnosis
+    assert set(severity) == set(diagnosis.asked) - set(diagnosis.blind) - set(diagnosis.waiting)
     assert found["bpftop_rules_blind", ()] == len(shown.diagnosis.blind) > 0
 
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from bpftop.export.document import document
 from bpftop.export.long_form import COLUMNS, csv_page, csv_rows
 from bpftop.export.printable import printable
-from bpftop.export.samples import sample_line
 from bpftop.export.table import table, tick_lines
 from bpftop.model.derive import snapshot
 from bpftop.model.sample import Hook, Interface, Reading, Sample
+from bpftop.store.lines import sample_line
 from tests.export.moments import ETH0, OBSERVED, moment, pair
 
 PAGE = """\
@@ -45,9 +45,11 @@ Cast             RX pps   RX bit/s  share             TX pps   TX bit/s    mean
 unicast          1.00 k   480 kb/s  ███████▎   80 %   1.00 k   480 kb/s    60 B
 broadcast           251   201 kb/s  █▊         20 %      251   201 kb/s   100 B
 
-  CPU      pps      bit/s  share          top protocols
-    0   1.00 k   481 kb/s  █████▋   80 %  TCP 100 %  ICMP <1 %
-    1      250   200 kb/s  █▍       20 %  UDP 100 %
+  CPU      pps      bit/s  share         softirq  top protocols
+    0   1.00 k   481 kb/s  █████▋   80 %       -  TCP 100 %  ICMP <1 %
+    1      250   200 kb/s  █▍       20 %       -  UDP 100 %
+
+own cost: 1.2 % of a CPU, 38.0 MiB, 0.08 ms in map reads
 """
 
 LINES = """\

@@ -1,0 +1,112 @@
+"""Makes docs/findings.md from the table of rules: `python -m contrib.findings_doc`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from bpftop.model.rules.rule import Limit, Rule
+from bpftop.model.rules.table import RULES
+from tests.faults.scenarios import FAULTS
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/findings.md"
+MEASURED = ROOT / "docs/findings.json"
+"""Rule id -> ``seconds`` until it was named: what `make faults` measured last."""
+
+MADE_UP: Mapping[str, str] = {
+    "link-saturated": "needs a link whose speed can be believed",
+    "rx-ring-overflow": "needs a device with a ring",
+    "rx-crc-errors": "needs a wire",
+    "rx-dropped-harmless": "looks at ten minutes",
+    "irq-wrong-numa": "needs two NUMA nodes",
+    "bond-leg-lost": "needs the module bonding",
+    "tcp-memory": "would take the machine's memory",
+    "neighbour-table-full": "the table is that of the whole machine: real under QEMU (tests/qemu)",
+}
+"""Rules that no scenario provokes, and why: they are tested on recorded and made-up trees and samples."""
+
+_HEAD = """\
+# Findings
+
+<!-- Made by contrib/findings_doc.py from the table of rules; do not edit. -->
+
+What `bpftop diagnose IFACE`, the Findings pane (key 8) and the two lines of the Overview look for.
+`bpftop diagnose --list` prints this table with your own limits; [config.md](config.md) says how to set limits and
+how to silence a rule.
+
+* **Raise, clear.** A rule speaks when its limit is reached by the rate over the last 3 s, and falls silent when the
+  rate over the last 5 s is below the lower level. Where none is given, that is 70 % of the first.
+* **Before.** "Times what it was" compares with the mean of the 60 s that ended 5 s ago, of which 10 s must be
+  known; it stays as it was while the finding stands. Rules without an absolute limit wait until there is something
+  to compare with, and say so.
+* **Scope.** What is the namespace's or the host's is not of the watched interface alone. With several interfaces, a
+  counter of the namespace is told at the interface with most of that traffic.
+* **Unknown is not fine.** A rule whose input cannot be read is listed as blind, with the reason; one that has not
+  watched for long enough is listed as waiting. Neither is ever "ruled out".
+* **Causes.** What a finding explains is folded under it. *Why* names the first cause that has evidence, else "cause
+  not visible from here".
+* Next steps only read. bpftop changes no setting of the machine.
+"""
+
+
+def page() -> str:
+    measured: dict[str, dict[str, float]] = json.loads(MEASURED.read_text()) if MEASURED.exists() else {}
+    lines = [_HEAD, *_overview(measured), ""]
+    for rule in RULES:
+        lines += [*_section(rule), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _overview(measured: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    scenarios = {fault.id: " ".join((fault.__doc__ or "").split()) for fault in FAULTS}
+    yield "| Rule | Severity | Scope | Signals | Scenario | Named after |"
+    yield "|---|---|---|---|---|---:|"
+    for rule in RULES:
+        found = measured.get(rule.id, {})
+        scenario = scenarios.get(rule.id) or f"none: {MADE_UP[rule.id]}"
+        seconds = f"{found['seconds']:.1f} s" if "seconds" in found else ""
+        name = f"[`{rule.id}`](#{rule.id})"
+        yield f"| {name} | {', '.join(rule.severities)} | {rule.scope} | {_signals(rule)} | {scenario} | {seconds} |"
+
+
+def _signals(rule: Rule) -> str:
+    return ", ".join(rule.inputs)
+
+
+def _section(rule: Rule) -> Iterator[str]:
+    slow = f" It must hold for {rule.for_s:g} s." if rule.for_s else ""
+    yield f"## {rule.id}"
+    yield ""
+    yield f"{rule.says[0].upper()}{rule.says[1:]}.{slow}"
+    if rule.limits:
+        yield ""
+        yield "| Limit | Raised at | Clears at | Source |"
+        yield "|---|---:|---:|---|"
+        for name, limit in rule.limits.items():
+            yield f"| `{name}` | {_number(limit.raised, limit)} | {_clear(limit)} | {limit.source} |"
+    if rule.explains:
+        yield ""
+        yield f"Explains: {', '.join(f'[{other}](#{other})' for other in rule.explains)}."
+    yield ""
+    yield f"Next: {', '.join(f'`{step}`' for step in rule.next_steps)}".replace("{iface}", "IFACE")
+
+
+def _clear(limit: Limit) -> str:
+    clear = limit.of(clearing=True)
+    return "" if clear == limit.raised else _number(clear, limit)
+
+
+def _number(value: float, limit: Limit) -> str:
+    if limit.unit == "share":
+        return f"{100 * value:g} %"
+    return f"{value:g}{limit.unit}" if limit.unit.startswith("/") else f"{value:g} {limit.unit}".strip()
+
+
+def main() -> None:
+    PAGE.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""``bpftop export``: an endpoint that scrapers cannot hold up, and what keeps it from being one."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from tests.cli.running import bpftop, started
+
+QUIET = ("lo", "--attach", "none", "--no-drops")
+STALLED, QUICK, TIMES = 20, 50, 4
+INTERVAL_S = 0.5
+
+
+@contextmanager
+def exporter(*words: str) -> Iterator[tuple[subprocess.Popen[str], tuple[str, int]]]:
+    """The process, and where it listens."""
+    with started("export", *QUIET, "--listen", "127.0.0.1:0", *words) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            found = re.fullmatch(r"bpftop: metrics at http://(.*):(\d+)/metrics\n", line)
+            if found:
+                yield process, (found[1], int(found[2]))
+                return
+        raise AssertionError("it ended before it listened")
+
+
+def get(address: tuple[str, int]) -> str | None:
+    """The metrics; None where it was turned away, or there is no sample yet."""
+    connection = http.client.HTTPConnection(*address, timeout=10)
+    try:
+        connection.request("GET", "/metrics")
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        return text if answer.status == 200 else None
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def tick(address: tuple[str, int]) -> tuple[int, float]:
+    """How many samples were taken, and when the last one was."""
+    end = time.monotonic() + 20
+    while (text := get(address)) is None or "bpftop_link_rx_packets_total{" not in text:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    (count,) = re.findall(r"^bpftop_samples_total (\S+)$", text, re.MULTILINE)
+    (taken,) = re.findall(r"^bpftop_sample_time_seconds (\S+)$", text, re.MULTILINE)
+    return int(float(count)), float(taken)
+
+
+def test_slow_and_many_scrapers_never_slow_the_sampler() -> None:
+    with exporter("-i", str(INTERVAL_S)) as (_, address), ExitStack() as stack:
+        first, first_at = tick(address)
+        answered: list[bool] = []
+
+        def ask() -> None:
+            for _ in range(TIMES):
+                answered.append(get(address) is not None)
+
+        quick = [threading.Thread(target=ask) for _ in range(QUICK)]
+        for one in quick:
+            one.start()
+        still = [stack.enter_context(socket.create_connection(address)) for _ in range(STALLED)]
+        for number, connection in enumerate(still):  # that never ask, or never read
+            connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" if number % 2 else b"GET /metr")
+        for one in quick:
+            one.join()
+        time.sleep(6 * INTERVAL_S)
+        stack.close()
+        last, last_at = tick(address)
+        assert len(answered) == QUICK * TIMES
+        assert any(answered)
+        # A tick that is late by half an interval is left out: none was.
+        assert last - first == round((last_at - first_at) / INTERVAL_S) >= 6
+
+
+def test_it_ends_while_a_scraper_stands_still() -> None:
+    with exporter("-i", "0.2") as (process, address), socket.create_connection(address) as still:
+        still.sendall(b"GET /metr")
+        tick(address)
+        process.terminate()
+        assert process.wait(5) == 0
+
+
+def test_an_address_in_use_is_one_clear_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = bpftop("export", *QUIET, "--listen", address)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"bpftop: cannot listen on {address}: Address already in use; give another address with --listen HOST:PORT\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("listen", "code", "says"),
+    [
+        ("192.0.2.1:9435", 1, "cannot listen on 192.0.2.1:9435: Cannot assign requested address; give another address"),
+        ("no.such.host.invalid:1", 1, "cannot listen on no.such.host.invalid:1: "),
+        ("9435", 2, "argument --listen: '9435' is no HOST:PORT, as in 127.0.0.1:9435 or [::1]:9435"),
+        ("127.0.0.1:99999", 2, "argument --listen: '127.0.0.1:99999' is no HOST:PORT"),
+    ],
+)
+def test_an_address_that_cannot_be_is_one_clear_line(listen: str, code: int, says: str) -> None:
+    done = bpftop("export", *QUIET, "--listen", listen)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_it_says_where_it_listens_before_the_first_sample() -> None:
+    with exporter("-i", "0.2") as (_, address):
+        assert address[0] == "127.0.0.1"
+        assert json.dumps(tick(address))

@@ -1,0 +1,83 @@
+"""What contrib ships for Prometheus, Grafana and systemd: as its generator makes it, and sound."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bpftop.export.metrics import described
+from bpftop.model.rules.table import RULES
+from contrib.monitoring import ALERTS, ALERTS_TEST, DASHBOARD, HERE, texts
+
+METRIC = re.compile(r"\bbpftop_[a-z0-9_]+")
+
+
+def promtool(*words: str) -> subprocess.CompletedProcess[str]:
+    found = shutil.which("promtool")
+    assert found is not None, "promtool comes with Debian's prometheus (contrib/system-packages)"
+    return subprocess.run([found, *words], cwd=HERE / "prometheus", capture_output=True, text=True, timeout=60)
+
+
+def known() -> set[str]:
+    return {f"{metric.name}{'_total' if metric.type == 'counter' else ''}" for metric in described()}
+
+
+@pytest.mark.parametrize("name", texts())
+def test_what_is_committed_is_what_the_generator_makes(name: str) -> None:
+    assert (HERE / name).read_text() == texts()[name], "run `python -m contrib.monitoring`"
+
+
+def test_promtool_takes_the_rules() -> None:
+    checked = promtool("check", "rules", Path(ALERTS).name)
+    assert checked.returncode == 0, checked.stderr
+    alerts = sum(severity != "info" for rule in RULES for severity in rule.severities) + 1
+    assert f"SUCCESS: {alerts} rules found" in checked.stdout
+
+
+def test_every_alert_fires_at_its_level_and_only_then() -> None:
+    tested = promtool("test", "rules", Path(ALERTS_TEST).name)
+    assert (tested.returncode, tested.stderr) == (0, "")
+    assert "SUCCESS" in tested.stdout
+
+
+def test_an_alert_that_fires_too_early_is_found(tmp_path: Path) -> None:
+    """The test of the rules is one that can fail."""
+    whole = yaml.safe_load((HERE / ALERTS_TEST).read_text())
+    whole["tests"] = whole["tests"][:1]
+    whole["tests"][0]["alert_rule_test"][0]["exp_alerts"] = whole["tests"][0]["alert_rule_test"][1]["exp_alerts"]
+    shutil.copy(HERE / ALERTS, tmp_path)
+    wrong = tmp_path / "wrong.yml"
+    wrong.write_text(yaml.safe_dump(whole))
+    assert promtool("test", "rules", str(wrong)).returncode == 1
+
+
+def test_alerts_and_panels_ask_for_metrics_that_there_are() -> None:
+    panels = json.loads((HERE / DASHBOARD).read_text())["panels"]
+    expressions = [target["expr"] for panel in panels for target in panel["targets"]]
+    expressions += [rule["expr"] for rule in yaml.safe_load((HERE / ALERTS).read_text())["groups"][0]["rules"]]
+    asked = {name for expression in expressions for name in METRIC.findall(expression.replace("{__name__=~", ""))}
+    assert asked - {"bpftop_"} <= known()
+    assert len(asked) > 8
+
+
+def test_the_unit_is_one_that_systemd_understands(tmp_path: Path) -> None:
+    """Where systemd is there to ask."""
+    unit = HERE / "systemd/bpftop-export@.service"
+    text = unit.read_text()
+    capabilities = {"CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN"}
+    for setting in ("AmbientCapabilities", "CapabilityBoundingSet"):
+        (line,) = re.findall(rf"^{setting}=(.*)$", text, re.MULTILINE)
+        assert set(line.split()) == capabilities
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        return
+    there = tmp_path / "bpftop-export@eth0.service"
+    there.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.MULTILINE))
+    checked = subprocess.run([analyze, "verify", str(there)], capture_output=True, text=True, timeout=60)
+    assert "bpftop-export" not in checked.stderr, checked.stderr

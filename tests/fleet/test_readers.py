@@ -1,0 +1,114 @@
+"""One sampler, several readers at once: two scrapers, the live screen's feed and a recording see the same counters."""
+
+from __future__ import annotations
+
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from bpftop.collect.fan_out import FanOut, Reader
+from bpftop.collect.live import LiveSource
+from bpftop.export.prometheus import Endpoint, Newest
+from bpftop.model.diagnose import Diagnostician
+from bpftop.model.snapshot import Snapshot
+from bpftop.store.recorder import Recorder
+from bpftop.store.recording import Recording
+from bpftop.tui.feed import Feed
+from tests.bpf.devices import Lab, until
+
+pytestmark = pytest.mark.bpf
+
+SENT = 700
+OTHER_ETHERTYPE = 260
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab() as lab:
+        lab.veth()
+        yield lab
+
+
+def received(shown: Snapshot) -> int:
+    """Frames of ``Lab.send`` until then."""
+    rows = [row for row in shown.interfaces[0].rx.protocols if row.number == OTHER_ETHERTYPE]
+    return sum(row.traffic.packets or 0 for row in rows)
+
+
+def scraped(endpoint: Endpoint) -> tuple[int, int] | None:
+    """Which sample it is, and what it says; None before the first one."""
+    host, port = endpoint.address
+    try:
+        with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+    except urllib.error.HTTPError:
+        return None
+    seq, packets = -1, 0
+    for family in text_string_to_metric_families(text):
+        for one in family.samples:
+            if one.name == "bpftop_samples_total":
+                seq = int(one.value) - 1
+            elif one.name == "bpftop_protocol_packets_total" and one.labels["direction"] == "rx":
+                packets += int(one.value) if one.labels["protocol"] == "other ethertype" else 0
+    return seq, packets
+
+
+def follow(reader: Reader, newest: Newest) -> None:
+    """What `bpftop export` does with its samples."""
+    diagnostician = Diagnostician(())
+    for sample in reader.samples():
+        newest.put(diagnostician.push(sample))
+
+
+def test_two_scrapers_the_screen_and_a_recording_see_the_same_counters(lab: Lab, tmp_path: Path) -> None:
+    fan = FanOut(LiveSource(["v0"], interval_s=0.2, drops=False))
+    recorder = Recorder(str(tmp_path / "a"))
+    fan.tap(recorder.offer)
+    feed, newest = Feed(fan.reader()), Newest()
+    on_screen: dict[int, int] = {}
+    feed.listen(lambda shown: None if shown is None else on_screen.update({shown.seq: received(shown)}))
+    exporting = threading.Thread(target=follow, args=(fan.reader(), newest))
+    told: list[list[tuple[int, int]]] = [[], []]
+    ended = threading.Event()
+
+    def scrape(number: int) -> None:
+        while not ended.is_set():
+            if (found := scraped(endpoint)) is not None:
+                told[number].append(found)
+            time.sleep(0.02)
+
+    with closing(Endpoint("127.0.0.1", 0, newest)) as endpoint:
+        scrapers = [threading.Thread(target=scrape, args=(number,)) for number in range(2)]
+        with fan:
+            feed.start()
+            for thread in (exporting, *scrapers):
+                thread.start()
+            until(lambda: len(on_screen) > 2, "there are rates")
+            for _ in range(7):
+                lab.send_far("v1", SENT // 7)
+            until(lambda: max(on_screen.values()) == SENT, "all of it is on the screen", 10)
+            until(lambda: all(one and one[-1][1] == SENT for one in told), "all of it was scraped", 10)
+        ended.set()
+        for thread in (exporting, *scrapers):
+            thread.join()
+        feed.stop()
+    progress = recorder.close()
+    with closing(Recording(str(tmp_path / "a"))) as recording:
+        ticks = [tick.sample for tick in recording.ticks(1, progress.ticks)]
+    recorded: dict[int, int] = {}
+    shown = Diagnostician(())
+    for sample in ticks:
+        recorded[sample.seq] = received(shown.push(sample))
+    assert progress.lost == 0
+    assert on_screen == recorded
+    assert max(recorded.values()) == SENT
+    for one in told:
+        assert all(recorded[seq] == packets for seq, packets in one)
+        assert len({seq for seq, _ in one}) > 2

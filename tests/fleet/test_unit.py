@@ -1,0 +1,99 @@
+"""The systemd unit's privileges are enough: as nobody, with its capabilities and none besides, the exporter counts."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from contrib.monitoring import HERE
+from tests.bpf.devices import Lab
+from tests.cli.running import COMMAND, environment
+
+pytestmark = pytest.mark.bpf
+
+NOBODY = 65534
+SENT = 500
+LISTEN = "127.0.0.1:9435"
+BITS = {"net_admin": 12, "perfmon": 38, "bpf": 39}
+"""include/uapi/linux/capability.h."""
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab() as lab:
+        lab.veth()
+        yield lab
+
+
+def as_the_unit(*words: str) -> list[str]:
+    """A command line that has the unit's capabilities, and no way to more."""
+    unit = (HERE / "systemd/bpftop-export@.service").read_text()
+    (line,) = re.findall(r"^AmbientCapabilities=(.*)$", unit, re.MULTILINE)
+    names = [name.removeprefix("CAP_").lower() for name in line.split()]
+    assert set(names) == set(BITS)
+    chosen = ",".join(["-all", *(f"+{name}" for name in names)])
+    sets = [f"--{kind}-caps={chosen}" for kind in ("inh", "ambient")]
+    identity = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    return ["setpriv", *identity, *sets, f"--bounding-set={chosen}", "--no-new-privs", *COMMAND, *words]
+
+
+def scraped() -> dict[tuple[str, ...], float] | None:
+    """Name and label values -> value; None while there is no answer, or no sample yet."""
+    try:
+        with urllib.request.urlopen(f"http://{LISTEN}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+    except (urllib.error.URLError, ConnectionError):
+        return None
+    families = text_string_to_metric_families(text)
+    return {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
+
+
+def test_the_exporter_counts_with_the_units_capabilities_alone(lab: Lab) -> None:
+    process = subprocess.Popen(
+        as_the_unit("export", "v0", "--listen", LISTEN, "-i", "0.2"),
+        env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        end = time.monotonic() + 20
+        while scraped() is None:
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        with open(f"/proc/{process.pid}/status") as file:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+        assert status["Uid"].split() == [str(NOBODY)] * 4
+        assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == sum(1 << bit for bit in BITS.values())
+        lab.send_far("v1", SENT)
+        key = ("bpftop_protocol_packets_total", "rx", "v0", "other ethertype")
+        while (scraped() or {}).get(key) != SENT:
+            assert time.monotonic() < end, scraped()
+            time.sleep(0.1)
+        parts = {values[0] for name, *values in (scraped() or {}) if name == "bpftop_unavailable"}
+        assert not parts & {"drops", "xdp_exceptions", "conntrack"}  # these privileges are enough for tracepoints too
+    finally:
+        process.terminate()
+        said = process.communicate(timeout=10)[1]
+    assert said == f"bpftop: metrics at http://{LISTEN}/metrics\n"
+    assert process.returncode == 0
+
+
+def test_what_these_capabilities_do_not_allow_is_said(lab: Lab) -> None:
+    lab.foreign_xdp("v0")
+    done = subprocess.run(
+        as_the_unit("snapshot", "v0", "-i", "1"), env=environment(), capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
+    whole = json.loads(done.stdout)
+    assert whole["interfaces"][0]["hooks"]["rx"]["hook"] == "tcx"
+    reasons = {one["part"]: one["reason"] for one in whole["unavailable"]}
+    assert "CAP_SYS_ADMIN" in reasons.get("xdp_verdicts", ""), reasons
+    assert os.geteuid() == 0  # it was nobody for the exporter alone
