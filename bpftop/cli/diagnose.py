@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bpftop.cli.options import add_attach, add_format, add_interfaces, add_output, add_settings, settings_of
 from bpftop.cli.output import flush_stdout
-from bpftop.cli.signals import Ended
+from bpftop.cli.signals import Ended, ending_signals
 from bpftop.errors import BpftopError, UsageError
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
     module, function = FORMATS["markdown" if arguments.report else arguments.format]
     with opened(arguments.output) as output:
         diagnosed = _watch(arguments, settings, rules)
-        output.write(getattr(import_module(module), function)(diagnosed))
+        with ending_signals():  # one that ended the watching has been heard: only another one ends the writing
+            output.write(getattr(import_module(module), function)(diagnosed))
     return EXIT_CODES.get(diagnosed.severity or "", 0)
 
 

@@ -19,6 +19,8 @@ class Episode:
 
     finding: Finding
     ended_ns: int | None = None
+    raised_ns: int = 0
+    """The first moment with it; what it is about holds since ``finding.since_ns``."""
 
     @property
     def active(self) -> bool:
@@ -44,8 +46,8 @@ class Episodes:
             if found is None:
                 self._all[index] = replace(episode, ended_ns=mono_ns)
             elif not _milder(found, episode.finding):
-                self._all[index] = Episode(found)
-        self._all += [Episode(found) for found in now.values()]
+                self._all[index] = replace(episode, finding=found)
+        self._all += [Episode(found, raised_ns=mono_ns) for found in now.values()]
         del self._all[:-KEPT]
 
 

@@ -135,7 +135,7 @@ def kept(rows: Iterable[FlowLine], typed: str) -> list[FlowLine]:
 
 
 def _test(word: str) -> Callable[[FlowLine], bool]:
-    if word.isdigit():
+    if word.isdecimal():
         port = int(word)
         return lambda row: port in (row.sport, row.dport) or row.member.endswith(f" {word}")
     if re.fullmatch(r"[0-9a-f.:]+/\d{0,3}", word):

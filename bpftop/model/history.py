@@ -12,8 +12,7 @@ from itertools import pairwise
 from bpftop.model.cpu_trends import CpuTrends
 from bpftop.model.derive import snapshot
 from bpftop.model.episodes import Episodes
-from bpftop.model.findings import Diagnosis
-from bpftop.model.packed import Packed, Packer, unpack
+from bpftop.model.packed import Packed, Packer, unpack, unpack_diagnosis
 from bpftop.model.path_trends import PathTrends, StageRow
 from bpftop.model.rules.engine import Engine
 from bpftop.model.rules.rule import Rule
@@ -60,7 +59,8 @@ class History:
         self._series: dict[Row, array[float]] = {}
         self._cut: tuple[tuple[int, float, int], Slices] | None = None
         self._engine = Engine(rules)
-        self._diagnoses: list[Diagnosis] = []
+        self._diagnosis_packer = Packer()
+        self._diagnoses: list[Packed] = []
         self.episodes = Episodes()
 
     def push(self, sample: Sample) -> Snapshot:
@@ -72,7 +72,7 @@ class History:
         lost = self.path.totals(sample.mono_ns)
         latest = replace(plain, diagnosis=self._engine.push(sample, plain), lost=lost)
         self.episodes.push(sample.mono_ns, latest.diagnosis.findings)
-        self._diagnoses.append(latest.diagnosis)
+        self._diagnoses.append(self._diagnosis_packer.pack_diagnosis(latest.diagnosis))
         if before is not None:
             self._packed.append(self._packer.pack(before))
             self._packed_ns.append(before.mono_ns)
@@ -96,7 +96,7 @@ class History:
         """The snapshot of a sample as it was shown then. Raises IndexError."""
         index = range(len(self))[index]
         plain = snapshot(self.sample(index - 1) if index else None, self.sample(index))
-        return replace(plain, diagnosis=self._diagnoses[index], lost=self.path.totals(plain.mono_ns))
+        return replace(plain, diagnosis=unpack_diagnosis(self._diagnoses[index]), lost=self.path.totals(plain.mono_ns))
 
     def step(self, from_ns: int, steps: int) -> Snapshot:
         """The snapshot ``steps`` samples after (or before) that of ``from_ns``, as far as there are any with rates.
@@ -107,6 +107,13 @@ class History:
         index = bisect_right([*self._packed_ns, *newest_ns], from_ns) - 1 + steps
         last = len(self) - 1
         return self.at(max(min(1, last), min(last, index)))
+
+    def from_moment(self, mono_ns: int) -> Snapshot | None:
+        """The first snapshot at this time or after it; None where that is forgotten, or still to come."""
+        newest_ns = [self._newest.mono_ns] if self._newest else []
+        times = [*self._packed_ns, *newest_ns]
+        index = bisect_left(times, mono_ns)
+        return self.at(index) if index < len(times) and times[0] <= mono_ns else None
 
     def slices(self, until_ns: int, cell_s: float, cells: int) -> Slices:
         """The index ranges of ``cells`` time slices that begin at multiples of ``cell_s``; the last one is under way.

@@ -1,11 +1,12 @@
-"""Samples as small byte strings, for the ten minutes that can be scrolled back."""
+"""Samples and diagnoses as small byte strings, for the ten minutes that can be scrolled back."""
 
 from __future__ import annotations
 
 import pickle
 import zlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from bpftop.model.findings import Diagnosis
 from bpftop.model.sample import Sample
 
 _WINDOW_BYTES = 32 << 10  # how far deflate looks back
@@ -36,7 +37,14 @@ class Packer:
         for reading in sample.readings.values():
             for derived in ("totals", "cpu_totals"):
                 reading.__dict__.pop(derived, None)
-        plain = pickle.dumps(sample, 5)
+        return self._pack(sample)
+
+    def pack_diagnosis(self, diagnosis: Diagnosis) -> Packed:
+        """Takes a packer of its own, as it refers to the one before."""
+        return self._pack(diagnosis)
+
+    def _pack(self, thing: Sample | Diagnosis) -> Packed:
+        plain = pickle.dumps(thing, 5)
         if self._left == 0 or len(plain) > _WINDOW_BYTES:
             self._dictionary = plain if len(plain) <= _WINDOW_BYTES else b""
             self._left = _DICTIONARY_FOR
@@ -46,5 +54,14 @@ class Packer:
 
 
 def unpack(packed: Packed) -> Sample:
-    sample: Sample = pickle.loads(zlib.decompressobj(zdict=packed.dictionary).decompress(packed.content))
+    sample: Sample = _unpacked(packed)
     return sample
+
+
+def unpack_diagnosis(packed: Packed) -> Diagnosis:
+    diagnosis: Diagnosis = _unpacked(packed)
+    return diagnosis
+
+
+def _unpacked(packed: Packed) -> Any:
+    return pickle.loads(zlib.decompressobj(zdict=packed.dictionary).decompress(packed.content))

@@ -188,7 +188,8 @@ STAGES: tuple[Stage, ...] = (
           "Counted. TcpInErrs and UdpInErrors are left out: they hold these again."),
     Stage("neighbour", "neighbour table", "loss",
           (Counter("neighbours", "table_fulls"), Counter("neighbours", "unresolved_discards")),
-          "Packets to be sent whose next hop had no room in the neighbour table, or did not answer in time.",
+          "Packets to be sent whose next hop had no room in the neighbour table, or for which too many waited already. "
+          "Those that waited for one that never answered are in no counter: see the drop reason NEIGH_FAILED.",
           "Counted, of all namespaces: the tables are the machine's."),
     Stage("ip_out", "IP out discards", "seen", _stack("IpOutDiscards", "Ip6OutDiscards"),
           "IP packets that could not be sent: no memory, or a queue below said that it is full.",

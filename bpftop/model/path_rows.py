@@ -99,6 +99,11 @@ class StageLine:
         return tuple(f"{', '.join(dict.fromkeys(names))}: {reason}" for reason, names in found.items())
 
     @property
+    def is_whole(self) -> bool:
+        """Whether all interfaces that are looked at are in the rate."""
+        return all(self.looked.history.path.rate(row, self._now_ns) is not None for row in self._rows)
+
+    @property
     def headroom_s(self) -> float | None:
         """How long the queue of the stage lasts; None where that cannot be said."""
         return headroom_s(self.stage.id, self.looked)
@@ -149,7 +154,7 @@ class Losses:
     stages: Sequence[tuple[str, float, Scope]]
     """Title, rate and scope of the stages that lose, in the order of the path."""
     unseen: int
-    """Stages that would count and cannot be read."""
+    """Stages that would count and cannot be read, of one of the interfaces at least."""
     recent: int | None
     """Packets in the last five minutes."""
 
@@ -160,7 +165,7 @@ def losses(looked: Looked) -> Losses:
     return Losses(
         total(one.per_sec for one in lines),
         losing,
-        sum(one.per_sec is None for one in lines),
+        sum(not one.is_whole for one in lines),
         total(one.recent for one in lines),
     )
 
@@ -201,14 +206,17 @@ def _ranked(rows: Sequence[tuple[float | None, int, Detail]]) -> tuple[Detail, .
 def _drop_reasons(looked: Looked) -> Section:
     title, signal = "Drop reasons of the kernel", looked.shown.signal("drops")
     if signal is None:
-        return Section(title, (), why_unread(looked.shown, "drops"))
+        return Section(title, (), why_unread(looked.shown, "drops").removeprefix("drop reasons: "))
     rows = []
     for key in signal.keys:
         where, reason = str(key[0]), str(key[1])
         count = signal.value(key, "packets") or 0
         if count and (not where or where in looked.labels):
             rate = signal.per_sec(key, "packets")
-            says = "Packets the kernel dropped for this reason (skb:kfree_skb); each stands in a stage above too."
+            says = (
+                "Packets the kernel dropped for this reason (skb:kfree_skb). Not in LOST: most are in a stage above, "
+                "too, and some are no loss (a socket was closed, a segment was there already)."
+            )
             name = f"drop:{where}:{reason}"
             rows.append((rate, count, Detail(name, reason, where or "no interface", rate, si(count), says)))
     return Section(title, _ranked(rows))

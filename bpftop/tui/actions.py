@@ -29,6 +29,7 @@ class Action:
 KEY_NAMES = {
     "question_mark": "?", "slash": "/", "left_square_bracket": "[", "right_square_bracket": "]", "escape": "esc",
     "at": "@", "left": "←", "right": "→", "up": "↑", "down": "↓", "shift+left": "shift+←", "shift+right": "shift+→",
+    "left_parenthesis": "(", "right_parenthesis": ")",
 }  # fmt: skip
 
 ACTIONS: tuple[Action, ...] = (
@@ -43,6 +44,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("record", "r", "Record every tick into a file, and show its path. Again: end the recording.", "record"),
     Action("seek", "at", "In a replay: go to a moment: 03:12, 03:12:44, 2025-11-26T03:12Z (UTC), -90, +5m.", "seek"),
     Action("speed", "f", "In a replay: ten times as fast; again: at the recorded pace.", "10x"),
+    Action("next_finding", "right_parenthesis", "To when the next finding was raised; live: in the last ten minutes.",
+           "finding"),
+    Action("previous_finding", "left_parenthesis", "To when the finding before was raised."),
     Action("overview", "1", "Overview: protocols, sizes, flags.", "Overview"),
     Action("cpus", "2", "CPUs: one row per CPU.", "CPUs"),
     Action("path", "3", "Path: where packets die, stage by stage.", "Path"),
@@ -92,8 +96,9 @@ def with_keys(chosen: Mapping[str, str]) -> tuple[Action, ...]:
 
 REPLAY_KEYS = {"pause": "p,space"}
 """In a replay, where a page down is not worth the space bar. A person's own choice of keys goes first."""
-REPLAY_ONLY = frozenset({"seek", "speed"})
+REPLAY_ONLY = frozenset({"seek", "speed", "next_finding"})
 LIVE_ONLY = frozenset({"record", "accept"})
+"""Actions that the last line does not offer live, or in a replay."""
 
 ACTION_IDS = tuple(action.id for action in ACTIONS)
 

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import ModuleType
 
+from bpftop.model.findings import Finding
+from bpftop.tui.line import clean
+from bpftop.tui.verdict import MARKS
 from bpftop.tui.view import Frame, Prompt, View
 
 Command = Callable[[Frame, ModuleType], View]
@@ -21,6 +24,23 @@ def scroll_back(frame: Frame, steps: int) -> View:
     if frame.view.paused is None and steps > 0:
         return frame.view
     return replace(frame.view, paused=frame.history.step(frame.shown.mono_ns, steps))
+
+
+def to_finding(frame: Frame, later: bool) -> View:
+    """To the moment when the next one was raised, or the one before, as far as the history goes."""
+    shown_ns = frame.shown.mono_ns
+    told: dict[int, Finding] = {}
+    for episode in frame.history.episodes:
+        if (episode.raised_ns > shown_ns) is later and episode.raised_ns != shown_ns:
+            told.setdefault(episode.raised_ns, episode.finding)
+    for raised_ns in sorted(told, reverse=not later):
+        if (moment := frame.history.from_moment(raised_ns)) is not None and moment.mono_ns != shown_ns:
+            later_on, then = told[raised_ns], {(one.id, one.scope_name): one for one in moment.diagnosis.findings}
+            finding = then.get((later_on.id, later_on.scope_name), later_on)  # with the numbers of that moment
+            said = f"{MARKS[finding.severity]}  {clean(finding.title)} ({clean(finding.scope_name)})"
+            return replace(frame.view, paused=moment, message=said)
+    where = "after this" if later else "before this"
+    return replace(frame.view, message=f"no finding was raised {where}, in what was played")
 
 
 def mark(frame: Frame, pane: ModuleType) -> View:
@@ -88,6 +108,8 @@ COMMANDS: Mapping[str, Command] = {
     "reverse": reverse,
     "seek": lambda frame, pane: replace(frame.view, message=_LIVE),
     "speed": lambda frame, pane: replace(frame.view, message=_LIVE),
+    "next_finding": lambda frame, pane: to_finding(frame, True),
+    "previous_finding": lambda frame, pane: to_finding(frame, False),
     "overview": lambda frame, pane: frame.view.opened("overview"),
     "cpus": lambda frame, pane: frame.view.opened("cpus"),
     "path": lambda frame, pane: frame.view.opened("path"),

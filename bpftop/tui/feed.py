@@ -99,8 +99,8 @@ class Feed:
                     self.history = history
                     self.latest = history.push(sample)
                     self._tell(self.latest)
-                if recorder is not None and self.latest.diagnosis.findings:
-                    recorder.keep_cells()
+                if recorder is not None:
+                    recorder.found(sample.mono_ns, self.latest.diagnosis.findings)
                 if self.latest.interval_ns is not None:
                     self._ready.set()
         except BpftopError as error:

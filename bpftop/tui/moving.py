@@ -6,18 +6,28 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bpftop.errors import UsageError
-from bpftop.tui.commands import edited
+from bpftop.errors import BpftopError
+from bpftop.tui.commands import edited, to_finding
+from bpftop.tui.line import clean
+from bpftop.tui.verdict import MARKS
 from bpftop.tui.view import Frame, Prompt, View
 
 if TYPE_CHECKING:
     from bpftop.store.replay import Replay
 
 STEPS: Mapping[str, int] = {"earlier": -1, "later": 1, "much_earlier": -10, "much_later": 10}
+FINDINGS: Mapping[str, bool] = {"next_finding": True, "previous_finding": False}
 
 
 def pressed(name: str, frame: Frame, replay: Replay) -> View | None:
     """What an action does in a replay, where that is something else than in a live session."""
+    try:
+        return _pressed(name, frame, replay)
+    except BpftopError as error:  # the recording cannot be read any more
+        return replace(frame.view, message=clean(str(error)))
+
+
+def _pressed(name: str, frame: Frame, replay: Replay) -> View | None:
     view = frame.view
     if name == "pause":
         replay.play(view.paused is not None or not replay.playing)
@@ -27,6 +37,8 @@ def pressed(name: str, frame: Frame, replay: Replay) -> View | None:
         return view
     if name == "seek":
         return replace(view, prompt=Prompt("seek"), message="")
+    if name in FINDINGS:
+        return _to_finding(frame, replay, FINDINGS[name])
     return _stepped(frame, replay, STEPS[name]) if name in STEPS else None
 
 
@@ -39,13 +51,13 @@ def typed(view: View, key: str, character: str | None, replay: Replay, near_ns: 
         return replace(view, prompt=Prompt("seek", edited(view.prompt.text, key, character)))
     from bpftop.store.moments import moment
 
-    extent = replay.recording.extent()
-    if extent is None or not view.prompt.text.strip():
-        return replace(view, prompt=None)
     try:
+        extent = replay.recording.extent()
+        if extent is None or not view.prompt.text.strip():
+            return replace(view, prompt=None)
         wanted_ns = moment(view.prompt.text, extent.begin_ns, extent.end_ns, near_ns)
-    except UsageError as error:
-        return replace(view, prompt=None, message=str(error))
+    except BpftopError as error:
+        return replace(view, prompt=None, message=clean(str(error)))
     replay.seek(wanted_ns)
     return replace(view, prompt=None, paused=None)
 
@@ -62,5 +74,22 @@ def _stepped(frame: Frame, replay: Replay, steps: int) -> View:
         return replace(view, paused=None)
     if to.seq - frame.shown.seq == steps:
         return replace(view, paused=to)
-    replay.step(steps, frame.shown.wall_ns)
+    replay.go(replay.tick_of(frame.shown.mono_ns) + steps)
     return replace(view, paused=None)
+
+
+def _to_finding(frame: Frame, replay: Replay, later: bool) -> View:
+    """From the list in the recording; where that has none, within what was played."""
+    from bpftop.store.moments import stamp
+
+    if not replay.recording.lists_findings:
+        return to_finding(frame, later)
+    found = replay.recording.finding(replay.tick_of(frame.shown.mono_ns), later=later)
+    if found is None:
+        said = f"no finding was raised {'after' if later else 'before'} this moment of the recording"
+        return replace(frame.view, message=said)
+    replay.go(found.tick)
+    more = f" and {found.more} more" if found.more else ""
+    over = f"over {stamp(found.end_wall_ns)}" if found.end_wall_ns else "not over at the end of its recording"
+    what = f"{MARKS.get(found.severity, '')} {found.title} ({found.scope_name}){more}"
+    return replace(frame.view, paused=None, message=clean(f"{what}, raised {stamp(found.wall_ns)}, {over}"))

@@ -216,3 +216,58 @@ def test_intervals(text: str, seconds: float) -> None:
 def test_what_is_no_interval(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not (a number of seconds|between 0\.1 and 3600 seconds)"):
         interval_s(text)
+
+
+# Rules
+
+
+def test_limits_of_rules_and_silence_reach_the_rules_that_are_asked(home: Path) -> None:
+    (home / "config.yaml").write_text(
+        "thresholds:\n  conntrack-full: {warning: 0.6}\n  tcp-retransmits: {warning: 3e-2, warning_clear: 0.02}\n"
+        "silence: [packet-storm, udp-flood]\n"
+    )
+    loaded = load()
+    assert loaded.message is None
+    rules = {rule.id: rule for rule in loaded.settings.rules()}
+    assert {"packet-storm", "udp-flood"} & rules.keys() == set()
+    fill, again = rules["conntrack-full"].limits["warning"], rules["tcp-retransmits"].limits["warning"]
+    assert fill.raised == 0.6
+    assert fill.clear == pytest.approx(0.56)
+    assert (again.raised, again.clear) == (0.03, 0.02)
+    assert fill.source == "node-mixin 75 %; netdata 90/85 %"
+
+
+def test_every_limit_of_every_rule_can_be_set(home: Path) -> None:
+    from bpftop.model.rules.table import RULES as TABLE
+
+    lines = [f"  {rule.id}: {{{', '.join(f'{name}: 7' for name in rule.limits)}}}" for rule in TABLE if rule.limits]
+    (home / "config.yaml").write_text("\n".join(("thresholds:", *lines)))
+    loaded = load()
+    assert loaded.message is None
+    assert {limit.raised for rule in loaded.settings.rules() for limit in rule.limits.values()} == {7.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("silence: packet-storm", "line 1, silence: a list of rules is expected here, as in `[packet-storm]`"),
+        ("silence: [packet-stom]", "line 1, silence, entry 1: no such rule (did you mean packet-storm?)"),
+        ("silence:\n- udp-flood\n- [x]", "line 3, silence, entry 2: a single word or number is expected here"),
+        ("silence: [attach]", "line 1, silence, entry 1: no such rule"),
+        ("thresholds: {packet-storm: {packet: 5}}", "line 1, thresholds.packet-storm.packet: no such setting (did you"),
+        ("thresholds: {bond-leg-lost: {legs: 1}}", "line 1, thresholds.bond-leg-lost.legs: no such setting"),
+    ],
+)
+def test_a_bad_rule_is_one_sentence_and_the_rest_holds(home: Path, text: str, said: str) -> None:
+    (home / "config.yaml").write_text(text)
+    loaded = load()
+    assert loaded.message is not None
+    assert loaded.message.startswith(f"{home / 'config.yaml'}, {said}")
+    kept = {"udp-flood"} if "udp-flood" in text else set()
+    assert loaded.settings.silence == kept
+
+
+def test_silence_that_is_empty_silences_nothing(home: Path) -> None:
+    (home / "config.yaml").write_text("silence: []\n")
+    assert load().message is None
+    assert load().settings.silence == frozenset()

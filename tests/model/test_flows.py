@@ -40,6 +40,7 @@ def lines(*labels: str, by: str = "flow") -> list[FlowLine]:
         ("icmp", {"10.1.2.3"}),
         ("printer", {"10.1.2.3"}),
         ("nothing", set()),
+        ("²", set()),
     ],
 )
 def test_every_word_of_the_filter_must_fit(typed: str, expected: set[str]) -> None:

@@ -14,7 +14,7 @@ from bpftop.model.path import BY_ID, STAGES, gained
 from bpftop.model.path_fields import duration
 from bpftop.model.path_rows import Looked, losses, sections
 from bpftop.model.sample import Interface, Reading, Sample
-from tests.model.signals import S, line, links, looked, pushed, reading, sample, softnet, stack
+from tests.model.signals import ETH0, S, line, links, looked, pushed, reading, sample, softnet, stack
 from tests.tui.fake import FakeSource, interface
 
 
@@ -234,6 +234,16 @@ def test_the_total_adds_up_the_interfaces_that_are_part_of_it() -> None:
     assert line(history, "backlog", label="eth0").since_start == 10
 
 
+def test_a_sum_that_lacks_an_interface_is_said_to_be_unseen() -> None:
+    both = (ETH0, Interface("eth1", "eth1", 3, state="moved"))
+    seen = [links(0), links(0, "eth1")], [links(1, rx_crc_errors=5)]
+    history = pushed(*(sample(second, *found, interfaces=both) for second, found in enumerate(seen)))
+    assert line(history, "wire").per_sec == 5.0
+    alone, every = losses(looked(history, label="eth0")), losses(looked(history))
+    assert every.per_sec == alone.per_sec == 5.0
+    assert every.unseen > alone.unseen
+
+
 def test_a_column_of_512_cpus_with_holes() -> None:
     cpus = [cpu for cpu in range(512) if cpu % 7]
     before, after = softnet(0, dict.fromkeys(cpus, 5)), softnet(1, {cpu: 5 + cpu % 2 for cpu in cpus})
@@ -312,7 +322,7 @@ def test_below_the_stages_the_largest_comes_first_and_zeros_stay_away() -> None:
 
 def test_missing_drop_reasons_say_why() -> None:
     history = pushed(sample(0), sample(1, unavailable={"drops": "drop reasons: no BTF"}))
-    assert [(one.rows, one.missing) for one in sections(looked(history))] == [((), "drop reasons: no BTF")]
+    assert [(one.rows, one.missing) for one in sections(looked(history))] == [((), "no BTF")]
 
 
 @pytest.mark.parametrize(

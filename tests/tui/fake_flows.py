@@ -35,12 +35,14 @@ def flow_readings(
     for saddr, daddr, sport, dport, number, pps, size, age_s in FLOWS:
         if direction == "tx":
             saddr, daddr, sport, dport, pps = daddr, saddr, dport, sport, pps // 4
-        rows[(*where, saddr, daddr, sport, dport, number)] = (pps, pps * size)
+        flow: Key = (*where, saddr, daddr, sport, dport, number)
+        rows[flow] = (pps, pps * size)
         ages.append(age_s * SECOND_NS)
         port = f"{_PREFIXES[number]} {dport}" if dport else _PREFIXES[number]
         for by, member in (("source", saddr), ("destination", daddr), ("destination_port", port)):
-            packets, total = members.get((*where, by, member), (0, 0))
-            members[(*where, by, member)] = (packets + pps, total + pps * size)
+            key: Key = (*where, by, member)
+            packets, total = members.get(key, (0, 0))
+            members[key] = (packets + pps, total + pps * size)
     gauges = array("Q", [12_345, 65_536, 678, sample_1_in, 3_140_000, 19])
     readings = (
         _counted("flows", rows, tick, mono_ns),

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from rich.cells import cell_len
 
 from bpftop.model.sample import Interface
 from bpftop.tui import flows
+from bpftop.tui.line import text
 from bpftop.tui.view import Frame
 from tests.tui.conftest import Stage, perform
 from tests.tui.fake import interface
@@ -99,6 +101,21 @@ def test_a_pane_is_a_function_of_its_frame() -> None:
         assert flows.keys(replayed)[0].endswith("203.0.113.77")
 
     perform(scenario, live=False)
+
+
+def test_the_name_of_an_interface_moves_no_column_and_is_copied_as_text() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press("4")
+        await stage.tick()
+        frame = stage.app.frame()
+        assert frame is not None
+        drawn = [text(one) for one in flows.lines(frame, 23)]
+        assert any(one.startswith("??0?  ") for one in drawn)
+        assert all(cell_len(one) == len(one) for one in drawn)
+        key = next(key for key in flows.keys(frame) if key.startswith("网卡0"))
+        assert "\x1b" not in flows.row_text(frame, key)
+
+    perform(scenario, interfaces=(interface("网卡0\x1b", 2), interface("eth1", 3)))
 
 
 def test_the_row_is_copied_with_whole_addresses() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -9,12 +10,12 @@ import pytest
 
 from bpftop.model.device import DeviceFacts, Irq, Queue
 from bpftop.model.history import History
-from bpftop.model.sample import Sample
+from bpftop.model.sample import Hook, Reading, Sample
 from bpftop.tui.line import text
 from bpftop.tui.overview.losses import loss_line
 from bpftop.tui.path import keys, lines
 from bpftop.tui.view import Frame, View
-from tests.model.signals import links, pushed, sample, softnet
+from tests.model.signals import ETH0, S, links, pushed, sample, softnet
 from tests.tui.conftest import Stage, perform
 from tests.tui.fake import FakeSource, interface
 
@@ -141,9 +142,40 @@ def test_no_drop_reasons_is_said_once() -> None:
     drawn = [
         text(one) for one in lines(frame(sample(0, unavailable=why), sample(1, unavailable=why), size=(80, 60)), 59)
     ]
-    assert [one for one in drawn if "no BTF" in one] == [
-        "Drop reasons of the kernel: drop reasons: this kernel has no BTF"
-    ]
+    assert [one for one in drawn if "no BTF" in one] == ["Drop reasons of the kernel: this kernel has no BTF"]
+
+
+def test_why_there_are_no_drop_reasons_is_said_whole() -> None:
+    why = {"drops": f"drop reasons: EPERM, {'so it goes on and on; ' * 6}give it CAP_BPF"}
+    drawn = [text(one) for one in lines(frame(sample(0, unavailable=why), sample(1, unavailable=why)), 40)]
+    assert max(map(len, drawn)) <= 80
+    assert "Drop reasons of the kernel: EPERM, so it goes on" in " ".join(drawn)
+    assert "give it CAP_BPF" in " ".join(drawn)
+
+
+@pytest.mark.parametrize(("hook", "behind"), [(Hook("xdp", "native"), "NIC ring"), (Hook("tcx"), "backlog")])
+def test_what_the_program_sees_stands_where_it_sees_it(hook: Hook, behind: str) -> None:
+    eth0 = replace(ETH0, hooks={"rx": hook})
+    one = frame(*(sample(second, links(second), interfaces=(eth0,)) for second in (0, 1)))
+    drawn = [text(row) for row in lines(one, 40)]
+    at = next(i for i, row in enumerate(drawn) if row.startswith("seen by"))
+    assert drawn[at - 1].startswith(behind)
+
+
+@pytest.mark.parametrize(("hook", "since_start"), [(Hook("tcx"), "110 k"), (Hook(), "-")])
+def test_what_the_device_counted_before_is_not_since_the_start(hook: Hook, since_start: str) -> None:
+    eth0 = replace(ETH0, hooks={"rx": hook})
+
+    def at(second: float) -> Sample:
+        packets = 109_000 + int(1000 * second)
+        protocols = Reading("protocols", int(second * S), 0, 0, (("eth0", "rx", 6),), array("Q", [packets, 0]))
+        found = sample(second, links(second, rx_packets=packets), interfaces=(eth0,))
+        counted = {} if hook.hook == "none" else {"protocols/eth0/rx": protocols}
+        return replace(found, readings={**found.readings, **counted})
+
+    drawn = [text(one) for one in lines(frame(at(0), at(1)), 40)]
+    row = next(one for one in drawn if one.startswith(("seen by", "received")))
+    assert f"1.00 k {since_start:>11}" in row
 
 
 def test_a_pane_is_a_function_of_its_frame() -> None:

@@ -10,6 +10,8 @@ from bpftop.model.sample import Direction
 from bpftop.model.snapshot import Traffic, Watched
 from bpftop.model.units import pct
 
+MOST = 0.6
+
 
 def packets(seen: Seen, direction: Direction = "rx") -> float:
     """All of them. Raises Blind where no program counts."""
@@ -61,13 +63,13 @@ def counted(seen: Seen) -> None:
 
 
 def busiest_cpu(seen: Seen) -> str:
-    """``97 % of all on CPU 3``; empty where that is not known."""
+    """``97 % of all on CPU 3``; empty where that is not known, or no CPU has much more than others."""
     rates = [(rate or 0.0, cpu) for cpu, rate in enumerate(seen.interface.rx.cpu_rates)]
     whole = sum(rate for rate, _ in rates)
     if not whole:
         return ""
     most, cpu = max(rates)
-    return f"{pct(most / whole)} of all on CPU {cpu}"
+    return f"{pct(most / whole)} of all on CPU {cpu}" if most >= MOST * whole else ""
 
 
 def leads(seen: Seen, measure: Callable[[Watched], float]) -> bool:

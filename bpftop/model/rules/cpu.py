@@ -41,14 +41,17 @@ def backlog_overflow(seen: Seen) -> Raised | None:
     )
 
 
+STEERED_PER_SEC = 10
+"""Interrupts by which other CPUs tell one of packets for it (rps_trigger_softirq): each stands for many packets."""
+
+
 def _why_backlog(seen: Seen, cpu: int, lost: float) -> str:
     """The first that has evidence: one flow, RPS, a CPU that has no time."""
     if per_cpu(seen, "flow_limit_count").get(cpu, 0.0) >= 0.5 * lost:
         return f"a few flows fill the backlog of CPU {cpu}, and its flow limit drops their packets first"
     busy = softirq_share(seen, cpu)
     spent = f"CPU {cpu} spends {pct(busy)} of its time in softirqs" if busy is not None and busy >= 0.5 else ""
-    steered = per_cpu(seen, "received_rps").get(cpu, 0.0)
-    if steered > lost:
+    if per_cpu(seen, "received_rps").get(cpu, 0.0) >= STEERED_PER_SEC:
         return f"RPS sends CPU {cpu} packets faster than it takes them" + (f"; {spent}" if spent else "")
     return spent
 

@@ -179,25 +179,40 @@ def _there(watched: Watched | None) -> None:
         raise Blind(f"{watched.label} is {watched.interface.state}")
 
 
+NO_CAUSE = "cause not visible from here"
+
+
 def fold(findings: Sequence[Finding], explains: Mapping[str, Sequence[str]]) -> tuple[Finding, ...]:
-    """The findings with what follows from which: causes first, the gravest first, each followed by what it explains."""
+    """The findings with what follows from which: causes first, each followed by what it explains, the gravest of them
+    first. What is only worth knowing hides no warning: it is told below it, and as its cause where no other is seen."""
     order = sorted(findings, key=lambda f: -SEVERITIES.index(f.severity))
     cause: dict[Finding, Finding] = {}
+    notes: dict[Finding, Finding] = {}
     for finding in order:
         for other in order:
-            if (
-                other is not finding
-                and finding.id in explains.get(other.id, ())
-                and not _leads_to(cause, other, finding)
-            ):
-                cause[finding] = other
-                break
-    result = []
-    for top in (f for f in order if f not in cause):
-        under = [f for f in order if f in cause and _root(cause, f) is top]
-        result.append(replace(top, explains=tuple(dict.fromkeys(f.id for f in under))))
+            if other is finding or finding.id not in explains.get(other.id, ()) or _leads_to(cause, other, finding):
+                continue
+            if other.severity == "info" and finding.severity != "info":
+                notes.setdefault(other, finding)
+                continue
+            cause[finding] = other
+            break
+    for note, finding in notes.items():
+        if note not in cause and not _leads_to(cause, finding, note):
+            cause[note] = finding
+    groups = [(top, [f for f in order if f in cause and _root(cause, f) is top]) for top in order if top not in cause]
+    groups.sort(key=lambda group: -max(SEVERITIES.index(f.severity) for f in (group[0], *group[1])))
+    result: list[Finding] = []
+    for top, under in groups:
+        because = next((note for note, of in notes.items() if of is top and top.why == NO_CAUSE), None)
+        why = top.why if because is None else _because(because)
+        result.append(replace(top, why=why, explains=tuple(dict.fromkeys(f.id for f in under))))
         result += [replace(f, explained_by=top.id) for f in under]
     return tuple(result)
+
+
+def _because(note: Finding) -> str:
+    return note.title if note.why == NO_CAUSE else f"{note.title}: {note.why}"
 
 
 def _leads_to(cause: Mapping[Finding, Finding], start: Finding, end: Finding) -> bool:
@@ -231,5 +246,5 @@ def _scope_name(rule: Rule, watched: Watched | None, tick: Snapshot) -> str:
 def _finding(rule: Rule, state: _State, raised: Raised, scope_name: str) -> Finding:
     return Finding(
         rule.id, raised.severity, raised.title, rule.scope, scope_name, raised.evidence,
-        raised.why or "cause not visible from here", state.since_ns, rule.next_steps, rule.source,
+        raised.why or NO_CAUSE, state.since_ns, rule.next_steps, rule.source,
     )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bpftop.model.cpu_signals import cpu_rates
 from bpftop.model.findings import Severity
+from bpftop.model.rates import gain
 from bpftop.model.rules.rule import Blind, Limit, Pending, Raised, Rule, Seen, tried
 from bpftop.model.rules.say import against, number, per_s
 from bpftop.model.sample import DIRECTIONS, Direction, Key
@@ -135,11 +136,13 @@ def per_cpu(seen: Seen, column: str) -> dict[int, float]:
     if signal.paired is None:
         raise Pending
     before, after = signal.paired.before, signal.paired.after
+    if before.keys != after.keys:  # a CPU came or went
+        rates = cpu_rates(signal, column, seen.view.possible_cpus)
+        return {cpu: rate for cpu, rate in enumerate(rates) if rate}
     at, stride = signal.family.columns.index(column), after.stride
-    if before.keys == after.keys and before.values[at::stride] == after.values[at::stride]:
-        return {}  # as mostly: a tenth of the time that rates of 512 CPUs take
-    rates = cpu_rates(signal, column, seen.view.possible_cpus)
-    return {cpu: rate for cpu, rate in enumerate(rates) if rate}
+    cells = zip(after.keys, before.values[at::stride], after.values[at::stride], strict=True)
+    moved = [(int(key[0]), gain(old, new, signal.family.wrap_bits)) for key, old, new in cells if old != new]
+    return {cpu: gained * 1e9 / signal.paired.elapsed_ns for cpu, gained in moved if gained is not None}
 
 
 def backlog_dropped(seen: Seen) -> float:

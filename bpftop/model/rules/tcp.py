@@ -186,6 +186,7 @@ def tcp_memory(seen: Seen) -> Raised | None:
     if not critical and not pressed:
         return None
     limits = seen.limits["critical"]
+    begun = tried(lambda: seen.count("TcpExtTCPMemoryPressures"))
     return Raised(
         "critical" if critical else "warning",
         f"TCP runs out of memory: {pct(parts[what])} of {'tcp_max_orphans' if what == 'orphans' else 'tcp_mem'}",
@@ -194,9 +195,7 @@ def tcp_memory(seen: Seen) -> Raised | None:
             f"orphans {si(orphans)} of at most {si(orphans_most)}",
             f"critical above {pct(limits.raised)} ({limits.source})",
         ),
-        f"pressure began {per_s(seen.count('TcpExtTCPMemoryPressures'))}"
-        if seen.count("TcpExtTCPMemoryPressures") > 0
-        else "",
+        f"memory came under pressure {per_s(begun)}" if begun else "",
     )
 
 

@@ -185,7 +185,7 @@ def malformed_packets(seen: Seen) -> Raised | None:
             against("of all packets", rate / whole if whole else 1.0, seen.limits["share"]),
             f"truncated {per_s(cut)}, malformed {per_s(bad)}, InHdrErrors {per_s(stack)}",
         ),
-        "they end before their headers do" if cut > bad and cut >= stack else "",
+        _why_malformed(cut, bad, stack),
     )
 
 
@@ -205,6 +205,14 @@ def _bad_headers(seen: Seen) -> float:
 def _rate_of(number: int) -> Callable[[Seen], float]:
     """Zero where nobody counts protocols."""
     return lambda seen: tried(lambda: protocol(seen, number)) or 0.0
+
+
+def _why_malformed(cut: float, bad: float, stack: float) -> str:
+    if cut > bad and cut >= 0.5 * stack:
+        return "they end before their headers do"
+    if bad >= 0.5 * stack:
+        return "their headers contradict themselves: a version, a length or an offset that cannot be"
+    return "the stack refuses headers whose form is right: a checksum, a TTL or an option"
 
 
 _FOLLOWS = ("packet-storm", "cpu-imbalance", "backlog-overflow", "softirq-squeeze", "rx-ring-overflow",

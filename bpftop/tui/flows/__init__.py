@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import lru_cache
 
 from bpftop.model.flow_fields import FLOW_FIELDS, INTERFACE, group_fields
@@ -19,6 +20,7 @@ from bpftop.tui.view import Frame
 OBSERVER = "Flows are not counted: no program is attached. `bpftop doctor` says what is missing."
 LIVE = "Flows are counted from now on; the first ones come with the next tick."
 NOT_HERE = "There are no flows at this moment: they are counted only while this pane is open."
+_INTERFACE = replace(INTERFACE, text=lambda row, width: clean(INTERFACE.text(row, width)))
 _TITLES = {"flow": "5-tuple", "source": "source", "destination": "destination", "destination_port": "destination port"}
 
 TERMS = (
@@ -73,7 +75,7 @@ def row_text(frame: Frame, key: str) -> str:
 
 @lru_cache(maxsize=8)
 def _table_of(by: GroupBy, many: bool) -> Table[FlowLine]:
-    return Table((INTERFACE, *group_fields(by)) if many else group_fields(by), lambda row: row.key)
+    return Table((_INTERFACE, *group_fields(by)) if many else group_fields(by), lambda row: row.key)
 
 
 def _table(frame: Frame) -> Table[FlowLine]:

@@ -63,14 +63,15 @@ def _rows(frame: Frame) -> tuple[list[str], list[tuple[str, Line]]]:
     names = [one.stage.id for one in ordered]
     drawn = list(zip(names, TABLE.lines(ordered, frame, frame.width)[1:], strict=True))
     if not words and not view.sort and not view.reverse:
-        at = next((i for i, one in enumerate(ordered) if one.stage.id == "xdp_exceptions"), 0)
+        before = "ip_header" if frame.watched.rx.hook.hook in ("tcx", "clsact") else "xdp_exceptions"
+        at = next((i for i, one in enumerate(ordered) if one.stage.id == before), 0)
         drawn.insert(at, (SEEN, _seen_row(frame)))
     for number, section in enumerate(sections(looked(frame))):
         kept = [
             row for row in section.rows if not words or any(word in f"{row.name} {row.where}".lower() for word in words)
         ]
         if kept or (section.missing and not words):
-            drawn += [(f"#{number}", ()), (f"#{number}t", _section_heading(section, frame.width))]
+            drawn += [(f"#{number}", one) for one in ((), *_headings(section, frame.width))]
             drawn += [(row.key, _detail_row(row, frame)) for row in kept]
     return names, drawn
 
@@ -90,7 +91,7 @@ def _seen_row(frame: Frame) -> Line:
     cells: dict[str, str] = {
         "stage": f"seen by {flow.hook.hook}" if flow.hook.hook != "none" else "received",
         "per_sec": si(flow.totals.packets_per_sec),
-        "since_start": si(flow.totals.packets),
+        "since_start": si(flow.totals.packets if _is_counted(frame) else None),
         "since_mark": UNKNOWN,
         "verdict": "seen" if flow.totals.packets_per_sec is not None else "unknown",
         "scope": "interface",
@@ -105,10 +106,17 @@ def _seen_row(frame: Frame) -> Line:
     return _marked(tuple(spans), frame.view.cursor == SEEN)
 
 
-def _section_heading(section: Section, width: int) -> Line:
+def _is_counted(frame: Frame) -> bool:
+    """Whether the packets are counted since the start: the device's own counter is as old as the device."""
+    shown = frame.shown
+    return all(shown.watched(label).rx.hook.hook != "none" for label in shown.labels(frame.watched))
+
+
+def _headings(section: Section, width: int) -> list[Line]:
+    """The heading of its columns; or, where there are no rows, why."""
     if section.missing:
-        return crop(line((f"{section.title}: ", "title"), (clean(section.missing), "notice")), width)
-    return crop(line((f"{section.title:<{NAME_WIDTH}}{'per s':>8}{'total':>12}  where", "title")), width)
+        return [line((part, "notice")) for part in wrap(f"{section.title}: {clean(section.missing)}", width)]
+    return [crop(line((f"{section.title:<{NAME_WIDTH}}{'per s':>8}{'total':>12}  where", "title")), width)]
 
 
 def _detail_row(row: Detail, frame: Frame) -> Line:

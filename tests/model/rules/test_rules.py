@@ -27,6 +27,7 @@ def one_queue(world: World) -> World:
 
 
 def syn_flood(world: World) -> World:
+    world.stack(IpInReceives=5_000)
     return world.frames("protocols", 6, pps=5_000, size=60).frames("tcp_flags", "syn", pps=5_000, size=60)
 
 
@@ -196,7 +197,7 @@ def test_a_storm_is_a_warning_only_while_something_is_lost() -> None:
     found = watch.finding("packet-storm")
     assert found is not None
     assert found.severity == "info"
-    assert found.why == "most are TCP, 100 % of all on CPU 0"
+    assert found.why == "TCP grew from 100 pps to 50.0 kpps; 100 % of all on CPU 0"
     world.rate("softnet", (0,), "dropped", 500)
     watch.run(4)
     found = watch.finding("packet-storm")
@@ -260,7 +261,7 @@ def test_why_one_cpu_has_all_names_the_first_cause_with_evidence() -> None:
     watch.run(4)
     found = watch.finding("cpu-imbalance")
     assert found is not None
-    assert found.why == "one flow is 98 % of the packets: no queue can spread it"
+    assert found.why == ("one flow is 98 % of the packets, 10.0.0.1 port 1 to 10.0.0.2 port 2: no queue can spread it")
 
 
 def test_a_backlog_that_overflows_for_a_minute_is_critical_from_a_part_of_its_length() -> None:

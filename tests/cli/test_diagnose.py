@@ -1,0 +1,192 @@
+"""`bpftop diagnose` from outside: the document, the exit codes with real faults, and every way to end it early."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from bpftop.demo.lab import Lab
+from bpftop.demo.sides import WATCHED
+from bpftop.model.rules.table import RULES
+from tests.cli.running import await_handlers, bpftop, started
+from tests.faults.scenario import Scenario
+from tests.faults.scenarios.tcp import AcceptQueueOverflow
+from tests.faults.scenarios.udp import UdpSocketOverflow
+
+pytestmark = pytest.mark.bpf
+
+SCHEMA: dict[str, Any] = json.loads(files("bpftop.export").joinpath("diagnosis.schema.json").read_text())
+LO = ("lo", "--attach", "none", "--duration", "4")
+
+
+@contextmanager
+def faulty(scenario: type[Scenario]) -> Iterator[tuple[str, str]]:
+    """The fault goes on; the pid that names the watched namespace, and the interface."""
+    with Lab(quiet=True) as lab, scenario(lab) as fault:
+        fault.begin()
+        with _in_namespace(lab) as pid:
+            yield str(pid), WATCHED.interface
+        fault.end()
+
+
+@contextmanager
+def _in_namespace(lab: Lab) -> Iterator[int]:
+    """A process that does nothing but be in the watched namespace: --netns takes a pid."""
+    sleeper = lab.call_in(WATCHED, lambda: subprocess.Popen(["sleep", "60"], stdin=subprocess.DEVNULL))
+    try:
+        yield sleeper.pid
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+
+def diagnose(*words: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    return bpftop("diagnose", *words, **more)
+
+
+def test_the_document_fits_its_schema() -> None:
+    done = diagnose(*LO, "--format", "json")
+    document = json.loads(done.stdout)
+    Draft202012Validator(SCHEMA).validate(document)
+    assert document["interfaces"][0]["name"] == "lo"
+    assert 3.5 <= document["duration_s"] < 8
+    assert {"link-saturated", "packet-storm"} <= {rule["id"] for rule in document["unknown"]}
+    named = {*document["ruled_out"], *(rule["id"] for rule in document["unknown"])}
+    assert named | {finding["id"] for finding in document["findings"]} == {rule.id for rule in RULES}
+    worst = {"warning": 3, "critical": 4}.get(document["verdict"]["severity"], 0)  # of this machine, just now
+    assert done.returncode == worst
+
+
+def test_nothing_is_wrong_in_a_namespace_where_nothing_happens() -> None:
+    with Lab(quiet=True) as lab, _in_namespace(lab) as pid:
+        done = diagnose(WATCHED.interface, "--netns", str(pid), "--duration", "4", "--format", "json")
+    document = json.loads(done.stdout)
+    own = [f for f in document["findings"] if f["scope"] != "host" and f["severity"] != "info"]
+    assert own == []
+    assert done.returncode == {"warning": 3, "critical": 4}.get(document["verdict"]["severity"], 0)
+
+
+def test_a_warning_is_exit_code_3_and_names_the_socket() -> None:
+    with faulty(UdpSocketOverflow) as (pid, interface):
+        done = diagnose(interface, "--netns", pid, "--duration", "5", "--format", "json")
+    document = json.loads(done.stdout)
+    Draft202012Validator(SCHEMA).validate(document)
+    (found,) = [f for f in document["findings"] if f["id"] == "udp-socket-overflow"]
+    assert f"{WATCHED.ipv4[0]}:9200 of " in found["title"]
+    assert f"[{os.getpid()}]" in found["title"]  # the test holds the socket
+    assert done.returncode == 3, done.stdout
+
+
+def test_something_critical_is_exit_code_4() -> None:
+    with faulty(AcceptQueueOverflow) as (pid, interface):
+        done = diagnose(interface, "--netns", pid, "--duration", "5", "--report")
+    assert done.returncode == 4, done.stdout
+    assert done.stdout.startswith(f"**Critical on {interface}: Accept queue overflows: ")
+    for part in ("does not accept as fast", "ListenOverflows", "```sh", "**Ruled out:** ", "**Could not be seen:**"):
+        assert part in done.stdout
+    assert "syn-flood" in done.stdout.partition("**Ruled out:**")[2].partition("\n")[0]
+
+
+def test_a_fault_that_has_passed_still_counts() -> None:
+    with Lab(quiet=True) as lab, UdpSocketOverflow(lab) as fault, _in_namespace(lab) as pid:
+        words = (WATCHED.interface, "--netns", str(pid), "--duration", "15", "--format", "json")
+        with started("diagnose", *words) as process:
+            await_handlers(process.pid)
+            fault.begin()
+            time.sleep(4.5)
+            fault.end()
+            said, _ = process.communicate(timeout=20)
+    document = json.loads(said)
+    (found,) = [f for f in document["findings"] if f["id"] == "udp-socket-overflow"]
+    assert (found["active"], found["ended_s_ago"] > 0) == (False, True)
+    assert "(it has passed)" in document["verdict"]["sentence"]
+    assert process.returncode == 3
+
+
+def test_the_list_needs_no_interface_and_no_privilege() -> None:
+    done = diagnose("--list")
+    assert done.returncode == 0
+    for rule in RULES:
+        assert f"{rule.id}  (" in done.stdout
+
+
+def test_silenced_rules_are_not_listed_and_limits_are_those_of_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("silence: [firewall-drops]\nthresholds: {conntrack-full: {warning: 0.6}}\n")
+    done = diagnose("--list", "--config", str(tmp_path / "c.yaml"))
+    assert "firewall-drops  (" not in done.stdout
+    assert "warning: 0.6 share, clears at 0.56" in done.stdout
+
+
+def test_output_goes_to_a_file_as_a_whole(tmp_path: Path) -> None:
+    target = tmp_path / "verdict.md"
+    target.write_text("old")
+    done = diagnose(*LO, "--report", "-o", str(target))
+    assert done.stdout == ""
+    assert target.read_text().startswith("**")
+    assert [path.name for path in tmp_path.iterdir()] == ["verdict.md"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("lo", "--duration", "3"), 2, "from 4 to 86400"),
+        (("lo", "--duration", "long"), 2, "from 4 to 86400"),
+        (("lo", "--duration", "6", "-i", "5"), 2, "is too short for an interval of 5 s"),
+        (("lo", "--format", "csv"), 2, "invalid choice"),
+        (("no-such-interface", "--duration", "4"), 1, "no-such-interface"),
+        (("lo", "--duration", "4", "--netns", "no-such-namespace"), 2, "no-such-namespace"),
+        (("lo", "--duration", "4", "-o", "/nonexistent/verdict"), 1, "/nonexistent"),
+    ],
+)
+def test_bad_usage_is_one_sentence(words: tuple[str, ...], code: int, said: str) -> None:
+    done = diagnose(*words)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_still_writes_the_verdict(number: signal.Signals) -> None:
+    with started("diagnose", "lo", "--attach", "none", "--duration", "60", "--format", "json") as process:
+        await_handlers(process.pid)
+        time.sleep(4.5)
+        process.send_signal(number)
+        said, complaints = process.communicate(timeout=10)
+    document = json.loads(said)
+    Draft202012Validator(SCHEMA).validate(document)
+    assert 3 <= document["duration_s"] < 10
+    assert process.returncode == {"warning": 3, "critical": 4}.get(document["verdict"]["severity"], 0)
+    assert "Traceback" not in complaints
+
+
+def test_a_signal_before_there_is_anything_to_say_is_one_sentence() -> None:
+    with started("diagnose", "lo", "--attach", "none", "--duration", "60") as process:
+        await_handlers(process.pid)
+        time.sleep(0.4)
+        process.send_signal(signal.SIGINT)
+        said, complaints = process.communicate(timeout=10)
+    assert said == ""
+    assert process.returncode in (1, 130)
+    assert "Traceback" not in complaints
+
+
+def test_a_closed_pipe_ends_it_quietly() -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    try:
+        done = diagnose(*LO, "--format", "json", stdout=write_end)
+    finally:
+        os.close(write_end)
+    assert "Traceback" not in done.stderr
+    assert "Broken pipe" not in done.stderr

@@ -1,0 +1,237 @@
+"""Rules that no fault can provoke in namespaces here, from the kernel's files and structures through the collectors to
+the finding: on recorded and made-up trees, which is not the same as a real fault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from bpftop.collect.collector import Collector
+from bpftop.collect.device_facts import device_facts
+from bpftop.collect.links import links_reading
+from bpftop.collect.neighbours import Neighbours
+from bpftop.collect.nic import Nic
+from bpftop.collect.sockstat import Sockstat
+from bpftop.collect.softnet import Softnet
+from bpftop.collect.sysctls import Sysctls
+from bpftop.collect.tree import Tree, Unavailable
+from bpftop.kernel.ethtool import Ethtool
+from bpftop.kernel.netdev import Device, Netdev
+from bpftop.model.derive import snapshot
+from bpftop.model.device import DeviceFacts
+from bpftop.model.families import LINK_COLUMNS
+from bpftop.model.findings import Diagnosis, Finding
+from bpftop.model.rules.engine import Engine
+from bpftop.model.rules.table import chosen
+from bpftop.model.sample import Interface, Reading, Sample
+from tests.collect import wide
+from tests.collect.moments import ETH0, copy_of
+from tests.collect.test_nic import Driver
+
+SECOND = 10**9
+
+
+@dataclass
+class Host:
+    """A machine whose clock goes on by a second a tick; what its collectors read is read at that clock."""
+
+    collectors: Sequence[Collector] = ()
+    interface: Interface = ETH0
+    per_sec: dict[str, int] = field(default_factory=dict)
+    """What rtnetlink's counters of the interface gain."""
+    unavailable: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._seq = 0
+        self._counters = dict.fromkeys(LINK_COLUMNS, 10**6)
+        self._engine = Engine(chosen())
+        self._before: Sample | None = None
+        self.now = Diagnosis()
+
+    def run(self, seconds: int, each: Callable[[int], object] = lambda second: None) -> None:
+        for _ in range(seconds):
+            each(self._seq)
+            self._tick()
+
+    def finding(self, rule: str) -> Finding:
+        found = next((f for f in self.now.findings if f.id == rule), None)
+        assert found is not None, self.now
+        return found
+
+    def silent(self, rule: str) -> bool:
+        return rule not in {*(f.id for f in self.now.findings), *self.now.blind, *self.now.waiting}
+
+    def _tick(self) -> None:
+        now_ns = self._seq * SECOND
+        readings: dict[str, Reading] = {}
+        for collector in self.collectors:
+            try:
+                found = collector.read([self.interface])
+            except Unavailable as error:
+                self.unavailable[collector.name] = str(error)
+                continue
+            readings |= {name: replace(reading, read_ns=now_ns) for name, reading in found.items()}
+        for column, gained in self.per_sec.items():
+            self._counters[column] += gained
+        device = Device(2, "eth0", 1, 0, 1500, 6, counters=self._counters)
+        readings["links/eth0"] = links_reading(self.interface.label, device, now_ns, 0, 0)
+        taken = Sample(
+            self._seq, "boot", "host", now_ns, now_ns, 4, (0, 1), (self.interface,), readings, dict(self.unavailable)
+        )
+        self.now = self._engine.push(taken, snapshot(self._before, taken))
+        self._before, self._seq = taken, self._seq + 1
+
+
+@pytest.fixture
+def netdev() -> Iterator[Netdev]:
+    netdev = Netdev()
+    yield netdev
+    netdev.close()
+
+
+# The wire and the ring: rtnetlink's counters, ethtool -S
+
+
+def test_link_saturated() -> None:
+    """1 Gb/s: 80 000 frames of 1 400 B and 24 B for each that rtnetlink does not count."""
+    host = Host(interface=replace(ETH0, speed_bits_per_sec=10**9))
+    host.per_sec = {"rx_packets": 80_000, "rx_bytes": 80_000 * 1_400}
+    host.run(6)
+    found = host.finding("link-saturated")
+    assert (found.severity, found.title) == ("warning", "Link saturated: RX uses 91 % of 1G")
+    host.per_sec = {"tx_packets": 86_000, "tx_bytes": 86_000 * 1_400}
+    host.run(6)
+    assert host.finding("link-saturated").severity == "critical"
+    host.per_sec = {}
+    host.run(8)
+    assert host.silent("link-saturated")
+
+
+def test_rx_ring_overflow_by_the_kernels_counters() -> None:
+    host = Host(per_sec={"rx_packets": 100_000, "rx_missed_errors": 500, "rx_fifo_errors": 500})
+    host.interface = replace(ETH0, facts=DeviceFacts(ring={"rx": 512, "rx_max": 4096}))
+    host.run(11)
+    found = host.finding("rx-ring-overflow")
+    assert (found.severity, found.why) == ("critical", "the RX ring holds 512 of at most 4096 packets")
+
+
+def test_rx_ring_overflow_by_the_drivers_own_counters() -> None:
+    """ixgbe counts what found no descriptor as rx_no_dma_resources and rx_missed_errors; mlx5 as rx_out_of_buffer."""
+    driver = Driver({"rx_packets": 5, "rx_out_of_buffer": 0, "tx_timeout_count": 0})
+    host = Host((Nic(driver),), per_sec={"rx_packets": 100_000})
+    host.run(12, lambda second: driver.counters.update(rx_out_of_buffer=20 * second))
+    found = host.finding("rx-ring-overflow")
+    assert found.severity == "warning"
+    assert "driver: rx_out_of_buffer 20/s" in found.evidence
+
+
+@pytest.mark.parametrize("column", ["rx_crc_errors", "rx_frame_errors"])
+def test_rx_crc_errors(column: str) -> None:
+    host = Host(per_sec={"rx_packets": 1_000, column: 2})
+    host.run(5)
+    assert host.finding("rx-crc-errors").title == "Bad frames from the wire: 2/s"
+    host.per_sec = {}
+    host.run(8)
+    assert host.silent("rx-crc-errors")
+
+
+def test_rx_dropped_harmless(tmp_path: Path) -> None:
+    root = copy_of("new", tmp_path)
+    host = Host((Softnet(Tree(root)),), per_sec={"rx_packets": 100, "rx_dropped": 3, "rx_nohandler": 2})
+    host.run(500)
+    assert "600 s" in host.now.waiting["rx-dropped-harmless"]
+    host.run(110)
+    assert host.finding("rx-dropped-harmless").severity == "info"
+
+
+# Facts of the device
+
+
+def test_bond_leg_lost(netdev: Netdev, tmp_path: Path) -> None:
+    wide.make(tmp_path, 256)
+    interface = Interface("bond0", "bond0", 3, kind="bond")
+    host = Host(interface=replace(interface, facts=device_facts(Tree(tmp_path), netdev.ethtool, interface)))
+    host.run(4)
+    assert host.finding("bond-leg-lost").title == "Bond has lost 1 of 2 legs: eth1"
+    path = tmp_path / "proc/net/bonding/bond0"
+    path.write_text(path.read_text().replace("MII Status: down", "MII Status: up"))
+    host.interface = replace(interface, facts=device_facts(Tree(tmp_path), netdev.ethtool, interface))
+    host.run(1)
+    assert host.silent("bond-leg-lost")
+    path.unlink()
+    host.interface = replace(interface, facts=device_facts(Tree(tmp_path), netdev.ethtool, interface))
+    host.run(1)
+    assert "/proc/net/bonding/bond0" in host.now.blind["bond-leg-lost"]
+
+
+def test_irq_wrong_numa(netdev: Netdev, tmp_path: Path) -> None:
+    """The device is on node 1; its first queues interrupt CPUs of node 0."""
+    wide.make(tmp_path, 256, queues=8)
+    facts = device_facts(Tree(tmp_path), netdev.ethtool, wide.ETH0)
+    host = Host(interface=replace(wide.ETH0, facts=facts), per_sec={"rx_packets": 50_000})
+    host.run(5)
+    found = host.finding("irq-wrong-numa")
+    assert found.severity == "info"
+    assert "device on node 1; IRQ " in found.evidence[0]
+    host.per_sec = {"rx_packets": 10}
+    host.run(8)
+    assert host.silent("irq-wrong-numa")
+
+
+# Memory and tables of the machine
+
+
+def test_tcp_memory(tmp_path: Path) -> None:
+    """sockstat counts pages, and so does tcp_mem."""
+    root = copy_of("new", tmp_path)
+    low, pressure, most = map(int, (root / "proc/sys/net/ipv4/tcp_mem").read_text().split())
+    host = Host((Sockstat(Tree(root)), Sysctls(Tree(root))))
+    path = root / "proc/net/sockstat"
+    quiet = path.read_text()
+    host.unavailable = {}
+
+    def used(pages: int) -> None:
+        path.write_text(quiet.replace("mem 346", f"mem {pages}"))
+
+    host.run(5)
+    assert low < pressure < most
+    used(pressure + 1)
+    host.run(1)
+    assert host.finding("tcp-memory").severity == "warning"
+    used(most * 95 // 100)
+    host.run(1)
+    assert host.finding("tcp-memory").title == "TCP runs out of memory: 95 % of tcp_mem"
+    assert host.finding("tcp-memory").severity == "critical"
+    used(346)
+    host.run(6)
+    assert host.silent("tcp-memory")
+
+
+def test_neighbour_table_full(tmp_path: Path) -> None:
+    root = copy_of("new", tmp_path)
+    path = root / "proc/net/stat/arp_cache"
+    head, first, second = path.read_text().splitlines()
+    host = Host((Neighbours(Tree(root)),))
+
+    def fill(tick: int) -> None:
+        words = first.split()
+        path.write_text("\n".join((head, " ".join((*words[:-1], f"{10 * tick:08x}")), second)) + "\n")
+
+    host.run(6, fill)
+    found = host.finding("neighbour-table-full")
+    assert found.title == "Neighbour table arp_cache is full: 10/s could not be added"
+    assert "(gc_thresh3)" in found.evidence[1]
+    path.unlink()
+    (root / "proc/net/stat/ndisc_cache").unlink()
+    host.run(1)
+    assert "arp_cache" in host.now.blind["neighbour-table-full"]
+
+
+def test_a_driver_that_answers_nothing_leaves_the_kernels_counters() -> None:
+    refusing: Ethtool = Driver({}, refuses=95)
+    host = Host((Nic(refusing),), per_sec={"rx_packets": 1_000, "rx_over_errors": 5})
+    host.run(12)
+    assert host.finding("rx-ring-overflow").severity == "critical"
