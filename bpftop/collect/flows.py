@@ -87,8 +87,7 @@ class FlowReader:
         with self._asked:
             if counter in self._found:
                 self._found[counter] = now
-        if counter.added_ns is None:
-            counter.measure_cost()
+        counter.measure_cost()
 
     def _is_time(self) -> bool:
         return self._wait_s() == 0 and any(self._is_due(counter) for _, counter in self._watched)

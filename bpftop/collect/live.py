@@ -18,6 +18,8 @@ from bpftop.collect.flows import FlowReader
 from bpftop.collect.host import Host, OwnCost, host, online_cpus
 from bpftop.collect.namespace_tree import namespace_tree
 from bpftop.collect.signals import TRACED, collectors
+from bpftop.collect.sysctls import machine_limits
+from bpftop.collect.tree import Tree
 from bpftop.errors import BpftopError
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.netdev import Netdev
@@ -87,7 +89,9 @@ class LiveSource:
         Raises BpftopError: no such interface, or a forced mode that does not hold.
         """
         with ExitStack() as stack:
+            limits = None
             if self._netns is not None:
+                limits = machine_limits(Tree())
                 stack.enter_context(inside(self._netns))
             _allow_files(len(self._names))
             netdev = Netdev()
@@ -97,7 +101,8 @@ class LiveSource:
             tree = stack.enter_context(namespace_tree(entered=self._netns is not None))
             self._devices = DeviceWatch(tree, netdev.ethtool)
             stack.callback(self._devices.close)
-            self._collectors = Collectors(collectors(tree, netdev, machine, drops=self._drops), self._interval_ns)
+            found = collectors(tree, netdev, machine, drops=self._drops, limits=limits)
+            self._collectors = Collectors(found, self._interval_ns)
             stack.callback(self._collectors.close)
             stack.callback(self._flows.close)
             due_ns = time.monotonic_ns()

@@ -34,6 +34,7 @@ class _Names:
     device: str
     count: int
     chosen: tuple[tuple[int, str], ...]
+    epoch: int
     rows: Rows = field(default_factory=lambda: Rows("nic"))
 
 
@@ -43,6 +44,7 @@ class Nic:
     def __init__(self, ethtool: Ethtool) -> None:
         self._ethtool = ethtool
         self._names: dict[str, _Names] = {}
+        self._epoch = 0
 
     def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
         """Family nic of each interface whose driver counts losses. Raises Unavailable where no driver answers."""
@@ -79,16 +81,18 @@ class Nic:
         for position, counter in names.chosen:
             if values[position]:
                 rows[interface.label, counter] = (values[position],)
-        return names.rows.reading(rows, read_ns, read_ns - begin_ns, interface.ifindex)
+        return names.rows.reading(rows, read_ns, read_ns - begin_ns, names.epoch)
 
     def _names_of(self, interface: Interface) -> _Names:
-        """They are asked for again only for another device."""
+        """They are asked for again only for another device, or when there are more or fewer of them. That is another
+        epoch, because a queue that comes back may bring its counts along."""
         known = self._names.get(interface.label)
         if known is not None and (known.ifindex, known.device) == (interface.ifindex, interface.name):
             return known
         names = self._ethtool.counter_names(interface.name)
         chosen = tuple((position, name) for position, name in enumerate(names) if LOSS.search(name))
-        known = _Names(interface.ifindex, interface.name, len(names), chosen)
+        self._epoch += 1
+        known = _Names(interface.ifindex, interface.name, len(names), chosen, self._epoch)
         if names:  # else its queues were changed between two questions, or it has none
             self._names[interface.label] = known
         return known

@@ -19,19 +19,21 @@ from bpftop.collect.snmp6 import Snmp6
 from bpftop.collect.sockstat import Sockstat
 from bpftop.collect.softirqs import Softirqs
 from bpftop.collect.softnet import Softnet
-from bpftop.collect.sysctls import Sysctls
+from bpftop.collect.sysctls import Limits, Sysctls
 from bpftop.collect.tree import Tree
 from bpftop.collect.udp_sockets import UdpSockets
 from bpftop.collect.xdp_errors import exceptions, redirect_errors
 from bpftop.kernel.netdev import Netdev
 
-
 TRACED = ("drops", "xdp_exceptions", "xdp_redirect_errors")
 """The collectors that count by tracepoints, which --no-drops switches off."""
 
 
-def collectors(tree: Tree, netdev: Netdev, machine: Host, *, drops: bool) -> list[Collector]:
-    """All of them. ``drops``: with those that count by tracepoints."""
+def collectors(
+    tree: Tree, netdev: Netdev, machine: Host, *, drops: bool, limits: Limits | None = None
+) -> list[Collector]:
+    """All of them. ``drops``: with those that count by tracepoints. ``limits``: those of the machine, where a namespace
+    was entered that does not show them."""
     return [
         Softnet(tree),
         Softirqs(tree),
@@ -45,7 +47,7 @@ def collectors(tree: Tree, netdev: Netdev, machine: Host, *, drops: bool) -> lis
         ListenSockets(tree),
         Conntrack(tree),
         Neighbours(tree),
-        Sysctls(tree),
+        Sysctls(tree, limits),
         Qdiscs(netdev),
         Nic(netdev.ethtool),
         *((Drops(), exceptions(), redirect_errors()) if drops else ()),

@@ -1,7 +1,7 @@
 """The limits that explain losses: files below /proc/sys/net, as the network namespace of the calling thread has them.
 
-A namespace other than the first has no row for the machine's limits (net.core.netdev_*, net.ipv4.tcp_mem,
-neigh.default...): they hold there too, but the kernel shows them in the first alone.
+The machine's limits (net.core.netdev_*, net.ipv4.tcp_mem, neigh.default...) hold in every namespace, but the kernel
+shows them in the first alone: whoever enters another one reads them before.
 """
 
 from __future__ import annotations
@@ -47,25 +47,59 @@ TRIPLES = ("net.ipv4.tcp_mem", "net.ipv4.udp_mem")
 _PARTS = ("low", "pressure", "max")
 
 
+MACHINE_WIDE = ("net.core.netdev_", "net.core.dev_weight", "net.ipv4.tcp_mem.", "net.ipv4.udp_mem.",
+                "net.ipv4.tcp_max_orphans", "net.ipv4.neigh.", "net.ipv6.neigh.")  # fmt: skip
+"""Beginnings of the names that belong to the machine and not to a namespace."""
+
+Limits = Mapping[Key, Sequence[int | None]]
+"""Row of the family -> its one value."""
+
+
+def read_limits(tree: Tree) -> dict[Key, Sequence[int | None]]:
+    """The limits as the calling thread's network namespace shows them; those that are not there are left out."""
+    rows: dict[Key, Sequence[int | None]] = {}
+    for name in SYSCTLS:
+        for number in _numbers(tree, name, 1):
+            rows[(name,)] = [number]
+    for name in TRIPLES:
+        for part, number in zip(_PARTS, _numbers(tree, name, len(_PARTS)), strict=False):
+            rows[(f"{name}.{part}",)] = [number]
+    return rows
+
+
+def machine_limits(tree: Tree) -> Limits:
+    """Those that are the machine's, to be read in its first namespace."""
+    return {key: value for key, value in read_limits(tree).items() if str(key[0]).startswith(MACHINE_WIDE)}
+
+
+def _numbers(tree: Tree, name: str, count: int) -> Iterator[int]:
+    """Its numbers; none where it is not there or is not ``count`` numbers."""
+    try:
+        words = tree.text(tree.proc / "sys" / name.replace(".", "/"), name).split()
+        numbers = [u64(word) for word in words]
+    except (Unavailable, ValueError):
+        return
+    if len(numbers) == count:
+        yield from numbers
+
+
 class Sysctls:
-    """Family sysctls: a row per limit that the kernel has here and that is a number."""
+    """Family sysctls: a row per limit that the kernel has here and that is a number.
+
+    ``machine`` are the machine's limits, for a namespace in which the kernel does not show them.
+    """
 
     name = "sysctls"
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, machine: Limits | None = None) -> None:
         self._tree = tree
+        self._machine = machine or {}
         self._rows = Rows("sysctls")
 
     def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
         """Raises Unavailable: none can be read."""
         begin_ns = time.monotonic_ns()
-        rows: dict[Key, list[int | None]] = {}
-        for name in SYSCTLS:
-            for number in self._numbers(name, 1):
-                rows[(name,)] = [number]
-        for name in TRIPLES:
-            for part, number in zip(_PARTS, self._numbers(name, len(_PARTS)), strict=False):
-                rows[(f"{name}.{part}",)] = [number]
+        rows = {**self._machine, **read_limits(self._tree)}
         read_ns = time.monotonic_ns()
         if not rows:
             raise Unavailable(f"limits of the network stack: none of {self._tree.proc}/sys/net can be read")
@@ -73,13 +107,3 @@ class Sysctls:
 
     def close(self) -> None:
         """Nothing is held."""
-
-    def _numbers(self, name: str, count: int) -> Iterator[int]:
-        """Its numbers; none where it is not there or is not ``count`` numbers."""
-        try:
-            words = self._tree.text(self._tree.proc / "sys" / name.replace(".", "/"), name).split()
-            numbers = [u64(word) for word in words]
-        except (Unavailable, ValueError):
-            return
-        if len(numbers) == count:
-            yield from numbers

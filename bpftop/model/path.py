@@ -99,6 +99,10 @@ STAGES: tuple[Stage, ...] = (
           "Frames that found no room: the ring was full because the CPU did not take them out in time.",
           "Counted: the largest of the three, because drivers put one event into several of them (mlx4: into all "
           "three). What `ethtool -S` says of it stands below and is not added.", largest=True),
+    Stage("device_errors", "device errors", "seen", _link("rx_errors"),
+          "Frames that the driver calls faulty, for whatever reason.",
+          "Not counted: it holds the wire's again, and in some drivers the ring's. Where those stand still and this "
+          "one moves, the driver does not tell its errors apart; `ethtool -S` may, below."),
     Stage("device", "device drops", "seen", _link("rx_dropped"),
           "Frames the device or its driver dropped after receiving them.",
           "Not counted: the kernel adds to it every packet that the backlog drops (enqueue_to_backlog) and those of a "

@@ -14,9 +14,11 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, PadN
 from scapy.layers.l2 import ARP, GRE, Dot1Q
 
+from bpftop.collect import flow_counter
 from bpftop.collect.flow_counter import FlowCounter, FlowWish
 from bpftop.collect.live import LiveSource
 from bpftop.collect.traffic import Counter, CounterProgram
+from bpftop.errors import BpftopError
 from bpftop.kernel.flow_table import FlowTable
 from bpftop.kernel.map import possible_cpus
 from bpftop.kernel.netns import enter
@@ -240,6 +242,22 @@ def gauges(counter: FlowCounter, **more: int) -> dict[str, int | None]:
     reading = counter.read("test0", **more)["flow_table/test0/rx"]
     names = ("entries", "max_entries", "removed_idle", "sampled_1_in")
     return dict(zip(names, reading.totals["test0", "rx"], strict=False))
+
+
+def test_a_cost_that_cannot_be_timed_is_not_tried_again(
+    program: CounterProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[object] = []
+
+    def refuse(*asked: object) -> float:
+        tried.append(asked)
+        raise BpftopError("no test runs here")
+
+    monkeypatch.setattr(flow_counter, "flows_cost_ns", refuse)
+    with closing(Counter(program, "rx")) as counter, closing(FlowCounter(counter, ALL)) as flows:
+        for _ in range(2):
+            flows.measure_cost()
+        assert (flows.added_ns, len(tried)) == (None, 1)
 
 
 def test_idle_flows_are_removed(program: CounterProgram) -> None:

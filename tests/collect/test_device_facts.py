@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -235,6 +236,28 @@ def test_a_tick_waits_for_no_look(watch: DeviceWatch, looks: Looks) -> None:
     for _ in range(3):
         assert tick(watch) is None  # the look never ends, and this returns
     assert looks.seen == []
+
+
+def test_who_wants_the_facts_can_wait_for_the_look_that_is_under_way(watch: DeviceWatch, looks: Looks) -> None:
+    watch.wait(60)  # there is none, so this returns
+    looks.go_on.clear()
+    assert tick(watch) is None
+    watch.wait(0.01)  # the look does not end, and this returns all the same
+    assert watch.with_facts([ETH0])[0].facts is None
+    looks.go_on.set()
+    watch.wait(60)
+    assert watch.with_facts([ETH0])[0].facts == looks.found
+
+
+def test_the_second_sample_of_a_snapshot_has_the_facts() -> None:
+    source = LiveSource(["lo"], attach="none", interval_s=0.1, first_gap_s=None, drops=False)
+    with closing(source.samples()) as samples:
+        first, second = next(samples), next(samples)
+    assert first.interfaces[0].facts is None
+    assert second.interfaces[0].facts is not None
+    assert second.interfaces[0].facts.features
+    assert "self_memory" in second.readings
+    assert second.kernel == os.uname().release
 
 
 def test_another_device_has_no_facts_of_the_first(watch: DeviceWatch, looks: Looks) -> None:

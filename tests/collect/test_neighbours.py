@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bpftop.collect.neighbours import Neighbours
-from bpftop.collect.sysctls import SYSCTLS, Sysctls
+from bpftop.collect.sysctls import SYSCTLS, Sysctls, machine_limits
 from bpftop.collect.tree import Unavailable
 
 from .recorded import copied, moment, read, rewrite, tree, unreadable
@@ -91,3 +91,16 @@ def test_a_limit_that_is_no_number_has_no_row() -> None:
         assert read(Sysctls(where))["sysctls"].totals == {("net.ipv4.neigh.default.gc_thresh3",): (1024,)}
         with unreadable(where.proc / LIMIT), pytest.raises(Unavailable, match="limits of the network stack: none of"):
             read(Sysctls(where))
+
+
+def test_in_another_namespace_the_machines_limits_are_those_that_were_read_before(tmp_path: Path) -> None:
+    somaxconn = tmp_path / "proc/sys/net/core/somaxconn"
+    somaxconn.parent.mkdir(parents=True)
+    somaxconn.write_text("77\n")
+    machine = machine_limits(tree("new"))
+    assert ("net.core.somaxconn",) not in machine  # the namespace's own
+    found = read(Sysctls(Tree(tmp_path), machine))["sysctls"].totals
+    assert found["net.core.somaxconn",] == (77,)
+    whole = read(Sysctls(tree("new")))["sysctls"].totals
+    assert found["net.core.netdev_max_backlog",] == whole["net.core.netdev_max_backlog",]
+    assert found["net.ipv4.tcp_mem.max",] == whole["net.ipv4.tcp_mem.max",]

@@ -95,6 +95,16 @@ def test_a_driver_that_changes_its_counters_is_asked_again() -> None:
     assert collector.read([ETH0])["nic/eth0"].keys == (("eth0", "rx0_drops"), ("eth0", "rx1_drops"))
 
 
+def test_a_queue_that_comes_back_brings_no_gain() -> None:
+    driver = Driver({"rx0_drops": 1})
+    collector = Nic(driver)
+    before = collector.read([ETH0])
+    driver.counters = {"rx0_drops": 1, "rx1_drops": 1000}
+    collector.read([ETH0])
+    after = collector.read([ETH0])
+    assert signal(before, after, "nic", "eth0").gained(("eth0", "rx1_drops"), "count") is None
+
+
 def test_another_device_under_the_label() -> None:
     driver = Driver({"rx_drops": 1})
     collector = Nic(driver)

@@ -45,7 +45,7 @@ def test_the_ring_takes_the_largest_and_the_wire_adds() -> None:
     history = pushed(sample(0, before), sample(1, after))
     assert line(history, "ring").since_start == 70
     assert line(history, "wire").since_start == 5
-    assert line(history, "device").verdict == "seen"
+    assert [line(history, one).verdict for one in ("device", "device_errors")] == ["seen", "seen"]
     found = losses(looked(history))
     assert found.per_sec == 75.0
     assert found.stages == [("wire", 5.0, "interface"), ("NIC ring", 70.0, "interface")]
