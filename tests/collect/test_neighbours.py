@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bpftop.collect.neighbours import Neighbours
 from bpftop.collect.sysctls import SYSCTLS, Sysctls, machine_limits
-from bpftop.collect.tree import Unavailable
+from bpftop.collect.tree import Tree, Unavailable
 
 from .recorded import copied, moment, read, rewrite, tree, unreadable
 
