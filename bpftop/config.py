@@ -120,7 +120,8 @@ def load(
     """Read ``path``, or the file at its usual place, which need not be there.
 
     ``actions`` are the ids that ``keys`` may name, None: any; ``thresholds`` gives the rules that the field of that
-    name may name, each with the names it knows. Raises UsageError only when a ``path`` that was asked for cannot be opened.
+    name may name, each with the names it knows. Raises UsageError only when a ``path`` that was asked for cannot be
+    opened.
     """
     file = path or directory() / "config.yaml"
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
