@@ -13,6 +13,7 @@ from bpftop.kernel.check import ENOTSUPP, KernelError, check
 
 def possible_cpus() -> int:
     """CPUs that per-CPU maps are sized by; offline ones and empty sockets included."""
+    lib.bpftop_messages_begin()  # else libbpf's own words go to standard error, and so into the screen
     return check(lib.libbpf_num_possible_cpus(), "count the possible CPUs")
 
 
