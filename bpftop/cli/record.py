@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bpftop.cli.options import add_attach, add_interfaces, add_settings, settings_of
 from bpftop.cli.signals import Ended
 from bpftop.cli.watch import duration_s, until
+from bpftop.errors import UsageError
 
 if TYPE_CHECKING:
     from bpftop.model.diagnose import Diagnostician
@@ -47,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     from bpftop.model.diagnose import Diagnostician
     from bpftop.store.recorder import Recorder
 
+    if arguments.output == "-":
+        raise UsageError("a recording is a file and cannot go to standard output; `bpftop watch --format samples` can")
     settings = settings_of(arguments)
     limits, diagnostician = _limits(arguments), Diagnostician(settings.rules())
     fan = FanOut(live_source(arguments, settings))
@@ -73,8 +76,7 @@ def _follow(samples: Iterable[Sample], recorder: Recorder, diagnostician: Diagno
     notices, trouble = Notices(), None
     for sample in samples:
         notices.say(sample)
-        if diagnostician.push(sample).diagnosis.findings:
-            recorder.keep_cells()
+        recorder.found(sample.mono_ns, diagnostician.push(sample).diagnosis.findings)
         now = recorder.progress
         if now.trouble != trouble:
             complain(now.trouble or f"{now.path} can be written again; {now.lost} ticks were lost")

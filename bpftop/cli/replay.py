@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format", choices=tuple(FORMATS), metavar="FORMAT",
         help=f"no screen, but the moment as a document: {', '.join(FORMATS)} (with -o alone: json)",
     )  # fmt: skip
+    parser._negative_number_matcher = re.compile("-[0-9]")  # so that `--at -5m` needs no `=`; argparse takes only -5
     add_output(parser, "once the document is there")
     add_settings(parser)
     add_theme(parser)
@@ -67,28 +69,32 @@ def _say_what_is_missing(recording: Recording) -> None:
 def _document(arguments: argparse.Namespace, recording: Recording) -> int:
     """The moment as the screen showed it then, as a document."""
     from bpftop.cli.output import opened
-    from bpftop.cli.snapshot import text_of
+    from bpftop.cli.snapshot import PUBLIC, text_of
     from bpftop.model.diagnose import Diagnostician
 
     settings = settings_of(arguments)
-    tick = _tick(recording, arguments.at or "-0")
+    tick = _tick(recording, arguments.at)
     diagnostician = Diagnostician(settings.rules())
     for one in recording.ticks(recording.back_from(tick, _PAST_NS), tick):
         diagnostician.push(one.sample)
     if diagnostician.last is None:
         raise BpftopError(f"{recording.path} has no tick at {arguments.at} any more: the recorder let it go")
-    with opened(arguments.output) as output:
-        output.write(text_of(arguments.format or "json")(diagnostician.last))
+    format_name = arguments.format or "json"
+    with opened(arguments.output, private=format_name not in PUBLIC) as output:
+        output.write(text_of(format_name)(diagnostician.last))
     return 0
 
 
-def _tick(recording: Recording, moment: str) -> int:
+def _tick(recording: Recording, moment: str | None) -> int:
+    """Of this moment, or the last one."""
     from bpftop.store.moments import moment as wall_clock
 
     extent = recording.extent()
     if extent is None:
         raise BpftopError(f"{recording.path} has no tick any more")
-    return recording.at(wall_clock(moment, extent.begin_ns, extent.end_ns, extent.end_ns))
+    if not moment:
+        return extent.last
+    return recording.at(wall_clock(moment, extent.begin_ns, extent.end_ns, extent.last_ns))
 
 
 def _remarks(replay: Replay) -> Iterator[str]:

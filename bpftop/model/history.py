@@ -20,7 +20,7 @@ from bpftop.model.sample import Direction, Sample
 from bpftop.model.snapshot import Flow, Snapshot
 
 KEPT_NS = 600 * 10**9
-_BUDGET_BYTES = 1 << 20
+_BUDGET_BYTES = 896 << 10
 
 Row = tuple[str, Direction, str]
 """Interface label, direction, and ``packets``, ``bits``, a protocol number or ``tcp_flags/syn``."""
@@ -44,7 +44,7 @@ class Mark:
 class History:
     """Ten minutes of samples, one series of rates per row, and what ``rules`` said.
 
-    All samples but the newest are packed. Where that is more than 1 MiB, every second of the older ones is dropped:
+    All samples but the newest are packed. Where that is more than 896 kiB, every second of the older ones is dropped:
     rates between those that are left are means over a longer time, so they stay right. The series are not thinned.
     """
 

@@ -15,6 +15,9 @@ from bpftop.model.snapshot import Snapshot
 StageRow = tuple[str, str]
 """Interface label (empty for what is the namespace's or the host's), id of the stage."""
 
+_MOST = (1 << 63) - 1
+"""What a cell of a series holds at most."""
+
 _INTERFACE = tuple(stage for stage in STAGES if stage.scope == "interface")
 _WIDER = tuple(stage for stage in STAGES if stage.scope != "interface")
 
@@ -61,8 +64,8 @@ class PathTrends:
                 self._add((watched.label, stage.id), stage, stage_gained(stage, watched.label, change))
         for row in self._rows.values():
             if row.counts:
-                row.counts.append(row.total)
-                row.known_ns.append(row.total_known_ns)
+                row.counts.append(min(row.total, _MOST))  # a sample from elsewhere may say anything
+                row.known_ns.append(min(row.total_known_ns, _MOST))
         tracked = latest.signal("conntrack")
         entries = tracked.value((), "entries") if tracked is not None else None
         self._entries.append(math.nan if entries is None else entries)

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from bpftop.errors import BpftopError
-from bpftop.store.schema import APPLICATION_ID, APPLICATION_ID_AT, MAGIC, TABLES, VERSION
+from bpftop.store.schema import APPLICATION_ID, APPLICATION_ID_AT, FINDINGS, MAGIC, TABLES, VERSION
 
 _BUSY_S = 2.0
 _COMPANIONS = ("-wal", "-shm", "-journal")
@@ -42,16 +42,15 @@ def open_for_writing(path: str) -> tuple[sqlite3.Connection, int]:
 def open_for_reading(path: str) -> sqlite3.Connection:
     """Raises BpftopError, also where the file is no recording, or one of a later version."""
     try:
-        with open(path, "rb") as file:
-            _require_recording(path, file.read(100))
+        _require_recording(path, _head(path))
         uri = Path(path).absolute().as_uri()
         connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=_BUSY_S, check_same_thread=False)
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
             connection.close()
-            if os.path.exists(f"{path}-wal"):
-                raise
+            if os.path.exists(f"{path}-wal") and os.path.getsize(f"{path}-wal"):
+                raise _unreadable_log(path, error) from error
             # Nothing waits in a log; the directory is one where SQLite cannot make its shared memory.
             connection = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, check_same_thread=False)
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -63,6 +62,28 @@ def open_for_reading(path: str) -> sqlite3.Connection:
         raise BpftopError(f"cannot read {path}: {error.strerror}; name a file that `bpftop record` wrote") from error
     except sqlite3.Error as error:
         raise damaged(path, error) from error
+
+
+def _head(path: str) -> bytes:
+    """The first bytes of a regular file; what else there is may let one wait for ever."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise BpftopError(
+                f"{path} is no file that a recording can be in; samples from a pipe go to `bpftop replay -`"
+            )
+        return os.pread(descriptor, 100, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _unreadable_log(path: str, error: sqlite3.OperationalError) -> Exception:
+    if os.access(os.path.dirname(os.path.abspath(path)), os.W_OK):
+        return error
+    return BpftopError(
+        f"cannot read {path}: part of it is in {path}-wal, which can only be read where files can be made beside it; "
+        "copy both into a directory of yours"
+    )
 
 
 def damaged(path: str, error: Exception) -> BpftopError:
@@ -127,10 +148,12 @@ def _connected(path: str, descriptor: int) -> sqlite3.Connection:
         if new:  # before there is a log, so that the file itself says what it is
             with closing(connection.cursor()) as cursor:
                 identity = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
-                cursor.executescript(f"BEGIN; {identity} {TABLES} COMMIT;")
+                cursor.executescript(f"BEGIN; {identity} {TABLES} {FINDINGS} COMMIT;")
         elif connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
             raise BpftopError(f"{path} was recorded by another version of bpftop; {_ELSEWHERE}")
         connection.execute("PRAGMA journal_mode = WAL")
+        if not new:
+            connection.executescript(f"BEGIN; {FINDINGS} COMMIT;")
         connection.execute("PRAGMA journal_size_limit = 0")  # the log shrinks back after a long transaction
         ours, now = os.fstat(descriptor), os.lstat(path)
         if (ours.st_dev, ours.st_ino) != (now.st_dev, now.st_ino):  # somebody moved something else there meanwhile

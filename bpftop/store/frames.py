@@ -43,6 +43,7 @@ class Structure(NamedTuple):
     online_cpus: tuple[int, ...]
     interfaces: tuple[Interface, ...]
     unavailable: tuple[tuple[str, str], ...]
+    kernel: str
     entries: tuple[Entry, ...]
 
 
@@ -160,7 +161,7 @@ class Decoder:
                 readings[entry.name] = self._kept(entry.name, read, has_cells) if thin else read
         return Sample(
             stamp.seq, structure.boot_id, structure.host, stamp.wall_ns, stamp.mono_ns, structure.possible_cpus,
-            structure.online_cpus, structure.interfaces, readings, dict(structure.unavailable),
+            structure.online_cpus, structure.interfaces, readings, dict(structure.unavailable), structure.kernel,
         )  # fmt: skip
 
     def _kept(self, name: str, reading: Reading, has_cells: bool) -> Reading:
@@ -183,7 +184,7 @@ def _flattened(sample: Sample) -> Iterator[tuple[str, bool, Reading]]:
 def _structure(sample: Sample, readings: list[tuple[str, bool, Reading]]) -> Structure:
     return Structure(
         sample.boot_id, sample.host, sample.possible_cpus, sample.online_cpus, sample.interfaces,
-        tuple(sample.unavailable.items()),
+        tuple(sample.unavailable.items()), sample.kernel,
         tuple(
             Entry(name, second, one.family, one.epoch, one.keys, one.stride, _step(one), one.missing)
             for name, second, one in readings
@@ -200,6 +201,7 @@ def _structure_text(structure: Structure) -> bytes:
     whole = {
         **{name: plain(getattr(structure, name)) for name in Structure._fields[:5]},
         "unavailable": dict(structure.unavailable),
+        "kernel": structure.kernel,
         "entries": [[*entry[:-1], sorted(entry.missing)] for entry in structure.entries],
     }
     return json.dumps(whole, separators=(",", ":"), allow_nan=False).encode("ascii")
@@ -222,6 +224,7 @@ def _structure_of(text: bytes, before: Structure | None) -> Structure:
             typed(tuple[int, ...], whole["online_cpus"], "online_cpus"),
             before.interfaces if before is not None and interfaces == before.interfaces else interfaces,
             tuple(unavailable(whole["unavailable"]).items()),
+            typed(str, whole.get("kernel", ""), "kernel"),
             tuple(known.get(entry, entry) for entry in entries),
         )
     except (ValueError, KeyError, RecursionError) as error:

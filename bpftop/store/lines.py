@@ -14,6 +14,12 @@ from bpftop.store.typed import Mismatch, plain, typed
 SCHEMA = "bpftop.sample/1"
 CPUS_MAX = 1 << 16
 
+_NUMBER_MAX = (1 << 63) - 1
+_NUMBERED = {family.name: family.labels.index("cpu") for family in FAMILIES.values() if "cpu" in family.labels} | {
+    "protocols": 2, "udp_ports": 2, "icmp_types": 3,
+}  # fmt: skip
+"""Family -> the label of it that is a number which is calculated with: a CPU, a protocol, a port, a type."""
+
 _PLAIN = ("seq", "boot_id", "host", "wall_ns", "mono_ns", "possible_cpus", "online_cpus")
 _READING = ("read_ns", "cost_ns", "epoch")
 
@@ -30,6 +36,7 @@ def sample_line(sample: Sample) -> str:
         "interfaces": plain(sample.interfaces),
         "readings": {name: _reading(reading) for name, reading in sample.readings.items()},
         "unavailable": dict(sample.unavailable),
+        "kernel": sample.kernel,
     }
     return json.dumps(whole, separators=(",", ":"), allow_nan=False) + "\n"
 
@@ -77,16 +84,17 @@ class LineReader:
             raise BadLine(f"possible_cpus is {cpus!r:.40}")
         readings = typed(dict, whole["readings"], "readings")
         return Sample(
-            seq=typed(int, whole["seq"], "seq"),
+            seq=_number(whole["seq"], "seq"),
             boot_id=typed(str, whole["boot_id"], "boot_id"),
             host=typed(str, whole["host"], "host"),
-            wall_ns=typed(int, whole["wall_ns"], "wall_ns"),
-            mono_ns=typed(int, whole["mono_ns"], "mono_ns"),
+            wall_ns=_number(whole["wall_ns"], "wall_ns"),
+            mono_ns=_number(whole["mono_ns"], "mono_ns"),
             possible_cpus=cpus,
             online_cpus=typed(tuple[int, ...], whole["online_cpus"], "online_cpus"),
             interfaces=self._same_interfaces(whole["interfaces"]),
             readings={name: self._reading(name, one, cpus) for name, one in readings.items()},
             unavailable=unavailable(whole["unavailable"]),
+            kernel=typed(str, whole.get("kernel", ""), "kernel"),
         )
 
     def _same_interfaces(self, given: Any) -> tuple[Interface, ...]:
@@ -102,7 +110,7 @@ class LineReader:
         except (TypeError, OverflowError) as error:
             raise BadLine(f"{name} has a value that is no count: {error}") from None
         missing = frozenset(typed(tuple[int, ...], given["missing"], f"{name}.missing"))
-        read_ns, cost_ns, epoch = (typed(int, given[field], f"{name}.{field}") for field in _READING)
+        read_ns, cost_ns, epoch = (_number(given[field], f"{name}.{field}") for field in _READING)
         previous, cells = (
             self._reading(f"{name} {field}", given[field], cpus) if given.get(field) else None
             for field in ("previous", "cells")
@@ -137,12 +145,23 @@ def checked(name: str, reading: Reading, cpus: int) -> Reading:
         raise Mismatch(f"{name} is of a family that this version does not know: {reading.family!r:.40}")
     if any(len(key) != len(family.labels) for key in reading.keys) or len(set(reading.keys)) != len(reading.keys):
         raise Mismatch(f"{name} has row keys that are not those of {family.name}")
+    at = _NUMBERED.get(family.name)
+    if at is not None and any(not isinstance(one := key[at], int) or not 0 <= one < 1 << 32 for key in reading.keys):
+        raise Mismatch(f"{name} has a {family.labels[at]} that is no number")
     cells = len(reading.keys) * len(family.columns)
     if len(reading.values) not in ((cells * cpus, cells) if family.per_cpu else (cells,)):
         raise Mismatch(f"{name} has {len(reading.values)} values for {len(reading.keys)} rows")
     if any(not 0 <= cell < len(reading.values) for cell in reading.missing):
         raise Mismatch(f"{name} misses a cell that it does not have")
     return reading
+
+
+def _number(given: Any, where: str) -> int:
+    """What 63 bits hold: the clocks of a kernel never have more."""
+    number = typed(int, given, where)
+    if not 0 <= number <= _NUMBER_MAX:
+        raise Mismatch(f"{where} is out of range")
+    return number
 
 
 def _no_number(word: str) -> float:

@@ -25,13 +25,27 @@ def moment(text: str, begin_ns: int, end_ns: int, near_ns: int) -> int:
         return max(begin_ns, min(end_ns, near_ns + (steps_ns if found[1] == "+" else -steps_ns)))
     wanted = _clock(text, begin_ns, end_ns, near_ns) if _CLOCK.fullmatch(text) else _date(text)
     if not begin_ns - 60 * 10**9 < wanted <= end_ns + 10**9:
-        raise UsageError(f"{text} is not within the recording, which lasts from {stamp(begin_ns)} to {stamp(end_ns)}")
+        raise UsageError(
+            f"{text} is not within the recording, which lasts from {stamp(begin_ns)} to {stamp(end_ns)}{_here(wanted)}"
+        )
     return max(begin_ns, wanted)
 
 
 def stamp(wall_ns: int) -> str:
     """``2025-11-26T03:12:44Z``."""
     return (_EPOCH + timedelta(microseconds=wall_ns // 1000)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _here(wanted_ns: int) -> str:
+    """For those who typed what their own clock shows."""
+    try:
+        offset_s = datetime.fromtimestamp(wanted_ns // 10**9).astimezone().utcoffset()
+    except (OverflowError, ValueError, OSError):  # a year that nobody's clock has
+        return ""
+    if not offset_s:
+        return ""
+    sign, minutes = "+-"[offset_s < timedelta()], abs(offset_s) // timedelta(minutes=1)
+    return f"; these times are UTC, and yours is UTC{sign}{minutes // 60}:{minutes % 60:02}"
 
 
 def _clock(text: str, begin_ns: int, end_ns: int, near_ns: int) -> int:

@@ -6,7 +6,7 @@ import lzma
 import sys
 from array import array
 from collections.abc import Callable, Mapping
-from operator import add, sub
+from functools import lru_cache
 from typing import NamedTuple
 
 from bpftop.model.families import FAMILIES
@@ -73,11 +73,7 @@ def missing_sums(missing: frozenset[int], cpus: int) -> frozenset[int]:
 
 
 def packed(now: Numbers, before: Numbers, *, times: bool) -> bytes:
-    base = _base(now.entries, before, times=times)
-    try:
-        moved = array("Q", map(sub, now.values, base))
-    except OverflowError:  # something went backwards
-        moved = array("Q", [(a - b) & MODULO for a, b in zip(now.values, base, strict=True)])
+    moved = _minus(now.values, _base(now.entries, before, times=times))
     moved = _turned(now.entries, moved, times=times)
     if sys.byteorder == "big":
         moved.byteswap()
@@ -99,11 +95,35 @@ def unpacked(content: bytes, entries: tuple[Entry, ...], before: Numbers, *, tim
     moved = array("Q", bytes(raw))
     if sys.byteorder == "big":
         moved.byteswap()
-    moved = _turned(entries, moved, times=times, back=True)
-    try:
-        return Numbers(entries, array("Q", map(add, base, moved)))
-    except OverflowError:
-        return Numbers(entries, array("Q", [(a + b) & MODULO for a, b in zip(base, moved, strict=True)]))
+    return Numbers(entries, _plus(base, _turned(entries, moved, times=times, back=True)))
+
+
+def _plus(one: array[int], other: array[int]) -> array[int]:
+    """Number by number, modulo 2^64. As one long integer each, which is five times as fast as one by one: the highest
+    bit of a number is added apart from the others, so that nothing is carried into its neighbour."""
+    (a, b), (high, low) = (_long(one), _long(other)), _bits(len(one))
+    return _short(((a & low) + (b & low)) ^ ((a ^ b) & high), len(one))
+
+
+def _minus(one: array[int], other: array[int]) -> array[int]:
+    """The same the other way round: the highest bit lends to the lower ones."""
+    (a, b), (high, low) = (_long(one), _long(other)), _bits(len(one))
+    return _short(((a | high) - (b & low)) ^ (~(a ^ b) & high), len(one))
+
+
+def _long(numbers: array[int]) -> int:
+    return int.from_bytes(memoryview(numbers).cast("B"), sys.byteorder)
+
+
+def _short(long: int, count: int) -> array[int]:
+    return array("Q", long.to_bytes(8 * count, sys.byteorder))
+
+
+@lru_cache(maxsize=4)
+def _bits(count: int) -> tuple[int, int]:
+    """The highest bit of so many numbers, and all others."""
+    high = _long(array("Q", [1 << 63]) * count)
+    return high, _long(array("Q", [(1 << 63) - 1]) * count)
 
 
 def _turned(entries: tuple[Entry, ...], numbers: array[int], *, times: bool, back: bool = False) -> array[int]:

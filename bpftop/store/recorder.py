@@ -5,13 +5,18 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bpftop.model.findings import Finding
 from bpftop.model.sample import Sample
+from bpftop.store.episodes import Said
 from bpftop.store.writer import Limits, Writer
 
 QUEUE_TICKS = 30
 """How many ticks wait for the disk; those that come then are lost, and counted."""
+
+_Item = tuple[Sample, int] | Said
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,8 @@ class Progress:
 
 
 class Recorder:
-    """Writes samples to a recording until ``close``. ``offer`` may be called from one thread, the rest from any.
+    """Writes samples to a recording until ``close``. ``offer`` may be called from one thread, ``found`` from one, the
+    rest from any.
 
     A disk that stands still, or is full, costs the ticks that do not fit the queue; how many were lost stands with the
     next tick that is written. Raises BpftopError where the file cannot be one.
@@ -33,7 +39,9 @@ class Recorder:
 
     def __init__(self, path: str, limits: Limits | None = None) -> None:
         self._writer = Writer(path, limits or Limits())
-        self._queue: queue.SimpleQueue[tuple[Sample, int] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._offered = 0
+        self._said: dict[tuple[str, str], str] | None = {}  # by the rules; None: it did not get into the file
         self._skipped = 0  # since a sample was last taken over
         self._owed = 0  # lost since a tick was last written
         self._progress = Progress(path)
@@ -42,15 +50,25 @@ class Recorder:
 
     def offer(self, sample: Sample) -> None:
         """Take a sample over, or count it as lost where the disk does not keep up. Never waits."""
+        self._offered += 1
         if self._queue.qsize() >= QUEUE_TICKS:
             self._skipped += 1
         else:
             self._queue.put((sample, self._skipped))
             self._skipped = 0
 
-    def keep_cells(self) -> None:
-        """Write the cells per CPU with every tick of the next ten seconds, whatever they take: around a finding."""
-        self._writer.keep_cells()
+    def found(self, mono_ns: int, findings: Sequence[Finding]) -> None:
+        """Take over what the rules say of the sample of ``mono_ns``, which was offered before. Never waits.
+
+        Around findings the cells per CPU are in every tick, whatever they take. While the disk does not keep up, what
+        comes and goes is passed over; what stands afterwards is written.
+        """
+        if findings:
+            self._writer.keep_cells()
+        now: dict[tuple[str, str], str] = {(one.id, one.scope_name): one.severity for one in findings}
+        if now != self._said and self._queue.qsize() < QUEUE_TICKS:
+            self._said = now
+            self._queue.put(Said(mono_ns, tuple(findings)))
 
     @property
     def progress(self) -> Progress:
@@ -63,16 +81,17 @@ class Recorder:
         """Write what waits, and close the file. Where the disk does not take it in time, that is the trouble."""
         self._queue.put(None)
         self._thread.join(timeout_s)
-        now, waiting = self.progress, self._queue.qsize()
+        now = self.progress
         if self._thread.is_alive():
             trouble = f"{now.path}: the disk did not take the last ticks within {timeout_s:g} s"
-            return replace(now, lost=now.lost + waiting, trouble=trouble)
+            return replace(now, lost=self._offered - now.ticks, trouble=trouble)
         return now
 
     def _run(self) -> None:
         going = True
         while going:
-            batch, item = [], self._queue.get()
+            batch: list[_Item] = []
+            item = self._queue.get()
             while item is not None:
                 batch.append(item)
                 if self._queue.empty():
@@ -86,23 +105,29 @@ class Recorder:
         except sqlite3.Error as error:
             self._fail(f"cannot close {self._progress.path}: {error}; keep it together with its -wal file", 0)
 
-    def _write(self, batch: list[tuple[Sample, int]]) -> None:
-        (first, lost), *rest = batch
-        skipped = sum(skipped for _, skipped in batch)
+    def _write(self, batch: list[_Item]) -> None:
+        ticks = [item for item in batch if not isinstance(item, Said)]
+        skipped = sum(lost for _, lost in ticks)
         self._progress = replace(self._progress, lost=self._progress.lost + skipped)
         try:
-            self._writer.write([(first, self._owed + lost), *rest])
+            self._writer.write(batch, self._owed)
         except sqlite3.Error as error:
-            self._owed += skipped + len(batch)
             why = f"cannot write {self._progress.path}: {error}; ticks are lost until it can be written again"
-            self._fail(why, len(batch))
+            self._give_up(why, len(ticks), skipped)
         except Exception as error:  # noqa: BLE001 - a thread that ends with a traceback would lose the rest in silence
-            self._owed += skipped + len(batch)
             fault = f"{type(error).__name__}: {error}"
-            self._fail(f"recording failed through a fault in bpftop ({fault}); please report it", len(batch))
+            why = f"recording failed through a fault in bpftop ({fault}); please report it"
+            self._give_up(why, len(ticks), skipped)
         else:
-            self._owed = 0
-            self._progress = replace(self._progress, ticks=self._progress.ticks + len(batch), trouble=None)
+            if ticks:
+                self._owed = 0
+            self._progress = replace(self._progress, ticks=self._progress.ticks + len(ticks), trouble=None)
+
+    def _give_up(self, why: str, ticks: int, skipped: int) -> None:
+        """Ticks that were to be written, and those that had been skipped before them, are not in the file."""
+        self._owed += ticks + skipped
+        self._said = None
+        self._fail(why, ticks)
 
     def _fail(self, why: str, lost: int) -> None:
         self._progress = replace(self._progress, lost=self._progress.lost + lost, trouble=why)

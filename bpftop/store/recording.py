@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from bpftop.errors import BpftopError
 from bpftop.model.sample import Sample
+from bpftop.store.episodes import RecordedFinding, lists_findings, recorded_finding
 from bpftop.store.file import damaged, open_for_reading
 from bpftop.store.frames import BadFrame, Decoder, Frame, Stamp
 
@@ -24,8 +25,9 @@ class Tick(NamedTuple):
 
 
 class Extent(NamedTuple):
-    """What a recording holds: its first and last tick with their wall clocks, how many there are and how many were
-    lost between them."""
+    """What a recording holds: its first and last tick, the earliest and the latest wall clock, how many ticks there are
+    and how many were lost between them, and the wall clock of the last one, which is the latest unless it was set back.
+    """
 
     first: int
     last: int
@@ -33,6 +35,7 @@ class Extent(NamedTuple):
     end_ns: int
     ticks: int
     lost: int
+    last_ns: int
 
 
 class Recording:
@@ -51,7 +54,11 @@ class Recording:
     def extent(self) -> Extent | None:
         """None where there is no tick. A recording that is being written grows."""
         with self._readable():
-            query = "SELECT min(tick), max(tick), min(wall_ns), max(wall_ns), count(*), sum(lost) FROM ticks"
+            query = """
+                SELECT min(tick), max(tick), min(wall_ns), max(wall_ns), count(*), sum(lost),
+                    (SELECT wall_ns FROM ticks ORDER BY tick DESC LIMIT 1)
+                FROM ticks
+            """
             found = self._connection.execute(query).fetchone()
         return None if found[0] is None else Extent(*found)
 
@@ -63,10 +70,33 @@ class Recording:
         return round(found[len(found) // 2] / 1e9, 1) if found else 1.0
 
     def at(self, wall_ns: int) -> int:
-        """The last tick not after this moment; the first one where all are after it."""
+        """The last tick not after this moment; the first one where all are after it.
+
+        Where the clock was set back, several ticks may have that time: then it is the latest of those closest to it.
+        """
         with self._readable():
-            query = "SELECT coalesce((SELECT tick FROM ticks WHERE wall_ns <= ? ORDER BY tick DESC LIMIT 1), min(tick))"
-            return int(self._connection.execute(f"{query} FROM ticks", (wall_ns,)).fetchone()[0])
+            query = "SELECT tick FROM ticks WHERE wall_ns <= ? ORDER BY wall_ns DESC, tick DESC LIMIT 1"
+            found = self._connection.execute(query, (wall_ns,)).fetchone()
+            found = found or self._connection.execute("SELECT min(tick) FROM ticks").fetchone()
+            return int(found[0])
+
+    def shown_at(self, mono_ns: int, last: int) -> int:
+        """The tick of this CLOCK_MONOTONIC time, in the run of the recorder that the tick ``last`` is of."""
+        with self._readable():
+            query = "SELECT tick FROM ticks WHERE tick <= ? AND mono_ns <= ? ORDER BY tick DESC LIMIT 1"
+            found = self._connection.execute(query, (last, mono_ns)).fetchone()
+        return last if found is None else int(found[0])
+
+    @property
+    def lists_findings(self) -> bool:
+        """Recordings of before there was a list have none."""
+        with self._readable():
+            return lists_findings(self._connection)
+
+    def finding(self, tick: int, *, later: bool) -> RecordedFinding | None:
+        """What was raised next after this tick, or last before it; None where nothing was."""
+        with self._readable():
+            return recorded_finding(self._connection, tick, later=later)
 
     def back_from(self, tick: int, ns: int) -> int:
         """The earliest tick that is no more than so much older, and of the same run of the recorder."""

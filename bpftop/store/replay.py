@@ -81,11 +81,20 @@ class Replay:
         self.speed = 1 if self.speed == FAST else FAST
         self._commands.put(("wake", 0))
 
-    def step(self, ticks: int, from_ns: int | None = None) -> None:
-        """So many ticks on, or back, from the tick that was last shown, or from the one of this wall clock; it stands
-        still afterwards."""
+    def step(self, ticks: int) -> None:
+        """So many ticks on, or back, from the tick that was last shown; it stands still afterwards."""
         self.playing = False
-        self._commands.put(("step", ticks) if from_ns is None else (f"from {from_ns}", ticks))
+        self._commands.put(("step", ticks))
+
+    def go(self, tick: int) -> None:
+        """To this tick, or the first or last one where it is not there; it stands still afterwards."""
+        self.playing = False
+        self._commands.put(("go", tick))
+
+    def tick_of(self, mono_ns: int) -> int:
+        """The tick of a moment of the history. Raises BpftopError."""
+        last = self._shown.tick if self._shown else self._begin
+        return self.recording.shown_at(mono_ns, last)
 
     def seek(self, wall_ns: int) -> None:
         """To the last tick not after this moment."""
@@ -99,10 +108,10 @@ class Replay:
             command, number = self._wait(self._upcoming)
             if command == "seek":
                 yield from self._jump(self.recording.at(number))
-            elif command.startswith("from ") or (command == "step" and number < 0):
-                at = command.removeprefix("from ")
-                shown = self._shown.tick if self._shown else self._begin
-                yield from self._jump((self.recording.at(int(at)) if at.isdecimal() else shown) + number)
+            elif command == "go":
+                yield from self._jump(number)
+            elif command == "step" and number < 0:
+                yield from self._jump((self._shown.tick if self._shown else self._begin) + number)
             elif command in ("step", "tick"):
                 for _ in range(number):
                     if (tick := self._upcoming) is not None:

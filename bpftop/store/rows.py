@@ -142,12 +142,18 @@ def _series(family: Family, key: Key, counter: str | None) -> Series:
     name = " ".join(str(value) for label, value in labels.items() if label not in ADDED_UP)
     column = counter or "packets"
     unit = "ns" if column.endswith("_ns") else next((u for u in ("bytes", "packets") if column.endswith(u)), "count")
-    return Series(family.name, _text(interface), _text(direction), _text(name) or "", counter, family.kind, unit)
+    return Series(family.name, _text(interface), _text(direction), plain_text(name), counter, family.kind, unit)
 
 
 def _text(label: int | str | None) -> str | None:
-    """SQLite's text is UTF-8, which has no place for half a surrogate pair."""
-    return None if label is None else str(label).encode("utf-8", "backslashreplace").decode()
+    return None if label is None else plain_text(str(label))
+
+
+def plain_text(text: str) -> str:
+    """What `sqlite3` can print: no terminal sequences, and no half surrogate pairs, which UTF-8 has no place for."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _stored(value: int | None) -> Value:

@@ -6,7 +6,8 @@ APPLICATION_ID = 0x62706674
 """``bpft`` in the file's header: what `file` and this program know a recording by."""
 
 VERSION = 1
-"""``PRAGMA user_version``. A reader refuses a file with a greater one."""
+"""``PRAGMA user_version``. A reader refuses a file with a greater one. What is only added, such
+as FINDINGS, leaves it as it is."""
 
 MAGIC = b"SQLite format 3\x00"
 APPLICATION_ID_AT = 68
@@ -43,3 +44,19 @@ CREATE VIEW signals AS
         CASE kind WHEN 'counter' THEN value / interval_s END AS per_sec
     FROM signal_values JOIN times USING (tick) JOIN series USING (series);
 """
+
+FINDINGS = """
+CREATE TABLE IF NOT EXISTS episodes (
+    episode INTEGER PRIMARY KEY, tick INTEGER NOT NULL, wall_ns INTEGER NOT NULL, since_ns INTEGER NOT NULL,
+    end_tick INTEGER, end_ns INTEGER, severity TEXT NOT NULL, id TEXT NOT NULL, scope TEXT NOT NULL,
+    scope_name TEXT NOT NULL, title TEXT NOT NULL, why TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS episodes_by_tick ON episodes (tick);
+CREATE VIEW IF NOT EXISTS findings AS
+    SELECT tick, strftime('%Y-%m-%dT%H:%M:%fZ', wall_ns / 1e9, 'unixepoch') AS time,
+        strftime('%Y-%m-%dT%H:%M:%fZ', since_ns / 1e9, 'unixepoch') AS since,
+        strftime('%Y-%m-%dT%H:%M:%fZ', end_ns / 1e9, 'unixepoch') AS ended, end_tick, severity, id, scope,
+        scope_name, title, why
+    FROM episodes;
+"""
+"""Made in recordings of before too, when they are gone on with; one that is only read may not have it."""

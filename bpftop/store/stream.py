@@ -11,6 +11,8 @@ from bpftop.model.sample import Sample
 from bpftop.store.lines import BadLine, LineReader
 
 LINE_MAX_BYTES = 64 << 20
+GIVE_UP_LINES = 1000
+"""After so many lines without any sample it is something else that comes. What a login shell prints is less."""
 _READ_BYTES = 1 << 20
 
 
@@ -29,9 +31,14 @@ class LineSource:
         reader, taken = LineReader(), 0
         for line in self._lines():
             try:
+                if line is None:
+                    raise BadLine(f"it is longer than {LINE_MAX_BYTES >> 20} MiB")
                 sample = reader.read(line.decode("utf-8", "replace"))
             except BadLine as error:
-                self._skip(str(error))
+                self.skipped += 1
+                self.why = str(error)
+                if not taken and (line is None or self.skipped >= GIVE_UP_LINES):
+                    break
             else:
                 taken += 1
                 yield sample
@@ -51,26 +58,24 @@ class LineSource:
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
         """Nobody counts them: the other side has no screen."""
 
-    def _skip(self, why: str) -> None:
-        self.skipped += 1
-        self.why = why
-
-    def _lines(self) -> Iterator[bytes]:
-        """Whole lines, and what is left at the end."""
+    def _lines(self) -> Iterator[bytes | None]:
+        """Whole lines, and what is left at the end; None for one that is too long, as soon as it is."""
         parts: list[bytes] = []
         size = 0
         for chunk in self._chunks():
             first, *others = chunk.split(b"\n")
+            within = size <= LINE_MAX_BYTES
+            size += len(first)
             if size <= LINE_MAX_BYTES:
                 parts.append(first)
-            size += len(first)
+            elif within:
+                parts = []
+                yield None
             for other in others:
-                if size > LINE_MAX_BYTES:
-                    self._skip(f"it is longer than {LINE_MAX_BYTES >> 20} MiB")
-                elif size:
+                if 0 < size <= LINE_MAX_BYTES:
                     yield b"".join(parts)
                 parts, size = [other], len(other)
-        if size:
+        if 0 < size <= LINE_MAX_BYTES:
             yield b"".join(parts)
 
     def _chunks(self) -> Iterator[bytes]:

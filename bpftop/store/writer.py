@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from bpftop.errors import UsageError
 from bpftop.model.sample import Sample
+from bpftop.store.episodes import EpisodeRows, Said
 from bpftop.store.file import open_for_writing
 from bpftop.store.frames import Encoder, Frame
 from bpftop.store.rows import Rows, Series
@@ -54,6 +55,8 @@ class Writer:
         self._rows = Rows({})
         self._known = False  # whether tick and series are those of the file
         self._tick = 0
+        self._run_tick = 1
+        self._episodes = EpisodeRows(self._connection)
         self._since_key = 0
         self._last: Sample | None = None
         self._saved_bytes, self._cells_bytes, self._cells_ns = _SAVED_TICKS * FRAME_BYTES, 0, 0
@@ -63,23 +66,30 @@ class Writer:
         """Write the cells per CPU with every tick of the next ten seconds, whatever they take."""
         self._cells_until_ns = (self._last.mono_ns if self._last else 0) + CELLS_EVERY_NS
 
-    def write(self, batch: Sequence[tuple[Sample, int]]) -> None:
-        """Samples, each with the number of ticks that were lost before it, in one transaction.
+    def write(self, batch: Sequence[tuple[Sample, int] | Said], owed: int = 0) -> None:
+        """Samples, each with the number of ticks that were lost before it, and what the rules said of them, in one
+        transaction. ``owed``: ticks that were lost before all of them.
 
         Raises sqlite3.Error; then none of them is in the file, and the next call goes on behind what is there.
         """
-        last, before = self._last, dict(self._rows.before)
+        last, before, standing = self._last, dict(self._rows.before), dict(self._episodes.standing)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             self._resume()
-            for sample, lost in batch:
-                self._put(sample, lost)
+            for item in batch:
+                if isinstance(item, Said):
+                    self._episodes.put(item, self._run_tick)
+                else:
+                    sample, lost = item
+                    self._put(sample, lost + owed)
+                    owed = 0
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             self._encoder.reset()
             self._known, self._last, self._rows = False, last, Rows({}, before)
+            self._episodes.standing = standing
             raise
 
     def close(self) -> None:
@@ -96,6 +106,8 @@ class Writer:
         if self._known:
             return
         self._tick = self._connection.execute("SELECT coalesce(max(tick), 0) FROM ticks").fetchone()[0]
+        if self._last is None:
+            self._run_tick = self._tick + 1
         found = self._connection.execute("SELECT * FROM series")
         numbers = {Series(*series): number for number, *series in found}
         self._rows = Rows(numbers, self._rows.before)
@@ -161,6 +173,7 @@ class Writer:
             return False
         for table in _TABLES:
             self._connection.execute(f"DELETE FROM {table} WHERE tick < ?", (key,))
+        self._episodes.forget(key)
         return True
 
     def _used_bytes(self) -> int:

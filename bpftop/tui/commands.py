@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib import import_module
 from types import ModuleType
 
 from bpftop.model.findings import Finding
 from bpftop.tui.line import clean
 from bpftop.tui.verdict import MARKS
-from bpftop.tui.view import Frame, Prompt, View
+from bpftop.tui.view import Frame, PaneName, Prompt, View
 
 Command = Callable[[Frame, ModuleType], View]
 """Takes the frame on the screen and the module of its pane."""
@@ -90,6 +91,20 @@ def direction(frame: Frame, pane: ModuleType) -> View:
     return replace(frame.view, direction="tx" if frame.view.direction == "rx" else "rx")
 
 
+def _measuring(pane: PaneName, first: str) -> Command:
+    """Opens a pane that measures on this machine, where that can be done: a recording can be looked at on any."""
+
+    def opened(frame: Frame, _: ModuleType) -> View:
+        try:
+            import_module("bpftop.kernel.maps")
+        except ImportError as error:
+            said = f"this pane measures on this machine, and the compiled part of bpftop is not there: {error}"
+            return replace(frame.view, message=said)
+        return replace(frame.view.opened(pane), cursor=first)
+
+    return opened
+
+
 def _moved(steps: int | None, *, last: bool = False) -> Command:
     return lambda frame, pane: frame.view.moved(pane.keys(frame), steps, last=last)
 
@@ -114,8 +129,8 @@ COMMANDS: Mapping[str, Command] = {
     "cpus": lambda frame, pane: frame.view.opened("cpus"),
     "path": lambda frame, pane: frame.view.opened("path"),
     "flows": lambda frame, pane: frame.view.opened("flows"),
-    "profile": lambda frame, pane: replace(frame.view.opened("profile"), cursor="types"),
-    "bench": lambda frame, pane: replace(frame.view.opened("bench"), cursor="all"),
+    "profile": _measuring("profile", "types"),
+    "bench": _measuring("bench", "all"),
     "findings": lambda frame, pane: frame.view.opened("findings"),
     "help": help_or_back,
     "direction": direction,

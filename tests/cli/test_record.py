@@ -84,6 +84,7 @@ def test_the_owner_behind_sudo(tmp_path: Path) -> None:
         (["--keep", "0"], "is neither a time"),
         (["--keep", "1.5"], "is neither a time"),
         (["--duration", "0"], "is not a number of seconds above 0"),
+        (["-o", "-"], "a recording is a file and cannot go to standard output; `bpftop watch --format samples` can"),
     ],
 )
 def test_bad_usage(tmp_path: Path, words: list[str], why: str) -> None:

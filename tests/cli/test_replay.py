@@ -169,3 +169,48 @@ def test_without_a_terminal_there_is_no_screen() -> None:
     assert done.returncode == 1
     assert "the live screen needs a terminal, and there is none" in done.stderr
     assert os.strerror(6) in done.stderr
+
+
+UNCOMPILED = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Uncompiled(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("bpftop.kernel._"):
+            raise ModuleNotFoundError(f"No module named '{name}'", name=name)
+
+sys.meta_path.insert(0, Uncompiled())
+from bpftop.cli import main
+sys.exit(main(["replay", *sys.argv[1:]]))
+"""
+
+
+def test_without_the_compiled_part_everything_but_measuring_is_there(recording: str, tmp_path: Path) -> None:
+    terminal = Tmux(tmp_path / "tmux", (120, 30), [sys.executable, "-c", UNCOMPILED, recording])
+    try:
+        terminal.until(lambda screen: "replay" in screen, "the recording")
+        for key in ("2", "3", "4", "8", "?", "1"):
+            terminal.keys(key)
+        for key in ("6", "7"):
+            terminal.keys(key)
+            terminal.until(lambda screen: "compiled part of bpftop is not there" in screen, f"pane {key}")
+            terminal.keys("j")
+        terminal.keys("q")
+        terminal.until(lambda screen: "exit 0" in screen, "the end")
+    finally:
+        terminal.close()
+
+
+@pytest.mark.parametrize(("at", "taken"), [("-5s", "03:14:07"), ("-0", "03:14:12"), ("-1m", "03:13:12")])
+def test_a_moment_from_the_end_needs_no_equals_sign(recording: str, at: str, taken: str) -> None:
+    done = bpftop("replay", recording, "--at", at, "--format", "json")
+    assert json.loads(done.stdout)["taken_at"].startswith(f"2025-11-26T{taken}")
+
+
+def test_who_types_what_his_own_clock_shows_is_told(recording: str) -> None:
+    done = bpftop("replay", recording, "--at", "04:13", "--format", "json", env=environment(TZ="XYZ-01:00"))
+    assert done.returncode == 2
+    assert "lasts from 2025-11-26T03:12:44Z to 2025-11-26T03:14:12Z; these times are UTC, and yours is UTC+1:00\n" in (
+        done.stderr
+    )

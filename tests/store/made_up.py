@@ -77,7 +77,17 @@ class Machine:
         wall_ns = START_WALL_NS + seq * self.interval_ns
         cpus = tuple(range(self.cpus))
         return Sample(
-            seq, "boot", "web-17", wall_ns, mono_ns, self.cpus, cpus, (one,), readings, {"nic": "no counters"}
+            seq,
+            "boot",
+            "web-17",
+            wall_ns,
+            mono_ns,
+            self.cpus,
+            cpus,
+            (one,),
+            readings,
+            {"nic": "no counters"},
+            "6.18.5",
         )
 
     def _families(self) -> Iterator[tuple[str, Family, Mapping[Key, float]]]:

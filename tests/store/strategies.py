@@ -13,6 +13,7 @@ from bpftop.model.sample import DIRECTIONS, Hook, Interface, Key, Reading, Sampl
 COUNTS = st.one_of(st.integers(0, 9), st.integers(0, (1 << 64) - 1))
 TEXTS = st.text(max_size=8)
 NUMBERS = st.integers(0, 1 << 62)
+NUMBERS_ALONE = ("cpu", "protocol", "port", "type")
 CPUS = st.lists(st.integers(0, 5), max_size=3).map(tuple)
 
 hooks = st.builds(
@@ -58,7 +59,8 @@ interfaces = st.builds(
 
 @st.composite
 def readings(draw: st.DrawFn, family: Family, cpus: int, depth: int = 0) -> Reading:
-    labels = st.tuples(*[st.one_of(st.integers(0, 3), st.sampled_from("ab"), TEXTS) for _ in family.labels])
+    words = st.one_of(st.integers(0, 3), st.sampled_from("ab"), TEXTS)
+    labels = st.tuples(*[st.integers(0, 3) if label in NUMBERS_ALONE else words for label in family.labels])
     keys: list[Key] = draw(st.lists(labels, max_size=3, unique=True))
     cells = len(keys) * len(family.columns) * (cpus if family.per_cpu else 1)
     values = draw(st.lists(COUNTS, min_size=cells, max_size=cells))
@@ -79,4 +81,5 @@ def samples(draw: st.DrawFn, cpus: int | None = None) -> Sample:
     return Sample(
         draw(NUMBERS), draw(TEXTS), draw(TEXTS), draw(NUMBERS), draw(NUMBERS), possible, draw(CPUS),
         tuple(draw(st.lists(interfaces, max_size=2))), found, draw(st.dictionaries(TEXTS, TEXTS, max_size=2)),
+        draw(TEXTS),
     )  # fmt: skip

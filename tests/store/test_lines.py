@@ -85,12 +85,24 @@ def reading(**changes: Any) -> str:
         (reading(keys=[[0, 1], [1, 1]]), "row keys that are not those of softnet"),
         (reading(keys=[[None], [1]]), "a row key that is neither numbers nor words"),
         (reading(keys=[0, 1]), "softnet is 0 and no list"),
+        (line(wall_ns=1 << 63), "wall_ns is out of range"),
+        (line(mono_ns=-1), "mono_ns is out of range"),
+        (reading(read_ns=10**30), "softnet.read_ns is out of range"),
+        (reading(keys=[["a"], [1]]), "softnet has a cpu that is no number"),
+        (reading(keys=[[-1], [1]]), "softnet has a cpu that is no number"),
         (reading(missing=[99]), "softnet misses a cell that it does not have"),
     ],
 )
 def test_what_is_no_sample(text: str, why: str) -> None:
     with pytest.raises(BadLine, match=why):
         LineReader().read(text)
+
+
+def test_a_line_of_before_says_nothing_of_the_kernel() -> None:
+    sample = Machine(cpus=1).sample(0)
+    whole = json.loads(sample_line(sample))
+    assert whole.pop("kernel") == sample.kernel
+    assert LineReader().read(json.dumps(whole)) == replace(sample, kernel="")
 
 
 def test_a_line_cut_anywhere_is_refused() -> None:

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -312,7 +313,10 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b"")
     (tmp_path / "later").write_bytes(whole[:60] + (9).to_bytes(4, "big") + whole[64:])
     recorded(tmp_path / "none", [])
+    os.mkfifo(tmp_path / "pipe")
     for name, why in (
+        ("pipe", "samples from a pipe go to `bpftop replay -`"),
+        (".", "is no file that a recording can be in"),
         ("missing", "No such file or directory"),
         ("text", "is no recording of bpftop"),
         ("empty", "is no recording of bpftop"),
@@ -334,6 +338,49 @@ def test_a_file_cut_anywhere_is_one_line_or_still_readable(tmp_path: Path) -> No
         except BpftopError:
             continue
         assert found == samples[: len(found)]
+
+
+@pytest.mark.parametrize("back_s", [3600, 20])
+def test_a_clock_that_was_set_back(tmp_path: Path, back_s: int) -> None:
+    """Twice the same time of day, or a time that only the first half had."""
+    samples = list(Machine(cpus=1, protocols=1).samples(100))
+    set_back = [replace(one, wall_ns=one.wall_ns - back_s * 10**9) if one.seq >= 60 else one for one in samples]
+    recording = Recording(recorded(tmp_path / "a", set_back))
+    extent = recording.extent()
+    assert extent is not None
+    assert extent.last_ns == set_back[-1].wall_ns
+    for tick in (1, 30, 60, 61, 100):
+        found = recording.at(set_back[tick - 1].wall_ns)
+        assert set_back[found - 1].wall_ns == set_back[tick - 1].wall_ns
+        assert recording.shown_at(samples[tick - 1].mono_ns, 100) == tick
+    recording.close()
+
+
+def test_a_log_that_cannot_be_read_where_it_is(tmp_path: Path) -> None:
+    """SQLite has to make a file beside it; a log without anything in it is not needed."""
+    path = recorded(tmp_path / "ro", Machine(cpus=1, protocols=1).samples(3))
+    out = Writer(path, Limits())
+    out.write([(sample, 0) for sample in Machine(cpus=1, protocols=1).samples(2)])
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("ro", "ro-wal"):
+        (folder / name).write_bytes((tmp_path / name).read_bytes())
+    out.close()
+    program = (
+        "import sys\nfrom bpftop.errors import BpftopError\nfrom bpftop.store.recording import Recording\n"
+        "try: print(Recording(sys.argv[1]).extent().ticks)\nexcept BpftopError as error: print(error)"
+    )
+    without = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    said = []
+    for size in (None, 0):
+        if size is not None:
+            os.truncate(folder / "ro-wal", size)
+        folder.chmod(0o555)
+        command = [*without, sys.executable, "-c", program, str(folder / "ro")]
+        said.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
+        folder.chmod(0o755)
+    assert "ro-wal, which can only be read where files can be made beside it; copy both" in said[0]
+    assert said[1] == "3"
 
 
 DAY_NS = 86_400 * 10**9

@@ -60,9 +60,21 @@ def test_a_last_line_without_its_end_counts_if_it_is_whole() -> None:
 
 def test_an_endless_line_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "LINE_MAX_BYTES", 100_000)
-    source = fed([b"x" * 60_000, b"x" * 60_000, b"x" * 60_000, b"\n", LINES[0]])
-    assert list(source.samples()) == SAMPLES[:1]
-    assert source.skipped == 1
+    source = fed([LINES[0], b"x" * 60_000, b"x" * 60_000, b"x" * 60_000, b"\n", LINES[1], b"x" * 120_000])
+    assert list(source.samples()) == SAMPLES[:2]
+    assert source.skipped == 2
+    assert "it is longer than" in source.why
+
+
+@pytest.mark.parametrize("garbage", [b"y\n" * 2000, b"\0" * 200_000], ids=["yes", "zeros"])
+def test_what_never_ends_and_is_no_sample_is_given_up(monkeypatch: pytest.MonkeyPatch, garbage: bytes) -> None:
+    monkeypatch.setattr(stream, "LINE_MAX_BYTES", 100_000)
+    reader, writer = os.pipe()
+    threading.Thread(target=os.write, args=(writer, garbage), daemon=True).start()
+    with pytest.raises(BpftopError, match="standard input held no sample"):
+        list(LineSource(reader).samples())  # though the input has not ended
+    os.close(reader)
+    os.close(writer)
 
 
 def test_something_else_is_an_error() -> None:

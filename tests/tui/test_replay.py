@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,27 @@ def test_keys_move_about_in_it(tmp_path: Path) -> None:
         await until(stage, lambda: seq(stage) == 0)
 
     replayed(scenario, record(tmp_path / "a"), 30)
+
+
+def test_a_clock_that_was_set_back_moves_no_step_elsewhere(tmp_path: Path) -> None:
+    """Every time of day is there twice; what is shown is found by the clock that only goes on."""
+    path = tmp_path / "a"
+    writer = Writer(str(path), Limits())
+    for sample in FakeSource(4, count=200).samples():
+        set_back_ns = 100 * 10**9 if sample.seq >= 100 else 0
+        writer.write([(replace(sample, wall_ns=sample.wall_ns - set_back_ns), 0)])
+    writer.close()
+
+    async def scenario(stage: Stage, replay: Replay) -> None:
+        for _ in range(8):
+            await stage.press("left")
+        assert seq(stage) == 91
+        await stage.press(*["H"] * 2)
+        await until(stage, lambda: seq(stage) == 71)
+        await stage.press("right")
+        await until(stage, lambda: seq(stage) == 72)
+
+    replayed(scenario, str(path), 100)
 
 
 def test_a_moment_is_gone_to(tmp_path: Path) -> None:

@@ -1,0 +1,183 @@
+"""Findings in a recording: when they were raised and when they cleared, whatever happens to the disk."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import subprocess
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bpftop.model.diagnose import Diagnostician
+from bpftop.model.findings import Finding, Severity
+from bpftop.model.rules.table import chosen
+from bpftop.model.sample import Sample
+from bpftop.store import file, writer
+from bpftop.store.episodes import RecordedFinding, Said
+from bpftop.store.recorder import Recorder
+from bpftop.store.recording import Recording
+from bpftop.store.writer import Limits, Writer
+from tests.model.rules.world import START_NS, World
+from tests.store.made_up import START_WALL_NS, Machine
+from tests.store.test_recording import sql
+
+S = 10**9
+ALL = "SELECT tick, time, since, ended, severity, id, scope, scope_name, title, why FROM findings ORDER BY tick, id"
+
+
+def samples(count: int) -> list[Sample]:
+    """A tick a second of a machine where nothing moves; the first one at 2025-11-26T03:12:44Z."""
+    world = World()
+    taken = [world.advance() if seq else world.sample() for seq in range(count)]
+    return [replace(one, wall_ns=START_WALL_NS + one.mono_ns - START_NS) for one in taken]
+
+
+def finding(name: str, severity: Severity = "warning", since_s: float = 0, scope_name: str = "eth0") -> Finding:
+    since_ns = START_NS + int(since_s * S)
+    return Finding(name, severity, f"{name}!", "interface", scope_name, (), "because", since_ns, (), "")
+
+
+def told(path: Path, says: Sequence[Sequence[Finding]], limits: Limits | None = None) -> str:
+    """A recording of a tick a second, with what the rules said of each."""
+    out = Writer(str(path), limits or Limits())
+    for sample, findings in zip(samples(len(says)), says, strict=True):
+        out.write([(sample, 0), Said(sample.mono_ns, tuple(findings))])
+    out.close()
+    return str(path)
+
+
+def test_what_the_rules_say_is_in_plain_rows(tmp_path: Path) -> None:
+    """As `bpftop record` does: the samples first, the rules behind them."""
+    world = World()
+    world.absent("conntrack", "nf_conntrack is not loaded")
+    recorder, diagnostician = Recorder(str(tmp_path / "a")), Diagnostician(chosen())
+    for tick in range(30):
+        if tick in (5, 15):
+            world.stack(TcpInCsumErrors=9 if tick == 5 else 0)
+        sample = world.advance() if tick else world.sample()
+        recorder.offer(sample)
+        recorder.found(sample.mono_ns, diagnostician.push(sample).diagnosis.findings)
+    assert recorder.close().ticks == 30
+    (episode,) = diagnostician.episodes
+    rows = sql(str(tmp_path / "a"), "SELECT tick, wall_ns, since_ns, end_tick, end_ns, id, severity FROM episodes")
+    at = {row[0]: row[1:] for row in sql(str(tmp_path / "a"), "SELECT mono_ns, tick, wall_ns FROM ticks")}
+    found, raised = episode.finding, at[episode.raised_ns]
+    since_ns = found.since_ns + raised[1] - episode.raised_ns  # type: ignore[operator]
+    assert rows == [(*raised, since_ns, *at[episode.ended_ns], found.id, found.severity)]
+
+
+def test_the_view_for_people(tmp_path: Path) -> None:
+    a, worse, b = finding("a", since_s=-2), finding("a", "critical"), finding("b", "info", scope_name="e\x1b[31m\udcff")
+    path = told(tmp_path / "a", [[], [a], [worse], [a, b], [b], [b]])
+    assert sql(path, ALL) == [
+        (2, "2025-11-26T03:12:45.000Z", "2025-11-26T03:12:42.000Z", "2025-11-26T03:12:48.000Z", "critical", "a",
+         "interface", "eth0", "a!", "because"),
+        (4, "2025-11-26T03:12:47.000Z", "2025-11-26T03:12:44.000Z", None, "info", "b",
+         "interface", "e\\x1b[31m\\udcff", "b!", "because"),
+    ]  # fmt: skip
+    done = subprocess.run(["sqlite3", path, "SELECT time, severity, title, ended FROM findings"], capture_output=True)
+    assert done.stdout.decode().splitlines()[1] == "2025-11-26T03:12:47.000Z|info|b!|"
+
+
+def test_the_questions_of_the_page_have_answers(tmp_path: Path) -> None:
+    """With the command that it names, in a recording where all of it happens."""
+    path, says = tmp_path / "a", {2: (finding("a"),), 4: ()}
+    out = Writer(str(path), Limits())
+    for sample in Machine(cpus=2).samples(6):
+        out.write([(sample, int(sample.seq == 3)), Said(sample.mono_ns, says.get(sample.seq, says[2]))])
+    out.close()
+    page = (Path(__file__).parents[2] / "docs" / "recording.md").read_text()
+    questions = re.findall(r"```sql\n(.*?)```", page, re.S)
+    assert len(questions) >= 6
+    for question in questions:
+        asked = question.replace("03:10' AND '2025-11-26T03:15", "03:10' AND '2025-11-26T04:00")
+        done = subprocess.run(["sqlite3", str(path), asked], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout
+
+
+def test_the_next_one_and_the_one_before(tmp_path: Path) -> None:
+    a, b, c = finding("a"), finding("b", "critical"), finding("c", "info")
+    path = told(tmp_path / "a", [[], [a], [a], [a, b, c], [c]])
+    with closing(Recording(path)) as recording:
+        assert recording.lists_findings
+        first = RecordedFinding(2, START_WALL_NS + S, START_WALL_NS + 4 * S, "warning", "a!", "eth0", 0)
+        second = RecordedFinding(4, START_WALL_NS + 3 * S, START_WALL_NS + 4 * S, "critical", "b!", "eth0", 1)
+        assert [recording.finding(tick, later=True) for tick in (1, 2, 3, 4)] == [first, second, second, None]
+        assert [recording.finding(tick, later=False) for tick in (1, 2, 3, 4, 5)] == [None, None, first, first, second]
+
+
+def test_each_run_of_the_recorder_has_its_own(tmp_path: Path) -> None:
+    told(tmp_path / "a", [[], [finding("a")]])
+    path = told(tmp_path / "a", [[finding("a")], []])
+    assert sql(path, "SELECT tick, end_tick FROM episodes") == [(2, None), (3, 4)]
+
+
+def test_what_is_written_late_stands_at_its_tick(tmp_path: Path) -> None:
+    """The rules run behind the sampler; where their tick was lost, it is the one before."""
+    taken = samples(6)
+    out = Writer(str(tmp_path / "a"), Limits())
+    late = Said(taken[1].mono_ns, (finding("a"),))
+    lost = Said(taken[4].mono_ns, ())
+    out.write([(one, 0) for one in taken[:4]])
+    out.write([late, (taken[5], 1), lost])
+    out.close()
+    assert sql(str(tmp_path / "a"), "SELECT tick, end_tick FROM episodes") == [(2, 4)]
+
+
+def test_they_go_with_their_ticks_unless_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "KEY_EVERY_TICKS", 5)
+    stands, passes = finding("stands"), finding("passes")
+    says = [[stands, passes] if 2 <= tick <= 4 else [stands] for tick in range(30)]
+    path = told(tmp_path / "a", says, Limits(ticks=8))
+    assert sql(path, "SELECT tick, id FROM episodes") == [(1, "stands")]
+    told(tmp_path / "a", [[] for _ in range(30)], Limits(ticks=8))
+    assert sql(path, "SELECT * FROM episodes") == []
+
+
+def test_a_disk_that_is_busy_loses_no_finding_that_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file, "_BUSY_S", 0.05)
+    path = tmp_path / "a"
+    recorder = Recorder(str(path))
+    taken = samples(60)
+
+    def push(which: slice, *findings: Finding) -> None:
+        for sample in taken[which]:
+            recorder.offer(sample)
+            recorder.found(sample.mono_ns, findings)
+
+    push(slice(0, 1))
+    while recorder.progress.ticks < 1:
+        pass
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        push(slice(1, 50), finding("a"))
+        while "database is locked" not in (recorder.progress.trouble or ""):
+            pass
+        other.execute("ROLLBACK")
+    while recorder._queue.qsize():
+        pass
+    for number in range(50, 60):
+        push(slice(number, number + 1), finding("a"))
+        while recorder._queue.qsize():
+            pass
+    progress = recorder.close()
+    assert progress.ticks + progress.lost == 60
+    assert progress.lost > 0
+    assert len(sql(str(path), "SELECT id FROM episodes WHERE end_tick IS NULL")) == 1
+
+
+def test_a_recording_of_before_has_no_list_until_it_is_gone_on_with(tmp_path: Path) -> None:
+    path = told(tmp_path / "a", [[], [finding("a")]])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("DROP VIEW findings; DROP TABLE episodes;")
+    with closing(Recording(path)) as recording:
+        assert not recording.lists_findings
+    told(tmp_path / "a", [[], [finding("b")]])
+    with closing(Recording(path)) as recording:
+        assert recording.lists_findings
+        assert recording.finding(1, later=True) is not None
