@@ -38,10 +38,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("filter", "slash",
            "Filter rows as you type: protocol names, CPU numbers such as 0-3,8, stages and counters. Enter keeps, esc "
            "clears.", "filter"),
-    Action("sort", "s", "Sort by the next column; after the last one, the usual order.", "sort"),
+    Action("sort", "s", "Sort by the next column; after the last one, the usual order."),
     Action("reverse", "o", "Turn the sort order round."),
     Action("save", "S", "Save this moment as a snapshot document and show its path.", "save"),
-    Action("record", "r", "Record every tick into a file, and show its path. Again: end the recording.", "record"),
+    Action("record", "r", "Record every tick into a file, and show its path. Again: end the recording."),
     Action("seek", "at", "In a replay: go to a moment: 03:12, 03:12:44, 2025-11-26T03:12Z (UTC), -90, +5m.", "seek"),
     Action("speed", "f", "In a replay: ten times as fast; again: at the recorded pace.", "10x"),
     Action("next_finding", "right_parenthesis", "To when the next finding was raised; live: in the last ten minutes.",

@@ -8,8 +8,13 @@ from bpftop.tui.actions import LIVE_ONLY, REPLAY_ONLY
 from bpftop.tui.line import Line, clean, crop, length, line, wrap
 from bpftop.tui.view import Frame, View
 
-_LONGER = {"direction": "RX/TX", "copy": "copy", "save_screen": "picture", "wide": "strip"}
+_LONGER = {
+    "sort": "sort", "record": "record", "direction": "RX/TX", "copy": "copy", "save_screen": "picture", "wide": "strip",
+}  # fmt: skip
 """Hints for wider screens, beyond those of the action table."""
+
+_LAST = ("profile", "bench")
+"""Hints that go before all others where it is narrow: no pane for 3 a.m."""
 
 
 _WORDS = {
@@ -60,7 +65,7 @@ def _keys(frame: Frame, room: int) -> Line:
     if view.pane in _WORDS:
         return _fitting(_measuring(frame), room)
     hints: list[tuple[str, str]] = []
-    for action in frame.actions:
+    for action in sorted(frame.actions, key=lambda action: action.id in _LAST):
         if action.id in (REPLAY_ONLY if frame.live else LIVE_ONLY):
             continue
         hint = action.hint or (_LONGER.get(action.id, "") if frame.width >= 100 else "")
