@@ -6,16 +6,13 @@ import os
 import socket
 import time
 from array import array
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.map import possible_cpus
 from bpftop.model.sample import Reading, reading_key
-
-if TYPE_CHECKING:
-    import psutil
 
 ROOT = Path("/")
 
@@ -61,22 +58,16 @@ class OwnCost:
 
     def __init__(self) -> None:
         self._poll_ns = 0
-        self._process: psutil.Process | None = None
-
-    def watch_memory(self) -> None:
-        """From now on, memory too. psutil takes 50 ms to import: not before the first screen."""
-        import psutil
-
-        self._process = psutil.Process(os.getpid())
 
     def readings(self, polled_ns: int) -> dict[str, Reading]:
         """``polled_ns`` is what this tick's map reads took."""
         self._poll_ns += polled_ns
         now_ns = time.monotonic_ns()
-        # Not psutil's cpu_times(): those come in ticks of 10 ms, which is 1 % of a second.
+        # Not psutil: its CPU times come in ticks of 10 ms, which is 1 % of a second, and importing it takes 1 MiB.
         values = array("Q", (time.process_time_ns(), self._poll_ns))
         found = {reading_key("self"): Reading("self", now_ns, 0, 0, ((),), values)}
-        if self._process is not None:
-            resident = array("Q", (self._process.memory_info().rss,))
+        with suppress(OSError):  # no /proc
+            pages = int(Path("/proc/self/statm").read_text().split()[1])  # proc_pid_statm(5)
+            resident = array("Q", (pages * os.sysconf("SC_PAGESIZE"),))
             found[reading_key("self_memory")] = Reading("self_memory", now_ns, 0, 0, ((),), resident)
         return found

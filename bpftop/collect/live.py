@@ -181,13 +181,11 @@ class LiveSource:
         )
 
     def _after(self, seq: int) -> None:
-        """What can wait until the first rates are out: own memory, the devices, and what a packet costs.
+        """What can wait until the first rates are out: the devices, and what a packet costs.
 
         Where those are a whole interval away, it is done meanwhile: a snapshot has no third sample.
         """
         first = 0 if self._first_gap_ns >= self._interval_ns else 1
-        if seq == first:
-            self._own.watch_memory()
         if seq >= first:
             self._devices.remind()
             new = [one for label, one in self._attachments.items() if self._timed_epochs.get(label) != one.epoch]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
+import bpftop
 from bpftop.errors import BpftopError
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.check import check
@@ -17,7 +18,7 @@ _LOG_LINES = 3
 
 def object_path(name: str) -> str:
     """Where the compiled object ``name`` is. Raises BpftopError where the installation lacks it."""
-    path = str(resources.files("bpftop") / "objects" / f"{name}.bpf.o")
+    path = str(Path(bpftop.__file__).parent / "objects" / f"{name}.bpf.o")
     if not os.path.exists(path):
         raise BpftopError(
             f"the BPF object {path} is missing; reinstall bpftop, or run `make .venv/run` in its checkout"

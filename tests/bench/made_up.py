@@ -63,9 +63,8 @@ def main() -> None:
 
 
 def _as_live(cpus: int) -> list[object]:
-    """What a live source keeps in memory besides its samples: its code, programs, buffers, and psutil."""
+    """What a live source keeps in memory besides its samples: its code, programs and buffers."""
     own = OwnCost()
-    own.watch_memory()
     drains = both_directions(cpus)
     for drain in drains:
         drain.read()
