@@ -2,6 +2,8 @@
 # root or through sudo), then Python packages into .venv; the second time there is nothing to do.
 
 IFACE ?=
+# What `make faults` is to make: faults, healthy, or some by their ids; all of it where it is empty.
+ONLY ?=
 # "mine": the system packages are yours to install (systems without apt-get).
 SYSTEM_PACKAGES ?= apt
 
@@ -22,7 +24,7 @@ build_inputs := pyproject.toml bpftop/__init__.py bpftop/kernel/build.py bpf_obj
 dry_run := $(findstring n,$(firstword -$(MAKEFLAGS)))
 must = $(if $(dry_run),,$(eval said := $(shell $1))$(if $(filter-out 0,$(.SHELLSTATUS)),$(error $(said))))
 
-.PHONY: help run test lint bench wheel clean system-run system-test
+.PHONY: help run test lint bench faults wheel clean system-run system-test
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -31,6 +33,7 @@ help:
 	@echo 'make test                    lint, type check and all tests'
 	@echo 'make lint                    ruff, mypy and the import contracts alone'
 	@echo 'make bench                   what watching costs, measured here against the limits'
+	@echo 'make faults [ONLY=faults]    real faults and healthy traffic in namespaces, and what is found how soon; 35 minutes'
 	@echo 'make wheel                   dist/*.whl, which needs no system library'
 	@echo 'make clean                   remove what was built, .venv included'
 
@@ -56,6 +59,9 @@ lint: .venv/dev
 
 bench: .venv/dev
 	@$(as_root) $(bin)/python -m tests.bench
+
+faults: .venv/dev
+	@$(as_root) $(bin)/python -m tests.faults $(ONLY)
 
 wheel: .venv/dev
 	@$(bin)/python contrib/build_wheel.py dist

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from bpftop.model.rules.rule import Limit, Rule
 from bpftop.model.rules.table import RULES
@@ -13,7 +14,7 @@ from tests.faults.scenarios import FAULTS
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/findings.md"
 MEASURED = ROOT / "docs/findings.json"
-"""Rule id -> ``seconds`` until it was named: what `make faults` measured last."""
+"""What `make faults` measured last: `python -m tests.faults --write docs/findings.json` (tests/faults/suite)."""
 
 MADE_UP: Mapping[str, str] = {
     "link-saturated": "needs a link whose speed can be believed",
@@ -50,25 +51,55 @@ how to silence a rule.
 * Next steps only read. bpftop changes no setting of the machine.
 """
 
+_HOW = """\
+## How this was measured
+
+By `make faults`, on {machine}: each scenario is a real fault, in network namespaces of its own.
+
+* **Named after**: from the fault's begin, which is just after a sample, to the time of the sample that named it.
+* **From its middle**: from the start of a bpftop that has seen nothing but the fault. A packet storm is then only a
+  lot of packets, and the rule says that it waits.
+* **Cleared after**: from the fault's end. All the while nothing else of warning or above may be found that no other
+  finding explains.
+
+Healthy traffic begins abruptly after 20 s of idleness, and is watched for 60 s from its begin and for 60 s from its
+middle, with no finding of warning or above. Means per second:
+
+| Traffic | RX packets | TX packets | Accepted connections |
+|---|---:|---:|---:|"""
+
 
 def page() -> str:
-    measured: dict[str, dict[str, float]] = json.loads(MEASURED.read_text()) if MEASURED.exists() else {}
-    lines = [_HEAD, *_overview(measured), ""]
+    measured: dict[str, Any] = json.loads(MEASURED.read_text()) if MEASURED.exists() else {}
+    lines = [_HEAD, *_overview(measured.get("findings", {})), ""]
     for rule in RULES:
         lines += [*_section(rule), ""]
+    if measured:
+        lines += _how_measured(measured)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _overview(measured: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+def _overview(measured: Mapping[str, Mapping[str, float | None]]) -> Iterator[str]:
     scenarios = {fault.id: " ".join((fault.__doc__ or "").split()) for fault in FAULTS}
-    yield "| Rule | Severity | Scope | Signals | Scenario | Named after |"
-    yield "|---|---|---|---|---|---:|"
+    yield "| Rule | Severity | Scope | Signals | Scenario | Named after | From its middle | Cleared after |"
+    yield "|---|---|---|---|---|---:|---:|---:|"
     for rule in RULES:
         found = measured.get(rule.id, {})
         scenario = scenarios.get(rule.id) or f"none: {MADE_UP[rule.id]}"
-        seconds = f"{found['seconds']:.1f} s" if "seconds" in found else ""
-        name = f"[`{rule.id}`](#{rule.id})"
-        yield f"| {name} | {', '.join(rule.severities)} | {rule.scope} | {_signals(rule)} | {scenario} | {seconds} |"
+        times = (_seconds(found.get(what)) for what in ("seconds", "mid_start_s", "clear_s"))
+        cells = (f"[`{rule.id}`](#{rule.id})", ", ".join(rule.severities), rule.scope, _signals(rule), scenario, *times)
+        yield f"| {' | '.join(cells)} |"
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f} s"
+
+
+def _how_measured(measured: Mapping[str, Any]) -> Iterator[str]:
+    yield _HOW.format(machine=measured["machine"])
+    for row in measured["healthy"].values():
+        rates = (row[f"{what}_per_sec"] for what in ("rx_packets", "tx_packets", "accepted"))
+        yield f"| {row['traffic']} | {' | '.join(f'{rate:,}'.replace(',', ' ') for rate in rates)} |"
 
 
 def _signals(rule: Rule) -> str:

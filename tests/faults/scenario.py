@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -65,12 +66,24 @@ class Scenario(ABC):
     """Each of these gains at least ``per_sec``."""
     may_move: ClassVar[Sequence[Cell]] = ()
     """Losses that are a direct consequence, or not for sure."""
+    finding: ClassVar[str] = ""
+    """What bpftop calls it, where that is not ``id``."""
+    compares: ClassVar[bool] = False
+    """Its rule has no form without a baseline."""
+    ipv6: ClassVar[bool] = False
+    """Needs a lab that is not quiet."""
+
+    @classmethod
+    def finds(cls) -> str:
+        """The id of the finding."""
+        return cls.finding or cls.id
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.watched: Inside = inside(lab, WATCHED)
         self.generator: Inside = inside(lab, GENERATOR)
         self.workers: list[Worker] = []
+        self.begun_ns = 0
         self._stack = contextlib.ExitStack()
 
     @abstractmethod
@@ -79,8 +92,13 @@ class Scenario(ABC):
 
     def begin(self) -> None:
         """Let the traffic go. Returns at once."""
+        self.begun_ns = time.monotonic_ns()
         for worker in self.workers:
             worker.go()
+
+    def wrong_since_ns(self) -> int:
+        """From when on something is wrong (CLOCK_MONOTONIC): ``begin``; where it takes a while, this waits for it."""
+        return self.begun_ns
 
     def end(self) -> None:
         """Stop the traffic. Returns within some ms."""

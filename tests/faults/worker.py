@@ -26,6 +26,7 @@ MOST_S = 120.0
 ANSWER_S = 10.0
 _ROOT = str(Path(__file__).resolve().parents[2])
 _BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv.pop()); from tests.faults.worker import main; main()"
+_BYTE_CODE = ["-B"] if sys.dont_write_bytecode else []  # -I hides the variable that says so, behind sudo
 _HEAD = struct.Struct("!II")
 
 
@@ -108,7 +109,7 @@ class Worker:
 
 def _start() -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _BOOTSTRAP, _ROOT],
+        [sys.executable, "-I", "-S", *_BYTE_CODE, "-c", _BOOTSTRAP, _ROOT],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -51,9 +51,22 @@ def _why_backlog(seen: Seen, cpu: int, lost: float) -> str:
         return f"a few flows fill the backlog of CPU {cpu}, and its flow limit drops their packets first"
     busy = softirq_share(seen, cpu)
     spent = f"CPU {cpu} spends {pct(busy)} of its time in softirqs" if busy is not None and busy >= 0.5 else ""
-    if per_cpu(seen, "received_rps").get(cpu, 0.0) >= STEERED_PER_SEC:
-        return f"RPS sends CPU {cpu} packets faster than it takes them" + (f"; {spent}" if spent else "")
+    told, steers = per_cpu(seen, "received_rps").get(cpu, 0.0), _steered_to(seen, cpu)
+    if told >= STEERED_PER_SEC or (told and steers):
+        by = f"RPS of {', '.join(steers)}" if steers else "RPS"
+        return f"{by} sends CPU {cpu} packets faster than it takes them" + (f"; {spent}" if spent else "")
     return spent
+
+
+def _steered_to(seen: Seen, cpu: int) -> list[str]:
+    """The watched interfaces whose RPS names that CPU. While it works at a burst it is not told of more packets."""
+    named = []
+    for watched in seen.view.interfaces:
+        facts = watched.interface.facts
+        queues = (facts.queues if facts is not None else None) or ()
+        if any(queue.direction == "rx" and cpu in (queue.cpus or ()) for queue in queues):
+            named.append(watched.label)
+    return named
 
 
 def softirq_squeeze(seen: Seen) -> Raised | None:

@@ -33,6 +33,14 @@ class ConntrackFull(Scenario):
         self._fill(connections[: self.before])
         self.send(connections[self.before :], self.per_sec)
 
+    def wrong_since_ns(self) -> int:
+        """When the table is fuller than three quarters."""
+        deadline_s = time.monotonic() + 20
+        while self.watched(connections_tracked) < 0.75 * MAX:
+            assert time.monotonic() < deadline_s, "the connection table does not fill"
+            time.sleep(0.02)
+        return time.monotonic_ns()
+
     def end(self) -> None:
         """The connections are forgotten too: they would stay for two minutes."""
         super().end()

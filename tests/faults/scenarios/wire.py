@@ -19,6 +19,7 @@ class PacketStorm(Scenario):
     """A service with 200 packets a second that gets 20 000, and reads all of them."""
 
     id = "packet-storm"
+    compares = True
     moves = (Cell("links", (WATCHED.interface,), "rx_packets", 10_000),)
 
     def prepare(self) -> None:
@@ -61,4 +62,5 @@ class XdpIllegalAction(XdpExceptions):
     """The same with an action that does not exist."""
 
     id = "xdp-illegal-action"
+    finding = "xdp-exceptions"
     action = NO_ACTION

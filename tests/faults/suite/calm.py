@@ -1,0 +1,99 @@
+"""Healthy traffic, and that bpftop says nothing: started before it, and started in the middle of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bpftop.demo.lab import Lab
+from bpftop.model.sample import Sample
+from tests.faults.healthy import Healthy
+from tests.faults.losses import gains
+from tests.faults.scenario import Cell
+from tests.faults.suite.watching import NS, Moment, Watcher, told
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``idle_s`` before the traffic begins abruptly; each bpftop watches ``traffic_s`` of it, and the second one begins
+    half that time later."""
+
+    idle_s: float = 20.0
+    traffic_s: float = 60.0
+
+
+THOROUGH = Plan()
+BRIEF = Plan(idle_s=3.0, traffic_s=8.0)
+ENOUGH = 0.5
+"""Of the rate that is asked for: less, and the traffic is no proof."""
+
+
+@dataclass(frozen=True)
+class Calm:
+    """Mean rates per second while the traffic flowed, and what was said though nothing is wrong."""
+
+    kind: type[Healthy]
+    received: float
+    sent: float
+    opened: float
+    remarks: tuple[str, ...]
+    complaints: tuple[str, ...]
+
+
+def stay_calm(kind: type[Healthy], plan: Plan = THOROUGH) -> Calm:
+    """Make the traffic and collect every finding."""
+    traffic_ns = int(plan.traffic_s * NS)
+    with Lab(quiet=not kind.ipv6) as lab, kind(lab) as traffic, Watcher(lab) as first:
+        first.past(first.began_ns + int(plan.idle_s * NS))
+        before = first.newest
+        begin_ns = time.monotonic_ns()
+        traffic.begin()
+        first.past(begin_ns + traffic_ns // 2)
+        with Watcher(lab) as late:
+            first.past(begin_ns + traffic_ns)
+            after = first.newest
+            late.past(late.began_ns + traffic_ns)
+            end_ns = time.monotonic_ns()
+        traffic.end()
+    assert before is not None
+    assert after is not None
+    flowing = [m for m in first.moments if begin_ns + NS < m.mono_ns <= end_ns]
+    complaints = [
+        *_alarms(first.moments, "from before"),
+        *_alarms(late.moments, "from the middle"),
+        *_thin(kind.moves, before, after),
+    ]
+    remarks = {f.id: f"{f.id}: {f.title}" for m in (*first.moments, *late.moments) for f in m.diagnosis.findings}
+    return Calm(
+        kind,
+        _mean([m.received for m in flowing]),
+        _mean([m.sent for m in flowing]),
+        _mean([m.opened for m in flowing]),
+        tuple(remarks.values()),
+        tuple(complaints),
+    )
+
+
+def _alarms(moments: Sequence[Moment], when: str) -> Iterator[str]:
+    said: set[str] = set()
+    for moment in moments:
+        for found in moment.diagnosis.findings:
+            if found.severity != "info" and found.id not in said:
+                said.add(found.id)
+                at_s = (moment.mono_ns - moments[0].mono_ns) / NS
+                yield f"watched {when}, after {at_s:.0f} s: {told(moment, found)}"
+
+
+def _thin(cells: Sequence[Cell], before: Sample, after: Sample) -> Iterator[str]:
+    seconds = (after.mono_ns - before.mono_ns) / NS
+    moved = list(gains(before, after))
+    for cell in cells:
+        rate = sum(gain.count for gain in moved if cell.matches(gain)) / seconds
+        if rate < ENOUGH * cell.per_sec:
+            yield f"too little traffic to prove anything: {cell}: {rate:.0f} per second"
+
+
+def _mean(values: Sequence[float | None]) -> float:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else 0.0

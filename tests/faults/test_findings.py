@@ -1,0 +1,67 @@
+"""The findings that matter most, each by its real fault: in time, alone, and from the middle of it as well.
+
+`make faults` has all of them, their ends, and the healthy traffic in full.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from bpftop.demo.lab import Lab
+from bpftop.demo.sides import WATCHED
+from tests.faults.healthy import ShortConnections
+from tests.faults.scenario import Scenario
+from tests.faults.scenarios import FAULTS
+from tests.faults.scenarios.conntrack import ConntrackFull
+from tests.faults.scenarios.ip import ChecksumErrors, FirewallDrops, IcmpFlood, ReversePathFilter
+from tests.faults.scenarios.tcp import AcceptQueueOverflow, RstStorm, SynFlood, TcpRetransmits
+from tests.faults.scenarios.tx import TxDrops
+from tests.faults.scenarios.udp import UdpAmplification, UdpSocketOverflow
+from tests.faults.suite.trial import BRIEF, provoke
+
+CHOSEN: tuple[type[Scenario], ...] = (
+    SynFlood,
+    AcceptQueueOverflow,
+    UdpSocketOverflow,
+    UdpAmplification,
+    IcmpFlood,
+    RstStorm,
+    ChecksumErrors,
+    ConntrackFull,
+    ReversePathFilter,
+    TcpRetransmits,
+    FirewallDrops,
+    TxDrops,
+)
+EXIT_CODES: dict[type[Scenario], int] = {AcceptQueueOverflow: 4, ReversePathFilter: 3, ShortConnections: 0}
+
+
+def test_there_are_as_many_findings_as_promised() -> None:
+    assert len({kind.finds() for kind in FAULTS}) >= 18
+    assert len({kind.finds() for kind in CHOSEN}) == 12
+
+
+@pytest.mark.bpf
+@pytest.mark.parametrize("kind", CHOSEN, ids=lambda kind: kind.id)
+def test_its_finding_is_there_in_time_and_no_other(kind: type[Scenario]) -> None:
+    outcome = provoke(kind, BRIEF)
+    assert not outcome.complaints, str(outcome)
+
+
+@pytest.mark.bpf
+@pytest.mark.parametrize("kind", EXIT_CODES, ids=lambda kind: kind.id)
+def test_the_exit_code_of_diagnose_says_how_bad_it_is(kind: type[Scenario]) -> None:
+    with Lab(quiet=True) as lab, kind(lab) as fault:
+        fault.begin()
+        command = ["diagnose", WATCHED.interface, "--netns", str(lab.pid()), "--duration", "4", "--format", "json"]
+        done = subprocess.run(
+            [sys.executable, "-m", "bpftop.cli", *command], capture_output=True, text=True, timeout=60
+        )
+        fault.end()
+    assert done.returncode == EXIT_CODES[kind], f"exit {done.returncode}: {done.stderr}{done.stdout}"
+    grave = [found["id"] for found in json.loads(done.stdout)["findings"] if found["severity"] != "info"]
+    assert grave == ([kind.id] if EXIT_CODES[kind] else []), done.stdout
