@@ -23,6 +23,16 @@ ALERTS, ALERTS_TEST, DASHBOARD, METRICS = (
 _HEAD = "# Made by contrib/monitoring.py from the table of rules; do not edit.\n"
 
 
+STALLED: dict[str, Any] = {
+    "alert": "BpftopStalled",
+    "expr": "changes(bpftop_sample_time_seconds[5m]) == 0",
+    "for": "2m",  # one sample alone has not changed yet
+    "labels": {"severity": "warning"},
+    "annotations": {"summary": "bpftop on {{ $labels.instance }} answers, but takes no samples"},
+}
+"""Old findings would look like good news."""
+
+
 def alerts() -> dict[str, Any]:
     """An alert per rule that can be a warning, for each of its severities; the exporter keeps time and hysteresis."""
     rules = [_alert(rule, severity) for rule in RULES for severity in rule.severities if severity != "info"]
@@ -33,7 +43,7 @@ def alerts() -> dict[str, Any]:
         "labels": {"severity": "warning"},
         "annotations": {"summary": "bpftop on {{ $labels.instance }} does not answer"},
     }
-    return {"groups": [{"name": "bpftop", "rules": [*rules, away]}]}
+    return {"groups": [{"name": "bpftop", "rules": [*rules, away, STALLED]}]}
 
 
 def _alert(rule: Rule, severity: str) -> dict[str, Any]:
@@ -69,6 +79,7 @@ def alerts_test() -> dict[str, Any]:
             interface = 'interface="eth0"' if rule.scope == "interface" else 'interface=""'
             series = f'bpftop_finding_severity{{id="{rule.id}", scope="{rule.scope}", {interface}, {labels}}}'
             tests.append(_test(rule, severity, series))
+    tests.append(_stalled_test(f"bpftop_sample_time_seconds{{{labels}}}"))
     return {"rule_files": ["bpftop.rules.yml"], "evaluation_interval": "15s", "tests": tests}
 
 
@@ -97,8 +108,27 @@ def _test(rule: Rule, severity: str, series: str) -> dict[str, Any]:
     }
 
 
+def _stalled_test(series: str) -> dict[str, Any]:
+    """Ten minutes of samples, and then the last of them for ever."""
+    summary = STALLED["annotations"]["summary"].replace("{{ $labels.instance }}", "web-17:9435")
+    fired = {
+        "exp_labels": {"severity": "warning", "instance": "web-17:9435", "job": "bpftop"},
+        "exp_annotations": {"summary": summary},
+    }
+    return {
+        "interval": "15s",
+        "input_series": [{"series": series, "values": "0+15x40 600x40"}],
+        "alert_rule_test": [
+            {"eval_time": "3m", "alertname": STALLED["alert"], "exp_alerts": []},
+            {"eval_time": "14m", "alertname": STALLED["alert"], "exp_alerts": []},
+            {"eval_time": "18m", "alertname": STALLED["alert"], "exp_alerts": [fired]},
+        ],
+    }
+
+
 PANELS: tuple[tuple[str, str, str, str], ...] = (
-    ("Findings", "state", 'max by (instance, id) (bpftop_finding_severity{instance=~"$instance"}) > 0', "{{id}}"),
+    ("Findings", "state", 'max by (instance, id) (bpftop_finding_severity{instance=~"$instance"}) > 0',
+     "{{instance}} {{id}}"),
     ("Received packets by protocol", "pps",
      'sum by (protocol) (rate(bpftop_protocol_packets_total{instance=~"$instance", direction="rx"}[$__rate_interval]))',
      "{{protocol}}"),

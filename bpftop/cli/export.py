@@ -27,15 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.live import Notices, live_samples
     from bpftop.cli.output import complain
-    from bpftop.export.prometheus import Endpoint, Newest
+    from bpftop.export.prometheus import Endpoint, Newest, authority
     from bpftop.model.diagnose import Diagnostician
 
     settings = settings_of(arguments)
     newest = Newest()
     host, port = arguments.listen
     with closing(Endpoint(host, port, newest)) as endpoint, live_samples(arguments, settings) as (samples, _):
-        host, port = endpoint.address
-        complain(f"metrics at http://{f'[{host}]' if ':' in host else host}:{port}/metrics")
+        complain(f"metrics at http://{authority(*endpoint.address)}/metrics")
         notices, diagnostician = Notices(), Diagnostician(settings.rules())
         try:
             for sample in samples:

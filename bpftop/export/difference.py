@@ -14,7 +14,7 @@ from bpftop.errors import BpftopError
 from bpftop.export.document import Object
 from bpftop.export.long_form import cells, loss_cells
 from bpftop.export.printable import printable
-from bpftop.export.settings import Setting, settings
+from bpftop.export.settings import FEATURES, Setting, settings
 from bpftop.model.compare import Change, compare
 from bpftop.model.units import UNKNOWN, factor, si
 
@@ -83,7 +83,10 @@ class Moment:
 
 def _rates(document: Object) -> Iterator[tuple[Row, float | None]]:
     every = [(str(one["label"]), cell) for one in document["interfaces"] for cell in cells(one)]
-    for interface, (direction, family, label, cpu, measures) in [*every, *loss_cells(document)]:
+    for interface, (direction, family, label, cpu, measures) in [
+        *every,
+        *(loss_cells(document) if "losses" in document else ()),
+    ]:
         for measure in MEASURES:
             if family == "losses" and measure != "packets_per_sec":
                 continue  # nobody counts the bytes of what is lost
@@ -135,7 +138,7 @@ def diff_text(before: Moment, after: Moment) -> str:
     lines = [f"{_said(before)}  ->  {_said(after)}"]
     for setting, was, now in changed_settings(before, after):
         where = f"{setting.interface} " if setting.interface else ""
-        lines.append(printable(f"{where}{setting.name}: {was or UNKNOWN} -> {now or UNKNOWN}"))
+        lines.append(printable(f"{where}{setting.name}: {_turned(setting, was, now)}"))
     found = changes(before, after)
     for measure, unit in MEASURES.items():
         rows = [c for c in found if c.row.measure == measure and c.before != c.after]
@@ -143,6 +146,14 @@ def diff_text(before: Moment, after: Moment) -> str:
         if len(rows) > ROWS:
             lines.append(f"and {len(rows) - ROWS} rows that changed less (--format json has all)")
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _turned(setting: Setting, was: str | None, now: str | None) -> str:
+    """From what to what; of the many features of a device only those that were switched."""
+    if setting.name != FEATURES or was is None or now is None:
+        return f"{was or UNKNOWN} -> {now or UNKNOWN}"
+    off, on = set(was.split()), set(now.split())
+    return " ".join([*(f"-{name}" for name in sorted(off - on)), *(f"+{name}" for name in sorted(on - off))])
 
 
 def _said(moment: Moment) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bpftop.export.document import timestamp
 from bpftop.export.printable import printable
@@ -14,6 +14,12 @@ from bpftop.model.units import UNKNOWN, pct, si
 
 PROTOCOLS = 8
 """How many protocols a message names."""
+
+MESSAGE_CHARS = 2000
+"""The shortest limit among the chats that people use (Discord's): a message of one interface is no longer."""
+
+_FINDINGS_CHARS = 600
+"""What findings may take where the rest leaves them less: that of many interfaces."""
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 
@@ -40,18 +46,32 @@ def snapshot_markdown(shown: Snapshot) -> str:
         hooks = ", ".join(f"{flow.direction} {flow.hook}" for flow in (watched.rx, watched.tx))
         lines += ["", f"{code(watched.label)} {escaped(hooks)}", "", *_table(watched)]
     lost = lost_words(shown)
-    lines += ["", *([f"Lost: {escaped(', '.join(lost))}", ""] if lost else []), *_found(shown)]
+    lines += ["", *([f"Lost: {escaped(', '.join(lost))}", ""] if lost else [])]
+    room = max(MESSAGE_CHARS - sum(len(line) + 1 for line in lines), _FINDINGS_CHARS)
+    lines += _fitting(list(_found(shown)), room)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _fitting(found: Sequence[str], room: int) -> Iterator[str]:
+    """As many of these lines as there is room for, one at least, and how many are not there."""
+    for number, line in enumerate(found):
+        more = f"- and {len(found) - number} more (`bpftop diagnose`)"
+        room -= len(line) + 1
+        if number and room < (len(more) + 1 if number < len(found) - 1 else 0):
+            yield more
+            return
+        yield line
 
 
 def _table(watched: Watched) -> Iterator[str]:
     yield "| | RX pps | RX bit/s | share | TX pps | TX bit/s |"
     yield "|---|---:|---:|---:|---:|---:|"
-    yield _row("all", watched.rx.totals, watched.tx.totals, 1.0)
+    whole = watched.rx.totals.packets_per_sec
+    yield _row("all", watched.rx.totals, watched.tx.totals, share(whole, whole))
     sent = {row.number: row.traffic for row in watched.tx.protocols}
     rows = sorted(watched.rx.protocols, key=lambda row: -(row.traffic.packets_per_sec or 0.0))
     for row in [row for row in rows if row.traffic.packets_per_sec][:PROTOCOLS]:
-        part = share(row.traffic.packets_per_sec, watched.rx.totals.packets_per_sec)
+        part = share(row.traffic.packets_per_sec, whole)
         yield _row(escaped(row.name), row.traffic, sent.get(row.number, NOTHING), part)
 
 

@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from bpftop.export.document import Object
 
+FEATURES = "features"
+"""The setting that is the names of all features that are on."""
+
 _OF_INTERFACE = ("driver", "mtu", "speed_bits_per_sec")
 _OF_DEVICE = ("firmware", "numa_node")
 _TABLES = ("ring", "channels", "coalesce")
@@ -45,6 +48,6 @@ def _of_interface(one: Object) -> Iterator[tuple[str, object]]:
         for name, value in (device.get(table) or {}).items():
             yield f"{table} {name}", value
     if device.get("features") is not None:
-        yield "features", " ".join(device["features"])
+        yield FEATURES, " ".join(device["features"])
     if device.get("rss") is not None:
         yield "RSS", ", ".join(f"queue {queue}: {entries}" for queue, entries in device["rss"].items())

@@ -122,6 +122,26 @@ def test_settings_that_changed_are_named() -> None:
     assert "\nkernel: 6.1.0 -> 6.18.0\n" in text
 
 
+def test_of_features_those_that_were_switched_are_named() -> None:
+    was, now = (
+        document(moment(replace(ETH0, facts=DeviceFacts(features=names))))
+        for names in (("rx-gro", "rx-lro", "tx-nocache-copy"), ("rx-gro", "rx-hashing"))
+    )
+    assert "eth0 features: -rx-lro -tx-nocache-copy +rx-hashing\n" in diff_text(named("a", was), named("b", now))
+
+
+def test_a_snapshot_of_before_there_was_host_context_still_compares() -> None:
+    """Members of ``/1`` that came later."""
+    old = document(moment())
+    del old["losses"], old["host"]["sysctls"], old["interfaces"][0]["device"]
+    found = rows(diff_json(named("a", old), named("b", document(moment()))))
+    total = found["eth0", "rx", "total", "", "", "packets_per_sec"]
+    assert (total["before"], total["after"]) == (1251.0, 1251.0)
+    lost = {row[3]: (change["before"], change["after"]) for row, change in found.items() if row[2] == "losses"}
+    assert lost
+    assert all(before is None for before, _ in lost.values())
+
+
 def test_a_first_sample_has_no_rates_and_still_compares() -> None:
     first = document(snapshot(None, pair()[1]))
     found = rows(diff_json(named("a", first), named("b", document(moment()))))

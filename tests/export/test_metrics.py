@@ -152,18 +152,29 @@ def test_a_moment_is_rendered_once_for_all_who_ask(monkeypatch: pytest.MonkeyPat
     assert len(rendered) == 1
 
 
-def test_scrapers_that_stand_still_take_their_places_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scrapers_that_are_being_answered_keep_their_places(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prometheus, "CONNECTIONS", 3)
-    newest = Newest()
+    go_on, asked = threading.Event(), threading.Semaphore(0)
+
+    class Slow(Newest):
+        def text(self, accept: str) -> tuple[bytes, str] | None:
+            asked.release()
+            go_on.wait()
+            return super().text(accept)
+
+    newest = Slow()
     with closing(Endpoint("127.0.0.1", 0, newest)) as endpoint:
-        still = [socket.create_connection(endpoint.address) for _ in range(3)]
-        for one in still:
-            one.sendall(b"GET /metr")  # and never the rest
+        askers = [threading.Thread(target=get, args=(endpoint,)) for _ in range(3)]
+        for asker in askers:
+            asker.start()
+            asked.acquire()
         with socket.create_connection(endpoint.address, timeout=5) as late:
             assert late.recv(1) == b""  # turned away, not kept waiting
         newest.put(moment())  # the sampler has not noticed
-        for one in still:
-            one.close()
+        go_on.set()
+        for asker in askers:
+            asker.join()
+        assert get(endpoint)[0] == 200
 
 
 def test_an_address_in_use_is_one_sentence() -> None:
