@@ -12,6 +12,7 @@ from pathlib import Path
 import bpftop
 from bpftop.collect.live import LiveSource
 from bpftop.demo.lab import Lab
+from bpftop.model.rules.table import chosen
 from bpftop.model.snapshot import Snapshot
 from bpftop.tui.actions import Actions
 from bpftop.tui.app import BpftopApp
@@ -46,7 +47,8 @@ def main(size: str = "100x30", seconds: str = "130", file: str = "docs/screen.sv
     columns, lines = map(int, size.split("x"))
     with Lab() as lab:
         lab.start_traffic()
-        feed = Feed(LiveSource([lab.interface], attach="native", yes=True, interactive=True, netns=lab.netns_path()))
+        source = LiveSource([lab.interface], attach="native", yes=True, interactive=True, netns=lab.netns_path())
+        feed = Feed(source, rules=chosen())
         feed.start()
         try:
             svg = asyncio.run(picture(feed, (columns, lines), float(seconds)))

@@ -163,4 +163,4 @@ def _save(path: str, text: str) -> str:
     except BpftopError as error:  # there is no -o here
         said = str(error).partition("; ")[0]
         raise BpftopError(f"{said}; start bpftop in a directory that you may write to") from error
-    return path
+    return os.path.abspath(path)  # the person may have forgotten where they started it
