@@ -254,7 +254,7 @@ def test_chosen_keys_open_them_and_stand_in_the_hints() -> None:
         await ended(stage)
         assert stage.line(1).startswith("18 cells")
 
-    perform(scenario, size=(140, 30), keys={"profile": "P", "choose": "M"}, engines={"profile": CannedMaps()})
+    perform(scenario, size=(200, 30), keys={"profile": "P", "choose": "M"}, engines={"profile": CannedMaps()})
 
 
 @pytest.mark.parametrize("size", [(50, 10), (60, 15), (72, 20), (120, 40), (200, 60)])
