@@ -3,56 +3,7 @@
 #ifndef PARSE_BPF_H
 #define PARSE_BPF_H
 
-#include <linux/bpf.h>
-#include <stddef.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
-
-#include "bpftop.h"
-#include "headers.bpf.h"
-
-#ifndef FLOWS
-#define FLOWS 0 /* flows.bpf.c makes it 1 */
-#endif
-
-/* Cells of struct breakdown as one flat array; index 0 is a joint cell, so 0 can say "no further cell". */
-#define CELL(field) ((__u32)(offsetof(struct breakdown, field) / sizeof(struct cell)))
-#define CELLS ((__u32)(sizeof(struct breakdown) / sizeof(struct cell)))
-
-/* What the parser found. */
-struct parsed {
-	__u32 protocol;
-	__u32 l3;
-	__u32 cast;
-	__u32 vlans;
-	__u32 fragment; /* cell index, 0: not a fragment */
-	__u32 detail;	/* cell index of the TCP class, UDP port or ICMP type, 0: none */
-	__u32 headers;	/* bytes up to here have been accepted */
-	struct flow_key flow; /* where FLOWS; complete where the protocol is one of IP */
-};
-
-/* How a program reaches its packet; a constant in each instance. */
-enum access {
-	XDP_PLAIN,	/* packet memory; the frame is linear */
-	XDP_FRAGS,	/* packet memory as far as it is linear */
-	XDP_FRAGS_COPY, /* bpf_xdp_load_bytes: all of the frame */
-	TC,		/* packet memory as far as it is linear */
-	TC_COPY,	/* bpf_skb_load_bytes: all of the frame */
-};
-
-struct cursor {
-	void *ctx;
-	void *start;
-	void *end;
-	__u32 length; /* of the whole frame */
-	__u32 at;
-	enum access access;
-};
-
-enum {
-	PARSED = 0,
-	BEYOND_LINEAR = 1, /* count again by copies */
-};
+#include "transport.bpf.h"
 
 /* The last next-header of an IPv6 chain. Global functions, because those are verified once, for any argument: inlined and
  * unrolled, eight headers exceed a million verified instructions. 5.10 lets them return a number only, so the result is packed:
@@ -64,73 +15,6 @@ enum { CHAIN_WHOLE, CHAIN_FIRST_FRAGMENT, CHAIN_LATER_FRAGMENT, CHAIN_MALFORMED 
 #define CHAIN_AT(chain) ((__u32)(chain) >> 10)
 #define CHAIN_AT_MAX 20000 /* 8 headers of at most 2048 bytes behind L2, tags and IPv6 */
 static __always_inline int ipv6_chain(struct cursor *c, __u32 end, __u32 next);
-
-/* `bytes` at `at`, or NULL where they are not in reach. */
-static __always_inline void *peek(struct cursor *c, __u32 at, __u32 bytes, void *scratch)
-{
-	void *here;
-
-	if (c->access == XDP_FRAGS_COPY || c->access == TC_COPY) {
-		if (c->access == TC_COPY ? bpf_skb_load_bytes(c->ctx, at, scratch, bytes) : bpf_xdp_load_bytes(c->ctx, at, scratch, bytes))
-			return NULL;
-		asm volatile("" : "+r"(scratch)); /* or clang adds to it by "or", which the verifier refuses on a pointer */
-		return scratch;
-	}
-	here = c->start + at;
-	return here + bytes > c->end ? NULL : here;
-}
-
-/* Called when peek() found nothing: the frame ends here, or only its linear part does. */
-static __always_inline int short_of(struct cursor *c, struct parsed *p, __u32 bytes)
-{
-	if (c->at + bytes <= c->length)
-		return BEYOND_LINEAR;
-	p->protocol = PROTOCOL_TRUNCATED;
-	return PARSED;
-}
-
-static __always_inline int as(struct parsed *p, __u32 protocol)
-{
-	p->protocol = protocol;
-	return PARSED;
-}
-
-static __always_inline int malformed(struct parsed *p)
-{
-	p->fragment = 0;
-	return as(p, PROTOCOL_MALFORMED);
-}
-
-/* Tables instead of branches, here and below: what is read from a table is one unknown value to the verifier, where branches
- * would multiply the paths it walks (94 000 instructions with branches, see `make bench` for what is left). */
-
-/* The seven ports in the slots of a perfect hash over their network byte order. */
-#define PORT_SLOT(port) ((__u32)(port) * 313 >> 9 & 7)
-const struct port_slot {
-	__be16 port;
-	__u16 cell;
-} port_slots[8] = {
-	{ 0, 0 }, /* port 0 falls here, into no cell */
-	{ bpf_htons(123), CELL(udp_ports[2]) },
-	{ bpf_htons(1900), CELL(udp_ports[5]) },
-	{ bpf_htons(11211), CELL(udp_ports[6]) },
-	{ bpf_htons(161), CELL(udp_ports[3]) },
-	{ bpf_htons(19), CELL(udp_ports[0]) },
-	{ bpf_htons(53), CELL(udp_ports[1]) },
-	{ bpf_htons(389), CELL(udp_ports[4]) },
-};
-
-#define TCP_CLASS_FLAGS 0x17 /* FIN 1, SYN 2, RST 4, ACK 16 */
-const __u8 tcp_classes[TCP_CLASS_FLAGS + 1] = {
-	[0] = TCP_OTHER,   [1] = TCP_FIN,  [2 ... 3] = TCP_SYN,	     [4 ... 7] = TCP_RST,
-	[16] = TCP_OTHER, [17] = TCP_FIN, [18 ... 19] = TCP_SYN_ACK, [20 ... 23] = TCP_RST,
-};
-
-/* 1 where a 16-bit value is 0, else 0, without a branch. */
-static __always_inline __u32 is_zero16(__u32 value)
-{
-	return (value - 1) >> 31;
-}
 
 /* The addresses at packet memory or at a copy; x86-64 and arm64 load words from any place. */
 static __always_inline void flow_from_ipv4(struct flow_key *flow, const struct ipv4_header *ip)
@@ -149,87 +33,6 @@ static __always_inline void flow_from_ipv6(struct flow_key *flow, const struct i
 	flow->saddr[1] = *(const __u64 *)(ip->source + 8);
 	flow->daddr[0] = *(const __u64 *)ip->destination;
 	flow->daddr[1] = *(const __u64 *)(ip->destination + 8);
-}
-
-static __always_inline void flow_ports(struct flow_key *flow, const struct ports *ports)
-{
-	flow->sport = ports->source;
-	flow->dport = ports->destination;
-}
-
-static __always_inline int parse_tcp(struct cursor *c, struct parsed *p, __u32 left)
-{
-	__u8 scratch[2], *offset_flags;
-	__u32 header;
-
-	if (left < 20)
-		return malformed(p);
-	offset_flags = peek(c, c->at + 12, sizeof(scratch), scratch);
-	if (!offset_flags)
-		return short_of(c, p, 14);
-	header = (offset_flags[0] >> 4) * 4;
-	/* Options of a first fragment may go on in the next one. */
-	if (header < 20 || (header > left && !p->fragment))
-		return malformed(p);
-	p->detail = CELL(tcp_flags) + tcp_classes[offset_flags[1] & TCP_CLASS_FLAGS];
-	p->headers = c->at + (header < left ? header : left);
-	if (FLOWS) {
-		struct ports copy, *ports = peek(c, c->at, sizeof(copy), &copy);
-
-		if (ports) /* always: what comes behind them was there */
-			flow_ports(&p->flow, ports);
-	}
-	return as(p, L4_TCP);
-}
-
-static __always_inline int parse_udp(struct cursor *c, struct parsed *p, __u32 left, int tx)
-{
-	struct ports scratch, *udp;
-	__u32 length, slot;
-	__be16 port;
-
-	if (left < 8)
-		return malformed(p);
-	udp = peek(c, c->at, sizeof(scratch), &scratch);
-	if (!udp)
-		return short_of(c, p, sizeof(scratch));
-	length = bpf_ntohs(udp->length);
-	if (length < 8 && (length || left <= 65535))
-		return malformed(p);
-	port = tx ? udp->destination : udp->source;
-	slot = PORT_SLOT(port);
-	p->detail = port_slots[slot].cell * is_zero16(port ^ port_slots[slot].port);
-	p->headers = c->at + 8;
-	if (FLOWS)
-		flow_ports(&p->flow, udp);
-	return as(p, L4_UDP);
-}
-
-static __always_inline int parse_icmp(struct cursor *c, struct parsed *p, __u32 left, __u32 least, __u32 protocol)
-{
-	__u8 scratch[1], *type;
-
-	if (left < least)
-		return malformed(p);
-	type = peek(c, c->at, sizeof(scratch), scratch);
-	if (!type)
-		return short_of(c, p, sizeof(scratch));
-	p->detail = (protocol == L4_ICMP ? CELL(icmp) : CELL(icmpv6)) + *type;
-	return as(p, protocol);
-}
-
-static __always_inline int parse_transport(struct cursor *c, struct parsed *p, __u32 left, __u32 protocol, int tx)
-{
-	p->headers = c->at;
-	if (protocol == L4_TCP)
-		return parse_tcp(c, p, left);
-	if (protocol == L4_UDP)
-		return parse_udp(c, p, left, tx);
-	if (protocol == L4_ICMP && p->l3 == L3_IPV4)
-		return parse_icmp(c, p, left, 8, L4_ICMP);
-	if (protocol == L4_ICMPV6 && p->l3 == L3_IPV6)
-		return parse_icmp(c, p, left, 4, L4_ICMPV6);
-	return as(p, protocol);
 }
 
 /* A later fragment has no transport header; TCP's classes add up to TCP all the same. */

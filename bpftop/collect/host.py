@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from bpftop.collect.tree import cpu_list
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.map import possible_cpus
 from bpftop.model.sample import Reading, reading_key
@@ -46,11 +47,7 @@ def online_cpus(possible: int, root: Path = ROOT) -> tuple[int, ...]:
         text = (root / "sys/devices/system/cpu/online").read_text().strip()
     except OSError:
         return tuple(range(possible))
-    cpus: list[int] = []
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        cpus += range(int(first), int(last or first) + 1)
-    return tuple(cpus)
+    return cpu_list(text)
 
 
 class OwnCost:

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import cycle
 
 from bpftop.demo.reactor import READS_PER_TURN, Reactor, receive_from, send_or_lose, swallow_datagrams
@@ -46,7 +47,7 @@ class Sink:
         self._reactor = reactor
         self._sockets = sockets
         for sock in sockets:
-            reactor.watch(sock, lambda sock=sock: swallow_datagrams(sock))  # type: ignore[misc]
+            reactor.watch(sock, partial(swallow_datagrams, sock))
 
     def close(self) -> None:
         for sock in self._sockets:
@@ -68,7 +69,7 @@ class Answers:
         self._payloads = payloads
         self._replies = replies
         for sock in sockets:
-            reactor.watch(sock, lambda sock=sock: self._readable(sock))  # type: ignore[misc]
+            reactor.watch(sock, partial(self._readable, sock))
 
     def _readable(self, sock: socket.socket) -> None:
         for _ in range(READS_PER_TURN):

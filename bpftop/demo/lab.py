@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -237,7 +238,7 @@ class Lab:
         self._ip(WATCHED, [f"link add {WATCHED.interface} address {WATCHED.mac} type veth {peer}"])
         # The watched side last: a packet that the first one's kernel sends too early is dropped and counted there.
         for side in (GENERATOR, WATCHED):
-            self.call_in(side, lambda side=side: self._set_ipv6(side))  # type: ignore[misc]
+            self.call_in(side, partial(self._set_ipv6, side))
             self._ip(side, self._address_commands(side))
 
     def _set_ipv6(self, side: Side) -> None:

@@ -4,6 +4,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from select import EPOLLIN, EPOLLOUT
 
 from bpftop.demo.reactor import Reactor, swallow_stream
@@ -22,7 +23,7 @@ class Streams:
         self._reactor = reactor
         self._open: set[socket.socket] = set()
         for listener in listeners:
-            self._hold(listener, lambda listener=listener: self._accept(listener))  # type: ignore[misc]
+            self._hold(listener, partial(self._accept, listener))
 
     def _hold(self, sock: socket.socket, callback: Callable[[], object], events: int = EPOLLIN) -> None:
         self._open.add(sock)
@@ -129,7 +130,7 @@ class Fetches(Streams):
         connects, self._closed = self._closed, []
         for connect in connects:
             sock = connect()
-            self._hold(sock, lambda sock=sock, connect=connect: self._readable(sock, connect))  # type: ignore[misc]
+            self._hold(sock, partial(self._readable, sock, connect))
 
     def _readable(self, sock: socket.socket, connect: Connect) -> None:
         self._swallow(sock)
@@ -167,7 +168,7 @@ class Visits(Streams):
     def emit(self, count: int) -> None:
         for _ in range(count):
             sock = next(self._connects)()
-            self._hold(sock, lambda sock=sock: self._connected(sock), EPOLLOUT)  # type: ignore[misc]
+            self._hold(sock, partial(self._connected, sock), EPOLLOUT)
 
     def _connected(self, sock: socket.socket) -> None:
         self._count += 1

@@ -6,6 +6,7 @@ Mean rates add up to about 5 000 packets per second, both directions together, a
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from itertools import cycle, product
 from random import Random
 from typing import Literal, NamedTuple
@@ -131,7 +132,7 @@ class Mix:
             return sock
 
         pairs = product(self._hosts(self._side, version), self._hosts(self._peer, version))
-        return [lambda host=host, peer=peer: connect_from(host, peer) for host, peer in pairs]  # type: ignore[misc]
+        return [partial(connect_from, host, peer) for host, peer in pairs]
 
     def _connects_mixed(self, port: int) -> Iterator[Connect]:
         choices = [connect for version in self._versions for connect in self._connects(version, port)]

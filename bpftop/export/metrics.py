@@ -179,10 +179,10 @@ def _metric(
     kind: str, name: str, says: str, labels: Sequence[str], rows: Mapping[tuple[str, ...], float | None]
 ) -> Metric:
     family = CounterMetricFamily if kind == "counter" else GaugeMetricFamily
-    made: Metric = family(name, says, labels=labels)
+    made: CounterMetricFamily | GaugeMetricFamily = family(name, says, labels=labels)
     for values, value in rows.items():
         if value is not None:
-            made.add_metric(values, value)  # type: ignore[attr-defined]
+            made.add_metric(values, value)
     return made
 
 

@@ -8,7 +8,7 @@ from itertools import groupby
 from bpftop.export.document import timestamp
 from bpftop.export.printable import printable
 from bpftop.export.profile_document import Report
-from bpftop.model.units import UNKNOWN, pct, si
+from bpftop.model.units import ns, pct, si
 from bpftop.profile.plan import OPERATIONS, SINGLE_OF, WALK, Cell
 from bpftop.profile.results import USER_NS, Profile, Result, batch_factors, best_batches
 from bpftop.profile.statistics import NOISY_PCT
@@ -43,16 +43,6 @@ def table(report: Report) -> str:
         lines += [*_section(report, section), ""]
     lines += _foot(report.profile)
     return "\n".join(line.rstrip() for line in lines) + "\n"
-
-
-def ns(value: float | None) -> str:
-    """Nanoseconds in at most five places: ``0.31``, ``48.2``, ``183``, ``2.93k``, ``1.72M``; ``-`` where unknown."""
-    if value is None:
-        return UNKNOWN
-    if value >= 999.5:
-        return si(value).replace(" ", "")
-    digits = 2 if value < 0.995 else 1 if value < 99.95 else 0
-    return f"{value:.{digits}f}"
 
 
 def _head(report: Report) -> Iterator[str]:

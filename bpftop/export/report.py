@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bpftop.export.document import timestamp
-from bpftop.export.finding import next_steps
 from bpftop.export.findings import Diagnosed, verdict
 from bpftop.export.markdown import code, escaped
 from bpftop.export.printable import printable
@@ -35,7 +34,7 @@ def _finding(diagnosed: Diagnosed, episode: Episode) -> Iterator[str]:
         yield f"   - {printable(sentence)}"
     for other in _follows(diagnosed, episode):
         yield f"   └ follows: {printable(other.finding.title)} ({other.finding.id})"
-    for step in next_steps(finding):
+    for step in finding.commands:
         yield f"   $ {printable(step)}"
 
 
@@ -67,7 +66,7 @@ def markdown(diagnosed: Diagnosed) -> str:
         lines += [f"Why: {escaped(finding.why)}.", ""]
         lines += [f"- {escaped(sentence)}" for sentence in finding.evidence]
         lines += [f"- follows: {escaped(o.finding.title)} ({code(o.finding.id)})" for o in _follows(diagnosed, episode)]
-        lines += ["", "Next:", "", "```sh", *map(printable, next_steps(finding)), "```"]
+        lines += ["", "Next:", "", "```sh", *map(printable, finding.commands), "```"]
     lines += ["", "**Ruled out:** " + (", ".join(rule.id for rule in diagnosed.ruled_out) or "nothing"), ""]
     if diagnosed.unknown:
         lines += ["**Could not be seen:**", ""]

@@ -19,7 +19,7 @@ ARRAYS = frozenset({ARRAY, PERCPU_ARRAY})
 
 # map_flags (linux/bpf.h)
 NO_PREALLOC, NO_COMMON_LRU, ZERO_SEED, MMAPABLE = 1 << 0, 1 << 1, 1 << 6, 1 << 10
-ANY, NOEXIST, EXIST = 0, 1, 2
+ANY, NOEXIST = 0, 1
 
 _REFUSED = "run it as root, or with CAP_BPF (and CAP_SYS_ADMIN for other programs' maps)"
 

@@ -28,7 +28,7 @@ XdpMode = Literal["native", "generic", "hardware"]
 RTM_GETLINK, RTM_GETROUTE = 18, 26
 NETLINK_GENERIC = 16
 IFF_UP, IFF_RUNNING = 0x1, 0x40
-IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_OPERSTATE, IFLA_LINKINFO = 1, 3, 4, 5, 10, 16, 18
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 5, 10, 18
 IFLA_STATS64, IFLA_EXT_MASK, IFLA_LINK_NETNSID, IFLA_XDP, IFLA_PROP_LIST, IFLA_ALT_IFNAME = 23, 29, 37, 43, 52, 53
 IFLA_CARRIER_CHANGES, IFLA_PARENT_DEV_BUS_NAME = 35, 57
 IFLA_INFO_KIND = 1
@@ -78,7 +78,6 @@ class Device:
     link_type: int  # ARPHRD_*
     flags: int
     mtu: int
-    operstate: int
     altnames: tuple[str, ...] = ()
     kind: str | None = None
     master: int | None = None
@@ -239,7 +238,6 @@ def parse_device(message: bytes) -> Device:
         link_type=link_type,
         flags=flags,
         mtu=_u32(found.get(IFLA_MTU)) or 0,
-        operstate=found.get(IFLA_OPERSTATE, b"\0")[0],
         altnames=tuple(_text(name) for kind, name in properties if kind == IFLA_ALT_IFNAME),
         kind=_text(attributes(found.get(IFLA_LINKINFO, b"")).get(IFLA_INFO_KIND, b"")) or None,
         master=_u32(found.get(IFLA_MASTER)),

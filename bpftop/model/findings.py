@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from shlex import quote
 from typing import Literal
 
 Severity = Literal["info", "warning", "critical"]
@@ -31,6 +32,12 @@ class Finding:
     source: str
     explains: tuple[str, ...] = ()
     explained_by: str | None = None
+
+    @property
+    def commands(self) -> list[str]:
+        """The next steps with the interface in its place. A name that a shell would read otherwise is quoted."""
+        name = quote(self.scope_name) if self.scope == "interface" else "IFACE"
+        return [step.replace("{iface}", name) for step in self.next_steps]
 
     def since_s(self, now_ns: int) -> float:
         return (now_ns - self.since_ns) / 1e9

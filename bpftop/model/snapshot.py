@@ -34,6 +34,9 @@ class Traffic:
 
 NOTHING = Traffic()
 
+FRAME_OVERHEAD_BYTES = 24
+"""Preamble, start delimiter, FCS and gap (IEEE 802.3): what a frame takes on the wire beyond what is counted."""
+
 TOTAL = "/total"
 """The label of all interfaces together: none can be called that, for the kernel allows no slash in a name."""
 
@@ -138,6 +141,13 @@ class Watched:
 
     def flow(self, direction: Direction) -> Flow:
         return self.rx if direction == "rx" else self.tx
+
+    def utilisation(self, direction: Direction) -> float | None:
+        """The share of the link's speed that is used, frame overhead included; None where one of them is not known."""
+        speed, totals = self.interface.speed_bits_per_sec, self.flow(direction).totals
+        if not speed or totals.bits_per_sec is None or totals.packets_per_sec is None:
+            return None
+        return (totals.bits_per_sec + 8 * FRAME_OVERHEAD_BYTES * totals.packets_per_sec) / speed
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,15 @@ def rough(value: float | None) -> str:
     )
 
 
+def ns(value: float | None) -> str:
+    """Nanoseconds in at most five places: ``0.31``, ``48.2``, ``183``, ``2.93k``, ``1.72M``; ``-`` where unknown."""
+    if value is None:
+        return UNKNOWN
+    if value >= 999.5:
+        return si(value).replace(" ", "")
+    return f"{value:.{2 if value < 0.995 else 1 if value < 99.95 else 0}f}"
+
+
 def pct(share: float | None) -> str:
     """A share of 1 as whole percent; ``<1 %`` is not zero."""
     if share is None:

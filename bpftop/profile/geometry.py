@@ -70,10 +70,6 @@ class Geometry:
     def is_array(self) -> bool:
         return self.type in maps.ARRAYS
 
-    @property
-    def is_lru(self) -> bool:
-        return self.type in maps.LRU
-
     def value_buffer_bytes(self, possible_cpus: int) -> int:
         """A value as a system call hands it over: per-CPU maps have one per possible CPU, rounded up to 8 bytes."""
         return _up_to_8(self.value_bytes) * possible_cpus if self.per_cpu else self.value_bytes

@@ -50,10 +50,6 @@ def _key(frame: Frame) -> str:
     return next((action.first_key for action in frame.actions if action.id == "findings"), "8")
 
 
-def finding_of(frame: Frame, key: str) -> Finding | None:
-    return next((e.finding for e in frame.history.episodes if episode_key(e.finding) == key), None)
-
-
 def episode_key(finding: Finding) -> str:
     """Names a finding for as long as it is remembered."""
     return f"{finding.id}/{finding.scope_name}/{finding.since_ns}"

@@ -200,9 +200,9 @@ def test_the_smallest_screen_is_that_of_the_screen() -> None:
 
 def test_link() -> None:
     up = IFF_UP | IFF_RUNNING
-    assert device.link(Device(7, "v0", 1, up, 1500, 6, kind="veth")) == yes("up, ifindex 7, veth")
-    assert device.link(Device(7, "v0", 1, 0, 1500, 2)) == no("down, ifindex 7", "nothing arrives: ip link set v0 up")
-    assert device.link(Device(7, "v0", 1, IFF_UP, 1500, 2)).evidence == "no carrier, ifindex 7"
+    assert device.link(Device(7, "v0", 1, up, 1500, kind="veth")) == yes("up, ifindex 7, veth")
+    assert device.link(Device(7, "v0", 1, 0, 1500)) == no("down, ifindex 7", "nothing arrives: ip link set v0 up")
+    assert device.link(Device(7, "v0", 1, IFF_UP, 1500)).evidence == "no carrier, ifindex 7"
 
 
 def test_frames() -> None:

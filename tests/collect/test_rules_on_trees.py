@@ -76,7 +76,7 @@ class Host:
             readings |= {name: replace(reading, read_ns=now_ns) for name, reading in found.items()}
         for column, gained in self.per_sec.items():
             self._counters[column] += gained
-        device = Device(2, "eth0", 1, 0, 1500, 6, counters=self._counters)
+        device = Device(2, "eth0", 1, 0, 1500, counters=self._counters)
         readings["links/eth0"] = links_reading(self.interface.label, device, now_ns, 0, 0)
         taken = Sample(
             self._seq, "boot", "host", now_ns, now_ns, 4, (0, 1), (self.interface,), readings, dict(self.unavailable)

@@ -13,8 +13,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from bpftop.export.profile_document import Report, csv_text, document, json_text
-from bpftop.export.profile_text import ns, table
+from bpftop.export.profile_text import table
 from bpftop.kernel.maps import MapInfo
+from bpftop.model.units import ns
 from bpftop.profile.geometry import KINDS, Geometry
 from bpftop.profile.kept import Change
 from bpftop.profile.live_map import LiveMap

@@ -86,18 +86,20 @@ def test_two_scrapers_the_screen_and_a_recording_see_the_same_counters(lab: Lab,
 
     with closing(Endpoint("127.0.0.1", 0, newest)) as endpoint:
         scrapers = [threading.Thread(target=scrape, args=(number,)) for number in range(2)]
-        with fan:
-            feed.start()
+        try:
+            with fan:
+                feed.start()
+                for thread in (exporting, *scrapers):
+                    thread.start()
+                until(lambda: len(on_screen) > 2, "there are rates")
+                for _ in range(7):
+                    lab.send_far("v1", SENT // 7)
+                until(lambda: max(on_screen.values()) == SENT, "all of it is on the screen", 10)
+                until(lambda: all(one and one[-1][1] == SENT for one in told), "all of it was scraped", 10)
+        finally:  # before the endpoint closes: else its refusals would stand in front of what failed
+            ended.set()
             for thread in (exporting, *scrapers):
-                thread.start()
-            until(lambda: len(on_screen) > 2, "there are rates")
-            for _ in range(7):
-                lab.send_far("v1", SENT // 7)
-            until(lambda: max(on_screen.values()) == SENT, "all of it is on the screen", 10)
-            until(lambda: all(one and one[-1][1] == SENT for one in told), "all of it was scraped", 10)
-        ended.set()
-        for thread in (exporting, *scrapers):
-            thread.join()
+                thread.join()
         feed.stop()
     progress = recorder.close()
     with closing(Recording(str(tmp_path / "a"))) as recording:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from bpftop.model.cpu_signals import softirq_share as share_of
+from bpftop.model.cpu_signals import softirq_share
 from bpftop.model.findings import Severity
 from bpftop.model.rules.link import backlog_dropped, per_cpu
 from bpftop.model.rules.rule import Blind, Limit, Raised, Rule, Seen
 from bpftop.model.rules.say import against, per_s
 from bpftop.model.rules.why_one_cpu import made_of, why_one_cpu
 from bpftop.model.units import pct, si
-
-
-def softirq_share(seen: Seen, cpu: int) -> float | None:
-    """The part of its time that a CPU spent in softirqs; None where it cannot be said."""
-    return share_of(seen.view, cpu)
 
 
 def backlog_overflow(seen: Seen) -> Raised | None:
@@ -49,7 +44,7 @@ def _why_backlog(seen: Seen, cpu: int, lost: float) -> str:
     """The first that has evidence: one flow, RPS, a CPU that has no time."""
     if per_cpu(seen, "flow_limit_count").get(cpu, 0.0) >= 0.5 * lost:
         return f"a few flows fill the backlog of CPU {cpu}, and its flow limit drops their packets first"
-    busy = softirq_share(seen, cpu)
+    busy = softirq_share(seen.view, cpu)
     spent = f"CPU {cpu} spends {pct(busy)} of its time in softirqs" if busy is not None and busy >= 0.5 else ""
     told, steers = per_cpu(seen, "received_rps").get(cpu, 0.0), _steered_to(seen, cpu)
     if told >= STEERED_PER_SEC or (told and steers):
@@ -79,7 +74,7 @@ def softirq_squeeze(seen: Seen) -> Raised | None:
     why = "the budget of a poll ran out; no packet is lost by that"
     drops = per_cpu(seen, "dropped")
     for cpu in sorted(squeezed, key=lambda cpu: -squeezed[cpu]):
-        busy, dropped = softirq_share(seen, cpu) or 0.0, drops.get(cpu, 0.0)
+        busy, dropped = softirq_share(seen.view, cpu) or 0.0, drops.get(cpu, 0.0)
         if busy >= seen.limit("softirq") or dropped > 0:
             severity = "warning"
             why = f"CPU {cpu} is {pct(busy)} in softirqs and drops {per_s(dropped)}"
@@ -102,7 +97,7 @@ def cpu_imbalance(seen: Seen) -> Raised | None:
     cpu, part = flow.online_cpus[busiest], rates[busiest] / max(1.0, sum(rates))
     if part < seen.limit("share"):
         return None
-    busy = softirq_share(seen, cpu)
+    busy = softirq_share(seen.view, cpu)
     severity: Severity = "critical" if busy is not None and busy >= seen.limit("softirq") else "info"
     evidence = [
         against(f"CPU {cpu} of RX", part, seen.limits["share"]),

@@ -9,25 +9,13 @@ from bpftop.model.findings import Severity
 from bpftop.model.rates import gain
 from bpftop.model.rules.rule import Blind, Limit, Pending, Raised, Rule, Seen, tried
 from bpftop.model.rules.say import against, number, per_s
-from bpftop.model.sample import DIRECTIONS, Direction, Key
-from bpftop.model.snapshot import Watched
+from bpftop.model.sample import DIRECTIONS, Key
 from bpftop.model.units import compact, pct, si
-
-FRAME_OVERHEAD_BYTES = 24
-"""Preamble, start delimiter, FCS and gap (IEEE 802.3): what a frame takes on the wire beyond what is counted."""
 
 _RING = ("rx_missed_errors", "rx_fifo_errors", "rx_over_errors")
 _NO_BUFFER = ("no_buf", "nobuf", "missed", "out_of_buffer")
 _QUEUE_MANAGERS = ("fq_codel", "codel", "cake", "fq_pie", "pie", "red")
 _ON_PURPOSE = ("ingress", "clsact")
-
-
-def utilisation(watched: Watched, direction: Direction) -> float | None:
-    """The share of the link's speed that is used, frame overhead included; None where the speed is not known."""
-    speed, totals = watched.interface.speed_bits_per_sec, watched.flow(direction).totals
-    if not speed or totals.bits_per_sec is None or totals.packets_per_sec is None:
-        return None
-    return (totals.bits_per_sec + 8 * FRAME_OVERHEAD_BYTES * totals.packets_per_sec) / speed
 
 
 def level(seen: Seen, value: float, *, warning: str = "warning", critical: str = "critical") -> Severity | None:
@@ -42,7 +30,7 @@ def link_saturated(seen: Seen) -> Raised | None:
     speed = watched.interface.speed_bits_per_sec
     if not speed:
         raise Blind(f"the speed of {watched.label} is not known, or not to be believed (virtual device)")
-    used = {d: seen.known(utilisation(watched, d), "traffic") for d in DIRECTIONS}
+    used = {d: seen.known(watched.utilisation(d), "traffic") for d in DIRECTIONS}
     direction = max(used, key=lambda d: used[d])
     severity = level(seen, used[direction])
     if severity is None:

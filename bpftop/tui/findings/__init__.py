@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from shlex import quote
+from collections.abc import Mapping
 
 from bpftop.model.episodes import Episode
 from bpftop.model.findings import SEVERITIES, Finding
@@ -106,7 +105,7 @@ def _details(frame: Frame, episode: Episode) -> list[Line]:
         cause = next((f.title for f in frame.shown.diagnosis.findings if f.id == finding.explained_by), "")
         said.append(("follows", f"from {finding.explained_by}: {cause}", "text"))
     said += [("so also" if i == 0 else "", f"{f.title} ({f.id})", "text") for i, f in enumerate(follows)]
-    said += [("next" if i == 0 else "", f"$ {step}", "key") for i, step in enumerate(_steps(finding))]
+    said += [("next" if i == 0 else "", f"$ {step}", "key") for i, step in enumerate(finding.commands)]
     return [drawn for name, sentence, role in said for drawn in _term(frame, name, sentence, role)]
 
 
@@ -128,11 +127,6 @@ def _term(frame: Frame, name: str, sentence: str, role: str) -> list[Line]:
     width = max(20, min(frame.width, 120) - 11)
     parts = wrap(clean(sentence), width)
     return [line((f"{'' if i else name:<11}", "muted"), (part, role)) for i, part in enumerate(parts)]
-
-
-def _steps(finding: Finding) -> Sequence[str]:
-    name = quote(finding.scope_name) if finding.scope == "interface" else "IFACE"
-    return [step.replace("{iface}", name) for step in finding.next_steps]
 
 
 def _nothing(frame: Frame) -> list[Line]:

@@ -12,8 +12,6 @@ from bpftop.tui.line import Line, clean, crop, fit, length, line
 from bpftop.tui.view import Frame, window
 
 TREND_CELL_S = 5.0
-FRAME_OVERHEAD_BYTES = 24
-"""Preamble, start delimiter, FCS and gap (IEEE 802.3): what a frame takes on the wire beyond what is counted."""
 
 
 def links(frame: Frame) -> list[Line]:
@@ -77,13 +75,8 @@ def direction_line(frame: Frame, direction: Direction) -> Line:
 
 def utilisation(watched: Watched, direction: Direction) -> str:
     """``11 % of 10G``; empty where the speed is not known or not to be believed."""
-    speed, totals = watched.interface.speed_bits_per_sec, watched.flow(direction).totals
-    if not speed:
-        return ""
-    used = None
-    if totals.bits_per_sec is not None and totals.packets_per_sec is not None:
-        used = (totals.bits_per_sec + 8 * FRAME_OVERHEAD_BYTES * totals.packets_per_sec) / speed
-    return f"{pct(used)} of {compact(speed)}"
+    speed = watched.interface.speed_bits_per_sec
+    return f"{pct(watched.utilisation(direction))} of {compact(speed)}" if speed else ""
 
 
 def cpu_line(frame: Frame) -> Line:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bpftop.model.fields import Field
-from bpftop.model.units import UNKNOWN, bar, compact, pct, si
+from bpftop.model.units import UNKNOWN, bar, compact, ns, pct, si
 from bpftop.profile.kept import Change, Kept, changes
 from bpftop.profile.plan import Cell
 from bpftop.profile.results import USER_NS, Cost, Result, batch_factors, best_batches, figures
@@ -71,15 +71,6 @@ def rows(results: Sequence[Result], earlier: tuple[Kept, ...], by_operation: boo
         )
         for r in {_row_of(r.cell): r for r in shown}.values()
     ]
-
-
-def ns(value: float | None) -> str:
-    """Nanoseconds in at most five places: ``0.31``, ``48.2``, ``183``, ``2.93k``; ``-`` where unknown."""
-    if value is None:
-        return UNKNOWN
-    if value >= 999.5:
-        return si(value).replace(" ", "")
-    return f"{value:.{2 if value < 0.995 else 1 if value < 99.95 else 0}f}"
 
 
 def _sweep(cell: Cell) -> tuple[object, ...]:
