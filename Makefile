@@ -17,7 +17,7 @@ as_root := $(if $(filter-out 0,$(shell id -u)),$(sudo))
 build_requires := $(shell sed -n '/^requires = /s/[^"]*\("[^"]*"\)[^"]*/ \1/gp' pyproject.toml)
 # The folder of the BPF programs is an input too: it gets a new time when one of them is removed.
 build_inputs := pyproject.toml bpftop/__init__.py bpftop/kernel/build.py bpf_objects \
-	$(wildcard bpftop/kernel/*.c bpftop/kernel/*.h bpf_objects/*.c bpf_objects/*.h)
+	$(wildcard bpftop/kernel/*/*.c bpftop/kernel/*.h bpf_objects/*.c bpf_objects/*.h)
 
 # Run a command whose standard output is the reason of its failure, and end make with that one line. (make runs $(shell)
 # under -n too, hence the guard.)

@@ -16,24 +16,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from bpftop.errors import UsageError
-from bpftop.model.hooks import LOAD_LIMIT_BITS_PER_SEC, Attach
+from bpftop.hooks.facts import LOAD_LIMIT_BITS_PER_SEC, AttachMode
 
 if TYPE_CHECKING:
     from yaml import Node
 
-    from bpftop.model.rules.rule import Rule
+    from bpftop.rules.rule import Rule
 
 Problem = tuple[int, str]
 """The line in the file, and what is wrong there."""
 
 INTERVAL_MIN_S, INTERVAL_MAX_S = 0.1, 3600.0
-ATTACH_WISHES: tuple[Attach, ...] = get_args(Attach)
+ATTACH_MODES: tuple[AttachMode, ...] = get_args(AttachMode)
 FILE_LIMIT_BYTES = 256 << 10
 
 
 def known_thresholds() -> dict[str, Collection[str]]:
     """What ``thresholds`` may name: rule id -> the names of its numbers, each also with ``_clear`` behind it."""
-    from bpftop.model.rules.table import RULES  # late: only a file that has the field needs them
+    from bpftop.rules.table import RULES  # late: only a file that has the field needs them
 
     rules = {rule.id: [name + end for name in rule.limits for end in ("", "_clear")] for rule in RULES}
     return {"attach": ("retreat_bits_per_sec",), **rules}
@@ -46,7 +46,7 @@ class Settings:
     interval_s: float = 1.0
     """``interval``: seconds between two ticks, 0.1 to 3600."""
 
-    attach: Attach = "auto"
+    attach: AttachMode = "auto"
     """``attach``: where to count: auto, native, generic, tc or none. ``native`` in the file is the yes it asks for."""
 
     theme: str | None = None
@@ -68,7 +68,7 @@ class Settings:
 
     def rules(self) -> tuple[Rule, ...]:
         """The rules that are asked, with these thresholds."""
-        from bpftop.model.rules.table import chosen
+        from bpftop.rules.table import chosen
 
         return chosen(self.thresholds, self.silence)
 
@@ -194,7 +194,7 @@ def _readers(
     """Field in the file -> attribute of Settings, and what reads its value."""
     return {
         "interval": ("interval_s", lambda node, _: _interval(node)),
-        "attach": ("attach", lambda node, _: _choice(node, ATTACH_WISHES)),
+        "attach": ("attach", lambda node, _: _choice(node, ATTACH_MODES)),
         "theme": ("theme", lambda node, _: _theme(node)),
         "thresholds": ("thresholds", lambda node, problems: _thresholds(node, problems, thresholds())),
         "silence": ("silence", lambda node, problems: _silence(node, problems, thresholds().keys() - {"attach"})),

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bpftop.model.rules.rule import Limit, Rule
-from bpftop.model.rules.table import RULES
+from bpftop.rules.rule import Limit, Rule
+from bpftop.rules.table import RULES
 from tests.faults.scenarios import FAULTS
 
 ROOT = Path(__file__).parents[1]

@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from bpftop.export.metrics import described, labels_of
-from bpftop.model.rules.rule import Rule
-from bpftop.model.rules.table import RULES
+from bpftop.export.prometheus.metrics import described, labels_of
+from bpftop.rules.rule import Rule
+from bpftop.rules.table import RULES
 
 HERE = Path(__file__).parent
 ALERTS, ALERTS_TEST, DASHBOARD, METRICS = (

@@ -12,18 +12,18 @@ from pathlib import Path
 import bpftop
 from bpftop.collect.live import LiveSource
 from bpftop.demo.lab import Lab
-from bpftop.model.rules.table import chosen
 from bpftop.model.snapshot import Snapshot
+from bpftop.rules.table import chosen
 from bpftop.tui.actions import Actions
 from bpftop.tui.app import BpftopApp
-from bpftop.tui.feed import Feed
-from bpftop.tui.picture import picture as svg_of
+from bpftop.tui.sampling_thread import SamplingThread
 from bpftop.tui.themes import find_theme
+from bpftop.tui.widgets.picture import picture as svg_of
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-async def picture(feed: Feed, size: tuple[int, int], seconds: float) -> str:
+async def picture(feed: SamplingThread, size: tuple[int, int], seconds: float) -> str:
     """The screen as SVG, after ``seconds``."""
 
     def save(shown: Snapshot | str) -> str:
@@ -47,8 +47,10 @@ def main(size: str = "100x30", seconds: str = "130", file: str = "docs/screen.sv
     columns, lines = map(int, size.split("x"))
     with Lab() as lab:
         lab.start_traffic()
-        source = LiveSource([lab.interface], attach="native", yes=True, interactive=True, netns=lab.netns_path())
-        feed = Feed(source, rules=chosen())
+        source = LiveSource(
+            [lab.interface], attach="native", may_disturb_device=True, interactive=True, netns=lab.netns_path()
+        )
+        feed = SamplingThread(source, rules=chosen())
         feed.start()
         try:
             svg = asyncio.run(picture(feed, (columns, lines), float(seconds)))

@@ -14,11 +14,11 @@ from bpftop.errors import UsageError
 
 if TYPE_CHECKING:
     from bpftop.cli.output import Output
-    from bpftop.cli.signals import Ended
-    from bpftop.profile.conditions import Conditions
-    from bpftop.profile.costs import Table
-    from bpftop.profile.machine import Machine
-    from bpftop.profile.suites import Suite, Update
+    from bpftop.cli.shutdown import Ended
+    from bpftop.measure.conditions import Conditions
+    from bpftop.measure.machine import Machine
+    from bpftop.measure.programs.costs import SuiteTable
+    from bpftop.measure.programs.suites import Suite, Update
 
 FORMATS = {"table": "text as each suite is done", "json": "bpftop.bench/1", "csv": "a row per program and CPUs"}
 _REPEAT_MOST = 100_000_000
@@ -49,12 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.output import opened
-    from bpftop.profile.suites import SUITES
+    from bpftop.measure.programs.suites import SUITES
 
     suites = _suites(arguments)
     with opened(arguments.output, private=False) as output:
         if arguments.list:
-            from bpftop.export.bench_text import list_text
+            from bpftop.export.measure.programs_text import list_text
 
             output.write(list_text((suite.name, suite.title, suite.contestants()) for suite in SUITES.values()))
             return 0
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _suites(arguments: argparse.Namespace) -> Sequence[Suite]:
     """What the command line asks for. Raises UsageError, BpftopError."""
-    from bpftop.profile.suites import chosen
+    from bpftop.measure.programs.suites import chosen
 
     if arguments.object is None:
         for option in ("program", "packet", "repeat"):
@@ -77,9 +77,9 @@ def _suites(arguments: argparse.Namespace) -> Sequence[Suite]:
         raise UsageError(
             f"--object runs your programs, not a suite; leave out --object or {' '.join(arguments.suites)}"
         )
-    from bpftop.profile.frames import DEFAULT_FRAMES, FRAMES
-    from bpftop.profile.own_object import OwnObjects, choose
-    from bpftop.profile.packets import packets
+    from bpftop.measure.programs.frames import DEFAULT_FRAMES, FRAMES
+    from bpftop.measure.programs.own_object import OwnObjects, choose
+    from bpftop.measure.programs.packets import packets
 
     programs = choose(arguments.object, arguments.program)
     if arguments.packet is None:
@@ -92,12 +92,12 @@ def _suites(arguments: argparse.Namespace) -> Sequence[Suite]:
 
 def _measure(suites: Sequence[Suite], format_name: str, output: Output) -> Ended | None:
     """Run them and write what they found. What interrupted that is returned, once all that was measured is written."""
-    from bpftop.cli.signals import Ended, ending_signals, interruptible
-    from bpftop.kernel.map import possible_cpus
-    from bpftop.kernel.maps import Stop
-    from bpftop.profile.conditions import conditions
-    from bpftop.profile.machine import machine
-    from bpftop.profile.suites import run as run_suites
+    from bpftop.cli.shutdown import Ended, ending_signals, interruptible
+    from bpftop.kernel.bpf.bpf_map import Stop
+    from bpftop.kernel.bpf.percpu_array import possible_cpus
+    from bpftop.measure.conditions import conditions
+    from bpftop.measure.machine import machine
+    from bpftop.measure.programs.suites import run as run_suites
 
     writer = _Writer(format_name, output, machine(possible_cpus()), conditions(), time.time_ns())
     begun_s = time.monotonic()
@@ -125,8 +125,8 @@ class _Writer:
     def __init__(
         self, format_name: str, output: Output, machine: Machine, conditions: Conditions, begun_ns: int
     ) -> None:
-        self.tables: list[Table] = []
-        self._current: Table | None = None
+        self.tables: list[SuiteTable] = []
+        self._current: SuiteTable | None = None
         self._format, self._output = format_name, output
         self._about = machine, conditions, begun_ns
         self._progress = _Progress()
@@ -140,15 +140,15 @@ class _Writer:
 
     def interrupted(self) -> None:
         """Keep what the suite under way has found."""
-        from bpftop.profile.report import unfinished
+        from bpftop.measure.programs.report import unfinished
 
         if self._current is not None and self._current.partial and self._current.rows:
             self._keep(unfinished(self._current))
 
-    def _keep(self, table: Table) -> None:
+    def _keep(self, table: SuiteTable) -> None:
         self._progress.clear()
         if self._format == "table":
-            from bpftop.export.bench_text import machine_text, table_text
+            from bpftop.export.measure.programs_text import machine_text, table_text
 
             self._output.write(("" if self.tables else machine_text(*self._about)) + table_text(table))
         self.tables.append(table)
@@ -156,14 +156,14 @@ class _Writer:
 
     def end(self, took_s: float, early: bool) -> None:
         """Write what comes behind the tables, or the whole document."""
-        from bpftop.export.bench_document import csv_text, json_text
-        from bpftop.export.bench_text import ending_text
-        from bpftop.profile.report import Report
+        from bpftop.export.measure.programs_document import csv_text, json_text
+        from bpftop.export.measure.programs_text import ending_text
+        from bpftop.measure.programs.report import ProgramReport
 
         self._progress.clear()
         machine, conditions, begun_ns = self._about
-        report = Report(machine, conditions, tuple(self.tables), begun_ns, took_s, early)
-        texts: dict[str, Callable[[Report], str]] = {"table": ending_text, "json": json_text, "csv": csv_text}
+        report = ProgramReport(machine, conditions, tuple(self.tables), begun_ns, took_s, early)
+        texts: dict[str, Callable[[ProgramReport], str]] = {"table": ending_text, "json": json_text, "csv": csv_text}
         self._output.write(texts[self._format](report))
 
 

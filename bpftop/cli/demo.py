@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
         source = LiveSource(
             [lab.interface],
             attach="native",
-            yes=True,
+            may_disturb_device=True,
             interactive=True,
             interval_s=settings.interval_s,
             netns=lab.netns_path(),

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 from bpftop.cli.options import add_attach, add_format, add_interfaces, add_output, add_settings, settings_of
 from bpftop.cli.output import flush_stdout
-from bpftop.cli.signals import Ended, ending_signals
+from bpftop.cli.shutdown import Ended, ending_signals
 from bpftop.errors import BpftopError, UsageError
 
 if TYPE_CHECKING:
     from bpftop.config import Settings
-    from bpftop.export.findings import Diagnosed
-    from bpftop.model.rules.rule import Rule
+    from bpftop.export.diagnosis.diagnosis_document import Diagnosed
+    from bpftop.rules.rule import Rule
 
 FORMATS = {
-    "text": ("bpftop.export.report", "text"),
-    "json": ("bpftop.export.findings", "diagnosis_json"),
-    "markdown": ("bpftop.export.report", "markdown"),
+    "text": ("bpftop.export.diagnosis.report", "text"),
+    "json": ("bpftop.export.diagnosis.diagnosis_document", "diagnosis_json"),
+    "markdown": ("bpftop.export.diagnosis.report", "markdown"),
 }
 EXIT_CODES = {"warning": 3, "critical": 4}
 LEAST_S = 4.0
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     rules = settings.rules()
     if arguments.list:
-        from bpftop.export.findings import rules_text
+        from bpftop.export.diagnosis.diagnosis_document import rules_text
 
         print(rules_text(rules), end="")
         return flush_stdout(0)
@@ -65,9 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _watch(arguments: argparse.Namespace, settings: Settings, rules: tuple[Rule, ...]) -> Diagnosed:
     """Samples for the time that was asked for, or until somebody ends it. Raises BpftopError."""
-    from bpftop.cli.live import Notices, live_samples
-    from bpftop.export.findings import Diagnosed
-    from bpftop.model.diagnose import Diagnostician
+    from bpftop.cli.live_source import Notices, live_samples
+    from bpftop.export.diagnosis.diagnosis_document import Diagnosed
+    from bpftop.history.analyzer import Diagnostician
 
     diagnostician = Diagnostician(rules)
     notices = Notices()

@@ -10,7 +10,7 @@ from bpftop.cli.options import add_format, add_output
 from bpftop.errors import BpftopError, UsageError
 
 if TYPE_CHECKING:
-    from bpftop.export.difference import Moment
+    from bpftop.export.diff.diff_document import DiffSide
 
 FORMATS = ("table", "json")
 _SQLITE = b"SQLite format 3\0"
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.output import opened
-    from bpftop.export.difference import diff_json, diff_text
+    from bpftop.export.diff.diff_document import diff_json, diff_text
 
     before = _moment(arguments.before)
     named = arguments.after
@@ -50,18 +50,18 @@ def _parts(name: str) -> tuple[str, str, str]:
     return (file, at, moment) if file and os.path.exists(file) else (name, "", "")
 
 
-def _moment(name: str) -> Moment:
-    from bpftop.export.difference import Moment
-    from bpftop.export.snapshot_file import read_snapshot
+def _moment(name: str) -> DiffSide:
+    from bpftop.export.diff.diff_document import DiffSide
+    from bpftop.export.diff.snapshot_file import read_snapshot
 
     file, at, moment = _parts(name)
     if not _is_sqlite(file):
         if at:
             raise UsageError(f"{file} is no recording, and only those have moments; leave {at}{moment} away")
-        return Moment(name, read_snapshot(file))
+        return DiffSide(name, read_snapshot(file))
     if not moment:
         raise UsageError(f"{file} is a recording: say which moment of it, as in {file}@03:12 or {file}@-5m")
-    return Moment(name, _recorded(file, moment))
+    return DiffSide(name, _recorded(file, moment))
 
 
 def _is_sqlite(path: str) -> bool:
@@ -74,10 +74,10 @@ def _is_sqlite(path: str) -> bool:
 
 def _recorded(file: str, text: str) -> dict[str, object]:
     """The document of a moment of a recording, with the rates that the screen showed then."""
-    from bpftop.export.document import document
-    from bpftop.model.diagnose import Diagnostician
-    from bpftop.store.moments import moment
+    from bpftop.export.snapshot.document import document
+    from bpftop.history.analyzer import Diagnostician
     from bpftop.store.recording import Recording
+    from bpftop.store.time_expressions import moment
 
     recording = Recording(file)
     try:

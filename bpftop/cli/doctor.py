@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bpftop.cli.options import add_attach, add_netns, attach_choice
-from bpftop.export.printable import printable
+from bpftop.render.escaping import escaped_text
 
 if TYPE_CHECKING:
-    from bpftop.collect.doctor.answers import Result
+    from bpftop.doctor.answers import ProbeResult
 
 SHOWN = {"yes": ("ok", "32"), "no": ("no", "31"), "unknown": ("?", "33")}
 """Answer -> its word, and its colour (SGR, ECMA-48)."""
@@ -47,15 +47,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.output import opened
-    from bpftop.collect.doctor.examination import Examination
     from bpftop.config import directory, load
+    from bpftop.doctor.examination import Examination
+    from bpftop.hooks.facts import AttachRequest
     from bpftop.kernel.netns import inside
-    from bpftop.model.hooks import Wish
 
     asked = None if arguments.config is None else Path(arguments.config)
     loaded = load(asked)
     choice = attach_choice(arguments, loaded.settings)
-    wish = Wish(choice.attach, consent=choice.yes, load_limit_bits_per_sec=loaded.settings.retreat_bits_per_sec)
+    wish = AttachRequest(
+        choice.attach,
+        may_disturb_device=choice.may_disturb_device,
+        load_limit_bits_per_sec=loaded.settings.retreat_bits_per_sec,
+    )
     config = asked or directory() / "config.yaml"
     with (
         opened(None) as output,
@@ -71,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
             )
         ) as examination,
     ):
-        width = max(len(printable(name)) for name in examination.names)
+        width = max(len(escaped_text(name)) for name in examination.names)
         layout = Layout.of(output.descriptor, width, os.environ)
         seen: Counter[str] = Counter()
         for result in examination.results():
@@ -94,11 +98,11 @@ class Layout:
         plain = environment.get("NO_COLOR") or environment.get("TERM") in (None, "", "dumb")
         return cls(name_width, os.get_terminal_size(descriptor).columns, not plain)
 
-    def line(self, result: Result) -> str:
+    def line(self, result: ProbeResult) -> str:
         """With its end."""
         word, colour = SHOWN[result.verdict.answer]
-        head = f"{word:<2}  {printable(result.name):<{self._name_width}}  "
-        said = printable("; ".join(filter(None, (result.verdict.evidence, result.verdict.remedy))))
+        head = f"{word:<2}  {escaped_text(result.name):<{self._name_width}}  "
+        said = escaped_text("; ".join(filter(None, (result.verdict.evidence, result.verdict.remedy))))
         room = (self._columns or 0) - len(head)
         wrapped = textwrap.wrap(said, room, break_on_hyphens=False) if room >= 20 else [said]
         text = f"\n{' ' * len(head)}".join(wrapped)

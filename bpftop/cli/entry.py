@@ -15,7 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     try:  # the imports are within, so that Ctrl-C while they run is quiet too
         from bpftop.cli.output import ClosedPipe, complain, flush_stdout
-        from bpftop.cli.signals import Ended, ending_signals
+        from bpftop.cli.shutdown import Ended, ending_signals
 
         try:
             with ending_signals():

@@ -6,7 +6,7 @@ import argparse
 from contextlib import closing
 
 from bpftop.cli.options import add_attach, add_interfaces, add_settings, settings_of
-from bpftop.cli.signals import Ended
+from bpftop.cli.shutdown import Ended
 
 DEFAULT = ("127.0.0.1", 9435)
 
@@ -25,10 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bpftop.cli.live import Notices, live_samples
+    from bpftop.cli.live_source import Notices, live_samples
     from bpftop.cli.output import complain
-    from bpftop.export.prometheus import Endpoint, Newest, authority
-    from bpftop.model.diagnose import Diagnostician
+    from bpftop.export.prometheus.endpoint import Endpoint, Newest, authority
+    from bpftop.history.analyzer import Diagnostician
 
     settings = settings_of(arguments)
     newest = Newest()

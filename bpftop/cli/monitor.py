@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     source = LiveSource(
         names,
         attach=choice.attach,
-        yes=choice.yes,
+        may_disturb_device=choice.may_disturb_device,
         interactive=True,
         interval_s=settings.interval_s,
         retreat_bits_per_sec=settings.retreat_bits_per_sec,

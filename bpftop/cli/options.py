@@ -13,9 +13,9 @@ from typing import NoReturn
 from bpftop import __version__
 from bpftop.cli.output import complain
 from bpftop.cli.verbs import VERBS
-from bpftop.config import ATTACH_WISHES, Settings, interval_s, load
+from bpftop.config import ATTACH_MODES, Settings, interval_s, load
 from bpftop.errors import BpftopError, UsageError
-from bpftop.model.hooks import Attach
+from bpftop.hooks.facts import AttachMode
 
 EXIT_CODES = """\
 exit codes: 0 fine; 1 it could not do it, and says why; 2 bad usage;
@@ -88,8 +88,8 @@ def add_attach(parser: argparse.ArgumentParser) -> None:
     hooks.add_argument(
         "--attach",
         metavar="HOW",
-        choices=ATTACH_WISHES,
-        help=f"where to count: {', '.join(ATTACH_WISHES)} (default: auto, without disturbing the device)",
+        choices=ATTACH_MODES,
+        help=f"where to count: {', '.join(ATTACH_MODES)} (default: auto, without disturbing the device)",
     )
     hooks.add_argument("--xdp", action="store_true", help="the same as --attach native --yes")
     parser.add_argument("--yes", action="store_true", help="go ahead even where the attachment disturbs the device")
@@ -119,8 +119,8 @@ def add_netns(parser: argparse.ArgumentParser) -> None:
 class AttachChoice:
     """How to attach, and whether it may disturb the device."""
 
-    attach: Attach
-    yes: bool
+    attach: AttachMode
+    may_disturb_device: bool
 
 
 def attach_choice(arguments: argparse.Namespace, settings: Settings) -> AttachChoice:
@@ -156,7 +156,7 @@ def interfaces(arguments: argparse.Namespace) -> list[str]:
 
 
 def _of_default_route() -> str | None:
-    from bpftop.kernel.netdev import Netdev
+    from bpftop.kernel.net.netdev import Netdev
 
     with closing(Netdev()) as netdev:
         ifindex = netdev.default_route()

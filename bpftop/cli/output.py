@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from bpftop.cli.signals import interruptible
+from bpftop.cli.shutdown import interruptible
 from bpftop.errors import BpftopError
 
 _STDOUT_FD = 1
@@ -52,7 +52,7 @@ def opened(path: str | None, *, private: bool = True) -> Iterator[Output]:
         sys.stdout.flush()
         yield Output(_STDOUT_FD, "standard output")
         return
-    from bpftop.export.files import replacing
+    from bpftop.store.atomic_file import replacing
 
     with ExitStack() as stack:
         with interruptible():  # a FIFO waits for its reader
@@ -77,11 +77,11 @@ def when_closed(output: Output, act: Callable[[], object]) -> None:
 
 def complain(text: str) -> None:
     """A line for the person, on standard error. That it cannot be written is not worth another."""
-    from bpftop.export.printable import printable
+    from bpftop.render.escaping import escaped_text
 
     if sys.stderr is not None:
         with suppress(OSError):
-            print("\n".join(printable(line) for line in f"bpftop: {text}".split("\n")), file=sys.stderr, flush=True)
+            print("\n".join(escaped_text(line) for line in f"bpftop: {text}".split("\n")), file=sys.stderr, flush=True)
 
 
 def flush_stdout(code: int) -> int:

@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, TypeVar
 
 from bpftop.cli.options import add_format, add_output
 from bpftop.cli.output import complain, opened
-from bpftop.cli.signals import Ended, ending_signals, interruptible
+from bpftop.cli.shutdown import Ended, ending_signals, interruptible
 from bpftop.errors import BpftopError, UsageError
 
 if TYPE_CHECKING:
-    from bpftop.export.profile_document import Report
-    from bpftop.profile.maps import MapProfile
-    from bpftop.profile.plan import Plan, Wish
-    from bpftop.profile.results import Profile
+    from bpftop.export.measure.maps_document import MapReport
+    from bpftop.measure.maps.plan import MeasurePlan, MeasureRequest
+    from bpftop.measure.maps.profile import MapProfile
+    from bpftop.measure.maps.results import Profile
 
 T = TypeVar("T")
 
 FORMATS: Mapping[str, tuple[str, str]] = {
-    "table": ("bpftop.export.profile_text", "table"),
-    "json": ("bpftop.export.profile_document", "json_text"),
-    "csv": ("bpftop.export.profile_document", "csv_text"),
+    "table": ("bpftop.export.measure.maps_text", "table"),
+    "json": ("bpftop.export.measure.maps_document", "json_text"),
+    "csv": ("bpftop.export.measure.maps_document", "csv_text"),
 }
 """Format -> the module and its function that makes the text of a report."""
 
@@ -74,11 +74,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bpftop.kernel.inside import allowed_cpus
-    from bpftop.kernel.maps import Stop, possible_cpus
-    from bpftop.profile.live_map import read_live_map
-    from bpftop.profile.maps import MapProfile
-    from bpftop.profile.plan import make_plan
+    from bpftop.kernel.bpf.bpf_map import Stop, possible_cpus
+    from bpftop.kernel.measure.loops_inside import allowed_cpus
+    from bpftop.measure.maps.live_map import read_live_map
+    from bpftop.measure.maps.plan import make_plan
+    from bpftop.measure.maps.profile import MapProfile
 
     wish, stop = _wish(arguments), Stop()
     live = None if arguments.map is None else read_live_map(arguments.map, stop)
@@ -138,15 +138,15 @@ def _work(profiling: MapProfile, events: SimpleQueue[object]) -> None:
 class _ProgressLine:
     """One line on the person's terminal, rewritten; nothing where standard error is none."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: MeasurePlan) -> None:
         self._terminal = sys.stderr if sys.stderr is not None and sys.stderr.isatty() else None
         self._width = 0
         self._write(f"about {plan.expected_s:.0f} s for {len(plan.cells)} cells; Ctrl-C ends it with what there is")
 
     def show(self, event: object) -> None:
-        from bpftop.profile.results import Progress
+        from bpftop.measure.maps.results import MeasureProgress
 
-        if isinstance(event, Progress):
+        if isinstance(event, MeasureProgress):
             batch = "" if event.cell.batch is None else f" of {event.cell.batch}"
             what = f"{event.cell.geometry.kind} {event.cell.operation}{batch}"
             self._write(f"{event.share:4.0%}  {event.left_s:3.0f} s left  {what}")
@@ -163,8 +163,8 @@ class _ProgressLine:
         self._width = len(text)
 
 
-def _wish(arguments: argparse.Namespace) -> Wish:
-    from bpftop.profile.plan import Wish
+def _wish(arguments: argparse.Namespace) -> MeasureRequest:
+    from bpftop.measure.maps.plan import MeasureRequest
 
     given = {
         "kinds": arguments.type,
@@ -186,37 +186,39 @@ def _wish(arguments: argparse.Namespace) -> Wish:
             if getattr(arguments, name) is not None:
                 option = name.replace("_", "-")
                 raise UsageError(f"--{option} and a map: the copy has its type, sizes and fill; leave out one of them")
-    return Wish(**{name: value for name, value in given.items() if value is not None})
+    return MeasureRequest(**{name: value for name, value in given.items() if value is not None})
 
 
-def _report(profile: Profile) -> Report:
-    from bpftop.export.profile_document import Report
-    from bpftop.profile import kept
-    from bpftop.profile.machine import machine
-    from bpftop.profile.results import figures
+def _report(profile: Profile) -> MapReport:
+    from bpftop.export.measure.maps_document import MapReport
+    from bpftop.measure import run_store
+    from bpftop.measure.machine import machine
+    from bpftop.measure.maps.results import figures
 
     here = machine(profile.plan.possible_cpus)
-    return Report(profile, here, kept.changes(figures(profile.results), kept.load("profile", here.machine_id)))
+    return MapReport(
+        profile, here, run_store.changes(figures(profile.results), run_store.load("profile", here.machine_id))
+    )
 
 
-def _keep(report: Report) -> None:
+def _keep(report: MapReport) -> None:
     """A run that cannot be kept was a good run all the same."""
-    from bpftop.export.document import timestamp
-    from bpftop.profile import kept
-    from bpftop.profile.results import figures
+    from bpftop.export.snapshot.document import timestamp
+    from bpftop.measure import run_store
+    from bpftop.measure.maps.results import figures
 
     profile, machine = report.profile, report.machine
     taken_at = timestamp(profile.wall_ns) or ""
-    run = kept.Kept(taken_at, machine.kernel, profile.partial, figures(profile.results))
+    run = run_store.StoredRun(taken_at, machine.kernel, profile.partial, figures(profile.results))
     try:
-        kept.save("profile", machine.machine_id, run)
+        run_store.save("profile", machine.machine_id, run)
     except BpftopError as error:
         complain(str(error))
 
 
-def _text_of(format_name: str) -> Callable[[Report], str]:
+def _text_of(format_name: str) -> Callable[[MapReport], str]:
     module, function = FORMATS[format_name]
-    text_of: Callable[[Report], str] = getattr(import_module(module), function)
+    text_of: Callable[[MapReport], str] = getattr(import_module(module), function)
     return text_of
 
 

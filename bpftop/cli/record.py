@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from bpftop.cli.options import add_attach, add_interfaces, add_settings, settings_of
-from bpftop.cli.signals import Ended
+from bpftop.cli.shutdown import Ended
 from bpftop.cli.watch import duration_s, until
 from bpftop.errors import UsageError
 
 if TYPE_CHECKING:
-    from bpftop.model.diagnose import Diagnostician
+    from bpftop.history.analyzer import Diagnostician
     from bpftop.model.sample import Sample
     from bpftop.store.recorder import Recorder
     from bpftop.store.writer import Limits
@@ -41,18 +41,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bpftop.cli.live import arriving, live_source
+    from bpftop.cli.live_source import arriving, live_source
     from bpftop.cli.output import complain
-    from bpftop.cli.recording import ended
-    from bpftop.collect.fan_out import FanOut
-    from bpftop.model.diagnose import Diagnostician
+    from bpftop.cli.recording_switch import ended
+    from bpftop.collect.broadcast import Broadcast
+    from bpftop.history.analyzer import Diagnostician
     from bpftop.store.recorder import Recorder
 
     if arguments.output == "-":
         raise UsageError("a recording is a file and cannot go to standard output; `bpftop watch --format samples` can")
     settings = settings_of(arguments)
     limits, diagnostician = _limits(arguments), Diagnostician(settings.rules())
-    fan = FanOut(live_source(arguments, settings))
+    fan = Broadcast(live_source(arguments, settings))
     recorder = Recorder(arguments.output, limits)
     fan.tap(recorder.offer)
     reader = fan.reader()
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _follow(samples: Iterable[Sample], recorder: Recorder, diagnostician: Diagnostician) -> None:
     """Say what the interfaces and the disk have to say; around findings every CPU is recorded in every tick."""
-    from bpftop.cli.live import Notices
+    from bpftop.cli.live_source import Notices
     from bpftop.cli.output import complain
 
     notices, trouble = Notices(), None

@@ -70,7 +70,7 @@ def _document(arguments: argparse.Namespace, recording: Recording) -> int:
     """The moment as the screen showed it then, as a document."""
     from bpftop.cli.output import opened
     from bpftop.cli.snapshot import PUBLIC, text_of
-    from bpftop.model.diagnose import Diagnostician
+    from bpftop.history.analyzer import Diagnostician
 
     settings = settings_of(arguments)
     tick = _tick(recording, arguments.at)
@@ -87,7 +87,7 @@ def _document(arguments: argparse.Namespace, recording: Recording) -> int:
 
 def _tick(recording: Recording, moment: str | None) -> int:
     """Of this moment, or the last one."""
-    from bpftop.store.moments import moment as wall_clock
+    from bpftop.store.time_expressions import moment as wall_clock
 
     extent = recording.extent()
     if extent is None:

@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpftop
-from bpftop.cli import signals
+from bpftop.cli import shutdown
 from bpftop.cli.options import settings_of
 from bpftop.cli.output import complain
-from bpftop.cli.recording import RecordingSwitch
+from bpftop.cli.recording_switch import RecordingSwitch
 from bpftop.config import Settings, directory
 from bpftop.errors import BpftopError, UsageError
 from bpftop.model.snapshot import Snapshot
-from bpftop.model.source import Source
+from bpftop.model.source import SampleSource
 
 if TYPE_CHECKING:
     from bpftop.store.replay import Replay
     from bpftop.tui.app import BpftopApp
-    from bpftop.tui.feed import Feed
+    from bpftop.tui.sampling_thread import SamplingThread
     from bpftop.tui.themes import Theme
 
 DEFAULT_THEME = "dark"
@@ -66,7 +66,7 @@ def theme_of(arguments: argparse.Namespace, settings: Settings) -> Theme:
 
 
 def show(
-    source: Source,
+    source: SampleSource,
     settings: Settings,
     theme: Theme,
     *,
@@ -76,30 +76,30 @@ def show(
 ) -> int:
     """Show the source's samples until the person quits or a signal ends it; the exit code.
 
-    ``live``, ``replay`` and ``remarks`` are those of bpftop.tui.feed.Feed.
+    ``live``, ``replay`` and ``remarks`` are those of bpftop.tui.sampling_thread.SamplingThread.
 
     The source begins in its own thread before Textual is imported: attaching and importing take about as long, and an
     error of the source comes before the terminal is touched. Raises the source's BpftopError.
     """
-    from bpftop.tui.feed import Feed
+    from bpftop.tui.sampling_thread import SamplingThread
 
     for name in ("COLUMNS", "LINES"):  # Textual believes them before the terminal, and then follows no resize
         os.environ.pop(name, None)
-    feed = Feed(source, live=live, rules=settings.rules(), replay=replay, remarks=remarks)
+    feed = SamplingThread(source, live=live, rules=settings.rules(), replay=replay, remarks=remarks)
     recording = RecordingSwitch(feed)
     begun = threading.Event()
     feed.listen(lambda _: begun.set())  # the first sample, or the end: an error
     feed.start()
     try:
         app = _app(feed, settings, theme, recording)
-        import asyncio  # not before the app: bpftop.tui.lean imports it without TLS, which saves 4 MiB
+        import asyncio  # not before the app: bpftop.tui.import_without_ssl imports it without TLS, which saves 4 MiB
 
-        with signals.interruptible():
+        with shutdown.interruptible():
             begun.wait(FIRST_SAMPLE_TIMEOUT_S)
         if feed.error is None:
             asyncio.run(_run(app))
     finally:
-        signals.ignore()
+        shutdown.ignore()
         feed.stop()
         if feed.recorder is not None:
             complain(f"recording {recording.turn()}")
@@ -108,7 +108,7 @@ def show(
     return 0
 
 
-def _app(feed: Feed, settings: Settings, theme: Theme, recording: RecordingSwitch) -> BpftopApp:
+def _app(feed: SamplingThread, settings: Settings, theme: Theme, recording: RecordingSwitch) -> BpftopApp:
     from bpftop.tui.actions import Actions
     from bpftop.tui.app import BpftopApp
 
@@ -131,9 +131,9 @@ async def _run(app: BpftopApp) -> None:
     import asyncio
 
     loop = asyncio.get_running_loop()
-    for number in signals.wanted():
+    for number in shutdown.wanted():
         loop.add_signal_handler(number, app.exit)
-    with signals.interruptible():  # one that came before the loop had its handlers
+    with shutdown.interruptible():  # one that came before the loop had its handlers
         pass
     app._fatal_error = app._close_messages_no_wait  # type: ignore[method-assign]
     await app.run_async(mouse=False)  # the mouse is the terminal's, to select text with
@@ -143,7 +143,7 @@ async def _run(app: BpftopApp) -> None:
 
 def save_snapshot(snapshot: Snapshot) -> str:
     """Write the document into the current directory; returns its path. Raises BpftopError."""
-    from bpftop.export.document import json_text, timestamp
+    from bpftop.export.snapshot.document import json_text, timestamp
 
     when = re.sub(r"[-:.]", "", timestamp(snapshot.wall_ns) or "")
     return _save(f"bpftop-{re.sub(r'[^A-Za-z0-9.-]', '_', snapshot.host)}-{when}.json", json_text(snapshot))

@@ -11,11 +11,11 @@ from bpftop.errors import BpftopError
 from bpftop.model.snapshot import Snapshot
 
 FORMATS: Mapping[str, tuple[str, str]] = {
-    "json": ("bpftop.export.document", "json_text"),
-    "table": ("bpftop.export.table", "table"),
-    "csv": ("bpftop.export.long_form", "csv_page"),
-    "openmetrics": ("bpftop.export.metrics", "openmetrics"),
-    "markdown": ("bpftop.export.markdown", "snapshot_markdown"),
+    "json": ("bpftop.export.snapshot.document", "json_text"),
+    "table": ("bpftop.export.snapshot.text", "table"),
+    "csv": ("bpftop.export.snapshot.snapshot_csv", "csv_page"),
+    "openmetrics": ("bpftop.export.prometheus.metrics", "openmetrics"),
+    "markdown": ("bpftop.export.snapshot.markdown", "snapshot_markdown"),
 }
 """Format -> the module and its function that makes the text of a snapshot."""
 
@@ -32,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bpftop.cli.live import Notices, live_samples
+    from bpftop.cli.live_source import Notices, live_samples
     from bpftop.cli.output import opened
-    from bpftop.model.diagnose import Diagnostician
+    from bpftop.history.analyzer import Diagnostician
 
     settings = settings_of(arguments)
     private = arguments.format not in PUBLIC

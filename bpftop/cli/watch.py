@@ -6,43 +6,43 @@ import argparse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from bpftop.cli.options import add_attach, add_format, add_interfaces, add_output, add_settings, settings_of
-from bpftop.cli.signals import Ended
+from bpftop.cli.shutdown import Ended
 from bpftop.cli.snapshot import PUBLIC
 from bpftop.errors import UsageError
-from bpftop.model.rules.rule import Rule
 from bpftop.model.sample import Sample
 from bpftop.model.snapshot import Snapshot
+from bpftop.rules.rule import Rule
 
 Text = Callable[[Snapshot, bool], str]
 """A snapshot with rates, and whether nothing was written yet -> text."""
 
 
 def _table(shown: Snapshot, first: bool) -> str:
-    from bpftop.export.table import tick_lines
+    from bpftop.export.snapshot.text import tick_lines
 
     return tick_lines(shown, header=first)
 
 
 def _json(shown: Snapshot, first: bool) -> str:
-    from bpftop.export.document import json_line
+    from bpftop.export.snapshot.document import json_line
 
     return json_line(shown)
 
 
 def _csv(shown: Snapshot, first: bool) -> str:
-    from bpftop.export.long_form import csv_rows
+    from bpftop.export.snapshot.snapshot_csv import csv_rows
 
     return csv_rows(shown, header=first)
 
 
 def _openmetrics(shown: Snapshot, first: bool) -> str:
-    from bpftop.export.metrics import openmetrics
+    from bpftop.export.prometheus.metrics import openmetrics
 
     return openmetrics(shown)
 
 
 def _markdown(shown: Snapshot, first: bool) -> str:
-    from bpftop.export.markdown import snapshot_markdown
+    from bpftop.export.snapshot.markdown import snapshot_markdown
 
     return ("" if first else "\n") + snapshot_markdown(shown)
 
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bpftop.cli.live import Notices, live_samples
+    from bpftop.cli.live_source import Notices, live_samples
     from bpftop.cli.output import opened, when_closed
 
     settings = settings_of(arguments)
@@ -96,8 +96,8 @@ def _texts(
 ) -> Iterator[tuple[Sample, str]]:
     """Each sample with its text, until ``count`` of them had one. The first has no rates, and so a text only where
     the format is the sample itself."""
-    from bpftop.model.diagnose import Diagnostician
-    from bpftop.store.lines import sample_line
+    from bpftop.history.analyzer import Diagnostician
+    from bpftop.store.codec.sample_json import sample_line
 
     diagnostician = Diagnostician(rules)
     written = 0

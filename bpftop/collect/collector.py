@@ -8,9 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from bpftop.collect.tree import Unavailable
+from bpftop.errors import BpftopError
 from bpftop.model.families import FAMILIES
 from bpftop.model.sample import Interface, Key, Reading
+
+
+class Unavailable(BpftopError):
+    """A part that cannot be read here, as a sentence: what, why, and what to do where something can be done."""
 
 
 class Collector(Protocol):
@@ -85,7 +89,7 @@ def _without_previous(reading: Reading | None) -> Reading | None:
     return None if reading is None else replace(reading, previous=None)
 
 
-class Rows:
+class ReadingBuilder:
     """Makes readings of one family; the keys stay the same object while the set of rows is unchanged."""
 
     def __init__(self, family: str) -> None:

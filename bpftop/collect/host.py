@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bpftop.collect.tree import cpu_list
+from bpftop.collect.procfs.tree import cpu_list
+from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.check import KernelError
-from bpftop.kernel.map import possible_cpus
 from bpftop.model.sample import Reading, reading_key
 
 ROOT = Path("/")
@@ -50,7 +50,7 @@ def online_cpus(possible: int, root: Path = ROOT) -> tuple[int, ...]:
     return cpu_list(text)
 
 
-class OwnCost:
+class OwnCostCollector:
     """CPU time, resident memory, and time in map reads of this process."""
 
     def __init__(self) -> None:

@@ -10,21 +10,21 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from bpftop.collect.attach import Attachment
+from bpftop.collect.attach.attachment import Attachment
+from bpftop.collect.bpf.flow_counter import FlowRequest
+from bpftop.collect.bpf.flow_reader import FlowReader
 from bpftop.collect.collector import Collectors
-from bpftop.collect.device_watch import DeviceWatch
-from bpftop.collect.flow_counter import FlowWish
-from bpftop.collect.flows import FlowReader
-from bpftop.collect.host import Host, OwnCost, host, online_cpus
-from bpftop.collect.namespace_tree import namespace_tree
-from bpftop.collect.signals import TRACED, collectors
-from bpftop.collect.sysctls import machine_limits
-from bpftop.collect.tree import Tree
+from bpftop.collect.devices.device_watch import DeviceWatch
+from bpftop.collect.host import Host, OwnCostCollector, host, online_cpus
+from bpftop.collect.procfs.namespace_tree import namespace_tree
+from bpftop.collect.procfs.sysctls import machine_limits
+from bpftop.collect.procfs.tree import Tree
+from bpftop.collect.registry import TRACED, collectors
 from bpftop.errors import BpftopError
+from bpftop.hooks.facts import LOAD_LIMIT_BITS_PER_SEC, AttachMode, AttachRequest
 from bpftop.kernel.check import KernelError
-from bpftop.kernel.netdev import Netdev
+from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.netns import inside
-from bpftop.model.hooks import LOAD_LIMIT_BITS_PER_SEC, Attach, Wish
 from bpftop.model.sample import Interface, Reading, Sample, reading_key
 
 NS_PER_SEC = 1_000_000_000
@@ -37,11 +37,11 @@ class _Command:
     """To be done in the sampler's thread: an offer that was accepted, or (without a label) what to do about flows."""
 
     label: str | None = None
-    flows: FlowWish | None = None
+    flows: FlowRequest | None = None
 
 
 class LiveSource:
-    """Samples of interfaces of this machine; see bpftop.model.source.Source.
+    """Samples of interfaces of this machine; see bpftop.model.source.SampleSource.
 
     The first two samples are ``first_gap_s`` apart (None: one interval, and then the second one has all that can be
     known), the others one interval, on CLOCK_MONOTONIC
@@ -55,8 +55,8 @@ class LiveSource:
         self,
         names: Sequence[str],
         *,
-        attach: Attach = "auto",
-        yes: bool = False,
+        attach: AttachMode = "auto",
+        may_disturb_device: bool = False,
         interactive: bool = False,
         interval_s: float = 1.0,
         first_gap_s: float | None = 0.1,
@@ -68,7 +68,12 @@ class LiveSource:
         if not names:
             raise BpftopError("no interface to watch; name one, `ip link` lists them")
         self._names = tuple(dict.fromkeys(names))
-        self._wish = Wish(attach, consent=yes, terminal=interactive, load_limit_bits_per_sec=retreat_bits_per_sec)
+        self._request = AttachRequest(
+            attach,
+            may_disturb_device=may_disturb_device,
+            terminal=interactive,
+            load_limit_bits_per_sec=retreat_bits_per_sec,
+        )
         self._interval_ns = int(interval_s * NS_PER_SEC)
         self._first_gap_ns = self._interval_ns if first_gap_s is None else int(first_gap_s * NS_PER_SEC)
         self._commands: queue.SimpleQueue[_Command | None] = queue.SimpleQueue()
@@ -80,7 +85,7 @@ class LiveSource:
         self._collectors = Collectors((), self._interval_ns)
         self._devices: DeviceWatch  # from samples() on
         self._timed_epochs: dict[str, int] = {}
-        self._own = OwnCost()
+        self._own = OwnCostCollector()
         self._flows = FlowReader()
 
     def samples(self) -> Generator[Sample, None, None]:
@@ -128,7 +133,7 @@ class LiveSource:
 
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
         """Count flows from now on, or no more."""
-        self._commands.put(_Command(flows=FlowWish(sample_1_in) if on else None))
+        self._commands.put(_Command(flows=FlowRequest(sample_1_in) if on else None))
 
     def _open(self, netdev: Netdev, stack: ExitStack) -> None:
         watched: set[int] = set()
@@ -139,7 +144,7 @@ class LiveSource:
             if ifindex in watched:  # by another of its names
                 continue
             watched.add(ifindex)
-            attachment = Attachment(name, self._wish, netdev, netns=self._netns_name)
+            attachment = Attachment(name, self._request, netdev, netns=self._netns_name)
             stack.callback(attachment.close)
             attachment.open()
             self._attachments[name] = attachment

@@ -13,7 +13,7 @@ import sys
 import time
 from select import EPOLLIN, epoll
 
-from bpftop.demo.reactor import Pace, Reactor, Source
+from bpftop.demo.reactor import Pace, PacketSource, Reactor
 from bpftop.demo.sides import GENERATOR, WATCHED, Side
 from bpftop.demo.traffic import Mix
 from bpftop.kernel.netns import unshare_network
@@ -38,7 +38,7 @@ class End:
         self._mix: Mix
         self._running = False
         self._allowed_cpus = os.sched_getaffinity(0)
-        self._lanes: list[tuple[int, list[tuple[Pace, Source]]]] = []
+        self._lanes: list[tuple[int, list[tuple[Pace, PacketSource]]]] = []
         self._start_s = self._last_tick_s = self._next_tick_s = self._next_retune_s = 0.0
 
     def run(self) -> None:

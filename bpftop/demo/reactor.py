@@ -57,7 +57,7 @@ class Pace:
         return count
 
 
-class Source(Protocol):
+class PacketSource(Protocol):
     """Owns sockets; `emit` sends `count` packets (or opens `count` connections) and never blocks."""
 
     def emit(self, count: int) -> None: ...

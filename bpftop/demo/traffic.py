@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from bpftop.demo import frames
 from bpftop.demo.datagrams import Answers, Frames, Packets, Sink
 from bpftop.demo.raw_mix import VOICE_PORT, raw_frames
-from bpftop.demo.reactor import Pace, Reactor, Source
+from bpftop.demo.reactor import Pace, PacketSource, Reactor
 from bpftop.demo.sides import GENERATOR, WATCHED, Side, other
 from bpftop.demo.streams import MSS_BYTES, Connect, Downloads, Fetches, Knocks, Pages, Streams, Upload, Visits
 
@@ -79,7 +79,7 @@ class Mix:
         self._scale = scale
         self._rng = Random(seed * 2 + (side is WATCHED))
         self._payload = memoryview(self._rng.randbytes(1 << 16))
-        self.paced: list[tuple[Pace, Source]] = []
+        self.paced: list[tuple[Pace, PacketSource]] = []
         self._passive: list[Answers | Sink | Streams] = []
         self._add_servers()
         self._add_asks()
@@ -95,7 +95,7 @@ class Mix:
         for held in self._passive:
             held.close()
 
-    def _pace(self, per_sec: float, source: Source) -> None:
+    def _pace(self, per_sec: float, source: PacketSource) -> None:
         self.paced.append((Pace(per_sec * self._scale, self._rng), source))
 
     def _slices(self, sizes: tuple[int, int]) -> list[memoryview]:

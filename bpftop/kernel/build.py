@@ -3,8 +3,8 @@
 setuptools finds :class:`BuildExt` through ``tool.setuptools.cmdclass`` and loads this file by its path, in the folder
 of pyproject.toml. It imports nothing of bpftop, because no part of bpftop can be imported before it is built.
 
-* ``bpftop/kernel/libbpf.cdef.h`` and ``bpf_objects/bpftop.h`` declare, ``bpftop/kernel/*.c`` define: together they are
-  ``bpftop.kernel._libbpf``, for the stable ABI.
+* ``bpftop/kernel/libbpf.cdef.h`` and ``bpf_objects/bpftop.h`` declare, ``bpftop/kernel/*/*.c`` define: together they
+  are ``bpftop.kernel._libbpf``, for the stable ABI.
 * Each ``bpf_objects/NAME.bpf.c`` becomes ``bpftop/objects/NAME.bpf.o``, little endian, with BTF and without DWARF.
 
 An editable install puts both beside their sources, a wheel contains both. Run as a script, this file says in one line
@@ -71,7 +71,9 @@ def write_cffi_source(module: str, target: Path) -> None:
     ffi.cdef(shared_header_as_cdef(SHARED_HEADER.read_text()))
     ffi.cdef(CDEF.read_text())
     includes = ["bpf/bpf.h", "bpf/btf.h", "bpf/libbpf.h", "linux/if_link.h", "bpftop.h"]
-    includes += sorted(source.name for source in KERNEL_ROOM.glob("*.c"))
+    includes += [
+        str(source.relative_to(KERNEL_ROOM)) for source in sorted(KERNEL_ROOM.rglob("*.c"), key=lambda path: path.name)
+    ]
     ffi.set_source(module, "".join(f'#include "{name}"\n' for name in includes))
     target.parent.mkdir(parents=True, exist_ok=True)
     ffi.emit_c_code(str(target))
@@ -150,7 +152,7 @@ class BuildExt(build_ext):
 
     def get_source_files(self) -> list[str]:
         """All that goes into the build: an sdist holds these files, and a change of any of them compiles again."""
-        found = [CDEF, *KERNEL_ROOM.glob("*.c"), *BPF_SOURCES.glob("*.[ch]")]
+        found = [CDEF, *KERNEL_ROOM.rglob("*.c"), *BPF_SOURCES.glob("*.[ch]")]
         return sorted(map(str, found))
 
     def get_outputs(self) -> list[str]:

@@ -6,10 +6,20 @@ from collections.abc import Sequence
 
 from bpftop.model.families import TRAFFIC_FAMILIES
 from bpftop.model.protocols import protocol_name
-from bpftop.model.rates import Change, change, per_sec
+from bpftop.model.rates import ReadingPair, change, per_sec
+from bpftop.model.readings import RatedReading
 from bpftop.model.sample import DIRECTIONS, Direction, Hook, Interface, Key, Reading, Sample, reading_key
-from bpftop.model.signals import Signal
-from bpftop.model.snapshot import TOTAL, Flow, OwnCost, ProtocolRow, Snapshot, Traffic, Watched, add, traffic
+from bpftop.model.snapshot import (
+    TOTAL,
+    Counts,
+    DirectionTraffic,
+    InterfaceSnapshot,
+    OwnCost,
+    ProtocolRow,
+    Snapshot,
+    add_counts,
+    counts_of,
+)
 
 BREAKDOWNS = ("joint", "tcp_flags", "udp_ports", "icmp_types", "fragments", "vlans")
 _TRAFFIC = frozenset(family.name for family in TRAFFIC_FAMILIES)
@@ -19,7 +29,8 @@ _LINK_COLUMNS: dict[Direction, tuple[int, int]] = {"rx": (0, 1), "tx": (2, 3)}
 def snapshot(before: Sample | None, after: Sample) -> Snapshot:
     """Pair two samples. With no predecessor every rate is None."""
     watched = tuple(
-        Watched(i, *(_flow(before, after, i, direction) for direction in DIRECTIONS)) for i in after.interfaces
+        InterfaceSnapshot(i, *(_flow(before, after, i, direction) for direction in DIRECTIONS))
+        for i in after.interfaces
     )
     left_out = counted_twice(after.interfaces)
     return Snapshot(
@@ -35,7 +46,7 @@ def snapshot(before: Sample | None, after: Sample) -> Snapshot:
         left_out=left_out,
         own=_own_cost(before, after),
         unavailable=after.unavailable,
-        signals=_signals(before, after),
+        readings=_rated_readings(before, after),
         kernel=after.kernel,
     )
 
@@ -61,10 +72,10 @@ def counted_twice(interfaces: Sequence[Interface]) -> dict[str, str]:
     return result
 
 
-def _signals(before: Sample | None, after: Sample) -> dict[str, Signal]:
+def _rated_readings(before: Sample | None, after: Sample) -> dict[str, RatedReading]:
     old = before.readings if before else {}
     return {
-        name: Signal(reading, change(_earlier(reading.previous, old.get(name)), reading))
+        name: RatedReading(reading, change(_earlier(reading.previous, old.get(name)), reading))
         for name, reading in after.readings.items()
         if reading.family not in _TRAFFIC
     }
@@ -77,88 +88,90 @@ def _earlier(previous: Reading | None, before: Reading | None) -> Reading | None
     return previous
 
 
-def _pair(before: Sample | None, after: Sample, name: str) -> tuple[Reading | None, Change | None]:
+def _pair(before: Sample | None, after: Sample, name: str) -> tuple[Reading | None, ReadingPair | None]:
     reading = after.readings.get(name)
     return reading, change(before.readings.get(name) if before else None, reading)
 
 
-def _rows(reading: Reading, paired: Change | None) -> dict[Key, Traffic]:
+def _rows(reading: Reading, paired: ReadingPair | None) -> dict[Key, Counts]:
     """Row key -> traffic, for a family whose columns are packets and bytes."""
     gains = paired.gains() if paired else {}
     elapsed_ns = paired.elapsed_ns if paired else 1
-    return {key: traffic(counts, gains.get(key), elapsed_ns) for key, counts in reading.totals.items()}
+    return {key: counts_of(counts, gains.get(key), elapsed_ns) for key, counts in reading.totals.items()}
 
 
-def _flow(before: Sample | None, after: Sample, interface: Interface, direction: Direction) -> Flow:
+def _flow(before: Sample | None, after: Sample, interface: Interface, direction: Direction) -> DirectionTraffic:
     hook = interface.hooks.get(direction, Hook())
     reading, paired = _pair(before, after, reading_key("protocols", interface.label, direction))
     if reading is None:
-        return Flow(direction, hook, _link_totals(before, after, interface, direction))
+        return DirectionTraffic(direction, hook, _link_totals(before, after, interface, direction))
     rows = _rows(reading, paired)
-    parts = {}
+    breakdowns = {}
     for family in BREAKDOWNS:
         part, part_paired = _pair(before, after, reading_key(family, interface.label, direction))
         if part is not None:
-            parts[family] = {key[2:]: cell for key, cell in _rows(part, part_paired).items()}
-    return Flow(
+            breakdowns[family] = {key[2:]: cell for key, cell in _rows(part, part_paired).items()}
+    return DirectionTraffic(
         direction,
         hook,
-        add(rows.values()) if rows else Traffic(0, 0, *((0.0, 0.0) if paired else ())),
+        add_counts(rows.values()) if rows else Counts(0, 0, *((0.0, 0.0) if paired else ())),
         tuple(_protocol_row(direction, int(key[2]), cell) for key, cell in rows.items()),
-        parts,
+        breakdowns,
         after.possible_cpus,
         after.online_cpus,
         (by_cpu,) if (by_cpu := _by_cpu(reading, paired)) else (),
     )
 
 
-def _by_cpu(reading: Reading, paired: Change | None) -> Change | None:
+def _by_cpu(reading: Reading, paired: ReadingPair | None) -> ReadingPair | None:
     """What the rows of CPUs are worked out from, where the reading itself has no cells per CPU."""
     return paired if reading.cells is None else change(reading.cells.previous, reading.cells)
 
 
-def _protocol_row(direction: Direction, number: int, cell: Traffic) -> ProtocolRow:
+def _protocol_row(direction: Direction, number: int, cell: Counts) -> ProtocolRow:
     return ProtocolRow(direction, number, protocol_name(number), cell)
 
 
-def _link_totals(before: Sample | None, after: Sample, interface: Interface, direction: Direction) -> Traffic:
+def _link_totals(before: Sample | None, after: Sample, interface: Interface, direction: Direction) -> Counts:
     """What the kernel itself counted, for a direction without a program."""
     reading, paired = _pair(before, after, reading_key("links", interface.label))
     if reading is None or not reading.keys:
-        return Traffic()
+        return Counts()
     packets, size = _LINK_COLUMNS[direction]
     key = reading.keys[0]
     counts = reading.totals[key]
     gains = paired.gains()[key] if paired else None
-    return traffic(
+    return counts_of(
         (counts[packets], counts[size]), gains and (gains[packets], gains[size]), paired.elapsed_ns if paired else 1
     )
 
 
-def _total(watched: Sequence[Watched]) -> Watched:
+def _total(watched: Sequence[InterfaceSnapshot]) -> InterfaceSnapshot:
     """All watched interfaces together, as one that is called TOTAL."""
     every = Interface(TOTAL, "total", 0, hooks=watched[0].interface.hooks if len(watched) == 1 else {})
-    return Watched(every, _sum_flows([w.rx for w in watched], "rx"), _sum_flows([w.tx for w in watched], "tx"))
+    return InterfaceSnapshot(
+        every, _sum_flows([w.rx for w in watched], "rx"), _sum_flows([w.tx for w in watched], "tx")
+    )
 
 
-def _sum_flows(flows: Sequence[Flow], direction: Direction) -> Flow:
-    protocols: dict[int, list[Traffic]] = {}
-    parts: dict[str, dict[Key, list[Traffic]]] = {}
-    for flow in flows:
-        for row in flow.protocols:
-            protocols.setdefault(row.number, []).append(row.traffic)
-        for family, rows in flow.parts.items():
+def _sum_flows(flows: Sequence[DirectionTraffic], direction: Direction) -> DirectionTraffic:
+    protocols: dict[int, list[Counts]] = {}
+    breakdowns: dict[str, dict[Key, list[Counts]]] = {}
+    for traffic in flows:
+        for row in traffic.protocols:
+            protocols.setdefault(row.number, []).append(row.counts)
+        for family, rows in traffic.breakdowns.items():
             for key, cell in rows.items():
-                parts.setdefault(family, {}).setdefault(key, []).append(cell)
-    return Flow(
+                breakdowns.setdefault(family, {}).setdefault(key, []).append(cell)
+    return DirectionTraffic(
         direction,
         Hook(),
-        add(flow.totals for flow in flows),
-        tuple(_protocol_row(direction, number, add(cells)) for number, cells in sorted(protocols.items())),
-        {family: {key: add(cells) for key, cells in rows.items()} for family, rows in parts.items()},
-        max((flow.possible_cpus for flow in flows), default=0),
-        max((flow.online_cpus for flow in flows), default=()),
-        tuple(paired for flow in flows for paired in flow.changes),
+        add_counts(traffic.totals for traffic in flows),
+        tuple(_protocol_row(direction, number, add_counts(cells)) for number, cells in sorted(protocols.items())),
+        {family: {key: add_counts(cells) for key, cells in rows.items()} for family, rows in breakdowns.items()},
+        max((traffic.possible_cpus for traffic in flows), default=0),
+        max((traffic.online_cpus for traffic in flows), default=()),
+        tuple(paired for traffic in flows for paired in traffic.changes),
     )
 
 

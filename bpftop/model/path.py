@@ -22,7 +22,7 @@ by another stage."""
 
 
 @dataclass(frozen=True)
-class Counter:
+class StageCounter:
     """One column of a family: of one row, or of all rows that ``keep`` lets through, added up or the largest of them.
 
     ``row`` leaves out the interface where the family has one.
@@ -48,7 +48,7 @@ class Stage:
     id: str
     title: str
     kind: Kind
-    counters: tuple[Counter, ...]
+    counters: tuple[StageCounter, ...]
     help: str
     counted: str
     largest: bool = False
@@ -63,20 +63,21 @@ class Stage:
         return (" | " if self.largest else " + ").join(one.shown for one in self.counters)
 
 
-def _link(*columns: str) -> tuple[Counter, ...]:
-    return tuple(Counter("links", column, ()) for column in columns)
+def _link(*columns: str) -> tuple[StageCounter, ...]:
+    return tuple(StageCounter("links", column, ()) for column in columns)
 
 
-def _stack(*names: str) -> tuple[Counter, ...]:
+def _stack(*names: str) -> tuple[StageCounter, ...]:
     """Counters by the names that `nstat -az` gives them."""
     assert all(name in COUNTERS for name in names)
     return tuple(
-        Counter("snmp" if name in SNMP else "snmp6" if name in SNMP6 else "netstat", "count", (name,)) for name in names
+        StageCounter("snmp" if name in SNMP else "snmp6" if name in SNMP6 else "netstat", "count", (name,))
+        for name in names
     )
 
 
-def _conntrack(*columns: str) -> tuple[Counter, ...]:
-    return tuple(Counter("conntrack_events", column, ()) for column in columns)
+def _conntrack(*columns: str) -> tuple[StageCounter, ...]:
+    return tuple(StageCounter("conntrack_events", column, ()) for column in columns)
 
 
 def _last_is(*words: str) -> Callable[[Key], bool]:
@@ -87,7 +88,7 @@ def _sends(key: Key) -> bool:
     return key[1] not in ("ingress", "clsact")
 
 
-_NOT_REDIRECT = (Counter("xdp_exceptions", "packets", keep=lambda key: not _last_is("REDIRECT")(key),
+_NOT_REDIRECT = (StageCounter("xdp_exceptions", "packets", keep=lambda key: not _last_is("REDIRECT")(key),
                          name="tracepoint xdp_exception"),)  # fmt: skip
 
 STAGES: tuple[Stage, ...] = (
@@ -114,20 +115,20 @@ STAGES: tuple[Stage, ...] = (
           "Packets an XDP program gave ABORTED or no valid action, or that could not be sent by XDP_TX.",
           "Counted, without failed redirects: several drivers (ixgbe, i40e) report those a second time here."),
     Stage("xdp_redirects", "XDP redirects", "loss",
-          (Counter("xdp_redirect_errors", "packets", name="tracepoint xdp_redirect_err"),),
+          (StageCounter("xdp_redirect_errors", "packets", name="tracepoint xdp_redirect_err"),),
           "Packets that XDP could not redirect: no such target, or its queue was full.", "Counted."),
     Stage("xdp_drops", "XDP_DROP of another", "seen",
-          (Counter("xdp_verdicts", "packets", keep=_last_is("DROP"), name="fexit: XDP_DROP"),),
+          (StageCounter("xdp_verdicts", "packets", keep=_last_is("DROP"), name="fexit: XDP_DROP"),),
           "Packets that the XDP program of somebody else on this interface dropped.",
           "Not counted: that program wants it so."),
     Stage("xdp_aborted", "ABORTED of another", "seen",
-          (Counter("xdp_verdicts", "packets", keep=_last_is("ABORTED"), name="fexit: XDP_ABORTED"),),
+          (StageCounter("xdp_verdicts", "packets", keep=_last_is("ABORTED"), name="fexit: XDP_ABORTED"),),
           "Packets on which the XDP program of somebody else failed.", "Not counted: each is an XDP exception too."),
-    Stage("backlog", "backlog", "loss", (Counter("softnet", "dropped", name="softnet_stat dropped"),),
+    Stage("backlog", "backlog", "loss", (StageCounter("softnet", "dropped", name="softnet_stat dropped"),),
           "Packets that found the queue of a CPU full, between the interface and the stack (RPS, veth, loopback).",
           "Counted, of all interfaces of the machine: the kernel does not say of which."),
     Stage("flow_limit", "  flow limit", "part",
-          (Counter("softnet", "flow_limit_count", name="softnet_stat flow_limit_count"),),
+          (StageCounter("softnet", "flow_limit_count", name="softnet_stat flow_limit_count"),),
           "Packets of a flow that had more than its part of a half-full backlog.",
           "Counted in the row above: the backlog drops them (skb_flow_limit)."),
     Stage("ip_header", "IP header", "loss",
@@ -159,7 +160,7 @@ STAGES: tuple[Stage, ...] = (
           "Packets that belong to no connection that can be tracked.",
           "Not counted: conntrack lets them pass; whether they are dropped is for the firewall to say."),
     Stage("firewall", "firewall", "seen",
-          (Counter("drops", "packets", keep=_last_is("NETFILTER_DROP"), name="drop reason NETFILTER_DROP"),),
+          (StageCounter("drops", "packets", keep=_last_is("NETFILTER_DROP"), name="drop reason NETFILTER_DROP"),),
           "Packets that netfilter rules dropped, on the way in and out.",
           "Not counted: somebody wants it so; what conntrack drops ends here too."),
     Stage("listen", "listen", "loss", _stack("TcpExtListenDrops"),
@@ -191,7 +192,7 @@ STAGES: tuple[Stage, ...] = (
           "TCP, UDP and ICMP packets with a bad checksum: damaged on the way, or by an offload.",
           "Counted. TcpInErrs and UdpInErrors are left out: they hold these again."),
     Stage("neighbour", "neighbour table", "loss",
-          (Counter("neighbours", "table_fulls"), Counter("neighbours", "unresolved_discards")),
+          (StageCounter("neighbours", "table_fulls"), StageCounter("neighbours", "unresolved_discards")),
           "Packets to be sent whose next hop had no room in the neighbour table, or for which too many waited already. "
           "Those that waited for one that never answered are in no counter: see the drop reason NEIGH_FAILED.",
           "Counted, of all namespaces: the tables are the machine's."),
@@ -201,7 +202,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("ip_out_routes", "IP out no route", "seen", _stack("IpOutNoRoutes", "Ip6OutNoRoutes"),
           "IP packets that had no route to their destination.",
           "Not counted: the sender gets an error; a machine without IPv6 counts here all day."),
-    Stage("qdisc", "qdisc", "loss", (Counter("qdiscs", "drops", keep=_sends, largest=True, name="qdisc drops"),),
+    Stage("qdisc", "qdisc", "loss", (StageCounter("qdiscs", "drops", keep=_sends, largest=True, name="qdisc drops"),),
           "Packets to be sent that the queueing discipline of the interface dropped: its queue was full.",
           "Counted: the largest of the interface's, because a parent counts what its children drop "
           "(qdisc_tree_reduce_backlog, mq_dump); ingress and clsact are left out, filters drop there on purpose."),
@@ -217,7 +218,7 @@ STAGES: tuple[Stage, ...] = (
 BY_ID = {stage.id: stage for stage in STAGES}
 
 
-def gained(counter: Counter, label: str, before: Reading, after: Reading) -> int | None:
+def gained(counter: StageCounter, label: str, before: Reading, after: Reading) -> int | None:
     """What a counter gained between two readings of its family, same epoch; None where that cannot be known.
 
     It looks only at the cells it needs: 2 µs for a row, 20 µs for a column of 512 CPUs.
@@ -257,7 +258,7 @@ def _value(reading: Reading, row: int, column: int) -> int | None:
     return reading.values[base] if cpus == 1 else sum(reading.values[base : base + cpus])
 
 
-def _gains(counter: Counter, column: int, before: Reading, after: Reading) -> Iterator[int | None]:
+def _gains(counter: StageCounter, column: int, before: Reading, after: Reading) -> Iterator[int | None]:
     """The gain of every row that is kept."""
     family = FAMILIES[counter.family]
     whole = counter.keep is None and not family.per_cpu and not before.missing and not after.missing

@@ -24,7 +24,7 @@ def gain(before: int | None, after: int | None, wrap_bits: int) -> int | None:
 
 
 @dataclass(frozen=True)
-class Change:
+class ReadingPair:
     """One reading against the one before it: same family, same epoch, later in time."""
 
     before: Reading
@@ -73,11 +73,11 @@ def _gain64(before: int, after: int) -> int | None:
     return after - before if after >= before else None
 
 
-def change(before: Reading | None, after: Reading | None) -> Change | None:
+def change(before: Reading | None, after: Reading | None) -> ReadingPair | None:
     """Pair two readings; None where no rate may be taken: first tick, new epoch, a clock that did not move on."""
     if before is None or after is None or before.epoch != after.epoch or after.read_ns <= before.read_ns:
         return None
-    return Change(before, after)
+    return ReadingPair(before, after)
 
 
 def per_sec(gained: int | None, elapsed_ns: int) -> float | None:

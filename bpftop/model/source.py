@@ -8,7 +8,7 @@ from typing import Protocol
 from bpftop.model.sample import Sample
 
 
-class Source(Protocol):
+class SampleSource(Protocol):
     """A stream of samples that somebody else paces.
 
     ``samples`` blocks until the next one is there; it ends after ``close``, which any thread may call. A failure to

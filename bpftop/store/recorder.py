@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from bpftop.model.findings import Finding
 from bpftop.model.sample import Sample
-from bpftop.store.episodes import Said
+from bpftop.store.finding_rows import Said
 from bpftop.store.writer import Limits, Writer
 
 QUEUE_TICKS = 30
@@ -20,7 +20,7 @@ _Item = tuple[Sample, int] | Said
 
 
 @dataclass(frozen=True)
-class Progress:
+class RecordingProgress:
     """``ticks`` are in the file, ``lost`` are not. ``trouble``: why not the last ones, as a sentence."""
 
     path: str
@@ -44,7 +44,7 @@ class Recorder:
         self._said: dict[tuple[str, str], str] | None = {}  # by the rules; None: it did not get into the file
         self._skipped = 0  # since a sample was last taken over
         self._owed = 0  # lost since a tick was last written
-        self._progress = Progress(path)
+        self._progress = RecordingProgress(path)
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
@@ -71,13 +71,13 @@ class Recorder:
             self._queue.put(Said(mono_ns, tuple(findings)))
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> RecordingProgress:
         """How far it has come. Ticks that wait are neither written nor lost."""
         now, skipped = self._progress, self._skipped
         stalled = f"{now.path}: the disk does not keep up; ticks are lost until it does" if skipped else None
         return replace(now, lost=now.lost + skipped, trouble=now.trouble or stalled)
 
-    def close(self, timeout_s: float = 10.0) -> Progress:
+    def close(self, timeout_s: float = 10.0) -> RecordingProgress:
         """Write what waits, and close the file. Where the disk does not take it in time, that is the trouble."""
         self._queue.put(None)
         self._thread.join(timeout_s)

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from bpftop.errors import BpftopError
 from bpftop.model.sample import Sample
-from bpftop.store.episodes import RecordedFinding, lists_findings, recorded_finding
+from bpftop.store.codec.frames import BadFrame, Decoder, SampleFrame, Stamp
 from bpftop.store.file import damaged, open_for_reading
-from bpftop.store.frames import BadFrame, Decoder, Frame, Stamp
+from bpftop.store.finding_rows import RecordedFinding, lists_findings, recorded_finding
 
 
-class Tick(NamedTuple):
+class RecordedTick(NamedTuple):
     """Where a sample stands in the file. ``begins``: a recorder was started here, nothing before belongs to it."""
 
     tick: int
@@ -108,7 +108,7 @@ class Recording:
             """
             return int(self._connection.execute(query, {"tick": tick, "ns": ns}).fetchone()[0])
 
-    def ticks(self, first: int, last: int) -> Iterator[Tick]:
+    def ticks(self, first: int, last: int) -> Iterator[RecordedTick]:
         """From one tick to another, both of them too, in order."""
         reel = Reel(self, first)
         while (tick := reel.next()) is not None and tick.tick <= last:
@@ -148,7 +148,7 @@ class Reel:
         self._decoder, self._decodable = Decoder(), False
         self._rows: deque[tuple[Any, ...]] = deque()
 
-    def next(self) -> Tick | None:
+    def next(self) -> RecordedTick | None:
         """None: the recording has no further tick now. Raises BpftopError."""
         while True:
             if not self._rows:
@@ -157,7 +157,7 @@ class Reel:
                     return None
             tick, seq, wall_ns, mono_ns, interval_ns, lost, *parts = self._rows.popleft()
             self._at = tick + 1
-            frame = Frame(*parts)
+            frame = SampleFrame(*parts)
             self._decodable = self._decodable or bool(frame.key)
             if not self._decodable:
                 continue  # the key frame was deleted meanwhile, to make room
@@ -167,4 +167,4 @@ class Reel:
                 path = self._recording.path
                 raise BpftopError(f"cannot read tick {tick} of {path}: {error}; begin at a later moment") from error
             if tick >= self._first:
-                return Tick(tick, interval_ns is None, lost, sample)
+                return RecordedTick(tick, interval_ns is None, lost, sample)

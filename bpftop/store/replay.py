@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from bpftop.errors import BpftopError
 from bpftop.model.sample import Sample
-from bpftop.store.recording import Recording, Reel, Tick
+from bpftop.store.recording import RecordedTick, Recording, Reel
 
 REFILL_NS = 600 * 10**9
 """How far back the screen can look, and be scrolled."""
@@ -33,8 +33,8 @@ class Played(NamedTuple):
 
 
 class Replay:
-    """See bpftop.model.source.Source. It begins to play at once; all methods but ``played`` and ``samples`` may be
-    called from any thread.
+    """See bpftop.model.source.SampleSource. It begins to play at once; all methods but ``played`` and ``samples``
+    may be called from any thread.
 
     Pauses of the recorder are shortened. At the end it waits for more, which comes where somebody records.
     """
@@ -52,8 +52,8 @@ class Replay:
         self._longest_ns = int(max(2.0, 2 * recording.interval_s()) * 1e9)
         self._closed = False
         self._reel: Reel | None = None
-        self._shown: Tick | None = None
-        self._upcoming: Tick | None = None
+        self._shown: RecordedTick | None = None
+        self._upcoming: RecordedTick | None = None
         self._due_ns = 0
 
     def samples(self) -> Generator[Sample, None, None]:
@@ -118,12 +118,12 @@ class Replay:
                         self._upcoming = self._next()
                         yield self._show(tick)
 
-    def _next(self) -> Tick | None:
+    def _next(self) -> RecordedTick | None:
         tick = self._reel.next() if self._reel else None
         self.at_end = tick is None
         return tick
 
-    def _wait(self, upcoming: Tick | None) -> tuple[str, int]:
+    def _wait(self, upcoming: RecordedTick | None) -> tuple[str, int]:
         """What to do next: a command, or the tick that is due."""
         timeout_s: float | None = None
         if self.playing:
@@ -134,13 +134,13 @@ class Replay:
             return self._commands.get_nowait()
         return "tick", 1
 
-    def _due_after(self, upcoming: Tick) -> int:
+    def _due_after(self, upcoming: RecordedTick) -> int:
         if self._shown is None or upcoming.begins:
             return self._due_ns
         between_ns = upcoming.sample.mono_ns - self._shown.sample.mono_ns
         return self._due_ns + min(between_ns, self._longest_ns) // self.speed
 
-    def _show(self, tick: Tick) -> Played:
+    def _show(self, tick: RecordedTick) -> Played:
         now_ns = time.monotonic_ns()
         due_ns = self._due_after(tick)
         # On time as long as that is possible: a tick that was drawn late does not move the next one.
@@ -171,7 +171,7 @@ class Replay:
             self._upcoming = self._next()
             yield Played(tick.sample, fresh or tick.begins, False)
 
-    def _near(self, to: int, tick: Tick) -> bool:
+    def _near(self, to: int, tick: RecordedTick) -> bool:
         return to - tick.tick <= self._whole_ticks
 
     @property

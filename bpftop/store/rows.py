@@ -9,7 +9,7 @@ from bpftop.model.families import FAMILIES, TRAFFIC_FAMILIES, Family
 from bpftop.model.protocols import protocol_name
 from bpftop.model.rates import gain
 from bpftop.model.sample import Key, Reading, Sample
-from bpftop.store.numbers import missing_sums, sums
+from bpftop.store.codec.numbers import missing_sums, sums
 
 ADDED_UP = frozenset({"cpu", "irq", "handle", "inode"})
 """Labels that series do not have: their rows are added up. The frames keep them apart."""
@@ -23,7 +23,7 @@ _INTEGER_MAX = (1 << 63) - 1
 Value = int | float | None
 
 
-class Series(NamedTuple):
+class CounterSeries(NamedTuple):
     """A row of the table ``series``, without its number. ``counter`` is None in traffic, which has two of them."""
 
     family: str
@@ -39,11 +39,11 @@ Earlier = tuple[Reading, Sequence[int | None]]
 """A reading, and its cells with all CPUs together."""
 
 
-class Rows:
+class TickRows:
     """Turns samples into rows. ``numbers`` has the numbers of series; those that have none yet are added."""
 
-    def __init__(self, numbers: dict[Series, int], before: Mapping[str, Earlier] | None = None) -> None:
-        self.new: list[tuple[int, Series]] = []
+    def __init__(self, numbers: dict[CounterSeries, int], before: Mapping[str, Earlier] | None = None) -> None:
+        self.new: list[tuple[int, CounterSeries]] = []
         """Series that got their number since this list was last emptied."""
         self.before: dict[str, Earlier] = dict(before or {})
         """What the next gains are taken from."""
@@ -106,7 +106,7 @@ class Rows:
         self._columns[name] = keys, numbers
         return numbers
 
-    def _number(self, series: Series) -> int:
+    def _number(self, series: CounterSeries) -> int:
         number = self._numbers.get(series)
         if number is None:
             number = self._numbers[series] = len(self._numbers) + 1
@@ -134,7 +134,7 @@ def _gains(
     return [gain(a, b, family.wrap_bits) for a, b in zip(old, now, strict=True)]
 
 
-def _series(family: Family, key: Key, counter: str | None) -> Series:
+def _series(family: Family, key: Key, counter: str | None) -> CounterSeries:
     labels = dict(zip(family.labels, key, strict=True))
     interface, direction = labels.pop("interface", None), labels.pop("direction", None)
     if "protocol" in labels and isinstance(labels["protocol"], int):
@@ -142,7 +142,7 @@ def _series(family: Family, key: Key, counter: str | None) -> Series:
     name = " ".join(str(value) for label, value in labels.items() if label not in ADDED_UP)
     column = counter or "packets"
     unit = "ns" if column.endswith("_ns") else next((u for u in ("bytes", "packets") if column.endswith(u)), "count")
-    return Series(family.name, _text(interface), _text(direction), plain_text(name), counter, family.kind, unit)
+    return CounterSeries(family.name, _text(interface), _text(direction), plain_text(name), counter, family.kind, unit)
 
 
 def _text(label: int | str | None) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 
 from bpftop.errors import BpftopError
 from bpftop.model.sample import Sample
-from bpftop.store.lines import BadLine, LineReader
+from bpftop.store.codec.sample_json import BadLine, LineReader
 
 LINE_MAX_BYTES = 64 << 20
 GIVE_UP_LINES = 1000
@@ -17,7 +17,7 @@ _READ_BYTES = 1 << 20
 
 
 class LineSource:
-    """See bpftop.model.source.Source. Lines that are no samples are skipped and counted."""
+    """See bpftop.model.source.SampleSource. Lines that are no samples are skipped and counted."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

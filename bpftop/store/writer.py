@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from bpftop.errors import UsageError
 from bpftop.model.sample import Sample
-from bpftop.store.episodes import EpisodeRows, Said
+from bpftop.store.codec.frames import Encoder, SampleFrame
 from bpftop.store.file import open_for_writing
-from bpftop.store.frames import Encoder, Frame
-from bpftop.store.rows import Rows, Series
+from bpftop.store.finding_rows import EpisodeRows, Said
+from bpftop.store.rows import CounterSeries, TickRows
 
 KEY_EVERY_TICKS = 240
 """To read a tick, those since its key frame are read too."""
@@ -52,7 +52,7 @@ class Writer:
         self._connection, self._descriptor = open_for_writing(path)
         self._limits = limits
         self._encoder = Encoder()
-        self._rows = Rows({})
+        self._rows = TickRows({})
         self._known = False  # whether tick and series are those of the file
         self._tick = 0
         self._run_tick = 1
@@ -88,7 +88,7 @@ class Writer:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             self._encoder.reset()
-            self._known, self._last, self._rows = False, last, Rows({}, before)
+            self._known, self._last, self._rows = False, last, TickRows({}, before)
             self._episodes.standing = standing
             raise
 
@@ -109,8 +109,8 @@ class Writer:
         if self._last is None:
             self._run_tick = self._tick + 1
         found = self._connection.execute("SELECT * FROM series")
-        numbers = {Series(*series): number for number, *series in found}
-        self._rows = Rows(numbers, self._rows.before)
+        numbers = {CounterSeries(*series): number for number, *series in found}
+        self._rows = TickRows(numbers, self._rows.before)
         self._known = True
 
     def _put(self, sample: Sample, lost: int) -> None:
@@ -135,7 +135,7 @@ class Writer:
         many("INSERT INTO traffic_gains VALUES (?, ?, ?, ?)", [(tick, n, *both) for n, both in sorted(traffic.items())])
         many("INSERT INTO signal_values VALUES (?, ?, ?)", [(tick, n, value) for n, value in sorted(signals.items())])
 
-    def _frame(self, sample: Sample) -> Frame:
+    def _frame(self, sample: Sample) -> SampleFrame:
         """With cells per CPU as long as frames are small enough on average, and every ten seconds in any case."""
         wanted = (
             self._saved_bytes >= self._cells_bytes

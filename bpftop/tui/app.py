@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpftop.tui import lean  # noqa: F401
+from bpftop.tui import import_without_ssl  # noqa: F401
 
 # isort: split
 import os
@@ -20,33 +20,33 @@ from textual.reactive import var
 from textual.screen import Screen
 
 from bpftop.errors import BpftopError
-from bpftop.model.rows import flags_to_show
 from bpftop.model.snapshot import Snapshot
+from bpftop.render.rows import flags_to_show
 from bpftop.tui.actions import ACTIONS, REPLAY_KEYS, Actions, with_keys
 from bpftop.tui.commands import COMMANDS, typed
-from bpftop.tui.feed import Feed
-from bpftop.tui.hints import last_lines, offering
-from bpftop.tui.line import Line, clean, line, wrap
-from bpftop.tui.messages import Done, Measured, Tick
-from bpftop.tui.paint import economical
-from bpftop.tui.palette import Palette
-from bpftop.tui.sheet import Sheet
+from bpftop.tui.messages import Done, Measured, SnapshotArrived
+from bpftop.tui.sampling_thread import SamplingThread
+from bpftop.tui.terminal_diff import economical
 from bpftop.tui.themes import Theme
-from bpftop.tui.view import Frame, Prompt, View
+from bpftop.tui.view import PaneInput, Prompt, View
+from bpftop.tui.widgets.hints import last_lines, offering
+from bpftop.tui.widgets.line import Line, clean, line, wrap
+from bpftop.tui.widgets.palette import Palette
+from bpftop.tui.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
-    from bpftop.tui.desk import Desk  # it comes with the first pane that measures
+    from bpftop.tui.measurement import Measurement  # it comes with the first pane that measures
 
 MIN_WIDTH, MIN_HEIGHT = 50, 10
 PANES = {
-    "overview": "bpftop.tui.overview",
-    "cpus": "bpftop.tui.cpus",
-    "path": "bpftop.tui.path",
-    "flows": "bpftop.tui.flows",
-    "profile": "bpftop.tui.profile",
-    "bench": "bpftop.tui.bench",
-    "findings": "bpftop.tui.findings",
-    "help": "bpftop.tui.help",
+    "overview": "bpftop.tui.panes.overview",
+    "cpus": "bpftop.tui.panes.cpus",
+    "path": "bpftop.tui.panes.path",
+    "flows": "bpftop.tui.panes.flows",
+    "profile": "bpftop.tui.panes.maps",
+    "bench": "bpftop.tui.panes.programs",
+    "findings": "bpftop.tui.panes.findings",
+    "help": "bpftop.tui.panes.help",
 }
 """Pane -> module; imported when it is first opened."""
 
@@ -70,7 +70,7 @@ class BpftopApp(App[None], inherit_bindings=False):
 
     def __init__(
         self,
-        feed: Feed,
+        feed: SamplingThread,
         *,
         theme: Theme,
         interval_s: float,
@@ -87,7 +87,7 @@ class BpftopApp(App[None], inherit_bindings=False):
         self.flags: frozenset[str] = frozenset()
         self._tick_waits = False
         self._engines = engines or {}
-        self._desks: dict[str, Desk] = {}
+        self._desks: dict[str, Measurement] = {}
         self.chosen = with_keys({**(REPLAY_KEYS if feed.replay else {}), **(keys or {})})
         self.set_keymap({action.id: action.keys for action in self.chosen})
 
@@ -112,7 +112,7 @@ class BpftopApp(App[None], inherit_bindings=False):
         """Called in the feed's thread."""
         if not self._tick_waits:
             self._tick_waits = True
-            self.post_message(Tick())
+            self.post_message(SnapshotArrived())
 
     def on_tick(self) -> None:
         self._tick_waits = False  # first: what comes from now on is told anew
@@ -141,16 +141,16 @@ class BpftopApp(App[None], inherit_bindings=False):
             self.actions.watch_flows(after.flows_1_in > 0, max(1, after.flows_1_in))
         self.draw()
 
-    def frame(self) -> Frame | None:
+    def frame(self) -> PaneInput | None:
         """What is on the screen now; None before the first sample."""
         shown = self.view.paused or self.snapshot
         if shown is None or self.snapshot is None:
             return None
         width, height = self.sheet.size
-        self.flags = flags_to_show(shown.watched(self.view.label).flow(self.view.direction), self.flags)
+        self.flags = flags_to_show(shown.watched(self.view.label).traffic(self.view.direction), self.flags)
         feed, replay = self.feed, self.feed.replay
         interval_s = self.interval_s if feed.live else round((shown.interval_ns or 10**9) / 1e9, 1)
-        return Frame(
+        return PaneInput(
             shown, feed.history, self.view, width, height, interval_s, feed.live, self.snapshot.mono_ns, self.flags,
             self.chosen, tuple(feed.remarks()), feed.recorder is not None, replay is None or replay.playing,
             replay.speed if replay else 1, None if (desk := self.desk()) is None else desk.state,
@@ -159,7 +159,7 @@ class BpftopApp(App[None], inherit_bindings=False):
     def pane(self) -> ModuleType:
         return import_module(PANES[self.view.pane])
 
-    def desk(self) -> Desk | None:
+    def desk(self) -> Measurement | None:
         """What the pane on the screen measures with, made when it is first opened; None: it does not measure."""
         pane = self.view.pane
         if pane not in self._desks and hasattr(self.pane(), "open_desk"):
@@ -202,50 +202,50 @@ class BpftopApp(App[None], inherit_bindings=False):
                 return
         getattr(self, f"_{name}")(frame)
 
-    def _pressed(self, name: str, frame: Frame) -> View | None:
+    def _pressed(self, name: str, frame: PaneInput) -> View | None:
         """What the action does in a pane that measures, or in a replay, where it is something else than everywhere."""
         desk, replay, view = self.desk(), self.feed.replay, None
         if desk is not None:
             busy = next((other.title for other in self._desks.values() if other is not desk and other.running), "")
             view = desk.press(name, frame, busy)
         if view is None and replay is not None:
-            from bpftop.tui.moving import pressed
+            from bpftop.tui.replay_keys import pressed
 
             view = pressed(name, frame, replay)
         return view
 
-    def _quit(self, frame: Frame) -> None:
+    def _quit(self, frame: PaneInput) -> None:
         self.exit()
 
     def _repaint(self, _: object) -> None:
         self.refresh(layout=True)
 
-    def _suspend(self, frame: Frame) -> None:
+    def _suspend(self, frame: PaneInput) -> None:
         self.action_suspend_process()
 
-    def _save(self, frame: Frame) -> None:
+    def _save(self, frame: PaneInput) -> None:
         self._begin("saved", partial(self.actions.save_snapshot, frame.shown))
 
-    def _save_screen(self, frame: Frame) -> None:
-        from bpftop.tui.picture import picture
+    def _save_screen(self, frame: PaneInput) -> None:
+        from bpftop.tui.widgets.picture import picture
 
         svg = picture(self.sheet.lines, self.sheet.size.width, self.colours)
         self._begin("saved", partial(self.actions.save_picture, svg))
 
-    def _record(self, frame: Frame) -> None:
+    def _record(self, frame: PaneInput) -> None:
         if self.actions.record is None:
             self.view = replace(self.view, message="what is shown here is recorded already, or comes from elsewhere")
         else:
             self._begin("recording", self.actions.record)
 
-    def _copy(self, frame: Frame) -> None:
+    def _copy(self, frame: PaneInput) -> None:
         with self.feed.lock:
             row = self.pane().row_text(frame, self.view.cursor) if self.view.cursor else ""
         self.copy_to_clipboard(row or self.sheet.text())
         what = "the row" if row else "the screen"
         self.view = replace(self.view, message=f"copied {what} to the clipboard, if this terminal allows it (OSC 52)")
 
-    def _accept(self, frame: Frame) -> None:
+    def _accept(self, frame: PaneInput) -> None:
         offer = offering(frame.shown, self.view)
         if offer is not None and frame.live:
             self.view = replace(self.view, prompt=Prompt("offer", label=offer.label), message="")
@@ -280,9 +280,9 @@ class BpftopApp(App[None], inherit_bindings=False):
     def _typed(self, key: str, character: str | None) -> None:
         shown, replay = self.view.paused or self.snapshot, self.feed.replay
         if self.view.prompt is not None and self.view.prompt.kind == "seek" and shown and replay:
-            from bpftop.tui import moving
+            from bpftop.tui import replay_keys
 
-            self.view = moving.typed(self.view, key, character, replay, shown.wall_ns)
+            self.view = replay_keys.typed(self.view, key, character, replay, shown.wall_ns)
         else:
             self.view = typed(self.view, key, character)
 

@@ -8,26 +8,26 @@ from importlib import import_module
 from types import ModuleType
 
 from bpftop.model.findings import Finding
-from bpftop.tui.line import clean
-from bpftop.tui.verdict import MARKS
-from bpftop.tui.view import Frame, PaneName, Prompt, View
+from bpftop.tui.view import PaneInput, PaneName, Prompt, View
+from bpftop.tui.widgets.line import clean
+from bpftop.tui.widgets.verdict import MARKS
 
-Command = Callable[[Frame, ModuleType], View]
+Command = Callable[[PaneInput, ModuleType], View]
 """Takes the frame on the screen and the module of its pane."""
 
 
-def pause(frame: Frame, pane: ModuleType) -> View:
+def pause(frame: PaneInput, pane: ModuleType) -> View:
     return replace(frame.view, paused=None if frame.view.paused else frame.shown)
 
 
-def scroll_back(frame: Frame, steps: int) -> View:
+def scroll_back(frame: PaneInput, steps: int) -> View:
     """Through the history, which pauses the screen."""
     if frame.view.paused is None and steps > 0:
         return frame.view
     return replace(frame.view, paused=frame.history.step(frame.shown.mono_ns, steps))
 
 
-def to_finding(frame: Frame, later: bool) -> View:
+def to_finding(frame: PaneInput, later: bool) -> View:
     """To the moment when the next one was raised, or the one before, as far as the history goes."""
     shown_ns = frame.shown.mono_ns
     told: dict[int, Finding] = {}
@@ -44,59 +44,59 @@ def to_finding(frame: Frame, later: bool) -> View:
     return replace(frame.view, message=f"no finding was raised {where}, in what was played")
 
 
-def mark(frame: Frame, pane: ModuleType) -> View:
+def mark(frame: PaneInput, pane: ModuleType) -> View:
     return replace(frame.view, mark=None if frame.view.mark else frame.history.mark(frame.shown))
 
 
-def open_filter(frame: Frame, pane: ModuleType) -> View:
+def open_filter(frame: PaneInput, pane: ModuleType) -> View:
     if frame.view.pane == "help":  # the help has no rows: what belongs to those stays as it is
         return frame.view
     return replace(frame.view, prompt=Prompt("filter", frame.view.filter))
 
 
-def sort(frame: Frame, pane: ModuleType) -> View:
+def sort(frame: PaneInput, pane: ModuleType) -> View:
     if frame.view.pane == "help":
         return frame.view
     return frame.view.sorted_by_next(pane.sort_ids(frame))
 
 
-def reverse(frame: Frame, pane: ModuleType) -> View:
+def reverse(frame: PaneInput, pane: ModuleType) -> View:
     return frame.view if frame.view.pane == "help" else replace(frame.view, reverse=not frame.view.reverse)
 
 
-def wide(frame: Frame, pane: ModuleType) -> View:
+def wide(frame: PaneInput, pane: ModuleType) -> View:
     return replace(frame.view, wide=not frame.view.wide, cursor="") if frame.view.pane == "cpus" else frame.view
 
 
-def group(frame: Frame, pane: ModuleType) -> View:
+def group(frame: PaneInput, pane: ModuleType) -> View:
     if frame.view.pane != "flows":
         return frame.view
-    from bpftop.model.flows import GROUPS  # imported with its pane
+    from bpftop.render.flow_rows import GROUPS  # imported with its pane
 
     following = GROUPS[(GROUPS.index(frame.view.group_by) + 1) % len(GROUPS)]
     return replace(frame.view, group_by=following, cursor="", sort="", reverse=False)
 
 
-def sample(frame: Frame, pane: ModuleType) -> View:
+def sample(frame: PaneInput, pane: ModuleType) -> View:
     if frame.view.pane != "flows":
         return frame.view
     return replace(frame.view, sample_1_in={1: 10, 10: 100}.get(frame.view.sample_1_in, 1))
 
 
-def help_or_back(frame: Frame, pane: ModuleType) -> View:
+def help_or_back(frame: PaneInput, pane: ModuleType) -> View:
     return frame.view.cleared() if frame.view.pane == "help" else frame.view.opened("help")
 
 
-def direction(frame: Frame, pane: ModuleType) -> View:
+def direction(frame: PaneInput, pane: ModuleType) -> View:
     return replace(frame.view, direction="tx" if frame.view.direction == "rx" else "rx")
 
 
 def _measuring(pane: PaneName, first: str) -> Command:
     """Opens a pane that measures on this machine, where that can be done: a recording can be looked at on any."""
 
-    def opened(frame: Frame, _: ModuleType) -> View:
+    def opened(frame: PaneInput, _: ModuleType) -> View:
         try:
-            import_module("bpftop.kernel.maps")
+            import_module("bpftop.measure.api")
         except ImportError as error:
             said = f"this pane measures on this machine, and the compiled part of bpftop is not there: {error}"
             return replace(frame.view, message=said)

@@ -7,12 +7,12 @@ from typing import Final
 from textual.message import Message
 
 
-class Tick(Message, bubble=False):
+class SnapshotArrived(Message, bubble=False):
     """The feed has something newer. It carries nothing, and only one waits at a time: behind a terminal that stands
     still snapshots would pile up."""
 
     def can_replace(self, message: Message) -> bool:
-        return isinstance(message, Tick)
+        return isinstance(message, SnapshotArrived)
 
 
 class Measured(Message, bubble=False):

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from bpftop.model.history import History, Mark
-from bpftop.model.rows import Past
+from bpftop.history.history import History, Mark
 from bpftop.model.sample import Direction
-from bpftop.model.snapshot import TOTAL, Flow, Snapshot, Watched
+from bpftop.model.snapshot import TOTAL, DirectionTraffic, InterfaceSnapshot, Snapshot
+from bpftop.render.rows import Past
 from bpftop.tui.actions import ACTIONS, Action
 
 if TYPE_CHECKING:
-    from bpftop.model.flows import GroupBy  # it comes with its pane
+    from bpftop.render.flow_rows import GroupBy  # it comes with its pane
 
 PaneName = Literal["overview", "cpus", "path", "flows", "profile", "bench", "findings", "help"]
 
@@ -104,7 +104,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Frame:
+class PaneInput:
     """One drawing of the screen. ``flags`` are the TCP flags that have a row of their own."""
 
     shown: Snapshot
@@ -129,20 +129,20 @@ class Frame:
     """What the pane measures, in a pane that measures on request: its own State."""
 
     @cached_property
-    def watched(self) -> Watched:
+    def watched(self) -> InterfaceSnapshot:
         if self.view.label == TOTAL:
             return self.shown.total
         return self.shown.watched(self.view.label)
 
     @cached_property
-    def flow(self) -> Flow:
-        return self.watched.flow(self.view.direction)
+    def traffic(self) -> DirectionTraffic:
+        return self.watched.traffic(self.view.direction)
 
     @cached_property
     def past(self) -> Past:
         return self.past_of(self.watched, self.view.direction)
 
-    def past_of(self, watched: Watched, direction: Direction) -> Past:
+    def past_of(self, watched: InterfaceSnapshot, direction: Direction) -> Past:
         return Past(self.history, self.shown, watched, direction, self.view.mark)
 
     @property

@@ -6,9 +6,9 @@ import mmap
 from array import array
 from typing import Any
 
-from bpftop.collect.traffic import BREAKDOWN_CELLS
+from bpftop.collect.bpf.traffic import BREAKDOWN_CELLS
 from bpftop.kernel._libbpf import ffi
-from bpftop.kernel.map import CellsDrain, RowsDrain, _room
+from bpftop.kernel.bpf.percpu_array import CellsDrain, RowsDrain, _room
 from bpftop.model import protocols
 
 COLUMNS = 2  # packets, bytes

@@ -16,11 +16,11 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from statistics import median, quantiles
 
-from bpftop.collect.drops import DropCounts
-from bpftop.collect.xdp_errors import load
+from bpftop.collect.bpf.drops import DropCounts
+from bpftop.collect.bpf.xdp_errors import load
 from bpftop.errors import BpftopError
-from bpftop.kernel.kernel_btf import drop_reasons
-from bpftop.kernel.probe import PrivatePair, private_pair
+from bpftop.kernel.bpf.kernel_btf import drop_reasons
+from bpftop.kernel.bpf.probe import PrivatePair, private_pair
 from tests.bench.figures import Figure
 from tests.bench.programs import python
 

@@ -14,11 +14,11 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from statistics import mean, median
 
-from bpftop.collect.flow_counter import FlowCounter, FlowWish
-from bpftop.collect.traffic import Counter, flows_object
-from bpftop.kernel.map import possible_cpus
-from bpftop.kernel.object import BpfObject
-from bpftop.kernel.program import Program
+from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
+from bpftop.collect.bpf.traffic import PacketCounter, flows_object
+from bpftop.kernel.bpf.object import BpfObject
+from bpftop.kernel.bpf.percpu_array import possible_cpus
+from bpftop.kernel.bpf.program import Program
 from tests.bench.figures import Figure
 from tests.bench.packets import CONTENDERS, FRAMES, _take_turns
 from tests.bpf.frame import ether, udp4
@@ -101,7 +101,7 @@ class _Ticks:
 
 
 def _reads(wanted: int, limit_ms: float | None) -> Iterator[Figure]:
-    with closing(Counter("count_xdp", "rx")) as counter, closing(FlowCounter(counter, FlowWish())) as flows:
+    with closing(PacketCounter("count_xdp", "rx")) as counter, closing(FlowCounter(counter, FlowRequest())) as flows:
         _fill(flows.program, _flow_frames(wanted))
         took_ms, cpu_ms, ticks = [], [], _Ticks()
         with ticks.running():

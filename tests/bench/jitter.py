@@ -26,7 +26,7 @@ from bpftop.demo.lab import Lab
 from bpftop.errors import BpftopError
 from bpftop.tui.actions import Actions
 from bpftop.tui.app import BpftopApp
-from bpftop.tui.feed import Feed
+from bpftop.tui.sampling_thread import SamplingThread
 from bpftop.tui.themes import find_theme
 from tests.bench.figures import Figure
 
@@ -42,7 +42,7 @@ PANES = {"profile": ("6", "right", "right", "right", "j", "j", "j", "j", "j", "j
 class Watched(BpftopApp):
     """Keeps when its ticks were taken and when they had been drawn, in seconds of CLOCK_MONOTONIC."""
 
-    def __init__(self, source: LiveSource, feed: Feed) -> None:
+    def __init__(self, source: LiveSource, feed: SamplingThread) -> None:
         theme = find_theme("dark", [Path(bpftop.__file__).parent / "themes"])
         actions = Actions(
             save_snapshot=lambda _: "",
@@ -73,8 +73,10 @@ def measure(say: Callable[[str], None]) -> Iterator[Figure]:
 
 async def _watch(lab: Lab, keys: Sequence[str]) -> Watched:
     """The app after a window in which the engine was always at it, where there are keys that start it."""
-    source = LiveSource([lab.interface], attach="native", yes=True, interval_s=INTERVAL_S, netns=lab.netns_path())
-    feed = Feed(source)
+    source = LiveSource(
+        [lab.interface], attach="native", may_disturb_device=True, interval_s=INTERVAL_S, netns=lab.netns_path()
+    )
+    feed = SamplingThread(source)
     app = Watched(source, feed)
     feed.start()
     try:

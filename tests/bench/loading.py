@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from statistics import median
 
-from bpftop.kernel.object import BpfObject
+from bpftop.kernel.bpf.object import BpfObject
 from tests.bench.figures import Figure
 from tests.bench.packets import CONTENDERS
 

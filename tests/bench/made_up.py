@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bpftop
-from bpftop.collect.host import OwnCost
+from bpftop.collect.bpf.traffic import PacketCounter
+from bpftop.collect.host import OwnCostCollector
 from bpftop.collect.live import LiveSource
-from bpftop.collect.traffic import Counter
 from bpftop.model.sample import Sample
 from tests.bench.drains import both_directions
 from tests.tui.fake import FakeSource
@@ -64,11 +64,11 @@ def main() -> None:
 
 def _as_live(cpus: int) -> list[object]:
     """What a live source keeps in memory besides its samples: its code, programs and buffers."""
-    own = OwnCost()
+    own = OwnCostCollector()
     drains = both_directions(cpus)
     for drain in drains:
         drain.read()
-    return [LiveSource, own, Counter("count_xdp", "rx"), Counter("count_tc", "tx"), *drains]
+    return [LiveSource, own, PacketCounter("count_xdp", "rx"), PacketCounter("count_tc", "tx"), *drains]
 
 
 if __name__ == "__main__":

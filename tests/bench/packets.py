@@ -21,8 +21,8 @@ from statistics import mean
 from scapy.layers.l2 import ARP as Arp
 from scapy.layers.l2 import Dot1Q
 
-from bpftop.kernel.object import BpfObject
-from bpftop.kernel.program import Program
+from bpftop.kernel.bpf.object import BpfObject
+from bpftop.kernel.bpf.program import Program
 from tests.bench.figures import Figure
 from tests.bpf.frame import BROADCAST, ether, pad, tcp4, tcp6, udp4
 

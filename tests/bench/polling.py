@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from statistics import median
 
-from bpftop.collect.traffic import Counter
-from bpftop.kernel.map import RowsDrain, possible_cpus
-from bpftop.kernel.object import BpfObject
-from bpftop.kernel.program import Program
+from bpftop.collect.bpf.traffic import PacketCounter
+from bpftop.kernel.bpf.object import BpfObject
+from bpftop.kernel.bpf.percpu_array import RowsDrain, possible_cpus
+from bpftop.kernel.bpf.program import Program
 from tests.bench.drains import COLUMNS, ROWS, MadeUpRows
 from tests.bench.figures import Figure
 from tests.bench.packets import FRAMES
@@ -48,7 +48,7 @@ def _poll() -> Iterator[Figure]:
     every = [*usual, *(bytes(ether() / ip4(proto=number) / bytes(64)) for number in range(256))]
     cpus = possible_cpus()
     limit = LIMIT_POLL_US if cpus <= LIMIT_POLL_CPUS else None
-    with closing(Counter("count_xdp", "rx")) as counter, closing(Counter("count_xdp", "rx")) as full:
+    with closing(PacketCounter("count_xdp", "rx")) as counter, closing(PacketCounter("count_xdp", "rx")) as full:
         _count_on_every_cpu(counter.program, usual)
         _count_on_every_cpu(full.program, every)
 

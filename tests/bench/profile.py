@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from bpftop.profile.overhead import LIMIT_PCT
-from bpftop.profile.overhead import measure as measure_overhead
+from bpftop.measure.maps.overhead import LIMIT_PCT
+from bpftop.measure.maps.overhead import measure as measure_overhead
 from tests.bench.figures import Figure
 
 

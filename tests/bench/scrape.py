@@ -12,7 +12,7 @@ from contextlib import closing
 from itertools import pairwise
 from statistics import median
 
-from bpftop.export.prometheus import Endpoint, Newest
+from bpftop.export.prometheus.endpoint import Endpoint, Newest
 from bpftop.model.derive import snapshot
 from tests.bench.figures import Figure
 from tests.store.made_up import Machine

@@ -11,14 +11,14 @@ from pathlib import Path
 from statistics import median
 
 from bpftop.collect.collector import Collector
-from bpftop.collect.cpu_times import CpuTimes
-from bpftop.collect.device_facts import device_facts
-from bpftop.collect.doctor.timing import BUDGET_NS, Timing
-from bpftop.collect.interrupts import Interrupts
-from bpftop.collect.softirqs import Softirqs
-from bpftop.collect.softnet import Softnet
-from bpftop.collect.tree import Tree
-from bpftop.kernel.netdev import Netdev
+from bpftop.collect.devices.device_facts import device_facts
+from bpftop.collect.devices.interrupts import Interrupts
+from bpftop.collect.procfs.cpu_times import CpuTimes
+from bpftop.collect.procfs.softirqs import Softirqs
+from bpftop.collect.procfs.softnet import Softnet
+from bpftop.collect.procfs.tree import Tree
+from bpftop.doctor.timing import BUDGET_NS, Timing
+from bpftop.kernel.net.netdev import Netdev
 from tests.bench.figures import Figure
 from tests.collect import wide
 

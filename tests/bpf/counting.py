@@ -9,9 +9,8 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from bpftop.collect.collector import Collector
-from bpftop.collect.tree import Unavailable
-from bpftop.kernel.netdev import Netdev
+from bpftop.collect.collector import Collector, Unavailable
+from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.sample import Interface, Key, Reading
 
 Rows = dict[Key, int]

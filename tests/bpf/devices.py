@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bpftop.kernel.netdev import Netdev
+from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.netns import enter, unshare_network
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from types import TracebackType
 
-from bpftop.collect.traffic import Counter, CounterProgram
+from bpftop.collect.bpf.traffic import CounterProgram, PacketCounter
 from bpftop.model.sample import Reading
 from tests.bpf.reference import Cell, Counts, Direction, Link, Skb
 
@@ -48,7 +48,7 @@ class Bench:
     """One counting program; ``run`` gives what a frame changed."""
 
     def __init__(self, program: CounterProgram, direction: Direction = "rx", link: Link = "ethernet") -> None:
-        self.counter = Counter(program, direction, link)
+        self.counter = PacketCounter(program, direction, link)
         self.passes = TCX_NEXT if program == "count_tc" else XDP_PASS
         self._before: Counts = {}
 

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from bpftop.collect.traffic import Counter
+from bpftop.collect.bpf.traffic import PacketCounter
 from bpftop.errors import BpftopError
-from bpftop.kernel import link
+from bpftop.hooks.facts import LinkLayer
+from bpftop.hooks.steps import ProgramName
+from bpftop.kernel.bpf import link
 from bpftop.kernel.check import KernelError
-from bpftop.kernel.netdev import Netdev
-from bpftop.model.hooks import LinkLayer, ProgramName
+from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.sample import Direction
 from tests.bpf.devices import IFF_TAP, IFF_TUN, ROOT, Lab, until
 from tests.bpf.watching import is_loaded, watching
@@ -113,7 +114,7 @@ def test_sent_frames_are_counted_where_nothing_is_received(zoo: Zoo) -> None:
 
 @pytest.mark.parametrize("name", sorted(WITHOUT_NATIVE))
 def test_forced_native_on_a_device_without_it(zoo: Zoo, name: str) -> None:
-    with pytest.raises(BpftopError) as caught, watching(name, "native", consent=True):
+    with pytest.raises(BpftopError) as caught, watching(name, "native", may_disturb_device=True):
         pass
     assert str(caught.value) == (
         f"Native XDP does not attach to {name}: {WITHOUT_NATIVE[name]} has no native XDP (EOPNOTSUPP); "
@@ -123,7 +124,7 @@ def test_forced_native_on_a_device_without_it(zoo: Zoo, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["v0", "tap0"])
 def test_forced_native(zoo: Zoo, name: str) -> None:
-    with watching(name, "native", consent=True) as watch:
+    with watching(name, "native", may_disturb_device=True) as watch:
         assert watch.hooks == ("xdp native", "tcx")
         assert watch.now.notices == ()
         zoo.receive(name, 5)
@@ -181,11 +182,11 @@ def test_large_mtu_takes_the_twin_for_fragments(lab: Lab) -> None:
         )
 
 
-def without_fragments(program: ProgramName, direction: Direction, layer: LinkLayer) -> Counter:
+def without_fragments(program: ProgramName, direction: Direction, layer: LinkLayer) -> PacketCounter:
     """Linux 5.10: it refuses programs of the section xdp.frags at load."""
     if program == "count_xdp_frags":
         raise KernelError("cannot load the BPF program count_xdp_frags: EINVAL (Invalid argument)", 22)
-    return Counter(program, direction, layer)
+    return PacketCounter(program, direction, layer)
 
 
 def test_large_mtu_without_fragments(lab: Lab) -> None:
@@ -222,7 +223,7 @@ def test_an_existing_program_is_named_and_survives(lab: Lab, mode: str, by: str)
         lab.send_far("v1", 4)
         assert watch.packets("rx") == 4
     for attach, step in (("native", "Native"), ("generic", "Generic")):
-        with pytest.raises(BpftopError) as caught, watching("v0", attach, consent=True):  # type: ignore[arg-type]
+        with pytest.raises(BpftopError) as caught, watching("v0", attach, may_disturb_device=True):  # type: ignore[arg-type]
             pass
         assert str(caught.value) == (
             f"{step} XDP does not attach to v0: taken by {whom} (EBUSY); "
@@ -240,10 +241,10 @@ def test_a_program_that_comes_between(lab: Lab, mode: str, name: str) -> None:
     lab.veth()
     prog_ids: list[int] = []
 
-    def slow_counter(program: ProgramName, direction: Direction, layer: LinkLayer) -> Counter:
+    def slow_counter(program: ProgramName, direction: Direction, layer: LinkLayer) -> PacketCounter:
         if program == "count_xdp" and not prog_ids:
             prog_ids.append(lab.foreign_xdp("v0", mode)[1])
-        return Counter(program, direction, layer)
+        return PacketCounter(program, direction, layer)
 
     with watching("v0", make_counter=slow_counter) as watch:
         assert watch.hooks == ("tcx", "tcx")
@@ -328,10 +329,10 @@ def test_without_any_hook_one_line_says_why(lab: Lab, monkeypatch: pytest.Monkey
 
 
 def test_a_program_that_the_verifier_refuses(lab: Lab) -> None:
-    def rejected(program: ProgramName, direction: Direction, layer: LinkLayer) -> Counter:
+    def rejected(program: ProgramName, direction: Direction, layer: LinkLayer) -> PacketCounter:
         if program != "count_tc":
             raise KernelError(f"cannot load the BPF program {program}: EACCES (Permission denied); invalid access", 13)
-        return Counter(program, direction, layer)
+        return PacketCounter(program, direction, layer)
 
     lab.veth()
     with watching("v0", make_counter=rejected) as watch:
@@ -349,10 +350,10 @@ def test_nothing_is_left_when_attaching_fails_halfway(lab: Lab) -> None:
     """RX holds, then TX raises what nobody expected."""
     lab.veth()
 
-    def broken(program: ProgramName, direction: Direction, layer: LinkLayer) -> Counter:
+    def broken(program: ProgramName, direction: Direction, layer: LinkLayer) -> PacketCounter:
         if direction == "tx":
             raise RuntimeError("out of the blue")
-        return Counter(program, direction, layer)
+        return PacketCounter(program, direction, layer)
 
     with pytest.raises(RuntimeError, match="out of the blue"), watching("v0", make_counter=broken):
         pass

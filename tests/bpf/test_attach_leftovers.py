@@ -10,10 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from bpftop.collect.traffic import Counter
+from bpftop.collect.bpf.traffic import PacketCounter
 from bpftop.errors import BpftopError
-from bpftop.kernel.netdev import Netdev
-from bpftop.model.hooks import LinkLayer, ProgramName
+from bpftop.hooks.facts import LinkLayer
+from bpftop.hooks.steps import ProgramName
+from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.sample import Direction
 from tests.bpf.devices import ROOT, Lab, until
 from tests.bpf.watching import is_loaded, watching
@@ -177,8 +178,8 @@ def test_closing_twice_and_closing_what_is_gone(lab: Lab) -> None:
 def test_a_clsact_is_taken_away_when_its_filter_is_refused(lab: Lab) -> None:
     lab.veth()
 
-    def no_filter(_: ProgramName, direction: Direction, layer: LinkLayer) -> Counter:
-        return Counter("count_xdp", direction, layer)
+    def no_filter(_: ProgramName, direction: Direction, layer: LinkLayer) -> PacketCounter:
+        return PacketCounter("count_xdp", direction, layer)
 
     with pytest.raises(BpftopError, match="clsact does not attach to v0"), watching("v0", "tc", make_counter=no_filter):
         pass

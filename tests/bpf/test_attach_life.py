@@ -9,12 +9,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from bpftop.collect.attach import Load
-from bpftop.collect.traffic import Counter
+from bpftop.collect.attach.attachment import Load
+from bpftop.collect.bpf.traffic import PacketCounter
 from bpftop.errors import BpftopError
-from bpftop.kernel.link import Link
-from bpftop.kernel.netdev import Netdev
-from bpftop.model.hooks import LinkLayer, ProgramName
+from bpftop.hooks.facts import LinkLayer
+from bpftop.hooks.steps import ProgramName
+from bpftop.kernel.bpf.link import Link
+from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.sample import Direction
 from tests.bpf.devices import IFF_TAP, Lab, until
 from tests.bpf.foreign import bpf
@@ -136,7 +137,7 @@ def test_another_address_is_no_other_device(lab: Lab) -> None:
 def test_made_again_as_something_that_cannot_do_it(lab: Lab) -> None:
     """Forced native XDP, and then an ifb: the row says so, the program lives on, and it comes back with a veth."""
     lab.veth()
-    with watching("v0", "native", consent=True) as watch:
+    with watching("v0", "native", may_disturb_device=True) as watch:
         lab.ip("link del v0")
         lab.ip("link add v0 type ifb")
         lab.up("v0")
@@ -332,12 +333,12 @@ def test_load_over_windows() -> None:
 def test_gone_in_the_middle_of_attaching(lab: Lab) -> None:
     deletions = 1
 
-    def deleting(program: ProgramName, direction: Direction, layer: LinkLayer) -> Counter:
+    def deleting(program: ProgramName, direction: Direction, layer: LinkLayer) -> PacketCounter:
         nonlocal deletions
         if deletions and direction == "rx":
             deletions -= 1
             lab.ip("link del v0")
-        return Counter(program, direction, layer)
+        return PacketCounter(program, direction, layer)
 
     lab.veth()
     sentence = r"^v0 went away while bpftop attached to it; start again when it is back\.$"
@@ -387,5 +388,5 @@ def test_load_at_the_start(lab: Lab) -> None:
     with watching("v0", limit=0) as watch:
         assert watch.now.offer is None
         assert watch.now.notices[0].endswith("; --xdp agrees to that.")
-    with watching("v0", "native", consent=True, limit=0) as watch:
+    with watching("v0", "native", may_disturb_device=True, limit=0) as watch:
         assert watch.hooks == ("xdp native", "tcx")

@@ -8,14 +8,13 @@ from contextlib import closing
 
 import pytest
 
-from bpftop.collect import tracing
-from bpftop.collect.collector import Collectors
-from bpftop.collect.drops import Drops
+from bpftop.collect.bpf import tracing
+from bpftop.collect.bpf.drops import Drops
+from bpftop.collect.bpf.xdp_errors import exceptions
+from bpftop.collect.collector import Collectors, Unavailable
 from bpftop.collect.live import LiveSource
-from bpftop.collect.tree import Unavailable
-from bpftop.collect.xdp_errors import exceptions
-from bpftop.kernel import object as objects
-from bpftop.kernel.netdev import Netdev
+from bpftop.kernel.bpf import object as objects
+from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.derive import snapshot
 from bpftop.model.sample import Interface
 from tests.bpf.counting import loaded, rows, send_datagrams, watching
@@ -124,7 +123,7 @@ def test_two_samples_have_rates(lab: Lab) -> None:
         until(lambda: bool(source._collectors) and is_loaded(source), "the tracepoint is attached")
         send_from_far(lab)
         second = next(samples)
-    signal = snapshot(first, second).signal("drops")
+    signal = snapshot(first, second).reading("drops")
     assert signal is not None
     assert signal.gained(("v0", "NO_SOCKET"), "packets") == PACKETS
     assert (signal.per_sec(("v0", "NO_SOCKET"), "packets") or 0) > PACKETS

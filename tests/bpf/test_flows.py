@@ -14,17 +14,17 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, PadN
 from scapy.layers.l2 import ARP, GRE, Dot1Q
 
-from bpftop.collect import flow_counter
-from bpftop.collect.flow_counter import FlowCounter, FlowWish
+from bpftop.collect.bpf import flow_counter
+from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
+from bpftop.collect.bpf.traffic import CounterProgram, PacketCounter
 from bpftop.collect.live import LiveSource
-from bpftop.collect.traffic import Counter, CounterProgram
 from bpftop.errors import BpftopError
-from bpftop.kernel.flow_table import FlowTable
-from bpftop.kernel.map import possible_cpus
+from bpftop.hooks.facts import AttachMode
+from bpftop.kernel.bpf.flow_table import FlowTable
+from bpftop.kernel.bpf.object import BpfObject
+from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.netns import enter
-from bpftop.kernel.object import BpfObject
 from bpftop.model.derive import snapshot
-from bpftop.model.hooks import Attach
 from bpftop.model.sample import Key, Reading
 from tests.bpf.devices import ROOT, Lab, until
 from tests.bpf.frame import BROADCAST, Layers, ether, pad
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.bpf
 
 SENT = 200_000
 OTHER_ETHER = 0x88B5  # IEEE 802: for local experiments
-ALL = FlowWish()
+ALL = FlowRequest()
 
 
 @pytest.fixture
@@ -94,13 +94,13 @@ def table(watch: Watch, direction: str = "rx") -> dict[str, Reading]:
     ("attach", "limit", "hook"),
     [("native", 1e15, "xdp native"), ("generic", 1e15, "xdp generic"), ("auto", 0, "tcx"), ("tc", 1e15, "clsact")],
 )
-def test_what_is_in_the_table_is_what_was_sent(lab: Lab, attach: Attach, limit: float, hook: str) -> None:
+def test_what_is_in_the_table_is_what_was_sent(lab: Lab, attach: AttachMode, limit: float, hook: str) -> None:
     sent = frames()
     expected: dict[Key, tuple[int, int]] = {}
     for (frame, flow), times in zip(sent, times_sent(SENT // 10, len(sent)), strict=True):
         if flow is not None:
             expected[flow] = (times, times * len(frame))
-    with watching("v0", attach, consent=True, limit=limit) as watch:
+    with watching("v0", attach, may_disturb_device=True, limit=limit) as watch:
         assert watch.hooks[0] == hook
         watch.attachment.watch_flows(ALL)
         with lab.inside(lab.far):
@@ -124,7 +124,7 @@ def test_what_leaves_is_a_flow_of_tx(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(("attach", "limit"), [("native", 1e15), ("auto", 0), ("tc", 1e15)])
-def test_switching_on_and_off_under_traffic_loses_no_count(lab: Lab, attach: Attach, limit: float) -> None:
+def test_switching_on_and_off_under_traffic_loses_no_count(lab: Lab, attach: AttachMode, limit: float) -> None:
     frame = bytes(ether(BROADCAST, OTHER_ETHER) / bytes(50))
     lost: list[int] = []
 
@@ -132,7 +132,7 @@ def test_switching_on_and_off_under_traffic_loses_no_count(lab: Lab, attach: Att
         enter(lab.far)  # this thread, until it ends
         lost.append(send_exactly("v1", [frame], 5 * SENT).lost)
 
-    with watching("v0", attach, consent=True, limit=limit) as watch:
+    with watching("v0", attach, may_disturb_device=True, limit=limit) as watch:
         epoch, since = watch.attachment.epoch, watch.now.counting_since_ns
         sending = threading.Thread(target=send)
         sending.start()
@@ -149,7 +149,7 @@ def test_switching_on_and_off_under_traffic_loses_no_count(lab: Lab, attach: Att
 
 
 def test_off_and_the_end_leave_no_program(lab: Lab) -> None:
-    with watching("v0", "native", consent=True) as watch:
+    with watching("v0", "native", may_disturb_device=True) as watch:
         plain = watch.prog_ids()
         watch.attachment.watch_flows(ALL)
         watch.step()
@@ -168,7 +168,7 @@ def test_off_and_the_end_leave_no_program(lab: Lab) -> None:
 
 CHILD = """
 from bpftop.collect.live import LiveSource
-source = LiveSource(["v0"], attach="native", yes=True, interval_s=0.1)
+source = LiveSource(["v0"], attach="native", may_disturb_device=True, interval_s=0.1)
 source.watch_flows(True)
 for sample in source.samples():
     if "flow_table/v0/rx" in sample.readings:
@@ -180,7 +180,7 @@ def test_samples_have_flows_with_rates_while_they_are_watched(lab: Lab) -> None:
     """Through the source: from the command to the signal, the counters' epoch kept, and nothing left afterwards."""
     frame, flow = frames()[0]
     assert flow is not None
-    source = LiveSource(["v0"], attach="native", yes=True, interval_s=0.2)
+    source = LiveSource(["v0"], attach="native", may_disturb_device=True, interval_s=0.2)
     before = None
     rates, prog_ids = [], set()
     source.watch_flows(True)
@@ -189,7 +189,7 @@ def test_samples_have_flows_with_rates_while_they_are_watched(lab: Lab) -> None:
             shown, before = snapshot(before, sample), sample
             prog_ids |= {hook.prog_id for hook in sample.interfaces[0].hooks.values()}
             assert {r.epoch for name, r in sample.readings.items() if name.startswith("protocols/")} == {1}
-            signal = shown.signal("flows", "v0", "rx")
+            signal = shown.reading("flows", "v0", "rx")
             if signal is not None:
                 rates.append(signal.per_sec(("v0", "rx", *flow), "packets"))
             if rates and signal is None:
@@ -254,7 +254,7 @@ def test_a_cost_that_cannot_be_timed_is_not_tried_again(
         raise BpftopError("no test runs here")
 
     monkeypatch.setattr(flow_counter, "flows_cost_ns", refuse)
-    with closing(Counter(program, "rx")) as counter, closing(FlowCounter(counter, ALL)) as flows:
+    with closing(PacketCounter(program, "rx")) as counter, closing(FlowCounter(counter, ALL)) as flows:
         for _ in range(2):
             flows.measure_cost()
         assert (flows.added_ns, len(tried)) == (None, 1)
@@ -262,7 +262,7 @@ def test_a_cost_that_cannot_be_timed_is_not_tried_again(
 
 def test_idle_flows_are_removed(program: CounterProgram) -> None:
     first, second = frames()[0][0], frames()[4][0]
-    with closing(Counter(program, "rx")) as counter, closing(FlowCounter(counter, ALL)) as flows:
+    with closing(PacketCounter(program, "rx")) as counter, closing(FlowCounter(counter, ALL)) as flows:
         flows.program.test_run(first)
         assert gauges(flows)["entries"] == 1
         assert gauges(flows, idle_ns=60 * 10**9)["entries"] == 1
@@ -282,7 +282,7 @@ def test_idle_flows_are_removed(program: CounterProgram) -> None:
 def test_a_full_table_stays_sane(program: CounterProgram) -> None:
     """The flows that were not seen for the longest time give way; what is counted elsewhere is not touched."""
     room, every = 512, 5000
-    with closing(Counter(program, "rx")) as counter, closing(FlowCounter(counter, FlowWish(1, room))) as flows:
+    with closing(PacketCounter(program, "rx")) as counter, closing(FlowCounter(counter, FlowRequest(1, room))) as flows:
         for number in range(every):
             frame = bytes(ether() / IP(src="198.18.9.1", dst="198.18.9.2") / UDP(sport=5000, dport=1)) + bytes(8)
             port = (number + 1).to_bytes(2, "big")
@@ -303,7 +303,7 @@ def test_a_full_table_stays_sane(program: CounterProgram) -> None:
 
 def test_sampling_is_an_estimate_within_bounds(program: CounterProgram) -> None:
     frame, packets = frames()[0][0], 400_000
-    with closing(Counter(program, "rx")) as counter, closing(FlowCounter(counter, FlowWish(10))) as flows:
+    with closing(PacketCounter(program, "rx")) as counter, closing(FlowCounter(counter, FlowRequest(10))) as flows:
         flows.program.test_run(frame, packets)
         ((estimate, size),) = flow_rows(flows).values()
         assert estimate is not None
@@ -320,7 +320,7 @@ def udp(number: int, payload: int) -> bytes:
 
 def test_the_busiest_by_packets_and_by_bytes_are_found_among_many(program: CounterProgram) -> None:
     """What counts is what came since the read before, and not what is old."""
-    with closing(Counter(program, "rx")) as counter, closing(FlowCounter(counter, ALL)) as flows:
+    with closing(PacketCounter(program, "rx")) as counter, closing(FlowCounter(counter, ALL)) as flows:
         for number in range(1, 301):
             flows.program.test_run(udp(number, 10), 500 if number > 200 else 1)
         first = flows.read("test0")
@@ -355,7 +355,7 @@ def test_kernels_without_the_coarse_clock_take_the_precise_one(program: CounterP
 
 def test_a_super_frame_counts_its_segments() -> None:
     frame = bytes(ether() / IP(src="198.18.9.1", dst="198.18.9.2") / TCP(sport=1, dport=2, flags="A") / bytes(3000))
-    with closing(Counter("count_tc", "rx")) as counter, closing(FlowCounter(counter, ALL)) as flows:
+    with closing(PacketCounter("count_tc", "rx")) as counter, closing(FlowCounter(counter, ALL)) as flows:
         flows.program.test_run(frame, context=context(Skb(gso_segs=3, gso_size=1000)))
         counted = counter.read("test0", 1)["protocols/test0/rx"].totals["test0", "rx", 6]
         assert list(flow_rows(flows).values()) == [counted] == [(3, 3 * 54 + 3000)]
@@ -368,6 +368,6 @@ def test_headers_beyond_the_linear_part_are_flows_too() -> None:
     for one in options:
         packet = packet / one
     frame = bytes(packet / UDP(sport=3, dport=4) / bytes(20))
-    with closing(Counter("count_xdp_frags", "rx")) as counter, closing(FlowCounter(counter, ALL)) as flows:
+    with closing(PacketCounter("count_xdp_frags", "rx")) as counter, closing(FlowCounter(counter, ALL)) as flows:
         flows.program.test_run(frame)
         assert list(flow_rows(flows).items()) == [(("test0", "rx", "fd00::9", "fd00::a", 3, 4, 17), (1, len(frame)))]

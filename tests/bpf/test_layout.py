@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bpftop.collect.traffic import BREAKDOWN_CELLS
+from bpftop.collect.bpf.traffic import BREAKDOWN_CELLS
 from bpftop.kernel._libbpf import ffi, lib
-from bpftop.kernel.object import object_path
+from bpftop.kernel.bpf.object import object_path
 from bpftop.model import protocols
 from bpftop.model.sample import CAST_LABELS, FLAG_LABELS, FRAGMENT_LABELS, L3_LABELS, REFLECTION_PORTS, SIZE_LABELS
 

@@ -15,11 +15,11 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 
-from bpftop.collect.traffic import Counter
+from bpftop.collect.bpf.traffic import PacketCounter
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import GENERATOR, WATCHED
-from bpftop.kernel.link import Link
-from bpftop.kernel.netdev import Netdev
+from bpftop.kernel.bpf.link import Link
+from bpftop.kernel.net.netdev import Netdev
 from tests.bpf import devices, frames_tc, reference
 from tests.bpf.frame import Layers
 from tests.bpf.harness import as_counts
@@ -60,11 +60,11 @@ def mixed_frames() -> list[bytes]:
     return [bytes(packet) for packet in packets]
 
 
-def counted(lab: Lab, attach: Callable[[Counter, int], Link], program: str, send: Callable[[], object]) -> Counts:
+def counted(lab: Lab, attach: Callable[[PacketCounter, int], Link], program: str, send: Callable[[], object]) -> Counts:
     """What the counter on the watched side has after ``send``; polled until it stands still."""
 
     def inside() -> Counts:
-        counter = Counter(program, "rx")  # type: ignore[arg-type]
+        counter = PacketCounter(program, "rx")  # type: ignore[arg-type]
         with (
             closing(counter),
             closing(Netdev()) as netdev,
@@ -76,7 +76,7 @@ def counted(lab: Lab, attach: Callable[[Counter, int], Link], program: str, send
     return lab.call_in(WATCHED, inside)
 
 
-def settled(counter: Counter) -> Counts:
+def settled(counter: PacketCounter) -> Counts:
     """The counts once two looks, 50 ms apart, are the same."""
     before: Counts = {}
     for _ in range(200):
@@ -177,7 +177,7 @@ def test_frames_without_gso_segs_are_counted_exactly() -> None:
     expected: Counts = {}
     with devices.Lab() as lab, ExitStack() as stack:
         tap_fd = lab.tunnel_device("tap0", devices.IFF_TAP | devices.IFF_VNET_HDR)
-        counter = stack.enter_context(closing(Counter("count_tc", "rx")))
+        counter = stack.enter_context(closing(PacketCounter("count_tc", "rx")))
         netdev = stack.enter_context(closing(Netdev()))
         stack.enter_context(closing(Link.tcx(counter.program.fd, netdev.find("tap0").ifindex, "rx")))
         for gso_size, payload_bytes in sizes:

@@ -10,13 +10,13 @@ from contextlib import closing
 
 import pytest
 
-from bpftop.collect.foreign_xdp import ForeignXdp, watch
-from bpftop.collect.tree import Unavailable
-from bpftop.collect.xdp_errors import XdpErrors, exceptions, redirect_errors
+from bpftop.collect.bpf.foreign_xdp import ForeignXdp, watch
+from bpftop.collect.bpf.xdp_errors import XdpErrors, exceptions, redirect_errors
+from bpftop.collect.collector import Unavailable
+from bpftop.kernel.bpf.link import Link
+from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.check import KernelError
-from bpftop.kernel.link import Link
-from bpftop.kernel.netdev import Netdev
-from bpftop.kernel.object import BpfObject
+from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.sample import Hook, Interface
 from tests.bpf.counting import Watching, loaded, rows, watching
 from tests.bpf.devices import Lab, until
@@ -170,10 +170,10 @@ RESIDENT = """
 import time
 from functools import partial
 from pathlib import Path
-from bpftop.collect.foreign_xdp import watch
-from bpftop.collect.traffic import Counter
-from bpftop.collect.tracing import Late
-from bpftop.collect.tree import Unavailable
+from bpftop.collect.bpf.foreign_xdp import watch
+from bpftop.collect.bpf.traffic import Counter
+from bpftop.collect.bpf.tracing import Late
+from bpftop.collect.procfs.tree import Unavailable
 
 counter = Counter("count_xdp", "rx")
 for _ in range(6):

@@ -7,13 +7,13 @@ import errno
 import time
 from collections.abc import Iterator
 
-from bpftop.collect.attach import Attachment
-from bpftop.collect.held import MakeCounter
-from bpftop.collect.traffic import Counter
+from bpftop.collect.attach.attached_hooks import MakeCounter
+from bpftop.collect.attach.attachment import Attachment
+from bpftop.collect.bpf.traffic import PacketCounter
+from bpftop.hooks.facts import AttachMode, AttachRequest
+from bpftop.kernel.bpf.program_info import program_info
 from bpftop.kernel.check import KernelError
-from bpftop.kernel.info import program_info
-from bpftop.kernel.netdev import Netdev
-from bpftop.model.hooks import Attach, Wish
+from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.protocols import OTHER_ETHERTYPE
 from bpftop.model.sample import Direction, Interface, reading_key
 
@@ -51,18 +51,20 @@ class Watch:
 @contextlib.contextmanager
 def watching(
     name: str,
-    attach: Attach = "auto",
+    attach: AttachMode = "auto",
     *,
-    consent: bool = False,
+    may_disturb_device: bool = False,
     terminal: bool = False,
     limit: float = 1e15,
     window_ns: int = 1_000_000_000,
-    make_counter: MakeCounter = Counter,
+    make_counter: MakeCounter = PacketCounter,
 ) -> Iterator[Watch]:
     """Open, step once, and close at the end. The load limit is out of reach unless the test sets it."""
     netdev = Netdev()
-    wish = Wish(attach, consent=consent, terminal=terminal, load_limit_bits_per_sec=limit)
-    attachment = Attachment(name, wish, netdev, make_counter=make_counter, load_window_ns=window_ns)
+    request = AttachRequest(
+        attach, may_disturb_device=may_disturb_device, terminal=terminal, load_limit_bits_per_sec=limit
+    )
+    attachment = Attachment(name, request, netdev, make_counter=make_counter, load_window_ns=window_ns)
     try:
         attachment.open()
         watch = Watch(attachment)

@@ -57,3 +57,13 @@ def test_a_headless_command_never_loads_textual() -> None:
     arguments = ["snapshot", "lo", "--attach", "none", "--interval", "0.1", "--format", "json"]
     program = f"import bpftop.cli; assert bpftop.cli.main({arguments}) == 0"
     assert not {"rich", "textual"} & loaded_after(program)
+
+
+def test_a_public_class_name_exists_once() -> None:
+    """Two classes of one name mean two things; a reader who searches for the name finds the wrong one."""
+    places: dict[str, list[str]] = {}
+    for source in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(source.relative_to(PACKAGE)))
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}

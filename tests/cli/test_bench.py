@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from bpftop.kernel.object import object_path
-from bpftop.profile.suites import SUITES
+from bpftop.kernel.bpf.object import object_path
+from bpftop.measure.programs.suites import SUITES
 from tests.cli.running import COMMAND, await_handlers, bpftop, environment, started
 
-SCHEMA: dict[str, Any] = json.loads(files("bpftop.export").joinpath("bench.schema.json").read_text())
+SCHEMA: dict[str, Any] = json.loads(files("bpftop.export.measure").joinpath("bench.schema.json").read_text())
 COUNTER = object_path("counter")
 
 

@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import WATCHED
-from bpftop.model.rules.table import RULES
+from bpftop.rules.table import RULES
 from tests.cli.running import await_handlers, bpftop, started
 from tests.faults.scenario import Scenario
 from tests.faults.scenarios.tcp import AcceptQueueOverflow
@@ -26,7 +26,7 @@ from tests.faults.scenarios.udp import UdpSocketOverflow
 
 pytestmark = pytest.mark.bpf
 
-SCHEMA: dict[str, Any] = json.loads(files("bpftop.export").joinpath("diagnosis.schema.json").read_text())
+SCHEMA: dict[str, Any] = json.loads(files("bpftop.export.diagnosis").joinpath("diagnosis.schema.json").read_text())
 LO = ("lo", "--attach", "none", "--duration", "4")
 
 

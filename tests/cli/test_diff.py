@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from bpftop.export.document import document, json_text
+from bpftop.export.snapshot.document import document, json_text
 from bpftop.model.derive import snapshot
 from bpftop.store.recorder import Recorder
 from tests.cli.running import bpftop
 from tests.export.moments import moment
 from tests.store.made_up import Machine
 
-SCHEMA = json.loads(files("bpftop.export").joinpath("diff.schema.json").read_text())
+SCHEMA = json.loads(files("bpftop.export.diff").joinpath("diff.schema.json").read_text())
 TICKS = 20
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from bpftop.cli import main
 from bpftop.cli.doctor import Layout
-from bpftop.collect.doctor.answers import Result, no, unknown, yes
+from bpftop.doctor.answers import ProbeResult, no, unknown, yes
 from tests.bpf.devices import Lab
 from tests.cli.running import COMMAND, Terminal, bpftop, environment
 
@@ -32,8 +32,8 @@ def lines_of(text: str) -> dict[str, tuple[str, str]]:
     return {match[2]: (match[1], match[3]) for match in found}
 
 
-def result(answer: str) -> Result:
-    return Result("TCX", {"yes": yes("it does"), "no": no("EINVAL", "go on"), "unknown": unknown("EPERM")}[answer])
+def result(answer: str) -> ProbeResult:
+    return ProbeResult("TCX", {"yes": yes("it does"), "no": no("EINVAL", "go on"), "unknown": unknown("EPERM")}[answer])
 
 
 def test_a_line() -> None:
@@ -45,7 +45,7 @@ def test_a_line() -> None:
 
 def test_a_line_on_a_terminal() -> None:
     assert Layout(3, 32, True).line(result("no")) == "\x1b[31mno\x1b[0m  TCX  EINVAL; go on\n"
-    long = Result("TCX", yes("word " * 8 + "word", "the end"))
+    long = ProbeResult("TCX", yes("word " * 8 + "word", "the end"))
     assert Layout(3, 40, False).line(long).splitlines() == [
         "ok  TCX  word word word word word word",
         "         word word word; the end",
@@ -53,7 +53,7 @@ def test_a_line_on_a_terminal() -> None:
 
 
 def test_nothing_that_a_terminal_would_obey() -> None:
-    evil = Result("v\x1b0", no("program \x1b[2J"))
+    evil = ProbeResult("v\x1b0", no("program \x1b[2J"))
     assert Layout(5, None, False).line(evil) == "no  v\\x1b0  program \\x1b[2J\n"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from bpftop.cli.screen import save_picture, save_snapshot
 from bpftop.errors import BpftopError
-from bpftop.export.document import json_text
+from bpftop.export.snapshot.document import json_text
 from tests.cli.running import bpftop
 from tests.export.moments import busy, moment
 

@@ -22,7 +22,7 @@ from tests.cli.running import COMMAND, bpftop, environment
 
 pytestmark = pytest.mark.bpf
 
-SCHEMA = json.loads(files("bpftop.export").joinpath("snapshot.schema.json").read_text())
+SCHEMA = json.loads(files("bpftop.export.snapshot").joinpath("snapshot.schema.json").read_text())
 PACKETS = 1_000
 
 ETHERNET = bytes.fromhex(WATCHED.mac.replace(":", "") + GENERATOR.mac.replace(":", "") + "0800")

@@ -15,8 +15,8 @@ import pytest
 
 from bpftop.cli.screen import save_picture, save_snapshot
 from bpftop.errors import BpftopError
-from bpftop.export.document import document
-from bpftop.export.files import replacing
+from bpftop.export.snapshot.document import document
+from bpftop.store.atomic_file import replacing
 from tests.cli.running import COMMAND, await_handlers, bpftop, environment, started
 from tests.export.moments import moment
 

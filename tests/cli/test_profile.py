@@ -18,11 +18,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from bpftop.cli import profile as verb
-from bpftop.profile.geometry import KINDS
-from bpftop.profile.plan import ACCESSES, OPERATIONS
+from bpftop.measure.maps.geometry import KINDS
+from bpftop.measure.maps.plan import ACCESSES, OPERATIONS
 from tests.cli.running import COMMAND, Terminal, await_handlers, bpftop, environment, started
 
-SCHEMA: dict[str, Any] = json.loads(files("bpftop.export").joinpath("profile.schema.json").read_text())
+SCHEMA: dict[str, Any] = json.loads(files("bpftop.export.measure").joinpath("profile.schema.json").read_text())
 SHORT = ("--type", "hash", "--operation", "lookup,delete,lookup_batch", "--batch", "1,16", "--run-ms", "1")
 
 
@@ -146,7 +146,7 @@ def test_a_wrong_value_is_an_error_and_nothing_is_kept(env: dict[str, str], tmp_
     script = """
 import sys
 from bpftop.cli import main
-from bpftop.profile.scratch import Scratch
+from bpftop.measure.maps.scratch import Scratch
 send = Scratch.loops
 def loops(self, cell):
     value = bytearray(self.map.lookup(self.subject.key(3), 16))

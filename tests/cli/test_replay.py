@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.store.lines import sample_line
+from bpftop.store.codec.sample_json import sample_line
 from bpftop.store.writer import Limits, Writer
 from tests.build.test_imports import loaded_after
 from tests.cli.running import COMMAND, Terminal, bpftop, environment
@@ -84,7 +84,8 @@ def test_no_kernel_is_needed(recording: str) -> None:
     program = f"import bpftop.cli; assert bpftop.cli.main({arguments}) == 0"
     assert not {"cffi", "_cffi_backend", "rich", "textual", "psutil"} & loaded_after(program)
     screen = (
-        "import sys, bpftop.cli.replay, bpftop.cli.screen, bpftop.store.replay, bpftop.tui.app, bpftop.tui.moving\n"
+        "import sys, bpftop.cli.replay, bpftop.cli.screen, bpftop.store.replay, bpftop.tui.app\n"
+        "import bpftop.tui.replay_keys\n"
         "from bpftop.tui.app import PANES\n"
         "for name in ('overview', 'cpus', 'path', 'flows', 'findings', 'help'): __import__(PANES[name])\n"
         "print([name for name in sys.modules if name.startswith(('bpftop.kernel', 'bpftop.collect', '_cffi'))])"

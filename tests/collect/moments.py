@@ -8,8 +8,8 @@ from pathlib import Path
 
 from bpftop.collect.collector import Collector
 from bpftop.model.derive import snapshot
+from bpftop.model.readings import RatedReading
 from bpftop.model.sample import Interface, Reading, Sample, reading_key
-from bpftop.model.signals import Signal
 
 TREES = Path(__file__).parent / "trees"
 ETH0 = Interface("eth0", "eth0", 2)
@@ -25,9 +25,11 @@ def sample(readings: Mapping[str, Reading], interfaces: Sequence[Interface] = ()
     return Sample(0, "boot", "host", at_ns, at_ns, 4, (0, 1), tuple(interfaces), readings)
 
 
-def signal(before: Mapping[str, Reading] | None, after: Mapping[str, Reading], family: str, *where: str) -> Signal:
+def signal(
+    before: Mapping[str, Reading] | None, after: Mapping[str, Reading], family: str, *where: str
+) -> RatedReading:
     """What a pane gets of a family after two readings."""
-    found = snapshot(None if before is None else sample(before), sample(after)).signal(family, *where)
+    found = snapshot(None if before is None else sample(before), sample(after)).reading(family, *where)
     assert found is not None
     return found
 

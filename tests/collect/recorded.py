@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bpftop.collect.collector import Collector
-from bpftop.collect.tree import Tree
+from bpftop.collect.procfs.tree import Tree
 from bpftop.model.derive import snapshot
 from bpftop.model.sample import Interface, Reading, Sample
 from bpftop.model.snapshot import Snapshot

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bpftop.collect.conntrack import Conntrack, WrappingSum
-from bpftop.collect.tree import Tree, Unavailable
+from bpftop.collect.collector import Unavailable
+from bpftop.collect.procfs.conntrack import Conntrack, WrappingSum
+from bpftop.collect.procfs.tree import Tree
 
 from .recorded import copied, moment, read, rewrite, tree, unreadable
 
@@ -48,7 +49,7 @@ def test_each_cpu_wraps_by_itself() -> None:
         events(where, (2, 9, 0), (3, 9, 0), (101, 9, 7))
         third = read(collector)
     for before, after, drops, invalid in ((first, second, 6, 7), (second, third, 4, 0)):
-        signal = moment(before, after).signal("conntrack_events")
+        signal = moment(before, after).reading("conntrack_events")
         assert signal is not None
         assert (signal.gained((), "drop"), signal.gained((), "invalid")) == (drops, invalid)
         assert signal.gained((), "early_drop") is None
@@ -61,8 +62,8 @@ def test_a_reset_has_no_rate_for_one_tick() -> None:
         for row in ((700, 9, 50), (3, 9, 50), (5, 9, 51)):
             events(where, row)
             readings.append(read(collector))
-    reset = moment(readings[0], readings[1]).signal("conntrack_events")
-    after = moment(readings[1], readings[2]).signal("conntrack_events")
+    reset = moment(readings[0], readings[1]).reading("conntrack_events")
+    after = moment(readings[1], readings[2]).reading("conntrack_events")
     assert reset is not None
     assert after is not None
     assert (reset.value((), "drop"), reset.gained((), "drop"), reset.gained((), "invalid")) == (3, None, None)

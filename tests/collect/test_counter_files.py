@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bpftop.collect.counter_files import CounterFile
-from bpftop.collect.netstat import Netstat
-from bpftop.collect.snmp import Snmp
-from bpftop.collect.snmp6 import Snmp6
-from bpftop.collect.tree import Unavailable
+from bpftop.collect.collector import Unavailable
+from bpftop.collect.procfs.counter_files import CounterFile
+from bpftop.collect.procfs.netstat import Netstat
+from bpftop.collect.procfs.snmp import Snmp
+from bpftop.collect.procfs.snmp6 import Snmp6
 from bpftop.model.stack_counters import NETSTAT, SNMP, SNMP6
 
 from .recorded import copied, moment, read, rewrite, tree, unreadable
@@ -47,7 +47,7 @@ def test_values_of_an_old_kernel_and_what_it_does_not_count() -> None:
 
 def test_a_counter_that_the_kernel_lacks_is_missing_and_not_zero() -> None:
     collector = Snmp(tree("old"))
-    signal = moment(read(collector), read(collector)).signal("snmp")
+    signal = moment(read(collector), read(collector)).reading("snmp")
     assert signal is not None
     assert signal.value(("UdpMemErrors",), "count") is None
     assert signal.gained(("UdpMemErrors",), "count") is None
@@ -81,7 +81,7 @@ def test_gains_and_a_reset() -> None:
         rewrite(where, "net/netstat", text.replace(" 222 233 ", " 322 5 "))
         second = read(collector)
     assert first["netstat"].keys is second["netstat"].keys
-    signal = moment(first, second).signal("netstat")
+    signal = moment(first, second).reading("netstat")
     assert signal is not None
     assert signal.gained(("TcpExtListenOverflows",), "count") == 100
     assert signal.gained(("TcpExtListenDrops",), "count") is None

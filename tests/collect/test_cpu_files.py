@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bpftop.collect.collector import Collector
-from bpftop.collect.cpu_times import CpuTimes
-from bpftop.collect.interrupts import Interrupts
-from bpftop.collect.softirqs import Softirqs
-from bpftop.collect.softnet import Softnet
-from bpftop.collect.tree import Tree, Unavailable
+from bpftop.collect.collector import Collector, Unavailable
+from bpftop.collect.devices.interrupts import Interrupts
+from bpftop.collect.procfs.cpu_times import CpuTimes
+from bpftop.collect.procfs.softirqs import Softirqs
+from bpftop.collect.procfs.softnet import Softnet
+from bpftop.collect.procfs.tree import Tree
 from tests.collect import wide
 from tests.collect.moments import ETH0, TREES, copy_of, one, signal
 

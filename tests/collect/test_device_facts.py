@@ -11,15 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.collect.bonding import bond
-from bpftop.collect.device_facts import device_facts
-from bpftop.collect.device_watch import DeviceWatch
+from bpftop.collect.collector import Unavailable
+from bpftop.collect.devices.bonding import bond
+from bpftop.collect.devices.device_facts import device_facts
+from bpftop.collect.devices.device_watch import DeviceWatch
 from bpftop.collect.live import LiveSource
-from bpftop.collect.namespace_tree import namespace_tree
-from bpftop.collect.tree import Tree, Unavailable
-from bpftop.kernel import sysfs
-from bpftop.kernel.ethtool import Ethtool
-from bpftop.kernel.netdev import Netdev
+from bpftop.collect.procfs.namespace_tree import namespace_tree
+from bpftop.collect.procfs.tree import Tree
+from bpftop.kernel.net import sysfs
+from bpftop.kernel.net.ethtool import Ethtool
+from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.device import Bond, BondLeg, DeviceFacts, Irq, Queue
 from bpftop.model.sample import Interface
 from tests.bpf.devices import Lab, until

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.collect.interrupts import Interrupts
-from bpftop.collect.irqs import irq_names
-from bpftop.collect.tree import Tree, Unavailable
+from bpftop.collect.collector import Unavailable
+from bpftop.collect.devices.interrupts import Interrupts
+from bpftop.collect.devices.irqs import irq_names
+from bpftop.collect.procfs.tree import Tree
 from bpftop.model.sample import Interface, Reading
 from tests.collect import wide
 from tests.collect.moments import ETH0, TREES, copy_of, one, signal

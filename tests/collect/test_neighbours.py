@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.collect.neighbours import Neighbours
-from bpftop.collect.sysctls import SYSCTLS, Sysctls, machine_limits
-from bpftop.collect.tree import Tree, Unavailable
+from bpftop.collect.collector import Unavailable
+from bpftop.collect.procfs.neighbours import Neighbours
+from bpftop.collect.procfs.sysctls import SYSCTLS, Sysctls, machine_limits
+from bpftop.collect.procfs.tree import Tree
 
 from .recorded import copied, moment, read, rewrite, tree, unreadable
 
@@ -45,7 +46,7 @@ def test_gains() -> None:
         first = read(collector)
         rewrite(where, ARP, f"table_fulls entries\n{2**32 + 8:x} 6\n1 6\n")
         second = read(collector)
-    signal = moment(first, second).signal("neighbours")
+    signal = moment(first, second).reading("neighbours")
     assert signal is not None
     assert signal.gained(("arp_cache",), "table_fulls") == 10  # unsigned long: no wrap at 2^32
     assert signal.gained(("arp_cache",), "res_failed") is None

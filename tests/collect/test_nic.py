@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from bpftop.collect.nic import LOSS, Nic
-from bpftop.collect.tree import Unavailable
-from bpftop.kernel.ethtool import Ethtool
-from bpftop.kernel.netdev import Netdev
+from bpftop.collect.collector import Unavailable
+from bpftop.collect.devices.nic import LOSS, Nic
+from bpftop.kernel.net.ethtool import Ethtool
+from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.sample import Interface
 from tests.bpf.devices import Lab
 from tests.collect.moments import ETH0, signal

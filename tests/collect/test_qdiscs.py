@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from bpftop.collect.qdiscs import Qdiscs
-from bpftop.collect.tree import Unavailable
-from bpftop.kernel.netdev import Netdev
-from bpftop.kernel.qdiscs import Qdisc
+from bpftop.collect.collector import Unavailable
+from bpftop.collect.devices.qdiscs import Qdiscs
+from bpftop.kernel.net.netdev import Netdev
+from bpftop.kernel.net.qdiscs import Qdisc
 from bpftop.model.sample import Interface
 from tests.bpf.devices import Lab
 from tests.collect.moments import signal

@@ -9,24 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.collect.collector import Collector
-from bpftop.collect.device_facts import device_facts
-from bpftop.collect.links import links_reading
-from bpftop.collect.neighbours import Neighbours
-from bpftop.collect.nic import Nic
-from bpftop.collect.sockstat import Sockstat
-from bpftop.collect.softnet import Softnet
-from bpftop.collect.sysctls import Sysctls
-from bpftop.collect.tree import Tree, Unavailable
-from bpftop.kernel.ethtool import Ethtool
-from bpftop.kernel.netdev import Device, Netdev
+from bpftop.collect.collector import Collector, Unavailable
+from bpftop.collect.devices.device_facts import device_facts
+from bpftop.collect.devices.links import links_reading
+from bpftop.collect.devices.nic import Nic
+from bpftop.collect.procfs.neighbours import Neighbours
+from bpftop.collect.procfs.sockstat import Sockstat
+from bpftop.collect.procfs.softnet import Softnet
+from bpftop.collect.procfs.sysctls import Sysctls
+from bpftop.collect.procfs.tree import Tree
+from bpftop.kernel.net.ethtool import Ethtool
+from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.model.derive import snapshot
 from bpftop.model.device import DeviceFacts
 from bpftop.model.families import LINK_COLUMNS
 from bpftop.model.findings import Diagnosis, Finding
-from bpftop.model.rules.engine import Engine
-from bpftop.model.rules.table import chosen
 from bpftop.model.sample import Interface, Reading, Sample
+from bpftop.rules.engine import RuleEngine
+from bpftop.rules.table import chosen
 from tests.collect import wide
 from tests.collect.moments import ETH0, copy_of
 from tests.collect.test_nic import Driver
@@ -47,7 +47,7 @@ class Host:
     def __post_init__(self) -> None:
         self._seq = 0
         self._counters = dict.fromkeys(LINK_COLUMNS, 10**6)
-        self._engine = Engine(chosen())
+        self._engine = RuleEngine(chosen())
         self._before: Sample | None = None
         self.now = Diagnosis()
 

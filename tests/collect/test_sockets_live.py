@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.collect.listen_sockets import ListenSockets
-from bpftop.collect.snmp import Snmp
-from bpftop.collect.sysctls import Sysctls
-from bpftop.collect.tree import Tree, Unavailable
-from bpftop.collect.udp_sockets import UdpSockets
-from bpftop.kernel import sock_diag
+from bpftop.collect.collector import Unavailable
+from bpftop.collect.procfs.snmp import Snmp
+from bpftop.collect.procfs.sysctls import Sysctls
+from bpftop.collect.procfs.tree import Tree
+from bpftop.collect.sockets.listen_sockets import ListenSockets
+from bpftop.collect.sockets.udp_sockets import UdpSockets
+from bpftop.kernel.net import sock_diag
 from bpftop.kernel.netns import inside, unshare_network
 from bpftop.model.sample import Key
 
@@ -120,7 +121,7 @@ def test_datagrams_dropped_at_a_socket(namespace: str, version: int, family: int
         dropped = 60 - full.number()
     assert before["udp_sockets"].keys == ()
     assert dropped > 0
-    signal = moment(before, after).signal("udp_sockets")
+    signal = moment(before, after).reading("udp_sockets")
     assert signal is not None
     assert [(key[:3], key[4]) for key in signal.keys] == [((version, address, full.port), full.label)]
     assert signal.gained(signal.keys[0], "drops") == dropped

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bpftop.collect.sockstat import Sockstat
-from bpftop.collect.tree import Unavailable
+from bpftop.collect.collector import Unavailable
+from bpftop.collect.procfs.sockstat import Sockstat
 
 from .recorded import copied, read, rewrite, tree, unreadable
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.collect import tracing
-from bpftop.collect.tracing import TRACING, Late, refusal
-from bpftop.collect.tree import Unavailable
+from bpftop.collect.bpf import tracing
+from bpftop.collect.bpf.tracing import TRACING, Late, refusal
+from bpftop.collect.collector import Unavailable
 from bpftop.errors import BpftopError
 from bpftop.kernel.check import KernelError
 
@@ -96,13 +96,13 @@ def test_a_bug_comes_out_where_it_ends_the_program() -> None:
 @pytest.fixture
 def privileges(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """/proc/thread-self/status of a process that holds all capabilities; to be written again."""
-    from bpftop.collect.doctor import answers
+    from bpftop.kernel import privileges
 
     status = tmp_path / "proc/thread-self/status"
     status.parent.mkdir(parents=True)
     status.write_text("CapEff:\t000001ffffffffff\n")
-    real = answers.Privileges.read
-    monkeypatch.setattr(answers.Privileges, "read", lambda root: real(tmp_path))
+    real = privileges.Privileges.read
+    monkeypatch.setattr(privileges.Privileges, "read", lambda root: real(tmp_path))
     return status
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.collect.listen_sockets import ListenSockets
-from bpftop.collect.owners import SocketOwners
-from bpftop.collect.tree import Tree, Unavailable
-from bpftop.collect.udp_sockets import UdpSockets
+from bpftop.collect.collector import Unavailable
+from bpftop.collect.procfs.tree import Tree
+from bpftop.collect.sockets.listen_sockets import ListenSockets
+from bpftop.collect.sockets.owners import SocketOwners
+from bpftop.collect.sockets.udp_sockets import UdpSockets
 from bpftop.model.sample import Key
 
 from .recorded import copied, moment, read, rewrite, tree, unreadable
@@ -57,7 +58,7 @@ def test_gains_a_wrap_and_a_socket_that_was_not_there_before() -> None:
         first = read(collector)
         sockets(where, (53, 100, 3), (54, 101, 7), (55, 102, 4))
         second = read(collector)
-    signal = moment(first, second).signal("udp_sockets")
+    signal = moment(first, second).reading("udp_sockets")
     assert signal is not None
     assert {key[2]: signal.gained(key, "drops") for key in signal.keys} == {53: 5, 54: 7, 55: 4}
 
@@ -81,7 +82,7 @@ def test_a_process_that_becomes_known_later_is_no_burst_of_drops(monkeypatch: py
     with copied("old") as where:
         collector = UdpSockets(where)
         now_ns = 10**9
-        monkeypatch.setattr("bpftop.collect.owners.time.monotonic_ns", lambda: now_ns)
+        monkeypatch.setattr("bpftop.collect.sockets.owners.time.monotonic_ns", lambda: now_ns)
         sockets(where, (53, 100, 1))
         hold(where, 812, b"dnsmasq", 100, 101)
         read(collector)
@@ -92,7 +93,7 @@ def test_a_process_that_becomes_known_later_is_no_burst_of_drops(monkeypatch: py
         named = read(collector)
     assert [key[4] for key in waiting["udp_sockets"].keys] == ["dnsmasq[812]", ""]
     assert [key[4] for key in named["udp_sockets"].keys] == ["dnsmasq[812]", "dnsmasq[812]"]
-    signal = moment(waiting, named).signal("udp_sockets")
+    signal = moment(waiting, named).reading("udp_sockets")
     assert signal is not None
     assert [signal.gained(key, "drops") for key in signal.keys] == [None, None]
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from bpftop.collect.tree import Tree
+from bpftop.collect.procfs.tree import Tree
 from bpftop.model.sample import Interface
 
 FIRST_IRQ = 100

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bpftop.config import Settings, directory, interval_s, load
 from bpftop.errors import UsageError
-from bpftop.model.hooks import LOAD_LIMIT_BITS_PER_SEC
+from bpftop.hooks.facts import LOAD_LIMIT_BITS_PER_SEC
 
 ACTIONS = ("pause", "mark", "quit")
 RULES = {"attach": ("retreat_bits_per_sec",), "syn-flood": ("raise", "clear")}
@@ -238,7 +238,7 @@ def test_limits_of_rules_and_silence_reach_the_rules_that_are_asked(home: Path) 
 
 
 def test_every_limit_of_every_rule_can_be_set(home: Path) -> None:
-    from bpftop.model.rules.table import RULES as TABLE
+    from bpftop.rules.table import RULES as TABLE
 
     lines = [f"  {rule.id}: {{{', '.join(f'{name}: 7' for name in rule.limits)}}}" for rule in TABLE if rule.limits]
     (home / "config.yaml").write_text("\n".join(("thresholds:", *lines)))

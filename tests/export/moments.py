@@ -5,12 +5,12 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 
+from bpftop.history.analyzer import Diagnostician
 from bpftop.model.derive import snapshot
-from bpftop.model.diagnose import Diagnostician
 from bpftop.model.families import LINK_COLUMNS
-from bpftop.model.rules.table import chosen
 from bpftop.model.sample import DIRECTIONS, Direction, Hook, Interface, Key, Reading, Sample, reading_key
 from bpftop.model.snapshot import Snapshot
+from bpftop.rules.table import chosen
 from tests.tui.fake import FakeSource
 
 WALL_NS = 1_764_126_764 * 10**9 + 123_456_789  # 2025-11-26T03:12:44.123Z

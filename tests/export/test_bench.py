@@ -6,12 +6,12 @@ import csv
 import io
 from dataclasses import replace
 
-from bpftop.export.bench_document import COLUMNS, csv_text, document
-from bpftop.export.bench_text import ending_text, machine_text, table_text
-from bpftop.profile.conditions import Conditions
-from bpftop.profile.costs import XDP_BUDGET, Kept, Row, Size, Skipped, Table, cost
-from bpftop.profile.machine import Machine
-from bpftop.profile.report import Report, unfinished
+from bpftop.export.measure.programs_document import COLUMNS, csv_text, document
+from bpftop.export.measure.programs_text import ending_text, machine_text, table_text
+from bpftop.measure.conditions import Conditions
+from bpftop.measure.machine import Machine
+from bpftop.measure.programs.costs import XDP_BUDGET, CountedRuns, ProgramRow, Size, Skipped, SuiteTable, cost
+from bpftop.measure.programs.report import ProgramReport, unfinished
 
 MACHINE = Machine(
     host="web-17",
@@ -29,14 +29,14 @@ HERE = Conditions(2, 1 << 20, "tsc", False)
 BEGUN_NS = 1764126764_123_000_000
 
 
-def row(name: str, ns: float, crowded_ns: float, counted: int) -> Row:
+def row(name: str, ns: float, crowded_ns: float, counted: int) -> ProgramRow:
     empty = [1.0, 1.0, 1.0]
-    alone = cost(1, [ns, ns + 0.1, ns - 0.1], empty, Kept(1_000_000, 1_000_000))
-    crowded = cost(2, [crowded_ns, crowded_ns, crowded_ns], empty, Kept(2_000_000, counted))
-    return Row(name, "what it does", (alone, crowded), Size(48, 227))
+    alone = cost(1, [ns, ns + 0.1, ns - 0.1], empty, CountedRuns(1_000_000, 1_000_000))
+    crowded = cost(2, [crowded_ns, crowded_ns, crowded_ns], empty, CountedRuns(2_000_000, counted))
+    return ProgramRow(name, "what it does", (alone, crowded), Size(48, 227))
 
 
-TABLE = Table(
+TABLE = SuiteTable(
     "counters",
     "One counter, two ways",
     "packet",
@@ -63,8 +63,8 @@ taken off: an empty program: 1.00 ns
 """
 
 
-def report(*tables: Table) -> Report:
-    return Report(MACHINE, HERE, tables, BEGUN_NS, 8.5)
+def report(*tables: SuiteTable) -> ProgramReport:
+    return ProgramReport(MACHINE, HERE, tables, BEGUN_NS, 8.5)
 
 
 def test_a_table() -> None:

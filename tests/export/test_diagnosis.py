@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from bpftop.export.findings import Diagnosed, diagnosis, diagnosis_json, rules_text, verdict
-from bpftop.export.report import markdown, text
-from bpftop.model.diagnose import Diagnostician
-from bpftop.model.rules.table import RULES, chosen
-from tests.model.rules.world import World
+from bpftop.export.diagnosis.diagnosis_document import Diagnosed, diagnosis, diagnosis_json, rules_text, verdict
+from bpftop.export.diagnosis.report import markdown, text
+from bpftop.history.analyzer import Diagnostician
+from bpftop.rules.table import RULES, chosen
+from tests.rules.world import World
 
-SCHEMA: dict[str, Any] = json.loads(files("bpftop.export").joinpath("diagnosis.schema.json").read_text())
+SCHEMA: dict[str, Any] = json.loads(files("bpftop.export.diagnosis").joinpath("diagnosis.schema.json").read_text())
 
 
 def diagnosed(*stages: tuple[World, int]) -> Diagnosed:

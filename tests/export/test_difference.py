@@ -13,19 +13,19 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from bpftop.errors import BpftopError
-from bpftop.export.difference import ROWS, Moment, diff_json, diff_text
-from bpftop.export.document import document, json_line, json_text
-from bpftop.export.snapshot_file import read_snapshot
-from bpftop.model.compare import compare
+from bpftop.export.diff.diff_document import ROWS, DiffSide, diff_json, diff_text
+from bpftop.export.diff.snapshot_file import read_snapshot
+from bpftop.export.snapshot.document import document, json_line, json_text
 from bpftop.model.derive import snapshot
 from bpftop.model.device import DeviceFacts
+from bpftop.render.comparison import compare
 from tests.export.moments import ETH0, OBSERVED, moment, pair
 
-SCHEMA: dict[str, Any] = json.loads(files("bpftop.export").joinpath("diff.schema.json").read_text())
+SCHEMA: dict[str, Any] = json.loads(files("bpftop.export.diff").joinpath("diff.schema.json").read_text())
 
 
-def named(name: str, document_: dict[str, Any]) -> Moment:
-    return Moment(name, json.loads(json.dumps(document_)))
+def named(name: str, document_: dict[str, Any]) -> DiffSide:
+    return DiffSide(name, json.loads(json.dumps(document_)))
 
 
 def busier() -> dict[str, Any]:
@@ -200,4 +200,4 @@ def test_a_document_that_lacks_something_is_one_line(broken: Any) -> None:
     whole = document(moment())
     broken(whole)
     with pytest.raises(BpftopError, match=r"^a\.json is no whole snapshot: [^\n]*$"):
-        diff_json(Moment("a.json", whole), Moment("b.json", document(moment())))
+        diff_json(DiffSide("a.json", whole), DiffSide("b.json", document(moment())))

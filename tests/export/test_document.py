@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from bpftop.export.document import document, json_line, json_text, timestamp
+from bpftop.export.snapshot.document import document, json_line, json_text, timestamp
+from bpftop.history.analyzer import Diagnostician
+from bpftop.history.history import History
 from bpftop.model.derive import snapshot
 from bpftop.model.device import Bond, BondLeg, DeviceFacts, Irq, Queue
-from bpftop.model.diagnose import Diagnostician
-from bpftop.model.history import History
 from bpftop.model.sample import Hook
 from bpftop.model.snapshot import Snapshot
 from tests.export.moments import ETH0, OBSERVED, busy, moment, pair
 from tests.tui.fake import FakeSource
 
-SCHEMA: dict[str, Any] = json.loads(files("bpftop.export").joinpath("snapshot.schema.json").read_text())
+SCHEMA: dict[str, Any] = json.loads(files("bpftop.export.snapshot").joinpath("snapshot.schema.json").read_text())
 
 BOND = DeviceFacts(
     firmware="8.30 0x8000a49d",

@@ -11,8 +11,8 @@ from contextlib import ExitStack, closing, suppress
 import pytest
 
 from bpftop.errors import BpftopError
-from bpftop.export import prometheus
-from bpftop.export.prometheus import CONNECTIONS, Endpoint, Newest
+from bpftop.export.prometheus import endpoint as endpoint_module
+from bpftop.export.prometheus.endpoint import CONNECTIONS, Endpoint, Newest
 from tests.export.moments import moment
 
 
@@ -46,7 +46,7 @@ def test_connections_that_say_nothing_keep_no_scraper_out(endpoint: Endpoint) ->
 def test_a_byte_now_and_then_does_not_hold_a_place_for_ever(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prometheus, "TIMEOUT_S", 0.1)
+    monkeypatch.setattr(endpoint_module, "TIMEOUT_S", 0.1)
     with socket.create_connection(endpoint.address) as slow:
         slow.sendall(b"GET /metrics HTTP/1.1\r\n")
         with suppress(ConnectionError):  # until the other side hangs up

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bpftop.export.markdown import MESSAGE_CHARS, snapshot_markdown
+from bpftop.export.snapshot.markdown import MESSAGE_CHARS, snapshot_markdown
 from bpftop.model.findings import Diagnosis, Finding
 from tests.export.moments import OBSERVED, busy, moment
 

@@ -15,15 +15,15 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from bpftop.errors import BpftopError
-from bpftop.export import prometheus
-from bpftop.export.metrics import described, labels_of, openmetrics, registry_of
-from bpftop.export.prometheus import Endpoint, Newest
+from bpftop.export.prometheus import endpoint as endpoint_module
+from bpftop.export.prometheus.endpoint import Endpoint, Newest
+from bpftop.export.prometheus.metrics import described, labels_of, openmetrics, registry_of
+from bpftop.history.analyzer import Diagnostician
 from bpftop.model.derive import snapshot
-from bpftop.model.diagnose import Diagnostician
-from bpftop.model.rules.table import chosen
 from bpftop.model.snapshot import Snapshot
+from bpftop.rules.table import chosen
 from tests.export.moments import busy, moment
-from tests.model.rules.world import World
+from tests.rules.world import World
 from tests.store.made_up import Machine
 
 
@@ -140,7 +140,7 @@ def test_a_moment_is_rendered_once_for_all_who_ask(monkeypatch: pytest.MonkeyPat
         rendered.append(shown.seq)
         return registry_of(shown)
 
-    monkeypatch.setattr(prometheus, "registry_of", counting)
+    monkeypatch.setattr(endpoint_module, "registry_of", counting)
     newest = Newest()
     newest.put(moment())
     with closing(Endpoint("127.0.0.1", 0, newest)) as endpoint:
@@ -153,7 +153,7 @@ def test_a_moment_is_rendered_once_for_all_who_ask(monkeypatch: pytest.MonkeyPat
 
 
 def test_scrapers_that_are_being_answered_keep_their_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prometheus, "CONNECTIONS", 3)
+    monkeypatch.setattr(endpoint_module, "CONNECTIONS", 3)
     go_on, asked = threading.Event(), threading.Semaphore(0)
 
     class Slow(Newest):

@@ -12,19 +12,19 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from bpftop.export.profile_document import Report, csv_text, document, json_text
-from bpftop.export.profile_text import table
-from bpftop.kernel.maps import MapInfo
+from bpftop.export.measure.maps_document import MapReport, csv_text, document, json_text
+from bpftop.export.measure.maps_text import table
+from bpftop.kernel.bpf.bpf_map import MapInfo
+from bpftop.measure.machine import Machine
+from bpftop.measure.maps.geometry import KINDS, Geometry
+from bpftop.measure.maps.live_map import LiveMap
+from bpftop.measure.maps.plan import Cell, MeasurePlan, MeasureRequest
+from bpftop.measure.maps.results import USER_NS, CellResult, OperationCost, Profile
+from bpftop.measure.run_store import FigureChange
+from bpftop.measure.statistics import Spread, Summary
 from bpftop.model.units import ns
-from bpftop.profile.geometry import KINDS, Geometry
-from bpftop.profile.kept import Change
-from bpftop.profile.live_map import LiveMap
-from bpftop.profile.machine import Machine
-from bpftop.profile.plan import Cell, Plan, Wish
-from bpftop.profile.results import USER_NS, Cost, Profile, Result
-from bpftop.profile.statistics import Spread, Summary
 
-SCHEMA: dict[str, Any] = json.loads(files("bpftop.export").joinpath("profile.schema.json").read_text())
+SCHEMA: dict[str, Any] = json.loads(files("bpftop.export.measure").joinpath("profile.schema.json").read_text())
 MACHINE = Machine("web-17", "0123456789abcdef", "6.18.0", "A CPU", 2, 2, "on", "0", None, {"spectre_v2": "Mitigation"})
 TITLES = f"{'operation':<22}" + (
     " batch    p50   p90   p99   max  mean    op/s spread factor     ns    op/s checked  change"
@@ -36,31 +36,31 @@ def geometry(kind: str) -> Geometry:
     return Geometry(kind, chosen.type, chosen.flags, 10_000, 8, 16, 7_500)
 
 
-def cost(p50_ns: float, spread_pct: float = 2.0) -> Cost:
+def cost(p50_ns: float, spread_pct: float = 2.0) -> OperationCost:
     summary = Summary(5000, p50_ns, p50_ns * 1.1, p50_ns * 1.5, 2_930_000.0, p50_ns * 1.05)
     half = spread_pct / 200
-    return Cost(summary, 1e9 / p50_ns, Spread(5, p50_ns, p50_ns * (1 - half), p50_ns * (1 + half)))
+    return OperationCost(summary, 1e9 / p50_ns, Spread(5, p50_ns, p50_ns * (1 - half), p50_ns * (1 + half)))
 
 
-def result(kind: str, operation: str, p50_ns: float | None, batch: int | None = None, **more: Any) -> Result:
+def result(kind: str, operation: str, p50_ns: float | None, batch: int | None = None, **more: Any) -> CellResult:
     access = "walk" if operation in ("get_next_key", "lookup_batch") else "uniform"
     cell = Cell(geometry(kind), operation, access, batch, 1)
     why = "" if p50_ns is not None else "not in this kernel (ENOTSUPP)"
     inside = cost(p50_ns / 20) if p50_ns is not None and batch is None else None
     inside_why = "" if inside else "user space only" if batch else why
-    plain = Result(cell, None if p50_ns is None else cost(p50_ns), why, inside, inside_why, 1234, 0)
+    plain = CellResult(cell, None if p50_ns is None else cost(p50_ns), why, inside, inside_why, 1234, 0)
     return replace(plain, **more)
 
 
-def report(*results: Result, partial: bool = False, live: LiveMap | None = None) -> Report:
-    plan = Plan(Wish(), tuple(each.cell for each in results), (0, 1), 2, live)
+def report(*results: CellResult, partial: bool = False, live: LiveMap | None = None) -> MapReport:
+    plan = MeasurePlan(MeasureRequest(), tuple(each.cell for each in results), (0, 1), 2, live)
     profile = Profile(plan, 1_767_225_600_000_000_000, 12.34, 20.5, 10, partial, results)
-    changes = {(results[0].cell.name, USER_NS): Change("2025-12-31T00:00:00.000Z", "6.17.0", 200.0, -8.0)}
-    return Report(profile, MACHINE, changes)
+    changes = {(results[0].cell.name, USER_NS): FigureChange("2025-12-31T00:00:00.000Z", "6.17.0", 200.0, -8.0)}
+    return MapReport(profile, MACHINE, changes)
 
 
 @pytest.fixture
-def whole() -> Report:
+def whole() -> MapReport:
     return report(
         result("hash", "lookup", 184.0),
         result("hash", "get_next_key", 201.0, inside=None, inside_why="no bpf_for_each_map_elem in programs (EINVAL)"),
@@ -71,7 +71,7 @@ def whole() -> Report:
     )
 
 
-def test_the_page(whole: Report) -> None:
+def test_the_page(whole: MapReport) -> None:
     page = table(whole)
     assert page.splitlines() == [
         "web-17  Linux 6.18.0  A CPU, 2 CPUs  2026-01-01T00:00:00.000Z",
@@ -109,7 +109,7 @@ def test_the_page(whole: Report) -> None:
     ]
 
 
-def test_the_page_of_one_map_has_no_overview(whole: Report) -> None:
+def test_the_page_of_one_map_has_no_overview(whole: MapReport) -> None:
     assert "p50 from user space," not in table(report(*whole.profile.results[:5]))
 
 
@@ -128,7 +128,7 @@ def test_a_live_map_is_named() -> None:
     assert "the map itself was only read" in page
 
 
-def test_the_document_fits_its_schema(whole: Report) -> None:
+def test_the_document_fits_its_schema(whole: MapReport) -> None:
     Draft202012Validator.check_schema(SCHEMA)
     text = json_text(whole)
     found = json.loads(text)
@@ -145,7 +145,7 @@ def test_the_document_fits_its_schema(whole: Report) -> None:
     Draft202012Validator(SCHEMA).validate(document(report(*whole.profile.results, live=live, partial=True)))
 
 
-def test_csv_has_a_row_per_cell(whole: Report) -> None:
+def test_csv_has_a_row_per_cell(whole: MapReport) -> None:
     rows = list(csv.DictReader(io.StringIO(csv_text(whole))))
     assert len(rows) == 6
     assert rows[0]["operation"] == "lookup"

@@ -13,16 +13,16 @@ import pytest
 from jsonschema import Draft202012Validator
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from bpftop.export.document import MEASURES, document, json_line, json_text
-from bpftop.export.long_form import cells, csv_page, loss_cells
-from bpftop.export.markdown import PROTOCOLS, snapshot_markdown
-from bpftop.export.metrics import openmetrics
-from bpftop.export.table import table, tick_lines
+from bpftop.export.prometheus.metrics import openmetrics
+from bpftop.export.snapshot.document import MEASURES, document, json_line, json_text
+from bpftop.export.snapshot.markdown import PROTOCOLS, snapshot_markdown
+from bpftop.export.snapshot.snapshot_csv import cells, csv_page, loss_cells
+from bpftop.export.snapshot.text import table, tick_lines
 from bpftop.model.snapshot import Snapshot
 from bpftop.model.units import pct, si
 from tests.export.moments import ETH0, OBSERVED, busy, moment
 
-SCHEMA: dict[str, Any] = json.loads(files("bpftop.export").joinpath("snapshot.schema.json").read_text())
+SCHEMA: dict[str, Any] = json.loads(files("bpftop.export.snapshot").joinpath("snapshot.schema.json").read_text())
 SHOWN = {"round": moment(), "several": moment(ETH0, OBSERVED), "busy": busy(), "many CPUs": busy(cpus=64)}
 every = pytest.mark.parametrize("shown", SHOWN.values(), ids=SHOWN)
 
@@ -49,7 +49,7 @@ def test_json_by_its_schema_and_back(shown: Snapshot) -> None:
         assert whole == document(shown)
     eth0 = json.loads(json_text(shown))["interfaces"][0]
     for direction in ("rx", "tx"):
-        totals = shown.interfaces[0].flow(direction).totals
+        totals = shown.interfaces[0].traffic(direction).totals
         assert eth0["totals"][direction]["packets"] == totals.packets
         assert eth0["totals"][direction]["packets_per_sec"] == pytest.approx(totals.packets_per_sec, abs=5e-4)
 

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpftop.export.document import document
-from bpftop.export.long_form import COLUMNS, csv_page, csv_rows
-from bpftop.export.printable import printable
-from bpftop.export.table import table, tick_lines
+from bpftop.export.snapshot.document import document
+from bpftop.export.snapshot.snapshot_csv import COLUMNS, csv_page, csv_rows
+from bpftop.export.snapshot.text import table, tick_lines
 from bpftop.model.derive import snapshot
 from bpftop.model.sample import Hook, Interface, Reading, Sample
-from bpftop.store.lines import sample_line
+from bpftop.render.escaping import escaped_text
+from bpftop.store.codec.sample_json import sample_line
 from tests.export.moments import ETH0, OBSERVED, moment, pair
 
 PAGE = """\
@@ -144,7 +144,7 @@ def _read_back(whole: dict[str, Any]) -> Sample:
 
 @given(st.text())
 def test_printable_text_is_all_that_is_left(text: str) -> None:
-    shown = printable(text)
+    shown = escaped_text(text)
     assert shown.isprintable()
     assert shown.isascii() or any(not c.isascii() and c.isprintable() for c in text)
 
@@ -161,7 +161,7 @@ def test_printable_text_is_all_that_is_left(text: str) -> None:
     ],
 )
 def test_what_a_terminal_would_obey_is_written_out(text: str, shown: str) -> None:
-    assert printable(text) == shown
+    assert escaped_text(text) == shown
 
 
 def test_no_format_lets_a_name_drive_the_terminal() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bpftop.export.metrics import described
-from bpftop.model.rules.table import RULES
+from bpftop.export.prometheus.metrics import described
+from bpftop.rules.table import RULES
 from contrib.monitoring import ALERTS, ALERTS_TEST, DASHBOARD, HERE, texts
 
 METRIC = re.compile(r"\bbpftop_[a-z0-9_]+")

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bpftop.collect.fan_out import FanOut, Reader
+from bpftop.collect.broadcast import Broadcast, Reader
 from bpftop.collect.live import LiveSource
-from bpftop.export.prometheus import Endpoint, Newest
-from bpftop.model.diagnose import Diagnostician
+from bpftop.export.prometheus.endpoint import Endpoint, Newest
+from bpftop.history.analyzer import Diagnostician
 from bpftop.model.snapshot import Snapshot
 from bpftop.store.recorder import Recorder
 from bpftop.store.recording import Recording
-from bpftop.tui.feed import Feed
+from bpftop.tui.sampling_thread import SamplingThread
 from tests.bpf.devices import Lab, until
 
 pytestmark = pytest.mark.bpf
@@ -39,7 +39,7 @@ def lab() -> Iterator[Lab]:
 def received(shown: Snapshot) -> int:
     """Frames of ``Lab.send`` until then."""
     rows = [row for row in shown.interfaces[0].rx.protocols if row.number == OTHER_ETHERTYPE]
-    return sum(row.traffic.packets or 0 for row in rows)
+    return sum(row.counts.packets or 0 for row in rows)
 
 
 def scraped(endpoint: Endpoint) -> tuple[int, int] | None:
@@ -68,10 +68,10 @@ def follow(reader: Reader, newest: Newest) -> None:
 
 
 def test_two_scrapers_the_screen_and_a_recording_see_the_same_counters(lab: Lab, tmp_path: Path) -> None:
-    fan = FanOut(LiveSource(["v0"], interval_s=0.2, drops=False))
+    fan = Broadcast(LiveSource(["v0"], interval_s=0.2, drops=False))
     recorder = Recorder(str(tmp_path / "a"))
     fan.tap(recorder.offer)
-    feed, newest = Feed(fan.reader()), Newest()
+    feed, newest = SamplingThread(fan.reader()), Newest()
     on_screen: dict[int, int] = {}
     feed.listen(lambda shown: None if shown is None else on_screen.update({shown.seq: received(shown)}))
     exporting = threading.Thread(target=follow, args=(fan.reader(), newest))

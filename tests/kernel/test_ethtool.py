@@ -6,8 +6,8 @@ import struct
 
 import pytest
 
-from bpftop.kernel import ethtool
-from bpftop.kernel.ethtool import Driver, Ethtool
+from bpftop.kernel.net import ethtool
+from bpftop.kernel.net.ethtool import Driver, Ethtool
 
 
 class Scripted(Ethtool):

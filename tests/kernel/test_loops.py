@@ -10,17 +10,18 @@ from contextlib import ExitStack
 
 import pytest
 
-from bpftop.kernel import loops, maps
-from bpftop.kernel.inside import Inside, allowed_cpus
-from bpftop.kernel.loops import Loop, Outcome, Shape, Start, Subject
-from bpftop.kernel.maps import BpfMap, KernelError, Stop
-from bpftop.profile.statistics import BUCKETS, TICKS_PER_NS
+from bpftop.kernel.bpf import bpf_map
+from bpftop.kernel.bpf.bpf_map import BpfMap, KernelError, Stop
+from bpftop.kernel.measure import loops
+from bpftop.kernel.measure.loops import Loop, Outcome, Shape, Start, Subject
+from bpftop.kernel.measure.loops_inside import Inside, allowed_cpus
+from bpftop.measure.statistics import BUCKETS, TICKS_PER_NS
 
 pytestmark = pytest.mark.bpf
 
 RUN_NS = 2_000_000
-PER_CPU = (maps.PERCPU_ARRAY, maps.PERCPU_HASH, maps.LRU_PERCPU_HASH)
-NO_PREALLOC = {maps.LPM_TRIE: maps.NO_PREALLOC}
+PER_CPU = (bpf_map.PERCPU_ARRAY, bpf_map.PERCPU_HASH, bpf_map.LRU_PERCPU_HASH)
+NO_PREALLOC = {bpf_map.LPM_TRIE: bpf_map.NO_PREALLOC}
 
 MakeSubject = Callable[..., Subject]
 
@@ -41,9 +42,9 @@ def make() -> Iterator[MakeSubject]:
             stop: Stop | None = None,
             real_keys: bytes = b"",
         ) -> Subject:
-            key_bytes = 4 if type_number in maps.ARRAYS else key_bytes
+            key_bytes = 4 if type_number in bpf_map.ARRAYS else key_bytes
             flags = NO_PREALLOC.get(type_number, 0)
-            made = held.enter_context(maps.create(type_number, key_bytes, value_bytes, entries, flags))
+            made = held.enter_context(bpf_map.create(type_number, key_bytes, value_bytes, entries, flags))
             shape = Shape(type_number, flags, entries, key_bytes, value_bytes, population)
             found = Subject(made, shape, seed, stop or Stop(), real_keys)
             found.fill(1)
@@ -70,7 +71,7 @@ def spoil(subject: Subject, number: int, byte: int = -1) -> None:
 
 
 def test_the_same_buckets_on_both_sides(make: MakeSubject) -> None:
-    outcome = run(make(maps.HASH), loops.LOOKUP)
+    outcome = run(make(bpf_map.HASH), loops.LOOKUP)
     assert len(outcome.times.counts) == BUCKETS
     assert loops.TICKS_PER_NS == TICKS_PER_NS
     assert sum(outcome.times.counts) == outcome.times.entries == outcome.checked > 100
@@ -85,7 +86,7 @@ def test_the_clock() -> None:
 
 
 def test_keys_depend_on_the_seed_alone(make: MakeSubject) -> None:
-    one, same, other = (make(maps.HASH, seed=seed) for seed in (3, 3, 4))
+    one, same, other = (make(bpf_map.HASH, seed=seed) for seed in (3, 3, 4))
     keys = [[subject.key(number) for number in range(200)] for subject in (one, same, other)]
     assert keys[0] == keys[1] != keys[2]
     assert len(set(keys[0])) == 200
@@ -94,18 +95,18 @@ def test_keys_depend_on_the_seed_alone(make: MakeSubject) -> None:
 
 @pytest.mark.parametrize("key_bytes", [1, 2, 3, 5, 8, 13, 64, 512])
 def test_keys_of_every_size_differ(make: MakeSubject, key_bytes: int) -> None:
-    subject = make(maps.HASH, key_bytes=key_bytes, population=200)
+    subject = make(bpf_map.HASH, key_bytes=key_bytes, population=200)
     assert subject.keys_made == len({subject.key(number) for number in range(200)}) == 200
     assert subject.verify() == (200, 0, None)
 
 
 def test_keys_that_run_out_are_counted(make: MakeSubject) -> None:
-    assert make(maps.HASH, key_bytes=1, entries=300, population=300).keys_made == 256
+    assert make(bpf_map.HASH, key_bytes=1, entries=300, population=300).keys_made == 256
 
 
 @pytest.mark.parametrize("key_bytes", [5, 6, 8, 20, 260])
 def test_prefixes_are_masked_and_none_covers_another(make: MakeSubject, key_bytes: int) -> None:
-    subject = make(maps.LPM_TRIE, key_bytes=key_bytes)
+    subject = make(bpf_map.LPM_TRIE, key_bytes=key_bytes)
     kept = []
     for number in range(200):
         (bits,) = struct.unpack_from("=I", subject.key(number))
@@ -120,7 +121,7 @@ def test_prefixes_are_masked_and_none_covers_another(make: MakeSubject, key_byte
 
 def test_real_keys_come_first_and_once(make: MakeSubject) -> None:
     given = [bytes([number] * 8) for number in (1, 2, 1, 3)]
-    subject = make(maps.HASH, real_keys=b"".join(given))
+    subject = make(bpf_map.HASH, real_keys=b"".join(given))
     assert [subject.key(number) for number in range(3)] == [given[0], given[1], given[3]]
     assert subject.keys_made == 200
     assert subject.verify() == (200, 0, None)
@@ -129,7 +130,7 @@ def test_real_keys_come_first_and_once(make: MakeSubject) -> None:
 def test_prefixes_within_each_other(make: MakeSubject) -> None:
     """Real keys may be 10.0.0.0/8 and 10.1.0.0/16: a lookup of each finds its own, and of a deleted one its cover."""
     real = [struct.pack("=I4B", bits, 10, second, 0, 0) for bits, second in ((8, 0), (16, 1), (16, 2), (15, 2))]
-    subject = make(maps.LPM_TRIE, entries=10, population=4, real_keys=b"".join(real))
+    subject = make(bpf_map.LPM_TRIE, entries=10, population=4, real_keys=b"".join(real))
     for operation in (loops.LOOKUP, loops.UPDATE, loops.INSERT, loops.DELETE, loops.WALK):
         assert run(subject, operation).fault is None
         assert subject.verify()[2] is None
@@ -139,7 +140,7 @@ def test_prefixes_within_each_other(make: MakeSubject) -> None:
 @pytest.mark.parametrize("type_number", PER_CPU)
 @pytest.mark.parametrize("value_bytes", [1, 3, 7, 9, 12, 16])
 def test_values_per_cpu_are_rounded_and_differ(make: MakeSubject, type_number: int, value_bytes: int) -> None:
-    cpus, slot = maps.possible_cpus(), -(-value_bytes // 8) * 8
+    cpus, slot = bpf_map.possible_cpus(), -(-value_bytes // 8) * 8
     subject = make(type_number, value_bytes=value_bytes)
     assert subject.value_bytes() == cpus * slot
     value = subject.map.lookup(subject.key(5), subject.value_bytes())
@@ -154,7 +155,7 @@ def test_values_per_cpu_are_rounded_and_differ(make: MakeSubject, type_number: i
 
 
 def test_orders(make: MakeSubject) -> None:
-    loop = Loop(make(maps.HASH), loops.LOOKUP)
+    loop = Loop(make(bpf_map.HASH), loops.LOOKUP)
 
     def order(kind: int, steps: int, count: int = 50) -> list[int]:
         loop.visit(kind, 9, 10, count, steps)
@@ -172,7 +173,9 @@ def test_orders(make: MakeSubject) -> None:
         assert ranked[rank - 1] == pytest.approx(50_000 / rank / whole, rel=0.1)
 
 
-@pytest.mark.parametrize("type_number", [maps.ARRAY, maps.HASH, maps.PERCPU_HASH, maps.LRU_HASH, maps.LPM_TRIE])
+@pytest.mark.parametrize(
+    "type_number", [bpf_map.ARRAY, bpf_map.HASH, bpf_map.PERCPU_HASH, bpf_map.LRU_HASH, bpf_map.LPM_TRIE]
+)
 @pytest.mark.parametrize("operation", [loops.LOOKUP, loops.LOOKUP_BATCH])
 def test_a_wrong_value_is_found(make: MakeSubject, type_number: int, operation: int) -> None:
     subject = make(type_number)
@@ -186,7 +189,7 @@ def test_a_wrong_value_is_found(make: MakeSubject, type_number: int, operation: 
 
 
 def test_a_wrong_value_of_one_cpu_alone_is_found(make: MakeSubject) -> None:
-    subject = make(maps.PERCPU_HASH, value_bytes=9)
+    subject = make(bpf_map.PERCPU_HASH, value_bytes=9)
     spoil(subject, 3, byte=8)  # the last byte of CPU 0's value
     fault = run(subject, loops.LOOKUP).fault
     assert fault is not None
@@ -195,7 +198,7 @@ def test_a_wrong_value_of_one_cpu_alone_is_found(make: MakeSubject) -> None:
 
 
 def test_a_wrong_value_is_found_when_it_is_taken(make: MakeSubject) -> None:
-    subject = make(maps.HASH)
+    subject = make(bpf_map.HASH)
     spoil(subject, 150)
     fault = run(subject, loops.TAKE_BATCH, batch=16).fault
     assert fault is not None
@@ -203,7 +206,7 @@ def test_a_wrong_value_is_found_when_it_is_taken(make: MakeSubject) -> None:
 
 
 def test_a_lost_key_is_found(make: MakeSubject) -> None:
-    subject = make(maps.HASH)
+    subject = make(bpf_map.HASH)
     subject.map.delete(subject.key(9))
     for operation, said in ((loops.LOOKUP, "ENOENT"), (loops.WALK, "0xc7 instead of 0xc8"), (loops.UPDATE, "ENOENT")):
         fault = run(subject, operation).fault
@@ -212,7 +215,7 @@ def test_a_lost_key_is_found(make: MakeSubject) -> None:
 
 
 def test_a_key_of_somebody_else_is_found(make: MakeSubject) -> None:
-    subject = make(maps.HASH)
+    subject = make(bpf_map.HASH)
     subject.map.update(b"stranger", bytes(16))
     for operation in (loops.WALK, loops.LOOKUP_BATCH):
         fault = run(subject, operation, batch=16).fault
@@ -222,7 +225,7 @@ def test_a_key_of_somebody_else_is_found(make: MakeSubject) -> None:
 
 def test_a_bucket_larger_than_the_batch(make: MakeSubject) -> None:
     """500 keys in 512 buckets: some bucket has more than one (ENOSPC), none has 64."""
-    subject = make(maps.HASH, entries=500, population=500)
+    subject = make(bpf_map.HASH, entries=500, population=500)
     grown = run(subject, loops.LOOKUP_BATCH, batch=1, limit=64)
     assert grown.fault is None
     assert 1 < grown.batch <= 64
@@ -237,15 +240,15 @@ def test_a_bucket_larger_than_the_batch(make: MakeSubject) -> None:
 
 
 def test_what_the_kernel_does_not_have(make: MakeSubject) -> None:
-    fault = run(make(maps.ARRAY), loops.DELETE_BATCH, batch=4).fault
+    fault = run(make(bpf_map.ARRAY), loops.DELETE_BATCH, batch=4).fault
     assert fault is not None
-    assert fault.errno == maps.ENOTSUPP
+    assert fault.errno == bpf_map.ENOTSUPP
 
 
 @pytest.mark.parametrize("operation", [loops.LOOKUP, loops.INSERT, loops.WALK, loops.TAKE_BATCH, loops.UPDATE_BATCH])
 def test_stop_ends_a_loop_at_once(make: MakeSubject, operation: int) -> None:
     stop = Stop()
-    subject = make(maps.HASH, stop=stop)
+    subject = make(bpf_map.HASH, stop=stop)
     loop = Loop(subject, operation, 16 if operation > loops.WALK else 1, 256)
     loop.visit(loops.SHUFFLED, 1, 0, 200, 200)
     stopped_s: list[float] = []
@@ -261,7 +264,7 @@ def test_stop_ends_a_loop_at_once(make: MakeSubject, operation: int) -> None:
 
 
 def test_threads_wait_for_each_other(make: MakeSubject) -> None:
-    subject = make(maps.HASH)
+    subject = make(bpf_map.HASH)
     loop = Loop(subject, loops.LOOKUP)
     loop.visit(loops.UNIFORM, 1, 0, 200, 1024)
     start = Start(2)
@@ -273,7 +276,7 @@ def test_threads_wait_for_each_other(make: MakeSubject) -> None:
 
 @pytest.mark.parametrize("operation", [loops.LOOKUP, loops.UPDATE, loops.WALK, loops.LOOKUP_BATCH])
 def test_the_bare_loop(make: MakeSubject, operation: int) -> None:
-    subject = make(maps.HASH)
+    subject = make(bpf_map.HASH)
     loop = Loop(subject, operation)
     loop.visit(loops.UNIFORM, 1, 0, 200, 1024)
     assert 1e4 < loops.bare_loop(subject, operation, loop, 1000, 64) < 1e9
@@ -314,7 +317,7 @@ def inside_run(subject: Subject, operation: int, then: Callable[[], None] = lamb
 
 @pytest.mark.parametrize("operation", INSIDE)
 @pytest.mark.parametrize("value_bytes", [1, 3, 4, 9, 16, 4096])
-@pytest.mark.parametrize("type_number", [maps.HASH, maps.PERCPU_HASH, maps.LRU_HASH, maps.LRU_PERCPU_HASH])
+@pytest.mark.parametrize("type_number", [bpf_map.HASH, bpf_map.PERCPU_HASH, bpf_map.LRU_HASH, bpf_map.LRU_PERCPU_HASH])
 def test_programs_do_the_same(make: MakeSubject, type_number: int, value_bytes: int, operation: int) -> None:
     subject = make(type_number, value_bytes=value_bytes)
     outcome, fault = inside_run(subject, operation)
@@ -324,7 +327,7 @@ def test_programs_do_the_same(make: MakeSubject, type_number: int, value_bytes: 
 
 
 @pytest.mark.parametrize("operation", [loops.LOOKUP, loops.UPDATE, loops.WALK])
-@pytest.mark.parametrize("type_number", [maps.ARRAY, maps.PERCPU_ARRAY])
+@pytest.mark.parametrize("type_number", [bpf_map.ARRAY, bpf_map.PERCPU_ARRAY])
 def test_programs_on_arrays(make: MakeSubject, type_number: int, operation: int) -> None:
     outcome, fault = inside_run(make(type_number, value_bytes=12), operation)
     assert outcome.fault is None
@@ -332,19 +335,19 @@ def test_programs_on_arrays(make: MakeSubject, type_number: int, operation: int)
 
 
 @pytest.mark.parametrize("operation", [loops.LOOKUP, loops.WALK])
-@pytest.mark.parametrize("type_number", [maps.HASH, maps.PERCPU_HASH, maps.ARRAY])
+@pytest.mark.parametrize("type_number", [bpf_map.HASH, bpf_map.PERCPU_HASH, bpf_map.ARRAY])
 def test_a_wrong_value_is_found_in_programs(make: MakeSubject, type_number: int, operation: int) -> None:
     subject = make(type_number, value_bytes=8)
     cpu = allowed_cpus()[-1]
-    byte = 8 * cpu if type_number in maps.PER_CPU else 0
+    byte = 8 * cpu if type_number in bpf_map.PER_CPU else 0
     outcome, _ = inside_run(subject, operation, lambda: spoil(subject, 50, byte))
     assert outcome.fault is not None
     assert outcome.fault.errno == loops.WRONG_VALUE
 
 
 def test_a_map_of_the_system_is_only_read(make: MakeSubject) -> None:
-    subject = make(maps.HASH)
-    with maps.by_id(subject.map.info().map_id) as same:
+    subject = make(bpf_map.HASH)
+    with bpf_map.by_id(subject.map.info().map_id) as same:
         assert same.info() == subject.map.info()
         keys = same.keys(1000, 50, Stop())
         assert (keys.count, keys.reads, keys.complete, len(keys.first)) == (200, 201, True, 50 * 8)
@@ -359,11 +362,11 @@ def test_a_map_of_the_system_is_only_read(make: MakeSubject) -> None:
 
 
 def test_maps_are_listed_and_freed() -> None:
-    with maps.create(maps.HASH, 4, 4, 10, name="bpftop_listed") as made:
+    with bpf_map.create(bpf_map.HASH, 4, 4, 10, name="bpftop_listed") as made:
         number = made.info().map_id
-        assert number in set(maps.ids())
+        assert number in set(bpf_map.ids())
         assert made.info().name == "bpftop_listed"
         assert isinstance(made, BpfMap)
     with pytest.raises(KernelError) as gone:
-        maps.by_id(number)
+        bpf_map.by_id(number)
     assert gone.value.errno_name == "ENOENT"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from bpftop.errors import BpftopError
-from bpftop.kernel.ethtool import Driver, Ethtool
-from bpftop.kernel.netdev import LINK_COUNTERS, Device, Netdev, no_such_interface, parse_device
-from bpftop.kernel.netlink import attribute
+from bpftop.kernel.net.ethtool import Driver, Ethtool
+from bpftop.kernel.net.netdev import LINK_COUNTERS, Device, Netdev, no_such_interface, parse_device
+from bpftop.kernel.net.netlink import attribute
 from tests.bpf.devices import IFF_TAP, IFF_TUN, Lab
 
 pytestmark = pytest.mark.bpf

@@ -11,11 +11,11 @@ from contextlib import closing
 
 import pytest
 
+from bpftop.kernel.bpf.link import Link
+from bpftop.kernel.bpf.object import BpfObject
+from bpftop.kernel.bpf.probe import NoPlace, check_tcx, libbpf_version, make_map, private_pair
 from bpftop.kernel.check import KernelError
-from bpftop.kernel.link import Link
-from bpftop.kernel.netdev import Device, Netdev
-from bpftop.kernel.object import BpfObject
-from bpftop.kernel.probe import NoPlace, check_tcx, libbpf_version, make_map, private_pair
+from bpftop.kernel.net.netdev import Device, Netdev
 from tests.bpf.devices import until
 
 

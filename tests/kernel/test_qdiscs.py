@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 
-from bpftop.kernel.netlink import attribute
-from bpftop.kernel.qdiscs import Qdisc, parse_qdisc
+from bpftop.kernel.net.netlink import attribute
+from bpftop.kernel.net.qdiscs import Qdisc, parse_qdisc
 
 BASIC, QUEUE, PKT64 = 1, 3, 8
 

@@ -6,10 +6,11 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bpftop.history.history import History
 from bpftop.model.families import FAMILIES
-from bpftop.model.history import History
-from bpftop.model.path_rows import Looked, StageLine, stage_lines
 from bpftop.model.sample import Interface, Reading, Sample, reading_key
+from bpftop.render.path_rows import StageLine, stage_lines
+from bpftop.render.selection import Selection
 
 S = 10**9
 ETH0 = Interface("eth0", "eth0", 2)
@@ -60,9 +61,9 @@ def pushed(*samples: Sample) -> History:
     return history
 
 
-def looked(history: History, index: int = -1, label: str | None = None) -> Looked:
+def looked(history: History, index: int = -1, label: str | None = None) -> Selection:
     shown = history.at(index)
-    return Looked(shown, shown.total if label is None else shown.watched(label), history)
+    return Selection(shown, shown.total if label is None else shown.watched(label), history)
 
 
 def line(history: History, stage: str, index: int = -1, label: str | None = None) -> StageLine:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from bpftop.history.history import History
 from bpftop.model.derive import counted_twice, snapshot
-from bpftop.model.history import History
 from bpftop.model.rates import change, gain
 from bpftop.model.sample import FAMILIES, Interface, Key, Reading, Sample, reading_key
 from bpftop.model.snapshot import TOTAL
@@ -59,18 +59,18 @@ def test_the_first_sample_has_counts_and_no_rates() -> None:
 def test_rates_use_the_time_of_the_reading_and_not_of_the_tick() -> None:
     before = sample(0, SECOND, protocols("eth0", {6: (10, 0, 1000, 0)}, SECOND))
     after = sample(1, 2 * SECOND, protocols("eth0", {6: (20, 30, 2000, 3000)}, SECOND + SECOND // 2))
-    flow = snapshot(before, after).total.rx
-    assert flow.totals.packets_per_sec == 80.0  # 40 packets in the half second between the reads
-    assert flow.totals.bits_per_sec == 8 * 4000 * 2
-    assert flow.cpu_rates == (20.0, 60.0)
-    assert [row.traffic.packets_per_sec for row in flow.cpus] == [20.0, 60.0]
-    assert [(p.name, p.traffic.packets_per_sec) for p in flow.cpus[1].protocols] == [("TCP", 60.0)]
+    traffic = snapshot(before, after).total.rx
+    assert traffic.totals.packets_per_sec == 80.0  # 40 packets in the half second between the reads
+    assert traffic.totals.bits_per_sec == 8 * 4000 * 2
+    assert traffic.cpu_rates == (20.0, 60.0)
+    assert [row.counts.packets_per_sec for row in traffic.cpus] == [20.0, 60.0]
+    assert [(p.name, p.counts.packets_per_sec) for p in traffic.cpus[1].protocols] == [("TCP", 60.0)]
 
 
 def test_a_protocol_that_was_not_there_before_began_at_zero() -> None:
     before = sample(0, 0, protocols("eth0", {6: (10, 0, 1000, 0)}, SECOND))
     after = sample(1, SECOND, protocols("eth0", {1: (3, 0, 300, 0), 6: (10, 0, 1000, 0)}, 2 * SECOND))
-    rows = {row.name: row.traffic.packets_per_sec for row in snapshot(before, after).total.rx.protocols}
+    rows = {row.name: row.counts.packets_per_sec for row in snapshot(before, after).total.rx.protocols}
     assert rows == {"ICMP": 3.0, "TCP": 0.0}
 
 
@@ -84,10 +84,10 @@ def test_no_rate_across_epochs() -> None:
 def test_a_counter_that_went_backwards_has_no_rate_and_never_a_negative_one() -> None:
     before = sample(0, 0, protocols("eth0", {6: (10, 5, 1000, 500), 17: (1, 1, 10, 10)}, SECOND))
     after = sample(1, SECOND, protocols("eth0", {6: (2, 0, 200, 0), 17: (2, 1, 20, 10)}, 2 * SECOND))
-    flow = snapshot(before, after).total.rx
-    rates = {row.name: row.traffic.packets_per_sec for row in flow.protocols}
+    traffic = snapshot(before, after).total.rx
+    rates = {row.name: row.counts.packets_per_sec for row in traffic.protocols}
     assert rates == {"TCP": None, "UDP": 1.0}
-    assert flow.cpu_rates[0] is None
+    assert traffic.cpu_rates[0] is None
 
 
 @pytest.mark.parametrize("read_ns", [SECOND, SECOND - 1])
@@ -103,11 +103,11 @@ def test_without_a_program_the_totals_come_from_rtnetlink() -> None:
         row = (packets, packets * 100, 7, 70, *(0,) * (width - 4))
         return {"links/eth0": reading("links", {("eth0",): row}, read_ns)}
 
-    flow = snapshot(sample(0, 0, links(10, SECOND)), sample(1, SECOND, links(15, 2 * SECOND))).total
-    assert flow.rx.totals.packets_per_sec == 5.0
-    assert flow.rx.totals.bits_per_sec == 4000.0
-    assert flow.tx.totals.packets == 7
-    assert flow.rx.protocols == ()
+    traffic = snapshot(sample(0, 0, links(10, SECOND)), sample(1, SECOND, links(15, 2 * SECOND))).total
+    assert traffic.rx.totals.packets_per_sec == 5.0
+    assert traffic.rx.totals.bits_per_sec == 4000.0
+    assert traffic.tx.totals.packets == 7
+    assert traffic.rx.protocols == ()
 
 
 def test_unreadable_cells_are_unknown() -> None:
@@ -173,4 +173,4 @@ def test_the_total_of_several_interfaces() -> None:
     assert found.left_out == {"eth0": "part of bond0"}
     assert found.total.rx.totals.packets_per_sec == 8.0  # eth1 and bond0, two CPUs, 2 packets each
     assert found.total.rx.cpu_rates == (4.0, 4.0)
-    assert [row.traffic.packets for row in found.total.rx.protocols] == [12]
+    assert [row.counts.packets for row in found.total.rx.protocols] == [12]

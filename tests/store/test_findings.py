@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.model.diagnose import Diagnostician
+from bpftop.history.analyzer import Diagnostician
 from bpftop.model.findings import Finding, Severity
-from bpftop.model.rules.table import chosen
 from bpftop.model.sample import Sample
+from bpftop.rules.table import chosen
 from bpftop.store import file, writer
-from bpftop.store.episodes import RecordedFinding, Said
+from bpftop.store.finding_rows import RecordedFinding, Said
 from bpftop.store.recorder import Recorder
 from bpftop.store.recording import Recording
 from bpftop.store.writer import Limits, Writer
-from tests.model.rules.world import START_NS, World
+from tests.rules.world import START_NS, World
 from tests.store.made_up import START_WALL_NS, Machine
 from tests.store.test_recording import sql
 

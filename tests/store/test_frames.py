@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpftop.model.sample import Reading, Sample
-from bpftop.store.frames import BadFrame, Decoder, Encoder, Frame, Stamp
-from bpftop.store.numbers import sums
+from bpftop.store.codec.frames import BadFrame, Decoder, Encoder, SampleFrame, Stamp
+from bpftop.store.codec.numbers import sums
 from tests.store.made_up import Machine
 from tests.store.strategies import samples
 
@@ -121,7 +121,7 @@ def test_no_damage_does_more_than_that(rubbish: bytes, at: int, part: str) -> No
     frame = Encoder().encode(sample)
     whole: bytes = getattr(frame, part)
     at %= len(whole)
-    changed: Frame = frame._replace(**{part: whole[:at] + rubbish + whole[at + len(rubbish) :]})  # type: ignore[arg-type]
+    changed: SampleFrame = frame._replace(**{part: whole[:at] + rubbish + whole[at + len(rubbish) :]})  # type: ignore[arg-type]
     with suppress(BadFrame):
         Decoder().decode(stamp(sample), changed)
 

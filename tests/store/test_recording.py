@@ -17,9 +17,9 @@ from bpftop.errors import BpftopError, UsageError
 from bpftop.model.derive import snapshot
 from bpftop.model.sample import Sample
 from bpftop.store import writer
-from bpftop.store.moments import moment, stamp
 from bpftop.store.recorder import Recorder
 from bpftop.store.recording import Recording
+from bpftop.store.time_expressions import moment, stamp
 from bpftop.store.writer import KEY_EVERY_TICKS, LIMIT_MIN_BYTES, Limits, Writer
 from tests.store.made_up import START_WALL_NS, Machine
 
@@ -80,7 +80,7 @@ def test_what_is_too_much_for_every_tick_comes_every_ten_seconds(
             assert back == made
     shown = snapshot(read(path)[29], read(path)[30]).interfaces[0]
     assert len(shown.rx.cpus) == 8
-    assert all(row.traffic.packets_per_sec for row in shown.rx.cpus)
+    assert all(row.counts.packets_per_sec for row in shown.rx.cpus)
     whole = snapshot(samples[29], samples[30]).interfaces[0]
     assert shown.rx.totals == whole.rx.totals
     assert shown.rx.protocols == whole.rx.protocols
@@ -103,11 +103,11 @@ def test_plain_rows_say_what_the_screen_says(tmp_path: Path) -> None:
     samples = list(Machine(cpus=4).samples(5))
     path = recorded(tmp_path / "a", samples)
     shown = snapshot(samples[2], samples[3])
-    flow = shown.interfaces[0].rx
+    traffic = shown.interfaces[0].rx
     rows = sql(
         path, "SELECT name, packets_per_sec FROM traffic WHERE tick = 4 AND family = 'protocols' AND direction = 'rx'"
     )
-    told = {row.name: row.traffic.packets_per_sec for row in flow.protocols if row.traffic.packets_per_sec}
+    told = {row.name: row.counts.packets_per_sec for row in traffic.protocols if row.counts.packets_per_sec}
     assert {str(name) for name, _ in rows} == set(told)
     for name, rate in rows:
         assert rate == pytest.approx(told[str(name)], rel=1e-2)  # read_ns is not mono_ns

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bpftop.errors import BpftopError
 from bpftop.store import stream
-from bpftop.store.lines import sample_line
+from bpftop.store.codec.sample_json import sample_line
 from bpftop.store.stream import LineSource
 from tests.store.made_up import Machine
 

@@ -17,7 +17,7 @@ from bpftop.model.sample import Interface
 from bpftop.model.snapshot import Snapshot
 from bpftop.tui.actions import Actions
 from bpftop.tui.app import BpftopApp
-from bpftop.tui.feed import Feed
+from bpftop.tui.sampling_thread import SamplingThread
 from bpftop.tui.themes import Theme, find_theme
 from tests.tui.fake import FakeSource
 
@@ -56,7 +56,7 @@ class Stage:
     app: BpftopApp
     pilot: Pilot[None]
     source: FakeSource
-    feed: Feed
+    feed: SamplingThread
     saved: list[Snapshot] = field(default_factory=list)
 
     async def tick(self, count: int = 1) -> None:
@@ -110,7 +110,7 @@ def perform(
 
     async def run() -> None:
         source = FakeSource(cpus, interfaces, gate=threading.Semaphore(0))
-        feed = Feed(source, live=live, rules=more.pop("feed_rules", ()))
+        feed = SamplingThread(source, live=live, rules=more.pop("feed_rules", ()))
         saved: list[Snapshot] = []
 
         def save(snapshot: Snapshot) -> str:

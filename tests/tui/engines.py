@@ -7,16 +7,16 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bpftop.errors import BpftopError
-from bpftop.kernel.maps import Stop
-from bpftop.profile.costs import XDP_BUDGET, Kept, Row, Size, Skipped, Table, cost
-from bpftop.profile.geometry import KINDS, Geometry, default_key_bytes
-from bpftop.profile.kept import Kept as KeptRun
-from bpftop.profile.plan import OPERATIONS, SINGLE_OF, WALK, WALKS, Cell, Wish
-from bpftop.profile.results import Cost, Progress, Result, figures
-from bpftop.profile.statistics import Summary, spread
-from bpftop.profile.suites import Update
-from bpftop.tui.bench.engine import Listed
-from bpftop.tui.profile.engine import Running
+from bpftop.kernel.bpf.bpf_map import Stop
+from bpftop.measure.maps.engine import Running
+from bpftop.measure.maps.geometry import KINDS, Geometry, default_key_bytes
+from bpftop.measure.maps.plan import OPERATIONS, SINGLE_OF, WALK, WALKS, Cell, MeasureRequest
+from bpftop.measure.maps.results import CellResult, MeasureProgress, OperationCost, figures
+from bpftop.measure.programs.costs import XDP_BUDGET, CountedRuns, ProgramRow, Size, Skipped, SuiteTable, cost
+from bpftop.measure.programs.engine import SuiteEntry
+from bpftop.measure.programs.suites import Update
+from bpftop.measure.run_store import StoredRun
+from bpftop.measure.statistics import Summary, spread
 
 HELD_S = 20.0
 
@@ -39,12 +39,12 @@ class Held:
         raise AssertionError("the test never let it go on")
 
 
-def some_cost(p50_ns: float) -> Cost:
-    return Cost(Summary(9000, p50_ns, p50_ns * 1.1, p50_ns * 1.5, p50_ns * 40, p50_ns * 1.05), 1e9 / p50_ns,
+def some_cost(p50_ns: float) -> OperationCost:
+    return OperationCost(Summary(9000, p50_ns, p50_ns * 1.1, p50_ns * 1.5, p50_ns * 40, p50_ns * 1.05), 1e9 / p50_ns,
                 spread([p50_ns, p50_ns * 1.02]))  # fmt: skip
 
 
-def results(wish: Wish) -> Iterator[Result]:
+def results(wish: MeasureRequest) -> Iterator[CellResult]:
     """A result per map and operation, and one that the kernel does not have."""
     for number, kind in enumerate(wish.kinds):
         entries = wish.entries[0]
@@ -56,11 +56,11 @@ def results(wish: Wish) -> Iterator[Result]:
             access = WALK if operation in WALKS else wish.accesses[0]
             cell = Cell(shape, operation, access, batch, wish.threads[0])
             if kind.endswith("array") and operation in ("update_new", "delete", "delete_batch"):
-                yield Result(cell, None, "not in this kernel (ENOTSUPP)", None, "", 0, 0)
+                yield CellResult(cell, None, "not in this kernel (ENOTSUPP)", None, "", 0, 0)
                 continue
             p50_ns = (40.0 if batch else 170.0) + 10 * number + place
             inside = None if batch else some_cost(p50_ns / 20)
-            yield Result(cell, some_cost(p50_ns), "", inside, "user space only" if batch else "", 20_000 + place, 0)
+            yield CellResult(cell, some_cost(p50_ns), "", inside, "user space only" if batch else "", 20_000 + place, 0)
 
 
 @dataclass
@@ -68,19 +68,19 @@ class CannedRun:
     """Between two results there is progress, as in the real one."""
 
     engine: CannedMaps
-    wish: Wish
+    wish: MeasureRequest
     stop: Stop
 
     @property
-    def earlier(self) -> tuple[KeptRun, ...]:
+    def earlier(self) -> tuple[StoredRun, ...]:
         then = {name: {"user_p50_ns": 160.0} for name in figures(results(self.wish))}
-        return (KeptRun("2026-01-01T03:00:00.000Z", "6.18.0", False, then),)
+        return (StoredRun("2026-01-01T03:00:00.000Z", "6.18.0", False, then),)
 
-    def events(self) -> Iterator[Progress | Result]:
+    def events(self) -> Iterator[MeasureProgress | CellResult]:
         found = list(results(self.wish))
         for step, result in enumerate(found):
             share = (step + 0.5) / len(found)
-            yield Progress(result.cell, share, 4 * (1 - share))
+            yield MeasureProgress(result.cell, share, 4 * (1 - share))
             self.engine.held.wait(step, self.stop)
             if self.stop.is_set():
                 return
@@ -97,13 +97,13 @@ class CannedMaps:
 
     held: Held = field(default_factory=Held)
     refusal: BpftopError | None = None
-    wishes: list[Wish] = field(default_factory=list)
+    wishes: list[MeasureRequest] = field(default_factory=list)
     kept: int = 0
 
     def cpus(self) -> int:
         return 6
 
-    def begin(self, wish: Wish, stop: Stop) -> Running:
+    def begin(self, wish: MeasureRequest, stop: Stop) -> Running:
         self.wishes.append(wish)
         if self.refusal is not None:
             raise self.refusal
@@ -111,9 +111,9 @@ class CannedMaps:
 
 
 SUITES = (
-    Listed("counters", "One protocol counter, written in several ways", 3.9),
-    Listed("spills", "Registers against stack spills", 0.4),
-    Listed("helpers", "What one call of each helper costs", 1.0),
+    SuiteEntry("counters", "One protocol counter, written in several ways", 3.9),
+    SuiteEntry("spills", "Registers against stack spills", 0.4),
+    SuiteEntry("helpers", "What one call of each helper costs", 1.0),
 )
 TABLES = {
     "counters": (("naive", 7.1, 20.4), ("hash-atomic", 13.8, 55.9), ("percpu-array", 2.5, 2.53), ("bpftop", 8.9, 9.0)),
@@ -122,16 +122,16 @@ TABLES = {
 }
 
 
-def table(name: str, *, partial: bool = False) -> Table:
+def table(name: str, *, partial: bool = False) -> SuiteTable:
     rows = tuple(
-        Row(
+        ProgramRow(
             contestant,
             f"what {contestant} does, said in so many words that they do not all fit on one line of a small screen",
             (cost(1, [ns, ns * 1.02], [0, 0]),)
             if many_ns is None
             else (
-                cost(1, [ns, ns * 1.02], [0, 0], Kept(1000, 1000)),
-                cost(2, [many_ns, many_ns * 1.2], [0, 0], Kept(2000, 1900 if contestant == "naive" else 2000)),
+                cost(1, [ns, ns * 1.02], [0, 0], CountedRuns(1000, 1000)),
+                cost(2, [many_ns, many_ns * 1.2], [0, 0], CountedRuns(2000, 1900 if contestant == "naive" else 2000)),
             ),
             None if many_ns is None else Size(60, 300),
         )
@@ -141,7 +141,9 @@ def table(name: str, *, partial: bool = False) -> Table:
     verdict = "" if partial else f"{rows[-1].name} wins by far, and this sentence says by how much and for what reason."
     skipped = (Skipped("send_signal", "not in this kernel (EINVAL)"),) if name == "helpers" else ()
     budget = XDP_BUDGET if name == "counters" else None
-    return Table(name, title, "body", rows, rows[0].name, verdict, skipped, "an empty body: 1.20 ns", budget, partial)
+    return SuiteTable(
+        name, title, "body", rows, rows[0].name, verdict, skipped, "an empty body: 1.20 ns", budget, partial
+    )
 
 
 @dataclass
@@ -152,7 +154,7 @@ class CannedSuites:
     refusal: BpftopError | None = None
     asked: list[tuple[str, ...]] = field(default_factory=list)
 
-    def suites(self) -> tuple[Listed, ...]:
+    def suites(self) -> tuple[SuiteEntry, ...]:
         return SUITES
 
     def run(self, names: Sequence[str], stop: Stop) -> Generator[Update, None, None]:
@@ -167,5 +169,5 @@ class CannedSuites:
                 return
             yield Update(table(name), (step + 1) / len(names), 6 * (1 - share))
 
-    def doubts(self, tables: Sequence[Table]) -> tuple[str, ...]:
+    def doubts(self, tables: Sequence[SuiteTable]) -> tuple[str, ...]:
         return ("the machine was noisy: 1 of 8 rows spread by more than 10 %; let nothing else run and try again",)

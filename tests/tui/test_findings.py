@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bpftop.model.rules.table import chosen
 from bpftop.model.sample import Sample
-from tests.model.rules.world import START_NS, World
+from bpftop.rules.table import chosen
+from tests.rules.world import START_NS, World
 from tests.tui import conftest
 from tests.tui.conftest import Scenario, Stage, perform
 from tests.tui.fake import START_WALL_NS, FakeSource

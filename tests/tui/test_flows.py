@@ -11,9 +11,9 @@ import pytest
 from rich.cells import cell_len
 
 from bpftop.model.sample import Interface
-from bpftop.tui import flows
-from bpftop.tui.line import text
-from bpftop.tui.view import Frame
+from bpftop.tui.panes import flows
+from bpftop.tui.view import PaneInput
+from bpftop.tui.widgets.line import text
 from tests.tui.conftest import Stage, perform
 from tests.tui.fake import interface
 
@@ -96,7 +96,7 @@ def test_a_pane_is_a_function_of_its_frame() -> None:
         await stage.tick()
         frame = stage.app.frame()
         assert frame is not None
-        replayed = Frame(frame.shown, frame.history, replace(frame.view, group_by="source"), 80, 24, live=False)
+        replayed = PaneInput(frame.shown, frame.history, replace(frame.view, group_by="source"), 80, 24, live=False)
         assert any("203.0.113.77" in part for drawn in flows.lines(replayed, 23) for part, _ in drawn)
         assert flows.keys(replayed)[0].endswith("203.0.113.77")
 

@@ -9,8 +9,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from bpftop.tui.line import clean
-from bpftop.tui.paint import economical
+from bpftop.tui.terminal_diff import economical
+from bpftop.tui.widgets.line import clean
 from tests.tui.conftest import Stage, perform
 from tests.tui.fake import interface
 

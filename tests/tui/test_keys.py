@@ -83,7 +83,7 @@ def test_mark_makes_the_factor_one_since_the_mark() -> None:
         mark, latest = stage.app.view.mark, stage.app.snapshot
         assert mark is not None
         assert latest is not None
-        now = next(row.traffic.packets_per_sec for row in latest.total.rx.protocols if row.name == "SCTP")
+        now = next(row.counts.packets_per_sec for row in latest.total.rx.protocols if row.name == "SCTP")
         assert stage.row("SCTP")[52:60].strip() == factor(now, mark.rates["eth0", "rx", "132"])
         await stage.press("2")
         assert "x mark" in stage.row("  CPU")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bpftop.errors import BpftopError
-from bpftop.tui.desk import Desk
+from bpftop.tui.measurement import Measurement
 from bpftop.tui.messages import Measured
 from tests.tui.conftest import Stage, perform
 from tests.tui.engines import CannedMaps, CannedSuites, Held
@@ -30,7 +30,7 @@ async def until(stage: Stage, true: Callable[[], bool]) -> None:
     await stage.pilot.pause()
 
 
-def desk(stage: Stage) -> Desk:
+def desk(stage: Stage) -> Measurement:
     found = stage.app.desk()
     assert found is not None
     return found

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 
+from bpftop.history.history import History
 from bpftop.model.device import DeviceFacts, Irq, Queue
-from bpftop.model.history import History
 from bpftop.model.sample import Hook, Reading, Sample
-from bpftop.tui.line import text
-from bpftop.tui.overview.losses import loss_line
-from bpftop.tui.path import keys, lines
-from bpftop.tui.view import Frame, View
+from bpftop.tui.panes.overview.losses import loss_line
+from bpftop.tui.panes.path import keys, lines
+from bpftop.tui.view import PaneInput, View
+from bpftop.tui.widgets.line import text
 from tests.model.signals import ETH0, S, links, pushed, sample, softnet
 from tests.tui.conftest import Stage, perform
 from tests.tui.fake import FakeSource, interface
@@ -99,10 +99,10 @@ def test_scrolling_reaches_drop_reasons_and_sockets() -> None:
     perform(scenario)
 
 
-def frame(*samples: Sample, size: tuple[int, int] = (80, 24), **view: object) -> Frame:
+def frame(*samples: Sample, size: tuple[int, int] = (80, 24), **view: object) -> PaneInput:
     history = pushed(*samples)
     shown = history.at(-1)
-    return Frame(shown, history, View(pane="path", **view), *size, newest_ns=shown.mono_ns)  # type: ignore[arg-type]
+    return PaneInput(shown, history, View(pane="path", **view), *size, newest_ns=shown.mono_ns)  # type: ignore[arg-type]
 
 
 def test_nothing_lost_is_said_with_what_is_not_seen() -> None:
@@ -114,7 +114,7 @@ def test_nothing_lost_is_said_with_what_is_not_seen() -> None:
     for one, _ in zip(everything.samples(), range(3), strict=False):
         history.push(one)
     shown = history.at(-1)
-    assert text(loss_line(Frame(shown, history, View(), 80, 24))).startswith("LOST  2.0 k/s  ")
+    assert text(loss_line(PaneInput(shown, history, View(), 80, 24))).startswith("LOST  2.0 k/s  ")
 
 
 def test_losses_are_named_with_their_scope_and_the_largest_stay_where_it_is_narrow() -> None:

@@ -6,8 +6,8 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from bpftop.tui.line import line
-from bpftop.tui.picture import picture
+from bpftop.tui.widgets.line import line
+from bpftop.tui.widgets.picture import picture
 from tests.tui.conftest import Stage, perform, theme
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.cli.recording import RecordingSwitch
+from bpftop.cli.recording_switch import RecordingSwitch
 from bpftop.config import Settings
 from bpftop.model.sample import Interface
 from bpftop.store.recording import Recording
@@ -20,7 +20,7 @@ from bpftop.store.replay import Replay
 from bpftop.store.writer import Limits, Writer
 from bpftop.tui.actions import Actions
 from bpftop.tui.app import BpftopApp
-from bpftop.tui.feed import Feed
+from bpftop.tui.sampling_thread import SamplingThread
 from tests.tui.conftest import Stage, perform, theme
 from tests.tui.fake import FakeSource, interface
 
@@ -57,7 +57,7 @@ def replayed(
         with closing(Recording(path)) as recording:
             replay = Replay(recording, begin_tick)
             replay.playing = False
-            feed = Feed(replay, rules=RULES, replay=replay)
+            feed = SamplingThread(replay, rules=RULES, replay=replay)
             actions = Actions(
                 save_snapshot=lambda _: "",
                 save_picture=lambda _: "",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bpftop.tui.line import Line, beside, crop, ends, fit, line, text, wrap
-from bpftop.tui.palette import Palette
-from bpftop.tui.sheet import MERGE_GAP, Sheet, changed
+from bpftop.tui.widgets.line import Line, beside, crop, ends, fit, line, text, wrap
+from bpftop.tui.widgets.palette import Palette
+from bpftop.tui.widgets.sheet import MERGE_GAP, Sheet, changed
 from tests.tui.conftest import theme
 
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from bpftop.errors import UsageError
-from bpftop.tui.palette import Palette
 from bpftop.tui.themes import BOLD, ROLES, TERMINAL_COLOURS, Theme, find_theme, read_theme
+from bpftop.tui.widgets.palette import Palette
 from tests.tui.conftest import THEMES, Stage, perform, theme
 
 
@@ -69,8 +69,8 @@ WHOLE = "".join(f"{role}: default\n" for role in ROLES)
 
 
 def test_a_theme_with_all_of_yaml_in_it(tmp_path: Path) -> None:
-    flow = "{" + ", ".join(f"{role}: 'red'" for role in ROLES) + "}"
-    assert set(read_theme(written(tmp_path, flow)).colours.values()) == {"red"}
+    traffic = "{" + ", ".join(f"{role}: 'red'" for role in ROLES) + "}"
+    assert set(read_theme(written(tmp_path, traffic)).colours.values()) == {"red"}
 
 
 @pytest.mark.parametrize(

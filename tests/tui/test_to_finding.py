@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from bpftop.model.diagnose import Diagnostician
-from bpftop.model.history import History
-from bpftop.model.rules.table import chosen
-from bpftop.store.episodes import Said
+from bpftop.history.analyzer import Diagnostician
+from bpftop.history.history import History
+from bpftop.rules.table import chosen
+from bpftop.store.finding_rows import Said
 from bpftop.store.replay import Replay
 from bpftop.store.writer import Limits, Writer
-from tests.model.rules.world import World
+from tests.rules.world import World
 from tests.tui import conftest
 from tests.tui.conftest import Stage, perform
 from tests.tui.test_findings import Script, Scripted, nothing

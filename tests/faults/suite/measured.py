@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bpftop.model.rules.table import RULES
+from bpftop.rules.table import RULES
 from contrib.findings_doc import MADE_UP
 from tests.faults.suite.calm import Calm
 from tests.faults.suite.trial import Outcome

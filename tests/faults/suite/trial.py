@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bpftop.demo.lab import Lab
 from bpftop.model.findings import SEVERITIES, Severity
-from bpftop.model.rules.rule import NO_BASELINE
+from bpftop.rules.rule import NO_BASELINE
 from tests.faults.scenario import Scenario
 from tests.faults.suite.watching import NS, Moment, Watcher, told
 

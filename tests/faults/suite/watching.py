@@ -11,11 +11,11 @@ from types import TracebackType
 from bpftop.collect.live import LiveSource
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import WATCHED
-from bpftop.model.diagnose import Diagnostician
+from bpftop.history.analyzer import Diagnostician
 from bpftop.model.findings import Diagnosis, Finding
-from bpftop.model.rules.table import RULES
 from bpftop.model.sample import Sample
 from bpftop.model.snapshot import Snapshot
+from bpftop.rules.table import RULES
 
 NS = 10**9
 STUCK_S = 30.0
@@ -118,7 +118,7 @@ class Watcher:
 
 def _moment(seen: Snapshot) -> Moment:
     watched = seen.watched(WATCHED.interface)
-    stack, links = seen.signal("snmp"), seen.signal("links", WATCHED.interface)
+    stack, links = seen.reading("snmp"), seen.reading("links", WATCHED.interface)
     return Moment(
         seen.mono_ns,
         seen.diagnosis,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from bpftop.collect.flow_counter import FlowCounter, FlowWish
-from bpftop.collect.traffic import Counter, CounterProgram
+from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
+from bpftop.collect.bpf.traffic import CounterProgram, PacketCounter
 from bpftop.model.sample import Direction, Key
 from tests.qemu.guest.bpftop import HAS_FRAGS
 from tests.qemu.guest.wire import KINDS
@@ -19,7 +19,10 @@ def are_kept() -> str:
     if HAS_FRAGS:
         programs.append(("count_xdp_frags", "rx"))
     for program, direction in programs:
-        with closing(Counter(program, direction)) as counter, closing(FlowCounter(counter, FlowWish())) as flows:
+        with (
+            closing(PacketCounter(program, direction)) as counter,
+            closing(FlowCounter(counter, FlowRequest())) as flows,
+        ):
             flows.program.test_run(KINDS[1].frame, FRAMES)
             reading = flows.read("v0")[f"flows/v0/{direction}"]
             expected = {(*UDP_FLOW[:1], direction, *UDP_FLOW[1:]): (FRAMES, FRAMES * len(KINDS[1].frame))}

@@ -1,0 +1,93 @@
+"""What has to be known of a device before a plan is made. Nothing here changes anything or needs a capability."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from bpftop.collect.sockets.owners import PROC, owners
+from bpftop.hooks.facts import GENERIC_SWITCHES_OFF, AttachFacts, Occupant
+from bpftop.kernel.bpf.program_info import program_info
+from bpftop.kernel.check import KernelError
+from bpftop.kernel.net.netdev import Device, Netdev
+
+CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 12, 21, 38, 39
+
+
+def gather(netdev: Netdev, device: Device, proc: Path = PROC) -> AttachFacts:
+    """The facts of one device now, but for its load."""
+    driver = netdev.driver(device)
+    return AttachFacts(
+        name=device.name,
+        link_type=device.link_type,
+        kind=device.kind,
+        driver=driver.name if driver else None,
+        mtu=device.mtu,
+        native=netdev.native_xdp(device.ifindex),
+        legs=_legs(netdev, device) if device.kind == "bond" else (),
+        occupants=occupants(device, proc),
+        offloads=tuple(
+            (below.name, offload)
+            for below in with_lowers(netdev, device)
+            for offload in sorted(netdev.requested_offloads(below, GENERIC_SWITCHES_OFF))
+        ),
+        missing_capabilities=missing_capabilities(proc),
+        kernel=kernel_release(),
+    )
+
+
+def _legs(netdev: Netdev, bond: Device) -> tuple[str | None, ...]:
+    drivers = (netdev.driver(leg) for leg in netdev.devices() if leg.master == bond.ifindex)
+    return tuple(driver.name if driver else None for driver in drivers)
+
+
+def with_lowers(netdev: Netdev, device: Device) -> list[Device]:
+    """The device and all below it, which generic XDP reaches: ports, legs, the device under a vlan or macvlan."""
+    everything = netdev.devices() if device.kind and device.kind != "veth" else [device]
+    found, queue = {device.ifindex: device}, [device]
+    while queue:
+        above = queue.pop()
+        for other in everything:
+            under = other.ifindex == above.lower and not above.lower_elsewhere and above.kind != "veth"
+            if (under or other.master == above.ifindex) and other.ifindex not in found:
+                found[other.ifindex] = other
+                queue.append(other)
+    return list(found.values())
+
+
+def occupants(device: Device, proc: Path = PROC) -> tuple[Occupant, ...]:
+    """The XDP programs on the device: names take CAP_SYS_ADMIN, other people's processes CAP_SYS_PTRACE."""
+    return tuple(
+        Occupant(prog_id, mode, _program_name(prog_id), " and ".join(owners(prog_id, proc)) or None)
+        for mode, prog_id in device.xdp.items()
+    )
+
+
+def _program_name(prog_id: int) -> str | None:
+    try:
+        return program_info(prog_id).name or None
+    except KernelError:
+        return None
+
+
+def missing_capabilities(proc: Path = PROC) -> tuple[str, ...]:
+    """Which of the capabilities that attaching takes the calling thread lacks; none where /proc does not say."""
+    try:
+        status = (proc / "thread-self" / "status").read_text()
+    except OSError:
+        return ()
+    held = int(re.findall(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)[0], 16)
+    admin = held >> CAP_SYS_ADMIN & 1  # includes the other two; before Linux 5.8 there was nothing else
+    wanted = {
+        "CAP_BPF": held >> CAP_BPF & 1 or admin,
+        "CAP_PERFMON": held >> CAP_PERFMON & 1 or admin,  # else the verifier refuses to compare packet pointers: EACCES
+        "CAP_NET_ADMIN": held >> CAP_NET_ADMIN & 1,
+    }
+    return tuple(name for name, is_held in wanted.items() if not is_held)
+
+
+def kernel_release() -> tuple[int, int]:
+    """Major and minor number; (0, 0) where the release says neither."""
+    numbers = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    return (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)

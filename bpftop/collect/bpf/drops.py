@@ -1,0 +1,86 @@
+"""Why the kernel dropped packets: the tracepoint kfree_skb, counted in the kernel (bpf_objects/drops.bpf.c).
+
+Reasons go by the kernel's own names without SKB_DROP_REASON_, or by their number where its BTF has no name. Packets
+that were consumed, and those dropped with no reason given (SKB_DROP_REASON_NOT_SPECIFIED), are not counted.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from bpftop.collect.bpf.tracing import Late, Traced
+from bpftop.collect.collector import ReadingBuilder
+from bpftop.errors import BpftopError
+from bpftop.kernel.bpf.kernel_btf import DropReasons, drop_reasons
+from bpftop.kernel.check import KernelError
+from bpftop.model.sample import Interface, Key, Reading, reading_key
+
+_PREFIX = "SKB_DROP_REASON_"
+_NOT_SPECIFIED, _CONSUMED = f"{_PREFIX}NOT_SPECIFIED", "SKB_CONSUMED"
+_NONE = 0xFFFFFFFF  # a number that no reason has
+_REASON_ARGUMENTS, _SOCKET_ARGUMENTS = 3, 4
+
+
+class DropCounts:
+    """The counting program, attached. Raises KernelError, or BpftopError on kernels that give no reasons."""
+
+    def __init__(self, indexes: Collection[int]) -> None:
+        reasons = _reasons()
+        numbers = {name: number for number, name in reasons.names.items()}
+        self.names = {number: name.removeprefix(_PREFIX) for number, name in reasons.names.items()}
+        constants = {
+            "not_specified": numbers.get(_NOT_SPECIFIED, _NONE),
+            "consumed": numbers.get(_CONSUMED, _NONE),  # Linux 6.3
+            "has_rx_sk": int(reasons.arguments >= _SOCKET_ARGUMENTS),
+        }
+        self.traced = Traced("drops", "count_drop", 2, indexes, constants)
+
+    def close(self) -> None:
+        self.traced.close()
+
+
+class Drops:
+    """Family drops: a row per interface and reason; "" for packets of the namespace that were on no watched one."""
+
+    name = "drops"
+
+    def __init__(self) -> None:
+        self._late: Late[DropCounts] = Late("drop reasons")
+        self._rows = ReadingBuilder("drops")
+        # Never forgotten: what an interface lost before it went away stays its own.
+        self._labels: dict[int, str] = {}
+        self._begun = False
+
+    def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
+        """Raises Unavailable, also until the program is loaded. The first reading has the moment of the attach, when
+        nothing was counted yet, as its ``previous``."""
+        indexes = [interface.ifindex for interface in interfaces]
+        self._labels.update((interface.ifindex, interface.label) for interface in interfaces)
+        counts = self._late.get(lambda: DropCounts(indexes))
+        found = counts.traced.read(indexes)
+        rows: dict[Key, list[int]] = {}
+        for (ifindex, reason), cpus in found.rows.items():
+            key = self._labels.get(ifindex, ""), counts.names.get(reason, str(reason))
+            rows.setdefault(key, [0])[0] += sum(cpus)
+        reading = self._rows.reading(dict(sorted(rows.items())), found.read_ns, found.cost_ns)
+        if not self._begun:
+            self._begun = True
+            reading = replace(reading, previous=ReadingBuilder("drops").reading({}, counts.traced.attached_ns, 0))
+        return {reading_key("drops"): reading}
+
+    def close(self) -> None:
+        self._late.close()
+
+
+def _reasons() -> DropReasons:
+    try:
+        reasons = drop_reasons()
+    except KernelError as error:
+        if error.errno == errno.ENOENT:
+            raise BpftopError("this kernel does not say why it drops packets; Linux 5.17 and newer do") from error
+        raise
+    if reasons.arguments < _REASON_ARGUMENTS:
+        raise BpftopError("this kernel's tracepoint kfree_skb gives no reason; that of Linux 5.17 and newer does")
+    return reasons

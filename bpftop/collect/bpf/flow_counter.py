@@ -1,0 +1,160 @@
+"""A counting program that keeps a table of flows too, and that table as readings."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import threading
+import time
+from array import array
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from bpftop.collect.bpf.traffic import PacketCounter, flows_cost_ns
+from bpftop.errors import BpftopError
+from bpftop.kernel.bpf.flow_table import FLOWS_MAX, FlowTable, GroupBy, GroupRow, Sums
+from bpftop.kernel.bpf.percpu_array import possible_cpus
+from bpftop.kernel.bpf.program import Program
+from bpftop.model.protocols import protocol_name
+from bpftop.model.sample import Key, Reading, reading_key
+
+IDLE_NS = 60 * 10**9
+"""A flow that was not seen for so long is removed."""
+
+_TOP, _TOP_MEMBERS = 100, 32  # of each: by packets, and by bytes
+_TABLE_BYTES = 64 << 20
+_ENTRY_BYTES, _ENTRY_CPU_BYTES = 96, 32  # struct htab_elem, key and pointer; struct flow_counts
+_GROUPS: tuple[GroupBy, ...] = ("source", "destination", "destination_port")
+_MAPPED = bytes(10) + b"\xff\xff"
+_epochs = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class FlowRequest:
+    """What somebody wants to see of flows. ``max_entries`` None: as many as the machine is good for."""
+
+    sample_1_in: int = 1
+    max_entries: int | None = None
+
+
+class FlowCounter:
+    """Takes the place of ``counter``, on its maps. Not attached to anything; any thread may ``read`` and ``close``.
+
+    Raises KernelError.
+    """
+
+    def __init__(self, counter: PacketCounter, request: FlowRequest) -> None:
+        self.request, self.direction = request, counter.direction
+        self.added_ns: float | None = None
+        self._timed = False
+        cpus = possible_cpus()
+        self._counter, self._entries = counter, request.max_entries or entries_for(cpus)
+        self._lock = threading.Lock()
+        self._closed = False
+        with ExitStack() as stack:
+            self._object = counter.with_flows(request.sample_1_in, self._entries)
+            stack.callback(self._object.close)
+            self._table = FlowTable(self._object.map_fd("flows"), cpus, self._entries)
+            stack.pop_all()
+        self._epoch, self._removed = next(_epochs), 0
+        self._read_ns = self.begun_ns = time.monotonic_ns()
+
+    @property
+    def program(self) -> Program:
+        return self._object.program
+
+    def read(self, label: str, idle_ns: int = IDLE_NS) -> dict[str, Reading]:
+        """The four families of flows, under ``reading_key(family, label, direction)``; nothing once it is closed.
+
+        Flows that were not seen for ``idle_ns`` are removed. Raises KernelError.
+        """
+        with self._lock:
+            if self._closed:
+                return {}
+            start_ns = time.monotonic_ns()
+            self._table.read(max(0, start_ns - idle_ns))  # the machine may have been up for less
+            read_ns, before_ns = (start_ns + time.monotonic_ns()) // 2, self._read_ns
+            self._read_ns = read_ns
+            self._removed += self._table.removed
+            rows = self._table.top(_TOP)
+            groups = {by: self._table.groups(by, _TOP_MEMBERS) for by in _GROUPS}
+            entries = self._table.entries
+            cost_ns = time.monotonic_ns() - start_ns
+        where = (label, self.direction)
+        flows = tuple(
+            (*where, address(row.saddr), address(row.daddr), row.sport, row.dport, row.l4_proto) for row in rows
+        )
+        members = tuple(
+            (*where, by, address(row.address) if row.address else _port_name(row))
+            for by, found in groups.items()
+            for row in found
+        )
+        sums = [row.sums for found in groups.values() for row in found]
+        gauges = (entries, self._entries, self._removed, self.request.sample_1_in, cost_ns)
+        when = (read_ns, before_ns)
+        readings = (
+            self._counted("flows", flows, [row.sums for row in rows], when, cost_ns),
+            self._counted("flow_groups", members, sums, when, 0),
+            self._gauge("flow_ages", flows, [max(0, read_ns - row.first_ns) for row in rows], read_ns),
+            self._gauge("flow_table", (where,), gauges, read_ns, self.added_ns),
+        )
+        return {reading_key(reading.family, *where): reading for reading in readings}
+
+    def measure_cost(self) -> None:
+        """Time a copy, some 40 ms, for ``added_ns``, the first time; it stays None where there is no TEST_RUN."""
+        if self._timed:
+            return
+        self._timed = True
+        program, constants = self._counter.wanted
+        try:
+            self.added_ns = flows_cost_ns(program, tuple(constants.items()), self.request.sample_1_in)
+        except BpftopError:
+            self.added_ns = None
+
+    def close(self) -> None:
+        """Unload the program, as soon as no link holds it, and drop the table. Twice is fine."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._table.close()
+                self._object.close()
+
+    def _counted(
+        self, family: str, keys: tuple[Key, ...], sums: Iterable[Sums], when: tuple[int, int], cost_ns: int
+    ) -> Reading:
+        """With the same rows as they were at the read before: so their rates need nobody's memory."""
+        scale, now, before = self.request.sample_1_in, array("Q"), array("Q")
+        for one in sums:
+            now.extend((one.packets * scale, one.bytes * scale))
+            before.extend((one.packets_before * scale, one.bytes_before * scale))
+        previous = Reading(family, when[1], 0, self._epoch, keys, before)
+        return Reading(family, when[0], cost_ns, self._epoch, keys, now, previous=previous)
+
+    def _gauge(
+        self, family: str, keys: tuple[Key, ...], values: Iterable[int], read_ns: int, *more: float | None
+    ) -> Reading:
+        cells = [*values, *(None if value is None else round(value) for value in more)]
+        missing = frozenset(i for i, cell in enumerate(cells) if cell is None)
+        return Reading(family, read_ns, 0, self._epoch, keys, array("Q", [cell or 0 for cell in cells]), missing)
+
+
+def _port_name(row: GroupRow) -> str:
+    """``TCP 443``; only the protocol where no ports are read."""
+    name = protocol_name(row.l4_proto)
+    return f"{name} {row.port}" if row.port else name
+
+
+def entries_for(cpus: int) -> int:
+    """How many flows a table has room for: 65 536, or what 64 MiB hold where there are more than 28 CPUs.
+
+    The kernel sets the memory of all entries aside at once.
+    """
+    return min(FLOWS_MAX, _TABLE_BYTES // (_ENTRY_BYTES + _ENTRY_CPU_BYTES * cpus))
+
+
+def address(raw: bytes) -> str:
+    """``198.18.0.1`` or ``fd00::1`` (RFC 5952) for 16 bytes."""
+    if raw[:12] == _MAPPED:
+        return socket.inet_ntop(socket.AF_INET, raw[12:])
+    return socket.inet_ntop(socket.AF_INET6, raw)

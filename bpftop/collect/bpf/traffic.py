@@ -1,0 +1,223 @@
+"""The counting programs: one object per interface and direction, and its maps as readings."""
+
+from __future__ import annotations
+
+import errno
+import time
+from array import array
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from functools import cache
+from itertools import groupby, product
+from typing import Literal
+
+from bpftop.kernel.bpf.object import BpfObject
+from bpftop.kernel.bpf.percpu_array import CellsDrain, RowsDrain, possible_cpus
+from bpftop.kernel.bpf.program import Program
+from bpftop.kernel.check import KernelError
+from bpftop.model import protocols
+from bpftop.model.sample import (
+    CAST_LABELS,
+    FLAG_LABELS,
+    FRAGMENT_LABELS,
+    L3_LABELS,
+    REFLECTION_PORTS,
+    SIZE_LABELS,
+    Direction,
+    Key,
+    Reading,
+    reading_key,
+)
+
+CounterProgram = Literal["count_xdp", "count_xdp_frags", "count_tc"]
+_COLUMNS = 2  # struct cell: packets, bytes
+_PROTOCOLS = protocols.MALFORMED + 1
+_NOOPS = {"count_xdp": "noop_xdp", "count_xdp_frags": "noop_xdp_frags", "count_tc": "noop_tc"}
+
+
+def breakdown_cells() -> list[tuple[str, Key]]:
+    """Family and key of every cell of ``struct breakdown``, in the order of bpf_objects/bpftop.h."""
+    cells: list[tuple[str, Key]] = [("joint", key) for key in product(L3_LABELS, CAST_LABELS, SIZE_LABELS)]
+    cells += [("tcp_flags", (flag,)) for flag in FLAG_LABELS]
+    cells += [("udp_ports", (port,)) for port in REFLECTION_PORTS]
+    cells += [("fragments", (part,)) for part in FRAGMENT_LABELS]
+    cells += [("vlans", (tags,)) for tags in (1, 2)]
+    cells += [("icmp_types", (name, kind)) for name in ("icmp", "icmpv6") for kind in range(256)]
+    return cells
+
+
+BREAKDOWN_CELLS = breakdown_cells()
+_FAMILIES = tuple(dict.fromkeys(family for family, _ in BREAKDOWN_CELLS))
+
+
+class PacketCounter:
+    """A loaded counting program with maps of its own, not attached to anything.
+
+    ``link_layer`` is ``ip`` for links whose frames begin with the IP header (tun, wireguard). Raises KernelError.
+    """
+
+    def __init__(
+        self, program: CounterProgram, direction: Direction, link_layer: Literal["ethernet", "ip"] = "ethernet"
+    ) -> None:
+        self.direction = direction
+        constants = {"count_tx": int(direction == "tx"), "link_is_ip": int(link_layer == "ip")}
+        self._object = BpfObject("counter", program, constants)
+        self.wanted: tuple[CounterProgram, dict[str, int]] = (program, constants)
+        cpus = possible_cpus()
+        self._protocols = RowsDrain(self._object.map_fd("protocols"), _PROTOCOLS, _COLUMNS, cpus)
+        self._breakdowns = CellsDrain(self._object.map_fd("breakdowns"), len(BREAKDOWN_CELLS), _COLUMNS, cpus)
+        self._keys: dict[tuple[str, bytes], tuple[Key, ...]] = {}
+        self._spans: tuple[bytes, list[tuple[str, int, int, bytes]]] = (b"", [])
+
+    @property
+    def program(self) -> Program:
+        return self._object.program
+
+    @property
+    def batch(self) -> bool:
+        """Whether the protocols are read by one batch call; single lookups on kernels before 5.13."""
+        return self._protocols.batch
+
+    def read(self, label: str, epoch: int) -> dict[str, Reading]:
+        """All families that the program counts, under ``reading_key(family, label, direction)``. Raises KernelError."""
+        start_ns = time.monotonic_ns()
+        active, values = self._protocols.read()
+        middle_ns = time.monotonic_ns()
+        cells_active, cell_values = self._breakdowns.read()
+        end_ns = time.monotonic_ns()
+        readings = {
+            "protocols": Reading(
+                "protocols",
+                (start_ns + middle_ns) // 2,
+                middle_ns - start_ns,
+                epoch,
+                self._row_keys(label, active),
+                values,
+            )
+        }
+        cost_ns = end_ns - middle_ns
+        for family, keys, part in self._families(label, cells_active, cell_values):
+            readings[family] = Reading(family, (middle_ns + end_ns) // 2, cost_ns, epoch, keys, part)
+            cost_ns = 0  # one read for all of them: counted once
+        return {reading_key(family, label, self.direction): reading for family, reading in readings.items()}
+
+    def close(self) -> None:
+        self._object.close()
+
+    def with_flows(self, sample_1_in: int, max_entries: int) -> BpfObject:
+        """The same program with a table of flows, loaded on the maps of this one: either can take the other's place.
+
+        Raises KernelError.
+        """
+        program, constants = self.wanted
+        shared = {name: self._object.map_fd(name) for name in ("protocols", "breakdowns")}
+        return flows_object(program, {**constants, "flow_sample_1_in": sample_1_in}, max_entries, shared)
+
+    def packet_cost_ns(self) -> float:
+        """What counting adds to a packet: a copy of the program against an empty one, least of several test runs.
+
+        The copy has its own maps, so the counters do not see it. Raises BpftopError.
+        """
+        program, constants = self.wanted
+        return _cost_ns(program, tuple(constants.items()))
+
+    def _row_keys(self, label: str, active: bytes) -> tuple[Key, ...]:
+        """The same object while the set of rows is unchanged."""
+        keys = self._keys.get(("protocols", active))
+        if keys is None:
+            keys = tuple((label, self.direction, number) for number in memoryview(active).cast("I"))
+            self._remember("protocols", active, keys)
+        return keys
+
+    def _families(
+        self, label: str, active: bytes, values: array[int]
+    ) -> Iterator[tuple[str, tuple[Key, ...], array[int]]]:
+        """The cells of each family: they are neighbours in the struct, so each family is a slice."""
+        if self._spans[0] != active or not self._spans[1]:
+            self._spans = (active, _spans(active))
+        for family, start, stop, part in self._spans[1]:
+            keys = self._keys.get((family, part))
+            if keys is None:
+                keys = tuple((label, self.direction, *BREAKDOWN_CELLS[cell][1]) for cell in memoryview(part).cast("I"))
+                self._remember(family, part, keys)
+            yield family, keys, values[start * _COLUMNS : stop * _COLUMNS]
+
+    def _remember(self, family: str, active: bytes, keys: tuple[Key, ...]) -> None:
+        for old in [key for key in self._keys if key[0] == family]:
+            del self._keys[old]
+        self._keys[family, active] = keys
+
+
+def _spans(active: bytes) -> list[tuple[str, int, int, bytes]]:
+    """Family, first and last+1 position among the active cells, their numbers; families without any too."""
+    cells = memoryview(active).cast("I")
+    spans = {family: (family, 0, 0, b"") for family in _FAMILIES}
+    at = 0
+    for family, group in groupby(cells, key=lambda cell: BREAKDOWN_CELLS[cell][0]):
+        count = sum(1 for _ in group)
+        spans[family] = (family, at, at + count, active[4 * at : 4 * (at + count)])
+        at += count
+    return list(spans.values())
+
+
+def flows_object(
+    program: CounterProgram, constants: Mapping[str, int], max_entries: int, shared: Mapping[str, int] | None = None
+) -> BpfObject:
+    """A counting program with a table of flows. Raises KernelError."""
+    try:
+        return BpfObject("flows", program, constants, shared=shared, max_entries={"flows": max_entries})
+    except KernelError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    # bpf_ktime_get_coarse_ns came with Linux 5.11
+    precise = {**constants, "flow_clock_is_coarse": 0}
+    return BpfObject("flows", program, precise, shared=shared, max_entries={"flows": max_entries})
+
+
+@cache  # the same for every interface
+def flows_cost_ns(program: CounterProgram, constants: tuple[tuple[str, int], ...], sample_1_in: int) -> float:
+    """What the table of flows adds to a packet: copies of the two programs, least of several test runs.
+
+    The packets are those of flows that are in the table. Raises BpftopError.
+    """
+    wanted = dict(constants)
+    with (
+        closing(BpfObject("counter", program, wanted)) as plain,
+        closing(flows_object(program, {**wanted, "flow_sample_1_in": sample_1_in}, 1024)) as ours,
+    ):
+        return _difference_ns(ours.program, plain.program, bare=bool(wanted["link_is_ip"]))
+
+
+@cache  # the same for every interface
+def _cost_ns(program: CounterProgram, constants: tuple[tuple[str, int], ...]) -> float:
+    with (
+        closing(BpfObject("noop", _NOOPS[program])) as noop,
+        closing(BpfObject("counter", program, dict(constants))) as ours,
+    ):
+        return _difference_ns(ours.program, noop.program, bare=bool(dict(constants)["link_is_ip"]))
+
+
+def _difference_ns(ours: Program, theirs: Program, bare: bool) -> float:
+    frames = _frames(bare)
+    return max(0.0, sum(_least_ns(ours, f) - _least_ns(theirs, f) for f in frames) / len(frames))
+
+
+def _least_ns(program: Program, frame: bytes, rounds: int = 3, repeat: int = 10_000) -> int:
+    return min(program.test_run(frame, repeat).duration_ns for _ in range(rounds))
+
+
+def _frames(bare: bool) -> list[bytes]:
+    """A UDP datagram, a TCP segment and a SYN, over IPv4: what most packets of most machines look like."""
+    addresses = bytes((198, 18, 0, 1, 198, 18, 0, 2))
+    frames = []
+    for protocol, transport in (
+        (17, b"\x13\x88\x13\x89\x00\x6c\0\0" + bytes(100)),
+        (6, b"\x13\x88\x01\xbb" + bytes(8) + b"\x50\x10" + bytes(6 + 500)),
+        (6, b"\x13\x88\x01\xbb" + bytes(8) + b"\x50\x02" + bytes(6)),
+    ):
+        length = (20 + len(transport)).to_bytes(2, "big")
+        ethernet = b"" if bare else bytes((2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0))
+        frames.append(
+            ethernet + b"\x45\0" + length + b"\0\0\0\0\x40" + bytes((protocol,)) + b"\0\0" + addresses + transport
+        )
+    return frames

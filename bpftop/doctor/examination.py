@@ -1,0 +1,86 @@
+"""All questions in their order, and the answers one by one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bpftop.config import Loaded
+from bpftop.doctor import bpf, device, system, tracing
+from bpftop.doctor.answers import Answer, ProbeResult, answer
+from bpftop.hooks.facts import AttachRequest
+from bpftop.kernel.net.netdev import Device, Netdev
+from bpftop.kernel.privileges import Privileges
+
+if TYPE_CHECKING:
+    from bpftop.doctor.timing import Timing
+
+ROOT = Path("/")
+
+
+class Examination:
+    """The questions are fixed when this is made; ``results`` puts them. To be closed.
+
+    ``config`` and ``loaded`` are the configuration file and what came of it. ``request`` is for ``interface``, which
+    may be None. ``timing``: what a tick costs as well, on ``interface`` or else that of the default route.
+    ``entered``: the calling thread has entered another network namespace. ``root`` is where /proc and /sys are.
+    BpftopError: there is no such interface.
+    """
+
+    def __init__(
+        self,
+        interface: str | None,
+        request: AttachRequest,
+        *,
+        config: Path,
+        loaded: Loaded,
+        timing: bool = False,
+        entered: bool = False,
+        environment: Mapping[str, str] = os.environ,
+        root: Path = ROOT,
+    ) -> None:
+        self._answers: dict[str, Answer] = {}
+        self._privileges = privileges = Privileges.read(root)
+        self._stack = ExitStack()
+        self._netdev = netdev = Netdev()
+        self._stack.callback(netdev.close)
+        try:
+            found = None if interface is None else netdev.find(interface)
+            self._questions = [
+                *system.privilege_questions(privileges),
+                *bpf.questions(root),
+                *tracing.questions(),
+                *system.questions(netdev, environment, config, loaded),
+                *(device.questions(netdev, found, request, privileges, self._answers, root) if found else ()),
+            ]
+            if timing:
+                self._questions += self._timing(found, root, entered).questions()
+        except BaseException:
+            self._stack.close()
+            raise
+
+    @property
+    def names(self) -> list[str]:
+        return [question.name for question in self._questions]
+
+    def results(self) -> Iterator[ProbeResult]:
+        """Each as soon as it is there; all of them take a second, mostly of waiting for the kernel."""
+        for question in self._questions:
+            verdict = answer(question, self._privileges)
+            self._answers[question.name] = verdict.answer
+            yield ProbeResult(question.name, verdict)
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def _timing(self, device: Device | None, root: Path, entered: bool) -> Timing:
+        from bpftop.doctor.timing import Timing  # late: it brings all collectors
+
+        ifindex = self._netdev.default_route() if device is None else None
+        watched = device if ifindex is None else self._netdev.device(ifindex)
+        timing = Timing(self._netdev, watched, root, entered=entered)
+        self._stack.callback(timing.close)
+        return timing

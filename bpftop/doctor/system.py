@@ -1,0 +1,138 @@
+"""What this process may do, what it runs on, and what it reads besides BPF."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from bpftop.collect.attach.facts import kernel_release
+from bpftop.config import Loaded
+from bpftop.doctor.answers import Question, Verdict, no, unknown, yes
+from bpftop.kernel.bpf.probe import libbpf_version
+from bpftop.kernel.net.netdev import Netdev
+from bpftop.kernel.privileges import Privileges, privileged
+
+MEMLOCK_FREE = (5, 11)  # since then BPF memory is charged to the cgroup (torvalds/linux 5.11, bpf: memcg accounting)
+SCREEN_COLUMNS, SCREEN_LINES = 50, 10  # below that the screen says that it is too small (bpftop/tui/app.py)
+USES = {
+    "CAP_BPF": "loading programs and making maps",
+    "CAP_PERFMON": "the verifier's consent to the counters, and tracepoints",
+    "CAP_NET_ADMIN": "loading network programs, attaching by clsact",
+    "CAP_SYS_ADMIN": "entering namespaces (the demo, and the private veth below), naming and watching other programs",
+    "CAP_SYS_PTRACE": "finding out which process holds a program",
+}
+"""Capability -> what bpftop uses it for."""
+
+
+def privilege_questions(privileges: Privileges) -> list[Question]:
+    return [Question(name, partial(_capability, name, use, privileges)) for name, use in USES.items()]
+
+
+def _capability(name: str, use: str, privileges: Privileges) -> Verdict:
+    if privileges.effective is None:
+        return unknown("/proc/thread-self/status does not say", f"for {use}")
+    if privileges.missing((name,)):
+        return no(f"missing, for {use}", privileged())
+    return yes(f"held, for {use}")
+
+
+def questions(netdev: Netdev, environment: Mapping[str, str], config: Path, loaded: Loaded) -> list[Question]:
+    """``loaded`` is what came of the configuration file at ``config``."""
+    return [
+        Question("locked memory", _locked_memory),
+        Question("rtnetlink", partial(_rtnetlink, netdev)),
+        Question("ethtool", partial(_ethtool, netdev)),
+        Question("default route", partial(_default_route, netdev)),
+        Question("terminal", partial(_terminal, environment)),
+        Question("configuration", partial(_configuration, config, loaded)),
+        Question("versions", _versions),
+    ]
+
+
+def _locked_memory() -> Verdict:
+    return locked_memory(kernel_release(), resource.getrlimit(resource.RLIMIT_MEMLOCK)[0], Privileges.read(Path("/")))
+
+
+def locked_memory(kernel: tuple[int, int], limit_bytes: int, privileges: Privileges) -> Verdict:
+    """Whether RLIMIT_MEMLOCK lets the maps be made. libbpf raises it by itself where it may."""
+    limit = "unlimited" if limit_bytes == resource.RLIM_INFINITY else f"{limit_bytes >> 10} KiB"
+    if kernel >= MEMLOCK_FREE:
+        return yes(f"the limit of {limit} does not matter since Linux 5.11")
+    if limit_bytes == resource.RLIM_INFINITY or privileges.holds("CAP_SYS_RESOURCE"):
+        return yes(f"limit {limit}" + ("" if limit == "unlimited" else ", raised when needed"))
+    return no(f"limit {limit}", "may be too little before Linux 5.11: ulimit -l unlimited")
+
+
+def _rtnetlink(netdev: Netdev) -> Verdict:
+    start_ns = time.monotonic_ns()
+    devices = netdev.devices()
+    took_ms = (time.monotonic_ns() - start_ns) / 1e6
+    counters = min(len(device.counters) for device in devices)
+    if not counters:
+        return no("devices come without statistics", "please report it")
+    return yes(f"{counters} counters of each of {len(devices)} devices in {took_ms:.1f} ms")
+
+
+def _ethtool(netdev: Netdev) -> Verdict:
+    for device in netdev.devices():
+        driver = netdev.driver(device)
+        if driver is not None:
+            return yes(f"names the driver of {device.name}: {driver.name}")
+    return unknown("no device here has a driver to name")
+
+
+def _default_route(netdev: Netdev) -> Verdict:
+    ifindex = netdev.default_route()
+    device = None if ifindex is None else netdev.device(ifindex)
+    if device is None:
+        return no("there is none", "name an interface, or run `bpftop demo`")
+    return yes(f"leaves by {device.name}, which a bare `bpftop` watches")
+
+
+def _terminal(environment: Mapping[str, str]) -> Verdict:
+    descriptors = [fd for fd in (0, 1, 2) if os.isatty(fd)]
+    size = os.get_terminal_size(descriptors[0]) if descriptors else None
+    return terminal(size, len(descriptors) == 3, environment)
+
+
+def terminal(size: os.terminal_size | None, all_streams: bool, environment: Mapping[str, str]) -> Verdict:
+    """Whether the live screen can be drawn. ``size`` is that of a standard stream, None where none is a terminal."""
+    if size is None:
+        return no("no standard stream is a terminal", "the live screen needs one, `bpftop watch` does not")
+    term = environment.get("TERM", "")
+    seen = f"{size.columns} x {size.lines}, {_colours(environment)}, TERM={term or '(not set)'}"
+    if term in ("", "dumb", "unknown"):
+        return no(seen, "the live screen needs a terminal that moves its cursor: set TERM to what it is")
+    if size.columns < SCREEN_COLUMNS or size.lines < SCREEN_LINES:
+        return no(seen, f"too small for the live screen: make it {SCREEN_COLUMNS} x {SCREEN_LINES} or larger")
+    return yes(seen if all_streams else f"{seen}; a standard stream is redirected now")
+
+
+def _colours(environment: Mapping[str, str]) -> str:
+    if environment.get("NO_COLOR"):
+        return "no colours (NO_COLOR)"
+    if environment.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
+        return "16 M colours"
+    return "256 colours" if "256color" in environment.get("TERM", "") else "16 colours"
+
+
+def _configuration(config: Path, loaded: Loaded) -> Verdict:
+    if loaded.message is not None:
+        return no(loaded.message, "correct the file")
+    return yes(str(config) if config.exists() else f"no {config}: the defaults hold")
+
+
+def _versions() -> Verdict:
+    seen = f"Linux {platform.release()} {platform.machine()}, Python {platform.python_version()}"
+    seen += f", libbpf {libbpf_version()}"
+    try:
+        return yes(f"{seen}, textual {version('textual')}")
+    except PackageNotFoundError:
+        return no(f"{seen}, no textual", f"the live screen needs it: {sys.executable} -m pip install textual")

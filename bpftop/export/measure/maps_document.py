@@ -1,0 +1,181 @@
+"""A profile of map operations as ``bpftop.profile/1`` (JSON) and as CSV, a row per cell. Unknown is null, or empty."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bpftop import __version__
+from bpftop.export.snapshot.document import timestamp
+from bpftop.measure.machine import Machine
+from bpftop.measure.maps.results import (
+    INSIDE_NS,
+    USER_NS,
+    CellResult,
+    OperationCost,
+    Profile,
+    batch_factors,
+    best_batches,
+)
+from bpftop.measure.run_store import FigureChange
+
+SCHEMA = "bpftop.profile/1"
+
+Object = dict[str, Any]
+"""A JSON object."""
+
+_COST_COLUMNS = ("times", "p50_ns", "p90_ns", "p99_ns", "max_ns", "mean_ns", "per_sec", "runs", "spread_pct")
+
+
+@dataclass(frozen=True)
+class MapReport:
+    """A profile, where it was taken, and what has changed since earlier runs: by cell and figure."""
+
+    profile: Profile
+    machine: Machine
+    changes: Mapping[tuple[str, str], FigureChange]
+
+
+def json_text(report: MapReport) -> str:
+    """The document with indentation, and a newline at the end."""
+    return json.dumps(document(report), indent=2, allow_nan=False) + "\n"
+
+
+def document(report: MapReport) -> Object:
+    """The whole document as plain dicts and lists."""
+    profile, machine = report.profile, report.machine
+    wish = profile.plan.wish
+    return {
+        "schema": SCHEMA,
+        "tool": {"name": "bpftop", "version": __version__},
+        "taken_at": timestamp(profile.wall_ns),
+        "took_s": round(profile.took_s, 3),
+        "partial": profile.partial,
+        "machine": {**vars(machine), "mitigations": dict(machine.mitigations)},
+        "clock": {"cost_ns": round(profile.clock_ns, 3), "step_ns": profile.clock_step_ns},
+        "seed": wish.seed,
+        "runs": wish.runs,
+        "run_ms": wish.run_ms,
+        "live_map": _live_map(profile),
+        "cells": _cells(report),
+    }
+
+
+def csv_text(report: MapReport) -> str:
+    """A line of column names, and a line per cell. Lines end in LF."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    rows = [_flat(cell) for cell in _cells(report)]
+    when = {"taken_at": timestamp(report.profile.wall_ns), "partial": report.profile.partial}
+    columns = [*when, *_flat_columns()]
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([{**when, **row}[column] for column in columns])
+    return text.getvalue()
+
+
+def _live_map(profile: Profile) -> Object | None:
+    live = profile.plan.live
+    if live is None:
+        return None
+    return {
+        "map_id": live.info.map_id,
+        "name": live.info.name,
+        "flags": live.info.flags,
+        "max_entries": live.info.max_entries,
+        "keys": live.count,
+        "keys_complete": live.complete,
+        "real_keys": len(live.real_keys) // live.info.key_bytes,
+        "reads": live.reads,
+    }
+
+
+def _cells(report: MapReport) -> list[Object]:
+    results = report.profile.results
+    factors = batch_factors(results)
+    best = {result.cell for result in best_batches(results)}
+    return [_cell(report, result, factors.get(result.cell.name), result.cell in best) for result in results]
+
+
+def _cell(report: MapReport, result: CellResult, factor: float | None, best: bool) -> Object:
+    cell, geometry = result.cell, result.cell.geometry
+    return {
+        "type": geometry.kind,
+        "flags": geometry.flags,
+        "entries": geometry.entries,
+        "population": geometry.population,
+        "key_bytes": geometry.key_bytes,
+        "value_bytes": geometry.value_bytes,
+        "operation": cell.operation,
+        "access": cell.access,
+        "batch": cell.batch,
+        "threads": cell.threads,
+        "user": _cost(result.user),
+        "user_why": result.user_why or None,
+        "inside": _cost(result.inside),
+        "inside_why": result.inside_why or None,
+        "factor_to_single": None if factor is None else round(factor, 3),
+        "best_batch": best,
+        "checked": result.checked,
+        "missed": result.missed,
+        "grown_to": result.grown_to,
+        "notes": list(result.notes),
+        "earlier": {
+            "user": _change(report.changes.get((cell.name, USER_NS))),
+            "inside": _change(report.changes.get((cell.name, INSIDE_NS))),
+        },
+    }
+
+
+def _cost(cost: OperationCost | None) -> Object | None:
+    if cost is None:
+        return None
+    summary = cost.summary
+    return {
+        "times": summary.count,
+        "p50_ns": round(summary.p50_ns, 3),
+        "p90_ns": round(summary.p90_ns, 3),
+        "p99_ns": round(summary.p99_ns, 3),
+        "max_ns": round(summary.max_ns, 3),
+        "mean_ns": round(summary.mean_ns, 3),
+        "per_sec": round(cost.per_sec),
+        "runs": cost.spread.runs,
+        "spread_pct": round(cost.spread.pct, 2),
+    }
+
+
+def _change(change: FigureChange | None) -> Object | None:
+    if change is None:
+        return None
+    return {
+        "taken_at": change.taken_at,
+        "kernel": change.kernel,
+        "p50_ns": change.then,
+        "change_pct": round(change.pct, 2),
+    }
+
+
+_PLAIN = (
+    *("type", "flags", "entries", "population", "key_bytes", "value_bytes", "operation", "access", "batch", "threads"),
+    *("factor_to_single", "best_batch", "checked", "missed", "grown_to"),
+)
+
+
+def _flat_columns() -> list[str]:
+    sides = [f"{side}_{column}" for side in ("user", "inside") for column in ("why", *_COST_COLUMNS, "change_pct")]
+    return [*_PLAIN, *sides, "notes"]
+
+
+def _flat(cell: Object) -> Object:
+    row = {name: cell[name] for name in _PLAIN}
+    for side in ("user", "inside"):
+        cost = cell[side] or {}
+        row |= {f"{side}_{column}": cost.get(column) for column in _COST_COLUMNS}
+        row[f"{side}_why"] = cell[f"{side}_why"]
+        row[f"{side}_change_pct"] = (cell["earlier"][side] or {}).get("change_pct")
+    row["notes"] = "; ".join(cell["notes"])
+    return row

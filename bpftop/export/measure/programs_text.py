@@ -1,0 +1,94 @@
+"""The bench as aligned text: the machine, a table per suite with its verdict, and what casts doubt on them."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from bpftop.export.snapshot.document import timestamp
+from bpftop.measure.conditions import Conditions
+from bpftop.measure.machine import Machine
+from bpftop.measure.programs.costs import BUDGETS, SuiteTable
+from bpftop.measure.programs.report import ProgramReport
+from bpftop.render.escaping import escaped_text
+from bpftop.render.program_columns import BenchField, Line, fields, lines
+
+_WIDTH = 100
+
+
+def machine_text(machine: Machine, here: Conditions, begun_ns: int) -> str:
+    """What the figures are measured on."""
+    cpus = f"{here.cpus_used} of {machine.online_cpus} CPUs"
+    parts = [
+        f"{machine.cpu_model or 'CPU unknown'}, {cpus}",
+        f"L2 {here.l2_bytes / (1 << 20):g} MiB" if here.l2_bytes else "L2 unknown",
+        f"JIT {machine.jit or 'unknown'}{', hardened' if machine.jit_hardening not in (None, '0') else ''}",
+        f"governor {machine.governor or 'unknown'}",
+        f"clock {here.clocksource or 'unknown'}",
+    ]
+    bugs = {name: said.startswith("Mitigation") for name, said in machine.mitigations.items()}
+    mitigated, open_ = ([name for name, done in bugs.items() if done is wanted] for wanted in (True, False))
+    lines = [
+        f"{escaped_text(machine.host)}  Linux {machine.kernel}  {timestamp(begun_ns)}",
+        *textwrap.wrap(", ".join(parts), _WIDTH),
+        *textwrap.wrap(f"CPU bugs mitigated: {_listed(mitigated)}; not: {_listed(open_)}", _WIDTH),
+    ]
+    return "\n".join(map(escaped_text, lines)) + "\n"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def table_text(table: SuiteTable) -> str:
+    """One suite: title, table, what was skipped, verdict."""
+    out = ["", *textwrap.wrap(f"{table.suite}: {table.title}", _WIDTH)]
+    columns = fields(table)
+    out += [_line([_cell(field, field.title) for field in columns])]
+    out += [_line([_cell(field, escaped_text(_text(field, line))) for field in columns]) for line in lines(table)]
+    for each in table.skipped:
+        out.append(f"skipped: {each.name}: {escaped_text(each.reason)}")
+    if table.taken_off:
+        out.append(f"taken off: {table.taken_off}")
+    if table.verdict:
+        out += textwrap.wrap(f"=> {escaped_text(table.verdict)}", _WIDTH, subsequent_indent="   ")
+    if table.partial:
+        out.append("PARTIAL: interrupted before all rounds were done")
+    return "\n".join(out) + "\n"
+
+
+def ending_text(report: ProgramReport) -> str:
+    """Reference lines, how long it took, and every doubt."""
+    budgets = ", ".join(f"{budget.hook} {_time(budget.ns)}" for budget in BUDGETS)
+    out = [
+        "",
+        f"budgets: {budgets}; 10 Gb/s of 64-byte frames: 14.88 Mpps, 67.2 ns each",
+        f"took {report.took_s:.1f} s",
+    ]
+    out += [line for warning in report.warnings for line in textwrap.wrap(f"warning: {warning}", _WIDTH)]
+    return "\n".join(out) + "\n"
+
+
+def list_text(suites: Iterator[tuple[str, str, Iterator[tuple[str, str]]]]) -> str:
+    """Every suite with its contestants."""
+    out = []
+    for name, title, contestants in suites:
+        out += [f"{name}: {title}", *(f"  {each:<30} {what}" for each, what in contestants)]
+    return "\n".join(out) + "\n"
+
+
+def _text(field: BenchField, line: Line) -> str:
+    return field.text(line, field.width - field.gap)
+
+
+def _cell(field: BenchField, text: str) -> str:
+    width = field.width - field.gap
+    return " " * field.gap + (text.ljust(width) if field.left else text.rjust(width))
+
+
+def _line(cells: list[str]) -> str:
+    return "".join(cells).rstrip()
+
+
+def _time(ns: float) -> str:
+    return f"{ns:.0f} ns" if ns < 1000 else f"{ns / 1000:.0f} µs"

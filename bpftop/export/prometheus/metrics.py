@@ -1,0 +1,209 @@
+"""A sample as Prometheus metrics: the families of the registry, and what the rules say. Made by prometheus_client.
+
+Series per protocol and per CPU, never their product: with 128 CPUs and 20 protocols there are fewer than 700. What
+cannot be read has no series. Times are seconds, and counters end in ``_total``, as Prometheus wants it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.openmetrics.exposition import generate_latest
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from bpftop import __version__
+from bpftop.model.families import FAMILIES, TRAFFIC_FAMILIES, Family
+from bpftop.model.findings import NO_DIAGNOSIS, SEVERITIES
+from bpftop.model.sample import DIRECTIONS, Reading
+from bpftop.model.snapshot import DirectionTraffic, Snapshot
+from bpftop.render.escaping import escaped_text
+from bpftop.rules.table import BY_ID
+
+LEFT_OUT = frozenset({
+    "irqs", "sysctls", "flows", "flow_groups", "flow_ages", "flow_table",
+    "udp_sockets", "listen_sockets",
+})  # fmt: skip
+"""Families without series: settings, per-CPU interrupts, and rows whose names come and go without bound."""
+
+SUMMED: Mapping[str, str] = {
+    "softnet": "cpu", "softnet_backlog": "cpu", "softirqs": "cpu", "cpu_times": "cpu",
+    "qdiscs": "handle", "qdisc_backlog": "handle",
+}  # fmt: skip
+"""Families that are added up along a label: a row per CPU, or per queue of a device that has one for each CPU, would
+take five series and more."""
+
+NAMES: Mapping[str, str] = {
+    "tcp_flags": "tcp_flag", "udp_ports": "udp_port",
+    "icmp_types": "icmp_type", "fragments": "fragment", "vlans": "vlan", "links": "link", "qdiscs": "qdisc",
+    "drops": "drop", "neighbours": "neighbour", "neighbour_entries": "neighbour", "cpu_times": "cpu_time",
+}  # fmt: skip
+"""What a family is called in the name of a metric, where that is not its own name."""
+
+_ALONG = (("l3", 0), ("cast", 1), ("size", 2))
+_BREAKDOWNS: Mapping[str, tuple[str, ...]] = {
+    "tcp_flags": ("flag",), "udp_ports": ("port",), "icmp_types": ("protocol", "type"), "fragments": ("part",),
+    "vlans": ("tags",),
+}  # fmt: skip
+_WHERE = ("interface", "direction")
+
+Rows = dict[tuple[str, ...], float]
+"""Label values -> value."""
+
+Known = dict[tuple[str, ...], float | None]
+"""The same where a value may be unknown."""
+
+
+def metrics(shown: Snapshot) -> Iterator[Metric]:
+    """Every metric of one moment."""
+    yield from _tick(shown)
+    yield from _traffic(shown)
+    by_family: dict[str, list[Reading]] = {}
+    for signal in shown.readings.values():
+        by_family.setdefault(signal.reading.family, []).append(signal.reading)
+    for name, readings in by_family.items():
+        if name not in LEFT_OUT:
+            yield from _family(FAMILIES[name], readings)
+    yield from _findings(shown)
+    yield _unavailable(shown)
+    yield _build_info()
+
+
+def _tick(shown: Snapshot | None) -> Iterator[Metric]:
+    """Whether the sampler goes on, and how old these numbers are."""
+    counted: Known = {} if shown is None else {(): shown.seq + 1}
+    yield _metric("counter", "bpftop_samples", "samples taken since the start", (), counted)
+    taken: Known = {} if shown is None else {(): shown.wall_ns / 1e9}
+    yield _metric("gauge", "bpftop_sample_time_seconds", "when the newest of them was taken, Unix time", (), taken)
+
+
+def _unavailable(shown: Snapshot | None) -> Metric:
+    parts: Rows = {} if shown is None else {(escaped_text(part),): 1.0 for part in shown.unavailable}
+    return _metric("gauge", "bpftop_unavailable", "parts that cannot be read here", ("part",), parts)
+
+
+def _build_info() -> Metric:
+    return _metric("gauge", "bpftop_build_info", "the version that runs", ("version",), {(__version__,): 1.0})
+
+
+def described() -> Iterator[Metric]:
+    """Every metric that there can be, without its series."""
+    yield from _tick(None)
+    yield from _traffic(None)
+    for family in FAMILIES.values():
+        if family not in TRAFFIC_FAMILIES and family.name not in LEFT_OUT:
+            yield from _family(family, ())
+    yield from _findings(None)
+    yield _unavailable(None)
+    yield _build_info()
+
+
+def labels_of(metric: Metric) -> tuple[str, ...]:
+    """The names of the labels that its series have."""
+    return tuple(metric._labelnames)  # type: ignore[attr-defined]
+
+
+def _traffic(shown: Snapshot | None) -> Iterator[Metric]:
+    """What our own programs counted: by protocol, by CPU, along each label of the joint cells, by flag and so on."""
+    flows: list[tuple[tuple[str, str], DirectionTraffic]] = [
+        ((escaped_text(w.label), d), w.traffic(d))
+        for w in (shown.interfaces if shown is not None else ())
+        for d in DIRECTIONS
+        if w.traffic(d).protocols
+    ]
+    every = [((*where, row.name), row.counts) for where, traffic in flows for row in traffic.protocols]
+    says = "by IP protocol or pseudo-protocol"
+    yield _counter("protocol_packets", f"frames {says}", "protocol", {key: cell.packets for key, cell in every})
+    yield _counter("protocol_bytes", f"bytes {says}", "protocol", {key: cell.bytes for key, cell in every})
+    cpus: Known = {
+        (*where, str(row.cpu)): row.counts.packets
+        for where, traffic in flows
+        for row in traffic.cpus
+        if row.online or row.counts.packets
+    }
+    yield _counter("cpu_packets", "frames by CPU", "cpu", cpus)
+    for label, position in _ALONG:
+        along: Known = {(*where, name): cell.packets for where, f in flows for name, cell in f.along(position).items()}
+        yield _counter(f"frame_{label}_packets", f"frames by {label}", label, along)
+    for family, labels in _BREAKDOWNS.items():
+        parts: Known = {
+            (*where, *map(str, key)): cell.packets
+            for where, traffic in flows
+            for key, cell in traffic.breakdowns.get(family, {}).items()
+        }
+        yield _metric("counter", f"bpftop_{NAMES[family]}_packets", FAMILIES[family].help, (*_WHERE, *labels), parts)
+
+
+def _counter(name: str, says: str, label: str, rows: Mapping[tuple[str, ...], float | None]) -> Metric:
+    return _metric("counter", f"bpftop_{name}", says, (*_WHERE, label), rows)
+
+
+def _family(family: Family, readings: Sequence[Reading]) -> Iterator[Metric]:
+    summed = SUMMED.get(family.name)
+    kept = [at for at, label in enumerate(family.labels) if label != summed]
+    labels = tuple(family.labels[at] for at in kept)
+    for index, column in enumerate(family.columns):
+        rows: Rows = {}
+        for reading in readings:
+            for key, values in reading.totals.items():
+                value = values[index]
+                if value is not None:
+                    where = tuple(escaped_text(str(key[at])) for at in kept)
+                    rows[where] = rows.get(where, 0.0) + value / (1e9 if column.endswith("_ns") else 1)
+        yield _metric(family.kind, _name(family, column), family.help, labels, rows)
+
+
+def _name(family: Family, column: str) -> str:
+    unit = f"{column[:-3]}_seconds" if column.endswith("_ns") else column
+    return f"bpftop_{NAMES.get(family.name, family.name)}" + ("" if unit == "count" else f"_{unit}")
+
+
+def _findings(shown: Snapshot | None) -> Iterator[Metric]:
+    """For each rule its severity now: 0 nothing, 1 info, 2 warning, 3 critical; no series where it is blind."""
+    diagnosis = NO_DIAGNOSIS if shown is None else shown.diagnosis
+    watched = () if shown is None else shown.interfaces
+    unseen = {*diagnosis.blind, *diagnosis.waiting}
+    rows: Rows = {}
+    for rule in (BY_ID[name] for name in diagnosis.asked if name not in unseen):
+        names = [w.label for w in watched] if rule.scope == "interface" else [""]
+        rows.update({(rule.id, rule.scope, escaped_text(name)): 0.0 for name in names})
+    for finding in diagnosis.findings:
+        name = escaped_text(finding.scope_name) if finding.scope == "interface" else ""
+        rows[(finding.id, finding.scope, name)] = 1.0 + SEVERITIES.index(finding.severity)
+    says = "what the rules find: 0 nothing, 1 info, 2 warning, 3 critical; absent where a rule cannot see"
+    yield _metric("gauge", "bpftop_finding_severity", says, ("id", "scope", "interface"), rows)
+    yield _metric("gauge", "bpftop_rules_blind", "rules that cannot see here", (), {(): float(len(diagnosis.blind))})
+
+
+def _metric(
+    kind: str, name: str, says: str, labels: Sequence[str], rows: Mapping[tuple[str, ...], float | None]
+) -> Metric:
+    family = CounterMetricFamily if kind == "counter" else GaugeMetricFamily
+    made: CounterMetricFamily | GaugeMetricFamily = family(name, says, labels=labels)
+    for values, value in rows.items():
+        if value is not None:
+            made.add_metric(values, value)
+    return made
+
+
+class SnapshotMetrics(Collector):
+    """One moment, as a registry takes it."""
+
+    def __init__(self, shown: Snapshot) -> None:
+        self._shown = shown
+
+    def collect(self) -> Iterable[Metric]:
+        return metrics(self._shown)
+
+
+def registry_of(shown: Snapshot) -> CollectorRegistry:
+    """A registry with this moment alone, without what prometheus_client tells of the Python process."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(SnapshotMetrics(shown))
+    return registry
+
+
+def openmetrics(shown: Snapshot) -> str:
+    """The OpenMetrics text of one moment (version 1.0.0)."""
+    text: str = generate_latest(registry_of(shown)).decode()  # type: ignore[no-untyped-call]
+    return text

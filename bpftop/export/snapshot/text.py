@@ -1,0 +1,184 @@
+"""Aligned text for people: a snapshot as a page of 80 columns, and a tick of ``watch`` as a line per interface.
+
+The columns are those of the screen (``model.fields``), without what needs a past.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from bpftop.export.snapshot.document import timestamp
+from bpftop.export.snapshot.host import device_words
+from bpftop.export.snapshot.losses import losing
+from bpftop.history.history import History
+from bpftop.model.cpu_readings import CpuReadings
+from bpftop.model.sample import CAST_LABELS, DIRECTIONS, FLAG_LABELS, L3_LABELS, SIZE_LABELS
+from bpftop.model.snapshot import Counts, CpuRow, DirectionTraffic, InterfaceSnapshot, OwnCost, Snapshot
+from bpftop.model.units import UNKNOWN, pct, si
+from bpftop.render.columns import CPU_FIELDS, PROTOCOL_FIELDS, Field
+from bpftop.render.escaping import escaped_text
+from bpftop.render.rows import CpuLine, Past, ProtocolLine, protocol_lines, share
+
+RowT = TypeVar("RowT")
+
+_NEED_A_PAST = ("factor", "trend")
+_CPU_COLUMNS = ("cpu", "packets_per_sec", "bits_per_sec", "share", "softirq", "protocols")
+"""What fits the page."""
+_JOINT = (("Size", 2, SIZE_LABELS), ("Network layer", 0, L3_LABELS), ("Cast", 1, CAST_LABELS))
+_TICK_TITLES = f"{'time (UTC)':<10}  {{}}  RX pps    RX bit/s    TX pps    TX bit/s  top protocols of RX"
+_PAGE_WIDTH = 80
+_TOP_PROTOCOLS = 3
+
+
+def table(snapshot: Snapshot) -> str:
+    """The snapshot as a page: per interface the protocols, sizes, layers, casts and CPUs that carried packets."""
+    interval = UNKNOWN if snapshot.interval_ns is None else f"{snapshot.interval_ns / 1e9:.2f} s"
+    kernel = f"  Linux {escaped_text(snapshot.kernel)}" if snapshot.kernel else ""
+    lines = [f"{escaped_text(snapshot.host)}  {timestamp(snapshot.wall_ns)}  rates over {interval}{kernel}"]
+    for watched in snapshot.interfaces:
+        lines += ["", *_interface(snapshot, watched)]
+    if len(snapshot.interfaces) > 1:
+        lines += ["", "total of the interfaces", *_section("Protocol", [_whole(snapshot, snapshot.total)])]
+        lines += [f"without {escaped_text(label)}: {escaped_text(why)}" for label, why in snapshot.left_out.items()]
+    lines += ["", *_lost(snapshot), f"own cost: {own_words(snapshot.own)}"]
+    lines += [f"unavailable: {escaped_text(part)}: {escaped_text(why)}" for part, why in snapshot.unavailable.items()]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def lost_words(snapshot: Snapshot) -> list[str]:
+    """What each stage of the path loses: ``backlog 1.20 k pps (host)``; none where nothing is lost that is known."""
+    return [
+        f"{row['title']} {si(row['per_sec'])} pps ({escaped_text(row['interface'] or row['scope'])})"
+        for row in losing(snapshot)
+    ]
+
+
+def own_words(own: OwnCost) -> str:
+    """CPU, memory, and time in map reads of bpftop itself."""
+    cpu = UNKNOWN if own.cpu_pct is None else f"{own.cpu_pct:.1f} %"
+    memory = UNKNOWN if own.resident_bytes is None else f"{own.resident_bytes / (1 << 20):.1f} MiB"
+    reads = UNKNOWN if own.poll_ns is None else f"{own.poll_ns / 1e6:.2f} ms"
+    return f"{cpu} of a CPU, {memory}, {reads} in map reads"
+
+
+def _lost(snapshot: Snapshot) -> Iterator[str]:
+    for words in lost_words(snapshot):
+        yield f"lost: {words}"
+
+
+def tick_lines(snapshot: Snapshot, *, header: bool) -> str:
+    """A line per interface, behind the line of titles where ``header`` asks for it."""
+    names = [escaped_text(watched.label) for watched in snapshot.interfaces]
+    width = max(map(len, ("interface", *names)))
+    clock = (timestamp(snapshot.wall_ns) or "")[11:21]
+    lines = [_TICK_TITLES.format("interface".ljust(width))] if header else []
+    for name, watched in zip(names, snapshot.interfaces, strict=True):
+        numbers = [
+            cell
+            for traffic in (watched.rx, watched.tx)
+            for cell in (si(traffic.totals.packets_per_sec).rjust(6), si(traffic.totals.bits_per_sec, "b/s").rjust(10))
+        ]
+        line = f"{clock}  {name:<{width}}  {'  '.join(numbers)}  "
+        lines.append((line + _top(watched, _PAGE_WIDTH - len(line))).rstrip())
+    return "\n".join(lines) + "\n"
+
+
+def _top(watched: InterfaceSnapshot, width: int) -> str:
+    """The busiest protocols of RX with their shares, as many as fit; for an interface that is away, its state."""
+    if watched.interface.state != "up":
+        return watched.interface.state
+    whole = watched.rx.totals.packets_per_sec
+    text = ""
+    for row in sorted(watched.rx.protocols, key=lambda row: -(row.counts.packets_per_sec or 0.0)):
+        more = f"{text}{'  ' if text else ''}{row.name} {pct(share(row.counts.packets_per_sec, whole))}"
+        if not row.counts.packets_per_sec or (text and len(more) > width):
+            break
+        text = more
+    return text
+
+
+def _interface(snapshot: Snapshot, watched: InterfaceSnapshot) -> Iterator[str]:
+    yield _title(watched)
+    yield from textwrap.wrap(escaped_text(", ".join(device_words(watched.interface.facts))), _PAGE_WIDTH)
+    past = Past(History(), snapshot, watched, "rx")
+    flags = [
+        flag for flag in FLAG_LABELS if any(traffic.cell_of("tcp_flags", flag).packets for traffic in _flows(watched))
+    ]
+    yield from _section("Protocol", [_whole(snapshot, watched), *protocol_lines(watched, past, flags)])
+    for title, label, names in _JOINT:
+        rows = _rows(past, label, names)
+        if rows:
+            yield from ("", *_section(title, rows))
+    readings = CpuReadings(snapshot, snapshot.labels(watched))
+    cpus = [_cpu_line(row, watched.rx.totals, readings) for row in watched.rx.cpus if row.counts.packets_per_sec]
+    if cpus:
+        yield from ("", *_grid([field for field in CPU_FIELDS if field.id in _CPU_COLUMNS], cpus))
+
+
+def _cpu_line(row: CpuRow, whole: Counts, readings: CpuReadings) -> CpuLine:
+    part = share(row.counts.packets_per_sec, whole.packets_per_sec)
+    top = tuple((p.name, p.counts.packets_per_sec or 0.0) for p in row.protocols[:_TOP_PROTOCOLS])
+    return CpuLine(cpu=row.cpu, counts=row.counts, share=part, top=top, then=None, trend=(), readings=readings)
+
+
+def _title(watched: InterfaceSnapshot) -> str:
+    interface = watched.interface
+    words = [escaped_text(interface.label)]
+    if interface.name != interface.label:
+        words.append(f"now called {escaped_text(interface.name)}")
+    if interface.state != "up":
+        words.append(interface.state)
+    words.append(", ".join(f"{traffic.direction} {traffic.hook}" for traffic in _flows(watched)))
+    costs = [traffic.hook.ns_per_packet for traffic in _flows(watched)]
+    if any(cost is not None for cost in costs):
+        words.append("/".join(UNKNOWN if cost is None else f"{cost:.0f}" for cost in costs) + " ns/pkt")
+    if interface.counting_since_ns is not None:
+        words.append(f"since {(timestamp(interface.counting_since_ns) or '')[:19]}Z")
+    return "  ".join(words)
+
+
+def _flows(watched: InterfaceSnapshot) -> tuple[DirectionTraffic, DirectionTraffic]:
+    rx, tx = (watched.traffic(direction) for direction in DIRECTIONS)
+    return rx, tx
+
+
+def _whole(snapshot: Snapshot, watched: InterfaceSnapshot) -> ProtocolLine:
+    totals = watched.rx.totals, watched.tx.totals
+    return _line("all", totals, Past(History(), snapshot, watched, "rx"))
+
+
+def _rows(past: Past, label: int, names: Iterable[str]) -> list[ProtocolLine]:
+    """A row for every name of a label of the joint cells that has packets in one direction or the other."""
+    rows = []
+    sides = [
+        (traffic.along(label), traffic.cell_of("joint")) for traffic in _flows(past.watched)
+    ]  # an empty key: nothing yet
+    for name in names:
+        rx, tx = (cells.get(name, nothing) for cells, nothing in sides)
+        if rx.packets or tx.packets:
+            rows.append(_line(name, (rx, tx), past))
+    return rows
+
+
+def _line(name: str, traffic: tuple[Counts, Counts], past: Past) -> ProtocolLine:
+    part = share(traffic[0].packets_per_sec, past.watched.rx.totals.packets_per_sec)
+    return ProtocolLine(key=name, name=name, depth=0, rx=traffic[0], tx=traffic[1], share=part, past=past)
+
+
+def _section(title: str, rows: Sequence[ProtocolLine]) -> Iterator[str]:
+    fields = [field for field in PROTOCOL_FIELDS if field.id not in _NEED_A_PAST]
+    return _grid([replace(fields[0], title=title), *fields[1:]], rows)
+
+
+def _grid(fields: Sequence[Field[RowT]], rows: Iterable[RowT]) -> Iterator[str]:
+    yield "".join(_cell(field, field.title) for field in fields)
+    for row in rows:
+        yield "".join(_cell(field, field.text(row, field.width - field.gap)) for field in fields)
+
+
+def _cell(field: Field[RowT], text: str) -> str:
+    width = field.width - field.gap
+    return " " * field.gap + (text.ljust(width) if field.left else text.rjust(width))

@@ -1,0 +1,233 @@
+"""What is said about attaching: what a driver does to its device, why something was refused, what to do about it."""
+
+from __future__ import annotations
+
+import errno
+
+from bpftop.hooks.facts import DISTURBANCES, DROPS_LINK, QUIET_DRIVERS, RESETS_RINGS, AttachFacts
+from bpftop.hooks.steps import AttachStep
+from bpftop.model.sample import Direction
+from bpftop.model.units import si
+
+ENOTSUPP = 524  # the kernel's own "not supported"
+# Python has no name for the one, and calls the other ENOTSUP.
+_ERRNO_NAMES = {ENOTSUPP: "ENOTSUPP", errno.EOPNOTSUPP: "EOPNOTSUPP"}
+
+_MAY_RESET = "may reset its rings, now and at exit"
+_SUPER_FRAMES = "hands over super-frames, each counted as one packet"
+
+_USE_AUTO = "use --attach auto"
+_NOT_SUPPORTED = (errno.EOPNOTSUPP, ENOTSUPP)
+
+
+def effect(facts: AttachFacts) -> str:
+    """What native XDP does to this device, as a predicate; of a bond's legs the worst one's."""
+    if facts.is_tap:
+        return _SUPER_FRAMES
+    known = {**QUIET_DRIVERS, **DISTURBANCES}
+    effects = {known.get(driver or "", _MAY_RESET) for driver in facts.drivers} or {_MAY_RESET}
+    for worst in (DROPS_LINK, RESETS_RINGS, _MAY_RESET):
+        if worst in effects:
+            return worst
+    return sorted(effects)[0]
+
+
+def offer(facts: AttachFacts) -> str:
+    """What stands behind the key on the last line of the screen."""
+    return f"native XDP{'' if facts.is_tap else ', exact'} (this driver {effect(facts)})"
+
+
+def needs_a_yes(facts: AttachFacts) -> str:
+    """Why it stays at TCX where nobody can be asked."""
+    return f"{_counted_by_tcx(facts)}; --xdp agrees to that."
+
+
+def too_heavy(facts: AttachFacts) -> str:
+    return f"{_counted_by_tcx(facts)}."
+
+
+def _counted_by_tcx(facts: AttachFacts) -> str:
+    if facts.is_quiet and facts.rx_bits_per_sec is not None:
+        received = si(facts.rx_bits_per_sec, "b/s")
+        return f"{facts.name} receives {received}, so it is counted by TCX: native XDP {effect(facts)}"
+    return f"{facts.name} is counted by TCX: at native XDP its driver {effect(facts)}"
+
+
+def retreated(facts: AttachFacts) -> str:
+    """Why native XDP was given up while counting."""
+    received = si(facts.rx_bits_per_sec, "b/s")
+    return f"{facts.name} receives {received}: went from native XDP, which {effect(facts)}, to TCX."
+
+
+def not_wanted(facts: AttachFacts) -> str:
+    return f"Only rtnetlink totals of {facts.name}, as asked for (--attach none)."
+
+
+def not_understood(facts: AttachFacts) -> str:
+    return f"{facts.name} has link type {facts.link_type} (ARPHRD), whose frames bpftop cannot read"
+
+
+def beside(facts: AttachFacts) -> str:
+    """Another's XDP program is there, and TCX."""
+    return f"XDP on {facts.name} is taken by {_occupants(facts)}: left alone, counting by TCX what it passes on."
+
+
+def taken(facts: AttachFacts) -> str:
+    """Another's XDP program is there, and no TCX (before Linux 6.6)."""
+    return f"XDP on {facts.name} is taken by {_occupants(facts)}: left alone."
+
+
+def _occupants(facts: AttachFacts) -> str:
+    return " and ".join(str(occupant) for occupant in facts.occupants)
+
+
+def clsact_outlives(facts: AttachFacts) -> str:
+    return f"clsact filters on {facts.name} outlive a kill -9; the next start of bpftop on it removes them."
+
+
+def generic_outlives(facts: AttachFacts) -> str:
+    if not facts.offloads:
+        return f"Generic XDP on {facts.name} switches no offload off; nothing of it outlives bpftop."
+    off = " and ".join(f"{offload} of {device}" for device, offload in facts.offloads)
+    again = " and ".join(f"`ethtool -K {device} {offload} on`" for device, offload in facts.offloads)
+    return f"Generic XDP on {facts.name} switches {off} off until bpftop exits; after a kill -9 it takes {again}."
+
+
+def failure(facts: AttachFacts, step: AttachStep, number: int) -> str:
+    """The error of a forced step: what failed, why, what to do."""
+    reason, remedy = _why(facts, step, number)
+    return f"{step} does not attach to {facts.name}: {reason}; {remedy}."
+
+
+def fallback(facts: AttachFacts, step: AttachStep, number: int, held: AttachStep | None) -> str:
+    """The notice about a step that failed where the plan went on to ``held``, or to rtnetlink totals."""
+    reason, remedy = _why(facts, step, number)
+    if held is not None:
+        return f"{step} does not attach to {facts.name}: {reason}; counting by {held}."
+    remedy = "" if remedy.startswith(_USE_AUTO) else f" ({remedy})"
+    return f"{step} does not attach to {facts.name}: {reason}; only rtnetlink totals{remedy}."
+
+
+_NOT_LOADED = {
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.ENOENT: "mount /sys, where libbpf looks for the CPUs",
+    errno.ENOMEM: "free some memory, or raise the limit of this container",
+    errno.ENOSYS: "this kernel has no bpf(2), or a seccomp profile hides it: run it on the host",
+}
+
+
+def not_loaded(facts: AttachFacts, error: str, number: int, held: AttachStep | None) -> str:
+    """The counting program itself was refused; ``error`` holds the kernel's words."""
+    remedy = _NOT_LOADED.get(number, "please report it with the output of `bpftop doctor`")
+    then = f"counting by {held}" if held else remedy
+    return f"bpftop's program for {facts.name}: {error}; {then}."
+
+
+def vanished(facts: AttachFacts) -> str:
+    return f"{facts.name} went away while bpftop attached to it; start again when it is back."
+
+
+def gone(label: str) -> str:
+    return f"{label} is gone; counting goes on when it comes back."
+
+
+def back(label: str, ifindex: int) -> str:
+    return f"{label} came back as a new device (ifindex {ifindex}): counting anew."
+
+
+def moved(label: str) -> str:
+    return f"{label} was moved to another network namespace: still counted, but rtnetlink does not see it from here."
+
+
+def renamed(label: str, name: str) -> str:
+    return f"{label} is now called {name}: still counted."
+
+
+def detached(facts: AttachFacts, step: AttachStep, direction: Direction, held: AttachStep | None) -> str:
+    """Somebody else took our program away."""
+    then = f"counting by {held}" if held else "only rtnetlink totals"
+    return f"Somebody detached bpftop's {direction.upper()} program ({step}) from {facts.name}: {then}."
+
+
+def not_put_back(error: str) -> str:
+    return f"bpftop detached, but could not put offloads or the clsact qdisc back as they were: {error}."
+
+
+def leftovers_stay(name: str, error: str) -> str:
+    return f"clsact filters of a killed bpftop stay on {name} ({error}); a start with sudo removes them."
+
+
+def _why(facts: AttachFacts, step: AttachStep, number: int) -> tuple[str, str]:
+    """Reason and remedy."""
+    name = _ERRNO_NAMES.get(number) or errno.errorcode.get(number, f"errno {number}")
+    if number in (errno.EPERM, errno.EACCES):
+        return _not_permitted(facts, name)
+    if number == errno.ENODEV:
+        return f"it is gone ({name})", "start again when it is back"
+    if step.hook == "tcx":
+        return _no_tcx(facts, name)
+    if step.hook == "clsact":
+        return _no_clsact(number, name)
+    return _no_xdp(facts, step, number, name)
+
+
+def _not_permitted(facts: AttachFacts, name: str) -> tuple[str, str]:
+    if facts.missing_capabilities:
+        return f"not permitted ({name}), {' and '.join(facts.missing_capabilities)} missing", "run it with sudo"
+    if facts.kernel < (5, 11):
+        return f"not permitted ({name})", "raise the limit of locked memory (ulimit -l unlimited)"
+    return (
+        f"not permitted ({name}) although no capability is missing",
+        "look for a seccomp profile, a user namespace or kernel lockdown, and run it on the host",
+    )
+
+
+def _no_tcx(facts: AttachFacts, name: str) -> tuple[str, str]:
+    if name != "EINVAL":
+        return f"the kernel refuses ({name})", "--attach tc counts too"
+    if facts.kernel >= (6, 6):
+        return f"this kernel is built without TCX ({name})", "--attach tc counts too"
+    return f"this kernel has no TCX, which came with Linux 6.6 ({name})", "--attach tc counts too"
+
+
+def _no_clsact(number: int, name: str) -> tuple[str, str]:
+    if number == errno.EEXIST:
+        return f"another bpftop counts there by clsact ({name})", _USE_AUTO
+    return f"this kernel has no clsact qdisc ({name})", f"load the module sch_ingress, or {_USE_AUTO}"
+
+
+def _no_xdp(facts: AttachFacts, step: AttachStep, number: int, name: str) -> tuple[str, str]:
+    if number in (errno.EBUSY, errno.EEXIST):
+        if facts.occupants:
+            return f"taken by {_occupants(facts)} ({name})", f"{_USE_AUTO}, which counts beside it by TCX"
+        where = "a program on its bond or its legs, or a driver without free queues"
+        return f"busy ({name}): {where}", f"{_USE_AUTO}, which counts by TCX"
+    if number == errno.EINVAL and facts.kernel < (5, 9):
+        return f"this kernel has no XDP links, which came with Linux 5.9 ({name})", "use --attach tc"
+    if number == errno.ENOMEM:
+        return f"no memory for its driver's queues ({name})", _USE_AUTO
+    if step.mode == "generic":
+        return f"the kernel refuses ({name})", _USE_AUTO
+    if number in _NOT_SUPPORTED:
+        return _no_native(facts, name)
+    if number in (errno.ERANGE, errno.EINVAL):
+        return _too_large(facts, name)
+    return f"its driver refuses ({name})", f"look into the kernel log, or {_USE_AUTO}"
+
+
+def _no_native(facts: AttachFacts, name: str) -> tuple[str, str]:
+    driver = f"its driver ({facts.driver})" if facts.driver else "its driver"
+    if not facts.native:
+        return f"{driver} has no native XDP ({name})", f"{_USE_AUTO} or --attach generic"
+    if facts.driver == "virtio_net":
+        return f"virtio_net refuses it while the host fixes its offloads ({name})", _USE_AUTO
+    return f"{driver} refuses it in this setting ({name})", f"look into the kernel log, or {_USE_AUTO}"
+
+
+def _too_large(facts: AttachFacts, name: str) -> tuple[str, str]:
+    if facts.driver == "veth":
+        return f"the peer's MTU is too large for it ({name})", f"set it to 3506 or less, or {_USE_AUTO}"
+    return (
+        f"its driver refuses it at MTU {facts.mtu} ({name}), for fragments too",
+        f"lower the MTU or switch LRO off (the kernel log may tell which), or {_USE_AUTO}",
+    )

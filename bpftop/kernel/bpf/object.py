@@ -1,0 +1,120 @@
+"""BPF objects: opened with one program, loaded with maps of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import bpftop
+from bpftop.errors import BpftopError
+from bpftop.kernel._libbpf import ffi, lib
+from bpftop.kernel.bpf.program import Program
+from bpftop.kernel.check import check
+
+_LOG_LINES = 3
+
+
+def object_path(name: str) -> str:
+    """Where the compiled object ``name`` is. Raises BpftopError where the installation lacks it."""
+    path = str(Path(bpftop.__file__).parent / "objects" / f"{name}.bpf.o")
+    if not os.path.exists(path):
+        raise BpftopError(
+            f"the BPF object {path} is missing; reinstall bpftop, or run `make .venv/run` in its checkout"
+        )
+    return path
+
+
+class BpfObject:
+    """One object file, loaded with only ``program`` in it.
+
+    ``constants`` sets ``const volatile __u32`` variables by name before loading. ``target`` is the program (by fd) and
+    its function that a tracing program runs behind. ``shared`` names maps that are not made anew but are those of the
+    given fds, ``max_entries`` those with another size than the source says. Raises KernelError when the kernel refuses;
+    its ``log`` is what the verifier said.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        program: str,
+        constants: Mapping[str, int] | None = None,
+        path: str | None = None,
+        target: tuple[int, str] | None = None,
+        *,
+        shared: Mapping[str, int] | None = None,
+        max_entries: Mapping[str, int] | None = None,
+    ) -> None:
+        self.name = name
+        self._target = target
+        path = path or object_path(name)
+        lib.bpftop_messages_begin()
+        self._object = lib.bpf_object__open_file(path.encode(), ffi.NULL)
+        if self._object == ffi.NULL:
+            check(-ffi.errno, f"open the BPF object {path}", "the file may be damaged: reinstall bpftop")
+        try:
+            for map_name, fd in (shared or {}).items():
+                check(lib.bpf_map__reuse_fd(self._map(map_name), fd), f"share the map {map_name}")
+            for map_name, entries in (max_entries or {}).items():
+                check(lib.bpf_map__set_max_entries(self._map(map_name), entries), f"size the map {map_name}")
+            self.program = Program(self._prepare(program, constants or {}), program)
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self, wanted: str, constants: Mapping[str, int]) -> int:
+        found = program = ffi.NULL
+        while (program := lib.bpf_object__next_program(self._object, program)) != ffi.NULL:
+            chosen = ffi.string(lib.bpf_program__name(program)).decode() == wanted
+            lib.bpf_program__set_autoload(program, chosen)
+            if chosen:
+                found = program
+        if found == ffi.NULL:
+            raise BpftopError(f"the BPF object {self.name} has no program {wanted}; reinstall bpftop")
+        for constant, value in constants.items():
+            check(
+                lib.bpftop_set_constant(self._object, constant.encode(), value),
+                f"set {constant} in the BPF object {self.name}",
+            )
+        if self._target is not None:
+            fd, function = self._target
+            check(
+                lib.bpf_program__set_attach_target(found, fd, function.encode()),
+                f"find the function {function} in the BTF of its program",
+            )
+        rc = lib.bpf_object__load(self._object)
+        if rc < 0:
+            log = ffi.string(lib.bpftop_messages()).decode(errors="replace")
+            check(rc, f"load the BPF program {wanted}", last_words(log), log)
+        return int(lib.bpf_program__fd(found))
+
+    def _map(self, name: str) -> Any:
+        found = lib.bpf_object__find_map_by_name(self._object, name.encode())
+        if found == ffi.NULL:
+            raise BpftopError(f"the BPF object {self.name} has no map {name}; reinstall bpftop")
+        return found
+
+    def map_fd(self, name: str) -> int:
+        """The file descriptor of a map; it belongs to this object."""
+        return check(
+            lib.bpf_object__find_map_fd_by_name(self._object, name.encode()), f"find the map {name} in {self.name}"
+        )
+
+    def close(self) -> None:
+        """Unload: programs and maps go as soon as no link holds them."""
+        if self._object != ffi.NULL:
+            lib.bpf_object__close(self._object)
+            self._object = ffi.NULL
+
+
+def last_words(log: str) -> str:
+    """The verifier's last lines, in one line; empty where it said nothing."""
+    begin, end = log.find("BEGIN PROG LOAD LOG"), log.find("END PROG LOAD LOG")
+    if begin < 0:
+        return ""
+    lines = [line.strip() for line in log[begin:end].splitlines()[1:]]
+    # Register states fill the log and say nothing to most people; all of it is in KernelError.log.
+    noise = ("processed ", "verification time", "stack depth", "--", "mark_precise", "func#")
+    lines = [line for line in lines if 0 < len(line) < 120 and not line.startswith(noise)]
+    return "the verifier's last words: " + " | ".join(lines[-_LOG_LINES:]) if lines else ""

@@ -1,0 +1,87 @@
+"""Queueing disciplines and what they counted, by rtnetlink. Formats: include/uapi/linux/rtnetlink.h, gen_stats.h.
+
+Reading needs no capability.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Container
+from dataclasses import dataclass
+
+from bpftop.kernel.net.netlink import NetlinkSocket, attributes
+
+RTM_GETQDISC = 38
+TC_H_ROOT = 0xFFFFFFFF
+TCA_KIND, TCA_STATS2 = 1, 7
+TCA_STATS_BASIC, TCA_STATS_QUEUE, TCA_STATS_PKT64 = 1, 3, 8
+
+_TCMSG = struct.Struct("=BxxxiIII")  # struct tcmsg: family, ifindex, handle, parent, info
+_BASIC = struct.Struct("=QI")  # struct gnet_stats_basic: bytes, packets
+_QUEUE = struct.Struct("=5I")  # struct gnet_stats_queue: qlen, backlog, drops, requeues, overlimits
+
+
+@dataclass(frozen=True)
+class Qdisc:
+    """One queueing discipline at one moment. ``handle`` is as tc writes it, ``parent`` None at the root.
+
+    Counters are u32 but for ``sent_bytes``, and for ``sent_packets`` where the kernel gives its upper half (Linux 5.5).
+    The counts of a root hold those of its children.
+    """
+
+    ifindex: int
+    kind: str
+    handle: str
+    parent: str | None
+    sent_packets: int | None = None
+    sent_bytes: int | None = None
+    drops: int | None = None
+    overlimits: int | None = None
+    requeues: int | None = None
+    queued_packets: int | None = None
+    backlog_bytes: int | None = None
+
+
+def qdiscs(route: NetlinkSocket, ifindexes: Container[int]) -> list[Qdisc]:
+    """The queueing disciplines of these devices in the kernel's order: of a device, the root first.
+
+    The kernel dumps those of all devices of the namespace and filters by none (net/sched/sch_api.c: tc_dump_qdisc).
+    Raises OSError.
+    """
+    answers = route.dump(RTM_GETQDISC, _TCMSG.pack(0, 0, 0, 0, 0))
+    return [parse_qdisc(answer) for answer in answers if _TCMSG.unpack_from(answer)[1] in ifindexes]
+
+
+def parse_qdisc(message: bytes) -> Qdisc:
+    """An RTM_NEWQDISC body."""
+    _, ifindex, handle, parent, _ = _TCMSG.unpack_from(message)
+    found = attributes(message, _TCMSG.size)
+    counted = attributes(found.get(TCA_STATS2, b""))
+    sent_bytes = packets = None
+    if len(counted.get(TCA_STATS_BASIC, b"")) >= _BASIC.size:
+        sent_bytes, packets = _BASIC.unpack_from(counted[TCA_STATS_BASIC])
+    if len(counted.get(TCA_STATS_PKT64, b"")) == 8:
+        (packets,) = struct.unpack("=Q", counted[TCA_STATS_PKT64])
+    queue: tuple[int | None, ...] = (None,) * 5
+    if len(counted.get(TCA_STATS_QUEUE, b"")) >= _QUEUE.size:
+        queue = _QUEUE.unpack_from(counted[TCA_STATS_QUEUE])
+    length, backlog, drops, requeues, overlimits = queue
+    return Qdisc(
+        ifindex=ifindex,
+        kind=found.get(TCA_KIND, b"").split(b"\0", 1)[0].decode(errors="replace"),
+        handle=_handle(handle),
+        parent=None if parent == TC_H_ROOT else _handle(parent),
+        sent_packets=packets,
+        sent_bytes=sent_bytes,
+        drops=drops,
+        overlimits=overlimits,
+        requeues=requeues,
+        queued_packets=length,
+        backlog_bytes=backlog,
+    )
+
+
+def _handle(number: int) -> str:
+    """``8001:``, ``1:10``, and ``:2`` for a class of a root that has no number of its own (iproute2: tc/tc_util.c)."""
+    major, minor = number >> 16, number & 0xFFFF
+    return f"{major:x}:{minor:x}" if major and minor else f"{major:x}:" if not minor else f":{minor:x}"

@@ -1,0 +1,160 @@
+"""Sockets of a network namespace by NETLINK_SOCK_DIAG: which drop datagrams, which leave connections waiting.
+
+Formats: include/uapi/linux/inet_diag.h, sock_diag.h. Needs no capability. The kernel walks only the sockets of the
+protocol and state that are asked for. Measured on Linux 6.18: a dump of 7 000 UDP sockets takes it 0.8 ms, where
+/proc/net/udp takes 25 ms; reading each answer in Python would take 3 ms more, so whole blocks of answers that have a
+zero in the place that counts are passed over.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal, NamedTuple
+
+from bpftop.kernel.check import KernelError, errno_words
+from bpftop.kernel.net.netlink import NetlinkSocket, each_attribute
+
+NETLINK_SOCK_DIAG = 4
+SOCK_DIAG_BY_FAMILY = 20
+INET_DIAG_SKMEMINFO = 7
+SK_MEMINFO_DROPS = 8  # Linux 4.7
+TCP_LISTEN = 10
+NLM_F_MULTI = 2
+
+_EVERY_STATE = 0xFFFFFFFF
+_REQUEST = struct.Struct("=BBBxI48x")  # struct inet_diag_req_v2: family, protocol, extensions, states, any socket
+# struct inet_diag_msg: sport, src; rqueue, wqueue; inode
+_MESSAGE = struct.Struct("=4x2s2x16s16x4x8x4xII4xI")
+_HEADER_WORDS = 4  # struct nlmsghdr
+_RQUEUE_WORD = _HEADER_WORDS + 14
+_KIND_WORD = struct.unpack("=I", struct.pack("=HH", SOCK_DIAG_BY_FAMILY, NLM_F_MULTI))[0]
+
+Version = Literal[4, 6]
+_FAMILIES: tuple[tuple[Version, socket.AddressFamily], ...] = ((4, socket.AF_INET), (6, socket.AF_INET6))
+
+
+class UdpSocket(NamedTuple):
+    """``drops`` is u32 and wraps; ``inode`` is what /proc/PID/fd calls it by."""
+
+    version: Version
+    address: str
+    port: int
+    inode: int
+    drops: int
+
+
+class Listener(NamedTuple):
+    """A listening TCP socket; connections beyond ``accept_queue_max`` + 1 overflow."""
+
+    version: Version
+    address: str
+    port: int
+    inode: int
+    accept_queue: int
+    accept_queue_max: int
+
+
+class NoSockDiag(KernelError):
+    """The kernel cannot say it now or later: it has no such module. Asking again would have it look for one again."""
+
+
+class SockDiag:
+    """Belongs to the network namespace that the calling thread is in at the first question. One thread at a time."""
+
+    def __init__(self) -> None:
+        self._netlink: NetlinkSocket | None = None
+        self._refusals: dict[int, int] = {}  # protocol -> errno
+
+    def dropping_udp(self) -> list[UdpSocket]:
+        """UDP sockets that dropped any datagram since they were made. Raises NoSockDiag, KernelError."""
+        found = []
+        for version, message in self._dump(socket.IPPROTO_UDP, _EVERY_STATE, _no_drops):
+            at = _drops_word(message)
+            if at is None:
+                raise NoSockDiag(
+                    "cannot list UDP sockets with their drops: the kernel leaves the drops out", errno.ENOTSUP
+                )
+            (drops,) = struct.unpack_from("=I", message, 4 * at)
+            if drops:
+                address, port, _, _, inode = _socket(version, message)
+                found.append(UdpSocket(version, address, port, inode, drops))
+        return found
+
+    def waiting_listeners(self) -> list[Listener]:
+        """Listening TCP sockets with connections that nobody has accepted yet. Raises NoSockDiag, KernelError."""
+        found = []
+        for version, message in self._dump(socket.IPPROTO_TCP, 1 << TCP_LISTEN, _none_waits):
+            address, port, queue, queue_max, inode = _socket(version, message)
+            if queue:
+                found.append(Listener(version, address, port, inode, queue, queue_max))
+        return found
+
+    def close(self) -> None:
+        if self._netlink is not None:
+            self._netlink.close()
+
+    def _dump(self, protocol: int, states: int, dull: Callable[[bytes], bool]) -> Iterator[tuple[Version, bytes]]:
+        try:
+            if protocol in self._refusals:
+                raise OSError(self._refusals[protocol], "")
+            if self._netlink is None:
+                self._netlink = NetlinkSocket(NETLINK_SOCK_DIAG)
+            for version, family in _FAMILIES:
+                request = _REQUEST.pack(family, protocol, 1 << (INET_DIAG_SKMEMINFO - 1), states)
+                for message in self._netlink.dump(SOCK_DIAG_BY_FAMILY, request, dull):
+                    yield version, message
+        except OSError as error:
+            number = error.errno or 0
+            sentence = f"cannot list sockets by sock_diag: {errno_words(number)}"
+            if number in (errno.ENOENT, errno.EPROTONOSUPPORT):  # no handler; no such netlink family
+                self._refusals[protocol] = number
+                raise NoSockDiag(f"{sentence}: the kernel lacks the module for it", number) from error
+            raise KernelError(sentence, number) from error
+
+
+def _socket(version: Version, message: bytes) -> tuple[str, int, int, int, int]:
+    """Local address and port, receive queue, send queue, inode."""
+    port, address, queue, queue_max, inode = _MESSAGE.unpack_from(message)
+    text = socket.inet_ntop(dict(_FAMILIES)[version], address[: 4 if version == 4 else 16])
+    return text, int.from_bytes(port, "big"), queue, queue_max, inode
+
+
+def _drops_word(message: bytes) -> int | None:
+    """Which word of the message counts its socket's drops; None where it does not say."""
+    at = _MESSAGE.size
+    for kind, payload in each_attribute(message, at):
+        at += 4
+        if kind == INET_DIAG_SKMEMINFO and len(payload) > 4 * SK_MEMINFO_DROPS:
+            return at // 4 + SK_MEMINFO_DROPS
+        at += (len(payload) + 3) & ~3
+    return None
+
+
+def _no_drops(received: bytes) -> bool:
+    """Whether all answers of a block are of UDP sockets without drops."""
+    (length,) = struct.unpack_from("=I", received)
+    at = _drops_word(received[4 * _HEADER_WORDS : length])
+    if at is None:
+        return False
+    header = at - SK_MEMINFO_DROPS - 1 + _HEADER_WORDS  # of the attribute that the drops are in
+    (expected,) = struct.unpack_from("=I", received, 4 * header)
+    return _alike(received, {header: expected, at + _HEADER_WORDS: 0})
+
+
+def _none_waits(received: bytes) -> bool:
+    """Whether all answers of a block are of listeners whose accept queue is empty."""
+    return _alike(received, {_RQUEUE_WORD: 0})
+
+
+def _alike(received: bytes, expected: Mapping[int, int]) -> bool:
+    """Whether a block is nothing but answers of one length whose words (counted from the header) are as expected."""
+    words = memoryview(received).cast("I") if len(received) % 4 == 0 else memoryview(b"").cast("I")
+    step = words[0] // 4 if words else 0
+    if step <= max(expected) or len(words) % step:
+        return False
+    count = len(words) // step
+    every = {0: 4 * step, 1: _KIND_WORD, **expected}
+    return all(words[at::step].tobytes() == struct.pack("=I", value) * count for at, value in every.items())

@@ -1,0 +1,180 @@
+"""What a map under test is: its type, sizes and fill; what it would take, and what the kernel does not make."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bpftop.errors import UsageError
+from bpftop.kernel.bpf import bpf_map
+from bpftop.kernel.check import KernelError
+
+MEMORY_LIMIT_BYTES = 256 << 20
+
+
+@dataclass(frozen=True)
+class MapKind:
+    """A map type as people choose it. ``type`` is the number of enum bpf_map_type, ``flags`` are map_flags."""
+
+    name: str
+    type: int
+    flags: int = 0
+
+
+_ALL_KINDS = (
+    MapKind("array", bpf_map.ARRAY),
+    MapKind("percpu_array", bpf_map.PERCPU_ARRAY),
+    MapKind("hash", bpf_map.HASH),
+    MapKind("hash_no_prealloc", bpf_map.HASH, bpf_map.NO_PREALLOC),
+    MapKind("percpu_hash", bpf_map.PERCPU_HASH),
+    MapKind("lru_hash", bpf_map.LRU_HASH),
+    MapKind("lru_percpu_hash", bpf_map.LRU_PERCPU_HASH),
+    MapKind("lpm_trie", bpf_map.LPM_TRIE, bpf_map.NO_PREALLOC),  # without the flag the kernel refuses it
+)
+KINDS: Mapping[str, MapKind] = {kind.name: kind for kind in _ALL_KINDS}
+
+TYPE_NAMES: Mapping[int, str] = {kind.type: kind.name for kind in reversed(_ALL_KINDS)}
+
+_ENTRIES_MAX = (1 << 32) - 1
+_LPM_KEY_BYTES = range(5, 4 + 256 + 1)  # struct bpf_lpm_trie_key: the prefix length, and 1 to 256 bytes
+_PER_CPU_VALUE_BYTES_MAX = 32 << 10  # PCPU_MIN_UNIT_SIZE
+_ARRAY_KEY_BYTES = 4
+_KEY_BYTES_DEFAULT = 8
+
+# What the kernel adds to an entry (kernel/bpf/hashtab.c, lpm_trie.c): struct htab_elem, a bucket, struct lpm_trie_node.
+_HASH_ENTRY_BYTES, _BUCKET_BYTES, _TRIE_NODE_BYTES = 48, 16, 40
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """One map: ``population`` of its ``entries`` are in use. An array's others are there as well, as zeros."""
+
+    kind: str
+    type: int
+    flags: int
+    entries: int
+    key_bytes: int
+    value_bytes: int
+    population: int
+
+    @property
+    def fill_pct(self) -> float:
+        return 100 * self.population / self.entries
+
+    @property
+    def per_cpu(self) -> bool:
+        return self.type in bpf_map.PER_CPU
+
+    @property
+    def is_array(self) -> bool:
+        return self.type in bpf_map.ARRAYS
+
+    def value_buffer_bytes(self, possible_cpus: int) -> int:
+        """A value as a system call hands it over: per-CPU maps have one per possible CPU, rounded up to 8 bytes."""
+        return _up_to_8(self.value_bytes) * possible_cpus if self.per_cpu else self.value_bytes
+
+    def memory_bytes(self, possible_cpus: int) -> int:
+        """What the kernel will allocate for the map, about."""
+        value = _up_to_8(self.value_bytes) * (possible_cpus if self.per_cpu else 1)
+        if self.is_array:
+            return self.entries * (value + 8 * self.per_cpu)
+        if self.type == bpf_map.LPM_TRIE:
+            # Nodes are made one by one, of the next larger size of kmalloc; a leaf needs one inner node at most.
+            leaf = _kmalloc_bytes(_TRIE_NODE_BYTES + self.key_bytes - 4 + self.value_bytes)
+            return self.population * (leaf + _kmalloc_bytes(_TRIE_NODE_BYTES + self.key_bytes - 4))
+        element = _HASH_ENTRY_BYTES + _up_to_8(self.key_bytes) + (8 + value if self.per_cpu else value)
+        buckets = 1 << (self.entries - 1).bit_length()
+        return buckets * _BUCKET_BYTES + self.entries * element
+
+
+def default_key_bytes(kind: MapKind) -> int:
+    """4 for arrays, 8 for the others (LPM: the prefix length and an IPv4 address)."""
+    return _ARRAY_KEY_BYTES if kind.type in bpf_map.ARRAYS else _KEY_BYTES_DEFAULT
+
+
+def check(geometry: Geometry, possible_cpus: int, memory_limit_bytes: int) -> None:
+    """Raise UsageError where the kernel does not make such a map, or where it would be too large."""
+    _check_counts(geometry)
+    _check_key(geometry)
+    _check_value(geometry)
+    takes = geometry.memory_bytes(possible_cpus)
+    if takes > memory_limit_bytes:
+        raise UsageError(
+            f"{words(geometry)} would take {mib(takes)}; the limit is {mib(memory_limit_bytes)}: choose fewer entries "
+            "or smaller values, or raise it with --memory-limit"
+        )
+
+
+def try_out(geometry: Geometry) -> None:
+    """Make such a map with one entry. Raises UsageError where the kernel refuses it, KernelError without privilege."""
+    try:
+        bpf_map.create(geometry.type, geometry.key_bytes, geometry.value_bytes, 1, geometry.flags, "bpftop_try").close()
+    except KernelError as error:
+        if error.errno == errno.EPERM:
+            raise
+        raise UsageError(
+            f"the kernel makes no {geometry.kind} with keys of {geometry.key_bytes} and values of "
+            f"{geometry.value_bytes} bytes ({error.errno_name}): choose other sizes"
+        ) from error
+
+
+def mib(count: int) -> str:
+    """``12.5 MiB``; small sizes with more digits."""
+    return f"{count / (1 << 20):.{1 if count >= 1 << 20 else 3}f} MiB"
+
+
+def words(geometry: Geometry) -> str:
+    """The map in words: ``a hash of 10000 entries, keys of 8 and values of 16 bytes``."""
+    article = "an" if geometry.kind == "array" else "a"
+    return (
+        f"{article} {geometry.kind} of {geometry.entries} entries, keys of {geometry.key_bytes} and values of "
+        f"{geometry.value_bytes} bytes"
+    )
+
+
+def _check_counts(geometry: Geometry) -> None:
+    if not 1 <= geometry.entries <= _ENTRIES_MAX:
+        raise UsageError(f"{geometry.entries} entries: a map has 1 to {_ENTRIES_MAX}")
+    if not 1 <= geometry.population <= geometry.entries:
+        raise UsageError(f"{geometry.population} of {geometry.entries} entries in use: choose a fill from 1 to 100 %")
+
+
+def _check_key(geometry: Geometry) -> None:
+    key = geometry.key_bytes
+    if key < 1:
+        raise UsageError(f"keys of {key} bytes: a key has at least 1")
+    if geometry.is_array and key != _ARRAY_KEY_BYTES:
+        raise UsageError(f"keys of {key} bytes: the key of {geometry.kind} is a number of {_ARRAY_KEY_BYTES} bytes")
+    if geometry.type == bpf_map.LPM_TRIE and key not in _LPM_KEY_BYTES:
+        raise UsageError(
+            f"keys of {key} bytes: a key of lpm_trie has {_LPM_KEY_BYTES[0]} to {_LPM_KEY_BYTES[-1]}, 4 of them the "
+            "prefix length"
+        )
+    different = 8 * (key - 4 if geometry.type == bpf_map.LPM_TRIE else key)
+    if different < 32 and geometry.population > 1 << different:
+        raise UsageError(
+            f"{geometry.population} keys of {key} bytes: only {1 << different} of them differ; choose fewer entries or "
+            "longer keys"
+        )
+
+
+def _check_value(geometry: Geometry) -> None:
+    if geometry.value_bytes < 1:
+        raise UsageError(f"values of {geometry.value_bytes} bytes: a value has at least 1")
+    if geometry.per_cpu and _up_to_8(geometry.value_bytes) > _PER_CPU_VALUE_BYTES_MAX:
+        raise UsageError(
+            f"values of {geometry.value_bytes} bytes: a value of {geometry.kind} has at most {_PER_CPU_VALUE_BYTES_MAX}"
+        )
+
+
+def _up_to_8(count: int) -> int:
+    return -(-count // 8) * 8
+
+
+def _kmalloc_bytes(count: int) -> int:
+    """The size class that serves an allocation: powers of two, and 96 and 192."""
+    for size in (96, 192):
+        if size * 2 // 3 < count <= size:
+            return size
+    return max(8, 1 << (count - 1).bit_length())

@@ -1,0 +1,69 @@
+"""The costs inside the kernel: the same cells, done by BPF programs under BPF_PROG_TEST_RUN."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from bpftop.kernel.measure.loops import Loop, Outcome, Start
+from bpftop.kernel.measure.loops_inside import STEPS_MAX, Inside, Member
+from bpftop.measure.maps.plan import OPERATIONS, Cell
+from bpftop.measure.maps.scratch import Scratch
+from bpftop.measure.pinned_threads import run_pinned
+
+_ORDER_MIN, _ORDER_MAX = 1 << 12, 1 << 18
+
+# A program runs with softirqs off: at about 100 ns per operation, and 8 bytes of value per ns to copy, this keeps a run
+# below 50 µs, and what a run costs besides, some 30 ns, is shared by many.
+_RUN_NS, _OPERATION_NS, _COPIED_BYTES_PER_NS = 25_000, 100, 8
+_EACH_MIN = 8
+
+
+class InKernel:
+    """The programs and their maps for one scratch map. Raises KernelError where programs are refused."""
+
+    def __init__(self, scratch: Scratch, threads: int) -> None:
+        self._scratch = scratch
+        population = scratch.geometry.population
+        self._each = max(
+            _EACH_MIN, int(_RUN_NS / (_OPERATION_NS + scratch.geometry.value_bytes / _COPIED_BYTES_PER_NS))
+        )
+        each_order = min(max(_ORDER_MIN, 1 << (population - 1).bit_length()), _ORDER_MAX)
+        self._inside = Inside(scratch.subject, threads * max(each_order, population // threads))
+
+    def close(self) -> None:
+        self._inside.close()
+
+    def team(self, cell: Cell) -> Team:
+        """The threads of a cell, ready to run. Raises KernelError where the kernel does not do this in a program."""
+        scratch = self._scratch
+        team = [Loop(scratch.subject, OPERATIONS[cell.operation]) for _ in range(cell.threads)]
+        each = self._each
+        if cell.operation != "get_next_key":
+            each = min(each, STEPS_MAX, scratch.geometry.population // cell.threads)
+            scratch.on_cpu(lambda: scratch.send(cell, team, _ORDER_MIN, _ORDER_MAX, each))
+        generation = scratch.generation()
+        cpus = scratch.plan.pinned(cell.threads)
+        members = scratch.on_cpu(lambda: self._inside.team(team, cpus, each, generation))
+        run_pinned([member.calibrate for member in members], cpus, scratch.stop)
+        return Team(scratch, members, cpus, generation, each)
+
+
+class Team:
+    """The threads of one cell inside the kernel. ``each`` operations make a program run, whose mean is one time."""
+
+    def __init__(
+        self, scratch: Scratch, members: Sequence[Member], cpus: Sequence[int], generation: int, each: int
+    ) -> None:
+        self.each = each
+        self._scratch, self._members, self._cpus, self._generation = scratch, members, cpus, generation
+
+    def run(self, run_ns: int) -> list[Outcome]:
+        """One run of the cell."""
+        start = Start(len(self._members))
+        work = [partial(member.run, start, run_ns, self._generation) for member in self._members]
+        return run_pinned(work, self._cpus, self._scratch.stop, start.give_up)
+
+    def verify(self) -> tuple[int, int]:
+        """Read back what the programs wrote, each on its CPU. Raises WrongValue."""
+        return self._scratch.verify(self._members[0].own, self._cpus)

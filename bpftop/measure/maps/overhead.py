@@ -1,0 +1,72 @@
+"""What measuring adds to an operation: the profile's loop against the same calls with nothing around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bpftop.kernel.bpf import bpf_map
+from bpftop.kernel.bpf.bpf_map import Stop
+from bpftop.kernel.measure import loops
+from bpftop.kernel.measure.loops import TICKS_PER_NS, Loop, Shape, Start, Subject
+from bpftop.kernel.measure.loops_inside import allowed_cpus
+from bpftop.measure.pinned_threads import on_cpu
+
+LIMIT_PCT = 5.0
+
+_ENTRIES, _POPULATION, _KEY_BYTES, _VALUE_BYTES = 10_000, 7_500, 8, 16  # those of a profile by default
+_OPERATIONS = (
+    ("lookup", loops.LOOKUP, 1),
+    ("update_existing", loops.UPDATE, 1),
+    ("get_next_key", loops.WALK, 1),
+    ("lookup_batch of 256", loops.LOOKUP_BATCH, 256),
+)
+_ROUNDS = 60
+_ROUND_NS = 1_000_000  # shorter than a time slice: some rounds have the CPU for themselves
+
+
+@dataclass(frozen=True)
+class Overhead:
+    """One operation on a hash: nanoseconds per entry as a profile reports them, and in a loop of nothing but the calls.
+
+    Both are means, of the best of several rounds that take turns: whoever else runs on this CPU is in neither.
+    """
+
+    operation: str
+    profiled_ns: float
+    bare_ns: float
+
+    @property
+    def added_pct(self) -> float:
+        """What the profile's figure is above the bare one, in percent; negative where it is below."""
+        return 100 * (self.profiled_ns / self.bare_ns - 1)
+
+
+def measure() -> tuple[Overhead, ...]:
+    """Measure all operations that have a bare loop, in about a second. Raises KernelError."""
+    stop = Stop()
+    return on_cpu(allowed_cpus()[-1], stop, lambda: tuple(_measured(stop)))
+
+
+def _measured(stop: Stop) -> Iterator[Overhead]:
+    clock_ticks = loops.clock_ticks()
+    for name, operation, batch in _OPERATIONS:
+        with bpf_map.create(bpf_map.HASH, _KEY_BYTES, _VALUE_BYTES, _ENTRIES) as made:
+            shape = Shape(bpf_map.HASH, 0, _ENTRIES, _KEY_BYTES, _VALUE_BYTES, _POPULATION)
+            subject = Subject(made, shape, 1, stop)
+            subject.fill(1)
+            yield _overhead(name, subject, operation, batch, clock_ticks)
+
+
+def _overhead(name: str, subject: Subject, operation: int, batch: int, clock_ticks: int) -> Overhead:
+    loop = Loop(subject, operation, batch)
+    loop.visit(loops.UNIFORM, 1, 0, _POPULATION, 1 << 16)
+    profiled, bare = [], []
+    for number in range(_ROUNDS):
+        # Bare updates leave values that the subject does not know; nothing reads them here.
+        outcome = loop.run(Start(1), _ROUND_NS, clock_ticks, number + 2)
+        assert outcome.fault is None, outcome.fault
+        profiled.append(outcome.times.ticks / TICKS_PER_NS / outcome.times.entries)
+        entries = max(batch, outcome.times.entries)
+        bare.append(loops.bare_loop(subject, operation, loop, entries, batch) / entries)
+    return Overhead(name, min(profiled), min(bare))

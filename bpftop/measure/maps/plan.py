@@ -1,0 +1,230 @@
+"""What is to be measured: a wish with several values per axis becomes cells, and all limits are checked beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+from bpftop.errors import UsageError
+from bpftop.kernel.measure import loops
+from bpftop.measure.maps import geometry as geometries
+from bpftop.measure.maps.geometry import KINDS, MEMORY_LIMIT_BYTES, Geometry
+from bpftop.measure.maps.live_map import LiveMap
+
+OPERATIONS: Mapping[str, int] = {
+    "lookup": loops.LOOKUP,
+    "update_existing": loops.UPDATE,
+    "update_new": loops.INSERT,
+    "delete": loops.DELETE,
+    "get_next_key": loops.WALK,
+    "lookup_batch": loops.LOOKUP_BATCH,
+    "update_batch": loops.UPDATE_BATCH,
+    "delete_batch": loops.DELETE_BATCH,
+    "lookup_and_delete_batch": loops.TAKE_BATCH,
+}
+SINGLE_OF: Mapping[str, tuple[str, ...]] = {
+    "lookup_batch": ("lookup",),
+    "update_batch": ("update_existing",),
+    "delete_batch": ("delete",),
+    "lookup_and_delete_batch": ("lookup", "delete"),
+}
+"""What a batch is compared with: single operations, their costs added up."""
+
+WALKS = frozenset({"get_next_key", "lookup_batch", "lookup_and_delete_batch"})
+"""They go through the map in its own order, whatever keys one would give them."""
+
+OWN_KEYS = frozenset({"update_new", "delete", "delete_batch", "lookup_and_delete_batch"})
+"""They change which keys are there; each thread has keys of its own."""
+
+WRITES = OWN_KEYS | {"update_existing", "update_batch"}
+
+ACCESSES: Mapping[str, int] = {"sequential": loops.SEQUENTIAL, "uniform": loops.UNIFORM, "zipf": loops.ZIPF}
+WALK = "walk"
+"""The access of what walks."""
+
+SWEEP = (1, 4, 16, 64, 256, 1024, 4096)
+BATCH_MAX = 1 << 20
+RUNS_MIN, RUNS_MAX = 5, 1000
+RUN_MS_MIN, RUN_MS_MAX = 1, 10_000
+CELLS_MAX = 10_000
+INSIDE_SHARE = 0.4
+"""Runs inside the kernel last so much of those from user space: each time they take is the mean of many operations."""
+
+
+@dataclass(frozen=True)
+class MeasureRequest:
+    """What somebody asks for. Axes with several values are combined with each other.
+
+    ``key_bytes`` empty: 4 for arrays, 8 for others. ``batches`` empty: SWEEP, as far as the keys suffice. ``run_ms`` is
+    how long one run of one cell lasts from user space.
+    """
+
+    kinds: tuple[str, ...] = tuple(KINDS)
+    operations: tuple[str, ...] = tuple(OPERATIONS)
+    entries: tuple[int, ...] = (10_000,)
+    key_bytes: tuple[int, ...] = ()
+    value_bytes: tuple[int, ...] = (16,)
+    fills_pct: tuple[float, ...] = (75.0,)
+    accesses: tuple[str, ...] = ("uniform",)
+    batches: tuple[int, ...] = ()
+    threads: tuple[int, ...] = (1,)
+    seed: int = 1
+    runs: int = RUNS_MIN
+    run_ms: int = 8
+    memory_limit_bytes: int = MEMORY_LIMIT_BYTES
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One thing that is measured. ``batch`` is None for single operations."""
+
+    geometry: Geometry
+    operation: str
+    access: str
+    batch: int | None
+    threads: int
+
+    @property
+    def name(self) -> str:
+        """The same for the same measurement, today and next year."""
+        g = self.geometry
+        batch = "" if self.batch is None else f" b{self.batch}"
+        shape = f"{g.kind} flags{g.flags:#x} {g.population}/{g.entries} k{g.key_bytes} v{g.value_bytes}"
+        return f"{shape} {self.operation} {self.access}{batch} t{self.threads}"
+
+    @property
+    def inside(self) -> bool:
+        """Whether a BPF program can do it, too: batches are system calls."""
+        return self.batch is None
+
+
+@dataclass(frozen=True)
+class MeasurePlan:
+    """Cells that passed all checks, those of one map behind each other. ``cpus``: where threads may be pinned to."""
+
+    wish: MeasureRequest
+    cells: tuple[Cell, ...]
+    cpus: tuple[int, ...]
+    possible_cpus: int
+    live: LiveMap | None = None
+
+    @property
+    def expected_s(self) -> float:
+        """How long the loops will run, without making and filling maps."""
+        return sum(self.user_s + self.inside_s * cell.inside for cell in self.cells)
+
+    @property
+    def user_s(self) -> float:
+        """All runs of a cell from user space."""
+        return self.wish.runs * self.wish.run_ms / 1e3
+
+    @property
+    def inside_s(self) -> float:
+        """All runs of a cell inside the kernel."""
+        return self.user_s * INSIDE_SHARE
+
+    def pinned(self, threads: int) -> tuple[int, ...]:
+        """The CPUs of so many threads: the last ones, because interrupts like the first."""
+        return self.cpus[-threads:]
+
+
+def make_plan(
+    wish: MeasureRequest, cpus: Sequence[int], possible_cpus: int, live: LiveMap | None = None
+) -> MeasurePlan:
+    """All cells of a wish; with ``live``, on copies of that map, whatever the wish says of types and sizes.
+
+    Raises UsageError, or KernelError (EPERM) where this process may not make maps.
+    """
+    _check_wish(wish, cpus)
+    shapes = [live.geometry] if live is not None else list(dict.fromkeys(_geometries(wish)))
+    for shape in shapes:
+        geometries.check(shape, possible_cpus, wish.memory_limit_bytes)
+    for shape in {replace(shape, entries=1, population=1): shape for shape in shapes}.values():
+        geometries.try_out(shape)
+    cells = tuple(cell for shape in shapes for cell in _cells(wish, shape, possible_cpus))
+    if len(cells) > CELLS_MAX:
+        raise UsageError(f"{len(cells)} combinations are more than {CELLS_MAX}; choose fewer values per axis")
+    return MeasurePlan(wish, cells, tuple(cpus), possible_cpus, live)
+
+
+def _geometries(wish: MeasureRequest) -> Iterator[Geometry]:
+    for name, entries, value_bytes, fill_pct in product(wish.kinds, wish.entries, wish.value_bytes, wish.fills_pct):
+        kind = KINDS[name]
+        population = max(1, round(entries * fill_pct / 100))
+        for key_bytes in _key_sizes(wish, name):
+            yield Geometry(name, kind.type, kind.flags, entries, key_bytes, value_bytes, population)
+
+
+def _key_sizes(wish: MeasureRequest, name: str) -> tuple[int, ...]:
+    """Asked for all types at once, a size of keys is meant for those that have a choice."""
+    default = geometries.default_key_bytes(KINDS[name])
+    if not wish.key_bytes or (name.endswith("array") and wish.kinds == tuple(KINDS)):
+        return (default,)
+    return wish.key_bytes
+
+
+def _cells(wish: MeasureRequest, shape: Geometry, possible_cpus: int) -> Iterator[Cell]:
+    for threads, operation in product(wish.threads, wish.operations):
+        if threads > shape.population:
+            raise UsageError(f"{threads} threads on {shape.population} keys: choose fewer threads or more entries")
+        accesses = (WALK,) if operation in WALKS else wish.accesses
+        batches: Iterable[int | None] = (None,)
+        if operation in SINGLE_OF:
+            batches = _batches(wish, shape, threads, possible_cpus)
+        for access, batch in product(accesses, batches):
+            yield Cell(shape, operation, access, batch, threads)
+
+
+def _batches(wish: MeasureRequest, shape: Geometry, threads: int, possible_cpus: int) -> tuple[int, ...]:
+    """The sizes to measure; those that somebody asked for must all be possible."""
+    most = shape.population // threads
+    each = shape.key_bytes + shape.value_buffer_bytes(possible_cpus)
+    for batch in wish.batches:
+        asked = f"a batch of {batch}" if threads == 1 else f"{threads} threads with a batch of {batch} each"
+        if batch > most:
+            raise UsageError(
+                f"{asked}: {geometries.words(shape)} has {shape.population} keys in use; choose a smaller batch or "
+                "more entries"
+            )
+        if batch * each * threads > wish.memory_limit_bytes:
+            raise UsageError(
+                f"{asked} needs buffers of {geometries.mib(batch * each * threads)}; the limit is "
+                f"{geometries.mib(wish.memory_limit_bytes)}: choose a smaller batch, or raise it with --memory-limit"
+            )
+    fitting = tuple(batch for batch in SWEEP if batch <= most and batch * each * threads <= wish.memory_limit_bytes)
+    return wish.batches or fitting
+
+
+def _check_wish(wish: MeasureRequest, cpus: Sequence[int]) -> None:
+    _known("map type", wish.kinds, KINDS)
+    _known("operation", wish.operations, OPERATIONS)
+    _known("access", wish.accesses, ACCESSES)
+    for threads in wish.threads:
+        if not 1 <= threads <= len(cpus):
+            raise UsageError(
+                f"threads cannot be {threads}: each has a CPU of its own, and this process may run on {len(cpus)}; "
+                f"choose 1 to {len(cpus)}"
+            )
+    for batch in wish.batches:
+        if not 1 <= batch <= BATCH_MAX:
+            raise UsageError(f"a batch of {batch}: choose 1 to {BATCH_MAX}")
+    for fill_pct in wish.fills_pct:
+        if not 0 < fill_pct <= 100:
+            raise UsageError(f"a fill of {fill_pct:g} %: choose more than 0, and 100 at most")
+    _within("seed", wish.seed, 0, (1 << 64) - 1)
+    _within("number of runs", wish.runs, RUNS_MIN, RUNS_MAX)
+    _within("length of a run in ms", wish.run_ms, RUN_MS_MIN, RUN_MS_MAX)
+    _within("memory limit in MiB", wish.memory_limit_bytes >> 20, 1, 1 << 40)
+
+
+def _known(what: str, names: Iterable[str], known: Mapping[str, object]) -> None:
+    names = list(names)
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise UsageError(f"{', '.join(unknown) or 'nothing'} is no {what}; choose from {', '.join(known)}")
+
+
+def _within(what: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise UsageError(f"the {what} cannot be {value}; choose {least} to {most}")

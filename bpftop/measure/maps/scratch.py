@@ -1,0 +1,129 @@
+"""A scratch map under test: filled with keys and values that we know, and filled again when a cell has changed it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import TypeVar
+
+from bpftop.errors import UsageError
+from bpftop.kernel.bpf import bpf_map
+from bpftop.kernel.bpf.bpf_map import Stop
+from bpftop.kernel.measure import loops
+from bpftop.kernel.measure.loops import Fault, Loop, Shape, Subject
+from bpftop.measure.maps import geometry as geometries
+from bpftop.measure.maps.geometry import Geometry
+from bpftop.measure.maps.plan import ACCESSES, OPERATIONS, OWN_KEYS, WALKS, Cell, MeasurePlan
+from bpftop.measure.maps.results import WrongValue
+from bpftop.measure.pinned_threads import on_cpu, run_pinned
+
+T = TypeVar("T")
+
+# Steps in an order of keys: enough of them that a large map is not visited at the same few places again and again.
+_ORDER_MIN, _ORDER_MAX = 1 << 16, 1 << 20
+# Keys that update_new and delete keep deleted: many, so that a key that comes back is not in the caches any more from
+# when it was deleted, but few enough that the fill stays what was asked for.
+_WINDOW_SHARE, _WINDOW_MAX = 8, 1 << 16
+# A batch that meets ENOSPC grows so many times at most. A bucket of 256 keys does not happen by chance.
+_GROWTH, _GROWTH_MIN = 16, 256
+
+
+class Scratch:
+    """One geometry of a plan as a map. Raises KernelError where it cannot be made or filled."""
+
+    def __init__(self, geometry: Geometry, plan: MeasurePlan, stop: Stop) -> None:
+        self.geometry, self.plan, self.stop = geometry, plan, stop
+        self._generation = 0
+        self._held = ExitStack()
+        g = geometry
+        shape = Shape(g.type, g.flags, g.entries, g.key_bytes, g.value_bytes, g.population)
+        real_keys = plan.live.real_keys if plan.live is not None else b""
+        try:
+            self.map = self._held.enter_context(
+                bpf_map.create(g.type, g.key_bytes, g.value_bytes, g.entries, g.flags, "bpftop_scratch")
+            )
+            self.subject = self.on_cpu(lambda: Subject(self.map, shape, plan.wish.seed, stop, real_keys))
+            if self.subject.keys_made < self.subject.universe and not stop.is_set():
+                raise UsageError(
+                    f"{geometries.words(g)}: only {self.subject.keys_made} keys differ; choose fewer entries"
+                )
+            self.fill()
+        except BaseException:
+            self._held.close()
+            raise
+
+    def __enter__(self) -> Scratch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """The kernel frees the map."""
+        self._held.close()
+
+    def generation(self) -> int:
+        """A number for values that no value has had yet."""
+        self._generation += 1
+        return self._generation
+
+    def on_cpu(self, piece: Callable[[], T]) -> T:
+        """On the CPU of a single thread; the caller can be interrupted meanwhile."""
+        return on_cpu(self.plan.pinned(1)[0], self.stop, piece)
+
+    def fill(self, again: bool = False) -> None:
+        """Write the keys that are missing, or all keys ``again``."""
+        generation, population = self.generation(), self.geometry.population
+        # With lists per CPU an LRU map lets a CPU use its own share of the entries only.
+        cpus = self.plan.cpus if self.geometry.flags & bpf_map.NO_COMMON_LRU else self.plan.pinned(1)
+        each = -(-population // len(cpus))
+        parts = [range(first, min(first + each, population)) for first in range(0, population, each)]
+
+        def filling(part: range) -> Callable[[], int]:
+            return lambda: self.subject.fill(generation, part.start, len(part), again)
+
+        run_pinned([filling(part) for part in parts], cpus[: len(parts)], self.stop)
+
+    def loops(self, cell: Cell) -> list[Loop]:
+        """A loop for each thread of a cell from user space."""
+        batch = cell.batch or 1
+        steady = cell.threads == 1 or cell.operation in WALKS - OWN_KEYS
+        limit = min(max(_GROWTH * batch, _GROWTH_MIN), max(batch, self.geometry.population))
+        made = [Loop(self.subject, OPERATIONS[cell.operation], batch, limit, steady) for _ in range(cell.threads)]
+        if cell.operation not in WALKS:
+            self.on_cpu(lambda: self.send(cell, made, _ORDER_MIN, _ORDER_MAX))
+        return made
+
+    def send(self, cell: Cell, team: Sequence[Loop], least: int, most: int, block: int = 1) -> None:
+        """Tell each loop of a cell which keys to visit, in which order, in ``least`` to ``most`` steps.
+
+        Steps and windows are multiples of ``block``; there are at least that many keys for each thread.
+        """
+        population, seed = self.geometry.population, self.plan.wish.seed
+        for thread, loop in enumerate(team):
+            if cell.operation in OWN_KEYS:
+                own = population // len(team)
+                order = loops.SEQUENTIAL if cell.access == "sequential" else loops.SHUFFLED
+                steps = own // block * block
+                window = 0
+                if cell.batch is None:
+                    window = min(own // _WINDOW_SHARE, _WINDOW_MAX, steps - block) // block * block
+                loop.visit(order, seed + thread, thread * own, steps, steps, 0, window)
+                continue
+            steps = min(max(least, 1 << (population - 1).bit_length()), most) // block * block
+            start = thread * steps // len(team) // block * block if cell.access == "sequential" else 0
+            loop.visit(ACCESSES[cell.access], seed + thread, 0, population, steps, start)
+
+    def verify(self, own: object = None, cpus: Sequence[int] = ()) -> tuple[int, int]:
+        """Read all keys back: how many values were compared, and how many keys had been evicted. Raises WrongValue."""
+        checked, missed, fault = self.on_cpu(lambda: self.subject.verify(own, cpus))
+        if fault is not None:
+            self.blame("reading back", fault)
+        return checked, missed
+
+    def blame(self, what: str, fault: Fault) -> None:
+        """Raise WrongValue: a map that gives or keeps anything but what was written must not be measured."""
+        raise WrongValue(
+            f"{geometries.words(self.geometry)}, {what}: {fault.sentence()}; nothing measured here is to be trusted: "
+            "please report it with what `uname -r` prints"
+        )

@@ -1,0 +1,234 @@
+"""Implementations of one protocol counter compared, alone and on several CPUs at once, and what each of them loses."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from statistics import median
+
+from bpftop.kernel.bpf.bpf_map import Stop
+from bpftop.kernel.bpf.cell_map import CellMap
+from bpftop.kernel.check import KernelError
+from bpftop.kernel.measure.contend import Stopped
+from bpftop.kernel.measure.program_object import BenchObject
+from bpftop.measure.conditions import bench_cpus, crowds, permitted
+from bpftop.measure.programs.costs import (
+    XDP_BUDGET,
+    CountedRuns,
+    ProgramRow,
+    Size,
+    Skipped,
+    SuiteProgress,
+    SuiteTable,
+    budget_share,
+    cost,
+    line_rate_share,
+)
+from bpftop.measure.programs.frames import BURST_PROTOCOLS, burst
+from bpftop.measure.programs.program_race import ALONE_NS, CROWDED_NS, Entrant, verdict
+
+REFERENCE = "naive"
+ROUNDS = 15
+OWN = "bpftop"
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """One way to count: ``program`` is attached to an interface, ``loop`` is the same for the bench.
+
+    ``counts`` is the map that has the packets of each protocol as the first u64 of its value.
+    """
+
+    name: str
+    what: str
+    object: str
+    program: str
+    loop_object: str
+    loop: str
+    counts: str
+    per_cpu: bool
+
+
+def _implementation(name: str, counts: str, what: str, per_cpu: bool = False) -> Implementation:
+    program = name.replace("-", "_")
+    return Implementation(name, what, "bench_counters", program, "bench_counters", f"{program}_loop", counts, per_cpu)
+
+
+IMPLEMENTATIONS = (
+    _implementation("naive", "shared_hash", "a shared hash: look up, add in place, as one writes it first"),
+    _implementation(
+        "hash-update",
+        "shared_hash",
+        "a shared hash: look up, add, update; by then the element read may be another key's",
+    ),
+    _implementation("hash-atomic", "shared_hash", "a shared hash, atomic additions"),
+    _implementation("array-atomic", "shared_array", "a shared array, atomic additions"),
+    _implementation("percpu-hash", "percpu_hash_map", "a hash with a value per CPU", True),
+    _implementation(
+        "lru-percpu-hash", "lru_percpu_hash_map", "the same, which forgets what was not used for long", True
+    ),
+    _implementation(
+        "percpu-array-atomic", "percpu_array_map", "an array with a value per CPU, atomic for nothing", True
+    ),
+    _implementation("percpu-array", "percpu_array_map", "an array with a value per CPU", True),
+    Implementation(
+        OWN,
+        "bpftop's own: protocols, sizes, casts, flags, ports, ICMP types, fragments, VLANs",
+        "counter",
+        "count_xdp",
+        "bench_own",
+        "own_loop",
+        "protocols",
+        True,
+    ),
+)
+
+
+@dataclass
+class _Contender:
+    """An implementation that is loaded, and what it has come to so far."""
+
+    implementation: Implementation
+    entrant: Entrant
+    cells: CellMap
+    size: Size
+    times: dict[int, list[float]] = field(default_factory=dict)
+    kept: dict[int, CountedRuns] = field(default_factory=dict)
+
+    def measure(self, cpus: Sequence[int], stop: Stop) -> float:
+        """One round on these CPUs. The cells begin at 0, and are compared with the runs at its end."""
+        before = self.entrant.run
+        ns = median(self.entrant.times_ns(cpus, CROWDED_NS if len(cpus) > 1 else ALONE_NS, stop))
+        kept = CountedRuns(self.entrant.run - before, self.cells.take_packets())
+        self.kept[len(cpus)] = self.kept.get(len(cpus), CountedRuns(0, 0)) + kept
+        return ns
+
+
+class Counters:
+    """The suite ``counters``."""
+
+    name = "counters"
+    title = "One protocol counter, written in nine ways: XDP programs, ns per packet above an empty one"
+    unit = "packet"
+
+    @property
+    def weight(self) -> float:
+        """About how many milliseconds it takes."""
+        windows_ns = sum(CROWDED_NS if crowd > 1 else ALONE_NS for crowd in crowds(len(bench_cpus())))
+        return (ROUNDS * windows_ns / 1e6 + 30) * (len(IMPLEMENTATIONS) + 1)
+
+    def contestants(self) -> Iterator[tuple[str, str]]:
+        for each in IMPLEMENTATIONS:
+            yield each.name, each.what
+
+    def run(self, stop: Stop) -> Generator[SuiteProgress, None, None]:
+        """The table after each round. Raises BpftopError; ends early, with a partial table, where ``stop`` is set."""
+        with ExitStack() as stack:
+            race = _Race(stack)
+            try:
+                yield from race.run(stop)
+            except Stopped:
+                yield race.step(partial=True)
+
+
+class _Race:
+    def __init__(self, stack: ExitStack) -> None:
+        self._skipped: list[Skipped] = []
+        self._empty_times: dict[int, list[float]] = {}
+        self._done = 0
+        frames = burst()
+        empty = _load(stack, "bench_counters", "empty_loop")
+        self._empty = Entrant(empty.programs["empty_loop"], burst=frames)
+        self._contenders: list[_Contender] = []
+        for each in IMPLEMENTATIONS:
+            try:
+                loaded = _load(stack, each.loop_object, each.loop)
+                size = _size(each)
+            except KernelError as error:
+                self._skipped.append(Skipped(each.name, str(error)))
+                continue
+            entrant = Entrant(loaded.programs[each.loop], burst=frames)
+            cells = CellMap(loaded.map_fd(each.counts), BURST_PROTOCOLS, each.per_cpu)
+            self._contenders.append(_Contender(each, entrant, cells, size))
+
+    def run(self, stop: Stop) -> Iterator[SuiteProgress]:
+        cpus = bench_cpus()
+        for entrant in (self._empty, *(each.entrant for each in self._contenders)):
+            entrant.warm_up(cpus[:1], stop)
+        for each in self._contenders:
+            each.cells.take_packets()
+        for self._done in range(1, ROUNDS + 1):
+            for crowd in crowds(len(cpus)):
+                self._round(cpus[:crowd], stop)
+            yield self.step(partial=self._done < ROUNDS)
+
+    def _round(self, cpus: Sequence[int], stop: Stop) -> None:
+        empty_ns = median(self._empty.times_ns(cpus, ALONE_NS, stop))
+        found = [each.measure(cpus, stop) for each in self._contenders]
+        self._empty_times.setdefault(len(cpus), []).append(empty_ns)
+        for each, ns in zip(self._contenders, found, strict=True):
+            each.times.setdefault(len(cpus), []).append(ns)
+
+    def step(self, partial: bool) -> SuiteProgress:
+        rows = tuple(self._row(each) for each in self._contenders if each.times)
+        return SuiteProgress(self._table(rows, partial), min(map(len, self._empty_times.values()), default=0) / ROUNDS)
+
+    def _row(self, contender: _Contender) -> ProgramRow:
+        costs = tuple(
+            cost(crowd, times, self._empty_times[crowd], contender.kept[crowd])
+            for crowd, times in contender.times.items()
+        )
+        return ProgramRow(contender.implementation.name, contender.implementation.what, costs, contender.size)
+
+    def _table(self, rows: tuple[ProgramRow, ...], partial: bool) -> SuiteTable:
+        return SuiteTable(
+            Counters.name,
+            Counters.title,
+            Counters.unit,
+            rows,
+            REFERENCE,
+            "" if partial else verdict(lambda _: _sentence(rows), {}, self._skipped),
+            tuple(self._skipped),
+            f"an empty program: {median(self._empty_times[1]):.2f} ns" if self._empty_times else "",
+            XDP_BUDGET,
+            partial,
+        )
+
+
+def _load(stack: ExitStack, name: str, program: str) -> BenchObject:
+    loaded = permitted(BenchObject, name, (program,))
+    stack.callback(loaded.close)
+    return loaded
+
+
+def _size(implementation: Implementation) -> Size:
+    """Of the program as it is attached, without the loop."""
+    loaded = permitted(BenchObject, implementation.object, (implementation.program,))
+    try:
+        facts = loaded.program.info()
+        return Size(facts.xlated_bytes // 8, facts.jited_bytes)
+    finally:
+        loaded.close()
+
+
+def _sentence(rows: Sequence[ProgramRow]) -> str:
+    """Raises KeyError where one that it speaks of is not there."""
+    named = {row.name: row for row in rows}
+    naive, own = named[REFERENCE], named[OWN]
+    best = min(
+        (row for row in rows if row.name != OWN and not _loses(row)), key=lambda row: row.crowded.ns, default=own
+    )
+    crowd = naive.crowded.cpus
+    against = f"{naive.ns / max(best.ns, 0.01):.1f} times as fast as {REFERENCE} alone"
+    if crowd > 1:
+        against += f" and {naive.crowded.ns / max(best.crowded.ns, 0.01):.0f} times on {crowd} CPUs at once"
+    lost = naive.crowded.kept.lost_pct if naive.crowded.kept else 0.0
+    if lost > 0:
+        against += f", where {REFERENCE} loses {lost:.0f} % of its counts"
+    shares = [f"{budget_share(row.ns, XDP_BUDGET)} and {line_rate_share(row.ns)}" for row in (best, own)]
+    return f"{best.name} loses nothing and is {against}; it takes {shares[0]}, all that bpftop counts {shares[1]}."
+
+
+def _loses(row: ProgramRow) -> bool:
+    return any(each.kept is not None and each.kept.counted != each.kept.run for each in row.costs)

@@ -1,0 +1,305 @@
+"""Somebody's own programs under BPF_PROG_TEST_RUN: side by side, alone and on several CPUs at once."""
+
+from __future__ import annotations
+
+import errno
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from os.path import basename
+from statistics import median
+
+from bpftop.errors import BpftopError
+from bpftop.kernel.bpf.bpf_map import Stop
+from bpftop.kernel.bpf.program import Program
+from bpftop.kernel.check import ENOTSUPP, KernelError, errno_words
+from bpftop.kernel.measure.contend import Request, Stopped
+from bpftop.kernel.measure.program_object import BenchObject, ProgramEntry, list_programs
+from bpftop.measure.conditions import bench_cpus, crowds, permitted
+from bpftop.measure.programs.costs import (
+    CGROUP_BUDGET,
+    TC_BUDGET,
+    TRACING_BUDGET,
+    XDP_BUDGET,
+    Budget,
+    ProgramRow,
+    Size,
+    SuiteProgress,
+    SuiteTable,
+    budget_share,
+    cost,
+    line_rate_share,
+)
+from bpftop.measure.programs.test_run_windows import contend, undisturbed
+
+ROUNDS = 5
+_TURN_NS, _WINDOW_NS = 300_000, 4_000_000
+_XDP_TURN_NS = 10_000_000  # each call waits 8 to 16 ms besides, until the kernel has switched its dispatcher
+_LONGEST_TURN_NS = 50_000_000  # so long an interrupt may have to wait
+_CONTEXT_BYTES = 96  # zeros: the arguments of a raw tracepoint, the argument of a syscall program
+
+_XDP_RETURNS = {0: "XDP_ABORTED", 1: "XDP_DROP", 2: "XDP_PASS", 3: "XDP_TX", 4: "XDP_REDIRECT"}
+_TC_RETURNS = {
+    0xFFFFFFFF: "TC_ACT_UNSPEC",
+    0: "TC_ACT_OK",
+    1: "TC_ACT_RECLASSIFY",
+    2: "TC_ACT_SHOT",
+    3: "TC_ACT_PIPE",
+    4: "TC_ACT_STOLEN",
+    7: "TC_ACT_REDIRECT",
+}
+
+
+@dataclass(frozen=True)
+class ProgramKind:
+    """A program type that can be test-run: an empty program of it, and how it is run.
+
+    ``repeats``: the kernel takes a repeat. ``sleeps``: a call with a repeat waits for something else besides, so that
+    CPU time is what counts.
+    """
+
+    empty: tuple[str, str] | None
+    budget: Budget | None = None
+    returns: Mapping[int, str] = field(default_factory=dict)
+    repeats: bool = True
+    sleeps: bool = False
+
+
+KINDS: Mapping[str, ProgramKind] = {
+    "xdp": ProgramKind(("noop", "noop_xdp"), XDP_BUDGET, _XDP_RETURNS, sleeps=True),
+    "sched_cls": ProgramKind(("noop", "noop_tc"), TC_BUDGET, _TC_RETURNS),
+    "sched_act": ProgramKind(("bench_empty", "empty_action"), TC_BUDGET, _TC_RETURNS),
+    "socket_filter": ProgramKind(("bench_empty", "empty_socket")),
+    "cgroup_skb": ProgramKind(("bench_empty", "empty_cgroup_skb"), CGROUP_BUDGET),
+    "flow_dissector": ProgramKind(("bench_empty", "empty_flow_dissector")),
+    "lwt_in": ProgramKind(("bench_empty", "empty_lwt_in")),
+    "lwt_out": ProgramKind(("bench_empty", "empty_lwt_out")),
+    "lwt_xmit": ProgramKind(("bench_empty", "empty_lwt_xmit")),
+    "raw_tracepoint": ProgramKind(("bench_empty", "empty_raw_tp"), TRACING_BUDGET, repeats=False),
+    "syscall": ProgramKind(("bench_empty", "empty_syscall"), repeats=False),
+}
+"""libbpf's word for a program type -> how it is measured. Any other is tried as one that takes packets."""
+
+_XDP_FRAGS = ProgramKind(("noop", "noop_xdp_frags"), XDP_BUDGET, _XDP_RETURNS, sleeps=True)
+_UNKNOWN = ProgramKind(None)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A program of an object file that shall be measured."""
+
+    name: str
+    path: str
+    listed: ProgramEntry
+    others: tuple[str, ...]
+
+    @property
+    def kind(self) -> ProgramKind:
+        if self.listed.type == "xdp" and self.listed.section.startswith("xdp.frags"):
+            return _XDP_FRAGS
+        return KINDS.get(self.listed.type, _UNKNOWN)
+
+    def load(self) -> BenchObject:
+        """The program with maps of its own. Where it does not load alone, all of its type: tail calls go to these."""
+        name = basename(self.path)
+        try:
+            return permitted(BenchObject, name, (self.listed.name,), self.path)
+        except KernelError as alone:
+            try:
+                return permitted(BenchObject, name, (self.listed.name, *self.others), self.path)
+            except KernelError:
+                raise alone from None
+
+
+def choose(paths: Sequence[str], program: str | None) -> list[Chosen]:
+    """The program of this name in each object file; without a name, the only one. Raises BpftopError, with the list."""
+    found = []
+    wanted = list(dict.fromkeys(paths))
+    names = Counter(basename(path) for path in wanted)
+    for path in wanted:
+        there = list_programs(path)
+        listed = _the_one(path, there, program)
+        others = tuple(each.name for each in there if each.type == listed.type and each.name != listed.name)
+        label = basename(path) if names[basename(path)] == 1 else path
+        found.append(Chosen(f"{label}:{listed.name}", path, listed, others))
+    return found
+
+
+def _the_one(path: str, there: Sequence[ProgramEntry], program: str | None) -> ProgramEntry:
+    names = ", ".join(each.name for each in there)
+    if not there:
+        raise BpftopError(f'{path} has no BPF program; name an object with one in a section such as SEC("xdp")')
+    if program is None and len(there) > 1:
+        raise BpftopError(f"{path} has {len(there)} programs: {names}; choose one with --program NAME")
+    for each in there:
+        if program in (None, each.name):
+            return each
+    raise BpftopError(f"{path} has no program {program}; it has {names}")
+
+
+class OwnObjects:
+    """The suite of ``bpftop bench --object``. ``frames`` by name; ``repeat`` runs in a measurement, None: some ms."""
+
+    name = "object"
+
+    def __init__(self, programs: Sequence[Chosen], frames: Mapping[str, bytes], repeat: int | None = None) -> None:
+        self.chosen = programs
+        self.frames = frames
+        self.repeat = repeat
+        packets = any(each.kind.repeats for each in programs)
+        self.unit = "packet" if packets else "call"
+        over = f"over {len(frames)} frame{'s' * (len(frames) != 1)}, " if packets else ""
+        self.title = f"Your program{'s' * (len(programs) != 1)} under BPF_PROG_TEST_RUN {over}ns per {self.unit}"
+
+    @property
+    def weight(self) -> float:
+        """About how many milliseconds it takes."""
+        windows_ns = sum(
+            _XDP_TURN_NS + 16_000_000 if each.kind.sleeps else _WINDOW_NS for each in self.chosen for _ in range(2)
+        )
+        return ROUNDS * len(crowds(len(bench_cpus()))) * len(self.frames) * windows_ns / 1e6
+
+    def contestants(self) -> Iterator[tuple[str, str]]:
+        for each in self.chosen:
+            yield each.name, each.listed.section
+
+    def run(self, stop: Stop) -> Generator[SuiteProgress, None, None]:
+        """The table after each round. Raises BpftopError; ends early, with a partial table, where ``stop`` is set."""
+        cpus = bench_cpus()
+        with ExitStack() as stack:
+            entrants: list[_Entrant] = []
+            done = 0
+            try:
+                entrants = [_Entrant(each, self, stack, stop) for each in self.chosen]
+                for done in range(1, ROUNDS + 1):
+                    for entrant in entrants:
+                        entrant.round([cpus[:crowd] for crowd in crowds(len(cpus))], stop)
+                    yield SuiteProgress(self._table(entrants, done < ROUNDS), done / ROUNDS)
+            except Stopped:
+                yield SuiteProgress(self._table(entrants, True), done / ROUNDS)
+
+    def _table(self, entrants: Sequence[_Entrant], partial: bool) -> SuiteTable:
+        rows = tuple(entrant.row() for entrant in entrants if entrant.done)
+        budgets = {each.kind.budget for each in self.chosen}
+        without = [each.name for each in self.chosen if each.kind.empty is None]
+        taken_off = "an empty program of the same type" + (f", but not from {', '.join(without)}" if without else "")
+        return SuiteTable(
+            self.name,
+            self.title,
+            self.unit,
+            rows,
+            self.chosen[0].name,
+            "" if partial else _sentence(rows, self.chosen),
+            taken_off=taken_off,
+            budget=budgets.pop() if len(budgets) == 1 else None,
+            partial=partial,
+        )
+
+
+class _Entrant:
+    """A loaded program and the empty one beside it."""
+
+    def __init__(self, chosen: Chosen, suite: OwnObjects, stack: ExitStack, stop: Stop) -> None:
+        self.chosen = chosen
+        self.done = 0
+        self._suite, kind = suite, chosen.kind
+        loaded = chosen.load()
+        stack.callback(loaded.close)
+        self._program = loaded.programs[chosen.listed.name]
+        self._empty: Program | None = None
+        if kind.empty is not None:
+            empty = permitted(BenchObject, kind.empty[0], (kind.empty[1],))
+            stack.callback(empty.close)
+            self._empty = empty.programs[kind.empty[1]]
+        facts = self._program.info()
+        self._size = Size(facts.xlated_bytes // 8, facts.jited_bytes)
+        self._frames = list(suite.frames.values()) if kind.repeats else [b""]
+        self._returns = Counter(self._first_run(frame, stop) for frame in self._frames)
+        self._requests = [self._calibrated(frame, stop) for frame in self._frames]
+        self._times: dict[int, list[float]] = {}
+        self._empty_times: dict[int, list[float]] = {}
+
+    def _request(self, frame: bytes, runs: int) -> Request:
+        if self.chosen.kind.repeats:
+            return Request(frame, repeat=runs)
+        return Request(context=bytes(_CONTEXT_BYTES), repeat=0, calls=runs)
+
+    def _first_run(self, frame: bytes, stop: Stop) -> int:
+        """What the program returns for this frame. Raises BpftopError where the kernel does not run it."""
+        kind = self.chosen.listed.type
+        try:
+            return contend(self._program, self._request(frame, 1), bench_cpus()[:1], 0, stop)[0][0].retval
+        except KernelError as error:
+            if error.errno in (ENOTSUPP, errno.EOPNOTSUPP):
+                why = (
+                    f"BPF_PROG_TEST_RUN does not run programs of type {kind}; it runs {', '.join(KINDS)} and few others"
+                )
+            elif error.errno == errno.EINVAL:
+                what = f"frame of {len(frame)} bytes" if frame else "context of zeros"
+                why = f"the kernel takes no {what} for type {kind}"
+            else:
+                why = "try another --packet"
+            what = f"{self.chosen.listed.name} of {self.chosen.path}"
+            raise BpftopError(f"cannot test-run {what}: {errno_words(error.errno)}; {why}") from error
+
+    def _calibrated(self, frame: bytes, stop: Stop) -> Request:
+        """As many runs as make a turn, or as many as were asked for, in turns that can be waited for."""
+        cpu, trial = bench_cpus()[:1], 1000
+        turn = contend(self._program, self._request(frame, trial), cpu, 0, stop)[0][0]
+        each_ns = max(self._turn_ns(turn.ns, turn.cpu_ns) / trial, 1.0)
+        turn_ns = _XDP_TURN_NS if self.chosen.kind.sleeps else _TURN_NS
+        wanted = self._suite.repeat or round(turn_ns / each_ns)
+        return self._request(frame, max(1, min(wanted, round(_LONGEST_TURN_NS / each_ns))))
+
+    def _turn_ns(self, wall_ns: int, cpu_ns: int) -> int:
+        return cpu_ns if self.chosen.kind.sleeps else wall_ns
+
+    def round(self, crowds_of_cpus: Sequence[Sequence[int]], stop: Stop) -> None:
+        """Every frame on each of these sets of CPUs, the empty program and this one in turn."""
+        for cpus in crowds_of_cpus:
+            empty_ns = self._mean_ns(self._empty, cpus, stop) if self._empty is not None else 0.0
+            ns = self._mean_ns(self._program, cpus, stop)
+            self._empty_times.setdefault(len(cpus), []).append(empty_ns)
+            self._times.setdefault(len(cpus), []).append(ns)
+        self.done += 1
+
+    def _mean_ns(self, program: Program, cpus: Sequence[int], stop: Stop) -> float:
+        """The mean over the frames, each with the median of its turns."""
+        return sum(self._run_ns(program, request, cpus, stop) for request in self._requests) / len(self._requests)
+
+    def _run_ns(self, program: Program, request: Request, cpus: Sequence[int], stop: Stop) -> float:
+        sleeps = self.chosen.kind.sleeps
+        times: list[float] = []
+        done = 0
+        while done < (self._suite.repeat or 1):
+            turns = contend(program, request, cpus, 0 if sleeps else _WINDOW_NS, stop)
+            done += request.runs * min(map(len, turns))
+            usable = [turn for each in turns for turn in each] if sleeps else undisturbed(turns)
+            times += [self._turn_ns(turn.ns, turn.cpu_ns) / request.runs for turn in usable]
+        return median(times)
+
+    def row(self) -> ProgramRow:
+        costs = tuple(cost(crowd, times, self._empty_times[crowd]) for crowd, times in self._times.items())
+        return ProgramRow(self.chosen.name, self.chosen.listed.section, costs, self._size, self._returned())
+
+    def _returned(self) -> str:
+        names = {value: self.chosen.kind.returns.get(value, str(value)) for value in self._returns}
+        if len(names) == 1:
+            return next(iter(names.values()))
+        return ", ".join(f"{names[value]} {count}" for value, count in self._returns.most_common())
+
+
+def _sentence(rows: Sequence[ProgramRow], programs: Sequence[Chosen]) -> str:
+    kinds = {each.name: each.kind for each in programs}
+    best = min(rows, key=lambda row: row.ns)
+    words = []
+    for row in sorted(rows, key=lambda row: row.ns):
+        budget = kinds[row.name].budget
+        shares = [budget_share(row.ns, budget)] if budget else []
+        shares += [line_rate_share(row.ns)] if budget in (XDP_BUDGET, TC_BUDGET) else []
+        crowded = f", {row.crowded.ns:.1f} ns on {row.crowded.cpus} CPUs at once" if row.crowded.cpus > 1 else ""
+        slower = f" ({row.ns / best.ns:.1f} times {best.name})" if row is not best and best.ns >= 0.01 else ""
+        takes = f"{row.name} takes {row.ns:.1f} ns{slower}{crowded}"
+        words.append(f"{takes}: {' and '.join(shares)}" if shares else takes)
+    return "; ".join(words) + "."

@@ -1,0 +1,183 @@
+"""The last runs on this machine, kept to be compared with.
+
+They are in ``$XDG_STATE_HOME/bpftop`` (``~/.local/state`` where that is not set), a file per run, for its owner alone:
+the person behind sudo, whose home it is. Root writes into no folder of anybody else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from bpftop.errors import BpftopError
+
+SCHEMA = "bpftop.kept/1"
+KEPT_MAX = 20
+"""Runs of a kind; the oldest goes first."""
+
+_FILE_LIMIT_BYTES = 8 << 20
+
+Figures = Mapping[str, Mapping[str, float]]
+"""Name of what was measured -> name of a figure, with its unit -> its value."""
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """An earlier run. ``taken_at`` is RFC 3339 in UTC."""
+
+    taken_at: str
+    kernel: str
+    partial: bool
+    figures: Figures
+
+
+@dataclass(frozen=True)
+class FigureChange:
+    """A figure beside the one of an earlier run: ``pct`` is the change since then, and ``then`` what it was."""
+
+    taken_at: str
+    kernel: str
+    then: float
+    pct: float
+
+
+def save(kind: str, machine_id: str, run: StoredRun, environment: Mapping[str, str] = os.environ) -> str:
+    """Keep a run, drop the oldest ones, and return the path. Raises BpftopError with the reason."""
+    content = {"schema": SCHEMA, "kind": kind, "machine_id": machine_id, **vars(run)}
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
+    try:
+        with _folder(environment, make=True) as folder:
+            name = f"{kind}-{time.time_ns():020d}.json"
+            _write(folder, name, text, environment)
+            for old in _names(folder, kind)[KEPT_MAX:]:
+                os.unlink(old, dir_fd=folder)
+    except OSError as error:
+        raise BpftopError(
+            f"cannot keep this run in {path(environment)}: {error.strerror}; the next run will not be compared with it"
+        ) from error
+    return os.path.join(path(environment), name)
+
+
+def load(kind: str, machine_id: str, environment: Mapping[str, str] = os.environ) -> tuple[StoredRun, ...]:
+    """The runs of this machine, the latest first. Files that are no such runs are passed over: anybody may put one."""
+    try:
+        with _folder(environment, make=False) as folder:
+            found = [_read(folder, name, kind, machine_id) for name in _names(folder, kind)]
+    except OSError:
+        return ()
+    return tuple(run for run in found if run is not None)
+
+
+def changes(now: Figures, earlier: tuple[StoredRun, ...]) -> dict[tuple[str, str], FigureChange]:
+    """(what was measured, figure) -> its change since the latest earlier run that has it, too."""
+    found = {}
+    for name, figures in now.items():
+        for figure, value in figures.items():
+            for run in earlier:
+                then = run.figures.get(name, {}).get(figure)
+                if then:
+                    found[name, figure] = FigureChange(run.taken_at, run.kernel, then, 100 * (value / then - 1))
+                    break
+    return found
+
+
+def path(environment: Mapping[str, str] = os.environ) -> str:
+    """The folder; it need not exist."""
+    base = environment.get("XDG_STATE_HOME", "")
+    if os.path.isabs(base):  # the specification: a relative path is to be ignored
+        return os.path.join(base, "bpftop")
+    caller = environment.get("SUDO_USER", "")
+    home = os.path.expanduser(f"~{caller}") if caller and os.geteuid() == 0 else ""
+    if not os.path.isabs(home):  # no sudo, or an account that is gone
+        home = os.path.expanduser("~")
+    return os.path.join(home, ".local", "state", "bpftop")
+
+
+def _caller(environment: Mapping[str, str]) -> tuple[int, int] | None:
+    """User and group behind sudo; None: this is nobody else's."""
+    ids = environment.get("SUDO_UID", ""), environment.get("SUDO_GID", "")
+    return (int(ids[0]), int(ids[1])) if os.geteuid() == 0 and all(word.isdigit() for word in ids) else None
+
+
+@contextmanager
+def _folder(environment: Mapping[str, str], *, make: bool) -> Iterator[int]:
+    """The folder, open. Raises OSError.
+
+    Behind sudo a folder is made, and written to, only in one of the caller's: a link in their home may lead anywhere.
+    """
+    caller = _caller(environment)
+    folder = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in path(environment).strip("/").split("/"):
+            if make:
+                _make(folder, part, caller)
+            inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        if make and not _belongs(folder, caller):
+            raise PermissionError(1, "it does not belong to the user who called sudo")
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _make(folder: int, part: str, caller: tuple[int, int] | None) -> None:
+    try:
+        os.stat(part, dir_fd=folder)
+    except FileNotFoundError:
+        if not _belongs(folder, caller):
+            raise
+        os.mkdir(part, 0o700, dir_fd=folder)
+        if caller is not None:
+            os.chown(part, *caller, dir_fd=folder, follow_symlinks=False)
+
+
+def _belongs(folder: int, caller: tuple[int, int] | None) -> bool:
+    return caller is None or os.fstat(folder).st_uid == caller[0]
+
+
+def _names(folder: int, kind: str) -> list[str]:
+    """The files of a kind, the latest first."""
+    return sorted((n for n in os.listdir(folder) if n.startswith(f"{kind}-") and n.endswith(".json")), reverse=True)
+
+
+def _write(folder: int, name: str, text: bytes, environment: Mapping[str, str]) -> None:
+    """The file is there whole or not at all."""
+    temporary = f".{name}.part"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(text)
+            file.flush()
+            caller = _caller(environment)
+            if caller is not None:
+                os.fchown(descriptor, *caller)
+            os.fsync(descriptor)
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=folder)
+        raise
+
+
+def _read(folder: int, name: str, kind: str, machine_id: str) -> StoredRun | None:
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
+            content = json.loads(file.read(_FILE_LIMIT_BYTES))
+        if (content["schema"], content["kind"], content["machine_id"]) != (SCHEMA, kind, machine_id):
+            return None
+        figures = {
+            str(measured): {str(figure): float(value) for figure, value in values.items()}
+            for measured, values in content["figures"].items()
+        }
+        return StoredRun(str(content["taken_at"]), str(content["kernel"]), bool(content["partial"]), figures)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None

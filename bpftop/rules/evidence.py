@@ -1,0 +1,35 @@
+"""Words for evidence: numbers with their limits, CPUs, sockets."""
+
+from __future__ import annotations
+
+from bpftop.model.sample import Key
+from bpftop.model.units import pct, si
+from bpftop.rules.rule import Limit
+
+
+def per_s(value: float, what: str = "") -> str:
+    """``1.24 k/s`` of something."""
+    return f"{si(value)}/s{f' {what}' if what else ''}"
+
+
+def against(what: str, value: float, limit: Limit) -> str:
+    """``ListenOverflows 840 /s; a warning from 1 /s (netdata tcp_listen)``."""
+    source = f" ({limit.source})" if limit.source else ""
+    return f"{what} {number(value, limit.unit)}; limit {number(limit.raised, limit.unit)}{source}"
+
+
+def number(value: float, unit: str) -> str:
+    if unit == "share":
+        return f"{100 * value:.1f} %" if 0 < value < 0.1 else pct(value)
+    if unit == "/s":
+        return f"{si(value)}/s"
+    if unit == "x":
+        return f"{value:.1f} times"
+    return f"{si(value)} {unit}".strip()
+
+
+def socket(key: Key) -> str:
+    """``udp 10.0.0.1:53 of dnsmasq[812]`` from a row of udp_sockets or listen_sockets."""
+    version, address, port, _, process = key
+    where = f"[{address}]:{port}" if version == 6 else f"{address}:{port}"
+    return f"{where} of {process}" if process else where

@@ -1,0 +1,277 @@
+"""A sample as a frame: three byte strings, each as what changed since the frame before. docs/recording.md describes
+them for other programs.
+
+``structure`` is JSON: everything of a sample that is no number that moves. ``body`` holds all counts and times but the
+cells per CPU of protocols, for which it has the sums over CPUs; those cells are ``cells``. Numbers are differences
+modulo 2^64 to the frame before, column by column, split by bytes (all lowest bytes, then all second ones...) and packed
+by xz: on a busy machine with 128 CPUs zlib needs 20 % more, and with rows and bytes in their order half as much again.
+A key frame refers to nothing before it.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import zlib
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from math import gcd
+from typing import Any, NamedTuple
+
+from bpftop.errors import BpftopError
+from bpftop.model.sample import Interface, Reading, Sample
+from bpftop.store.codec.json_codec import Mismatch, plain, typed
+from bpftop.store.codec.numbers import MODULO, NOTHING, THINNED, Entry, Numbers, missing_sums, packed, sums, unpacked
+from bpftop.store.codec.sample_json import CPUS_MAX, checked, keys_of, unavailable
+
+STEPS: Mapping[str, int] = {"cpu_times": 10_000_000}
+"""What all values of a family are multiples of, on every Linux that we know: USER_HZ is 100."""
+
+_WINDOW_BYTES = 32 << 10
+_STRUCTURE_MAX_BYTES = 64 << 20
+
+
+class BadFrame(BpftopError):
+    """A frame that cannot be read, as the second half of a sentence."""
+
+
+class Structure(NamedTuple):
+    boot_id: str
+    host: str
+    possible_cpus: int
+    online_cpus: tuple[int, ...]
+    interfaces: tuple[Interface, ...]
+    unavailable: tuple[tuple[str, str], ...]
+    kernel: str
+    entries: tuple[Entry, ...]
+
+
+class Stamp(NamedTuple):
+    """What of a sample stands beside its frame."""
+
+    seq: int
+    wall_ns: int
+    mono_ns: int
+
+
+class SampleFrame(NamedTuple):
+    """``structure`` None: as in the frame before. ``cells`` None: left out."""
+
+    key: bool
+    structure: bytes | None
+    body: bytes
+    cells: bytes | None
+
+    @property
+    def size(self) -> int:
+        return len(self.structure or b"") + len(self.body) + len(self.cells or b"")
+
+
+class _Past:
+    """What the next frame refers to. Encoder and decoder have the same."""
+
+    def __init__(self) -> None:
+        self.text = b""
+        self.structure: Structure | None = None
+        self.body, self.cells = NOTHING, NOTHING
+
+
+class Encoder:
+    def __init__(self) -> None:
+        self._past = _Past()
+
+    def reset(self) -> None:
+        """The next frame is a key frame: the one before was not kept."""
+        self._past = _Past()
+
+    @property
+    def key_is_due(self) -> bool:
+        return self._past.structure is None
+
+    def encode(self, sample: Sample, *, cells: bool = True) -> SampleFrame:
+        """``cells``: with the cells per CPU, which key frames always have."""
+        past, key = self._past, self.key_is_due
+        readings = list(_flattened(sample))
+        structure = _structure(sample, readings)
+        text = None
+        if structure != past.structure:
+            written = _structure_text(structure)
+            text, past.text = _deflated(written, past.text), written
+        past.structure = structure
+        body = Numbers(structure.entries, _body_of(sample, readings))
+        packed_body, past.body = packed(body, past.body, times=True), body
+        packed_cells = None
+        thinned = tuple(entry for entry in structure.entries if entry.family == THINNED)
+        if thinned and (cells or key):
+            numbers = Numbers(thinned, _cells_of(readings))
+            packed_cells, past.cells = packed(numbers, past.cells, times=False), numbers
+        return SampleFrame(key, text, packed_body, packed_cells)
+
+
+class Decoder:
+    def __init__(self) -> None:
+        self._past = _Past()
+        self._with_cells: dict[str, Reading] = {}
+
+    def decode(self, stamp: Stamp, frame: SampleFrame) -> Sample:
+        """The sample of a frame; frames come in the order in which they were made, from a key frame on.
+
+        Raises BadFrame.
+        """
+        if frame.key:
+            self._past = _Past()
+        past = self._past
+        try:
+            if frame.structure is not None:
+                past.text = _inflated(frame.structure, past.text, _STRUCTURE_MAX_BYTES)
+                past.structure = _structure_of(past.text, past.structure)
+            if past.structure is None:
+                raise BadFrame("it refers to a frame that is not there")
+            past.body = unpacked(frame.body, past.structure.entries, past.body, times=True)
+            has_cells = frame.cells is not None
+            if frame.cells is not None:
+                thinned = tuple(entry for entry in past.structure.entries if entry.family == THINNED)
+                past.cells = unpacked(frame.cells, thinned, past.cells, times=False)
+            return self._sample(stamp, past, past.structure, has_cells)
+        except (zlib.error, lzma.LZMAError, EOFError, Mismatch) as error:
+            raise BadFrame(f"it is damaged: {error}") from None
+
+    def _sample(self, stamp: Stamp, past: _Past, structure: Structure, has_cells: bool) -> Sample:
+        readings: dict[str, Reading] = {}
+        position, at_cell = 2 * len(structure.entries), 0
+        for number, entry in enumerate(structure.entries):
+            back_ns, cost_ns = past.body.values[2 * number : 2 * number + 2]
+            values = past.body.values[position : position + entry.sums]
+            position += entry.sums
+            thin = entry.family == THINNED
+            missing = entry.missing
+            if thin and has_cells:
+                values = past.cells.values[at_cell : at_cell + entry.cells]
+                at_cell += entry.cells
+            elif thin and entry.sums:
+                missing = missing_sums(missing, entry.cells // entry.sums)
+            if entry.step != 1:
+                values = array("Q", [value * entry.step & MODULO for value in values])
+            read_ns = (stamp.mono_ns - back_ns) & MODULO
+            read = Reading(entry.family, read_ns, cost_ns, entry.epoch, entry.keys, values, missing)
+            if entry.second:
+                readings[entry.name] = replace(readings[entry.name], previous=read)
+            else:
+                readings[entry.name] = self._kept(entry.name, read, has_cells) if thin else read
+        return Sample(
+            stamp.seq, structure.boot_id, structure.host, stamp.wall_ns, stamp.mono_ns, structure.possible_cpus,
+            structure.online_cpus, structure.interfaces, readings, dict(structure.unavailable), structure.kernel,
+        )  # fmt: skip
+
+    def _kept(self, name: str, reading: Reading, has_cells: bool) -> Reading:
+        """A reading without cells per CPU, with the last one that has them."""
+        before = self._with_cells.get(name)
+        if not has_cells:
+            return replace(reading, cells=before)
+        bare = None if before is None else replace(before, previous=None)
+        self._with_cells[name] = replace(reading, previous=bare)
+        return reading
+
+
+def _flattened(sample: Sample) -> Iterator[tuple[str, bool, Reading]]:
+    for name, reading in sample.readings.items():
+        yield name, False, reading
+        if reading.previous is not None:
+            yield name, True, reading.previous
+
+
+def _structure(sample: Sample, readings: list[tuple[str, bool, Reading]]) -> Structure:
+    return Structure(
+        sample.boot_id, sample.host, sample.possible_cpus, sample.online_cpus, sample.interfaces,
+        tuple(sample.unavailable.items()), sample.kernel,
+        tuple(
+            Entry(name, second, one.family, one.epoch, one.keys, one.stride, _step(one), one.missing)
+            for name, second, one in readings
+        ),
+    )  # fmt: skip
+
+
+def _step(reading: Reading) -> int:
+    step = STEPS.get(reading.family, 1)
+    return step if step == 1 or gcd(*reading.values) % step == 0 else 1
+
+
+def _structure_text(structure: Structure) -> bytes:
+    whole = {
+        **{name: plain(getattr(structure, name)) for name in Structure._fields[:5]},
+        "unavailable": dict(structure.unavailable),
+        "kernel": structure.kernel,
+        "entries": [[*entry[:-1], sorted(entry.missing)] for entry in structure.entries],
+    }
+    return json.dumps(whole, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def _structure_of(text: bytes, before: Structure | None) -> Structure:
+    """``before``: what is as it was there stays the same object, as in a live session."""
+    try:
+        whole = typed(dict, json.loads(text), "the structure")
+        cpus = typed(int, whole["possible_cpus"], "possible_cpus")
+        if not 0 < cpus <= CPUS_MAX:
+            raise Mismatch(f"it has {cpus} CPUs")
+        interfaces = typed(tuple[Interface, ...], whole["interfaces"], "interfaces")
+        entries = [_entry(one, cpus) for one in typed(list, whole["entries"], "entries")]
+        known = {} if before is None else {entry: entry for entry in before.entries}
+        return Structure(
+            typed(str, whole["boot_id"], "boot_id"),
+            typed(str, whole["host"], "host"),
+            cpus,
+            typed(tuple[int, ...], whole["online_cpus"], "online_cpus"),
+            before.interfaces if before is not None and interfaces == before.interfaces else interfaces,
+            tuple(unavailable(whole["unavailable"]).items()),
+            typed(str, whole.get("kernel", ""), "kernel"),
+            tuple(known.get(entry, entry) for entry in entries),
+        )
+    except (ValueError, KeyError, RecursionError) as error:
+        raise Mismatch(f"its structure is not understood: {error!r}") from None
+
+
+def _entry(given: Any, cpus: int) -> Entry:
+    name, second, family, epoch, keys, width, step, missing = typed(list, given, "an entry")
+    entry = Entry(
+        typed(str, name, "a name"), typed(bool, second, "second"), typed(str, family, "a family"),
+        typed(int, epoch, "an epoch"), keys_of(name, keys), typed(int, width, "a width"),
+        typed(int, step, "a step"), frozenset(typed(tuple[int, ...], missing, "missing")),
+    )  # fmt: skip
+    if not 0 <= width <= CPUS_MAX * 64 or entry.cells > 1 << 26:
+        raise Mismatch(f"{name} has {width} values in a row")
+    checked(name, Reading(family, 0, 0, epoch, entry.keys, array("Q", bytes(8 * entry.cells)), entry.missing), cpus)
+    return entry
+
+
+def _body_of(sample: Sample, readings: list[tuple[str, bool, Reading]]) -> array[int]:
+    numbers = array("Q")
+    for _, _, one in readings:
+        numbers.append((sample.mono_ns - one.read_ns) & MODULO)
+        numbers.append(one.cost_ns & MODULO)
+    for _, _, one in readings:
+        step = _step(one)
+        values = sums(one) if one.family == THINNED else one.values
+        numbers.extend(values if step == 1 else array("Q", [value // step for value in values]))
+    return numbers
+
+
+def _cells_of(readings: list[tuple[str, bool, Reading]]) -> array[int]:
+    numbers = array("Q")
+    for _, _, one in readings:
+        if one.family == THINNED:
+            numbers.extend(one.values)
+    return numbers
+
+
+def _deflated(text: bytes, before: bytes) -> bytes:
+    deflate = zlib.compressobj(level=6, zdict=before[-_WINDOW_BYTES:])
+    return deflate.compress(text) + deflate.flush()
+
+
+def _inflated(packed: bytes, before: bytes, limit: int) -> bytes:
+    inflate = zlib.decompressobj(zdict=before[-_WINDOW_BYTES:]) if before else zlib.decompressobj()
+    text = inflate.decompress(packed, limit + 1)
+    if len(text) > limit or not inflate.eof:
+        raise Mismatch("it is cut short or too long")
+    return text

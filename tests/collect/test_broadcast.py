@@ -1,0 +1,107 @@
+"""One sampler, several readers: all see the same counters, and only the slow one loses any."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bpftop.collect.broadcast import KEPT, Broadcast
+from bpftop.errors import BpftopError
+from bpftop.model.sample import Sample
+from bpftop.store.recorder import Recorder
+from bpftop.store.recording import Recording
+from tests.tui.fake import FakeSource
+
+
+class Failing(FakeSource):
+    def samples(self) -> Generator[Sample, None, None]:
+        yield from super().samples()
+        raise BpftopError("no interface eth0")
+
+
+def test_two_readers_and_a_recording_see_the_same_counters(tmp_path: Path) -> None:
+    gate = threading.Semaphore(0)
+    fan = Broadcast(FakeSource(cpus=4, count=12, gate=gate))
+    recorder = Recorder(str(tmp_path / "a"))
+    fan.tap(recorder.offer)
+    first, second = fan.reader().samples(), fan.reader().samples()
+    pairs = []
+    with fan:
+        for _ in range(12):
+            gate.release()
+            pairs.append((next(first), next(second)))
+    assert recorder.close().ticks == 12
+    with closing(Recording(str(tmp_path / "a"))) as recording:
+        recorded = [tick.sample for tick in recording.ticks(1, 12)]
+    assert [one for one, _ in pairs] == recorded
+    assert [other for _, other in pairs] == recorded
+    assert [one.seq for one in recorded] == list(range(12))
+
+
+def test_who_is_slow_loses_ticks_of_his_own() -> None:
+    gate = threading.Semaphore(0)
+    fan = Broadcast(FakeSource(cpus=2, count=30, gate=gate))
+    quick, slow = fan.reader(), fan.reader()
+    with fan:
+        samples = quick.samples()
+        seen = []
+        for _ in range(30):
+            gate.release()
+            seen.append(next(samples).seq)
+        assert seen == list(range(30))
+        assert next(samples, None) is None
+    assert (quick.lost, slow.lost) == (0, 30 - KEPT)
+    assert [sample.seq for sample in slow.samples()] == list(range(KEPT))
+
+
+def test_one_leaves_and_the_others_go_on() -> None:
+    gate = threading.Semaphore(0)
+    fan = Broadcast(FakeSource(cpus=2, gate=gate))
+    leaving, staying = fan.reader(), fan.reader()
+    with fan:
+        gate.release()
+        samples = staying.samples()
+        assert next(samples).seq == 0
+        leaving.close()
+        assert [sample.seq for sample in leaving.samples()] == [0]
+        gate.release()
+        assert next(samples).seq == 1
+    assert [sample.seq for sample in samples] == []
+
+
+def test_who_comes_late_gets_what_follows_and_the_end() -> None:
+    gate = threading.Semaphore(0)
+    source = FakeSource(cpus=2, count=2, gate=gate)
+    fan = Broadcast(source)
+    first = fan.reader().samples()
+    with fan:
+        gate.release()
+        next(first)
+        late = fan.reader()
+        gate.release(2)
+        assert [sample.seq for sample in late.samples()] == [1]
+    assert list(fan.reader().samples()) == []
+    late.accept_offer("eth0")
+    late.watch_flows(True, 10)
+    assert (source.accepted, source.flows_asked) == (["eth0"], [(True, 10)])
+
+
+def test_why_the_source_failed_reaches_every_reader() -> None:
+    fan = Broadcast(Failing(cpus=2, count=1))
+    readers = [fan.reader(), fan.reader()]
+    with fan:
+        for reader in readers:
+            samples = reader.samples()
+            assert next(samples).seq == 0
+            with pytest.raises(BpftopError, match="no interface eth0"):
+                next(samples)
+
+
+def test_no_more_than_asked_for() -> None:
+    fan = Broadcast(FakeSource(cpus=2), count=3)
+    with fan:
+        assert [sample.seq for sample in fan.reader().samples()][-1:] in ([2], [])

@@ -1,0 +1,99 @@
+"""`doctor --timing`: what a tick costs, in rounds, against the budget."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bpftop.collect.collector import Unavailable
+from bpftop.doctor import timing
+from bpftop.doctor.answers import Verdict, answer, no, yes
+from bpftop.doctor.timing import Task, Timing, spans, within_budget
+from bpftop.kernel.check import KernelError
+from bpftop.kernel.net.netdev import Netdev
+from bpftop.kernel.privileges import Privileges
+from tests.bpf.devices import Lab
+
+ALL = Privileges((1 << 41) - 1)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "GAP_S", 0.01)
+    monkeypatch.setattr(timing, "ROUNDS", 3)
+
+
+def test_what_is_said_of_the_rounds() -> None:
+    said = spans([1_000, 9_000, 2_000], [3_000, 1_000_000, 4_000])
+    assert said == "2 µs, at worst 9 µs of CPU; 4 µs, at worst 1000 µs on the clock"
+
+
+def test_against_the_budget() -> None:
+    budget = ", all due at once; the budget is 10 ms of CPU"
+    often_enough = [9_000_000, 99_000_000, 1]
+    assert within_budget(often_enough, often_enough) == yes(spans(often_enough, often_enough) + budget)
+    too_much = [10_000_001]
+    assert within_budget(too_much, [1]) == no(spans(too_much, [1]) + budget, "a longer interval (-i) costs less")
+
+
+def test_a_task_that_fails_has_no_time() -> None:
+    task = Task("snmp", lambda: None)
+    task.take()
+    assert (len(task.cpu_ns), len(task.wall_ns), task.failure) == (1, 1, None)
+
+    def refuse() -> None:
+        raise Unavailable("backlog counters: cannot read it")
+
+    failing = Task("softnet", refuse)
+    failing.take()
+    assert failing.cpu_ns == []
+    assert str(failing.failure) == "backlog counters: cannot read it"
+
+
+def verdicts(asked: Timing) -> dict[str, Verdict]:
+    return {question.name: answer(question, ALL) for question in asked.questions()}
+
+
+def test_a_tree_without_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is watched, and nothing can be read of /proc: each line says so."""
+    monkeypatch.setattr(timing, "PATIENCE_S", 0.05)
+    with closing(Netdev()) as netdev, closing(Timing(netdev, None, tmp_path)) as asked:
+        found = verdicts(asked)
+    assert found["timing softnet"].answer == "unknown"
+    assert "cannot read" in found["timing softnet"].evidence
+    assert "timing traffic" not in found
+
+
+def test_counters_that_do_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise KernelError("cannot load", errno.EPERM)
+
+    monkeypatch.setattr(timing, "Counter", refuse)
+    monkeypatch.setattr(timing, "PATIENCE_S", 0.05)
+    with closing(Netdev()) as netdev, closing(Timing(netdev, netdev.find("lo"), Path("/"))) as asked:
+        found = verdicts(asked)
+    assert found["timing traffic"].evidence.startswith("EPERM (Operation not permitted)")
+    assert found["timing links"].answer == "yes"
+    assert found["timing of a tick"].answer == "yes"
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab() as lab:
+        yield lab
+
+
+@pytest.mark.bpf
+def test_here(lab: Lab) -> None:
+    lab.veth()
+    with closing(Netdev()) as netdev, closing(Timing(netdev, netdev.find("v0"), Path("/"), entered=True)) as asked:
+        found = verdicts(asked)
+    for name in ("traffic", "links", "softnet", "softirqs", "cpu_times", "interrupts", "qdiscs", "nic"):
+        assert found[f"timing {name}"].answer == "yes", found[f"timing {name}"]
+        assert " of CPU; " in found[f"timing {name}"].evidence
+    assert list(found)[-1] == "timing of a tick"
+    assert "the budget is 10 ms of CPU" in found["timing of a tick"].evidence

@@ -1,0 +1,81 @@
+"""What the doctor says of the optional kernel parts, put to this kernel."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from bpftop.doctor import tracing
+from bpftop.doctor.answers import answer, no, unknown
+from bpftop.kernel.bpf import probe
+from bpftop.kernel.bpf.probe import NoPlace
+from bpftop.kernel.check import KernelError
+from bpftop.kernel.privileges import Privileges
+
+QUESTIONS = {question.name: question for question in tracing.questions()}
+
+
+def put(name: str) -> tuple[str, str]:
+    """Answer and evidence."""
+    verdict = answer(QUESTIONS[name], Privileges.read(Path("/")))
+    return verdict.answer, verdict.evidence
+
+
+@pytest.mark.bpf
+def test_a_dropped_frame_shows_with_its_reason() -> None:
+    said, evidence = put("drop reasons")
+    assert said == "yes"
+    assert evidence.startswith("attached in ")
+    assert evidence.endswith(" ms, counted the frame that was sent as UNHANDLED_PROTO")
+
+
+@pytest.mark.bpf
+def test_without_a_place_it_is_attached_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> object:
+        raise NoPlace("no private veth pair: EPERM (Operation not permitted)", errno.EPERM)
+
+    monkeypatch.setattr(probe, "private_pair", nowhere)
+    said, evidence = put("drop reasons")
+    assert said == "yes"
+    assert evidence.endswith("ms; not tried on a packet, no private veth pair: EPERM (Operation not permitted)")
+
+
+@pytest.mark.bpf
+@pytest.mark.parametrize("name", ["XDP exceptions", "XDP redirect errors"])
+def test_the_tracepoints_of_xdp(name: str) -> None:
+    said, evidence = put(name)
+    assert said == "yes"
+    assert evidence.startswith("attached in ")
+
+
+@pytest.mark.bpf
+def test_verdicts_are_counted_or_refused_by_the_kernel_itself() -> None:
+    said, evidence = put("verdicts of others")
+    if said == "yes":
+        assert evidence.endswith(" to an empty program, counted what it returned")
+    else:
+        assert (said, evidence) == ("no", "EPERM (Operation not permitted) although no capability is missing")
+
+
+def test_a_kernel_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> object:
+        raise KernelError("cannot load the BPF program", errno.ESRCH)
+
+    monkeypatch.setattr(tracing, "load", missing)
+    question = next(question for question in tracing.questions() if question.name == "XDP exceptions")
+    remedy = "failed actions of XDP programs stay unknown"
+    assert answer(question, Privileges(~0)) == no("ESRCH (No such process)", remedy)
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> object:
+        raise KernelError("cannot load the BPF program", errno.EPERM)
+
+    monkeypatch.setattr(tracing, "load", refused)
+    question = next(question for question in tracing.questions() if question.name == "XDP exceptions")
+    verdict = answer(question, Privileges(0))
+    assert verdict.answer == "unknown"
+    assert verdict == unknown("EPERM (Operation not permitted)", verdict.remedy)
+    assert verdict.remedy.startswith("takes CAP_BPF and CAP_PERFMON: ")

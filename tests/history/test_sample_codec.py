@@ -1,0 +1,46 @@
+"""Packed samples are the samples, whatever is in them."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import replace
+
+import pytest
+
+from bpftop.history.sample_codec import Packer, unpack
+from bpftop.model.sample import Reading, Sample
+from tests.tui.fake import FakeSource
+
+LARGEST = (1 << 64) - 1
+
+
+@pytest.mark.parametrize("cpus", [1, 2, 512])
+def test_samples_come_back_as_they_were(cpus: int) -> None:
+    samples = list(FakeSource(cpus, count=120 if cpus < 512 else 4).samples())
+    packer = Packer()
+    packed = [packer.pack(sample) for sample in samples]
+    assert [unpack(one) for one in packed] == samples
+    assert len({id(one.dictionary) for one in packed}) < len(samples)
+
+
+def test_every_kind_of_reading_comes_back() -> None:
+    [sample] = FakeSource(2, count=1).samples()
+    cells = array("Q", [0, LARGEST, 1, 1 << 32, 258, LARGEST - 1])
+    before = Reading("softirqs", 1, 2, 3, ((0,), (2,), (5,)), cells)
+    odd = {
+        "softirqs": replace(before, read_ns=9, missing=frozenset((1, 4)), previous=before),
+        "protocols/eth0/rx": replace(before, family="protocols", cells=replace(before, previous=before)),
+        "drops": Reading("drops", 1, 2, 3, (), array("Q")),
+    }
+    whole = replace(sample, readings={**sample.readings, **odd})
+    back = unpack(Packer().pack(whole))
+    assert back == whole
+    assert {type(reading.values) for reading in back.readings.values()} == {array}
+    assert {reading.values.typecode for reading in back.readings.values()} == {"Q"}
+
+
+def test_a_sample_that_outgrows_the_window_comes_back() -> None:
+    small, large = (next(iter(FakeSource(cpus, count=1).samples())) for cpus in (2, 256))
+    packer = Packer()
+    packed: list[Sample] = [unpack(packer.pack(sample)) for sample in (small, large, small, large)]
+    assert packed == [small, large, small, large]

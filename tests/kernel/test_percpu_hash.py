@@ -1,0 +1,82 @@
+"""Maps of the tracing programs: more rows than a batch holds, and more interfaces than there is room for."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bpftop.kernel._libbpf import ffi, lib
+from bpftop.kernel.bpf.kernel_btf import drop_reasons, entry_function
+from bpftop.kernel.bpf.object import BpfObject
+from bpftop.kernel.bpf.percpu_hash import ROWS_MAX, WATCHED_MAX, CountsHash, WatchedSet
+from bpftop.kernel.check import KernelError
+
+HEADER = Path(__file__).resolve().parents[2] / "bpf_objects" / "watched.bpf.h"
+
+
+@pytest.fixture
+def drops() -> Iterator[BpfObject]:
+    """Loaded and attached to nothing."""
+    with closing(BpfObject("drops", "count_drop", {"netns": 1})) as opened:
+        yield opened
+
+
+def test_limits_are_those_of_the_objects() -> None:
+    text = HEADER.read_text()
+    assert f"#define ROWS_MAX {ROWS_MAX} " in text
+    assert f"#define WATCHED_MAX {WATCHED_MAX}\n" in text
+
+
+@pytest.mark.bpf
+@pytest.mark.parametrize("rows", [0, 1, 64, 65, ROWS_MAX])
+def test_every_row_is_read_once(drops: BpfObject, rows: int) -> None:
+    fd = drops.map_fd("counts")
+    counts = CountsHash(fd, 2)
+    key = ffi.new("uint32_t[]", 2)
+    for row in range(rows):
+        key[0], key[1] = row, 7 * row
+        values = ffi.new("uint64_t[]", [row + (cpu << 40) for cpu in range(counts.cpus)])
+        assert lib.bpf_map_update_elem(fd, key, values, 0) == 0
+    found = counts.read()
+    assert {key: values.tolist() for key, values in found.items()} == {
+        (row, 7 * row): [row + (cpu << 40) for cpu in range(counts.cpus)] for row in range(rows)
+    }
+
+
+@pytest.mark.bpf
+def test_the_set_of_interfaces_is_kept_as_it_is_wanted(drops: BpfObject) -> None:
+    fd = drops.map_fd("watched")
+    watched = WatchedSet(fd)
+    for wanted in ([1, 2], [2, 3], [], [4]):
+        watched.keep(wanted)
+        assert held(fd) == set(wanted)
+    with pytest.raises(KernelError, match=r"which interfaces are watched: E2BIG .*; it takes 256 of them") as caught:
+        watched.keep(range(1, WATCHED_MAX + 2))
+    assert caught.value.errno == errno.E2BIG
+
+
+def held(fd: int) -> set[int]:
+    key, value = ffi.new("uint32_t *"), ffi.new("uint32_t *")
+    found = set()
+    for ifindex in range(10):
+        key[0] = ifindex
+        if lib.bpf_map_lookup_elem(fd, key, value) == 0:
+            found.add(ifindex)
+    return found
+
+
+@pytest.mark.bpf
+def test_the_kernel_names_its_drop_reasons() -> None:
+    reasons = drop_reasons()
+    assert {"SKB_DROP_REASON_NOT_SPECIFIED", "SKB_DROP_REASON_NETFILTER_DROP"} <= set(reasons.names.values())
+    assert reasons.arguments >= 3
+
+
+@pytest.mark.bpf
+def test_the_name_of_a_function_is_whole() -> None:
+    with closing(BpfObject("xdp_errors", "count_redirect_error", {"netns": 1})) as opened:
+        assert entry_function(opened.program.fd) == "count_redirect_error"  # bpf_prog_info says count_redirect_

@@ -1,0 +1,335 @@
+"""Profiles of every type: values checked, wrong ones found, what the kernel lacks named, cancelled at once."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bpftop.kernel.bpf import bpf_map as kernel_maps
+from bpftop.kernel.bpf.bpf_map import Stop
+from bpftop.kernel.measure.loops_inside import allowed_cpus
+from bpftop.measure.maps import scratch
+from bpftop.measure.maps.geometry import KINDS
+from bpftop.measure.maps.in_kernel import InKernel
+from bpftop.measure.maps.plan import OPERATIONS, SINGLE_OF, WRITES, MeasurePlan, MeasureRequest, make_plan
+from bpftop.measure.maps.profile import MapProfile
+from bpftop.measure.maps.results import (
+    INSIDE_NS,
+    USER_NS,
+    CellResult,
+    MeasureProgress,
+    WrongValue,
+    batch_factors,
+    best_batches,
+    figures,
+)
+from bpftop.measure.maps.scratch import Scratch
+
+pytestmark = pytest.mark.bpf
+
+ARRAYS = {"array", "percpu_array"}
+PER_CPU = ("percpu_array", "percpu_hash", "lru_percpu_hash")
+
+
+def plan(**wish: Any) -> MeasurePlan:
+    wished = MeasureRequest(**{"entries": (400,), "run_ms": 1, "batches": (1, 16), **wish})
+    return make_plan(wished, allowed_cpus(), kernel_maps.possible_cpus())
+
+
+def results(**wish: Any) -> dict[tuple[str, int | None], CellResult]:
+    """By operation and batch, of a plan with one of everything else."""
+    profiling = MapProfile(plan(**wish))
+    found = [event for event in profiling.events() if isinstance(event, CellResult)]
+    assert profiling.profile().results == tuple(found)
+    assert not profiling.profile().partial
+    return {(result.cell.operation, result.cell.batch): result for result in found}
+
+
+def lacking(kind: str) -> set[str]:
+    """What Linux has never had for a type."""
+    if kind in ARRAYS:
+        return {"update_new", "delete", "delete_batch", "lookup_and_delete_batch"}
+    return {"lookup_and_delete_batch"} if kind == "lpm_trie" else set()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_operation_of_every_type(kind: str, threads: int) -> None:
+    if threads > len(allowed_cpus()):
+        pytest.skip("this machine has one CPU")
+    found = results(kinds=(kind,), threads=(threads,))
+    assert {operation for operation, _ in found} == set(OPERATIONS)
+    for (operation, batch), result in found.items():
+        if operation in lacking(kind):
+            assert result.user is result.inside is None
+            assert "(ENOTSUPP)" in result.user_why or "always there" in result.user_why
+            continue
+        assert result.user is not None, (operation, result.user_why)
+        assert result.checked > 0
+        assert not result.missed or kind.startswith("lru")
+        summary, spread = result.user.summary, result.user.spread
+        assert 0 < summary.p50_ns <= summary.p90_ns <= summary.p99_ns <= summary.max_ns
+        assert spread.runs == 5
+        assert spread.low <= spread.median <= spread.high
+        assert 1e3 < result.user.per_sec < 1e9
+        if batch is not None:
+            assert (result.inside, result.inside_why) == (None, "user space only")
+        elif kind == "lpm_trie" and operation == "get_next_key":
+            assert "bpf_for_each_map_elem" in result.inside_why
+        else:
+            assert result.inside is not None, result.inside_why
+            assert result.inside.spread.runs == 5
+
+
+@pytest.mark.parametrize("value_bytes", [1, 3, 7, 9, 12])
+@pytest.mark.parametrize("kind", PER_CPU)
+def test_odd_values_per_cpu(kind: str, value_bytes: int) -> None:
+    for (operation, _), result in results(kinds=(kind,), value_bytes=(value_bytes,)).items():
+        assert (result.user is None) == (operation in lacking(kind))
+        assert result.checked > 0 or result.user is None
+
+
+@pytest.mark.parametrize("access", ["sequential", "uniform", "zipf"])
+def test_every_access(access: str) -> None:
+    found = results(kinds=("hash",), accesses=(access,))
+    assert all(result.user is not None for result in found.values())
+    assert found["lookup", None].cell.access == access
+    assert found["lookup_batch", 16].cell.access == "walk"
+
+
+def test_the_same_seed_visits_the_same_keys() -> None:
+    keys = []
+    for seed in (5, 5, 6):
+        wished = plan(kinds=("hash",), seed=seed)
+        with Scratch(wished.cells[0].geometry, wished, Stop()) as made:
+            (loop,) = made.loops(wished.cells[0])
+            keys.append([made.subject.key(loop.c.order[step]) for step in range(100)])
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_a_full_lru_map_says_what_it_evicted() -> None:
+    found = results(kinds=("lru_hash",), fills_pct=(100.0,), entries=(1000,))
+    assert all(result.user is not None for result in found.values())
+    missed = sum(result.missed for result in found.values())
+    noted = [note for result in found.values() for note in result.notes]
+    assert bool(missed) == bool(noted)
+
+
+def test_factors_and_best_batches() -> None:
+    found = results(kinds=("hash",), batches=(16, 64), run_ms=3)
+    factors = batch_factors(found.values())
+    assert set(factors) == {r.cell.name for (op, _), r in found.items() if op in SINGLE_OF}
+    assert 1.2 < factors[found["lookup_batch", 64].cell.name] < 30
+    best = {result.cell.operation: result for result in best_batches(found.values())}
+    assert set(best) == set(SINGLE_OF)
+    for operation, result in best.items():
+        costs = [found[operation, batch].user for batch in (16, 64)]
+        assert result.user is not None
+        assert result.user.summary.p50_ns == min(cost.summary.p50_ns for cost in costs if cost is not None)
+    kept = figures(found.values())[found["lookup", None].cell.name]
+    assert set(kept) == {USER_NS, INSIDE_NS}
+
+
+def test_enospc_grows_the_batch_or_reads_singly(monkeypatch: pytest.MonkeyPatch) -> None:
+    wish: dict[str, Any] = {
+        "kinds": ("hash",),
+        "operations": ("lookup_batch", "lookup_and_delete_batch"),
+        "entries": (500,),
+        "fills_pct": (100.0,),
+        "batches": (1,),
+    }
+    for result in results(**wish).values():
+        assert result.grown_to is not None
+        assert result.grown_to > 1
+    monkeypatch.setattr(scratch, "_GROWTH", 1)
+    monkeypatch.setattr(scratch, "_GROWTH_MIN", 1)
+    for result in results(**wish).values():
+        assert result.grown_to == 0
+        assert result.user is not None
+        assert result.checked > 0
+
+
+def spoil(made: Scratch, number: int = 7) -> None:
+    """Change one bit of the value of the last CPU that is measured, or of the only one."""
+    cpu = allowed_cpus()[-1] if made.geometry.per_cpu else 0
+    key = made.subject.key(number)
+    value = bytearray(made.map.lookup(key, made.subject.value_bytes()) or b"")
+    value[cpu * (len(value) // made.subject.c.slots)] ^= 0x80
+    made.map.update(key, bytes(value))
+
+
+def before(target: type, method: str, act: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ``act`` happen to the object every time the method is called, before it runs."""
+    original = getattr(target, method)
+
+    def with_it(self: Any, *arguments: Any, **named: Any) -> Any:
+        act(self)
+        return original(self, *arguments, **named)
+
+    monkeypatch.setattr(target, method, with_it)
+
+
+def fails(**wish: Any) -> str:
+    profiling = MapProfile(plan(batches=(16,), **wish))
+    with pytest.raises(WrongValue) as wrong:
+        list(profiling.events())
+    assert wrong.value.exit_code == 1
+    assert profiling.profile().partial
+    assert not profiling.profile().results
+    return str(wrong.value)
+
+
+@pytest.mark.parametrize("operation", ["lookup", "lookup_batch", "lookup_and_delete_batch"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_wrong_value_fails_what_reads_it(kind: str, operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if operation in lacking(kind):
+        return
+    before(Scratch, "loops", spoil, monkeypatch)
+    said = fails(kinds=(kind,), operations=(operation,))
+    assert f"{operation} from user space: compare a value failed" in said
+    assert "instead of" in said
+
+
+@pytest.mark.parametrize("operation", sorted(WRITES))
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_wrong_value_fails_what_writes(kind: str, operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that was written is read back."""
+    if operation in lacking(kind):
+        return
+
+    def spoil_what_is_there(made: Scratch) -> None:
+        population = made.geometry.population
+        spoil(
+            made, next(n for n in range(population) if made.map.lookup(made.subject.key(n), made.subject.value_bytes()))
+        )
+
+    before(Scratch, "verify", spoil_what_is_there, monkeypatch)
+    assert "reading back" in fails(kinds=(kind,), operations=(operation,))
+
+
+@pytest.mark.parametrize("operation", ["lookup", "get_next_key"])
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"lpm_trie"}))
+def test_a_wrong_value_fails_programs(kind: str, operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before(InKernel, "team", lambda in_kernel: spoil(in_kernel._scratch), monkeypatch)
+    assert f"{operation} in a program: compare the values" in fails(kinds=(kind,), operations=(operation,))
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - ARRAYS - {"lru_hash", "lru_percpu_hash"}))
+def test_a_lost_key_fails_a_walk(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before(Scratch, "loops", lambda made: made.map.delete(made.subject.key(7)), monkeypatch)
+    assert "0x12b instead of 0x12c" in fails(kinds=(kind,), operations=("get_next_key",))
+
+
+def open_descriptors() -> set[str]:
+    gc.collect()
+    found = set()
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            found.add(f"{number} {os.readlink(f'/proc/self/fd/{number}')}")
+        except FileNotFoundError:  # the listing's own
+            continue
+    return {line for line in found if "bpf" in line}
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {},
+        {"kinds": ("hash", "lpm_trie"), "entries": (300_000,)},
+        {"kinds": ("percpu_hash", "array"), "entries": (1000,), "value_bytes": (32768,), "batches": (1, 512)},
+    ],
+    ids=["default", "many entries", "large values"],
+)
+def test_cancelled_within_200_ms(wish: dict[str, Any]) -> None:
+    before_s = open_descriptors(), threading.active_count()
+    for after_s in (0.0, 0.02, 0.1, 0.25, 0.4):
+        profiling = MapProfile(plan(run_ms=20, **wish))
+        stopped_s: list[float] = []
+
+        def stop(profiling: MapProfile = profiling, stopped_s: list[float] = stopped_s) -> None:
+            stopped_s.append(time.monotonic())
+            profiling.stop.set()
+
+        timer = threading.Timer(after_s, stop)
+        timer.start()
+        seen = [event for event in profiling.events() if isinstance(event, CellResult)]
+        timer.join()
+        assert time.monotonic() - stopped_s[0] < 0.2
+        assert profiling.profile().partial
+        assert profiling.profile().results == tuple(seen)
+    assert (open_descriptors(), threading.active_count()) == before_s
+
+
+def test_an_interrupt_keeps_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    before_s = open_descriptors(), threading.active_count()
+    profiling = MapProfile(plan(kinds=("hash",)))
+    polls = iter(range(1 << 30))
+
+    class Interrupted(threading.Semaphore):
+        def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+            if timeout is not None and next(polls) == 30:
+                raise KeyboardInterrupt
+            return super().acquire(blocking, timeout)
+
+    monkeypatch.setattr("bpftop.measure.pinned_threads.threading.Semaphore", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(profiling.events())
+    assert profiling.profile().partial
+    assert profiling.profile().results
+    assert (open_descriptors(), threading.active_count()) == before_s
+
+
+def test_abandoned_events_free_everything() -> None:
+    before_s = open_descriptors()
+    events = MapProfile(plan(kinds=("hash",))).events()
+    next(events)
+    assert open_descriptors() > before_s
+    events.close()  # type: ignore[attr-defined]
+    assert open_descriptors() == before_s
+
+
+def test_progress_goes_up_and_time_left_down() -> None:
+    profiling = MapProfile(plan(kinds=("hash", "array"), run_ms=4))
+    progress = [event for event in profiling.events() if isinstance(event, MeasureProgress)]
+    shares = [event.share for event in progress]
+    assert shares == sorted(shares)
+    assert len(progress) > 100
+    assert shares[-1] == pytest.approx(1)
+    assert progress[-1].left_s == pytest.approx(0)
+    assert 0.5 < progress[len(progress) // 2].left_s / (profiling.profile().took_s / 2) < 2
+
+
+def test_the_caller_keeps_its_tick() -> None:
+    """The loops release the GIL: a thread beside them that ticks every 10 ms is never late by 100 ms."""
+    profiling = MapProfile(plan(kinds=("hash", "percpu_array"), run_ms=4))
+    worker = threading.Thread(target=lambda: list(profiling.events()))
+    worker.start()
+    late_s, last_s = [], time.monotonic()
+    while worker.is_alive():
+        time.sleep(0.01)
+        late_s.append(time.monotonic() - last_s - 0.01)
+        last_s = time.monotonic()
+    worker.join()
+    assert len(late_s) > 20
+    assert max(late_s) < 0.1
+    assert not profiling.profile().partial
+
+
+def test_programs_that_are_refused_leave_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise kernel_maps.KernelError("cannot load the BPF program", errno.EFAULT)
+
+    monkeypatch.setattr(InKernel, "team", refused)
+    found = results(kinds=("hash",))["lookup", None]
+    assert found.user is not None
+    assert (found.inside, found.inside_why) == (None, "no lookup in programs (EFAULT)")
+    monkeypatch.setattr("bpftop.measure.maps.profile.effective_capabilities", lambda: 1 << 39 | 1 << 12)
+    found = results(kinds=("hash",))["lookup", None]
+    assert (found.inside, found.inside_why) == (None, "programs need CAP_PERFMON, too (EFAULT)")

@@ -1,0 +1,238 @@
+"""The suites: every contestant is measured, what a kernel lacks is skipped by name, a wrong value is caught."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from bpftop.errors import BpftopError, UsageError
+from bpftop.kernel import build
+from bpftop.kernel.bpf import object as bpf_object
+from bpftop.kernel.bpf.bpf_map import BpfMap, Stop
+from bpftop.kernel.measure.contend import Turn
+from bpftop.kernel.measure.whole_map_reads import WholeReads
+from bpftop.measure.conditions import Conditions, conditions, crowds, doubts, missing
+from bpftop.measure.machine import Machine
+from bpftop.measure.programs import program_race, suite_reads
+from bpftop.measure.programs.costs import ProgramRow, SuiteTable, cost
+from bpftop.measure.programs.program_race import Body, BodySuite
+from bpftop.measure.programs.suite_bodies import BODY_SUITES, compared
+from bpftop.measure.programs.suite_reads import READ_SUITES, ReadSuite
+from bpftop.measure.programs.suites import SUITES, Suite, chosen, run
+from bpftop.measure.programs.test_run_windows import undisturbed
+
+NAMES = ["counters", "spills", "dispatch", "calls", "layout", "access", "helpers", "clock", "probe-read", "prealloc"]
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Little time: for what does not depend on it."""
+    for module in (program_race, suite_reads):
+        monkeypatch.setattr(module, "ROUNDS", 2)
+        monkeypatch.setattr(module, "ALONE_NS", 1_000_000)
+
+
+def last_table(suite: Suite, stop: Stop | None = None) -> SuiteTable:
+    *_, last = suite.run(stop or Stop())
+    return last.table
+
+
+def test_the_suites_by_name() -> None:
+    assert list(SUITES) == [*NAMES, "batch", "mmap"]
+    assert [suite.name for suite in chosen(["calls", "clock", "calls"])] == ["calls", "clock"]
+    assert [suite.name for suite in chosen([])] == list(SUITES)
+
+
+def test_an_unknown_suite_is_answered_by_the_list() -> None:
+    with pytest.raises(UsageError, match=r"no suite speed; the suites are counters, spills, .* mmap$"):
+        chosen(["calls", "speed"])
+
+
+@pytest.mark.bpf
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("suite", [*BODY_SUITES, *READ_SUITES], ids=lambda suite: suite.name)
+def test_every_contestant_is_measured_and_judged(suite: BodySuite | ReadSuite) -> None:
+    steps = list(suite.run(Stop()))
+    assert [step.table.partial for step in steps] == [True, False]
+    table = steps[-1].table
+    assert [row.name for row in table.rows] == [name for name, _ in suite.contestants()]
+    assert not table.skipped
+    assert table.row(table.reference) is not None
+    assert all(row.alone.gross.runs == 2 and row.alone.gross.low > 0 for row in table.rows)
+    assert table.verdict.endswith(".")
+    assert "No verdict" not in table.verdict
+
+
+@pytest.mark.bpf
+def test_what_is_dear_everywhere_is_dear_here() -> None:
+    """Differences by design of the kernel, many times as large as what noise makes of them."""
+    clock = {row.name: row.ns for row in last_table(SUITES["clock"]).rows}
+    assert clock["ktime three times"] > 2 * clock["ktime once, kept"]
+    access = {row.name: row.ns for row in last_table(SUITES["access"]).rows}
+    assert access["random, chained"] > 3 * access["random"]
+    reads = {row.name: row.ns for row in last_table(SUITES["mmap"]).rows}
+    assert reads["a call per key"] > reads["one batch"] > 5 * reads["mapped memory"]
+
+
+REFUSED = """\
+#include "bench.bpf.h"
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+static long (*no_such_helper)(void) = (void *)99999;
+BENCH_XDP(empty) { return bench_next(x); }
+BENCH_XDP(known) { return bench_next(x + bpf_get_smp_processor_id()); }
+BENCH_XDP(unknown) { return bench_next(x + no_such_helper()); }
+"""
+
+
+@pytest.fixture
+def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BodySuite:
+    """A suite with a helper that no kernel has."""
+    (tmp_path / "refused.bpf.c").write_text(REFUSED)
+    for header in build.BPF_SOURCES.absolute().glob("bench*.bpf.h"):
+        (tmp_path / header.name).write_text(header.read_text())
+    build.compile_bpf_object(tmp_path / "refused.bpf.c", tmp_path / "refused.bpf.o", *build.find_bpf_tools())
+    monkeypatch.setattr(bpf_object, "object_path", lambda name: str(tmp_path / f"{name}.bpf.o"))
+    bodies = tuple(Body(name, "", ("refused", name), ("refused", "empty")) for name in ("known", "unknown"))
+    return BodySuite("refused", "a helper that is not there", bodies, lambda ns: f"{ns['unknown']:.1f} ns.")
+
+
+@pytest.mark.bpf
+@pytest.mark.usefixtures("short")
+def test_a_helper_that_the_kernel_lacks_is_skipped_by_name(refused: BodySuite) -> None:
+    table = last_table(refused)
+    assert [row.name for row in table.rows] == ["known"]
+    assert [each.name for each in table.skipped] == ["unknown"]
+    assert "99999" in table.skipped[0].reason
+    assert table.verdict == "No verdict: this kernel refused unknown."
+
+
+@pytest.mark.bpf
+@pytest.mark.usefixtures("short")
+def test_nobody_who_listens_for_sigurg_is_sent_it() -> None:
+    heard = []
+    before = signal.signal(signal.SIGURG, lambda *_: heard.append(1))
+    try:
+        table = last_table(SUITES["helpers"])
+    finally:
+        signal.signal(signal.SIGURG, before)
+    assert not heard
+    assert [each.name for each in table.skipped] == ["send_signal"]
+    assert "handler for SIGURG" in table.skipped[0].reason
+
+
+@pytest.mark.bpf
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("suite", READ_SUITES, ids=lambda suite: suite.name)
+def test_an_injected_wrong_value_is_caught(suite: ReadSuite, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled = suite_reads._filled
+
+    def spoiled(stack: ExitStack, names: set[str]) -> dict[str, WholeReads]:
+        maps = filled(stack, names)
+        for whole in maps.values():
+            with BpfMap(os.dup(whole._fd)) as spoil:
+                spoil.update((4711).to_bytes(4, "little"), (1).to_bytes(8, "little"))
+        return maps
+
+    monkeypatch.setattr(suite_reads, "_filled", spoiled)
+    with pytest.raises(BpftopError, match="1 of 10000 values are not what was written"):
+        list(suite.run(Stop()))
+
+
+@pytest.mark.bpf
+def test_stop_ends_a_run_of_several_suites() -> None:
+    stop = Stop()
+    running = run(chosen(["spills", "clock"]), stop)
+    next(running)
+    begin = time.monotonic()
+    stop.set()
+    rest = list(running)
+    assert time.monotonic() - begin < 0.2
+    assert [update.table.partial for update in rest] == [True]
+
+
+@pytest.mark.bpf
+@pytest.mark.usefixtures("short")
+def test_progress_only_grows() -> None:
+    updates = list(run(chosen(["spills", "clock", "batch"]), Stop()))
+    shares = [update.share for update in updates]
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1)
+    assert all(update.left_s >= 0 for update in updates)
+
+
+def turn(begin: int, end: int, cpu: int | None = None) -> Turn:
+    return Turn(begin, end, end - begin if cpu is None else cpu, 1, 0)
+
+
+def test_turns_count_where_every_cpu_was_at_it_undisturbed() -> None:
+    one = [turn(0, 10), turn(10, 20), turn(20, 30), turn(30, 40)]
+    other = [turn(5, 12), turn(12, 24), turn(24, 35)]
+    assert undisturbed([one, other]) == [one[1], one[2], *other]
+    away = [turn(5, 12), turn(12, 24, cpu=3), turn(24, 35)]  # 9 of 12 ns on no CPU
+    assert undisturbed([one, away]) == [away[0], away[2]]
+    assert undisturbed([[turn(0, 5)], [turn(6, 9)]]) == [turn(0, 5), turn(6, 9)]
+
+
+def test_crowds_are_powers_of_two_and_all() -> None:
+    assert [crowds(cpus) for cpus in (1, 2, 6, 8)] == [[1], [1, 2], [1, 2, 4, 6], [1, 2, 4, 8]]
+
+
+def test_factors_refer_to_the_reference() -> None:
+    rows = tuple(ProgramRow(name, "", (cost(1, [ns], [0.0]),)) for name, ns in (("a", 30.0), ("b", 10.0), ("c", 0.001)))
+    table = SuiteTable("s", "", "body", rows, "a")
+    assert [table.factor(row) for row in rows] == [1.0, 3.0, None]
+    assert table.noisy == ()
+
+
+def test_words_for_a_comparison() -> None:
+    assert compared(1.04, 1.0) == "as much as"
+    assert compared(104, 100) == "as much as"
+    assert compared(3.2, 1.0) == "3.2 times as much as"
+
+
+def test_capabilities_that_are_missing() -> None:
+    bpf, perfmon, net_admin, sys_admin = (1 << bit for bit in (39, 38, 12, 21))
+    assert missing(0) == ["CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN"]
+    assert missing(bpf | net_admin) == ["CAP_PERFMON"]
+    assert missing(sys_admin) == missing(bpf | perfmon | net_admin) == []
+
+
+def files(root: Path, contents: dict[str, str]) -> str:
+    for name, content in contents.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content + "\n")
+    return str(root)
+
+
+def test_conditions_are_read_or_unknown(tmp_path: Path) -> None:
+    cpu = max(os.sched_getaffinity(0))
+    root = files(
+        tmp_path,
+        {
+            f"sys/devices/system/cpu/cpu{cpu}/cache/index0/level": "1",
+            f"sys/devices/system/cpu/cpu{cpu}/cache/index2/level": "2",
+            f"sys/devices/system/cpu/cpu{cpu}/cache/index2/size": "2048K",
+            "sys/devices/system/clocksource/clocksource0/current_clocksource": "hpet",
+            "proc/sys/kernel/bpf_stats_enabled": "1",
+        },
+    )
+    used = len(os.sched_getaffinity(0))
+    assert conditions(root) == Conditions(used, 2 << 20, "hpet", True)
+    assert conditions(str(tmp_path / "nothing")) == Conditions(used, None, None, None)
+
+
+def test_doubts_about_a_machine() -> None:
+    here = Machine("h", "0", "6.1", None, 2, 2, "off", "0", "powersave", {})
+    said = list(doubts(here, Conditions(2, None, None, True)))
+    assert ["JIT" in said[0], "bpf_stats_enabled" in said[1], "powersave" in said[2], len(said)] == [
+        True,
+        True,
+        True,
+        3,
+    ]

@@ -1,0 +1,335 @@
+"""The stages of the path: what each gains, what LOST adds up and what it must not count twice, marks and headroom."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bpftop.history.history import KEPT_NS, History
+from bpftop.model.device import DeviceFacts, Queue
+from bpftop.model.families import FAMILIES
+from bpftop.model.path import BY_ID, STAGES, gained
+from bpftop.model.sample import Interface, Reading, Sample
+from bpftop.render.headroom import BACKLOG_LIMIT
+from bpftop.render.path_columns import duration
+from bpftop.render.path_rows import losses, sections
+from bpftop.render.selection import Selection
+from tests.model.signals import ETH0, S, line, links, looked, pushed, reading, sample, softnet, stack
+from tests.tui.fake import FakeSource, interface
+
+
+def test_the_table_names_families_columns_and_rows_that_there_are() -> None:
+    assert len(BY_ID) == len(STAGES)
+    for stage in STAGES:
+        assert {FAMILIES[counter.family].scope for counter in stage.counters} == {stage.scope}
+        for counter in stage.counters:
+            family = FAMILIES[counter.family]
+            assert counter.column in family.columns
+            assert family.kind == "counter"
+            labels = family.labels[1:] if family.scope == "interface" else family.labels
+            assert counter.row is None or len(counter.row) == len(labels)
+        assert stage.help.endswith(".")
+        assert stage.counted.startswith("Counted" if stage.kind != "seen" else "Not counted")
+
+
+def test_no_counter_is_in_two_losses() -> None:
+    seen = [(c.family, c.column, c.row) for s in STAGES if s.kind == "loss" for c in s.counters]
+    assert len(seen) == len(set(seen))
+    parts = {c.row for s in STAGES if s.kind == "part" for c in s.counters}
+    assert parts.isdisjoint({row for _, _, row in seen if row})
+
+
+def test_the_ring_takes_the_largest_and_the_wire_adds() -> None:
+    before, after = links(0), links(1, rx_missed_errors=70, rx_fifo_errors=70, rx_over_errors=5, rx_crc_errors=2,
+                                    rx_length_errors=3, rx_errors=80, rx_dropped=9)  # fmt: skip
+    history = pushed(sample(0, before), sample(1, after))
+    assert line(history, "ring").since_start == 70
+    assert line(history, "wire").since_start == 5
+    assert [line(history, one).verdict for one in ("device", "device_errors")] == ["seen", "seen"]
+    found = losses(looked(history))
+    assert found.per_sec == 75.0
+    assert found.stages == [("wire", 5.0, "interface"), ("NIC ring", 70.0, "interface")]
+
+
+def test_a_parent_qdisc_counts_what_its_children_drop_and_filters_drop_on_purpose() -> None:
+    def qdiscs(second: float, drops: int) -> Reading:
+        kinds = {("eth0", "htb", "1:"): drops, ("eth0", "fq_codel", "10:"): drops - drops // 3,
+                 ("eth0", "clsact", "ffff:"): 5 * drops}  # fmt: skip
+        return reading("qdiscs", {key: [0, 0, count, 0, 0] for key, count in kinds.items()}, second)
+
+    history = pushed(sample(0, qdiscs(0, 0)), sample(2, qdiscs(2, 30)))
+    assert line(history, "qdisc").since_start == 30
+    assert losses(looked(history)).per_sec == 15.0
+
+
+def test_what_a_listening_socket_drops_is_counted_once() -> None:
+    counts = {"TcpExtListenDrops": 10, "TcpExtListenOverflows": 7, "TcpExtTCPReqQFullDrop": 3,
+              "TcpExtTCPReqQFullDoCookies": 50}  # fmt: skip
+    history = pushed(
+        sample(0, stack("netstat", 0, **dict.fromkeys(counts, 0))), sample(1, stack("netstat", 1, **counts))
+    )
+    assert [line(history, one).verdict for one in ("listen", "syn_queue", "accept_queue", "cookies")] == [
+        "losing", "losing", "losing", "seen",
+    ]  # fmt: skip
+    assert losses(looked(history)).stages == [("listen", 10.0, "netns")]
+
+
+def test_a_lost_race_in_conntrack_is_in_two_counters_and_counts_once() -> None:
+    def events(second: float, insert_failed: int, drop: int) -> Reading:
+        return reading("conntrack_events", {(): [4, insert_failed, drop, 6, 0]}, second)
+
+    history = pushed(sample(0, events(0, 0, 0)), sample(1, events(1, 8, 5)))
+    assert line(history, "conntrack").since_start == 8
+    assert line(history, "conntrack_evicted").since_start == 0
+
+
+def test_failed_redirects_are_no_exceptions() -> None:
+    def errors(second: float, count: int) -> tuple[Reading, Reading]:
+        rows = {("eth0", 7, "XDP_REDIRECT"): [count], ("eth0", 7, "XDP_ABORTED"): [count], ("eth0", 7, "9"): [count]}
+        return (
+            reading("xdp_exceptions", rows, second),
+            reading("xdp_redirect_errors", {("eth0", 7, "ENETDOWN"): [count]}, second),
+        )
+
+    history = pushed(sample(0, *errors(0, 0)), sample(1, *errors(1, 4)))
+    assert line(history, "xdp_exceptions").since_start == 8
+    assert line(history, "xdp_redirects").since_start == 4
+
+
+def test_verdicts_of_another_program_have_rows_only_where_there_is_one() -> None:
+    def verdicts(second: float, count: int) -> Reading:
+        rows = {("eth0", 9, "XDP_DROP"): [count, count], ("eth0", 9, "XDP_PASS"): [5, 5]}
+        return reading("xdp_verdicts", rows, second)
+
+    history = pushed(sample(0, verdicts(0, 0), cpus=2), sample(1, verdicts(1, 3), cpus=2))
+    assert line(history, "xdp_drops").since_start == 6
+    assert losses(looked(history)).per_sec is None
+    with pytest.raises(StopIteration):
+        line(pushed(sample(0), sample(1)), "xdp_drops")
+    refused = {"xdp_verdicts": "verdicts of the XDP program 9: fexit is refused"}
+    assert (
+        line(pushed(sample(0), sample(1, unavailable=refused)), "xdp_drops").unread[0].endswith(refused["xdp_verdicts"])
+    )
+
+
+def test_the_backlog_adds_up_cpus_wraps_and_survives_hotplug() -> None:
+    history = pushed(
+        sample(0, softnet(0, {0: 2**32 - 5, 1: 100})),
+        sample(1, softnet(1, {0: 5, 1: 101})),  # CPU 0 wrapped
+        sample(2, softnet(2, {0: 6})),  # CPU 1 went offline
+        sample(3, softnet(3, {0: 7, 1: 500, 9: 3})),  # it came back, and a new one with it
+    )
+    assert [line(history, "backlog", i).since_start for i in range(4)] == [None, 11, 12, 13]
+
+
+def test_a_reset_and_a_new_epoch_lose_a_tick_and_not_the_total() -> None:
+    history = pushed(
+        sample(0, links(0, rx_crc_errors=1000)),
+        sample(1, links(1, rx_crc_errors=1010)),
+        sample(2, links(2, rx_crc_errors=4)),  # went backwards: the device was reset
+        sample(3, links(3, rx_crc_errors=6)),
+        sample(4, links(4, epoch=1, rx_crc_errors=900)),
+        sample(5, links(5, epoch=1, rx_crc_errors=901)),
+    )
+    assert [line(history, "wire", i).since_start for i in range(6)] == [None, 10, 10, 12, 12, 13]
+    # the other two columns of the wire were known when one was not: the stage stays known
+    assert line(history, "wire", 2).per_sec == 5.0
+
+
+def test_ticks_that_cannot_be_read_are_unknown_and_what_they_missed_counts_afterwards() -> None:
+    gone = {"softnet": "backlog counters: cannot read /proc/net/softnet_stat: Permission denied"}
+    history = pushed(
+        sample(0, softnet(0, {0: 0})),
+        sample(1, softnet(1, {0: 0})),
+        sample(2, unavailable=gone),
+        sample(3, unavailable=gone),
+        sample(4, softnet(4, {0: 30})),
+    )
+    unread = line(history, "backlog", 3)
+    assert (unread.per_sec, unread.since_start, unread.verdict) == (None, 0, "unknown")
+    assert unread.unread == (f"softnet_stat dropped: {gone['softnet']}",)
+    assert line(history, "backlog").since_start == 30
+    assert line(history, "backlog").per_sec == 7.5  # over the four seconds that are known
+    assert line(history, "backlog").trend(2) == [None, 7.5]
+
+
+def test_unseen_are_the_losses_that_cannot_be_read() -> None:
+    history = pushed(sample(0, links(0)), sample(1, links(1)))
+    found = losses(looked(history))
+    of_links = sum(s.kind == "loss" and s.counters[0].family == "links" for s in STAGES)
+    assert (found.per_sec, found.recent, found.stages) == (0.0, 0, [])
+    assert found.unseen == sum(s.kind == "loss" for s in STAGES) - of_links
+    assert losses(looked(pushed(sample(0, links(0))))).per_sec is None
+
+
+def test_counters_that_a_kernel_lacks_leave_the_rest_of_a_stage_known() -> None:
+    history = pushed(
+        sample(0, stack("snmp", 0, UdpRcvbufErrors=3)),
+        sample(1, stack("snmp", 1, UdpRcvbufErrors=5), unavailable={"snmp6": "IPv6 is switched off here"}),
+    )
+    udp = line(history, "udp_sockets")
+    assert udp.since_start == 2
+    assert udp.unread == ("Udp6RcvbufErrors: IPv6 is switched off here",)
+    assert line(history, "memory").unread[0] == "UdpMemErrors: this kernel does not count it"
+
+
+def test_the_first_reading_of_a_tracepoint_counts_since_it_was_attached() -> None:
+    def errors(second: float, count: int, previous: Reading | None = None) -> Reading:
+        return reading("xdp_exceptions", {("eth0", 7, "XDP_ABORTED"): [count]}, second, previous=previous)
+
+    empty = Reading("xdp_exceptions", S // 2, 0, 0, (), errors(0, 0).values[:0])
+    history = pushed(sample(0), sample(1, errors(1, 5, empty)), sample(2, errors(2, 6)))
+    assert [line(history, "xdp_exceptions", i).since_start for i in (1, 2)] == [5, 6]
+
+
+def test_rates_are_means_of_five_seconds_and_trends_of_whole_slices() -> None:
+    counts, total = [], 0
+    for second in range(21):
+        total += 10 if second > 10 else 0
+        counts.append(sample(1000 + second, softnet(1000 + second, {0: total})))
+    history = pushed(*counts)
+    assert line(history, "backlog", 10).per_sec == 0.0
+    assert line(history, "backlog", 13).per_sec == 6.0
+    assert line(history, "backlog").per_sec == 10.0
+    assert line(history, "backlog").trend(6) == [None, 0.0, 0.0, 10.0, 10.0, None]
+    assert line(history, "ring").trend(2) == [None, None]
+    assert line(history, "backlog", 10).verdict == "ok"
+    assert line(history, "backlog", 13).verdict == "losing"
+
+
+def test_since_the_mark_and_scrolling_back_before_it() -> None:
+    history = pushed(*(sample(i, softnet(i, {0: 10 * i})) for i in range(8)))
+    mark = history.mark(history.at(3))
+    shown = history.at(-1)
+    now = replace(line(history, "backlog"), looked=Selection(shown, shown.total, history, mark))
+    assert (now.since_start, now.since_mark) == (70, 40)
+    earlier = history.at(2)
+    then = replace(now, looked=Selection(earlier, earlier.total, history, mark))
+    assert (then.since_start, then.since_mark) == (20, None)
+
+
+def test_totals_and_trends_outlive_the_ten_minutes() -> None:
+    history = pushed(*(sample(i, softnet(i, {0: i, 1: 0}), links(i)) for i in range(760)))
+    assert line(history, "backlog").since_start == 759
+    assert line(history, "backlog").recent == 300
+    assert line(history, "backlog").trend(12)[:11] == [1.0] * 11
+    assert line(history, "wire").since_start == 0
+    kept = history.path._rows["", "backlog"].counts
+    assert len(kept) == len(history._times) <= KEPT_NS // S + 65
+    assert len(history.path._rows["eth0", "wire"].counts) == 0  # a stage that never lost has no series
+
+
+def test_the_total_adds_up_the_interfaces_that_are_part_of_it() -> None:
+    bond = Interface("bond0", "bond0", 5, kind="bond")
+    legs = (Interface("eth0", "eth0", 2, master=5), Interface("eth1", "eth1", 3))
+    both = (bond, *legs)
+
+    def at(second: float, count: int) -> Sample:
+        counts = (links(second, one.label, rx_crc_errors=count * (i + 1)) for i, one in enumerate(both))
+        return sample(second, *counts, softnet(second, {0: count}), interfaces=both)
+
+    history = pushed(at(0, 0), at(1, 10))
+    assert line(history, "wire").since_start == 40  # eth0 is a leg of bond0, which counts it already
+    assert line(history, "wire", label="eth0").since_start == 20
+    assert line(history, "backlog", label="eth0").since_start == 10
+
+
+def test_a_sum_that_lacks_an_interface_is_said_to_be_unseen() -> None:
+    both = (ETH0, Interface("eth1", "eth1", 3, state="moved"))
+    seen = [links(0), links(0, "eth1")], [links(1, rx_crc_errors=5)]
+    history = pushed(*(sample(second, *found, interfaces=both) for second, found in enumerate(seen)))
+    assert line(history, "wire").per_sec == 5.0
+    alone, every = losses(looked(history, label="eth0")), losses(looked(history))
+    assert every.per_sec == alone.per_sec == 5.0
+    assert every.unseen > alone.unseen
+
+
+def test_a_column_of_512_cpus_with_holes() -> None:
+    cpus = [cpu for cpu in range(512) if cpu % 7]
+    before, after = softnet(0, dict.fromkeys(cpus, 5)), softnet(1, {cpu: 5 + cpu % 2 for cpu in cpus})
+    counter = BY_ID["backlog"].counters[0]
+    assert gained(counter, "", before, after) == sum(cpu % 2 for cpu in cpus)
+    assert gained(counter, "", before, replace(after, missing=frozenset({1}))) == sum(cpu % 2 for cpu in cpus[1:])
+
+
+def headroom(history: History, stage: str) -> float | None:
+    return line(history, stage).headroom_s
+
+
+def test_the_headroom_of_the_ring_is_that_of_the_busiest_queue() -> None:
+    history = History()
+    for one, _ in zip(FakeSource(16).samples(), range(12), strict=False):
+        history.push(one)
+    busiest = max(rate or 0.0 for rate in history.at(-1).total.rx.cpu_rates)
+    assert headroom(history, "ring") == pytest.approx(512 / busiest)
+    single = DeviceFacts(ring={"rx": 256}, queues=(Queue("rx", 0), Queue("tx", 0)))
+    history = History()
+    for one, _ in zip(FakeSource(16, (interface("eth0", 2, facts=single),)).samples(), range(12), strict=False):
+        history.push(one)
+    assert headroom(history, "ring") == pytest.approx(256 / (history.at(-1).total.rx.totals.packets_per_sec or 0))
+    assert headroom(pushed(sample(0), sample(1)), "ring") is None
+    assert headroom(history, "wire") is None
+
+
+def test_the_headroom_of_the_backlog_is_that_of_the_cpu_that_is_full_first() -> None:
+    def at(second: float, limit: bool = True) -> Sample:
+        packets = {0: 1000 * second, 1: 100 * second, 2: 0}
+        rows = {(cpu,): [int(count), 0, 0, 0, 0] for cpu, count in packets.items()}
+        waiting = reading("softnet_backlog", {(0,): [0], (1,): [990], (2,): [1000]}, second)
+        most = [reading("sysctls", {(BACKLOG_LIMIT,): [1000]}, second)] if limit else []
+        return sample(second, reading("softnet", rows, second), waiting, *most)
+
+    assert headroom(pushed(at(0), at(1)), "backlog") == pytest.approx(0.1)  # CPU 1: 10 places at 100 a second
+    assert headroom(pushed(at(0, limit=False), at(1, limit=False)), "backlog") is None
+
+
+def test_conntrack_is_full_in_so_many_seconds() -> None:
+    def at(second: float, entries: int) -> Sample:
+        return sample(second, reading("conntrack", {(): [entries, 10_000]}, second))
+
+    growing = pushed(*(at(i, 1000 + 50 * i) for i in range(21)))
+    assert headroom(growing, "conntrack") == pytest.approx(8000 / 50)
+    assert headroom(pushed(at(0, 100), at(1, 90)), "conntrack") is None
+    assert headroom(pushed(at(0, 100)), "conntrack") is None
+
+
+def test_below_the_stages_the_largest_comes_first_and_zeros_stay_away() -> None:
+    def at(second: int) -> Sample:
+        reasons = {
+            ("eth0", "NO_SOCKET"): [2 * second],
+            ("", "SOCKET_RCVBUFF"): [9 * second],
+            ("eth1", "CPU_BACKLOG"): [7],
+            ("eth0", "NETFILTER_DROP"): [100],
+        }
+        udp = {("6", "::1", 53, 11, "named"): [4], ("4", "0.0.0.0", 53, 12, ""): [0]}
+        tcp = {("4", "0.0.0.0", 80, 13, "nginx"): [129, 128], ("4", "0.0.0.0", 81, 14, "x"): [0, 128]}
+        nic = {("eth0", "rx_missed"): [0], ("eth0", "rx_no_buf"): [3 * second]}
+        return sample(
+            second, reading("drops", reasons, second), reading("udp_sockets", udp, second),
+            reading("listen_sockets", tcp, second), reading("nic", nic, second),
+        )  # fmt: skip
+
+    found = {one.title: one.rows for one in sections(looked(pushed(at(1), at(2))))}
+    reasons, udp, tcp, nic = found.values()
+    assert [(row.name, row.where, row.per_sec, row.kept) for row in reasons] == [
+        ("SOCKET_RCVBUFF", "no interface", 9.0, "18"), ("NO_SOCKET", "eth0", 2.0, "4"),
+        ("NETFILTER_DROP", "eth0", 0.0, "100"),
+    ]  # fmt: skip
+    assert [row.name for row in udp] == ["[::1]:53 named"]
+    assert [(row.name, row.kept) for row in tcp] == [("0.0.0.0:80 nginx", "129 of 128")]
+    assert [(row.name, row.per_sec) for row in nic] == [("rx_no_buf", 3.0)]
+
+
+def test_missing_drop_reasons_say_why() -> None:
+    history = pushed(sample(0), sample(1, unavailable={"drops": "drop reasons: no BTF"}))
+    assert [(one.rows, one.missing) for one in sections(looked(history))] == [((), "no BTF")]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"),
+    [(None, "-"), (0, "0.0 µs"), (42e-6, "42 µs"), (3.4e-3, "3.4 ms"), (12, "12 s"), (600, "10 min"), (9e4, "25 h"),
+     (9e5, "10 d"), (1e12, ">9999 d")],
+)  # fmt: skip
+def test_durations(seconds: float | None, says: str) -> None:
+    assert duration(seconds) == says

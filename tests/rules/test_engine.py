@@ -1,0 +1,177 @@
+"""Rules over time: raising, clearing, baselines, blindness, causes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bpftop.model.findings import Diagnosis, Finding
+from bpftop.rules.engine import fold
+from bpftop.rules.rule import Limit
+from bpftop.rules.table import BY_ID, RULES, chosen, overridden
+from tests.rules.world import Watch, World
+
+
+def test_nothing_is_found_on_a_quiet_machine() -> None:
+    watch = Watch(World())
+    assert watch.run(20) == replace(watch.now, findings=())
+    assert list(watch.now.waiting) == ["rx-dropped-harmless"]  # looks at ten minutes
+
+
+def test_before_three_seconds_every_rule_waits_and_none_is_blind_for_it() -> None:
+    watch = Watch(World().stack(TcpExtListenOverflows=100, TcpExtListenDrops=100))
+    assert watch.run(2).findings == ()
+    assert "accept-queue-overflow" in watch.now.waiting
+    assert "accept-queue-overflow" not in watch.now.blind
+    watch.run(1)
+    assert watch.ids == ["accept-queue-overflow"]
+
+
+def test_a_fault_that_begins_while_watched_is_named_within_five_seconds_and_cleared_within_fifteen() -> None:
+    world = World()
+    watch = Watch(world)
+    watch.run(20)
+    world.stack(TcpExtListenOverflows=20, TcpExtListenDrops=20)
+    seconds = watch.until("accept-queue-overflow", 5)
+    assert seconds is not None
+    watch.run(10)
+    found = watch.finding("accept-queue-overflow")
+    assert found is not None
+    assert found.severity == "critical"
+    assert found.since_s(world.mono_ns) == 10
+    world.quiet()
+    watch.run(15)
+    assert watch.finding("accept-queue-overflow") is None
+
+
+def test_between_raise_and_clear_level_a_finding_stands_but_is_not_raised() -> None:
+    world = World()
+    world.level("conntrack", (), entries=730, max_entries=1000)
+    watch = Watch(world)
+    assert "conntrack-full" not in watch.run(10).blind
+    assert watch.finding("conntrack-full") is None
+    world.level("conntrack", (), entries=760, max_entries=1000)
+    watch.run(5)
+    assert watch.finding("conntrack-full") is not None
+    world.level("conntrack", (), entries=730, max_entries=1000)
+    watch.run(20)
+    assert watch.finding("conntrack-full") is not None
+    world.level("conntrack", (), entries=690, max_entries=1000)
+    watch.run(10)
+    assert watch.finding("conntrack-full") is None
+
+
+def test_a_baseline_is_frozen_while_the_finding_stands() -> None:
+    world = World().frames("protocols", 6, pps=1_000)
+    watch = Watch(world)
+    watch.run(30)
+    world.frames("protocols", 6, pps=50_000)
+    assert watch.until("packet-storm", 5) is not None
+    watch.run(120)  # without a frozen baseline the storm would be its own baseline by now
+    assert watch.finding("packet-storm") is not None
+
+
+def test_without_a_baseline_a_relative_rule_says_nothing_and_an_absolute_one_speaks() -> None:
+    world = World().frames("protocols", 1, pps=20_000)
+    watch = Watch(world)
+    watch.run(5)
+    assert watch.finding("packet-storm") is None
+    assert watch.finding("icmp-flood") is not None
+
+
+def test_slow_rules_wait_until_the_condition_has_held() -> None:
+    world = World().rate("links/eth0", ("eth0",), "rx_missed_errors", 5)
+    world.rate("links/eth0", ("eth0",), "rx_packets", 1_000_000)
+    watch = Watch(world)
+    watch.run(9)
+    assert watch.finding("rx-ring-overflow") is None
+    watch.run(6)
+    found = watch.finding("rx-ring-overflow")
+    assert found is not None
+    assert found.severity == "warning"
+
+
+def test_an_unreadable_input_is_unknown_with_its_reason() -> None:
+    watch = Watch(World().absent("conntrack", "nf_conntrack is not loaded"))
+    watch.run(5)
+    assert watch.now.blind["conntrack-full"] == "nf_conntrack is not loaded"
+    assert watch.now.rules == len(RULES)
+
+
+def test_a_counter_reset_makes_no_finding_and_clears_none() -> None:
+    world = World().stack(TcpExtListenOverflows=20, TcpExtListenDrops=20)
+    watch = Watch(world)
+    watch.run(5)
+    assert watch.finding("accept-queue-overflow") is not None
+    world._cells["netstat"][("TcpExtListenOverflows",)] = [0.0]
+    watch.run(1)
+    assert watch.finding("accept-queue-overflow") is not None
+    assert all(f.id == "accept-queue-overflow" for f in watch.now.findings)
+
+
+def test_at_ten_ticks_a_second_rates_still_span_three_seconds() -> None:
+    world = World()
+    watch = Watch(world)
+    watch.run(10, 0.1)
+    world.stack(TcpExtListenOverflows=30)  # a burst of a tenth of a second: 1 per second over three
+    watch.run(0.1, 0.1)
+    world.quiet()
+    watch.run(5, 0.1)
+    assert watch.finding("accept-queue-overflow") is None
+
+
+def test_at_ten_seconds_an_interval_one_is_enough() -> None:
+    world = World()
+    watch = Watch(world)
+    watch.run(20, 10)
+    world.stack(TcpExtListenOverflows=30, TcpExtListenDrops=30)
+    watch.run(10, 10)
+    assert watch.finding("accept-queue-overflow") is not None
+
+
+def test_what_follows_is_folded_under_its_cause() -> None:
+    world = World().frames("protocols", 6, pps=20_000, size=60).frames("tcp_flags", "syn", pps=20_000, size=60)
+    world.stack(TcpExtTCPReqQFullDrop=19_000, TcpPassiveOpens=10)
+    world.rate("softnet", (0,), "dropped", 1_000)
+    watch = Watch(world)
+    watch.run(6)
+    assert watch.ids[0] == "syn-flood"
+    first = watch.now.findings[0]
+    assert first.severity == "critical"
+    assert {"backlog-overflow", "cpu-imbalance"} <= set(first.explains)
+    assert all(f.explained_by == "syn-flood" for f in watch.now.findings[1:])
+
+
+def test_two_that_explain_each_other_do_not_fold_in_a_circle() -> None:
+    one = Finding("a", "warning", "", "host", "h", (), "", 0, (), "")
+    other = replace(one, id="b")
+    folded = fold([one, other], {"a": ("b",), "b": ("a",)})
+    assert [f.explained_by for f in folded] == [None, folded[0].id]
+
+
+def test_thresholds_of_a_person_take_the_clear_level_along_unless_it_is_given_too() -> None:
+    limits = {"warning": Limit(0.75, 0.70), "floor": Limit(10)}
+    assert overridden(limits, {"warning": 0.5})["warning"].clear == 0.70 * 0.5 / 0.75
+    assert overridden(limits, {"warning": 0.5, "warning_clear": 0.4})["warning"] == Limit(0.5, 0.4)
+    assert overridden(limits, {})["floor"].of(clearing=True) == 7.0
+    watch = Watch(World().stack(UdpNoPorts=50), {"udp-port-unreachable": {"info": 20}})
+    watch.run(4)
+    assert watch.ids == ["udp-port-unreachable"]
+
+
+def test_the_table_is_sound() -> None:
+    assert len(BY_ID) == len(RULES) == 30
+    for rule in RULES:
+        assert rule.severities, rule.id
+        assert all(name in BY_ID for name in rule.explains), rule.id
+        assert rule.id not in rule.explains
+        assert all(limit.clear is None or name == "accepted" or limit.clear <= limit.raised
+                   for name, limit in rule.limits.items()), rule.id  # fmt: skip
+
+
+def test_a_silenced_rule_is_not_asked() -> None:
+    rules = chosen(silenced={"packet-storm", "firewall-drops"})
+    assert {rule.id for rule in RULES} - {rule.id for rule in rules} == {"packet-storm", "firewall-drops"}
+
+
+def test_no_samples_no_diagnosis() -> None:
+    assert Diagnosis().findings == ()

@@ -1,0 +1,138 @@
+"""Rules over time, looked at again: jitter, slow and late readings, what goes away, what is kept of the past."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import replace
+
+import pytest
+
+from bpftop.model.derive import snapshot
+from bpftop.model.sample import Interface, Reading, Sample
+from bpftop.rules.engine import RuleEngine
+from bpftop.rules.measure_series import MeasureSeries, without_cpu_cells
+from bpftop.rules.table import chosen
+from tests.rules.test_review import found
+from tests.rules.world import Watch, World
+
+SECOND = 10**9
+
+
+def test_ticks_that_come_early_do_not_make_rates_of_four_seconds() -> None:
+    world = World()
+    watch = Watch(world)
+    for tick in range(20):
+        watch.run(1, 0.998 if tick % 2 else 1.002)
+    world.stack(TcpExtListenOverflows=200)
+    watch.run(2.994, 0.998)
+    assert found(watch, "accept-queue-overflow").title == "Accept queue overflows: 200/s"
+
+
+def test_a_family_that_is_read_every_second_has_rates_over_three_seconds_all_the_same() -> None:
+    def sample(seq: int, reading: Reading) -> Sample:
+        return Sample(seq, "b", "h", reading.read_ns, seq * SECOND // 10, 1, (0,), (), {"nic/eth0": reading})
+
+    def nic(second: int, count: int, previous: Reading | None) -> Reading:
+        return Reading("nic", second * SECOND, 0, 0, (("eth0", "rx_missed"),), array("Q", [count]), previous=previous)
+
+    readings = [nic(0, 0, None)]
+    for second in range(1, 5):
+        readings.append(nic(second, 6 if second >= 2 else 0, replace(readings[-1], previous=None)))
+    now = sample(45, readings[4])
+    short = snapshot(sample(10, readings[1]), now).reading("nic", "eth0")
+    tick = snapshot(sample(44, readings[4]), now).reading("nic", "eth0")
+    assert short is not None
+    assert tick is not None
+    assert short.per_sec(("eth0", "rx_missed"), "count") == 2.0
+    assert tick.per_sec(("eth0", "rx_missed"), "count") == 0.0
+
+
+def test_an_interface_that_is_gone_has_no_findings_left() -> None:
+    world = World().rate("links/eth0", ("eth0",), "rx_crc_errors", 50)
+    watch = Watch(world)
+    watch.run(5)
+    assert watch.finding("rx-crc-errors") is not None
+    world.absent("links/eth0", "gone").facts(state="gone")
+    watch.run(1)
+    assert watch.finding("rx-crc-errors") is None
+    assert watch.now.blind["rx-crc-errors"] == "eth0 is gone"
+
+
+def test_what_nothing_can_be_said_of_any_more_does_not_stand_for_ever() -> None:
+    world = World().stack(TcpExtListenOverflows=20)
+    watch = Watch(world)
+    watch.run(5)
+    for _ in range(30):  # a counter that is reset with every reading
+        world._cells["netstat"][("TcpExtListenOverflows",)] = [1e6 - world.seq * 1e3]
+        watch.run(1)
+    assert watch.finding("accept-queue-overflow") is None
+
+
+def test_counters_that_come_late_have_a_rate_once_they_span_three_seconds() -> None:
+    world = World()
+    drops = world._cells.pop("drops")
+    watch = Watch(world)
+    watch.run(2)
+    world._cells["drops"] = drops
+    world.rate("drops", ("eth0", "NETFILTER_DROP"), "packets", 50)
+    watch.run(2)
+    assert watch.finding("firewall-drops") is None
+    assert "firewall-drops" in watch.now.waiting
+    watch.run(2)
+    assert watch.finding("firewall-drops") is not None
+
+
+@pytest.mark.parametrize(("first_s", "interval_s"), [(0.1, 0.1), (0.1, 1.0), (0.1, 3.0), (0.1, 10.0)])
+def test_a_fault_that_goes_on_from_the_start_is_named_at_any_interval(first_s: float, interval_s: float) -> None:
+    watch = Watch(World().stack(TcpExtListenOverflows=20))
+    watch.run(first_s, first_s)
+    watch.run(max(4.0, interval_s), interval_s)
+    assert found(watch, "accept-queue-overflow").title == "Accept queue overflows: 20/s"
+
+
+@pytest.mark.parametrize("interval_s", [0.1, 1.0, 10.0])
+def test_a_finding_at_its_limit_does_not_flap(interval_s: float) -> None:
+    world, changes, stood = World(), 0, False
+    watch = Watch(world)
+    for step in range(60):
+        world.stack(TcpExtListenOverflows=0.9 if step % 2 else 1.1)
+        watch.run(max(1.0, interval_s), interval_s)
+        stands = watch.finding("accept-queue-overflow") is not None
+        changes, stood = changes + (stands != stood), stands
+    assert changes <= 1
+
+
+def test_series_give_means_by_time_and_not_by_tick() -> None:
+    series = MeasureSeries(70)
+    series.push(1 * SECOND, SECOND, 0.0)
+    series.push(11 * SECOND // 10, SECOND // 10, 1_000.0)  # a tenth of a second
+    series.push(2 * SECOND, 9 * SECOND // 10, None)
+    for second in range(3, 12):
+        series.push(second * SECOND, SECOND, 10.0)
+    mean = series.mean(11 * SECOND, 10, 0, 9)
+    assert mean == pytest.approx((100 + 90) / 9.1)
+    assert series.mean(11 * SECOND, 10, 0, 9.5) is None
+
+
+def test_a_lean_sample_gives_the_same_rates() -> None:
+    world = World().frames("protocols", 6, pps=900, cpu=0).frames("protocols", 17, pps=300, cpu=1)
+    world.rate("softnet", (1,), "dropped", 5).rate("cpu_times", (1,), "softirq_ns", SECOND / 2)
+    old, new = world.advance(), world.advance()
+    full, slim = snapshot(old, new).interfaces[0].rx, snapshot(without_cpu_cells(old), new).interfaces[0].rx
+    assert (full.totals, full.protocols, full.breakdowns) == (slim.totals, slim.protocols, slim.breakdowns)
+    assert full.cpu_rates == slim.cpu_rates == (900.0, 300.0)
+    kept = without_cpu_cells(old).readings["protocols/eth0/rx"]
+    assert len(kept.values) == 2 * 2
+    assert all(r.previous is None for r in without_cpu_cells(old).readings.values())
+
+
+def test_the_engine_takes_an_interface_that_comes_later() -> None:
+    engine, world = RuleEngine(chosen()), World()
+    before = None
+    for second in range(12):
+        if second == 4:
+            world.interfaces = (*world.interfaces, Interface("eth9", "eth9", 9))
+        sample = world.advance()
+        diagnosis = engine.push(sample, snapshot(before, sample))
+        before = sample
+    assert diagnosis.findings == ()

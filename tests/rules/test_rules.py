@@ -1,0 +1,278 @@
+"""Each rule on a made-up machine: what makes it speak, what it says, and what leaves it silent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from bpftop.model.device import Bond, BondLeg, DeviceFacts, Irq, Queue
+from bpftop.rules.table import RULES
+from tests.rules.world import ETH0, Watch, World
+
+SECOND = 10**9
+
+Setup = Callable[[World], object]
+
+
+def fast(world: World) -> World:
+    """A link of 10 Gb/s."""
+    return world.facts(speed_bits_per_sec=10**10)
+
+
+def one_queue(world: World) -> World:
+    facts = DeviceFacts(queues=(Queue("rx", 0, ()), Queue("tx", 0, ())), irqs=(Irq(24, "eth0-0", (0, 1), (0,)),))
+    return world.facts(facts=facts)
+
+
+def syn_flood(world: World) -> World:
+    world.stack(IpInReceives=5_000)
+    return world.frames("protocols", 6, pps=5_000, size=60).frames("tcp_flags", "syn", pps=5_000, size=60)
+
+
+def udp_answers(world: World, *, size: int = 1_000, asked: float = 0) -> World:
+    world.frames("protocols", 17, pps=5_000, size=size).frames("udp_ports", 53, pps=5_000, size=size)
+    return world.frames("udp_ports", 53, pps=asked, direction="tx")
+
+
+def busy_cpu(world: World, softirq: float) -> World:
+    one_queue(world).frames("protocols", 17, pps=50_000)
+    return world.rate("cpu_times", (0,), "softirq_ns", softirq * SECOND)
+
+
+RAISED: list[tuple[str, str, str, Setup]] = [
+    ("syn-flood", "critical", "SYN flood likely: 5.00 k/s SYN, 2 % accepted",
+     lambda w: syn_flood(w).stack(TcpPassiveOpens=100)),
+    ("syn-flood", "warning", "SYN queue is full: 20/s",
+     lambda w: w.frames("tcp_flags", "syn", pps=500).frames("protocols", 6, pps=500).stack(
+         TcpExtTCPReqQFullDoCookies=20, TcpPassiveOpens=480)),
+    ("accept-queue-overflow", "warning", "Accept queue overflows: 3/s at 10.0.0.1:80 of nginx[7]",
+     lambda w: w.stack(TcpExtListenOverflows=3, TcpExtListenDrops=3).level(
+         "listen_sockets", (4, "10.0.0.1", 80, 9, "nginx[7]"), accept_queue=129, accept_queue_max=128)),
+    ("accept-queue-overflow", "critical", "Accept queue overflows: 40/s",
+     lambda w: w.stack(TcpExtListenOverflows=40, TcpExtListenDrops=40)),
+    ("rst-storm", "warning", "Storm of TCP resets: 2.00 k/s",
+     lambda w: w.frames("protocols", 6, pps=2_500).frames("tcp_flags", "rst", pps=2_000)),
+    ("tcp-retransmits", "warning", "TCP sends 3.0 % of its segments again".replace("3.0", "3"),
+     lambda w: w.stack(TcpOutSegs=10_000, TcpExtTCPOrigDataSent=10_000, TcpRetransSegs=300)),
+    ("tcp-retransmits", "critical", "TCP sends 8 % of its segments again",
+     lambda w: w.stack(TcpOutSegs=10_000, TcpExtTCPOrigDataSent=10_000, TcpRetransSegs=800)),
+    ("tcp-memory", "critical", "TCP runs out of memory: 95 % of tcp_mem", lambda w: memory(w, used=950)),
+    ("tcp-memory", "warning", "TCP runs out of memory: 80 % of tcp_mem", lambda w: memory(w, used=800)),
+    ("tcp-memory", "critical", "TCP runs out of memory: 99 % of tcp_max_orphans",
+     lambda w: memory(w, used=10, orphans=99)),
+    ("udp-socket-overflow", "warning", "UDP socket overflows: 500/s datagrams dropped at 0.0.0.0:53 of dnsmasq[8]",
+     lambda w: w.stack(UdpRcvbufErrors=500).rate("udp_sockets", (4, "0.0.0.0", 53, 9, "dnsmasq[8]"), "drops", 500)),
+    ("udp-port-unreachable", "info", "500/s UDP datagrams for ports where nobody listens",
+     lambda w: w.stack(UdpNoPorts=200, Udp6NoPorts=300)),
+    ("udp-amplification", "critical",
+     "UDP amplification: 5.00 k/s answers from port 53 (DNS) that few here asked for", udp_answers),
+    ("udp-flood", "warning", "UDP flood: 50.0 k/s, 80 % of it for nothing",
+     lambda w: w.frames("protocols", 17, pps=50_000).stack(UdpNoPorts=40_000)),
+    ("icmp-flood", "warning", "ICMP flood: 8.00 k/s", lambda w: w.frames("protocols", 58, pps=8_000)),
+    ("broadcast-storm", "warning", "Broadcast storm: 2.00 k/s",
+     lambda w: w.frames("protocols", 17, pps=2_500).frames("joint", "ipv4", "broadcast", "<=64", pps=2_000)),
+    ("broadcast-storm", "warning", "ARP storm: 700/s",
+     lambda w: w.frames("protocols", 256, pps=700).frames("protocols", 6, pps=5_000)),
+    ("fragment-flood", "warning", "Fragment flood: 2.00 k/s",
+     lambda w: w.frames("protocols", 17, pps=2_500).frames("fragments", "later", pps=2_000)),
+    ("fragment-flood", "warning", "Reassembly fails: 30/s",
+     lambda w: w.frames("protocols", 17, pps=2_500).stack(IpReasmFails=30)),
+    ("malformed-packets", "warning", "Malformed packets: 50/s",
+     lambda w: w.frames("protocols", 262, pps=20).frames("protocols", 263, pps=30).frames("protocols", 6, pps=5_000)),
+    ("cpu-imbalance", "critical", "CPU 0 carries 100 % of RX (softirq 90 %)", lambda w: busy_cpu(w, 0.9)),
+    ("cpu-imbalance", "info", "CPU 0 carries 100 % of RX", lambda w: busy_cpu(w, 0.3)),
+    ("backlog-overflow", "warning", "Backlog overflows: 200/s packets dropped before the stack",
+     lambda w: w.rate("softnet", (1,), "dropped", 200)),
+    ("softirq-squeeze", "info", "Softirqs run out of budget: 50/s",
+     lambda w: w.rate("softnet", (1,), "time_squeeze", 50)),
+    ("softirq-squeeze", "warning", "Softirqs run out of budget: 50/s",
+     lambda w: w.rate("softnet", (1,), "time_squeeze", 50).rate("cpu_times", (1,), "softirq_ns", 0.9 * SECOND)),
+    ("checksum-errors", "warning", "Bad checksums: 7/s", lambda w: w.stack(TcpInCsumErrors=3, Udp6InCsumErrors=4)),
+    ("conntrack-full", "warning", "Connection tracking fills: 80 %",
+     lambda w: w.level("conntrack", (), entries=80, max_entries=100)),
+    ("conntrack-full", "critical", "Connection tracking fills: 95 %",
+     lambda w: w.level("conntrack", (), entries=95, max_entries=100)),
+    ("conntrack-full", "critical", "Connection tracking is full: 4/s dropped",
+     lambda w: w.level("conntrack", (), entries=50, max_entries=100).rate("conntrack_events", (), "early_drop", 4)),
+    ("neighbour-table-full", "critical", "Neighbour table arp_cache is full: 2/s could not be added",
+     lambda w: w.rate("neighbours", ("arp_cache",), "table_fulls", 2)),
+    ("reverse-path-filter", "warning", "9/s packets dropped: no route back to their source, or none to where they go",
+     lambda w: w.stack(TcpExtIPReversePathFilter=9)),
+    ("xdp-exceptions", "warning", "An XDP program drops by mistake: 5/s",
+     lambda w: w.rate("xdp_exceptions/eth0", ("eth0", 31, "XDP_ABORTED"), "packets", 5)),
+    ("firewall-drops", "info", "The firewall drops 30/s",
+     lambda w: w.rate("drops", ("eth0", "NETFILTER_DROP"), "packets", 30)),
+    ("tx-drops", "warning", "40/s packets dropped on the way out",
+     lambda w: w.rate("qdiscs/eth0", ("eth0", "tbf", "1:"), "drops", 40).rate(
+         "links/eth0", ("eth0",), "tx_packets", 10_000)),
+    ("link-saturated", "warning", "Link saturated: RX uses 90 % of 10G",
+     lambda w: fast(w).frames("protocols", 6, pps=9e9 / 8 / 1024, size=1000)),
+    ("link-saturated", "critical", "Link saturated: RX uses 97 % of 10G",
+     lambda w: fast(w).frames("protocols", 6, pps=9.7e9 / 8 / 1024, size=1000)),
+    ("rx-ring-overflow", "critical", "RX ring overflows: 500/s lost before the kernel saw them",
+     lambda w: w.rate("links/eth0", ("eth0",), "rx_missed_errors", 500).rate(
+         "links/eth0", ("eth0",), "rx_packets", 100_000)),
+    ("rx-crc-errors", "warning", "Bad frames from the wire: 1/s",
+     lambda w: w.rate("links/eth0", ("eth0",), "rx_crc_errors", 1)),
+    ("rx-crc-errors", "warning", "The link flaps: 3 carrier changes",
+     lambda w: w.rate("links/eth0", ("eth0",), "carrier_changes", 1)),
+    ("bond-leg-lost", "warning", "Bond has lost 1 of 2 legs: eth5",
+     lambda w: w.facts(facts=DeviceFacts(bond=Bond("802.3ad", None, (BondLeg("eth4", True), BondLeg("eth5", False)))))),
+    ("irq-wrong-numa", "info", "1 of 1 interrupts are handled far from NUMA node 0",
+     lambda w: w.frames("protocols", 6, pps=20_000).facts(
+         facts=DeviceFacts(numa_node=0, numa_cpus=(0,), irqs=(Irq(9, "eth0", (1,), (1,)),)))),
+]  # fmt: skip
+
+
+def memory(world: World, used: int, orphans: int = 0) -> World:
+    world.level("socket_memory", (), tcp_memory_pages=used, tcp_orphans=orphans)
+    limits = {"net.ipv4.tcp_mem.pressure": 750, "net.ipv4.tcp_mem.max": 1000, "net.ipv4.tcp_max_orphans": 100}
+    for name, value in limits.items():
+        world.level("sysctls", (name,), value=value)
+    return world
+
+
+@pytest.mark.parametrize(("rule", "severity", "title", "setup"), RAISED, ids=[f"{r}-{s}" for r, s, _, _ in RAISED])
+def test_raised(rule: str, severity: str, title: str, setup: Setup) -> None:
+    world = World()
+    watch = Watch(world)
+    setup(world)
+    watch.run(20 if rule == "rx-ring-overflow" else 5)
+    found = watch.finding(rule)
+    assert found is not None, watch.now
+    assert (found.severity, found.title) == (severity, title)
+    assert found.evidence
+    assert found.next_steps
+    assert found.why
+    world.quiet()
+    world.level("conntrack", (), entries=0, max_entries=100).facts(facts=None)
+    memory(world, used=0)
+    watch.run(15)
+    assert watch.finding(rule) is None
+
+
+def test_every_rule_but_the_slowest_is_among_them() -> None:
+    assert {rule.id for rule in RULES} - {rule for rule, *_ in RAISED} == {"packet-storm", "rx-dropped-harmless"}
+
+
+QUIET: dict[str, Setup] = {
+    "a server that accepts what comes": lambda w: syn_flood(w).stack(TcpPassiveOpens=4_900),
+    "few SYNs that a firewall drops": lambda w: w.frames("tcp_flags", "syn", pps=900).frames("protocols", 6, pps=900),
+    "resets that close health checks": lambda w: w.frames("protocols", 6, pps=6_000).frames(
+        "tcp_flags", "rst", pps=2_000).stack(TcpPassiveOpens=2_000, TcpEstabResets=2_000),
+    "a recursive resolver": lambda w: udp_answers(w, asked=4_900),
+    "small answers nobody asked for are no amplification": lambda w: udp_answers(w, size=90),
+    "UDP that is read": lambda w: w.frames("protocols", 17, pps=200_000, cpu=0).frames(
+        "protocols", 17, pps=200_000, cpu=1).stack(UdpInDatagrams=400_000),
+    "retransmissions of next to nothing": lambda w: w.stack(
+        TcpOutSegs=100, TcpExtTCPOrigDataSent=100, TcpRetransSegs=20),
+    "healthy bulk TCP": lambda w: w.stack(TcpOutSegs=90_000, TcpExtTCPOrigDataSent=90_000, TcpRetransSegs=400),
+    "one drop on the way out": lambda w: w.rate("qdiscs/eth0", ("eth0", "tbf", "1:"), "drops", 0.3),
+    "a backlog that lost five": lambda w: w.rate("softnet", (0,), "dropped", 5),
+    "a link that came up": lambda w: w.rate("links/eth0", ("eth0",), "carrier_changes", 0.2),
+    "ARP of a large network": lambda w: w.frames("protocols", 256, pps=300).frames("protocols", 6, pps=5_000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", QUIET)
+def test_quiet(what: str) -> None:
+    world = World()
+    watch = Watch(world)
+    watch.run(20)
+    QUIET[what](world)
+    for _ in range(30):
+        watch.run(1)
+        loud = [f for f in watch.now.findings if f.severity != "info"]
+        assert loud == []
+
+
+def test_a_storm_is_a_warning_only_while_something_is_lost() -> None:
+    world = World().frames("protocols", 6, pps=100)
+    watch = Watch(world)
+    watch.run(20)
+    world.frames("protocols", 6, pps=50_000)
+    watch.run(4)
+    found = watch.finding("packet-storm")
+    assert found is not None
+    assert found.severity == "info"
+    assert found.why == "TCP grew from 100 pps to 50.0 kpps; 100 % of all on CPU 0"
+    world.rate("softnet", (0,), "dropped", 500)
+    watch.run(4)
+    found = watch.finding("packet-storm")
+    assert found is not None
+    assert found.severity == "warning"
+
+
+def test_resets_against_the_minute_before() -> None:
+    world = World().frames("protocols", 6, pps=5_000).frames("tcp_flags", "rst", pps=5)
+    watch = Watch(world)
+    watch.run(20)
+    world.frames("tcp_flags", "rst", pps=300)
+    assert watch.until("rst-storm", 5) is not None
+
+
+def test_harmless_drops_take_ten_minutes() -> None:
+    world = World().rate("links/eth0", ("eth0",), "rx_dropped", 5).rate("links/eth0", ("eth0",), "rx_packets", 100)
+    watch = Watch(world)
+    watch.run(500)
+    assert watch.finding("rx-dropped-harmless") is None
+    watch.run(110)
+    found = watch.finding("rx-dropped-harmless")
+    assert found is not None
+    assert found.severity == "info"
+
+
+def test_a_syn_flood_that_is_forwarded_is_unknown() -> None:
+    world = syn_flood(World()).stack(IpForwDatagrams=4_000)
+    watch = Watch(world)
+    watch.run(5)
+    assert watch.finding("syn-flood") is None
+    assert "forwards" in watch.now.blind["syn-flood"]
+
+
+def test_without_a_program_what_needs_one_is_blind() -> None:
+    world = World(replace(ETH0, hooks={}))
+    for name in [name for name in world._cells if name.endswith(("/rx", "/tx"))]:
+        del world._cells[name]
+    watch = Watch(world)
+    watch.run(5)
+    assert "no program counts" in watch.now.blind["icmp-flood"]
+    assert "accept-queue-overflow" not in watch.now.blind
+
+
+def test_why_one_cpu_has_all_names_the_first_cause_with_evidence() -> None:
+    world = busy_cpu(World(), 0.9)
+    watch = Watch(world)
+    watch.run(4)
+    found = watch.finding("cpu-imbalance")
+    assert found is not None
+    assert found.why == "eth0 has one RX queue and RPS is off"
+    queues = tuple(Queue("rx", i, ()) for i in range(4))
+    pinned = tuple(Irq(24 + i, f"eth0-{i}", (0,), (0,)) for i in range(4))
+    world.facts(facts=DeviceFacts(queues=queues, irqs=pinned))
+    watch.run(1)
+    found = watch.finding("cpu-imbalance")
+    assert found is not None
+    assert found.why == "all interrupts of eth0 are pinned to CPU 0"
+    traffic = ("eth0", "rx", "10.0.0.1", "10.0.0.2", 1, 2, 17)
+    world.rate("flows/eth0/rx", traffic, "packets", 49_000)
+    watch.run(4)
+    found = watch.finding("cpu-imbalance")
+    assert found is not None
+    assert found.why == ("one flow is 98 % of the packets, 10.0.0.1 port 1 to 10.0.0.2 port 2: no queue can spread it")
+
+
+def test_a_backlog_that_overflows_for_a_minute_is_critical_from_a_part_of_its_length() -> None:
+    world = World().rate("softnet", (0,), "dropped", 20)
+    world.level("sysctls", ("net.core.netdev_max_backlog",), value=1000)
+    watch = Watch(world)
+    watch.run(10)
+    found = watch.finding("backlog-overflow")
+    assert found is not None
+    assert found.severity == "warning"
+    watch.run(60)
+    found = watch.finding("backlog-overflow")
+    assert found is not None
+    assert found.severity == "critical"

@@ -1,0 +1,152 @@
+"""A made-up machine whose counters go on at rates that a test sets: samples for the rules, second by second."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from bpftop.model.derive import snapshot
+from bpftop.model.families import FAMILIES, TRAFFIC_FAMILIES
+from bpftop.model.findings import Diagnosis, Finding
+from bpftop.model.sample import Hook, Interface, Key, Reading, Sample
+from bpftop.model.stack_counters import NETSTAT, SNMP, SNMP6
+from bpftop.rules.engine import RuleEngine
+from bpftop.rules.table import chosen
+
+START_NS = 1_000 * 10**9
+CPUS = 2
+ETH0 = Interface("eth0", "eth0", 2, driver="veth", hooks={"rx": Hook("xdp", "native"), "tx": Hook("tcx")})
+_STACK = {**dict.fromkeys(SNMP, "snmp"), **dict.fromkeys(SNMP6, "snmp6"), **dict.fromkeys(NETSTAT, "netstat")}
+_TRAFFIC = {family.name for family in TRAFFIC_FAMILIES}
+
+
+class World:
+    """``rates``: (reading name, row key, column) -> per second; for traffic the row key leaves out interface and
+    direction, and a CPU may be given. Gauges are set, not added up. Everything of the stack is there and zero.
+    """
+
+    def __init__(self, *interfaces: Interface) -> None:
+        self.interfaces = interfaces or (ETH0,)
+        self.mono_ns, self.seq = START_NS, 0
+        self.unavailable: dict[str, str] = {}
+        self._cells: dict[str, dict[Key, list[float]]] = {}
+        self._rates: dict[tuple[str, Key, int], float] = {}
+        for counter, family in _STACK.items():
+            self._row(family, (counter,))
+        for cpu in range(CPUS):
+            for family in ("softnet", "softirqs", "cpu_times"):
+                self._row(family, (cpu,))
+        for table in ("arp_cache", "ndisc_cache"):
+            self._row("neighbours", (table,))
+        self._row("conntrack_events", ())
+        for one in self.interfaces:
+            self._row(f"links/{one.label}", (one.label,))
+            for family in ("xdp_exceptions", "xdp_redirect_errors", "qdiscs"):
+                self._cells.setdefault(f"{family}/{one.label}", {})
+            for family in _TRAFFIC:
+                for direction in ("rx", "tx"):
+                    self._cells.setdefault(f"{family}/{one.label}/{direction}", {})
+        self._cells.setdefault("drops", {})
+
+    def _row(self, name: str, key: Key) -> list[float]:
+        family = FAMILIES[name.partition("/")[0]]
+        cells = len(family.columns) * (CPUS if family.per_cpu else 1)
+        return self._cells.setdefault(name, {}).setdefault(key, [0.0] * cells)
+
+    def stack(self, **per_sec: float) -> World:
+        """Counters of the stack, by their nstat names."""
+        for counter, rate in per_sec.items():
+            self.rate(_STACK[counter], (counter,), "count", rate)
+        return self
+
+    def rate(self, name: str, key: Key, column: str, per_sec: float, cpu: int = 0) -> World:
+        family = FAMILIES[name.partition("/")[0]]
+        self._row(name, key)
+        index = family.columns.index(column) * (CPUS if family.per_cpu else 1) + cpu
+        self._rates[(name, key, index)] = per_sec
+        return self
+
+    def level(self, name: str, key: Key, **columns: int) -> World:
+        family = FAMILIES[name.partition("/")[0]]
+        row = self._row(name, key)
+        for column, value in columns.items():
+            row[family.columns.index(column)] = value
+        return self
+
+    def frames(
+        self, family: str, *key: int | str, pps: float, size: int = 100, direction: str = "rx", cpu: int = 0,
+        label: str = "eth0",
+    ) -> World:  # fmt: skip
+        """Packets of one cell of the traffic."""
+        name, row = f"{family}/{label}/{direction}", (label, direction, *key)
+        self.rate(name, row, "packets", pps, cpu)
+        return self.rate(name, row, "bytes", pps * size, cpu)
+
+    def quiet(self) -> World:
+        self._rates.clear()
+        return self
+
+    def absent(self, name: str, why: str = "not here") -> World:
+        """Readings of a name are no longer there."""
+        self._cells.pop(name, None)
+        self._rates = {key: rate for key, rate in self._rates.items() if key[0] != name}
+        self.unavailable[name.partition("/")[0]] = why
+        return self
+
+    def facts(self, **changes: Any) -> World:
+        self.interfaces = tuple(replace(one, **changes) for one in self.interfaces)
+        return self
+
+    def sample(self) -> Sample:
+        readings = {}
+        for name, rows in self._cells.items():
+            family = name.partition("/")[0]
+            values = array("Q", [int(cell) for row in rows.values() for cell in row])
+            readings[name] = Reading(family, self.mono_ns, 0, 0, tuple(rows), values)
+        return Sample(
+            self.seq, "boot", "web-17", self.mono_ns, self.mono_ns, CPUS, tuple(range(CPUS)), self.interfaces, readings,
+            dict(self.unavailable),
+        )  # fmt: skip
+
+    def advance(self, seconds: float = 1.0) -> Sample:
+        self.mono_ns += int(seconds * 1e9)
+        self.seq += 1
+        for (name, key, index), per_sec in self._rates.items():
+            self._cells[name][key][index] += per_sec * seconds
+        return self.sample()
+
+
+class Watch:
+    """An engine that is fed from a world."""
+
+    def __init__(self, world: World, thresholds: Mapping[str, Mapping[str, float]] | None = None) -> None:
+        self.world, self.engine = world, RuleEngine(chosen(thresholds))
+        self.before: Sample | None = None
+        self.now = Diagnosis()
+        self._push(world.sample())
+
+    def run(self, seconds: float, interval_s: float = 1.0) -> Diagnosis:
+        for _ in range(round(seconds / interval_s)):
+            self._push(self.world.advance(interval_s))
+        return self.now
+
+    def finding(self, rule: str) -> Finding | None:
+        return next((f for f in self.now.findings if f.id == rule), None)
+
+    @property
+    def ids(self) -> list[str]:
+        return [f.id for f in self.now.findings]
+
+    def until(self, rule: str, seconds: float) -> float | None:
+        """After how many seconds the finding is there; None: not within so many."""
+        for second in range(1, round(seconds) + 1):
+            self.run(1)
+            if self.finding(rule):
+                return second
+        return None
+
+    def _push(self, sample: Sample) -> None:
+        self.now = self.engine.push(sample, snapshot(self.before, sample))
+        self.before = sample

@@ -1,0 +1,146 @@
+"""What is written to the terminal is less than Textual writes, and the terminal shows the same."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pyte
+import pytest
+from rich.color import Color, ColorSystem
+from rich.console import Console
+from rich.style import Style
+from textual.screen import Screen
+
+from bpftop.tui.app import BpftopApp
+from bpftop.tui.terminal_diff import economical, transition
+from tests.tui.conftest import Stage, perform
+
+RED, BOLD = Style(color="#ff0000", bgcolor="#101010"), Style(color="#ff0000", bgcolor="#101010", bold=True)
+
+
+class Taped(BpftopApp):
+    """Keeps what would have been written to a terminal, ours and Textual's own."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.tape: list[str] = []
+        self.plain_bytes = 0
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        if renderable is not None and hasattr(renderable, "render_segments"):
+            console = Console(file=io.StringIO(), force_terminal=True, color_system="truecolor")
+            self.tape.append(economical(renderable).render_segments(console))
+            self.plain_bytes += len(renderable.render_segments(console).encode())
+        super()._display(screen, renderable)
+
+
+@pytest.mark.parametrize("theme_name", ["dark", "ansi16"])
+def test_the_terminal_shows_the_sheet_after_every_change(theme_name: str) -> None:
+    async def scenario(stage: Stage) -> None:
+        assert isinstance(stage.app, Taped)
+        terminal = pyte.Screen(100, 30)
+        stream = pyte.Stream(terminal)
+        keys = [
+            "j",
+            "j",
+            "s",
+            "s",
+            "o",
+            "t",
+            "m",
+            "2",
+            "w",
+            "w",
+            "slash",
+            "1",
+            "enter",
+            "G",
+            "1",
+            "p",
+            "H",
+            "p",
+            "escape",
+        ]
+        written = 0
+        for step in range(40):
+            if step < len(keys):
+                await stage.press(keys[step])
+            else:
+                await stage.tick()
+            for part in stage.app.tape:
+                stream.feed(part)
+                written += len(part.encode())
+            stage.app.tape.clear()
+            assert [line.rstrip() for line in terminal.display] == stage.text().split("\n"), f"step {step}"
+            for y, spans in enumerate(stage.app.sheet.lines):
+                x = 0
+                for part, role in spans:
+                    wanted = stage.app.sheet.palette.style(role).color
+                    assert wanted is not None
+                    colour = wanted.triplet.hex[1:] if wanted.triplet else wanted.name
+                    drawn = terminal.buffer[y][x].fg
+                    assert part.isspace() or drawn.replace("brown", "yellow") in (colour, colour.replace("_", "")), (
+                        y,
+                        x,
+                    )
+                    x += len(part)
+        assert written < stage.app.plain_bytes / 4
+
+    perform(scenario, size=(100, 30), app_class=Taped, theme_name=theme_name)
+
+
+def test_nothing_new_is_written_where_nothing_changed() -> None:
+    async def scenario(stage: Stage) -> None:
+        assert isinstance(stage.app, Taped)
+        await stage.press("p")
+        stage.app.tape.clear()
+        await stage.tick()
+        moved = "".join(stage.app.tape)
+        assert moved == "\x1b[1;71H\x1b[38;2;127;137;150;48;2;20;23;28m1\x1b[0m"  # how far behind the screen is
+
+    perform(scenario, app_class=Taped)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sequence"),
+    [
+        (None, RED, "\x1b[38;2;255;0;0;48;2;16;16;16m"),
+        (RED, BOLD, "\x1b[1m"),
+        (BOLD, RED, "\x1b[0;38;2;255;0;0;48;2;16;16;16m"),
+        (RED, Style(color="#ff0000", bgcolor="default"), "\x1b[49m"),
+        (RED, RED, ""),
+        (None, None, ""),
+        (None, Style(color=Color.parse("red"), reverse=True), "\x1b[7;31m"),
+    ],
+)
+def test_styles_are_written_as_differences(before: Style | None, after: Style | None, sequence: str) -> None:
+    assert transition(before, after, ColorSystem.TRUECOLOR) == sequence
+
+
+def test_fewer_colours_where_the_terminal_has_fewer() -> None:
+    assert transition(None, RED, ColorSystem.EIGHT_BIT) == "\x1b[38;5;196;48;5;233m"
+    assert transition(None, RED, ColorSystem.STANDARD).startswith("\x1b[")
+
+
+def test_what_is_not_known_is_left_to_textual() -> None:
+    assert economical(None) is None
+    other = object()
+    assert economical(other) is other
+
+
+@pytest.mark.parametrize("how", ["key", "resumed"])
+def test_the_whole_screen_is_painted_again_when_asked_for(how: str) -> None:
+    async def scenario(stage: Stage) -> None:
+        assert isinstance(stage.app, Taped)
+        stage.app.tape.clear()
+        if how == "key":
+            await stage.press("ctrl+l")
+        else:
+            stage.app.app_resume_signal.publish(stage.app)
+            await stage.pilot.pause()
+        terminal = pyte.Screen(80, 24)
+        pyte.Stream(terminal).feed("".join(stage.app.tape))
+        assert [line.rstrip() for line in terminal.display] == stage.text().split("\n")
+
+    perform(scenario, app_class=Taped)
