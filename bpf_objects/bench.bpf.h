@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What the programs of the bench share: a loop that runs one body many times inside one BPF_PROG_TEST_RUN.
  *
- * The body takes a number and returns the next one, a pseudo-random one in most bodies, so that the inputs change and each
- * body waits for the one before it: what a body adds to an empty one can then be subtracted. The rounds are a global function,
- * because the verifier walks that once, whatever the number of rounds; bpf_loop (5.17) would do the same on newer kernels only.
- * Each program returns how many bodies it ran. */
+ * The body takes a number and returns the next one, a pseudo-random one in most bodies, so that the inputs change and
+ * each body waits for the one before it: what a body adds to an empty one can then be subtracted. The rounds are a
+ * global function, because the verifier walks that once, whatever the number of rounds; bpf_loop (5.17) would do the
+ * same on newer kernels only. Each program returns how many bodies it ran. */
 #ifndef BENCH_BPF_H
 #define BENCH_BPF_H
 
@@ -32,25 +32,25 @@ static __always_inline __u32 bench_next(__u32 x)
 /* An argument that clang believes unused is not passed, and then the verifier misses the context. */
 #define BENCH_USE(value) asm volatile("" ::"r"(value))
 
-#define BENCH_ROUNDS(name, context)                              \
+#define BENCH_ROUNDS(name, context)                                      \
 	static __always_inline __u32 name##_body(context *ctx, __u32 x); \
-	__noinline int name##_round(context *ctx, __u32 x)       \
-	{                                                        \
-		BENCH_USE(ctx);                                  \
-		for (int i = 0; i < BENCH_BODIES; i++) {         \
-			x = name##_body(ctx, x);                 \
-			BENCH_KEEP(x);                           \
-		}                                                \
-		return x;                                        \
+	__noinline int name##_round(context *ctx, __u32 x)               \
+	{                                                                \
+		BENCH_USE(ctx);                                          \
+		for (int i = 0; i < BENCH_BODIES; i++) {                 \
+			x = name##_body(ctx, x);                         \
+			BENCH_KEEP(x);                                   \
+		}                                                        \
+		return x;                                                \
 	}
 
-#define BENCH_RUN(name, ctx, rounds, x)                                      \
-	({                                                                   \
-		__u32 done = 0;                                              \
-                                                                             \
-		for (; done < BENCH_ROUNDS_MAX && done < (rounds); done++)   \
-			x = name##_round(ctx, x);                            \
-		done * BENCH_BODIES;                                         \
+#define BENCH_RUN(name, ctx, rounds, x)                                    \
+	({                                                                 \
+		__u32 done = 0;                                            \
+                                                                           \
+		for (; done < BENCH_ROUNDS_MAX && done < (rounds); done++) \
+			x = name##_round(ctx, x);                          \
+		BENCH_BODIES *done;                                        \
 	})
 
 /* An XDP program out of the body that follows. With a repeat of 1 the kernel switches no dispatcher. */
@@ -71,19 +71,19 @@ static __always_inline __u32 bench_next(__u32 x)
 	static __always_inline __u32 name##_body(struct xdp_md *ctx, __u32 x)
 
 /* A raw tracepoint program out of the body that follows; the request is its first two arguments. */
-#define BENCH_RAW_TP(name)                                              \
-	BENCH_ROUNDS(name, struct bpf_raw_tracepoint_args)              \
-	SEC("raw_tp")                                                   \
-	int name(struct bpf_raw_tracepoint_args *ctx)                   \
-	{                                                               \
-		__u32 rounds = ctx->args[0], x = ctx->args[1];          \
-                                                                        \
-		return BENCH_RUN(name, ctx, rounds, x);                 \
-	}                                                               \
+#define BENCH_RAW_TP(name)                                     \
+	BENCH_ROUNDS(name, struct bpf_raw_tracepoint_args)     \
+	SEC("raw_tp")                                          \
+	int name(struct bpf_raw_tracepoint_args *ctx)          \
+	{                                                      \
+		__u32 rounds = ctx->args[0], x = ctx->args[1]; \
+                                                               \
+		return BENCH_RUN(name, ctx, rounds, x);        \
+	}                                                      \
 	static __always_inline __u32 name##_body(struct bpf_raw_tracepoint_args *ctx, __u32 x)
 
-/* A tc program out of the body that follows: one round a run, for a large repeat. The number is kept in the packet, so that
- * the next run goes on with it. Bodies that are tail calls need this, because one run allows 33 of them. */
+/* A tc program out of the body that follows: one round a run, for a large repeat. The number is kept in the packet, so
+ * that the next run goes on with it. Bodies that are tail calls need this, because one run allows 33 of them. */
 #define BENCH_TC(name)                                                                      \
 	static __always_inline __u32 name##_body(struct __sk_buff *skb, __u32 x);           \
 	SEC("tc")                                                                           \

@@ -13,7 +13,8 @@
 
 #define CASE_OF(x) ((x) >> 28)
 
-/* Seven of eight times case 0, as where most packets are TCP; else any. Without a branch, which would cost as much as the chain. */
+/* Seven of eight times case 0, as where most packets are TCP; else any. Without a branch, which would cost as much as
+ * the chain. */
 #define SKEWED_CASE_OF(x) ((x) >> 28 & -((((x) >> 25 & 7) - 1) >> 31))
 
 /* What is inlined or called: little, so that the call is not hidden behind it. */

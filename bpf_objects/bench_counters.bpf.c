@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* One protocol counter, packets and bytes per protocol, as it can be written with the maps there are. Each implementation is
- * a program for an interface (its sizes are shown) and a loop of the same function over a burst of frames (which is timed). */
+/* One protocol counter, packets and bytes per protocol, as it can be written with the maps there are. Each
+ * implementation is a program for an interface (its sizes are shown) and a loop of the same function over a burst of
+ * frames (which is timed). */
 #include "bench_counters.bpf.h"
 #include "bpftop.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define MAP(name, kind, entries)            \
-	struct {                            \
-		__uint(type, kind);         \
+#define MAP(name, kind, entries)              \
+	struct {                              \
+		__uint(type, kind);           \
 		__uint(max_entries, entries); \
-		__type(key, __u32);         \
-		__type(value, struct cell); \
+		__type(key, __u32);           \
+		__type(value, struct cell);   \
 	} name SEC(".maps")
 
 MAP(shared_hash, BPF_MAP_TYPE_HASH, PROTOCOLS);
@@ -45,7 +46,8 @@ static __always_inline void add_atomic(struct cell *cell, __u64 bytes)
 	__sync_fetch_and_add(&cell->bytes, bytes);
 }
 
-/* The cell of a protocol in a hash. It is made where it is missing; of two CPUs that do so, one wins and both find it. */
+/* The cell of a protocol in a hash. It is made where it is missing; of two CPUs that do so, one wins and both find it.
+ */
 static __always_inline struct cell *found_or_made(void *map, __u32 *protocol)
 {
 	struct cell *cell = bpf_map_lookup_elem(map, protocol), zero = {};
@@ -56,28 +58,29 @@ static __always_inline struct cell *found_or_made(void *map, __u32 *protocol)
 	return bpf_map_lookup_elem(map, protocol);
 }
 
-/* `name`_packet() out of the body that follows, which counts one frame of `protocol` and `bytes`; the program, and the loop. */
-#define IMPLEMENTATION(name)                                                                        \
-	static __always_inline void name##_count(__u32 protocol, __u64 bytes);                      \
-	static __always_inline int name##_at(struct xdp_md *ctx, __u32 at)                          \
-	{                                                                                           \
-		void *frame = (void *)(long)ctx->data + (at & 0xfff);                               \
-                                                                                                    \
-		if (frame + SLOT_BYTES > (void *)(long)ctx->data_end)                               \
-			return XDP_PASS;                                                            \
-		name##_count(protocol_of(frame), SLOT_BYTES);                                       \
-		return XDP_PASS;                                                                    \
-	}                                                                                           \
-	__noinline int name##_packet(struct xdp_md *ctx, __u32 at)                                  \
-	{                                                                                           \
-		return name##_at(ctx, at);                                                          \
-	}                                                                                           \
-	SEC("xdp")                                                                                  \
-	int name(struct xdp_md *ctx)                                                                \
-	{                                                                                           \
-		return name##_at(ctx, 0);                                                           \
-	}                                                                                           \
-	BENCH_PACKETS(name)                                                                         \
+/* `name`_packet() out of the body that follows, which counts one frame of `protocol` and `bytes`; the program, and the
+ * loop. */
+#define IMPLEMENTATION(name)                                                   \
+	static __always_inline void name##_count(__u32 protocol, __u64 bytes); \
+	static __always_inline int name##_at(struct xdp_md *ctx, __u32 at)     \
+	{                                                                      \
+		void *frame = (void *)(long)ctx->data + (at & 0xfff);          \
+                                                                               \
+		if (frame + SLOT_BYTES > (void *)(long)ctx->data_end)          \
+			return XDP_PASS;                                       \
+		name##_count(protocol_of(frame), SLOT_BYTES);                  \
+		return XDP_PASS;                                               \
+	}                                                                      \
+	__noinline int name##_packet(struct xdp_md *ctx, __u32 at)             \
+	{                                                                      \
+		return name##_at(ctx, at);                                     \
+	}                                                                      \
+	SEC("xdp")                                                             \
+	int name(struct xdp_md *ctx)                                           \
+	{                                                                      \
+		return name##_at(ctx, 0);                                      \
+	}                                                                      \
+	BENCH_PACKETS(name)                                                    \
 	static __always_inline void name##_count(__u32 protocol, __u64 bytes)
 
 /* What the others are compared with: a program that passes the packet. */

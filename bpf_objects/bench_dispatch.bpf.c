@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* One of 16 cases by a chain of branches, by a switch, by a table; and one function inlined, called, and called globally.
- * The tail calls that these are compared with are in bench_tail.bpf.c. */
+/* One of 16 cases by a chain of branches, by a switch, by a table; and one function inlined, called, and called
+ * globally. The tail calls that these are compared with are in bench_tail.bpf.c. */
 #include "bench_cases.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -15,13 +15,13 @@ static __always_inline __u32 chain(__u32 x, __u32 which)
 	__u32 add = 0;
 
 	/* The compiler makes a table or a tree of such a chain if it can see through it. */
-#define LINK(k)                              \
-	do {                                 \
-		BENCH_KEEP(which);           \
-		if (which == (k)) {          \
+#define LINK(k)                               \
+	do {                                  \
+		BENCH_KEEP(which);            \
+		if (which == (k)) {           \
 			add = CASE_NUMBER(k); \
-			goto found;          \
-		}                            \
+			goto found;           \
+		}                             \
 	} while (0);
 	FOR_EACH_CASE(LINK)
 #undef LINK

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What one call of each helper costs, a clock read once against thrice, and one read of a struct against three of its fields. */
+/* What one call of each helper costs, a clock read once against thrice, and one read of a struct against three of its
+ * fields. */
 #include "bench.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -109,7 +110,8 @@ static __always_inline void *record_of(__u32 x)
 	return bpf_map_lookup_elem(&records, &key);
 }
 
-/* The record is found, and its fields are read directly: what the reading of kernel memory by a helper is compared with. */
+/* The record is found, and its fields are read directly: what the reading of kernel memory by a helper is compared
+ * with. */
 BENCH_XDP(read_directly)
 {
 	struct record *record = record_of(x);
@@ -151,7 +153,8 @@ BENCH_XDP(clock_once)
 
 BENCH_XDP(clock_thrice)
 {
-	return bench_next(x + (__u32)bpf_ktime_get_ns() + ((__u32)bpf_ktime_get_ns() >> 3) + ((__u32)bpf_ktime_get_ns() >> 5));
+	return bench_next(x + (__u32)bpf_ktime_get_ns() + ((__u32)bpf_ktime_get_ns() >> 3) +
+			  ((__u32)bpf_ktime_get_ns() >> 5));
 }
 
 BENCH_XDP(clock_coarse)
@@ -167,7 +170,8 @@ BENCH_RAW_TP(empty_raw_tp)
 	return bench_next(x);
 }
 
-#define SIGURG 23 /* on every architecture that Linux runs BPF on but alpha and mips; ignored where nobody asked for it */
+#define SIGURG \
+	23 /* on every architecture that Linux runs BPF on but alpha and mips; ignored where nobody asked for it */
 
 BENCH_RAW_TP(send_signal)
 {

@@ -4,8 +4,8 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define MANY_BITS 17 /* x 192 bytes: 24 MiB, beyond the L2 of every CPU */
-#define FEW_BITS 6   /* x 192 bytes: 12 KiB, within every L1 */
+#define MANY_BITS 17  /* x 192 bytes: 24 MiB, beyond the L2 of every CPU */
+#define FEW_BITS 6    /* x 192 bytes: 12 KiB, within every L1 */
 #define LINES_BITS 19 /* x 64 bytes: 32 MiB */
 
 union value {
@@ -48,18 +48,18 @@ BENCH_XDP(empty_step)
 	return x + 1;
 }
 
-#define COUNT_IN(shape, bits)                                                     \
-	({                                                                        \
-		__u32 key = x >> (32 - (bits));                                   \
-		union value *value = bpf_map_lookup_elem(&values, &key);          \
-		__u32 sum = 0;                                                    \
-                                                                                  \
-		if (value) {                                                      \
-			sum = ++value->shape.first;                               \
-			sum += value->shape.second += 2;                          \
-			sum += value->shape.third += 3;                           \
-		}                                                                 \
-		bench_next(x + sum);                                              \
+#define COUNT_IN(shape, bits)                                            \
+	({                                                               \
+		__u32 key = x >> (32 - (bits));                          \
+		union value *value = bpf_map_lookup_elem(&values, &key); \
+		__u32 sum = 0;                                           \
+                                                                         \
+		if (value) {                                             \
+			sum = ++value->shape.first;                      \
+			sum += value->shape.second += 2;                 \
+			sum += value->shape.third += 3;                  \
+		}                                                        \
+		bench_next(x + sum);                                     \
 	})
 
 BENCH_XDP(dense_few)
@@ -83,13 +83,13 @@ BENCH_XDP(sparse_many)
 }
 
 /* The value is read, and nothing waits for it. */
-#define READ(key_)                                              \
-	do {                                                    \
-		__u32 key = (key_);                             \
+#define READ(key_)                                                \
+	do {                                                      \
+		__u32 key = (key_);                               \
 		__u64 *value = bpf_map_lookup_elem(&lines, &key); \
-		__u64 first = value ? *value : 0;               \
-                                                                \
-		BENCH_KEEP(first);                              \
+		__u64 first = value ? *value : 0;                 \
+                                                                  \
+		BENCH_KEEP(first);                                \
 	} while (0)
 
 BENCH_XDP(in_order)

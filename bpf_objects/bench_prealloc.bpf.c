@@ -7,13 +7,13 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define ENTRIES 16384
 #define KEY_OF(x) ((x) >> 20)
 
-#define HASH(name, flags)                     \
-	struct {                              \
+#define HASH(name, flags)                        \
+	struct {                                 \
 		__uint(type, BPF_MAP_TYPE_HASH); \
-		__uint(map_flags, flags);     \
-		__uint(max_entries, ENTRIES); \
-		__type(key, __u32);           \
-		__type(value, __u64);         \
+		__uint(map_flags, flags);        \
+		__uint(max_entries, ENTRIES);    \
+		__type(key, __u32);              \
+		__type(value, __u64);            \
 	} name SEC(".maps")
 
 HASH(allocated, 0);
@@ -24,24 +24,24 @@ BENCH_XDP(empty)
 	return bench_next(x);
 }
 
-#define COME_AND_GO(map)                                                        \
-	({                                                                      \
-		__u32 key = KEY_OF(x);                                          \
-		__u64 value = x;                                                \
-		long come = bpf_map_update_elem(&map, &key, &value, BPF_ANY);   \
-		long go = bpf_map_delete_elem(&map, &key);                      \
-                                                                                \
-		bench_next(x + (__u32)come + (__u32)go);                        \
+#define COME_AND_GO(map)                                                      \
+	({                                                                    \
+		__u32 key = KEY_OF(x);                                        \
+		__u64 value = x;                                              \
+		long come = bpf_map_update_elem(&map, &key, &value, BPF_ANY); \
+		long go = bpf_map_delete_elem(&map, &key);                    \
+                                                                              \
+		bench_next(x + (__u32)come + (__u32)go);                      \
 	})
 
-#define LOOK_UP(map)                                                        \
-	({                                                                  \
-		__u32 key = KEY_OF(x);                                      \
-		__u64 *value = bpf_map_lookup_elem(&map, &key), zero = 0;   \
-                                                                            \
-		if (!value) /* only until every key is there */             \
-			bpf_map_update_elem(&map, &key, &zero, BPF_ANY);    \
-		bench_next(value ? x + (__u32)*value : x);                  \
+#define LOOK_UP(map)                                                      \
+	({                                                                \
+		__u32 key = KEY_OF(x);                                    \
+		__u64 *value = bpf_map_lookup_elem(&map, &key), zero = 0; \
+                                                                          \
+		if (!value) /* only until every key is there */           \
+			bpf_map_update_elem(&map, &key, &zero, BPF_ANY);  \
+		bench_next(value ? x + (__u32)*value : x);                \
 	})
 
 BENCH_XDP(come_and_go_allocated)

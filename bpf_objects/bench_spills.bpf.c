@@ -5,10 +5,10 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* What a compiler emits where registers run out: a store to the stack and a load from it. */
-#define SPILL(value)                                \
-	({                                          \
-		volatile __u64 slot = (value);      \
-		slot;                               \
+#define SPILL(value)                           \
+	({                                     \
+		volatile __u64 slot = (value); \
+		slot;                          \
 	})
 #define STAY(value) (value)
 
@@ -20,15 +20,15 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 		c = THIRD((b) ^ (a) >> 5); \
 	} while (0)
 
-#define MIX_FOUR(x, FIRST, SECOND, THIRD, OTHERS)           \
-	({                                                  \
-		__u64 a = (x), b = a ^ 0x9e37, c = a + 3;   \
-                                                            \
-		MIX(a, b, c, FIRST, SECOND, THIRD);         \
-		MIX(a, b, c, OTHERS, OTHERS, OTHERS);       \
-		MIX(a, b, c, OTHERS, OTHERS, OTHERS);       \
-		MIX(a, b, c, OTHERS, OTHERS, OTHERS);       \
-		bench_next((__u32)(a + b + c));             \
+#define MIX_FOUR(x, FIRST, SECOND, THIRD, OTHERS)         \
+	({                                                \
+		__u64 a = (x), b = a ^ 0x9e37, c = a + 3; \
+                                                          \
+		MIX(a, b, c, FIRST, SECOND, THIRD);       \
+		MIX(a, b, c, OTHERS, OTHERS, OTHERS);     \
+		MIX(a, b, c, OTHERS, OTHERS, OTHERS);     \
+		MIX(a, b, c, OTHERS, OTHERS, OTHERS);     \
+		bench_next((__u32)(a + b + c));           \
 	})
 
 BENCH_XDP(empty)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The tail calls that bench_dispatch.bpf.c is compared with: one run is a chain of 32 of them. What a program hands on to the
- * next one it keeps in the context, because registers and stack end with it. */
+/* The tail calls that bench_dispatch.bpf.c is compared with: one run is a chain of 32 of them. What a program hands on
+ * to the next one it keeps in the context, because registers and stack end with it. */
 #include "bench_cases.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -50,26 +50,27 @@ struct {
 	__array(values, int(struct __sk_buff *));
 } only SEC(".maps") = { .values = { [0] = (void *)&same } };
 
-/* Go on to the next program, by way of `map`, or end where all bodies have run. Returns only at the end or without a tail call. */
-#define HAND_ON(skb, map, slot, x)                        \
-	({                                                \
-		__u32 left = (skb)->cb[LEFT] - 1;         \
-                                                          \
-		if (!left)                                \
-			return finish(skb, x);            \
-		(skb)->cb[NUMBER] = (x);                  \
-		(skb)->cb[LEFT] = left;                   \
-		bpf_tail_call(skb, &map, slot);           \
-		0;                                        \
+/* Go on to the next program, by way of `map`, or end where all bodies have run. Returns only at the end or without a
+ * tail call. */
+#define HAND_ON(skb, map, slot, x)                \
+	({                                        \
+		__u32 left = (skb)->cb[LEFT] - 1; \
+                                                  \
+		if (!left)                        \
+			return finish(skb, x);    \
+		(skb)->cb[NUMBER] = (x);          \
+		(skb)->cb[LEFT] = left;           \
+		bpf_tail_call(skb, &map, slot);   \
+		0;                                \
 	})
 
-#define HANDLER(k)                                                \
-	SEC("tc")                                                 \
-	int case_##k(struct __sk_buff *skb)                       \
-	{                                                         \
+#define HANDLER(k)                                                      \
+	SEC("tc")                                                       \
+	int case_##k(struct __sk_buff *skb)                             \
+	{                                                               \
 		__u32 x = bench_next(skb->cb[NUMBER] ^ CASE_NUMBER(k)); \
-                                                                  \
-		return HAND_ON(skb, handlers, CASE_OF(x), x);     \
+                                                                        \
+		return HAND_ON(skb, handlers, CASE_OF(x), x);           \
 	}
 FOR_EACH_CASE(HANDLER)
 #undef HANDLER

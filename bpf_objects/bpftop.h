@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What both sides share: the BPF programs write these, user space reads them. Plain C types and explicit sizes, because cffi
- * reads this file too. docs/counting.md says what every cell means. */
+/* What both sides share: the BPF programs write these, user space reads them. Plain C types and explicit sizes, because
+ * cffi reads this file too. docs/counting.md says what every cell means. */
 #ifndef BPFTOP_H
 #define BPFTOP_H
 
@@ -49,7 +49,8 @@ struct cell {
 	unsigned long long bytes;
 };
 
-/* The one entry of the second map. The size bins are the innermost index so that the two cells of a super-frame share a cache line. */
+/* The one entry of the second map. The size bins are the innermost index so that the two cells of a super-frame share a
+ * cache line. */
 struct breakdown {
 	struct cell joint[L3_CLASSES][CASTS][SIZE_BINS];
 	struct cell tcp_flags[TCP_CLASSES];
@@ -62,8 +63,8 @@ struct breakdown {
 
 #define FLOWS_MAX 65536
 
-/* What a flow is known by. Addresses and ports are in network byte order, IPv4 as ::ffff:a.b.c.d (RFC 4291); ports are 0 where
- * none was read: later fragments, and all protocols but TCP and UDP. */
+/* What a flow is known by. Addresses and ports are in network byte order, IPv4 as ::ffff:a.b.c.d (RFC 4291); ports are
+ * 0 where none was read: later fragments, and all protocols but TCP and UDP. */
 struct flow_key {
 	unsigned long long saddr[2];
 	unsigned long long daddr[2];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Counts every frame of one direction of one interface, and passes it. The object is opened once per interface and direction
- * with one of its programs, so each has its own maps. docs/counting.md says what is counted. */
+/* Counts every frame of one direction of one interface, and passes it. The object is opened once per interface and
+ * direction with one of its programs, so each has its own maps. docs/counting.md says what is counted. */
 #include "parse.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -51,15 +51,16 @@ static __always_inline void add(struct cell *cell, __u64 packets, __u64 bytes)
 	cell->bytes += bytes;
 }
 
-/* `index` is one of the cells; this says so to the verifier. In C, clang compares one copy of the number and makes the address
- * of another, of which kernels up to 6.12 then know nothing: they refused the programs. */
+/* `index` is one of the cells; this says so to the verifier. In C, clang compares one copy of the number and makes the
+ * address of another, of which kernels up to 6.12 then know nothing: they refused the programs. */
 static __always_inline void add_at(struct cell *cells, __u64 index, __u64 packets, __u64 bytes)
 {
 	asm volatile("if %0 < %1 goto +1\n\t%0 = 0" : "+r"(index) : "i"(CELLS));
 	add(cells + index, packets, bytes);
 }
 
-static __always_inline void add_joint(struct cell *cells, const struct parsed *p, __u32 length, __u64 packets, __u64 bytes)
+static __always_inline void add_joint(struct cell *cells, const struct parsed *p, __u32 length, __u64 packets,
+				      __u64 bytes)
 {
 	add_at(cells, (p->l3 * CASTS + p->cast) * SIZE_BINS + size_bin(length), packets, bytes);
 }
@@ -68,7 +69,8 @@ static __always_inline void add_joint(struct cell *cells, const struct parsed *p
 static __always_inline struct cell *record_common(const struct parsed *p, __u64 packets, __u64 bytes)
 {
 	__u32 protocol = p->protocol, zero = 0;
-	struct cell *cell = bpf_map_lookup_elem(&protocols, &protocol), *cells = bpf_map_lookup_elem(&breakdowns, &zero);
+	struct cell *cell = bpf_map_lookup_elem(&protocols, &protocol),
+		    *cells = bpf_map_lookup_elem(&breakdowns, &zero);
 
 	if (!cell || !cells) /* never: both are arrays */
 		return NULL;
@@ -180,8 +182,8 @@ int count_xdp_frags(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
-/* A super-frame: n wire packets with the same headers, see docs/counting.md. A global function takes numbers only (5.10), so
- * what was parsed comes packed; it is verified once and costs a call only where there are segments. */
+/* A super-frame: n wire packets with the same headers, see docs/counting.md. A global function takes numbers only
+ * (5.10), so what was parsed comes packed; it is verified once and costs a call only where there are segments. */
 #define PACK_PLACE(p) ((p)->protocol | (p)->l3 << 16 | (p)->cast << 20 | (p)->vlans << 24)
 #define PACK_CELLS(p) ((p)->detail | (p)->fragment << 16)
 
@@ -194,7 +196,8 @@ struct segments {
 
 static __always_inline void cut(struct __sk_buff *skb, __u32 headers, struct segments *s)
 {
-	__u32 length = skb->len, tag = skb->vlan_present ? VLAN_BYTES : 0, gso_size = skb->gso_size, n = skb->gso_segs, payload;
+	__u32 length = skb->len, tag = skb->vlan_present ? VLAN_BYTES : 0, gso_size = skb->gso_size, n = skb->gso_segs,
+	      payload;
 
 	if (!n)
 		n = (length - headers + gso_size - 1) / gso_size;

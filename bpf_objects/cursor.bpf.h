@@ -25,9 +25,9 @@ struct parsed {
 	__u32 l3;
 	__u32 cast;
 	__u32 vlans;
-	__u32 fragment; /* cell index, 0: not a fragment */
-	__u32 detail;	/* cell index of the TCP class, UDP port or ICMP type, 0: none */
-	__u32 headers;	/* bytes up to here have been accepted */
+	__u32 fragment;	      /* cell index, 0: not a fragment */
+	__u32 detail;	      /* cell index of the TCP class, UDP port or ICMP type, 0: none */
+	__u32 headers;	      /* bytes up to here have been accepted */
 	struct flow_key flow; /* where FLOWS; complete where the protocol is one of IP */
 };
 
@@ -60,9 +60,11 @@ static __always_inline void *peek(struct cursor *c, __u32 at, __u32 bytes, void 
 	void *here;
 
 	if (c->access == XDP_FRAGS_COPY || c->access == TC_COPY) {
-		if (c->access == TC_COPY ? bpf_skb_load_bytes(c->ctx, at, scratch, bytes) : bpf_xdp_load_bytes(c->ctx, at, scratch, bytes))
+		if (c->access == TC_COPY ? bpf_skb_load_bytes(c->ctx, at, scratch, bytes)
+					 : bpf_xdp_load_bytes(c->ctx, at, scratch, bytes))
 			return NULL;
-		asm volatile("" : "+r"(scratch)); /* or clang adds to it by "or", which the verifier refuses on a pointer */
+		/* Or clang adds to it by "or", which the verifier refuses on a pointer. */
+		asm volatile("" : "+r"(scratch));
 		return scratch;
 	}
 	here = c->start + at;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Counts the packets that the kernel frees with a reason, in the watched network namespace: by watched interface (0: none of
- * them) and reason. */
+/* Counts the packets that the kernel frees with a reason, in the watched network namespace: by watched interface (0:
+ * none of them) and reason. */
 #include "watched.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -60,8 +60,8 @@ int count_drop(__u64 *ctx)
 
 	if (drop.reason == not_specified || drop.reason == consumed)
 		return 0;
-	/* In a socket's queue other things stand in the place of skb->dev (union with dev_scratch and rbnode): what is read
-	 * through them is 0 or not the number of a namespace. */
+	/* In a socket's queue other things stand in the place of skb->dev (union with dev_scratch and rbnode): what is
+	 * read through them is 0 or not the number of a namespace. */
 	if (dev)
 		inum = dev->nd_net.net->ns.inum;
 	if (dev && inum == netns)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The table of flows. It is full for good under a flood of made-up addresses: then the flows that were not seen for the longest
- * time give way, which is what LRU is for. */
+/* The table of flows. It is full for good under a flood of made-up addresses: then the flows that were not seen for the
+ * longest time give way, which is what LRU is for. */
 #ifndef FLOWS_BPF_H
 #define FLOWS_BPF_H
 

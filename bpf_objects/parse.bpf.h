@@ -5,12 +5,12 @@
 
 #include "transport.bpf.h"
 
-/* The last next-header of an IPv6 chain. Global functions, because those are verified once, for any argument: inlined and
- * unrolled, eight headers exceed a million verified instructions. 5.10 lets them return a number only, so the result is packed:
- * the protocol, how the chain ended, and where. */
+/* The last next-header of an IPv6 chain. Global functions, because those are verified once, for any argument: inlined
+ * and unrolled, eight headers exceed a million verified instructions. 5.10 lets them return a number only, so the
+ * result is packed: the protocol, how the chain ended, and where. */
 enum { CHAIN_WHOLE, CHAIN_FIRST_FRAGMENT, CHAIN_LATER_FRAGMENT, CHAIN_MALFORMED };
 #define CHAIN_PACK(protocol, end, at) ((int)((at) << 10 | (end) << 8 | (protocol)))
-#define CHAIN_PROTOCOL(chain) ((chain) & 0xff)
+#define CHAIN_PROTOCOL(chain) ((chain)&0xff)
 #define CHAIN_END(chain) (((chain) >> 8) & 3)
 #define CHAIN_AT(chain) ((__u32)(chain) >> 10)
 #define CHAIN_AT_MAX 20000 /* 8 headers of at most 2048 bytes behind L2, tags and IPv6 */
@@ -87,11 +87,13 @@ static __always_inline int parse_ipv4(struct cursor *c, struct parsed *p, int tx
 
 static __always_inline int is_extension(__u32 next)
 {
-	return next == L4_HOP_BY_HOP || next == L4_ROUTING || next == L4_FRAGMENT || next == L4_DESTINATION || next == L4_MOBILITY;
+	return next == L4_HOP_BY_HOP || next == L4_ROUTING || next == L4_FRAGMENT || next == L4_DESTINATION ||
+	       next == L4_MOBILITY;
 }
 
 /* The body of the chain functions: `header` comes from packet memory or from a copy. */
-static __always_inline int walk_chain(void *ctx, void *start, void *stop, __u32 at, __u32 end, __u32 next, enum access access)
+static __always_inline int walk_chain(void *ctx, void *start, void *stop, __u32 at, __u32 end, __u32 next,
+				      enum access access)
 {
 	struct cursor c = { .ctx = ctx, .start = start, .end = stop, .access = access };
 	__u32 kind = CHAIN_WHOLE, bytes, where;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* A map operation many times within one program run, for BPF_PROG_TEST_RUN; attached nowhere. All three maps are made by user
- * space and put in the place of these before loading, so sizes and types here say nothing. */
+/* A map operation many times within one program run, for BPF_PROG_TEST_RUN; attached nowhere. All three maps are made
+ * by user space and put in the place of these before loading, so sizes and types here say nothing. */
 #include <stdbool.h>
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -31,12 +31,12 @@ struct {
 
 const volatile __u32 value_bytes = 8; /* of the subject */
 
-/* Defines `run`. Not a function that returns NULL: clang would test the lower half of the pointer, which the verifier allows
- * with CAP_PERFMON only. */
+/* Defines `run`. Not a function that returns NULL: clang would test the lower half of the pointer, which the verifier
+ * allows with CAP_PERFMON only. */
 #define RUN_OF(ctx)                                            \
 	struct profile_run *run = (void *)(long)(ctx)->data;   \
 	if ((void *)(run + 1) > (void *)(long)(ctx)->data_end) \
-		return XDP_ABORTED
+	return XDP_ABORTED
 
 /* What a lookup is good for is the value: touch it. The verifier knows value_bytes and keeps one of the four. */
 static __always_inline __u64 first_bytes(const void *value)
@@ -63,7 +63,7 @@ int profile_nothing(struct xdp_md *ctx)
 	__u32 wrong = 0;
 
 	FOR_EACH_STEP(run, step)
-		wrong += first_bytes(step->key) != step->expected;
+	wrong += first_bytes(step->key) != step->expected;
 	run->wrong = wrong;
 	return XDP_PASS;
 }
@@ -75,7 +75,8 @@ int profile_lookup(struct xdp_md *ctx)
 	const struct profile_step *step;
 	__u32 wrong = 0, missed = 0;
 
-	FOR_EACH_STEP(run, step) {
+	FOR_EACH_STEP(run, step)
+	{
 		const void *value = bpf_map_lookup_elem(&subject, step->key);
 
 		if (value)
@@ -95,7 +96,8 @@ int profile_no_update(struct xdp_md *ctx)
 	RUN_OF(ctx);
 	const struct profile_step *step;
 
-	FOR_EACH_STEP(run, step) {
+	FOR_EACH_STEP(run, step)
+	{
 		__u32 at = step->value;
 		const void *value = bpf_map_lookup_elem(&values, &at);
 
@@ -113,7 +115,8 @@ int profile_update(struct xdp_md *ctx)
 	int rc = 0;
 
 	flags = run->flags;
-	FOR_EACH_STEP(run, step) {
+	FOR_EACH_STEP(run, step)
+	{
 		__u32 at = step->value;
 		const void *value = bpf_map_lookup_elem(&values, &at);
 		long outcome = value ? bpf_map_update_elem(&subject, step->key, value, flags) : -1;
@@ -136,7 +139,8 @@ int profile_delete(struct xdp_md *ctx)
 	__u32 failed = 0;
 	int rc = 0;
 
-	FOR_EACH_STEP(run, step) {
+	FOR_EACH_STEP(run, step)
+	{
 		long outcome = bpf_map_delete_elem(&subject, step->key);
 
 		if (outcome) {

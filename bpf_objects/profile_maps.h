@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What bpf_objects/profile_maps.bpf.c and bpftop/kernel/loops_inside.c hand to each other: plain C types, explicit padding. */
+/* What bpf_objects/profile_maps.bpf.c and bpftop/kernel/loops_inside.c hand to each other: plain C types, explicit
+ * padding. */
 #ifndef PROFILE_MAPS_H
 #define PROFILE_MAPS_H
 
@@ -23,10 +24,10 @@ struct profile_run {
 	unsigned int steps;
 	unsigned int flags; /* of bpf_map_update_elem */
 	unsigned int done;
-	unsigned int wrong; /* values that were not as expected */
+	unsigned int wrong;  /* values that were not as expected */
 	unsigned int missed; /* keys that were not there */
 	unsigned int failed;
-	int rc; /* of the last that failed */
+	int rc;			/* of the last that failed */
 	unsigned long long sum; /* of the first bytes of all values of a walk */
 };
 

@@ -5,11 +5,11 @@
 
 #include "cursor.bpf.h"
 
-/* Tables instead of branches, here and below: what is read from a table is one unknown value to the verifier, where branches
- * would multiply the paths it walks (94 000 instructions with branches, see `make bench` for what is left). */
+/* Tables instead of branches, here and below: what is read from a table is one unknown value to the verifier, where
+ * branches would multiply the paths it walks (94 000 instructions with branches, see `make bench` for what is left). */
 
 /* The seven ports in the slots of a perfect hash over their network byte order. */
-#define PORT_SLOT(port) ((__u32)(port) * 313 >> 9 & 7)
+#define PORT_SLOT(port) ((__u32)(port)*313 >> 9 & 7)
 const struct port_slot {
 	__be16 port;
 	__u16 cell;
@@ -26,7 +26,7 @@ const struct port_slot {
 
 #define TCP_CLASS_FLAGS 0x17 /* FIN 1, SYN 2, RST 4, ACK 16 */
 const __u8 tcp_classes[TCP_CLASS_FLAGS + 1] = {
-	[0] = TCP_OTHER,   [1] = TCP_FIN,  [2 ... 3] = TCP_SYN,	     [4 ... 7] = TCP_RST,
+	[0] = TCP_OTHER,  [1] = TCP_FIN,  [2 ... 3] = TCP_SYN,	     [4 ... 7] = TCP_RST,
 	[16] = TCP_OTHER, [17] = TCP_FIN, [18 ... 19] = TCP_SYN_ACK, [20 ... 23] = TCP_RST,
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* For the tracing programs, which run for every device of the machine: what they need of the kernel's structs, and which
- * interfaces are watched. The structs are found by name in the kernel's BTF (CO-RE), so they hold nothing else. */
+/* For the tracing programs, which run for every device of the machine: what they need of the kernel's structs, and
+ * which interfaces are watched. The structs are found by name in the kernel's BTF (CO-RE), so they hold nothing else.
+ */
 #ifndef WATCHED_BPF_H
 #define WATCHED_BPF_H
 
@@ -10,8 +11,8 @@
 #define WATCHED_MAX 256
 #define ROWS_MAX 1024 /* user space says so where this is not enough */
 
-/* Namespaces have numbers from here up (fs/proc/generic.c: PROC_DYNAMIC_FIRST is 0xf0000000; the initial ones stand a little
- * below): anything less in a device's place is no device. */
+/* Namespaces have numbers from here up (fs/proc/generic.c: PROC_DYNAMIC_FIRST is 0xf0000000; the initial ones stand a
+ * little below): anything less in a device's place is no device. */
 #define NETNS_FIRST 0xefffff00
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -45,8 +46,9 @@ struct {
 	__type(value, __u32);
 } watched SEC(".maps");
 
-/* One more of `key`, on this CPU. No atomics: nobody else writes this CPU's value. An interrupt that drops a packet within
- * these few ns is missed: since Linux 6.1 a tracing program does not run inside itself (recursion_misses of its info). */
+/* One more of `key`, on this CPU. No atomics: nobody else writes this CPU's value. An interrupt that drops a packet
+ * within these few ns is missed: since Linux 6.1 a tracing program does not run inside itself (recursion_misses of its
+ * info). */
 static __always_inline int add_one(void *counts, const void *key)
 {
 	__u64 *count = bpf_map_lookup_elem(counts, key), none = 0;

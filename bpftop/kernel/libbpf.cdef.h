@@ -1,4 +1,5 @@
-/* What Python may call: libbpf's functions, and ours in the .c files beside this one. cffi reads this, no compiler does. */
+/* What Python may call: libbpf's functions, and ours in the .c files beside this one. cffi reads this, no compiler
+ * does. */
 
 struct bpf_object;
 struct bpf_program;
@@ -92,7 +93,8 @@ int bpf_prog_get_next_id(uint32_t start_id, uint32_t *next_id);
 struct bpf_map_create_opts;
 int bpf_map_create(int map_type, const char *name, uint32_t key_size, uint32_t value_size, uint32_t max_entries,
 		   const struct bpf_map_create_opts *opts);
-int bpf_map_lookup_batch(int fd, void *in_batch, void *out_batch, void *keys, void *values, uint32_t *count, const void *opts);
+int bpf_map_lookup_batch(int fd, void *in_batch, void *out_batch, void *keys, void *values, uint32_t *count,
+			 const void *opts);
 int bpf_map_update_elem(int fd, const void *key, const void *value, uint64_t flags);
 int bpf_map_lookup_elem(int fd, const void *key, void *value);
 
@@ -111,8 +113,10 @@ void bpftop_give_back_memory(void);
 int bpftop_drain(int fd, uint32_t rows, uint32_t row_bytes, uint32_t *keys, void *values, int batch);
 
 /* fold.c */
-uint32_t bpftop_fold_rows(const uint64_t *values, uint32_t rows, uint32_t cpus, uint32_t columns, uint64_t *out, uint32_t *active);
-uint32_t bpftop_fold_cells(const uint64_t *values, uint32_t cells, uint32_t cpus, uint32_t columns, uint64_t *out, uint32_t *active);
+uint32_t bpftop_fold_rows(const uint64_t *values, uint32_t rows, uint32_t cpus, uint32_t columns, uint64_t *out,
+			  uint32_t *active);
+uint32_t bpftop_fold_cells(const uint64_t *values, uint32_t cells, uint32_t cpus, uint32_t columns, uint64_t *out,
+			   uint32_t *active);
 
 const char *libbpf_version_string(void);
 
@@ -123,11 +127,12 @@ int bpf_map_delete_elem(int fd, const void *key);
 int bpf_map_get_next_id(uint32_t start_id, uint32_t *next_id);
 
 /* maps.c */
-int bpftop_create_map(uint32_t type, const char *name, uint32_t key_bytes, uint32_t value_bytes, uint32_t max_entries, uint32_t flags);
+int bpftop_create_map(uint32_t type, const char *name, uint32_t key_bytes, uint32_t value_bytes, uint32_t max_entries,
+		      uint32_t flags);
 int bpftop_map_by_id(uint32_t id);
 int bpftop_map_by_path(const char *path);
-uint32_t bpftop_walk_keys(int fd, uint32_t key_bytes, uint32_t most, uint32_t kept, unsigned char *keys, uint64_t limit_ns,
-			   const int *stop, int *rc);
+uint32_t bpftop_walk_keys(int fd, uint32_t key_bytes, uint32_t most, uint32_t kept, unsigned char *keys,
+			  uint64_t limit_ns, const int *stop, int *rc);
 
 /* loop_clock.c */
 struct bpftop_times {
@@ -168,10 +173,10 @@ struct bpftop_fault {
 };
 uint32_t bpftop_make_keys(struct bpftop_subject *subject, uint32_t given);
 int bpftop_order(uint32_t order, uint64_t seed, uint32_t first, uint32_t count, uint32_t steps, uint32_t *out);
-uint32_t bpftop_fill(const struct bpftop_subject *subject, uint32_t first, uint32_t count, uint32_t generation, int again,
-		     struct bpftop_fault *fault);
-uint32_t bpftop_verify(const struct bpftop_subject *subject, const uint64_t *own, const uint32_t *cpus, uint32_t threads,
-		       uint64_t *missed, struct bpftop_fault *fault);
+uint32_t bpftop_fill(const struct bpftop_subject *subject, uint32_t first, uint32_t count, uint32_t generation,
+		     int again, struct bpftop_fault *fault);
+uint32_t bpftop_verify(const struct bpftop_subject *subject, const uint64_t *own, const uint32_t *cpus,
+		       uint32_t threads, uint64_t *missed, struct bpftop_fault *fault);
 
 /* loops.c */
 struct bpftop_loop {
@@ -200,8 +205,8 @@ struct bpftop_loop {
 void bpftop_run_loop(const struct bpftop_subject *subject, struct bpftop_loop *loop);
 
 /* loops_bare.c */
-uint64_t bpftop_bare_loop(const struct bpftop_subject *subject, uint32_t operation, uint32_t batch, const struct bpftop_loop *loop,
-			   uint32_t entries);
+uint64_t bpftop_bare_loop(const struct bpftop_subject *subject, uint32_t operation, uint32_t batch,
+			  const struct bpftop_loop *loop, uint32_t entries);
 
 /* loops_inside.c */
 struct bpftop_inside {
@@ -214,8 +219,8 @@ struct bpftop_inside {
 	uint64_t base_ticks;
 	uint64_t *own;
 };
-int bpftop_write_steps(const struct bpftop_subject *subject, const struct bpftop_loop *loop, const struct bpftop_inside *inside,
-		       int steps_fd, uint32_t steps_in_map);
+int bpftop_write_steps(const struct bpftop_subject *subject, const struct bpftop_loop *loop,
+		       const struct bpftop_inside *inside, int steps_fd, uint32_t steps_in_map);
 int bpftop_write_values(const struct bpftop_subject *subject, uint32_t generation, uint32_t value_mask, int values_fd);
 int64_t bpftop_base_ticks(int program, uint32_t first, uint32_t steps);
 void bpftop_run_inside(const struct bpftop_subject *subject, struct bpftop_loop *loop, struct bpftop_inside *inside);
@@ -279,4 +284,5 @@ struct bpftop_flow_table *bpftop_flow_table_new(int fd, uint32_t cpus, uint32_t 
 void bpftop_flow_table_free(struct bpftop_flow_table *table);
 int bpftop_flow_table_read(struct bpftop_flow_table *table, uint64_t idle_since_ns);
 uint32_t bpftop_flow_table_top(const struct bpftop_flow_table *table, uint32_t most, struct bpftop_flow *out);
-uint32_t bpftop_flow_table_group(struct bpftop_flow_table *table, uint32_t by, uint32_t most, struct bpftop_flow_group *out);
+uint32_t bpftop_flow_table_group(struct bpftop_flow_table *table, uint32_t by, uint32_t most,
+				 struct bpftop_flow_group *out);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Maps that are made, and maps of others that are opened for reading only: the kernel itself refuses every write through such
- * a file descriptor. By bpf(2), because libbpf 1.0 has no open flags for an id. */
+/* Maps that are made, and maps of others that are opened for reading only: the kernel itself refuses every write
+ * through such a file descriptor. By bpf(2), because libbpf 1.0 has no open flags for an id. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdint.h>
@@ -9,7 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-int bpftop_create_map(uint32_t type, const char *name, uint32_t key_bytes, uint32_t value_bytes, uint32_t max_entries, uint32_t flags)
+int bpftop_create_map(uint32_t type, const char *name, uint32_t key_bytes, uint32_t value_bytes, uint32_t max_entries,
+		      uint32_t flags)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = flags);
 
@@ -43,11 +44,12 @@ int bpftop_map_by_path(const char *path)
 	return open_read_only(BPF_OBJ_GET, &attributes);
 }
 
-/* Walk the keys of a map, at most `most` of them and for at most `limit_ns`, and keep the first `kept`. Returns how many there
- * were. *rc: 0 the end was reached, -EAGAIN it was not, -ESTALE the map changed meanwhile and the walk began anew (a key
- * that is gone is followed by the first one), -ECANCELED it was stopped, or another errno. `keys` has room for `kept` + 2. */
-uint32_t bpftop_walk_keys(int fd, uint32_t key_bytes, uint32_t most, uint32_t kept, unsigned char *keys, uint64_t limit_ns,
-			   const int *stop, int *rc)
+/* Walk the keys of a map, at most `most` of them and for at most `limit_ns`, and keep the first `kept`. Returns how
+ * many there were. *rc: 0 the end was reached, -EAGAIN it was not, -ESTALE the map changed meanwhile and the walk began
+ * anew (a key that is gone is followed by the first one), -ECANCELED it was stopped, or another errno. `keys` has room
+ * for `kept` + 2. */
+uint32_t bpftop_walk_keys(int fd, uint32_t key_bytes, uint32_t most, uint32_t kept, unsigned char *keys,
+			  uint64_t limit_ns, const int *stop, int *rc)
 {
 	unsigned char *spare[2] = { keys + (size_t)kept * key_bytes, keys + (size_t)(kept + 1) * key_bytes };
 	unsigned char *key = NULL, *next;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads all rows of a per-CPU array into one buffer: by one batch call, or row by row on kernels before 5.13, which refuse the
- * batch on this map type with ENOTSUPP (524). */
+/* Reads all rows of a per-CPU array into one buffer: by one batch call, or row by row on kernels before 5.13, which
+ * refuse the batch on this map type with ENOTSUPP (524). */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdint.h>
 
-/* `values` is row x possible CPU x value. Returns 0 or a negative errno; -EPROTO where the kernel gave fewer rows than there are. */
+/* `values` is row x possible CPU x value. Returns 0 or a negative errno; -EPROTO where the kernel gave fewer rows than
+ * there are. */
 int bpftop_drain(int fd, uint32_t rows, uint32_t row_bytes, uint32_t *keys, void *values, int batch)
 {
 	uint32_t cursor, count = rows, row;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads a table of flows whole, pairs it with the read before, and finds the busiest flows and groups of flows. In C, because
- * 65 536 flows are too many for Python, and because nobody else waits for the interpreter meanwhile. */
+/* Reads a table of flows whole, pairs it with the read before, and finds the busiest flows and groups of flows. In C,
+ * because 65 536 flows are too many for Python, and because nobody else waits for the interpreter meanwhile. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdint.h>
@@ -111,8 +111,8 @@ static int make_chunk(struct bpftop_flow_table *table, uint32_t chunk)
 	return table->keys && table->values ? 0 : -ENOMEM;
 }
 
-/* NULL where there is no memory. `fd` stays the caller's. While a table is read flows may come and go, so that more than
- * max_entries are found: twice as many have room, in memory that is not touched before it is needed. */
+/* NULL where there is no memory. `fd` stays the caller's. While a table is read flows may come and go, so that more
+ * than max_entries are found: twice as many have room, in memory that is not touched before it is needed. */
 struct bpftop_flow_table *bpftop_flow_table_new(int fd, uint32_t cpus, uint32_t max_entries, uint64_t seed)
 {
 	struct bpftop_flow_table *table = calloc(1, sizeof(*table));
@@ -165,7 +165,8 @@ static int read_all(struct bpftop_flow_table *table)
 
 	for (;;) {
 		uint32_t found = table->chunk;
-		int rc = bpf_map_lookup_batch(table->fd, begun ? cursor : NULL, cursor, table->keys, table->values, &found, NULL);
+		int rc = bpf_map_lookup_batch(table->fd, begun ? cursor : NULL, cursor, table->keys, table->values,
+					      &found, NULL);
 
 		if (rc == -ENOSPC) { /* a bucket with more entries than the chunk holds; the cursor has not moved */
 			if (table->chunk >= table->room)
@@ -188,7 +189,8 @@ static int read_all(struct bpftop_flow_table *table)
 /* And not one that was pushed out, came back and began anew. */
 static int is_same(const struct bpftop_flow *old, const struct bpftop_flow *flow)
 {
-	return flow->first_ns <= old->last_ns && flow->sums.packets >= old->sums.packets && flow->sums.bytes >= old->sums.bytes;
+	return flow->first_ns <= old->last_ns && flow->sums.packets >= old->sums.packets &&
+	       flow->sums.bytes >= old->sums.bytes;
 }
 
 /* What each flow had at the read before. */
@@ -220,7 +222,8 @@ static void pair(struct bpftop_flow_table *table)
 	}
 }
 
-/* A flow that was idle until the read and not after it loses the packets in between: they are counted everywhere else. */
+/* A flow that was idle until the read and not after it loses the packets in between: they are counted everywhere else.
+ */
 static int remove_idle(struct bpftop_flow_table *table, uint64_t idle_since_ns)
 {
 	uint32_t kept = 0, idle = 0, from = 0;
@@ -268,8 +271,8 @@ static void exchange(struct bpftop_flow_table *table)
 	table->before_count = count;
 }
 
-/* One read; flows that were not seen since `idle_since_ns` (CLOCK_MONOTONIC) are removed. 0 or a negative errno: then the read
- * before is still the last one. */
+/* One read; flows that were not seen since `idle_since_ns` (CLOCK_MONOTONIC) are removed. 0 or a negative errno: then
+ * the read before is still the last one. */
 int bpftop_flow_table_read(struct bpftop_flow_table *table, uint64_t idle_since_ns)
 {
 	int rc;
@@ -299,11 +302,12 @@ static int heavier(const void *a, const void *b)
 	return left->row < right->row ? -1 : left->row > right->row;
 }
 
-/* Rows of the `most` heaviest by packets gained, then of those by bytes gained that are not among them. `rows` begin with their
- * sums; `out` has room for 2 * most. Returns how many; 0 where there is no memory. */
+/* Rows of the `most` heaviest by packets gained, then of those by bytes gained that are not among them. `rows` begin
+ * with their sums; `out` has room for 2 * most. Returns how many; 0 where there is no memory. */
 static uint32_t rank(const void *rows, size_t row_bytes, uint32_t count, uint32_t most, uint32_t *out)
 {
-	struct weighed *by_packets = malloc(2 * ((size_t)count + 1) * sizeof(*by_packets)), *by_bytes = by_packets + count;
+	struct weighed *by_packets = malloc(2 * ((size_t)count + 1) * sizeof(*by_packets)),
+		       *by_bytes = by_packets + count;
 	uint32_t found = 0;
 
 	if (!by_packets)
@@ -359,7 +363,8 @@ static void words_of(const struct flow_key *key, uint32_t by, uint64_t words[2])
 }
 
 /* The busiest groups of the last read into `out`, which has room for 2 * most. Returns how many. */
-uint32_t bpftop_flow_table_group(struct bpftop_flow_table *table, uint32_t by, uint32_t most, struct bpftop_flow_group *out)
+uint32_t bpftop_flow_table_group(struct bpftop_flow_table *table, uint32_t by, uint32_t most,
+				 struct bpftop_flow_group *out)
 {
 	uint32_t rows[2 * most + 1], count = 0, found;
 

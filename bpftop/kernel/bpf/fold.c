@@ -4,7 +4,8 @@
 #include <string.h>
 
 /* `values` row x cpu x column -> `out` active row x column x cpu; `active` gets their row numbers. Returns how many. */
-uint32_t bpftop_fold_rows(const uint64_t *values, uint32_t rows, uint32_t cpus, uint32_t columns, uint64_t *out, uint32_t *active)
+uint32_t bpftop_fold_rows(const uint64_t *values, uint32_t rows, uint32_t cpus, uint32_t columns, uint64_t *out,
+			  uint32_t *active)
 {
 	uint32_t found = 0, cells = cpus * columns, row, cpu, column, i;
 
@@ -24,7 +25,8 @@ uint32_t bpftop_fold_rows(const uint64_t *values, uint32_t rows, uint32_t cpus, 
 }
 
 /* `values` cpu x cell x column -> `out` active cell x column, all CPUs together. `out` has room for every cell. */
-uint32_t bpftop_fold_cells(const uint64_t *values, uint32_t cells, uint32_t cpus, uint32_t columns, uint64_t *out, uint32_t *active)
+uint32_t bpftop_fold_cells(const uint64_t *values, uint32_t cells, uint32_t cpus, uint32_t columns, uint64_t *out,
+			   uint32_t *active)
 {
 	uint32_t found = 0, width = cells * columns, cell, column, cpu, i;
 

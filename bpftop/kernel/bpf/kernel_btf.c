@@ -41,9 +41,9 @@ static int tracepoint_arguments(const struct btf *btf, const char *name)
 	return type && btf_is_func_proto(type) ? (int)btf_vlen(type) - 1 : -ENOENT;
 }
 
-/* Lines "NUMBER NAME": the first is the number of arguments that the tracepoint kfree_skb has, under its name; then all drop
- * reasons, those of `modules` that are loaded among them (pairs: module, enum). Returns the bytes written, or a negative errno:
- * ENOENT from a kernel that gives no reasons. */
+/* Lines "NUMBER NAME": the first is the number of arguments that the tracepoint kfree_skb has, under its name; then all
+ * drop reasons, those of `modules` that are loaded among them (pairs: module, enum). Returns the bytes written, or a
+ * negative errno: ENOENT from a kernel that gives no reasons. */
 int bpftop_drop_reasons(const char *const *modules, uint32_t module_count, char *out, uint32_t room)
 {
 	struct btf *kernel = btf__load_vmlinux_btf(), *module;
@@ -69,8 +69,8 @@ int bpftop_drop_reasons(const char *const *modules, uint32_t module_count, char 
 	return used;
 }
 
-/* The whole name of a program's function, which bpf_prog_info cuts at 15 bytes. Returns 0 or a negative errno: ENOENT for a
- * program without BTF. */
+/* The whole name of a program's function, which bpf_prog_info cuts at 15 bytes. Returns 0 or a negative errno: ENOENT
+ * for a program without BTF. */
 int bpftop_entry_function(int prog_fd, char *out, uint32_t room)
 {
 	struct bpf_func_info first = {};
@@ -103,13 +103,13 @@ int bpftop_entry_function(int prog_fd, char *out, uint32_t room)
 	return rc < 0 ? rc : (uint32_t)rc < room ? 0 : -ENOSPC;
 }
 
-/* Give the memory that parsing BTF took back to the system. By itself glibc keeps up to twice the largest block that was ever
- * freed (11 MB here) in the arena of each thread: 2 to 7 MiB stayed resident. */
+/* Give the memory that parsing BTF took back to the system. By itself glibc keeps up to twice the largest block that
+ * was ever freed (11 MB here) in the arena of each thread: 2 to 7 MiB stayed resident. */
 void bpftop_give_back_memory(void)
 {
 #ifdef __GLIBC__
-	/* Else glibc learns to take blocks as large as the kernel's BTF out of the arena of their thread, at whose top it
-	 * then keeps 11 MiB that malloc_trim does not look at (glibc 2.36; mtrim in malloc/malloc.c). */
+	/* Else glibc learns to take blocks as large as the kernel's BTF out of the arena of their thread, at whose top
+	 * it then keeps 11 MiB that malloc_trim does not look at (glibc 2.36; mtrim in malloc/malloc.c). */
 	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	malloc_trim(0);
 #endif

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Messages of the calling thread since bpftop_messages_begin(). The end is what matters: the verifier's verdict comes last. */
+/* Messages of the calling thread since bpftop_messages_begin(). The end is what matters: the verifier's verdict comes
+ * last. */
 static __thread char messages[1 << 16];
 static __thread size_t messages_bytes;
 
@@ -67,7 +68,8 @@ int bpftop_set_constant(struct bpf_object *object, const char *name, uint32_t va
 
 	if (!map || id < 0)
 		return -ENOENT;
-	place = (char *)bpf_map__initial_value(map, &bytes); /* const before libbpf 1.2, and ours to write before loading */
+	place = (char *)bpf_map__initial_value(map,
+					       &bytes); /* const before libbpf 1.2, and ours to write before loading */
 	section = btf__type_by_id(btf, (uint32_t)id);
 	variable = btf_var_secinfos(section);
 	for (int i = 0; i < btf_vlen(section); i++, variable++) {
@@ -84,8 +86,8 @@ int bpftop_set_constant(struct bpf_object *object, const char *name, uint32_t va
 /* The device an XDP or TCX link sits on; 0 once the device is gone; negative errno. Needs no capability. */
 int bpftop_link_ifindex(int link_fd)
 {
-	/* struct bpf_link_info of the headers we build with may be older than TCX (6.6): its union begins at byte 16 with the
-	 * ifindex for both kinds (linux/bpf.h). */
+	/* struct bpf_link_info of the headers we build with may be older than TCX (6.6): its union begins at byte 16
+	 * with the ifindex for both kinds (linux/bpf.h). */
 	union {
 		struct bpf_link_info info;
 		struct {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* BPF_PROG_TEST_RUN again and again on the calling thread, with the clock read beside each call: Python takes part neither
- * between two calls nor between a call and its time. */
+/* BPF_PROG_TEST_RUN again and again on the calling thread, with the clock read beside each call: Python takes part
+ * neither between two calls nor between a call and its time. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdint.h>
@@ -9,20 +9,20 @@
 /* What a thread does: `calls` test-runs are a turn, and a turn is timed. */
 struct bpftop_contender {
 	int prog_fd;
-	void *packet;	       /* NULL for types that take none */
+	void *packet; /* NULL for types that take none */
 	uint32_t packet_bytes;
-	void *context;	       /* NULL for none */
+	void *context; /* NULL for none */
 	uint32_t context_bytes;
-	uint32_t repeat;       /* 0 for types that refuse one */
+	uint32_t repeat; /* 0 for types that refuse one */
 	uint32_t calls;
-	void *number;	       /* a uint32_t somewhere in packet or context that each turn changes, or NULL */
+	void *number; /* a uint32_t somewhere in packet or context that each turn changes, or NULL */
 };
 
 struct bpftop_turn {
 	uint64_t begin_ns, end_ns; /* CLOCK_MONOTONIC */
 	uint64_t cpu_ns;	   /* of this thread: sleeping in the call is not in it */
 	uint32_t retval;
-	uint32_t duration_ns;	   /* what the kernel says of the last call: whole ns, the mean of its repeats */
+	uint32_t duration_ns; /* what the kernel says of the last call: whole ns, the mean of its repeats */
 };
 
 static uint64_t contend_clock_ns(clockid_t clock)
@@ -42,7 +42,8 @@ static int contend_stopped(const int *stop)
 static int contend_turn(const struct bpftop_contender *contender, const int *stop, struct bpftop_turn *turn)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = contender->packet, .data_size_in = contender->packet_bytes,
-		    .ctx_in = contender->context, .ctx_size_in = contender->context_bytes, .repeat = (int)contender->repeat);
+		    .ctx_in = contender->context, .ctx_size_in = contender->context_bytes,
+		    .repeat = (int)contender->repeat);
 	uint64_t cpu_ns = contend_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 
 	turn->begin_ns = contend_clock_ns(CLOCK_MONOTONIC);
@@ -62,8 +63,8 @@ static int contend_turn(const struct bpftop_contender *contender, const int *sto
 	return 0;
 }
 
-/* Turns until `until_ns` (CLOCK_MONOTONIC), at least one, at most `room`. Returns how many there were, or a negative errno:
- * -EINTR as soon as *stop is set. */
+/* Turns until `until_ns` (CLOCK_MONOTONIC), at least one, at most `room`. Returns how many there were, or a negative
+ * errno: -EINTR as soon as *stop is set. */
 int bpftop_contend(const struct bpftop_contender *contender, uint64_t until_ns, const int *stop,
 		   struct bpftop_turn *turns, uint32_t room)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Times of operations: read, taken off what reading costs, counted in a log-linear histogram (bpftop/profile/statistics.py
- * has the same buckets). Comes before the other loop_*.c, which use it: the build puts all files of this folder into one
- * translation unit, by name. */
+/* Times of operations: read, taken off what reading costs, counted in a log-linear histogram
+ * (bpftop/profile/statistics.py has the same buckets). Comes before the other loop_*.c, which use it: the build puts
+ * all files of this folder into one translation unit, by name. */
 #include <stdint.h>
 #include <time.h>
 
@@ -12,8 +12,8 @@
 
 struct bpftop_times {
 	uint64_t counts[BUCKETS];
-	uint64_t ticks;   /* all times together, 1/16 ns */
-	uint64_t entries; /* map entries that they were for */
+	uint64_t ticks;	    /* all times together, 1/16 ns */
+	uint64_t entries;   /* map entries that they were for */
 	uint64_t max_ticks; /* the longest time, per entry */
 };
 
@@ -74,8 +74,8 @@ uint64_t bpftop_clock_ticks(void)
 	return sorted[50] * TICKS_PER_NS / 200;
 }
 
-/* The step in which the clock advances: the least difference between two intervals that both are common (one in 1000 or more),
- * in nanoseconds. Rounding to whole ones adds rare intervals beside the common ones. */
+/* The step in which the clock advances: the least difference between two intervals that both are common (one in 1000 or
+ * more), in nanoseconds. Rounding to whole ones adds rare intervals beside the common ones. */
 uint64_t bpftop_clock_step_ns(void)
 {
 	uint32_t seen[256] = {}, pairs = 20000;

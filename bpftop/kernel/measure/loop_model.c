@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a map under test holds: its keys, and by key the pattern that its value was last written with. Every value that is
- * read is compared with that pattern, so nothing but the map itself can make both agree. */
+/* What a map under test holds: its keys, and by key the pattern that its value was last written with. Every value that
+ * is read is compared with that pattern, so nothing but the map itself can make both agree. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdint.h>
@@ -17,7 +17,7 @@ enum { ORDER_SEQUENTIAL, ORDER_UNIFORM, ORDER_ZIPF, ORDER_SHUFFLED };
 
 struct bpftop_subject {
 	int fd;
-	uint32_t keys_kind;   /* KEYS_* */
+	uint32_t keys_kind; /* KEYS_* */
 	uint32_t key_bytes;
 	uint32_t value_bytes; /* as the map was made */
 	uint32_t slot_bytes;  /* of one CPU's value in a buffer: per-CPU maps round up to 8 */
@@ -27,10 +27,10 @@ struct bpftop_subject {
 	uint32_t may_miss;    /* LRU: a key may have been evicted */
 	uint32_t table_mask;
 	uint64_t seed;
-	unsigned char *keys;  /* universe x key_bytes */
-	uint64_t *written;    /* universe: the pattern of each key's value */
-	uint32_t *table;      /* open addressing: key -> its number + 1; 0: free. None for arrays. */
-	int *stop;	      /* anything but 0: end as soon as possible */
+	unsigned char *keys; /* universe x key_bytes */
+	uint64_t *written;   /* universe: the pattern of each key's value */
+	uint32_t *table;     /* open addressing: key -> its number + 1; 0: free. None for arrays. */
+	int *stop;	     /* anything but 0: end as soon as possible */
 };
 
 /* What went wrong first. `errno_` is positive; EBADMSG: a wrong value was read. */
@@ -97,8 +97,8 @@ static void write_value(const struct bpftop_subject *s, uint64_t pattern, unsign
 		write_slot(s, pattern, slot, out + (size_t)slot * s->slot_bytes);
 }
 
-static int check_slot(const struct bpftop_subject *s, uint32_t key, uint64_t pattern, uint32_t slot, const unsigned char *in,
-		      struct bpftop_fault *f)
+static int check_slot(const struct bpftop_subject *s, uint32_t key, uint64_t pattern, uint32_t slot,
+		      const unsigned char *in, struct bpftop_fault *f)
 {
 	uint64_t base = pattern_base(s, pattern, slot);
 
@@ -192,7 +192,8 @@ static int remember_key(const struct bpftop_subject *s, uint32_t number)
 	return 1;
 }
 
-/* The n-th candidate for a key: its first four bytes (fewer in shorter keys) are a permutation of n, the rest is random. */
+/* The n-th candidate for a key: its first four bytes (fewer in shorter keys) are a permutation of n, the rest is
+ * random. */
 static void make_key(const struct bpftop_subject *s, uint64_t n, unsigned char *out)
 {
 	uint32_t head = s->keys_kind == KEYS_LPM ? 4 : 0, bytes = s->key_bytes - head;
@@ -200,8 +201,8 @@ static void make_key(const struct bpftop_subject *s, uint64_t n, unsigned char *
 	uint32_t prefix_bits, first = bytes < 4 ? bytes : 4;
 
 	for (uint32_t at = 0; at < bytes; at++)
-		out[head + at] = at < first ? (unsigned char)(value >> 8 * at) :
-					      (unsigned char)mixed(s->seed + (n << 16) + at);
+		out[head + at] =
+			at < first ? (unsigned char)(value >> 8 * at) : (unsigned char)mixed(s->seed + (n << 16) + at);
 	if (!head)
 		return;
 	/* No prefix shorter than the part that differs, so that none covers another. */
@@ -211,8 +212,8 @@ static void make_key(const struct bpftop_subject *s, uint64_t n, unsigned char *
 		out[head + bit / 8] &= (unsigned char)~(0x80 >> bit % 8);
 }
 
-/* Fill `keys` up to the universe behind the `given` ones that are there, and the table. Returns how many keys there are:
- * fewer than the universe where keys of this size do not differ any more, or when it was stopped. */
+/* Fill `keys` up to the universe behind the `given` ones that are there, and the table. Returns how many keys there
+ * are: fewer than the universe where keys of this size do not differ any more, or when it was stopped. */
 uint32_t bpftop_make_keys(struct bpftop_subject *s, uint32_t given)
 {
 	uint32_t made = 0, key, different = s->key_bytes - (s->keys_kind == KEYS_LPM ? 4 : 0);
@@ -236,8 +237,8 @@ uint32_t bpftop_make_keys(struct bpftop_subject *s, uint32_t given)
 	return made;
 }
 
-/* Ranks drawn with probability 1 / (rank + 1), and scattered, or the hottest entries of an array would share their cache
- * lines: a prime above any count permutes the numbers below the count. -ENOMEM, or 0. */
+/* Ranks drawn with probability 1 / (rank + 1), and scattered, or the hottest entries of an array would share their
+ * cache lines: a prime above any count permutes the numbers below the count. -ENOMEM, or 0. */
 static int zipf_order(uint64_t state, uint32_t first, uint32_t count, uint32_t steps, uint32_t *out)
 {
 	double *below = malloc(count * sizeof(*below)), sum = 0;
@@ -318,9 +319,9 @@ uint32_t bpftop_fill(const struct bpftop_subject *s, uint32_t first, uint32_t co
 	return done;
 }
 
-/* Read every key of the universe and compare. `own`, if any: what a program wrote into the slot of its CPU alone, by thread
- * and key, and 0 where it wrote nothing; `cpus` are the threads' CPUs. Returns how many values were compared, and adds up
- * the keys that an LRU map dropped. */
+/* Read every key of the universe and compare. `own`, if any: what a program wrote into the slot of its CPU alone, by
+ * thread and key, and 0 where it wrote nothing; `cpus` are the threads' CPUs. Returns how many values were compared,
+ * and adds up the keys that an LRU map dropped. */
 uint32_t bpftop_verify(const struct bpftop_subject *s, const uint64_t *own, const uint32_t *cpus, uint32_t threads,
 		       uint64_t *missed, struct bpftop_fault *f)
 {

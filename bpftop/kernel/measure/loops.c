@@ -21,10 +21,12 @@ struct bpftop_loop {
 	uint32_t generation;  /* of the values to be written */
 	uint32_t steady;      /* no other thread changes which keys are there: walks can be counted */
 	uint32_t steps;
-	uint32_t position; /* in `order`; kept from run to run */
-	uint32_t window;   /* INSERT and DELETE: keys that are gone at any time, so that the next to come back has gone cold */
-	uint32_t absent;   /* of these, already gone */
-	uint32_t under_way; /* a walk has begun; `cursor` is where it is. Kept from run to run, or each would begin warm */
+	uint32_t position;  /* in `order`; kept from run to run */
+	uint32_t window;    /* INSERT and DELETE: keys that are gone at any time, so that the next to come back has gone
+			       cold */
+	uint32_t absent;    /* of these, already gone */
+	uint32_t under_way; /* a walk has begun; `cursor` is where it is. Kept from run to run, or each would begin warm
+			     */
 	uint32_t pass;	    /* keys that this walk gave so far */
 	unsigned char *cursor; /* max(key_bytes, 8) of them */
 	const uint32_t *order;
@@ -153,7 +155,7 @@ static int insert(struct course *c, uint32_t key, int timed)
 	return 0;
 }
 
-static int delete(struct course *c, uint32_t key, int timed)
+static int delete (struct course *c, uint32_t key, int timed)
 {
 	uint64_t begin = timed ? clock_ns() : 0;
 	int rc = bpf_map_delete_elem(c->s->fd, key_at(c->s, key));
@@ -176,7 +178,7 @@ static int open_window(struct course *c)
 	struct bpftop_loop *l = c->l;
 
 	for (; l->absent < l->window && !stopped(c->s); l->absent++)
-		if (delete(c, l->order[(l->position + l->absent) % l->steps], 0))
+		if (delete (c, l->order[(l->position + l->absent) % l->steps], 0))
 			return -1;
 	return 0;
 }
@@ -188,7 +190,7 @@ static int replace_once(struct course *c)
 	struct bpftop_loop *l = c->l;
 	uint64_t ahead = (uint64_t)l->position + l->window;
 
-	if (delete(c, l->order[ahead < l->steps ? ahead : ahead - l->steps], l->operation == DELETE))
+	if (delete (c, l->order[ahead < l->steps ? ahead : ahead - l->steps], l->operation == DELETE))
 		return -1;
 	return insert(c, next_step(l), l->operation == INSERT);
 }
@@ -362,7 +364,7 @@ static int delete_some(struct course *c, const uint32_t *order, uint32_t *done)
 	if (!rc)
 		return *done += asked, 0;
 	for (; i < asked; i++) /* the rest singly, so that the next call begins with a whole batch */
-		if (delete(c, order[i], 0))
+		if (delete (c, order[i], 0))
 			return -1;
 	return *done += asked, 0;
 }

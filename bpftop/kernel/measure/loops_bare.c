@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int bare_batches(const struct bpftop_subject *s, uint32_t batch, uint32_t entries, unsigned char *keys, unsigned char *values)
+static int bare_batches(const struct bpftop_subject *s, uint32_t batch, uint32_t entries, unsigned char *keys,
+			unsigned char *values)
 {
 	unsigned char cursors[2][8];
 	uint32_t count, done, calls;
@@ -14,8 +15,8 @@ static int bare_batches(const struct bpftop_subject *s, uint32_t batch, uint32_t
 
 	for (done = calls = 0; done < entries && !rc; done += count, calls++) {
 		count = batch;
-		rc = bpf_map_lookup_batch(s->fd, calls ? cursors[calls & 1] : NULL, cursors[~calls & 1], keys, values, &count,
-					  NULL);
+		rc = bpf_map_lookup_batch(s->fd, calls ? cursors[calls & 1] : NULL, cursors[~calls & 1], keys, values,
+					  &count, NULL);
 		if (rc == -ENOENT) {
 			rc = 0;
 			calls = UINT32_MAX; /* from the beginning */
@@ -24,12 +25,13 @@ static int bare_batches(const struct bpftop_subject *s, uint32_t batch, uint32_t
 	return rc;
 }
 
-/* `entries` entries, in the order of `l`: nanoseconds for all, or 0 where a call failed. UPDATE leaves values in the map that
- * are not the subject's. */
-uint64_t bpftop_bare_loop(const struct bpftop_subject *s, uint32_t operation, uint32_t batch, const struct bpftop_loop *l,
-			   uint32_t entries)
+/* `entries` entries, in the order of `l`: nanoseconds for all, or 0 where a call failed. UPDATE leaves values in the
+ * map that are not the subject's. */
+uint64_t bpftop_bare_loop(const struct bpftop_subject *s, uint32_t operation, uint32_t batch,
+			  const struct bpftop_loop *l, uint32_t entries)
 {
-	unsigned char *values = malloc(batch * value_buffer_bytes(s)), *keys = malloc((batch + 1) * (size_t)s->key_bytes);
+	unsigned char *values = malloc(batch * value_buffer_bytes(s)),
+		      *keys = malloc((batch + 1) * (size_t)s->key_bytes);
 	unsigned char *key = NULL, *next;
 	uint64_t begin, end;
 	int rc = !values || !keys || (operation == LOOKUP_BATCH && s->key_bytes > 8) ? -ENOMEM : 0;

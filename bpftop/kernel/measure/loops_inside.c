@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The operations inside the kernel: bpf_objects/profile_maps.bpf.c does many of them in one run, BPF_PROG_TEST_RUN tells how
- * long the run took, and the run of the same loop with no operation in it is taken off. */
+/* The operations inside the kernel: bpf_objects/profile_maps.bpf.c does many of them in one run, BPF_PROG_TEST_RUN
+ * tells how long the run took, and the run of the same loop with no operation in it is taken off. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdint.h>
@@ -11,10 +11,10 @@
 
 struct bpftop_inside {
 	int program;
-	int undo;	  /* INSERT: deletes before it; DELETE: inserts behind it */
-	uint32_t region;  /* the thread's first entry of the map of steps */
-	uint32_t each;	  /* operations in one run */
-	uint32_t cpu;	  /* this thread's */
+	int undo;	 /* INSERT: deletes before it; DELETE: inserts behind it */
+	uint32_t region; /* the thread's first entry of the map of steps */
+	uint32_t each;	 /* operations in one run */
+	uint32_t cpu;	 /* this thread's */
 	uint32_t value_mask;
 	uint64_t base_ticks; /* of a run with no operation in it */
 	uint64_t *own;	     /* per-CPU maps: by key, what was written on this CPU alone; else NULL */
@@ -54,8 +54,8 @@ static void *array_memory(int fd, size_t bytes)
 }
 
 /* Write the thread's steps, in the loop's order, into the map of steps. 0 or a negative errno. */
-int bpftop_write_steps(const struct bpftop_subject *s, const struct bpftop_loop *l, const struct bpftop_inside *in, int steps_fd,
-		       uint32_t steps_in_map)
+int bpftop_write_steps(const struct bpftop_subject *s, const struct bpftop_loop *l, const struct bpftop_inside *in,
+		       int steps_fd, uint32_t steps_in_map)
 {
 	size_t bytes = (size_t)step_bytes(s) * steps_in_map;
 	unsigned char *memory = array_memory(steps_fd, bytes);
@@ -126,8 +126,8 @@ static void took_inside(struct bpftop_loop *l, const struct bpftop_inside *in, u
 }
 
 /* Keep what a run from step `first` on has written, or taken away, beside the keys. */
-static void note_writes(const struct bpftop_subject *s, const struct bpftop_loop *l, const struct bpftop_inside *in, uint32_t first,
-			uint32_t operation)
+static void note_writes(const struct bpftop_subject *s, const struct bpftop_loop *l, const struct bpftop_inside *in,
+			uint32_t first, uint32_t operation)
 {
 	for (uint32_t i = 0; i < in->each; i++) {
 		uint32_t key = l->order[first + i];
@@ -143,8 +143,8 @@ static void note_writes(const struct bpftop_subject *s, const struct bpftop_loop
 }
 
 /* One run of the program for `operation`, from step `first` of the thread on. */
-static int run_inside(const struct bpftop_subject *s, struct bpftop_loop *l, const struct bpftop_inside *in, uint32_t operation,
-		      uint32_t first)
+static int run_inside(const struct bpftop_subject *s, struct bpftop_loop *l, const struct bpftop_inside *in,
+		      uint32_t operation, uint32_t first)
 {
 	struct profile_run run = { .first = in->region + first, .steps = in->each };
 	int program = operation == l->operation ? in->program : in->undo, rc;
@@ -161,7 +161,8 @@ static int run_inside(const struct bpftop_subject *s, struct bpftop_loop *l, con
 		run.failed = 0;
 	}
 	if (run.failed)
-		return fault(&l->fault, run.rc, key, operation == DELETE ? "delete in a program" : "update in a program");
+		return fault(&l->fault, run.rc, key,
+			     operation == DELETE ? "delete in a program" : "update in a program");
 	if (run.missed && !s->may_miss)
 		return fault(&l->fault, ENOENT, key, "look up in a program");
 	l->missed += run.missed;
@@ -174,8 +175,10 @@ static int run_inside(const struct bpftop_subject *s, struct bpftop_loop *l, con
 	return 0;
 }
 
-/* The first keys that a walk gives, as a program's walk gives them too: how many, and the sum of their values' first bytes. */
-static int walk_outside(const struct bpftop_subject *s, struct bpftop_loop *l, uint32_t slot, uint64_t *sum, uint32_t *found)
+/* The first keys that a walk gives, as a program's walk gives them too: how many, and the sum of their values' first
+ * bytes. */
+static int walk_outside(const struct bpftop_subject *s, struct bpftop_loop *l, uint32_t slot, uint64_t *sum,
+			uint32_t *found)
 {
 	unsigned char *keys = malloc(2 * (size_t)s->key_bytes), *key = NULL, *next = keys;
 	uint32_t number;
@@ -237,8 +240,8 @@ static int once_inside(const struct bpftop_subject *s, struct bpftop_loop *l, co
 	return 0;
 }
 
-/* As bpftop_run_loop, with the operations in programs: LOOKUP, UPDATE, INSERT, DELETE and WALK. The steps of the loop and its
- * window are multiples of what one run does. */
+/* As bpftop_run_loop, with the operations in programs: LOOKUP, UPDATE, INSERT, DELETE and WALK. The steps of the loop
+ * and its window are multiples of what one run does. */
 void bpftop_run_inside(const struct bpftop_subject *s, struct bpftop_loop *l, struct bpftop_inside *in)
 {
 	uint64_t sum = 0, end_ns;
