@@ -1,4 +1,4 @@
-"""``bpftop demo``: the live screen on a private pair of namespaces with traffic of its own, counted by native XDP."""
+"""``bpftop demo``: the live screen on a private pair of namespaces with generated traffic, counted by native XDP."""
 
 from __future__ import annotations
 
@@ -13,23 +13,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from bpftop.cli.live_source import LiveOptions
     from bpftop.cli.screen import require_terminal, screen_settings, show, theme_of
 
     require_terminal("start it in one")
     settings = screen_settings(arguments)
     theme = theme_of(arguments, settings)
-    from bpftop.collect.live import LiveSource
     from bpftop.demo.lab import Lab
+    from bpftop.hooks.facts import AttachRequest
 
+    request = AttachRequest("native", may_disturb_device=True, terminal=True)
     with Lab() as lab:
         lab.start_traffic()
-        source = LiveSource(
-            [lab.interface],
-            attach="native",
-            may_disturb_device=True,
-            interactive=True,
-            interval_s=settings.interval_s,
-            netns=lab.netns_path(),
-            drops=arguments.drops,
+        options = LiveOptions(
+            (lab.interface,), request, settings.interval_s, netns=lab.netns_path(), drops=arguments.drops
         )
-        return show(source, settings, theme)
+        return show(options.source(), settings, theme)

@@ -75,7 +75,7 @@ def _watch(arguments: argparse.Namespace, settings: Settings, rules: tuple[Rule,
         try:
             for sample in samples:
                 diagnostician.push(sample)
-                notices.say(sample)
+                notices.print_new(sample)
                 if diagnostician.watched_s >= arguments.duration - settings.interval_s / 10:
                     break
         except Ended:  # early: what was seen until now

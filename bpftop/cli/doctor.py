@@ -11,7 +11,7 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bpftop.cli.options import add_attach, add_netns, attach_choice
+from bpftop.cli.options import add_attach, add_netns, attach_request
 from bpftop.render.escaping import escaped_text
 
 if TYPE_CHECKING:
@@ -49,17 +49,11 @@ def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.output import opened
     from bpftop.config import directory, load
     from bpftop.doctor.examination import Examination
-    from bpftop.hooks.facts import AttachRequest
     from bpftop.kernel.netns import inside
 
     asked = None if arguments.config is None else Path(arguments.config)
     loaded = load(asked)
-    choice = attach_choice(arguments, loaded.settings)
-    wish = AttachRequest(
-        choice.attach,
-        may_disturb_device=choice.may_disturb_device,
-        load_limit_bits_per_sec=loaded.settings.retreat_bits_per_sec,
-    )
+    request = attach_request(arguments, loaded.settings)
     config = asked or directory() / "config.yaml"
     with (
         opened(None) as output,
@@ -67,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         closing(
             Examination(
                 arguments.interface,
-                wish,
+                request,
                 config=config,
                 loaded=loaded,
                 timing=arguments.timing,

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             for sample in samples:
                 newest.put(diagnostician.push(sample))
-                notices.say(sample)
+                notices.print_new(sample)
         except Ended:  # how one ends it: no error
             pass
     return 0

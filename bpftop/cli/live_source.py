@@ -1,59 +1,101 @@
-"""The source of the verbs that watch this machine, and what its interfaces have to say, for those without a screen."""
+"""The one builder of live sources, and helpers for the verbs that follow a live source without a screen."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bpftop.cli.options import attach_choice, interfaces, netns_name
+from bpftop.cli.options import attach_request, interface_names, netns_name
 from bpftop.cli.output import complain
 from bpftop.cli.shutdown import interruptible
 from bpftop.config import Settings
+from bpftop.hooks.facts import AttachRequest
 from bpftop.model.sample import Sample
 
 if TYPE_CHECKING:
     from bpftop.collect.live import LiveSource
 
+_FIRST_GAP_S = 0.1
+"""Interactive: a screen shows rates 0.1 s after the first sample. A document waits a whole interval for its rates."""
 
-def live_source(arguments: argparse.Namespace, settings: Settings) -> LiveSource:
-    """The named interfaces, for a verb that asks nobody; the first two samples are a whole interval apart."""
-    from bpftop.collect.live import LiveSource
 
-    choice = attach_choice(arguments, settings)
-    return LiveSource(
-        interfaces(arguments),
-        attach=choice.attach,
-        may_disturb_device=choice.may_disturb_device,
-        interactive=False,
-        interval_s=settings.interval_s,
-        first_gap_s=None,
-        retreat_bits_per_sec=settings.retreat_bits_per_sec,
-        netns=arguments.netns,
-        netns_name=netns_name(arguments.netns),
-        drops=arguments.drops,
-    )
+@dataclass(frozen=True)
+class LiveOptions:
+    """Options of a live source, from the command line and the configuration together.
+
+    ``netns`` is the path of the interfaces' network namespace, ``netns_name`` the name to show for the namespace.
+    ``drops``: count drop reasons and XDP exceptions by tracepoints.
+    """
+
+    interfaces: tuple[str, ...]
+    request: AttachRequest
+    interval_s: float
+    netns: str | None = None
+    netns_name: str | None = None
+    drops: bool = True
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace, settings: Settings, *, interactive: bool = False) -> LiveOptions:
+        """Combine the arguments of a verb with the configuration.
+
+        Args:
+            interactive: the person can answer an offer to attach native XDP.
+
+        Raises:
+            BpftopError: no interface was named and there is no default route.
+        """
+        return cls(
+            interface_names(arguments),
+            attach_request(arguments, settings, interactive=interactive),
+            settings.interval_s,
+            arguments.netns,
+            netns_name(arguments.netns),
+            arguments.drops,
+        )
+
+    def source(self) -> LiveSource:
+        """Return a source that attaches when its samples are read."""
+        from bpftop.collect.live import LiveSource
+
+        return LiveSource(
+            self.interfaces,
+            attach=self.request.attach,
+            may_disturb_device=self.request.may_disturb_device,
+            interactive=self.request.terminal,
+            interval_s=self.interval_s,
+            first_gap_s=_FIRST_GAP_S if self.request.terminal else None,
+            retreat_bits_per_sec=self.request.load_limit_bits_per_sec,
+            netns=self.netns,
+            netns_name=self.netns_name,
+            drops=self.drops,
+        )
 
 
 @contextmanager
 def live_samples(
     arguments: argparse.Namespace, settings: Settings, *, count: int | None = None
 ) -> Iterator[tuple[Iterator[Sample], Callable[[], None]]]:
-    """Samples of ``live_source``, taken in a thread of its own; ``count``: no more than these.
+    """Read a live source in a thread of its own, and detach everything when the block ends.
 
-    The second value ends them, from any thread. When the block ends, all is detached.
+    Args:
+        count: end after this number of samples; None: go on.
+
+    Yields:
+        The samples, and a function that ends them from any thread.
     """
     from bpftop.collect.broadcast import Broadcast
 
-    fan = Broadcast(live_source(arguments, settings), count)
-    reader = fan.reader()
-    with fan:
-        yield arriving(reader.samples()), fan.source.close
+    broadcast = Broadcast(LiveOptions.of(arguments, settings).source(), count)
+    reader = broadcast.reader()
+    with broadcast:
+        yield arriving(reader.samples()), broadcast.source.close
 
 
 def arriving(samples: Generator[Sample, None, None]) -> Iterator[Sample]:
-    """The samples, with a main thread that signals reach while it waits for one."""
+    """Pass the samples on; a signal ends the wait for the next sample."""
     while True:
         with interruptible():
             sample = next(samples, None)
@@ -63,14 +105,15 @@ def arriving(samples: Generator[Sample, None, None]) -> Iterator[Sample]:
 
 
 class Notices:
-    """Says on standard error what the interfaces' notices say, each sentence once for as long as it holds."""
+    """Prints the notices of the interfaces to standard error, each notice once for as long as it holds."""
 
     def __init__(self) -> None:
-        self._holding: frozenset[tuple[str, str]] = frozenset()
+        self._current: frozenset[tuple[str, str]] = frozenset()
 
-    def say(self, sample: Sample) -> None:
-        now = [(interface.label, notice) for interface in sample.interfaces for notice in interface.notices]
-        for label, notice in now:
-            if (label, notice) not in self._holding:
+    def print_new(self, sample: Sample) -> None:
+        """Print the notices of this sample that the sample before did not have."""
+        notices = [(interface.label, notice) for interface in sample.interfaces for notice in interface.notices]
+        for label, notice in notices:
+            if (label, notice) not in self._current:
                 complain(f"{label}: {notice}")
-        self._holding = frozenset(now)
+        self._current = frozenset(notices)

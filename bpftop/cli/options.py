@@ -1,4 +1,4 @@
-"""The options that the verbs share, and what they and ``config.yaml`` come to together."""
+"""The options that the verbs share, and their combination with ``config.yaml``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Collection
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,17 +15,17 @@ from bpftop.cli.output import complain
 from bpftop.cli.verbs import VERBS
 from bpftop.config import ATTACH_MODES, Settings, interval_s, load
 from bpftop.errors import BpftopError, UsageError
-from bpftop.hooks.facts import AttachMode
+from bpftop.hooks.facts import AttachRequest
 
 EXIT_CODES = """\
-exit codes: 0 fine; 1 it could not do it, and says why; 2 bad usage;
-3 diagnose found a warning, 4 something critical;
-128 + N: signal N came before it was done. Data goes to standard output,
+exit codes: 0 success; 1 failure, with the reason on standard error; 2 bad usage;
+3 diagnose found a warning; 4 diagnose found something critical;
+128 + N: ended early by signal N. Data goes to standard output,
 everything else to standard error."""
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
-    """Lines of a description stay lines, but one that is too long is wrapped."""
+    """A formatter that keeps the lines of a description, and wraps a line that is too long."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         import textwrap
@@ -34,7 +34,7 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, with errors in one line and options only in full."""
+    """argparse with one-line errors and without abbreviated options."""
 
     def __init__(self, prog: str, *, usage: str | None = None, description: str = "", epilog: str = "") -> None:
         super().__init__(
@@ -52,7 +52,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser_for(verb: str | None) -> Parser:
-    """A parser that does not know its verb's arguments yet; None: the one for ``bpftop`` without a verb."""
+    """Return a parser without the verb's own arguments; None: the parser for ``bpftop`` without a verb."""
     if verb is not None:
         return Parser(
             f"bpftop {verb}", description=f"{VERBS[verb][1][0].upper()}{VERBS[verb][1][1:]}.", epilog=EXIT_CODES
@@ -62,41 +62,45 @@ def parser_for(verb: str | None) -> Parser:
     return Parser(
         "bpftop",
         usage="bpftop [OPTIONS] [IFACE...]\n       bpftop COMMAND [OPTIONS] ...",
-        description="What arrives on a network interface, counted in the kernel and shown live.",
+        description="Live monitor of a network interface; packets are counted in the kernel by BPF programs.",
         epilog=f"commands (`bpftop COMMAND --help` says more):\n{commands}\n\n"
-        f"An interface that is called like a command: `bpftop monitor NAME`.\n{EXIT_CODES}",
+        f"For an interface with the name of a command: `bpftop monitor NAME`.\n{EXIT_CODES}",
     )
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Interval, configuration and tracepoints: what every verb that counts has."""
+    """Add the options of every verb that counts: interval, configuration, tracepoints."""
     parser.add_argument(
-        "-i", "--interval", metavar="SECONDS", type=_interval, help="time between two ticks, 0.1 to 3600 (default: 1)"
+        "-i", "--interval", metavar="SECONDS", type=_interval, help="seconds between updates, 0.1 to 3600 (default: 1)"
     )
-    parser.add_argument("--config", metavar="FILE", help="the configuration (default: ~/.config/bpftop/config.yaml)")
+    parser.add_argument("--config", metavar="FILE", help="configuration file (default: ~/.config/bpftop/config.yaml)")
     parser.add_argument(
         "--no-drops",
         action="store_false",
         dest="drops",
-        help="set no tracepoints: no drop reasons, XDP exceptions and redirect errors",
+        help="do not attach to tracepoints; drop reasons, XDP exceptions and redirect errors are then not counted",
     )
 
 
 def add_attach(parser: argparse.ArgumentParser) -> None:
-    """Where to count, for verbs that count on interfaces which are not their own."""
+    """Add the options that choose the hook, for verbs that count on existing interfaces."""
     hooks = parser.add_mutually_exclusive_group()
     hooks.add_argument(
         "--attach",
         metavar="HOW",
         choices=ATTACH_MODES,
-        help=f"where to count: {', '.join(ATTACH_MODES)} (default: auto, without disturbing the device)",
+        help=f"hook to count at: {', '.join(ATTACH_MODES)} (default: auto, which never disturbs the device)",
     )
     hooks.add_argument("--xdp", action="store_true", help="the same as --attach native --yes")
-    parser.add_argument("--yes", action="store_true", help="go ahead even where the attachment disturbs the device")
+    parser.add_argument(
+        "--yes", action="store_true", help="attach even if this resets the device or switches its offloads off"
+    )
 
 
 def add_theme(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--theme", metavar="NAME", help="colours: dark, light, ansi16 or one of yours (default: dark)")
+    parser.add_argument(
+        "--theme", metavar="NAME", help="colours: dark, light, ansi16 or the name of your own theme (default: dark)"
+    )
 
 
 def add_interfaces(parser: argparse.ArgumentParser, *, required: bool) -> None:
@@ -104,58 +108,62 @@ def add_interfaces(parser: argparse.ArgumentParser, *, required: bool) -> None:
         "interfaces",
         metavar="IFACE",
         nargs="+" if required else "*",
-        help="the interfaces to watch" if required else "the interfaces to watch (default: that of the default route)",
+        help="interfaces to watch" if required else "interfaces to watch (default: the one with the default route)",
     )
     add_netns(parser)
 
 
 def add_netns(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--netns", metavar="NAME|PID", type=_netns, help="the network namespace that the interfaces are in"
+    parser.add_argument("--netns", metavar="NAME|PID", type=_netns, help="network namespace of the interfaces")
+
+
+def attach_request(arguments: argparse.Namespace, settings: Settings, *, interactive: bool = False) -> AttachRequest:
+    """Return how to attach. The command line wins over the configuration.
+
+    ``attach: native`` in the configuration is also the consent to disturb the device.
+    """
+    mode, may_disturb_device = settings.attach, arguments.yes or settings.attach == "native"
+    if arguments.xdp:
+        mode, may_disturb_device = "native", True
+    elif arguments.attach is not None:
+        mode, may_disturb_device = arguments.attach, arguments.yes
+    return AttachRequest(
+        mode,
+        may_disturb_device=may_disturb_device,
+        terminal=interactive,
+        load_limit_bits_per_sec=settings.retreat_bits_per_sec,
     )
 
 
-@dataclass(frozen=True)
-class AttachChoice:
-    """How to attach, and whether it may disturb the device."""
-
-    attach: AttachMode
-    may_disturb_device: bool
-
-
-def attach_choice(arguments: argparse.Namespace, settings: Settings) -> AttachChoice:
-    """The command line wins over the configuration, whose ``attach: native`` is a yes once and for all."""
-    if arguments.xdp:
-        return AttachChoice("native", True)
-    if arguments.attach is not None:
-        return AttachChoice(arguments.attach, arguments.yes)
-    return AttachChoice(settings.attach, arguments.yes or settings.attach == "native")
-
-
 def settings_of(arguments: argparse.Namespace, *, actions: Collection[str] | None = None) -> Settings:
-    """The configuration with the command line's interval; what in the file was not used is said on standard error."""
+    """Return the configuration with the command line's interval. Print to standard error which entries are ignored."""
     loaded = load(None if arguments.config is None else Path(arguments.config), actions=actions)
     if loaded.message is not None:
         complain(loaded.message)
     return loaded.settings if arguments.interval is None else replace(loaded.settings, interval_s=arguments.interval)
 
 
-def interfaces(arguments: argparse.Namespace) -> list[str]:
-    """The interfaces that were named, each once; where none was, that of the default route. Raises BpftopError."""
+def interface_names(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Return the interfaces of the command line, each once, or else the interface of the default route.
+
+    Raises:
+        BpftopError: no interface was named and there is no default route.
+    """
     if arguments.interfaces:
-        return list(dict.fromkeys(arguments.interfaces))
+        return tuple(dict.fromkeys(arguments.interfaces))
     from bpftop.kernel.netns import inside
 
     with inside(arguments.netns) if arguments.netns else nullcontext():
-        name = _of_default_route()
+        name = _default_route_interface()
     if name is None:
         raise BpftopError(
-            "there is no default route to choose an interface by; name one (`bpftop IFACE`) or run `bpftop demo`"
+            "no interface was named, and without a default route there is no default; name one (`bpftop IFACE`) or run "
+            "`bpftop demo`"
         )
-    return [name]
+    return (name,)
 
 
-def _of_default_route() -> str | None:
+def _default_route_interface() -> str | None:
     from bpftop.kernel.net.netdev import Netdev
 
     with closing(Netdev()) as netdev:
@@ -165,14 +173,14 @@ def _of_default_route() -> str | None:
 
 
 def _netns(text: str) -> str:
-    """The path of a namespace that `ip netns` knows by this name, or that the process of this number is in."""
+    """Return the path of the network namespace with this name (`ip netns`), or of the process with this id."""
     named, process = os.path.join("/run/netns", text), os.path.join("/proc", text, "ns/net")
     if text and "/" not in text and os.path.exists(named):
         return named
     if text.isdecimal() and os.path.exists(process):
         return process
     raise argparse.ArgumentTypeError(
-        f"no network namespace is called {text!r}, and it is no process; `ip netns` lists the names"
+        f"there is no network namespace and no process {text!r}; `ip netns` lists the names"
     )
 
 
@@ -194,9 +202,9 @@ def add_format(parser: argparse.ArgumentParser, formats: Collection[str], defaul
 
 
 def add_output(parser: argparse.ArgumentParser, when: str) -> None:
-    parser.add_argument("-o", "--output", metavar="FILE", help=f"write to FILE, which is replaced as a whole {when}")
+    parser.add_argument("-o", "--output", metavar="FILE", help=f"write to FILE, which is replaced atomically {when}")
 
 
 def netns_name(path: str | None) -> str | None:
-    """What --netns takes: the NAME of /run/netns/NAME, the PID of /proc/PID/ns/net."""
+    """Return the value of --netns for this path: NAME of /run/netns/NAME, PID of /proc/PID/ns/net."""
     return path.removeprefix("/run/netns/").removeprefix("/proc/").removesuffix("/ns/net") if path else None

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bpftop.cli.live_source import arriving, live_source
+    from bpftop.cli.live_source import LiveOptions, arriving
     from bpftop.cli.output import complain
     from bpftop.cli.recording_switch import ended
     from bpftop.collect.broadcast import Broadcast
@@ -52,12 +52,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("a recording is a file and cannot go to standard output; `bpftop watch --format samples` can")
     settings = settings_of(arguments)
     limits, diagnostician = _limits(arguments), Diagnostician(settings.rules())
-    fan = Broadcast(live_source(arguments, settings))
+    broadcast = Broadcast(LiveOptions.of(arguments, settings).source())
     recorder = Recorder(arguments.output, limits)
-    fan.tap(recorder.offer)
-    reader = fan.reader()
+    broadcast.tap(recorder.offer)
+    reader = broadcast.reader()
     try:
-        with fan:
+        with broadcast:
             timely = until(arriving(reader.samples()), arguments.duration, settings.interval_s)
             _follow(timely, recorder, diagnostician)
     except Ended:  # how one ends it: no error
@@ -75,7 +75,7 @@ def _follow(samples: Iterable[Sample], recorder: Recorder, diagnostician: Diagno
 
     notices, trouble = Notices(), None
     for sample in samples:
-        notices.say(sample)
+        notices.print_new(sample)
         recorder.found(sample.mono_ns, diagnostician.push(sample).diagnosis.findings)
         now = recorder.progress
         if now.trouble != trouble:

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise BpftopError("the source ended before there were two samples; try again")
         diagnostician.push(before)
         output.write(in_format(diagnostician.push(after)))
-        Notices().say(after)
+        Notices().print_new(after)
     return 0
 
 

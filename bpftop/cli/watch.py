@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             timely = until(samples, arguments.duration, settings.interval_s)
             for sample, text in _texts(timely, arguments.format, arguments.count, settings.rules()):
-                notices.say(sample)
+                notices.print_new(sample)
                 output.write(text)
         except Ended:  # how one ends it: no error
             pass

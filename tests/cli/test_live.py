@@ -113,7 +113,7 @@ def test_a_namespace_by_the_process_in_it(lab: Lab) -> None:
         assert json.loads(done.stdout)["interfaces"][0]["hooks"]["rx"]["hook"] == "xdp"
     refused = bpftop("snapshot", lab.interface, "--netns", "no-such")
     assert refused.returncode == 2
-    assert "argument --netns: no network namespace is called 'no-such', and it is no process" in refused.stderr
+    assert "argument --netns: there is no network namespace and no process 'no-such'" in refused.stderr
 
 
 def test_nothing_is_attached_afterwards(lab: Lab) -> None:
