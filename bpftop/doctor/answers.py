@@ -11,7 +11,7 @@ from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.object import last_words
 from bpftop.kernel.bpf.probe import NoPlace
 from bpftop.kernel.check import KernelError, errno_words
-from bpftop.kernel.privileges import Privileges, to_get
+from bpftop.kernel.privileges import Privileges, missing_remedy
 
 Answer = Literal["yes", "no", "unknown"]
 
@@ -76,7 +76,7 @@ def answer(question: Question, privileges: Privileges) -> Verdict:
         return unknown(f"not tried: {reason}")
     except NoPlace as error:
         takes = privileges.missing(("CAP_SYS_ADMIN",)) if error.errno == errno.EPERM else ()
-        return unknown(f"not tried, {error}", to_get(takes) if takes else "")
+        return unknown(f"not tried, {error}", missing_remedy(takes) if takes else "")
     except KernelError as error:
         return refused(error.errno, question, privileges, last_words(error.log))
     except OSError as error:
@@ -89,7 +89,7 @@ def refused(number: int, question: Question, privileges: Privileges, said: str =
     """The answer that an errno is. ``said`` are the verifier's words."""
     missing = privileges.missing(question.takes)
     if number in (errno.EPERM, errno.EACCES) and missing:
-        return unknown(errno_words(number), to_get(missing))
+        return unknown(errno_words(number), missing_remedy(missing))
     evidence = f"{errno_words(number)}, {said}" if said else errno_words(number)
     if number in NOT_NOW:
         return unknown(evidence, "try again")

@@ -18,7 +18,7 @@ from bpftop.hooks.facts import LINK_LAYERS, AttachFacts, AttachRequest
 from bpftop.hooks.plan import plan
 from bpftop.hooks.steps import AttachStep
 from bpftop.kernel.net.netdev import IFF_UP, Device, Netdev
-from bpftop.kernel.privileges import COUNTING, Privileges, to_get
+from bpftop.kernel.privileges import COUNTING, Privileges, missing_remedy
 from bpftop.model.units import si
 
 # A plain XDP program wants the frame in one page, beside 256 bytes of headroom, 320 of struct skb_shared_info and the
@@ -138,7 +138,7 @@ def planned(
         return no(said)
     missing = privileges.missing(COUNTING)
     if missing and privileges.effective is not None:
-        return no("only rtnetlink totals", to_get(missing))
+        return no("only rtnetlink totals", missing_remedy(missing))
     receive, send = (_here(steps, answers) for steps in (found.rx, found.tx))
     if receive is None:
         return no(f"only rtnetlink totals: {_named(found.rx)} does not work here", "see above")

@@ -43,7 +43,7 @@ class Examination:
         root: Path = ROOT,
     ) -> None:
         self._answers: dict[str, Answer] = {}
-        self._privileges = privileges = Privileges.read(root)
+        self._privileges = privileges = Privileges.read(root / "proc")
         self._stack = ExitStack()
         self._netdev = netdev = Netdev()
         self._stack.callback(netdev.close)

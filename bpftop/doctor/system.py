@@ -17,7 +17,7 @@ from bpftop.config import Loaded
 from bpftop.doctor.answers import Question, Verdict, no, unknown, yes
 from bpftop.kernel.bpf.probe import libbpf_version
 from bpftop.kernel.net.netdev import Netdev
-from bpftop.kernel.privileges import Privileges, privileged
+from bpftop.kernel.privileges import Privileges, privileges_remedy
 
 MEMLOCK_FREE = (5, 11)  # since then BPF memory is charged to the cgroup (torvalds/linux 5.11, bpf: memcg accounting)
 SCREEN_COLUMNS, SCREEN_LINES = 50, 10  # below that the screen says that it is too small (bpftop/tui/app.py)
@@ -39,7 +39,7 @@ def _capability(name: str, use: str, privileges: Privileges) -> Verdict:
     if privileges.effective is None:
         return unknown("/proc/thread-self/status does not say", f"for {use}")
     if privileges.missing((name,)):
-        return no(f"missing, for {use}", privileged())
+        return no(f"missing, for {use}", privileges_remedy())
     return yes(f"held, for {use}")
 
 
@@ -57,7 +57,7 @@ def questions(netdev: Netdev, environment: Mapping[str, str], config: Path, load
 
 
 def _locked_memory() -> Verdict:
-    return locked_memory(kernel_release(), resource.getrlimit(resource.RLIMIT_MEMLOCK)[0], Privileges.read(Path("/")))
+    return locked_memory(kernel_release(), resource.getrlimit(resource.RLIMIT_MEMLOCK)[0], Privileges.read())
 
 
 def locked_memory(kernel: tuple[int, int], limit_bytes: int, privileges: Privileges) -> Verdict:

@@ -1,4 +1,4 @@
-"""The capabilities of the calling thread: which it holds, which it lacks, and how to get them."""
+"""Capabilities of the calling thread: which it holds, which it lacks, and how to get them."""
 
 from __future__ import annotations
 
@@ -16,42 +16,53 @@ CAPABILITY_BITS = {
     "CAP_PERFMON": 38,
     "CAP_BPF": 39,
 }
-BY_SYS_ADMIN = ("CAP_BPF", "CAP_PERFMON")  # before Linux 5.8 there is nothing else; since then it includes them
 COUNTING = ("CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN")
-"""What loading the counters takes. Without CAP_PERFMON the verifier refuses to compare pointers (EACCES)."""
+"""Capabilities for loading and attaching the counters. Without CAP_PERFMON the verifier refuses to compare packet
+pointers (EACCES)."""
+
+_IN_SYS_ADMIN = ("CAP_BPF", "CAP_PERFMON")  # both were split off CAP_SYS_ADMIN in Linux 5.8, which still includes them
 
 
 @dataclass(frozen=True)
 class Privileges:
-    """The effective capabilities as a mask, None where /proc does not say."""
+    """Effective capabilities as a mask; None if /proc could not be read."""
 
     effective: int | None
 
     @classmethod
-    def read(cls, root: Path) -> Privileges:
+    def read(cls, proc: Path = Path("/proc")) -> Privileges:
+        """Read the capabilities of the calling thread from ``proc``/thread-self/status."""
         try:
-            status = (root / "proc/thread-self/status").read_text()
+            status = (proc / "thread-self/status").read_text()
         except OSError:
             return cls(None)
-        found = re.search(r"^CapEff:\s*([0-9a-fA-F]+)$", status, re.MULTILINE)
-        return cls(int(found[1], 16) if found else None)
-
-    def missing(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """Those of ``names`` that are not held. Where nothing is known, all of them."""
-        return tuple(name for name in names if not self.holds(name))
+        mask = re.search(r"^CapEff:\s*([0-9a-fA-F]+)$", status, re.MULTILINE)
+        return cls(int(mask[1], 16) if mask else None)
 
     def holds(self, name: str) -> bool:
+        """Return True if the thread has the capability ``name``; False if unknown."""
         mask = self.effective or 0
-        by_admin = name in BY_SYS_ADMIN and bool(mask >> CAPABILITY_BITS["CAP_SYS_ADMIN"] & 1)
-        return by_admin or bool(mask >> CAPABILITY_BITS[name] & 1)
+        by_sys_admin = name in _IN_SYS_ADMIN and mask >> CAPABILITY_BITS["CAP_SYS_ADMIN"] & 1
+        return bool(by_sys_admin or mask >> CAPABILITY_BITS[name] & 1)
+
+    def missing(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the capabilities among ``names`` that the thread lacks; all of them if unknown."""
+        return tuple(name for name in names if not self.holds(name))
+
+    def missing_to_load(self) -> tuple[str, ...]:
+        """Return the capabilities missing for loading network programs without attaching them.
+
+        CAP_SYS_ADMIN suffices for loading (kernel/bpf/syscall.c: bpf_net_capable), but not for attaching.
+        """
+        return () if self.holds("CAP_SYS_ADMIN") else self.missing(COUNTING)
 
 
-def to_get(missing: tuple[str, ...]) -> str:
-    """What is missing, and how to come by it."""
+def missing_remedy(missing: tuple[str, ...]) -> str:
+    """Name the ``missing`` capabilities and say how to get them: "takes CAP_BPF and CAP_PERFMON: run it with sudo"."""
     *others, last = missing
-    return f"takes {', '.join(others)}{' and ' if others else ''}{last}: {privileged()}"
+    return f"takes {', '.join(others)}{' and ' if others else ''}{last}: {privileges_remedy()}"
 
 
-def privileged() -> str:
-    """How to come by capabilities. Root without them is in a container or a service."""
+def privileges_remedy() -> str:
+    """Say how to get capabilities. Root without capabilities is in a container or in a confined service."""
     return "run it with sudo" if os.geteuid() != 0 else "give it to this container or service"

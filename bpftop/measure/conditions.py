@@ -11,14 +11,11 @@ from typing import ParamSpec, TypeVar
 from bpftop.errors import BpftopError
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.measure.loops_inside import allowed_cpus
+from bpftop.kernel.privileges import Privileges
 from bpftop.measure.machine import Machine
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-
-# linux/capability.h: what loading the programs of the bench takes; CAP_SYS_ADMIN stands for all of them.
-_NEEDED = {39: "CAP_BPF", 38: "CAP_PERFMON", 12: "CAP_NET_ADMIN"}
-_SYS_ADMIN = 21
 
 
 @dataclass(frozen=True)
@@ -72,28 +69,15 @@ def permitted(act: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) ->
     try:
         return act(*arguments, **named)
     except KernelError as error:
-        lacking = missing(effective_capabilities())
-        if not lacking and error.errno != errno.EPERM:
+        missing = Privileges.read().missing_to_load()
+        if not missing and error.errno != errno.EPERM:
             raise
         remedy = (
-            f"this process lacks {', '.join(lacking)}: run it as root or with sudo"
-            if lacking
+            f"this process lacks {', '.join(missing)}: run it as root or with sudo"
+            if missing
             else "it has the capabilities, so a container, a user namespace or a policy forbids it: run it on the host"
         )
         raise BpftopError(f"{str(error).partition(';')[0]}; {remedy}") from error
-
-
-def missing(effective: int) -> list[str]:
-    """The names of the capabilities that the bench needs and this set does not have."""
-    if effective >> _SYS_ADMIN & 1:
-        return []
-    return [name for bit, name in _NEEDED.items() if not effective >> bit & 1]
-
-
-def effective_capabilities() -> int:
-    """Those of the calling thread, as a bit set."""
-    with open("/proc/thread-self/status") as lines:
-        return next(int(line.split()[1], 16) for line in lines if line.startswith("CapEff:"))
 
 
 def _line(path: Path) -> str | None:

@@ -102,7 +102,7 @@ def privileges(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     status.parent.mkdir(parents=True)
     status.write_text("CapEff:\t000001ffffffffff\n")
     real = privileges.Privileges.read
-    monkeypatch.setattr(privileges.Privileges, "read", lambda root: real(tmp_path))
+    monkeypatch.setattr(privileges.Privileges, "read", lambda: real(tmp_path / "proc"))
     return status
 
 

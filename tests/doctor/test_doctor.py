@@ -19,7 +19,7 @@ from bpftop.hooks.facts import AttachFacts, AttachRequest, Occupant
 from bpftop.kernel.bpf.probe import NoPlace
 from bpftop.kernel.check import ENOTSUPP, KernelError
 from bpftop.kernel.net.netdev import IFF_RUNNING, IFF_UP, Device
-from bpftop.kernel.privileges import CAPABILITY_BITS, COUNTING, Privileges
+from bpftop.kernel.privileges import CAPABILITY_BITS, Privileges
 from tests.bpf.devices import IFF_TUN, Lab
 
 CONFIG = Path("/nonexistent/config.yaml")
@@ -103,16 +103,6 @@ def root(tmp_path: Path) -> Path:
 def write(root: Path, path: str, content: bytes) -> None:
     (root / path).parent.mkdir(parents=True, exist_ok=True)
     (root / path).write_bytes(content)
-
-
-def test_capabilities(root: Path) -> None:
-    assert Privileges.read(root) == Privileges(None)
-    write(root, "proc/thread-self/status", b"Name:\tx\nCapPrm:\t00000000ffffffff\nCapEff:\t0000008000001000\n")
-    held = Privileges.read(root)
-    assert held == holding("CAP_BPF", "CAP_NET_ADMIN")
-    assert held.missing(COUNTING) == ("CAP_PERFMON",)
-    assert holding("CAP_SYS_ADMIN").missing(COUNTING) == ("CAP_NET_ADMIN",)
-    assert Privileges(None).missing(COUNTING) == COUNTING
 
 
 def test_capabilities_by_name() -> None:

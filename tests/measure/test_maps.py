@@ -15,6 +15,7 @@ import pytest
 from bpftop.kernel.bpf import bpf_map as kernel_maps
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.measure.loops_inside import allowed_cpus
+from bpftop.kernel.privileges import Privileges
 from bpftop.measure.maps import scratch
 from bpftop.measure.maps.geometry import KINDS
 from bpftop.measure.maps.in_kernel import InKernel
@@ -330,6 +331,6 @@ def test_programs_that_are_refused_leave_the_rest(monkeypatch: pytest.MonkeyPatc
     found = results(kinds=("hash",))["lookup", None]
     assert found.user is not None
     assert (found.inside, found.inside_why) == (None, "no lookup in programs (EFAULT)")
-    monkeypatch.setattr("bpftop.measure.maps.profile.effective_capabilities", lambda: 1 << 39 | 1 << 12)
+    monkeypatch.setattr(Privileges, "read", lambda: Privileges(1 << 39 | 1 << 12))
     found = results(kinds=("hash",))["lookup", None]
     assert (found.inside, found.inside_why) == (None, "programs need CAP_PERFMON, too (EFAULT)")

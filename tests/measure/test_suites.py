@@ -16,7 +16,7 @@ from bpftop.kernel.bpf import object as bpf_object
 from bpftop.kernel.bpf.bpf_map import BpfMap, Stop
 from bpftop.kernel.measure.contend import Turn
 from bpftop.kernel.measure.whole_map_reads import WholeReads
-from bpftop.measure.conditions import Conditions, conditions, crowds, doubts, missing
+from bpftop.measure.conditions import Conditions, conditions, crowds, doubts
 from bpftop.measure.machine import Machine
 from bpftop.measure.programs import program_race, suite_reads
 from bpftop.measure.programs.costs import ProgramRow, SuiteTable, cost
@@ -193,13 +193,6 @@ def test_words_for_a_comparison() -> None:
     assert compared(1.04, 1.0) == "as much as"
     assert compared(104, 100) == "as much as"
     assert compared(3.2, 1.0) == "3.2 times as much as"
-
-
-def test_capabilities_that_are_missing() -> None:
-    bpf, perfmon, net_admin, sys_admin = (1 << bit for bit in (39, 38, 12, 21))
-    assert missing(0) == ["CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN"]
-    assert missing(bpf | net_admin) == ["CAP_PERFMON"]
-    assert missing(sys_admin) == missing(bpf | perfmon | net_admin) == []
 
 
 def files(root: Path, contents: dict[str, str]) -> str:

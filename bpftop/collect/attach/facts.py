@@ -11,8 +11,7 @@ from bpftop.hooks.facts import GENERIC_SWITCHES_OFF, AttachFacts, Occupant
 from bpftop.kernel.bpf.program_info import program_info
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Device, Netdev
-
-CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 12, 21, 38, 39
+from bpftop.kernel.privileges import COUNTING, Privileges
 
 
 def gather(netdev: Netdev, device: Device, proc: Path = PROC) -> AttachFacts:
@@ -32,7 +31,7 @@ def gather(netdev: Netdev, device: Device, proc: Path = PROC) -> AttachFacts:
             for below in with_lowers(netdev, device)
             for offload in sorted(netdev.requested_offloads(below, GENERIC_SWITCHES_OFF))
         ),
-        missing_capabilities=missing_capabilities(proc),
+        missing_capabilities=_missing_capabilities(proc),
         kernel=kernel_release(),
     )
 
@@ -71,20 +70,10 @@ def _program_name(prog_id: int) -> str | None:
         return None
 
 
-def missing_capabilities(proc: Path = PROC) -> tuple[str, ...]:
-    """Which of the capabilities that attaching takes the calling thread lacks; none where /proc does not say."""
-    try:
-        status = (proc / "thread-self" / "status").read_text()
-    except OSError:
-        return ()
-    held = int(re.findall(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)[0], 16)
-    admin = held >> CAP_SYS_ADMIN & 1  # includes the other two; before Linux 5.8 there was nothing else
-    wanted = {
-        "CAP_BPF": held >> CAP_BPF & 1 or admin,
-        "CAP_PERFMON": held >> CAP_PERFMON & 1 or admin,  # else the verifier refuses to compare packet pointers: EACCES
-        "CAP_NET_ADMIN": held >> CAP_NET_ADMIN & 1,
-    }
-    return tuple(name for name, is_held in wanted.items() if not is_held)
+def _missing_capabilities(proc: Path) -> tuple[str, ...]:
+    """Return the capabilities missing for attaching the counters; none if /proc could not be read."""
+    privileges = Privileges.read(proc)
+    return () if privileges.effective is None else privileges.missing(COUNTING)
 
 
 def kernel_release() -> tuple[int, int]:

@@ -24,7 +24,7 @@ from bpftop.kernel.bpf.link import TracingLink
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.percpu_hash import ROWS_MAX, CountsHash, WatchedSet
 from bpftop.kernel.check import KernelError, errno_words
-from bpftop.kernel.privileges import Privileges, to_get
+from bpftop.kernel.privileges import Privileges, missing_remedy
 
 TRACING = ("CAP_BPF", "CAP_PERFMON")
 """What loading a tracing program takes."""
@@ -150,9 +150,9 @@ class Late(Generic[Part]):
 
 def refusal(error: KernelError, takes: tuple[str, ...]) -> str:
     """Why a tracing program was not loaded, and what to do."""
-    missing = Privileges.read(Path("/")).missing(takes)
+    missing = Privileges.read().missing(takes)
     if error.errno in (errno.EPERM, errno.EACCES) and missing:
-        return f"{errno_words(error.errno)}; {to_get(missing)}"
+        return f"{errno_words(error.errno)}; {missing_remedy(missing)}"
     if error.errno == errno.EPERM:
         return (
             f"this kernel refuses such programs, {errno_words(error.errno)}, although no capability is missing; look "

@@ -16,7 +16,7 @@ from bpftop.kernel.check import ENOTSUPP, KernelError
 from bpftop.kernel.measure import loops
 from bpftop.kernel.measure.loops import TICKS_PER_NS, WRONG_VALUE, Outcome, Start
 from bpftop.kernel.measure.loops_inside import WALK_MAX
-from bpftop.measure.conditions import effective_capabilities, missing
+from bpftop.kernel.privileges import Privileges
 from bpftop.measure.maps.in_kernel import InKernel
 from bpftop.measure.maps.plan import INSIDE_SHARE, WRITES, Cell, MeasurePlan
 from bpftop.measure.maps.results import CellResult, MeasureProgress, OperationCost, Profile
@@ -212,9 +212,9 @@ def _lacking(scratch: Scratch, cell: Cell) -> str:
 
 def _refusal(error: KernelError, cell: Cell) -> str:
     """Why a cell cannot be measured inside the kernel: a capability that is missing has several faces (errnos)."""
-    lacking = missing(effective_capabilities())
-    if lacking:
-        return f"programs need {' and '.join(lacking)}, too ({error.errno_name})"
+    missing = Privileges.read().missing_to_load()
+    if missing:
+        return f"programs need {' and '.join(missing)}, too ({error.errno_name})"
     what = "bpf_for_each_map_elem" if cell.operation == "get_next_key" else cell.operation
     return f"no {what} in programs ({error.errno_name})"
 
