@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 from bpftop.cli.options import add_format, add_output
 from bpftop.errors import UsageError
+from bpftop.export.formats import BENCH
 
 if TYPE_CHECKING:
     from bpftop.cli.output import Output
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from bpftop.measure.programs.costs import SuiteTable
     from bpftop.measure.programs.suites import Suite, Update
 
-FORMATS = {"table": "text as each suite is done", "json": "bpftop.bench/1", "csv": "a row per program and CPUs"}
 _REPEAT_MOST = 100_000_000
 
 
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repeat", metavar="N", type=_repeat, help="runs per measurement (default: as many as some milliseconds allow)"
     )
-    add_format(parser, FORMATS, "table")
+    add_format(parser, BENCH, "table")
     add_output(parser, "once everything is measured")
 
 
@@ -156,15 +156,12 @@ class _Writer:
 
     def end(self, took_s: float, early: bool) -> None:
         """Write what comes behind the tables, or the whole document."""
-        from bpftop.export.measure.programs_document import csv_text, json_text
-        from bpftop.export.measure.programs_text import ending_text
         from bpftop.measure.programs.report import ProgramReport
 
         self._progress.clear()
         machine, conditions, begun_ns = self._about
         report = ProgramReport(machine, conditions, tuple(self.tables), begun_ns, took_s, early)
-        texts: dict[str, Callable[[ProgramReport], str]] = {"table": ending_text, "json": json_text, "csv": csv_text}
-        self._output.write(texts[self._format](report))
+        self._output.write(BENCH[self._format].load()(report))
 
 
 class _Progress:

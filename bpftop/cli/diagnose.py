@@ -9,17 +9,13 @@ from bpftop.cli.options import add_attach, add_format, add_interfaces, add_outpu
 from bpftop.cli.output import flush_stdout
 from bpftop.cli.shutdown import Ended, ending_signals
 from bpftop.errors import BpftopError, UsageError
+from bpftop.export.formats import DIAGNOSIS
 
 if TYPE_CHECKING:
     from bpftop.config import Settings
     from bpftop.export.diagnosis.diagnosis_document import Diagnosed
     from bpftop.rules.rule import Rule
 
-FORMATS = {
-    "text": ("bpftop.export.diagnosis.report", "text"),
-    "json": ("bpftop.export.diagnosis.diagnosis_document", "diagnosis_json"),
-    "markdown": ("bpftop.export.diagnosis.report", "markdown"),
-}
 EXIT_CODES = {"warning": 3, "critical": 4}
 LEAST_S = 4.0
 """Rates of rules span 3 s at least."""
@@ -34,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--report", action="store_true", help="the same as --format markdown: what one pastes")
     parser.add_argument("--list", action="store_true", help="list the rules with their limits, and end")
-    add_format(parser, FORMATS, "text")
+    add_format(parser, DIAGNOSIS, "text")
     add_output(parser, "at the end")
 
 
@@ -51,15 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
             f"--duration {arguments.duration:g} is too short for an interval of {settings.interval_s:g} s: two of them "
             "must fit; make it longer, or the interval shorter with -i"
         )
-    from importlib import import_module
-
     from bpftop.cli.output import opened
 
-    module, function = FORMATS["markdown" if arguments.report else arguments.format]
+    chosen = DIAGNOSIS["markdown" if arguments.report else arguments.format]
     with opened(arguments.output) as output:
         diagnosed = _watch(arguments, settings, rules)
         with ending_signals():  # one that ended the watching has been heard: only another one ends the writing
-            output.write(getattr(import_module(module), function)(diagnosed))
+            output.write(chosen.load()(diagnosed))
     return EXIT_CODES.get(diagnosed.severity or "", 0)
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from bpftop.cli.options import add_format, add_output
 from bpftop.errors import BpftopError, UsageError
+from bpftop.export.formats import DIFF
 
 if TYPE_CHECKING:
     from bpftop.export.diff.diff_document import DiffSide
 
-FORMATS = ("table", "json")
 _SQLITE = b"SQLite format 3\0"
 _PAST_S = 10.0
 """How far before a moment its rates look for the sample before, or three intervals where that is more."""
@@ -22,13 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = "a file of `bpftop snapshot`, or a moment of a recording: FILE@03:12, FILE@2025-11-26T03:12Z (UTC), FILE@-5m"
     parser.add_argument("before", metavar="A", help=what)
     parser.add_argument("after", metavar="B", help="the same; @MOMENT alone is one of the recording that A names")
-    add_format(parser, FORMATS, "table")
+    add_format(parser, DIFF, "table")
     add_output(parser, "once the document is there")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.output import opened
-    from bpftop.export.diff.diff_document import diff_json, diff_text
 
     before = _moment(arguments.before)
     named = arguments.after
@@ -36,8 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
         file, _, _ = _parts(arguments.before)
         named = f"{file}{named}"
     after = _moment(named)
-    text = (diff_json if arguments.format == "json" else diff_text)(before, after)
-    with opened(arguments.output, private=False) as output:
+    chosen = DIFF[arguments.format]
+    text = chosen.load()(before, after)
+    with opened(arguments.output, private=not chosen.public) as output:
         output.write(text)
     return 0
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from importlib import import_module
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,6 +14,7 @@ from bpftop.cli.options import add_format, add_output
 from bpftop.cli.output import complain, opened
 from bpftop.cli.shutdown import Ended, ending_signals, interruptible
 from bpftop.errors import BpftopError, UsageError
+from bpftop.export.formats import PROFILE
 
 if TYPE_CHECKING:
     from bpftop.export.measure.maps_document import MapReport
@@ -23,13 +23,6 @@ if TYPE_CHECKING:
     from bpftop.measure.maps.results import Profile
 
 T = TypeVar("T")
-
-FORMATS: Mapping[str, tuple[str, str]] = {
-    "table": ("bpftop.export.measure.maps_text", "table"),
-    "json": ("bpftop.export.measure.maps_document", "json_text"),
-    "csv": ("bpftop.export.measure.maps_document", "csv_text"),
-}
-"""Format -> the module and its function that makes the text of a report."""
 
 # Written out here, because to import them takes longer than to print the help; a test compares.
 TYPES = "array, percpu_array, hash, hash_no_prealloc, percpu_hash, lru_hash, lru_percpu_hash, lpm_trie"
@@ -69,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--run-ms", metavar="MS", type=int, help="length of a run from user space (default: 8)")
     how.add_argument("--seed", metavar="N", type=int, help="of keys, values and random order (default: 1)")
     how.add_argument("--memory-limit", metavar="MIB", type=int, help="for a scratch map (default: 256)")
-    add_format(parser, FORMATS, "table")
+    add_format(parser, PROFILE, "table")
     add_output(parser, "at the end")
 
 
@@ -87,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         ended = _measure(profiling)
         with ending_signals():  # the first one has been heard: only another one ends the writing
             report = _report(profiling.profile())
-            output.write(_text_of(arguments.format)(report))
+            output.write(PROFILE[arguments.format].load()(report))
             if report.profile.results:
                 _keep(report)
     if ended is not None:
@@ -214,12 +207,6 @@ def _keep(report: MapReport) -> None:
         run_store.save("profile", machine.machine_id, run)
     except BpftopError as error:
         complain(str(error))
-
-
-def _text_of(format_name: str) -> Callable[[MapReport], str]:
-    module, function = FORMATS[format_name]
-    text_of: Callable[[MapReport], str] = getattr(import_module(module), function)
-    return text_of
 
 
 def _add_list(group: argparse._ArgumentGroup, name: str, kind: Callable[[str], T], text: str) -> None:

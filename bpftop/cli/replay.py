@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bpftop.cli.options import add_output, add_settings, add_theme, settings_of
-from bpftop.cli.snapshot import FORMATS
 from bpftop.errors import BpftopError, UsageError
+from bpftop.export.formats import SNAPSHOT
 
 if TYPE_CHECKING:
     from bpftop.store.recording import Recording
@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--at", metavar="MOMENT", help="begin there: 03:12, 03:12:44, 2025-11-26T03:12Z (UTC), or -5m from the end"
     )
     parser.add_argument(
-        "--format", choices=tuple(FORMATS), metavar="FORMAT",
-        help=f"no screen, but the moment as a document: {', '.join(FORMATS)} (with -o alone: json)",
+        "--format", choices=tuple(SNAPSHOT), metavar="FORMAT",
+        help=f"no screen, but the moment as a document: {', '.join(SNAPSHOT)} (with -o alone: json)",
     )  # fmt: skip
     parser._negative_number_matcher = re.compile("-[0-9]")  # so that `--at -5m` needs no `=`; argparse takes only -5
     add_output(parser, "once the document is there")
@@ -69,7 +69,6 @@ def _say_what_is_missing(recording: Recording) -> None:
 def _document(arguments: argparse.Namespace, recording: Recording) -> int:
     """The moment as the screen showed it then, as a document."""
     from bpftop.cli.output import opened
-    from bpftop.cli.snapshot import PUBLIC, text_of
     from bpftop.history.analyzer import Diagnostician
 
     settings = settings_of(arguments)
@@ -79,9 +78,9 @@ def _document(arguments: argparse.Namespace, recording: Recording) -> int:
         diagnostician.push(one.sample)
     if diagnostician.last is None:
         raise BpftopError(f"{recording.path} has no tick at {arguments.at} any more: the recorder let it go")
-    format_name = arguments.format or "json"
-    with opened(arguments.output, private=format_name not in PUBLIC) as output:
-        output.write(text_of(format_name)(diagnostician.last))
+    chosen = SNAPSHOT[arguments.format or "json"]
+    with opened(arguments.output, private=not chosen.public) as output:
+        output.write(chosen.load()(diagnostician.last))
     return 0
 
 

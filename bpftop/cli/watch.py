@@ -3,53 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from bpftop.cli.options import add_attach, add_format, add_interfaces, add_output, add_settings, settings_of
 from bpftop.cli.shutdown import Ended
-from bpftop.cli.snapshot import PUBLIC
 from bpftop.errors import UsageError
+from bpftop.export.formats import TICK, tick_writer
 from bpftop.model.sample import Sample
-from bpftop.model.snapshot import Snapshot
 from bpftop.rules.rule import Rule
 
-Text = Callable[[Snapshot, bool], str]
-"""A snapshot with rates, and whether nothing was written yet -> text."""
-
-
-def _table(shown: Snapshot, first: bool) -> str:
-    from bpftop.export.snapshot.text import tick_lines
-
-    return tick_lines(shown, header=first)
-
-
-def _json(shown: Snapshot, first: bool) -> str:
-    from bpftop.export.snapshot.document import json_line
-
-    return json_line(shown)
-
-
-def _csv(shown: Snapshot, first: bool) -> str:
-    from bpftop.export.snapshot.snapshot_csv import csv_rows
-
-    return csv_rows(shown, header=first)
-
-
-def _openmetrics(shown: Snapshot, first: bool) -> str:
-    from bpftop.export.prometheus.metrics import openmetrics
-
-    return openmetrics(shown)
-
-
-def _markdown(shown: Snapshot, first: bool) -> str:
-    from bpftop.export.snapshot.markdown import snapshot_markdown
-
-    return ("" if first else "\n") + snapshot_markdown(shown)
-
-
-TEXTS: Mapping[str, Text] = {
-    "table": _table, "json": _json, "csv": _csv, "openmetrics": _openmetrics, "markdown": _markdown,
-}  # fmt: skip
 SAMPLES = "samples"
 """The format that holds the samples themselves, from the first one on."""
 
@@ -58,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_interfaces(parser, required=True)
     add_settings(parser)
     add_attach(parser)
-    add_format(parser, (*TEXTS, SAMPLES), "table")
+    add_format(parser, (*TICK, SAMPLES), "table")
     parser.add_argument("--count", metavar="N", type=_count, help="end after N of them (default: go on until Ctrl-C)")
     parser.add_argument("--duration", metavar="SECONDS", type=duration_s, help="end after this time")
     add_output(parser, "at the end")
@@ -74,9 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
             f"--duration {arguments.duration:g} is shorter than the interval ({settings.interval_s:g} s), which leaves "
             "nothing to write; make it longer, or the interval shorter with -i"
         )
-    private = arguments.format not in PUBLIC
+    public = arguments.format != SAMPLES and TICK[arguments.format].public
     with (
-        opened(arguments.output, private=private) as output,
+        opened(arguments.output, private=not public) as output,
         live_samples(arguments, settings) as (samples, end),
     ):
         when_closed(output, end)
@@ -100,13 +62,14 @@ def _texts(
     from bpftop.store.codec.sample_json import sample_line
 
     diagnostician = Diagnostician(rules)
+    write = None if format_name == SAMPLES else tick_writer(format_name)
     written = 0
     for sample in samples:
-        if format_name == SAMPLES:
+        if write is None:
             text = sample_line(sample)
         else:
-            shown = diagnostician.push(sample)
-            text = "" if shown.interval_ns is None else TEXTS[format_name](shown, written == 0)
+            snapshot = diagnostician.push(sample)
+            text = "" if snapshot.interval_ns is None else write(snapshot, written == 0)
         written += bool(text)
         yield sample, text
         if written == count:

@@ -16,7 +16,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from bpftop.export.prometheus.metrics import openmetrics
 from bpftop.export.snapshot.document import MEASURES, document, json_line, json_text
 from bpftop.export.snapshot.markdown import PROTOCOLS, snapshot_markdown
-from bpftop.export.snapshot.snapshot_csv import cells, csv_page, loss_cells
+from bpftop.export.snapshot.snapshot_csv import cells, csv_rows, loss_cells
 from bpftop.export.snapshot.text import table, tick_lines
 from bpftop.model.snapshot import Snapshot
 from bpftop.model.units import pct, si
@@ -57,7 +57,7 @@ def test_json_by_its_schema_and_back(shown: Snapshot) -> None:
 @every
 def test_csv_read_back_is_the_document(shown: Snapshot) -> None:
     back: Cells = {}
-    for row in csv.DictReader(io.StringIO(csv_page(shown))):
+    for row in csv.DictReader(io.StringIO(csv_rows(shown))):
         key = tuple(row[name] for name in ("interface", "direction", "family", "label", "cpu"))
         assert key not in back
         back[key] = {name: float(row[name]) if row[name] else None for name in MEASURES}
@@ -130,7 +130,7 @@ def test_the_columns_of_the_table_say_the_same(shown: Snapshot) -> None:
 
 @every
 def test_the_line_of_a_tick_says_the_same(shown: Snapshot) -> None:
-    for line, one in zip(tick_lines(shown, header=False).splitlines(), document(shown)["interfaces"], strict=True):
+    for line, one in zip(tick_lines(shown, first=False).splitlines(), document(shown)["interfaces"], strict=True):
         cells_ = re.split(r"\s{2,}", line)
         rx, tx = one["totals"]["rx"], one["totals"]["tx"]
         assert cells_[1] == one["label"]

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpftop.export.snapshot.document import document
-from bpftop.export.snapshot.snapshot_csv import COLUMNS, csv_page, csv_rows
+from bpftop.export.snapshot.snapshot_csv import COLUMNS, csv_rows
 from bpftop.export.snapshot.text import table, tick_lines
 from bpftop.model.derive import snapshot
 from bpftop.model.sample import Hook, Interface, Reading, Sample
@@ -80,20 +80,20 @@ def test_a_page_says_what_is_unknown_or_missing() -> None:
 
 
 def test_a_line_per_interface_and_tick() -> None:
-    assert tick_lines(moment(ETH0, OBSERVED), header=True) == LINES
-    assert tick_lines(moment(ETH0, OBSERVED), header=False) == LINES.split("\n", 1)[1]
+    assert tick_lines(moment(ETH0, OBSERVED), first=True) == LINES
+    assert tick_lines(moment(ETH0, OBSERVED), first=False) == LINES.split("\n", 1)[1]
 
 
 def test_the_line_of_an_interface_that_is_away_says_so() -> None:
-    assert tick_lines(moment(replace(ETH0, state="gone")), header=False).endswith("  gone\n")
+    assert tick_lines(moment(replace(ETH0, state="gone")), first=False).endswith("  gone\n")
 
 
 def test_csv_is_the_long_form_of_the_document() -> None:
     whole = moment(ETH0, OBSERVED)
-    text = csv_rows(whole, header=True)
+    text = csv_rows(whole, first=True)
     rows = list(csv.DictReader(io.StringIO(text)))
     assert text.splitlines()[0] == ",".join(COLUMNS)
-    assert csv_rows(whole, header=False) == text.split("\n", 1)[1]
+    assert csv_rows(whole, first=False) == text.split("\n", 1)[1]
     assert rows == [{**row, "taken_at": "2025-11-26T03:12:44.123Z", "host": "web-17"} for row in rows]
     eth0 = document(whole)["interfaces"][0]
     cells = {(r["interface"], r["direction"], r["family"], r["label"], r["cpu"]): r for r in rows}
@@ -106,7 +106,7 @@ def test_csv_is_the_long_form_of_the_document() -> None:
 
 
 def test_csv_leaves_the_unknown_empty() -> None:
-    rows = list(csv.DictReader(io.StringIO(csv_page(snapshot(None, pair()[1])))))
+    rows = list(csv.DictReader(io.StringIO(csv_rows(snapshot(None, pair()[1])))))
     assert {row["packets_per_sec"] for row in rows} == {""}
     assert rows[0]["packets"] == "1361"
 
@@ -167,5 +167,5 @@ def test_what_a_terminal_would_obey_is_written_out(text: str, shown: str) -> Non
 def test_no_format_lets_a_name_drive_the_terminal() -> None:
     evil = "\x1b[31mred\x07\u202e"
     whole = moment(replace(ETH0, label=evil, name=evil), OBSERVED, host=evil, unavailable={evil: evil})
-    for text in (table(whole), tick_lines(whole, header=True), csv_page(whole)):
+    for text in (table(whole), tick_lines(whole, first=True), csv_rows(whole)):
         assert all(line.isprintable() for line in text.split("\n"))

@@ -37,8 +37,8 @@ def code(text: str) -> str:
     return f"{fence}{pad}{safe}{pad}{fence}"
 
 
-def snapshot_markdown(shown: Snapshot) -> str:
-    """A snapshot that fits into a chat message: what arrives, what it is made of, what is found."""
+def snapshot_markdown(shown: Snapshot, *, first: bool = True) -> str:
+    """Write a snapshot that fits into a chat message. An empty line parts it from a text before it (not ``first``)."""
     interval = UNKNOWN if shown.interval_ns is None else f"{shown.interval_ns / 1e9:.1f} s"
     kernel = f", Linux {escaped(shown.kernel)}" if shown.kernel else ""
     lines = [f"**{escaped(shown.host)}** {timestamp(shown.wall_ns)}, rates over {interval}{kernel}"]
@@ -49,7 +49,7 @@ def snapshot_markdown(shown: Snapshot) -> str:
     lines += ["", *([f"Lost: {escaped(', '.join(lost))}", ""] if lost else [])]
     room = max(MESSAGE_CHARS - sum(len(line) + 1 for line in lines), _FINDINGS_CHARS)
     lines += _fitting(list(_found(shown)), room)
-    return "\n".join(lines).rstrip() + "\n"
+    return ("" if first else "\n") + "\n".join(lines).rstrip() + "\n"
 
 
 def _fitting(found: Sequence[str], room: int) -> Iterator[str]:

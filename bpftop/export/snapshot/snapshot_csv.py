@@ -21,12 +21,12 @@ _Cell = tuple[str, str, object, object, Object]
 """direction, family, label, cpu, and the object that holds the measures."""
 
 
-def csv_rows(snapshot: Snapshot, *, header: bool) -> str:
-    """The rows of one snapshot, behind the line of column names where ``header`` asks for it. Lines end in LF."""
+def csv_rows(snapshot: Snapshot, *, first: bool = True) -> str:
+    """Write the rows of one snapshot; ``first`` puts the line of column names in front. Lines end in LF."""
     whole = document(snapshot)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    if header:
+    if first:
         writer.writerow(COLUMNS)
     when = (whole["taken_at"], whole["interval_s"], escaped_text(whole["host"]["name"]))
     for interface in whole["interfaces"]:
@@ -38,11 +38,6 @@ def csv_rows(snapshot: Snapshot, *, header: bool) -> str:
         for direction, measures in whole["total"]["totals"].items():
             writer.writerow(_row(when, "", (direction, "total", "", "", measures)))
     return text.getvalue()
-
-
-def csv_page(snapshot: Snapshot) -> str:
-    """One snapshot as a file of its own."""
-    return csv_rows(snapshot, header=True)
 
 
 def _row(when: tuple[Any, ...], interface: str, cell: _Cell) -> tuple[object, ...]:

@@ -69,12 +69,12 @@ def _lost(snapshot: Snapshot) -> Iterator[str]:
         yield f"lost: {words}"
 
 
-def tick_lines(snapshot: Snapshot, *, header: bool) -> str:
-    """A line per interface, behind the line of titles where ``header`` asks for it."""
+def tick_lines(snapshot: Snapshot, *, first: bool = True) -> str:
+    """Write a line per interface; ``first`` puts the line of titles in front."""
     names = [escaped_text(watched.label) for watched in snapshot.interfaces]
     width = max(map(len, ("interface", *names)))
     clock = (timestamp(snapshot.wall_ns) or "")[11:21]
-    lines = [_TICK_TITLES.format("interface".ljust(width))] if header else []
+    lines = [_TICK_TITLES.format("interface".ljust(width))] if first else []
     for name, watched in zip(names, snapshot.interfaces, strict=True):
         numbers = [
             cell

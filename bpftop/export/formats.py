@@ -1,0 +1,85 @@
+"""The registry of output formats: for each kind of document its formats, and the function that writes each of them.
+
+A module of the registry is imported when its format is loaded, so that a command pays for the chosen format alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from bpftop.model.snapshot import Snapshot
+
+
+class OutputFormat(NamedTuple):
+    """The module and function that write a document in one format.
+
+    ``public`` formats hold no address and no process name, so their files may be readable by all. A ``serial`` function
+    takes ``first``: whether its text begins the output (titles of columns) or follows another text.
+    """
+
+    module: str
+    function: str
+    public: bool = False
+    serial: bool = False
+
+    def load(self) -> Callable[..., Any]:
+        """Import the module and return the function."""
+        function: Callable[..., Any] = getattr(import_module(self.module), self.function)
+        return function
+
+
+_SNAPSHOT = "bpftop.export.snapshot"
+_MEASURE = "bpftop.export.measure"
+_OPENMETRICS = OutputFormat("bpftop.export.prometheus.metrics", "openmetrics", public=True)
+
+SNAPSHOT: Mapping[str, OutputFormat] = {
+    "json": OutputFormat(f"{_SNAPSHOT}.document", "json_text"),
+    "table": OutputFormat(f"{_SNAPSHOT}.text", "table", public=True),
+    "csv": OutputFormat(f"{_SNAPSHOT}.snapshot_csv", "csv_rows", public=True),
+    "openmetrics": _OPENMETRICS,
+    "markdown": OutputFormat(f"{_SNAPSHOT}.markdown", "snapshot_markdown"),
+}
+"""One snapshot as a document of its own."""
+
+TICK: Mapping[str, OutputFormat] = {
+    "table": OutputFormat(f"{_SNAPSHOT}.text", "tick_lines", public=True, serial=True),
+    "json": OutputFormat(f"{_SNAPSHOT}.document", "json_line"),
+    "csv": OutputFormat(f"{_SNAPSHOT}.snapshot_csv", "csv_rows", public=True, serial=True),
+    "openmetrics": _OPENMETRICS,
+    "markdown": OutputFormat(f"{_SNAPSHOT}.markdown", "snapshot_markdown", serial=True),
+}
+"""One of many snapshots in the same output."""
+
+DIAGNOSIS: Mapping[str, OutputFormat] = {
+    "text": OutputFormat("bpftop.export.diagnosis.report", "text"),
+    "json": OutputFormat("bpftop.export.diagnosis.diagnosis_document", "diagnosis_json"),
+    "markdown": OutputFormat("bpftop.export.diagnosis.report", "markdown"),
+}
+DIFF: Mapping[str, OutputFormat] = {
+    "table": OutputFormat("bpftop.export.diff.diff_document", "diff_text", public=True),
+    "json": OutputFormat("bpftop.export.diff.diff_document", "diff_json", public=True),
+}
+BENCH: Mapping[str, OutputFormat] = {
+    "table": OutputFormat(f"{_MEASURE}.programs_text", "ending_text", public=True),
+    "json": OutputFormat(f"{_MEASURE}.programs_document", "json_text", public=True),
+    "csv": OutputFormat(f"{_MEASURE}.programs_document", "csv_text", public=True),
+}
+"""A bench. As a table, each suite is written when it is done (programs_text.table_text); the format ends the output."""
+
+PROFILE: Mapping[str, OutputFormat] = {
+    "table": OutputFormat(f"{_MEASURE}.maps_text", "table", public=True),
+    "json": OutputFormat(f"{_MEASURE}.maps_document", "json_text", public=True),
+    "csv": OutputFormat(f"{_MEASURE}.maps_document", "csv_text", public=True),
+}
+
+
+def tick_writer(format_name: str) -> Callable[[Snapshot, bool], str]:
+    """Load a format of TICK. The function that is returned takes a snapshot, and whether its text begins the output."""
+    chosen = TICK[format_name]
+    function = chosen.load()
+    if chosen.serial:
+        return lambda snapshot, first: str(function(snapshot, first=first))
+    return lambda snapshot, _first: str(function(snapshot))
