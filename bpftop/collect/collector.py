@@ -1,4 +1,4 @@
-"""The collectors of one session: which there are, when each is due, what each costs, and what cannot be read."""
+"""Collectors and their schedule: when each is due, what each costs, and which cannot be read."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from bpftop.errors import BpftopError
 from bpftop.model.families import FAMILIES
 from bpftop.model.sample import Interface, Key, Reading
 
+Rows = Mapping[Key, Sequence[int | None]]
+"""Key -> a value per column (per CPU of a column, column by column, in a per-CPU family); None is unreadable."""
+
 
 class Unavailable(BpftopError):
-    """A part that cannot be read here, as a sentence: what, why, and what to do where something can be done."""
+    """A part that cannot be read here, as a sentence: what failed, why, and what to do where something can be done."""
 
 
 class Collector(Protocol):
-    """One kernel interface. ``name`` is what `doctor --timing` and ``Sample.unavailable`` call it.
+    """A reader of one kernel interface.
 
-    ``read`` returns readings under ``reading_key(...)``, for the interfaces that are watched, those that are gone left
-    out. It raises Unavailable where nothing can be read; what can be read of several things it returns.
+    ``name`` is the collector's name in `doctor --timing` and in ``Sample.unavailable``. ``read`` returns readings under
+    ``reading_key(...)`` for the watched interfaces, without interfaces that are gone. It raises Unavailable only where
+    nothing can be read.
     """
 
     name: str
@@ -40,15 +44,18 @@ class _State:
 
 
 class Collectors:
-    """Reads every collector that is due. ``interval_ns`` is the tick; families that are read less often than that are
-    carried over, with the reading before for their rates."""
+    """The collectors of one session, each read when it is due.
+
+    ``interval_ns`` is the tick. The readings of a collector that is read less often stay in the samples between, each
+    with its previous reading for the rates.
+    """
 
     def __init__(self, collectors: Iterable[Collector], interval_ns: int) -> None:
         self._states = {collector.name: (collector, _State()) for collector in collectors}
         self._interval_ns = interval_ns
 
     def read(self, interfaces: Sequence[Interface]) -> tuple[dict[str, Reading], dict[str, str]]:
-        """All readings, and what is unavailable with the reason."""
+        """Return all readings, and collector -> reason for the collectors that cannot be read."""
         readings: dict[str, Reading] = {}
         unavailable: dict[str, str] = {}
         for name, (collector, state) in self._states.items():
@@ -59,7 +66,7 @@ class Collectors:
         return readings, unavailable
 
     def costs_ns(self) -> dict[str, list[int]]:
-        """Collector -> what each of its last reads took, CPU time of this thread."""
+        """Return collector -> CPU time of this thread for each of its last reads."""
         return {name: state.costs_ns for name, (_, state) in self._states.items()}
 
     def close(self) -> None:
@@ -72,16 +79,16 @@ class Collectors:
             return
         begin_ns = time.thread_time_ns()
         try:
-            found, state.unavailable = collector.read(interfaces), None
+            readings, state.unavailable = collector.read(interfaces), None
         except Unavailable as error:
-            found, state.unavailable = {}, str(error)
+            readings, state.unavailable = {}, str(error)
         state.costs_ns = [*state.costs_ns[-63:], time.thread_time_ns() - begin_ns]
-        every_ns = max((FAMILIES[reading.family].every_ns for reading in found.values()), default=0)
+        every_ns = max((FAMILIES[reading.family].every_ns for reading in readings.values()), default=0)
         state.due_ns = now_ns + every_ns - self._interval_ns // 2 if every_ns else 0
         slow = every_ns > self._interval_ns
         state.readings = {
-            key: replace(one, previous=_without_previous(state.readings.get(key))) if slow else one
-            for key, one in found.items()
+            key: replace(reading, previous=_without_previous(state.readings.get(key))) if slow else reading
+            for key, reading in readings.items()
         }
 
 
@@ -90,15 +97,14 @@ def _without_previous(reading: Reading | None) -> Reading | None:
 
 
 class ReadingBuilder:
-    """Makes readings of one family; the keys stay the same object while the set of rows is unchanged."""
+    """A builder of readings of one family. Keys stay the same object while the set of rows is unchanged."""
 
     def __init__(self, family: str) -> None:
         self._family = FAMILIES[family]
         self._keys: tuple[Key, ...] = ()
 
-    def reading(self, rows: Mapping[Key, Sequence[int | None]], read_ns: int, cost_ns: int, epoch: int = 0) -> Reading:
-        """``rows``: key -> a value per column (per CPU of a column, column by column, in a per-CPU family); None is
-        unreadable."""
+    def reading(self, rows: Rows, read_ns: int, cost_ns: int, epoch: int = 0) -> Reading:
+        """Return the rows as a reading. Raises OverflowError for a number that no cell holds."""
         keys = tuple(rows)
         if keys != self._keys:
             self._keys = keys

@@ -1,4 +1,4 @@
-"""What a sample says of the machine and of this process."""
+"""The machine and this process, as samples describe them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bpftop.collect.procfs.tree import cpu_list
+from bpftop.collect.collector import Unavailable
+from bpftop.collect.procfs.tree import Tree
 from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.check import KernelError
 from bpftop.model.sample import Reading, reading_key
@@ -20,7 +21,7 @@ ROOT = Path("/")
 
 @dataclass(frozen=True)
 class Host:
-    """What does not change while the machine is up."""
+    """The facts that do not change while the machine is up."""
 
     name: str
     boot_id: str
@@ -29,7 +30,7 @@ class Host:
 
 
 def host(root: Path = ROOT) -> Host:
-    """Ask once. A machine that hides its boot id has an empty one."""
+    """Read the facts of this machine. The boot id is empty where the machine hides it."""
     try:
         boot_id = (root / "proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -42,29 +43,28 @@ def host(root: Path = ROOT) -> Host:
 
 
 def online_cpus(possible: int, root: Path = ROOT) -> tuple[int, ...]:
-    """CPUs that run now, from a list such as ``0-3,8``; every possible one where the kernel does not say."""
+    """Return the CPUs that run now, or every possible CPU where the kernel does not say."""
     try:
-        text = (root / "sys/devices/system/cpu/online").read_text().strip()
-    except OSError:
+        return Tree(root).online_cpus("online CPUs")
+    except Unavailable:
         return tuple(range(possible))
-    return cpu_list(text)
 
 
 class OwnCostCollector:
-    """CPU time, resident memory, and time in map reads of this process."""
+    """A collector of this process's CPU time, time in map reads, and resident memory."""
 
     def __init__(self) -> None:
         self._poll_ns = 0
 
     def readings(self, polled_ns: int) -> dict[str, Reading]:
-        """``polled_ns`` is what this tick's map reads took."""
+        """Return self and self_memory; ``polled_ns`` is the time that this tick's map reads took."""
         self._poll_ns += polled_ns
         now_ns = time.monotonic_ns()
         # Not psutil: its CPU times come in ticks of 10 ms, which is 1 % of a second, and importing it takes 1 MiB.
         values = array("Q", (time.process_time_ns(), self._poll_ns))
-        found = {reading_key("self"): Reading("self", now_ns, 0, 0, ((),), values)}
+        readings = {reading_key("self"): Reading("self", now_ns, 0, 0, ((),), values)}
         with suppress(OSError):  # no /proc
             pages = int(Path("/proc/self/statm").read_text().split()[1])  # proc_pid_statm(5)
             resident = array("Q", (pages * os.sysconf("SC_PAGESIZE"),))
-            found[reading_key("self_memory")] = Reading("self_memory", now_ns, 0, 0, ((),), resident)
-        return found
+            readings[reading_key("self_memory")] = Reading("self_memory", now_ns, 0, 0, ((),), resident)
+        return readings

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bpftop.collect.attach.attachment import Attachment
 from bpftop.collect.bpf.flow_counter import FlowRequest
@@ -28,27 +28,50 @@ from bpftop.kernel.netns import inside
 from bpftop.model.sample import Interface, Reading, Sample, reading_key
 
 NS_PER_SEC = 1_000_000_000
-FACTS_PATIENCE_S = 0.1
-"""How long a second sample waits for a look at the devices that is under way. In a live session none is by then."""
+FACTS_WAIT_S = 0.1
+"""How long the second sample waits for device facts that are being read. A live session has none under way by then."""
 
 
 @dataclass(frozen=True)
 class _Command:
-    """To be done in the sampler's thread: an offer that was accepted, or (without a label) what to do about flows."""
+    """A request to the sampler's thread: accept the offer of the interface ``label``, or (None) change the flows."""
 
     label: str | None = None
     flows: FlowRequest | None = None
 
 
+@dataclass
+class _Tick:
+    """The parts of a sample that is being taken."""
+
+    interfaces: list[Interface] = field(default_factory=list)
+    readings: dict[str, Reading] = field(default_factory=dict)
+    unavailable: dict[str, str] = field(default_factory=dict)
+
+    def add(self, readings: dict[str, Reading], unavailable: dict[str, str]) -> None:
+        self.readings.update(readings)
+        self.unavailable.update(unavailable)
+
+
 class LiveSource:
     """Samples of interfaces of this machine; see bpftop.model.source.SampleSource.
 
-    The first two samples are ``first_gap_s`` apart (None: one interval, and then the second one has all that can be
-    known), the others one interval, on CLOCK_MONOTONIC
-    without drift: a late tick does not move those that follow, and ticks that were missed altogether (a suspended
-    machine) are left out. Everything that was attached is detached when ``samples`` ends, in whatever way. ``netns``
-    is the path of a namespace, which the thread that runs ``samples`` is in meanwhile, ``netns_name`` what to call it.
-    ``drops``: count drop reasons and XDP exceptions by tracepoints.
+    Ticks are due on CLOCK_MONOTONIC without drift: a late tick does not move the ticks after it, and ticks that were
+    missed altogether (a suspended machine) are left out. Everything that was attached is detached when ``samples``
+    ends, in whatever way.
+
+    Args:
+        names: the interfaces to watch.
+        attach: the attach mode.
+        may_disturb_device: attach even where attaching resets the device.
+        interactive: a person can accept offers.
+        interval_s: seconds between two samples.
+        first_gap_s: seconds between the first two samples. None: one interval, and then the second sample has all
+            that can be known.
+        netns: path of the network namespace that the thread of ``samples`` enters.
+        netns_name: name of that namespace on the screen.
+        retreat_bits_per_sec: load from which native XDP gives way to TCX.
+        drops: count drop reasons and XDP exceptions by tracepoints.
     """
 
     def __init__(
@@ -80,68 +103,74 @@ class LiveSource:
         self._closed = False
         self._netns, self._netns_name = netns, netns_name
         self._drops = drops
-        self._off = {} if drops else dict.fromkeys(TRACED, "switched off by --no-drops")
         self._attachments: dict[str, Attachment] = {}
-        self._collectors = Collectors((), self._interval_ns)
-        self._devices: DeviceWatch  # from samples() on
-        self._timed_epochs: dict[str, int] = {}
-        self._own = OwnCostCollector()
+        self._host: Host  # from samples() on, like the next two
+        self._collectors: Collectors
+        self._devices: DeviceWatch
+        self._measured_epochs: dict[str, int] = {}
+        self._own_cost = OwnCostCollector()
         self._flows = FlowReader()
 
     def samples(self) -> Generator[Sample, None, None]:
-        """Attach, then a sample per tick.
+        """Attach, then yield a sample per tick.
 
-        Raises BpftopError: no such interface, or a forced mode that does not hold.
+        Raises:
+            BpftopError: there is no such interface, or a forced attach mode failed.
         """
         with ExitStack() as stack:
-            limits = None
-            if self._netns is not None:
-                limits = machine_limits(Tree())
-                stack.enter_context(inside(self._netns))
-            _allow_files(len(self._names))
-            netdev = Netdev()
-            stack.callback(netdev.close)
-            self._open(netdev, stack)
-            machine = host()
-            tree = stack.enter_context(namespace_tree(entered=self._netns is not None))
-            self._devices = DeviceWatch(tree, netdev.ethtool)
-            stack.callback(self._devices.close)
-            found = collectors(tree, netdev, machine, drops=self._drops, limits=limits)
-            self._collectors = Collectors(found, self._interval_ns)
-            stack.callback(self._collectors.close)
-            stack.callback(self._flows.close)
+            self._open(stack)
             due_ns = time.monotonic_ns()
             seq = 0
             while not self._closed:
-                yield self._take(seq, machine)
-                self._after(seq)
-                due_ns = self._next(due_ns, self._first_gap_ns if seq == 0 else self._interval_ns)
+                yield self._take(seq)
+                self._start_slow_work(seq)
+                due_ns = next_due_ns(due_ns, self._first_gap_ns if seq == 0 else self._interval_ns)
                 seq += 1
-                self._ask_for_flows(due_ns)
+                self._schedule_flows(due_ns)
                 self._sleep_until(due_ns)
                 if seq == 1:
-                    self._devices.wait(FACTS_PATIENCE_S)
+                    self._devices.wait(FACTS_WAIT_S)
 
     def close(self) -> None:
-        """End ``samples``; any thread may call it, any number of times."""
+        """End ``samples``. Any thread may call it, any number of times."""
         self._closed = True
         self._commands.put(None)
 
     def accept_offer(self, label: str) -> None:
-        """Do at the next tick what the interface's ``offer`` says."""
+        """Carry out the interface's ``offer`` at the next tick."""
         self._commands.put(_Command(label))
 
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
-        """Count flows from now on, or no more."""
+        """Start or stop counting flows."""
         self._commands.put(_Command(flows=FlowRequest(sample_1_in) if on else None))
 
-    def _open(self, netdev: Netdev, stack: ExitStack) -> None:
+    def _open(self, stack: ExitStack) -> None:
+        """Enter the namespace, attach, and make the collectors. ``stack`` undoes all of it."""
+        limits = None
+        if self._netns is not None:
+            limits = machine_limits(Tree())
+            stack.enter_context(inside(self._netns))
+        _raise_open_file_limit(len(self._names))
+        netdev = Netdev()
+        stack.callback(netdev.close)
+        self._attach(netdev, stack)
+        self._host = host()
+        tree = stack.enter_context(namespace_tree(entered=self._netns is not None))
+        self._devices = DeviceWatch(tree, netdev.ethtool)
+        stack.callback(self._devices.close)
+        self._collectors = Collectors(
+            collectors(tree, netdev, self._host, drops=self._drops, limits=limits), self._interval_ns
+        )
+        stack.callback(self._collectors.close)
+        stack.callback(self._flows.close)
+
+    def _attach(self, netdev: Netdev, stack: ExitStack) -> None:
         watched: set[int] = set()
         for name in self._names:
             ifindex = netdev.find(name).ifindex
             if self._closed:
                 return
-            if ifindex in watched:  # by another of its names
+            if ifindex in watched:  # another name of an interface that is watched already
                 continue
             watched.add(ifindex)
             attachment = Attachment(name, self._request, netdev, netns=self._netns_name)
@@ -149,28 +178,19 @@ class LiveSource:
             attachment.open()
             self._attachments[name] = attachment
 
-    def _take(self, seq: int, machine: Host) -> Sample:
-        interfaces: list[Interface] = []
-        readings: dict[str, Reading] = {}
-        unavailable: dict[str, str] = {}
+    def _take(self, seq: int) -> Sample:
+        tick = _Tick(unavailable={} if self._drops else dict.fromkeys(TRACED, "switched off by --no-drops"))
+        self._read_traffic(tick)
+        wall_ns, mono_ns = time.time_ns(), time.monotonic_ns()  # here: the reads below are slow at the first tick
+        polled_ns = sum(reading.cost_ns for reading in tick.readings.values())
         for label, attachment in self._attachments.items():
-            interfaces.append(attachment.step(time.monotonic_ns()))
-            for counter in attachment.counters.values():
-                try:
-                    readings.update(counter.read(label, attachment.epoch))
-                except KernelError as error:
-                    unavailable[f"traffic/{label}/{counter.direction}"] = str(error)
-        wall_ns, mono_ns = time.time_ns(), time.monotonic_ns()  # here: what follows takes longer at the first tick
-        polled_ns = sum(reading.cost_ns for reading in readings.values())
-        for label, attachment in self._attachments.items():
-            unavailable.update({f"flows/{label}/{d}": fault for d, fault in attachment.flow_faults.items()})
+            tick.unavailable.update({f"flows/{label}/{d}": fault for d, fault in attachment.flow_faults.items()})
             if attachment.links is not None:
-                readings[reading_key("links", label)] = attachment.links
-        signals, blind = self._collectors.read([one for one in interfaces if one.state in ("up", "down")])
-        readings.update(signals)
-        flows, unread = self._flows.found()
-        readings.update(flows)
-        readings.update(self._own.readings(polled_ns))
+                tick.readings[reading_key("links", label)] = attachment.links
+        tick.add(*self._collectors.read([each for each in tick.interfaces if each.state in ("up", "down")]))
+        tick.add(*self._flows.newest())
+        tick.readings.update(self._own_cost.readings(polled_ns))
+        machine = self._host
         return Sample(
             seq=seq,
             boot_id=machine.boot_id,
@@ -179,61 +199,79 @@ class LiveSource:
             mono_ns=mono_ns,
             possible_cpus=machine.possible_cpus,
             online_cpus=online_cpus(machine.possible_cpus),
-            interfaces=tuple(self._devices.with_facts(interfaces)),
-            readings=readings,
-            unavailable={**self._off, **unavailable, **blind, **unread},
+            interfaces=tuple(self._devices.with_facts(tick.interfaces)),
+            readings=tick.readings,
+            unavailable=tick.unavailable,
             kernel=machine.kernel,
         )
 
-    def _after(self, seq: int) -> None:
-        """What can wait until the first rates are out: the devices, and what a packet costs.
+    def _read_traffic(self, tick: _Tick) -> None:
+        """Check each interface, and read the maps of its counters."""
+        for label, attachment in self._attachments.items():
+            tick.interfaces.append(attachment.step(time.monotonic_ns()))
+            for counter in attachment.counters.values():
+                try:
+                    tick.readings.update(counter.read(label, attachment.epoch))
+                except KernelError as error:
+                    tick.unavailable[f"traffic/{label}/{counter.direction}"] = str(error)
 
-        Where those are a whole interval away, it is done meanwhile: a snapshot has no third sample.
+    def _start_slow_work(self, seq: int) -> None:
+        """Start slow work after the first rates: read the device facts, and measure the cost of a packet.
+
+        Where the first rates are a whole interval away, the work starts at once: a snapshot has no third sample.
         """
-        first = 0 if self._first_gap_ns >= self._interval_ns else 1
-        if seq >= first:
-            self._devices.remind()
-            new = [one for label, one in self._attachments.items() if self._timed_epochs.get(label) != one.epoch]
-            self._timed_epochs = {label: one.epoch for label, one in self._attachments.items()}
-            if new:
-                threading.Thread(target=_time_packets, args=(new,), name="bpftop-cost", daemon=True).start()
-
-    def _next(self, due_ns: int, gap_ns: int) -> int:
-        """The first multiple of the gap that is half a gap away or more: two samples at once would make wild rates."""
-        earliest_ns = time.monotonic_ns() + gap_ns // 2
-        due_ns += gap_ns
-        return due_ns + max(0, -((due_ns - earliest_ns) // gap_ns)) * gap_ns
+        if seq == 0 and self._first_gap_ns < self._interval_ns:
+            return
+        self._devices.remind()
+        new = [each for label, each in self._attachments.items() if self._measured_epochs.get(label) != each.epoch]
+        self._measured_epochs = {label: each.epoch for label, each in self._attachments.items()}
+        if new:
+            threading.Thread(target=_measure_costs, args=(new,), name="bpftop-cost", daemon=True).start()
 
     def _sleep_until(self, due_ns: int) -> None:
+        """Wait for the next tick, and carry out the commands that arrive meanwhile."""
         while not self._closed and (left_ns := due_ns - time.monotonic_ns()) > 0:
             try:
                 command = self._commands.get(timeout=left_ns / NS_PER_SEC)
             except queue.Empty:
                 return
             if command is not None:
-                self._obey(command, due_ns)
+                self._carry_out(command, due_ns)
 
-    def _obey(self, command: _Command, due_ns: int) -> None:
+    def _carry_out(self, command: _Command, due_ns: int) -> None:
         if command.label is None:
             for attachment in self._attachments.values():
                 attachment.watch_flows(command.flows)
-            self._ask_for_flows(due_ns)
+            self._schedule_flows(due_ns)
         elif command.label in self._attachments:
             self._attachments[command.label].accept_offer()
 
-    def _ask_for_flows(self, due_ns: int) -> None:
+    def _schedule_flows(self, due_ns: int) -> None:
+        """Have the tables of flows read in time for the tick that is due at ``due_ns``."""
         attachments = self._attachments.items()
-        self._flows.ask([(label, one) for label, held in attachments for one in held.flow_counters], due_ns)
+        self._flows.schedule(
+            [(label, counter) for label, each in attachments for counter in each.flow_counters], due_ns
+        )
 
 
-def _allow_files(interfaces: int) -> None:
-    """Raise the soft limit of open files, mostly 1024: an interface takes 12."""
+def next_due_ns(due_ns: int, gap_ns: int) -> int:
+    """Return the first time that is a multiple of the gap after ``due_ns`` and at least half a gap away.
+
+    Two samples at nearly the same time would make wild rates.
+    """
+    earliest_ns = time.monotonic_ns() + gap_ns // 2
+    due_ns += gap_ns
+    return due_ns + max(0, -((due_ns - earliest_ns) // gap_ns)) * gap_ns
+
+
+def _raise_open_file_limit(interfaces: int) -> None:
+    """Raise the soft limit of open files, mostly 1024: each interface takes 12."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(256 + 16 * interfaces, hard)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _time_packets(attachments: Sequence[Attachment]) -> None:
+def _measure_costs(attachments: Sequence[Attachment]) -> None:
     for attachment in attachments:
         attachment.measure_costs()

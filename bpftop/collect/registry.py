@@ -1,25 +1,23 @@
-"""Which collectors a live session has: one line each."""
+"""The collectors of a live session: one line each."""
 
 from __future__ import annotations
 
 from bpftop.collect.bpf.drops import Drops
 from bpftop.collect.bpf.foreign_xdp import ForeignXdp
 from bpftop.collect.bpf.xdp_errors import exceptions, redirect_errors
-from bpftop.collect.collector import Collector
+from bpftop.collect.collector import Collector, Rows
 from bpftop.collect.devices.interrupts import Interrupts
 from bpftop.collect.devices.nic import Nic
 from bpftop.collect.devices.qdiscs import Qdiscs
 from bpftop.collect.host import Host
 from bpftop.collect.procfs.conntrack import Conntrack
+from bpftop.collect.procfs.counter_files import Netstat, Snmp, Snmp6
 from bpftop.collect.procfs.cpu_times import CpuTimes
 from bpftop.collect.procfs.neighbours import Neighbours
-from bpftop.collect.procfs.netstat import Netstat
-from bpftop.collect.procfs.snmp import Snmp
-from bpftop.collect.procfs.snmp6 import Snmp6
 from bpftop.collect.procfs.sockstat import Sockstat
 from bpftop.collect.procfs.softirqs import Softirqs
 from bpftop.collect.procfs.softnet import Softnet
-from bpftop.collect.procfs.sysctls import Limits, Sysctls
+from bpftop.collect.procfs.sysctls import Sysctls
 from bpftop.collect.procfs.tree import Tree
 from bpftop.collect.sockets.listen_sockets import ListenSockets
 from bpftop.collect.sockets.udp_sockets import UdpSockets
@@ -30,10 +28,17 @@ TRACED = ("drops", "xdp_exceptions", "xdp_redirect_errors")
 
 
 def collectors(
-    tree: Tree, netdev: Netdev, machine: Host, *, drops: bool, limits: Limits | None = None
+    tree: Tree, netdev: Netdev, machine: Host, *, drops: bool, limits: Rows | None = None
 ) -> list[Collector]:
-    """All of them. ``drops``: with those that count by tracepoints. ``limits``: those of the machine, where a namespace
-    was entered that does not show them."""
+    """Return all collectors of a session.
+
+    Args:
+        tree: the files to read.
+        netdev: the devices, in the watched network namespace.
+        machine: the machine that the session runs on.
+        drops: include the collectors that count by tracepoints.
+        limits: the machine's limits, for an entered namespace that does not show them.
+    """
     return [
         Softnet(tree),
         Softirqs(tree),

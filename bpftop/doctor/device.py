@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from bpftop.collect.attach.attachment import FIRST_LOAD_WINDOW_NS, NS_PER_SEC, Load
 from bpftop.collect.attach.facts import gather
+from bpftop.collect.devices.load_meter import measure_load
 from bpftop.doctor.answers import Answer, Question, Verdict, no, unknown, yes
 from bpftop.doctor.bpf import HOOK_NAMES, PROGRAM_NAMES
 from bpftop.hooks import messages
@@ -122,7 +121,7 @@ def _plan(
     answers: Mapping[str, Answer],
 ) -> Verdict:
     if facts.is_quiet:
-        facts = replace(facts, rx_bits_per_sec=_load(netdev, device))
+        facts = replace(facts, rx_bits_per_sec=measure_load(netdev, device))
     return planned(facts, request, privileges, answers)
 
 
@@ -159,12 +158,3 @@ def _rests_on(step: AttachStep) -> tuple[str, str]:
 
 def _named(steps: tuple[AttachStep, ...]) -> str:
     return ", or else ".join(dict.fromkeys("native XDP" if step.mode == "native" else str(step) for step in steps))
-
-
-def _load(netdev: Netdev, device: Device) -> float | None:
-    """Bits per second received in a short while; None where the device went away."""
-    meter = Load(FIRST_LOAD_WINDOW_NS)
-    meter.update(time.monotonic_ns(), device.counters["rx_bytes"])
-    time.sleep(FIRST_LOAD_WINDOW_NS / NS_PER_SEC)
-    again = netdev.device(device.ifindex)
-    return None if again is None else meter.update(time.monotonic_ns(), again.counters["rx_bytes"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from bpftop.model.cpu_lists import format_cpu_list
 from bpftop.model.device import DeviceFacts, Irq, Queue
 from bpftop.model.sample import Direction
 
@@ -48,19 +49,8 @@ def _named(cpus: Iterable[int]) -> str:
     ordered = sorted(cpus)
     if len(ordered) == 1:
         return f"CPU {ordered[0]}"
-    ranges = cpu_ranges(ordered)
+    ranges = format_cpu_list(ordered)
     return f"{len(ordered)} CPUs" + (f" ({ranges})" if ordered and ranges.count(",") < _RANGES else "")
-
-
-def cpu_ranges(cpus: Sequence[int]) -> str:
-    """``0-3,8``, of rising numbers."""
-    runs: list[list[int]] = []
-    for cpu in cpus:
-        if runs and cpu == runs[-1][-1] + 1:
-            runs[-1][-1] = cpu
-        else:
-            runs.append([cpu, cpu])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
 def _steering(queues: Sequence[Queue] | None, direction: Direction) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bpftop.collect.attach.attachment import Load
 from bpftop.collect.bpf.traffic import PacketCounter
+from bpftop.collect.devices.load_meter import LoadMeter
 from bpftop.errors import BpftopError
 from bpftop.hooks.facts import LinkLayer
 from bpftop.hooks.steps import ProgramName
@@ -319,7 +319,7 @@ def test_retreat_under_load(lab: Lab) -> None:
 
 
 def test_load_over_windows() -> None:
-    load = Load(1_000)
+    load = LoadMeter(1_000)
     assert load.update(0, 500) is None  # nothing to compare with
     assert load.update(999, 10_000) is None  # inside the window
     assert load.update(1_000, 1_500) == 8_000 * 1_000_000

@@ -171,11 +171,11 @@ import time
 from functools import partial
 from pathlib import Path
 from bpftop.collect.bpf.foreign_xdp import watch
-from bpftop.collect.bpf.traffic import Counter
+from bpftop.collect.bpf.traffic import PacketCounter
 from bpftop.collect.bpf.tracing import Late
-from bpftop.collect.procfs.tree import Unavailable
+from bpftop.collect.collector import Unavailable
 
-counter = Counter("count_xdp", "rx")
+counter = PacketCounter("count_xdp", "rx")
 for _ in range(6):
     late = Late("verdicts")
     while True:

@@ -105,5 +105,5 @@ def test_garbage_is_a_sentence(text: str) -> None:
             read(Conntrack(where))
     with copied("old", FILES[1]) as where:
         rewrite(where, FILES[1], "many\n")
-        with pytest.raises(Unavailable, match="number of entries is not understood"):
+        with pytest.raises(Unavailable, match="nf_conntrack_count is not understood"):
             read(Conntrack(where))

@@ -5,10 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bpftop.collect.collector import Unavailable
-from bpftop.collect.procfs.counter_files import CounterFile
-from bpftop.collect.procfs.netstat import Netstat
-from bpftop.collect.procfs.snmp import Snmp
-from bpftop.collect.procfs.snmp6 import Snmp6
+from bpftop.collect.procfs.counter_files import CounterFile, Netstat, Snmp, Snmp6
 from bpftop.model.stack_counters import NETSTAT, SNMP, SNMP6
 
 from .recorded import copied, moment, read, rewrite, tree, unreadable

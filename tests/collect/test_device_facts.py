@@ -154,7 +154,7 @@ def test_loopback_here(netdev: Netdev) -> None:
     found = device_facts(Tree(), netdev.ethtool, Interface("lo", "lo", 1))
     assert found.features is not None
     assert "loopback" in found.features
-    assert found.unreadable["ring"] == "the driver has no such thing"
+    assert found.unreadable["ring"] == "the driver does not offer this"
 
 
 # The thread
@@ -288,7 +288,7 @@ def test_a_veth_in_a_namespace(lab: Lab) -> None:
         found = device_facts(tree, netdev.ethtool, v0)
         assert found.channels == {"rx": 2, "rx_max": 2, "tx": 2, "tx_max": 2}
         assert found.ring is None
-        assert found.unreadable["ring"] == "the driver has no such thing"
+        assert found.unreadable["ring"] == "the driver does not offer this"
         assert found.features is not None
         assert "tx-tcp-segmentation" in found.features
         assert found.irqs == ()

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bpftop.collect.collector import Unavailable
-from bpftop.collect.procfs.snmp import Snmp
+from bpftop.collect.procfs.counter_files import Snmp
 from bpftop.collect.procfs.sysctls import Sysctls
 from bpftop.collect.procfs.tree import Tree
 from bpftop.collect.sockets.listen_sockets import ListenSockets

@@ -72,7 +72,7 @@ def test_counters_that_do_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise KernelError("cannot load", errno.EPERM)
 
-    monkeypatch.setattr(timing, "Counter", refuse)
+    monkeypatch.setattr(timing, "PacketCounter", refuse)
     monkeypatch.setattr(timing, "PATIENCE_S", 0.05)
     with closing(Netdev()) as netdev, closing(Timing(netdev, netdev.find("lo"), Path("/"))) as asked:
         found = verdicts(asked)

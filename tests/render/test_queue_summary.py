@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bpftop.model.device import DeviceFacts, Irq, Queue
-from bpftop.render.queue_summary import cpu_ranges, queue_words
+from bpftop.render.queue_summary import queue_words
 
 ONE = DeviceFacts(queues=(Queue("rx", 0, ()), Queue("tx", 0, (0, 1))), irqs=(Irq(24, "eth0", (0, 1, 2, 3), (3,)),))
 
@@ -41,8 +41,3 @@ def test_words(facts: DeviceFacts, says: str) -> None:
 
 def test_sending_has_its_own_queues_and_masks() -> None:
     assert queue_words(ONE, "tx")[::2] == ["1 TX queue", "XPS to 2 CPUs (0-1)"]
-
-
-def test_ranges() -> None:
-    assert cpu_ranges([0, 1, 2, 5, 7, 8, 511]) == "0-2,5,7-8,511"
-    assert cpu_ranges([]) == ""

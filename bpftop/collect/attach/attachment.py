@@ -15,6 +15,7 @@ from bpftop.collect.attach.leftovers import remove_clsact_leftovers
 from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
 from bpftop.collect.bpf.traffic import PacketCounter
 from bpftop.collect.devices.links import links_reading, lower_here
+from bpftop.collect.devices.load_meter import NS_PER_SEC, LoadMeter, measure_load
 from bpftop.collect.sockets.owners import PROC
 from bpftop.errors import BpftopError
 from bpftop.hooks import messages
@@ -24,9 +25,7 @@ from bpftop.hooks.steps import TCX, AttachPlan
 from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.model.sample import Direction, Interface, Reading
 
-NS_PER_SEC = 1_000_000_000
 LOAD_WINDOW_NS = NS_PER_SEC  # a burst that is shorter is no load
-FIRST_LOAD_WINDOW_NS = 20_000_000  # 2.5 MB at the limit; a longer look would delay the first screen
 
 
 class Attachment:
@@ -56,7 +55,7 @@ class Attachment:
         self._device: Device  # as it was last seen; from open() on
         self._facts: AttachFacts
         self._plan: AttachPlan
-        self._load = Load(load_window_ns)
+        self._load = LoadMeter(load_window_ns)
         self._state: Literal["here", "moved", "gone"] = "here"
         self._notices: dict[str, tuple[str, ...]] = {}
         self._offer: str | None = None
@@ -130,7 +129,7 @@ class Attachment:
         self._speed = self._netdev.speed_bits_per_sec(device, self._netdev.driver(device))
         facts = gather(self._netdev, device, self._proc)
         if self._request.attach in ("auto", "native") and facts.is_quiet and facts.can_native and not facts.occupants:
-            facts = replace(facts, rx_bits_per_sec=self._first_load(device))
+            facts = replace(facts, rx_bits_per_sec=measure_load(self._netdev, device))
         self._apply_plan(plan(facts, self._request), facts)
 
     def _apply_plan(self, planned: AttachPlan, facts: AttachFacts) -> None:
@@ -144,14 +143,6 @@ class Attachment:
         self._load.restart()
         self.epoch += 1
         self._counting_since_ns = time.time_ns()
-
-    def _first_load(self, device: Device) -> float | None:
-        """Bits per second received just now; None where the device went away."""
-        meter = Load(FIRST_LOAD_WINDOW_NS)
-        meter.update(time.monotonic_ns(), device.counters["rx_bytes"])
-        time.sleep(FIRST_LOAD_WINDOW_NS / NS_PER_SEC)
-        again = self._netdev.device(device.ifindex)
-        return None if again is None else meter.update(time.monotonic_ns(), again.counters["rx_bytes"])
 
     def _ask(self, which: int | str) -> Device | None:
         """The device with its counters, and when that was."""
@@ -269,26 +260,3 @@ class Attachment:
             notices=tuple(sentence for sentences in self._notices.values() for sentence in sentences),
             offer=self._offer,
         )
-
-
-class Load:
-    """Bits per second out of a byte counter, over windows of at least ``window_ns``."""
-
-    def __init__(self, window_ns: int) -> None:
-        self._window_ns = window_ns
-        self._mark: tuple[int, int] | None = None
-
-    def restart(self) -> None:
-        self._mark = None
-
-    def update(self, now_ns: int, total_bytes: int) -> float | None:
-        """The rate since the last window; None inside a window, at the first look and for a counter that fell."""
-        if self._mark is None:
-            self._mark = now_ns, total_bytes
-            return None
-        since_ns, before_bytes = self._mark
-        elapsed_ns = now_ns - since_ns
-        if elapsed_ns < self._window_ns:
-            return None
-        self._mark = now_ns, total_bytes
-        return None if total_bytes < before_bytes else (total_bytes - before_bytes) * 8 * NS_PER_SEC / elapsed_ns

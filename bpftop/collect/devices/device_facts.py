@@ -1,5 +1,4 @@
-"""What an interface is made of: ethtool, sysfs, /proc/irq, /proc/net/bonding. A fact that cannot be read is None, with
-the reason."""
+"""Facts of a device from ethtool, sysfs, /proc/irq and /proc/net/bonding. An unreadable fact is None, with the reason."""
 
 from __future__ import annotations
 
@@ -14,8 +13,9 @@ from typing import TypeVar
 from bpftop.collect.collector import Unavailable
 from bpftop.collect.devices.bonding import bond
 from bpftop.collect.devices.irqs import device_irqs, irq_names, parent_name
-from bpftop.collect.procfs.tree import Tree, cpu_list, cpu_mask
+from bpftop.collect.procfs.tree import Tree
 from bpftop.kernel.net.ethtool import Ethtool
+from bpftop.model.cpu_lists import parse_cpu_list, parse_cpu_mask
 from bpftop.model.device import Bond, DeviceFacts, Irq, Queue
 from bpftop.model.sample import DIRECTIONS, Direction, Interface
 
@@ -24,28 +24,28 @@ _MASKS: dict[Direction, str] = {"rx": "rps_cpus", "tx": "xps_cpus"}
 
 
 def device_facts(tree: Tree, ethtool: Ethtool, interface: Interface) -> DeviceFacts:
-    """All that can be read now. Some 40 system calls, and 3 per queue and interrupt; drivers may take milliseconds."""
-    return _Look(tree, ethtool, interface).facts()
+    """Read all facts of a device: about 40 system calls, 3 more per queue and interrupt; drivers may take ms."""
+    return _FactsReader(tree, ethtool, interface).facts()
 
 
-class _Look:
-    """One look at one interface; what could not be read gathers in ``unreadable``."""
+class _FactsReader:
+    """A reader of the facts of one device. ``unreadable`` collects field -> reason."""
 
     def __init__(self, tree: Tree, ethtool: Ethtool, interface: Interface) -> None:
         self._tree, self._ethtool, self._interface = tree, ethtool, interface
         self.unreadable: dict[str, str] = {}
 
     def facts(self) -> DeviceFacts:
-        name, ask = self._interface.name, self._ethtool
-        driver = ask.driver(name)
-        table = self._asked("rss", lambda: ask.indirection(name))
+        name, ethtool = self._interface.name, self._ethtool
+        driver = ethtool.driver(name)
+        table = self._from_ethtool("rss", lambda: ethtool.indirection(name))
         facts = DeviceFacts(
             firmware=(driver and driver.firmware) or None,
             bus=(driver and driver.bus) or None,
-            ring=self._asked("ring", lambda: ask.rings(name)),
-            channels=self._asked("channels", lambda: ask.channels(name)),
-            coalesce=self._asked("coalesce", lambda: ask.coalescing(name)),
-            features=self._asked("features", lambda: ask.active_features(name)),
+            ring=self._from_ethtool("ring", lambda: ethtool.rings(name)),
+            channels=self._from_ethtool("channels", lambda: ethtool.channels(name)),
+            coalesce=self._from_ethtool("coalesce", lambda: ethtool.coalescing(name)),
+            features=self._from_ethtool("features", lambda: ethtool.active_features(name)),
             rss=None if table is None else dict(sorted(Counter(table).items())),
             bond=self._bond() if self._interface.kind == "bond" else None,
             unreadable=self.unreadable,
@@ -64,12 +64,12 @@ class _Look:
             irqs=self._irqs(folder),
         )
 
-    def _asked(self, field: str, ask: Callable[[], _T]) -> _T | None:
+    def _from_ethtool(self, field: str, read: Callable[[], _T]) -> _T | None:
         try:
-            return ask()
+            return read()
         except OSError as error:
             unsupported = error.errno == errno.EOPNOTSUPP
-            self.unreadable[field] = "the driver has no such thing" if unsupported else f"ethtool: {error.strerror}"
+            self.unreadable[field] = "the driver does not offer this" if unsupported else f"ethtool: {error.strerror}"
             return None
 
     def _bond(self) -> Bond | None:
@@ -80,7 +80,7 @@ class _Look:
             return None
 
     def _numa_node(self, folder: Path) -> int | None:
-        """Of the function on the bus; of a virtio device, that of the function it is on. -1 is none."""
+        """Return the NUMA node of the PCI function; a virtio device is one level below its function. -1 means none."""
         for device in ("device", "device/.."):
             try:
                 node = int((folder / device / "numa_node").read_text())
@@ -90,7 +90,7 @@ class _Look:
         return None
 
     def _numa_cpus(self, node: int) -> tuple[int, ...] | None:
-        return self._cpus("numa_cpus", self._tree.root / f"sys/devices/system/node/node{node}/cpulist", cpu_list)
+        return self._cpus("numa_cpus", self._tree.root / f"sys/devices/system/node/node{node}/cpulist", parse_cpu_list)
 
     def _queues(self, folder: Path) -> tuple[Queue, ...] | None:
         try:
@@ -107,9 +107,9 @@ class _Look:
         return tuple(queues)
 
     def _mask(self, path: Path) -> tuple[int, ...] | None:
-        """Empty as well where the kernel has no such mask: no CONFIG_RPS, or XPS of a device with one queue."""
+        """Return the CPUs of the mask; none without CONFIG_RPS, or for XPS of a single queue: no such file."""
         try:
-            return cpu_mask(path.read_text())
+            return parse_cpu_mask(path.read_text())
         except FileNotFoundError:
             return ()
         except (OSError, ValueError) as error:
@@ -128,9 +128,9 @@ class _Look:
 
     def _irq(self, number: int, name: str) -> Irq:
         folder = self._tree.proc / "irq" / str(number)
-        allowed = self._cpus("irqs", folder / "smp_affinity_list", cpu_list)
-        effective = folder / "effective_affinity_list"  # Linux 4.13, where the chip says it
-        return Irq(number, name, allowed, self._cpus("irqs", effective, cpu_list) if effective.exists() else None)
+        allowed = self._cpus("irqs", folder / "smp_affinity_list", parse_cpu_list)
+        effective = folder / "effective_affinity_list"  # Linux 4.13, on interrupt controllers that report it
+        return Irq(number, name, allowed, self._cpus("irqs", effective, parse_cpu_list) if effective.exists() else None)
 
     def _cpus(self, field: str, path: Path, parse: Callable[[str], tuple[int, ...]]) -> tuple[int, ...] | None:
         try:

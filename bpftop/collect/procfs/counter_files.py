@@ -1,76 +1,103 @@
-"""What the three files of named counters have in common: /proc/net/snmp, snmp6 and netstat.
+"""The three files of named counters: /proc/net/snmp, snmp6 and netstat (net/ipv4/proc.c, net/ipv6/proc.c).
 
-They differ in how a counter gets its name. Values are u64 (unsigned long on 64-bit kernels), summed over the CPUs by
-the kernel; the only signed one, Tcp MaxConn, is not read.
+Values are u64 (unsigned long on 64-bit kernels), summed over the CPUs by the kernel; the only signed counter, Tcp
+MaxConn, is not read.
 """
 
 from __future__ import annotations
 
-import time
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Mapping
 
-from bpftop.collect.collector import ReadingBuilder, Unavailable
-from bpftop.collect.procfs.tree import Tree
-from bpftop.model.sample import Interface, Key, Reading, reading_key
+from bpftop.collect.collector import Rows, Unavailable
+from bpftop.collect.procfs.proc_file import ProcFileCollector
+from bpftop.collect.procfs.tree import FileMissing, Tree
+from bpftop.model import stack_counters
+from bpftop.model.sample import Key
 
 
-class CounterFile(ABC):
-    """A collector of one family whose rows are the counters of ``counters``; one that the kernel lacks is missing."""
+class CounterFile(ProcFileCollector):
+    """A collector of one family with a row per name in ``counters``. A counter that the kernel lacks is missing."""
 
-    name: str  # of the collector, its family and its file
-    what: str
     counters: Mapping[str, str]
 
     def __init__(self, tree: Tree) -> None:
-        self._tree = tree
-        self._rows = ReadingBuilder(self.name)
+        self.path = f"net/{self.name}"
+        super().__init__(tree)
         self._keys: list[tuple[str, Key]] = [(counter, (counter,)) for counter in self.counters]
 
     @abstractmethod
-    def parse(self, text: str) -> Mapping[str, str]:
-        """Counter -> its digits, of all counters in the file. Raises ValueError."""
+    def parse_words(self, text: str) -> Mapping[str, str]:
+        """Return counter -> digits for all counters in the file. Raises ValueError."""
 
-    def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
-        """Raises Unavailable: the file is not there, may not be read, or is not understood."""
-        begin_ns = time.monotonic_ns()
-        text = self._tree.text(self._tree.proc_net / self.name, self.what)
-        read_ns = time.monotonic_ns()
-        try:
-            words = self.parse(text)
-            rows = {key: [u64(words[counter]) if counter in words else None] for counter, key in self._keys}
-        except ValueError as error:
-            raise Unavailable(f"{self.what}: /proc/net/{self.name} is not understood: {error}") from error
+    def parse(self, text: str) -> Mapping[str, Rows]:
+        words = self.parse_words(text)
+        rows = {key: [parse_u64(words[counter]) if counter in words else None] for counter, key in self._keys}
         if all(cell is None for (cell,) in rows.values()):
-            raise Unavailable(f"{self.what}: /proc/net/{self.name} has none of the counters that are looked for")
-        return {reading_key(self.name): self._rows.reading(rows, read_ns, read_ns - begin_ns)}
-
-    def close(self) -> None:  # noqa: B027 - nothing is held, by none of the three
-        """Nothing is held."""
+            raise Unavailable(f"{self.subject}: /proc/{self.path} has none of the counters that bpftop reads")
+        return {self.name: rows}
 
 
-def two_lines(text: str) -> dict[str, str]:
-    """Counters of the format that has a line of names and below it a line of values: ``TcpExt: A B``, ``TcpExt: 1 2``.
+class Snmp(CounterFile):
+    name = "snmp"
+    subject = "IPv4, TCP and UDP counters"
+    counters = stack_counters.SNMP
 
-    The names are as `nstat` has them, ``TcpExtA``. Raises ValueError.
+    def parse_words(self, text: str) -> Mapping[str, str]:
+        return parse_line_pairs(text)
+
+
+class Netstat(CounterFile):
+    name = "netstat"
+    subject = "extended TCP and IP counters"
+    counters = stack_counters.NETSTAT
+
+    def parse_words(self, text: str) -> Mapping[str, str]:
+        return parse_line_pairs(text)
+
+
+class Snmp6(CounterFile):
+    """A collector of /proc/net/snmp6: a line per counter. A kernel without IPv6 (ipv6.disable=1) has no such file."""
+
+    name = "snmp6"
+    subject = "IPv6 counters"
+    counters = stack_counters.SNMP6
+
+    def read_rows(self) -> Mapping[str, Rows]:
+        try:
+            return super().read_rows()
+        except FileMissing as error:
+            raise Unavailable(f"{self.subject}: there is no IPv6 in this kernel, so nothing to count") from error
+
+    def parse_words(self, text: str) -> Mapping[str, str]:
+        words = text.split()
+        if len(words) % 2:
+            raise ValueError("a counter has no value")
+        return dict(zip(words[::2], words[1::2], strict=True))
+
+
+def parse_line_pairs(text: str) -> dict[str, str]:
+    """Return counter -> digits of pairs of lines, names above values: ``TcpExt: A B``, ``TcpExt: 1 2``.
+
+    The names are those of `nstat`: ``TcpExtA``. Raises ValueError.
     """
     lines = text.splitlines()
     if len(lines) % 2:
         raise ValueError(f"it has {len(lines)} lines, which are no pairs")
-    found: dict[str, str] = {}
+    words: dict[str, str] = {}
     for names_line, values_line in zip(lines[::2], lines[1::2], strict=True):
         group, *names = names_line.split() or [""]
         same_group, *values = values_line.split() or [""]
         if group != same_group or len(names) != len(values):
             raise ValueError(f"the line of names of {group!r} and the line below it do not fit together")
         prefix = group.rstrip(":")
-        found.update(zip([prefix + name for name in names], values, strict=True))
-    return found
+        words.update(zip([prefix + name for name in names], values, strict=True))
+    return words
 
 
-def u64(word: str, base: int = 10) -> int:
-    """A number that fits a cell. Raises ValueError."""
-    number = int(word, base)
+def parse_u64(word: str) -> int:
+    """Return a number that fits a cell. Raises ValueError."""
+    number = int(word)
     if not 0 <= number < 1 << 64:
         raise ValueError(f"{word} is out of range")
     return number

@@ -14,9 +14,10 @@ from bpftop.kernel.net.sysfs import is_home, mount_sysfs
 
 @contextmanager
 def namespace_tree(*, entered: bool) -> Iterator[Tree]:
-    """For all threads of this process, while it lasts. ``entered``: the namespace is another than the process began in.
+    """Give all threads of this process the files of the calling thread's namespace, until the context ends.
 
-    Where no sysfs of it may be mounted, the tree says why: what rests on it is then unavailable.
+    ``entered``: the namespace is not the one in which the process began. Where its sysfs may not be mounted, the tree
+    says why, and device facts are unavailable.
     """
     if is_home():
         yield Tree()
@@ -24,7 +25,7 @@ def namespace_tree(*, entered: bool) -> Iterator[Tree]:
     try:
         sysfs_fd = mount_sysfs()
     except BpftopError as error:
-        # Who entered none is mostly at home, as everybody without privileges; Tree.device looks closer.
+        # A process that entered no namespace is mostly in the machine's first one; Tree.device checks the ifindex.
         yield Tree(no_sysfs=str(error)) if entered else Tree()
         return
     try:

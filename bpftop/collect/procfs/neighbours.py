@@ -1,76 +1,70 @@
 """The neighbour tables (ARP and IPv6 neighbour discovery), which all network namespaces of the machine share.
 
 /proc/net/stat/arp_cache and ndisc_cache (net/core/neighbour.c): unsigned long per CPU, ``entries`` the same in every
-line; /proc/sys/net/ipv4|ipv6/neigh/default/gc_thresh3. The kernel shows all of them in its first namespace alone.
+line; /proc/sys/net/ipv4|ipv6/neigh/default/gc_thresh3. The kernel shows these files in its first namespace alone.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from bpftop.collect.collector import ReadingBuilder, Unavailable
-from bpftop.collect.procfs.counter_files import u64
-from bpftop.collect.procfs.stat_table import columns
-from bpftop.collect.procfs.tree import Tree
+from bpftop.collect.collector import Rows, Unavailable
+from bpftop.collect.procfs.counter_files import parse_u64
+from bpftop.collect.procfs.proc_file import ProcCollector, ProcFile
+from bpftop.collect.procfs.stat_table import parse_stat_table
+from bpftop.collect.procfs.tree import FileMissing, Tree
 from bpftop.model.families import FAMILIES
-from bpftop.model.sample import Interface, Key, Reading, reading_key
+from bpftop.model.sample import Key
 
-_WHAT = "neighbour tables"
 _TABLES = {"arp_cache": "ipv4", "ndisc_cache": "ipv6"}
 _COLUMNS = FAMILIES["neighbours"].columns
 Cells = dict[Key, list[int | None]]
 
 
-class Neighbours:
-    """Families neighbours and neighbour_entries: rows arp_cache and, where the kernel has IPv6, ndisc_cache."""
+class Neighbours(ProcCollector):
+    """A collector of neighbours and neighbour_entries: rows arp_cache and, where the kernel has IPv6, ndisc_cache."""
 
     name = "neighbours"
+    subject = "neighbour tables"
 
     def __init__(self, tree: Tree) -> None:
-        self._tree = tree
-        self._counters, self._levels = ReadingBuilder("neighbours"), ReadingBuilder("neighbour_entries")
+        super().__init__(tree)
+        # From another namespace the tables are read by way of the first process, which is mostly in the first one.
+        self._files_of = {
+            table: (
+                self.file(f"net/stat/{table}"),
+                self.file(f"1/net/stat/{table}"),
+                self.file(f"sys/net/{version}/neigh/default/gc_thresh3"),
+            )
+            for table, version in _TABLES.items()
+        }
 
-    def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
-        """Raises Unavailable: neither table can be read."""
-        begin_ns = time.monotonic_ns()
+    def read_rows(self) -> Mapping[str, Rows]:
         counters: Cells = {}
         levels: Cells = {}
         refusal: Unavailable | None = None
-        for table, version in _TABLES.items():
+        for table, (own, first_process, limit) in self._files_of.items():
             try:
-                found = self._table(table)
+                columns = _read_table(own, first_process)
             except Unavailable as error:
                 refusal = refusal or error
                 continue
-            counters[(table,)] = [sum(found[column]) if column in found else None for column in _COLUMNS]
-            levels[(table,)] = [found["entries"][0] if "entries" in found else None, self._limit(version)]
-        read_ns = time.monotonic_ns()
+            counters[(table,)] = [sum(columns[column]) if column in columns else None for column in _COLUMNS]
+            levels[(table,)] = [columns["entries"][0] if "entries" in columns else None, _read_limit(limit)]
         if refusal is not None and not counters:
             raise refusal
-        return {
-            reading_key("neighbours"): self._counters.reading(counters, read_ns, read_ns - begin_ns),
-            reading_key("neighbour_entries"): self._levels.reading(levels, read_ns, 0),
-        }
+        return {"neighbours": counters, "neighbour_entries": levels}
 
-    def close(self) -> None:
-        """Nothing is held."""
 
-    def _table(self, file: str) -> dict[str, list[int]]:
-        """From another namespace by way of the first process, which is mostly in the first namespace."""
-        try:
-            text = self._tree.text(self._tree.proc_net / "stat" / file, _WHAT)
-        except Unavailable as error:
-            if not isinstance(error.__cause__, FileNotFoundError):
-                raise
-            text = self._tree.text(self._tree.proc / "1/net/stat" / file, _WHAT)
-        try:
-            return columns(text)
-        except ValueError as error:
-            raise Unavailable(f"{_WHAT}: /proc/net/stat/{file} is not understood: {error}") from error
+def _read_table(own: ProcFile, first_process: ProcFile) -> dict[str, list[int]]:
+    try:
+        return own.read(parse_stat_table)
+    except FileMissing:
+        return first_process.read(parse_stat_table)
 
-    def _limit(self, version: str) -> int | None:
-        try:
-            return u64(self._tree.text(self._tree.proc / f"sys/net/{version}/neigh/default/gc_thresh3", _WHAT))
-        except (Unavailable, ValueError):
-            return None
+
+def _read_limit(file: ProcFile) -> int | None:
+    try:
+        return file.read(parse_u64)
+    except Unavailable:
+        return None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 
-def columns(text: str) -> dict[str, list[int]]:
-    """Column -> the value of every possible CPU, in order. Raises ValueError.
+def parse_stat_table(text: str) -> dict[str, list[int]]:
+    """Return column -> the value of every possible CPU, in order. Raises ValueError.
 
-    Names and order differ between kernels: of conntrack's, ``searched`` became ``clashres`` in Linux 5.10, and
+    Names and order differ between kernels: of conntrack's columns, ``searched`` became ``clashres`` in Linux 5.10, and
     ``delete_list`` became ``chainlength`` later.
     """
     header, *lines = text.splitlines() or [""]

@@ -1,18 +1,18 @@
 """The limits that explain losses: files below /proc/sys/net, as the network namespace of the calling thread has them.
 
 The machine's limits (net.core.netdev_*, net.ipv4.tcp_mem, neigh.default...) hold in every namespace, but the kernel
-shows them in the first alone: whoever enters another one reads them before.
+shows them in the first one alone: a thread reads them there before it enters another namespace.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from bpftop.collect.collector import ReadingBuilder, Unavailable
-from bpftop.collect.procfs.counter_files import u64
+from bpftop.collect.collector import Rows, Unavailable
+from bpftop.collect.procfs.counter_files import parse_u64
+from bpftop.collect.procfs.proc_file import ProcCollector, ProcFile
 from bpftop.collect.procfs.tree import Tree
-from bpftop.model.sample import Interface, Key, Reading, reading_key
+from bpftop.model.sample import Key
 
 SYSCTLS = (
     "net.core.netdev_max_backlog",
@@ -39,71 +39,67 @@ SYSCTLS = (
     "net.netfilter.nf_conntrack_max",
     "net.netfilter.nf_conntrack_buckets",
 )
-"""Those that are one number, by the names that `sysctl` gives them."""
+"""Limits of one number, by their names in `sysctl`."""
 
 TRIPLES = ("net.ipv4.tcp_mem", "net.ipv4.udp_mem")
-"""Those that are three numbers of pages (Documentation/networking/ip-sysctl.rst): rows NAME.low, .pressure and .max."""
+"""Limits of three numbers of pages (Documentation/networking/ip-sysctl.rst): rows NAME.low, .pressure and .max."""
 
 _PARTS = ("low", "pressure", "max")
 
-
 MACHINE_WIDE = ("net.core.netdev_", "net.core.dev_weight", "net.ipv4.tcp_mem.", "net.ipv4.udp_mem.",
                 "net.ipv4.tcp_max_orphans", "net.ipv4.neigh.", "net.ipv6.neigh.")  # fmt: skip
-"""Beginnings of the names that belong to the machine and not to a namespace."""
-
-Limits = Mapping[Key, Sequence[int | None]]
-"""Row of the family -> its one value."""
+"""Beginnings of the names of limits that belong to the machine and not to a namespace."""
 
 
-def read_limits(tree: Tree) -> dict[Key, Sequence[int | None]]:
-    """The limits as the calling thread's network namespace shows them; those that are not there are left out."""
-    rows: dict[Key, Sequence[int | None]] = {}
-    for name in SYSCTLS:
-        for number in _numbers(tree, name, 1):
-            rows[(name,)] = [number]
-    for name in TRIPLES:
-        for part, number in zip(_PARTS, _numbers(tree, name, len(_PARTS)), strict=False):
-            rows[(f"{name}.{part}",)] = [number]
-    return rows
+class Sysctls(ProcCollector):
+    """A collector of the limits: a row per limit that the kernel has here and that is a number.
 
-
-def machine_limits(tree: Tree) -> Limits:
-    """Those that are the machine's, to be read in its first namespace."""
-    return {key: value for key, value in read_limits(tree).items() if str(key[0]).startswith(MACHINE_WIDE)}
-
-
-def _numbers(tree: Tree, name: str, count: int) -> Iterator[int]:
-    """Its numbers; none where it is not there or is not ``count`` numbers."""
-    try:
-        words = tree.text(tree.proc / "sys" / name.replace(".", "/"), name).split()
-        numbers = [u64(word) for word in words]
-    except (Unavailable, ValueError):
-        return
-    if len(numbers) == count:
-        yield from numbers
-
-
-class Sysctls:
-    """Family sysctls: a row per limit that the kernel has here and that is a number.
-
-    ``machine`` are the machine's limits, for a namespace in which the kernel does not show them.
+    Args:
+        tree: the machine's files, or a recorded tree.
+        machine: the machine's limits, for a namespace in which the kernel does not show them.
     """
 
     name = "sysctls"
+    subject = "limits of the network stack"
 
-    def __init__(self, tree: Tree, machine: Limits | None = None) -> None:
-        self._tree = tree
+    def __init__(self, tree: Tree, machine: Rows | None = None) -> None:
+        super().__init__(tree)
         self._machine = machine or {}
-        self._rows = ReadingBuilder("sysctls")
+        self._limits = {name: self.file(_path(name)) for name in SYSCTLS}
+        self._triples = {name: self.file(_path(name)) for name in TRIPLES}
 
-    def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
-        """Raises Unavailable: none can be read."""
-        begin_ns = time.monotonic_ns()
-        rows = {**self._machine, **read_limits(self._tree)}
-        read_ns = time.monotonic_ns()
+    def read_limits(self) -> dict[Key, Sequence[int | None]]:
+        """Return the limits as the calling thread's network namespace shows them; limits that it hides are left out."""
+        rows: dict[Key, Sequence[int | None]] = {}
+        for name, file in self._limits.items():
+            for number in _read_numbers(file, 1):
+                rows[(name,)] = [number]
+        for name, file in self._triples.items():
+            for part, number in zip(_PARTS, _read_numbers(file, len(_PARTS)), strict=False):
+                rows[(f"{name}.{part}",)] = [number]
+        return rows
+
+    def read_rows(self) -> Mapping[str, Rows]:
+        rows = {**self._machine, **self.read_limits()}
         if not rows:
-            raise Unavailable(f"limits of the network stack: none of {self._tree.proc}/sys/net can be read")
-        return {reading_key("sysctls"): self._rows.reading(rows, read_ns, read_ns - begin_ns)}
+            raise Unavailable(f"{self.subject}: none of {self.tree.proc}/sys/net can be read")
+        return {"sysctls": rows}
 
-    def close(self) -> None:
-        """Nothing is held."""
+
+def machine_limits(tree: Tree) -> Rows:
+    """Return the limits that belong to the machine. To be read in its first namespace."""
+    limits = Sysctls(tree).read_limits()
+    return {key: value for key, value in limits.items() if str(key[0]).startswith(MACHINE_WIDE)}
+
+
+def _path(name: str) -> str:
+    return "sys/" + name.replace(".", "/")
+
+
+def _read_numbers(file: ProcFile, count: int) -> list[int]:
+    """Return the numbers of the file; none where it cannot be read or does not have ``count`` numbers."""
+    try:
+        numbers = file.read(lambda text: [parse_u64(word) for word in text.split()])
+    except Unavailable:
+        return []
+    return numbers if len(numbers) == count else []

@@ -1,4 +1,4 @@
-"""Where collectors read files: those of this machine, or a recorded tree."""
+"""Paths of the files that collectors read: the files of this machine, or a recorded tree."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bpftop.collect.collector import Unavailable
+from bpftop.model.cpu_lists import parse_cpu_list
+
+
+class FileMissing(Unavailable):
+    """The file does not exist: the kernel has no such part, or hides it in this namespace."""
 
 
 @dataclass(frozen=True)
 class Tree:
-    """The file systems that a collector reads; a recorded tree has the same names below ``root``.
+    """The file systems that collectors read. A recorded tree has the same names below ``root``.
 
-    ``sys`` is where sysfs shows the network namespace that is watched: it shows that of its mount, not of the reader.
-    ``no_sysfs`` says why there is no such mount.
+    ``sys`` is a sysfs mount of the watched network namespace: sysfs shows the namespace in which it was mounted, not
+    the reader's. ``no_sysfs`` says why there is no such mount.
     """
 
     root: Path = Path("/")
@@ -26,7 +31,7 @@ class Tree:
 
     @property
     def proc_net(self) -> Path:
-        """Of the calling thread: ``/proc/net`` is that of the process's first thread, in whatever namespace it is."""
+        """Return the calling thread's net folder. ``/proc/net`` belongs to the first thread, in whatever namespace."""
         own = self.proc / "thread-self/net"
         return own if self.root == Path("/") else self.proc / "net"
 
@@ -34,40 +39,36 @@ class Tree:
     def sysfs(self) -> Path:
         return self.sys or self.root / "sys"
 
-    def device(self, name: str, ifindex: int, what: str) -> Path:
-        """What sysfs says of a network device. Raises Unavailable, beginning with ``what``: also where it is another
-        device of this name, that of the namespace that the mount shows."""
+    def device(self, name: str, ifindex: int, subject: str) -> Path:
+        """Return the sysfs folder of a network device.
+
+        Raises:
+            Unavailable: sysfs has no such device, or shows a device of the same name in another network namespace.
+        """
         if self.no_sysfs is not None:
-            raise Unavailable(f"{what}: {self.no_sysfs}")
+            raise Unavailable(f"{subject}: {self.no_sysfs}")
         folder = self.sysfs / "class/net" / name
         try:
             seen = (folder / "ifindex").read_text().strip()
         except OSError as error:
             seen = str(error.strerror)
         if seen != str(ifindex):
-            raise Unavailable(f"{what}: {folder} is not this device ({seen}): sysfs shows another network namespace")
+            raise Unavailable(f"{subject}: {folder} is not this device ({seen}): sysfs shows another network namespace")
         return folder
 
-    def text(self, path: Path, what: str) -> str:
-        """The whole of a file. Raises Unavailable, beginning with ``what``."""
+    def online_cpus(self, subject: str) -> tuple[int, ...]:
+        """Return the CPUs that run now. Raises Unavailable, and ValueError where the kernel's list is damaged."""
+        return parse_cpu_list(self.text(self.root / "sys/devices/system/cpu/online", subject))
+
+    def text(self, path: Path, subject: str) -> str:
+        """Return the whole content of a file.
+
+        Raises:
+            Unavailable: the file cannot be read; FileMissing where it does not exist. The sentence begins with
+                ``subject``.
+        """
         try:
             return path.read_text(errors="replace")
         except OSError as error:
-            raise Unavailable(f"{what}: cannot read {path}: {error.strerror}") from error
-
-
-def cpu_list(text: str) -> tuple[int, ...]:
-    """CPUs of a list such as ``0-3,8`` (Documentation/admin-guide/cputopology.rst). Raises ValueError."""
-    cpus: list[int] = []
-    for part in text.strip().split(","):
-        if part:
-            first, _, last = part.partition("-")
-            cpus += range(int(first), int(last or first) + 1)
-    return tuple(cpus)
-
-
-def cpu_mask(text: str) -> tuple[int, ...]:
-    """CPUs of a hexadecimal mask such as ``00000000,0000000f``: words of 32 bits, the highest first. Raises
-    ValueError."""
-    bits = int(text.strip().replace(",", "") or "0", 16)
-    return tuple(cpu for cpu in range(bits.bit_length()) if bits >> cpu & 1)
+            kind = FileMissing if isinstance(error, FileNotFoundError) else Unavailable
+            raise kind(f"{subject}: cannot read {path}: {error.strerror}") from error

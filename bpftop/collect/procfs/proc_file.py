@@ -1,0 +1,107 @@
+"""The base of the collectors that read files below /proc: open, read, time, parse, and build the readings."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from bpftop.collect.collector import ReadingBuilder, Rows, Unavailable
+from bpftop.collect.procfs.tree import Tree
+from bpftop.model.sample import Interface, Reading, reading_key
+
+_T = TypeVar("_T")
+
+
+class ProcFile:
+    """One file below /proc, read again at every tick. All reading of collectors of files happens here.
+
+    Args:
+        tree: the machine's files, or a recorded tree.
+        path: below /proc; ``net/...`` is read in the network namespace of the calling thread.
+        subject: what the file counts; begins the sentence about a failure.
+    """
+
+    def __init__(self, tree: Tree, path: str, subject: str) -> None:
+        self.name, self.read_ns = f"/proc/{path}", 0
+        self._tree, self._subject = tree, subject
+        self._path = tree.proc_net / path.removeprefix("net/") if path.startswith("net/") else tree.proc / path
+
+    def read(self, parse: Callable[[str], _T]) -> _T:
+        """Read the file, note the time in ``read_ns`` (CLOCK_MONOTONIC), and return the parsed content.
+
+        Raises:
+            Unavailable: the file cannot be read (FileMissing: does not exist), or ``parse`` raised an error.
+        """
+        text = self._tree.text(self._path, self._subject)
+        self.read_ns = time.monotonic_ns()
+        try:
+            return parse(text)
+        except (ValueError, IndexError, OverflowError) as error:
+            raise self.not_understood(error) from error
+
+    def not_understood(self, error: Exception) -> Unavailable:
+        return Unavailable(f"{self._subject}: {self.name} is not understood: {error}")
+
+
+class ProcCollector(ABC):
+    """A collector of one or more families out of files below /proc."""
+
+    name: str  # of the collector, and of its family where it has only one
+    subject: str  # what is read; begins the sentence about a failure
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self._files: list[ProcFile] = []
+        self._builders: dict[str, ReadingBuilder] = {}
+
+    @abstractmethod
+    def read_rows(self) -> Mapping[str, Rows]:
+        """Read the files and return family -> rows. Raises Unavailable where no family can be read."""
+
+    def epoch(self, family: str) -> int:
+        """Return a number that changes when the counters of the family began again."""
+        return 0
+
+    def file(self, path: str) -> ProcFile:
+        """Add a file of this collector; see ProcFile."""
+        file = ProcFile(self.tree, path, self.subject)
+        self._files.append(file)
+        return file
+
+    def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
+        begin_ns = time.monotonic_ns()
+        rows_by_family = self.read_rows()
+        read_ns = max(file.read_ns for file in self._files)
+        cost_ns = read_ns - begin_ns
+        readings: dict[str, Reading] = {}
+        for family, rows in rows_by_family.items():
+            builder = self._builders.get(family) or self._builders.setdefault(family, ReadingBuilder(family))
+            try:
+                reading = builder.reading(rows, read_ns, cost_ns, self.epoch(family))
+            except OverflowError as error:  # a number that no cell holds
+                raise self._files[0].not_understood(error) from error
+            readings[reading_key(family)] = reading
+            cost_ns = 0  # one read for all families: counted once
+        return readings
+
+    def close(self) -> None:  # noqa: B027 no file stays open
+        """Do nothing: no file stays open between reads."""
+
+
+class ProcFileCollector(ProcCollector):
+    """A collector that reads exactly one file."""
+
+    path: str  # below /proc
+
+    def __init__(self, tree: Tree) -> None:
+        super().__init__(tree)
+        self._file = self.file(self.path)
+
+    @abstractmethod
+    def parse(self, text: str) -> Mapping[str, Rows]:
+        """Return family -> rows. Raises ValueError or IndexError where the text has another format."""
+
+    def read_rows(self) -> Mapping[str, Rows]:
+        return self._file.read(self.parse)
