@@ -1,4 +1,4 @@
-"""CPU lists such as ``0-3,8``, CPU masks such as ``0000000f`` and headers such as ``CPU0 CPU2``, as the kernel writes."""
+"""CPU sets in the kernel's formats: lists (``0-3,8``), masks (``0000000f``) and headers (``CPU0 CPU2``)."""
 
 from __future__ import annotations
 

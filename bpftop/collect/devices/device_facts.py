@@ -1,4 +1,4 @@
-"""Facts of a device from ethtool, sysfs, /proc/irq and /proc/net/bonding. An unreadable fact is None, with the reason."""
+"""Facts of a device (ethtool, sysfs, /proc/irq, /proc/net/bonding). An unreadable fact is None, with the reason."""
 
 from __future__ import annotations
 
