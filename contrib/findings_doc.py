@@ -110,7 +110,7 @@ def _section(rule: Rule) -> Iterator[str]:
     slow = f" It must hold for {rule.for_s:g} s." if rule.for_s else ""
     yield f"## {rule.id}"
     yield ""
-    yield f"{rule.says[0].upper()}{rule.says[1:]}.{slow}"
+    yield f"{rule.description[0].upper()}{rule.description[1:]}.{slow}"
     if rule.limits:
         yield ""
         yield "| Limit | Raised at | Clears at | Source |"
@@ -125,7 +125,7 @@ def _section(rule: Rule) -> Iterator[str]:
 
 
 def _clear(limit: Limit) -> str:
-    clear = limit.of(clearing=True)
+    clear = limit.level(clearing=True)
     return "" if clear == limit.raised else _number(clear, limit)
 
 

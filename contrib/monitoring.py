@@ -54,7 +54,7 @@ def _alert(rule: Rule, severity: str) -> dict[str, Any]:
         "labels": {"severity": severity},
         "annotations": {
             "summary": f"{rule.id}{where} of {{{{ $labels.instance }}}}",
-            "description": f"{rule.says}. Look with: {'; '.join(rule.next_steps)}".replace("{iface}", "IFACE"),
+            "description": f"{rule.description}. Look with: {'; '.join(rule.next_steps)}".replace("{iface}", "IFACE"),
         },
     }
 

@@ -1,1 +1,1 @@
-"""Findings: what is wrong, said by rules that are data and small pure functions. ``table`` lists them."""
+"""Checks of a snapshot: small pure functions, and the table of rules that names them with their limits."""

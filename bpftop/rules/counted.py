@@ -1,4 +1,7 @@
-"""What our own programs counted, as rules ask for it: packets per second, zero where none were seen."""
+"""Packet rates from the counters of bpftop's own BPF programs.
+
+Each function raises InputUnavailable where no program counts, and NotEnoughData where there is no rate yet.
+"""
 
 from __future__ import annotations
 
@@ -10,73 +13,80 @@ from bpftop.model.snapshot import Counts, InterfaceSnapshot
 from bpftop.model.units import pct
 from bpftop.rules.rule import InputUnavailable, NotEnoughData, RuleInput
 
-MOST = 0.6
+BUSIEST_CPU_SHARE = 0.6
+"""Share of all packets from which a CPU is named."""
 
 
-def packets(seen: RuleInput, direction: Direction = "rx") -> float:
-    """All of them. Raises Blind where no program counts."""
-    counted(seen)
-    return seen.known(seen.interface.traffic(direction).totals.packets_per_sec, "packets")
+def packets(rule_input: RuleInput, direction: Direction = "rx") -> float:
+    """Return all packets per second of a direction."""
+    require_program(rule_input)
+    return rule_input.require_rate(rule_input.interface.traffic(direction).totals.packets_per_sec, "packets")
 
 
-def protocol(seen: RuleInput, *numbers: int) -> float:
-    """Received packets of these protocols. Raises Blind, Pending."""
-    counted(seen)
-    rows = {row.number: row.counts.packets_per_sec for row in seen.interface.rx.protocols}
-    return sum(rows.get(number) or 0.0 for number in numbers)
+def protocol(rule_input: RuleInput, *numbers: int) -> float:
+    """Return received packets per second of these protocols."""
+    require_program(rule_input)
+    return protocol_rate(rule_input.interface, *numbers)
 
 
-def tcp(seen: RuleInput) -> float:
-    return protocol(seen, TCP)
+def tcp(rule_input: RuleInput) -> float:
+    """Return received TCP packets per second."""
+    return protocol(rule_input, TCP)
 
 
-def udp(seen: RuleInput) -> float:
-    return protocol(seen, UDP)
+def udp(rule_input: RuleInput) -> float:
+    """Return received UDP packets per second."""
+    return protocol(rule_input, UDP)
 
 
-def part(seen: RuleInput, family: str, *key: int | str, direction: Direction = "rx") -> Counts:
-    """One cell of a breakdown. Raises Blind, Pending."""
-    counted(seen)
-    traffic = seen.interface.traffic(direction)
+def cell(rule_input: RuleInput, family: str, *key: int | str, direction: Direction = "rx") -> Counts:
+    """Return one cell of a breakdown, with a known rate."""
+    require_program(rule_input)
+    traffic = rule_input.interface.traffic(direction)
     if traffic.hook.hook == "none":
-        raise InputUnavailable(f"no program counts what {seen.interface.label} sends")
-    cell = traffic.cell_of(family, *key)
-    if cell.packets_per_sec is None:
+        raise InputUnavailable(f"no program counts what {rule_input.interface.label} sends")
+    counts = traffic.cell_of(family, *key)
+    if counts.packets_per_sec is None:
         raise NotEnoughData
-    return cell
+    return counts
 
 
-def part_rate(seen: RuleInput, family: str, *key: int | str, direction: Direction = "rx") -> float:
-    return part(seen, family, *key, direction=direction).packets_per_sec or 0.0
+def cell_rate(rule_input: RuleInput, family: str, *key: int | str, direction: Direction = "rx") -> float:
+    """Return packets per second of one cell of a breakdown."""
+    return cell(rule_input, family, *key, direction=direction).packets_per_sec or 0.0
 
 
-def cast(seen: RuleInput, name: str) -> float:
-    """Received packets that are unicast, multicast or broadcast."""
-    counted(seen)
-    return seen.interface.rx.along(1).get(name, Counts(0, 0, 0.0, 0.0)).packets_per_sec or 0.0
+def cast(rule_input: RuleInput, name: str) -> float:
+    """Return received packets per second that are ``unicast``, ``multicast`` or ``broadcast``."""
+    require_program(rule_input)
+    return rule_input.interface.rx.along(1).get(name, Counts(0, 0, 0.0, 0.0)).packets_per_sec or 0.0
 
 
-def counted(seen: RuleInput) -> None:
-    """Raises Blind where no program counts this interface, Pending where there is no rate yet."""
-    traffic = seen.interface.rx
-    seen.known(traffic.totals.packets_per_sec if traffic.hook.hook != "none" else None, "protocols")
+def require_program(rule_input: RuleInput) -> None:
+    """Raise InputUnavailable where no program counts the interface, NotEnoughData where there is no rate yet."""
+    traffic = rule_input.interface.rx
+    rule_input.require_rate(traffic.totals.packets_per_sec if traffic.hook.hook != "none" else None, "protocols")
 
 
-def busiest_cpu(seen: RuleInput) -> str:
-    """``97 % of all on CPU 3``; empty where that is not known, or no CPU has much more than others."""
-    rates = [(rate or 0.0, cpu) for cpu, rate in enumerate(seen.interface.rx.cpu_rates)]
+def busiest_cpu(rule_input: RuleInput) -> str:
+    """Return ``97 % of all on CPU 3``; empty where no CPU has most packets, or the rates are not known."""
+    rates = [(rate or 0.0, cpu) for cpu, rate in enumerate(rule_input.interface.rx.cpu_rates)]
     whole = sum(rate for rate, _ in rates)
     if not whole:
         return ""
     most, cpu = max(rates)
-    return f"{pct(most / whole)} of all on CPU {cpu}" if most >= MOST * whole else ""
+    return f"{pct(most / whole)} of all on CPU {cpu}" if most >= BUSIEST_CPU_SHARE * whole else ""
 
 
-def leads(seen: RuleInput, measure: Callable[[InterfaceSnapshot], float]) -> bool:
-    """Whether no other watched interface has more of it: a counter of the namespace is said of one interface."""
-    own = measure(seen.interface)
-    return all(measure(other) <= own for other in seen.view.interfaces)
+def has_most(rule_input: RuleInput, measure: Callable[[InterfaceSnapshot], float]) -> bool:
+    """Return True if no other interface has more.
+
+    A counter of the namespace makes a finding on one interface only: the one with most of that traffic.
+    """
+    own = measure(rule_input.interface)
+    return all(measure(other) <= own for other in rule_input.snapshot.interfaces)
 
 
-def of_protocol(watched: InterfaceSnapshot, *numbers: int) -> float:
-    return sum(row.counts.packets_per_sec or 0.0 for row in watched.rx.protocols if row.number in numbers)
+def protocol_rate(interface: InterfaceSnapshot, *numbers: int) -> float:
+    """Return received packets per second of these protocols; zero where they are not known."""
+    return sum(row.counts.packets_per_sec or 0.0 for row in interface.rx.protocols if row.number in numbers)

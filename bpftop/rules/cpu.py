@@ -5,109 +5,115 @@ from __future__ import annotations
 from bpftop.model.cpu_readings import softirq_share
 from bpftop.model.findings import Severity
 from bpftop.model.units import pct, si
-from bpftop.rules.evidence import against, per_s
-from bpftop.rules.link import backlog_dropped, per_cpu
+from bpftop.rules.evidence import compare, per_s
+from bpftop.rules.losses import backlog_dropped, softnet_rates
 from bpftop.rules.rule import InputUnavailable, Limit, Raised, Rule, RuleInput
-from bpftop.rules.why_one_cpu import made_of, why_one_cpu
+from bpftop.rules.why_one_cpu import protocols_on_cpu, why_one_cpu
 
 
-def backlog_overflow(seen: RuleInput) -> Raised | None:
-    rates = per_cpu(seen, "dropped")
+def backlog_overflow(rule_input: RuleInput) -> Raised | None:
+    """Check packets dropped at the full backlog of a CPU."""
+    rates = softnet_rates(rule_input, "dropped")
     lost = sum(rates.values())
-    if lost <= seen.limit("warning"):
+    if lost <= rule_input.limit("warning"):
         return None
     worst = max(rates, key=lambda cpu: rates[cpu])
     severity: Severity = "warning"
-    evidence = [against("softnet dropped", lost, seen.limits["warning"]), f"CPU {worst}: {per_s(rates[worst])}"]
-    limits = seen.view.reading("sysctls")
+    evidence = [compare("softnet dropped", lost, rule_input.limits["warning"]), f"CPU {worst}: {per_s(rates[worst])}"]
+    limits = rule_input.snapshot.reading("sysctls")
     longest = None if limits is None else limits.value(("net.core.netdev_max_backlog",), "value")
-    minute = seen.means("dropped", 60, 0)
-    if longest and minute is not None and minute * 60 > longest * seen.limit("critical"):
+    minute = rule_input.mean("dropped", 60, 0)
+    if longest and minute is not None and minute * 60 > longest * rule_input.limit("critical"):
         severity = "critical"
         evidence.append(
             f"{si(minute * 60)} in the last minute; critical from netdev_max_backlog / 32 = {longest / 32:.0f} "
-            f"({seen.limits['critical'].source})"
+            f"({rule_input.limits['critical'].source})"
         )
     return Raised(
         severity,
         f"Backlog overflows: {per_s(lost)} packets dropped before the stack",
         tuple(evidence),
-        _why_backlog(seen, worst, rates[worst]),
+        _why_backlog(rule_input, worst, rates[worst]),
     )
 
 
 STEERED_PER_SEC = 10
-"""Interrupts by which other CPUs tell one of packets for it (rps_trigger_softirq): each stands for many packets."""
+"""Interrupts per second by which RPS wakes a CPU (rps_trigger_softirq); each stands for many packets."""
 
 
-def _why_backlog(seen: RuleInput, cpu: int, lost: float) -> str:
-    """The first that has evidence: one flow, RPS, a CPU that has no time."""
-    if per_cpu(seen, "flow_limit_count").get(cpu, 0.0) >= 0.5 * lost:
+def _why_backlog(rule_input: RuleInput, cpu: int, lost: float) -> str:
+    """Return the first cause that has evidence: a few flows, RPS, a busy CPU."""
+    if softnet_rates(rule_input, "flow_limit_count").get(cpu, 0.0) >= 0.5 * lost:
         return f"a few flows fill the backlog of CPU {cpu}, and its flow limit drops their packets first"
-    busy = softirq_share(seen.view, cpu)
+    busy = softirq_share(rule_input.snapshot, cpu)
     spent = f"CPU {cpu} spends {pct(busy)} of its time in softirqs" if busy is not None and busy >= 0.5 else ""
-    told, steers = per_cpu(seen, "received_rps").get(cpu, 0.0), _steered_to(seen, cpu)
-    if told >= STEERED_PER_SEC or (told and steers):
+    wakes, steers = softnet_rates(rule_input, "received_rps").get(cpu, 0.0), _steered_to(rule_input, cpu)
+    if wakes >= STEERED_PER_SEC or (wakes and steers):
         by = f"RPS of {', '.join(steers)}" if steers else "RPS"
         return f"{by} sends CPU {cpu} packets faster than it takes them" + (f"; {spent}" if spent else "")
     return spent
 
 
-def _steered_to(seen: RuleInput, cpu: int) -> list[str]:
-    """The watched interfaces whose RPS names that CPU. While it works at a burst it is not told of more packets."""
+def _steered_to(rule_input: RuleInput, cpu: int) -> list[str]:
+    """Return the interfaces whose RPS names that CPU.
+
+    A CPU that still works on a burst is not woken again, so that few wakes may stand for many packets.
+    """
     named = []
-    for watched in seen.view.interfaces:
-        facts = watched.interface.facts
+    for interface in rule_input.snapshot.interfaces:
+        facts = interface.interface.facts
         queues = (facts.queues if facts is not None else None) or ()
         if any(queue.direction == "rx" and cpu in (queue.cpus or ()) for queue in queues):
-            named.append(watched.label)
+            named.append(interface.label)
     return named
 
 
-def softirq_squeeze(seen: RuleInput) -> Raised | None:
-    squeezed = per_cpu(seen, "time_squeeze")
+def softirq_squeeze(rule_input: RuleInput) -> Raised | None:
+    """Check polls that ended with work left."""
+    squeezed = softnet_rates(rule_input, "time_squeeze")
     total = sum(squeezed.values())
-    if total <= seen.limit("squeezes"):
+    if total <= rule_input.limit("squeezes"):
         return None
-    evidence = [against("time_squeeze", total, seen.limits["squeezes"])]
+    evidence = [compare("time_squeeze", total, rule_input.limits["squeezes"])]
     severity: Severity = "info"
     why = "the budget of a poll ran out; no packet is lost by that"
-    drops = per_cpu(seen, "dropped")
+    drops = softnet_rates(rule_input, "dropped")
     for cpu in sorted(squeezed, key=lambda cpu: -squeezed[cpu]):
-        busy, dropped = softirq_share(seen.view, cpu) or 0.0, drops.get(cpu, 0.0)
-        if busy >= seen.limit("softirq") or dropped > 0:
+        busy, dropped = softirq_share(rule_input.snapshot, cpu) or 0.0, drops.get(cpu, 0.0)
+        if busy >= rule_input.limit("softirq") or dropped > 0:
             severity = "warning"
             why = f"CPU {cpu} is {pct(busy)} in softirqs and drops {per_s(dropped)}"
-            evidence.append(against(f"softirq of CPU {cpu}", busy, seen.limits["softirq"]))
+            evidence.append(compare(f"softirq of CPU {cpu}", busy, rule_input.limits["softirq"]))
             break
     return Raised(severity, f"Softirqs run out of budget: {per_s(total)}", tuple(evidence), why)
 
 
-def cpu_imbalance(seen: RuleInput) -> Raised | None:
-    traffic = seen.interface.rx
-    rate = seen.known(traffic.totals.packets_per_sec, "packets")
+def cpu_imbalance(rule_input: RuleInput) -> Raised | None:
+    """Check a busy interface with nearly all packets on one CPU."""
+    traffic = rule_input.interface.rx
+    rate = rule_input.require_rate(traffic.totals.packets_per_sec, "packets")
     if traffic.hook.hook == "none":
-        raise InputUnavailable(f"no program counts packets per CPU on {seen.interface.label}")
-    if len(traffic.online_cpus) < 2 or rate < seen.limit("packets"):
+        raise InputUnavailable(f"no program counts packets per CPU on {rule_input.interface.label}")
+    if len(traffic.online_cpus) < 2 or rate < rule_input.limit("packets"):
         return None
     rates = [traffic.cpu_rates[cpu] or 0.0 for cpu in traffic.online_cpus if cpu < len(traffic.cpu_rates)]
     if not rates:
-        raise InputUnavailable(f"packets per CPU are not known on {seen.interface.label}")
+        raise InputUnavailable(f"packets per CPU are not known on {rule_input.interface.label}")
     busiest = max(range(len(rates)), key=lambda i: rates[i])
-    cpu, part = traffic.online_cpus[busiest], rates[busiest] / max(1.0, sum(rates))
-    if part < seen.limit("share"):
+    cpu, share = traffic.online_cpus[busiest], rates[busiest] / max(1.0, sum(rates))
+    if share < rule_input.limit("share"):
         return None
-    busy = softirq_share(seen.view, cpu)
-    severity: Severity = "critical" if busy is not None and busy >= seen.limit("softirq") else "info"
+    busy = softirq_share(rule_input.snapshot, cpu)
+    severity: Severity = "critical" if busy is not None and busy >= rule_input.limit("softirq") else "info"
     evidence = [
-        against(f"CPU {cpu} of RX", part, seen.limits["share"]),
-        f"RX {si(rate, 'pps')}, from {si(seen.limits['packets'].raised, 'pps')}",
+        compare(f"CPU {cpu} of RX", share, rule_input.limits["share"]),
+        f"RX {si(rate, 'pps')}, from {si(rule_input.limits['packets'].raised, 'pps')}",
     ]
     if busy is not None:
-        evidence.append(against(f"softirq of CPU {cpu}", busy, seen.limits["softirq"]))
-    evidence += made_of(seen, cpu)
-    title = f"CPU {cpu} carries {pct(part)} of RX" + (f" (softirq {pct(busy)})" if severity == "critical" else "")
-    return Raised(severity, title, tuple(evidence), why_one_cpu(seen, cpu))
+        evidence.append(compare(f"softirq of CPU {cpu}", busy, rule_input.limits["softirq"]))
+    evidence += protocols_on_cpu(rule_input, cpu)
+    title = f"CPU {cpu} carries {pct(share)} of RX" + (f" (softirq {pct(busy)})" if severity == "critical" else "")
+    return Raised(severity, title, tuple(evidence), why_one_cpu(rule_input, cpu))
 
 
 RULES = (

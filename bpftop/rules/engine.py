@@ -1,4 +1,4 @@
-"""Rules over time: when one is raised, when it clears, what is blind, and which finding explains which."""
+"""Rules over time: when a finding is raised and cleared, which rules are blind, which finding explains which."""
 
 from __future__ import annotations
 
@@ -16,107 +16,107 @@ from bpftop.rules.rule import InputUnavailable, NotEnoughData, Raised, Rule, Rul
 
 NS = 10**9
 RAISE_NS, CLEAR_NS = 3 * NS, 5 * NS
-"""The times that rates are taken over for raising and for clearing."""
+"""Time over which rates are taken for raising a finding, and for clearing a finding."""
 
 EARLY_NS = NS // 10
-"""So much less will do: ticks of 1 s come a few ms early or late, and would else make every other rate one of 4 s."""
+"""Tolerance of these times: ticks of 1 s come a few ms early or late, and every other rate would be one of 4 s."""
 
 BASE_S, BASE_UNTIL_S, BASE_LEAST_S = 60.0, 5.0, 10.0
-"""A baseline is the mean of this long until this long ago, of which so much must be known."""
+"""A baseline is the mean of 60 s that ended 5 s ago, of which at least 10 s must be known."""
 
 STALE_NS = 15 * NS
-"""What is raised goes when nothing could be said of it for so long."""
+"""Time without enough data after which a finding is dropped."""
 
 _RING_GAP_NS = NS // 2
 
 
 @dataclass
 class _State:
-    """One rule about one subject. ``asked_ns``: when it could say something last."""
+    """State of one rule for one scope. ``checked_ns``: time of the last check that had enough data."""
 
     raised: Raised | None = None
     since_ns: int = 0
-    asked_ns: int = 0
+    checked_ns: int = 0
     holding_since_ns: int | None = None
     series: dict[str, MeasureSeries] = field(default_factory=dict)
     baselines: dict[str, float] = field(default_factory=dict)
 
-    def forget(self) -> None:
+    def drop_finding(self) -> None:
         self.raised = self.holding_since_ns = None
 
 
 @dataclass(frozen=True)
 class _Moment:
-    """A sample against the one just before (``tick``), and against those that are 3 s and 5 s older."""
+    """A sample with its snapshot of the last interval, and the samples that are 3 s and 5 s older."""
 
     sample: Sample
-    tick: Snapshot
+    last_interval: Snapshot
     before_short: Sample | None
     before_long: Sample | None
 
     @cached_property
     def short(self) -> Snapshot | None:
+        """Snapshot over 3 s."""
         return None if self.before_short is None else snapshot(self.before_short, self.sample)
 
     @cached_property
     def long(self) -> Snapshot | None:
-        """Worked out only where something is raised."""
+        """Snapshot over 5 s; computed only while a finding stands."""
         return self.short if self.before_long is self.before_short else snapshot(self.before_long, self.sample)
 
 
 class RuleEngine:
-    """Fed with every sample in order."""
+    """Checks all rules against every sample, in order."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._rules = tuple(rules)
-        self._asked = tuple(rule.id for rule in self._rules)
+        self._ids = tuple(rule.id for rule in self._rules)
         self._explains = {rule.id: rule.explains for rule in self._rules}
         self._ring: deque[Sample] = deque()
         self._states: dict[tuple[str, str], _State] = {}
 
-    def push(self, sample: Sample, tick: Snapshot) -> Diagnosis:
-        """``tick`` is the snapshot of the sample against the one before."""
-        moment = self._moment(sample, tick)
+    def push(self, sample: Sample, last_interval: Snapshot) -> Diagnosis:
+        """Check all rules.
+
+        Args:
+            sample: The newest sample.
+            last_interval: The snapshot of the sample against the sample before.
+        """
+        moment = self._moment(sample, last_interval)
         self._remember(sample)
         blind: dict[str, str] = {}
         waiting: dict[str, str] = {}
-        seeing: set[str] = set()
+        active: set[str] = set()
         findings: list[Finding] = []
         for rule in self._rules:
-            for watched in tick.interfaces if rule.scope == "interface" else (None,):
-                name = _scope_name(rule, watched, tick)
+            for interface in last_interval.interfaces if rule.scope == "interface" else (None,):
+                name = _scope_name(rule, interface, last_interval)
                 state = self._states.setdefault((rule.id, name), _State())
                 try:
-                    _there(watched)
-                    self._measure(rule, state, tick, watched)
-                    self._decide(rule, state, moment, watched)
-                    seeing.add(rule.id)
-                    state.asked_ns = tick.mono_ns
+                    _check(rule, state, moment, interface)
+                    active.add(rule.id)
                 except NotEnoughData as error:
                     waiting[rule.id] = str(error)
-                    if state.raised is not None and tick.mono_ns - state.asked_ns > STALE_NS:
-                        state.forget()
                 except InputUnavailable as error:
-                    state.forget()
                     blind[rule.id] = str(error)
                 if state.raised is not None:
                     findings.append(_finding(rule, state, state.raised, name))
         return Diagnosis(
             fold(findings, self._explains),
-            {name: why for name, why in blind.items() if name not in seeing | waiting.keys()},
-            {name: why for name, why in waiting.items() if name not in seeing},
-            self._asked,
+            {name: why for name, why in blind.items() if name not in active | waiting.keys()},
+            {name: why for name, why in waiting.items() if name not in active},
+            self._ids,
         )
 
-    def _moment(self, sample: Sample, tick: Snapshot) -> _Moment:
-        """With rates over the last 3 s and over the last 5 s, or as much more as there is between samples.
+    def _moment(self, sample: Sample, last_interval: Snapshot) -> _Moment:
+        """Return the sample with the newest samples that are at least 3 s and 5 s older.
 
-        Where nothing is 5 s old yet, what is 3 s old has to do.
+        Where none is 5 s older yet, the sample that is 3 s older serves for both.
         """
         newest_first = tuple(reversed(self._ring))
         short = next((s for s in newest_first if sample.mono_ns - s.mono_ns >= RAISE_NS - EARLY_NS), None)
         long = next((s for s in newest_first if sample.mono_ns - s.mono_ns >= CLEAR_NS - EARLY_NS), short)
-        return _Moment(sample, tick, short, long)
+        return _Moment(sample, last_interval, short, long)
 
     def _remember(self, sample: Sample) -> None:
         if not self._ring or sample.mono_ns - self._ring[-1].mono_ns >= _RING_GAP_NS:
@@ -124,72 +124,117 @@ class RuleEngine:
         while len(self._ring) > 1 and sample.mono_ns - self._ring[1].mono_ns >= CLEAR_NS - EARLY_NS:
             self._ring.popleft()
 
-    def _measure(self, rule: Rule, state: _State, tick: Snapshot, watched: InterfaceSnapshot | None) -> None:
-        if tick.interval_ns is None:
-            return
-        for name, measure in rule.measures.items():
-            try:
-                value = measure(RuleInput(tick, rule.limits, watched=watched))
-            except NotEnoughData:
-                value = None
-            state.series.setdefault(name, MeasureSeries(rule.keep_s)).push(tick.mono_ns, tick.interval_ns, value)
 
-    def _decide(self, rule: Rule, state: _State, moment: _Moment, watched: InterfaceSnapshot | None) -> None:
-        short = moment.short
-        if short is None or short.interval_ns is None:
-            raise NotEnoughData
-        now_ns = short.mono_ns
+def _check(rule: Rule, state: _State, moment: _Moment, interface: InterfaceSnapshot | None) -> None:
+    """Update the state of a rule. Raises InputUnavailable, NotEnoughData."""
+    now_ns = moment.last_interval.mono_ns
+    try:
+        if interface is not None and interface.interface.state not in ("up", "down"):
+            raise InputUnavailable(f"{interface.label} is {interface.interface.state}")
+        _measure(rule, state, moment.last_interval, interface)
+        _decide(rule, state, moment, interface)
+        state.checked_ns = now_ns
+    except NotEnoughData:
+        if state.raised is not None and now_ns - state.checked_ns > STALE_NS:
+            state.drop_finding()
+        raise
+    except InputUnavailable:
+        state.drop_finding()
+        raise
+
+
+def _measure(rule: Rule, state: _State, last_interval: Snapshot, interface: InterfaceSnapshot | None) -> None:
+    """Append the measures of the rule to their series."""
+    if last_interval.interval_ns is None:
+        return
+    for name, measure in rule.measures.items():
+        try:
+            value = measure(RuleInput(last_interval, rule.limits, interface_snapshot=interface))
+        except NotEnoughData:
+            value = None
+        series = state.series.setdefault(name, MeasureSeries(rule.keep_s))
+        series.push(last_interval.mono_ns, last_interval.interval_ns, value)
+
+
+def _decide(rule: Rule, state: _State, moment: _Moment, interface: InterfaceSnapshot | None) -> None:
+    """Raise, keep or clear the finding of a rule."""
+    short = moment.short
+    if short is None or short.interval_ns is None:
+        raise NotEnoughData
+    now_ns = short.mono_ns
+    if state.raised is None:
+        state.baselines = {
+            name: mean
+            for name, series in state.series.items()
+            if (mean := series.mean(now_ns, BASE_S, BASE_UNTIL_S, BASE_LEAST_S)) is not None
+        }
+    raised = rule.check(_rule_input(rule, state, moment, short, interface))
+    if raised is not None:
+        if state.holding_since_ns is None:  # the condition has held for the time of the rate
+            state.holding_since_ns = now_ns - (short.interval_ns if rule.for_s else 0)
+        held_ns = now_ns - state.holding_since_ns
+        if state.raised is None and held_ns < int(rule.for_s * NS) - EARLY_NS:
+            raise NotEnoughData(f"the condition holds, and is a finding after {rule.for_s:g} s")
         if state.raised is None:
-            state.baselines = {
-                name: mean
-                for name, series in state.series.items()
-                if (mean := series.mean(now_ns, BASE_S, BASE_UNTIL_S, BASE_LEAST_S)) is not None
-            }
-        raised = rule.check(self._seen(rule, state, moment, short, watched))
-        if raised is not None:
-            if state.holding_since_ns is None:  # what must hold has held for the time of the rate
-                state.holding_since_ns = now_ns - (short.interval_ns if rule.for_s else 0)
-            held_ns = now_ns - state.holding_since_ns
-            if state.raised is None and held_ns < int(rule.for_s * NS) - EARLY_NS:
-                raise NotEnoughData(f"something is there, and is a finding from {rule.for_s:g} s on")
-            if state.raised is None:
-                state.since_ns = state.holding_since_ns
-            state.raised = raised
-            return
-        state.holding_since_ns = None
-        if state.raised is not None and moment.long is not None:
-            kept = rule.check(self._seen(rule, state, moment, moment.long, watched, clearing=True))
-            state.raised = None if kept is None else _not_above(kept, state.raised.severity)
-
-    def _seen(
-        self, rule: Rule, state: _State, moment: _Moment, view: Snapshot, watched: InterfaceSnapshot | None, *,
-        clearing: bool = False,
-    ) -> RuleInput:  # fmt: skip
-        def means(name: str, seconds: float, until_s: float) -> float | None:
-            series = state.series.get(name)
-            return None if series is None else series.mean(view.mono_ns, seconds, until_s, 0.9 * seconds)
-
-        here = None if watched is None else view.watched(watched.label)
-        return RuleInput(view, rule.limits, clearing, here, means, state.baselines, moment.tick)
+            state.since_ns = state.holding_since_ns
+        state.raised = raised
+        return
+    state.holding_since_ns = None
+    if state.raised is not None and moment.long is not None:
+        still = rule.check(_rule_input(rule, state, moment, moment.long, interface, clearing=True))
+        state.raised = None if still is None else _at_most(still, state.raised.severity)
 
 
-def _there(watched: InterfaceSnapshot | None) -> None:
-    """Raises Blind where the interface is not: what was wrong with it is over."""
-    if watched is not None and watched.interface.state not in ("up", "down"):
-        raise InputUnavailable(f"{watched.label} is {watched.interface.state}")
+def _rule_input(
+    rule: Rule, state: _State, moment: _Moment, view: Snapshot, interface: InterfaceSnapshot | None, *,
+    clearing: bool = False,
+) -> RuleInput:  # fmt: skip
+    def mean(name: str, seconds: float, until_s: float) -> float | None:
+        series = state.series.get(name)
+        return None if series is None else series.mean(view.mono_ns, seconds, until_s, 0.9 * seconds)
+
+    interface_snapshot = None if interface is None else view.watched(interface.label)
+    return RuleInput(view, rule.limits, clearing, interface_snapshot, mean, state.baselines, moment.last_interval)
 
 
 NO_CAUSE = "cause not visible from here"
 
 
 def fold(findings: Sequence[Finding], explains: Mapping[str, Sequence[str]]) -> tuple[Finding, ...]:
-    """The findings with what follows from which: causes first, each followed by what it explains, the gravest of them
-    first. What is only worth knowing hides no warning: it is told below it, and as its cause where no other is seen."""
-    order = sorted(findings, key=lambda f: -SEVERITIES.index(f.severity))
+    """Return the findings in groups: a cause, then the findings that it explains. The gravest group comes first.
+
+    A finding of severity info never hides a graver one: it comes below that finding, and is its cause (``why``) where
+    no other cause is known.
+
+    Args:
+        findings: Findings in the order of the table of rules.
+        explains: Rule id -> ids of the rules that it explains.
+    """
+    gravest_first = sorted(findings, key=lambda f: -SEVERITIES.index(f.severity))
+    cause, notes = _causes(gravest_first, explains)
+    groups = [
+        (top, [f for f in gravest_first if f in cause and _root(cause, f) is top])
+        for top in gravest_first
+        if top not in cause
+    ]
+    groups.sort(key=lambda group: -max(SEVERITIES.index(f.severity) for f in (group[0], *group[1])))
+    result: list[Finding] = []
+    for top, consequences in groups:
+        note = next((n for n, explained in notes.items() if explained is top and top.why == NO_CAUSE), None)
+        why = top.why if note is None else note.title if note.why == NO_CAUSE else f"{note.title}: {note.why}"
+        result.append(replace(top, why=why, explains=tuple(dict.fromkeys(f.id for f in consequences))))
+        result += [replace(f, explained_by=top.id) for f in consequences]
+    return tuple(result)
+
+
+def _causes(
+    gravest_first: Sequence[Finding], explains: Mapping[str, Sequence[str]]
+) -> tuple[dict[Finding, Finding], dict[Finding, Finding]]:
+    """Return finding -> its cause, and finding of severity info -> the graver finding that it explains."""
     cause: dict[Finding, Finding] = {}
     notes: dict[Finding, Finding] = {}
-    for finding in order:
-        for other in order:
+    for finding in gravest_first:
+        for other in gravest_first:
             if other is finding or finding.id not in explains.get(other.id, ()) or _leads_to(cause, other, finding):
                 continue
             if other.severity == "info" and finding.severity != "info":
@@ -200,19 +245,7 @@ def fold(findings: Sequence[Finding], explains: Mapping[str, Sequence[str]]) -> 
     for note, finding in notes.items():
         if note not in cause and not _leads_to(cause, finding, note):
             cause[note] = finding
-    groups = [(top, [f for f in order if f in cause and _root(cause, f) is top]) for top in order if top not in cause]
-    groups.sort(key=lambda group: -max(SEVERITIES.index(f.severity) for f in (group[0], *group[1])))
-    result: list[Finding] = []
-    for top, under in groups:
-        because = next((note for note, of in notes.items() if of is top and top.why == NO_CAUSE), None)
-        why = top.why if because is None else _because(because)
-        result.append(replace(top, why=why, explains=tuple(dict.fromkeys(f.id for f in under))))
-        result += [replace(f, explained_by=top.id) for f in under]
-    return tuple(result)
-
-
-def _because(note: Finding) -> str:
-    return note.title if note.why == NO_CAUSE else f"{note.title}: {note.why}"
+    return cause, notes
 
 
 def _leads_to(cause: Mapping[Finding, Finding], start: Finding, end: Finding) -> bool:
@@ -229,18 +262,19 @@ def _root(cause: Mapping[Finding, Finding], finding: Finding) -> Finding:
     return finding
 
 
-def _not_above(kept: Raised, severity: Severity) -> Raised:
-    """What clears slowly does not grow worse while it does."""
-    lower = min(SEVERITIES.index(kept.severity), SEVERITIES.index(severity))
-    return replace(kept, severity=SEVERITIES[lower])
+def _at_most(raised: Raised, severity: Severity) -> Raised:
+    """Return the result with at most this severity: a finding grows no worse while it clears."""
+    lower = min(SEVERITIES.index(raised.severity), SEVERITIES.index(severity))
+    return replace(raised, severity=SEVERITIES[lower])
 
 
-def _scope_name(rule: Rule, watched: InterfaceSnapshot | None, tick: Snapshot) -> str:
-    if watched is not None:
-        return watched.label
+def _scope_name(rule: Rule, interface: InterfaceSnapshot | None, last_interval: Snapshot) -> str:
+    if interface is not None:
+        return interface.label
     if rule.scope == "netns":
-        return next((w.interface.netns for w in tick.interfaces if w.interface.netns), None) or "this namespace"
-    return tick.host
+        names = (i.interface.netns for i in last_interval.interfaces if i.interface.netns)
+        return next(names, None) or "this namespace"
+    return last_interval.host
 
 
 def _finding(rule: Rule, state: _State, raised: Raised, scope_name: str) -> Finding:

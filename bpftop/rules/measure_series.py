@@ -1,4 +1,4 @@
-"""What rules keep of the past: samples without their cells per CPU, and measures added up over time."""
+"""The past that rules look back on: samples without cells per CPU, and series of measures."""
 
 from __future__ import annotations
 
@@ -11,40 +11,46 @@ from bpftop.model.sample import Reading, Sample
 
 NS = 10**9
 _BLOCK = 64
-_UNASKED = frozenset(
+_UNUSED_FAMILIES = frozenset(
     ("irqs", "softirqs", "flow_groups", "flow_ages", "flow_table", "vlans", "xdp_verdicts", "self", "self_memory")
 )
-"""Families that no rule looks at over several seconds."""
+"""Families of which no rule takes a rate over several seconds."""
 
 
 def without_cpu_cells(sample: Sample) -> Sample:
-    """The sample to take rates from later: a tenth of its size on many CPUs."""
-    readings = {name: _lean(reading) for name, reading in sample.readings.items() if reading.family not in _UNASKED}
+    """Return the sample with totals instead of cells per CPU: a tenth of its size on many CPUs, with the same rates."""
+    readings = {
+        name: _without_cells(reading)
+        for name, reading in sample.readings.items()
+        if reading.family not in _UNUSED_FAMILIES
+    }
     return replace(sample, readings=readings, interfaces=())
 
 
-def _lean(reading: Reading) -> Reading:
-    """One cell for all CPUs together; what each CPU has of all rows is kept as worked out. A row per CPU: as it is."""
+def _without_cells(reading: Reading) -> Reading:
+    """Return the reading with one cell for all CPUs, and the totals of each CPU. A row per CPU stays as it is."""
     cells, columns = reading.stride, len(FAMILIES[reading.family].columns)
     if not FAMILIES[reading.family].per_cpu or cells == columns:
         return reading if reading.previous is None else replace(reading, previous=None)
     totals = reading.totals
     flat = [cell for key in reading.keys for cell in totals[key]]
     missing = frozenset(i for i, cell in enumerate(flat) if cell is None)
-    kept = replace(reading, values=array("Q", [cell or 0 for cell in flat]), missing=missing, previous=None, cells=None)
-    kept.__dict__["cpu_totals"] = tuple(array("Q", column) for column in reading.cpu_totals)
-    return kept
+    small = replace(
+        reading, values=array("Q", [cell or 0 for cell in flat]), missing=missing, previous=None, cells=None
+    )
+    small.__dict__["cpu_totals"] = tuple(array("Q", column) for column in reading.cpu_totals)
+    return small
 
 
 class MeasureSeries:
-    """One measure, added up, so that the mean of any stretch of time takes two look-ups."""
+    """Running sums of one measure, so that the mean over any stretch of time takes two look-ups."""
 
     def __init__(self, keep_s: float) -> None:
         self._keep_ns = int(keep_s * NS)
         self._times, self._sums, self._known_s = array("q"), array("d"), array("d")
 
     def push(self, mono_ns: int, interval_ns: int, value: float | None) -> None:
-        """``value`` is the mean of the interval until ``mono_ns``; None: not known."""
+        """Append the mean of the interval that ends at ``mono_ns``; None where it is not known."""
         total, known_s = (self._sums[-1], self._known_s[-1]) if self._times else (0.0, 0.0)
         seconds = 0.0 if value is None else interval_ns / NS
         self._times.append(mono_ns)
@@ -55,7 +61,7 @@ class MeasureSeries:
             del self._times[:old], self._sums[:old], self._known_s[:old]
 
     def mean(self, now_ns: int, seconds: float, until_s: float, least_s: float) -> float | None:
-        """Of ``seconds`` that end ``until_s`` ago; None unless ``least_s`` of them are known."""
+        """Return the mean over ``seconds`` that ended ``until_s`` ago; None unless ``least_s`` of them are known."""
         end_ns = now_ns - int(until_s * NS)
         low = bisect_left(self._times, end_ns - int(seconds * NS))
         high = bisect_right(self._times, end_ns) - 1

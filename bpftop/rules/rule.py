@@ -1,4 +1,4 @@
-"""What a rule is, what it sees, and what it can say."""
+"""The rule, the input of its check, and the result of its check."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ NO_RATE = "no rate yet: it needs two readings 3 s apart"
 NO_BASELINE = "no baseline yet: it compares with what was before, and needs 15 s of that"
 
 CLEAR_SHARE = 0.7
-"""Where a limit has no level of its own to clear at: this part of the one it is raised at."""
+"""Clear level of a limit that names none, as a share of its raise level."""
 
 
 class InputUnavailable(Exception):
-    """The rule cannot see: an input is not readable here. The text says which and why."""
+    """An input of the rule cannot be read here. The text names the input and the reason."""
 
 
 class NotEnoughData(Exception):
-    """It can see, but not say anything yet. The text says what is missing: a rate, a baseline, time."""
+    """The rule needs more samples. The text names what is missing: a rate, a baseline, time."""
 
     def __init__(self, why: str = NO_RATE) -> None:
         super().__init__(why)
@@ -31,9 +31,9 @@ class NotEnoughData(Exception):
 
 @dataclass(frozen=True)
 class Limit:
-    """One number of a rule. ``raised`` at or above it the rule may speak, below ``clear`` it falls silent again.
+    """A number of a rule: a finding is raised at ``raised`` and cleared below ``clear``.
 
-    ``source`` is where the number comes from: a tool that has the same rule, or why it was chosen.
+    ``source`` names a tool that has the same limit, or the reason for the number.
     """
 
     raised: float
@@ -41,7 +41,8 @@ class Limit:
     unit: str = ""
     source: str = ""
 
-    def of(self, clearing: bool) -> float:
+    def level(self, clearing: bool) -> float:
+        """Return the clear level while a finding clears, else the raise level."""
         if not clearing:
             return self.raised
         return self.raised * CLEAR_SHARE if self.clear is None else self.clear
@@ -49,7 +50,10 @@ class Limit:
 
 @dataclass(frozen=True)
 class Raised:
-    """What a rule found. ``evidence`` are sentences with numbers; ``why`` is the first cause that has evidence."""
+    """Result of a check whose condition holds.
+
+    ``evidence`` are sentences with numbers. ``why`` is the first cause that has evidence; empty where none has.
+    """
 
     severity: Severity
     title: str
@@ -59,111 +63,131 @@ class Raised:
 
 @dataclass(frozen=True)
 class RuleInput:
-    """What a rule looks at: a snapshot whose rates are means over 3 s (raising) or 5 s (clearing), and its limits.
+    """Input of a check: a snapshot with rates over 3 s (5 s while a finding clears), and the rule's limits.
 
-    ``means`` gives the mean of one of the rule's own measures over a time that ends ``until_s`` seconds ago.
+    ``mean(measure, seconds, until_s)`` returns the mean of one of the rule's measures over ``seconds`` that ended
+    ``until_s`` ago, or None.
     """
 
-    view: Snapshot
+    snapshot: Snapshot
     limits: Mapping[str, Limit]
     clearing: bool = False
-    watched: InterfaceSnapshot | None = None
-    means: Callable[[str, float, float], float | None] = lambda name, seconds, until_s: None
+    interface_snapshot: InterfaceSnapshot | None = None
+    mean: Callable[[str, float, float], float | None] = lambda name, seconds, until_s: None
     baselines: Mapping[str, float] = field(default_factory=dict)
-    """Measure -> its mean in the minute before; frozen while the finding stands. A name that is missing is unknown."""
-    tick: Snapshot | None = None
-    """The same moment against the sample just before: for what is not kept of older samples, as cells per CPU."""
+    """Measure -> its mean in the minute before; frozen while the finding stands. An unknown baseline is absent."""
+    last_interval: Snapshot | None = None
+    """Snapshot of the last interval, for cells per CPU: older samples are kept without them."""
 
     def limit(self, name: str) -> float:
-        return self.limits[name].of(self.clearing)
+        """Return the level of a limit that applies now: the clear level while a finding clears."""
+        return self.limits[name].level(self.clearing)
 
     @property
     def interface(self) -> InterfaceSnapshot:
-        assert self.watched is not None, "an interface rule is asked about an interface"
-        return self.watched
+        """The interface of a rule whose scope is an interface."""
+        assert self.interface_snapshot is not None, "a rule of scope interface is checked for an interface"
+        return self.interface_snapshot
 
     def reading(self, family: str, *where: str) -> RatedReading:
-        """Raises Blind with the reason that the sample gives."""
-        found = self.view.reading(family, *where)
-        if found is None:
-            self.blind(family)
-        return found
+        """Return a reading. Raises InputUnavailable with the sample's reason."""
+        reading = self.snapshot.reading(family, *where)
+        if reading is None:
+            self.raise_unavailable(family)
+        return reading
 
     def rate(self, family: str, key: Key, column: str, *where: str) -> float:
-        """Per second. Raises Blind or Pending."""
-        signal = self.reading(family, *where)
-        if signal.value(key, column) is None:
+        """Return the rate per second of one cell. Raises InputUnavailable, NotEnoughData."""
+        reading = self.reading(family, *where)
+        if reading.value(key, column) is None:
             raise InputUnavailable(f"{'/'.join(map(str, key)) or column} is not there on this kernel")
-        found = signal.per_sec(key, column)
-        if found is None:
+        rate = reading.per_sec(key, column)
+        if rate is None:
             raise NotEnoughData
-        return found
+        return rate
+
+    def rates(self, family: str, column: str, *where: str) -> dict[Key, float]:
+        """Return the rows whose rate is above zero. Raises InputUnavailable, NotEnoughData."""
+        if self.reading(family, *where).elapsed_ns is None:
+            raise NotEnoughData
+        return dict(rates_above_zero(self.snapshot, family, column, *where))
 
     def count(self, counter: str) -> float:
-        """A counter of the stack per second, by its nstat name. Raises Blind or Pending."""
+        """Return the rate per second of a stack counter, by its nstat name. Raises InputUnavailable, NotEnoughData."""
         family = "snmp6" if "6" in counter[:5] else "netstat" if counter.startswith(("TcpExt", "IpExt")) else "snmp"
         return self.rate(family, (counter,), "count")
 
     def counts(self, *counters: str) -> float:
-        """Counters of the stack added up, those of IPv6 as far as there is IPv6."""
+        """Return the sum of the rates of stack counters. Counters of IPv6 are zero on a host without IPv6."""
         total = 0.0
         for counter in counters:
-            if "6" in counter[:5] and self.view.reading("snmp6") is None:
+            if "6" in counter[:5] and self.snapshot.reading("snmp6") is None:
                 continue
             total += self.count(counter)
         return total
 
-    def here(self, reasons: Collection[str]) -> dict[str, float]:
-        """Interface -> packets per second that the kernel dropped for these reasons; empty where it does not say."""
-        signal = self.view.reading("drops")
-        found: dict[str, float] = {}
-        for key, rate in signal.rates("packets") if signal is not None else ():
-            if rate and key[1] in reasons:
+    def drops_by_interface(self, reasons: Collection[str]) -> dict[str, float]:
+        """Return interface -> packets per second dropped for these reasons; empty where the kernel names no reasons."""
+        rates: dict[str, float] = {}
+        for key, rate in rates_above_zero(self.snapshot, "drops", "packets"):
+            if key[1] in reasons:
                 name = str(key[0]) or "elsewhere"
-                found[name] = found.get(name, 0.0) + rate
-        return found
+                rates[name] = rates.get(name, 0.0) + rate
+        return rates
 
     def level(self, family: str, key: Key, column: str, *where: str) -> int:
-        """A gauge. Raises Blind."""
-        found = self.reading(family, *where).value(key, column)
-        if found is None:
+        """Return the value of a gauge. Raises InputUnavailable."""
+        value = self.reading(family, *where).value(key, column)
+        if value is None:
             raise InputUnavailable(f"{key[0] if key else column} is not shown here ({family})")
-        return found
+        return value
 
     def link(self, *columns: str) -> float:
-        """rtnetlink counters of the interface added up, per second. Raises Blind or Pending."""
+        """Return the sum of rtnetlink counters of the interface, per second. Raises InputUnavailable, NotEnoughData."""
         return sum(self.rate("links", (self.interface.label,), column, self.interface.label) for column in columns)
 
-    def blind(self, family: str) -> NoReturn:
-        reason = self.view.unavailable.get(family) or next(
-            (text for part, text in self.view.unavailable.items() if part.startswith(family)), None
+    def raise_unavailable(self, family: str) -> NoReturn:
+        """Raise InputUnavailable with the reason that the sample gives for a family."""
+        reason = self.snapshot.unavailable.get(family) or next(
+            (text for part, text in self.snapshot.unavailable.items() if part.startswith(family)), None
         )
         raise InputUnavailable(reason or f"{family} is not read")
 
-    def known(self, value: float | None, what: str) -> float:
-        """A rate of the traffic that we count ourselves. Raises Blind where no program counts, Pending without rate."""
+    def require_rate(self, value: float | None, what: str) -> float:
+        """Return a rate of traffic that bpftop's programs count.
+
+        Raises InputUnavailable where no program counts, NotEnoughData where there is no rate yet.
+        """
         if value is not None:
             return value
-        if self.watched is not None and not self.watched.rx.protocols and self.watched.rx.hook.hook == "none":
-            raise InputUnavailable(f"no program counts {what} on {self.watched.label}")
+        interface = self.interface_snapshot
+        if interface is not None and not interface.rx.protocols and interface.rx.hook.hook == "none":
+            raise InputUnavailable(f"no program counts {what} on {interface.label}")
         raise NotEnoughData
 
 
-def tried(ask: Callable[[], float]) -> float | None:
-    """None where it cannot be seen: for a rule that can say something without it."""
+def rates_above_zero(snapshot: Snapshot, family: str, column: str, *where: str) -> list[tuple[Key, float]]:
+    """Return the rows of a reading whose rate per second is above zero, largest first; none where it is not read."""
+    reading = snapshot.reading(family, *where)
+    rows = [] if reading is None else [(key, rate) for key, rate in reading.rates(column) if rate]
+    return sorted(rows, key=lambda row: -row[1])
+
+
+def if_available(measure: Callable[[], float]) -> float | None:
+    """Return the value of an input that the rule can do without; None where it is unavailable."""
     try:
-        return ask()
+        return measure()
     except InputUnavailable:
         return None
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One row of the table. ``check`` returns None where nothing is to be said.
+    """A row of the table of rules. ``check`` returns None while its condition does not hold.
 
-    ``explains`` are the ids whose findings follow from this one and are folded under it. ``for_s``: how long the
-    condition must hold before it is a finding. ``measures`` are what baselines and long means are taken of, kept for
-    ``keep_s`` seconds.
+    ``description`` completes "this rule looks for ...". ``explains`` are ids of rules whose findings are folded under a
+    finding of this rule. ``for_s``: seconds that the condition must hold. ``measures`` are recorded for ``keep_s``
+    seconds, for baselines and long means.
     """
 
     id: str
@@ -171,7 +195,7 @@ class Rule:
     scope: Scope
     inputs: tuple[str, ...]
     severities: tuple[Severity, ...]
-    says: str
+    description: str
     check: Callable[[RuleInput], Raised | None]
     limits: Mapping[str, Limit]
     next_steps: tuple[str, ...]
@@ -182,4 +206,5 @@ class Rule:
 
     @property
     def source(self) -> str:
+        """The sources of all limits, each named once."""
         return "; ".join(dict.fromkeys(limit.source for limit in self.limits.values() if limit.source))

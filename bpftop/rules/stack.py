@@ -1,161 +1,105 @@
-"""Rules about what the stack throws away on purpose or for want of room: checksums, tables, filters, XDP."""
+"""Rules about the stack: bad checksums, full tables, filters, and XDP programs that fail."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from bpftop.model.findings import Severity
 from bpftop.model.units import pct, si
-from bpftop.rules.evidence import against, per_s
-from bpftop.rules.link import level
-from bpftop.rules.rule import Limit, NotEnoughData, Raised, Rule, RuleInput
+from bpftop.rules.evidence import per_s
+from bpftop.rules.rule import Limit, Rule, RuleInput
+from bpftop.rules.shapes import Rates, Share, counter_rates, list_rates, rate_over_limit, share_over_limit
 
 FULL = 0.95
-"""From here on a table is called full: entries are freed late, so it need not be to the last one."""
+"""Share from which a table is called full: entries are freed late, so some room is left even then."""
 
 _CHECKSUMS = ("TcpInCsumErrors", "UdpInCsumErrors", "IcmpInCsumErrors", "Udp6InCsumErrors", "Icmp6InCsumErrors")
-_CHECKSUM_REASONS = ("TCP_CSUM", "UDP_CSUM", "ICMP_CSUM", "SKB_CSUM")
-_NO_WAY_BACK = ("TcpExtIPReversePathFilter", "IpExtInNoRoutes", "Ip6InNoRoutes")
+_NO_ROUTE = ("TcpExtIPReversePathFilter", "IpExtInNoRoutes", "Ip6InNoRoutes")
 
 
-def checksum_errors(seen: RuleInput) -> Raised | None:
-    rates = {name: seen.counts(name) for name in _CHECKSUMS}
-    total = sum(rates.values())
-    if total <= seen.limit("warning"):
-        return None
-    named = ", ".join(f"{name} {per_s(rate)}" for name, rate in rates.items() if rate)
-    return Raised(
-        "warning",
-        f"Bad checksums: {per_s(total)}",
-        (against("InCsumErrors", total, seen.limits["warning"]), named, *_where(seen, _CHECKSUM_REASONS)),
-    )
+def _rates_and_interfaces(*reasons: str) -> Callable[[RuleInput, Rates], Iterable[str]]:
+    """Return a function that lists the rates, and the interfaces where the kernel dropped packets for these reasons."""
+
+    def details(rule_input: RuleInput, rates: Rates) -> Iterable[str]:
+        yield from list_rates(rule_input, rates)
+        by_interface = sorted(rule_input.drops_by_interface(reasons).items(), key=lambda row: -row[1])
+        if by_interface:
+            yield f"by interface: {', '.join(f'{name} {per_s(rate)}' for name, rate in by_interface)}"
+
+    return details
 
 
-def _where(seen: RuleInput, reasons: tuple[str, ...]) -> tuple[str, ...]:
-    """Evidence: the interfaces by which they came, where the kernel says so."""
-    found = sorted(seen.here(reasons).items(), key=lambda row: -row[1])
-    return (f"by interface: {', '.join(f'{name} {per_s(rate)}' for name, rate in found)}",) if found else ()
+def _why_no_route(rule_input: RuleInput, rates: Rates) -> str:
+    filtered = rates["TcpExtIPReversePathFilter"] > 0.5 * sum(rates.values())
+    return "rp_filter: answers would leave by another interface" if filtered else ""
 
 
-def conntrack_full(seen: RuleInput) -> Raised | None:
-    signal = seen.reading("conntrack")
-    entries, most = seen.level("conntrack", (), "entries"), seen.level("conntrack", (), "max_entries")
-    events = seen.view.reading("conntrack_events")
-    dropped = 0.0
-    if events is not None:
-        dropped = sum(seen.rate("conntrack_events", (), column) for column in ("drop", "early_drop"))
-    part = entries / max(1, most)
-    severity: Severity | None = "critical" if dropped > 0 else level(seen, part)
-    if severity is None:
-        return None
-    growth = signal.per_sec((), "entries") or 0.0
-    full = part >= FULL or seen.rate("conntrack_events", (), "early_drop") > 0 if dropped else False
-    evidence = [
-        f"{si(entries)} of {si(most)} entries, {pct(part)}; limit {pct(seen.limits[severity].raised)} "
-        f"({seen.limits['warning'].source})",
-        f"dropped {per_s(dropped)}; any is critical" if events is not None else "drops cannot be seen here",
-    ]
+def conntrack(rule_input: RuleInput) -> Share:
+    """Return the share of connection tracking's entries in use; any drop for want of room is critical."""
+    entries, most = rule_input.level("conntrack", (), "entries"), rule_input.level("conntrack", (), "max_entries")
+    share = entries / max(1, most)
+    drop = early_drop = 0.0
+    drops = "drops cannot be seen here"
+    if rule_input.snapshot.reading("conntrack_events") is not None:
+        drop, early_drop = (rule_input.rate("conntrack_events", (), column) for column in ("drop", "early_drop"))
+        drops = f"dropped {per_s(drop + early_drop)}; any is critical"
+    title = f"Connection tracking fills: {pct(share)}"
+    if drop + early_drop > 0:
+        full = share >= FULL or early_drop > 0
+        title = f"Connection tracking {'is full' if full else 'fails'}: {per_s(drop + early_drop)} dropped"
+    evidence = [f"{si(entries)} of {si(most)} entries", drops]
+    growth = rule_input.reading("conntrack").per_sec((), "entries") or 0.0
     if growth > 0 and entries < most:
         evidence.append(f"grows by {per_s(growth)}: full in {(most - entries) / growth:.0f} s")
-    return Raised(
-        severity,
-        _conntrack_title(full, dropped, part),
-        tuple(evidence),
-        f"new connections come faster than old ones end: {per_s(growth)} more" if growth > 0 else "",
-    )
+    why = f"new connections come faster than old ones end: {per_s(growth)} more" if growth > 0 else ""
+    severity: Severity | None = "critical" if drop + early_drop > 0 else None
+    return Share(share, "entries of nf_conntrack_max", title, tuple(evidence), why, severity)
 
 
-def _conntrack_title(full: bool, dropped: float, part: float) -> str:
-    if not dropped:
-        return f"Connection tracking fills: {pct(part)}"
-    return f"Connection tracking {'is full' if full else 'fails'}: {per_s(dropped)} dropped"
+def _table_fulls(rule_input: RuleInput) -> Rates:
+    return {str(key[0]): rate for key, rate in rule_input.rates("neighbours", "table_fulls").items()}
 
 
-def neighbour_table_full(seen: RuleInput) -> Raised | None:
-    signal = seen.reading("neighbours")
-    if signal.elapsed_ns is None:
-        raise NotEnoughData
-    rates = {str(key[0]): rate for key, rate in signal.rates("table_fulls") if rate}
-    if sum(rates.values()) <= seen.limit("critical"):
-        return None
+def _neighbour_title(rule_input: RuleInput, rates: Rates) -> str:
     table = max(rates, key=lambda name: rates[name])
-    levels = seen.view.reading("neighbour_entries")
-    evidence = [against(f"table_fulls of {table}", rates[table], seen.limits["critical"])]
-    if levels is not None:
-        entries, most = levels.value((table,), "entries"), levels.value((table,), "gc_thresh3")
-        evidence.append(f"{si(entries)} entries, at most {si(most)} (gc_thresh3)")
-    return Raised(
-        "critical",
-        f"Neighbour table {table} is full: {per_s(rates[table])} could not be added",
-        tuple(evidence),
-        "more neighbours than gc_thresh3 allows: a large subnet, or somebody scans it",
-    )
+    return f"Neighbour table {table} is full: {per_s(rates[table])} could not be added"
 
 
-def reverse_path_filter(seen: RuleInput) -> Raised | None:
-    rates = {name: seen.counts(name) for name in _NO_WAY_BACK}
-    total = sum(rates.values())
-    if total <= seen.limit("warning"):
-        return None
-    filtered = rates["TcpExtIPReversePathFilter"]
-    return Raised(
-        "warning",
-        f"{per_s(total)} packets dropped: no route back to their source, or none to where they go",
-        (
-            against("IPReversePathFilter and InNoRoutes", total, seen.limits["warning"]),
-            ", ".join(f"{name} {per_s(rate)}" for name, rate in rates.items() if rate),
-            *_where(seen, ("IP_RPFILTER", "IP_INNOROUTES")),
-        ),
-        "rp_filter: answers would leave by another interface" if filtered > 0.5 * total else "",
-    )
+def _neighbour_entries(rule_input: RuleInput, rates: Rates) -> Iterable[str]:
+    reading = rule_input.snapshot.reading("neighbour_entries")
+    if reading is None:
+        return
+    for table in rates:
+        entries, most = reading.value((table,), "entries"), reading.value((table,), "gc_thresh3")
+        yield f"{table}: {si(entries)} entries, at most {si(most)} (gc_thresh3)"
 
 
-def xdp_exceptions(seen: RuleInput) -> Raised | None:
-    label = seen.interface.label
-    evidence = []
-    total = 0.0
-    for family, what in (("xdp_exceptions", "action"), ("xdp_redirect_errors", "errno")):
-        signal = seen.reading(family, label)
-        if signal.elapsed_ns is None:
-            raise NotEnoughData
-        for key, rate in signal.rates("packets"):
-            if rate:
-                total += rate
-                evidence.append(f"program {key[1]}, {what} {key[2]}: {per_s(rate)}")
-    if total <= seen.limit("warning"):
-        return None
-    return Raised(
-        "warning",
-        f"An XDP program drops by mistake: {per_s(total)}",
-        (*evidence, against("xdp_exception and xdp_redirect_err", total, seen.limits["warning"])),
-        "the program returned an action that is none, or a redirect that failed",
-    )
+def _xdp_failures(rule_input: RuleInput) -> Rates:
+    label = rule_input.interface.label
+    return {
+        f"program {key[1]}, {what} {key[2]}:": rate
+        for family, what in (("xdp_exceptions", "action"), ("xdp_redirect_errors", "errno"))
+        for key, rate in rule_input.rates(family, "packets", label).items()
+    }
 
 
-def firewall_drops(seen: RuleInput) -> Raised | None:
-    signal = seen.reading("drops")
-    if signal.elapsed_ns is None:
-        raise NotEnoughData
-    rates = {str(key[0]): rate for key, rate in signal.rates("packets") if rate and key[1] == "NETFILTER_DROP"}
-    total = sum(rates.values())
-    if total < seen.limit("info"):
-        return None
-    where = ", ".join(f"{name or 'elsewhere'} {per_s(rate)}" for name, rate in rates.items())
-    return Raised(
-        "info",
-        f"The firewall drops {per_s(total)}",
-        (against("NETFILTER_DROP", total, seen.limits["info"]), where),
-        "a rule of nftables or iptables says drop",
-    )
+def _firewall_drops(rule_input: RuleInput) -> Rates:
+    rule_input.rates("drops", "packets")  # raises where drop reasons cannot be read
+    return rule_input.drops_by_interface(("NETFILTER_DROP",))
 
 
 RULES = (
     Rule(
         "checksum-errors", "stack", "netns", ("snmp",), ("warning",), "segments and datagrams with a bad checksum",
-        checksum_errors, {"warning": Limit(1, None, "/s")},
+        rate_over_limit(
+            counter_rates(*_CHECKSUMS), counters="InCsumErrors", title="Bad checksums: {rate}",
+            details=_rates_and_interfaces("TCP_CSUM", "UDP_CSUM", "ICMP_CSUM", "SKB_CSUM")),
+        {"warning": Limit(1, None, "/s")},
         ("nstat -az TcpInCsumErrors UdpInCsumErrors IcmpInCsumErrors", "ethtool -k {iface} | grep checksum"),
     ),
     Rule(
         "conntrack-full", "stack", "netns", ("conntrack", "conntrack_events"), ("warning", "critical"),
-        "entries against the maximum, and any drop for want of room", conntrack_full,
+        "entries against the maximum, and any drop for want of room", share_over_limit(conntrack),
         {"warning": Limit(0.75, 0.70, "share", "node-mixin 75 %; netdata 90/85 %"),
          "critical": Limit(0.90, 0.85, "share")},
         ("conntrack -S", "sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max"),
@@ -163,23 +107,39 @@ RULES = (
     ),
     Rule(
         "neighbour-table-full", "stack", "host", ("neighbours",), ("critical",),
-        "neighbours that found no room in the table", neighbour_table_full, {"critical": Limit(0, 0, "/s")},
+        "neighbours that found no room in the table",
+        rate_over_limit(
+            _table_fulls, counters="table_fulls", title=_neighbour_title, details=_neighbour_entries,
+            why="more neighbours than gc_thresh3 allows: a large subnet, or somebody scans it"),
+        {"critical": Limit(0, 0, "/s")},
         ("ip -s neigh | wc -l", "sysctl net.ipv4.neigh.default.gc_thresh3 net.ipv6.neigh.default.gc_thresh3"),
     ),
     Rule(
         "reverse-path-filter", "stack", "netns", ("netstat",), ("warning",),
-        "packets without a route back to their source, or without one to where they go", reverse_path_filter,
+        "packets without a route back to their source, or without one to where they go",
+        rate_over_limit(
+            counter_rates(*_NO_ROUTE), counters="IPReversePathFilter and InNoRoutes",
+            title="{rate} packets dropped: no route back to their source, or none to where they go",
+            details=_rates_and_interfaces("IP_RPFILTER", "IP_INNOROUTES"), why=_why_no_route),
         {"warning": Limit(1, None, "/s")},
         ("nstat -az TcpExtIPReversePathFilter IpExtInNoRoutes Ip6InNoRoutes", "sysctl -a | grep rp_filter", "ip route"),
     ),
     Rule(
         "xdp-exceptions", "xdp", "interface", ("xdp_exceptions", "xdp_redirect_errors"), ("warning",),
-        "XDP actions and redirects that failed", xdp_exceptions, {"warning": Limit(0, 0, "/s")},
+        "XDP actions and redirects that failed",
+        rate_over_limit(
+            _xdp_failures, counters="xdp_exception and xdp_redirect_err",
+            title="An XDP program drops by mistake: {rate}",
+            why="the program returned an action that is none, or a redirect that failed"),
+        {"warning": Limit(0, 0, "/s")},
         ("ip -d link show {iface}", "bpftool prog show", "bpftool net"),
     ),
     Rule(
         "firewall-drops", "stack", "netns", ("drops",), ("info",), "packets that a rule of the firewall dropped",
-        firewall_drops, {"info": Limit(10, None, "/s")},
+        rate_over_limit(
+            _firewall_drops, counters="NETFILTER_DROP", title="The firewall drops {rate}",
+            why="a rule of nftables or iptables says drop"),
+        {"info": Limit(10, None, "/s")},
         ("nft list ruleset", "iptables -nvL"),
     ),
 )  # fmt: skip

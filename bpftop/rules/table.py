@@ -1,4 +1,4 @@
-"""The one table of rules. The rest of DIAGNOSES, bpf-map-full and bpf-program-cost, waits for the inventory of BPF."""
+"""The table of all rules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bpftop.rules import cpu, link, stack, tcp, traffic, udp
 from bpftop.rules.rule import Limit, Rule
 
 RULES: tuple[Rule, ...] = (*tcp.RULES, *udp.RULES, *traffic.RULES, *cpu.RULES, *stack.RULES, *link.RULES)
-"""Causes before what follows from them, where two explain each other."""
+"""Causes before their consequences, where two rules explain each other."""
 
 BY_ID: Mapping[str, Rule] = {rule.id: rule for rule in RULES}
 
@@ -17,8 +17,12 @@ BY_ID: Mapping[str, Rule] = {rule.id: rule for rule in RULES}
 def chosen(
     thresholds: Mapping[str, Mapping[str, float]] | None = None, silenced: Collection[str] = ()
 ) -> tuple[Rule, ...]:
-    """The rules with a person's numbers (rule id -> name of a limit, or ``<name>_clear`` -> number), without those that
-    are silenced."""
+    """Return the rules that are not silenced, with the person's thresholds.
+
+    Args:
+        thresholds: Rule id -> name of a limit, or ``<name>_clear`` -> number.
+        silenced: Ids of rules to leave out.
+    """
     return tuple(
         replace(rule, limits=overridden(rule.limits, (thresholds or {}).get(rule.id, {})))
         for rule in RULES
@@ -27,7 +31,7 @@ def chosen(
 
 
 def overridden(limits: Mapping[str, Limit], numbers: Mapping[str, float]) -> dict[str, Limit]:
-    """The limits with a person's numbers. A raise level alone takes its clear level along."""
+    """Return the limits with the person's numbers. A new raise level alone scales the clear level."""
     result = {}
     for name, limit in limits.items():
         clear = limit.clear

@@ -2,194 +2,207 @@
 
 from __future__ import annotations
 
-from bpftop.model.findings import Severity
+from collections.abc import Iterable
+
 from bpftop.model.sample import DIRECTIONS
 from bpftop.model.snapshot import InterfaceSnapshot
 from bpftop.model.units import pct, si
-from bpftop.rules.counted import leads, part_rate, tcp
-from bpftop.rules.evidence import against, per_s, socket
-from bpftop.rules.link import backlog_dropped, level
-from bpftop.rules.rule import InputUnavailable, Limit, Raised, Rule, RuleInput, tried
+from bpftop.rules.counted import cell_rate, has_most, tcp
+from bpftop.rules.evidence import compare, per_s, socket
+from bpftop.rules.losses import backlog_dropped
+from bpftop.rules.rule import InputUnavailable, Limit, Raised, Rule, RuleInput, if_available
+from bpftop.rules.shapes import Rates, Share, counter_rates, growth_limit, rate_over_limit, share_over_limit
 
-_FULL = ("TcpExtTCPReqQFullDoCookies", "TcpExtTCPReqQFullDrop")
+_QUEUE_FULL = ("TcpExtTCPReqQFullDoCookies", "TcpExtTCPReqQFullDrop")
 _FORWARDED = ("IpForwDatagrams", "Ip6OutForwDatagrams")
 _ARRIVED = ("IpInReceives", "Ip6InReceives")
 
 
-def syn_flood(seen: RuleInput) -> Raised | None:
-    full, overflows = seen.counts(*_FULL), seen.count("TcpExtListenOverflows")
-    syn = tried(lambda: part_rate(seen, "tcp_flags", "syn"))
-    accepted = seen.count("TcpPassiveOpens")
-    share = accepted / syn if syn else 1.0
-    flood = syn is not None and syn >= seen.limit("syn") and share < seen.limit("accepted")
-    # A server that does not accept fills its SYN queue, too: the kernel counts an overflow for each SYN it then drops
-    # (tcp_conn_request), and accept-queue-overflow says so.
-    others = _for_others(seen, syn, full) if flood and syn is not None else ""
-    if flood and syn is not None and overflows < 0.5 * (syn - accepted) and not others:
+def syn_flood(rule_input: RuleInput) -> Raised | None:
+    """Check SYNs of which few become connections, and SYN queues that are full."""
+    full, overflows = rule_input.counts(*_QUEUE_FULL), rule_input.count("TcpExtListenOverflows")
+    syn = if_available(lambda: cell_rate(rule_input, "tcp_flags", "syn"))
+    accepted = rule_input.count("TcpPassiveOpens")
+    not_judged = ""
+    if syn is not None and syn >= rule_input.limit("syn") and accepted < rule_input.limit("accepted") * syn:
+        # A server that does not accept fills its SYN queue, too: the kernel counts an overflow for each SYN that it
+        # then drops (tcp_conn_request), and accept-queue-overflow names that server.
+        not_judged = _why_not_judged(rule_input, syn, full)
+        if overflows < 0.5 * (syn - accepted) and not not_judged:
+            return _flood(rule_input, syn, accepted, full)
+    if full > rule_input.limit("queue_full") and overflows < 0.5 * full and has_most(rule_input, _syns):
         evidence = (
-            against("SYN", syn, seen.limits["syn"]),
-            f"accepted {per_s(accepted)}, {pct(share)} of them; a flood below {pct(seen.limits['accepted'].raised)}",
-            f"SYN queue full {per_s(full)}, cookies {per_s(seen.count('TcpExtSyncookiesSent'))}",
+            compare("TCPReqQFull*", full, rule_input.limits["queue_full"]),
+            f"SYN {per_s(syn)}" if syn else "no program counts SYNs here",
         )
-        title = f"SYN flood likely: {per_s(syn, 'SYN')}, {pct(share)} accepted"
-        return Raised("critical", title, evidence, _why_syn(seen, syn, full))
-    if full > seen.limit("queue_full") and overflows < 0.5 * full and leads(seen, _syns):
-        said = (against("TCPReqQFull*", full, seen.limits["queue_full"]), f"SYN {per_s(syn)}" if syn else "SYNs unseen")
-        return Raised("warning", f"SYN queue is full: {per_s(full)}", said, _why_syn(seen, syn or 0.0, full))
+        return Raised("warning", f"SYN queue is full: {per_s(full)}", evidence, _why_syn(rule_input, syn or 0.0, full))
     if syn is None:
-        part_rate(seen, "tcp_flags", "syn")  # blind for the larger part
-    if others:
-        raise InputUnavailable(others)
+        cell_rate(rule_input, "tcp_flags", "syn")  # raises the reason why SYNs cannot be seen
+    if not_judged:
+        raise InputUnavailable(not_judged)
     return None
 
 
-def _syns(watched: InterfaceSnapshot) -> float:
-    return watched.rx.cell_of("tcp_flags", "syn").packets_per_sec or 0.0
+def _flood(rule_input: RuleInput, syn: float, accepted: float, full: float) -> Raised:
+    share = pct(accepted / syn)
+    evidence = (
+        compare("SYN", syn, rule_input.limits["syn"]),
+        f"accepted {per_s(accepted)}, {share} of them; a flood below {pct(rule_input.limits['accepted'].raised)}",
+        f"SYN queue full {per_s(full)}, cookies {per_s(rule_input.count('TcpExtSyncookiesSent'))}",
+    )
+    title = f"SYN flood likely: {per_s(syn, 'SYN')}, {share} accepted"
+    return Raised("critical", title, evidence, _why_syn(rule_input, syn, full))
 
 
-def _for_others(seen: RuleInput, syn: float, full: float) -> str:
-    """Why it cannot be said what becomes of the SYNs; empty where they are for this host."""
-    if seen.counts(*_FORWARDED) > 0.5 * syn:
+def _syns(interface: InterfaceSnapshot) -> float:
+    return interface.rx.cell_of("tcp_flags", "syn").packets_per_sec or 0.0
+
+
+def _why_not_judged(rule_input: RuleInput, syn: float, full: float) -> str:
+    """Return why the fate of the SYNs is not visible; empty where the SYNs are for this host."""
+    if rule_input.counts(*_FORWARDED) > 0.5 * syn:
         return "this host forwards: most SYNs are for others, and what becomes of them is not seen"
-    if full > seen.limit("queue_full"):
+    if full > rule_input.limit("queue_full"):
         return ""
-    if seen.counts(*_ARRIVED) + (tried(lambda: backlog_dropped(seen)) or 0.0) < 0.5 * syn:
+    dropped = if_available(lambda: backlog_dropped(rule_input)) or 0.0
+    if rule_input.counts(*_ARRIVED) + dropped < 0.5 * syn:
         return "most SYNs do not reach this host's stack: bridged, or taken by somebody before it"
     return ""
 
 
-def _why_syn(seen: RuleInput, syn: float, full: float) -> str:
+def _why_syn(rule_input: RuleInput, syn: float, full: float) -> str:
     if full > 0:
         return "more connection requests than the SYN queue of a listening socket holds"
-    if syn and _resets_sent(seen) >= 0.5 * syn:
+    if syn and _resets_sent(rule_input) >= 0.5 * syn:
         return "most go to ports where nobody listens: a scan, or a service that is not running"
     return ""
 
 
-def _resets_sent(seen: RuleInput) -> float:
-    """By this interface; by the namespace, where nobody counts what the interface sends."""
-    own = tried(lambda: part_rate(seen, "tcp_flags", "rst", direction="tx"))
-    return seen.count("TcpOutRsts") if own is None else own
+def _resets_sent(rule_input: RuleInput) -> float:
+    """Return resets sent by the interface, or by the namespace where no program counts what the interface sends."""
+    by_interface = if_available(lambda: cell_rate(rule_input, "tcp_flags", "rst", direction="tx"))
+    return rule_input.count("TcpOutRsts") if by_interface is None else by_interface
 
 
-def accept_queue_overflow(seen: RuleInput) -> Raised | None:
-    """ListenDrops has more in it: the kernel counts it for every overflow, and for a full SYN queue as well."""
-    overflows, drops = seen.count("TcpExtListenOverflows"), seen.count("TcpExtListenDrops")
-    if overflows <= seen.limit("warning"):
-        return None
-    severity: Severity = "critical" if overflows > seen.limit("critical") else "warning"
-    full = _fullest(seen)
-    return Raised(
-        severity,
-        f"Accept queue overflows: {per_s(overflows)}" + (f" at {full[0][0]}" if full else ""),
-        (
-            against("ListenOverflows", overflows, seen.limits[severity]),
-            f"ListenDrops {per_s(drops)}, those among them",
-            *(f"{name}: {waiting} waiting, room for {room}" for name, waiting, room in full[:3]),
-        ),
-        f"{full[0][0]} does not accept as fast as connections come" if full else "",
-    )
+def _overflow_title(rule_input: RuleInput, rates: Rates) -> str:
+    full = _full_sockets(rule_input)
+    return f"Accept queue overflows: {per_s(sum(rates.values()))}" + (f" at {full[0][0]}" if full else "")
 
 
-def _fullest(seen: RuleInput) -> list[tuple[str, int, int]]:
-    """Listening sockets whose queue is full, the longest first: name, what waits, and how much may."""
-    signal = seen.view.reading("listen_sockets")
+def _overflow_details(rule_input: RuleInput, rates: Rates) -> Iterable[str]:
+    # ListenDrops alone is no sign: the kernel counts a drop for every overflow, and for a full SYN queue as well.
+    yield f"ListenDrops {per_s(rule_input.count('TcpExtListenDrops'))}, the overflows among them"
+    for name, waiting, room in _full_sockets(rule_input)[:3]:
+        yield f"{name}: {waiting} waiting, room for {room}"
+
+
+def _why_overflow(rule_input: RuleInput, rates: Rates) -> str:
+    full = _full_sockets(rule_input)
+    return f"{full[0][0]} does not accept as fast as connections come" if full else ""
+
+
+def _full_sockets(rule_input: RuleInput) -> list[tuple[str, int, int]]:
+    """Return (name, connections waiting, room) of each listening socket whose queue is full, longest queue first."""
+    reading = rule_input.snapshot.reading("listen_sockets")
+    if reading is None:
+        return []
     rows = []
-    for key in signal.keys if signal else ():
-        assert signal is not None
-        waiting, room = signal.value(key, "accept_queue"), signal.value(key, "accept_queue_max")
+    for key in reading.keys:
+        waiting, room = reading.value(key, "accept_queue"), reading.value(key, "accept_queue_max")
         if waiting is not None and room is not None and waiting >= room:
             rows.append((socket(key), waiting, room))
     return sorted(rows, key=lambda row: -row[1])
 
 
-def rst_storm(seen: RuleInput) -> Raised | None:
-    """Resets that no connection explains: one for each connection that was opened is how many programs close."""
-    whole, unexplained = tcp(seen), unexplained_resets(seen)
-    base = seen.baselines.get("resets")
-    grown = base is not None and unexplained >= seen.limit("resets") and unexplained > seen.limit("factor") * base
-    plain = unexplained >= seen.limit("absolute") and unexplained >= seen.limit("share") * max(whole, 1.0)
-    if not grown and not plain:
+def rst_storm(rule_input: RuleInput) -> Raised | None:
+    """Check resets beyond one per opened connection, which is how many programs close."""
+    whole, unexplained = tcp(rule_input), unexplained_resets(rule_input)
+    limit = growth_limit(rule_input, "resets", "resets", unexplained, whole)
+    if limit is None:
         return None
-    received, sent = part_rate(seen, "tcp_flags", "rst"), _resets_sent(seen)
+    received, sent = cell_rate(rule_input, "tcp_flags", "rst"), _resets_sent(rule_input)
     evidence = [
-        against("resets that no new connection explains", unexplained, seen.limits["resets" if grown else "absolute"]),
+        compare("resets that no new connection explains", unexplained, rule_input.limits[limit]),
         f"received {per_s(received)}, sent {per_s(sent)}, established connections reset "
-        f"{per_s(seen.count('TcpEstabResets'))}",
+        f"{per_s(rule_input.count('TcpEstabResets'))}",
     ]
+    base = rule_input.baselines.get("resets")
     if base is not None:
         evidence.append(f"{per_s(base)} in the minute before (netdata tcp_resets: 10 times as many)")
-    why = "most are received: peers give up, or somebody sends resets for connections that are not his"
+    why = "most are received: peers give up, or somebody sends resets for connections of others"
     if sent > 0.5 * received:
         why = "this host answers segments for which it has no connection or no listener"
     return Raised("warning", f"Storm of TCP resets: {per_s(unexplained)}", tuple(evidence), why)
 
 
-def unexplained_resets(seen: RuleInput) -> float:
-    """Beyond one for each connection: those that this namespace opened, or whose SYN and SYN+ACK passed the interface,
-    as on a host that forwards."""
-    opened = max(seen.counts("TcpPassiveOpens", "TcpActiveOpens"), tried(lambda: _handshakes(seen)) or 0.0)
-    return max(0.0, part_rate(seen, "tcp_flags", "rst") + _resets_sent(seen) - opened)
+def unexplained_resets(rule_input: RuleInput) -> float:
+    """Return resets per second beyond one per opened connection.
+
+    A connection counts if this namespace opened it, or if its SYN and SYN+ACK passed the interface (a router).
+    """
+    handshakes = if_available(lambda: _handshakes(rule_input)) or 0.0
+    opened = max(rule_input.counts("TcpPassiveOpens", "TcpActiveOpens"), handshakes)
+    return max(0.0, cell_rate(rule_input, "tcp_flags", "rst") + _resets_sent(rule_input) - opened)
 
 
-def _handshakes(seen: RuleInput) -> float:
-    """SYNs one way with a SYN+ACK the other way."""
+def _handshakes(rule_input: RuleInput) -> float:
+    """Return SYNs per second in one direction that have a SYN+ACK in the other."""
     syn, syn_ack = (
-        [part_rate(seen, "tcp_flags", flag, direction=direction) for direction in DIRECTIONS]
+        [cell_rate(rule_input, "tcp_flags", flag, direction=direction) for direction in DIRECTIONS]
         for flag in ("syn", "syn_ack")
     )
     return min(syn[0], syn_ack[1]) + min(syn[1], syn_ack[0])
 
 
-def tcp_retransmits(seen: RuleInput) -> Raised | None:
-    sent, again = seen.count("TcpExtTCPOrigDataSent"), seen.count("TcpRetransSegs")
-    if sent < seen.limit("segments"):  # of new payload: a host that receives sends many segments without any
+def retransmitted(rule_input: RuleInput) -> Share | None:
+    """Return the share of data segments sent again; None below the floor.
+
+    Segments with new payload are the whole: a host that only receives sends many segments without payload.
+    """
+    sent, again = rule_input.count("TcpExtTCPOrigDataSent"), rule_input.count("TcpRetransSegs")
+    if sent < rule_input.limit("segments"):
         return None
-    part = again / sent
-    severity = level(seen, part)
-    if severity is None:
-        return None
-    syn = seen.count("TcpExtTCPSynRetrans")
-    why = _why_again(seen, again, syn)
-    return Raised(
-        severity,
-        f"TCP sends {pct(part)} of its segments again",
+    timeouts, syn = rule_input.count("TcpExtTCPTimeouts"), rule_input.count("TcpExtTCPSynRetrans")
+    return Share(
+        again / sent,
+        "RetransSegs / TCPOrigDataSent",
+        f"TCP sends {pct(again / sent)} of its segments again",
         (
-            against("RetransSegs / TCPOrigDataSent", part, seen.limits[severity]),
-            f"{per_s(again)} of {per_s(sent)}; looked at from {si(seen.limits['segments'].raised)} data segments/s",
-            f"timeouts {per_s(seen.count('TcpExtTCPTimeouts'))}, SYN again {per_s(syn)}",
+            f"{per_s(again)} of {per_s(sent)}; looked at from {per_s(rule_input.limits['segments'].raised)}",
+            f"timeouts {per_s(timeouts)}, SYN again {per_s(syn)}",
         ),
-        why,
+        _why_retransmitted(rule_input, again, syn, timeouts),
     )
 
 
-def _why_again(seen: RuleInput, again: float, syn: float) -> str:
+def _why_retransmitted(rule_input: RuleInput, again: float, syn: float, timeouts: float) -> str:
     if syn > 0.5 * again:
         return "most of them are SYNs that nobody answered"
-    if seen.count("TcpExtTCPLostRetransmit") > 0.2 * again:
+    if rule_input.count("TcpExtTCPLostRetransmit") > 0.2 * again:
         return "segments that were sent again are lost again: the path is congested, or loses much"
-    if seen.count("TcpExtTCPTimeouts") > 0.5 * again:
+    if timeouts > 0.5 * again:
         return "most are sent when a timer expires: nothing comes back from those peers"
     return "segments are lost on the way, or their acknowledgements are; most are found missing by later ones"
 
 
-def tcp_memory(seen: RuleInput) -> Raised | None:
-    used = seen.level("socket_memory", (), "tcp_memory_pages")
-    pressure = seen.level("sysctls", ("net.ipv4.tcp_mem.pressure",), "value")
-    most = seen.level("sysctls", ("net.ipv4.tcp_mem.max",), "value")
-    orphans = seen.level("socket_memory", (), "tcp_orphans")
-    orphans_most = seen.level("sysctls", ("net.ipv4.tcp_max_orphans",), "value")
-    parts = {"TCP memory": used / max(1, most), "orphans": orphans / max(1, orphans_most)}
-    what = max(parts, key=lambda name: parts[name])
-    critical = parts[what] > seen.limit("critical")
-    pressed = used > pressure * (seen.limit("pressure"))
+def tcp_memory(rule_input: RuleInput) -> Raised | None:
+    """Check the pages and the orphaned connections of TCP against their limits."""
+    used = rule_input.level("socket_memory", (), "tcp_memory_pages")
+    pressure = rule_input.level("sysctls", ("net.ipv4.tcp_mem.pressure",), "value")
+    most = rule_input.level("sysctls", ("net.ipv4.tcp_mem.max",), "value")
+    orphans = rule_input.level("socket_memory", (), "tcp_orphans")
+    orphans_most = rule_input.level("sysctls", ("net.ipv4.tcp_max_orphans",), "value")
+    shares = {"TCP memory": used / max(1, most), "orphans": orphans / max(1, orphans_most)}
+    what = max(shares, key=lambda name: shares[name])
+    critical = shares[what] > rule_input.limit("critical")
+    pressed = used > pressure * rule_input.limit("pressure")
     if not critical and not pressed:
         return None
-    limits = seen.limits["critical"]
-    begun = tried(lambda: seen.count("TcpExtTCPMemoryPressures"))
+    limits = rule_input.limits["critical"]
+    begun = if_available(lambda: rule_input.count("TcpExtTCPMemoryPressures"))
     return Raised(
         "critical" if critical else "warning",
-        f"TCP runs out of memory: {pct(parts[what])} of {'tcp_max_orphans' if what == 'orphans' else 'tcp_mem'}",
+        f"TCP runs out of memory: {pct(shares[what])} of {'tcp_max_orphans' if what == 'orphans' else 'tcp_mem'}",
         (
             f"{si(used)} pages in use; pressure at {si(pressure)}, at most {si(most)} (tcp_mem)",
             f"orphans {si(orphans)} of at most {si(orphans_most)}",
@@ -214,7 +227,10 @@ RULES = (
     ),
     Rule(
         "accept-queue-overflow", "tcp", "netns", ("netstat",), ("warning", "critical"),
-        "connections that found the accept queue of their socket full", accept_queue_overflow,
+        "connections that found the accept queue of their socket full",
+        rate_over_limit(
+            counter_rates("TcpExtListenOverflows"), counters="ListenOverflows",
+            title=_overflow_title, details=_overflow_details, why=_why_overflow),
         {"warning": Limit(1, None, "/s", "netdata tcp_listen; pcp"), "critical": Limit(5, None, "/s", "netdata")},
         ("ss -ltnp", "nstat -az TcpExtListenOverflows TcpExtListenDrops", "sysctl net.core.somaxconn"),
         explains=("tcp-retransmits",),
@@ -230,7 +246,7 @@ RULES = (
     ),
     Rule(
         "tcp-retransmits", "tcp", "netns", ("snmp", "netstat"), ("warning", "critical"),
-        "segments sent again, of those with new payload", tcp_retransmits,
+        "segments sent again, of those with new payload", share_over_limit(retransmitted),
         {"warning": Limit(0.02, 0.01, "share", "healthy bulk TCP stays below 0.5 %"),
          "critical": Limit(0.05, 0.03, "share"), "segments": Limit(1_000, 500, "/s", "a floor")},
         ("ss -ti", "nstat -az TcpRetransSegs TcpExtTCPLostRetransmit TcpExtTCPTimeouts", "tc -s qdisc"),

@@ -1,4 +1,4 @@
-"""Rules about the mix of what arrives: storms, floods, fragments, garbage."""
+"""Rules about the mix of received packets: storms, floods, fragments, malformed packets."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from bpftop.model.findings import Severity
 from bpftop.model.protocols import ARP, ICMP, ICMPV6, MALFORMED, TCP, TRUNCATED, UDP
 from bpftop.model.snapshot import InterfaceSnapshot
 from bpftop.model.units import factor, pct, si
-from bpftop.rules.counted import busiest_cpu, cast, leads, packets, part_rate, protocol
-from bpftop.rules.evidence import against, per_s
-from bpftop.rules.link import backlog_dropped, ring_lost
-from bpftop.rules.rule import NO_BASELINE, Limit, NotEnoughData, Raised, Rule, RuleInput, tried
+from bpftop.rules.counted import busiest_cpu, cast, cell_rate, has_most, packets, protocol
+from bpftop.rules.evidence import compare, per_s
+from bpftop.rules.losses import backlog_dropped, ring_lost
+from bpftop.rules.rule import NO_BASELINE, Limit, NotEnoughData, Raised, Rule, RuleInput, if_available
+from bpftop.rules.shapes import growth_limit
 
 _LOSSES = ("UdpRcvbufErrors", "Udp6RcvbufErrors", "TcpExtListenOverflows", "TcpExtTCPReqQFullDrop",
            "TcpExtTCPBacklogDrop")  # fmt: skip
 
 _MEASURED = {TCP: "tcp", UDP: "udp", ICMP: "icmp"}
-"""Protocols that have a baseline of their own, by the name of the measure."""
+"""Protocol -> the measure of packet-storm that is its baseline."""
 
 ICMP_NAMES = {
     ("icmp", 0): "echo reply", ("icmp", 3): "unreachable", ("icmp", 5): "redirect", ("icmp", 8): "echo request",
@@ -28,185 +29,197 @@ ICMP_NAMES = {
 }  # fmt: skip
 
 
-def icmp_flood(seen: RuleInput) -> Raised | None:
-    rate, whole = icmp(seen), packets(seen)
-    base = seen.baselines.get("icmp")
-    grown = base is not None and rate >= seen.limit("packets") and rate >= seen.limit("factor") * base
-    plain = rate >= seen.limit("absolute") and rate >= seen.limit("share") * whole
-    if not grown and not plain:
+def icmp_flood(rule_input: RuleInput) -> Raised | None:
+    """Check ICMP against the minute before, or as a share of all packets."""
+    rate, whole = icmp(rule_input), packets(rule_input)
+    limit = growth_limit(rule_input, "icmp", "packets", rate, whole)
+    if limit is None:
         return None
-    evidence = [against("ICMP and ICMPv6", rate, seen.limits["packets" if grown else "absolute"])]
+    evidence = [compare("ICMP and ICMPv6", rate, rule_input.limits[limit])]
     evidence.append(f"{pct(rate / whole if whole else None)} of all packets")
+    base = rule_input.baselines.get("icmp")
     if base is not None:
         evidence.append(f"{per_s(base)} in the minute before it began")
-    return Raised("warning", f"ICMP flood: {per_s(rate)}", tuple(evidence), _most_of_icmp(seen))
+    return Raised("warning", f"ICMP flood: {per_s(rate)}", tuple(evidence), _most_of_icmp(rule_input))
 
 
-def icmp(seen: RuleInput) -> float:
-    return protocol(seen, ICMP, ICMPV6)
+def icmp(rule_input: RuleInput) -> float:
+    """Return received ICMP and ICMPv6 packets per second."""
+    return protocol(rule_input, ICMP, ICMPV6)
 
 
-def _most_of_icmp(seen: RuleInput) -> str:
-    """The type and the CPU with most of it."""
+def _most_of_icmp(rule_input: RuleInput) -> str:
+    """Return the ICMP type and the CPU with most ICMP packets."""
     types = [
-        (cell.packets_per_sec or 0.0, key) for key, cell in seen.interface.rx.breakdowns.get("icmp_types", {}).items()
+        (cell.packets_per_sec or 0.0, key)
+        for key, cell in rule_input.interface.rx.breakdowns.get("icmp_types", {}).items()
     ]
     whole = sum(rate for rate, _ in types)
     if not whole:
-        return busiest_cpu(seen)
+        return busiest_cpu(rule_input)
     most, key = max(types)
-    return "; ".join(filter(None, (f"{pct(most / whole)} of it is {icmp_name(*key)}", busiest_cpu(seen))))
+    return "; ".join(filter(None, (f"{pct(most / whole)} of it is {icmp_name(*key)}", busiest_cpu(rule_input))))
 
 
 def icmp_name(version: int | str, number: int | str) -> str:
+    """Return the name of an ICMP type, as ``icmp type 8 (echo request)``."""
     name = ICMP_NAMES.get((str(version), int(number)), "")
     return f"{version} type {number}{f' ({name})' if name else ''}"
 
 
-def all_packets(seen: RuleInput) -> float:
-    """Also where only the kernel counts. Raises Pending."""
-    rate = seen.interface.rx.totals.packets_per_sec
+def all_packets(rule_input: RuleInput) -> float:
+    """Return received packets per second, counted by a program or by rtnetlink. Raises NotEnoughData."""
+    rate = rule_input.interface.rx.totals.packets_per_sec
     if rate is None:
         raise NotEnoughData
     return rate
 
 
-def packet_storm(seen: RuleInput) -> Raised | None:
-    rate, base = all_packets(seen), seen.baselines.get("packets")
+def packet_storm(rule_input: RuleInput) -> Raised | None:
+    """Check received packets against the minute before."""
+    rate, base = all_packets(rule_input), rule_input.baselines.get("packets")
     if base is None:
         raise NotEnoughData(NO_BASELINE)
-    if rate < seen.limit("packets") or rate < seen.limit("factor") * base:
+    if rate < rule_input.limit("packets") or rate < rule_input.limit("factor") * base:
         return None
-    lost = losses(seen)
-    severity: Severity = "warning" if lost > seen.limit("losses") else "info"
+    lost = losses(rule_input)
+    severity: Severity = "warning" if lost > rule_input.limit("losses") else "info"
     times = factor(rate, base)
     return Raised(
         severity,
         f"Packet storm: {si(rate, 'pps')}" + (f", {times} times what it was" if base >= 1 else ""),
         (
-            against("RX", rate, seen.limits["packets"]),
-            f"{si(base, 'pps')} in the minute before it began; limit {seen.limits['factor'].raised:.0f} times "
-            f"({seen.limits['factor'].source})",
+            compare("RX", rate, rule_input.limits["packets"]),
+            f"{si(base, 'pps')} in the minute before it began; limit {rule_input.limits['factor'].raised:.0f} times "
+            f"({rule_input.limits['factor'].source})",
             f"lost in ring, backlog and at sockets {per_s(lost)}",
         ),
-        _what_grew(seen),
+        _what_grew(rule_input),
     )
 
 
-def _what_grew(seen: RuleInput) -> str:
-    """The protocol that grew most, and the CPU with most of what comes."""
+def _what_grew(rule_input: RuleInput) -> str:
+    """Return the protocol that grew most, and the CPU with most packets."""
     rows = [
-        ((row.counts.packets_per_sec or 0.0) - seen.baselines.get(_MEASURED.get(row.number, ""), 0.0), row)
-        for row in seen.interface.rx.protocols
+        ((row.counts.packets_per_sec or 0.0) - rule_input.baselines.get(_MEASURED.get(row.number, ""), 0.0), row)
+        for row in rule_input.interface.rx.protocols
     ]
     if not rows:
         return ""
-    row = max(rows, key=lambda one: one[0])[1]
-    before = seen.baselines.get(_MEASURED.get(row.number, ""))
+    row = max(rows, key=lambda growth_and_row: growth_and_row[0])[1]
+    before = rule_input.baselines.get(_MEASURED.get(row.number, ""))
     was = "" if before is None else f" from {si(before, 'pps')}"
     return "; ".join(
-        filter(None, (f"{row.name} grew{was} to {si(row.counts.packets_per_sec, 'pps')}", busiest_cpu(seen)))
+        filter(None, (f"{row.name} grew{was} to {si(row.counts.packets_per_sec, 'pps')}", busiest_cpu(rule_input)))
     )
 
 
-def losses(seen: RuleInput) -> float:
-    """What is lost between ring and sockets while the storm lasts, as far as it can be seen."""
-    parts = (lambda: ring_lost(seen), lambda: backlog_dropped(seen), lambda: seen.counts(*_LOSSES))
-    return sum(tried(part) or 0.0 for part in parts)
+def losses(rule_input: RuleInput) -> float:
+    """Return packets per second lost between ring and sockets; an unavailable counter adds nothing."""
+    counters = (lambda: ring_lost(rule_input), lambda: backlog_dropped(rule_input), lambda: rule_input.counts(*_LOSSES))
+    return sum(if_available(counter) or 0.0 for counter in counters)
 
 
-def broadcast_storm(seen: RuleInput) -> Raised | None:
-    whole, rate, arp = packets(seen), cast(seen, "broadcast"), protocol(seen, ARP)
-    broadcast = rate >= seen.limit("broadcast") and rate >= seen.limit("share") * whole
-    if not broadcast and arp < seen.limit("arp"):
+def broadcast_storm(rule_input: RuleInput) -> Raised | None:
+    """Check broadcasts and ARP."""
+    whole, rate, arp = packets(rule_input), cast(rule_input, "broadcast"), protocol(rule_input, ARP)
+    broadcast = rate >= rule_input.limit("broadcast") and rate >= rule_input.limit("share") * whole
+    if not broadcast and arp < rule_input.limit("arp"):
         return None
     return Raised(
         "warning",
         f"Broadcast storm: {per_s(rate)}" if broadcast else f"ARP storm: {per_s(arp)}",
         (
-            against("broadcast", rate, seen.limits["broadcast"]),
-            f"{pct(rate / whole if whole else None)} of all packets; limit {pct(seen.limits['share'].raised)}",
-            against("ARP", arp, seen.limits["arp"]),
+            compare("broadcast", rate, rule_input.limits["broadcast"]),
+            f"{pct(rate / whole if whole else None)} of all packets; limit {pct(rule_input.limits['share'].raised)}",
+            compare("ARP", arp, rule_input.limits["arp"]),
         ),
         "ARP is most of it: a loop in the network, or a host that asks for many"
         if arp >= 0.5 * max(rate, 1.0)
-        else busiest_cpu(seen),
+        else busiest_cpu(rule_input),
     )
 
 
-def fragment_flood(seen: RuleInput) -> Raised | None:
-    failed = tried(lambda: seen.counts("IpReasmFails", "Ip6ReasmFails")) or 0.0
-    failing = failed > seen.limit("failed") and leads(seen, _fragments)
-    if tried(lambda: packets(seen)) is None and failing:  # the stack alone sees it
-        said = (against("ReasmFails", failed, seen.limits["failed"]),)
-        return Raised("warning", f"Reassembly fails: {per_s(failed)}", said, _why_fragments(seen, 0.0, 0.0))
-    whole, first = packets(seen), part_rate(seen, "fragments", "first")
-    rate = first + part_rate(seen, "fragments", "later")
-    flood = rate >= seen.limit("fragments") and rate >= seen.limit("share") * whole
+def fragment_flood(rule_input: RuleInput) -> Raised | None:
+    """Check fragments, and reassembly that fails."""
+    failed = if_available(lambda: rule_input.counts("IpReasmFails", "Ip6ReasmFails")) or 0.0
+    failing = failed > rule_input.limit("failed") and has_most(rule_input, _fragments)
+    if if_available(lambda: packets(rule_input)) is None and failing:  # no program counts fragments
+        evidence = (compare("ReasmFails", failed, rule_input.limits["failed"]),)
+        return Raised("warning", f"Reassembly fails: {per_s(failed)}", evidence, _why_fragments(rule_input, 0.0, 0.0))
+    whole, first = packets(rule_input), cell_rate(rule_input, "fragments", "first")
+    rate = first + cell_rate(rule_input, "fragments", "later")
+    flood = rate >= rule_input.limit("fragments") and rate >= rule_input.limit("share") * whole
     if not flood and not failing:
         return None
     return Raised(
         "warning",
         f"Fragment flood: {per_s(rate)}" if flood else f"Reassembly fails: {per_s(failed)}",
         (
-            against("fragments", rate, seen.limits["fragments"]),
-            f"{pct(rate / whole if whole else None)} of all packets; limit {pct(seen.limits['share'].raised)}",
-            against("ReasmFails", failed, seen.limits["failed"]),
+            compare("fragments", rate, rule_input.limits["fragments"]),
+            f"{pct(rate / whole if whole else None)} of all packets; limit {pct(rule_input.limits['share'].raised)}",
+            compare("ReasmFails", failed, rule_input.limits["failed"]),
         ),
-        _why_fragments(seen, first, rate),
+        _why_fragments(rule_input, first, rate),
     )
 
 
-def _fragments(watched: InterfaceSnapshot) -> float:
-    parts = (watched.rx.cell_of("fragments", name).packets_per_sec for name in ("first", "later"))
-    return sum(part or 0.0 for part in parts)
+def _fragments(interface: InterfaceSnapshot) -> float:
+    rates = (interface.rx.cell_of("fragments", name).packets_per_sec for name in ("first", "later"))
+    return sum(rate or 0.0 for rate in rates)
 
 
-def _why_fragments(seen: RuleInput, first: float, rate: float) -> str:
-    """What is missing of them: first parts, or others that do not come in time."""
+def _why_fragments(rule_input: RuleInput, first: float, rate: float) -> str:
+    """Return which fragments are missing: the first, the later ones, or those that come too late."""
     if rate and first < 0.1 * rate:
         return "hardly any first fragments come: these can never be put together"
     if rate and first > 0.9 * rate:
         return "hardly any but first fragments come: these can never be put together"
-    late = tried(lambda: seen.counts("IpReasmTimeout", "Ip6ReasmTimeout")) or 0.0
+    late = if_available(lambda: rule_input.counts("IpReasmTimeout", "Ip6ReasmTimeout")) or 0.0
     return f"other parts do not come in time: {per_s(late)} given up" if late > 0 else ""
 
 
-def malformed_packets(seen: RuleInput) -> Raised | None:
-    whole = packets(seen)
-    ours, stack = protocol(seen, TRUNCATED, MALFORMED), _bad_headers(seen) if leads(seen, _received) else 0.0
-    rate = max(ours, stack)  # most of them are counted in both places
-    if rate < seen.limit("packets") or rate < seen.limit("share") * whole:
+def malformed_packets(rule_input: RuleInput) -> Raised | None:
+    """Check packets with bad headers, by the programs' counters and by the stack's."""
+    whole = packets(rule_input)
+    counted, stack = (
+        protocol(rule_input, TRUNCATED, MALFORMED),
+        _bad_headers(rule_input) if has_most(rule_input, _received) else 0.0,
+    )
+    rate = max(counted, stack)  # most of the packets are in both counters
+    if rate < rule_input.limit("packets") or rate < rule_input.limit("share") * whole:
         return None
-    cut, bad = protocol(seen, TRUNCATED), protocol(seen, MALFORMED)
+    cut, bad = protocol(rule_input, TRUNCATED), protocol(rule_input, MALFORMED)
     return Raised(
         "warning",
         f"Malformed packets: {per_s(rate)}",
         (
-            against("truncated, malformed or InHdrErrors", rate, seen.limits["packets"]),
-            against("of all packets", rate / whole if whole else 1.0, seen.limits["share"]),
+            compare("truncated, malformed or InHdrErrors", rate, rule_input.limits["packets"]),
+            compare("of all packets", rate / whole if whole else 1.0, rule_input.limits["share"]),
             f"truncated {per_s(cut)}, malformed {per_s(bad)}, InHdrErrors {per_s(stack)}",
         ),
         _why_malformed(cut, bad, stack),
     )
 
 
-def _received(watched: InterfaceSnapshot) -> float:
-    return watched.rx.totals.packets_per_sec or 0.0
+def _received(interface: InterfaceSnapshot) -> float:
+    return interface.rx.totals.packets_per_sec or 0.0
 
 
-def _bad_headers(seen: RuleInput) -> float:
-    """Of a host that forwards, checksums and truncation alone: there, InHdrErrors counts each packet whose TTL ends
-    here as well (ip_forward), which is how traceroute works."""
-    errors = tried(lambda: seen.counts("IpInHdrErrors", "Ip6InHdrErrors")) or 0.0
-    if not errors or not seen.counts("IpForwDatagrams", "Ip6OutForwDatagrams"):
+def _bad_headers(rule_input: RuleInput) -> float:
+    """Return InHdrErrors per second. On a router at most the checksum and truncation errors.
+
+    A router counts each packet whose TTL ends there in InHdrErrors as well (ip_forward): traceroute works like that.
+    """
+    errors = if_available(lambda: rule_input.counts("IpInHdrErrors", "Ip6InHdrErrors")) or 0.0
+    if not errors or not rule_input.counts("IpForwDatagrams", "Ip6OutForwDatagrams"):
         return errors
-    return min(errors, seen.counts("IpExtInCsumErrors", "IpExtInTruncatedPkts", "Ip6InTruncatedPkts"))
+    return min(errors, rule_input.counts("IpExtInCsumErrors", "IpExtInTruncatedPkts", "Ip6InTruncatedPkts"))
 
 
 def _rate_of(number: int) -> Callable[[RuleInput], float]:
-    """Zero where nobody counts protocols."""
-    return lambda seen: tried(lambda: protocol(seen, number)) or 0.0
+    """Return a measure of one protocol, which is zero where no program counts."""
+    return lambda rule_input: if_available(lambda: protocol(rule_input, number)) or 0.0
 
 
 def _why_malformed(cut: float, bad: float, stack: float) -> str:

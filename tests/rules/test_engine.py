@@ -152,7 +152,7 @@ def test_thresholds_of_a_person_take_the_clear_level_along_unless_it_is_given_to
     limits = {"warning": Limit(0.75, 0.70), "floor": Limit(10)}
     assert overridden(limits, {"warning": 0.5})["warning"].clear == 0.70 * 0.5 / 0.75
     assert overridden(limits, {"warning": 0.5, "warning_clear": 0.4})["warning"] == Limit(0.5, 0.4)
-    assert overridden(limits, {})["floor"].of(clearing=True) == 7.0
+    assert overridden(limits, {})["floor"].level(clearing=True) == 7.0
     watch = Watch(World().stack(UdpNoPorts=50), {"udp-port-unreachable": {"info": 20}})
     watch.run(4)
     assert watch.ids == ["udp-port-unreachable"]

@@ -68,7 +68,7 @@ RAISED: list[tuple[str, str, str, Setup]] = [
      lambda w: w.stack(UdpNoPorts=200, Udp6NoPorts=300)),
     ("udp-amplification", "critical",
      "UDP amplification: 5.00 k/s answers from port 53 (DNS) that few here asked for", udp_answers),
-    ("udp-flood", "warning", "UDP flood: 50.0 k/s, 80 % of it for nothing",
+    ("udp-flood", "warning", "UDP flood: 50.0 k/s, 80 % of it dropped",
      lambda w: w.frames("protocols", 17, pps=50_000).stack(UdpNoPorts=40_000)),
     ("icmp-flood", "warning", "ICMP flood: 8.00 k/s", lambda w: w.frames("protocols", 58, pps=8_000)),
     ("broadcast-storm", "warning", "Broadcast storm: 2.00 k/s",

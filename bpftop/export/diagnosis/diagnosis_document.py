@@ -109,9 +109,9 @@ def rules_text(rules: Iterable[Rule]) -> str:
     lines: list[str] = []
     for rule in rules:
         lines.append(f"{rule.id}  ({', '.join(rule.severities)}; scope {rule.scope})")
-        lines.append(f"    {rule.says}")
+        lines.append(f"    {rule.description}")
         for name, limit in rule.limits.items():
-            clear = limit.of(clearing=True)
+            clear = limit.level(clearing=True)
             clears = "" if clear == limit.raised else f", clears at {clear:g}"
             source = f"  [{limit.source}]" if limit.source else ""
             lines.append(f"    {name}: {limit.raised:g} {limit.unit}{clears}{source}".rstrip())

@@ -1,0 +1,42 @@
+"""Packets that are lost before the stack: by the ring of a device, and by the backlog of a CPU."""
+
+from __future__ import annotations
+
+from bpftop.model.cpu_readings import cpu_rates
+from bpftop.model.rates import gain
+from bpftop.rules.rule import NotEnoughData, RuleInput, if_available
+
+_RING = ("rx_missed_errors", "rx_fifo_errors", "rx_over_errors")
+
+
+def ring_lost(rule_input: RuleInput) -> float:
+    """Return the largest of the three ring counters per second: drivers count one loss in several of them."""
+    return max(rule_input.link(column) for column in _RING)
+
+
+def softnet_rates(rule_input: RuleInput, column: str) -> dict[int, float]:
+    """Return CPU -> rate per second of a softnet column, rates above zero only.
+
+    Raises InputUnavailable, NotEnoughData.
+    """
+    reading = rule_input.reading("softnet")
+    if reading.paired is None:
+        raise NotEnoughData
+    before, after = reading.paired.before, reading.paired.after
+    if before.keys != after.keys:  # a CPU came or went
+        rates = cpu_rates(reading, column, rule_input.snapshot.possible_cpus)
+        return {cpu: rate for cpu, rate in enumerate(rates) if rate}
+    at, stride = reading.family.columns.index(column), after.stride
+    cells = zip(after.keys, before.values[at::stride], after.values[at::stride], strict=True)
+    gains = [(int(key[0]), gain(old, new, reading.family.wrap_bits)) for key, old, new in cells if old != new]
+    return {cpu: gained * 1e9 / reading.paired.elapsed_ns for cpu, gained in gains if gained is not None}
+
+
+def backlog_dropped(rule_input: RuleInput) -> float:
+    """Return packets per second that all CPUs dropped at a full backlog. Raises InputUnavailable, NotEnoughData."""
+    return sum(softnet_rates(rule_input, "dropped").values())
+
+
+def lost_before_stack(rule_input: RuleInput) -> float:
+    """Return packets per second lost by the ring and the backlog. rx_dropped may count some of them, too."""
+    return ring_lost(rule_input) + (if_available(lambda: backlog_dropped(rule_input)) or 0.0)

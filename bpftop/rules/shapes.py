@@ -1,0 +1,110 @@
+"""Factories for the common shapes of checks: a rate, a share of a whole, and growth, each over its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from bpftop.model.findings import SEVERITIES, Severity
+from bpftop.rules.evidence import compare, per_s
+from bpftop.rules.rule import Raised, RuleInput
+
+Check = Callable[[RuleInput], Raised | None]
+Rates = Mapping[str, float]
+"""Name of a counter, interface or table -> events per second."""
+
+RateWords = str | Callable[[RuleInput, Rates], str]
+
+
+def counter_rates(*counters: str) -> Callable[[RuleInput], Rates]:
+    """Return a function that reads the rates of stack counters, by their nstat names."""
+    return lambda rule_input: {counter: rule_input.counts(counter) for counter in counters}
+
+
+def list_rates(rule_input: RuleInput, rates: Rates) -> Iterable[str]:
+    """Return one sentence of evidence that lists the rates above zero."""
+    return (", ".join(f"{name} {per_s(rate)}" for name, rate in rates.items() if rate),)
+
+
+def rate_over_limit(
+    rates: Callable[[RuleInput], Rates],
+    *,
+    counters: str,
+    title: RateWords,
+    details: Callable[[RuleInput, Rates], Iterable[str]] = list_rates,
+    why: RateWords = "",
+) -> Check:
+    """Return a check that raises the gravest severity whose limit the sum of ``rates`` exceeds.
+
+    Args:
+        rates: Returns the events per second that are added up.
+        counters: Name of the sum in the evidence.
+        title: Title of the finding, in which ``{rate}`` stands for the sum, or a function that returns the title.
+        details: Returns further sentences of evidence.
+        why: Cause, or a function that returns the cause.
+    """
+
+    def check(rule_input: RuleInput) -> Raised | None:
+        by_name = rates(rule_input)
+        total = sum(by_name.values())
+        severity = next(
+            (s for s in reversed(SEVERITIES) if s in rule_input.limits and total > rule_input.limit(s)), None
+        )
+        if severity is None:
+            return None
+        evidence = (compare(counters, total, rule_input.limits[severity]), *details(rule_input, by_name))
+        headline = title.format(rate=per_s(total)) if isinstance(title, str) else title(rule_input, by_name)
+        cause = why if isinstance(why, str) else why(rule_input, by_name)
+        return Raised(severity, headline, evidence, cause)
+
+    return check
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of a whole, with the words of its finding. ``name`` names the share in the evidence.
+
+    ``severity`` replaces the severity that follows from the limits.
+    """
+
+    value: float
+    name: str
+    title: str
+    evidence: tuple[str, ...] = ()
+    why: str = ""
+    severity: Severity | None = None
+
+
+def share_over_limit(measure: Callable[[RuleInput], Share | None]) -> Check:
+    """Return a check that raises the gravest severity whose limit a share reaches; None is too little to judge."""
+
+    def check(rule_input: RuleInput) -> Raised | None:
+        share = measure(rule_input)
+        if share is None:
+            return None
+        reached = (s for s in reversed(SEVERITIES) if s in rule_input.limits and share.value >= rule_input.limit(s))
+        severity = share.severity or next(reached, None)
+        if severity is None:
+            return None
+        evidence = (compare(share.name, share.value, rule_input.limits[severity]), *share.evidence)
+        return Raised(severity, share.title, evidence, share.why)
+
+    return check
+
+
+def growth_limit(rule_input: RuleInput, measure: str, floor: str, rate: float, whole: float) -> str | None:
+    """Return the name of the limit that a rate reaches, else None.
+
+    Args:
+        rule_input: Input with the limits ``floor``, ``factor``, ``absolute`` and ``share``.
+        measure: Name of the rate's baseline.
+        floor: Limit that the rate must reach together with ``factor`` times its baseline.
+        rate: Events per second.
+        whole: Events per second of which the rate must be a ``share`` to reach the limit ``absolute``.
+    """
+    base = rule_input.baselines.get(measure)
+    if base is not None and rate >= rule_input.limit(floor) and rate >= rule_input.limit("factor") * base:
+        return floor
+    if rate >= rule_input.limit("absolute") and rate >= rule_input.limit("share") * whole:
+        return "absolute"
+    return None
