@@ -206,7 +206,7 @@ def test_moved_with_clsact_is_gone(lab: Lab) -> None:
 
 def detach(watch: Watch, direction: Direction) -> None:
     """As `bpftool link detach` does it."""
-    attachment = watch.attachment._hooks.held[direction].attachment
+    attachment = watch.attachment._hooks.programs[direction].attachment
     assert isinstance(attachment, Link)
     assert attachment._fd is not None
     bpf(BPF_LINK_DETACH, struct.pack("=I", attachment._fd))

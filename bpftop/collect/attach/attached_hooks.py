@@ -1,4 +1,4 @@
-"""Programs on the hooks of one device: the steps of a plan are tried, and what holds is kept until it is released."""
+"""Programs on the hooks of one device, attached by the steps of a plan and kept until they are released."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from bpftop.model.sample import DIRECTIONS, Direction, Hook
 MakeCounter = Callable[[ProgramName, Direction, LinkLayer], PacketCounter]
 
 
-class Vanished(BpftopError):
-    """The device went away while something was attached to it."""
+class DeviceGone(BpftopError):
+    """The device went away while a program was being attached to it."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,17 @@ class AttachedProgram:
     attachment: Link | Clsact
     prog_id: int
     flows: FlowCounter | None = None
-    """In the counter's place on the hook, while flows are watched."""
+    """The program on the hook instead of the counter's, while flows are watched."""
 
-    def device_index(self) -> int:
-        """ifindex of the device that the link is on, in that device's namespace; 0 where it is on none, or no link."""
+    def linked_ifindex(self) -> int:
+        """Return the ifindex of the link's device, in that device's namespace; 0 without a device or a link."""
         return self.attachment.ifindex() if isinstance(self.attachment, Link) else 0
 
     def is_detached(self, netdev: Netdev, device: Device) -> bool:
-        """Whether somebody took the program off the device, which is there."""
+        """Return True if somebody detached the program from the device, which still exists."""
         if isinstance(self.attachment, Clsact):
-            return all(found.prog_id != self.prog_id for found in netdev.filters(device.ifindex, self.direction))
+            filters = netdev.filters(device.ifindex, self.direction)
+            return all(clsact_filter.prog_id != self.prog_id for clsact_filter in filters)
         if self.step.mode is not None and device.xdp.get(self.step.mode) != self.prog_id:
             return True
         return self.attachment.ifindex() == 0
@@ -62,9 +63,9 @@ class AttachedProgram:
             self.counter.close()
 
     def with_flows(self, request: FlowRequest | None) -> AttachedProgram:
-        """The same hook with the program exchanged for one that keeps flows, or back for None.
+        """Exchange the program on the hook for one that counts flows too, or back for None.
 
-        No packet is missed: both count into the same maps, and the kernel puts one in the place of the other. Raises
+        No packet is missed: both programs count into the same maps, and the kernel exchanges them atomically. Raises
         KernelError.
         """
         flows = None if request is None else FlowCounter(self.counter, request)
@@ -81,196 +82,204 @@ class AttachedProgram:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A step that did not hold. ``loading``: the kernel refused the program, not the hook."""
+class FailedStep:
+    """A step that failed. ``loading``: the kernel refused the program, not the hook."""
 
     step: AttachStep
     error: KernelError
     loading: bool
 
-    def _is_of_the_program(self, facts: AttachFacts) -> bool:
-        """Not of the privileges: EACCES is how the verifier says that CAP_PERFMON is missing."""
+    def notice(self, facts: AttachFacts, used: AttachStep | None) -> str:
+        """Return the notice about the failure, where the plan went on to the step ``used``."""
+        if self._program_was_rejected(facts):
+            return messages.not_loaded(facts, str(self.error), self.error.errno, used)
+        return messages.fallback(facts, self.step, self.error.errno, used)
+
+    def sentence(self, facts: AttachFacts) -> str:
+        """Return the error about the failure, where the step was forced."""
+        if self._program_was_rejected(facts):
+            return messages.not_loaded(facts, str(self.error), self.error.errno, None)
+        return messages.failure(facts, self.step, self.error.errno)
+
+    def _program_was_rejected(self, facts: AttachFacts) -> bool:
+        """Return True if the verifier rejected the program itself.
+
+        EACCES without CAP_PERFMON is a missing privilege, not a rejection.
+        """
         if self.error.errno == errno.EACCES:
             return self.loading and not facts.missing_capabilities
         return self.loading and self.error.errno != errno.EPERM
 
-    def fallback(self, facts: AttachFacts, held: AttachStep | None) -> str:
-        """The notice about it."""
-        if self._is_of_the_program(facts):
-            return messages.not_loaded(facts, str(self.error), self.error.errno, held)
-        return messages.fallback(facts, self.step, self.error.errno, held)
-
-    def sentence(self, facts: AttachFacts) -> str:
-        """The error about it."""
-        if self._is_of_the_program(facts):
-            return messages.not_loaded(facts, str(self.error), self.error.errno, None)
-        return messages.failure(facts, self.step, self.error.errno)
-
 
 class AttachedHooks:
-    """What is attached to one device."""
+    """The programs that are attached to one device."""
 
     def __init__(self, netdev: Netdev, proc: Path, make_counter: MakeCounter = PacketCounter) -> None:
-        self.held: dict[Direction, AttachedProgram] = {}
+        self.programs: dict[Direction, AttachedProgram] = {}
+        self.flow_faults: dict[Direction, str] = {}
         self._netdev, self._proc, self._make_counter = netdev, proc, make_counter
         self._costs: dict[tuple[ProgramName, Direction], float | None] = {}
         self._undo = contextlib.ExitStack()  # beyond detaching
-        self.flow_faults: dict[Direction, str] = {}
-        self._flows_refused: dict[Direction, tuple[PacketCounter, FlowRequest | None]] = {}
+        self._refused_flows: dict[Direction, tuple[PacketCounter, FlowRequest | None]] = {}
 
     def apply_plan(self, planned: AttachPlan, facts: AttachFacts, device: Device) -> tuple[str, ...]:
-        """Attach as planned, then let go of what was attached before; the notices about it.
+        """Attach as planned, then detach the programs that were attached before. Return the notices.
 
-        BpftopError: a forced mode does not hold, or (Vanished) the device has gone. Then nothing has changed.
+        Raises:
+            BpftopError: a forced mode failed, or (DeviceGone) the device went away. Then nothing has changed.
         """
         had_clsact = CLSACT not in planned.rx or self._netdev.has_clsact(device.ifindex)
         offloads = Offloads(self._netdev, device) if GENERIC in planned.rx else None
-        held: dict[Direction, AttachedProgram] = {}
+        programs: dict[Direction, AttachedProgram] = {}
         notices: dict[Direction, str] = {}
         with contextlib.ExitStack() as undo:
             if not had_clsact:  # the qdisc comes before the filter, which may be refused
                 undo.callback(self._netdev.remove_empty_clsact, device.ifindex)
             for direction, steps in zip(DIRECTIONS, (planned.rx, planned.tx), strict=True):
-                one, failures = self._hold(steps, direction, device, planned.link_layer)
-                if one is not None:
-                    undo.callback(one.close)
-                    held[direction] = one
+                program, failures = self._attach_first(steps, direction, device, planned.link_layer)
+                if program is not None:
+                    undo.callback(program.close)
+                    programs[direction] = program
                 elif failures:
-                    self._raise_if_needed(failures[0], facts, device, planned.forced and direction == "rx")
-                if failures and (one is None or one.step.hook != failures[0].step.hook):
-                    notices[direction] = self._notice(one, failures, facts, device)
+                    self._check_failure(failures[0], facts, device, planned.forced and direction == "rx")
+                if failures and (program is None or program.step.hook != failures[0].step.hook):
+                    notices[direction] = self._notice(program, failures, facts, device)
             undo.pop_all()
         self.detach()
-        self.held = held
+        self.programs = programs
         if offloads is not None:
             self._undo.callback(offloads.restore)
         if not had_clsact:
             self._undo.callback(self._netdev.remove_empty_clsact, device.ifindex)
-        if not held:  # for both directions the same reason: one line
+        if not programs:  # both directions failed for the same reason: one line
             return tuple(notices.values())[:1]
         return tuple(f"TX: {notice}" if direction == "tx" else notice for direction, notice in notices.items())
 
-    def _raise_if_needed(self, failure: Failure, facts: AttachFacts, device: Device, forced: bool) -> None:
-        if self._netdev.device(device.ifindex) is None:
-            raise Vanished(messages.vanished(facts))
-        if forced:
-            raise BpftopError(failure.sentence(self._occupied_by(failure, facts, device)))
-
-    def _notice(
-        self, one: AttachedProgram | None, failures: Sequence[Failure], facts: AttachFacts, device: Device
-    ) -> str:
-        # With no hook at all the last failure is the one that something can be done about.
-        worst = failures[0] if one is not None else failures[-1]
-        return worst.fallback(self._occupied_by(worst, facts, device), one.step if one is not None else None)
-
-    def _occupied_by(self, failure: Failure, facts: AttachFacts, device: Device) -> AttachFacts:
-        """With who has taken the hook since the facts were gathered."""
-        now = self._netdev.device(device.ifindex) if failure.error.errno in OCCUPIED else None
-        return facts if now is None else replace(facts, occupants=occupants(now, self._proc))
-
-    def _hold(
-        self, steps: Sequence[AttachStep], direction: Direction, device: Device, layer: LinkLayer
-    ) -> tuple[AttachedProgram | None, list[Failure]]:
-        """The first step that holds, and the failures before it."""
-        failures: list[Failure] = []
-        while steps:
-            tried = self._try(steps[0], direction, device, layer)
-            if isinstance(tried, AttachedProgram):
-                return tried, failures
-            failures.append(tried)
-            steps = remaining(steps, tried.step, tried.error.errno)
-        return None, failures
-
-    def _try(
-        self, step: AttachStep, direction: Direction, device: Device, layer: LinkLayer
-    ) -> AttachedProgram | Failure:
-        try:
-            counter = self._make_counter(step.program, direction, layer)
-        except KernelError as error:
-            return Failure(step, error, loading=True)
-        with contextlib.ExitStack() as undo:
-            undo.callback(counter.close)
-            try:
-                prog_id = counter.program.prog_id
-                held = AttachedProgram(
-                    step, direction, counter, _attach(step, counter, direction, device.ifindex), prog_id
-                )
-            except KernelError as error:
-                return Failure(step, error, loading=False)
-            undo.pop_all()
-        return held
-
-    def drop(self, direction: Direction) -> None:
-        """Close one direction's."""
-        held = self.held.pop(direction, None)
-        if held is not None:
-            held.close()
+    def detach_direction(self, direction: Direction) -> None:
+        """Detach the program of one direction."""
+        program = self.programs.pop(direction, None)
+        if program is not None:
+            program.close()
 
     def detach(self) -> None:
-        """Close what is attached, all of it though one of them fails."""
-        held, self.held = self.held, {}
+        """Detach every program, also where one of them fails to close."""
+        programs, self.programs = self.programs, {}
         with contextlib.ExitStack() as stack:
-            for one in held.values():
-                stack.callback(one.close)
+            for program in programs.values():
+                stack.callback(program.close)
 
     def release(self) -> None:
-        """Detach, and put back what generic XDP and clsact leave behind. BpftopError where that is refused."""
+        """Detach, and undo what generic XDP and clsact leave behind. Raises BpftopError where the kernel refuses."""
         try:
-            with self._undo:  # afterwards, whatever happens in detaching
+            with self._undo:  # after detaching, whatever happens there
                 self.detach()
         except OSError as error:
             raise BpftopError(messages.not_put_back(str(error))) from error
 
     def watch_flows(self, request: FlowRequest | None) -> None:
-        """Keep tables of flows from now on, or none; why that fails is in ``flow_faults``. It is not tried again until
-        the wish or the attachment is another one."""
-        for direction, held in list(self.held.items()):
-            tried = (held.counter, request)
-            if request == (held.flows and held.flows.request) or self._flows_refused.get(direction) == tried:
+        """Count flows from now on, or stop for None. The reason of a failure is in ``flow_faults``.
+
+        A refused request is not tried again until the request or the attachment changes.
+        """
+        for direction, program in list(self.programs.items()):
+            attempt = (program.counter, request)
+            if request == (program.flows and program.flows.request) or self._refused_flows.get(direction) == attempt:
                 continue
             self.flow_faults.pop(direction, None)
             try:
-                self.held[direction] = held.with_flows(request)
+                self.programs[direction] = program.with_flows(request)
             except KernelError as error:
                 self.flow_faults[direction] = str(error)
-                if request is not None:  # back to plain is tried until it holds
-                    self._flows_refused[direction] = tried
+                if request is not None:  # stopping is tried until it succeeds
+                    self._refused_flows[direction] = attempt
         if request is None:
             self.flow_faults.clear()
 
-    def device_index(self) -> int:
-        """ifindex of the device that the links are on, in its namespace; 0 where it is no more."""
-        return next(filter(None, (held.device_index() for held in self.held.values())), 0)
+    def linked_ifindex(self) -> int:
+        """Return the ifindex of the links' device, in its namespace; 0 where the device is gone."""
+        return next(filter(None, (program.linked_ifindex() for program in self.programs.values())), 0)
 
     def lost_device(self) -> bool:
-        """Whether there are links, and none of them is on a device any more."""
-        links = [held for held in self.held.values() if isinstance(held.attachment, Link)]
-        return bool(links) and not any(held.device_index() for held in links)
+        """Return True if there are links, and none of them is on a device any more."""
+        links = [program for program in self.programs.values() if isinstance(program.attachment, Link)]
+        return bool(links) and not any(program.linked_ifindex() for program in links)
 
     def measure_costs(self) -> None:
-        """Time what is attached, on copies; some 20 ms each. Another thread than the one that attaches may do it."""
-        for direction, held in list(self.held.items()):
-            key = (held.step.program, direction)
+        """Measure the ns per packet of each attached program on a private copy (about 20 ms each).
+
+        Another thread than the attaching one may call this.
+        """
+        for direction, program in list(self.programs.items()):
+            key = (program.step.program, direction)
             if key not in self._costs:
                 try:
-                    self._costs[key] = held.counter.packet_cost_ns()
+                    self._costs[key] = program.counter.packet_cost_ns()
                 except BpftopError:
-                    self._costs[key] = None  # no TEST_RUN here: unknown, which the screen shows
+                    self._costs[key] = None  # no TEST_RUN here: the screen shows the cost as unknown
 
     def hooks(self) -> Mapping[Direction, Hook]:
-        """Both directions, for the sample."""
-        return {direction: self._hook(self.held.get(direction)) for direction in DIRECTIONS}
+        """Return both directions for the sample."""
+        return {direction: self._hook(self.programs.get(direction)) for direction in DIRECTIONS}
 
-    def _hook(self, held: AttachedProgram | None) -> Hook:
-        if held is None:
+    def _hook(self, program: AttachedProgram | None) -> Hook:
+        if program is None:
             return Hook()
-        cost_ns = self._costs.get((held.step.program, held.direction))
-        if cost_ns is not None and held.flows is not None:
-            cost_ns += held.flows.added_ns or 0.0
-        return Hook(held.step.hook, held.step.mode, held.prog_id, cost_ns, held.counter.batch)
+        cost_ns = self._costs.get((program.step.program, program.direction))
+        if cost_ns is not None and program.flows is not None:
+            cost_ns += program.flows.added_ns or 0.0
+        return Hook(program.step.hook, program.step.mode, program.prog_id, cost_ns, program.counter.batch)
+
+    def _check_failure(self, failure: FailedStep, facts: AttachFacts, device: Device, forced: bool) -> None:
+        """Raise DeviceGone where the device went away, and BpftopError where the step was forced."""
+        if self._netdev.device(device.ifindex) is None:
+            raise DeviceGone(messages.vanished(facts))
+        if forced:
+            raise BpftopError(failure.sentence(self._with_occupants(failure, facts, device)))
+
+    def _notice(
+        self, program: AttachedProgram | None, failures: Sequence[FailedStep], facts: AttachFacts, device: Device
+    ) -> str:
+        # With no hook at all, the last failure is the one that a person can do something about.
+        failure = failures[0] if program is not None else failures[-1]
+        return failure.notice(self._with_occupants(failure, facts, device), None if program is None else program.step)
+
+    def _with_occupants(self, failure: FailedStep, facts: AttachFacts, device: Device) -> AttachFacts:
+        """Return the facts with the hook's current owner filled in."""
+        now = self._netdev.device(device.ifindex) if failure.error.errno in OCCUPIED else None
+        return facts if now is None else replace(facts, occupants=occupants(now, self._proc))
+
+    def _attach_first(
+        self, steps: Sequence[AttachStep], direction: Direction, device: Device, layer: LinkLayer
+    ) -> tuple[AttachedProgram | None, list[FailedStep]]:
+        """Attach by the first step that succeeds. Return the program, and the failures before it."""
+        failures: list[FailedStep] = []
+        while steps:
+            outcome = self._attach(steps[0], direction, device, layer)
+            if isinstance(outcome, AttachedProgram):
+                return outcome, failures
+            failures.append(outcome)
+            steps = remaining(steps, outcome.step, outcome.error.errno)
+        return None, failures
+
+    def _attach(
+        self, step: AttachStep, direction: Direction, device: Device, layer: LinkLayer
+    ) -> AttachedProgram | FailedStep:
+        try:
+            counter = self._make_counter(step.program, direction, layer)
+        except KernelError as error:
+            return FailedStep(step, error, loading=True)
+        with contextlib.ExitStack() as undo:
+            undo.callback(counter.close)
+            try:
+                prog_id = counter.program.prog_id
+                link = _attach_to_hook(step, counter, direction, device.ifindex)
+            except KernelError as error:
+                return FailedStep(step, error, loading=False)
+            undo.pop_all()
+        return AttachedProgram(step, direction, counter, link, prog_id)
 
 
-def _attach(step: AttachStep, counter: PacketCounter, direction: Direction, ifindex: int) -> Link | Clsact:
+def _attach_to_hook(step: AttachStep, counter: PacketCounter, direction: Direction, ifindex: int) -> Link | Clsact:
     if step.hook == "xdp":
         return Link.xdp(counter.program.fd, ifindex, generic=step.mode == "generic")
     if step.hook == "tcx":

@@ -1,4 +1,4 @@
-"""One watched interface: its programs attached as planned, and kept attached through what happens to the device."""
+"""One watched interface: its programs are attached as planned and kept, whatever happens to the device."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from bpftop.collect.attach.attached_hooks import AttachedHooks, MakeCounter, Vanished
+from bpftop.collect.attach.attached_hooks import AttachedHooks, DeviceGone, MakeCounter
 from bpftop.collect.attach.facts import gather
 from bpftop.collect.attach.leftovers import remove_clsact_leftovers
 from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
@@ -32,8 +32,8 @@ class Attachment:
     """The programs on one interface.
 
     ``open``, ``step`` and ``close`` belong to one thread, which stays in the network namespace of ``netdev``; any
-    thread may call ``accept_offer``. After each ``step``, ``counters`` are to be read with ``epoch``, and ``links`` is
-    the kernel's own count, None while it cannot be seen. ``epoch`` changes when the counters begin again at zero.
+    thread may call ``accept_offer``. After each ``step``, read ``counters`` with ``epoch``, which changes when the
+    counters begin again at zero. ``links`` holds the kernel's own counters, None while they cannot be read.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Attachment:
         self.links: Reading | None = None
         self._request, self._netdev, self._netns, self._proc = request, netdev, netns, proc
         self._hooks = AttachedHooks(netdev, proc, make_counter)
-        self._device: Device  # as it was last seen; from open() on
+        self._device: Device  # as last read; from open() on
         self._facts: AttachFacts
         self._plan: AttachPlan
         self._load = LoadMeter(load_window_ns)
@@ -60,41 +60,45 @@ class Attachment:
         self._notices: dict[str, tuple[str, ...]] = {}
         self._offer: str | None = None
         self._accepted = False
-        self._flow_wish: FlowRequest | None = None
+        self._flow_request: FlowRequest | None = None
         self._links_epoch = 0
         self._counting_since_ns: int | None = None
         self._speed: int | None = None
 
     @property
     def counters(self) -> Mapping[Direction, PacketCounter]:
-        """The counters that are attached now; none for a direction that has rtnetlink totals only."""
-        return {direction: held.counter for direction, held in self._hooks.held.items()}
+        """Return the attached counters; none for a direction that has rtnetlink totals only."""
+        return {direction: program.counter for direction, program in self._hooks.programs.items()}
 
     @property
     def flow_counters(self) -> Sequence[FlowCounter]:
-        """The counters that keep a table of flows now."""
-        return [held.flows for held in self._hooks.held.values() if held.flows is not None]
+        """Return the attached counters of flows."""
+        return [program.flows for program in self._hooks.programs.values() if program.flows is not None]
 
     @property
     def flow_faults(self) -> Mapping[Direction, str]:
-        """Why a direction keeps none although it was wished."""
+        """Return direction -> why flows are not counted although they were requested."""
         return self._hooks.flow_faults
 
     def watch_flows(self, request: FlowRequest | None) -> None:
-        """Keep tables of flows from now on, whatever is attached; None: no more. Belongs to the thread of ``step``."""
-        self._flow_wish = request
+        """Count flows from now on, whatever is attached, or stop for None. Belongs to the thread of ``step``."""
+        self._flow_request = request
         self._hooks.watch_flows(request)
 
     def accept_offer(self) -> None:
-        """Do at the next step what ``Interface.offer`` says."""
+        """Carry out ``Interface.offer`` at the next step."""
         self._accepted = True
 
     def measure_costs(self) -> None:
-        """Time the attached programs on copies, some 20 ms each, for ``Hook.ns_per_packet`` of the next step."""
+        """Measure the ns per packet of the attached programs (about 20 ms each), for the hooks of the next step."""
         self._hooks.measure_costs()
 
     def open(self) -> None:
-        """Attach. BpftopError: no such interface, or a forced mode that does not hold."""
+        """Attach.
+
+        Raises:
+            BpftopError: there is no such interface, or a forced attach mode failed.
+        """
         device = self._netdev.find(self.label)
         try:
             self._begin(device)
@@ -103,24 +107,25 @@ class Attachment:
             raise
 
     def close(self) -> None:
-        """Detach, and put back what generic XDP and clsact would leave. To be called in every case; twice is fine.
+        """Detach, and undo what generic XDP and clsact would leave. To be called in every case; twice is fine.
 
-        BpftopError: everything is detached, but something could not be put back.
+        Raises:
+            BpftopError: every program is detached, but the kernel refused to undo a side effect.
         """
         self._hooks.release()
 
     def step(self, now_ns: int) -> Interface:
-        """Look after the interface before it is read, and say what it is now. ``now_ns`` is CLOCK_MONOTONIC."""
-        device = self._find_again()
+        """Check the device before its counters are read, and return its state. ``now_ns`` is CLOCK_MONOTONIC."""
+        device = self._find_device()
         self.links = None
         if device is not None:
-            self.links = links_reading(self.label, device, self._asked_ns, self._asking_took_ns, self._links_epoch)
+            self.links = links_reading(self.label, device, self._queried_ns, self._query_cost_ns, self._links_epoch)
             if device.up and not self._device.up:
                 self._speed = self._netdev.speed_bits_per_sec(device, self._netdev.driver(device))
             self._device = device
-            with contextlib.suppress(Vanished):  # the next step sees that it is gone
-                self._look_after(device, now_ns)
-            self._hooks.watch_flows(self._flow_wish)  # what was attached just now keeps them too
+            with contextlib.suppress(DeviceGone):  # the next step handles it
+                self._check_programs(device, now_ns)
+            self._hooks.watch_flows(self._flow_request)  # for programs that were attached in this step
         return self._interface()
 
     def _begin(self, device: Device) -> None:
@@ -137,41 +142,41 @@ class Attachment:
             raise BpftopError(planned.refusal)
         notices = self._hooks.apply_plan(planned, facts, self._device)
         self._facts, self._plan, self._offer = facts, planned, planned.offer
-        # What is said about the hook holds only where there is one; else who has XDP, and why there is none.
-        taken = (messages.taken(facts),) if facts.occupants else ()
-        self._notices["plan"] = (planned.notices if self._hooks.held or not planned.rx else taken) + notices
+        # The plan's notices describe its hook. With no hook, only the other owner of XDP and the failure are of use.
+        owner = (messages.taken(facts),) if facts.occupants else ()
+        self._notices["plan"] = (planned.notices if self._hooks.programs or not planned.rx else owner) + notices
         self._load.restart()
         self.epoch += 1
         self._counting_since_ns = time.time_ns()
 
-    def _ask(self, which: int | str) -> Device | None:
-        """The device with its counters, and when that was."""
+    def _query(self, which: int | str) -> Device | None:
+        """Read the device with its counters, and note the time and the cost of the read."""
         start_ns = time.monotonic_ns()
         device = self._netdev.device(which)
-        self._asking_took_ns = time.monotonic_ns() - start_ns
-        self._asked_ns = start_ns + self._asking_took_ns // 2
+        self._query_cost_ns = time.monotonic_ns() - start_ns
+        self._queried_ns = start_ns + self._query_cost_ns // 2
         return device
 
-    def _find_again(self) -> Device | None:
-        """The watched device, wherever it went; None while it is not in this namespace."""
-        device = self._ask(self._device.ifindex)
+    def _find_device(self) -> Device | None:
+        """Return the watched device, wherever it went; None while it is not in this namespace."""
+        device = self._query(self._device.ifindex)
         if device is not None and not self._is_same(device) and self._hooks.lost_device():
-            return self._await_return()  # another one was made under its ifindex
+            return self._await_return()  # another device was made under its ifindex
         if device is not None and (self._state == "here" or self._is_same(device)):
-            self._arrived()
+            self._mark_here()
             return device
-        linked = self._hooks.device_index()
+        linked = self._hooks.linked_ifindex()
         if not linked:
             return self._await_return()
-        device = self._ask(linked) if linked != self._device.ifindex else None
-        if device is not None and self._is_same(device):  # back from where its ifindex was taken
-            self._arrived()
+        device = self._query(linked) if linked != self._device.ifindex else None
+        if device is not None and self._is_same(device):  # back from a namespace, under another ifindex
+            self._mark_here()
             return device
         self._state = "moved"
         self._notices["where"] = (messages.moved(self.label),)
         return None
 
-    def _arrived(self) -> None:
+    def _mark_here(self) -> None:
         if self._state != "here":
             self._state = "here"
             self._notices.pop("where", None)
@@ -182,61 +187,64 @@ class Attachment:
         return (device.kind, device.address or device.name) == (before.kind, before.address or before.name)
 
     def _await_return(self) -> Device | None:
-        """The device is no more; one with the name that was asked for takes its place."""
+        """Release a device that no longer exists, and begin again on a device with the requested name, if any."""
         self._state, self._offer, self._accepted = "gone", None, False
         self._notices = {"where": (messages.gone(self.label),)}
         try:
             self._hooks.release()
         except BpftopError as error:
             self._notices["plan"] = (str(error),)
-        device = self._ask(self.label)
+        device = self._query(self.label)
         if device is None:
             return None
         self._links_epoch += 1
         try:
             self._begin(device)
-        except Vanished:
+        except DeviceGone:
             self._state, self._notices = "gone", {"where": (messages.gone(self.label),)}
             return None
         except BpftopError as error:
             self._apply_plan(AttachPlan(notices=(str(error),)), gather(self._netdev, device, self._proc))
         self._notices["where"] = (messages.back(self.label, device.ifindex),)
-        return self._ask(device.ifindex) or device  # with what is attached to it now
+        return self._query(device.ifindex) or device  # again: with the programs that are attached now
 
-    def _look_after(self, device: Device, now_ns: int) -> None:
+    def _check_programs(self, device: Device, now_ns: int) -> None:
+        """Handle a new name, programs that somebody detached, an accepted offer, and too much load for native XDP."""
         self._notices["name"] = (messages.renamed(self.label, device.name),) if device.name != self._first_name else ()
         self._facts = replace(self._facts, name=device.name)
-        detached = [held for held in self._hooks.held.values() if held.is_detached(self._netdev, device)]
+        programs = self._hooks.programs
+        detached = [program.direction for program in programs.values() if program.is_detached(self._netdev, device)]
         if detached:
-            self._give_up([held.direction for held in detached])
+            self._handle_detached(detached)
         accepted, self._accepted = self._accepted and self._offer is not None, False
         if accepted:
             facts = gather(self._netdev, device, self._proc)
             self._apply_plan(plan(facts, replace(self._request, accepted=True)), facts)
         load = self._load.update(now_ns, device.counters["rx_bytes"])
-        native = "rx" in self._hooks.held and self._hooks.held["rx"].step.mode == "native"
+        receiver = self._hooks.programs.get("rx")
+        native = receiver is not None and receiver.step.mode == "native"
         if load is not None and native and self._plan.retreats and load >= self._request.load_limit_bits_per_sec:
             self._retreat(replace(self._facts, rx_bits_per_sec=load))
 
-    def _give_up(self, directions: Sequence[Direction]) -> None:
-        """Somebody detached our programs. They are not put back: whoever did it meant it. RX by XDP goes on by TCX."""
+    def _handle_detached(self, directions: Sequence[Direction]) -> None:
+        """Count by TCX in place of a detached XDP program. A program that somebody detached is not attached again."""
         if self._netdev.device(self._device.ifindex) is None:
-            return  # the device itself went away just now, which the next step sees
-        lost = {direction: self._hooks.held[direction].step for direction in directions}
-        tx = (TCX,) if "tx" in self._hooks.held and "tx" not in lost else ()
+            return  # the device itself went away just now; the next step handles it
+        lost = {direction: self._hooks.programs[direction].step for direction in directions}
+        tx = (TCX,) if "tx" in self._hooks.programs and "tx" not in lost else ()
         if "rx" in lost and lost["rx"].hook == "xdp":
             self._apply_plan(AttachPlan((TCX,), tx, self._plan.link_layer), self._facts)
         else:
             for direction in directions:
-                self._hooks.drop(direction)
-        held = self._hooks.held.get("rx")
+                self._hooks.detach_direction(direction)
+        receiver = self._hooks.programs.get("rx")
         self._notices["lost"] = tuple(
-            messages.detached(self._facts, step, direction, held.step if held and direction == "rx" else None)
+            messages.detached(self._facts, step, direction, receiver.step if receiver and direction == "rx" else None)
             for direction, step in lost.items()
         )
 
     def _retreat(self, facts: AttachFacts) -> None:
-        """Too much for native XDP: TCX from now on, unless somebody asks for XDP again."""
+        """Replace native XDP by TCX, until somebody accepts the offer of XDP again."""
         offer = messages.offer(facts) if self._request.terminal else None
         notices = (messages.retreated(facts),)
         self._apply_plan(AttachPlan((TCX,), (TCX,), self._plan.link_layer, notices=notices, offer=offer), facts)
@@ -255,7 +263,7 @@ class Attachment:
             speed_bits_per_sec=self._speed,
             master=device.master,
             lower=lower_here(device),
-            counting_since_ns=self._counting_since_ns if self._hooks.held else None,
+            counting_since_ns=self._counting_since_ns if self._hooks.programs else None,
             hooks=self._hooks.hooks(),
             notices=tuple(sentence for sentences in self._notices.values() for sentence in sentences),
             offer=self._offer,

@@ -1,4 +1,4 @@
-"""What has to be known of a device before a plan is made. Nothing here changes anything or needs a capability."""
+"""Facts of a device for the attach plan. Reading them changes nothing and needs no capability."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bpftop.kernel.privileges import COUNTING, Privileges
 
 
 def gather(netdev: Netdev, device: Device, proc: Path = PROC) -> AttachFacts:
-    """The facts of one device now, but for its load."""
+    """Read the facts of one device, all but its load."""
     driver = netdev.driver(device)
     return AttachFacts(
         name=device.name,
@@ -42,21 +42,21 @@ def _legs(netdev: Netdev, bond: Device) -> tuple[str | None, ...]:
 
 
 def with_lowers(netdev: Netdev, device: Device) -> list[Device]:
-    """The device and all below it, which generic XDP reaches: ports, legs, the device under a vlan or macvlan."""
-    everything = netdev.devices() if device.kind and device.kind != "veth" else [device]
-    found, queue = {device.ifindex: device}, [device]
+    """Return the device and all below it, which generic XDP reaches: ports, legs, the device under a vlan."""
+    devices = netdev.devices() if device.kind and device.kind != "veth" else [device]
+    reached, queue = {device.ifindex: device}, [device]
     while queue:
         above = queue.pop()
-        for other in everything:
+        for other in devices:
             under = other.ifindex == above.lower and not above.lower_elsewhere and above.kind != "veth"
-            if (under or other.master == above.ifindex) and other.ifindex not in found:
-                found[other.ifindex] = other
+            if (under or other.master == above.ifindex) and other.ifindex not in reached:
+                reached[other.ifindex] = other
                 queue.append(other)
-    return list(found.values())
+    return list(reached.values())
 
 
 def occupants(device: Device, proc: Path = PROC) -> tuple[Occupant, ...]:
-    """The XDP programs on the device: names take CAP_SYS_ADMIN, other people's processes CAP_SYS_PTRACE."""
+    """Return the XDP programs on the device. Names need CAP_SYS_ADMIN, processes of other users CAP_SYS_PTRACE."""
     return tuple(
         Occupant(prog_id, mode, _program_name(prog_id), " and ".join(owners(prog_id, proc)) or None)
         for mode, prog_id in device.xdp.items()
@@ -77,6 +77,6 @@ def _missing_capabilities(proc: Path) -> tuple[str, ...]:
 
 
 def kernel_release() -> tuple[int, int]:
-    """Major and minor number; (0, 0) where the release says neither."""
+    """Return the major and minor number of the release; (0, 0) where it has none."""
     numbers = re.match(r"(\d+)\.(\d+)", os.uname().release)
     return (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)

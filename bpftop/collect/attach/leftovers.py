@@ -1,4 +1,4 @@
-"""clsact filters that a killed bpftop left on a device."""
+"""Removal of clsact filters that a killed bpftop left on a device."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from bpftop.model.sample import DIRECTIONS
 
 
 def remove_clsact_leftovers(netdev: Netdev, device: Device, proc: Path = PROC) -> tuple[str, ...]:
-    """Take our own filters away, and a clsact that is empty then. Those of a bpftop that lives are left alone.
+    """Remove bpftop's filters, and a clsact qdisc that is empty then; filters of a running bpftop stay.
 
-    A notice where it is not permitted.
+    Returns:
+        A notice where the kernel does not permit it.
     """
-    ours = [
-        found.prog_id
+    own_prog_ids = [
+        clsact_filter.prog_id
         for direction in DIRECTIONS
-        for found in netdev.filters(device.ifindex, direction)
-        if found.prog_id is not None and found.name is not None and found.name.startswith(CLSACT.program)
+        for clsact_filter in netdev.filters(device.ifindex, direction)
+        if clsact_filter.prog_id is not None and (clsact_filter.name or "").startswith(CLSACT.program)
     ]
-    if not ours or any(owners(prog_id, proc) for prog_id in ours):
+    if not own_prog_ids or any(owners(prog_id, proc) for prog_id in own_prog_ids):
         return ()
     try:
         remove_leftovers(device.ifindex)
