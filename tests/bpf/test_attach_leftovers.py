@@ -24,7 +24,7 @@ pytestmark = pytest.mark.bpf
 WATCH_FOR_EVER = """
 import sys, time
 from tests.bpf.watching import watching
-with watching(sys.argv[1], sys.argv[2], consent=True) as watch:
+with watching(sys.argv[1], sys.argv[2], may_disturb_device=True) as watch:
     print(*watch.prog_ids(), flush=True)
     while True:
         watch.step()
