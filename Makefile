@@ -4,6 +4,8 @@
 IFACE ?=
 # What `make faults` is to make: faults, healthy, or some by their ids; all of it where it is empty.
 ONLY ?=
+# Arguments of pytest for `make test`, such as tests/cli or "-k kill -x".
+ARGS ?=
 # "mine": the system packages are yours to install (systems without apt-get).
 SYSTEM_PACKAGES ?= apt
 
@@ -30,7 +32,7 @@ must = $(if $(dry_run),,$(eval said := $(shell $1))$(if $(filter-out 0,$(.SHELLS
 
 help:
 	@echo 'make run [IFACE="eth0 eth1"]  the live screen; without IFACE the interface of the default route, or the demo'
-	@echo 'make test                    lint, type check and all tests'
+	@echo 'make test [ARGS=tests/cli]    lint, type check and all tests; ARGS goes to pytest: a folder, "-k kill -x"'
 	@echo 'make lint                    ruff, mypy and the import contracts alone'
 	@echo 'make bench                   what watching costs, measured here against the limits'
 	@echo 'make faults [ONLY=faults]    real faults and healthy traffic in namespaces, and what is found how soon; 35 minutes'
@@ -49,7 +51,7 @@ run: .venv/run
 
 test: lint
 	@$(as_root) $(if $(as_root),BPFTOP_REQUIRE_BPF=$(BPFTOP_REQUIRE_BPF)) \
-		$(bin)/python -m pytest $(if $(as_root),-p no:cacheprovider)
+		$(bin)/python -m pytest $(if $(as_root),-p no:cacheprovider) $(ARGS)
 
 lint: .venv/dev
 	@$(bin)/ruff check

@@ -13,12 +13,12 @@ import socket
 import struct
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.netns import enter, unshare_network
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 IFF_TUN, IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x0001, 0x0002, 0x1000, 0x4000  # include/uapi/linux/if_tun.h
@@ -150,11 +150,3 @@ class Lab:
 def _end(process: subprocess.Popen[str]) -> None:
     process.kill()
     process.communicate()
-
-
-def until(condition: Callable[[], bool], what: str, seconds: float = 5.0) -> None:
-    """Wait for the kernel or another process. AssertionError when it takes too long."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"still not after {seconds} s: {what}"
-        time.sleep(0.01)

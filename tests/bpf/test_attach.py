@@ -18,8 +18,9 @@ from bpftop.kernel.bpf import link
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.sample import Direction
-from tests.bpf.devices import IFF_TAP, IFF_TUN, ROOT, Lab, until
+from tests.bpf.devices import IFF_TAP, IFF_TUN, ROOT, Lab
 from tests.bpf.watching import is_loaded, watching
+from tests.waiting import until
 
 pytestmark = pytest.mark.bpf
 

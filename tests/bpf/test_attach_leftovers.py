@@ -16,8 +16,9 @@ from bpftop.hooks.facts import LinkLayer
 from bpftop.hooks.steps import ProgramName
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.sample import Direction
-from tests.bpf.devices import ROOT, Lab, until
+from tests.bpf.devices import ROOT, Lab
 from tests.bpf.watching import is_loaded, watching
+from tests.waiting import until
 
 pytestmark = pytest.mark.bpf
 

@@ -17,9 +17,10 @@ from bpftop.hooks.steps import ProgramName
 from bpftop.kernel.bpf.link import Link
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.sample import Direction
-from tests.bpf.devices import IFF_TAP, Lab, until
+from tests.bpf.devices import IFF_TAP, Lab
 from tests.bpf.foreign import bpf
 from tests.bpf.watching import Watch, is_loaded, watching
+from tests.waiting import until
 
 pytestmark = pytest.mark.bpf
 

@@ -18,7 +18,8 @@ from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.derive import snapshot
 from bpftop.model.sample import Interface
 from tests.bpf.counting import loaded, rows, send_datagrams, watching
-from tests.bpf.devices import Lab, until
+from tests.bpf.devices import Lab
+from tests.waiting import until
 
 pytestmark = pytest.mark.bpf
 

@@ -26,12 +26,13 @@ from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.netns import enter
 from bpftop.model.derive import snapshot
 from bpftop.model.sample import Key, Reading
-from tests.bpf.devices import ROOT, Lab, until
+from tests.bpf.devices import ROOT, Lab
 from tests.bpf.frame import BROADCAST, Layers, ether, pad
 from tests.bpf.harness import context
 from tests.bpf.reference import Skb
 from tests.bpf.sender import send_exactly, times_sent
 from tests.bpf.watching import Watch, is_loaded, watching
+from tests.waiting import until
 
 pytestmark = pytest.mark.bpf
 

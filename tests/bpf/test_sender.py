@@ -5,7 +5,8 @@ import pytest
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import GENERATOR, WATCHED
 from tests.bpf.sender import send_exactly, times_sent
-from tests.demo.traces import eventually, rx_and_tx_packets
+from tests.demo.traces import rx_and_tx_packets
+from tests.waiting import until
 
 pytestmark = pytest.mark.bpf
 
@@ -27,7 +28,7 @@ def test_all_that_was_accepted_arrives(total: int) -> None:
     with Lab(quiet=True) as lab:
         sent = lab.call_in(GENERATOR, lambda: send_exactly("demo1", FRAMES, total))
         assert (sent.accepted, sent.lost) == (total, 0)
-        assert eventually(lambda: received(lab) == total), received(lab)
+        until(lambda: received(lab) == total, lambda: received(lab))
         sizes = zip(times_sent(total, len(FRAMES)), FRAMES, strict=True)
         assert sent.accepted_bytes == sum(times * len(frame) for times, frame in sizes)
 
@@ -38,7 +39,7 @@ def test_a_refused_frame_is_sent_again() -> None:
         assert lab.run_in(GENERATOR, ["tc", "qdisc", "add", "dev", "demo1", "root", *narrow]).returncode == 0
         sent = lab.call_in(GENERATOR, lambda: send_exactly("demo1", FRAMES, 10_000))
         assert sent.refused > 0
-        assert eventually(lambda: received(lab) == 10_000), received(lab)
+        until(lambda: received(lab) == 10_000, lambda: received(lab))
 
 
 def test_an_interface_that_is_down_is_an_error() -> None:

@@ -19,7 +19,8 @@ from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.sample import Hook, Interface
 from tests.bpf.counting import Watching, loaded, rows, watching
-from tests.bpf.devices import Lab, until
+from tests.bpf.devices import Lab
+from tests.waiting import until
 
 pytestmark = pytest.mark.bpf
 

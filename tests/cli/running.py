@@ -16,8 +16,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from tests.waiting import LIMIT_S, until
+
 COMMAND = (sys.executable, "-m", "bpftop.cli")
-PATIENCE_S = 20.0
+PATIENCE_S = LIMIT_S
 
 
 def environment(config_home: str = "/nonexistent", **more: str) -> dict[str, str]:
@@ -51,14 +53,13 @@ def started(*words: str, env: Mapping[str, str] | None = None, **more: Any) -> I
 def await_handlers(pid: int) -> None:
     """Wait until the process has its own handler for SIGTERM: from then on it is up to bpftop how it ends."""
     bit = 1 << (signal.SIGTERM - 1)
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
+
+    def installed() -> bool:
         with open(f"/proc/{pid}/status") as status:
             caught = next(line for line in status if line.startswith("SigCgt:"))
-        if int(caught.split()[1], 16) & bit:
-            return
-        time.sleep(0.001)
-    raise AssertionError("no handler for SIGTERM was installed")
+        return bool(int(caught.split()[1], 16) & bit)
+
+    until(installed, "the handler for SIGTERM is installed")
 
 
 class Terminal:

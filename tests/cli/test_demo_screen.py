@@ -7,13 +7,13 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.test_kill import our_programs
+from tests.waiting import until
 
 pytestmark = pytest.mark.bpf
 
@@ -45,11 +45,15 @@ class Terminal:
     def resize(self, columns: int, lines: int) -> None:
         self._run("resize-window", "-x", str(columns), "-y", str(lines))
 
-    def until(self, holds: Callable[[str], object], what: str, seconds: float = 20.0) -> str:
-        end = time.monotonic() + seconds
-        while not holds(screen := self.screen()):
-            assert time.monotonic() < end, f"not after {seconds} s: {what}\n{screen}"
-            time.sleep(0.05)
+    def until(self, holds: Callable[[str], object], what: str) -> str:
+        screen = ""
+
+        def held() -> bool:
+            nonlocal screen
+            screen = self.screen()
+            return bool(holds(screen))
+
+        until(held, lambda: f"{what}\n{screen}")
         return screen
 
     def close(self) -> None:
@@ -81,7 +85,4 @@ def test_the_demo_shows_live_rates_and_leaves_nothing(demo: Terminal) -> None:
     demo.until(lambda screen: "Protocol" in screen and RATE.search(screen), "the Overview again")
     demo.keys("q")
     demo.until(lambda screen: "exit 0" in screen, "the end")
-    end = time.monotonic() + 5
-    while our_programs() - before:
-        assert time.monotonic() < end, "programs were left behind"
-        time.sleep(0.02)
+    until(lambda: our_programs() <= before, "the programs are gone")

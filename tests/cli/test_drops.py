@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.bpf.devices import Lab, until
+from tests.bpf.devices import Lab
 from tests.cli.running import COMMAND
+from tests.waiting import until
 
 pytestmark = pytest.mark.bpf
 

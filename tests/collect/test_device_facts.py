@@ -23,9 +23,10 @@ from bpftop.kernel.net.ethtool import Ethtool
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.device import Bond, BondLeg, DeviceFacts, Irq, Queue
 from bpftop.model.sample import Interface
-from tests.bpf.devices import Lab, until
+from tests.bpf.devices import Lab
 from tests.collect import wide
 from tests.collect.moments import ETH0, TREES, copy_of
+from tests.waiting import until
 
 # No device of this machine is called eth0 with this index in the trees' place: ethtool is asked about lo instead.
 NOT_HERE = "bpftop-none"

@@ -7,8 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from bpftop.collect.sockets.udp_sockets import UdpSockets
 from bpftop.kernel.net import sock_diag
 from bpftop.kernel.netns import inside, unshare_network
 from bpftop.model.sample import Key
+from tests.waiting import until
 
 from .recorded import moment, read, unprivileged
 
@@ -181,7 +181,7 @@ def test_connections_that_wait(namespace: str, version: int, family: int, addres
         ]
         waiting = read(collector)["listen_sockets"]
         listener.go()
-        accepted = eventually(lambda: read(collector)["listen_sockets"].totals, (2, 5))
+        accepted = until(lambda: holding(read(collector)["listen_sockets"].totals, (2, 5)), "two connections wait")
     assert len(clients) == 3
     assert nobody.keys == ()
     assert [(key[:3], key[4]) for key in waiting.keys] == [((version, address, listener.port), listener.label)]
@@ -224,11 +224,6 @@ def test_a_thread_reads_the_namespace_that_it_entered(namespace: str) -> None:
     assert "net.core.netdev_max_backlog" in here
 
 
-def eventually(look: Callable[[], Rows], row: tuple[int, ...]) -> Rows:
-    """What ``look`` sees when it sees the row."""
-    for _ in range(200):
-        seen = look()
-        if row in seen.values():
-            return seen
-        time.sleep(0.02)
-    raise AssertionError(f"no {row} within 4 s; last seen: {seen}")
+def holding(rows: Rows, row: tuple[int, ...]) -> Rows | None:
+    """Return the rows if ``row`` is among their values."""
+    return rows if row in rows.values() else None

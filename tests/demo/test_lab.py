@@ -15,8 +15,9 @@ import pytest
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import GENERATOR, WATCHED
 from bpftop.errors import BpftopError
+from tests.waiting import until
 
-from .traces import eventually, is_running, namespace_exists, rx_and_tx_packets, track_namespace
+from .traces import is_running, namespace_exists, rx_and_tx_packets, track_namespace
 
 pytestmark = pytest.mark.bpf
 
@@ -88,7 +89,7 @@ def test_nothing_is_left_after_a_normal_end() -> None:
         nsids = [track_namespace(pid) for pid in pids]
         assert all(map(namespace_exists, nsids))
     assert not any(map(is_running, pids))
-    assert eventually(lambda: not any(map(namespace_exists, nsids)))
+    until(lambda: not any(map(namespace_exists, nsids)), "the namespaces are gone")
     assert os.listdir("/proc/self/fd") == descriptors
     lab.stop()  # once more does no harm
 
@@ -102,8 +103,8 @@ def test_nothing_is_left_after_the_owner_was_killed(number: signal.Signals) -> N
         nsids = [track_namespace(pid) for pid in pids]
         assert all(map(is_running, pids))
         owner.send_signal(number)
-    assert eventually(lambda: not any(map(is_running, pids)))
-    assert eventually(lambda: not any(map(namespace_exists, nsids)))
+    until(lambda: not any(map(is_running, pids)), "the processes are gone")
+    until(lambda: not any(map(namespace_exists, nsids)), "the namespaces are gone")
 
 
 def test_nothing_is_left_after_a_kill_at_any_moment_of_the_start() -> None:
@@ -113,7 +114,7 @@ def test_nothing_is_left_after_a_kill_at_any_moment_of_the_start() -> None:
             time.sleep(rng.uniform(0.03, 0.15))
             pids = children_of(owner.pid)
             owner.kill()
-        assert eventually(lambda: not any(map(is_running, pids)))  # noqa: B023
+        until(lambda: not any(map(is_running, pids)), "the processes are gone")  # noqa: B023
 
 
 def test_the_lab_outlives_the_thread_that_made_it() -> None:

@@ -6,9 +6,10 @@ import pytest
 
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import WATCHED
+from tests.waiting import until
 
 from .capture import open_capture, watch
-from .traces import eventually, rx_and_tx_drops, rx_and_tx_packets, snmp
+from .traces import rx_and_tx_drops, rx_and_tx_packets, snmp
 
 pytestmark = pytest.mark.bpf
 
@@ -98,9 +99,9 @@ def test_it_stops_when_told() -> None:
         lab.start_traffic()
         time.sleep(0.3)
         lab.stop_traffic()
-        assert eventually(lambda: is_silent(lab), timeout_s=8.0)
+        until(lambda: is_silent(lab), "no traffic flows")
         lab.start_traffic()
-        assert eventually(lambda: not is_silent(lab))
+        until(lambda: not is_silent(lab), "traffic flows")
 
 
 def is_silent(lab: Lab) -> bool:
@@ -116,5 +117,5 @@ def test_it_survives_a_cable_that_goes_down_and_up() -> None:
         lab.run_in(WATCHED, ["ip", "link", "set", "demo0", "down"])
         time.sleep(0.5)
         lab.run_in(WATCHED, ["ip", "link", "set", "demo0", "up"])
-        assert eventually(lambda: not is_silent(lab))
+        until(lambda: not is_silent(lab), "traffic flows")
         lab.check()

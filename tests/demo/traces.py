@@ -4,23 +4,11 @@ import os
 import socket
 import struct
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 RTM_NEWNSID = 88
 NETNSA_NSID, NETNSA_PID = 1, 2
 NLM_F_REQUEST, NLM_F_ACK = 1, 4
-
-
-def eventually(holds: Callable[[], bool], timeout_s: float = 5.0) -> bool:
-    """Wait until `holds()`; False if it still does not after `timeout_s`."""
-    deadline_s = time.monotonic() + timeout_s
-    while not holds():
-        if time.monotonic() > deadline_s:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def is_running(pid: int) -> bool:

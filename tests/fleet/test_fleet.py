@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import yaml
 from contrib.monitoring import ALERTS, HERE
 from tests.bpf.devices import Lab
 from tests.cli.running import COMMAND, environment
+from tests.waiting import until
 
 pytestmark = pytest.mark.bpf
 
@@ -28,7 +28,6 @@ API = "http://127.0.0.1:9090/api/v1"
 SENT, SENT_FAR = 1_000, 234
 PROTOCOL = "other ethertype"
 """What the frames of ``Lab.send`` are counted as; the scrapes themselves are TCP."""
-PATIENCE_S = 25.0
 
 
 @pytest.fixture
@@ -87,22 +86,15 @@ def numbers(expression: str) -> dict[str, float]:
     )
 
 
-def await_(condition: Callable[[], bool], what: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, what()
-        time.sleep(0.1)
-
-
 def test_the_sum_over_the_fleet_is_what_was_sent(fleet: Lab) -> None:
     up = 'up{job="bpftop"}'
-    await_(lambda: numbers(up) == {NEAR: 1.0, FAR: 1.0}, lambda: asked("targets"))
+    until(lambda: numbers(up) == {NEAR: 1.0, FAR: 1.0}, lambda: asked("targets"))
     fleet.send("v0", SENT)
     fleet.send_far("v1", SENT_FAR)
     selected = f'bpftop_protocol_packets_total{{protocol="{PROTOCOL}", direction="%s"}}'
     received, sent = (f"sum({selected % direction})" for direction in ("rx", "tx"))
     whole = {"": float(SENT + SENT_FAR)}
-    await_(lambda: numbers(received) == numbers(sent) == whole, lambda: (numbers(received), numbers(sent), whole))
+    until(lambda: numbers(received) == numbers(sent) == whole, lambda: (numbers(received), numbers(sent), whole))
     assert numbers(selected % "rx") == {NEAR: SENT_FAR, FAR: SENT}
     assert numbers(selected % "tx") == {NEAR: SENT, FAR: SENT_FAR}
     octets = f'sum(bpftop_protocol_bytes_total{{protocol="{PROTOCOL}", direction="rx"}})'
@@ -110,7 +102,7 @@ def test_the_sum_over_the_fleet_is_what_was_sent(fleet: Lab) -> None:
     assert len(numbers("bpftop_build_info")) == 2
 
     rules = asked("rules")["groups"][0]["rules"]
-    await_(
+    until(
         lambda: all(rule["health"] == "ok" for rule in asked("rules")["groups"][0]["rules"]),
         lambda: [rule for rule in asked("rules")["groups"][0]["rules"] if rule["health"] != "ok"],
     )

@@ -21,7 +21,8 @@ from bpftop.model.snapshot import Snapshot
 from bpftop.store.recorder import Recorder
 from bpftop.store.recording import Recording
 from bpftop.tui.sampling_thread import SamplingThread
-from tests.bpf.devices import Lab, until
+from tests.bpf.devices import Lab
+from tests.waiting import until
 
 pytestmark = pytest.mark.bpf
 
@@ -94,8 +95,8 @@ def test_two_scrapers_the_screen_and_a_recording_see_the_same_counters(lab: Lab,
                 until(lambda: len(on_screen) > 2, "there are rates")
                 for _ in range(7):
                     lab.send_far("v1", SENT // 7)
-                until(lambda: max(on_screen.values()) == SENT, "all of it is on the screen", 10)
-                until(lambda: all(one and one[-1][1] == SENT for one in told), "all of it was scraped", 10)
+                until(lambda: max(on_screen.values()) == SENT, "all of it is on the screen")
+                until(lambda: all(one and one[-1][1] == SENT for one in told), "all of it was scraped")
         finally:  # before the endpoint closes: else its refusals would stand in front of what failed
             ended.set()
             for thread in (exporting, *scrapers):

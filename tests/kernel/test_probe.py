@@ -16,7 +16,7 @@ from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.probe import NoPlace, check_tcx, libbpf_version, make_map, private_pair
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Device, Netdev
-from tests.bpf.devices import until
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,19 +12,13 @@ from bpftop.errors import BpftopError
 from bpftop.store.recorder import QUEUE_TICKS, Recorder
 from tests.store.made_up import Machine
 from tests.store.test_crash import readable
+from tests.waiting import until
 
 pytestmark = pytest.mark.bpf  # mounting needs root
 
 
 def run(*command: str) -> None:
     subprocess.run(command, check=True, capture_output=True)
-
-
-def until(holds: Callable[[], object]) -> None:
-    end = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 @pytest.fixture
@@ -59,15 +52,15 @@ def test_a_full_disk_costs_counted_ticks_until_there_is_room(small: Path) -> Non
     samples = list(Machine(cpus=4).samples(50))
     for sample in samples[:30]:
         recorder.offer(sample)
-        until(lambda: not recorder._queue.qsize())
-    until(lambda: recorder.progress.trouble)
+        until(lambda: not recorder._queue.qsize(), "the queue is empty")
+    until(lambda: recorder.progress.trouble, "the recorder reports trouble")
     assert "database or disk is full; ticks are lost until it can be written again" in (recorder.progress.trouble or "")
     before = recorder.progress.ticks
     assert [one.seq for one in readable(small / "a")] == list(range(before))
     filler.unlink()
     for sample in samples[30:]:
         recorder.offer(sample)
-        until(lambda: not recorder._queue.qsize())
+        until(lambda: not recorder._queue.qsize(), "the queue is empty")
     progress = recorder.close()
     assert progress.trouble is None
     found = readable(small / "a")
@@ -89,7 +82,7 @@ def test_a_disk_that_stands_still_never_holds_up_the_sampler(freezing: Path) -> 
     samples = list(Machine(cpus=2, protocols=5).samples(120))
     for sample in samples[:10]:
         recorder.offer(sample)
-    until(lambda: recorder.progress.ticks == 10)
+    until(lambda: recorder.progress.ticks == 10, "ten ticks are written")
     run("fsfreeze", "-f", str(freezing))
     for sample in samples[10:110]:
         recorder.offer(sample)  # returns, though the disk does not
@@ -98,7 +91,7 @@ def test_a_disk_that_stands_still_never_holds_up_the_sampler(freezing: Path) -> 
     assert "the disk does not keep up" in (recorder.progress.trouble or "")
     stuck = recorder.progress.lost
     run("fsfreeze", "-u", str(freezing))
-    until(lambda: not recorder._queue.qsize())
+    until(lambda: not recorder._queue.qsize(), "the queue is empty")
     for sample in samples[110:]:
         recorder.offer(sample)
     progress = recorder.close()
@@ -117,5 +110,5 @@ def test_an_end_while_the_disk_stands_still_says_what_is_missing(freezing: Path)
     progress = recorder.close(timeout_s=0.2)
     assert "the disk did not take the last ticks within 0.2 s" in (progress.trouble or "")
     run("fsfreeze", "-u", str(freezing))
-    until(lambda: not recorder._thread.is_alive())
+    until(lambda: not recorder._thread.is_alive(), "the writer has ended")
     assert [one.seq for one in readable(freezing / "a")] == [0, 1, 2]

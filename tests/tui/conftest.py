@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from bpftop.tui.app import BpftopApp
 from bpftop.tui.sampling_thread import SamplingThread
 from bpftop.tui.themes import Theme, find_theme
 from tests.tui.fake import FakeSource
+from tests.waiting import until_async
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 THEMES = Path(__file__).parents[2] / "themes"
@@ -69,11 +69,12 @@ class Stage:
         assert self.source.gate is not None
         wanted = (self.feed.latest.seq if self.feed.latest else -1) + count
         self.source.gate.release(count)
-        end = time.monotonic() + 20
-        while (self.feed.latest.seq if self.feed.latest else -1) < wanted:
-            assert time.monotonic() < end, "the sample did not come"
+
+        def arrived() -> bool:
             assert self.feed.error is None, self.feed.error
-            await asyncio.sleep(0.001)
+            return (self.feed.latest.seq if self.feed.latest else -1) >= wanted
+
+        await until_async(arrived, "the sample came")
         await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:
@@ -89,6 +90,12 @@ class Stage:
     def row(self, begin: str) -> str:
         """The line that begins with this text."""
         return next(line for line in self.text().splitlines() if line.startswith(begin))
+
+
+async def until(stage: Stage, condition: Callable[[], bool]) -> None:
+    """Wait for the condition, then for the screen; report the screen where the condition stays false."""
+    await until_async(condition, stage.text)
+    await stage.pilot.pause()
 
 
 Scenario = Callable[[Stage], Awaitable[None]]

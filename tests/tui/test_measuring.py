@@ -6,7 +6,6 @@ import asyncio
 import re
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,20 +13,12 @@ import pytest
 from bpftop.errors import BpftopError
 from bpftop.tui.measurement import Measurement
 from bpftop.tui.messages import Measured
-from tests.tui.conftest import Stage, perform
+from tests.tui.conftest import Stage, perform, until
 from tests.tui.engines import CannedMaps, CannedSuites, Held
 from tests.tui.test_screens import SIZES, Same
 
 REFUSAL = BpftopError("make a BPF map failed: EPERM; run it as root, or with CAP_BPF")
 CANCEL_S = 0.2
-
-
-async def until(stage: Stage, true: Callable[[], bool]) -> None:
-    end_s = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < end_s, stage.text()
-        await asyncio.sleep(0.002)
-    await stage.pilot.pause()
 
 
 def desk(stage: Stage) -> Measurement:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -21,7 +20,7 @@ from bpftop.store.writer import Limits, Writer
 from bpftop.tui.actions import Actions
 from bpftop.tui.app import BpftopApp
 from bpftop.tui.sampling_thread import SamplingThread
-from tests.tui.conftest import Stage, perform, theme
+from tests.tui.conftest import Stage, perform, theme, until
 from tests.tui.fake import FakeSource, interface
 
 PANES = ("1", "2", "w", "w", "3", "4", "8")
@@ -76,14 +75,6 @@ def replayed(
             assert feed.error is None
 
     asyncio.run(run())
-
-
-async def until(stage: Stage, holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < end, stage.text()
-        await asyncio.sleep(0.002)
-    await stage.pilot.pause()
 
 
 def seq(stage: Stage) -> int:

@@ -18,9 +18,9 @@ from bpftop.store.replay import Replay
 from bpftop.store.writer import Limits, Writer
 from tests.rules.world import World
 from tests.tui import conftest
-from tests.tui.conftest import Stage, perform
+from tests.tui.conftest import Stage, perform, until
 from tests.tui.test_findings import Script, Scripted, nothing
-from tests.tui.test_replay import replayed, seq, until
+from tests.tui.test_replay import replayed, seq
 
 FIRST, SECOND = 22, 132
 """When the two findings are raised; the history reaches from the second one back to the first."""
