@@ -12,7 +12,7 @@ from bpftop.errors import BpftopError, UsageError
 from bpftop.export.formats import DIAGNOSIS
 
 if TYPE_CHECKING:
-    from bpftop.config import Settings
+    from bpftop.config.settings import Settings
     from bpftop.export.diagnosis.diagnosis_document import Diagnosed
     from bpftop.rules.rule import Rule
 

@@ -47,14 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.output import opened
-    from bpftop.config import directory, load
+    from bpftop.config.folders import config_folder
+    from bpftop.config.settings_file import load
     from bpftop.doctor.examination import Examination
     from bpftop.kernel.netns import inside
 
     asked = None if arguments.config is None else Path(arguments.config)
     loaded = load(asked)
     request = attach_request(arguments, loaded.settings)
-    config = asked or directory() / "config.yaml"
+    config = asked or config_folder() / "config.yaml"
     with (
         opened(None) as output,
         inside(arguments.netns) if arguments.netns else nullcontext(),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bpftop.cli.options import attach_request, interface_names, netns_name
 from bpftop.cli.output import complain
 from bpftop.cli.shutdown import interruptible
-from bpftop.config import Settings
+from bpftop.config.settings import Settings
 from bpftop.hooks.facts import AttachRequest
 from bpftop.model.sample import Sample
 

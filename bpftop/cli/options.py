@@ -13,7 +13,8 @@ from typing import NoReturn
 from bpftop import __version__
 from bpftop.cli.output import complain
 from bpftop.cli.verbs import VERBS
-from bpftop.config import ATTACH_MODES, Settings, interval_s, load
+from bpftop.config.settings import ATTACH_MODES, Settings, interval_s
+from bpftop.config.settings_file import load
 from bpftop.errors import BpftopError, UsageError
 from bpftop.hooks.facts import AttachRequest
 

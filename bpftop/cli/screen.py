@@ -17,7 +17,8 @@ from bpftop.cli import shutdown
 from bpftop.cli.options import settings_of
 from bpftop.cli.output import complain
 from bpftop.cli.recording_switch import RecordingSwitch
-from bpftop.config import Settings, directory
+from bpftop.config.folders import config_folder
+from bpftop.config.settings import Settings
 from bpftop.errors import BpftopError, UsageError
 from bpftop.model.snapshot import Snapshot
 from bpftop.model.source import SampleSource
@@ -54,7 +55,7 @@ def theme_of(arguments: argparse.Namespace, settings: Settings) -> Theme:
     """The theme that was asked for; a configured one that is not there or not right is said, and the default holds."""
     from bpftop.tui.themes import find_theme
 
-    beside = directory() if arguments.config is None else Path(arguments.config).parent
+    beside = config_folder() if arguments.config is None else Path(arguments.config).parent
     own, shipped = beside / "themes", Path(bpftop.__file__).parent / "themes"
     if arguments.theme is not None:
         return find_theme(arguments.theme, (own, shipped))

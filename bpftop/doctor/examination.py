@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bpftop.config import Loaded
+from bpftop.config.settings_file import Loaded
 from bpftop.doctor import bpf, device, system, tracing
 from bpftop.doctor.answers import Answer, ProbeResult, answer
 from bpftop.hooks.facts import AttachRequest

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bpftop.collect.attach.facts import kernel_release
-from bpftop.config import Loaded
+from bpftop.config.settings_file import Loaded
 from bpftop.doctor.answers import Question, Verdict, no, unknown, yes
 from bpftop.kernel.bpf.probe import libbpf_version
 from bpftop.kernel.net.netdev import Netdev

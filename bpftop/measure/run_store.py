@@ -11,10 +11,13 @@ import os
 import stat
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from bpftop.config.caller import Caller, sudo_caller
+from bpftop.config.folders import state_folder
 from bpftop.errors import BpftopError
+from bpftop.store.atomic_file import write_file
 
 SCHEMA = "bpftop.kept/1"
 KEPT_MAX = 20
@@ -53,7 +56,7 @@ def save(kind: str, machine_id: str, run: StoredRun, environment: Mapping[str, s
     try:
         with _folder(environment, make=True) as folder:
             name = f"{kind}-{time.time_ns():020d}.json"
-            _write(folder, name, text, environment)
+            write_file(folder, name, text, sudo_caller(environment))
             for old in _names(folder, kind)[KEPT_MAX:]:
                 os.unlink(old, dir_fd=folder)
     except OSError as error:
@@ -87,21 +90,8 @@ def changes(now: Figures, earlier: tuple[StoredRun, ...]) -> dict[tuple[str, str
 
 
 def path(environment: Mapping[str, str] = os.environ) -> str:
-    """The folder; it need not exist."""
-    base = environment.get("XDG_STATE_HOME", "")
-    if os.path.isabs(base):  # the specification: a relative path is to be ignored
-        return os.path.join(base, "bpftop")
-    caller = environment.get("SUDO_USER", "")
-    home = os.path.expanduser(f"~{caller}") if caller and os.geteuid() == 0 else ""
-    if not os.path.isabs(home):  # no sudo, or an account that is gone
-        home = os.path.expanduser("~")
-    return os.path.join(home, ".local", "state", "bpftop")
-
-
-def _caller(environment: Mapping[str, str]) -> tuple[int, int] | None:
-    """User and group behind sudo; None: this is nobody else's."""
-    ids = environment.get("SUDO_UID", ""), environment.get("SUDO_GID", "")
-    return (int(ids[0]), int(ids[1])) if os.geteuid() == 0 and all(word.isdigit() for word in ids) else None
+    """Return the folder, which may not exist."""
+    return str(state_folder(environment))
 
 
 @contextmanager
@@ -110,7 +100,7 @@ def _folder(environment: Mapping[str, str], *, make: bool) -> Iterator[int]:
 
     Behind sudo a folder is made, and written to, only in one of the caller's: a link in their home may lead anywhere.
     """
-    caller = _caller(environment)
+    caller = sudo_caller(environment)
     folder = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for part in path(environment).strip("/").split("/"):
@@ -126,7 +116,7 @@ def _folder(environment: Mapping[str, str], *, make: bool) -> Iterator[int]:
         os.close(folder)
 
 
-def _make(folder: int, part: str, caller: tuple[int, int] | None) -> None:
+def _make(folder: int, part: str, caller: Caller | None) -> None:
     try:
         os.stat(part, dir_fd=folder)
     except FileNotFoundError:
@@ -137,32 +127,13 @@ def _make(folder: int, part: str, caller: tuple[int, int] | None) -> None:
             os.chown(part, *caller, dir_fd=folder, follow_symlinks=False)
 
 
-def _belongs(folder: int, caller: tuple[int, int] | None) -> bool:
+def _belongs(folder: int, caller: Caller | None) -> bool:
     return caller is None or os.fstat(folder).st_uid == caller[0]
 
 
 def _names(folder: int, kind: str) -> list[str]:
     """The files of a kind, the latest first."""
     return sorted((n for n in os.listdir(folder) if n.startswith(f"{kind}-") and n.endswith(".json")), reverse=True)
-
-
-def _write(folder: int, name: str, text: bytes, environment: Mapping[str, str]) -> None:
-    """The file is there whole or not at all."""
-    temporary = f".{name}.part"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(text)
-            file.flush()
-            caller = _caller(environment)
-            if caller is not None:
-                os.fchown(descriptor, *caller)
-            os.fsync(descriptor)
-        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary, dir_fd=folder)
-        raise
 
 
 def _read(folder: int, name: str, kind: str, machine_id: str) -> StoredRun | None:

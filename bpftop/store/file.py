@@ -1,4 +1,4 @@
-"""The file of a recording: made or taken up again for writing, opened for reading, and refused where it is neither."""
+"""The file of a recording: created or continued for writing, opened for reading, refused where it is something else."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import stat
 from contextlib import closing
 from pathlib import Path
 
+from bpftop.config.caller import sudo_caller
 from bpftop.errors import BpftopError
 from bpftop.store.schema import APPLICATION_ID, APPLICATION_ID_AT, FINDINGS, MAGIC, TABLES, VERSION
 
@@ -18,10 +19,10 @@ _ELSEWHERE = "give the recording another place with -o"
 
 
 def open_for_writing(path: str) -> tuple[sqlite3.Connection, int]:
-    """A recording to add to, new or from before, and a file descriptor that has to stay open until the connection is
-    closed: it holds the lock that keeps a second recorder away.
+    """Return a connection to a new or an existing recording, and the descriptor that locks out a second recorder.
 
-    A new file has mode 0600; behind sudo it belongs to the caller. Raises BpftopError.
+    The descriptor must stay open until the connection is closed. A new file has mode 0600; behind sudo it belongs to
+    the caller. Raises BpftopError.
     """
     try:
         descriptor = _lockable(path)
@@ -40,7 +41,7 @@ def open_for_writing(path: str) -> tuple[sqlite3.Connection, int]:
 
 
 def open_for_reading(path: str) -> sqlite3.Connection:
-    """Raises BpftopError, also where the file is no recording, or one of a later version."""
+    """Return a connection to a recording. Raises BpftopError, also for another file or a later version."""
     try:
         _require_recording(path, _head(path))
         uri = Path(path).absolute().as_uri()
@@ -51,7 +52,7 @@ def open_for_reading(path: str) -> sqlite3.Connection:
             connection.close()
             if os.path.exists(f"{path}-wal") and os.path.getsize(f"{path}-wal"):
                 raise _unreadable_log(path, error) from error
-            # Nothing waits in a log; the directory is one where SQLite cannot make its shared memory.
+            # No log to read; SQLite cannot create its shared memory in this directory.
             connection = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, check_same_thread=False)
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > VERSION:
@@ -65,7 +66,7 @@ def open_for_reading(path: str) -> sqlite3.Connection:
 
 
 def _head(path: str) -> bytes:
-    """The first bytes of a regular file; what else there is may let one wait for ever."""
+    """Return the first bytes of a regular file: reading a FIFO or a device could wait for ever."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -87,6 +88,7 @@ def _unreadable_log(path: str, error: sqlite3.OperationalError) -> Exception:
 
 
 def damaged(path: str, error: Exception) -> BpftopError:
+    """Return the error for a recording that SQLite or the decoder cannot read."""
     return BpftopError(
         f"cannot read {path}: {error}; it is cut short or damaged: copy FILE and FILE-wal together, or try "
         "`sqlite3 FILE .recover`"
@@ -94,7 +96,7 @@ def damaged(path: str, error: Exception) -> BpftopError:
 
 
 def _lockable(path: str) -> int:
-    """The file, made where it is not there. Raises BpftopError where it is not ours to write to."""
+    """Return a descriptor of the file, which is created if absent. Raises BpftopError where it is not ours to write."""
     for name in (path, *(path + companion for companion in _COMPANIONS)):
         if os.path.islink(name):
             raise BpftopError(f"{name} is a symbolic link, and none is followed; {_ELSEWHERE}")
@@ -109,19 +111,19 @@ def _lockable(path: str) -> int:
             os.close(descriptor)
             raise
         return descriptor
-    owner, group = _caller()
-    if os.geteuid() == 0 and owner is not None and group is not None:
-        os.fchown(descriptor, owner, group)
+    caller = sudo_caller()
+    if caller is not None:
+        os.fchown(descriptor, *caller)
     return descriptor
 
 
 def _require_ours(path: str, descriptor: int) -> None:
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode):
+    status, caller = os.fstat(descriptor), sudo_caller()
+    if not stat.S_ISREG(status.st_mode):
         raise BpftopError(f"{path} is no regular file; {_ELSEWHERE}")
-    if found.st_uid not in (os.geteuid(), _caller()[0]):
-        raise BpftopError(f"{path} belongs to somebody else (user {found.st_uid}); {_ELSEWHERE}")
-    if found.st_size:
+    if status.st_uid not in (os.geteuid(), caller and caller.uid):
+        raise BpftopError(f"{path} belongs to somebody else (user {status.st_uid}); {_ELSEWHERE}")
+    if status.st_size:
         _require_recording(path, os.pread(descriptor, 100, 0))
 
 
@@ -131,21 +133,13 @@ def _require_recording(path: str, head: bytes) -> None:
         raise BpftopError(f"{path} is no recording of bpftop; it was left as it is")
 
 
-def _caller() -> tuple[int | None, int | None]:
-    """User and group of the person who called sudo."""
-    words = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
-    if all(word.isdecimal() for word in words):
-        return int(words[0]), int(words[1])
-    return None, None
-
-
 def _connected(path: str, descriptor: int) -> sqlite3.Connection:
     new = os.fstat(descriptor).st_size == 0
     connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA synchronous = FULL")  # a power cut too loses only what was not committed
         connection.execute("PRAGMA cell_size_check = ON")
-        if new:  # before there is a log, so that the file itself says what it is
+        if new:  # before WAL mode: the identity must be in the file itself and not in its log
             with closing(connection.cursor()) as cursor:
                 identity = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
                 cursor.executescript(f"BEGIN; {identity} {TABLES} {FINDINGS} COMMIT;")
@@ -155,8 +149,8 @@ def _connected(path: str, descriptor: int) -> sqlite3.Connection:
         if not new:
             connection.executescript(f"BEGIN; {FINDINGS} COMMIT;")
         connection.execute("PRAGMA journal_size_limit = 0")  # the log shrinks back after a long transaction
-        ours, now = os.fstat(descriptor), os.lstat(path)
-        if (ours.st_dev, ours.st_ino) != (now.st_dev, now.st_ino):  # somebody moved something else there meanwhile
+        locked, now = os.fstat(descriptor), os.lstat(path)
+        if (locked.st_dev, locked.st_ino) != (now.st_dev, now.st_ino):  # somebody moved another file there meanwhile
             raise BpftopError(f"{path} was replaced while it was opened; {_ELSEWHERE}")
     except BaseException:
         connection.close()

@@ -53,7 +53,7 @@ def main() -> None:
         return
 
     from bpftop.cli.screen import show
-    from bpftop.config import Settings
+    from bpftop.config.settings import Settings
     from bpftop.tui.themes import find_theme
 
     theme = find_theme("dark", [Path(bpftop.__file__).parent / "themes"])

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpftop.config import Settings, directory, interval_s, load
+from bpftop.config.folders import config_folder
+from bpftop.config.settings import Settings, interval_s
+from bpftop.config.settings_file import load
 from bpftop.errors import UsageError
 from bpftop.hooks.facts import LOAD_LIMIT_BITS_PER_SEC
 
@@ -49,7 +51,7 @@ def test_without_a_file_there_are_defaults_and_no_message(home: Path) -> None:
 
 
 def test_without_a_file_yaml_is_not_imported(home: Path) -> None:
-    code = "import sys; from bpftop.config import load; load(); assert 'yaml' not in sys.modules"
+    code = "import sys; from bpftop.config.settings_file import load; load(); assert 'yaml' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -176,20 +178,20 @@ def test_a_file_that_may_not_be_read_is_said(home: Path) -> None:
 
 def test_the_folder_follows_the_xdg_specification(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/of/someone")
-    assert directory({"XDG_CONFIG_HOME": "/etc/xdg"}) == Path("/etc/xdg/bpftop")
-    assert directory({"XDG_CONFIG_HOME": "relative"}) == Path("/home/of/someone/.config/bpftop")
-    assert directory({}) == Path("/home/of/someone/.config/bpftop")
+    assert config_folder({"XDG_CONFIG_HOME": "/etc/xdg"}) == Path("/etc/xdg/bpftop")
+    assert config_folder({"XDG_CONFIG_HOME": "relative"}) == Path("/home/of/someone/.config/bpftop")
+    assert config_folder({}) == Path("/home/of/someone/.config/bpftop")
 
 
 def test_behind_sudo_it_is_the_callers_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setenv("HOME", "/root")
     daemon = Path(os.path.expanduser("~daemon"))
-    assert directory({"SUDO_USER": "daemon"}) == daemon / ".config" / "bpftop"
-    assert directory({"SUDO_USER": "daemon", "XDG_CONFIG_HOME": "/etc/xdg"}) == Path("/etc/xdg/bpftop")
-    assert directory({"SUDO_USER": "no-such-account"}) == Path("/root/.config/bpftop")
+    assert config_folder({"SUDO_USER": "daemon"}) == daemon / ".config" / "bpftop"
+    assert config_folder({"SUDO_USER": "daemon", "XDG_CONFIG_HOME": "/etc/xdg"}) == Path("/etc/xdg/bpftop")
+    assert config_folder({"SUDO_USER": "no-such-account"}) == Path("/root/.config/bpftop")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)  # sudo -u someone: HOME is right
-    assert directory({"SUDO_USER": "daemon"}) == Path("/root/.config/bpftop")
+    assert config_folder({"SUDO_USER": "daemon"}) == Path("/root/.config/bpftop")
 
 
 @pytest.mark.parametrize(("mode", "used"), [(0o644, True), (0o600, False)])
@@ -201,6 +203,7 @@ def test_behind_sudo_no_file_is_read_that_the_caller_could_not(
     secret.chmod(mode)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setenv("SUDO_UID", str(secret.stat().st_uid + 1))
+    monkeypatch.setenv("SUDO_GID", "1")
     loaded = load()
     assert (loaded.settings.interval_s == 2) == used
     assert used or "not owned by the user who called sudo" in (loaded.message or "")

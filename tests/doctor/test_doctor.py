@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.config import Loaded
+from bpftop.config.settings_file import Loaded
 from bpftop.doctor import bpf, device, system
 from bpftop.doctor.answers import Answer, NotTried, Question, Verdict, answer, no, unknown, yes
 from bpftop.doctor.examination import Examination

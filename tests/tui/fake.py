@@ -192,7 +192,7 @@ def main() -> None:
     names = [interface(f"eth{i}", i + 2, offer=offer) for i in range(arguments.interfaces)]
 
     from bpftop.cli.screen import show
-    from bpftop.config import Settings
+    from bpftop.config.settings import Settings
     from bpftop.tui.themes import find_theme
 
     theme = find_theme(arguments.theme, [Path(bpftop.__file__).parent / "themes"])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bpftop.cli.recording_switch import RecordingSwitch
-from bpftop.config import Settings
+from bpftop.config.settings import Settings
 from bpftop.model.sample import Interface
 from bpftop.store.recording import Recording
 from bpftop.store.replay import Replay

@@ -1,8 +1,7 @@
-"""Settings: what ``config.yaml`` says, with the defaults for everything it does not say.
+"""The reader of ``config.yaml``.
 
-The file is ``$XDG_CONFIG_HOME/bpftop/config.yaml`` (XDG Base Directory Specification; ``~/.config`` where that is not
-set); behind sudo the home is that of the person who called it. User themes lie beside it in ``themes/``. Nothing in a
-file stops the program: what cannot be used is said in one sentence with file, line and field, and its default holds.
+Nothing in a file stops the program: a value that cannot be used keeps its default, and a sentence names file, line and
+field.
 """
 
 from __future__ import annotations
@@ -13,102 +12,32 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
+from bpftop.config.caller import sudo_caller
+from bpftop.config.folders import config_folder
+from bpftop.config.settings import ATTACH_MODES, Settings, interval_s, known_thresholds
 from bpftop.errors import UsageError
-from bpftop.hooks.facts import LOAD_LIMIT_BITS_PER_SEC, AttachMode
 
 if TYPE_CHECKING:
     from yaml import Node
 
-    from bpftop.rules.rule import Rule
-
 Problem = tuple[int, str]
-"""The line in the file, and what is wrong there."""
+"""Line in the file, and what is wrong there."""
 
-INTERVAL_MIN_S, INTERVAL_MAX_S = 0.1, 3600.0
-ATTACH_MODES: tuple[AttachMode, ...] = get_args(AttachMode)
 FILE_LIMIT_BYTES = 256 << 10
-
-
-def known_thresholds() -> dict[str, Collection[str]]:
-    """What ``thresholds`` may name: rule id -> the names of its numbers, each also with ``_clear`` behind it."""
-    from bpftop.rules.table import RULES  # late: only a file that has the field needs them
-
-    rules = {rule.id: [name + end for name in rule.limits for end in ("", "_clear")] for rule in RULES}
-    return {"attach": ("retreat_bits_per_sec",), **rules}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a person can set for good. The command line wins over it."""
-
-    interval_s: float = 1.0
-    """``interval``: seconds between two ticks, 0.1 to 3600."""
-
-    attach: AttachMode = "auto"
-    """``attach``: where to count: auto, native, generic, tc or none. ``native`` in the file is the yes it asks for."""
-
-    theme: str | None = None
-    """``theme``: one of the themes that come with bpftop, or of the files in ``themes/`` beside ``config.yaml``."""
-
-    thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """``thresholds``: rule id -> name of a threshold -> the number that takes the place of the built-in one."""
-
-    silence: frozenset[str] = frozenset()
-    """``silence``: ids of rules that are not asked."""
-
-    keys: Mapping[str, str] = field(default_factory=dict)
-    """``keys``: id of an action -> the key that calls it, as in ``pause: space``."""
-
-    @property
-    def retreat_bits_per_sec(self) -> float:
-        """``thresholds``, ``attach``, ``retreat_bits_per_sec``: above it ``auto`` does not count by native XDP."""
-        return self.thresholds.get("attach", {}).get("retreat_bits_per_sec", LOAD_LIMIT_BITS_PER_SEC)
-
-    def rules(self) -> tuple[Rule, ...]:
-        """The rules that are asked, with these thresholds."""
-        from bpftop.rules.table import chosen
-
-        return chosen(self.thresholds, self.silence)
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """Settings, and the one sentence about what in the file was not used; None when all of it was."""
+    """Settings, and a sentence about everything in the file that was not used; None where all of it was used."""
 
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
     message: str | None = None
 
 
 class _Unusable(Exception):
-    """Why a value cannot be used, in words that follow the field's name and a colon."""
-
-
-def interval_s(text: str) -> float:
-    """Seconds of an interval; raises ValueError with the reason when ``text`` is none or is out of bounds."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a number of seconds") from None
-    if not INTERVAL_MIN_S <= value <= INTERVAL_MAX_S:
-        raise ValueError(f"{text} is not between {INTERVAL_MIN_S:g} and {INTERVAL_MAX_S:g} seconds")
-    return value
-
-
-def directory(environment: Mapping[str, str] = os.environ) -> Path:
-    """The folder of ``config.yaml`` and ``themes/``; it need not exist.
-
-    sudo sets HOME to root's and drops XDG_CONFIG_HOME, but the person who called it wants their own settings.
-    """
-    base = environment.get("XDG_CONFIG_HOME", "")
-    if os.path.isabs(base):  # the specification: a relative path is to be ignored
-        return Path(base, "bpftop")
-    caller = environment.get("SUDO_USER", "")
-    home = os.path.expanduser(f"~{caller}") if caller and os.geteuid() == 0 else ""
-    if not os.path.isabs(home):  # no sudo, or an account that is gone
-        home = os.path.expanduser("~")
-    return Path(home, ".config", "bpftop")
+    """A value that cannot be used. The text follows the field's name and a colon."""
 
 
 def load(
@@ -117,13 +46,17 @@ def load(
     actions: Collection[str] | None = None,
     thresholds: Callable[[], Mapping[str, Collection[str]]] = known_thresholds,
 ) -> Loaded:
-    """Read ``path``, or the file at its usual place, which need not be there.
+    """Read a configuration file.
 
-    ``actions`` are the ids that ``keys`` may name, None: any; ``thresholds`` gives the rules that the field of that
-    name may name, each with the names it knows. Raises UsageError only when a ``path`` that was asked for cannot be
-    opened.
+    Args:
+        path: The file; None for ``config.yaml`` in its folder, which may be absent.
+        actions: Ids that ``keys`` may name; None for any.
+        thresholds: Returns the rule ids that ``thresholds`` and ``silence`` may name, with the names of their limits.
+
+    Raises:
+        UsageError: ``path`` is given and cannot be opened.
     """
-    file = path or directory() / "config.yaml"
+    file = path or config_folder() / "config.yaml"
     try:
         text = _read(file, usual=path is None)
     except OSError as error:
@@ -139,19 +72,18 @@ def load(
 
 
 def _read(path: Path, *, usual: bool) -> str:
-    """The text of the file. Raises OSError, UnicodeDecodeError, _Unusable.
+    """Return the text of the file. Raises OSError, UnicodeDecodeError, _Unusable.
 
     Behind sudo a file that its caller could not have read is refused: messages quote the file, and a link in the
     caller's home may lead anywhere.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO must not block the start
     with open(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise _Unusable("not a regular file")
-        caller = os.environ.get("SUDO_UID", "")
-        theirs = not caller.isdigit() or found.st_uid == int(caller) or found.st_mode & stat.S_IROTH
-        if usual and os.geteuid() == 0 and not theirs:
+        caller = sudo_caller()
+        if usual and caller is not None and status.st_uid != caller.uid and not status.st_mode & stat.S_IROTH:
             raise _Unusable("not owned by the user who called sudo, nor readable for everyone")
         content = file.read(FILE_LIMIT_BYTES + 1)
     if len(content) > FILE_LIMIT_BYTES:
@@ -181,8 +113,8 @@ def _parse(
         return Loaded(message=f"{path}: nested too deeply; the defaults are used")
     except _Unusable as error:
         return Loaded(message=f"{path}, line {_line(root)}: {error}; the defaults are used")
-    said = "; ".join(f"line {line}, {reason}" for line, reason in sorted(problems))
-    return Loaded(settings, f"{path}, {said}; the defaults are used there" if said else None)
+    reasons = "; ".join(f"line {line}, {reason}" for line, reason in sorted(problems))
+    return Loaded(settings, f"{path}, {reasons}; the defaults are used there" if reasons else None)
 
 
 _Reader = Callable[["Node", list[Problem]], object]
@@ -191,7 +123,7 @@ _Reader = Callable[["Node", list[Problem]], object]
 def _readers(
     actions: Collection[str] | None, thresholds: Callable[[], Mapping[str, Collection[str]]]
 ) -> dict[str, tuple[str, _Reader]]:
-    """Field in the file -> attribute of Settings, and what reads its value."""
+    """Return field in the file -> attribute of Settings, and the reader of its value."""
     return {
         "interval": ("interval_s", lambda node, _: _interval(node)),
         "attach": ("attach", lambda node, _: _choice(node, ATTACH_MODES)),
@@ -251,14 +183,14 @@ def _silence(node: Node, problems: list[Problem], known: Collection[str]) -> fro
 
     if not isinstance(node, SequenceNode):
         raise _Unusable("a list of rules is expected here, as in `[packet-storm]`")
-    found = set()
+    silenced = set()
     for position, item in enumerate(node.value, 1):
         with _noting(problems, item, f"silence, entry {position}"):
             word = _word(item)
             if word not in known:
                 raise _Unusable(f"no such rule{_closest(word, known)}")
-            found.add(word)
-    return frozenset(found)
+            silenced.add(word)
+    return frozenset(silenced)
 
 
 def _keys(node: Node, problems: list[Problem], actions: Collection[str] | None) -> dict[str, str]:
@@ -276,12 +208,12 @@ def _keys(node: Node, problems: list[Problem], actions: Collection[str] | None) 
 def _entries(
     node: Node | None, known: Collection[str] | None, problems: list[Problem], prefix: str
 ) -> Iterator[tuple[str, Node]]:
-    """The (name, value) pairs of a mapping; no name, an unknown one or one used before is noted and left out."""
+    """Yield the (name, value) pairs of a mapping. A missing, unknown or repeated name is noted and left out."""
     from yaml import MappingNode, ScalarNode
 
     if not isinstance(node, MappingNode):
         raise _Unusable("a mapping is expected here, as in `name: value`")
-    seen: set[str] = set()
+    names: set[str] = set()
     for key, value in node.value:
         name = str(key.value) if isinstance(key, ScalarNode) else ""
         with _noting(problems, key, f"{prefix}{name}"):
@@ -289,15 +221,15 @@ def _entries(
                 raise _Unusable("a name is expected here")
             if known is not None and name not in known:
                 raise _Unusable(f"no such setting{_closest(name, known)}")
-            if name in seen:
+            if name in names:
                 raise _Unusable("given twice, the first one holds")
-            seen.add(name)
+            names.add(name)
             yield name, value
 
 
 @contextmanager
 def _noting(problems: list[Problem], node: Node, name: str) -> Iterator[None]:
-    """Note what makes the value of this field unusable, and go on with the next."""
+    """Note why the value of a field cannot be used, and go on with the next field."""
     try:
         yield
     except _Unusable as error:
@@ -312,7 +244,7 @@ def _closest(name: str, known: Collection[str]) -> str:
 
 
 def _word(node: Node) -> str:
-    """A scalar as it is written: ``yes`` and ``1e3`` stay what the person typed, which YAML 1.1 would not let them."""
+    """Return a scalar as the person wrote it: YAML 1.1 makes a boolean of ``yes`` and a string of ``1e3``."""
     if not isinstance(node.value, str) or not node.value or any(c.isspace() for c in node.value):
         raise _Unusable("a single word or number is expected here")
     return node.value
@@ -330,7 +262,7 @@ def _number(node: Node) -> float:
 
 
 def _empty(node: Node | None) -> bool:
-    """Nothing was written after the colon, or nothing at all: the default is meant."""
+    """Return True where nothing is written after the colon, or in the whole file: the default holds."""
     return node is None or node.tag == "tag:yaml.org,2002:null"
 
 

@@ -1,0 +1,27 @@
+"""The person who called sudo."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Caller(NamedTuple):
+    """User and group of the person who called sudo."""
+
+    uid: int
+    gid: int
+
+
+def sudo_caller(environment: Mapping[str, str] = os.environ) -> Caller | None:
+    """Return the person who called sudo; None where this process is not root behind sudo."""
+    uid, gid = environment.get("SUDO_UID", ""), environment.get("SUDO_GID", "")
+    return Caller(int(uid), int(gid)) if os.geteuid() == 0 and uid.isdecimal() and gid.isdecimal() else None
+
+
+def home(environment: Mapping[str, str] = os.environ) -> str:
+    """Return the home of the person who called sudo (which sets HOME to root's home), else the user's home."""
+    user = environment.get("SUDO_USER", "")
+    path = os.path.expanduser(f"~{user}") if user and os.geteuid() == 0 else ""
+    return path if os.path.isabs(path) else os.path.expanduser("~")  # not absolute: the account is gone

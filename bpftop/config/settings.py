@@ -1,0 +1,68 @@
+"""The settings of config.yaml, with their defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, get_args
+
+from bpftop.hooks.facts import LOAD_LIMIT_BITS_PER_SEC, AttachMode
+
+if TYPE_CHECKING:
+    from bpftop.rules.rule import Rule
+
+INTERVAL_MIN_S, INTERVAL_MAX_S = 0.1, 3600.0
+ATTACH_MODES: tuple[AttachMode, ...] = get_args(AttachMode)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of a person. An option of the command line wins over them."""
+
+    interval_s: float = 1.0
+    """``interval``: seconds between two ticks, 0.1 to 3600."""
+
+    attach: AttachMode = "auto"
+    """``attach``: where to count: auto, native, generic, tc or none. ``native`` in the file agrees to native XDP."""
+
+    theme: str | None = None
+    """``theme``: a theme that comes with bpftop, or a file in ``themes/`` beside ``config.yaml``."""
+
+    thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """``thresholds``: rule id -> name of a threshold -> number that replaces the built-in number."""
+
+    silence: frozenset[str] = frozenset()
+    """``silence``: ids of rules that are not checked."""
+
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """``keys``: id of an action -> the key that calls it, as in ``pause: space``."""
+
+    @property
+    def retreat_bits_per_sec(self) -> float:
+        """``thresholds``, ``attach``, ``retreat_bits_per_sec``: above it ``auto`` does not count by native XDP."""
+        return self.thresholds.get("attach", {}).get("retreat_bits_per_sec", LOAD_LIMIT_BITS_PER_SEC)
+
+    def rules(self) -> tuple[Rule, ...]:
+        """Return the rules that are not silenced, with these thresholds."""
+        from bpftop.rules.table import chosen
+
+        return chosen(self.thresholds, self.silence)
+
+
+def known_thresholds() -> dict[str, Collection[str]]:
+    """Return the names under ``thresholds``: rule id -> its limits, and each limit with ``_clear`` appended."""
+    from bpftop.rules.table import RULES  # late: only a file that has the field needs them
+
+    rules = {rule.id: [name + end for name in rule.limits for end in ("", "_clear")] for rule in RULES}
+    return {"attach": ("retreat_bits_per_sec",), **rules}
+
+
+def interval_s(text: str) -> float:
+    """Return the seconds of an interval. Raises ValueError with the reason."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number of seconds") from None
+    if not INTERVAL_MIN_S <= value <= INTERVAL_MAX_S:
+        raise ValueError(f"{text} is not between {INTERVAL_MIN_S:g} and {INTERVAL_MAX_S:g} seconds")
+    return value
