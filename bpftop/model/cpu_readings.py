@@ -16,7 +16,7 @@ from bpftop.model.readings import RatedReading
 from bpftop.model.sample import Reading
 from bpftop.model.snapshot import Snapshot, total
 
-Column = Sequence[float | None]
+CpuValues = Sequence[float | None]
 """A value per possible CPU; None: offline, or not known."""
 
 
@@ -103,25 +103,25 @@ class CpuReadings:
     labels: tuple[str, ...]
 
     @cached_property
-    def softirq(self) -> Column:
+    def softirq(self) -> CpuValues:
         """The part of its time that each CPU spent in softirqs."""
         rates = cpu_rates(self.shown.reading("cpu_times"), "softirq_ns", self._cpus)
         return [None if rate is None else min(1.0, rate / 1e9) for rate in rates]
 
     @cached_property
-    def backlog_drops(self) -> Column:
+    def backlog_drops(self) -> CpuValues:
         return cpu_rates(self.shown.reading("softnet"), "dropped", self._cpus)
 
     @cached_property
-    def squeezes(self) -> Column:
+    def squeezes(self) -> CpuValues:
         return cpu_rates(self.shown.reading("softnet"), "time_squeeze", self._cpus)
 
     @cached_property
-    def net_rx(self) -> Column:
+    def net_rx(self) -> CpuValues:
         return cpu_rates(self.shown.reading("softirqs"), "net_rx", self._cpus)
 
     @cached_property
-    def irqs(self) -> Column:
+    def irqs(self) -> CpuValues:
         columns = [irq_rates(self.shown.reading("irqs", label), self._cpus) for label in self.labels]
         return columns[0] if len(columns) == 1 else [total(cells) for cells in zip(*columns, strict=True)]
 

@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 
-from bpftop.model.units import UNKNOWN, bar, pct, si
-from bpftop.render.columns import Field
+from bpftop.model.units import UNKNOWN, pct, si
+from bpftop.render.columns import Column, clipped, share_text
 from bpftop.render.flow_rows import FlowLine, GroupBy
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def _called(address: Callable[[FlowLine], str]) -> Callable[[FlowLine, int], str]:
@@ -20,7 +16,7 @@ def _called(address: Callable[[FlowLine], str]) -> Callable[[FlowLine, int], str
     def text(row: FlowLine, width: int) -> str:
         found = row.called(address(row))
         if len(found) <= width or found != address(row):
-            return _cut(found, width)
+            return clipped(found, width)
         return f"{found[: width // 2 - 1]}…{found[width // 2 - width :]}"
 
     return text
@@ -50,33 +46,33 @@ def age_text(age_ns: int | None) -> str:
     return f"{seconds // 60} m" if seconds < 6000 else f"{seconds // 3600} h"
 
 
-INTERFACE: Field[FlowLine] = Field(
+INTERFACE: Column[FlowLine] = Column(
     "interface", "Interface", "", 11, "The interface that counted the flow.",
-    lambda r: r.interface, lambda r, width: _cut(r.interface, width), gap=0, left=True, look="name",
+    lambda r: r.interface, lambda r, width: clipped(r.interface, width), gap=0, left=True, look="name",
 )  # fmt: skip
 
-_RATES: tuple[Field[FlowLine], ...] = (
-    Field("packets_per_sec", "pps", "packets/s", 8, "Packets per second.",
+_RATES: tuple[Column[FlowLine], ...] = (
+    Column("packets_per_sec", "pps", "packets/s", 8, "Packets per second.",
           lambda r: r.packets_per_sec, lambda r, _: si(r.packets_per_sec)),
-    Field("bits_per_sec", "bit/s", "bits/s", 8, "Bits per second: L2 bytes without FCS, times 8.",
+    Column("bits_per_sec", "bit/s", "bits/s", 8, "Bits per second: L2 bytes without FCS, times 8.",
           lambda r: r.bits_per_sec, lambda r, _: si(r.bits_per_sec), rank=1),
 )  # fmt: skip
 
-FLOW_FIELDS: tuple[Field[FlowLine], ...] = (
-    Field("saddr", "Source", "", 16, "Source address, or its name (`n`).",
+FLOW_COLUMNS: tuple[Column[FlowLine], ...] = (
+    Column("saddr", "Source", "", 16, "Source address, or its name (`n`).",
           lambda r: _order(r.saddr), _called(lambda r: r.saddr), gap=0, left=True, stretch=24, look="name"),
-    Field("sport", "port", "", 6, "Source port. Empty: fragments after the first, and all but TCP and UDP.",
+    Column("sport", "port", "", 6, "Source port. Empty: fragments after the first, and all but TCP and UDP.",
           lambda r: r.sport, _port(lambda r: r.sport), rank=3),
-    Field("daddr", "Destination", "", 17, "Destination address, or its name.",
+    Column("daddr", "Destination", "", 17, "Destination address, or its name.",
           lambda r: _order(r.daddr), _called(lambda r: r.daddr), gap=1, left=True, stretch=24, look="name"),
-    Field("dport", "port", "", 6, "Destination port.", lambda r: r.dport, _port(lambda r: r.dport)),
-    Field("protocol", "proto", "", 7, "IP protocol.",
-          lambda r: r.protocol, lambda r, width: _cut(r.protocol, width), gap=1, left=True, rank=2,
+    Column("dport", "port", "", 6, "Destination port.", lambda r: r.dport, _port(lambda r: r.dport)),
+    Column("protocol", "proto", "", 7, "IP protocol.",
+          lambda r: r.protocol, lambda r, width: clipped(r.protocol, width), gap=1, left=True, rank=2,
           look="muted"),
     *_RATES,
-    Field("share", "share", "%", 6, "Share of all packets of the direction (`t` changes it).",
+    Column("share", "share", "%", 6, "Share of all packets of the direction (`t` changes it).",
           lambda r: r.share, lambda r, _: pct(r.share), rank=4),
-    Field("age", "age", "", 6, "How long ago the flow was first seen since flows are counted.",
+    Column("age", "age", "", 6, "How long ago the flow was first seen since flows are counted.",
           lambda r: r.age_ns, lambda r, _: age_text(r.age_ns), rank=5),
 )  # fmt: skip
 
@@ -87,15 +83,15 @@ _TITLES: Mapping[GroupBy, str] = {
 }
 
 
-def group_fields(by: GroupBy) -> tuple[Field[FlowLine], ...]:
+def group_columns(by: GroupBy) -> tuple[Column[FlowLine], ...]:
     """The columns of one grouping."""
     if by == "flow":
-        return FLOW_FIELDS
+        return FLOW_COLUMNS
     return (
-        Field("member", _TITLES[by], "", 22, "What the flows have in common.",
+        Column("member", _TITLES[by], "", 22, "What the flows have in common.",
               lambda r: _order(r.member), _called(lambda r: r.member), gap=0, left=True, stretch=24, look="name"),
         *_RATES,
-        Field("share", "share", "%", 19, "Share of all packets of the direction.",
-              lambda r: r.share, lambda r, width: bar(r.share, width - 6) + pct(r.share).rjust(6), rank=2, gap=2,
+        Column("share", "share", "%", 19, "Share of all packets of the direction.",
+              lambda r: r.share, lambda r, width: share_text(r.share, width), rank=2, gap=2,
               left=True, look="bar"),
     )  # fmt: skip

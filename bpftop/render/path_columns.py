@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bpftop.model.units import UNKNOWN, si, spark
-from bpftop.render.columns import Field, Look
+from bpftop.render.columns import Column, Look
 from bpftop.render.path_rows import StageLine
 
 _UNITS = ((1e-3, 1e-6, "µs"), (1.0, 1e-3, "ms"), (120.0, 1.0, "s"), (7200.0, 60.0, "min"), (172800.0, 3600.0, "h"))
@@ -36,34 +36,34 @@ def _number_look(line: StageLine) -> Look:
     return "text" if line.per_sec or line.since_start else "muted"
 
 
-PATH_FIELDS: tuple[Field[StageLine], ...] = (
-    Field("stage", "Stage", "", 20,
+PATH_COLUMNS: tuple[Column[StageLine], ...] = (
+    Column("stage", "Stage", "", 20,
           "A place where packets die, in the order of their path. Indented: part of the row above. Dim: no loss, and "
           "not in LOST. Select one to read what its counter means.",
           lambda r: None, lambda r, width: r.stage.title[:width], gap=0, left=True, look=_look, sortable=False),
-    Field("per_sec", "per s", "1/s", 8, "Packets per second, over 5 s or over one interval where that is longer.",
+    Column("per_sec", "per s", "1/s", 8, "Packets per second, over 5 s or over one interval where that is longer.",
           lambda r: r.per_sec, lambda r, _: si(r.per_sec), look=_number_look),
-    Field("since_start", "since start", "packets", 12, "Packets since bpftop began to look.",
+    Column("since_start", "since start", "packets", 12, "Packets since bpftop began to look.",
           lambda r: r.since_start, lambda r, _: si(r.since_start), look=_number_look),
-    Field("since_mark", "since mark", "packets", 11, "Packets since `m`.",
+    Column("since_mark", "since mark", "packets", 11, "Packets since `m`.",
           lambda r: r.since_mark, lambda r, _: si(r.since_mark), rank=1, look=_number_look),
-    Field("verdict", "verdict", "", 9,
+    Column("verdict", "verdict", "", 9,
           "losing: packets die here now. stopped: they did since the start. ok: none did. seen, none: no loss. "
           "unknown: it cannot be read; select the row to read why.",
           lambda r: None, lambda r, _: r.verdict, gap=2, left=True, look=_verdict_look, sortable=False),
-    Field("scope", "scope", "", 11,
+    Column("scope", "scope", "", 11,
           "Whose counter it is: the interface's, the network namespace's, or the whole host's.",
           lambda r: None, lambda r, _: r.stage.scope, rank=2, gap=2, left=True, look="muted", sortable=False),
-    Field("trend", "60 s", "", 14,
+    Column("trend", "60 s", "", 14,
           "Packets per second, 5 s per cell, the newest on the right; each row has its own scale.",
           lambda r: None, lambda r, width: spark(r.trend(width), width), rank=3, gap=2, left=True,
           look=lambda r: "trend" if r.since_start else "muted",
           sortable=False),
-    Field("headroom_s", "lasts", "s", 9,
+    Column("headroom_s", "lasts", "s", 9,
           "How long the queue of the stage takes what comes now if nobody takes anything out of it: ring, backlog. For "
           "conntrack: until its table is full if it goes on growing.",
           lambda r: r.headroom_s, lambda r, _: duration(r.headroom_s), rank=4, sortable=False),
-    Field("counter", "counter", "", 26,
+    Column("counter", "counter", "", 26,
           "Where the number comes from, as ip -s, nstat or /proc name it. + adds, | takes the largest.",
           lambda r: None, lambda r, width: r.stage.counter[:width], rank=5, gap=2, left=True, stretch=70, look="muted",
           sortable=False),

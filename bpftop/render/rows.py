@@ -8,7 +8,7 @@ from functools import cached_property
 
 from bpftop.history.cpu_trends import CELL_S
 from bpftop.history.history import History, Mark
-from bpftop.model.cpu_readings import Column, CpuReadings
+from bpftop.model.cpu_readings import CpuReadings, CpuValues
 from bpftop.model.protocols import ICMP, ICMPV6, TCP, UDP, protocol_name
 from bpftop.model.sample import FLAG_LABELS, Direction
 from bpftop.model.snapshot import NOTHING, Counts, DirectionTraffic, InterfaceSnapshot, Snapshot, total
@@ -102,7 +102,7 @@ class CpuLine:
     trend: tuple[float | None, ...]
     readings: CpuReadings = field(repr=False)
 
-    def reading(self, column: Column) -> float | None:
+    def reading(self, column: CpuValues) -> float | None:
         return column[self.cpu] if self.cpu < len(column) else None
 
     @property

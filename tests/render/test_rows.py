@@ -9,8 +9,9 @@ import pytest
 from bpftop.history.history import History
 from bpftop.model.sample import Direction, Hook, Interface, Key
 from bpftop.model.snapshot import Counts, DirectionTraffic, ProtocolRow, Snapshot
-from bpftop.render.columns import CPU_FIELDS, PROTOCOL_FIELDS, change_look, fitting, marked
+from bpftop.render.columns import change_look, fitting, marked
 from bpftop.render.rows import CpuTable, Past, effective_cpus, flags_to_show, protocol_lines, share
+from bpftop.render.traffic_columns import CPU_COLUMNS, PROTOCOL_COLUMNS
 from tests.tui.fake import FakeSource, interface
 
 
@@ -124,7 +125,7 @@ def test_an_offline_cpu_has_a_row_only_while_packets_move_there() -> None:
 
 
 def test_narrow_screens_drop_columns_in_the_order_of_their_rank() -> None:
-    ids = {width: [field.id for field, _ in fitting(PROTOCOL_FIELDS, width)] for width in (40, 60, 70, 80, 92, 100)}
+    ids = {width: [field.id for field, _ in fitting(PROTOCOL_COLUMNS, width)] for width in (40, 60, 70, 80, 92, 100)}
     assert ids[40] == ["name", "rx_packets_per_sec", "rx_bits_per_sec"]
     assert ids[60] == [*ids[40], "share", "factor"]
     assert ids[70] == ids[60]
@@ -135,28 +136,28 @@ def test_narrow_screens_drop_columns_in_the_order_of_their_rank() -> None:
 
 @pytest.mark.parametrize("width", range(40, 200))
 def test_columns_never_take_more_than_there_is(width: int) -> None:
-    assert sum(cells for _, cells in fitting(PROTOCOL_FIELDS, width)) <= width
-    assert sum(cells for _, cells in fitting(CPU_FIELDS, width)) <= width
+    assert sum(cells for _, cells in fitting(PROTOCOL_COLUMNS, width)) <= width
+    assert sum(cells for _, cells in fitting(CPU_COLUMNS, width)) <= width
 
 
 @pytest.mark.parametrize("width", [80, 100, 130])
 def test_no_cell_is_wider_than_its_column(width: int) -> None:
     before = past(ticks=70)
-    for field, cells in fitting(PROTOCOL_FIELDS, width):
+    for field, cells in fitting(PROTOCOL_COLUMNS, width):
         assert len(field.title) <= cells - field.gap
         for row in protocol_lines(before.watched, before, {"syn"}):
             assert len(field.text(row, cells - field.gap)) <= cells - field.gap
     table = CpuTable(before.watched.rx, before)
-    for cpu_field, cells in fitting(CPU_FIELDS, width):
+    for cpu_field, cells in fitting(CPU_COLUMNS, width):
         for cpu_row in table.lines(table.shown):
             assert len(cpu_field.text(cpu_row, cells - cpu_field.gap)) <= cells - cpu_field.gap
 
 
 def test_every_column_has_a_meaning_and_an_id_of_its_own() -> None:
-    for fields in (PROTOCOL_FIELDS, CPU_FIELDS):
+    for fields in (PROTOCOL_COLUMNS, CPU_COLUMNS):
         assert len({field.id for field in fields}) == len(fields)
         assert all(field.help.endswith(".") and field.title for field in fields)
-    assert [field.title for field in marked(PROTOCOL_FIELDS, True) if field.id == "factor"] == ["x mark"]
+    assert [field.title for field in marked(PROTOCOL_COLUMNS, True) if field.id == "factor"] == ["x mark"]
 
 
 def test_only_changes_that_matter_stand_out() -> None:

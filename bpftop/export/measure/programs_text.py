@@ -10,8 +10,9 @@ from bpftop.measure.conditions import Conditions
 from bpftop.measure.machine import Machine
 from bpftop.measure.programs.costs import BUDGETS, SuiteTable
 from bpftop.measure.programs.report import ProgramReport
+from bpftop.render.columns import text_table
 from bpftop.render.escaping import escaped_text
-from bpftop.render.program_columns import BenchField, Line, fields, lines
+from bpftop.render.program_columns import program_columns, program_lines
 
 _WIDTH = 100
 
@@ -43,9 +44,7 @@ def _listed(names: Sequence[str]) -> str:
 def table_text(table: SuiteTable) -> str:
     """One suite: title, table, what was skipped, verdict."""
     out = ["", *textwrap.wrap(f"{table.suite}: {table.title}", _WIDTH)]
-    columns = fields(table)
-    out += [_line([_cell(field, field.title) for field in columns])]
-    out += [_line([_cell(field, escaped_text(_text(field, line))) for field in columns]) for line in lines(table)]
+    out += [line.rstrip() for line in text_table(program_columns(table), program_lines(table))]
     for each in table.skipped:
         out.append(f"skipped: {each.name}: {escaped_text(each.reason)}")
     if table.taken_off:
@@ -75,19 +74,6 @@ def list_text(suites: Iterator[tuple[str, str, Iterator[tuple[str, str]]]]) -> s
     for name, title, contestants in suites:
         out += [f"{name}: {title}", *(f"  {each:<30} {what}" for each, what in contestants)]
     return "\n".join(out) + "\n"
-
-
-def _text(field: BenchField, line: Line) -> str:
-    return field.text(line, field.width - field.gap)
-
-
-def _cell(field: BenchField, text: str) -> str:
-    width = field.width - field.gap
-    return " " * field.gap + (text.ljust(width) if field.left else text.rjust(width))
-
-
-def _line(cells: list[str]) -> str:
-    return "".join(cells).rstrip()
 
 
 def _time(ns: float) -> str:

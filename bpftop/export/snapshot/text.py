@@ -8,7 +8,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 from bpftop.export.snapshot.document import timestamp
 from bpftop.export.snapshot.host import device_words
@@ -18,11 +17,10 @@ from bpftop.model.cpu_readings import CpuReadings
 from bpftop.model.sample import CAST_LABELS, DIRECTIONS, FLAG_LABELS, L3_LABELS, SIZE_LABELS
 from bpftop.model.snapshot import Counts, CpuRow, DirectionTraffic, InterfaceSnapshot, OwnCost, Snapshot
 from bpftop.model.units import UNKNOWN, pct, si
-from bpftop.render.columns import CPU_FIELDS, PROTOCOL_FIELDS, Field
+from bpftop.render.columns import text_table
 from bpftop.render.escaping import escaped_text
 from bpftop.render.rows import CpuLine, Past, ProtocolLine, protocol_lines, share
-
-RowT = TypeVar("RowT")
+from bpftop.render.traffic_columns import CPU_COLUMNS, PROTOCOL_COLUMNS
 
 _NEED_A_PAST = ("factor", "trend")
 _CPU_COLUMNS = ("cpu", "packets_per_sec", "bits_per_sec", "share", "softirq", "protocols")
@@ -115,7 +113,7 @@ def _interface(snapshot: Snapshot, watched: InterfaceSnapshot) -> Iterator[str]:
     readings = CpuReadings(snapshot, snapshot.labels(watched))
     cpus = [_cpu_line(row, watched.rx.totals, readings) for row in watched.rx.cpus if row.counts.packets_per_sec]
     if cpus:
-        yield from ("", *_grid([field for field in CPU_FIELDS if field.id in _CPU_COLUMNS], cpus))
+        yield from ("", *text_table([column for column in CPU_COLUMNS if column.id in _CPU_COLUMNS], cpus))
 
 
 def _cpu_line(row: CpuRow, whole: Counts, readings: CpuReadings) -> CpuLine:
@@ -169,16 +167,5 @@ def _line(name: str, traffic: tuple[Counts, Counts], past: Past) -> ProtocolLine
 
 
 def _section(title: str, rows: Sequence[ProtocolLine]) -> Iterator[str]:
-    fields = [field for field in PROTOCOL_FIELDS if field.id not in _NEED_A_PAST]
-    return _grid([replace(fields[0], title=title), *fields[1:]], rows)
-
-
-def _grid(fields: Sequence[Field[RowT]], rows: Iterable[RowT]) -> Iterator[str]:
-    yield "".join(_cell(field, field.title) for field in fields)
-    for row in rows:
-        yield "".join(_cell(field, field.text(row, field.width - field.gap)) for field in fields)
-
-
-def _cell(field: Field[RowT], text: str) -> str:
-    width = field.width - field.gap
-    return " " * field.gap + (text.ljust(width) if field.left else text.rjust(width))
+    columns = [column for column in PROTOCOL_COLUMNS if column.id not in _NEED_A_PAST]
+    return text_table([replace(columns[0], title=title), *columns[1:]], rows)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bpftop.render.columns import CPU_FIELDS, HOOK_TERMS, LINE_TERMS, PROTOCOL_FIELDS
+from bpftop.render.glossary import HOOK_TERMS, LINE_TERMS
+from bpftop.render.traffic_columns import CPU_COLUMNS, PROTOCOL_COLUMNS
 from bpftop.tui.actions import KEY_NAMES
 from bpftop.tui.view import PaneInput, PaneName
 from bpftop.tui.widgets.header import header, notices
@@ -42,8 +43,8 @@ def text_lines(frame: PaneInput) -> list[Line]:
         *_section("Keys", ((_keys(a.keys), a.help) for a in frame.actions), width),
         *_of_pane(frame.view.back_to, width),
         *_section("The lines above the table", LINE_TERMS.items(), width),
-        *_section("Columns of protocols", ((f.title, f.help) for f in PROTOCOL_FIELDS), width),
-        *_section("Columns of CPUs", ((f.title, f.help) for f in CPU_FIELDS), width),
+        *_section("Columns of protocols", ((f.title, f.help) for f in PROTOCOL_COLUMNS), width),
+        *_section("Columns of CPUs", ((f.title, f.help) for f in CPU_COLUMNS), width),
         *_section("What a packet and a byte are, by hook", HOOK_TERMS.items(), width),
         *(line((part, "muted")) for part in wrap(DASH, width)),
     ]

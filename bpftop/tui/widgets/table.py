@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Generic
 
-from bpftop.render.columns import Field, RowT, fitting, marked
+from bpftop.render.columns import Column, RowT, fitting, marked
 from bpftop.tui.view import PaneInput, View, window
 from bpftop.tui.widgets.line import Line, Span, crop, line
 
@@ -16,12 +16,12 @@ CURSOR_BEHIND, CURSOR_BEFORE = "◂", "▸"
 class TextTable(Generic[RowT]):
     """``key`` names a row for as long as it lives, so that the cursor stays on it whatever the order."""
 
-    def __init__(self, fields: Sequence[Field[RowT]], key: Callable[[RowT], str]) -> None:
+    def __init__(self, fields: Sequence[Column[RowT]], key: Callable[[RowT], str]) -> None:
         self.fields = fields
         self.key = key
         self._columns = lru_cache(maxsize=8)(lambda width, mark: fitting(marked(fields, mark), width))
 
-    def columns(self, frame: PaneInput, width: int) -> tuple[tuple[Field[RowT], int], ...]:
+    def columns(self, frame: PaneInput, width: int) -> tuple[tuple[Column[RowT], int], ...]:
         return self._columns(width, frame.view.mark is not None)
 
     def sort_ids(self, frame: PaneInput, width: int) -> list[str]:
@@ -62,7 +62,7 @@ def rule(frame: PaneInput, keys: Sequence[str], shown: slice, kept_of: int | Non
     return crop(line(("──" if says else "", "muted"), (says, "notice"), ("─" * frame.width, "muted")), frame.width)
 
 
-def _heading(field: Field[RowT], width: int, view: View) -> str:
+def _heading(field: Column[RowT], width: int, view: View) -> str:
     title = field.title
     if field.id == view.sort:
         rising = view.reverse != (field.look == "name")
@@ -70,7 +70,7 @@ def _heading(field: Field[RowT], width: int, view: View) -> str:
     return f"{' ' * field.gap}{title}".ljust(width)[:width] if field.left else title.rjust(width)
 
 
-def _row(row: RowT, columns: Sequence[tuple[Field[RowT], int]], chosen: bool) -> Line:
+def _row(row: RowT, columns: Sequence[tuple[Column[RowT], int]], chosen: bool) -> Line:
     spans: list[Span] = []
     for field, width in columns:
         cell = field.text(row, width - field.gap)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from bpftop.model.cpu_readings import Column
+from bpftop.model.cpu_readings import CpuValues
 from bpftop.model.units import UNKNOWN, pct, si
-from bpftop.render.columns import CPU_FIELDS
 from bpftop.render.queue_summary import queue_words
 from bpftop.render.rows import CpuLine, CpuTable, effective_cpus, share
+from bpftop.render.traffic_columns import CPU_COLUMNS
 from bpftop.tui.panes.cpus.heat import heat_lines
 from bpftop.tui.panes.overview.links import direction_line
 from bpftop.tui.panes.overview.protocols import observing
@@ -20,7 +20,7 @@ from bpftop.tui.widgets.table import TextTable, rule, visible
 
 OBSERVER = "Packets per CPU are not counted: no program is attached. `bpftop doctor` says what is missing."
 
-SORTED_BY: Mapping[str, Callable[[CpuTable], Column]] = {
+SORTED_BY: Mapping[str, Callable[[CpuTable], CpuValues]] = {
     "packets_per_sec": lambda cpus: cpus.rates,
     "bits_per_sec": lambda cpus: cpus.bits,
     "softirq": lambda cpus: cpus.readings.softirq,
@@ -31,7 +31,7 @@ SORTED_BY: Mapping[str, Callable[[CpuTable], Column]] = {
 }
 """Columns that are worked out for all CPUs at once."""
 
-TABLE: TextTable[CpuLine] = TextTable(CPU_FIELDS, lambda row: str(row.cpu))
+TABLE: TextTable[CpuLine] = TextTable(CPU_COLUMNS, lambda row: str(row.cpu))
 
 
 def lines(frame: PaneInput, height: int) -> list[Line]:

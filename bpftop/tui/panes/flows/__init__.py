@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from bpftop.model.units import pct
-from bpftop.render.flow_columns import FLOW_FIELDS, INTERFACE, group_fields
+from bpftop.render.flow_columns import FLOW_COLUMNS, INTERFACE, group_columns
 from bpftop.render.flow_rows import FlowLine, FlowTables, GroupBy, addresses, flow_lines, kept, tables
 from bpftop.tui.panes.flows.names import Names, NamesDesk, Resolve, system_name
 from bpftop.tui.panes.overview.links import direction_line
@@ -24,7 +24,7 @@ _INTERFACE = replace(INTERFACE, text=lambda row, width: clean(INTERFACE.text(row
 _TITLES = {"flow": "5-tuple", "source": "source", "destination": "destination", "destination_port": "destination port"}
 
 TERMS = (
-    *((field.title, field.help) for field in FLOW_FIELDS),
+    *((column.title, column.help) for column in FLOW_COLUMNS),
     ("flows", "Flows in the table, of how many it has room for. When it is full, those that were not seen for the "
      "longest time give way; those that were idle for 60 s are removed. 100 flows and 32 members of each group with "
      "the most packets are shown, and as many with the most bytes. ICMP goes by its addresses alone."),
@@ -75,7 +75,7 @@ def row_text(frame: PaneInput, key: str) -> str:
 
 @lru_cache(maxsize=8)
 def _table_of(by: GroupBy, many: bool) -> TextTable[FlowLine]:
-    return TextTable((_INTERFACE, *group_fields(by)) if many else group_fields(by), lambda row: row.key)
+    return TextTable((_INTERFACE, *group_columns(by)) if many else group_columns(by), lambda row: row.key)
 
 
 def _table(frame: PaneInput) -> TextTable[FlowLine]:

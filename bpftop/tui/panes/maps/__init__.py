@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from bpftop.measure.maps.engine import LocalMapEngine, MapEngine
+from bpftop.render.operation_columns import OPERATION_COLUMNS
+from bpftop.render.operation_rows import OperationRow, operation_rows
 from bpftop.tui.measurement import rule, status_lines
 from bpftop.tui.panes.maps.choices import Axis
 from bpftop.tui.panes.maps.measurement import MapMeasurement, MapPaneState
-from bpftop.tui.panes.maps.rows import FIELDS, TABLE, OperationRow, rows
 from bpftop.tui.view import PaneInput
 from bpftop.tui.widgets.header import header
 from bpftop.tui.widgets.line import Line, beside, crop, length, line, text, wrap
+from bpftop.tui.widgets.table import TextTable
 
 WIDE = 120
 """From here on the choices stand on the left; on narrower screens above the table, which needs the width."""
 
 LEFT, GAP = 30, 2
+
+TABLE: TextTable[OperationRow] = TextTable(OPERATION_COLUMNS, lambda row: row.key)
 
 IDLE = "Profile of map operations: arrows choose, enter measures."
 ABOUT = (
@@ -28,7 +32,7 @@ ABOUT = (
 
 
 TERMS = (
-    *((field.title, field.help) for field in FIELDS if field.id not in ("name", "bar")),
+    *((column.title, column.help) for column in OPERATION_COLUMNS if column.id not in ("name", "bar")),
     ("batches", "lookup_batch and lookup+del_batch walk the map in its own order and ignore what keys one gives them; "
      "so does get_next_key. lookup+del_batch is lookup_and_delete_batch, compared with a lookup and a delete."),
     ("running", "Esc cancels within 0.2 s and keeps what there is; another pane leaves it running, quitting ends it."),
@@ -80,7 +84,7 @@ def _state(frame: PaneInput) -> MapPaneState:
 def _rows(frame: PaneInput, state: MapPaneState) -> list[OperationRow]:
     """Those that pass the filter: words that are all in the name of the map's type or of the operation."""
     words = frame.view.filter.lower().split()
-    found = rows(state.results, state.earlier, frame.view.sort == "operation")
+    found = operation_rows(state.results, state.earlier, frame.view.sort == "operation")
     return [row for row in found if all(word in f"{row.group} {row.label}" for word in words)]
 
 

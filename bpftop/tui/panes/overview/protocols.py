@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bpftop.model.sample import DIRECTIONS
-from bpftop.render.columns import PROTOCOL_FIELDS
 from bpftop.render.rows import ProtocolLine, protocol_lines
+from bpftop.render.traffic_columns import PROTOCOL_COLUMNS
 from bpftop.tui.view import PaneInput
 from bpftop.tui.widgets.table import TextTable
 
@@ -13,7 +13,7 @@ OBSERVER = (
     "(rtnetlink). `bpftop doctor` says what is missing."
 )
 
-TABLE: TextTable[ProtocolLine] = TextTable(PROTOCOL_FIELDS, lambda row: row.key)
+TABLE: TextTable[ProtocolLine] = TextTable(PROTOCOL_COLUMNS, lambda row: row.key)
 
 
 def rows(frame: PaneInput) -> tuple[list[ProtocolLine], int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpftop.model.units import UNKNOWN, si, spark
-from bpftop.render.path_columns import PATH_FIELDS, duration
+from bpftop.render.path_columns import PATH_COLUMNS, duration
 from bpftop.render.path_rows import Detail, Section, StageLine, sections, stage_lines
 from bpftop.tui.panes.overview.losses import looked, loss_line
 from bpftop.tui.view import PaneInput
@@ -11,7 +11,7 @@ from bpftop.tui.widgets.header import header, notice_line
 from bpftop.tui.widgets.line import Line, clean, crop, fit, line, text, wrap
 from bpftop.tui.widgets.table import CURSOR_BEHIND, TextTable, rule, visible
 
-TABLE: TextTable[StageLine] = TextTable(PATH_FIELDS, lambda row: row.stage.id)
+TABLE: TextTable[StageLine] = TextTable(PATH_COLUMNS, lambda row: row.stage.id)
 TREND_CELLS = 12
 NAME_WIDTH = 40
 """Of a drop reason, a socket, a driver's counter."""
@@ -161,5 +161,5 @@ def _wrapped(sentences: list[str], width: int) -> list[Line]:
     ]
 
 
-TERMS: tuple[tuple[str, str], ...] = tuple((field.title, field.help) for field in PATH_FIELDS)
+TERMS: tuple[tuple[str, str], ...] = tuple((column.title, column.help) for column in PATH_COLUMNS)
 """What the columns are, for the help."""

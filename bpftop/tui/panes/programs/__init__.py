@@ -7,8 +7,19 @@ from dataclasses import replace
 
 from bpftop.measure.programs.costs import SuiteTable
 from bpftop.measure.programs.engine import LocalProgramEngine, ProgramEngine, SuiteEntry
-from bpftop.render.program_columns import FACTOR, INSTRUCTIONS, JITED, KEPT, LOST, NS, OPS, SPREAD, BenchField, fields
-from bpftop.render.program_columns import lines as bench_lines
+from bpftop.render.program_columns import (
+    COUNTED,
+    FACTOR,
+    INSTRUCTIONS,
+    JITED,
+    LOST,
+    NS,
+    OPS,
+    SPREAD,
+    ProgramColumn,
+    program_columns,
+    program_lines,
+)
 from bpftop.tui.measurement import rule, status_lines
 from bpftop.tui.panes.programs.measurement import EVERYTHING, ProgramMeasurement, ProgramPaneState
 from bpftop.tui.view import PaneInput
@@ -28,7 +39,7 @@ ABOUT = (
 
 
 TERMS = (
-    *((field.title, field.help) for field in (NS, OPS, FACTOR, KEPT, LOST, INSTRUCTIONS, JITED, SPREAD)),
+    *((column.title, column.help) for column in (NS, OPS, FACTOR, COUNTED, LOST, INSTRUCTIONS, JITED, SPREAD)),
     ("2 CPUs", "Nanoseconds when so many CPUs run it at once."),
     ("budget", "What a program at this hook may take, by rule of thumb; and a frame of 64 bytes at 10 Gb/s."),
     ("✓ ▶ ~", "Done; running; cancelled before all rounds were done, so without a verdict."),
@@ -109,16 +120,16 @@ def _about(suite: SuiteEntry | None) -> str:
 
 def _table(frame: PaneInput, table: SuiteTable, width: int) -> list[Line]:
     """The table, its widest column being no wider than a third of the screen; what does not fit goes by rank."""
-    found = [_shown(field, width) for field in fields(table)]
+    found = [_on_screen(column, width) for column in program_columns(table)]
     drawing = TextTable(found, lambda row: row.name)
-    return [crop(one, width) for one in drawing.lines(bench_lines(table), frame, width)]
+    return [crop(one, width) for one in drawing.lines(program_lines(table), frame, width)]
 
 
-def _shown(field: BenchField, width: int) -> BenchField:
-    """As the screen wants it."""
-    if field.id == "name":
-        return replace(field, width=min(field.width, max(16, width // 3)), look="name")
-    return replace(field, id="times") if field.id == "factor" else field  # "factor" is the one that a mark changes
+def _on_screen(column: ProgramColumn, width: int) -> ProgramColumn:
+    """Limit the width of the names; rename "factor", whose title a mark would change."""
+    if column.id == "name":
+        return replace(column, width=min(column.width, max(16, width // 3)), look="name")
+    return replace(column, id="times") if column.id == "factor" else column
 
 
 def _below(table: SuiteTable, under_way: bool, width: int) -> Iterator[Line]:

@@ -1,0 +1,34 @@
+"""The terms of the screen that are not columns, each with its meaning, for the help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+LINE_TERMS: Mapping[str, str] = {
+    "ns/pkt": "What the program takes per packet on this machine, timed when attached; RX/TX where they differ.",
+    "self": "CPU time of bpftop itself, in percent of one core; on wide screens also its memory, how it reads its maps "
+    "(one batch call a tick, or entry by entry), and how long that takes.",
+    "pps, bit/s": "All packets and bits of the interface per second.",
+    "B": "Mean frame size.",
+    "% of 10G": "Utilisation of the link, with preamble, gap and FCS (24 B per frame); only where its speed can be "
+    "believed.",
+    "trend": "Packets per second, 5 s per cell, the newest on the right.",
+    "x 1 min ago": "How many times as many packets as one minute ago (mean of 5 s); after `m`, as at the mark.",
+    "1.1 of 16 carry RX": "Effective CPUs: 1 / sum of squared shares. 1.0: one CPU does it all.",
+    "softirq 98 %": "Part of its time that the busiest CPU spent in softirqs, of all interfaces.",
+    "LOST": "Packets that are lost, per second over 5 s, stage by stage (3 Path) with the scope of the counter: an "
+    "interface, the network namespace, or the whole host. Unseen: stages that cannot be read here.",
+    "CPU strip": "A cell per CPU, packets per second; the tallest is the busiest one.",
+}
+"""Terms of the lines above the tables."""
+
+HOOK_TERMS: Mapping[str, str] = {
+    "xdp native": "Every frame that the driver received, before the stack. On NICs and veth a packet is a wire frame, "
+    "on tap it can be a super-frame of many. Bytes: L2 without FCS.",
+    "xdp generic": "After the driver and GRO: packets that were merged count as one. Bytes: L2 without FCS.",
+    "tcx": "In the stack. A super-frame counts as the wire frames it stands for, each with its headers. Frames that "
+    "the stack drops before are not seen.",
+    "clsact": "As tcx.",
+    "rtnetlink": "The kernel's own counters of the interface: totals only, no protocols, CPUs or sizes.",
+}
+"""The meaning of packets and bytes at each hook."""
