@@ -84,10 +84,10 @@ def _recorded(file: str, text: str) -> dict[str, object]:
         extent = recording.extent()
         if extent is None:
             raise BpftopError(f"{file} has no tick any more: the recorder let them go")
-        tick = recording.at(moment(text, extent.begin_ns, extent.end_ns, extent.last_ns))
+        tick = recording.tick_at(moment(text, extent.begin_ns, extent.end_ns, extent.last_ns))
         past_ns = int(max(_PAST_S, 3 * recording.interval_s()) * 1e9)
         shown = Diagnostician(())
-        for one in recording.ticks(recording.back_from(tick, past_ns), tick):
+        for one in recording.ticks(recording.first_tick_within(tick, past_ns), tick):
             shown.push(one.sample)
     finally:
         recording.close()

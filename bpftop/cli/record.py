@@ -76,7 +76,7 @@ def _follow(samples: Iterable[Sample], recorder: Recorder, diagnostician: Diagno
     notices, trouble = Notices(), None
     for sample in samples:
         notices.print_new(sample)
-        recorder.found(sample.mono_ns, diagnostician.push(sample).diagnosis.findings)
+        recorder.offer_findings(sample.mono_ns, diagnostician.push(sample).diagnosis.findings)
         now = recorder.progress
         if now.trouble != trouble:
             complain(now.trouble or f"{now.path} can be written again; {now.lost} ticks were lost")

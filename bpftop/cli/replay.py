@@ -74,7 +74,7 @@ def _document(arguments: argparse.Namespace, recording: Recording) -> int:
     settings = settings_of(arguments)
     tick = _tick(recording, arguments.at)
     diagnostician = Diagnostician(settings.rules())
-    for one in recording.ticks(recording.back_from(tick, _PAST_NS), tick):
+    for one in recording.ticks(recording.first_tick_within(tick, _PAST_NS), tick):
         diagnostician.push(one.sample)
     if diagnostician.last is None:
         raise BpftopError(f"{recording.path} has no tick at {arguments.at} any more: the recorder let it go")
@@ -93,7 +93,7 @@ def _tick(recording: Recording, moment: str | None) -> int:
         raise BpftopError(f"{recording.path} has no tick any more")
     if not moment:
         return extent.last
-    return recording.at(wall_clock(moment, extent.begin_ns, extent.end_ns, extent.last_ns))
+    return recording.tick_at(wall_clock(moment, extent.begin_ns, extent.end_ns, extent.last_ns))
 
 
 def _remarks(replay: Replay) -> Iterator[str]:
@@ -107,7 +107,7 @@ def _stream(arguments: argparse.Namespace) -> int:
     if arguments.at or arguments.format or arguments.output:
         raise UsageError("--at, --format and -o are for a file: samples from standard input come as they come")
     from bpftop.cli.screen import require_terminal, screen_settings, show, theme_of
-    from bpftop.store.stream import LineSource
+    from bpftop.store.line_source import LineSource
 
     source = LineSource(_keyboard_beside_stdin())
     require_terminal("start it in one")

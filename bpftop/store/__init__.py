@@ -1,1 +1,1 @@
-"""Samples kept: as JSON lines, and as a recording in SQLite. Both directions."""
+"""Recordings and streams of samples: written, read and replayed."""

@@ -1,4 +1,4 @@
-"""When findings were raised and when they cleared, as plain rows of a recording: in from the rules, out for replays."""
+"""The table of findings in a recording: when each was raised, and when it cleared."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from bpftop.store.rows import plain_text
 
 
 @dataclass(frozen=True)
-class Said:
-    """What the rules said of one sample, which is known by its ``mono_ns``."""
+class TickFindings:
+    """The findings of one sample, which ``mono_ns`` identifies."""
 
     mono_ns: int
     findings: tuple[Finding, ...]
 
 
 class RecordedFinding(NamedTuple):
-    """What was raised with one tick: the gravest finding, and how many others there are (``more``).
+    """The gravest finding raised at one tick; ``more`` is the number of other findings raised at that tick.
 
-    ``end_wall_ns`` is None where it stood until the recorder ended.
+    ``end_wall_ns`` is None for a finding that had not cleared when the recorder ended.
     """
 
     tick: int
@@ -33,39 +33,41 @@ class RecordedFinding(NamedTuple):
     more: int
 
 
-class EpisodeRows:
-    """Keeps the table in step with what the rules say. ``standing``: id and scope -> row and severity."""
+class EpisodeTable:
+    """Writes the table ``episodes``. ``standing``: (rule id, scope name) -> row number and severity of a finding."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._execute = connection.execute
         self.standing: dict[tuple[str, str], tuple[int, int]] = {}
 
-    def put(self, said: Said, run_tick: int) -> None:
-        """Add, end and aggravate episodes. ``run_tick`` is the first tick of this run of the recorder.
+    def update(self, tick_findings: TickFindings, run_tick: int) -> None:
+        """Add new findings, end cleared ones, and raise the severity of those that grew worse.
 
-        Where the very tick was lost, it is that of the one before it.
+        Args:
+            tick_findings: All findings of a sample. If its tick was lost, the tick before stands for it.
+            run_tick: First tick of this run of the recorder.
         """
         query = """
             SELECT tick, wall_ns, mono_ns FROM ticks WHERE tick >= ? AND mono_ns <= ? ORDER BY tick DESC LIMIT 1
         """
-        at = self._execute(query, (run_tick, said.mono_ns)).fetchone()
-        if at is None:
+        row = self._execute(query, (run_tick, tick_findings.mono_ns)).fetchone()
+        if row is None:
             return
-        now = {(finding.id, finding.scope_name): finding for finding in said.findings}
-        for gone in self.standing.keys() - now.keys():
-            number, _ = self.standing.pop(gone)
-            self._execute("UPDATE episodes SET end_tick = ?, end_ns = ? WHERE episode = ?", (*at[:2], number))
+        now = {(finding.id, finding.scope_name): finding for finding in tick_findings.findings}
+        for cleared in self.standing.keys() - now.keys():
+            number, _ = self.standing.pop(cleared)
+            self._execute("UPDATE episodes SET end_tick = ?, end_ns = ? WHERE episode = ?", (*row[:2], number))
         for key, finding in now.items():
-            self._raise(key, finding, at)
+            self._raise(key, finding, row)
 
-    def forget(self, tick: int) -> None:
-        """Delete what was over before this tick."""
+    def delete_before(self, tick: int) -> None:
+        """Delete the findings that cleared before this tick."""
         standing = ", ".join(str(number) for number, _ in self.standing.values())
         query = f"DELETE FROM episodes WHERE coalesce(end_tick, tick) < ? AND episode NOT IN ({standing})"
         self._execute(query, (tick,))
 
-    def _raise(self, key: tuple[str, str], finding: Finding, at: tuple[int, int, int]) -> None:
-        tick, wall_ns, mono_ns = at
+    def _raise(self, key: tuple[str, str], finding: Finding, row: tuple[int, int, int]) -> None:
+        tick, wall_ns, mono_ns = row
         grave = SEVERITIES.index(finding.severity)
         number, before = self.standing.get(key, (0, -1))
         words = (finding.severity, plain_text(finding.title), plain_text(finding.why))
@@ -85,20 +87,20 @@ class EpisodeRows:
 
 
 def recorded_finding(connection: sqlite3.Connection, tick: int, *, later: bool) -> RecordedFinding | None:
-    """What was raised next after this tick, or last before it; None where nothing was. Raises sqlite3.Error."""
+    """Return the finding raised next after a tick, or last before it, or None. Raises sqlite3.Error."""
     which = "min(tick) FROM episodes WHERE tick > ?" if later else "max(tick) FROM episodes WHERE tick < ?"
     query = f"""
         SELECT tick, wall_ns, end_ns, severity, title, scope_name FROM episodes
         WHERE tick = (SELECT {which}) ORDER BY episode
     """
-    found = connection.execute(query, (tick,)).fetchall()
-    if not found:
+    rows = connection.execute(query, (tick,)).fetchall()
+    if not rows:
         return None
-    gravest = max(found, key=lambda row: SEVERITIES.index(row[3]) if row[3] in SEVERITIES else -1)
-    return RecordedFinding._make((*gravest, len(found) - 1))
+    gravest = max(rows, key=lambda row: SEVERITIES.index(row[3]) if row[3] in SEVERITIES else -1)
+    return RecordedFinding._make((*gravest, len(rows) - 1))
 
 
 def lists_findings(connection: sqlite3.Connection) -> bool:
-    """Recordings of before this table have none. Raises sqlite3.Error."""
+    """Return False for a recording that is older than the table of findings. Raises sqlite3.Error."""
     query = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'episodes'"
     return bool(connection.execute(query).fetchone()[0])

@@ -1,4 +1,4 @@
-"""Recording: samples in, without ever waiting; a thread of its own commits them to the file."""
+"""The recorder: takes samples without ever waiting, and commits them to a file in a thread of its own."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from dataclasses import dataclass, replace
 
 from bpftop.model.findings import Finding
 from bpftop.model.sample import Sample
-from bpftop.store.finding_rows import Said
+from bpftop.store.finding_rows import TickFindings
 from bpftop.store.writer import Limits, Writer
 
 QUEUE_TICKS = 30
-"""How many ticks wait for the disk; those that come then are lost, and counted."""
+"""Number of ticks that wait for the disk at most. Further ticks are lost, and counted."""
 
-_Item = tuple[Sample, int] | Said
+_Item = tuple[Sample, int] | TickFindings
 
 
 @dataclass(frozen=True)
 class RecordingProgress:
-    """``ticks`` are in the file, ``lost`` are not. ``trouble``: why not the last ones, as a sentence."""
+    """Number of ticks in the file and of lost ticks. ``trouble``: a sentence on why the last ticks are lost."""
 
     path: str
     ticks: int = 0
@@ -30,26 +30,26 @@ class RecordingProgress:
 
 
 class Recorder:
-    """Writes samples to a recording until ``close``. ``offer`` may be called from one thread, ``found`` from one, the
-    rest from any.
+    """Writes samples to a recording until ``close``.
 
-    A disk that stands still, or is full, costs the ticks that do not fit the queue; how many were lost stands with the
-    next tick that is written. Raises BpftopError where the file cannot be one.
+    ``offer`` is called from one thread, ``offer_findings`` from one, the rest from any. While the disk is stuck or
+    full, ticks that do not fit the queue are lost; the next tick that is written has their number. Raises BpftopError
+    if the file cannot be written.
     """
 
     def __init__(self, path: str, limits: Limits | None = None) -> None:
         self._writer = Writer(path, limits or Limits())
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._offered = 0
-        self._said: dict[tuple[str, str], str] | None = {}  # by the rules; None: it did not get into the file
-        self._skipped = 0  # since a sample was last taken over
-        self._owed = 0  # lost since a tick was last written
+        self._severities: dict[tuple[str, str], str] | None = {}  # of the findings in the file; None: write failed
+        self._skipped = 0  # ticks lost since the last one that got into the queue
+        self._owed = 0  # ticks lost since the last one that was written
         self._progress = RecordingProgress(path)
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
     def offer(self, sample: Sample) -> None:
-        """Take a sample over, or count it as lost where the disk does not keep up. Never waits."""
+        """Queue a sample, or count it as lost while the queue is full. Never waits."""
         self._offered += 1
         if self._queue.qsize() >= QUEUE_TICKS:
             self._skipped += 1
@@ -57,28 +57,28 @@ class Recorder:
             self._queue.put((sample, self._skipped))
             self._skipped = 0
 
-    def found(self, mono_ns: int, findings: Sequence[Finding]) -> None:
-        """Take over what the rules say of the sample of ``mono_ns``, which was offered before. Never waits.
+    def offer_findings(self, mono_ns: int, findings: Sequence[Finding]) -> None:
+        """Queue the findings of the sample of ``mono_ns``, which was offered before. Never waits.
 
-        Around findings the cells per CPU are in every tick, whatever they take. While the disk does not keep up, what
-        comes and goes is passed over; what stands afterwards is written.
+        While there are findings, every tick is written with its cells per CPU. While the queue is full, changes are
+        passed over; the findings that stand afterwards are written.
         """
         if findings:
             self._writer.keep_cells()
-        now: dict[tuple[str, str], str] = {(one.id, one.scope_name): one.severity for one in findings}
-        if now != self._said and self._queue.qsize() < QUEUE_TICKS:
-            self._said = now
-            self._queue.put(Said(mono_ns, tuple(findings)))
+        severities: dict[tuple[str, str], str] = {(f.id, f.scope_name): f.severity for f in findings}
+        if severities != self._severities and self._queue.qsize() < QUEUE_TICKS:
+            self._severities = severities
+            self._queue.put(TickFindings(mono_ns, tuple(findings)))
 
     @property
     def progress(self) -> RecordingProgress:
-        """How far it has come. Ticks that wait are neither written nor lost."""
+        """Number of ticks written and lost. Ticks in the queue are neither."""
         now, skipped = self._progress, self._skipped
         stalled = f"{now.path}: the disk does not keep up; ticks are lost until it does" if skipped else None
         return replace(now, lost=now.lost + skipped, trouble=now.trouble or stalled)
 
     def close(self, timeout_s: float = 10.0) -> RecordingProgress:
-        """Write what waits, and close the file. Where the disk does not take it in time, that is the trouble."""
+        """Write the queue and close the file. If the disk takes longer than ``timeout_s``, ``trouble`` says so."""
         self._queue.put(None)
         self._thread.join(timeout_s)
         now = self.progress
@@ -106,27 +106,27 @@ class Recorder:
             self._fail(f"cannot close {self._progress.path}: {error}; keep it together with its -wal file", 0)
 
     def _write(self, batch: list[_Item]) -> None:
-        ticks = [item for item in batch if not isinstance(item, Said)]
+        ticks = [item for item in batch if not isinstance(item, TickFindings)]
         skipped = sum(lost for _, lost in ticks)
         self._progress = replace(self._progress, lost=self._progress.lost + skipped)
         try:
             self._writer.write(batch, self._owed)
         except sqlite3.Error as error:
             why = f"cannot write {self._progress.path}: {error}; ticks are lost until it can be written again"
-            self._give_up(why, len(ticks), skipped)
+            self._lose_batch(why, len(ticks), skipped)
         except Exception as error:  # noqa: BLE001 - a thread that ends with a traceback would lose the rest in silence
             fault = f"{type(error).__name__}: {error}"
             why = f"recording failed through a fault in bpftop ({fault}); please report it"
-            self._give_up(why, len(ticks), skipped)
+            self._lose_batch(why, len(ticks), skipped)
         else:
             if ticks:
                 self._owed = 0
             self._progress = replace(self._progress, ticks=self._progress.ticks + len(ticks), trouble=None)
 
-    def _give_up(self, why: str, ticks: int, skipped: int) -> None:
-        """Ticks that were to be written, and those that had been skipped before them, are not in the file."""
+    def _lose_batch(self, why: str, ticks: int, skipped: int) -> None:
+        """Count the ticks of a failed batch, and those skipped before them, as lost."""
         self._owed += ticks + skipped
-        self._said = None
+        self._severities = None
         self._fail(why, ticks)
 
     def _fail(self, why: str, lost: int) -> None:

@@ -1,4 +1,4 @@
-"""A recording, read: which ticks it has, what is missing, and the samples from any moment on."""
+"""Reading a recording: its ticks, its findings, and its samples from any tick on."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 from bpftop.errors import BpftopError
 from bpftop.model.sample import Sample
 from bpftop.store.codec.frames import BadFrame, Decoder, SampleFrame, Stamp
-from bpftop.store.file import damaged, open_for_reading
 from bpftop.store.finding_rows import RecordedFinding, lists_findings, recorded_finding
+from bpftop.store.recording_file import damaged, open_for_reading
 
 
 class RecordedTick(NamedTuple):
-    """Where a sample stands in the file. ``begins``: a recorder was started here, nothing before belongs to it."""
+    """A sample with its tick. ``begins``: first tick of a run of the recorder; ``lost``: ticks lost before it."""
 
     tick: int
     begins: bool
@@ -25,8 +25,9 @@ class RecordedTick(NamedTuple):
 
 
 class Extent(NamedTuple):
-    """What a recording holds: its first and last tick, the earliest and the latest wall clock, how many ticks there are
-    and how many were lost between them, and the wall clock of the last one, which is the latest unless it was set back.
+    """Extent of a recording: first and last tick, earliest and latest wall clock, number of ticks and of lost ticks.
+
+    ``last_ns`` is the wall clock of the last tick: less than ``end_ns`` where the clock was set back.
     """
 
     first: int
@@ -39,7 +40,7 @@ class Extent(NamedTuple):
 
 
 class Recording:
-    """A file that `bpftop record` wrote, or is writing. Every method raises BpftopError where it cannot be read."""
+    """A file that `bpftop record` wrote or is writing. Every method raises BpftopError if the file cannot be read."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -52,54 +53,54 @@ class Recording:
         self._connection.close()
 
     def extent(self) -> Extent | None:
-        """None where there is no tick. A recording that is being written grows."""
+        """Return the extent now (a recorder may be writing); None where there is no tick."""
         with self._readable():
             query = """
                 SELECT min(tick), max(tick), min(wall_ns), max(wall_ns), count(*), sum(lost),
                     (SELECT wall_ns FROM ticks ORDER BY tick DESC LIMIT 1)
                 FROM ticks
             """
-            found = self._connection.execute(query).fetchone()
-        return None if found[0] is None else Extent(*found)
+            row = self._connection.execute(query).fetchone()
+        return None if row[0] is None else Extent(*row)
 
     def interval_s(self) -> float:
-        """The usual time between two ticks, of the first hundred."""
+        """Return the median time between the first hundred ticks."""
         with self._readable():
             query = "SELECT interval_ns FROM ticks WHERE interval_ns IS NOT NULL ORDER BY tick LIMIT 100"
-            found = sorted(row[0] for row in self._connection.execute(query))
-        return round(found[len(found) // 2] / 1e9, 1) if found else 1.0
+            intervals = sorted(row[0] for row in self._connection.execute(query))
+        return round(intervals[len(intervals) // 2] / 1e9, 1) if intervals else 1.0
 
-    def at(self, wall_ns: int) -> int:
-        """The last tick not after this moment; the first one where all are after it.
+    def tick_at(self, wall_ns: int) -> int:
+        """Return the last tick not after a moment; the first tick if all are after it.
 
-        Where the clock was set back, several ticks may have that time: then it is the latest of those closest to it.
+        Where the clock was set back, several ticks may be closest to that time; the latest of them is returned.
         """
         with self._readable():
             query = "SELECT tick FROM ticks WHERE wall_ns <= ? ORDER BY wall_ns DESC, tick DESC LIMIT 1"
-            found = self._connection.execute(query, (wall_ns,)).fetchone()
-            found = found or self._connection.execute("SELECT min(tick) FROM ticks").fetchone()
-            return int(found[0])
+            row = self._connection.execute(query, (wall_ns,)).fetchone()
+            row = row or self._connection.execute("SELECT min(tick) FROM ticks").fetchone()
+            return int(row[0])
 
-    def shown_at(self, mono_ns: int, last: int) -> int:
-        """The tick of this CLOCK_MONOTONIC time, in the run of the recorder that the tick ``last`` is of."""
+    def tick_at_mono(self, mono_ns: int, last: int) -> int:
+        """Return the tick of a CLOCK_MONOTONIC time, at or before ``last``, a tick of the same run of the recorder."""
         with self._readable():
             query = "SELECT tick FROM ticks WHERE tick <= ? AND mono_ns <= ? ORDER BY tick DESC LIMIT 1"
-            found = self._connection.execute(query, (last, mono_ns)).fetchone()
-        return last if found is None else int(found[0])
+            row = self._connection.execute(query, (last, mono_ns)).fetchone()
+        return last if row is None else int(row[0])
 
     @property
     def lists_findings(self) -> bool:
-        """Recordings of before there was a list have none."""
+        """False for a recording that is older than the table of findings."""
         with self._readable():
             return lists_findings(self._connection)
 
     def finding(self, tick: int, *, later: bool) -> RecordedFinding | None:
-        """What was raised next after this tick, or last before it; None where nothing was."""
+        """Return the finding raised next after a tick, or last before it; None where there is none."""
         with self._readable():
             return recorded_finding(self._connection, tick, later=later)
 
-    def back_from(self, tick: int, ns: int) -> int:
-        """The earliest tick that is no more than so much older, and of the same run of the recorder."""
+    def first_tick_within(self, tick: int, ns: int) -> int:
+        """Return the earliest tick of the same run that is at most ``ns`` older than a tick."""
         with self._readable():
             query = """
                 SELECT coalesce(min(tick), :tick) FROM ticks
@@ -109,20 +110,22 @@ class Recording:
             return int(self._connection.execute(query, {"tick": tick, "ns": ns}).fetchone()[0])
 
     def ticks(self, first: int, last: int) -> Iterator[RecordedTick]:
-        """From one tick to another, both of them too, in order."""
-        reel = Reel(self, first)
-        while (tick := reel.next()) is not None and tick.tick <= last:
+        """Yield the ticks from ``first`` to ``last``, both included."""
+        reader = TickReader(self, first)
+        while (tick := reader.next()) is not None and tick.tick <= last:
             yield tick
 
     def key_before(self, tick: int) -> int:
-        """The tick of the key frame that this one refers to; 0 where that is gone."""
+        """Return the tick of the key frame that a tick refers to; 0 where the key frame was deleted."""
         with self._readable():
             query = "SELECT coalesce(max(tick), 0) FROM frames WHERE is_key AND tick <= ?"
             return int(self._connection.execute(query, (tick,)).fetchone()[0])
 
     def page(self, tick: int) -> list[tuple[Any, ...]]:
-        """Rows from this tick on, as many as a Reel reads at once: a recorder at work must not have to keep its log for
-        the sake of one long read."""
+        """Return up to 64 rows from a tick on.
+
+        A read is short, for a recorder cannot shrink its log during a read.
+        """
         query = """
             SELECT tick, seq, wall_ns, mono_ns, interval_ns, lost, is_key, structure, body, cells
             FROM frames JOIN ticks USING (tick) WHERE tick >= ? ORDER BY tick LIMIT 64
@@ -138,8 +141,8 @@ class Recording:
             raise damaged(self.path, error) from error
 
 
-class Reel:
-    """The ticks of a recording in order, from one on. Where there are no more now, there may be later."""
+class TickReader:
+    """Reads the ticks of a recording in order. At the end, later calls return ticks written since."""
 
     def __init__(self, recording: Recording, first: int) -> None:
         self._recording = recording
@@ -149,7 +152,7 @@ class Reel:
         self._rows: deque[tuple[Any, ...]] = deque()
 
     def next(self) -> RecordedTick | None:
-        """None: the recording has no further tick now. Raises BpftopError."""
+        """Return the next tick; None where the recording has no further tick now. Raises BpftopError."""
         while True:
             if not self._rows:
                 self._rows.extend(self._recording.page(self._at))
@@ -160,7 +163,7 @@ class Reel:
             frame = SampleFrame(*parts)
             self._decodable = self._decodable or bool(frame.key)
             if not self._decodable:
-                continue  # the key frame was deleted meanwhile, to make room
+                continue  # the recorder deleted the key frame meanwhile, to make room
             try:
                 sample = self._decoder.decode(Stamp(seq, wall_ns, mono_ns), frame)
             except BadFrame as error:

@@ -1,4 +1,4 @@
-"""What a tick gained, as plain rows for people: sums over CPUs, interrupts and queues, without what is zero."""
+"""Rows of the gains of a tick for SQL: sums over CPUs, interrupts and queues; a gain of zero has no row."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from bpftop.model.sample import Key, Reading, Sample
 from bpftop.store.codec.numbers import missing_sums, sums
 
 ADDED_UP = frozenset({"cpu", "irq", "handle", "inode"})
-"""Labels that series do not have: their rows are added up. The frames keep them apart."""
+"""Labels that a series does not have: their rows are added up. Frames have the single rows."""
 
 LEFT_OUT = frozenset({"flows", "flow_groups", "flow_ages"})
-"""Families of which only the frames have the rows: they are others with every tick."""
+"""Families that only frames have: their rows are different with every tick."""
 
 _TRAFFIC = frozenset(family.name for family in TRAFFIC_FAMILIES)
 _INTEGER_MAX = (1 << 63) - 1
@@ -23,8 +23,8 @@ _INTEGER_MAX = (1 << 63) - 1
 Value = int | float | None
 
 
-class CounterSeries(NamedTuple):
-    """A row of the table ``series``, without its number. ``counter`` is None in traffic, which has two of them."""
+class SeriesLabels(NamedTuple):
+    """A row of the table ``series`` without its number. ``counter`` is None for traffic: it has packets and bytes."""
 
     family: str
     interface: str | None
@@ -36,48 +36,50 @@ class CounterSeries(NamedTuple):
 
 
 Earlier = tuple[Reading, Sequence[int | None]]
-"""A reading, and its cells with all CPUs together."""
+"""A reading, and its cells summed over CPUs."""
 
 
-class TickRows:
-    """Turns samples into rows. ``numbers`` has the numbers of series; those that have none yet are added."""
+class TickRowBuilder:
+    """Builds the rows of samples. ``numbers``: the numbers of known series; a new series gets the next number."""
 
-    def __init__(self, numbers: dict[CounterSeries, int], before: Mapping[str, Earlier] | None = None) -> None:
-        self.new: list[tuple[int, CounterSeries]] = []
-        """Series that got their number since this list was last emptied."""
+    def __init__(self, numbers: dict[SeriesLabels, int], before: Mapping[str, Earlier] | None = None) -> None:
+        self.new: list[tuple[int, SeriesLabels]] = []
+        """Series numbered since the caller last cleared this list."""
         self.before: dict[str, Earlier] = dict(before or {})
-        """What the next gains are taken from."""
+        """Reading name -> the last reading, from which the next gains are taken."""
         self._numbers = numbers
         self._columns: dict[str, tuple[tuple[Key, ...], list[int]]] = {}
 
-    def of(self, sample: Sample) -> tuple[dict[int, tuple[Value, Value]], dict[int, Value]]:
-        """Series -> packets and bytes, and series -> value; what could not be known is None, what is zero is not
-        there."""
+    def build(self, sample: Sample) -> tuple[dict[int, tuple[Value, Value]], dict[int, Value]]:
+        """Return series number -> packets and bytes, and series number -> value of the other families.
+
+        An unknown gain is None, a gain of zero is left out.
+        """
         traffic: dict[int, tuple[Value, Value]] = {}
         signals: dict[int, Value] = {}
         for name, reading in sample.readings.items():
             if reading.family in LEFT_OUT:
                 continue
-            found = self._added_up(name, reading)
+            cells = self._added_up(name, reading)
             if reading.family in _TRAFFIC:
-                packets = list(found.items())
+                packets = list(cells.items())
                 traffic.update(
                     (series, (_stored(count), _stored(size)))
                     for (series, count), (_, size) in zip(packets[::2], packets[1::2], strict=True)
                     if count != 0 or size != 0
                 )
             else:
-                signals.update((series, _stored(value)) for series, value in found.items() if value != 0)
+                signals.update((series, _stored(value)) for series, value in cells.items() if value != 0)
         for gone in self.before.keys() - sample.readings.keys():
             del self.before[gone]
         return traffic, signals
 
     def _added_up(self, name: str, reading: Reading) -> dict[int, int | None]:
-        """Series (traffic: minus the series for bytes) -> the gain, or the value of a gauge; rows together."""
+        """Return series number -> gain, or value of a gauge. Bytes of traffic have the negative of their number."""
         family = FAMILIES[reading.family]
         before, old = self.before.get(name, (None, ()))
         if before is not None and before.read_ns == reading.read_ns:
-            return {}  # not read again since: counted already, and a gauge is written when it is read
+            return {}  # the same reading as before: its gains are counted already
         now = _known(reading)
         self.before[name] = reading, now
         cells: Sequence[int | None] = now
@@ -92,7 +94,7 @@ class TickRows:
         return added
 
     def _numbers_of(self, name: str, family: Family, keys: tuple[Key, ...]) -> list[int]:
-        """For every cell the number of its series; negative for the bytes of traffic."""
+        """Return the series number of every cell; negative for the bytes of traffic."""
         known = self._columns.get(name)
         if known is not None and (known[0] is keys or known[0] == keys):
             return known[1]
@@ -106,7 +108,7 @@ class TickRows:
         self._columns[name] = keys, numbers
         return numbers
 
-    def _number(self, series: CounterSeries) -> int:
+    def _number(self, series: SeriesLabels) -> int:
         number = self._numbers.get(series)
         if number is None:
             number = self._numbers[series] = len(self._numbers) + 1
@@ -115,7 +117,7 @@ class TickRows:
 
 
 def _known(reading: Reading) -> Sequence[int | None]:
-    """Row by row a value per column, all CPUs together; None where none could be read."""
+    """Return a value per row and column, summed over CPUs; None where no CPU could be read."""
     cells = sums(reading)
     if not reading.missing:
         return cells
@@ -134,7 +136,7 @@ def _gains(
     return [gain(a, b, family.wrap_bits) for a, b in zip(old, now, strict=True)]
 
 
-def _series(family: Family, key: Key, counter: str | None) -> CounterSeries:
+def _series(family: Family, key: Key, counter: str | None) -> SeriesLabels:
     labels = dict(zip(family.labels, key, strict=True))
     interface, direction = labels.pop("interface", None), labels.pop("direction", None)
     if "protocol" in labels and isinstance(labels["protocol"], int):
@@ -142,7 +144,7 @@ def _series(family: Family, key: Key, counter: str | None) -> CounterSeries:
     name = " ".join(str(value) for label, value in labels.items() if label not in ADDED_UP)
     column = counter or "packets"
     unit = "ns" if column.endswith("_ns") else next((u for u in ("bytes", "packets") if column.endswith(u)), "count")
-    return CounterSeries(family.name, _text(interface), _text(direction), plain_text(name), counter, family.kind, unit)
+    return SeriesLabels(family.name, _text(interface), _text(direction), plain_text(name), counter, family.kind, unit)
 
 
 def _text(label: int | str | None) -> str | None:
@@ -150,12 +152,12 @@ def _text(label: int | str | None) -> str | None:
 
 
 def plain_text(text: str) -> str:
-    """What `sqlite3` can print: no terminal sequences, and no half surrogate pairs, which UTF-8 has no place for."""
+    """Return text without terminal sequences and lone surrogates (which UTF-8 cannot encode), as escapes."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _stored(value: int | None) -> Value:
-    """SQLite's integers have a sign."""
+    """Return a value that SQLite can store: its integers have 63 bits and a sign."""
     return value if value is None or value <= _INTEGER_MAX else float(value)

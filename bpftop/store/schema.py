@@ -1,17 +1,16 @@
-"""The tables of a recording. docs/recording.md explains them to whoever queries them with ``sqlite3``."""
+"""The tables of a recording. docs/recording.md describes them for queries with ``sqlite3``."""
 
 from __future__ import annotations
 
 APPLICATION_ID = 0x62706674
-"""``bpft`` in the file's header: what `file` and this program know a recording by."""
+"""``bpft`` in the header of the file, by which `file` and bpftop recognise a recording."""
 
 VERSION = 1
-"""``PRAGMA user_version``. A reader refuses a file with a greater one. What is only added, such
-as FINDINGS, leaves it as it is."""
+"""``PRAGMA user_version``. A reader refuses a greater version. An added table, such as FINDINGS, does not change it."""
 
 MAGIC = b"SQLite format 3\x00"
 APPLICATION_ID_AT = 68
-"""Where the header has it, as four bytes, the highest first (https://www.sqlite.org/fileformat.html)."""
+"""Offset of the four bytes in the header, big endian (https://www.sqlite.org/fileformat.html)."""
 
 TABLES = """
 CREATE TABLE ticks (
@@ -59,4 +58,4 @@ CREATE VIEW IF NOT EXISTS findings AS
         scope_name, title, why
     FROM episodes;
 """
-"""Made in recordings of before too, when they are gone on with; one that is only read may not have it."""
+"""Also created in an older recording when a recorder continues it. A recording that is only read may lack it."""

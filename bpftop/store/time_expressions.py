@@ -1,4 +1,4 @@
-"""Moments as people type them: ``03:12``, ``2025-11-26T03:12:44Z``, ``-5m``. All of them are UTC."""
+"""Moments as people type them: ``03:12``, ``2025-11-26T03:12:44Z``, ``-5m``; in UTC."""
 
 from __future__ import annotations
 
@@ -14,30 +14,37 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def moment(text: str, begin_ns: int, end_ns: int, near_ns: int) -> int:
-    """The wall clock (ns) of a moment of a recording that lasts from ``begin_ns`` to ``end_ns``.
+    """Return the wall clock (ns) of a moment of a recording.
 
-    A time of day is that of the day which brings it closest to ``near_ns``; ``-90`` and ``+5m`` count from there, as
-    far as the recording goes. Raises UsageError.
+    Args:
+        text: The moment as typed.
+        begin_ns: Begin of the recording.
+        end_ns: End of the recording. A relative moment outside of the recording is moved to its begin or end.
+        near_ns: Moment that ``-90`` and ``+5m`` count from; a time of day is taken from the day closest to it.
+
+    Raises:
+        UsageError: The text is no moment, or a moment outside of the recording.
     """
     text = text.strip()
-    if found := _RELATIVE.fullmatch(text):
-        steps_ns = int(found[2]) * SECONDS[found[3]] * 10**9
-        return max(begin_ns, min(end_ns, near_ns + (steps_ns if found[1] == "+" else -steps_ns)))
+    if match := _RELATIVE.fullmatch(text):
+        steps_ns = int(match[2]) * SECONDS[match[3]] * 10**9
+        return max(begin_ns, min(end_ns, near_ns + (steps_ns if match[1] == "+" else -steps_ns)))
     wanted = _clock(text, begin_ns, end_ns, near_ns) if _CLOCK.fullmatch(text) else _date(text)
     if not begin_ns - 60 * 10**9 < wanted <= end_ns + 10**9:
         raise UsageError(
-            f"{text} is not within the recording, which lasts from {stamp(begin_ns)} to {stamp(end_ns)}{_here(wanted)}"
+            f"{text} is not within the recording, which lasts from {stamp(begin_ns)} to {stamp(end_ns)}"
+            f"{_utc_hint(wanted)}"
         )
     return max(begin_ns, wanted)
 
 
 def stamp(wall_ns: int) -> str:
-    """``2025-11-26T03:12:44Z``."""
+    """Return a wall clock as ``2025-11-26T03:12:44Z``."""
     return (_EPOCH + timedelta(microseconds=wall_ns // 1000)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _here(wanted_ns: int) -> str:
-    """For those who typed what their own clock shows."""
+def _utc_hint(wanted_ns: int) -> str:
+    """Return a hint that times are UTC, for a person whose local time differs."""
     try:
         offset_s = datetime.fromtimestamp(wanted_ns // 10**9).astimezone().utcoffset()
     except (OverflowError, ValueError, OSError):  # a year that nobody's clock has
@@ -49,25 +56,25 @@ def _here(wanted_ns: int) -> str:
 
 
 def _clock(text: str, begin_ns: int, end_ns: int, near_ns: int) -> int:
-    found = _CLOCK.fullmatch(text)
-    assert found is not None
-    hour, minute, second = int(found[1]), int(found[2]), int(found[3] or 0)
+    match = _CLOCK.fullmatch(text)
+    assert match is not None
+    hour, minute, second = int(match[1]), int(match[2]), int(match[3] or 0)
     if hour > 23 or minute > 59 or second > 59:
         raise UsageError(f"{text} is no time of day; write it as 03:12 or 03:12:44 (UTC)")
     day_ns = 86_400 * 10**9
     of_day_ns = (hour * 3600 + minute * 60 + second) * 10**9
     days = range(begin_ns // day_ns, end_ns // day_ns + 1)
     moments = [day * day_ns + of_day_ns for day in days]
-    inside = [one for one in moments if begin_ns - 60 * 10**9 < one <= end_ns + 10**9]
-    return min(inside or moments, key=lambda one: abs(one - near_ns))
+    inside = [m for m in moments if begin_ns - 60 * 10**9 < m <= end_ns + 10**9]
+    return min(inside or moments, key=lambda m: abs(m - near_ns))
 
 
 def _date(text: str) -> int:
     try:
-        found = datetime.fromisoformat(text.removesuffix("Z"))
+        time = datetime.fromisoformat(text.removesuffix("Z"))
     except ValueError:
         raise UsageError(
             f"{text!r} is no moment; write it as 03:12, 03:12:44, 2025-11-26T03:12:44Z (UTC), -90 or +5m"
         ) from None
-    found = found if found.tzinfo else found.replace(tzinfo=timezone.utc)
-    return (found - _EPOCH) // timedelta(microseconds=1) * 1000
+    time = time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+    return (time - _EPOCH) // timedelta(microseconds=1) * 1000

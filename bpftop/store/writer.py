@@ -1,4 +1,4 @@
-"""Ticks into the file of a recording: frames, plain rows, and what is too old out of it."""
+"""Writing ticks into a recording, as frames and as rows, and deleting the oldest."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from bpftop.errors import UsageError
 from bpftop.model.sample import Sample
 from bpftop.store.codec.frames import Encoder, SampleFrame
-from bpftop.store.file import open_for_writing
-from bpftop.store.finding_rows import EpisodeRows, Said
-from bpftop.store.rows import CounterSeries, TickRows
+from bpftop.store.finding_rows import EpisodeTable, TickFindings
+from bpftop.store.recording_file import open_for_writing
+from bpftop.store.rows import SeriesLabels, TickRowBuilder
 
 KEY_EVERY_TICKS = 240
-"""To read a tick, those since its key frame are read too."""
+"""Distance of key frames. To read a tick, all ticks since its key frame are read."""
 
 FRAME_BYTES = 5_000
-"""What frames may take per tick on average before cells per CPU are left out of some."""
+"""Average size of a frame above which some frames are written without cells per CPU."""
 
 CELLS_EVERY_NS = 10 * 10**9
 _SAVED_TICKS = 120
 _LOG_BYTES = 8 << 20
-"""What the log beside the file may take. SQLite moves it into the file at 1000 pages of 4 KiB, between transactions."""
+"""Room for the log beside the file. SQLite moves it into the file at 1000 pages of 4 KiB, between transactions."""
 
 LIMIT_MIN_BYTES = 2 * _LOG_BYTES
 
@@ -33,7 +33,10 @@ _TABLES = ("ticks", "frames", "traffic_gains", "signal_values")
 
 @dataclass(frozen=True)
 class Limits:
-    """What is older goes, in steps of a key frame. ``bytes``: of the file and its log together. Raises UsageError."""
+    """Limits of a recording, above which the oldest ticks are deleted. ``bytes``: the file and its log together.
+
+    Raises UsageError.
+    """
 
     bytes: int | None = None
     ticks: int | None = None
@@ -46,79 +49,84 @@ class Limits:
 
 
 class Writer:
-    """One recording, open for writing. Raises BpftopError where the file cannot be one."""
+    """A recording that is open for writing. Raises BpftopError where the file cannot be written."""
 
     def __init__(self, path: str, limits: Limits) -> None:
         self._connection, self._descriptor = open_for_writing(path)
         self._limits = limits
         self._encoder = Encoder()
-        self._rows = TickRows({})
-        self._known = False  # whether tick and series are those of the file
+        self._rows = TickRowBuilder({})
+        self._known = False  # whether _tick and _rows are in step with the file
         self._tick = 0
         self._run_tick = 1
-        self._episodes = EpisodeRows(self._connection)
+        self._episodes = EpisodeTable(self._connection)
         self._since_key = 0
         self._last: Sample | None = None
         self._saved_bytes, self._cells_bytes, self._cells_ns = _SAVED_TICKS * FRAME_BYTES, 0, 0
         self._cells_until_ns = 0
 
     def keep_cells(self) -> None:
-        """Write the cells per CPU with every tick of the next ten seconds, whatever they take."""
+        """Write the cells per CPU with every tick of the next ten seconds, whatever their size."""
         self._cells_until_ns = (self._last.mono_ns if self._last else 0) + CELLS_EVERY_NS
 
-    def write(self, batch: Sequence[tuple[Sample, int] | Said], owed: int = 0) -> None:
-        """Samples, each with the number of ticks that were lost before it, and what the rules said of them, in one
-        transaction. ``owed``: ticks that were lost before all of them.
+    def write(self, batch: Sequence[tuple[Sample, int] | TickFindings], owed: int = 0) -> None:
+        """Write samples and findings in one transaction.
 
-        Raises sqlite3.Error; then none of them is in the file, and the next call goes on behind what is there.
+        Args:
+            batch: Samples, each with the number of ticks lost before it, and findings of samples.
+            owed: Ticks lost before the batch.
+
+        Raises:
+            sqlite3.Error: Nothing of the batch is in the file; the next call continues after the last tick there.
         """
         last, before, standing = self._last, dict(self._rows.before), dict(self._episodes.standing)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             self._resume()
             for item in batch:
-                if isinstance(item, Said):
-                    self._episodes.put(item, self._run_tick)
+                if isinstance(item, TickFindings):
+                    self._episodes.update(item, self._run_tick)
                 else:
                     sample, lost = item
-                    self._put(sample, lost + owed)
+                    self._write_sample(sample, lost + owed)
                     owed = 0
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             self._encoder.reset()
-            self._known, self._last, self._rows = False, last, TickRows({}, before)
+            self._known, self._last, self._rows = False, last, TickRowBuilder({}, before)
             self._episodes.standing = standing
             raise
 
     def close(self) -> None:
-        """Leave one file that needs no log. Raises sqlite3.Error where that has to stay: both together are whole."""
+        """Move the log into the file and close it. Raises sqlite3.Error: then file and log must stay together."""
         try:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            with suppress(sqlite3.OperationalError):  # somebody reads it: an empty log stays beside it, until he ends
+            with suppress(sqlite3.OperationalError):  # a reader has the file open: an empty log stays until it closes
                 self._connection.execute("PRAGMA journal_mode = DELETE")
         finally:
             self._connection.close()
             os.close(self._descriptor)
 
     def _resume(self) -> None:
+        """Read the last tick and the numbers of series from the file, at the start and after a failed write."""
         if self._known:
             return
         self._tick = self._connection.execute("SELECT coalesce(max(tick), 0) FROM ticks").fetchone()[0]
         if self._last is None:
             self._run_tick = self._tick + 1
-        found = self._connection.execute("SELECT * FROM series")
-        numbers = {CounterSeries(*series): number for number, *series in found}
-        self._rows = TickRows(numbers, self._rows.before)
+        rows = self._connection.execute("SELECT * FROM series")
+        numbers = {SeriesLabels(*labels): number for number, *labels in rows}
+        self._rows = TickRowBuilder(numbers, self._rows.before)
         self._known = True
 
-    def _put(self, sample: Sample, lost: int) -> None:
+    def _write_sample(self, sample: Sample, lost: int) -> None:
         if self._since_key >= KEY_EVERY_TICKS:
             self._encoder.reset()
         if self._encoder.key_is_due:
             self._since_key = 0
-            self._forget(sample)
+            self._delete_oldest(sample)
         self._since_key += 1
         self._tick += 1
         frame = self._frame(sample)
@@ -128,7 +136,7 @@ class Writer:
         stamp = (self._tick, sample.wall_ns, sample.mono_ns, interval_ns, sample.seq, lost)
         execute("INSERT INTO ticks VALUES (?, ?, ?, ?, ?, ?)", stamp)
         execute("INSERT INTO frames VALUES (?, ?, ?, ?, ?)", (self._tick, *frame))
-        traffic, signals = self._rows.of(sample)
+        traffic, signals = self._rows.build(sample)
         many("INSERT INTO series VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(n, *series) for n, series in self._rows.new])
         self._rows.new.clear()
         tick = self._tick
@@ -136,7 +144,7 @@ class Writer:
         many("INSERT INTO signal_values VALUES (?, ?, ?)", [(tick, n, value) for n, value in sorted(signals.items())])
 
     def _frame(self, sample: Sample) -> SampleFrame:
-        """With cells per CPU as long as frames are small enough on average, and every ten seconds in any case."""
+        """Encode a sample, with cells per CPU while frames are small on average, and every ten seconds anyway."""
         wanted = (
             self._saved_bytes >= self._cells_bytes
             or sample.mono_ns - self._cells_ns >= CELLS_EVERY_NS
@@ -151,15 +159,15 @@ class Writer:
             self._saved_bytes = max(-bound, min(bound, self._saved_bytes + FRAME_BYTES - frame.size))
         return frame
 
-    def _forget(self, sample: Sample) -> None:
-        """Delete what the limits leave no room for; always whole runs from one key frame to the next."""
+    def _delete_oldest(self, sample: Sample) -> None:
+        """Delete the oldest ticks above the limits, always from one key frame to the next."""
         oldest = 0
         if self._limits.ticks is not None:
             oldest = self._tick - self._limits.ticks + 1
         if self._limits.age_ns is not None:
             since_ns = sample.wall_ns - self._limits.age_ns
-            found = self._connection.execute("SELECT min(tick) FROM ticks WHERE wall_ns >= ?", (since_ns,)).fetchone()
-            oldest = max(oldest, self._tick + 1 if found[0] is None else found[0])
+            row = self._connection.execute("SELECT min(tick) FROM ticks WHERE wall_ns >= ?", (since_ns,)).fetchone()
+            oldest = max(oldest, self._tick + 1 if row[0] is None else row[0])
         if oldest > 0:
             self._delete_before("SELECT max(tick) FROM frames WHERE is_key AND tick <= ?", oldest)
         while self._limits.bytes is not None and self._used_bytes() > self._limits.bytes - _LOG_BYTES:
@@ -173,7 +181,7 @@ class Writer:
             return False
         for table in _TABLES:
             self._connection.execute(f"DELETE FROM {table} WHERE tick < ?", (key,))
-        self._episodes.forget(key)
+        self._episodes.delete_before(key)
         return True
 
     def _used_bytes(self) -> int:

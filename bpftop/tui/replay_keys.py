@@ -33,7 +33,7 @@ def _pressed(name: str, frame: PaneInput, replay: Replay) -> View | None:
         replay.play(view.paused is not None or not replay.playing)
         return replace(view, paused=None)
     if name == "speed":
-        replay.turn()
+        replay.toggle_speed()
         return view
     if name == "seek":
         return replace(view, prompt=Prompt("seek"), message="")
@@ -58,7 +58,7 @@ def typed(view: View, key: str, character: str | None, replay: Replay, near_ns: 
         wanted_ns = moment(view.prompt.text, extent.begin_ns, extent.end_ns, near_ns)
     except BpftopError as error:
         return replace(view, prompt=None, message=clean(str(error)))
-    replay.seek(wanted_ns)
+    replay.go_to_time(wanted_ns)
     return replace(view, prompt=None, paused=None)
 
 
@@ -74,7 +74,7 @@ def _stepped(frame: PaneInput, replay: Replay, steps: int) -> View:
         return replace(view, paused=None)
     if to.seq - frame.shown.seq == steps:
         return replace(view, paused=to)
-    replay.go(replay.tick_of(frame.shown.mono_ns) + steps)
+    replay.go_to(replay.tick_of(frame.shown.mono_ns) + steps)
     return replace(view, paused=None)
 
 
@@ -88,7 +88,7 @@ def _to_finding(frame: PaneInput, replay: Replay, later: bool) -> View:
     if found is None:
         said = f"no finding was raised {'after' if later else 'before'} this moment of the recording"
         return replace(frame.view, message=said)
-    replay.go(found.tick)
+    replay.go_to(found.tick)
     more = f" and {found.more} more" if found.more else ""
     over = f"over {stamp(found.end_wall_ns)}" if found.end_wall_ns else "not over at the end of its recording"
     what = f"{MARKS.get(found.severity, '')} {found.title} ({found.scope_name}){more}"

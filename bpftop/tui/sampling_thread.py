@@ -100,7 +100,7 @@ class SamplingThread:
                     self.latest = history.push(sample)
                     self._tell(self.latest)
                 if recorder is not None:
-                    recorder.found(sample.mono_ns, self.latest.diagnosis.findings)
+                    recorder.offer_findings(sample.mono_ns, self.latest.diagnosis.findings)
                 if self.latest.interval_ns is not None:
                     self._ready.set()
         except BpftopError as error:

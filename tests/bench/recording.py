@@ -15,7 +15,7 @@ from typing import NamedTuple
 from bpftop.store.recording import Recording
 from bpftop.store.writer import Limits, Writer
 from tests.bench.figures import Figure
-from tests.store.made_up import Machine
+from tests.store.made_up_machine import Machine
 
 TICKS = 960
 FIRST_TICK = 50_000

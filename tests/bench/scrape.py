@@ -15,7 +15,7 @@ from statistics import median
 from bpftop.export.prometheus.endpoint import Endpoint, Newest
 from bpftop.model.derive import snapshot
 from tests.bench.figures import Figure
-from tests.store.made_up import Machine
+from tests.store.made_up_machine import Machine
 
 CPUS = 128
 ROUNDS = 15

@@ -14,7 +14,7 @@ from bpftop.model.derive import snapshot
 from bpftop.store.recorder import Recorder
 from tests.cli.running import bpftop
 from tests.export.moments import moment
-from tests.store.made_up import Machine
+from tests.store.made_up_machine import Machine
 
 SCHEMA = json.loads(files("bpftop.export.diff").joinpath("diff.schema.json").read_text())
 TICKS = 20

@@ -24,7 +24,7 @@ from bpftop.model.snapshot import Snapshot
 from bpftop.rules.table import chosen
 from tests.export.moments import busy, moment
 from tests.rules.world import World
-from tests.store.made_up import Machine
+from tests.store.made_up_machine import Machine
 
 
 def flooded() -> Snapshot:

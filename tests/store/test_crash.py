@@ -13,17 +13,17 @@ import pytest
 
 from bpftop.errors import BpftopError
 from bpftop.model.sample import Sample
-from bpftop.store import file as store_file
+from bpftop.store import recording_file
 from bpftop.store.recorder import QUEUE_TICKS, Recorder
 from bpftop.store.recording import Recording
 from bpftop.store.writer import Limits, Writer
-from tests.store.made_up import Machine
+from tests.store.made_up_machine import Machine
 
 ENDLESS = """
 import sys
 from bpftop.store import writer as module
 from bpftop.store.writer import Limits, Writer
-from tests.store.made_up import Machine
+from tests.store.made_up_machine import Machine
 module.KEY_EVERY_TICKS = 16
 writer = Writer(sys.argv[1], Limits())
 for sample in Machine(cpus=2, protocols=5).samples(10**6):
@@ -104,7 +104,7 @@ def test_a_log_with_a_changed_byte_is_read_up_to_there(tmp_path: Path) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_file, "_BUSY_S", 0.05)
+    monkeypatch.setattr(recording_file, "_BUSY_S", 0.05)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -10,7 +10,7 @@ import pytest
 
 from bpftop.errors import BpftopError
 from bpftop.store.recorder import QUEUE_TICKS, Recorder
-from tests.store.made_up import Machine
+from tests.store.made_up_machine import Machine
 from tests.store.test_crash import readable
 from tests.waiting import until
 

@@ -16,13 +16,13 @@ from bpftop.history.analyzer import Diagnostician
 from bpftop.model.findings import Finding, Severity
 from bpftop.model.sample import Sample
 from bpftop.rules.table import chosen
-from bpftop.store import file, writer
-from bpftop.store.finding_rows import RecordedFinding, Said
+from bpftop.store import recording_file, writer
+from bpftop.store.finding_rows import RecordedFinding, TickFindings
 from bpftop.store.recorder import Recorder
 from bpftop.store.recording import Recording
 from bpftop.store.writer import Limits, Writer
 from tests.rules.world import START_NS, World
-from tests.store.made_up import START_WALL_NS, Machine
+from tests.store.made_up_machine import START_WALL_NS, Machine
 from tests.store.test_recording import sql
 
 S = 10**9
@@ -45,7 +45,7 @@ def told(path: Path, says: Sequence[Sequence[Finding]], limits: Limits | None = 
     """A recording of a tick a second, with what the rules said of each."""
     out = Writer(str(path), limits or Limits())
     for sample, findings in zip(samples(len(says)), says, strict=True):
-        out.write([(sample, 0), Said(sample.mono_ns, tuple(findings))])
+        out.write([(sample, 0), TickFindings(sample.mono_ns, tuple(findings))])
     out.close()
     return str(path)
 
@@ -60,7 +60,7 @@ def test_what_the_rules_say_is_in_plain_rows(tmp_path: Path) -> None:
             world.stack(TcpInCsumErrors=9 if tick == 5 else 0)
         sample = world.advance() if tick else world.sample()
         recorder.offer(sample)
-        recorder.found(sample.mono_ns, diagnostician.push(sample).diagnosis.findings)
+        recorder.offer_findings(sample.mono_ns, diagnostician.push(sample).diagnosis.findings)
     assert recorder.close().ticks == 30
     (episode,) = diagnostician.episodes
     rows = sql(str(tmp_path / "a"), "SELECT tick, wall_ns, since_ns, end_tick, end_ns, id, severity FROM episodes")
@@ -88,7 +88,7 @@ def test_the_questions_of_the_page_have_answers(tmp_path: Path) -> None:
     path, says = tmp_path / "a", {2: (finding("a"),), 4: ()}
     out = Writer(str(path), Limits())
     for sample in Machine(cpus=2).samples(6):
-        out.write([(sample, int(sample.seq == 3)), Said(sample.mono_ns, says.get(sample.seq, says[2]))])
+        out.write([(sample, int(sample.seq == 3)), TickFindings(sample.mono_ns, says.get(sample.seq, says[2]))])
     out.close()
     page = (Path(__file__).parents[2] / "docs" / "recording.md").read_text()
     questions = re.findall(r"```sql\n(.*?)```", page, re.S)
@@ -121,8 +121,8 @@ def test_what_is_written_late_stands_at_its_tick(tmp_path: Path) -> None:
     """The rules run behind the sampler; where their tick was lost, it is the one before."""
     taken = samples(6)
     out = Writer(str(tmp_path / "a"), Limits())
-    late = Said(taken[1].mono_ns, (finding("a"),))
-    lost = Said(taken[4].mono_ns, ())
+    late = TickFindings(taken[1].mono_ns, (finding("a"),))
+    lost = TickFindings(taken[4].mono_ns, ())
     out.write([(one, 0) for one in taken[:4]])
     out.write([late, (taken[5], 1), lost])
     out.close()
@@ -140,7 +140,7 @@ def test_they_go_with_their_ticks_unless_they_stand(tmp_path: Path, monkeypatch:
 
 
 def test_a_disk_that_is_busy_loses_no_finding_that_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file, "_BUSY_S", 0.05)
+    monkeypatch.setattr(recording_file, "_BUSY_S", 0.05)
     path = tmp_path / "a"
     recorder = Recorder(str(path))
     taken = samples(60)
@@ -148,7 +148,7 @@ def test_a_disk_that_is_busy_loses_no_finding_that_stands(tmp_path: Path, monkey
     def push(which: slice, *findings: Finding) -> None:
         for sample in taken[which]:
             recorder.offer(sample)
-            recorder.found(sample.mono_ns, findings)
+            recorder.offer_findings(sample.mono_ns, findings)
 
     push(slice(0, 1))
     while recorder.progress.ticks < 1:

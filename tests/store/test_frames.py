@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bpftop.model.sample import Reading, Sample
 from bpftop.store.codec.frames import BadFrame, Decoder, Encoder, SampleFrame, Stamp
 from bpftop.store.codec.numbers import sums
-from tests.store.made_up import Machine
+from tests.store.made_up_machine import Machine
 from tests.store.strategies import samples
 
 

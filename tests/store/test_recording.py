@@ -21,7 +21,7 @@ from bpftop.store.recorder import Recorder
 from bpftop.store.recording import Recording
 from bpftop.store.time_expressions import moment, stamp
 from bpftop.store.writer import KEY_EVERY_TICKS, LIMIT_MIN_BYTES, Limits, Writer
-from tests.store.made_up import START_WALL_NS, Machine
+from tests.store.made_up_machine import START_WALL_NS, Machine
 
 
 def recorded(path: Path, samples: Iterable[Sample], limits: Limits | None = None) -> str:
@@ -167,8 +167,8 @@ def test_a_second_run_goes_on_in_the_same_file(tmp_path: Path) -> None:
     assert read(str(path)) == [*first, *second]
     recording = Recording(str(path))
     assert [tick.begins for tick in recording.ticks(1, 6)] == [True, False, False, True, False, False]
-    assert recording.back_from(6, 10**12) == 4  # the past of a run is its own
-    assert recording.back_from(3, 10**9) == 2
+    assert recording.first_tick_within(6, 10**12) == 4  # the past of a run is its own
+    assert recording.first_tick_within(3, 10**9) == 2
     assert (
         sql(str(path), "SELECT count(*), count(DISTINCT series) FROM series")[0][0]
         == sql(str(path), "SELECT max(series) FROM series")[0][0]
@@ -350,9 +350,9 @@ def test_a_clock_that_was_set_back(tmp_path: Path, back_s: int) -> None:
     assert extent is not None
     assert extent.last_ns == set_back[-1].wall_ns
     for tick in (1, 30, 60, 61, 100):
-        found = recording.at(set_back[tick - 1].wall_ns)
+        found = recording.tick_at(set_back[tick - 1].wall_ns)
         assert set_back[found - 1].wall_ns == set_back[tick - 1].wall_ns
-        assert recording.shown_at(samples[tick - 1].mono_ns, 100) == tick
+        assert recording.tick_at_mono(samples[tick - 1].mono_ns, 100) == tick
     recording.close()
 
 

@@ -13,7 +13,7 @@ import pytest
 from bpftop.history.analyzer import Diagnostician
 from bpftop.history.history import History
 from bpftop.rules.table import chosen
-from bpftop.store.finding_rows import Said
+from bpftop.store.finding_rows import TickFindings
 from bpftop.store.replay import Replay
 from bpftop.store.writer import Limits, Writer
 from tests.rules.world import World
@@ -39,7 +39,7 @@ def recorded(path: Path, script: Script = twice, ticks: int = TICKS) -> str:
     """As `bpftop record` writes it."""
     out, rules = Writer(str(path), Limits()), Diagnostician(chosen())
     for sample in Scripted(cpus=2, count=ticks, script=script).samples():
-        out.write([(sample, 0), Said(sample.mono_ns, rules.push(sample).diagnosis.findings)])
+        out.write([(sample, 0), TickFindings(sample.mono_ns, rules.push(sample).diagnosis.findings)])
     out.close()
     return str(path)
 

@@ -1,11 +1,12 @@
-"""A sample as a frame: three byte strings, each as what changed since the frame before. docs/recording.md describes
-them for other programs.
+"""Frames: a sample as three byte strings that refer to the frame before. docs/recording.md describes the format.
 
-``structure`` is JSON: everything of a sample that is no number that moves. ``body`` holds all counts and times but the
-cells per CPU of protocols, for which it has the sums over CPUs; those cells are ``cells``. Numbers are differences
-modulo 2^64 to the frame before, column by column, split by bytes (all lowest bytes, then all second ones...) and packed
-by xz: on a busy machine with 128 CPUs zlib needs 20 % more, and with rows and bytes in their order half as much again.
-A key frame refers to nothing before it.
+* ``structure``: JSON of everything in a sample that is no count and no time.
+* ``body``: all counts and times. Of protocols it has the sums over CPUs.
+* ``cells``: the cells per CPU of protocols.
+
+Numbers are differences modulo 2^64 to the frame before, column by column, split by bytes (all lowest bytes, then all
+second bytes...) and packed by xz. On a busy machine with 128 CPUs zlib needs 20 % more, and rows and bytes in their own
+order need half as much again. A key frame refers to no frame before it.
 """
 
 from __future__ import annotations
@@ -21,22 +22,24 @@ from typing import Any, NamedTuple
 
 from bpftop.errors import BpftopError
 from bpftop.model.sample import Interface, Reading, Sample
-from bpftop.store.codec.json_codec import Mismatch, plain, typed
-from bpftop.store.codec.numbers import MODULO, NOTHING, THINNED, Entry, Numbers, missing_sums, packed, sums, unpacked
-from bpftop.store.codec.sample_json import CPUS_MAX, checked, keys_of, unavailable
+from bpftop.store.codec.json_codec import Mismatch, from_json, to_json
+from bpftop.store.codec.numbers import MODULO, NOTHING, THINNED, Entry, Numbers, missing_sums, pack, sums, unpack
+from bpftop.store.codec.sample_json import CPUS_MAX, check_reading, row_keys, unavailable_reasons
 
 STEPS: Mapping[str, int] = {"cpu_times": 10_000_000}
-"""What all values of a family are multiples of, on every Linux that we know: USER_HZ is 100."""
+"""Family -> a divisor of all its values, on every known Linux: USER_HZ is 100."""
 
 _WINDOW_BYTES = 32 << 10
 _STRUCTURE_MAX_BYTES = 64 << 20
 
 
 class BadFrame(BpftopError):
-    """A frame that cannot be read, as the second half of a sentence."""
+    """A frame that cannot be decoded. The text completes "cannot read tick N: "."""
 
 
 class Structure(NamedTuple):
+    """Everything in a sample that is no count and no time."""
+
     boot_id: str
     host: str
     possible_cpus: int
@@ -48,7 +51,7 @@ class Structure(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """What of a sample stands beside its frame."""
+    """Number and times of a sample, which stand beside its frame."""
 
     seq: int
     wall_ns: int
@@ -56,7 +59,7 @@ class Stamp(NamedTuple):
 
 
 class SampleFrame(NamedTuple):
-    """``structure`` None: as in the frame before. ``cells`` None: left out."""
+    """A frame. ``structure`` is None if it is that of the frame before, ``cells`` is None if they are left out."""
 
     key: bool
     structure: bytes | None
@@ -69,7 +72,7 @@ class SampleFrame(NamedTuple):
 
 
 class _Past:
-    """What the next frame refers to. Encoder and decoder have the same."""
+    """State that the next frame refers to; the same in encoder and decoder."""
 
     def __init__(self) -> None:
         self.text = b""
@@ -78,11 +81,13 @@ class _Past:
 
 
 class Encoder:
+    """Encodes samples in order."""
+
     def __init__(self) -> None:
         self._past = _Past()
 
     def reset(self) -> None:
-        """The next frame is a key frame: the one before was not kept."""
+        """Make the next frame a key frame, as the frame before was not stored."""
         self._past = _Past()
 
     @property
@@ -90,7 +95,7 @@ class Encoder:
         return self._past.structure is None
 
     def encode(self, sample: Sample, *, cells: bool = True) -> SampleFrame:
-        """``cells``: with the cells per CPU, which key frames always have."""
+        """Return the frame of a sample, with cells per CPU if ``cells`` is set or if it is a key frame."""
         past, key = self._past, self.key_is_due
         readings = list(_flattened(sample))
         structure = _structure(sample, readings)
@@ -100,25 +105,24 @@ class Encoder:
             text, past.text = _deflated(written, past.text), written
         past.structure = structure
         body = Numbers(structure.entries, _body_of(sample, readings))
-        packed_body, past.body = packed(body, past.body, times=True), body
+        packed_body, past.body = pack(body, past.body, times=True), body
         packed_cells = None
         thinned = tuple(entry for entry in structure.entries if entry.family == THINNED)
         if thinned and (cells or key):
             numbers = Numbers(thinned, _cells_of(readings))
-            packed_cells, past.cells = packed(numbers, past.cells, times=False), numbers
+            packed_cells, past.cells = pack(numbers, past.cells, times=False), numbers
         return SampleFrame(key, text, packed_body, packed_cells)
 
 
 class Decoder:
+    """Decodes frames in the order in which they were encoded, from a key frame on."""
+
     def __init__(self) -> None:
         self._past = _Past()
         self._with_cells: dict[str, Reading] = {}
 
     def decode(self, stamp: Stamp, frame: SampleFrame) -> Sample:
-        """The sample of a frame; frames come in the order in which they were made, from a key frame on.
-
-        Raises BadFrame.
-        """
+        """Return the sample of a frame. Raises BadFrame."""
         if frame.key:
             self._past = _Past()
         past = self._past
@@ -128,11 +132,11 @@ class Decoder:
                 past.structure = _structure_of(past.text, past.structure)
             if past.structure is None:
                 raise BadFrame("it refers to a frame that is not there")
-            past.body = unpacked(frame.body, past.structure.entries, past.body, times=True)
+            past.body = unpack(frame.body, past.structure.entries, past.body, times=True)
             has_cells = frame.cells is not None
             if frame.cells is not None:
                 thinned = tuple(entry for entry in past.structure.entries if entry.family == THINNED)
-                past.cells = unpacked(frame.cells, thinned, past.cells, times=False)
+                past.cells = unpack(frame.cells, thinned, past.cells, times=False)
             return self._sample(stamp, past, past.structure, has_cells)
         except (zlib.error, lzma.LZMAError, EOFError, Mismatch) as error:
             raise BadFrame(f"it is damaged: {error}") from None
@@ -158,14 +162,14 @@ class Decoder:
             if entry.second:
                 readings[entry.name] = replace(readings[entry.name], previous=read)
             else:
-                readings[entry.name] = self._kept(entry.name, read, has_cells) if thin else read
+                readings[entry.name] = self._with_last_cells(entry.name, read, has_cells) if thin else read
         return Sample(
             stamp.seq, structure.boot_id, structure.host, stamp.wall_ns, stamp.mono_ns, structure.possible_cpus,
             structure.online_cpus, structure.interfaces, readings, dict(structure.unavailable), structure.kernel,
         )  # fmt: skip
 
-    def _kept(self, name: str, reading: Reading, has_cells: bool) -> Reading:
-        """A reading without cells per CPU, with the last one that has them."""
+    def _with_last_cells(self, name: str, reading: Reading, has_cells: bool) -> Reading:
+        """Return a reading of sums with the last reading that had cells per CPU; a reading with cells as it is."""
         before = self._with_cells.get(name)
         if not has_cells:
             return replace(reading, cells=before)
@@ -186,8 +190,8 @@ def _structure(sample: Sample, readings: list[tuple[str, bool, Reading]]) -> Str
         sample.boot_id, sample.host, sample.possible_cpus, sample.online_cpus, sample.interfaces,
         tuple(sample.unavailable.items()), sample.kernel,
         tuple(
-            Entry(name, second, one.family, one.epoch, one.keys, one.stride, _step(one), one.missing)
-            for name, second, one in readings
+            Entry(name, second, r.family, r.epoch, r.keys, r.stride, _step(r), r.missing)
+            for name, second, r in readings
         ),
     )  # fmt: skip
 
@@ -199,7 +203,7 @@ def _step(reading: Reading) -> int:
 
 def _structure_text(structure: Structure) -> bytes:
     whole = {
-        **{name: plain(getattr(structure, name)) for name in Structure._fields[:5]},
+        **{name: to_json(getattr(structure, name)) for name in Structure._fields[:5]},
         "unavailable": dict(structure.unavailable),
         "kernel": structure.kernel,
         "entries": [[*entry[:-1], sorted(entry.missing)] for entry in structure.entries],
@@ -208,23 +212,23 @@ def _structure_text(structure: Structure) -> bytes:
 
 
 def _structure_of(text: bytes, before: Structure | None) -> Structure:
-    """``before``: what is as it was there stays the same object, as in a live session."""
+    """Return the structure of its JSON. Parts equal to ``before`` are the same objects, as in a live session."""
     try:
-        whole = typed(dict, json.loads(text), "the structure")
-        cpus = typed(int, whole["possible_cpus"], "possible_cpus")
+        whole = from_json(dict, json.loads(text), "the structure")
+        cpus = from_json(int, whole["possible_cpus"], "possible_cpus")
         if not 0 < cpus <= CPUS_MAX:
             raise Mismatch(f"it has {cpus} CPUs")
-        interfaces = typed(tuple[Interface, ...], whole["interfaces"], "interfaces")
-        entries = [_entry(one, cpus) for one in typed(list, whole["entries"], "entries")]
+        interfaces = from_json(tuple[Interface, ...], whole["interfaces"], "interfaces")
+        entries = [_entry(entry, cpus) for entry in from_json(list, whole["entries"], "entries")]
         known = {} if before is None else {entry: entry for entry in before.entries}
         return Structure(
-            typed(str, whole["boot_id"], "boot_id"),
-            typed(str, whole["host"], "host"),
+            from_json(str, whole["boot_id"], "boot_id"),
+            from_json(str, whole["host"], "host"),
             cpus,
-            typed(tuple[int, ...], whole["online_cpus"], "online_cpus"),
+            from_json(tuple[int, ...], whole["online_cpus"], "online_cpus"),
             before.interfaces if before is not None and interfaces == before.interfaces else interfaces,
-            tuple(unavailable(whole["unavailable"]).items()),
-            typed(str, whole.get("kernel", ""), "kernel"),
+            tuple(unavailable_reasons(whole["unavailable"]).items()),
+            from_json(str, whole.get("kernel", ""), "kernel"),
             tuple(known.get(entry, entry) for entry in entries),
         )
     except (ValueError, KeyError, RecursionError) as error:
@@ -232,35 +236,36 @@ def _structure_of(text: bytes, before: Structure | None) -> Structure:
 
 
 def _entry(given: Any, cpus: int) -> Entry:
-    name, second, family, epoch, keys, width, step, missing = typed(list, given, "an entry")
+    name, second, family, epoch, keys, width, step, missing = from_json(list, given, "an entry")
     entry = Entry(
-        typed(str, name, "a name"), typed(bool, second, "second"), typed(str, family, "a family"),
-        typed(int, epoch, "an epoch"), keys_of(name, keys), typed(int, width, "a width"),
-        typed(int, step, "a step"), frozenset(typed(tuple[int, ...], missing, "missing")),
+        from_json(str, name, "a name"), from_json(bool, second, "second"), from_json(str, family, "a family"),
+        from_json(int, epoch, "an epoch"), row_keys(name, keys), from_json(int, width, "a width"),
+        from_json(int, step, "a step"), frozenset(from_json(tuple[int, ...], missing, "missing")),
     )  # fmt: skip
     if not 0 <= width <= CPUS_MAX * 64 or entry.cells > 1 << 26:
         raise Mismatch(f"{name} has {width} values in a row")
-    checked(name, Reading(family, 0, 0, epoch, entry.keys, array("Q", bytes(8 * entry.cells)), entry.missing), cpus)
+    values = array("Q", bytes(8 * entry.cells))
+    check_reading(name, Reading(family, 0, 0, epoch, entry.keys, values, entry.missing), cpus)
     return entry
 
 
 def _body_of(sample: Sample, readings: list[tuple[str, bool, Reading]]) -> array[int]:
     numbers = array("Q")
-    for _, _, one in readings:
-        numbers.append((sample.mono_ns - one.read_ns) & MODULO)
-        numbers.append(one.cost_ns & MODULO)
-    for _, _, one in readings:
-        step = _step(one)
-        values = sums(one) if one.family == THINNED else one.values
+    for _, _, reading in readings:
+        numbers.append((sample.mono_ns - reading.read_ns) & MODULO)
+        numbers.append(reading.cost_ns & MODULO)
+    for _, _, reading in readings:
+        step = _step(reading)
+        values = sums(reading) if reading.family == THINNED else reading.values
         numbers.extend(values if step == 1 else array("Q", [value // step for value in values]))
     return numbers
 
 
 def _cells_of(readings: list[tuple[str, bool, Reading]]) -> array[int]:
     numbers = array("Q")
-    for _, _, one in readings:
-        if one.family == THINNED:
-            numbers.extend(one.values)
+    for _, _, reading in readings:
+        if reading.family == THINNED:
+            numbers.extend(reading.values)
     return numbers
 
 

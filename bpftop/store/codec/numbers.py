@@ -1,4 +1,4 @@
-"""The numbers of frames: differences to those of the frame before, column by column, split by bytes, packed by xz."""
+"""The numbers of frames: differences to the frame before, column by column, split by bytes, packed by xz."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bpftop.model.sample import Key, Reading
 from bpftop.store.codec.json_codec import Mismatch
 
 THINNED = "protocols"
-"""The family whose cells per CPU need not be in every frame."""
+"""Family whose cells per CPU are not in every frame."""
 
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 1, "dict_size": 1 << 18, "lc": 0, "lp": 0, "pb": 0}]
 _MEMORY_MAX_BYTES = 64 << 20
@@ -23,8 +23,10 @@ MODULO = (1 << 64) - 1
 
 
 class Entry(NamedTuple):
-    """One reading without its numbers. ``second`` is its ``previous``, ``width`` how many values a row has; they were
-    divided by ``step``."""
+    """A reading without its numbers.
+
+    ``second`` marks the ``previous`` of a reading. A row has ``width`` values, which are stored divided by ``step``.
+    """
 
     name: str
     second: bool
@@ -41,12 +43,12 @@ class Entry(NamedTuple):
 
     @property
     def sums(self) -> int:
-        """Values in the body: in the family that is thinned those of all CPUs together."""
+        """Number of values in the body: of the thinned family, the sums over CPUs."""
         return self.cells if self.family != THINNED else len(self.keys) * len(FAMILIES[self.family].columns)
 
 
 class Numbers(NamedTuple):
-    """Numbers and what they are of: per entry two times (body only) and then its values."""
+    """Numbers with their entries: two times per entry (body only), then the values of all entries."""
 
     entries: tuple[Entry, ...]
     values: array[int]
@@ -56,8 +58,10 @@ NOTHING = Numbers((), array("Q"))
 
 
 def sums(reading: Reading) -> array[int]:
-    """Row by row a value per column, all CPUs together. Not ``Reading.totals``: that would be kept with the reading,
-    which other threads hold too."""
+    """Return a value per row and column, summed over CPUs.
+
+    ``Reading.totals`` would be cached in the reading, which other threads hold too.
+    """
     cells = len(reading.keys) * len(FAMILIES[reading.family].columns)
     cpus = len(reading.values) // cells if cells else 1
     if cpus == 1:
@@ -67,22 +71,24 @@ def sums(reading: Reading) -> array[int]:
 
 
 def missing_sums(missing: frozenset[int], cpus: int) -> frozenset[int]:
-    """Which of the ``sums`` are not known, as in ``Reading.totals``: those of which no CPU could be read."""
-    wholly = {cell // cpus for cell in missing}
-    return frozenset(one for one in wholly if missing.issuperset(range(one * cpus, (one + 1) * cpus)))
+    """Return the indexes of unknown ``sums``, as in ``Reading.totals``: those of which no CPU could be read."""
+    touched = {cell // cpus for cell in missing}
+    return frozenset(i for i in touched if missing.issuperset(range(i * cpus, (i + 1) * cpus)))
 
 
-def packed(now: Numbers, before: Numbers, *, times: bool) -> bytes:
-    moved = _minus(now.values, _base(now.entries, before, times=times))
-    moved = _turned(now.entries, moved, times=times)
+def pack(now: Numbers, before: Numbers, *, times: bool) -> bytes:
+    """Return the packed differences of numbers to those before. ``times``: the numbers begin with times (body)."""
+    differences = _subtract(now.values, _base(now.entries, before, times=times))
+    differences = _transposed(now.entries, differences, times=times)
     if sys.byteorder == "big":
-        moved.byteswap()
-    raw = moved.tobytes()
+        differences.byteswap()
+    raw = differences.tobytes()
     planes = b"".join(raw[i::8] for i in range(8))
     return lzma.compress(planes, check=lzma.CHECK_CRC32, filters=_FILTERS)
 
 
-def unpacked(content: bytes, entries: tuple[Entry, ...], before: Numbers, *, times: bool) -> Numbers:
+def unpack(content: bytes, entries: tuple[Entry, ...], before: Numbers, *, times: bool) -> Numbers:
+    """Return the numbers of packed differences. Raises Mismatch, lzma.LZMAError, EOFError."""
     base = _base(entries, before, times=times)
     count = len(base)
     unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, _MEMORY_MAX_BYTES)
@@ -92,42 +98,45 @@ def unpacked(content: bytes, entries: tuple[Entry, ...], before: Numbers, *, tim
     raw = bytearray(8 * count)
     for i in range(8):
         raw[i::8] = planes[i * count : (i + 1) * count]
-    moved = array("Q", bytes(raw))
+    differences = array("Q", bytes(raw))
     if sys.byteorder == "big":
-        moved.byteswap()
-    return Numbers(entries, _plus(base, _turned(entries, moved, times=times, back=True)))
+        differences.byteswap()
+    return Numbers(entries, _add(base, _transposed(entries, differences, times=times, back=True)))
 
 
-def _plus(one: array[int], other: array[int]) -> array[int]:
-    """Number by number, modulo 2^64. As one long integer each, which is five times as fast as one by one: the highest
-    bit of a number is added apart from the others, so that nothing is carried into its neighbour."""
-    (a, b), (high, low) = (_long(one), _long(other)), _bits(len(one))
-    return _short(((a & low) + (b & low)) ^ ((a ^ b) & high), len(one))
+def _add(left: array[int], right: array[int]) -> array[int]:
+    """Return the element-wise sum modulo 2^64.
+
+    Each array is added as one long integer, five times as fast as a loop. The top bit of each element is handled apart
+    so that no carry crosses into the next element.
+    """
+    (a, b), (high, low) = (_to_long(left), _to_long(right)), _bits(len(left))
+    return _from_long(((a & low) + (b & low)) ^ ((a ^ b) & high), len(left))
 
 
-def _minus(one: array[int], other: array[int]) -> array[int]:
-    """The same the other way round: the highest bit lends to the lower ones."""
-    (a, b), (high, low) = (_long(one), _long(other)), _bits(len(one))
-    return _short(((a | high) - (b & low)) ^ (~(a ^ b) & high), len(one))
+def _subtract(left: array[int], right: array[int]) -> array[int]:
+    """Return the element-wise difference modulo 2^64, with the top bits handled apart against borrows."""
+    (a, b), (high, low) = (_to_long(left), _to_long(right)), _bits(len(left))
+    return _from_long(((a | high) - (b & low)) ^ (~(a ^ b) & high), len(left))
 
 
-def _long(numbers: array[int]) -> int:
+def _to_long(numbers: array[int]) -> int:
     return int.from_bytes(memoryview(numbers).cast("B"), sys.byteorder)
 
 
-def _short(long: int, count: int) -> array[int]:
+def _from_long(long: int, count: int) -> array[int]:
     return array("Q", long.to_bytes(8 * count, sys.byteorder))
 
 
 @lru_cache(maxsize=4)
 def _bits(count: int) -> tuple[int, int]:
-    """The highest bit of so many numbers, and all others."""
-    high = _long(array("Q", [1 << 63]) * count)
-    return high, _long(array("Q", [(1 << 63) - 1]) * count)
+    """Return the mask of the top bits of ``count`` elements, and the mask of all other bits."""
+    high = _to_long(array("Q", [1 << 63]) * count)
+    return high, _to_long(array("Q", [(1 << 63) - 1]) * count)
 
 
-def _turned(entries: tuple[Entry, ...], numbers: array[int], *, times: bool, back: bool = False) -> array[int]:
-    """Column by column instead of row by row, but for what has a column per CPU already; ``back``: the reverse."""
+def _transposed(entries: tuple[Entry, ...], numbers: array[int], *, times: bool, back: bool = False) -> array[int]:
+    """Reorder from rows to columns, or with ``back`` from columns to rows. Cells per CPU stay in their order."""
     size, at = _size(times), 2 * len(entries) * times
     for entry in entries:
         count, columns = size(entry), len(FAMILIES[entry.family].columns)
@@ -143,12 +152,12 @@ def _turned(entries: tuple[Entry, ...], numbers: array[int], *, times: bool, bac
 
 
 def _size(times: bool) -> Callable[[Entry], int]:
-    """How many values an entry has, in the body (which has times too) or in the cells."""
+    """Return the count of an entry's values in the body, or without ``times`` in the cells, as a function."""
     return (lambda entry: entry.sums) if times else (lambda entry: entry.cells)
 
 
 def _base(entries: tuple[Entry, ...], before: Numbers, *, times: bool) -> array[int]:
-    """For every number the one before: of the same reading, and of the row with the same key; 0 where there is none."""
+    """Return for every number the number before, of the same reading and row key; 0 where there is none."""
     if entries == before.entries:
         return before.values
     size = _size(times)

@@ -1,4 +1,4 @@
-"""Samples as JSON lines, ``bpftop.sample/1``: everything that was read in one tick, for ``bpftop replay -``."""
+"""Samples as JSON lines, ``bpftop.sample/1``, which ``bpftop replay -`` reads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from bpftop.errors import BpftopError
 from bpftop.model.families import FAMILIES
 from bpftop.model.sample import Interface, Key, Reading, Sample
-from bpftop.store.codec.json_codec import Mismatch, plain, typed
+from bpftop.store.codec.json_codec import Mismatch, from_json, to_json
 
 SCHEMA = "bpftop.sample/1"
 CPUS_MAX = 1 << 16
@@ -18,22 +18,22 @@ _NUMBER_MAX = (1 << 63) - 1
 _NUMBERED = {family.name: family.labels.index("cpu") for family in FAMILIES.values() if "cpu" in family.labels} | {
     "protocols": 2, "udp_ports": 2, "icmp_types": 3,
 }  # fmt: skip
-"""Family -> the label of it that is a number which is calculated with: a CPU, a protocol, a port, a type."""
+"""Family -> index of its label that must be a number: a CPU, a protocol, a port, a type."""
 
 _PLAIN = ("seq", "boot_id", "host", "wall_ns", "mono_ns", "possible_cpus", "online_cpus")
 _READING = ("read_ns", "cost_ns", "epoch")
 
 
 class BadLine(BpftopError):
-    """A line that is no sample: cut short, garbled, or of something else. The sentence says what is wrong with it."""
+    """A line that is no sample. The text says what is wrong, and follows "because "."""
 
 
 def sample_line(sample: Sample) -> str:
-    """One sample on one line, ASCII only, with a newline at the end; the fields are those of ``Sample``."""
+    """Return a sample as a line of ASCII with a newline. Its fields are the fields of ``Sample``."""
     whole = {
         "schema": SCHEMA,
         **{name: getattr(sample, name) for name in _PLAIN},
-        "interfaces": plain(sample.interfaces),
+        "interfaces": to_json(sample.interfaces),
         "readings": {name: _reading(reading) for name, reading in sample.readings.items()},
         "unavailable": dict(sample.unavailable),
         "kernel": sample.kernel,
@@ -56,15 +56,14 @@ def _reading(reading: Reading) -> dict[str, Any]:
 
 
 class LineReader:
-    """Reads line after line. What does not change from one to the next (interfaces, row keys) stays the same object,
-    as it does in a live session."""
+    """Reads lines in order. Interfaces and row keys that do not change stay the same objects, as in a live session."""
 
     def __init__(self) -> None:
         self._interfaces: tuple[Any, tuple[Interface, ...]] = ((), ())
         self._keys: dict[str, tuple[Any, tuple[Key, ...]]] = {}
 
     def read(self, text: str) -> Sample:
-        """The sample of a line. Raises BadLine."""
+        """Return the sample of a line. Raises BadLine."""
         try:
             whole = json.loads(text, parse_constant=_no_number)
         except (ValueError, RecursionError) as error:
@@ -82,71 +81,73 @@ class LineReader:
         cpus = whole["possible_cpus"]
         if type(cpus) is not int or not 0 < cpus <= CPUS_MAX:
             raise BadLine(f"possible_cpus is {cpus!r:.40}")
-        readings = typed(dict, whole["readings"], "readings")
+        readings = from_json(dict, whole["readings"], "readings")
         return Sample(
             seq=_number(whole["seq"], "seq"),
-            boot_id=typed(str, whole["boot_id"], "boot_id"),
-            host=typed(str, whole["host"], "host"),
+            boot_id=from_json(str, whole["boot_id"], "boot_id"),
+            host=from_json(str, whole["host"], "host"),
             wall_ns=_number(whole["wall_ns"], "wall_ns"),
             mono_ns=_number(whole["mono_ns"], "mono_ns"),
             possible_cpus=cpus,
-            online_cpus=typed(tuple[int, ...], whole["online_cpus"], "online_cpus"),
+            online_cpus=from_json(tuple[int, ...], whole["online_cpus"], "online_cpus"),
             interfaces=self._same_interfaces(whole["interfaces"]),
-            readings={name: self._reading(name, one, cpus) for name, one in readings.items()},
-            unavailable=unavailable(whole["unavailable"]),
-            kernel=typed(str, whole.get("kernel", ""), "kernel"),
+            readings={name: self._reading(name, given, cpus) for name, given in readings.items()},
+            unavailable=unavailable_reasons(whole["unavailable"]),
+            kernel=from_json(str, whole.get("kernel", ""), "kernel"),
         )
 
     def _same_interfaces(self, given: Any) -> tuple[Interface, ...]:
         if given != self._interfaces[0]:
-            self._interfaces = given, typed(tuple[Interface, ...], given, "interfaces")
+            self._interfaces = given, from_json(tuple[Interface, ...], given, "interfaces")
         return self._interfaces[1]
 
     def _reading(self, name: str, given: Any, cpus: int) -> Reading:
-        given = typed(dict, given, name)
+        given = from_json(dict, given, name)
         keys = self._same_keys(name, given["keys"])
         try:
             values = array("Q", given["values"])
         except (TypeError, OverflowError) as error:
             raise BadLine(f"{name} has a value that is no count: {error}") from None
-        missing = frozenset(typed(tuple[int, ...], given["missing"], f"{name}.missing"))
+        missing = frozenset(from_json(tuple[int, ...], given["missing"], f"{name}.missing"))
         read_ns, cost_ns, epoch = (_number(given[field], f"{name}.{field}") for field in _READING)
         previous, cells = (
             self._reading(f"{name} {field}", given[field], cpus) if given.get(field) else None
             for field in ("previous", "cells")
         )
-        family = typed(str, given["family"], name)
+        family = from_json(str, given["family"], name)
         reading = Reading(family, read_ns, cost_ns, epoch, keys, values, missing, previous, cells)
-        return checked(name, reading, cpus)
+        return check_reading(name, reading, cpus)
 
     def _same_keys(self, name: str, given: Any) -> tuple[Key, ...]:
         known = self._keys.get(name)
         if known is None or known[0] != given:
-            known = self._keys[name] = given, keys_of(name, given)
+            known = self._keys[name] = given, row_keys(name, given)
         return known[1]
 
 
-def keys_of(name: str, given: Any) -> tuple[Key, ...]:
-    """Row keys from lists of lists. Raises Mismatch."""
-    keys = tuple(tuple(typed(list, key, name)) for key in typed(list, given, name))
+def row_keys(name: str, given: Any) -> tuple[Key, ...]:
+    """Return row keys from lists of lists. Raises Mismatch."""
+    keys = tuple(tuple(from_json(list, key, name)) for key in from_json(list, given, name))
     if any(type(label) not in (int, str) for key in keys for label in key):
         raise Mismatch(f"{name} has a row key that is neither numbers nor words")
     return keys
 
 
-def unavailable(given: Any) -> dict[str, str]:
-    return {part: typed(str, why, "unavailable") for part, why in typed(dict, given, "unavailable").items()}
+def unavailable_reasons(given: Any) -> dict[str, str]:
+    return {part: from_json(str, why, "unavailable") for part, why in from_json(dict, given, "unavailable").items()}
 
 
-def checked(name: str, reading: Reading, cpus: int) -> Reading:
-    """The reading, if it is one of a family of this version and has the cells that its rows need. Raises Mismatch."""
+def check_reading(name: str, reading: Reading, cpus: int) -> Reading:
+    """Return the reading if its family is known and it has the cells that its rows need. Raises Mismatch."""
     family = FAMILIES.get(reading.family)
     if family is None:
         raise Mismatch(f"{name} is of a family that this version does not know: {reading.family!r:.40}")
     if any(len(key) != len(family.labels) for key in reading.keys) or len(set(reading.keys)) != len(reading.keys):
         raise Mismatch(f"{name} has row keys that are not those of {family.name}")
     at = _NUMBERED.get(family.name)
-    if at is not None and any(not isinstance(one := key[at], int) or not 0 <= one < 1 << 32 for key in reading.keys):
+    if at is not None and any(
+        not isinstance(label := key[at], int) or not 0 <= label < 1 << 32 for key in reading.keys
+    ):
         raise Mismatch(f"{name} has a {family.labels[at]} that is no number")
     cells = len(reading.keys) * len(family.columns)
     if len(reading.values) not in ((cells * cpus, cells) if family.per_cpu else (cells,)):
@@ -157,8 +158,8 @@ def checked(name: str, reading: Reading, cpus: int) -> Reading:
 
 
 def _number(given: Any, where: str) -> int:
-    """What 63 bits hold: the clocks of a kernel never have more."""
-    number = typed(int, given, where)
+    """Return a number of at most 63 bits, as the clocks of a kernel have. Raises Mismatch."""
+    number = from_json(int, given, where)
     if not 0 <= number <= _NUMBER_MAX:
         raise Mismatch(f"{where} is out of range")
     return number

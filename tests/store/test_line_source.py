@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpftop.errors import BpftopError
-from bpftop.store import stream
+from bpftop.store import line_source
 from bpftop.store.codec.sample_json import sample_line
-from bpftop.store.stream import LineSource
-from tests.store.made_up import Machine
+from bpftop.store.line_source import LineSource
+from tests.store.made_up_machine import Machine
 
 SAMPLES = list(Machine(cpus=1, protocols=2).samples(3))
 LINES = [sample_line(sample).encode() for sample in SAMPLES]
@@ -59,7 +59,7 @@ def test_a_last_line_without_its_end_counts_if_it_is_whole() -> None:
 
 
 def test_an_endless_line_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "LINE_MAX_BYTES", 100_000)
+    monkeypatch.setattr(line_source, "LINE_MAX_BYTES", 100_000)
     source = fed([LINES[0], b"x" * 60_000, b"x" * 60_000, b"x" * 60_000, b"\n", LINES[1], b"x" * 120_000])
     assert list(source.samples()) == SAMPLES[:2]
     assert source.skipped == 2
@@ -68,7 +68,7 @@ def test_an_endless_line_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("garbage", [b"y\n" * 2000, b"\0" * 200_000], ids=["yes", "zeros"])
 def test_what_never_ends_and_is_no_sample_is_given_up(monkeypatch: pytest.MonkeyPatch, garbage: bytes) -> None:
-    monkeypatch.setattr(stream, "LINE_MAX_BYTES", 100_000)
+    monkeypatch.setattr(line_source, "LINE_MAX_BYTES", 100_000)
     reader, writer = os.pipe()
     threading.Thread(target=os.write, args=(writer, garbage), daemon=True).start()
     with pytest.raises(BpftopError, match="standard input held no sample"):

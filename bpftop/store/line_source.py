@@ -1,4 +1,4 @@
-"""Sample lines from a file descriptor as a source: another machine's ``watch --format samples`` behind ssh."""
+"""Sample lines from a file descriptor as a source, such as ``watch --format samples`` of another host over ssh."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from bpftop.store.codec.sample_json import BadLine, LineReader
 
 LINE_MAX_BYTES = 64 << 20
 GIVE_UP_LINES = 1000
-"""After so many lines without any sample it is something else that comes. What a login shell prints is less."""
+"""Lines without any sample after which reading ends. A login shell prints fewer lines."""
 _READ_BYTES = 1 << 20
 
 
 class LineSource:
-    """See bpftop.model.source.SampleSource. Lines that are no samples are skipped and counted."""
+    """A SampleSource that reads lines. A line that is no sample is skipped and counted."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._closing, self._close = os.pipe()
         self.skipped = 0
         self.why = ""
-        """What was wrong with the last line that was skipped."""
+        """Reason why the last skipped line is no sample."""
 
     def samples(self) -> Generator[Sample, None, None]:
-        """Until the input ends. Raises BpftopError where it cannot be read, or nothing of it was a sample."""
-        reader, taken = LineReader(), 0
+        """Yield samples until the input ends. Raises BpftopError if it cannot be read, or no line was a sample."""
+        reader, count = LineReader(), 0
         for line in self._lines():
             try:
                 if line is None:
@@ -37,12 +37,12 @@ class LineSource:
             except BadLine as error:
                 self.skipped += 1
                 self.why = str(error)
-                if not taken and (line is None or self.skipped >= GIVE_UP_LINES):
+                if not count and (line is None or self.skipped >= GIVE_UP_LINES):
                     break
             else:
-                taken += 1
+                count += 1
                 yield sample
-        if not taken and self.skipped:
+        if not count and self.skipped:
             raise BpftopError(
                 f"standard input held no sample: of its {self.skipped} lines the last was none because {self.why}; "
                 "pipe `bpftop watch IFACE --format samples` into it"
@@ -56,10 +56,10 @@ class LineSource:
         raise BpftopError("these samples come from elsewhere: what they offer can be done there alone")
 
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
-        """Nobody counts them: the other side has no screen."""
+        """Do nothing: the other host counts no flows for a command without a screen."""
 
     def _lines(self) -> Iterator[bytes | None]:
-        """Whole lines, and what is left at the end; None for one that is too long, as soon as it is."""
+        """Yield lines, the last one even if it has no newline; None for a line as soon as it is too long."""
         parts: list[bytes] = []
         size = 0
         for chunk in self._chunks():
