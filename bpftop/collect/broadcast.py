@@ -1,4 +1,4 @@
-"""One sampler, several readers: whoever is slow loses ticks of his own, and nobody else's."""
+"""One sampler with several readers. A slow reader loses samples; the other readers do not."""
 
 from __future__ import annotations
 
@@ -10,52 +10,52 @@ from queue import SimpleQueue
 from bpftop.model.sample import Sample
 from bpftop.model.source import SampleSource
 
-KEPT = 8
-"""How many samples wait for a reader; while he is further behind, ticks pass him by, and rates span more than one."""
+QUEUE_MAX = 8
+"""How many samples wait for a reader. Further samples are lost to that reader, and its rates span more than a tick."""
 
 _Item = Sample | BaseException | None
-"""None: there will be no more."""
+"""None ends the samples."""
 
 
 class Reader:
-    """The samples of a FanOut for one reader: a bpftop.model.source.Source of its own. ``lost``: what passed it by."""
+    """The samples of a Broadcast for one reader: a bpftop.model.source.SampleSource. ``lost`` counts lost samples."""
 
-    def __init__(self, fan: Broadcast) -> None:
+    def __init__(self, broadcast: Broadcast) -> None:
         self.lost = 0
-        self._fan = fan
+        self._broadcast = broadcast
         self._waiting: SimpleQueue[_Item] = SimpleQueue()
 
     def samples(self) -> Generator[Sample, None, None]:
-        """Raises what the source failed with."""
+        """Yield the samples. Raises the error with which the source failed."""
         while (item := self._waiting.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
             yield item
 
     def close(self) -> None:
-        """End ``samples``; the others go on."""
-        self._fan.leave(self)
+        """End ``samples``; the other readers go on."""
+        self._broadcast.leave(self)
         self._waiting.put(None)
 
     def accept_offer(self, label: str) -> None:
-        self._fan.source.accept_offer(label)
+        self._broadcast.source.accept_offer(label)
 
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
-        self._fan.source.watch_flows(on, sample_1_in)
+        self._broadcast.source.watch_flows(on, sample_1_in)
 
     def take(self, item: _Item) -> None:
-        """Called in the sampler's thread; never waits."""
-        if isinstance(item, Sample) and self._waiting.qsize() >= KEPT:
+        """Queue a sample, in the sampler's thread; never waits."""
+        if isinstance(item, Sample) and self._waiting.qsize() >= QUEUE_MAX:
             self.lost += 1
         else:
             self._waiting.put(item)
 
 
 class Broadcast:
-    """Runs a source in a thread of its own, which signals do not reach: it attaches and detaches undisturbed.
+    """A thread that runs a source. Signals do not reach it: it attaches and detaches undisturbed.
 
-    A reader gets what comes after he was made; one made before ``start`` gets all of it. As a context it starts, and
-    ends with everything detached. ``count``: take no more samples than these.
+    A reader gets the samples after its making; a reader made before ``start`` gets all samples. The context starts the
+    thread, and ends with everything detached. ``count`` is the largest number of samples to take.
     """
 
     def __init__(self, source: SampleSource, count: int | None = None) -> None:
@@ -78,12 +78,12 @@ class Broadcast:
         self._thread.start()
 
     def close(self) -> None:
-        """Detach, end every reader, and wait for that."""
+        """Detach, end every reader, and wait for the thread."""
         self.source.close()
         self._thread.join()
 
     def reader(self) -> Reader:
-        """One more reader."""
+        """Return a new reader."""
         reader = Reader(self)
         with self._lock:
             self._readers += (reader,)
@@ -92,12 +92,12 @@ class Broadcast:
         return reader
 
     def leave(self, reader: Reader) -> None:
-        """Give this one no more."""
+        """Give the reader no more samples."""
         with self._lock:
-            self._readers = tuple(one for one in self._readers if one is not reader)
+            self._readers = tuple(each for each in self._readers if each is not reader)
 
     def tap(self, take: Callable[[Sample], object]) -> None:
-        """Call ``take`` with every sample, in the sampler's thread: it must not wait for anything."""
+        """Call ``take`` with every sample, in the sampler's thread: ``take`` must not wait."""
         self._taps += (take,)
 
     def _run(self) -> None:
@@ -106,7 +106,7 @@ class Broadcast:
                 for take in self._taps:
                     take(sample)
                 self._hand_out(sample)
-        except BaseException as error:  # noqa: BLE001 handed over to the readers
+        except BaseException as error:  # noqa: BLE001 every reader raises it
             self._hand_out(error)
         finally:
             self._hand_out(None)
@@ -116,7 +116,7 @@ class Broadcast:
         try:
             yield from islice(samples, self._count)
         finally:
-            samples.close()  # detaches now, and not when the garbage is collected
+            samples.close()  # detach now, and not at garbage collection
 
     def _hand_out(self, item: _Item) -> None:
         with self._lock:

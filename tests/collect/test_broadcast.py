@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.collect.broadcast import KEPT, Broadcast
+from bpftop.collect.broadcast import QUEUE_MAX, Broadcast
 from bpftop.errors import BpftopError
 from bpftop.model.sample import Sample
 from bpftop.store.recorder import Recorder
@@ -54,8 +54,8 @@ def test_who_is_slow_loses_ticks_of_his_own() -> None:
             seen.append(next(samples).seq)
         assert seen == list(range(30))
         assert next(samples, None) is None
-    assert (quick.lost, slow.lost) == (0, 30 - KEPT)
-    assert [sample.seq for sample in slow.samples()] == list(range(KEPT))
+    assert (quick.lost, slow.lost) == (0, 30 - QUEUE_MAX)
+    assert [sample.seq for sample in slow.samples()] == list(range(QUEUE_MAX))
 
 
 def test_one_leaves_and_the_others_go_on() -> None:

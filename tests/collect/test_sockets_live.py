@@ -149,8 +149,8 @@ def test_many_sockets_and_the_one_among_them(namespace: str) -> None:
 
 def count_bodies(collector: UdpSockets) -> int:
     """How many answers were looked at one by one."""
-    assert collector._diag is not None
-    return len(list(collector._diag._dump(socket.IPPROTO_UDP, 0xFFFFFFFF, sock_diag._no_drops)))
+    assert collector.diag is not None
+    return len(list(collector.diag._dump(socket.IPPROTO_UDP, 0xFFFFFFFF, sock_diag._no_drops)))
 
 
 def test_the_files_say_the_same_where_sock_diag_is_missing(namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Why the kernel dropped packets: the tracepoint kfree_skb, counted in the kernel (bpf_objects/drops.bpf.c).
+"""Reasons of dropped packets: the tracepoint kfree_skb, counted in the kernel (bpf_objects/drops.bpf.c).
 
 Reasons go by the kernel's own names without SKB_DROP_REASON_, or by their number where its BTF has no name. Packets
 that were consumed, and those dropped with no reason given (SKB_DROP_REASON_NOT_SPECIFIED), are not counted.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 
 from bpftop.collect.bpf.tracing import Late, Traced
 from bpftop.collect.collector import ReadingBuilder
@@ -24,7 +23,7 @@ _REASON_ARGUMENTS, _SOCKET_ARGUMENTS = 3, 4
 
 
 class DropCounts:
-    """The counting program, attached. Raises KernelError, or BpftopError on kernels that give no reasons."""
+    """The attached counting program. Raises KernelError, or BpftopError on kernels that give no reasons."""
 
     def __init__(self, indexes: Collection[int]) -> None:
         reasons = _reasons()
@@ -42,32 +41,31 @@ class DropCounts:
 
 
 class Drops:
-    """Family drops: a row per interface and reason; "" for packets of the namespace that were on no watched one."""
+    """A collector of drops: a row per interface and reason; "" for the namespace's packets on no watched interface."""
 
     name = "drops"
 
     def __init__(self) -> None:
         self._late: Late[DropCounts] = Late("drop reasons")
         self._rows = ReadingBuilder("drops")
-        # Never forgotten: what an interface lost before it went away stays its own.
+        # Never shortened: the drops of an interface that went away stay under its label.
         self._labels: dict[int, str] = {}
         self._begun = False
 
     def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
-        """Raises Unavailable, also until the program is loaded. The first reading has the moment of the attach, when
-        nothing was counted yet, as its ``previous``."""
+        """Return the reading. Raises Unavailable, also until the program is loaded."""
         indexes = [interface.ifindex for interface in interfaces]
         self._labels.update((interface.ifindex, interface.label) for interface in interfaces)
         counts = self._late.get(lambda: DropCounts(indexes))
-        found = counts.traced.read(indexes)
+        counted = counts.traced.read(indexes)
         rows: dict[Key, list[int]] = {}
-        for (ifindex, reason), cpus in found.rows.items():
+        for (ifindex, reason), cpus in counted.rows.items():
             key = self._labels.get(ifindex, ""), counts.names.get(reason, str(reason))
             rows.setdefault(key, [0])[0] += sum(cpus)
-        reading = self._rows.reading(dict(sorted(rows.items())), found.read_ns, found.cost_ns)
+        reading = self._rows.reading(dict(sorted(rows.items())), counted.read_ns, counted.cost_ns)
         if not self._begun:
             self._begun = True
-            reading = replace(reading, previous=ReadingBuilder("drops").reading({}, counts.traced.attached_ns, 0))
+            reading = counts.traced.since_attach(reading)
         return {reading_key("drops"): reading}
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A counting program that keeps a table of flows too, and that table as readings."""
+"""A counting program that also counts flows, and its table of flows as readings."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from bpftop.model.protocols import protocol_name
 from bpftop.model.sample import Key, Reading, reading_key
 
 IDLE_NS = 60 * 10**9
-"""A flow that was not seen for so long is removed."""
+"""A flow without packets for so long is removed."""
 
-_TOP, _TOP_MEMBERS = 100, 32  # of each: by packets, and by bytes
+_TOP, _TOP_MEMBERS = 100, 32  # the top by packets, and the top by bytes
 _TABLE_BYTES = 64 << 20
 _ENTRY_BYTES, _ENTRY_CPU_BYTES = 96, 32  # struct htab_elem, key and pointer; struct flow_counts
 _GROUPS: tuple[GroupBy, ...] = ("source", "destination", "destination_port")
@@ -32,16 +32,16 @@ _epochs = itertools.count(1)
 
 @dataclass(frozen=True)
 class FlowRequest:
-    """What somebody wants to see of flows. ``max_entries`` None: as many as the machine is good for."""
+    """A request to count flows. ``max_entries`` None: as many as fit the number of CPUs."""
 
     sample_1_in: int = 1
     max_entries: int | None = None
 
 
 class FlowCounter:
-    """Takes the place of ``counter``, on its maps. Not attached to anything; any thread may ``read`` and ``close``.
+    """A program that takes the place of ``counter`` on a hook and counts into the same maps.
 
-    Raises KernelError.
+    It is not attached to anything. Any thread may call ``read`` and ``close``. Raises KernelError.
     """
 
     def __init__(self, counter: PacketCounter, request: FlowRequest) -> None:
@@ -65,9 +65,9 @@ class FlowCounter:
         return self._object.program
 
     def read(self, label: str, idle_ns: int = IDLE_NS) -> dict[str, Reading]:
-        """The four families of flows, under ``reading_key(family, label, direction)``; nothing once it is closed.
+        """Return the four families of flows under ``reading_key(family, label, direction)``; none after ``close``.
 
-        Flows that were not seen for ``idle_ns`` are removed. Raises KernelError.
+        Flows without packets for ``idle_ns`` are removed. Raises KernelError.
         """
         with self._lock:
             if self._closed:
@@ -87,10 +87,10 @@ class FlowCounter:
         )
         members = tuple(
             (*where, by, address(row.address) if row.address else _port_name(row))
-            for by, found in groups.items()
-            for row in found
+            for by, group_rows in groups.items()
+            for row in group_rows
         )
-        sums = [row.sums for found in groups.values() for row in found]
+        sums = [row.sums for group_rows in groups.values() for row in group_rows]
         gauges = (entries, self._entries, self._removed, self.request.sample_1_in, cost_ns)
         when = (read_ns, before_ns)
         readings = (
@@ -102,18 +102,18 @@ class FlowCounter:
         return {reading_key(reading.family, *where): reading for reading in readings}
 
     def measure_cost(self) -> None:
-        """Time a copy, some 40 ms, for ``added_ns``, the first time; it stays None where there is no TEST_RUN."""
+        """Measure ``added_ns`` once, on a copy (about 40 ms). It stays None where there is no TEST_RUN."""
         if self._timed:
             return
         self._timed = True
-        program, constants = self._counter.wanted
+        program, constants = self._counter.source
         try:
             self.added_ns = flows_cost_ns(program, tuple(constants.items()), self.request.sample_1_in)
         except BpftopError:
             self.added_ns = None
 
     def close(self) -> None:
-        """Unload the program, as soon as no link holds it, and drop the table. Twice is fine."""
+        """Free the table, and unload the program once no link holds it. Twice is fine."""
         with self._lock:
             if not self._closed:
                 self._closed = True
@@ -123,11 +123,11 @@ class FlowCounter:
     def _counted(
         self, family: str, keys: tuple[Key, ...], sums: Iterable[Sums], when: tuple[int, int], cost_ns: int
     ) -> Reading:
-        """With the same rows as they were at the read before: so their rates need nobody's memory."""
+        """Return a reading with its previous one, which has the same rows as of the read before."""
         scale, now, before = self.request.sample_1_in, array("Q"), array("Q")
-        for one in sums:
-            now.extend((one.packets * scale, one.bytes * scale))
-            before.extend((one.packets_before * scale, one.bytes_before * scale))
+        for row in sums:
+            now.extend((row.packets * scale, row.bytes * scale))
+            before.extend((row.packets_before * scale, row.bytes_before * scale))
         previous = Reading(family, when[1], 0, self._epoch, keys, before)
         return Reading(family, when[0], cost_ns, self._epoch, keys, now, previous=previous)
 
@@ -140,21 +140,21 @@ class FlowCounter:
 
 
 def _port_name(row: GroupRow) -> str:
-    """``TCP 443``; only the protocol where no ports are read."""
+    """Return ``TCP 443``, or only the protocol where it has no ports."""
     name = protocol_name(row.l4_proto)
     return f"{name} {row.port}" if row.port else name
 
 
 def entries_for(cpus: int) -> int:
-    """How many flows a table has room for: 65 536, or what 64 MiB hold where there are more than 28 CPUs.
+    """Return how many flows a table has room for: 65 536, or what fits 64 MiB with more than 28 CPUs.
 
-    The kernel sets the memory of all entries aside at once.
+    The kernel allocates the memory of all entries at once.
     """
     return min(FLOWS_MAX, _TABLE_BYTES // (_ENTRY_BYTES + _ENTRY_CPU_BYTES * cpus))
 
 
 def address(raw: bytes) -> str:
-    """``198.18.0.1`` or ``fd00::1`` (RFC 5952) for 16 bytes."""
+    """Return 16 bytes as ``198.18.0.1`` or ``fd00::1`` (RFC 5952)."""
     if raw[:12] == _MAPPED:
         return socket.inet_ntop(socket.AF_INET, raw[12:])
     return socket.inet_ntop(socket.AF_INET6, raw)

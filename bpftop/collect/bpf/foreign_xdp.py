@@ -1,7 +1,8 @@
-"""What the XDP program of somebody else on a watched interface returns: fexit on it (bpf_objects/foreign_xdp.bpf.c).
+"""Verdicts of another owner's XDP program on a watched interface: fexit on it (bpf_objects/foreign_xdp.bpf.c).
 
-The program is found by its id at every tick: a link of ours would outlive its detaching and count nothing. It must have
-BTF. Kernels that refuse all fexit programs (EPERM whatever the capabilities) leave this out.
+The program is looked up by its id at every tick: the fexit link would outlive the program's detaching and count
+nothing. The program must have BTF. Kernels that refuse all fexit programs (EPERM whatever the capabilities) lack this
+part.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 from bpftop.collect.bpf.tracing import TRACING, Late, Traced
@@ -23,11 +23,11 @@ from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.sample import Hook, Interface, Key, Reading, reading_key
 
 TAKES = (*TRACING, "CAP_SYS_ADMIN")
-"""The last one to open somebody else's program."""
+"""CAP_SYS_ADMIN is for opening another owner's program."""
 
 
-class _Watched:
-    """The program behind one foreign program, which may be on several of the watched interfaces."""
+class _ForeignProgram:
+    """The fexit program on one foreign program, which may be on several of the watched interfaces."""
 
     def __init__(self, prog_id: int) -> None:
         self.late: Late[Traced] = Late(f"verdicts of the XDP program {prog_id}", TAKES)
@@ -35,28 +35,27 @@ class _Watched:
 
 
 class ForeignXdp:
-    """Family xdp_verdicts: a reading for each interface with somebody else's XDP program, rows by verdict, per CPU."""
+    """A collector of xdp_verdicts: a reading per interface with another owner's XDP program, a row per verdict."""
 
     name = "xdp_verdicts"
 
     def __init__(self, netdev: Netdev) -> None:
         self._netdev = netdev
-        self._programs: dict[int, _Watched] = {}
+        self._programs: dict[int, _ForeignProgram] = {}
         self._rows: dict[str, ReadingBuilder] = {}
 
     def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
-        """No reading where there is no such program. Raises Unavailable where none of them can be watched, also until
-        it is."""
-        found: dict[int, list[Interface]] = {}
+        """Return the readings. Raises Unavailable where no program can be watched, or loading is under way."""
+        carriers_of: dict[int, list[Interface]] = {}
         for interface in interfaces:
             prog_id = self._foreign(interface)
             if prog_id is not None:
-                found.setdefault(prog_id, []).append(interface)
-        for prog_id in self._programs.keys() - found.keys():
+                carriers_of.setdefault(prog_id, []).append(interface)
+        for prog_id in self._programs.keys() - carriers_of.keys():
             self._programs.pop(prog_id).late.close()
         readings: dict[str, Reading] = {}
         reasons: list[str] = []
-        for prog_id, carriers in found.items():
+        for prog_id, carriers in carriers_of.items():
             try:
                 readings.update(self._read(prog_id, carriers))
             except Unavailable as error:
@@ -71,14 +70,14 @@ class ForeignXdp:
         self._programs.clear()
 
     def _foreign(self, interface: Interface) -> int | None:
-        """The id of the program that runs there, unless it is ours. One in the hardware cannot be watched."""
+        """Return the id of another owner's program on the interface. A program in the hardware cannot be watched."""
         device = self._netdev.device(interface.ifindex)
         xdp = device.xdp if device is not None else {}
         prog_id = xdp.get("native", xdp.get("generic"))
         return None if prog_id == interface.hooks.get("rx", Hook()).prog_id else prog_id
 
     def _read(self, prog_id: int, carriers: Sequence[Interface]) -> dict[str, Reading]:
-        watched = self._programs.setdefault(prog_id, _Watched(prog_id))
+        watched = self._programs.setdefault(prog_id, _ForeignProgram(prog_id))
         indexes = [interface.ifindex for interface in carriers]
         traced = watched.late.get(partial(watch, prog_id, indexes))
         counted = traced.read(indexes)
@@ -90,18 +89,18 @@ class ForeignXdp:
                 for (ifindex, action), cpus in sorted(counted.rows.items())
                 if ifindex == interface.ifindex
             }
-            kept = self._rows.setdefault(label, ReadingBuilder("xdp_verdicts"))
-            reading = kept.reading(rows, counted.read_ns, 0 if readings else counted.cost_ns)
-            if not watched.begun:
-                reading = replace(reading, previous=ReadingBuilder("xdp_verdicts").reading({}, traced.attached_ns, 0))
-            readings[reading_key("xdp_verdicts", label)] = reading
+            builder = self._rows.setdefault(label, ReadingBuilder("xdp_verdicts"))
+            reading = builder.reading(rows, counted.read_ns, 0 if readings else counted.cost_ns)
+            readings[reading_key("xdp_verdicts", label)] = reading if watched.begun else traced.since_attach(reading)
         watched.begun = True
         return readings
 
 
 def watch(prog_id: int, indexes: Collection[int]) -> Traced:
-    """The counting program behind the program ``prog_id``, attached. Raises KernelError; BpftopError where that program
-    has no BTF."""
+    """Attach a counting program to the exit of the program ``prog_id``.
+
+    Raises KernelError; BpftopError where the program has no BTF.
+    """
     fd = open_program(prog_id)
     try:
         return Traced("foreign_xdp", "count_verdict", 2, indexes, target=(fd, _function(fd)))

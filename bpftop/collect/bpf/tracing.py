@@ -1,4 +1,4 @@
-"""Optional kernel parts: tracing programs that count, each loaded in a thread of its own and failing alone.
+"""Tracing programs that count: optional parts, each loaded in a thread of its own and failing alone.
 
 Loading one has libbpf parse the kernel's BTF: 8 ms of CPU time, and 11 MiB that are given back at once (Linux 6.18).
 Links are not pinned, so whatever ends this process ends them.
@@ -13,11 +13,11 @@ import time
 from array import array
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from bpftop.collect.collector import Unavailable
+from bpftop.collect.collector import ReadingBuilder, Unavailable
 from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.kernel_btf import give_back_memory
 from bpftop.kernel.bpf.link import TracingLink
@@ -25,9 +25,10 @@ from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.percpu_hash import ROWS_MAX, CountsHash, WatchedSet
 from bpftop.kernel.check import KernelError, errno_words
 from bpftop.kernel.privileges import Privileges, missing_remedy
+from bpftop.model.sample import Reading
 
 TRACING = ("CAP_BPF", "CAP_PERFMON")
-"""What loading a tracing program takes."""
+"""Capabilities that loading a tracing program takes."""
 
 KERNEL_BTF = Path("/sys/kernel/btf/vmlinux")
 _NAMESPACE = "/proc/thread-self/ns/net"
@@ -35,7 +36,7 @@ _NAMESPACE = "/proc/thread-self/ns/net"
 
 @dataclass(frozen=True)
 class Counted:
-    """What a tracing program has counted: key -> the count of every possible CPU."""
+    """The counts of a tracing program: key -> the count of every possible CPU."""
 
     rows: Mapping[tuple[int, ...], array[int]]
     read_ns: int
@@ -43,9 +44,9 @@ class Counted:
 
 
 class Traced:
-    """A tracing program, loaded and attached, that counts for the network namespace of the thread that makes it.
+    """An attached tracing program that counts in the network namespace of the thread that makes this object.
 
-    ``indexes`` are the watched interfaces. ``attached_ns`` is when counting began: then every count was zero. Raises
+    ``indexes`` are the watched interfaces. ``attached_ns`` is the time at which counting began at zero. Raises
     KernelError, and OSError without /proc.
     """
 
@@ -71,7 +72,7 @@ class Traced:
             self._undo = undo.pop_all()
 
     def read(self, indexes: Collection[int]) -> Counted:
-        """All counts; from now on ``indexes`` are watched. Raises Unavailable."""
+        """Watch ``indexes`` from now on, and return all counts. Raises Unavailable."""
         begin_ns = time.monotonic_ns()
         try:
             self._watched.keep(indexes)
@@ -81,48 +82,54 @@ class Traced:
         end_ns = time.monotonic_ns()
         if len(rows) >= ROWS_MAX:
             raise Unavailable(
-                f"the table of {self._program} is full ({ROWS_MAX} rows), so some are left out; start again"
+                f"the table of {self._program} is full ({ROWS_MAX} rows), so some rows are missing; start bpftop again"
             )
         return Counted(rows, (begin_ns + end_ns) // 2, end_ns - begin_ns)
+
+    def since_attach(self, reading: Reading) -> Reading:
+        """Return a first reading with its rates taken from the attach, when every count was zero."""
+        return replace(reading, previous=ReadingBuilder(reading.family).reading({}, self.attached_ns, 0))
 
     def close(self) -> None:
         self._undo.close()
 
 
-class _Closes(Protocol):
+class _Closable(Protocol):
     def close(self) -> None: ...
 
 
-Part = TypeVar("Part", bound=_Closes)
+Part = TypeVar("Part", bound=_Closable)
 
-_one_at_a_time = threading.Lock()  # each takes 11 MiB while it is loaded
+_one_at_a_time = threading.Lock()  # loading takes 11 MiB
 
 
 class Late(Generic[Part]):
     """A part that is loaded in a thread of its own, so that no sample waits for it.
 
-    ``what`` begins the sentence about a failure; ``takes`` are the capabilities that loading takes.
+    Args:
+        subject: what the part counts; begins the sentence about a failure.
+        takes: the capabilities that loading takes.
     """
 
-    def __init__(self, what: str, takes: tuple[str, ...] = TRACING) -> None:
-        self._what, self._takes = what, takes
+    def __init__(self, subject: str, takes: tuple[str, ...] = TRACING) -> None:
+        self._subject, self._takes = subject, takes
         self._thread: threading.Thread | None = None
         self._part: Part | None = None
         self._reason = ""
         self._bug: BaseException | None = None
 
     def get(self, load: Callable[[], Part]) -> Part:
-        """The part; the first call begins to load it. Raises Unavailable while it is not there, and where it failed."""
+        """Return the part; the first call starts loading. Raises Unavailable while loading, and after a failure."""
         if self._thread is None:
-            # A thread begins in the network namespace of the one that starts it.
-            self._thread = threading.Thread(target=self._load, args=(load,), name=f"load {self._what}", daemon=True)
+            # A thread begins in the network namespace of the thread that starts it.
+            self._thread = threading.Thread(target=self._load, args=(load,), name=f"load {self._subject}", daemon=True)
             self._thread.start()
         if self._thread.is_alive():
-            raise Unavailable(f"{self._what}: being loaded")
+            raise Unavailable(f"{self._subject}: being loaded")
         if self._bug is not None:
             raise self._bug
         if self._part is None:
-            raise Unavailable(f"{self._what}: {self._reason}")
+            raise Unavailable(f"{self._subject}: {self._reason}")
         return self._part
 
     def close(self) -> None:
@@ -149,7 +156,7 @@ class Late(Generic[Part]):
 
 
 def refusal(error: KernelError, takes: tuple[str, ...]) -> str:
-    """Why a tracing program was not loaded, and what to do."""
+    """Return why a tracing program was not loaded, and what to do."""
     missing = Privileges.read().missing(takes)
     if error.errno in (errno.EPERM, errno.EACCES) and missing:
         return f"{errno_words(error.errno)}; {missing_remedy(missing)}"

@@ -36,7 +36,7 @@ _NOOPS = {"count_xdp": "noop_xdp", "count_xdp_frags": "noop_xdp_frags", "count_t
 
 
 def breakdown_cells() -> list[tuple[str, Key]]:
-    """Family and key of every cell of ``struct breakdown``, in the order of bpf_objects/bpftop.h."""
+    """Return family and key of every cell of ``struct breakdown``, in the order of bpf_objects/bpftop.h."""
     cells: list[tuple[str, Key]] = [("joint", key) for key in product(L3_LABELS, CAST_LABELS, SIZE_LABELS)]
     cells += [("tcp_flags", (flag,)) for flag in FLAG_LABELS]
     cells += [("udp_ports", (port,)) for port in REFLECTION_PORTS]
@@ -51,7 +51,7 @@ _FAMILIES = tuple(dict.fromkeys(family for family, _ in BREAKDOWN_CELLS))
 
 
 class PacketCounter:
-    """A loaded counting program with maps of its own, not attached to anything.
+    """A loaded counting program with its own maps, not attached to anything.
 
     ``link_layer`` is ``ip`` for links whose frames begin with the IP header (tun, wireguard). Raises KernelError.
     """
@@ -62,7 +62,7 @@ class PacketCounter:
         self.direction = direction
         constants = {"count_tx": int(direction == "tx"), "link_is_ip": int(link_layer == "ip")}
         self._object = BpfObject("counter", program, constants)
-        self.wanted: tuple[CounterProgram, dict[str, int]] = (program, constants)
+        self.source: tuple[CounterProgram, dict[str, int]] = (program, constants)
         cpus = possible_cpus()
         self._protocols = RowsDrain(self._object.map_fd("protocols"), _PROTOCOLS, _COLUMNS, cpus)
         self._breakdowns = CellsDrain(self._object.map_fd("breakdowns"), len(BREAKDOWN_CELLS), _COLUMNS, cpus)
@@ -75,11 +75,11 @@ class PacketCounter:
 
     @property
     def batch(self) -> bool:
-        """Whether the protocols are read by one batch call; single lookups on kernels before 5.13."""
+        """Return True if one batch call reads the protocols; kernels before 5.13 need single look-ups."""
         return self._protocols.batch
 
     def read(self, label: str, epoch: int) -> dict[str, Reading]:
-        """All families that the program counts, under ``reading_key(family, label, direction)``. Raises KernelError."""
+        """Return the program's families under ``reading_key(family, label, direction)``. Raises KernelError."""
         start_ns = time.monotonic_ns()
         active, values = self._protocols.read()
         middle_ns = time.monotonic_ns()
@@ -98,31 +98,31 @@ class PacketCounter:
         cost_ns = end_ns - middle_ns
         for family, keys, part in self._families(label, cells_active, cell_values):
             readings[family] = Reading(family, (middle_ns + end_ns) // 2, cost_ns, epoch, keys, part)
-            cost_ns = 0  # one read for all of them: counted once
+            cost_ns = 0  # one read for all families: counted once
         return {reading_key(family, label, self.direction): reading for family, reading in readings.items()}
 
     def close(self) -> None:
         self._object.close()
 
     def with_flows(self, sample_1_in: int, max_entries: int) -> BpfObject:
-        """The same program with a table of flows, loaded on the maps of this one: either can take the other's place.
+        """Load the same program with a table of flows on this program's maps, so that it can replace this program.
 
         Raises KernelError.
         """
-        program, constants = self.wanted
+        program, constants = self.source
         shared = {name: self._object.map_fd(name) for name in ("protocols", "breakdowns")}
         return flows_object(program, {**constants, "flow_sample_1_in": sample_1_in}, max_entries, shared)
 
     def packet_cost_ns(self) -> float:
-        """What counting adds to a packet: a copy of the program against an empty one, least of several test runs.
+        """Measure the ns that counting adds to a packet: a copy against an empty program, the least of test runs.
 
-        The copy has its own maps, so the counters do not see it. Raises BpftopError.
+        The copy has its own maps, so the counters do not change. Raises BpftopError.
         """
-        program, constants = self.wanted
+        program, constants = self.source
         return _cost_ns(program, tuple(constants.items()))
 
     def _row_keys(self, label: str, active: bytes) -> tuple[Key, ...]:
-        """The same object while the set of rows is unchanged."""
+        """Return the keys of the active rows: the same object while the set of rows is unchanged."""
         keys = self._keys.get(("protocols", active))
         if keys is None:
             keys = tuple((label, self.direction, number) for number in memoryview(active).cast("I"))
@@ -132,7 +132,7 @@ class PacketCounter:
     def _families(
         self, label: str, active: bytes, values: array[int]
     ) -> Iterator[tuple[str, tuple[Key, ...], array[int]]]:
-        """The cells of each family: they are neighbours in the struct, so each family is a slice."""
+        """Yield the cells of each family. They are contiguous in the struct, so each family is a slice."""
         if self._spans[0] != active or not self._spans[1]:
             self._spans = (active, _spans(active))
         for family, start, stop, part in self._spans[1]:
@@ -149,7 +149,7 @@ class PacketCounter:
 
 
 def _spans(active: bytes) -> list[tuple[str, int, int, bytes]]:
-    """Family, first and last+1 position among the active cells, their numbers; families without any too."""
+    """Return family, first and last+1 position among the active cells, and their numbers, for every family."""
     cells = memoryview(active).cast("I")
     spans = {family: (family, 0, 0, b"") for family in _FAMILIES}
     at = 0
@@ -163,7 +163,7 @@ def _spans(active: bytes) -> list[tuple[str, int, int, bytes]]:
 def flows_object(
     program: CounterProgram, constants: Mapping[str, int], max_entries: int, shared: Mapping[str, int] | None = None
 ) -> BpfObject:
-    """A counting program with a table of flows. Raises KernelError."""
+    """Load a counting program with a table of flows. Raises KernelError."""
     try:
         return BpfObject("flows", program, constants, shared=shared, max_entries={"flows": max_entries})
     except KernelError as error:
@@ -176,30 +176,30 @@ def flows_object(
 
 @cache  # the same for every interface
 def flows_cost_ns(program: CounterProgram, constants: tuple[tuple[str, int], ...], sample_1_in: int) -> float:
-    """What the table of flows adds to a packet: copies of the two programs, least of several test runs.
+    """Measure the ns that the table of flows adds to a packet: copies of both programs, the least of several test runs.
 
-    The packets are those of flows that are in the table. Raises BpftopError.
+    The packets belong to flows that are in the table. Raises BpftopError.
     """
-    wanted = dict(constants)
+    knobs = dict(constants)
     with (
-        closing(BpfObject("counter", program, wanted)) as plain,
-        closing(flows_object(program, {**wanted, "flow_sample_1_in": sample_1_in}, 1024)) as ours,
+        closing(BpfObject("counter", program, knobs)) as plain,
+        closing(flows_object(program, {**knobs, "flow_sample_1_in": sample_1_in}, 1024)) as counting,
     ):
-        return _difference_ns(ours.program, plain.program, bare=bool(wanted["link_is_ip"]))
+        return _difference_ns(counting.program, plain.program, bare=bool(knobs["link_is_ip"]))
 
 
 @cache  # the same for every interface
 def _cost_ns(program: CounterProgram, constants: tuple[tuple[str, int], ...]) -> float:
     with (
         closing(BpfObject("noop", _NOOPS[program])) as noop,
-        closing(BpfObject("counter", program, dict(constants))) as ours,
+        closing(BpfObject("counter", program, dict(constants))) as counting,
     ):
-        return _difference_ns(ours.program, noop.program, bare=bool(dict(constants)["link_is_ip"]))
+        return _difference_ns(counting.program, noop.program, bare=bool(dict(constants)["link_is_ip"]))
 
 
-def _difference_ns(ours: Program, theirs: Program, bare: bool) -> float:
+def _difference_ns(program: Program, baseline: Program, bare: bool) -> float:
     frames = _frames(bare)
-    return max(0.0, sum(_least_ns(ours, f) - _least_ns(theirs, f) for f in frames) / len(frames))
+    return max(0.0, sum(_least_ns(program, frame) - _least_ns(baseline, frame) for frame in frames) / len(frames))
 
 
 def _least_ns(program: Program, frame: bytes, rounds: int = 3, repeat: int = 10_000) -> int:
@@ -207,7 +207,7 @@ def _least_ns(program: Program, frame: bytes, rounds: int = 3, repeat: int = 10_
 
 
 def _frames(bare: bool) -> list[bytes]:
-    """A UDP datagram, a TCP segment and a SYN, over IPv4: what most packets of most machines look like."""
+    """Return a UDP datagram, a TCP segment and a SYN over IPv4: the most common packets of most machines."""
     addresses = bytes((198, 18, 0, 1, 198, 18, 0, 2))
     frames = []
     for protocol, transport in (

@@ -1,4 +1,4 @@
-"""A bond and its legs: /proc/net/bonding. Format: drivers/net/bonding/bond_procfs.c."""
+"""Bonds and their legs: /proc/net/bonding (drivers/net/bonding/bond_procfs.c)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bpftop.model.device import Bond, BondLeg
 
 
 def bond(tree: Tree, name: str) -> Bond:
-    """``mode`` in the kernel's words; ``active_leg`` only where the mode has one. Raises Unavailable."""
+    """Read a bond. ``mode`` is in the kernel's words; only some modes have an active leg. Raises Unavailable."""
     path = tree.proc_net / "bonding" / name
     mode: str | None = None
     active: str | None = None
@@ -22,7 +22,7 @@ def bond(tree: Tree, name: str) -> Bond:
             active = None if value == "None" else value
         elif word == "Slave Interface":
             leg = value
-        elif word == "MII Status" and leg is not None:  # that of the bond itself comes before the first leg
+        elif word == "MII Status" and leg is not None:  # the bond's own status comes before the first leg
             legs.append(BondLeg(leg, value == "up"))
             leg = None
     if mode is None:

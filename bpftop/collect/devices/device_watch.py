@@ -1,7 +1,7 @@
-"""Looks at the devices of the watched interfaces from time to time, in a thread of its own.
+"""Device facts of the watched interfaces, read every 10 s in a thread of their own.
 
-A look takes milliseconds, and as long as it takes where a driver asks its firmware or somebody holds the lock of the
-devices (RTNL): no tick waits for it.
+A read takes milliseconds, and longer where a driver asks its firmware or another process holds the lock of the devices
+(RTNL): no tick waits for it.
 """
 
 from __future__ import annotations
@@ -18,24 +18,27 @@ from bpftop.model.device import DeviceFacts
 from bpftop.model.sample import Interface
 
 EVERY_S = 10.0
-_PATIENCE_S = 1.0  # at the end, for a look that is under way; the thread is a daemon
+_JOIN_S = 1.0  # at the end, for a read that is under way; the thread is a daemon
 
 _Device = tuple[str, str, int]
 
 
 class DeviceWatch:
-    """``with_facts`` and ``remind`` are for the thread in whose network namespace the interfaces are."""
+    """A thread that reads device facts.
+
+    ``with_facts`` and ``remind`` belong to the thread in whose network namespace the interfaces are.
+    """
 
     def __init__(
         self,
         tree: Tree,
         ethtool: Ethtool,
-        look: Callable[[Tree, Ethtool, Interface], DeviceFacts] = device_facts,
+        read_facts: Callable[[Tree, Ethtool, Interface], DeviceFacts] = device_facts,
         every_s: float = EVERY_S,
     ) -> None:
-        self._tree, self._ethtool, self._look, self._every_s = tree, ethtool, look, every_s
+        self._tree, self._ethtool, self._read_facts, self._every_s = tree, ethtool, read_facts, every_s
         self._watched: dict[_Device, Interface] = {}
-        self._found: dict[_Device, DeviceFacts] = {}
+        self._facts: dict[_Device, DeviceFacts] = {}
         self._due_s = 0.0
         self._thread: threading.Thread | None = None
         self._awake = threading.Event()
@@ -44,18 +47,18 @@ class DeviceWatch:
         self._ending = False
 
     def with_facts(self, interfaces: Sequence[Interface]) -> list[Interface]:
-        """The same with the facts that are known by now."""
-        watched = {_device(one): one for one in interfaces if one.state in ("up", "down")}
+        """Return the interfaces with the facts read so far."""
+        watched = {_device(each): each for each in interfaces if each.state in ("up", "down")}
         if not watched.keys() <= self._watched.keys():
             self._due_s = 0.0
         self._watched = watched
-        return [replace(one, facts=self._found.get(_device(one))) for one in interfaces]
+        return [replace(each, facts=self._facts.get(_device(each))) for each in interfaces]
 
     def remind(self) -> None:
-        """After a tick: let the thread look where it is time to, or a device is new.
+        """Start a read of the facts after a tick, where it is due or a device is new.
 
-        It begins then because a look that runs beside a tick takes turns with it for the interpreter's lock: of ticks
-        of 2 ms, made beside looks at a device with 63 queues, the worst took 49 ms.
+        Not beside a tick: both would take turns for the interpreter's lock. Beside reads of a device with 63 queues,
+        the worst of ticks of 2 ms took 49 ms.
         """
         now_s = time.monotonic()
         if now_s < self._due_s:
@@ -63,12 +66,12 @@ class DeviceWatch:
         self._due_s = now_s + self._every_s
         self._idle.clear()
         self._awake.set()
-        if self._thread is None:  # it is born into the network namespace of this one
+        if self._thread is None:  # a thread begins in the network namespace of the thread that starts it
             self._thread = threading.Thread(target=self._run, name="bpftop-devices", daemon=True)
             self._thread.start()
 
     def wait(self, timeout_s: float) -> None:
-        """Until the look that ``remind`` began is over, or for so long; not at all where there is none."""
+        """Wait for the read that ``remind`` started, for at most ``timeout_s``."""
         self._idle.wait(timeout_s)
 
     def close(self) -> None:
@@ -76,23 +79,23 @@ class DeviceWatch:
         self._ending = True
         self._awake.set()
         if self._thread is not None:
-            self._thread.join(_PATIENCE_S)
+            self._thread.join(_JOIN_S)
 
     def _run(self) -> None:
         while self._awake.wait() and not self._ending:
             self._awake.clear()
-            self._look_at_all()
+            self._read_all()
             self._idle.set()
 
-    def _look_at_all(self) -> None:
-        for device, interface in self._watched.items():  # replaced as a whole by the other thread, never changed
+    def _read_all(self) -> None:
+        for device, interface in self._watched.items():  # the other thread replaces the dict, and never changes it
             if self._ending:
                 return
-            facts = self._look(self._tree, self._ethtool, interface)
-            if facts != self._found.get(device):
-                self._found[device] = facts
-        for device in self._found.keys() - self._watched.keys():
-            del self._found[device]
+            facts = self._read_facts(self._tree, self._ethtool, interface)
+            if facts != self._facts.get(device):
+                self._facts[device] = facts
+        for device in self._facts.keys() - self._watched.keys():
+            del self._facts[device]
 
 
 def _device(interface: Interface) -> _Device:

@@ -1,6 +1,6 @@
-"""Which interrupts belong to a network device.
+"""Interrupts of a network device.
 
-There is no one answer in the kernel. PCI lists the vectors of a function (/sys/class/net/X/device/msi_irqs, Linux 3.2;
+The kernel has no single list. PCI lists the vectors of a function (/sys/class/net/X/device/msi_irqs, Linux 3.2;
 ``irq`` without MSI). Elsewhere drivers name theirs after the device on its bus (virtio2-input.0, 30be0000.ethernet) or
 after the interface (eth0-q0-rx of Xen). A name alone says nothing: /proc/interrupts is machine-wide, and the eth0 of a
 container is a veth.
@@ -15,10 +15,10 @@ from pathlib import Path
 
 
 def irq_names(text: str) -> dict[int, str]:
-    """Number -> what is behind it, of the numbered rows of /proc/interrupts.
+    """Return number -> handlers' names, of the numbered rows of /proc/interrupts.
 
-    Behind the counts stand the chip, the hardware's number with the trigger, and the names of the handlers, which two
-    spaces precede (kernel/irq/proc.c: show_interrupts).
+    After the counts come the chip, the hardware's number with the trigger, and after two spaces the handlers' names
+    (kernel/irq/proc.c: show_interrupts).
     """
     names: dict[int, str] = {}
     for line in text.splitlines()[1:]:
@@ -29,9 +29,9 @@ def irq_names(text: str) -> dict[int, str]:
 
 
 def device_irqs(folder: Path, device: str, names: Mapping[int, str]) -> tuple[int, ...]:
-    """The interrupts of a network device, of those in ``names``, in the order of their numbers. ``folder`` is sysfs's.
+    """Return the interrupts in ``names`` that belong to a network device, in rising order. ``folder`` is in sysfs.
 
-    All of a PCI function count: where two ports share one, those of the other port too.
+    All interrupts of a PCI function count: where two ports share a function, also those of the other port.
     """
     parent = parent_name(folder)
     if parent is None:
@@ -44,7 +44,7 @@ def device_irqs(folder: Path, device: str, names: Mapping[int, str]) -> tuple[in
 
 
 def parent_name(folder: Path) -> str | None:
-    """The device on a bus that a network device belongs to, as virtio2; None for one that is made by software."""
+    """Return the bus device of a network device, such as virtio2; None for a device made by software."""
     try:
         return os.path.basename(os.readlink(folder / "device"))  # no realpath: a detached mount has no path
     except OSError:
@@ -52,7 +52,7 @@ def parent_name(folder: Path) -> str | None:
 
 
 def _vectors(folder: Path) -> set[int]:
-    """The vectors of the function that the device is; none where it is on no PCI bus."""
+    """Return the interrupt vectors of the PCI function; none for a device on no PCI bus."""
     try:
         return {int(name) for name in os.listdir(folder / "msi_irqs")}
     except (OSError, ValueError):

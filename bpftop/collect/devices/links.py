@@ -1,4 +1,4 @@
-"""An interface as rtnetlink tells it: its totals as a reading, and what it is."""
+"""The counters of an interface from rtnetlink, and the device below it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bpftop.model.sample import FAMILIES, Key, Reading
 
 
 def links_reading(label: str, device: Device, read_ns: int, cost_ns: int, epoch: int) -> Reading:
-    """The family "links" of one interface. Counters that an older kernel does not have are missing."""
+    """Return the reading of family links of one interface. Counters that an older kernel lacks are missing."""
     columns = FAMILIES["links"].columns
     values = array("Q", [device.counters.get(column, 0) for column in columns])
     missing = frozenset(i for i, column in enumerate(columns) if column not in device.counters)
@@ -19,11 +19,10 @@ def links_reading(label: str, device: Device, read_ns: int, cost_ns: int, epoch:
 
 @cache
 def _keys(label: str) -> tuple[Key, ...]:
-    """The same object for every reading, as Reading wants it."""
+    """Return the keys of every reading of an interface: always the same object, as Reading requires."""
     return ((label,),)
 
 
 def lower_here(device: Device) -> int | None:
-    """The ifindex of the device below, where it is one of this namespace that carries the frames (a veth's peer does
-    not)."""
+    """Return the ifindex of the device below in this namespace that carries the frames; a veth's peer does not."""
     return None if device.lower_elsewhere or device.kind == "veth" else device.lower

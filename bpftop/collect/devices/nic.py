@@ -1,7 +1,7 @@
-"""What the driver lost: those counters of `ethtool -S` whose names speak of a loss, by the driver's own names.
+"""Loss counters of the driver: the counters of `ethtool -S` whose names suggest a loss, by the driver's own names.
 
-Names differ from driver to driver (rx_missed_errors, rx_no_dma_resources, rx_out_of_buffer, rx_queue_0_drops), so they
-are chosen by what is in them. Drivers may ask their firmware for the values: once per second at most.
+Names differ from driver to driver (rx_missed_errors, rx_no_dma_resources, rx_out_of_buffer, rx_queue_0_drops), so
+they are chosen by a pattern. Drivers may ask their firmware for the values: once per second at most.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bpftop.kernel.net.ethtool import Ethtool
 from bpftop.model.sample import Interface, Key, Reading, reading_key
 
 LOSS = re.compile(
-    # not: interrupts, deferred, transmissions, recover
+    # does not match: interrupts, deferred, transmissions, recover
     r"drop|discard|(?<!trans)miss|(?<!int)(?<!def)err|(?<![a-z])over|underrun|fifo|crc|fail|timeout|abort|lost|bad"
     r"|out_of|no_?(?:buf|skb|desc|dma|mem|space|resource)|collision|jabber|runt|undersize|trunc|illegal|exhaust",
     re.IGNORECASE,
@@ -26,8 +26,8 @@ _SILENT = (errno.EOPNOTSUPP, errno.ENODEV)  # a device without counters (lo), or
 
 
 @dataclass
-class _Names:
-    """The counters of one device. ``chosen``: position and name."""
+class _DeviceCounters:
+    """The counters of one device. ``chosen``: position and name of each loss counter."""
 
     ifindex: int
     device: str
@@ -38,60 +38,64 @@ class _Names:
 
 
 class Nic:
+    """A collector of nic: a reading for each interface whose driver counts losses."""
+
     name = "nic"
 
     def __init__(self, ethtool: Ethtool) -> None:
         self._ethtool = ethtool
-        self._names: dict[str, _Names] = {}
+        self._counters: dict[str, _DeviceCounters] = {}
         self._epoch = 0
 
     def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
-        """Family nic of each interface whose driver counts losses. Raises Unavailable where no driver answers."""
-        found: dict[str, Reading] = {}
+        readings: dict[str, Reading] = {}
         refused = ""
         for interface in interfaces:
             try:
                 reading = self._read(interface)
             except OSError as error:
-                self._names.pop(interface.label, None)
+                self._counters.pop(interface.label, None)
                 if error.errno not in _SILENT:
                     refused = f"counters of the driver of {interface.name}: ethtool cannot read them: {error.strerror}"
                 continue
             if reading is not None:
-                found[reading_key("nic", interface.label)] = reading
-        if refused and not found:
+                readings[reading_key("nic", interface.label)] = reading
+        if refused and not readings:
             raise Unavailable(refused)
-        return found
+        return readings
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: ethtool belongs to the session."""
 
     def _read(self, interface: Interface) -> Reading | None:
         begin_ns = time.monotonic_ns()
-        names = self._names_of(interface)
-        if not names.chosen:
+        counters = self._counters_of(interface)
+        if not counters.chosen:
             return None
-        values = self._ethtool.counter_values(interface.name, names.count)
-        if values is None:  # the driver has others now: its queues were changed
-            del self._names[interface.label]
+        values = self._ethtool.counter_values(interface.name, counters.count)
+        if values is None:  # the driver has other counters now: its queues were changed
+            del self._counters[interface.label]
             return None
         read_ns = time.monotonic_ns()
         rows: dict[Key, tuple[int]] = {}
-        for position, counter in names.chosen:
+        for position, counter in counters.chosen:
             if values[position]:
                 rows[interface.label, counter] = (values[position],)
-        return names.rows.reading(rows, read_ns, read_ns - begin_ns, names.epoch)
+        return counters.rows.reading(rows, read_ns, read_ns - begin_ns, counters.epoch)
 
-    def _names_of(self, interface: Interface) -> _Names:
-        """They are asked for again only for another device, or when there are more or fewer of them. That is another
-        epoch, because a queue that comes back may bring its counts along."""
-        known = self._names.get(interface.label)
+    def _counters_of(self, interface: Interface) -> _DeviceCounters:
+        """Return the counters of the interface's device.
+
+        Names are read again only for another device, or when their number changes. Then the epoch changes, because a
+        queue that comes back may bring its counts along.
+        """
+        known = self._counters.get(interface.label)
         if known is not None and (known.ifindex, known.device) == (interface.ifindex, interface.name):
             return known
         names = self._ethtool.counter_names(interface.name)
         chosen = tuple((position, name) for position, name in enumerate(names) if LOSS.search(name))
         self._epoch += 1
-        known = _Names(interface.ifindex, interface.name, len(names), chosen, self._epoch)
-        if names:  # else its queues were changed between two questions, or it has none
-            self._names[interface.label] = known
+        known = _DeviceCounters(interface.ifindex, interface.name, len(names), chosen, self._epoch)
+        if names:  # none: its queues were changed between two requests, or it has no counters
+            self._counters[interface.label] = known
         return known

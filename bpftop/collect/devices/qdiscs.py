@@ -1,8 +1,8 @@
-"""What the queueing disciplines of the watched interfaces sent, dropped and hold (rtnetlink).
+"""Counters and backlog of the queueing disciplines of the watched interfaces (rtnetlink).
 
-Rows are in the kernel's order: the first of an interface is its root, which counts what its children count too. One
-that the kernel made by itself has the handle ``0:``; below a root of several queues (mq) such rows are told apart by
-their parent, as `tc qdisc` does it: ``parent :2``.
+Rows are in the kernel's order: the first row of an interface is its root, whose counts include those of its children.
+A discipline that the kernel made by itself has the handle ``0:``; below a root of several queues (mq) the parent tells
+such rows apart, as in `tc qdisc`: ``parent :2``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from bpftop.model.sample import Interface, Key, Reading, reading_key
 
 
 class Qdiscs:
+    """A collector of qdiscs and qdisc_backlog: a reading of each per interface."""
+
     name = "qdiscs"
 
     def __init__(self, netdev: Netdev) -> None:
@@ -24,31 +26,30 @@ class Qdiscs:
         self._rows: dict[str, tuple[ReadingBuilder, ReadingBuilder]] = {}
 
     def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
-        """Families qdiscs and qdisc_backlog of each interface. Raises Unavailable."""
         if not interfaces:
             return {}
         begin_ns = time.monotonic_ns()
         try:
-            everything = self._netdev.qdiscs({interface.ifindex for interface in interfaces})
+            qdiscs = self._netdev.qdiscs({interface.ifindex for interface in interfaces})
         except OSError as error:
             raise Unavailable(f"queueing disciplines: rtnetlink does not list them: {error.strerror}") from error
         read_ns = time.monotonic_ns()
-        found: dict[str, Reading] = {}
+        readings: dict[str, Reading] = {}
         for interface in interfaces:
-            own = [qdisc for qdisc in everything if qdisc.ifindex == interface.ifindex]
-            found.update(self._readings(interface, own, read_ns, (read_ns - begin_ns) // len(interfaces)))
-        return found
+            own = [qdisc for qdisc in qdiscs if qdisc.ifindex == interface.ifindex]
+            readings.update(self._readings(interface, own, read_ns, (read_ns - begin_ns) // len(interfaces)))
+        return readings
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: rtnetlink belongs to the session."""
 
     def _readings(self, interface: Interface, own: list[Qdisc], read_ns: int, cost_ns: int) -> dict[str, Reading]:
         counters: dict[Key, Sequence[int | None]] = {}
         backlogs: dict[Key, Sequence[int | None]] = {}
-        for one in own:
-            key = (interface.label, one.kind, _name(one))
-            counters[key] = (one.sent_packets, one.sent_bytes, one.drops, one.overlimits, one.requeues)
-            backlogs[key] = (one.queued_packets, one.backlog_bytes)
+        for qdisc in own:
+            key = (interface.label, qdisc.kind, _row_name(qdisc))
+            counters[key] = (qdisc.sent_packets, qdisc.sent_bytes, qdisc.drops, qdisc.overlimits, qdisc.requeues)
+            backlogs[key] = (qdisc.queued_packets, qdisc.backlog_bytes)
         label, epoch = interface.label, interface.ifindex
         sent, waiting = self._rows.setdefault(label, (ReadingBuilder("qdiscs"), ReadingBuilder("qdisc_backlog")))
         return {
@@ -57,7 +58,7 @@ class Qdiscs:
         }
 
 
-def _name(qdisc: Qdisc) -> str:
-    """What tells it from the others of its kind on the device."""
+def _row_name(qdisc: Qdisc) -> str:
+    """Return the part of the key that is unique among the disciplines of one kind on the device."""
     made_by_kernel = qdisc.handle == "0:" and qdisc.parent is not None
     return f"parent {qdisc.parent}" if made_by_kernel else qdisc.handle

@@ -1,4 +1,4 @@
-"""UDP sockets that dropped datagrams, each with the process that holds it.
+"""UDP sockets that dropped datagrams.
 
 By sock_diag; by /proc/net/udp and udp6 (net/ipv4/udp.c) where the kernel has no module udp_diag, and in a recorded
 tree.
@@ -6,89 +6,76 @@ tree.
 
 from __future__ import annotations
 
-import socket
 import struct
-import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
+from functools import partial
+from socket import AF_INET, AF_INET6, inet_ntop
 
-from bpftop.collect.collector import ReadingBuilder, Unavailable
-from bpftop.collect.procfs.tree import Tree
-from bpftop.collect.sockets.owners import SocketOwners
+from bpftop.collect.collector import Unavailable
+from bpftop.collect.procfs.proc_file import ProcFile
+from bpftop.collect.procfs.tree import FileMissing, Tree
+from bpftop.collect.sockets.socket_collector import SocketCollector
 from bpftop.kernel.check import KernelError
-from bpftop.kernel.net.sock_diag import NoSockDiag, SockDiag, UdpSocket, Version
-from bpftop.model.sample import Interface, Key, Reading, reading_key
+from bpftop.kernel.net.sock_diag import NoSockDiag, UdpSocket, Version
 
-_WHAT = "drops of UDP sockets"
-_FILES: Mapping[str, tuple[Version, socket.AddressFamily]] = {"udp": (4, socket.AF_INET), "udp6": (6, socket.AF_INET6)}
 _LOCAL, _INODE, _DROPS = 1, 9, 12  # words of a line
 
 
-class UdpSockets:
-    """Family udp_sockets. Where the process of a row becomes known later, the epoch changes with the key."""
+class UdpSockets(SocketCollector[UdpSocket]):
+    """A collector of udp_sockets. The epoch changes when the process of a row becomes known, because the key does."""
 
     name = "udp_sockets"
+    subject = "drops of UDP sockets"
 
     def __init__(self, tree: Tree) -> None:
-        self._tree = tree
-        self._diag = SockDiag() if tree.root == Path("/") else None
-        self._owners = SocketOwners(tree.proc)
-        self._rows = ReadingBuilder("udp_sockets")
-        self._labels: dict[int, str] = {}
+        super().__init__(tree)
+        self._udp, self._udp6 = (ProcFile(tree, f"net/{file}", self.subject) for file in ("udp", "udp6"))
+        self._labels: Mapping[int, str] = {}
         self._epoch = 0
 
-    def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
-        """Raises Unavailable."""
-        begin_ns = time.monotonic_ns()
-        found = self._found()
-        read_ns = time.monotonic_ns()
-        labels = self._owners.labels([one.inode for one in found])
-        if any(labels.get(inode, label) != label for inode, label in self._labels.items()):
-            self._epoch += 1
-        self._labels = labels
-        rows: dict[Key, list[int | None]] = {
-            (one.version, one.address, one.port, one.inode, labels[one.inode]): [one.drops] for one in found
-        }
-        return {reading_key("udp_sockets"): self._rows.reading(rows, read_ns, read_ns - begin_ns, self._epoch)}
-
-    def close(self) -> None:
-        if self._diag is not None:
-            self._diag.close()
-
-    def _found(self) -> list[UdpSocket]:
-        if self._diag is not None:
+    def list_sockets(self) -> list[UdpSocket]:
+        if self.diag is not None:
             try:
-                return self._diag.dropping_udp()
+                return self.diag.dropping_udp()
             except NoSockDiag:
                 pass
             except KernelError as error:
-                raise Unavailable(f"{_WHAT}: {error}") from error
-        return self._listed()
+                raise Unavailable(f"{self.subject}: {error}") from error
+        return self._read_files()
 
-    def _listed(self) -> list[UdpSocket]:
-        found = _parse(self._tree.text(self._tree.proc_net / "udp", _WHAT), "udp")
+    def cells(self, socket: UdpSocket) -> list[int | None]:
+        return [socket.drops]
+
+    def epoch(self, labels: Mapping[int, str]) -> int:
+        self._epoch += any(labels.get(inode, label) != label for inode, label in self._labels.items())
+        self._labels = labels
+        return self._epoch
+
+    def _read_files(self) -> list[UdpSocket]:
+        sockets = self._udp.read(partial(_parse, 4))
         try:
-            text = self._tree.text(self._tree.proc_net / "udp6", _WHAT)
-        except Unavailable as error:
-            if isinstance(error.__cause__, FileNotFoundError):  # a kernel without IPv6
-                return found
-            raise
-        return found + _parse(text, "udp6")
+            return sockets + self._udp6.read(partial(_parse, 6))
+        except FileMissing:  # a kernel without IPv6
+            return sockets
 
 
-def _parse(text: str, file: str) -> list[UdpSocket]:
-    """Sockets with drops. Raises Unavailable."""
-    found = []
-    version, family = _FILES[file]
+def _parse(version: Version, text: str) -> list[UdpSocket]:
+    """Return the sockets with drops. Raises ValueError or IndexError."""
+    sockets = []
+    family = AF_INET if version == 4 else AF_INET6
+    for line in text.splitlines()[1:]:
+        if line.rstrip().endswith(" 0"):  # nearly all sockets
+            continue
+        words = line.split()
+        address, _, port = words[_LOCAL].partition(":")
+        packed = b"".join(_native_u32(address[at : at + 8]) for at in range(0, len(address), 8))
+        drops = int(words[_DROPS]) & 0xFFFFFFFF  # signed on old kernels
+        sockets.append(UdpSocket(version, inet_ntop(family, packed), int(port, 16), int(words[_INODE]), drops))
+    return sockets
+
+
+def _native_u32(digits: str) -> bytes:
     try:
-        for line in text.splitlines()[1:]:
-            if line.rstrip().endswith(" 0"):  # nearly all of them
-                continue
-            words = line.split()
-            address, _, port = words[_LOCAL].partition(":")
-            packed = b"".join(struct.pack("=I", int(address[at : at + 8], 16)) for at in range(0, len(address), 8))
-            drops = int(words[_DROPS]) & 0xFFFFFFFF  # signed on old kernels
-            found.append(UdpSocket(version, socket.inet_ntop(family, packed), int(port, 16), int(words[_INODE]), drops))
-    except (ValueError, IndexError, struct.error) as error:
-        raise Unavailable(f"{_WHAT}: /proc/net/{file} is not understood: {error}") from error
-    return found
+        return struct.pack("=I", int(digits, 16))
+    except struct.error as error:
+        raise ValueError(error) from error
