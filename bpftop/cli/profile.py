@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import threading
 from collections.abc import Callable
-from contextlib import suppress
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
 from bpftop.cli.options import add_format, add_output
 from bpftop.cli.output import complain, opened
-from bpftop.cli.shutdown import Ended, ending_signals, interruptible
+from bpftop.cli.shutdown import ending_signals
 from bpftop.errors import BpftopError, UsageError
 from bpftop.export.formats import PROFILE
 
 if TYPE_CHECKING:
-    from bpftop.export.measure.maps_document import MapReport
-    from bpftop.measure.maps.plan import MeasurePlan, MeasureRequest
+    from bpftop.measure.maps.plan import MeasureRequest
     from bpftop.measure.maps.profile import MapProfile
-    from bpftop.measure.maps.results import Profile
 
 T = TypeVar("T")
 
@@ -67,96 +61,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bpftop.kernel.bpf.bpf_map import Stop, possible_cpus
-    from bpftop.kernel.measure.loops_inside import allowed_cpus
+    from bpftop.measure.api import Stop
+    from bpftop.measure.maps.engine import LocalMapEngine
     from bpftop.measure.maps.live_map import read_live_map
-    from bpftop.measure.maps.plan import make_plan
-    from bpftop.measure.maps.profile import MapProfile
 
-    wish, stop = _wish(arguments), Stop()
+    request, stop = _request(arguments), Stop()
     live = None if arguments.map is None else read_live_map(arguments.map, stop)
-    profiling = MapProfile(make_plan(wish, allowed_cpus(), possible_cpus(), live), stop)
+    profile = LocalMapEngine().profile(request, stop, live)
     with opened(arguments.output, private=False) as output:
-        ended = _measure(profiling)
-        with ending_signals():  # the first one has been heard: only another one ends the writing
-            report = _report(profiling.profile())
-            output.write(PROFILE[arguments.format].load()(report))
-            if report.profile.results:
-                _keep(report)
-    if ended is not None:
-        raise ended
+        ending = _measure(profile)
+        with ending_signals():  # the first signal has been handled; only another one interrupts the writing
+            output.write(PROFILE[arguments.format].load()(profile.report()))
+            try:
+                profile.store()
+            except BpftopError as error:  # the results are good all the same
+                complain(str(error))
+    if ending is not None:
+        raise ending
     return 0
 
 
-def _measure(profiling: MapProfile) -> BaseException | None:
-    """Measure to the end, and return what ended it before: there are results to show nevertheless.
+def _measure(profile: MapProfile) -> BaseException | None:
+    """Measure, and return the signal or the error that ended the profile early; results until then are good.
 
-    It happens in a thread of its own, which signals do not reach. Raises what makes the results worthless: WrongValue.
+    Raises WrongValue, after which all results are worthless.
     """
+    from bpftop.cli.measuring import ProgressLine, follow
     from bpftop.kernel.check import KernelError
 
-    events: SimpleQueue[object] = SimpleQueue()
-    worker = threading.Thread(target=_work, args=(profiling, events), name="profile", daemon=True)
-    line = _ProgressLine(profiling.plan)
-    worker.start()
+    line, plan = ProgressLine(), profile.plan
+    line.write(f"about {plan.expected_s:.0f} s for {len(plan.cells)} cells; Ctrl-C ends it with what there is")
     try:
-        while True:
-            with interruptible():
-                event = events.get()
-            if isinstance(event, KernelError):
-                return event
-            if isinstance(event, BaseException):
-                raise event
-            if event is None:
-                return None
-            line.show(event)
-    except Ended as end:
-        return end
+        return follow(profile, line.show)
+    except KernelError as error:
+        return error
     finally:
-        profiling.stop.set()
-        worker.join()
         line.clear()
 
 
-def _work(profiling: MapProfile, events: SimpleQueue[object]) -> None:
-    """Hand over all events, then None; or what went wrong."""
-    try:
-        for event in profiling.events():
-            events.put(event)
-        events.put(None)
-    except BaseException as error:  # noqa: BLE001 raised in the main thread
-        events.put(error)
-
-
-class _ProgressLine:
-    """One line on the person's terminal, rewritten; nothing where standard error is none."""
-
-    def __init__(self, plan: MeasurePlan) -> None:
-        self._terminal = sys.stderr if sys.stderr is not None and sys.stderr.isatty() else None
-        self._width = 0
-        self._write(f"about {plan.expected_s:.0f} s for {len(plan.cells)} cells; Ctrl-C ends it with what there is")
-
-    def show(self, event: object) -> None:
-        from bpftop.measure.maps.results import MeasureProgress
-
-        if isinstance(event, MeasureProgress):
-            batch = "" if event.cell.batch is None else f" of {event.cell.batch}"
-            what = f"{event.cell.geometry.kind} {event.cell.operation}{batch}"
-            self._write(f"{event.share:4.0%}  {event.left_s:3.0f} s left  {what}")
-
-    def clear(self) -> None:
-        self._write("")
-
-    def _write(self, text: str) -> None:
-        if self._terminal is None:
-            return
-        with suppress(OSError):
-            self._terminal.write(f"\r{text:<{self._width}}\r{text}")
-            self._terminal.flush()
-        self._width = len(text)
-
-
-def _wish(arguments: argparse.Namespace) -> MeasureRequest:
+def _request(arguments: argparse.Namespace) -> MeasureRequest:
     from bpftop.measure.maps.plan import MeasureRequest
 
     given = {
@@ -180,33 +123,6 @@ def _wish(arguments: argparse.Namespace) -> MeasureRequest:
                 option = name.replace("_", "-")
                 raise UsageError(f"--{option} and a map: the copy has its type, sizes and fill; leave out one of them")
     return MeasureRequest(**{name: value for name, value in given.items() if value is not None})
-
-
-def _report(profile: Profile) -> MapReport:
-    from bpftop.export.measure.maps_document import MapReport
-    from bpftop.measure import run_store
-    from bpftop.measure.machine import machine
-    from bpftop.measure.maps.results import figures
-
-    here = machine(profile.plan.possible_cpus)
-    return MapReport(
-        profile, here, run_store.changes(figures(profile.results), run_store.load("profile", here.machine_id))
-    )
-
-
-def _keep(report: MapReport) -> None:
-    """A run that cannot be kept was a good run all the same."""
-    from bpftop.export.snapshot.document import timestamp
-    from bpftop.measure import run_store
-    from bpftop.measure.maps.results import figures
-
-    profile, machine = report.profile, report.machine
-    taken_at = timestamp(profile.wall_ns) or ""
-    run = run_store.StoredRun(taken_at, machine.kernel, profile.partial, figures(profile.results))
-    try:
-        run_store.save("profile", machine.machine_id, run)
-    except BpftopError as error:
-        complain(str(error))
 
 
 def _add_list(group: argparse._ArgumentGroup, name: str, kind: Callable[[str], T], text: str) -> None:

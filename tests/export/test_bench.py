@@ -11,7 +11,7 @@ from bpftop.export.measure.programs_text import ending_text, machine_text, table
 from bpftop.measure.conditions import Conditions
 from bpftop.measure.machine import Machine
 from bpftop.measure.programs.costs import XDP_BUDGET, CountedRuns, ProgramRow, Size, Skipped, SuiteTable, cost
-from bpftop.measure.programs.report import ProgramReport, unfinished
+from bpftop.measure.programs.report import ProgramReport
 
 MACHINE = Machine(
     host="web-17",
@@ -64,7 +64,8 @@ taken off: an empty program: 1.00 ns
 
 
 def report(*tables: SuiteTable) -> ProgramReport:
-    return ProgramReport(MACHINE, HERE, tables, BEGUN_NS, 8.5)
+    partial = any(table.partial for table in tables)
+    return ProgramReport(MACHINE, BEGUN_NS, 8.5, partial, tables, HERE)
 
 
 def test_a_table() -> None:
@@ -90,13 +91,13 @@ def test_the_end_has_budgets_time_and_doubts() -> None:
 
 
 def test_what_is_partial_says_so_everywhere() -> None:
-    early = report(unfinished(TABLE))
-    assert "PARTIAL" in table_text(early.tables[0])
-    assert "=>" not in table_text(early.tables[0])
+    early = report(replace(TABLE, partial=True, verdict=""))
+    assert "PARTIAL" in table_text(early.results[0])
+    assert "=>" not in table_text(early.results[0])
     assert "this run was interrupted" in ending_text(early)
     made = document(early)
     assert [made["partial"], made["suites"][0]["partial"], made["suites"][0]["verdict"]] == [True, True, None]
-    assert document(replace(report(TABLE), ended_early=True))["partial"]
+    assert document(replace(report(TABLE), partial=True))["partial"]
 
 
 def test_csv_has_a_row_per_number_of_cpus() -> None:

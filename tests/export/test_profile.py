@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from bpftop.export.measure.maps_document import MapReport, csv_text, document, json_text
+from bpftop.export.measure.maps_document import csv_text, document, json_text
 from bpftop.export.measure.maps_text import table
 from bpftop.kernel.bpf.bpf_map import MapInfo
 from bpftop.measure.machine import Machine
 from bpftop.measure.maps.geometry import KINDS, Geometry
 from bpftop.measure.maps.live_map import LiveMap
 from bpftop.measure.maps.plan import Cell, MeasurePlan, MeasureRequest
-from bpftop.measure.maps.results import USER_NS, CellResult, OperationCost, Profile
+from bpftop.measure.maps.results import USER_NS, CellResult, MapReport, OperationCost
 from bpftop.measure.run_store import FigureChange
 from bpftop.measure.statistics import Spread, Summary
 from bpftop.model.units import ns
@@ -54,9 +54,8 @@ def result(kind: str, operation: str, p50_ns: float | None, batch: int | None = 
 
 def report(*results: CellResult, partial: bool = False, live: LiveMap | None = None) -> MapReport:
     plan = MeasurePlan(MeasureRequest(), tuple(each.cell for each in results), (0, 1), 2, live)
-    profile = Profile(plan, 1_767_225_600_000_000_000, 12.34, 20.5, 10, partial, results)
     changes = {(results[0].cell.name, USER_NS): FigureChange("2025-12-31T00:00:00.000Z", "6.17.0", 200.0, -8.0)}
-    return MapReport(profile, MACHINE, changes)
+    return MapReport(MACHINE, 1_767_225_600_000_000_000, 12.34, partial, results, plan, 20.5, 10, changes)
 
 
 @pytest.fixture
@@ -110,7 +109,7 @@ def test_the_page(whole: MapReport) -> None:
 
 
 def test_the_page_of_one_map_has_no_overview(whole: MapReport) -> None:
-    assert "p50 from user space," not in table(report(*whole.profile.results[:5]))
+    assert "p50 from user space," not in table(report(*whole.results[:5]))
 
 
 def test_partial_and_noisy_are_said() -> None:
@@ -142,7 +141,7 @@ def test_the_document_fits_its_schema(whole: MapReport) -> None:
     assert [cell["best_batch"] for cell in found["cells"]] == [False, False, False, True, False, False]
     assert found["cells"][4]["user_why"] == "not in this kernel (ENOTSUPP)"
     live = LiveMap(MapInfo(42, "flows", 1, 8, 16, 10_000, 0), geometry("hash"), 9000, bytes(80), 9001, False)
-    Draft202012Validator(SCHEMA).validate(document(report(*whole.profile.results, live=live, partial=True)))
+    Draft202012Validator(SCHEMA).validate(document(report(*whole.results, live=live, partial=True)))
 
 
 def test_csv_has_a_row_per_cell(whole: MapReport) -> None:

@@ -20,7 +20,6 @@ from bpftop.kernel.measure.loops_inside import allowed_cpus
 from bpftop.measure.maps.live_map import REAL_KEYS_MAX, read_live_map
 from bpftop.measure.maps.plan import MeasureRequest, make_plan
 from bpftop.measure.maps.profile import MapProfile
-from bpftop.measure.maps.results import CellResult
 from bpftop.measure.maps.scratch import Scratch
 from tests.conftest import BPF_SYSCALL
 
@@ -113,7 +112,7 @@ def test_profiled_as_a_copy_and_not_changed(case: str, make: MakeMap) -> None:
 
     batches = (1, 16) if there else (1,)
     plan = make_plan(MeasureRequest(run_ms=1, batches=batches), allowed_cpus(), bpf_map.possible_cpus(), live)
-    results = [event for event in MapProfile(plan).events() if isinstance(event, CellResult)]
+    results = [step.result for step in MapProfile(plan).steps() if step.result]
     assert len({result.cell.operation for result in results if result.user is not None}) >= 5
     assert content(live_map) == before
 

@@ -25,7 +25,6 @@ from bpftop.measure.maps.results import (
     INSIDE_NS,
     USER_NS,
     CellResult,
-    MeasureProgress,
     WrongValue,
     batch_factors,
     best_batches,
@@ -39,17 +38,17 @@ ARRAYS = {"array", "percpu_array"}
 PER_CPU = ("percpu_array", "percpu_hash", "lru_percpu_hash")
 
 
-def plan(**wish: Any) -> MeasurePlan:
-    wished = MeasureRequest(**{"entries": (400,), "run_ms": 1, "batches": (1, 16), **wish})
+def plan(**request: Any) -> MeasurePlan:
+    wished = MeasureRequest(**{"entries": (400,), "run_ms": 1, "batches": (1, 16), **request})
     return make_plan(wished, allowed_cpus(), kernel_maps.possible_cpus())
 
 
-def results(**wish: Any) -> dict[tuple[str, int | None], CellResult]:
+def results(**request: Any) -> dict[tuple[str, int | None], CellResult]:
     """By operation and batch, of a plan with one of everything else."""
-    profiling = MapProfile(plan(**wish))
-    found = [event for event in profiling.events() if isinstance(event, CellResult)]
-    assert profiling.profile().results == tuple(found)
-    assert not profiling.profile().partial
+    profiling = MapProfile(plan(**request))
+    found = [step.result for step in profiling.steps() if step.result]
+    assert profiling.report().results == tuple(found)
+    assert not profiling.report().partial
     return {(result.cell.operation, result.cell.batch): result for result in found}
 
 
@@ -139,19 +138,19 @@ def test_factors_and_best_batches() -> None:
 
 
 def test_enospc_grows_the_batch_or_reads_singly(monkeypatch: pytest.MonkeyPatch) -> None:
-    wish: dict[str, Any] = {
+    request: dict[str, Any] = {
         "kinds": ("hash",),
         "operations": ("lookup_batch", "lookup_and_delete_batch"),
         "entries": (500,),
         "fills_pct": (100.0,),
         "batches": (1,),
     }
-    for result in results(**wish).values():
+    for result in results(**request).values():
         assert result.grown_to is not None
         assert result.grown_to > 1
     monkeypatch.setattr(scratch, "_GROWTH", 1)
     monkeypatch.setattr(scratch, "_GROWTH_MIN", 1)
-    for result in results(**wish).values():
+    for result in results(**request).values():
         assert result.grown_to == 0
         assert result.user is not None
         assert result.checked > 0
@@ -177,13 +176,13 @@ def before(target: type, method: str, act: Callable[[Any], None], monkeypatch: p
     monkeypatch.setattr(target, method, with_it)
 
 
-def fails(**wish: Any) -> str:
-    profiling = MapProfile(plan(batches=(16,), **wish))
+def fails(**request: Any) -> str:
+    profiling = MapProfile(plan(batches=(16,), **request))
     with pytest.raises(WrongValue) as wrong:
-        list(profiling.events())
+        list(profiling.steps())
     assert wrong.value.exit_code == 1
-    assert profiling.profile().partial
-    assert not profiling.profile().results
+    assert profiling.report().partial
+    assert not profiling.report().results
     return str(wrong.value)
 
 
@@ -240,7 +239,7 @@ def open_descriptors() -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "axes",
     [
         {},
         {"kinds": ("hash", "lpm_trie"), "entries": (300_000,)},
@@ -248,10 +247,10 @@ def open_descriptors() -> set[str]:
     ],
     ids=["default", "many entries", "large values"],
 )
-def test_cancelled_within_200_ms(wish: dict[str, Any]) -> None:
+def test_cancelled_within_200_ms(axes: dict[str, Any]) -> None:
     before_s = open_descriptors(), threading.active_count()
     for after_s in (0.0, 0.02, 0.1, 0.25, 0.4):
-        profiling = MapProfile(plan(run_ms=20, **wish))
+        profiling = MapProfile(plan(run_ms=20, **axes))
         stopped_s: list[float] = []
 
         def stop(profiling: MapProfile = profiling, stopped_s: list[float] = stopped_s) -> None:
@@ -260,11 +259,11 @@ def test_cancelled_within_200_ms(wish: dict[str, Any]) -> None:
 
         timer = threading.Timer(after_s, stop)
         timer.start()
-        seen = [event for event in profiling.events() if isinstance(event, CellResult)]
+        seen = [step.result for step in profiling.steps() if step.result]
         timer.join()
         assert time.monotonic() - stopped_s[0] < 0.2
-        assert profiling.profile().partial
-        assert profiling.profile().results == tuple(seen)
+        assert profiling.report().partial
+        assert profiling.report().results == tuple(seen)
     assert (open_descriptors(), threading.active_count()) == before_s
 
 
@@ -281,36 +280,36 @@ def test_an_interrupt_keeps_what_is_there(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr("bpftop.measure.pinned_threads.threading.Semaphore", Interrupted)
     with pytest.raises(KeyboardInterrupt):
-        list(profiling.events())
-    assert profiling.profile().partial
-    assert profiling.profile().results
+        list(profiling.steps())
+    assert profiling.report().partial
+    assert profiling.report().results
     assert (open_descriptors(), threading.active_count()) == before_s
 
 
 def test_abandoned_events_free_everything() -> None:
     before_s = open_descriptors()
-    events = MapProfile(plan(kinds=("hash",))).events()
-    next(events)
+    steps = MapProfile(plan(kinds=("hash",))).steps()
+    next(steps)
     assert open_descriptors() > before_s
-    events.close()  # type: ignore[attr-defined]
+    steps.close()
     assert open_descriptors() == before_s
 
 
 def test_progress_goes_up_and_time_left_down() -> None:
     profiling = MapProfile(plan(kinds=("hash", "array"), run_ms=4))
-    progress = [event for event in profiling.events() if isinstance(event, MeasureProgress)]
-    shares = [event.share for event in progress]
+    progress = list(profiling.steps())
+    shares = [step.share for step in progress]
     assert shares == sorted(shares)
     assert len(progress) > 100
     assert shares[-1] == pytest.approx(1)
     assert progress[-1].left_s == pytest.approx(0)
-    assert 0.5 < progress[len(progress) // 2].left_s / (profiling.profile().took_s / 2) < 2
+    assert 0.5 < progress[len(progress) // 2].left_s / (profiling.report().took_s / 2) < 2
 
 
 def test_the_caller_keeps_its_tick() -> None:
     """The loops release the GIL: a thread beside them that ticks every 10 ms is never late by 100 ms."""
     profiling = MapProfile(plan(kinds=("hash", "percpu_array"), run_ms=4))
-    worker = threading.Thread(target=lambda: list(profiling.events()))
+    worker = threading.Thread(target=lambda: list(profiling.steps()))
     worker.start()
     late_s, last_s = [], time.monotonic()
     while worker.is_alive():
@@ -320,7 +319,7 @@ def test_the_caller_keeps_its_tick() -> None:
     worker.join()
     assert len(late_s) > 20
     assert max(late_s) < 0.1
-    assert not profiling.profile().partial
+    assert not profiling.report().partial
 
 
 def test_programs_that_are_refused_leave_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,8 +24,8 @@ def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(geometries, "try_out", lambda geometry: None)
 
 
-def plan(possible_cpus: int = 2, cpus: tuple[int, ...] = CPUS, **wish: Any) -> MeasurePlan:
-    return make_plan(MeasureRequest(**wish), cpus, possible_cpus)
+def plan(possible_cpus: int = 2, cpus: tuple[int, ...] = CPUS, **request: Any) -> MeasurePlan:
+    return make_plan(MeasureRequest(**request), cpus, possible_cpus)
 
 
 def geometry(kind: str, entries: int = 1000, key: int = 8, value: int = 16, population: int | None = None) -> Geometry:
@@ -86,9 +86,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.usefixtures("trusting")
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused_with_the_reason(case: str) -> None:
-    wish, said = REFUSED[case]
+    request, said = REFUSED[case]
     with pytest.raises(UsageError, match=said.replace("(", r"\(")) as error:
-        plan(**wish)
+        plan(**request)
     assert error.value.exit_code == 2
     assert "\n" not in str(error.value)
 
@@ -116,7 +116,7 @@ def test_axes_are_combined_and_walks_have_no_access() -> None:
         batches=(1, 8),
         threads=(1, 2),
     )
-    counted = {name: sum(cell.operation == name for cell in made.cells) for name in made.wish.operations}
+    counted = {name: sum(cell.operation == name for cell in made.cells) for name in made.request.operations}
     assert counted == {"lookup": 8, "get_next_key": 4, "lookup_batch": 8, "update_batch": 16}
     assert {cell.access for cell in made.cells if cell.operation == "lookup_batch"} == {"walk"}
 
@@ -167,12 +167,12 @@ def test_memory_as_the_kernel_counts_it(kind: str) -> None:
 @pytest.mark.bpf
 def test_what_only_the_kernel_knows_is_asked_beforehand() -> None:
     cpus = tuple(sorted(os.sched_getaffinity(0)))
-    wish = MeasureRequest(kinds=("hash",), entries=(10,), value_bytes=(8 << 20,), batches=(1,))
+    request = MeasureRequest(kinds=("hash",), entries=(10,), value_bytes=(8 << 20,), batches=(1,))
     with pytest.raises(
         UsageError, match=r"the kernel makes no hash with keys of 8 and values of 8388608 bytes \(E2BIG\)"
     ):
-        make_plan(wish, cpus, bpf_map.possible_cpus())
-    assert make_plan(replace(wish, value_bytes=(1 << 20,)), cpus, bpf_map.possible_cpus()).cells
+        make_plan(request, cpus, bpf_map.possible_cpus())
+    assert make_plan(replace(request, value_bytes=(1 << 20,)), cpus, bpf_map.possible_cpus()).cells
 
 
 def test_the_limit_is_the_documented_one() -> None:

@@ -19,11 +19,12 @@ from bpftop.kernel.measure.whole_map_reads import WholeReads
 from bpftop.measure.conditions import Conditions, conditions, crowds, doubts
 from bpftop.measure.machine import Machine
 from bpftop.measure.programs import program_race, suite_reads
+from bpftop.measure.programs.comparison import Comparison
 from bpftop.measure.programs.costs import ProgramRow, SuiteTable, cost
 from bpftop.measure.programs.program_race import Body, BodySuite
 from bpftop.measure.programs.suite_bodies import BODY_SUITES, compared
 from bpftop.measure.programs.suite_reads import READ_SUITES, ReadSuite
-from bpftop.measure.programs.suites import SUITES, Suite, chosen, run
+from bpftop.measure.programs.suites import SUITES, Suite, chosen
 from bpftop.measure.programs.test_run_windows import undisturbed
 
 NAMES = ["counters", "spills", "dispatch", "calls", "layout", "access", "helpers", "clock", "probe-read", "prealloc"]
@@ -146,23 +147,27 @@ def test_an_injected_wrong_value_is_caught(suite: ReadSuite, monkeypatch: pytest
 @pytest.mark.bpf
 def test_stop_ends_a_run_of_several_suites() -> None:
     stop = Stop()
-    running = run(chosen(["spills", "clock"]), stop)
+    running = Comparison(chosen(["spills", "clock"]), stop).steps()
     next(running)
     begin = time.monotonic()
     stop.set()
     rest = list(running)
     assert time.monotonic() - begin < 0.2
-    assert [update.table.partial for update in rest] == [True]
+    assert [step.result.partial for step in rest if step.result] == [True]
 
 
 @pytest.mark.bpf
 @pytest.mark.usefixtures("short")
 def test_progress_only_grows() -> None:
-    updates = list(run(chosen(["spills", "clock", "batch"]), Stop()))
-    shares = [update.share for update in updates]
+    comparison = Comparison(chosen(["spills", "clock", "batch"]), Stop())
+    steps = list(comparison.steps())
+    shares = [step.share for step in steps]
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1)
-    assert all(update.left_s >= 0 for update in updates)
+    assert all(step.left_s >= 0 for step in steps)
+    report = comparison.report()
+    assert [table.suite for table in report.results] == ["spills", "clock", "batch"]
+    assert not report.partial
 
 
 def turn(begin: int, end: int, cpu: int | None = None) -> Turn:

@@ -7,14 +7,15 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bpftop.errors import BpftopError
-from bpftop.kernel.bpf.bpf_map import Stop
-from bpftop.measure.maps.engine import Running
+from bpftop.measure.api import Progress, Stop
+from bpftop.measure.conditions import Conditions
+from bpftop.measure.machine import Machine
 from bpftop.measure.maps.geometry import KINDS, Geometry, default_key_bytes
 from bpftop.measure.maps.plan import OPERATIONS, SINGLE_OF, WALK, WALKS, Cell, MeasureRequest
-from bpftop.measure.maps.results import CellResult, MeasureProgress, OperationCost, figures
+from bpftop.measure.maps.results import CellResult, MapReport, OperationCost, figures
 from bpftop.measure.programs.costs import XDP_BUDGET, CountedRuns, ProgramRow, Size, Skipped, SuiteTable, cost
 from bpftop.measure.programs.engine import SuiteEntry
-from bpftop.measure.programs.suites import Update
+from bpftop.measure.programs.report import ProgramReport
 from bpftop.measure.run_store import StoredRun
 from bpftop.measure.statistics import Summary, spread
 
@@ -44,17 +45,17 @@ def some_cost(p50_ns: float) -> OperationCost:
                 spread([p50_ns, p50_ns * 1.02]))  # fmt: skip
 
 
-def results(wish: MeasureRequest) -> Iterator[CellResult]:
+def results(request: MeasureRequest) -> Iterator[CellResult]:
     """A result per map and operation, and one that the kernel does not have."""
-    for number, kind in enumerate(wish.kinds):
-        entries = wish.entries[0]
-        population = round(entries * wish.fills_pct[0] / 100)
+    for number, kind in enumerate(request.kinds):
+        entries = request.entries[0]
+        population = round(entries * request.fills_pct[0] / 100)
         key_bytes = default_key_bytes(KINDS[kind])
-        shape = Geometry(kind, KINDS[kind].type, 0, entries, key_bytes, wish.value_bytes[0], population)
+        shape = Geometry(kind, KINDS[kind].type, 0, entries, key_bytes, request.value_bytes[0], population)
         for place, operation in enumerate(OPERATIONS):
-            batch = (wish.batches or (256,))[0] if operation in SINGLE_OF else None
-            access = WALK if operation in WALKS else wish.accesses[0]
-            cell = Cell(shape, operation, access, batch, wish.threads[0])
+            batch = (request.batches or (256,))[0] if operation in SINGLE_OF else None
+            access = WALK if operation in WALKS else request.accesses[0]
+            cell = Cell(shape, operation, access, batch, request.threads[0])
             if kind.endswith("array") and operation in ("update_new", "delete", "delete_batch"):
                 yield CellResult(cell, None, "not in this kernel (ENOTSUPP)", None, "", 0, 0)
                 continue
@@ -68,27 +69,31 @@ class CannedRun:
     """Between two results there is progress, as in the real one."""
 
     engine: CannedMaps
-    wish: MeasureRequest
+    request: MeasureRequest
     stop: Stop
 
     @property
     def earlier(self) -> tuple[StoredRun, ...]:
-        then = {name: {"user_p50_ns": 160.0} for name in figures(results(self.wish))}
+        then = {name: {"user_p50_ns": 160.0} for name in figures(results(self.request))}
         return (StoredRun("2026-01-01T03:00:00.000Z", "6.18.0", False, then),)
 
-    def events(self) -> Iterator[MeasureProgress | CellResult]:
-        found = list(results(self.wish))
-        for step, result in enumerate(found):
-            share = (step + 0.5) / len(found)
-            yield MeasureProgress(result.cell, share, 4 * (1 - share))
+    def steps(self) -> Generator[Progress[CellResult], None, None]:
+        cells = list(results(self.request))
+        for step, result in enumerate(cells):
+            share = (step + 0.5) / len(cells)
+            batch = "" if result.cell.batch is None else f" of {result.cell.batch}"
+            task = f"{result.cell.geometry.kind} {result.cell.operation}{batch}"
+            yield Progress(share, 4 * (1 - share), task)
             self.engine.held.wait(step, self.stop)
             if self.stop.is_set():
                 return
-            yield result
+            yield Progress(share, 4 * (1 - share), task, result)
 
-    def keep(self) -> str:
+    def report(self) -> MapReport:
+        raise AssertionError("the pane has the results already")
+
+    def store(self) -> None:
         self.engine.kept += 1
-        return ""
 
 
 @dataclass
@@ -103,11 +108,11 @@ class CannedMaps:
     def cpus(self) -> int:
         return 6
 
-    def begin(self, wish: MeasureRequest, stop: Stop) -> Running:
-        self.wishes.append(wish)
+    def profile(self, request: MeasureRequest, stop: Stop) -> CannedRun:
+        self.wishes.append(request)
         if self.refusal is not None:
             raise self.refusal
-        return CannedRun(self, wish, stop)
+        return CannedRun(self, request, stop)
 
 
 SUITES = (
@@ -157,17 +162,42 @@ class CannedSuites:
     def suites(self) -> tuple[SuiteEntry, ...]:
         return SUITES
 
-    def run(self, names: Sequence[str], stop: Stop) -> Generator[Update, None, None]:
+    def compare(self, names: Sequence[str], stop: Stop) -> CannedComparison:
         self.asked.append(tuple(names))
         if self.refusal is not None:
             raise self.refusal
-        for step, name in enumerate(names):
-            share = (step + 0.5) / len(names)
-            yield Update(table(name, partial=True), share, 6 * (1 - share))
-            self.held.wait(step, stop)
-            if stop.is_set():
-                return
-            yield Update(table(name), (step + 1) / len(names), 6 * (1 - share))
+        return CannedComparison(self, names, stop)
 
-    def doubts(self, tables: Sequence[SuiteTable]) -> tuple[str, ...]:
-        return ("the machine was noisy: 1 of 8 rows spread by more than 10 %; let nothing else run and try again",)
+
+@dataclass
+class CannedComparison:
+    """A comparison of these suites; one of its rows is noisy."""
+
+    engine: CannedSuites
+    names: Sequence[str]
+    stop: Stop
+
+    def steps(self) -> Generator[Progress[SuiteTable], None, None]:
+        for step, name in enumerate(self.names):
+            share = (step + 0.5) / len(self.names)
+            yield Progress(share, 6 * (1 - share), name, table(name, partial=True))
+            self.engine.held.wait(step, self.stop)
+            if self.stop.is_set():
+                return
+            yield Progress((step + 1) / len(self.names), 6 * (1 - share), name, table(name))
+
+    def report(self) -> ProgramReport:
+        return NoisyReport(
+            Machine("h", "0", "6.1", None, 2, 2, None, None, None, {}),
+            0,
+            0.0,
+            False,
+            (),
+            Conditions(2, None, None, None),
+        )
+
+
+class NoisyReport(ProgramReport):
+    @property
+    def warnings(self) -> Iterator[str]:
+        yield "the machine was noisy: 1 of 8 rows spread by more than 10 %; let nothing else run and try again"

@@ -225,7 +225,7 @@ def test_a_fault_of_ours_is_a_sentence_and_the_screen_goes_on() -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    engine.begin = broken  # type: ignore[assignment, method-assign]
+    engine.profile = broken  # type: ignore[assignment, method-assign]
 
     async def scenario(stage: Stage) -> None:
         await stage.press("6", "enter")

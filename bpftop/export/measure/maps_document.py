@@ -5,19 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from bpftop import __version__
 from bpftop.export.snapshot.document import timestamp
-from bpftop.measure.machine import Machine
 from bpftop.measure.maps.results import (
     INSIDE_NS,
     USER_NS,
     CellResult,
+    MapReport,
     OperationCost,
-    Profile,
     batch_factors,
     best_batches,
 )
@@ -31,15 +28,6 @@ Object = dict[str, Any]
 _COST_COLUMNS = ("times", "p50_ns", "p90_ns", "p99_ns", "max_ns", "mean_ns", "per_sec", "runs", "spread_pct")
 
 
-@dataclass(frozen=True)
-class MapReport:
-    """A profile, where it was taken, and what has changed since earlier runs: by cell and figure."""
-
-    profile: Profile
-    machine: Machine
-    changes: Mapping[tuple[str, str], FigureChange]
-
-
 def json_text(report: MapReport) -> str:
     """The document with indentation, and a newline at the end."""
     return json.dumps(document(report), indent=2, allow_nan=False) + "\n"
@@ -47,20 +35,19 @@ def json_text(report: MapReport) -> str:
 
 def document(report: MapReport) -> Object:
     """The whole document as plain dicts and lists."""
-    profile, machine = report.profile, report.machine
-    wish = profile.plan.wish
+    request, machine = report.plan.request, report.machine
     return {
         "schema": SCHEMA,
         "tool": {"name": "bpftop", "version": __version__},
-        "taken_at": timestamp(profile.wall_ns),
-        "took_s": round(profile.took_s, 3),
-        "partial": profile.partial,
+        "taken_at": timestamp(report.begun_ns),
+        "took_s": round(report.took_s, 3),
+        "partial": report.partial,
         "machine": {**vars(machine), "mitigations": dict(machine.mitigations)},
-        "clock": {"cost_ns": round(profile.clock_ns, 3), "step_ns": profile.clock_step_ns},
-        "seed": wish.seed,
-        "runs": wish.runs,
-        "run_ms": wish.run_ms,
-        "live_map": _live_map(profile),
+        "clock": {"cost_ns": round(report.clock_ns, 3), "step_ns": report.clock_step_ns},
+        "seed": request.seed,
+        "runs": request.runs,
+        "run_ms": request.run_ms,
+        "live_map": _live_map(report),
         "cells": _cells(report),
     }
 
@@ -70,7 +57,7 @@ def csv_text(report: MapReport) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     rows = [_flat(cell) for cell in _cells(report)]
-    when = {"taken_at": timestamp(report.profile.wall_ns), "partial": report.profile.partial}
+    when = {"taken_at": timestamp(report.begun_ns), "partial": report.partial}
     columns = [*when, *_flat_columns()]
     writer.writerow(columns)
     for row in rows:
@@ -78,8 +65,8 @@ def csv_text(report: MapReport) -> str:
     return text.getvalue()
 
 
-def _live_map(profile: Profile) -> Object | None:
-    live = profile.plan.live
+def _live_map(report: MapReport) -> Object | None:
+    live = report.plan.live
     if live is None:
         return None
     return {
@@ -95,7 +82,7 @@ def _live_map(profile: Profile) -> Object | None:
 
 
 def _cells(report: MapReport) -> list[Object]:
-    results = report.profile.results
+    results = report.results
     factors = batch_factors(results)
     best = {result.cell for result in best_batches(results)}
     return [_cell(report, result, factors.get(result.cell.name), result.cell in best) for result in results]

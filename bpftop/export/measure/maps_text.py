@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-from bpftop.export.measure.maps_document import MapReport
 from bpftop.export.snapshot.document import timestamp
 from bpftop.measure.maps.plan import OPERATIONS, SINGLE_OF, WALK, Cell
-from bpftop.measure.maps.results import USER_NS, CellResult, Profile, batch_factors, best_batches
+from bpftop.measure.maps.results import USER_NS, CellResult, MapReport, batch_factors, best_batches
 from bpftop.measure.statistics import NOISY_PCT
 from bpftop.model.units import ns, pct, si
 from bpftop.render.escaping import escaped_text
@@ -33,26 +32,24 @@ _SHORT = {
 
 def table(report: MapReport) -> str:
     """The profile as a page: the maps side by side where there are several, then each in full."""
-    sections = [
-        list(group) for _, group in groupby(report.profile.results, lambda r: (r.cell.geometry, r.cell.threads))
-    ]
+    sections = [list(group) for _, group in groupby(report.results, lambda r: (r.cell.geometry, r.cell.threads))]
     lines = [*_head(report), ""]
     if len(sections) > 1:
         lines += _overview(sections)
     for section in sections:
         lines += [*_section(report, section), ""]
-    lines += _foot(report.profile)
+    lines += _foot(report)
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
 def _head(report: MapReport) -> Iterator[str]:
-    profile, machine = report.profile, report.machine
-    wish, live = profile.plan.wish, profile.plan.live
+    machine, plan = report.machine, report.plan
+    request, live = plan.request, plan.live
     cpu = escaped_text(machine.cpu_model or "CPU unknown")
-    when = timestamp(profile.wall_ns)
+    when = timestamp(report.begun_ns)
     yield f"{escaped_text(machine.host)}  Linux {machine.kernel}  {cpu}, {machine.possible_cpus} CPUs  {when}"
-    clock = f"the clock's own {profile.clock_ns:.1f} ns are taken off (it steps by {profile.clock_step_ns} ns)"
-    yield f"ns per entry; {wish.runs} runs of {wish.run_ms} ms, seed {wish.seed}; {clock}"
+    clock = f"the clock's own {report.clock_ns:.1f} ns are taken off (it steps by {report.clock_step_ns} ns)"
+    yield f"ns per entry; {request.runs} runs of {request.run_ms} ms, seed {request.seed}; {clock}"
     if live is not None:
         keys = f"{'' if live.complete else 'at least '}{live.count} keys"
         real = len(live.real_keys) // live.info.key_bytes
@@ -60,8 +57,8 @@ def _head(report: MapReport) -> Iterator[str]:
             f"a copy of map {live.info.map_id} {escaped_text(live.info.name)}: {keys} counted by {live.reads} reads, "
             f"{real} used as they are; the map itself was only read"
         )
-    if profile.partial:
-        yield f"PARTIAL: stopped after {len(profile.results)} of {len(profile.plan.cells)} cells"
+    if report.partial:
+        yield f"PARTIAL: stopped after {len(report.results)} of {len(plan.cells)} cells"
 
 
 def _overview(sections: Sequence[Sequence[CellResult]]) -> Iterator[str]:
@@ -106,7 +103,7 @@ def _p50(result: CellResult | None, side: str) -> float | None:
 def _section(report: MapReport, results: Sequence[CellResult]) -> Iterator[str]:
     cell = results[0].cell
     g = cell.geometry
-    accesses = report.profile.plan.wish.accesses
+    accesses = report.plan.request.accesses
     labels = {r.cell: _label(r, len(accesses) > 1) for r in results}
     width = max(map(len, (_SWEEP_TITLE, *labels.values())))
     threads = "1 thread" if cell.threads == 1 else f"{cell.threads} threads on one map"
@@ -119,7 +116,7 @@ def _section(report: MapReport, results: Sequence[CellResult]) -> Iterator[str]:
     user, kernel = " from user space ", " in kernel "
     yield f"{'':{width + 6}}{user:─^{_USER_WIDTH - 6}}  {kernel:─^{_KERNEL_WIDTH - 2}}"
     yield "operation".ljust(width) + "".join(map(str.rjust, _COLUMNS, _WIDTHS))
-    factors = batch_factors(report.profile.results)
+    factors = batch_factors(report.results)
     best = {result.cell for result in best_batches(results)}
     absent: dict[str, str] = {}
     for result in results:
@@ -178,11 +175,11 @@ def _remarks(results: Sequence[CellResult], labels: Mapping[Cell, str]) -> Itera
     yield from (f"  {', '.join(dict.fromkeys(of))}: {reason}" for reason, of in reasons.items())
 
 
-def _foot(profile: Profile) -> Iterator[str]:
-    costs = [cost for r in profile.results for cost in (r.user, r.inside) if cost is not None]
+def _foot(report: MapReport) -> Iterator[str]:
+    costs = [cost for r in report.results for cost in (r.user, r.inside) if cost is not None]
     noisy = sum(cost.spread.noisy for cost in costs)
-    checked = sum(r.checked for r in profile.results)
+    checked = sum(r.checked for r in report.results)
     compared = f"{si(checked)} values and keys compared with what was written, none was wrong"
-    yield f"{compared}; {profile.took_s:.1f} s in all"
+    yield f"{compared}; {report.took_s:.1f} s in all"
     if noisy:
         yield f"noisy: {noisy} of {len(costs)} medians differ by more than {NOISY_PCT:.0f} % between runs"

@@ -58,7 +58,7 @@ def document(report: ProgramReport) -> Object:
         "conditions": vars(report.conditions),
         "budgets_ns": {budget.hook: budget.ns for budget in BUDGETS},
         "line_rate": {"bits_per_sec": 10_000_000_000, "frame_bytes": 64, "packets_per_sec": round(LINE_RATE_PPS)},
-        "suites": [_suite(table) for table in report.tables],
+        "suites": [_suite(table) for table in report.results],
     }
 
 

@@ -1,4 +1,4 @@
-"""What is to be measured: a wish with several values per axis becomes cells, and all limits are checked beforehand."""
+"""Requests and plans: the values of all axes become cells, and all limits are checked before the first measurement."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Cell:
 class MeasurePlan:
     """Cells that passed all checks, those of one map behind each other. ``cpus``: where threads may be pinned to."""
 
-    wish: MeasureRequest
+    request: MeasureRequest
     cells: tuple[Cell, ...]
     cpus: tuple[int, ...]
     possible_cpus: int
@@ -117,7 +117,7 @@ class MeasurePlan:
     @property
     def user_s(self) -> float:
         """All runs of a cell from user space."""
-        return self.wish.runs * self.wish.run_ms / 1e3
+        return self.request.runs * self.request.run_ms / 1e3
 
     @property
     def inside_s(self) -> float:
@@ -130,92 +130,94 @@ class MeasurePlan:
 
 
 def make_plan(
-    wish: MeasureRequest, cpus: Sequence[int], possible_cpus: int, live: LiveMap | None = None
+    request: MeasureRequest, cpus: Sequence[int], possible_cpus: int, live: LiveMap | None = None
 ) -> MeasurePlan:
-    """All cells of a wish; with ``live``, on copies of that map, whatever the wish says of types and sizes.
+    """All cells of a request; with ``live``, on copies of that map, whatever the request says of types and sizes.
 
     Raises UsageError, or KernelError (EPERM) where this process may not make maps.
     """
-    _check_wish(wish, cpus)
-    shapes = [live.geometry] if live is not None else list(dict.fromkeys(_geometries(wish)))
+    _check_request(request, cpus)
+    shapes = [live.geometry] if live is not None else list(dict.fromkeys(_geometries(request)))
     for shape in shapes:
-        geometries.check(shape, possible_cpus, wish.memory_limit_bytes)
+        geometries.check(shape, possible_cpus, request.memory_limit_bytes)
     for shape in {replace(shape, entries=1, population=1): shape for shape in shapes}.values():
         geometries.try_out(shape)
-    cells = tuple(cell for shape in shapes for cell in _cells(wish, shape, possible_cpus))
+    cells = tuple(cell for shape in shapes for cell in _cells(request, shape, possible_cpus))
     if len(cells) > CELLS_MAX:
         raise UsageError(f"{len(cells)} combinations are more than {CELLS_MAX}; choose fewer values per axis")
-    return MeasurePlan(wish, cells, tuple(cpus), possible_cpus, live)
+    return MeasurePlan(request, cells, tuple(cpus), possible_cpus, live)
 
 
-def _geometries(wish: MeasureRequest) -> Iterator[Geometry]:
-    for name, entries, value_bytes, fill_pct in product(wish.kinds, wish.entries, wish.value_bytes, wish.fills_pct):
+def _geometries(request: MeasureRequest) -> Iterator[Geometry]:
+    for name, entries, value_bytes, fill_pct in product(
+        request.kinds, request.entries, request.value_bytes, request.fills_pct
+    ):
         kind = KINDS[name]
         population = max(1, round(entries * fill_pct / 100))
-        for key_bytes in _key_sizes(wish, name):
+        for key_bytes in _key_sizes(request, name):
             yield Geometry(name, kind.type, kind.flags, entries, key_bytes, value_bytes, population)
 
 
-def _key_sizes(wish: MeasureRequest, name: str) -> tuple[int, ...]:
+def _key_sizes(request: MeasureRequest, name: str) -> tuple[int, ...]:
     """Asked for all types at once, a size of keys is meant for those that have a choice."""
     default = geometries.default_key_bytes(KINDS[name])
-    if not wish.key_bytes or (name.endswith("array") and wish.kinds == tuple(KINDS)):
+    if not request.key_bytes or (name.endswith("array") and request.kinds == tuple(KINDS)):
         return (default,)
-    return wish.key_bytes
+    return request.key_bytes
 
 
-def _cells(wish: MeasureRequest, shape: Geometry, possible_cpus: int) -> Iterator[Cell]:
-    for threads, operation in product(wish.threads, wish.operations):
+def _cells(request: MeasureRequest, shape: Geometry, possible_cpus: int) -> Iterator[Cell]:
+    for threads, operation in product(request.threads, request.operations):
         if threads > shape.population:
             raise UsageError(f"{threads} threads on {shape.population} keys: choose fewer threads or more entries")
-        accesses = (WALK,) if operation in WALKS else wish.accesses
+        accesses = (WALK,) if operation in WALKS else request.accesses
         batches: Iterable[int | None] = (None,)
         if operation in SINGLE_OF:
-            batches = _batches(wish, shape, threads, possible_cpus)
+            batches = _batches(request, shape, threads, possible_cpus)
         for access, batch in product(accesses, batches):
             yield Cell(shape, operation, access, batch, threads)
 
 
-def _batches(wish: MeasureRequest, shape: Geometry, threads: int, possible_cpus: int) -> tuple[int, ...]:
+def _batches(request: MeasureRequest, shape: Geometry, threads: int, possible_cpus: int) -> tuple[int, ...]:
     """The sizes to measure; those that somebody asked for must all be possible."""
     most = shape.population // threads
     each = shape.key_bytes + shape.value_buffer_bytes(possible_cpus)
-    for batch in wish.batches:
+    for batch in request.batches:
         asked = f"a batch of {batch}" if threads == 1 else f"{threads} threads with a batch of {batch} each"
         if batch > most:
             raise UsageError(
                 f"{asked}: {geometries.words(shape)} has {shape.population} keys in use; choose a smaller batch or "
                 "more entries"
             )
-        if batch * each * threads > wish.memory_limit_bytes:
+        if batch * each * threads > request.memory_limit_bytes:
             raise UsageError(
                 f"{asked} needs buffers of {geometries.mib(batch * each * threads)}; the limit is "
-                f"{geometries.mib(wish.memory_limit_bytes)}: choose a smaller batch, or raise it with --memory-limit"
+                f"{geometries.mib(request.memory_limit_bytes)}: choose a smaller batch, or raise it with --memory-limit"
             )
-    fitting = tuple(batch for batch in SWEEP if batch <= most and batch * each * threads <= wish.memory_limit_bytes)
-    return wish.batches or fitting
+    fitting = tuple(batch for batch in SWEEP if batch <= most and batch * each * threads <= request.memory_limit_bytes)
+    return request.batches or fitting
 
 
-def _check_wish(wish: MeasureRequest, cpus: Sequence[int]) -> None:
-    _known("map type", wish.kinds, KINDS)
-    _known("operation", wish.operations, OPERATIONS)
-    _known("access", wish.accesses, ACCESSES)
-    for threads in wish.threads:
+def _check_request(request: MeasureRequest, cpus: Sequence[int]) -> None:
+    _known("map type", request.kinds, KINDS)
+    _known("operation", request.operations, OPERATIONS)
+    _known("access", request.accesses, ACCESSES)
+    for threads in request.threads:
         if not 1 <= threads <= len(cpus):
             raise UsageError(
                 f"threads cannot be {threads}: each has a CPU of its own, and this process may run on {len(cpus)}; "
                 f"choose 1 to {len(cpus)}"
             )
-    for batch in wish.batches:
+    for batch in request.batches:
         if not 1 <= batch <= BATCH_MAX:
             raise UsageError(f"a batch of {batch}: choose 1 to {BATCH_MAX}")
-    for fill_pct in wish.fills_pct:
+    for fill_pct in request.fills_pct:
         if not 0 < fill_pct <= 100:
             raise UsageError(f"a fill of {fill_pct:g} %: choose more than 0, and 100 at most")
-    _within("seed", wish.seed, 0, (1 << 64) - 1)
-    _within("number of runs", wish.runs, RUNS_MIN, RUNS_MAX)
-    _within("length of a run in ms", wish.run_ms, RUN_MS_MIN, RUN_MS_MAX)
-    _within("memory limit in MiB", wish.memory_limit_bytes >> 20, 1, 1 << 40)
+    _within("seed", request.seed, 0, (1 << 64) - 1)
+    _within("number of runs", request.runs, RUNS_MIN, RUNS_MAX)
+    _within("length of a run in ms", request.run_ms, RUN_MS_MIN, RUN_MS_MAX)
+    _within("memory limit in MiB", request.memory_limit_bytes >> 20, 1, 1 << 40)
 
 
 def _known(what: str, names: Iterable[str], known: Mapping[str, object]) -> None:

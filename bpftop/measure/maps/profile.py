@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import errno
-import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import groupby
 from operator import attrgetter
 
 from bpftop.kernel.bpf import bpf_map
-from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.check import ENOTSUPP, KernelError
 from bpftop.kernel.measure import loops
 from bpftop.kernel.measure.loops import TICKS_PER_NS, WRONG_VALUE, Outcome, Start
 from bpftop.kernel.measure.loops_inside import WALK_MAX
 from bpftop.kernel.privileges import Privileges
+from bpftop.measure import run_store
+from bpftop.measure.api import Pace, Progress, Stop
+from bpftop.measure.machine import machine
 from bpftop.measure.maps.in_kernel import InKernel
 from bpftop.measure.maps.plan import INSIDE_SHARE, WRITES, Cell, MeasurePlan
-from bpftop.measure.maps.results import CellResult, MeasureProgress, OperationCost, Profile
+from bpftop.measure.maps.results import CellResult, MapReport, OperationCost, figures
 from bpftop.measure.maps.run_totals import Tally
 from bpftop.measure.maps.scratch import Scratch
 from bpftop.measure.pinned_threads import on_cpu, run_pinned
 
-Event = MeasureProgress | CellResult
+Step = Progress[CellResult]
+
+_STORED_AS = "profile"
 
 # The kernel was short of something: that is no wrong answer.
 _SHORT_OF = frozenset({errno.ENOMEM, errno.E2BIG, errno.EBUSY, errno.EAGAIN, errno.EINTR})
@@ -42,33 +45,51 @@ class _Side:
 
 
 class MapProfile:
-    """One run of a plan.
-
-    ``events`` yields results as they come and progress between them; ``stop.set()``, from any thread, ends it within
-    one map operation. Whatever ends it, maps and programs are gone when ``events`` has ended, and ``profile`` has all
-    results so far.
-    """
+    """A run (bpftop.measure.api.MeasurementRun) of all cells of a plan. A stop ends it within one map operation."""
 
     def __init__(self, plan: MeasurePlan, stop: Stop | None = None) -> None:
         self.plan = plan
         self.stop = stop or Stop()
+        self.machine = machine(plan.possible_cpus)
         self._results: list[CellResult] = []
-        self._wall_ns = time.time_ns()
-        self._begun_s = time.monotonic()
-        self._ended_s: float | None = None
+        self._pace = Pace(plan.expected_s)
+        self._took_s: float | None = None
         self._done_s = 0.0
         self._clock_ticks, self._clock_step_ns = 0, 1
         self._complete = False
 
-    def profile(self) -> Profile:
-        """All there is by now."""
-        took_s = (self._ended_s or time.monotonic()) - self._begun_s
-        clock_ns = self._clock_ticks / TICKS_PER_NS
-        results = tuple(self._results)
-        return Profile(self.plan, self._wall_ns, took_s, clock_ns, self._clock_step_ns, not self._complete, results)
+    @cached_property
+    def earlier(self) -> tuple[run_store.StoredRun, ...]:
+        """Earlier profiles on this machine, the latest first."""
+        return run_store.load(_STORED_AS, self.machine.machine_id)
 
-    def events(self) -> Iterator[Event]:
-        """Measure. Raises KernelError (a map cannot be made), WrongValue (a map gave what was not written to it)."""
+    def report(self) -> MapReport:
+        return MapReport(
+            self.machine,
+            self._pace.begun_ns,
+            self._pace.took_s if self._took_s is None else self._took_s,
+            not self._complete,
+            tuple(self._results),
+            self.plan,
+            self._clock_ticks / TICKS_PER_NS,
+            self._clock_step_ns,
+            run_store.changes(figures(self._results), self.earlier),
+        )
+
+    def store(self) -> None:
+        """Store the medians for the next profile to compare with. Raises BpftopError with the reason."""
+        if self._results:
+            taken_at = run_store.timestamp(self._pace.begun_ns)
+            run = run_store.StoredRun(taken_at, self.machine.kernel, not self._complete, figures(self._results))
+            run_store.save(_STORED_AS, self.machine.machine_id, run)
+
+    def steps(self) -> Generator[Step, None, None]:
+        """Measure; see bpftop.measure.api.MeasurementRun.
+
+        Raises:
+            KernelError: a map cannot be made.
+            WrongValue: a map returned a value that was not written to it; the other results are worthless as well.
+        """
         try:
             cpu = self.plan.pinned(1)[0]
             self._clock_ticks = on_cpu(cpu, self.stop, loops.clock_ticks)
@@ -80,9 +101,9 @@ class MapProfile:
                     yield from self._map(scratch, list(cells))
             self._complete = not self.stop.is_set()
         finally:
-            self._ended_s = time.monotonic()
+            self._took_s = self._pace.took_s
 
-    def _map(self, scratch: Scratch, cells: Sequence[Cell]) -> Iterator[Event]:
+    def _map(self, scratch: Scratch, cells: Sequence[Cell]) -> Iterator[Step]:
         in_kernel: InKernel | None = None
         refused = ""
         try:
@@ -105,19 +126,18 @@ class MapProfile:
                 self._done_s += 0 if inside.cost or not cell.inside else self.plan.inside_s
                 if self.stop.is_set() and user.cost is None:
                     return
-                yield self._keep(cell, user, inside)
-                yield self._progress(cell)
+                yield self._progress(cell, result=self._add(cell, user, inside))
         finally:
             if in_kernel is not None:
                 in_kernel.close()
 
-    def _from_user_space(self, scratch: Scratch, cell: Cell) -> Generator[Event, None, _Side]:
+    def _from_user_space(self, scratch: Scratch, cell: Cell) -> Generator[Step, None, _Side]:
         team = scratch.loops(cell)
         cpus = self.plan.pinned(cell.threads)
         tally = Tally(self._clock_step_ns / (cell.batch or 1))
-        for _ in range(self.plan.wish.runs):
+        for _ in range(self.plan.request.runs):
             start, generation = Start(len(team)), scratch.generation()
-            run_ns = self.plan.wish.run_ms * 1_000_000
+            run_ns = self.plan.request.run_ms * 1_000_000
             work = [partial(loop.run, start, run_ns, self._clock_ticks, generation) for loop in team]
             outcomes = run_pinned(work, cpus, self.stop, start.give_up)
             why = self._fault(scratch, cell, outcomes, "from user space")
@@ -126,27 +146,27 @@ class MapProfile:
             if self.stop.is_set():
                 break
             tally.add(outcomes)
-            yield self._progress(cell, self.plan.user_s / self.plan.wish.runs)
+            yield self._progress(cell, self.plan.user_s / self.plan.request.runs)
         checked, missed = self._settle(scratch, cell)
         grown_to = None if cell.batch in (None, tally.batch) else tally.batch
         return _Side(tally.cost(), "", tally.checked + checked, tally.missed + missed, grown_to)
 
-    def _inside(self, scratch: Scratch, in_kernel: InKernel, cell: Cell) -> Generator[Event, None, _Side]:
+    def _inside(self, scratch: Scratch, in_kernel: InKernel, cell: Cell) -> Generator[Step, None, _Side]:
         try:
             team = in_kernel.team(cell)
         except KernelError as error:
             return _Side(why=_refusal(error, cell))
         tally = Tally(self._clock_step_ns / team.each)
-        for _ in range(self.plan.wish.runs):
+        for _ in range(self.plan.request.runs):
             if self.stop.is_set():
                 break
-            outcomes = team.run(int(self.plan.wish.run_ms * INSIDE_SHARE * 1e6))
+            outcomes = team.run(int(self.plan.request.run_ms * INSIDE_SHARE * 1e6))
             why = self._fault(scratch, cell, outcomes, "in a program")
             if why:
                 return _Side(why=why)
             if not self.stop.is_set():
                 tally.add(outcomes)
-                yield self._progress(cell, self.plan.inside_s / self.plan.wish.runs)
+                yield self._progress(cell, self.plan.inside_s / self.plan.request.runs)
         checked, missed = (0, 0) if self.stop.is_set() or cell.operation not in WRITES else team.verify()
         if cell.operation in WRITES:
             scratch.fill(again=scratch.geometry.per_cpu)
@@ -171,7 +191,7 @@ class MapProfile:
             return fault.sentence()
         return ""
 
-    def _keep(self, cell: Cell, user: _Side, inside: _Side) -> CellResult:
+    def _add(self, cell: Cell, user: _Side, inside: _Side) -> CellResult:
         checked, missed = user.checked + inside.checked, user.missed + inside.missed
         result = CellResult(
             cell,
@@ -187,12 +207,10 @@ class MapProfile:
         self._results.append(result)
         return result
 
-    def _progress(self, cell: Cell, done_s: float = 0.0) -> MeasureProgress:
+    def _progress(self, cell: Cell, done_s: float = 0.0, result: CellResult | None = None) -> Step:
         self._done_s += done_s
-        total_s = self.plan.expected_s
-        took_s = time.monotonic() - self._begun_s
-        left_s = max(0.0, total_s - self._done_s) * took_s / self._done_s
-        return MeasureProgress(cell, min(1.0, self._done_s / total_s), left_s)
+        batch = "" if cell.batch is None else f" of {cell.batch}"
+        return self._pace.progress(self._done_s, f"{cell.geometry.kind} {cell.operation}{batch}", result)
 
 
 def _lacking(scratch: Scratch, cell: Cell) -> str:

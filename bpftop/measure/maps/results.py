@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bpftop.errors import BpftopError
+from bpftop.measure.api import Report
 from bpftop.measure.maps.plan import SINGLE_OF, Cell, MeasurePlan
+from bpftop.measure.run_store import FigureChange
 from bpftop.measure.statistics import Spread, Summary
 
 USER_NS, INSIDE_NS = "user_p50_ns", "inside_p50_ns"
@@ -50,28 +52,17 @@ class CellResult:
 
 
 @dataclass(frozen=True)
-class MeasureProgress:
-    """Between two results: what is being measured, the share of all that is done, and the time left, by that share."""
+class MapReport(Report[CellResult]):
+    """A profile of map operations.
 
-    cell: Cell
-    share: float
-    left_s: float
-
-
-@dataclass(frozen=True)
-class Profile:
-    """All that was measured so far. ``partial``: it was stopped, or failed, before the end.
-
-    ``clock_ns`` was taken off every time; ``clock_step_ns`` is the resolution of the clock.
+    ``clock_ns`` was taken off every time; ``clock_step_ns`` is the resolution of the clock. ``changes`` compares with
+    earlier profiles, by name of the cell and of the figure.
     """
 
     plan: MeasurePlan
-    wall_ns: int
-    took_s: float
     clock_ns: float
     clock_step_ns: int
-    partial: bool
-    results: tuple[CellResult, ...]
+    changes: Mapping[tuple[str, str], FigureChange]
 
 
 def batch_factors(results: Iterable[CellResult]) -> Mapping[str, float]:

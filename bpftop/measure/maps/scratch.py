@@ -42,7 +42,7 @@ class Scratch:
             self.map = self._held.enter_context(
                 bpf_map.create(g.type, g.key_bytes, g.value_bytes, g.entries, g.flags, "bpftop_scratch")
             )
-            self.subject = self.on_cpu(lambda: Subject(self.map, shape, plan.wish.seed, stop, real_keys))
+            self.subject = self.on_cpu(lambda: Subject(self.map, shape, plan.request.seed, stop, real_keys))
             if self.subject.keys_made < self.subject.universe and not stop.is_set():
                 raise UsageError(
                     f"{geometries.words(g)}: only {self.subject.keys_made} keys differ; choose fewer entries"
@@ -99,7 +99,7 @@ class Scratch:
 
         Steps and windows are multiples of ``block``; there are at least that many keys for each thread.
         """
-        population, seed = self.geometry.population, self.plan.wish.seed
+        population, seed = self.geometry.population, self.plan.request.seed
         for thread, loop in enumerate(team):
             if cell.operation in OWN_KEYS:
                 own = population // len(team)

@@ -113,10 +113,9 @@ class Counters:
     unit = "packet"
 
     @property
-    def weight(self) -> float:
-        """About how many milliseconds it takes."""
+    def expected_s(self) -> float:
         windows_ns = sum(CROWDED_NS if crowd > 1 else ALONE_NS for crowd in crowds(len(bench_cpus())))
-        return (ROUNDS * windows_ns / 1e6 + 30) * (len(IMPLEMENTATIONS) + 1)
+        return (ROUNDS * windows_ns / 1e9 + 0.03) * (len(IMPLEMENTATIONS) + 1)
 
     def contestants(self) -> Iterator[tuple[str, str]]:
         for each in IMPLEMENTATIONS:

@@ -91,23 +91,23 @@ class Chosen:
 
     name: str
     path: str
-    listed: ProgramEntry
+    entry: ProgramEntry
     others: tuple[str, ...]
 
     @property
     def kind(self) -> ProgramKind:
-        if self.listed.type == "xdp" and self.listed.section.startswith("xdp.frags"):
+        if self.entry.type == "xdp" and self.entry.section.startswith("xdp.frags"):
             return _XDP_FRAGS
-        return KINDS.get(self.listed.type, _UNKNOWN)
+        return KINDS.get(self.entry.type, _UNKNOWN)
 
     def load(self) -> BenchObject:
         """The program with maps of its own. Where it does not load alone, all of its type: tail calls go to these."""
         name = basename(self.path)
         try:
-            return permitted(BenchObject, name, (self.listed.name,), self.path)
+            return permitted(BenchObject, name, (self.entry.name,), self.path)
         except KernelError as alone:
             try:
-                return permitted(BenchObject, name, (self.listed.name, *self.others), self.path)
+                return permitted(BenchObject, name, (self.entry.name, *self.others), self.path)
             except KernelError:
                 raise alone from None
 
@@ -153,16 +153,15 @@ class OwnObjects:
         self.title = f"Your program{'s' * (len(programs) != 1)} under BPF_PROG_TEST_RUN {over}ns per {self.unit}"
 
     @property
-    def weight(self) -> float:
-        """About how many milliseconds it takes."""
+    def expected_s(self) -> float:
         windows_ns = sum(
             _XDP_TURN_NS + 16_000_000 if each.kind.sleeps else _WINDOW_NS for each in self.chosen for _ in range(2)
         )
-        return ROUNDS * len(crowds(len(bench_cpus()))) * len(self.frames) * windows_ns / 1e6
+        return ROUNDS * len(crowds(len(bench_cpus()))) * len(self.frames) * windows_ns / 1e9
 
     def contestants(self) -> Iterator[tuple[str, str]]:
         for each in self.chosen:
-            yield each.name, each.listed.section
+            yield each.name, each.entry.section
 
     def run(self, stop: Stop) -> Generator[SuiteProgress, None, None]:
         """The table after each round. Raises BpftopError; ends early, with a partial table, where ``stop`` is set."""
@@ -206,7 +205,7 @@ class _Entrant:
         self._suite, kind = suite, chosen.kind
         loaded = chosen.load()
         stack.callback(loaded.close)
-        self._program = loaded.programs[chosen.listed.name]
+        self._program = loaded.programs[chosen.entry.name]
         self._empty: Program | None = None
         if kind.empty is not None:
             empty = permitted(BenchObject, kind.empty[0], (kind.empty[1],))
@@ -227,7 +226,7 @@ class _Entrant:
 
     def _first_run(self, frame: bytes, stop: Stop) -> int:
         """What the program returns for this frame. Raises BpftopError where the kernel does not run it."""
-        kind = self.chosen.listed.type
+        kind = self.chosen.entry.type
         try:
             return contend(self._program, self._request(frame, 1), bench_cpus()[:1], 0, stop)[0][0].retval
         except KernelError as error:
@@ -240,7 +239,7 @@ class _Entrant:
                 why = f"the kernel takes no {what} for type {kind}"
             else:
                 why = "try another --packet"
-            what = f"{self.chosen.listed.name} of {self.chosen.path}"
+            what = f"{self.chosen.entry.name} of {self.chosen.path}"
             raise BpftopError(f"cannot test-run {what}: {errno_words(error.errno)}; {why}") from error
 
     def _calibrated(self, frame: bytes, stop: Stop) -> Request:
@@ -281,7 +280,7 @@ class _Entrant:
 
     def row(self) -> ProgramRow:
         costs = tuple(cost(crowd, times, self._empty_times[crowd]) for crowd, times in self._times.items())
-        return ProgramRow(self.chosen.name, self.chosen.listed.section, costs, self._size, self._returned())
+        return ProgramRow(self.chosen.name, self.chosen.entry.section, costs, self._size, self._returned())
 
     def _returned(self) -> str:
         names = {value: self.chosen.kind.returns.get(value, str(value)) for value in self._returns}

@@ -113,9 +113,8 @@ class BodySuite:
     unit: str = "body"
 
     @property
-    def weight(self) -> float:
-        """About how many milliseconds it takes."""
-        return (ALONE_NS * ROUNDS / 1e6 + 15) * (len(self.bodies) + 1)
+    def expected_s(self) -> float:
+        return (ALONE_NS * ROUNDS / 1e9 + 0.015) * (len(self.bodies) + 1)
 
     def contestants(self) -> Iterator[tuple[str, str]]:
         """Name and meaning of each row that there may be."""

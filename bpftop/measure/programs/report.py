@@ -1,47 +1,33 @@
-"""A whole run of the bench: the machine, the tables, and what a reader has to know before believing them."""
+"""Report of a comparison of programs, with the reasons to doubt its figures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from bpftop.measure.api import Report
 from bpftop.measure.conditions import Conditions, doubts
-from bpftop.measure.machine import Machine
 from bpftop.measure.programs.costs import SuiteTable
 from bpftop.measure.statistics import NOISY_PCT
 
 
 @dataclass(frozen=True)
-class ProgramReport:
-    """``begun_ns`` is wall-clock time. ``ended_early``: not every suite that was asked for is here."""
+class ProgramReport(Report[SuiteTable]):
+    """The tables of the suites."""
 
-    machine: Machine
     conditions: Conditions
-    tables: tuple[SuiteTable, ...]
-    begun_ns: int
-    took_s: float
-    ended_early: bool = False
-
-    @property
-    def partial(self) -> bool:
-        return self.ended_early or any(table.partial for table in self.tables)
 
     @property
     def warnings(self) -> Iterator[str]:
-        """A line for each doubt about the figures."""
+        """Yield a sentence for each reason to doubt the figures."""
         if self.partial:
-            yield "this run was interrupted: what is here is what was measured until then"
+            yield "this run was interrupted: the figures are those measured until then"
         yield from doubts(self.machine, self.conditions)
-        rows = [(row, table) for table in self.tables for row in table.rows]
+        rows = [(row, table) for table in self.results for row in table.rows]
         noisy = [(row.spread_pct, f"{row.name} of {table.suite}") for row, table in rows if row.noisy]
         if noisy:
             pct, name = max(noisy)
             yield (
                 f"the machine was noisy: {len(noisy)} of {len(rows)} rows spread by more than {NOISY_PCT:.0f} %, "
-                f"{name} by {pct:.0f} %; let nothing else run and try again"
+                f"{name} by {pct:.0f} %; stop other programs and try again"
             )
-
-
-def unfinished(table: SuiteTable) -> SuiteTable:
-    """The table of a suite that was interrupted from outside."""
-    return replace(table, partial=True, verdict="")

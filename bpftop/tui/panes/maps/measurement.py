@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from bpftop.errors import BpftopError
 from bpftop.measure.api import Stop
 from bpftop.measure.maps.engine import MapEngine
 from bpftop.measure.maps.plan import MeasureRequest
-from bpftop.measure.maps.results import CellResult, MeasureProgress
+from bpftop.measure.maps.results import CellResult
 from bpftop.measure.run_store import StoredRun
 from bpftop.model.units import si
 from bpftop.tui.measurement import Measurement, Steps, Work
@@ -66,26 +67,22 @@ class MapMeasurement(Measurement):
 
     def _measure(self, asked: MeasureRequest, stop: Stop) -> Steps:
         begin_s = time.monotonic()
-        running = self._engine.begin(asked, stop)
-        self._earlier = running.earlier
-        work = Work("running")
+        run = self._engine.profile(asked, stop)
+        self._earlier = run.earlier
         try:
-            for event in running.events():
-                if isinstance(event, MeasureProgress):
-                    work = replace(work, share=event.share, left_s=event.left_s, what=_words(event))
-                else:
-                    self._results = (*self._results, event)
-                yield work
+            for progress in run.steps():
+                if progress.result is not None:
+                    self._results = (*self._results, progress.result)
+                yield Work("running", progress.share, progress.left_s, progress.task)
         finally:
-            unkept = running.keep()
-        return f"{self._sum(time.monotonic() - begin_s, stop)} {unkept}".strip()
+            problem = ""
+            try:
+                run.store()
+            except BpftopError as error:  # the results are good all the same
+                problem = str(error)
+        return f"{self._sum(time.monotonic() - begin_s, stop)} {problem}".strip()
 
     def _sum(self, took_s: float, stop: Stop) -> str:
         checked = si(sum(result.checked for result in self._results))
         found = f"{len(self._results)} cells in {took_s:.1f} s, {checked} values and keys compared, none was wrong."
         return f"Cancelled: {found}" if stop.is_set() else found
-
-
-def _words(progress: MeasureProgress) -> str:
-    cell = progress.cell
-    return f"{cell.geometry.kind} {cell.operation}{'' if cell.batch is None else f' of {cell.batch}'}"

@@ -83,17 +83,20 @@ class ProgramMeasurement(Measurement):
     def _compare(self, names: Sequence[str], stop: Stop) -> Steps:
         begin_s = time.monotonic()
         self._under_way = names[0]
+        run = self._engine.compare(names, stop)
         try:
-            for update in self._engine.run(names, stop):
-                table = update.table
-                self._under_way = table.suite
-                if table.rows:
+            for progress in run.steps():
+                self._under_way = progress.task
+                table = progress.result
+                if table is not None and table.rows:
                     others = {name: other for name, other in self._tables.items() if name != table.suite}
                     self._tables = {**others, table.suite: table}
-                yield Work("running", update.share, update.left_s, table.suite)
+                yield Work("running", progress.share, progress.left_s, progress.task)
         finally:
             self._under_way = ""
-        self._doubts = self._engine.doubts(list(self._tables.values()))
+        tables = tuple(self._tables.values())
+        report = replace(run.report(), results=tables, partial=any(table.partial for table in tables))
+        self._doubts = tuple(report.warnings)
         whole = sum(not self._tables[name].partial for name in names if name in self._tables)
         found = f"{whole} of {len(names)} suites in {time.monotonic() - begin_s:.1f} s"
         return f"Cancelled: {found}." if stop.is_set() else f"{found}; enter on one shows why the winner wins."
