@@ -114,7 +114,7 @@ class BpftopApp(App[None], inherit_bindings=False):
             self._tick_waits = True
             self.post_message(SnapshotArrived())
 
-    def on_tick(self) -> None:
+    def on_snapshot_arrived(self) -> None:
         self._tick_waits = False  # first: what comes from now on is told anew
         if self.feed.error is not None:
             self.exit(return_code=1)
