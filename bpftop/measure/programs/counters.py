@@ -124,23 +124,31 @@ class Counters:
     def run(self, stop: Stop) -> Generator[SuiteProgress, None, None]:
         """The table after each round. Raises BpftopError; ends early, with a partial table, where ``stop`` is set."""
         with ExitStack() as stack:
-            race = _Race(stack)
+            race = _Race()
             try:
+                race.load(stack, stop)
                 yield from race.run(stop)
             except Stopped:
                 yield race.step(partial=True)
 
 
 class _Race:
-    def __init__(self, stack: ExitStack) -> None:
+    """A run of the suite."""
+
+    def __init__(self) -> None:
         self._skipped: list[Skipped] = []
         self._empty_times: dict[int, list[float]] = {}
+        self._contenders: list[_Contender] = []
         self._done = 0
+
+    def load(self, stack: ExitStack, stop: Stop) -> None:
+        """Load the programs; the verifier takes up to 0.1 s for each. Raises Stopped, BpftopError."""
         frames = burst()
         empty = _load(stack, "bench_counters", "empty_loop")
         self._empty = Entrant(empty.programs["empty_loop"], burst=frames)
-        self._contenders: list[_Contender] = []
         for each in IMPLEMENTATIONS:
+            if stop.is_set():
+                raise Stopped
             try:
                 loaded = _load(stack, each.loop_object, each.loop)
                 size = _size(each)

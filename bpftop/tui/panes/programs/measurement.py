@@ -83,8 +83,8 @@ class ProgramMeasurement(Measurement):
     def _compare(self, names: Sequence[str], stop: Stop) -> Steps:
         begin_s = time.monotonic()
         self._under_way = names[0]
-        run = self._engine.compare(names, stop)
         try:
+            run = self._engine.compare(names, stop)
             for progress in run.steps():
                 self._under_way = progress.task
                 table = progress.result
