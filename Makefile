@@ -19,7 +19,7 @@ as_root := $(if $(filter-out 0,$(shell id -u)),$(sudo))
 build_requires := $(shell sed -n '/^requires = /s/[^"]*\("[^"]*"\)[^"]*/ \1/gp' pyproject.toml)
 # The folder of the BPF programs is an input too: it gets a new time when one of them is removed.
 build_inputs := pyproject.toml bpftop/__init__.py bpftop/kernel/build.py bpf_objects \
-	$(wildcard bpftop/kernel/*/*.c bpftop/kernel/*.h bpf_objects/*.c bpf_objects/*.h)
+	$(wildcard bpftop/kernel/*.h bpftop/kernel/*/*.[ch] bpf_objects/*.[ch] bpf_objects/*.txt)
 
 # Run a command whose standard output is the reason of its failure, and end make with that one line. (make runs $(shell)
 # under -n too, hence the guard.)
@@ -33,7 +33,7 @@ must = $(if $(dry_run),,$(eval said := $(shell $1))$(if $(filter-out 0,$(.SHELLS
 help:
 	@echo 'make run [IFACE="eth0 eth1"]  the live screen; without IFACE the interface of the default route, or the demo'
 	@echo 'make test [ARGS=tests/cli]    lint, type check and all tests; ARGS goes to pytest: a folder, "-k kill -x"'
-	@echo 'make lint                    ruff, mypy and the import contracts alone'
+	@echo 'make lint                    ruff, mypy, the import contracts and the C sources alone'
 	@echo 'make bench                   what watching costs, measured here against the limits'
 	@echo 'make faults [ONLY=faults]    real faults and healthy traffic in namespaces, and what is found how soon; 35 minutes'
 	@echo 'make wheel                   dist/*.whl, which needs no system library'
@@ -58,6 +58,7 @@ lint: .venv/dev
 	@$(bin)/ruff format --check
 	@$(bin)/mypy bpftop contrib tests
 	@$(bin)/lint-imports --no-logo
+	@contrib/lint-c
 
 bench: .venv/dev
 	@$(as_root) $(bin)/python -m tests.bench

@@ -8,8 +8,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-#define WATCHED_MAX 256
-#define ROWS_MAX 1024 /* user space says so where this is not enough */
+#include "watched.h"
 
 /* Namespaces have numbers from here up (fs/proc/generic.c: PROC_DYNAMIC_FIRST is 0xf0000000; the initial ones stand a
  * little below): anything less in a device's place is no device. */

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bpftop.errors import BpftopError
-from bpftop.kernel.bpf.object import last_words
+from bpftop.kernel.bpf.object import verifier_excerpt
 from bpftop.kernel.bpf.probe import NoPlace
 from bpftop.kernel.check import KernelError, errno_words
 from bpftop.kernel.privileges import Privileges, missing_remedy
@@ -78,7 +78,7 @@ def answer(question: Question, privileges: Privileges) -> Verdict:
         takes = privileges.missing(("CAP_SYS_ADMIN",)) if error.errno == errno.EPERM else ()
         return unknown(f"not tried, {error}", missing_remedy(takes) if takes else "")
     except KernelError as error:
-        return refused(error.errno, question, privileges, last_words(error.log))
+        return refused(error.errno, question, privileges, verifier_excerpt(error.log))
     except OSError as error:
         return refused(error.errno or errno.EIO, question, privileges)
     except BpftopError as error:

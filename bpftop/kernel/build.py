@@ -1,14 +1,14 @@
 """The build: setuptools' build_ext makes the cffi extension that talks to libbpf, and the BPF objects.
 
 setuptools finds :class:`BuildExt` through ``tool.setuptools.cmdclass`` and loads this file by its path, in the folder
-of pyproject.toml. It imports nothing of bpftop, because no part of bpftop can be imported before it is built.
+of pyproject.toml. This file imports nothing of bpftop, because bpftop cannot be imported before it is built.
 
-* ``bpftop/kernel/libbpf.cdef.h`` and ``bpf_objects/bpftop.h`` declare, ``bpftop/kernel/*/*.c`` define: together they
-  are ``bpftop.kernel._libbpf``, for the stable ABI.
+* ``bpftop/kernel/*/NAME.c`` and libbpf become ``bpftop.kernel._libbpf``, for the stable ABI. cffi reads the
+  declarations in ``libbpf.cdef.h``, in the header ``NAME.h`` beside each source, and in ``bpf_objects/*.h``.
 * Each ``bpf_objects/NAME.bpf.c`` becomes ``bpftop/objects/NAME.bpf.o``, little endian, with BTF and without DWARF.
 
-An editable install puts both beside their sources, a wheel contains both. Run as a script, this file says in one line
-what the build would miss here, with exit code 1.
+An editable install puts both beside their sources, a wheel contains both. Run as a script, this file prints in one line
+what the build would miss on this machine, with exit code 1.
 """
 
 from __future__ import annotations
@@ -29,10 +29,9 @@ from setuptools.errors import PlatformError
 KERNEL_ROOM = Path("bpftop/kernel")
 BPF_SOURCES = Path("bpf_objects")
 CDEF = KERNEL_ROOM / "libbpf.cdef.h"
-SHARED_HEADER = BPF_SOURCES / "bpftop.h"
 
-# What the headers must offer, and the Debian package that has it. libbpf 1.0 dropped the calls that 0.x had for the
-# same things, so nothing below it compiles.
+# A source that must compile, and the sentence if it does not. libbpf 1.0 removed the functions of 0.x that did the same
+# things, so older versions cannot work.
 HEADER_CHECKS = (
     ("#include <Python.h>", "Python's C headers are missing; install python3-dev"),
     ("#include <bpf/libbpf.h>", "libbpf's headers are missing; install libbpf-dev"),
@@ -42,18 +41,24 @@ HEADER_CHECKS = (
     ),
 )
 
-# v3 is what kernel 5.10 can load; bpfel serves x86-64 and arm64 with one file.
-BPF_FLAGS = ("-target", "bpfel", "-mcpu=v3", "-O2", "-g", "-Wall", "-Werror")
+# Editors and `make lint` read these flags too. v3 is what kernel 5.10 can load, bpfel serves x86-64 and arm64 with one
+# file, and Debian keeps asm/types.h in a folder that clang does not search for the bpf target.
+BPF_FLAGS = BPF_SOURCES / "compile_flags.txt"
 
 
-def shared_header_as_cdef(header: str) -> str:
-    """The shared header in the dialect of cffi's ``cdef``, which knows no directive but ``#define NAME number``.
+def part_for_cffi(header: str) -> str:
+    """Return a header without the parts for C alone: from ``#ifndef FOR_CFFI`` to its ``#endif``."""
+    return re.sub(r"^#ifndef FOR_CFFI$.*?^#endif\n", "", header, flags=re.MULTILINE | re.DOTALL)
 
-    An integer is kept, any other value is left to the C compiler (``#define NAME ...``), and all other directives (the
-    include guard) go.
+
+def header_as_cdef(header: str) -> str:
+    """Translate a header to the dialect of cffi's ``cdef``, which knows no directive but ``#define NAME number``.
+
+    A macro with an integer is kept, a macro with another value is left to the C compiler (``#define NAME ...``), and
+    all other directives are removed.
     """
     lines = []
-    for line in header.replace("\\\n", " ").splitlines():
+    for line in part_for_cffi(header).replace("\\\n", " ").splitlines():
         define = re.match(r"\s*#\s*define\s+(\w+)\s+(.+)", line)
         if define:
             name, value = define[1], re.split(r"/[*/]", define[2])[0].strip()
@@ -63,16 +68,39 @@ def shared_header_as_cdef(header: str) -> str:
     return "\n".join(lines)
 
 
+def sources() -> list[Path]:
+    """Return the C sources of the extension."""
+    return sorted(KERNEL_ROOM.glob("*/*.c"))
+
+
+def declared_headers() -> list[Path]:
+    """Return the headers that cffi reads, each after the headers that it includes."""
+    ordered: list[Path] = []
+
+    def add(header: Path) -> None:
+        for name in re.findall(r'^#include "(.+)"', part_for_cffi(header.read_text()), re.MULTILINE):
+            add(next(path for path in (header.parent / name, BPF_SOURCES / name) if path.exists()))
+        if header not in ordered:
+            ordered.append(header)
+
+    shared = sorted(path for path in BPF_SOURCES.glob("*.h") if not path.name.endswith(".bpf.h"))
+    for header in (*shared, *(source.with_suffix(".h") for source in sources())):
+        add(header)
+    return ordered
+
+
 def write_cffi_source(module: str, target: Path) -> None:
     """Write the C source of the extension ``module`` to the file ``target``."""
-    from cffi import FFI  # build time only, and not before the compiler was found
+    from cffi import FFI  # at build time only, and not before the compiler was found
 
     ffi = FFI()
-    ffi.cdef(shared_header_as_cdef(SHARED_HEADER.read_text()))
     ffi.cdef(CDEF.read_text())
-    includes = ["bpf/bpf.h", "bpf/btf.h", "bpf/libbpf.h", "linux/if_link.h", "bpftop.h"]
+    headers = declared_headers()
+    for header in headers:
+        ffi.cdef(header_as_cdef(header.read_text()))
+    includes = ["bpf/bpf.h", "bpf/btf.h", "bpf/libbpf.h", "linux/if_link.h"]
     includes += [
-        str(source.relative_to(KERNEL_ROOM)) for source in sorted(KERNEL_ROOM.rglob("*.c"), key=lambda path: path.name)
+        str(header.relative_to(KERNEL_ROOM if KERNEL_ROOM in header.parents else BPF_SOURCES)) for header in headers
     ]
     ffi.set_source(module, "".join(f'#include "{name}"\n' for name in includes))
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +108,7 @@ def write_cffi_source(module: str, target: Path) -> None:
 
 
 def check_headers() -> None:
-    """Say in one sentence which header is missing, instead of a page of compiler errors. Raises PlatformError."""
+    """Raise PlatformError with one sentence if a header is missing, instead of a page of compiler errors."""
     compiler = shlex.split(os.environ.get("CC") or str(sysconfig.get_config_var("CC")))
     flags = shlex.split(f"{os.environ.get('CPPFLAGS', '')} {os.environ.get('CFLAGS', '')}")
     command = [*compiler, *flags, f"-I{sysconfig.get_path('include')}", "-fsyntax-only", "-x", "c", "-"]
@@ -92,28 +120,25 @@ def check_headers() -> None:
 
 
 def find_bpf_tools() -> tuple[str, str]:
-    """The paths of clang (or what the environment calls CLANG) and of its llvm-strip. Raises PlatformError."""
+    """Return the paths of clang (or of $CLANG) and of its llvm-strip. Raises PlatformError."""
     clang = shutil.which(os.environ.get("CLANG", "clang"))
     if clang is None:
         raise PlatformError("clang, which compiles the BPF programs, is missing; install clang and llvm")
-    # clang names the strip of its own version, which need not be on PATH.
-    named = subprocess.run([clang, "-print-prog-name=llvm-strip"], text=True, capture_output=True, check=True)
-    strip = shutil.which(named.stdout.strip())
+    # clang prints the path of its own llvm-strip, which need not be on PATH.
+    printed = subprocess.run([clang, "-print-prog-name=llvm-strip"], text=True, capture_output=True, check=True)
+    strip = shutil.which(printed.stdout.strip())
     if strip is None:
         raise PlatformError("llvm-strip, which takes DWARF out of the BPF programs, is missing; install llvm")
     return clang, strip
 
 
 def compile_bpf_object(source: Path, target: Path, clang: str, strip: str) -> None:
-    """Compile the BPF program ``source`` to ``target``. Raises PlatformError with clang's own words."""
-    # Debian keeps asm/types.h in a folder that clang does not search for the bpf target.
-    multiarch = Path("/usr/include") / f"{os.uname().machine}-linux-gnu"
-    include = ["-isystem", str(multiarch)] if multiarch.is_dir() else []
+    """Compile the BPF program ``source`` to ``target``. Raises PlatformError with clang's error messages."""
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.with_suffix(".tmp")
-    # Replaced at the end, so that a bpftop that starts meanwhile reads the old object or the new one.
+    # The target is replaced at the end, so that a bpftop that starts meanwhile reads a complete object.
     for command in (
-        [clang, *BPF_FLAGS, *include, "-c", str(source), "-o", str(scratch)],
+        [clang, *BPF_FLAGS.read_text().split(), "-c", str(source), "-o", str(scratch)],
         [strip, "-g", str(scratch)],
     ):
         outcome = subprocess.run(command, text=True, capture_output=True)
@@ -124,36 +149,35 @@ def compile_bpf_object(source: Path, target: Path, clang: str, strip: str) -> No
 
 
 class BuildExt(build_ext):
-    """setuptools' build_ext with the two generated things; see the module's docstring."""
+    """setuptools' build_ext, which also generates the cffi source and the BPF objects."""
 
     def run(self) -> None:
         check_headers()
         clang, strip = find_bpf_tools()
         super().run()
-        wanted = self._bpf_objects()
-        for source, target in wanted.items():
+        objects = self._bpf_objects()
+        for source, target in objects.items():
             compile_bpf_object(source, target, clang, strip)
-        # Objects of sources that are gone would still be found at run time.
-        for stale in set(self._objects_folder().glob("*.o")) - set(wanted.values()):
+        # An object whose source was deleted would still load at run time.
+        for stale in set(self._objects_folder().glob("*.o")) - set(objects.values()):
             stale.unlink()
 
     def build_extensions(self) -> None:
-        # A Python built with --enable-shared outside /usr (pyenv) links every extension with a RUNPATH of its own
-        # library folder, which means nothing on another machine.
+        # A Python built with --enable-shared outside /usr (pyenv) gives every extension the RUNPATH of its library
+        # folder, which does not exist on other machines.
         self.compiler.linker_so = [word for word in self.compiler.linker_so if not word.startswith("-Wl,-rpath")]
         super().build_extensions()
 
     def build_extension(self, ext: Extension) -> None:
         generated = Path(self.build_temp) / f"{ext.name.rpartition('.')[2]}.c"
         write_cffi_source(ext.name, generated)
-        ext.sources = [str(generated)]
+        ext.sources = [str(generated), *map(str, sources())]
         ext.depends = self.get_source_files()
         super().build_extension(ext)
 
     def get_source_files(self) -> list[str]:
-        """All that goes into the build: an sdist holds these files, and a change of any of them compiles again."""
-        found = [CDEF, *KERNEL_ROOM.rglob("*.c"), *BPF_SOURCES.glob("*.[ch]")]
-        return sorted(map(str, found))
+        """Return all inputs of the build: an sdist has these files, and a change of any of them compiles again."""
+        return sorted(map(str, [BPF_FLAGS, *KERNEL_ROOM.rglob("*.[ch]"), *BPF_SOURCES.glob("*.[ch]")]))
 
     def get_outputs(self) -> list[str]:
         return [*super().get_outputs(), *map(str, self._bpf_objects().values())]

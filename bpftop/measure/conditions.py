@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 
 from bpftop.errors import BpftopError
 from bpftop.kernel.check import KernelError
-from bpftop.kernel.measure.loops_inside import allowed_cpus
+from bpftop.kernel.measure.program_loop import allowed_cpus
 from bpftop.kernel.privileges import Privileges
 from bpftop.measure.machine import Machine
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from bpftop.collect.bpf.traffic import BREAKDOWN_CELLS
 from bpftop.kernel._libbpf import ffi
-from bpftop.kernel.bpf.percpu_array import CellsDrain, RowsDrain, _room
+from bpftop.kernel.bpf.percpu_array import CellsDrain, RowsDrain, _read_buffer
 from bpftop.model import protocols
 
 COLUMNS = 2  # packets, bytes
@@ -46,7 +46,7 @@ class IdleCells(CellsDrain):
 
 def _written(size_bytes: int) -> Any:
     """Every page is written, as the kernel does it."""
-    values = _room.values(size_bytes)
+    values = _read_buffer.values(size_bytes)
     for at in range(0, size_bytes, mmap.PAGESIZE):
         values[at // 8] = 0
     return values

@@ -1,4 +1,4 @@
-"""What the build makes: BPF objects that load on kernels without BTF, and cffi declarations from the shared header."""
+"""Results of the build: BPF objects that load on kernels without BTF, and cffi declarations from the C headers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 
 from bpftop.kernel import _libbpf
-from bpftop.kernel.build import shared_header_as_cdef
+from bpftop.kernel.build import header_as_cdef
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "bpf_objects").glob("*.bpf.c"))
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
-def test_every_source_is_an_object_with_its_licence(source: Path) -> None:
+def test_every_source_is_built_with_its_licence(source: Path) -> None:
     assert "SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause" in source.read_text().splitlines()[0]
     with (ROOT / "bpftop" / "objects" / f"{source.stem}.o").open("rb") as built:
         licence = ELFFile(built).get_section_by_name("license")
@@ -27,7 +27,7 @@ def test_every_source_is_an_object_with_its_licence(source: Path) -> None:
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
 def test_packet_programs_have_no_core_relocations(source: Path) -> None:
-    """A CO-RE relocation makes libbpf ask for the kernel's BTF: ESRCH on kernels without (tracing needs it anyway)."""
+    """With a CO-RE relocation, libbpf asks for the kernel's BTF: ESRCH on kernels without. Tracing needs BTF anyway."""
     with (ROOT / "bpftop" / "objects" / f"{source.stem}.o").open("rb") as built:
         sections = {section.name: section for section in ELFFile(built).iter_sections()}
         if not any(name.startswith(("xdp", "tc")) for name in sections):
@@ -38,15 +38,15 @@ def test_packet_programs_have_no_core_relocations(source: Path) -> None:
         assert header_length < 32 or struct.unpack_from("<I", extension, 28)[0] == 0
 
 
-def test_the_extension_searches_no_folder_of_the_builder() -> None:
-    """A pyenv Python links extensions with a RUNPATH of its own; in a wheel auditwheel's $ORIGIN is all there is."""
+def test_extension_has_no_run_path() -> None:
+    """A pyenv Python adds its own RUNPATH to extensions; a wheel has auditwheel's $ORIGIN only."""
     with Path(_libbpf.__file__).open("rb") as built:
         dynamic = ELFFile(built).get_section_by_name(".dynamic")
         assert isinstance(dynamic, DynamicSection)
         assert not {"DT_RPATH", "DT_RUNPATH"} & {tag.entry.d_tag for tag in dynamic.iter_tags()}
 
 
-def test_shared_header_in_the_dialect_of_cffi() -> None:
+def test_header_becomes_cdef() -> None:
     header = """\
 #ifndef GUARD
 #define GUARD
@@ -54,6 +54,9 @@ def test_shared_header_in_the_dialect_of_cffi() -> None:
 #define MASK (1 << \\
               3)
 struct cell { int rows; };
+#ifndef FOR_CFFI
+static inline int twice(int x) { return 2 * x; }
+#endif
 #endif
 """
-    assert shared_header_as_cdef(header) == "#define ROWS 264\n#define MASK ...\nstruct cell { int rows; };"
+    assert header_as_cdef(header) == "#define ROWS 264\n#define MASK ...\nstruct cell { int rows; };"

@@ -14,7 +14,7 @@ from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.bpf.bpf_map import BpfMap, KernelError, Stop
 from bpftop.kernel.measure import loops
 from bpftop.kernel.measure.loops import Loop, Outcome, Shape, Start, Subject
-from bpftop.kernel.measure.loops_inside import Inside, allowed_cpus
+from bpftop.kernel.measure.program_loop import ProgramLoops, allowed_cpus
 from bpftop.measure.statistics import BUCKETS, TICKS_PER_NS
 
 pytestmark = pytest.mark.bpf
@@ -184,7 +184,7 @@ def test_a_wrong_value_is_found(make: MakeSubject, type_number: int, operation: 
     assert fault is not None
     assert fault.errno == loops.WRONG_VALUE
     assert fault.key == subject.key(77)
-    assert fault.expected ^ fault.found == 1 << 56
+    assert fault.expected ^ fault.actual == 1 << 56
     assert subject.verify()[2] is not None
 
 
@@ -289,7 +289,7 @@ INSIDE = [loops.LOOKUP, loops.UPDATE, loops.INSERT, loops.DELETE, loops.WALK]
 
 
 def inside_run(subject: Subject, operation: int, then: Callable[[], None] = lambda: None) -> tuple[Outcome, object]:
-    inside = Inside(subject, 4096)
+    inside = ProgramLoops(subject, 4096)
     try:
         loop = Loop(subject, operation)
         if operation != loops.WALK:

@@ -16,7 +16,7 @@ import pytest
 from bpftop.errors import BpftopError, UsageError
 from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.bpf.bpf_map import BpfMap, Stop
-from bpftop.kernel.measure.loops_inside import allowed_cpus
+from bpftop.kernel.measure.program_loop import allowed_cpus
 from bpftop.measure.maps.live_map import REAL_KEYS_MAX, read_live_map
 from bpftop.measure.maps.plan import MeasureRequest, make_plan
 from bpftop.measure.maps.profile import MapProfile

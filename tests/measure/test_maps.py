@@ -14,7 +14,7 @@ import pytest
 
 from bpftop.kernel.bpf import bpf_map as kernel_maps
 from bpftop.kernel.bpf.bpf_map import Stop
-from bpftop.kernel.measure.loops_inside import allowed_cpus
+from bpftop.kernel.measure.program_loop import allowed_cpus
 from bpftop.kernel.privileges import Privileges
 from bpftop.measure.maps import scratch
 from bpftop.measure.maps.geometry import KINDS

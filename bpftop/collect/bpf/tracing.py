@@ -19,7 +19,7 @@ from typing import Generic, Protocol, TypeVar
 
 from bpftop.collect.collector import ReadingBuilder, Unavailable
 from bpftop.errors import BpftopError
-from bpftop.kernel.bpf.kernel_btf import give_back_memory
+from bpftop.kernel.bpf.kernel_btf import trim_memory
 from bpftop.kernel.bpf.link import TracingLink
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.percpu_hash import ROWS_MAX, CountsHash, WatchedSet
@@ -65,7 +65,7 @@ class Traced:
             opened = BpfObject(name, program, fixed, target=target)
             undo.callback(opened.close)
             self._watched = WatchedSet(opened.map_fd("watched"))
-            self._watched.keep(indexes)
+            self._watched.update(indexes)
             self._counts = CountsHash(opened.map_fd("counts"), key_u32s)
             undo.callback(TracingLink(opened.program.fd).close)
             self.attached_ns = time.monotonic_ns()
@@ -75,7 +75,7 @@ class Traced:
         """Watch ``indexes`` from now on, and return all counts. Raises Unavailable."""
         begin_ns = time.monotonic_ns()
         try:
-            self._watched.keep(indexes)
+            self._watched.update(indexes)
             rows = self._counts.read()
         except KernelError as error:
             raise Unavailable(str(error)) from error
@@ -142,7 +142,7 @@ class Late(Generic[Part]):
     def _load(self, load: Callable[[], Part]) -> None:
         with _one_at_a_time:
             self._try(load)
-            give_back_memory()
+            trim_memory()
 
     def _try(self, load: Callable[[], Part]) -> None:
         try:

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Maps that are made, and maps of others that are opened for reading only: the kernel itself refuses every write
- * through such a file descriptor. By bpf(2), because libbpf 1.0 has no open flags for an id. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "bpf_map.h"
+#include "clock.h"
+#include "stop_flag.h"
+
+#define KEYS_PER_CLOCK_READING 256
 
 int bpftop_create_map(uint32_t type, const char *name, uint32_t key_bytes, uint32_t value_bytes, uint32_t max_entries,
 		      uint32_t flags)
@@ -17,6 +20,7 @@ int bpftop_create_map(uint32_t type, const char *name, uint32_t key_bytes, uint3
 	return bpf_map_create(type, name, key_bytes, value_bytes, max_entries, &opts);
 }
 
+/* By bpf(2), because libbpf 1.0 takes no open flags for an id. With BPF_F_RDONLY the kernel refuses every write. */
 static int open_read_only(int command, union bpf_attr *attributes)
 {
 	int fd = (int)syscall(__NR_bpf, command, attributes, sizeof(*attributes));
@@ -44,43 +48,35 @@ int bpftop_map_by_path(const char *path)
 	return open_read_only(BPF_OBJ_GET, &attributes);
 }
 
-/* Walk the keys of a map, at most `most` of them and for at most `limit_ns`, and keep the first `kept`. Returns how
- * many there were. *rc: 0 the end was reached, -EAGAIN it was not, -ESTALE the map changed meanwhile and the walk began
- * anew (a key that is gone is followed by the first one), -ECANCELED it was stopped, or another errno. `keys` has room
- * for `kept` + 2. */
-uint32_t bpftop_walk_keys(int fd, uint32_t key_bytes, uint32_t most, uint32_t kept, unsigned char *keys,
+uint32_t bpftop_walk_keys(int fd, uint32_t key_bytes, uint32_t max_keys, uint32_t stored_keys, unsigned char *keys,
 			  uint64_t limit_ns, const int *stop, int *rc)
 {
-	unsigned char *spare[2] = { keys + (size_t)kept * key_bytes, keys + (size_t)(kept + 1) * key_bytes };
+	unsigned char *spare[2] = { keys + (size_t)stored_keys * key_bytes,
+				    keys + (size_t)(stored_keys + 1) * key_bytes };
 	unsigned char *key = NULL, *next;
-	uint32_t found;
-	struct timespec now, end;
+	uint64_t end_ns = monotonic_ns() + limit_ns;
+	uint32_t count;
 
 	*rc = -EAGAIN;
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	limit_ns += (uint64_t)end.tv_sec * 1000000000 + (uint64_t)end.tv_nsec;
-	for (found = 0; found < most; found++, key = next) {
-		next = found < kept ? keys + (size_t)found * key_bytes : spare[found & 1];
+	for (count = 0; count < max_keys; count++, key = next) {
+		next = count < stored_keys ? keys + (size_t)count * key_bytes : spare[count & 1];
 		*rc = bpf_map_get_next_key(fd, key, next);
 		if (*rc)
 			break;
-		if (found && kept && !memcmp(next, keys, key_bytes)) {
+		if (count && stored_keys && !memcmp(next, keys, key_bytes)) {
 			*rc = -ESTALE;
-			return found;
+			return count;
 		}
-		if (__atomic_load_n(stop, __ATOMIC_RELAXED)) {
+		if (stop_requested(stop)) {
 			*rc = -ECANCELED;
-			return found;
+			return count;
 		}
-		if ((found & 255) == 255) {
-			clock_gettime(CLOCK_MONOTONIC, &now);
-			if ((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec > limit_ns)
-				break;
-		}
+		if (count % KEYS_PER_CLOCK_READING == KEYS_PER_CLOCK_READING - 1 && monotonic_ns() > end_ns)
+			break;
 	}
 	if (*rc == -ENOENT)
 		*rc = 0;
 	else if (!*rc)
 		*rc = -EAGAIN;
-	return found;
+	return count;
 }

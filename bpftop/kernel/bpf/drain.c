@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads all rows of a per-CPU array into one buffer: by one batch call, or row by row on kernels before 5.13, which
- * refuse the batch on this map type with ENOTSUPP (524). */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdint.h>
 
-/* `values` is row x possible CPU x value. Returns 0 or a negative errno; -EPROTO where the kernel gave fewer rows than
- * there are. */
+#include "drain.h"
+
 int bpftop_drain(int fd, uint32_t rows, uint32_t row_bytes, uint32_t *keys, void *values, int batch)
 {
 	uint32_t cursor, count = rows, row;
@@ -14,7 +12,7 @@ int bpftop_drain(int fd, uint32_t rows, uint32_t row_bytes, uint32_t *keys, void
 
 	if (batch) {
 		rc = bpf_map_lookup_batch(fd, NULL, &cursor, keys, values, &count, NULL);
-		if (rc && rc != -ENOENT) /* ENOENT: that was the last one */
+		if (rc && rc != -ENOENT) /* ENOENT: the batch includes the last row */
 			return rc;
 		return count == rows ? 0 : -EPROTO;
 	}

@@ -1,65 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads a table of flows whole, pairs it with the read before, and finds the busiest flows and groups of flows. In C,
- * because 65 536 flows are too many for Python, and because nobody else waits for the interpreter meanwhile. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bpftop.h"
+#include "flow_table.h"
 
-#define FLOWS_BY_SOURCE 0
-#define FLOWS_BY_DESTINATION 1
-#define FLOWS_BY_DESTINATION_PORT 2
-
-#define FLOW_CHUNK_BYTES (1 << 20)
-#define FLOW_CHUNK_LEAST 256
-#define FLOW_CHUNK_MOST 4096
-
-/* What was counted until a read and until the one before it; *_before are 0 for what that one did not find. */
-struct bpftop_flow_sums {
-	uint64_t packets;
-	uint64_t bytes;
-	uint64_t packets_before;
-	uint64_t bytes_before;
-};
-
-/* A flow, all CPUs together. */
-struct bpftop_flow {
-	struct bpftop_flow_sums sums;
-	struct flow_key key;
-	uint64_t first_ns;
-	uint64_t last_ns;
-};
-
-/* Flows that have something in common: `words` is an address, or a port and a protocol. */
-struct bpftop_flow_group {
-	struct bpftop_flow_sums sums;
-	uint64_t words[2];
-};
+#define CHUNK_BYTES (1 << 20)
+#define CHUNK_MIN 256
+#define CHUNK_MAX 4096
+#define SLOTS_MIN 64
 
 struct bpftop_flow_table {
-	uint32_t count;	  /* of `flows`: what the last read found, without what it removed */
-	uint32_t removed; /* by the last read, because they were idle */
-	struct bpftop_flow *flows;
-
 	int fd;
 	uint32_t cpus;
-	uint32_t room; /* of the three arrays */
-	struct bpftop_flow *before;
+	uint32_t room; /* rows that each of the three arrays can hold */
+	struct bpftop_flow *flows;
+	uint32_t count;
+	struct bpftop_flow *before; /* flows of the previous read */
 	uint32_t before_count;
 	struct bpftop_flow_group *groups;
-	uint32_t *slots; /* a hash by open addressing: row + 1, 0 is free */
+	uint32_t removed; /* idle flows that the last read removed */
+	uint32_t *slots;  /* hash table with open addressing: row + 1, or 0 in a free slot */
 	uint32_t slot_room;
 	uint32_t mask;
-	uint64_t seed; /* nobody outside can choose addresses that collide */
-	uint32_t chunk;
+	uint64_t seed;
+	uint32_t chunk; /* entries that one batch reads into `keys` and `values` */
 	struct flow_key *keys;
 	struct flow_counts *values;
 };
 
-/* Both halves of a product: addresses differ in the highest bits of a word, ports in the lowest. */
+/* Combine both halves of the product: addresses differ in the highest bits of a word, ports in the lowest. */
 static uint64_t mix(uint64_t hash, uint64_t word)
 {
 	unsigned __int128 product = (unsigned __int128)(hash ^ word) * 0x9e3779b97f4a7c15ull;
@@ -77,15 +49,15 @@ static uint32_t key_hash(const struct bpftop_flow_table *table, const struct flo
 	return (uint32_t)mix(hash, table->seed);
 }
 
-/* Empties the hash, with room for twice as many entries as are to come. */
+/* Empty the hash table and size it for twice `entries`. */
 static void clear_slots(struct bpftop_flow_table *table, uint32_t entries)
 {
-	uint32_t wanted = 64;
+	uint32_t size = SLOTS_MIN;
 
-	while (wanted < 2 * entries)
-		wanted *= 2;
-	table->mask = wanted - 1;
-	memset(table->slots, 0, wanted * sizeof(*table->slots));
+	while (size < 2 * entries)
+		size *= 2;
+	table->mask = size - 1;
+	memset(table->slots, 0, size * sizeof(*table->slots));
 }
 
 void bpftop_flow_table_free(struct bpftop_flow_table *table)
@@ -101,7 +73,7 @@ void bpftop_flow_table_free(struct bpftop_flow_table *table)
 	free(table);
 }
 
-static int make_chunk(struct bpftop_flow_table *table, uint32_t chunk)
+static int resize_chunk(struct bpftop_flow_table *table, uint32_t chunk)
 {
 	free(table->keys);
 	free(table->values);
@@ -111,34 +83,35 @@ static int make_chunk(struct bpftop_flow_table *table, uint32_t chunk)
 	return table->keys && table->values ? 0 : -ENOMEM;
 }
 
-/* NULL where there is no memory. `fd` stays the caller's. While a table is read flows may come and go, so that more
- * than max_entries are found: twice as many have room, in memory that is not touched before it is needed. */
 struct bpftop_flow_table *bpftop_flow_table_new(int fd, uint32_t cpus, uint32_t max_entries, uint64_t seed)
 {
 	struct bpftop_flow_table *table = calloc(1, sizeof(*table));
-	uint32_t chunk = FLOW_CHUNK_BYTES / (cpus * (uint32_t)sizeof(struct flow_counts));
+	uint32_t chunk = CHUNK_BYTES / (cpus * (uint32_t)sizeof(struct flow_counts));
 
 	if (!table)
 		return NULL;
 	table->fd = fd;
 	table->cpus = cpus;
 	table->seed = seed;
+	/* Flows come and go during a read, so more than max_entries may be found. Pages that stay unused cost nothing.
+	 */
 	table->room = 2 * max_entries;
-	for (table->slot_room = 64; table->slot_room < 2 * table->room;)
+	for (table->slot_room = SLOTS_MIN; table->slot_room < 2 * table->room;)
 		table->slot_room *= 2;
 	table->flows = malloc(table->room * sizeof(*table->flows));
 	table->before = malloc(table->room * sizeof(*table->before));
 	table->groups = malloc(table->room * sizeof(*table->groups));
 	table->slots = malloc(table->slot_room * sizeof(*table->slots));
-	chunk = chunk < FLOW_CHUNK_LEAST ? FLOW_CHUNK_LEAST : chunk > FLOW_CHUNK_MOST ? FLOW_CHUNK_MOST : chunk;
-	if (!table->flows || !table->before || !table->groups || !table->slots || make_chunk(table, chunk)) {
+	chunk = chunk < CHUNK_MIN ? CHUNK_MIN : chunk > CHUNK_MAX ? CHUNK_MAX : chunk;
+	if (!table->flows || !table->before || !table->groups || !table->slots || resize_chunk(table, chunk)) {
 		bpftop_flow_table_free(table);
 		return NULL;
 	}
 	return table;
 }
 
-/* 1, or 0 where the flow is just being inserted: no CPU has counted it yet. */
+/* Sum a flow over the CPUs into the next row. Return 1, or 0 if no CPU has counted it yet: it is just being inserted.
+ */
 static uint32_t fold_flow(struct bpftop_flow_table *table, const struct flow_key *key, const struct flow_counts *counts)
 {
 	struct bpftop_flow *flow = &table->flows[table->count];
@@ -160,41 +133,40 @@ static uint32_t fold_flow(struct bpftop_flow_table *table, const struct flow_key
 
 static int read_all(struct bpftop_flow_table *table)
 {
-	uint64_t cursor[5] = {}; /* at least a key */
-	int begun = 0;
+	uint64_t cursor[sizeof(struct flow_key) / sizeof(uint64_t)] = {};
+	void *from = NULL;
 
 	for (;;) {
-		uint32_t found = table->chunk;
-		int rc = bpf_map_lookup_batch(table->fd, begun ? cursor : NULL, cursor, table->keys, table->values,
-					      &found, NULL);
+		uint32_t count = table->chunk;
+		int rc = bpf_map_lookup_batch(table->fd, from, cursor, table->keys, table->values, &count, NULL);
 
-		if (rc == -ENOSPC) { /* a bucket with more entries than the chunk holds; the cursor has not moved */
+		if (rc == -ENOSPC) { /* a bucket has more entries than the chunk; the cursor has not moved */
 			if (table->chunk >= table->room)
 				return rc;
-			rc = make_chunk(table, 2 * table->chunk);
+			rc = resize_chunk(table, 2 * table->chunk);
 			if (rc)
 				return rc;
 			continue;
 		}
-		if (rc && rc != -ENOENT) /* ENOENT: the end */
+		if (rc && rc != -ENOENT) /* ENOENT: the batch includes the last entry */
 			return rc;
-		begun = 1;
-		for (uint32_t i = 0; i < found && table->count < table->room; i++)
+		from = cursor;
+		for (uint32_t i = 0; i < count && table->count < table->room; i++)
 			table->count += fold_flow(table, &table->keys[i], table->values + (size_t)i * table->cpus);
 		if (rc || table->count == table->room)
 			return 0;
 	}
 }
 
-/* And not one that was pushed out, came back and began anew. */
-static int is_same(const struct bpftop_flow *old, const struct bpftop_flow *flow)
+/* Return 1 unless the flow was evicted since the previous read and counted from 0 again. */
+static int is_continued(const struct bpftop_flow *old, const struct bpftop_flow *flow)
 {
 	return flow->first_ns <= old->last_ns && flow->sums.packets >= old->sums.packets &&
 	       flow->sums.bytes >= old->sums.bytes;
 }
 
-/* What each flow had at the read before. */
-static void pair(struct bpftop_flow_table *table)
+/* Set the totals of the previous read in each flow. */
+static void pair_with_previous(struct bpftop_flow_table *table)
 {
 	clear_slots(table, table->before_count);
 	for (uint32_t row = 0; row < table->before_count; row++) {
@@ -213,7 +185,7 @@ static void pair(struct bpftop_flow_table *table)
 
 			if (memcmp(&old->key, &flow->key, sizeof(flow->key)))
 				continue;
-			if (is_same(old, flow)) {
+			if (is_continued(old, flow)) {
 				flow->sums.packets_before = old->sums.packets;
 				flow->sums.bytes_before = old->sums.bytes;
 			}
@@ -222,11 +194,10 @@ static void pair(struct bpftop_flow_table *table)
 	}
 }
 
-/* A flow that was idle until the read and not after it loses the packets in between: they are counted everywhere else.
- */
+/* Packets that arrive between the read and the removal are lost here, but all other counters have them. */
 static int remove_idle(struct bpftop_flow_table *table, uint64_t idle_since_ns)
 {
-	uint32_t kept = 0, idle = 0, from = 0;
+	uint32_t active = 0, idle = 0, from = 0;
 	struct flow_key *keys;
 
 	for (uint32_t row = 0; row < table->count; row++)
@@ -240,17 +211,17 @@ static int remove_idle(struct bpftop_flow_table *table, uint64_t idle_since_ns)
 	for (uint32_t row = 0; row < table->count; row++) {
 		if (table->flows[row].last_ns < idle_since_ns)
 			keys[idle++] = table->flows[row].key;
-		else if (kept++ != row)
-			table->flows[kept - 1] = table->flows[row];
+		else if (active++ != row)
+			table->flows[active - 1] = table->flows[row];
 	}
-	table->count = kept;
+	table->count = active;
 	while (from < idle) {
 		uint32_t done = idle - from;
 		int rc = bpf_map_delete_batch(table->fd, keys + from, &done, NULL);
 
 		table->removed += done;
 		from += done;
-		if (rc && rc != -ENOENT) { /* ENOENT: this one was pushed out meanwhile */
+		if (rc && rc != -ENOENT) { /* ENOENT: the flow was evicted meanwhile */
 			free(keys);
 			return rc;
 		}
@@ -260,7 +231,7 @@ static int remove_idle(struct bpftop_flow_table *table, uint64_t idle_since_ns)
 	return 0;
 }
 
-static void exchange(struct bpftop_flow_table *table)
+static void swap_reads(struct bpftop_flow_table *table)
 {
 	struct bpftop_flow *flows = table->flows;
 	uint32_t count = table->count;
@@ -271,111 +242,116 @@ static void exchange(struct bpftop_flow_table *table)
 	table->before_count = count;
 }
 
-/* One read; flows that were not seen since `idle_since_ns` (CLOCK_MONOTONIC) are removed. 0 or a negative errno: then
- * the read before is still the last one. */
 int bpftop_flow_table_read(struct bpftop_flow_table *table, uint64_t idle_since_ns)
 {
 	int rc;
 
-	exchange(table);
+	swap_reads(table);
 	table->count = table->removed = 0;
 	rc = read_all(table);
 	if (rc) {
-		exchange(table);
+		swap_reads(table);
 		return rc;
 	}
-	pair(table);
+	pair_with_previous(table);
 	return remove_idle(table, idle_since_ns);
 }
 
-struct weighed {
+uint32_t bpftop_flow_table_count(const struct bpftop_flow_table *table)
+{
+	return table->count;
+}
+
+uint32_t bpftop_flow_table_removed(const struct bpftop_flow_table *table)
+{
+	return table->removed;
+}
+
+struct weighed_row {
 	uint64_t weight;
 	uint32_t row;
 };
 
-static int heavier(const void *a, const void *b)
+static int compare_weights(const void *a, const void *b)
 {
-	const struct weighed *left = a, *right = b;
+	const struct weighed_row *left = a, *right = b;
 
 	if (left->weight != right->weight)
 		return left->weight < right->weight ? 1 : -1;
 	return left->row < right->row ? -1 : left->row > right->row;
 }
 
-/* Rows of the `most` heaviest by packets gained, then of those by bytes gained that are not among them. `rows` begin
- * with their sums; `out` has room for 2 * most. Returns how many; 0 where there is no memory. */
+/* Write the numbers of the busiest rows as bpftop_flow_table_top() orders them. A row begins with its sums. */
 static uint32_t rank(const void *rows, size_t row_bytes, uint32_t count, uint32_t most, uint32_t *out)
 {
-	struct weighed *by_packets = malloc(2 * ((size_t)count + 1) * sizeof(*by_packets)),
-		       *by_bytes = by_packets + count;
-	uint32_t found = 0;
+	struct weighed_row *by_packets = malloc(2 * ((size_t)count + 1) * sizeof(*by_packets)),
+			   *by_bytes = by_packets + count;
+	uint32_t ranked = 0;
 
 	if (!by_packets)
 		return 0;
 	for (uint32_t row = 0; row < count; row++) {
 		const struct bpftop_flow_sums *sums = (const void *)((const char *)rows + row * row_bytes);
 
-		by_packets[row] = (struct weighed){ sums->packets - sums->packets_before, row };
-		by_bytes[row] = (struct weighed){ sums->bytes - sums->bytes_before, row };
+		by_packets[row] = (struct weighed_row){ .weight = sums->packets - sums->packets_before, .row = row };
+		by_bytes[row] = (struct weighed_row){ .weight = sums->bytes - sums->bytes_before, .row = row };
 	}
-	qsort(by_packets, count, sizeof(*by_packets), heavier);
-	qsort(by_bytes, count, sizeof(*by_bytes), heavier);
+	qsort(by_packets, count, sizeof(*by_packets), compare_weights);
+	qsort(by_bytes, count, sizeof(*by_bytes), compare_weights);
 	if (most > count)
 		most = count;
 	for (uint32_t i = 0; i < most; i++)
-		out[found++] = by_packets[i].row;
+		out[ranked++] = by_packets[i].row;
 	for (uint32_t i = 0; i < most; i++) {
 		uint32_t known = 0;
 
 		while (known < most && out[known] != by_bytes[i].row)
 			known++;
 		if (known == most)
-			out[found++] = by_bytes[i].row;
+			out[ranked++] = by_bytes[i].row;
 	}
 	free(by_packets);
-	return found;
+	return ranked;
 }
 
-/* The busiest flows of the last read into `out`, which has room for 2 * most. Returns how many. */
 uint32_t bpftop_flow_table_top(const struct bpftop_flow_table *table, uint32_t most, struct bpftop_flow *out)
 {
-	uint32_t rows[2 * most + 1], found;
+	uint32_t rows[2 * most + 1], ranked;
 
-	found = rank(table->flows, sizeof(*table->flows), table->count, most, rows);
-	for (uint32_t i = 0; i < found; i++)
+	ranked = rank(table->flows, sizeof(*table->flows), table->count, most, rows);
+	for (uint32_t i = 0; i < ranked; i++)
 		out[i] = table->flows[rows[i]];
-	return found;
+	return ranked;
 }
 
-static void words_of(const struct flow_key *key, uint32_t by, uint64_t words[2])
+static void group_words(const struct flow_key *key, enum bpftop_flow_grouping grouping, uint64_t words[2])
 {
-	switch (by) {
+	switch (grouping) {
 	case FLOWS_BY_SOURCE:
 		memcpy(words, key->saddr, sizeof(key->saddr));
 		break;
 	case FLOWS_BY_DESTINATION:
 		memcpy(words, key->daddr, sizeof(key->daddr));
 		break;
-	default:
+	case FLOWS_BY_DESTINATION_PORT:
 		words[0] = key->dport;
 		words[1] = key->l4_proto;
 	}
 }
 
-/* The busiest groups of the last read into `out`, which has room for 2 * most. Returns how many. */
-uint32_t bpftop_flow_table_group(struct bpftop_flow_table *table, uint32_t by, uint32_t most,
+uint32_t bpftop_flow_table_group(struct bpftop_flow_table *table, enum bpftop_flow_grouping grouping, uint32_t most,
 				 struct bpftop_flow_group *out)
 {
-	uint32_t rows[2 * most + 1], count = 0, found;
+	uint32_t rows[2 * most + 1], count = 0, ranked;
 
 	clear_slots(table, table->count);
 	for (uint32_t row = 0; row < table->count; row++) {
 		const struct bpftop_flow *flow = &table->flows[row];
 		struct bpftop_flow_group *group;
-		uint64_t words[2];
+		uint64_t words[2] = {};
 		uint32_t slot;
 
-		words_of(&flow->key, by, words);
+		group_words(&flow->key, grouping, words);
 		slot = (uint32_t)mix(mix(mix(table->seed, words[0]), words[1]), table->seed) & table->mask;
 		while (table->slots[slot] && memcmp(table->groups[table->slots[slot] - 1].words, words, sizeof(words)))
 			slot = (slot + 1) & table->mask;
@@ -390,8 +366,8 @@ uint32_t bpftop_flow_table_group(struct bpftop_flow_table *table, uint32_t by, u
 		group->sums.packets_before += flow->sums.packets_before;
 		group->sums.bytes_before += flow->sums.bytes_before;
 	}
-	found = rank(table->groups, sizeof(*table->groups), count, most, rows);
-	for (uint32_t i = 0; i < found; i++)
+	ranked = rank(table->groups, sizeof(*table->groups), count, most, rows);
+	for (uint32_t i = 0; i < ranked; i++)
 		out[i] = table->groups[rows[i]];
-	return found;
+	return ranked;
 }

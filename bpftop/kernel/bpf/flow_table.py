@@ -1,11 +1,10 @@
-"""The table of flows, read whole by batches in C, and what was busiest in it."""
+"""The table of flows: read as a whole, in C, to find the busiest flows and groups of flows."""
 
 from __future__ import annotations
 
 import errno
 import os
 import socket
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,7 +13,7 @@ from bpftop.kernel.check import check
 
 FLOWS_MAX: int = lib.FLOWS_MAX
 GroupBy = Literal["source", "destination", "destination_port"]
-_BY: dict[GroupBy, int] = {
+_GROUPINGS: dict[GroupBy, int] = {
     "source": lib.FLOWS_BY_SOURCE,
     "destination": lib.FLOWS_BY_DESTINATION,
     "destination_port": lib.FLOWS_BY_DESTINATION_PORT,
@@ -23,7 +22,7 @@ _BY: dict[GroupBy, int] = {
 
 @dataclass(frozen=True)
 class Sums:
-    """Packets and bytes until the last read, and until the one before: 0 there for what that one did not find."""
+    """Packets and bytes at the last read, and at the read before: 0 for a new flow."""
 
     packets: int
     bytes: int
@@ -33,7 +32,7 @@ class Sums:
 
 @dataclass(frozen=True)
 class FlowRow:
-    """A flow. Addresses are 16 bytes, IPv4 as ::ffff:a.b.c.d; ``first_ns`` is CLOCK_MONOTONIC."""
+    """One flow. Addresses are 16 bytes, IPv4 as ::ffff:a.b.c.d; ``first_ns`` is CLOCK_MONOTONIC."""
 
     saddr: bytes
     daddr: bytes
@@ -46,7 +45,7 @@ class FlowRow:
 
 @dataclass(frozen=True)
 class GroupRow:
-    """Flows of one source or destination, or of one destination port; then ``address`` is empty and the others hold."""
+    """Sum of the flows of one address, or of one destination port and protocol; then ``address`` is empty."""
 
     address: bytes
     port: int
@@ -55,9 +54,9 @@ class GroupRow:
 
 
 class FlowTable:
-    """Reads the map ``fd``, which stays the caller's. Full, 65 536 flows take 16 MB of memory here.
+    """Reader of the map ``fd``, which stays the caller's. 65 536 flows take 16 MB of memory in this process.
 
-    To be used by one thread at a time; others run meanwhile. Raises KernelError: ENOMEM.
+    One thread at a time may use the table; other threads run during its methods. Raises KernelError: ENOMEM.
     """
 
     def __init__(self, fd: int, cpus: int, max_entries: int) -> None:
@@ -68,30 +67,30 @@ class FlowTable:
             check(-errno.ENOMEM, "get memory to read flows with")
 
     def read(self, idle_since_ns: int) -> None:
-        """Read all flows, and remove those not seen since ``idle_since_ns`` (CLOCK_MONOTONIC). Raises KernelError."""
+        """Read all flows, and remove flows not seen since ``idle_since_ns`` (CLOCK_MONOTONIC). Raises KernelError."""
         check(lib.bpftop_flow_table_read(self._table, idle_since_ns), "read the table of flows")
 
     @property
     def entries(self) -> int:
-        """Flows that the last read found, without those that it removed."""
-        return int(self._table.count)
+        """Number of flows of the last read, without the removed flows."""
+        return int(lib.bpftop_flow_table_count(self._table))
 
     @property
     def removed(self) -> int:
-        """Flows that the last read removed."""
-        return int(self._table.removed)
+        """Number of idle flows that the last read removed."""
+        return int(lib.bpftop_flow_table_removed(self._table))
 
     def top(self, most: int) -> list[FlowRow]:
-        """The ``most`` busiest by packets since the read before, then those by bytes that are not among them."""
+        """Return the ``most`` busiest flows since the read before: by packets, then other flows by bytes."""
         out = ffi.new("struct bpftop_flow[]", 2 * most)
-        found = lib.bpftop_flow_table_top(self._table, most, out)
-        return [_flow(out[i]) for i in range(found)]
+        count = lib.bpftop_flow_table_top(self._table, most, out)
+        return [_flow(flow) for flow in out[0:count]]
 
     def groups(self, by: GroupBy, most: int) -> list[GroupRow]:
-        """The busiest groups of all flows, as ``top`` chooses them."""
+        """Return the busiest groups of flows, chosen as in ``top``."""
         out = ffi.new("struct bpftop_flow_group[]", 2 * most)
-        found = lib.bpftop_flow_table_group(self._table, _BY[by], most, out)
-        return list(_groups(out, found, by))
+        count = lib.bpftop_flow_table_group(self._table, _GROUPINGS[by], most, out)
+        return [_group(group, by) for group in out[0:count]]
 
     def close(self) -> None:
         lib.bpftop_flow_table_free(self._table)
@@ -111,12 +110,10 @@ def _flow(flow: Any) -> FlowRow:
     )
 
 
-def _groups(out: Any, found: int, by: GroupBy) -> Iterator[GroupRow]:
-    for group in out[0:found]:
-        if by == "destination_port":
-            yield GroupRow(b"", socket.ntohs(group.words[0]), group.words[1], _sums(group.sums))
-        else:
-            yield GroupRow(bytes(ffi.buffer(group.words)), 0, 0, _sums(group.sums))
+def _group(group: Any, by: GroupBy) -> GroupRow:
+    if by == "destination_port":
+        return GroupRow(b"", socket.ntohs(group.words[0]), group.words[1], _sums(group.sums))
+    return GroupRow(bytes(ffi.buffer(group.words)), 0, 0, _sums(group.sums))
 
 
 def _sums(sums: Any) -> Sums:

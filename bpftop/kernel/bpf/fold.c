@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From what a per-CPU map holds to what a reading carries: only rows that are not zero. */
 #include <stdint.h>
 #include <string.h>
 
-/* `values` row x cpu x column -> `out` active row x column x cpu; `active` gets their row numbers. Returns how many. */
+#include "fold.h"
+
 uint32_t bpftop_fold_rows(const uint64_t *values, uint32_t rows, uint32_t cpus, uint32_t columns, uint64_t *out,
 			  uint32_t *active)
 {
-	uint32_t found = 0, cells = cpus * columns, row, cpu, column, i;
+	uint32_t active_rows = 0, cells = cpus * columns, row, cpu, column, i;
 
 	for (row = 0; row < rows; row++, values += cells) {
 		uint64_t any = 0;
@@ -19,16 +19,15 @@ uint32_t bpftop_fold_rows(const uint64_t *values, uint32_t rows, uint32_t cpus, 
 		for (column = 0; column < columns; column++)
 			for (cpu = 0; cpu < cpus; cpu++)
 				*out++ = values[cpu * columns + column];
-		active[found++] = row;
+		active[active_rows++] = row;
 	}
-	return found;
+	return active_rows;
 }
 
-/* `values` cpu x cell x column -> `out` active cell x column, all CPUs together. `out` has room for every cell. */
 uint32_t bpftop_fold_cells(const uint64_t *values, uint32_t cells, uint32_t cpus, uint32_t columns, uint64_t *out,
 			   uint32_t *active)
 {
-	uint32_t found = 0, width = cells * columns, cell, column, cpu, i;
+	uint32_t active_cells = 0, width = cells * columns, cell, column, cpu, i;
 
 	memcpy(out, values, (size_t)width * sizeof(*out));
 	for (cpu = 1; cpu < cpus; cpu++)
@@ -42,8 +41,8 @@ uint32_t bpftop_fold_cells(const uint64_t *values, uint32_t cells, uint32_t cpus
 		if (!any)
 			continue;
 		for (column = 0; column < columns; column++)
-			out[found * columns + column] = out[cell * columns + column];
-		active[found++] = cell;
+			out[active_cells * columns + column] = out[cell * columns + column];
+		active[active_cells++] = cell;
 	}
-	return found;
+	return active_cells;
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the running kernel says of itself by BTF: why it drops packets, and what the function of a program is called. */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <errno.h>
@@ -8,8 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Appends "NUMBER NAME\n" for each value of the enum; the new length, or -ENOENT where the kernel has no such enum. */
-static int append_enum(const struct btf *btf, const char *name, char *out, uint32_t room, uint32_t used)
+#include "kernel_btf.h"
+
+/* Append "NUMBER NAME\n" for each value of the enum. Return the new length, or -ENOENT if there is no such enum. */
+static int append_enum(const struct btf *btf, const char *name, char *out, uint32_t out_bytes, uint32_t used)
 {
 	int id = btf__find_by_name_kind(btf, name, BTF_KIND_ENUM);
 	const struct btf_type *type;
@@ -20,17 +21,17 @@ static int append_enum(const struct btf *btf, const char *name, char *out, uint3
 	type = btf__type_by_id(btf, (uint32_t)id);
 	value = btf_enum(type);
 	for (int i = 0; i < btf_vlen(type); i++, value++) {
-		int bytes = snprintf(out + used, room - used, "%u %s\n", (uint32_t)value->val,
+		int bytes = snprintf(out + used, out_bytes - used, "%u %s\n", (uint32_t)value->val,
 				     btf__name_by_offset(btf, value->name_off));
 
-		if (bytes < 0 || (uint32_t)bytes >= room - used)
+		if (bytes < 0 || (uint32_t)bytes >= out_bytes - used)
 			return -ENOSPC;
 		used += (uint32_t)bytes;
 	}
 	return (int)used;
 }
 
-/* The arguments of a tracepoint, without the first one, which is its own; -ENOENT where there is none. */
+/* Return the number of arguments of a tracepoint, or -ENOENT if there is no such tracepoint. */
 static int tracepoint_arguments(const struct btf *btf, const char *name)
 {
 	int id = btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF);
@@ -38,13 +39,11 @@ static int tracepoint_arguments(const struct btf *btf, const char *name)
 
 	while (type && (btf_is_typedef(type) || btf_is_ptr(type)))
 		type = btf__type_by_id(btf, type->type);
+	/* The prototype begins with the private argument __data (include/trace/bpf_probe.h). */
 	return type && btf_is_func_proto(type) ? (int)btf_vlen(type) - 1 : -ENOENT;
 }
 
-/* Lines "NUMBER NAME": the first is the number of arguments that the tracepoint kfree_skb has, under its name; then all
- * drop reasons, those of `modules` that are loaded among them (pairs: module, enum). Returns the bytes written, or a
- * negative errno: ENOENT from a kernel that gives no reasons. */
-int bpftop_drop_reasons(const char *const *modules, uint32_t module_count, char *out, uint32_t room)
+int bpftop_drop_reasons(const char *const *modules, uint32_t module_count, char *out, uint32_t out_bytes)
 {
 	struct btf *kernel = btf__load_vmlinux_btf(), *module;
 	int used, more;
@@ -53,13 +52,13 @@ int bpftop_drop_reasons(const char *const *modules, uint32_t module_count, char 
 		return -errno;
 	used = tracepoint_arguments(kernel, "btf_trace_kfree_skb");
 	if (used >= 0)
-		used = snprintf(out, room, "%d kfree_skb\n", used);
+		used = snprintf(out, out_bytes, "%d kfree_skb\n", used);
 	if (used >= 0)
-		used = append_enum(kernel, "skb_drop_reason", out, room, (uint32_t)used);
+		used = append_enum(kernel, "skb_drop_reason", out, out_bytes, (uint32_t)used);
 	for (uint32_t i = 0; used >= 0 && i < module_count; i += 2) {
-		more = append_enum(kernel, modules[i + 1], out, room, (uint32_t)used); /* built in */
+		more = append_enum(kernel, modules[i + 1], out, out_bytes, (uint32_t)used); /* built in */
 		if (more == -ENOENT && (module = btf__load_module_btf(modules[i], kernel))) {
-			more = append_enum(module, modules[i + 1], out, room, (uint32_t)used);
+			more = append_enum(module, modules[i + 1], out, out_bytes, (uint32_t)used);
 			btf__free(module);
 		}
 		if (more >= 0)
@@ -69,9 +68,7 @@ int bpftop_drop_reasons(const char *const *modules, uint32_t module_count, char 
 	return used;
 }
 
-/* The whole name of a program's function, which bpf_prog_info cuts at 15 bytes. Returns 0 or a negative errno: ENOENT
- * for a program without BTF. */
-int bpftop_entry_function(int prog_fd, char *out, uint32_t room)
+int bpftop_entry_function(int prog_fd, char *out, uint32_t out_bytes)
 {
 	struct bpf_func_info first = {};
 	struct bpf_prog_info info = {};
@@ -98,18 +95,17 @@ int bpftop_entry_function(int prog_fd, char *out, uint32_t room)
 	if (!btf)
 		return -errno;
 	type = btf__type_by_id(btf, first.type_id);
-	rc = type && btf_is_func(type) ? snprintf(out, room, "%s", btf__name_by_offset(btf, type->name_off)) : -ENOENT;
+	rc = type && btf_is_func(type) ? snprintf(out, out_bytes, "%s", btf__name_by_offset(btf, type->name_off))
+				       : -ENOENT;
 	btf__free(btf);
-	return rc < 0 ? rc : (uint32_t)rc < room ? 0 : -ENOSPC;
+	return rc < 0 ? rc : (uint32_t)rc < out_bytes ? 0 : -ENOSPC;
 }
 
-/* Give the memory that parsing BTF took back to the system. By itself glibc keeps up to twice the largest block that
- * was ever freed (11 MB here) in the arena of each thread: 2 to 7 MiB stayed resident. */
-void bpftop_give_back_memory(void)
+void bpftop_trim_memory(void)
 {
 #ifdef __GLIBC__
-	/* Else glibc learns to take blocks as large as the kernel's BTF out of the arena of their thread, at whose top
-	 * it then keeps 11 MiB that malloc_trim does not look at (glibc 2.36; mtrim in malloc/malloc.c). */
+	/* A fixed threshold, because glibc raises it to the size of freed blocks: the kernel's BTF would then be
+	 * allocated in the arena of its thread, whose top 11 MiB malloc_trim does not release (glibc 2.36, mtrim). */
 	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	malloc_trim(0);
 #endif

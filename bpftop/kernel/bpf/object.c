@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What libbpf's C interface needs C for: its messages, and constants that are set before loading. */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
@@ -10,12 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Messages of the calling thread since bpftop_messages_begin(). The end is what matters: the verifier's verdict comes
- * last. */
+#include "object.h"
+
+/* The last 64 KiB, because the verifier's verdict comes last. */
 static __thread char messages[1 << 16];
 static __thread size_t messages_bytes;
 
-static int keep_message(enum libbpf_print_level level, const char *format, va_list arguments)
+static int store_message(enum libbpf_print_level level, const char *format, va_list arguments)
 {
 	va_list again;
 	char *line;
@@ -45,7 +45,7 @@ static int keep_message(enum libbpf_print_level level, const char *format, va_li
 
 void bpftop_messages_begin(void)
 {
-	libbpf_set_print(keep_message);
+	libbpf_set_print(store_message);
 	messages_bytes = 0;
 	messages[0] = 0;
 }
@@ -55,7 +55,6 @@ const char *bpftop_messages(void)
 	return messages;
 }
 
-/* Sets a `const volatile __u32` of an opened object. 0, or -ENOENT where the object has none of that name. */
 int bpftop_set_constant(struct bpf_object *object, const char *name, uint32_t value)
 {
 	const struct btf *btf = bpf_object__btf(object);
@@ -64,30 +63,30 @@ int bpftop_set_constant(struct bpf_object *object, const char *name, uint32_t va
 	const struct btf_type *section;
 	const struct btf_var_secinfo *variable;
 	size_t bytes;
-	char *place;
+	char *section_data;
 
 	if (!map || id < 0)
 		return -ENOENT;
-	place = (char *)bpf_map__initial_value(map,
-					       &bytes); /* const before libbpf 1.2, and ours to write before loading */
+	/* The cast drops the const of libbpf before 1.2; the memory may be written before loading. */
+	section_data = (char *)bpf_map__initial_value(map, &bytes);
 	section = btf__type_by_id(btf, (uint32_t)id);
 	variable = btf_var_secinfos(section);
 	for (int i = 0; i < btf_vlen(section); i++, variable++) {
-		const char *found = btf__name_by_offset(btf, btf__type_by_id(btf, variable->type)->name_off);
+		const char *variable_name = btf__name_by_offset(btf, btf__type_by_id(btf, variable->type)->name_off);
 
-		if (strcmp(found, name) || variable->size != sizeof(value) || variable->offset + sizeof(value) > bytes)
+		if (strcmp(variable_name, name) || variable->size != sizeof(value) ||
+		    variable->offset + sizeof(value) > bytes)
 			continue;
-		memcpy(place + variable->offset, &value, sizeof(value));
+		memcpy(section_data + variable->offset, &value, sizeof(value));
 		return 0;
 	}
 	return -ENOENT;
 }
 
-/* The device an XDP or TCX link sits on; 0 once the device is gone; negative errno. Needs no capability. */
 int bpftop_link_ifindex(int link_fd)
 {
-	/* struct bpf_link_info of the headers we build with may be older than TCX (6.6): its union begins at byte 16
-	 * with the ifindex for both kinds (linux/bpf.h). */
+	/* The build's linux/bpf.h may be older than TCX (6.6). The union of struct bpf_link_info begins at byte 16,
+	 * with the ifindex for both link types. */
 	union {
 		struct bpf_link_info info;
 		struct {

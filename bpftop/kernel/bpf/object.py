@@ -10,6 +10,7 @@ from typing import Any
 import bpftop
 from bpftop.errors import BpftopError
 from bpftop.kernel._libbpf import ffi, lib
+from bpftop.kernel.bpf.cdata import messages, text
 from bpftop.kernel.bpf.program import Program
 from bpftop.kernel.check import check
 
@@ -17,7 +18,7 @@ _LOG_LINES = 3
 
 
 def object_path(name: str) -> str:
-    """Where the compiled object ``name`` is. Raises BpftopError where the installation lacks it."""
+    """Return the path of the compiled object ``name``. Raises BpftopError if the installation lacks the file."""
     path = str(Path(bpftop.__file__).parent / "objects" / f"{name}.bpf.o")
     if not os.path.exists(path):
         raise BpftopError(
@@ -27,13 +28,7 @@ def object_path(name: str) -> str:
 
 
 class BpfObject:
-    """One object file, loaded with only ``program`` in it.
-
-    ``constants`` sets ``const volatile __u32`` variables by name before loading. ``target`` is the program (by fd) and
-    its function that a tracing program runs behind. ``shared`` names maps that are not made anew but are those of the
-    given fds, ``max_entries`` those with another size than the source says. Raises KernelError when the kernel refuses;
-    its ``log`` is what the verifier said.
-    """
+    """One object file, loaded with one of its programs."""
 
     def __init__(
         self,
@@ -46,6 +41,21 @@ class BpfObject:
         shared: Mapping[str, int] | None = None,
         max_entries: Mapping[str, int] | None = None,
     ) -> None:
+        """Open and load the object.
+
+        Args:
+            name: The object file without its suffix.
+            program: The name of the program to load.
+            constants: Values of ``const volatile __u32`` variables, by name.
+            path: The object file, if not that of the installation.
+            target: A loaded program (by fd) and its function, which a tracing program is attached to.
+            shared: Maps (by fd) that take the place of the object's own maps, by name.
+            max_entries: Sizes of maps that differ from the source, by name.
+
+        Raises:
+            KernelError: The kernel refused; ``log`` has the verifier's messages.
+            BpftopError: The installation lacks the object, the program or a map.
+        """
         self.name = name
         self._target = target
         path = path or object_path(name)
@@ -64,13 +74,14 @@ class BpfObject:
             raise
 
     def _prepare(self, wanted: str, constants: Mapping[str, int]) -> int:
-        found = program = ffi.NULL
+        """Load the program ``wanted`` alone and return its file descriptor."""
+        chosen = program = ffi.NULL
         while (program := lib.bpf_object__next_program(self._object, program)) != ffi.NULL:
-            chosen = ffi.string(lib.bpf_program__name(program)).decode() == wanted
-            lib.bpf_program__set_autoload(program, chosen)
-            if chosen:
-                found = program
-        if found == ffi.NULL:
+            is_wanted = text(lib.bpf_program__name(program)) == wanted
+            lib.bpf_program__set_autoload(program, is_wanted)
+            if is_wanted:
+                chosen = program
+        if chosen == ffi.NULL:
             raise BpftopError(f"the BPF object {self.name} has no program {wanted}; reinstall bpftop")
         for constant, value in constants.items():
             check(
@@ -80,41 +91,41 @@ class BpfObject:
         if self._target is not None:
             fd, function = self._target
             check(
-                lib.bpf_program__set_attach_target(found, fd, function.encode()),
+                lib.bpf_program__set_attach_target(chosen, fd, function.encode()),
                 f"find the function {function} in the BTF of its program",
             )
         rc = lib.bpf_object__load(self._object)
         if rc < 0:
-            log = ffi.string(lib.bpftop_messages()).decode(errors="replace")
-            check(rc, f"load the BPF program {wanted}", last_words(log), log)
-        return int(lib.bpf_program__fd(found))
+            log = messages()
+            check(rc, f"load the BPF program {wanted}", verifier_excerpt(log), log)
+        return int(lib.bpf_program__fd(chosen))
 
     def _map(self, name: str) -> Any:
-        found = lib.bpf_object__find_map_by_name(self._object, name.encode())
-        if found == ffi.NULL:
+        named_map = lib.bpf_object__find_map_by_name(self._object, name.encode())
+        if named_map == ffi.NULL:
             raise BpftopError(f"the BPF object {self.name} has no map {name}; reinstall bpftop")
-        return found
+        return named_map
 
     def map_fd(self, name: str) -> int:
-        """The file descriptor of a map; it belongs to this object."""
+        """Return the file descriptor of a map; it belongs to this object."""
         return check(
             lib.bpf_object__find_map_fd_by_name(self._object, name.encode()), f"find the map {name} in {self.name}"
         )
 
     def close(self) -> None:
-        """Unload: programs and maps go as soon as no link holds them."""
+        """Unload. The kernel frees programs and maps when no link refers to them any more."""
         if self._object != ffi.NULL:
             lib.bpf_object__close(self._object)
             self._object = ffi.NULL
 
 
-def last_words(log: str) -> str:
-    """The verifier's last lines, in one line; empty where it said nothing."""
+def verifier_excerpt(log: str) -> str:
+    """Return the last lines of the verifier's log as one line; empty if the log has none."""
     begin, end = log.find("BEGIN PROG LOAD LOG"), log.find("END PROG LOAD LOG")
     if begin < 0:
         return ""
     lines = [line.strip() for line in log[begin:end].splitlines()[1:]]
-    # Register states fill the log and say nothing to most people; all of it is in KernelError.log.
+    # Register states are left out, because few people can read them; KernelError.log has the whole log.
     noise = ("processed ", "verification time", "stack depth", "--", "mark_precise", "func#")
     lines = [line for line in lines if 0 < len(line) < 120 and not line.startswith(noise)]
     return "the verifier's last words: " + " | ".join(lines[-_LOG_LINES:]) if lines else ""

@@ -1,4 +1,4 @@
-"""Per-CPU arrays read whole: one call a tick, into buffers made once."""
+"""Per-CPU arrays, read as a whole: one call per tick, into buffers that are allocated once."""
 
 from __future__ import annotations
 
@@ -8,40 +8,43 @@ from array import array
 from typing import Any
 
 from bpftop.kernel._libbpf import ffi, lib
+from bpftop.kernel.bpf.cdata import u64s
 from bpftop.kernel.check import ENOTSUPP, KernelError, check
 
 
 def possible_cpus() -> int:
-    """CPUs that per-CPU maps are sized by; offline ones and empty sockets included."""
-    lib.bpftop_messages_begin()  # else libbpf's own words go to standard error, and so into the screen
+    """Return the number of CPUs that per-CPU maps have values for, offline CPUs and empty sockets included."""
+    lib.bpftop_messages_begin()  # otherwise libbpf prints its messages to standard error, over the screen
     return check(lib.libbpf_num_possible_cpus(), "count the possible CPUs")
 
 
-class _Room(threading.local):
-    """Where the kernel copies maps to: one place for all maps that a thread reads, as large as the largest of them.
+class _ReadBuffer(threading.local):
+    """The buffer that the kernel copies maps to: one per thread for all its maps, as large as the largest map.
 
-    On 512 CPUs the two maps of a direction take 2.2 and 5.2 MB, so pages beyond ``_KEPT_BYTES`` are given back until
-    the next read; getting them again takes 0.13 ms per MB.
+    On 512 CPUs the two maps of a direction take 2.2 and 5.2 MB, so the pages beyond ``_RESIDENT_BYTES`` are returned to
+    the system after each read; getting them again takes 0.13 ms per MB.
     """
 
-    _KEPT_BYTES = 1 << 18
+    _RESIDENT_BYTES = 1 << 18
 
     def __init__(self) -> None:
-        self._map = mmap.mmap(-1, self._KEPT_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._map = mmap.mmap(-1, self._RESIDENT_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._values = ffi.cast("uint64_t *", ffi.from_buffer(self._map))
 
     def values(self, size_bytes: int) -> Any:
+        """Return a buffer of at least this size, as 64-bit words."""
         if size_bytes > len(self._map):
             self._map = mmap.mmap(-1, size_bytes, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
             self._values = ffi.cast("uint64_t *", ffi.from_buffer(self._map))
         return self._values
 
-    def give_back(self) -> None:
-        if len(self._map) > self._KEPT_BYTES:
-            self._map.madvise(mmap.MADV_DONTNEED, self._KEPT_BYTES)
+    def trim(self) -> None:
+        """Return the pages beyond ``_RESIDENT_BYTES`` to the system."""
+        if len(self._map) > self._RESIDENT_BYTES:
+            self._map.madvise(mmap.MADV_DONTNEED, self._RESIDENT_BYTES)
 
 
-_room = _Room()
+_read_buffer = _ReadBuffer()
 
 
 class _Drain:
@@ -53,24 +56,23 @@ class _Drain:
         self._keys = ffi.new("uint32_t[]", rows)
 
     def _read(self) -> Any:
-        """All values, as the kernel gave them. They are to be folded before the next map is read."""
-        values = _room.values(self._rows * self._row_bytes)
+        """Read all values, as the kernel lays them out. Fold them before the next map is read into the same buffer."""
+        values = _read_buffer.values(self._rows * self._row_bytes)
         rc = lib.bpftop_drain(self._fd, self._rows, self._row_bytes, self._keys, values, self.batch)
         if rc == -ENOTSUPP and self.batch:
-            self.batch = False  # before 5.13; asked once
+            self.batch = False  # before Linux 5.13; tried once
             rc = lib.bpftop_drain(self._fd, self._rows, self._row_bytes, self._keys, values, False)
         check(rc, "read the counters")
         return values
 
-    def _take(self, words: int, out: Any, active: int) -> tuple[bytes, array[int]]:
-        _room.give_back()
-        values = array("Q")
-        values.frombytes(ffi.buffer(out, words * 8))
-        return bytes(ffi.buffer(self._keys, active * 4)), values
+    def _copy(self, active: int, out: Any, words: int) -> tuple[bytes, array[int]]:
+        """Copy the ``active`` row numbers and the folded ``words`` out of the C buffers."""
+        _read_buffer.trim()
+        return bytes(ffi.buffer(self._keys, active * 4)), u64s(out, words)
 
 
 class RowsDrain(_Drain):
-    """Rows of cells, kept per CPU: the protocols."""
+    """Reader of a map whose rows are cells, with the values of each CPU: the protocols."""
 
     def __init__(self, fd: int, rows: int, columns: int, cpus: int, batch: bool = True) -> None:
         super().__init__(fd, rows, columns, cpus, batch)
@@ -78,29 +80,32 @@ class RowsDrain(_Drain):
         self._out = ffi.new("uint64_t[]", rows * columns * cpus)
 
     def read(self) -> tuple[bytes, array[int]]:
-        """Numbers of the rows that are not zero (native u32s), and their values: row x column x CPU.
+        """Return the numbers of the rows that are not zero (native u32s), and their values: row x column x CPU.
 
         Raises KernelError.
         """
         values = self._read()
         active = lib.bpftop_fold_rows(values, self._rows, self._cpus, self._columns, self._out, self._keys)
-        return self._take(active * self._columns * self._cpus, self._out, active)
+        return self._copy(active, self._out, active * self._columns * self._cpus)
 
 
 class CellsDrain(_Drain):
-    """One row that is a struct of cells, added up over the CPUs: the breakdowns."""
+    """Reader of a map with one row, a struct of cells, summed over the CPUs: the breakdowns."""
 
     def __init__(self, fd: int, cells: int, columns: int, cpus: int) -> None:
-        super().__init__(fd, 1, cells * columns, cpus, batch=False)  # one row: a plain lookup is one call as well
+        super().__init__(fd, 1, cells * columns, cpus, batch=False)  # a lookup of one row is one call, too
         self._cells, self._columns, self._cpus = cells, columns, cpus
         self._keys = ffi.new("uint32_t[]", cells)
         self._out = ffi.new("uint64_t[]", cells * columns)
 
     def read(self) -> tuple[bytes, array[int]]:
-        """Numbers of the cells that are not zero (native u32s), and their values: cell x column. Raises KernelError."""
+        """Return the numbers of the cells that are not zero (native u32s), and their values: cell x column.
+
+        Raises KernelError.
+        """
         values = self._read()
         active = lib.bpftop_fold_cells(values, self._cells, self._cpus, self._columns, self._out, self._keys)
-        return self._take(active * self._columns, self._out, active)
+        return self._copy(active, self._out, active * self._columns)
 
 
 __all__ = ["CellsDrain", "KernelError", "RowsDrain", "possible_cpus"]

@@ -1,4 +1,4 @@
-"""Maps of the tracing programs: a per-CPU hash of u64 counts, and the set of interfaces that they look at."""
+"""Maps of the tracing programs: a per-CPU hash of u64 counts, and the set of watched interfaces."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from array import array
 from collections.abc import Collection
 
 from bpftop.kernel._libbpf import ffi, lib
+from bpftop.kernel.bpf.cdata import u64s
 from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.check import check
 
-ROWS_MAX, WATCHED_MAX = 1024, 256  # watched.bpf.h
+ROWS_MAX: int = lib.ROWS_MAX
+WATCHED_MAX: int = lib.WATCHED_MAX
 _BATCH = 64
 
 
 class CountsHash:
-    """A per-CPU hash: keys of ``key_u32s`` native u32s, one u64 per possible CPU. ``fd`` belongs to the object."""
+    """A per-CPU hash with keys of ``key_u32s`` native u32s and a u64 per possible CPU. ``fd`` belongs to the object."""
 
     def __init__(self, fd: int, key_u32s: int) -> None:
         self.cpus = possible_cpus()
@@ -28,10 +30,10 @@ class CountsHash:
         self._count = ffi.new("uint32_t *")
 
     def read(self) -> dict[tuple[int, ...], array[int]]:
-        """All rows: key -> the count of every possible CPU. Raises KernelError.
+        """Return the counts of every possible CPU, by key. Raises KernelError.
 
-        The programs only add rows, so a batch neither misses one nor gives one twice. No bucket is fuller than a batch:
-        the map has as many buckets as rows.
+        Programs only add rows, so batches neither miss a row nor repeat a row. No bucket has more rows than a batch,
+        because the map has as many buckets as rows.
         """
         rows: dict[tuple[int, ...], array[int]] = {}
         begin, rc = ffi.NULL, 0
@@ -40,36 +42,35 @@ class CountsHash:
             rc = lib.bpf_map_lookup_batch(
                 self._fd, begin, self._cursor, self._keys, self._values, self._count, ffi.NULL
             )
-            if rc != -errno.ENOENT:  # which says: these were the last ones
+            if rc != -errno.ENOENT:  # ENOENT: the batch includes the last row
                 check(rc, "read the counters of a tracing program")
-            found = self._count[0]
-            values = array("Q")
-            values.frombytes(ffi.buffer(self._values, found * self.cpus * 8))
-            for row, key in enumerate(self._key.iter_unpack(ffi.buffer(self._keys, found * self._key.size))):
+            count = self._count[0]
+            values = u64s(self._values, count * self.cpus)
+            for row, key in enumerate(self._key.iter_unpack(ffi.buffer(self._keys, count * self._key.size))):
                 rows[key] = values[row * self.cpus : (row + 1) * self.cpus]
             begin = self._cursor
         return rows
 
 
 class WatchedSet:
-    """The map ``watched`` of watched.bpf.h."""
+    """The set of ifindexes in the map ``watched`` (watched.bpf.h)."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._held: frozenset[int] = frozenset()
+        self._ifindexes: frozenset[int] = frozenset()
 
-    def keep(self, indexes: Collection[int]) -> None:
-        """Let it hold these ifindexes and no others. Raises KernelError: E2BIG above 256."""
-        wanted = frozenset(indexes)
+    def update(self, ifindexes: Collection[int]) -> None:
+        """Make the set equal to ``ifindexes``. Raises KernelError: E2BIG above WATCHED_MAX."""
+        wanted = frozenset(ifindexes)
         key, value = ffi.new("uint32_t *"), ffi.new("uint32_t *", 1)
-        for ifindex in self._held - wanted:
+        for ifindex in self._ifindexes - wanted:
             key[0] = ifindex
             check(lib.bpf_map_delete_elem(self._fd, key), "forget an interface")
-        for ifindex in wanted - self._held:
+        for ifindex in wanted - self._ifindexes:
             key[0] = ifindex
             check(
                 lib.bpf_map_update_elem(self._fd, key, value, 0),
                 "tell a tracing program which interfaces are watched",
-                "it takes 256 of them" if len(wanted) > WATCHED_MAX else "",
+                f"it takes {WATCHED_MAX} of them" if len(wanted) > WATCHED_MAX else "",
             )
-        self._held = wanted
+        self._ifindexes = wanted

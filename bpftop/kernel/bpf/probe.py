@@ -1,4 +1,4 @@
-"""Questions that the kernel answers by doing: a map, and a place of its own to attach programs in."""
+"""Probes of the kernel: create a map, attach programs to a private veth pair."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from bpftop.kernel._libbpf import ffi, lib
+from bpftop.kernel._libbpf import lib
+from bpftop.kernel.bpf.cdata import text
 from bpftop.kernel.bpf.link import Link
 from bpftop.kernel.check import KernelError, check, errno_words
 from bpftop.kernel.net.netdev import IFF_UP, IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINKINFO
 from bpftop.kernel.net.netlink import NLM_F_ACK, NetlinkSocket, attribute
 from bpftop.kernel.netns import enter, unshare_network
 
-BPF_MAP_TYPE_ARRAY = 2
 RTM_NEWLINK, NLM_F_EXCL, NLM_F_CREATE = 16, 0x200, 0x400
 IFLA_INFO_DATA, VETH_INFO_PEER = 2, 1
 SENDER, RECEIVER = "sender", "receiver"
-NO_DEVICE = 0x7FFFFFFF  # an ifindex that nothing has: the kernel gives them away from 1 up
+NO_DEVICE = 0x7FFFFFFF  # no device has this ifindex: the kernel assigns them from 1 up
 
-ETHERTYPE = 0x88B5  # IEEE 802: for local experiments, so no stack answers it
+ETHERTYPE = 0x88B5  # IEEE 802: for local experiments, so no stack answers
 FRAME = bytes.fromhex("020000000002020000000001") + ETHERTYPE.to_bytes(2, "big") + bytes(46)
 
 _IFINFOMSG = struct.Struct("=BBHiII")
 
 
 class NoPlace(KernelError):
-    """The private place could not be made, so what was to be tried there is not answered."""
+    """The private veth pair could not be created, so the probes that use the pair have no answer."""
 
 
 def libbpf_version() -> str:
-    """``1.1`` of the libbpf that is loaded."""
-    return str(ffi.string(lib.libbpf_version_string()).decode()).removeprefix("v")
+    """Return the version of the loaded libbpf: ``1.1``."""
+    return text(lib.libbpf_version_string()).removeprefix("v")
 
 
 def make_map() -> None:
-    """Make an array of one element and let it go. Raises KernelError: EPERM, or ENOSYS without bpf(2)."""
-    os.close(check(lib.bpf_map_create(BPF_MAP_TYPE_ARRAY, b"bpftop_probe", 4, 8, 1, ffi.NULL), "make a BPF map"))
+    """Create an array of one element and close it. Raises KernelError: EPERM, or ENOSYS without bpf(2)."""
+    os.close(check(lib.bpftop_create_map(lib.BPF_MAP_TYPE_ARRAY, b"bpftop_probe", 4, 8, 1, 0), "make a BPF map"))
 
 
 def check_tcx(prog_fd: int) -> None:
-    """Ask for TCX without a device: a kernel that knows it says ENODEV. Raises KernelError: EINVAL before Linux 6.6."""
+    """Attach by TCX to a missing device: ENODEV if the kernel has TCX. Raises KernelError: EINVAL before Linux 6.6."""
     try:
         Link.tcx(prog_fd, NO_DEVICE, "rx").close()
     except KernelError as error:
@@ -54,23 +54,23 @@ def check_tcx(prog_fd: int) -> None:
 
 @dataclass(frozen=True)
 class PrivatePair:
-    """A veth pair, both ends up, in the namespace that the calling thread is in. The ends go by ifindex."""
+    """A veth pair, both ends up, in the calling thread's namespace. ``sender`` and ``receiver`` are ifindexes."""
 
     sender: int
     receiver: int
     _socket: socket.socket
 
     def send(self) -> None:
-        """Send FRAME from one end to the other. OSError where the kernel refuses."""
+        """Send FRAME from the sender to the receiver. Raises OSError."""
         self._socket.send(FRAME)
 
 
 @contextmanager
 def private_pair() -> Iterator[PrivatePair]:
-    """The calling thread is meanwhile in a new network namespace that has no name and holds a veth pair.
+    """Move the calling thread into a new, unnamed network namespace with a veth pair, for the ``with`` block.
 
-    Nothing of the host is touched (but that its kernel may load the module veth), and all of it goes with the block, or
-    with the process. Raises NoPlace: EPERM without CAP_SYS_ADMIN, EOPNOTSUPP where there is no veth.
+    The host stays as it is, but its kernel may load the module veth. The namespace ends with the block or with the
+    process. Raises NoPlace: EPERM without CAP_SYS_ADMIN, EOPNOTSUPP without veth.
     """
     with ExitStack() as stack:
         try:
@@ -90,14 +90,14 @@ def private_pair() -> Iterator[PrivatePair]:
 
 
 def _make_veth() -> None:
-    """The sender comes up last, with its carrier there: so it can send at once, without waiting for the link watch."""
-    anything = _IFINFOMSG.pack(0, 0, 0, 0, 0, 0)
+    """Create the veth pair. The sender comes up last, with its carrier on, so that it can send at once."""
+    no_device = _IFINFOMSG.pack(0, 0, 0, 0, 0, 0)
     up = _IFINFOMSG.pack(0, 0, 0, 0, IFF_UP, IFF_UP)
-    peer = attribute(VETH_INFO_PEER, anything + _name(RECEIVER))
+    peer = attribute(VETH_INFO_PEER, no_device + _name(RECEIVER))
     kind = attribute(IFLA_INFO_KIND, b"veth\0") + attribute(IFLA_INFO_DATA, peer)
     route = NetlinkSocket(socket.NETLINK_ROUTE)
     try:
-        body = anything + _name(SENDER) + attribute(IFLA_LINKINFO, kind)
+        body = no_device + _name(SENDER) + attribute(IFLA_LINKINFO, kind)
         route.request(RTM_NEWLINK, body, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK)
         for name in (RECEIVER, SENDER):
             route.request(RTM_NEWLINK, up + _name(name), NLM_F_ACK)

@@ -1,4 +1,4 @@
-"""A program under BPF_PROG_TEST_RUN again and again on the calling thread, timed in C."""
+"""Repeated BPF_PROG_TEST_RUN of a program on the calling thread, timed in C."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.bpf.program import Program
 from bpftop.kernel.check import check
 
-_TURNS = 4096  # a thread's room for turns; a window is made for some ten
+_TURNS_MAX = 4096  # turns of one thread; a measuring window has some ten
 
 
 class Stopped(Exception):
-    """The flag was set before all was done. No error: it is for whoever set it."""
+    """The stop flag was set before the measurement was complete. Not an error: the setter of the flag handles it."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a test-run is handed: a packet or a context, or both, and how often the kernel shall repeat it.
+    """Input of a test-run: a packet, a context, or both, and how often the kernel repeats the program.
 
-    ``repeat`` is 0 for types that refuse one; ``calls`` test-runs are timed as one turn. The u32 at ``number_at`` of
-    the packet (of the context where there is no packet) is another one in each turn and on each CPU.
+    ``repeat`` is 0 for program types that refuse to repeat. ``calls`` test-runs are timed as one turn. The u32 at
+    ``number_at`` in the packet (without a packet: in the context) differs between turns and between CPUs.
     """
 
     packet: bytes = b""
@@ -33,25 +33,25 @@ class Request:
 
     @property
     def runs(self) -> int:
-        """Runs of the program in a turn."""
+        """Number of program runs in one turn."""
         return max(1, self.repeat) * self.calls
 
     def with_number(self, number: int) -> Request:
-        """The same with this number, modulo 2^32, where the request has one."""
+        """Return the request with ``number`` modulo 2^32 at ``number_at``; unchanged if ``number_at`` is None."""
         if self.number_at is None:
             return self
         part = "packet" if self.packet else "context"
-        old: bytes = getattr(self, part)
+        content: bytes = getattr(self, part)
         word = (number % (1 << 32)).to_bytes(4, "little")
-        new = old[: self.number_at] + word + old[self.number_at + 4 :]
-        return replace(self, packet=new) if self.packet else replace(self, context=new)
+        content = content[: self.number_at] + word + content[self.number_at + 4 :]
+        return replace(self, packet=content) if self.packet else replace(self, context=content)
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One turn of one thread. Times are CLOCK_MONOTONIC; ``cpu_ns`` is the thread's CPU time in it.
+    """One turn of one thread. Times are CLOCK_MONOTONIC; ``cpu_ns`` is the CPU time of the thread.
 
-    ``duration_ns`` is the kernel's mean of the last call's repeats, in whole nanoseconds and rounded down.
+    ``duration_ns`` is the kernel's mean over the repeats of the last call, rounded down to whole nanoseconds.
     """
 
     begin_ns: int
@@ -66,7 +66,10 @@ class Turn:
 
 
 def take_turns(program: Program, request: Request, until_ns: int, stop: Stop) -> list[Turn]:
-    """Turns until this time of CLOCK_MONOTONIC, at least one. Raises KernelError; Stopped once ``stop`` is set."""
+    """Take turns until ``until_ns`` (CLOCK_MONOTONIC), at least one.
+
+    Raises KernelError, and Stopped once ``stop`` is set.
+    """
     contender = ffi.new("struct bpftop_contender *")
     packet, context = (ffi.new("char[]", part) if part else ffi.NULL for part in (request.packet, request.context))
     contender.prog_fd, contender.repeat, contender.calls = program.fd, request.repeat, request.calls
@@ -74,9 +77,9 @@ def take_turns(program: Program, request: Request, until_ns: int, stop: Stop) ->
     contender.context, contender.context_bytes = context, len(request.context)
     if request.number_at is not None:
         contender.number = (packet if request.packet else context) + request.number_at
-    turns = ffi.new("struct bpftop_turn[]", _TURNS)
-    count = lib.bpftop_contend(contender, until_ns, stop.flag, turns, _TURNS)
-    if count == -errno.EINTR:  # no signal ends the loop, only the flag
+    turns = ffi.new("struct bpftop_turn[]", _TURNS_MAX)
+    count = lib.bpftop_contend(contender, until_ns, stop.flag, turns, _TURNS_MAX)
+    if count == -errno.EINTR:  # signals do not end the C loop, so the flag is set
         raise Stopped
     check(count, f"test-run the BPF program {program.name}")
-    return [Turn(t.begin_ns, t.end_ns, t.cpu_ns, t.retval, t.duration_ns) for t in turns[0:count]]
+    return [Turn(turn.begin_ns, turn.end_ns, turn.cpu_ns, turn.retval, turn.duration_ns) for turn in turns[0:count]]

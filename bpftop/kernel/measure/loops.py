@@ -1,7 +1,7 @@
-"""Map operations over and over in C, with the GIL released: what is timed is the map and not Python.
+"""Repeated map operations, in C with the GIL released, so that the times are those of the map and not of Python.
 
-A ``Subject`` is a map with keys and values that we know; a ``Loop`` is one thread's work on it; the same work in BPF
-programs is in ``bpftop.kernel.measure.loops_inside``.
+A ``Subject`` is a map under test whose content is known. A ``Loop`` is one thread's work on the map by system calls;
+``bpftop.kernel.measure.program_loop`` does the same operations in BPF programs.
 """
 
 from __future__ import annotations
@@ -15,22 +15,35 @@ from typing import Any
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.bpf.bpf_map import BpfMap, Stop
+from bpftop.kernel.bpf.cdata import fill_zero, text, u64s
 from bpftop.kernel.check import check, errno_words
 
-# enums of loop_model.c and loops.c
-SEQUENTIAL, UNIFORM, ZIPF, SHUFFLED = range(4)
-LOOKUP, UPDATE, INSERT, DELETE, WALK, LOOKUP_BATCH, UPDATE_BATCH, DELETE_BATCH, TAKE_BATCH = range(9)
-_KEYS_ARRAY, _KEYS_HASH, _KEYS_LPM = range(3)
+# enum bpftop_key_order
+SEQUENTIAL: int = lib.ORDER_SEQUENTIAL
+UNIFORM: int = lib.ORDER_UNIFORM
+ZIPF: int = lib.ORDER_ZIPF
+SHUFFLED: int = lib.ORDER_SHUFFLED
+
+# enum bpftop_operation
+LOOKUP: int = lib.OPERATION_LOOKUP
+UPDATE: int = lib.OPERATION_UPDATE
+INSERT: int = lib.OPERATION_INSERT
+DELETE: int = lib.OPERATION_DELETE
+WALK: int = lib.OPERATION_WALK
+LOOKUP_BATCH: int = lib.OPERATION_LOOKUP_BATCH
+UPDATE_BATCH: int = lib.OPERATION_UPDATE_BATCH
+DELETE_BATCH: int = lib.OPERATION_DELETE_BATCH
+TAKE_BATCH: int = lib.OPERATION_TAKE_BATCH
 
 WRONG_VALUE = errno.EBADMSG
-"""The errno of a Fault that is no errno of the kernel: what was read is not what was written."""
+"""The errno of a Fault if the value read is not the value written. The kernel does not return this errno here."""
 
-TICKS_PER_NS = 16
+TICKS_PER_NS: int = lib.TICKS_PER_NS
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a map under test is: ``type`` by enum bpf_map_type, ``population`` is how many keys are in use."""
+    """Geometry of a map under test. ``type`` is a number of enum bpf_map_type; ``population`` keys are in use."""
 
     type: int
     flags: int
@@ -42,29 +55,30 @@ class Shape:
 
 @dataclass(frozen=True)
 class Fault:
-    """The first thing that went wrong. ``errno`` is positive; ``key`` its bytes, ``slot`` the CPU of a per-CPU value.
+    """The first failure of a loop. ``errno`` is positive; ``slot`` is the CPU of a per-CPU value.
 
-    Of a WRONG_VALUE, ``expected`` and ``found`` are the eight bytes from ``offset`` on (or two counts of keys).
+    With WRONG_VALUE, ``expected`` and ``actual`` are the eight bytes from ``offset`` on, or two counts of keys.
     """
 
     errno: int
-    doing: str
+    action: str
     key: bytes
     slot: int
     offset: int
     expected: int
-    found: int
+    actual: int
 
     def sentence(self) -> str:
+        """Return the failure as one sentence."""
         if self.errno != WRONG_VALUE:
-            return f"cannot {self.doing}: {errno_words(self.errno)}"
+            return f"cannot {self.action}: {errno_words(self.errno)}"
         place = f"key {self.key.hex()}, CPU slot {self.slot}, byte {self.offset}"
-        return f"{self.doing} failed at {place}: {self.found:#x} instead of {self.expected:#x}"
+        return f"{self.action} failed at {place}: {self.actual:#x} instead of {self.expected:#x}"
 
 
 @dataclass(frozen=True)
 class Times:
-    """A log-linear histogram of calls; ``ticks`` are 1/16 ns, for ``entries`` map entries together."""
+    """Log-linear histogram of call times in ticks of 1/16 ns; ``ticks`` is their sum, for ``entries`` map entries."""
 
     counts: array[int]
     ticks: int
@@ -74,10 +88,10 @@ class Times:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run of a loop came to.
+    """Result of one run of a loop.
 
-    ``checked`` values and keys were compared; ``missed`` keys an LRU map had dropped; ``batch`` is the size of a batch
-    after it grew, 0 where it could not grow enough, and then ``singles`` entries were read one by one.
+    ``checked`` counts the compared values and keys, ``missed`` the keys that an LRU map had evicted. ``batch`` is the
+    batch size after it grew; 0 if it could not grow enough, and then ``singles`` entries were read one by one.
     """
 
     times: Times
@@ -89,20 +103,21 @@ class Outcome:
 
 
 class Start:
-    """Where the threads of one run wait for each other."""
+    """The starting line where the threads of one run wait for each other."""
 
     def __init__(self, threads: int) -> None:
         self.waiting = ffi.new("int *", threads)
 
     def give_up(self) -> None:
-        """One will not come: let the others go."""
+        """Let the waiting threads start, because one thread will not come."""
         self.waiting[0] = 0
 
 
 class Subject:
-    """A map that holds what we wrote, and the memory of what that was. Raises KernelError."""
+    """A map under test, and the model of its content: every value that is read is compared with the model."""
 
     def __init__(self, scratch_map: BpfMap, shape: Shape, seed: int, stop: Stop, real_keys: bytes = b"") -> None:
+        """Make keys for ``scratch_map``; the first of them are ``real_keys``. ``fill`` writes the values."""
         self.map, self.shape = scratch_map, shape
         is_array = shape.type in bpf_map.ARRAYS
         universe = self.universe = shape.entries if is_array else shape.population
@@ -117,7 +132,8 @@ class Subject:
         self._fault = ffi.new("struct bpftop_fault *")
         self.c = ffi.new("struct bpftop_subject *")
         self.c.fd, self.c.seed = scratch_map.fd, seed
-        self.c.keys_kind = _KEYS_ARRAY if is_array else _KEYS_LPM if shape.type == bpf_map.LPM_TRIE else _KEYS_HASH
+        is_trie = shape.type == bpf_map.LPM_TRIE
+        self.c.key_kind = lib.KEYS_ARRAY if is_array else lib.KEYS_LPM if is_trie else lib.KEYS_HASH
         self.c.key_bytes, self.c.value_bytes = shape.key_bytes, shape.value_bytes
         self.c.slots = bpf_map.possible_cpus() if per_cpu else 1
         self.c.slot_bytes = -(-shape.value_bytes // 8) * 8 if per_cpu else shape.value_bytes
@@ -130,14 +146,18 @@ class Subject:
         self.keys_made = int(lib.bpftop_make_keys(self.c, min(given, universe)))
 
     def fill(self, generation: int, first: int = 0, count: int | None = None, again: bool = False) -> int:
-        """Write the keys that are not there, or all of them ``again``. Returns how many. Raises KernelError."""
+        """Write the missing keys, or all keys with ``again``. Return their number. Raises KernelError."""
         count = self.shape.population - first if count is None else count
         written = lib.bpftop_fill(self.c, first, count, generation, again, self._fault)
         self._raise_fault()
         return int(written)
 
     def verify(self, own: Any = None, cpus: Sequence[int] = ()) -> tuple[int, int, Fault | None]:
-        """Read every key back: how many values were compared, how many keys an LRU map had dropped, and the fault."""
+        """Read every key back and compare.
+
+        ``own`` and ``cpus`` are those of ``ProgramLoop``. Returns the number of compared values, the number of keys
+        that an LRU map had evicted, and the fault.
+        """
         missed = ffi.new("uint64_t *")
         self._fault.errno_ = 0
         checked = lib.bpftop_verify(
@@ -146,27 +166,28 @@ class Subject:
         return int(checked), int(missed[0]), self.fault(self._fault)
 
     def key(self, number: int) -> bytes:
+        """Return the bytes of a key by its number."""
         return bytes(ffi.buffer(self.c.keys + number * self.shape.key_bytes, self.shape.key_bytes))
 
     def value_bytes(self) -> int:
-        """Of a value as user space sees it: a per-CPU map has a slot for every possible CPU, rounded up to 8 bytes."""
+        """Return the size of a value in user space: of all slots in per-CPU maps, each rounded up to 8 bytes."""
         return int(self.c.slot_bytes * self.c.slots)
 
-    def fault(self, found: Any) -> Fault | None:
-        if not found.errno_:
+    def fault(self, c: Any) -> Fault | None:
+        """Convert a ``struct bpftop_fault``; None if it has no errno."""
+        if not c.errno_:
             return None
-        doing = ffi.string(found.doing).decode()
-        return Fault(found.errno_, doing, self.key(found.key), found.slot, found.offset, found.expected, found.found)
+        return Fault(c.errno_, text(c.action), self.key(c.key), c.slot, c.offset, c.expected, c.actual)
 
     def _raise_fault(self) -> None:
         fault = self.fault(self._fault)
         if fault is not None:
             self._fault.errno_ = 0
-            check(-fault.errno, fault.doing)
+            check(-fault.errno, fault.action)
 
 
 class Loop:
-    """One thread's work: an operation, the keys it visits and in which order. It goes on where its last run ended."""
+    """One thread's work: an operation, and the order of the keys. A run continues where the last run ended."""
 
     def __init__(
         self, subject: Subject, operation: int, batch: int = 1, batch_limit: int = 1, steady: bool = True
@@ -179,12 +200,13 @@ class Loop:
         self._order: Any = None
 
     def visit(self, order: int, seed: int, first: int, count: int, steps: int, start: int = 0, window: int = 0) -> None:
-        """Keys ``first`` to ``first + count``, ``steps`` of them in this order from step ``start`` on, and again.
+        """Set the keys to visit: ``steps`` keys of the ``count`` from ``first`` on, in this order, again and again.
 
-        INSERT and DELETE keep ``window`` of them, less than ``steps``, deleted at any time. Raises KernelError.
+        The first run begins at step ``start``. INSERT and DELETE keep ``window`` keys, fewer than ``steps``, deleted at
+        any time. Raises KernelError.
         """
         self._order = ffi.new("uint32_t[]", steps)
-        check(lib.bpftop_order(order, seed, first, count, steps, self._order), "make an order of keys")
+        check(lib.bpftop_make_order(order, seed, first, count, steps, self._order), "make an order of keys")
         self.c.order, self.c.steps, self.c.position = self._order, steps, start % steps
         self.c.window, self.c.absent = window, 0
 
@@ -193,27 +215,23 @@ class Loop:
         return int(self.c.steps)
 
     def run(self, start: Start, run_ns: int, clock_ticks: int, generation: int) -> Outcome:
-        """So long, or until the subject is stopped. The GIL is released."""
+        """Run for ``run_ns``, or until the subject's ``stop`` is set. The GIL is released."""
         self.begin(start, run_ns, clock_ticks, generation)
         lib.bpftop_run_loop(self._subject.c, self.c)
         return self.outcome()
 
     def begin(self, start: Start, run_ns: int, clock_ticks: int, generation: int) -> None:
-        """Forget the last run's measurements."""
+        """Clear the measurements of the last run, and set the parameters of the next run."""
         c = self.c
-        ffi.memmove(
-            ffi.addressof(c, "times"), bytes(ffi.sizeof("struct bpftop_times")), ffi.sizeof("struct bpftop_times")
-        )
+        fill_zero(ffi.addressof(c, "times"))
         c.checked = c.missed = c.singles = c.fault.errno_ = 0
         c.waiting, c.run_ns, c.clock_ticks, c.generation = start.waiting, run_ns, clock_ticks, generation
 
     def outcome(self) -> Outcome:
-        """What the run that has ended came to."""
+        """Return the result of the run that has ended."""
         times = self.c.times
-        counts = array("Q")
-        counts.frombytes(ffi.buffer(times.counts))
         return Outcome(
-            Times(counts, times.ticks, times.entries, times.max_ticks),
+            Times(u64s(times.counts), times.ticks, times.entries, times.max_ticks),
             self.c.checked,
             self.c.missed,
             self.c.singles,
@@ -223,18 +241,18 @@ class Loop:
 
 
 def clock_ticks() -> int:
-    """What reading the clock adds to every measured time, in ticks."""
+    """Measure the ticks that reading the clock adds to every time."""
     return int(lib.bpftop_clock_ticks())
 
 
 def clock_step_ns() -> int:
-    """The step in which the clock advances: 1, or 10 on AMD Zen."""
+    """Measure the resolution of the clock in nanoseconds: 1, or 10 on AMD Zen."""
     return int(lib.bpftop_clock_step_ns())
 
 
 def bare_loop(subject: Subject, operation: int, loop: Loop, entries: int, batch: int = 1) -> int:
-    """The bare calls of LOOKUP, UPDATE, WALK or LOOKUP_BATCH, in the loop's order: nanoseconds for so many entries.
+    """Measure LOOKUP, UPDATE, WALK or LOOKUP_BATCH without checks, in the loop's order.
 
-    0 where a call failed.
+    Returns the nanoseconds for ``entries`` entries; 0 if a call failed.
     """
     return int(lib.bpftop_bare_loop(subject.c, operation, batch, loop.c, entries))

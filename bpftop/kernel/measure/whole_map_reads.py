@@ -1,4 +1,4 @@
-"""A map read whole by user space: by a call per key, by one batch call, or as memory that is mapped."""
+"""Three ways to read a whole map: one call per key, one batch call, or mapped memory."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import mmap
 from array import array
 
 from bpftop.kernel._libbpf import ffi, lib
+from bpftop.kernel.bpf.cdata import fill_zero, u64s
 from bpftop.kernel.check import check
 
 _VALUE_BYTES = 8
 
 
 class WholeReads:
-    """A map of ``rows`` u32 keys from 0 and u64 values. ``fd`` belongs to the object; what is mapped is closed here."""
+    """Reader of a map with u32 keys from 0 to ``rows`` - 1 and u64 values. ``fd`` belongs to the BPF object."""
 
     def __init__(self, fd: int, rows: int) -> None:
         self._fd, self._rows = fd, rows
@@ -21,15 +22,15 @@ class WholeReads:
         self._memory: mmap.mmap | None = None
 
     def each(self) -> None:
-        """A bpf(BPF_MAP_LOOKUP_ELEM) per key, in C. Raises KernelError."""
+        """Read with a bpf(BPF_MAP_LOOKUP_ELEM) per key, in C. Raises KernelError."""
         check(self._drain(batch=False), "look up one key after the other")
 
     def batch(self) -> None:
-        """One bpf(BPF_MAP_LOOKUP_BATCH) for all. Raises KernelError: ENOTSUPP before 5.6."""
+        """Read with one bpf(BPF_MAP_LOOKUP_BATCH). Raises KernelError: ENOTSUPP before 5.6."""
         check(self._drain(batch=True), "look up all keys in one batch")
 
     def mapped(self) -> None:
-        """Copy the values out of memory that the kernel shares. Raises OSError: EPERM without BPF_F_MMAPABLE."""
+        """Copy the values from memory shared with the kernel. Raises OSError: EPERM without BPF_F_MMAPABLE."""
         if self._memory is None:
             pages = -(-self._rows * _VALUE_BYTES // mmap.PAGESIZE)
             self._memory = mmap.mmap(self._fd, pages * mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ)
@@ -38,19 +39,17 @@ class WholeReads:
     def _drain(self, batch: bool) -> int:
         return int(lib.bpftop_drain(self._fd, self._rows, _VALUE_BYTES, self._keys, self._values, batch))
 
-    def found(self) -> tuple[array[int], array[int]]:
-        """Keys and values of the last read, in the order in which they came."""
-        keys, values = array("I"), array("Q")
-        keys.frombytes(ffi.buffer(self._keys))
-        values.frombytes(ffi.buffer(self._values))
-        return keys, values
+    def content(self) -> tuple[array[int], array[int]]:
+        """Return keys and values of the last read, in the order of the read."""
+        return array("I", ffi.buffer(self._keys)[:]), u64s(self._values)
 
-    def forget(self) -> None:
-        """Clear what the last read left, so that the next one cannot pass with it."""
-        ffi.memmove(self._values, bytes(self._rows * _VALUE_BYTES), self._rows * _VALUE_BYTES)
+    def clear(self) -> None:
+        """Clear the buffers, so that a check of the next read cannot pass with old values."""
+        fill_zero(self._values)
         ffi.memmove(self._keys, array("I", range(self._rows)).tobytes(), self._rows * 4)
 
     def close(self) -> None:
+        """Unmap the memory."""
         if self._memory is not None:
             self._memory.close()
             self._memory = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from bpftop.kernel.bpf.bpf_map import possible_cpus
-from bpftop.kernel.measure.loops_inside import allowed_cpus
+from bpftop.kernel.measure.program_loop import allowed_cpus
 from bpftop.measure.api import MeasurementRun, Stop
 from bpftop.measure.maps.live_map import LiveMap
 from bpftop.measure.maps.plan import MeasureRequest, make_plan

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from bpftop.kernel.measure.loops import Loop, Outcome, Start
-from bpftop.kernel.measure.loops_inside import STEPS_MAX, Inside, Member
+from bpftop.kernel.measure.program_loop import STEPS_MAX, ProgramLoop, ProgramLoops
 from bpftop.measure.maps.plan import OPERATIONS, Cell
 from bpftop.measure.maps.scratch import Scratch
 from bpftop.measure.pinned_threads import run_pinned
@@ -29,7 +29,7 @@ class InKernel:
             _EACH_MIN, int(_RUN_NS / (_OPERATION_NS + scratch.geometry.value_bytes / _COPIED_BYTES_PER_NS))
         )
         each_order = min(max(_ORDER_MIN, 1 << (population - 1).bit_length()), _ORDER_MAX)
-        self._inside = Inside(scratch.subject, threads * max(each_order, population // threads))
+        self._inside = ProgramLoops(scratch.subject, threads * max(each_order, population // threads))
 
     def close(self) -> None:
         self._inside.close()
@@ -53,7 +53,7 @@ class Team:
     """The threads of one cell inside the kernel. ``each`` operations make a program run, whose mean is one time."""
 
     def __init__(
-        self, scratch: Scratch, members: Sequence[Member], cpus: Sequence[int], generation: int, each: int
+        self, scratch: Scratch, members: Sequence[ProgramLoop], cpus: Sequence[int], generation: int, each: int
     ) -> None:
         self.each = each
         self._scratch, self._members, self._cpus, self._generation = scratch, members, cpus, generation

@@ -9,7 +9,7 @@ from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.measure import loops
 from bpftop.kernel.measure.loops import TICKS_PER_NS, Loop, Shape, Start, Subject
-from bpftop.kernel.measure.loops_inside import allowed_cpus
+from bpftop.kernel.measure.program_loop import allowed_cpus
 from bpftop.measure.pinned_threads import on_cpu
 
 LIMIT_PCT = 5.0

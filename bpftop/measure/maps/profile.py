@@ -13,7 +13,7 @@ from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.check import ENOTSUPP, KernelError
 from bpftop.kernel.measure import loops
 from bpftop.kernel.measure.loops import TICKS_PER_NS, WRONG_VALUE, Outcome, Start
-from bpftop.kernel.measure.loops_inside import WALK_MAX
+from bpftop.kernel.measure.program_loop import WALK_MAX
 from bpftop.kernel.privileges import Privileges
 from bpftop.measure import run_store
 from bpftop.measure.api import Pace, Progress, Stop

@@ -111,7 +111,7 @@ def _times_ns(read: Callable[[WholeReads], None], whole: WholeReads, stop: Stop)
         while not times or time.monotonic_ns() < until_ns:
             if stop.is_set():
                 raise Stopped
-            whole.forget()
+            whole.clear()
             begin_ns = time.monotonic_ns()
             read(whole)
             times.append(time.monotonic_ns() - begin_ns)
@@ -127,7 +127,7 @@ def written(key: int) -> int:
 
 def _check(whole: WholeReads, name: str) -> None:
     """Every key once, each with its value. Raises BpftopError."""
-    keys, values = whole.found()
+    keys, values = whole.content()
     wrong = sum(value != written(key) for key, value in zip(keys, values, strict=True))
     if wrong or len(set(keys)) != READ_KEYS:
         raise BpftopError(
