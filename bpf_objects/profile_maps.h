@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What bpf_objects/profile_maps.bpf.c and bpftop/kernel/measure/program_loop.c hand to each other: plain C types, explicit
- * padding. */
+/* What bpf_objects/profile_maps.bpf.c and bpftop/kernel/measure/program_loop.c hand to each other: plain C types,
+ * explicit padding. */
 #ifndef PROFILE_MAPS_H
 #define PROFILE_MAPS_H
 
