@@ -1,1 +1,1 @@
-"""Private network namespaces with generated traffic: what `bpftop demo` watches, and what the tests run in."""
+"""Private network namespaces with generated traffic, for `bpftop demo` and for tests."""

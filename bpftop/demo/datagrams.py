@@ -1,4 +1,4 @@
-"""Everything without connections: prepared packets and frames, questions and answers over UDP."""
+"""Senders and servers without connections: prepared packets and frames, UDP requests and replies."""
 
 import socket
 from collections.abc import Iterator, Sequence
@@ -10,8 +10,8 @@ from bpftop.demo.reactor import READS_PER_TURN, Reactor, receive_from, send_or_l
 Turn = tuple[socket.socket, bytes | memoryview]
 
 
-class Packets:
-    """Sends prepared packets in turn, each on its own socket, and swallows what comes back on these sockets."""
+class PacketSender:
+    """Sends prepared packets in turn, each on its own socket, and discards replies on these sockets."""
 
     def __init__(self, reactor: Reactor, turns: Sequence[Turn]) -> None:
         self._turns = cycle(turns)
@@ -25,8 +25,8 @@ class Packets:
         self._sink.close()
 
 
-class Frames:
-    """Sends prepared frames in turn on an AF_PACKET socket, which it does not own alone: closing it twice is fine."""
+class FrameSender:
+    """Sends prepared frames in turn on an AF_PACKET socket, which several senders share and close."""
 
     def __init__(self, wire: socket.socket, frames: Sequence[bytes]) -> None:
         self._wire = wire
@@ -41,7 +41,7 @@ class Frames:
 
 
 class Sink:
-    """Sockets that swallow what comes in, so that the kernel has no reason to answer "unreachable"."""
+    """Sockets whose datagrams are discarded. Without them the kernel would answer "unreachable"."""
 
     def __init__(self, reactor: Reactor, sockets: Sequence[socket.socket]) -> None:
         self._reactor = reactor
@@ -54,8 +54,8 @@ class Sink:
             self._reactor.drop(sock)
 
 
-class Answers:
-    """A UDP server: each question gets `replies` datagrams, whose payloads come from `payloads`."""
+class UdpServer:
+    """A UDP server: it answers a request with `replies` datagrams, whose payloads come from `payloads`."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
-"""Builders of raw frames for what sockets cannot send: tags, ARP, neighbour discovery, LLDP, echo requests.
+"""Builders of raw frames that sockets cannot send: tags, ARP, neighbour discovery, LLDP, echo requests.
 
-Addresses go in as network-order bytes (6, 4 or 16 of them); frames come out as L2 bytes without FCS.
+Addresses are bytes in network order (6, 4 or 16). Frames are L2 bytes without FCS.
 """
 
 import struct
@@ -23,13 +23,13 @@ LLDP_MULTICAST = b"\x01\x80\xc2\x00\x00\x0e"
 
 
 def ethernet(dst: bytes, src: bytes, ethertype: int, payload: bytes, tags: tuple[tuple[int, int], ...] = ()) -> bytes:
-    """One frame; `tags` are (TPID, TCI) pairs, the outer one first (IEEE 802.1Q, 802.1ad)."""
+    """Return a frame. `tags` are (TPID, TCI) pairs, outermost first (IEEE 802.1Q, 802.1ad)."""
     inner = b"".join(struct.pack("!HH", tpid, tci) for tpid, tci in tags)
     return dst + src + inner + struct.pack("!H", ethertype) + payload
 
 
 def internet_checksum(octets: bytes) -> int:
-    """RFC 1071."""
+    """Return the internet checksum (RFC 1071)."""
     if len(octets) % 2:
         octets += b"\0"
     total: int = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
@@ -39,41 +39,41 @@ def internet_checksum(octets: bytes) -> int:
 
 
 def ipv4(src: bytes, dst: bytes, protocol: int, payload: bytes, ttl: int = 64, tos: int = 0) -> bytes:
-    """A packet without options, "don't fragment" set (RFC 791)."""
+    """Return a packet without options, "don't fragment" set (RFC 791)."""
     head = struct.pack("!BBHHHBBH4s4s", 0x45, tos, 20 + len(payload), 0, 0x4000, ttl, protocol, 0, src, dst)
     return head[:10] + struct.pack("!H", internet_checksum(head)) + head[12:] + payload
 
 
 def ipv6(src: bytes, dst: bytes, next_header: int, payload: bytes, hop_limit: int = 64) -> bytes:
-    """A packet without extension headers (RFC 8200)."""
+    """Return a packet without extension headers (RFC 8200)."""
     return struct.pack("!IHBB16s16s", 6 << 28, len(payload), next_header, hop_limit, src, dst) + payload
 
 
 def udp(sport: int, dport: int, payload: bytes) -> bytes:
-    """A UDP datagram with checksum 0, "none", which IPv4 allows and IPv6 does not (RFC 768, RFC 8200 section 8.1)."""
+    """Return a datagram with checksum 0 (none): allowed in IPv4, not in IPv6 (RFC 768, RFC 8200 section 8.1)."""
     return struct.pack("!HHHH", sport, dport, 8 + len(payload), 0) + payload
 
 
 def echo_request(identifier: int, sequence: int, payload: bytes) -> bytes:
-    """ICMP type 8 (RFC 792)."""
+    """Return an ICMP message of type 8 (RFC 792)."""
     body = struct.pack("!BBHHH", 8, 0, 0, identifier, sequence) + payload
     return body[:2] + struct.pack("!H", internet_checksum(body)) + body[4:]
 
 
 def icmpv6(src: bytes, dst: bytes, icmp_type: int, body: bytes) -> bytes:
-    """A message with its checksum over the pseudo-header (RFC 4443 section 2.3); `body` follows the checksum."""
+    """Return a message with its checksum over the pseudo-header (RFC 4443 section 2.3), then `body`."""
     message = struct.pack("!BBH", icmp_type, 0, 0) + body
     pseudo = src + dst + struct.pack("!II", len(message), PROTO_ICMPV6)
     return message[:2] + struct.pack("!H", internet_checksum(pseudo + message)) + message[4:]
 
 
 def arp_request(mac: bytes, sender: bytes, target: bytes) -> bytes:
-    """The payload of "who has `target`, tell `sender`" (RFC 826)."""
+    """Return the payload of "who has `target`, tell `sender`" (RFC 826)."""
     return struct.pack("!HHBBH6s4s6s4s", 1, ETH_IPV4, 6, 4, 1, mac, sender, b"\0" * 6, target)
 
 
 def neighbour_solicitation(mac: bytes, src: bytes, target: bytes) -> bytes:
-    """A whole frame: "who has `target`?" to its solicited-node group (RFC 4861 section 4.3)."""
+    """Return a frame "who has `target`?" to its solicited-node group (RFC 4861 section 4.3)."""
     group = bytes.fromhex("ff0200000000000000000001ff") + target[13:]
     body = b"\0" * 4 + target + b"\x01\x01" + mac
     packet = ipv6(src, group, PROTO_ICMPV6, icmpv6(src, group, 135, body), hop_limit=255)
@@ -81,7 +81,7 @@ def neighbour_solicitation(mac: bytes, src: bytes, target: bytes) -> bytes:
 
 
 def lldp(mac: bytes, port: str, system: str) -> bytes:
-    """A whole frame: chassis, port, time to live 120 s, system name, end (IEEE 802.1AB)."""
+    """Return a frame with chassis, port, time to live 120 s, system name, end (IEEE 802.1AB)."""
 
     def tlv(kind: int, value: bytes) -> bytes:
         return struct.pack("!H", kind << 9 | len(value)) + value

@@ -6,8 +6,8 @@ Usage:
         lab.start_traffic()
         descriptor = os.open(lab.netns_path(), os.O_RDONLY)   # setns() into it, then attach to lab.interface
 
-Nothing has a name in the file system: each namespace lives as long as the process in it, and that process as long as
-the one that made the Lab (see end.py), so that even SIGKILL leaves no namespace, no interface and no process.
+Nothing has a name in the file system. Each namespace lives as long as its process (side_process.py), which exits with
+the process that made the Lab: even SIGKILL leaves no namespace, no interface and no process.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ Result = TypeVar("Result")
 
 ANSWER_TIMEOUT_S = 5.0
 _PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
-_BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv.pop()); from bpftop.demo.end import main; main()"
+_BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv.pop()); from bpftop.demo.side_process import main; main()"
 
 
-class _EndProcess:
-    """The owner's handle on one end: its process, control socket and standard error (a nameless file in memory)."""
+class _SideHandle:
+    """The process of one side, as its owner sees it: control socket and standard error (an unnamed file in memory)."""
 
     def __init__(self, side: Side, owner_fd: int) -> None:
         self.side = side
         self._stderr_fd = os.memfd_create("bpftop-demo-stderr")
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control, child_socket = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(ANSWER_TIMEOUT_S)
-        with theirs:
-            arguments = [side.name, str(theirs.fileno()), str(owner_fd), _PACKAGE_PARENT]
+        with child_socket:
+            arguments = [side.name, str(child_socket.fileno()), str(owner_fd), _PACKAGE_PARENT]
             self.process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _BOOTSTRAP, *arguments],  # without site-packages: half the start-up
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._stderr_fd,
-                pass_fds=(theirs.fileno(), owner_fd),
+                pass_fds=(child_socket.fileno(), owner_fd),
                 start_new_session=True,  # signals of the terminal are for the owner
                 cwd="/",
             )
@@ -65,7 +65,7 @@ class _EndProcess:
         self.expect(b"done")
 
     def expect(self, wanted: bytes) -> None:
-        """Wait for an answer. Raises BpftopError with the reason when it does not come."""
+        """Wait for an answer. Raises BpftopError with the reason if another answer or none comes."""
         try:
             answer = self._control.recv(256)
         except TimeoutError:
@@ -80,19 +80,19 @@ class _EndProcess:
             raise self._gone()
 
     def _gone(self) -> BpftopError:
-        """The error for a process that ended by itself: its last line on standard error says why."""
+        """Return the error for a process that ended by itself, with its last line of standard error."""
         code = self.process.wait(ANSWER_TIMEOUT_S)
-        said = os.pread(self._stderr_fd, 1 << 16, 0).decode(errors="replace").strip()
-        reason = said.splitlines()[-1] if said else f"exit code {code}"
+        output = os.pread(self._stderr_fd, 1 << 16, 0).decode(errors="replace").strip()
+        reason = output.splitlines()[-1] if output else f"exit code {code}"
         return BpftopError(f"the demo's {self.side.name} process ended ({reason}); start it again")
 
     def check(self) -> None:
-        """Raises BpftopError when the process has ended."""
+        """Raise BpftopError if the process has ended."""
         if self.process.poll() is not None:
             raise self._gone()
 
     def close(self) -> None:
-        """Let go of the process, and see that it ends."""
+        """Close the control socket and wait for the process, which is killed if it does not exit."""
         self._control.close()
         try:
             self.process.wait(1.0)
@@ -112,13 +112,13 @@ def _setup_error(number: int) -> BpftopError:
 
 
 class Lab:
-    """The pair of namespaces: `demo0` on the watched side, `demo1` on the generator's.
+    """A pair of namespaces: interface `demo0` on the watched side, `demo1` on the generator's side.
 
-    `quiet` makes the cable silent but for what is sent on purpose: IPv6 is off and the neighbour entries are fixed, so
-    that tests can count exactly. Without it the kernels' own IPv6 and ARP packets are part of the picture.
+    With `quiet` only the caller's packets pass, so that tests can count exactly: IPv6 is off and the neighbour entries
+    are fixed. Else both kernels send IPv6 and ARP packets of their own.
 
-    Raises BpftopError without the privileges, without iproute2's `ip`, or when a step of the set-up fails. Not for use
-    by several threads at once. Needs Linux 5.3 (pidfd_open).
+    Raises BpftopError without the privileges, without iproute2's `ip`, or when a step of the set-up fails. Not for
+    several threads at once. Needs Linux 5.3 (pidfd_open).
     """
 
     interface = WATCHED.interface
@@ -128,7 +128,7 @@ class Lab:
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
         self.ipv6 = not quiet and os.path.exists("/proc/sys/net/ipv6")
-        self._ends: dict[str, _EndProcess] = {}
+        self._ends: dict[str, _SideHandle] = {}
         self._flowing = False
 
     def __enter__(self) -> Lab:
@@ -141,14 +141,14 @@ class Lab:
         self.stop()
 
     def start(self) -> None:
-        """Make the namespaces and the cable, without traffic. About 60 ms."""
+        """Create the namespaces and the veth pair, without traffic (about 60 ms)."""
         owner_fd = os.pidfd_open(os.getpid())
         try:
             for side in (WATCHED, GENERATOR):
-                self._ends[side.name] = _EndProcess(side, owner_fd)
+                self._ends[side.name] = _SideHandle(side, owner_fd)
             for end in self._ends.values():
                 end.expect(b"ready")
-            self._lay_cable()
+            self._create_veth_pair()
         except BaseException:
             self.stop()
             raise
@@ -156,15 +156,15 @@ class Lab:
             os.close(owner_fd)
 
     def stop(self) -> None:
-        """End both processes; namespaces and interfaces go with them within some ms. May be repeated."""
+        """End both processes; namespaces and interfaces vanish within some ms. May be repeated."""
         self._flowing = False
         while self._ends:
             self._ends.popitem()[1].close()
 
     def start_traffic(self, *, scale: float = 1.0, seed: int = 1) -> None:
-        """Start the mix in both directions, anew if it runs already: about 5 000 packets per second times `scale`.
+        """Start or restart traffic in both directions: about 5 000 packets per second times `scale`.
 
-        The first packets have been sent, or are about to be, when this returns.
+        The first packets are sent at about the time of the return.
         """
         self.stop_traffic()
         self._order_both(f"prepare {int(self.ipv6)} {scale} {seed}")
@@ -172,33 +172,33 @@ class Lab:
         self._flowing = True
 
     def stop_traffic(self) -> None:
-        """Close all conversations; the last FINs and resets may follow within some ms. May be repeated."""
+        """Close all connections; the last FINs and resets may follow within some ms. May be repeated."""
         if self._flowing:
             self._order_both("pause")
             self._order_both("close")
             self._flowing = False
 
     def _order_both(self, words: str) -> None:
-        for side in (WATCHED, GENERATOR):  # the watched side has the servers of the bulk flows
+        for side in (WATCHED, GENERATOR):  # first the watched side: it has the servers of the bulk flows
             self._ends[side.name].order(words)
 
     def check(self) -> None:
-        """Raises BpftopError with the reason when one of the two processes has ended."""
+        """Raise BpftopError with the reason if one of the two processes has ended."""
         for end in self._ends.values():
             end.check()
 
     def pid(self, side: Side = WATCHED) -> int:
-        """The process that holds the side's namespace: fit for `--netns PID` and `nsenter -n -t PID`."""
+        """Return the process id for `--netns PID` and `nsenter -n -t PID`."""
         return self._ends[side.name].process.pid
 
     def netns_path(self, side: Side = WATCHED) -> str:
-        """A path to open for setns(). An open descriptor keeps the namespace alive: close it in time."""
+        """Return a path to open for setns(). An open descriptor keeps the namespace alive: close it in time."""
         return f"/proc/{self.pid(side)}/ns/net"
 
     def call_in(self, side: Side, function: Callable[[], Result]) -> Result:
-        """Run `function` in a thread inside the side's namespace; its sockets belong there and may be returned.
+        """Run `function` in a thread inside the side's namespace; sockets made there may be returned.
 
-        In there, /proc/net and /proc/self/net are still the caller's: use /proc/thread-self/net.
+        In that thread /proc/net and /proc/self/net are still the caller's: use /proc/thread-self/net.
         """
         self._ends[side.name].check()
         outcome: list[Result] = []
@@ -209,7 +209,7 @@ class Lab:
             try:
                 enter(netns_fd)
                 outcome.append(function())
-            except BaseException as error:  # noqa: BLE001  (handed over to the caller below)
+            except BaseException as error:  # noqa: BLE001  (raised in the caller below)
                 failure.append(error)
 
         try:
@@ -225,7 +225,7 @@ class Lab:
     def run_in(
         self, side: Side, argv: Sequence[str], *, text_in: str = "", timeout_s: float = 10.0
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command inside the side's namespace. Its exit code is the caller's to look at.
+        """Run a command inside the side's namespace, whatever its exit code.
 
         Raises FileNotFoundError, subprocess.TimeoutExpired.
         """
@@ -233,16 +233,16 @@ class Lab:
             side, lambda: subprocess.run(argv, input=text_in, capture_output=True, text=True, timeout=timeout_s)
         )
 
-    def _lay_cable(self) -> None:
+    def _create_veth_pair(self) -> None:
         peer = f"peer name {GENERATOR.interface} address {GENERATOR.mac} netns {self.pid(GENERATOR)}"
         self._ip(WATCHED, [f"link add {WATCHED.interface} address {WATCHED.mac} type veth {peer}"])
-        # The watched side last: a packet that the first one's kernel sends too early is dropped and counted there.
+        # The watched side last: a packet that the peer sends before that side is up is dropped and counted there.
         for side in (GENERATOR, WATCHED):
             self.call_in(side, partial(self._set_ipv6, side))
             self._ip(side, self._address_commands(side))
 
     def _set_ipv6(self, side: Side) -> None:
-        """Switch the interface's IPv6 on or off, whatever the host's defaults are (new namespaces may inherit them)."""
+        """Switch the interface's IPv6 on or off; a new namespace may inherit either from the host."""
         switch = Path(f"/proc/sys/net/ipv6/conf/{side.interface}/disable_ipv6")
         wanted = "0" if self.ipv6 else "1"
         if switch.exists() and switch.read_text().strip() != wanted:

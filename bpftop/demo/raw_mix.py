@@ -1,4 +1,4 @@
-"""The part of the mix that goes out as raw frames: what one side sends to the other, and how often."""
+"""The traffic that one side sends as raw frames."""
 
 import socket
 import struct
@@ -8,8 +8,8 @@ from bpftop.demo import frames
 from bpftop.demo.sides import Side
 
 VOICE_PORT = 5004
-# Without VLAN devices only priority tags (VLAN 0) reach the IP stack. VLAN 20 is what a host on a trunk port sees of
-# its neighbours: as somebody else's it ends in the ARP code; a service tag other than VLAN 0 would count as rx_dropped.
+# Without VLAN devices only priority tags (VLAN 0) reach the IP stack. VLAN 20 stands for other hosts on a trunk port:
+# its frames end in the ARP code. A service tag other than VLAN 0 would count as rx_dropped.
 PRIORITY_TAG = (frames.TPID_VLAN, 5 << 13)
 VLAN_TAG = (frames.TPID_VLAN, 20)
 SERVICE_TAG = (frames.TPID_SERVICE, 3 << 13)
@@ -20,7 +20,7 @@ Paced = tuple[float, Sequence[bytes]]
 
 
 def raw_frames(side: Side, peer: Side, ipv6: bool, payload: memoryview) -> list[Paced]:
-    """(mean rate per second, frames to send in turn) for each kind."""
+    """Return (mean rate per second, frames to send in turn) for each kind of frame."""
     kinds: list[Paced] = [
         (50.0, _voice(side, peer, payload)),
         (6.0, _echo_requests(side, peer, payload)),
@@ -37,7 +37,7 @@ def raw_frames(side: Side, peer: Side, ipv6: bool, payload: memoryview) -> list[
 
 
 def _voice(side: Side, peer: Side, payload: memoryview) -> list[bytes]:
-    """RTP-like: 20 ms of G.711 in 172 bytes of UDP payload, expedited, in priority-tagged frames."""
+    """Return frames like RTP: 20 ms of G.711 in 172 bytes of UDP payload, expedited, priority-tagged."""
     src, dst = socket.inet_aton(side.ipv4[0]), socket.inet_aton(peer.ipv4[0])
     calls = []
     for sequence in range(8):
@@ -69,13 +69,13 @@ def _echo_requests_ipv6(side: Side, peer: Side, payload: memoryview) -> list[byt
 
 
 def _arp_requests(side: Side, peer: Side) -> list[bytes]:
-    """For each address of the peer, which its kernel answers, and for one that nobody has."""
+    """Return requests for the peer's addresses, which its kernel answers, and for an address that nobody has."""
     targets = (*peer.ipv4, ABSENT_IPV4)
     return [_arp(side, target) for target in targets]
 
 
 def _tagged_arp(side: Side) -> list[bytes]:
-    """Broadcasts in VLAN 20, one in four of them inside a service tag (QinQ)."""
+    """Return broadcasts in VLAN 20, every fourth inside a service tag (QinQ)."""
     return [_arp(side, ABSENT_IPV4, (VLAN_TAG,))] * 3 + [_arp(side, ABSENT_IPV4, (SERVICE_TAG, VLAN_TAG))]
 
 

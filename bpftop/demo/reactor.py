@@ -1,4 +1,4 @@
-"""The clockwork of the generator: when something is due, and what to do with sockets that are ready."""
+"""Timing of the generator, and its callbacks for sockets that are ready."""
 
 import errno
 import math
@@ -10,8 +10,8 @@ from typing import Protocol
 
 SWELL_PERIOD_S = 75.0
 READS_PER_TURN = 64
-# What a datagram may meet without anything being wrong with the generator: a full buffer, an ICMP error that answers an
-# earlier one, a cable that is down or gone, IPv6 addresses that went with it. The packet is lost, the source goes on.
+# Errors after which the generator goes on with the next packet: a full buffer, an ICMP error in reply to an earlier
+# packet, a veth pair that is down or gone, IPv6 addresses that went with it.
 LOST_ERRNOS = frozenset(
     {
         errno.EAGAIN,
@@ -31,9 +31,9 @@ _scratch = bytearray(1 << 17)
 
 
 class Pace:
-    """Turns a mean rate into what is due at each tick, with a slow swell and a little wobble.
+    """Computes how many packets are due at each tick from a mean rate that slowly rises and falls.
 
-    The first tick is due at least one, so that rare kinds show at once.
+    At the first tick at least one packet is due, so that rare kinds show at once.
     """
 
     def __init__(self, per_sec: float, rng: Random) -> None:
@@ -50,7 +50,7 @@ class Pace:
         self._per_sec = self._mean_per_sec * swell * self._rng.uniform(0.92, 1.08)
 
     def due(self, elapsed_s: float) -> int:
-        """How many are due after another `elapsed_s`; fractions are carried over."""
+        """Return how many packets are due after another `elapsed_s`; fractions are carried over."""
         self._carry += self._per_sec * elapsed_s
         count = int(self._carry)
         self._carry -= count
@@ -68,7 +68,7 @@ class PacketSource(Protocol):
 class Reactor:
     """Callbacks for sockets that are ready.
 
-    They are called at once and not at the next tick: data that waits in a TCP socket holds back its acknowledgement,
+    Callbacks run at once and not at the next tick: data that waits in a TCP socket holds back its acknowledgement,
     and the peer's tail loss probe (2 x RTT) then shows as a retransmission (0.6 % of segments with ticks of 10 ms).
     """
 
@@ -97,7 +97,7 @@ class Reactor:
     def turn(self) -> None:
         """Run the callbacks of all sockets that are ready now."""
         for number, _ in self._epoll.poll(0):
-            callback = self._callbacks.get(number)  # a callback of this turn may have dropped it
+            callback = self._callbacks.get(number)  # a callback of this turn may have dropped the socket
             if callback is not None:
                 callback()
 
@@ -106,7 +106,7 @@ class Reactor:
 
 
 def send_or_lose(sock: socket.socket, packet: bytes | memoryview, peer: tuple[str, int] | None = None) -> None:
-    """Send one datagram or frame; one that cannot leave now is lost, as on any network. Other errors are raised."""
+    """Send a datagram or frame, which is lost after any of LOST_ERRNOS. Other errors are raised."""
     try:
         if peer is None:
             sock.send(packet)
@@ -118,7 +118,7 @@ def send_or_lose(sock: socket.socket, packet: bytes | memoryview, peer: tuple[st
 
 
 def receive_from(sock: socket.socket) -> tuple[str, int] | None:
-    """Read and forget one datagram. Returns its sender, or None when nothing waits."""
+    """Read and discard a datagram. Return its sender, or None when none waits."""
     try:
         peer: tuple[str, int] = sock.recvfrom_into(_scratch)[1]
     except OSError as error:
@@ -129,20 +129,20 @@ def receive_from(sock: socket.socket) -> tuple[str, int] | None:
 
 
 def swallow_datagrams(sock: socket.socket) -> None:
-    """Read and forget what waits."""
+    """Read and discard waiting datagrams."""
     for _ in range(READS_PER_TURN):
         if receive_from(sock) is None:
             return
 
 
 def swallow_stream(sock: socket.socket) -> bool:
-    """Read and forget what waits in a TCP socket. Returns False when the peer has finished or the connection broke."""
+    """Read and discard data of a TCP socket. Return False when the peer has finished or the connection broke."""
     for _ in range(READS_PER_TURN):
         try:
             if sock.recv_into(_scratch) == 0:
                 return False
         except BlockingIOError:
             return True
-        except OSError:  # reset, refused, timed out, unreachable: over, whatever the reason
+        except OSError:  # reset, refused, timed out, unreachable
             return False
     return True

@@ -1,10 +1,10 @@
-"""The two ends of the lab's cable: names and addresses."""
+"""The two sides of the lab: names and addresses."""
 
 from typing import NamedTuple
 
 
 class Side(NamedTuple):
-    """One end. `ipv4` and `ipv6` hold the first address and, on the generator, three more that act as further hosts."""
+    """A side of the lab. The generator has four addresses of each kind, which act as four hosts."""
 
     name: str
     interface: str
@@ -32,5 +32,5 @@ IPV6_PREFIX = 64
 
 
 def other(side: Side) -> Side:
-    """The opposite end."""
+    """Return the opposite side."""
     return GENERATOR if side is WATCHED else WATCHED

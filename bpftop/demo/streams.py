@@ -1,4 +1,4 @@
-"""TCP: bulk flows in both directions, short connections, resets."""
+"""TCP clients and servers: bulk flows in both directions, short connections, resets."""
 
 import socket
 import struct
@@ -10,26 +10,26 @@ from select import EPOLLIN, EPOLLOUT
 from bpftop.demo.reactor import Reactor, swallow_stream
 
 MSS_BYTES = {4: 1448, 6: 1428}  # TCP payload of a 1514-byte frame with timestamps, by IP version
-ABORT_EVERY = 12  # one visit in so many ends with a reset by the client
+ABORT_EVERY = 12  # every 12th short connection ends with a reset by the client
 _LINGER_RESET = struct.pack("ii", 1, 0)
 
 Connect = Callable[[], socket.socket]
 
 
-class Streams:
-    """Keeps the open sockets of one kind of conversation, so that all of them can be closed."""
+class TcpSockets:
+    """The open sockets of a client or server, which are closed together."""
 
     def __init__(self, reactor: Reactor, listeners: tuple[socket.socket, ...] = ()) -> None:
         self._reactor = reactor
         self._open: set[socket.socket] = set()
         for listener in listeners:
-            self._hold(listener, partial(self._accept, listener))
+            self._watch(listener, partial(self._accept, listener))
 
-    def _hold(self, sock: socket.socket, callback: Callable[[], object], events: int = EPOLLIN) -> None:
+    def _watch(self, sock: socket.socket, callback: Callable[[], object], events: int = EPOLLIN) -> None:
         self._open.add(sock)
         self._reactor.watch(sock, callback, events)
 
-    def _part(self, sock: socket.socket) -> None:
+    def _close(self, sock: socket.socket) -> None:
         self._open.discard(sock)
         self._reactor.drop(sock)
 
@@ -40,23 +40,23 @@ class Streams:
             except (BlockingIOError, ConnectionAbortedError):
                 return
             sock.setblocking(False)
-            self._welcome(sock)
+            self._accepted(sock)
 
-    def _welcome(self, sock: socket.socket) -> None:
-        self._hold(sock, lambda: self._swallow(sock))
+    def _accepted(self, sock: socket.socket) -> None:
+        self._watch(sock, lambda: self._swallow(sock))
 
     def _swallow(self, sock: socket.socket) -> None:
-        """Read; when the peer has finished, close as well."""
+        """Read and discard; close the socket when the peer has finished."""
         if not swallow_stream(sock):
-            self._part(sock)
+            self._close(sock)
 
     def close(self) -> None:
         for sock in tuple(self._open):
-            self._part(sock)
+            self._close(sock)
 
 
 class Upload:
-    """One bulk flow from the client: `count` full segments at a time; after `life` of them a new connection."""
+    """A client of bulk flows: sends `count` full segments at a time, and reconnects after `life` segments."""
 
     def __init__(self, connect: Connect, payload: memoryview, segment_bytes: int, life: int) -> None:
         self._connect = connect
@@ -73,7 +73,7 @@ class Upload:
             self._left -= count
         except BlockingIOError:  # still connecting, or the window is full
             return
-        except OSError:  # the connection broke: on to the next one
+        except OSError:  # the connection broke: reconnect
             self._left = 0
         if self._left <= 0:
             self._sock.close()
@@ -84,8 +84,8 @@ class Upload:
         self._sock.close()
 
 
-class Downloads(Streams):
-    """The server of bulk flows: `count` full segments to the open connections in turn, each closed after `life`."""
+class DownloadServer(TcpSockets):
+    """A server of bulk flows: sends full segments to its connections in turn; each is closed after `life` segments."""
 
     def __init__(self, reactor: Reactor, listeners: tuple[socket.socket, ...], payload: memoryview, life: int) -> None:
         super().__init__(reactor, listeners)
@@ -93,13 +93,13 @@ class Downloads(Streams):
         self._life = life
         self._left: dict[socket.socket, int] = {}
 
-    def _welcome(self, sock: socket.socket) -> None:
-        super()._welcome(sock)
+    def _accepted(self, sock: socket.socket) -> None:
+        super()._accepted(sock)
         self._left[sock] = self._life
 
-    def _part(self, sock: socket.socket) -> None:
+    def _close(self, sock: socket.socket) -> None:
         self._left.pop(sock, None)
-        super()._part(sock)
+        super()._close(sock)
 
     def emit(self, count: int) -> None:
         if not count or not self._left:
@@ -110,17 +110,17 @@ class Downloads(Streams):
             sock.send(self._payload[: count * segment_bytes])
         except BlockingIOError:
             count = 0
-        except OSError:  # the connection broke: part
+        except OSError:  # the connection broke: close it
             count = left
-        del self._left[sock]  # to the end of the line
+        del self._left[sock]  # it is inserted again at the end
         if left > count:
             self._left[sock] = left - count
         else:
-            self._part(sock)
+            self._close(sock)
 
 
-class Fetches(Streams):
-    """The clients of `Downloads`: `emit` opens again what the server has closed since."""
+class DownloadClients(TcpSockets):
+    """The clients of `DownloadServer`: `emit` reopens connections that the server closed."""
 
     def __init__(self, reactor: Reactor, connects: tuple[Connect, ...]) -> None:
         super().__init__(reactor)
@@ -130,7 +130,7 @@ class Fetches(Streams):
         connects, self._closed = self._closed, []
         for connect in connects:
             sock = connect()
-            self._hold(sock, partial(self._readable, sock, connect))
+            self._watch(sock, partial(self._readable, sock, connect))
 
     def _readable(self, sock: socket.socket, connect: Connect) -> None:
         self._swallow(sock)
@@ -138,26 +138,26 @@ class Fetches(Streams):
             self._closed.append(connect)
 
 
-class Pages(Streams):
-    """A server of short connections: reads a request, answers with a page, closes first."""
+class WebServer(TcpSockets):
+    """A server of short connections: reads a request, sends a page, and closes."""
 
     def __init__(self, reactor: Reactor, listeners: tuple[socket.socket, ...], pages: Iterator[memoryview]) -> None:
         super().__init__(reactor, listeners)
         self._pages = pages
 
-    def _welcome(self, sock: socket.socket) -> None:
-        self._hold(sock, lambda: self._readable(sock))
+    def _accepted(self, sock: socket.socket) -> None:
+        self._watch(sock, lambda: self._readable(sock))
 
     def _readable(self, sock: socket.socket) -> None:
         self._swallow(sock)
         if sock in self._open:
-            with suppress(OSError):  # the visitor has gone: part as well
+            with suppress(OSError):  # the client has gone
                 sock.send(next(self._pages))
-            self._part(sock)
+            self._close(sock)
 
 
-class Visits(Streams):
-    """Short connections: connect, send a request, read the page to its end; now and then hang up with a reset."""
+class WebClient(TcpSockets):
+    """A client of short connections: sends a request and reads the page; some connections it resets."""
 
     def __init__(self, reactor: Reactor, connects: Iterator[Connect], request: bytes) -> None:
         super().__init__(reactor)
@@ -168,24 +168,24 @@ class Visits(Streams):
     def emit(self, count: int) -> None:
         for _ in range(count):
             sock = next(self._connects)()
-            self._hold(sock, partial(self._connected, sock), EPOLLOUT)
+            self._watch(sock, partial(self._connected, sock), EPOLLOUT)
 
     def _connected(self, sock: socket.socket) -> None:
         self._count += 1
         try:
             sock.send(self._request)
         except OSError:  # refused, unreachable, timed out
-            self._part(sock)
+            self._close(sock)
             return
         if self._count % ABORT_EVERY == 0:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
-            self._part(sock)
+            self._close(sock)
         else:
-            self._hold(sock, lambda: self._swallow(sock))
+            self._watch(sock, lambda: self._swallow(sock))
 
 
-class Knocks:
-    """Connections to a closed port: a SYN, and the reset that answers it."""
+class ClosedPortConnects:
+    """Connections to a closed port: each is a SYN and the reset that answers it."""
 
     def __init__(self, connects: Iterator[Connect]) -> None:
         self._connects = connects

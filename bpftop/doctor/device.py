@@ -101,7 +101,7 @@ def _speed(netdev: Netdev, device: Device) -> Verdict:
 def occupied(facts: AttachFacts) -> Verdict:
     if not facts.occupants:
         return yes("none: the hook is free")
-    return no(messages.beside(facts))
+    return no(messages.xdp_taken_tcx_counts(facts))
 
 
 def offloads(facts: AttachFacts) -> Verdict:

@@ -1,4 +1,4 @@
-"""What is known of a device before anything is attached to it, and what the person asked for."""
+"""Facts about a device before anything is attached, and the request of the person."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GENERIC_SWITCHES_OFF = ("rx-lro", "rx-gro-hw")  # generic_xdp_install: dev_disab
 
 # Drivers that attach native XDP without a reset and count wire frames, and what they switch off meanwhile:
 # veth_fix_features, virtnet_xdp_set. (veth also refuses its peer an MTU above 3506 until detach.) Only what is received
-# suffers: iperf3 into a veth 42 to 57 Gb/s without, 7.6 to 9.1 with it; out of it 45 to 47 and 38 to 60.
+# suffers: iperf3 into a veth 42 to 57 Gb/s without XDP, 7.6 to 9.1 with XDP; out of a veth 45 to 47 and 38 to 60.
 QUIET_DRIVERS = {
     "veth": "switches the peer's TSO off while attached",
     "virtio_net": "switches GRO-HW here and TSO in the host off while attached",
@@ -56,7 +56,7 @@ LINK_LAYERS: dict[int, LinkLayer] = {
 
 @dataclass(frozen=True)
 class Occupant:
-    """Somebody else's XDP program. ``name`` takes CAP_SYS_ADMIN to know; one attached by netlink has no ``owner``."""
+    """Another program's XDP program. ``name`` needs CAP_SYS_ADMIN; a program attached by netlink has no ``owner``."""
 
     prog_id: int
     mode: XdpMode
@@ -64,17 +64,17 @@ class Occupant:
     owner: str | None = None
 
     def __str__(self) -> str:
-        named = f'program {self.prog_id} "{self.name}"' if self.name else f"program {self.prog_id}"
-        return f"{named} ({self.mode} mode, held by {self.owner or 'no process that can be seen'})"
+        program = f'program {self.prog_id} "{self.name}"' if self.name else f"program {self.prog_id}"
+        return f"{program} ({self.mode} mode, held by {self.owner or 'no process that can be seen'})"
 
 
 @dataclass(frozen=True)
 class AttachFacts:
-    """What is known of one device before anything is attached.
+    """Facts about a device before anything is attached.
 
-    ``native`` is the driver's own word on native XDP, None where the kernel cannot tell (before Linux 6.3). ``legs``
-    are the drivers of a bond's legs. ``rx_bits_per_sec`` is None where it could not be measured. ``offloads`` are pairs
-    of device and offload that generic XDP would switch off. ``kernel`` is (major, minor), only to word a refusal.
+    ``native``: whether the driver reports native XDP; None before Linux 6.3, which cannot tell. ``legs``: drivers of a
+    bond's legs. ``rx_bits_per_sec``: None if not measured. ``offloads``: (device, offload) pairs that generic XDP would
+    switch off. ``kernel``: (major, minor), for the wording of a refusal only.
     """
 
     name: str
@@ -92,21 +92,22 @@ class AttachFacts:
 
     @property
     def is_tap(self) -> bool:
+        """True for a tap device: a tun driver with Ethernet frames."""
         return self.driver == "tun" and self.link_type == 1
 
     @property
     def drivers(self) -> tuple[str | None, ...]:
-        """The drivers that native XDP would reach."""
+        """The drivers to which native XDP would attach."""
         return self.legs if self.kind == "bond" else (self.driver,)
 
     @property
     def is_quiet(self) -> bool:
-        """Native XDP comes and goes without a reset here, and counts wire frames."""
+        """True if native XDP attaches and detaches without a reset, and counts wire frames."""
         return bool(self.drivers) and all(driver in QUIET_DRIVERS for driver in self.drivers)
 
     @property
     def can_native(self) -> bool:
-        """Native XDP is worth a try. Where the kernel cannot tell: known drivers, and Ethernet of no virtual kind."""
+        """True if native XDP is worth a try: by the driver's report, else for known drivers and physical Ethernet."""
         if self.native is not None:
             return self.native
         known = any(driver in QUIET_DRIVERS or driver in DISTURBANCES for driver in self.drivers)
@@ -115,11 +116,11 @@ class AttachFacts:
 
 @dataclass(frozen=True)
 class AttachRequest:
-    """What the person asked for.
+    """Request of the person.
 
-    ``may_disturb_device``: disturbing the device is agreed to (``--attach native`` with ``--yes``, ``--xdp``, or the
-    configuration). ``accepted``: the offer was taken on the screen. ``terminal``: there is a screen that can make an
-    offer.
+    ``may_disturb_device``: consent to disturb the device (``--attach native`` with ``--yes``, ``--xdp``, or the
+    configuration). ``accepted``: the offer of native XDP was accepted on the screen. ``terminal``: there is a screen
+    that can make an offer.
     """
 
     attach: AttachMode = "auto"

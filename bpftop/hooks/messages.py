@@ -1,4 +1,4 @@
-"""What is said about attaching: what a driver does to its device, why something was refused, what to do about it."""
+"""Sentences about attaching: effects on a device, reasons of refusals, remedies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bpftop.model.sample import Direction
 from bpftop.model.units import si
 
 ENOTSUPP = 524  # the kernel's own "not supported"
-# Python has no name for the one, and calls the other ENOTSUP.
+# Python has no name for 524, and names EOPNOTSUPP ENOTSUP.
 _ERRNO_NAMES = {ENOTSUPP: "ENOTSUPP", errno.EOPNOTSUPP: "EOPNOTSUPP"}
 
 _MAY_RESET = "may reset its rings, now and at exit"
@@ -21,7 +21,7 @@ _NOT_SUPPORTED = (errno.EOPNOTSUPP, ENOTSUPP)
 
 
 def effect(facts: AttachFacts) -> str:
-    """What native XDP does to this device, as a predicate; of a bond's legs the worst one's."""
+    """Return what native XDP does to the device, as a predicate; of a bond the effect on its worst leg."""
     if facts.is_tap:
         return _SUPER_FRAMES
     known = {**QUIET_DRIVERS, **DISTURBANCES}
@@ -33,16 +33,17 @@ def effect(facts: AttachFacts) -> str:
 
 
 def offer(facts: AttachFacts) -> str:
-    """What stands behind the key on the last line of the screen."""
+    """Return the text behind the key on the last line of the screen."""
     return f"native XDP{'' if facts.is_tap else ', exact'} (this driver {effect(facts)})"
 
 
-def needs_a_yes(facts: AttachFacts) -> str:
-    """Why it stays at TCX where nobody can be asked."""
+def tcx_without_consent(facts: AttachFacts) -> str:
+    """Return why TCX counts where no screen can offer native XDP."""
     return f"{_counted_by_tcx(facts)}; --xdp agrees to that."
 
 
-def too_heavy(facts: AttachFacts) -> str:
+def tcx_under_load(facts: AttachFacts) -> str:
+    """Return why TCX counts on a device that native XDP would slow down."""
     return f"{_counted_by_tcx(facts)}."
 
 
@@ -54,26 +55,28 @@ def _counted_by_tcx(facts: AttachFacts) -> str:
 
 
 def retreated(facts: AttachFacts) -> str:
-    """Why native XDP was given up while counting."""
+    """Return why counting moved from native XDP to TCX."""
     received = si(facts.rx_bits_per_sec, "b/s")
     return f"{facts.name} receives {received}: went from native XDP, which {effect(facts)}, to TCX."
 
 
-def not_wanted(facts: AttachFacts) -> str:
+def totals_on_request(facts: AttachFacts) -> str:
+    """Return the notice of --attach none."""
     return f"Only rtnetlink totals of {facts.name}, as asked for (--attach none)."
 
 
-def not_understood(facts: AttachFacts) -> str:
+def unknown_link_type(facts: AttachFacts) -> str:
+    """Return why the frames of a device cannot be read."""
     return f"{facts.name} has link type {facts.link_type} (ARPHRD), whose frames bpftop cannot read"
 
 
-def beside(facts: AttachFacts) -> str:
-    """Another's XDP program is there, and TCX."""
+def xdp_taken_tcx_counts(facts: AttachFacts) -> str:
+    """Return the notice that another program has the XDP hook and TCX counts."""
     return f"XDP on {facts.name} is taken by {_occupants(facts)}: left alone, counting by TCX what it passes on."
 
 
 def taken(facts: AttachFacts) -> str:
-    """Another's XDP program is there, and no TCX (before Linux 6.6)."""
+    """Return the notice that another program has the XDP hook and there is no TCX (before Linux 6.6)."""
     return f"XDP on {facts.name} is taken by {_occupants(facts)}: left alone."
 
 
@@ -82,10 +85,12 @@ def _occupants(facts: AttachFacts) -> str:
 
 
 def clsact_outlives(facts: AttachFacts) -> str:
+    """Return the notice of --attach tc."""
     return f"clsact filters on {facts.name} outlive a kill -9; the next start of bpftop on it removes them."
 
 
 def generic_outlives(facts: AttachFacts) -> str:
+    """Return the notice of --attach generic."""
     if not facts.offloads:
         return f"Generic XDP on {facts.name} switches no offload off; nothing of it outlives bpftop."
     off = " and ".join(f"{offload} of {device}" for device, offload in facts.offloads)
@@ -94,16 +99,16 @@ def generic_outlives(facts: AttachFacts) -> str:
 
 
 def failure(facts: AttachFacts, step: AttachStep, number: int) -> str:
-    """The error of a forced step: what failed, why, what to do."""
+    """Return the error of a forced step: what failed, why, what to do."""
     reason, remedy = _why(facts, step, number)
     return f"{step} does not attach to {facts.name}: {reason}; {remedy}."
 
 
-def fallback(facts: AttachFacts, step: AttachStep, number: int, held: AttachStep | None) -> str:
-    """The notice about a step that failed where the plan went on to ``held``, or to rtnetlink totals."""
+def fallback(facts: AttachFacts, step: AttachStep, number: int, used: AttachStep | None) -> str:
+    """Return the notice of a failed step after which ``used`` counts, or rtnetlink totals if it is None."""
     reason, remedy = _why(facts, step, number)
-    if held is not None:
-        return f"{step} does not attach to {facts.name}: {reason}; counting by {held}."
+    if used is not None:
+        return f"{step} does not attach to {facts.name}: {reason}; counting by {used}."
     remedy = "" if remedy.startswith(_USE_AUTO) else f" ({remedy})"
     return f"{step} does not attach to {facts.name}: {reason}; only rtnetlink totals{remedy}."
 
@@ -116,10 +121,10 @@ _NOT_LOADED = {
 }
 
 
-def not_loaded(facts: AttachFacts, error: str, number: int, held: AttachStep | None) -> str:
-    """The counting program itself was refused; ``error`` holds the kernel's words."""
+def not_loaded(facts: AttachFacts, error: str, number: int, used: AttachStep | None) -> str:
+    """Return the notice that the kernel refused to load the program; ``error`` has its reason."""
     remedy = _NOT_LOADED.get(number, "please report it with the output of `bpftop doctor`")
-    then = f"counting by {held}" if held else remedy
+    then = f"counting by {used}" if used else remedy
     return f"bpftop's program for {facts.name}: {error}; {then}."
 
 
@@ -143,9 +148,9 @@ def renamed(label: str, name: str) -> str:
     return f"{label} is now called {name}: still counted."
 
 
-def detached(facts: AttachFacts, step: AttachStep, direction: Direction, held: AttachStep | None) -> str:
-    """Somebody else took our program away."""
-    then = f"counting by {held}" if held else "only rtnetlink totals"
+def detached(facts: AttachFacts, step: AttachStep, direction: Direction, used: AttachStep | None) -> str:
+    """Return the notice that another process detached bpftop's program."""
+    then = f"counting by {used}" if used else "only rtnetlink totals"
     return f"Somebody detached bpftop's {direction.upper()} program ({step}) from {facts.name}: {then}."
 
 
@@ -158,7 +163,7 @@ def leftovers_stay(name: str, error: str) -> str:
 
 
 def _why(facts: AttachFacts, step: AttachStep, number: int) -> tuple[str, str]:
-    """Reason and remedy."""
+    """Return the reason of a failed step, and the remedy."""
     name = _ERRNO_NAMES.get(number) or errno.errorcode.get(number, f"errno {number}")
     if number in (errno.EPERM, errno.EACCES):
         return _not_permitted(facts, name)

@@ -1,8 +1,8 @@
-"""Where to count: facts about a device and a wish become a plan. Pure; ``collect/attach.py`` carries it out.
+"""The plan of where to count on a device, from its facts and the request. ``collect/attach`` applies the plan.
 
 Why not native XDP everywhere, measured over veth with iperf3: nothing attached 9.0 Gb/s, native XDP 2.4, TCX no visible
-cost. Native XDP takes receive offloads away while it is attached, and many drivers reset their rings or drop the link
-when it comes and goes. TCX disturbs nothing, but sees only what the stack lets through.
+cost. Native XDP switches receive offloads off while it is attached, and many drivers reset their rings or drop the link
+at attach and detach. TCX disturbs nothing, but sees only packets that reach the stack.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ OCCUPIED = (errno.EBUSY, errno.EEXIST)
 
 
 def plan(facts: AttachFacts, request: AttachRequest) -> AttachPlan:
-    """What to try on this device, and what to say about it."""
+    """Return the steps to try on a device, with notices or a refusal."""
     if request.attach == "none":
-        return AttachPlan(notices=(messages.not_wanted(facts),))
+        return AttachPlan(notices=(messages.totals_on_request(facts),))
     layer = LINK_LAYERS.get(facts.link_type)
     if layer is None and request.attach == "auto":
-        return AttachPlan(notices=(f"{messages.not_understood(facts)}: only rtnetlink totals.",))
+        return AttachPlan(notices=(f"{messages.unknown_link_type(facts)}: only rtnetlink totals.",))
     if layer is None:
-        return AttachPlan(refusal=f"{messages.not_understood(facts)}; use --attach none for its totals.")
+        return AttachPlan(refusal=f"{messages.unknown_link_type(facts)}; use --attach none for its totals.")
     if request.attach == "tc":
         return AttachPlan((CLSACT,), (CLSACT,), layer, forced=True, notices=(messages.clsact_outlives(facts),))
     if request.attach == "generic" and facts.occupants:
@@ -35,24 +35,24 @@ def plan(facts: AttachFacts, request: AttachRequest) -> AttachPlan:
 
 
 def _native_or_tcx(facts: AttachFacts, request: AttachRequest, layer: LinkLayer) -> AttachPlan:
-    """The wishes "auto" and "native": native XDP where it is quiet or agreed to, else TCX and an offer."""
+    """Plan the modes auto and native: native XDP where it is quiet or has consent, else TCX with an offer."""
     forced = request.attach == "native" and not request.accepted
     tcx = AttachPlan((TCX,), (TCX,), layer)
     if facts.occupants:
         if forced:
             return AttachPlan(refusal=messages.failure(facts, NATIVE, errno.EBUSY))
-        return _with(tcx, messages.beside(facts))
-    agreed = request.accepted or (request.attach == "native" and request.may_disturb_device)
-    # An agreed try goes to the kernel in any case: a driver may forget to say that it can.
-    if not facts.can_native and not agreed:
+        return _with(tcx, messages.xdp_taken_tcx_counts(facts))
+    consent = request.accepted or (request.attach == "native" and request.may_disturb_device)
+    # With consent native XDP is always tried: a driver may fail to report that it has native XDP.
+    if not facts.can_native and not consent:
         return AttachPlan(refusal=messages.failure(facts, NATIVE, errno.EOPNOTSUPP)) if forced else tcx
     heavy = (facts.rx_bits_per_sec or 0) >= request.load_limit_bits_per_sec
-    if agreed or (facts.is_quiet and not heavy):
+    if consent or (facts.is_quiet and not heavy):
         steps = (NATIVE, NATIVE_FRAGS) if forced else (NATIVE, NATIVE_FRAGS, TCX)
-        return AttachPlan(steps, (TCX,), layer, forced=forced, retreats=not agreed)
+        return AttachPlan(steps, (TCX,), layer, forced=forced, retreats=not consent)
     if request.terminal:
-        return _with(tcx, *((messages.too_heavy(facts),) if facts.is_quiet else ()), offer=messages.offer(facts))
-    return _with(tcx, messages.needs_a_yes(facts))
+        return _with(tcx, *((messages.tcx_under_load(facts),) if facts.is_quiet else ()), offer=messages.offer(facts))
+    return _with(tcx, messages.tcx_without_consent(facts))
 
 
 def _with(base: AttachPlan, *notices: str, offer: str | None = None) -> AttachPlan:

@@ -1,4 +1,4 @@
-"""Plans: the steps to try on a device, in order, and what is left of them after a refusal."""
+"""Plans: the steps to try on a device in order, and the steps that remain after a refusal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ProgramName = Literal["count_xdp", "count_xdp_frags", "count_tc"]
 
 @dataclass(frozen=True)
 class AttachStep:
-    """One thing to try. ``mode`` is for XDP only."""
+    """An attachment to try. ``mode`` is set for XDP only."""
 
     hook: Literal["xdp", "tcx", "clsact"]
     program: ProgramName
@@ -35,10 +35,10 @@ CLSACT = AttachStep("clsact", "count_tc")
 
 @dataclass(frozen=True)
 class AttachPlan:
-    """Steps per direction, to try in order until one holds; after the last one there are rtnetlink totals.
+    """Steps per direction, to try in order until a step succeeds; rtnetlink totals remain if none does.
 
-    ``forced``: it is an error when no receive step holds. ``retreats``: native XDP is given up when the load rises.
-    ``refusal``: an error already, nothing is to be tried. ``offer``: what accepting would do.
+    ``forced``: it is an error if no receive step succeeds. ``retreats``: TCX replaces native XDP when the load rises.
+    ``refusal``: an error instead of steps. ``offer``: effect of accepting native XDP.
     """
 
     rx: tuple[AttachStep, ...] = ()
@@ -52,14 +52,14 @@ class AttachPlan:
 
 
 def remaining(steps: Sequence[AttachStep], failed: AttachStep, number: int) -> tuple[AttachStep, ...]:
-    """What is left of the steps behind ``failed`` after the kernel's errno.
+    """Return the steps that remain after ``failed`` failed with an errno.
 
-    ERANGE and EINVAL mean "not this program", so the twin for fragments is next. EPERM holds for all of them, and
-    without the device (ENODEV) there is nothing to try. Anything else, an occupied hook too, means "not this hook".
+    ERANGE and EINVAL refuse the program, so the twin for fragments is next. EPERM holds for all steps, and without the
+    device (ENODEV) no step remains. Any other errno, also of an occupied hook, refuses the hook.
     """
-    behind = tuple(steps[list(steps).index(failed) + 1 :])
+    later = tuple(steps[list(steps).index(failed) + 1 :])
     if number in (errno.EPERM, errno.ENODEV):
         return ()
     if number in (errno.ERANGE, errno.EINVAL):
-        return behind
-    return tuple(step for step in behind if step.hook != failed.hook)
+        return later
+    return tuple(step for step in later if step.hook != failed.hook)

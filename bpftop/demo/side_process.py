@@ -1,9 +1,9 @@
-"""The process at one end of the lab's cable. Its life is what keeps the network namespace alive.
+"""The process at one side of the lab's veth pair. The network namespace lives as long as this process.
 
 It runs as `python -I -S -c BOOTSTRAP side control_fd owner_fd` and talks with its owner over `control_fd`, a socket of
-packets: it sends "ready", then answers each order with "done"; or it sends "failed ERRNO" and ends. It ends as soon as
-the owner does: `owner_fd` is a pidfd of the owner, which becomes readable however that process ends, SIGKILL included,
-and the control socket closes with it. (PR_SET_PDEATHSIG would fire when the *thread* that started this process ends.)
+packets: it sends "ready", then answers each order with "done"; or it sends "failed ERRNO" and exits. It exits as soon
+as the owner does: `owner_fd` is a pidfd of the owner, which becomes readable however the owner ends, SIGKILL included.
+(PR_SET_PDEATHSIG would fire when the *thread* that started this process ends.)
 """
 
 import os
@@ -15,17 +15,17 @@ from select import EPOLLIN, epoll
 
 from bpftop.demo.reactor import Pace, PacketSource, Reactor
 from bpftop.demo.sides import GENERATOR, WATCHED, Side
-from bpftop.demo.traffic import Mix
+from bpftop.demo.traffic import TrafficMix
 from bpftop.kernel.netns import unshare_network
 
 TICK_S = 0.01
-LONGEST_TICK_S = 0.05  # after a stall (SIGSTOP, a busy machine) the missed packets are not made up for
+LONGEST_TICK_S = 0.05  # packets missed in a stall (SIGSTOP, a busy machine) are not sent later
 RETUNE_S = 1.0
-LANES = 4  # CPUs to send from, at most
+LANES = 4  # maximum number of CPUs to send from
 
 
-class End:
-    """Waits for orders, and sends the mix while it is asked to."""
+class SideProcess:
+    """Waits for orders, and sends traffic between the orders "go" and "pause"."""
 
     def __init__(self, side: Side, control: socket.socket, owner_fd: int) -> None:
         self._side = side
@@ -35,14 +35,14 @@ class End:
         self._wakers = epoll()
         for number in (owner_fd, control.fileno(), self._reactor.fileno()):
             self._wakers.register(number, EPOLLIN)
-        self._mix: Mix
+        self._mix: TrafficMix
         self._running = False
         self._allowed_cpus = os.sched_getaffinity(0)
         self._lanes: list[tuple[int, list[tuple[Pace, PacketSource]]]] = []
         self._start_s = self._last_tick_s = self._next_tick_s = self._next_retune_s = 0.0
 
     def run(self) -> None:
-        """Until the owner has gone, or lets go of the control socket."""
+        """Run until the owner exits or closes the control socket."""
         while True:
             timeout_s = max(0.0, self._next_tick_s - time.monotonic()) if self._running else None
             ready = {number for number, _ in self._wakers.poll(timeout_s)}
@@ -56,10 +56,10 @@ class End:
                 self._tick()
 
     def _obey(self, order: bytes) -> bool:
-        """Carry out "prepare IPV6 SCALE SEED", "go", "pause" or "close". Returns False at the end of orders.
+        """Execute "prepare IPV6 SCALE SEED", "go", "pause" or "close". Return False at the end of orders.
 
-        Both ends are prepared before either goes, and paused before either closes: nobody talks to a closed port
-        that should be open.
+        The owner prepares both sides before either sends, and pauses both before either closes, so that no packet
+        meets a port that is not open yet or closed already.
         """
         if not order:
             return False
@@ -68,7 +68,7 @@ class End:
         if verb == "prepare":
             ipv6, scale, seed = words
             try:
-                self._mix = Mix(self._side, self._reactor, ipv6=ipv6 == "1", scale=float(scale), seed=int(seed))
+                self._mix = TrafficMix(self._side, self._reactor, ipv6=ipv6 == "1", scale=float(scale), seed=int(seed))
             except PermissionError as error:  # raw sockets need CAP_NET_RAW
                 self._control.send(f"failed {error.errno}".encode())
                 return False
@@ -98,7 +98,7 @@ class End:
                     source.emit(count)
 
     def _move_to(self, cpu: int) -> None:
-        """Send from this CPU: veth's receiver runs where the sender does, so the flows spread as over a NIC's queues.
+        """Send from this CPU: veth receives on the sender's CPU, so the flows spread as over the queues of a NIC.
 
         Two moves per tick cost 0.5 % of a core.
         """
@@ -111,9 +111,9 @@ class End:
 
 def main() -> None:
     """Entry of the process; the arguments are in `sys.argv`."""
-    side = {each.name: each for each in (WATCHED, GENERATOR)}[sys.argv[1]]
+    side = {side.name: side for side in (WATCHED, GENERATOR)}[sys.argv[1]]
     control = socket.socket(fileno=int(sys.argv[2]))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, who then lets go
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, which then closes the control socket
     with open("/proc/self/comm", "w") as name:
         name.write(f"bpftop-{side.interface}")
     outside = os.stat("/proc/self/ns/net").st_ino
@@ -125,4 +125,4 @@ def main() -> None:
     if os.stat("/proc/self/ns/net").st_ino == outside:
         raise RuntimeError("still in the owner's network namespace")
     control.send(b"ready")
-    End(side, control, int(sys.argv[3])).run()
+    SideProcess(side, control, int(sys.argv[3])).run()
