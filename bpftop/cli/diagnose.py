@@ -61,22 +61,22 @@ def _watch(arguments: argparse.Namespace, settings: Settings, rules: tuple[Rule,
     """Samples for the time that was asked for, or until somebody ends it. Raises BpftopError."""
     from bpftop.cli.live_source import Notices, live_samples
     from bpftop.export.diagnosis.diagnosis_document import Diagnosed
-    from bpftop.history.analyzer import Diagnostician
+    from bpftop.history.analyzer import Analyzer
 
-    diagnostician = Diagnostician(rules)
+    analyzer = Analyzer(rules)
     notices = Notices()
     with live_samples(arguments, settings) as (samples, _):
         try:
             for sample in samples:
-                diagnostician.push(sample)
+                analyzer.push(sample)
                 notices.print_new(sample)
-                if diagnostician.watched_s >= arguments.duration - settings.interval_s / 10:
+                if analyzer.watched_s >= arguments.duration - settings.interval_s / 10:
                     break
         except Ended:  # early: what was seen until now
             pass
-    if diagnostician.last is None or diagnostician.watched_s <= 0:
+    if analyzer.snapshot is None or analyzer.watched_s <= 0:
         raise BpftopError("it ended before there were two samples: nothing can be said; let it run for 4 s at least")
-    return Diagnosed(diagnostician.last, diagnostician.began_ns, tuple(diagnostician.episodes), rules)
+    return Diagnosed(analyzer.snapshot, analyzer.began_ns, tuple(analyzer.episodes), rules)
 
 
 def _duration(text: str) -> float:

@@ -75,7 +75,7 @@ def _is_sqlite(path: str) -> bool:
 def _recorded(file: str, text: str) -> dict[str, object]:
     """The document of a moment of a recording, with the rates that the screen showed then."""
     from bpftop.export.snapshot.document import document
-    from bpftop.history.analyzer import Diagnostician
+    from bpftop.history.analyzer import Analyzer
     from bpftop.store.recording import Recording
     from bpftop.store.time_expressions import moment
 
@@ -86,11 +86,11 @@ def _recorded(file: str, text: str) -> dict[str, object]:
             raise BpftopError(f"{file} has no tick any more: the recorder let them go")
         tick = recording.tick_at(moment(text, extent.begin_ns, extent.end_ns, extent.last_ns))
         past_ns = int(max(_PAST_S, 3 * recording.interval_s()) * 1e9)
-        shown = Diagnostician(())
+        analyzer = Analyzer()
         for one in recording.ticks(recording.first_tick_within(tick, past_ns), tick):
-            shown.push(one.sample)
+            analyzer.push(one.sample)
     finally:
         recording.close()
-    if shown.last is None:
+    if analyzer.snapshot is None:
         raise BpftopError(f"{file} has no tick at {text} any more: the recorder let it go")
-    return document(shown.last)
+    return document(analyzer.snapshot)

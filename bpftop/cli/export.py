@@ -28,17 +28,17 @@ def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.live_source import Notices, live_samples
     from bpftop.cli.output import complain
     from bpftop.export.prometheus.endpoint import Endpoint, Newest, authority
-    from bpftop.history.analyzer import Diagnostician
+    from bpftop.history.analyzer import Analyzer
 
     settings = settings_of(arguments)
     newest = Newest()
     host, port = arguments.listen
     with closing(Endpoint(host, port, newest)) as endpoint, live_samples(arguments, settings) as (samples, _):
         complain(f"metrics at http://{authority(*endpoint.address)}/metrics")
-        notices, diagnostician = Notices(), Diagnostician(settings.rules())
+        notices, analyzer = Notices(), Analyzer(settings.rules())
         try:
             for sample in samples:
-                newest.put(diagnostician.push(sample))
+                newest.put(analyzer.push(sample))
                 notices.print_new(sample)
         except Ended:  # how one ends it: no error
             pass

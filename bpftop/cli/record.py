@@ -13,7 +13,7 @@ from bpftop.cli.watch import duration_s, until
 from bpftop.errors import UsageError
 
 if TYPE_CHECKING:
-    from bpftop.history.analyzer import Diagnostician
+    from bpftop.history.analyzer import Analyzer
     from bpftop.model.sample import Sample
     from bpftop.store.recorder import Recorder
     from bpftop.store.writer import Limits
@@ -45,13 +45,13 @@ def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.output import complain
     from bpftop.cli.recording_switch import ended
     from bpftop.collect.broadcast import Broadcast
-    from bpftop.history.analyzer import Diagnostician
+    from bpftop.history.analyzer import Analyzer
     from bpftop.store.recorder import Recorder
 
     if arguments.output == "-":
         raise UsageError("a recording is a file and cannot go to standard output; `bpftop watch --format samples` can")
     settings = settings_of(arguments)
-    limits, diagnostician = _limits(arguments), Diagnostician(settings.rules())
+    limits, analyzer = _limits(arguments), Analyzer(settings.rules())
     broadcast = Broadcast(LiveOptions.of(arguments, settings).source())
     recorder = Recorder(arguments.output, limits)
     broadcast.tap(recorder.offer)
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with broadcast:
             timely = until(arriving(reader.samples()), arguments.duration, settings.interval_s)
-            _follow(timely, recorder, diagnostician)
+            _follow(timely, recorder, analyzer)
     except Ended:  # how one ends it: no error
         pass
     finally:
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if progress.trouble else 0
 
 
-def _follow(samples: Iterable[Sample], recorder: Recorder, diagnostician: Diagnostician) -> None:
+def _follow(samples: Iterable[Sample], recorder: Recorder, analyzer: Analyzer) -> None:
     """Say what the interfaces and the disk have to say; around findings every CPU is recorded in every tick."""
     from bpftop.cli.live_source import Notices
     from bpftop.cli.output import complain
@@ -76,7 +76,7 @@ def _follow(samples: Iterable[Sample], recorder: Recorder, diagnostician: Diagno
     notices, trouble = Notices(), None
     for sample in samples:
         notices.print_new(sample)
-        recorder.offer_findings(sample.mono_ns, diagnostician.push(sample).diagnosis.findings)
+        recorder.offer_findings(sample.mono_ns, analyzer.push(sample).diagnosis.findings)
         now = recorder.progress
         if now.trouble != trouble:
             complain(now.trouble or f"{now.path} can be written again; {now.lost} ticks were lost")

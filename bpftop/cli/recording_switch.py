@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from bpftop.errors import BpftopError
+from bpftop.model.timestamps import file_stamp
 
 if TYPE_CHECKING:
     from bpftop.store.recorder import RecordingProgress
@@ -28,7 +29,7 @@ class RecordingSwitch:
 
         latest = self._feed.latest
         host = re.sub(r"[^A-Za-z0-9.-]", "_", latest.host if latest else "")
-        path = time.strftime(f"bpftop-{host}-%Y%m%dT%H%M%SZ.bpftop", time.gmtime())
+        path = f"bpftop-{host}-{file_stamp(time.time_ns())}.bpftop"
         try:
             self._feed.recorder = Recorder(path)
         except BpftopError as error:  # there is no -o here

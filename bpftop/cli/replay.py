@@ -69,18 +69,18 @@ def _say_what_is_missing(recording: Recording) -> None:
 def _document(arguments: argparse.Namespace, recording: Recording) -> int:
     """The moment as the screen showed it then, as a document."""
     from bpftop.cli.output import opened
-    from bpftop.history.analyzer import Diagnostician
+    from bpftop.history.analyzer import Analyzer
 
     settings = settings_of(arguments)
     tick = _tick(recording, arguments.at)
-    diagnostician = Diagnostician(settings.rules())
+    analyzer = Analyzer(settings.rules())
     for one in recording.ticks(recording.first_tick_within(tick, _PAST_NS), tick):
-        diagnostician.push(one.sample)
-    if diagnostician.last is None:
+        analyzer.push(one.sample)
+    if analyzer.snapshot is None:
         raise BpftopError(f"{recording.path} has no tick at {arguments.at} any more: the recorder let it go")
     chosen = SNAPSHOT[arguments.format or "json"]
     with opened(arguments.output, private=not chosen.public) as output:
-        output.write(chosen.load()(diagnostician.last))
+        output.write(chosen.load()(analyzer.snapshot))
     return 0
 
 

@@ -22,6 +22,7 @@ from bpftop.config.settings import Settings
 from bpftop.errors import BpftopError, UsageError
 from bpftop.model.snapshot import Snapshot
 from bpftop.model.source import SampleSource
+from bpftop.model.timestamps import file_stamp, rfc3339
 
 if TYPE_CHECKING:
     from bpftop.store.replay import Replay
@@ -144,15 +145,15 @@ async def _run(app: BpftopApp) -> None:
 
 def save_snapshot(snapshot: Snapshot) -> str:
     """Write the document into the current directory; returns its path. Raises BpftopError."""
-    from bpftop.export.snapshot.document import json_text, timestamp
+    from bpftop.export.snapshot.document import json_text
 
-    when = re.sub(r"[-:.]", "", timestamp(snapshot.wall_ns) or "")
+    when = re.sub(r"[-:.]", "", rfc3339(snapshot.wall_ns))
     return _save(f"bpftop-{re.sub(r'[^A-Za-z0-9.-]', '_', snapshot.host)}-{when}.json", json_text(snapshot))
 
 
 def save_picture(svg: str) -> str:
     """The same for a picture of the screen."""
-    return _save(time.strftime("bpftop-%Y%m%dT%H%M%SZ.svg", time.gmtime()), svg)
+    return _save(f"bpftop-{file_stamp(time.time_ns())}.svg", svg)
 
 
 def _save(path: str, text: str) -> str:

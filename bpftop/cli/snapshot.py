@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.live_source import Notices, live_samples
     from bpftop.cli.output import opened
-    from bpftop.history.analyzer import Diagnostician
+    from bpftop.history.analyzer import Analyzer
 
     settings = settings_of(arguments)
     chosen = SNAPSHOT[arguments.format]
@@ -28,13 +28,13 @@ def run(arguments: argparse.Namespace) -> int:
         opened(arguments.output, private=not chosen.public) as output,
         live_samples(arguments, settings, count=2) as (samples, _),
     ):
-        diagnostician = Diagnostician(settings.rules())
+        analyzer = Analyzer(settings.rules())
         before = next(samples, None)
         write = chosen.load()  # imported while the interval runs
         after = next(samples, None)
         if before is None or after is None:
             raise BpftopError("the source ended before there were two samples; try again")
-        diagnostician.push(before)
-        output.write(write(diagnostician.push(after)))
+        analyzer.push(before)
+        output.write(write(analyzer.push(after)))
         Notices().print_new(after)
     return 0

@@ -58,17 +58,17 @@ def _texts(
 ) -> Iterator[tuple[Sample, str]]:
     """Each sample with its text, until ``count`` of them had one. The first has no rates, and so a text only where
     the format is the sample itself."""
-    from bpftop.history.analyzer import Diagnostician
+    from bpftop.history.analyzer import Analyzer
     from bpftop.store.codec.sample_json import sample_line
 
-    diagnostician = Diagnostician(rules)
+    analyzer = Analyzer(rules)
     write = None if format_name == SAMPLES else tick_writer(format_name)
     written = 0
     for sample in samples:
         if write is None:
             text = sample_line(sample)
         else:
-            snapshot = diagnostician.push(sample)
+            snapshot = analyzer.push(sample)
             text = "" if snapshot.interval_ns is None else write(snapshot, written == 0)
         written += bool(text)
         yield sample, text

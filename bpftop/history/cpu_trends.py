@@ -4,70 +4,72 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from bpftop.model.sample import DIRECTIONS, Direction, Reading, Sample, reading_key
+from bpftop.model.families import PROTOCOLS
+from bpftop.model.readings import Reading, pair_readings
+from bpftop.model.sample import DIRECTIONS, Direction, Sample, reading_key
 
 CELL_S = 5
 _CELL_NS = CELL_S * 10**9
 
-Edge = tuple[int, int, list[int]]
-"""read_ns, epoch, packets of every possible CPU."""
-
 
 class CpuTrends:
-    """One value per CPU and five seconds, and not per tick: 512 CPUs need 2 kB and half a millisecond per cell."""
+    """One rate per CPU and five seconds, not per tick: for 512 CPUs 2 kB and half a millisecond per cell."""
 
-    def __init__(self, kept_ns: int) -> None:
-        self._kept = kept_ns // _CELL_NS
-        self._edges: dict[tuple[str, Direction], Edge] = {}
-        self._cells: dict[tuple[str, Direction], dict[int, array[float]]] = {}
+    def __init__(self, keep_ns: int) -> None:
+        self._keep_cells = keep_ns // _CELL_NS
+        self._edges: dict[tuple[str, Direction], Reading] = {}
+        self._rates: dict[tuple[str, Direction], dict[int, array[float]]] = {}
         self._cell: int | None = None
 
     def push(self, sample: Sample) -> None:
-        """The first sample of a cell ends the cells before it."""
+        """Add a sample. The first sample of a cell ends the cells before it."""
         cell = sample.mono_ns // _CELL_NS
         if cell == self._cell:
             return
-        since = max(self._cell if self._cell is not None else cell, cell - self._kept)
+        since = max(self._cell if self._cell is not None else cell, cell - self._keep_cells)
         self._cell = cell
         for interface in sample.interfaces:
             for direction in DIRECTIONS:
-                self._end(interface.label, direction, sample.readings, range(since, cell))
-        for cells in self._cells.values():
-            for old in [c for c in cells if c < cell - self._kept]:
-                del cells[old]
+                self._end(sample, interface.label, direction, range(since, cell))
+        for rates in self._rates.values():
+            for old in [c for c in rates if c < cell - self._keep_cells]:
+                del rates[old]
 
-    def _end(self, label: str, direction: Direction, readings: Mapping[str, Reading], ended: range) -> None:
-        where = (label, direction)
-        reading = readings.get(reading_key("protocols", label, direction))
-        before = self._edges.pop(where, None)
+    def _end(self, sample: Sample, label: str, direction: Direction, cells: range) -> None:
+        """Enter the mean rates since the reading that ended the cell before."""
+        row = (label, direction)
+        reading = sample.readings.get(reading_key(PROTOCOLS, label, direction))
+        edge = self._edges.pop(row, None)
         if reading is None:
             return
         reading = reading.cells or reading
-        after = self._edges[where] = (reading.read_ns, reading.epoch, reading.cpu_totals[0] if reading.keys else [])
-        if before is None or before[1] != after[1] or before[0] >= after[0]:
+        self._edges[row] = reading.without_cpu_cells()
+        pair = pair_readings(edge, reading)
+        if pair is None:
             return
-        earlier = before[2] or [0] * len(after[2])  # a reading without a row: nothing was counted yet
-        if len(earlier) != len(after[2]):
+        _, gains = pair.cpu_totals(sample.possible_cpus)[0]
+        if not reading.keys or len(gains) != sample.possible_cpus:
             return
-        seconds = (after[0] - before[0]) / 1e9
-        pairs = zip(earlier, after[2], strict=True)
-        rates = array("f", [(b - a) / seconds if b >= a else math.nan for a, b in pairs])
-        self._cells.setdefault(where, {}).update(dict.fromkeys(ended, rates))
+        seconds = pair.elapsed_ns / 1e9
+        rates = array("f", [math.nan if gained is None else gained / seconds for gained in gains])
+        self._rates.setdefault(row, {}).update(dict.fromkeys(cells, rates))
 
     def cells(
         self, labels: Sequence[str], direction: Direction, until_ns: int, cells: int, back: int = 0
     ) -> list[Sequence[float] | None]:
-        """For each of the ``cells`` that ended before ``until_ns``: packets per second of every possible CPU, of these
-        interfaces together; None where that is not known. ``back``: without the newest so many cells."""
-        last = until_ns // _CELL_NS - back
-        found: list[Sequence[float] | None] = []
-        for cell in range(last - cells, last):
-            parts = [self._cells.get((label, direction), {}).get(cell) for label in labels]
-            known = [part for part in parts if part]  # one without CPUs is of an interface that has counted nothing
+        """Return the ``cells`` that ended before ``until_ns``, without the newest ``back`` of them.
+
+        A cell has the packets per second of every possible CPU, all ``labels`` together; None where they are unknown.
+        """
+        end = until_ns // _CELL_NS - back
+        columns: list[Sequence[float] | None] = []
+        for cell in range(end - cells, end):
+            rates = [self._rates.get((label, direction), {}).get(cell) for label in labels]
+            known = [r for r in rates if r is not None]
             if len(known) > 1:
-                found.append([float(sum(column)) for column in zip(*known, strict=True)])
+                columns.append([float(sum(cpu_rates)) for cpu_rates in zip(*known, strict=True)])
             else:
-                found.append(known[0] if known else None)
-        return found
+                columns.append(known[0] if known else None)
+        return columns

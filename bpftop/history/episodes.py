@@ -1,4 +1,4 @@
-"""Findings that came and went: what the pane's history and `diagnose` tell."""
+"""Findings over time: when each was raised and when it cleared."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass, replace
 
 from bpftop.model.findings import SEVERITIES, Finding
 
-KEPT = 200
+EPISODES_MAX = 200
 
 
 @dataclass(frozen=True)
 class Episode:
-    """One finding from when it was raised until it cleared; ``ended_ns`` is None while it stands.
+    """One finding from its raising to its clearing; ``ended_ns`` is None while the finding stands.
 
-    ``finding`` is as it was at its gravest, and the latest of those.
+    ``finding`` is the newest of the gravest findings of the episode.
     """
 
     finding: Finding
     ended_ns: int | None = None
     raised_ns: int = 0
-    """The first moment with it; what it is about holds since ``finding.since_ns``."""
+    """The first moment with the finding; its condition has held since ``finding.since_ns``."""
 
     @property
     def active(self) -> bool:
@@ -28,28 +28,28 @@ class Episode:
 
 
 class Episodes:
-    """The last KEPT of them, in the order in which they began."""
+    """The last EPISODES_MAX episodes, in the order of their beginnings."""
 
     def __init__(self) -> None:
-        self._all: list[Episode] = []
+        self._episodes: list[Episode] = []
 
     def __iter__(self) -> Iterator[Episode]:
-        return iter(self._all)
+        return iter(self._episodes)
 
     def push(self, mono_ns: int, findings: Sequence[Finding]) -> None:
-        """The findings of one moment."""
-        now = {(f.id, f.scope_name): f for f in findings}
-        for index, episode in enumerate(self._all):
+        """Add the findings of one moment: begin, continue and end episodes."""
+        new = {(f.id, f.scope_name): f for f in findings}
+        for index, episode in enumerate(self._episodes):
             if not episode.active:
                 continue
-            found = now.pop((episode.finding.id, episode.finding.scope_name), None)
-            if found is None:
-                self._all[index] = replace(episode, ended_ns=mono_ns)
-            elif not _milder(found, episode.finding):
-                self._all[index] = replace(episode, finding=found)
-        self._all += [Episode(found, raised_ns=mono_ns) for found in now.values()]
-        del self._all[:-KEPT]
+            finding = new.pop((episode.finding.id, episode.finding.scope_name), None)
+            if finding is None:
+                self._episodes[index] = replace(episode, ended_ns=mono_ns)
+            elif not _milder(finding, episode.finding):
+                self._episodes[index] = replace(episode, finding=finding)
+        self._episodes += [Episode(finding, raised_ns=mono_ns) for finding in new.values()]
+        del self._episodes[:-EPISODES_MAX]
 
 
-def _milder(found: Finding, before: Finding) -> bool:
-    return SEVERITIES.index(found.severity) < SEVERITIES.index(before.severity)
+def _milder(finding: Finding, before: Finding) -> bool:
+    return SEVERITIES.index(finding.severity) < SEVERITIES.index(before.severity)

@@ -89,12 +89,6 @@ def changes(now: Figures, earlier: tuple[StoredRun, ...]) -> dict[tuple[str, str
     return found
 
 
-def timestamp(wall_ns: int) -> str:
-    """Return RFC 3339 in UTC, with milliseconds."""
-    seconds, rest_ns = divmod(wall_ns, 10**9)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest_ns // 10**6:03d}Z"
-
-
 def path(environment: Mapping[str, str] = os.environ) -> str:
     """Return the folder, which may not exist."""
     return str(state_folder(environment))

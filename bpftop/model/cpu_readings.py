@@ -1,130 +1,92 @@
-"""What the signals say of each CPU: softirq time, backlog, softirqs and interrupts, as columns by the CPU's number.
+"""Readings of each CPU as columns by the CPU's number: softirq time, backlog, softirqs and interrupts.
 
-Columns are cut out of the readings: 512 CPUs take 0.1 ms a column, a tenth of what a row for each would take.
+Columns are cut out of the readings: 512 CPUs take 0.1 ms a column, a tenth of the time of a lookup per CPU.
 """
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
-from bpftop.model.families import FAMILIES
-from bpftop.model.rates import gain
-from bpftop.model.readings import RatedReading
-from bpftop.model.sample import Reading
-from bpftop.model.snapshot import Snapshot, total
+from bpftop.model.readings import Key, RatedReading, per_sec
+from bpftop.model.snapshot import Snapshot, sum_known
+
+Value = TypeVar("Value")
 
 CpuValues = Sequence[float | None]
 """A value per possible CPU; None: offline, or not known."""
 
 
-def cpu_values(signal: RatedReading | None, column: str, cpus: int) -> list[int | None]:
-    """A column of a family whose rows are CPUs, as it was read."""
-    found: list[int | None] = [None] * cpus
-    for cpu, value in _cells(signal.reading, column) if signal is not None else ():
-        if cpu < cpus:
-            found[cpu] = value
-    return found
+def cpu_values(reading: RatedReading | None, column: str, cpus: int) -> list[int | None]:
+    """Return a column, as it was read, of a family whose rows are CPUs."""
+    return _by_cpu(reading.keys, reading.reading.column(column), cpus) if reading is not None else [None] * cpus
 
 
-def cpu_rates(signal: RatedReading | None, column: str, cpus: int) -> list[float | None]:
-    """Per second, of a family whose rows are CPUs."""
-    found: list[float | None] = [None] * cpus
-    if signal is None or signal.paired is None:
-        return found
-    before = dict(_cells(signal.paired.before, column))
-    for cpu, value in _cells(signal.reading, column):
-        gained = gain(before.get(cpu), value, signal.family.wrap_bits)
-        if gained is not None and cpu < cpus:
-            found[cpu] = gained * 1e9 / signal.paired.elapsed_ns
-    return found
-
-
-def _cells(reading: Reading, column: str) -> Iterator[tuple[int, int | None]]:
-    at, stride = FAMILIES[reading.family].columns.index(column), reading.stride
-    values: Sequence[int | None] = reading.values[at::stride] if stride else ()
-    if reading.missing:
-        values = [None if row * stride + at in reading.missing else value for row, value in enumerate(values)]
-    return zip((int(key[0]) for key in reading.keys), values, strict=True)
-
-
-def irq_rates(signal: RatedReading | None, cpus: int) -> list[float | None]:
-    """Interrupts per second of one interface on every CPU, all its interrupts together."""
-    if signal is None or signal.paired is None:
+def cpu_rates(reading: RatedReading | None, column: str, cpus: int) -> list[float | None]:
+    """Return a column, per second, of a family whose rows are CPUs."""
+    if reading is None or reading.pair is None:
         return [None] * cpus
-    before, after = signal.paired.before, signal.reading
-    if after.cells is not None:  # of a recording: the last reading with a cell per CPU
-        after = after.cells
-        if after.previous is None:
-            return [None] * cpus
-        before = after.previous
-    gains = [0] * cpus
-    earlier = {key: row for row, key in enumerate(before.keys)}
-    for row, key in enumerate(after.keys):
-        old = earlier.get(key)
-        if old is None:
-            continue
-        was = before.values[old * before.stride : (old + 1) * before.stride]
-        now = after.values[row * after.stride : (row + 1) * after.stride]
-        for cpu in _differing(was, now, 0, min(cpus, len(was), len(now))):
-            gains[cpu] += gain(was[cpu], now[cpu], signal.family.wrap_bits) or 0
-    return [count * 1e9 / (after.read_ns - before.read_ns) for count in gains]
+    elapsed_ns = reading.pair.elapsed_ns
+    return _by_cpu(reading.keys, (per_sec(g, elapsed_ns) for g in reading.pair.column_gains(column)), cpus)
 
 
-def _differing(a: array[int], b: array[int], low: int, high: int) -> Iterator[int]:
-    """The indexes at which two rows differ: an interrupt mostly counts on one of many CPUs."""
-    if a[low:high] == b[low:high]:
-        return
-    if high - low <= 8:
-        yield from (i for i in range(low, high) if a[i] != b[i])
-        return
-    middle = (low + high) // 2
-    yield from _differing(a, b, low, middle)
-    yield from _differing(a, b, middle, high)
+def _by_cpu(keys: Sequence[Key], values: Iterable[Value | None], cpus: int) -> list[Value | None]:
+    column: list[Value | None] = [None] * cpus
+    for key, value in zip(keys, values, strict=True):
+        cpu = int(key[0])
+        if cpu < cpus:
+            column[cpu] = value
+    return column
 
 
-def softirq_share(shown: Snapshot, cpu: int) -> float | None:
-    """The part of its time that one CPU spent in softirqs."""
-    signal = shown.reading("cpu_times")
-    if signal is None or signal.paired is None:
+def irq_rates(reading: RatedReading | None, cpus: int) -> list[float | None]:
+    """Return the interrupts per second of one interface on every CPU, all its interrupts together."""
+    pair = reading.pair.with_cpu_cells() if reading is not None and reading.pair is not None else None
+    if pair is None:
+        return [None] * cpus
+    return [per_sec(moved, pair.elapsed_ns) for moved in pair.moved_by_cpu(cpus)]
+
+
+def softirq_share(snapshot: Snapshot, cpu: int) -> float | None:
+    """Return the part of its time that one CPU spent in softirqs."""
+    reading = snapshot.reading("cpu_times")
+    if reading is None or reading.pair is None:
         return None
-    before, after = (dict(_cells(one, "softirq_ns")).get(cpu) for one in (signal.paired.before, signal.reading))
-    gained = gain(before, after, signal.family.wrap_bits)
-    return None if gained is None else min(1.0, gained / signal.paired.elapsed_ns)
+    gained = reading.pair.cell_gain((cpu,), "softirq_ns")
+    return None if gained is None else min(1.0, gained / reading.pair.elapsed_ns)
 
 
 @dataclass(frozen=True)
 class CpuReadings:
-    """Columns of one moment, worked out when they are asked for. ``labels``: whose interrupts are counted."""
+    """Columns of one moment, each computed at its first access. ``labels``: the interfaces whose interrupts count."""
 
-    shown: Snapshot
+    snapshot: Snapshot
     labels: tuple[str, ...]
 
     @cached_property
     def softirq(self) -> CpuValues:
         """The part of its time that each CPU spent in softirqs."""
-        rates = cpu_rates(self.shown.reading("cpu_times"), "softirq_ns", self._cpus)
-        return [None if rate is None else min(1.0, rate / 1e9) for rate in rates]
+        return [None if rate is None else min(1.0, rate / 1e9) for rate in self._rates("cpu_times", "softirq_ns")]
 
     @cached_property
     def backlog_drops(self) -> CpuValues:
-        return cpu_rates(self.shown.reading("softnet"), "dropped", self._cpus)
+        return self._rates("softnet", "dropped")
 
     @cached_property
     def squeezes(self) -> CpuValues:
-        return cpu_rates(self.shown.reading("softnet"), "time_squeeze", self._cpus)
+        return self._rates("softnet", "time_squeeze")
 
     @cached_property
     def net_rx(self) -> CpuValues:
-        return cpu_rates(self.shown.reading("softirqs"), "net_rx", self._cpus)
+        return self._rates("softirqs", "net_rx")
 
     @cached_property
     def irqs(self) -> CpuValues:
-        columns = [irq_rates(self.shown.reading("irqs", label), self._cpus) for label in self.labels]
-        return columns[0] if len(columns) == 1 else [total(cells) for cells in zip(*columns, strict=True)]
+        cpus = self.snapshot.possible_cpus
+        columns = [irq_rates(self.snapshot.reading("irqs", label), cpus) for label in self.labels]
+        return columns[0] if len(columns) == 1 else [sum_known(cells) for cells in zip(*columns, strict=True)]
 
-    @property
-    def _cpus(self) -> int:
-        return self.shown.possible_cpus
+    def _rates(self, family: str, column: str) -> CpuValues:
+        return cpu_rates(self.snapshot.reading(family), column, self.snapshot.possible_cpus)

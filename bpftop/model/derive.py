@@ -1,14 +1,13 @@
-"""From samples to snapshots: the one pure function every screen and document gets its numbers from."""
+"""Snapshots from samples: the one pure function that computes the numbers of every screen and document."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bpftop.model.families import TRAFFIC_FAMILIES
+from bpftop.model.families import BREAKDOWN_FAMILIES, FAMILIES, PROTOCOLS, TRAFFIC
 from bpftop.model.protocols import protocol_name
-from bpftop.model.rates import ReadingPair, change, per_sec
-from bpftop.model.readings import RatedReading
-from bpftop.model.sample import DIRECTIONS, Direction, Hook, Interface, Key, Reading, Sample, reading_key
+from bpftop.model.readings import Key, RatedReading, Reading, ReadingPair, pair_readings, per_sec
+from bpftop.model.sample import DIRECTIONS, Direction, Hook, Interface, Sample, reading_key
 from bpftop.model.snapshot import (
     TOTAL,
     Counts,
@@ -18,18 +17,14 @@ from bpftop.model.snapshot import (
     ProtocolRow,
     Snapshot,
     add_counts,
-    counts_of,
+    rated_counts,
 )
 
-BREAKDOWNS = ("joint", "tcp_flags", "udp_ports", "icmp_types", "fragments", "vlans")
-_TRAFFIC = frozenset(family.name for family in TRAFFIC_FAMILIES)
-_LINK_COLUMNS: dict[Direction, tuple[int, int]] = {"rx": (0, 1), "tx": (2, 3)}
 
-
-def snapshot(before: Sample | None, after: Sample) -> Snapshot:
-    """Pair two samples. With no predecessor every rate is None."""
-    watched = tuple(
-        InterfaceSnapshot(i, *(_flow(before, after, i, direction) for direction in DIRECTIONS))
+def derive_snapshot(before: Sample | None, after: Sample) -> Snapshot:
+    """Return the snapshot of ``after``, with rates against ``before``; without ``before`` every rate is None."""
+    interfaces = tuple(
+        InterfaceSnapshot(i, *(_traffic(before, after, i, direction) for direction in DIRECTIONS))
         for i in after.interfaces
     )
     left_out = counted_twice(after.interfaces)
@@ -41,8 +36,8 @@ def snapshot(before: Sample | None, after: Sample) -> Snapshot:
         interval_ns=after.mono_ns - before.mono_ns if before else None,
         possible_cpus=after.possible_cpus,
         online_cpus=after.online_cpus,
-        interfaces=watched,
-        total=watched[0] if len(watched) == 1 else _total([w for w in watched if w.label not in left_out]),
+        interfaces=interfaces,
+        total=interfaces[0] if len(interfaces) == 1 else _total([i for i in interfaces if i.label not in left_out]),
         left_out=left_out,
         own=_own_cost(before, after),
         unavailable=after.unavailable,
@@ -52,7 +47,7 @@ def snapshot(before: Sample | None, after: Sample) -> Snapshot:
 
 
 def counted_twice(interfaces: Sequence[Interface]) -> dict[str, str]:
-    """Interfaces whose packets another watched interface counts too: label -> why it is left out of the total.
+    """Return the interfaces whose packets another watched interface counts too: label -> reason to leave it out.
 
     A bond counts what its legs count, so legs give way to their bond. A bridge counts only what reaches the host, so it
     gives way to its ports; a VLAN or macvlan gives way to the device below it.
@@ -75,14 +70,18 @@ def counted_twice(interfaces: Sequence[Interface]) -> dict[str, str]:
 def _rated_readings(before: Sample | None, after: Sample) -> dict[str, RatedReading]:
     old = before.readings if before else {}
     return {
-        name: RatedReading(reading, change(_earlier(reading.previous, old.get(name)), reading))
+        name: RatedReading(reading, pair_readings(_earlier(reading.previous, old.get(name)), reading))
         for name, reading in after.readings.items()
-        if reading.family not in _TRAFFIC
+        if reading.family not in TRAFFIC
     }
 
 
 def _earlier(previous: Reading | None, before: Reading | None) -> Reading | None:
-    """What is read less often than every tick: its own last reading, but not where the sample before is older still."""
+    """Return the reading to take rates from.
+
+    For families that are read less often than every tick, use the family's own previous reading, unless the reading of
+    the sample before is older.
+    """
     if previous is None or (before is not None and before.read_ns < previous.read_ns):
         return before
     return previous
@@ -90,97 +89,93 @@ def _earlier(previous: Reading | None, before: Reading | None) -> Reading | None
 
 def _pair(before: Sample | None, after: Sample, name: str) -> tuple[Reading | None, ReadingPair | None]:
     reading = after.readings.get(name)
-    return reading, change(before.readings.get(name) if before else None, reading)
+    return reading, pair_readings(before.readings.get(name) if before else None, reading)
 
 
-def _rows(reading: Reading, paired: ReadingPair | None) -> dict[Key, Counts]:
-    """Row key -> traffic, for a family whose columns are packets and bytes."""
-    gains = paired.gains() if paired else {}
-    elapsed_ns = paired.elapsed_ns if paired else 1
-    return {key: counts_of(counts, gains.get(key), elapsed_ns) for key, counts in reading.totals.items()}
+def _rows(reading: Reading, pair: ReadingPair | None) -> dict[Key, Counts]:
+    """Return row key -> counts, for a family whose columns are packets and bytes."""
+    gains = pair.gains() if pair else {}
+    elapsed_ns = pair.elapsed_ns if pair else 1
+    return {key: rated_counts(counts, gains.get(key), elapsed_ns) for key, counts in reading.totals.items()}
 
 
-def _flow(before: Sample | None, after: Sample, interface: Interface, direction: Direction) -> DirectionTraffic:
+def _traffic(before: Sample | None, after: Sample, interface: Interface, direction: Direction) -> DirectionTraffic:
     hook = interface.hooks.get(direction, Hook())
-    reading, paired = _pair(before, after, reading_key("protocols", interface.label, direction))
+    reading, pair = _pair(before, after, reading_key(PROTOCOLS, interface.label, direction))
     if reading is None:
         return DirectionTraffic(direction, hook, _link_totals(before, after, interface, direction))
-    rows = _rows(reading, paired)
+    rows = _rows(reading, pair)
     breakdowns = {}
-    for family in BREAKDOWNS:
-        part, part_paired = _pair(before, after, reading_key(family, interface.label, direction))
+    for family in BREAKDOWN_FAMILIES:
+        part, part_pair = _pair(before, after, reading_key(family.name, interface.label, direction))
         if part is not None:
-            breakdowns[family] = {key[2:]: cell for key, cell in _rows(part, part_paired).items()}
+            breakdowns[family.name] = {key[2:]: counts for key, counts in _rows(part, part_pair).items()}
+    cpu_pair = pair if reading.cells is None else pair_readings(reading.cells.previous, reading.cells)
     return DirectionTraffic(
         direction,
         hook,
-        add_counts(rows.values()) if rows else Counts(0, 0, *((0.0, 0.0) if paired else ())),
-        tuple(_protocol_row(direction, int(key[2]), cell) for key, cell in rows.items()),
+        add_counts(rows.values()) if rows else Counts(0, 0, *((0.0, 0.0) if pair else ())),
+        tuple(_protocol_row(direction, int(key[2]), counts) for key, counts in rows.items()),
         breakdowns,
         after.possible_cpus,
         after.online_cpus,
-        (by_cpu,) if (by_cpu := _by_cpu(reading, paired)) else (),
+        (cpu_pair,) if cpu_pair else (),
     )
 
 
-def _by_cpu(reading: Reading, paired: ReadingPair | None) -> ReadingPair | None:
-    """What the rows of CPUs are worked out from, where the reading itself has no cells per CPU."""
-    return paired if reading.cells is None else change(reading.cells.previous, reading.cells)
-
-
-def _protocol_row(direction: Direction, number: int, cell: Counts) -> ProtocolRow:
-    return ProtocolRow(direction, number, protocol_name(number), cell)
+def _protocol_row(direction: Direction, number: int, counts: Counts) -> ProtocolRow:
+    return ProtocolRow(direction, number, protocol_name(number), counts)
 
 
 def _link_totals(before: Sample | None, after: Sample, interface: Interface, direction: Direction) -> Counts:
-    """What the kernel itself counted, for a direction without a program."""
-    reading, paired = _pair(before, after, reading_key("links", interface.label))
+    """Return the kernel's own counts, for a direction without a program."""
+    reading, pair = _pair(before, after, reading_key("links", interface.label))
     if reading is None or not reading.keys:
         return Counts()
-    packets, size = _LINK_COLUMNS[direction]
+    columns = FAMILIES[reading.family].columns
+    packets, size = columns.index(f"{direction}_packets"), columns.index(f"{direction}_bytes")
     key = reading.keys[0]
     counts = reading.totals[key]
-    gains = paired.gains()[key] if paired else None
-    return counts_of(
-        (counts[packets], counts[size]), gains and (gains[packets], gains[size]), paired.elapsed_ns if paired else 1
+    gains = pair.gains()[key] if pair else None
+    return rated_counts(
+        (counts[packets], counts[size]), gains and (gains[packets], gains[size]), pair.elapsed_ns if pair else 1
     )
 
 
-def _total(watched: Sequence[InterfaceSnapshot]) -> InterfaceSnapshot:
-    """All watched interfaces together, as one that is called TOTAL."""
-    every = Interface(TOTAL, "total", 0, hooks=watched[0].interface.hooks if len(watched) == 1 else {})
-    return InterfaceSnapshot(
-        every, _sum_flows([w.rx for w in watched], "rx"), _sum_flows([w.tx for w in watched], "tx")
-    )
+def _total(interfaces: Sequence[InterfaceSnapshot]) -> InterfaceSnapshot:
+    """Return the sum of the interfaces, as an interface with the label TOTAL."""
+    interface = Interface(TOTAL, "total", 0, hooks=interfaces[0].interface.hooks if len(interfaces) == 1 else {})
+    rx, tx = (_sum_traffic([i.traffic(direction) for i in interfaces], direction) for direction in DIRECTIONS)
+    return InterfaceSnapshot(interface, rx, tx)
 
 
-def _sum_flows(flows: Sequence[DirectionTraffic], direction: Direction) -> DirectionTraffic:
+def _sum_traffic(directions: Sequence[DirectionTraffic], direction: Direction) -> DirectionTraffic:
     protocols: dict[int, list[Counts]] = {}
     breakdowns: dict[str, dict[Key, list[Counts]]] = {}
-    for traffic in flows:
+    for traffic in directions:
         for row in traffic.protocols:
             protocols.setdefault(row.number, []).append(row.counts)
         for family, rows in traffic.breakdowns.items():
-            for key, cell in rows.items():
-                breakdowns.setdefault(family, {}).setdefault(key, []).append(cell)
+            for key, counts in rows.items():
+                breakdowns.setdefault(family, {}).setdefault(key, []).append(counts)
     return DirectionTraffic(
         direction,
         Hook(),
-        add_counts(traffic.totals for traffic in flows),
-        tuple(_protocol_row(direction, number, add_counts(cells)) for number, cells in sorted(protocols.items())),
-        {family: {key: add_counts(cells) for key, cells in rows.items()} for family, rows in breakdowns.items()},
-        max((traffic.possible_cpus for traffic in flows), default=0),
-        max((traffic.online_cpus for traffic in flows), default=()),
-        tuple(paired for traffic in flows for paired in traffic.changes),
+        add_counts(traffic.totals for traffic in directions),
+        tuple(_protocol_row(direction, number, add_counts(counts)) for number, counts in sorted(protocols.items())),
+        {family: {key: add_counts(counts) for key, counts in rows.items()} for family, rows in breakdowns.items()},
+        max((traffic.possible_cpus for traffic in directions), default=0),
+        max((traffic.online_cpus for traffic in directions), default=()),
+        tuple(pair for traffic in directions for pair in traffic.pairs),
     )
 
 
 def _own_cost(before: Sample | None, after: Sample) -> OwnCost:
-    _, paired = _pair(before, after, reading_key("self"))
+    _, pair = _pair(before, after, reading_key("self"))
     memory = after.readings.get(reading_key("self_memory"))
     cpu_pct = poll_ns = None
-    if paired is not None:
-        cpu_ns, poll_ns = paired.gains()[()]
-        cpu_share = per_sec(cpu_ns, paired.elapsed_ns)
+    if pair is not None:
+        cpu_ns, poll_ns = pair.gains()[()]
+        cpu_share = per_sec(cpu_ns, pair.elapsed_ns)
         cpu_pct = None if cpu_share is None else cpu_share / 1e7
     return OwnCost(cpu_pct, memory.totals[()][0] if memory else None, poll_ns)

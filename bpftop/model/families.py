@@ -1,4 +1,4 @@
-"""The registry of families: the one list of what is measured."""
+"""The registry of families: the one list of all counters and gauges."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import Literal
 class Family:
     """One kind of counter or gauge: its labels name a row, its columns the cells of the row.
 
-    ``sparse``: rows whose cells are all zero are left out, so an absent row of the same epoch is zero and not unknown.
-    ``every_ns``: the least time between two readings; 0 means every tick.
+    Everything that is known about a family is a field here; a new counter is one entry and one collector.
     """
 
     name: str
@@ -23,8 +22,47 @@ class Family:
     wrap_bits: int = 64
     per_cpu: bool = False
     sparse: bool = False
+    """Rows whose cells are all zero are left out: an absent row of the same epoch is zero and not unknown."""
     scope: Literal["interface", "netns", "host"] = "interface"
     every_ns: int = 0
+    """The least time between two readings; 0 means every tick."""
+    collector: str = ""
+    """The collector that reads it; empty: of the same name."""
+    number_label: str = ""
+    """The label whose value is a number that code calculates with: a CPU, a protocol, a port, an ICMP type."""
+    metric: str = ""
+    """Its name within a Prometheus metric; empty: its own name."""
+    in_metrics: bool = True
+    """False for settings, interrupts, and rows whose names come and go without bound."""
+    in_series: bool = True
+    """Whether recordings have its rows as plain SQL rows too. False for rows that are others with every tick."""
+    step: int = 1
+    """All values are multiples of this number; recordings divide by it."""
+    thinned: bool = False
+    """Whether recordings leave out its cells per CPU in most frames."""
+    checked_over_time: bool = True
+    """Whether a check takes rates of it over several seconds, or may one day; else the engine keeps no past of it."""
+
+    @property
+    def absent(self) -> int | None:
+        """The value of every cell of an absent row."""
+        return 0 if self.sparse else None
+
+    @property
+    def collector_name(self) -> str:
+        return self.collector or self.name
+
+    @property
+    def metric_name(self) -> str:
+        return self.metric or self.name
+
+    @property
+    def series_labels(self) -> tuple[int, ...]:
+        """Positions of the labels that metrics and plain rows have; rows that differ in other labels are added up.
+
+        A series per CPU, interrupt, queue or inode would take five series and more for each.
+        """
+        return tuple(at for at, label in enumerate(self.labels) if label not in ("cpu", "irq", "handle", "inode"))
 
 
 _SECOND_NS = 10**9
@@ -43,42 +81,59 @@ LINK_COLUMNS = (
 
 TRAFFIC_FAMILIES = (
     Family("protocols", (*_WHERE, "protocol"), _TRAFFIC, "frames by IP protocol or pseudo-protocol, per CPU",
-           per_cpu=True, sparse=True),
+           per_cpu=True, sparse=True, number_label="protocol", thinned=True),
     Family("joint", (*_WHERE, "l3", "cast", "size"), _TRAFFIC, "frames by L3 class, cast and size", sparse=True),
-    Family("tcp_flags", (*_WHERE, "flag"), _TRAFFIC, "TCP segments by flags", sparse=True),
-    Family("udp_ports", (*_WHERE, "port"), _TRAFFIC, "UDP datagrams of reflection ports", sparse=True),
-    Family("icmp_types", (*_WHERE, "protocol", "type"), _TRAFFIC, "ICMP and ICMPv6 by type", sparse=True),
-    Family("fragments", (*_WHERE, "part"), _TRAFFIC, "IP fragments, first and later", sparse=True),
-    Family("vlans", (*_WHERE, "tags"), _TRAFFIC, "frames by number of VLAN tags", sparse=True),
+    Family("tcp_flags", (*_WHERE, "flag"), _TRAFFIC, "TCP segments by flags", sparse=True, metric="tcp_flag"),
+    Family("udp_ports", (*_WHERE, "port"), _TRAFFIC, "UDP datagrams of reflection ports", sparse=True,
+           number_label="port", metric="udp_port"),
+    Family("icmp_types", (*_WHERE, "protocol", "type"), _TRAFFIC, "ICMP and ICMPv6 by type", sparse=True,
+           number_label="type", metric="icmp_type"),
+    Family("fragments", (*_WHERE, "part"), _TRAFFIC, "IP fragments, first and later", sparse=True, metric="fragment"),
+    Family("vlans", (*_WHERE, "tags"), _TRAFFIC, "frames by number of VLAN tags", sparse=True,
+           metric="vlan", checked_over_time=False),
 )  # fmt: skip
-"""What our own programs count: the readings that flows of an interface are made of."""
+"""Counters of our own BPF programs: the traffic of each direction of an interface."""
+
+PROTOCOLS = TRAFFIC_FAMILIES[0].name
+"""The family that counts every frame exactly once."""
+
+BREAKDOWN_FAMILIES = TRAFFIC_FAMILIES[1:]
+"""Families that count the same frames again, by other labels."""
+
+TRAFFIC = frozenset(family.name for family in TRAFFIC_FAMILIES)
 
 INTERFACE_FAMILIES = (
-    Family("links", ("interface",), LINK_COLUMNS, "what the kernel counted for the interface (rtnetlink)"),
+    Family("links", ("interface",), LINK_COLUMNS, "what the kernel counted for the interface (rtnetlink)",
+           metric="link"),
     Family("qdiscs", ("interface", "kind", "handle"), ("packets", "bytes", "drops", "overlimits", "requeues"),
-           "what each queueing discipline of the interface sent and dropped (rtnetlink, TCA_STATS2)", wrap_bits=32),
+           "what each queueing discipline of the interface sent and dropped (rtnetlink, TCA_STATS2)", wrap_bits=32,
+           metric="qdisc"),
     Family("qdisc_backlog", ("interface", "kind", "handle"), ("queued_packets", "backlog_bytes"),
-           "what waits in each queueing discipline of the interface", kind="gauge"),
+           "what waits in each queueing discipline of the interface", kind="gauge", collector="qdiscs"),
     Family("nic", ("interface", "counter"), ("count",),
            "loss counters of the driver (ethtool -S), by the driver's own names", sparse=True, every_ns=_SECOND_NS),
     Family("irqs", ("interface", "irq"), ("count",), "interrupts of the interface's queues, per CPU (/proc/interrupts)",
-           per_cpu=True, wrap_bits=32),
+           per_cpu=True, wrap_bits=32, in_metrics=False, checked_over_time=False),
     Family("xdp_exceptions", ("interface", "prog_id", "action"), ("packets",),
            "packets that an XDP program gave an action that failed or is none (tracepoint xdp_exception)", sparse=True),
     Family("xdp_redirect_errors", ("interface", "prog_id", "errno"), ("packets",),
            "packets that XDP could not redirect (tracepoint xdp_redirect_err)", sparse=True),
     Family("xdp_verdicts", ("interface", "prog_id", "verdict"), ("packets",),
            "what the XDP program of somebody else on the interface returned, per CPU (fexit)", per_cpu=True,
-           sparse=True),
+           sparse=True, checked_over_time=False),
     Family("flows", (*_WHERE, "saddr", "daddr", "sport", "dport", "l4_proto"), _TRAFFIC,
-           "the busiest flows, counted only while somebody looks at them; estimates where they are sampled"),
+           "the busiest flows, counted only while somebody looks at them; estimates where they are sampled",
+           in_metrics=False, in_series=False),
     Family("flow_groups", (*_WHERE, "group", "member"), _TRAFFIC,
-           "the busiest sources, destinations and destination ports of all flows that are in the table"),
+           "the busiest sources, destinations and destination ports of all flows that are in the table",
+           in_metrics=False, in_series=False, checked_over_time=False),
     Family("flow_ages", (*_WHERE, "saddr", "daddr", "sport", "dport", "l4_proto"), ("age_ns",),
-           "how long ago the busiest flows were first seen", kind="gauge"),
+           "how long ago the busiest flows were first seen", kind="gauge",
+           in_metrics=False, in_series=False, checked_over_time=False),
     Family("flow_table", _WHERE,
            ("entries", "max_entries", "removed_idle", "sampled_1_in", "read_ns", "added_ns_per_packet"),
-           "how full the table of flows is, how many idle ones were removed from it, and what it costs", kind="gauge"),
+           "how full the table of flows is, how many idle ones were removed from it, and what it costs", kind="gauge",
+           in_metrics=False, checked_over_time=False),
 )  # fmt: skip
 
 NETNS_FAMILIES = (
@@ -93,41 +148,47 @@ NETNS_FAMILIES = (
            scope="netns"),
     Family("udp_sockets", ("version", "address", "port", "inode", "process"), ("drops",),
            "datagrams dropped at sockets that dropped any (sock_diag, or /proc/net/udp and udp6)", wrap_bits=32,
-           sparse=True, scope="netns", every_ns=_SECOND_NS),
+           sparse=True, scope="netns", every_ns=_SECOND_NS, in_metrics=False),
     Family("listen_sockets", ("version", "address", "port", "inode", "process"),
            ("accept_queue", "accept_queue_max"),
            "listening TCP sockets with connections that nobody has accepted yet (sock_diag)", kind="gauge",
-           scope="netns", every_ns=_SECOND_NS),
+           scope="netns", every_ns=_SECOND_NS, in_metrics=False),
     Family("conntrack", (), ("entries", "max_entries"), "connections that are tracked (nf_conntrack_count and _max)",
            kind="gauge", scope="netns"),
     Family("conntrack_events", (), ("invalid", "insert_failed", "drop", "early_drop", "search_restart"),
-           "what connection tracking could not do, all CPUs (/proc/net/stat/nf_conntrack)", scope="netns"),
+           "what connection tracking could not do, all CPUs (/proc/net/stat/nf_conntrack)", scope="netns",
+           collector="conntrack"),
     Family("drops", ("interface", "reason"), ("packets",),
            "packets that the kernel dropped, by its reason (tracepoint kfree_skb); no interface: none of those watched",
-           sparse=True, scope="netns"),
+           sparse=True, scope="netns", metric="drop"),
     Family("sysctls", ("name",), ("value",), "limits that explain losses (/proc/sys/net)", kind="gauge", scope="netns",
-           every_ns=10 * _SECOND_NS),
+           every_ns=10 * _SECOND_NS, in_metrics=False),
 )  # fmt: skip
 
 HOST_FAMILIES = (
     Family("softnet", ("cpu",), ("processed", "dropped", "time_squeeze", "received_rps", "flow_limit_count"),
-           "packets through each CPU's backlog (/proc/net/softnet_stat)", wrap_bits=32, scope="host"),
+           "packets through each CPU's backlog (/proc/net/softnet_stat)", wrap_bits=32, scope="host",
+           number_label="cpu"),
     Family("softnet_backlog", ("cpu",), ("queued_packets",), "packets that wait in each CPU's backlog (Linux 5.10)",
-           kind="gauge", scope="host"),
+           kind="gauge", scope="host", collector="softnet", number_label="cpu"),
     Family("softirqs", ("cpu",), ("net_rx", "net_tx"), "network softirqs of each CPU (/proc/softirqs)", wrap_bits=32,
-           scope="host"),
+           scope="host", number_label="cpu", checked_over_time=False),
     Family("cpu_times", ("cpu",),
            ("user_ns", "nice_ns", "system_ns", "idle_ns", "iowait_ns", "irq_ns", "softirq_ns", "steal_ns"),
-           "what each CPU spent its time on (/proc/stat)", scope="host"),
+           "what each CPU spent its time on (/proc/stat)", scope="host", number_label="cpu",
+           metric="cpu_time", step=10_000_000),
     Family("socket_memory", (), ("tcp_memory_pages", "udp_memory_pages", "tcp_orphans"),
            "memory of all sockets of the machine, and connections that no process holds (/proc/net/sockstat)",
-           kind="gauge", scope="host"),
+           kind="gauge", scope="host", collector="sockstat"),
     Family("neighbours", ("table",), ("table_fulls", "unresolved_discards", "forced_gc_runs", "res_failed"),
-           "what the neighbour tables could not do, all CPUs (/proc/net/stat/arp_cache, ndisc_cache)", scope="host"),
+           "what the neighbour tables could not do, all CPUs (/proc/net/stat/arp_cache, ndisc_cache)", scope="host",
+           metric="neighbour"),
     Family("neighbour_entries", ("table",), ("entries", "gc_thresh3"), "how full the neighbour tables are",
-           kind="gauge", scope="host"),
-    Family("self", (), ("cpu_ns", "poll_ns"), "CPU time of this process, and time in map reads", scope="host"),
-    Family("self_memory", (), ("resident_bytes",), "resident memory of this process", kind="gauge", scope="host"),
+           kind="gauge", scope="host", collector="neighbours", metric="neighbour"),
+    Family("self", (), ("cpu_ns", "poll_ns"), "CPU time of this process, and time in map reads", scope="host",
+           checked_over_time=False),
+    Family("self_memory", (), ("resident_bytes",), "resident memory of this process", kind="gauge", scope="host",
+           checked_over_time=False),
 )  # fmt: skip
 
 FAMILIES: Mapping[str, Family] = {

@@ -6,26 +6,25 @@ packet is in one of them only; ``counted`` says for each stage why it is in or o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from bpftop.model.families import FAMILIES
-from bpftop.model.rates import gain
-from bpftop.model.sample import Key, Reading
-from bpftop.model.stack_counters import COUNTERS, SNMP, SNMP6
+from bpftop.model.readings import Key, ReadingPair
+from bpftop.model.stack_counters import family_of
 
 Scope = Literal["interface", "netns", "host"]
 Kind = Literal["loss", "part", "seen"]
-"""``loss`` counts into LOST; ``part`` is in the loss of the row above already; ``seen`` is no loss, or may be counted
+"""``loss`` counts into LOST; ``part`` is included in the loss of the row above; ``seen`` is no loss, or may be counted
 by another stage."""
 
 
 @dataclass(frozen=True)
 class StageCounter:
-    """One column of a family: of one row, or of all rows that ``keep`` lets through, added up or the largest of them.
+    """One column of a family: in one row, or in all rows whose key ``keep`` accepts, added up or the largest of them.
 
-    ``row`` leaves out the interface where the family has one.
+    ``row`` is the key of the row, without the interface where the family has one.
     """
 
     family: str
@@ -36,9 +35,17 @@ class StageCounter:
     name: str = ""
 
     @property
-    def shown(self) -> str:
-        """Its name as ip, nstat or the kernel's file give it."""
+    def display_name(self) -> str:
+        """The counter's name in the output of ip or nstat, or in the kernel's file."""
         return self.name or (str(self.row[0]) if self.row else self.column)
+
+    @property
+    def of_interface(self) -> bool:
+        return FAMILIES[self.family].scope == "interface"
+
+    def key(self, label: str, row: Key) -> Key:
+        """Return the whole key of a row: with the interface where the family has one."""
+        return (label, *row) if self.of_interface else row
 
 
 @dataclass(frozen=True)
@@ -59,8 +66,8 @@ class Stage:
 
     @property
     def counter(self) -> str:
-        """The counters it comes from, in one line."""
-        return (" | " if self.largest else " + ").join(one.shown for one in self.counters)
+        """The names of its counters, in one line."""
+        return (" | " if self.largest else " + ").join(counter.display_name for counter in self.counters)
 
 
 def _link(*columns: str) -> tuple[StageCounter, ...]:
@@ -68,12 +75,8 @@ def _link(*columns: str) -> tuple[StageCounter, ...]:
 
 
 def _stack(*names: str) -> tuple[StageCounter, ...]:
-    """Counters by the names that `nstat -az` gives them."""
-    assert all(name in COUNTERS for name in names)
-    return tuple(
-        StageCounter("snmp" if name in SNMP else "snmp6" if name in SNMP6 else "netstat", "count", (name,))
-        for name in names
-    )
+    """Return counters of the stack by their names in `nstat -az`."""
+    return tuple(StageCounter(family_of(name), "count", (name,)) for name in names)
 
 
 def _conntrack(*columns: str) -> tuple[StageCounter, ...]:
@@ -213,79 +216,37 @@ STAGES: tuple[Stage, ...] = (
           "Frames that the device failed to send: carrier lost, aborted, FIFO.",
           "Counted as the driver's whole; the single tx_*_errors are parts of it."),
 )  # fmt: skip
-"""In the order of the path; every screen and document that lists stages walks this."""
+"""In the order of the path; every screen and document lists the stages in this order."""
 
 BY_ID = {stage.id: stage for stage in STAGES}
 
 
-def gained(counter: StageCounter, label: str, before: Reading, after: Reading) -> int | None:
-    """What a counter gained between two readings of its family, same epoch; None where that cannot be known.
+def counter_gained(counter: StageCounter, label: str, pair: ReadingPair) -> int | None:
+    """Return the gain of a counter of a stage; None where it cannot be known.
 
-    It looks only at the cells it needs: 2 µs for a row, 20 µs for a column of 512 CPUs.
+    Looks only at the cells that the counter needs: 2 us for a row, 20 us for a column of 512 CPUs.
     """
-    family = FAMILIES[counter.family]
-    column = family.columns.index(counter.column)
     if counter.row is not None:
-        key = (label, *counter.row) if family.scope == "interface" else counter.row
-        absent = 0 if family.sparse else None
-        row = _row(after, key)
-        old = row if before.keys is after.keys else _row(before, key)
-        was = absent if old is None else _value(before, old, column)
-        return gain(was, absent if row is None else _value(after, row, column), family.wrap_bits)
-    rows = list(_gains(counter, column, before, after))
-    if not rows:
-        return 0
-    known = [one for one in rows if one is not None]
-    if not known:
+        return pair.cell_gain(counter.key(label, counter.row), counter.column)
+    gains = pair.column_gains(counter.column, counter.keep)
+    known = [gain for gain in gains if gain is not None]
+    if gains and not known:
         return None
-    return max(known) if counter.largest else sum(known)
+    return max(known, default=0) if counter.largest else sum(known)
 
 
-def _row(reading: Reading, key: Key) -> int | None:
-    try:
-        return reading.keys.index(key)
-    except ValueError:
-        return None
+def stage_gained(stage: Stage, label: str, pair_of: Callable[[str, str], ReadingPair | None]) -> tuple[int, int] | None:
+    """Return the gain of a stage, and over how many ns; None where none of its counters is known.
 
-
-def _value(reading: Reading, row: int, column: int) -> int | None:
-    """One cell, all CPUs together."""
-    stride = len(reading.values) // len(reading.keys)
-    cpus = stride // len(FAMILIES[reading.family].columns)
-    base = row * stride + column * cpus
-    if reading.missing and not reading.missing.isdisjoint(range(base, base + cpus)):
-        return None
-    return reading.values[base] if cpus == 1 else sum(reading.values[base : base + cpus])
-
-
-def _gains(counter: StageCounter, column: int, before: Reading, after: Reading) -> Iterator[int | None]:
-    """The gain of every row that is kept."""
-    family = FAMILIES[counter.family]
-    whole = counter.keep is None and not family.per_cpu and not before.missing and not after.missing
-    if whole and before.keys and before.keys == after.keys:
-        old, new = before.values[column :: after.stride], after.values[column :: after.stride]
-        yield from (0,) if old == new else map(gain, old, new, (family.wrap_bits,) * len(new))
-        return
-    absent = 0 if family.sparse else None
-    earlier = {key: row for row, key in enumerate(before.keys)}
-    for row, key in enumerate(after.keys):
-        if counter.keep is None or counter.keep(key):
-            old_row = earlier.get(key)
-            was = absent if old_row is None else _value(before, old_row, column)
-            yield gain(was, _value(after, row, column), family.wrap_bits)
-
-
-def stage_gained(
-    stage: Stage, label: str, change: Callable[[str, str], tuple[Reading, Reading] | None]
-) -> tuple[int, int] | None:
-    """What a stage gained, and over how many ns. ``change`` gives two readings of a family, for the interface
-    ``label`` where it has one. Known counters count; None where no counter is known."""
+    ``pair_of`` returns the pair of a family's readings: of the interface ``label``, or of the namespace or the host
+    where ``label`` is empty.
+    """
     known, elapsed_ns = [], 0
     for counter in stage.counters:
-        pair = change(counter.family, label)
-        if pair is not None and (more := gained(counter, label, *pair)) is not None:
-            known.append(more)
-            elapsed_ns = max(elapsed_ns, pair[1].read_ns - pair[0].read_ns)
+        pair = pair_of(counter.family, label)
+        if pair is not None and (gained := counter_gained(counter, label, pair)) is not None:
+            known.append(gained)
+            elapsed_ns = max(elapsed_ns, pair.elapsed_ns)
     if not known:
         return None
     return (max(known) if stage.largest else sum(known)), elapsed_ns

@@ -1,4 +1,7 @@
-"""Names of protocols: IANA's numbers 0..255, and our pseudo-protocols from 256 up (bpf_objects/bpftop.h)."""
+"""Names of protocols, ICMP types and reflection ports.
+
+Protocols are IANA's numbers 0..255, and our pseudo-protocols from 256 up (bpf_objects/bpftop.h).
+"""
 
 from __future__ import annotations
 
@@ -35,8 +38,28 @@ _IANA = tuple(
 )
 
 
+REFLECTION_PORTS = {19: "chargen", 53: "DNS", 123: "NTP", 161: "SNMP", 389: "CLDAP", 1900: "SSDP", 11211: "memcached"}
+"""UDP ports whose services answer with far more bytes than they were asked with."""
+
+# IANA "ICMP Type Numbers" and "ICMPv6 Parameters"; the first number of a key is the IP protocol
+_ICMP_TYPES = {
+    (ICMP, 0): "echo reply", (ICMP, 3): "unreachable", (ICMP, 5): "redirect", (ICMP, 8): "echo request",
+    (ICMP, 11): "time exceeded", (ICMP, 12): "parameter problem",
+    (ICMPV6, 1): "unreachable", (ICMPV6, 2): "packet too big", (ICMPV6, 3): "time exceeded",
+    (ICMPV6, 4): "parameter problem", (ICMPV6, 128): "echo request", (ICMPV6, 129): "echo reply",
+    (ICMPV6, 130): "MLD query", (ICMPV6, 131): "MLD report", (ICMPV6, 133): "router solicitation",
+    (ICMPV6, 134): "router advertisement", (ICMPV6, 135): "neighbour solicitation",
+    (ICMPV6, 136): "neighbour advertisement", (ICMPV6, 143): "MLDv2 report",
+}  # fmt: skip
+
+
+def icmp_type_name(label: int | str, number: int | str) -> str | None:
+    """Return the name of an ICMP type; ``label`` is ``icmp`` or ``icmpv6``, as in the family icmp_types."""
+    return _ICMP_TYPES.get((ICMPV6 if label == "icmpv6" else ICMP, int(number)))
+
+
 def protocol_name(number: int) -> str:
-    """``TCP``, ``ARP``, ``proto 200`` for a number that IANA has not assigned."""
+    """Return ``TCP``, ``ARP``, or ``proto 200`` for a number that IANA has not assigned."""
     if number < len(_IANA):
         return _IANA[number]
     return _PSEUDO.get(number, f"proto {number}")

@@ -1,4 +1,4 @@
-"""What a screen or a document shows: one moment, with rates. ``derive.snapshot`` makes it from two samples."""
+"""Snapshots: one moment with its rates, for every screen and document. ``derive_snapshot`` makes them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
+from bpftop.model.families import FAMILIES
 from bpftop.model.findings import NO_DIAGNOSIS, Diagnosis
 from bpftop.model.protocols import protocol_name
-from bpftop.model.rates import ReadingPair, per_sec
-from bpftop.model.readings import RatedReading
-from bpftop.model.sample import Direction, Hook, Interface, Key, reading_key
+from bpftop.model.readings import Key, RatedReading, ReadingPair, per_sec
+from bpftop.model.sample import Direction, Hook, Interface, reading_key
 
 Number = TypeVar("Number", int, float)
 
@@ -35,10 +35,10 @@ class Counts:
 NOTHING = Counts()
 
 FRAME_OVERHEAD_BYTES = 24
-"""Preamble, start delimiter, FCS and gap (IEEE 802.3): what a frame takes on the wire beyond what is counted."""
+"""Preamble, start delimiter, FCS and gap (IEEE 802.3): bytes of every frame on the wire that are not counted."""
 
 TOTAL = "/total"
-"""The label of all interfaces together: none can be called that, for the kernel allows no slash in a name."""
+"""The label of all interfaces together: the kernel allows no slash in the name of an interface."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,14 @@ class DirectionTraffic:
     totals: Counts = NOTHING
     protocols: tuple[ProtocolRow, ...] = ()
     breakdowns: Mapping[str, Mapping[Key, Counts]] = field(default_factory=dict)
-    """Family name (joint, tcp_flags, ...) -> row key without interface and direction -> traffic."""
+    """Family name (joint, tcp_flags, ...) -> row key without interface and direction -> counts."""
     possible_cpus: int = 0
     online_cpus: tuple[int, ...] = ()
-    changes: tuple[ReadingPair, ...] = ()
-    """What the per-CPU rows are worked out from: one change per interface, none where no rate may be taken."""
+    pairs: tuple[ReadingPair, ...] = ()
+    """Readings with a cell per CPU, one pair per interface; none where no rate may be taken."""
 
     def cell_of(self, family: str, *key: int | str) -> Counts:
-        """One cell of a breakdown; nothing counted yet is zero where the family is read at all, else unknown."""
+        """Return one cell of a breakdown: zero before the first packet, unknown where the family is not read."""
         rows = self.breakdowns.get(family)
         if rows is None:
             return NOTHING
@@ -75,7 +75,7 @@ class DirectionTraffic:
         return rows.get(key, Counts(0, 0, 0.0, 0.0) if known else Counts(0, 0))
 
     def along(self, label: int) -> dict[str, Counts]:
-        """The joint cells added up along one label: 0 L3 class, 1 cast, 2 size."""
+        """Return the joint cells added up along one label: 0 L3 class, 1 cast, 2 size."""
         groups: dict[str, list[Counts]] = {}
         for key, cell in self.breakdowns.get("joint", {}).items():
             groups.setdefault(str(key[label]), []).append(cell)
@@ -84,31 +84,31 @@ class DirectionTraffic:
     @cached_property
     def cpu_rates(self) -> tuple[float | None, ...]:
         """Packets per second of every possible CPU; empty where no rate is known."""
-        parts = [
-            [per_sec(gained, one.elapsed_ns) for gained in one.cpu_totals(self.possible_cpus)[0][1]]
-            for one in self.changes
+        columns = [
+            [per_sec(gained, pair.elapsed_ns) for gained in pair.cpu_totals(self.possible_cpus)[0][1]]
+            for pair in self.pairs
         ]
-        return tuple(parts[0]) if len(parts) == 1 else tuple(map(total, zip(*parts, strict=True)))
+        return tuple(columns[0]) if len(columns) == 1 else tuple(map(sum_known, zip(*columns, strict=True)))
 
     @cached_property
     def cpus(self) -> tuple[CpuRow, ...]:
-        """A row per possible CPU. Worked out when it is first asked for: most screens do not show it."""
-        parts = []
-        for one in self.changes:
-            (packets, more_packets), (size, more_bytes) = one.cpu_totals(self.possible_cpus)
-            cells = zip(packets, size, more_packets, more_bytes, strict=True)
-            parts.append([counts_of((p, b), (mp, mb), one.elapsed_ns) for p, b, mp, mb in cells])
-        rows = parts[0] if len(parts) == 1 else map(add_counts, zip(*parts, strict=True))
+        """A row per possible CPU. Computed at the first access: most screens do not show these rows."""
+        columns = []
+        for pair in self.pairs:
+            (packets, packet_gains), (size, byte_gains) = pair.cpu_totals(self.possible_cpus)
+            cells = zip(packets, size, packet_gains, byte_gains, strict=True)
+            columns.append([rated_counts((p, b), (pg, bg), pair.elapsed_ns) for p, b, pg, bg in cells])
+        rows = columns[0] if len(columns) == 1 else map(add_counts, zip(*columns, strict=True))
         online = set(self.online_cpus)
-        return tuple(CpuRow(cpu, cpu in online, cell, self) for cpu, cell in enumerate(rows))
+        return tuple(CpuRow(cpu, cpu in online, counts, self) for cpu, counts in enumerate(rows))
 
     def cpu_protocols(self, cpu: int) -> tuple[ProtocolRow, ...]:
-        """The protocols of one CPU that moved in the interval, largest first."""
-        found: dict[int, list[Counts]] = {}
-        for one in self.changes:
-            for key, (counts, gains) in one.cpu_cells(cpu).items():
-                found.setdefault(int(key[-1]), []).append(counts_of(counts, gains, one.elapsed_ns))
-        rows = [ProtocolRow(self.direction, n, protocol_name(n), add_counts(cells)) for n, cells in found.items()]
+        """Return the protocols of one CPU that moved in the interval, largest first."""
+        counts: dict[int, list[Counts]] = {}
+        for pair in self.pairs:
+            for key, (values, gains) in pair.cpu_cells(cpu).items():
+                counts.setdefault(int(key[-1]), []).append(rated_counts(values, gains, pair.elapsed_ns))
+        rows = [ProtocolRow(self.direction, n, protocol_name(n), add_counts(cells)) for n, cells in counts.items()]
         return tuple(sorted((row for row in rows if row.counts.packets_per_sec), key=_by_rate))
 
 
@@ -123,13 +123,13 @@ class CpuRow:
 
     @cached_property
     def protocols(self) -> tuple[ProtocolRow, ...]:
-        """Those that moved in the interval, largest first. Worked out for the rows that are looked at."""
+        """The protocols that moved in the interval, largest first. Computed at the first access."""
         return self.traffic.cpu_protocols(self.cpu)
 
 
 @dataclass(frozen=True)
 class InterfaceSnapshot:
-    """One interface with what came in and what went out. The total of several has the label TOTAL."""
+    """One interface with the traffic of both directions. The total of several interfaces has the label TOTAL."""
 
     interface: Interface
     rx: DirectionTraffic
@@ -143,7 +143,7 @@ class InterfaceSnapshot:
         return self.rx if direction == "rx" else self.tx
 
     def utilisation(self, direction: Direction) -> float | None:
-        """The share of the link's speed that is used, frame overhead included; None where one of them is not known."""
+        """Return the used share of the link's speed, frame overhead included; None where speed or rate is unknown."""
         speed, totals = self.interface.speed_bits_per_sec, self.traffic(direction).totals
         if not speed or totals.bits_per_sec is None or totals.packets_per_sec is None:
             return None
@@ -152,7 +152,7 @@ class InterfaceSnapshot:
 
 @dataclass(frozen=True)
 class OwnCost:
-    """What watching costs: CPU of this process in percent of one core, resident bytes, time in map reads per tick."""
+    """The cost of watching: CPU of this process in percent of one core, resident bytes, time in map reads per tick."""
 
     cpu_pct: float | None = None
     resident_bytes: int | None = None
@@ -173,42 +173,50 @@ class Snapshot:
     interfaces: tuple[InterfaceSnapshot, ...]
     total: InterfaceSnapshot
     left_out: Mapping[str, str]
-    """Label -> why this interface is not part of the total: it would be counted twice."""
+    """Label of an interface that is not part of the total, for it would be counted twice -> the reason."""
     own: OwnCost
     unavailable: Mapping[str, str] = field(default_factory=dict)
-    """Part (``traffic/eth0/rx``, or the name of a collector) -> why it cannot be read, as a sentence."""
+    """Part (``traffic/eth0/rx``, or the name of a collector) -> the reason why it cannot be read, as a sentence."""
     readings: Mapping[str, RatedReading] = field(default_factory=dict, repr=False)
-    """``reading_key(...)`` -> every reading that is no traffic of an interface."""
+    """``reading_key(...)`` -> reading, for every family but those of the interfaces' traffic."""
 
     diagnosis: Diagnosis = NO_DIAGNOSIS
-    """What the rules say. They look at several seconds: a snapshot of two samples alone has none."""
-    lost: Mapping[tuple[str, str], int] = field(default_factory=dict, repr=False)
-    """Interface label (empty for what is the namespace's or the host's) and id of a stage of the path -> what it gained
-    since watching began; no row where that was never known."""
+    """The findings of the checks. Checks need several seconds: a snapshot of two samples alone has none."""
+    stage_totals: Mapping[tuple[str, str], int] = field(default_factory=dict, repr=False)
+    """Interface label (empty for stages of the namespace or the host) and id of a stage -> its gain since watching
+    began; no entry where the gain was never known."""
     kernel: str = ""
-    """Its release; empty where the sample does not say."""
+    """Its release; empty where the sample has none."""
 
     def reading(self, family: str, *where: str) -> RatedReading | None:
-        """One of the signals; None where it was not read."""
+        """Return a reading with its rates; None where it was not read."""
         return self.readings.get(reading_key(family, *where))
 
-    def labels(self, watched: InterfaceSnapshot) -> tuple[str, ...]:
-        """The interfaces that make up what is looked at: one, or those that are part of the total."""
-        if watched is self.total and len(self.interfaces) > 1:
-            return tuple(w.label for w in self.interfaces if w.label not in self.left_out)
-        return (watched.label,)
+    def why_unavailable(self, family: str, label: str | None = None) -> str | None:
+        """Return the reason why a family cannot be read: on the interface ``label``; None: on any interface."""
+        for part in (reading_key(family, label or ""), family, FAMILIES[family].collector_name):
+            if part in self.unavailable:
+                return self.unavailable[part]
+        on_any = (reason for part, reason in self.unavailable.items() if part.startswith(f"{family}/"))
+        return next(on_any, None) if label is None else None
 
-    def watched(self, label: str) -> InterfaceSnapshot:
-        """The interface of that label, or the total."""
-        return next((w for w in self.interfaces if w.label == label), self.total)
+    def labels(self, interface: InterfaceSnapshot) -> tuple[str, ...]:
+        """Return the label of the interface, or for the total the labels of the interfaces that are part of it."""
+        if interface is self.total and len(self.interfaces) > 1:
+            return tuple(i.label for i in self.interfaces if i.label not in self.left_out)
+        return (interface.label,)
+
+    def interface(self, label: str) -> InterfaceSnapshot:
+        """Return the interface of that label, or the total where there is none."""
+        return next((i for i in self.interfaces if i.label == label), self.total)
 
 
 def _by_rate(row: ProtocolRow) -> float:
     return -(row.counts.packets_per_sec or 0.0)
 
 
-def counts_of(counts: Sequence[int | None], gains: Sequence[int | None] | None, elapsed_ns: int) -> Counts:
-    """A (packets, bytes) row and what it gained; ``gains`` None: no rate may be taken."""
+def rated_counts(counts: Sequence[int | None], gains: Sequence[int | None] | None, elapsed_ns: int) -> Counts:
+    """Return the counts of a (packets, bytes) row with its gains; ``gains`` None: no rate may be taken."""
     packets, size = counts
     if gains is None:
         return Counts(packets, size)
@@ -217,17 +225,17 @@ def counts_of(counts: Sequence[int | None], gains: Sequence[int | None] | None, 
 
 
 def add_counts(rows: Iterable[Counts]) -> Counts:
-    """Known values added up; None only where nothing is known."""
+    """Return the sum of the known values; None only where no value is known."""
     rows = tuple(rows)
     return Counts(
-        total(r.packets for r in rows),
-        total(r.bytes for r in rows),
-        total(r.packets_per_sec for r in rows),
-        total(r.bits_per_sec for r in rows),
+        sum_known(r.packets for r in rows),
+        sum_known(r.bytes for r in rows),
+        sum_known(r.packets_per_sec for r in rows),
+        sum_known(r.bits_per_sec for r in rows),
     )
 
 
-def total(values: Iterable[Number | None]) -> Number | None:
-    """The sum of what is known; None where nothing is."""
+def sum_known(values: Iterable[Number | None]) -> Number | None:
+    """Return the sum of the known values; None where no value is known."""
     known = [v for v in values if v is not None]
     return sum(known[1:], known[0]) if known else None

@@ -1,4 +1,4 @@
-"""The counters of the stack that are read, by the names that `nstat -az` gives them, and what each one means."""
+"""Counters of the network stack by their names in `nstat -az`, with their meanings. A new counter is one line here."""
 
 from __future__ import annotations
 
@@ -105,3 +105,10 @@ NETSTAT: Mapping[str, str] = {
     "IpExtInCsumErrors": "IPv4 packets with a bad header checksum",
 }
 COUNTERS: Mapping[str, str] = {**SNMP, **SNMP6, **NETSTAT}
+
+_FAMILY = {name: family for family, names in (("snmp", SNMP), ("snmp6", SNMP6), ("netstat", NETSTAT)) for name in names}
+
+
+def family_of(counter: str) -> str:
+    """Return the family of a counter: ``snmp``, ``snmp6`` or ``netstat``. Raises KeyError for a counter not read."""
+    return _FAMILY[counter]

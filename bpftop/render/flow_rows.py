@@ -11,7 +11,7 @@ from typing import Literal
 from bpftop.model.protocols import protocol_name
 from bpftop.model.readings import RatedReading
 from bpftop.model.sample import Direction, Key
-from bpftop.model.snapshot import InterfaceSnapshot, Snapshot, total
+from bpftop.model.snapshot import InterfaceSnapshot, Snapshot, sum_known
 
 GroupBy = Literal["flow", "source", "destination", "destination_port"]
 GROUPS: tuple[GroupBy, ...] = ("flow", "source", "destination", "destination_port")
@@ -76,8 +76,8 @@ def tables(shown: Snapshot, watched: InterfaceSnapshot, direction: Direction) ->
     entries, most, removed, sampled, read_ns, added = zip(*found, strict=True)
     costs = [cost for cost in added if cost is not None]
     return FlowTables(
-        total(entries) or 0, total(most) or 0, total(removed) or 0, max(n or 1 for n in sampled), total(read_ns) or 0,
-        max(costs, default=None),
+        sum_known(entries) or 0, sum_known(most) or 0, sum_known(removed) or 0, max(n or 1 for n in sampled),
+        sum_known(read_ns) or 0, max(costs, default=None),
     )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ def _backlog(looked: Selection) -> float | None:
 
 def _conntrack(looked: Selection) -> float | None:
     tracked = looked.shown.reading("conntrack")
-    growth = looked.history.path.growth(looked.shown.mono_ns)
+    growth = looked.history.stages.tracked_growth(looked.shown.mono_ns)
     if tracked is None or not growth or growth < 0:
         return None
     entries, most = tracked.value((), "entries"), tracked.value((), "max_entries")

@@ -8,10 +8,8 @@ from functools import cached_property
 from typing import Literal
 
 from bpftop.history.stage_totals import StageRow
-from bpftop.model.families import FAMILIES
 from bpftop.model.path import STAGES, Scope, Stage, StageCounter
-from bpftop.model.sample import reading_key
-from bpftop.model.snapshot import Snapshot, total
+from bpftop.model.snapshot import Snapshot, sum_known
 from bpftop.model.units import si
 from bpftop.render.headroom import headroom_s
 from bpftop.render.selection import Selection
@@ -22,8 +20,6 @@ RECENT_S = 300
 Verdict = Literal["losing", "stopped", "ok", "seen", "none", "unknown"]
 
 _FOREIGN = frozenset(s.id for s in STAGES if s.counters[0].family == "xdp_verdicts")
-_COLLECTORS = {"conntrack_events": "conntrack"}
-"""Collectors that are called otherwise than the family."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +31,11 @@ class StageLine:
 
     @cached_property
     def per_sec(self) -> float | None:
-        return total(self.looked.history.path.rate(row, self._now_ns) for row in self._rows)
+        return sum_known(self.looked.history.stages.rate(row, self._now_ns) for row in self._rows)
 
     @cached_property
     def since_start(self) -> int | None:
-        return total(self.looked.history.path.since_start(row, self._now_ns) for row in self._rows)
+        return sum_known(self.looked.history.stages.since_start(row, self._now_ns) for row in self._rows)
 
     @cached_property
     def since_mark(self) -> int | None:
@@ -47,18 +43,19 @@ class StageLine:
         mark, now = self.looked.mark, self.since_start
         if mark is None or now is None or self._now_ns < mark.mono_ns:
             return None
-        return now - (total(mark.stages.get(row) for row in self._rows) or 0)
+        return now - (sum_known(mark.stages.get(row) for row in self._rows) or 0)
 
     @property
     def recent(self) -> int | None:
         """In the last five minutes."""
-        path, since_ns = self.looked.history.path, self._now_ns - RECENT_S * 10**9
-        return total(path.since(row, since_ns, self._now_ns) for row in self._rows)
+        path, since_ns = self.looked.history.stages, self._now_ns - RECENT_S * 10**9
+        return sum_known(path.since(row, since_ns, self._now_ns) for row in self._rows)
 
     def trend(self, cells: int) -> list[float | None]:
         history = self.looked.history
-        slices = history.slices(self._now_ns, CELL_S, cells)
-        return [total(column) for column in zip(*(history.path.means(row, slices) for row in self._rows), strict=True)]
+        ranges = history.tick_ranges(self._now_ns, CELL_S, cells)
+        columns = (history.stages.means(row, ranges) for row in self._rows)
+        return [sum_known(column) for column in zip(*columns, strict=True)]
 
     @property
     def verdict(self) -> Verdict:
@@ -72,32 +69,17 @@ class StageLine:
     @property
     def unread(self) -> tuple[str, ...]:
         """A sentence for each counter that is not read."""
-        found: dict[str, list[str]] = {}
-        for counter in self.stage.counters:
-            for label in self.looked.labels if FAMILIES[counter.family].scope == "interface" else ("",):
-                if not self._is_read(counter, label):
-                    reason = why_unread(self.looked.shown, counter.family, label)
-                    found.setdefault(reason, []).append(counter.shown)
-        return tuple(f"{', '.join(dict.fromkeys(names))}: {reason}" for reason, names in found.items())
+        return unread_counters(self.looked.shown, self.stage, self.looked.labels)
 
     @property
     def is_whole(self) -> bool:
         """Whether all interfaces that are looked at are in the rate."""
-        return all(self.looked.history.path.rate(row, self._now_ns) is not None for row in self._rows)
+        return all(self.looked.history.stages.rate(row, self._now_ns) is not None for row in self._rows)
 
     @property
     def headroom_s(self) -> float | None:
         """How long the queue of the stage lasts; None where that cannot be said."""
         return headroom_s(self.stage.id, self.looked)
-
-    def _is_read(self, counter: StageCounter, label: str) -> bool:
-        signal = self.looked.shown.reading(counter.family, *filter(None, (label,)))
-        if signal is None:
-            return False
-        if counter.row is None:
-            return True
-        key = (label, *counter.row) if label else counter.row
-        return signal.value(key, counter.column) is not None
 
     @property
     def _now_ns(self) -> int:
@@ -109,20 +91,39 @@ class StageLine:
 
 
 def stage_lines(looked: Selection) -> list[StageLine]:
-    """A row per stage, in the order of the path; those of another's XDP program only where there is one."""
-    return [StageLine(stage, looked) for stage in STAGES if stage.id not in _FOREIGN or _foreign(looked)]
+    """Return a row per stage, in the order of the path."""
+    return [StageLine(stage, looked) for stage in visible_stages(looked.shown, looked.labels)]
 
 
-def _foreign(looked: Selection) -> bool:
-    shown = looked.shown
-    return "xdp_verdicts" in shown.unavailable or any(shown.reading("xdp_verdicts", label) for label in looked.labels)
+def visible_stages(snapshot: Snapshot, labels: Sequence[str]) -> list[Stage]:
+    """Return the stages of these interfaces: those of another's XDP program only where there is such a program."""
+    foreign = "xdp_verdicts" in snapshot.unavailable or any(snapshot.reading("xdp_verdicts", i) for i in labels)
+    return [stage for stage in STAGES if foreign or stage.id not in _FOREIGN]
+
+
+def unread_counters(snapshot: Snapshot, stage: Stage, labels: Sequence[str]) -> tuple[str, ...]:
+    """Return a sentence for each reason why counters of a stage are not read."""
+    names: dict[str, list[str]] = {}
+    for counter in stage.counters:
+        for label in labels if counter.of_interface else ("",):
+            if not _is_read(snapshot, counter, label):
+                reason = why_unread(snapshot, counter.family, label)
+                names.setdefault(reason, []).append(counter.display_name)
+    return tuple(f"{', '.join(dict.fromkeys(counters))}: {reason}" for reason, counters in names.items())
+
+
+def _is_read(snapshot: Snapshot, counter: StageCounter, label: str) -> bool:
+    reading = snapshot.reading(counter.family, *filter(None, (label,)))
+    if reading is None:
+        return False
+    return counter.row is None or reading.value(counter.key(label, counter.row), counter.column) is not None
 
 
 def why_unread(shown: Snapshot, family: str, label: str = "") -> str:
-    """Why a family has no reading, or lacks a row, as a sentence."""
-    for key in (reading_key(family, label), family, _COLLECTORS.get(family, "")):
-        if key in shown.unavailable:
-            return shown.unavailable[key]
+    """Return the reason why a family has no reading, or lacks a row, as a sentence."""
+    reason = shown.why_unavailable(family, label)
+    if reason is not None:
+        return reason
     if shown.reading(family, *filter(None, (label,))) is not None:
         return "this kernel does not count it"
     return "not read here"
@@ -145,10 +146,10 @@ def losses(looked: Selection) -> Losses:
     lines = [one for one in stage_lines(looked) if one.stage.kind == "loss"]
     losing = [(one.stage.title, one.per_sec, one.stage.scope) for one in lines if one.per_sec]
     return Losses(
-        total(one.per_sec for one in lines),
+        sum_known(one.per_sec for one in lines),
         losing,
         sum(not one.is_whole for one in lines),
-        total(one.recent for one in lines),
+        sum_known(one.recent for one in lines),
     )
 
 

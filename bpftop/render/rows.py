@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from bpftop.history.cpu_trends import CELL_S
-from bpftop.history.history import History, Mark
+from bpftop.history.history import History, MarkedRates
 from bpftop.model.cpu_readings import CpuReadings, CpuValues
 from bpftop.model.protocols import ICMP, ICMPV6, TCP, UDP, protocol_name
 from bpftop.model.sample import FLAG_LABELS, Direction
-from bpftop.model.snapshot import NOTHING, Counts, DirectionTraffic, InterfaceSnapshot, Snapshot, total
+from bpftop.model.snapshot import NOTHING, Counts, DirectionTraffic, InterfaceSnapshot, Snapshot, sum_known
 
 FLAG_SHOWN_FROM, FLAG_SHOWN_UNTIL = 0.10, 0.05
 """A TCP flag gets a row at this share of TCP and loses it below that one: rows do not come and go with every tick."""
@@ -29,7 +29,7 @@ class Past:
     shown: Snapshot
     watched: InterfaceSnapshot
     direction: Direction
-    mark: Mark | None = None
+    mark: MarkedRates | None = None
 
     def then(self, name: str) -> float | None:
         """The rate to compare with; ``name`` as in ``history.Row``."""
@@ -40,7 +40,7 @@ class Past:
         return self.history.ago(row, self.shown.mono_ns)
 
     def trend(self, name: str, cells: int, cell_s: float) -> list[float | None]:
-        slices = self.history.slices(self.shown.mono_ns, cell_s, cells)
+        slices = self.history.tick_ranges(self.shown.mono_ns, cell_s, cells)
         return self.history.means((self.watched.label, self.direction, name), slices)
 
     @cached_property
@@ -186,13 +186,13 @@ class CpuTable:
     @cached_property
     def bits(self) -> tuple[float | None, ...]:
         """Bits per second of every possible CPU."""
-        if not self.traffic.changes:
+        if not self.traffic.pairs:
             return (None,) * self.past.shown.possible_cpus
         parts = []
-        for one in self.traffic.changes:
+        for one in self.traffic.pairs:
             gained = one.cpu_totals(self.traffic.possible_cpus)[1][1]
             parts.append([None if g is None else 8e9 * g / one.elapsed_ns for g in gained])
-        return tuple(map(total, zip(*parts, strict=True)))
+        return tuple(map(sum_known, zip(*parts, strict=True)))
 
     @cached_property
     def readings(self) -> CpuReadings:
@@ -200,7 +200,7 @@ class CpuTable:
 
     @cached_property
     def whole(self) -> float | None:
-        return total(self.rates)
+        return sum_known(self.rates)
 
     @cached_property
     def shown(self) -> list[int]:

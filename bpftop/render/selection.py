@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from bpftop.history.history import History, Mark
+from bpftop.history.history import History, MarkedRates
 from bpftop.history.stage_totals import StageRow
 from bpftop.model.path import Stage
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
@@ -18,7 +18,7 @@ class Selection:
     shown: Snapshot
     watched: InterfaceSnapshot
     history: History
-    mark: Mark | None = None
+    mark: MarkedRates | None = None
 
     @cached_property
     def labels(self) -> tuple[str, ...]:

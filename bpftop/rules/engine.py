@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from bpftop.model.derive import snapshot
+from bpftop.model.derive import derive_snapshot
 from bpftop.model.findings import SEVERITIES, Diagnosis, Finding, Severity
 from bpftop.model.sample import Sample
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
@@ -57,12 +57,12 @@ class _Moment:
     @cached_property
     def short(self) -> Snapshot | None:
         """Snapshot over 3 s."""
-        return None if self.before_short is None else snapshot(self.before_short, self.sample)
+        return None if self.before_short is None else derive_snapshot(self.before_short, self.sample)
 
     @cached_property
     def long(self) -> Snapshot | None:
         """Snapshot over 5 s; computed only while a finding stands."""
-        return self.short if self.before_long is self.before_short else snapshot(self.before_long, self.sample)
+        return self.short if self.before_long is self.before_short else derive_snapshot(self.before_long, self.sample)
 
 
 class RuleEngine:
@@ -193,7 +193,7 @@ def _rule_input(
         series = state.series.get(name)
         return None if series is None else series.mean(view.mono_ns, seconds, until_s, 0.9 * seconds)
 
-    interface_snapshot = None if interface is None else view.watched(interface.label)
+    interface_snapshot = None if interface is None else view.interface(interface.label)
     return RuleInput(view, rule.limits, clearing, interface_snapshot, mean, state.baselines, moment.last_interval)
 
 

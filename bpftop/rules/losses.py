@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from bpftop.model.cpu_readings import cpu_rates
-from bpftop.model.rates import gain
 from bpftop.rules.rule import NotEnoughData, RuleInput, if_available
 
 _RING = ("rx_missed_errors", "rx_fifo_errors", "rx_over_errors")
@@ -20,16 +18,10 @@ def softnet_rates(rule_input: RuleInput, column: str) -> dict[int, float]:
     Raises InputUnavailable, NotEnoughData.
     """
     reading = rule_input.reading("softnet")
-    if reading.paired is None:
+    if reading.pair is None:
         raise NotEnoughData
-    before, after = reading.paired.before, reading.paired.after
-    if before.keys != after.keys:  # a CPU came or went
-        rates = cpu_rates(reading, column, rule_input.snapshot.possible_cpus)
-        return {cpu: rate for cpu, rate in enumerate(rates) if rate}
-    at, stride = reading.family.columns.index(column), after.stride
-    cells = zip(after.keys, before.values[at::stride], after.values[at::stride], strict=True)
-    gains = [(int(key[0]), gain(old, new, reading.family.wrap_bits)) for key, old, new in cells if old != new]
-    return {cpu: gained * 1e9 / reading.paired.elapsed_ns for cpu, gained in gains if gained is not None}
+    gains = zip(reading.keys, reading.pair.column_gains(column), strict=True)
+    return {int(key[0]): gained * 1e9 / reading.pair.elapsed_ns for key, gained in gains if gained}
 
 
 def backlog_dropped(rule_input: RuleInput) -> float:

@@ -7,39 +7,20 @@ from bisect import bisect_left, bisect_right
 from dataclasses import replace
 
 from bpftop.model.families import FAMILIES
-from bpftop.model.sample import Reading, Sample
+from bpftop.model.sample import Sample
 
 NS = 10**9
 _BLOCK = 64
-_UNUSED_FAMILIES = frozenset(
-    ("irqs", "softirqs", "flow_groups", "flow_ages", "flow_table", "vlans", "xdp_verdicts", "self", "self_memory")
-)
-"""Families of which no rule takes a rate over several seconds."""
 
 
 def without_cpu_cells(sample: Sample) -> Sample:
     """Return the sample with totals instead of cells per CPU: a tenth of its size on many CPUs, with the same rates."""
     readings = {
-        name: _without_cells(reading)
+        name: reading.without_cpu_cells()
         for name, reading in sample.readings.items()
-        if reading.family not in _UNUSED_FAMILIES
+        if FAMILIES[reading.family].checked_over_time
     }
     return replace(sample, readings=readings, interfaces=())
-
-
-def _without_cells(reading: Reading) -> Reading:
-    """Return the reading with one cell for all CPUs, and the totals of each CPU. A row per CPU stays as it is."""
-    cells, columns = reading.stride, len(FAMILIES[reading.family].columns)
-    if not FAMILIES[reading.family].per_cpu or cells == columns:
-        return reading if reading.previous is None else replace(reading, previous=None)
-    totals = reading.totals
-    flat = [cell for key in reading.keys for cell in totals[key]]
-    missing = frozenset(i for i, cell in enumerate(flat) if cell is None)
-    small = replace(
-        reading, values=array("Q", [cell or 0 for cell in flat]), missing=missing, previous=None, cells=None
-    )
-    small.__dict__["cpu_totals"] = tuple(array("Q", column) for column in reading.cpu_totals)
-    return small
 
 
 class MeasureSeries:

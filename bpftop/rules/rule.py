@@ -10,6 +10,7 @@ from bpftop.model.findings import Scope, Severity
 from bpftop.model.readings import RatedReading
 from bpftop.model.sample import Key
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
+from bpftop.model.stack_counters import family_of
 
 NO_RATE = "no rate yet: it needs two readings 3 s apart"
 NO_BASELINE = "no baseline yet: it compares with what was before, and needs 15 s of that"
@@ -114,14 +115,13 @@ class RuleInput:
 
     def count(self, counter: str) -> float:
         """Return the rate per second of a stack counter, by its nstat name. Raises InputUnavailable, NotEnoughData."""
-        family = "snmp6" if "6" in counter[:5] else "netstat" if counter.startswith(("TcpExt", "IpExt")) else "snmp"
-        return self.rate(family, (counter,), "count")
+        return self.rate(family_of(counter), (counter,), "count")
 
     def counts(self, *counters: str) -> float:
         """Return the sum of the rates of stack counters. Counters of IPv6 are zero on a host without IPv6."""
         total = 0.0
         for counter in counters:
-            if "6" in counter[:5] and self.snapshot.reading("snmp6") is None:
+            if family_of(counter) == "snmp6" and self.snapshot.reading("snmp6") is None:
                 continue
             total += self.count(counter)
         return total
@@ -148,10 +148,7 @@ class RuleInput:
 
     def raise_unavailable(self, family: str) -> NoReturn:
         """Raise InputUnavailable with the reason that the sample gives for a family."""
-        reason = self.snapshot.unavailable.get(family) or next(
-            (text for part, text in self.snapshot.unavailable.items() if part.startswith(family)), None
-        )
-        raise InputUnavailable(reason or f"{family} is not read")
+        raise InputUnavailable(self.snapshot.why_unavailable(family) or f"{family} is not read")
 
     def require_rate(self, value: float | None, what: str) -> float:
         """Return a rate of traffic that bpftop's programs count.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bpftop.model.findings import Severity
-from bpftop.model.protocols import ARP, ICMP, ICMPV6, MALFORMED, TCP, TRUNCATED, UDP
+from bpftop.model.protocols import ARP, ICMP, ICMPV6, MALFORMED, TCP, TRUNCATED, UDP, icmp_type_name
 from bpftop.model.snapshot import InterfaceSnapshot
 from bpftop.model.units import factor, pct, si
 from bpftop.rules.counted import busiest_cpu, cast, cell_rate, has_most, packets, protocol
@@ -19,14 +19,6 @@ _LOSSES = ("UdpRcvbufErrors", "Udp6RcvbufErrors", "TcpExtListenOverflows", "TcpE
 
 _MEASURED = {TCP: "tcp", UDP: "udp", ICMP: "icmp"}
 """Protocol -> the measure of packet-storm that is its baseline."""
-
-ICMP_NAMES = {
-    ("icmp", 0): "echo reply", ("icmp", 3): "unreachable", ("icmp", 5): "redirect", ("icmp", 8): "echo request",
-    ("icmp", 11): "time exceeded", ("icmpv6", 1): "unreachable", ("icmpv6", 2): "packet too big",
-    ("icmpv6", 3): "time exceeded", ("icmpv6", 128): "echo request", ("icmpv6", 129): "echo reply",
-    ("icmpv6", 133): "router solicitation", ("icmpv6", 134): "router advertisement",
-    ("icmpv6", 135): "neighbour solicitation", ("icmpv6", 136): "neighbour advertisement",
-}  # fmt: skip
 
 
 def icmp_flood(rule_input: RuleInput) -> Raised | None:
@@ -58,13 +50,13 @@ def _most_of_icmp(rule_input: RuleInput) -> str:
     if not whole:
         return busiest_cpu(rule_input)
     most, key = max(types)
-    return "; ".join(filter(None, (f"{pct(most / whole)} of it is {icmp_name(*key)}", busiest_cpu(rule_input))))
+    return "; ".join(filter(None, (f"{pct(most / whole)} of it is {_icmp_type(*key)}", busiest_cpu(rule_input))))
 
 
-def icmp_name(version: int | str, number: int | str) -> str:
-    """Return the name of an ICMP type, as ``icmp type 8 (echo request)``."""
-    name = ICMP_NAMES.get((str(version), int(number)), "")
-    return f"{version} type {number}{f' ({name})' if name else ''}"
+def _icmp_type(label: int | str, number: int | str) -> str:
+    """Return an ICMP type as ``icmp type 8 (echo request)``."""
+    name = icmp_type_name(label, number)
+    return f"{label} type {number}{f' ({name})' if name else ''}"
 
 
 def all_packets(rule_input: RuleInput) -> float:

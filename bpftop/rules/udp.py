@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from bpftop.model.protocols import UDP
-from bpftop.model.sample import REFLECTION_PORTS
+from bpftop.model.protocols import REFLECTION_PORTS, UDP
 from bpftop.model.snapshot import InterfaceSnapshot
 from bpftop.model.units import pct
 from bpftop.rules.counted import cell, cell_rate, has_most, packets, protocol_rate, udp
@@ -19,7 +18,6 @@ from bpftop.rules.shapes import Rates, counter_rates, rate_over_limit
 _OVERFLOWS = ("UdpRcvbufErrors", "Udp6RcvbufErrors")
 _MEMORY = ("UdpMemErrors", "Udp6MemErrors")
 _UNREACHABLE = ("UdpNoPorts", "Udp6NoPorts")
-_SERVICES = {19: "chargen", 53: "DNS", 123: "NTP", 161: "SNMP", 389: "CLDAP", 1900: "SSDP", 11211: "memcached"}
 
 
 def _socket_drops(rule_input: RuleInput) -> Rates:
@@ -71,7 +69,7 @@ def udp_amplification(rule_input: RuleInput) -> Raised | None:
         return None
     return Raised(
         "critical",
-        f"UDP amplification: {per_s(rate)} answers from port {port} ({_SERVICES[port]}) that few here asked for",
+        f"UDP amplification: {per_s(rate)} answers from port {port} ({REFLECTION_PORTS[port]}) that few here asked for",
         (
             compare("UDP of all packets", datagrams / whole, rule_input.limits["share"]),
             f"source port {port}: {per_s(rate)}, {pct(rate / first)} of UDP; limit "

@@ -21,7 +21,7 @@ def why_one_cpu(rule_input: RuleInput, cpu: int) -> str:
 def protocols_on_cpu(rule_input: RuleInput, cpu: int) -> list[str]:
     """Return evidence of the three largest protocols on a CPU."""
     last = rule_input.last_interval
-    rows = () if last is None else last.watched(rule_input.interface.label).rx.cpu_protocols(cpu)[:3]
+    rows = () if last is None else last.interface(rule_input.interface.label).rx.cpu_protocols(cpu)[:3]
     rates = [f"{row.name} {si(row.counts.packets_per_sec, 'pps')}" for row in rows]
     return [f"on CPU {cpu}: {', '.join(rates)}"] if rates else []
 

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from bpftop.model.families import FAMILIES, TRAFFIC_FAMILIES, Family
+from bpftop.model.families import FAMILIES, TRAFFIC, Family
 from bpftop.model.protocols import protocol_name
-from bpftop.model.rates import gain
-from bpftop.model.sample import Key, Reading, Sample
-from bpftop.store.codec.numbers import missing_sums, sums
+from bpftop.model.readings import Cells, Key, Reading, gains, sum_cpus
+from bpftop.model.sample import Sample
 
-ADDED_UP = frozenset({"cpu", "irq", "handle", "inode"})
-"""Labels that a series does not have: their rows are added up. Frames have the single rows."""
-
-LEFT_OUT = frozenset({"flows", "flow_groups", "flow_ages"})
-"""Families that only frames have: their rows are different with every tick."""
-
-_TRAFFIC = frozenset(family.name for family in TRAFFIC_FAMILIES)
 _INTEGER_MAX = (1 << 63) - 1
 
 Value = int | float | None
@@ -35,7 +27,7 @@ class SeriesLabels(NamedTuple):
     unit: str
 
 
-Earlier = tuple[Reading, Sequence[int | None]]
+Earlier = tuple[Reading, Cells]
 """A reading, and its cells summed over CPUs."""
 
 
@@ -58,10 +50,10 @@ class TickRowBuilder:
         traffic: dict[int, tuple[Value, Value]] = {}
         signals: dict[int, Value] = {}
         for name, reading in sample.readings.items():
-            if reading.family in LEFT_OUT:
+            if not FAMILIES[reading.family].in_series:
                 continue
             cells = self._added_up(name, reading)
-            if reading.family in _TRAFFIC:
+            if reading.family in TRAFFIC:
                 packets = list(cells.items())
                 traffic.update(
                     (series, (_stored(count), _stored(size)))
@@ -80,13 +72,13 @@ class TickRowBuilder:
         before, old = self.before.get(name, (None, ()))
         if before is not None and before.read_ns == reading.read_ns:
             return {}  # the same reading as before: its gains are counted already
-        now = _known(reading)
+        now = sum_cpus(reading)
         self.before[name] = reading, now
-        cells: Sequence[int | None] = now
+        cells: Cells = now
         if family.kind == "counter":
             if before is None:
                 return {}
-            cells = _gains(family, before, old, reading, now) if before.epoch == reading.epoch else [None] * len(now)
+            cells = gains(before, old, reading, now) if before.epoch == reading.epoch else [None] * len(now)
         added: dict[int, int | None] = {}
         for series, cell in zip(self._numbers_of(name, family, reading.keys), cells, strict=True):
             known = added.get(series)
@@ -100,7 +92,7 @@ class TickRowBuilder:
             return known[1]
         numbers = []
         for key in keys:
-            if family.name in _TRAFFIC:
+            if family.name in TRAFFIC:
                 number = self._number(_series(family, key, None))
                 numbers += [number, -number]
             else:
@@ -116,32 +108,12 @@ class TickRowBuilder:
         return number
 
 
-def _known(reading: Reading) -> Sequence[int | None]:
-    """Return a value per row and column, summed over CPUs; None where no CPU could be read."""
-    cells = sums(reading)
-    if not reading.missing:
-        return cells
-    missing = missing_sums(reading.missing, len(reading.values) // len(cells))
-    return [None if at in missing else cell for at, cell in enumerate(cells)]
-
-
-def _gains(
-    family: Family, before: Reading, old: Sequence[int | None], after: Reading, now: Sequence[int | None]
-) -> list[int | None]:
-    columns = len(family.columns)
-    if before.keys != after.keys:
-        at = {key: row * columns for row, key in enumerate(before.keys)}
-        absent = (0 if family.sparse else None,) * columns
-        old = [cell for key in after.keys for cell in (old[at[key] : at[key] + columns] if key in at else absent)]
-    return [gain(a, b, family.wrap_bits) for a, b in zip(old, now, strict=True)]
-
-
 def _series(family: Family, key: Key, counter: str | None) -> SeriesLabels:
-    labels = dict(zip(family.labels, key, strict=True))
+    labels = {family.labels[at]: key[at] for at in family.series_labels}
     interface, direction = labels.pop("interface", None), labels.pop("direction", None)
     if "protocol" in labels and isinstance(labels["protocol"], int):
         labels["protocol"] = protocol_name(labels["protocol"])
-    name = " ".join(str(value) for label, value in labels.items() if label not in ADDED_UP)
+    name = " ".join(str(value) for value in labels.values())
     column = counter or "packets"
     unit = "ns" if column.endswith("_ns") else next((u for u in ("bytes", "packets") if column.endswith(u)), "count")
     return SeriesLabels(family.name, _text(interface), _text(direction), plain_text(name), counter, family.kind, unit)

@@ -6,6 +6,7 @@ import re
 from datetime import datetime, timedelta, timezone
 
 from bpftop.errors import UsageError
+from bpftop.model.timestamps import rfc3339_seconds
 
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d))?Z?")
 _RELATIVE = re.compile(r"([+-])(\d{1,6})([smhd]?)")
@@ -32,15 +33,10 @@ def moment(text: str, begin_ns: int, end_ns: int, near_ns: int) -> int:
     wanted = _clock(text, begin_ns, end_ns, near_ns) if _CLOCK.fullmatch(text) else _date(text)
     if not begin_ns - 60 * 10**9 < wanted <= end_ns + 10**9:
         raise UsageError(
-            f"{text} is not within the recording, which lasts from {stamp(begin_ns)} to {stamp(end_ns)}"
-            f"{_utc_hint(wanted)}"
+            f"{text} is not within the recording, which lasts from {rfc3339_seconds(begin_ns)} to "
+            f"{rfc3339_seconds(end_ns)}{_utc_hint(wanted)}"
         )
     return max(begin_ns, wanted)
-
-
-def stamp(wall_ns: int) -> str:
-    """Return a wall clock as ``2025-11-26T03:12:44Z``."""
-    return (_EPOCH + timedelta(microseconds=wall_ns // 1000)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _utc_hint(wanted_ns: int) -> str:

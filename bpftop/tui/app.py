@@ -147,7 +147,7 @@ class BpftopApp(App[None], inherit_bindings=False):
         if shown is None or self.snapshot is None:
             return None
         width, height = self.sheet.size
-        self.flags = flags_to_show(shown.watched(self.view.label).traffic(self.view.direction), self.flags)
+        self.flags = flags_to_show(shown.interface(self.view.label).traffic(self.view.direction), self.flags)
         feed, replay = self.feed, self.feed.replay
         interval_s = self.interval_s if feed.live else round((shown.interval_ns or 10**9) / 1e9, 1)
         return PaneInput(

@@ -80,7 +80,7 @@ def _stepped(frame: PaneInput, replay: Replay, steps: int) -> View:
 
 def _to_finding(frame: PaneInput, replay: Replay, later: bool) -> View:
     """From the list in the recording; where that has none, within what was played."""
-    from bpftop.store.time_expressions import stamp
+    from bpftop.model.timestamps import rfc3339_seconds
 
     if not replay.recording.lists_findings:
         return to_finding(frame, later)
@@ -90,6 +90,6 @@ def _to_finding(frame: PaneInput, replay: Replay, later: bool) -> View:
         return replace(frame.view, message=said)
     replay.go_to(found.tick)
     more = f" and {found.more} more" if found.more else ""
-    over = f"over {stamp(found.end_wall_ns)}" if found.end_wall_ns else "not over at the end of its recording"
+    over = f"over {rfc3339_seconds(found.end_wall_ns)}" if found.end_wall_ns else "not over at the end of its recording"
     what = f"{MARKS.get(found.severity, '')} {found.title} ({found.scope_name}){more}"
-    return replace(frame.view, paused=None, message=clean(f"{what}, raised {stamp(found.wall_ns)}, {over}"))
+    return replace(frame.view, paused=None, message=clean(f"{what}, raised {rfc3339_seconds(found.wall_ns)}, {over}"))

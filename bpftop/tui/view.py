@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from bpftop.history.history import History, Mark
+from bpftop.history.history import History, MarkedRates
 from bpftop.model.sample import Direction
 from bpftop.model.snapshot import TOTAL, DirectionTraffic, InterfaceSnapshot, Snapshot
 from bpftop.render.rows import Past
@@ -49,7 +49,7 @@ class View:
     sample_1_in: int = 1
     """Of so many packets one is looked at for flows."""
     paused: Snapshot | None = None
-    mark: Mark | None = None
+    mark: MarkedRates | None = None
     prompt: Prompt | None = None
     message: str = ""
     """Shown instead of the hints until the next key."""
@@ -132,7 +132,7 @@ class PaneInput:
     def watched(self) -> InterfaceSnapshot:
         if self.view.label == TOTAL:
             return self.shown.total
-        return self.shown.watched(self.view.label)
+        return self.shown.interface(self.view.label)
 
     @cached_property
     def traffic(self) -> DirectionTraffic:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from statistics import median
 
 from bpftop.export.prometheus.endpoint import Endpoint, Newest
-from bpftop.model.derive import snapshot
+from bpftop.model.derive import derive_snapshot
 from tests.bench.figures import Figure
 from tests.store.made_up_machine import Machine
 
@@ -32,7 +32,7 @@ def measure(say: Callable[[str], None]) -> Iterator[Figure]:
         for name, accept in KINDS.items():
             took_ms, series, size = [], 0, 0
             for turn, (before, after) in enumerate(pairwise(Machine(cpus=CPUS).samples(ROUNDS + 2))):
-                newest.put(snapshot(before, after))
+                newest.put(derive_snapshot(before, after))
                 begin = time.perf_counter()
                 text = _get(endpoint, accept)
                 if turn:  # the first one imports and warms up

@@ -15,7 +15,7 @@ from bpftop.collect.collector import Collectors, Unavailable
 from bpftop.collect.live import LiveSource
 from bpftop.kernel.bpf import object as objects
 from bpftop.kernel.net.netdev import Netdev
-from bpftop.model.derive import snapshot
+from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import Interface
 from tests.bpf.counting import loaded, rows, send_datagrams, watching
 from tests.bpf.devices import Lab
@@ -124,7 +124,7 @@ def test_two_samples_have_rates(lab: Lab) -> None:
         until(lambda: bool(source._collectors) and is_loaded(source), "the tracepoint is attached")
         send_from_far(lab)
         second = next(samples)
-    signal = snapshot(first, second).reading("drops")
+    signal = derive_snapshot(first, second).reading("drops")
     assert signal is not None
     assert signal.gained(("v0", "NO_SOCKET"), "packets") == PACKETS
     assert (signal.per_sec(("v0", "NO_SOCKET"), "packets") or 0) > PACKETS

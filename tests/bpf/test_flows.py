@@ -24,7 +24,7 @@ from bpftop.kernel.bpf.flow_table import FlowTable
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.netns import enter
-from bpftop.model.derive import snapshot
+from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import Key, Reading
 from tests.bpf.devices import ROOT, Lab
 from tests.bpf.frame import BROADCAST, Layers, ether, pad
@@ -187,7 +187,7 @@ def test_samples_have_flows_with_rates_while_they_are_watched(lab: Lab) -> None:
     source.watch_flows(True)
     with closing(source.samples()) as samples:
         for sample in samples:
-            shown, before = snapshot(before, sample), sample
+            shown, before = derive_snapshot(before, sample), sample
             prog_ids |= {hook.prog_id for hook in sample.interfaces[0].hooks.values()}
             assert {r.epoch for name, r in sample.readings.items() if name.startswith("protocols/")} == {1}
             signal = shown.reading("flows", "v0", "rx")

@@ -12,7 +12,8 @@ from bpftop.collect.bpf.traffic import BREAKDOWN_CELLS
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.object import object_path
 from bpftop.model import protocols
-from bpftop.model.sample import CAST_LABELS, FLAG_LABELS, FRAGMENT_LABELS, L3_LABELS, REFLECTION_PORTS, SIZE_LABELS
+from bpftop.model.protocols import REFLECTION_PORTS
+from bpftop.model.sample import CAST_LABELS, FLAG_LABELS, FRAGMENT_LABELS, L3_LABELS, SIZE_LABELS
 
 pytestmark = pytest.mark.bpf  # for bpftool
 
@@ -48,7 +49,7 @@ def test_limits_and_labels_agree() -> None:
         "CASTS": CAST_LABELS,
         "SIZE_BINS": SIZE_LABELS,
         "TCP_CLASSES": FLAG_LABELS,
-        "UDP_PORTS": REFLECTION_PORTS,
+        "UDP_PORTS": tuple(REFLECTION_PORTS),
         "FRAGMENT_PARTS": FRAGMENT_LABELS,
     }
     assert {name: getattr(lib, name) for name in labels} == {name: len(values) for name, values in labels.items()}

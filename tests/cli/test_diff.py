@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from bpftop.export.snapshot.document import document, json_text
-from bpftop.model.derive import snapshot
+from bpftop.model.derive import derive_snapshot
 from bpftop.store.recorder import Recorder
 from tests.cli.running import bpftop
 from tests.export.moments import moment
@@ -60,7 +60,7 @@ def test_two_moments_of_a_recording_have_the_rates_of_then(recording: Path) -> N
     assert whole["after"]["taken_at"] == "2025-11-26T03:12:58.000Z"
     samples = list(Machine().samples(TICKS))
     for side, at in (("before", 6), ("after", 14)):
-        eth0 = document(snapshot(samples[at - 1], samples[at]))["interfaces"][0]
+        eth0 = document(derive_snapshot(samples[at - 1], samples[at]))["interfaces"][0]
         said = {
             (row["direction"], row["measure"]): row[side]
             for row in whole["rows"]

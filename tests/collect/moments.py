@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bpftop.collect.collector import Collector
-from bpftop.model.derive import snapshot
+from bpftop.model.derive import derive_snapshot
 from bpftop.model.readings import RatedReading
 from bpftop.model.sample import Interface, Reading, Sample, reading_key
 
@@ -29,7 +29,7 @@ def signal(
     before: Mapping[str, Reading] | None, after: Mapping[str, Reading], family: str, *where: str
 ) -> RatedReading:
     """What a pane gets of a family after two readings."""
-    found = snapshot(None if before is None else sample(before), sample(after)).reading(family, *where)
+    found = derive_snapshot(None if before is None else sample(before), sample(after)).reading(family, *where)
     assert found is not None
     return found
 

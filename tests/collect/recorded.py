@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bpftop.collect.collector import Collector
 from bpftop.collect.procfs.tree import Tree
-from bpftop.model.derive import snapshot
+from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import Interface, Reading, Sample
 from bpftop.model.snapshot import Snapshot
 
@@ -68,7 +68,7 @@ def read(collector: Collector) -> Mapping[str, Reading]:
 
 def moment(before: Mapping[str, Reading] | None, after: Mapping[str, Reading]) -> Snapshot:
     """The snapshot of two readings, through the one function that all screens get their numbers from."""
-    return snapshot(None if before is None else _sample(0, before), _sample(1, after))
+    return derive_snapshot(None if before is None else _sample(0, before), _sample(1, after))
 
 
 def _sample(seq: int, readings: Mapping[str, Reading]) -> Sample:

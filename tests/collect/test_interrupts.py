@@ -117,11 +117,11 @@ def test_a_cpu_that_goes_and_comes_back(tmp_path: Path) -> None:
     path.write_text("\n".join([lines[0][:34], *(line[:27] + line[38:] for line in lines[1:])]) + "\n")
     without = collector.read([ETH0])
     assert per_cpu(without["irqs/eth0"])[31] == [0, 700_002, None, None]
-    assert signal(before, without, "irqs", "eth0").paired is None
+    assert signal(before, without, "irqs", "eth0").pair is None
     path.write_text(whole)
     back = collector.read([ETH0])
-    assert signal(without, back, "irqs", "eth0").paired is None  # all its counts would be a gain
-    assert signal(back, collector.read([ETH0]), "irqs", "eth0").paired is not None
+    assert signal(without, back, "irqs", "eth0").pair is None  # all its counts would be a gain
+    assert signal(back, collector.read([ETH0]), "irqs", "eth0").pair is not None
 
 
 def test_another_device_takes_the_place_of_the_first(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from bpftop.collect.live import LiveSource
-from bpftop.model.derive import snapshot
+from bpftop.model.derive import derive_snapshot
 
 
 @pytest.mark.parametrize("step_s", [-86_400, 86_400])
@@ -20,7 +20,7 @@ def test_a_wall_clock_that_steps_changes_no_rate(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(time, "time_ns", lambda: real() + step_s * 10**9)
         after = next(samples)
     source.close()
-    found = snapshot(before, after)
+    found = derive_snapshot(before, after)
     assert abs(after.wall_ns - before.wall_ns - step_s * 10**9) < 5 * 10**9
     assert found.interval_ns is not None
     assert 50_000_000 < found.interval_ns < 5 * 10**9

@@ -20,7 +20,7 @@ from bpftop.collect.procfs.sysctls import Sysctls
 from bpftop.collect.procfs.tree import Tree
 from bpftop.kernel.net.ethtool import Ethtool
 from bpftop.kernel.net.netdev import Device, Netdev
-from bpftop.model.derive import snapshot
+from bpftop.model.derive import derive_snapshot
 from bpftop.model.device import DeviceFacts
 from bpftop.model.families import LINK_COLUMNS
 from bpftop.model.findings import Diagnosis, Finding
@@ -81,7 +81,7 @@ class Host:
         taken = Sample(
             self._seq, "boot", "host", now_ns, now_ns, 4, (0, 1), (self.interface,), readings, dict(self.unavailable)
         )
-        self.now = self._engine.push(taken, snapshot(self._before, taken))
+        self.now = self._engine.push(taken, derive_snapshot(self._before, taken))
         self._before, self._seq = taken, self._seq + 1
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 
-from bpftop.history.analyzer import Diagnostician
-from bpftop.model.derive import snapshot
+from bpftop.history.analyzer import Analyzer
+from bpftop.model.derive import derive_snapshot
 from bpftop.model.families import LINK_COLUMNS
 from bpftop.model.sample import DIRECTIONS, Direction, Hook, Interface, Key, Reading, Sample, reading_key
 from bpftop.model.snapshot import Snapshot
@@ -45,16 +45,16 @@ _CELLS: Mapping[str, Mapping[Key, tuple[tuple[int, int], tuple[int, int]]]] = {
 
 def moment(*interfaces: Interface, host: str = "web-17", unavailable: Mapping[str, str] | None = None) -> Snapshot:
     """One second of these interfaces; eth0 alone when none is named."""
-    return snapshot(*pair(*interfaces, host=host, unavailable=unavailable))
+    return derive_snapshot(*pair(*interfaces, host=host, unavailable=unavailable))
 
 
 def busy(cpus: int = 2) -> Snapshot:
     """Six seconds of a made-up machine with some 20 protocols, losses and findings."""
-    diagnostician = Diagnostician(chosen())
+    analyzer = Analyzer(chosen())
     for sample in FakeSource(cpus=cpus, count=6).samples():
-        diagnostician.push(sample)
-    assert diagnostician.last is not None
-    return diagnostician.last
+        analyzer.push(sample)
+    assert analyzer.snapshot is not None
+    return analyzer.snapshot
 
 
 def pair(

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from bpftop.export.diagnosis.diagnosis_document import Diagnosed, diagnosis, diagnosis_json, rules_text, verdict
 from bpftop.export.diagnosis.report import markdown, text
-from bpftop.history.analyzer import Diagnostician
+from bpftop.history.analyzer import Analyzer
 from bpftop.rules.table import RULES, chosen
 from tests.rules.world import World
 
@@ -20,12 +20,12 @@ SCHEMA: dict[str, Any] = json.loads(files("bpftop.export.diagnosis").joinpath("d
 
 def diagnosed(*stages: tuple[World, int]) -> Diagnosed:
     """So many seconds of each stage of a world."""
-    diagnostician = Diagnostician(chosen())
+    analyzer = Analyzer(chosen())
     for world, seconds in stages:
         for _ in range(seconds):
-            diagnostician.push(world.advance())
-    assert diagnostician.last is not None
-    return Diagnosed(diagnostician.last, diagnostician.began_ns, tuple(diagnostician.episodes), RULES)
+            analyzer.push(world.advance())
+    assert analyzer.snapshot is not None
+    return Diagnosed(analyzer.snapshot, analyzer.began_ns, tuple(analyzer.episodes), RULES)
 
 
 def flooded() -> World:
@@ -84,13 +84,13 @@ def test_what_has_passed_is_told_with_how_long_it_lasted() -> None:
 
 
 def _then_quiet() -> Diagnosed:
-    world, diagnostician = flooded(), Diagnostician(chosen())
+    world, analyzer = flooded(), Analyzer(chosen())
     for second in range(30):
         if second == 10:
             world.quiet()
-        diagnostician.push(world.advance())
-    assert diagnostician.last is not None
-    return Diagnosed(diagnostician.last, diagnostician.began_ns, tuple(diagnostician.episodes), RULES)
+        analyzer.push(world.advance())
+    assert analyzer.snapshot is not None
+    return Diagnosed(analyzer.snapshot, analyzer.began_ns, tuple(analyzer.episodes), RULES)
 
 
 def test_the_report_has_verdict_evidence_what_was_ruled_out_and_what_could_not_be_seen() -> None:

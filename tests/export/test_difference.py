@@ -16,7 +16,7 @@ from bpftop.errors import BpftopError
 from bpftop.export.diff.diff_document import ROWS, DiffSide, diff_json, diff_text
 from bpftop.export.diff.snapshot_file import read_snapshot
 from bpftop.export.snapshot.document import document, json_line, json_text
-from bpftop.model.derive import snapshot
+from bpftop.model.derive import derive_snapshot
 from bpftop.model.device import DeviceFacts
 from bpftop.render.comparison import compare
 from tests.export.moments import ETH0, OBSERVED, moment, pair
@@ -143,7 +143,7 @@ def test_a_snapshot_of_before_there_was_host_context_still_compares() -> None:
 
 
 def test_a_first_sample_has_no_rates_and_still_compares() -> None:
-    first = document(snapshot(None, pair()[1]))
+    first = document(derive_snapshot(None, pair()[1]))
     found = rows(diff_json(named("a", first), named("b", document(moment()))))
     total = found["eth0", "rx", "total", "", "", "packets_per_sec"]
     assert (total["before"], total["after"], total["factor"], total["difference"]) == (None, 1251.0, None, None)

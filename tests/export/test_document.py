@@ -11,9 +11,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from bpftop.export.snapshot.document import document, json_line, json_text, timestamp
-from bpftop.history.analyzer import Diagnostician
+from bpftop.history.analyzer import Analyzer
 from bpftop.history.history import History
-from bpftop.model.derive import snapshot
+from bpftop.model.derive import derive_snapshot
 from bpftop.model.device import Bond, BondLeg, DeviceFacts, Irq, Queue
 from bpftop.model.sample import Hook
 from bpftop.model.snapshot import Snapshot
@@ -36,7 +36,7 @@ MOMENTS = {
     "one interface": moment(),
     "no program": moment(OBSERVED),
     "several": moment(ETH0, OBSERVED, replace(ETH0, label="eth1", name="eth1", ifindex=3)),
-    "first sample": snapshot(None, pair()[1]),
+    "first sample": derive_snapshot(None, pair()[1]),
     "only one direction counted": moment(replace(ETH0, hooks={"rx": ETH0.hooks["rx"], "tx": Hook()})),
     "renamed and gone": moment(replace(ETH0, name="wan0", state="gone")),
     "bond with its leg": moment(
@@ -111,7 +111,7 @@ def test_what_was_not_seen_is_zero_where_it_is_counted() -> None:
 
 
 def test_unknown_is_null() -> None:
-    first = document(snapshot(None, pair()[1]))
+    first = document(derive_snapshot(None, pair()[1]))
     assert first["interval_s"] is None
     rates = first["interfaces"][0]["totals"]["rx"]
     assert (rates["packets"], rates["packets_per_sec"], rates["bits_per_sec"]) == (1361, None, None)
@@ -185,16 +185,16 @@ def test_a_stage_of_several_interfaces_has_a_row_for_each() -> None:
 
 
 def test_without_a_second_reading_no_loss_is_called_zero() -> None:
-    rows = {row["id"]: row for row in document(snapshot(None, pair()[1]))["losses"]}
+    rows = {row["id"]: row for row in document(derive_snapshot(None, pair()[1]))["losses"]}
     assert rows["wire"]["per_sec"] is None
     assert rows["wire"]["reason"] == "no rate may be taken yet: it was read once, or counts from zero again"
 
 
 def test_what_was_lost_since_the_start_adds_up_however_long_that_is() -> None:
     samples = list(FakeSource(cpus=2, count=200).samples())
-    diagnostician, history = Diagnostician(()), History()
+    analyzer, history = Analyzer(()), History()
     for sample in samples:
-        shown = diagnostician.push(sample)
+        shown = analyzer.push(sample)
         on_screen = history.push(sample)
     first, last = (sum(row[1] or 0 for row in s.readings["softnet"].totals.values()) for s in (samples[0], samples[-1]))
     (backlog,) = (row for row in document(shown)["losses"] if row["id"] == "backlog")

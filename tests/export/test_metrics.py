@@ -18,8 +18,8 @@ from bpftop.errors import BpftopError
 from bpftop.export.prometheus import endpoint as endpoint_module
 from bpftop.export.prometheus.endpoint import Endpoint, Newest
 from bpftop.export.prometheus.metrics import described, labels_of, openmetrics, registry_of
-from bpftop.history.analyzer import Diagnostician
-from bpftop.model.derive import snapshot
+from bpftop.history.analyzer import Analyzer
+from bpftop.model.derive import derive_snapshot
 from bpftop.model.snapshot import Snapshot
 from bpftop.rules.table import chosen
 from tests.export.moments import busy, moment
@@ -31,11 +31,11 @@ def flooded() -> Snapshot:
     """20 000 SYNs a second, which fill the queue of those who wait."""
     world = World().frames("protocols", 6, pps=20_000, size=60).frames("tcp_flags", "syn", pps=20_000, size=60)
     world.stack(TcpExtTCPReqQFullDrop=19_000, TcpPassiveOpens=10)
-    diagnostician = Diagnostician(chosen())
+    analyzer = Analyzer(chosen())
     for _ in range(6):
-        diagnostician.push(world.advance())
-    assert diagnostician.last is not None
-    return diagnostician.last
+        analyzer.push(world.advance())
+    assert analyzer.snapshot is not None
+    return analyzer.snapshot
 
 
 def values(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -79,7 +79,7 @@ def test_protocol_and_cpu_are_never_multiplied() -> None:
 
 def test_a_device_with_a_queue_for_each_cpu_stays_below_the_limit_too() -> None:
     machine = Machine(cpus=128)
-    found = values(openmetrics(snapshot(*machine.samples(2))))
+    found = values(openmetrics(derive_snapshot(*machine.samples(2))))
     assert len(found) < 700
     drops = found["bpftop_qdisc_drops_total", (("interface", "eth0"), ("kind", "fq_codel"))]
     read = Machine(cpus=128).sample(0).readings["qdiscs/eth0"]

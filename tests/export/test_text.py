@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bpftop.export.snapshot.document import document
 from bpftop.export.snapshot.snapshot_csv import COLUMNS, csv_rows
 from bpftop.export.snapshot.text import table, tick_lines
-from bpftop.model.derive import snapshot
+from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import Hook, Interface, Reading, Sample
 from bpftop.render.escaping import escaped_text
 from bpftop.store.codec.sample_json import sample_line
@@ -70,7 +70,7 @@ def test_a_page_fits_80_columns() -> None:
 
 
 def test_a_page_says_what_is_unknown_or_missing() -> None:
-    page = table(snapshot(None, pair()[1]))
+    page = table(derive_snapshot(None, pair()[1]))
     assert "rates over -" in page
     assert page.splitlines()[4].split() == ["all", "-", "-", "-", "-", "-", "-"]
     bond, leg = replace(ETH0, label="bond0", ifindex=9, kind="bond"), replace(ETH0, label="leg0", ifindex=4, master=9)
@@ -106,7 +106,7 @@ def test_csv_is_the_long_form_of_the_document() -> None:
 
 
 def test_csv_leaves_the_unknown_empty() -> None:
-    rows = list(csv.DictReader(io.StringIO(csv_rows(snapshot(None, pair()[1])))))
+    rows = list(csv.DictReader(io.StringIO(csv_rows(derive_snapshot(None, pair()[1])))))
     assert {row["packets_per_sec"] for row in rows} == {""}
     assert rows[0]["packets"] == "1361"
 

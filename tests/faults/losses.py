@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bpftop.model.families import FAMILIES, LINK_COLUMNS
-from bpftop.model.rates import change
+from bpftop.model.readings import pair_readings
 from bpftop.model.sample import Key, Sample
 
 # All counters of the stack are losses but these: a counter that is added to stack_counters is one until it stands here.
@@ -55,7 +55,7 @@ def gains(before: Sample, after: Sample) -> Iterator[Gain]:
     for name, reading in after.readings.items():
         family = FAMILIES[reading.family]
         earlier = before.readings.get(name)
-        paired = change(earlier, reading)
+        paired = pair_readings(earlier, reading)
         if earlier is None or paired is None:
             continue
         rows = paired.gains()

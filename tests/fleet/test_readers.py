@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bpftop.collect.broadcast import Broadcast, Reader
 from bpftop.collect.live import LiveSource
 from bpftop.export.prometheus.endpoint import Endpoint, Newest
-from bpftop.history.analyzer import Diagnostician
+from bpftop.history.analyzer import Analyzer
 from bpftop.model.snapshot import Snapshot
 from bpftop.store.recorder import Recorder
 from bpftop.store.recording import Recording
@@ -63,9 +63,9 @@ def scraped(endpoint: Endpoint) -> tuple[int, int] | None:
 
 def follow(reader: Reader, newest: Newest) -> None:
     """What `bpftop export` does with its samples."""
-    diagnostician = Diagnostician(())
+    analyzer = Analyzer(())
     for sample in reader.samples():
-        newest.put(diagnostician.push(sample))
+        newest.put(analyzer.push(sample))
 
 
 def test_two_scrapers_the_screen_and_a_recording_see_the_same_counters(lab: Lab, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_two_scrapers_the_screen_and_a_recording_see_the_same_counters(lab: Lab,
     with closing(Recording(str(tmp_path / "a"))) as recording:
         ticks = [tick.sample for tick in recording.ticks(1, progress.ticks)]
     recorded: dict[int, int] = {}
-    shown = Diagnostician(())
+    shown = Analyzer(())
     for sample in ticks:
         recorded[sample.seq] = received(shown.push(sample))
     assert progress.lost == 0

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from bpftop.history.cpu_trends import CELL_S, CpuTrends
-from bpftop.history.history import KEPT_NS, History
+from bpftop.history.history import HISTORY_NS, History
 from bpftop.model.sample import Direction, Hook, Interface, Reading, Sample
 from tests.tui.fake import FakeSource, interface
 
@@ -45,7 +45,7 @@ def steady(rates: Sequence[float], interval_s: float = 1.0, start_s: float = 100
 
 
 def trend(history: History, until_s: float, cell_s: float, cells: int, name: str = "6") -> list[float | None]:
-    found = history.means(("eth0", "rx", name), history.slices(int(until_s * S), cell_s, cells))
+    found = history.means(("eth0", "rx", name), history.tick_ranges(int(until_s * S), cell_s, cells))
     return [None if value is None else round(value, 3) for value in found]
 
 
@@ -143,7 +143,7 @@ def test_steps_stay_within_what_has_rates() -> None:
 def test_ten_minutes_are_kept_at_one_tick_a_second_and_no_more() -> None:
     history = steady([10] * 700)
     assert 600 <= len(history) <= 602
-    assert history.sample(0).mono_ns >= history.sample(-1).mono_ns - KEPT_NS
+    assert history.sample(0).mono_ns >= history.sample(-1).mono_ns - HISTORY_NS
     assert history.ago(("eth0", "rx", "6"), 1700 * S, seconds=590) == 10.0
     assert trend(history, 1700, 60, 9)[0] == 10.0
 
@@ -169,7 +169,7 @@ def test_series_are_bounded_too() -> None:
 
 
 def test_cpu_trends_are_rates_of_whole_cells() -> None:
-    trends = CpuTrends(KEPT_NS)
+    trends = CpuTrends(HISTORY_NS)
     for second in range(21):
         trends.push(sample(second, {6: [second * 10, 0, 0], 17: [second * 5, max(0, second - 10) * 100, 0]}))
     cells = trends.cells(["eth0"], "rx", 20 * S, 5)
@@ -181,7 +181,7 @@ def test_cpu_trends_are_rates_of_whole_cells() -> None:
 
 
 def test_cpu_trends_across_a_new_epoch_and_long_intervals() -> None:
-    trends = CpuTrends(KEPT_NS)
+    trends = CpuTrends(HISTORY_NS)
     trends.push(sample(0, {}))
     trends.push(sample(20, {6: [100, 0]}))
     assert [list(cell or ()) for cell in trends.cells(["eth0"], "rx", 20 * S, 4)] == [[5.0, 0.0]] * 4
@@ -197,7 +197,7 @@ def test_cpu_trends_forget() -> None:
     for second in range(0, 200, CELL_S):
         trends.push(sample(second, {6: [second, 0]}))
     assert trends.cells(["eth0"], "rx", 195 * S, 39)[0] is None
-    assert len(trends._cells["eth0", "rx"]) <= 13
+    assert len(trends._rates["eth0", "rx"]) <= 13
 
 
 def test_an_interface_that_is_gone_for_a_while() -> None:

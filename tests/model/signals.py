@@ -63,7 +63,7 @@ def pushed(*samples: Sample) -> History:
 
 def looked(history: History, index: int = -1, label: str | None = None) -> Selection:
     shown = history.at(index)
-    return Selection(shown, shown.total if label is None else shown.watched(label), history)
+    return Selection(shown, shown.total if label is None else shown.interface(label), history)
 
 
 def line(history: History, stage: str, index: int = -1, label: str | None = None) -> StageLine:

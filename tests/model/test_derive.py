@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import pytest
 
 from bpftop.history.history import History
-from bpftop.model.derive import counted_twice, snapshot
-from bpftop.model.rates import change, gain
+from bpftop.model.derive import counted_twice, derive_snapshot
+from bpftop.model.readings import gain, pair_readings
 from bpftop.model.sample import FAMILIES, Interface, Key, Reading, Sample, reading_key
 from bpftop.model.snapshot import TOTAL
 
@@ -49,7 +49,7 @@ def test_gain(before: int | None, after: int | None, wrap_bits: int, expected: i
 
 
 def test_the_first_sample_has_counts_and_no_rates() -> None:
-    first = snapshot(None, sample(0, SECOND, protocols("eth0", {6: (1, 2, 100, 200)}, SECOND)))
+    first = derive_snapshot(None, sample(0, SECOND, protocols("eth0", {6: (1, 2, 100, 200)}, SECOND)))
     totals = first.total.rx.totals
     assert (totals.packets, totals.bytes, totals.packets_per_sec, totals.bits_per_sec) == (3, 300, None, None)
     assert first.interval_ns is None
@@ -59,7 +59,7 @@ def test_the_first_sample_has_counts_and_no_rates() -> None:
 def test_rates_use_the_time_of_the_reading_and_not_of_the_tick() -> None:
     before = sample(0, SECOND, protocols("eth0", {6: (10, 0, 1000, 0)}, SECOND))
     after = sample(1, 2 * SECOND, protocols("eth0", {6: (20, 30, 2000, 3000)}, SECOND + SECOND // 2))
-    traffic = snapshot(before, after).total.rx
+    traffic = derive_snapshot(before, after).total.rx
     assert traffic.totals.packets_per_sec == 80.0  # 40 packets in the half second between the reads
     assert traffic.totals.bits_per_sec == 8 * 4000 * 2
     assert traffic.cpu_rates == (20.0, 60.0)
@@ -70,21 +70,21 @@ def test_rates_use_the_time_of_the_reading_and_not_of_the_tick() -> None:
 def test_a_protocol_that_was_not_there_before_began_at_zero() -> None:
     before = sample(0, 0, protocols("eth0", {6: (10, 0, 1000, 0)}, SECOND))
     after = sample(1, SECOND, protocols("eth0", {1: (3, 0, 300, 0), 6: (10, 0, 1000, 0)}, 2 * SECOND))
-    rows = {row.name: row.counts.packets_per_sec for row in snapshot(before, after).total.rx.protocols}
+    rows = {row.name: row.counts.packets_per_sec for row in derive_snapshot(before, after).total.rx.protocols}
     assert rows == {"ICMP": 3.0, "TCP": 0.0}
 
 
 def test_no_rate_across_epochs() -> None:
     before = sample(0, 0, protocols("eth0", {6: (10, 0, 1000, 0)}, SECOND, epoch=1))
     after = sample(1, SECOND, protocols("eth0", {6: (90, 0, 9000, 0)}, 2 * SECOND, epoch=2))
-    totals = snapshot(before, after).total.rx.totals
+    totals = derive_snapshot(before, after).total.rx.totals
     assert (totals.packets, totals.packets_per_sec, totals.bits_per_sec) == (90, None, None)
 
 
 def test_a_counter_that_went_backwards_has_no_rate_and_never_a_negative_one() -> None:
     before = sample(0, 0, protocols("eth0", {6: (10, 5, 1000, 500), 17: (1, 1, 10, 10)}, SECOND))
     after = sample(1, SECOND, protocols("eth0", {6: (2, 0, 200, 0), 17: (2, 1, 20, 10)}, 2 * SECOND))
-    traffic = snapshot(before, after).total.rx
+    traffic = derive_snapshot(before, after).total.rx
     rates = {row.name: row.counts.packets_per_sec for row in traffic.protocols}
     assert rates == {"TCP": None, "UDP": 1.0}
     assert traffic.cpu_rates[0] is None
@@ -94,7 +94,7 @@ def test_a_counter_that_went_backwards_has_no_rate_and_never_a_negative_one() ->
 def test_no_rate_where_time_did_not_move_on(read_ns: int) -> None:
     before = protocols("eth0", {6: (1, 0, 1, 0)}, SECOND)["protocols/eth0/rx"]
     after = protocols("eth0", {6: (2, 0, 2, 0)}, read_ns)["protocols/eth0/rx"]
-    assert change(before, after) is None
+    assert pair_readings(before, after) is None
 
 
 def test_without_a_program_the_totals_come_from_rtnetlink() -> None:
@@ -103,7 +103,7 @@ def test_without_a_program_the_totals_come_from_rtnetlink() -> None:
         row = (packets, packets * 100, 7, 70, *(0,) * (width - 4))
         return {"links/eth0": reading("links", {("eth0",): row}, read_ns)}
 
-    traffic = snapshot(sample(0, 0, links(10, SECOND)), sample(1, SECOND, links(15, 2 * SECOND))).total
+    traffic = derive_snapshot(sample(0, 0, links(10, SECOND)), sample(1, SECOND, links(15, 2 * SECOND))).total
     assert traffic.rx.totals.packets_per_sec == 5.0
     assert traffic.rx.totals.bits_per_sec == 4000.0
     assert traffic.tx.totals.packets == 7
@@ -152,9 +152,9 @@ def test_an_interface_called_total_is_not_the_total() -> None:
             for i in interfaces
         }
         shown = history.push(Sample(second, "", "", 0, second * 10**9, 1, (0,), interfaces, readings))
-    assert shown.watched("total").rx.totals.packets_per_sec == 5
-    assert shown.watched(TOTAL).rx.totals.packets_per_sec == 11
-    slices = history.slices(shown.mono_ns, 1.0, 2)[:1]  # the second that ended
+    assert shown.interface("total").rx.totals.packets_per_sec == 5
+    assert shown.interface(TOTAL).rx.totals.packets_per_sec == 11
+    slices = history.tick_ranges(shown.mono_ns, 1.0, 2)[:1]  # the second that ended
     assert history.means(("total", "rx", "packets"), slices) == [5]
     assert history.means((TOTAL, "rx", "packets"), slices) == [11]
 
@@ -169,7 +169,7 @@ def test_the_total_of_several_interfaces() -> None:
 
     one = sample(0, 0, both(1, SECOND), eth0, eth1, bond)
     two = sample(1, SECOND, both(3, 2 * SECOND), eth0, eth1, bond)
-    found = snapshot(one, two)
+    found = derive_snapshot(one, two)
     assert found.left_out == {"eth0": "part of bond0"}
     assert found.total.rx.totals.packets_per_sec == 8.0  # eth1 and bond0, two CPUs, 2 packets each
     assert found.total.rx.cpu_rates == (4.0, 4.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bpftop.model.derive import snapshot
+from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import Interface, Reading, Sample
 from bpftop.render.flow_columns import age_text
 from bpftop.render.flow_rows import FlowLine, flow_lines, kept, tables
@@ -22,7 +22,7 @@ def sample(*labels: str) -> Sample:
 
 
 def lines(*labels: str, by: str = "flow") -> list[FlowLine]:
-    shown = snapshot(None, sample(*labels))
+    shown = derive_snapshot(None, sample(*labels))
     return flow_lines(shown, shown.total, "rx", by, {"10.1.2.3": "printer.example"})  # type: ignore[arg-type]
 
 
@@ -61,7 +61,7 @@ def test_rates_need_no_sample_before() -> None:
 
 
 def test_several_interfaces_are_rows_and_sums() -> None:
-    shown = snapshot(None, sample("eth0", "eth1"))
+    shown = derive_snapshot(None, sample("eth0", "eth1"))
     both = tables(shown, shown.total, "rx")
     assert both is not None
     assert (both.entries, both.max_entries, both.added_ns_per_packet) == (2 * 12_345, 2 * 65_536, 19)

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from bpftop.history.history import KEPT_NS, History
+from bpftop.history.history import HISTORY_NS, History
 from bpftop.model.device import DeviceFacts, Queue
 from bpftop.model.families import FAMILIES
-from bpftop.model.path import BY_ID, STAGES, gained
+from bpftop.model.path import BY_ID, STAGES, counter_gained
+from bpftop.model.readings import ReadingPair
 from bpftop.model.sample import Interface, Reading, Sample
 from bpftop.render.headroom import BACKLOG_LIMIT
 from bpftop.render.path_columns import duration
@@ -215,9 +216,9 @@ def test_totals_and_trends_outlive_the_ten_minutes() -> None:
     assert line(history, "backlog").recent == 300
     assert line(history, "backlog").trend(12)[:11] == [1.0] * 11
     assert line(history, "wire").since_start == 0
-    kept = history.path._rows["", "backlog"].counts
-    assert len(kept) == len(history._times) <= KEPT_NS // S + 65
-    assert len(history.path._rows["eth0", "wire"].counts) == 0  # a stage that never lost has no series
+    kept = history.stages._rows["", "backlog"].totals
+    assert len(kept) == len(history._times) <= HISTORY_NS // S + 65
+    assert len(history.stages._rows["eth0", "wire"].totals) == 0  # a stage that never lost has no series
 
 
 def test_the_total_adds_up_the_interfaces_that_are_part_of_it() -> None:
@@ -249,8 +250,9 @@ def test_a_column_of_512_cpus_with_holes() -> None:
     cpus = [cpu for cpu in range(512) if cpu % 7]
     before, after = softnet(0, dict.fromkeys(cpus, 5)), softnet(1, {cpu: 5 + cpu % 2 for cpu in cpus})
     counter = BY_ID["backlog"].counters[0]
-    assert gained(counter, "", before, after) == sum(cpu % 2 for cpu in cpus)
-    assert gained(counter, "", before, replace(after, missing=frozenset({1}))) == sum(cpu % 2 for cpu in cpus[1:])
+    holed = replace(after, missing=frozenset({1}))
+    assert counter_gained(counter, "", ReadingPair(before, after)) == sum(cpu % 2 for cpu in cpus)
+    assert counter_gained(counter, "", ReadingPair(before, holed)) == sum(cpu % 2 for cpu in cpus[1:])
 
 
 def headroom(history: History, stage: str) -> float | None:

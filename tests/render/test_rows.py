@@ -120,7 +120,7 @@ def test_an_offline_cpu_has_a_row_only_while_packets_move_there() -> None:
     before = replace(before, shown=replace(before.shown, online_cpus=(0, 1)))
     traffic = before.watched.rx
     assert CpuTable(traffic, before).shown == [0, 1, 2, 3]  # all four moved packets
-    still = replace(traffic, changes=())
+    still = replace(traffic, pairs=())
     assert CpuTable(still, before).shown == [0, 1]
 
 

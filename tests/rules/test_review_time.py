@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bpftop.model.derive import snapshot
+from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import Interface, Reading, Sample
 from bpftop.rules.engine import RuleEngine
 from bpftop.rules.measure_series import MeasureSeries, without_cpu_cells
@@ -39,8 +39,8 @@ def test_a_family_that_is_read_every_second_has_rates_over_three_seconds_all_the
     for second in range(1, 5):
         readings.append(nic(second, 6 if second >= 2 else 0, replace(readings[-1], previous=None)))
     now = sample(45, readings[4])
-    short = snapshot(sample(10, readings[1]), now).reading("nic", "eth0")
-    tick = snapshot(sample(44, readings[4]), now).reading("nic", "eth0")
+    short = derive_snapshot(sample(10, readings[1]), now).reading("nic", "eth0")
+    tick = derive_snapshot(sample(44, readings[4]), now).reading("nic", "eth0")
     assert short is not None
     assert tick is not None
     assert short.per_sec(("eth0", "rx_missed"), "count") == 2.0
@@ -118,7 +118,8 @@ def test_a_lean_sample_gives_the_same_rates() -> None:
     world = World().frames("protocols", 6, pps=900, cpu=0).frames("protocols", 17, pps=300, cpu=1)
     world.rate("softnet", (1,), "dropped", 5).rate("cpu_times", (1,), "softirq_ns", SECOND / 2)
     old, new = world.advance(), world.advance()
-    full, slim = snapshot(old, new).interfaces[0].rx, snapshot(without_cpu_cells(old), new).interfaces[0].rx
+    full = derive_snapshot(old, new).interfaces[0].rx
+    slim = derive_snapshot(without_cpu_cells(old), new).interfaces[0].rx
     assert (full.totals, full.protocols, full.breakdowns) == (slim.totals, slim.protocols, slim.breakdowns)
     assert full.cpu_rates == slim.cpu_rates == (900.0, 300.0)
     kept = without_cpu_cells(old).readings["protocols/eth0/rx"]
@@ -133,6 +134,6 @@ def test_the_engine_takes_an_interface_that_comes_later() -> None:
         if second == 4:
             world.interfaces = (*world.interfaces, Interface("eth9", "eth9", 9))
         sample = world.advance()
-        diagnosis = engine.push(sample, snapshot(before, sample))
+        diagnosis = engine.push(sample, derive_snapshot(before, sample))
         before = sample
     assert diagnosis.findings == ()

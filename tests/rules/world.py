@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bpftop.model.derive import snapshot
+from bpftop.model.derive import derive_snapshot
 from bpftop.model.families import FAMILIES, TRAFFIC_FAMILIES
 from bpftop.model.findings import Diagnosis, Finding
 from bpftop.model.sample import Hook, Interface, Key, Reading, Sample
@@ -148,5 +148,5 @@ class Watch:
         return None
 
     def _push(self, sample: Sample) -> None:
-        self.now = self.engine.push(sample, snapshot(self.before, sample))
+        self.now = self.engine.push(sample, derive_snapshot(self.before, sample))
         self.before = sample

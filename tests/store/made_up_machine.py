@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 
 from bpftop.model.device import Bond, BondLeg, DeviceFacts, Irq, Queue
 from bpftop.model.families import FAMILIES, LINK_COLUMNS, Family
+from bpftop.model.protocols import REFLECTION_PORTS
 from bpftop.model.sample import (
     CAST_LABELS,
     DIRECTIONS,
     FLAG_LABELS,
     FRAGMENT_LABELS,
-    REFLECTION_PORTS,
     SIZE_LABELS,
     Direction,
     Hook,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.history.analyzer import Diagnostician
+from bpftop.history.analyzer import Analyzer
 from bpftop.model.findings import Finding, Severity
 from bpftop.model.sample import Sample
 from bpftop.rules.table import chosen
@@ -54,15 +54,15 @@ def test_what_the_rules_say_is_in_plain_rows(tmp_path: Path) -> None:
     """As `bpftop record` does: the samples first, the rules behind them."""
     world = World()
     world.absent("conntrack", "nf_conntrack is not loaded")
-    recorder, diagnostician = Recorder(str(tmp_path / "a")), Diagnostician(chosen())
+    recorder, analyzer = Recorder(str(tmp_path / "a")), Analyzer(chosen())
     for tick in range(30):
         if tick in (5, 15):
             world.stack(TcpInCsumErrors=9 if tick == 5 else 0)
         sample = world.advance() if tick else world.sample()
         recorder.offer(sample)
-        recorder.offer_findings(sample.mono_ns, diagnostician.push(sample).diagnosis.findings)
+        recorder.offer_findings(sample.mono_ns, analyzer.push(sample).diagnosis.findings)
     assert recorder.close().ticks == 30
-    (episode,) = diagnostician.episodes
+    (episode,) = analyzer.episodes
     rows = sql(str(tmp_path / "a"), "SELECT tick, wall_ns, since_ns, end_tick, end_ns, id, severity FROM episodes")
     at = {row[0]: row[1:] for row in sql(str(tmp_path / "a"), "SELECT mono_ns, tick, wall_ns FROM ticks")}
     found, raised = episode.finding, at[episode.raised_ns]

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpftop.model.sample import Reading, Sample
-from bpftop.store.codec.frames import BadFrame, Decoder, Encoder, SampleFrame, Stamp
-from bpftop.store.codec.numbers import sums
+from bpftop.store.codec.frames import BadFrame, Decoder, Encoder, SampleFrame, Stamp, wrapped_sums
 from tests.store.made_up_machine import Machine
 from tests.store.strategies import samples
 
@@ -91,7 +90,7 @@ def test_sums_wrap_as_counters_do() -> None:
     from array import array
 
     full = Reading("protocols", 0, 0, 0, (("eth0", "rx", 6),), array("Q", [(1 << 64) - 1, 3, 1, 2]))
-    assert list(sums(full)) == [2, 3]
+    assert list(wrapped_sums(full)) == [2, 3]
 
 
 def test_damage_is_a_sentence() -> None:

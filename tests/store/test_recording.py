@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from bpftop.errors import BpftopError, UsageError
-from bpftop.model.derive import snapshot
+from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import Sample
+from bpftop.model.timestamps import rfc3339_seconds
 from bpftop.store import writer
 from bpftop.store.recorder import Recorder
 from bpftop.store.recording import Recording
-from bpftop.store.time_expressions import moment, stamp
+from bpftop.store.time_expressions import moment
 from bpftop.store.writer import KEY_EVERY_TICKS, LIMIT_MIN_BYTES, Limits, Writer
 from tests.store.made_up_machine import START_WALL_NS, Machine
 
@@ -78,10 +79,10 @@ def test_what_is_too_much_for_every_tick_comes_every_ten_seconds(
         assert back.readings[name].totals == made.readings[name].totals
         if tick in with_cells:
             assert back == made
-    shown = snapshot(read(path)[29], read(path)[30]).interfaces[0]
+    shown = derive_snapshot(read(path)[29], read(path)[30]).interfaces[0]
     assert len(shown.rx.cpus) == 8
     assert all(row.counts.packets_per_sec for row in shown.rx.cpus)
-    whole = snapshot(samples[29], samples[30]).interfaces[0]
+    whole = derive_snapshot(samples[29], samples[30]).interfaces[0]
     assert shown.rx.totals == whole.rx.totals
     assert shown.rx.protocols == whole.rx.protocols
 
@@ -102,7 +103,7 @@ def test_cells_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_plain_rows_say_what_the_screen_says(tmp_path: Path) -> None:
     samples = list(Machine(cpus=4).samples(5))
     path = recorded(tmp_path / "a", samples)
-    shown = snapshot(samples[2], samples[3])
+    shown = derive_snapshot(samples[2], samples[3])
     traffic = shown.interfaces[0].rx
     rows = sql(
         path, "SELECT name, packets_per_sec FROM traffic WHERE tick = 4 AND family = 'protocols' AND direction = 'rx'"
@@ -132,7 +133,7 @@ def test_plain_rows_of_signals(tmp_path: Path) -> None:
     )
     assert gauges == [(samples[2].readings["conntrack"].values[0], None)]
     assert sql(path, "SELECT time, interval_s, lost FROM times WHERE tick = 1") == [
-        (stamp(START_WALL_NS)[:-1] + ".000Z", None, 0)
+        (rfc3339_seconds(START_WALL_NS)[:-1] + ".000Z", None, 0)
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bpftop.history.analyzer import Diagnostician
+from bpftop.history.analyzer import Analyzer
 from bpftop.history.history import History
 from bpftop.rules.table import chosen
 from bpftop.store.finding_rows import TickFindings
@@ -37,7 +37,7 @@ def twice(world: World, tick: int) -> None:
 
 def recorded(path: Path, script: Script = twice, ticks: int = TICKS) -> str:
     """As `bpftop record` writes it."""
-    out, rules = Writer(str(path), Limits()), Diagnostician(chosen())
+    out, rules = Writer(str(path), Limits()), Analyzer(chosen())
     for sample in Scripted(cpus=2, count=ticks, script=script).samples():
         out.write([(sample, 0), TickFindings(sample.mono_ns, rules.push(sample).diagnosis.findings)])
     out.close()

@@ -16,12 +16,12 @@ from bpftop.kernel.bpf.percpu_array import CellsDrain, RowsDrain, possible_cpus
 from bpftop.kernel.bpf.program import Program
 from bpftop.kernel.check import KernelError
 from bpftop.model import protocols
+from bpftop.model.protocols import REFLECTION_PORTS
 from bpftop.model.sample import (
     CAST_LABELS,
     FLAG_LABELS,
     FRAGMENT_LABELS,
     L3_LABELS,
-    REFLECTION_PORTS,
     SIZE_LABELS,
     Direction,
     Key,

@@ -14,7 +14,7 @@ from bpftop.collect.procfs.proc_file import ProcCollector
 from bpftop.collect.procfs.stat_table import parse_stat_table
 from bpftop.collect.procfs.tree import FileMissing, Tree
 from bpftop.model.families import FAMILIES
-from bpftop.model.rates import gain
+from bpftop.model.readings import gain
 
 _EVENTS = FAMILIES["conntrack_events"].columns
 

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bpftop import __version__
-from bpftop.export.snapshot.document import Object, timestamp
+from bpftop.export.snapshot.document import Object
 from bpftop.export.snapshot.finding_object import finding_object
 from bpftop.history.episodes import Episode
 from bpftop.model.findings import SEVERITIES, Severity
 from bpftop.model.snapshot import Snapshot
+from bpftop.model.timestamps import rfc3339
 from bpftop.rules.rule import Rule
 
 SCHEMA = "bpftop.diagnosis/1"
@@ -77,7 +78,7 @@ def diagnosis(diagnosed: Diagnosed) -> Object:
     return {
         "schema": SCHEMA,
         "tool": {"name": "bpftop", "version": __version__},
-        "taken_at": timestamp(last.wall_ns),
+        "taken_at": rfc3339(last.wall_ns),
         "duration_s": round(diagnosed.duration_s, 3),
         "host": {"name": last.host},
         "interfaces": [

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bpftop.export.diagnosis.diagnosis_document import Diagnosed, verdict
-from bpftop.export.snapshot.document import timestamp
 from bpftop.export.snapshot.markdown import code, escaped
 from bpftop.history.episodes import Episode
+from bpftop.model.timestamps import rfc3339
 from bpftop.render.escaping import escaped_text
 
 _MARKS = {"critical": "▲▲", "warning": "▲", "info": "·"}
@@ -57,7 +57,7 @@ def markdown(diagnosed: Diagnosed) -> str:
     lines = [
         f"**{escaped(verdict(diagnosed))}**",
         "",
-        f"{escaped(last.host)} {names}, {diagnosed.duration_s:.0f} s until {timestamp(last.wall_ns)}, by bpftop",
+        f"{escaped(last.host)} {names}, {diagnosed.duration_s:.0f} s until {rfc3339(last.wall_ns)}, by bpftop",
     ]
     for episode in diagnosed.causes:
         finding = episode.finding

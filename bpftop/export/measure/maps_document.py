@@ -8,7 +8,6 @@ import json
 from typing import Any
 
 from bpftop import __version__
-from bpftop.export.snapshot.document import timestamp
 from bpftop.measure.maps.results import (
     INSIDE_NS,
     USER_NS,
@@ -19,6 +18,7 @@ from bpftop.measure.maps.results import (
     best_batches,
 )
 from bpftop.measure.run_store import FigureChange
+from bpftop.model.timestamps import rfc3339
 
 SCHEMA = "bpftop.profile/1"
 
@@ -39,7 +39,7 @@ def document(report: MapReport) -> Object:
     return {
         "schema": SCHEMA,
         "tool": {"name": "bpftop", "version": __version__},
-        "taken_at": timestamp(report.begun_ns),
+        "taken_at": rfc3339(report.begun_ns),
         "took_s": round(report.took_s, 3),
         "partial": report.partial,
         "machine": {**vars(machine), "mitigations": dict(machine.mitigations)},
@@ -57,7 +57,7 @@ def csv_text(report: MapReport) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     rows = [_flat(cell) for cell in _cells(report)]
-    when = {"taken_at": timestamp(report.begun_ns), "partial": report.partial}
+    when = {"taken_at": rfc3339(report.begun_ns), "partial": report.partial}
     columns = [*when, *_flat_columns()]
     writer.writerow(columns)
     for row in rows:

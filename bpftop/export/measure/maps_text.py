@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-from bpftop.export.snapshot.document import timestamp
 from bpftop.measure.maps.plan import OPERATIONS, SINGLE_OF, WALK, Cell
 from bpftop.measure.maps.results import USER_NS, CellResult, MapReport, batch_factors, best_batches
 from bpftop.measure.statistics import NOISY_PCT
+from bpftop.model.timestamps import rfc3339
 from bpftop.model.units import ns, pct, si
 from bpftop.render.escaping import escaped_text
 
@@ -46,7 +46,7 @@ def _head(report: MapReport) -> Iterator[str]:
     machine, plan = report.machine, report.plan
     request, live = plan.request, plan.live
     cpu = escaped_text(machine.cpu_model or "CPU unknown")
-    when = timestamp(report.begun_ns)
+    when = rfc3339(report.begun_ns)
     yield f"{escaped_text(machine.host)}  Linux {machine.kernel}  {cpu}, {machine.possible_cpus} CPUs  {when}"
     clock = f"the clock's own {report.clock_ns:.1f} ns are taken off (it steps by {report.clock_step_ns} ns)"
     yield f"ns per entry; {request.runs} runs of {request.run_ms} ms, seed {request.seed}; {clock}"

@@ -11,9 +11,9 @@ import json
 from typing import Any
 
 from bpftop import __version__
-from bpftop.export.snapshot.document import timestamp
 from bpftop.measure.programs.costs import BUDGETS, LINE_RATE_PPS, ProgramCost, ProgramRow, SuiteTable
 from bpftop.measure.programs.report import ProgramReport
+from bpftop.model.timestamps import rfc3339
 from bpftop.render.escaping import escaped_text
 
 SCHEMA = "bpftop.bench/1"
@@ -50,7 +50,7 @@ def document(report: ProgramReport) -> Object:
     return {
         "schema": SCHEMA,
         "tool": {"name": "bpftop", "version": __version__},
-        "taken_at": timestamp(report.begun_ns),
+        "taken_at": rfc3339(report.begun_ns),
         "took_s": round(report.took_s, 3),
         "partial": report.partial,
         "warnings": list(report.warnings),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from bpftop.export.snapshot.document import timestamp
 from bpftop.measure.conditions import Conditions
 from bpftop.measure.machine import Machine
 from bpftop.measure.programs.costs import BUDGETS, SuiteTable
 from bpftop.measure.programs.report import ProgramReport
+from bpftop.model.timestamps import rfc3339
 from bpftop.render.columns import text_table
 from bpftop.render.escaping import escaped_text
 from bpftop.render.program_columns import program_columns, program_lines
@@ -30,7 +30,7 @@ def machine_text(machine: Machine, here: Conditions, begun_ns: int) -> str:
     bugs = {name: said.startswith("Mitigation") for name, said in machine.mitigations.items()}
     mitigated, open_ = ([name for name, done in bugs.items() if done is wanted] for wanted in (True, False))
     lines = [
-        f"{escaped_text(machine.host)}  Linux {machine.kernel}  {timestamp(begun_ns)}",
+        f"{escaped_text(machine.host)}  Linux {machine.kernel}  {rfc3339(begun_ns)}",
         *textwrap.wrap(", ".join(parts), _WIDTH),
         *textwrap.wrap(f"CPU bugs mitigated: {_listed(mitigated)}; not: {_listed(open_)}", _WIDTH),
     ]

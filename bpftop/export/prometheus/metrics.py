@@ -13,38 +13,14 @@ from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from bpftop import __version__
-from bpftop.model.families import FAMILIES, TRAFFIC_FAMILIES, Family
+from bpftop.model.families import BREAKDOWN_FAMILIES, FAMILIES, TRAFFIC, Family
 from bpftop.model.findings import NO_DIAGNOSIS, SEVERITIES
 from bpftop.model.sample import DIRECTIONS, Reading
 from bpftop.model.snapshot import DirectionTraffic, Snapshot
 from bpftop.render.escaping import escaped_text
 from bpftop.rules.table import BY_ID
 
-LEFT_OUT = frozenset({
-    "irqs", "sysctls", "flows", "flow_groups", "flow_ages", "flow_table",
-    "udp_sockets", "listen_sockets",
-})  # fmt: skip
-"""Families without series: settings, per-CPU interrupts, and rows whose names come and go without bound."""
-
-SUMMED: Mapping[str, str] = {
-    "softnet": "cpu", "softnet_backlog": "cpu", "softirqs": "cpu", "cpu_times": "cpu",
-    "qdiscs": "handle", "qdisc_backlog": "handle",
-}  # fmt: skip
-"""Families that are added up along a label: a row per CPU, or per queue of a device that has one for each CPU, would
-take five series and more."""
-
-NAMES: Mapping[str, str] = {
-    "tcp_flags": "tcp_flag", "udp_ports": "udp_port",
-    "icmp_types": "icmp_type", "fragments": "fragment", "vlans": "vlan", "links": "link", "qdiscs": "qdisc",
-    "drops": "drop", "neighbours": "neighbour", "neighbour_entries": "neighbour", "cpu_times": "cpu_time",
-}  # fmt: skip
-"""What a family is called in the name of a metric, where that is not its own name."""
-
 _ALONG = (("l3", 0), ("cast", 1), ("size", 2))
-_BREAKDOWNS: Mapping[str, tuple[str, ...]] = {
-    "tcp_flags": ("flag",), "udp_ports": ("port",), "icmp_types": ("protocol", "type"), "fragments": ("part",),
-    "vlans": ("tags",),
-}  # fmt: skip
 _WHERE = ("interface", "direction")
 
 Rows = dict[tuple[str, ...], float]
@@ -62,7 +38,7 @@ def metrics(shown: Snapshot) -> Iterator[Metric]:
     for signal in shown.readings.values():
         by_family.setdefault(signal.reading.family, []).append(signal.reading)
     for name, readings in by_family.items():
-        if name not in LEFT_OUT:
+        if FAMILIES[name].in_metrics:
             yield from _family(FAMILIES[name], readings)
     yield from _findings(shown)
     yield _unavailable(shown)
@@ -91,7 +67,7 @@ def described() -> Iterator[Metric]:
     yield from _tick(None)
     yield from _traffic(None)
     for family in FAMILIES.values():
-        if family not in TRAFFIC_FAMILIES and family.name not in LEFT_OUT:
+        if family.name not in TRAFFIC and family.in_metrics:
             yield from _family(family, ())
     yield from _findings(None)
     yield _unavailable(None)
@@ -125,13 +101,13 @@ def _traffic(shown: Snapshot | None) -> Iterator[Metric]:
     for label, position in _ALONG:
         along: Known = {(*where, name): cell.packets for where, f in flows for name, cell in f.along(position).items()}
         yield _counter(f"frame_{label}_packets", f"frames by {label}", label, along)
-    for family, labels in _BREAKDOWNS.items():
+    for family in BREAKDOWN_FAMILIES[1:]:  # the joint cells are along each label above
         parts: Known = {
             (*where, *map(str, key)): cell.packets
             for where, traffic in flows
-            for key, cell in traffic.breakdowns.get(family, {}).items()
+            for key, cell in traffic.breakdowns.get(family.name, {}).items()
         }
-        yield _metric("counter", f"bpftop_{NAMES[family]}_packets", FAMILIES[family].help, (*_WHERE, *labels), parts)
+        yield _metric("counter", f"bpftop_{family.metric_name}_packets", family.help, family.labels, parts)
 
 
 def _counter(name: str, says: str, label: str, rows: Mapping[tuple[str, ...], float | None]) -> Metric:
@@ -139,8 +115,7 @@ def _counter(name: str, says: str, label: str, rows: Mapping[tuple[str, ...], fl
 
 
 def _family(family: Family, readings: Sequence[Reading]) -> Iterator[Metric]:
-    summed = SUMMED.get(family.name)
-    kept = [at for at, label in enumerate(family.labels) if label != summed]
+    kept = family.series_labels
     labels = tuple(family.labels[at] for at in kept)
     for index, column in enumerate(family.columns):
         rows: Rows = {}
@@ -155,7 +130,7 @@ def _family(family: Family, readings: Sequence[Reading]) -> Iterator[Metric]:
 
 def _name(family: Family, column: str) -> str:
     unit = f"{column[:-3]}_seconds" if column.endswith("_ns") else column
-    return f"bpftop_{NAMES.get(family.name, family.name)}" + ("" if unit == "count" else f"_{unit}")
+    return f"bpftop_{family.metric_name}" + ("" if unit == "count" else f"_{unit}")
 
 
 def _findings(shown: Snapshot | None) -> Iterator[Metric]:

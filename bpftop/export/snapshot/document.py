@@ -6,7 +6,6 @@ Every text format of a snapshot is made from this document, so that all of them 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,17 +13,18 @@ from bpftop import __version__
 from bpftop.export.snapshot.finding_object import finding_object
 from bpftop.export.snapshot.host import device_object, host_object
 from bpftop.export.snapshot.losses import losses
+from bpftop.model.protocols import REFLECTION_PORTS
 from bpftop.model.sample import (
     CAST_LABELS,
     DIRECTIONS,
     FLAG_LABELS,
     FRAGMENT_LABELS,
     L3_LABELS,
-    REFLECTION_PORTS,
     SIZE_LABELS,
     Hook,
 )
 from bpftop.model.snapshot import Counts, CpuRow, DirectionTraffic, InterfaceSnapshot, ProtocolRow, Snapshot
+from bpftop.model.timestamps import rfc3339
 
 SCHEMA = "bpftop.snapshot/1"
 
@@ -35,7 +35,7 @@ MEASURES = ("packets", "bytes", "packets_per_sec", "bits_per_sec")
 
 BREAKDOWNS: Mapping[str, Sequence[int | str]] = {
     "tcp_flags": FLAG_LABELS,
-    "udp_ports": REFLECTION_PORTS,
+    "udp_ports": tuple(REFLECTION_PORTS),
     "fragments": FRAGMENT_LABELS,
     "vlans": (1, 2),
 }
@@ -82,11 +82,8 @@ def json_line(snapshot: Snapshot) -> str:
 
 
 def timestamp(wall_ns: int | None) -> str | None:
-    """RFC 3339 in UTC with milliseconds."""
-    if wall_ns is None:
-        return None
-    seconds, rest_ns = divmod(wall_ns, 10**9)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest_ns // 10**6:03d}Z"
+    """Return RFC 3339 in UTC with milliseconds; None stays None."""
+    return None if wall_ns is None else rfc3339(wall_ns)
 
 
 def _interface(watched: InterfaceSnapshot) -> Object:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from bpftop.export.snapshot.document import timestamp
 from bpftop.export.snapshot.text import lost_words
 from bpftop.model.snapshot import NOTHING, Counts, InterfaceSnapshot, Snapshot
+from bpftop.model.timestamps import rfc3339
 from bpftop.model.units import UNKNOWN, pct, si
 from bpftop.render.escaping import escaped_text
 from bpftop.render.rows import share
@@ -41,7 +41,7 @@ def snapshot_markdown(shown: Snapshot, *, first: bool = True) -> str:
     """Write a snapshot that fits into a chat message. An empty line parts it from a text before it (not ``first``)."""
     interval = UNKNOWN if shown.interval_ns is None else f"{shown.interval_ns / 1e9:.1f} s"
     kernel = f", Linux {escaped(shown.kernel)}" if shown.kernel else ""
-    lines = [f"**{escaped(shown.host)}** {timestamp(shown.wall_ns)}, rates over {interval}{kernel}"]
+    lines = [f"**{escaped(shown.host)}** {rfc3339(shown.wall_ns)}, rates over {interval}{kernel}"]
     for watched in shown.interfaces:
         hooks = ", ".join(f"{traffic.direction} {traffic.hook}" for traffic in (watched.rx, watched.tx))
         lines += ["", f"{code(watched.label)} {escaped(hooks)}", "", *_table(watched)]

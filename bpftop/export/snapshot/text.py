@@ -9,13 +9,13 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from bpftop.export.snapshot.document import timestamp
 from bpftop.export.snapshot.host import device_words
 from bpftop.export.snapshot.losses import losing
 from bpftop.history.history import History
 from bpftop.model.cpu_readings import CpuReadings
 from bpftop.model.sample import CAST_LABELS, DIRECTIONS, FLAG_LABELS, L3_LABELS, SIZE_LABELS
 from bpftop.model.snapshot import Counts, CpuRow, DirectionTraffic, InterfaceSnapshot, OwnCost, Snapshot
+from bpftop.model.timestamps import rfc3339, rfc3339_seconds
 from bpftop.model.units import UNKNOWN, pct, si
 from bpftop.render.columns import text_table
 from bpftop.render.escaping import escaped_text
@@ -35,7 +35,7 @@ def table(snapshot: Snapshot) -> str:
     """The snapshot as a page: per interface the protocols, sizes, layers, casts and CPUs that carried packets."""
     interval = UNKNOWN if snapshot.interval_ns is None else f"{snapshot.interval_ns / 1e9:.2f} s"
     kernel = f"  Linux {escaped_text(snapshot.kernel)}" if snapshot.kernel else ""
-    lines = [f"{escaped_text(snapshot.host)}  {timestamp(snapshot.wall_ns)}  rates over {interval}{kernel}"]
+    lines = [f"{escaped_text(snapshot.host)}  {rfc3339(snapshot.wall_ns)}  rates over {interval}{kernel}"]
     for watched in snapshot.interfaces:
         lines += ["", *_interface(snapshot, watched)]
     if len(snapshot.interfaces) > 1:
@@ -71,7 +71,7 @@ def tick_lines(snapshot: Snapshot, *, first: bool = True) -> str:
     """Write a line per interface; ``first`` puts the line of titles in front."""
     names = [escaped_text(watched.label) for watched in snapshot.interfaces]
     width = max(map(len, ("interface", *names)))
-    clock = (timestamp(snapshot.wall_ns) or "")[11:21]
+    clock = rfc3339(snapshot.wall_ns)[11:21]
     lines = [_TICK_TITLES.format("interface".ljust(width))] if first else []
     for name, watched in zip(names, snapshot.interfaces, strict=True):
         numbers = [
@@ -134,7 +134,7 @@ def _title(watched: InterfaceSnapshot) -> str:
     if any(cost is not None for cost in costs):
         words.append("/".join(UNKNOWN if cost is None else f"{cost:.0f}" for cost in costs) + " ns/pkt")
     if interface.counting_since_ns is not None:
-        words.append(f"since {(timestamp(interface.counting_since_ns) or '')[:19]}Z")
+        words.append(f"since {rfc3339_seconds(interface.counting_since_ns)}")
     return "  ".join(words)
 
 

@@ -24,6 +24,7 @@ from bpftop.measure.maps.results import CellResult, MapReport, OperationCost, fi
 from bpftop.measure.maps.run_totals import Tally
 from bpftop.measure.maps.scratch import Scratch
 from bpftop.measure.pinned_threads import on_cpu, run_pinned
+from bpftop.model.timestamps import rfc3339
 
 Step = Progress[CellResult]
 
@@ -79,7 +80,7 @@ class MapProfile:
     def store(self) -> None:
         """Store the medians for the next profile to compare with. Raises BpftopError with the reason."""
         if self._results:
-            taken_at = run_store.timestamp(self._pace.begun_ns)
+            taken_at = rfc3339(self._pace.begun_ns)
             run = run_store.StoredRun(taken_at, self.machine.kernel, not self._complete, figures(self._results))
             run_store.save(_STORED_AS, self.machine.machine_id, run)
 

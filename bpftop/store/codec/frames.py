@@ -15,19 +15,18 @@ import json
 import lzma
 import zlib
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from math import gcd
 from typing import Any, NamedTuple
 
 from bpftop.errors import BpftopError
+from bpftop.model.families import FAMILIES
+from bpftop.model.readings import sum_cpus, unknown_sums
 from bpftop.model.sample import Interface, Reading, Sample
 from bpftop.store.codec.json_codec import Mismatch, from_json, to_json
-from bpftop.store.codec.numbers import MODULO, NOTHING, THINNED, Entry, Numbers, missing_sums, pack, sums, unpack
+from bpftop.store.codec.numbers import MODULO, NOTHING, Entry, Numbers, pack, unpack
 from bpftop.store.codec.sample_json import CPUS_MAX, check_reading, row_keys, unavailable_reasons
-
-STEPS: Mapping[str, int] = {"cpu_times": 10_000_000}
-"""Family -> a divisor of all its values, on every known Linux: USER_HZ is 100."""
 
 _WINDOW_BYTES = 32 << 10
 _STRUCTURE_MAX_BYTES = 64 << 20
@@ -107,7 +106,7 @@ class Encoder:
         body = Numbers(structure.entries, _body_of(sample, readings))
         packed_body, past.body = pack(body, past.body, times=True), body
         packed_cells = None
-        thinned = tuple(entry for entry in structure.entries if entry.family == THINNED)
+        thinned = tuple(entry for entry in structure.entries if entry.thinned)
         if thinned and (cells or key):
             numbers = Numbers(thinned, _cells_of(readings))
             packed_cells, past.cells = pack(numbers, past.cells, times=False), numbers
@@ -135,7 +134,7 @@ class Decoder:
             past.body = unpack(frame.body, past.structure.entries, past.body, times=True)
             has_cells = frame.cells is not None
             if frame.cells is not None:
-                thinned = tuple(entry for entry in past.structure.entries if entry.family == THINNED)
+                thinned = tuple(entry for entry in past.structure.entries if entry.thinned)
                 past.cells = unpack(frame.cells, thinned, past.cells, times=False)
             return self._sample(stamp, past, past.structure, has_cells)
         except (zlib.error, lzma.LZMAError, EOFError, Mismatch) as error:
@@ -148,13 +147,13 @@ class Decoder:
             back_ns, cost_ns = past.body.values[2 * number : 2 * number + 2]
             values = past.body.values[position : position + entry.sums]
             position += entry.sums
-            thin = entry.family == THINNED
+            thin = entry.thinned
             missing = entry.missing
             if thin and has_cells:
                 values = past.cells.values[at_cell : at_cell + entry.cells]
                 at_cell += entry.cells
             elif thin and entry.sums:
-                missing = missing_sums(missing, entry.cells // entry.sums)
+                missing = unknown_sums(missing, entry.cells // entry.sums)
             if entry.step != 1:
                 values = array("Q", [value * entry.step & MODULO for value in values])
             read_ns = (stamp.mono_ns - back_ns) & MODULO
@@ -197,7 +196,7 @@ def _structure(sample: Sample, readings: list[tuple[str, bool, Reading]]) -> Str
 
 
 def _step(reading: Reading) -> int:
-    step = STEPS.get(reading.family, 1)
+    step = FAMILIES[reading.family].step
     return step if step == 1 or gcd(*reading.values) % step == 0 else 1
 
 
@@ -256,15 +255,20 @@ def _body_of(sample: Sample, readings: list[tuple[str, bool, Reading]]) -> array
         numbers.append(reading.cost_ns & MODULO)
     for _, _, reading in readings:
         step = _step(reading)
-        values = sums(reading) if reading.family == THINNED else reading.values
+        values = wrapped_sums(reading) if FAMILIES[reading.family].thinned else reading.values
         numbers.extend(values if step == 1 else array("Q", [value // step for value in values]))
     return numbers
+
+
+def wrapped_sums(reading: Reading) -> array[int]:
+    """Return the sums over CPUs modulo 2^64; 0 for unknown sums, which ``Entry.missing`` lists."""
+    return array("Q", [(cell or 0) & MODULO for cell in sum_cpus(reading)])
 
 
 def _cells_of(readings: list[tuple[str, bool, Reading]]) -> array[int]:
     numbers = array("Q")
     for _, _, reading in readings:
-        if reading.family == THINNED:
+        if FAMILIES[reading.family].thinned:
             numbers.extend(reading.values)
     return numbers
 

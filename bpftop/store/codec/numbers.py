@@ -10,11 +10,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from bpftop.model.families import FAMILIES
-from bpftop.model.sample import Key, Reading
+from bpftop.model.readings import Key
 from bpftop.store.codec.json_codec import Mismatch
-
-THINNED = "protocols"
-"""Family whose cells per CPU are not in every frame."""
 
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 1, "dict_size": 1 << 18, "lc": 0, "lp": 0, "pb": 0}]
 _MEMORY_MAX_BYTES = 64 << 20
@@ -44,7 +41,11 @@ class Entry(NamedTuple):
     @property
     def sums(self) -> int:
         """Number of values in the body: of the thinned family, the sums over CPUs."""
-        return self.cells if self.family != THINNED else len(self.keys) * len(FAMILIES[self.family].columns)
+        return len(self.keys) * len(FAMILIES[self.family].columns) if self.thinned else self.cells
+
+    @property
+    def thinned(self) -> bool:
+        return FAMILIES[self.family].thinned
 
 
 class Numbers(NamedTuple):
@@ -55,25 +56,6 @@ class Numbers(NamedTuple):
 
 
 NOTHING = Numbers((), array("Q"))
-
-
-def sums(reading: Reading) -> array[int]:
-    """Return a value per row and column, summed over CPUs.
-
-    ``Reading.totals`` would be cached in the reading, which other threads hold too.
-    """
-    cells = len(reading.keys) * len(FAMILIES[reading.family].columns)
-    cpus = len(reading.values) // cells if cells else 1
-    if cpus == 1:
-        return reading.values
-    view = memoryview(reading.values)
-    return array("Q", [sum(view[at : at + cpus]) & MODULO for at in range(0, len(view), cpus)])
-
-
-def missing_sums(missing: frozenset[int], cpus: int) -> frozenset[int]:
-    """Return the indexes of unknown ``sums``, as in ``Reading.totals``: those of which no CPU could be read."""
-    touched = {cell // cpus for cell in missing}
-    return frozenset(i for i in touched if missing.issuperset(range(i * cpus, (i + 1) * cpus)))
 
 
 def pack(now: Numbers, before: Numbers, *, times: bool) -> bytes:

@@ -15,11 +15,6 @@ SCHEMA = "bpftop.sample/1"
 CPUS_MAX = 1 << 16
 
 _NUMBER_MAX = (1 << 63) - 1
-_NUMBERED = {family.name: family.labels.index("cpu") for family in FAMILIES.values() if "cpu" in family.labels} | {
-    "protocols": 2, "udp_ports": 2, "icmp_types": 3,
-}  # fmt: skip
-"""Family -> index of its label that must be a number: a CPU, a protocol, a port, a type."""
-
 _PLAIN = ("seq", "boot_id", "host", "wall_ns", "mono_ns", "possible_cpus", "online_cpus")
 _READING = ("read_ns", "cost_ns", "epoch")
 
@@ -144,11 +139,10 @@ def check_reading(name: str, reading: Reading, cpus: int) -> Reading:
         raise Mismatch(f"{name} is of a family that this version does not know: {reading.family!r:.40}")
     if any(len(key) != len(family.labels) for key in reading.keys) or len(set(reading.keys)) != len(reading.keys):
         raise Mismatch(f"{name} has row keys that are not those of {family.name}")
-    at = _NUMBERED.get(family.name)
-    if at is not None and any(
-        not isinstance(label := key[at], int) or not 0 <= label < 1 << 32 for key in reading.keys
-    ):
-        raise Mismatch(f"{name} has a {family.labels[at]} that is no number")
+    if family.number_label:
+        at = family.labels.index(family.number_label)
+        if any(not isinstance(number := key[at], int) or not 0 <= number < 1 << 32 for key in reading.keys):
+            raise Mismatch(f"{name} has a {family.number_label} that is no number")
     cells = len(reading.keys) * len(family.columns)
     if len(reading.values) not in ((cells * cpus, cells) if family.per_cpu else (cells,)):
         raise Mismatch(f"{name} has {len(reading.values)} values for {len(reading.keys)} rows")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 from bpftop.model.sample import DIRECTIONS, Interface
+from bpftop.model.timestamps import clock_time, rfc3339_seconds
 from bpftop.tui.view import PaneInput
 from bpftop.tui.widgets.line import Line, Span, clean, ends, length, line
 
@@ -116,7 +115,8 @@ def _reading(frame: PaneInput) -> Line:
 
 def _right(frame: PaneInput, *, every: bool = True) -> Line:
     dated = every and not frame.live
-    clock = time.strftime("%Y-%m-%d %H:%M:%SZ" if dated else "%H:%M:%SZ", time.gmtime(frame.shown.wall_ns // 10**9))
+    wall_ns = frame.shown.wall_ns
+    clock = rfc3339_seconds(wall_ns).replace("T", " ") if dated else clock_time(wall_ns)
     recording = ("rec ", "alarm") if frame.recording else ("", "text")
     if frame.view.paused is None:
         interval = f"{frame.interval_s:.1f}" if frame.interval_s < 10 else f"{frame.interval_s:.0f}"

@@ -31,7 +31,7 @@ _TYPED = {"filter": ("/", "enter keeps, esc clears"), "seek": ("@", "enter goes 
 
 def offering(shown: Snapshot, view: View) -> Interface | None:
     """The interface that `x` is about: the one looked at, else the first that has an offer."""
-    looked_at = shown.watched(view.label)
+    looked_at = shown.interface(view.label)
     candidates: list[InterfaceSnapshot] = [looked_at, *shown.interfaces]
     return next((w.interface for w in candidates if w.interface.offer), None)
 

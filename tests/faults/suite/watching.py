@@ -11,7 +11,7 @@ from types import TracebackType
 from bpftop.collect.live import LiveSource
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import WATCHED
-from bpftop.history.analyzer import Diagnostician
+from bpftop.history.analyzer import Analyzer
 from bpftop.model.findings import Diagnosis, Finding
 from bpftop.model.sample import Sample
 from bpftop.model.snapshot import Snapshot
@@ -99,11 +99,11 @@ class Watcher:
             raise self._failure
 
     def _run(self) -> None:
-        diagnostician = Diagnostician(RULES)
+        analyzer = Analyzer(RULES)
         samples = self._source.samples()
         try:
             for sample in samples:
-                moment = _moment(diagnostician.push(sample))
+                moment = _moment(analyzer.push(sample))
                 with self._news:
                     self.newest = sample
                     self.moments.append(moment)
@@ -117,7 +117,7 @@ class Watcher:
 
 
 def _moment(seen: Snapshot) -> Moment:
-    watched = seen.watched(WATCHED.interface)
+    watched = seen.interface(WATCHED.interface)
     stack, links = seen.reading("snmp"), seen.reading("links", WATCHED.interface)
     return Moment(
         seen.mono_ns,

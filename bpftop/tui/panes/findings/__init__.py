@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 from bpftop.history.episodes import Episode
 from bpftop.model.findings import SEVERITIES, Finding
+from bpftop.model.timestamps import clock_time
 from bpftop.model.units import since
 from bpftop.tui.view import PaneInput
 from bpftop.tui.widgets.header import header, notice_line
@@ -112,15 +112,11 @@ def _details(frame: PaneInput, episode: Episode) -> list[Line]:
 def _since(frame: PaneInput, episode: Episode) -> str:
     """When it began, and how long it lasts or lasted, by the clock of the machine that is watched."""
     finding, shown = episode.finding, frame.shown
-    began = _clock(shown.wall_ns - (shown.mono_ns - finding.since_ns))
+    began = clock_time(shown.wall_ns - (shown.mono_ns - finding.since_ns))
     if episode.ended_ns is None:
         return f"{began}, for {since(finding.since_s(shown.mono_ns))}"
-    ended = _clock(shown.wall_ns - (shown.mono_ns - episode.ended_ns))
+    ended = clock_time(shown.wall_ns - (shown.mono_ns - episode.ended_ns))
     return f"{began} until {ended}, {since((episode.ended_ns - finding.since_ns) / 1e9)}"
-
-
-def _clock(wall_ns: int) -> str:
-    return time.strftime("%H:%M:%SZ", time.gmtime(wall_ns // 10**9))
 
 
 def _term(frame: PaneInput, name: str, sentence: str, role: str) -> list[Line]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from bpftop.model.protocols import TCP, UDP
+from bpftop.model.protocols import REFLECTION_PORTS, TCP, UDP, icmp_type_name
 from bpftop.model.sample import CAST_LABELS, FLAG_LABELS, FRAGMENT_LABELS, L3_LABELS, SIZE_LABELS
 from bpftop.model.snapshot import NOTHING, Counts, DirectionTraffic
 from bpftop.model.units import bar, pct, si
@@ -15,18 +15,10 @@ from bpftop.tui.widgets.line import Line, beside, fit, line
 BLOCK, GAP = 27, 3
 """Width of a block, and the space before it."""
 
+_SHORT = ((" request", ""), ("packet ", ""), (" problem", ""), ("solicitation", "sol."), ("advertisement", "adv."))
+"""Words of ICMP types that are cut so that a name fits into a block."""
+
 FLAGS = {"syn": "SYN", "syn_ack": "SYN+ACK", "fin": "FIN", "rst": "RST", "other": "other"}
-PORTS = {19: "chargen", 53: "DNS", 123: "NTP", 161: "SNMP", 389: "CLDAP", 1900: "SSDP", 11211: "memcached"}
-ICMP, ICMPV6 = "icmp", "icmpv6"  # labels of the family icmp_types
-# IANA "ICMP Type Numbers" and "ICMPv6 Parameters", shortened
-ICMP_NAMES = {
-    (ICMP, 0): "echo reply", (ICMP, 3): "unreachable", (ICMP, 5): "redirect", (ICMP, 8): "echo",
-    (ICMP, 11): "time exceeded", (ICMP, 12): "parameter",
-    (ICMPV6, 1): "unreachable", (ICMPV6, 2): "too big", (ICMPV6, 3): "time exceeded", (ICMPV6, 4): "parameter",
-    (ICMPV6, 128): "echo", (ICMPV6, 129): "echo reply", (ICMPV6, 130): "MLD query", (ICMPV6, 131): "MLD report",
-    (ICMPV6, 133): "router sol.", (ICMPV6, 134): "router adv.", (ICMPV6, 135): "neighbour sol",
-    (ICMPV6, 136): "neighbour adv", (ICMPV6, 143): "MLDv2 report",
-}  # fmt: skip
 
 
 def columns(width: int, left: int) -> int:
@@ -75,7 +67,7 @@ def _seen_blocks(traffic: DirectionTraffic, direction: str) -> Iterator[list[Lin
     yield _seen(f"{direction} VLAN tags", tags, traffic.totals)
     fragments = {part: traffic.cell_of("fragments", part) for part in FRAGMENT_LABELS}
     yield _seen(f"{direction} fragments", fragments, traffic.totals)
-    ports = {name: traffic.cell_of("udp_ports", port) for port, name in PORTS.items()}
+    ports = {name: traffic.cell_of("udp_ports", port) for port, name in REFLECTION_PORTS.items()}
     udp = _protocol(traffic, UDP)
     side = "from" if traffic.direction == "rx" else "to"
     yield _seen(f"{direction} UDP {side} port", ports, udp)
@@ -95,8 +87,10 @@ def _along(traffic: DirectionTraffic, label: int, names: Sequence[str]) -> list[
 
 
 def _icmp(protocol: str, number: int) -> str:
-    name = ICMP_NAMES.get((protocol, number), f"type {number}")
-    return f"v6 {name}" if protocol == ICMPV6 else name
+    name = icmp_type_name(protocol, number) or f"type {number}"
+    for word, short in _SHORT:
+        name = name.replace(word, short)
+    return f"v6 {name}" if protocol == "icmpv6" else name
 
 
 def _seen(title: str, cells: Mapping[str, Counts], whole: Counts | None) -> list[Line]:

@@ -86,7 +86,7 @@ def _kept(one: StageLine, words: list[str], height: int) -> bool:
 def _seen_row(frame: PaneInput) -> Line:
     """How many packets the program on the interface sees: what the losses are to be compared with."""
     traffic, history = frame.watched.rx, frame.history
-    slices = history.slices(frame.shown.mono_ns, 5.0, TREND_CELLS)
+    slices = history.tick_ranges(frame.shown.mono_ns, 5.0, TREND_CELLS)
     trend = history.means((frame.watched.label, "rx", "packets"), slices)
     cells: dict[str, str] = {
         "stage": f"seen by {traffic.hook.hook}" if traffic.hook.hook != "none" else "received",
@@ -109,7 +109,7 @@ def _seen_row(frame: PaneInput) -> Line:
 def _is_counted(frame: PaneInput) -> bool:
     """Whether the packets are counted since the start: the device's own counter is as old as the device."""
     shown = frame.shown
-    return all(shown.watched(label).rx.hook.hook != "none" for label in shown.labels(frame.watched))
+    return all(shown.interface(label).rx.hook.hook != "none" for label in shown.labels(frame.watched))
 
 
 def _headings(section: Section, width: int) -> list[Line]:
