@@ -12,6 +12,7 @@ from bpftop.export.formats import DIFF
 
 if TYPE_CHECKING:
     from bpftop.export.diff.diff_document import DiffSide
+    from bpftop.export.snapshot.snapshot_types import SnapshotDocument
 
 _SQLITE = b"SQLite format 3\0"
 _PAST_S = 10.0
@@ -72,7 +73,7 @@ def _is_sqlite(path: str) -> bool:
         return False  # why, is said by whoever reads it as a snapshot
 
 
-def _recorded(file: str, text: str) -> dict[str, object]:
+def _recorded(file: str, text: str) -> SnapshotDocument:
     """The document of a moment of a recording, with the rates that the screen showed then."""
     from bpftop.export.snapshot.document import document
     from bpftop.history.analyzer import Analyzer

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from array import array
 from collections.abc import Mapping
+from typing import Any
 
+from bpftop.export.snapshot.document import json_text
 from bpftop.history.analyzer import Analyzer
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.families import LINK_COLUMNS
@@ -46,6 +49,12 @@ _CELLS: Mapping[str, Mapping[Key, tuple[tuple[int, int], tuple[int, int]]]] = {
 def moment(*interfaces: Interface, host: str = "web-17", unavailable: Mapping[str, str] | None = None) -> Snapshot:
     """One second of these interfaces; eth0 alone when none is named."""
     return derive_snapshot(*pair(*interfaces, host=host, unavailable=unavailable))
+
+
+def parsed(snapshot: Snapshot) -> dict[str, Any]:
+    """The document of a snapshot as a reader gets it."""
+    document: dict[str, Any] = json.loads(json_text(snapshot))
+    return document
 
 
 def busy(cpus: int = 2) -> Snapshot:

@@ -79,7 +79,7 @@ def test_what_has_passed_is_told_with_how_long_it_lasted() -> None:
     what = _then_quiet()
     assert "(it has passed)" in verdict(what)
     first = diagnosis(what)["findings"][0]
-    assert (first["active"], first["ended_s_ago"] > 0) == (False, True)
+    assert (first["active"], (first["ended_s_ago"] or 0) > 0) == (False, True)
     assert "over for" in text(what)
 
 

@@ -15,11 +15,11 @@ from jsonschema import Draft202012Validator
 from bpftop.errors import BpftopError
 from bpftop.export.diff.diff_document import ROWS, DiffSide, diff_json, diff_text
 from bpftop.export.diff.snapshot_file import read_snapshot
-from bpftop.export.snapshot.document import document, json_line, json_text
+from bpftop.export.snapshot.document import json_line, json_text
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.device import DeviceFacts
 from bpftop.render.comparison import compare
-from tests.export.moments import ETH0, OBSERVED, moment, pair
+from tests.export.moments import ETH0, OBSERVED, moment, pair, parsed
 
 SCHEMA: dict[str, Any] = json.loads(files("bpftop.export.diff").joinpath("diff.schema.json").read_text())
 
@@ -30,7 +30,7 @@ def named(name: str, document_: dict[str, Any]) -> DiffSide:
 
 def busier() -> dict[str, Any]:
     """The usual moment with ten times the TCP, no ICMP, and a new protocol."""
-    whole = deepcopy(document(moment()))
+    whole = deepcopy(parsed(moment()))
     eth0 = whole["interfaces"][0]
     udp, tcp, icmp = (
         next(row for row in eth0["protocols"] if (row["direction"], row["name"]) == ("rx", name))
@@ -56,12 +56,12 @@ def test_the_schema_is_a_schema_and_names_every_member() -> None:
         {**node, "additionalProperties": False} if "properties" in node and "required" in node else node
     ))  # fmt: skip
     Draft202012Validator(closed).validate(
-        json.loads(diff_json(named("a", document(moment())), named("b", document(moment(ETH0, OBSERVED)))))
+        json.loads(diff_json(named("a", parsed(moment())), named("b", parsed(moment(ETH0, OBSERVED)))))
     )
 
 
 def test_factor_and_difference_of_every_row() -> None:
-    found = rows(diff_json(named("a.json", document(moment())), named("b.json", busier())))
+    found = rows(diff_json(named("a.json", parsed(moment())), named("b.json", busier())))
     tcp = found["eth0", "rx", "protocols", "TCP", "", "packets_per_sec"]
     assert (tcp["before"], tcp["after"], tcp["factor"], tcp["difference"]) == (1000.0, 10_000.0, 10.0, 9000.0)
     gre = found["eth0", "rx", "protocols", "GRE", "", "packets_per_sec"]
@@ -73,7 +73,7 @@ def test_factor_and_difference_of_every_row() -> None:
 
 
 def test_what_changed_most_comes_first() -> None:
-    whole = json.loads(diff_json(named("a", document(moment())), named("b", busier())))
+    whole = json.loads(diff_json(named("a", parsed(moment())), named("b", busier())))
     packets = [abs(row["difference"] or 0) for row in whole["rows"] if row["measure"] == "packets_per_sec"]
     assert packets == sorted(packets, reverse=True)
     assert whole["rows"][0]["label"] == "TCP"
@@ -82,20 +82,20 @@ def test_what_changed_most_comes_first() -> None:
 
 
 def test_the_text_says_the_same() -> None:
-    text = diff_text(named("a", document(moment())), named("b", busier()))
+    text = diff_text(named("a", parsed(moment())), named("b", busier()))
     lines = text.splitlines()
     assert lines[0] == "web-17 2025-11-26T03:12:44.123Z  ->  web-17 2025-11-26T03:12:44.123Z"
     table = [line for line in lines if line.startswith("eth0")]
     assert table[0].split("TCP")[1].split() == ["1.00", "kpps", "10.0", "kpps", "10", "+9.00", "kpps"]
     assert any("GRE" in line and " new" not in line for line in table)
     assert "\npps: nothing changed\n\nb/s: nothing changed\n" in diff_text(
-        named("a", document(moment())), named("b", document(moment()))
+        named("a", parsed(moment())), named("b", parsed(moment()))
     )
 
 
 def test_the_text_is_bounded_and_says_what_it_leaves_out() -> None:
-    twice = document(moment(*(replace(ETH0, label=f"e{i}", name=f"e{i}", ifindex=9 + i) for i in range(4))))
-    nothing = document(moment(OBSERVED))
+    twice = parsed(moment(*(replace(ETH0, label=f"e{i}", name=f"e{i}", ifindex=9 + i) for i in range(4))))
+    nothing = parsed(moment(OBSERVED))
     packets, bits = diff_text(named("a", nothing), named("b", twice)).split("\n\n")[1:]
     for lines in (packets.splitlines(), bits.splitlines()):
         assert len(lines) == 1 + ROWS + 1
@@ -106,7 +106,7 @@ def test_the_text_is_bounded_and_says_what_it_leaves_out() -> None:
 def test_settings_that_changed_are_named() -> None:
     was = moment(replace(ETH0, facts=DeviceFacts(ring={"rx": 256, "rx_max": 4096}, features=("rx-gro",))))
     now = moment(replace(ETH0, mtu=9000, facts=DeviceFacts(ring={"rx": 4096, "rx_max": 4096}, features=("rx-gro",))))
-    before, after = document(was), document(now)
+    before, after = parsed(was), parsed(now)
     before["host"]["kernel"], after["host"]["kernel"] = "6.1.0", "6.18.0"
     before["host"]["sysctls"], after["host"]["sysctls"] = {"net.core.somaxconn": 128}, {"net.core.somaxconn": 4096}
     whole = json.loads(diff_json(named("a", before), named("b", after)))
@@ -124,7 +124,7 @@ def test_settings_that_changed_are_named() -> None:
 
 def test_of_features_those_that_were_switched_are_named() -> None:
     was, now = (
-        document(moment(replace(ETH0, facts=DeviceFacts(features=names))))
+        parsed(moment(replace(ETH0, facts=DeviceFacts(features=names))))
         for names in (("rx-gro", "rx-lro", "tx-nocache-copy"), ("rx-gro", "rx-hashing"))
     )
     assert "eth0 features: -rx-lro -tx-nocache-copy +rx-hashing\n" in diff_text(named("a", was), named("b", now))
@@ -132,9 +132,9 @@ def test_of_features_those_that_were_switched_are_named() -> None:
 
 def test_a_snapshot_of_before_there_was_host_context_still_compares() -> None:
     """Members of ``/1`` that came later."""
-    old = document(moment())
+    old = parsed(moment())
     del old["losses"], old["host"]["sysctls"], old["interfaces"][0]["device"]
-    found = rows(diff_json(named("a", old), named("b", document(moment()))))
+    found = rows(diff_json(named("a", old), named("b", parsed(moment()))))
     total = found["eth0", "rx", "total", "", "", "packets_per_sec"]
     assert (total["before"], total["after"]) == (1251.0, 1251.0)
     lost = {row[3]: (change["before"], change["after"]) for row, change in found.items() if row[2] == "losses"}
@@ -143,8 +143,8 @@ def test_a_snapshot_of_before_there_was_host_context_still_compares() -> None:
 
 
 def test_a_first_sample_has_no_rates_and_still_compares() -> None:
-    first = document(derive_snapshot(None, pair()[1]))
-    found = rows(diff_json(named("a", first), named("b", document(moment()))))
+    first = parsed(derive_snapshot(None, pair()[1]))
+    found = rows(diff_json(named("a", first), named("b", parsed(moment()))))
     total = found["eth0", "rx", "total", "", "", "packets_per_sec"]
     assert (total["before"], total["after"], total["factor"], total["difference"]) == (None, 1251.0, None, None)
 
@@ -197,7 +197,7 @@ def test_what_is_no_snapshot_is_said_in_one_line(tmp_path: Path, text: str, says
     ],
 )
 def test_a_document_that_lacks_something_is_one_line(broken: Any) -> None:
-    whole = document(moment())
+    whole = parsed(moment())
     broken(whole)
     with pytest.raises(BpftopError, match=r"^a\.json is no whole snapshot: [^\n]*$"):
-        diff_json(DiffSide("a.json", whole), DiffSide("b.json", document(moment())))
+        diff_json(named("a.json", whole), named("b.json", parsed(moment())))

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from bpftop.export.snapshot.document import document, json_line, json_text, timestamp
+from bpftop.export.snapshot.document import json_line, json_text
 from bpftop.history.analyzer import Analyzer
 from bpftop.history.history import History
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.device import Bond, BondLeg, DeviceFacts, Irq, Queue
 from bpftop.model.sample import Hook
 from bpftop.model.snapshot import Snapshot
-from tests.export.moments import ETH0, OBSERVED, busy, moment, pair
+from bpftop.model.timestamps import rfc3339
+from tests.export.moments import ETH0, OBSERVED, busy, moment, pair, parsed
 from tests.tui.fake import FakeSource
 
 SCHEMA: dict[str, Any] = json.loads(files("bpftop.export.snapshot").joinpath("snapshot.schema.json").read_text())
@@ -54,13 +55,13 @@ def test_the_schema_is_a_schema() -> None:
 
 @pytest.mark.parametrize("what", MOMENTS.values(), ids=MOMENTS)
 def test_documents_fit_the_schema(what: Snapshot) -> None:
-    Draft202012Validator(SCHEMA).validate(document(what))
+    Draft202012Validator(SCHEMA).validate(parsed(what))
 
 
 @pytest.mark.parametrize("what", MOMENTS.values(), ids=MOMENTS)
 def test_the_schema_describes_every_member(what: Snapshot) -> None:
     closed = json.loads(json.dumps(SCHEMA), object_hook=_closed)
-    Draft202012Validator(closed).validate(document(what))
+    Draft202012Validator(closed).validate(parsed(what))
 
 
 def _closed(node: dict[str, Any]) -> dict[str, Any]:
@@ -68,14 +69,14 @@ def _closed(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_top_level_and_order_are_the_contract() -> None:
-    assert list(document(moment())) == [
+    assert list(parsed(moment())) == [
         "schema", "tool", "taken_at", "interval_s", "counting_since", "host", "interfaces", "total", "losses",
         "findings", "own", "unavailable",
     ]  # fmt: skip
 
 
 def test_numbers_are_those_of_the_snapshot() -> None:
-    whole = document(moment())
+    whole = parsed(moment())
     eth0 = whole["interfaces"][0]
     assert (whole["taken_at"], whole["interval_s"]) == ("2025-11-26T03:12:44.123Z", 1.0)
     assert whole["counting_since"] == eth0["counting_since"] == "2025-11-26T03:12:43.123Z"
@@ -95,7 +96,7 @@ def test_numbers_are_those_of_the_snapshot() -> None:
 
 @pytest.mark.parametrize("direction", ["rx", "tx"])
 def test_the_sums_agree(direction: str) -> None:
-    eth0 = document(moment())["interfaces"][0]
+    eth0 = parsed(moment())["interfaces"][0]
     for measure, whole in eth0["totals"][direction].items():
         for rows in ("protocols", "cpus", "sizes"):
             assert sum(row[measure] for row in eth0[rows] if row["direction"] == direction) == whole, rows
@@ -104,20 +105,20 @@ def test_the_sums_agree(direction: str) -> None:
 
 
 def test_what_was_not_seen_is_zero_where_it_is_counted() -> None:
-    eth0 = document(moment())["interfaces"][0]
+    eth0 = parsed(moment())["interfaces"][0]
     nothing = {"packets": 0, "bytes": 0, "packets_per_sec": 0.0, "bits_per_sec": 0.0}
     assert eth0["tcp_flags"]["rx"]["rst"] == eth0["l3"]["rx"]["ipv6"] == eth0["fragments"]["tx"]["later"] == nothing
     assert len(eth0["sizes"]) == 14
 
 
 def test_unknown_is_null() -> None:
-    first = document(derive_snapshot(None, pair()[1]))
+    first = parsed(derive_snapshot(None, pair()[1]))
     assert first["interval_s"] is None
     rates = first["interfaces"][0]["totals"]["rx"]
     assert (rates["packets"], rates["packets_per_sec"], rates["bits_per_sec"]) == (1361, None, None)
     assert first["interfaces"][0]["tcp_flags"]["rx"]["rst"]["packets_per_sec"] is None
     assert first["own"]["cpu_pct"] is None
-    observed = document(moment(OBSERVED))["interfaces"][0]
+    observed = parsed(moment(OBSERVED))["interfaces"][0]
     assert observed["hooks"]["rx"]["hook"] == "none"
     assert observed["tcp_flags"] == {"rx": None, "tx": None}
     assert observed["totals"]["rx"]["packets_per_sec"] == 10.0
@@ -125,7 +126,7 @@ def test_unknown_is_null() -> None:
 
 
 def test_an_interface_that_would_count_twice_is_named() -> None:
-    total = document(MOMENTS["bond with its leg"])["total"]
+    total = parsed(MOMENTS["bond with its leg"])["total"]
     assert total["left_out"] == [{"interface": "leg0", "reason": "part of bond0"}]
     assert total["totals"]["rx"]["packets"] == 1361
 
@@ -136,26 +137,25 @@ def test_json_is_ascii_and_whole_lines() -> None:
         assert text.isascii()
         assert text.endswith("\n")
         assert not any(ord(c) < 32 and c != "\n" for c in text)
-        assert json.loads(text) == document(odd)
+        assert json.loads(text) == parsed(odd)
     assert json_line(odd).count("\n") == 1
 
 
 def test_timestamps_cut_and_never_round_up() -> None:
-    assert timestamp(999_999_999) == "1970-01-01T00:00:00.999Z"
-    assert timestamp(None) is None
+    assert rfc3339(999_999_999) == "1970-01-01T00:00:00.999Z"
 
 
 def test_the_host_says_what_it_runs_and_which_limits_hold() -> None:
-    host = document(busy())["host"]
+    host = parsed(busy())["host"]
     assert host["sysctls"] == {"net.core.netdev_max_backlog": 1000}
     assert host["kernel"] is None
-    assert document(replace(busy(), kernel="6.18.0"))["host"]["kernel"] == "6.18.0"
-    assert document(moment())["host"]["sysctls"] is None
+    assert parsed(replace(busy(), kernel="6.18.0"))["host"]["kernel"] == "6.18.0"
+    assert parsed(moment())["host"]["sysctls"] is None
 
 
 def test_the_device_is_what_was_seen_of_it() -> None:
-    assert document(moment())["interfaces"][0]["device"] is None
-    device = document(MOMENTS["bond with its device"])["interfaces"][0]["device"]
+    assert parsed(moment())["interfaces"][0]["device"] is None
+    device = parsed(MOMENTS["bond with its device"])["interfaces"][0]["device"]
     assert device["ring"] == {"rx": 512, "rx_max": 4096}
     assert device["rss"] == {"0": 64, "1": 64}
     assert device["queues"][1] == {"direction": "tx", "index": 0, "cpus": None}
@@ -165,7 +165,7 @@ def test_the_device_is_what_was_seen_of_it() -> None:
 
 
 def test_losses_are_the_stages_with_their_counters() -> None:
-    rows = {(row["id"], row["interface"]): row for row in document(busy())["losses"]}
+    rows = {(row["id"], row["interface"]): row for row in parsed(busy())["losses"]}
     backlog = rows["backlog", None]
     assert (backlog["kind"], backlog["scope"], backlog["title"]) == ("loss", "host", "backlog")
     assert backlog["per_sec"] == 1200.0
@@ -179,15 +179,15 @@ def test_losses_are_the_stages_with_their_counters() -> None:
 
 
 def test_a_stage_of_several_interfaces_has_a_row_for_each() -> None:
-    rows = document(MOMENTS["several"])["losses"]
+    rows = parsed(MOMENTS["several"])["losses"]
     assert [row["interface"] for row in rows if row["id"] == "wire"] == ["eth0", "lo", "eth1"]
     assert [row["interface"] for row in rows if row["id"] == "backlog"] == [None]
 
 
 def test_without_a_second_reading_no_loss_is_called_zero() -> None:
-    rows = {row["id"]: row for row in document(derive_snapshot(None, pair()[1]))["losses"]}
+    rows = {row["id"]: row for row in parsed(derive_snapshot(None, pair()[1]))["losses"]}
     assert rows["wire"]["per_sec"] is None
-    assert rows["wire"]["reason"] == "no rate may be taken yet: it was read once, or counts from zero again"
+    assert rows["wire"]["reason"] == "no rate yet: the counter was read once, or began again at zero"
 
 
 def test_what_was_lost_since_the_start_adds_up_however_long_that_is() -> None:
@@ -197,8 +197,8 @@ def test_what_was_lost_since_the_start_adds_up_however_long_that_is() -> None:
         shown = analyzer.push(sample)
         on_screen = history.push(sample)
     first, last = (sum(row[1] or 0 for row in s.readings["softnet"].totals.values()) for s in (samples[0], samples[-1]))
-    (backlog,) = (row for row in document(shown)["losses"] if row["id"] == "backlog")
+    (backlog,) = (row for row in parsed(shown)["losses"] if row["id"] == "backlog")
     assert backlog["since_start"] == last - first > 0
-    assert document(on_screen)["losses"] == document(shown)["losses"]
-    past = document(history.at(100))["losses"]
+    assert parsed(on_screen)["losses"] == parsed(shown)["losses"]
+    past = parsed(history.at(100))["losses"]
     assert next(row["since_start"] for row in past if row["id"] == "backlog") < last - first

@@ -14,13 +14,14 @@ from jsonschema import Draft202012Validator
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from bpftop.export.prometheus.metrics import openmetrics
-from bpftop.export.snapshot.document import MEASURES, document, json_line, json_text
+from bpftop.export.snapshot.document import document, json_line, json_text
 from bpftop.export.snapshot.markdown import PROTOCOLS, snapshot_markdown
-from bpftop.export.snapshot.snapshot_csv import cells, csv_rows, loss_cells
+from bpftop.export.snapshot.snapshot_csv import MEASURES, cells, csv_rows, loss_cells
+from bpftop.export.snapshot.snapshot_types import SnapshotDocument
 from bpftop.export.snapshot.text import table, tick_lines
 from bpftop.model.snapshot import Snapshot
 from bpftop.model.units import pct, si
-from tests.export.moments import ETH0, OBSERVED, busy, moment
+from tests.export.moments import ETH0, OBSERVED, busy, moment, parsed
 
 SCHEMA: dict[str, Any] = json.loads(files("bpftop.export.snapshot").joinpath("snapshot.schema.json").read_text())
 SHOWN = {"round": moment(), "several": moment(ETH0, OBSERVED), "busy": busy(), "many CPUs": busy(cpus=64)}
@@ -29,15 +30,15 @@ every = pytest.mark.parametrize("shown", SHOWN.values(), ids=SHOWN)
 Cells = dict[tuple[str, ...], dict[str, float | None]]
 
 
-def of_document(whole: dict[str, Any]) -> Cells:
+def of_document(whole: SnapshotDocument) -> Cells:
     """Interface, direction, family, label, CPU -> measures."""
-    found = [(str(one["label"]), cell) for one in whole["interfaces"] for cell in cells(one)]
+    found = [(each["label"], cell) for each in whole["interfaces"] for cell in cells(each)]
     result: Cells = {}
     for interface, (direction, family, label, cpu, measures) in [*found, *loss_cells(whole)]:
         result[interface, direction, family, str(label), str(cpu)] = {name: measures[name] for name in MEASURES}
     if len(whole["interfaces"]) > 1:
         for direction, totals in whole["total"]["totals"].items():
-            result["", direction, "total", "", ""] = totals
+            result["", direction, "total", "", ""] = {name: totals[name] for name in MEASURES}
     return result
 
 
@@ -69,7 +70,7 @@ def test_openmetrics_by_the_strict_parser_is_the_document(shown: Snapshot) -> No
     families = text_string_to_metric_families(openmetrics(shown))  # type: ignore[no-untyped-call]
     found = {(s.name, tuple(sorted(s.labels.items()))): s.value for family in families for s in family.samples}
     compared = 0
-    for one in document(shown)["interfaces"]:
+    for one in parsed(shown)["interfaces"]:
         for row in one["protocols"]:
             labels = (("direction", row["direction"]), ("interface", one["label"]), ("protocol", row["name"]))
             assert found["bpftop_protocol_packets_total", labels] == row["packets"]
@@ -85,7 +86,7 @@ def test_openmetrics_by_the_strict_parser_is_the_document(shown: Snapshot) -> No
 def test_the_markdown_table_parsed_back(shown: Snapshot) -> None:
     tables = re.findall(r"(?:^\|.*\n)+", snapshot_markdown(shown), re.MULTILINE)
     assert len(tables) == len(shown.interfaces)
-    for text, one in zip(tables, document(shown)["interfaces"], strict=True):
+    for text, one in zip(tables, parsed(shown)["interfaces"], strict=True):
         head, rule, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines())
         assert len(head) == len(rule) == 6
         rx, tx = one["totals"]["rx"], one["totals"]["tx"]
@@ -115,7 +116,7 @@ def columns(lines: list[str]) -> list[dict[str, str]]:
 def test_the_columns_of_the_table_say_the_same(shown: Snapshot) -> None:
     page = table(shown).split("\n\n")
     sections = [part.splitlines() for part in page if "Protocol  " in part]
-    for lines, one in zip(sections, document(shown)["interfaces"], strict=False):
+    for lines, one in zip(sections, parsed(shown)["interfaces"], strict=False):
         begin = next(at for at, line in enumerate(lines) if line.startswith("Protocol"))
         rows = {row["name"]: row for row in columns(lines[begin:])}
         for direction in ("rx", "tx"):
@@ -130,7 +131,7 @@ def test_the_columns_of_the_table_say_the_same(shown: Snapshot) -> None:
 
 @every
 def test_the_line_of_a_tick_says_the_same(shown: Snapshot) -> None:
-    for line, one in zip(tick_lines(shown, first=False).splitlines(), document(shown)["interfaces"], strict=True):
+    for line, one in zip(tick_lines(shown, first=False).splitlines(), parsed(shown)["interfaces"], strict=True):
         cells_ = re.split(r"\s{2,}", line)
         rx, tx = one["totals"]["rx"], one["totals"]["tx"]
         assert cells_[1] == one["label"]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
-from bpftop import __version__
-from bpftop.export.snapshot.document import Object
+from bpftop.export.json_writing import TOOL, json_page
 from bpftop.export.snapshot.finding_object import finding_object
 from bpftop.history.episodes import Episode
 from bpftop.model.findings import SEVERITIES, Severity
@@ -15,7 +14,10 @@ from bpftop.model.snapshot import Snapshot
 from bpftop.model.timestamps import rfc3339
 from bpftop.rules.rule import Rule
 
-SCHEMA = "bpftop.diagnosis/1"
+if TYPE_CHECKING:
+    from bpftop.export.diagnosis.diagnosis_types import DiagnosisDocument, EpisodeObject
+
+SCHEMA: Final = "bpftop.diagnosis/1"
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,12 @@ def verdict(diagnosed: Diagnosed) -> str:
     return f"{first.severity.capitalize()} on {names}: {first.title}{past}{also}."
 
 
-def diagnosis(diagnosed: Diagnosed) -> Object:
+def diagnosis(diagnosed: Diagnosed) -> DiagnosisDocument:
     """The whole document."""
     last = diagnosed.last
     return {
         "schema": SCHEMA,
-        "tool": {"name": "bpftop", "version": __version__},
+        "tool": TOOL,
         "taken_at": rfc3339(last.wall_ns),
         "duration_s": round(diagnosed.duration_s, 3),
         "host": {"name": last.host},
@@ -92,7 +94,7 @@ def diagnosis(diagnosed: Diagnosed) -> Object:
     }
 
 
-def _episode(episode: Episode, now_ns: int) -> Object:
+def _episode(episode: Episode, now_ns: int) -> EpisodeObject:
     ended_ns = episode.ended_ns
     return {
         **finding_object(episode.finding, now_ns),
@@ -102,7 +104,7 @@ def _episode(episode: Episode, now_ns: int) -> Object:
 
 
 def diagnosis_json(diagnosed: Diagnosed) -> str:
-    return json.dumps(diagnosis(diagnosed), indent=2, allow_nan=False) + "\n"
+    return json_page(diagnosis(diagnosed))
 
 
 def rules_text(rules: Iterable[Rule]) -> str:

@@ -1,29 +1,31 @@
-"""Two snapshot documents side by side, ``bpftop.diff/1``: as aligned text, or as JSON."""
+"""Two snapshot documents compared, ``bpftop.diff/1``: as aligned text, or as JSON."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from bpftop import __version__
 from bpftop.errors import BpftopError
 from bpftop.export.diff.settings import FEATURES, Setting, settings
-from bpftop.export.snapshot.document import Object
+from bpftop.export.json_writing import TOOL, json_page, rounded
 from bpftop.export.snapshot.snapshot_csv import cells, loss_cells
 from bpftop.model.units import UNKNOWN, factor, si
 from bpftop.render.comparison import RowDifference, compare
 from bpftop.render.escaping import escaped_text
 
-SCHEMA = "bpftop.diff/1"
-MEASURES: Mapping[str, str] = {"packets_per_sec": "pps", "bits_per_sec": "b/s"}
-"""What is compared: rates, for what was counted since two different times cannot be. Measure -> its short unit."""
+if TYPE_CHECKING:
+    from bpftop.export.diff.diff_types import DiffDocument, Measure, MomentObject, RowObject
+    from bpftop.export.snapshot.snapshot_types import SnapshotDocument
+
+SCHEMA: Final = "bpftop.diff/1"
+MEASURES: Mapping[Measure, str] = {"packets_per_sec": "pps", "bits_per_sec": "b/s"}
+"""The measures that are compared -> their short units. Counts since two different times cannot be compared."""
 
 ROWS = 40
-"""How many rows of a measure the text has; JSON has all."""
+"""The most rows of a measure in the text; JSON has all rows."""
 
 _DIGITS = 6
 
@@ -36,15 +38,15 @@ class DiffRow(NamedTuple):
     family: str
     label: str
     cpu: str
-    measure: str
+    measure: Measure
 
 
 @dataclass(frozen=True)
 class DiffSide:
-    """A document, and what to call where it came from. Its members raise BpftopError where it lacks something."""
+    """A snapshot document and the name of its source. The properties raise BpftopError where a member is missing."""
 
     name: str
-    document: Object
+    document: SnapshotDocument
 
     @cached_property
     def rates(self) -> dict[DiffRow, float | None]:
@@ -61,35 +63,28 @@ class DiffSide:
             raise self._not_whole(error) from None
 
     @cached_property
-    def heading(self) -> Object:
-        """What stands above the rows."""
+    def heading(self) -> MomentObject:
         document = self.document
         try:
-            found = {
-                "taken_at": document["taken_at"],
-                "host": document["host"]["name"],
-                "interval_s": document["interval_s"],
-            }
+            taken_at, host, interval_s = document["taken_at"], document["host"]["name"], document["interval_s"]
         except (KeyError, TypeError) as error:
             raise self._not_whole(error) from None
-        if not all(isinstance(found[name], str) for name in ("taken_at", "host")):
-            raise self._not_whole(TypeError("taken_at and the host's name are no words"))
-        return {"name": self.name, **found}
+        if not isinstance(taken_at, str) or not isinstance(host, str):
+            raise self._not_whole(TypeError("taken_at and the host's name are not strings"))
+        return {"name": self.name, "taken_at": taken_at, "host": host, "interval_s": interval_s}
 
     def _not_whole(self, error: Exception) -> BpftopError:
         lacks = f"it has no {error.args[0]}" if isinstance(error, KeyError) else str(error)
         return BpftopError(f"{self.name} is no whole snapshot: {lacks}; take another one with `bpftop snapshot`")
 
 
-def _rates(document: Object) -> Iterator[tuple[DiffRow, float | None]]:
-    every = [(str(one["label"]), cell) for one in document["interfaces"] for cell in cells(one)]
-    for interface, (direction, family, label, cpu, measures) in [
-        *every,
-        *(loss_cells(document) if "losses" in document else ()),
-    ]:
+def _rates(document: SnapshotDocument) -> Iterator[tuple[DiffRow, float | None]]:
+    traffic = [(str(each["label"]), cell) for each in document["interfaces"] for cell in cells(each)]
+    losses = loss_cells(document) if "losses" in document else ()
+    for interface, (direction, family, label, cpu, measures) in (*traffic, *losses):
         for measure in MEASURES:
             if family == "losses" and measure != "packets_per_sec":
-                continue  # nobody counts the bytes of what is lost
+                continue  # the kernel counts no bytes of lost packets
             value = measures[measure]
             if value is not None and not (type(value) in (int, float) and math.isfinite(value)):
                 raise ValueError(f"{measure} of {label or family} is {value!r:.40}")
@@ -97,67 +92,79 @@ def _rates(document: Object) -> Iterator[tuple[DiffRow, float | None]]:
 
 
 def changes(before: DiffSide, after: DiffSide) -> list[RowDifference[DiffRow]]:
-    """Per measure, what changed most first."""
-    found = compare(before.rates, after.rates)
-    return [change for measure in MEASURES for change in found if change.row.measure == measure]
+    """Return every row of both sides: packet rates, then bit rates; in each the largest change first."""
+    rows = compare(before.rates, after.rates)
+    return [change for measure in MEASURES for change in rows if change.row.measure == measure]
 
 
 def changed_settings(before: DiffSide, after: DiffSide) -> list[tuple[Setting, str | None, str | None]]:
-    """Settings that are not the same on both sides; None: not known there."""
+    """Return the settings that differ, with both values; None is unknown."""
     names = dict.fromkeys((*before.settings, *after.settings))
     pairs = [(name, before.settings.get(name), after.settings.get(name)) for name in names]
     return [each for each in pairs if each[1] != each[2]]
 
 
 def diff_json(before: DiffSide, after: DiffSide) -> str:
-    """Every row, also those that stayed the same."""
-    whole = {
+    """Write the comparison with every row, changed or not."""
+    document: DiffDocument = {
         "schema": SCHEMA,
-        "tool": {"name": "bpftop", "version": __version__},
+        "tool": TOOL,
         "before": before.heading,
         "after": after.heading,
         "settings": [
-            {**setting._asdict(), "before": was, "after": now}
+            {"interface": setting.interface, "name": setting.name, "before": was, "after": now}
             for setting, was, now in changed_settings(before, after)
         ],
-        "rows": [
-            {**change.row._asdict(), "before": change.before, "after": change.after,
-             "factor": _rounded(change.factor), "difference": _rounded(change.difference)}
-            for change in changes(before, after)
-        ],
-    }  # fmt: skip
-    return json.dumps(whole, indent=2, allow_nan=False) + "\n"
+        "rows": [_row_object(change) for change in changes(before, after)],
+    }
+    return json_page(document)
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else round(value, _DIGITS)
+def _row_object(change: RowDifference[DiffRow]) -> RowObject:
+    row = change.row
+    return {
+        "interface": row.interface,
+        "direction": row.direction,
+        "family": row.family,
+        "label": row.label,
+        "cpu": row.cpu,
+        "measure": row.measure,
+        "before": change.before,
+        "after": change.after,
+        "factor": _finite(change.factor),
+        "difference": _finite(change.difference),
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else rounded(value, _DIGITS)
 
 
 def diff_text(before: DiffSide, after: DiffSide) -> str:
-    """What changed of the settings, and then the rows that changed, packets first."""
-    lines = [f"{_said(before)}  ->  {_said(after)}"]
+    """Write the changed settings, then the changed rows, packet rates first."""
+    lines = [f"{_heading(before)}  ->  {_heading(after)}"]
     for setting, was, now in changed_settings(before, after):
         where = f"{setting.interface} " if setting.interface else ""
-        lines.append(escaped_text(f"{where}{setting.name}: {_turned(setting, was, now)}"))
-    found = changes(before, after)
+        lines.append(escaped_text(f"{where}{setting.name}: {_change(setting, was, now)}"))
+    every_row = changes(before, after)
     for measure, unit in MEASURES.items():
-        rows = [c for c in found if c.row.measure == measure and c.before != c.after]
+        rows = [c for c in every_row if c.row.measure == measure and c.before != c.after]
         lines += ["", *_table(unit, rows[:ROWS])]
         if len(rows) > ROWS:
             lines.append(f"and {len(rows) - ROWS} rows that changed less (--format json has all)")
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def _turned(setting: Setting, was: str | None, now: str | None) -> str:
-    """From what to what; of the many features of a device only those that were switched."""
+def _change(setting: Setting, was: str | None, now: str | None) -> str:
+    """Format both values; for the features of a device, only the features that were switched on or off."""
     if setting.name != FEATURES or was is None or now is None:
         return f"{was or UNKNOWN} -> {now or UNKNOWN}"
     off, on = set(was.split()), set(now.split())
     return " ".join([*(f"-{name}" for name in sorted(off - on)), *(f"+{name}" for name in sorted(on - off))])
 
 
-def _said(moment: DiffSide) -> str:
-    return escaped_text(f"{moment.heading['host']} {moment.heading['taken_at']}")
+def _heading(side: DiffSide) -> str:
+    return escaped_text(f"{side.heading['host']} {side.heading['taken_at']}")
 
 
 def _table(unit: str, rows: Sequence[RowDifference[DiffRow]]) -> Iterator[str]:

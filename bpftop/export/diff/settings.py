@@ -1,47 +1,49 @@
-"""What of a snapshot document somebody has set, or built in: flat, so that two machines or weeks can be compared."""
+"""The settings in a snapshot document, as flat text, to compare two machines or two weeks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from bpftop.export.snapshot.document import Object
+if TYPE_CHECKING:
+    from bpftop.export.snapshot.snapshot_types import HostObject, InterfaceObject, SnapshotDocument
+
 
 FEATURES = "features"
-"""The setting that is the names of all features that are on."""
+"""The setting that lists all features that are on."""
 
-_OF_INTERFACE = ("driver", "mtu", "speed_bits_per_sec")
+_OF_INTERFACE: tuple[Literal["driver", "mtu", "speed_bits_per_sec"], ...] = ("driver", "mtu", "speed_bits_per_sec")
 _OF_DEVICE = ("firmware", "numa_node")
 _TABLES = ("ring", "channels", "coalesce")
 
 
 class Setting(NamedTuple):
-    """``interface`` is empty for what is the machine's."""
+    """The name of a setting. ``interface`` is empty for settings of the machine."""
 
     interface: str
     name: str
 
 
-def settings(document: Object) -> dict[Setting, str]:
-    """What is known of them, as text. Raises KeyError and TypeError where this is no snapshot document."""
-    found = {Setting("", name): value for name, value in _of_host(document["host"])}
-    for one in document["interfaces"]:
-        found.update({Setting(str(one["label"]), name): value for name, value in _of_interface(one)})
-    return {setting: str(value) for setting, value in found.items() if value is not None}
+def settings(document: SnapshotDocument) -> dict[Setting, str]:
+    """Return the known settings as text. Raises KeyError and TypeError where members of the document are missing."""
+    values = {Setting("", name): value for name, value in _of_host(document["host"])}
+    for interface in document["interfaces"]:
+        values.update({Setting(str(interface["label"]), name): value for name, value in _of_interface(interface)})
+    return {setting: str(value) for setting, value in values.items() if value is not None}
 
 
-def _of_host(host: Object) -> Iterator[tuple[str, object]]:
+def _of_host(host: HostObject) -> Iterator[tuple[str, object]]:
     yield "kernel", host.get("kernel")
     yield "online CPUs", len(host["online_cpus"])
     yield from (host.get("sysctls") or {}).items()
 
 
-def _of_interface(one: Object) -> Iterator[tuple[str, object]]:
-    for name in _OF_INTERFACE:
-        yield name, one[name]
-    for direction, hook in one["hooks"].items():
+def _of_interface(interface: InterfaceObject) -> Iterator[tuple[str, object]]:
+    for property in _OF_INTERFACE:
+        yield property, interface[property]
+    for direction, hook in interface["hooks"].items():
         yield f"{direction} hook", " ".join(filter(None, (hook["hook"], hook["mode"])))
-    device = one.get("device") or {}
+    device: Mapping[str, Any] = interface.get("device") or {}
     for name in _OF_DEVICE:
         yield name, device.get(name)
     for table in _TABLES:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from bpftop import __version__
+from bpftop.export.json_writing import TOOL, json_page, rounded
+from bpftop.export.measure.machine_object import machine_object
 from bpftop.measure.maps.results import (
     INSIDE_NS,
     USER_NS,
@@ -20,29 +21,35 @@ from bpftop.measure.maps.results import (
 from bpftop.measure.run_store import FigureChange
 from bpftop.model.timestamps import rfc3339
 
-SCHEMA = "bpftop.profile/1"
+if TYPE_CHECKING:
+    from bpftop.export.measure.maps_types import (
+        CellObject,
+        ChangeObject,
+        LiveMapObject,
+        OperationCostObject,
+        ProfileDocument,
+    )
 
-Object = dict[str, Any]
-"""A JSON object."""
+SCHEMA: Final = "bpftop.profile/1"
 
 _COST_COLUMNS = ("times", "p50_ns", "p90_ns", "p99_ns", "max_ns", "mean_ns", "per_sec", "runs", "spread_pct")
 
 
 def json_text(report: MapReport) -> str:
-    """The document with indentation, and a newline at the end."""
-    return json.dumps(document(report), indent=2, allow_nan=False) + "\n"
+    """Write the document with indentation, and a newline at the end."""
+    return json_page(document(report))
 
 
-def document(report: MapReport) -> Object:
-    """The whole document as plain dicts and lists."""
-    request, machine = report.plan.request, report.machine
+def document(report: MapReport) -> ProfileDocument:
+    """Return the whole document."""
+    request = report.plan.request
     return {
         "schema": SCHEMA,
-        "tool": {"name": "bpftop", "version": __version__},
+        "tool": TOOL,
         "taken_at": rfc3339(report.begun_ns),
         "took_s": round(report.took_s, 3),
         "partial": report.partial,
-        "machine": {**vars(machine), "mitigations": dict(machine.mitigations)},
+        "machine": machine_object(report.machine),
         "clock": {"cost_ns": round(report.clock_ns, 3), "step_ns": report.clock_step_ns},
         "seed": request.seed,
         "runs": request.runs,
@@ -53,7 +60,7 @@ def document(report: MapReport) -> Object:
 
 
 def csv_text(report: MapReport) -> str:
-    """A line of column names, and a line per cell. Lines end in LF."""
+    """Write a line of column names, and a line per cell. Lines end in LF."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     rows = [_flat(cell) for cell in _cells(report)]
@@ -65,7 +72,7 @@ def csv_text(report: MapReport) -> str:
     return text.getvalue()
 
 
-def _live_map(report: MapReport) -> Object | None:
+def _live_map(report: MapReport) -> LiveMapObject | None:
     live = report.plan.live
     if live is None:
         return None
@@ -81,14 +88,14 @@ def _live_map(report: MapReport) -> Object | None:
     }
 
 
-def _cells(report: MapReport) -> list[Object]:
+def _cells(report: MapReport) -> list[CellObject]:
     results = report.results
     factors = batch_factors(results)
     best = {result.cell for result in best_batches(results)}
     return [_cell(report, result, factors.get(result.cell.name), result.cell in best) for result in results]
 
 
-def _cell(report: MapReport, result: CellResult, factor: float | None, best: bool) -> Object:
+def _cell(report: MapReport, result: CellResult, factor: float | None, best: bool) -> CellObject:
     cell, geometry = result.cell, result.cell.geometry
     return {
         "type": geometry.kind,
@@ -105,7 +112,7 @@ def _cell(report: MapReport, result: CellResult, factor: float | None, best: boo
         "user_why": result.user_why or None,
         "inside": _cost(result.inside),
         "inside_why": result.inside_why or None,
-        "factor_to_single": None if factor is None else round(factor, 3),
+        "factor_to_single": rounded(factor),
         "best_batch": best,
         "checked": result.checked,
         "missed": result.missed,
@@ -118,7 +125,7 @@ def _cell(report: MapReport, result: CellResult, factor: float | None, best: boo
     }
 
 
-def _cost(cost: OperationCost | None) -> Object | None:
+def _cost(cost: OperationCost | None) -> OperationCostObject | None:
     if cost is None:
         return None
     summary = cost.summary
@@ -135,7 +142,7 @@ def _cost(cost: OperationCost | None) -> Object | None:
     }
 
 
-def _change(change: FigureChange | None) -> Object | None:
+def _change(change: FigureChange | None) -> ChangeObject | None:
     if change is None:
         return None
     return {
@@ -146,6 +153,7 @@ def _change(change: FigureChange | None) -> Object | None:
     }
 
 
+_SIDES: tuple[Literal["user", "inside"], ...] = ("user", "inside")
 _PLAIN = (
     *("type", "flags", "entries", "population", "key_bytes", "value_bytes", "operation", "access", "batch", "threads"),
     *("factor_to_single", "best_batch", "checked", "missed", "grown_to"),
@@ -153,16 +161,18 @@ _PLAIN = (
 
 
 def _flat_columns() -> list[str]:
-    sides = [f"{side}_{column}" for side in ("user", "inside") for column in ("why", *_COST_COLUMNS, "change_pct")]
+    sides = [f"{side}_{column}" for side in _SIDES for column in ("why", *_COST_COLUMNS, "change_pct")]
     return [*_PLAIN, *sides, "notes"]
 
 
-def _flat(cell: Object) -> Object:
-    row = {name: cell[name] for name in _PLAIN}
-    for side in ("user", "inside"):
-        cost = cell[side] or {}
+def _flat(cell: CellObject) -> dict[str, Any]:
+    members: Mapping[str, Any] = cell
+    row = {name: members[name] for name in _PLAIN}
+    for side in _SIDES:
+        cost: Mapping[str, Any] = cell[side] or {}
         row |= {f"{side}_{column}": cost.get(column) for column in _COST_COLUMNS}
-        row[f"{side}_why"] = cell[f"{side}_why"]
-        row[f"{side}_change_pct"] = (cell["earlier"][side] or {}).get("change_pct")
+        row[f"{side}_why"] = members[f"{side}_why"]
+        change = cell["earlier"][side]
+        row[f"{side}_change_pct"] = None if change is None else change["change_pct"]
     row["notes"] = "; ".join(cell["notes"])
     return row

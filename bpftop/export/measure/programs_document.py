@@ -1,24 +1,32 @@
-"""The bench document, ``bpftop.bench/1``: what ``bench.schema.json`` describes; and its long form as CSV.
+"""The bench document, ``bpftop.bench/1``, and its long form as CSV. Its members are described in programs_types.
 
-Unknown is None (in CSV: empty), never 0. Times are rounded to a picosecond, which no measurement is good to.
+Unknown is None (in CSV: empty), never 0. Times are rounded to a picosecond, finer than any measurement.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import json
-from typing import Any
+from typing import TYPE_CHECKING, Final
 
-from bpftop import __version__
+from bpftop.export.json_writing import TOOL, json_page, rounded
+from bpftop.export.measure.machine_object import machine_object
 from bpftop.measure.programs.costs import BUDGETS, LINE_RATE_PPS, ProgramCost, ProgramRow, SuiteTable
 from bpftop.measure.programs.report import ProgramReport
 from bpftop.model.timestamps import rfc3339
 from bpftop.render.escaping import escaped_text
 
-SCHEMA = "bpftop.bench/1"
+if TYPE_CHECKING:
+    from bpftop.export.measure.programs_types import (
+        BenchDocument,
+        ProgramCostObject,
+        ProgramRowObject,
+        SpreadObject,
+        SuiteObject,
+    )
 
-Object = dict[str, Any]
+SCHEMA: Final = "bpftop.bench/1"
+_DIGITS = 3
 
 COLUMNS = (
     "taken_at",
@@ -42,20 +50,26 @@ COLUMNS = (
     "partial",
     "skipped",
 )
-"""CSV: a row per contestant and number of CPUs. ``skipped`` is the reason of one that this kernel refused."""
+"""Columns of the CSV: a row per program and number of CPUs. ``skipped``: why the kernel refused a program."""
 
 
-def document(report: ProgramReport) -> Object:
-    """The whole document as plain dicts and lists, in the order in which people read it."""
+def document(report: ProgramReport) -> BenchDocument:
+    """Return the whole document, its members in the order in which people read them."""
+    conditions = report.conditions
     return {
         "schema": SCHEMA,
-        "tool": {"name": "bpftop", "version": __version__},
+        "tool": TOOL,
         "taken_at": rfc3339(report.begun_ns),
         "took_s": round(report.took_s, 3),
         "partial": report.partial,
         "warnings": list(report.warnings),
-        "machine": {**vars(report.machine), "mitigations": dict(report.machine.mitigations)},
-        "conditions": vars(report.conditions),
+        "machine": machine_object(report.machine),
+        "conditions": {
+            "cpus_used": conditions.cpus_used,
+            "l2_bytes": conditions.l2_bytes,
+            "clocksource": conditions.clocksource,
+            "run_time_counted": conditions.run_time_counted,
+        },
         "budgets_ns": {budget.hook: budget.ns for budget in BUDGETS},
         "line_rate": {"bits_per_sec": 10_000_000_000, "frame_bytes": 64, "packets_per_sec": round(LINE_RATE_PPS)},
         "suites": [_suite(table) for table in report.results],
@@ -63,11 +77,11 @@ def document(report: ProgramReport) -> Object:
 
 
 def json_text(report: ProgramReport) -> str:
-    """The document for people and programs: indented, ASCII only, with a newline at the end."""
-    return json.dumps(document(report), indent=2, allow_nan=False) + "\n"
+    """Write the document for people and programs: indented, ASCII only, with a newline at the end."""
+    return json_page(document(report))
 
 
-def _suite(table: SuiteTable) -> Object:
+def _suite(table: SuiteTable) -> SuiteObject:
     return {
         "name": table.suite,
         "title": table.title,
@@ -82,14 +96,14 @@ def _suite(table: SuiteTable) -> Object:
     }
 
 
-def _row(table: SuiteTable, row: ProgramRow) -> Object:
+def _row(table: SuiteTable, row: ProgramRow) -> ProgramRowObject:
     return {
         "name": row.name,
         "what": row.what,
-        "ns": _rounded(row.ns),
-        "spread_pct": _rounded(row.spread_pct),
-        "ops_per_sec": _rounded(row.alone.ops_per_sec),
-        "factor": _rounded(table.factor(row)),
+        "ns": round(row.ns, _DIGITS),
+        "spread_pct": round(row.spread_pct, _DIGITS),
+        "ops_per_sec": rounded(row.alone.ops_per_sec),
+        "factor": rounded(table.factor(row)),
         "xlated_insns": row.size.xlated_insns if row.size else None,
         "jited_bytes": row.size.jited_bytes if row.size else None,
         "returns": row.returns or None,
@@ -97,31 +111,27 @@ def _row(table: SuiteTable, row: ProgramRow) -> Object:
     }
 
 
-def _cost(cost: ProgramCost) -> Object:
+def _cost(cost: ProgramCost) -> ProgramCostObject:
     return {
         "cpus": cost.cpus,
-        "ns": _rounded(cost.ns),
+        "ns": round(cost.ns, _DIGITS),
         "net_ns": _spread(cost.net.median, cost.net.low, cost.net.high),
         "gross_ns": _spread(cost.gross.median, cost.gross.low, cost.gross.high),
         "rounds": cost.gross.runs,
-        "spread_pct": _rounded(cost.gross.pct),
-        "ops_per_sec": _rounded(cost.ops_per_sec),
+        "spread_pct": round(cost.gross.pct, _DIGITS),
+        "ops_per_sec": rounded(cost.ops_per_sec),
         "run": cost.kept.run if cost.kept else None,
         "counted": cost.kept.counted if cost.kept else None,
-        "lost_pct": _rounded(cost.kept.lost_pct, 6) if cost.kept else None,
+        "lost_pct": rounded(cost.kept.lost_pct, 6) if cost.kept else None,
     }
 
 
-def _spread(median: float, low: float, high: float) -> Object:
-    return {"median": _rounded(median), "low": _rounded(low), "high": _rounded(high)}
-
-
-def _rounded(value: float | None, digits: int = 3) -> float | None:
-    return None if value is None else round(value, digits)
+def _spread(median: float, low: float, high: float) -> SpreadObject:
+    return {"median": round(median, _DIGITS), "low": round(low, _DIGITS), "high": round(high, _DIGITS)}
 
 
 def csv_text(report: ProgramReport) -> str:
-    """The same as rows, behind a line of column names. Lines end in LF."""
+    """Write a row per program and number of CPUs, behind a line of column names. Lines end in LF."""
     whole = document(report)
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")

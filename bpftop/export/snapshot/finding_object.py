@@ -1,14 +1,17 @@
-"""A finding as the documents have it."""
+"""Findings as objects of a document."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from bpftop.model.findings import Finding
 
+if TYPE_CHECKING:
+    from bpftop.export.snapshot.snapshot_types import FindingObject
 
-def finding_object(finding: Finding, now_ns: int) -> dict[str, Any]:
-    """A finding as the documents have it."""
+
+def finding_object(finding: Finding, now_ns: int) -> FindingObject:
+    """Convert a finding for a document taken at ``now_ns`` (monotonic)."""
     return {
         "id": finding.id,
         "severity": finding.severity,
@@ -18,7 +21,7 @@ def finding_object(finding: Finding, now_ns: int) -> dict[str, Any]:
         "evidence": list(finding.evidence),
         "why": finding.why,
         "since_s": round(finding.since_s(now_ns), 3),
-        "next_steps": finding.commands,
+        "next_steps": list(finding.commands),
         "source": finding.source or None,
         "explains": list(finding.explains),
         "explained_by": finding.explained_by,

@@ -1,32 +1,37 @@
-"""What a snapshot says of the machine it was taken on: the kernel, the limits that matter, and the devices."""
+"""The machine and its devices as objects of the snapshot document, and a device as a line of text."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 from bpftop.model.device import DeviceFacts
 from bpftop.model.snapshot import Snapshot
 
+if TYPE_CHECKING:
+    from bpftop.export.snapshot.snapshot_types import DeviceObject, HostObject
 
-def host_object(shown: Snapshot) -> dict[str, Any]:
+T = TypeVar("T")
+
+
+def host_object(snapshot: Snapshot) -> HostObject:
+    """Return the machine that the snapshot was taken on."""
     return {
-        "name": shown.host,
-        "kernel": shown.kernel or None,
-        "possible_cpus": shown.possible_cpus,
-        "online_cpus": list(shown.online_cpus),
-        "sysctls": _sysctls(shown),
+        "name": snapshot.host,
+        "kernel": snapshot.kernel or None,
+        "possible_cpus": snapshot.possible_cpus,
+        "online_cpus": list(snapshot.online_cpus),
+        "sysctls": _sysctls(snapshot),
     }
 
 
-def _sysctls(shown: Snapshot) -> dict[str, int | None] | None:
-    """The limits that explain losses, by the names that `sysctl` gives them; None where they were not read."""
-    signal = shown.reading("sysctls")
-    return None if signal is None else {str(key[0]): signal.value(key, "value") for key in signal.keys}
+def _sysctls(snapshot: Snapshot) -> dict[str, int | None] | None:
+    reading = snapshot.reading("sysctls")
+    return None if reading is None else {str(key[0]): reading.value(key, "value") for key in reading.keys}
 
 
-def device_object(facts: DeviceFacts | None) -> dict[str, Any] | None:
-    """None where nobody has looked at the device yet."""
+def device_object(facts: DeviceFacts | None) -> DeviceObject | None:
+    """Return the facts about a device; None before they were read."""
     if facts is None:
         return None
     return {
@@ -35,23 +40,23 @@ def device_object(facts: DeviceFacts | None) -> dict[str, Any] | None:
         "ring": _mapping(facts.ring),
         "channels": _mapping(facts.channels),
         "coalesce": _mapping(facts.coalesce),
-        "features": _listed(facts.features),
+        "features": _list(facts.features),
         "rss": _mapping(facts.rss),
         "numa_node": facts.numa_node,
-        "numa_cpus": _listed(facts.numa_cpus),
+        "numa_cpus": _list(facts.numa_cpus),
         "queues": None
         if facts.queues is None
-        else [{"direction": one.direction, "index": one.index, "cpus": _listed(one.cpus)} for one in facts.queues],
+        else [{"direction": q.direction, "index": q.index, "cpus": _list(q.cpus)} for q in facts.queues],
         "irqs": None
         if facts.irqs is None
         else [
             {
-                "number": one.number,
-                "name": one.name,
-                "affinity_cpus": _listed(one.affinity_cpus),
-                "effective_cpus": _listed(one.effective_cpus),
+                "number": irq.number,
+                "name": irq.name,
+                "affinity_cpus": _list(irq.affinity_cpus),
+                "effective_cpus": _list(irq.effective_cpus),
             }
-            for one in facts.irqs
+            for irq in facts.irqs
         ],
         "bond": None
         if facts.bond is None
@@ -64,26 +69,26 @@ def device_object(facts: DeviceFacts | None) -> dict[str, Any] | None:
     }
 
 
-def _mapping(found: Mapping[Any, int] | None) -> dict[str, int] | None:
-    return None if found is None else {str(name): number for name, number in found.items()}
+def _mapping(numbers: Mapping[str, int] | Mapping[int, int] | None) -> dict[str, int] | None:
+    return None if numbers is None else {str(name): number for name, number in numbers.items()}
 
 
-def _listed(found: Sequence[Any] | None) -> list[Any] | None:
-    return None if found is None else list(found)
+def _list(values: Sequence[T] | None) -> list[T] | None:
+    return None if values is None else list(values)
 
 
-def device_words(facts: DeviceFacts | None) -> list[str]:
-    """The same in a line for people: what bounds what the device can take."""
+def device_phrases(facts: DeviceFacts | None) -> list[str]:
+    """Name what limits the capacity of a device: rings, channels, RSS, interrupt coalescing."""
     if facts is None:
         return []
-    words = [f"firmware {facts.firmware}"] if facts.firmware else []
-    for name, found, keys in (("ring", facts.ring, ("rx", "tx")), ("channels", facts.channels, ("combined", "rx"))):
+    phrases = [f"firmware {facts.firmware}"] if facts.firmware else []
+    for name, sizes, keys in (("ring", facts.ring, ("rx", "tx")), ("channels", facts.channels, ("combined", "rx"))):
         for key in keys:
-            if found and found.get(key):
-                most = found.get(f"{key}_max")
-                words.append(f"{name} {key} {found[key]}" + (f" of {most}" if most else ""))
+            if sizes and sizes.get(key):
+                most = sizes.get(f"{key}_max")
+                phrases.append(f"{name} {key} {sizes[key]}" + (f" of {most}" if most else ""))
     if facts.rss:
-        words.append(f"RSS over {len(facts.rss)} queues")
+        phrases.append(f"RSS over {len(facts.rss)} queues")
     if facts.coalesce and (wait_us := facts.coalesce.get("rx-usecs")) is not None:
-        words.append(f"rx-usecs {wait_us}")
-    return words
+        phrases.append(f"rx-usecs {wait_us}")
+    return phrases

@@ -1,25 +1,28 @@
-"""The stages of the path in documents: where packets die, by which counter, and why a stage is not known."""
+"""The losses at each stage of a packet's path as rows of the snapshot document."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from bpftop.model.path import Stage, StageCounter, stage_gained
 from bpftop.model.readings import ReadingPair
 from bpftop.model.snapshot import Snapshot
 from bpftop.render.path_rows import unread_counters, visible_stages
 
+if TYPE_CHECKING:
+    from bpftop.export.snapshot.snapshot_types import CounterObject, LossObject
+
 _RATE_DIGITS = 3
-_NO_RATE = "no rate may be taken yet: it was read once, or counts from zero again"
+_NO_RATE = "no rate yet: the counter was read once, or began again at zero"
 
 
-def losses(snapshot: Snapshot) -> list[dict[str, Any]]:
+def losses(snapshot: Snapshot) -> list[LossObject]:
     """Return a row per stage, in the order of the path; for an interface's own stages a row per interface."""
     return list(_rows(snapshot))
 
 
-def _rows(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
+def _rows(snapshot: Snapshot) -> Iterator[LossObject]:
     labels = tuple(interface.label for interface in snapshot.interfaces)
     for stage in visible_stages(snapshot, labels):
         if stage.scope != "interface":
@@ -30,7 +33,7 @@ def _rows(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
                 yield _row(snapshot, stage, label)
 
 
-def _row(snapshot: Snapshot, stage: Stage, label: str) -> dict[str, Any]:
+def _row(snapshot: Snapshot, stage: Stage, label: str) -> LossObject:
     gained = stage_gained(stage, label, lambda family, where: _pair(snapshot, family, where))
     per_sec = None if gained is None or not gained[1] else round(gained[0] * 1e9 / gained[1], _RATE_DIGITS)
     unread = unread_counters(snapshot, stage, (label,))
@@ -53,7 +56,7 @@ def _pair(snapshot: Snapshot, family: str, label: str) -> ReadingPair | None:
     return reading.pair if reading is not None else None
 
 
-def _counter(snapshot: Snapshot, counter: StageCounter, label: str) -> dict[str, Any]:
+def _counter(snapshot: Snapshot, counter: StageCounter, label: str) -> CounterObject:
     return {"name": counter.display_name, "family": counter.family, "value": _value(snapshot, counter, label)}
 
 
@@ -71,6 +74,6 @@ def _value(snapshot: Snapshot, counter: StageCounter, label: str) -> int | None:
     return max(known, default=0) if counter.largest else sum(known)
 
 
-def losing(snapshot: Snapshot) -> list[dict[str, Any]]:
+def losing(snapshot: Snapshot) -> list[LossObject]:
     """Return the rows that count into LOST and lost something in the interval."""
     return [row for row in _rows(snapshot) if row["kind"] == "loss" and row["per_sec"]]

@@ -1,24 +1,32 @@
-"""CSV: the long form of the snapshot document, one row per cell. Unknown is empty."""
+"""CSV: the long form of the snapshot document, a row per cell. Unknown is empty."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
-from bpftop.export.snapshot.document import BREAKDOWNS, MEASURES, Object, document
+from bpftop.export.snapshot.document import document
 from bpftop.model.snapshot import Snapshot
 from bpftop.render.escaping import escaped_text
 
-COLUMNS = ("taken_at", "interval_s", "host", "interface", "direction", "family", "label", "cpu", *MEASURES)
-"""``family``: total, protocols, cpus (its rows have a CPU), sizes, l3, casts, tcp_flags, udp_ports, fragments, vlans,
-icmp_types, losses. ``label``: the protocol, the size, the flag, the id of the stage...; empty where the family has one
-row. In the family cpus an empty label is the CPU as a whole, and a protocol stands there only while it moves. The
-packets of the losses are those since bpftop began to watch."""
+if TYPE_CHECKING:
+    from bpftop.export.snapshot.snapshot_types import InterfaceObject, SnapshotDocument, TrafficObject
 
-_Cell = tuple[str, str, object, object, Object]
-"""direction, family, label, cpu, and the object that holds the measures."""
+Measure = Literal["packets", "bytes", "packets_per_sec", "bits_per_sec"]
+MEASURES: tuple[Measure, ...] = ("packets", "bytes", "packets_per_sec", "bits_per_sec")
+COLUMNS = ("taken_at", "interval_s", "host", "interface", "direction", "family", "label", "cpu", *MEASURES)
+"""``family``: total, protocols, cpus, sizes, l3, casts, tcp_flags, udp_ports, fragments, vlans, icmp_types, losses.
+``label``: the protocol, the size, the flag, the id of the stage...; empty where the family has one row. In the family
+cpus, the row with an empty label is the whole CPU; only protocols with packets in the interval have rows of their own.
+Losses count packets since bpftop began to watch."""
+
+_BREAKDOWNS: tuple[Literal["l3", "casts", "tcp_flags", "udp_ports", "fragments", "vlans"], ...] = (
+    "l3", "casts", "tcp_flags", "udp_ports", "fragments", "vlans",
+)  # fmt: skip
+_Cell = tuple[str, str, str, object, "TrafficObject"]
+"""Direction, family, label, CPU and measures."""
 
 
 def csv_rows(snapshot: Snapshot, *, first: bool = True) -> str:
@@ -40,16 +48,16 @@ def csv_rows(snapshot: Snapshot, *, first: bool = True) -> str:
     return text.getvalue()
 
 
-def _row(when: tuple[Any, ...], interface: str, cell: _Cell) -> tuple[object, ...]:
+def _row(when: tuple[object, ...], interface: str, cell: _Cell) -> tuple[object, ...]:
     direction, family, label, cpu, measures = cell
     where = (escaped_text(interface), direction, family, label, cpu)
     return (*when, *where, *(measures[name] for name in MEASURES))
 
 
-def loss_cells(whole: Object) -> Iterator[tuple[str, _Cell]]:
-    """The stages of the path: the interface whose counters they are, or nothing; and the cell, labelled by the id."""
-    for row in whole["losses"]:
-        measures = {
+def loss_cells(snapshot: SnapshotDocument) -> Iterator[tuple[str, _Cell]]:
+    """Yield a cell per stage of the path, labelled by its id, behind the interface of the counters, if any."""
+    for row in snapshot["losses"]:
+        measures: TrafficObject = {
             "packets": row["since_start"],
             "bytes": None,
             "packets_per_sec": row["per_sec"],
@@ -58,21 +66,21 @@ def loss_cells(whole: Object) -> Iterator[tuple[str, _Cell]]:
         yield row["interface"] or "", ("", "losses", row["id"], "", measures)
 
 
-def cells(interface: Object) -> Iterator[_Cell]:
-    """Every cell of an interface of the document: direction, family, label, CPU, and the object with its measures."""
+def cells(interface: InterfaceObject) -> Iterator[_Cell]:
+    """Yield every cell of an interface of the document."""
     for direction, measures in interface["totals"].items():
         yield direction, "total", "", "", measures
-    for row in interface["protocols"]:
-        yield row["direction"], "protocols", row["name"], "", row
-    for row in interface["cpus"]:
-        yield row["direction"], "cpus", "", row["cpu"], row
-        for protocol in row["protocols"]:
-            yield row["direction"], "cpus", protocol["name"], row["cpu"], protocol
-    for row in interface["sizes"]:
-        yield row["direction"], "sizes", row["size"], "", row
-    for family in ("l3", "casts", *BREAKDOWNS):
-        for direction, found in interface[family].items():
-            for label, measures in (found or {}).items():
+    for protocol in interface["protocols"]:
+        yield protocol["direction"], "protocols", protocol["name"], "", protocol
+    for cpu in interface["cpus"]:
+        yield cpu["direction"], "cpus", "", cpu["cpu"], cpu
+        for protocol in cpu["protocols"]:
+            yield cpu["direction"], "cpus", protocol["name"], cpu["cpu"], protocol
+    for size in interface["sizes"]:
+        yield size["direction"], "sizes", size["size"], "", size
+    for family in _BREAKDOWNS:
+        for direction, breakdown in interface[family].items():
+            for label, measures in (breakdown or {}).items():
                 yield direction, family, label, "", measures
-    for row in interface["icmp_types"]:
-        yield row["direction"], "icmp_types", f"{row['protocol']} {row['type']}", "", row
+    for icmp in interface["icmp_types"]:
+        yield icmp["direction"], "icmp_types", f"{icmp['protocol']} {icmp['type']}", "", icmp

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from bpftop.export.snapshot.host import device_words
+from bpftop.export.snapshot.host import device_phrases
 from bpftop.export.snapshot.losses import losing
 from bpftop.history.history import History
 from bpftop.model.cpu_readings import CpuReadings
@@ -100,7 +100,7 @@ def _top(watched: InterfaceSnapshot, width: int) -> str:
 
 def _interface(snapshot: Snapshot, watched: InterfaceSnapshot) -> Iterator[str]:
     yield _title(watched)
-    yield from textwrap.wrap(escaped_text(", ".join(device_words(watched.interface.facts))), _PAGE_WIDTH)
+    yield from textwrap.wrap(escaped_text(", ".join(device_phrases(watched.interface.facts))), _PAGE_WIDTH)
     past = Past(History(), snapshot, watched, "rx")
     flags = [
         flag for flag in FLAG_LABELS if any(traffic.cell_of("tcp_flags", flag).packets for traffic in _flows(watched))

@@ -1,0 +1,24 @@
+"""The parts of writing that all JSON documents share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from bpftop import __version__
+
+if TYPE_CHECKING:
+    from bpftop.export.json_types import ToolObject
+
+TOOL: ToolObject = {"name": "bpftop", "version": __version__}
+
+
+def json_page(document: Mapping[str, object]) -> str:
+    """Write a document for people and programs: indented, ASCII only, with a newline at the end."""
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+def rounded(value: float | None, digits: int = 3) -> float | None:
+    """Round a number that may be unknown."""
+    return None if value is None else round(value, digits)

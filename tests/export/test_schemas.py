@@ -1,0 +1,51 @@
+"""The JSON Schemas: generated from the types, up to date in the package, and equal to the published ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contrib.json_schemas import SCHEMAS, schema_of, texts
+
+PUBLISHED = Path(__file__).parent / "published"
+"""The schemas of the documents `/1` as they were published. They stay; additions get a test of their own."""
+
+
+def without_descriptions(node: Any) -> Any:
+    """A schema without descriptions, and with the lists sorted whose order means nothing."""
+    if isinstance(node, list):
+        return [without_descriptions(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    rest = {k: without_descriptions(v) for k, v in node.items() if k != "description" or isinstance(v, dict)}
+    return {k: sorted(v, key=str) if k in ("required", "anyOf") and isinstance(v, list) else v for k, v in rest.items()}
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_published_schemas_stay(name: str) -> None:
+    published = json.loads((PUBLISHED / Path(name).name).read_text())
+    assert without_descriptions(schema_of(SCHEMAS[name])) == without_descriptions(published)
+
+
+def test_every_described_member_stays_described() -> None:
+    for name, document in SCHEMAS.items():
+        published = json.loads((PUBLISHED / Path(name).name).read_text())
+        assert described(published) <= described(schema_of(document))
+
+
+def described(node: Any, path: str = "") -> set[str]:
+    """The paths of all parts of a schema that have a description."""
+    if isinstance(node, list):
+        return {found for at, item in enumerate(node) for found in described(item, f"{path}/{at}")}
+    if not isinstance(node, dict):
+        return set()
+    own = {path} if isinstance(node.get("description"), str) else set()
+    return own.union(*(described(item, f"{path}/{name}") for name, item in node.items()))
+
+
+def test_the_package_has_the_generated_schemas() -> None:
+    for path, text in texts():
+        assert path.read_text() == text, f"{path.name} is outdated: run `python -m contrib.json_schemas`"
