@@ -8,11 +8,11 @@ import os
 from bpftop.errors import BpftopError
 
 ENOTSUPP = 524  # the kernel's own "not supported"; Python and libc have no name for it
-_NAMES = {ENOTSUPP: "ENOTSUPP", errno.EOPNOTSUPP: "EOPNOTSUPP"}  # Python calls the latter ENOTSUP
+_NAMES = {ENOTSUPP: "ENOTSUPP", errno.EOPNOTSUPP: "EOPNOTSUPP"}  # errno.errorcode has ENOTSUP for EOPNOTSUPP
 
 
 class KernelError(BpftopError):
-    """The kernel said no. ``errno`` is positive, ``errno_name`` its name; ``log`` what libbpf and the verifier said."""
+    """A refusal by the kernel. ``errno`` is positive; ``log`` has the messages of libbpf and of the verifier."""
 
     def __init__(self, sentence: str, number: int, log: str = "") -> None:
         super().__init__(sentence)
@@ -22,18 +22,18 @@ class KernelError(BpftopError):
 
 
 def errno_name(number: int) -> str:
-    """``EBUSY`` for 16, ``ENOTSUPP`` for 524, ``errno 600`` for a number without a name."""
+    """Return ``EBUSY`` for 16, ``ENOTSUPP`` for 524, ``errno 600`` for a number without a name."""
     return _NAMES.get(number) or errno.errorcode.get(number, f"errno {number}")
 
 
 def errno_words(number: int) -> str:
-    """``EBUSY (Device or resource busy)``."""
+    """Return ``EBUSY (Device or resource busy)``."""
     words = "Operation not supported by this kernel" if number == ENOTSUPP else os.strerror(number)
     return f"{errno_name(number)} ({words})"
 
 
 def check(rc: int, verb: str, remedy: str = "", log: str = "") -> int:
-    """Return ``rc`` where it is not negative; else raise KernelError: "cannot VERB: ERRNO (words); REMEDY"."""
+    """Return ``rc`` if it is not negative; else raise KernelError: "cannot VERB: ERRNO (words); REMEDY"."""
     if rc >= 0:
         return rc
     tail = f"; {remedy}" if remedy else ""

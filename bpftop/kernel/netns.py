@@ -1,4 +1,4 @@
-"""Network namespaces of the calling thread: leave for a new one, enter one that is held open, or visit one."""
+"""Network namespace of the calling thread: create a namespace, enter a namespace, or visit a namespace."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def unshare_network() -> None:
 
 
 def enter(netns_fd: int) -> None:
-    """Move the calling thread (no other) into the network namespace behind `netns_fd`.
+    """Move the calling thread only into the network namespace behind `netns_fd`.
 
     Raises OSError: EPERM without CAP_SYS_ADMIN.
     """
@@ -30,9 +30,9 @@ def enter(netns_fd: int) -> None:
 
 @contextmanager
 def inside(path: str) -> Iterator[None]:
-    """The calling thread is in the namespace at ``path`` (/proc/PID/ns/net) meanwhile.
+    """Run the ``with`` block in the namespace at ``path`` (/proc/PID/ns/net), on the calling thread.
 
-    Raises BpftopError where it may not go there.
+    Raises BpftopError if the thread cannot enter the namespace.
     """
     try:
         home_fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
@@ -40,11 +40,11 @@ def inside(path: str) -> Iterator[None]:
         raise _cannot_enter(path, error) from error
     try:
         try:
-            there_fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            target_fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                enter(there_fd)
+                enter(target_fd)
             finally:
-                os.close(there_fd)
+                os.close(target_fd)
         except OSError as error:
             raise _cannot_enter(path, error) from error
         try:
@@ -59,13 +59,13 @@ def _cannot_enter(path: str, error: OSError) -> BpftopError:
     remedy = {
         errno.EPERM: "it takes root (CAP_SYS_ADMIN)",
         errno.EACCES: "it takes root (CAP_SYS_ADMIN)",
-        errno.EINVAL: "this is no network namespace (any more): `ip netns delete` removes what is left of it",
+        errno.EINVAL: "this is no network namespace (any more); remove the file with `ip netns delete`",
     }.get(error.errno or 0, "bpftop enters by /proc, which must be mounted")
     return BpftopError(f"cannot enter the network namespace {path}: {os.strerror(error.errno or 0)}; {remedy}")
 
 
 def _call(name: str, *arguments: int) -> None:
-    """os.setns and os.unshare exist since Python 3.12; before, through the C library."""
+    """Call os.setns or os.unshare; before Python 3.12, which added both, call the C library."""
     native = getattr(os, name, None)
     if native is not None:
         native(*arguments)

@@ -1,5 +1,7 @@
-"""What is on a device's clsact qdisc, by rtnetlink. Formats: include/uapi/linux/rtnetlink.h, pkt_cls.h. Reading needs
-no capability."""
+"""Filters on the clsact qdisc of a device, by rtnetlink.
+
+Formats: include/uapi/linux/rtnetlink.h, pkt_cls.h. Reading needs no capability.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,7 @@ _TCMSG = struct.Struct("=BBHiIII")
 
 @dataclass(frozen=True)
 class Filter:
-    """One filter; ``prog_id`` and ``name`` are None for one that is no BPF program. ``name`` begins with the
-    program's."""
+    """One filter. ``prog_id`` and ``name`` are None if it is no BPF program. ``name`` begins with that of the program."""
 
     handle: int
     prog_id: int | None
@@ -31,14 +32,14 @@ class Filter:
 
 
 def filters(route: NetlinkSocket, ifindex: int, direction: Direction) -> list[Filter]:
-    """Filters of one direction; none where the device or its clsact is absent."""
+    """List the filters of one direction; none if the device has no clsact, or if there is no such device."""
     try:
         answers = route.dump(RTM_GETTFILTER, _TCMSG.pack(0, 0, 0, ifindex, 0, PARENTS[direction], 0))
     except OSError as error:
         if error.errno in (errno.ENODEV, errno.EINVAL, errno.ENOENT):
             return []
         raise
-    return [found for found in map(_filter, answers) if found.handle]
+    return [parsed for parsed in map(_filter, answers) if parsed.handle]
 
 
 def _filter(message: bytes) -> Filter:
@@ -51,20 +52,20 @@ def _filter(message: bytes) -> Filter:
 
 
 def has_clsact(route: NetlinkSocket, ifindex: int) -> bool:
-    """Whether the device has the qdisc."""
+    """Return True if the device has a clsact qdisc."""
     for answer in route.dump(RTM_GETQDISC, _TCMSG.pack(0, 0, 0, ifindex, 0, 0, 0)):
-        _, _, _, whose, _, _, _ = _TCMSG.unpack_from(answer)
-        if whose == ifindex and attributes(answer, _TCMSG.size).get(TCA_KIND) == b"clsact\0":
+        owner = _TCMSG.unpack_from(answer)[3]
+        if owner == ifindex and attributes(answer, _TCMSG.size).get(TCA_KIND) == b"clsact\0":
             return True
     return False
 
 
 def remove_empty(route: NetlinkSocket, ifindex: int) -> None:
-    """Remove the qdisc where no filter is left on it. Needs CAP_NET_ADMIN; OSError on refusal."""
+    """Remove the clsact qdisc if it has no filters. Needs CAP_NET_ADMIN. Raises OSError."""
     if any(filters(route, ifindex, direction) for direction in DIRECTIONS):
         return
     try:
         route.request(RTM_DELQDISC, _TCMSG.pack(0, 0, 0, ifindex, CLSACT_HANDLE, TC_H_CLSACT, 0), NLM_F_ACK)
     except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENODEV, errno.EINVAL):  # gone already
+        if error.errno not in (errno.ENOENT, errno.ENODEV, errno.EINVAL):  # the qdisc is gone already
             raise

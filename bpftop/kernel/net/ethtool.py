@@ -1,4 +1,4 @@
-"""A device as its driver tells it through SIOCETHTOOL: driver, speed, offloads, rings, counters.
+"""Facts of a device from its driver, by SIOCETHTOOL: driver, speed, offloads, rings, counters.
 
 Formats: include/uapi/linux/ethtool.h. Reading needs no capability.
 """
@@ -32,11 +32,11 @@ SPEED_UNKNOWN = 0xFFFFFFFF
 _DRVINFO_BYTES = 196
 _LINK_SETTINGS_BYTES = 48
 _MASK_WORDS_OFFSET = 15  # link_mode_masks_nwords
-_FEATURE_REQUESTED, _FEATURE_ACTIVE = 1, 2  # of the four words: available, requested, active, never changed
-# struct ethtool_ringparam and ethtool_channels: four maxima, then what is set now, in the same order
+_FEATURE_REQUESTED, _FEATURE_ACTIVE = 1, 2  # index in the four words: available, requested, active, never changed
+# struct ethtool_ringparam and ethtool_channels: four maxima, then the four current values
 _RINGS = ("rx", "rx_mini", "rx_jumbo", "tx")
 _CHANNELS = ("rx", "tx", "other", "combined")
-# struct ethtool_coalesce, by the words of ethtool -c
+# fields of struct ethtool_coalesce, by their names in ethtool -c
 _COALESCE = (
     *("rx-usecs", "rx-frames", "rx-usecs-irq", "rx-frames-irq", "tx-usecs", "tx-frames", "tx-usecs-irq"),
     *("tx-frames-irq", "stats-block-usecs", "adaptive-rx", "adaptive-tx", "pkt-rate-low", "rx-usecs-low"),
@@ -47,7 +47,7 @@ _COALESCE = (
 
 @dataclass(frozen=True)
 class Driver:
-    """``bus`` is the driver's own word: a PCI address, or anything ("tap", "N/A"). ``firmware`` may be empty."""
+    """A driver. ``bus`` is any text of the driver: a PCI address, "tap", "N/A". ``firmware`` may be empty."""
 
     name: str
     bus: str
@@ -55,17 +55,17 @@ class Driver:
 
 
 class Ethtool:
-    """``fileno`` is any socket of the namespace. Devices go by name, for the ioctl knows no index.
+    """Requests to the drivers of one network namespace; any thread may send them.
 
-    Any thread may use it. The methods that do not say otherwise raise OSError: EOPNOTSUPP where the driver has no such
-    thing, ENODEV where there is no such device (any more).
+    ``fileno`` is any socket of the namespace. Devices are identified by name, because the ioctl takes no ifindex.
+    Unless a method says otherwise, it raises OSError: EOPNOTSUPP if the driver lacks the function, ENODEV without the device.
     """
 
     def __init__(self, fileno: int) -> None:
         self._fileno = fileno
 
     def driver(self, name: str) -> Driver | None:
-        """None where the device has no driver to name (EOPNOTSUPP: lo)."""
+        """Return the driver of a device; None if the device names none (EOPNOTSUPP: lo)."""
         try:
             answer = self._call(name, struct.pack("=I", ETHTOOL_GDRVINFO).ljust(_DRVINFO_BYTES, b"\0"))
         except OSError:
@@ -73,10 +73,10 @@ class Ethtool:
         return Driver(_text(answer[4:36]), _text(answer[100:132]), _text(answer[68:100]))
 
     def speed_bits_per_sec(self, name: str) -> int | None:
-        """What the driver claims; None where it claims nothing. veth and tun claim 10 Gb/s that mean nothing."""
+        """Return the speed that the driver reports, or None. veth and tun report 10 Gb/s, which mean nothing."""
         try:
             answer = self._call(name, struct.pack("=I", ETHTOOL_GLINKSETTINGS).ljust(_LINK_SETTINGS_BYTES, b"\0"))
-            # The first call only tells how many words the masks have, negated (Linux 4.6).
+            # The first call returns only the number of words of the masks, negated (Linux 4.6).
             words = -struct.unpack_from("=b", answer, _MASK_WORDS_OFFSET)[0]
             if words <= 0:
                 return None
@@ -89,13 +89,13 @@ class Ethtool:
         return None if speed in (0, SPEED_UNKNOWN) else speed * 1_000_000
 
     def requested_offloads(self, name: str, among: Iterable[str]) -> frozenset[str]:
-        """Those of ``among`` (ethtool -k names, as "rx-lro") that somebody wants on and that are not fixed."""
+        """Return the offloads of ``among`` (names of ethtool -k: "rx-lro") that are requested and not fixed."""
         bits, features = self._features(name)
         known = [offload for offload in among if offload in bits]
-        return frozenset(known_one for known_one in known if _is_set(features, bits[known_one], _FEATURE_REQUESTED))
+        return frozenset(offload for offload in known if _is_set(features, bits[offload], _FEATURE_REQUESTED))
 
     def request_offloads(self, name: str, offloads: Iterable[str]) -> None:
-        """Switch these on. Needs CAP_NET_ADMIN. OSError: EPERM, or the driver's own."""
+        """Switch offloads on. Needs CAP_NET_ADMIN. Raises OSError: EPERM, or the driver's errno."""
         bits, features = self._features(name)
         blocks = [0] * (len(features) // 2)  # per 32 bits two words: which to change, and to what
         for word, bit in (divmod(bits[offload], 32) for offload in offloads):
@@ -104,59 +104,59 @@ class Ethtool:
         self._call(name, struct.pack(f"=II{len(blocks)}I", ETHTOOL_SFEATURES, len(blocks) // 2, *blocks))
 
     def active_features(self, name: str) -> tuple[str, ...]:
-        """The names of ethtool -k that are on, in their alphabetical order."""
+        """Return the features that are on, by their names of ethtool -k, sorted."""
         bits, features = self._features(name)
         return tuple(sorted(feature for feature, bit in bits.items() if _is_set(features, bit, _FEATURE_ACTIVE)))
 
     def rings(self, name: str) -> dict[str, int]:
-        """Entries of the RX and TX rings now, and at most under ``rx_max`` and so on (ethtool -g)."""
-        return self._maxima(name, ETHTOOL_GRINGPARAM, _RINGS)
+        """Return the sizes of the RX and TX rings, and their maxima as ``rx_max`` and so on (ethtool -g)."""
+        return self._current_and_max(name, ETHTOOL_GRINGPARAM, _RINGS)
 
     def channels(self, name: str) -> dict[str, int]:
-        """RX, TX, other and combined channels now, and at most under ``rx_max`` and so on (ethtool -l)."""
-        return self._maxima(name, ETHTOOL_GCHANNELS, _CHANNELS)
+        """Return the RX, TX, other and combined channels, and their maxima as ``rx_max`` and so on (ethtool -l)."""
+        return self._current_and_max(name, ETHTOOL_GCHANNELS, _CHANNELS)
 
     def coalescing(self, name: str) -> dict[str, int]:
-        """Interrupt coalescing by the words of ethtool -c."""
+        """Return the settings of interrupt coalescing, by their names in ethtool -c."""
         layout = struct.Struct(f"=I{len(_COALESCE)}I")
         answer = self._call(name, struct.pack("=I", ETHTOOL_GCOALESCE).ljust(layout.size, b"\0"))
         return dict(zip(_COALESCE, layout.unpack(answer)[1:], strict=True))
 
     def indirection(self, name: str) -> tuple[int, ...]:
-        """The RX queue of every entry of the RSS indirection table (ethtool -x)."""
-        # Asked with size 0, the kernel tells the size (net/ethtool/ioctl.c: ethtool_get_rxfh_indir).
+        """Return the RX queue of every entry of the RSS indirection table (ethtool -x)."""
+        # For size 0, the kernel returns the size of the table (net/ethtool/ioctl.c: ethtool_get_rxfh_indir).
         (size,) = struct.unpack_from("=I", self._call(name, struct.pack("=II", ETHTOOL_GRXFHINDIR, 0)), 4)
         question = struct.pack("=II", ETHTOOL_GRXFHINDIR, size) + bytes(4 * size)
         return struct.unpack_from(f"={size}I", self._call(name, question), 8)
 
     def counter_names(self, name: str) -> tuple[str, ...]:
-        """The driver's own names for its counters (ethtool -S), in the order of ``counter_values``; often none."""
+        """Return the driver's names of its counters (ethtool -S), in the order of ``counter_values``; often none."""
         return tuple(self._strings(name, ETH_SS_STATS))
 
     def counter_values(self, name: str, count: int) -> Sequence[int] | None:
-        """The driver's counters, u64 each. None: there are no longer ``count`` of them, the names changed too.
+        """Return the driver's counters, or None if their number is no longer ``count``: then the names changed too.
 
-        Older kernels fill in what there is now, not what was asked for, newer ones nothing where that differs; so the
-        number is asked for first, and there is room for twice as much (a driver that adds queues between the calls).
+        If the number differs, older kernels write all counters, newer kernels none. Therefore the number is read first,
+        and the buffer has room for twice as many, for a driver that adds queues between the two calls.
         """
         if self._count(name, ETH_SS_STATS) != count:
             return None
         room = 2 * count + 64
         answer = self._call(name, struct.pack("=II", ETHTOOL_GSTATS, count) + bytes(8 * room))
-        (found,) = struct.unpack_from("=I", answer, 4)
-        return struct.unpack_from(f"={count}Q", answer, 8) if found == count else None
+        (written,) = struct.unpack_from("=I", answer, 4)
+        return struct.unpack_from(f"={count}Q", answer, 8) if written == count else None
 
-    def _maxima(self, name: str, command: int, words: tuple[str, ...]) -> dict[str, int]:
-        """Word -> now, and word_max -> at most; what the driver does not have at all is left out."""
+    def _current_and_max(self, name: str, command: int, words: tuple[str, ...]) -> dict[str, int]:
+        """Return WORD -> current value and WORD_max -> maximum; words with a maximum of 0 are left out."""
         answer = struct.unpack("=9I", self._call(name, struct.pack("=I32x", command)))
-        found: dict[str, int] = {}
-        for word, most, now in zip(words, answer[1:5], answer[5:9], strict=True):
-            if most:
-                found[word], found[f"{word}_max"] = now, most
-        return found
+        values: dict[str, int] = {}
+        for word, maximum, current in zip(words, answer[1:5], answer[5:9], strict=True):
+            if maximum:
+                values[word], values[f"{word}_max"] = current, maximum
+        return values
 
     def _features(self, name: str) -> tuple[Mapping[str, int], tuple[int, ...]]:
-        """Feature name -> bit, and per 32 bits four words: available, requested, active, never changed."""
+        """Return the bit of each feature, and per 32 bits four words: available, requested, active, never changed."""
         names = {feature: bit for bit, feature in enumerate(self._strings(name, ETH_SS_FEATURES))}
         words = 4 * ((len(names) + 31) // 32)
         features = self._call(name, struct.pack("=II", ETHTOOL_GFEATURES, words // 4) + bytes(4 * words))
@@ -164,18 +164,18 @@ class Ethtool:
 
     def _strings(self, name: str, string_set: int) -> list[str]:
         count = self._count(name, string_set)
-        # The driver may have more by now; the kernel writes them all.
+        # The driver may have more strings by now, and the kernel writes all of them.
         room = 2 * count + 64
         question = struct.pack("=III", ETHTOOL_GSTRINGS, string_set, count) + bytes(room * ETH_GSTRING_LEN)
         answer = self._call(name, question)
-        (found,) = struct.unpack_from("=I", answer, 8)
-        starts = range(12, 12 + min(found, room) * ETH_GSTRING_LEN, ETH_GSTRING_LEN)
+        (written,) = struct.unpack_from("=I", answer, 8)
+        starts = range(12, 12 + min(written, room) * ETH_GSTRING_LEN, ETH_GSTRING_LEN)
         return [_text(answer[start : start + ETH_GSTRING_LEN]) for start in starts]
 
     def _count(self, name: str, string_set: int) -> int:
         answer = self._call(name, struct.pack("=IIQI", ETHTOOL_GSSET_INFO, 0, 1 << string_set, 0))
         mask, count = struct.unpack_from("=QI", answer, 8)
-        return int(count) if mask else 0  # a set that the driver does not have is cleared from the mask
+        return int(count) if mask else 0  # the kernel clears the bit of a set that the driver lacks
 
     def _call(self, name: str, question: bytes) -> bytes:
         buffer = array("B", question)

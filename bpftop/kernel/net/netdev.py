@@ -1,8 +1,8 @@
-"""Network devices of one namespace by rtnetlink and ethtool: what they are, what they counted, what XDP they carry.
+"""Network devices of one namespace, by rtnetlink and ethtool: facts, counters, and XDP programs.
 
-Formats: include/uapi/linux/if_link.h, rtnetlink.h, netdev.h. Nothing here needs a capability. /sys/class/net is not
-used: it shows the namespace that mounted it. Parsed by hand, because importing pyroute2 0.9.7 takes 90 to 100 ms and 20
-MiB.
+Formats: include/uapi/linux/if_link.h, rtnetlink.h, netdev.h. Reading needs no capability. /sys/class/net is not used,
+because it shows the namespace in which /sys was mounted. Messages are parsed without pyroute2, because importing
+pyroute2 0.9.7 takes 90 to 100 ms and 20 MiB.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ IFLA_STATS64, IFLA_EXT_MASK, IFLA_LINK_NETNSID, IFLA_XDP, IFLA_PROP_LIST, IFLA_A
 IFLA_CARRIER_CHANGES, IFLA_PARENT_DEV_BUS_NAME = 35, 57
 IFLA_INFO_KIND = 1
 IFLA_XDP_ATTACHED, IFLA_XDP_PROG_ID = 2, 4
-# Leaves out the per-CPU IPv6 counters, which cost a walk over all CPUs, and from commit 105bae321862 (7.3 has it) the
-# link's own counters too. VF lists come only with RTEXT_FILTER_VF.
+# Leaves out the per-CPU IPv6 counters, which cost a walk over all CPUs, and from commit 105bae321862 (Linux 7.3) on the
+# link's counters too. Lists of VFs are sent only with RTEXT_FILTER_VF.
 RTEXT_FILTER_SKIP_STATS = 1 << 3
 XDP_ATTACHED: Mapping[int, XdpMode] = {1: "native", 2: "generic", 3: "hardware"}
 IFLA_XDP_PROG_IDS: Mapping[int, XdpMode] = {5: "native", 6: "generic", 7: "hardware"}
@@ -68,9 +68,8 @@ _EXT_MASK = attribute(IFLA_EXT_MASK, struct.pack("=I", RTEXT_FILTER_SKIP_STATS))
 class Device:
     """One network device at one moment.
 
-    ``lower`` is the ifindex of the device below (vlan, macvlan) or of a veth's peer, in another namespace with
-    ``lower_elsewhere``. ``xdp`` maps the mode to the id of the program there. The keys of ``counters`` are
-    LINK_COUNTERS.
+    ``lower`` is the ifindex of the device below (vlan, macvlan) or of a veth's peer; with ``lower_elsewhere`` it is in
+    another namespace. ``xdp`` maps a mode to the id of its program. The keys of ``counters`` are LINK_COUNTERS.
     """
 
     ifindex: int
@@ -90,14 +89,14 @@ class Device:
 
     @property
     def up(self) -> bool:
-        """Administratively up, and its carrier as far as anybody knows (lo and tun know nothing)."""
+        """Return True if the device is administratively up and running (lo and tun are always running)."""
         return self.flags & (IFF_UP | IFF_RUNNING) == IFF_UP | IFF_RUNNING
 
 
 class Netdev:
-    """The devices of one network namespace: the one that the calling thread is in when this is made.
+    """The devices of the network namespace that the calling thread is in at construction.
 
-    One thread at a time, but for ``ethtool``.
+    One thread at a time may use it; any thread may use ``ethtool``.
     """
 
     def __init__(self) -> None:
@@ -116,21 +115,24 @@ class Netdev:
         self._generic.close()
 
     def device(self, which: int | str) -> Device | None:
-        """A device by index, name or alternative name; None where there is none (any more)."""
+        """Return a device by index, name or alternative name; None if there is none (any more)."""
         if isinstance(which, int):
             return self._device(which, b"")
-        name = os.fsencode(which)  # the kernel wants bytes, not UTF-8
+        name = os.fsencode(which)  # the kernel takes any bytes, not only UTF-8
         if not name or b"\0" in name or b"/" in name:
             return None
         if len(name) < IFNAMSIZ:
-            found = self._device(0, attribute(IFLA_IFNAME, name + b"\0"))
-            if found is not None:
-                return found
+            device = self._device(0, attribute(IFLA_IFNAME, name + b"\0"))
+            if device is not None:
+                return device
         return self._device(0, attribute(IFLA_ALT_IFNAME, name + b"\0"))
 
     @cached_property
     def _ext_mask(self) -> bytes:
-        """The mask where it spares the link's own counters, as lo shows, which is in every namespace; else none."""
+        """Return RTEXT_FILTER_SKIP_STATS as an attribute, or nothing if it leaves out the link's counters on this kernel.
+
+        Tried on lo, which is in every namespace.
+        """
         answer = self._route.request(RTM_GETLINK, _IFINFOMSG.pack(0, 0, 0, LOOPBACK_IFINDEX, 0, 0) + _EXT_MASK)
         return _EXT_MASK if IFLA_STATS64 in attributes(answer, _IFINFOMSG.size) else b""
 
@@ -139,25 +141,25 @@ class Netdev:
         try:
             return parse_device(self._route.request(RTM_GETLINK, question))
         except OSError as error:
-            # EINVAL and ERANGE: alternative names before Linux 5.5, or one that is too long.
+            # EINVAL and ERANGE: an alternative name before Linux 5.5, or a name that is too long.
             if error.errno in (errno.ENODEV, errno.EINVAL, errno.ERANGE):
                 return None
             raise
 
     def devices(self) -> list[Device]:
-        """All of them, by index."""
+        """List all devices, sorted by ifindex."""
         answers = self._route.dump(RTM_GETLINK, _IFINFOMSG.pack(0, 0, 0, 0, 0, 0) + self._ext_mask)
         return sorted(map(parse_device, answers), key=lambda device: device.ifindex)
 
     def find(self, name: str) -> Device:
-        """A device that must be there. BpftopError names those that are, the most similar ones first."""
+        """Return a device that must exist. Raises BpftopError, which lists the devices, the most similar names first."""
         device = self.device(name)
         if device is not None:
             return device
         raise BpftopError(no_such_interface(name, [other.name for other in self.devices()]))
 
     def default_route(self) -> int | None:
-        """ifindex of the default route with the lowest metric in the main table: IPv4, and if there is none, IPv6."""
+        """Return the ifindex of the default route with the lowest metric in the main table: IPv4, else IPv6."""
         for family in (socket.AF_INET, socket.AF_INET6):
             try:
                 answers = self._route.dump(RTM_GETROUTE, _RTMSG.pack(family, 0, 0, 0, RT_TABLE_MAIN, 0, 0, 0, 0))
@@ -171,22 +173,22 @@ class Netdev:
         return None
 
     def driver(self, device: Device) -> Driver | None:
-        """None: the device names none (lo)."""
+        """Return the driver of a device; None if the device names none (lo)."""
         return self.ethtool.driver(device.name)
 
     def speed_bits_per_sec(self, device: Device, driver: Driver | None) -> int | None:
-        """The link's speed where it can be believed: hardware on a bus. veth, tap and virtio claim what they like."""
+        """Return the speed of hardware on a bus; None for others, because the speed of veth, tap and virtio means nothing."""
         bus = device.parent_bus
         if bus is None and driver is not None and driver.bus.count(":") == 2 and driver.name != "virtio_net":
-            bus = "pci"  # before Linux 5.14 there is no IFLA_PARENT_DEV_BUS_NAME; the driver gives its PCI address
+            bus = "pci"  # before Linux 5.14 without IFLA_PARENT_DEV_BUS_NAME: the driver has a PCI address
         if bus is None or bus == "virtio":
             return None
         return self.ethtool.speed_bits_per_sec(device.name)
 
     def native_xdp(self, ifindex: int) -> bool | None:
-        """Whether the driver says it has native XDP (Linux 6.3); None: could not tell.
+        """Return True if the driver reports native XDP (Linux 6.3); None if unknown.
 
-        A yes may still be refused: virtio_net says yes where the host fixes its guest offloads, and then EOPNOTSUPP.
+        Attaching may still fail with EOPNOTSUPP: virtio_net reports native XDP even if the host fixes guest offloads.
         """
         try:
             if self._netdev_family is None:
@@ -201,61 +203,64 @@ class Netdev:
         return None if features is None else bool(struct.unpack("=Q", features)[0] & NETDEV_XDP_ACT_BASIC)
 
     def filters(self, ifindex: int, direction: Direction) -> list[clsact.Filter]:
-        """Filters on one direction of a device's clsact; none where it has no clsact."""
+        """List the filters on one direction of a device's clsact; none without a clsact."""
         return clsact.filters(self._route, ifindex, direction)
 
     def has_clsact(self, ifindex: int) -> bool:
+        """Return True if the device has a clsact qdisc."""
         return clsact.has_clsact(self._route, ifindex)
 
     def remove_empty_clsact(self, ifindex: int) -> None:
-        """Remove a clsact that carries no filter any more. Needs CAP_NET_ADMIN; OSError on refusal."""
+        """Remove the clsact qdisc if it has no filters. Needs CAP_NET_ADMIN. Raises OSError."""
         clsact.remove_empty(self._route, ifindex)
 
     def qdiscs(self, ifindexes: Container[int]) -> list[Qdisc]:
-        """The queueing disciplines of these devices, of each the root first. Raises OSError."""
+        """List the queueing disciplines of these devices, the root of each device first. Raises OSError."""
         return qdiscs(self._route, ifindexes)
 
     def requested_offloads(self, device: Device, among: tuple[str, ...]) -> frozenset[str]:
-        """Those of ``among`` (ethtool -k names) that are wanted on and not fixed; none where it cannot be read."""
+        """Return the offloads of ``among`` (names of ethtool -k) that are requested and not fixed; none if unreadable."""
         try:
             return self.ethtool.requested_offloads(device.name, among)
         except OSError:
             return frozenset()
 
     def request_offloads(self, device: Device, offloads: frozenset[str]) -> None:
-        """Switch offloads on. OSError: EPERM without CAP_NET_ADMIN, ENODEV, or the driver's own."""
+        """Switch offloads on. Raises OSError: EPERM without CAP_NET_ADMIN, ENODEV, or the driver's errno."""
         self.ethtool.request_offloads(device.name, offloads)
 
 
 def parse_device(message: bytes) -> Device:
-    """An RTM_NEWLINK body."""
+    """Parse the body of an RTM_NEWLINK message."""
     _, _, link_type, ifindex, flags, _ = _IFINFOMSG.unpack_from(message)
-    found = attributes(message, _IFINFOMSG.size)
-    properties = each_attribute(found.get(IFLA_PROP_LIST, b""))
+    link = attributes(message, _IFINFOMSG.size)
+    properties = each_attribute(link.get(IFLA_PROP_LIST, b""))
     return Device(
         ifindex=ifindex,
-        name=_text(found.get(IFLA_IFNAME, b"")),
+        name=_text(link.get(IFLA_IFNAME, b"")),
         link_type=link_type,
         flags=flags,
-        mtu=_u32(found.get(IFLA_MTU)) or 0,
+        mtu=_u32(link.get(IFLA_MTU)) or 0,
         altnames=tuple(_text(name) for kind, name in properties if kind == IFLA_ALT_IFNAME),
-        kind=_text(attributes(found.get(IFLA_LINKINFO, b"")).get(IFLA_INFO_KIND, b"")) or None,
-        master=_u32(found.get(IFLA_MASTER)),
-        lower=_u32(found.get(IFLA_LINK)),
-        lower_elsewhere=IFLA_LINK_NETNSID in found,
-        address=found.get(IFLA_ADDRESS, b""),
-        parent_bus=_text(found.get(IFLA_PARENT_DEV_BUS_NAME, b"")) or None,
-        xdp=_xdp(found.get(IFLA_XDP, b"")),
-        counters=_counters(found.get(IFLA_STATS64, b""), _u32(found.get(IFLA_CARRIER_CHANGES))),
+        kind=_text(attributes(link.get(IFLA_LINKINFO, b"")).get(IFLA_INFO_KIND, b"")) or None,
+        master=_u32(link.get(IFLA_MASTER)),
+        lower=_u32(link.get(IFLA_LINK)),
+        lower_elsewhere=IFLA_LINK_NETNSID in link,
+        address=link.get(IFLA_ADDRESS, b""),
+        parent_bus=_text(link.get(IFLA_PARENT_DEV_BUS_NAME, b"")) or None,
+        xdp=_xdp(link.get(IFLA_XDP, b"")),
+        counters=_counters(link.get(IFLA_STATS64, b""), _u32(link.get(IFLA_CARRIER_CHANGES))),
     )
 
 
 def _xdp(nested: bytes) -> dict[XdpMode, int]:
-    found = attributes(nested)
-    programs = {mode: struct.unpack("=I", found[kind])[0] for kind, mode in IFLA_XDP_PROG_IDS.items() if kind in found}
-    mode = XDP_ATTACHED.get(found.get(IFLA_XDP_ATTACHED, b"\0")[0])
-    if not programs and mode is not None:  # before Linux 4.18 only the one program's id
-        programs[mode] = _u32(found.get(IFLA_XDP_PROG_ID)) or 0
+    attached = attributes(nested)
+    programs = {
+        mode: struct.unpack("=I", attached[kind])[0] for kind, mode in IFLA_XDP_PROG_IDS.items() if kind in attached
+    }
+    mode = XDP_ATTACHED.get(attached.get(IFLA_XDP_ATTACHED, b"\0")[0])
+    if not programs and mode is not None:  # before Linux 4.18 there is one program and no id per mode
+        programs[mode] = _u32(attached.get(IFLA_XDP_PROG_ID)) or 0
     return programs
 
 
@@ -265,25 +270,25 @@ def _counters(payload: bytes, carrier_changes: int | None) -> dict[str, int]:
 
 
 def _default_route(message: bytes) -> tuple[int, int] | None:
-    """Metric and ifindex of a route to everywhere in the main table; None for any other route."""
+    """Return metric and ifindex of a default route in the main table; None for any other route."""
     _, destination_bits, source_bits, _, table, _, _, kind, _ = _RTMSG.unpack_from(message)
     if destination_bits or source_bits or kind != RTN_UNICAST:
         return None
-    found = attributes(message, _RTMSG.size)
-    if (_u32(found.get(RTA_TABLE)) or table) != RT_TABLE_MAIN:
+    route = attributes(message, _RTMSG.size)
+    if (_u32(route.get(RTA_TABLE)) or table) != RT_TABLE_MAIN:
         return None
-    ifindex = _u32(found.get(RTA_OIF))
-    if ifindex is None and len(found.get(RTA_MULTIPATH, b"")) >= 8:
-        (ifindex,) = struct.unpack_from("=i", found[RTA_MULTIPATH], 4)  # struct rtnexthop of the first path
-    return None if ifindex is None else (_u32(found.get(RTA_PRIORITY)) or 0, ifindex)
+    ifindex = _u32(route.get(RTA_OIF))
+    if ifindex is None and len(route.get(RTA_MULTIPATH, b"")) >= 8:
+        (ifindex,) = struct.unpack_from("=i", route[RTA_MULTIPATH], 4)  # struct rtnexthop of the first path
+    return None if ifindex is None else (_u32(route.get(RTA_PRIORITY)) or 0, ifindex)
 
 
-def no_such_interface(name: str, there: list[str]) -> str:
-    """The sentence for a name that is not there. Similar names come first, at most NAMES_OFFERED are listed."""
-    import difflib  # late: only this error needs it
+def no_such_interface(name: str, existing: list[str]) -> str:
+    """Return the error for an unknown name. It lists at most NAMES_OFFERED existing names, similar names first."""
+    import difflib  # late: needed only for this error
 
-    similar = difflib.get_close_matches(name, there, n=NAMES_OFFERED, cutoff=0.5)
-    ordered = similar + sorted(other for other in there if other not in similar)
+    similar = difflib.get_close_matches(name, existing, n=NAMES_OFFERED, cutoff=0.5)
+    ordered = similar + sorted(other for other in existing if other not in similar)
     rest = len(ordered) - NAMES_OFFERED
     listed = ", ".join(ordered[:NAMES_OFFERED]) + (f" and {rest} more" if rest > 0 else "")
     return f'No interface named "{name}"; there are: {listed}.'

@@ -27,9 +27,9 @@ _INTERRUPTED_TRIES = 5
 
 
 class NetlinkSocket:
-    """One socket of one netlink family; it belongs for good to the network namespace that the calling thread is in now.
+    """A socket of one netlink family, in the network namespace that the calling thread is in now.
 
-    One thread at a time. Kernel errors are OSError with the kernel's errno.
+    One thread at a time may use the socket. Errors of the kernel are OSError with the kernel's errno.
     """
 
     def __init__(self, protocol: int) -> None:
@@ -43,35 +43,35 @@ class NetlinkSocket:
         self._socket.close()
 
     def strict(self) -> None:
-        """Let the kernel filter dumps by the request's header. Before Linux 4.20 nothing is filtered."""
-        with contextlib.suppress(OSError):  # ENOPROTOOPT there; callers check each answer in any case
+        """Let the kernel filter dumps by the request's header. Kernels before Linux 4.20 do not filter."""
+        with contextlib.suppress(OSError):  # ENOPROTOOPT before Linux 4.20; callers check each answer anyway
             self._socket.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
 
     def request(self, kind: int, body: bytes, flags: int = 0) -> bytes:
-        """The body of the one answer to a request; empty where NLM_F_ACK asks for a mere acknowledgement."""
+        """Return the body of the answer to a request; empty if NLM_F_ACK asks for an acknowledgement only."""
         return next(self._exchange(kind, NLM_F_REQUEST | flags, body), b"")
 
-    def dump(self, kind: int, body: bytes, dull: Callable[[bytes], bool] | None = None) -> list[bytes]:
-        """The bodies of all answers. A dump that the kernel marks as interrupted by a change is taken again.
+    def dump(self, kind: int, body: bytes, is_dull: Callable[[bytes], bool] | None = None) -> list[bytes]:
+        """Return the bodies of all answers. A dump that a change interrupted is repeated.
 
-        ``dull`` looks at many answers at once, as they were received with their headers, and says that none is wanted.
+        ``is_dull`` gets a whole block of answers, as received with their headers; True discards the block.
         """
         for _ in range(_INTERRUPTED_TRIES):
             try:
-                return list(self._exchange(kind, NLM_F_REQUEST | NLM_F_DUMP, body, dull))
+                return list(self._exchange(kind, NLM_F_REQUEST | NLM_F_DUMP, body, is_dull))
             except InterruptedError:
                 continue
         raise OSError(errno.EAGAIN, "the table kept changing while it was read")
 
     def _exchange(
-        self, kind: int, flags: int, body: bytes, dull: Callable[[bytes], bool] | None = None
+        self, kind: int, flags: int, body: bytes, is_dull: Callable[[bytes], bool] | None = None
     ) -> Iterator[bytes]:
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
         self._socket.send(_HEADER.pack(_HEADER.size + len(body), kind, flags, self._sequence, 0) + body)
         interrupted = False
         while True:
             received = self._socket.recv(_RECEIVE_BYTES)
-            if dull is not None and dull(received):
+            if is_dull is not None and is_dull(received):
                 continue
             offset = 0
             while offset + _HEADER.size <= len(received):
@@ -79,7 +79,7 @@ class NetlinkSocket:
                 start, end = offset + _HEADER.size, offset + length
                 offset += (length + 3) & ~3
                 if sequence != self._sequence:
-                    continue  # the rest of an exchange that was given up
+                    continue  # the rest of an exchange that was abandoned
                 interrupted = interrupted or bool(answer_flags & NLM_F_DUMP_INTR)
                 if answer in (NLMSG_ERROR, NLMSG_DONE):
                     _check(received, start)
@@ -92,7 +92,7 @@ class NetlinkSocket:
 
 
 def _check(received: bytes, start: int) -> None:
-    """Raise for a negative errno, with which errors, acknowledgements and the end of a dump begin."""
+    """Raise OSError if the message begins with a negative errno, as errors and the end of a dump may."""
     if len(received) < start + 4:
         return
     (code,) = struct.unpack_from("=i", received, start)
@@ -101,12 +101,12 @@ def _check(received: bytes, start: int) -> None:
 
 
 def attributes(message: bytes, offset: int = 0) -> dict[int, bytes]:
-    """Attribute type -> payload, for the attributes from ``offset`` on. Of repeated types the last one stays."""
+    """Return the payloads of the attributes from ``offset`` on, by type. The last attribute of a repeated type wins."""
     return dict(each_attribute(message, offset))
 
 
 def each_attribute(message: bytes, offset: int = 0) -> Iterator[tuple[int, bytes]]:
-    """Type and payload of every attribute, in order."""
+    """Yield type and payload of every attribute, in order."""
     while offset + _ATTRIBUTE.size <= len(message):
         length, kind = _ATTRIBUTE.unpack_from(message, offset)
         if length < _ATTRIBUTE.size:
@@ -116,5 +116,5 @@ def each_attribute(message: bytes, offset: int = 0) -> Iterator[tuple[int, bytes
 
 
 def attribute(kind: int, payload: bytes) -> bytes:
-    """One attribute, padded."""
+    """Return one attribute, padded to 4 bytes."""
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(payload), kind) + payload + bytes(-len(payload) % 4)

@@ -1,4 +1,4 @@
-"""Queueing disciplines and what they counted, by rtnetlink. Formats: include/uapi/linux/rtnetlink.h, gen_stats.h.
+"""Queueing disciplines and their counters, by rtnetlink. Formats: include/uapi/linux/rtnetlink.h, gen_stats.h.
 
 Reading needs no capability.
 """
@@ -23,10 +23,10 @@ _QUEUE = struct.Struct("=5I")  # struct gnet_stats_queue: qlen, backlog, drops, 
 
 @dataclass(frozen=True)
 class Qdisc:
-    """One queueing discipline at one moment. ``handle`` is as tc writes it, ``parent`` None at the root.
+    """One queueing discipline at one moment. ``handle`` is written as tc does; ``parent`` is None for the root.
 
-    Counters are u32 but for ``sent_bytes``, and for ``sent_packets`` where the kernel gives its upper half (Linux 5.5).
-    The counts of a root hold those of its children.
+    Counters are u32, but ``sent_bytes`` is u64, and so is ``sent_packets`` from Linux 5.5 on. The counts of a root
+    include the counts of its children.
     """
 
     ifindex: int
@@ -43,9 +43,9 @@ class Qdisc:
 
 
 def qdiscs(route: NetlinkSocket, ifindexes: Container[int]) -> list[Qdisc]:
-    """The queueing disciplines of these devices in the kernel's order: of a device, the root first.
+    """List the queueing disciplines of these devices in the kernel's order: the root of each device first.
 
-    The kernel dumps those of all devices of the namespace and filters by none (net/sched/sch_api.c: tc_dump_qdisc).
+    The kernel dumps the queueing disciplines of all devices, without a filter (net/sched/sch_api.c: tc_dump_qdisc).
     Raises OSError.
     """
     answers = route.dump(RTM_GETQDISC, _TCMSG.pack(0, 0, 0, 0, 0))
@@ -53,22 +53,22 @@ def qdiscs(route: NetlinkSocket, ifindexes: Container[int]) -> list[Qdisc]:
 
 
 def parse_qdisc(message: bytes) -> Qdisc:
-    """An RTM_NEWQDISC body."""
+    """Parse the body of an RTM_NEWQDISC message."""
     _, ifindex, handle, parent, _ = _TCMSG.unpack_from(message)
-    found = attributes(message, _TCMSG.size)
-    counted = attributes(found.get(TCA_STATS2, b""))
+    qdisc = attributes(message, _TCMSG.size)
+    stats = attributes(qdisc.get(TCA_STATS2, b""))
     sent_bytes = packets = None
-    if len(counted.get(TCA_STATS_BASIC, b"")) >= _BASIC.size:
-        sent_bytes, packets = _BASIC.unpack_from(counted[TCA_STATS_BASIC])
-    if len(counted.get(TCA_STATS_PKT64, b"")) == 8:
-        (packets,) = struct.unpack("=Q", counted[TCA_STATS_PKT64])
+    if len(stats.get(TCA_STATS_BASIC, b"")) >= _BASIC.size:
+        sent_bytes, packets = _BASIC.unpack_from(stats[TCA_STATS_BASIC])
+    if len(stats.get(TCA_STATS_PKT64, b"")) == 8:
+        (packets,) = struct.unpack("=Q", stats[TCA_STATS_PKT64])
     queue: tuple[int | None, ...] = (None,) * 5
-    if len(counted.get(TCA_STATS_QUEUE, b"")) >= _QUEUE.size:
-        queue = _QUEUE.unpack_from(counted[TCA_STATS_QUEUE])
+    if len(stats.get(TCA_STATS_QUEUE, b"")) >= _QUEUE.size:
+        queue = _QUEUE.unpack_from(stats[TCA_STATS_QUEUE])
     length, backlog, drops, requeues, overlimits = queue
     return Qdisc(
         ifindex=ifindex,
-        kind=found.get(TCA_KIND, b"").split(b"\0", 1)[0].decode(errors="replace"),
+        kind=qdisc.get(TCA_KIND, b"").split(b"\0", 1)[0].decode(errors="replace"),
         handle=_handle(handle),
         parent=None if parent == TC_H_ROOT else _handle(parent),
         sent_packets=packets,
@@ -82,6 +82,6 @@ def parse_qdisc(message: bytes) -> Qdisc:
 
 
 def _handle(number: int) -> str:
-    """``8001:``, ``1:10``, and ``:2`` for a class of a root that has no number of its own (iproute2: tc/tc_util.c)."""
+    """Write a handle as tc does: ``8001:``, ``1:10``, or ``:2`` for a class of a root without a number (tc/tc_util.c)."""
     major, minor = number >> 16, number & 0xFFFF
     return f"{major:x}:{minor:x}" if major and minor else f"{major:x}:" if not minor else f":{minor:x}"

@@ -1,7 +1,7 @@
-"""A sysfs of the calling thread's network namespace that nobody else sees.
+"""A private, detached sysfs of the calling thread's network namespace.
 
-/sys/class/net shows the namespace of whoever mounted it. A mount that was made by fsmount and moved nowhere is in no
-mount table, is reached by its file descriptor alone, and is gone with it, after SIGKILL too (Linux 5.2).
+/sys/class/net shows the network namespace in which /sys was mounted. A mount by fsmount (Linux 5.2) is in no mount
+table, is reachable by its file descriptor only, and ends with the file descriptor, also after SIGKILL.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 
 from bpftop.errors import BpftopError
 
-# The same on all architectures that bpftop is built for (asm-generic/unistd.h and the x86-64 table).
+# These numbers are equal on all architectures that bpftop is built for (asm-generic/unistd.h, x86-64 table).
 _FSOPEN, _FSCONFIG, _FSMOUNT = 430, 431, 432
 # include/uapi/linux/mount.h
 FSOPEN_CLOEXEC, FSMOUNT_CLOEXEC = 1, 1
@@ -20,26 +20,26 @@ MOUNT_ATTR_READ_ONLY_AND_INERT = 0x1 | 0x2 | 0x4 | 0x8  # RDONLY, NOSUID, NODEV,
 
 
 def is_home() -> bool | None:
-    """Whether the calling thread is in the network namespace of process 1, which /sys shows; None: not to be told."""
+    """Return True if the calling thread is in the network namespace of process 1, which /sys shows; None if unknown."""
     try:
-        here, there = os.stat("/proc/thread-self/ns/net"), os.stat("/proc/1/ns/net")
+        own, first = os.stat("/proc/thread-self/ns/net"), os.stat("/proc/1/ns/net")
     except OSError:
         return None
-    return here.st_ino == there.st_ino
+    return own.st_ino == first.st_ino
 
 
 def mount_sysfs() -> int:
-    """The directory of a new, detached and read-only sysfs of the calling thread's network namespace.
+    """Mount a detached, read-only sysfs of the calling thread's network namespace. Return its directory's fd.
 
-    Raises BpftopError: EPERM without CAP_SYS_ADMIN in the namespaces of the mounts and of the network, ENOSYS before
+    Raises BpftopError: EPERM without CAP_SYS_ADMIN in the mount namespace and in the network namespace, ENOSYS before
     Linux 5.2.
     """
-    import ctypes  # late: 7 to 20 ms, and only another namespace needs it
+    import ctypes  # late: 7 to 20 ms, and needed only for other namespaces
 
     libc = ctypes.CDLL(None, use_errno=True)
 
     def call(number: int, *arguments: int | bytes | None) -> int:
-        words = (ctypes.c_long(one) if isinstance(one, int) else ctypes.c_char_p(one) for one in arguments)
+        words = (ctypes.c_long(word) if isinstance(word, int) else ctypes.c_char_p(word) for word in arguments)
         libc.syscall.restype = ctypes.c_long
         result = int(libc.syscall(ctypes.c_long(number), *words))
         if result < 0:
@@ -55,5 +55,5 @@ def mount_sysfs() -> int:
             os.close(context_fd)
     except OSError as error:
         remedy = {errno.EPERM: "it takes CAP_SYS_ADMIN", errno.ENOSYS: "it takes Linux 5.2"}.get(error.errno or 0, "")
-        said = f"cannot mount a sysfs of this network namespace: {error.strerror}{'; ' if remedy else ''}{remedy}"
-        raise BpftopError(said) from error
+        sentence = f"cannot mount a sysfs of this network namespace: {error.strerror}{'; ' if remedy else ''}{remedy}"
+        raise BpftopError(sentence) from error
