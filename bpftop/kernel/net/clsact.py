@@ -24,7 +24,7 @@ _TCMSG = struct.Struct("=BBHiIII")
 
 @dataclass(frozen=True)
 class Filter:
-    """One filter. ``prog_id`` and ``name`` are None if it is no BPF program. ``name`` begins with that of the program."""
+    """One filter. ``prog_id`` and ``name`` are None if it is no BPF program. ``name`` begins with the program's."""
 
     handle: int
     prog_id: int | None

@@ -58,7 +58,8 @@ class Ethtool:
     """Requests to the drivers of one network namespace; any thread may send them.
 
     ``fileno`` is any socket of the namespace. Devices are identified by name, because the ioctl takes no ifindex.
-    Unless a method says otherwise, it raises OSError: EOPNOTSUPP if the driver lacks the function, ENODEV without the device.
+    Unless a method says otherwise, it raises OSError: EOPNOTSUPP if the driver lacks the function, ENODEV if there is
+    no such device.
     """
 
     def __init__(self, fileno: int) -> None:

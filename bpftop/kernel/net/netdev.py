@@ -129,7 +129,7 @@ class Netdev:
 
     @cached_property
     def _ext_mask(self) -> bytes:
-        """Return RTEXT_FILTER_SKIP_STATS as an attribute, or nothing if it leaves out the link's counters on this kernel.
+        """Return RTEXT_FILTER_SKIP_STATS as an attribute; empty if this kernel then leaves out the link's counters.
 
         Tried on lo, which is in every namespace.
         """
@@ -152,7 +152,7 @@ class Netdev:
         return sorted(map(parse_device, answers), key=lambda device: device.ifindex)
 
     def find(self, name: str) -> Device:
-        """Return a device that must exist. Raises BpftopError, which lists the devices, the most similar names first."""
+        """Return a device that must exist. Raises BpftopError, which lists the devices, similar names first."""
         device = self.device(name)
         if device is not None:
             return device
@@ -177,7 +177,7 @@ class Netdev:
         return self.ethtool.driver(device.name)
 
     def speed_bits_per_sec(self, device: Device, driver: Driver | None) -> int | None:
-        """Return the speed of hardware on a bus; None for others, because the speed of veth, tap and virtio means nothing."""
+        """Return the speed of hardware on a bus; None for veth, tap and virtio, whose reported speed means nothing."""
         bus = device.parent_bus
         if bus is None and driver is not None and driver.bus.count(":") == 2 and driver.name != "virtio_net":
             bus = "pci"  # before Linux 5.14 without IFLA_PARENT_DEV_BUS_NAME: the driver has a PCI address
@@ -219,7 +219,7 @@ class Netdev:
         return qdiscs(self._route, ifindexes)
 
     def requested_offloads(self, device: Device, among: tuple[str, ...]) -> frozenset[str]:
-        """Return the offloads of ``among`` (names of ethtool -k) that are requested and not fixed; none if unreadable."""
+        """Return the offloads of ``among`` (names of ethtool -k) that are requested and not fixed, if readable."""
         try:
             return self.ethtool.requested_offloads(device.name, among)
         except OSError:

@@ -82,6 +82,6 @@ def parse_qdisc(message: bytes) -> Qdisc:
 
 
 def _handle(number: int) -> str:
-    """Write a handle as tc does: ``8001:``, ``1:10``, or ``:2`` for a class of a root without a number (tc/tc_util.c)."""
+    """Write a handle as tc does: ``8001:``, ``1:10``, or ``:2`` for a class of a root without number (tc/tc_util.c)."""
     major, minor = number >> 16, number & 0xFFFF
     return f"{major:x}:{minor:x}" if major and minor else f"{major:x}:" if not minor else f":{minor:x}"
