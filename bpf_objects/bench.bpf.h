@@ -1,35 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the programs of the bench share: a loop that runs one body many times inside one BPF_PROG_TEST_RUN.
+/* Shared by the programs of the bench: a loop that runs a body many times in one BPF_PROG_TEST_RUN.
  *
- * The body takes a number and returns the next one, a pseudo-random one in most bodies, so that the inputs change and
- * each body waits for the one before it: what a body adds to an empty one can then be subtracted. The rounds are a
- * global function, because the verifier walks that once, whatever the number of rounds; bpf_loop (5.17) would do the
- * same on newer kernels only. Each program returns how many bodies it ran. */
+ * The body takes a number and returns the next number, in most bodies a pseudo-random number. So the inputs change, and
+ * each body waits for the result of the body before it; the time of an empty body can then be subtracted. A round is a
+ * global function, because the verifier walks a global function once, whatever the number of rounds; bpf_loop would
+ * need Linux 5.17. Each program returns the number of bodies that it ran. */
 #ifndef BENCH_BPF_H
 #define BENCH_BPF_H
 
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-#define BENCH_BODIES 32 /* of a round; also below the limit of 33 tail calls in one run */
+#define BENCH_BODIES 32 /* bodies in a round; below the limit of 33 tail calls in one run */
 #define BENCH_ROUNDS_MAX 4096
-#define BENCH_REQUEST_AT 16 /* behind the Ethernet header, which a tc test-run looks at */
+#define BENCH_REQUEST_AT 16 /* behind the Ethernet header, which a tc test-run reads */
 
 struct bench_request {
 	__u32 rounds;
 	__u32 x;
 };
 
-/* Numerical Recipes' generator modulo 2^32: its upper bits are random enough, and it is one multiplication. */
+/* The generator of Numerical Recipes, modulo 2^32: one multiplication, and its upper bits are random enough. */
 static __always_inline __u32 bench_next(__u32 x)
 {
 	return x * 1664525 + 1013904223;
 }
 
-/* The compiler must neither drop nor foresee this value. */
+/* Keep the compiler from removing or predicting this value. */
 #define BENCH_KEEP(value) asm volatile("" : "+r"(value))
 
-/* An argument that clang believes unused is not passed, and then the verifier misses the context. */
+/* Keep an argument: clang does not pass an unused argument, and the verifier then rejects the missing context. */
 #define BENCH_USE(value) asm volatile("" ::"r"(value))
 
 #define BENCH_ROUNDS(name, context)                                      \
@@ -53,7 +53,7 @@ static __always_inline __u32 bench_next(__u32 x)
 		BENCH_BODIES *done;                                        \
 	})
 
-/* An XDP program out of the body that follows. With a repeat of 1 the kernel switches no dispatcher. */
+/* Define an XDP program with the body that follows. With a repeat of 1 the kernel does not switch the dispatcher. */
 #define BENCH_XDP(name)                                                                     \
 	BENCH_ROUNDS(name, struct xdp_md)                                                   \
 	SEC("xdp")                                                                          \
@@ -70,7 +70,7 @@ static __always_inline __u32 bench_next(__u32 x)
 	}                                                                                   \
 	static __always_inline __u32 name##_body(struct xdp_md *ctx, __u32 x)
 
-/* A raw tracepoint program out of the body that follows; the request is its first two arguments. */
+/* Define a raw tracepoint program with the body that follows. The request is in its first two arguments. */
 #define BENCH_RAW_TP(name)                                     \
 	BENCH_ROUNDS(name, struct bpf_raw_tracepoint_args)     \
 	SEC("raw_tp")                                          \
@@ -82,8 +82,8 @@ static __always_inline __u32 bench_next(__u32 x)
 	}                                                      \
 	static __always_inline __u32 name##_body(struct bpf_raw_tracepoint_args *ctx, __u32 x)
 
-/* A tc program out of the body that follows: one round a run, for a large repeat. The number is kept in the packet, so
- * that the next run goes on with it. Bodies that are tail calls need this, because one run allows 33 of them. */
+/* Define a tc program with the body that follows: one round per run, for a large repeat. The number stays in the packet
+ * for the next run. Bodies with tail calls need this, because one run allows 33 tail calls. */
 #define BENCH_TC(name)                                                                      \
 	static __always_inline __u32 name##_body(struct __sk_buff *skb, __u32 x);           \
 	SEC("tc")                                                                           \

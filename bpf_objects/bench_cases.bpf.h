@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The 16 cases and the small function that bench_dispatch.bpf.c and bench_tail.bpf.c have in common. */
+/* Shared by bench_dispatch.bpf.c and bench_tail.bpf.c: the 16 cases, and a small function. */
 #ifndef BENCH_CASES_BPF_H
 #define BENCH_CASES_BPF_H
 
@@ -8,16 +8,16 @@
 #define CASES 16
 #define FOR_EACH_CASE(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 
-/* What a case does: as little as possible, so that finding it is what is measured. */
+/* A case does as little as possible, so that the time is that of finding the case. */
 #define CASE_NUMBER(k) (0x9e37u * (2 * (k) + 1))
 
 #define CASE_OF(x) ((x) >> 28)
 
-/* Seven of eight times case 0, as where most packets are TCP; else any. Without a branch, which would cost as much as
- * the chain. */
+/* Case 0 in seven of eight times, as if most packets were TCP; else any case. Computed without a branch, which would
+ * cost as much as the chain. */
 #define SKEWED_CASE_OF(x) ((x) >> 28 & -((((x) >> 25 & 7) - 1) >> 31))
 
-/* What is inlined or called: little, so that the call is not hidden behind it. */
+/* The function that is inlined or called. It does little, so that the cost of the call is visible. */
 static __always_inline __u32 work(__u32 x)
 {
 	return (x ^ x >> 7) + 0x9e37;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* One protocol counter, packets and bytes per protocol, as it can be written with the maps there are. Each
- * implementation is a program for an interface (its sizes are shown) and a loop of the same function over a burst of
- * frames (which is timed). */
+/* A counter of packets and bytes per protocol, written with each suitable map type. Each implementation is a program
+ * for an interface (whose sizes are shown) and a loop of the same function over a burst of frames (which is timed). */
 #include "bench_counters.bpf.h"
 #include "bpftop.h"
 
@@ -19,10 +18,11 @@ MAP(shared_hash, BPF_MAP_TYPE_HASH, PROTOCOLS);
 MAP(shared_array, BPF_MAP_TYPE_ARRAY, PROTOCOLS);
 MAP(percpu_hash_map, BPF_MAP_TYPE_PERCPU_HASH, PROTOCOLS);
 MAP(percpu_array_map, BPF_MAP_TYPE_PERCPU_ARRAY, PROTOCOLS);
-/* Roomy, because each CPU keeps up to 128 free elements for itself, and an eviction would lose counts. */
+/* Large, because each CPU reserves up to 128 free elements, and an eviction would lose counts. */
 MAP(lru_percpu_hash_map, BPF_MAP_TYPE_LRU_PERCPU_HASH, 4096);
 
-/* The least that finds the protocol: IPv4's, IPv6's next header, or ARP. Raw offsets within Ethernet. */
+/* Find the protocol with as little work as possible: that of IPv4, the next header of IPv6, or ARP. The offsets are
+ * those of untagged Ethernet. */
 static __always_inline __u32 protocol_of(const __u8 *frame)
 {
 	__u16 ethertype = frame[12] << 8 | frame[13];
@@ -46,9 +46,8 @@ static __always_inline void add_atomic(struct cell *cell, __u64 bytes)
 	__sync_fetch_and_add(&cell->bytes, bytes);
 }
 
-/* The cell of a protocol in a hash. It is made where it is missing; of two CPUs that do so, one wins and both find it.
- */
-static __always_inline struct cell *found_or_made(void *map, __u32 *protocol)
+/* Return the cell of a protocol in a hash; insert a missing cell. Two CPUs that insert at once get the same cell. */
+static __always_inline struct cell *lookup_or_insert(void *map, __u32 *protocol)
 {
 	struct cell *cell = bpf_map_lookup_elem(map, protocol), zero = {};
 
@@ -58,8 +57,8 @@ static __always_inline struct cell *found_or_made(void *map, __u32 *protocol)
 	return bpf_map_lookup_elem(map, protocol);
 }
 
-/* `name`_packet() out of the body that follows, which counts one frame of `protocol` and `bytes`; the program, and the
- * loop. */
+/* Define `name`_packet() with the body that follows, which counts one frame of `protocol` and `bytes`; the program; and
+ * the loop. */
 #define IMPLEMENTATION(name)                                                   \
 	static __always_inline void name##_count(__u32 protocol, __u64 bytes); \
 	static __always_inline int name##_at(struct xdp_md *ctx, __u32 at)     \
@@ -83,7 +82,7 @@ static __always_inline struct cell *found_or_made(void *map, __u32 *protocol)
 	BENCH_PACKETS(name)                                                    \
 	static __always_inline void name##_count(__u32 protocol, __u64 bytes)
 
-/* What the others are compared with: a program that passes the packet. */
+/* The reference: a program that passes the packet. */
 __noinline int empty_packet(struct xdp_md *ctx, __u32 at)
 {
 	BENCH_USE(ctx);
@@ -92,7 +91,7 @@ __noinline int empty_packet(struct xdp_md *ctx, __u32 at)
 }
 BENCH_PACKETS(empty)
 
-/* As one writes it first. Two CPUs add to one cell, and one of the two additions is lost. */
+/* The naive version: if two CPUs add to one cell at once, one addition is lost. */
 IMPLEMENTATION(naive)
 {
 	struct cell *cell = bpf_map_lookup_elem(&shared_hash, &protocol), first = { 1, bytes };
@@ -116,7 +115,7 @@ IMPLEMENTATION(hash_update)
 
 IMPLEMENTATION(hash_atomic)
 {
-	struct cell *cell = found_or_made(&shared_hash, &protocol);
+	struct cell *cell = lookup_or_insert(&shared_hash, &protocol);
 
 	if (cell)
 		add_atomic(cell, bytes);
@@ -132,7 +131,7 @@ IMPLEMENTATION(array_atomic)
 
 IMPLEMENTATION(percpu_hash)
 {
-	struct cell *cell = found_or_made(&percpu_hash_map, &protocol);
+	struct cell *cell = lookup_or_insert(&percpu_hash_map, &protocol);
 
 	if (cell)
 		add(cell, bytes);
@@ -140,7 +139,7 @@ IMPLEMENTATION(percpu_hash)
 
 IMPLEMENTATION(lru_percpu_hash)
 {
-	struct cell *cell = found_or_made(&lru_percpu_hash_map, &protocol);
+	struct cell *cell = lookup_or_insert(&lru_percpu_hash_map, &protocol);
 
 	if (cell)
 		add(cell, bytes);

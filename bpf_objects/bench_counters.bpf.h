@@ -10,8 +10,8 @@
 #define SLOTS_AT 64
 #define SLOT_OF(x) (SLOTS_AT + ((x) >> 27) * SLOT_BYTES)
 
-/* `name`_loop: name_packet() for a frame of the burst chosen at random, as often as the request says. The next choice
- * does not wait for the counting, as the next packet of a NIC does not. */
+/* Define `name`_loop: name_packet() for random frames of the burst, as often as the request says. The next choice does
+ * not depend on the counting, just as the next packet of a NIC does not. */
 #define BENCH_PACKETS(name)                     \
 	BENCH_XDP(name##_loop)                  \
 	{                                       \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* One of 16 cases by a chain of branches, by a switch, by a table; and one function inlined, called, and called
- * globally. The tail calls that these are compared with are in bench_tail.bpf.c. */
+/* Find one of 16 cases by a chain of branches, by a switch, and by a table; and run one function inlined, called, and
+ * called as a global function. The tail calls for comparison are in bench_tail.bpf.c. */
 #include "bench_cases.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -14,7 +14,7 @@ static __always_inline __u32 chain(__u32 x, __u32 which)
 {
 	__u32 add = 0;
 
-	/* The compiler makes a table or a tree of such a chain if it can see through it. */
+	/* Hide the value, or the compiler turns the chain into a table or a tree. */
 #define LINK(k)                               \
 	do {                                  \
 		BENCH_KEEP(which);            \
@@ -66,7 +66,7 @@ BENCH_TC(table)
 	return bench_next(x ^ numbers[CASE_OF(x)]);
 }
 
-/* What inlined, called and global functions are compared with. No random number: it would hide a call. */
+/* The reference for inlined, called and global functions. Without a random number, which would hide the call. */
 BENCH_TC(empty_step)
 {
 	return x + 1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What one call of each helper costs, a clock read once against thrice, and one read of a struct against three of its
- * fields. */
+/* The cost of one call of each helper; reading a clock once or three times; and reading a struct at once or three of
+ * its fields. */
 #include "bench.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -73,7 +73,7 @@ BENCH_XDP(lookup_hash)
 	__u32 key = KEY_OF(x);
 	__u64 *value = bpf_map_lookup_elem(&hash, &key), zero = 0;
 
-	if (!value) /* only until every key is there */
+	if (!value) /* only until every key is inserted */
 		bpf_map_update_elem(&hash, &key, &zero, BPF_ANY);
 	return bench_next(value ? x + (__u32)*value : x);
 }
@@ -94,7 +94,7 @@ BENCH_XDP(update_hash)
 	return bench_next(x + bpf_map_update_elem(&hash, &key, &value, BPF_ANY));
 }
 
-/* From the program's own stack, which is kernel memory like any other. */
+/* Reads the program's stack, which is kernel memory. */
 BENCH_XDP(probe_read)
 {
 	__u64 from = x, to = 0;
@@ -110,8 +110,7 @@ static __always_inline void *record_of(__u32 x)
 	return bpf_map_lookup_elem(&records, &key);
 }
 
-/* The record is found, and its fields are read directly: what the reading of kernel memory by a helper is compared
- * with. */
+/* The reference for reading kernel memory by a helper: look the record up and read its fields directly. */
 BENCH_XDP(read_directly)
 {
 	struct record *record = record_of(x);
@@ -170,8 +169,7 @@ BENCH_RAW_TP(empty_raw_tp)
 	return bench_next(x);
 }
 
-#define SIGURG \
-	23 /* on every architecture that Linux runs BPF on but alpha and mips; ignored where nobody asked for it */
+#define SIGURG 23 /* the number on every architecture with BPF but alpha and mips; ignored unless requested */
 
 BENCH_RAW_TP(send_signal)
 {

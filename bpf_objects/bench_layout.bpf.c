@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Three fields on one cache line against three fields on three, and values in order against values at random. */
+/* Three fields on one cache line or on three cache lines, and values read in order or at random. */
 #include "bench.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -17,7 +17,7 @@ union value {
 	} sparse;
 };
 
-/* Mappable, because such values begin at a page and so at a cache line. */
+/* Mappable, because the values of mappable maps begin at a page, and so at a cache line. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -82,7 +82,7 @@ BENCH_XDP(sparse_many)
 	return COUNT_IN(sparse, MANY_BITS);
 }
 
-/* The value is read, and nothing waits for it. */
+/* The value is read, and no later read depends on it. */
 #define READ(key_)                                                \
 	do {                                                      \
 		__u32 key = (key_);                               \
@@ -104,7 +104,7 @@ BENCH_XDP(at_random)
 	return bench_next(x);
 }
 
-/* The next place is known only when this one has been read, as in a list or a tree. */
+/* Each read depends on the read before, as in a list or a tree. */
 BENCH_XDP(at_random_chained)
 {
 	__u32 key = x >> (32 - LINES_BITS);

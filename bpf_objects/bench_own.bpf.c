@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* bpftop's own counter, all of it, in the loop of the bench. */
+/* The complete counter of bpftop, in the loop of the bench. */
 #include "counter.bpf.c"
 #include "bench_counters.bpf.h"
 

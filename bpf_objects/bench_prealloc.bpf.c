@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* A hash whose elements are allocated with the map against one that allocates each when it comes. */
+/* A hash with preallocated elements, and a hash that allocates each element when it is inserted. */
 #include "bench.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -24,7 +24,7 @@ BENCH_XDP(empty)
 	return bench_next(x);
 }
 
-#define COME_AND_GO(map)                                                      \
+#define INSERT_AND_DELETE(map)                                                \
 	({                                                                    \
 		__u32 key = KEY_OF(x);                                        \
 		__u64 value = x;                                              \
@@ -39,19 +39,19 @@ BENCH_XDP(empty)
 		__u32 key = KEY_OF(x);                                    \
 		__u64 *value = bpf_map_lookup_elem(&map, &key), zero = 0; \
                                                                           \
-		if (!value) /* only until every key is there */           \
+		if (!value) /* only until every key is inserted */        \
 			bpf_map_update_elem(&map, &key, &zero, BPF_ANY);  \
 		bench_next(value ? x + (__u32)*value : x);                \
 	})
 
 BENCH_XDP(come_and_go_allocated)
 {
-	return COME_AND_GO(allocated);
+	return INSERT_AND_DELETE(allocated);
 }
 
 BENCH_XDP(come_and_go_on_demand)
 {
-	return COME_AND_GO(on_demand);
+	return INSERT_AND_DELETE(on_demand);
 }
 
 BENCH_XDP(lookup_allocated)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Maps that user space reads whole, and the program that fills them. */
+/* Maps that user space reads as a whole, and the program that fills them. */
 #include "bench.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -21,7 +21,7 @@ struct {
 	__type(value, __u64);
 } array SEC(".maps");
 
-/* One key after the other, with values by which a wrong one is recognised. */
+/* Fill one key after the other, with values that user space can check. */
 BENCH_XDP(fill)
 {
 	__u64 value = x * 0x9e3779b97f4a7c15ULL + 1;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Values in registers against values that go through the stack. */
+/* Values in registers, and values that go through the stack. */
 #include "bench.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* What a compiler emits where registers run out: a store to the stack and a load from it. */
+/* A store to the stack and a load from the stack, as a compiler emits when it runs out of registers. */
 #define SPILL(value)                           \
 	({                                     \
 		volatile __u64 slot = (value); \
@@ -12,7 +12,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 	})
 #define STAY(value) (value)
 
-/* Three steps, each of which waits for the one before; then the same four times. */
+/* Three steps, each of which depends on the step before; below, four times these. */
 #define MIX(a, b, c, FIRST, SECOND, THIRD) \
 	do {                               \
 		a = FIRST((c) ^ (b));      \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The tail calls that bench_dispatch.bpf.c is compared with: one run is a chain of 32 of them. What a program hands on
- * to the next one it keeps in the context, because registers and stack end with it. */
+/* Tail calls, for comparison with bench_dispatch.bpf.c: one run is a chain of 32 tail calls. A program passes values to
+ * the next program in the context, because registers and stack do not survive a tail call. */
 #include "bench_cases.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -50,8 +50,8 @@ struct {
 	__array(values, int(struct __sk_buff *));
 } only SEC(".maps") = { .values = { [0] = (void *)&same } };
 
-/* Go on to the next program, by way of `map`, or end where all bodies have run. Returns only at the end or without a
- * tail call. */
+/* Tail-call the next program in `map`, or finish when all bodies have run. Returns only then, or if the tail call
+ * fails. */
 #define HAND_ON(skb, map, slot, x)                \
 	({                                        \
 		__u32 left = (skb)->cb[LEFT] - 1; \
@@ -84,7 +84,7 @@ int tail_table(struct __sk_buff *skb)
 	return 0;
 }
 
-/* One program that goes on to itself by a fixed slot: the kernel makes a direct jump of that. */
+/* A program that tail-calls itself by a constant slot, which the kernel turns into a direct jump. */
 SEC("tc")
 int same(struct __sk_buff *skb)
 {

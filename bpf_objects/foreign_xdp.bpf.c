@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Counts what somebody else's XDP program returned on watched interfaces. It runs behind that program (fexit), whose fd
- * and function are set before loading; the program may be on other devices, too. */
+/* Count the verdicts of another XDP program on watched interfaces. Attached to the exit of that program (fexit); its fd
+ * and function are set before loading. The program may be on other devices, too. */
 #include "watched.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

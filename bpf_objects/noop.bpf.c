@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What an empty program costs: the reference for what counting adds. */
+/* Empty programs: the reference for the cost of counting. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

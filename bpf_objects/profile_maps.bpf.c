@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* A map operation many times within one program run, for BPF_PROG_TEST_RUN; attached nowhere. All three maps are made
- * by user space and put in the place of these before loading, so sizes and types here say nothing. */
+/* A map operation many times in one program run, for BPF_PROG_TEST_RUN; attached nowhere. User space replaces all three
+ * maps before loading, so their sizes and types below do not matter. */
 #include <stdbool.h>
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -31,14 +31,14 @@ struct {
 
 const volatile __u32 value_bytes = 8; /* of the subject */
 
-/* Defines `run`. Not a function that returns NULL: clang would test the lower half of the pointer, which the verifier
- * allows with CAP_PERFMON only. */
+/* Define `run`. A function that returns NULL would not do: clang tests the lower half of the pointer, which the
+ * verifier allows with CAP_PERFMON only. */
 #define RUN_OF(ctx)                                            \
 	struct profile_run *run = (void *)(long)(ctx)->data;   \
 	if ((void *)(run + 1) > (void *)(long)(ctx)->data_end) \
 	return XDP_ABORTED
 
-/* What a lookup is good for is the value: touch it. The verifier knows value_bytes and keeps one of the four. */
+/* Read the value, as users of a lookup do. The verifier knows value_bytes and removes three of the four branches. */
 static __always_inline __u64 first_bytes(const void *value)
 {
 	if (value_bytes >= 8)
@@ -50,7 +50,7 @@ static __always_inline __u64 first_bytes(const void *value)
 	return *(volatile const __u8 *)value;
 }
 
-/* The loop around an operation; `step` is the operation's entry. */
+/* Loop over the operations; `step` is the entry of the operation. */
 #define FOR_EACH_STEP(run, step)                                                                              \
 	for (__u32 i = 0, at = (run)->first, end = (run)->steps; i < PROFILE_STEPS_MAX && i < end; i++, at++) \
 		if ((step = bpf_map_lookup_elem(&steps, &at)))
@@ -89,7 +89,7 @@ int profile_lookup(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
-/* What an update needs besides the update: the value. */
+/* The reference for an update: look up the value to write, without the update. */
 SEC("xdp")
 int profile_no_update(struct xdp_md *ctx)
 {
@@ -101,7 +101,7 @@ int profile_no_update(struct xdp_md *ctx)
 		__u32 at = step->value;
 		const void *value = bpf_map_lookup_elem(&values, &at);
 
-		asm volatile("" : : "r"(value), "r"(step->key)); /* used, as far as the compiler can tell */
+		asm volatile("" : : "r"(value), "r"(step->key)); /* keeps the compiler from removing the lookup */
 	}
 	return XDP_PASS;
 }

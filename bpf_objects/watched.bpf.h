@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* For the tracing programs, which run for every device of the machine: what they need of the kernel's structs, and
- * which interfaces are watched. The structs are found by name in the kernel's BTF (CO-RE), so they hold nothing else.
- */
+/* Shared by the tracing programs, which run for every device of the machine: kernel structs, and the watched
+ * interfaces. The structs have only the fields that are used, because CO-RE finds the fields by name in the kernel's
+ * BTF. */
 #ifndef WATCHED_BPF_H
 #define WATCHED_BPF_H
 
@@ -10,8 +10,8 @@
 
 #include "watched.h"
 
-/* Namespaces have numbers from here up (fs/proc/generic.c: PROC_DYNAMIC_FIRST is 0xf0000000; the initial ones stand a
- * little below): anything less in a device's place is no device. */
+/* Inode numbers of namespaces begin here (fs/proc/generic.c: PROC_DYNAMIC_FIRST is 0xf0000000; the initial namespaces
+ * are a little below). A lower number means that the pointer was not that of a device. */
 #define NETNS_FIRST 0xefffff00
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -37,7 +37,7 @@ struct net_device {
 
 const volatile __u32 netns = 0; /* inode number of the watched network namespace */
 
-/* ifindex of each watched interface in that namespace; kept by user space. */
+/* ifindexes of the watched interfaces in that namespace; user space updates the map. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, WATCHED_MAX);
@@ -45,9 +45,9 @@ struct {
 	__type(value, __u32);
 } watched SEC(".maps");
 
-/* One more of `key`, on this CPU. No atomics: nobody else writes this CPU's value. An interrupt that drops a packet
- * within these few ns is missed: since Linux 6.1 a tracing program does not run inside itself (recursion_misses of its
- * info). */
+/* Add 1 to the count of `key` on this CPU. No atomics, because other CPUs do not write this value. An interrupt that
+ * drops a packet meanwhile is missed: since Linux 6.1 a tracing program does not run inside itself (recursion_misses).
+ */
 static __always_inline int add_one(void *counts, const void *key)
 {
 	__u64 *count = bpf_map_lookup_elem(counts, key), none = 0;

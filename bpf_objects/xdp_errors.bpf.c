@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Counts what XDP programs on watched interfaces could not do: actions that failed or are none, and redirects. One
- * program is loaded at a time, each with its own map. */
+/* Count failures of XDP programs on watched interfaces: failed or invalid actions, and failed redirects. One program of
+ * this object is loaded at a time, with a map of its own. */
 #include "watched.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -45,8 +45,7 @@ int count_exception(__u64 *ctx)
 	return count((const void *)ctx[0], (const void *)ctx[1], (__u32)ctx[2]);
 }
 
-/* Redirects through a map come here too: xdp_redirect_map_err is not used since Linux 5.6 (include/trace/events/xdp.h).
- */
+/* Includes redirects through a map: xdp_redirect_map_err is unused since Linux 5.6 (include/trace/events/xdp.h). */
 SEC("tp_btf/xdp_redirect_err")
 int count_redirect_error(__u64 *ctx)
 {

@@ -93,8 +93,7 @@ struct bpftop_flow_table *bpftop_flow_table_new(int fd, uint32_t cpus, uint32_t 
 	table->fd = fd;
 	table->cpus = cpus;
 	table->seed = seed;
-	/* Flows come and go during a read, so more than max_entries may be found. Pages that stay unused cost nothing.
-	 */
+	/* Flows come and go during a read, so there can be more than max_entries. Unused pages cost nothing. */
 	table->room = 2 * max_entries;
 	for (table->slot_room = SLOTS_MIN; table->slot_room < 2 * table->room;)
 		table->slot_room *= 2;
@@ -110,8 +109,7 @@ struct bpftop_flow_table *bpftop_flow_table_new(int fd, uint32_t cpus, uint32_t 
 	return table;
 }
 
-/* Sum a flow over the CPUs into the next row. Return 1, or 0 if no CPU has counted it yet: it is just being inserted.
- */
+/* Sum a flow over the CPUs into the next row. Return 1, or 0 if the flow is just being inserted: no CPU counted it. */
 static uint32_t fold_flow(struct bpftop_flow_table *table, const struct flow_key *key, const struct flow_counts *counts)
 {
 	struct bpftop_flow *flow = &table->flows[table->count];

@@ -169,8 +169,7 @@ static int run_program(const struct bpftop_subject *subject, struct bpftop_loop 
 	return 0;
 }
 
-/* Walk the keys that the program walks, at most PROFILE_WALK_MAX: count them, and sum the first bytes of their values.
- */
+/* Walk the keys that the program walks, at most PROFILE_WALK_MAX: count, and sum the first bytes of the values. */
 static int expect_walk(const struct bpftop_subject *subject, struct bpftop_loop *loop, uint32_t slot, uint64_t *sum,
 		       uint32_t *count)
 {
