@@ -1,4 +1,4 @@
-"""What an interface is made of: rings, queues, interrupts, bond legs. Facts that change rarely and have no rate."""
+"""Facts of a network device that change rarely and have no rate: rings, queues, interrupts, bond legs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Irq:
-    """One interrupt of the device. ``effective_cpus`` is where it goes now, ``affinity_cpus`` where it may go."""
+    """One interrupt of the device: it may reach ``affinity_cpus`` and now reaches ``effective_cpus``."""
 
     number: int
     name: str
@@ -28,12 +28,16 @@ class Queue:
 
 @dataclass(frozen=True)
 class BondLeg:
+    """One device of a bond."""
+
     name: str
     up: bool
 
 
 @dataclass(frozen=True)
 class Bond:
+    """A bond of devices. ``active_leg`` is None in modes that use all legs."""
+
     mode: str
     active_leg: str | None
     legs: tuple[BondLeg, ...]
@@ -41,11 +45,11 @@ class Bond:
 
 @dataclass(frozen=True)
 class DeviceFacts:
-    """``None`` of a field: not known, and ``unreadable`` may say why under the field's name.
+    """A field that is None is unknown; ``unreadable`` may have the reason under the field's name.
 
-    ``ring`` and ``channels`` have ethtool's words as keys (``rx``, ``rx_max``, ``combined``...), ``coalesce`` those of
-    ``ethtool -c``; ``features`` are the names of ``ethtool -k`` that are on; ``rss`` counts the entries of the
-    indirection table per RX queue.
+    ``ring`` and ``channels`` have ethtool's words as keys (``rx``, ``rx_max``, ``combined``...), ``coalesce`` the words
+    of ``ethtool -c``. ``features`` are the features of ``ethtool -k`` that are on. ``rss`` is the number of entries of
+    the indirection table per RX queue.
     """
 
     firmware: str | None = None

@@ -1,4 +1,4 @@
-"""What the rules say of one moment: findings, and the rules that cannot see."""
+"""Findings of the rules at one moment, and the rules whose input cannot be read."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ Scope = Literal["interface", "netns", "host"]
 
 @dataclass(frozen=True)
 class Finding:
-    """``scope_name`` is the interface's label, the namespace's name or the host's. ``since_ns`` is CLOCK_MONOTONIC.
+    """The result of one rule. ``since_ns`` is CLOCK_MONOTONIC.
 
-    ``evidence`` are sentences with numbers, limits and their sources; ``why`` is the first cause that has evidence.
-    ``explained_by`` is the id of the finding that this one follows from, ``explains`` are those that follow from it.
+    ``scope_name`` is the label of the interface or the name of the namespace or the host. ``evidence`` are sentences
+    with numbers, limits and their sources; ``why`` is the first cause that has evidence. ``explained_by`` is the id of
+    the finding that causes this finding, ``explains`` are the ids of the findings that this finding causes.
     """
 
     id: str
@@ -35,30 +36,33 @@ class Finding:
 
     @property
     def commands(self) -> list[str]:
-        """The next steps with the interface in its place. A name that a shell would read otherwise is quoted."""
+        """The next steps with the name of the interface filled in, quoted for a shell."""
         name = quote(self.scope_name) if self.scope == "interface" else "IFACE"
         return [step.replace("{iface}", name) for step in self.next_steps]
 
     def since_s(self, now_ns: int) -> float:
+        """Return for how many seconds the condition has held."""
         return (now_ns - self.since_ns) / 1e9
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """``findings``: causes first, the gravest first, each followed by what it explains.
+    """The results of all rules.
 
-    ``blind``: rule id -> why it cannot see. ``waiting``: rule id -> what it waits for. ``asked``: the rules.
+    ``findings``: causes first, the gravest first, each followed by the findings it explains. ``blind``: rule id -> the
+    reason why its input cannot be read. ``waiting``: rule id -> the missing rate, baseline or time. ``rule_ids``: all
+    rules.
     """
 
     findings: tuple[Finding, ...] = ()
     blind: Mapping[str, str] = field(default_factory=dict)
     waiting: Mapping[str, str] = field(default_factory=dict)
-    asked: tuple[str, ...] = ()
+    rule_ids: tuple[str, ...] = ()
 
     @property
     def rules(self) -> int:
-        """How many were asked."""
-        return len(self.asked)
+        """The number of rules."""
+        return len(self.rule_ids)
 
 
 NO_DIAGNOSIS = Diagnosis()

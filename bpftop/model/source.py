@@ -1,4 +1,4 @@
-"""Where samples come from: the kernel, a recording, standard input. The presenters know only this."""
+"""The source of samples: the kernel, a recording, or standard input. Presenters know only this protocol."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from bpftop.model.sample import Sample
 
 
 class SampleSource(Protocol):
-    """A stream of samples that somebody else paces.
+    """A stream of samples that the source paces.
 
-    ``samples`` blocks until the next one is there; it ends after ``close``, which any thread may call. A failure to
-    begin or to go on is a BpftopError raised by ``samples``.
+    ``samples`` blocks until the next sample and ends after ``close``, which any thread may call. It raises BpftopError
+    where the source cannot begin or go on.
     """
 
     def samples(self) -> Generator[Sample, None, None]: ...
@@ -20,12 +20,15 @@ class SampleSource(Protocol):
     def close(self) -> None: ...
 
     def accept_offer(self, label: str) -> None:
-        """Do what the interface's ``offer`` says (native XDP). The result shows in the samples that follow."""
+        """Attach as the interface's ``offer`` says (native XDP). The result shows in the samples that follow."""
 
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
-        """Count flows from now on, or no more: for those who look at them, because it costs every packet.
+        """Start or stop counting flows. Counting costs every packet some time, so that it runs only on request.
 
-        With ``sample_1_in`` above 1 only so many packets are counted, chosen at random, and what is read is an
-        estimate. The readings of the families flows, flow_groups, flow_ages and flow_table come with the samples that
-        follow, also with those of a recording that has them, whatever was asked for.
+        The samples that follow have the families flows, flow_groups, flow_ages and flow_table. A recording that has
+        these families plays them in any case.
+
+        Args:
+            on: count from now on; False: stop.
+            sample_1_in: count one of so many packets, chosen at random; above 1 the readings are estimates.
         """

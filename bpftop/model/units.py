@@ -1,4 +1,4 @@
-"""Numbers for people: SI units, fixed width, so that a column never moves from one tick to the next."""
+"""Numbers for people: SI units in a fixed width, so that a column never moves from one tick to the next."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _SPARKS = "▁▂▃▄▅▆▇"  # not the full block: trends in rows below ea
 
 
 def si(value: float | None, unit: str = "") -> str:
-    """Three significant digits and an SI prefix: ``999``, ``1.24 M``, ``12.4 Mb/s``; ``-`` where unknown.
+    """Return three significant digits and an SI prefix: ``999``, ``1.24 M``, ``12.4 Mb/s``; ``-`` where unknown.
 
-    Below 1000 whole numbers are shown, except below 10, where one decimal is kept when it says something.
+    Numbers below 1000 are whole; below 10 they have one decimal unless it is 0.
     """
     if value is None:
         return UNKNOWN
@@ -31,7 +31,7 @@ def si(value: float | None, unit: str = "") -> str:
 
 
 def rough(value: float | None) -> str:
-    """Two significant digits, for sentences: ``1.2 k``, ``31 k``, ``840``."""
+    """Return two significant digits, for sentences: ``1.2 k``, ``31 k``, ``840``."""
     if value is None:
         return UNKNOWN
     number, _, prefix = si(value).partition(" ")
@@ -43,7 +43,7 @@ def rough(value: float | None) -> str:
 
 
 def ns(value: float | None) -> str:
-    """Nanoseconds in at most five places: ``0.31``, ``48.2``, ``183``, ``2.93k``, ``1.72M``; ``-`` where unknown."""
+    """Return nanoseconds in at most five cells: ``0.31``, ``48.2``, ``183``, ``2.93k``, ``1.72M``; unknown: ``-``."""
     if value is None:
         return UNKNOWN
     if value >= 999.5:
@@ -52,7 +52,7 @@ def ns(value: float | None) -> str:
 
 
 def pct(share: float | None) -> str:
-    """A share of 1 as whole percent; ``<1 %`` is not zero."""
+    """Return a share of 1 as whole percent; ``<1 %`` is not zero."""
     if share is None:
         return UNKNOWN
     if 0 < share <= 0.005:
@@ -61,7 +61,7 @@ def pct(share: float | None) -> str:
 
 
 def factor(now: float | None, then: float | None) -> str:
-    """How many times ``then`` the value ``now`` is: ``12``, ``1.0``; ``new`` after nothing; ``-`` where unknown."""
+    """Return ``now`` divided by ``then``: ``12``, ``1.0``; ``new`` where ``then`` is 0; ``-`` where unknown."""
     if now is None or then is None or then < 0:
         return UNKNOWN
     if then == 0:
@@ -73,24 +73,24 @@ def factor(now: float | None, then: float | None) -> str:
 
 
 def bar(share: float | None, width: int) -> str:
-    """A horizontal bar of ``width`` cells in eighths of a cell, padded with spaces."""
+    """Return a horizontal bar of ``width`` cells in eighths of a cell, padded with spaces."""
     eighths = 0 if share is None else round(max(0.0, min(1.0, share)) * width * 8)
     full, rest = divmod(eighths, 8)
     return (_BARS[8] * full + (_BARS[rest] if rest else "")).ljust(width)
 
 
 def spark(values: Sequence[float | None], width: int, top: float | None = None) -> str:
-    """A trend of the last ``width`` values, scaled to ``top`` or to the largest; unknown is a space."""
-    shown = values[-width:]
-    peak = top if top is not None else max((v for v in shown if v is not None), default=0.0)
+    """Return a trend of the last ``width`` values, scaled to ``top`` or to the largest; unknown is a space."""
+    newest = values[-width:]
+    peak = top if top is not None else max((v for v in newest if v is not None), default=0.0)
     text = "".join(
-        " " if v is None else _SPARKS[min(6, int(v / peak * 6.999))] if peak > 0 else _SPARKS[0] for v in shown
+        " " if v is None else _SPARKS[min(6, int(v / peak * 6.999))] if peak > 0 else _SPARKS[0] for v in newest
     )
     return text.rjust(width)
 
 
 def since(seconds: float) -> str:
-    """A time that has passed, in a few characters: ``14 s``, ``3 min``, ``2 h``, ``5 d``."""
+    """Return a time span in a few characters: ``14 s``, ``3 min``, ``2 h``, ``5 d``."""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
@@ -98,7 +98,7 @@ def since(seconds: float) -> str:
 
 
 def heat(values: Sequence[float | None], width: int) -> tuple[str, int]:
-    """A strip of at most ``width`` cells, and how many values share a cell: it shows the largest of them."""
+    """Return a strip of at most ``width`` cells, and the number of values per cell; a cell shows their largest."""
     if not values or width < 1:
         return "", 1
     each = -(-len(values) // width)
@@ -109,6 +109,6 @@ def heat(values: Sequence[float | None], width: int) -> tuple[str, int]:
 
 
 def compact(value: float | None) -> str:
-    """As ``si`` without spaces and idle zeros, for a limit that stands in a sentence: ``10G``, ``2.5G``."""
+    """Return ``si`` without spaces and trailing zeros, for a limit in a sentence: ``10G``, ``2.5G``."""
     number, _, prefix = si(value).partition(" ")
     return (number.rstrip("0").rstrip(".") if "." in number else number) + prefix

@@ -17,7 +17,7 @@ def found(count: int) -> Diagnosis:
                 (), "")
         for n in range(count)
     )  # fmt: skip
-    return Diagnosis(findings=findings, asked=tuple(f"rule-{n}" for n in range(count)))
+    return Diagnosis(findings=findings, rule_ids=tuple(f"rule-{n}" for n in range(count)))
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 6, 7, 8, 40])

@@ -139,7 +139,7 @@ def _findings(shown: Snapshot | None) -> Iterator[Metric]:
     watched = () if shown is None else shown.interfaces
     unseen = {*diagnosis.blind, *diagnosis.waiting}
     rows: Rows = {}
-    for rule in (BY_ID[name] for name in diagnosis.asked if name not in unseen):
+    for rule in (BY_ID[name] for name in diagnosis.rule_ids if name not in unseen):
         names = [w.label for w in watched] if rule.scope == "interface" else [""]
         rows.update({(rule.id, rule.scope, escaped_text(name)): 0.0 for name in names})
     for finding in diagnosis.findings:
