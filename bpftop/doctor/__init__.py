@@ -1,4 +1,4 @@
-"""What works here and why not: questions that are put to the kernel and the system, and their answers.
+"""Questions about this kernel and system, and their answers: does a part of bpftop work here, and if not, why.
 
-Nothing is attached to a device of the host, and nothing stays. See ``bpftop.doctor.examination``.
+Nothing is attached to a device of the host, and no change stays behind. See ``bpftop.doctor.examination``.
 """

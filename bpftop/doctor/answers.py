@@ -1,8 +1,9 @@
-"""Yes, no, or could not tell: how a question is asked, and what a refusal means."""
+"""Questions with three answers (yes, no, could not tell), and the meaning of a refusal."""
 
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -18,12 +19,12 @@ Answer = Literal["yes", "no", "unknown"]
 NOT_NOW = frozenset(
     {errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC}
 )
-"""Refusals that say something about this moment and nothing about what is here."""
+"""Refusals that depend on the moment: they say nothing about the kernel."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """``evidence`` is what was seen, with the errno of a refusal; ``remedy`` what to do, or what it means."""
+    """An answer. ``evidence`` is the observation or the errno; ``remedy`` says what to do, or the consequence."""
 
     answer: Answer
     evidence: str
@@ -32,7 +33,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """A verdict with the name of its question: a line."""
+    """A verdict with the name of its question: one line of the report."""
 
     name: str
     verdict: Verdict
@@ -50,33 +51,39 @@ def unknown(evidence: str, remedy: str = "") -> Verdict:
     return Verdict("unknown", evidence, remedy)
 
 
+FRAME_WAIT_NS = 200_000_000
+"""How long a probe waits for its frame to be counted: it takes 0.3 ms, more on a machine that stalls."""
+
+
 class NotTried(Exception):
-    """What the question rests on is not there; the text says what."""
+    """A question that needs something missing; the text names it."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """``ask`` answers, or raises what the kernel said: KernelError, OSError, or NotTried.
+    """A question to the kernel or the system.
 
-    ``takes`` are the capabilities without which a refusal says nothing about the kernel; ``otherwise`` is the remedy
-    where it does.
+    Attributes:
+        ask: returns the verdict, or raises KernelError, OSError or NotTried.
+        takes: the capabilities without which a refusal says nothing about the kernel.
+        remedy: the remedy where the answer is no.
     """
 
     name: str
     ask: Callable[[], Verdict]
     takes: tuple[str, ...] = ()
-    otherwise: str = ""
+    remedy: str = ""
 
 
 def answer(question: Question, privileges: Privileges) -> Verdict:
-    """Put a question, and turn whatever is raised into an answer."""
+    """Ask a question, and turn an exception into an answer."""
     try:
         return question.ask()
     except NotTried as reason:
         return unknown(f"not tried: {reason}")
     except NoPlace as error:
-        takes = privileges.missing(("CAP_SYS_ADMIN",)) if error.errno == errno.EPERM else ()
-        return unknown(f"not tried, {error}", missing_remedy(takes) if takes else "")
+        missing = privileges.missing(("CAP_SYS_ADMIN",)) if error.errno == errno.EPERM else ()
+        return unknown(f"not tried: {error}", missing_remedy(missing) if missing else "")
     except KernelError as error:
         return refused(error.errno, question, privileges, verifier_excerpt(error.log))
     except OSError as error:
@@ -85,17 +92,22 @@ def answer(question: Question, privileges: Privileges) -> Verdict:
         return no(str(error))
 
 
-def refused(number: int, question: Question, privileges: Privileges, said: str = "") -> Verdict:
-    """The answer that an errno is. ``said`` are the verifier's words."""
+def refused(number: int, question: Question, privileges: Privileges, verifier_words: str = "") -> Verdict:
+    """Return the answer that an errno means."""
     missing = privileges.missing(question.takes)
     if number in (errno.EPERM, errno.EACCES) and missing:
         return unknown(errno_words(number), missing_remedy(missing))
-    evidence = f"{errno_words(number)}, {said}" if said else errno_words(number)
+    evidence = f"{errno_words(number)}, {verifier_words}" if verifier_words else errno_words(number)
     if number in NOT_NOW:
-        return unknown(evidence, "try again")
+        return unknown(evidence, "run the doctor again")
     if number == errno.EPERM:
         return no(
             f"{evidence} although no capability is missing",
             "look for a seccomp profile, a user namespace or kernel lockdown, and run it on the host",
         )
-    return no(evidence, question.otherwise)
+    return no(evidence, question.remedy)
+
+
+def elapsed_ms(start_ns: int) -> str:
+    """Return the time since ``start_ns`` (CLOCK_MONOTONIC), such as ``1.5 ms``."""
+    return f"{(time.monotonic_ns() - start_ns) / 1e6:.1f} ms"

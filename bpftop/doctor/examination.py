@@ -1,4 +1,4 @@
-"""All questions in their order, and the answers one by one."""
+"""The examination: all questions in their order, answered one by one."""
 
 from __future__ import annotations
 
@@ -22,12 +22,20 @@ ROOT = Path("/")
 
 
 class Examination:
-    """The questions are fixed when this is made; ``results`` puts them. To be closed.
+    """All questions about this machine, and about one interface if it is named. To be closed.
 
-    ``config`` and ``loaded`` are the configuration file and what came of it. ``request`` is for ``interface``, which
-    may be None. ``timing``: what a tick costs as well, on ``interface`` or else that of the default route.
-    ``entered``: the calling thread has entered another network namespace. ``root`` is where /proc and /sys are.
-    BpftopError: there is no such interface.
+    Args:
+        interface: its name, or None.
+        request: the attach request for ``interface``.
+        config: the configuration file.
+        loaded: the result of reading ``config``.
+        timing: also measure the cost of a tick, on ``interface`` or else on the interface of the default route.
+        entered: the calling thread has entered another network namespace.
+        environment: the environment variables.
+        root: the folder of /proc and /sys.
+
+    Raises:
+        BpftopError: there is no such interface.
     """
 
     def __init__(
@@ -48,16 +56,16 @@ class Examination:
         self._netdev = netdev = Netdev()
         self._stack.callback(netdev.close)
         try:
-            found = None if interface is None else netdev.find(interface)
+            watched = None if interface is None else netdev.find(interface)
             self._questions = [
                 *system.privilege_questions(privileges),
                 *bpf.questions(root),
                 *tracing.questions(),
                 *system.questions(netdev, environment, config, loaded),
-                *(device.questions(netdev, found, request, privileges, self._answers, root) if found else ()),
+                *(device.questions(netdev, watched, request, privileges, self._answers, root) if watched else ()),
             ]
             if timing:
-                self._questions += self._timing(found, root, entered).questions()
+                self._questions += self._timing(watched, root, entered).questions()
         except BaseException:
             self._stack.close()
             raise
@@ -67,7 +75,7 @@ class Examination:
         return [question.name for question in self._questions]
 
     def results(self) -> Iterator[ProbeResult]:
-        """Each as soon as it is there; all of them take a second, mostly of waiting for the kernel."""
+        """Yield each result as soon as it is known. All of them take a second, mostly of waiting for the kernel."""
         for question in self._questions:
             verdict = answer(question, self._privileges)
             self._answers[question.name] = verdict.answer
@@ -77,7 +85,7 @@ class Examination:
         self._stack.close()
 
     def _timing(self, device: Device | None, root: Path, entered: bool) -> Timing:
-        from bpftop.doctor.timing import Timing  # late: it brings all collectors
+        from bpftop.doctor.timing import Timing  # late: it imports all collectors
 
         ifindex = self._netdev.default_route() if device is None else None
         watched = device if ifindex is None else self._netdev.device(ifindex)

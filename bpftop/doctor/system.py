@@ -1,4 +1,4 @@
-"""What this process may do, what it runs on, and what it reads besides BPF."""
+"""Questions about privileges, the terminal, the network stack without BPF, and versions."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.privileges import Privileges, privileges_remedy
 
 MEMLOCK_FREE = (5, 11)  # since then BPF memory is charged to the cgroup (torvalds/linux 5.11, bpf: memcg accounting)
-SCREEN_COLUMNS, SCREEN_LINES = 50, 10  # below that the screen says that it is too small (bpftop/tui/app.py)
+SCREEN_COLUMNS, SCREEN_LINES = 50, 10  # a smaller screen shows only a notice (bpftop/tui/app.py)
 USES = {
-    "CAP_BPF": "loading programs and making maps",
-    "CAP_PERFMON": "the verifier's consent to the counters, and tracepoints",
+    "CAP_BPF": "loading programs and creating maps",
+    "CAP_PERFMON": "loading the counters (the verifier's checks of packet pointers) and tracepoints",
     "CAP_NET_ADMIN": "loading network programs, attaching by clsact",
     "CAP_SYS_ADMIN": "entering namespaces (the demo, and the private veth below), naming and watching other programs",
     "CAP_SYS_PTRACE": "finding out which process holds a program",
 }
-"""Capability -> what bpftop uses it for."""
+"""Capability -> its use in bpftop."""
 
 
 def privilege_questions(privileges: Privileges) -> list[Question]:
@@ -37,14 +37,14 @@ def privilege_questions(privileges: Privileges) -> list[Question]:
 
 def _capability(name: str, use: str, privileges: Privileges) -> Verdict:
     if privileges.effective is None:
-        return unknown("/proc/thread-self/status does not say", f"for {use}")
+        return unknown("/proc/thread-self/status cannot be read", f"needed for {use}")
     if privileges.missing((name,)):
-        return no(f"missing, for {use}", privileges_remedy())
-    return yes(f"held, for {use}")
+        return no(f"missing; needed for {use}", privileges_remedy())
+    return yes(f"held; used for {use}")
 
 
 def questions(netdev: Netdev, environment: Mapping[str, str], config: Path, loaded: Loaded) -> list[Question]:
-    """``loaded`` is what came of the configuration file at ``config``."""
+    """Return the questions. ``loaded`` is the result of reading the configuration file ``config``."""
     return [
         Question("locked memory", _locked_memory),
         Question("rtnetlink", partial(_rtnetlink, netdev)),
@@ -61,13 +61,13 @@ def _locked_memory() -> Verdict:
 
 
 def locked_memory(kernel: tuple[int, int], limit_bytes: int, privileges: Privileges) -> Verdict:
-    """Whether RLIMIT_MEMLOCK lets the maps be made. libbpf raises it by itself where it may."""
+    """Tell whether RLIMIT_MEMLOCK is large enough for the maps. libbpf raises the limit where it may."""
     limit = "unlimited" if limit_bytes == resource.RLIM_INFINITY else f"{limit_bytes >> 10} KiB"
     if kernel >= MEMLOCK_FREE:
         return yes(f"the limit of {limit} does not matter since Linux 5.11")
     if limit_bytes == resource.RLIM_INFINITY or privileges.holds("CAP_SYS_RESOURCE"):
         return yes(f"limit {limit}" + ("" if limit == "unlimited" else ", raised when needed"))
-    return no(f"limit {limit}", "may be too little before Linux 5.11: ulimit -l unlimited")
+    return no(f"limit {limit}", "may be too small before Linux 5.11: run `ulimit -l unlimited` first")
 
 
 def _rtnetlink(netdev: Netdev) -> Verdict:
@@ -76,7 +76,7 @@ def _rtnetlink(netdev: Netdev) -> Verdict:
     took_ms = (time.monotonic_ns() - start_ns) / 1e6
     counters = min(len(device.counters) for device in devices)
     if not counters:
-        return no("devices come without statistics", "please report it")
+        return no("the kernel sends devices without counters", "please report it")
     return yes(f"{counters} counters of each of {len(devices)} devices in {took_ms:.1f} ms")
 
 
@@ -84,16 +84,16 @@ def _ethtool(netdev: Netdev) -> Verdict:
     for device in netdev.devices():
         driver = netdev.driver(device)
         if driver is not None:
-            return yes(f"names the driver of {device.name}: {driver.name}")
-    return unknown("no device here has a driver to name")
+            return yes(f"{device.name} has the driver {driver.name}")
+    return unknown("no device here has a driver")
 
 
 def _default_route(netdev: Netdev) -> Verdict:
     ifindex = netdev.default_route()
     device = None if ifindex is None else netdev.device(ifindex)
     if device is None:
-        return no("there is none", "name an interface, or run `bpftop demo`")
-    return yes(f"leaves by {device.name}, which a bare `bpftop` watches")
+        return no("there is no default route", "name an interface, or run `bpftop demo`")
+    return yes(f"{device.name}; `bpftop` without an interface watches it")
 
 
 def _terminal(environment: Mapping[str, str]) -> Verdict:
@@ -103,16 +103,16 @@ def _terminal(environment: Mapping[str, str]) -> Verdict:
 
 
 def terminal(size: os.terminal_size | None, all_streams: bool, environment: Mapping[str, str]) -> Verdict:
-    """Whether the live screen can be drawn. ``size`` is that of a standard stream, None where none is a terminal."""
+    """Tell whether the live screen can be drawn. ``size`` is None where no standard stream is a terminal."""
     if size is None:
-        return no("no standard stream is a terminal", "the live screen needs one, `bpftop watch` does not")
+        return no("no standard stream is a terminal", "the live screen needs a terminal; `bpftop watch` does not")
     term = environment.get("TERM", "")
-    seen = f"{size.columns} x {size.lines}, {_colours(environment)}, TERM={term or '(not set)'}"
+    description = f"{size.columns} x {size.lines}, {_colours(environment)}, TERM={term or '(not set)'}"
     if term in ("", "dumb", "unknown"):
-        return no(seen, "the live screen needs a terminal that moves its cursor: set TERM to what it is")
+        return no(description, "the live screen must move the cursor: set TERM to the name of your terminal")
     if size.columns < SCREEN_COLUMNS or size.lines < SCREEN_LINES:
-        return no(seen, f"too small for the live screen: make it {SCREEN_COLUMNS} x {SCREEN_LINES} or larger")
-    return yes(seen if all_streams else f"{seen}; a standard stream is redirected now")
+        return no(description, f"too small for the live screen: make it {SCREEN_COLUMNS} x {SCREEN_LINES} or larger")
+    return yes(description if all_streams else f"{description}; a standard stream is redirected now")
 
 
 def _colours(environment: Mapping[str, str]) -> str:
@@ -125,14 +125,14 @@ def _colours(environment: Mapping[str, str]) -> str:
 
 def _configuration(config: Path, loaded: Loaded) -> Verdict:
     if loaded.message is not None:
-        return no(loaded.message, "correct the file")
-    return yes(str(config) if config.exists() else f"no {config}: the defaults hold")
+        return no(loaded.message, "correct the file; the defaults are used until then")
+    return yes(str(config) if config.exists() else f"there is no {config}: the defaults are used")
 
 
 def _versions() -> Verdict:
-    seen = f"Linux {platform.release()} {platform.machine()}, Python {platform.python_version()}"
-    seen += f", libbpf {libbpf_version()}"
+    versions = f"Linux {platform.release()} {platform.machine()}, Python {platform.python_version()}"
+    versions += f", libbpf {libbpf_version()}"
     try:
-        return yes(f"{seen}, textual {version('textual')}")
+        return yes(f"{versions}, textual {version('textual')}")
     except PackageNotFoundError:
-        return no(f"{seen}, no textual", f"the live screen needs it: {sys.executable} -m pip install textual")
+        return no(f"{versions}, no textual", f"the live screen needs it: run {sys.executable} -m pip install textual")

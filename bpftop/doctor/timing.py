@@ -1,4 +1,4 @@
-"""What a tick costs here: every collector read as a session reads it, in rounds, and its time."""
+"""Questions about the cost of a tick: every collector is read in rounds, as in a session, and timed."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from bpftop.model.sample import DIRECTIONS, Interface
 BUDGET_NS = 10_000_000
 """CPU time that a tick may take with all signals on."""
 ROUNDS, GAP_S = 15, 0.05
-"""Back to back the reads would find warm caches, which a tick does not."""
-PATIENCE_S = 3.0
-"""For parts that are loaded in the background."""
+"""The gap lets caches cool down, as between ticks."""
+LOAD_WAIT_S = 3.0
+"""How long to wait for parts that are loaded in the background."""
 
 
 @dataclass
 class Task:
-    """One collector. ``read`` raises Unavailable or KernelError. Times are of the rounds in which it could be read."""
+    """One collector with the times of its successful reads. ``read`` raises Unavailable or KernelError."""
 
     name: str
     read: Callable[[], object]
@@ -53,9 +53,9 @@ class Task:
 
 
 class Timing:
-    """The questions about time. The counters are loaded for it, attached to nothing. To be closed.
+    """The questions about the cost of a tick. The counters are loaded, but attached to nothing. To be closed.
 
-    ``device`` is watched, nothing where it is None; ``entered`` as of ``namespace_tree``.
+    ``device`` is the watched device or None; ``entered`` is passed to ``namespace_tree``.
     """
 
     def __init__(self, netdev: Netdev, device: Device | None, root: Path, *, entered: bool = False) -> None:
@@ -69,8 +69,10 @@ class Timing:
         self._stack.close()
 
     def questions(self) -> list[Question]:
-        asked = [Question(f"timing {task.name}", partial(self._of, task), COUNTING) for task in self.tasks]
-        return [*asked, Question("timing of a tick", self._sum)]
+        questions = [
+            Question(f"timing {task.name}", partial(self._task_verdict, task), COUNTING) for task in self.tasks
+        ]
+        return [*questions, Question("timing of a tick", self._tick_verdict)]
 
     def _prepare(self, netdev: Netdev, device: Device | None, root: Path, entered: bool) -> list[Task]:
         tree = self._stack.enter_context(namespace_tree(entered=entered)) if root == Path("/") else Tree(root)
@@ -89,7 +91,7 @@ class Timing:
             tasks.append(Task(collector.name, partial(collector.read, interfaces)))
         return tasks
 
-    def _of(self, task: Task) -> Verdict:
+    def _task_verdict(self, task: Task) -> Verdict:
         self.measure()
         if task.failure is not None:
             if isinstance(task.failure, KernelError):
@@ -97,11 +99,11 @@ class Timing:
             return unknown(str(task.failure))
         return yes(spans(task.cpu_ns, task.wall_ns))
 
-    def _sum(self) -> Verdict:
+    def _tick_verdict(self) -> Verdict:
         self.measure()
         read = [task for task in self.tasks if task.failure is None]
         if not read:
-            raise NotTried("nothing can be read")
+            raise NotTried("no collector can be read")
         rounds = range(-min(len(task.cpu_ns) for task in read), 0)
         cpu_ns, wall_ns = (
             [sum(taken[position] for taken in takes) for position in rounds]
@@ -110,7 +112,7 @@ class Timing:
         return within_budget(cpu_ns, wall_ns)
 
     def measure(self) -> None:
-        """Once, all collectors in turn; ``tasks`` then hold their times."""
+        """Read all collectors in rounds, once; ``tasks`` then have their times."""
         if self._measured:
             return
         self._measured = True
@@ -121,8 +123,8 @@ class Timing:
                 task.take()
 
     def _warm_up(self) -> None:
-        """What the first read prepares is no part of a tick; parts that are being loaded are waited for."""
-        end_s = time.monotonic() + PATIENCE_S
+        """Read until every collector is loaded and prepared, which is no part of a tick."""
+        end_s = time.monotonic() + LOAD_WAIT_S
         waiting: Sequence[Task] = self.tasks
         while waiting and time.monotonic() < end_s:
             for task in waiting:
@@ -135,7 +137,7 @@ class Timing:
 
 
 class _Counters:
-    """The maps of both directions, of programs that are loaded when they are first read and count nothing."""
+    """The maps of both directions. Their programs are loaded at the first read and count nothing."""
 
     def __init__(self, label: str) -> None:
         self._label = label
@@ -154,17 +156,17 @@ class _Counters:
 
 
 def spans(cpu_ns: Sequence[int], wall_ns: Sequence[int]) -> str:
-    """Medians and the worst of all rounds."""
+    """Return the medians and the worst of all rounds, in words."""
     cpu, wall = (f"{_us(median(taken))}, at worst {_us(max(taken))}" for taken in (cpu_ns, wall_ns))
-    return f"{cpu} of CPU; {wall} on the clock"
+    return f"{cpu} of CPU; {wall} elapsed"
 
 
 def within_budget(cpu_ns: Sequence[int], wall_ns: Sequence[int]) -> Verdict:
-    """Of whole rounds, against BUDGET_NS at the median."""
-    said = f"{spans(cpu_ns, wall_ns)}, all due at once; the budget is {BUDGET_NS / 1e6:g} ms of CPU"
+    """Compare the median of whole rounds with BUDGET_NS."""
+    times = f"{spans(cpu_ns, wall_ns)}, with all collectors due; the budget is {BUDGET_NS / 1e6:g} ms of CPU"
     if median(cpu_ns) <= BUDGET_NS:
-        return yes(said)
-    return no(said, "a longer interval (-i) costs less")
+        return yes(times)
+    return no(times, "a longer interval (-i) costs less")
 
 
 def _us(time_ns: float) -> str:

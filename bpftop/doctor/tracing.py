@@ -1,4 +1,4 @@
-"""The optional parts that run on tracepoints and behind other programs: each is loaded and attached, and taken away."""
+"""Questions about the parts on tracepoints and on other programs. Each part is attached and detached again."""
 
 from __future__ import annotations
 
@@ -11,50 +11,49 @@ from bpftop.collect.bpf.drops import DropCounts
 from bpftop.collect.bpf.foreign_xdp import TAKES, watch
 from bpftop.collect.bpf.tracing import TRACING, Traced
 from bpftop.collect.bpf.xdp_errors import ACTIONS, load
-from bpftop.doctor.answers import NotTried, Question, Verdict, no, yes
+from bpftop.doctor.answers import FRAME_WAIT_NS, NotTried, Question, Verdict, elapsed_ms, no, yes
 from bpftop.kernel.bpf import probe
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.check import KernelError, errno_words
 
-_FRAME_WAIT_NS = 200_000_000
 _LOOPBACK = 1  # ifindex of lo, which test runs of XDP come from (net/bpf/test_run.c: bpf_prog_test_run_xdp)
 _FRAME = bytes(64)
 
 
 def questions() -> list[Question]:
-    """One for each part; any of them may be missing."""
+    """Return a question for each part. Any part may be missing."""
     return [
-        Question("drop reasons", _drops, TRACING, "why packets are dropped stays unknown"),
+        Question("drop reasons", _drops, TRACING, "the reasons of dropped packets stay unknown"),
         _errors("XDP exceptions", "count_exception", "failed actions of XDP programs stay unknown"),
         _errors("XDP redirect errors", "count_redirect_error", "failed redirects of XDP programs stay unknown"),
-        Question("verdicts of others", _verdicts, TAKES, "what other people's XDP programs return stays unknown"),
+        Question("verdicts of others", _verdicts, TAKES, "the verdicts of other owners' XDP programs stay unknown"),
     ]
 
 
-def _errors(name: str, program: str, otherwise: str) -> Question:
-    return Question(name, partial(_attached, partial(load, program, ())), TRACING, otherwise)
+def _errors(name: str, program: str, remedy: str) -> Question:
+    return Question(name, partial(_attached, partial(load, program, ())), TRACING, remedy)
 
 
 def _drops() -> Verdict:
-    """Has a frame of an unknown ethertype dropped in a private place, and looks for its reason."""
+    """Let the kernel drop a frame of an unknown ethertype on a private pair, and look for its reason."""
     try:
         with probe.private_pair() as pair:
             start_ns = time.monotonic_ns()
             with closing(DropCounts((pair.receiver,))) as counts:
-                took = _ms(start_ns)
+                duration = elapsed_ms(start_ns)
                 pair.send()
-                seen = _await_rows(counts.traced, pair.receiver)
-                names = ", ".join(counts.names.get(reason, str(reason)) for _, reason in seen)
+                keys = _await_rows(counts.traced, pair.receiver)
+                names = ", ".join(counts.names.get(reason, str(reason)) for _, reason in keys)
     except probe.NoPlace as error:
         verdict = _attached(lambda: DropCounts(()))
-        return yes(f"{verdict.evidence}; not tried on a packet, {error}")
-    if not seen:
-        return no(f"attached in {took}, but a frame that was dropped did not show", "please report it")
-    return yes(f"attached in {took}, counted the frame that was sent as {names}")
+        return yes(f"{verdict.evidence}; not tried on a packet: {error}")
+    if not keys:
+        return no(f"attached in {duration}, but did not count the frame that was dropped", "please report it")
+    return yes(f"attached in {duration}, counted the frame that was sent as {names}")
 
 
 def _await_rows(traced: Traced, ifindex: int) -> list[tuple[int, ...]]:
-    end_ns = time.monotonic_ns() + _FRAME_WAIT_NS
+    end_ns = time.monotonic_ns() + FRAME_WAIT_NS
     while True:
         rows = [key for key in traced.read((ifindex,)).rows if key[0] == ifindex]
         if rows or time.monotonic_ns() > end_ns:
@@ -65,11 +64,11 @@ def _await_rows(traced: Traced, ifindex: int) -> list[tuple[int, ...]]:
 def _attached(make: Callable[[], Traced | DropCounts]) -> Verdict:
     start_ns = time.monotonic_ns()
     with closing(make()):
-        return yes(f"attached in {_ms(start_ns)}")
+        return yes(f"attached in {elapsed_ms(start_ns)}")
 
 
 def _verdicts() -> Verdict:
-    """Watches an empty program that is on no device, and test-runs it."""
+    """Watch an empty program that is on no device, and test-run it."""
     try:
         opened = BpfObject("noop", "noop_xdp")
     except KernelError as error:
@@ -77,14 +76,12 @@ def _verdicts() -> Verdict:
     with closing(opened) as empty:
         start_ns = time.monotonic_ns()
         with closing(watch(empty.program.prog_id, (_LOOPBACK,))) as traced:
-            took = _ms(start_ns)
+            duration = elapsed_ms(start_ns)
             empty.program.test_run(_FRAME)
             rows = traced.read((_LOOPBACK,)).rows
     counted = {key: sum(cpus) for key, cpus in rows.items()}
     if counted != {(_LOOPBACK, ACTIONS.index("XDP_PASS")): 1}:
-        return no(f"attached in {took} to an empty program that ran once, but counted {counted}", "please report it")
-    return yes(f"attached in {took} to an empty program, counted what it returned")
-
-
-def _ms(start_ns: int) -> str:
-    return f"{(time.monotonic_ns() - start_ns) / 1e6:.1f} ms"
+        return no(
+            f"attached in {duration} to an empty program that ran once, but counted {counted}", "please report it"
+        )
+    return yes(f"attached in {duration} to an empty program, counted its verdict")

@@ -1,4 +1,4 @@
-"""What the doctor makes of answers; and its questions, put to this kernel."""
+"""The doctor: the meaning of refusals, verdicts from facts, and the questions asked of this kernel."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def holding(*names: str) -> Privileges:
     return Privileges(sum(1 << CAPABILITY_BITS[name] for name in names))
 
 
-def put(raised: Exception, privileges: Privileges) -> Verdict:
+def verdict_of(raised: Exception, privileges: Privileges) -> Verdict:
     def ask() -> Verdict:
         raise raised
 
@@ -63,30 +63,32 @@ def put(raised: Exception, privileges: Privileges) -> Verdict:
                 "look for a seccomp profile, a user namespace or kernel lockdown, and run it on the host",
             ),
         ),
-        (errno.ENOMEM, ALL, unknown("ENOMEM (Cannot allocate memory)", "try again")),
-        (errno.EMFILE, NONE, unknown("EMFILE (Too many open files)", "try again")),
+        (errno.ENOMEM, ALL, unknown("ENOMEM (Cannot allocate memory)", "run the doctor again")),
+        (errno.EMFILE, NONE, unknown("EMFILE (Too many open files)", "run the doctor again")),
     ],
 )
-def test_what_a_refusal_means(number: int, privileges: Privileges, verdict: Verdict) -> None:
-    assert put(KernelError("cannot", number), privileges) == verdict
-    assert put(OSError(number, "cannot"), privileges) == verdict
+def test_the_meaning_of_a_refusal(number: int, privileges: Privileges, verdict: Verdict) -> None:
+    assert verdict_of(KernelError("cannot", number), privileges) == verdict
+    assert verdict_of(OSError(number, "cannot"), privileges) == verdict
 
 
-def test_what_could_not_be_tried_is_not_known() -> None:
-    assert put(NotTried("it does not load"), ALL) == unknown("not tried: it does not load")
+def test_a_probe_that_was_not_tried_is_unknown() -> None:
+    assert verdict_of(NotTried("it does not load"), ALL) == unknown("not tried: it does not load")
     no_veth = NoPlace("no private veth pair: EOPNOTSUPP (Operation not supported)", errno.EOPNOTSUPP)
-    assert put(no_veth, ALL) == unknown("not tried, no private veth pair: EOPNOTSUPP (Operation not supported)")
+    assert verdict_of(no_veth, ALL) == unknown("not tried: no private veth pair: EOPNOTSUPP (Operation not supported)")
     not_allowed = NoPlace("no private veth pair: EPERM (Operation not permitted)", errno.EPERM)
-    assert put(not_allowed, NONE).remedy == f"takes CAP_SYS_ADMIN: {HOW}"
+    assert verdict_of(not_allowed, NONE).remedy == f"takes CAP_SYS_ADMIN: {HOW}"
 
 
 def test_an_installation_without_its_objects_is_a_no() -> None:
-    assert put(BpftopError("the BPF object is missing; reinstall"), ALL) == no("the BPF object is missing; reinstall")
+    assert verdict_of(BpftopError("the BPF object is missing; reinstall"), ALL) == no(
+        "the BPF object is missing; reinstall"
+    )
 
 
 def test_the_verifiers_last_words() -> None:
     log = "-- BEGIN PROG LOAD LOG --\n0: (b7) r0 = 1\ninvalid access\n-- END PROG LOAD LOG --"
-    verdict = put(KernelError("cannot", errno.EACCES, log), ALL)
+    verdict = verdict_of(KernelError("cannot", errno.EACCES, log), ALL)
     assert verdict.answer == "no"
     assert verdict.evidence.endswith("the verifier's last words: 0: (b7) r0 = 1 | invalid access")
 
@@ -107,18 +109,19 @@ def write(root: Path, path: str, content: bytes) -> None:
 
 def test_capabilities_by_name() -> None:
     verdicts = {q.name: answer(q, NONE) for q in system.privilege_questions(holding("CAP_BPF"))}
-    assert verdicts["CAP_BPF"] == yes("held, for loading programs and making maps")
-    assert verdicts["CAP_PERFMON"] == no("missing, for the verifier's consent to the counters, and tracepoints", HOW)
-    blind = [answer(question, NONE) for question in system.privilege_questions(Privileges(None))]
-    assert {verdict.answer for verdict in blind} == {"unknown"}
+    assert verdicts["CAP_BPF"] == yes("held; used for loading programs and creating maps")
+    use = "loading the counters (the verifier's checks of packet pointers) and tracepoints"
+    assert verdicts["CAP_PERFMON"] == no(f"missing; needed for {use}", HOW)
+    unreadable = [answer(question, NONE) for question in system.privilege_questions(Privileges(None))]
+    assert {verdict.answer for verdict in unreadable} == {"unknown"}
 
 
 def test_kernel_btf(root: Path) -> None:
     (question,) = (q for q in bpf.questions(root) if q.name == "kernel BTF")
-    remedy = "counting does without, drop reasons and XDP errors do not: needs CONFIG_DEBUG_INFO_BTF"
+    remedy = "counting works without it; drop reasons and XDP errors need a kernel with CONFIG_DEBUG_INFO_BTF"
     assert answer(question, ALL) == no("ENOENT (No such file or directory)", remedy)
     write(root, "sys/kernel/btf/vmlinux", b"\x7fELF")
-    assert answer(question, ALL).evidence == "/sys/kernel/btf/vmlinux is no BTF"
+    assert answer(question, ALL).evidence == "/sys/kernel/btf/vmlinux does not begin like BTF"
     write(root, "sys/kernel/btf/vmlinux", b"\x9f\xeb" + bytes(2_400_000))
     assert answer(question, ALL) == yes("2.4 MB at /sys/kernel/btf/vmlinux")
 
@@ -137,7 +140,7 @@ def test_locked_memory() -> None:
     assert system.locked_memory((5, 10), unlimited, NONE) == yes("limit unlimited")
     assert system.locked_memory((5, 10), 65536, holding("CAP_SYS_RESOURCE")).answer == "yes"
     assert system.locked_memory((5, 10), 65536, NONE) == no(
-        "limit 64 KiB", "may be too little before Linux 5.11: ulimit -l unlimited"
+        "limit 64 KiB", "may be too small before Linux 5.11: run `ulimit -l unlimited` first"
     )
 
 
@@ -163,7 +166,7 @@ def test_terminal(size: tuple[int, int] | None, environment: dict[str, str], exp
     assert bool(verdict.remedy) == (expected == "no")
 
 
-def test_a_redirected_stream_is_said() -> None:
+def test_a_redirected_stream_is_mentioned() -> None:
     verdict = system.terminal(os.terminal_size((80, 24)), False, {"TERM": "xterm"})
     assert verdict.evidence.endswith("a standard stream is redirected now")
 
@@ -180,7 +183,9 @@ def test_the_smallest_screen_is_that_of_the_screen() -> None:
 def test_link() -> None:
     up = IFF_UP | IFF_RUNNING
     assert device.link(Device(7, "v0", 1, up, 1500, kind="veth")) == yes("up, ifindex 7, veth")
-    assert device.link(Device(7, "v0", 1, 0, 1500)) == no("down, ifindex 7", "nothing arrives: ip link set v0 up")
+    assert device.link(Device(7, "v0", 1, 0, 1500)) == no(
+        "down, ifindex 7", "no packet arrives: run `ip link set v0 up`"
+    )
     assert device.link(Device(7, "v0", 1, IFF_UP, 1500)).evidence == "no carrier, ifindex 7"
 
 
@@ -192,8 +197,10 @@ def test_frames() -> None:
 
 def test_driver() -> None:
     seen = device.native(AttachFacts("e0", driver="ixgbe", native=True))
-    assert seen == yes("ixgbe, says it has native XDP; with it, it drops the link for seconds, now and at exit")
-    assert device.native(AttachFacts("lo", native=False)) == no("names none, has no native XDP", "counted by TCX")
+    assert seen == yes("ixgbe reports native XDP; when attached, it drops the link for seconds, now and at exit")
+    assert device.native(AttachFacts("lo", native=False)) == no(
+        "a driver without a name has no native XDP", "received frames are counted by TCX instead"
+    )
     assert device.native(AttachFacts("e0", driver="e1000e")).answer == "unknown"
 
 
@@ -201,13 +208,13 @@ def test_mtu() -> None:
     limit = device.ONE_PAGE_MTU
     assert device.mtu(AttachFacts("e0", mtu=limit)).answer == "yes"
     assert device.mtu(AttachFacts("e0", mtu=limit + 1)).answer == "unknown"
-    assert "its peer's is what counts" in device.mtu(AttachFacts("v0", driver="veth")).evidence
+    assert "the MTU of its peer decides" in device.mtu(AttachFacts("v0", driver="veth")).evidence
 
 
 def test_offloads() -> None:
     assert device.offloads(AttachFacts("e0")).answer == "yes"
     seen = device.offloads(AttachFacts("e0", offloads=(("e0", "rx-gro-hw"), ("e1", "rx-lro"))))
-    assert seen.evidence == "generic XDP would switch rx-gro-hw of e0 and rx-lro of e1 off"
+    assert seen.evidence == "generic XDP would switch off rx-gro-hw of e0 and rx-lro of e1"
 
 
 QUIET = AttachFacts("v0", driver="veth", kind="veth", native=True, rx_bits_per_sec=0.0)
@@ -222,23 +229,23 @@ def test_planned() -> None:
     assert "--xdp agrees to that" in ixgbe.remedy
 
 
-def test_planned_leaves_out_what_does_not_work_here() -> None:
+def test_planned_leaves_out_hooks_that_do_not_work() -> None:
     no_tcx: dict[str, Answer] = {"TCX": "no", "native XDP": "yes"}
     assert device.planned(QUIET, AttachRequest(), ALL, no_tcx) == yes("receives: native XDP; sends: rtnetlink totals")
     frags_alone = device.planned(QUIET, AttachRequest(), ALL, {"XDP counter": "no", "TCX": "no"})
     assert frags_alone == yes("receives: native XDP; sends: rtnetlink totals")
     nothing = device.planned(AttachFacts("lo", native=False), AttachRequest(), ALL, {"TCX": "no"})
-    assert nothing == no("only rtnetlink totals: TCX does not work here", "see above")
-    not_told = device.planned(QUIET, AttachRequest(), ALL, {"TCX": "unknown"})
-    assert not_told == yes("receives: native XDP, or else TCX; sends: TCX")
+    assert nothing == no("only rtnetlink totals: TCX does not work here", "the line about the hook above says why")
+    untold = device.planned(QUIET, AttachRequest(), ALL, {"TCX": "unknown"})
+    assert untold == yes("receives: native XDP, or else TCX; sends: TCX")
 
 
-def test_planned_for_those_who_may_not() -> None:
+def test_planned_without_the_capabilities() -> None:
     verdict = device.planned(QUIET, AttachRequest(), holding("CAP_BPF", "CAP_NET_ADMIN"), {})
     assert verdict == no("only rtnetlink totals", f"takes CAP_PERFMON: {HOW}")
 
 
-def test_planned_as_wished() -> None:
+def test_planned_for_a_requested_mode() -> None:
     assert device.planned(QUIET, AttachRequest("none"), ALL, {}) == no(
         "Only rtnetlink totals of v0, as asked for (--attach none)."
     )
@@ -275,7 +282,7 @@ def examine(interface: str | None = None) -> dict[str, Verdict]:
 
 
 @pytest.mark.bpf
-def test_everything_is_tried_and_nothing_stays(lab: Lab) -> None:
+def test_every_probe_runs_and_no_change_stays(lab: Lab) -> None:
     lab.veth()
     before = lab.run("ip", "-d", "link"), lab.run("tc", "qdisc"), os.readlink("/proc/thread-self/ns/net"), bpf_files()
     seen = examine("v0")
@@ -285,16 +292,16 @@ def test_everything_is_tried_and_nothing_stays(lab: Lab) -> None:
         if seen[hook].answer == "yes":
             assert seen[hook].evidence.endswith("ms, counted the frame that was sent")
     assert seen["XDP links"].answer == seen["native XDP"].answer == "yes"
-    assert seen["default route"] == no("there is none", "name an interface, or run `bpftop demo`")
+    assert seen["default route"] == no("there is no default route", "name an interface, or run `bpftop demo`")
     assert seen["v0 link"].evidence.startswith("up, ifindex ")
-    assert seen["v0 XDP programs"] == yes("none: the hook is free")
+    assert seen["v0 XDP programs"] == yes("no program: the hook is free")
     assert seen["v0 attach auto"].evidence.startswith("receives: native XDP")
     after = lab.run("ip", "-d", "link"), lab.run("tc", "qdisc"), os.readlink("/proc/thread-self/ns/net"), bpf_files()
     assert after == before
 
 
 @pytest.mark.bpf
-def test_somebody_elses_program_is_named(lab: Lab) -> None:
+def test_another_owners_program_is_named(lab: Lab) -> None:
     lab.veth()
     process, prog_id = lab.foreign_xdp("v0")
     seen = examine("v0")["v0 XDP programs"]
@@ -308,9 +315,9 @@ def test_a_tun_begins_with_ip_and_has_no_native_xdp(lab: Lab) -> None:
     lab.tunnel_device("tun0", IFF_TUN)
     lab.ip("link set tun0 down")
     seen = examine("tun0")
-    assert seen["tun0 link"].remedy == "nothing arrives: ip link set tun0 up"
+    assert seen["tun0 link"].remedy == "no packet arrives: run `ip link set tun0 up`"
     assert seen["tun0 frames"] == yes("begin with the IP header (link type 65534)")
-    assert seen["tun0 driver"].evidence == "tun, has no native XDP"
+    assert seen["tun0 driver"].evidence == "tun has no native XDP"
     assert seen["tun0 speed"].answer == "unknown"
     assert "tun0 MTU" not in seen
 

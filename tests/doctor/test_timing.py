@@ -1,4 +1,4 @@
-"""`doctor --timing`: what a tick costs, in rounds, against the budget."""
+"""`doctor --timing`: the cost of a tick, in rounds, against the budget."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timing, "ROUNDS", 3)
 
 
-def test_what_is_said_of_the_rounds() -> None:
-    said = spans([1_000, 9_000, 2_000], [3_000, 1_000_000, 4_000])
-    assert said == "2 µs, at worst 9 µs of CPU; 4 µs, at worst 1000 µs on the clock"
+def test_medians_and_the_worst_round() -> None:
+    words = spans([1_000, 9_000, 2_000], [3_000, 1_000_000, 4_000])
+    assert words == "2 µs, at worst 9 µs of CPU; 4 µs, at worst 1000 µs elapsed"
 
 
 def test_against_the_budget() -> None:
-    budget = ", all due at once; the budget is 10 ms of CPU"
+    budget = ", with all collectors due; the budget is 10 ms of CPU"
     often_enough = [9_000_000, 99_000_000, 1]
     assert within_budget(often_enough, often_enough) == yes(spans(often_enough, often_enough) + budget)
     too_much = [10_000_001]
@@ -54,18 +54,18 @@ def test_a_task_that_fails_has_no_time() -> None:
     assert str(failing.failure) == "backlog counters: cannot read it"
 
 
-def verdicts(asked: Timing) -> dict[str, Verdict]:
-    return {question.name: answer(question, ALL) for question in asked.questions()}
+def verdicts(timing_questions: Timing) -> dict[str, Verdict]:
+    return {question.name: answer(question, ALL) for question in timing_questions.questions()}
 
 
-def test_a_tree_without_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is watched, and nothing can be read of /proc: each line says so."""
-    monkeypatch.setattr(timing, "PATIENCE_S", 0.05)
-    with closing(Netdev()) as netdev, closing(Timing(netdev, None, tmp_path)) as asked:
-        found = verdicts(asked)
-    assert found["timing softnet"].answer == "unknown"
-    assert "cannot read" in found["timing softnet"].evidence
-    assert "timing traffic" not in found
+def test_an_empty_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No interface is watched and no file can be read: each line says so."""
+    monkeypatch.setattr(timing, "LOAD_WAIT_S", 0.05)
+    with closing(Netdev()) as netdev, closing(Timing(netdev, None, tmp_path)) as timing_questions:
+        by_name = verdicts(timing_questions)
+    assert by_name["timing softnet"].answer == "unknown"
+    assert "cannot read" in by_name["timing softnet"].evidence
+    assert "timing traffic" not in by_name
 
 
 def test_counters_that_do_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,12 +73,12 @@ def test_counters_that_do_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
         raise KernelError("cannot load", errno.EPERM)
 
     monkeypatch.setattr(timing, "PacketCounter", refuse)
-    monkeypatch.setattr(timing, "PATIENCE_S", 0.05)
-    with closing(Netdev()) as netdev, closing(Timing(netdev, netdev.find("lo"), Path("/"))) as asked:
-        found = verdicts(asked)
-    assert found["timing traffic"].evidence.startswith("EPERM (Operation not permitted)")
-    assert found["timing links"].answer == "yes"
-    assert found["timing of a tick"].answer == "yes"
+    monkeypatch.setattr(timing, "LOAD_WAIT_S", 0.05)
+    with closing(Netdev()) as netdev, closing(Timing(netdev, netdev.find("lo"), Path("/"))) as timing_questions:
+        by_name = verdicts(timing_questions)
+    assert by_name["timing traffic"].evidence.startswith("EPERM (Operation not permitted)")
+    assert by_name["timing links"].answer == "yes"
+    assert by_name["timing of a tick"].answer == "yes"
 
 
 @pytest.fixture
@@ -88,12 +88,15 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.mark.bpf
-def test_here(lab: Lab) -> None:
+def test_on_this_machine(lab: Lab) -> None:
     lab.veth()
-    with closing(Netdev()) as netdev, closing(Timing(netdev, netdev.find("v0"), Path("/"), entered=True)) as asked:
-        found = verdicts(asked)
+    with (
+        closing(Netdev()) as netdev,
+        closing(Timing(netdev, netdev.find("v0"), Path("/"), entered=True)) as timing_questions,
+    ):
+        by_name = verdicts(timing_questions)
     for name in ("traffic", "links", "softnet", "softirqs", "cpu_times", "interrupts", "qdiscs", "nic"):
-        assert found[f"timing {name}"].answer == "yes", found[f"timing {name}"]
-        assert " of CPU; " in found[f"timing {name}"].evidence
-    assert list(found)[-1] == "timing of a tick"
-    assert "the budget is 10 ms of CPU" in found["timing of a tick"].evidence
+        assert by_name[f"timing {name}"].answer == "yes", by_name[f"timing {name}"]
+        assert " of CPU; " in by_name[f"timing {name}"].evidence
+    assert list(by_name)[-1] == "timing of a tick"
+    assert "the budget is 10 ms of CPU" in by_name["timing of a tick"].evidence

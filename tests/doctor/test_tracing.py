@@ -1,4 +1,4 @@
-"""What the doctor says of the optional kernel parts, put to this kernel."""
+"""The doctor's questions about the tracing parts, asked of this kernel."""
 
 from __future__ import annotations
 
@@ -16,49 +16,49 @@ from bpftop.kernel.privileges import Privileges
 QUESTIONS = {question.name: question for question in tracing.questions()}
 
 
-def put(name: str) -> tuple[str, str]:
-    """Answer and evidence."""
+def ask(name: str) -> tuple[str, str]:
+    """Return answer and evidence."""
     verdict = answer(QUESTIONS[name], Privileges.read())
     return verdict.answer, verdict.evidence
 
 
 @pytest.mark.bpf
 def test_a_dropped_frame_shows_with_its_reason() -> None:
-    said, evidence = put("drop reasons")
-    assert said == "yes"
+    given, evidence = ask("drop reasons")
+    assert given == "yes"
     assert evidence.startswith("attached in ")
     assert evidence.endswith(" ms, counted the frame that was sent as UNHANDLED_PROTO")
 
 
 @pytest.mark.bpf
-def test_without_a_place_it_is_attached_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_private_pair_it_is_attached_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     def nowhere() -> object:
         raise NoPlace("no private veth pair: EPERM (Operation not permitted)", errno.EPERM)
 
     monkeypatch.setattr(probe, "private_pair", nowhere)
-    said, evidence = put("drop reasons")
-    assert said == "yes"
-    assert evidence.endswith("ms; not tried on a packet, no private veth pair: EPERM (Operation not permitted)")
+    given, evidence = ask("drop reasons")
+    assert given == "yes"
+    assert evidence.endswith("ms; not tried on a packet: no private veth pair: EPERM (Operation not permitted)")
 
 
 @pytest.mark.bpf
 @pytest.mark.parametrize("name", ["XDP exceptions", "XDP redirect errors"])
 def test_the_tracepoints_of_xdp(name: str) -> None:
-    said, evidence = put(name)
-    assert said == "yes"
+    given, evidence = ask(name)
+    assert given == "yes"
     assert evidence.startswith("attached in ")
 
 
 @pytest.mark.bpf
-def test_verdicts_are_counted_or_refused_by_the_kernel_itself() -> None:
-    said, evidence = put("verdicts of others")
-    if said == "yes":
-        assert evidence.endswith(" to an empty program, counted what it returned")
+def test_verdicts_are_counted_or_refused_by_the_kernel() -> None:
+    given, evidence = ask("verdicts of others")
+    if given == "yes":
+        assert evidence.endswith(" to an empty program, counted its verdict")
     else:
-        assert (said, evidence) == ("no", "EPERM (Operation not permitted) although no capability is missing")
+        assert (given, evidence) == ("no", "EPERM (Operation not permitted) although no capability is missing")
 
 
-def test_a_kernel_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_without_the_tracepoints(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_: object) -> object:
         raise KernelError("cannot load the BPF program", errno.ESRCH)
 
@@ -68,7 +68,7 @@ def test_a_kernel_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
     assert answer(question, Privileges(~0)) == no("ESRCH (No such process)", remedy)
 
 
-def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_capabilities_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> object:
         raise KernelError("cannot load the BPF program", errno.EPERM)
 
