@@ -13,22 +13,15 @@ const volatile __u32 link_is_ip = 0; /* frames begin with the IP header */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, PROTOCOLS);
+	__uint(max_entries, COUNTER_ROWS);
 	__type(key, __u32);
-	__type(value, struct cell);
-} protocols SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct breakdown);
-} breakdowns SEC(".maps");
+	__type(value, struct counter_row);
+} counters SEC(".maps");
 
 #if FLOWS
 #include "flows.bpf.h"
 #else
-static __always_inline void add_flow(struct parsed *p, __u64 packets, __u64 bytes)
+static __always_inline void add_flow(struct flow_key *flow, __u32 protocol, __u64 packets, __u64 bytes)
 {
 }
 #endif
@@ -45,64 +38,84 @@ static __always_inline __u32 size_bin(__u32 length)
 	return size_bins[length];
 }
 
-static __always_inline void add(struct cell *cell, __u64 packets, __u64 bytes)
+static __always_inline struct cell *counter_row(__u32 row)
 {
-	cell->packets += packets;
-	cell->bytes += bytes;
+	return bpf_map_lookup_elem(&counters, &row);
 }
 
-/* `index` is one of the cells; this says so to the verifier. In C, clang compares one copy of the number and makes the
+/* `index` is a cell of the row; this says so to the verifier. In C, clang compares one copy of the number and makes the
  * address of another, of which kernels up to 6.12 then know nothing: they refused the programs. */
 static __always_inline void add_at(struct cell *cells, __u64 index, __u64 packets, __u64 bytes)
 {
-	asm volatile("if %0 < %1 goto +1\n\t%0 = 0" : "+r"(index) : "i"(CELLS));
-	add(cells + index, packets, bytes);
+	asm volatile("if %0 < %1 goto +1\n\t%0 = 0" : "+r"(index) : "i"(ROW_CELLS));
+	cells[index].packets += packets;
+	cells[index].bytes += bytes;
 }
 
-static __always_inline void add_joint(struct cell *cells, const struct parsed *p, __u32 length, __u64 packets,
-				      __u64 bytes)
+static __always_inline void add_joint(struct cell *common, place_t place, __u32 length, __u64 packets, __u64 bytes)
 {
-	add_at(cells, (p->l3 * CASTS + p->cast) * SIZE_BINS + size_bin(length), packets, bytes);
+	add_at(common, CELL(joint) + (L3_OF(place) * CASTS + CAST_OF(place)) * SIZE_BINS + size_bin(length), packets,
+	       bytes);
 }
 
-/* Everything of a frame but its size and TCP class: those differ within a super-frame. */
-static __always_inline struct cell *record_common(const struct parsed *p, __u64 packets, __u64 bytes)
+static __always_inline void add_detail(struct cell *common, __u32 detail, __u64 packets, __u64 bytes)
 {
-	__u32 protocol = p->protocol, zero = 0;
-	struct cell *cell = bpf_map_lookup_elem(&protocols, &protocol),
-		    *cells = bpf_map_lookup_elem(&breakdowns, &zero);
+	struct cell *cells = DETAIL_ROW(detail) == ROW_COMMON ? common : counter_row(DETAIL_ROW(detail));
 
-	if (!cell || !cells) /* never: both are arrays */
+	if (cells)
+		add_at(cells, DETAIL_CELL(detail), packets, bytes);
+}
+
+/* Count everything of a frame but its size and TCP class: those differ within a super-frame. Returns row 0, or NULL,
+ * which never happens: all rows of an array are there. */
+static __always_inline struct cell *record_common(place_t place, __u64 packets, __u64 bytes)
+{
+	struct cell *common = counter_row(ROW_COMMON), *protocols = counter_row(ROW_PROTOCOLS);
+
+	if (!common || !protocols)
 		return NULL;
-	add(cell, packets, bytes);
-	if (p->vlans)
-		add_at(cells, CELL(vlans) - 1 + p->vlans, packets, bytes);
-	if (p->fragment)
-		add_at(cells, p->fragment, packets, bytes);
-	return cells;
+	add_at(protocols, PROTOCOL_OF(place), packets, bytes);
+	if (VLANS_OF(place))
+		add_at(common, CELL(vlans) - 1 + VLANS_OF(place), packets, bytes);
+	if (FRAGMENT_OF(place))
+		add_at(common, CELL(fragments) - 1 + FRAGMENT_OF(place), packets, bytes);
+	return common;
 }
 
-static __always_inline void record(struct parsed *p, __u32 length)
+/* A global function, which the verifier looks at once, for any argument: inlined, it would be verified again for every
+ * combination of what the parsers can say (100 000 instructions and more). */
+__noinline int record_frame(place_t place, __u32 length)
 {
-	struct cell *cells = record_common(p, 1, length);
+	struct cell *common = record_common(place, 1, length);
 
-	if (!cells)
-		return;
-	add_joint(cells, p, length, 1, length);
-	if (p->detail)
-		add_at(cells, p->detail, 1, length);
-	add_flow(p, 1, length);
+	if (!common)
+		return 0;
+	add_joint(common, place, length, 1, length);
+	if (DETAIL_OF(place))
+		add_detail(common, DETAIL_OF(place), 1, length);
+	return 0;
 }
 
-/* parse_*() set what they find; this is what holds where they find nothing. */
-static __always_inline int parse(struct cursor *c, struct parsed *p)
+/* The same number, of which the verifier knows nothing any more: it follows what comes next once, not once for each
+ * protocol. */
+static __always_inline __u32 opaque(__u32 protocol)
 {
-	p->l3 = L3_OTHER;
-	p->cast = CAST_UNICAST;
-	p->fragment = 0;
-	p->detail = 0;
-	p->headers = 0;
-	return link_is_ip ? parse_bare_ip(c, p, count_tx) : parse_ethernet(c, p, count_tx);
+	asm volatile("%0 = be64 %0\n\t%0 = be64 %0" : "+r"(protocol));
+	return protocol;
+}
+
+static __always_inline void record(struct cursor *c, place_t place, __u32 length)
+{
+	record_frame(place, length);
+	if (FLOWS)
+		add_flow(c->flow, opaque(PROTOCOL_OF(place)), 1, length);
+}
+
+static __always_inline place_t parse(struct cursor *c, __u32 outer_tags)
+{
+	place_t place = PLACE_VLANS(outer_tags);
+
+	return link_is_ip ? parse_bare_ip(c, place, count_tx) : parse_ethernet(c, place, count_tx);
 }
 
 __noinline int chain_xdp(struct xdp_md *ctx, __u32 at, __u32 end, __u32 next)
@@ -135,50 +148,57 @@ static __always_inline int ipv6_chain(struct cursor *c, __u32 end, __u32 next)
 	return CHAIN_PACK(0, CHAIN_MALFORMED, c->at);
 }
 
+#include "plain.bpf.h"
+
 SEC("xdp")
 int count_xdp(struct xdp_md *ctx)
 {
+	struct flow_key flow = {};
 	struct cursor c = {
+		.flow = &flow,
 		.ctx = ctx,
 		.start = (void *)(long)ctx->data,
 		.end = (void *)(long)ctx->data_end,
 		.length = ctx->data_end - ctx->data,
 		.access = XDP_PLAIN,
 	};
-	struct parsed p = {};
 
-	parse(&c, &p);
-	record(&p, c.length);
+	if (!count_plain(&c, 0))
+		record(&c, parse(&c, 0), c.length);
 	return XDP_PASS;
 }
 
 /* Headers beyond the linear part: seldom, so out of line and by copies. */
 __noinline int count_far_xdp(struct xdp_md *ctx)
 {
-	struct cursor c = { .ctx = ctx, .length = bpf_xdp_get_buff_len(ctx), .access = XDP_FRAGS_COPY };
-	struct parsed p = {};
+	struct flow_key flow = {};
+	struct cursor c = { .flow = &flow, .ctx = ctx, .length = bpf_xdp_get_buff_len(ctx), .access = XDP_FRAGS_COPY };
 
-	parse(&c, &p);
-	record(&p, c.length);
+	record(&c, parse(&c, 0), c.length);
 	return 0;
 }
 
 SEC("xdp.frags")
 int count_xdp_frags(struct xdp_md *ctx)
 {
+	struct flow_key flow = {};
 	struct cursor c = {
+		.flow = &flow,
 		.ctx = ctx,
 		.start = (void *)(long)ctx->data,
 		.end = (void *)(long)ctx->data_end,
 		.length = bpf_xdp_get_buff_len(ctx),
 		.access = XDP_FRAGS,
 	};
-	struct parsed p = {};
+	place_t place;
 
-	if (parse(&c, &p) == BEYOND_LINEAR)
+	if (count_plain(&c, 0))
+		return XDP_PASS;
+	place = parse(&c, 0);
+	if (place == BEYOND_LINEAR)
 		count_far_xdp(ctx);
 	else
-		record(&p, c.length);
+		record(&c, place, c.length);
 	return XDP_PASS;
 }
 
@@ -214,82 +234,81 @@ static __always_inline void cut(struct __sk_buff *skb, __u32 headers, struct seg
 	s->bytes = length + (__u64)(n - 1) * headers + (__u64)n * tag;
 }
 
-__noinline int record_segments(struct __sk_buff *skb, __u32 place, __u32 further, __u32 headers)
+/* A global function, which is verified once and costs a call only where there are segments; it takes numbers only
+ * (5.10). */
+__noinline int record_segments(struct __sk_buff *skb, place_t place, __u32 headers)
 {
-	struct parsed p = {
-		.protocol = place & 0xffff,
-		.l3 = place >> 16 & 15,
-		.cast = place >> 20 & 15,
-		.vlans = place >> 24,
-		.detail = further & 0xffff,
-		.fragment = further >> 16,
-	};
+	__u32 detail = DETAIL_OF(place);
 	struct segments s;
-	struct cell *cells;
+	struct cell *common;
 	__u64 last_bytes;
 
 	cut(skb, headers, &s);
 	last_bytes = s.bytes - s.first_bytes;
-	cells = record_common(&p, s.n, s.bytes);
-	if (!cells)
+	common = record_common(place, s.n, s.bytes);
+	if (!common)
 		return 0;
-	add_joint(cells, &p, s.full, s.n - 1, s.first_bytes);
-	add_joint(cells, &p, last_bytes, 1, last_bytes);
-	if (p.detail == CELL(tcp_flags[TCP_FIN]) || p.detail == CELL(tcp_flags[TCP_RST])) {
-		add_at(cells, p.detail, 1, last_bytes);
-		add_at(cells, CELL(tcp_flags[TCP_OTHER]), s.n - 1, s.first_bytes);
-	} else if (p.detail) {
-		add_at(cells, p.detail, s.n, s.bytes);
+	add_joint(common, place, s.full, s.n - 1, s.first_bytes);
+	add_joint(common, place, last_bytes, 1, last_bytes);
+	if (detail == CELL(tcp_flags[TCP_FIN]) || detail == CELL(tcp_flags[TCP_RST])) {
+		add_at(common, detail, 1, last_bytes);
+		add_at(common, CELL(tcp_flags[TCP_OTHER]), s.n - 1, s.first_bytes);
+	} else if (detail) {
+		add_detail(common, detail, s.n, s.bytes);
 	}
 	return 0;
 }
 
 /* The flow's key does not fit a global function's numbers, so the segments are worked out again here. */
-static __always_inline void add_flow_of_segments(struct __sk_buff *skb, struct parsed *p)
+static __always_inline void add_flow_of_segments(struct __sk_buff *skb, struct cursor *c, place_t place)
 {
 	struct segments s;
 
 	if (!FLOWS)
 		return;
-	cut(skb, p->headers, &s);
-	add_flow(p, s.n, s.bytes);
+	cut(skb, c->headers, &s);
+	add_flow(c->flow, opaque(PROTOCOL_OF(place)), s.n, s.bytes);
 }
 
-static __always_inline void record_skb(struct __sk_buff *skb, struct parsed *p)
+static __always_inline void record_skb(struct __sk_buff *skb, struct cursor *c, place_t place)
 {
 	if (skb->gso_size) {
-		record_segments(skb, PACK_PLACE(p), PACK_CELLS(p), p->headers);
-		add_flow_of_segments(skb, p);
+		record_segments(skb, place, c->headers);
+		add_flow_of_segments(skb, c, place);
 	} else {
-		record(p, skb->len + (skb->vlan_present ? VLAN_BYTES : 0));
+		record(c, place, skb->len + (skb->vlan_present ? VLAN_BYTES : 0));
 	}
 }
 
 __noinline int count_far_tc(struct __sk_buff *skb)
 {
-	struct cursor c = { .ctx = skb, .length = skb->len, .access = TC_COPY };
-	struct parsed p = { .vlans = !!skb->vlan_present };
+	struct flow_key flow = {};
+	struct cursor c = { .flow = &flow, .ctx = skb, .length = skb->len, .access = TC_COPY };
 
-	parse(&c, &p);
-	record_skb(skb, &p);
+	record_skb(skb, &c, parse(&c, !!skb->vlan_present));
 	return 0;
 }
 
 SEC("tc")
 int count_tc(struct __sk_buff *skb)
 {
+	struct flow_key flow = {};
 	struct cursor c = {
+		.flow = &flow,
 		.ctx = skb,
 		.start = (void *)(long)skb->data,
 		.end = (void *)(long)skb->data_end,
 		.length = skb->len,
 		.access = TC,
 	};
-	struct parsed p = { .vlans = !!skb->vlan_present };
+	place_t place;
 
-	if (parse(&c, &p) == BEYOND_LINEAR)
+	if (!skb->gso_size && count_plain(&c, !!skb->vlan_present))
+		return TCX_NEXT;
+	place = parse(&c, !!skb->vlan_present);
+	if (place == BEYOND_LINEAR)
 		count_far_tc(skb);
 	else
-		record_skb(skb, &p);
+		record_skb(skb, &c, place);
 	return TCX_NEXT;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The cursor that parsers read with, and what they find. */
+/* The cursor that parsers read with, and the packed result that they return. */
 #ifndef CURSOR_BPF_H
 #define CURSOR_BPF_H
 
@@ -15,21 +15,30 @@
 #define FLOWS 0 /* flows.bpf.c makes it 1 */
 #endif
 
-/* Cells of struct breakdown as one flat array; index 0 is a joint cell, so 0 can say "no further cell". */
-#define CELL(field) ((__u32)(offsetof(struct breakdown, field) / sizeof(struct cell)))
-#define CELLS ((__u32)(sizeof(struct breakdown) / sizeof(struct cell)))
+_Static_assert(sizeof(struct common_counters) == sizeof(struct counter_row), "row 0 decides how large a row is");
 
-/* What the parser found. */
-struct parsed {
-	__u32 protocol;
-	__u32 l3;
-	__u32 cast;
-	__u32 vlans;
-	__u32 fragment;	      /* cell index, 0: not a fragment */
-	__u32 detail;	      /* cell index of the TCP class, UDP port or ICMP type, 0: none */
-	__u32 headers;	      /* bytes up to here have been accepted */
-	struct flow_key flow; /* where FLOWS; complete where the protocol is one of IP */
-};
+/* Cell number of a field within row 0. */
+#define CELL(field) ((__u32)(offsetof(struct common_counters, field) / sizeof(struct cell)))
+
+/* What a parser says of a frame, in one register: protocol (bits 0 to 15), L3 class, cast, number of VLAN tags,
+ * fragment (two bits each), and the detail: row and cell of the TCP class, UDP port or ICMP type, 0 where there is
+ * none. Separate variables cost a move of 0 and a spill each on every path. */
+typedef __u64 place_t;
+#define PLACE_L3(l3) ((place_t)(l3) << 16)
+#define PLACE_CAST(cast) ((place_t)(cast) << 18)
+#define PLACE_VLANS(tags) ((place_t)(tags) << 20)
+#define PLACE_FRAGMENT(part) ((place_t)((part) + 1) << 22)
+#define PLACE_DETAIL(row, cell) ((place_t)((row) << 9 | (cell)) << 24)
+#define BEYOND_LINEAR ((place_t)1 << 63) /* alone: count the frame again by copies */
+
+#define PROTOCOL_OF(place) ((__u32)(place)&0xffff)
+#define L3_OF(place) ((__u32)(place) >> 16 & 3)
+#define CAST_OF(place) ((__u32)(place) >> 18 & 3)
+#define VLANS_OF(place) ((__u32)(place) >> 20 & 3)
+#define FRAGMENT_OF(place) ((__u32)(place) >> 22 & 3) /* 0: not a fragment */
+#define DETAIL_OF(place) ((__u32)((place) >> 24))
+#define DETAIL_ROW(detail) ((detail) >> 9)
+#define DETAIL_CELL(detail) ((detail)&511)
 
 /* How a program reaches its packet; a constant in each instance. */
 enum access {
@@ -46,50 +55,38 @@ struct cursor {
 	void *end;
 	__u32 length; /* of the whole frame */
 	__u32 at;
+	__u32 headers; /* bytes up to here have been accepted */
 	enum access access;
+	struct flow_key *flow; /* filled where FLOWS; complete where the protocol is one of IP */
 };
 
-enum {
-	PARSED = 0,
-	BEYOND_LINEAR = 1, /* count again by copies */
-};
-
-/* `bytes` at `at`, or NULL where they are not in reach. */
-static __always_inline void *peek(struct cursor *c, __u32 at, __u32 bytes, void *scratch)
+/* Makes `*header` point to `bytes` at `at` and returns 1; 0 where they are not in reach. Not a pointer that may be
+ * NULL: clang takes packet pointers for 32 bits wide (ctx->data is a __u32) and would compare half of it. */
+static __always_inline int reach(struct cursor *c, __u32 at, __u32 bytes, void *scratch, void **header)
 {
-	void *here;
+	*header = scratch;
+	if (c->access == TC_COPY || c->access == XDP_FRAGS_COPY) {
+		long missing = c->access == TC_COPY ? bpf_skb_load_bytes(c->ctx, at, scratch, bytes)
+						    : bpf_xdp_load_bytes(c->ctx, at, scratch, bytes);
 
-	if (c->access == XDP_FRAGS_COPY || c->access == TC_COPY) {
-		if (c->access == TC_COPY ? bpf_skb_load_bytes(c->ctx, at, scratch, bytes)
-					 : bpf_xdp_load_bytes(c->ctx, at, scratch, bytes))
-			return NULL;
-		/* Or clang adds to it by "or", which the verifier refuses on a pointer. */
-		asm volatile("" : "+r"(scratch));
-		return scratch;
+		asm volatile(
+			""
+			: "+r"(*header)); /* or clang adds to it by "or", which the verifier refuses on a pointer */
+		return !missing;
 	}
-	here = c->start + at;
-	return here + bytes > c->end ? NULL : here;
+	*header = c->start + at;
+	return *header + bytes <= c->end;
 }
 
-/* Called when peek() found nothing: the frame ends here, or only its linear part does. */
-static __always_inline int short_of(struct cursor *c, struct parsed *p, __u32 bytes)
+/* For a header that is not in reach: the frame ends here, or only its linear part does. */
+static __always_inline place_t short_of(const struct cursor *c, place_t place, __u32 bytes)
 {
-	if (c->at + bytes <= c->length)
-		return BEYOND_LINEAR;
-	p->protocol = PROTOCOL_TRUNCATED;
-	return PARSED;
+	return c->at + bytes <= c->length ? BEYOND_LINEAR : place | PROTOCOL_TRUNCATED;
 }
 
-static __always_inline int as(struct parsed *p, __u32 protocol)
+static __always_inline place_t malformed(place_t place)
 {
-	p->protocol = protocol;
-	return PARSED;
-}
-
-static __always_inline int malformed(struct parsed *p)
-{
-	p->fragment = 0;
-	return as(p, PROTOCOL_MALFORMED);
+	return (place & ~((place_t)3 << 22)) | PROTOCOL_MALFORMED;
 }
 
 #endif

@@ -16,21 +16,21 @@ struct {
 
 const struct flow_counts no_flow_counts = {};
 
-static __always_inline void add_flow(struct parsed *p, __u64 packets, __u64 bytes)
+static __always_inline void add_flow(struct flow_key *flow, __u32 protocol, __u64 packets, __u64 bytes)
 {
 	struct flow_counts *counts;
 	__u64 now_ns;
 
-	if (p->protocol >= PROTOCOL_ARP)
+	if (protocol >= PROTOCOL_ARP)
 		return;
 	if (flow_sample_1_in > 1 && (__u64)bpf_get_prandom_u32() * flow_sample_1_in >> 32)
 		return;
-	p->flow.l4_proto = p->protocol;
-	counts = bpf_map_lookup_elem(&flows, &p->flow);
+	flow->l4_proto = protocol;
+	counts = bpf_map_lookup_elem(&flows, flow);
 	if (!counts) {
 		/* EEXIST: another CPU was faster. Inserting sets all CPUs' values to zero. */
-		bpf_map_update_elem(&flows, &p->flow, &no_flow_counts, BPF_NOEXIST);
-		counts = bpf_map_lookup_elem(&flows, &p->flow);
+		bpf_map_update_elem(&flows, flow, &no_flow_counts, BPF_NOEXIST);
+		counts = bpf_map_lookup_elem(&flows, flow);
 		if (!counts)
 			return;
 	}

@@ -36,53 +36,55 @@ static __always_inline void flow_from_ipv6(struct flow_key *flow, const struct i
 }
 
 /* A later fragment has no transport header; TCP's classes add up to TCP all the same. */
-static __always_inline int later_fragment(struct cursor *c, struct parsed *p, __u32 protocol)
+static __always_inline place_t later_fragment(struct cursor *c, place_t place, __u32 protocol)
 {
-	p->headers = c->at;
-	p->fragment = CELL(fragments[FRAGMENT_LATER]);
-	if (protocol == L4_TCP)
-		p->detail = CELL(tcp_flags[TCP_OTHER]);
-	return as(p, protocol);
+	c->headers = c->at;
+	place |= PLACE_FRAGMENT(FRAGMENT_LATER) | protocol;
+	return protocol == L4_TCP ? place | PLACE_DETAIL(ROW_COMMON, CELL(tcp_flags[TCP_OTHER])) : place;
 }
 
-static __always_inline int parse_ipv4(struct cursor *c, struct parsed *p, int tx, int cast_from_ip)
+static __always_inline place_t cast_from_ipv4(const __u8 *destination)
+{
+	if ((destination[0] & 0xf0) == 0xe0)
+		return PLACE_CAST(CAST_MULTICAST);
+	if ((destination[0] & destination[1] & destination[2] & destination[3]) == 0xff)
+		return PLACE_CAST(CAST_BROADCAST);
+	return PLACE_CAST(CAST_UNICAST);
+}
+
+static __always_inline place_t parse_ipv4(struct cursor *c, place_t place, int tx, int cast_from_ip)
 {
 	__u32 have = c->length - c->at, header, total, fragment, protocol;
 	struct ipv4_header scratch, *ip;
 
-	p->l3 = L3_IPV4;
-	ip = peek(c, c->at, sizeof(scratch), &scratch);
-	if (!ip)
-		return short_of(c, p, sizeof(scratch));
+	place |= PLACE_L3(L3_IPV4);
+	if (!reach(c, c->at, sizeof(scratch), &scratch, (void **)&ip))
+		return short_of(c, place, sizeof(scratch));
 	header = (ip->version_ihl & 0x0f) * 4;
 	if (ip->version_ihl >> 4 != 4 || header < sizeof(scratch))
-		return malformed(p);
+		return malformed(place);
 	if (FLOWS)
-		flow_from_ipv4(&p->flow, ip);
-	if (cast_from_ip) {
-		if ((ip->destination[0] & 0xf0) == 0xe0)
-			p->cast = CAST_MULTICAST;
-		else if ((ip->destination[0] & ip->destination[1] & ip->destination[2] & ip->destination[3]) == 0xff)
-			p->cast = CAST_BROADCAST;
-	}
+		flow_from_ipv4(c->flow, ip);
+	if (cast_from_ip)
+		place |= cast_from_ipv4(ip->destination);
 	if (have < header)
-		return as(p, PROTOCOL_TRUNCATED);
-	p->headers = c->at + header;
+		return place | PROTOCOL_TRUNCATED;
+	c->headers = c->at + header;
 	total = bpf_ntohs(ip->total_length);
 	if (!total && have > 65535)
 		total = have;
 	if (total < header)
-		return malformed(p);
+		return malformed(place);
 	if (total > have)
-		return as(p, PROTOCOL_TRUNCATED);
-	fragment = bpf_ntohs(ip->fragment);
+		return place | PROTOCOL_TRUNCATED;
+	fragment = ip->fragment;
 	protocol = ip->protocol;
 	c->at += header;
-	if (fragment & 0x1fff)
-		return later_fragment(c, p, protocol);
-	if (fragment & 0x2000)
-		p->fragment = CELL(fragments[FRAGMENT_FIRST]);
-	return parse_transport(c, p, total - header, protocol, tx);
+	if (fragment & bpf_htons(0x1fff))
+		return later_fragment(c, place, protocol);
+	if (fragment & bpf_htons(0x2000))
+		place |= PLACE_FRAGMENT(FRAGMENT_FIRST);
+	return parse_transport(c, place, total - header, protocol, tx, 0);
 }
 
 static __always_inline int is_extension(__u32 next)
@@ -102,8 +104,7 @@ static __always_inline int walk_chain(void *ctx, void *start, void *stop, __u32 
 	for (int i = 0; i < IPV6_CHAIN_MAX && is_extension(next); i++) {
 		if (at > CHAIN_AT_MAX || at + sizeof(scratch) > end)
 			return CHAIN_PACK(0, CHAIN_MALFORMED, at);
-		header = peek(&c, at, sizeof(scratch), scratch);
-		if (!header)
+		if (!reach(&c, at, sizeof(scratch), scratch, (void **)&header))
 			return CHAIN_PACK(0, CHAIN_MALFORMED, at);
 		bytes = next == L4_FRAGMENT ? 8 : (header[1] + 1) * 8;
 		if (at + bytes > end)
@@ -121,28 +122,27 @@ static __always_inline int walk_chain(void *ctx, void *start, void *stop, __u32 
 	return CHAIN_PACK(next, is_extension(next) ? CHAIN_MALFORMED : kind, at);
 }
 
-static __always_inline int parse_ipv6(struct cursor *c, struct parsed *p, int tx, int cast_from_ip)
+static __always_inline place_t parse_ipv6(struct cursor *c, place_t place, int tx, int cast_from_ip)
 {
 	__u32 have = c->length - c->at, payload, next, end;
 	struct ipv6_header scratch, *ip;
 	int chain;
 
-	p->l3 = L3_IPV6;
-	ip = peek(c, c->at, sizeof(scratch), &scratch);
-	if (!ip)
-		return short_of(c, p, sizeof(scratch));
+	place |= PLACE_L3(L3_IPV6);
+	if (!reach(c, c->at, sizeof(scratch), &scratch, (void **)&ip))
+		return short_of(c, place, sizeof(scratch));
 	if (ip->version_class >> 4 != 6)
-		return malformed(p);
+		return malformed(place);
 	if (FLOWS)
-		flow_from_ipv6(&p->flow, ip);
-	p->headers = c->at + sizeof(scratch);
+		flow_from_ipv6(c->flow, ip);
+	c->headers = c->at + sizeof(scratch);
 	if (cast_from_ip && ip->destination[0] == 0xff)
-		p->cast = CAST_MULTICAST;
+		place |= PLACE_CAST(CAST_MULTICAST);
 	payload = bpf_ntohs(ip->payload_length);
 	if (!payload && have > 65535 + sizeof(scratch))
 		payload = have - sizeof(scratch);
 	if (sizeof(scratch) + payload > have)
-		return as(p, PROTOCOL_TRUNCATED);
+		return place | PROTOCOL_TRUNCATED;
 	next = ip->next;
 	c->at += sizeof(scratch);
 	end = c->at + payload;
@@ -151,117 +151,117 @@ static __always_inline int parse_ipv6(struct cursor *c, struct parsed *p, int tx
 		next = CHAIN_PROTOCOL(chain);
 		c->at = CHAIN_AT(chain);
 		asm volatile("%0 &= 0x7fff" : "+r"(c->at)); /* CHAIN_AT_MAX in words that the verifier follows */
-		p->headers = c->at;
+		c->headers = c->at;
 		if (CHAIN_END(chain) == CHAIN_MALFORMED)
-			return malformed(p);
+			return malformed(place);
 		if (CHAIN_END(chain) == CHAIN_LATER_FRAGMENT)
-			return later_fragment(c, p, next);
+			return later_fragment(c, place, next);
 		if (CHAIN_END(chain) == CHAIN_FIRST_FRAGMENT)
-			p->fragment = CELL(fragments[FRAGMENT_FIRST]);
+			place |= PLACE_FRAGMENT(FRAGMENT_FIRST);
 	}
-	return parse_transport(c, p, end - c->at, next, tx);
+	return parse_transport(c, place, end - c->at, next, tx, 1);
 }
 
-static __always_inline int parse_other(struct parsed *p, __u16 ethertype)
+static __always_inline place_t parse_other(place_t place, __u16 ethertype)
 {
 	switch (ethertype) {
 	case ETHERTYPE_ARP:
-		p->l3 = L3_ARP;
-		return as(p, PROTOCOL_ARP);
+		return place | PLACE_L3(L3_ARP) | PROTOCOL_ARP;
 	case ETHERTYPE_LLDP:
-		return as(p, PROTOCOL_LLDP);
+		return place | PLACE_L3(L3_OTHER) | PROTOCOL_LLDP;
 	case ETHERTYPE_MPLS:
 	case ETHERTYPE_MPLS_MULTICAST:
-		return as(p, PROTOCOL_MPLS);
+		return place | PLACE_L3(L3_OTHER) | PROTOCOL_MPLS;
 	case ETHERTYPE_PPPOE_DISCOVERY:
 	case ETHERTYPE_PPPOE_SESSION:
-		return as(p, PROTOCOL_PPPOE);
+		return place | PLACE_L3(L3_OTHER) | PROTOCOL_PPPOE;
 	}
-	return as(p, ethertype < ETHERTYPE_FIRST ? PROTOCOL_LENGTH_802_3 : PROTOCOL_OTHER_ETHERTYPE);
+	return place | PLACE_L3(L3_OTHER) |
+	       (ethertype < ETHERTYPE_FIRST ? PROTOCOL_LENGTH_802_3 : PROTOCOL_OTHER_ETHERTYPE);
 }
 
-static __always_inline __u32 is_vlan(__be16 ethertype)
+static __always_inline int is_vlan(__be16 ethertype)
 {
-	return is_zero16(ethertype ^ bpf_htons(ETHERTYPE_VLAN)) | is_zero16(ethertype ^ bpf_htons(ETHERTYPE_QINQ));
+	return ethertype == bpf_htons(ETHERTYPE_VLAN) || ethertype == bpf_htons(ETHERTYPE_QINQ);
 }
 
-/* The group bit is 1, and one more where all six bytes are 0xff. */
-static __always_inline __u32 cast_of(const __be16 *mac)
+/* The group bit is 1, and one more where all six bytes are 0xff. Without branches, which would multiply the paths that
+ * the verifier walks. */
+static __always_inline place_t cast_of(const __be16 *mac)
 {
 	__u64 all = mac[0] | (__u64)mac[1] << 16 | (__u64)mac[2] << 32;
 
-	return (mac[0] & 1) + ((all + 1) >> 48);
+	return PLACE_CAST((mac[0] & 1) + ((all + 1) >> 48));
 }
 
-/* Below ETH_TAGGED_BYTES no IP header fits: tags one by one, then IP is truncated. */
-static __always_inline int parse_short_ethernet(struct cursor *c, struct parsed *p)
+/* Frames too short for an IP header behind two tags: tags one by one, then IP is truncated. */
+static __always_inline place_t parse_short_ethernet(struct cursor *c, place_t place)
 {
+	__u32 tags = VLANS_OF(place);
 	__be16 scratch[7], *eth, ethertype;
 
-	eth = peek(c, 0, sizeof(scratch), scratch);
-	if (!eth)
-		return short_of(c, p, sizeof(scratch));
-	p->cast = cast_of(eth);
+	if (!reach(c, 0, sizeof(scratch), scratch, (void **)&eth))
+		return short_of(c, place | PLACE_L3(L3_OTHER), sizeof(scratch));
+	place |= cast_of(eth);
 	ethertype = eth[6];
-	p->headers = c->at = ETH_BYTES;
-#pragma unroll
-	for (int i = 0; i < VLAN_TAGS_MAX; i++) {
-		if (p->vlans == VLAN_TAGS_MAX || !is_vlan(ethertype))
-			break;
-		eth = peek(c, c->at, VLAN_BYTES, scratch);
-		if (!eth)
-			return short_of(c, p, VLAN_BYTES);
+	c->headers = c->at = ETH_BYTES;
+	for (; tags < VLAN_TAGS_MAX && is_vlan(ethertype); tags++) {
+		if (!reach(c, c->at, VLAN_BYTES, scratch, (void **)&eth))
+			return short_of(c, place | PLACE_L3(L3_OTHER), VLAN_BYTES);
 		ethertype = eth[1];
 		c->at += VLAN_BYTES;
-		p->headers += VLAN_BYTES;
-		p->vlans++;
+		c->headers += VLAN_BYTES;
+		place += PLACE_VLANS(1);
 	}
-	if (ethertype != bpf_htons(ETHERTYPE_IPV4) && ethertype != bpf_htons(ETHERTYPE_IPV6))
-		return parse_other(p, bpf_ntohs(ethertype));
-	p->l3 = ethertype == bpf_htons(ETHERTYPE_IPV4) ? L3_IPV4 : L3_IPV6;
-	return as(p, PROTOCOL_TRUNCATED);
+	if (ethertype == bpf_htons(ETHERTYPE_IPV4))
+		return place | PLACE_L3(L3_IPV4) | PROTOCOL_TRUNCATED;
+	if (ethertype == bpf_htons(ETHERTYPE_IPV6))
+		return place | PLACE_L3(L3_IPV6) | PROTOCOL_TRUNCATED;
+	return parse_other(place, bpf_ntohs(ethertype));
 }
 
-/* p->vlans begins at 1 where the kernel keeps the outer tag beside the packet. */
-static __always_inline int parse_ethernet(struct cursor *c, struct parsed *p, int tx)
+/* `place` begins with one tag where the kernel keeps the outer tag beside the packet. */
+static __always_inline place_t parse_ethernet(struct cursor *c, place_t place, int tx)
 {
-	__be16 scratch[ETH_TAGGED_BYTES / 2], *eth;
-	__u32 first, second;
+	__be16 scratch[ETH_TAGGED_BYTES / 2], *eth, ethertype;
 
 	if (c->length < ETH_TAGGED_BYTES)
-		return parse_short_ethernet(c, p);
-	eth = peek(c, 0, sizeof(scratch), scratch);
-	if (!eth)
+		return parse_short_ethernet(c, place);
+	if (!reach(c, 0, sizeof(scratch), scratch, (void **)&eth))
 		return BEYOND_LINEAR;
-	p->cast = cast_of(eth);
-	first = is_vlan(eth[6]);
-	second = first & is_vlan(eth[8]) & (p->vlans ^ 1);
-	p->vlans += first + second;
-	c->at = ETH_BYTES + (first + second) * VLAN_BYTES;
-	p->headers = c->at;
-	eth = peek(c, c->at - 2, 2, scratch);
-	if (!eth)
-		return BEYOND_LINEAR;
-	if (*eth == bpf_htons(ETHERTYPE_IPV4))
-		return parse_ipv4(c, p, tx, 0);
-	if (*eth == bpf_htons(ETHERTYPE_IPV6))
-		return parse_ipv6(c, p, tx, 0);
-	return parse_other(p, bpf_ntohs(*eth));
+	place |= cast_of(eth);
+	ethertype = eth[6];
+	c->at = ETH_BYTES;
+	if (is_vlan(ethertype)) {
+		ethertype = eth[8];
+		c->at += VLAN_BYTES;
+		place += PLACE_VLANS(1);
+		if (is_vlan(ethertype) && VLANS_OF(place) < VLAN_TAGS_MAX) {
+			ethertype = eth[10];
+			c->at += VLAN_BYTES;
+			place += PLACE_VLANS(1);
+		}
+	}
+	c->headers = c->at;
+	if (ethertype == bpf_htons(ETHERTYPE_IPV4))
+		return parse_ipv4(c, place, tx, 0);
+	if (ethertype == bpf_htons(ETHERTYPE_IPV6))
+		return parse_ipv6(c, place, tx, 0);
+	return parse_other(place, bpf_ntohs(ethertype));
 }
 
 /* Links without an L2 header (tun, wireguard, ipip): the first nibble is the IP version. */
-static __always_inline int parse_bare_ip(struct cursor *c, struct parsed *p, int tx)
+static __always_inline place_t parse_bare_ip(struct cursor *c, place_t place, int tx)
 {
 	__u8 scratch[1], *version;
 
-	version = peek(c, c->at, sizeof(scratch), scratch);
-	if (!version)
-		return short_of(c, p, sizeof(scratch));
+	if (!reach(c, c->at, sizeof(scratch), scratch, (void **)&version))
+		return short_of(c, place | PLACE_L3(L3_OTHER), sizeof(scratch));
 	if (*version >> 4 == 4)
-		return parse_ipv4(c, p, tx, 1);
+		return parse_ipv4(c, place, tx, 1);
 	if (*version >> 4 == 6)
-		return parse_ipv6(c, p, tx, 1);
-	return malformed(p);
+		return parse_ipv6(c, place, tx, 1);
+	return malformed(place | PLACE_L3(L3_OTHER));
 }
 
 #endif

@@ -1,4 +1,4 @@
-"""What one tick's reading costs: both maps of a counter, and the fold of many rows over many CPUs."""
+"""What one tick's reading costs: the map of a counter, and the fold over many CPUs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from contextlib import closing
 from statistics import median
 
 from bpftop.collect.bpf.traffic import PacketCounter
-from bpftop.kernel.bpf.object import BpfObject
-from bpftop.kernel.bpf.percpu_array import RowsDrain, possible_cpus
+from bpftop.kernel._libbpf import ffi, lib
+from bpftop.kernel.bpf.bpf_map import PERCPU_ARRAY
+from bpftop.kernel.bpf.bpf_map import create as create_map
+from bpftop.kernel.bpf.percpu_array import CounterMap, possible_cpus
 from bpftop.kernel.bpf.program import Program
-from tests.bench.drains import COLUMNS, ROWS, MadeUpRows
+from tests.bench.drains import MadeUpCounters
 from tests.bench.figures import Figure
 from tests.bench.packets import FRAMES
 from tests.bpf.frame import ether, ip4
@@ -20,7 +22,9 @@ from tests.bpf.frame import ether, ip4
 ROUNDS, COLD_ROUNDS = 400, 60
 PAUSE_S, EVICTING_BYTES = 0.02, 4 << 20
 LIMIT_POLL_US, LIMIT_POLL_CPUS = 150, 2
-FOLD_ROUNDS, FOLD_ROWS, FOLD_CPUS, LIMIT_FOLD_MS = 40, 300, 512, 3
+FOLD_ROUNDS, FOLD_CPUS, LIMIT_FOLD_MS = 40, 512, 6
+CELL_BYTES, ROW_BYTES = ffi.sizeof("struct cell"), ffi.sizeof("struct counter_row")
+SMALL_ROWS, LIMIT_SMALL_ROWS_SHARE = lib.PROTOCOLS, 0.18  # 15 µs where 264 rows cost 83
 
 
 def measure(say: Callable[[str], None]) -> Iterator[Figure]:
@@ -60,7 +64,7 @@ def _poll() -> Iterator[Figure]:
     title = "one poll of an interface and direction"
     for how, each in (("back to back", hot["few"]), (f"after {PAUSE_S * 1000:.0f} ms, with cold caches", cold)):
         spread = f"median of {len(each)}, p95 {_p95(each):.0f}"
-        parts = f"both maps, fold, readings; {cpus} CPUs"
+        parts = f"the map, fold, readings; {cpus} CPUs"
         yield Figure("polling", f"{title}, {how}", median(each), "µs", limit, f"{parts}; {spread}")
     yield Figure("polling", "the same, back to back, all 256 IP protocols seen", median(hot["all"]), "µs")
 
@@ -75,35 +79,44 @@ def _after_a_pause_us(call: Callable[[], object]) -> float:
 
 
 def _lookups() -> Iterator[Figure]:
-    with closing(BpfObject("counter", "count_xdp", {"count_tx": 0, "link_is_ip": 0})) as counter:
+    """The read alone: by one batch call, by single look-ups, and by batch from a map of many small rows."""
+    cpus = possible_cpus()
+    small = create_map(PERCPU_ARRAY, 4, CELL_BYTES, SMALL_ROWS)
+    with closing(PacketCounter("count_xdp", "rx")) as counter, closing(small):
         _count_on_every_cpu(counter.program, list(FRAMES.values()))
-        drains = {
-            batch: RowsDrain(counter.map_fd("protocols"), ROWS, COLUMNS, possible_cpus(), batch=batch)
-            for batch in (True, False)
-        }
-        reads = _turns_us({str(batch): drain.read for batch, drain in drains.items()}, ROUNDS)
-        kept = drains[True].batch
-    batch_us, single_us = median(reads["True"]), median(reads["False"])
-    how = f"{ROWS} rows, one call; median of {ROUNDS}, in turn with the next line"
-    if not kept:
-        how = "this kernel has no batch for this map type: single lookups again"
-    yield Figure("polling", "the protocols' map by batch", batch_us, "µs", None, how)
-    how = f"{ROWS} calls from a loop in C: {single_us / batch_us:.1f} times the batch"
-    yield Figure("polling", "the protocols' map by single lookups", single_us, "µs", None, how)
+        fd = counter.map_fd
+        maps = {batch: CounterMap(fd, cpus, batch=batch) for batch in (True, False)}
+        values = ffi.new("char[]", SMALL_ROWS * CELL_BYTES * cpus)
+        keys = ffi.new("uint32_t[]", SMALL_ROWS)
+
+        def read_small_rows() -> object:
+            return lib.bpftop_drain(small.fd, SMALL_ROWS, CELL_BYTES * cpus, keys, values, True)
+
+        calls: dict[str, Callable[[], object]] = {
+            "batch": maps[True]._read_rows, "single": maps[False]._read_rows, "small rows": read_small_rows,
+        }  # fmt: skip
+        reads = {name: median(each) for name, each in _turns_us(calls, ROUNDS).items()}
+    rows = f"{lib.COUNTER_ROWS} rows of {ROW_BYTES} bytes x {cpus} CPUs; median of {ROUNDS}, in turn with the others"
+    yield Figure("polling", "all counters by one batch call", reads["batch"], "µs", None, rows)
+    yield Figure("polling", "all counters by single lookups", reads["single"], "µs", None, f"{lib.COUNTER_ROWS} calls")
+    how = f"{SMALL_ROWS} rows of {CELL_BYTES} bytes by one batch call: {reads['small rows']:.1f} µs"
+    share = reads["batch"] / reads["small rows"]
+    yield Figure("polling", "the batch call / one of a row per protocol", share, "", LIMIT_SMALL_ROWS_SHARE, how)
 
 
 def _fold() -> Iterator[Figure]:
-    drains = {active: MadeUpRows(FOLD_ROWS, active, FOLD_CPUS) for active in (FOLD_ROWS, 20)}
-    for active, drain in drains.items():
-        rows, values = drain.read()
-        if len(rows) != 4 * active or len(values) != active * COLUMNS * FOLD_CPUS:
-            raise AssertionError(f"the fold found {len(rows) // 4} active rows of {active}")
-    reads = _turns_us({str(active): drain.read for active, drain in drains.items()}, FOLD_ROUNDS)
-    for active, limit in ((FOLD_ROWS, LIMIT_FOLD_MS), (20, None)):
+    made_up = {active: MadeUpCounters(FOLD_CPUS, active) for active in (lib.PROTOCOLS, 20)}
+    for active, counters in made_up.items():
+        values = counters.read()
+        if len(values.protocol_numbers) != 4 * active or len(values.protocol_values) != 2 * active * FOLD_CPUS:
+            raise AssertionError(f"the fold found {len(values.protocol_numbers) // 4} active protocols of {active}")
+    reads = _turns_us({str(active): counters.read for active, counters in made_up.items()}, FOLD_ROUNDS)
+    for active, limit in ((lib.PROTOCOLS, LIMIT_FOLD_MS), (20, None)):
         each = [took_us / 1000 for took_us in reads[str(active)]]
-        how = f"made-up buffers, the result copied out; median of {FOLD_ROUNDS}, {min(each):.2f} to {max(each):.2f}"
-        title = f"fold of {FOLD_ROWS} rows x {FOLD_CPUS} CPUs, {active} not zero"
-        yield Figure("polling", title, median(each), "ms", limit, how)
+        how = f"made-up rows, the result copied out; median of {FOLD_ROUNDS}, {min(each):.2f} to {max(each):.2f}"
+        yield Figure(
+            "polling", f"fold of {FOLD_CPUS} CPUs, {active} protocols not zero", median(each), "ms", limit, how
+        )
 
 
 def _turns_us(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:

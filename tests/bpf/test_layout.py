@@ -25,7 +25,7 @@ def btf_struct(name: str) -> Any:
     return next(t for t in json.loads(shown.stdout)["types"] if t["kind"] == "STRUCT" and t["name"] == name)
 
 
-@pytest.mark.parametrize("name", ["cell", "breakdown", "flow_key", "flow_counts"])
+@pytest.mark.parametrize("name", ["cell", "counter_row", "flow_key", "flow_counts"])
 def test_cffi_and_btf_agree_on_sizes_and_offsets(name: str) -> None:
     struct = btf_struct(name)
     assert ffi.sizeof(f"struct {name}") == struct["size"]
@@ -34,12 +34,23 @@ def test_cffi_and_btf_agree_on_sizes_and_offsets(name: str) -> None:
 
 
 def test_every_cell_has_a_key_and_every_key_a_cell() -> None:
-    assert len(BREAKDOWN_CELLS) * ffi.sizeof("struct cell") == ffi.sizeof("struct breakdown")
-    starts = {"joint": 0}
+    """Numbers of cells begin with the joint ones, behind those of plain frames; ICMP types have rows of their own."""
+    cell = ffi.sizeof("struct cell")
+    joint = ffi.offsetof("struct common_counters", "joint")
+    common = (ffi.sizeof("struct common_counters") - joint) // cell
+    starts: dict[str, int] = {}
     for at, (family, _) in enumerate(BREAKDOWN_CELLS):
         starts.setdefault(family, at)
-    for family, member in (("tcp_flags", "tcp_flags"), ("udp_ports", "udp_ports"), ("icmp_types", "icmp")):
-        assert ffi.offsetof("struct breakdown", member) == starts[family] * ffi.sizeof("struct cell")
+    assert len(BREAKDOWN_CELLS) == common + 2 * lib.ICMP_TYPES
+    assert starts.pop("icmp_types") == common
+    assert {family: (ffi.offsetof("struct common_counters", family) - joint) // cell for family in starts} == starts
+
+
+def test_a_row_holds_every_protocol_and_icmp_type() -> None:
+    assert ffi.sizeof("struct counter_row") == lib.ROW_CELLS * ffi.sizeof("struct cell")
+    assert max(lib.PROTOCOLS, lib.ICMP_TYPES) <= lib.ROW_CELLS
+    assert lib.PLAIN_UDP == lib.TCP_CLASSES
+    assert lib.PLAIN_ICMP == lib.PLAIN_UDP + 1 + lib.UDP_PORTS == lib.PLAIN_CLASSES - 1
 
 
 def test_limits_and_labels_agree() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from array import array
 from contextlib import closing
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -13,7 +13,6 @@ from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf import percpu_array as maps
 from bpftop.kernel.check import ENOTSUPP
 
-ROWS, COLUMNS = 264, 2
 FRAME = bytes(12) + b"\x08\x06" + bytes(46)
 
 
@@ -41,19 +40,67 @@ def test_single_lookups_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     }
 
 
+class FilledCounters(maps.CounterMap):
+    """Rows of random cells in place of the kernel's."""
+
+    def __init__(self, cpus: int, seed: int) -> None:
+        super().__init__(-1, cpus)
+        self.rows = ffi.new("struct counter_row[]", lib.COUNTER_ROWS * cpus)
+        dice = Random(seed)
+        for row in self.rows:
+            for number in dice.sample(range(lib.ROW_CELLS), 20):
+                row.cells[number].packets, row.cells[number].bytes = dice.getrandbits(40), dice.getrandbits(50)
+        for cpu in range(cpus):  # there are no such protocols
+            for number in range(lib.PROTOCOLS, lib.ROW_CELLS):
+                self.cell(lib.ROW_PROTOCOLS, cpu, number)[0:2] = [0, 0]
+
+    def _read_rows(self) -> Any:
+        copy = ffi.new("struct counter_row[]", len(self.rows))
+        ffi.memmove(copy, self.rows, ffi.sizeof(copy))
+        return copy
+
+    def cell(self, row: int, cpu: int, number: int) -> Any:
+        return ffi.cast("uint64_t(*)[2]", ffi.addressof(self.rows[row * self._cpus + cpu].cells[number]))[0]
+
+
 @pytest.mark.parametrize("cpus", [1, 2, 7, 512])
-def test_folding(cpus: int) -> None:
-    dice = Random(cpus)
-    rows = 40
-    values = [dice.choice((0, 0, dice.getrandbits(50))) * (row % 3 > 0) for row in range(rows) for _ in range(cpus * 2)]
-    source, out, active = ffi.new("uint64_t[]", values), ffi.new("uint64_t[]", len(values)), ffi.new("uint32_t[]", rows)
-    found = lib.bpftop_fold_rows(source, rows, cpus, COLUMNS, out, active)
-    cells = [values[row * cpus * 2 : (row + 1) * cpus * 2] for row in range(rows)]
-    expected = [row for row in range(rows) if any(cells[row])]
-    assert list(active)[:found] == expected
-    assert list(out)[: found * cpus * 2] == [v for row in expected for c in (0, 1) for v in cells[row][c::2]]
-    found = lib.bpftop_fold_cells(source, rows, cpus, COLUMNS, out, active)
-    sums = array("Q", [sum(values[at :: rows * 2]) for at in range(rows * 2)])
-    expected = [cell for cell in range(rows) if sums[2 * cell] or sums[2 * cell + 1]]
-    assert list(active)[:found] == expected
-    assert list(out)[: found * 2] == [sums[2 * cell + c] for cell in expected for c in (0, 1)]
+def test_plain_frames_are_added_to_all_their_cells(cpus: int) -> None:
+    """The fold against the same sums in Python: protocols per CPU, all other cells over all CPUs."""
+    counters = FilledCounters(cpus, seed=cpus)
+    protocols: dict[int, list[list[int]]] = {
+        number: [list(counters.cell(lib.ROW_PROTOCOLS, cpu, number)) for cpu in range(cpus)]
+        for number in range(lib.PROTOCOLS)
+    }
+    first = lib.PLAIN_L3_CLASSES * lib.PLAIN_CLASSES * lib.SIZE_BINS
+    common = lib.ROW_CELLS - first
+    cells = [[0, 0] for _ in range(common + 2 * lib.ICMP_TYPES)]
+
+    def add(to: list[int], values: Any) -> None:
+        to[0], to[1] = to[0] + values[0], to[1] + values[1]
+
+    for cpu in range(cpus):
+        for number in range(common):
+            add(cells[number], counters.cell(lib.ROW_COMMON, cpu, first + number))
+        for row, start in ((lib.ROW_ICMP, common), (lib.ROW_ICMPV6, common + lib.ICMP_TYPES)):
+            for number in range(lib.ICMP_TYPES):
+                add(cells[start + number], counters.cell(row, cpu, number))
+        for number in range(first):
+            values = counters.cell(lib.ROW_COMMON, cpu, number)
+            version, rest = divmod(number, lib.PLAIN_CLASSES * lib.SIZE_BINS)
+            kind, size = divmod(rest, lib.SIZE_BINS)
+            add(cells[version * lib.CASTS * lib.SIZE_BINS + size], values)  # unicast is the first cast
+            flags = lib.L3_CLASSES * lib.CASTS * lib.SIZE_BINS
+            if kind < lib.PLAIN_UDP:
+                add(cells[flags + kind], values)
+            elif lib.PLAIN_UDP < kind < lib.PLAIN_ICMP:
+                add(cells[flags + lib.TCP_CLASSES + kind - lib.PLAIN_UDP - 1], values)
+            protocol = 6 if kind < lib.PLAIN_UDP else 17 if kind < lib.PLAIN_ICMP else (1, 58)[version]
+            add(protocols[protocol][cpu], values)
+
+    found = counters.read()
+    active = [number for number, each in protocols.items() if any(packets for packets, _ in each)]
+    assert list(memoryview(found.protocol_numbers).cast("I")) == active
+    assert list(found.protocol_values) == [v[column] for n in active for column in (0, 1) for v in protocols[n]]
+    active = [number for number, cell in enumerate(cells) if cell[0]]
+    assert list(memoryview(found.cell_numbers).cast("I")) == active
+    assert list(found.cell_values) == [value for number in active for value in cells[number]]

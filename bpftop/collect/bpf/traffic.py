@@ -12,10 +12,9 @@ from itertools import groupby, product
 from typing import Literal
 
 from bpftop.kernel.bpf.object import BpfObject
-from bpftop.kernel.bpf.percpu_array import CellsDrain, RowsDrain, possible_cpus
+from bpftop.kernel.bpf.percpu_array import CounterMap, possible_cpus
 from bpftop.kernel.bpf.program import Program
 from bpftop.kernel.check import KernelError
-from bpftop.model import protocols
 from bpftop.model.protocols import REFLECTION_PORTS
 from bpftop.model.sample import (
     CAST_LABELS,
@@ -31,12 +30,11 @@ from bpftop.model.sample import (
 
 CounterProgram = Literal["count_xdp", "count_xdp_frags", "count_tc"]
 _COLUMNS = 2  # struct cell: packets, bytes
-_PROTOCOLS = protocols.MALFORMED + 1
 _NOOPS = {"count_xdp": "noop_xdp", "count_xdp_frags": "noop_xdp_frags", "count_tc": "noop_tc"}
 
 
 def breakdown_cells() -> list[tuple[str, Key]]:
-    """Return family and key of every cell of ``struct breakdown``, in the order of bpf_objects/bpftop.h."""
+    """Return family and key of every cell that ``bpftop_fold_breakdowns`` numbers, in its order (kernel/bpf/fold.c)."""
     cells: list[tuple[str, Key]] = [("joint", key) for key in product(L3_LABELS, CAST_LABELS, SIZE_LABELS)]
     cells += [("tcp_flags", (flag,)) for flag in FLAG_LABELS]
     cells += [("udp_ports", (port,)) for port in REFLECTION_PORTS]
@@ -63,9 +61,7 @@ class PacketCounter:
         constants = {"count_tx": int(direction == "tx"), "link_is_ip": int(link_layer == "ip")}
         self._object = BpfObject("counter", program, constants)
         self.source: tuple[CounterProgram, dict[str, int]] = (program, constants)
-        cpus = possible_cpus()
-        self._protocols = RowsDrain(self._object.map_fd("protocols"), _PROTOCOLS, _COLUMNS, cpus)
-        self._breakdowns = CellsDrain(self._object.map_fd("breakdowns"), len(BREAKDOWN_CELLS), _COLUMNS, cpus)
+        self._counters = CounterMap(self.map_fd, possible_cpus())
         self._keys: dict[tuple[str, bytes], tuple[Key, ...]] = {}
         self._spans: tuple[bytes, list[tuple[str, int, int, bytes]]] = (b"", [])
 
@@ -74,31 +70,26 @@ class PacketCounter:
         return self._object.program
 
     @property
+    def map_fd(self) -> int:
+        """Return the file descriptor of the map that the program counts into. This object owns it."""
+        return self._object.map_fd("counters")
+
+    @property
     def batch(self) -> bool:
-        """Return True if one batch call reads the protocols; kernels before 5.13 need single look-ups."""
-        return self._protocols.batch
+        """Return True if one batch call reads the map; kernels before 5.13 need single look-ups."""
+        return self._counters.batch
 
     def read(self, label: str, epoch: int) -> dict[str, Reading]:
         """Return the program's families under ``reading_key(family, label, direction)``. Raises KernelError."""
         start_ns = time.monotonic_ns()
-        active, values = self._protocols.read()
-        middle_ns = time.monotonic_ns()
-        cells_active, cell_values = self._breakdowns.read()
+        numbers, values, cell_numbers, cell_values = self._counters.read()
         end_ns = time.monotonic_ns()
-        readings = {
-            "protocols": Reading(
-                "protocols",
-                (start_ns + middle_ns) // 2,
-                middle_ns - start_ns,
-                epoch,
-                self._row_keys(label, active),
-                values,
-            )
-        }
-        cost_ns = end_ns - middle_ns
-        for family, keys, part in self._families(label, cells_active, cell_values):
-            readings[family] = Reading(family, (middle_ns + end_ns) // 2, cost_ns, epoch, keys, part)
-            cost_ns = 0  # one read for all families: counted once
+        read_ns = (start_ns + end_ns) // 2
+        protocol_keys = self._row_keys(label, numbers)
+        # One read for all families: its cost is counted once.
+        readings = {"protocols": Reading("protocols", read_ns, end_ns - start_ns, epoch, protocol_keys, values)}
+        for family, keys, part in self._families(label, cell_numbers, cell_values):
+            readings[family] = Reading(family, read_ns, 0, epoch, keys, part)
         return {reading_key(family, label, self.direction): reading for family, reading in readings.items()}
 
     def close(self) -> None:
@@ -110,7 +101,7 @@ class PacketCounter:
         Raises KernelError.
         """
         program, constants = self.source
-        shared = {name: self._object.map_fd(name) for name in ("protocols", "breakdowns")}
+        shared = {"counters": self.map_fd}
         return flows_object(program, {**constants, "flow_sample_1_in": sample_1_in}, max_entries, shared)
 
     def packet_cost_ns(self) -> float:

@@ -19,9 +19,9 @@ class CellMap:
         self._cells = ffi.new("struct cell[]", possible_cpus() if per_cpu else 1)
         self._key = ffi.new("uint32_t *")
 
-    def take_packets(self) -> int:
-        """Return the packets of all keys and CPUs, and set every cell to 0. Raises KernelError."""
-        return sum(self._take(key) for key in self._keys)
+    def take_packets(self) -> dict[int, int]:
+        """Return packets by key, all CPUs together, and set every cell to 0. Raises KernelError."""
+        return {key: self._take(key) for key in self._keys}
 
     def _take(self, key: int) -> int:
         self._key[0] = key

@@ -4,45 +4,93 @@
 
 #include "fold.h"
 
-uint32_t bpftop_fold_rows(const uint64_t *values, uint32_t rows, uint32_t cpus, uint32_t columns, uint64_t *out,
-			  uint32_t *active)
+#define COMMON_CELLS (sizeof(struct common_counters) / sizeof(struct cell))
+#define PLAIN_CELLS (PLAIN_L3_CLASSES * PLAIN_CLASSES * SIZE_BINS)
+
+static void add_cell(struct cell *to, const struct cell *from)
 {
-	uint32_t active_rows = 0, cells = cpus * columns, row, cpu, column, i;
-
-	for (row = 0; row < rows; row++, values += cells) {
-		uint64_t any = 0;
-
-		for (i = 0; i < cells; i++)
-			any |= values[i];
-		if (!any)
-			continue;
-		for (column = 0; column < columns; column++)
-			for (cpu = 0; cpu < cpus; cpu++)
-				*out++ = values[cpu * columns + column];
-		active[active_rows++] = row;
-	}
-	return active_rows;
+	to->packets += from->packets;
+	to->bytes += from->bytes;
 }
 
-uint32_t bpftop_fold_cells(const uint64_t *values, uint32_t cells, uint32_t cpus, uint32_t columns, uint64_t *out,
-			   uint32_t *active)
+/* Add what one CPU counted in `plain` to the cells that it stands for: see struct common_counters. */
+static void spread_plain(struct common_counters *common, struct cell *protocols)
 {
-	uint32_t active_cells = 0, width = cells * columns, cell, column, cpu, i;
+	static const uint32_t icmp_protocols[PLAIN_L3_CLASSES] = { [L3_IPV4] = 1, [L3_IPV6] = 58 };
+	uint32_t l3, class, bin;
 
-	memcpy(out, values, (size_t)width * sizeof(*out));
-	for (cpu = 1; cpu < cpus; cpu++)
-		for (i = 0; i < width; i++)
-			out[i] += values[(size_t)cpu * width + i];
-	for (cell = 0; cell < cells; cell++) {
+	for (l3 = 0; l3 < PLAIN_L3_CLASSES; l3++) {
+		for (class = 0; class < PLAIN_CLASSES; class ++) {
+			struct cell all = { 0, 0 };
+
+			for (bin = 0; bin < SIZE_BINS; bin++) {
+				const struct cell *plain = &common->plain[l3][class][bin];
+
+				add_cell(&common->joint[l3][CAST_UNICAST][bin], plain);
+				add_cell(&all, plain);
+			}
+			if (class < PLAIN_UDP)
+				add_cell(&common->tcp_flags[class], &all);
+			else if (class > PLAIN_UDP && class < PLAIN_ICMP)
+				add_cell(&common->udp_ports[class - PLAIN_UDP - 1], &all);
+			add_cell(&protocols[class < PLAIN_UDP	 ? 6
+					    : class < PLAIN_ICMP ? 17
+								 : icmp_protocols[l3]],
+				 &all);
+		}
+	}
+}
+
+uint32_t bpftop_fold_protocols(struct counter_row *rows, uint32_t cpus, uint64_t *protocols, uint32_t *protocol_numbers)
+{
+	struct counter_row *common = rows + (size_t)ROW_COMMON * cpus, *row = rows + (size_t)ROW_PROTOCOLS * cpus;
+	uint32_t active = 0, cpu, protocol;
+
+	for (cpu = 0; cpu < cpus; cpu++)
+		spread_plain((struct common_counters *)&common[cpu], row[cpu].cells);
+	for (protocol = 0; protocol < PROTOCOLS; protocol++) {
 		uint64_t any = 0;
 
-		for (column = 0; column < columns; column++)
-			any |= out[cell * columns + column];
+		for (cpu = 0; cpu < cpus; cpu++)
+			any |= row[cpu].cells[protocol].packets;
 		if (!any)
 			continue;
-		for (column = 0; column < columns; column++)
-			out[active_cells * columns + column] = out[cell * columns + column];
-		active[active_cells++] = cell;
+		for (cpu = 0; cpu < cpus; cpu++, protocols++) {
+			protocols[0] = row[cpu].cells[protocol].packets;
+			protocols[cpus] = row[cpu].cells[protocol].bytes;
+		}
+		protocols += cpus;
+		protocol_numbers[active++] = protocol;
 	}
-	return active_cells;
+	return active;
+}
+
+static uint32_t fold_cells(const struct counter_row *row, uint32_t cpus, uint32_t first, uint32_t count,
+			   uint32_t number, struct cell *cells, uint32_t *numbers)
+{
+	uint32_t active = 0, cell, cpu;
+
+	for (cell = first; cell < first + count; cell++) {
+		struct cell all = { 0, 0 };
+
+		for (cpu = 0; cpu < cpus; cpu++)
+			add_cell(&all, &row[cpu].cells[cell]);
+		if (!all.packets)
+			continue;
+		cells[active] = all;
+		numbers[active++] = number + cell - first;
+	}
+	return active;
+}
+
+uint32_t bpftop_fold_breakdowns(const struct counter_row *rows, uint32_t cpus, struct cell *cells, uint32_t *numbers)
+{
+	uint32_t types = COMMON_CELLS - PLAIN_CELLS, active;
+
+	active = fold_cells(rows + (size_t)ROW_COMMON * cpus, cpus, PLAIN_CELLS, types, 0, cells, numbers);
+	active += fold_cells(rows + (size_t)ROW_ICMP * cpus, cpus, 0, ICMP_TYPES, types, cells + active,
+			     numbers + active);
+	active += fold_cells(rows + (size_t)ROW_ICMPV6 * cpus, cpus, 0, ICMP_TYPES, types + ICMP_TYPES, cells + active,
+			     numbers + active);
+	return active;
 }

@@ -5,11 +5,18 @@ from __future__ import annotations
 import mmap
 import threading
 from array import array
-from typing import Any
+from typing import Any, NamedTuple
 
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import u64s
 from bpftop.kernel.check import ENOTSUPP, KernelError, check
+
+COLUMNS = 2  # struct cell: packets, bytes
+_BREAKDOWN_CELLS = (
+    ffi.sizeof("struct common_counters") // ffi.sizeof("struct cell")
+    - lib.PLAIN_L3_CLASSES * lib.PLAIN_CLASSES * lib.SIZE_BINS
+    + 2 * lib.ICMP_TYPES
+)
 
 
 def possible_cpus() -> int:
@@ -21,7 +28,7 @@ def possible_cpus() -> int:
 class _ReadBuffer(threading.local):
     """The buffer that the kernel copies maps to: one per thread for all its maps, as large as the largest map.
 
-    On 512 CPUs the two maps of a direction take 2.2 and 5.2 MB, so the pages beyond ``_RESIDENT_BYTES`` are returned to
+    On 512 CPUs the map of a direction takes 9.7 MB, so the pages beyond ``_RESIDENT_BYTES`` are returned to
     the system after each read; getting them again takes 0.13 ms per MB.
     """
 
@@ -47,65 +54,66 @@ class _ReadBuffer(threading.local):
 _read_buffer = _ReadBuffer()
 
 
-class _Drain:
-    """A per-CPU array of ``rows`` values of ``row_u64s`` 64-bit words per possible CPU."""
+class CounterValues(NamedTuple):
+    """The protocols and cells that are not zero, by number (native u32s), and their values.
 
-    def __init__(self, fd: int, rows: int, row_u64s: int, cpus: int, batch: bool = True) -> None:
+    ``protocol_values`` is protocol x column (packets, bytes) x possible CPU; ``cell_values`` cell x column, all CPUs
+    together. bpf_objects/bpftop.h has the protocols' numbers, fold.c those of the cells.
+    """
+
+    protocol_numbers: bytes
+    protocol_values: array[int]
+    cell_numbers: bytes
+    cell_values: array[int]
+
+
+class CounterMap:
+    """The per-CPU array ``counters`` of a counting program. ``fd`` belongs to the object that loaded the program.
+
+    ``batch``: rows are read by one batch call; False on kernels before 5.13, which refuse it: a look-up per row.
+    """
+
+    def __init__(self, fd: int, cpus: int, batch: bool = True) -> None:
         self.batch = batch
-        self._fd, self._rows, self._row_bytes = fd, rows, row_u64s * 8 * cpus
-        self._keys = ffi.new("uint32_t[]", rows)
+        self._fd, self._cpus = fd, cpus
+        self._keys = ffi.new("uint32_t[]", lib.COUNTER_ROWS)
+        self._protocols = ffi.new("uint64_t[]", lib.PROTOCOLS * COLUMNS * cpus)
+        self._cells = ffi.new("struct cell[]", _BREAKDOWN_CELLS)
+        self._numbers = ffi.new("uint32_t[]", max(lib.PROTOCOLS, _BREAKDOWN_CELLS))
 
-    def _read(self) -> Any:
-        """Read all values, as the kernel lays them out. Fold them before the next map is read into the same buffer."""
-        values = _read_buffer.values(self._rows * self._row_bytes)
-        rc = lib.bpftop_drain(self._fd, self._rows, self._row_bytes, self._keys, values, self.batch)
-        if rc == -ENOTSUPP and self.batch:
-            self.batch = False  # before Linux 5.13; tried once
-            rc = lib.bpftop_drain(self._fd, self._rows, self._row_bytes, self._keys, values, False)
-        check(rc, "read the counters")
-        return values
-
-    def _copy(self, active: int, out: Any, words: int) -> tuple[bytes, array[int]]:
-        """Copy the ``active`` row numbers and the folded ``words`` out of the C buffers."""
+    def read(self) -> CounterValues:
+        """Return all counters. Raises KernelError."""
+        rows = self._read_rows()
+        protocols = lib.bpftop_fold_protocols(rows, self._cpus, self._protocols, self._numbers)
+        numbers = bytes(ffi.buffer(self._numbers, 4 * protocols))
+        values = u64s(self._protocols, protocols * COLUMNS * self._cpus)
+        cells = lib.bpftop_fold_breakdowns(rows, self._cpus, self._cells, self._numbers)
         _read_buffer.trim()
-        return bytes(ffi.buffer(self._keys, active * 4)), u64s(out, words)
+        return CounterValues(
+            numbers, values, bytes(ffi.buffer(self._numbers, 4 * cells)), u64s(self._cells, cells * COLUMNS)
+        )
+
+    def take_packets(self) -> dict[int, int]:
+        """Return packets by protocol, all CPUs together, and set every cell to 0. Raises KernelError."""
+        counted = self.read()
+        numbers, stride = memoryview(counted.protocol_numbers).cast("I"), COLUMNS * self._cpus
+        values = counted.protocol_values
+        packets = {n: sum(values[at * stride : at * stride + self._cpus]) for at, n in enumerate(numbers)}
+        key, zeros = ffi.new("uint32_t *"), ffi.new("struct counter_row[]", self._cpus)
+        for key[0] in range(lib.COUNTER_ROWS):
+            check(lib.bpf_map_update_elem(self._fd, key, zeros, 0), "clear the counters")
+        return packets
+
+    def _read_rows(self) -> Any:
+        """Read all rows as the kernel lays them out: row x CPU. Fold them before the next map is read."""
+        row_bytes = ffi.sizeof("struct counter_row") * self._cpus
+        rows = ffi.cast("struct counter_row *", _read_buffer.values(lib.COUNTER_ROWS * row_bytes))
+        rc = lib.bpftop_drain(self._fd, lib.COUNTER_ROWS, row_bytes, self._keys, rows, self.batch)
+        if rc == -ENOTSUPP and self.batch:
+            self.batch = False  # asked once
+            rc = lib.bpftop_drain(self._fd, lib.COUNTER_ROWS, row_bytes, self._keys, rows, False)
+        check(rc, "read the counters")
+        return rows
 
 
-class RowsDrain(_Drain):
-    """Reader of a map whose rows are cells, with the values of each CPU: the protocols."""
-
-    def __init__(self, fd: int, rows: int, columns: int, cpus: int, batch: bool = True) -> None:
-        super().__init__(fd, rows, columns, cpus, batch)
-        self._columns, self._cpus = columns, cpus
-        self._out = ffi.new("uint64_t[]", rows * columns * cpus)
-
-    def read(self) -> tuple[bytes, array[int]]:
-        """Return the numbers of the rows that are not zero (native u32s), and their values: row x column x CPU.
-
-        Raises KernelError.
-        """
-        values = self._read()
-        active = lib.bpftop_fold_rows(values, self._rows, self._cpus, self._columns, self._out, self._keys)
-        return self._copy(active, self._out, active * self._columns * self._cpus)
-
-
-class CellsDrain(_Drain):
-    """Reader of a map with one row, a struct of cells, summed over the CPUs: the breakdowns."""
-
-    def __init__(self, fd: int, cells: int, columns: int, cpus: int) -> None:
-        super().__init__(fd, 1, cells * columns, cpus, batch=False)  # a lookup of one row is one call, too
-        self._cells, self._columns, self._cpus = cells, columns, cpus
-        self._keys = ffi.new("uint32_t[]", cells)
-        self._out = ffi.new("uint64_t[]", cells * columns)
-
-    def read(self) -> tuple[bytes, array[int]]:
-        """Return the numbers of the cells that are not zero (native u32s), and their values: cell x column.
-
-        Raises KernelError.
-        """
-        values = self._read()
-        active = lib.bpftop_fold_cells(values, self._cells, self._cpus, self._columns, self._out, self._keys)
-        return self._copy(active, self._out, active * self._columns)
-
-
-__all__ = ["CellsDrain", "KernelError", "RowsDrain", "possible_cpus"]
+__all__ = ["CounterMap", "CounterValues", "KernelError", "possible_cpus"]

@@ -9,6 +9,7 @@ from statistics import median
 
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.bpf.cell_map import CellMap
+from bpftop.kernel.bpf.percpu_array import CounterMap, possible_cpus
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.measure.contend import Stopped
 from bpftop.kernel.measure.program_object import BenchObject
@@ -79,7 +80,7 @@ IMPLEMENTATIONS = (
         "count_xdp",
         "bench_own",
         "own_loop",
-        "protocols",
+        "counters",
         True,
     ),
 )
@@ -91,7 +92,7 @@ class _Contender:
 
     implementation: Implementation
     entrant: Entrant
-    cells: CellMap
+    cells: CellMap | CounterMap
     size: Size
     times: dict[int, list[float]] = field(default_factory=dict)
     kept: dict[int, CountedRuns] = field(default_factory=dict)
@@ -100,9 +101,16 @@ class _Contender:
         """One round on these CPUs. The cells begin at 0, and are compared with the runs at its end."""
         before = self.entrant.run
         ns = median(self.entrant.times_ns(cpus, CROWDED_NS if len(cpus) > 1 else ALONE_NS, stop))
-        kept = CountedRuns(self.entrant.run - before, self.cells.take_packets())
+        kept = CountedRuns(self.entrant.run - before, sum(self.cells.take_packets().values()))
         self.kept[len(cpus)] = self.kept.get(len(cpus), CountedRuns(0, 0)) + kept
         return ns
+
+
+def cells_of(implementation: Implementation, map_fd: int) -> CellMap | CounterMap:
+    """Return the reader of an implementation's map; bpftop's own has rows of many cells."""
+    if implementation.name == OWN:
+        return CounterMap(map_fd, possible_cpus())
+    return CellMap(map_fd, BURST_PROTOCOLS, implementation.per_cpu)
 
 
 class Counters:
@@ -156,7 +164,7 @@ class _Race:
                 self._skipped.append(Skipped(each.name, str(error)))
                 continue
             entrant = Entrant(loaded.programs[each.loop], burst=frames)
-            cells = CellMap(loaded.map_fd(each.counts), BURST_PROTOCOLS, each.per_cpu)
+            cells = cells_of(each, loaded.map_fd(each.counts))
             self._contenders.append(_Contender(each, entrant, cells, size))
 
     def run(self, stop: Stop) -> Iterator[SuiteProgress]:
