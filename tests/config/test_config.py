@@ -1,4 +1,4 @@
-"""config.yaml: what is good is used, the rest is one sentence with file, line and field; nothing stops the start."""
+"""config.yaml: good fields are used, bad fields are named in one sentence, no content stops the start."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ keys:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of config.yaml, with nothing in it, and no sudo about."""
+    """Return an empty folder of config.yaml, outside of sudo."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     for name in ("SUDO_USER", "SUDO_UID"):
         monkeypatch.delenv(name, raising=False)
@@ -44,18 +44,18 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_without_a_file_there_are_defaults_and_no_message(home: Path) -> None:
+def test_missing_file_means_defaults(home: Path) -> None:
     loaded = load()
     assert (loaded.settings, loaded.message) == (Settings(), None)
     assert loaded.settings.retreat_bits_per_sec == LOAD_LIMIT_BITS_PER_SEC
 
 
-def test_without_a_file_yaml_is_not_imported(home: Path) -> None:
+def test_yaml_is_not_imported_without_a_file(home: Path) -> None:
     code = "import sys; from bpftop.config.settings_file import load; load(); assert 'yaml' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_good_file(home: Path) -> None:
+def test_good_file_is_used(home: Path) -> None:
     (home / "config.yaml").write_text(GOOD)
     loaded = load(actions=ACTIONS)
     assert loaded.message is None
@@ -66,14 +66,14 @@ def test_a_good_file(home: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "interval:\nattach: ~\nthresholds:\nkeys:\n", "\ufeff---\n"])
-def test_empty_means_the_defaults(home: Path, text: str) -> None:
+def test_empty_file_means_defaults(home: Path, text: str) -> None:
     (home / "config.yaml").write_text(text)
     loaded = load()
     assert (loaded.settings, loaded.message) == (Settings(), None)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("interval: 0.05", "line 1, interval: 0.05 is not between 0.1 and 3600 seconds"),
         ("interval: nan", "line 1, interval: nan is not between 0.1 and 3600 seconds"),
@@ -97,17 +97,17 @@ def test_empty_means_the_defaults(home: Path, text: str) -> None:
         ("<<: {interval: 2}", "line 1, <<: no such setting"),
     ],
 )  # fmt: skip
-def test_a_bad_field_is_one_sentence_and_its_default_holds(home: Path, text: str, said: str) -> None:
+def test_bad_field_is_one_sentence(home: Path, text: str, message: str) -> None:
     (home / "config.yaml").write_text(text)
     loaded = load(actions=ACTIONS, thresholds=lambda: RULES)
     assert loaded.message is not None
-    assert loaded.message.startswith(f"{home / 'config.yaml'}, {said}")
+    assert loaded.message.startswith(f"{home / 'config.yaml'}, {message}")
     assert loaded.message.endswith("; the defaults are used there")
     assert "\n" not in loaded.message
     assert loaded.settings.attach == "auto"
 
 
-def test_what_is_good_in_a_bad_file_is_kept(home: Path) -> None:
+def test_good_fields_of_a_bad_file_are_used(home: Path) -> None:
     (home / "config.yaml").write_text(
         "colour: red\nattach: tc\ninterval: 9999\n"
         "keys: {pause: x, mark: [y], quit: z}\n"
@@ -123,7 +123,7 @@ def test_what_is_good_in_a_bad_file_is_kept(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"- interval", ", line 1: a mapping is expected here, as in `name: value`; the defaults are used"),
         (b"a: b\n{", ", line 2: not YAML: "),
@@ -136,14 +136,14 @@ def test_what_is_good_in_a_bad_file_is_kept(home: Path) -> None:
     ],
     ids=["list", "half", "alias", "two documents", "NUL", "not UTF-8", "deep", "large"],
 )
-def test_a_file_that_cannot_be_read_as_settings(home: Path, content: bytes, said: str) -> None:
+def test_unreadable_file_means_defaults(home: Path, content: bytes, message: str) -> None:
     (home / "config.yaml").write_bytes(content)
     loaded = load()
     assert loaded.settings == Settings()
-    assert (loaded.message or "").startswith(f"{home / 'config.yaml'}{said}")
+    assert (loaded.message or "").startswith(f"{home / 'config.yaml'}{message}")
 
 
-def test_no_object_of_python_is_made(home: Path) -> None:
+def test_file_cannot_make_python_objects(home: Path) -> None:
     (home / "config.yaml").write_text("theme: !!python/object/apply:os.system ['touch made']")
     assert load().settings == Settings()
     assert not Path("made").exists()
@@ -153,7 +153,7 @@ def test_no_object_of_python_is_made(home: Path) -> None:
     st.binary(max_size=200)
     | st.text(alphabet="interval:attch ykse\n\t-[]{}'\"&*!?#|>%@0.1", max_size=80).map(str.encode)
 )
-def test_no_content_stops_the_start(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_any_content_is_loaded_without_exception(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any.yaml"
     path.write_bytes(content)
     loaded = load(path)
@@ -161,29 +161,29 @@ def test_no_content_stops_the_start(tmp_path_factory: pytest.TempPathFactory, co
     assert loaded.message is None or loaded.message.startswith(str(path))
 
 
-def test_what_is_no_file_does_not_block_the_start(home: Path) -> None:
+def test_fifo_does_not_block_the_start(home: Path) -> None:
     os.mkfifo(home / "config.yaml")
     assert load().message == f"{home / 'config.yaml'}: not a regular file; the defaults are used"
 
 
-def test_a_file_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
+def test_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"cannot read the configuration .*absent\.yaml: No such file or directory"):
         load(tmp_path / "absent.yaml")
 
 
-def test_a_file_that_may_not_be_read_is_said(home: Path) -> None:
+def test_link_loop_is_one_sentence(home: Path) -> None:
     (home / "config.yaml").symlink_to("config.yaml")
     assert load().message == f"{home / 'config.yaml'}: Too many levels of symbolic links; the defaults are used"
 
 
-def test_the_folder_follows_the_xdg_specification(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_follows_the_xdg_specification(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/of/someone")
     assert config_folder({"XDG_CONFIG_HOME": "/etc/xdg"}) == Path("/etc/xdg/bpftop")
     assert config_folder({"XDG_CONFIG_HOME": "relative"}) == Path("/home/of/someone/.config/bpftop")
     assert config_folder({}) == Path("/home/of/someone/.config/bpftop")
 
 
-def test_behind_sudo_it_is_the_callers_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_behind_sudo_is_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setenv("HOME", "/root")
     daemon = Path(os.path.expanduser("~daemon"))
@@ -195,7 +195,7 @@ def test_behind_sudo_it_is_the_callers_folder(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(("mode", "used"), [(0o644, True), (0o600, False)])
-def test_behind_sudo_no_file_is_read_that_the_caller_could_not(
+def test_sudo_reads_no_file_that_the_caller_could_not(
     home: Path, monkeypatch: pytest.MonkeyPatch, mode: int, used: bool
 ) -> None:
     secret = home / "config.yaml"
@@ -216,7 +216,7 @@ def test_intervals(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["0.09", "3600.1", "-1", "inf", "nan", "", "1s"])
-def test_what_is_no_interval(text: str) -> None:
+def test_bad_interval_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not (a number of seconds|between 0\.1 and 3600 seconds)"):
         interval_s(text)
 
@@ -224,7 +224,7 @@ def test_what_is_no_interval(text: str) -> None:
 # Rules
 
 
-def test_limits_of_rules_and_silence_reach_the_rules_that_are_asked(home: Path) -> None:
+def test_thresholds_and_silence_reach_the_rules(home: Path) -> None:
     (home / "config.yaml").write_text(
         "thresholds:\n  conntrack-full: {warning: 0.6}\n  tcp-retransmits: {warning: 3e-2, warning_clear: 0.02}\n"
         "silence: [packet-storm, udp-flood]\n"
@@ -251,7 +251,7 @@ def test_every_limit_of_every_rule_can_be_set(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("silence: packet-storm", "line 1, silence: a list of rules is expected here, as in `[packet-storm]`"),
         ("silence: [packet-stom]", "line 1, silence, entry 1: no such rule (did you mean packet-storm?)"),
@@ -261,16 +261,16 @@ def test_every_limit_of_every_rule_can_be_set(home: Path) -> None:
         ("thresholds: {bond-leg-lost: {legs: 1}}", "line 1, thresholds.bond-leg-lost.legs: no such setting"),
     ],
 )
-def test_a_bad_rule_is_one_sentence_and_the_rest_holds(home: Path, text: str, said: str) -> None:
+def test_bad_rule_name_is_one_sentence(home: Path, text: str, message: str) -> None:
     (home / "config.yaml").write_text(text)
     loaded = load()
     assert loaded.message is not None
-    assert loaded.message.startswith(f"{home / 'config.yaml'}, {said}")
-    kept = {"udp-flood"} if "udp-flood" in text else set()
-    assert loaded.settings.silence == kept
+    assert loaded.message.startswith(f"{home / 'config.yaml'}, {message}")
+    silenced = {"udp-flood"} if "udp-flood" in text else set()
+    assert loaded.settings.silence == silenced
 
 
-def test_silence_that_is_empty_silences_nothing(home: Path) -> None:
+def test_empty_silence_silences_nothing(home: Path) -> None:
     (home / "config.yaml").write_text("silence: []\n")
     assert load().message is None
     assert load().settings.silence == frozenset()

@@ -1,4 +1,4 @@
-"""Reads frames where the watched interface sees them, and names their kind. Knows nothing of how they were made."""
+"""Capture of frames at the watched interface, and names of their kinds, independent of the frame builders."""
 
 import socket
 import struct
@@ -20,7 +20,7 @@ NAMED_ICMPV6 = {128: "echo request", 129: "echo reply", 135: "solicitation", 136
 
 
 def open_capture(interface: str) -> socket.socket:
-    """A socket that gets every frame of `interface` of the calling thread's namespace, in both directions."""
+    """Return a socket that receives every frame of `interface` in the calling thread's namespace."""
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
     sock.bind((interface, ETH_P_ALL))
     sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
@@ -30,7 +30,7 @@ def open_capture(interface: str) -> socket.socket:
 
 
 def watch(sock: socket.socket, seconds: float) -> Counter[tuple[str, str]]:
-    """Count ("rx" or "tx", kind) for a while. A tagged frame counts for its tags too."""
+    """Count frames by ("rx" or "tx", kind) for some seconds. A tagged frame counts as its tags, too."""
     seen: Counter[tuple[str, str]] = Counter()
     end_s = time.monotonic() + seconds
     while time.monotonic() < end_s:
@@ -46,7 +46,7 @@ def watch(sock: socket.socket, seconds: float) -> Counter[tuple[str, str]]:
 
 
 def kinds_of(frame: bytes, tags: int) -> list[str]:
-    """The names of one frame; `tags` are those that the kernel took out of it."""
+    """Return the kinds of a frame; the kernel took `tags` out of it."""
     offset = 12
     while frame[offset : offset + 2] in (b"\x81\x00", b"\x88\xa8"):
         offset, tags = offset + 4, tags + 1

@@ -1,4 +1,4 @@
-"""The frame builders, read back by scapy: fields where they belong, checksums right."""
+"""Frame builders: scapy reads back fields and checksums."""
 
 import socket
 
@@ -20,7 +20,7 @@ MIX: list[Packet] = [
 
 
 def built_anew(packet: Packet) -> bytes:
-    """The same packet with every length and checksum computed by scapy; "no checksum" in UDP stays as it is."""
+    """Return the packet with lengths and checksums recomputed by scapy; a UDP checksum of 0 stays."""
     copy: Packet = packet.copy()
     for layer in (IP, ICMP, ICMPv6EchoRequest, ICMPv6ND_NS):
         if layer in copy:
@@ -32,7 +32,7 @@ def built_anew(packet: Packet) -> bytes:
     return bytes(copy)
 
 
-def test_lengths_and_checksums_are_those_of_scapy() -> None:
+def test_lengths_and_checksums_equal_scapys() -> None:
     for packet in MIX:
         assert bytes(packet) == built_anew(packet), packet.summary()
 
@@ -65,7 +65,7 @@ def test_the_checksum_of_an_odd_number_of_bytes() -> None:
     assert frames.internet_checksum(b"\x01\x02\x03") == 0xFFFF - (0x0102 + 0x0300)
 
 
-def test_addresses_are_of_the_reserved_ranges() -> None:
+def test_addresses_are_from_reserved_ranges() -> None:
     for side in (WATCHED, GENERATOR):
         assert all(address.startswith("198.18.") for address in side.ipv4)
         assert all(socket.inet_pton(socket.AF_INET6, address)[0] == 0xFD for address in side.ipv6)

@@ -1,4 +1,4 @@
-"""The lab comes up as promised, says what is wrong when it cannot, and leaves nothing behind."""
+"""The lab: set-up, errors, and no traces after its end."""
 
 import os
 import random
@@ -53,7 +53,7 @@ def children_of(pid: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def test_two_namespaces_joined_by_a_cable() -> None:
+def test_two_namespaces_with_a_veth_pair() -> None:
     with Lab() as lab:
         inodes = {
             netns_inode(path) for path in (lab.netns_path(WATCHED), lab.netns_path(GENERATOR), "/proc/self/ns/net")
@@ -61,9 +61,9 @@ def test_two_namespaces_joined_by_a_cable() -> None:
         assert len(inodes) == 3
         assert lab.interface == "demo0"
         assert lab.run_in(WATCHED, ["ping", "-c1", "-W2", GENERATOR.ipv4[0]]).returncode == 0
-        here = {name for _, name in socket.if_nameindex()}
-        there = {name for _, name in lab.call_in(WATCHED, socket.if_nameindex)}
-        assert "demo0" in there - here
+        outside = {name for _, name in socket.if_nameindex()}
+        inside = {name for _, name in lab.call_in(WATCHED, socket.if_nameindex)}
+        assert "demo0" in inside - outside
         assert {name for _, name in lab.call_in(GENERATOR, socket.if_nameindex)} >= {"demo1"}
 
 
@@ -73,7 +73,7 @@ def test_a_quiet_lab_is_silent() -> None:
         assert lab.call_in(WATCHED, lambda: rx_and_tx_packets("demo0")) == (0, 0)
 
 
-def test_call_in_returns_and_raises_for_the_caller() -> None:
+def test_call_in_returns_and_raises() -> None:
     with Lab(quiet=True) as lab:
         assert lab.call_in(WATCHED, lambda: netns_inode("/proc/thread-self/ns/net")) == netns_inode(lab.netns_path())
         with pytest.raises(ZeroDivisionError):
@@ -81,7 +81,7 @@ def test_call_in_returns_and_raises_for_the_caller() -> None:
         assert netns_inode("/proc/self/ns/net") != netns_inode(lab.netns_path())
 
 
-def test_nothing_is_left_after_a_normal_end() -> None:
+def test_nothing_is_left_after_stop() -> None:
     descriptors = os.listdir("/proc/self/fd")
     with Lab() as lab:
         lab.start_traffic()
@@ -95,7 +95,7 @@ def test_nothing_is_left_after_a_normal_end() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_nothing_is_left_after_the_owner_was_killed(number: signal.Signals) -> None:
+def test_nothing_is_left_after_a_kill(number: signal.Signals) -> None:
     command = [sys.executable, "-c", OWNER, str(ROOT)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout is not None
@@ -107,7 +107,7 @@ def test_nothing_is_left_after_the_owner_was_killed(number: signal.Signals) -> N
     until(lambda: not any(map(namespace_exists, nsids)), "the namespaces are gone")
 
 
-def test_nothing_is_left_after_a_kill_at_any_moment_of_the_start() -> None:
+def test_nothing_is_left_after_a_kill_during_start() -> None:
     rng = random.Random(7)
     for _ in range(12):
         with subprocess.Popen([sys.executable, "-c", OWNER, str(ROOT)], stdout=subprocess.DEVNULL) as owner:
@@ -117,7 +117,7 @@ def test_nothing_is_left_after_a_kill_at_any_moment_of_the_start() -> None:
         until(lambda: not any(map(is_running, pids)), "the processes are gone")  # noqa: B023
 
 
-def test_the_lab_outlives_the_thread_that_made_it() -> None:
+def test_lab_outlives_the_thread_that_made_it() -> None:
     with Lab(quiet=True) as lab:
         lab.stop()
         thread = threading.Thread(target=lab.start)
@@ -127,7 +127,7 @@ def test_the_lab_outlives_the_thread_that_made_it() -> None:
         lab.check()
 
 
-def test_an_end_that_died_is_reported() -> None:
+def test_dead_side_process_is_reported() -> None:
     with Lab() as lab:
         lab.start_traffic()
         os.kill(lab.pid(GENERATOR), signal.SIGKILL)
@@ -137,7 +137,7 @@ def test_an_end_that_died_is_reported() -> None:
             lab.check()
 
 
-def test_without_ip_the_error_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_ip_command_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     before = children_of(os.getpid())
     with pytest.raises(BpftopError, match="install the package iproute2"):
@@ -146,8 +146,8 @@ def test_without_ip_the_error_names_the_package(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("capability", ["sys_admin", "net_admin", "net_raw"])
-def test_without_privilege_the_error_says_so(capability: str) -> None:
+def test_missing_privilege_is_one_sentence(capability: str) -> None:
     command = ["setpriv", f"--bounding-set=-{capability}", sys.executable, "-c", STARTER, str(ROOT)]
-    said = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert f"CAP_{capability.upper()}" in said.stdout
-    assert said.stderr == ""
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"CAP_{capability.upper()}" in done.stdout
+    assert done.stderr == ""

@@ -1,4 +1,4 @@
-"""What a lab could leave behind, and how to look for it."""
+"""Traces that a lab could leave: processes, namespaces, counters."""
 
 import os
 import socket
@@ -12,7 +12,7 @@ NLM_F_REQUEST, NLM_F_ACK = 1, 4
 
 
 def is_running(pid: int) -> bool:
-    """Whether the process exists and is no zombie."""
+    """Return True if the process exists and is no zombie."""
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -20,9 +20,9 @@ def is_running(pid: int) -> bool:
 
 
 def track_namespace(pid: int) -> int:
-    """Give the network namespace of `pid` an id in ours: the kernel forgets it when it destroys the namespace.
+    """Give the network namespace of `pid` an id, which the kernel removes when it destroys the namespace.
 
-    That is the only proof: a namespace may live on in a descriptor, a socket or a mount that no process list shows.
+    There is no other proof: a namespace may live on in a descriptor, a socket or a mount that no process list shows.
     """
     nsid = 1_000_000 + pid
     attributes = struct.pack("=HHi", 8, NETNSA_NSID, nsid) + struct.pack("=HHI", 8, NETNSA_PID, pid)
@@ -37,19 +37,19 @@ def track_namespace(pid: int) -> int:
 
 
 def namespace_exists(nsid: int) -> bool:
-    """Whether the namespace behind an id of `track_namespace` is still there."""
+    """Return True if the namespace of an id of `track_namespace` still exists."""
     listed = subprocess.run(["ip", "netns", "list-id"], capture_output=True, text=True, check=True).stdout
     return any(line.split()[:2] == ["nsid", str(nsid)] for line in listed.splitlines())
 
 
 def rx_and_tx_packets(interface: str) -> tuple[int, int]:
-    """The kernel's own counters of `interface` in the calling thread's namespace."""
+    """Return the kernel's packet counters of `interface` in the calling thread's namespace."""
     columns = _interface_columns(interface)
     return columns[1], columns[9]
 
 
 def rx_and_tx_drops(interface: str) -> tuple[int, int]:
-    """Likewise: dropped on receive and on transmit."""
+    """Return the kernel's drop counters of `interface` in the calling thread's namespace."""
     columns = _interface_columns(interface)
     return columns[3], columns[11]
 
@@ -63,7 +63,7 @@ def _interface_columns(interface: str) -> list[int]:
 
 
 def snmp(protocol: str) -> dict[str, int]:
-    """One protocol of /proc/net/snmp in the calling thread's namespace, such as "Udp": {"NoPorts": 0, ...}."""
+    """Return the counters of a protocol of /proc/net/snmp in the calling thread's namespace."""
     rows = [line.split()[1:] for line in Path("/proc/thread-self/net/snmp").read_text().splitlines()
             if line.startswith(f"{protocol}: ")]  # fmt: skip
     return dict(zip(rows[0], map(int, rows[1]), strict=True))

@@ -1,4 +1,4 @@
-"""The plan as a table: devices, wishes and refusals on one side, steps and sentences on the other. No kernel."""
+"""Plans as tables: facts and requests give steps; errnos give sentences. Without a kernel."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ EMPTY_BOND = AttachFacts("bond2", kind="bond", driver="bonding", native=False)
 WIFI_MONITOR = AttachFacts("mon0", 803)
 
 AUTO, AUTO_SCREEN = AttachRequest(), AttachRequest(terminal=True)
-NATIVE_WISH, NATIVE_SCREEN = AttachRequest("native"), AttachRequest("native", terminal=True)
-NATIVE_YES = AttachRequest("native", may_disturb_device=True)
-X = AttachRequest(terminal=True, accepted=True)
+NATIVE_REQUEST, NATIVE_SCREEN = AttachRequest("native"), AttachRequest("native", terminal=True)
+NATIVE_CONSENT = AttachRequest("native", may_disturb_device=True)
+OFFER_ACCEPTED = AttachRequest(terminal=True, accepted=True)
 OTHER = Occupant(42, "native", "xdp_filter", "agent (pid 812)")
 
 
@@ -43,36 +43,36 @@ OTHER = Occupant(42, "native", "xdp_filter", "agent (pid 812)")
     [
         (VETH, AUTO, LADDER, False, True, False),
         (VETH, AUTO_SCREEN, LADDER, False, True, False),
-        (VETH, NATIVE_WISH, FORCED, True, True, False),
-        (VETH, NATIVE_YES, FORCED, True, False, False),
+        (VETH, NATIVE_REQUEST, FORCED, True, True, False),
+        (VETH, NATIVE_CONSENT, FORCED, True, False, False),
         (VIRTIO, AUTO, LADDER, False, True, False),  # its load is not known
         (QUIET_BOND, AUTO, LADDER, False, True, False),
         (TAP, AUTO, (TCX,), False, False, False),
         (TAP, AUTO_SCREEN, (TCX,), False, False, True),
-        (TAP, NATIVE_YES, FORCED, True, False, False),
+        (TAP, NATIVE_CONSENT, FORCED, True, False, False),
         (IXGBE, AUTO, (TCX,), False, False, False),
         (IXGBE, AUTO_SCREEN, (TCX,), False, False, True),
-        (IXGBE, NATIVE_WISH, (TCX,), False, False, False),
+        (IXGBE, NATIVE_REQUEST, (TCX,), False, False, False),
         (IXGBE, NATIVE_SCREEN, (TCX,), False, False, True),
-        (IXGBE, NATIVE_YES, FORCED, True, False, False),
-        (IXGBE, X, LADDER, False, False, False),
+        (IXGBE, NATIVE_CONSENT, FORCED, True, False, False),
+        (IXGBE, OFFER_ACCEPTED, LADDER, False, False, False),
         (MLX5, AUTO_SCREEN, (TCX,), False, False, True),
         (NEW_NIC, AUTO_SCREEN, (TCX,), False, False, True),
         (NIC_BOND, AUTO_SCREEN, (TCX,), False, False, True),
         (EMPTY_BOND, AUTO_SCREEN, (TCX,), False, False, False),
         (OLD_NIC, AUTO_SCREEN, (TCX,), False, False, False),
         (LO, AUTO_SCREEN, (TCX,), False, False, False),
-        (LO, NATIVE_YES, FORCED, True, False, False),  # the kernel will say
+        (LO, NATIVE_CONSENT, FORCED, True, False, False),  # the kernel will say
         (TUN, AUTO_SCREEN, (TCX,), False, False, False),
         (BRIDGE, AUTO, (TCX,), False, False, False),
         (replace(VETH, occupants=(OTHER,)), AUTO_SCREEN, (TCX,), False, False, False),
-        (replace(VETH, occupants=(OTHER,)), X, (TCX,), False, False, False),
+        (replace(VETH, occupants=(OTHER,)), OFFER_ACCEPTED, (TCX,), False, False, False),
         (VETH, AttachRequest("generic"), (GENERIC,), True, False, False),
         (LO, AttachRequest("generic"), (GENERIC,), True, False, False),
         (LO, AttachRequest("tc"), (CLSACT,), True, False, False),
     ],
 )
-def test_plans(
+def test_plan_steps(
     facts: AttachFacts,
     attach_request: AttachRequest,
     rx: tuple[AttachStep, ...],
@@ -90,23 +90,23 @@ def test_plans(
 @pytest.mark.parametrize(
     ("facts", "attach_request", "refusal"),
     [
-        (LO, NATIVE_WISH, "Native XDP does not attach to lo: its driver has no native XDP (EOPNOTSUPP); "
+        (LO, NATIVE_REQUEST, "Native XDP does not attach to lo: its driver has no native XDP (EOPNOTSUPP); "
                          "use --attach auto or --attach generic."),
-        (TUN, NATIVE_WISH, "Native XDP does not attach to tun0: its driver (tun) has no native XDP (EOPNOTSUPP); "
+        (TUN, NATIVE_REQUEST, "Native XDP does not attach to tun0: its driver (tun) has no native XDP (EOPNOTSUPP); "
                            "use --attach auto or --attach generic."),
-        (replace(VETH, occupants=(OTHER,)), NATIVE_YES,
+        (replace(VETH, occupants=(OTHER,)), NATIVE_CONSENT,
          'Native XDP does not attach to v0: taken by program 42 "xdp_filter" (native mode, held by agent (pid 812)) '
          "(EBUSY); use --attach auto, which counts beside it by TCX."),
         (replace(LO, occupants=(Occupant(7, "generic"),)), AttachRequest("generic"),
          "Generic XDP does not attach to lo: taken by program 7 (generic mode, held by no process that can be seen) "
          "(EBUSY); use --attach auto, which counts beside it by TCX."),
-        (WIFI_MONITOR, NATIVE_YES, "mon0 has link type 803 (ARPHRD), whose frames bpftop cannot read; "
+        (WIFI_MONITOR, NATIVE_CONSENT, "mon0 has link type 803 (ARPHRD), whose frames bpftop cannot read; "
                                    "use --attach none for its totals."),
         (WIFI_MONITOR, AttachRequest("tc"), "mon0 has link type 803 (ARPHRD), whose frames bpftop cannot read; "
                                    "use --attach none for its totals."),
     ],
 )  # fmt: skip
-def test_refusals(facts: AttachFacts, attach_request: AttachRequest, refusal: str) -> None:
+def test_plan_refusals(facts: AttachFacts, attach_request: AttachRequest, refusal: str) -> None:
     planned = plan(facts, attach_request)
     assert planned.refusal == refusal
     assert (planned.rx, planned.tx) == ((), ())
@@ -137,12 +137,12 @@ def test_refusals(facts: AttachFacts, attach_request: AttachRequest, refusal: st
           "takes `ethtool -K eth1 rx-lro on` and `ethtool -K eth1 rx-gro-hw on`.",)),
     ],
 )  # fmt: skip
-def test_notices(facts: AttachFacts, attach_request: AttachRequest, notices: tuple[str, ...]) -> None:
+def test_plan_notices(facts: AttachFacts, attach_request: AttachRequest, notices: tuple[str, ...]) -> None:
     assert plan(facts, attach_request).notices == notices
 
 
 def test_load_decides_on_a_quiet_device() -> None:
-    """1 Gb/s received is too much to switch offloads off unasked; a yes is a yes at any load."""
+    """From 1 Gb/s received native XDP needs consent; with consent it is used at any load."""
     busy = replace(VETH, rx_bits_per_sec=1e9)
     assert plan(replace(VETH, rx_bits_per_sec=0.999e9), AUTO).rx == LADDER
     headless = plan(busy, AUTO)
@@ -158,8 +158,8 @@ def test_load_decides_on_a_quiet_device() -> None:
         "v0 receives 1.00 Gb/s, so it is counted by TCX: native XDP switches the peer's TSO off while attached.",
     )
     assert plan(busy, NATIVE_SCREEN).rx == (TCX,)
-    assert plan(busy, NATIVE_YES).rx == FORCED
-    assert plan(busy, X).rx == LADDER
+    assert plan(busy, NATIVE_CONSENT).rx == FORCED
+    assert plan(busy, OFFER_ACCEPTED).rx == LADDER
     assert plan(busy, replace(AUTO, load_limit_bits_per_sec=2e9)).rx == LADDER
 
 
@@ -173,7 +173,7 @@ def test_load_decides_on_a_quiet_device() -> None:
         (TAP, "native XDP (this driver hands over super-frames, each counted as one packet)"),
     ],
 )
-def test_offers(facts: AttachFacts, offer: str) -> None:
+def test_plan_offers(facts: AttachFacts, offer: str) -> None:
     assert plan(facts, AUTO_SCREEN).offer == offer
 
 
@@ -202,7 +202,7 @@ def test_link_layers(link_type: int, layer: str) -> None:
     assert plan(AttachFacts("x", link_type), AUTO).link_layer == layer
 
 
-def test_link_types_of_the_design_are_all_there() -> None:
+def test_all_link_types_are_known() -> None:
     assert set(LINK_LAYERS) == {1, 772, 65534, 519, 768, 769, 776, 778, 823, 512}
 
 
@@ -227,7 +227,7 @@ def test_link_types_of_the_design_are_all_there() -> None:
         ((GENERIC,), GENERIC, errno.EINVAL, ()),
     ],
 )
-def test_ladder(
+def test_steps_that_remain_after_an_errno(
     steps: tuple[AttachStep, ...], failed: AttachStep, number: int, expected: tuple[AttachStep, ...]
 ) -> None:
     assert remaining(steps, failed, number) == expected
@@ -283,7 +283,7 @@ def test_ladder(
          "unlimited)."),
     ],
 )  # fmt: skip
-def test_failures_in_words(facts: AttachFacts, step: AttachStep, number: int, sentence: str) -> None:
+def test_failure_sentences(facts: AttachFacts, step: AttachStep, number: int, sentence: str) -> None:
     assert messages.failure(facts, step, number) == sentence
 
 
@@ -307,13 +307,13 @@ def test_failures_in_words(facts: AttachFacts, step: AttachStep, number: int, se
          "Native XDP does not attach to v0: no memory for its driver's queues (ENOMEM); only rtnetlink totals."),
     ],
 )  # fmt: skip
-def test_fallbacks_in_words(
+def test_fallback_sentences(
     facts: AttachFacts, step: AttachStep, number: int, held: AttachStep | None, sentence: str
 ) -> None:
     assert messages.fallback(facts, step, number, held) == sentence
 
 
-def test_retreat_in_words() -> None:
+def test_retreat_sentence() -> None:
     assert messages.retreated(replace(VETH, rx_bits_per_sec=1.4e9)) == (
         "v0 receives 1.40 Gb/s: went from native XDP, which switches the peer's TSO off while attached, to TCX."
     )

@@ -1,4 +1,4 @@
-"""Rules over time: raising, clearing, baselines, blindness, causes."""
+"""Rule engine: raising, clearing, baselines, blind rules, causes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from bpftop.rules.table import BY_ID, RULES, chosen, overridden
 from tests.rules.world import Watch, World
 
 
-def test_nothing_is_found_on_a_quiet_machine() -> None:
+def test_quiet_machine_has_no_findings() -> None:
     watch = Watch(World())
     assert watch.run(20) == replace(watch.now, findings=())
     assert list(watch.now.waiting) == ["rx-dropped-harmless"]  # looks at ten minutes
 
 
-def test_before_three_seconds_every_rule_waits_and_none_is_blind_for_it() -> None:
+def test_rules_wait_for_three_seconds() -> None:
     watch = Watch(World().stack(TcpExtListenOverflows=100, TcpExtListenDrops=100))
     assert watch.run(2).findings == ()
     assert "accept-queue-overflow" in watch.now.waiting
@@ -26,7 +26,7 @@ def test_before_three_seconds_every_rule_waits_and_none_is_blind_for_it() -> Non
     assert watch.ids == ["accept-queue-overflow"]
 
 
-def test_a_fault_that_begins_while_watched_is_named_within_five_seconds_and_cleared_within_fifteen() -> None:
+def test_fault_is_found_within_5_s_and_cleared_within_15() -> None:
     world = World()
     watch = Watch(world)
     watch.run(20)
@@ -34,16 +34,16 @@ def test_a_fault_that_begins_while_watched_is_named_within_five_seconds_and_clea
     seconds = watch.until("accept-queue-overflow", 5)
     assert seconds is not None
     watch.run(10)
-    found = watch.finding("accept-queue-overflow")
-    assert found is not None
-    assert found.severity == "critical"
-    assert found.since_s(world.mono_ns) == 10
+    finding = watch.finding("accept-queue-overflow")
+    assert finding is not None
+    assert finding.severity == "critical"
+    assert finding.since_s(world.mono_ns) == 10
     world.quiet()
     watch.run(15)
     assert watch.finding("accept-queue-overflow") is None
 
 
-def test_between_raise_and_clear_level_a_finding_stands_but_is_not_raised() -> None:
+def test_finding_stands_between_raise_and_clear_level() -> None:
     world = World()
     world.level("conntrack", (), entries=730, max_entries=1000)
     watch = Watch(world)
@@ -60,7 +60,7 @@ def test_between_raise_and_clear_level_a_finding_stands_but_is_not_raised() -> N
     assert watch.finding("conntrack-full") is None
 
 
-def test_a_baseline_is_frozen_while_the_finding_stands() -> None:
+def test_baseline_is_frozen_while_the_finding_stands() -> None:
     world = World().frames("protocols", 6, pps=1_000)
     watch = Watch(world)
     watch.run(30)
@@ -70,7 +70,7 @@ def test_a_baseline_is_frozen_while_the_finding_stands() -> None:
     assert watch.finding("packet-storm") is not None
 
 
-def test_without_a_baseline_a_relative_rule_says_nothing_and_an_absolute_one_speaks() -> None:
+def test_only_absolute_limits_hold_without_a_baseline() -> None:
     world = World().frames("protocols", 1, pps=20_000)
     watch = Watch(world)
     watch.run(5)
@@ -78,26 +78,26 @@ def test_without_a_baseline_a_relative_rule_says_nothing_and_an_absolute_one_spe
     assert watch.finding("icmp-flood") is not None
 
 
-def test_slow_rules_wait_until_the_condition_has_held() -> None:
+def test_slow_rule_waits_until_the_condition_has_held() -> None:
     world = World().rate("links/eth0", ("eth0",), "rx_missed_errors", 5)
     world.rate("links/eth0", ("eth0",), "rx_packets", 1_000_000)
     watch = Watch(world)
     watch.run(9)
     assert watch.finding("rx-ring-overflow") is None
     watch.run(6)
-    found = watch.finding("rx-ring-overflow")
-    assert found is not None
-    assert found.severity == "warning"
+    finding = watch.finding("rx-ring-overflow")
+    assert finding is not None
+    assert finding.severity == "warning"
 
 
-def test_an_unreadable_input_is_unknown_with_its_reason() -> None:
+def test_unreadable_input_makes_the_rule_blind() -> None:
     watch = Watch(World().absent("conntrack", "nf_conntrack is not loaded"))
     watch.run(5)
     assert watch.now.blind["conntrack-full"] == "nf_conntrack is not loaded"
     assert watch.now.rules == len(RULES)
 
 
-def test_a_counter_reset_makes_no_finding_and_clears_none() -> None:
+def test_counter_reset_neither_raises_nor_clears() -> None:
     world = World().stack(TcpExtListenOverflows=20, TcpExtListenDrops=20)
     watch = Watch(world)
     watch.run(5)
@@ -108,7 +108,7 @@ def test_a_counter_reset_makes_no_finding_and_clears_none() -> None:
     assert all(f.id == "accept-queue-overflow" for f in watch.now.findings)
 
 
-def test_at_ten_ticks_a_second_rates_still_span_three_seconds() -> None:
+def test_fast_ticks_give_rates_over_three_seconds() -> None:
     world = World()
     watch = Watch(world)
     watch.run(10, 0.1)
@@ -119,7 +119,7 @@ def test_at_ten_ticks_a_second_rates_still_span_three_seconds() -> None:
     assert watch.finding("accept-queue-overflow") is None
 
 
-def test_at_ten_seconds_an_interval_one_is_enough() -> None:
+def test_slow_ticks_need_one_interval() -> None:
     world = World()
     watch = Watch(world)
     watch.run(20, 10)
@@ -128,7 +128,7 @@ def test_at_ten_seconds_an_interval_one_is_enough() -> None:
     assert watch.finding("accept-queue-overflow") is not None
 
 
-def test_what_follows_is_folded_under_its_cause() -> None:
+def test_consequences_are_folded_under_their_cause() -> None:
     world = World().frames("protocols", 6, pps=20_000, size=60).frames("tcp_flags", "syn", pps=20_000, size=60)
     world.stack(TcpExtTCPReqQFullDrop=19_000, TcpPassiveOpens=10)
     world.rate("softnet", (0,), "dropped", 1_000)
@@ -141,14 +141,14 @@ def test_what_follows_is_folded_under_its_cause() -> None:
     assert all(f.explained_by == "syn-flood" for f in watch.now.findings[1:])
 
 
-def test_two_that_explain_each_other_do_not_fold_in_a_circle() -> None:
-    one = Finding("a", "warning", "", "host", "h", (), "", 0, (), "")
-    other = replace(one, id="b")
-    folded = fold([one, other], {"a": ("b",), "b": ("a",)})
+def test_fold_makes_no_circle() -> None:
+    first = Finding("a", "warning", "", "host", "h", (), "", 0, (), "")
+    second = replace(first, id="b")
+    folded = fold([first, second], {"a": ("b",), "b": ("a",)})
     assert [f.explained_by for f in folded] == [None, folded[0].id]
 
 
-def test_thresholds_of_a_person_take_the_clear_level_along_unless_it_is_given_too() -> None:
+def test_threshold_scales_the_clear_level() -> None:
     limits = {"warning": Limit(0.75, 0.70), "floor": Limit(10)}
     assert overridden(limits, {"warning": 0.5})["warning"].clear == 0.70 * 0.5 / 0.75
     assert overridden(limits, {"warning": 0.5, "warning_clear": 0.4})["warning"] == Limit(0.5, 0.4)
@@ -168,10 +168,10 @@ def test_the_table_is_sound() -> None:
                    for name, limit in rule.limits.items()), rule.id  # fmt: skip
 
 
-def test_a_silenced_rule_is_not_asked() -> None:
+def test_silenced_rule_is_not_checked() -> None:
     rules = chosen(silenced={"packet-storm", "firewall-drops"})
     assert {rule.id for rule in RULES} - {rule.id for rule in rules} == {"packet-storm", "firewall-drops"}
 
 
-def test_no_samples_no_diagnosis() -> None:
+def test_diagnosis_without_samples_is_empty() -> None:
     assert Diagnosis().findings == ()

@@ -1,4 +1,4 @@
-"""Each rule on a made-up machine: what makes it speak, what it says, and what leaves it silent."""
+"""Each rule on a made-up machine: conditions that raise it, its sentences, and healthy traffic."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Setup = Callable[[World], object]
 
 
 def fast(world: World) -> World:
-    """A link of 10 Gb/s."""
+    """Set the speed of the link to 10 Gb/s."""
     return world.facts(speed_bits_per_sec=10**10)
 
 
@@ -31,9 +31,9 @@ def syn_flood(world: World) -> World:
     return world.frames("protocols", 6, pps=5_000, size=60).frames("tcp_flags", "syn", pps=5_000, size=60)
 
 
-def udp_answers(world: World, *, size: int = 1_000, asked: float = 0) -> World:
+def udp_answers(world: World, *, size: int = 1_000, requests: float = 0) -> World:
     world.frames("protocols", 17, pps=5_000, size=size).frames("udp_ports", 53, pps=5_000, size=size)
-    return world.frames("udp_ports", 53, pps=asked, direction="tx")
+    return world.frames("udp_ports", 53, pps=requests, direction="tx")
 
 
 def busy_cpu(world: World, softirq: float) -> World:
@@ -135,17 +135,17 @@ def memory(world: World, used: int, orphans: int = 0) -> World:
 
 
 @pytest.mark.parametrize(("rule", "severity", "title", "setup"), RAISED, ids=[f"{r}-{s}" for r, s, _, _ in RAISED])
-def test_raised(rule: str, severity: str, title: str, setup: Setup) -> None:
+def test_rule_is_raised_and_cleared(rule: str, severity: str, title: str, setup: Setup) -> None:
     world = World()
     watch = Watch(world)
     setup(world)
     watch.run(20 if rule == "rx-ring-overflow" else 5)
-    found = watch.finding(rule)
-    assert found is not None, watch.now
-    assert (found.severity, found.title) == (severity, title)
-    assert found.evidence
-    assert found.next_steps
-    assert found.why
+    finding = watch.finding(rule)
+    assert finding is not None, watch.now
+    assert (finding.severity, finding.title) == (severity, title)
+    assert finding.evidence
+    assert finding.next_steps
+    assert finding.why
     world.quiet()
     world.level("conntrack", (), entries=0, max_entries=100).facts(facts=None)
     memory(world, used=0)
@@ -153,7 +153,7 @@ def test_raised(rule: str, severity: str, title: str, setup: Setup) -> None:
     assert watch.finding(rule) is None
 
 
-def test_every_rule_but_the_slowest_is_among_them() -> None:
+def test_every_rule_has_a_case() -> None:
     assert {rule.id for rule in RULES} - {rule for rule, *_ in RAISED} == {"packet-storm", "rx-dropped-harmless"}
 
 
@@ -162,7 +162,7 @@ QUIET: dict[str, Setup] = {
     "few SYNs that a firewall drops": lambda w: w.frames("tcp_flags", "syn", pps=900).frames("protocols", 6, pps=900),
     "resets that close health checks": lambda w: w.frames("protocols", 6, pps=6_000).frames(
         "tcp_flags", "rst", pps=2_000).stack(TcpPassiveOpens=2_000, TcpEstabResets=2_000),
-    "a recursive resolver": lambda w: udp_answers(w, asked=4_900),
+    "a recursive resolver": lambda w: udp_answers(w, requests=4_900),
     "small answers nobody asked for are no amplification": lambda w: udp_answers(w, size=90),
     "UDP that is read": lambda w: w.frames("protocols", 17, pps=200_000, cpu=0).frames(
         "protocols", 17, pps=200_000, cpu=1).stack(UdpInDatagrams=400_000),
@@ -177,7 +177,7 @@ QUIET: dict[str, Setup] = {
 
 
 @pytest.mark.parametrize("what", QUIET)
-def test_quiet(what: str) -> None:
+def test_healthy_traffic_raises_no_warning(what: str) -> None:
     world = World()
     watch = Watch(world)
     watch.run(20)
@@ -188,24 +188,24 @@ def test_quiet(what: str) -> None:
         assert loud == []
 
 
-def test_a_storm_is_a_warning_only_while_something_is_lost() -> None:
+def test_packet_storm_without_loss_is_info() -> None:
     world = World().frames("protocols", 6, pps=100)
     watch = Watch(world)
     watch.run(20)
     world.frames("protocols", 6, pps=50_000)
     watch.run(4)
-    found = watch.finding("packet-storm")
-    assert found is not None
-    assert found.severity == "info"
-    assert found.why == "TCP grew from 100 pps to 50.0 kpps; 100 % of all on CPU 0"
+    finding = watch.finding("packet-storm")
+    assert finding is not None
+    assert finding.severity == "info"
+    assert finding.why == "TCP grew from 100 pps to 50.0 kpps; 100 % of all on CPU 0"
     world.rate("softnet", (0,), "dropped", 500)
     watch.run(4)
-    found = watch.finding("packet-storm")
-    assert found is not None
-    assert found.severity == "warning"
+    finding = watch.finding("packet-storm")
+    assert finding is not None
+    assert finding.severity == "warning"
 
 
-def test_resets_against_the_minute_before() -> None:
+def test_reset_storm_against_its_baseline() -> None:
     world = World().frames("protocols", 6, pps=5_000).frames("tcp_flags", "rst", pps=5)
     watch = Watch(world)
     watch.run(20)
@@ -213,18 +213,18 @@ def test_resets_against_the_minute_before() -> None:
     assert watch.until("rst-storm", 5) is not None
 
 
-def test_harmless_drops_take_ten_minutes() -> None:
+def test_harmless_drops_need_ten_minutes() -> None:
     world = World().rate("links/eth0", ("eth0",), "rx_dropped", 5).rate("links/eth0", ("eth0",), "rx_packets", 100)
     watch = Watch(world)
     watch.run(500)
     assert watch.finding("rx-dropped-harmless") is None
     watch.run(110)
-    found = watch.finding("rx-dropped-harmless")
-    assert found is not None
-    assert found.severity == "info"
+    finding = watch.finding("rx-dropped-harmless")
+    assert finding is not None
+    assert finding.severity == "info"
 
 
-def test_a_syn_flood_that_is_forwarded_is_unknown() -> None:
+def test_forwarded_syn_flood_is_unavailable() -> None:
     world = syn_flood(World()).stack(IpForwDatagrams=4_000)
     watch = Watch(world)
     watch.run(5)
@@ -232,7 +232,7 @@ def test_a_syn_flood_that_is_forwarded_is_unknown() -> None:
     assert "forwards" in watch.now.blind["syn-flood"]
 
 
-def test_without_a_program_what_needs_one_is_blind() -> None:
+def test_rules_that_need_a_program_are_blind_without() -> None:
     world = World(replace(ETH0, hooks={}))
     for name in [name for name in world._cells if name.endswith(("/rx", "/tx"))]:
         del world._cells[name]
@@ -242,37 +242,39 @@ def test_without_a_program_what_needs_one_is_blind() -> None:
     assert "accept-queue-overflow" not in watch.now.blind
 
 
-def test_why_one_cpu_has_all_names_the_first_cause_with_evidence() -> None:
+def test_cpu_imbalance_names_the_first_cause() -> None:
     world = busy_cpu(World(), 0.9)
     watch = Watch(world)
     watch.run(4)
-    found = watch.finding("cpu-imbalance")
-    assert found is not None
-    assert found.why == "eth0 has one RX queue and RPS is off"
+    finding = watch.finding("cpu-imbalance")
+    assert finding is not None
+    assert finding.why == "eth0 has one RX queue and RPS is off"
     queues = tuple(Queue("rx", i, ()) for i in range(4))
     pinned = tuple(Irq(24 + i, f"eth0-{i}", (0,), (0,)) for i in range(4))
     world.facts(facts=DeviceFacts(queues=queues, irqs=pinned))
     watch.run(1)
-    found = watch.finding("cpu-imbalance")
-    assert found is not None
-    assert found.why == "all interrupts of eth0 are pinned to CPU 0"
+    finding = watch.finding("cpu-imbalance")
+    assert finding is not None
+    assert finding.why == "all interrupts of eth0 are pinned to CPU 0"
     traffic = ("eth0", "rx", "10.0.0.1", "10.0.0.2", 1, 2, 17)
     world.rate("flows/eth0/rx", traffic, "packets", 49_000)
     watch.run(4)
-    found = watch.finding("cpu-imbalance")
-    assert found is not None
-    assert found.why == ("one flow is 98 % of the packets, 10.0.0.1 port 1 to 10.0.0.2 port 2: no queue can spread it")
+    finding = watch.finding("cpu-imbalance")
+    assert finding is not None
+    assert finding.why == (
+        "one flow is 98 % of the packets, 10.0.0.1 port 1 to 10.0.0.2 port 2: no queue can spread it"
+    )
 
 
-def test_a_backlog_that_overflows_for_a_minute_is_critical_from_a_part_of_its_length() -> None:
+def test_backlog_overflow_for_a_minute_is_critical() -> None:
     world = World().rate("softnet", (0,), "dropped", 20)
     world.level("sysctls", ("net.core.netdev_max_backlog",), value=1000)
     watch = Watch(world)
     watch.run(10)
-    found = watch.finding("backlog-overflow")
-    assert found is not None
-    assert found.severity == "warning"
+    finding = watch.finding("backlog-overflow")
+    assert finding is not None
+    assert finding.severity == "warning"
     watch.run(60)
-    found = watch.finding("backlog-overflow")
-    assert found is not None
-    assert found.severity == "critical"
+    finding = watch.finding("backlog-overflow")
+    assert finding is not None
+    assert finding.severity == "critical"

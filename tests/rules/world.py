@@ -1,4 +1,4 @@
-"""A made-up machine whose counters go on at rates that a test sets: samples for the rules, second by second."""
+"""A made-up machine whose counters grow at rates that a test sets, as samples for the rules."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TRAFFIC = {family.name for family in TRAFFIC_FAMILIES}
 
 class World:
     """``rates``: (reading name, row key, column) -> per second; for traffic the row key leaves out interface and
-    direction, and a CPU may be given. Gauges are set, not added up. Everything of the stack is there and zero.
+    direction, and a CPU may be given. Gauges are set and not added up. All stack counters exist and are zero.
     """
 
     def __init__(self, *interfaces: Interface) -> None:
@@ -41,13 +41,13 @@ class World:
         for table in ("arp_cache", "ndisc_cache"):
             self._row("neighbours", (table,))
         self._row("conntrack_events", ())
-        for one in self.interfaces:
-            self._row(f"links/{one.label}", (one.label,))
+        for interface in self.interfaces:
+            self._row(f"links/{interface.label}", (interface.label,))
             for family in ("xdp_exceptions", "xdp_redirect_errors", "qdiscs"):
-                self._cells.setdefault(f"{family}/{one.label}", {})
+                self._cells.setdefault(f"{family}/{interface.label}", {})
             for family in _TRAFFIC:
                 for direction in ("rx", "tx"):
-                    self._cells.setdefault(f"{family}/{one.label}/{direction}", {})
+                    self._cells.setdefault(f"{family}/{interface.label}/{direction}", {})
         self._cells.setdefault("drops", {})
 
     def _row(self, name: str, key: Key) -> list[float]:
@@ -56,7 +56,7 @@ class World:
         return self._cells.setdefault(name, {}).setdefault(key, [0.0] * cells)
 
     def stack(self, **per_sec: float) -> World:
-        """Counters of the stack, by their nstat names."""
+        """Set rates of stack counters, by their nstat names."""
         for counter, rate in per_sec.items():
             self.rate(_STACK[counter], (counter,), "count", rate)
         return self
@@ -79,7 +79,7 @@ class World:
         self, family: str, *key: int | str, pps: float, size: int = 100, direction: str = "rx", cpu: int = 0,
         label: str = "eth0",
     ) -> World:  # fmt: skip
-        """Packets of one cell of the traffic."""
+        """Set the rate of a cell of the traffic."""
         name, row = f"{family}/{label}/{direction}", (label, direction, *key)
         self.rate(name, row, "packets", pps, cpu)
         return self.rate(name, row, "bytes", pps * size, cpu)
@@ -89,14 +89,14 @@ class World:
         return self
 
     def absent(self, name: str, why: str = "not here") -> World:
-        """Readings of a name are no longer there."""
+        """Remove the readings of a name."""
         self._cells.pop(name, None)
         self._rates = {key: rate for key, rate in self._rates.items() if key[0] != name}
         self.unavailable[name.partition("/")[0]] = why
         return self
 
     def facts(self, **changes: Any) -> World:
-        self.interfaces = tuple(replace(one, **changes) for one in self.interfaces)
+        self.interfaces = tuple(replace(interface, **changes) for interface in self.interfaces)
         return self
 
     def sample(self) -> Sample:
@@ -119,7 +119,7 @@ class World:
 
 
 class Watch:
-    """An engine that is fed from a world."""
+    """A rule engine that checks the samples of a world."""
 
     def __init__(self, world: World, thresholds: Mapping[str, Mapping[str, float]] | None = None) -> None:
         self.world, self.engine = world, RuleEngine(chosen(thresholds))
@@ -140,7 +140,7 @@ class Watch:
         return [f.id for f in self.now.findings]
 
     def until(self, rule: str, seconds: float) -> float | None:
-        """After how many seconds the finding is there; None: not within so many."""
+        """Return after how many seconds the finding is raised; None if it is not within ``seconds``."""
         for second in range(1, round(seconds) + 1):
             self.run(1)
             if self.finding(rule):

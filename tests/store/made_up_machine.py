@@ -1,4 +1,4 @@
-"""Made-up samples of a large, busy server: every family that is measured, with the noise of real traffic.
+"""Made-up samples of a large, busy server: every family, with the noise of real traffic.
 
 Every protocol moves on every CPU with every tick, with a Poisson's spread; that is more than any machine does, so
 files of these samples are as large as recordings get.
@@ -37,14 +37,14 @@ JOINT = (
     *(("arp", cast, size) for cast in ("unicast", "broadcast") for size in SIZE_LABELS[:2]),
     *(("other", cast, size) for cast in CAST_LABELS for size in SIZE_LABELS[:3]),
 )
-"""The cells that can be: IPv6 has no broadcast, ARP is short."""
+"""Possible cells: IPv6 has no broadcast, ARP is short."""
 
 START_WALL_NS = 1_764_126_764 * 10**9  # 2025-11-26T03:12:44Z
 
 
 @dataclass
 class Machine:
-    """``flows``: with the families that are read only while somebody looks at them."""
+    """A made-up server. ``flows`` adds the families that are read only while the Flows pane is open."""
 
     cpus: int = 4
     protocols: int = len(PROTOCOLS)
@@ -70,7 +70,7 @@ class Machine:
             readings[name] = reading
         rx, tx = Hook("xdp", "native", 77, 9.0, True), Hook("tcx", None, 78, 14.0, True)
         hooks: dict[Direction, Hook] = {"rx": rx, "tx": tx}
-        one = Interface(
+        interface = Interface(
             self.label, self.label, 2, driver="ixgbe", mtu=1500, speed_bits_per_sec=10**11,
             counting_since_ns=START_WALL_NS, hooks=hooks, notices=("made up",), facts=self._facts,
         )  # fmt: skip
@@ -84,14 +84,14 @@ class Machine:
             mono_ns,
             self.cpus,
             cpus,
-            (one,),
+            (interface,),
             readings,
             {"nic": "no counters"},
             "6.18.5",
         )
 
     def _families(self) -> Iterator[tuple[str, Family, Mapping[Key, float]]]:
-        """Name of the reading, family, and row key -> rate of its first column."""
+        """Yield the name of a reading, its family, and row key -> rate of the first column."""
         for family in FAMILIES.values():
             if family.name.startswith("flow") and not self.flows:
                 continue
@@ -193,7 +193,7 @@ class Machine:
         return array("Q", [a + b for a, b in zip(old, gained, strict=True)])
 
     def _spent(self) -> list[int]:
-        """User, nice, system, idle, iowait, irq, softirq, steal: in hundredths of a second, together all there is."""
+        """Return ns of user, nice, system, idle, iowait, irq, softirq, steal, which add up to the interval."""
         user, system, softirq = (self._dice.randrange(n) for n in (30, 15, 25))
         idle = round(self.interval_ns / 1e7) - user - system - softirq
         return [10_000_000 * n for n in (user, 0, system, idle, 0, 0, softirq, 0)]

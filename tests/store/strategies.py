@@ -1,4 +1,4 @@
-"""Samples as nobody would read them: any text, any count, rows and CPUs that come and go."""
+"""Strategies for arbitrary samples: any text, any count, rows and CPUs that come and go."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ def readings(draw: st.DrawFn, family: Family, cpus: int, depth: int = 0) -> Read
 def samples(draw: st.DrawFn, cpus: int | None = None) -> Sample:
     possible = cpus or draw(st.integers(1, 3))
     names = draw(st.lists(st.sampled_from(sorted(FAMILIES)), max_size=6, unique=True))
-    found = {f"{name}/{draw(TEXTS)}": draw(readings(FAMILIES[name], possible)) for name in names}
+    by_name = {f"{name}/{draw(TEXTS)}": draw(readings(FAMILIES[name], possible)) for name in names}
     return Sample(
         draw(NUMBERS), draw(TEXTS), draw(TEXTS), draw(NUMBERS), draw(NUMBERS), possible, draw(CPUS),
-        tuple(draw(st.lists(interfaces, max_size=2))), found, draw(st.dictionaries(TEXTS, TEXTS, max_size=2)),
+        tuple(draw(st.lists(interfaces, max_size=2))), by_name, draw(st.dictionaries(TEXTS, TEXTS, max_size=2)),
         draw(TEXTS),
     )  # fmt: skip

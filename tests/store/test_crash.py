@@ -1,4 +1,4 @@
-"""What was committed is there, whatever happens to the process and to the log; a busy file costs counted ticks."""
+"""Committed ticks survive kills and damaged logs; a locked file loses counted ticks."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def readable(path: Path) -> list[Sample]:
     recording = Recording(str(path))
     extent = recording.extent()
     assert extent is not None
-    found = [tick.sample for tick in recording.ticks(extent.first, extent.last)]
+    samples_read = [tick.sample for tick in recording.ticks(extent.first, extent.last)]
     recording.close()
-    return found
+    return samples_read
 
 
 def made(count: int) -> list[Sample]:
@@ -46,32 +46,32 @@ def made(count: int) -> list[Sample]:
 
 
 def killed_after(path: Path, ticks: int) -> int:
-    """Kill a recorder without warning; how many ticks it had said were committed."""
+    """Kill a recorder by SIGKILL after some ticks. Return the number of ticks that it reported as committed."""
     process = subprocess.Popen([sys.executable, "-c", ENDLESS, str(path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    said = 0
-    while said < ticks:
-        said = int(process.stdout.readline())
+    reported = 0
+    while reported < ticks:
+        reported = int(process.stdout.readline())
     process.kill()
     rest = process.stdout.read().split()
     process.wait()
-    return int(rest[-1]) if rest else said
+    return int(rest[-1]) if rest else reported
 
 
 @pytest.mark.parametrize("ticks", [1, 7, 30, 50])
 def test_kill_9_leaves_every_committed_tick(tmp_path: Path, ticks: int) -> None:
     path = tmp_path / "a"
     committed = killed_after(path, ticks)
-    found = readable(path)
-    assert committed <= len(found) <= committed + 1  # one may have been committed and not said
-    assert found == made(len(found))
+    samples_read = readable(path)
+    assert committed <= len(samples_read) <= committed + 1  # a tick may be committed and not reported yet
+    assert samples_read == made(len(samples_read))
     resumed = Writer(str(path), Limits())
-    resumed.write([(found[0], 0)])
+    resumed.write([(samples_read[0], 0)])
     resumed.close()
-    assert readable(path) == [*found, found[0]]
+    assert readable(path) == [*samples_read, samples_read[0]]
 
 
-def test_a_log_cut_anywhere_leaves_what_was_committed_before(tmp_path: Path) -> None:
+def test_truncated_log_leaves_the_ticks_before(tmp_path: Path) -> None:
     committed = killed_after(tmp_path / "a", 40)
     log = (tmp_path / "a-wal").read_bytes()
     samples = made(committed + 1)
@@ -82,24 +82,24 @@ def test_a_log_cut_anywhere_leaves_what_was_committed_before(tmp_path: Path) -> 
         shutil.copy(tmp_path / "a", path)
         Path(f"{path}-wal").write_bytes(log[:cut])
         try:
-            found = readable(path)
+            samples_read = readable(path)
         except BpftopError:  # not even the first tick is whole
-            found = []
-        assert found == samples[: len(found)]
-        lengths.add(len(found))
+            samples_read = []
+        assert samples_read == samples[: len(samples_read)]
+        lengths.add(len(samples_read))
         if cut == len(log):
-            assert len(found) >= committed
+            assert len(samples_read) >= committed
     assert len(lengths) > 10
 
 
-def test_a_log_with_a_changed_byte_is_read_up_to_there(tmp_path: Path) -> None:
+def test_log_is_read_up_to_a_changed_byte(tmp_path: Path) -> None:
     killed_after(tmp_path / "a", 20)
     log = bytearray((tmp_path / "a-wal").read_bytes())
     log[len(log) // 2] ^= 0xFF
     (tmp_path / "a-wal").write_bytes(log)
-    found = readable(tmp_path / "a")
-    assert 0 < len(found) < 20
-    assert found == made(len(found))
+    samples_read = readable(tmp_path / "a")
+    assert 0 < len(samples_read) < 20
+    assert samples_read == made(len(samples_read))
 
 
 @pytest.fixture
@@ -108,8 +108,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_locked_file_costs_ticks_that_are_counted(tmp_path: Path) -> None:
-    """Somebody has the file open in `sqlite3` and wrote to it without an end."""
+def test_locked_file_loses_counted_ticks(tmp_path: Path) -> None:
+    """Another connection holds a write transaction open."""
     path = tmp_path / "a"
     recorder = Recorder(str(path))
     samples = made(60)
@@ -120,8 +120,8 @@ def test_a_locked_file_costs_ticks_that_are_counted(tmp_path: Path) -> None:
     other.execute("BEGIN IMMEDIATE")
     for sample in samples[1:40]:
         recorder.offer(sample)
-    said = "database is locked; ticks are lost until it can be written again"
-    while said not in (recorder.progress.trouble or ""):
+    trouble = "database is locked; ticks are lost until it can be written again"
+    while trouble not in (recorder.progress.trouble or ""):
         pass
     other.execute("ROLLBACK")
     other.close()
@@ -133,18 +133,18 @@ def test_a_locked_file_costs_ticks_that_are_counted(tmp_path: Path) -> None:
             pass
     progress = recorder.close()
     assert progress.trouble is None
-    found = readable(path)
-    assert progress.ticks == len(found)
+    samples_read = readable(path)
+    assert progress.ticks == len(samples_read)
     assert progress.ticks + progress.lost == len(samples)
     recording = Recording(str(path))
     extent = recording.extent()
     assert extent is not None
     assert extent.lost == progress.lost > 0
     recording.close()
-    assert [sample.seq for sample in found[-20:]] == list(range(40, 60))
+    assert [sample.seq for sample in samples_read[-20:]] == list(range(40, 60))
 
 
-def test_a_queue_that_is_full_loses_the_newest(tmp_path: Path) -> None:
+def test_full_queue_loses_the_newest_ticks(tmp_path: Path) -> None:
     path = tmp_path / "a"
     recorder = Recorder(str(path))
     other = sqlite3.connect(path, isolation_level=None)
@@ -159,4 +159,4 @@ def test_a_queue_that_is_full_loses_the_newest(tmp_path: Path) -> None:
     other.close()
     progress = recorder.close()
     assert progress.ticks + progress.lost == len(samples)
-    assert [one.seq for one in readable(path)] == list(range(progress.ticks))
+    assert [sample.seq for sample in readable(path)] == list(range(progress.ticks))

@@ -1,4 +1,4 @@
-"""A disk that is full, and one that stands still: real ones, of our own."""
+"""The recorder on a full disk and on a frozen disk, both real file systems made by the test."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def run(*command: str) -> None:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    """A file system of four MiB."""
+    """Mount a file system of 4 MiB."""
     folder = tmp_path / "small"
     folder.mkdir()
     run("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder))
@@ -33,7 +33,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def freezing(tmp_path: Path) -> Iterator[Path]:
-    """A file system that `fsfreeze` can stop."""
+    """Mount a file system that `fsfreeze` can freeze."""
     image, folder = tmp_path / "image", tmp_path / "disk"
     folder.mkdir()
     with image.open("wb") as file:
@@ -45,7 +45,7 @@ def freezing(tmp_path: Path) -> Iterator[Path]:
     run("umount", str(folder))
 
 
-def test_a_full_disk_costs_counted_ticks_until_there_is_room(small: Path) -> None:
+def test_full_disk_loses_counted_ticks(small: Path) -> None:
     filler = small / "filler"
     filler.write_bytes(bytes(3_600_000))
     recorder = Recorder(str(small / "a"))
@@ -56,20 +56,20 @@ def test_a_full_disk_costs_counted_ticks_until_there_is_room(small: Path) -> Non
     until(lambda: recorder.progress.trouble, "the recorder reports trouble")
     assert "database or disk is full; ticks are lost until it can be written again" in (recorder.progress.trouble or "")
     before = recorder.progress.ticks
-    assert [one.seq for one in readable(small / "a")] == list(range(before))
+    assert [sample.seq for sample in readable(small / "a")] == list(range(before))
     filler.unlink()
     for sample in samples[30:]:
         recorder.offer(sample)
         until(lambda: not recorder._queue.qsize(), "the queue is empty")
     progress = recorder.close()
     assert progress.trouble is None
-    found = readable(small / "a")
-    assert found == [one for one in samples if one.seq < before or one in found]
-    assert found[-1] == samples[-1]
-    assert len(found) + progress.lost == len(samples)
+    written = readable(small / "a")
+    assert written == [sample for sample in samples if sample.seq < before or sample in written]
+    assert written[-1] == samples[-1]
+    assert len(written) + progress.lost == len(samples)
 
 
-def test_no_room_at_all_is_one_line(small: Path) -> None:
+def test_no_room_for_a_new_file_is_one_sentence(small: Path) -> None:
     filler = small / "filler"
     with pytest.raises(OSError, match="No space left"):
         filler.write_bytes(bytes(5 << 20))
@@ -77,7 +77,7 @@ def test_no_room_at_all_is_one_line(small: Path) -> None:
         Recorder(str(small / "a"))
 
 
-def test_a_disk_that_stands_still_never_holds_up_the_sampler(freezing: Path) -> None:
+def test_frozen_disk_never_blocks_offer(freezing: Path) -> None:
     recorder = Recorder(str(freezing / "a"))
     samples = list(Machine(cpus=2, protocols=5).samples(120))
     for sample in samples[:10]:
@@ -97,12 +97,12 @@ def test_a_disk_that_stands_still_never_holds_up_the_sampler(freezing: Path) -> 
     progress = recorder.close()
     assert progress.trouble is None
     assert progress.lost == stuck
-    found = readable(freezing / "a")
-    assert len(found) + progress.lost == len(samples)
-    assert [one.seq for one in found[-10:]] == list(range(110, 120))
+    written = readable(freezing / "a")
+    assert len(written) + progress.lost == len(samples)
+    assert [sample.seq for sample in written[-10:]] == list(range(110, 120))
 
 
-def test_an_end_while_the_disk_stands_still_says_what_is_missing(freezing: Path) -> None:
+def test_close_on_a_frozen_disk_names_the_loss(freezing: Path) -> None:
     recorder = Recorder(str(freezing / "a"))
     run("fsfreeze", "-f", str(freezing))
     for sample in Machine(cpus=1).samples(3):
@@ -111,4 +111,4 @@ def test_an_end_while_the_disk_stands_still_says_what_is_missing(freezing: Path)
     assert "the disk did not take the last ticks within 0.2 s" in (progress.trouble or "")
     run("fsfreeze", "-u", str(freezing))
     until(lambda: not recorder._thread.is_alive(), "the writer has ended")
-    assert [one.seq for one in readable(freezing / "a")] == [0, 1, 2]
+    assert [sample.seq for sample in readable(freezing / "a")] == [0, 1, 2]

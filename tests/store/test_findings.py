@@ -1,4 +1,4 @@
-"""Findings in a recording: when they were raised and when they cleared, whatever happens to the disk."""
+"""Findings in a recording: times of raising and clearing, also on a busy disk."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ ALL = "SELECT tick, time, since, ended, severity, id, scope, scope_name, title, 
 
 
 def samples(count: int) -> list[Sample]:
-    """A tick a second of a machine where nothing moves; the first one at 2025-11-26T03:12:44Z."""
+    """Return samples of an idle machine, a second apart, from 2025-11-26T03:12:44Z on."""
     world = World()
     taken = [world.advance() if seq else world.sample() for seq in range(count)]
-    return [replace(one, wall_ns=START_WALL_NS + one.mono_ns - START_NS) for one in taken]
+    return [replace(s, wall_ns=START_WALL_NS + s.mono_ns - START_NS) for s in taken]
 
 
 def finding(name: str, severity: Severity = "warning", since_s: float = 0, scope_name: str = "eth0") -> Finding:
@@ -41,17 +41,17 @@ def finding(name: str, severity: Severity = "warning", since_s: float = 0, scope
     return Finding(name, severity, f"{name}!", "interface", scope_name, (), "because", since_ns, (), "")
 
 
-def told(path: Path, says: Sequence[Sequence[Finding]], limits: Limits | None = None) -> str:
-    """A recording of a tick a second, with what the rules said of each."""
+def record_findings(path: Path, findings_by_tick: Sequence[Sequence[Finding]], limits: Limits | None = None) -> str:
+    """Write a recording with a tick a second and the findings of each tick. Return its path."""
     out = Writer(str(path), limits or Limits())
-    for sample, findings in zip(samples(len(says)), says, strict=True):
+    for sample, findings in zip(samples(len(findings_by_tick)), findings_by_tick, strict=True):
         out.write([(sample, 0), TickFindings(sample.mono_ns, tuple(findings))])
     out.close()
     return str(path)
 
 
-def test_what_the_rules_say_is_in_plain_rows(tmp_path: Path) -> None:
-    """As `bpftop record` does: the samples first, the rules behind them."""
+def test_recorder_writes_rows_of_findings(tmp_path: Path) -> None:
+    """Offer samples and findings in the order of `bpftop record`."""
     world = World()
     world.absent("conntrack", "nf_conntrack is not loaded")
     recorder, analyzer = Recorder(str(tmp_path / "a")), Analyzer(chosen())
@@ -65,14 +65,14 @@ def test_what_the_rules_say_is_in_plain_rows(tmp_path: Path) -> None:
     (episode,) = analyzer.episodes
     rows = sql(str(tmp_path / "a"), "SELECT tick, wall_ns, since_ns, end_tick, end_ns, id, severity FROM episodes")
     at = {row[0]: row[1:] for row in sql(str(tmp_path / "a"), "SELECT mono_ns, tick, wall_ns FROM ticks")}
-    found, raised = episode.finding, at[episode.raised_ns]
-    since_ns = found.since_ns + raised[1] - episode.raised_ns  # type: ignore[operator]
-    assert rows == [(*raised, since_ns, *at[episode.ended_ns], found.id, found.severity)]
+    finding_raised, raised = episode.finding, at[episode.raised_ns]
+    since_ns = finding_raised.since_ns + raised[1] - episode.raised_ns  # type: ignore[operator]
+    assert rows == [(*raised, since_ns, *at[episode.ended_ns], finding_raised.id, finding_raised.severity)]
 
 
-def test_the_view_for_people(tmp_path: Path) -> None:
+def test_findings_view(tmp_path: Path) -> None:
     a, worse, b = finding("a", since_s=-2), finding("a", "critical"), finding("b", "info", scope_name="e\x1b[31m\udcff")
-    path = told(tmp_path / "a", [[], [a], [worse], [a, b], [b], [b]])
+    path = record_findings(tmp_path / "a", [[], [a], [worse], [a, b], [b], [b]])
     assert sql(path, ALL) == [
         (2, "2025-11-26T03:12:45.000Z", "2025-11-26T03:12:42.000Z", "2025-11-26T03:12:48.000Z", "critical", "a",
          "interface", "eth0", "a!", "because"),
@@ -83,26 +83,27 @@ def test_the_view_for_people(tmp_path: Path) -> None:
     assert done.stdout.decode().splitlines()[1] == "2025-11-26T03:12:47.000Z|info|b!|"
 
 
-def test_the_questions_of_the_page_have_answers(tmp_path: Path) -> None:
-    """With the command that it names, in a recording where all of it happens."""
-    path, says = tmp_path / "a", {2: (finding("a"),), 4: ()}
+def test_documented_queries_work(tmp_path: Path) -> None:
+    """Run the queries of docs/recording.md with `sqlite3`, in a recording for which each has an answer."""
+    path, findings_by_tick = tmp_path / "a", {2: (finding("a"),), 4: ()}
     out = Writer(str(path), Limits())
     for sample in Machine(cpus=2).samples(6):
-        out.write([(sample, int(sample.seq == 3)), TickFindings(sample.mono_ns, says.get(sample.seq, says[2]))])
+        findings = findings_by_tick.get(sample.seq, findings_by_tick[2])
+        out.write([(sample, int(sample.seq == 3)), TickFindings(sample.mono_ns, findings)])
     out.close()
     page = (Path(__file__).parents[2] / "docs" / "recording.md").read_text()
     questions = re.findall(r"```sql\n(.*?)```", page, re.S)
     assert len(questions) >= 6
     for question in questions:
-        asked = question.replace("03:10' AND '2025-11-26T03:15", "03:10' AND '2025-11-26T04:00")
-        done = subprocess.run(["sqlite3", str(path), asked], capture_output=True, text=True)
+        query = question.replace("03:10' AND '2025-11-26T03:15", "03:10' AND '2025-11-26T04:00")
+        done = subprocess.run(["sqlite3", str(path), query], capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout
 
 
-def test_the_next_one_and_the_one_before(tmp_path: Path) -> None:
+def test_next_and_previous_finding(tmp_path: Path) -> None:
     a, b, c = finding("a"), finding("b", "critical"), finding("c", "info")
-    path = told(tmp_path / "a", [[], [a], [a], [a, b, c], [c]])
+    path = record_findings(tmp_path / "a", [[], [a], [a], [a, b, c], [c]])
     with closing(Recording(path)) as recording:
         assert recording.lists_findings
         first = RecordedFinding(2, START_WALL_NS + S, START_WALL_NS + 4 * S, "warning", "a!", "eth0", 0)
@@ -111,35 +112,35 @@ def test_the_next_one_and_the_one_before(tmp_path: Path) -> None:
         assert [recording.finding(tick, later=False) for tick in (1, 2, 3, 4, 5)] == [None, None, first, first, second]
 
 
-def test_each_run_of_the_recorder_has_its_own(tmp_path: Path) -> None:
-    told(tmp_path / "a", [[], [finding("a")]])
-    path = told(tmp_path / "a", [[finding("a")], []])
+def test_each_run_has_its_own_findings(tmp_path: Path) -> None:
+    record_findings(tmp_path / "a", [[], [finding("a")]])
+    path = record_findings(tmp_path / "a", [[finding("a")], []])
     assert sql(path, "SELECT tick, end_tick FROM episodes") == [(2, None), (3, 4)]
 
 
-def test_what_is_written_late_stands_at_its_tick(tmp_path: Path) -> None:
-    """The rules run behind the sampler; where their tick was lost, it is the one before."""
+def test_late_findings_stand_at_their_tick(tmp_path: Path) -> None:
+    """Findings arrive after their sample. If their tick was lost, the tick before stands for it."""
     taken = samples(6)
     out = Writer(str(tmp_path / "a"), Limits())
     late = TickFindings(taken[1].mono_ns, (finding("a"),))
     lost = TickFindings(taken[4].mono_ns, ())
-    out.write([(one, 0) for one in taken[:4]])
+    out.write([(sample, 0) for sample in taken[:4]])
     out.write([late, (taken[5], 1), lost])
     out.close()
     assert sql(str(tmp_path / "a"), "SELECT tick, end_tick FROM episodes") == [(2, 4)]
 
 
-def test_they_go_with_their_ticks_unless_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_findings_are_deleted_unless_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "KEY_EVERY_TICKS", 5)
     stands, passes = finding("stands"), finding("passes")
-    says = [[stands, passes] if 2 <= tick <= 4 else [stands] for tick in range(30)]
-    path = told(tmp_path / "a", says, Limits(ticks=8))
+    findings_by_tick = [[stands, passes] if 2 <= tick <= 4 else [stands] for tick in range(30)]
+    path = record_findings(tmp_path / "a", findings_by_tick, Limits(ticks=8))
     assert sql(path, "SELECT tick, id FROM episodes") == [(1, "stands")]
-    told(tmp_path / "a", [[] for _ in range(30)], Limits(ticks=8))
+    record_findings(tmp_path / "a", [[] for _ in range(30)], Limits(ticks=8))
     assert sql(path, "SELECT * FROM episodes") == []
 
 
-def test_a_disk_that_is_busy_loses_no_finding_that_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_busy_disk_loses_no_standing_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording_file, "_BUSY_S", 0.05)
     path = tmp_path / "a"
     recorder = Recorder(str(path))
@@ -171,13 +172,13 @@ def test_a_disk_that_is_busy_loses_no_finding_that_stands(tmp_path: Path, monkey
     assert len(sql(str(path), "SELECT id FROM episodes WHERE end_tick IS NULL")) == 1
 
 
-def test_a_recording_of_before_has_no_list_until_it_is_gone_on_with(tmp_path: Path) -> None:
-    path = told(tmp_path / "a", [[], [finding("a")]])
+def test_old_recording_gets_its_findings_table(tmp_path: Path) -> None:
+    path = record_findings(tmp_path / "a", [[], [finding("a")]])
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript("DROP VIEW findings; DROP TABLE episodes;")
     with closing(Recording(path)) as recording:
         assert not recording.lists_findings
-    told(tmp_path / "a", [[], [finding("b")]])
+    record_findings(tmp_path / "a", [[], [finding("b")]])
     with closing(Recording(path)) as recording:
         assert recording.lists_findings
         assert recording.finding(1, later=True) is not None

@@ -1,4 +1,4 @@
-"""Frames: whatever changes from sample to sample, what comes out is what went in."""
+"""Frames: any sequence of samples is decoded as it was encoded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def stamp(sample: Sample) -> Stamp:
 
 
 @given(st.lists(samples(cpus=2), min_size=1, max_size=4), st.sets(st.integers(0, 3)))
-def test_a_run_of_samples_comes_back(run: list[Sample], keys: set[int]) -> None:
+def test_samples_come_back(run: list[Sample], keys: set[int]) -> None:
     encoder, decoder = Encoder(), Decoder()
     for number, sample in enumerate(run):
         if number in keys:
@@ -30,7 +30,7 @@ def test_a_run_of_samples_comes_back(run: list[Sample], keys: set[int]) -> None:
         assert decoder.decode(stamp(sample), frame) == sample
 
 
-def test_every_family_and_every_fact_comes_back() -> None:
+def test_every_family_comes_back() -> None:
     encoder, decoder = Encoder(), Decoder()
     before: Sample | None = None
     for sample in Machine(cpus=5, flows=True).samples(4):
@@ -42,7 +42,7 @@ def test_every_family_and_every_fact_comes_back() -> None:
         before = back
 
 
-def test_what_stands_still_takes_little_room() -> None:
+def test_unchanged_sample_takes_little_room() -> None:
     sample = Machine(cpus=16).sample(0)
     encoder = Encoder()
     first = encoder.encode(sample)
@@ -53,7 +53,7 @@ def test_what_stands_still_takes_little_room() -> None:
     assert second.size < 250
 
 
-def test_between_cells_there_are_sums_and_the_last_cells() -> None:
+def test_frames_without_cells_have_sums_and_last_cells() -> None:
     machine, encoder, decoder = Machine(cpus=4), Encoder(), Decoder()
     made = list(machine.samples(5))
     name = "protocols/eth0/rx"
@@ -71,11 +71,11 @@ def test_between_cells_there_are_sums_and_the_last_cells() -> None:
         assert (thin.read_ns, thin.epoch, thin.keys) == (whole.read_ns, whole.epoch, whole.keys)
     assert read[2][name].cells == first
     assert read[4][name].cells == replace(third, previous=first)
-    others = [one for one in made[2].readings if not one.startswith("protocols")]
-    assert all(read[2][one] == made[2].readings[one] for one in others)
+    others = [name for name in made[2].readings if not name.startswith("protocols")]
+    assert all(read[2][name] == made[2].readings[name] for name in others)
 
 
-def test_a_sum_is_missing_where_all_its_cells_are() -> None:
+def test_sum_is_missing_if_all_its_cells_are() -> None:
     sample = Machine(cpus=2, protocols=2).sample(0)
     name = "protocols/eth0/rx"
     holed = {name: replace(sample.readings[name], missing=frozenset({1, 4, 5}))}
@@ -93,7 +93,7 @@ def test_sums_wrap_as_counters_do() -> None:
     assert list(wrapped_sums(full)) == [2, 3]
 
 
-def test_damage_is_a_sentence() -> None:
+def test_damaged_frame_is_a_sentence() -> None:
     machine, encoder = Machine(cpus=2), Encoder()
     first, second = machine.sample(0), machine.sample(1)
     key, frame = encoder.encode(first), encoder.encode(second)
@@ -115,7 +115,7 @@ def test_damage_is_a_sentence() -> None:
 
 
 @given(st.binary(max_size=60), st.integers(0, 10_000), st.sampled_from(["structure", "body", "cells"]))
-def test_no_damage_does_more_than_that(rubbish: bytes, at: int, part: str) -> None:
+def test_any_damage_raises_bad_frame_at_most(rubbish: bytes, at: int, part: str) -> None:
     sample = MACHINE.sample(0)
     frame = Encoder().encode(sample)
     whole: bytes = getattr(frame, part)

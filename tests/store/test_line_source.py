@@ -1,4 +1,4 @@
-"""Sample lines from a descriptor: whole ones are samples, all others are counted."""
+"""Sample lines from a file descriptor: good lines are samples, bad lines are counted."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_whole_lines_are_samples() -> None:
 
 
 @given(st.lists(st.integers(1, 20_000), max_size=6))
-def test_however_they_are_cut_into_chunks(sizes: list[int]) -> None:
+def test_lines_may_come_in_any_chunks(sizes: list[int]) -> None:
     whole, chunks = b"".join(LINES), []
     for size in sizes:
         chunks.append(whole[:size])
@@ -54,11 +54,11 @@ def test_garbled_and_cut_lines_are_counted() -> None:
     assert "it is no JSON" in source.why
 
 
-def test_a_last_line_without_its_end_counts_if_it_is_whole() -> None:
+def test_last_line_needs_no_newline() -> None:
     assert list(fed([LINES[0], LINES[1].rstrip()]).samples()) == SAMPLES[:2]
 
 
-def test_an_endless_line_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_long_line_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line_source, "LINE_MAX_BYTES", 100_000)
     source = fed([LINES[0], b"x" * 60_000, b"x" * 60_000, b"x" * 60_000, b"\n", LINES[1], b"x" * 120_000])
     assert list(source.samples()) == SAMPLES[:2]
@@ -67,7 +67,7 @@ def test_an_endless_line_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("garbage", [b"y\n" * 2000, b"\0" * 200_000], ids=["yes", "zeros"])
-def test_what_never_ends_and_is_no_sample_is_given_up(monkeypatch: pytest.MonkeyPatch, garbage: bytes) -> None:
+def test_endless_input_without_samples_ends(monkeypatch: pytest.MonkeyPatch, garbage: bytes) -> None:
     monkeypatch.setattr(line_source, "LINE_MAX_BYTES", 100_000)
     reader, writer = os.pipe()
     threading.Thread(target=os.write, args=(writer, garbage), daemon=True).start()
@@ -77,14 +77,14 @@ def test_what_never_ends_and_is_no_sample_is_given_up(monkeypatch: pytest.Monkey
     os.close(writer)
 
 
-def test_something_else_is_an_error() -> None:
+def test_input_without_samples_is_an_error() -> None:
     with pytest.raises(
         BpftopError, match=r"held no sample: of its 2 lines .* pipe `bpftop watch IFACE --format samples`"
     ):
         list(fed([b"hello\nworld\n"]).samples())
 
 
-def test_close_ends_it_while_nothing_comes() -> None:
+def test_close_ends_a_wait_for_input() -> None:
     reader, writer = os.pipe()
     source = LineSource(reader)
     ended = threading.Event()

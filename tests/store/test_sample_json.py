@@ -1,4 +1,4 @@
-"""Samples as JSON lines: there and back, and what is no sample is refused in a sentence."""
+"""Samples as JSON lines: written and read back; a bad line is refused with a sentence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.store.strategies import samples
 
 
 @given(samples())
-def test_a_line_holds_the_whole_sample(sample: Sample) -> None:
+def test_line_holds_the_whole_sample(sample: Sample) -> None:
     line = sample_line(sample)
     assert line.isascii()
     assert line.endswith("\n")
@@ -24,25 +24,25 @@ def test_a_line_holds_the_whole_sample(sample: Sample) -> None:
     assert LineReader().read(line) == sample
 
 
-def test_every_family_and_every_fact_is_there() -> None:
+def test_line_holds_every_family() -> None:
     sample = Machine(cpus=3, flows=True).sample(0)
     assert LineReader().read(sample_line(sample)) == sample
 
 
-def test_what_did_not_change_is_the_same_object() -> None:
-    """As in a live session: it is compared by identity first."""
+def test_unchanged_parts_are_the_same_objects() -> None:
+    """Rows are paired faster if their keys are the same object, as in a live session."""
     reader, machine = LineReader(), Machine(cpus=2)
     first, second = (reader.read(sample_line(sample)) for sample in machine.samples(2))
     assert first.interfaces is second.interfaces
     assert all(first.readings[name].keys is second.readings[name].keys for name in first.readings)
 
 
-def test_cells_that_stand_beside_sums() -> None:
+def test_cells_beside_sums_come_back() -> None:
     sample = Machine(cpus=2).sample(0)
     whole = sample.readings["protocols/eth0/rx"]
     thin = replace(whole, values=whole.values[::2], cells=replace(whole, previous=whole))
-    shown = replace(sample, readings={"protocols/eth0/rx": thin})
-    assert LineReader().read(sample_line(shown)) == shown
+    thin_sample = replace(sample, readings={"protocols/eth0/rx": thin})
+    assert LineReader().read(sample_line(thin_sample)) == thin_sample
 
 
 def line(**changes: Any) -> str:
@@ -93,19 +93,19 @@ def reading(**changes: Any) -> str:
         (reading(missing=[99]), "softnet misses a cell that it does not have"),
     ],
 )
-def test_what_is_no_sample(text: str, why: str) -> None:
+def test_bad_line_is_refused(text: str, why: str) -> None:
     with pytest.raises(BadLine, match=why):
         LineReader().read(text)
 
 
-def test_a_line_of_before_says_nothing_of_the_kernel() -> None:
+def test_line_without_kernel_release() -> None:
     sample = Machine(cpus=1).sample(0)
     whole = json.loads(sample_line(sample))
     assert whole.pop("kernel") == sample.kernel
     assert LineReader().read(json.dumps(whole)) == replace(sample, kernel="")
 
 
-def test_a_line_cut_anywhere_is_refused() -> None:
+def test_truncated_line_is_refused() -> None:
     whole = sample_line(Machine(cpus=1, protocols=1).sample(0)).rstrip()
     for length in range(0, len(whole), 97):
         with pytest.raises(BadLine):

@@ -1,4 +1,4 @@
-"""Rules over time, looked at again: jitter, slow and late readings, what goes away, what is kept of the past."""
+"""Rules over time: jitter, slow and late readings, interfaces that vanish, samples kept for rates."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from bpftop.model.sample import Interface, Reading, Sample
 from bpftop.rules.engine import RuleEngine
 from bpftop.rules.measure_series import MeasureSeries, without_cpu_cells
 from bpftop.rules.table import chosen
-from tests.rules.test_review import found
+from tests.rules.test_rule_cases import require_finding
 from tests.rules.world import Watch, World
 
 SECOND = 10**9
 
 
-def test_ticks_that_come_early_do_not_make_rates_of_four_seconds() -> None:
+def test_early_ticks_still_give_rates_over_three_seconds() -> None:
     world = World()
     watch = Watch(world)
     for tick in range(20):
         watch.run(1, 0.998 if tick % 2 else 1.002)
     world.stack(TcpExtListenOverflows=200)
     watch.run(2.994, 0.998)
-    assert found(watch, "accept-queue-overflow").title == "Accept queue overflows: 200/s"
+    assert require_finding(watch, "accept-queue-overflow").title == "Accept queue overflows: 200/s"
 
 
-def test_a_family_that_is_read_every_second_has_rates_over_three_seconds_all_the_same() -> None:
+def test_slow_family_has_rates_over_three_seconds() -> None:
     def sample(seq: int, reading: Reading) -> Sample:
         return Sample(seq, "b", "h", reading.read_ns, seq * SECOND // 10, 1, (0,), (), {"nic/eth0": reading})
 
@@ -47,7 +47,7 @@ def test_a_family_that_is_read_every_second_has_rates_over_three_seconds_all_the
     assert tick.per_sec(("eth0", "rx_missed"), "count") == 0.0
 
 
-def test_an_interface_that_is_gone_has_no_findings_left() -> None:
+def test_findings_of_a_gone_interface_are_cleared() -> None:
     world = World().rate("links/eth0", ("eth0",), "rx_crc_errors", 50)
     watch = Watch(world)
     watch.run(5)
@@ -58,7 +58,7 @@ def test_an_interface_that_is_gone_has_no_findings_left() -> None:
     assert watch.now.blind["rx-crc-errors"] == "eth0 is gone"
 
 
-def test_what_nothing_can_be_said_of_any_more_does_not_stand_for_ever() -> None:
+def test_finding_without_data_is_dropped() -> None:
     world = World().stack(TcpExtListenOverflows=20)
     watch = Watch(world)
     watch.run(5)
@@ -68,7 +68,7 @@ def test_what_nothing_can_be_said_of_any_more_does_not_stand_for_ever() -> None:
     assert watch.finding("accept-queue-overflow") is None
 
 
-def test_counters_that_come_late_have_a_rate_once_they_span_three_seconds() -> None:
+def test_late_counters_need_three_seconds() -> None:
     world = World()
     drops = world._cells.pop("drops")
     watch = Watch(world)
@@ -83,15 +83,15 @@ def test_counters_that_come_late_have_a_rate_once_they_span_three_seconds() -> N
 
 
 @pytest.mark.parametrize(("first_s", "interval_s"), [(0.1, 0.1), (0.1, 1.0), (0.1, 3.0), (0.1, 10.0)])
-def test_a_fault_that_goes_on_from_the_start_is_named_at_any_interval(first_s: float, interval_s: float) -> None:
+def test_fault_before_the_start_is_found_at_any_interval(first_s: float, interval_s: float) -> None:
     watch = Watch(World().stack(TcpExtListenOverflows=20))
     watch.run(first_s, first_s)
     watch.run(max(4.0, interval_s), interval_s)
-    assert found(watch, "accept-queue-overflow").title == "Accept queue overflows: 20/s"
+    assert require_finding(watch, "accept-queue-overflow").title == "Accept queue overflows: 20/s"
 
 
 @pytest.mark.parametrize("interval_s", [0.1, 1.0, 10.0])
-def test_a_finding_at_its_limit_does_not_flap(interval_s: float) -> None:
+def test_finding_at_its_limit_does_not_flap(interval_s: float) -> None:
     world, changes, stood = World(), 0, False
     watch = Watch(world)
     for step in range(60):
@@ -102,7 +102,7 @@ def test_a_finding_at_its_limit_does_not_flap(interval_s: float) -> None:
     assert changes <= 1
 
 
-def test_series_give_means_by_time_and_not_by_tick() -> None:
+def test_series_mean_is_weighted_by_time() -> None:
     series = MeasureSeries(70)
     series.push(1 * SECOND, SECOND, 0.0)
     series.push(11 * SECOND // 10, SECOND // 10, 1_000.0)  # a tenth of a second
@@ -114,7 +114,7 @@ def test_series_give_means_by_time_and_not_by_tick() -> None:
     assert series.mean(11 * SECOND, 10, 0, 9.5) is None
 
 
-def test_a_lean_sample_gives_the_same_rates() -> None:
+def test_sample_without_cpu_cells_gives_the_same_rates() -> None:
     world = World().frames("protocols", 6, pps=900, cpu=0).frames("protocols", 17, pps=300, cpu=1)
     world.rate("softnet", (1,), "dropped", 5).rate("cpu_times", (1,), "softirq_ns", SECOND / 2)
     old, new = world.advance(), world.advance()
@@ -122,12 +122,12 @@ def test_a_lean_sample_gives_the_same_rates() -> None:
     slim = derive_snapshot(without_cpu_cells(old), new).interfaces[0].rx
     assert (full.totals, full.protocols, full.breakdowns) == (slim.totals, slim.protocols, slim.breakdowns)
     assert full.cpu_rates == slim.cpu_rates == (900.0, 300.0)
-    kept = without_cpu_cells(old).readings["protocols/eth0/rx"]
-    assert len(kept.values) == 2 * 2
+    small = without_cpu_cells(old).readings["protocols/eth0/rx"]
+    assert len(small.values) == 2 * 2
     assert all(r.previous is None for r in without_cpu_cells(old).readings.values())
 
 
-def test_the_engine_takes_an_interface_that_comes_later() -> None:
+def test_engine_accepts_a_new_interface() -> None:
     engine, world = RuleEngine(chosen()), World()
     before = None
     for second in range(12):

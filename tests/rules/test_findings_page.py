@@ -1,4 +1,4 @@
-"""docs/findings.md is made from the table."""
+"""docs/findings.md is generated from the table of rules."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contrib.findings_doc import MADE_UP, PAGE, page
 from tests.faults.scenarios import FAULTS
 
 
-def test_the_page_is_up_to_date() -> None:
+def test_findings_page_is_up_to_date() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "run `python -m contrib.findings_doc`"
 
 
