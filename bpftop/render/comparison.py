@@ -1,4 +1,4 @@
-"""Two moments side by side: for each row the factor and the difference, sorted by what changed most."""
+"""The comparison of two moments: for each row the factor and the difference, the largest difference first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RowT = TypeVar("RowT")
 
 @dataclass(frozen=True)
 class RowDifference(Generic[RowT]):
-    """One row before and after; None is unknown."""
+    """The values of a row before and after; None is unknown."""
 
     row: RowT
     before: float | None
@@ -19,7 +19,7 @@ class RowDifference(Generic[RowT]):
 
     @property
     def factor(self) -> float | None:
-        """How many times as much; None where one is unknown, or there was nothing before."""
+        """Return after / before; None where a value is unknown, or before was 0."""
         return ratio(self.after, self.before)
 
     @property
@@ -28,15 +28,14 @@ class RowDifference(Generic[RowT]):
 
 
 def ratio(now: float | None, then: float | None) -> float | None:
-    """``now`` in terms of ``then``; None where one is unknown, or ``then`` was nothing."""
+    """Return ``now`` / ``then``; None where a value is unknown, or ``then`` is 0."""
     return now / then if now is not None and then else None
 
 
 def compare(before: Mapping[RowT, float | None], after: Mapping[RowT, float | None]) -> list[RowDifference[RowT]]:
-    """Every row of either side. A row that one side does not have is unknown there.
+    """Pair the rows of both sides, the largest known difference first; a row that a side lacks is unknown there.
 
-    What changed most comes first: by the difference, as long as both are known; a factor alone would put a row that
-    went from one packet to ten above one that lost a million. Rows that stayed the same keep their order at the end.
+    The order is not by factor: a row that went from one packet to ten would stand above a row that lost a million.
     """
     changes = [RowDifference(row, before.get(row), after.get(row)) for row in dict.fromkeys((*after, *before))]
     return sorted(changes, key=lambda change: -abs(change.difference or 0.0))

@@ -1,12 +1,12 @@
-"""Text that is safe to show: names of interfaces, hosts and programs may hold anything, escape sequences included."""
+"""Escaping of text for terminals: names of interfaces, hosts and programs may contain escape sequences."""
 
 from __future__ import annotations
 
 
 def escaped_text(text: str) -> str:
-    """``text`` with everything that a terminal would obey or not show written as an escape: ``\\x1b``, ``\\u202e``.
+    """Replace characters that a terminal would obey or hide by escapes: ``\\x1b``, ``\\u202e``.
 
-    That is what Unicode calls control, format, surrogate, private, unassigned or separator, but for the space.
+    In Unicode's categories: control, format, surrogate, private, unassigned, and separators other than the space.
     """
     if text.isprintable():
         return text

@@ -1,4 +1,4 @@
-"""The columns of flows, and of groups of flows."""
+"""The columns of the tables of flows and of groups of flows."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from bpftop.render.columns import Column, clipped, share_text
 from bpftop.render.flow_rows import FlowLine, GroupBy
 
 
-def _called(address: Callable[[FlowLine], str]) -> Callable[[FlowLine, int], str]:
-    """Of an address that is too long both ends stay: neighbours differ at its end."""
+def _address_text(address: Callable[[FlowLine], str]) -> Callable[[FlowLine, int], str]:
+    """Return a function that formats an address or its name. Long addresses keep both ends: neighbours differ there."""
 
     def text(row: FlowLine, width: int) -> str:
-        found = row.called(address(row))
-        if len(found) <= width or found != address(row):
-            return clipped(found, width)
-        return f"{found[: width // 2 - 1]}…{found[width // 2 - width :]}"
+        name = row.called(address(row))
+        if len(name) <= width or name != address(row):
+            return clipped(name, width)
+        return f"{name[: width // 2 - 1]}…{name[width // 2 - width :]}"
 
     return text
 
 
 def _order(member: str) -> str:
-    """Addresses in the order of their numbers, IPv4 first; anything else as it is written, before them."""
+    """Return a sort key: other texts first, then IPv4 and IPv6 addresses by their numbers."""
     try:
         address = ip_address(member)
     except ValueError:
@@ -32,12 +32,12 @@ def _order(member: str) -> str:
 
 
 def _port(number: Callable[[FlowLine], int]) -> Callable[[FlowLine, int], str]:
-    """Nothing where there is no port."""
+    """Return a function that formats a port; 0 is no port, and empty."""
     return lambda row, _: str(number(row) or "")
 
 
 def age_text(age_ns: int | None) -> str:
-    """``12 s``, ``3 m``, ``2 h``."""
+    """Format an age: ``12 s``, ``3 m``, ``2 h``."""
     if age_ns is None:
         return UNKNOWN
     seconds = age_ns // 10**9
@@ -60,11 +60,11 @@ _RATES: tuple[Column[FlowLine], ...] = (
 
 FLOW_COLUMNS: tuple[Column[FlowLine], ...] = (
     Column("saddr", "Source", "", 16, "Source address, or its name (`n`).",
-          lambda r: _order(r.saddr), _called(lambda r: r.saddr), gap=0, left=True, stretch=24, look="name"),
+          lambda r: _order(r.saddr), _address_text(lambda r: r.saddr), gap=0, left=True, stretch=24, look="name"),
     Column("sport", "port", "", 6, "Source port. Empty: fragments after the first, and all but TCP and UDP.",
           lambda r: r.sport, _port(lambda r: r.sport), rank=3),
     Column("daddr", "Destination", "", 17, "Destination address, or its name.",
-          lambda r: _order(r.daddr), _called(lambda r: r.daddr), gap=1, left=True, stretch=24, look="name"),
+          lambda r: _order(r.daddr), _address_text(lambda r: r.daddr), gap=1, left=True, stretch=24, look="name"),
     Column("dport", "port", "", 6, "Destination port.", lambda r: r.dport, _port(lambda r: r.dport)),
     Column("protocol", "proto", "", 7, "IP protocol.",
           lambda r: r.protocol, lambda r, width: clipped(r.protocol, width), gap=1, left=True, rank=2,
@@ -84,12 +84,12 @@ _TITLES: Mapping[GroupBy, str] = {
 
 
 def group_columns(by: GroupBy) -> tuple[Column[FlowLine], ...]:
-    """The columns of one grouping."""
+    """Return the columns of a grouping."""
     if by == "flow":
         return FLOW_COLUMNS
     return (
         Column("member", _TITLES[by], "", 22, "What the flows have in common.",
-              lambda r: _order(r.member), _called(lambda r: r.member), gap=0, left=True, stretch=24, look="name"),
+              lambda r: _order(r.member), _address_text(lambda r: r.member), gap=0, left=True, stretch=24, look="name"),
         *_RATES,
         Column("share", "share", "%", 19, "Share of all packets of the direction.",
               lambda r: r.share, lambda r, width: share_text(r.share, width), rank=2, gap=2,

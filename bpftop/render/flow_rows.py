@@ -1,4 +1,4 @@
-"""Rows of the table of flows: what a snapshot says about the busiest flows, or about groups of flows."""
+"""The rows of the table of flows: the busiest flows of a snapshot, or groups of flows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GROUPS: tuple[GroupBy, ...] = ("flow", "source", "destination", "destination_por
 
 @dataclass(frozen=True)
 class FlowLine:
-    """One flow; or a group of them, which has a ``member`` in place of addresses and ports."""
+    """A flow; or a group of flows, with ``member`` (what the flows share) in place of addresses and ports."""
 
     interface: str
     saddr: str
@@ -31,10 +31,10 @@ class FlowLine:
     packets_per_sec: float | None
     bits_per_sec: float | None
     share: float | None
-    """Of all packets of the direction."""
+    """The share of all packets of the direction."""
     age_ns: int | None
     names: Mapping[str, str]
-    """Names of addresses, as far as somebody asked for them."""
+    """The names of addresses that were looked up."""
 
     @property
     def key(self) -> str:
@@ -44,17 +44,17 @@ class FlowLine:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Those that a name can be asked for."""
+        """Return the addresses of the row, whose names can be looked up."""
         return tuple(part for part in (self.saddr, self.daddr, self.member) if _is_address(part))
 
     def called(self, address: str) -> str:
-        """Its name, or the address itself."""
+        """Return the name of an address, or the address itself."""
         return self.names.get(address) or address
 
 
 @dataclass(frozen=True)
 class FlowTables:
-    """How full the tables of a direction are, and what they cost. None is unknown."""
+    """The fill level and the cost of the flow tables of a direction. None is unknown."""
 
     entries: int
     max_entries: int
@@ -64,16 +64,16 @@ class FlowTables:
     added_ns_per_packet: int | None
 
 
-def tables(shown: Snapshot, watched: InterfaceSnapshot, direction: Direction) -> FlowTables | None:
-    """All tables of what is looked at, together; None where there is none at this moment."""
-    found: list[tuple[int | None, ...]] = [
-        signal.reading.totals[key]
-        for signal in _signals(shown, watched, direction, "flow_table")
-        for key in signal.keys
+def tables(snapshot: Snapshot, interface: InterfaceSnapshot, direction: Direction) -> FlowTables | None:
+    """Add up the tables of an interface or of the total; None where there is no table."""
+    rows: list[tuple[int | None, ...]] = [
+        reading.reading.totals[key]
+        for reading in _readings(snapshot, interface, direction, "flow_table")
+        for key in reading.keys
     ]
-    if not found:
+    if not rows:
         return None
-    entries, most, removed, sampled, read_ns, added = zip(*found, strict=True)
+    entries, most, removed, sampled, read_ns, added = zip(*rows, strict=True)
     costs = [cost for cost in added if cost is not None]
     return FlowTables(
         sum_known(entries) or 0, sum_known(most) or 0, sum_known(removed) or 0, max(n or 1 for n in sampled),
@@ -82,50 +82,52 @@ def tables(shown: Snapshot, watched: InterfaceSnapshot, direction: Direction) ->
 
 
 def flow_lines(
-    shown: Snapshot, watched: InterfaceSnapshot, direction: Direction, by: GroupBy, names: Mapping[str, str]
+    snapshot: Snapshot, interface: InterfaceSnapshot, direction: Direction, by: GroupBy, names: Mapping[str, str]
 ) -> list[FlowLine]:
-    """The rows of one grouping, those with the most packets first."""
+    """Return the rows of a grouping, the rows with the most packets first."""
     make: Callable[[RatedReading, Key], FlowLine]
-    every = watched.traffic(direction).totals.packets_per_sec
+    every = interface.traffic(direction).totals.packets_per_sec
 
-    def flow(signal: RatedReading, key: Key) -> FlowLine:
+    def flow(reading: RatedReading, key: Key) -> FlowLine:
         label, _, saddr, daddr, sport, dport, l4_proto = key
-        ages = shown.reading("flow_ages", str(label), direction)
+        ages = snapshot.reading("flow_ages", str(label), direction)
         return FlowLine(
             str(label), str(saddr), str(daddr), int(sport), int(dport), protocol_name(int(l4_proto)), "",
-            *_rates(signal, key, every), ages.value(key, "age_ns") if ages is not None else None, names,
+            *_rates(reading, key, every), ages.value(key, "age_ns") if ages is not None else None, names,
         )  # fmt: skip
 
-    def group(signal: RatedReading, key: Key) -> FlowLine:
-        return FlowLine(str(key[0]), "", "", 0, 0, "", str(key[3]), *_rates(signal, key, every), None, names)
+    def group(reading: RatedReading, key: Key) -> FlowLine:
+        return FlowLine(str(key[0]), "", "", 0, 0, "", str(key[3]), *_rates(reading, key, every), None, names)
 
     family, make = ("flows", flow) if by == "flow" else ("flow_groups", group)
     rows = [
-        make(signal, key)
-        for signal in _signals(shown, watched, direction, family)
-        for key in signal.keys
+        make(reading, key)
+        for reading in _readings(snapshot, interface, direction, family)
+        for key in reading.keys
         if by in ("flow", key[2])
     ]
     return sorted(rows, key=lambda row: (-(row.packets_per_sec or 0.0), row.key))
 
 
-def _rates(signal: RatedReading, key: Key, every: float | None) -> tuple[float | None, float | None, float | None]:
-    """Packets per second, bits per second, share of ``every`` packet per second."""
-    packets, size = signal.per_sec(key, "packets"), signal.per_sec(key, "bytes")
+def _rates(reading: RatedReading, key: Key, every: float | None) -> tuple[float | None, float | None, float | None]:
+    """Return packets per second, bits per second, and the share of all packets (``every``) of the direction."""
+    packets, size = reading.per_sec(key, "packets"), reading.per_sec(key, "bytes")
     part = None if packets is None or not every else min(1.0, packets / every)
     return packets, None if size is None else 8 * size, part
 
 
-def _signals(shown: Snapshot, watched: InterfaceSnapshot, direction: Direction, family: str) -> list[RatedReading]:
-    """One per interface that is looked at; of all together those whose packets no other one counts too."""
-    labels = [watched.label]
-    if watched is shown.total:
-        labels = [one.label for one in shown.interfaces if one.label not in shown.left_out]
-    return [signal for label in labels if (signal := shown.reading(family, label, direction)) is not None]
+def _readings(
+    snapshot: Snapshot, interface: InterfaceSnapshot, direction: Direction, family: str
+) -> list[RatedReading]:
+    """Return a reading per interface; for the total, of the interfaces whose packets no other interface counts."""
+    labels = [interface.label]
+    if interface is snapshot.total:
+        labels = [each.label for each in snapshot.interfaces if each.label not in snapshot.left_out]
+    return [reading for label in labels if (reading := snapshot.reading(family, label, direction)) is not None]
 
 
 def kept(rows: Iterable[FlowLine], typed: str) -> list[FlowLine]:
-    """The rows that pass every word of the filter.
+    """Return the rows that pass every word of a filter.
 
     ``443`` is a port; ``10.0.0.0/8`` a network that the source or the destination is in; anything else a protocol, or a
     part of an address or of its name.
@@ -140,16 +142,16 @@ def _test(word: str) -> Callable[[FlowLine], bool]:
         return lambda row: port in (row.sport, row.dport) or row.member.endswith(f" {word}")
     if re.fullmatch(r"[0-9a-f.:]+/\d{0,3}", word):
         network = _network(word)
-        return lambda row: network is not None and any(ip_address(one) in network for one in row.addresses)
+        return lambda row: network is not None and any(ip_address(address) in network for address in row.addresses)
     return lambda row: (
         row.protocol.lower() == word
         or row.member.lower().split(" ")[0] == word
-        or any(word in one or word in row.called(one).lower() for one in row.addresses)
+        or any(word in address or word in row.called(address).lower() for address in row.addresses)
     )
 
 
 def _network(word: str) -> IPv4Network | IPv6Network | None:
-    """``10.0.0.0/8``; while it is being typed, ``10.0.0.0/`` is the address alone. None for what is no network."""
+    """Parse ``10.0.0.0/8``; ``10.0.0.0/``, a network half typed, is the address alone. None if it is no network."""
     try:
         return ip_network(word.removesuffix("/"), strict=False)
     except ValueError:
@@ -165,5 +167,5 @@ def _is_address(text: str) -> bool:
 
 
 def addresses(rows: Sequence[FlowLine]) -> list[str]:
-    """Every address once, in the order of the rows."""
-    return list(dict.fromkeys(one for row in rows for one in row.addresses))
+    """Return every address once, in the order of the rows."""
+    return list(dict.fromkeys(address for row in rows for address in row.addresses))

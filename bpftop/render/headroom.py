@@ -1,4 +1,4 @@
-"""How long queues and tables of the path last at the rate of now."""
+"""The time until queues and tables of the path are full, at the present rate."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ from bpftop.render.selection import Selection
 BACKLOG_LIMIT = "net.core.netdev_max_backlog"
 
 
-def headroom_s(stage: str, looked: Selection) -> float | None:
-    """Seconds until the queue behind a stage is full, if nobody took anything out of it; for conntrack, until the table
-    is full if it goes on growing. None where the stage has no such queue, or a number is not known."""
-    if stage == "ring":
-        return _ring(looked)
-    if stage == "backlog":
-        return _backlog(looked)
-    return _conntrack(looked) if stage == "conntrack" else None
+def headroom_s(stage: str, selection: Selection) -> float | None:
+    """Return the seconds until the queue behind a stage is full if nothing leaves the queue.
 
-
-def _ring(looked: Selection) -> float | None:
-    """Descriptors of one ring through the packets of the queue that gets the most.
-
-    A queue is served by one CPU: with several queues the busiest CPU stands for the busiest queue.
+    For conntrack: until the table is full at its present growth. None for a stage without a queue, or where a number is
+    unknown.
     """
-    facts, traffic = looked.watched.interface.facts, looked.watched.rx
+    if stage == "ring":
+        return _ring(selection)
+    if stage == "backlog":
+        return _backlog(selection)
+    return _conntrack(selection) if stage == "conntrack" else None
+
+
+def _ring(selection: Selection) -> float | None:
+    """Divide the descriptors of a ring by the packet rate of the busiest queue.
+
+    A queue is served by one CPU, so with several queues the rate of the busiest CPU is taken.
+    """
+    facts, traffic = selection.interface.interface.facts, selection.interface.rx
     ring = facts.ring.get("rx") if facts is not None and facts.ring is not None else None
     if not ring or facts is None:
         return None
@@ -33,20 +36,20 @@ def _ring(looked: Selection) -> float | None:
     return ring / rate if rate else None
 
 
-def _backlog(looked: Selection) -> float | None:
-    """Of the CPU that would be full first: the free places of its backlog through the packets it takes a second."""
-    limits, cpus = looked.shown.reading("sysctls"), looked.shown.possible_cpus
+def _backlog(selection: Selection) -> float | None:
+    """Divide the free places of each CPU's backlog by the CPU's packet rate, and return the least."""
+    limits, cpus = selection.snapshot.reading("sysctls"), selection.snapshot.possible_cpus
     most = limits.value((BACKLOG_LIMIT,), "value") if limits is not None else None
     if most is None:
         return None
-    rates = cpu_rates(looked.shown.reading("softnet"), "processed", cpus)
-    queued = cpu_values(looked.shown.reading("softnet_backlog"), "queued_packets", cpus)
+    rates = cpu_rates(selection.snapshot.reading("softnet"), "processed", cpus)
+    queued = cpu_values(selection.snapshot.reading("softnet_backlog"), "queued_packets", cpus)
     return min((max(0, most - (n or 0)) / rate for n, rate in zip(queued, rates, strict=True) if rate), default=None)
 
 
-def _conntrack(looked: Selection) -> float | None:
-    tracked = looked.shown.reading("conntrack")
-    growth = looked.history.stages.tracked_growth(looked.shown.mono_ns)
+def _conntrack(selection: Selection) -> float | None:
+    tracked = selection.snapshot.reading("conntrack")
+    growth = selection.history.stages.tracked_growth(selection.snapshot.mono_ns)
     if tracked is None or not growth or growth < 0:
         return None
     entries, most = tracked.value((), "entries"), tracked.value((), "max_entries")

@@ -9,15 +9,15 @@ from bpftop.render.columns import Column, Look
 from bpftop.render.path_rows import StageLine
 
 _UNITS = ((1e-3, 1e-6, "µs"), (1.0, 1e-3, "ms"), (120.0, 1.0, "s"), (7200.0, 60.0, "min"), (172800.0, 3600.0, "h"))
-"""Below how many seconds, one of the unit, its name."""
+"""(limit in seconds, length of the unit in seconds, unit): a duration below the limit has this unit."""
 
 
 def duration(seconds: float | None) -> str:
-    """``12 ms``, ``3.4 s``, ``51 min``, ``9 d``: two digits are enough for how long something lasts."""
+    """Format a duration with two digits: ``12 ms``, ``3.4 s``, ``51 min``, ``9 d``."""
     if seconds is None:
         return UNKNOWN
-    one, unit = next(((one, unit) for below, one, unit in _UNITS if seconds < below), (86400.0, "d"))
-    value = seconds / one
+    length_s, unit = next(((length, unit) for limit, length, unit in _UNITS if seconds < limit), (86400.0, "d"))
+    value = seconds / length_s
     if value >= 9999:
         return ">9999 d"
     return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"

@@ -1,4 +1,4 @@
-"""Rows of the Path pane and of the LOST line: what a moment and its past say about each stage."""
+"""The rows of the Path pane and the LOST line: the losses at each stage of the path."""
 
 from __future__ import annotations
 
@@ -24,42 +24,42 @@ _FOREIGN = frozenset(s.id for s in STAGES if s.counters[0].family == "xdp_verdic
 
 @dataclass(frozen=True)
 class StageLine:
-    """One stage. Rates are means of five seconds, or of one interval where that is longer."""
+    """A stage in a selection. Rates are means over 5 s, or over the interval where the interval is longer."""
 
     stage: Stage
-    looked: Selection
+    selection: Selection
 
     @cached_property
     def per_sec(self) -> float | None:
-        return sum_known(self.looked.history.stages.rate(row, self._now_ns) for row in self._rows)
+        return sum_known(self.selection.history.stages.rate(row, self._now_ns) for row in self._rows)
 
     @cached_property
     def since_start(self) -> int | None:
-        return sum_known(self.looked.history.stages.since_start(row, self._now_ns) for row in self._rows)
+        return sum_known(self.selection.history.stages.since_start(row, self._now_ns) for row in self._rows)
 
     @cached_property
     def since_mark(self) -> int | None:
-        """None without a mark, and for a moment before it."""
-        mark, now = self.looked.mark, self.since_start
+        """Return the packets since the mark; None without a mark, or for a snapshot before the mark."""
+        mark, now = self.selection.mark, self.since_start
         if mark is None or now is None or self._now_ns < mark.mono_ns:
             return None
         return now - (sum_known(mark.stages.get(row) for row in self._rows) or 0)
 
     @property
     def recent(self) -> int | None:
-        """In the last five minutes."""
-        path, since_ns = self.looked.history.stages, self._now_ns - RECENT_S * 10**9
+        """Return the packets of the last five minutes."""
+        path, since_ns = self.selection.history.stages, self._now_ns - RECENT_S * 10**9
         return sum_known(path.since(row, since_ns, self._now_ns) for row in self._rows)
 
     def trend(self, cells: int) -> list[float | None]:
-        history = self.looked.history
+        history = self.selection.history
         ranges = history.tick_ranges(self._now_ns, CELL_S, cells)
         columns = (history.stages.means(row, ranges) for row in self._rows)
         return [sum_known(column) for column in zip(*columns, strict=True)]
 
     @property
     def verdict(self) -> Verdict:
-        """``stopped``: it lost since the start, and does not now."""
+        """Judge the stage; ``stopped``: it lost packets since the start, and loses none now."""
         if self.per_sec is None:
             return "unknown"
         if self.stage.kind == "seen":
@@ -68,35 +68,35 @@ class StageLine:
 
     @property
     def unread(self) -> tuple[str, ...]:
-        """A sentence for each counter that is not read."""
-        return unread_counters(self.looked.shown, self.stage, self.looked.labels)
+        """Return a sentence for each reason why counters are not read."""
+        return unread_counters(self.selection.snapshot, self.stage, self.selection.labels)
 
     @property
     def is_whole(self) -> bool:
-        """Whether all interfaces that are looked at are in the rate."""
-        return all(self.looked.history.stages.rate(row, self._now_ns) is not None for row in self._rows)
+        """Return whether the rate includes all interfaces of the selection."""
+        return all(self.selection.history.stages.rate(row, self._now_ns) is not None for row in self._rows)
 
     @property
     def headroom_s(self) -> float | None:
-        """How long the queue of the stage lasts; None where that cannot be said."""
-        return headroom_s(self.stage.id, self.looked)
+        """Return the seconds until the queue of the stage is full; None where unknown."""
+        return headroom_s(self.stage.id, self.selection)
 
     @property
     def _now_ns(self) -> int:
-        return self.looked.shown.mono_ns
+        return self.selection.snapshot.mono_ns
 
     @cached_property
     def _rows(self) -> tuple[StageRow, ...]:
-        return self.looked.rows(self.stage)
+        return self.selection.rows(self.stage)
 
 
-def stage_lines(looked: Selection) -> list[StageLine]:
+def stage_lines(selection: Selection) -> list[StageLine]:
     """Return a row per stage, in the order of the path."""
-    return [StageLine(stage, looked) for stage in visible_stages(looked.shown, looked.labels)]
+    return [StageLine(stage, selection) for stage in visible_stages(selection.snapshot, selection.labels)]
 
 
 def visible_stages(snapshot: Snapshot, labels: Sequence[str]) -> list[Stage]:
-    """Return the stages of these interfaces: those of another's XDP program only where there is such a program."""
+    """Return the stages of these interfaces; the stages of a foreign XDP program only where there is such a program."""
     foreign = "xdp_verdicts" in snapshot.unavailable or any(snapshot.reading("xdp_verdicts", i) for i in labels)
     return [stage for stage in STAGES if foreign or stage.id not in _FOREIGN]
 
@@ -119,44 +119,45 @@ def _is_read(snapshot: Snapshot, counter: StageCounter, label: str) -> bool:
     return counter.row is None or reading.value(counter.key(label, counter.row), counter.column) is not None
 
 
-def why_unread(shown: Snapshot, family: str, label: str = "") -> str:
+def why_unread(snapshot: Snapshot, family: str, label: str = "") -> str:
     """Return the reason why a family has no reading, or lacks a row, as a sentence."""
-    reason = shown.why_unavailable(family, label)
+    reason = snapshot.why_unavailable(family, label)
     if reason is not None:
         return reason
-    if shown.reading(family, *filter(None, (label,))) is not None:
+    if snapshot.reading(family, *filter(None, (label,))) is not None:
         return "this kernel does not count it"
     return "not read here"
 
 
 @dataclass(frozen=True)
 class Losses:
-    """What is lost, in one line. ``per_sec`` None: no stage is known."""
+    """The sum of all losses. ``per_sec`` is None where no stage is known."""
 
     per_sec: float | None
     stages: Sequence[tuple[str, float, Scope]]
-    """Title, rate and scope of the stages that lose, in the order of the path."""
+    """Title, rate and scope of the losing stages, in the order of the path."""
     unseen: int
-    """Stages that would count and cannot be read, of one of the interfaces at least."""
+    """The number of stages of kind "loss" that cannot be read for at least one interface."""
     recent: int | None
     """Packets in the last five minutes."""
 
 
-def losses(looked: Selection) -> Losses:
-    lines = [one for one in stage_lines(looked) if one.stage.kind == "loss"]
-    losing = [(one.stage.title, one.per_sec, one.stage.scope) for one in lines if one.per_sec]
+def losses(selection: Selection) -> Losses:
+    """Add up the stages of kind "loss"."""
+    lines = [line for line in stage_lines(selection) if line.stage.kind == "loss"]
+    losing = [(line.stage.title, line.per_sec, line.stage.scope) for line in lines if line.per_sec]
     return Losses(
-        sum_known(one.per_sec for one in lines),
+        sum_known(line.per_sec for line in lines),
         losing,
-        sum(not one.is_whole for one in lines),
-        sum_known(one.recent for one in lines),
+        sum(not line.is_whole for line in lines),
+        sum_known(line.recent for line in lines),
     )
 
 
 @dataclass(frozen=True)
 class Detail:
-    """One row below the stages: a drop reason, a socket, a counter of the driver. ``kept`` is its total, or what a
-    queue holds of how much."""
+    """A row below the stages: a drop reason, a socket, a counter of the driver. ``kept`` is the total as text; for a
+    queue, the used places of all places."""
 
     key: str
     name: str
@@ -165,7 +166,7 @@ class Detail:
     kept: str
     help: str
     moves: bool = True
-    """It has a rate."""
+    """False: the row has no rate."""
 
 
 @dataclass(frozen=True)
@@ -173,35 +174,35 @@ class Section:
     title: str
     rows: tuple[Detail, ...]
     missing: str = ""
-    """Why there are no rows, where that has to be said."""
+    """The reason why there are no rows, if the person must know it."""
 
 
-def sections(looked: Selection) -> list[Section]:
-    """Drop reasons, sockets that overflow, driver counters; the largest first. Empty ones are left out."""
-    found = [_drop_reasons(looked), _udp_sockets(looked), _listen_sockets(looked), _driver(looked)]
-    return [one for one in found if one.rows or one.missing]
+def sections(selection: Selection) -> list[Section]:
+    """Return drop reasons, overflowing sockets and driver counters, each with the largest first; without empty ones."""
+    candidates = (_drop_reasons(selection), _udp_sockets(selection), _listen_sockets(selection), _driver(selection))
+    return [section for section in candidates if section.rows or section.missing]
 
 
 def _ranked(rows: Sequence[tuple[float | None, int, Detail]]) -> tuple[Detail, ...]:
-    return tuple(row for _, _, row in sorted(rows, key=lambda one: (-(one[0] or 0.0), -one[1], one[2].key)))
+    return tuple(row for _, _, row in sorted(rows, key=lambda row: (-(row[0] or 0.0), -row[1], row[2].key)))
 
 
-def _drop_reasons(looked: Selection) -> Section:
-    title, signal = "Drop reasons of the kernel", looked.shown.reading("drops")
-    if signal is None:
-        return Section(title, (), why_unread(looked.shown, "drops").removeprefix("drop reasons: "))
+def _drop_reasons(selection: Selection) -> Section:
+    title, reading = "Drop reasons of the kernel", selection.snapshot.reading("drops")
+    if reading is None:
+        return Section(title, (), why_unread(selection.snapshot, "drops").removeprefix("drop reasons: "))
     rows = []
-    for key in signal.keys:
+    for key in reading.keys:
         where, reason = str(key[0]), str(key[1])
-        count = signal.value(key, "packets") or 0
-        if count and (not where or where in looked.labels):
-            rate = signal.per_sec(key, "packets")
-            says = (
+        count = reading.value(key, "packets") or 0
+        if count and (not where or where in selection.labels):
+            rate = reading.per_sec(key, "packets")
+            help_text = (
                 "Packets the kernel dropped for this reason (skb:kfree_skb). Not in LOST: most are in a stage above, "
                 "too, and some are no loss (a socket was closed, a segment was there already)."
             )
             name = f"drop:{where}:{reason}"
-            rows.append((rate, count, Detail(name, reason, where or "no interface", rate, si(count), says)))
+            rows.append((rate, count, Detail(name, reason, where or "no interface", rate, si(count), help_text)))
     return Section(title, _ranked(rows))
 
 
@@ -210,42 +211,44 @@ def _address(key: Sequence[int | str]) -> str:
     return f"[{address}]:{port}" if str(version).endswith("6") else f"{address}:{port}"
 
 
-def _udp_sockets(looked: Selection) -> Section:
-    signal, rows = looked.shown.reading("udp_sockets"), []
-    for key in signal.keys if signal is not None else ():
-        assert signal is not None
-        count, rate = signal.value(key, "drops") or 0, signal.per_sec(key, "drops")
+def _udp_sockets(selection: Selection) -> Section:
+    reading, rows = selection.snapshot.reading("udp_sockets"), []
+    for key in reading.keys if reading is not None else ():
+        assert reading is not None
+        count, rate = reading.value(key, "drops") or 0, reading.per_sec(key, "drops")
         if count:
-            says = "Datagrams dropped at this socket since it was opened; they are in the stage UDP sockets too."
+            help_text = "Datagrams dropped at this socket since it was opened; they are in the stage UDP sockets too."
             name = f"{_address(key)} {key[4]}".rstrip()
-            rows.append((rate, count, Detail(f"udp:{key[3]}", name, "netns", rate, si(count), says)))
+            rows.append((rate, count, Detail(f"udp:{key[3]}", name, "netns", rate, si(count), help_text)))
     return Section("UDP sockets that dropped", _ranked(rows))
 
 
-def _listen_sockets(looked: Selection) -> Section:
-    signal, rows = looked.shown.reading("listen_sockets"), []
-    for key in signal.keys if signal is not None else ():
-        assert signal is not None
-        waiting, most = signal.value(key, "accept_queue") or 0, signal.value(key, "accept_queue_max")
+def _listen_sockets(selection: Selection) -> Section:
+    reading, rows = selection.snapshot.reading("listen_sockets"), []
+    for key in reading.keys if reading is not None else ():
+        assert reading is not None
+        waiting, most = reading.value(key, "accept_queue") or 0, reading.value(key, "accept_queue_max")
         if waiting:
-            says = "Connections that wait for the program to accept them, of the most that may; full above it."
+            help_text = "Connections that wait for the program to accept them, of the most that may; full above it."
             name = f"{_address(key)} {key[4]}".rstrip()
             kept = f"{waiting} of {'-' if most is None else most}"
             rows.append(
-                (float(waiting), waiting, Detail(f"tcp:{key[3]}", name, "netns", None, kept, says, moves=False))
+                (float(waiting), waiting, Detail(f"tcp:{key[3]}", name, "netns", None, kept, help_text, moves=False))
             )
     return Section("TCP accept queues", _ranked(rows))
 
 
-def _driver(looked: Selection) -> Section:
+def _driver(selection: Selection) -> Section:
     rows = []
-    for label in looked.labels:
-        signal = looked.shown.reading("nic", label)
-        for key in signal.keys if signal is not None else ():
-            assert signal is not None
-            count, rate = signal.value(key, "count") or 0, signal.per_sec(key, "count")
+    for label in selection.labels:
+        reading = selection.snapshot.reading("nic", label)
+        for key in reading.keys if reading is not None else ():
+            assert reading is not None
+            count, rate = reading.value(key, "count") or 0, reading.per_sec(key, "count")
             if count:
-                says = "A loss counter by the driver's own name (ethtool -S); the ring or the wire may count it too."
+                help_text = (
+                    "A loss counter by the driver's own name (ethtool -S); the ring or the wire may count it too."
+                )
                 name = f"nic:{label}:{key[1]}"
-                rows.append((rate, count, Detail(name, str(key[1]), label, rate, si(count), says)))
+                rows.append((rate, count, Detail(name, str(key[1]), label, rate, si(count), help_text)))
     return Section("Counters of the driver that are not zero", _ranked(rows))

@@ -1,4 +1,4 @@
-"""How packets come to CPUs, in a few words: queues, interrupts and where they go, RPS or XPS, ring."""
+"""A short text about the way of packets to CPUs: queues, interrupts, RSS, RPS or XPS, ring, NUMA node."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from bpftop.model.device import DeviceFacts, Irq, Queue
 from bpftop.model.sample import Direction
 
 _RANGES = 4
-"""So many ranges of CPUs are named, then only their number."""
+"""The most ranges of CPUs that are listed; of more, only the number of CPUs is given."""
 
 
 def queue_words(facts: DeviceFacts, direction: Direction) -> list[str]:
-    """``1 RX queue``, ``IRQ 24 on CPU 3``, ``RPS off``, ``ring 512 of 4096``...: what matters most comes first."""
+    """Return phrases, the most important first: ``1 RX queue``, ``IRQ 24 on CPU 3``, ``RPS off``, ``ring 9 of 12``."""
     parts = [_queues(facts, direction), _irqs(facts.irqs), _steering(facts.queues, direction), _ring(facts, direction)]
     if direction == "rx" and facts.rss:
         used = sum(1 for entries in facts.rss.values() if entries)
@@ -37,15 +37,15 @@ def _irqs(irqs: Sequence[Irq] | None) -> str:
         return "IRQs -"
     if not irqs:
         return "no IRQ of its own"
-    where = [irq.effective_cpus if irq.effective_cpus is not None else irq.affinity_cpus for irq in irqs]
+    cpus_of = [irq.effective_cpus if irq.effective_cpus is not None else irq.affinity_cpus for irq in irqs]
     name = f"IRQ {irqs[0].number}" if len(irqs) == 1 else f"{len(irqs)} IRQs"
-    if any(cpus is None for cpus in where):
+    if any(cpus is None for cpus in cpus_of):
         return f"{name} on CPUs -"
-    return f"{name} on {_named({cpu for cpus in where for cpu in cpus or ()})}"
+    return f"{name} on {_named({cpu for cpus in cpus_of for cpu in cpus or ()})}"
 
 
 def _named(cpus: Iterable[int]) -> str:
-    """``CPU 3``; ``16 CPUs (0-15)``."""
+    """Format CPUs: ``CPU 3``, ``16 CPUs (0-15)``."""
     ordered = sorted(cpus)
     if len(ordered) == 1:
         return f"CPU {ordered[0]}"
@@ -54,7 +54,7 @@ def _named(cpus: Iterable[int]) -> str:
 
 
 def _steering(queues: Sequence[Queue] | None, direction: Direction) -> str:
-    """The RPS masks of receive queues, the XPS masks of transmit queues."""
+    """Summarise the RPS masks of receive queues, or the XPS masks of transmit queues."""
     word = "RPS" if direction == "rx" else "XPS"
     masks = [queue.cpus for queue in queues or () if queue.direction == direction]
     if not masks or any(mask is None for mask in masks):

@@ -1,4 +1,4 @@
-"""Rows of the tables: what a snapshot and its past say about one protocol, one TCP flag, one CPU."""
+"""The rows of the tables of protocols and CPUs, made from a snapshot and its past."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bpftop.model.sample import FLAG_LABELS, Direction
 from bpftop.model.snapshot import NOTHING, Counts, DirectionTraffic, InterfaceSnapshot, Snapshot, sum_known
 
 FLAG_SHOWN_FROM, FLAG_SHOWN_UNTIL = 0.10, 0.05
-"""A TCP flag gets a row at this share of TCP and loses it below that one: rows do not come and go with every tick."""
+"""The shares of TCP at which a TCP flag gets a row and loses its row, apart so that rows do not flicker."""
 
 _FIRST = (TCP, UDP, ICMP, ICMPV6)
 _FLAG_NAMES = {"syn": "SYN", "syn_ack": "SYN+ACK", "fin": "FIN", "rst": "RST", "other": "other TCP"}
@@ -23,45 +23,46 @@ PROTOCOL_CELL_S = 10.0
 
 @dataclass(frozen=True)
 class Past:
-    """What one direction of an interface did before: a minute ago, or at the mark."""
+    """The past of a direction of an interface, to compare with: a minute ago, or the mark."""
 
     history: History
-    shown: Snapshot
-    watched: InterfaceSnapshot
+    snapshot: Snapshot
+    interface: InterfaceSnapshot
     direction: Direction
     mark: MarkedRates | None = None
 
     def then(self, name: str) -> float | None:
-        """The rate to compare with; ``name`` as in ``history.Row``."""
-        row = (self.watched.label, self.direction, name)
+        """Return the past packet rate of a row; ``name`` as in ``history.Row``."""
+        row = (self.interface.label, self.direction, name)
         if self.mark is not None:
-            # a row that was not there at the mark had no packets, if its direction was counted
+            # a row absent at the mark had no packets, if its direction was counted
             return self.mark.rates.get(row, 0.0 if (*row[:2], "packets") in self.mark.rates else None)
-        return self.history.ago(row, self.shown.mono_ns)
+        return self.history.ago(row, self.snapshot.mono_ns)
 
     def trend(self, name: str, cells: int, cell_s: float) -> list[float | None]:
-        slices = self.history.tick_ranges(self.shown.mono_ns, cell_s, cells)
-        return self.history.means((self.watched.label, self.direction, name), slices)
+        """Return the mean packet rates of a row in ``cells`` periods of ``cell_s`` seconds, the newest last."""
+        ranges = self.history.tick_ranges(self.snapshot.mono_ns, cell_s, cells)
+        return self.history.means((self.interface.label, self.direction, name), ranges)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """The interfaces that are looked at: for the total, those that are part of it."""
-        return self.shown.labels(self.watched)
+        """Return the label of the interface; for the total, the labels of the interfaces in the sum."""
+        return self.snapshot.labels(self.interface)
 
     def cpu_cells(self, cells: int, back: int = 0) -> list[Sequence[float] | None]:
-        """Per cell of the trend and CPU: packets per second. ``back``: without the newest so many cells."""
-        return self.history.cpu_trends.cells(self.labels, self.direction, self.shown.mono_ns, cells, back)
+        """Return packets per second by cell of the trend and CPU, without the newest ``back`` cells."""
+        return self.history.cpu_trends.cells(self.labels, self.direction, self.snapshot.mono_ns, cells, back)
 
     def cpus_then(self) -> Sequence[float | None]:
-        """Packets per second of every possible CPU a minute ago, or at the mark; empty where unknown."""
+        """Return the past packets per second of every possible CPU; empty where unknown."""
         if self.mark is not None:
-            return self.mark.cpus.get((self.watched.label, self.direction), ())
+            return self.mark.cpus.get((self.interface.label, self.direction), ())
         return self.cpu_cells(1, 60 // CELL_S - 1)[0] or ()
 
 
 @dataclass(frozen=True)
 class ProtocolLine:
-    """One row of the protocol table. ``key`` names it as in ``history.Row``; ``depth`` 1: a part of the row above."""
+    """A row of the protocol table. ``key`` is its name in ``history.Row``; ``depth`` 1: a part of the row above."""
 
     key: str
     name: str
@@ -69,7 +70,7 @@ class ProtocolLine:
     rx: Counts
     tx: Counts
     share: float | None
-    """Of all packets of the direction that is looked at."""
+    """The share of all packets of the direction."""
     past: Past
 
     @cached_property
@@ -78,7 +79,7 @@ class ProtocolLine:
 
     @property
     def seen(self) -> Counts:
-        """The direction that is looked at."""
+        """Return the counts of the direction of the table."""
         return self.rx if self.past.direction == "rx" else self.tx
 
     @property
@@ -91,7 +92,7 @@ class ProtocolLine:
 
 @dataclass(frozen=True)
 class CpuLine:
-    """One row of the CPU table."""
+    """A row of the CPU table."""
 
     cpu: int
     counts: Counts
@@ -111,57 +112,58 @@ class CpuLine:
 
 
 def share(part: float | None, whole: float | None) -> float | None:
+    """Divide ``part`` by ``whole``; None where a number is unknown or ``whole`` is 0."""
     return None if part is None or not whole else part / whole
 
 
-def protocol_lines(watched: InterfaceSnapshot, past: Past, flags: Collection[str] = ()) -> list[ProtocolLine]:
-    """A row per protocol that was ever seen, TCP and UDP first, then by number. ``flags`` get a row below TCP."""
-    rx = {row.number: row.counts for row in watched.rx.protocols}
-    tx = {row.number: row.counts for row in watched.tx.protocols}
+def protocol_lines(interface: InterfaceSnapshot, past: Past, flags: Collection[str] = ()) -> list[ProtocolLine]:
+    """Return a row per protocol with packets since the start, TCP and UDP first; below TCP, rows of these ``flags``."""
+    rx = {row.number: row.counts for row in interface.rx.protocols}
+    tx = {row.number: row.counts for row in interface.tx.protocols}
     seen = [n for n in rx.keys() | tx.keys() if rx.get(n, NOTHING).packets or tx.get(n, NOTHING).packets]
     lines = []
     for number in sorted(seen, key=lambda n: (_FIRST.index(n) if n in _FIRST else len(_FIRST), n)):
-        pair = (_cell(watched.rx, rx.get(number)), _cell(watched.tx, tx.get(number)))
-        lines.append(_line(str(number), protocol_name(number), 0, pair, watched, past))
+        pair = (_cell(interface.rx, rx.get(number)), _cell(interface.tx, tx.get(number)))
+        lines.append(_line(str(number), protocol_name(number), 0, pair, interface, past))
         if number == TCP:
             lines += [
-                _line(f"tcp_flags/{f}", _FLAG_NAMES[f], 1, _flag(watched, f), watched, past)
+                _line(f"tcp_flags/{f}", _FLAG_NAMES[f], 1, _flag(interface, f), interface, past)
                 for f in FLAG_LABELS
                 if f in flags
             ]
     return lines
 
 
-def flags_to_show(traffic: DirectionTraffic, shown: Collection[str]) -> frozenset[str]:
-    """The TCP flags that deserve a row; ``shown`` are those that have one. Plain segments get none."""
+def flags_to_show(traffic: DirectionTraffic, present: Collection[str]) -> frozenset[str]:
+    """Return the TCP flags that get a row; ``present`` flags have a row now. Segments without flags never get a row."""
     tcp = next((row.counts.packets_per_sec for row in traffic.protocols if row.number == TCP), None)
     if not tcp:
-        return frozenset(shown) if tcp is None else frozenset()
+        return frozenset(present) if tcp is None else frozenset()
     shares = {f: (traffic.cell_of("tcp_flags", f).packets_per_sec or 0.0) / tcp for f in FLAG_LABELS if f != "other"}
-    return frozenset(f for f, s in shares.items() if s >= (FLAG_SHOWN_UNTIL if f in shown else FLAG_SHOWN_FROM))
+    return frozenset(f for f, s in shares.items() if s >= (FLAG_SHOWN_UNTIL if f in present else FLAG_SHOWN_FROM))
 
 
-def _flag(watched: InterfaceSnapshot, flag: str) -> tuple[Counts, Counts]:
-    return watched.rx.cell_of("tcp_flags", flag), watched.tx.cell_of("tcp_flags", flag)
+def _flag(interface: InterfaceSnapshot, flag: str) -> tuple[Counts, Counts]:
+    return interface.rx.cell_of("tcp_flags", flag), interface.tx.cell_of("tcp_flags", flag)
 
 
 def _cell(traffic: DirectionTraffic, counts: Counts | None) -> Counts:
-    """A row that is absent in one direction is zero there, if that direction is counted."""
+    """Return the counts of a protocol, zero where its row is absent in a direction that a program counts."""
     if counts is not None or not traffic.protocols:
         return counts or NOTHING
     return Counts(0, 0, 0.0, 0.0) if traffic.totals.packets_per_sec is not None else Counts(0, 0)
 
 
 def _line(
-    key: str, name: str, depth: int, pair: tuple[Counts, Counts], watched: InterfaceSnapshot, past: Past
+    key: str, name: str, depth: int, pair: tuple[Counts, Counts], interface: InterfaceSnapshot, past: Past
 ) -> ProtocolLine:
     seen = pair[0 if past.direction == "rx" else 1].packets_per_sec
-    whole = watched.traffic(past.direction).totals.packets_per_sec
+    whole = interface.traffic(past.direction).totals.packets_per_sec
     return ProtocolLine(key, name, depth, *pair, share(seen, whole), past)
 
 
 def effective_cpus(rates: Sequence[float | None]) -> float | None:
-    """1 / sum(share^2): how many CPUs would carry this load if they shared it evenly."""
+    """Return 1 / sum(share^2): the number of CPUs that would carry this load if the load were spread evenly."""
     known = [rate for rate in rates if rate]
     whole = sum(known)
     return whole * whole / sum(rate * rate for rate in known) if whole else None
@@ -169,9 +171,9 @@ def effective_cpus(rates: Sequence[float | None]) -> float | None:
 
 @dataclass(frozen=True)
 class CpuTable:
-    """All CPUs of one direction: what is cheap for all of them, and rows for the few that are on the screen.
+    """The CPUs of a direction: rates for all CPUs, rows only for the CPUs on the screen.
 
-    A row for each of 512 CPUs would cost a third of the tick's time and half a megabyte.
+    Rows for 512 CPUs would take a third of the tick's time and half a megabyte.
     """
 
     traffic: DirectionTraffic
@@ -180,23 +182,23 @@ class CpuTable:
 
     @property
     def rates(self) -> tuple[float | None, ...]:
-        """Packets per second of every possible CPU."""
-        return self.traffic.cpu_rates or (None,) * self.past.shown.possible_cpus
+        """Return packets per second of every possible CPU."""
+        return self.traffic.cpu_rates or (None,) * self.past.snapshot.possible_cpus
 
     @cached_property
     def bits(self) -> tuple[float | None, ...]:
-        """Bits per second of every possible CPU."""
+        """Return bits per second of every possible CPU."""
         if not self.traffic.pairs:
-            return (None,) * self.past.shown.possible_cpus
+            return (None,) * self.past.snapshot.possible_cpus
         parts = []
-        for one in self.traffic.pairs:
-            gained = one.cpu_totals(self.traffic.possible_cpus)[1][1]
-            parts.append([None if g is None else 8e9 * g / one.elapsed_ns for g in gained])
+        for pair in self.traffic.pairs:
+            gained = pair.cpu_totals(self.traffic.possible_cpus)[1][1]
+            parts.append([None if g is None else 8e9 * g / pair.elapsed_ns for g in gained])
         return tuple(map(sum_known, zip(*parts, strict=True)))
 
     @cached_property
     def readings(self) -> CpuReadings:
-        return CpuReadings(self.past.shown, self.past.labels)
+        return CpuReadings(self.past.snapshot, self.past.labels)
 
     @cached_property
     def whole(self) -> float | None:
@@ -204,16 +206,17 @@ class CpuTable:
 
     @cached_property
     def shown(self) -> list[int]:
-        """The CPUs that get a row: those online, and those offline that still moved packets."""
-        online = set(self.past.shown.online_cpus)
+        """Return the CPUs that get a row: online CPUs, and offline CPUs with packets in the interval."""
+        online = set(self.past.snapshot.online_cpus)
         return [cpu for cpu, rate in enumerate(self.rates) if cpu in online or rate]
 
     def protocols(self, cpu: int) -> tuple[tuple[str, float], ...]:
-        """Name and packets per second of those that moved there, largest first."""
+        """Return name and packets per second of the protocols on a CPU, the largest first."""
         rows = self.traffic.cpu_protocols(cpu)
         return tuple((row.name, row.counts.packets_per_sec or 0.0) for row in rows)
 
     def lines(self, cpus: Sequence[int]) -> list[CpuLine]:
+        """Return the rows of these CPUs."""
         columns = self.past.cpu_cells(self.cells)
         then = self.past.cpus_then()
         return [

@@ -1,4 +1,4 @@
-"""The moment that a pane or document shows: a snapshot, the interface chosen in it, and its history."""
+"""The selection of a pane or document: a snapshot, an interface in it, and the history before it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
 
 @dataclass(frozen=True)
 class Selection:
-    """What is looked at: a moment, an interface of it (or the total), and what came before."""
+    """A snapshot, an interface of the snapshot (or the total), the history, and the mark, if any."""
 
-    shown: Snapshot
-    watched: InterfaceSnapshot
+    snapshot: Snapshot
+    interface: InterfaceSnapshot
     history: History
     mark: MarkedRates | None = None
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """The interfaces that are looked at: for the total, those that are part of it."""
-        return self.shown.labels(self.watched)
+        """Return the label of the interface; for the total, the labels of the interfaces in the sum."""
+        return self.snapshot.labels(self.interface)
 
     def rows(self, stage: Stage) -> tuple[StageRow, ...]:
+        """Return the rows of the history that a stage adds up."""
         return tuple((label, stage.id) for label in self.labels) if stage.scope == "interface" else (("", stage.id),)

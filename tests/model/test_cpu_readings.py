@@ -26,7 +26,7 @@ def tick(second: float, *more: Reading) -> Sample:
 
 def signals(*samples: Sample) -> CpuReadings:
     seen = looked(pushed(*samples))
-    return CpuReadings(seen.shown, seen.labels)
+    return CpuReadings(seen.snapshot, seen.labels)
 
 
 def irqs(second: float, counts: dict[int, dict[int, int]], label: str = "eth0") -> Reading:
@@ -53,8 +53,8 @@ def test_without_a_sample_before_nothing_is_known() -> None:
 
 
 def test_one_cpu_alone() -> None:
-    shown = looked(pushed(tick(0), tick(1))).shown
-    assert (softirq_share(shown, 1), softirq_share(shown, 2)) == (0.25, None)
+    snapshot = looked(pushed(tick(0), tick(1))).snapshot
+    assert (softirq_share(snapshot, 1), softirq_share(snapshot, 2)) == (0.25, None)
 
 
 def test_unreadable_cells_and_cpus_that_came() -> None:

@@ -203,10 +203,10 @@ def test_since_the_mark_and_scrolling_back_before_it() -> None:
     history = pushed(*(sample(i, softnet(i, {0: 10 * i})) for i in range(8)))
     mark = history.mark(history.at(3))
     shown = history.at(-1)
-    now = replace(line(history, "backlog"), looked=Selection(shown, shown.total, history, mark))
+    now = replace(line(history, "backlog"), selection=Selection(shown, shown.total, history, mark))
     assert (now.since_start, now.since_mark) == (70, 40)
     earlier = history.at(2)
-    then = replace(now, looked=Selection(earlier, earlier.total, history, mark))
+    then = replace(now, selection=Selection(earlier, earlier.total, history, mark))
     assert (then.since_start, then.since_mark) == (20, None)
 
 

@@ -28,10 +28,10 @@ def past(direction: Direction = "rx", ticks: int = 3, cpus: int = 4) -> Past:
 
 def test_protocols_stand_in_an_order_that_does_not_depend_on_the_traffic() -> None:
     before = past()
-    names = [row.name for row in protocol_lines(before.watched, before)]
+    names = [row.name for row in protocol_lines(before.interface, before)]
     assert names[:5] == ["TCP", "UDP", "ICMP", "ICMPv6", "IGMP"]
     assert names[-3:] == ["LLDP", "other ethertype", "malformed"]
-    assert [row.name for row in protocol_lines(before.watched, before, {"syn", "rst"})][:4] == [
+    assert [row.name for row in protocol_lines(before.interface, before, {"syn", "rst"})][:4] == [
         "TCP",
         "SYN",
         "RST",
@@ -40,16 +40,16 @@ def test_protocols_stand_in_an_order_that_does_not_depend_on_the_traffic() -> No
 
 
 def test_shares_and_rates_are_those_of_the_direction() -> None:
-    rx, tx = (next(iter(protocol_lines(p.watched, p))) for p in (past("rx"), past("tx")))
+    rx, tx = (next(iter(protocol_lines(p.interface, p))) for p in (past("rx"), past("tx")))
     assert rx.now == rx.rx.packets_per_sec
     assert tx.now == tx.tx.packets_per_sec
-    assert rx.share == pytest.approx(share(rx.now, past("rx").watched.rx.totals.packets_per_sec))
+    assert rx.share == pytest.approx(share(rx.now, past("rx").interface.rx.totals.packets_per_sec))
 
 
 def test_a_protocol_of_one_direction_is_zero_in_the_other_and_unknown_where_nothing_counts() -> None:
     before = past()
     sctp = ProtocolRow("rx", 132, "SCTP", Counts(5, 500, 5.0, 4000.0))
-    one = replace(before.watched, rx=replace(before.watched.rx, protocols=(sctp,)))
+    one = replace(before.interface, rx=replace(before.interface.rx, protocols=(sctp,)))
     (row,) = (r for r in protocol_lines(one, before) if r.name == "SCTP")
     assert row.tx.packets_per_sec is not None
     without = replace(one, tx=replace(one.tx, protocols=tuple(r for r in one.tx.protocols if r.number != 132)))
@@ -87,14 +87,14 @@ def test_effective_cpus(rates: list[float | None], effective: float | None) -> N
 
 def test_cpu_rows_agree_with_the_flow() -> None:
     before = past(ticks=4, cpus=6)
-    table = CpuTable(before.watched.rx, before)
+    table = CpuTable(before.interface.rx, before)
     rows = table.lines(table.shown)
     assert [row.cpu for row in rows] == list(range(6))
     assert [row.counts for row in rows] == [
-        replace(row.counts, packets=None, bytes=None) for row in before.watched.rx.cpus
+        replace(row.counts, packets=None, bytes=None) for row in before.interface.rx.cpus
     ]
     assert sum(row.share or 0 for row in rows) == pytest.approx(1)
-    assert [name for name, _ in rows[3].top] == [row.name for row in before.watched.rx.cpu_protocols(3)[:3]]
+    assert [name for name, _ in rows[3].top] == [row.name for row in before.interface.rx.cpu_protocols(3)[:3]]
 
 
 def test_cpu_rows_of_a_total_add_up_the_interfaces_that_are_in_it() -> None:
@@ -110,15 +110,15 @@ def test_cpu_rows_of_a_total_add_up_the_interfaces_that_are_in_it() -> None:
 
 def test_cpus_without_a_rate_have_rows_too_for_what_the_signals_say() -> None:
     before = past(ticks=1)
-    table = CpuTable(before.watched.rx, before)
+    table = CpuTable(before.interface.rx, before)
     assert table.shown == [0, 1, 2, 3]
     assert {(row.now, row.share, row.top) for row in table.lines(table.shown)} == {(None, None, ())}
 
 
 def test_an_offline_cpu_has_a_row_only_while_packets_move_there() -> None:
     before = past()
-    before = replace(before, shown=replace(before.shown, online_cpus=(0, 1)))
-    traffic = before.watched.rx
+    before = replace(before, snapshot=replace(before.snapshot, online_cpus=(0, 1)))
+    traffic = before.interface.rx
     assert CpuTable(traffic, before).shown == [0, 1, 2, 3]  # all four moved packets
     still = replace(traffic, pairs=())
     assert CpuTable(still, before).shown == [0, 1]
@@ -145,9 +145,9 @@ def test_no_cell_is_wider_than_its_column(width: int) -> None:
     before = past(ticks=70)
     for field, cells in fitting(PROTOCOL_COLUMNS, width):
         assert len(field.title) <= cells - field.gap
-        for row in protocol_lines(before.watched, before, {"syn"}):
+        for row in protocol_lines(before.interface, before, {"syn"}):
             assert len(field.text(row, cells - field.gap)) <= cells - field.gap
-    table = CpuTable(before.watched.rx, before)
+    table = CpuTable(before.interface.rx, before)
     for cpu_field, cells in fitting(CPU_COLUMNS, width):
         for cpu_row in table.lines(table.shown):
             assert len(cpu_field.text(cpu_row, cells - cpu_field.gap)) <= cells - cpu_field.gap

@@ -152,7 +152,7 @@ def _rows(past: Past, label: int, names: Iterable[str]) -> list[ProtocolLine]:
     """A row for every name of a label of the joint cells that has packets in one direction or the other."""
     rows = []
     sides = [
-        (traffic.along(label), traffic.cell_of("joint")) for traffic in _flows(past.watched)
+        (traffic.along(label), traffic.cell_of("joint")) for traffic in _flows(past.interface)
     ]  # an empty key: nothing yet
     for name in names:
         rx, tx = (cells.get(name, nothing) for cells, nothing in sides)
@@ -162,7 +162,7 @@ def _rows(past: Past, label: int, names: Iterable[str]) -> list[ProtocolLine]:
 
 
 def _line(name: str, traffic: tuple[Counts, Counts], past: Past) -> ProtocolLine:
-    part = share(traffic[0].packets_per_sec, past.watched.rx.totals.packets_per_sec)
+    part = share(traffic[0].packets_per_sec, past.interface.rx.totals.packets_per_sec)
     return ProtocolLine(key=name, name=name, depth=0, rx=traffic[0], tx=traffic[1], share=part, past=past)
 
 
