@@ -1,4 +1,4 @@
-"""Readings of a collector as they arrive on a screen: two samples, paired by ``derive.snapshot``."""
+"""Readings of a collector as a screen gets them: two samples, paired by ``derive.snapshot``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ETH0 = Interface("eth0", "eth0", 2)
 
 
 def copy_of(tree: str, into: Path) -> Path:
-    """A recorded tree that a test may change."""
+    """Return a copy of a recorded tree, which a test may change."""
     return Path(shutil.copytree(TREES / tree, into / tree, symlinks=True))
 
 
@@ -28,13 +28,13 @@ def sample(readings: Mapping[str, Reading], interfaces: Sequence[Interface] = ()
 def signal(
     before: Mapping[str, Reading] | None, after: Mapping[str, Reading], family: str, *where: str
 ) -> RatedReading:
-    """What a pane gets of a family after two readings."""
-    found = derive_snapshot(None if before is None else sample(before), sample(after)).reading(family, *where)
-    assert found is not None
-    return found
+    """Return the reading of a family after two samples, as a pane gets it."""
+    reading = derive_snapshot(None if before is None else sample(before), sample(after)).reading(family, *where)
+    assert reading is not None
+    return reading
 
 
-def one(collector: Collector, family: str, *interfaces: Interface) -> Reading:
-    """The reading of a family, of the first interface where it is one of interfaces."""
+def reading_of(collector: Collector, family: str, *interfaces: Interface) -> Reading:
+    """Return the reading of a family: of the first interface, or without a label where there is none."""
     where = [interfaces[0].label] if interfaces else []
     return collector.read(interfaces)[reading_key(family, *where)]

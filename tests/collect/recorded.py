@@ -1,4 +1,4 @@
-"""Recorded trees under test, and pairs of readings as moments."""
+"""Recorded trees, and pairs of readings as snapshots."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def tree(name: str) -> Tree:
 
 @contextlib.contextmanager
 def copied(name: str, *paths: str) -> Iterator[Tree]:
-    """Files below /proc of a recorded tree, in a folder where they may be changed and anybody may enter."""
+    """Copy files below /proc of a recorded tree to a folder where any user may read and change them."""
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         for path in paths:
@@ -43,7 +43,7 @@ def rewrite(where: Tree, path: str, text: str) -> None:
 
 @contextlib.contextmanager
 def unprivileged() -> Iterator[None]:
-    """Without any capability meanwhile: file modes hold for root's tests too."""
+    """Drop all capabilities meanwhile, so that file modes hold for root too."""
     if os.geteuid() != 0:
         yield
         return
@@ -56,7 +56,7 @@ def unprivileged() -> Iterator[None]:
 
 @contextlib.contextmanager
 def unreadable(path: Path) -> Iterator[None]:
-    """The file is there and nobody may read it."""
+    """Make an existing file unreadable, and drop all capabilities."""
     path.chmod(0)
     with unprivileged():
         yield
@@ -67,7 +67,7 @@ def read(collector: Collector) -> Mapping[str, Reading]:
 
 
 def moment(before: Mapping[str, Reading] | None, after: Mapping[str, Reading]) -> Snapshot:
-    """The snapshot of two readings, through the one function that all screens get their numbers from."""
+    """Return the snapshot of two readings, by the function that makes every screen's numbers."""
     return derive_snapshot(None if before is None else _sample(0, before), _sample(1, after))
 
 

@@ -1,4 +1,4 @@
-"""One sampler, several readers: all see the same counters, and only the slow one loses any."""
+"""One sampler with several readers: all get the same samples, and only a slow reader loses some."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ class Failing(FakeSource):
 
 def test_two_readers_and_a_recording_see_the_same_counters(tmp_path: Path) -> None:
     gate = threading.Semaphore(0)
-    fan = Broadcast(FakeSource(cpus=4, count=12, gate=gate))
+    broadcast = Broadcast(FakeSource(cpus=4, count=12, gate=gate))
     recorder = Recorder(str(tmp_path / "a"))
-    fan.tap(recorder.offer)
-    first, second = fan.reader().samples(), fan.reader().samples()
+    broadcast.tap(recorder.offer)
+    first, second = broadcast.reader().samples(), broadcast.reader().samples()
     pairs = []
-    with fan:
+    with broadcast:
         for _ in range(12):
             gate.release()
             pairs.append((next(first), next(second)))
     assert recorder.close().ticks == 12
     with closing(Recording(str(tmp_path / "a"))) as recording:
         recorded = [tick.sample for tick in recording.ticks(1, 12)]
-    assert [one for one, _ in pairs] == recorded
-    assert [other for _, other in pairs] == recorded
-    assert [one.seq for one in recorded] == list(range(12))
+    assert [left for left, _ in pairs] == recorded
+    assert [right for _, right in pairs] == recorded
+    assert [sample.seq for sample in recorded] == list(range(12))
 
 
-def test_who_is_slow_loses_ticks_of_his_own() -> None:
+def test_a_slow_reader_loses_only_its_own_samples() -> None:
     gate = threading.Semaphore(0)
-    fan = Broadcast(FakeSource(cpus=2, count=30, gate=gate))
-    quick, slow = fan.reader(), fan.reader()
-    with fan:
+    broadcast = Broadcast(FakeSource(cpus=2, count=30, gate=gate))
+    quick, slow = broadcast.reader(), broadcast.reader()
+    with broadcast:
         samples = quick.samples()
         seen = []
         for _ in range(30):
@@ -58,11 +58,11 @@ def test_who_is_slow_loses_ticks_of_his_own() -> None:
     assert [sample.seq for sample in slow.samples()] == list(range(QUEUE_MAX))
 
 
-def test_one_leaves_and_the_others_go_on() -> None:
+def test_a_reader_leaves_and_the_others_go_on() -> None:
     gate = threading.Semaphore(0)
-    fan = Broadcast(FakeSource(cpus=2, gate=gate))
-    leaving, staying = fan.reader(), fan.reader()
-    with fan:
+    broadcast = Broadcast(FakeSource(cpus=2, gate=gate))
+    leaving, staying = broadcast.reader(), broadcast.reader()
+    with broadcast:
         gate.release()
         samples = staying.samples()
         assert next(samples).seq == 0
@@ -73,27 +73,27 @@ def test_one_leaves_and_the_others_go_on() -> None:
     assert [sample.seq for sample in samples] == []
 
 
-def test_who_comes_late_gets_what_follows_and_the_end() -> None:
+def test_a_late_reader_gets_the_next_samples_and_the_end() -> None:
     gate = threading.Semaphore(0)
     source = FakeSource(cpus=2, count=2, gate=gate)
-    fan = Broadcast(source)
-    first = fan.reader().samples()
-    with fan:
+    broadcast = Broadcast(source)
+    first = broadcast.reader().samples()
+    with broadcast:
         gate.release()
         next(first)
-        late = fan.reader()
+        late = broadcast.reader()
         gate.release(2)
         assert [sample.seq for sample in late.samples()] == [1]
-    assert list(fan.reader().samples()) == []
+    assert list(broadcast.reader().samples()) == []
     late.accept_offer("eth0")
     late.watch_flows(True, 10)
     assert (source.accepted, source.flows_asked) == (["eth0"], [(True, 10)])
 
 
-def test_why_the_source_failed_reaches_every_reader() -> None:
-    fan = Broadcast(Failing(cpus=2, count=1))
-    readers = [fan.reader(), fan.reader()]
-    with fan:
+def test_the_error_of_the_source_reaches_every_reader() -> None:
+    broadcast = Broadcast(Failing(cpus=2, count=1))
+    readers = [broadcast.reader(), broadcast.reader()]
+    with broadcast:
         for reader in readers:
             samples = reader.samples()
             assert next(samples).seq == 0
@@ -101,7 +101,7 @@ def test_why_the_source_failed_reaches_every_reader() -> None:
                 next(samples)
 
 
-def test_no_more_than_asked_for() -> None:
-    fan = Broadcast(FakeSource(cpus=2), count=3)
-    with fan:
-        assert [sample.seq for sample in fan.reader().samples()][-1:] in ([2], [])
+def test_no_more_samples_than_the_count() -> None:
+    broadcast = Broadcast(FakeSource(cpus=2), count=3)
+    with broadcast:
+        assert [sample.seq for sample in broadcast.reader().samples()][-1:] in ([2], [])

@@ -1,4 +1,4 @@
-"""Connection tracking: columns by name, u32 per CPU that wrap one by one, and kernels that track nothing."""
+"""Connection tracking: columns by name, u32 counters per CPU that wrap singly, and kernels that track nothing."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def events(where: Tree, *rows: tuple[int, ...], columns: str = "drop entries inv
     ],
 )
 def test_fill_and_events_of_all_cpus(name: str, fill: tuple[int, ...], lost: tuple[int, ...]) -> None:
-    found = read(Conntrack(tree(name)))
-    assert found["conntrack"].totals == {(): fill}
-    assert found["conntrack_events"].totals == {(): lost}
+    readings = read(Conntrack(tree(name)))
+    assert readings["conntrack"].totals == {(): fill}
+    assert readings["conntrack_events"].totals == {(): lost}
 
 
 def test_columns_in_another_order_and_some_not_there() -> None:
     with copied("old", *FILES) as where:
         events(where, (3, 9, 5), (4, 9, 6))
-        found = read(Conntrack(where))["conntrack_events"]
-    assert found.totals == {(): (11, None, 7, None, None)}
+        reading = read(Conntrack(where))["conntrack_events"]
+    assert reading.totals == {(): (11, None, 7, None, None)}
 
 
 def test_each_cpu_wraps_by_itself() -> None:
@@ -81,9 +81,11 @@ def test_not_loaded() -> None:
         read(Conntrack(where))
 
 
-def test_what_can_be_read_is_read() -> None:
+def test_each_family_is_read_without_the_other() -> None:
     with copied("old", FILES[1]) as where:
-        assert {key: one.totals for key, one in read(Conntrack(where)).items()} == {"conntrack": {(): (1843, None)}}
+        assert {key: reading.totals for key, reading in read(Conntrack(where)).items()} == {
+            "conntrack": {(): (1843, None)}
+        }
     with copied("old", FILES[0]) as where:
         assert list(read(Conntrack(where))) == ["conntrack_events"]
 

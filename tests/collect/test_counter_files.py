@@ -1,4 +1,4 @@
-"""The counters of /proc/net/snmp, snmp6 and netstat: old, new and unknown names, and files that are no good."""
+"""The counters of /proc/net/snmp, snmp6 and netstat: old, new and unknown names, and damaged files."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def counts(kind: type[CounterFile], name: str) -> dict[str, int | None]:
 
 @pytest.mark.parametrize(("kind", "counters"), [(Snmp, SNMP), (Snmp6, SNMP6), (Netstat, NETSTAT)])
 def test_a_new_kernel_has_every_counter_and_no_other_is_read(kind: type[CounterFile], counters: dict[str, str]) -> None:
-    found = counts(kind, "new")
-    assert list(found) == list(counters)
-    assert None not in found.values()
+    values = counts(kind, "new")
+    assert list(values) == list(counters)
+    assert None not in values.values()
 
 
 def test_values_of_a_new_kernel() -> None:
@@ -31,7 +31,7 @@ def test_values_of_a_new_kernel() -> None:
     assert counts(Snmp6, "new")["Icmp6InErrors"] == 2
 
 
-def test_values_of_an_old_kernel_and_what_it_does_not_count() -> None:
+def test_values_of_an_old_kernel_and_missing_counters() -> None:
     snmp, snmp6, netstat = counts(Snmp, "old"), counts(Snmp6, "old"), counts(Netstat, "old")
     assert [name for name, count in snmp.items() if count is None] == ["UdpMemErrors"]
     assert [name for name, count in snmp6.items() if count is None] == ["Udp6MemErrors"]
@@ -42,7 +42,7 @@ def test_values_of_an_old_kernel_and_what_it_does_not_count() -> None:
     assert netstat["IpExtInCsumErrors"] == 12
 
 
-def test_a_counter_that_the_kernel_lacks_is_missing_and_not_zero() -> None:
+def test_a_counter_that_the_kernel_lacks_is_missing() -> None:
     collector = Snmp(tree("old"))
     signal = moment(read(collector), read(collector)).reading("snmp")
     assert signal is not None
@@ -55,15 +55,15 @@ def test_counters_beyond_63_bits() -> None:
     assert counts(Snmp, "wide")["IpInReceives"] == 2**63 + 5
 
 
-def test_columns_in_any_order_and_groups_that_nobody_knows() -> None:
+def test_columns_in_any_order_and_unknown_groups() -> None:
     with copied("new", "net/snmp") as where:
         rewrite(
             where,
             "net/snmp",
             "New: A B\nNew: -1 x\nUdp: MemErrors Later InDatagrams\nUdp: 3 4 5\nTcp: MaxConn InSegs\nTcp: -1 6\n",
         )
-        found = read(Snmp(where))["snmp"].totals
-    assert {key[0]: row[0] for key, row in found.items() if row[0] is not None} == {
+        rows = read(Snmp(where))["snmp"].totals
+    assert {key[0]: row[0] for key, row in rows.items() if row[0] is not None} == {
         "UdpMemErrors": 3,
         "UdpInDatagrams": 5,
         "TcpInSegs": 6,
@@ -116,7 +116,7 @@ def test_garbage_is_a_sentence(kind: type[CounterFile], name: str, text: str) ->
         (Netstat, "netstat", "TcpExt: TCPTimeouts\nTcpExt: 1.5\n"),
     ],
 )
-def test_a_number_that_is_none(kind: type[CounterFile], name: str, text: str) -> None:
+def test_a_word_that_is_no_number(kind: type[CounterFile], name: str, text: str) -> None:
     with copied("new", f"net/{name}") as where:
         rewrite(where, f"net/{name}", text)
         with pytest.raises(Unavailable, match="is not understood"):

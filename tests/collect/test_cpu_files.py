@@ -17,7 +17,7 @@ from bpftop.collect.procfs.softirqs import Softirqs
 from bpftop.collect.procfs.softnet import Softnet
 from bpftop.collect.procfs.tree import Tree
 from tests.collect import wide
-from tests.collect.moments import ETH0, TREES, copy_of, one, signal
+from tests.collect.moments import ETH0, TREES, copy_of, reading_of, signal
 
 TICK_NS = 10_000_000
 COLLECTORS: list[tuple[Callable[[Tree], Collector], str]] = [
@@ -53,7 +53,7 @@ def test_an_old_kernel_does_not_number_its_rows() -> None:
     assert now.value((2,), "processed") is None  # offline: not read, and not 0
 
 
-def test_rows_without_a_number_beside_another_number_of_cpus(tmp_path: Path) -> None:
+def test_unnumbered_rows_for_another_number_of_cpus(tmp_path: Path) -> None:
     root = copy_of("old", tmp_path)
     (root / "sys/devices/system/cpu/online").write_text("0-3\n")
     with pytest.raises(Unavailable, match="3 rows without a number for 4 online CPUs"):
@@ -64,7 +64,7 @@ def test_rows_without_a_number_beside_another_number_of_cpus(tmp_path: Path) -> 
 
 
 def test_before_flow_limits(tmp_path: Path) -> None:
-    """Linux 3.10: ten columns."""
+    """Linux 3.10 has ten columns."""
     root = copy_of("old", tmp_path)
     path = root / "proc/net/softnet_stat"
     path.write_text("".join(" ".join(line.split()[:10]) + "\n" for line in path.read_text().splitlines()))
@@ -118,7 +118,7 @@ def test_a_wide_machine_with_holes(tmp_path: Path, possible: int) -> None:
     last = (online[-1],)
     assert signal(None, softnet, "softnet").value(last, "processed") == 1000 + online[-1]
     assert signal(None, softnet, "softnet_backlog").value(last, "queued_packets") == online[-1] % 3
-    assert [key[0] for key in one(Softirqs(tree), "softirqs").keys] == list(range(possible))
+    assert [key[0] for key in reading_of(Softirqs(tree), "softirqs").keys] == list(range(possible))
     times = signal(None, CpuTimes(tree, 100).read([]), "cpu_times")
     assert [key[0] for key in times.keys] == list(online)
     assert times.value(last, "softirq_ns") == online[-1] * TICK_NS

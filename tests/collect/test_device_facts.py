@@ -1,4 +1,4 @@
-"""What an interface is made of: on recorded and made-up trees, and of a veth in a namespace."""
+"""Device facts on recorded and made-up trees, and of a veth in a namespace."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.collect import wide
 from tests.collect.moments import ETH0, TREES, copy_of
 from tests.waiting import until
 
-# No device of this machine is called eth0 with this index in the trees' place: ethtool is asked about lo instead.
+# No device of this machine has this name.
 NOT_HERE = "bpftop-none"
 
 
@@ -47,57 +47,57 @@ def facts_of(root: Path, netdev: Netdev, interface: Interface = ETH0) -> DeviceF
 
 
 def test_an_old_kernel(netdev: Netdev) -> None:
-    found = facts_of(TREES / "old", netdev)
-    assert found.queues == (
+    facts = facts_of(TREES / "old", netdev)
+    assert facts.queues == (
         Queue("rx", 0, (1, 3)),
         Queue("rx", 1, ()),
         Queue("tx", 0, (0,)),
         Queue("tx", 1, (1,)),
     )
-    assert found.irqs == (
+    assert facts.irqs == (
         Irq(30, "eth0-TxRx-0", (0, 1, 2, 3), (0,)),
         Irq(31, "eth0-TxRx-1", (0, 1, 2, 3), (1,)),
         Irq(32, "eth0", (0, 1, 3), (3,)),
     )
-    assert (found.numa_node, found.numa_cpus, found.bond) == (None, None, None)
+    assert (facts.numa_node, facts.numa_cpus, facts.bond) == (None, None, None)
 
 
 def test_a_virtio_device(netdev: Netdev) -> None:
-    found = facts_of(TREES / "new", netdev, Interface("eth0", "eth0", 4))
-    assert found.irqs is not None
-    assert [(irq.number, irq.name) for irq in found.irqs] == [
+    facts = facts_of(TREES / "new", netdev, Interface("eth0", "eth0", 4))
+    assert facts.irqs is not None
+    assert [(irq.number, irq.name) for irq in facts.irqs] == [
         (37, "virtio2-config"),
         (38, "virtio2-input.0"),
         (39, "virtio2-output.0"),
     ]
-    assert found.queues == (Queue("rx", 0, ()), Queue("tx", 0, ()))  # XPS has no meaning with one queue
-    assert not {"numa_node", "queues", "irqs"} & found.unreadable.keys()
+    assert facts.queues == (Queue("rx", 0, ()), Queue("tx", 0, ()))  # XPS has no meaning with one queue
+    assert not {"numa_node", "queues", "irqs"} & facts.unreadable.keys()
 
 
 @pytest.mark.parametrize("possible", [256, 1024])
 def test_a_wide_machine(netdev: Netdev, tmp_path: Path, possible: int) -> None:
     wide.make(tmp_path, possible, queues=8, others=20)
-    found = facts_of(tmp_path, netdev, wide.ETH0)
-    assert found.numa_node == 1
-    assert found.numa_cpus == tuple(range(possible // 2, possible))
-    assert found.queues is not None
-    assert found.queues[7] == Queue("rx", 7, (7,))
-    assert found.queues[8] == Queue("tx", 0, (possible - 1,))
-    assert found.irqs is not None
-    assert found.irqs[7].effective_cpus == (wide.half_of(possible)[7],)
-    assert found.irqs[8].name == "mlx5_async@pci:0000:3b:00.0"
+    facts = facts_of(tmp_path, netdev, wide.ETH0)
+    assert facts.numa_node == 1
+    assert facts.numa_cpus == tuple(range(possible // 2, possible))
+    assert facts.queues is not None
+    assert facts.queues[7] == Queue("rx", 7, (7,))
+    assert facts.queues[8] == Queue("tx", 0, (possible - 1,))
+    assert facts.irqs is not None
+    assert facts.irqs[7].effective_cpus == (wide.half_of(possible)[7],)
+    assert facts.irqs[8].name == "mlx5_async@pci:0000:3b:00.0"
 
 
 def test_a_bond(netdev: Netdev, tmp_path: Path) -> None:
     wide.make(tmp_path, 256)
-    found = facts_of(tmp_path, netdev, Interface("bond0", "bond0", 3, kind="bond"))
+    facts = facts_of(tmp_path, netdev, Interface("bond0", "bond0", 3, kind="bond"))
     legs = (BondLeg("eth0", True), BondLeg("eth1", False))
-    assert found.bond == Bond("fault-tolerance (active-backup)", "eth0", legs)
-    assert found.irqs == ()
+    assert facts.bond == Bond("fault-tolerance (active-backup)", "eth0", legs)
+    assert facts.irqs == ()
     (tmp_path / "proc/net/bonding/bond0").unlink()
-    found = facts_of(tmp_path, netdev, Interface("bond0", "bond0", 3, kind="bond"))
-    assert found.bond is None
-    assert "cannot read" in found.unreadable["bond"]
+    facts = facts_of(tmp_path, netdev, Interface("bond0", "bond0", 3, kind="bond"))
+    assert facts.bond is None
+    assert "cannot read" in facts.unreadable["bond"]
 
 
 def test_bonds_in_other_states(tmp_path: Path) -> None:
@@ -112,23 +112,23 @@ def test_bonds_in_other_states(tmp_path: Path) -> None:
         bond(Tree(tmp_path), "b")
 
 
-def test_what_cannot_be_read_has_a_reason(netdev: Netdev, tmp_path: Path) -> None:
+def test_unreadable_facts_have_a_reason(netdev: Netdev, tmp_path: Path) -> None:
     root = copy_of("old", tmp_path)
     (root / "proc/irq/31/smp_affinity_list").write_text("garbage\n")
     (root / "proc/irq/32/effective_affinity_list").unlink()
     mask = root / "sys/class/net/eth0/queues/rx-1/rps_cpus"
     mask.write_text("zz\n")
-    found = facts_of(root, netdev)
-    assert found.irqs is not None
-    assert [irq.affinity_cpus for irq in found.irqs][1] is None
-    assert [irq.effective_cpus for irq in found.irqs][2] is None
-    assert found.queues is not None
-    assert found.queues[1] == Queue("rx", 1, None)
-    assert "smp_affinity_list" in found.unreadable["irqs"]
-    assert "rps_cpus" in found.unreadable["queues"]
+    facts = facts_of(root, netdev)
+    assert facts.irqs is not None
+    assert [irq.affinity_cpus for irq in facts.irqs][1] is None
+    assert [irq.effective_cpus for irq in facts.irqs][2] is None
+    assert facts.queues is not None
+    assert facts.queues[1] == Queue("rx", 1, None)
+    assert "smp_affinity_list" in facts.unreadable["irqs"]
+    assert "rps_cpus" in facts.unreadable["queues"]
 
 
-def test_a_file_that_is_missing_altogether(netdev: Netdev, tmp_path: Path) -> None:
+def test_missing_files(netdev: Netdev, tmp_path: Path) -> None:
     root = copy_of("old", tmp_path)
     (root / "proc/interrupts").unlink()
     assert facts_of(root, netdev).irqs is None
@@ -140,115 +140,115 @@ def test_a_file_that_is_missing_altogether(netdev: Netdev, tmp_path: Path) -> No
 
 
 def test_sysfs_of_another_namespace_is_not_believed(netdev: Netdev) -> None:
-    found = facts_of(TREES / "old", netdev, Interface("eth0", "eth0", 77))
-    assert (found.queues, found.irqs) == (None, None)
-    assert "sysfs shows another network namespace" in found.unreadable["queues"]
+    facts = facts_of(TREES / "old", netdev, Interface("eth0", "eth0", 77))
+    assert (facts.queues, facts.irqs) == (None, None)
+    assert "sysfs shows another network namespace" in facts.unreadable["queues"]
 
 
 def test_a_device_that_ethtool_does_not_know(netdev: Netdev, tmp_path: Path) -> None:
-    found = device_facts(Tree(tmp_path), netdev.ethtool, Interface(NOT_HERE, NOT_HERE, 99))
-    assert found.ring is None
-    assert found.unreadable["ring"] == "ethtool: No such device"
+    facts = device_facts(Tree(tmp_path), netdev.ethtool, Interface(NOT_HERE, NOT_HERE, 99))
+    assert facts.ring is None
+    assert facts.unreadable["ring"] == "ethtool: No such device"
 
 
 def test_loopback_here(netdev: Netdev) -> None:
-    found = device_facts(Tree(), netdev.ethtool, Interface("lo", "lo", 1))
-    assert found.features is not None
-    assert "loopback" in found.features
-    assert found.unreadable["ring"] == "the driver does not offer this"
+    facts = device_facts(Tree(), netdev.ethtool, Interface("lo", "lo", 1))
+    assert facts.features is not None
+    assert "loopback" in facts.features
+    assert facts.unreadable["ring"] == "the driver does not offer this"
 
 
 # The thread
 
 
-class Looks:
-    """Stands in for ``device_facts``; a test says what is found, and may hold a look up."""
+class FakeReads:
+    """A fake ``device_facts``: the test sets the facts, and may hold a read up."""
 
     def __init__(self) -> None:
-        self.found = DeviceFacts(firmware="1")
-        self.seen: list[str] = []
+        self.facts = DeviceFacts(firmware="1")
+        self.names: list[str] = []
         self.go_on = threading.Event()
         self.go_on.set()
 
     def __call__(self, tree: Tree, ethtool: Ethtool, interface: Interface) -> DeviceFacts:
         self.go_on.wait()
-        self.seen.append(interface.name)
-        return DeviceFacts(firmware=self.found.firmware)
+        self.names.append(interface.name)
+        return DeviceFacts(firmware=self.facts.firmware)
 
 
 @pytest.fixture
-def looks() -> Looks:
-    return Looks()
+def reads() -> FakeReads:
+    return FakeReads()
 
 
 @pytest.fixture
-def watch(looks: Looks, netdev: Netdev) -> Iterator[DeviceWatch]:
-    with closing(DeviceWatch(Tree(), netdev.ethtool, looks, every_s=0.01)) as watch:
+def watch(reads: FakeReads, netdev: Netdev) -> Iterator[DeviceWatch]:
+    with closing(DeviceWatch(Tree(), netdev.ethtool, reads, every_s=0.01)) as watch:
         yield watch
-        looks.go_on.set()
+        reads.go_on.set()
 
 
 def tick(watch: DeviceWatch, interface: Interface = ETH0) -> DeviceFacts | None:
-    found = watch.with_facts([interface])[0].facts
+    facts = watch.with_facts([interface])[0].facts
     watch.remind()
-    return found
+    return facts
 
 
 def facts_until(watch: DeviceWatch, interface: Interface, wanted: Callable[[DeviceFacts | None], bool]) -> DeviceFacts:
     until(lambda: wanted(tick(watch, interface)), "the facts are there")
-    found = watch.with_facts([interface])[0].facts
-    assert found is not None
-    return found
+    facts = watch.with_facts([interface])[0].facts
+    assert facts is not None
+    return facts
 
 
-def test_nothing_is_looked_at_before_the_first_rates(watch: DeviceWatch, looks: Looks) -> None:
+def test_no_facts_are_read_before_the_first_rates(watch: DeviceWatch, reads: FakeReads) -> None:
     assert watch.with_facts([ETH0])[0].facts is None
     time.sleep(0.05)
-    assert looks.seen == []
+    assert reads.names == []
 
 
-def test_the_same_object_until_something_changes(watch: DeviceWatch, looks: Looks) -> None:
+def test_the_same_object_until_something_changes(watch: DeviceWatch, reads: FakeReads) -> None:
     first = facts_until(watch, ETH0, lambda facts: facts is not None)
 
-    def looked_twice_more() -> bool:
+    def read_twice_more() -> bool:
         tick(watch)
-        return len(looks.seen) > looked + 2
+        return len(reads.names) > before + 2
 
-    looked = len(looks.seen)
-    until(looked_twice_more, "it was looked at again")
+    before = len(reads.names)
+    until(read_twice_more, "the facts were read again")
     assert watch.with_facts([ETH0])[0].facts is first
-    looks.found = DeviceFacts(firmware="2")
+    reads.facts = DeviceFacts(firmware="2")
     assert facts_until(watch, ETH0, lambda facts: facts is not first).firmware == "2"
 
 
-def test_it_is_looked_at_rarely(looks: Looks, netdev: Netdev) -> None:
-    """But a new device at once."""
-    with closing(DeviceWatch(Tree(), netdev.ethtool, looks, every_s=3600)) as watch:
+def test_facts_are_read_rarely(reads: FakeReads, netdev: Netdev) -> None:
+    """A new device is read at once."""
+    with closing(DeviceWatch(Tree(), netdev.ethtool, reads, every_s=3600)) as watch:
         facts_until(watch, ETH0, lambda facts: facts is not None)
         for _ in range(5):
             tick(watch)
         time.sleep(0.05)
-        assert looks.seen == ["eth0"]
+        assert reads.names == ["eth0"]
         facts_until(watch, Interface("v7", "v7", 7), lambda facts: facts is not None)
-        assert looks.seen == ["eth0", "v7"]
+        assert reads.names == ["eth0", "v7"]
 
 
-def test_a_tick_waits_for_no_look(watch: DeviceWatch, looks: Looks) -> None:
-    looks.go_on.clear()
+def test_a_tick_waits_for_no_read(watch: DeviceWatch, reads: FakeReads) -> None:
+    reads.go_on.clear()
     for _ in range(3):
-        assert tick(watch) is None  # the look never ends, and this returns
-    assert looks.seen == []
+        assert tick(watch) is None  # the read never ends, and this returns
+    assert reads.names == []
 
 
-def test_who_wants_the_facts_can_wait_for_the_look_that_is_under_way(watch: DeviceWatch, looks: Looks) -> None:
-    watch.wait(60)  # there is none, so this returns
-    looks.go_on.clear()
+def test_wait_for_a_read_that_is_under_way(watch: DeviceWatch, reads: FakeReads) -> None:
+    watch.wait(60)  # no read is under way, so this returns
+    reads.go_on.clear()
     assert tick(watch) is None
-    watch.wait(0.01)  # the look does not end, and this returns all the same
+    watch.wait(0.01)  # the read does not end, and this returns all the same
     assert watch.with_facts([ETH0])[0].facts is None
-    looks.go_on.set()
+    reads.go_on.set()
     watch.wait(60)
-    assert watch.with_facts([ETH0])[0].facts == looks.found
+    assert watch.with_facts([ETH0])[0].facts == reads.facts
 
 
 def test_the_second_sample_of_a_snapshot_has_the_facts() -> None:
@@ -262,9 +262,9 @@ def test_the_second_sample_of_a_snapshot_has_the_facts() -> None:
     assert second.kernel == os.uname().release
 
 
-def test_another_device_has_no_facts_of_the_first(watch: DeviceWatch, looks: Looks) -> None:
+def test_a_new_device_does_not_get_the_old_ones_facts(watch: DeviceWatch, reads: FakeReads) -> None:
     facts_until(watch, ETH0, lambda facts: facts is not None)
-    looks.go_on.clear()
+    reads.go_on.clear()
     assert tick(watch, Interface("eth0", "eth0", 9)) is None
     assert watch.with_facts([Interface("eth0", "eth0", 2, state="gone")])[0].label == "eth0"
 
@@ -280,20 +280,20 @@ def lab() -> Iterator[Lab]:
 
 @pytest.mark.bpf
 def test_a_veth_in_a_namespace(lab: Lab) -> None:
-    """What its driver says, and an RPS mask that /sys of this machine does not show."""
+    """The facts of a veth, with an RPS mask that this machine's /sys does not show."""
     lab.ip("link add v0 numrxqueues 2 numtxqueues 2 type veth peer name v1 numrxqueues 2 numtxqueues 2")
     with closing(Netdev()) as netdev, namespace_tree(entered=True) as tree:
         v0 = Interface("v0", "v0", netdev.find("v0").ifindex)
         assert tree.sys is not None
         assert not Path("/sys/class/net/v0").exists()
-        found = device_facts(tree, netdev.ethtool, v0)
-        assert found.channels == {"rx": 2, "rx_max": 2, "tx": 2, "tx_max": 2}
-        assert found.ring is None
-        assert found.unreadable["ring"] == "the driver does not offer this"
-        assert found.features is not None
-        assert "tx-tcp-segmentation" in found.features
-        assert found.irqs == ()
-        assert found.queues == tuple(Queue(direction, i, ()) for direction in ("rx", "tx") for i in (0, 1))
+        facts = device_facts(tree, netdev.ethtool, v0)
+        assert facts.channels == {"rx": 2, "rx_max": 2, "tx": 2, "tx_max": 2}
+        assert facts.ring is None
+        assert facts.unreadable["ring"] == "the driver does not offer this"
+        assert facts.features is not None
+        assert "tx-tcp-segmentation" in facts.features
+        assert facts.irqs == ()
+        assert facts.queues == tuple(Queue(direction, i, ()) for direction in ("rx", "tx") for i in (0, 1))
         # A process that enters the namespace with a mount of its own sets the mask; the detached mount shows it.
         script = "mount -t sysfs none /mnt && echo 1 > /mnt/class/net/v0/queues/rx-1/rps_cpus"
         lab.run("unshare", "--mount", "sh", "-c", script)
@@ -311,17 +311,17 @@ def test_a_session_in_a_namespace_has_facts(lab: Lab) -> None:
     with closing(source.samples()) as samples:
         facts = [next(samples).interfaces[0].facts for _ in range(2)]
         assert facts == [None, None]  # not before the first rates are out
-        until(lambda: next(samples).interfaces[0].facts is not None, "the device was looked at")
-        one, two = (next(samples).interfaces[0].facts for _ in range(2))
-        assert one is two
-        assert one is not None
-        assert one.queues is not None
+        until(lambda: next(samples).interfaces[0].facts is not None, "the facts were read")
+        third, fourth = (next(samples).interfaces[0].facts for _ in range(2))
+        assert third is fourth
+        assert third is not None
+        assert third.queues is not None
     source.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "bpftop-devices"]
 
 
 @pytest.mark.bpf
-def test_no_mount_is_left_and_none_is_seen(lab: Lab) -> None:
+def test_no_mount_is_left_or_visible(lab: Lab) -> None:
     before = Path("/proc/self/mountinfo").read_text()
     with namespace_tree(entered=True) as tree:
         assert tree.sys is not None
@@ -336,7 +336,7 @@ def test_where_no_sysfs_may_be_mounted(lab: Lab, monkeypatch: pytest.MonkeyPatch
     with closing(Netdev()) as netdev, namespace_tree(entered=True) as tree:
         assert tree.no_sysfs is not None
         assert tree.no_sysfs.endswith("Function not implemented; it takes Linux 5.2")
-        found = device_facts(tree, netdev.ethtool, Interface("v0", "v0", netdev.find("v0").ifindex))
-        assert (found.queues, found.irqs) == (None, None)
-        assert "it takes Linux 5.2" in found.unreadable["queues"]
-        assert found.features
+        facts = device_facts(tree, netdev.ethtool, Interface("v0", "v0", netdev.find("v0").ifindex))
+        assert (facts.queues, facts.irqs) == (None, None)
+        assert "it takes Linux 5.2" in facts.unreadable["queues"]
+        assert facts.features

@@ -1,4 +1,4 @@
-"""Interrupts of an interface: which they are, and their counts per possible CPU."""
+"""Interrupts of an interface: their numbers, and their counts per possible CPU."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from bpftop.collect.devices.irqs import irq_names
 from bpftop.collect.procfs.tree import Tree
 from bpftop.model.sample import Interface, Reading
 from tests.collect import wide
-from tests.collect.moments import ETH0, TREES, copy_of, one, signal
+from tests.collect.moments import ETH0, TREES, copy_of, reading_of, signal
 
 LO = Interface("lo", "lo", 1)
 VIRTIO = Interface("eth0", "eth0", 4)
 
 
 def per_cpu(reading: Reading) -> dict[int, list[int | None]]:
-    """IRQ -> count of every possible CPU; None where it is missing."""
+    """Return IRQ -> count of every possible CPU; None for a missing cell."""
     cells = [None if i in reading.missing else value for i, value in enumerate(reading.values)]
     width = reading.stride
     return {int(key[1]): cells[row * width : (row + 1) * width] for row, key in enumerate(reading.keys)}
 
 
 def test_msi_vectors_of_an_old_kernel() -> None:
-    reading = one(Interrupts(Tree(TREES / "old"), 4), "irqs", ETH0)
+    reading = reading_of(Interrupts(Tree(TREES / "old"), 4), "irqs", ETH0)
     assert reading.keys == (("eth0", 30), ("eth0", 31), ("eth0", 32))
     assert per_cpu(reading) == {
         30: [5_000_001, 0, None, 0],
@@ -36,7 +36,7 @@ def test_msi_vectors_of_an_old_kernel() -> None:
 
 
 def test_virtio_vectors_have_the_name_of_their_device() -> None:
-    reading = one(Interrupts(Tree(TREES / "new"), 2), "irqs", VIRTIO)
+    reading = reading_of(Interrupts(Tree(TREES / "new"), 2), "irqs", VIRTIO)
     assert [key[1] for key in reading.keys] == [37, 38, 39]
     assert reading.missing == frozenset()
     assert irq_names((TREES / "new/proc/interrupts").read_text())[38] == "virtio2-input.0"
@@ -57,7 +57,7 @@ def test_names_of_handlers() -> None:
 
 
 def test_a_device_made_by_software_has_none(tmp_path: Path) -> None:
-    """Not even where the name of an interrupt says so: the eth0 of a container is a veth. The file is not read."""
+    """The name of an interrupt proves nothing: the eth0 of a container is a veth. The file is not read."""
     root = copy_of("old", tmp_path)
     (root / "sys/class/net/eth0/device").unlink()
     (root / "proc/interrupts").unlink()
@@ -72,13 +72,13 @@ def test_a_device_on_no_pci_bus_goes_by_its_name(tmp_path: Path) -> None:
         vector.unlink()
     (function / "msi_irqs").rmdir()
     (function / "irq").write_text("0\n")
-    assert [key[1] for key in one(Interrupts(Tree(root), 4), "irqs", ETH0).keys] == [30, 31, 32]
+    assert [key[1] for key in reading_of(Interrupts(Tree(root), 4), "irqs", ETH0).keys] == [30, 31, 32]
     (function / "irq").write_text("16\n")  # without MSI, shared with others
-    assert [key[1] for key in one(Interrupts(Tree(root), 4), "irqs", ETH0).keys] == [16]
+    assert [key[1] for key in reading_of(Interrupts(Tree(root), 4), "irqs", ETH0).keys] == [16]
 
 
 def test_another_device_of_the_name() -> None:
-    """Whatever else sysfs shows: an index that is not the watched one's."""
+    """A device in sysfs with another ifindex than the watched reading_of is not used."""
     collector = Interrupts(Tree(TREES / "old"), 4)
     with pytest.raises(Unavailable, match="sysfs shows another network namespace"):
         collector.read([Interface("eth0", "eth0", 77)])
@@ -93,7 +93,7 @@ def test_no_sysfs_is_a_sentence() -> None:
 
 
 def test_counts_gain_and_wrap(tmp_path: Path) -> None:
-    """On a machine without an offline CPU, so that the sum of a row is known."""
+    """All CPUs are online, so that the sum of a row is known."""
     wide.write(tmp_path / "proc/interrupts", wide.interrupts((0, 1), 3, 2, 0xFFFFFFFF))
     device = tmp_path / "sys/class/net/eth0"
     wide.write(device / "ifindex", "2\n")
@@ -136,7 +136,7 @@ def test_another_device_takes_the_place_of_the_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize("possible", [256, 1024])
 def test_a_wide_machine_with_holes(tmp_path: Path, possible: int) -> None:
     tree = wide.make(tmp_path, possible, queues=8, others=20)
-    reading = one(Interrupts(tree, possible), "irqs", wide.ETH0)
+    reading = reading_of(Interrupts(tree, possible), "irqs", wide.ETH0)
     online = wide.half_of(possible)
     rows = per_cpu(reading)
     assert list(rows) == [wide.FIRST_IRQ + 20 + queue for queue in range(9)]
@@ -145,7 +145,7 @@ def test_a_wide_machine_with_holes(tmp_path: Path, possible: int) -> None:
         assert [cpu for cpu, count in enumerate(row) if count] == ([online[queue]] if queue < 8 else [])
 
 
-def test_more_cpus_than_were_thought_possible() -> None:
-    """The numbering of possible CPUs may have holes itself; what libbpf counts is how many there are."""
-    reading = one(Interrupts(Tree(TREES / "old"), 2), "irqs", ETH0)
+def test_a_cpu_number_above_the_number_of_cpus() -> None:
+    """Possible CPU numbers may have holes; libbpf returns how many there are."""
+    reading = reading_of(Interrupts(Tree(TREES / "old"), 2), "irqs", ETH0)
     assert per_cpu(reading)[32] == [0, 0, None, 3]

@@ -20,9 +20,9 @@ def test_a_wall_clock_that_steps_changes_no_rate(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(time, "time_ns", lambda: real() + step_s * 10**9)
         after = next(samples)
     source.close()
-    found = derive_snapshot(before, after)
+    snapshot = derive_snapshot(before, after)
     assert abs(after.wall_ns - before.wall_ns - step_s * 10**9) < 5 * 10**9
-    assert found.interval_ns is not None
-    assert 50_000_000 < found.interval_ns < 5 * 10**9
-    assert found.total.rx.totals.packets_per_sec is not None
-    assert found.total.rx.totals.packets_per_sec >= 0
+    assert snapshot.interval_ns is not None
+    assert 50_000_000 < snapshot.interval_ns < 5 * 10**9
+    assert snapshot.total.rx.totals.packets_per_sec is not None
+    assert snapshot.total.rx.totals.packets_per_sec >= 0

@@ -34,9 +34,9 @@ LIMIT = "sys/net/ipv4/neigh/default/gc_thresh3"
     ],
 )
 def test_events_of_all_cpus_and_fill(name: str, counters: object, levels: object) -> None:
-    found = read(Neighbours(tree(name)))
-    assert found["neighbours"].totals == counters
-    assert found["neighbour_entries"].totals == levels
+    readings = read(Neighbours(tree(name)))
+    assert readings["neighbours"].totals == counters
+    assert readings["neighbour_entries"].totals == levels
 
 
 def test_gains() -> None:
@@ -54,7 +54,7 @@ def test_gains() -> None:
     assert second["neighbour_entries"].totals["arp_cache",] == (6, None)
 
 
-def test_in_another_namespace_by_way_of_the_first_process() -> None:
+def test_in_another_namespace_the_first_process_is_read() -> None:
     with copied("old") as where:
         with pytest.raises(Unavailable, match=r"neighbour tables: cannot read .*No such file"):
             read(Neighbours(where))
@@ -73,9 +73,9 @@ def test_unreadable_and_garbled() -> None:
 
 
 def test_limits() -> None:
-    found = read(Sysctls(tree("new")))["sysctls"].totals
-    assert set(SYSCTLS) < {key[0] for key in found}
-    assert found["net.core.netdev_max_backlog",] == (1000,)
+    limits = read(Sysctls(tree("new")))["sysctls"].totals
+    assert set(SYSCTLS) < {key[0] for key in limits}
+    assert limits["net.core.netdev_max_backlog",] == (1000,)
     old = read(Sysctls(tree("old")))["sysctls"].totals
     assert [old[f"net.ipv4.tcp_mem.{part}",] for part in ("low", "pressure", "max")] == [
         (94584,),
@@ -96,14 +96,14 @@ def test_a_limit_that_is_no_number_has_no_row() -> None:
             read(Sysctls(where))
 
 
-def test_in_another_namespace_the_machines_limits_are_those_that_were_read_before(tmp_path: Path) -> None:
+def test_an_entered_namespace_keeps_the_machines_limits(tmp_path: Path) -> None:
     somaxconn = tmp_path / "proc/sys/net/core/somaxconn"
     somaxconn.parent.mkdir(parents=True)
     somaxconn.write_text("77\n")
     machine = machine_limits(tree("new"))
     assert ("net.core.somaxconn",) not in machine  # the namespace's own
-    found = read(Sysctls(Tree(tmp_path), machine))["sysctls"].totals
-    assert found["net.core.somaxconn",] == (77,)
+    limits = read(Sysctls(Tree(tmp_path), machine))["sysctls"].totals
+    assert limits["net.core.somaxconn",] == (77,)
     whole = read(Sysctls(tree("new")))["sysctls"].totals
-    assert found["net.core.netdev_max_backlog",] == whole["net.core.netdev_max_backlog",]
-    assert found["net.ipv4.tcp_mem.max",] == whole["net.ipv4.tcp_mem.max",]
+    assert limits["net.core.netdev_max_backlog",] == whole["net.core.netdev_max_backlog",]
+    assert limits["net.ipv4.tcp_mem.max",] == whole["net.ipv4.tcp_mem.max",]

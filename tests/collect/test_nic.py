@@ -1,4 +1,4 @@
-"""Loss counters of drivers: which names are chosen, and those of a veth."""
+"""Loss counters of drivers: the chosen names, and the counters of a veth."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ NO_LOSSES = (
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_names_that_speak_of_a_loss(name: str) -> None:
+def test_names_of_losses(name: str) -> None:
     assert LOSS.search(name)
 
 
 @pytest.mark.parametrize("name", NO_LOSSES)
-def test_names_that_do_not(name: str) -> None:
+def test_names_of_other_counters(name: str) -> None:
     assert not LOSS.search(name)
 
 
 class Driver(Ethtool):
-    """A driver with counters of its own."""
+    """A fake driver with the counters of the test."""
 
     def __init__(self, counters: dict[str, int], refuses: int = 0) -> None:
         self.counters, self.refuses, self.named = counters, refuses, 0
@@ -72,7 +72,7 @@ def test_zeros_are_left_out_and_still_known() -> None:
 
 
 def test_nothing_lost_is_a_reading() -> None:
-    """So that it can be told from a driver that counts no losses."""
+    """An empty reading is not the same as a driver that counts no losses."""
     assert Nic(Driver({"rx_missed_errors": 0})).read([ETH0])["nic/eth0"].keys == ()
     assert Nic(Driver({"rx_packets": 1})).read([ETH0]) == {}
     assert Nic(Driver({})).read([ETH0]) == {}
@@ -86,7 +86,7 @@ def test_counters_that_were_reset_have_no_gain() -> None:
     assert signal(before, collector.read([ETH0]), "nic", "eth0").gained(("eth0", "rx_drops"), "count") is None
 
 
-def test_a_driver_that_changes_its_counters_is_asked_again() -> None:
+def test_changed_counters_are_read_by_name_again() -> None:
     driver = Driver({"rx0_drops": 1})
     collector = Nic(driver)
     collector.read([ETH0])
@@ -132,17 +132,17 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.mark.bpf
-def test_drops_of_a_veth_with_native_xdp(lab: Lab) -> None:
-    """An XDP program on the receiver drops what it gets; the driver counts each of them."""
+def test_counters_of_a_veth(lab: Lab) -> None:
+    """The driver's counters by name and by number, as `ethtool -S` prints them."""
     lab.veth()
     netdev = Netdev()
     try:
         v0, lo = (Interface(name, name, netdev.find(name).ifindex) for name in ("v0", "lo"))
         assert "rx_queue_0_xdp_drops" in netdev.ethtool.counter_names("v0")
         collector = Nic(netdev.ethtool)
-        found = collector.read([v0, lo])
-        assert set(found) == {"nic/v0"}
-        assert found["nic/v0"].keys == ()
+        readings = collector.read([v0, lo])
+        assert set(readings) == {"nic/v0"}
+        assert readings["nic/v0"].keys == ()
         values = netdev.ethtool.counter_values("v0", len(netdev.ethtool.counter_names("v0")))
         assert values is not None
         assert values[0] == netdev.find("v0").lower  # peer_ifindex

@@ -1,4 +1,4 @@
-"""Queueing disciplines of devices in a namespace: what they drop and hold."""
+"""Drops and backlog of queueing disciplines of devices in a namespace."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def tc(lab: Lab, arguments: str) -> None:
 
 
 def test_drops_of_a_full_queue(lab: Lab, netdev: Netdev) -> None:
-    """A token bucket with room for two frames: the rest of a burst is dropped, and exactly that is counted."""
+    """A token bucket with room for two frames drops the rest of a burst, and exactly the drops are counted."""
     lab.veth()
     v0 = interface(netdev, "v0")
     tc(lab, "qdisc add dev v0 root handle 5: tbf rate 8kbit burst 2000 limit 2000")
@@ -71,21 +71,21 @@ def test_drops_of_a_full_queue(lab: Lab, netdev: Netdev) -> None:
     assert (waiting.value(key, "backlog_bytes") or 0) >= left * 60
 
 
-def test_queues_that_the_kernel_made_are_told_apart(lab: Lab, netdev: Netdev) -> None:
+def test_queues_made_by_the_kernel_have_distinct_names(lab: Lab, netdev: Netdev) -> None:
     lab.ip("link add v0 numtxqueues 2 numrxqueues 2 type veth peer name v1")
     lab.ip("link set v0 up")
     lab.up("v1")
     tc(lab, "qdisc add dev v0 root handle 9: mq")
     v0, v1 = interface(netdev, "v0"), interface(netdev, "v1")
-    found = Qdiscs(netdev).read([v0, v1])
-    assert set(found) == {"qdiscs/v0", "qdisc_backlog/v0", "qdiscs/v1", "qdisc_backlog/v1"}
-    keys = found["qdiscs/v0"].keys
+    readings = Qdiscs(netdev).read([v0, v1])
+    assert set(readings) == {"qdiscs/v0", "qdisc_backlog/v0", "qdiscs/v1", "qdisc_backlog/v1"}
+    keys = readings["qdiscs/v0"].keys
     assert keys[0] == ("v0", "mq", "9:")  # the root first
     assert [key[2] for key in keys[1:]] == ["parent 9:2", "parent 9:1"] or [key[2] for key in keys[1:]] == [
         "parent 9:1",
         "parent 9:2",
     ]
-    assert [key[0] for key in found["qdiscs/v1"].keys] == ["v1"]
+    assert [key[0] for key in readings["qdiscs/v1"].keys] == ["v1"]
 
 
 def test_a_replaced_device_has_no_rate(lab: Lab, netdev: Netdev) -> None:
@@ -101,8 +101,8 @@ def test_a_replaced_device_has_no_rate(lab: Lab, netdev: Netdev) -> None:
 
 
 def test_a_device_that_is_gone_has_no_rows(lab: Lab, netdev: Netdev) -> None:
-    found = Qdiscs(netdev).read([Interface("v9", "v9", 9999)])
-    assert found["qdiscs/v9"].keys == ()
+    readings = Qdiscs(netdev).read([Interface("v9", "v9", 9999)])
+    assert readings["qdiscs/v9"].keys == ()
     assert Qdiscs(netdev).read([]) == {}
 
 

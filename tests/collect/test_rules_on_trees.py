@@ -1,5 +1,6 @@
-"""Rules that no fault can provoke in namespaces here, from the kernel's files and structures through the collectors to
-the finding: on recorded and made-up trees, which is not the same as a real fault."""
+"""Rules that no fault in a namespace can trigger, from files through the collectors to the finding.
+
+The files are recorded or made up, which proves less than a real fault."""
 
 from __future__ import annotations
 
@@ -36,12 +37,12 @@ SECOND = 10**9
 
 @dataclass
 class Host:
-    """A machine whose clock goes on by a second a tick; what its collectors read is read at that clock."""
+    """A machine whose clock advances by a second per tick. Its collectors' readings have the time of that clock."""
 
     collectors: Sequence[Collector] = ()
     interface: Interface = ETH0
     per_sec: dict[str, int] = field(default_factory=dict)
-    """What rtnetlink's counters of the interface gain."""
+    """Column of rtnetlink -> gain per second."""
     unavailable: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -57,9 +58,9 @@ class Host:
             self._tick()
 
     def finding(self, rule: str) -> Finding:
-        found = next((f for f in self.now.findings if f.id == rule), None)
-        assert found is not None, self.now
-        return found
+        finding = next((each for each in self.now.findings if each.id == rule), None)
+        assert finding is not None, self.now
+        return finding
 
     def silent(self, rule: str) -> bool:
         return rule not in {*(f.id for f in self.now.findings), *self.now.blind, *self.now.waiting}
@@ -69,11 +70,11 @@ class Host:
         readings: dict[str, Reading] = {}
         for collector in self.collectors:
             try:
-                found = collector.read([self.interface])
+                fresh = collector.read([self.interface])
             except Unavailable as error:
                 self.unavailable[collector.name] = str(error)
                 continue
-            readings |= {name: replace(reading, read_ns=now_ns) for name, reading in found.items()}
+            readings |= {name: replace(reading, read_ns=now_ns) for name, reading in fresh.items()}
         for column, gained in self.per_sec.items():
             self._counters[column] += gained
         device = Device(2, "eth0", 1, 0, 1500, counters=self._counters)
@@ -96,12 +97,12 @@ def netdev() -> Iterator[Netdev]:
 
 
 def test_link_saturated() -> None:
-    """1 Gb/s: 80 000 frames of 1 400 B and 24 B for each that rtnetlink does not count."""
+    """At 1 Gb/s: 80 000 frames of 1 400 B, and 24 B per frame that rtnetlink does not count."""
     host = Host(interface=replace(ETH0, speed_bits_per_sec=10**9))
     host.per_sec = {"rx_packets": 80_000, "rx_bytes": 80_000 * 1_400}
     host.run(6)
-    found = host.finding("link-saturated")
-    assert (found.severity, found.title) == ("warning", "Link saturated: RX uses 91 % of 1G")
+    finding = host.finding("link-saturated")
+    assert (finding.severity, finding.title) == ("warning", "Link saturated: RX uses 91 % of 1G")
     host.per_sec = {"tx_packets": 86_000, "tx_bytes": 86_000 * 1_400}
     host.run(6)
     assert host.finding("link-saturated").severity == "critical"
@@ -114,18 +115,18 @@ def test_rx_ring_overflow_by_the_kernels_counters() -> None:
     host = Host(per_sec={"rx_packets": 100_000, "rx_missed_errors": 500, "rx_fifo_errors": 500})
     host.interface = replace(ETH0, facts=DeviceFacts(ring={"rx": 512, "rx_max": 4096}))
     host.run(11)
-    found = host.finding("rx-ring-overflow")
-    assert (found.severity, found.why) == ("critical", "the RX ring holds 512 of at most 4096 packets")
+    finding = host.finding("rx-ring-overflow")
+    assert (finding.severity, finding.why) == ("critical", "the RX ring holds 512 of at most 4096 packets")
 
 
 def test_rx_ring_overflow_by_the_drivers_own_counters() -> None:
-    """ixgbe counts what found no descriptor as rx_no_dma_resources and rx_missed_errors; mlx5 as rx_out_of_buffer."""
+    """Without a free descriptor ixgbe counts rx_no_dma_resources and rx_missed_errors, mlx5 rx_out_of_buffer."""
     driver = Driver({"rx_packets": 5, "rx_out_of_buffer": 0, "tx_timeout_count": 0})
     host = Host((Nic(driver),), per_sec={"rx_packets": 100_000})
     host.run(12, lambda second: driver.counters.update(rx_out_of_buffer=20 * second))
-    found = host.finding("rx-ring-overflow")
-    assert found.severity == "warning"
-    assert "driver: rx_out_of_buffer 20/s" in found.evidence
+    finding = host.finding("rx-ring-overflow")
+    assert finding.severity == "warning"
+    assert "driver: rx_out_of_buffer 20/s" in finding.evidence
 
 
 @pytest.mark.parametrize("column", ["rx_crc_errors", "rx_frame_errors"])
@@ -173,9 +174,9 @@ def test_irq_wrong_numa(netdev: Netdev, tmp_path: Path) -> None:
     facts = device_facts(Tree(tmp_path), netdev.ethtool, wide.ETH0)
     host = Host(interface=replace(wide.ETH0, facts=facts), per_sec={"rx_packets": 50_000})
     host.run(5)
-    found = host.finding("irq-wrong-numa")
-    assert found.severity == "info"
-    assert "device on node 1; IRQ " in found.evidence[0]
+    finding = host.finding("irq-wrong-numa")
+    assert finding.severity == "info"
+    assert "device on node 1; IRQ " in finding.evidence[0]
     host.per_sec = {"rx_packets": 10}
     host.run(8)
     assert host.silent("irq-wrong-numa")
@@ -221,16 +222,16 @@ def test_neighbour_table_full(tmp_path: Path) -> None:
         path.write_text("\n".join((head, " ".join((*words[:-1], f"{10 * tick:08x}")), second)) + "\n")
 
     host.run(6, fill)
-    found = host.finding("neighbour-table-full")
-    assert found.title == "Neighbour table arp_cache is full: 10/s could not be added"
-    assert "(gc_thresh3)" in found.evidence[1]
+    finding = host.finding("neighbour-table-full")
+    assert finding.title == "Neighbour table arp_cache is full: 10/s could not be added"
+    assert "(gc_thresh3)" in finding.evidence[1]
     path.unlink()
     (root / "proc/net/stat/ndisc_cache").unlink()
     host.run(1)
     assert "arp_cache" in host.now.blind["neighbour-table-full"]
 
 
-def test_a_driver_that_answers_nothing_leaves_the_kernels_counters() -> None:
+def test_without_driver_counters_the_kernels_are_used() -> None:
     refusing: Ethtool = Driver({}, refuses=95)
     host = Host((Nic(refusing),), per_sec={"rx_packets": 1_000, "rx_over_errors": 5})
     host.run(12)

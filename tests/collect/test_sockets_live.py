@@ -1,4 +1,4 @@
-"""Sockets that drop and sockets that let wait, in a namespace of their own, with the process that holds them."""
+"""Sockets with drops or waiting connections in a private namespace, with the processes that hold them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ VERSIONS = [(4, socket.AF_INET, "127.0.0.1"), (6, socket.AF_INET6, "::1")]
 
 @pytest.fixture
 def namespace() -> Iterator[str]:
-    """The path of a new namespace, with lo up."""
+    """Yield the path of a new namespace, with lo up."""
     made: list[int] = []
 
     def make() -> None:
@@ -127,46 +127,46 @@ def test_datagrams_dropped_at_a_socket(namespace: str, version: int, family: int
     assert signal.gained(signal.keys[0], "drops") == dropped
 
 
-def test_many_sockets_and_the_one_among_them(namespace: str) -> None:
-    """More than a block of answers: blocks without drops are passed over, the one with drops is not."""
+def test_two_dropping_sockets_among_many(namespace: str) -> None:
+    """More answers than one block: only blocks without drops are skipped."""
     with inside(namespace), ExitStack() as stack:
         sockets = []
         for number in range(500):
-            one = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            one.bind(("127.0.0.1", 0))
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048 if number in (3, 250) else 65536)
-            sockets.append(one)
-        for one in (sockets[3], sockets[250], sockets[499]):
-            flood(socket.AF_INET, "127.0.0.1", one.getsockname()[1], 20)
+            receiver = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            receiver.bind(("127.0.0.1", 0))
+            receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048 if number in (3, 250) else 65536)
+            sockets.append(receiver)
+        for receiver in (sockets[3], sockets[250], sockets[499]):
+            flood(socket.AF_INET, "127.0.0.1", receiver.getsockname()[1], 20)
         collector = stack.enter_context(closing(UdpSockets(Tree())))
-        found = read(collector)["udp_sockets"]
+        reading = read(collector)["udp_sockets"]
         inodes = {os.fstat(sockets[at].fileno()).st_ino for at in (3, 250)}
         calls = count_bodies(collector)
-    assert {key[3] for key in found.keys} == inodes
-    assert {str(key[4]).endswith(f"[{os.getpid()}]") for key in found.keys} == {True}
+    assert {key[3] for key in reading.keys} == inodes
+    assert {str(key[4]).endswith(f"[{os.getpid()}]") for key in reading.keys} == {True}
     assert calls < 500
 
 
 def count_bodies(collector: UdpSockets) -> int:
-    """How many answers were looked at one by one."""
+    """Return how many answers are parsed singly."""
     assert collector.diag is not None
     return len(list(collector.diag._dump(socket.IPPROTO_UDP, 0xFFFFFFFF, sock_diag._no_drops)))
 
 
-def test_the_files_say_the_same_where_sock_diag_is_missing(namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_files_have_the_same_rows_as_sock_diag(namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with inside(namespace), ExitStack() as stack:
         for _, family, address in VERSIONS:
             holder = stack.enter_context(closing(Holder(family, socket.SOCK_DGRAM, address, 2048)))
             flood(family, address, holder.port, 30)
         by_netlink = stack.enter_context(closing(UdpSockets(Tree())))
-        found = read(by_netlink)["udp_sockets"].totals
+        rows = read(by_netlink)["udp_sockets"].totals
         monkeypatch.setattr(sock_diag, "NETLINK_SOCK_DIAG", 31)  # no such family: EPROTONOSUPPORT
         by_file = stack.enter_context(closing(UdpSockets(Tree())))
-        assert read(by_file)["udp_sockets"].totals == found
+        assert read(by_file)["udp_sockets"].totals == rows
         listeners = stack.enter_context(closing(ListenSockets(Tree())))
         with pytest.raises(Unavailable, match="accept queues: cannot list sockets by sock_diag: EPROTONOSUPPORT"):
             read(listeners)
-    assert len(found) == 2
+    assert len(rows) == 2
 
 
 @pytest.mark.parametrize(("version", "family", "address"), VERSIONS)
@@ -189,7 +189,7 @@ def test_connections_that_wait(namespace: str, version: int, family: int, addres
     assert list(accepted) == list(waiting.totals)
 
 
-def test_without_privilege_sockets_are_seen_and_other_processes_are_not(namespace: str) -> None:
+def test_without_privilege_processes_are_hidden(namespace: str) -> None:
     with inside(namespace), ExitStack() as stack:
         dropping = stack.enter_context(closing(Holder(socket.AF_INET, socket.SOCK_DGRAM, "127.0.0.1", 2048)))
         listener = stack.enter_context(closing(Holder(socket.AF_INET, socket.SOCK_STREAM, "127.0.0.1", 5)))
@@ -197,31 +197,31 @@ def test_without_privilege_sockets_are_seen_and_other_processes_are_not(namespac
         stack.enter_context(socket.create_connection(("127.0.0.1", listener.port), timeout=10))
         collectors = [stack.enter_context(closing(kind(Tree()))) for kind in (UdpSockets, ListenSockets)]
         with unprivileged():
-            keys = [key for one in collectors for reading in read(one).values() for key in reading.keys]
+            keys = [key for collector in collectors for reading in read(collector).values() for key in reading.keys]
     assert [(key[2], key[4]) for key in keys] == [(dropping.port, ""), (listener.port, "")]
 
 
 def test_a_thread_reads_the_namespace_that_it_entered(namespace: str) -> None:
-    """/proc/net would be that of the process's first thread, which stays where it is."""
-    found: dict[str, dict[str, int | None]] = {}
+    """/proc/net belongs to the process's first thread, which stays in its namespace."""
+    entered: dict[str, int | None] = {}
 
-    def look() -> None:
+    def read_inside() -> None:
         with inside(namespace):
             Path("/proc/sys/net/core/somaxconn").write_text("77\n")
             flood(socket.AF_INET, "127.0.0.1", 9, 3)  # nobody listens
-            found["there"] = values()
+            entered.update(values())
 
     def values() -> dict[str, int | None]:
         readings = {**read(Snmp(Tree())), **read(Sysctls(Tree()))}
         return {str(key[0]): row[0] for reading in readings.values() for key, row in reading.totals.items()}
 
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=read_inside)
     thread.start()
     thread.join()
-    here, there = values(), found["there"]
-    assert (there["UdpOutDatagrams"], there["UdpNoPorts"], there["net.core.somaxconn"]) == (3, 3, 77)
-    assert here["net.core.somaxconn"] != 77
-    assert "net.core.netdev_max_backlog" in here
+    outside = values()
+    assert (entered["UdpOutDatagrams"], entered["UdpNoPorts"], entered["net.core.somaxconn"]) == (3, 3, 77)
+    assert outside["net.core.somaxconn"] != 77
+    assert "net.core.netdev_max_backlog" in outside
 
 
 def holding(rows: Rows, row: tuple[int, ...]) -> Rows | None:

@@ -19,24 +19,24 @@ from .recorded import copied, read, rewrite, tree, unreadable
     ],
 )
 def test_both_versions_together(name: str, sockets: tuple[int, ...], memory: tuple[int, ...]) -> None:
-    found = read(Sockstat(tree(name)))
-    assert found["sockstat"].totals == {(): sockets}
-    assert found["socket_memory"].totals == {(): memory}
+    readings = read(Sockstat(tree(name)))
+    assert readings["sockstat"].totals == {(): sockets}
+    assert readings["socket_memory"].totals == {(): memory}
 
 
 def test_half_of_a_sum_is_unknown() -> None:
     with copied("old", "net/sockstat", "net/sockstat6") as where, unreadable(where.proc_net / "sockstat6"):
-        found = read(Sockstat(where))
-    assert found["sockstat"].totals == {(): (None, 96, None, None, None)}
-    assert found["socket_memory"].totals == {(): (412, 9, 4)}
+        readings = read(Sockstat(where))
+    assert readings["sockstat"].totals == {(): (None, 96, None, None, None)}
+    assert readings["socket_memory"].totals == {(): (412, 9, 4)}
 
 
 def test_names_in_any_order_and_some_not_there() -> None:
     with copied("old", "net/sockstat") as where:
         rewrite(where, "net/sockstat", "FRAG: memory 7 new 1 inuse 2\nTCP: mem 5 inuse 6\nNEW: a 1\n")
-        found = read(Sockstat(where))
-    assert found["sockstat"].totals == {(): (6, None, None, 2, 7)}
-    assert found["socket_memory"].totals == {(): (5, None, None)}
+        readings = read(Sockstat(where))
+    assert readings["sockstat"].totals == {(): (6, None, None, 2, 7)}
+    assert readings["socket_memory"].totals == {(): (5, None, None)}
 
 
 @pytest.mark.parametrize("text", ["", "TCP: inuse\n", "TCP: inuse x\n", "TCP: inuse -1\n", "nothing known 1\n"])

@@ -1,4 +1,4 @@
-"""The optional kernel parts: what a refusal means, and that nobody waits while one is loaded."""
+"""The tracing parts: the meaning of refusals, and that no sample waits while a part is loaded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Part:
 
 
 def failing(error: BaseException) -> Late[Part]:
-    """A part whose loading ended with the error."""
+    """Return a part whose loading ended with the error."""
 
     def load() -> Part:
         raise error
@@ -44,7 +44,7 @@ BARRIER = threading.Barrier(2, timeout=5)
 
 
 def held_back(load: object) -> Part:
-    """Not before the test has seen that it is being loaded."""
+    """Load once the test has seen the part loading."""
     BARRIER.wait()
     assert callable(load)
     part = load()
@@ -52,13 +52,13 @@ def held_back(load: object) -> Part:
     return part
 
 
-def said(late: Late[Part]) -> str:
+def reason(late: Late[Part]) -> str:
     with pytest.raises(Unavailable) as caught:
         late.get(Part)
     return str(caught.value)
 
 
-def test_a_part_is_there_once_it_is_loaded_and_is_closed_with_its_owner() -> None:
+def test_a_loaded_part_is_closed_with_its_owner() -> None:
     late: Late[Part] = Late("drop reasons")
     with pytest.raises(Unavailable, match="drop reasons: being loaded"):
         late.get(lambda: held_back(Part))
@@ -72,22 +72,22 @@ def test_a_part_is_there_once_it_is_loaded_and_is_closed_with_its_owner() -> Non
     assert part.closed
 
 
-def test_a_part_that_was_never_asked_for_is_closed_quietly() -> None:
+def test_a_part_that_was_never_loaded_is_closed_quietly() -> None:
     Late("drop reasons").close()
 
 
 def test_a_failure_stays_the_same_sentence() -> None:
     late = failing(BpftopError("this kernel does not say why"))
-    assert said(late) == said(late) == "drop reasons: this kernel does not say why"
+    assert reason(late) == reason(late) == "drop reasons: this kernel does not say why"
     late.close()
 
 
 def test_no_proc_is_a_sentence() -> None:
     late = failing(FileNotFoundError(errno.ENOENT, "No such file or directory", "/proc/thread-self/ns/net"))
-    assert said(late).startswith("drop reasons: [Errno 2] No such file or directory: '/proc/")
+    assert reason(late).startswith("drop reasons: [Errno 2] No such file or directory: '/proc/")
 
 
-def test_a_bug_comes_out_where_it_ends_the_program() -> None:
+def test_a_bug_is_raised_in_the_samplers_thread() -> None:
     late = failing(ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
         late.get(Part)
@@ -95,7 +95,7 @@ def test_a_bug_comes_out_where_it_ends_the_program() -> None:
 
 @pytest.fixture
 def privileges(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """/proc/thread-self/status of a process that holds all capabilities; to be written again."""
+    """Return the path of a fake /proc/thread-self/status with all capabilities, which a test may rewrite."""
     from bpftop.kernel import privileges
 
     status = tmp_path / "proc/thread-self/status"
@@ -121,7 +121,9 @@ def test_eperm_with_all_capabilities_is_the_kernels_own(privileges: Path) -> Non
     assert "sudo" not in words
 
 
-def test_what_is_not_in_the_kernel(privileges: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_kernel_without_the_tracepoint_or_btf(
+    privileges: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     error = KernelError("cannot load the BPF program count_drop", errno.ESRCH)
     monkeypatch.setattr(tracing, "KERNEL_BTF", tmp_path)
     assert refusal(error, TRACING) == "this kernel has no such tracepoint"
@@ -129,5 +131,5 @@ def test_what_is_not_in_the_kernel(privileges: Path, monkeypatch: pytest.MonkeyP
     assert refusal(error, TRACING).endswith("it takes one with CONFIG_DEBUG_INFO_BTF")
 
 
-def test_anything_else_speaks_for_itself(privileges: Path) -> None:
+def test_another_error_is_shown_as_it_is(privileges: Path) -> None:
     assert refusal(KernelError("cannot load it: ENOMEM", errno.ENOMEM), TRACING) == "cannot load it: ENOMEM"

@@ -1,4 +1,4 @@
-"""Drops of UDP sockets from /proc/net/udp and udp6, and which process holds a socket."""
+"""Drops of UDP sockets from /proc/net/udp and udp6, and the processes that hold sockets."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def hold(where: Tree, pid: int, comm: bytes, *inodes: int) -> None:
     ],
 )
 def test_sockets_with_drops(name: str, rows: dict[Key, int]) -> None:
-    found = read(UdpSockets(tree(name)))["udp_sockets"].totals
-    assert {key[:3]: row[0] for key, row in found.items()} == rows
-    assert {key[4] for key in found} == {""}
+    totals = read(UdpSockets(tree(name)))["udp_sockets"].totals
+    assert {key[:3]: row[0] for key, row in totals.items()} == rows
+    assert {key[4] for key in totals} == {""}
 
 
-def test_gains_a_wrap_and_a_socket_that_was_not_there_before() -> None:
+def test_gains_a_wrap_and_a_new_socket() -> None:
     with copied("old") as where:
         collector = UdpSockets(where)
         sockets(where, (53, 100, 2**32 - 2), (54, 101, 0))
@@ -78,7 +78,7 @@ def test_the_process_and_no_second_search() -> None:
     assert first["udp_sockets"].epoch == second["udp_sockets"].epoch
 
 
-def test_a_process_that_becomes_known_later_is_no_burst_of_drops(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_found_later_is_no_burst_of_drops(monkeypatch: pytest.MonkeyPatch) -> None:
     with copied("old") as where:
         collector = UdpSockets(where)
         now_ns = 10**9
@@ -115,7 +115,7 @@ def test_a_socket_that_comes_and_goes_is_searched_for_once(tmp_path: Path) -> No
     owners.labels([5])
     owners.labels([])
     (where.proc / "20/fd/3").unlink()
-    owners._rest_until_ns = 0  # a search is due, and would find nobody
+    owners._rest_until_ns = 0  # a search is due, and would find no process
     assert owners.labels([5]) == {5: "nginx[20]"}
 
 

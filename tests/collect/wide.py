@@ -1,4 +1,4 @@
-"""Trees of large machines, made when a test runs: holes in the numbering of CPUs, NUMA nodes, a bond, RPS, XPS."""
+"""Trees of large machines, made at test time: holes in the CPU numbers, NUMA nodes, a bond, RPS, XPS."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Slave queue ID: 0
 
 
 def half_of(possible: int) -> tuple[int, ...]:
-    """The CPUs that run when the second and the last quarter of them are offline."""
+    """Return the online CPUs where the second and the last quarter are offline."""
     quarter = possible // 4
     return (*range(quarter), *range(2 * quarter, 3 * quarter))
 
@@ -58,7 +58,7 @@ def softnet(cpus: Sequence[int], dropped: int = 0) -> str:
 
 
 def interrupts(cpus: Sequence[int], others: int, queues: int, count: int = 1) -> str:
-    """Each queue of eth0 interrupts one CPU; the device has one vector more, which never does."""
+    """Return /proc/interrupts where each queue of eth0 interrupts one CPU, and one more vector never fires."""
     header = " " * 12 + "".join(f"CPU{cpu:<8}" for cpu in cpus) + "\n"
     nothing = f"{0:>11}" * len(cpus)
     lines = [f"{irq:>4}:{nothing}   PCI-MSI {irq}-edge      nvme0q{irq}\n" for irq in range(others)]
@@ -71,7 +71,7 @@ def interrupts(cpus: Sequence[int], others: int, queues: int, count: int = 1) ->
 
 
 def make(root: Path, possible: int, *, queues: int = 8, others: int = 20) -> Tree:
-    """Two NUMA nodes, half of the CPUs offline; eth0 on node 1 with RPS, XPS and a vector per queue; a bond."""
+    """Make two NUMA nodes with half of the CPUs offline, eth0 on node 1 with RPS, XPS and vectors, and a bond."""
     online = half_of(possible)
     write(root / "proc/net/softnet_stat", softnet(online))
     write(root / "proc/interrupts", interrupts(online, others, queues))
@@ -95,7 +95,7 @@ def make(root: Path, possible: int, *, queues: int = 8, others: int = 20) -> Tre
 
 
 def mask(cpu: int, possible: int) -> str:
-    """One CPU as the kernel writes masks: words of 32 bits, the highest first."""
+    """Return the mask of one CPU as the kernel writes it: 32-bit words, the highest first."""
     words = f"{1 << cpu:0{possible // 4}x}"
     return ",".join(words[i : i + 8] for i in range(0, len(words), 8)) + "\n"
 

@@ -6,7 +6,6 @@ MaxConn, is not read.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping
 
 from bpftop.collect.collector import Rows, Unavailable
@@ -26,9 +25,9 @@ class CounterFile(ProcFileCollector):
         super().__init__(tree)
         self._keys: list[tuple[str, Key]] = [(counter, (counter,)) for counter in self.counters]
 
-    @abstractmethod
     def parse_words(self, text: str) -> Mapping[str, str]:
         """Return counter -> digits for all counters in the file. Raises ValueError."""
+        return parse_line_pairs(text)
 
     def parse(self, text: str) -> Mapping[str, Rows]:
         words = self.parse_words(text)
@@ -43,17 +42,11 @@ class Snmp(CounterFile):
     subject = "IPv4, TCP and UDP counters"
     counters = stack_counters.SNMP
 
-    def parse_words(self, text: str) -> Mapping[str, str]:
-        return parse_line_pairs(text)
-
 
 class Netstat(CounterFile):
     name = "netstat"
     subject = "extended TCP and IP counters"
     counters = stack_counters.NETSTAT
-
-    def parse_words(self, text: str) -> Mapping[str, str]:
-        return parse_line_pairs(text)
 
 
 class Snmp6(CounterFile):
