@@ -1,4 +1,4 @@
-"""Collectors under test, read until their program is loaded; and what a reading has gained."""
+"""Collectors under test: wait until their program is loaded, and compute gains between readings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Rows = dict[Key, int]
 
 
 class Watching:
-    """A collector on interfaces of the current namespace, loaded."""
+    """A loaded collector on interfaces of the current namespace."""
 
     def __init__(self, collector: Collector, names: Sequence[str]) -> None:
         self.collector = collector
@@ -27,14 +27,14 @@ class Watching:
         self._before = rows(self.first)
 
     def gained(self) -> Rows:
-        """What every row gained since the last look; rows that stood still are left out. Waits until nothing moves."""
+        """Return the gain of each changed row since the last call. Wait until no row changes any more."""
         now, then = self.read(), None
         while now != then:
             time.sleep(0.05)
             now, then = self.read(), now
-        found = {key: packets - self._before.get(key, 0) for key, packets in now.items()}
+        gains = {key: packets - self._before.get(key, 0) for key, packets in now.items()}
         self._before = now
-        return {key: packets for key, packets in found.items() if packets}
+        return {key: packets for key, packets in gains.items() if packets}
 
     def read(self) -> Rows:
         return rows(self.collector.read(self.interfaces))
@@ -47,7 +47,7 @@ def watching(collector: Collector, *names: str) -> Iterator[Watching]:
 
 
 def loaded(collector: Collector, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
-    """The first readings. Raises Unavailable where the program is refused."""
+    """Return the first readings. Raises Unavailable if the program is refused."""
     for _ in range(500):
         try:
             return collector.read(interfaces)
@@ -59,7 +59,7 @@ def loaded(collector: Collector, interfaces: Sequence[Interface]) -> Mapping[str
 
 
 def rows(readings: Mapping[str, Reading]) -> Rows:
-    """Of all readings; a cell that is missing is a failure."""
+    """Return the totals of all readings; a missing cell is a failure."""
     return {
         key: packets
         for reading in readings.values()
@@ -69,10 +69,13 @@ def rows(readings: Mapping[str, Reading]) -> Rows:
 
 
 def send_datagrams(address: str, port: int, count: int) -> None:
-    """From the current namespace; what the other side or the firewall answers is left alone."""
+    """Send from the current namespace; ignore answers of the other side or of the firewall."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         for _ in range(count):
             try:
                 sender.sendto(b"x", (address, port))
-            except (ConnectionRefusedError, PermissionError):  # an ICMP answer to the one before; nftables' own word
+            except (
+                ConnectionRefusedError,
+                PermissionError,
+            ):  # by ICMP; by nftables
                 continue

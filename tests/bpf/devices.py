@@ -1,4 +1,4 @@
-"""Network devices to try things on, in namespaces that live only as long as the test.
+"""Network devices for tests, in namespaces that end with the test.
 
 The namespaces have no names; the calling thread and open files alone hold them. So they and all their devices end with
 the process, however it ends.
@@ -26,12 +26,12 @@ TUNSETIFF = 0x400454CA
 
 
 def current_namespace() -> int:
-    """A file that holds the calling thread's network namespace."""
+    """Open the calling thread's network namespace."""
     return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
 
 class Lab:
-    """A context in which the calling thread is in a new network namespace, with a second one, ``far``, beside it.
+    """Context that moves the calling thread into a new network namespace, with a second namespace, ``far``.
 
     lo is up in both. ``far`` is a file; ``far_path`` is what ``ip`` takes for its ``netns`` argument.
     """
@@ -59,7 +59,7 @@ class Lab:
 
     @contextlib.contextmanager
     def inside(self, namespace: int) -> Iterator[None]:
-        """The calling thread is in ``namespace`` (``lab.far``) meanwhile."""
+        """Run the ``with`` block in ``namespace`` (``lab.far``), on the calling thread."""
         enter(namespace)
         try:
             yield
@@ -67,17 +67,17 @@ class Lab:
             enter(self.near)
 
     def run(self, *command: str) -> str:
-        """Run a command in the current namespace; its standard output. AssertionError with its standard error."""
+        """Run a command in the current namespace; return its output. Raises AssertionError with its standard error."""
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, f"{' '.join(command)}: {done.stderr.strip()}"
         return done.stdout
 
     def ip(self, arguments: str) -> str:
-        """``ip`` with arguments that hold no spaces of their own."""
+        """Run ``ip`` with space-separated arguments."""
         return self.run("ip", *arguments.split())
 
     def veth(self, name: str = "v0", peer: str = "v1", mtu: int = 1500) -> None:
-        """A pair, both up, the peer in ``far``: 198.18.5.1/24 here and .2 there."""
+        """Create a veth pair, both ends up: 198.18.5.1/24 in this namespace, and .2 in ``far``."""
         self.ip(f"link add {name} mtu {mtu} type veth peer name {peer} mtu {mtu} netns {self.far_path}")
         self.ip(f"address add 198.18.5.1/24 dev {name}")
         self.ip(f"link set {name} up")
@@ -87,20 +87,19 @@ class Lab:
         self.up(name)
 
     def tunnel_device(self, name: str, flags: int) -> int:
-        """A tap (IFF_TAP) or tun (IFF_TUN) that is up, as the file its frames are written to."""
+        """Create a tap (IFF_TAP) or tun (IFF_TUN) that is up. Return the file that takes its frames."""
         fd = self._keep(os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
         fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), flags | IFF_NO_PI))
         self.up(name)
         return fd
 
     def up(self, name: str) -> None:
-        """Switch a device of the current namespace on, and wait until its carrier counts."""
+        """Switch a device of the current namespace on, and wait until it can send."""
         self.ip(f"link set {name} up")
         self.wait_until_up(name)
 
     def wait_until_up(self, name: str) -> None:
-        """The kernel looks at a new carrier in a work queue; until then a device drops what it is to send
-        (tx_dropped)."""
+        """Wait until the kernel has seen the carrier, in a work queue; until then the device drops (tx_dropped)."""
         netdev = Netdev()
         try:
             until(lambda: netdev.find(name).up, f"{name} is up")
@@ -108,7 +107,7 @@ class Lab:
             netdev.close()
 
     def vxlan(self, name: str = "x0", peer: str = "x1", vni: int = 7) -> None:
-        """A tunnel over the veth pair, its other end in ``far``."""
+        """Create a tunnel over the veth pair, with the other end in ``far``."""
         self.ip(f"link add {name} type vxlan id {vni} dstport 4789 local 198.18.5.1 remote 198.18.5.2 dev v0")
         self.up(name)
         with self.inside(self.far):
@@ -125,14 +124,14 @@ class Lab:
                 sender.send(frame)
 
     def send_far(self, name: str, frames: int = 1, size: int = 100) -> None:
-        """The same out of a device of ``far``."""
+        """Send the same frames out of a device of ``far``."""
         with self.inside(self.far):
             self.send(name, frames, size)
 
     def foreign_xdp(
         self, name: str, mode: str = "native", by: str = "link", program: str = "pass"
     ) -> tuple[subprocess.Popen[str], int]:
-        """Another process with an XDP program on a device: the process and the program's id. It ends with the lab."""
+        """Start a process with an XDP program on a device, until the lab ends. Return process and program id."""
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.bpf.foreign", name, mode, by, program],
             cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Somebody else's XDP program: a few instructions that do the same with every frame. Prints the program's id once it is
+"""An XDP program of another tool: a few instructions that treat every frame alike. Prints the program's id once it is
 attached, and waits for the end of standard input. Talks to bpf(2) and rtnetlink by itself, for bpftop is tested against
 what it did not write.
 
@@ -25,7 +25,7 @@ BPF_FUNC_REDIRECT, NO_DEVICE = 23, 0x7FFFFFFE
 
 
 def _instruction(code: int, register: int = 0, immediate: int = 0) -> bytes:
-    """struct bpf_insn without source register and offset."""
+    """Return a struct bpf_insn without source register and offset."""
     return struct.pack("=BBhi", code, register, 0, immediate)
 
 
@@ -39,11 +39,11 @@ PROGRAMS = {
     + _instruction(0x85, 0, BPF_FUNC_REDIRECT)
     + _EXIT,
 }
-"""What is done with every frame -> the program: "redirect" to a device that nobody has, which fails."""
+"""Verdict -> program. "redirect" goes to a device that does not exist, and fails."""
 
 
 def bpf(command: int, attributes: bytes) -> int:
-    """bpf(2). OSError on refusal."""
+    """Call bpf(2). Raises OSError."""
     buffer = ctypes.create_string_buffer(attributes, max(len(attributes), 128))
     libc = ctypes.CDLL(None, use_errno=True)
     result: int = libc.syscall(BPF_SYSCALL[os.uname().machine], command, buffer, 128)
@@ -53,7 +53,7 @@ def bpf(command: int, attributes: bytes) -> int:
 
 
 def load(program: str) -> tuple[int, int]:
-    """File and id of the loaded program."""
+    """Load the program. Return its file descriptor and id."""
     code, licence = ctypes.create_string_buffer(PROGRAMS[program]), ctypes.create_string_buffer(b"GPL")
     where = BPF_PROG_TYPE_XDP, len(PROGRAMS[program]) // 8, ctypes.addressof(code), ctypes.addressof(licence)
     prog_fd = bpf(BPF_PROG_LOAD, struct.pack("=IIQQIIQII", *where, 0, 0, 0, 0, 0) + NAME.ljust(16, b"\0"))
@@ -63,7 +63,7 @@ def load(program: str) -> tuple[int, int]:
 
 
 def attach_by_netlink(prog_fd: int, ifindex: int, flags: int) -> None:
-    """As ``ip link set dev X xdp`` does it: stays after the process."""
+    """Attach as ``ip link set dev X xdp`` does: the program stays after the process."""
     nested = struct.pack("=HHi", 8, IFLA_XDP_FD, prog_fd) + struct.pack("=HHI", 8, IFLA_XDP_FLAGS, flags)
     body = struct.pack("=BBHiII", 0, 0, 0, ifindex, 0, 0) + struct.pack("=HH", 4 + len(nested), IFLA_XDP) + nested
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as route:

@@ -15,7 +15,7 @@ from tests.bpf.reference import Cell, Counts, Direction, Link, Skb
 
 ARP, LLDP, MPLS, PPPOE, OTHER, LENGTH, TRUNCATED, MALFORMED = 256, 257, 258, 259, 260, 261, 262, 263
 
-# Of scapy's "/", mypy 2.4 makes nothing usable where bytes stand among the layers.
+# mypy 2.4 does not understand scapy's "/" with bytes among the layers.
 Layers: TypeAlias = Any
 
 UNICAST = "02:00:00:00:00:02"
@@ -24,8 +24,8 @@ BROADCAST = "ff:ff:ff:ff:ff:ff"
 MULTICAST = "01:00:5e:00:00:fb"
 MULTICAST6 = "33:33:00:00:00:01"
 
-# Of a longer frame BPF_PROG_TEST_RUN shows a plain XDP program this much, without an error, a frags program all (up to
-# about 72 kB), and to tc it gives EINVAL above 3712 (measured on 6.18 with pages of 4096 bytes).
+# BPF_PROG_TEST_RUN cuts longer frames to this size for a plain XDP program, without an error. A frags program gets the
+# whole frame (up to about 72 kB), tc gets EINVAL above 3712 bytes (measured on 6.18 with pages of 4096 bytes).
 LINEAR_BYTES = 3520
 
 
@@ -48,7 +48,7 @@ class Frame:
 
 
 def tc_test_run_refuses(wire: bytes, skb: Skb | None = None) -> bool:
-    """Whether BPF_PROG_TEST_RUN of a tc program may answer EINVAL, as 6.18 does, though XDP would run the frame.
+    """Return True if BPF_PROG_TEST_RUN of a tc program may return EINVAL, as 6.18 does, although XDP runs the frame.
 
     It wants a whole IPv4 or IPv6 header where the outer ethertype says so, and no wire_len below the frame's length.
     Behind a VLAN tag the same cut headers are accepted.
@@ -68,7 +68,7 @@ def named(
     skb: Skb | None = None,
     live_only: bool = False,
 ) -> Frame:
-    """A Frame of a scapy packet, with the lengths and checksums that scapy fills in, or of bytes as they are."""
+    """Return a Frame of a scapy packet, with the lengths and checksums of scapy, or of raw bytes."""
     return Frame(name, bytes(packet), cells, direction, link, skb, live_only)
 
 
@@ -86,7 +86,7 @@ def expect(
     fragment: str | None = None,
     vlan: int | None = None,
 ) -> Counts:
-    """Cells of a frame of `length` bytes that is one packet; where no size is given it follows from the length."""
+    """Return the cells of a frame of `length` bytes that is one packet; the default size bin is that of the length."""
     cells: list[Cell] = [("protocol", protocol), ("joint", l3, cast, size or size_label(length))]
     parts = (
         ("tcp_flags", tcp),
@@ -115,7 +115,7 @@ def size_label(length: int) -> str:
 
 
 def ether(destination: str = UNICAST, ethertype: int | None = None) -> Layers:
-    """An Ethernet header; scapy takes the ethertype from the layer above where none is given."""
+    """Return an Ethernet header; without an ethertype, scapy takes that of the next layer."""
     header = Ether(dst=destination, src=SOURCE)
     if ethertype is not None:
         header.type = ethertype
@@ -123,12 +123,12 @@ def ether(destination: str = UNICAST, ethertype: int | None = None) -> Layers:
 
 
 def ip4(**fields: Any) -> Layers:
-    """An IPv4 header of protocol 253 (RFC 3692); fields left out are right, those given may lie."""
+    """Return an IPv4 header of protocol 253 (RFC 3692); given fields may be wrong."""
     return IP(**{"src": "192.0.2.1", "dst": "192.0.2.2", "proto": 253, **fields})
 
 
 def ip6(**fields: Any) -> Layers:
-    """An IPv6 header of next header 253; fields left out are right, those given may lie."""
+    """Return an IPv6 header of next header 253; given fields may be wrong."""
     return IPv6(**{"src": "2001:db8::1", "dst": "2001:db8::2", "nh": 253, **fields})
 
 
@@ -145,7 +145,7 @@ def udp4(sport: int, dport: int, payload: int = 0) -> Layers:
 
 
 def pad(packet: Packet | bytes, length: int) -> bytes:
-    """The packet with zeros behind it, as a NIC pads short frames."""
+    """Return the packet with zeros behind it, as a NIC pads short frames."""
     wire = bytes(packet)
     if len(wire) > length:
         raise ValueError(f"the packet has {len(wire)} bytes, more than {length}")
@@ -153,7 +153,7 @@ def pad(packet: Packet | bytes, length: int) -> bytes:
 
 
 def cut(packet: Packet | bytes, length: int) -> bytes:
-    """The first `length` bytes of the packet."""
+    """Return the first `length` bytes of the packet."""
     wire = bytes(packet)
     if len(wire) <= length:
         raise ValueError(f"the packet has only {len(wire)} bytes, not above {length}")

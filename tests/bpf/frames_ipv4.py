@@ -26,7 +26,7 @@ REFLECTION_PORTS = (19, 53, 123, 161, 389, 1900, 11211)
 
 
 def ip(**fields: Any) -> Layers:
-    """An Ethernet and an IPv4 header; fields left out are right, those given may lie."""
+    """Return an Ethernet and an IPv4 header; given fields may be wrong."""
     return ether() / ip4(**fields)
 
 
@@ -39,7 +39,7 @@ def udp(sport: int, dport: int, **fields: Any) -> Layers:
 
 
 def transport(proto: int, content: bytes, **fields: Any) -> Layers:
-    """IPv4 with bytes that scapy does not complete behind it."""
+    """Return IPv4 with raw bytes behind it, which scapy does not complete."""
     return ip(proto=proto, **fields) / Raw(content)
 
 

@@ -34,30 +34,30 @@ HOP, ROUTE, FRAG, DEST, MOBILITY = 0, 43, 44, 60, 135
 
 
 def ip(**fields: Any) -> Layers:
-    """An Ethernet and an IPv6 header; fields left out are right, those given may lie."""
+    """Return an Ethernet and an IPv6 header; given fields may be wrong."""
     return ether() / ip6(**fields)
 
 
 def carry(next_header: int, content: bytes, **fields: Any) -> Layers:
-    """IPv6 with bytes that scapy does not complete behind it."""
+    """Return IPv6 with raw bytes behind it, which scapy does not complete."""
     return ip(nh=next_header, **fields) / Raw(content)
 
 
 def extension(next_header: int, units: int = 0) -> bytes:
-    """A hop-by-hop, routing, destination or mobility header of (units + 1) x 8 bytes, all padding (RFC 8200, 4.2)."""
+    """Return a hop-by-hop, routing, destination or mobility header of (units + 1) x 8 bytes of padding (RFC 8200)."""
     room = units * 8 + 4
     return bytes((next_header, units, 1, room)) + bytes(room)
 
 
 def fragment(next_header: int, offset: int = 0, more: bool = False, reserved: int = 0) -> bytes:
-    """A fragment header (RFC 8200, 4.5); `reserved` is its 8 reserved bits and then the 2 before M."""
+    """Return a fragment header (RFC 8200, 4.5); `reserved` is its 8 reserved bits and then the 2 before M."""
     return (
         bytes((next_header, reserved >> 2)) + (offset << 3 | (reserved & 3) << 1 | more).to_bytes(2, "big") + bytes(4)
     )
 
 
 def chain(*kinds: int, last: int, content: bytes) -> Layers:
-    """Extension headers of these kinds, 8 bytes each (fragment headers atomic), then `content` of protocol `last`."""
+    """Return 8-byte extension headers of these kinds (fragments atomic), then `content` of protocol `last`."""
     headers = [
         fragment(following) if kind == FRAG else extension(following)
         for kind, following in zip(kinds, (*kinds[1:], last), strict=True)

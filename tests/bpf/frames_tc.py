@@ -28,7 +28,7 @@ TAG, SERVICE_TAG = Dot1Q(vlan=10), Dot1AD(vlan=100)
 
 
 def tc(name: str, packet: Packet | bytes, skb: Skb, cells: Counts, *, tx: bool = False) -> Frame:
-    """A frame of tc. TEST_RUN cannot put a tag beside the packet (__sk_buff's vlan fields must be 0 there)."""
+    """Return a frame of tc. TEST_RUN cannot put a tag beside the packet (__sk_buff's vlan fields must be 0 there)."""
     return named(name, packet, cells, direction="tx" if tx else "rx", skb=skb, live_only=skb.vlan_present)
 
 
@@ -63,7 +63,7 @@ def gso(size: int, segments: int = 0, *, tag: bool = False, wire_len: int | None
 
 
 def split(*cells: tuple[tuple[str | int, ...], int, int]) -> Counts:
-    """Cells with their packets and bytes."""
+    """Return cells with their packets and bytes."""
     return {cell: (packets, length_bytes) for cell, packets, length_bytes in cells}
 
 
@@ -75,7 +75,7 @@ def super_frame(
     sizes: dict[str, tuple[int, int]],
     *cells: tuple[str | int, ...],
 ) -> Counts:
-    """Cells of a unicast super-frame of `packets` wire frames and `total` bytes; `sizes` are its joint cells."""
+    """Return the cells of a unicast super-frame of `packets` wire frames and `total` bytes with joint cells `sizes`."""
     counts: Counts = {("joint", l3_class, "unicast", size): counted for size, counted in sizes.items()}
     counts.update(dict.fromkeys((("protocol", protocol), *cells), (packets, total)))
     return counts

@@ -1,4 +1,4 @@
-"""Frames in by BPF_PROG_TEST_RUN, counts out of the maps."""
+"""Run frames by BPF_PROG_TEST_RUN, and read the counts from the maps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CELL_NAMES = {
 
 
 def as_counts(readings: dict[str, Reading]) -> Counts:
-    """Readings of one counter in the form of the reference parser."""
+    """Convert readings of one counter to the form of the reference parser."""
     counts: Counts = {}
     for reading in readings.values():
         name = CELL_NAMES[reading.family]
@@ -37,7 +37,7 @@ def as_counts(readings: dict[str, Reading]) -> Counts:
 
 
 def context(skb: Skb) -> bytes:
-    """``struct __sk_buff`` with the fields that BPF_PROG_TEST_RUN lets a caller set (linux/bpf.h)."""
+    """Return a ``struct __sk_buff`` with the fields that BPF_PROG_TEST_RUN lets a caller set (linux/bpf.h)."""
     fields = bytearray(192)
     struct.pack_into("=II", fields, 160, skb.wire_len or 0, skb.gso_segs)
     struct.pack_into("=I", fields, 176, skb.gso_size)
@@ -45,7 +45,7 @@ def context(skb: Skb) -> bytes:
 
 
 class Bench:
-    """One counting program; ``run`` gives what a frame changed."""
+    """One counting program; ``run`` returns the changes by a frame."""
 
     def __init__(self, program: CounterProgram, direction: Direction = "rx", link: Link = "ethernet") -> None:
         self.counter = PacketCounter(program, direction, link)
@@ -53,13 +53,13 @@ class Bench:
         self._before: Counts = {}
 
     def run(self, frame: bytes, skb: Skb | None = None) -> Counts:
-        """Cells that the frame changed, and by how much."""
+        """Run a frame. Return the cells that it changed, and by how much."""
         outcome = self.counter.program.test_run(frame, context=context(skb) if skb else b"")
         assert outcome.retval == self.passes
         return self.take()
 
     def take(self) -> Counts:
-        """What changed since the last look."""
+        """Return the changes since the last call."""
         now = as_counts(self.counter.read("test0", 1))
         changed = {
             cell: (packets - self._before.get(cell, (0, 0))[0], size - self._before.get(cell, (0, 0))[1])

@@ -1,4 +1,4 @@
-"""The packet counter a second time, in plain Python: what each frame adds to each cell.
+"""Reference implementation of the packet counter, in Python: what each frame adds to each cell.
 
 Written from docs/counting.md and the RFCs that it names, not from the BPF programs, so that the property tests compare
 two readings of the specification. Rule numbers in comments are those of its decision list.
@@ -29,7 +29,7 @@ SIZE_BINS = ((64, "<=64"), (127, "65-127"), (255, "128-255"), (511, "256-511"), 
 
 @dataclass(frozen=True)
 class Skb:
-    """What tc knows of a frame beside its bytes; the fields of struct __sk_buff with the same names.
+    """Metadata of a frame at tc; the fields are those of struct __sk_buff.
 
     vlan_present: the outer VLAN tag is kept beside the packet. gso_size: payload bytes per wire frame, 0 for a frame
     that is no super-frame. gso_segs: wire frames, 0 where unknown. wire_len: bytes on the wire without the tags beside
@@ -51,7 +51,7 @@ class _Rejected(Exception):
 
 @dataclass
 class _Seen:
-    """What is known of one frame so far; `headers` is the number of its bytes that were read as headers."""
+    """State of parsing one frame; `headers` is the number of bytes that were read as headers."""
 
     protocol: int = -1
     l3: str = "other"
@@ -63,7 +63,7 @@ class _Seen:
 
 
 def count(frame: bytes, *, direction: Direction = "rx", link: Link = "ethernet", skb: Skb | None = None) -> Counts:
-    """What `frame` adds to the counters: cell -> (packets, bytes), without the cells that it leaves alone.
+    """Return what `frame` adds to the counters: cell -> (packets, bytes), only for cells that change.
 
     Cells: ("protocol", number), ("joint", l3, cast, size), ("tcp_flags", class), ("udp_port", port), ("icmp", type),
     ("icmpv6", type), ("fragment", "first" | "later"), ("vlan", 1 | 2). `skb` is None for XDP.
@@ -102,7 +102,7 @@ def _size(length: int) -> str:
 
 
 def _segments(seen: _Seen, length: int, direction: Direction, skb: Skb) -> tuple[int, int, int]:
-    """Wire frames of one skb: how many, bytes of each but the last, bytes of the last; a tag beside it included."""
+    """Return the number of wire frames of an skb, and the bytes of each but the last, and of the last, tag included."""
     tag_bytes = 4 if skb.vlan_present else 0
     if skb.gso_size == 0:
         return 1, 0, length + tag_bytes
@@ -170,7 +170,7 @@ def _ipv4_cast(destination: bytes) -> str:
 
 
 def _ipv4(seen: _Seen, packet: bytes, direction: Direction) -> None:
-    """Rule 4 on `packet`, the bytes from the IPv4 header to the end of the frame."""
+    """Apply rule 4 to `packet`, the bytes from the IPv4 header to the end of the frame."""
     seen.l3 = "ipv4"
     have = len(packet)
     if have < 20:
@@ -203,7 +203,7 @@ def _later_fragment(seen: _Seen, protocol: int) -> None:
 
 
 def _ipv6(seen: _Seen, packet: bytes, direction: Direction) -> None:
-    """Rule 5 on `packet`, the bytes from the IPv6 header to the end of the frame."""
+    """Apply rule 5 to `packet`, the bytes from the IPv6 header to the end of the frame."""
     seen.l3 = "ipv6"
     have = len(packet)
     if have < 40:
@@ -236,12 +236,12 @@ def _ipv6(seen: _Seen, packet: bytes, direction: Direction) -> None:
 
 
 def _extension_length(kind: int, rest: bytes) -> int:
-    """Bytes of the extension header that `rest` begins with; 8 where `rest` is too short to hold the length."""
+    """Return the bytes of the extension header at the start of `rest`; 8 if `rest` is too short for a length."""
     return 8 if kind == FRAGMENT or len(rest) < 8 else (rest[1] + 1) * 8
 
 
 def _transport(seen: _Seen, protocol: int, segment: bytes, direction: Direction) -> None:
-    """Rule 6; `segment` is as long as `left`."""
+    """Apply rule 6; `segment` is as long as `left`."""
     seen.protocol = protocol
     if protocol == TCP:
         _tcp(seen, segment)

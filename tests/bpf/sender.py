@@ -1,4 +1,4 @@
-"""Sends an exact number of raw frames, as fast as one CPU can, and accounts for each of them.
+"""Send an exact number of raw frames, as fast as one CPU can, and account for each frame.
 
 The frames leave through AF_PACKET with sendmmsg(2): 2 million per second over a veth pair with native XDP behind it.
 A frame that veth cannot queue (its ring has 256 entries) or that a qdisc refuses is reported as ENOBUFS for just that
@@ -41,7 +41,7 @@ class _Mmsghdr(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Sent:
-    """What became of the frames. `accepted` is always the number asked for; `refused` ones were sent again."""
+    """Result of sending. `accepted` is always the requested number; `refused` frames were sent again."""
 
     accepted: int
     accepted_bytes: int
@@ -51,7 +51,7 @@ class Sent:
 
     @property
     def lost(self) -> int:
-        """Frames that the interface dropped without telling the sender."""
+        """Frames that the interface dropped after accepting."""
         return max(0, self.dropped - self.refused)
 
     @property
@@ -60,12 +60,12 @@ class Sent:
 
 
 def times_sent(total: int, kinds: int) -> list[int]:
-    """How often each of `kinds` frames is sent when `total` are sent in turn."""
+    """Return how often each of `kinds` frames is sent when `total` are sent in turn."""
     return [total // kinds + (kind < total % kinds) for kind in range(kinds)]
 
 
 def tx_dropped(interface: str) -> int:
-    """The transmit drop counter of `interface` in the calling thread's network namespace."""
+    """Return the transmit drop counter of `interface` in the calling thread's network namespace."""
     for line in Path("/proc/thread-self/net/dev").read_text().splitlines():
         name, _, columns = line.partition(":")
         if name.strip() == interface:
@@ -98,7 +98,7 @@ def send_exactly(interface: str, frames: Sequence[bytes], total: int, *, cpu: in
 
 
 def _send_all(wire_fd: int, frames: Sequence[bytes], total: int) -> int:
-    """Returns how often the interface refused a frame."""
+    """Return how often the interface refused a frame."""
     sendmmsg = ctypes.CDLL(None, use_errno=True).sendmmsg
     sendmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
     vectors = [_Iovec(frame, len(frame)) for frame in frames]
@@ -116,7 +116,7 @@ def _send_all(wire_fd: int, frames: Sequence[bytes], total: int) -> int:
         done = sendmmsg(wire_fd, start + position * size, count, 0)
         if done > 0:
             accepted += done
-            refused += done < count  # the error of the message after the last good one is not told
+            refused += done < count  # sendmmsg does not report the error of the message after the last good one
         elif ctypes.get_errno() == errno.ENOBUFS:
             refused += 1
         elif ctypes.get_errno() != errno.EINTR:

@@ -1,4 +1,4 @@
-"""Random frames for the property tests: built with plausible and lying fields, or mutated from such and named ones.
+"""Random frames for the property tests: with plausible and wrong fields, or mutations of such and of named frames.
 
 Measured: hypothesis makes 1000 frames a second when it draws every choice itself, and 70 000 in batches that follow
 from a seed. So a property test over tens of thousands of frames takes batches(), and makes the frame that failed small
@@ -55,7 +55,7 @@ BYTES = (0x00, 0x01, 0x04, 0x05, 0x06, 0x11, 0x20, 0x2C, 0x3A, 0x45, 0x46, 0x60,
 
 @dataclass(frozen=True)
 class Batch:
-    """Frames that follow from one seed; printed as the seed, which makes them again."""
+    """Frames of one seed. Printed as the seed, which creates the same frames again."""
 
     seed: int
     size: int
@@ -66,7 +66,7 @@ class Batch:
         return [any_frame(dice, self.link) for _ in range(self.size)]
 
     def skbs(self, direction: Direction = "rx", *, tags: bool = False) -> list[tuple[bytes, Skb]]:
-        """The same frames, each with what tc knows of it; a tag beside the packet only where `tags` allows it."""
+        """Return the frames, each with its tc metadata; with a tag beside the packet only if `tags`."""
         dice = Random(self.seed + 1)
         return [(frame, any_skb(dice, len(frame), direction, tags=tags)) for frame in self.frames()]
 
@@ -76,17 +76,17 @@ def batches(size: int = 100, link: Link = "ethernet") -> st.SearchStrategy[Batch
 
 
 def frames(link: Link = "ethernet") -> st.SearchStrategy[bytes]:
-    """One frame, of which hypothesis draws and shrinks each part."""
+    """Draw one frame; hypothesis shrinks each part."""
     return st.randoms(use_true_random=False).map(lambda dice: any_frame(dice, link))
 
 
 def skbs(length: int, direction: Direction = "rx", *, tags: bool = True) -> st.SearchStrategy[Skb]:
-    """What tc may know of a frame of `length` bytes: mostly no super-frame."""
+    """Draw the tc metadata of a frame of `length` bytes: mostly no super-frame."""
     return st.randoms(use_true_random=False).map(lambda dice: any_skb(dice, length, direction, tags=tags))
 
 
 def smallest(frame: bytes, differs: Callable[[bytes], bool], *, shortest: int = SHORTEST, tries: int = 3000) -> bytes:
-    """A frame for which `differs` still holds, made from `frame` by leaving out bytes and setting bytes to 0."""
+    """Shrink `frame`, by removing bytes and setting bytes to 0, while `differs` holds."""
     step = len(frame)
     while step and tries > 0:
         smaller = frame
@@ -102,7 +102,7 @@ def smallest(frame: bytes, differs: Callable[[bytes], bool], *, shortest: int = 
 
 
 def any_frame(dice: Random, link: Link = "ethernet") -> bytes:
-    """A frame of SHORTEST to LONGEST bytes, or for links without an L2 header a packet of as many."""
+    """Return a frame (without an L2 header: a packet) of SHORTEST to LONGEST bytes."""
     source = dice.random()
     if source < 0.15:
         named = dice.choice(_NAMED).wire
@@ -122,8 +122,10 @@ _NAMED = [frame for frame in named_frames.ALL if frame.link == "ethernet" and SH
 
 
 def any_skb(dice: Random, length: int, direction: Direction = "rx", *, tags: bool = False) -> Skb:
-    """What tc may know of a frame of `length` bytes. The limits are those of BPF_PROG_TEST_RUN: 65535 segments, and a
-    wire_len from `length` to 65536."""
+    """Return the tc metadata of a frame of `length` bytes.
+
+    The limits are those of BPF_PROG_TEST_RUN: 65535 segments, and a wire_len from `length` to 65536.
+    """
     tag = tags and dice.random() < 0.3
     if dice.random() < 0.75:
         return Skb(vlan_present=tag)
@@ -137,7 +139,7 @@ def any_skb(dice: Random, length: int, direction: Direction = "rx", *, tags: boo
 
 
 def mutated(dice: Random, wire: bytes) -> bytes:
-    """The frame after one to four of: a bit flipped, a byte set, cut, extended, two bytes swapped, a slice repeated."""
+    """Return the frame after one to four mutations: bits flipped, bytes set, swapped, cut off, added or repeated."""
     changed = bytearray(wire[:LONGEST])
     for _ in range(dice.randrange(1, 5)):
         if len(changed) < SHORTEST:
@@ -172,7 +174,7 @@ def _some_content(dice: Random) -> bytes:
 
 
 def _lying(dice: Random, truth: int, largest: int) -> int:
-    """Mostly `truth`; else something near it, or anything from 0 to `largest`."""
+    """Return mostly `truth`, else a near number, or any number from 0 to `largest`."""
     if dice.random() < 0.88:
         return truth
     lies = (

@@ -1,4 +1,4 @@
-"""What attaches where, on real devices of each type that this kernel has, and what is said where it does not."""
+"""Attaching to real devices of each type that this kernel has, and the messages on failure."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def lab() -> Iterator[Lab]:
 
 
 class Zoo:
-    """One device of each type, all up, and a way to make each of them receive a frame."""
+    """One device of each type, all up, each with a function that makes it receive a frame."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -77,8 +77,8 @@ def zoo(lab: Lab) -> Zoo:
 
 
 @pytest.mark.parametrize("name", DEVICES)
-def test_auto(zoo: Zoo, name: str) -> None:
-    """Native XDP where it is quiet (veth), TCX elsewhere, and an offer where native XDP is to be had (tap)."""
+def test_auto_mode_per_device(zoo: Zoo, name: str) -> None:
+    """Auto mode takes native XDP on a quiet veth, TCX elsewhere, and offers native XDP on a tap."""
     with watching(name, terminal=True) as watch:
         assert watch.hooks == (("xdp native" if name == "v0" else "tcx"), "tcx")
         assert watch.now.notices == ()
@@ -105,8 +105,8 @@ def test_received_frames_are_counted_once(zoo: Zoo, name: str, protocol: int, at
         assert watch.attachment.links.totals[(name,)][0] is not None
 
 
-def test_sent_frames_are_counted_where_nothing_is_received(zoo: Zoo) -> None:
-    """ifb gives frames back to the device they came from, so nothing ever arrives on it."""
+def test_sent_frames_are_counted_without_receiving(zoo: Zoo) -> None:
+    """ifb returns frames to the device that they came from, so it never receives."""
     for name in ("i0", "v0", "tap0"):
         with watching(name) as watch:
             zoo.lab.send(name, 3)
@@ -168,8 +168,8 @@ def test_alternative_name(lab: Lab) -> None:
         assert watch.now.notices == ()
 
 
-def test_large_mtu_takes_the_twin_for_fragments(lab: Lab) -> None:
-    """ERANGE for the plain program, because the peer's frames do not fit into a page."""
+def test_large_mtu_uses_the_frags_program(lab: Lab) -> None:
+    """The plain program gets ERANGE, because the peer's frames do not fit into a page."""
     lab.veth(mtu=9000)
     with watching("v0") as watch:
         assert watch.hooks == ("xdp native", "tcx")
@@ -184,7 +184,7 @@ def test_large_mtu_takes_the_twin_for_fragments(lab: Lab) -> None:
 
 
 def without_fragments(program: ProgramName, direction: Direction, layer: LinkLayer) -> PacketCounter:
-    """Linux 5.10: it refuses programs of the section xdp.frags at load."""
+    """Linux 5.10 refuses to load programs of the section xdp.frags."""
     if program == "count_xdp_frags":
         raise KernelError("cannot load the BPF program count_xdp_frags: EINVAL (Invalid argument)", 22)
     return PacketCounter(program, direction, layer)
@@ -237,8 +237,8 @@ def test_an_existing_program_is_named_and_survives(lab: Lab, mode: str, by: str)
 
 
 @pytest.mark.parametrize(("mode", "name"), [("native", "EBUSY"), ("generic", "EEXIST")])
-def test_a_program_that_comes_between(lab: Lab, mode: str, name: str) -> None:
-    """The facts said "free", and the kernel says otherwise."""
+def test_program_attached_between_facts_and_attach(lab: Lab, mode: str, name: str) -> None:
+    """Another program attaches after the facts were gathered."""
     lab.veth()
     prog_ids: list[int] = []
 
@@ -254,7 +254,7 @@ def test_a_program_that_comes_between(lab: Lab, mode: str, name: str) -> None:
         assert notice.endswith(f"({name}); counting by TCX.")
 
 
-def test_two_of_us_on_one_device(lab: Lab) -> None:
+def test_two_bpftops_on_one_device(lab: Lab) -> None:
     lab.veth()
     with watching("v0") as first, watching("v0") as second:
         assert (first.hooks, second.hooks) == (("xdp native", "tcx"), ("tcx", "tcx"))
@@ -267,7 +267,7 @@ def refuse_tcx(*_: object) -> None:
 
 
 def test_without_tcx(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As before Linux 6.6: EINVAL for an attach type that the kernel does not know."""
+    """Kernels before 6.6 return EINVAL for an unknown attach type."""
     lab.veth()
     monkeypatch.setattr(link.Link, "tcx", refuse_tcx)
     no_tcx = (
@@ -312,15 +312,15 @@ def test_without_capabilities(lab: Lab) -> None:
 
 
 def test_without_perfmon_alone(lab: Lab) -> None:
-    """The verifier says EACCES, and means the capability."""
+    """The verifier returns EACCES if CAP_PERFMON is missing."""
     command = ["setpriv", "--bounding-set=-perfmon,-sys_admin", "--inh-caps=-all", sys.executable, "-c"]
     done = subprocess.run([*command, WITHOUT_CAPABILITIES, "lo", "auto"], cwd=ROOT, capture_output=True, text=True)
     missing = "not permitted (EACCES), CAP_PERFMON missing; only rtnetlink totals (run it with sudo)."
     assert done.stdout == f"rtnetlink|rtnetlink|TCX does not attach to lo: {missing}\n"
 
 
-def test_without_any_hook_one_line_says_why(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not that it is counted by TCX."""
+def test_one_line_explains_a_missing_hook(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message does not claim that TCX counts."""
     lab.tunnel_device("tap0", IFF_TAP)
     monkeypatch.setattr(link.Link, "tcx", refuse_tcx)
     with watching("tap0") as watch:
@@ -329,7 +329,7 @@ def test_without_any_hook_one_line_says_why(lab: Lab, monkeypatch: pytest.Monkey
         assert notice.startswith("TCX does not attach to tap0: ")
 
 
-def test_a_program_that_the_verifier_refuses(lab: Lab) -> None:
+def test_program_refused_by_the_verifier(lab: Lab) -> None:
     def rejected(program: ProgramName, direction: Direction, layer: LinkLayer) -> PacketCounter:
         if program != "count_tc":
             raise KernelError(f"cannot load the BPF program {program}: EACCES (Permission denied); invalid access", 13)
@@ -347,8 +347,8 @@ def test_a_program_that_the_verifier_refuses(lab: Lab) -> None:
         pass
 
 
-def test_nothing_is_left_when_attaching_fails_halfway(lab: Lab) -> None:
-    """RX holds, then TX raises what nobody expected."""
+def test_failed_attach_leaves_nothing(lab: Lab) -> None:
+    """RX is attached, then TX raises an unexpected error."""
     lab.veth()
 
     def broken(program: ProgramName, direction: Direction, layer: LinkLayer) -> PacketCounter:

@@ -1,5 +1,4 @@
-"""Nothing is left behind: not after a kill -9, not by clsact, not by generic XDP, and nothing of others is taken
-away."""
+"""Nothing is left behind after a kill -9, by clsact or by generic XDP, and other programs stay."""
 
 from __future__ import annotations
 
@@ -48,7 +47,7 @@ def netdev(lab: Lab) -> Iterator[Netdev]:
 
 
 def killed(name: str, attach: str) -> list[int]:
-    """Watch in another process and kill it by SIGKILL; the ids of its programs."""
+    """Watch in another process and kill it by SIGKILL. Return the ids of its programs."""
     process = subprocess.Popen(
         [sys.executable, "-c", WATCH_FOR_EVER, name, attach], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
@@ -74,7 +73,7 @@ def test_the_next_start_removes_clsact_leftovers(lab: Lab, netdev: Netdev) -> No
     ifindex = netdev.find("v0").ifindex
     prog_ids = killed("v0", "tc")
     assert all(map(is_loaded, prog_ids))
-    assert [found.prog_id for found in netdev.filters(ifindex, "rx")] == prog_ids[:1]
+    assert [entry.prog_id for entry in netdev.filters(ifindex, "rx")] == prog_ids[:1]
     with watching("v0") as watch:
         assert watch.hooks == ("xdp native", "tcx")
         assert not netdev.has_clsact(ifindex)
@@ -82,25 +81,25 @@ def test_the_next_start_removes_clsact_leftovers(lab: Lab, netdev: Netdev) -> No
 
 
 def test_clsact_of_others_stays(lab: Lab, netdev: Netdev) -> None:
-    """Their filter beside ours, in the qdisc that they made; and a killed bpftop's go alone."""
+    """Another filter stays in its qdisc; only the filters of a killed bpftop are removed."""
     lab.veth()
     ifindex = netdev.find("v0").ifindex
     lab.run("tc", "qdisc", "add", "dev", "v0", "clsact")
     lab.run("tc", "filter", "add", "dev", "v0", "ingress", *FOREIGN_FILTER)
-    theirs = netdev.filters(ifindex, "rx")
+    other_filters = netdev.filters(ifindex, "rx")
     with watching("v0", "tc") as watch:
         lab.send_far("v1", 3)
         assert watch.packets("rx") == 3
         assert len(netdev.filters(ifindex, "rx")) == 2
-    assert (netdev.filters(ifindex, "rx"), netdev.filters(ifindex, "tx")) == (theirs, [])
+    assert (netdev.filters(ifindex, "rx"), netdev.filters(ifindex, "tx")) == (other_filters, [])
     killed("v0", "tc")
     assert len(netdev.filters(ifindex, "rx")) == 2
     with watching("v0"):
-        assert netdev.filters(ifindex, "rx") == theirs
+        assert netdev.filters(ifindex, "rx") == other_filters
     assert netdev.has_clsact(ifindex)
 
 
-def test_an_empty_clsact_that_was_there_stays(lab: Lab, netdev: Netdev) -> None:
+def test_existing_empty_clsact_stays(lab: Lab, netdev: Netdev) -> None:
     lab.veth()
     lab.run("tc", "qdisc", "add", "dev", "v0", "clsact")
     with watching("v0", "tc"):
@@ -129,8 +128,8 @@ def wants_lro(netdev: Netdev, name: str) -> bool:
     return "rx-lro" in netdev.requested_offloads(netdev.find(name), ("rx-lro",))
 
 
-def test_generic_restores_what_it_switched_off(lab: Lab, netdev: Netdev) -> None:
-    """macvlan is the device here whose LRO can be asked for; the kernel forgets it at a generic attach."""
+def test_generic_xdp_restores_offloads(lab: Lab, netdev: Netdev) -> None:
+    """macvlan can be requested to do LRO; the kernel drops the request at a generic attach."""
     lab.veth()
     lab.ip("link add m0 link v0 type macvlan")
     lab.up("m0")
@@ -144,13 +143,13 @@ def test_generic_restores_what_it_switched_off(lab: Lab, netdev: Netdev) -> None
     assert wants_lro(netdev, "m0")
     killed("m0", "generic")
     assert not wants_lro(netdev, "m0")
-    # Status 1, because LRO that is wanted is still not active: the device below has none.
+    # Status 1, because LRO is requested but not active: the lower device has no LRO.
     subprocess.run(["ethtool", "-K", "m0", "rx-lro", "on"], capture_output=True)
     assert wants_lro(netdev, "m0")
 
 
-def test_generic_restores_devices_below(lab: Lab, netdev: Netdev) -> None:
-    """A bridge's ports lose theirs with it. Here the port is a macvlan."""
+def test_generic_xdp_restores_lower_devices(lab: Lab, netdev: Netdev) -> None:
+    """The ports of a bridge lose their offloads too; the port of this test is a macvlan."""
     lab.veth()
     lab.ip("link add m0 link v0 type macvlan")
     lab.ip("link add b0 type bridge")
@@ -165,7 +164,7 @@ def test_generic_restores_devices_below(lab: Lab, netdev: Netdev) -> None:
     assert wants_lro(netdev, "m0")
 
 
-def test_closing_twice_and_closing_what_is_gone(lab: Lab) -> None:
+def test_closing_twice_and_after_deletion(lab: Lab) -> None:
     lab.veth()
     with watching("v0", "tc") as watch:
         lab.ip("link del v0")
@@ -176,7 +175,7 @@ def test_closing_twice_and_closing_what_is_gone(lab: Lab) -> None:
         watch.attachment.close()
 
 
-def test_a_clsact_is_taken_away_when_its_filter_is_refused(lab: Lab) -> None:
+def test_refused_filter_leaves_no_clsact(lab: Lab) -> None:
     lab.veth()
 
     def no_filter(_: ProgramName, direction: Direction, layer: LinkLayer) -> PacketCounter:

@@ -1,4 +1,4 @@
-"""What happens to a device while it is watched: counting goes on, or says why it does not."""
+"""Changes of a device while it is watched: counting continues, or a message explains why not."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_rename(lab: Lab) -> None:
         assert watch.now.notices == ("v0 is now called lan0: still counted.",)
         lab.send_far("v1", 3)
         assert (watch.packets("rx"), watch.attachment.epoch) == (5, epoch)
-        lab.ip("link add v0 type ifb")  # a new device takes the name: not ours
+        lab.ip("link add v0 type ifb")  # another device takes the name
         assert (watch.step().ifindex, watch.packets("rx")) == (ifindex, 5)
         lab.ip("link del v0")
         lab.ip("link set lan0 down")
@@ -73,7 +73,7 @@ def test_rename(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("attach", ["auto", "generic", "tc", "none"])
-def test_deleted_and_made_again(lab: Lab, attach: str) -> None:
+def test_deleted_and_recreated(lab: Lab, attach: str) -> None:
     lab.veth()
     with watching("v0", attach) as watch:  # type: ignore[arg-type]
         hooks, programs = watch.hooks, watch.prog_ids()
@@ -102,7 +102,7 @@ def test_deleted_and_made_again(lab: Lab, attach: str) -> None:
         assert watch.step().notices[-1].startswith("v0 came back")
 
 
-def test_made_again_between_two_steps(lab: Lab) -> None:
+def test_recreated_between_two_steps(lab: Lab) -> None:
     lab.veth()
     with watching("v0") as watch:
         lab.ip("link del v0")
@@ -113,8 +113,8 @@ def test_made_again_between_two_steps(lab: Lab) -> None:
         assert watch.packets("rx") == 4
 
 
-def test_made_again_under_the_same_ifindex(lab: Lab) -> None:
-    """Nobody detached anything: it is another device."""
+def test_recreated_with_the_same_ifindex(lab: Lab) -> None:
+    """The program was not detached: the name belongs to another device."""
     lab.veth()
     with watching("v0") as watch:
         ifindex = watch.now.ifindex
@@ -127,7 +127,7 @@ def test_made_again_under_the_same_ifindex(lab: Lab) -> None:
         assert watch.now.notices == (f"v0 came back as a new device (ifindex {ifindex}): counting anew.",)
 
 
-def test_another_address_is_no_other_device(lab: Lab) -> None:
+def test_new_address_is_the_same_device(lab: Lab) -> None:
     lab.veth()
     with watching("v0") as watch:
         epoch = watch.attachment.epoch
@@ -135,8 +135,8 @@ def test_another_address_is_no_other_device(lab: Lab) -> None:
         assert (watch.step().state, watch.attachment.epoch) == ("up", epoch)
 
 
-def test_made_again_as_something_that_cannot_do_it(lab: Lab) -> None:
-    """Forced native XDP, and then an ifb: the row says so, the program lives on, and it comes back with a veth."""
+def test_recreated_device_without_native_xdp(lab: Lab) -> None:
+    """Forced native XDP cannot attach to an ifb: the row says so, and counting resumes on a veth."""
     lab.veth()
     with watching("v0", "native", may_disturb_device=True) as watch:
         lab.ip("link del v0")
@@ -157,7 +157,7 @@ def test_made_again_as_something_that_cannot_do_it(lab: Lab) -> None:
 
 
 def test_moved_to_another_namespace_and_back(lab: Lab) -> None:
-    """The links live on, though the ifindex changes when it is taken there."""
+    """The links stay, although the ifindex changes in the other namespace."""
     lab.ip("link add filler0 type ifb")  # so that the ifindexes of v0 and v1 differ
     lab.veth()
     with watching("v0") as watch:
@@ -187,7 +187,7 @@ def test_moved_to_another_namespace_and_back(lab: Lab) -> None:
         assert watch.packets("rx") == 8
 
 
-def test_moved_then_deleted_there(lab: Lab) -> None:
+def test_moved_then_deleted(lab: Lab) -> None:
     lab.veth()
     with watching("v0") as watch:
         lab.ip(f"link set v0 netns {lab.far_path}")
@@ -198,7 +198,7 @@ def test_moved_then_deleted_there(lab: Lab) -> None:
 
 
 def test_moved_with_clsact_is_gone(lab: Lab) -> None:
-    """The kernel takes the qdisc away with the move; there is no link to follow."""
+    """The kernel removes the qdisc at the move, and a filter is no link to follow."""
     lab.veth()
     with watching("v0", "tc") as watch:
         lab.ip(f"link set v0 netns {lab.far_path}")
@@ -206,15 +206,15 @@ def test_moved_with_clsact_is_gone(lab: Lab) -> None:
 
 
 def detach(watch: Watch, direction: Direction) -> None:
-    """As `bpftool link detach` does it."""
+    """Detach as `bpftool link detach` does."""
     attachment = watch.attachment._hooks.programs[direction].attachment
     assert isinstance(attachment, Link)
     assert attachment._fd is not None
     bpf(BPF_LINK_DETACH, struct.pack("=I", attachment._fd))
 
 
-def test_detached_by_somebody(lab: Lab) -> None:
-    """Not put back: whoever did it meant it. RX goes from XDP to TCX, and then to rtnetlink's totals."""
+def test_program_detached_by_another_tool(lab: Lab) -> None:
+    """A detached program stays detached: RX goes from XDP to TCX, then to the totals of rtnetlink."""
     lab.veth()
     with watching("v0") as watch:
         epoch = watch.attachment.epoch
@@ -235,7 +235,7 @@ def test_detached_by_somebody(lab: Lab) -> None:
         assert watch.now.notices == ("Somebody detached bpftop's RX program (TCX) from v0: only rtnetlink totals.",)
 
 
-def test_clsact_removed_by_somebody(lab: Lab) -> None:
+def test_clsact_removed_by_another_tool(lab: Lab) -> None:
     lab.veth()
     with watching("v0", "tc") as watch:
         lab.run("tc", "qdisc", "del", "dev", "v0", "clsact")
@@ -261,7 +261,7 @@ def test_accepting_the_offer(lab: Lab) -> None:
         assert watch.packets("rx") == 1
 
 
-def test_accepting_an_offer_that_somebody_else_took(lab: Lab) -> None:
+def test_accepting_an_offer_taken_by_another_program(lab: Lab) -> None:
     lab.tunnel_device("tap0", IFF_TAP)
     with watching("tap0", terminal=True) as watch:
         _, prog_id = lab.foreign_xdp("tap0")
@@ -272,7 +272,7 @@ def test_accepting_an_offer_that_somebody_else_took(lab: Lab) -> None:
         assert list(Netdev().find("tap0").xdp.values()) == [prog_id]
 
 
-def test_accepting_what_is_not_offered(lab: Lab) -> None:
+def test_accepting_without_an_offer(lab: Lab) -> None:
     with watching("lo", terminal=True) as watch:
         epoch = watch.attachment.epoch
         watch.attachment.accept_offer()
@@ -281,7 +281,7 @@ def test_accepting_what_is_not_offered(lab: Lab) -> None:
 
 
 def flood_until(lab: Lab, watch: Watch, hooks: tuple[str, str]) -> None:
-    """Keep 4 MB/s or more coming in until the attachment changes."""
+    """Send at least 4 MB/s until the attachment changes."""
 
     def changed() -> bool:
         lab.send_far("v1", 60, size=1514)
@@ -307,7 +307,7 @@ def test_retreat_under_load(lab: Lab) -> None:
         counted = watch.packets("rx")
         lab.send_far("v1", 5)
         assert watch.packets("rx") == (counted or 0) + 5
-        # A yes is a yes at any load.
+        # The consent holds at any load.
         watch.attachment.accept_offer()
         watch.step()
         assert watch.hooks == ("xdp native", "tcx")
@@ -321,7 +321,7 @@ def test_retreat_under_load(lab: Lab) -> None:
 
 def test_load_over_windows() -> None:
     load = LoadMeter(1_000)
-    assert load.update(0, 500) is None  # nothing to compare with
+    assert load.update(0, 500) is None  # no earlier reading
     assert load.update(999, 10_000) is None  # inside the window
     assert load.update(1_000, 1_500) == 8_000 * 1_000_000
     assert load.update(3_000, 1_500) == 0
@@ -331,7 +331,7 @@ def test_load_over_windows() -> None:
     assert load.update(9_000, 300) is None
 
 
-def test_gone_in_the_middle_of_attaching(lab: Lab) -> None:
+def test_device_deleted_during_attach(lab: Lab) -> None:
     deletions = 1
 
     def deleting(program: ProgramName, direction: Direction, layer: LinkLayer) -> PacketCounter:
@@ -366,9 +366,8 @@ def features(lab: Lab) -> str:
         return lab.run("ethtool", "-k", "v1")
 
 
-def test_no_retreat_for_what_is_sent(lab: Lab) -> None:
-    """Native XDP costs the peer its TSO: what v0 receives. What it sends is not touched (45 against 47 Gb/s,
-    iperf3)."""
+def test_no_retreat_for_sent_traffic(lab: Lab) -> None:
+    """Native XDP switches off the TSO of the peer, so it slows only received traffic (sent: 45 of 47 Gb/s)."""
     lab.veth()
     with watching("v0", limit=1e6, window_ns=20_000_000) as watch:
         for _ in range(5):
@@ -379,7 +378,7 @@ def test_no_retreat_for_what_is_sent(lab: Lab) -> None:
 
 
 def test_load_at_the_start(lab: Lab) -> None:
-    """A limit of nothing at all: even an idle device is over it."""
+    """With a limit of 0, even an idle device is over the limit."""
     lab.veth()
     with watching("v0", terminal=True, limit=0) as watch:
         assert watch.hooks == ("tcx", "tcx")

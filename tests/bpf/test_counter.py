@@ -1,4 +1,4 @@
-"""Frames in, counts out: the named frames cell by cell, and random frames against the reference parser."""
+"""Counts of the programs: named frames cell by cell, random frames against the reference parser."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def bench_for(benches: dict[tuple[str, str, str], Bench], program: CounterProgra
 
 
 def can_run(program: CounterProgram, frame: Frame) -> bool:
-    """What BPF_PROG_TEST_RUN refuses is run live or not at all; see frame.py for what was measured."""
+    """Frames that BPF_PROG_TEST_RUN refuses are tested live or not at all; frame.py has the limits."""
     if program == "count_tc":
         return not frame.live_only and frame.link == "ethernet" and not tc_test_run_refuses(frame.wire, frame.skb)
     if frame.skb is not None or len(frame.wire) < strategies.SHORTEST:
@@ -58,16 +58,14 @@ def test_named_frame_changes_exactly_its_cells(
     assert bench_for(benches, program, frame).run(frame.wire, frame.skb) == frame.expect
 
 
-def test_there_are_at_least_60_named_frames_for_each_program() -> None:
+def test_each_program_has_at_least_60_named_frames() -> None:
     programs = [str(case.values[0]) for case in CASES]
     assert all(programs.count(program) >= 60 for program in PROGRAMS)
 
 
 @pytest.mark.parametrize("direction", ["rx", "tx"])
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_random_frames_are_counted_as_the_reference_counts_them(
-    program: CounterProgram, direction: reference.Direction
-) -> None:
+def test_random_frames_match_the_reference(program: CounterProgram, direction: reference.Direction) -> None:
     refused = 0
     with Bench(program, direction) as bench:
 
@@ -91,7 +89,7 @@ def test_random_frames_are_counted_as_the_reference_counts_them(
 
 
 @pytest.mark.parametrize("direction", ["rx", "tx"])
-def test_random_super_frames_are_counted_as_the_reference_counts_them(direction: reference.Direction) -> None:
+def test_random_super_frames_match_the_reference(direction: reference.Direction) -> None:
     with Bench("count_tc", direction) as bench:
 
         @settings(max_examples=BATCHES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -108,7 +106,7 @@ def test_random_super_frames_are_counted_as_the_reference_counts_them(direction:
 
 
 @pytest.mark.parametrize("program", ["count_xdp", "count_xdp_frags"])
-def test_random_packets_of_links_without_l2_header(program: CounterProgram) -> None:
+def test_random_packets_without_l2_header(program: CounterProgram) -> None:
     with Bench(program, "rx", "ip") as bench:
 
         @settings(max_examples=BATCHES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -122,5 +120,5 @@ def test_random_packets_of_links_without_l2_header(program: CounterProgram) -> N
 
 
 def report(bench: Bench, frame: bytes, direction: reference.Direction) -> None:
-    """Fail with the smallest frame that still differs."""
+    """Fail with the smallest frame whose counts still differ."""
     pytest.fail(f"{frame.hex()}: BPF {bench.run(frame)}, reference {reference.count(frame, direction=direction)}")

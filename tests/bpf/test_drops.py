@@ -1,4 +1,4 @@
-"""Packets that the kernel drops in a namespace of our own: exactly their reason moves, on their interface."""
+"""Packets dropped in a private namespace: only their reason counts, on their interface."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ NEAR, FAR, PORT, PACKETS = "198.18.5.1", "198.18.5.2", 7, 40
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:
-    """A veth pair without IPv6, whose greetings would be drops of their own."""
+    """A veth pair without IPv6, whose neighbour discovery would cause other drops."""
     with Lab() as lab:
         for namespace in (lab.far, lab.near):
             with lab.inside(namespace):
                 lab.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
         lab.veth()
-        lab.run("ping", "-qc", "1", FAR)  # the neighbours know each other
+        lab.run("ping", "-qc", "1", FAR)  # resolves the neighbours
         yield lab
 
 
 def firewall(lab: Lab, hook: str) -> None:
-    """Drop our datagrams at a hook of nftables."""
+    """Drop the test's datagrams at a hook of nftables."""
     lab.run("nft", f"add table ip t; add chain ip t c {{ type filter hook {hook} priority 0; }}")
     lab.run("nft", f"add rule ip t c udp dport {PORT} drop")
 
@@ -49,7 +49,7 @@ def send_from_far(lab: Lab) -> None:
         send_datagrams(NEAR, PORT, PACKETS)
 
 
-def test_a_firewall_drop_moves_its_reason_on_its_interface(lab: Lab) -> None:
+def test_firewall_drop_counts_its_reason(lab: Lab) -> None:
     firewall(lab, "input")
     with watching(Drops(), "v0", "lo") as drops:
         send_from_far(lab)
@@ -64,13 +64,13 @@ def test_a_datagram_to_a_closed_port_has_its_reason(lab: Lab) -> None:
         assert drops.gained() == {("v0", "NO_SOCKET"): PACKETS}
 
 
-def test_a_drop_on_no_watched_interface_has_none(lab: Lab) -> None:
+def test_drop_on_unwatched_interface_has_no_interface(lab: Lab) -> None:
     with watching(Drops(), "lo") as drops:
         send_from_far(lab)
         assert drops.gained() == {("", "NO_SOCKET"): PACKETS}
 
 
-def test_a_packet_that_has_no_device_yet_goes_by_its_socket(lab: Lab) -> None:
+def test_packet_without_device_counts_by_its_socket(lab: Lab) -> None:
     firewall(lab, "output")
     with watching(Drops(), "v0") as drops:
         send_datagrams(FAR, PORT, PACKETS)
@@ -78,7 +78,7 @@ def test_a_packet_that_has_no_device_yet_goes_by_its_socket(lab: Lab) -> None:
 
 
 def test_a_full_receive_buffer_has_its_reason(lab: Lab) -> None:
-    """The kernel keeps other things in the place of the device of a datagram that is queued."""
+    """The kernel reuses the device field of a queued datagram for other data."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as full, watching(Drops(), "v0") as drops:
         full.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         full.bind((NEAR, PORT))
@@ -88,8 +88,8 @@ def test_a_full_receive_buffer_has_its_reason(lab: Lab) -> None:
     assert 0 < gained["v0", "SOCKET_RCVBUFF"] < PACKETS
 
 
-def test_drops_in_another_namespace_do_not_show(lab: Lab) -> None:
-    """Not even of packets that were sent from here, while their socket is still attached to them."""
+def test_drops_in_another_namespace_are_not_counted(lab: Lab) -> None:
+    """Not even packets sent from this namespace count, while they still refer to their socket."""
     with lab.inside(lab.far):
         firewall(lab, "input")
     with watching(Drops(), "v0") as drops:
@@ -97,7 +97,7 @@ def test_drops_in_another_namespace_do_not_show(lab: Lab) -> None:
         assert drops.gained() == {}
 
 
-def test_an_interface_that_goes_away_keeps_its_drops(lab: Lab) -> None:
+def test_deleted_interface_keeps_its_drops(lab: Lab) -> None:
     with watching(Drops(), "v0", "lo") as drops:
         send_from_far(lab)
         until(lambda: drops.read() == {("v0", "NO_SOCKET"): PACKETS}, "the drops are counted")
@@ -107,7 +107,7 @@ def test_an_interface_that_goes_away_keeps_its_drops(lab: Lab) -> None:
         assert drops.read() == {("v0", "NO_SOCKET"): PACKETS}
 
 
-def test_a_full_table_is_said(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_table_is_reported(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     with watching(Drops(), "v0") as drops:
         monkeypatch.setattr(tracing, "ROWS_MAX", 1)
         send_from_far(lab)
@@ -116,7 +116,7 @@ def test_a_full_table_is_said(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_two_samples_have_rates(lab: Lab) -> None:
-    """The first reading comes with the second sample: its rates count from the attach."""
+    """The first reading is in the second sample, and its rates count from the attach."""
     source = LiveSource(["v0"], attach="none", interval_s=0.5, first_gap_s=None)
     with closing(source.samples()) as samples:
         first = next(samples)
@@ -132,11 +132,11 @@ def test_two_samples_have_rates(lab: Lab) -> None:
 
 
 def is_loaded(source: LiveSource) -> bool:
-    collector = next(one for one, _ in source._collectors._states.values() if isinstance(one, Drops))
+    collector = next(collector for collector, _ in source._collectors._states.values() if isinstance(collector, Drops))
     return collector._late._thread is not None and not collector._late._thread.is_alive()
 
 
-def test_a_part_that_fails_leaves_the_others(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+def test_failed_collector_leaves_the_others(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     real = objects.object_path
     damaged = f"{tmp_path}/drops.bpf.o"
     with open(damaged, "wb") as file:

@@ -1,4 +1,4 @@
-"""Flows: what is in the table is what was sent, and switching it on and off costs no count and leaves nothing."""
+"""Flows: the table has the sent flows, and switching on and off loses no count and leaves nothing."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def lab() -> Iterator[Lab]:
 
 
 def frames() -> list[tuple[bytes, Key | None]]:
-    """Frames, each with the flow that it belongs to."""
+    """Return frames, each with its flow."""
     ip4: Layers = IP(src="198.18.9.1", dst="198.18.9.2")
     ip6: Layers = IPv6(src="fd00::9", dst="fd00::a")
     source, target = "198.18.9.1", "198.18.9.2"
@@ -81,21 +81,21 @@ def frames() -> list[tuple[bytes, Key | None]]:
 
 
 def of_ours(reading: Reading) -> dict[Key, tuple[int | None, ...]]:
-    """The rows of made-up addresses: the kernels on both sides talk too. Without interface and direction."""
+    """Return the rows of the test's addresses only, because the kernels on both sides send packets too."""
     return {key[2:]: row for key, row in reading.totals.items() if str(key[2]).startswith(("198.18.9.", "fd00::"))}
 
 
 def table(watch: Watch, direction: str = "rx") -> dict[str, Reading]:
-    """The readings of a direction, by family."""
+    """Return the readings of a direction, by family."""
     counter = next(c for c in watch.attachment.flow_counters if c.direction == direction)
-    return {name.partition("/")[0]: one for name, one in counter.read(watch.now.label).items()}
+    return {name.partition("/")[0]: reading for name, reading in counter.read(watch.now.label).items()}
 
 
 @pytest.mark.parametrize(
     ("attach", "limit", "hook"),
     [("native", 1e15, "xdp native"), ("generic", 1e15, "xdp generic"), ("auto", 0, "tcx"), ("tc", 1e15, "clsact")],
 )
-def test_what_is_in_the_table_is_what_was_sent(lab: Lab, attach: AttachMode, limit: float, hook: str) -> None:
+def test_table_has_the_flows_that_were_sent(lab: Lab, attach: AttachMode, limit: float, hook: str) -> None:
     sent = frames()
     expected: dict[Key, tuple[int, int]] = {}
     for (frame, flow), times in zip(sent, times_sent(SENT // 10, len(sent)), strict=True):
@@ -116,7 +116,7 @@ def test_what_is_in_the_table_is_what_was_sent(lab: Lab, attach: AttachMode, lim
         assert all(age is not None and 0 <= age < 60e9 for (age,) in found["flow_ages"].totals.values())
 
 
-def test_what_leaves_is_a_flow_of_tx(lab: Lab) -> None:
+def test_sent_packets_are_tx_flows(lab: Lab) -> None:
     frame, flow = frames()[0]
     with watching("v0") as watch:
         watch.attachment.watch_flows(ALL)
@@ -125,12 +125,12 @@ def test_what_leaves_is_a_flow_of_tx(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(("attach", "limit"), [("native", 1e15), ("auto", 0), ("tc", 1e15)])
-def test_switching_on_and_off_under_traffic_loses_no_count(lab: Lab, attach: AttachMode, limit: float) -> None:
+def test_switching_under_traffic_loses_no_count(lab: Lab, attach: AttachMode, limit: float) -> None:
     frame = bytes(ether(BROADCAST, OTHER_ETHER) / bytes(50))
     lost: list[int] = []
 
     def send() -> None:
-        enter(lab.far)  # this thread, until it ends
+        enter(lab.far)  # moves this thread until it ends
         lost.append(send_exactly("v1", [frame], 5 * SENT).lost)
 
     with watching("v0", attach, may_disturb_device=True, limit=limit) as watch:
@@ -149,7 +149,7 @@ def test_switching_on_and_off_under_traffic_loses_no_count(lab: Lab, attach: Att
         assert (watch.attachment.epoch, watch.step().counting_since_ns) == (epoch, since)
 
 
-def test_off_and_the_end_leave_no_program(lab: Lab) -> None:
+def test_switching_off_leaves_no_program(lab: Lab) -> None:
     with watching("v0", "native", may_disturb_device=True) as watch:
         plain = watch.prog_ids()
         watch.attachment.watch_flows(ALL)
@@ -177,8 +177,8 @@ for sample in source.samples():
 """
 
 
-def test_samples_have_flows_with_rates_while_they_are_watched(lab: Lab) -> None:
-    """Through the source: from the command to the signal, the counters' epoch kept, and nothing left afterwards."""
+def test_samples_have_flow_rates_while_switched_on(lab: Lab) -> None:
+    """The live source delivers flows from switching on to off, keeps the counters' epoch, and leaves nothing."""
     frame, flow = frames()[0]
     assert flow is not None
     source = LiveSource(["v0"], attach="native", may_disturb_device=True, interval_s=0.2)
@@ -245,13 +245,11 @@ def gauges(counter: FlowCounter, **more: int) -> dict[str, int | None]:
     return dict(zip(names, reading.totals["test0", "rx"], strict=False))
 
 
-def test_a_cost_that_cannot_be_timed_is_not_tried_again(
-    program: CounterProgram, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_timing_of_the_cost_is_not_repeated(program: CounterProgram, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[object] = []
 
-    def refuse(*asked: object) -> float:
-        tried.append(asked)
+    def refuse(*arguments: object) -> float:
+        tried.append(arguments)
         raise BpftopError("no test runs here")
 
     monkeypatch.setattr(flow_counter, "flows_cost_ns", refuse)
@@ -273,15 +271,15 @@ def test_idle_flows_are_removed(program: CounterProgram) -> None:
             "entries": 1, "max_entries": 65536, "removed_idle": 1, "sampled_1_in": 1,
         }  # fmt: skip
         assert list(flow_rows(flows)) == [("test0", "rx", *(frames()[4][1] or ()))]
-        flows.program.test_run(first)  # it comes back, and begins anew
+        flows.program.test_run(first)  # the flow returns with new counts
         reading = flows.read("test0")["flows/test0/rx"]
         assert reading.previous is not None
         key = ("test0", "rx", *(frames()[0][1] or ()))
         assert (reading.totals[key], reading.previous.totals[key]) == ((1, len(first)), (0, 0))
 
 
-def test_a_full_table_stays_sane(program: CounterProgram) -> None:
-    """The flows that were not seen for the longest time give way; what is counted elsewhere is not touched."""
+def test_full_table_evicts_the_oldest_flows(program: CounterProgram) -> None:
+    """The least recently seen flows are evicted; other counters are unchanged."""
     room, every = 512, 5000
     with closing(PacketCounter(program, "rx")) as counter, closing(FlowCounter(counter, FlowRequest(1, room))) as flows:
         for number in range(every):
@@ -302,7 +300,7 @@ def test_a_full_table_stays_sane(program: CounterProgram) -> None:
         assert counter.read("test0", 1)["protocols/test0/rx"].totals["test0", "rx", 17][0] == every
 
 
-def test_sampling_is_an_estimate_within_bounds(program: CounterProgram) -> None:
+def test_sampling_estimates_within_bounds(program: CounterProgram) -> None:
     frame, packets = frames()[0][0], 400_000
     with closing(PacketCounter(program, "rx")) as counter, closing(FlowCounter(counter, FlowRequest(10))) as flows:
         flows.program.test_run(frame, packets)
@@ -319,8 +317,8 @@ def udp(number: int, payload: int) -> bytes:
     return bytes(ether() / IP(src="198.18.9.1", dst="198.18.9.2") / UDP(sport=number, dport=9) / bytes(payload))
 
 
-def test_the_busiest_by_packets_and_by_bytes_are_found_among_many(program: CounterProgram) -> None:
-    """What counts is what came since the read before, and not what is old."""
+def test_busiest_flows_by_packets_and_by_bytes(program: CounterProgram) -> None:
+    """Flows are ranked by the packets since the read before, not by their totals."""
     with closing(PacketCounter(program, "rx")) as counter, closing(FlowCounter(counter, ALL)) as flows:
         for number in range(1, 301):
             flows.program.test_run(udp(number, 10), 500 if number > 200 else 1)
@@ -339,8 +337,8 @@ def test_the_busiest_by_packets_and_by_bytes_are_found_among_many(program: Count
         assert reading.previous.totals["test0", "rx", "198.18.9.1", "198.18.9.2", 1, 9, 17][0] == 1
 
 
-def test_kernels_without_the_coarse_clock_take_the_precise_one(program: CounterProgram) -> None:
-    """Before Linux 5.11; what the verifier then sees has no call of the other one."""
+def test_precise_clock_without_coarse_clock(program: CounterProgram) -> None:
+    """Kernels before 5.11 lack the coarse clock; the verifier removes its call."""
     constants = {"count_tx": 0, "link_is_ip": 0, "flow_clock_is_coarse": 0}
     with (
         closing(BpfObject("flows", program, constants, max_entries={"flows": 16})) as flows,
@@ -362,12 +360,12 @@ def test_a_super_frame_counts_its_segments() -> None:
         assert list(flow_rows(flows).values()) == [counted] == [(3, 3 * 54 + 3000)]
 
 
-def test_headers_beyond_the_linear_part_are_flows_too() -> None:
-    """A chain of extension headers of which the linear part holds only the beginning is parsed by copies."""
+def test_flow_of_headers_beyond_the_linear_part() -> None:
+    """A chain of extension headers that ends beyond the linear part is parsed by copies."""
     options = [IPv6ExtHdrDestOpt(options=[PadN(optdata=bytes(255))] * 7) for _ in range(3)]
     packet: Layers = ether() / IPv6(src="fd00::9", dst="fd00::a")
-    for one in options:
-        packet = packet / one
+    for option in options:
+        packet = packet / option
     frame = bytes(packet / UDP(sport=3, dport=4) / bytes(20))
     with closing(PacketCounter("count_xdp_frags", "rx")) as counter, closing(FlowCounter(counter, ALL)) as flows:
         flows.program.test_run(frame)

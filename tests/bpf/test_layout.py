@@ -1,4 +1,4 @@
-"""The struct that both sides share has one layout: cffi's, the BPF object's BTF, and the collector's list of cells."""
+"""Shared structs have one layout in cffi, in the BTF of the BPF object, and in the collector's list of cells."""
 
 from __future__ import annotations
 

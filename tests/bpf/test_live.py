@@ -1,4 +1,4 @@
-"""Real packets through real devices in namespaces of our own: what was sent is what was counted."""
+"""Real packets through real devices in private namespaces: all sent packets are counted."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def lab() -> Iterator[Lab]:
 
 
 def mixed_frames() -> list[bytes]:
-    """One of each kind that the screen tells apart, in several sizes."""
+    """Return one frame of each kind that the screen shows, in several sizes."""
     ether: Layers = Ether(src=GENERATOR.mac, dst=WATCHED.mac)
     to_all: Layers = Ether(src=GENERATOR.mac, dst="ff:ff:ff:ff:ff:ff")
     ip4: Layers
@@ -61,7 +61,7 @@ def mixed_frames() -> list[bytes]:
 
 
 def counted(lab: Lab, attach: Callable[[PacketCounter, int], Link], program: str, send: Callable[[], object]) -> Counts:
-    """What the counter on the watched side has after ``send``; polled until it stands still."""
+    """Return the counts on the watched side after ``send``, once they no longer change."""
 
     def inside() -> Counts:
         counter = PacketCounter(program, "rx")  # type: ignore[arg-type]
@@ -77,7 +77,7 @@ def counted(lab: Lab, attach: Callable[[PacketCounter, int], Link], program: str
 
 
 def settled(counter: PacketCounter) -> Counts:
-    """The counts once two looks, 50 ms apart, are the same."""
+    """Return the counts once two readings, 50 ms apart, are equal."""
     before: Counts = {}
     for _ in range(200):
         now = as_counts(counter.read("test0", 1))
@@ -99,13 +99,13 @@ def test_a_million_frames_are_counted_exactly(lab: Lab, program: str) -> None:
         sent = lab.call_in(GENERATOR, lambda: send_exactly(GENERATOR.interface, frames, FRAMES_SENT))
         assert sent.lost == 0
 
-    found = counted(lab, lambda counter, ifindex: Link.xdp(counter.program.fd, ifindex), program, send)
-    assert found == expected
-    assert_sums_agree(found, FRAMES_SENT)
+    counts = counted(lab, lambda counter, ifindex: Link.xdp(counter.program.fd, ifindex), program, send)
+    assert counts == expected
+    assert_sums_agree(counts, FRAMES_SENT)
 
 
 def assert_sums_agree(counts: Counts, packets: int) -> None:
-    """Section 3: every frame once as a protocol, once in a joint cell; TCP's classes add up to TCP."""
+    """Check that each frame counts once as a protocol and once in a joint cell, and that TCP classes sum to TCP."""
 
     def total(name: str) -> tuple[int, int]:
         rows = [value for cell, value in counts.items() if cell[0] == name]
@@ -116,24 +116,24 @@ def assert_sums_agree(counts: Counts, packets: int) -> None:
     assert total("tcp_flags") == counts["protocol", 6]
 
 
-def test_vlan_tags_on_tcx_are_counted_with_their_bytes(lab: Lab) -> None:
-    """The kernel takes the outer tag off before TCX and keeps it beside the packet."""
+def test_vlan_tags_on_tcx_count_with_their_bytes(lab: Lab) -> None:
+    """The kernel moves the outer tag from the packet to the skb before TCX."""
     cases = [f for f in frames_tc.TAG_BESIDE if f.direction == "rx" and len(f.wire) >= 18]
     frames = [frame.wire[:12] + b"\x81\x00\x00\x07" + frame.wire[12:] for frame in cases]
     expected: Counts = {}
     for case in cases:
         reference.add(expected, case.expect)
-    found = counted(
+    counts = counted(
         lab,
         lambda counter, ifindex: Link.tcx(counter.program.fd, ifindex, "rx"),
         "count_tc",
         lambda: lab.call_in(GENERATOR, lambda: send_exactly(GENERATOR.interface, frames, len(frames))),
     )
-    assert found == expected
+    assert counts == expected
 
 
 def test_bulk_tcp_on_tcx_is_counted_in_wire_packets(lab: Lab) -> None:
-    """Super-frames of up to 64 kB reach TCX: their segments must come to what the sender's TCP says it sent."""
+    """TCX sees super-frames of up to 64 kB: their segments must equal the packets that the sender's TCP counted."""
 
     def segments() -> int:
         text: str = lab.run_in(GENERATOR, ["cat", "/proc/net/snmp"]).stdout
@@ -154,11 +154,11 @@ def test_bulk_tcp_on_tcx_is_counted_in_wire_packets(lab: Lab) -> None:
         server.join()
 
     before = segments()
-    found = counted(lab, lambda counter, i: Link.tcx(counter.program.fd, i, "rx"), "count_tc", transfer)
+    counts = counted(lab, lambda counter, i: Link.tcx(counter.program.fd, i, "rx"), "count_tc", transfer)
     sent = segments() - before
     assert sent > 10_000
-    assert abs(found["protocol", 6][0] - sent) <= sent / 100
-    assert_sums_agree(found, sum(p for (name, *_), (p, _) in found.items() if name == "protocol"))
+    assert abs(counts["protocol", 6][0] - sent) <= sent / 100
+    assert_sums_agree(counts, sum(p for (name, *_), (p, _) in counts.items() if name == "protocol"))
 
 
 VIRTIO_NET_HDR = struct.Struct("<BBHHHH")
@@ -166,7 +166,7 @@ NEEDS_CSUM, GSO_TCPV4 = 1, 1
 
 
 def test_frames_without_gso_segs_are_counted_exactly() -> None:
-    """A tap with IFF_VNET_HDR hands over gso_size and no gso_segs, as virtio_net does."""
+    """A tap with IFF_VNET_HDR passes gso_size without gso_segs, as virtio_net does."""
     sizes = [(1448, 10 * 1448), (1448, 10 * 1448 + 1), (1448, 1449), (536, 60_000), (1448, 1448)]
     ether: Layers = Ether(src=GENERATOR.mac, dst=WATCHED.mac)
     segment = (

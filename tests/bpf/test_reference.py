@@ -1,4 +1,4 @@
-"""The reference parser against the named frames, and against what must hold for every frame."""
+"""The reference parser, checked with the named frames and with invariants of every frame."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ QUICK = settings(max_examples=40, deadline=None)
 
 
 def sum_of(counts: Counts, counter: str) -> tuple[int, int]:
-    """Packets and bytes of all cells of one counter."""
+    """Return the packets and bytes of all cells of one counter."""
     cells = [counted for cell, counted in counts.items() if cell[0] == counter]
     return sum(packets for packets, _ in cells), sum(length_bytes for _, length_bytes in cells)
 
@@ -42,7 +42,7 @@ def test_names_differ() -> None:
     assert not twice
 
 
-def test_live_only_marks_what_cannot_be_test_run() -> None:
+def test_live_only_frames_cannot_be_test_run() -> None:
     for frame in frames.ALL:
         tag_beside = frame.skb is not None and frame.skb.vlan_present
         assert frame.live_only == (tag_beside or not 14 <= len(frame.wire) <= LINEAR_BYTES), frame.name
@@ -53,7 +53,7 @@ def test_tc_without_super_frame_counts_as_xdp(frame: Frame) -> None:
     assert reference.count(frame.wire, skb=Skb(gso_segs=7, wire_len=9000)) == frame.expect
 
 
-def test_add() -> None:
+def test_add_sums_cells() -> None:
     frame = bytes(ether(BROADCAST) / udp4(53, 123))
     total: Counts = {}
     reference.add(total, reference.count(frame))
@@ -68,7 +68,7 @@ def test_add() -> None:
 
 
 def check_sums(frame: bytes, counts: Counts) -> None:
-    """What section "Cells" and the sentences behind the decision list promise of every frame."""
+    """Check the invariants of every frame in section "Cells" of docs/counting.md."""
     number = protocol(counts)
     everything = counts["protocol", number]
     assert everything[0] >= 1, frame.hex()
@@ -149,7 +149,7 @@ def test_a_tag_changes_only_tag_and_length(batch: strategies.Batch) -> None:
 
 @QUICK
 @given(strategies.batches(link="ip"))
-def test_ip_link_reads_the_same_packet(batch: strategies.Batch) -> None:
+def test_packet_without_l2_header_counts_the_same(batch: strategies.Batch) -> None:
     for packet, counts in batch_counts(batch):
         ethertype = {4: 0x0800, 6: 0x86DD}.get(packet[0] >> 4)
         if ethertype is None:
@@ -163,7 +163,7 @@ def test_ip_link_reads_the_same_packet(batch: strategies.Batch) -> None:
 @QUICK
 @given(strategies.batches(50), st.integers(1, 60))
 def test_padding_is_not_read(batch: strategies.Batch, more: int) -> None:
-    """Bytes behind the datagram change lengths only; a truncated frame is the one that they may complete."""
+    """Bytes behind the datagram change lengths only, unless they complete a truncated frame."""
     for frame, counts in batch_counts(batch):
         if protocol(counts) == TRUNCATED:
             continue
@@ -174,7 +174,7 @@ def test_padding_is_not_read(batch: strategies.Batch, more: int) -> None:
 @QUICK
 @given(strategies.batches(50))
 def test_every_cut_of_a_packet_is_truncated(batch: strategies.Batch) -> None:
-    """A cut that leaves out a byte of a datagram is seen, wherever it is."""
+    """A datagram that lacks any byte is truncated."""
     for packet in batch.frames():
         datagram = bytes(ip4(proto=17)) + packet
         wire = bytes(ether(ethertype=0x0800)) + datagram[:2] + len(datagram).to_bytes(2, "big") + datagram[4:]
@@ -183,9 +183,9 @@ def test_every_cut_of_a_packet_is_truncated(batch: strategies.Batch) -> None:
             assert protocol(counts) == TRUNCATED, wire[:length].hex()
 
 
-def test_smallest_keeps_what_differs() -> None:
+def test_smallest_keeps_the_difference() -> None:
     frame = strategies.Batch(1, 1).frames()[0] + b"\x13" * 100
-    found = strategies.smallest(frame, lambda candidate: b"\x13" in candidate)
-    assert found.count(b"\x13") == 1
-    assert len(found) == strategies.SHORTEST
-    assert not found.replace(b"\x13", b"").strip(b"\0")
+    smallest_frame = strategies.smallest(frame, lambda candidate: b"\x13" in candidate)
+    assert smallest_frame.count(b"\x13") == 1
+    assert len(smallest_frame) == strategies.SHORTEST
+    assert not smallest_frame.replace(b"\x13", b"").strip(b"\0")

@@ -1,4 +1,4 @@
-"""The exact sender accounts for every frame: checked against the kernel's own counters."""
+"""The sender accounts for every frame, checked with the counters of the kernel."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def test_times_sent() -> None:
 
 
 @pytest.mark.parametrize("total", [1, 255, 1_000_003])
-def test_all_that_was_accepted_arrives(total: int) -> None:
+def test_all_accepted_frames_arrive(total: int) -> None:
     with Lab(quiet=True) as lab:
         sent = lab.call_in(GENERATOR, lambda: send_exactly("demo1", FRAMES, total))
         assert (sent.accepted, sent.lost) == (total, 0)

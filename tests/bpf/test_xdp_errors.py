@@ -1,4 +1,4 @@
-"""XDP programs of somebody else that fail: exactly their row moves; and what such a program returns."""
+"""Failures and verdicts of other XDP programs: only their row counts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FRAMES = 30
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:
-    """A veth pair on which nobody sends unasked."""
+    """A veth pair without any other traffic."""
     with Lab() as lab:
         for namespace in (lab.far, lab.near):
             with lab.inside(namespace):
@@ -57,8 +57,8 @@ def test_a_failed_redirect_moves_its_row(lab: Lab, mode: str) -> None:
 
 
 @pytest.mark.parametrize("watched", ["lo", "v0"])
-def test_what_is_not_watched_does_not_show(lab: Lab, watched: str) -> None:
-    """Neither another interface, nor one of the same number in another namespace."""
+def test_unwatched_interfaces_are_not_counted(lab: Lab, watched: str) -> None:
+    """Other interfaces do not count, nor interfaces with the same ifindex in another namespace."""
     if watched == "lo":
         lab.foreign_xdp("v0", program="abort")
     else:
@@ -79,7 +79,7 @@ def index(name: str) -> int:
         return netdev.find(name).ifindex
 
 
-def test_an_interface_that_comes_later_is_watched(lab: Lab) -> None:
+def test_interface_added_later_is_watched(lab: Lab) -> None:
     lab.foreign_xdp("v0", program="abort")
     with watching(exceptions(), "lo") as errors:
         errors.interfaces = [Interface("v0", "v0", index("v0"))]
@@ -88,7 +88,7 @@ def test_an_interface_that_comes_later_is_watched(lab: Lab) -> None:
         assert sum(errors.gained().values()) == FRAMES
 
 
-def test_an_interface_that_goes_while_the_program_is_loaded_is_left_out(lab: Lab) -> None:
+def test_interface_deleted_during_loading_is_left_out(lab: Lab) -> None:
     _, prog_id = lab.foreign_xdp("v0", program="abort")
     watched = [Interface("v0", "v0", index("v0"))]
     with closing(exceptions()) as errors:
@@ -102,14 +102,14 @@ def test_an_interface_that_goes_while_the_program_is_loaded_is_left_out(lab: Lab
         assert rows(errors.read(watched)) == {("v0", prog_id, "XDP_ABORTED"): FRAMES}
 
 
-def test_each_interface_has_a_reading_of_its_own(lab: Lab) -> None:
+def test_each_interface_has_its_own_reading(lab: Lab) -> None:
     with closing(exceptions()) as errors:
         first = loaded(errors, [Interface("v0", "v0", index("v0")), Interface("lo", "lo", 1)])
         assert set(first) == {"xdp_exceptions/v0", "xdp_exceptions/lo"}
         assert all(reading.keys == () and reading.previous is not None for reading in first.values())
 
 
-def test_a_program_that_the_kernel_does_not_have_is_unavailable() -> None:
+def test_missing_program_is_unavailable() -> None:
     sentence = "XDP exceptions: the BPF object xdp_errors has no program count_nothing"
     with (
         closing(XdpErrors("xdp_exceptions", "XDP exceptions", "count_nothing", str)) as errors,
@@ -118,11 +118,11 @@ def test_a_program_that_the_kernel_does_not_have_is_unavailable() -> None:
         loaded(errors, [])
 
 
-# What another program returns
+# Verdicts of another program
 
 
 def refused() -> bool:
-    """Whether this kernel takes no program that runs behind another one (EPERM), whatever the capabilities."""
+    """Return True if this kernel refuses fexit programs (EPERM) whatever the capabilities."""
     with closing(BpfObject("noop", "noop_xdp")) as empty:
         try:
             watch(empty.program.prog_id, ()).close()
@@ -133,8 +133,8 @@ def refused() -> bool:
     return False
 
 
-def test_the_verdicts_of_a_program_with_btf_are_counted_or_said_to_be_out_of_reach(lab: Lab) -> None:
-    """bpftop's own empty program, put there by nobody that the collector knows of."""
+def test_verdicts_of_another_program(lab: Lab) -> None:
+    """The other program is bpftop's empty program, attached without the collector."""
     with closing(BpfObject("noop", "noop_xdp")) as empty, closing(Netdev()) as netdev:
         prog_id = empty.program.prog_id
         with closing(Link.xdp(empty.program.fd, index("v0"))), closing(ForeignXdp(netdev)) as foreign:
@@ -146,10 +146,10 @@ def test_the_verdicts_of_a_program_with_btf_are_counted_or_said_to_be_out_of_rea
             lab.send_far("v1", FRAMES)
             until(lambda: sum(verdicts.read().values()) >= FRAMES, "the verdicts are counted")
             assert verdicts.gained() == {("v0", prog_id, "XDP_PASS"): FRAMES}
-        assert foreign.read(verdicts.interfaces) == {}  # the program has gone
+        assert foreign.read(verdicts.interfaces) == {}  # the program is gone
 
 
-def test_a_program_without_btf_is_unavailable_with_its_reason(lab: Lab) -> None:
+def test_program_without_btf_is_unavailable(lab: Lab) -> None:
     _, prog_id = lab.foreign_xdp("v0")
     with (
         closing(Netdev()) as netdev,
@@ -159,11 +159,11 @@ def test_a_program_without_btf_is_unavailable_with_its_reason(lab: Lab) -> None:
         loaded(foreign, [Interface("v0", "v0", index("v0"))])
 
 
-def test_our_own_program_is_not_foreign(lab: Lab) -> None:
+def test_own_program_is_not_foreign(lab: Lab) -> None:
     _, prog_id = lab.foreign_xdp("v0")
     with closing(Netdev()) as netdev, closing(ForeignXdp(netdev)) as foreign:
-        ours = Interface("v0", "v0", index("v0"), hooks={"rx": Hook("xdp", "native", prog_id)})
-        assert foreign.read([ours]) == {}
+        interface = Interface("v0", "v0", index("v0"), hooks={"rx": Hook("xdp", "native", prog_id)})
+        assert foreign.read([interface]) == {}
         assert foreign.read([Interface("lo", "lo", 1)]) == {}
 
 
@@ -182,7 +182,7 @@ for _ in range(6):
     while True:
         try:
             late.get(partial(watch, counter.program.prog_id, [1]))
-        except Unavailable as error:  # where fexit is refused the kernel's BTF is read all the same
+        except Unavailable as error:  # the kernel's BTF is read even if fexit is refused
             if "being loaded" in str(error):
                 time.sleep(0.05)
                 continue
@@ -192,8 +192,8 @@ for _ in range(6):
 """
 
 
-def test_the_memory_that_reading_the_btf_took_is_given_back() -> None:
-    """In a process of its own, whose threads have arenas that nothing else was taken from."""
+def test_memory_for_btf_is_released() -> None:
+    """Measured in a new process, whose threads have unused malloc arenas."""
     done = subprocess.run([sys.executable, "-c", RESIDENT], capture_output=True, text=True, check=True)
     first, *later = map(int, done.stdout.split())
     assert max(later) - first < 4 << 20

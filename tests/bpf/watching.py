@@ -1,4 +1,4 @@
-"""Attachments under test: opened in a Lab, stepped and read as the sampler does it, closed in any case."""
+"""Attachments under test: opened in a Lab, stepped and read as the sampler does, and closed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bpftop.model.sample import Direction, Interface, reading_key
 
 
 class Watch:
-    """One attachment, and the interface as of its last step."""
+    """One attachment, and the interface at its last step."""
 
     def __init__(self, attachment: Attachment) -> None:
         self.attachment = attachment
@@ -31,11 +31,11 @@ class Watch:
 
     @property
     def hooks(self) -> tuple[str, str]:
-        """RX and TX as the header shows them."""
+        """Return the RX and TX hooks in the words of the header."""
         return str(self.now.hooks["rx"]), str(self.now.hooks["tx"])
 
     def packets(self, direction: Direction, protocol: int = OTHER_ETHERTYPE) -> int | None:
-        """Packets of a protocol by now; None where no program counts the direction."""
+        """Return the packets of a protocol; None if no program counts the direction."""
         counter = self.attachment.counters.get(direction)
         if counter is None:
             return None
@@ -59,7 +59,7 @@ def watching(
     window_ns: int = 1_000_000_000,
     make_counter: MakeCounter = PacketCounter,
 ) -> Iterator[Watch]:
-    """Open, step once, and close at the end. The load limit is out of reach unless the test sets it."""
+    """Open an attachment, step once, and close it at the end. Unless set, the load limit is out of reach."""
     netdev = Netdev()
     request = AttachRequest(
         attach, may_disturb_device=may_disturb_device, terminal=terminal, load_limit_bits_per_sec=limit
@@ -76,7 +76,7 @@ def watching(
 
 
 def is_loaded(prog_id: int) -> bool:
-    """Whether the kernel still has the program."""
+    """Return True if the kernel still has the program."""
     try:
         program_info(prog_id)
     except KernelError as error:

@@ -1,4 +1,4 @@
-"""Which modules get loaded when: what the import contracts of pyproject.toml cannot see."""
+"""Imports that the contracts of pyproject.toml cannot check: at run time, and of compiled modules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "bpftop"
 
 
 def imported_names(source: Path) -> Iterator[str]:
-    """The absolute dotted names that a module imports, wherever in it the import stands."""
+    """Return the absolute dotted names that a module imports, also inside functions."""
     package = [PACKAGE.name, *source.relative_to(PACKAGE).parts[:-1]]
     for node in ast.walk(ast.parse(source.read_text())):
         if isinstance(node, ast.Import):
@@ -26,7 +26,7 @@ def imported_names(source: Path) -> Iterator[str]:
 
 
 def loaded_after(program: str) -> set[str]:
-    """The top-level modules in memory after ``program`` ran in a fresh Python."""
+    """Return the top-level modules in memory after ``program`` ran in a new interpreter."""
     script = f"{program}\nimport sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
     outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert outcome.returncode == 0, outcome.stderr
@@ -34,16 +34,18 @@ def loaded_after(program: str) -> set[str]:
 
 
 @pytest.mark.parametrize(("room", "names"), [("kernel", {"cffi", "_libbpf"}), ("tui", {"rich", "textual"})])
-def test_one_room_alone_sees_it(room: str, names: set[str]) -> None:
-    """Imports inside functions too, and of the compiled module, which is not in import-linter's graph."""
+def test_only_one_room_imports_it(room: str, names: set[str]) -> None:
+    """Includes imports inside functions, and of the compiled module, which import-linter does not know."""
     sources = [source for source in PACKAGE.rglob("*.py") if PACKAGE / room not in source.parents]
     assert len(sources) > 10
-    found = [(source.name, name) for source in sources for name in imported_names(source) if names & {*name.split(".")}]
-    assert not found
+    imports = [
+        (source.name, name) for source in sources for name in imported_names(source) if names & {*name.split(".")}
+    ]
+    assert not imports
 
 
 @pytest.mark.parametrize("source", sorted((PACKAGE / "model").rglob("*.py")), ids=lambda source: source.name)
-def test_model_knows_the_standard_library_alone(source: Path) -> None:
+def test_model_imports_only_the_standard_library(source: Path) -> None:
     roots = {name.partition(".")[0] for name in imported_names(source)}
     assert roots <= sys.stdlib_module_names | {"bpftop"}
 

@@ -1,4 +1,4 @@
-"""The scripts that make a machine ready: what they run, and the one line they leave when they cannot."""
+"""The scripts that set up a machine: their commands, and the one line that they print on failure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TOOLS = ("sh", "env", "id", "mktemp", "rm", "tail", "grep", "sed", "make", "cat"
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A PATH of one folder with everyday tools only: no package manager, no Python, no sudo."""
+    """A PATH of one folder with basic tools only: no package manager, no Python, no sudo."""
     for tool in TOOLS:
         real = next(Path(folder) / tool for folder in ("/usr/bin", "/bin") if (Path(folder) / tool).exists())
         (tmp_path / tool).symlink_to(real)
@@ -22,14 +22,14 @@ def path(tmp_path: Path) -> Path:
 
 
 def put(path: Path, name: str, *lines: str) -> None:
-    """A command of that name which logs how it was called and then runs ``lines``."""
+    """Write a command ``name`` that logs its arguments and then runs ``lines``."""
     (path / name).unlink(missing_ok=True)
     (path / name).write_text("\n".join(["#!/bin/sh", f'echo "{name} $*" >>"{path}/log"', *lines, ""]))
     (path / name).chmod(0o755)
 
 
 def put_apt(path: Path, uid: int, *apt_lines: str) -> None:
-    """A Debian without any of our packages."""
+    """Pretend to be a Debian without any required package."""
     put(path, "id", f"echo {uid}")
     put(path, "dpkg-query", "exit 1")
     put(path, "apt-cache", "echo '  Candidate: 7.1.0'")
@@ -105,7 +105,7 @@ def test_missing_lists_are_fetched(path: Path) -> None:
     assert verbs == ["install", "update", "install"]
 
 
-def test_a_failed_install_is_one_line_below_apts_own(path: Path) -> None:
+def test_failed_install_is_one_line(path: Path) -> None:
     put_apt(path, 0, "echo 'E: no network' >&2; exit 100")
     outcome = run(path, "contrib/system-packages", "run")
     assert outcome.returncode == 1
@@ -114,7 +114,7 @@ def test_a_failed_install_is_one_line_below_apts_own(path: Path) -> None:
     assert "apt-get could not install" in line
 
 
-def test_bpftool_is_in_linux_tools_on_older_ubuntu(path: Path) -> None:
+def test_bpftool_of_older_ubuntu_is_in_linux_tools(path: Path) -> None:
     put_apt(path, 0)
     put(path, "dpkg-query", 'case "$4" in bpftool | linux-tools-common) ;; *) echo installed ;; esac')
     put(path, "apt-cache", "echo '  Candidate: (none)'")
@@ -126,7 +126,7 @@ def test_bpftool_is_in_linux_tools_on_older_ubuntu(path: Path) -> None:
     assert len(calls(path, "apt-get")) == 1
 
 
-def test_an_old_python_is_passed_over_and_none_is_one_line(path: Path, tmp_path: Path) -> None:
+def test_old_python_is_skipped(path: Path, tmp_path: Path) -> None:
     put(path, "python3", "exit 1")
     venv = tmp_path / "venv"
     outcome = run(path, "contrib/make-venv", str(venv))

@@ -1,4 +1,4 @@
-"""The wheel: installed into an empty environment it brings its own libbpf, and counts with it."""
+"""The wheel, installed into an empty environment: it has its own libbpf, and counts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(*command: str | Path, timeout: float = 120) -> str:
-    """Standard output of a command that must succeed."""
+    """Return the standard output of a command that must succeed."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
     outcome = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment, cwd="/")
     assert outcome.returncode == 0, f"{command}: {outcome.stdout}{outcome.stderr}"
@@ -28,7 +28,7 @@ def run(*command: str | Path, timeout: float = 120) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A freshly built wheel; the script that builds it refuses one with a wrong tag, search path, content or size."""
+    """A new wheel. The build script refuses a wheel with a wrong tag, search path, content or size."""
     folder = tmp_path_factory.mktemp("wheel")
     run(sys.executable, ROOT / "contrib" / "build_wheel.py", folder)
     (built,) = folder.iterdir()
@@ -37,7 +37,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of an environment that holds the wheel and what it asks for."""
+    """The bin folder of an environment with the wheel and its dependencies."""
     venv = tmp_path_factory.mktemp("venv")
     run(sys.executable, "-m", "venv", venv)
     run(venv / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet", wheel)
@@ -75,7 +75,7 @@ def test_objects_keep_btf_and_lose_dwarf(wheel: Path) -> None:
             assert not {section for section in sections if section.startswith(".debug")}, name
 
 
-def test_files_are_files_and_sources_stay_home(wheel: Path) -> None:
+def test_wheel_has_no_links_and_no_sources(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         for entry in archive.infolist():
             assert entry.external_attr >> 28 != 0xA, f"{entry.filename} is a symbolic link"
@@ -84,7 +84,7 @@ def test_files_are_files_and_sources_stay_home(wheel: Path) -> None:
     assert not [name for name in names if name.endswith((".c", ".h"))]
     licences = {Path(name).name for name in names if ".dist-info/licenses/" in name}
     assert "LICENSE" in licences
-    # One for each library that the wheel brings.
+    # One for each library in the wheel.
     assert len(licences) == 1 + len([name for name in names if name.startswith("bpftop.libs/")])
 
 

@@ -1,4 +1,4 @@
-"""Answers of drivers that no test machine has, as bytes."""
+"""Answers of drivers that no test machine has, given as bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bpftop.kernel.net.ethtool import Driver, Ethtool
 
 
 class Scripted(Ethtool):
-    """Answers each command with bytes; the room of the question is filled up with zeros."""
+    """Ethtool that answers each command with given bytes, padded with zeros to the size of the request."""
 
     def __init__(self, answers: dict[int, bytes]) -> None:
         super().__init__(-1)
@@ -42,8 +42,8 @@ def test_driver_with_firmware() -> None:
     assert driver == Driver("ice", "0000:17:00.0", "4.20 0x8001 1.3")
 
 
-def test_rings_and_channels_that_the_driver_does_not_have_are_left_out() -> None:
-    """struct ethtool_ringparam: four maxima (rx, mini, jumbo, tx), then what is set."""
+def test_missing_rings_and_channels_are_left_out() -> None:
+    """struct ethtool_ringparam has four maxima (rx, mini, jumbo, tx), then four current values."""
     rings = struct.pack("=9I", ethtool.ETHTOOL_GRINGPARAM, 8192, 0, 0, 4096, 1024, 0, 0, 512)
     channels = struct.pack("=9I", ethtool.ETHTOOL_GCHANNELS, 0, 0, 1, 63, 0, 0, 1, 16)
     driver = Scripted({ethtool.ETHTOOL_GRINGPARAM: rings, ethtool.ETHTOOL_GCHANNELS: channels})
@@ -51,10 +51,10 @@ def test_rings_and_channels_that_the_driver_does_not_have_are_left_out() -> None
     assert driver.channels("eth0") == {"other": 1, "other_max": 1, "combined": 16, "combined_max": 63}
 
 
-def test_coalescing_by_the_words_of_ethtool() -> None:
-    """Field by field after struct ethtool_coalesce."""
-    found = Scripted({ethtool.ETHTOOL_GCOALESCE: struct.pack("=23I", ethtool.ETHTOOL_GCOALESCE, *range(1, 23))})
-    words = found.coalescing("eth0")
+def test_coalescing_has_the_names_of_ethtool() -> None:
+    """The answer has the fields of struct ethtool_coalesce."""
+    device = Scripted({ethtool.ETHTOOL_GCOALESCE: struct.pack("=23I", ethtool.ETHTOOL_GCOALESCE, *range(1, 23))})
+    words = device.coalescing("eth0")
     assert list(words.values()) == list(range(1, 23))
     assert (words["rx-usecs"], words["rx-frames"], words["tx-usecs"], words["tx-frames"]) == (1, 2, 5, 6)
     assert (words["adaptive-rx"], words["adaptive-tx"], words["sample-interval"]) == (10, 11, 22)
@@ -83,15 +83,15 @@ def test_counters() -> None:
     assert driver.counter_values("eth0", 3) is None
 
 
-@pytest.mark.parametrize("there_are_now", [0, 3])
-def test_counters_that_change_between_two_questions(there_are_now: int) -> None:
-    """Older kernels write as many as there are, for which room was left; newer ones then say that there are none."""
-    values = struct.pack(f"=II{there_are_now}Q", ethtool.ETHTOOL_GSTATS, there_are_now, *range(there_are_now))
+@pytest.mark.parametrize("count_now", [0, 3])
+def test_counters_that_change_between_two_calls(count_now: int) -> None:
+    """Older kernels write all counters, for which the buffer has room; newer kernels write none."""
+    values = struct.pack(f"=II{count_now}Q", ethtool.ETHTOOL_GSTATS, count_now, *range(count_now))
     driver = Scripted({ethtool.ETHTOOL_GSSET_INFO: count_of(ethtool.ETH_SS_STATS, 2), ethtool.ETHTOOL_GSTATS: values})
     assert driver.counter_values("eth0", 2) is None
 
 
-def test_a_set_of_strings_that_the_driver_does_not_have() -> None:
+def test_missing_string_set_is_empty() -> None:
     nothing = struct.pack("=IIQI", ethtool.ETHTOOL_GSSET_INFO, 0, 0, 77)  # its bit is cleared, the rest is old
     driver = Scripted({ethtool.ETHTOOL_GSSET_INFO: nothing, ethtool.ETHTOOL_GSTRINGS: strings(ethtool.ETH_SS_STATS)})
     assert driver.counter_names("eth0") == ()

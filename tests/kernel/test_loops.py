@@ -1,4 +1,4 @@
-"""The loops in C: keys, values and orders that are what they say, and faults that are found."""
+"""Loops in C: keys, values and orders are right, and faults are found."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ MakeSubject = Callable[..., Subject]
 
 @pytest.fixture
 def make() -> Iterator[MakeSubject]:
-    """Makes a filled subject on a map of its own; ``stop`` and ``real_keys`` as in Subject."""
-    with ExitStack() as held:
+    """Create filled subjects, each with its own map; ``stop`` and ``real_keys`` as in Subject."""
+    with ExitStack() as stack:
 
-        def subject(
+        def make_subject(
             type_number: int,
             *,
             key_bytes: int = 8,
@@ -44,33 +44,33 @@ def make() -> Iterator[MakeSubject]:
         ) -> Subject:
             key_bytes = 4 if type_number in bpf_map.ARRAYS else key_bytes
             flags = NO_PREALLOC.get(type_number, 0)
-            made = held.enter_context(bpf_map.create(type_number, key_bytes, value_bytes, entries, flags))
+            made = stack.enter_context(bpf_map.create(type_number, key_bytes, value_bytes, entries, flags))
             shape = Shape(type_number, flags, entries, key_bytes, value_bytes, population)
-            found = Subject(made, shape, seed, stop or Stop(), real_keys)
-            found.fill(1)
-            return found
+            subject = Subject(made, shape, seed, stop or Stop(), real_keys)
+            subject.fill(1)
+            return subject
 
-        yield subject
+        yield make_subject
 
 
 def run(subject: Subject, operation: int, *, batch: int = 1, limit: int = 256, order: int = loops.UNIFORM) -> Outcome:
     loop = Loop(subject, operation, batch, limit)
     population = subject.shape.population
-    own = operation in (loops.INSERT, loops.DELETE, loops.DELETE_BATCH)
-    steps, window = (population, population // 8) if own else (1024, 0)
-    loop.visit(loops.SHUFFLED if own else order, 1, 0, population, steps, 0, window if batch == 1 else 0)
+    replaces = operation in (loops.INSERT, loops.DELETE, loops.DELETE_BATCH)
+    steps, window = (population, population // 8) if replaces else (1024, 0)
+    loop.visit(loops.SHUFFLED if replaces else order, 1, 0, population, steps, 0, window if batch == 1 else 0)
     return loop.run(Start(1), RUN_NS, 0, 2)
 
 
 def spoil(subject: Subject, number: int, byte: int = -1) -> None:
-    """Change one byte of a value behind the subject's back."""
+    """Change one byte of a value without telling the subject."""
     key = subject.key(number)
     value = bytearray(subject.map.lookup(key, subject.value_bytes()) or b"")
     value[byte] ^= 1
     subject.map.update(key, bytes(value))
 
 
-def test_the_same_buckets_on_both_sides(make: MakeSubject) -> None:
+def test_c_and_python_have_the_same_buckets(make: MakeSubject) -> None:
     outcome = run(make(bpf_map.HASH), loops.LOOKUP)
     assert len(outcome.times.counts) == BUCKETS
     assert loops.TICKS_PER_NS == TICKS_PER_NS
@@ -80,17 +80,17 @@ def test_the_same_buckets_on_both_sides(make: MakeSubject) -> None:
     assert outcome.times.max_ticks >= outcome.times.ticks / outcome.times.entries
 
 
-def test_the_clock() -> None:
+def test_clock_resolution() -> None:
     assert 0 < loops.clock_ticks() / TICKS_PER_NS < 2000
     assert 1 <= loops.clock_step_ns() <= 1000
 
 
 def test_keys_depend_on_the_seed_alone(make: MakeSubject) -> None:
-    one, same, other = (make(bpf_map.HASH, seed=seed) for seed in (3, 3, 4))
-    keys = [[subject.key(number) for number in range(200)] for subject in (one, same, other)]
+    first, same, other = (make(bpf_map.HASH, seed=seed) for seed in (3, 3, 4))
+    keys = [[subject.key(number) for number in range(200)] for subject in (first, same, other)]
     assert keys[0] == keys[1] != keys[2]
     assert len(set(keys[0])) == 200
-    assert one.map.lookup(keys[0][5], 16) == same.map.lookup(keys[0][5], 16) is not None
+    assert first.map.lookup(keys[0][5], 16) == same.map.lookup(keys[0][5], 16) is not None
 
 
 @pytest.mark.parametrize("key_bytes", [1, 2, 3, 5, 8, 13, 64, 512])
@@ -107,15 +107,15 @@ def test_keys_that_run_out_are_counted(make: MakeSubject) -> None:
 @pytest.mark.parametrize("key_bytes", [5, 6, 8, 20, 260])
 def test_prefixes_are_masked_and_none_covers_another(make: MakeSubject, key_bytes: int) -> None:
     subject = make(bpf_map.LPM_TRIE, key_bytes=key_bytes)
-    kept = []
+    prefixes = []
     for number in range(200):
         (bits,) = struct.unpack_from("=I", subject.key(number))
         text = "".join(f"{byte:08b}" for byte in subject.key(number)[4:])
         assert 1 <= bits <= 8 * (key_bytes - 4)
         assert "1" not in text[bits:]
-        kept.append(text[:bits])
-    assert not any(a != b and b.startswith(a) for a in kept for b in kept)
-    assert len(set(kept)) == 200
+        prefixes.append(text[:bits])
+    assert not any(a != b and b.startswith(a) for a in prefixes for b in prefixes)
+    assert len(set(prefixes)) == 200
     assert subject.verify() == (200, 0, None)
 
 
@@ -128,7 +128,7 @@ def test_real_keys_come_first_and_once(make: MakeSubject) -> None:
 
 
 def test_prefixes_within_each_other(make: MakeSubject) -> None:
-    """Real keys may be 10.0.0.0/8 and 10.1.0.0/16: a lookup of each finds its own, and of a deleted one its cover."""
+    """Real keys may be 10.0.0.0/8 and 10.1.0.0/16: the lookup of a deleted key finds the shorter prefix."""
     real = [struct.pack("=I4B", bits, 10, second, 0, 0) for bits, second in ((8, 0), (16, 1), (16, 2), (15, 2))]
     subject = make(bpf_map.LPM_TRIE, entries=10, population=4, real_keys=b"".join(real))
     for operation in (loops.LOOKUP, loops.UPDATE, loops.INSERT, loops.DELETE, loops.WALK):
@@ -154,7 +154,7 @@ def test_values_per_cpu_are_rounded_and_differ(make: MakeSubject, type_number: i
         assert subject.verify() == (subject.universe, 0, None)
 
 
-def test_orders(make: MakeSubject) -> None:
+def test_key_orders(make: MakeSubject) -> None:
     loop = Loop(make(bpf_map.HASH), loops.LOOKUP)
 
     def order(kind: int, steps: int, count: int = 50) -> list[int]:
@@ -177,7 +177,7 @@ def test_orders(make: MakeSubject) -> None:
     "type_number", [bpf_map.ARRAY, bpf_map.HASH, bpf_map.PERCPU_HASH, bpf_map.LRU_HASH, bpf_map.LPM_TRIE]
 )
 @pytest.mark.parametrize("operation", [loops.LOOKUP, loops.LOOKUP_BATCH])
-def test_a_wrong_value_is_found(make: MakeSubject, type_number: int, operation: int) -> None:
+def test_wrong_value_is_found(make: MakeSubject, type_number: int, operation: int) -> None:
     subject = make(type_number)
     spoil(subject, 77)
     fault = run(subject, operation, batch=16).fault
@@ -188,7 +188,7 @@ def test_a_wrong_value_is_found(make: MakeSubject, type_number: int, operation: 
     assert subject.verify()[2] is not None
 
 
-def test_a_wrong_value_of_one_cpu_alone_is_found(make: MakeSubject) -> None:
+def test_wrong_value_of_one_cpu_is_found(make: MakeSubject) -> None:
     subject = make(bpf_map.PERCPU_HASH, value_bytes=9)
     spoil(subject, 3, byte=8)  # the last byte of CPU 0's value
     fault = run(subject, loops.LOOKUP).fault
@@ -197,7 +197,7 @@ def test_a_wrong_value_of_one_cpu_alone_is_found(make: MakeSubject) -> None:
     assert "byte 8" in fault.sentence()
 
 
-def test_a_wrong_value_is_found_when_it_is_taken(make: MakeSubject) -> None:
+def test_wrong_value_is_found_by_take_batch(make: MakeSubject) -> None:
     subject = make(bpf_map.HASH)
     spoil(subject, 150)
     fault = run(subject, loops.TAKE_BATCH, batch=16).fault
@@ -205,16 +205,16 @@ def test_a_wrong_value_is_found_when_it_is_taken(make: MakeSubject) -> None:
     assert fault.errno == loops.WRONG_VALUE
 
 
-def test_a_lost_key_is_found(make: MakeSubject) -> None:
+def test_lost_key_is_found(make: MakeSubject) -> None:
     subject = make(bpf_map.HASH)
     subject.map.delete(subject.key(9))
-    for operation, said in ((loops.LOOKUP, "ENOENT"), (loops.WALK, "0xc7 instead of 0xc8"), (loops.UPDATE, "ENOENT")):
+    for operation, words in ((loops.LOOKUP, "ENOENT"), (loops.WALK, "0xc7 instead of 0xc8"), (loops.UPDATE, "ENOENT")):
         fault = run(subject, operation).fault
         assert fault is not None
-        assert said in fault.sentence()
+        assert words in fault.sentence()
 
 
-def test_a_key_of_somebody_else_is_found(make: MakeSubject) -> None:
+def test_unknown_key_is_found(make: MakeSubject) -> None:
     subject = make(bpf_map.HASH)
     subject.map.update(b"stranger", bytes(16))
     for operation in (loops.WALK, loops.LOOKUP_BATCH):
@@ -223,8 +223,8 @@ def test_a_key_of_somebody_else_is_found(make: MakeSubject) -> None:
         assert "ENOKEY" in fault.sentence()
 
 
-def test_a_bucket_larger_than_the_batch(make: MakeSubject) -> None:
-    """500 keys in 512 buckets: some bucket has more than one (ENOSPC), none has 64."""
+def test_bucket_larger_than_the_batch(make: MakeSubject) -> None:
+    """With 500 keys in 512 buckets, some bucket has more than one key (ENOSPC), and none has 64."""
     subject = make(bpf_map.HASH, entries=500, population=500)
     grown = run(subject, loops.LOOKUP_BATCH, batch=1, limit=64)
     assert grown.fault is None
@@ -239,7 +239,7 @@ def test_a_bucket_larger_than_the_batch(make: MakeSubject) -> None:
         assert subject.verify() == (500, 0, None)
 
 
-def test_what_the_kernel_does_not_have(make: MakeSubject) -> None:
+def test_unsupported_operation_is_a_fault(make: MakeSubject) -> None:
     fault = run(make(bpf_map.ARRAY), loops.DELETE_BATCH, batch=4).fault
     assert fault is not None
     assert fault.errno == bpf_map.ENOTSUPP
@@ -285,18 +285,26 @@ def test_the_bare_loop(make: MakeSubject, operation: int) -> None:
         assert loops.bare_loop(subject, operation, loop, 1000) == 0
 
 
-INSIDE = [loops.LOOKUP, loops.UPDATE, loops.INSERT, loops.DELETE, loops.WALK]
+PROGRAM_OPERATIONS = [loops.LOOKUP, loops.UPDATE, loops.INSERT, loops.DELETE, loops.WALK]
 
 
-def inside_run(subject: Subject, operation: int, then: Callable[[], None] = lambda: None) -> tuple[Outcome, object]:
-    inside = ProgramLoops(subject, 4096)
+def run_in_program(subject: Subject, operation: int, then: Callable[[], None] = lambda: None) -> tuple[Outcome, object]:
+    programs = ProgramLoops(subject, 4096)
     try:
         loop = Loop(subject, operation)
         if operation != loops.WALK:
-            own = operation in (loops.INSERT, loops.DELETE)
-            loop.visit(loops.SHUFFLED if own else loops.UNIFORM, 1, 0, 192, 192 if own else 4096, 0, 16 if own else 0)
+            replaces = operation in (loops.INSERT, loops.DELETE)
+            loop.visit(
+                loops.SHUFFLED if replaces else loops.UNIFORM,
+                1,
+                0,
+                192,
+                192 if replaces else 4096,
+                0,
+                16 if replaces else 0,
+            )
         cpu = allowed_cpus()[-1]
-        (member,) = inside.team([loop], [cpu], 16, 5)
+        (member,) = programs.team([loop], [cpu], 16, 5)
         assert member.calibrate() >= 0
         then()
         results: list[Outcome] = []
@@ -312,15 +320,15 @@ def inside_run(subject: Subject, operation: int, then: Callable[[], None] = lamb
         thread.join()
         return results[0], subject.verify(member.own, [cpu])[2]
     finally:
-        inside.close()
+        programs.close()
 
 
-@pytest.mark.parametrize("operation", INSIDE)
+@pytest.mark.parametrize("operation", PROGRAM_OPERATIONS)
 @pytest.mark.parametrize("value_bytes", [1, 3, 4, 9, 16, 4096])
 @pytest.mark.parametrize("type_number", [bpf_map.HASH, bpf_map.PERCPU_HASH, bpf_map.LRU_HASH, bpf_map.LRU_PERCPU_HASH])
-def test_programs_do_the_same(make: MakeSubject, type_number: int, value_bytes: int, operation: int) -> None:
+def test_programs_do_the_same_operations(make: MakeSubject, type_number: int, value_bytes: int, operation: int) -> None:
     subject = make(type_number, value_bytes=value_bytes)
-    outcome, fault = inside_run(subject, operation)
+    outcome, fault = run_in_program(subject, operation)
     assert outcome.fault is None
     assert fault is None
     assert outcome.times.entries > 0
@@ -329,23 +337,23 @@ def test_programs_do_the_same(make: MakeSubject, type_number: int, value_bytes: 
 @pytest.mark.parametrize("operation", [loops.LOOKUP, loops.UPDATE, loops.WALK])
 @pytest.mark.parametrize("type_number", [bpf_map.ARRAY, bpf_map.PERCPU_ARRAY])
 def test_programs_on_arrays(make: MakeSubject, type_number: int, operation: int) -> None:
-    outcome, fault = inside_run(make(type_number, value_bytes=12), operation)
+    outcome, fault = run_in_program(make(type_number, value_bytes=12), operation)
     assert outcome.fault is None
     assert fault is None
 
 
 @pytest.mark.parametrize("operation", [loops.LOOKUP, loops.WALK])
 @pytest.mark.parametrize("type_number", [bpf_map.HASH, bpf_map.PERCPU_HASH, bpf_map.ARRAY])
-def test_a_wrong_value_is_found_in_programs(make: MakeSubject, type_number: int, operation: int) -> None:
+def test_programs_find_a_wrong_value(make: MakeSubject, type_number: int, operation: int) -> None:
     subject = make(type_number, value_bytes=8)
     cpu = allowed_cpus()[-1]
     byte = 8 * cpu if type_number in bpf_map.PER_CPU else 0
-    outcome, _ = inside_run(subject, operation, lambda: spoil(subject, 50, byte))
+    outcome, _ = run_in_program(subject, operation, lambda: spoil(subject, 50, byte))
     assert outcome.fault is not None
     assert outcome.fault.errno == loops.WRONG_VALUE
 
 
-def test_a_map_of_the_system_is_only_read(make: MakeSubject) -> None:
+def test_map_opened_by_id_is_read_only(make: MakeSubject) -> None:
     subject = make(bpf_map.HASH)
     with bpf_map.by_id(subject.map.info().map_id) as same:
         assert same.info() == subject.map.info()

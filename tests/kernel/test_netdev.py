@@ -1,4 +1,4 @@
-"""Devices as rtnetlink and ethtool describe them: on real ones, in namespaces of our own."""
+"""Facts from rtnetlink and ethtool, of real devices in private namespaces."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_veth_in_two_namespaces(lab: Lab, netdev: Netdev) -> None:
     assert netdev.native_xdp(device.ifindex) is True
 
 
-def test_a_speed_is_believed_only_with_a_bus(lab: Lab, netdev: Netdev) -> None:
+def test_speed_needs_a_bus(lab: Lab, netdev: Netdev) -> None:
     lab.veth()
     device = netdev.find("v0")
     ethtool = Ethtool(netdev._route.fileno())
@@ -97,7 +97,7 @@ def test_counters_move(lab: Lab, netdev: Netdev) -> None:
     assert after["rx_bytes"] - before["rx_bytes"] == 100
 
 
-def test_up_is_both_switch_and_carrier(lab: Lab, netdev: Netdev) -> None:
+def test_up_needs_switch_and_carrier(lab: Lab, netdev: Netdev) -> None:
     lab.veth()
     assert netdev.find("v0").up
     assert netdev.find("lo").up
@@ -166,7 +166,7 @@ def test_default_route(lab: Lab, netdev: Netdev) -> None:
 
 @pytest.mark.parametrize("by", ["link", "netlink"])
 @pytest.mark.parametrize(("name", "mode"), [("v0", "native"), ("v0", "generic"), ("lo", "generic")])
-def test_xdp_of_somebody_else(lab: Lab, netdev: Netdev, name: str, mode: str, by: str) -> None:
+def test_xdp_program_of_another_tool(lab: Lab, netdev: Netdev, name: str, mode: str, by: str) -> None:
     lab.veth()
     assert netdev.find(name).xdp == {}
     process, prog_id = lab.foreign_xdp(name, mode, by)
@@ -187,7 +187,7 @@ def test_many_devices_in_one_dump(lab: Lab, netdev: Netdev) -> None:
     assert all(len(d.counters) >= 24 for d in devices)
 
 
-def test_offloads_that_are_wanted(lab: Lab, netdev: Netdev) -> None:
+def test_requested_offloads(lab: Lab, netdev: Netdev) -> None:
     lab.veth()
     lab.ip("link add m0 link v0 type macvlan")
     device = netdev.find("m0")
@@ -202,7 +202,7 @@ def test_offloads_that_are_wanted(lab: Lab, netdev: Netdev) -> None:
         netdev.request_offloads(gone, frozenset({"rx-lro"}))
 
 
-def test_xdp_of_kernels_that_name_only_one_program() -> None:
+def test_xdp_program_id_of_older_kernels() -> None:
     xdp = attribute(2, b"\x01") + attribute(4, struct.pack("=I", 42))
     message = struct.pack("=BBHiII", 0, 0, 1, 7, 0x41, 0) + attribute(3, b"eth0\0") + attribute(43, xdp)
     device = parse_device(message)

@@ -1,4 +1,4 @@
-"""The counters as they are read: by one batch call, or row by row."""
+"""Reading the counters: by one batch call, or row by row."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ FRAME = bytes(12) + b"\x08\x06" + bytes(46)
 
 
 @pytest.mark.bpf
-def test_single_lookups_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on kernels before 5.13, whose per-CPU arrays answer a batch with ENOTSUPP."""
+def test_single_lookups_equal_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels before 5.13 answer a batch on a per-CPU array with ENOTSUPP."""
     real = lib.bpftop_drain
     with closing(PacketCounter("count_xdp", "rx")) as counter:
         counter.program.test_run(FRAME, 7)
@@ -97,10 +97,10 @@ def test_plain_frames_are_added_to_all_their_cells(cpus: int) -> None:
             protocol = 6 if kind < lib.PLAIN_UDP else 17 if kind < lib.PLAIN_ICMP else (1, 58)[version]
             add(protocols[protocol][cpu], values)
 
-    found = counters.read()
+    count = counters.read()
     active = [number for number, each in protocols.items() if any(packets for packets, _ in each)]
-    assert list(memoryview(found.protocol_numbers).cast("I")) == active
-    assert list(found.protocol_values) == [v[column] for n in active for column in (0, 1) for v in protocols[n]]
+    assert list(memoryview(count.protocol_numbers).cast("I")) == active
+    assert list(count.protocol_values) == [v[column] for n in active for column in (0, 1) for v in protocols[n]]
     active = [number for number, cell in enumerate(cells) if cell[0]]
-    assert list(memoryview(found.cell_numbers).cast("I")) == active
-    assert list(found.cell_values) == [value for number in active for value in cells[number]]
+    assert list(memoryview(count.cell_numbers).cast("I")) == active
+    assert list(count.cell_values) == [value for number in active for value in cells[number]]

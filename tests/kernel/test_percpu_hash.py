@@ -1,4 +1,4 @@
-"""Maps of the tracing programs: more rows than a batch holds, and more interfaces than there is room for."""
+"""Maps of the tracing programs: more rows than a batch, and more interfaces than the map holds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bpftop.kernel.check import KernelError
 
 @pytest.fixture
 def drops() -> Iterator[BpfObject]:
-    """Loaded and attached to nothing."""
+    """The object of the drop counter, loaded and not attached."""
     with closing(BpfObject("drops", "count_drop", {"netns": 1})) as opened:
         yield opened
 
@@ -31,14 +31,14 @@ def test_every_row_is_read_once(drops: BpfObject, rows: int) -> None:
         key[0], key[1] = row, 7 * row
         values = ffi.new("uint64_t[]", [row + (cpu << 40) for cpu in range(counts.cpus)])
         assert lib.bpf_map_update_elem(fd, key, values, 0) == 0
-    found = counts.read()
-    assert {key: values.tolist() for key, values in found.items()} == {
+    rows_read = counts.read()
+    assert {key: values.tolist() for key, values in rows_read.items()} == {
         (row, 7 * row): [row + (cpu << 40) for cpu in range(counts.cpus)] for row in range(rows)
     }
 
 
 @pytest.mark.bpf
-def test_the_set_of_interfaces_is_kept_as_it_is_wanted(drops: BpfObject) -> None:
+def test_watched_set_follows_the_interfaces(drops: BpfObject) -> None:
     fd = drops.map_fd("watched")
     watched = WatchedSet(fd)
     for wanted in ([1, 2], [2, 3], [], [4]):
@@ -51,22 +51,22 @@ def test_the_set_of_interfaces_is_kept_as_it_is_wanted(drops: BpfObject) -> None
 
 def held(fd: int) -> set[int]:
     key, value = ffi.new("uint32_t *"), ffi.new("uint32_t *")
-    found = set()
+    ifindexes = set()
     for ifindex in range(10):
         key[0] = ifindex
         if lib.bpf_map_lookup_elem(fd, key, value) == 0:
-            found.add(ifindex)
-    return found
+            ifindexes.add(ifindex)
+    return ifindexes
 
 
 @pytest.mark.bpf
-def test_the_kernel_names_its_drop_reasons() -> None:
+def test_kernel_names_its_drop_reasons() -> None:
     reasons = drop_reasons()
     assert {"SKB_DROP_REASON_NOT_SPECIFIED", "SKB_DROP_REASON_NETFILTER_DROP"} <= set(reasons.names.values())
     assert reasons.arguments >= 3
 
 
 @pytest.mark.bpf
-def test_the_name_of_a_function_is_whole() -> None:
+def test_function_name_is_complete() -> None:
     with closing(BpfObject("xdp_errors", "count_redirect_error", {"netns": 1})) as opened:
         assert entry_function(opened.program.fd) == "count_redirect_error"  # bpf_prog_info says count_redirect_

@@ -1,4 +1,4 @@
-"""The private place to try things in, and questions to the kernel: all of them on this kernel."""
+"""Probes on this kernel, and the private veth pair."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.waiting import until
 
 @pytest.fixture
 def nothing_left() -> Iterator[None]:
-    """Neither files nor another namespace."""
+    """Check that a test leaves no file open and stays in its namespace."""
 
     def held() -> tuple[str, list[str]]:
         return os.readlink("/proc/thread-self/ns/net"), os.listdir("/proc/self/fd")
@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.bpf, pytest.mark.usefixtures("nothing_left")]
 
 
 def as_nobody(act: Callable[[], object]) -> str:
-    """What ``act`` raises or returns, in words, in a child without any privilege."""
+    """Return in words what ``act`` raises or returns in a child without privileges."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -44,37 +44,37 @@ def as_nobody(act: Callable[[], object]) -> str:
             os.setgid(65534)
             os.setuid(65534)
             os.write(writer, f"returned {act()}".encode())
-        except Exception as error:  # noqa: BLE001 it is what is asked for
+        except Exception as error:  # noqa: BLE001 the parent compares its words
             os.write(writer, f"{type(error).__name__} {getattr(error, 'errno', '')}: {error}".encode())
         finally:
             os._exit(0)
     os.close(writer)
     with open(reader) as answer:
-        said = answer.read()
+        words = answer.read()
     os.waitpid(child, 0)
-    return said
+    return words
 
 
 def device(ifindex: int) -> Device:
     with closing(Netdev()) as netdev:
-        found = netdev.device(ifindex)
-    assert found is not None
-    return found
+        device = netdev.device(ifindex)
+    assert device is not None
+    return device
 
 
-def test_a_map() -> None:
+def test_make_map() -> None:
     make_map()
 
 
-def test_a_map_without_privilege() -> None:
+def test_make_map_without_privilege() -> None:
     assert as_nobody(make_map) == "KernelError 1: cannot make a BPF map: EPERM (Operation not permitted)"
 
 
 def test_the_pair_is_private() -> None:
-    here = os.readlink("/proc/thread-self/ns/net")
+    home = os.readlink("/proc/thread-self/ns/net")
     devices = socket.if_nameindex()
     with private_pair() as pair:
-        assert os.readlink("/proc/thread-self/ns/net") != here
+        assert os.readlink("/proc/thread-self/ns/net") != home
         assert {name for _, name in socket.if_nameindex()} == {"lo", "sender", "receiver"}
         assert {device(end).kind for end in (pair.sender, pair.receiver)} == {"veth"}
     assert socket.if_nameindex() == devices
@@ -87,7 +87,7 @@ def test_a_frame_crosses_the_pair() -> None:
         until(lambda: device(pair.receiver).counters["rx_bytes"] - before >= 60, "60 bytes received")
 
 
-def test_what_goes_wrong_in_the_pair_is_not_hidden() -> None:
+def test_errors_inside_the_block_are_raised() -> None:
     with pytest.raises(OSError, match="mine"), private_pair():
         raise OSError(errno.EPERM, "mine")
 
@@ -101,7 +101,7 @@ def test_no_pair_without_privilege() -> None:
     assert issubclass(NoPlace, KernelError)
 
 
-def test_asking_for_tcx_agrees_with_attaching() -> None:
+def test_check_tcx_agrees_with_attaching() -> None:
     with closing(BpfObject("noop", "noop_tc")) as noop:
 
         def attach() -> None:
@@ -119,11 +119,11 @@ def errno_of(act: Callable[[], None]) -> int | None:
     return None
 
 
-def test_what_is_not_enodev_is_an_answer() -> None:
+def test_check_tcx_raises_other_errors() -> None:
     with closing(BpfObject("noop", "noop_xdp")) as noop, pytest.raises(KernelError) as refused:
         check_tcx(noop.program.fd)  # an XDP program has no place on a tc hook
     assert refused.value.errno == errno.EINVAL
 
 
-def test_the_version_of_libbpf() -> None:
+def test_libbpf_version() -> None:
     assert re.fullmatch(r"[1-9]\.\d+", libbpf_version())

@@ -1,4 +1,4 @@
-"""Messages of queueing disciplines, as bytes."""
+"""Messages of queueing disciplines, given as bytes."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def test_packets_beyond_32_bits() -> None:
     assert parse_qdisc(message(0, 0xFFFFFFFF, b"mq", basic, more)).sent_packets == (1 << 32) + 12
 
 
-def test_what_is_not_told_is_not_known() -> None:
-    found = parse_qdisc(message(0, 0x00000002, b"pfifo_fast"))
-    assert (found.handle, found.parent) == ("0:", ":2")
-    assert (found.sent_packets, found.drops, found.backlog_bytes) == (None, None, None)
+def test_missing_counters_are_none() -> None:
+    qdisc = parse_qdisc(message(0, 0x00000002, b"pfifo_fast"))
+    assert (qdisc.handle, qdisc.parent) == ("0:", ":2")
+    assert (qdisc.sent_packets, qdisc.drops, qdisc.backlog_bytes) == (None, None, None)
     short = parse_qdisc(message(0, 0x80010002, b"fq", attribute(QUEUE, b"\1\0\0\0"), attribute(BASIC, b"")))
     assert (short.parent, short.drops, short.sent_bytes) == ("8001:2", None, None)
 

@@ -51,7 +51,7 @@ class MapInfo:
 
 
 @dataclass(frozen=True)
-class Keys:
+class KeyWalk:
     """Result of a walk over the keys of a map.
 
     ``first`` has the first keys, one behind the other. ``count`` keys were walked, with ``reads`` system calls. The map
@@ -114,7 +114,7 @@ class BpfMap:
         """Delete one key. Raises KernelError: ENOENT; EINVAL in arrays."""
         check(lib.bpf_map_delete_elem(self.fd, ffi.from_buffer(key)), "delete from a BPF map")
 
-    def keys(self, most: int, stored: int, stop: Stop, limit_s: float = 1.0) -> Keys:
+    def keys(self, most: int, stored: int, stop: Stop, limit_s: float = 1.0) -> KeyWalk:
         """Walk at most ``most`` keys for at most ``limit_s`` seconds, and return the first ``stored`` of them.
 
         get_next_key takes no lock in the kernel. Raises KernelError.
@@ -126,7 +126,7 @@ class BpfMap:
         if -rc[0] not in (0, errno.EAGAIN, errno.ESTALE, errno.ECANCELED):
             check(rc[0], "walk the keys of a BPF map")
         content = bytes(ffi.buffer(first, min(count, stored) * key_bytes))
-        return Keys(content, count, min(count + 1, most), complete=rc[0] == 0)
+        return KeyWalk(content, count, min(count + 1, most), complete=rc[0] == 0)
 
 
 class Stop:
@@ -181,7 +181,7 @@ __all__ = [
     "ENOTSUPP",
     "BpfMap",
     "KernelError",
-    "Keys",
+    "KeyWalk",
     "MapInfo",
     "Stop",
     "by_id",
