@@ -1,1 +1,1 @@
-"""What map operations and programs cost on this machine, measured on demand: a library that prints nothing."""
+"""On-demand measurement of map operations and BPF programs on this machine. This room prints nothing."""

@@ -1,4 +1,4 @@
-"""The machine that something was measured on: what a figure depends on besides the kernel's code."""
+"""Description of the machine that a figure was measured on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _JIT = {"0": "off", "1": "on", "2": "on, with its code in the log"}
 
 @dataclass(frozen=True)
 class Machine:
-    """What is not known is None. ``machine_id`` is the same for as long as the system is installed, and no secret."""
+    """Facts about a machine; None: unknown. ``machine_id`` is stable for an installed system, and no secret."""
 
     host: str
     machine_id: str
@@ -26,13 +26,13 @@ class Machine:
     jit_hardening: str | None
     governor: str | None
     mitigations: Mapping[str, str]
-    """Name of a CPU vulnerability that concerns this machine -> what the kernel does about it."""
+    """Name of a CPU vulnerability of this machine -> state of its mitigation in the kernel."""
 
 
 def machine(possible_cpus: int, root: str = "/") -> Machine:
-    """Read it from /proc and /sys below ``root``. What cannot be read is not known, and no error."""
+    """Read the facts from /proc and /sys below ``root``. An unreadable fact is None."""
     base = Path(root)
-    jit = _line(base / "proc/sys/net/core/bpf_jit_enable")
+    jit = read_line(base / "proc/sys/net/core/bpf_jit_enable")
     return Machine(
         host=platform.node(),
         machine_id=_machine_id(base),
@@ -41,13 +41,14 @@ def machine(possible_cpus: int, root: str = "/") -> Machine:
         possible_cpus=possible_cpus,
         online_cpus=os.cpu_count() or possible_cpus,
         jit=None if jit is None else _JIT.get(jit, jit),
-        jit_hardening=_line(base / "proc/sys/net/core/bpf_jit_harden"),
-        governor=_line(base / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        jit_hardening=read_line(base / "proc/sys/net/core/bpf_jit_harden"),
+        governor=read_line(base / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         mitigations=_mitigations(base / "sys/devices/system/cpu/vulnerabilities"),
     )
 
 
-def _line(path: Path) -> str | None:
+def read_line(path: Path) -> str | None:
+    """Return the content of a one-line file; None if the file is empty or unreadable."""
     try:
         return path.read_text().strip() or None
     except OSError:
@@ -55,8 +56,8 @@ def _line(path: Path) -> str | None:
 
 
 def _machine_id(base: Path) -> str:
-    """machine-id(5) asks not to give the number itself away."""
-    number = _line(base / "etc/machine-id") or platform.node()
+    """Return a hash: machine-id(5) asks programs not to reveal the id itself."""
+    number = read_line(base / "etc/machine-id") or platform.node()
     return hashlib.sha256(f"bpftop {number}".encode()).hexdigest()[:16]
 
 
@@ -73,5 +74,5 @@ def _mitigations(folder: Path) -> dict[str, str]:
         files = sorted(folder.iterdir())
     except OSError:
         return {}
-    found = {file.name: _line(file) for file in files}
-    return {name: said for name, said in found.items() if said is not None and said != "Not affected"}
+    states = {file.name: read_line(file) for file in files}
+    return {name: state for name, state in states.items() if state is not None and state != "Not affected"}

@@ -1,4 +1,4 @@
-"""Work on chosen CPUs: a thread each, pinned, while whoever asked waits and can be interrupted."""
+"""Threads pinned to chosen CPUs; the caller waits for them and can be interrupted."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ _POLL_S = 0.05
 def run_pinned(
     work: Sequence[Callable[[], T]], cpus: Sequence[int], stop: Stop, give_up: Callable[[], None] = lambda: None
 ) -> list[T]:
-    """Run each piece of work on its CPU, all at once, and return what they return.
+    """Run each piece of work on its CPU, all at the same time, and return the results in order.
 
-    Their first exception is raised here, after all have ended; ``give_up`` is called when one cannot begin, so that the
-    others do not wait for it. An interrupt of the caller sets ``stop`` and is raised when all have ended.
+    The first exception of a thread is raised after all threads have ended. ``give_up`` is called when a thread fails,
+    so that the others do not wait for it. An interrupt of the caller sets ``stop``, and is raised when all threads
+    have ended.
     """
     results: dict[int, T] = {}
     errors: list[BaseException] = []
@@ -36,28 +37,27 @@ def run_pinned(
         finally:
             ended.release()
 
-    begun = awaited = 0
+    started = awaited = 0
     try:
         for number, (piece, cpu) in enumerate(zip(work, cpus, strict=True)):
             threading.Thread(target=body, args=(number, piece, cpu), name=f"profile-{cpu}", daemon=True).start()
-            begun += 1
-        # Not by Thread.join: interrupted, it takes a thread for ended that still works on the caller's memory
-        # (CPython 3.10 to 3.12).
-        while awaited < begun:
+            started += 1
+        # An interrupted Thread.join takes a thread for ended that still uses our memory (CPython 3.10 to 3.12).
+        while awaited < started:
             awaited += ended.acquire(timeout=_POLL_S)
     except BaseException:
         stop.set()
         give_up()
-        while awaited < begun:
+        while awaited < started:
             awaited += ended.acquire()
         raise
     if errors:
         raise errors[0]
-    return [results[number] for number in range(begun)]
+    return [results[number] for number in range(started)]
 
 
 def on_cpu(cpu: int, stop: Stop, piece: Callable[[], T]) -> T:
-    """Run one piece of work on a CPU."""
+    """Run one piece of work on a CPU and return its result."""
     return run_pinned([piece], [cpu], stop)[0]
 
 

@@ -1,7 +1,7 @@
-"""The last runs on this machine, kept to be compared with.
+"""Store of the latest runs on this machine, for later runs to compare with.
 
-They are in ``$XDG_STATE_HOME/bpftop`` (``~/.local/state`` where that is not set), a file per run, for its owner alone:
-the person behind sudo, whose home it is. Root writes into no folder of anybody else.
+Each run is a file in ``$XDG_STATE_HOME/bpftop`` (default: ``~/.local/state/bpftop``) that only its owner can read:
+behind sudo, the user who called sudo. Root writes into no other user's folder.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from bpftop.errors import BpftopError
 from bpftop.store.atomic_file import write_file
 
 SCHEMA = "bpftop.kept/1"
-KEPT_MAX = 20
-"""Runs of a kind; the oldest goes first."""
+RUNS_MAX = 20
+"""Runs of a kind to store; older runs are deleted."""
 
 _FILE_LIMIT_BYTES = 8 << 20
 
 Figures = Mapping[str, Mapping[str, float]]
-"""Name of what was measured -> name of a figure, with its unit -> its value."""
+"""Name of a measured operation -> name of a figure, with its unit -> value."""
 
 
 @dataclass(frozen=True)
 class StoredRun:
-    """An earlier run. ``taken_at`` is RFC 3339 in UTC."""
+    """A stored run. ``taken_at`` is RFC 3339 in UTC."""
 
     taken_at: str
     kernel: str
@@ -41,7 +41,7 @@ class StoredRun:
 
 @dataclass(frozen=True)
 class FigureChange:
-    """A figure beside the one of an earlier run: ``pct`` is the change since then, and ``then`` what it was."""
+    """Change of a figure since an earlier run: ``then`` is the earlier value, ``pct`` the change in percent."""
 
     taken_at: str
     kernel: str
@@ -50,43 +50,47 @@ class FigureChange:
 
 
 def save(kind: str, machine_id: str, run: StoredRun, environment: Mapping[str, str] = os.environ) -> str:
-    """Keep a run, drop the oldest ones, and return the path. Raises BpftopError with the reason."""
+    """Store a run, delete the oldest runs, and return the path. Raises BpftopError with the reason."""
     content = {"schema": SCHEMA, "kind": kind, "machine_id": machine_id, **vars(run)}
     text = json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
     try:
         with _folder(environment, make=True) as folder:
             name = f"{kind}-{time.time_ns():020d}.json"
             write_file(folder, name, text, sudo_caller(environment))
-            for old in _names(folder, kind)[KEPT_MAX:]:
+            for old in _names(folder, kind)[RUNS_MAX:]:
                 os.unlink(old, dir_fd=folder)
     except OSError as error:
         raise BpftopError(
-            f"cannot keep this run in {path(environment)}: {error.strerror}; the next run will not be compared with it"
+            f"cannot store this run in {path(environment)}: {error.strerror}; the next run will not be compared with it"
         ) from error
     return os.path.join(path(environment), name)
 
 
 def load(kind: str, machine_id: str, environment: Mapping[str, str] = os.environ) -> tuple[StoredRun, ...]:
-    """The runs of this machine, the latest first. Files that are no such runs are passed over: anybody may put one."""
+    """Return the runs of this machine, the latest first. Skip invalid files: any program may put files there."""
     try:
         with _folder(environment, make=False) as folder:
-            found = [_read(folder, name, kind, machine_id) for name in _names(folder, kind)]
+            runs = [_read(folder, name, kind, machine_id) for name in _names(folder, kind)]
     except OSError:
         return ()
-    return tuple(run for run in found if run is not None)
+    return tuple(run for run in runs if run is not None)
 
 
 def changes(now: Figures, earlier: tuple[StoredRun, ...]) -> dict[tuple[str, str], FigureChange]:
-    """(what was measured, figure) -> its change since the latest earlier run that has it, too."""
-    found = {}
+    """Compare each figure with the latest earlier run that has the figure, too.
+
+    Returns:
+        (name of the operation, name of the figure) -> change.
+    """
+    changed = {}
     for name, figures in now.items():
         for figure, value in figures.items():
             for run in earlier:
                 then = run.figures.get(name, {}).get(figure)
                 if then:
-                    found[name, figure] = FigureChange(run.taken_at, run.kernel, then, 100 * (value / then - 1))
+                    changed[name, figure] = FigureChange(run.taken_at, run.kernel, then, 100 * (value / then - 1))
                     break
-    return found
+    return changed
 
 
 def path(environment: Mapping[str, str] = os.environ) -> str:
@@ -96,9 +100,9 @@ def path(environment: Mapping[str, str] = os.environ) -> str:
 
 @contextmanager
 def _folder(environment: Mapping[str, str], *, make: bool) -> Iterator[int]:
-    """The folder, open. Raises OSError.
+    """Open the folder and yield its descriptor. Raises OSError.
 
-    Behind sudo a folder is made, and written to, only in one of the caller's: a link in their home may lead anywhere.
+    Behind sudo, write only inside folders of the caller: a link in the caller's home may lead anywhere.
     """
     caller = sudo_caller(environment)
     folder = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -132,7 +136,7 @@ def _belongs(folder: int, caller: Caller | None) -> bool:
 
 
 def _names(folder: int, kind: str) -> list[str]:
-    """The files of a kind, the latest first."""
+    """Return the names of the files of a kind, the latest first."""
     return sorted((n for n in os.listdir(folder) if n.startswith(f"{kind}-") and n.endswith(".json")), reverse=True)
 
 

@@ -1,8 +1,8 @@
-"""Many measured times as a histogram, and repeated runs with their spread.
+"""Histogram of measured times, and spread of repeated runs.
 
 The histogram is log-linear, as in HdrHistogram (hdrhistogram.org): 64 buckets per power of two, so that a percentile is
-off by at most 0.8 %, whatever its size. It counts in ticks of 1/16 ns: an entry of a batch costs few nanoseconds.
-``bpftop/kernel/loop_clock.c`` fills the same buckets.
+off by at most 0.8 %. It counts in ticks of 1/16 ns, because an entry of a batch costs few nanoseconds.
+``bpftop/kernel/measure/loop_clock.c`` fills the same buckets.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _MAX_BITS = 44  # 2^44 ticks: 18 minutes
 BUCKETS = (1 << _LINEAR_BITS) + ((_MAX_BITS - _LINEAR_BITS) << _HALF_BITS)
 
 NOISY_PCT = 10.0
-"""Runs that differ by more than this say that the machine was noisy."""
+"""Spread above which the machine counts as noisy."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What the times of one operation come to. ``count`` is how many times were taken; all else in nanoseconds."""
+    """Percentiles, maximum and mean of the times of one operation, in nanoseconds. ``count`` is the number of times."""
 
     count: int
     p50_ns: float
@@ -36,7 +36,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Spread:
-    """One number, measured in each of several runs. ``low`` and ``high`` are the least and the largest of them."""
+    """Median, least (``low``) and largest (``high``) value of a number that was measured in several runs."""
 
     runs: int
     median: float
@@ -45,7 +45,7 @@ class Spread:
 
     @property
     def pct(self) -> float:
-        """From the least to the largest run, in percent of the median: 0 where all runs agree."""
+        """Return the distance from the least to the largest value, in percent of the median."""
         return 100 * (self.high - self.low) / self.median if self.median else 0.0
 
     @property
@@ -54,7 +54,7 @@ class Spread:
 
 
 def spread(runs: Iterable[float]) -> Spread:
-    """The spread of one number over several runs. Raises ValueError where there was none."""
+    """Return the spread of a number over several runs. Raises ValueError without a run."""
     values = list(runs)
     if not values:
         raise ValueError("no run to take the spread of")
@@ -62,7 +62,7 @@ def spread(runs: Iterable[float]) -> Spread:
 
 
 def bucket(ticks: int) -> int:
-    """The bucket in which a time is counted."""
+    """Return the bucket that counts a time."""
     ticks = min(ticks, (1 << _MAX_BITS) - 1)
     if ticks < 1 << _LINEAR_BITS:
         return ticks
@@ -75,14 +75,14 @@ def bucket_width_ns(index: int) -> float:
 
 
 def bucket_ns(index: int) -> float:
-    """The time in the middle of a bucket."""
+    """Return the time in the middle of a bucket."""
     shift = max(0, (index >> _HALF_BITS) - 1)
     low = (index - (shift << _HALF_BITS)) << shift
     return (low + ((1 << shift) - 1) / 2) / TICKS_PER_NS
 
 
 class Histogram:
-    """Times of one operation. ``total_ns`` and ``entries`` give the mean: a batch is one time and many entries."""
+    """Times of one operation. The mean is ``total_ns`` / ``entries``, since a batch is one time of many entries."""
 
     def __init__(
         self, counts: array[int] | None = None, total_ns: float = 0.0, entries: int = 0, max_ns: float = 0.0
@@ -93,7 +93,7 @@ class Histogram:
         self.max_ns = max_ns
 
     def add(self, ns: float, entries: int = 1) -> None:
-        """One time per entry, taken over so many entries."""
+        """Count the mean time per entry of a call that handled ``entries`` entries."""
         self.counts[bucket(round(ns * TICKS_PER_NS))] += 1
         self.total_ns += ns * entries
         self.entries += entries
@@ -108,10 +108,11 @@ class Histogram:
         self.max_ns = max(self.max_ns, other.max_ns)
 
     def summary(self, resolution_ns: float = 0.0) -> Summary | None:
-        """Percentiles, maximum and mean; None where nothing was counted.
+        """Return percentiles, maximum and mean; None without a time.
 
-        ``resolution_ns`` is the step of the clock that the times were taken with (10 ns was seen on an AMD EPYC). A
-        time may be off by that much either way, and the percentiles are interpolated within it.
+        Args:
+            resolution_ns: step of the clock (10 ns on an AMD EPYC). A time may be off by one step either way, and the
+                percentiles are interpolated within the step.
         """
         count = sum(self.counts)
         if not count:
@@ -120,12 +121,14 @@ class Histogram:
         return Summary(count, p50, p90, p99, self.max_ns, self.total_ns / self.entries)
 
     def _percentiles(self, count: int, shares: Sequence[float], resolution_ns: float) -> list[float]:
-        found: list[float] = []
+        percentiles: list[float] = []
         below = 0
-        for index, here in enumerate(self.counts):
-            while here and len(found) < len(shares) and below + here >= shares[len(found)] * count:
+        for index, in_bucket in enumerate(self.counts):
+            while (
+                in_bucket and len(percentiles) < len(shares) and below + in_bucket >= shares[len(percentiles)] * count
+            ):
                 width_ns = max(bucket_width_ns(index), resolution_ns)
-                within = (shares[len(found)] * count - below) / here - 0.5
-                found.append(max(0.0, bucket_ns(index) + within * width_ns))
-            below += here
-        return found
+                within = (shares[len(percentiles)] * count - below) / in_bucket - 0.5
+                percentiles.append(max(0.0, bucket_ns(index) + within * width_ns))
+            below += in_bucket
+        return percentiles

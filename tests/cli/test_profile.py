@@ -179,7 +179,7 @@ def test_where_it_cannot_be_kept_the_run_was_good(tmp_path: Path) -> None:
     ended = bpftop("profile", *SHORT, env=environment(XDG_STATE_HOME=str(tmp_path)))
     assert ended.returncode == 0
     assert "none was wrong" in ended.stdout
-    assert "cannot keep this run in" in ended.stderr
+    assert "cannot store this run in" in ended.stderr
 
 
 @pytest.mark.bpf

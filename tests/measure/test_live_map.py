@@ -151,7 +151,7 @@ def test_by_name_and_by_path(make: MakeMap, tmp_path: Path) -> None:
 
 
 def test_no_such_map() -> None:
-    with pytest.raises(BpftopError, match="no map of this machine is called no_such_map"):
+    with pytest.raises(BpftopError, match="there is no map with the name no_such_map"):
         read_live_map("no_such_map", Stop())
     with pytest.raises(BpftopError, match="cannot open the BPF map 4294967295: ENOENT"):
         read_live_map("4294967295", Stop())

@@ -169,7 +169,7 @@ def test_what_only_the_kernel_knows_is_asked_beforehand() -> None:
     cpus = tuple(sorted(os.sched_getaffinity(0)))
     request = MeasureRequest(kinds=("hash",), entries=(10,), value_bytes=(8 << 20,), batches=(1,))
     with pytest.raises(
-        UsageError, match=r"the kernel makes no hash with keys of 8 and values of 8388608 bytes \(E2BIG\)"
+        UsageError, match=r"the kernel refuses a hash with keys of 8 and values of 8388608 bytes \(E2BIG\)"
     ):
         make_plan(request, cpus, bpf_map.possible_cpus())
     assert make_plan(replace(request, value_bytes=(1 << 20,)), cpus, bpf_map.possible_cpus()).cells

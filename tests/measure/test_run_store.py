@@ -37,12 +37,12 @@ def test_other_machines_and_other_kinds_are_not_compared(env: dict[str, str]) ->
 
 
 def test_the_oldest_goes(env: dict[str, str]) -> None:
-    for value in range(run_store.KEPT_MAX + 3):
+    for value in range(run_store.RUNS_MAX + 3):
         path = run_store.save("profile", "here", run(float(value)), env)
     run_store.save("bench", "here", run(), env)
     found = run_store.load("profile", "here", env)
-    assert [each.figures["hash lookup"]["user_p50_ns"] for each in found] == list(range(run_store.KEPT_MAX + 2, 2, -1))
-    assert len(os.listdir(os.path.dirname(path))) == run_store.KEPT_MAX + 1
+    assert [each.figures["hash lookup"]["user_p50_ns"] for each in found] == list(range(run_store.RUNS_MAX + 2, 2, -1))
+    assert len(os.listdir(os.path.dirname(path))) == run_store.RUNS_MAX + 1
 
 
 def test_for_its_owner_alone_and_whole(env: dict[str, str], tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_what_is_no_run_is_passed_over(env: dict[str, str], text: str) -> None:
 
 def test_it_is_said_where_it_cannot_be_kept(tmp_path: Path) -> None:
     (tmp_path / "bpftop").write_text("a file in the way")
-    with pytest.raises(BpftopError, match=r"cannot keep this run in .*: Not a directory"):
+    with pytest.raises(BpftopError, match=r"cannot store this run in .*: Not a directory"):
         run_store.save("profile", "here", run(), {"XDG_STATE_HOME": str(tmp_path)})
     assert run_store.load("profile", "here", {"XDG_STATE_HOME": str(tmp_path)}) == ()
 
@@ -116,7 +116,7 @@ class TestBehindSudo:
         home, elsewhere = self.home(tmp_path), tmp_path / "etc"
         elsewhere.mkdir()
         (home / ".local").symlink_to(elsewhere)
-        with pytest.raises(BpftopError, match="cannot keep this run"):
+        with pytest.raises(BpftopError, match="cannot store this run"):
             run_store.save("profile", "here", run(), self.env(home))
         (elsewhere / "state" / "bpftop").mkdir(parents=True)
         with pytest.raises(BpftopError, match="does not belong to the user who called sudo"):

@@ -1,4 +1,4 @@
-"""What a map under test is: its type, sizes and fill; what it would take, and what the kernel does not make."""
+"""Geometry of a map under test: type, sizes and fill, with the memory it takes and the limits of the kernel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MEMORY_LIMIT_BYTES = 256 << 20
 
 @dataclass(frozen=True)
 class MapKind:
-    """A map type as people choose it. ``type`` is the number of enum bpf_map_type, ``flags`` are map_flags."""
+    """A map type by name. ``type`` is a number of enum bpf_map_type, ``flags`` are map_flags."""
 
     name: str
     type: int
@@ -42,13 +42,13 @@ _PER_CPU_VALUE_BYTES_MAX = 32 << 10  # PCPU_MIN_UNIT_SIZE
 _ARRAY_KEY_BYTES = 4
 _KEY_BYTES_DEFAULT = 8
 
-# What the kernel adds to an entry (kernel/bpf/hashtab.c, lpm_trie.c): struct htab_elem, a bucket, struct lpm_trie_node.
+# Bytes that the kernel adds per entry (hashtab.c, lpm_trie.c): struct htab_elem, a bucket, struct lpm_trie_node.
 _HASH_ENTRY_BYTES, _BUCKET_BYTES, _TRIE_NODE_BYTES = 48, 16, 40
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """One map: ``population`` of its ``entries`` are in use. An array's others are there as well, as zeros."""
+    """A map with ``population`` of its ``entries`` in use. The other entries of an array exist, as zeros."""
 
     kind: str
     type: int
@@ -71,11 +71,11 @@ class Geometry:
         return self.type in bpf_map.ARRAYS
 
     def value_buffer_bytes(self, possible_cpus: int) -> int:
-        """A value as a system call hands it over: per-CPU maps have one per possible CPU, rounded up to 8 bytes."""
+        """Return the bytes of a value in a system call: a per-CPU map has an aligned slot for each possible CPU."""
         return _up_to_8(self.value_bytes) * possible_cpus if self.per_cpu else self.value_bytes
 
     def memory_bytes(self, possible_cpus: int) -> int:
-        """What the kernel will allocate for the map, about."""
+        """Estimate the bytes that the kernel allocates for the map."""
         value = _up_to_8(self.value_bytes) * (possible_cpus if self.per_cpu else 1)
         if self.is_array:
             return self.entries * (value + 8 * self.per_cpu)
@@ -89,43 +89,43 @@ class Geometry:
 
 
 def default_key_bytes(kind: MapKind) -> int:
-    """4 for arrays, 8 for the others (LPM: the prefix length and an IPv4 address)."""
+    """Return 4 for arrays and 8 for other types (LPM: prefix length and IPv4 address)."""
     return _ARRAY_KEY_BYTES if kind.type in bpf_map.ARRAYS else _KEY_BYTES_DEFAULT
 
 
 def check(geometry: Geometry, possible_cpus: int, memory_limit_bytes: int) -> None:
-    """Raise UsageError where the kernel does not make such a map, or where it would be too large."""
+    """Raise UsageError if the kernel refuses such a map or the map would be too large."""
     _check_counts(geometry)
     _check_key(geometry)
     _check_value(geometry)
-    takes = geometry.memory_bytes(possible_cpus)
-    if takes > memory_limit_bytes:
+    map_bytes = geometry.memory_bytes(possible_cpus)
+    if map_bytes > memory_limit_bytes:
         raise UsageError(
-            f"{words(geometry)} would take {mib(takes)}; the limit is {mib(memory_limit_bytes)}: choose fewer entries "
-            "or smaller values, or raise it with --memory-limit"
+            f"{words(geometry)} would take {mib(map_bytes)}; the limit is {mib(memory_limit_bytes)}: choose fewer "
+            "entries or smaller values, or raise it with --memory-limit"
         )
 
 
 def try_out(geometry: Geometry) -> None:
-    """Make such a map with one entry. Raises UsageError where the kernel refuses it, KernelError without privilege."""
+    """Make and free a map with one entry. Raises UsageError if the kernel refuses, KernelError without privilege."""
     try:
         bpf_map.create(geometry.type, geometry.key_bytes, geometry.value_bytes, 1, geometry.flags, "bpftop_try").close()
     except KernelError as error:
         if error.errno == errno.EPERM:
             raise
         raise UsageError(
-            f"the kernel makes no {geometry.kind} with keys of {geometry.key_bytes} and values of "
+            f"the kernel refuses a {geometry.kind} with keys of {geometry.key_bytes} and values of "
             f"{geometry.value_bytes} bytes ({error.errno_name}): choose other sizes"
         ) from error
 
 
 def mib(count: int) -> str:
-    """``12.5 MiB``; small sizes with more digits."""
+    """Return ``12.5 MiB``; more digits below 1 MiB."""
     return f"{count / (1 << 20):.{1 if count >= 1 << 20 else 3}f} MiB"
 
 
 def words(geometry: Geometry) -> str:
-    """The map in words: ``a hash of 10000 entries, keys of 8 and values of 16 bytes``."""
+    """Return ``a hash of 10000 entries, keys of 8 and values of 16 bytes``."""
     article = "an" if geometry.kind == "array" else "a"
     return (
         f"{article} {geometry.kind} of {geometry.entries} entries, keys of {geometry.key_bytes} and values of "
@@ -173,7 +173,7 @@ def _up_to_8(count: int) -> int:
 
 
 def _kmalloc_bytes(count: int) -> int:
-    """The size class that serves an allocation: powers of two, and 96 and 192."""
+    """Return the kmalloc size class of an allocation: a power of two, 96 or 192."""
     for size in (96, 192):
         if size * 2 // 3 < count <= size:
             return size

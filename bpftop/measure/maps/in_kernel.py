@@ -1,4 +1,4 @@
-"""The costs inside the kernel: the same cells, done by BPF programs under BPF_PROG_TEST_RUN."""
+"""Costs inside the kernel: the operations run in BPF programs under BPF_PROG_TEST_RUN."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bpftop.measure.pinned_threads import run_pinned
 
 _ORDER_MIN, _ORDER_MAX = 1 << 12, 1 << 18
 
-# A program runs with softirqs off: at about 100 ns per operation, and 8 bytes of value per ns to copy, this keeps a run
-# below 50 µs, and what a run costs besides, some 30 ns, is shared by many.
+# A program runs with softirqs off. At about 100 ns per operation and 8 bytes of value copied per ns, a run stays below
+# 50 µs, and many operations share the 30 ns that a run itself costs.
 _RUN_NS, _OPERATION_NS, _COPIED_BYTES_PER_NS = 25_000, 100, 8
 _EACH_MIN = 8
 
 
 class InKernel:
-    """The programs and their maps for one scratch map. Raises KernelError where programs are refused."""
+    """Programs and their maps for one scratch map. Raises KernelError if the kernel refuses programs."""
 
     def __init__(self, scratch: Scratch, threads: int) -> None:
         self._scratch = scratch
@@ -35,7 +35,7 @@ class InKernel:
         self._inside.close()
 
     def team(self, cell: Cell) -> Team:
-        """The threads of a cell, ready to run. Raises KernelError where the kernel does not do this in a program."""
+        """Return the threads of a cell, ready to run. Raises KernelError if programs cannot do the operation."""
         scratch = self._scratch
         team = [Loop(scratch.subject, OPERATIONS[cell.operation]) for _ in range(cell.threads)]
         each = self._each
@@ -50,7 +50,7 @@ class InKernel:
 
 
 class Team:
-    """The threads of one cell inside the kernel. ``each`` operations make a program run, whose mean is one time."""
+    """Threads of a cell. A program run does ``each`` operations, and their mean is one measured time."""
 
     def __init__(
         self, scratch: Scratch, members: Sequence[ProgramLoop], cpus: Sequence[int], generation: int, each: int
@@ -59,11 +59,11 @@ class Team:
         self._scratch, self._members, self._cpus, self._generation = scratch, members, cpus, generation
 
     def run(self, run_ns: int) -> list[Outcome]:
-        """One run of the cell."""
+        """Run the cell once on all threads."""
         start = Start(len(self._members))
         work = [partial(member.run, start, run_ns, self._generation) for member in self._members]
         return run_pinned(work, self._cpus, self._scratch.stop, start.give_up)
 
     def verify(self) -> tuple[int, int]:
-        """Read back what the programs wrote, each on its CPU. Raises WrongValue."""
+        """Read back the values that the programs wrote, each on its CPU. Raises WrongValue."""
         return self._scratch.verify(self._members[0].own, self._cpus)

@@ -1,4 +1,4 @@
-"""A map of the system as a model for a scratch map. It is opened for reading only: the kernel would refuse a write."""
+"""Geometry and keys of an existing map, to copy into a scratch map. The map is opened for reading only."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from bpftop.measure.maps.geometry import KINDS, TYPE_NAMES, Geometry
 
 REAL_KEYS_MAX = 4096
 READS_MAX = 1 << 20
-"""get_next_key calls at most, to find how full the map is. Each takes no lock, and 0.2 to 0.3 µs."""
+"""Limit of get_next_key calls that count the keys. A call takes no lock, and 0.2 to 0.3 µs."""
 
-_NAME_BYTES = 15  # BPF_OBJ_NAME_LEN without its end
-# What changes how a map works. The others (who may write, where it was frozen, NUMA node) do not belong to a copy.
+_NAME_BYTES = 15  # BPF_OBJ_NAME_LEN without the NUL
+# Flags that change how a map works. A copy does not need the others (access, frozen, NUMA node).
 _COPIED_FLAGS = bpf_map.NO_PREALLOC | bpf_map.NO_COMMON_LRU | bpf_map.ZERO_SEED
 
 
 @dataclass(frozen=True)
 class LiveMap:
-    """What was read of a map of the system.
+    """An existing map.
 
-    ``count`` is how many keys it has, found by ``reads`` calls; without ``complete`` it has more, or changed meanwhile.
-    ``real_keys`` are the first of them, one after the other; an array has none, for its keys are known.
+    ``count`` keys were counted by ``reads`` calls. Without ``complete`` the map has more keys, or changed meanwhile.
+    ``real_keys`` are the bytes of the first keys; empty for an array, whose keys are known.
     """
 
     info: MapInfo
@@ -35,12 +35,14 @@ class LiveMap:
 
 
 def read_live_map(wanted: str, stop: Stop) -> LiveMap:
-    """Look at the map with this id, name or path in the BPF file system.
+    """Read the map with this id, name or path in the BPF file system.
 
-    Raises UsageError for a type that is not profiled or a name that several maps have; BpftopError where there is none.
+    Raises:
+        UsageError: the type cannot be profiled, or several maps have the name.
+        BpftopError: there is no such map.
     """
-    with _opened(wanted) as found:
-        info = found.info()
+    with _opened(wanted) as live:
+        info = live.info()
         if info.type not in TYPE_NAMES:
             raise UsageError(
                 f"the map {info.map_id} ({info.name}) is of type {info.type} of enum bpf_map_type; profiled are "
@@ -48,7 +50,7 @@ def read_live_map(wanted: str, stop: Stop) -> LiveMap:
             )
         if info.type in bpf_map.ARRAYS:  # always full
             return LiveMap(info, _geometry(info, info.max_entries), info.max_entries, b"", 0, True)
-        keys = found.keys(min(info.max_entries + 1, READS_MAX), REAL_KEYS_MAX, stop)
+        keys = live.keys(min(info.max_entries + 1, READS_MAX), REAL_KEYS_MAX, stop)
     return LiveMap(info, _geometry(info, keys.count), keys.count, keys.first, keys.reads, keys.complete)
 
 
@@ -57,7 +59,7 @@ def _geometry(info: MapInfo, count: int) -> Geometry:
     kind = TYPE_NAMES[info.type]
     if info.type == bpf_map.HASH and flags & bpf_map.NO_PREALLOC:
         kind = "hash_no_prealloc"
-    # An empty map is profiled with one key: nothing can be looked up in no entries.
+    # An empty map is profiled with one key, so that there is a key to look up.
     population = min(max(1, count), info.max_entries)
     return Geometry(kind, info.type, flags, info.max_entries, info.key_bytes, info.value_bytes, population)
 
@@ -72,9 +74,7 @@ def _opened(wanted: str) -> BpfMap:
         return bpf_map.by_id(number)
     named = [map_id for map_id in bpf_map.ids() if _name(map_id) == wanted[:_NAME_BYTES]]
     if not named:
-        raise BpftopError(
-            f"no map of this machine is called {wanted}; `bpftool map` lists them, with the ids that they go by as well"
-        )
+        raise BpftopError(f"there is no map with the name {wanted}; `bpftool map` lists names and ids")
     if len(named) > 1:
         raise UsageError(f"{len(named)} maps are called {wanted}: choose one of the ids {', '.join(map(str, named))}")
     return bpf_map.by_id(named[0])
@@ -82,9 +82,9 @@ def _opened(wanted: str) -> BpfMap:
 
 def _name(map_id: int) -> str | None:
     try:
-        with bpf_map.by_id(map_id) as found:
-            return found.info().name
+        with bpf_map.by_id(map_id) as live:
+            return live.info().name
     except bpf_map.KernelError as error:
-        if error.errno_name != "ENOENT":  # gone since it was listed
+        if error.errno_name != "ENOENT":  # the map was freed after it was listed
             raise
         return None

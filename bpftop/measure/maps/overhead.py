@@ -1,4 +1,4 @@
-"""What measuring adds to an operation: the profile's loop against the same calls with nothing around them."""
+"""Overhead of the profile: its loop compared with a loop of nothing but the calls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bpftop.measure.pinned_threads import on_cpu
 
 LIMIT_PCT = 5.0
 
-_ENTRIES, _POPULATION, _KEY_BYTES, _VALUE_BYTES = 10_000, 7_500, 8, 16  # those of a profile by default
+_ENTRIES, _POPULATION, _KEY_BYTES, _VALUE_BYTES = 10_000, 7_500, 8, 16  # the defaults of a profile
 _OPERATIONS = (
     ("lookup", loops.LOOKUP, 1),
     ("update_existing", loops.UPDATE, 1),
@@ -22,14 +22,14 @@ _OPERATIONS = (
     ("lookup_batch of 256", loops.LOOKUP_BATCH, 256),
 )
 _ROUNDS = 60
-_ROUND_NS = 1_000_000  # shorter than a time slice: some rounds have the CPU for themselves
+_ROUND_NS = 1_000_000  # shorter than a time slice, so that some rounds are not preempted
 
 
 @dataclass(frozen=True)
 class Overhead:
-    """One operation on a hash: nanoseconds per entry as a profile reports them, and in a loop of nothing but the calls.
+    """An operation on a hash: ns per entry in a profile, and in a loop of nothing but the calls.
 
-    Both are means, of the best of several rounds that take turns: whoever else runs on this CPU is in neither.
+    Both are the mean of the best of several alternating rounds, so that other work on this CPU is in neither.
     """
 
     operation: str
@@ -38,12 +38,12 @@ class Overhead:
 
     @property
     def added_pct(self) -> float:
-        """What the profile's figure is above the bare one, in percent; negative where it is below."""
+        """Return the excess of the profile's figure over the bare one, in percent."""
         return 100 * (self.profiled_ns / self.bare_ns - 1)
 
 
 def measure() -> tuple[Overhead, ...]:
-    """Measure all operations that have a bare loop, in about a second. Raises KernelError."""
+    """Measure all operations with a bare loop, in about a second. Raises KernelError."""
     stop = Stop()
     return on_cpu(allowed_cpus()[-1], stop, lambda: tuple(_measured(stop)))
 
@@ -63,7 +63,7 @@ def _overhead(name: str, subject: Subject, operation: int, batch: int, clock_tic
     loop.visit(loops.UNIFORM, 1, 0, _POPULATION, 1 << 16)
     profiled, bare = [], []
     for number in range(_ROUNDS):
-        # Bare updates leave values that the subject does not know; nothing reads them here.
+        # Bare updates write values that the subject does not know; nothing reads them.
         outcome = loop.run(Start(1), _ROUND_NS, clock_ticks, number + 2)
         assert outcome.fault is None, outcome.fault
         profiled.append(outcome.times.ticks / TICKS_PER_NS / outcome.times.entries)

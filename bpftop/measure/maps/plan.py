@@ -29,19 +29,19 @@ SINGLE_OF: Mapping[str, tuple[str, ...]] = {
     "delete_batch": ("delete",),
     "lookup_and_delete_batch": ("lookup", "delete"),
 }
-"""What a batch is compared with: single operations, their costs added up."""
+"""Batch operation -> the single operations whose summed cost it is compared with."""
 
 WALKS = frozenset({"get_next_key", "lookup_batch", "lookup_and_delete_batch"})
-"""They go through the map in its own order, whatever keys one would give them."""
+"""Operations that go through the map in its own order and ignore the keys of the caller."""
 
 OWN_KEYS = frozenset({"update_new", "delete", "delete_batch", "lookup_and_delete_batch"})
-"""They change which keys are there; each thread has keys of its own."""
+"""Operations that insert or delete keys; each thread has keys of its own."""
 
 WRITES = OWN_KEYS | {"update_existing", "update_batch"}
 
 ACCESSES: Mapping[str, int] = {"sequential": loops.SEQUENTIAL, "uniform": loops.UNIFORM, "zipf": loops.ZIPF}
 WALK = "walk"
-"""The access of what walks."""
+"""Access of the operations in WALKS."""
 
 SWEEP = (1, 4, 16, 64, 256, 1024, 4096)
 BATCH_MAX = 1 << 20
@@ -49,15 +49,15 @@ RUNS_MIN, RUNS_MAX = 5, 1000
 RUN_MS_MIN, RUN_MS_MAX = 1, 10_000
 CELLS_MAX = 10_000
 INSIDE_SHARE = 0.4
-"""Runs inside the kernel last so much of those from user space: each time they take is the mean of many operations."""
+"""Length of a run inside the kernel, as a share of a run from user space: each time is already a mean of many."""
 
 
 @dataclass(frozen=True)
 class MeasureRequest:
-    """What somebody asks for. Axes with several values are combined with each other.
+    """Values of each axis; all combinations are measured.
 
-    ``key_bytes`` empty: 4 for arrays, 8 for others. ``batches`` empty: SWEEP, as far as the keys suffice. ``run_ms`` is
-    how long one run of one cell lasts from user space.
+    ``key_bytes`` empty: 4 for arrays, 8 for other types. ``batches`` empty: SWEEP, up to the number of keys. ``run_ms``
+    is the length of a run of a cell from user space.
     """
 
     kinds: tuple[str, ...] = tuple(KINDS)
@@ -77,7 +77,7 @@ class MeasureRequest:
 
 @dataclass(frozen=True)
 class Cell:
-    """One thing that is measured. ``batch`` is None for single operations."""
+    """One combination: an operation on a map. ``batch`` is None for single operations."""
 
     geometry: Geometry
     operation: str
@@ -87,7 +87,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The same for the same measurement, today and next year."""
+        """Return a name that stays the same in later versions, for comparisons with stored runs."""
         g = self.geometry
         batch = "" if self.batch is None else f" b{self.batch}"
         shape = f"{g.kind} flags{g.flags:#x} {g.population}/{g.entries} k{g.key_bytes} v{g.value_bytes}"
@@ -95,13 +95,13 @@ class Cell:
 
     @property
     def inside(self) -> bool:
-        """Whether a BPF program can do it, too: batches are system calls."""
+        """Return True if a BPF program can do the operation, too: batches are system calls."""
         return self.batch is None
 
 
 @dataclass(frozen=True)
 class MeasurePlan:
-    """Cells that passed all checks, those of one map behind each other. ``cpus``: where threads may be pinned to."""
+    """Cells that passed all checks, grouped by map. ``cpus``: the CPUs that threads may be pinned to."""
 
     request: MeasureRequest
     cells: tuple[Cell, ...]
@@ -111,30 +111,35 @@ class MeasurePlan:
 
     @property
     def expected_s(self) -> float:
-        """How long the loops will run, without making and filling maps."""
+        """Return the run time of the loops, without making and filling maps."""
         return sum(self.user_s + self.inside_s * cell.inside for cell in self.cells)
 
     @property
     def user_s(self) -> float:
-        """All runs of a cell from user space."""
+        """Return the length of all runs of a cell from user space."""
         return self.request.runs * self.request.run_ms / 1e3
 
     @property
     def inside_s(self) -> float:
-        """All runs of a cell inside the kernel."""
+        """Return the length of all runs of a cell inside the kernel."""
         return self.user_s * INSIDE_SHARE
 
     def pinned(self, threads: int) -> tuple[int, ...]:
-        """The CPUs of so many threads: the last ones, because interrupts like the first."""
+        """Return the CPUs for this number of threads: the last CPUs, since most interrupts go to the first."""
         return self.cpus[-threads:]
 
 
 def make_plan(
     request: MeasureRequest, cpus: Sequence[int], possible_cpus: int, live: LiveMap | None = None
 ) -> MeasurePlan:
-    """All cells of a request; with ``live``, on copies of that map, whatever the request says of types and sizes.
+    """Return all cells of a request.
 
-    Raises UsageError, or KernelError (EPERM) where this process may not make maps.
+    Args:
+        live: measure copies of this map, and ignore the types and sizes of the request.
+
+    Raises:
+        UsageError: a combination is impossible or too large.
+        KernelError: EPERM if this process may not make maps.
     """
     _check_request(request, cpus)
     shapes = [live.geometry] if live is not None else list(dict.fromkeys(_geometries(request)))
@@ -159,7 +164,7 @@ def _geometries(request: MeasureRequest) -> Iterator[Geometry]:
 
 
 def _key_sizes(request: MeasureRequest, name: str) -> tuple[int, ...]:
-    """Asked for all types at once, a size of keys is meant for those that have a choice."""
+    """Return the key sizes of a type. With all types requested, a key size does not apply to arrays."""
     default = geometries.default_key_bytes(KINDS[name])
     if not request.key_bytes or (name.endswith("array") and request.kinds == tuple(KINDS)):
         return (default,)
@@ -179,19 +184,19 @@ def _cells(request: MeasureRequest, shape: Geometry, possible_cpus: int) -> Iter
 
 
 def _batches(request: MeasureRequest, shape: Geometry, threads: int, possible_cpus: int) -> tuple[int, ...]:
-    """The sizes to measure; those that somebody asked for must all be possible."""
+    """Return the batch sizes to measure. Raises UsageError if a requested size is impossible."""
     most = shape.population // threads
     each = shape.key_bytes + shape.value_buffer_bytes(possible_cpus)
     for batch in request.batches:
-        asked = f"a batch of {batch}" if threads == 1 else f"{threads} threads with a batch of {batch} each"
+        request_text = f"a batch of {batch}" if threads == 1 else f"{threads} threads with a batch of {batch} each"
         if batch > most:
             raise UsageError(
-                f"{asked}: {geometries.words(shape)} has {shape.population} keys in use; choose a smaller batch or "
-                "more entries"
+                f"{request_text}: {geometries.words(shape)} has {shape.population} keys in use; choose a smaller batch "
+                "or more entries"
             )
         if batch * each * threads > request.memory_limit_bytes:
             raise UsageError(
-                f"{asked} needs buffers of {geometries.mib(batch * each * threads)}; the limit is "
+                f"{request_text} needs buffers of {geometries.mib(batch * each * threads)}; the limit is "
                 f"{geometries.mib(request.memory_limit_bytes)}: choose a smaller batch, or raise it with --memory-limit"
             )
     fitting = tuple(batch for batch in SWEEP if batch <= most and batch * each * threads <= request.memory_limit_bytes)

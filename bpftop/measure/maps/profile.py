@@ -1,4 +1,4 @@
-"""Map operations, measured: a plan in, results as they come, progress between them. Nothing is printed or attached."""
+"""Profile of map operations: measures the cells of a plan, from user space and inside the kernel."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bpftop.measure.machine import machine
 from bpftop.measure.maps.in_kernel import InKernel
 from bpftop.measure.maps.plan import INSIDE_SHARE, WRITES, Cell, MeasurePlan
 from bpftop.measure.maps.results import CellResult, MapReport, OperationCost, figures
-from bpftop.measure.maps.run_totals import Tally
+from bpftop.measure.maps.run_totals import RunTotals
 from bpftop.measure.maps.scratch import Scratch
 from bpftop.measure.pinned_threads import on_cpu, run_pinned
 from bpftop.model.timestamps import rfc3339
@@ -30,13 +30,13 @@ Step = Progress[CellResult]
 
 _STORED_AS = "profile"
 
-# The kernel was short of something: that is no wrong answer.
-_SHORT_OF = frozenset({errno.ENOMEM, errno.E2BIG, errno.EBUSY, errno.EAGAIN, errno.EINTR})
+# Errors that mean a shortage in the kernel, not a wrong result.
+_SHORTAGES = frozenset({errno.ENOMEM, errno.E2BIG, errno.EBUSY, errno.EAGAIN, errno.EINTR})
 
 
 @dataclass(frozen=True)
-class _Side:
-    """What one side of a cell came to."""
+class _SideResult:
+    """Result of a cell on one side: from user space, or inside the kernel."""
 
     cost: OperationCost | None = None
     why: str = ""
@@ -116,12 +116,12 @@ class MapProfile:
                 if self.stop.is_set():
                     return
                 lacking = _lacking(scratch, cell)
-                user = _Side(why=lacking) if lacking else (yield from self._from_user_space(scratch, cell))
+                user = _SideResult(why=lacking) if lacking else (yield from self._from_user_space(scratch, cell))
                 self._done_s += 0 if user.cost else self.plan.user_s
                 if not cell.inside:
-                    inside = _Side(why="user space only")
+                    inside = _SideResult(why="user space only")
                 elif in_kernel is None or lacking:
-                    inside = _Side(why=lacking or refused)
+                    inside = _SideResult(why=lacking or refused)
                 else:
                     inside = yield from self._inside(scratch, in_kernel, cell)
                 self._done_s += 0 if inside.cost or not cell.inside else self.plan.inside_s
@@ -132,10 +132,10 @@ class MapProfile:
             if in_kernel is not None:
                 in_kernel.close()
 
-    def _from_user_space(self, scratch: Scratch, cell: Cell) -> Generator[Step, None, _Side]:
+    def _from_user_space(self, scratch: Scratch, cell: Cell) -> Generator[Step, None, _SideResult]:
         team = scratch.loops(cell)
         cpus = self.plan.pinned(cell.threads)
-        tally = Tally(self._clock_step_ns / (cell.batch or 1))
+        totals = RunTotals(self._clock_step_ns / (cell.batch or 1))
         for _ in range(self.plan.request.runs):
             start, generation = Start(len(team)), scratch.generation()
             run_ns = self.plan.request.run_ms * 1_000_000
@@ -143,56 +143,56 @@ class MapProfile:
             outcomes = run_pinned(work, cpus, self.stop, start.give_up)
             why = self._fault(scratch, cell, outcomes, "from user space")
             if why:
-                return _Side(why=why)
+                return _SideResult(why=why)
             if self.stop.is_set():
                 break
-            tally.add(outcomes)
+            totals.add(outcomes)
             yield self._progress(cell, self.plan.user_s / self.plan.request.runs)
         checked, missed = self._settle(scratch, cell)
-        grown_to = None if cell.batch in (None, tally.batch) else tally.batch
-        return _Side(tally.cost(), "", tally.checked + checked, tally.missed + missed, grown_to)
+        grown_to = None if cell.batch in (None, totals.batch) else totals.batch
+        return _SideResult(totals.cost(), "", totals.checked + checked, totals.missed + missed, grown_to)
 
-    def _inside(self, scratch: Scratch, in_kernel: InKernel, cell: Cell) -> Generator[Step, None, _Side]:
+    def _inside(self, scratch: Scratch, in_kernel: InKernel, cell: Cell) -> Generator[Step, None, _SideResult]:
         try:
             team = in_kernel.team(cell)
         except KernelError as error:
-            return _Side(why=_refusal(error, cell))
-        tally = Tally(self._clock_step_ns / team.each)
+            return _SideResult(why=_refusal(error, cell))
+        totals = RunTotals(self._clock_step_ns / team.each)
         for _ in range(self.plan.request.runs):
             if self.stop.is_set():
                 break
             outcomes = team.run(int(self.plan.request.run_ms * INSIDE_SHARE * 1e6))
             why = self._fault(scratch, cell, outcomes, "in a program")
             if why:
-                return _Side(why=why)
+                return _SideResult(why=why)
             if not self.stop.is_set():
-                tally.add(outcomes)
+                totals.add(outcomes)
                 yield self._progress(cell, self.plan.inside_s / self.plan.request.runs)
         checked, missed = (0, 0) if self.stop.is_set() or cell.operation not in WRITES else team.verify()
         if cell.operation in WRITES:
             scratch.fill(again=scratch.geometry.per_cpu)
-        return _Side(tally.cost(), "", tally.checked + checked, tally.missed + missed)
+        return _SideResult(totals.cost(), "", totals.checked + checked, totals.missed + missed)
 
     def _settle(self, scratch: Scratch, cell: Cell) -> tuple[int, int]:
-        """Read everything back after an operation that writes, and write again what is missing then."""
+        """After an operation that writes, read all keys back and insert missing keys. Return (checked, missed)."""
         if cell.operation not in WRITES or self.stop.is_set():
             return 0, 0
-        found = scratch.verify()
+        counts = scratch.verify()
         scratch.fill()
-        return found
+        return counts
 
     def _fault(self, scratch: Scratch, cell: Cell, outcomes: Sequence[Outcome], where: str) -> str:
-        """Why the cell cannot be measured; empty where it can. Raises WrongValue."""
+        """Return why the cell cannot be measured; empty if it can. Raises WrongValue."""
         for fault in (outcome.fault for outcome in outcomes if outcome.fault is not None):
             if fault.errno == ENOTSUPP:
                 return "not in this kernel (ENOTSUPP)"
-            if fault.errno not in _SHORT_OF or fault.errno == WRONG_VALUE:
+            if fault.errno not in _SHORTAGES or fault.errno == WRONG_VALUE:
                 scratch.blame(f"{cell.operation} {where}", fault)
             scratch.fill(again=True)
             return fault.sentence()
         return ""
 
-    def _add(self, cell: Cell, user: _Side, inside: _Side) -> CellResult:
+    def _add(self, cell: Cell, user: _SideResult, inside: _SideResult) -> CellResult:
         checked, missed = user.checked + inside.checked, user.missed + inside.missed
         result = CellResult(
             cell,
@@ -215,7 +215,7 @@ class MapProfile:
 
 
 def _lacking(scratch: Scratch, cell: Cell) -> str:
-    """What arrays do not have, in the kernel's words: asked with a key that is there."""
+    """Return why an array lacks an operation, after trying the operation on an existing key; empty otherwise."""
     if not scratch.geometry.is_array or cell.operation not in ("update_new", "delete"):
         return ""
     key = scratch.subject.key(0)
@@ -230,7 +230,7 @@ def _lacking(scratch: Scratch, cell: Cell) -> str:
 
 
 def _refusal(error: KernelError, cell: Cell) -> str:
-    """Why a cell cannot be measured inside the kernel: a capability that is missing has several faces (errnos)."""
+    """Return why a cell cannot be measured inside the kernel. A missing capability can give several errnos."""
     missing = Privileges.read().missing_to_load()
     if missing:
         return f"programs need {' and '.join(missing)}, too ({error.errno_name})"

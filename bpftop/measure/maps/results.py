@@ -1,4 +1,4 @@
-"""What a profile comes to: costs by cell, from user space and inside the kernel."""
+"""Results of a profile: costs by cell, from user space and inside the kernel."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from bpftop.measure.run_store import FigureChange
 from bpftop.measure.statistics import Spread, Summary
 
 USER_NS, INSIDE_NS = "user_p50_ns", "inside_p50_ns"
-"""Names of figures that are kept."""
+"""Names of stored figures."""
 
 
 class WrongValue(BpftopError):
-    """A map gave what was not written to it, or lost it: nothing that was measured there is worth anything."""
+    """A map lost a value or returned a wrong one. All results are worthless."""
 
 
 @dataclass(frozen=True)
 class OperationCost:
-    """What one entry costs. ``summary`` is over calls from user space, and over runs of many operations in programs.
+    """Cost of an entry. ``summary`` covers single calls from user space, or runs of many operations in a program.
 
-    ``per_sec`` is entries per second, all threads together, while they do nothing else; ``spread`` is that of the
-    median over the runs.
+    ``per_sec`` is entries per second of all threads together; ``spread`` is the spread of the medians of the runs.
     """
 
     summary: Summary
@@ -34,10 +33,10 @@ class OperationCost:
 
 @dataclass(frozen=True)
 class CellResult:
-    """One cell. Where there is no cost, ``user_why`` or ``inside_why`` says why; ``checked`` values and keys compared.
+    """Result of a cell. ``user_why`` and ``inside_why`` give the reason for a missing cost.
 
-    ``grown_to`` is the size to which a batch that met ENOSPC has grown; 0: it could not grow enough, and what was left
-    was read singly. ``missed`` keys had been evicted from an LRU map.
+    ``checked`` values and keys were compared; ``missed`` keys had been evicted from an LRU map. ``grown_to`` is the
+    size of a batch after ENOSPC made it grow; 0: it could not grow enough, and the rest was read by single calls.
     """
 
     cell: Cell
@@ -66,27 +65,30 @@ class MapReport(Report[CellResult]):
 
 
 def batch_factors(results: Iterable[CellResult]) -> Mapping[str, float]:
-    """Name of a batch's cell -> how many times cheaper an entry is than by single operations, by the medians."""
+    """Return, by name of a batch cell, how many times cheaper an entry is than by single operations (medians)."""
     results = list(results)
     by_cell = {r.cell: r.user.summary.p50_ns for r in results if r.user is not None}
     singles: dict[tuple[object, ...], float] = {}
     for cell, p50_ns in by_cell.items():
-        singles.setdefault((cell.geometry, cell.operation, cell.threads), p50_ns)  # the first access that was asked for
+        singles.setdefault((cell.geometry, cell.operation, cell.threads), p50_ns)  # the first requested access
     factors = {}
     for cell, p50_ns in by_cell.items():
-        against = []
-        for single in SINGLE_OF.get(cell.operation, ()):
-            alike = Cell(cell.geometry, single, cell.access, None, cell.threads)
-            found = by_cell.get(alike, singles.get((cell.geometry, single, cell.threads)))
-            against.append(found)
-        known = [ns for ns in against if ns is not None]
-        if known and len(known) == len(against) and p50_ns > 0:
+        names = SINGLE_OF.get(cell.operation, ())
+        single_ns = [
+            by_cell.get(
+                Cell(cell.geometry, name, cell.access, None, cell.threads),
+                singles.get((cell.geometry, name, cell.threads)),
+            )
+            for name in names
+        ]
+        known = [ns for ns in single_ns if ns is not None]
+        if known and len(known) == len(names) and p50_ns > 0:
             factors[cell.name] = sum(known) / p50_ns
     return factors
 
 
 def best_batches(results: Iterable[CellResult]) -> tuple[CellResult, ...]:
-    """Of each sweep of batch sizes the result with the least cost per entry, by the median."""
+    """Return the result with the least median of each sweep of batch sizes."""
     best: dict[tuple[object, ...], CellResult] = {}
     for result in results:
         cell = result.cell
@@ -100,10 +102,10 @@ def best_batches(results: Iterable[CellResult]) -> tuple[CellResult, ...]:
 
 
 def figures(results: Iterable[CellResult]) -> dict[str, dict[str, float]]:
-    """What is kept to be compared with: name of a cell -> medians in nanoseconds."""
-    found: dict[str, dict[str, float]] = {}
+    """Return the figures to store: name of a cell -> medians in nanoseconds."""
+    medians: dict[str, dict[str, float]] = {}
     for result in results:
         for name, cost in ((USER_NS, result.user), (INSIDE_NS, result.inside)):
             if cost is not None:
-                found.setdefault(result.cell.name, {})[name] = round(cost.summary.p50_ns, 3)
-    return found
+                medians.setdefault(result.cell.name, {})[name] = round(cost.summary.p50_ns, 3)
+    return medians

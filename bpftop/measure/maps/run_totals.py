@@ -1,4 +1,4 @@
-"""The runs of one cell added up."""
+"""Sums over the runs of a cell."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from bpftop.measure.maps.results import OperationCost
 from bpftop.measure.statistics import Histogram, spread
 
 
-class Tally:
-    """Takes the outcomes of all threads, run by run. ``clock_step_ns`` is the resolution of a time per entry."""
+class RunTotals:
+    """Sums of the outcomes of all threads. ``clock_step_ns`` is the resolution of a time per entry."""
 
     def __init__(self, clock_step_ns: float) -> None:
         self._clock_step_ns = clock_step_ns
@@ -43,10 +43,10 @@ class Tally:
             self._all.merge(run)
 
     def cost(self) -> OperationCost | None:
-        """None where nothing was measured."""
+        """Return the cost; None without a measured time."""
         summary = self._all.summary(self._clock_step_ns)
         if summary is None:
             return None
-        # A tick of 1/16 ns at least: an operation that vanishes behind the loop has no rate that could be believed.
+        # At least a tick (1/16 ns) per entry: the loop itself hides a cheaper operation.
         per_sec = sum(entries / max(ticks, entries) for entries, ticks in self._by_thread.values()) * TICKS_PER_NS * 1e9
         return OperationCost(summary, per_sec, spread(self._medians_ns))

@@ -1,4 +1,4 @@
-"""A scratch map under test: filled with keys and values that we know, and filled again when a cell has changed it."""
+"""Scratch map under test, filled with known keys and values."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from bpftop.measure.pinned_threads import on_cpu, run_pinned
 
 T = TypeVar("T")
 
-# Steps in an order of keys: enough of them that a large map is not visited at the same few places again and again.
+# Steps in an order of keys: enough to visit many places of a large map.
 _ORDER_MIN, _ORDER_MAX = 1 << 16, 1 << 20
-# Keys that update_new and delete keep deleted: many, so that a key that comes back is not in the caches any more from
-# when it was deleted, but few enough that the fill stays what was asked for.
+# Keys that are deleted at any time during update_new and delete: many, so that a deleted key has left the caches before
+# its insertion, but few enough to keep the requested fill.
 _WINDOW_SHARE, _WINDOW_MAX = 8, 1 << 16
-# A batch that meets ENOSPC grows so many times at most. A bucket of 256 keys does not happen by chance.
+# Limits for a batch that grows because of ENOSPC. A bucket of 256 keys does not happen by chance.
 _GROWTH, _GROWTH_MIN = 16, 256
 
 
 class Scratch:
-    """One geometry of a plan as a map. Raises KernelError where it cannot be made or filled."""
+    """A map of one geometry of a plan. Raises KernelError if the map cannot be made or filled."""
 
     def __init__(self, geometry: Geometry, plan: MeasurePlan, stop: Stop) -> None:
         self.geometry, self.plan, self.stop = geometry, plan, stop
@@ -59,22 +59,22 @@ class Scratch:
         self.close()
 
     def close(self) -> None:
-        """The kernel frees the map."""
+        """Free the map."""
         self._held.close()
 
     def generation(self) -> int:
-        """A number for values that no value has had yet."""
+        """Return a number that no value in the map has had yet."""
         self._generation += 1
         return self._generation
 
     def on_cpu(self, piece: Callable[[], T]) -> T:
-        """On the CPU of a single thread; the caller can be interrupted meanwhile."""
+        """Run one piece of work on the CPU of single-threaded cells; the caller can be interrupted meanwhile."""
         return on_cpu(self.plan.pinned(1)[0], self.stop, piece)
 
     def fill(self, again: bool = False) -> None:
-        """Write the keys that are missing, or all keys ``again``."""
+        """Write the missing keys, or with ``again`` all keys."""
         generation, population = self.generation(), self.geometry.population
-        # With lists per CPU an LRU map lets a CPU use its own share of the entries only.
+        # An LRU map with lists per CPU gives each CPU only its own share of the entries.
         cpus = self.plan.cpus if self.geometry.flags & bpf_map.NO_COMMON_LRU else self.plan.pinned(1)
         each = -(-population // len(cpus))
         parts = [range(first, min(first + each, population)) for first in range(0, population, each)]
@@ -85,7 +85,7 @@ class Scratch:
         run_pinned([filling(part) for part in parts], cpus[: len(parts)], self.stop)
 
     def loops(self, cell: Cell) -> list[Loop]:
-        """A loop for each thread of a cell from user space."""
+        """Return a loop for each thread of a cell from user space."""
         batch = cell.batch or 1
         steady = cell.threads == 1 or cell.operation in WALKS - OWN_KEYS
         limit = min(max(_GROWTH * batch, _GROWTH_MIN), max(batch, self.geometry.population))
@@ -95,9 +95,9 @@ class Scratch:
         return made
 
     def send(self, cell: Cell, team: Sequence[Loop], least: int, most: int, block: int = 1) -> None:
-        """Tell each loop of a cell which keys to visit, in which order, in ``least`` to ``most`` steps.
+        """Set the keys and their order for each loop of a cell, in ``least`` to ``most`` steps.
 
-        Steps and windows are multiples of ``block``; there are at least that many keys for each thread.
+        Steps and windows are multiples of ``block``. Each thread has at least ``block`` keys.
         """
         population, seed = self.geometry.population, self.plan.request.seed
         for thread, loop in enumerate(team):
@@ -115,15 +115,15 @@ class Scratch:
             loop.visit(ACCESSES[cell.access], seed + thread, 0, population, steps, start)
 
     def verify(self, own: object = None, cpus: Sequence[int] = ()) -> tuple[int, int]:
-        """Read all keys back: how many values were compared, and how many keys had been evicted. Raises WrongValue."""
+        """Read all keys back. Return the numbers of compared values and of evicted keys. Raises WrongValue."""
         checked, missed, fault = self.on_cpu(lambda: self.subject.verify(own, cpus))
         if fault is not None:
             self.blame("reading back", fault)
         return checked, missed
 
     def blame(self, what: str, fault: Fault) -> None:
-        """Raise WrongValue: a map that gives or keeps anything but what was written must not be measured."""
+        """Raise WrongValue: figures of a map that returns wrong values are worthless."""
         raise WrongValue(
-            f"{geometries.words(self.geometry)}, {what}: {fault.sentence()}; nothing measured here is to be trusted: "
+            f"{geometries.words(self.geometry)}, {what}: {fault.sentence()}; all figures of this run are worthless: "
             "please report it with what `uname -r` prints"
         )

@@ -1,4 +1,4 @@
-"""What a comparison of programs comes to: a table of rows, each with its costs on one CPU and on several at once."""
+"""Results of a comparison of programs: a table of rows, with costs on one CPU and on several CPUs at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bpftop.measure.statistics import Spread, spread
 
 @dataclass(frozen=True)
 class Budget:
-    """What a program at this hook may take, by rule of thumb, before it is what the machine is busy with."""
+    """Rule of thumb for the time that a program at a hook may take."""
 
     hook: str
     ns: float
@@ -25,12 +25,12 @@ BUDGETS = (
 XDP_BUDGET, TC_BUDGET, TRACING_BUDGET, CGROUP_BUDGET = BUDGETS
 
 LINE_RATE_PPS = 10e9 / ((64 + 20) * 8)
-"""10 Gb/s of the smallest frames, 64 bytes and 20 for preamble and gap (IEEE 802.3): 14.88 million a second."""
+"""Packets per second at 10 Gb/s of the smallest frames: 64 bytes, and 20 for preamble and gap (IEEE 802.3)."""
 
 
 @dataclass(frozen=True)
 class CountedRuns:
-    """How often a counting program ran, and how many of these runs its maps know of."""
+    """Number of runs of a counting program, and number of runs that its maps have counted."""
 
     run: int
     counted: int
@@ -45,9 +45,9 @@ class CountedRuns:
 
 @dataclass(frozen=True)
 class ProgramCost:
-    """One run of one body on each of ``cpus`` CPUs at once, in ns, over repeated measurements.
+    """Nanoseconds per run of a body on each of ``cpus`` CPUs at once, over several rounds.
 
-    ``net`` is what it adds to the empty one beside it (negative where that took longer), ``gross`` the whole.
+    ``gross`` is the whole time. ``net`` is the time above an empty body in the same round, and may be negative.
     """
 
     cpus: int
@@ -57,29 +57,29 @@ class ProgramCost:
 
     @property
     def ns(self) -> float:
-        """The median of what it adds; never below 0, which a difference of two measured times may be."""
+        """Return the median of the net time, or 0 if the median is negative."""
         return max(0.0, self.net.median)
 
     @property
     def ops_per_sec(self) -> float | None:
-        """Of all CPUs together; None where it costs too little to be told from nothing."""
-        return self.cpus * 1e9 / self.ns if self.is_told else None
+        """Return the rate of all CPUs together; None if the cost is within the noise."""
+        return self.cpus * 1e9 / self.ns if self.is_measurable else None
 
     @property
-    def is_told(self) -> bool:
-        """Whether the cost is above the resolution (0.01 ns), and no small rest of a large difference."""
+    def is_measurable(self) -> bool:
+        """Return True if the cost is above 0.01 ns and above 2 % of the gross time."""
         return self.ns >= max(0.01, self.gross.median / 50)
 
 
 def cost(cpus: int, gross: Sequence[float], empty: Iterable[float], kept: CountedRuns | None = None) -> ProgramCost:
-    """The cost of what took ``gross``, where an empty one took ``empty`` beside it, round by round."""
-    net = [whole - nothing for whole, nothing in zip(gross, empty, strict=True)]
+    """Return the cost from the times of a body and of an empty body, round by round."""
+    net = [body_ns - empty_ns for body_ns, empty_ns in zip(gross, empty, strict=True)]
     return ProgramCost(cpus, spread(net), spread(gross), kept)
 
 
 @dataclass(frozen=True)
 class Size:
-    """A program as the kernel holds it: instructions that the verifier has rewritten, and machine code (0: no JIT)."""
+    """Size of a loaded program: instructions after the verifier, and bytes of machine code (0: no JIT)."""
 
     xlated_insns: int
     jited_bytes: int
@@ -87,7 +87,7 @@ class Size:
 
 @dataclass(frozen=True)
 class ProgramRow:
-    """One contestant. ``costs`` is never empty; by number of CPUs, the first for one."""
+    """A contestant. ``costs`` is sorted by number of CPUs, and begins with the cost on one CPU."""
 
     name: str
     what: str
@@ -101,7 +101,7 @@ class ProgramRow:
 
     @property
     def crowded(self) -> ProgramCost:
-        """On as many CPUs as were tried."""
+        """Return the cost on the largest number of CPUs."""
         return self.costs[-1]
 
     @property
@@ -110,7 +110,7 @@ class ProgramRow:
 
     @property
     def spread_pct(self) -> float:
-        """The widest of all numbers of CPUs. Of the whole time: a small difference of two says nothing about noise."""
+        """Return the widest spread of the gross times: the spread of a small net time says nothing about noise."""
         return max(cost.gross.pct for cost in self.costs)
 
     @property
@@ -120,7 +120,7 @@ class ProgramRow:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A contestant that this kernel refused, and its reason in one line."""
+    """A contestant that this kernel refused, with the reason in one line."""
 
     name: str
     reason: str
@@ -128,10 +128,10 @@ class Skipped:
 
 @dataclass(frozen=True)
 class SuiteTable:
-    """What a suite has found. ``partial`` until all of its rounds are done; then there is a verdict, one sentence.
+    """Table of a suite, ``partial`` until all rounds are done. A complete table has a verdict, one sentence.
 
-    ``unit`` says what one operation is ("packet", "body", "key"). ``reference`` is the row that factors refer to.
-    ``taken_off`` says what was subtracted. ``budget`` is that of the hook whose programs are compared, where they are.
+    ``unit`` names one operation ("packet", "body", "key"). ``reference`` names the row that factors refer to.
+    ``taken_off`` describes the subtracted time. ``budget`` belongs to the hook, if all programs have the same hook.
     """
 
     suite: str
@@ -149,9 +149,9 @@ class SuiteTable:
         return next((row for row in self.rows if row.name == name), None)
 
     def factor(self, row: ProgramRow) -> float | None:
-        """How many times as fast as the reference a row is; None where one of them is too small to divide by."""
+        """Return how many times as fast as the reference a row is; None if a cost is within the noise."""
         reference = self.row(self.reference)
-        if reference is None or not (reference.alone.is_told and row.alone.is_told):
+        if reference is None or not (reference.alone.is_measurable and row.alone.is_measurable):
             return None
         return reference.ns / row.ns
 
@@ -162,19 +162,19 @@ class SuiteTable:
 
 @dataclass(frozen=True)
 class SuiteProgress:
-    """A suite goes on: its table so far, and what share of it (0 to 1) is done."""
+    """Table of a running suite, and the share (0 to 1) of the suite that is done."""
 
     table: SuiteTable
     share: float
 
 
 def budget_share(ns: float, budget: Budget) -> str:
-    """``12 % of the XDP budget of 100 ns``."""
+    """Return ``12 % of the XDP budget of 100 ns``."""
     return f"{_pct(100 * ns / budget.ns)} of the {budget.hook} budget of {_time(budget.ns)}"
 
 
 def line_rate_share(ns: float) -> str:
-    """``19 % of a CPU at 10 Gb/s of 64-byte frames (14.88 Mpps)``; more than 100 % is more than one CPU can do."""
+    """Return ``19 % of a CPU at 10 Gb/s of 64-byte frames (14.88 Mpps)``; one CPU cannot do more than 100 %."""
     return f"{_pct(100 * ns * LINE_RATE_PPS / 1e9)} of a CPU at 10 Gb/s of 64-byte frames (14.88 Mpps)"
 
 

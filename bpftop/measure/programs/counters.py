@@ -1,4 +1,4 @@
-"""Implementations of one protocol counter compared, alone and on several CPUs at once, and what each of them loses."""
+"""The suite ``counters``: nine implementations of a protocol counter, on one CPU and on several CPUs at once."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from bpftop.measure.programs.costs import (
 )
 from bpftop.measure.programs.frames import BURST_PROTOCOLS, burst
 from bpftop.measure.programs.program_race import ALONE_NS, CROWDED_NS, Entrant, verdict
+from bpftop.measure.programs.rounds import run_rounds
 
 REFERENCE = "naive"
 ROUNDS = 15
@@ -36,9 +37,9 @@ OWN = "bpftop"
 
 @dataclass(frozen=True)
 class Implementation:
-    """One way to count: ``program`` is attached to an interface, ``loop`` is the same for the bench.
+    """A way to count. ``program`` is for an interface; ``loop`` does the same many times in one test run.
 
-    ``counts`` is the map that has the packets of each protocol as the first u64 of its value.
+    ``counts`` is the map with the packets of each protocol in the first u64 of its value.
     """
 
     name: str
@@ -57,20 +58,23 @@ def _implementation(name: str, counts: str, what: str, per_cpu: bool = False) ->
 
 
 IMPLEMENTATIONS = (
-    _implementation("naive", "shared_hash", "a shared hash: look up, add in place, as one writes it first"),
+    _implementation("naive", "shared_hash", "a shared hash: look up, add in place; the usual first version"),
     _implementation(
         "hash-update",
         "shared_hash",
-        "a shared hash: look up, add, update; by then the element read may be another key's",
+        "a shared hash: look up, add, update; the element may belong to another key by then",
     ),
     _implementation("hash-atomic", "shared_hash", "a shared hash, atomic additions"),
     _implementation("array-atomic", "shared_array", "a shared array, atomic additions"),
     _implementation("percpu-hash", "percpu_hash_map", "a hash with a value per CPU", True),
     _implementation(
-        "lru-percpu-hash", "lru_percpu_hash_map", "the same, which forgets what was not used for long", True
+        "lru-percpu-hash",
+        "lru_percpu_hash_map",
+        "a hash with a value per CPU that evicts unused keys",
+        True,
     ),
     _implementation(
-        "percpu-array-atomic", "percpu_array_map", "an array with a value per CPU, atomic for nothing", True
+        "percpu-array-atomic", "percpu_array_map", "an array with a value per CPU, with needless atomic additions", True
     ),
     _implementation("percpu-array", "percpu_array_map", "an array with a value per CPU", True),
     Implementation(
@@ -88,7 +92,7 @@ IMPLEMENTATIONS = (
 
 @dataclass
 class _Contender:
-    """An implementation that is loaded, and what it has come to so far."""
+    """A loaded implementation with its times and counts."""
 
     implementation: Implementation
     entrant: Entrant
@@ -98,7 +102,7 @@ class _Contender:
     kept: dict[int, CountedRuns] = field(default_factory=dict)
 
     def measure(self, cpus: Sequence[int], stop: Stop) -> float:
-        """One round on these CPUs. The cells begin at 0, and are compared with the runs at its end."""
+        """Measure a round on these CPUs. The counts begin at 0 and are compared with the runs at the end."""
         before = self.entrant.run
         ns = median(self.entrant.times_ns(cpus, CROWDED_NS if len(cpus) > 1 else ALONE_NS, stop))
         kept = CountedRuns(self.entrant.run - before, sum(self.cells.take_packets().values()))
@@ -130,24 +134,16 @@ class Counters:
             yield each.name, each.what
 
     def run(self, stop: Stop) -> Generator[SuiteProgress, None, None]:
-        """The table after each round. Raises BpftopError; ends early, with a partial table, where ``stop`` is set."""
-        with ExitStack() as stack:
-            race = _Race()
-            try:
-                race.load(stack, stop)
-                yield from race.run(stop)
-            except Stopped:
-                yield race.step(partial=True)
+        return run_rounds(_CounterRace(), ROUNDS, stop)
 
 
-class _Race:
+class _CounterRace:
     """A run of the suite."""
 
     def __init__(self) -> None:
         self._skipped: list[Skipped] = []
         self._empty_times: dict[int, list[float]] = {}
         self._contenders: list[_Contender] = []
-        self._done = 0
 
     def load(self, stack: ExitStack, stop: Stop) -> None:
         """Load the programs; the verifier takes up to 0.1 s for each. Raises Stopped, BpftopError."""
@@ -167,27 +163,23 @@ class _Race:
             cells = cells_of(each, loaded.map_fd(each.counts))
             self._contenders.append(_Contender(each, entrant, cells, size))
 
-    def run(self, stop: Stop) -> Iterator[SuiteProgress]:
         cpus = bench_cpus()
         for entrant in (self._empty, *(each.entrant for each in self._contenders)):
             entrant.warm_up(cpus[:1], stop)
-        for each in self._contenders:
-            each.cells.take_packets()
-        for self._done in range(1, ROUNDS + 1):
-            for crowd in crowds(len(cpus)):
-                self._round(cpus[:crowd], stop)
-            yield self.step(partial=self._done < ROUNDS)
+        for contender in self._contenders:
+            contender.cells.take_packets()
 
-    def _round(self, cpus: Sequence[int], stop: Stop) -> None:
+    def round(self, stop: Stop) -> None:
+        cpus = bench_cpus()
+        for crowd in crowds(len(cpus)):
+            self._measure(cpus[:crowd], stop)
+
+    def _measure(self, cpus: Sequence[int], stop: Stop) -> None:
         empty_ns = median(self._empty.times_ns(cpus, ALONE_NS, stop))
-        found = [each.measure(cpus, stop) for each in self._contenders]
+        times_ns = [each.measure(cpus, stop) for each in self._contenders]
         self._empty_times.setdefault(len(cpus), []).append(empty_ns)
-        for each, ns in zip(self._contenders, found, strict=True):
+        for each, ns in zip(self._contenders, times_ns, strict=True):
             each.times.setdefault(len(cpus), []).append(ns)
-
-    def step(self, partial: bool) -> SuiteProgress:
-        rows = tuple(self._row(each) for each in self._contenders if each.times)
-        return SuiteProgress(self._table(rows, partial), min(map(len, self._empty_times.values()), default=0) / ROUNDS)
 
     def _row(self, contender: _Contender) -> ProgramRow:
         costs = tuple(
@@ -196,7 +188,8 @@ class _Race:
         )
         return ProgramRow(contender.implementation.name, contender.implementation.what, costs, contender.size)
 
-    def _table(self, rows: tuple[ProgramRow, ...], partial: bool) -> SuiteTable:
+    def table(self, partial: bool) -> SuiteTable:
+        rows = tuple(self._row(each) for each in self._contenders if each.times)
         return SuiteTable(
             Counters.name,
             Counters.title,
@@ -218,7 +211,7 @@ def _load(stack: ExitStack, name: str, program: str) -> BenchObject:
 
 
 def _size(implementation: Implementation) -> Size:
-    """Of the program as it is attached, without the loop."""
+    """Return the size of the program without the loop."""
     loaded = permitted(BenchObject, implementation.object, (implementation.program,))
     try:
         facts = loaded.program.info()
@@ -228,7 +221,7 @@ def _size(implementation: Implementation) -> Size:
 
 
 def _sentence(rows: Sequence[ProgramRow]) -> str:
-    """Raises KeyError where one that it speaks of is not there."""
+    """Return the verdict. Raises KeyError if a row is missing."""
     named = {row.name: row for row in rows}
     naive, own = named[REFERENCE], named[OWN]
     best = min(

@@ -1,4 +1,4 @@
-"""The frames that programs are measured with: 64 bytes each, addresses and ports from the ranges for documentation."""
+"""Frames to measure programs with: 64 bytes each, with addresses from the ranges for documentation."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ FRAMES: Mapping[str, bytes] = {
         "ARP": "ffffffffffff02000000000108060001080006040001020000000001c0000201000000000000c0000202",
     }.items()
 }
-"""Name -> a whole frame without FCS. Checksums are right."""
+"""Name -> frame without FCS, with valid checksums."""
 
 DEFAULT_FRAMES = ("UDP", "TCP", "SYN", "IPv6", "VLAN", "ARP")
-"""What somebody's own program gets where no packet was named."""
+"""Frames for the person's own programs without --packet."""
 
-# Protocol number -> how often its frames stand in a burst, with their names in turn: as on a server, mostly TCP.
+# Protocol number -> number of frames in a burst, and their names in turn. Mostly TCP, as on a server.
 _BURST = {6: (18, ("TCP", "TCP", "SYN")), 17: (10, ("UDP", "DNS", "IPv6")), 1: (2, ("ICMP",)), 58: (1, ("ICMPv6",))}
 ARP = 256  # bpf_objects/bpftop.h
 BURST_PROTOCOLS = (*_BURST, ARP)
-"""The keys under which a protocol counter has counted a burst."""
+"""Keys of a protocol counter that counts a burst."""
 
 REQUEST_AT = 16
 NUMBER_AT = REQUEST_AT + 4
-"""Where struct bench_request and the number in it stand (bpf_objects/bench.bpf.h)."""
+"""Offsets of struct bench_request and of its number (bpf_objects/bench.bpf.h)."""
 
 
 def request_packet(rounds: int, burst: bytes = b"") -> bytes:
-    """The packet that a loop of the bench reads its rounds from, and the frames that it counts."""
+    """Return the packet with the number of rounds for a loop of the bench, followed by the frames to count."""
     return bytes(REQUEST_AT) + struct.pack("=II", rounds, 0) + bytes(FRAME_BYTES - REQUEST_AT - 8) + burst
 
 
 def burst() -> bytes:
-    """32 frames one behind the other, always in the same mixed order (bpf_objects/bench_counters.bpf.h)."""
+    """Return 32 frames in a fixed mixed order (bpf_objects/bench_counters.bpf.h)."""
     names = [kinds[turn % len(kinds)] for count, kinds in _BURST.values() for turn in range(count)]
     names.append("ARP")
     random.Random(32).shuffle(names)

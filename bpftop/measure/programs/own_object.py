@@ -1,4 +1,4 @@
-"""Somebody's own programs under BPF_PROG_TEST_RUN: side by side, alone and on several CPUs at once."""
+"""The person's own programs under BPF_PROG_TEST_RUN, on one CPU and on several CPUs at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.bpf.program import Program
 from bpftop.kernel.check import ENOTSUPP, KernelError, errno_words
-from bpftop.kernel.measure.contend import Request, Stopped
+from bpftop.kernel.measure.contend import Request
 from bpftop.kernel.measure.program_object import BenchObject, ProgramEntry, list_programs
 from bpftop.measure.conditions import bench_cpus, crowds, permitted
 from bpftop.measure.programs.costs import (
@@ -31,12 +31,13 @@ from bpftop.measure.programs.costs import (
     cost,
     line_rate_share,
 )
+from bpftop.measure.programs.rounds import run_rounds
 from bpftop.measure.programs.test_run_windows import contend, undisturbed
 
 ROUNDS = 5
 _TURN_NS, _WINDOW_NS = 300_000, 4_000_000
-_XDP_TURN_NS = 10_000_000  # each call waits 8 to 16 ms besides, until the kernel has switched its dispatcher
-_LONGEST_TURN_NS = 50_000_000  # so long an interrupt may have to wait
+_XDP_TURN_NS = 10_000_000  # each call also waits 8 to 16 ms until the kernel has switched its dispatcher
+_LONGEST_TURN_NS = 50_000_000  # longest delay of an interrupt
 _CONTEXT_BYTES = 96  # zeros: the arguments of a raw tracepoint, the argument of a syscall program
 
 _XDP_RETURNS = {0: "XDP_ABORTED", 1: "XDP_DROP", 2: "XDP_PASS", 3: "XDP_TX", 4: "XDP_REDIRECT"}
@@ -53,10 +54,10 @@ _TC_RETURNS = {
 
 @dataclass(frozen=True)
 class ProgramKind:
-    """A program type that can be test-run: an empty program of it, and how it is run.
+    """A program type that can be test-run.
 
-    ``repeats``: the kernel takes a repeat. ``sleeps``: a call with a repeat waits for something else besides, so that
-    CPU time is what counts.
+    ``empty`` is an object and its empty program of this type. ``repeats``: the kernel accepts a repeat count.
+    ``sleeps``: a call with a repeat count also waits, so that CPU time is measured.
     """
 
     empty: tuple[str, str] | None
@@ -79,15 +80,15 @@ KINDS: Mapping[str, ProgramKind] = {
     "raw_tracepoint": ProgramKind(("bench_empty", "empty_raw_tp"), TRACING_BUDGET, repeats=False),
     "syscall": ProgramKind(("bench_empty", "empty_syscall"), repeats=False),
 }
-"""libbpf's word for a program type -> how it is measured. Any other is tried as one that takes packets."""
+"""libbpf's name of a program type -> its kind. Other types are tried as types that take packets."""
 
 _XDP_FRAGS = ProgramKind(("noop", "noop_xdp_frags"), XDP_BUDGET, _XDP_RETURNS, sleeps=True)
 _UNKNOWN = ProgramKind(None)
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """A program of an object file that shall be measured."""
+class OwnProgram:
+    """A program of an object file. ``others``: the programs of the same type in the file."""
 
     name: str
     path: str
@@ -101,7 +102,7 @@ class Chosen:
         return KINDS.get(self.entry.type, _UNKNOWN)
 
     def load(self) -> BenchObject:
-        """The program with maps of its own. Where it does not load alone, all of its type: tail calls go to these."""
+        """Load the program with maps of its own. If that fails, load all programs of its type for tail calls."""
         name = basename(self.path)
         try:
             return permitted(BenchObject, name, (self.entry.name,), self.path)
@@ -112,39 +113,39 @@ class Chosen:
                 raise alone from None
 
 
-def choose(paths: Sequence[str], program: str | None) -> list[Chosen]:
-    """The program of this name in each object file; without a name, the only one. Raises BpftopError, with the list."""
-    found = []
+def choose(paths: Sequence[str], program: str | None) -> list[OwnProgram]:
+    """Return the program of this name, or the only program, of each object file. Raises BpftopError with the list."""
+    programs = []
     wanted = list(dict.fromkeys(paths))
     names = Counter(basename(path) for path in wanted)
     for path in wanted:
-        there = list_programs(path)
-        listed = _the_one(path, there, program)
-        others = tuple(each.name for each in there if each.type == listed.type and each.name != listed.name)
+        entries = list_programs(path)
+        entry = _select(path, entries, program)
+        others = tuple(each.name for each in entries if each.type == entry.type and each.name != entry.name)
         label = basename(path) if names[basename(path)] == 1 else path
-        found.append(Chosen(f"{label}:{listed.name}", path, listed, others))
-    return found
+        programs.append(OwnProgram(f"{label}:{entry.name}", path, entry, others))
+    return programs
 
 
-def _the_one(path: str, there: Sequence[ProgramEntry], program: str | None) -> ProgramEntry:
-    names = ", ".join(each.name for each in there)
-    if not there:
+def _select(path: str, entries: Sequence[ProgramEntry], program: str | None) -> ProgramEntry:
+    names = ", ".join(entry.name for entry in entries)
+    if not entries:
         raise BpftopError(f'{path} has no BPF program; name an object with one in a section such as SEC("xdp")')
-    if program is None and len(there) > 1:
-        raise BpftopError(f"{path} has {len(there)} programs: {names}; choose one with --program NAME")
-    for each in there:
-        if program in (None, each.name):
-            return each
+    if program is None and len(entries) > 1:
+        raise BpftopError(f"{path} has {len(entries)} programs: {names}; choose one with --program NAME")
+    for entry in entries:
+        if program in (None, entry.name):
+            return entry
     raise BpftopError(f"{path} has no program {program}; it has {names}")
 
 
 class OwnObjects:
-    """The suite of ``bpftop bench --object``. ``frames`` by name; ``repeat`` runs in a measurement, None: some ms."""
+    """The suite of ``bpftop bench --object``. ``repeat``: runs per measurement; None: about 0.3 ms, for XDP 10 ms."""
 
     name = "object"
 
-    def __init__(self, programs: Sequence[Chosen], frames: Mapping[str, bytes], repeat: int | None = None) -> None:
-        self.chosen = programs
+    def __init__(self, programs: Sequence[OwnProgram], frames: Mapping[str, bytes], repeat: int | None = None) -> None:
+        self.programs = programs
         self.frames = frames
         self.repeat = repeat
         packets = any(each.kind.repeats for each in programs)
@@ -155,41 +156,46 @@ class OwnObjects:
     @property
     def expected_s(self) -> float:
         windows_ns = sum(
-            _XDP_TURN_NS + 16_000_000 if each.kind.sleeps else _WINDOW_NS for each in self.chosen for _ in range(2)
+            _XDP_TURN_NS + 16_000_000 if each.kind.sleeps else _WINDOW_NS for each in self.programs for _ in range(2)
         )
         return ROUNDS * len(crowds(len(bench_cpus()))) * len(self.frames) * windows_ns / 1e9
 
     def contestants(self) -> Iterator[tuple[str, str]]:
-        for each in self.chosen:
+        for each in self.programs:
             yield each.name, each.entry.section
 
     def run(self, stop: Stop) -> Generator[SuiteProgress, None, None]:
-        """The table after each round. Raises BpftopError; ends early, with a partial table, where ``stop`` is set."""
-        cpus = bench_cpus()
-        with ExitStack() as stack:
-            entrants: list[_Entrant] = []
-            done = 0
-            try:
-                entrants = [_Entrant(each, self, stack, stop) for each in self.chosen]
-                for done in range(1, ROUNDS + 1):
-                    for entrant in entrants:
-                        entrant.round([cpus[:crowd] for crowd in crowds(len(cpus))], stop)
-                    yield SuiteProgress(self._table(entrants, done < ROUNDS), done / ROUNDS)
-            except Stopped:
-                yield SuiteProgress(self._table(entrants, True), done / ROUNDS)
+        return run_rounds(_OwnRace(self), ROUNDS, stop)
 
-    def _table(self, entrants: Sequence[_Entrant], partial: bool) -> SuiteTable:
-        rows = tuple(entrant.row() for entrant in entrants if entrant.done)
-        budgets = {each.kind.budget for each in self.chosen}
-        without = [each.name for each in self.chosen if each.kind.empty is None]
+
+class _OwnRace:
+    """A run of the suite."""
+
+    def __init__(self, suite: OwnObjects) -> None:
+        self._suite = suite
+        self._entrants: list[_Entrant] = []
+
+    def load(self, stack: ExitStack, stop: Stop) -> None:
+        self._entrants = [_Entrant(program, self._suite, stack, stop) for program in self._suite.programs]
+
+    def round(self, stop: Stop) -> None:
+        cpus = bench_cpus()
+        for entrant in self._entrants:
+            entrant.round([cpus[:crowd] for crowd in crowds(len(cpus))], stop)
+
+    def table(self, partial: bool) -> SuiteTable:
+        suite, programs = self._suite, self._suite.programs
+        rows = tuple(entrant.row() for entrant in self._entrants if entrant.done)
+        budgets = {program.kind.budget for program in programs}
+        without = [program.name for program in programs if program.kind.empty is None]
         taken_off = "an empty program of the same type" + (f", but not from {', '.join(without)}" if without else "")
         return SuiteTable(
-            self.name,
-            self.title,
-            self.unit,
+            suite.name,
+            suite.title,
+            suite.unit,
             rows,
-            self.chosen[0].name,
-            "" if partial else _sentence(rows, self.chosen),
+            programs[0].name,
+            "" if partial else _sentence(rows, programs),
             taken_off=taken_off,
             budget=budgets.pop() if len(budgets) == 1 else None,
             partial=partial,
@@ -197,9 +203,9 @@ class OwnObjects:
 
 
 class _Entrant:
-    """A loaded program and the empty one beside it."""
+    """A loaded program, and an empty program of the same type."""
 
-    def __init__(self, chosen: Chosen, suite: OwnObjects, stack: ExitStack, stop: Stop) -> None:
+    def __init__(self, chosen: OwnProgram, suite: OwnObjects, stack: ExitStack, stop: Stop) -> None:
         self.chosen = chosen
         self.done = 0
         self._suite, kind = suite, chosen.kind
@@ -225,7 +231,7 @@ class _Entrant:
         return Request(context=bytes(_CONTEXT_BYTES), repeat=0, calls=runs)
 
     def _first_run(self, frame: bytes, stop: Stop) -> int:
-        """What the program returns for this frame. Raises BpftopError where the kernel does not run it."""
+        """Run the program once, and return its return value. Raises BpftopError if the kernel refuses the run."""
         kind = self.chosen.entry.type
         try:
             return contend(self._program, self._request(frame, 1), bench_cpus()[:1], 0, stop)[0][0].retval
@@ -243,7 +249,7 @@ class _Entrant:
             raise BpftopError(f"cannot test-run {what}: {errno_words(error.errno)}; {why}") from error
 
     def _calibrated(self, frame: bytes, stop: Stop) -> Request:
-        """As many runs as make a turn, or as many as were asked for, in turns that can be waited for."""
+        """Return a request with the number of runs of a turn, limited so that an interrupt does not wait long."""
         cpu, trial = bench_cpus()[:1], 1000
         turn = contend(self._program, self._request(frame, trial), cpu, 0, stop)[0][0]
         each_ns = max(self._turn_ns(turn.ns, turn.cpu_ns) / trial, 1.0)
@@ -255,7 +261,7 @@ class _Entrant:
         return cpu_ns if self.chosen.kind.sleeps else wall_ns
 
     def round(self, crowds_of_cpus: Sequence[Sequence[int]], stop: Stop) -> None:
-        """Every frame on each of these sets of CPUs, the empty program and this one in turn."""
+        """Measure every frame on each of these sets of CPUs, the empty program and the own program in turn."""
         for cpus in crowds_of_cpus:
             empty_ns = self._mean_ns(self._empty, cpus, stop) if self._empty is not None else 0.0
             ns = self._mean_ns(self._program, cpus, stop)
@@ -264,7 +270,7 @@ class _Entrant:
         self.done += 1
 
     def _mean_ns(self, program: Program, cpus: Sequence[int], stop: Stop) -> float:
-        """The mean over the frames, each with the median of its turns."""
+        """Return the mean over the frames of the median over the turns."""
         return sum(self._run_ns(program, request, cpus, stop) for request in self._requests) / len(self._requests)
 
     def _run_ns(self, program: Program, request: Request, cpus: Sequence[int], stop: Stop) -> float:
@@ -289,7 +295,7 @@ class _Entrant:
         return ", ".join(f"{names[value]} {count}" for value, count in self._returns.most_common())
 
 
-def _sentence(rows: Sequence[ProgramRow], programs: Sequence[Chosen]) -> str:
+def _sentence(rows: Sequence[ProgramRow], programs: Sequence[OwnProgram]) -> str:
     kinds = {each.name: each.kind for each in programs}
     best = min(rows, key=lambda row: row.ns)
     words = []

@@ -1,4 +1,4 @@
-"""The packets that a person names: as hexadecimal digits, or in a capture file of the classic pcap format."""
+"""Reader of the option --packet: hexadecimal digits, or a capture file in the classic pcap format."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from bpftop.errors import BpftopError, UsageError
 
 FRAMES_MOST = 16
-"""So many frames of a capture are used, the first ones: each is a measurement of its own."""
+"""Number of frames to use from the begin of a capture: each frame is measured on its own."""
 
 _ETHERNET_BYTES = 14
 _LINKTYPE_ETHERNET = 1
@@ -25,9 +25,14 @@ _RECORD_BYTES_MOST = 1 << 18  # libpcap's own limit (MAXIMUM_SNAPLEN)
 
 
 def packets(text: str) -> Mapping[str, bytes]:
-    """Name -> frame. ``text`` is the path of a pcap file, or else hex digits (blanks, colons and a leading 0x allowed).
+    """Return name -> frame.
 
-    Raises UsageError where it is neither, BpftopError for a file that cannot be used.
+    Args:
+        text: path of a pcap file, or hex digits (blanks, colons and a leading 0x allowed).
+
+    Raises:
+        UsageError: the text is neither.
+        BpftopError: the file cannot be used.
     """
     if os.path.exists(text):
         return _capture(Path(text))
@@ -44,7 +49,7 @@ def packets(text: str) -> Mapping[str, bytes]:
 
 
 def _capture(path: Path) -> Mapping[str, bytes]:
-    if path.exists() and not path.is_file():  # opening a FIFO would wait for its writer, deaf to signals
+    if path.exists() and not path.is_file():  # opening a FIFO would block, also for signals
         raise BpftopError(f"cannot read {path}: it is no regular file; name a pcap file")
     try:
         with path.open("rb") as capture:
@@ -76,7 +81,7 @@ def _records(path: Path, content: bytes) -> Iterator[bytes]:
 
 
 def _byte_order(path: Path, content: bytes) -> str:
-    """``<`` or ``>``, after all of the file's header was checked."""
+    """Check the file header, and return ``<`` or ``>``."""
     if content.startswith(_PCAPNG):
         raise BpftopError(
             f"{path} is a pcapng file, which bpftop does not read; convert it: `editcap -F pcap {path} NEW`"
@@ -84,7 +89,7 @@ def _byte_order(path: Path, content: bytes) -> str:
     if len(content) >= _FILE_HEADER_BYTES:
         for order in "<>":
             magic, link_type = struct.unpack_from(f"{order}I16xI", content)
-            link_type &= 0xFFFF  # above: how long the FCS is, if there is one
+            link_type &= 0xFFFF  # the upper bits: length of the FCS
             if magic in _MAGICS and link_type != _LINKTYPE_ETHERNET:
                 raise BpftopError(f"{path} holds frames of link type {link_type}, and only Ethernet (1) can be run")
             if magic in _MAGICS:

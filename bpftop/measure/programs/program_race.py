@@ -1,7 +1,7 @@
-"""Bodies against each other: each runs many times inside one run of a BPF program, round by round and in turn.
+"""Suites of bodies: each body runs many times inside one run of a BPF program, and the bodies take turns.
 
-A body costs what its program takes above one with an empty body, measured in the same round. The programs are in
-``bpf_objects/bench_*.bpf.c``; each returns how many bodies it ran.
+The cost of a body is the time of its program minus the time of a program with an empty body in the same round. The
+programs are in ``bpf_objects/bench_*.bpf.c``; each returns the number of bodies that it ran.
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.bpf.program import Program
 from bpftop.kernel.check import KernelError
-from bpftop.kernel.measure.contend import Request, Stopped
+from bpftop.kernel.measure.contend import Request
 from bpftop.kernel.measure.program_object import BenchObject
 from bpftop.measure.conditions import bench_cpus, permitted
 from bpftop.measure.programs.costs import ProgramRow, Skipped, SuiteProgress, SuiteTable, cost
 from bpftop.measure.programs.frames import NUMBER_AT, request_packet
+from bpftop.measure.programs.rounds import run_rounds
 from bpftop.measure.programs.test_run_windows import contend, undisturbed
 
 Harness = Literal["xdp", "tc", "raw_tp"]
-"""How a program is made to run its body again: by a number of rounds in the packet (xdp) or the context (raw_tp), or by
-the kernel's own repeat (tc), which costs XDP milliseconds and which raw_tp refuses."""
+"""How a program repeats its body: by a number of rounds in the packet (xdp) or in the context (raw_tp), or by the
+kernel's repeat count (tc). A repeat count costs XDP milliseconds, and raw_tp refuses it."""
 
 ROUNDS = 9
-TURN_NS = 300_000  # one test-run: short against what disturbs it, long against the 2 µs of calling it
-ALONE_NS, CROWDED_NS = 8_000_000, 16_000_000  # one body in one round
+TURN_NS = 300_000  # a test run: short, so that few are disturbed; long against the 2 µs of the call
+ALONE_NS, CROWDED_NS = 8_000_000, 16_000_000  # of a body in a round
 
 _BODIES = 32  # BENCH_BODIES of bench.bpf.h
 _MOST_ROUNDS: Mapping[Harness, int] = {"xdp": 4096, "raw_tp": 4096, "tc": 100_000}  # BENCH_ROUNDS_MAX; tc: no limit
@@ -38,7 +39,7 @@ _RAW_TP_ARGUMENTS = 12
 
 
 class Entrant:
-    """A loaded program of the bench. ``run`` counts the bodies that it ran so far."""
+    """A loaded program of the bench. ``run`` is the number of bodies that it has run."""
 
     def __init__(self, program: Program, harness: Harness = "xdp", burst: bytes = b"") -> None:
         self.program = program
@@ -47,15 +48,17 @@ class Entrant:
         self._rounds = _FIRST_ROUNDS
 
     def warm_up(self, cpus: Sequence[int], stop: Stop) -> None:
-        """Fill maps and caches, and find how many rounds make a turn. Raises KernelError, Stopped."""
+        """Fill maps and caches, and choose the number of rounds of a turn. Raises KernelError, Stopped."""
         self.times_ns(cpus, TURN_NS, stop)
         body_ns = median(self.times_ns(cpus, TURN_NS, stop))
         self._rounds = max(1, min(_MOST_ROUNDS[self._harness], round(TURN_NS / max(body_ns, 0.01) / _BODIES)))
 
     def times_ns(self, cpus: Sequence[int], window_ns: int, stop: Stop) -> list[float]:
-        """The time of a body in each turn of a window in which all these CPUs are at it.
+        """Run the program on all these CPUs for a window, and return the time of a body in each turn.
 
-        Raises KernelError, Stopped.
+        Raises:
+            KernelError: the kernel refuses the test run.
+            Stopped: ``stop`` is set.
         """
         request = self._request()
         turns = contend(self.program, request, cpus, window_ns, stop)
@@ -64,7 +67,7 @@ class Entrant:
                 if not turn.retval:
                     raise BpftopError(f"the program {self.program.name} of the bench did nothing; reinstall bpftop")
                 self.run += turn.retval * request.runs
-        # With a repeat of 1 the kernel's whole nanoseconds are those of the run itself, without the call.
+        # With a repeat count of 1 the kernel reports the time of the run alone, without the system call.
         exact = self._harness == "xdp"
         return [(turn.duration_ns if exact else turn.ns) / (turn.retval * request.runs) for turn in undisturbed(turns)]
 
@@ -83,7 +86,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Body:
-    """A contestant: the body of one program, above that of an ``empty`` one. ``obstacle`` says why it must not run."""
+    """A contestant: the body of a program, compared with an ``empty`` body. ``obstacle`` returns why not to run it."""
 
     name: str
     what: str
@@ -94,15 +97,15 @@ class Body:
 
 
 Costs = Mapping[str, float]
-"""Contestant -> ns of a body above an empty one. What was skipped is not in it."""
+"""Contestant -> ns of a body above an empty body. Skipped contestants are missing."""
 
 
 @dataclass(frozen=True)
 class BodySuite:
-    """One lesson: bodies, and what follows from their costs.
+    """Bodies, and the conclusion from their costs.
 
-    ``verdict`` may raise KeyError where a contestant that it speaks of was skipped. Objects are loaded whole where
-    ``together``, so that their programs share maps; else each program has maps of its own and may be refused alone.
+    ``verdict`` may raise KeyError for a skipped contestant. ``together``: load objects as a whole, so that their
+    programs share maps; else each program has maps of its own, and the kernel can refuse a single program.
     """
 
     name: str
@@ -117,32 +120,24 @@ class BodySuite:
         return (ALONE_NS * ROUNDS / 1e9 + 0.015) * (len(self.bodies) + 1)
 
     def contestants(self) -> Iterator[tuple[str, str]]:
-        """Name and meaning of each row that there may be."""
+        """Yield name and description of each possible row."""
         for body in self.bodies:
             yield body.name, body.what
 
     def run(self, stop: Stop) -> Generator[SuiteProgress, None, None]:
-        """The table after each round. Raises BpftopError; ends early, with a partial table, where ``stop`` is set."""
-        with ExitStack() as stack:
-            race = _Race(self)
-            try:
-                race.load(stack)
-                yield from race.run(stop)
-            except Stopped:
-                yield race.step(partial=True)
+        return run_rounds(_BodyRace(self), ROUNDS, stop)
 
 
-class _Race:
-    """A suite under way."""
+class _BodyRace:
+    """A run of a suite."""
 
     def __init__(self, suite: BodySuite) -> None:
         self._suite = suite
         self._entrants: dict[Key, Entrant] = {}
         self._times: dict[Key, list[float]] = {}
         self._refused: dict[Key, str] = {}
-        self._done = 0
 
-    def load(self, stack: ExitStack) -> None:
+    def load(self, stack: ExitStack, stop: Stop) -> None:
         wanted: dict[Key, Harness] = {}
         for body in self._suite.bodies:
             if reason := body.obstacle():
@@ -159,36 +154,34 @@ class _Race:
             for key in group:
                 self._entrants[key] = Entrant(loaded.programs[key[1]], wanted[key])
                 self._times[key] = []
+        for key, entrant in list(self._entrants.items()):
+            try:
+                entrant.warm_up(bench_cpus()[:1], stop)
+            except KernelError as error:  # the program loads, but this kernel does not test-run its type
+                del self._entrants[key]
+                self._refused[key] = str(error)
 
     def _groups(self, keys: list[Key]) -> list[list[Key]]:
         if not self._suite.together:
             return [[key] for key in keys]
         return [[key for key in keys if key[0] == name] for name in dict.fromkeys(name for name, _ in keys)]
 
-    def run(self, stop: Stop) -> Iterator[SuiteProgress]:
+    def round(self, stop: Stop) -> None:
         cpu = bench_cpus()[:1]
-        for key, entrant in list(self._entrants.items()):
-            try:
-                entrant.warm_up(cpu, stop)
-            except KernelError as error:  # it loads, but its type is not test-run by this kernel
-                del self._entrants[key]
-                self._refused[key] = str(error)
-        for self._done in range(1, ROUNDS + 1):
-            found = {key: median(each.times_ns(cpu, ALONE_NS, stop)) for key, each in self._entrants.items()}
-            for key, ns in found.items():
-                self._times[key].append(ns)
-            yield self.step(partial=self._done < ROUNDS)
+        times_ns = {key: median(each.times_ns(cpu, ALONE_NS, stop)) for key, each in self._entrants.items()}
+        for key, ns in times_ns.items():
+            self._times[key].append(ns)
 
-    def step(self, partial: bool) -> SuiteProgress:
+    def table(self, partial: bool) -> SuiteTable:
         suite = self._suite
-        there = [body for body in suite.bodies if self._times.get(body.key) and self._times.get(body.empty)]
+        measured = [body for body in suite.bodies if self._times.get(body.key) and self._times.get(body.empty)]
         rows = tuple(
             ProgramRow(body.name, body.what, (cost(1, self._times[body.key], self._times[body.empty]),))
-            for body in there
+            for body in measured
         )
         skipped = tuple(Skipped(body.name, reason) for body in suite.bodies if (reason := self._reason(body)))
         costs = {row.name: row.ns for row in rows}
-        table = SuiteTable(
+        return SuiteTable(
             suite.name,
             suite.title,
             suite.unit,
@@ -199,7 +192,6 @@ class _Race:
             self._taken_off(),
             partial=partial,
         )
-        return SuiteProgress(table, len(min(self._times.values(), key=len, default=[])) / ROUNDS)
 
     def _reason(self, body: Body) -> str:
         return self._refused.get(body.key) or self._refused.get(body.empty, "")
@@ -211,7 +203,7 @@ class _Race:
 
 
 def verdict(make: Callable[[Costs], str], costs: Costs, skipped: Sequence[Skipped]) -> str:
-    """The sentence, or why there is none."""
+    """Return the sentence, or why there is no verdict."""
     try:
         return make(costs)
     except KeyError:

@@ -1,4 +1,4 @@
-"""The lessons of BPF performance work that a body in a loop can teach, each with the sentence its figures allow."""
+"""Suites of bodies: what BPF instructions, calls, maps and helpers cost, each with a verdict from the figures."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ ACCESS_BYTES = 64 << 19  # the map "lines" of bench_layout.bpf.c
 def _bodies(
     name: str, contestants: Iterable[tuple[str, str, str]], empty: str = "empty", harness: Harness = "xdp"
 ) -> tuple[Body, ...]:
-    """``contestants`` are a name, the program, and what it does, all of the object ``name``."""
+    """Return the bodies of an object; ``contestants`` are (title, program, description)."""
     return tuple(Body(title, what, (name, program), (name, empty), harness) for title, program, what in contestants)
 
 
 def _somebody_listens() -> str:
-    """Why this process shall not be sent SIGURG, which it ignores by default."""
+    """Return why this process must not get SIGURG; empty if it ignores SIGURG, as by default."""
     if signal.getsignal(signal.SIGURG) in (signal.SIG_DFL, signal.SIG_IGN):
         return ""
-    return "this process has a handler for SIGURG, and should not be sent thousands"
+    return "this process has a handler for SIGURG, and the suite would send thousands of them"
 
 
 def compared(much: float, little: float) -> str:
-    """``3.2 times as much as``; ``as much as`` within 5 % or a tenth of a nanosecond."""
+    """Return ``3.2 times as much as``, or ``as much as`` within 5 % or 0.1 ns."""
     if abs(much - little) <= max(0.1, 0.05 * little):
         return "as much as"
     return f"{much / max(little, 0.01):.1f} times as much as"

@@ -1,4 +1,4 @@
-"""Suites of user space: what reading a whole map costs by single calls, by one batch call, and as mapped memory."""
+"""Suites of reads: a whole map is read by single calls, by one batch call, and as mapped memory."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from bpftop.measure.pinned_threads import on_cpu
 from bpftop.measure.programs.costs import ProgramRow, Skipped, SuiteProgress, SuiteTable, cost
 from bpftop.measure.programs.frames import request_packet
 from bpftop.measure.programs.program_race import ALONE_NS, ROUNDS, Costs, verdict
+from bpftop.measure.programs.rounds import run_rounds
 
 READ_KEYS = 10_000  # bpf_objects/bench_reads.bpf.c
 _FILL_BODIES = 32
@@ -26,7 +27,7 @@ _FILL_BODIES = 32
 
 @dataclass(frozen=True)
 class MapRead:
-    """A contestant: one way to read all keys of one of the maps."""
+    """A contestant: a way to read all keys of a map."""
 
     name: str
     what: str
@@ -36,60 +37,63 @@ class MapRead:
 
 @dataclass(frozen=True)
 class ReadSuite:
-    """Ways to read 10 000 keys; every value that is read is compared with what was written."""
+    """Ways to read 10 000 keys. Every value is compared with the written value."""
 
     name: str
     title: str
-    readings: tuple[MapRead, ...]
+    ways: tuple[MapRead, ...]
     reference: str
     verdict: Callable[[Costs], str]
     unit: str = "key"
 
     @property
     def expected_s(self) -> float:
-        return (ROUNDS * (ALONE_NS / 1e9 + 0.002) + 0.01) * len(self.readings)
+        return (ROUNDS * (ALONE_NS / 1e9 + 0.002) + 0.01) * len(self.ways)
 
     def contestants(self) -> Iterator[tuple[str, str]]:
-        for each in self.readings:
-            yield each.name, each.what
+        for way in self.ways:
+            yield way.name, way.what
 
     def run(self, stop: Stop) -> Generator[SuiteProgress, None, None]:
-        """The table after each round. Raises BpftopError, on a wrong value too; ends early where ``stop`` is set."""
-        times: dict[str, list[float]] = {each.name: [] for each in self.readings}
-        refused: dict[str, str] = {}
-        with ExitStack() as stack:
-            maps = _filled(stack, {each.map for each in self.readings})
-            done = 0
+        return run_rounds(_ReadRace(self), ROUNDS, stop)
+
+
+class _ReadRace:
+    """A run of a suite."""
+
+    def __init__(self, suite: ReadSuite) -> None:
+        self._suite = suite
+        self._maps: dict[str, WholeReads] = {}
+        self._times: dict[str, list[float]] = {way.name: [] for way in suite.ways}
+        self._refused: dict[str, str] = {}
+
+    def load(self, stack: ExitStack, stop: Stop) -> None:
+        self._maps = _filled(stack, {way.map for way in self._suite.ways})
+
+    def round(self, stop: Stop) -> None:
+        for way in self._suite.ways:
+            if way.name in self._refused:
+                continue
             try:
-                for done in range(1, ROUNDS + 1):
-                    for each in self.readings:
-                        if each.name not in refused:
-                            self._round(each, maps[each.map], times, refused, stop)
-                    yield self._step(times, refused, done < ROUNDS)
-            except Stopped:
-                yield self._step(times, refused, True)
+                ns = median(_times_ns(way.read, self._maps[way.map], stop)) / READ_KEYS
+            except KernelError as error:
+                self._refused[way.name] = str(error)
+            else:
+                self._times[way.name].append(ns)
+                _check(self._maps[way.map], way.name)
 
-    def _round(
-        self, each: MapRead, whole: WholeReads, times: dict[str, list[float]], refused: dict[str, str], stop: Stop
-    ) -> None:
-        try:
-            times[each.name].append(median(_times_ns(each.read, whole, stop)) / READ_KEYS)
-        except KernelError as error:
-            refused[each.name] = str(error)
-        else:
-            _check(whole, each.name)
-
-    def _step(self, times: dict[str, list[float]], refused: dict[str, str], partial: bool) -> SuiteProgress:
+    def table(self, partial: bool) -> SuiteTable:
+        suite = self._suite
         rows = tuple(
-            ProgramRow(each.name, each.what, (cost(1, times[each.name], [0.0] * len(times[each.name])),))
-            for each in self.readings
-            if times[each.name] and each.name not in refused
+            ProgramRow(way.name, way.what, (cost(1, times, [0.0] * len(times)),))
+            for way in suite.ways
+            if (times := self._times[way.name]) and way.name not in self._refused
         )
-        skipped = tuple(Skipped(name, reason) for name, reason in refused.items())
-        sentence = "" if partial else verdict(self.verdict, {row.name: row.ns for row in rows}, skipped)
-        table = SuiteTable(self.name, self.title, self.unit, rows, self.reference, sentence, skipped, partial=partial)
-        counts = [len(found) for name, found in times.items() if name not in refused]
-        return SuiteProgress(table, min(counts, default=0) / ROUNDS)
+        skipped = tuple(Skipped(name, reason) for name, reason in self._refused.items())
+        sentence = "" if partial else verdict(suite.verdict, {row.name: row.ns for row in rows}, skipped)
+        return SuiteTable(
+            suite.name, suite.title, suite.unit, rows, suite.reference, sentence, skipped, partial=partial
+        )
 
 
 def _filled(stack: ExitStack, names: set[str]) -> dict[str, WholeReads]:
@@ -103,7 +107,7 @@ def _filled(stack: ExitStack, names: set[str]) -> dict[str, WholeReads]:
 
 
 def _times_ns(read: Callable[[WholeReads], None], whole: WholeReads, stop: Stop) -> list[int]:
-    """How long each reading of the whole map took, for as long as a round lasts; on a CPU of its own."""
+    """Read the whole map again and again for a round on one CPU; return the time of each read."""
 
     def measure() -> list[int]:
         times: list[int] = []
@@ -121,12 +125,12 @@ def _times_ns(read: Callable[[WholeReads], None], whole: WholeReads, stop: Stop)
 
 
 def written(key: int) -> int:
-    """The value of a key, as fill() of bench_reads.bpf.c writes it."""
+    """Return the value that fill() of bench_reads.bpf.c writes for a key."""
     return (key * 0x9E3779B97F4A7C15 + 1) % (1 << 64)
 
 
 def _check(whole: WholeReads, name: str) -> None:
-    """Every key once, each with its value. Raises BpftopError."""
+    """Check that every key was read once, with the right value. Raises BpftopError."""
     keys, values = whole.content()
     wrong = sum(value != written(key) for key, value in zip(keys, values, strict=True))
     if wrong or len(set(keys)) != READ_KEYS:

@@ -1,4 +1,4 @@
-"""A program on several CPUs at once, and which of its times count."""
+"""Test runs of a program on several CPUs at once, and the choice of undisturbed times."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ from bpftop.kernel.bpf.program import Program
 from bpftop.kernel.measure.contend import Request, Turn, take_turns
 from bpftop.measure.pinned_threads import run_pinned
 
-_NUMBER_STEP = 0x9E3779B9  # how far the first numbers of two threads are apart
-_RUNNING = 0.9  # of a turn; less: the thread was not running all the time
+_NUMBER_STEP = 0x9E3779B9  # distance between the first numbers of two threads
+_RUNNING = 0.9  # share of CPU time in a turn; below, the thread was preempted
 
 
 def contend(program: Program, request: Request, cpus: Sequence[int], window_ns: int, stop: Stop) -> list[list[Turn]]:
-    """Turns of this program on each of these CPUs for so long, all at once: a list per CPU, in the order of ``cpus``.
+    """Run the program on each of these CPUs at the same time for a window.
 
-    Each CPU has at least one turn. Raises KernelError; Stopped where ``stop`` was set. Whatever else ends the wait
-    (an interrupt) ends the threads first.
+    An interrupt of the caller ends the threads first.
+
+    Returns:
+        The turns of each CPU, at least one, in the order of ``cpus``.
+
+    Raises:
+        KernelError: the kernel refuses the test run.
+        Stopped: ``stop`` is set.
     """
     until_ns = 0
 
@@ -39,11 +45,11 @@ def contend(program: Program, request: Request, cpus: Sequence[int], window_ns: 
 
 
 def undisturbed(turns: Sequence[Sequence[Turn]]) -> list[Turn]:
-    """The turns that began and ended while every CPU was at it, and none of them gave its time to something else.
+    """Return the turns during which every CPU ran the program without preemption.
 
-    A thread that the scheduler (or the host of a virtual machine) took off its CPU looks slow itself, and leaves the
-    others without contention. On two CPUs under load this took the spread of medians from 100 % and more to 5 %. Where
-    it leaves nothing, all turns in common; where there are none, all.
+    A preempted thread looks slow, and the others run without contention meanwhile. On two CPUs under load this choice
+    reduced the spread of medians from 100 % and more to 5 %. Without an undisturbed turn, return the turns during which
+    all CPUs were active, or else all turns.
     """
     begin_ns = max(each[0].begin_ns for each in turns)
     end_ns = min(each[-1].end_ns for each in turns)
@@ -54,7 +60,7 @@ def undisturbed(turns: Sequence[Sequence[Turn]]) -> list[Turn]:
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The same time in spans that do not overlap, in order."""
+    """Merge overlapping spans; the result is in order."""
     merged: list[tuple[int, int]] = []
     for begin, end in sorted(spans):
         if merged and begin <= merged[-1][1]:
