@@ -1,4 +1,4 @@
-"""``python -m bpftop.cli``: the same as the command ``bpftop``."""
+"""Entry point of ``python -m bpftop.cli``, which is the command ``bpftop``."""
 
 import sys
 

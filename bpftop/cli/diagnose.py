@@ -1,4 +1,4 @@
-"""``bpftop diagnose``: watch for a while, say what is wrong and why; the exit code tells how bad it is."""
+"""``bpftop diagnose``: watch for some seconds and report problems; the exit code is the severity."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES = {"warning": 3, "critical": 4}
 LEAST_S = 4.0
-"""Rates of rules span 3 s at least."""
+"""Shortest duration: the rates of checks span at least 3 s."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,10 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
     add_attach(parser)
     parser.add_argument(
-        "--duration", metavar="SECONDS", type=_duration, default=10.0, help="watch for so long (default: 10, from 4)"
+        "--duration", metavar="SECONDS", type=_duration, default=10.0, help="seconds to watch, at least 4 (default: 10)"
     )
-    parser.add_argument("--report", action="store_true", help="the same as --format markdown: what one pastes")
-    parser.add_argument("--list", action="store_true", help="list the rules with their limits, and end")
+    parser.add_argument("--report", action="store_true", help="the same as --format markdown, for tickets and chats")
+    parser.add_argument("--list", action="store_true", help="list the checks with their limits, and exit")
     add_format(parser, DIAGNOSIS, "text")
     add_output(parser, "at the end")
 
@@ -44,21 +44,21 @@ def run(arguments: argparse.Namespace) -> int:
         return flush_stdout(0)
     if settings.interval_s > arguments.duration / 2:
         raise UsageError(
-            f"--duration {arguments.duration:g} is too short for an interval of {settings.interval_s:g} s: two of them "
-            "must fit; make it longer, or the interval shorter with -i"
+            f"--duration {arguments.duration:g} is too short for an interval of {settings.interval_s:g} s: it must "
+            "cover two intervals; make it longer, or the interval shorter with -i"
         )
     from bpftop.cli.output import opened
 
     chosen = DIAGNOSIS["markdown" if arguments.report else arguments.format]
     with opened(arguments.output) as output:
         diagnosed = _watch(arguments, settings, rules)
-        with ending_signals():  # one that ended the watching has been heard: only another one ends the writing
+        with ending_signals():  # the first signal has been handled; only another one interrupts the writing
             output.write(chosen.load()(diagnosed))
     return EXIT_CODES.get(diagnosed.severity or "", 0)
 
 
 def _watch(arguments: argparse.Namespace, settings: Settings, rules: tuple[Rule, ...]) -> Diagnosed:
-    """Samples for the time that was asked for, or until somebody ends it. Raises BpftopError."""
+    """Analyze samples for the duration, or until a signal comes. Raises BpftopError."""
     from bpftop.cli.live_source import Notices, live_samples
     from bpftop.export.diagnosis.diagnosis_document import Diagnosed
     from bpftop.history.analyzer import Analyzer
@@ -72,10 +72,12 @@ def _watch(arguments: argparse.Namespace, settings: Settings, rules: tuple[Rule,
                 notices.print_new(sample)
                 if analyzer.watched_s >= arguments.duration - settings.interval_s / 10:
                     break
-        except Ended:  # early: what was seen until now
+        except Ended:  # the findings until now are the result
             pass
     if analyzer.snapshot is None or analyzer.watched_s <= 0:
-        raise BpftopError("it ended before there were two samples: nothing can be said; let it run for 4 s at least")
+        raise BpftopError(
+            "it ended before the second sample, so there are no rates to check; let it run for at least 4 s"
+        )
     return Diagnosed(analyzer.snapshot, analyzer.began_ns, tuple(analyzer.episodes), rules)
 
 

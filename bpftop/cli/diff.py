@@ -1,13 +1,14 @@
-"""``bpftop diff``: two snapshots, or two moments of recordings, side by side."""
+"""``bpftop diff``: compare two snapshots, or two moments of recordings."""
 
 from __future__ import annotations
 
 import argparse
 import os
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from bpftop.cli.options import add_format, add_output
-from bpftop.errors import BpftopError, UsageError
+from bpftop.errors import UsageError
 from bpftop.export.formats import DIFF
 
 if TYPE_CHECKING:
@@ -15,27 +16,27 @@ if TYPE_CHECKING:
     from bpftop.export.snapshot.snapshot_types import SnapshotDocument
 
 _SQLITE = b"SQLite format 3\0"
-_PAST_S = 10.0
-"""How far before a moment its rates look for the sample before, or three intervals where that is more."""
+_LOOK_BACK_S = 10.0
+"""Time before a moment in which its previous sample is searched; at least three intervals."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    what = "a file of `bpftop snapshot`, or a moment of a recording: FILE@03:12, FILE@2025-11-26T03:12Z (UTC), FILE@-5m"
-    parser.add_argument("before", metavar="A", help=what)
-    parser.add_argument("after", metavar="B", help="the same; @MOMENT alone is one of the recording that A names")
+    side = "file of `bpftop snapshot`, or moment of a recording: FILE@03:12, FILE@2025-11-26T03:12Z (UTC), FILE@-5m"
+    parser.add_argument("before", metavar="A", help=side)
+    parser.add_argument("after", metavar="B", help="the same; @MOMENT alone: another moment of the recording of A")
     add_format(parser, DIFF, "table")
-    add_output(parser, "once the document is there")
+    add_output(parser, "when the document is complete")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.output import opened
 
     before = _moment(arguments.before)
-    named = arguments.after
-    if named.startswith("@") and not os.path.exists(named):
+    name = arguments.after
+    if name.startswith("@") and not os.path.exists(name):
         file, _, _ = _parts(arguments.before)
-        named = f"{file}{named}"
-    after = _moment(named)
+        name = f"{file}{name}"
+    after = _moment(name)
     chosen = DIFF[arguments.format]
     text = chosen.load()(before, after)
     with opened(arguments.output, private=not chosen.public) as output:
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _parts(name: str) -> tuple[str, str, str]:
-    """File, ``@`` and moment; a file that is called so as a whole goes first."""
+    """Split into file, ``@`` and moment. An existing file with the whole name has precedence."""
     if os.path.exists(name):
         return name, "", ""
     file, at, moment = name.rpartition("@")
@@ -58,10 +59,10 @@ def _moment(name: str) -> DiffSide:
     file, at, moment = _parts(name)
     if not _is_sqlite(file):
         if at:
-            raise UsageError(f"{file} is no recording, and only those have moments; leave {at}{moment} away")
+            raise UsageError(f"{file} is no recording, and a snapshot has no other moments; leave out {at}{moment}")
         return DiffSide(name, read_snapshot(file))
     if not moment:
-        raise UsageError(f"{file} is a recording: say which moment of it, as in {file}@03:12 or {file}@-5m")
+        raise UsageError(f"{file} is a recording: add a moment, as in {file}@03:12 or {file}@-5m")
     return DiffSide(name, _recorded(file, moment))
 
 
@@ -70,28 +71,15 @@ def _is_sqlite(path: str) -> bool:
         with open(path, "rb") as file:
             return file.read(len(_SQLITE)) == _SQLITE
     except OSError:
-        return False  # why, is said by whoever reads it as a snapshot
+        return False  # read_snapshot reports why
 
 
-def _recorded(file: str, text: str) -> SnapshotDocument:
-    """The document of a moment of a recording, with the rates that the screen showed then."""
+def _recorded(file: str, moment: str) -> SnapshotDocument:
+    """Return the document of a moment of a recording, with the rates that the screen showed."""
+    from bpftop.cli.recorded_moment import snapshot_at
     from bpftop.export.snapshot.document import document
-    from bpftop.history.analyzer import Analyzer
     from bpftop.store.recording import Recording
-    from bpftop.store.time_expressions import moment
 
-    recording = Recording(file)
-    try:
-        extent = recording.extent()
-        if extent is None:
-            raise BpftopError(f"{file} has no tick any more: the recorder let them go")
-        tick = recording.tick_at(moment(text, extent.begin_ns, extent.end_ns, extent.last_ns))
-        past_ns = int(max(_PAST_S, 3 * recording.interval_s()) * 1e9)
-        analyzer = Analyzer()
-        for one in recording.ticks(recording.first_tick_within(tick, past_ns), tick):
-            analyzer.push(one.sample)
-    finally:
-        recording.close()
-    if analyzer.snapshot is None:
-        raise BpftopError(f"{file} has no tick at {text} any more: the recorder let it go")
-    return document(analyzer.snapshot)
+    with closing(Recording(file)) as recording:
+        look_back_ns = int(max(_LOOK_BACK_S, 3 * recording.interval_s()) * 1e9)
+        return document(snapshot_at(recording, moment, look_back_ns))

@@ -1,4 +1,4 @@
-"""``bpftop doctor``: what works here and why not, each line a probe that ran."""
+"""``bpftop doctor``: run probes and report which parts of bpftop work on this machine, and why not."""
 
 from __future__ import annotations
 
@@ -17,29 +17,32 @@ from bpftop.render.escaping import escaped_text
 if TYPE_CHECKING:
     from bpftop.doctor.answers import ProbeResult
 
-SHOWN = {"yes": ("ok", "32"), "no": ("no", "31"), "unknown": ("?", "33")}
-"""Answer -> its word, and its colour (SGR, ECMA-48)."""
+WORDS = {"yes": ("ok", "32"), "no": ("no", "31"), "unknown": ("?", "33")}
+"""Answer -> word and colour (SGR, ECMA-48)."""
 
 ABOUT = """\
-Each line is a probe that ran: ok, no, or ? where it could not be told, with the
-errno and what to do about it, or what it means for bpftop. Nothing is attached
-to an interface of this machine: what takes one is tried on a veth pair in a
-private network namespace, which is gone afterwards. (The kernel may load its
-modules veth, sch_ingress and cls_bpf for that, as for any container.) With
---timing the tracepoints of a session are set meanwhile, and are gone
-afterwards too. The exit code is 0 whenever all probes ran, whatever they say."""
+Each line is the result of a probe: ok, no, or ? if the probe could not tell,
+with the errno and a remedy, or the consequence for bpftop. Nothing is attached
+to an interface of this machine: such probes use a veth pair in a private
+network namespace, which is removed afterwards. (The kernel may load its modules
+veth, sch_ingress and cls_bpf for that, as for any container.) With --timing the
+tracepoints of a live session are attached for the measurement. The exit code is
+0 if all probes ran, whatever their results."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = f"{parser.description}\n\n{ABOUT}"
     parser.add_argument(
-        "interface", metavar="IFACE", nargs="?", help="say more about this one, and where bpftop would count on it"
+        "interface",
+        metavar="IFACE",
+        nargs="?",
+        help="interface to examine: its features, and the hook that bpftop would use",
     )
     parser.add_argument("--config", metavar="FILE", help="the configuration (default: ~/.config/bpftop/config.yaml)")
     parser.add_argument(
         "--timing",
         action="store_true",
-        help="and what a tick costs: the time of each collector, and of all against the budget",
+        help="also measure the time of each collector, and of a whole tick against the budget",
     )
     add_attach(parser)
     add_netns(parser)
@@ -52,10 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
     from bpftop.doctor.examination import Examination
     from bpftop.kernel.netns import inside
 
-    asked = None if arguments.config is None else Path(arguments.config)
-    loaded = load(asked)
+    named_file = None if arguments.config is None else Path(arguments.config)
+    loaded = load(named_file)
     request = attach_request(arguments, loaded.settings)
-    config = asked or config_folder() / "config.yaml"
+    config = named_file or config_folder() / "config.yaml"
     with (
         opened(None) as output,
         inside(arguments.netns) if arguments.netns else nullcontext(),
@@ -72,16 +75,16 @@ def run(arguments: argparse.Namespace) -> int:
     ):
         width = max(len(escaped_text(name)) for name in examination.names)
         layout = Layout.of(output.descriptor, width, os.environ)
-        seen: Counter[str] = Counter()
+        answers: Counter[str] = Counter()
         for result in examination.results():
-            seen[result.verdict.answer] += 1
+            answers[result.verdict.answer] += 1
             output.write(layout.line(result))
-        output.write(f"{seen['yes']} ok, {seen['no']} no, {seen['unknown']} could not be told.\n")
+        output.write(f"{answers['yes']} ok, {answers['no']} no, {answers['unknown']} unknown.\n")
     return 0
 
 
 class Layout:
-    """Lines in three columns. On a terminal they are coloured and wrapped; elsewhere each is one line, for grep."""
+    """Three columns: coloured and wrapped on a terminal; elsewhere one line per result, for grep."""
 
     def __init__(self, name_width: int, columns: int | None, colours: bool) -> None:
         self._name_width, self._columns, self._colours = name_width, columns, colours
@@ -94,11 +97,11 @@ class Layout:
         return cls(name_width, os.get_terminal_size(descriptor).columns, not plain)
 
     def line(self, result: ProbeResult) -> str:
-        """With its end."""
-        word, colour = SHOWN[result.verdict.answer]
+        """Return the text of a result, with a newline at the end."""
+        word, colour = WORDS[result.verdict.answer]
         head = f"{word:<2}  {escaped_text(result.name):<{self._name_width}}  "
-        said = escaped_text("; ".join(filter(None, (result.verdict.evidence, result.verdict.remedy))))
+        detail = escaped_text("; ".join(filter(None, (result.verdict.evidence, result.verdict.remedy))))
         room = (self._columns or 0) - len(head)
-        wrapped = textwrap.wrap(said, room, break_on_hyphens=False) if room >= 20 else [said]
+        wrapped = textwrap.wrap(detail, room, break_on_hyphens=False) if room >= 20 else [detail]
         text = f"\n{' ' * len(head)}".join(wrapped)
         return f"\x1b[{colour}m{word:<2}\x1b[0m{head[2:]}{text}\n" if self._colours else f"{head}{text}\n"

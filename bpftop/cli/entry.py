@@ -1,4 +1,4 @@
-"""Where the command ``bpftop`` begins, and where every error ends: one line on standard error and an exit code."""
+"""Entry point of the command ``bpftop``. Every error ends here as one line on standard error and an exit code."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from bpftop.errors import BpftopError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit code is 0 (fine), 1 (could not), 2 (bad usage), the verb's own, or 128 + a signal.
+    """Run one command.
 
-    ``arguments`` are those behind the program's name; None: those of this process.
+    Args:
+        arguments: the words after the program's name; None: the words of this process.
+
+    Returns:
+        The exit code: 0 success, 1 failure, 2 bad usage, a code of the verb, or 128 + the number of a signal.
     """
-    try:  # the imports are within, so that Ctrl-C while they run is quiet too
+    try:  # the imports are inside, so that Ctrl-C during the imports is quiet, too
         from bpftop.cli.output import ClosedPipe, complain, flush_stdout
         from bpftop.cli.shutdown import Ended, ending_signals
 
@@ -33,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
             _traceback_if_wanted()
             complain(_refused(error))
             return 1
-        except Exception as error:  # noqa: BLE001 the last line of defence: a traceback helps nobody on call
+        except Exception as error:  # noqa: BLE001 an engineer on call needs a sentence, not a traceback
             _traceback_if_wanted()
             complain(_unexpected(error))
             return 1
@@ -47,9 +51,9 @@ def _run(words: list[str]) -> int:
     from bpftop.cli.options import parser_for
     from bpftop.cli.verbs import DEFAULT, VERBS, split
 
-    named, rest = split(words)
-    module = import_module(VERBS[named or DEFAULT][0])
-    parser = parser_for(named)
+    verb, rest = split(words)
+    module = import_module(VERBS[verb or DEFAULT][0])
+    parser = parser_for(verb)
     module.add_arguments(parser)
     try:
         # argparse's mixed mode forgets what "--" means (Python 3.10 to 3.13)
@@ -58,13 +62,13 @@ def _run(words: list[str]) -> int:
     except SystemExit as end:  # --help and --version have been printed
         return int(end.code or 0)
     except BpftopError as error:
-        if named is None:
+        if verb is None:
             error.args = (f"{error}{_verb_meant(rest)}",)
         raise
 
 
 def _verb_meant(words: list[str]) -> str:
-    """What to add to an error when an interface's name looks like a mistyped verb."""
+    """Return a hint for an error if an interface name looks like a mistyped verb; empty otherwise."""
     from difflib import get_close_matches
 
     from bpftop.cli.verbs import VERBS
@@ -78,8 +82,8 @@ def _verb_meant(words: list[str]) -> str:
 
 def _refused(error: OSError) -> str:
     return (
-        f"the system refused something that bpftop takes for granted: {error}; look at the limits (ulimit -a), at "
-        "/proc and /sys and at the seccomp profile here, and if all that is as usual, please report it"
+        f"the system refused a basic operation: {error}; check the limits (ulimit -a), /proc, /sys and the seccomp "
+        "profile, and please report it if they are as usual"
     )
 
 

@@ -1,4 +1,4 @@
-"""``bpftop export``: a Prometheus endpoint, until it is ended."""
+"""``bpftop export``: serve a Prometheus endpoint until a signal ends it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         type=_address,
         default=DEFAULT,
-        help="where to listen (default: 127.0.0.1:9435); [ADDRESS]:PORT for IPv6",
+        help="address to listen on (default: 127.0.0.1:9435); [ADDRESS]:PORT for IPv6",
     )
 
 
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
             for sample in samples:
                 newest.put(analyzer.push(sample))
                 notices.print_new(sample)
-        except Ended:  # how one ends it: no error
+        except Ended:  # the normal end
             pass
     return 0
 

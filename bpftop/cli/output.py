@@ -1,4 +1,4 @@
-"""Where data goes (standard output or a file) and where words to the person go (standard error)."""
+"""Outputs: data to standard output or a file, messages to standard error."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _STDOUT_FD = 1
 
 
 class ClosedPipe(Exception):
-    """Whoever read the output has gone: the end of the work, and no error."""
+    """The reader of the output has closed the pipe. This ends the work and is no error."""
 
 
 class Output:
-    """Takes text and hands it to a file descriptor at once, unbuffered: nothing is left over when the program ends."""
+    """Unbuffered writer of text to a file descriptor, so that nothing is left to write when the program ends."""
 
     def __init__(self, descriptor: int, name: str) -> None:
         self.descriptor = descriptor
         self.name = name
 
     def write(self, text: str) -> None:
-        """Write all of it. Raises ClosedPipe, or BpftopError with the reason."""
+        """Write the whole text. Raises ClosedPipe, or BpftopError with the reason."""
         rest = memoryview(text.encode("utf-8", "backslashreplace"))
         try:
             while rest:
-                with interruptible():  # a pipe that nobody reads from may block for ever
+                with interruptible():  # writing to a pipe without a reader may block for ever
                     written = os.write(self.descriptor, rest)
                 rest = rest[written:]
         except BrokenPipeError:
@@ -42,9 +42,9 @@ class Output:
 
 @contextmanager
 def opened(path: str | None, *, private: bool = True) -> Iterator[Output]:
-    """Standard output for None and ``-``; else a file that takes its name only when the block ends without an error.
+    """Yield the output: standard output for None and ``-``, else a file that is replaced when the block succeeds.
 
-    ``private``: it may hold addresses, so a new file is for its owner alone.
+    ``private``: only the owner can read a new file, because it may contain addresses.
     """
     if path is None or path == "-":
         if sys.stdout is None:
@@ -55,13 +55,13 @@ def opened(path: str | None, *, private: bool = True) -> Iterator[Output]:
     from bpftop.store.atomic_file import replacing
 
     with ExitStack() as stack:
-        with interruptible():  # a FIFO waits for its reader
+        with interruptible():  # opening a FIFO waits for its reader
             descriptor = stack.enter_context(replacing(path, private=private))
         yield Output(descriptor, path)
 
 
 def when_closed(output: Output, act: Callable[[], object]) -> None:
-    """Call ``act`` from a thread as soon as the reader of the pipe goes, not only when the next write finds out."""
+    """Call ``act`` from a thread as soon as the reader closes the pipe; the next write may be an interval away."""
     import select
     import threading
 
@@ -76,7 +76,7 @@ def when_closed(output: Output, act: Callable[[], object]) -> None:
 
 
 def complain(text: str) -> None:
-    """A line for the person, on standard error. That it cannot be written is not worth another."""
+    """Print a message on standard error. A failure to print is ignored."""
     from bpftop.render.escaping import escaped_text
 
     if sys.stderr is not None:
@@ -85,12 +85,12 @@ def complain(text: str) -> None:
 
 
 def flush_stdout(code: int) -> int:
-    """Write what ``print`` holds back, and return ``code``, or 1 where that failed. A reader that has gone is fine."""
+    """Flush standard output, and return ``code``, or 1 if that failed. A closed pipe is no failure."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError as error:
-        # What is still in the buffer would be tried again at exit, and fail again with a traceback: let it go nowhere.
+        # Python flushes the rest again at exit and would print a traceback; send the rest to /dev/null.
         os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT_FD)
         if isinstance(error, BrokenPipeError):
             return 0

@@ -1,4 +1,4 @@
-"""``bpftop profile``: what map operations cost on this machine, on scratch maps that are filled and thrown away."""
+"""``bpftop profile``: measure what map operations cost on this machine, on temporary maps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Written out here, because to import them takes longer than to print the help; a test compares.
+# Copies of the names in measure.maps.plan, whose import takes longer than printing the help; a test compares them.
 TYPES = "array, percpu_array, hash, hash_no_prealloc, percpu_hash, lru_hash, lru_percpu_hash, lpm_trie"
 OPERATIONS = (
     "lookup, update_existing, update_new, delete, get_next_key, lookup_batch, update_batch, delete_batch, "
@@ -26,36 +26,36 @@ OPERATIONS = (
 )
 ACCESSES = "sequential, uniform, zipf"
 
-_OF_A_MAP = ("type", "entries", "key_size", "value_size", "fill")
+_COPIED_FROM_MAP = ("type", "entries", "key_size", "value_size", "fill")
 
 ABOUT = (
-    "Several values behind a comma are all measured, in all combinations. Each operation is timed call by call from "
-    "user space, and as a loop in a BPF program under BPF_PROG_TEST_RUN, which is attached nowhere. Every value that "
-    "is read is compared with what was written; a wrong one ends the run with exit code 1.\n\n"
-    "A batch lookup walks the map in its own order and ignores what keys one gives it; so does get_next_key. MAP is "
-    "only ever read: its geometry is copied, its entries are counted, and up to 4096 of its keys are used in the "
-    "scratch map. The figures are kept and shown beside those of the next run."
+    "All combinations of the values are measured. Each operation is timed call by call from user space, and as a loop "
+    "in a BPF program under BPF_PROG_TEST_RUN, which is attached nowhere. Every value that is read is compared with "
+    "the written value; a wrong value ends the run with exit code 1.\n\n"
+    "A batch lookup walks the map in the order of the map and ignores the keys of the caller; so does get_next_key. "
+    "MAP is only read: its geometry is copied, its entries are counted, and up to 4096 of its keys are used in the "
+    "temporary map. The figures are stored, and the next run shows the change."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = f"{parser.description}\n\n{ABOUT}"
-    parser.add_argument("map", metavar="MAP", nargs="?", help="id, name or pinned path of a map of this system to copy")
-    axes = parser.add_argument_group("what to measure (LIST: values with commas between them)")
-    _add_list(axes, "--type", str, f"map types (default: all of {TYPES})")
-    _add_list(axes, "--operation", str, f"operations (default: all of {OPERATIONS})")
-    _add_list(axes, "--entries", int, "entries that the map has room for (default: 10000)")
-    _add_list(axes, "--key-size", int, "bytes of a key (default: 4 for arrays, else 8)")
-    _add_list(axes, "--value-size", int, "bytes of a value (default: 16)")
+    parser.add_argument("map", metavar="MAP", nargs="?", help="existing map to copy, by id, name or pinned path")
+    axes = parser.add_argument_group("what to measure (LIST: values separated by commas)")
+    _add_list(axes, "--type", str, f"map types (default: all: {TYPES})")
+    _add_list(axes, "--operation", str, f"operations (default: all: {OPERATIONS})")
+    _add_list(axes, "--entries", int, "max_entries of the map (default: 10000)")
+    _add_list(axes, "--key-size", int, "bytes per key (default: 4 for arrays, else 8)")
+    _add_list(axes, "--value-size", int, "bytes per value (default: 16)")
     _add_list(axes, "--fill", float, "percent of the entries in use (default: 75)")
     _add_list(axes, "--access", str, f"order of the keys: {ACCESSES} (default: uniform)")
-    _add_list(axes, "--batch", int, "keys in a batch (default: 1, 4, 16 .. 4096)")
-    _add_list(axes, "--threads", int, "threads on one map, each pinned to a CPU (default: 1)")
+    _add_list(axes, "--batch", int, "keys per batch (default: 1, 4, 16 .. 4096)")
+    _add_list(axes, "--threads", int, "threads on the same map, each pinned to a CPU (default: 1)")
     how = parser.add_argument_group("how to measure")
-    how.add_argument("--runs", metavar="N", type=int, help="runs of each, 5 or more (default: 5)")
-    how.add_argument("--run-ms", metavar="MS", type=int, help="length of a run from user space (default: 8)")
-    how.add_argument("--seed", metavar="N", type=int, help="of keys, values and random order (default: 1)")
-    how.add_argument("--memory-limit", metavar="MIB", type=int, help="for a scratch map (default: 256)")
+    how.add_argument("--runs", metavar="N", type=int, help="runs per combination, at least 5 (default: 5)")
+    how.add_argument("--run-ms", metavar="MS", type=int, help="milliseconds per run from user space (default: 8)")
+    how.add_argument("--seed", metavar="N", type=int, help="seed of keys, values and random order (default: 1)")
+    how.add_argument("--memory-limit", metavar="MIB", type=int, help="memory limit of a temporary map (default: 256)")
     add_format(parser, PROFILE, "table")
     add_output(parser, "at the end")
 
@@ -90,7 +90,7 @@ def _measure(profile: MapProfile) -> BaseException | None:
     from bpftop.kernel.check import KernelError
 
     line, plan = ProgressLine(), profile.plan
-    line.write(f"about {plan.expected_s:.0f} s for {len(plan.cells)} cells; Ctrl-C ends it with what there is")
+    line.write(f"about {plan.expected_s:.0f} s for {len(plan.cells)} cells; Ctrl-C ends early and shows the results")
     try:
         return follow(profile, line.show)
     except KernelError as error:
@@ -118,20 +118,22 @@ def _request(arguments: argparse.Namespace) -> MeasureRequest:
         "memory_limit_bytes": None if arguments.memory_limit is None else arguments.memory_limit << 20,
     }
     if arguments.map is not None:
-        for name in _OF_A_MAP:
+        for name in _COPIED_FROM_MAP:
             if getattr(arguments, name) is not None:
                 option = name.replace("_", "-")
-                raise UsageError(f"--{option} and a map: the copy has its type, sizes and fill; leave out one of them")
+                raise UsageError(
+                    f"--{option} and a map: the copy has the type, sizes and fill of the map; leave out one of them"
+                )
     return MeasureRequest(**{name: value for name, value in given.items() if value is not None})
 
 
-def _add_list(group: argparse._ArgumentGroup, name: str, kind: Callable[[str], T], text: str) -> None:
-    def values(given: str) -> tuple[T, ...]:
-        words = [word.strip() for word in given.split(",")]
+def _add_list(group: argparse._ArgumentGroup, name: str, kind: Callable[[str], T], help_text: str) -> None:
+    def values(text: str) -> tuple[T, ...]:
+        words = [word.strip() for word in text.split(",")]
         try:
             return tuple(dict.fromkeys(kind(word) for word in words))
         except ValueError:
-            what = "whole numbers" if kind is int else "numbers"
-            raise argparse.ArgumentTypeError(f"{given!r} is no list of {what}, as in 1,16,256") from None
+            numbers = "whole numbers" if kind is int else "numbers"
+            raise argparse.ArgumentTypeError(f"{text!r} is no list of {numbers}, as in 1,16,256") from None
 
-    group.add_argument(name, metavar="LIST", type=values, help=text.replace("%", "%%"))
+    group.add_argument(name, metavar="LIST", type=values, help=help_text.replace("%", "%%"))

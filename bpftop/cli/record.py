@@ -1,4 +1,4 @@
-"""``bpftop record``: no screen; every tick of interfaces of this machine into one file."""
+"""``bpftop record``: record every sample into one file, without a screen."""
 
 from __future__ import annotations
 
@@ -29,14 +29,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
     add_attach(parser)
     parser.add_argument(
-        "-o", "--output", metavar="FILE", required=True, help="the recording; one that is there already is gone on with"
+        "-o", "--output", metavar="FILE", required=True, help="recording to write; an existing recording is continued"
     )
     parser.add_argument("--duration", metavar="SECONDS", type=duration_s, help="end after this time")
     parser.add_argument(
-        "--max-size", metavar="SIZE", type=_size, help="let the oldest ticks go where it would be larger: 500M, 2G"
+        "--max-size",
+        metavar="SIZE",
+        type=_size,
+        help="limit of the file, as in 500M or 2G; the oldest samples are deleted",
     )
     parser.add_argument(
-        "--keep", metavar="TIME|N", type=_keep, help="let ticks go that are older than this: 30m, 24h, 7d; N: all but N"
+        "--keep",
+        metavar="TIME|N",
+        type=_keep,
+        help="delete samples older than this: 30m, 24h, 7d; N: keep the last N samples",
     )
 
 
@@ -60,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         with broadcast:
             timely = until(arriving(reader.samples()), arguments.duration, settings.interval_s)
             _follow(timely, recorder, analyzer)
-    except Ended:  # how one ends it: no error
+    except Ended:  # the normal end
         pass
     finally:
         progress = recorder.close()
@@ -69,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _follow(samples: Iterable[Sample], recorder: Recorder, analyzer: Analyzer) -> None:
-    """Say what the interfaces and the disk have to say; around findings every CPU is recorded in every tick."""
+    """Pass the findings to the recorder, and print notices of the interfaces and troubles of the disk."""
     from bpftop.cli.live_source import Notices
     from bpftop.cli.output import complain
 
@@ -77,10 +83,10 @@ def _follow(samples: Iterable[Sample], recorder: Recorder, analyzer: Analyzer) -
     for sample in samples:
         notices.print_new(sample)
         recorder.offer_findings(sample.mono_ns, analyzer.push(sample).diagnosis.findings)
-        now = recorder.progress
-        if now.trouble != trouble:
-            complain(now.trouble or f"{now.path} can be written again; {now.lost} ticks were lost")
-            trouble = now.trouble
+        progress = recorder.progress
+        if progress.trouble != trouble:
+            complain(progress.trouble or f"{progress.path} can be written again; {progress.lost} ticks were lost")
+            trouble = progress.trouble
 
 
 def _limits(arguments: argparse.Namespace) -> Limits:
@@ -91,15 +97,15 @@ def _limits(arguments: argparse.Namespace) -> Limits:
 
 
 def _size(text: str) -> int:
-    found = _SIZE.fullmatch(text)
-    if found is None:
+    parts = _SIZE.fullmatch(text)
+    if parts is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no size; write it as 500M or 2G")
-    return int(float(found[1]) * 1024 ** _POWERS[found[2]])
+    return int(float(parts[1]) * 1024 ** _POWERS[parts[2]])
 
 
 def _keep(text: str) -> tuple[int | None, float | None]:
-    """How many ticks, or how many seconds."""
-    found = _AGE.fullmatch(text)
-    if found is None or float(found[1]) <= 0 or (not found[2] and "." in found[1]):
+    """Return the number of ticks, or the number of seconds."""
+    parts = _AGE.fullmatch(text)
+    if parts is None or float(parts[1]) <= 0 or (not parts[2] and "." in parts[1]):
         raise argparse.ArgumentTypeError(f"{text!r} is neither a time, such as 24h, nor a number of ticks")
-    return (None, float(found[1]) * _SECONDS[found[2]]) if found[2] else (int(found[1]), None)
+    return (None, float(parts[1]) * _SECONDS[parts[2]]) if parts[2] else (int(parts[1]), None)

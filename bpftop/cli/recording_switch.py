@@ -1,12 +1,11 @@
-"""Recording from the live screen, and the words about a recording that has ended."""
+"""Recording from the live screen, and the sentence about an ended recording."""
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING
 
-from bpftop.errors import BpftopError
+from bpftop.cli.saved_files import current_directory_errors, host_part
 from bpftop.model.timestamps import file_stamp
 
 if TYPE_CHECKING:
@@ -15,31 +14,27 @@ if TYPE_CHECKING:
 
 
 class RecordingSwitch:
-    """Begins and ends the recording of what a feed takes. The file is made in the current directory."""
+    """Starts and ends a recording of the samples of a thread, in the current directory."""
 
-    def __init__(self, feed: SamplingThread) -> None:
-        self._feed = feed
+    def __init__(self, sampling_thread: SamplingThread) -> None:
+        self._sampling_thread = sampling_thread
 
-    def turn(self) -> str:
-        """What was done, as the rest of a sentence that begins with ``recording``. Raises BpftopError."""
-        recorder, self._feed.recorder = self._feed.recorder, None
+    def toggle(self) -> str:
+        """Start or end the recording. Return the end of a sentence after ``recording``. Raises BpftopError."""
+        recorder, self._sampling_thread.recorder = self._sampling_thread.recorder, None
         if recorder is not None:
             return ended(recorder.close())
         from bpftop.store.recorder import Recorder
 
-        latest = self._feed.latest
-        host = re.sub(r"[^A-Za-z0-9.-]", "_", latest.host if latest else "")
-        path = f"bpftop-{host}-{file_stamp(time.time_ns())}.bpftop"
-        try:
-            self._feed.recorder = Recorder(path)
-        except BpftopError as error:  # there is no -o here
-            said = str(error).rpartition("; ")[0] or str(error)
-            raise BpftopError(f"{said}; start bpftop in a directory that you may write to") from error
+        snapshot = self._sampling_thread.latest
+        path = f"bpftop-{host_part(snapshot.host if snapshot else '')}-{file_stamp(time.time_ns())}.bpftop"
+        with current_directory_errors():
+            self._sampling_thread.recorder = Recorder(path)
         return f"to {path}; the same key ends it"
 
 
 def ended(progress: RecordingProgress) -> str:
-    """``ended: 120 ticks in FILE, 3 were lost``, and why where the last ones were."""
+    """Return ``ended: 120 ticks in FILE, 3 were lost``, with the trouble of the disk if there was any."""
     lost = f"{progress.lost} were lost" if progress.lost else "none was lost"
-    why = f" ({progress.trouble})" if progress.trouble else ""
-    return f"ended: {progress.ticks} ticks in {progress.path}, {lost}{why}"
+    trouble = f" ({progress.trouble})" if progress.trouble else ""
+    return f"ended: {progress.ticks} ticks in {progress.path}, {lost}{trouble}"

@@ -1,4 +1,4 @@
-"""``bpftop replay``: the live screen on a recording, or on samples from standard input; one moment of it without."""
+"""``bpftop replay``: the live screen on a recording or on samples from standard input, or a document of a moment."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ if TYPE_CHECKING:
     from bpftop.store.replay import Replay
 
 STDIN = "-"
-_PAST_NS = 600 * 10**9
-"""What a rule may look back on."""
+_LOOK_BACK_NS = 600 * 10**9
+"""Longest time that a rule looks back."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "recording", metavar="FILE|-", help="what `bpftop record` wrote; -: lines of `bpftop watch --format samples`"
+        "recording", metavar="FILE|-", help="recording of `bpftop record`; -: output of `bpftop watch --format samples`"
     )
     parser.add_argument(
-        "--at", metavar="MOMENT", help="begin there: 03:12, 03:12:44, 2025-11-26T03:12Z (UTC), or -5m from the end"
+        "--at",
+        metavar="MOMENT",
+        help="moment to begin at: 03:12, 03:12:44, 2025-11-26T03:12Z (UTC), or -5m from the end",
     )
     parser.add_argument(
         "--format", choices=tuple(SNAPSHOT), metavar="FORMAT",
-        help=f"no screen, but the moment as a document: {', '.join(SNAPSHOT)} (with -o alone: json)",
+        help=f"write the moment as a document instead of showing it: {', '.join(SNAPSHOT)} (with -o alone: json)",
     )  # fmt: skip
-    parser._negative_number_matcher = re.compile("-[0-9]")  # so that `--at -5m` needs no `=`; argparse takes only -5
-    add_output(parser, "once the document is there")
+    parser._negative_number_matcher = re.compile("-[0-9]")  # accept `--at -5m` without `=`; argparse accepts only -5
+    add_output(parser, "when the document is complete")
     add_settings(parser)
     add_theme(parser)
 
@@ -44,20 +46,21 @@ def run(arguments: argparse.Namespace) -> int:
     from bpftop.store.recording import Recording
 
     recording = Recording(arguments.recording)
-    _say_what_is_missing(recording)
+    _report_missing_ticks(recording)
     if arguments.format or arguments.output:
         return _document(arguments, recording)
+    from bpftop.cli.recorded_moment import tick_at
     from bpftop.cli.screen import require_terminal, screen_settings, show, theme_of
     from bpftop.store.replay import Replay
 
-    require_terminal("`bpftop replay FILE --at MOMENT --format table` does without one")
+    require_terminal("without a terminal use `bpftop replay FILE --at MOMENT --format table`")
     settings = screen_settings(arguments)
     theme = theme_of(arguments, settings)
-    replay = Replay(recording, _tick(recording, arguments.at) if arguments.at else None)
+    replay = Replay(recording, tick_at(recording, arguments.at) if arguments.at else None)
     return show(replay, settings, theme, replay=replay, remarks=lambda: _remarks(replay))
 
 
-def _say_what_is_missing(recording: Recording) -> None:
+def _report_missing_ticks(recording: Recording) -> None:
     from bpftop.cli.output import complain
 
     extent = recording.extent()
@@ -67,45 +70,27 @@ def _say_what_is_missing(recording: Recording) -> None:
 
 
 def _document(arguments: argparse.Namespace, recording: Recording) -> int:
-    """The moment as the screen showed it then, as a document."""
+    """Write the document of the moment, as the screen showed it."""
     from bpftop.cli.output import opened
-    from bpftop.history.analyzer import Analyzer
+    from bpftop.cli.recorded_moment import snapshot_at
 
-    settings = settings_of(arguments)
-    tick = _tick(recording, arguments.at)
-    analyzer = Analyzer(settings.rules())
-    for one in recording.ticks(recording.first_tick_within(tick, _PAST_NS), tick):
-        analyzer.push(one.sample)
-    if analyzer.snapshot is None:
-        raise BpftopError(f"{recording.path} has no tick at {arguments.at} any more: the recorder let it go")
+    snapshot = snapshot_at(recording, arguments.at, _LOOK_BACK_NS, settings_of(arguments).rules())
     chosen = SNAPSHOT[arguments.format or "json"]
     with opened(arguments.output, private=not chosen.public) as output:
-        output.write(chosen.load()(analyzer.snapshot))
+        output.write(chosen.load()(snapshot))
     return 0
-
-
-def _tick(recording: Recording, moment: str | None) -> int:
-    """Of this moment, or the last one."""
-    from bpftop.store.time_expressions import moment as wall_clock
-
-    extent = recording.extent()
-    if extent is None:
-        raise BpftopError(f"{recording.path} has no tick any more")
-    if not moment:
-        return extent.last
-    return recording.tick_at(wall_clock(moment, extent.begin_ns, extent.end_ns, extent.last_ns))
 
 
 def _remarks(replay: Replay) -> Iterator[str]:
     if replay.lost:
         yield f"{replay.lost} ticks before this one are missing: the disk did not take them in time"
     if replay.at_end:
-        yield "this is the end of the recording; ← goes back, @ elsewhere"
+        yield "this is the end of the recording; ← goes back, @ jumps to a moment"
 
 
 def _stream(arguments: argparse.Namespace) -> int:
     if arguments.at or arguments.format or arguments.output:
-        raise UsageError("--at, --format and -o are for a file: samples from standard input come as they come")
+        raise UsageError("--at, --format and -o need a file: samples from standard input are shown as they arrive")
     from bpftop.cli.screen import require_terminal, screen_settings, show, theme_of
     from bpftop.store.line_source import LineSource
 
@@ -116,13 +101,13 @@ def _stream(arguments: argparse.Namespace) -> int:
 
     def remarks() -> Iterator[str]:
         if source.skipped:
-            yield f"{source.skipped} lines were no whole samples and were left out; of the last one: {source.why}"
+            yield f"{source.skipped} invalid lines were skipped; the last one: {source.why}"
 
     return show(source, settings, theme, live=False, remarks=remarks)
 
 
 def _keyboard_beside_stdin() -> int:
-    """Standard input's descriptor under another number; its own becomes the terminal, where the keys come from.
+    """Duplicate standard input and return the copy; standard input becomes the terminal, for the keys.
 
     Raises BpftopError.
     """

@@ -1,7 +1,7 @@
-"""Ending on request: SIGTERM, SIGHUP and SIGINT (Ctrl-C) unwind the program, so that what is attached is detached.
+"""End by SIGTERM, SIGHUP and SIGINT (Ctrl-C): they unwind the program, so that everything is detached.
 
-A signal raises only where the program waits (``interruptible``). Elsewhere it is kept until then: an exception out of
-nowhere would tear the set-up and the clean-up in the middle, or be lost in a callback that may not raise.
+A signal raises an exception only while the program waits (``interruptible``), or else at the next wait. Elsewhere an
+exception could interrupt set-up or clean-up halfway, or be lost in a callback that must not raise.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 class Ended(BaseException):
-    """A signal asked the program to end. Not an error, hence no Exception: only who means it may catch it."""
+    """A signal asked the program to end. A BaseException, so that ``except Exception`` does not catch it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -24,9 +24,9 @@ class Ended(BaseException):
 
 
 class _State:
-    """``asked`` is the signal that came first, 0 before it; ``waiting``: it may raise now."""
+    """``signal`` is the number of the first signal, or 0. ``waiting``: a signal may raise now."""
 
-    asked = 0
+    signal = 0
     waiting = False
 
 
@@ -35,11 +35,11 @@ _state = _State()
 
 @contextmanager
 def ending_signals() -> Iterator[None]:
-    """While this lasts, the main thread can be ended by signals, where it is ``interruptible``.
+    """Let signals end the main thread inside the block, where it is ``interruptible``.
 
     A signal that was ignored at the start (nohup, or a background job of a script) stays ignored.
     """
-    _state.asked, _state.waiting = 0, False
+    _state.signal, _state.waiting = 0, False
     before = {number: signal.getsignal(number) for number in wanted()}
     for number in before:
         signal.signal(number, _on_signal)
@@ -52,32 +52,32 @@ def ending_signals() -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Raises Ended as soon as a signal comes, or at once where one has come already; in the main thread only."""
+    """Raise Ended in the block as soon as a signal comes, or at once after an earlier signal; main thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     try:
         _state.waiting = True
-        if _state.asked:
-            raise Ended(_state.asked)
+        if _state.signal:
+            raise Ended(_state.signal)
         yield
     finally:
         _state.waiting = False
 
 
 def wanted() -> list[signal.Signals]:
-    """The ending signals that whoever started this process did not ask it to ignore."""
+    """Return the ending signals that were not ignored when this process started."""
     return [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def ignore() -> None:
-    """Let nothing but SIGKILL disturb what remains to be cleaned up."""
+    """Ignore the ending signals during the rest of the clean-up."""
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
 
 
 def _on_signal(number: int, _frame: FrameType | None) -> None:
-    _state.asked = _state.asked or number
+    _state.signal = _state.signal or number
     if _state.waiting:
         _state.waiting = False
-        raise Ended(_state.asked)
+        raise Ended(_state.signal)

@@ -1,4 +1,4 @@
-"""``bpftop snapshot``: two samples, one interval apart, one document."""
+"""``bpftop snapshot``: write one document with the rates of one interval."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
     add_attach(parser)
     add_format(parser, SNAPSHOT, "json")
-    add_output(parser, "once the document is there")
+    add_output(parser, "when the document is complete")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
-"""The verbs. A new one is a line here and a module of the package ``bpftop.cli``, which is imported only when it runs.
+"""Table of the verbs. A new verb is a line here and a module in ``bpftop.cli``, which is imported only when it runs.
 
-Such a module has two functions: ``add_arguments(parser)`` and ``run(arguments)``, which returns the exit code. It
-imports what it runs on within ``run``, so that ``--help`` and a usage error do not wait for it.
+The module has two functions: ``add_arguments(parser)``, and ``run(arguments)``, which returns the exit code. ``run``
+imports the rooms that the verb needs, so that ``--help`` and usage errors are fast.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ DEFAULT = "monitor"
 
 VERBS: Mapping[str, tuple[str, str]] = {
     "monitor": ("bpftop.cli.monitor", "the live screen; the same as `bpftop IFACE...`"),
-    "demo": ("bpftop.cli.demo", "the live screen on private namespaces with traffic of their own"),
-    "snapshot": ("bpftop.cli.snapshot", "two samples, one interval apart, one document"),
-    "watch": ("bpftop.cli.watch", "no screen: a line or a document per interval"),
-    "diagnose": ("bpftop.cli.diagnose", "watch for a while: what is wrong, and why; the exit code says how bad"),
+    "demo": ("bpftop.cli.demo", "the live screen on private namespaces with generated traffic"),
+    "snapshot": ("bpftop.cli.snapshot", "one document with the rates of one interval"),
+    "watch": ("bpftop.cli.watch", "a line or a document per interval, without a screen"),
+    "diagnose": ("bpftop.cli.diagnose", "watch for some seconds and report problems; the exit code is the severity"),
     "export": ("bpftop.cli.export", "a Prometheus endpoint"),
-    "record": ("bpftop.cli.record", "no screen: every tick into one file, to look at later"),
+    "record": ("bpftop.cli.record", "record every sample into a file for replay, without a screen"),
     "replay": ("bpftop.cli.replay", "the live screen on a recording, or on samples from standard input"),
-    "diff": ("bpftop.cli.diff", "two snapshots, or two moments of recordings, side by side"),
-    "profile": ("bpftop.cli.profile", "what map operations cost on this machine, from user space and in the kernel"),
-    "bench": ("bpftop.cli.bench", "programs compared with each other: what each costs on this machine"),
-    "doctor": ("bpftop.cli.doctor", "what works here and why not, by probes that ran"),
+    "diff": ("bpftop.cli.diff", "compare two snapshots, or two moments of recordings"),
+    "profile": ("bpftop.cli.profile", "measure what map operations cost on this machine"),
+    "bench": ("bpftop.cli.bench", "measure what BPF programs cost on this machine, next to their alternatives"),
+    "doctor": ("bpftop.cli.doctor", "probe which parts of bpftop work on this machine, and why not"),
 }
-"""Verb -> its module, and what it does in a line of the help."""
+"""Verb -> module, and line in the help."""
 
 VALUE_OPTIONS = frozenset({"-i", "--interval", "--attach", "--netns", "--theme", "--config", "-o", "--output"})
-"""The common options that take a value: these may stand before the verb, and their value is no verb."""
+"""Common options with a value. They may stand before the verb, and their value is not the verb."""
 
 
 def split(words: list[str]) -> tuple[str | None, list[str]]:
-    """The verb that the command line names, None where it names none, and the other words in their order.
+    """Split the command line into the verb (None without a verb) and the other words.
 
-    The first word that is neither an option nor an option's value is the verb, or else an interface; behind ``--``
-    there are only interfaces.
+    The first word that is neither an option nor the value of an option is the verb or an interface. After ``--`` there
+    are only interfaces.
     """
     value_follows = False
     for position, word in enumerate(words):

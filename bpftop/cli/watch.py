@@ -1,4 +1,4 @@
-"""``bpftop watch``: no screen; a line per interface, or a document, or the sample itself, per interval."""
+"""``bpftop watch``: write a line per interface, a document or a sample per interval, without a screen."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bpftop.model.sample import Sample
 from bpftop.rules.rule import Rule
 
 SAMPLES = "samples"
-"""The format that holds the samples themselves, from the first one on."""
+"""The format that writes the samples themselves."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
     add_attach(parser)
     add_format(parser, (*TICK, SAMPLES), "table")
-    parser.add_argument("--count", metavar="N", type=_count, help="end after N of them (default: go on until Ctrl-C)")
-    parser.add_argument("--duration", metavar="SECONDS", type=duration_s, help="end after this time")
+    parser.add_argument("--count", metavar="N", type=_count, help="end after N intervals (default: run until Ctrl-C)")
+    parser.add_argument("--duration", metavar="SECONDS", type=duration_s, help="end after this number of seconds")
     add_output(parser, "at the end")
 
 
@@ -33,8 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     if arguments.duration is not None and arguments.duration < settings.interval_s:
         raise UsageError(
-            f"--duration {arguments.duration:g} is shorter than the interval ({settings.interval_s:g} s), which leaves "
-            "nothing to write; make it longer, or the interval shorter with -i"
+            f"--duration {arguments.duration:g} is shorter than the interval ({settings.interval_s:g} s), so "
+            "nothing would be written; make it longer, or the interval shorter with -i"
         )
     public = arguments.format != SAMPLES and TICK[arguments.format].public
     with (
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
             for sample, text in _texts(timely, arguments.format, arguments.count, settings.rules()):
                 notices.print_new(sample)
                 output.write(text)
-        except Ended:  # how one ends it: no error
+        except Ended:  # the normal end
             pass
     return 0
 
@@ -56,8 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _texts(
     samples: Iterable[Sample], format_name: str, count: int | None, rules: Iterable[Rule]
 ) -> Iterator[tuple[Sample, str]]:
-    """Each sample with its text, until ``count`` of them had one. The first has no rates, and so a text only where
-    the format is the sample itself."""
+    """Yield each sample with its text, until ``count`` texts are written.
+
+    The first sample has no rates, so its text is empty except in the format ``samples``.
+    """
     from bpftop.history.analyzer import Analyzer
     from bpftop.store.codec.sample_json import sample_line
 
@@ -77,7 +79,7 @@ def _texts(
 
 
 def until(samples: Iterable[Sample], duration_s: float | None, interval_s: float) -> Iterator[Sample]:
-    """The samples of this time, counted from the first one. A tick may be late by a tenth of the interval."""
+    """Yield samples until ``duration_s`` after the first sample. A tick may be late by a tenth of the interval."""
     begun_ns: int | None = None
     for sample in samples:
         begun_ns = sample.mono_ns if begun_ns is None else begun_ns
@@ -94,7 +96,7 @@ def _count(text: str) -> int:
 
 
 def duration_s(text: str) -> float:
-    """For argparse: the value of --duration."""
+    """Parse the value of --duration for argparse."""
     try:
         value = float(text)
     except ValueError:

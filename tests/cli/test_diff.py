@@ -87,10 +87,10 @@ def test_a_file_whose_name_holds_an_at(saved: Path) -> None:
     [
         ("/nonexistent", 1, "cannot read /nonexistent: No such file or directory; name a file that `bpftop snapshot"),
         ("/nonexistent@03:12", 1, "cannot read /nonexistent@03:12: No such file"),
-        ("{recording}", 2, "{recording} is a recording: say which moment of it, as in {recording}@03:12"),
+        ("{recording}", 2, "{recording} is a recording: add a moment, as in {recording}@03:12"),
         ("{recording}@04:12", 2, "04:12 is not within the recording, which lasts from 2025-11-26T03:12:44Z to "),
         ("{recording}@soon", 2, "'soon' is no moment; write it as 03:12"),
-        ("{saved}@03:12", 2, "{saved} is no recording, and only those have moments"),
+        ("{saved}@03:12", 2, "{saved} is no recording, and a snapshot has no other moments"),
         ("{foreign}@03:12", 1, "{foreign} is no recording of bpftop"),
         ("{truncated}@03:12", 1, "cannot read {truncated}: "),
         ("/etc/hostname", 1, "/etc/hostname is no whole snapshot: "),

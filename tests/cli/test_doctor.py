@@ -28,7 +28,7 @@ def lines_of(text: str) -> dict[str, tuple[str, str]]:
     assert len({match.start(3) for match in found}) == 1
     answers = [match[1] for match in found]
     counted = [answers.count(answer) for answer in ("ok", "no", "?")]
-    assert last == "{} ok, {} no, {} could not be told.".format(*counted)
+    assert last == "{} ok, {} no, {} unknown.".format(*counted)
     return {match[2]: (match[1], match[3]) for match in found}
 
 

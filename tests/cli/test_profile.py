@@ -44,7 +44,7 @@ def test_the_help_names_all_there_is() -> None:
     shown = bpftop("profile", "--help")
     assert shown.returncode == 0
     words = " ".join(shown.stdout.split())
-    assert "A batch lookup walks the map in its own order and ignores what keys one gives it" in words
+    assert "A batch lookup walks the map in the order of the map and ignores the keys of the caller" in words
     assert "attached nowhere" in words
     for name in (*KINDS, *OPERATIONS, *ACCESSES):
         assert name in words
@@ -64,7 +64,7 @@ def test_the_help_names_all_there_is() -> None:
         (["--threads", "4096"], "threads cannot be 4096"),
         (["--runs", "3"], "the number of runs cannot be 3; choose 5 to 1000"),
         (["--memory-limit", "-1"], "the memory limit in MiB cannot be -1"),
-        (["--type", "hash", "some_map"], "--type and a map: the copy has its type, sizes and fill"),
+        (["--type", "hash", "some_map"], "--type and a map: the copy has the type, sizes and fill of the map"),
         (["--key-size", "5", "some_map"], "--key-size and a map"),
         (["one", "two"], "unrecognized arguments: two"),
     ],
@@ -169,7 +169,7 @@ sys.exit(main(sys.argv[1:]))
 def test_progress_on_a_terminal(env: dict[str, str]) -> None:
     with Terminal("profile", *SHORT, env=env) as terminal:
         assert terminal.await_end() == 0
-    assert b"cells; Ctrl-C ends it with what there is" in terminal.written
+    assert b"cells; Ctrl-C ends early and shows the results" in terminal.written
     assert b" s left  hash lookup" in terminal.written
 
 

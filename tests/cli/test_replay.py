@@ -146,7 +146,7 @@ def lines(tmp_path: Path) -> Path:
 
 def test_garbled_lines_are_counted_on_the_screen(lines: Path) -> None:
     with piped(f"(cat {shlex.quote(str(lines))}; exec sleep 60)") as terminal:
-        terminal.await_text("2 lines were no whole samples and were left out")
+        terminal.await_text("2 invalid lines were skipped")
         terminal.type("q")
         terminal.await_text("\x1b[?1049l")
 

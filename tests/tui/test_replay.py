@@ -234,7 +234,7 @@ def test_the_live_screen_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyP
         await until(stage, lambda: "recording ended: 5 ticks in bpftop-web-17-" in stage.text())
         assert "rec" not in stage.line(0)
 
-    perform(scenario, ticks=3, actions={"record": lambda: switches[0].turn()})
+    perform(scenario, ticks=3, actions={"record": lambda: switches[0].toggle()})
     (path,) = tmp_path.iterdir()
     with closing(Recording(str(path))) as recording:
         assert [tick.sample.seq for tick in recording.ticks(1, 9)] == [3, 4, 5, 6, 7]
@@ -253,7 +253,7 @@ def test_where_nothing_can_be_written_the_screen_says_so(tmp_path: Path, monkeyp
         await until(stage, lambda: "start bpftop in a directory that you may write to" in stage.text())
         assert stage.feed.recorder is None
 
-    perform(scenario, ticks=3, actions={"record": lambda: switches[0].turn()})
+    perform(scenario, ticks=3, actions={"record": lambda: switches[0].toggle()})
 
 
 def test_live_there_is_nowhere_to_go() -> None:
