@@ -44,7 +44,7 @@ def test_list_names_every_suite_and_contestant() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["speed"], "there is no suite speed; the suites are counters, spills"),
         (["--program", "x"], "--program is for your own programs"),
@@ -57,11 +57,11 @@ def test_list_names_every_suite_and_contestant() -> None:
         (["--object", COUNTER, "--program", "count_xdp", "--", "spills"], "--object runs your programs, not a suite"),
     ],
 )
-def test_bad_usage(words: list[str], said: str) -> None:
+def test_bad_usage(words: list[str], message: str) -> None:
     done = bpftop("bench", *words)
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
-    assert said in done.stderr
+    assert message in done.stderr
     assert done.returncode == 2
 
 
@@ -112,7 +112,7 @@ def test_own_programs_side_by_side() -> None:
 
 @pytest.mark.bpf
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-def test_an_interrupt_keeps_what_was_measured(number: signal.Signals) -> None:
+def test_an_interrupt_writes_the_results(number: signal.Signals) -> None:
     with started("bench", "--format", "json") as process:
         await_handlers(process.pid)
         time.sleep(2.5)  # within the first suites

@@ -68,7 +68,7 @@ def test_the_document_fits_its_schema() -> None:
     assert done.returncode == worst
 
 
-def test_nothing_is_wrong_in_a_namespace_where_nothing_happens() -> None:
+def test_an_idle_namespace_has_no_findings() -> None:
     with Lab(quiet=True) as lab, _in_namespace(lab) as pid:
         done = diagnose(WATCHED.interface, "--netns", str(pid), "--duration", "4", "--format", "json")
     document = json.loads(done.stdout)
@@ -82,9 +82,9 @@ def test_a_warning_is_exit_code_3_and_names_the_socket() -> None:
         done = diagnose(interface, "--netns", pid, "--duration", "5", "--format", "json")
     document = json.loads(done.stdout)
     Draft202012Validator(SCHEMA).validate(document)
-    (found,) = [f for f in document["findings"] if f["id"] == "udp-socket-overflow"]
-    assert f"{WATCHED.ipv4[0]}:9200 of " in found["title"]
-    assert f"[{os.getpid()}]" in found["title"]  # the test holds the socket
+    (finding,) = [f for f in document["findings"] if f["id"] == "udp-socket-overflow"]
+    assert f"{WATCHED.ipv4[0]}:9200 of " in finding["title"]
+    assert f"[{os.getpid()}]" in finding["title"]  # the test holds the socket
     assert done.returncode == 3, done.stdout
 
 
@@ -98,7 +98,7 @@ def test_something_critical_is_exit_code_4() -> None:
     assert "syn-flood" in done.stdout.partition("**Ruled out:**")[2].partition("\n")[0]
 
 
-def test_a_fault_that_has_passed_still_counts() -> None:
+def test_a_past_fault_is_reported() -> None:
     with Lab(quiet=True) as lab, UdpSocketOverflow(lab) as fault, _in_namespace(lab) as pid:
         words = (WATCHED.interface, "--netns", str(pid), "--duration", "15", "--format", "json")
         with started("diagnose", *words) as process:
@@ -108,8 +108,8 @@ def test_a_fault_that_has_passed_still_counts() -> None:
             fault.end()
             said, _ = process.communicate(timeout=20)
     document = json.loads(said)
-    (found,) = [f for f in document["findings"] if f["id"] == "udp-socket-overflow"]
-    assert (found["active"], found["ended_s_ago"] > 0) == (False, True)
+    (finding,) = [f for f in document["findings"] if f["id"] == "udp-socket-overflow"]
+    assert (finding["active"], finding["ended_s_ago"] > 0) == (False, True)
     assert "(it has passed)" in document["verdict"]["sentence"]
     assert process.returncode == 3
 
@@ -121,7 +121,7 @@ def test_the_list_needs_no_interface_and_no_privilege() -> None:
         assert f"{rule.id}  (" in done.stdout
 
 
-def test_silenced_rules_are_not_listed_and_limits_are_those_of_the_settings(tmp_path: Path) -> None:
+def test_list_shows_active_rules_with_configured_limits(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("silence: [firewall-drops]\nthresholds: {conntrack-full: {warning: 0.6}}\n")
     done = diagnose("--list", "--config", str(tmp_path / "c.yaml"))
     assert "firewall-drops  (" not in done.stdout
@@ -170,7 +170,7 @@ def test_a_signal_in_the_middle_still_writes_the_verdict(number: signal.Signals)
     assert "Traceback" not in complaints
 
 
-def test_a_signal_before_there_is_anything_to_say_is_one_sentence() -> None:
+def test_a_signal_before_the_second_sample() -> None:
     with started("diagnose", "lo", "--attach", "none", "--duration", "60") as process:
         await_handlers(process.pid)
         time.sleep(0.4)

@@ -51,7 +51,7 @@ def test_two_files(saved: Path, tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_two_moments_of_a_recording_have_the_rates_of_then(recording: Path) -> None:
+def test_two_moments_have_the_rates_of_their_time(recording: Path) -> None:
     done = bpftop("diff", f"{recording}@03:12:50", "@-5", "--format", "json")
     assert (done.returncode, done.stderr) == (0, "")
     whole = json.loads(done.stdout)
@@ -61,14 +61,14 @@ def test_two_moments_of_a_recording_have_the_rates_of_then(recording: Path) -> N
     samples = list(Machine().samples(TICKS))
     for side, at in (("before", 6), ("after", 14)):
         eth0 = document(derive_snapshot(samples[at - 1], samples[at]))["interfaces"][0]
-        said = {
+        rates = {
             (row["direction"], row["measure"]): row[side]
             for row in whole["rows"]
             if row["family"] == "total" and row["interface"] == "eth0"
         }
         for direction, totals in eth0["totals"].items():
-            assert said[direction, "packets_per_sec"] == totals["packets_per_sec"]
-            assert said[direction, "bits_per_sec"] == totals["bits_per_sec"]
+            assert rates[direction, "packets_per_sec"] == totals["packets_per_sec"]
+            assert rates[direction, "bits_per_sec"] == totals["bits_per_sec"]
 
 
 def test_a_moment_beside_a_file(recording: Path, saved: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_file_whose_name_holds_an_at(saved: Path) -> None:
         ("/etc/hostname", 1, "/etc/hostname is no whole snapshot: "),
     ],
 )
-def test_what_cannot_be_compared_is_one_clear_line(
+def test_incomparable_files_are_one_line(
     before: str, code: int, says: str, recording: Path, saved: Path, tmp_path: Path
 ) -> None:
     foreign, truncated = tmp_path / "foreign.db", tmp_path / "cut"

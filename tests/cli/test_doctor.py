@@ -23,13 +23,13 @@ NOBODY = 65534
 def lines_of(text: str) -> dict[str, tuple[str, str]]:
     """Name -> answer and words. The last line must be their sum, and the columns must be aligned."""
     *lines, last = text.splitlines()
-    found = [match for match in map(LINE.fullmatch, lines) if match is not None]
-    assert len(found) == len(lines)
-    assert len({match.start(3) for match in found}) == 1
-    answers = [match[1] for match in found]
+    matches = [match for match in map(LINE.fullmatch, lines) if match is not None]
+    assert len(matches) == len(lines)
+    assert len({match.start(3) for match in matches}) == 1
+    answers = [match[1] for match in matches]
     counted = [answers.count(answer) for answer in ("ok", "no", "?")]
     assert last == "{} ok, {} no, {} unknown.".format(*counted)
-    return {match[2]: (match[1], match[3]) for match in found}
+    return {match[2]: (match[1], match[3]) for match in matches}
 
 
 def result(answer: str) -> ProbeResult:
@@ -52,7 +52,7 @@ def test_a_line_on_a_terminal() -> None:
     ]
 
 
-def test_nothing_that_a_terminal_would_obey() -> None:
+def test_control_characters_are_escaped() -> None:
     evil = ProbeResult("v\x1b0", no("program \x1b[2J"))
     assert Layout(5, None, False).line(evil) == "no  v\\x1b0  program \\x1b[2J\n"
 
@@ -64,7 +64,7 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.mark.bpf
-def test_as_root(lab: Lab) -> None:
+def test_doctor_as_root(lab: Lab) -> None:
     lab.veth()
     done = bpftop("doctor", "v0")
     assert (done.returncode, done.stderr) == (0, "")
@@ -96,7 +96,7 @@ def test_root_with_few_capabilities(lab: Lab, held: str, counter: str) -> None:
 
 
 @pytest.mark.bpf
-def test_without_a_namespace_of_its_own_tcx_is_still_told(lab: Lab) -> None:
+def test_tcx_is_probed_without_a_private_namespace(lab: Lab) -> None:
     held = "dac_read_search,+bpf,+net_admin,+perfmon"
     command = ["setpriv", f"--bounding-set=-all,+{held}", *COMMAND, "doctor"]
     seen = lines_of(subprocess.run(command, capture_output=True, text=True, env=environment()).stdout)
@@ -107,7 +107,7 @@ def test_without_a_namespace_of_its_own_tcx_is_still_told(lab: Lab) -> None:
 
 
 @pytest.mark.bpf
-def test_as_nobody(capfd: pytest.CaptureFixture[str]) -> None:
+def test_doctor_as_nobody(capfd: pytest.CaptureFixture[str]) -> None:
     """In a child of this process: nobody may not be able to read the checkout, so all modules are there already."""
     assert main(["doctor"]) == 0
     capfd.readouterr()
@@ -147,21 +147,21 @@ def test_on_a_terminal() -> None:
     assert max(map(len, bare.splitlines())) <= 100
 
 
-def test_no_colours_where_none_are_wanted() -> None:
+def test_no_color_and_dumb_terminals() -> None:
     for more in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
         with Terminal("doctor", env=environment(**more)) as terminal:
             assert terminal.await_end() == 0
         assert b"\x1b" not in terminal.written
 
 
-def test_what_it_refuses() -> None:
+def test_unsupported_uses_are_refused() -> None:
     done = bpftop("doctor", "no-such")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith('bpftop: No interface named "no-such"; there are: ')
     assert bpftop("doctor", "lo", "lo").returncode == 2
 
 
-def test_a_bad_configuration_is_a_line(tmp_path: Path) -> None:
+def test_a_bad_configuration_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "bpftop").mkdir()
     (tmp_path / "bpftop/config.yaml").write_text("interval: soon\n")
     done = bpftop("doctor", env=environment(str(tmp_path)))

@@ -60,7 +60,7 @@ def running(*options: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def test_by_default_they_are_there_and_kill_9_ends_them(lab: Lab) -> None:
+def test_tracepoints_end_with_kill_9(lab: Lab) -> None:
     with running() as process:
         until(lambda: len(held_by(process.pid)) == len(TRACING), "all tracepoints are set")
         held = held_by(process.pid)
@@ -69,7 +69,7 @@ def test_by_default_they_are_there_and_kill_9_ends_them(lab: Lab) -> None:
         until(lambda: held.isdisjoint(tracing_programs()), "they are gone")
 
 
-def test_an_ending_signal_takes_them_away(lab: Lab) -> None:
+def test_tracepoints_end_with_a_signal(lab: Lab) -> None:
     with running() as process:
         until(lambda: len(held_by(process.pid)) == len(TRACING), "all tracepoints are set")
         held = held_by(process.pid)
@@ -79,7 +79,7 @@ def test_an_ending_signal_takes_them_away(lab: Lab) -> None:
         until(lambda: held.isdisjoint(tracing_programs()), "they are gone")
 
 
-def test_no_drops_loads_none_of_them(lab: Lab) -> None:
+def test_no_drops_loads_no_tracepoints(lab: Lab) -> None:
     with running("--no-drops") as process:
         assert process.stdout is not None
         for _ in range(5):
@@ -91,7 +91,7 @@ def test_no_drops_loads_none_of_them(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("missing", ["-perfmon,-sys_admin", "-bpf,-perfmon,-sys_admin"])
-def test_without_its_capabilities_each_part_says_what_it_takes(lab: Lab, missing: str) -> None:
+def test_each_part_names_its_missing_capabilities(lab: Lab, missing: str) -> None:
     command = ["setpriv", f"--bounding-set={missing}", sys.executable, *COMMAND[1:]]
     command += ["watch", "v0", "-i", "0.2", "--attach", "none", "--format", "samples", "--count", "3"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)

@@ -26,16 +26,16 @@ sys.exit(main(["lo", "--attach", "none"]))
 
 
 @pytest.mark.parametrize("number", ENDING)
-def test_a_signal_is_how_watch_ends(number: signal.Signals) -> None:
+def test_a_signal_ends_watch(number: signal.Signals) -> None:
     with started("watch", *WATCH_NONE, "-i", "0.1") as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("time")
         process.send_signal(number)
-        rest, said = process.communicate(timeout=5)
+        rest, message = process.communicate(timeout=5)
     assert process.returncode == 0
     assert rest == "" or rest.endswith("\n")
-    assert "--attach none" in said
-    assert said.count("\n") == 1
+    assert "--attach none" in message
+    assert message.count("\n") == 1
 
 
 @pytest.mark.parametrize("number", ENDING)
@@ -46,12 +46,12 @@ def test_a_signal_at_any_moment_of_the_start_is_quiet(words: tuple[str, ...], nu
             await_handlers(process.pid)
             time.sleep(delay_ms / 1000)
             process.send_signal(number)
-            _, said = process.communicate(timeout=5)
-        assert process.returncode == (0 if words[0] == "watch" else 128 + number), said
-        assert [line for line in said.splitlines() if "--attach none" not in line] == []
+            _, message = process.communicate(timeout=5)
+        assert process.returncode == (0 if words[0] == "watch" else 128 + number), message
+        assert [line for line in message.splitlines() if "--attach none" not in line] == []
 
 
-def test_a_pager_that_does_not_read_on_holds_nothing_up() -> None:
+def test_a_stopped_pager_does_not_block_the_end() -> None:
     with started(
         "watch",
         "lo",
@@ -123,7 +123,7 @@ def test_a_terminal_that_is_closed_ends_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (("no-such",), 1, 'bpftop: No interface named "no-such"'),
         (("monitor", "demo"), 1, 'bpftop: No interface named "demo"'),
@@ -132,10 +132,10 @@ def test_a_terminal_that_is_closed_ends_it() -> None:
         (("lo", "--attach", "native"), 1, "bpftop: "),
     ],
 )
-def test_an_error_at_the_start_leaves_the_terminal_alone(words: tuple[str, ...], code: int, said: str) -> None:
+def test_an_error_at_the_start_leaves_the_terminal_alone(words: tuple[str, ...], code: int, message: str) -> None:
     with Terminal(*words) as terminal:
         assert terminal.await_end() == code
-        assert said.encode() in terminal.written
+        assert message.encode() in terminal.written
         assert b"\x1b" not in terminal.written
         assert terminal.written.count(b"\n") == 1
 
@@ -150,7 +150,7 @@ def test_a_failure_on_the_screen_is_one_line() -> None:
 
 
 @pytest.mark.bpf
-def test_without_a_default_route_there_is_nothing_to_choose() -> None:
+def test_without_a_default_route_a_name_is_needed() -> None:
     with Terminal(command=["unshare", "--net", *COMMAND]) as terminal:
         assert terminal.await_end() == 1
         assert b"bpftop: no interface was named, and without a default route" in terminal.written

@@ -27,9 +27,9 @@ def exporter(*words: str) -> Iterator[tuple[subprocess.Popen[str], tuple[str, in
     with started("export", *QUIET, "--listen", "127.0.0.1:0", *words) as process:
         assert process.stderr is not None
         for line in process.stderr:
-            found = re.fullmatch(r"bpftop: metrics at http://(.*):(\d+)/metrics\n", line)
-            if found:
-                yield process, (found[1], int(found[2]))
+            match = re.fullmatch(r"bpftop: metrics at http://(.*):(\d+)/metrics\n", line)
+            if match:
+                yield process, (match[1], int(match[2]))
                 return
         raise AssertionError("it ended before it listened")
 
@@ -85,7 +85,7 @@ def test_slow_and_many_scrapers_never_slow_the_sampler() -> None:
         assert last - first == round((last_at - first_at) / INTERVAL_S) >= 6
 
 
-def test_it_ends_while_a_scraper_stands_still() -> None:
+def test_it_ends_during_a_stalled_scrape() -> None:
     with exporter("-i", "0.2") as (process, address), socket.create_connection(address) as still:
         still.sendall(b"GET /metr")
         tick(address)
@@ -112,14 +112,14 @@ def test_an_address_in_use_is_one_clear_line() -> None:
         ("127.0.0.1:99999", 2, "argument --listen: '127.0.0.1:99999' is no HOST:PORT"),
     ],
 )
-def test_an_address_that_cannot_be_is_one_clear_line(listen: str, code: int, says: str) -> None:
+def test_an_invalid_address_is_one_line(listen: str, code: int, says: str) -> None:
     done = bpftop("export", *QUIET, "--listen", listen)
     assert (done.returncode, done.stdout) == (code, "")
     assert says in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_it_says_where_it_listens_before_the_first_sample() -> None:
+def test_the_address_is_printed_before_the_first_sample() -> None:
     with exporter("-i", "0.2") as (_, address):
         assert address[0] == "127.0.0.1"
         assert json.dumps(tick(address))

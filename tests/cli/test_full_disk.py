@@ -47,13 +47,15 @@ def test_a_full_disk_is_one_line_and_the_old_file_stays(full: Path, words: tuple
     target = full / "old"
     done = bpftop(verb, *QUICK, *options, "-o", str(target))
     assert (done.returncode, done.stdout) == (1, "")
-    said = [line for line in done.stderr.splitlines() if "Only rtnetlink totals" not in line]
-    assert said == [f"bpftop: cannot write {target}: No space left on device; give the output another place with -o"]
+    messages = [line for line in done.stderr.splitlines() if "Only rtnetlink totals" not in line]
+    assert messages == [
+        f"bpftop: cannot write {target}: No space left on device; give the output another place with -o"
+    ]
     assert target.read_text() == "what was there before"
     assert sorted(path.name for path in full.iterdir()) == ["filler", "old"]
 
 
-def test_a_diff_that_does_not_fit(full: Path, tmp_path: Path) -> None:
+def test_a_diff_on_a_full_disk(full: Path, tmp_path: Path) -> None:
     saved = tmp_path / "a.json"
     saved.write_text(json_text(moment()))
     done = bpftop("diff", str(saved), str(saved), "--format", "json", "-o", str(full / "diff.json"))
@@ -62,7 +64,7 @@ def test_a_diff_that_does_not_fit(full: Path, tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_what_the_screen_saves(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_saved_by_the_screen(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(full)
     advice = r"No space left on device; start bpftop in a directory that you may write to$"
     with pytest.raises(BpftopError, match=advice):

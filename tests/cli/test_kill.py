@@ -72,7 +72,7 @@ def test_kill_9_at_any_moment_leaves_nothing(lab: Lab, attach: str) -> None:
     assert "clsact" not in qdiscs(lab)
 
 
-def test_the_next_start_removes_the_clsact_filter_of_a_killed_one(lab: Lab) -> None:
+def test_a_start_removes_the_clsact_filter_of_a_killed_run(lab: Lab) -> None:
     def filters() -> str:
         return lab.run_in(WATCHED, ["tc", "filter", "show", "dev", lab.interface, "ingress"]).stdout
 

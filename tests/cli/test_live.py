@@ -49,8 +49,8 @@ def run_with_packets(lab: Lab, *words: str) -> str:
     await_program(lab)
     time.sleep(0.3)  # the first sample follows the program within a few milliseconds
     lab.call_in(GENERATOR, lambda: send_exactly(lab.peer_interface, [DATAGRAM], PACKETS))
-    written, said = process.communicate(timeout=20)
-    assert process.returncode == 0, said
+    written, message = process.communicate(timeout=20)
+    assert process.returncode == 0, message
     return written
 
 
@@ -87,7 +87,7 @@ def test_a_snapshot_counts_what_was_sent(lab: Lab) -> None:
     assert rate * whole["interval_s"] == pytest.approx(PACKETS, rel=0.02)
 
 
-def test_every_format_says_the_same(lab: Lab) -> None:
+def test_all_formats_have_the_same_figures(lab: Lab) -> None:
     rows = csv.DictReader(io.StringIO(run_with_packets(lab, "snapshot", lab.interface, "-i", "1", "--format", "csv")))
     udp = [row for row in rows if (row["direction"], row["family"], row["label"]) == ("rx", "protocols", "UDP")]
     assert [(row["packets"], row["bytes"]) for row in udp] == [(str(PACKETS), str(PACKETS * len(DATAGRAM)))]
@@ -116,6 +116,6 @@ def test_a_namespace_by_the_process_in_it(lab: Lab) -> None:
     assert "argument --netns: there is no network namespace and no process 'no-such'" in refused.stderr
 
 
-def test_nothing_is_attached_afterwards(lab: Lab) -> None:
+def test_nothing_stays_attached(lab: Lab) -> None:
     run_with_packets(lab, "watch", lab.interface, "-i", "0.1", "--count", "5")
     assert "prog/xdp" not in lab.run_in(WATCHED, ["ip", "link", "show", lab.interface]).stdout

@@ -38,7 +38,7 @@ def test_a_reader_that_leaves_ends_it_quietly(name: str) -> None:
     assert [line for line in done.stderr.splitlines() if "--attach none" not in line] == []
 
 
-def test_it_does_not_wait_for_the_next_tick_to_see_that_the_reader_left() -> None:
+def test_a_closed_pipe_ends_it_before_the_next_tick() -> None:
     with started("watch", "lo", "--attach", "none", "-i", "3600") as process:
         assert process.stdout is not None
         await_handlers(process.pid)
@@ -47,7 +47,7 @@ def test_it_does_not_wait_for_the_next_tick_to_see_that_the_reader_left() -> Non
         assert process.wait(5) == 0
 
 
-def test_a_snapshot_that_nobody_reads() -> None:
+def test_a_snapshot_into_a_closed_pipe() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     done = bpftop("snapshot", *QUICK, stdout=writer)
@@ -88,7 +88,7 @@ def test_a_file_is_replaced_and_keeps_its_mode(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["out.json"]
 
 
-def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_failure_keeps_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "out.json"
     target.write_text("what was there before")
     assert bpftop("snapshot", "no-such", "--attach", "none", "-o", str(target)).returncode == 1
@@ -97,20 +97,20 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
-def test_an_interrupted_snapshot_leaves_what_was_there(tmp_path: Path, number: signal.Signals, code: int) -> None:
+def test_an_interrupted_snapshot_keeps_the_old_file(tmp_path: Path, number: signal.Signals, code: int) -> None:
     target = tmp_path / "out.json"
     target.write_text("what was there before")
     with started("snapshot", "lo", "--attach", "none", "-i", "60", "-o", str(target)) as process:
         await_handlers(process.pid)
         time.sleep(0.3)
         process.send_signal(number)
-        _, said = process.communicate(timeout=5)
-    assert (process.returncode, said) == (code, "")
+        _, message = process.communicate(timeout=5)
+    assert (process.returncode, message) == (code, "")
     assert target.read_text() == "what was there before"
     assert names_in(tmp_path) == ["out.json"]
 
 
-def test_while_watch_writes_its_file_the_old_one_is_there(tmp_path: Path) -> None:
+def test_the_old_file_stays_until_watch_ends(tmp_path: Path) -> None:
     target = tmp_path / "out.csv"
     target.write_text("what was there before")
     with started("watch", *QUICK, "--format", "csv", "-o", str(target)) as process:
@@ -123,7 +123,7 @@ def test_while_watch_writes_its_file_the_old_one_is_there(tmp_path: Path) -> Non
     assert names_in(tmp_path) == ["out.csv"]
 
 
-def test_a_killed_watch_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_killed_watch_keeps_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "out.csv"
     target.write_text("what was there before")
     with started("watch", *QUICK, "-o", str(target)) as process:
@@ -134,14 +134,14 @@ def test_a_killed_watch_leaves_what_was_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/nonexistent/out", "/", "/proc/out"])
-def test_a_file_that_cannot_be_is_said_before_anything_is_counted(path: str) -> None:
+def test_an_impossible_file_fails_before_counting(path: str) -> None:
     done = bpftop("snapshot", "lo", "--attach", "none", "-i", "60", "-o", path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"bpftop: cannot write {path}: ")
     assert done.stderr.endswith("; give the output another place with -o\n")
 
 
-def test_a_device_is_written_to_and_not_replaced() -> None:
+def test_a_device_is_written_not_replaced() -> None:
     assert bpftop("snapshot", *QUICK, "-o", "/dev/null").returncode == 0
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
     done = bpftop("snapshot", *QUICK, "-o", "/dev/full")
@@ -165,7 +165,7 @@ def test_a_fifo_is_written_to(tmp_path: Path) -> None:
     assert json.loads(read[0])["schema"] == "bpftop.snapshot/1"
 
 
-def test_a_link_is_replaced_and_what_it_leads_to_is_not_touched(tmp_path: Path) -> None:
+def test_a_link_is_replaced_and_its_target_kept(tmp_path: Path) -> None:
     precious, link = tmp_path / "precious", tmp_path / "link"
     precious.write_text("precious")
     precious.chmod(0o600)
@@ -202,14 +202,14 @@ def test_behind_sudo_a_new_file_belongs_to_the_caller(tmp_path: Path, monkeypatc
         (["watch", "--count", "1", "--format", "table"], 0o644),
     ],
 )
-def test_what_may_hold_addresses_is_for_its_owner_alone(tmp_path: Path, words: list[str], mode: int) -> None:
+def test_files_with_addresses_are_private(tmp_path: Path, words: list[str], mode: int) -> None:
     target = tmp_path / "out"
     verb, *options = words
     assert bpftop(verb, *QUICK, *options, "-o", str(target), umask=0o022).returncode == 0
     assert stat.S_IMODE(target.stat().st_mode) == mode
 
 
-def test_what_the_screen_saves_is_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_saved_by_the_screen_are_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     paths = [save_picture("<svg />"), save_snapshot(moment())]
     assert names_in(tmp_path) == sorted(Path(path).name for path in paths)
@@ -219,7 +219,7 @@ def test_what_the_screen_saves_is_for_its_owner_alone(tmp_path: Path, monkeypatc
     assert json.loads(Path(paths[1]).read_text()) == document(moment())
 
 
-def test_what_the_screen_cannot_save_says_where_to_start_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_save_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)

@@ -32,27 +32,27 @@ def env(tmp_path: Path) -> dict[str, str]:
 
 
 def document(text: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(text)
-    Draft202012Validator(SCHEMA).validate(found)
-    return found
+    content: dict[str, Any] = json.loads(text)
+    Draft202012Validator(SCHEMA).validate(content)
+    return content
 
 
-def test_the_help_names_all_there_is() -> None:
+def test_the_help_names_all_values() -> None:
     assert verb.TYPES.split(", ") == list(KINDS)
     assert verb.OPERATIONS.split(", ") == list(OPERATIONS)
     assert verb.ACCESSES.split(", ") == list(ACCESSES)
-    shown = bpftop("profile", "--help")
-    assert shown.returncode == 0
-    words = " ".join(shown.stdout.split())
+    done = bpftop("profile", "--help")
+    assert done.returncode == 0
+    words = " ".join(done.stdout.split())
     assert "A batch lookup walks the map in the order of the map and ignores the keys of the caller" in words
     assert "attached nowhere" in words
     for name in (*KINDS, *OPERATIONS, *ACCESSES):
         assert name in words
-    assert max(map(len, shown.stdout.splitlines())) <= 80
+    assert max(map(len, done.stdout.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--type", "hsah"], "hsah is no map type; choose from array, percpu_array, hash,"),
         (["--operation", "get"], "get is no operation; choose from lookup,"),
@@ -69,10 +69,10 @@ def test_the_help_names_all_there_is() -> None:
         (["one", "two"], "unrecognized arguments: two"),
     ],
 )
-def test_bad_usage(words: list[str], said: str) -> None:
+def test_bad_usage(words: list[str], message: str) -> None:
     ended = bpftop("profile", *words)
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert said in ended.stderr
+    assert message in ended.stderr
     assert ended.stderr.count("\n") == 1
 
 
@@ -85,7 +85,7 @@ def test_a_table(env: dict[str, str]) -> None:
 
 
 @pytest.mark.bpf
-def test_json_and_the_change_since_the_run_before(env: dict[str, str]) -> None:
+def test_json_has_the_change_since_the_earlier_run(env: dict[str, str]) -> None:
     first, second = (document(bpftop("profile", *SHORT, "--format", "json", env=env).stdout) for _ in range(2))
     assert not first["partial"]
     assert [cell["earlier"]["user"] for cell in first["cells"]] == [None] * 4
@@ -113,7 +113,7 @@ def test_csv_into_a_file(env: dict[str, str], tmp_path: Path) -> None:
 
 @pytest.mark.bpf
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_shows_and_keeps_what_there_is(env: dict[str, str], tmp_path: Path, number: int) -> None:
+def test_an_interrupt_shows_and_stores_the_results(env: dict[str, str], tmp_path: Path, number: int) -> None:
     words = (
         "--type",
         "hash",
@@ -131,18 +131,18 @@ def test_interrupted_it_shows_and_keeps_what_there_is(env: dict[str, str], tmp_p
         time.sleep(1.2)
         process.send_signal(number)
         begun_s = time.monotonic()
-        text, said = process.communicate()
+        text, message = process.communicate()
         assert time.monotonic() - begun_s < 1
-    assert (process.returncode, said) == (128 + number, "")
-    found = document(text)
-    assert found["partial"]
-    assert 1 <= len(found["cells"]) < 4
-    (kept,) = (tmp_path / "state" / "bpftop").iterdir()
-    assert json.loads(kept.read_text())["partial"]
+    assert (process.returncode, message) == (128 + number, "")
+    content = document(text)
+    assert content["partial"]
+    assert 1 <= len(content["cells"]) < 4
+    (stored_file,) = (tmp_path / "state" / "bpftop").iterdir()
+    assert json.loads(stored_file.read_text())["partial"]
 
 
 @pytest.mark.bpf
-def test_a_wrong_value_is_an_error_and_nothing_is_kept(env: dict[str, str], tmp_path: Path) -> None:
+def test_a_wrong_value_is_an_error_and_stores_nothing(env: dict[str, str], tmp_path: Path) -> None:
     script = """
 import sys
 from bpftop.cli import main
@@ -174,7 +174,7 @@ def test_progress_on_a_terminal(env: dict[str, str]) -> None:
 
 
 @pytest.mark.bpf
-def test_where_it_cannot_be_kept_the_run_was_good(tmp_path: Path) -> None:
+def test_a_failed_store_does_not_fail_the_run(tmp_path: Path) -> None:
     (tmp_path / "bpftop").write_text("")
     ended = bpftop("profile", *SHORT, env=environment(XDG_STATE_HOME=str(tmp_path)))
     assert ended.returncode == 0
@@ -184,7 +184,7 @@ def test_where_it_cannot_be_kept_the_run_was_good(tmp_path: Path) -> None:
 
 @pytest.mark.bpf
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not installed")
-def test_without_privilege_it_says_what_is_missing(env: dict[str, str]) -> None:
+def test_missing_privileges_are_named(env: dict[str, str]) -> None:
     ended = subprocess.run(
         ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *COMMAND, "profile", *SHORT],
         capture_output=True,

@@ -44,9 +44,9 @@ def test_until_a_signal_ends_it(tmp_path: Path, number: signal.Signals) -> None:
             time.sleep(0.01)
         time.sleep(0.4)
         process.send_signal(number)
-        _, said = process.communicate(timeout=10)
+        _, messages = process.communicate(timeout=10)
     assert process.returncode == 0
-    assert "none was lost" in said
+    assert "none was lost" in messages
     assert extent(path).ticks >= 2
 
 
@@ -101,7 +101,7 @@ def test_limits_are_taken(tmp_path: Path) -> None:
         assert bpftop(*LO, "-o", str(path), "--duration", "0.2", *words).returncode == 0
 
 
-def test_what_cannot_be_is_one_line(tmp_path: Path) -> None:
+def test_impossible_requests_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("precious")
     (tmp_path / "link").symlink_to("text")
     for path, why in (
@@ -120,7 +120,7 @@ def test_what_cannot_be_is_one_line(tmp_path: Path) -> None:
     assert "no-such" in done.stderr.splitlines()[0]
 
 
-def test_what_the_disk_does_not_take_is_said(tmp_path: Path) -> None:
+def test_lost_ticks_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "a"
     with started(*LO, "-o", str(path)) as process:
         while not Path(f"{path}-wal").exists():
@@ -132,10 +132,10 @@ def test_what_the_disk_does_not_take_is_said(tmp_path: Path) -> None:
             other.execute("ROLLBACK")
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=10)
+        _, messages = process.communicate(timeout=10)
     assert process.returncode == 0
-    assert "database is locked; ticks are lost until it can be written again" in said
-    assert "can be written again" in said
+    assert "database is locked; ticks are lost until it can be written again" in messages
+    assert "can be written again" in messages
     found = extent(path)
     assert found.lost > 0
-    assert f"{found.ticks} ticks in {path}, {found.lost} were lost" in said
+    assert f"{found.ticks} ticks in {path}, {found.lost} were lost" in messages

@@ -35,7 +35,7 @@ def test_a_moment_as_a_document(recording: str, name: str) -> None:
     assert "eth0" in done.stdout
 
 
-def test_the_moment_is_the_one_that_was_asked_for(recording: str) -> None:
+def test_the_requested_moment_is_shown(recording: str) -> None:
     moments = {}
     for at in ("03:13", "2025-11-26T03:13:00Z", "-73", "2025-11-26T04:13:00+01:00"):
         document = json.loads(bpftop("replay", recording, "--at", at, "--format", "json").stdout)
@@ -45,13 +45,13 @@ def test_the_moment_is_the_one_that_was_asked_for(recording: str) -> None:
     assert {moment[:19] for moment in moments.values()} == {"2025-11-26T03:12:59"}
 
 
-def test_without_a_moment_it_is_the_last_one(recording: str, tmp_path: Path) -> None:
+def test_the_default_moment_is_the_last(recording: str, tmp_path: Path) -> None:
     target = tmp_path / "out.json"
     assert bpftop("replay", recording, "-o", str(target)).returncode == 0
     assert json.loads(target.read_text())["taken_at"].startswith("2025-11-26T03:14:12")
 
 
-def test_what_is_missing_is_said(tmp_path: Path) -> None:
+def test_missing_ticks_are_reported(tmp_path: Path) -> None:
     writer = Writer(str(tmp_path / "a"), Limits())
     writer.write([(sample, 3 if sample.seq == 2 else 0) for sample in FakeSource(cpus=2, count=4).samples()])
     writer.close()
@@ -60,7 +60,7 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     assert done.stderr.endswith("/a: 3 of 7 ticks are missing: the disk did not take them in time\n")
 
 
-def test_what_cannot_be_is_one_line(recording: str, tmp_path: Path) -> None:
+def test_impossible_requests_are_one_line(recording: str, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello")
     (tmp_path / "cut").write_bytes(Path(recording).read_bytes()[:9000])
     for words, code, why in (
@@ -111,7 +111,7 @@ def test_the_screen_on_a_recording(recording: str, tmp_path: Path) -> None:
         terminal.close()
 
 
-def test_the_end_of_a_recording_is_said(recording: str) -> None:
+def test_the_end_of_a_recording_is_reported(recording: str) -> None:
     with Terminal("replay", recording, "--at", "-1") as terminal:
         terminal.await_text("this is the end of the recording")
         terminal.type("q")
@@ -151,7 +151,7 @@ def test_garbled_lines_are_counted_on_the_screen(lines: Path) -> None:
         terminal.await_text("\x1b[?1049l")
 
 
-def test_something_else_in_the_pipe_is_one_line() -> None:
+def test_other_data_in_the_pipe_is_one_line() -> None:
     with piped("echo hello") as terminal:
         assert terminal.await_end() == 1
         assert b"standard input held no sample" in terminal.written
@@ -187,7 +187,7 @@ sys.exit(main(["replay", *sys.argv[1:]]))
 """
 
 
-def test_without_the_compiled_part_everything_but_measuring_is_there(recording: str, tmp_path: Path) -> None:
+def test_replay_without_the_compiled_extension(recording: str, tmp_path: Path) -> None:
     terminal = Tmux(tmp_path / "tmux", (120, 30), [sys.executable, "-c", UNCOMPILED, recording])
     try:
         terminal.until(lambda screen: "replay" in screen, "the recording")
@@ -209,7 +209,7 @@ def test_a_moment_from_the_end_needs_no_equals_sign(recording: str, at: str, tak
     assert json.loads(done.stdout)["taken_at"].startswith(f"2025-11-26T{taken}")
 
 
-def test_who_types_what_his_own_clock_shows_is_told(recording: str) -> None:
+def test_local_time_gets_a_hint(recording: str) -> None:
     done = bpftop("replay", recording, "--at", "04:13", "--format", "json", env=environment(TZ="XYZ-01:00"))
     assert done.returncode == 2
     assert "lasts from 2025-11-26T03:12:44Z to 2025-11-26T03:14:12Z; these times are UTC, and yours is UTC+1:00\n" in (

@@ -33,7 +33,7 @@ from tests.cli.running import COMMAND, bpftop, environment
         ("--help", None, "--help"),
     ],
 )
-def test_the_first_word_that_is_no_option_may_be_a_verb(words: str, verb: str | None, rest: str) -> None:
+def test_the_first_word_without_a_dash_may_be_a_verb(words: str, verb: str | None, rest: str) -> None:
     assert split(words.split()) == (verb, rest.split())
 
 
@@ -42,18 +42,18 @@ def test_every_verb_has_its_module_and_a_help(verb: str) -> None:
     module = import_module(VERBS[verb][0])
     assert callable(module.add_arguments)
     assert callable(module.run)
-    shown = bpftop(verb, "--help", env=environment(COLUMNS="80"))
-    assert (shown.returncode, shown.stderr) == (0, "")
-    assert shown.stdout.startswith(f"usage: bpftop {verb} ")
-    assert max(map(len, shown.stdout.splitlines())) <= 80
+    done = bpftop(verb, "--help", env=environment(COLUMNS="80"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"usage: bpftop {verb} ")
+    assert max(map(len, done.stdout.splitlines())) <= 80
 
 
 def test_help_names_every_verb_and_fits_80_columns() -> None:
-    shown = bpftop("--help", env=environment(COLUMNS="80"))
-    assert (shown.returncode, shown.stderr) == (0, "")
-    assert all(f"\n  {verb} " in shown.stdout for verb in VERBS)
-    assert all(option in shown.stdout for option in VALUE_OPTIONS - {"-o", "--output"})
-    assert max(map(len, shown.stdout.splitlines())) <= 80
+    done = bpftop("--help", env=environment(COLUMNS="80"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(f"\n  {verb} " in done.stdout for verb in VERBS)
+    assert all(option in done.stdout for option in VALUE_OPTIONS - {"-o", "--output"})
+    assert max(map(len, done.stdout.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("words", [["--version"], ["snapshot", "--version"]])
@@ -62,7 +62,7 @@ def test_version(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ("--nope", "unrecognized arguments: --nope; see `bpftop --help`"),
         ("-i", "argument -i/--interval: expected one argument; see `bpftop --help`"),
@@ -83,10 +83,10 @@ def test_version(words: list[str]) -> None:
         ("snapshto lo --yess", "unrecognized arguments: --yess; see `bpftop --help` (did you mean `bpftop snapshot`?)"),
     ],
 )  # fmt: skip
-def test_bad_usage_is_one_line_and_code_2(words: str, said: str) -> None:
+def test_bad_usage_is_one_line_and_code_2(words: str, message: str) -> None:
     done = bpftop(*words.split())
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"bpftop: {said}")
+    assert done.stderr.startswith(f"bpftop: {message}")
     assert done.stderr.count("\n") == 1
 
 
@@ -97,14 +97,14 @@ def test_options_may_stand_among_the_interfaces() -> None:
 
 
 @pytest.mark.parametrize("verb", ["snapshot", "watch", "doctor"])
-def test_behind_two_dashes_there_are_interfaces(verb: str) -> None:
+def test_words_after_two_dashes_are_interfaces(verb: str) -> None:
     done = bpftop(verb, "--", "-x")
     assert (done.returncode, done.stdout) == (1, "")
     assert 'No interface named "-x"' in done.stderr
 
 
 @pytest.mark.parametrize("words", ["lo", "monitor lo", "demo", ""])
-def test_without_a_terminal_the_screen_names_the_other_way(words: str) -> None:
+def test_without_a_terminal_the_error_names_an_alternative(words: str) -> None:
     done = bpftop(*words.split())
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("bpftop: the live screen needs a terminal, and standard input is none; ")
@@ -112,7 +112,7 @@ def test_without_a_terminal_the_screen_names_the_other_way(words: str) -> None:
 
 
 @pytest.mark.parametrize("verb", ["snapshot", "watch"])
-def test_no_such_interface_is_one_line_that_offers_names(verb: str) -> None:
+def test_an_unknown_interface_lists_the_existing_ones(verb: str) -> None:
     done = bpftop(verb, "l0", "--attach", "none")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
@@ -128,30 +128,28 @@ def test_a_name_cannot_drive_the_terminal() -> None:
         assert done.stderr[:-1].isprintable()
 
 
-def test_what_in_the_configuration_is_wrong_is_said_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_a_wrong_setting_is_reported_and_others_apply(tmp_path: Path) -> None:
     (tmp_path / "bpftop").mkdir()
     config = tmp_path / "bpftop" / "config.yaml"
     config.write_text("intervall: 3\nattach: none\ninterval: 0.1\n")
     done = bpftop("snapshot", "lo", "--format", "csv", env=environment(str(tmp_path)))
     assert done.returncode == 0
-    said, *notices = done.stderr.splitlines()
-    assert said == (
+    message, *notices = done.stderr.splitlines()
+    assert message == (
         f"bpftop: {config}, line 1, intervall: no such setting (did you mean interval?); the defaults are used there"
     )
     assert any("--attach none" in notice for notice in notices)  # the configuration's wish was heard
     assert 0.09 < float(done.stdout.splitlines()[1].split(",")[1]) < 0.3
 
 
-def test_a_failure_that_nobody_foresaw_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unexpected_error_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(dict_of_verbs(), "doctor", ("tests.cli.broken", "breaks"))
     monkeypatch.delenv("BPFTOP_DEBUG", raising=False)
     assert main(["doctor"]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("bpftop: this is a bug in bpftop: LookupError: the third\\x1b[31m gate; please report it")
-    assert "BPFTOP_DEBUG=1" in said
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.startswith("bpftop: this is a bug in bpftop: LookupError: the third\\x1b[31m gate; please report it")
+    assert "BPFTOP_DEBUG=1" in message
+    assert message.count("\n") == 1
     monkeypatch.setenv("BPFTOP_DEBUG", "1")
     assert main(["doctor"]) == 1
     assert "Traceback (most recent call last)" in capsys.readouterr().err
@@ -208,7 +206,7 @@ print(code, *sorted(loaded & {"textual", "rich", "asyncio", "yaml", "psutil", "b
     ("verb", "name"),
     [(verb, name) for verb in ("snapshot", "watch") for name in ("json", "csv", "table")] + [("watch", "samples")],
 )
-def test_headless_commands_import_nothing_of_the_screen(verb: str, name: str) -> None:
+def test_headless_commands_do_not_import_the_screen(verb: str, name: str) -> None:
     words = [
         verb,
         "lo",
@@ -224,7 +222,7 @@ def test_headless_commands_import_nothing_of_the_screen(verb: str, name: str) ->
     assert done.stderr.splitlines()[-1] == "0"
 
 
-def test_no_command_waits_for_what_it_does_not_run() -> None:
+def test_no_command_imports_unused_libraries() -> None:
     code = "import sys; from bpftop.cli import main; main(['--version']); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"bpftop.collect", "bpftop.kernel", "bpftop.export", "bpftop.tui", "yaml"} & set(loaded)

@@ -97,7 +97,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_profiled_as_a_copy_and_not_changed(case: str, make: MakeMap) -> None:
+def test_a_live_map_is_copied_and_not_changed(case: str, make: MakeMap) -> None:
     live_map = make(*CASES[case])
     info, before = live_map.info(), content(live_map)
     there = live_map.keys(10_000, 10_000, Stop()).count
@@ -170,7 +170,7 @@ def test_other_types_are_refused_by_name() -> None:
         read_live_map(str(ring.info().map_id), Stop())
 
 
-def test_a_copy_above_the_memory_limit_is_refused_with_the_figure(make: MakeMap) -> None:
+def test_a_copy_above_the_memory_limit_is_refused(make: MakeMap) -> None:
     live = read_live_map(str(make(bpf_map.HASH, 8, 1024, 10_000, 5).info().map_id), Stop())
     with pytest.raises(UsageError, match=r"would take 10\.\d MiB; the limit is 5\.0 MiB"):
         make_plan(MeasureRequest(memory_limit_bytes=5 << 20), allowed_cpus(), bpf_map.possible_cpus(), live)

@@ -114,7 +114,7 @@ def test_the_same_seed_visits_the_same_keys() -> None:
     assert keys[0] == keys[1] != keys[2]
 
 
-def test_a_full_lru_map_says_what_it_evicted() -> None:
+def test_a_full_lru_map_reports_evictions() -> None:
     found = results(kinds=("lru_hash",), fills_pct=(100.0,), entries=(1000,))
     assert all(result.user is not None for result in found.values())
     missed = sum(result.missed for result in found.values())
@@ -188,7 +188,7 @@ def fails(**request: Any) -> str:
 
 @pytest.mark.parametrize("operation", ["lookup", "lookup_batch", "lookup_and_delete_batch"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_wrong_value_fails_what_reads_it(kind: str, operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_value_fails_the_read(kind: str, operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if operation in lacking(kind):
         return
     before(Scratch, "loops", spoil, monkeypatch)
@@ -199,7 +199,7 @@ def test_a_wrong_value_fails_what_reads_it(kind: str, operation: str, monkeypatc
 
 @pytest.mark.parametrize("operation", sorted(WRITES))
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_wrong_value_fails_what_writes(kind: str, operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_value_fails_the_write(kind: str, operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """All that was written is read back."""
     if operation in lacking(kind):
         return
@@ -267,7 +267,7 @@ def test_cancelled_within_200_ms(axes: dict[str, Any]) -> None:
     assert (open_descriptors(), threading.active_count()) == before_s
 
 
-def test_an_interrupt_keeps_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_keeps_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
     before_s = open_descriptors(), threading.active_count()
     profiling = MapProfile(plan(kinds=("hash",)))
     polls = iter(range(1 << 30))
@@ -286,7 +286,7 @@ def test_an_interrupt_keeps_what_is_there(monkeypatch: pytest.MonkeyPatch) -> No
     assert (open_descriptors(), threading.active_count()) == before_s
 
 
-def test_abandoned_events_free_everything() -> None:
+def test_an_abandoned_profile_frees_everything() -> None:
     before_s = open_descriptors()
     steps = MapProfile(plan(kinds=("hash",))).steps()
     next(steps)
@@ -306,7 +306,7 @@ def test_progress_goes_up_and_time_left_down() -> None:
     assert 0.5 < progress[len(progress) // 2].left_s / (profiling.report().took_s / 2) < 2
 
 
-def test_the_caller_keeps_its_tick() -> None:
+def test_other_threads_keep_running() -> None:
     """The loops release the GIL: a thread beside them that ticks every 10 ms is never late by 100 ms."""
     profiling = MapProfile(plan(kinds=("hash", "percpu_array"), run_ms=4))
     worker = threading.Thread(target=lambda: list(profiling.steps()))
@@ -322,7 +322,7 @@ def test_the_caller_keeps_its_tick() -> None:
     assert not profiling.report().partial
 
 
-def test_programs_that_are_refused_leave_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused_programs_do_not_stop_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> None:
         raise kernel_maps.KernelError("cannot load the BPF program", errno.EFAULT)
 

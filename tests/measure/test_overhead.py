@@ -8,7 +8,7 @@ from bpftop.measure.maps import overhead
 
 
 @pytest.mark.bpf
-def test_measured_for_each_kind_of_operation() -> None:
+def test_overhead_of_each_operation() -> None:
     found = overhead.measure()
     assert [each.operation for each in found] == ["lookup", "update_existing", "get_next_key", "lookup_batch of 256"]
     for each in found:

@@ -70,7 +70,7 @@ def test_every_type_that_can_be_test_run(name: str, program: str, returns: str) 
     assert table.rows[0].name in table.verdict
 
 
-def test_an_empty_program_costs_nothing_and_a_counter_something() -> None:
+def test_a_counter_costs_more_than_an_empty_program() -> None:
     table = measured([object_path("noop")], "noop_tc", repeat=None)
     assert table.rows[0].ns < 3
     table = measured([object_path("counter")], "count_tc", repeat=None)
@@ -89,7 +89,7 @@ def test_two_objects_side_by_side(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_what_it_returns_for_different_frames(tmp_path: Path) -> None:
+def test_return_values_for_different_frames(tmp_path: Path) -> None:
     text = """
 SEC("xdp") int only_ip(struct xdp_md *ctx)
 {

@@ -78,7 +78,7 @@ def test_a_capture_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 @given(st.binary())
-def test_no_file_ends_in_another_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_no_capture_file_ends_in_another_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any.pcap"
     path.write_bytes(pcap(TCP)[:24] + content)
     with suppress(BpftopError):
@@ -111,7 +111,7 @@ def test_a_short_packet() -> None:
 
 
 @pytest.mark.parametrize("name", FRAMES)
-def test_frames_are_what_they_are_called_with_right_checksums(name: str) -> None:
+def test_frames_match_their_names_and_checksums(name: str) -> None:
     frame = FRAMES[name]
     assert len(frame) == FRAME_BYTES
     parsed = Ether(frame)

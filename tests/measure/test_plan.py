@@ -94,7 +94,7 @@ def test_refused_with_the_reason(case: str) -> None:
 
 
 @pytest.mark.usefixtures("trusting")
-def test_by_default_everything_that_there_is() -> None:
+def test_the_default_is_everything() -> None:
     made = plan()
     assert {cell.geometry.kind for cell in made.cells} == set(KINDS)
     assert {cell.operation for cell in made.cells} == set(OPERATIONS)
@@ -122,13 +122,13 @@ def test_axes_are_combined_and_walks_have_no_access() -> None:
 
 
 @pytest.mark.usefixtures("trusting")
-def test_the_default_sweep_ends_where_the_keys_do() -> None:
+def test_the_default_sweep_ends_at_the_number_of_keys() -> None:
     made = plan(kinds=("hash",), operations=("lookup_batch",), entries=(400,), threads=(2,))
     assert [cell.batch for cell in made.cells] == [1, 4, 16, 64]  # 150 keys for each of two threads
 
 
 @pytest.mark.usefixtures("trusting")
-def test_a_size_of_keys_for_all_types_is_for_those_that_have_a_choice() -> None:
+def test_key_size_for_all_types_skips_arrays() -> None:
     made = plan(key_bytes=(16,), operations=("lookup",))
     assert {(cell.geometry.kind, cell.geometry.key_bytes) for cell in made.cells} >= {("array", 4), ("hash", 16)}
 
@@ -165,7 +165,7 @@ def test_memory_as_the_kernel_counts_it(kind: str) -> None:
 
 
 @pytest.mark.bpf
-def test_what_only_the_kernel_knows_is_asked_beforehand() -> None:
+def test_the_kernel_is_asked_before_measuring() -> None:
     cpus = tuple(sorted(os.sched_getaffinity(0)))
     request = MeasureRequest(kinds=("hash",), entries=(10,), value_bytes=(8 << 20,), batches=(1,))
     with pytest.raises(
@@ -175,6 +175,6 @@ def test_what_only_the_kernel_knows_is_asked_beforehand() -> None:
     assert make_plan(replace(request, value_bytes=(1 << 20,)), cpus, bpf_map.possible_cpus()).cells
 
 
-def test_the_limit_is_the_documented_one() -> None:
+def test_the_documented_limit() -> None:
     assert MEMORY_LIMIT_BYTES == MeasureRequest().memory_limit_bytes == 256 << 20
     assert plans.RUNS_MIN == MeasureRequest().runs == 5

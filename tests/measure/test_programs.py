@@ -81,7 +81,7 @@ def test_every_implementation_counts_the_same_frames(implementation: Implementat
 
 
 @pytest.mark.bpf
-def test_cells_are_zero_once_they_are_taken() -> None:
+def test_taking_cells_resets_them() -> None:
     loaded = BenchObject("bench_counters", ("percpu_array_loop",))
     try:
         cells = CellMap(loaded.map_fd("percpu_array_map"), BURST_PROTOCOLS, per_cpu=True)
@@ -114,7 +114,7 @@ def test_under_contention_naive_loses_and_percpu_array_does_not() -> None:
 
 @pytest.mark.bpf
 @pytest.mark.usefixtures("few_rounds")
-def test_the_table_says_what_each_costs() -> None:
+def test_the_table_has_the_costs() -> None:
     steps = list(Counters().run(Stop()))
     assert [step.share for step in steps] == [0.5, 1.0]
     assert [step.table.partial for step in steps] == [True, False]
@@ -136,7 +136,7 @@ def test_the_table_says_what_each_costs() -> None:
 
 
 @pytest.mark.bpf
-def test_stop_ends_it_within_a_fifth_of_a_second_with_what_there_is() -> None:
+def test_stop_ends_own_programs_with_a_partial_table() -> None:
     stop = Stop()
     set_at: list[float] = []
 
@@ -176,7 +176,7 @@ def row(name: str, alone: list[float], crowded: list[float], counted: int = 100)
     )
 
 
-def test_the_verdict_is_the_fastest_that_loses_nothing() -> None:
+def test_the_verdict_names_the_fastest_exact_counter() -> None:
     rows = [
         row("naive", [9, 9, 9], [25, 26, 24], counted=80),
         row("percpu-array", [3, 3, 3], [3, 3, 3]),

@@ -45,7 +45,7 @@ def test_the_oldest_goes(env: dict[str, str]) -> None:
     assert len(os.listdir(os.path.dirname(path))) == run_store.RUNS_MAX + 1
 
 
-def test_for_its_owner_alone_and_whole(env: dict[str, str], tmp_path: Path) -> None:
+def test_stored_files_are_private_and_complete(env: dict[str, str], tmp_path: Path) -> None:
     path = Path(run_store.save("profile", "here", run(), env))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.parent == Path(run_store.path(env)) == tmp_path / "state" / "bpftop"
@@ -54,7 +54,7 @@ def test_for_its_owner_alone_and_whole(env: dict[str, str], tmp_path: Path) -> N
     assert os.listdir(path.parent) == [path.name]
 
 
-def test_changes_are_those_since_the_latest_run_that_has_the_figure() -> None:
+def test_change_since_the_latest_run_with_the_figure() -> None:
     earlier = (run(50.0, "other", "2026-03-01"), run(100.0, taken_at="2026-02-01"), run(10.0, taken_at="2026-01-01"))
     found = run_store.changes(
         {"hash lookup": {"user_p50_ns": 110.0, "inside_p50_ns": 5.0}, "new": {"user_p50_ns": 1}}, earlier
@@ -68,7 +68,7 @@ def test_changes_are_those_since_the_latest_run_that_has_the_figure() -> None:
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "null", '{"schema": "bpftop.kept/1"}', "[" * 100_000, '{"schema": 1, "figures": {"a": 1}}']
 )
-def test_what_is_no_run_is_passed_over(env: dict[str, str], text: str) -> None:
+def test_invalid_stored_files_are_skipped(env: dict[str, str], text: str) -> None:
     path = Path(run_store.save("profile", "here", run(), env))
     (path.parent / "profile-00000000000000000001.json").write_text(text)
     (path.parent / "profile-99999999999999999999.json").write_text(text)
@@ -77,14 +77,14 @@ def test_what_is_no_run_is_passed_over(env: dict[str, str], text: str) -> None:
     assert run_store.load("profile", "here", env) == (run(),)
 
 
-def test_it_is_said_where_it_cannot_be_kept(tmp_path: Path) -> None:
+def test_a_failed_store_is_reported(tmp_path: Path) -> None:
     (tmp_path / "bpftop").write_text("a file in the way")
     with pytest.raises(BpftopError, match=r"cannot store this run in .*: Not a directory"):
         run_store.save("profile", "here", run(), {"XDG_STATE_HOME": str(tmp_path)})
     assert run_store.load("profile", "here", {"XDG_STATE_HOME": str(tmp_path)}) == ()
 
 
-def test_the_folder_of_the_specification(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_xdg_state_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
     assert run_store.path({"XDG_STATE_HOME": "relative"}) == "/home/somebody/.local/state/bpftop"
     assert run_store.path({}) == "/home/somebody/.local/state/bpftop"
@@ -105,14 +105,14 @@ class TestBehindSudo:
         os.chown(home, self.UID, self.GID)
         return home
 
-    def test_all_of_it_belongs_to_the_caller(self, tmp_path: Path) -> None:
+    def test_stored_runs_belong_to_the_sudo_caller(self, tmp_path: Path) -> None:
         env = self.env(self.home(tmp_path))
         path = Path(run_store.save("profile", "here", run(), env))
         for made in (path, *list(path.parents)[:3]):
             assert (made.stat().st_uid, made.stat().st_gid) == (self.UID, self.GID)
         assert run_store.load("profile", "here", env) == (run(),)
 
-    def test_nothing_is_made_in_a_folder_of_somebody_else(self, tmp_path: Path) -> None:
+    def test_no_file_is_made_in_a_foreign_folder(self, tmp_path: Path) -> None:
         home, elsewhere = self.home(tmp_path), tmp_path / "etc"
         elsewhere.mkdir()
         (home / ".local").symlink_to(elsewhere)

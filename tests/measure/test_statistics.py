@@ -14,7 +14,7 @@ from bpftop.measure.statistics import BUCKETS, TICKS_PER_NS, Histogram, bucket, 
 
 
 @given(st.integers(0, (1 << 44) - 1))
-def test_a_bucket_is_near_what_it_counts(ticks: int) -> None:
+def test_buckets_are_precise(ticks: int) -> None:
     index = bucket(ticks)
     assert 0 <= index < BUCKETS
     assert abs(bucket_ns(index) * TICKS_PER_NS - ticks) <= ticks / 127
@@ -29,7 +29,7 @@ def test_buckets_follow_each_other_without_a_gap() -> None:
     assert bucket(1 << 60) == BUCKETS - 1  # longer than 18 minutes
 
 
-def test_percentiles_are_those_of_the_sorted_times() -> None:
+def test_percentiles_equal_those_of_sorted_times() -> None:
     drawn = random.Random(1)
     times = sorted(drawn.lognormvariate(5, 1) for _ in range(20_000))
     histogram = Histogram()
@@ -82,7 +82,7 @@ def test_nothing_counted_is_no_value() -> None:
     assert Histogram(array("Q", bytes(8 * BUCKETS))).summary() is None
 
 
-def test_spread() -> None:
+def test_spread_of_runs() -> None:
     found = spread([210.0, 190.0, 200.0, 205.0, 195.0])
     assert (found.runs, found.median, found.low, found.high) == (5, 200.0, 190.0, 210.0)
     assert found.pct == pytest.approx(10)

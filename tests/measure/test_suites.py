@@ -49,7 +49,7 @@ def test_the_suites_by_name() -> None:
     assert [suite.name for suite in chosen([])] == list(SUITES)
 
 
-def test_an_unknown_suite_is_answered_by_the_list() -> None:
+def test_an_unknown_suite_lists_the_suites() -> None:
     with pytest.raises(UsageError, match=r"no suite speed; the suites are counters, spills, .* mmap$"):
         chosen(["calls", "speed"])
 
@@ -70,7 +70,7 @@ def test_every_contestant_is_measured_and_judged(suite: BodySuite | ReadSuite) -
 
 
 @pytest.mark.bpf
-def test_what_is_dear_everywhere_is_dear_here() -> None:
+def test_known_large_differences_are_measured() -> None:
     """Differences by design of the kernel, many times as large as what noise makes of them."""
     clock = {row.name: row.ns for row in last_table(SUITES["clock"]).rows}
     assert clock["ktime three times"] > 2 * clock["ktime once, kept"]
@@ -114,7 +114,7 @@ def test_a_helper_that_the_kernel_lacks_is_skipped_by_name(refused: BodySuite) -
 
 @pytest.mark.bpf
 @pytest.mark.usefixtures("short")
-def test_nobody_who_listens_for_sigurg_is_sent_it() -> None:
+def test_a_process_with_a_sigurg_handler_gets_none() -> None:
     heard = []
     before = signal.signal(signal.SIGURG, lambda *_: heard.append(1))
     try:
@@ -174,7 +174,7 @@ def turn(begin: int, end: int, cpu: int | None = None) -> Turn:
     return Turn(begin, end, end - begin if cpu is None else cpu, 1, 0)
 
 
-def test_turns_count_where_every_cpu_was_at_it_undisturbed() -> None:
+def test_undisturbed_turns_are_chosen() -> None:
     one = [turn(0, 10), turn(10, 20), turn(20, 30), turn(30, 40)]
     other = [turn(5, 12), turn(12, 24), turn(24, 35)]
     assert undisturbed([one, other]) == [one[1], one[2], *other]
@@ -194,7 +194,7 @@ def test_factors_refer_to_the_reference() -> None:
     assert table.noisy == ()
 
 
-def test_words_for_a_comparison() -> None:
+def test_comparison_in_words() -> None:
     assert compared(1.04, 1.0) == "as much as"
     assert compared(104, 100) == "as much as"
     assert compared(3.2, 1.0) == "3.2 times as much as"
