@@ -173,7 +173,7 @@ def test_a_bad_configuration_is_one_line(tmp_path: Path) -> None:
 
 def test_help_says_what_the_exit_code_is() -> None:
     text = bpftop("doctor", "--help").stdout
-    assert "code is 0 whenever all probes ran, whatever they say." in text
+    assert "0 if all probes ran, whatever their results." in text
     assert max(map(len, text.splitlines())) <= 80
 
 

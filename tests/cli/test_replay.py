@@ -71,7 +71,7 @@ def test_impossible_requests_are_one_line(recording: str, tmp_path: Path) -> Non
         ([str(tmp_path / "cut"), "--format", "json"], 1, "it is cut short or damaged"),
         ([str(tmp_path / "none"), "--format", "json"], 1, "No such file or directory"),
         ([recording], 1, "the live screen needs a terminal"),
-        (["-", "--at", "03:12"], 2, "--at, --format and -o are for a file"),
+        (["-", "--at", "03:12"], 2, "--at, --format and -o need a file"),
     ):
         done = bpftop("replay", *words)
         assert (done.returncode, done.stdout) == (code, "")

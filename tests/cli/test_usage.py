@@ -76,7 +76,7 @@ def test_version(words: list[str]) -> None:
         ("watch", "the following arguments are required: IFACE; see `bpftop watch --help`"),
         ("watch lo --count 0", "argument --count: '0' is not a whole number from 1 up; see `bpftop watch --help`"),
         ("watch lo --duration -1", "argument --duration: '-1' is not a number of seconds above 0; see"),
-        ("watch lo --duration 1 -i 2", "--duration 1 is shorter than the interval (2 s), which leaves nothing to"),
+        ("watch lo --duration 1 -i 2", "--duration 1 is shorter than the interval (2 s), so nothing would be"),
         ("snapshot lo --format samples", "argument --format: invalid choice: 'samples'"),
         ("snapshot lo --config /nonexistent/c.yaml", "cannot read the configuration /nonexistent/c.yaml: No such file"),
         ("demo eth0", "unrecognized arguments: eth0; see `bpftop demo --help`"),
