@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 LINE_TERMS: Mapping[str, str] = {
     "ns/pkt": "What the program takes per packet on this machine, timed when attached; RX/TX where they differ.",
-    "self": "CPU time of bpftop itself, in percent of one core; on wide screens also its memory, how it reads its maps "
-    "(one batch call a tick, or entry by entry), and how long that takes.",
+    "bpftop uses, own CPU": "CPU time of bpftop itself, in percent of one core; on wide screens also its memory, how "
+    "it reads its maps (one batch call a tick, or entry by entry), and how long that takes.",
     "pps, bit/s": "All packets and bits of the interface per second.",
     "B": "Mean frame size.",
     "% of 10G": "Utilisation of the link, with preamble, gap and FCS (24 B per frame); only where its speed can be "
@@ -17,7 +17,7 @@ LINE_TERMS: Mapping[str, str] = {
     "1.1 of 16 carry RX": "Effective CPUs: 1 / sum of squared shares. 1.0: one CPU does it all.",
     "softirq 98 %": "Part of its time that the busiest CPU spent in softirqs, of all interfaces.",
     "LOST": "Packets that are lost, per second over 5 s, stage by stage (3 Path) with the scope of the counter: an "
-    "interface, the network namespace, or the whole host. Unseen: stages that cannot be read here.",
+    "interface, the network namespace, or the whole host. Unread: stages whose counters cannot be read here.",
     "CPU strip": "A cell per CPU, packets per second; the tallest is the busiest one.",
 }
 """Terms of the lines above the tables."""

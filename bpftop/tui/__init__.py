@@ -1,1 +1,1 @@
-
+"""The live screen: the only package that imports Textual."""

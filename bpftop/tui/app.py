@@ -1,4 +1,4 @@
-"""The live screen: a feed in, one sheet out. Keys change the view, ticks change the snapshot; both redraw the sheet."""
+"""The live screen. Keys change the View, samples change the Snapshot; either change draws the open pane again."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
@@ -23,42 +21,36 @@ from bpftop.errors import BpftopError
 from bpftop.model.snapshot import Snapshot
 from bpftop.render.rows import flags_to_show
 from bpftop.tui.actions import ACTIONS, REPLAY_KEYS, Actions, with_keys
-from bpftop.tui.commands import COMMANDS, typed
-from bpftop.tui.messages import Done, Measured, SnapshotArrived
+from bpftop.tui.commands import COMMANDS, filter_typed
+from bpftop.tui.messages import ActionDone, MeasurementChanged, SnapshotArrived
+from bpftop.tui.panes import load_pane
+from bpftop.tui.panes.pane import Pane
 from bpftop.tui.sampling_thread import SamplingThread
-from bpftop.tui.terminal_diff import economical
+from bpftop.tui.terminal_diff import smaller_update
 from bpftop.tui.themes import Theme
 from bpftop.tui.view import PaneInput, Prompt, View
-from bpftop.tui.widgets.hints import last_lines, offering
+from bpftop.tui.widgets.canvas import Canvas
+from bpftop.tui.widgets.hints import interface_with_offer, last_lines
 from bpftop.tui.widgets.line import Line, clean, line, wrap
-from bpftop.tui.widgets.palette import Palette
-from bpftop.tui.widgets.sheet import Sheet
+from bpftop.tui.widgets.role_styles import RoleStyles
 
 if TYPE_CHECKING:
-    from bpftop.tui.measurement import Measurement  # it comes with the first pane that measures
+    from bpftop.tui.measurements.measurement import Measurement  # imported with the first pane that measures
 
 MIN_WIDTH, MIN_HEIGHT = 50, 10
-PANES = {
-    "overview": "bpftop.tui.panes.overview",
-    "cpus": "bpftop.tui.panes.cpus",
-    "path": "bpftop.tui.panes.path",
-    "flows": "bpftop.tui.panes.flows",
-    "profile": "bpftop.tui.panes.maps",
-    "bench": "bpftop.tui.panes.programs",
-    "findings": "bpftop.tui.panes.findings",
-    "help": "bpftop.tui.panes.help",
-}
-"""Pane -> module; imported when it is first opened."""
 
 
-class Plain(Screen[None], inherit_bindings=False):
-    """A screen without keys of its own: tab is ours."""
+class KeylessScreen(Screen[None], inherit_bindings=False):
+    """A screen without Textual's own bindings: tab selects the next interface here."""
 
 
 class BpftopApp(App[None], inherit_bindings=False):
-    """``keys`` maps ids of actions to the keys a person chose for them.
+    """The live screen on a SamplingThread.
 
-    ``engines`` maps a pane to what it measures with instead of the real engine.
+    Args:
+        sampling_thread: Source of the snapshots; the caller starts and stops the thread.
+        keys: Action id -> the keys that the person configured for the action.
+        engines: Pane name -> engine that the pane measures with instead of the real engine.
     """
 
     TITLE = "bpftop"
@@ -70,7 +62,7 @@ class BpftopApp(App[None], inherit_bindings=False):
 
     def __init__(
         self,
-        feed: SamplingThread,
+        sampling_thread: SamplingThread,
         *,
         theme: Theme,
         interval_s: float,
@@ -78,60 +70,60 @@ class BpftopApp(App[None], inherit_bindings=False):
         keys: Mapping[str, str] | None = None,
         engines: Mapping[str, object] | None = None,
     ) -> None:
-        super().__init__(ansi_color=True)  # colours are the theme's: none is converted
-        self.feed = feed
+        super().__init__(ansi_color=True)  # the theme's colours reach the terminal unconverted
+        self.sampling_thread = sampling_thread
         self.interval_s = interval_s
         self.actions = actions
         self.colours = theme.without_colour() if os.environ.get("NO_COLOR") else theme
-        self.sheet = Sheet(Palette(self.colours), self.draw)
+        self.canvas = Canvas(RoleStyles(self.colours), self.draw)
         self.flags: frozenset[str] = frozenset()
-        self._tick_waits = False
-        self._engines = engines or {}
-        self._desks: dict[str, Measurement] = {}
-        self.chosen = with_keys({**(REPLAY_KEYS if feed.replay else {}), **(keys or {})})
-        self.set_keymap({action.id: action.keys for action in self.chosen})
+        self._snapshot_announced, self._engines = False, engines or {}
+        self._measurements: dict[str, Measurement | None] = {}
+        self.configured_actions = with_keys({**(REPLAY_KEYS if sampling_thread.replay else {}), **(keys or {})})
+        self.set_keymap({action.id: action.keys for action in self.configured_actions})
 
     def get_default_screen(self) -> Screen[Any]:
-        return Plain(id="_default")
+        return KeylessScreen(id="_default")
 
     def compose(self) -> ComposeResult:
-        yield self.sheet
+        yield self.canvas
 
     def on_mount(self) -> None:
-        self.feed.listen(self._hear)
+        self.sampling_thread.listen(self._announce_snapshot)
         self.app_resume_signal.subscribe(self, self._repaint)  # after ctrl+z the terminal shows something else
 
     def on_unmount(self) -> None:
-        self.feed.listen(None)
-        for desk in self._desks.values():  # all of them first: each has its end then while another one is waited for
-            desk.cancel()
-        for desk in self._desks.values():
-            desk.close()
+        self.sampling_thread.listen(None)
+        measurements = list(filter(None, self._measurements.values()))
+        for measurement in measurements:  # cancel all before waiting for any
+            measurement.cancel()
+        for measurement in measurements:
+            measurement.close()
 
-    def _hear(self, snapshot: Snapshot | None) -> None:
-        """Called in the feed's thread."""
-        if not self._tick_waits:
-            self._tick_waits = True
+    def _announce_snapshot(self, snapshot: Snapshot | None) -> None:
+        """Post a message to the app. Called in the sampling thread."""
+        if not self._snapshot_announced:
+            self._snapshot_announced = True
             self.post_message(SnapshotArrived())
 
     def on_snapshot_arrived(self) -> None:
-        self._tick_waits = False  # first: what comes from now on is told anew
-        if self.feed.error is not None:
+        self._snapshot_announced = False  # cleared before reading: a snapshot that arrives now is announced again
+        if self.sampling_thread.error is not None:
             self.exit(return_code=1)
-        self.snapshot = self.feed.latest
-        if self.feed.ended:
-            self.view = replace(self.view, message="The end: there are no more samples. ← goes back, q quits.")
+        self.snapshot = self.sampling_thread.latest
+        if self.sampling_thread.ended:
+            self._say("The end: there are no more samples. ← goes back, q quits.")
 
-    def on_measured(self) -> None:
-        ended = {pane: sentence for pane, desk in self._desks.items() if (sentence := desk.ending())}
-        elsewhere = [sentence for pane, sentence in ended.items() if pane != self.view.pane]
-        if elsewhere:
-            self.view = replace(self.view, message=clean(elsewhere[-1]))
+    def on_measurement_changed(self) -> None:
+        endings = {pane: ending for pane, m in self._measurements.items() if m and (ending := m.take_ending())}
+        in_other_panes = [ending for pane, ending in endings.items() if pane != self.view.pane]
+        if in_other_panes:
+            self._say(clean(in_other_panes[-1]))
         else:
             self.draw()
 
-    def on_done(self, event: Done) -> None:
-        self.view = replace(self.view, message=clean(event.sentence))
+    def on_action_done(self, event: ActionDone) -> None:
+        self._say(clean(event.sentence))
 
     def watch_snapshot(self) -> None:
         self.draw()
@@ -141,155 +133,167 @@ class BpftopApp(App[None], inherit_bindings=False):
             self.actions.watch_flows(after.flows_1_in > 0, max(1, after.flows_1_in))
         self.draw()
 
-    def frame(self) -> PaneInput | None:
-        """What is on the screen now; None before the first sample."""
-        shown = self.view.paused or self.snapshot
-        if shown is None or self.snapshot is None:
+    def pane_input(self) -> PaneInput | None:
+        """Return the input of the open pane; None before the first sample."""
+        snapshot = self.view.paused or self.snapshot
+        if snapshot is None or self.snapshot is None:
             return None
-        width, height = self.sheet.size
-        self.flags = flags_to_show(shown.interface(self.view.label).traffic(self.view.direction), self.flags)
-        feed, replay = self.feed, self.feed.replay
-        interval_s = self.interval_s if feed.live else round((shown.interval_ns or 10**9) / 1e9, 1)
+        self.flags = flags_to_show(snapshot.interface(self.view.label).traffic(self.view.direction), self.flags)
+        thread, replay, measurement = self.sampling_thread, self.sampling_thread.replay, self.measurement()
         return PaneInput(
-            shown, feed.history, self.view, width, height, interval_s, feed.live, self.snapshot.mono_ns, self.flags,
-            self.chosen, tuple(feed.remarks()), feed.recorder is not None, replay is None or replay.playing,
-            replay.speed if replay else 1, None if (desk := self.desk()) is None else desk.state,
+            snapshot, thread.history, self.view, *self.canvas.size,
+            interval_s=self.interval_s if thread.live else round((snapshot.interval_ns or 10**9) / 1e9, 1),
+            live=thread.live, newest_ns=self.snapshot.mono_ns, flags=self.flags, actions=self.configured_actions,
+            remarks=tuple(thread.remarks()), recording=thread.recorder is not None,
+            playing=replay is None or replay.playing, speed=replay.speed if replay else 1,
+            measurement_state=measurement.state if measurement else None,
         )  # fmt: skip
 
-    def pane(self) -> ModuleType:
-        return import_module(PANES[self.view.pane])
+    def pane(self) -> Pane:
+        """Return the open pane."""
+        return load_pane(self.view.pane)
 
-    def desk(self) -> Measurement | None:
-        """What the pane on the screen measures with, made when it is first opened; None: it does not measure."""
-        pane = self.view.pane
-        if pane not in self._desks and hasattr(self.pane(), "open_desk"):
-            self._desks[pane] = self.pane().open_desk(lambda: self.post_message(Measured()), self._engines.get(pane))
-        return self._desks.get(pane)
+    def measurement(self) -> Measurement | None:
+        """Return what the open pane measures with, created when the pane is first opened; None: it measures nothing."""
+        name = self.view.pane
+        if name not in self._measurements:
+            self._measurements[name] = self.pane().open_measurement(
+                lambda: self.post_message(MeasurementChanged()), self._engines.get(name)
+            )
+        return self._measurements[name]
 
     def draw(self) -> None:
-        if self.sheet.is_attached and self.sheet.size:
-            self.sheet.show(self._lines())
+        """Draw the open pane. The canvas repaints only the cells that changed."""
+        if self.canvas.is_attached and self.canvas.size:
+            self.canvas.show(self._lines())
 
     def _lines(self) -> list[Line]:
-        width, height = self.sheet.size
+        width, height = self.canvas.size
         if width < MIN_WIDTH or height < MIN_HEIGHT:
-            says = (
-                f"The terminal is too small: bpftop needs {MIN_WIDTH} x {MIN_HEIGHT} cells, this is {width} x {height}."
-            )
-            return [line(part) for part in wrap(says, max(1, width))]
-        with self.feed.lock:
-            frame = self.frame()
-            if frame is None:
+            needed = f"bpftop needs {MIN_WIDTH} x {MIN_HEIGHT} cells, this is {width} x {height}."
+            return [line(part) for part in wrap(f"The terminal is too small: {needed}", max(1, width))]
+        with self.sampling_thread.lock:
+            pane_input = self.pane_input()
+            if pane_input is None:
                 return [line(("waiting for the first sample", "muted"))]
-            last = last_lines(frame)
-            room = height - len(last)
-            lines: list[Line] = self.pane().lines(frame, room)
-            return [*lines, *[()] * (room - len(lines)), *last]
+            last = last_lines(pane_input)
+            pane_height = height - len(last)
+            lines = self.pane().lines(pane_input, pane_height)
+            return [*lines, *[()] * (pane_height - len(lines)), *last]
 
     def action_do(self, name: str) -> None:
-        """Every key comes here. A key also puts away the message of the one before."""
-        with self.feed.lock:
-            frame = self.frame()
-            if frame is None and name not in ("quit", "suspend"):
-                return
-            command = COMMANDS.get(name)
-            if frame is not None and command is not None:
-                pressed = self._pressed(name, frame)
-                view = pressed or command(frame, self.pane())
+        """Do the action. Every key ends here, and every key puts away the message of the key before."""
+        with self.sampling_thread.lock:
+            pane_input = self.pane_input()
+            if pane_input is not None and name in COMMANDS:
+                overridden = self._overridden(name, pane_input)
+                view = overridden or COMMANDS[name](pane_input, self.pane())
                 self.view = view if view.message != self.view.message else replace(view, message="")
-                if pressed is not None:  # the view may be as before, and what is chosen there is not
+                if overridden is not None:  # a measurement's choice may change while the view stays equal
                     self.draw()
                 return
-        getattr(self, f"_{name}")(frame)
+        if pane_input is not None or name in ("quit", "suspend"):
+            APP_ACTIONS[name](self, pane_input)
 
-    def _pressed(self, name: str, frame: PaneInput) -> View | None:
-        """What the action does in a pane that measures, or in a replay, where it is something else than everywhere."""
-        desk, replay, view = self.desk(), self.feed.replay, None
-        if desk is not None:
-            busy = next((other.title for other in self._desks.values() if other is not desk and other.running), "")
-            view = desk.press(name, frame, busy)
+    def _overridden(self, name: str, pane_input: PaneInput) -> View | None:
+        """Return the view after an action that a measurement or a replay handles itself; None: neither does."""
+        measurement, replay, view = self.measurement(), self.sampling_thread.replay, None
+        if measurement is not None:
+            others = (m for m in self._measurements.values() if m and m is not measurement)
+            busy = next((other.title for other in others if other.running), "")
+            view = measurement.press(name, pane_input, busy)
         if view is None and replay is not None:
             from bpftop.tui.replay_keys import pressed
 
-            view = pressed(name, frame, replay)
+            view = pressed(name, pane_input, replay)
         return view
 
-    def _quit(self, frame: PaneInput) -> None:
-        self.exit()
+    def _say(self, message: str) -> None:
+        self.view = replace(self.view, message=message)
 
-    def _repaint(self, _: object) -> None:
+    def _repaint(self, _: object = None) -> None:
         self.refresh(layout=True)
 
-    def _suspend(self, frame: PaneInput) -> None:
-        self.action_suspend_process()
-
-    def _save(self, frame: PaneInput) -> None:
-        self._begin("saved", partial(self.actions.save_snapshot, frame.shown))
-
-    def _save_screen(self, frame: PaneInput) -> None:
+    def _save_screen(self) -> None:
         from bpftop.tui.widgets.picture import picture
 
-        svg = picture(self.sheet.lines, self.sheet.size.width, self.colours)
-        self._begin("saved", partial(self.actions.save_picture, svg))
+        svg = picture(self.canvas.lines, self.canvas.size.width, self.colours)
+        self._run_in_thread("saved", partial(self.actions.save_picture, svg))
 
-    def _record(self, frame: PaneInput) -> None:
+    def _record(self) -> None:
         if self.actions.record is None:
-            self.view = replace(self.view, message="what is shown here is recorded already, or comes from elsewhere")
+            self._say("cannot record here: these samples come from a recording or from another program")
         else:
-            self._begin("recording", self.actions.record)
+            self._run_in_thread("recording", self.actions.record)
 
-    def _copy(self, frame: PaneInput) -> None:
-        with self.feed.lock:
-            row = self.pane().row_text(frame, self.view.cursor) if self.view.cursor else ""
-        self.copy_to_clipboard(row or self.sheet.text())
-        what = "the row" if row else "the screen"
-        self.view = replace(self.view, message=f"copied {what} to the clipboard, if this terminal allows it (OSC 52)")
+    def _copy(self, pane_input: PaneInput) -> None:
+        with self.sampling_thread.lock:
+            row = self.pane().row_text(pane_input, self.view.cursor) if self.view.cursor else ""
+        self.copy_to_clipboard(row or self.canvas.text())
+        copied = "the row" if row else "the screen"
+        self._say(f"copied {copied} to the clipboard, if this terminal allows it (OSC 52)")
 
-    def _accept(self, frame: PaneInput) -> None:
-        offer = offering(frame.shown, self.view)
-        if offer is not None and frame.live:
-            self.view = replace(self.view, prompt=Prompt("offer", label=offer.label), message="")
+    def _accept(self, pane_input: PaneInput) -> None:
+        interface = interface_with_offer(pane_input.snapshot, self.view)
+        if interface is not None and pane_input.live:
+            self.view = replace(self.view, prompt=Prompt("offer", label=interface.label), message="")
 
-    def _begin(self, verb: str, task: Callable[[], str | None]) -> None:
-        """Run what may block in a thread; its result, or why there is none, becomes the message."""
+    def _run_in_thread(self, verb: str, task: Callable[[], str | None]) -> None:
+        """Run a task that may block; its result, or the reason of its failure, becomes the message."""
 
         def run() -> None:
             try:
                 result = task()
+                sentence = f"{verb} {result}" if result else verb
             except BpftopError as error:
-                self.post_message(Done(str(error)))
-            else:
-                self.post_message(Done(f"{verb} {result}" if result else verb))
+                sentence = str(error)
+            self.post_message(ActionDone(sentence))
 
         self.run_worker(run, thread=True, exit_on_error=False)
 
     def on_key(self, event: events.Key) -> None:
-        """Keys that answer a prompt; all others are bindings."""
+        """Pass keys to an open prompt. Without a prompt, keys are bindings."""
         prompt = self.view.prompt
         if prompt is None:
             return
         event.prevent_default()
         event.stop()
         if prompt.kind != "offer":
-            self._typed(event.key, event.character)
+            self._type(event.key, event.character)
             return
         self.view = replace(self.view, prompt=None)
         if event.key in ("y", "Y"):
-            self._begin(f"asked for it on {clean(prompt.label)}", partial(self.actions.accept_offer, prompt.label))
+            accept = partial(self.actions.accept_offer, prompt.label)
+            self._run_in_thread(f"requested on {clean(prompt.label)}", accept)
 
-    def _typed(self, key: str, character: str | None) -> None:
-        shown, replay = self.view.paused or self.snapshot, self.feed.replay
-        if self.view.prompt is not None and self.view.prompt.kind == "seek" and shown and replay:
+    def _type(self, key: str, character: str | None) -> None:
+        snapshot, replay = self.view.paused or self.snapshot, self.sampling_thread.replay
+        if self.view.prompt is not None and self.view.prompt.kind == "seek" and snapshot and replay:
             from bpftop.tui import replay_keys
 
-            self.view = replay_keys.typed(self.view, key, character, replay, shown.wall_ns)
+            self.view = replay_keys.time_typed(self.view, key, character, replay, snapshot.wall_ns)
         else:
-            self.view = typed(self.view, key, character)
+            self.view = filter_typed(self.view, key, character)
 
     def on_paste(self, event: events.Paste) -> None:
         if self.view.prompt is not None and self.view.prompt.kind != "offer":
             for character in event.text:
-                self._typed(character, character)
+                self._type(character, character)
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
-        super()._display(screen, economical(renderable))
+        super()._display(screen, smaller_update(renderable))
+
+
+APP_ACTIONS: Mapping[str, Callable[[BpftopApp, Any], object]] = {
+    "quit": lambda app, _: app.exit(),
+    "suspend": lambda app, _: app.action_suspend_process(),
+    "repaint": lambda app, _: app._repaint(),
+    "save": lambda app, pane_input: app._run_in_thread(
+        "saved", partial(app.actions.save_snapshot, pane_input.snapshot)
+    ),
+    "save_screen": lambda app, _: app._save_screen(),
+    "record": lambda app, _: app._record(),
+    "copy": BpftopApp._copy,
+    "accept": BpftopApp._accept,
+}
+"""Action id -> function of the app. COMMANDS has all other actions."""

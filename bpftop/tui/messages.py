@@ -1,4 +1,4 @@
-"""What threads tell the app. Frozen, and with nothing in them that could be old by the time they are read."""
+"""Messages from threads to the app. Immutable, and without values that could be outdated when the message is read."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from textual.message import Message
 
 
 class SnapshotArrived(Message, bubble=False):
-    """The feed has something newer. It carries nothing, and only one waits at a time: behind a terminal that stands
-    still snapshots would pile up."""
+    """The sampling thread has a newer snapshot, or has ended.
+
+    At most one waits in the queue: while the terminal blocks, messages would pile up.
+    """
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, SnapshotArrived)
 
 
-class Measured(Message, bubble=False):
-    """A run that measures has come further, or has ended. As with ticks, only one waits."""
+class MeasurementChanged(Message, bubble=False):
+    """A measurement has progressed or ended. At most one waits in the queue."""
 
     def can_replace(self, message: Message) -> bool:
-        return isinstance(message, Measured)
+        return isinstance(message, MeasurementChanged)
 
 
-class Done(Message, bubble=False):
-    """What an action that ran in a thread of its own has to say."""
+class ActionDone(Message, bubble=False):
+    """An action that ran in a thread has ended, with a sentence for the person."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__()

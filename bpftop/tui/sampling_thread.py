@@ -1,4 +1,4 @@
-"""Samples in, snapshots out, in a thread. It knows nothing of Textual, so that it runs while that is imported."""
+"""The thread that turns samples into snapshots. Textual is not imported here: the thread starts before Textual."""
 
 from __future__ import annotations
 
@@ -18,15 +18,19 @@ if TYPE_CHECKING:
     from bpftop.store.replay import Replay
 
 Listener = Callable[[Snapshot | None], object]
-"""Called in the feed's thread with each snapshot, and with None when there will be no more."""
+"""Called in the sampling thread with each snapshot, and with None after the last snapshot."""
 
 
 class SamplingThread:
-    """Runs a Source in a thread, keeps the History, and hands on the newest Snapshot.
+    """Runs a sample source in a thread, feeds the History and offers the newest Snapshot.
 
-    ``live`` is false where the samples come from elsewhere; ``replay`` is the source where one can move about in it.
-    Hold ``lock`` while reading ``history``: the thread adds to it, and begins another one after a jump. The listener is
-    called with the lock held.
+    Hold ``lock`` while reading ``history``: the thread appends to the history and replaces it after a seek. The
+    listener is called with the lock held.
+
+    Args:
+        live: False if the samples come from a recording or a pipe.
+        replay: The source itself, if it is a recording that can be seeked in.
+        remarks: Returns sentences about the source, read for every drawing.
     """
 
     def __init__(
@@ -42,32 +46,36 @@ class SamplingThread:
         self.live = live and replay is None
         self.replay = replay
         self.recorder: Recorder | None = None
-        """Gets every sample while it is there."""
+        """Receives every sample while it is set."""
         self._remarks = remarks
         self._rules = tuple(rules)
         self.history = History(self._rules)
         self.lock = threading.RLock()
         self.latest: Snapshot | None = None
         self.error: BpftopError | None = None
-        """Why the source ended, where it did not simply end."""
+        """The error that ended the source, if any."""
         self.ended = False
         self._ready = threading.Event()
         self._listener: Listener | None = None
-        self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="sampling", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
-        """Close the source and wait for the thread; after ``timeout_s`` it is left to end with the process."""
+        """Close the source and wait at most ``timeout_s`` for the thread; after that it ends with the process."""
         self.source.close()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
 
     def wait_ready(self, timeout_s: float) -> Snapshot | None:
-        """The first snapshot with rates; None where it did not come in time or the source ended before it.
+        """Wait for the first snapshot with rates.
 
-        Raises the BpftopError with which the source failed.
+        Returns:
+            The newest snapshot; None if no rates came in time.
+
+        Raises:
+            BpftopError: The source failed.
         """
         self._ready.wait(timeout_s)
         if self.error is not None:
@@ -75,7 +83,7 @@ class SamplingThread:
         return self.latest if self._ready.is_set() else None
 
     def listen(self, listener: Listener | None) -> None:
-        """Call ``listener`` from now on, beginning with what is there already."""
+        """Call ``listener`` with every snapshot from now on, starting with the newest that exists."""
         with self.lock:
             self._listener = listener
             if listener is not None and self.latest is not None:
@@ -85,12 +93,12 @@ class SamplingThread:
 
     def _run(self) -> None:
         try:
-            history, before = self.history, None
-            for sample, fresh, behind in self._played():
-                if fresh or (before is not None and _elsewhere(before, sample)):
+            history, previous = self.history, None
+            for sample, restart, preload in self._samples():
+                if restart or (previous is not None and _other_session(previous, sample)):
                     history = History(self._rules)
-                before = sample
-                if behind:  # the past of a moment that was jumped to: nobody sees this history yet
+                previous = sample
+                if preload:  # no lock needed: nobody else sees this history yet
                     history.push(sample)
                     continue
                 if (recorder := self.recorder) is not None:
@@ -98,14 +106,14 @@ class SamplingThread:
                 with self.lock:
                     self.history = history
                     self.latest = history.push(sample)
-                    self._tell(self.latest)
+                    self._notify(self.latest)
                 if recorder is not None:
                     recorder.offer_findings(sample.mono_ns, self.latest.diagnosis.findings)
                 if self.latest.interval_ns is not None:
                     self._ready.set()
         except BpftopError as error:
             self.error = error
-        except Exception as error:  # noqa: BLE001 - a thread's traceback would land in the middle of the screen
+        except Exception as error:  # noqa: BLE001 - a traceback would be printed into the screen
             fault = f"{type(error).__name__}: {error}"
             self.error = BpftopError(f"reading samples failed through a fault in bpftop ({fault}); please report it")
             self.error.__cause__ = error
@@ -113,24 +121,28 @@ class SamplingThread:
             self._ready.set()
             with self.lock:
                 self.ended = True
-                self._tell(None)
+                self._notify(None)
 
-    def _played(self) -> Iterator[tuple[Sample, bool, bool]]:
-        """Samples, whether what came before belongs to them, and whether they are only the past of one that comes."""
+    def _samples(self) -> Iterator[tuple[Sample, bool, bool]]:
+        """Yield (sample, restart, preload).
+
+        ``restart``: the history begins anew here, after a seek. ``preload``: the sample only fills the history before
+        the moment that was sought, and is not shown.
+        """
         if self.replay is not None:
             return self.replay.played()
         return ((sample, False, False) for sample in self.source.samples())
 
     def remarks(self) -> list[str]:
-        """Sentences about where the samples come from and go to."""
+        """Return sentences about the source of the samples and about the recording."""
         trouble = None if self.recorder is None else self.recorder.progress.trouble
         return [*self._remarks(), *([f"recording: {trouble}"] if trouble else [])]
 
-    def _tell(self, snapshot: Snapshot | None) -> None:
+    def _notify(self, snapshot: Snapshot | None) -> None:
         if self._listener is not None:
             self._listener(snapshot)
 
 
-def _elsewhere(before: Sample, after: Sample) -> bool:
-    """Whether the samples are of two sessions: no rate may be taken from one to the other."""
-    return after.seq <= before.seq or after.boot_id != before.boot_id or after.mono_ns <= before.mono_ns
+def _other_session(previous: Sample, sample: Sample) -> bool:
+    """Return True if the samples are from different sessions, between which no rate may be computed."""
+    return sample.seq <= previous.seq or sample.boot_id != previous.boot_id or sample.mono_ns <= previous.mono_ns

@@ -1,9 +1,8 @@
-"""What goes to the terminal: only the cells that changed, and only the changes of colour between them.
+"""Terminal output with a tenth of Textual's bytes: only changed cells, and only changes of style between them.
 
-Textual 8.2 writes a changed span from the left edge of its widget on, and every piece of text with its whole style and
-a reset: 27 kB a tick for a screen of 160x50 in which every row changes. Here a span begins where it begins, and styles
-are written as differences: a tenth of it, which is felt over a slow connection. The seam is private to Textual; with a
-version that does not have it, Textual writes as it always does.
+Textual 8.2 writes a changed span from the left edge of its widget, and every piece of text with its whole style and a
+reset: 27 kB a tick for a 160x50 screen in which every row changes, which is slow over ssh. The classes replaced here
+are private to Textual; with a version that lacks them, Textual writes its own output.
 """
 
 from __future__ import annotations
@@ -28,24 +27,24 @@ else:
 
 Piece = tuple[str, "Style | None"]
 Row = tuple[int, int, Iterable[Piece]]
-"""Line and column of the first cell, and what stands there."""
+"""Line and column of the first cell, and the pieces from there on."""
 
 _ATTRIBUTES = (("bold", "1"), ("dim", "2"), ("italic", "3"), ("underline", "4"), ("reverse", "7"))
 _PLAIN = ((), "39", "49")
 
 
-def economical(update: Any) -> Any:
-    """The update itself, or one that writes the same cells with fewer bytes."""
+def smaller_update(update: Any) -> Any:
+    """Return an update that writes the same cells with fewer bytes; the update itself if its type is unknown."""
     if ChopsUpdate is not None and type(update) is ChopsUpdate:
-        return Economical([(y, first, _within(update.chops[y], first, last)) for y, first, last in update.spans])
+        return SmallerUpdate([(y, first, _within(update.chops[y], first, last)) for y, first, last in update.spans])
     if LayoutUpdate is not None and type(update) is LayoutUpdate:
         region = update.region
-        return Economical([(y, region.x, _all(strips)) for y, strips in enumerate(update.strips, region.y)])
+        return SmallerUpdate([(y, region.x, _all(strips)) for y, strips in enumerate(update.strips, region.y)])
     return update
 
 
-class Economical(CompositorUpdate):
-    """Rows of pieces, each written where it stands."""
+class SmallerUpdate(CompositorUpdate):
+    """Rows of pieces, each written at its position."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self._rows = rows
@@ -73,7 +72,7 @@ def _all(strips: Iterable[Strip | None]) -> Iterator[Piece]:
 
 
 def _within(line: Any, first: int, last: int) -> Iterator[Piece]:
-    """The cells from ``first`` to ``last``; each character is one cell wide, ``line.clean`` sees to that."""
+    """Yield the cells from ``first`` to ``last``. Every character is one cell wide, see ``line.clean``."""
     for left, strip in line.items():
         x = left
         for text, style, _ in strip or ():
@@ -85,10 +84,10 @@ def _within(line: Any, first: int, last: int) -> Iterator[Piece]:
 
 @lru_cache(maxsize=4096)
 def transition(before: Style | None, after: Style | None, system: ColorSystem) -> str:
-    """The escape sequence that changes the pen; None is the pen as a reset leaves it."""
+    """Return the escape sequence from one style to another. None: the style after a reset."""
     old, new = _codes(before, system), _codes(after, system)
     codes: list[str] = []
-    if not set(old[0]) <= set(new[0]):  # an attribute ends: that takes a reset
+    if not set(old[0]) <= set(new[0]):  # only a reset ends an attribute
         codes.append("0")
         old = _PLAIN
     codes += [code for code in new[0] if code not in old[0]]
@@ -98,7 +97,7 @@ def transition(before: Style | None, after: Style | None, system: ColorSystem) -
 
 @lru_cache(maxsize=1024)
 def _codes(style: Style | None, system: ColorSystem) -> tuple[tuple[str, ...], str, str]:
-    """SGR codes: attributes, foreground, background."""
+    """Return SGR codes: attributes, foreground, background."""
     if style is None:
         return _PLAIN
     attributes = tuple(code for name, code in _ATTRIBUTES if getattr(style, name))

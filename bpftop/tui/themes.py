@@ -1,4 +1,4 @@
-"""Themes: a colour for each role. A theme file is flat YAML, ``role: colour``, and holds nothing but colours."""
+"""Themes: one colour per role, read from flat YAML files of ``role: colour`` lines."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ ROLES: Mapping[str, str] = {
     "alarm": "what is wrong: gone, stopped",
     "key": "keys that can be pressed",
 }
-"""Every role and what it colours; a theme names all of them."""
+"""Role -> what the role colours. A theme has a colour for every role."""
 
 BOLD = frozenset({"title", "name", "notice", "alarm", "key"})
-"""Roles that are bold in every theme: what they say does not hang on a colour."""
+"""Roles that are bold in every theme, so that they stand out without colours too."""
 
 TERMINAL_COLOURS = (
     "default", "black", "red", "green", "yellow", "blue", "magenta", "cyan", "white", "bright_black", "bright_red",
@@ -40,14 +40,15 @@ _PLAIN_LINE = re.compile(r"""(\w+):[ ]+(["']?)([#\w]+)\2[ ]*(?:[ ]#.*)?""")
 
 @dataclass(frozen=True)
 class Theme:
-    """``colours``: role -> ``#rrggbb`` or one of the terminal's own sixteen, or ``default``."""
+    """A named set of colours."""
 
     name: str
     colours: Mapping[str, str]
+    """Role -> ``#rrggbb``, one of the terminal's sixteen colours, or ``default``."""
 
     @classmethod
     def from_mapping(cls, name: str, colours: object, origin: str) -> Theme:
-        """Check a theme that was read. Raises UsageError, one sentence that begins with ``origin``."""
+        """Return the theme from a parsed file. Raises UsageError, one sentence that begins with ``origin``."""
         if not isinstance(colours, Mapping):
             raise UsageError(f"{origin}: a theme is a list of `role: colour` lines")
         for role, colour in colours.items():
@@ -63,12 +64,12 @@ class Theme:
         return cls(name, dict(colours))
 
     def without_colour(self) -> Theme:
-        """What NO_COLOR asks for: bold, dim and reverse are left."""
+        """Return the theme for NO_COLOR: bold, dim and reverse remain."""
         return Theme(self.name, dict.fromkeys(self.colours, "default"))
 
 
 def read_theme(path: Path) -> Theme:
-    """Raises UsageError with the file and the role that is wrong."""
+    """Read a theme file. Raises UsageError that names the file and the wrong role."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -78,7 +79,7 @@ def read_theme(path: Path) -> Theme:
 
 
 def find_theme(name: str, folders: Iterable[Path]) -> Theme:
-    """The theme ``name`` of the first folder that has it. Raises UsageError that offers the names there are."""
+    """Return the theme ``name`` from the first folder that has it. Raises UsageError that lists the known names."""
     known: set[str] = set()
     for folder in folders:
         if (folder / f"{name}.yaml").is_file():
@@ -88,8 +89,7 @@ def find_theme(name: str, folders: Iterable[Path]) -> Theme:
 
 
 def _parse(text: str, origin: str) -> object:
-    """Flat YAML. Plain ``role: colour`` lines are read here, because importing yaml would cost the first screen 64 ms;
-    a file with anything else in it goes to yaml."""
+    """Parse plain ``role: colour`` lines without yaml, whose import costs 64 ms; pass any other file to yaml."""
     colours: dict[str, str] = {}
     for row in text.splitlines():
         if not row.strip() or row.lstrip().startswith("#"):

@@ -1,4 +1,4 @@
-"""What the person chose to look at, and the frame that a pane draws: a moment, its past, that choice. Pure values."""
+"""The person's choices (View) and the input that a pane draws from (PaneInput). Immutable values."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from bpftop.history.history import History, MarkedRates
-from bpftop.model.sample import Direction
+from bpftop.model.sample import DIRECTIONS, Direction
 from bpftop.model.snapshot import TOTAL, DirectionTraffic, InterfaceSnapshot, Snapshot
 from bpftop.render.rows import Past
+from bpftop.render.selection import Selection
 from bpftop.tui.actions import ACTIONS, Action
 
 if TYPE_CHECKING:
-    from bpftop.render.flow_rows import GroupBy  # it comes with its pane
+    from bpftop.render.flow_rows import GroupBy  # imported with the pane of flows
 
 PaneName = Literal["overview", "cpus", "path", "flows", "profile", "bench", "findings", "help"]
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A question in the last line. ``filter`` and ``seek`` take text, ``offer`` a y or an n about the interface
-    ``label``."""
+    """A question in the last line: ``filter`` and ``seek`` read text, ``offer`` asks y or n about ``label``."""
 
     kind: Literal["filter", "offer", "seek"]
     text: str = ""
@@ -31,52 +31,53 @@ class Prompt:
 
 @dataclass(frozen=True)
 class View:
-    """Everything that keys change. A pane is a pure function of a frame, and so of this."""
+    """Everything that keys change."""
 
     pane: PaneName = "overview"
     back_to: PaneName = "overview"
+    """The pane behind the help."""
     label: str = TOTAL
-    """The interface looked at, or the total of all."""
+    """Label of the selected interface, or TOTAL."""
     direction: Direction = "rx"
     sort: str = ""
-    """Id of a field; empty is the usual order."""
+    """Id of the column to sort by; empty: the pane's own order."""
     reverse: bool = False
     filter: str = ""
     cursor: str = ""
-    """Key of the selected row; empty: none."""
+    """Key of the selected row; empty: no row is selected."""
     wide: bool = False
     group_by: GroupBy = "flow"
     sample_1_in: int = 1
-    """Of so many packets one is looked at for flows."""
+    """Count one packet of this many for the pane of flows."""
     paused: Snapshot | None = None
     mark: MarkedRates | None = None
     prompt: Prompt | None = None
     message: str = ""
-    """Shown instead of the hints until the next key."""
+    """Replaces the key hints until the next key."""
 
     @property
     def flows_1_in(self) -> int:
-        """How flows are to be counted: one packet of so many; 0: nobody looks at them."""
+        """Return the sampling rate of flows, 1 in N; 0 while the pane of flows is closed."""
         pane = self.back_to if self.pane == "help" else self.pane
         return self.sample_1_in if pane == "flows" else 0
 
     def opened(self, pane: PaneName) -> View:
-        """Another pane; sort order and filter are those of one pane, and the help leaves them alone."""
+        """Return the view of another pane. Sort order and filter end with their pane; the help keeps both."""
         back_to = self.back_to if self.pane == "help" else self.pane
         if pane == "help":
-            return replace(self, pane=pane, back_to=back_to, cursor="0")  # the line that is on top
+            return replace(self, pane=pane, back_to=back_to, cursor="0")  # the cursor of the help is its top line
         if pane == back_to:
             return replace(self, pane=pane, cursor="")
         return replace(self, pane=pane, back_to=back_to, cursor="", sort="", reverse=False, filter="")
 
-    def looking_at(self, shown: Snapshot, steps: int) -> View:
-        """The next interface in the circle total, first, second, ...; with one interface there is no other."""
-        labels = [TOTAL, *(w.label for w in shown.interfaces)] if len(shown.interfaces) > 1 else [TOTAL]
+    def with_next_interface(self, snapshot: Snapshot, steps: int) -> View:
+        """Select the interface ``steps`` further in the ring total, first, second, ...; a single interface stays."""
+        labels = [TOTAL, *(i.label for i in snapshot.interfaces)] if len(snapshot.interfaces) > 1 else [TOTAL]
         index = labels.index(self.label) if self.label in labels else 0
         return replace(self, label=labels[(index + steps) % len(labels)])
 
     def moved(self, keys: Sequence[str], steps: int | None, *, last: bool = False) -> View:
-        """The cursor ``steps`` rows on; None: to the first row, or the last. The first step selects the first row."""
+        """Move the cursor by ``steps`` rows. None: to the first row, or to the last. The first step selects a row."""
         if not keys:
             return replace(self, cursor="")
         if steps is None:
@@ -85,13 +86,13 @@ class View:
         return replace(self, cursor=keys[max(0, min(len(keys) - 1, at))])
 
     def sorted_by_next(self, ids: Sequence[str]) -> View:
-        """The next column of ``ids``, then the usual order again."""
+        """Sort by the column after the current one; after the last column, in the pane's own order."""
         ring = ["", *ids]
         at = ring.index(self.sort) if self.sort in ring else 0
         return replace(self, sort=ring[(at + 1) % len(ring)], reverse=False)
 
     def cleared(self) -> View:
-        """One thing less, the most recent kind first."""
+        """Undo one choice: leave the help, else end the message, the selection, the filter or the pause."""
         if self.pane == "help":
             return replace(self, pane=self.back_to, cursor="")
         if self.message:
@@ -105,9 +106,9 @@ class View:
 
 @dataclass(frozen=True)
 class PaneInput:
-    """One drawing of the screen. ``flags`` are the TCP flags that have a row of their own."""
+    """Everything that one drawing of the screen depends on."""
 
-    shown: Snapshot
+    snapshot: Snapshot
     history: History
     view: View
     width: int
@@ -115,42 +116,62 @@ class PaneInput:
     interval_s: float = 1.0
     live: bool = True
     newest_ns: int = 0
-    """mono_ns of the newest snapshot; the shown one may be older."""
+    """mono_ns of the newest snapshot; ``snapshot`` is older while the screen is paused."""
     flags: frozenset[str] = frozenset()
+    """TCP flags that have a row of their own."""
     actions: Sequence[Action] = ACTIONS
-    """With the keys that the person chose."""
+    """The actions with the keys that the person configured."""
     remarks: tuple[str, ...] = ()
-    """Sentences about where the samples come from and go to."""
+    """Sentences about the source of the samples and about the recording."""
     recording: bool = False
     playing: bool = True
     speed: int = 1
-    """Of a replay."""
-    desk: object = None
-    """What the pane measures, in a pane that measures on request: its own State."""
+    """Speed of a replay."""
+    measurement_state: object = None
+    """State of the pane's Measurement; None for a pane that measures nothing."""
 
     @cached_property
-    def watched(self) -> InterfaceSnapshot:
-        if self.view.label == TOTAL:
-            return self.shown.total
-        return self.shown.interface(self.view.label)
+    def interface(self) -> InterfaceSnapshot:
+        """Return the selected interface, or the total of all interfaces."""
+        return self.snapshot.total if self.view.label == TOTAL else self.snapshot.interface(self.view.label)
 
     @cached_property
     def traffic(self) -> DirectionTraffic:
-        return self.watched.traffic(self.view.direction)
+        """Return the selected direction of the selected interface."""
+        return self.interface.traffic(self.view.direction)
 
     @cached_property
     def past(self) -> Past:
-        return self.past_of(self.watched, self.view.direction)
+        """Return the past of ``traffic``."""
+        return self.past_of(self.view.direction)
 
-    def past_of(self, watched: InterfaceSnapshot, direction: Direction) -> Past:
-        return Past(self.history, self.shown, watched, direction, self.view.mark)
+    def past_of(self, direction: Direction) -> Past:
+        """Return the past of one direction of the selected interface."""
+        return Past(self.history, self.snapshot, self.interface, direction, self.view.mark)
 
     @property
-    def many(self) -> bool:
-        return len(self.shown.interfaces) > 1
+    def selection(self) -> Selection:
+        """Return what the rows of the path are made from."""
+        return Selection(self.snapshot, self.interface, self.history, self.view.mark)
+
+    @property
+    def has_many_interfaces(self) -> bool:
+        """Return True if more than one interface is watched."""
+        return len(self.snapshot.interfaces) > 1
+
+    @property
+    def shows_total(self) -> bool:
+        """Return True if the total of several interfaces is selected."""
+        return self.has_many_interfaces and self.interface is self.snapshot.total
+
+    @property
+    def without_program(self) -> bool:
+        """Return True if no program counts either direction of the selected interfaces."""
+        selected = self.snapshot.interfaces if self.interface is self.snapshot.total else (self.interface,)
+        return all(interface.traffic(d).hook.hook == "none" for interface in selected for d in DIRECTIONS)
 
 
-def window(keys: Sequence[str], cursor: str, height: int) -> int:
-    """The first row to show: the cursor stays in the middle as far as there are rows, and there is no state to keep."""
+def first_visible(keys: Sequence[str], cursor: str, height: int) -> int:
+    """Return the index of the top row so that the cursor is in the middle. Derived, so scrolling keeps no state."""
     at = keys.index(cursor) if cursor in keys else 0
     return max(0, min(at - height // 2, len(keys) - height))

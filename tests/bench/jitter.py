@@ -87,10 +87,10 @@ async def _watch(lab: Lab, keys: Sequence[str]) -> Watched:
             app.taken_s.clear()
             app.drawn_s.clear()
             while time.monotonic() < end_s:
-                desk = app.desk()
-                if desk is not None and not desk.running:
-                    if desk.work.phase == "failed":
-                        raise BpftopError(desk.work.sentence)
+                measurement = app.measurement()
+                if measurement is not None and not measurement.running:
+                    if measurement.status.phase == "failed":
+                        raise BpftopError(measurement.status.sentence)
                     app.action_do("run")
                 await asyncio.sleep(0.05)
     finally:

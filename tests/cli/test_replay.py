@@ -86,7 +86,7 @@ def test_no_kernel_is_needed(recording: str) -> None:
     screen = (
         "import sys, bpftop.cli.replay, bpftop.cli.screen, bpftop.store.replay, bpftop.tui.app\n"
         "import bpftop.tui.replay_keys\n"
-        "from bpftop.tui.app import PANES\n"
+        "from bpftop.tui.panes import PANES\n"
         "for name in ('overview', 'cpus', 'path', 'flows', 'findings', 'help'): __import__(PANES[name])\n"
         "print([name for name in sys.modules if name.startswith(('bpftop.kernel', 'bpftop.collect', '_cffi'))])"
     )

@@ -56,7 +56,7 @@ class Stage:
     app: BpftopApp
     pilot: Pilot[None]
     source: FakeSource
-    feed: SamplingThread
+    sampling_thread: SamplingThread
     saved: list[Snapshot] = field(default_factory=list)
 
     async def tick(self, count: int = 1) -> None:
@@ -67,12 +67,12 @@ class Stage:
     async def flood(self, count: int) -> None:
         """``count`` more samples as fast as they come; the last one is on the screen afterwards."""
         assert self.source.gate is not None
-        wanted = (self.feed.latest.seq if self.feed.latest else -1) + count
+        wanted = (self.sampling_thread.latest.seq if self.sampling_thread.latest else -1) + count
         self.source.gate.release(count)
 
         def arrived() -> bool:
-            assert self.feed.error is None, self.feed.error
-            return (self.feed.latest.seq if self.feed.latest else -1) >= wanted
+            assert self.sampling_thread.error is None, self.sampling_thread.error
+            return (self.sampling_thread.latest.seq if self.sampling_thread.latest else -1) >= wanted
 
         await until_async(arrived, "the sample came")
         await self.pilot.pause()
@@ -82,7 +82,7 @@ class Stage:
         await self.pilot.pause()
 
     def text(self) -> str:
-        return self.app.sheet.text()
+        return self.app.canvas.text()
 
     def line(self, number: int) -> str:
         return self.text().splitlines()[number]
@@ -117,7 +117,7 @@ def perform(
 
     async def run() -> None:
         source = FakeSource(cpus, interfaces, gate=threading.Semaphore(0))
-        feed = SamplingThread(source, live=live, rules=more.pop("feed_rules", ()))
+        sampling_thread = SamplingThread(source, live=live, rules=more.pop("rules", ()))
         saved: list[Snapshot] = []
 
         def save(snapshot: Snapshot) -> str:
@@ -128,15 +128,15 @@ def perform(
         actions = Actions(
             save_snapshot=save, accept_offer=source.accept_offer, watch_flows=source.watch_flows, **chosen
         )
-        app = app_class(feed, theme=theme(theme_name), interval_s=1.0, actions=actions, **more)
-        feed.start()
+        app = app_class(sampling_thread, theme=theme(theme_name), interval_s=1.0, actions=actions, **more)
+        sampling_thread.start()
         try:
             async with app.run_test(size=size) as pilot:
-                stage = Stage(app, pilot, source, feed, saved)
+                stage = Stage(app, pilot, source, sampling_thread, saved)
                 if ticks:
                     await stage.flood(ticks)
                 await scenario(stage)
         finally:
-            feed.stop()
+            sampling_thread.stop()
 
     asyncio.run(run())

@@ -45,7 +45,7 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             return Scripted(cpus=2, gate=gate, script=script)
 
         monkeypatch.setattr(conftest, "FakeSource", source)
-        perform(scenario, **{"ticks": 12, "feed_rules": chosen(), **more})
+        perform(scenario, **{"ticks": 12, "rules": chosen(), **more})
 
     return run
 
@@ -122,7 +122,7 @@ def test_before_there_are_rates_the_verdict_waits(on: On) -> None:
         assert "nothing found yet" in stage.line(1)
         assert "the others need a few seconds" in stage.text()
         await stage.press("8")
-        assert "rules are waiting" in stage.text()
+        assert "checks are waiting" in stage.text()
         assert "two readings 3 s apart" in " ".join(stage.text().split())
 
     on(nothing, scenario, ticks=2, size=(100, 30))
@@ -131,7 +131,7 @@ def test_before_there_are_rates_the_verdict_waits(on: On) -> None:
 def test_nothing_found_says_how_many_rules_are_blind(on: On) -> None:
     async def scenario(stage: Stage) -> None:
         assert stage.line(1).startswith("nothing found ")
-        assert " blind: " in stage.line(1)
+        assert " blind (" in stage.line(1)
         assert stage.line(1).rstrip().endswith("8 why")
         await stage.press("8")
         assert stage.row("conntrack-full").split("  ")[-1].strip() == "nf_conntrack is not loaded"
@@ -144,11 +144,11 @@ def test_a_flood_is_told_with_what_follows(on: On) -> None:
         assert stage.line(1).startswith("▲▲ CRITICAL  SYN flood likely: 20.0 k/s SYN, <1 % accepted")
         assert stage.line(2).strip().startswith("└ follows: ")
         assert "Backlog overflows" in stage.line(2)
-        assert "rules see" in stage.line(3)
+        assert "checks active" in stage.line(3)
         await stage.press("8")
         text = " ".join(stage.text().split())
         assert "▸ ▲▲ CRITICAL SYN flood likely" in text
-        for part in ("SYN 20.0 k/s; limit 1.00 k/s", "netdata tcp_listen", "$ ss -ltn", "interface eth0", "so also"):
+        for part in ("SYN 20.0 k/s; limit 1.00 k/s", "netdata tcp_listen", "$ ss -ltn", "interface eth0", "leads to"):
             assert part in text, part
 
     on(flood, scenario, ticks=14, size=(160, 50))

@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 
 from bpftop.model.sample import Interface
-from bpftop.tui.panes import flows
+from bpftop.tui.panes.flows import PANE
 from bpftop.tui.view import PaneInput
 from bpftop.tui.widgets.line import text
 from tests.tui.conftest import Stage, perform, until
@@ -94,11 +94,13 @@ def test_a_pane_is_a_function_of_its_frame() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press("4")
         await stage.tick()
-        frame = stage.app.frame()
-        assert frame is not None
-        replayed = PaneInput(frame.shown, frame.history, replace(frame.view, group_by="source"), 80, 24, live=False)
-        assert any("203.0.113.77" in part for drawn in flows.lines(replayed, 23) for part, _ in drawn)
-        assert flows.keys(replayed)[0].endswith("203.0.113.77")
+        pane_input = stage.app.pane_input()
+        assert pane_input is not None
+        replayed = PaneInput(
+            pane_input.snapshot, pane_input.history, replace(pane_input.view, group_by="source"), 80, 24, live=False
+        )
+        assert any("203.0.113.77" in part for drawn in PANE.lines(replayed, 23) for part, _ in drawn)
+        assert PANE.keys(replayed)[0].endswith("203.0.113.77")
 
     perform(scenario, live=False)
 
@@ -107,13 +109,13 @@ def test_the_name_of_an_interface_moves_no_column_and_is_copied_as_text() -> Non
     async def scenario(stage: Stage) -> None:
         await stage.press("4")
         await stage.tick()
-        frame = stage.app.frame()
-        assert frame is not None
-        drawn = [text(one) for one in flows.lines(frame, 23)]
+        pane_input = stage.app.pane_input()
+        assert pane_input is not None
+        drawn = [text(one) for one in PANE.lines(pane_input, 23)]
         assert any(one.startswith("??0?  ") for one in drawn)
         assert all(cell_len(one) == len(one) for one in drawn)
-        key = next(key for key in flows.keys(frame) if key.startswith("网卡0"))
-        assert "\x1b" not in flows.row_text(frame, key)
+        key = next(key for key in PANE.keys(pane_input) if key.startswith("网卡0"))
+        assert "\x1b" not in PANE.row_text(pane_input, key)
 
     perform(scenario, interfaces=(interface("网卡0\x1b", 2), interface("eth1", 3)))
 
@@ -122,10 +124,10 @@ def test_the_row_is_copied_with_whole_addresses() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press("4")
         await stage.tick()
-        frame = stage.app.frame()
-        assert frame is not None
-        key = next(key for key in flows.keys(frame) if "2001:db8:85a3" in key)
-        assert "2001:db8:85a3:1234:5678:8a2e:370:7334" in flows.row_text(frame, key)
+        pane_input = stage.app.pane_input()
+        assert pane_input is not None
+        key = next(key for key in PANE.keys(pane_input) if "2001:db8:85a3" in key)
+        assert "2001:db8:85a3:1234:5678:8a2e:370:7334" in PANE.row_text(pane_input, key)
 
     perform(scenario)
 
@@ -144,10 +146,10 @@ def test_names_are_asked_for_on_request_and_shown_as_text() -> None:
         await stage.tick()
         assert asked == []
         await stage.press("n")
-        assert "names asked for" in stage.text()  # the screen waits for nobody
+        assert "looking up" in stage.text()  # the screen waits for nobody
         assert stage.row("203.0.113.77")
         held.set()
-        await until(stage, lambda: "names asked for" not in stage.text())
+        await until(stage, lambda: "looking up" not in stage.text())
         assert stage.row("evil?[2J.example").split()[2] == "web.example"
         assert sorted(asked) == sorted(set(asked))
         await stage.press("slash", *"web.ex", "enter")

@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from bpftop.tui.terminal_diff import economical
+from bpftop.tui.terminal_diff import smaller_update
 from bpftop.tui.widgets.line import clean
 from tests.tui.conftest import Stage, perform
 from tests.tui.fake import interface
@@ -65,7 +65,7 @@ def test_markup_and_control_characters_reach_the_screen_as_text() -> None:
 
 def test_the_sheet_lets_nothing_through_that_was_not_cleaned() -> None:
     async def scenario(stage: Stage) -> None:
-        stage.app.sheet.show([(("a\x1b[2Jb", "text"),)])
+        stage.app.canvas.show([(("a\x1b[2Jb", "text"),)])
         assert stage.line(0) == "a?[2Jb"
 
     perform(scenario)
@@ -77,7 +77,7 @@ def test_what_is_written_to_the_terminal_has_no_sequence_of_theirs() -> None:
     async def scenario(stage: Stage) -> None:
         update = stage.app.screen._compositor.render_update(full=True)
         console = Console(file=io.StringIO(), force_terminal=True, color_system="truecolor")
-        written = economical(update).render_segments(console)
+        written = smaller_update(update).render_segments(console)
         screen = pyte.Screen(80, 24)
         pyte.Stream(screen).feed(written)
         assert [line.rstrip() for line in screen.display] == stage.text().split("\n")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bpftop.errors import BpftopError
-from bpftop.tui.measurement import Measurement
-from bpftop.tui.messages import Measured
+from bpftop.tui.measurements.measurement import Measurement
+from bpftop.tui.messages import MeasurementChanged
 from tests.tui.conftest import Stage, perform, until
 from tests.tui.engines import CannedMaps, CannedSuites, Held
 from tests.tui.test_screens import SIZES, Same
@@ -21,21 +21,21 @@ REFUSAL = BpftopError("make a BPF map failed: EPERM; run it as root, or with CAP
 CANCEL_S = 0.2
 
 
-def desk(stage: Stage) -> Measurement:
-    found = stage.app.desk()
+def measurement(stage: Stage) -> Measurement:
+    found = stage.app.measurement()
     assert found is not None
     return found
 
 
 async def ended(stage: Stage) -> None:
-    one = desk(stage)
+    one = measurement(stage)
     await until(stage, lambda: not one.running)
 
 
 async def held(stage: Stage, engine: CannedMaps | CannedSuites) -> None:
     """The run waits for the test, and the screen shows what it has found so far."""
     await until(stage, engine.held.at_it.is_set)
-    stage.app.post_message(Measured())
+    stage.app.post_message(MeasurementChanged())
     await stage.pilot.pause()
 
 
@@ -178,11 +178,11 @@ def test_a_run_goes_on_behind_another_pane_and_only_one_at_a_time() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press("6", "enter")
         await held(stage, maps)
-        measuring = desk(stage)
+        measuring = measurement(stage)
         await stage.press("enter")
-        assert stage.line(-1) == "Profile is measuring: let it end, or cancel it with esc there"
+        assert stage.line(-1) == "Profile is measuring: wait for its end, or cancel it there with esc"
         await stage.press("7", "enter")
-        assert stage.line(-1) == "Profile is measuring: let it end, or cancel it with esc there"
+        assert stage.line(-1) == "Profile is measuring: wait for its end, or cancel it there with esc"
         assert not suites.asked
         await stage.press("1")
         before = stage.row("TCP")
@@ -253,7 +253,7 @@ def test_at_other_sizes_nothing_is_wider_or_higher_than_the_screen(size: tuple[i
     async def scenario(stage: Stage) -> None:
         for keys in (("6",), ("enter",), ("G",), ("7",), ("enter",), ("j",), ("enter",), ("question_mark",)):
             await stage.press(*keys)
-            if desk_of := stage.app.desk():
+            if desk_of := stage.app.measurement():
                 await until(stage, lambda one=desk_of: not one.running)  # type: ignore[misc]
             lines = stage.text().splitlines()
             assert len(lines) == size[1]
@@ -323,7 +323,7 @@ def test_the_real_engine_is_cancelled_at_once(
             await asyncio.sleep(pause_s)
             begin_s = time.monotonic()
             stage.app.action_do("clear")
-            while desk(stage).running:
+            while measurement(stage).running:
                 await asyncio.sleep(0.001)
             took_s.append(time.monotonic() - begin_s)
             assert nothing_left()

@@ -11,10 +11,10 @@ import pytest
 from bpftop.history.history import History
 from bpftop.model.device import DeviceFacts, Irq, Queue
 from bpftop.model.sample import Hook, Reading, Sample
-from bpftop.tui.panes.overview.losses import loss_line
-from bpftop.tui.panes.path import keys, lines
+from bpftop.tui.panes.path import PANE
 from bpftop.tui.view import PaneInput, View
 from bpftop.tui.widgets.line import text
+from bpftop.tui.widgets.loss_line import loss_line
 from tests.model.signals import ETH0, S, links, pushed, sample, softnet
 from tests.tui.conftest import Stage, perform
 from tests.tui.fake import FakeSource, interface
@@ -99,16 +99,16 @@ def test_scrolling_reaches_drop_reasons_and_sockets() -> None:
     perform(scenario)
 
 
-def frame(*samples: Sample, size: tuple[int, int] = (80, 24), **view: object) -> PaneInput:
+def pane_input(*samples: Sample, size: tuple[int, int] = (80, 24), **view: object) -> PaneInput:
     history = pushed(*samples)
     shown = history.at(-1)
     return PaneInput(shown, history, View(pane="path", **view), *size, newest_ns=shown.mono_ns)  # type: ignore[arg-type]
 
 
 def test_nothing_lost_is_said_with_what_is_not_seen() -> None:
-    assert text(loss_line(frame(sample(0, links(0))))).startswith("LOST  not known yet · ")
-    quiet = frame(sample(0, links(0)), sample(1, links(1)))
-    assert text(loss_line(quiet)).rstrip() == "LOST  nothing  ·  16 unseen"
+    assert text(loss_line(pane_input(sample(0, links(0))))).startswith("LOST  not known yet · ")
+    quiet = pane_input(sample(0, links(0)), sample(1, links(1)))
+    assert text(loss_line(quiet)).rstrip() == "LOST  nothing  ·  16 unread"
     everything = FakeSource(2)
     history = History()
     for one, _ in zip(everything.samples(), range(3), strict=False):
@@ -119,7 +119,7 @@ def test_nothing_lost_is_said_with_what_is_not_seen() -> None:
 
 def test_losses_are_named_with_their_scope_and_the_largest_stay_where_it_is_narrow() -> None:
     samples = [sample(i, links(i, rx_crc_errors=9 * i, tx_dropped=2 * i), softnet(i, {0: 1200 * i})) for i in range(3)]
-    wide, narrow = frame(*samples, size=(160, 24)), frame(*samples, size=(64, 24))
+    wide, narrow = pane_input(*samples, size=(160, 24)), pane_input(*samples, size=(64, 24))
     assert text(loss_line(wide)).split("  ·  ")[0].split(" · ")[:4] == [
         "LOST  1.2 k/s  wire 9 eth0", "backlog 1.2 k host", "TX drops 2 eth0",
         text(loss_line(wide)).split(" · ")[3],
@@ -132,22 +132,23 @@ def test_losses_are_named_with_their_scope_and_the_largest_stay_where_it_is_narr
 
 def test_quiet_rows_that_are_no_loss_fold_away_on_low_screens() -> None:
     samples = [sample(i, links(i, rx_dropped=i, rx_nohandler=0)) for i in range(3)]
-    assert "device" in keys(frame(*samples))
-    assert "nohandler" not in keys(frame(*samples))
-    assert "nohandler" in keys(frame(*samples, size=(80, 50)))
+    assert "device" in PANE.keys(pane_input(*samples))
+    assert "nohandler" not in PANE.keys(pane_input(*samples))
+    assert "nohandler" in PANE.keys(pane_input(*samples, size=(80, 50)))
 
 
 def test_no_drop_reasons_is_said_once() -> None:
     why = {"drops": "drop reasons: this kernel has no BTF"}
     drawn = [
-        text(one) for one in lines(frame(sample(0, unavailable=why), sample(1, unavailable=why), size=(80, 60)), 59)
+        text(one)
+        for one in PANE.lines(pane_input(sample(0, unavailable=why), sample(1, unavailable=why), size=(80, 60)), 59)
     ]
     assert [one for one in drawn if "no BTF" in one] == ["Drop reasons of the kernel: this kernel has no BTF"]
 
 
 def test_why_there_are_no_drop_reasons_is_said_whole() -> None:
     why = {"drops": f"drop reasons: EPERM, {'so it goes on and on; ' * 6}give it CAP_BPF"}
-    drawn = [text(one) for one in lines(frame(sample(0, unavailable=why), sample(1, unavailable=why)), 40)]
+    drawn = [text(one) for one in PANE.lines(pane_input(sample(0, unavailable=why), sample(1, unavailable=why)), 40)]
     assert max(map(len, drawn)) <= 80
     assert "Drop reasons of the kernel: EPERM, so it goes on" in " ".join(drawn)
     assert "give it CAP_BPF" in " ".join(drawn)
@@ -156,8 +157,8 @@ def test_why_there_are_no_drop_reasons_is_said_whole() -> None:
 @pytest.mark.parametrize(("hook", "behind"), [(Hook("xdp", "native"), "NIC ring"), (Hook("tcx"), "backlog")])
 def test_what_the_program_sees_stands_where_it_sees_it(hook: Hook, behind: str) -> None:
     eth0 = replace(ETH0, hooks={"rx": hook})
-    one = frame(*(sample(second, links(second), interfaces=(eth0,)) for second in (0, 1)))
-    drawn = [text(row) for row in lines(one, 40)]
+    one = pane_input(*(sample(second, links(second), interfaces=(eth0,)) for second in (0, 1)))
+    drawn = [text(row) for row in PANE.lines(one, 40)]
     at = next(i for i, row in enumerate(drawn) if row.startswith("seen by"))
     assert drawn[at - 1].startswith(behind)
 
@@ -173,14 +174,14 @@ def test_what_the_device_counted_before_is_not_since_the_start(hook: Hook, since
         counted = {} if hook.hook == "none" else {"protocols/eth0/rx": protocols}
         return replace(found, readings={**found.readings, **counted})
 
-    drawn = [text(one) for one in lines(frame(at(0), at(1)), 40)]
+    drawn = [text(one) for one in PANE.lines(pane_input(at(0), at(1)), 40)]
     row = next(one for one in drawn if one.startswith(("seen by", "received")))
     assert f"1.00 k {since_start:>11}" in row
 
 
 def test_a_pane_is_a_function_of_its_frame() -> None:
-    one = frame(sample(0, softnet(0, {0: 0})), sample(1, softnet(1, {0: 5})))
-    assert lines(one, 23) == lines(replace(one), 23)
+    one = pane_input(sample(0, softnet(0, {0: 0})), sample(1, softnet(1, {0: 5})))
+    assert PANE.lines(one, 23) == PANE.lines(replace(one), 23)
 
 
 def test_cpus_sort_by_what_the_signals_say_and_name_queues() -> None:

@@ -56,23 +56,23 @@ def replayed(
         with closing(Recording(path)) as recording:
             replay = Replay(recording, begin_tick)
             replay.playing = False
-            feed = SamplingThread(replay, rules=RULES, replay=replay)
+            sampling_thread = SamplingThread(replay, rules=RULES, replay=replay)
             actions = Actions(
                 save_snapshot=lambda _: "",
                 save_picture=lambda _: "",
                 accept_offer=replay.accept_offer,
                 watch_flows=replay.watch_flows,
             )
-            app = BpftopApp(feed, theme=theme(), interval_s=1.0, actions=actions)
-            feed.start()
+            app = BpftopApp(sampling_thread, theme=theme(), interval_s=1.0, actions=actions)
+            sampling_thread.start()
             try:
                 async with app.run_test(size=size) as pilot:
-                    stage = Stage(app, pilot, FakeSource(), feed)
-                    await until(stage, lambda: feed.latest is not None)
+                    stage = Stage(app, pilot, FakeSource(), sampling_thread)
+                    await until(stage, lambda: sampling_thread.latest is not None)
                     await scenario(stage, replay)
             finally:
-                feed.stop()
-            assert feed.error is None
+                sampling_thread.stop()
+            assert sampling_thread.error is None
 
     asyncio.run(run())
 
@@ -98,7 +98,7 @@ def test_a_replayed_screen_is_the_live_one(
         await stage.flood(TICKS)
         live.extend(await drawn(stage))
 
-    perform(scenario, size=size, ticks=0, interfaces=interfaces, feed_rules=RULES)
+    perform(scenario, size=size, ticks=0, interfaces=interfaces, rules=RULES)
     path = record(tmp_path / "a", interfaces=interfaces)
 
     async def jumped(stage: Stage, replay: Replay) -> None:
@@ -159,7 +159,7 @@ def test_a_moment_is_gone_to(tmp_path: Path) -> None:
         await stage.press("at", *"03:13:30", "enter")
         await until(stage, lambda: seq(stage) == 46)
         assert "03:13:29Z" in stage.line(0)
-        assert len(stage.feed.history) == 47
+        assert len(stage.sampling_thread.history) == 47
         await stage.press("at", *"-20", "enter")
         await until(stage, lambda: seq(stage) == 26)
         await stage.press("at", *"12:00", "enter")
@@ -201,7 +201,7 @@ def test_in_a_recording_nothing_is_done_to_a_machine(tmp_path: Path) -> None:
         await stage.press("x", "y")
         assert stage.app.view.prompt is None
         await stage.press("r")
-        assert "recorded already" in stage.text()
+        assert "cannot record here" in stage.text()
 
     replayed(scenario, path)
 
@@ -215,7 +215,7 @@ def test_two_sessions_in_one_file_are_not_paired(tmp_path: Path) -> None:
         await until(stage, lambda: seq(stage) == 0)
         assert stage.app.snapshot is not None
         assert stage.app.snapshot.interval_ns is None
-        assert len(stage.feed.history) == 1
+        assert len(stage.sampling_thread.history) == 1
 
     replayed(scenario, path, 8)
 
@@ -225,9 +225,9 @@ def test_the_live_screen_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyP
     switches: list[RecordingSwitch] = []
 
     async def scenario(stage: Stage) -> None:
-        switches.append(RecordingSwitch(stage.feed))
+        switches.append(RecordingSwitch(stage.sampling_thread))
         await stage.press("r")
-        await until(stage, lambda: stage.feed.recorder is not None)
+        await until(stage, lambda: stage.sampling_thread.recorder is not None)
         assert stage.line(0).endswith("rec live")
         await stage.flood(5)
         await stage.press("r")
@@ -248,10 +248,10 @@ def test_where_nothing_can_be_written_the_screen_says_so(tmp_path: Path, monkeyp
     switches: list[RecordingSwitch] = []
 
     async def scenario(stage: Stage) -> None:
-        switches.append(RecordingSwitch(stage.feed))
+        switches.append(RecordingSwitch(stage.sampling_thread))
         await stage.press("r")
         await until(stage, lambda: "start bpftop in a directory that you may write to" in stage.text())
-        assert stage.feed.recorder is None
+        assert stage.sampling_thread.recorder is None
 
     perform(scenario, ticks=3, actions={"record": lambda: switches[0].toggle()})
 
@@ -259,16 +259,16 @@ def test_where_nothing_can_be_written_the_screen_says_so(tmp_path: Path, monkeyp
 def test_live_there_is_nowhere_to_go() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press("at")
-        assert "this is now, and no recording" in stage.text()
+        assert "this is a live screen, not a recording" in stage.text()
         await stage.press("j", "f")
-        assert "this is now, and no recording" in stage.text()
+        assert "this is a live screen, not a recording" in stage.text()
 
     perform(scenario, ticks=3)
 
 
 def test_a_thread_of_the_replay_ends_with_it(tmp_path: Path) -> None:
     async def scenario(stage: Stage, replay: Replay) -> None:
-        assert any(thread.name == "feed" for thread in threading.enumerate())
+        assert any(thread.name == "sampling" for thread in threading.enumerate())
 
     replayed(scenario, record(tmp_path / "a", ticks=3))
-    assert not any(thread.name == "feed" for thread in threading.enumerate())
+    assert not any(thread.name == "sampling" for thread in threading.enumerate())

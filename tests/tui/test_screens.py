@@ -170,7 +170,7 @@ def test_replay_says_so_and_its_end() -> None:
     async def scenario(stage: Stage) -> None:
         assert stage.line(0).endswith("replay")
         stage.source.close()
-        stage.feed.stop()
+        stage.sampling_thread.stop()
         await stage.pilot.pause()
         assert stage.line(-1).startswith("The end: there are no more samples.")
 

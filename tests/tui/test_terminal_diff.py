@@ -13,7 +13,7 @@ from rich.style import Style
 from textual.screen import Screen
 
 from bpftop.tui.app import BpftopApp
-from bpftop.tui.terminal_diff import economical, transition
+from bpftop.tui.terminal_diff import smaller_update, transition
 from tests.tui.conftest import Stage, perform
 
 RED, BOLD = Style(color="#ff0000", bgcolor="#101010"), Style(color="#ff0000", bgcolor="#101010", bold=True)
@@ -30,7 +30,7 @@ class Taped(BpftopApp):
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         if renderable is not None and hasattr(renderable, "render_segments"):
             console = Console(file=io.StringIO(), force_terminal=True, color_system="truecolor")
-            self.tape.append(economical(renderable).render_segments(console))
+            self.tape.append(smaller_update(renderable).render_segments(console))
             self.plain_bytes += len(renderable.render_segments(console).encode())
         super()._display(screen, renderable)
 
@@ -73,10 +73,10 @@ def test_the_terminal_shows_the_sheet_after_every_change(theme_name: str) -> Non
                 written += len(part.encode())
             stage.app.tape.clear()
             assert [line.rstrip() for line in terminal.display] == stage.text().split("\n"), f"step {step}"
-            for y, spans in enumerate(stage.app.sheet.lines):
+            for y, spans in enumerate(stage.app.canvas.lines):
                 x = 0
                 for part, role in spans:
-                    wanted = stage.app.sheet.palette.style(role).color
+                    wanted = stage.app.canvas.role_styles.style(role).color
                     assert wanted is not None
                     colour = wanted.triplet.hex[1:] if wanted.triplet else wanted.name
                     drawn = terminal.buffer[y][x].fg
@@ -124,9 +124,9 @@ def test_fewer_colours_where_the_terminal_has_fewer() -> None:
 
 
 def test_what_is_not_known_is_left_to_textual() -> None:
-    assert economical(None) is None
+    assert smaller_update(None) is None
     other = object()
-    assert economical(other) is other
+    assert smaller_update(other) is other
 
 
 @pytest.mark.parametrize("how", ["key", "resumed"])

@@ -11,7 +11,7 @@ import yaml
 
 from bpftop.errors import UsageError
 from bpftop.tui.themes import BOLD, ROLES, TERMINAL_COLOURS, Theme, find_theme, read_theme
-from bpftop.tui.widgets.palette import Palette
+from bpftop.tui.widgets.role_styles import RoleStyles
 from tests.tui.conftest import THEMES, Stage, perform, theme
 
 
@@ -33,9 +33,9 @@ def test_shipped_themes_are_read_without_yaml() -> None:
 
 def test_ansi16_uses_the_sixteen_colours_of_the_terminal_alone() -> None:
     assert set(theme("ansi16").colours.values()) <= set(TERMINAL_COLOURS)
-    palette = Palette(theme("ansi16"))
+    role_styles = RoleStyles(theme("ansi16"))
     for role in ROLES:
-        for style in (palette.style(role), palette.style(f"{role}!")):
+        for style in (role_styles.style(role), role_styles.style(f"{role}!")):
             assert style.color is not None
             assert style.color.triplet is None
             assert style.color.is_default or style.color.is_system_defined
@@ -109,7 +109,7 @@ def test_no_color_leaves_no_colour_and_the_same_text(monkeypatch: pytest.MonkeyP
     async def scenario(stage: Stage) -> None:
         await stage.press("j")
         texts.append(stage.text())
-        styles = {style for y in range(24) for _, style, _ in stage.app.sheet.render_line(y)}
+        styles = {style for y in range(24) for _, style, _ in stage.app.canvas.render_line(y)}
         if stage.app.colours.colours["bar"] == "default":
             assert all(s and s.color and s.color.is_default and s.bgcolor and s.bgcolor.is_default for s in styles)
             assert any(s and s.reverse for s in styles)  # the cursor

@@ -70,7 +70,7 @@ def test_from_one_to_the_next_and_back(tmp_path: Path) -> None:
         assert ids(stage) == {"checksum-errors"}
         assert "▲ WARNING Bad checksums" in stage.text()
         assert f"raised 2025-11-26T03:13:{first - 16:02}Z, over 2025-11-26T03:13:" in stage.text()
-        assert len(stage.feed.history) == first + 1
+        assert len(stage.sampling_thread.history) == first + 1
         await stage.press("right_parenthesis")
         await until(stage, lambda: seq(stage) == second)
         assert ids(stage) == {"firewall-drops"}
@@ -114,7 +114,7 @@ def test_a_recording_without_a_list_has_what_was_played(tmp_path: Path) -> None:
         assert seq(stage) == first
         assert ids(stage) == {"checksum-errors"}
         await stage.press("right_parenthesis")
-        assert "no finding was raised after this, in what was played" in stage.text()
+        assert "no finding was raised after this moment, within the history of the screen" in stage.text()
 
     replayed(scenario, path, 1)
     assert second > 100
@@ -149,7 +149,7 @@ def test_where_there_is_no_recording_it_is_what_has_come_so_far(monkeypatch: pyt
 
     async def scenario(stage: Stage) -> None:
         await stage.press("right_parenthesis")
-        assert "no finding was raised after this, in what was played" in stage.text()
+        assert "no finding was raised after this moment, within the history of the screen" in stage.text()
         await stage.press("left_parenthesis")
         assert stage.app.view.paused is not None
         assert seq(stage) == second
@@ -158,22 +158,22 @@ def test_where_there_is_no_recording_it_is_what_has_come_so_far(monkeypatch: pyt
         assert seq(stage) == first
         await stage.press("left_parenthesis")
         assert seq(stage) == first
-        assert "no finding was raised before this, in what was played" in stage.text()
+        assert "no finding was raised before this moment, within the history of the screen" in stage.text()
         await stage.press("right_parenthesis")
         assert seq(stage) == second
 
     with scripted(monkeypatch) as run:
-        run(scenario, ticks=TICKS, feed_rules=chosen(), live=live)
+        run(scenario, ticks=TICKS, rules=chosen(), live=live)
 
 
 def test_what_is_older_than_the_history_cannot_be_gone_to(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(stage: Stage) -> None:
         await stage.flood(600)
         await stage.press("left_parenthesis")
-        assert "no finding was raised before this, in what was played" in stage.text()
+        assert "no finding was raised before this moment, within the history of the screen" in stage.text()
 
     with scripted(monkeypatch) as run:
-        run(scenario, ticks=TICKS, feed_rules=chosen())
+        run(scenario, ticks=TICKS, rules=chosen())
 
 
 def test_the_key_is_offered_where_there_is_something_to_go_to(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The help: notices, keys, columns, hooks; made from the tables that the screen is made from."""
+"""The help: notices, keys, columns and hooks, built from the tables that build the screen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from bpftop.render.glossary import HOOK_TERMS, LINE_TERMS
 from bpftop.render.traffic_columns import CPU_COLUMNS, PROTOCOL_COLUMNS
 from bpftop.tui.actions import KEY_NAMES
-from bpftop.tui.view import PaneInput, PaneName
+from bpftop.tui.panes import load_pane
+from bpftop.tui.panes.pane import Pane
+from bpftop.tui.view import PaneInput
 from bpftop.tui.widgets.header import header, notices
 from bpftop.tui.widgets.line import Line, line, text, wrap
 
@@ -15,33 +17,31 @@ NAME_WIDTH = 23
 DASH = "A dash is no value: not known yet, not readable, or a counter that was reset. It is never zero."
 
 
-def lines(frame: PaneInput, height: int) -> list[Line]:
-    drawn = text_lines(frame)
-    top = min(int(frame.view.cursor or 0), max(0, len(drawn) - height + 1))  # a wider screen has fewer lines
-    return [header(frame), *drawn[top : top + height - 1]]
+class HelpPane(Pane):
+    """The help. Its cursor is the number of the top line."""
+
+    def lines(self, pane_input: PaneInput, height: int) -> list[Line]:
+        lines = _text_lines(pane_input)
+        top = min(int(pane_input.view.cursor or 0), max(0, len(lines) - height + 1))  # a wider screen has fewer lines
+        return [header(pane_input), *lines[top : top + height - 1]]
+
+    def keys(self, pane_input: PaneInput) -> list[str]:
+        return [str(number) for number in range(max(1, len(_text_lines(pane_input)) - pane_input.height + 3))]
+
+    def row_text(self, pane_input: PaneInput, key: str) -> str:
+        return "\n".join(text(spans) for spans in _text_lines(pane_input))
 
 
-def keys(frame: PaneInput) -> list[str]:
-    """The lines that can be the first one: the cursor scrolls."""
-    return [str(number) for number in range(max(1, len(text_lines(frame)) - frame.height + 3))]
+PANE = HelpPane()
 
 
-def sort_ids(frame: PaneInput) -> list[str]:
-    return []
-
-
-def row_text(frame: PaneInput, key: str) -> str:
-    """All of the help, for the clipboard."""
-    return "\n".join(text(drawn) for drawn in text_lines(frame))
-
-
-def text_lines(frame: PaneInput) -> list[Line]:
-    width = min(frame.width, 110)
-    said = [("!", sentence) for sentence in notices(frame)]
+def _text_lines(pane_input: PaneInput) -> list[Line]:
+    width = min(pane_input.width, 110)
+    pane_behind = load_pane(pane_input.view.back_to)
     return [
-        *_section("Notices", said, width),
-        *_section("Keys", ((_keys(a.keys), a.help) for a in frame.actions), width),
-        *_of_pane(frame.view.back_to, width),
+        *_section("Notices", [("!", sentence) for sentence in notices(pane_input)], width),
+        *_section("Keys", ((_keys(a.keys), a.help) for a in pane_input.actions), width),
+        *_section(pane_behind.terms_title, pane_behind.terms, width),
         *_section("The lines above the table", LINE_TERMS.items(), width),
         *_section("Columns of protocols", ((f.title, f.help) for f in PROTOCOL_COLUMNS), width),
         *_section("Columns of CPUs", ((f.title, f.help) for f in CPU_COLUMNS), width),
@@ -50,38 +50,14 @@ def text_lines(frame: PaneInput) -> list[Line]:
     ]
 
 
-def _of_pane(pane: PaneName, width: int) -> list[Line]:
-    """What stands in the pane that the help was called from, for those that are imported only when they are opened."""
-    if pane == "profile":
-        from bpftop.tui.panes.maps import TERMS
-
-        return _section("Profile", TERMS, width)
-    if pane == "path":
-        from bpftop.tui.panes.path import TERMS
-
-        return _section("Columns of the path", TERMS, width)
-    if pane == "findings":
-        from bpftop.tui.panes.findings import TERMS
-
-        return _section("Findings", TERMS, width)
-    if pane == "flows":
-        from bpftop.tui.panes.flows import TERMS
-
-        return _section("Flows", TERMS, width)
-    if pane == "bench":
-        from bpftop.tui.panes.programs import TERMS
-
-        return _section("Bench", TERMS, width)
-    return []
-
-
 def _keys(keys: str) -> str:
     return " ".join(KEY_NAMES.get(key, key) for key in keys.split(","))
 
 
 def _section(title: str, terms: Iterable[tuple[str, str]], width: int) -> list[Line]:
-    found: list[Line] = []
+    """Return the title and the terms with their meanings; nothing without terms."""
+    lines: list[Line] = []
     for name, meaning in terms:
         for number, part in enumerate(wrap(meaning, width - NAME_WIDTH)):
-            found.append(line((f"{name if number == 0 else '':<{NAME_WIDTH}}", "name"), part))
-    return [line((title, "title")), *found, ()] if found else []
+            lines.append(line((f"{name if number == 0 else '':<{NAME_WIDTH}}", "name"), part))
+    return [line((title, "title")), *lines, ()] if lines else []

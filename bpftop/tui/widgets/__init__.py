@@ -1,0 +1,1 @@
+"""Regions of the screen. Only ``canvas`` and ``role_styles`` need Textual or Rich."""

@@ -1,4 +1,4 @@
-"""The first lines of every pane: who is watched and how, at what cost, when, and what has to be said about it."""
+"""The first lines of every pane: host, interface, hooks, cost and clock, then notices."""
 
 from __future__ import annotations
 
@@ -8,54 +8,57 @@ from bpftop.tui.view import PaneInput
 from bpftop.tui.widgets.line import Line, Span, clean, ends, length, line
 
 
-def header(frame: PaneInput) -> Line:
-    """One line. Where it is narrow, what is needed least goes first: how maps are read, the interval, the domain of the
-    host, the cost, and the host last."""
-    long, short = _right(frame), _right(frame, every=False)
-    whom, cost = [_names(frame), _hooks(frame)], _cost(frame)
-    for parts, right in (
-        ([_host(frame), *whom, cost, _reading(frame)], long),
-        ([_host(frame), *whom, cost], long),
-        ([_host(frame), *whom, cost], short),
-        ([_host(frame, short=True), *whom, cost], short),
-        ([_host(frame, short=True), *whom], short),
-        (whom, short),
+def header(pane_input: PaneInput) -> Line:
+    """Return one line.
+
+    A narrow screen drops, in this order: how maps are read, the interval, the domain, the cost, the host.
+    """
+    long_clock, short_clock = _clock(pane_input), _clock(pane_input, short=True)
+    subject = [_interface(pane_input), _hooks(pane_input)]
+    host, short_host = _host(pane_input), _host(pane_input, short=True)
+    cost, short_cost = _cost(pane_input), _cost(pane_input, short=True)
+    for parts, clock in (
+        ([host, *subject, cost, _map_reads(pane_input)], long_clock),
+        ([host, *subject, cost], long_clock),
+        ([host, *subject, cost], short_clock),
+        ([short_host, *subject, cost], short_clock),
+        ([short_host, *subject, short_cost], short_clock),
+        ([short_host, *subject], short_clock),
+        (subject, short_clock),
     ):
         left = _spaced(parts)
-        if length(left) + length(right) + 1 <= frame.width:
+        if length(left) + length(clock) + 1 <= pane_input.width:
             break
-    return ends(left, right, frame.width)
+    return ends(left, clock, pane_input.width)
 
 
-def notices(frame: PaneInput) -> list[str]:
-    """Every sentence about what is missing or has changed by itself."""
-    found = [clean(remark) for remark in frame.remarks]
-    for watched in frame.shown.interfaces:
-        prefix = f"{clean(watched.label)}: " if frame.many else ""
-        found += [f"{prefix}{clean(notice)}" for notice in watched.interface.notices]
-        if any(watched.traffic(d).hook.batch is False for d in DIRECTIONS):
-            found.append(
-                f"{prefix}maps are read entry by entry (single lookups): this kernel has no batch lookup for them"
-            )
-    found += [
+def notices(pane_input: PaneInput) -> list[str]:
+    """Return every sentence about what is missing or has changed by itself."""
+    sentences = [clean(remark) for remark in pane_input.remarks]
+    for interface in pane_input.snapshot.interfaces:
+        prefix = f"{clean(interface.label)}: " if pane_input.has_many_interfaces else ""
+        sentences += [f"{prefix}{clean(notice)}" for notice in interface.interface.notices]
+        if any(interface.traffic(d).hook.batch is False for d in DIRECTIONS):
+            slow = "maps are read entry by entry (single lookups): this kernel has no batch lookup for them"
+            sentences.append(f"{prefix}{slow}")
+    return sentences + [
         f"{clean(part)}: {clean(reason)}"
-        for part, reason in frame.shown.unavailable.items()
-        if part.startswith("traffic/")  # what else cannot be read here is said where it is looked for
+        for part, reason in pane_input.snapshot.unavailable.items()
+        if part.startswith("traffic/")  # other parts are explained in their own panes
     ]
-    return found
 
 
-def notice_line(frame: PaneInput) -> list[Line]:
-    """The first notice, and how many more there are; no line where there is none."""
-    found = notices(frame)
-    if not found:
+def notice_line(pane_input: PaneInput) -> list[Line]:
+    """Return the first notice and the number of further notices; no line without notices."""
+    sentences = notices(pane_input)
+    if not sentences:
         return []
-    more: Line = line((f"  +{len(found) - 1} more: ?", "key")) if len(found) > 1 else ()
-    return [ends(line((f"! {found[0]}", "notice")), more, frame.width)]
+    more: Line = line((f"  +{len(sentences) - 1} more: ?", "key")) if len(sentences) > 1 else ()
+    return [ends(line((f"! {sentences[0]}", "notice")), more, pane_input.width)]
 
 
 def _spaced(parts: list[Line]) -> Line:
-    """The parts with two spaces between them."""
+    """Return the parts with two spaces between them."""
     spans: list[Span] = []
     for part in parts:
         if part:
@@ -63,65 +66,63 @@ def _spaced(parts: list[Line]) -> Line:
     return tuple(spans)
 
 
-def _host(frame: PaneInput, *, short: bool = False) -> Line:
-    host = clean(frame.shown.host)
+def _host(pane_input: PaneInput, *, short: bool = False) -> Line:
+    host = clean(pane_input.snapshot.host)
     return line((host.partition(".")[0][:16] if short else host[:40], "muted"))
 
 
-def _names(frame: PaneInput) -> Line:
-    if frame.many and frame.watched is frame.shown.total:
-        return line((f"{len(frame.shown.interfaces)} interfaces", "name"))
-    interface = frame.watched.interface
+def _interface(pane_input: PaneInput) -> Line:
+    if pane_input.shows_total:
+        return line((f"{len(pane_input.snapshot.interfaces)} interfaces", "name"))
+    interface = pane_input.interface.interface
     state = {"up": "", "down": " down", "gone": " is gone", "moved": " moved away"}[interface.state]
     return line((_name(interface), "name"), (state, "alarm"))
 
 
 def _name(interface: Interface) -> str:
-    """The label it was asked for by, and its name of now where that is another."""
+    """Return the label that the person gave, with the current name if the interface was renamed."""
     label, name = clean(interface.label), clean(interface.name)
-    return (
-        f"{clean(interface.netns)}/{label}"[-30:]
-        if interface.netns
-        else label
-        if label == name
-        else f"{label} ({name})"
-    )
+    if interface.netns:
+        return f"{clean(interface.netns)}/{label}"[-30:]
+    return label if label == name else f"{label} ({name})"
 
 
-def _hooks(frame: PaneInput) -> Line:
-    if frame.many and frame.watched is frame.shown.total:
+def _hooks(pane_input: PaneInput) -> Line:
+    if pane_input.shows_total:
         return ()
-    return line(", ".join(f"{d} {frame.watched.traffic(d).hook}" for d in DIRECTIONS))
+    return line(", ".join(f"{d} {pane_input.interface.traffic(d).hook}" for d in DIRECTIONS))
 
 
-def _cost(frame: PaneInput) -> Line:
-    hooks = [frame.watched.traffic(d).hook for d in DIRECTIONS]
+def _cost(pane_input: PaneInput, *, short: bool = False) -> Line:
+    hooks = [pane_input.interface.traffic(d).hook for d in DIRECTIONS]
     costs = [f"{h.ns_per_packet:.0f}" for h in hooks if h.ns_per_packet is not None]
-    cpu_pct = frame.shown.own.cpu_pct
-    own = "  - %" if cpu_pct is None else f"{cpu_pct:3.1f} %"
+    cpu_pct = pane_input.snapshot.own.cpu_pct
+    cpu = "  - %" if cpu_pct is None else f"{cpu_pct:3.1f} %"
     per_packet = f"{'/'.join(dict.fromkeys(costs))} ns/pkt  " if costs else ""
-    return line((f"{per_packet}self {own}", "muted"))
+    return line((f"{per_packet}own CPU {cpu}" if short else f"{per_packet}bpftop uses {cpu} CPU", "muted"))
 
 
-def _reading(frame: PaneInput) -> Line:
-    """How the maps are read and what that takes."""
-    own = frame.shown.own
-    known = {h.batch for h in (frame.watched.traffic(d).hook for d in DIRECTIONS) if h.batch is not None}
-    how = "" if not known else "  single lookups" if False in known else "  batch reads"
+def _map_reads(pane_input: PaneInput) -> Line:
+    """Return bpftop's memory, how the maps are read, and how long one reading takes."""
+    own = pane_input.snapshot.own
+    batch = {h.batch for h in (pane_input.interface.traffic(d).hook for d in DIRECTIONS) if h.batch is not None}
+    method = "" if not batch else "  single lookups" if False in batch else "  batch reads"
     poll = "-" if own.poll_ns is None else f"{own.poll_ns / 1000:.0f}"
     memory = "" if own.resident_bytes is None else f"{own.resident_bytes / 2**20:.0f} MiB"
-    return line((f"{memory}{how}{f'  {poll:>4} µs' if how else ''}", "muted"))
+    return line((f"{memory}{method}{f'  {poll:>4} µs' if method else ''}", "muted"))
 
 
-def _right(frame: PaneInput, *, every: bool = True) -> Line:
-    dated = every and not frame.live
-    wall_ns = frame.shown.wall_ns
-    clock = rfc3339_seconds(wall_ns).replace("T", " ") if dated else clock_time(wall_ns)
-    recording = ("rec ", "alarm") if frame.recording else ("", "text")
-    if frame.view.paused is None:
-        interval = f"{frame.interval_s:.1f}" if frame.interval_s < 10 else f"{frame.interval_s:.0f}"
-        fast = f" {frame.speed}x" if frame.speed > 1 else ""
-        word = ("live", "good") if frame.live else (f"replay{fast}" if frame.playing else "PAUSED", "notice")
-        return line(clock, (f"  {interval} s" if every else "", "muted"), " ", recording, word)
-    behind = (frame.newest_ns - frame.shown.mono_ns) / 1e9
-    return line(clock, (f"  {-behind:.0f} s ", "muted"), recording, ("PAUSED", "notice"))
+def _clock(pane_input: PaneInput, *, short: bool = False) -> Line:
+    """Return the time of the snapshot, the interval, and whether the screen is live, paused or a replay."""
+    wall_ns = pane_input.snapshot.wall_ns
+    clock = clock_time(wall_ns) if short or pane_input.live else rfc3339_seconds(wall_ns).replace("T", " ")
+    recording = ("rec ", "alarm") if pane_input.recording else ("", "text")
+    if pane_input.view.paused is None:
+        interval = f"{pane_input.interval_s:.1f}" if pane_input.interval_s < 10 else f"{pane_input.interval_s:.0f}"
+        speed = f" {pane_input.speed}x" if pane_input.speed > 1 else ""
+        state = (
+            ("live", "good") if pane_input.live else (f"replay{speed}" if pane_input.playing else "PAUSED", "notice")
+        )
+        return line(clock, ("" if short else f"  {interval} s", "muted"), " ", recording, state)
+    behind_s = (pane_input.newest_ns - pane_input.snapshot.mono_ns) / 1e9
+    return line(clock, (f"  {-behind_s:.0f} s ", "muted"), recording, ("PAUSED", "notice"))

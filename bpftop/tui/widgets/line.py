@@ -1,4 +1,4 @@
-"""Lines of text with roles: what every region of the screen is made of. No widget, no colour, no Textual."""
+"""Lines of text with roles, the material of every region of the screen. Independent of Textual and of colours."""
 
 from __future__ import annotations
 
@@ -6,40 +6,42 @@ from collections.abc import Iterable, Sequence
 from unicodedata import combining, east_asian_width
 
 Span = tuple[str, str]
-"""Text and the role that a theme gives a colour. Every character is one cell wide."""
+"""Text and its role; a theme gives the role a colour. Every character is one cell wide."""
 
 Line = tuple[Span, ...]
 
 
 def line(*parts: str | Span) -> Line:
-    """A line; a bare string has the role ``text``."""
+    """Return a line of the non-empty parts; a bare string gets the role ``text``."""
     return tuple((part, "text") if isinstance(part, str) else part for part in parts if part and part[0])
 
 
 def text(spans: Iterable[Span]) -> str:
+    """Return the spans without their roles."""
     return "".join(part for part, _ in spans)
 
 
 def length(spans: Iterable[Span]) -> int:
+    """Return the number of cells."""
     return sum(len(part) for part, _ in spans)
 
 
 def crop(spans: Sequence[Span], width: int) -> Line:
-    """The first ``width`` cells."""
+    """Return the first ``width`` cells."""
     if width <= 0:
         return ()
-    kept: list[Span] = []
+    cropped: list[Span] = []
     for part, role in spans:
         if len(part) >= width:
-            kept.append((part[:width], role))
+            cropped.append((part[:width], role))
             break
-        kept.append((part, role))
+        cropped.append((part, role))
         width -= len(part)
-    return tuple(kept)
+    return tuple(cropped)
 
 
 def fit(spans: Sequence[Span], width: int) -> Line:
-    """Exactly ``width`` cells: cropped, or padded with spaces."""
+    """Return exactly ``width`` cells: cropped, or padded with spaces."""
     missing = width - length(spans)
     if missing > 0:
         return (*spans, (" " * missing, "text"))
@@ -47,7 +49,7 @@ def fit(spans: Sequence[Span], width: int) -> Line:
 
 
 def ends(left: Sequence[Span], right: Sequence[Span], width: int) -> Line:
-    """``left`` and ``right`` at the two ends of a line; ``left`` gives way, and an ellipsis says so."""
+    """Return a line with ``left`` and ``right`` at its ends. If both do not fit, ``left`` is cut with an ellipsis."""
     room = width - length(right)
     if length(left) > room - 1:
         left = (*crop(left, room - 2), ("…", "muted"))
@@ -55,7 +57,7 @@ def ends(left: Sequence[Span], right: Sequence[Span], width: int) -> Line:
 
 
 def beside(left: Sequence[Line], right: Sequence[Line], left_width: int, gap: int) -> list[Line]:
-    """Two blocks side by side."""
+    """Return two blocks side by side."""
     rows = max(len(left), len(right))
     space = ((" " * gap, "text"),)
     return [
@@ -65,9 +67,9 @@ def beside(left: Sequence[Line], right: Sequence[Line], left_width: int, gap: in
 
 
 def clean(name: str) -> str:
-    """A name from the kernel, made safe to draw: what is no single visible cell becomes a question mark.
+    """Return the name safe to draw: every character that is not one visible cell becomes a question mark.
 
-    An interface may be called anything but ``/`` and white space, escape sequences and wide characters included.
+    The kernel allows any bytes but ``/`` and white space in interface names, so escape sequences and wide characters.
     """
     if name.isascii() and name.isprintable():
         return name
@@ -75,7 +77,7 @@ def clean(name: str) -> str:
 
 
 def wrap(sentence: str, width: int) -> list[str]:
-    """Words on lines of at most ``width`` cells; a longer word is cut."""
+    """Break the sentence into lines of at most ``width`` cells; a longer word is cut."""
     lines = [""]
     for word in sentence.split():
         if lines[-1] and len(lines[-1]) + 1 + len(word) > width:

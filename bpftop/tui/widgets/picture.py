@@ -1,6 +1,6 @@
-"""The screen as an SVG picture: blocks are rectangles, words are placed one by one.
+"""The screen as an SVG picture.
 
-So it looks the same in every viewer and needs no font from elsewhere.
+Block characters become rectangles and every word has its own position, so the picture looks the same with any font.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FONT_SIZE = 14
 _LOWER = "▁▂▃▄▅▆▇█"
 _LEFT = "▏▎▍▌▋▊▉█"
 _PIECES = re.compile(rf"[{_LOWER}{_LEFT}]|─+|[^\s{_LOWER}{_LEFT}─]+(?: [^\s{_LOWER}{_LEFT}─]+)*")
-# for the terminal's own colours, which a picture does not know: those of xterm
+# xterm's colours: an SVG cannot refer to the colours of the terminal
 _NAMED = {
     "default": "#d0d0d0", "black": "#000000", "red": "#cd0000", "green": "#00cd00", "yellow": "#cdcd00",
     "blue": "#0000ee", "magenta": "#cd00cd", "cyan": "#00cdcd", "white": "#e5e5e5", "bright_black": "#7f7f7f",
@@ -28,7 +28,7 @@ _NAMED = {
 
 
 def picture(lines: Sequence[Line], width: int, theme: Theme) -> str:
-    """``lines`` of ``width`` cells as an SVG document."""
+    """Return lines of ``width`` cells as an SVG document."""
     across, down = width * CELL_WIDTH + 2 * MARGIN, len(lines) * CELL_HEIGHT + 2 * MARGIN
     ground = "#101010" if theme.colours["background"] == "default" else theme.colours["background"]
     body = [part for y, spans in enumerate(lines) for part in _line(y, spans, theme)]
@@ -49,9 +49,9 @@ def picture(lines: Sequence[Line], width: int, theme: Theme) -> str:
 def _line(y: int, spans: Line, theme: Theme) -> Iterator[str]:
     x, top = 0, MARGIN + y * CELL_HEIGHT
     for text, role in spans:
-        name, chosen = role.removesuffix("!"), role.endswith("!")
+        name, selected = role.removesuffix("!"), role.endswith("!")
         fill = _colour(theme.colours[name])
-        if chosen:
+        if selected:
             yield _rect(x, len(text), top, CELL_HEIGHT, _colour(theme.colours["cursor"], "#404040"))
         for match in _PIECES.finditer(text):
             yield from _piece(match[0], x + match.start(), top, name, fill)

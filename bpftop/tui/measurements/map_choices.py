@@ -1,4 +1,4 @@
-"""What can be chosen in the profile pane: a few sensible values per axis. Everything else is for the command line."""
+"""The choices of the pane Profile: a few sensible values per axis. The command line offers every value."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from bpftop.model.units import compact
 
 @dataclass(frozen=True)
 class Axis:
-    """``name`` is what the cursor is on, ``wish`` the field of a Wish, ``values`` the words and what they stand for."""
+    """One property that can be chosen."""
 
     name: str
-    wish: str
+    field: str
+    """Field of MeasureRequest that the axis sets."""
     values: tuple[tuple[str, tuple[Any, ...]], ...]
+    """Word on the screen -> value of the field."""
     usual: int
+    """Index of the value chosen at the start."""
 
     @property
     def width(self) -> int:
@@ -26,7 +29,7 @@ class Axis:
 
 
 Choices = Mapping[str, int]
-"""Name of an axis -> which of its values is chosen."""
+"""Name of an axis -> index of the chosen value."""
 
 _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("array, hash", ("array", "hash")),
@@ -38,8 +41,8 @@ _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def axes(cpus: int) -> tuple[Axis, ...]:
-    """The axes on a machine where so many threads can be pinned."""
-    crowds = sorted({*(1 << bit for bit in range(cpus.bit_length())), cpus})
+    """Return the axes for a machine on which ``cpus`` threads can be pinned."""
+    threads = sorted({*(1 << bit for bit in range(cpus.bit_length())), cpus})
     return (
         Axis("types", "kinds", _KINDS, 0),
         Axis("entries", "entries", tuple((compact(n), (n,)) for n in (100, 1000, 10_000, 100_000, 1_000_000)), 2),
@@ -47,20 +50,22 @@ def axes(cpus: int) -> tuple[Axis, ...]:
         Axis("fill", "fills_pct", tuple((f"{n} %", (float(n),)) for n in (10, 25, 50, 75, 90, 100)), 3),
         Axis("access", "accesses", tuple((name, (name,)) for name in ACCESSES), list(ACCESSES).index("uniform")),
         Axis("batch", "batches", (("sweep", ()), *((str(n), (n,)) for n in SWEEP)), 0),
-        Axis("threads", "threads", tuple((str(n), (n,)) for n in crowds if n <= cpus), 0),
+        Axis("threads", "threads", tuple((str(n), (n,)) for n in threads if n <= cpus), 0),
     )
 
 
-def usual(every: Sequence[Axis]) -> Choices:
-    return {axis.name: axis.usual for axis in every}
+def usual(axes: Sequence[Axis]) -> Choices:
+    """Return the choices at the start."""
+    return {axis.name: axis.usual for axis in axes}
 
 
-def turned(every: Sequence[Axis], choices: Choices, name: str, steps: int) -> Choices:
-    """The next value of this axis, or the one before; round and round."""
-    axis = next(axis for axis in every if axis.name == name)
+def next_choice(axes: Sequence[Axis], choices: Choices, name: str, steps: int) -> Choices:
+    """Return the choices with the axis ``name`` turned by ``steps`` values, round and round."""
+    axis = next(axis for axis in axes if axis.name == name)
     return {**choices, name: (choices[name] + steps) % len(axis.values)}
 
 
-def wish(every: Sequence[Axis], choices: Choices) -> MeasureRequest:
-    asked: dict[str, Any] = {axis.wish: axis.values[choices[axis.name]][1] for axis in every}
-    return MeasureRequest(**asked)
+def request_of(axes: Sequence[Axis], choices: Choices) -> MeasureRequest:
+    """Return the request that measures the choices."""
+    fields: dict[str, Any] = {axis.field: axis.values[choices[axis.name]][1] for axis in axes}
+    return MeasureRequest(**fields)

@@ -1,15 +1,15 @@
-"""The sheet: lines in, strips out, and only what changed."""
+"""The sheet: lines in, strips out, and only what changed_spans."""
 
 from __future__ import annotations
 
+from bpftop.tui.widgets.canvas import MERGE_GAP, Canvas, changed_spans
 from bpftop.tui.widgets.line import Line, beside, crop, ends, fit, line, text, wrap
-from bpftop.tui.widgets.palette import Palette
-from bpftop.tui.widgets.sheet import MERGE_GAP, Sheet, changed
+from bpftop.tui.widgets.role_styles import RoleStyles
 from tests.tui.conftest import theme
 
 
 def spans(before: str, after: str) -> list[tuple[int, int]]:
-    return changed(((before, "text"),), ((after, "text"),))
+    return changed_spans(((before, "text"),), ((after, "text"),))
 
 
 def test_changed_cells_become_spans() -> None:
@@ -24,16 +24,16 @@ def test_changed_cells_become_spans() -> None:
 
 def test_another_role_is_a_change_too() -> None:
     before: Line = (("abc", "text"), ("def", "muted"))
-    assert changed(before, (("abcd", "text"), ("ef", "muted"))) == [(3, 4)]
-    assert changed(before, (("abc", "text!"), ("def", "muted"))) == [(0, 3)]
-    assert changed(before, (("ab", "text"), ("c", "text"), ("def", "muted"))) == []
+    assert changed_spans(before, (("abcd", "text"), ("ef", "muted"))) == [(3, 4)]
+    assert changed_spans(before, (("abc", "text!"), ("def", "muted"))) == [(0, 3)]
+    assert changed_spans(before, (("ab", "text"), ("c", "text"), ("def", "muted"))) == []
 
 
 def test_a_line_is_a_strip_of_its_spans() -> None:
     """Without an app: what ``render_line`` gives for lines that were shown."""
-    sheet = Sheet(Palette(theme()), lambda: None)
-    sheet.lines = [fit(line(("TCP", "name"), "  1.13 M", ("  ████", "bar")), 20)]
-    strip = sheet.render_line(0)
+    canvas = Canvas(RoleStyles(theme()), lambda: None)
+    canvas.lines = [fit(line(("TCP", "name"), "  1.13 M", ("  ████", "bar")), 20)]
+    strip = canvas.render_line(0)
     assert strip.text == "TCP  1.13 M  ████   "
     assert strip.cell_length == 20
     assert [(part, style.color.name, bool(style.bold)) for part, style, _ in strip if style and style.color] == [
@@ -42,8 +42,8 @@ def test_a_line_is_a_strip_of_its_spans() -> None:
         ("  ████", "#4d8fd6", False),
         ("   ", "#d3d7de", False),
     ]
-    assert sheet.render_line(0) is strip  # kept
-    assert sheet.render_line(1).text == ""  # below the last line
+    assert canvas.render_line(0) is strip  # kept
+    assert canvas.render_line(1).text == ""  # below the last line
 
 
 def test_lines_are_fitted() -> None:

@@ -1,0 +1,144 @@
+"""Measurements on request: an engine runs in a thread while the screen goes on. Imported with the first such pane."""
+
+from __future__ import annotations
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from bpftop.errors import BpftopError
+from bpftop.tui.view import PaneInput, View
+
+if TYPE_CHECKING:
+    from bpftop.measure.api import Stop
+
+NOTIFY_INTERVAL_S = 0.25
+"""Shortest time between two redraws for progress: drawing takes time from the CPU that may be measured."""
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """Progress of a run."""
+
+    phase: Literal["idle", "running", "done", "cancelled", "failed"] = "idle"
+    share: float = 0.0
+    """Part of the run that is done, 0 to 1."""
+    left_s: float | None = None
+    """Estimate of the seconds left."""
+    step: str = ""
+    """Name of the current step."""
+    sentence: str = ""
+    """Summary of the run, after its end."""
+
+    @property
+    def running(self) -> bool:
+        return self.phase == "running"
+
+
+RunSteps = Generator[RunStatus, None, str]
+"""Yields the progress of a run and returns its summary."""
+
+
+class Measurement(ABC):
+    """Runs one engine in a thread, one run at a time.
+
+    Args:
+        title: Name of the pane, for messages.
+        notify: Called in the run's thread when there is something new to draw, and at the end.
+    """
+
+    def __init__(self, title: str, notify: Callable[[], object]) -> None:
+        self.title = title
+        self.status = RunStatus()
+        self._notify = notify
+        self._stop: Stop | None = None
+        self._thread: threading.Thread | None = None
+        self._unread_ending = ""
+
+    @property
+    @abstractmethod
+    def state(self) -> object:
+        """Return an immutable value that the pane draws."""
+
+    @abstractmethod
+    def press(self, name: str, pane_input: PaneInput, busy: str) -> View | None:
+        """Handle an action of the open pane.
+
+        Args:
+            name: Id of the action.
+            busy: Title of another measurement that runs, or empty. Two runs at a time would disturb each other.
+
+        Returns:
+            The view after the action; None if the action has its usual meaning.
+        """
+
+    @property
+    def stopped(self) -> bool:
+        """Return True if the run was cancelled."""
+        return self._stop is not None and self._stop.is_set()
+
+    @property
+    def running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def busy_message(self, busy: str) -> str:
+        """Return why no run can start now; empty if a run can start."""
+        running = self.title if self.running else busy
+        return f"{running} is measuring: wait for its end, or cancel it there with esc" if running else ""
+
+    def begin(self, steps: Callable[[Stop], RunSteps]) -> None:
+        """Start a run, unless one is running."""
+        if self.running:
+            return
+        from bpftop.measure.api import Stop  # needs the compiled part, which a replay does not
+
+        self._stop = stop = Stop()
+        self._unread_ending, self.status = "", RunStatus("running")
+        self._thread = threading.Thread(target=self._run, args=(steps, stop), name="measuring", daemon=True)
+        self._thread.start()
+
+    def cancel(self) -> None:
+        """End the run after its current operation; its results stay."""
+        if self._stop is not None:
+            self._stop.set()
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Cancel the run and wait for its thread, so that its maps and programs are closed."""
+        self.cancel()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+    def take_ending(self) -> str:
+        """Return the summary of an ended run, once; empty if there is none. For a message in another pane."""
+        ending, self._unread_ending = self._unread_ending, ""
+        return f"{self.title}: {ending}" if ending else ""
+
+    def _run(self, steps: Callable[[Stop], RunSteps], stop: Stop) -> None:
+        phase: Literal["done", "cancelled", "failed"] = "failed"
+        try:
+            with closing(steps(stop)) as run_steps:
+                sentence = self._follow(run_steps)
+            phase = "cancelled" if stop.is_set() else "done"
+        except BpftopError as error:
+            sentence = str(error)
+        except Exception as error:  # noqa: BLE001 - a traceback would be printed into the screen
+            fault = f"{type(error).__name__}: {error}"
+            sentence = f"measuring failed through a fault in bpftop ({fault}); please report it"
+        self.status = replace(self.status, phase=phase, sentence=sentence)
+        self._unread_ending = sentence
+        self._notify()
+
+    def _follow(self, run_steps: RunSteps) -> str:
+        notified_s = 0.0
+        while True:
+            try:
+                self.status = next(run_steps)
+            except StopIteration as end:
+                return str(end.value)
+            if time.monotonic() - notified_s >= NOTIFY_INTERVAL_S:
+                notified_s = time.monotonic()
+                self._notify()

@@ -1,0 +1,32 @@
+"""The lines of a measurement: its progress or its summary, and the rule above its results."""
+
+from __future__ import annotations
+
+from bpftop.model.units import bar
+from bpftop.tui.measurements.measurement import RunStatus
+from bpftop.tui.widgets.line import Line, clean, crop, line, wrap
+
+BAR_WIDTH = 16
+RUNS_ON = "leaving this pane lets it run on, quitting ends it"
+
+
+def rule(status: RunStatus, note: str, width: int) -> Line:
+    """Return the line above the results, with ``note`` in it."""
+    notes = "; ".join(part for part in (note, RUNS_ON if status.running else "") if part)
+    spans = line(("──" if notes else "", "muted"), (f" {notes} " if notes else "", "notice"), ("─" * width, "muted"))
+    return crop(spans, width)
+
+
+def status_lines(status: RunStatus, stopping: bool, idle: str, width: int) -> list[Line]:
+    """Return the progress in one line, or the summary in as many lines as it needs; ``idle`` before the first run."""
+    if status.running:
+        left = "" if status.left_s is None else f"  {status.left_s:3.0f} s left"
+        end = "  cancelling" if stopping else "  esc cancels"
+        room = width - BAR_WIDTH - len(left) - len(end) - 10
+        progress = line(
+            ("▕", "muted"), (bar(status.share, BAR_WIDTH), "bar"), ("▏", "muted"), f"{status.share:4.0%}", left,
+            (f"  {status.step}"[: max(0, room)], "name"), (end, "key"),
+        )  # fmt: skip
+        return [crop(progress, width)]
+    role = {"failed": "alarm", "cancelled": "notice"}.get(status.phase, "muted")
+    return [line((part, role)) for part in wrap(clean(status.sentence or idle), width)]

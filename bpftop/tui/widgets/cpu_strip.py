@@ -1,0 +1,33 @@
+"""All CPUs as a strip of one cell per CPU: 512 CPUs fit on a small screen, and a single busy CPU stands out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bpftop.model.units import si, spark
+from bpftop.tui.widgets.line import Line, line
+
+GROUP = 8
+"""CPUs between two gaps, for counting by eye."""
+
+
+def cpu_strip(cpus: Sequence[int], rates_of_all: Sequence[float | None], width: int, height: int) -> list[Line]:
+    """Return the scale, then rows of cells, each row with the number of its first CPU.
+
+    Args:
+        cpus: Numbers of the CPUs that get a cell.
+        rates_of_all: Packets per second of every possible CPU.
+        width: Cells of the screen.
+        height: Highest number of lines.
+    """
+    groups = max(1, (width - 6) // (GROUP + 1))
+    groups = 1 << (groups.bit_length() - 1)  # a power of two, so that rows begin at round numbers
+    per_row = groups * GROUP
+    rates = [rates_of_all[cpu] for cpu in cpus]
+    highest = max((rate for rate in rates if rate is not None), default=0.0)
+    lines = [line(("A cell per CPU; the tallest is ", "muted"), si(highest, "pps"), ("  w: rows", "key"))]
+    for start in range(0, len(cpus), per_row):
+        row = rates[start : start + per_row]
+        cells = [spark(row[i : i + GROUP], len(row[i : i + GROUP]), highest) for i in range(0, len(row), GROUP)]
+        lines.append(line((f"{cpus[start]:>5} ", "muted"), (" ".join(cells), "trend")))
+    return lines[:height]

@@ -1,0 +1,60 @@
+"""The line LOST: the loss rate, the stages that lose packets, and how many stages cannot be read."""
+
+from __future__ import annotations
+
+from bpftop.model.units import rough
+from bpftop.render.path_rows import Losses, losses
+from bpftop.tui.view import PaneInput
+from bpftop.tui.widgets.line import Line, Span, clean, crop, fit, length, line
+
+DOT: Span = (" · ", "muted")
+
+
+def loss_line(pane_input: PaneInput) -> Line:
+    """Return ``LOST  2.0 k/s  backlog 1.2 k host · listen 840 netns · 3 unread   31 k in 5 min``.
+
+    On a narrow screen the stages that lose least become a number.
+    """
+    lost, width = losses(pane_input.selection), pane_input.width
+    head = line(("LOST", "alarm" if lost.per_sec else "muted"), "  ")
+    tail = line((f"  {rough(lost.recent)} in 5 min", "notice" if lost.per_sec else "muted")) if lost.recent else ()
+    unread = line((f"{lost.unseen} unread", "notice")) if lost.unseen else ()
+    if lost.per_sec is None:
+        reason = "not known yet" if pane_input.snapshot.interval_ns is None else "-"
+        return crop((*head, (reason, "muted"), DOT, *unread), width)
+    if not lost.stages:
+        nothing = line(("nothing", "good"), *((("  ·  ", "muted"), *unread) if unread else ()))
+        return crop((*head, *fit(nothing, width - length(head) - length(tail)), *tail), width)
+    head = (*head, *line((f"{rough(lost.per_sec)}/s".rjust(7), "notice"), "  "))
+    for end, with_scopes in ((tail, True), ((), True), ((), False)):
+        room = width - length(head) - length(end)
+        stages = _stages(pane_input, lost, unread, room, with_scopes)
+        if length(stages) <= room:
+            break
+    return crop((*head, *fit(stages, room), *end), width)
+
+
+def _stages(pane_input: PaneInput, lost: Losses, unread: Line, room: int, with_scopes: bool) -> Line:
+    """Return the largest stages that fit into ``room`` cells, in the order of the path."""
+    ranked = sorted(lost.stages, key=lambda stage: -stage[1])
+    for count in range(len(ranked), 0, -1):
+        largest = [stage for stage in lost.stages if stage in ranked[:count]]
+        parts = [
+            line((name, "name"), f" {rough(rate)}", (f" {_owner(pane_input, scope)}" if with_scopes else "", "muted"))
+            for name, rate, scope in largest
+        ]
+        if count < len(ranked):
+            parts.append(line((f"+{len(ranked) - count} more", "key")))
+        if unread:
+            parts.append(unread)
+        joined = tuple(span for part in parts for span in (*part, DOT))[:-1]
+        if length(joined) <= room:
+            break
+    return joined
+
+
+def _owner(pane_input: PaneInput, scope: str) -> str:
+    """Return whose counter it is: the interface, the network namespace or the host."""
+    if scope != "interface":
+        return scope
+    return "interfaces" if pane_input.shows_total else clean(pane_input.interface.label)

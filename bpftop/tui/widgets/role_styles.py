@@ -1,0 +1,33 @@
+"""Styles of the roles: the theme's colours, with attributes that carry the same meaning without colours."""
+
+from __future__ import annotations
+
+from rich.color import Color
+from rich.style import Style
+
+from bpftop.tui.themes import BOLD, Theme
+
+
+class RoleStyles:
+    """Maps roles to styles. A role that ends in ``!`` is on the selected row."""
+
+    def __init__(self, theme: Theme) -> None:
+        self._styles: dict[str, Style] = {}
+        self._colours = theme.colours
+
+    def style(self, role: str) -> Style:
+        """Return the style of the role."""
+        style = self._styles.get(role)
+        if style is None:
+            style = self._styles[role] = self._make(role.removesuffix("!"), role.endswith("!"))
+        return style
+
+    def _make(self, role: str, selected: bool) -> Style:
+        colour, cursor = self._colours[role], self._colours["cursor"]
+        return Style(
+            color=Color.parse(colour),
+            bgcolor=Color.parse(cursor if selected else self._colours["background"]),
+            bold=True if role in BOLD else None,
+            dim=True if role == "muted" and colour == "default" and not selected else None,
+            reverse=True if (selected and cursor == "default") or role == "alarm" else None,
+        )
