@@ -1,4 +1,4 @@
-"""Trends per CPU, of several interfaces together."""
+"""Trends per CPU of several interfaces together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SECOND = 10**9
 
 
 def sample(seq: int) -> Sample:
-    """``busy`` counts on both CPUs; ``idle`` is attached and has counted nothing, so its reading has no rows."""
+    """Return a sample: ``busy`` counts on both CPUs; ``idle`` has counted nothing, so that its reading has no rows."""
     now_ns = seq * SECOND
     counts = array("Q", [seq * 10, seq * 20, 0, 0])
     readings = {

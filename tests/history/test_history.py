@@ -1,4 +1,4 @@
-"""Ten minutes to look back on: trends, what was a minute ago, marks, and samples that come back as they were."""
+"""Ten minutes of history: trends, rates a minute ago, marked rates, and samples that are shown again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOOKS: dict[Direction, Hook] = {"rx": Hook("xdp", "native"), "tx": Hook("tcx")}
 
 
 def sample(seconds: float, packets: dict[int, Sequence[int]], epoch: int = 0, label: str = "eth0") -> Sample:
-    """One interface that has received so many packets of each protocol per CPU, 100 bytes each."""
+    """Return a sample of one interface. ``packets``: protocol -> packets per CPU since the start, 100 bytes each."""
     cpus = max((len(row) for row in packets.values()), default=2)
     values = array("Q")
     for row in packets.values():
@@ -28,14 +28,14 @@ def sample(seconds: float, packets: dict[int, Sequence[int]], epoch: int = 0, la
     keys = tuple((label, "rx", number) for number in packets)
     mono_ns = int(seconds * S)
     reading = Reading("protocols", mono_ns, 0, epoch, keys, values)
-    one = Interface(label, label, 2, hooks=HOOKS)
+    watched = Interface(label, label, 2, hooks=HOOKS)
     return Sample(
-        0, "boot", "host", mono_ns, mono_ns, cpus, tuple(range(cpus)), (one,), {f"protocols/{label}/rx": reading}
+        0, "boot", "host", mono_ns, mono_ns, cpus, tuple(range(cpus)), (watched,), {f"protocols/{label}/rx": reading}
     )
 
 
 def steady(rates: Sequence[float], interval_s: float = 1.0, start_s: float = 1000.0) -> History:
-    """TCP at these packets per second, one value per interval."""
+    """Return a history of TCP at these packets per second, one rate per interval."""
     history, count = History(), 0.0
     history.push(sample(start_s, {6: [0, 0]}))
     for tick, rate in enumerate(rates, 1):
@@ -45,22 +45,22 @@ def steady(rates: Sequence[float], interval_s: float = 1.0, start_s: float = 100
 
 
 def trend(history: History, until_s: float, cell_s: float, cells: int, name: str = "6") -> list[float | None]:
-    found = history.means(("eth0", "rx", name), history.tick_ranges(int(until_s * S), cell_s, cells))
-    return [None if value is None else round(value, 3) for value in found]
+    means = history.means(("eth0", "rx", name), history.tick_ranges(int(until_s * S), cell_s, cells))
+    return [None if value is None else round(value, 3) for value in means]
 
 
-def test_cells_are_means_of_whole_slices_and_the_last_one_is_under_way() -> None:
+def test_cells_are_means_and_the_last_cell_is_under_way() -> None:
     history = steady([10] * 5 + [20] * 5 + [60])
-    assert trend(history, 1010, 5, 4) == [None, 10.0, 20.0, None]  # 1010 s begins a slice, and nothing is in it yet
+    assert trend(history, 1010, 5, 4) == [None, 10.0, 20.0, None]  # 1010 s begins a cell that has no sample yet
     assert trend(history, 1011, 5, 4) == [None, 10.0, 20.0, 60.0]
 
 
-def test_a_trend_stands_still_within_a_slice() -> None:
+def test_a_trend_stands_still_within_a_cell() -> None:
     history = steady([10, 20, 30, 40, 50, 60, 70, 80, 90])
     assert trend(history, 1008, 5, 3)[:2] == trend(history, 1009, 5, 3)[:2]
 
 
-def test_a_slice_without_a_sample_is_covered_by_the_later_one() -> None:
+def test_a_cell_between_two_samples_takes_the_later_rate() -> None:
     history = steady([10, 20, 30], interval_s=20)
     assert trend(history, 1060, 5, 13) == [10.0] * 4 + [20.0] * 4 + [30.0] * 4 + [None]
 
@@ -77,12 +77,12 @@ def test_a_minute_ago_is_the_mean_of_five_seconds() -> None:
     assert history.ago(("eth0", "rx", "17"), 1120 * S) is None
 
 
-def test_a_minute_ago_with_ticks_further_apart_than_the_window() -> None:
+def test_a_minute_ago_with_ticks_30_s_apart() -> None:
     history = steady([10, 20, 30, 40], interval_s=30)
     assert history.ago(("eth0", "rx", "6"), 1120 * S) == 20.0  # 1060 lies in the interval that ended at 1060
 
 
-def test_a_new_row_was_zero_before_and_unknown_before_counting_began() -> None:
+def test_a_new_row_was_zero_since_counting_began() -> None:
     history = steady([10] * 70)
     history.push(sample(1071, {6: [700, 10], 47: [5, 5]}))
     assert history.ago(("eth0", "rx", "47"), 1071 * S) == 0.0
@@ -90,7 +90,7 @@ def test_a_new_row_was_zero_before_and_unknown_before_counting_began() -> None:
     assert trend(history, 1071, 60, 3, "47")[0] is None
 
 
-def test_a_row_that_is_left_out_is_zero_and_after_a_new_epoch_unknown() -> None:
+def test_an_absent_row_is_zero_and_unknown_in_a_new_epoch() -> None:
     history = History()
     history.push(sample(0, {6: [0, 0], 17: [0, 0]}))
     history.push(sample(1, {6: [5, 0], 17: [5, 0]}))
@@ -114,21 +114,21 @@ def test_a_mark_right_at_the_start() -> None:
     assert history.mark(history.at(-1)).rates == {}
 
 
-def test_samples_come_back_as_they_were() -> None:
+def test_samples_are_shown_again_unchanged() -> None:
     source, history = FakeSource(cpus=4, interfaces=(interface("a", 2), interface("b", 3))), History()
-    pushed, shown = [], []
+    samples, snapshots = [], []
     for each, _ in zip(source.samples(), range(12), strict=False):
-        pushed.append(each)
-        shown.append(history.push(each))
-    assert [history.sample(i) for i in range(12)] == pushed
-    assert history.at(5).total.rx.totals == shown[5].total.rx.totals
-    assert history.at(-1) == shown[-1]
-    assert history.at(5).interfaces[1].tx.breakdowns == shown[5].interfaces[1].tx.breakdowns
+        samples.append(each)
+        snapshots.append(history.push(each))
+    assert [history.sample(i) for i in range(12)] == samples
+    assert history.at(5).total.rx.totals == snapshots[5].total.rx.totals
+    assert history.at(-1) == snapshots[-1]
+    assert history.at(5).interfaces[1].tx.breakdowns == snapshots[5].interfaces[1].tx.breakdowns
     with pytest.raises(IndexError):
         history.at(12)
 
 
-def test_steps_stay_within_what_has_rates() -> None:
+def test_steps_stay_within_samples_with_rates() -> None:
     history = steady([10, 20, 30, 40])
 
     def rate(from_s: float, steps: int) -> float | None:
@@ -137,10 +137,10 @@ def test_steps_stay_within_what_has_rates() -> None:
     assert [rate(1004, -steps) for steps in range(6)] == [40, 30, 20, 10, 10, 10]
     assert rate(1002, 1) == 30
     assert rate(1004, 7) == 40
-    assert rate(5, -1) == 10  # a moment that is no longer kept
+    assert rate(5, -1) == 10  # a moment that is forgotten
 
 
-def test_ten_minutes_are_kept_at_one_tick_a_second_and_no_more() -> None:
+def test_ten_minutes_are_kept_at_one_tick_a_second() -> None:
     history = steady([10] * 700)
     assert 600 <= len(history) <= 602
     assert history.sample(0).mono_ns >= history.sample(-1).mono_ns - HISTORY_NS
@@ -148,13 +148,12 @@ def test_ten_minutes_are_kept_at_one_tick_a_second_and_no_more() -> None:
     assert trend(history, 1700, 60, 9)[0] == 10.0
 
 
-def test_many_cpus_are_thinned_to_a_bounded_size_and_rates_stay_right() -> None:
-    history, moment = History(), 0.0
+def test_thinned_samples_keep_right_rates() -> None:
+    history = History()
     for tick in range(400):
-        moment = tick * 1.0
-        # every value is different in every sample: what packs worst
+        # every value is different in every sample: the worst case for packing
         row = [tick * 1_000_003 * (cpu + 1) for cpu in range(1024)]
-        history.push(sample(moment, dict.fromkeys(range(8), row)))
+        history.push(sample(tick, dict.fromkeys(range(8), row)))
     assert sum(len(packed.content) for packed in history._packed) <= 1 << 20
     gaps = [history.sample(i + 1).mono_ns - history.sample(i).mono_ns for i in range(0, len(history) - 1, 7)]
     assert gaps[-1] == S

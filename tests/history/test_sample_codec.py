@@ -1,4 +1,4 @@
-"""Packed samples are the samples, whatever is in them."""
+"""Packing and unpacking samples changes nothing."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ LARGEST = (1 << 64) - 1
 
 
 @pytest.mark.parametrize("cpus", [1, 2, 512])
-def test_samples_come_back_as_they_were(cpus: int) -> None:
+def test_samples_are_unpacked_unchanged(cpus: int) -> None:
     samples = list(FakeSource(cpus, count=120 if cpus < 512 else 4).samples())
     packer = Packer()
     packed = [packer.pack(sample) for sample in samples]
-    assert [unpack(one) for one in packed] == samples
-    assert len({id(one.dictionary) for one in packed}) < len(samples)
+    assert [unpack(each) for each in packed] == samples
+    assert len({id(each.dictionary) for each in packed}) < len(samples)
 
 
-def test_every_kind_of_reading_comes_back() -> None:
+def test_every_kind_of_reading_is_unpacked_unchanged() -> None:
     [sample] = FakeSource(2, count=1).samples()
     cells = array("Q", [0, LARGEST, 1, 1 << 32, 258, LARGEST - 1])
     before = Reading("softirqs", 1, 2, 3, ((0,), (2,), (5,)), cells)
-    odd = {
+    unusual = {
         "softirqs": replace(before, read_ns=9, missing=frozenset((1, 4)), previous=before),
         "protocols/eth0/rx": replace(before, family="protocols", cells=replace(before, previous=before)),
         "drops": Reading("drops", 1, 2, 3, (), array("Q")),
     }
-    whole = replace(sample, readings={**sample.readings, **odd})
-    back = unpack(Packer().pack(whole))
-    assert back == whole
-    assert {type(reading.values) for reading in back.readings.values()} == {array}
-    assert {reading.values.typecode for reading in back.readings.values()} == {"Q"}
+    sample = replace(sample, readings={**sample.readings, **unusual})
+    unpacked = unpack(Packer().pack(sample))
+    assert unpacked == sample
+    assert {type(reading.values) for reading in unpacked.readings.values()} == {array}
+    assert {reading.values.typecode for reading in unpacked.readings.values()} == {"Q"}
 
 
-def test_a_sample_that_outgrows_the_window_comes_back() -> None:
+def test_a_sample_may_outgrow_the_window() -> None:
     small, large = (next(iter(FakeSource(cpus, count=1).samples())) for cpus in (2, 256))
     packer = Packer()
     packed: list[Sample] = [unpack(packer.pack(sample)) for sample in (small, large, small, large)]

@@ -1,4 +1,4 @@
-"""Literal readings: samples that hold a few cells of a few families, for what is worked out from signals."""
+"""Builders of samples with a few cells of a few families."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ETH0 = Interface("eth0", "eth0", 2)
 
 
 def reading(family: str, rows: Mapping[Any, Sequence[Any]], second: float, epoch: int = 0, **more: Any) -> Reading:
-    """Key -> the cells of the row; None: unreadable."""
+    """Return a reading. ``rows``: key -> the cells of the row; None is unreadable."""
     cells = [cell for row in rows.values() for cell in row]
     missing = frozenset(i for i, cell in enumerate(cells) if cell is None)
     values = array("Q", [cell or 0 for cell in cells])
@@ -25,7 +25,7 @@ def reading(family: str, rows: Mapping[Any, Sequence[Any]], second: float, epoch
 
 
 def links(second: float, label: str = "eth0", epoch: int = 0, **columns: int | None) -> Reading:
-    """rtnetlink's counters of an interface; those that are not named are zero."""
+    """Return rtnetlink's counters of an interface; columns without a value are zero."""
     return reading("links", {(label,): [columns.get(c, 0) for c in FAMILIES["links"].columns]}, second, epoch)
 
 
@@ -34,7 +34,7 @@ def stack(family: str, second: float, **counters: int | None) -> Reading:
 
 
 def softnet(second: float, dropped: Mapping[int, int], epoch: int = 0) -> Reading:
-    """CPU -> packets that its backlog dropped."""
+    """Return a reading of softnet. ``dropped``: CPU -> packets dropped at its full backlog."""
     return reading("softnet", {(cpu,): [0, count, 0, 0, 0] for cpu, count in dropped.items()}, second, epoch)
 
 

@@ -1,4 +1,4 @@
-"""Rates and totals: two samples in, right numbers or no value out."""
+"""Rates and totals of a snapshot: right numbers, or no value where no rate may be taken."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def reading(family: str, rows: Mapping[Key, tuple[int, ...]], read_ns: int, epoc
 
 
 def protocols(label: str, rows: Mapping[int, tuple[int, ...]], read_ns: int, epoch: int = 1) -> dict[str, Reading]:
-    """Number -> packets of every CPU, then bytes of every CPU."""
+    """Return a reading of protocols. ``rows``: number -> packets of every CPU, then bytes of every CPU."""
     keyed: dict[Key, tuple[int, ...]] = {(label, "rx", number): row for number, row in rows.items()}
     return {reading_key("protocols", label, "rx"): reading("protocols", keyed, read_ns, epoch)}
 
@@ -56,7 +56,7 @@ def test_the_first_sample_has_counts_and_no_rates() -> None:
     assert first.total.rx.cpu_rates == ()
 
 
-def test_rates_use_the_time_of_the_reading_and_not_of_the_tick() -> None:
+def test_rates_use_the_time_of_the_reading() -> None:
     before = sample(0, SECOND, protocols("eth0", {6: (10, 0, 1000, 0)}, SECOND))
     after = sample(1, 2 * SECOND, protocols("eth0", {6: (20, 30, 2000, 3000)}, SECOND + SECOND // 2))
     traffic = derive_snapshot(before, after).total.rx
@@ -67,7 +67,7 @@ def test_rates_use_the_time_of_the_reading_and_not_of_the_tick() -> None:
     assert [(p.name, p.counts.packets_per_sec) for p in traffic.cpus[1].protocols] == [("TCP", 60.0)]
 
 
-def test_a_protocol_that_was_not_there_before_began_at_zero() -> None:
+def test_a_new_protocol_began_at_zero() -> None:
     before = sample(0, 0, protocols("eth0", {6: (10, 0, 1000, 0)}, SECOND))
     after = sample(1, SECOND, protocols("eth0", {1: (3, 0, 300, 0), 6: (10, 0, 1000, 0)}, 2 * SECOND))
     rows = {row.name: row.counts.packets_per_sec for row in derive_snapshot(before, after).total.rx.protocols}
@@ -81,7 +81,7 @@ def test_no_rate_across_epochs() -> None:
     assert (totals.packets, totals.packets_per_sec, totals.bits_per_sec) == (90, None, None)
 
 
-def test_a_counter_that_went_backwards_has_no_rate_and_never_a_negative_one() -> None:
+def test_a_counter_that_went_backwards_has_no_rate() -> None:
     before = sample(0, 0, protocols("eth0", {6: (10, 5, 1000, 500), 17: (1, 1, 10, 10)}, SECOND))
     after = sample(1, SECOND, protocols("eth0", {6: (2, 0, 200, 0), 17: (2, 1, 20, 10)}, 2 * SECOND))
     traffic = derive_snapshot(before, after).total.rx
@@ -91,7 +91,7 @@ def test_a_counter_that_went_backwards_has_no_rate_and_never_a_negative_one() ->
 
 
 @pytest.mark.parametrize("read_ns", [SECOND, SECOND - 1])
-def test_no_rate_where_time_did_not_move_on(read_ns: int) -> None:
+def test_no_rate_without_elapsed_time(read_ns: int) -> None:
     before = protocols("eth0", {6: (1, 0, 1, 0)}, SECOND)["protocols/eth0/rx"]
     after = protocols("eth0", {6: (2, 0, 2, 0)}, read_ns)["protocols/eth0/rx"]
     assert pair_readings(before, after) is None
@@ -151,12 +151,12 @@ def test_an_interface_called_total_is_not_the_total() -> None:
             )
             for i in interfaces
         }
-        shown = history.push(Sample(second, "", "", 0, second * 10**9, 1, (0,), interfaces, readings))
-    assert shown.interface("total").rx.totals.packets_per_sec == 5
-    assert shown.interface(TOTAL).rx.totals.packets_per_sec == 11
-    slices = history.tick_ranges(shown.mono_ns, 1.0, 2)[:1]  # the second that ended
-    assert history.means(("total", "rx", "packets"), slices) == [5]
-    assert history.means((TOTAL, "rx", "packets"), slices) == [11]
+        snapshot = history.push(Sample(second, "", "", 0, second * 10**9, 1, (0,), interfaces, readings))
+    assert snapshot.interface("total").rx.totals.packets_per_sec == 5
+    assert snapshot.interface(TOTAL).rx.totals.packets_per_sec == 11
+    ranges = history.tick_ranges(snapshot.mono_ns, 1.0, 2)[:1]  # the second that ended
+    assert history.means(("total", "rx", "packets"), ranges) == [5]
+    assert history.means((TOTAL, "rx", "packets"), ranges) == [11]
 
 
 def test_the_total_of_several_interfaces() -> None:
@@ -167,10 +167,10 @@ def test_the_total_of_several_interfaces() -> None:
         rows = {6: (base, base, base * 10, base * 10)}
         return {k: v for name in ("eth0", "eth1", "bond0") for k, v in protocols(name, rows, read_ns).items()}
 
-    one = sample(0, 0, both(1, SECOND), eth0, eth1, bond)
-    two = sample(1, SECOND, both(3, 2 * SECOND), eth0, eth1, bond)
-    found = derive_snapshot(one, two)
-    assert found.left_out == {"eth0": "part of bond0"}
-    assert found.total.rx.totals.packets_per_sec == 8.0  # eth1 and bond0, two CPUs, 2 packets each
-    assert found.total.rx.cpu_rates == (4.0, 4.0)
-    assert [row.counts.packets for row in found.total.rx.protocols] == [12]
+    before = sample(0, 0, both(1, SECOND), eth0, eth1, bond)
+    after = sample(1, SECOND, both(3, 2 * SECOND), eth0, eth1, bond)
+    snapshot = derive_snapshot(before, after)
+    assert snapshot.left_out == {"eth0": "part of bond0"}
+    assert snapshot.total.rx.totals.packets_per_sec == 8.0  # eth1 and bond0, two CPUs, 2 packets each
+    assert snapshot.total.rx.cpu_rates == (4.0, 4.0)
+    assert [row.counts.packets for row in snapshot.total.rx.protocols] == [12]

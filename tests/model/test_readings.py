@@ -54,7 +54,7 @@ def test_an_absent_row_is_zero_in_sparse_families_only(family: str, absent: int 
     assert RatedReading(before, pair_readings(after, before)).gained(key, column) is None
 
 
-def test_all_ways_to_a_gain_agree_with_a_wrapped_and_a_reset_counter() -> None:
+def test_all_gains_agree_on_wrapped_and_reset_counters() -> None:
     before = softnet(0, {0: 2**32 - 2, 1: 9, 2: 5})
     after = softnet(2, {0: 3, 1: 4, 2: 5})
     pair = ReadingPair(before, after)

@@ -1,4 +1,4 @@
-"""Numbers for people: what they say, and that they never get wider than their column."""
+"""Numbers for people: their digits, and that they never get wider than their column."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def test_si(value: float | None, unit: str, text: str) -> None:
 
 
 @given(st.floats(0, 9.9e17))
-def test_si_is_at_most_six_cells_and_within_a_half_percent(value: float) -> None:
+def test_si_has_six_cells_and_half_a_percent_of_error(value: float) -> None:
     text = si(value)
     assert len(text) <= 6
     number, _, prefix = text.partition(" ")
-    shown = float(number) * 1000 ** "_kMGTP".index(prefix or "_")
-    assert abs(shown - value) <= max(0.0051 * value, 0.5 if value >= 9.95 else 0.05 + 1e-9)
+    printed = float(number) * 1000 ** "_kMGTP".index(prefix or "_")
+    assert abs(printed - value) <= max(0.0051 * value, 0.5 if value >= 9.95 else 0.05 + 1e-9)
 
 
 @pytest.mark.parametrize(
@@ -87,5 +87,5 @@ def test_compact() -> None:
     [(None, "-"), (0, "0"), (3.4, "3.4"), (840, "840"), (1_240, "1.2 k"), (12_400, "12 k"), (999_400, "999 k"),
      (9_960, "10 k"), (2_000_000, "2.0 M")],
 )  # fmt: skip
-def test_rough_has_two_digits_where_there_is_a_prefix(value: float | None, text: str) -> None:
+def test_rough_has_two_digits_before_a_prefix(value: float | None, text: str) -> None:
     assert rough(value) == text
