@@ -1,4 +1,4 @@
-"""Makes docs/findings.md from the table of rules: `python -m contrib.findings_doc`."""
+"""Generator of docs/findings.md from the table of rules: `python -m contrib.findings_doc`."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from tests.faults.scenarios import FAULTS
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/findings.md"
 MEASURED = ROOT / "docs/findings.json"
-"""What `make faults` measured last: `python -m tests.faults --write docs/findings.json` (tests/faults/suite)."""
+"""Last results of `make faults`, from `python -m tests.faults --write docs/findings.json`."""
 
 MADE_UP: Mapping[str, str] = {
     "link-saturated": "needs a link whose speed can be believed",
     "rx-ring-overflow": "needs a device with a ring",
     "rx-crc-errors": "needs a wire",
-    "rx-dropped-harmless": "looks at ten minutes",
+    "rx-dropped-harmless": "needs ten minutes",
     "irq-wrong-numa": "needs two NUMA nodes",
     "bond-leg-lost": "needs the module bonding",
     "tcp-memory": "would take the machine's memory",
-    "neighbour-table-full": "the table is that of the whole machine: real under QEMU (tests/qemu)",
+    "neighbour-table-full": "the table belongs to the whole machine; tested under QEMU (tests/qemu)",
 }
-"""Rules that no scenario provokes, and why: they are tested on recorded and made-up trees and samples."""
+"""Rules without a scenario, and the reason. They are tested on recorded and made-up trees and samples."""
 
 _HEAD = """\
 # Findings
 
 <!-- Made by contrib/findings_doc.py from the table of rules; do not edit. -->
 
-What `bpftop diagnose IFACE`, the Findings pane (key 8) and the two lines of the Overview look for.
-`bpftop diagnose --list` prints this table with your own limits; [config.md](config.md) says how to set limits and
+These rules are checked by `bpftop diagnose IFACE`, the Findings pane (key 8) and the two lines of the Overview.
+`bpftop diagnose --list` prints the table with your own limits; [config.md](config.md) describes how to set limits and
 how to silence a rule.
 
-* **Raise, clear.** A rule speaks when its limit is reached by the rate over the last 3 s, and falls silent when the
-  rate over the last 5 s is below the lower level. Where none is given, that is 70 % of the first.
-* **Before.** "Times what it was" compares with the mean of the 60 s that ended 5 s ago, of which 10 s must be
-  known; it stays as it was while the finding stands. Rules without an absolute limit wait until there is something
-  to compare with, and say so.
-* **Scope.** What is the namespace's or the host's is not of the watched interface alone. With several interfaces, a
-  counter of the namespace is told at the interface with most of that traffic.
-* **Unknown is not fine.** A rule whose input cannot be read is listed as blind, with the reason; one that has not
-  watched for long enough is listed as waiting. Neither is ever "ruled out".
-* **Causes.** What a finding explains is folded under it. *Why* names the first cause that has evidence, else "cause
-  not visible from here".
-* Next steps only read. bpftop changes no setting of the machine.
+* **Raise, clear.** A finding is raised when the rate over the last 3 s reaches its limit, and cleared when the rate
+  over the last 5 s is below its clear level: 70 % of the limit, where the table gives no other.
+* **Baseline.** A growth ("times what it was") is measured against the mean of the 60 s that ended 5 s ago, of which
+  10 s must be known. The baseline is frozen while the finding stands. A rule without an absolute limit waits for its
+  baseline, and is listed as waiting.
+* **Scope.** A counter of the namespace or of the host covers more than the watched interface. With several interfaces,
+  a finding from a counter of the namespace names the interface with most of that traffic.
+* **Unknown is not fine.** A rule whose input cannot be read is listed as blind, with the reason. A rule that needs more
+  time is listed as waiting. Neither is ever "ruled out".
+* **Causes.** A finding is folded under the finding that explains it. *Why* names the first cause that has evidence,
+  else "cause not visible from here".
+* The next steps only read. bpftop changes no setting of the machine.
 """
 
 _HOW = """\
@@ -56,9 +56,9 @@ _HOW = """\
 
 By `make faults`, on {machine}: each scenario is a real fault, in network namespaces of its own.
 
-* **Named after**: from the fault's begin, which is just after a sample, to the time of the sample that named it.
-* **From its middle**: from the start of a bpftop that has seen nothing but the fault. A packet storm is then only a
-  lot of packets, and the rule says that it waits.
+* **Named after**: from the begin of the fault, just after a sample, to the time of the sample that raised the finding.
+* **From its middle**: from the start of bpftop while the fault lasts. A packet storm then has no baseline, and its rule
+  waits.
 * **Cleared after**: from the fault's end. All the while nothing else of warning or above may be found that no other
   finding explains.
 

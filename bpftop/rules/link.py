@@ -91,7 +91,7 @@ def rx_dropped_harmless(rule_input: RuleInput) -> Raised | None:
     dropped, packets = rule_input.mean("dropped", seconds, 0), rule_input.mean("packets", seconds, 0)
     if dropped is None or packets is None:
         rule_input.link("rx_dropped")  # raises InputUnavailable where the counter cannot be read
-        raise NotEnoughData(f"it looks at {seconds:.0f} s, and was not there for so long")
+        raise NotEnoughData(f"not enough samples yet: it needs {seconds:.0f} s of samples")
     if not packets or rule_input.mean("elsewhere", seconds, 0):
         return None
     share = dropped / packets

@@ -14,7 +14,7 @@ from tests.rules.world import Watch, World
 def test_quiet_machine_has_no_findings() -> None:
     watch = Watch(World())
     assert watch.run(20) == replace(watch.now, findings=())
-    assert list(watch.now.waiting) == ["rx-dropped-harmless"]  # looks at ten minutes
+    assert list(watch.now.waiting) == ["rx-dropped-harmless"]  # needs ten minutes
 
 
 def test_rules_wait_for_three_seconds() -> None:
