@@ -62,15 +62,9 @@ class LiveSource:
 
     Args:
         names: the interfaces to watch.
-        attach: the attach mode.
-        may_disturb_device: attach even where attaching resets the device.
         interactive: a person can accept offers.
-        interval_s: seconds between two samples.
-        first_gap_s: seconds between the first two samples. None: one interval, and then the second sample has all
-            that can be known.
+        first_gap_s: seconds between the first two samples. None: one interval; the second sample is then complete.
         netns: path of the network namespace that the thread of ``samples`` enters.
-        netns_name: name of that namespace on the screen.
-        retreat_bits_per_sec: load from which native XDP gives way to TCX.
         drops: count drop reasons and XDP exceptions by tracepoints.
     """
 

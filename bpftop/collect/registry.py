@@ -30,14 +30,9 @@ TRACED = ("drops", "xdp_exceptions", "xdp_redirect_errors")
 def collectors(
     tree: Tree, netdev: Netdev, machine: Host, *, drops: bool, limits: Rows | None = None
 ) -> list[Collector]:
-    """Return all collectors of a session.
+    """Return all collectors of a session. ``drops`` includes the collectors that count by tracepoints.
 
-    Args:
-        tree: the files to read.
-        netdev: the devices, in the watched network namespace.
-        machine: the machine that the session runs on.
-        drops: include the collectors that count by tracepoints.
-        limits: the machine's limits, for an entered namespace that does not show them.
+    ``limits`` are the machine's limits, for an entered namespace that does not show them.
     """
     return [
         Softnet(tree),

@@ -61,12 +61,9 @@ class NotTried(Exception):
 
 @dataclass(frozen=True)
 class Question:
-    """A question to the kernel or the system.
+    """A question to the kernel or the system. ``ask`` may raise KernelError, OSError or NotTried.
 
-    Attributes:
-        ask: returns the verdict, or raises KernelError, OSError or NotTried.
-        takes: the capabilities without which a refusal says nothing about the kernel.
-        remedy: the remedy where the answer is no.
+    ``takes`` are the capabilities without which a refusal says nothing about the kernel; ``remedy`` is for a no.
     """
 
     name: str

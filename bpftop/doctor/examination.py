@@ -24,18 +24,9 @@ ROOT = Path("/")
 class Examination:
     """All questions about this machine, and about one interface if it is named. To be closed.
 
-    Args:
-        interface: its name, or None.
-        request: the attach request for ``interface``.
-        config: the configuration file.
-        loaded: the result of reading ``config``.
-        timing: also measure the cost of a tick, on ``interface`` or else on the interface of the default route.
-        entered: the calling thread has entered another network namespace.
-        environment: the environment variables.
-        root: the folder of /proc and /sys.
-
-    Raises:
-        BpftopError: there is no such interface.
+    ``loaded`` is the result of reading the configuration file ``config``. ``timing`` also measures the cost of a tick,
+    on ``interface`` or else on the interface of the default route. ``entered``: the calling thread has entered another
+    network namespace. ``root`` is the folder of /proc and /sys. Raises BpftopError where there is no such interface.
     """
 
     def __init__(

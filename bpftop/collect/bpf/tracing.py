@@ -106,9 +106,7 @@ _one_at_a_time = threading.Lock()  # loading takes 11 MiB
 class Late(Generic[Part]):
     """A part that is loaded in a thread of its own, so that no sample waits for it.
 
-    Args:
-        subject: what the part counts; begins the sentence about a failure.
-        takes: the capabilities that loading takes.
+    ``subject`` begins the sentence about a failure; ``takes`` are the capabilities that loading takes.
     """
 
     def __init__(self, subject: str, takes: tuple[str, ...] = TRACING) -> None:

@@ -17,10 +17,8 @@ _T = TypeVar("_T")
 class ProcFile:
     """One file below /proc, read again at every tick. All reading of collectors of files happens here.
 
-    Args:
-        tree: the machine's files, or a recorded tree.
-        path: below /proc; ``net/...`` is read in the network namespace of the calling thread.
-        subject: what the file counts; begins the sentence about a failure.
+    ``path`` is below /proc; ``net/...`` is read in the network namespace of the calling thread. ``subject`` begins the
+    sentence about a failure.
     """
 
     def __init__(self, tree: Tree, path: str, subject: str) -> None:

@@ -54,9 +54,7 @@ MACHINE_WIDE = ("net.core.netdev_", "net.core.dev_weight", "net.ipv4.tcp_mem.", 
 class Sysctls(ProcCollector):
     """A collector of the limits: a row per limit that the kernel has here and that is a number.
 
-    Args:
-        tree: the machine's files, or a recorded tree.
-        machine: the machine's limits, for a namespace in which the kernel does not show them.
+    ``machine`` are the machine's limits, for a namespace in which the kernel does not show them.
     """
 
     name = "sysctls"
