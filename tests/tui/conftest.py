@@ -1,4 +1,4 @@
-"""Snapshots of the screen, and an app on a made-up source that ticks when the test says so."""
+"""Snapshots of the screen, and an app on a fake source whose ticks the test triggers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def same(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
-    """``same(name, text)``: the text is that of the snapshot file."""
+    """Return ``same(name, text)``, which compares the text with a snapshot file."""
     update = request.config.getoption("--update-snapshots", default=False)
 
     def compare(name: str, text: str) -> None:

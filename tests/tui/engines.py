@@ -1,4 +1,4 @@
-"""Engines with answers that are known beforehand, in place of what measures: they go on when the test says so."""
+"""Engines with known results that replace the real engines; a test decides when they continue."""
 
 from __future__ import annotations
 
@@ -102,14 +102,14 @@ class CannedMaps:
 
     held: Held = field(default_factory=Held)
     refusal: BpftopError | None = None
-    wishes: list[MeasureRequest] = field(default_factory=list)
+    requests: list[MeasureRequest] = field(default_factory=list)
     kept: int = 0
 
     def cpus(self) -> int:
         return 6
 
     def profile(self, request: MeasureRequest, stop: Stop) -> CannedRun:
-        self.wishes.append(request)
+        self.requests.append(request)
         if self.refusal is not None:
             raise self.refusal
         return CannedRun(self, request, stop)

@@ -126,7 +126,7 @@ class FakeSource:
         return Reading("self", mono_ns, 0, 0, ((),), array("Q", [cpu_ns, poll_ns]))
 
     def _traffic(self, one: Interface, direction: Direction, tick: int, mono_ns: int) -> dict[str, Reading]:
-        """What a direction of an interface has counted until now."""
+        """Return the counts of one direction of an interface until now."""
         if one.hooks.get(direction, Hook()).hook == "none":
             return {}
         epoch = max((e for t, e in self.epochs.items() if t <= tick), default=0)

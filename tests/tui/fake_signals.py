@@ -104,7 +104,7 @@ class FakeSignals:
 
 
 def facts(cpus: int) -> DeviceFacts:
-    """Of a card with a queue and an interrupt per CPU, up to 16, RPS off."""
+    """Return the facts of a NIC with one queue and interrupt per CPU, at most 16, RPS off."""
     queues = min(16, cpus)
     return DeviceFacts(
         ring={"rx": 512, "rx_max": 4096, "tx": 512, "tx_max": 4096},

@@ -30,7 +30,7 @@ def test_another_role_is_a_change_too() -> None:
 
 
 def test_a_line_is_a_strip_of_its_spans() -> None:
-    """Without an app: what ``render_line`` gives for lines that were shown."""
+    """Call ``render_line`` without an app."""
     canvas = Canvas(RoleStyles(theme()), lambda: None)
     canvas.lines = [fit(line(("TCP", "name"), "  1.13 M", ("  ████", "bar")), 20)]
     strip = canvas.render_line(0)

@@ -17,7 +17,7 @@ from tests.tui.fake import START_WALL_NS, FakeSource
 
 Same = Callable[[str, str], None]
 Script = Callable[[World, int], object]
-"""What to change of the world before this tick."""
+"""Changes the world before a tick."""
 
 SIZES = [(80, 24), (160, 50), (50, 10)]
 CONNTRACK = "conntrack-full"
@@ -117,7 +117,7 @@ def test_overview(on: On, same: Same, what: str, size: tuple[int, int]) -> None:
     on(SCRIPTS[what], scenario, size=size)
 
 
-def test_before_there_are_rates_the_verdict_waits(on: On) -> None:
+def test_the_verdict_waits_for_the_first_rates(on: On) -> None:
     async def scenario(stage: Stage) -> None:
         assert "nothing found yet" in stage.line(1)
         assert "the others need a few seconds" in stage.text()
@@ -128,7 +128,7 @@ def test_before_there_are_rates_the_verdict_waits(on: On) -> None:
     on(nothing, scenario, ticks=2, size=(100, 30))
 
 
-def test_nothing_found_says_how_many_rules_are_blind(on: On) -> None:
+def test_nothing_found_counts_the_blind_checks(on: On) -> None:
     async def scenario(stage: Stage) -> None:
         assert stage.line(1).startswith("nothing found ")
         assert " blind (" in stage.line(1)
@@ -139,7 +139,7 @@ def test_nothing_found_says_how_many_rules_are_blind(on: On) -> None:
     on(nothing, scenario, ticks=20, size=(120, 40))
 
 
-def test_a_flood_is_told_with_what_follows(on: On) -> None:
+def test_a_flood_is_shown_with_its_consequences(on: On) -> None:
     async def scenario(stage: Stage) -> None:
         assert stage.line(1).startswith("▲▲ CRITICAL  SYN flood likely: 20.0 k/s SYN, <1 % accepted")
         assert stage.line(2).strip().startswith("└ follows: ")
@@ -154,7 +154,7 @@ def test_a_flood_is_told_with_what_follows(on: On) -> None:
     on(flood, scenario, ticks=14, size=(160, 50))
 
 
-def test_what_is_folded_names_its_cause(on: On) -> None:
+def test_a_consequence_names_its_cause(on: On) -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press("8", "j", "j")
         text = " ".join(stage.text().split())
@@ -177,7 +177,7 @@ def test_a_finding_is_copied_with_its_evidence_and_commands(on: On) -> None:
     on(several, scenario, size=(120, 40))
 
 
-def test_what_has_passed_stays_below_what_stands(on: On) -> None:
+def test_past_findings_are_listed_below_active_findings(on: On) -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press("8")
         assert "over for" not in stage.text()

@@ -72,7 +72,7 @@ def test_flows_are_counted_only_while_somebody_looks() -> None:
     perform(scenario)
 
 
-def test_a_moment_that_had_flows_has_them_again_when_one_goes_back() -> None:
+def test_scrolling_back_shows_the_flows_of_that_moment() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press("4")
         await stage.tick(2)
@@ -88,7 +88,7 @@ def test_a_moment_that_had_flows_has_them_again_when_one_goes_back() -> None:
     perform(scenario)
 
 
-def test_a_pane_is_a_function_of_its_frame() -> None:
+def test_a_pane_depends_on_its_input_alone() -> None:
     """A recording has no source to ask: what the sample holds is all there is."""
 
     async def scenario(stage: Stage) -> None:
@@ -105,7 +105,7 @@ def test_a_pane_is_a_function_of_its_frame() -> None:
     perform(scenario, live=False)
 
 
-def test_the_name_of_an_interface_moves_no_column_and_is_copied_as_text() -> None:
+def test_a_hostile_interface_name_moves_no_column() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press("4")
         await stage.tick()

@@ -29,10 +29,10 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_clean_name_is_visible_cells_alone(name: str) -> None:
-    shown = clean(name)
-    assert len(shown) == len(name)
-    assert shown.isprintable()
-    assert all(cell_len(character) == 1 for character in shown)
+    cleaned = clean(name)
+    assert len(cleaned) == len(name)
+    assert cleaned.isprintable()
+    assert all(cell_len(character) == 1 for character in cleaned)
 
 
 def test_an_ordinary_name_is_left_as_it_is() -> None:
@@ -63,7 +63,7 @@ def test_markup_and_control_characters_reach_the_screen_as_text() -> None:
     perform(scenario, interfaces=hostile)
 
 
-def test_the_sheet_lets_nothing_through_that_was_not_cleaned() -> None:
+def test_the_canvas_cleans_text_that_panes_did_not_clean() -> None:
     async def scenario(stage: Stage) -> None:
         stage.app.canvas.show([(("a\x1b[2Jb", "text"),)])
         assert stage.line(0) == "a?[2Jb"
@@ -71,7 +71,7 @@ def test_the_sheet_lets_nothing_through_that_was_not_cleaned() -> None:
     perform(scenario)
 
 
-def test_what_is_written_to_the_terminal_has_no_sequence_of_theirs() -> None:
+def test_a_full_repaint_contains_no_foreign_escape_sequence() -> None:
     """A whole repaint, as the terminal gets it: read by a terminal emulator it is the screen, line by line."""
 
     async def scenario(stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""Every key does what the table of actions says, and only those keys are in the table."""
+"""The effect of every key in the table of actions."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_arrows_go_back_and_forth_while_paused() -> None:
     perform(scenario)
 
 
-def test_mark_makes_the_factor_one_since_the_mark() -> None:
+def test_a_mark_changes_the_factor_to_since_the_mark() -> None:
     async def scenario(stage: Stage) -> None:
         assert "x 1 min " in stage.text()
         await stage.press("m")
@@ -365,7 +365,7 @@ def test_an_offer_is_taken_up_only_after_a_yes(key: str, accepted: list[str]) ->
     perform(scenario, interfaces=(interface("eth0", 2, offer=OFFER),))
 
 
-def test_an_offer_of_one_of_several_names_it_and_a_long_one_is_read_whole() -> None:
+def test_a_long_offer_of_an_interface_is_shown_whole() -> None:
     long = "native XDP, exact: " + "this driver resets its rings and drops the link for seconds; " * 3
 
     async def scenario(stage: Stage) -> None:

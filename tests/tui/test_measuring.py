@@ -22,9 +22,9 @@ CANCEL_S = 0.2
 
 
 def measurement(stage: Stage) -> Measurement:
-    found = stage.app.measurement()
-    assert found is not None
-    return found
+    open_measurement = stage.app.measurement()
+    assert open_measurement is not None
+    return open_measurement
 
 
 async def ended(stage: Stage) -> None:
@@ -33,7 +33,7 @@ async def ended(stage: Stage) -> None:
 
 
 async def held(stage: Stage, engine: CannedMaps | CannedSuites) -> None:
-    """The run waits for the test, and the screen shows what it has found so far."""
+    """The run waits for the test, and the screen shows the results so far."""
     await until(stage, engine.held.at_it.is_set)
     stage.app.post_message(MeasurementChanged())
     await stage.pilot.pause()
@@ -114,9 +114,14 @@ def test_arrows_choose_and_enter_measures_that() -> None:
         assert stage.app.view.paused is None
         await stage.press("right", "j", "right")  # on a row there is nothing to change
         assert stage.app.view.paused is None
-        (wish,) = engine.wishes
-        assert (wish.kinds, wish.entries, wish.value_bytes, wish.fills_pct) == (("lpm_trie",), (100_000,), (64,), (90,))
-        assert (wish.accesses, wish.batches, wish.threads) == (("sequential",), (1,), (6,))
+        (request,) = engine.requests
+        assert (request.kinds, request.entries, request.value_bytes, request.fills_pct) == (
+            ("lpm_trie",),
+            (100_000,),
+            (64,),
+            (90,),
+        )
+        assert (request.accesses, request.batches, request.threads) == (("sequential",), (1,), (6,))
         assert engine.kept == 1
         await stage.press("y")
         assert "lpm_trie: 90k of 100k entries" in stage.app.clipboard
@@ -172,7 +177,7 @@ def test_escape_cancels_and_keeps_what_there_is() -> None:
     perform(scenario, engines={"profile": maps, "bench": suites})
 
 
-def test_a_run_goes_on_behind_another_pane_and_only_one_at_a_time() -> None:
+def test_a_run_continues_behind_other_panes_and_runs_alone() -> None:
     maps, suites = CannedMaps(Held(3)), CannedSuites()
 
     async def scenario(stage: Stage) -> None:
@@ -197,7 +202,7 @@ def test_a_run_goes_on_behind_another_pane_and_only_one_at_a_time() -> None:
     perform(scenario, engines={"profile": maps, "bench": suites})
 
 
-def test_enter_runs_one_suite_shows_why_and_another_key_runs_it_again() -> None:
+def test_enter_runs_a_suite_then_explains_it_and_r_repeats() -> None:
     engine = CannedSuites()
 
     async def scenario(stage: Stage) -> None:
@@ -219,7 +224,7 @@ def test_enter_runs_one_suite_shows_why_and_another_key_runs_it_again() -> None:
     perform(scenario, engines={"bench": engine})
 
 
-def test_a_fault_of_ours_is_a_sentence_and_the_screen_goes_on() -> None:
+def test_a_bug_in_measuring_becomes_a_sentence() -> None:
     engine = CannedMaps()
 
     def broken(*_: object) -> None:
@@ -249,7 +254,7 @@ def test_chosen_keys_open_them_and_stand_in_the_hints() -> None:
 
 
 @pytest.mark.parametrize("size", [(50, 10), (60, 15), (72, 20), (120, 40), (200, 60)])
-def test_at_other_sizes_nothing_is_wider_or_higher_than_the_screen(size: tuple[int, int]) -> None:
+def test_measuring_panes_fit_other_screen_sizes(size: tuple[int, int]) -> None:
     async def scenario(stage: Stage) -> None:
         for keys in (("6",), ("enter",), ("G",), ("7",), ("enter",), ("j",), ("enter",), ("question_mark",)):
             await stage.press(*keys)
@@ -289,15 +294,15 @@ def test_quitting_ends_the_run_before_the_app_is_gone() -> None:
 
 def maps_of_ours() -> set[str]:
     """Descriptors of this process that are BPF maps or programs."""
-    found = set()
+    descriptors = set()
     for link in Path("/proc/self/fd").iterdir():
         try:
             target = str(link.readlink())
         except FileNotFoundError:  # the descriptor with which the folder itself is read
             continue
         if target.startswith("anon_inode:bpf"):
-            found.add(f"{link.name} {target}")
-    return found
+            descriptors.add(f"{link.name} {target}")
+    return descriptors
 
 
 def nothing_left() -> bool:

@@ -1,4 +1,4 @@
-"""Where packets die: the Path pane, the LOST line of the overview, and what the signals say of CPUs."""
+"""The pane Path, the line LOST, and the kernel counters in the pane of CPUs."""
 
 from __future__ import annotations
 
@@ -82,9 +82,9 @@ def test_marks_filters_sorting_and_copying() -> None:
 def test_scrolling_reaches_drop_reasons_and_sockets() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press("3", "G")
-        shown = stage.text()
-        assert "rx_crc_errors" in shown
-        assert "A loss counter by the driver's own name" in shown
+        screen = stage.text()
+        assert "rx_crc_errors" in screen
+        assert "A loss counter by the driver's own name" in screen
         await stage.press("k", "k")
         assert "0.0.0.0:443 nginx" in stage.text()
         assert "129 of 128" in stage.text()
@@ -101,11 +101,11 @@ def test_scrolling_reaches_drop_reasons_and_sockets() -> None:
 
 def pane_input(*samples: Sample, size: tuple[int, int] = (80, 24), **view: object) -> PaneInput:
     history = pushed(*samples)
-    shown = history.at(-1)
-    return PaneInput(shown, history, View(pane="path", **view), *size, newest_ns=shown.mono_ns)  # type: ignore[arg-type]
+    snapshot = history.at(-1)
+    return PaneInput(snapshot, history, View(pane="path", **view), *size, newest_ns=snapshot.mono_ns)  # type: ignore[arg-type]
 
 
-def test_nothing_lost_is_said_with_what_is_not_seen() -> None:
+def test_no_losses_are_shown_with_the_unread_stages() -> None:
     assert text(loss_line(pane_input(sample(0, links(0))))).startswith("LOST  not known yet · ")
     quiet = pane_input(sample(0, links(0)), sample(1, links(1)))
     assert text(loss_line(quiet)).rstrip() == "LOST  nothing  ·  16 unread"
@@ -113,11 +113,11 @@ def test_nothing_lost_is_said_with_what_is_not_seen() -> None:
     history = History()
     for one, _ in zip(everything.samples(), range(3), strict=False):
         history.push(one)
-    shown = history.at(-1)
-    assert text(loss_line(PaneInput(shown, history, View(), 80, 24))).startswith("LOST  2.0 k/s  ")
+    snapshot = history.at(-1)
+    assert text(loss_line(PaneInput(snapshot, history, View(), 80, 24))).startswith("LOST  2.0 k/s  ")
 
 
-def test_losses_are_named_with_their_scope_and_the_largest_stay_where_it_is_narrow() -> None:
+def test_a_narrow_loss_line_keeps_the_largest_stages() -> None:
     samples = [sample(i, links(i, rx_crc_errors=9 * i, tx_dropped=2 * i), softnet(i, {0: 1200 * i})) for i in range(3)]
     wide, narrow = pane_input(*samples, size=(160, 24)), pane_input(*samples, size=(64, 24))
     assert text(loss_line(wide)).split("  ·  ")[0].split(" · ")[:4] == [
@@ -137,7 +137,7 @@ def test_quiet_rows_that_are_no_loss_fold_away_on_low_screens() -> None:
     assert "nohandler" in PANE.keys(pane_input(*samples, size=(80, 50)))
 
 
-def test_no_drop_reasons_is_said_once() -> None:
+def test_missing_drop_reasons_are_explained_once() -> None:
     why = {"drops": "drop reasons: this kernel has no BTF"}
     drawn = [
         text(one)
@@ -146,7 +146,7 @@ def test_no_drop_reasons_is_said_once() -> None:
     assert [one for one in drawn if "no BTF" in one] == ["Drop reasons of the kernel: this kernel has no BTF"]
 
 
-def test_why_there_are_no_drop_reasons_is_said_whole() -> None:
+def test_the_reason_for_missing_drop_reasons_is_shown_whole() -> None:
     why = {"drops": f"drop reasons: EPERM, {'so it goes on and on; ' * 6}give it CAP_BPF"}
     drawn = [text(one) for one in PANE.lines(pane_input(sample(0, unavailable=why), sample(1, unavailable=why)), 40)]
     assert max(map(len, drawn)) <= 80
@@ -155,7 +155,7 @@ def test_why_there_are_no_drop_reasons_is_said_whole() -> None:
 
 
 @pytest.mark.parametrize(("hook", "behind"), [(Hook("xdp", "native"), "NIC ring"), (Hook("tcx"), "backlog")])
-def test_what_the_program_sees_stands_where_it_sees_it(hook: Hook, behind: str) -> None:
+def test_the_program_row_stands_at_its_place_in_the_path(hook: Hook, behind: str) -> None:
     eth0 = replace(ETH0, hooks={"rx": hook})
     one = pane_input(*(sample(second, links(second), interfaces=(eth0,)) for second in (0, 1)))
     drawn = [text(row) for row in PANE.lines(one, 40)]
@@ -164,22 +164,22 @@ def test_what_the_program_sees_stands_where_it_sees_it(hook: Hook, behind: str) 
 
 
 @pytest.mark.parametrize(("hook", "since_start"), [(Hook("tcx"), "110 k"), (Hook(), "-")])
-def test_what_the_device_counted_before_is_not_since_the_start(hook: Hook, since_start: str) -> None:
+def test_device_counters_are_not_counts_since_the_start(hook: Hook, since_start: str) -> None:
     eth0 = replace(ETH0, hooks={"rx": hook})
 
     def at(second: float) -> Sample:
         packets = 109_000 + int(1000 * second)
         protocols = Reading("protocols", int(second * S), 0, 0, (("eth0", "rx", 6),), array("Q", [packets, 0]))
-        found = sample(second, links(second, rx_packets=packets), interfaces=(eth0,))
+        base_sample = sample(second, links(second, rx_packets=packets), interfaces=(eth0,))
         counted = {} if hook.hook == "none" else {"protocols/eth0/rx": protocols}
-        return replace(found, readings={**found.readings, **counted})
+        return replace(base_sample, readings={**base_sample.readings, **counted})
 
     drawn = [text(one) for one in PANE.lines(pane_input(at(0), at(1)), 40)]
     row = next(one for one in drawn if one.startswith(("seen by", "received")))
     assert f"1.00 k {since_start:>11}" in row
 
 
-def test_a_pane_is_a_function_of_its_frame() -> None:
+def test_a_pane_depends_on_its_input_alone() -> None:
     one = pane_input(sample(0, softnet(0, {0: 0})), sample(1, softnet(1, {0: 5})))
     assert PANE.lines(one, 23) == PANE.lines(replace(one), 23)
 

@@ -39,7 +39,7 @@ def test_every_pane_is_well_formed(name: str) -> None:
             await stage.press(*keys)
             root = ElementTree.fromstring(picture(stage.app.canvas.lines, 80, stage.app.colours))
             assert root.get("viewBox") == "0 0 692 452"
-            shown = "".join(each.text or "" for each in root.iter(f"{SVG}text"))
-            assert "eth0" in shown
+            words = "".join(each.text or "" for each in root.iter(f"{SVG}text"))
+            assert "eth0" in words
 
     perform(scenario, theme_name=name)

@@ -78,9 +78,9 @@ def replayed(
 
 
 def seq(stage: Stage) -> int:
-    """Of what is on the screen."""
-    shown = stage.app.view.paused or stage.app.snapshot
-    return -1 if shown is None else shown.seq
+    """Return the sequence number of the snapshot on the screen."""
+    snapshot = stage.app.view.paused or stage.app.snapshot
+    return -1 if snapshot is None else snapshot.seq
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_keys_move_about_in_it(tmp_path: Path) -> None:
 
 
 def test_a_clock_that_was_set_back_moves_no_step_elsewhere(tmp_path: Path) -> None:
-    """Every time of day is there twice; what is shown is found by the clock that only goes on."""
+    """Every time of day occurs twice; the snapshot on the screen is identified by its monotonic time."""
     path = tmp_path / "a"
     writer = Writer(str(path), Limits())
     for sample in FakeSource(4, count=200).samples():
@@ -154,7 +154,7 @@ def test_a_clock_that_was_set_back_moves_no_step_elsewhere(tmp_path: Path) -> No
     replayed(scenario, str(path), 100)
 
 
-def test_a_moment_is_gone_to(tmp_path: Path) -> None:
+def test_seeking_by_time(tmp_path: Path) -> None:
     async def scenario(stage: Stage, replay: Replay) -> None:
         await stage.press("at", *"03:13:30", "enter")
         await until(stage, lambda: seq(stage) == 46)
@@ -193,7 +193,7 @@ def test_it_plays_and_stands_still(tmp_path: Path) -> None:
     replayed(scenario, record(tmp_path / "a"), 1)
 
 
-def test_in_a_recording_nothing_is_done_to_a_machine(tmp_path: Path) -> None:
+def test_a_replay_neither_accepts_offers_nor_records(tmp_path: Path) -> None:
     path = record(tmp_path / "a", interfaces=[interface("eth0", 2, offer="native XDP, exact")], ticks=5)
 
     async def scenario(stage: Stage, replay: Replay) -> None:
@@ -256,7 +256,7 @@ def test_where_nothing_can_be_written_the_screen_says_so(tmp_path: Path, monkeyp
     perform(scenario, ticks=3, actions={"record": lambda: switches[0].toggle()})
 
 
-def test_live_there_is_nowhere_to_go() -> None:
+def test_a_live_screen_cannot_seek() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press("at")
         assert "this is a live screen, not a recording" in stage.text()

@@ -1,4 +1,4 @@
-"""The feed: samples in, snapshots out, in a thread that ends whatever happens."""
+"""The sampling thread: samples in, snapshots out, and an end whatever happens."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_why_a_source_failed() -> None:
     sampling_thread.stop()
 
 
-def test_a_fault_of_ours_is_a_sentence_too() -> None:
+def test_a_bug_in_sampling_becomes_a_sentence() -> None:
     source = Failing(count=0)
     source.error = ZeroDivisionError("division by zero")
     sampling_thread = SamplingThread(source)
@@ -91,7 +91,7 @@ def test_a_source_that_fails_while_shown_ends_the_app() -> None:
     perform(scenario)
 
 
-def test_behind_a_screen_that_stands_still_one_tick_waits_and_the_newest_is_shown() -> None:
+def test_a_blocked_screen_queues_one_message_and_skips_ahead() -> None:
     assert SnapshotArrived().can_replace(SnapshotArrived())
 
     async def scenario(stage: Stage) -> None:
@@ -118,7 +118,7 @@ def test_behind_a_screen_that_stands_still_one_tick_waits_and_the_newest_is_show
     perform(scenario)
 
 
-def test_a_feed_needs_no_textual_and_the_app_no_tls() -> None:
+def test_the_sampling_thread_needs_no_textual_the_app_no_tls() -> None:
     program = (
         "import sys, bpftop.tui.sampling_thread, bpftop.tui.themes, bpftop.tui.actions\n"
         "print({'rich', 'textual', 'asyncio', 'yaml', 'psutil'} & set(sys.modules))\n"

@@ -127,7 +127,7 @@ def test_before_the_first_sample_and_before_the_first_rates() -> None:
     perform(scenario, ticks=0)
 
 
-def test_single_lookups_are_said() -> None:
+def test_single_lookups_are_a_notice() -> None:
     slow = replace(
         interface("eth0", 2), hooks={"rx": Hook("tcx", None, 7, 14.0, False), "tx": Hook("tcx", None, 8, 14.0, False)}
     )
@@ -141,7 +141,7 @@ def test_single_lookups_are_said() -> None:
     perform(scenario, interfaces=(slow,))
 
 
-def test_more_notices_than_one_are_counted_and_the_help_has_them() -> None:
+def test_further_notices_are_counted_and_listed_in_the_help() -> None:
     noted = interface("eth0", 2, notices=("the first one", "the second one", "the third one"))
 
     async def scenario(stage: Stage) -> None:
@@ -153,7 +153,7 @@ def test_more_notices_than_one_are_counted_and_the_help_has_them() -> None:
 
 
 def test_widths_stay_from_tick_to_tick() -> None:
-    """Where a column ends on one tick it ends on all of them."""
+    """Columns end at the same cell on every tick."""
 
     async def scenario(stage: Stage) -> None:
         seen = set()
@@ -166,7 +166,7 @@ def test_widths_stay_from_tick_to_tick() -> None:
     perform(scenario, size=(100, 30))
 
 
-def test_replay_says_so_and_its_end() -> None:
+def test_a_replay_shows_its_state_and_its_end() -> None:
     async def scenario(stage: Stage) -> None:
         assert stage.line(0).endswith("replay")
         stage.source.close()

@@ -1,4 +1,4 @@
-"""What is written to the terminal is less than Textual writes, and the terminal shows the same."""
+"""Terminal output is smaller than Textual's, and the terminal shows the same cells."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Taped(BpftopApp):
 
 
 @pytest.mark.parametrize("theme_name", ["dark", "ansi16"])
-def test_the_terminal_shows_the_sheet_after_every_change(theme_name: str) -> None:
+def test_the_terminal_shows_the_canvas_after_every_change(theme_name: str) -> None:
     async def scenario(stage: Stage) -> None:
         assert isinstance(stage.app, Taped)
         terminal = pyte.Screen(100, 30)
@@ -123,7 +123,7 @@ def test_fewer_colours_where_the_terminal_has_fewer() -> None:
     assert transition(None, RED, ColorSystem.STANDARD).startswith("\x1b[")
 
 
-def test_what_is_not_known_is_left_to_textual() -> None:
+def test_unknown_updates_are_left_to_textual() -> None:
     assert smaller_update(None) is None
     other = object()
     assert smaller_update(other) is other

@@ -121,6 +121,6 @@ def test_no_color_leaves_no_colour_and_the_same_text(monkeypatch: pytest.MonkeyP
     assert texts[0] == texts[1]
 
 
-def test_every_role_that_is_bold_is_one() -> None:
+def test_every_bold_role_is_a_role() -> None:
     assert set(ROLES) >= BOLD
     assert isinstance(Theme.from_mapping("x", dict.fromkeys(ROLES, "default"), "here"), Theme)

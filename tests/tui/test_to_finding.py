@@ -36,7 +36,7 @@ def twice(world: World, tick: int) -> None:
 
 
 def recorded(path: Path, script: Script = twice, ticks: int = TICKS) -> str:
-    """As `bpftop record` writes it."""
+    """Write a recording in the way of `bpftop record`."""
     out, rules = Writer(str(path), Limits()), Analyzer(chosen())
     for sample in Scripted(cpus=2, count=ticks, script=script).samples():
         out.write([(sample, 0), TickFindings(sample.mono_ns, rules.push(sample).diagnosis.findings)])
@@ -45,23 +45,23 @@ def recorded(path: Path, script: Script = twice, ticks: int = TICKS) -> str:
 
 
 def ids(stage: Stage) -> set[str]:
-    shown = stage.app.view.paused or stage.app.snapshot
-    assert shown is not None
-    return {finding.id for finding in shown.diagnosis.findings}
+    snapshot = stage.app.view.paused or stage.app.snapshot
+    assert snapshot is not None
+    return {finding.id for finding in snapshot.diagnosis.findings}
 
 
 def raised() -> list[int]:
     """The ticks, counted from 0, from which on the rules say more than before."""
-    history, before, found = History(chosen()), 0, []
+    history, before, raised_seqs = History(chosen()), 0, []
     for sample in Scripted(cpus=2, count=TICKS, script=twice).samples():
         now = len(history.push(sample).diagnosis.findings)
         if now > before:
-            found.append(sample.seq)
+            raised_seqs.append(sample.seq)
         before = now
-    return found
+    return raised_seqs
 
 
-def test_from_one_to_the_next_and_back(tmp_path: Path) -> None:
+def test_keys_go_to_the_next_and_previous_finding(tmp_path: Path) -> None:
     first, second = raised()
 
     async def scenario(stage: Stage, replay: Replay) -> None:
@@ -101,7 +101,7 @@ def test_it_plays_on_from_there(tmp_path: Path) -> None:
     replayed(scenario, recorded(tmp_path / "a"), 1)
 
 
-def test_a_recording_without_a_list_has_what_was_played(tmp_path: Path) -> None:
+def test_a_recording_without_a_list_searches_the_history(tmp_path: Path) -> None:
     path = recorded(tmp_path / "a")
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript("DROP VIEW findings; DROP TABLE episodes;")
@@ -144,7 +144,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
 
 
 @pytest.mark.parametrize("live", [True, False], ids=["live", "a pipe"])
-def test_where_there_is_no_recording_it_is_what_has_come_so_far(monkeypatch: pytest.MonkeyPatch, live: bool) -> None:
+def test_without_a_recording_the_history_is_searched(monkeypatch: pytest.MonkeyPatch, live: bool) -> None:
     first, second = raised()
 
     async def scenario(stage: Stage) -> None:
@@ -166,7 +166,7 @@ def test_where_there_is_no_recording_it_is_what_has_come_so_far(monkeypatch: pyt
         run(scenario, ticks=TICKS, rules=chosen(), live=live)
 
 
-def test_what_is_older_than_the_history_cannot_be_gone_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_findings_older_than_the_history_are_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(stage: Stage) -> None:
         await stage.flood(600)
         await stage.press("left_parenthesis")
