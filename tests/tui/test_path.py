@@ -40,7 +40,7 @@ def test_a_stage_that_is_selected_says_what_its_counter_means(same: Same, size: 
     async def scenario(stage: Stage) -> None:
         await stage.press("3", "j", "j", "m")
         await stage.tick(3)
-        assert "Frames that found no room" in stage.text()
+        assert "Frames dropped at a full ring" in stage.text()
         assert "µs at this rate." in " ".join(stage.text().split())
         same(f"path-selected-{size[0]}x{size[1]}.txt", stage.text())
 
