@@ -82,7 +82,8 @@ struct counter_row {
 	struct cell cells[ROW_CELLS];
 };
 
-#define FLOWS_MAX 65536
+#define FLOW_WAYS 8
+#define FLOW_BUCKETS_MAX 8192
 
 /* What a flow is known by. Addresses and ports are in network byte order, IPv4 as ::ffff:a.b.c.d (RFC 4291); ports are
  * 0 where none was read: later fragments, and all protocols but TCP and UDP. */
@@ -95,12 +96,20 @@ struct flow_key {
 	unsigned char padding[3];
 };
 
-/* What one CPU saw of a flow; times are CLOCK_MONOTONIC, and first_ns is 0 where it saw nothing. */
+/* What one CPU saw of a flow. Times are CLOCK_MONOTONIC of the last read of the table before. */
 struct flow_counts {
 	unsigned long long packets;
 	unsigned long long bytes;
 	unsigned long long first_ns;
 	unsigned long long last_ns;
+};
+
+/* The flows of one CPU whose hashes choose this bucket. */
+struct flow_bucket {
+	unsigned long long hashes[FLOW_WAYS]; /* 0: a free place */
+	struct flow_key keys[FLOW_WAYS];
+	struct flow_counts counts[FLOW_WAYS];
+	unsigned long long evicted; /* flows that gave way to others */
 };
 
 #endif

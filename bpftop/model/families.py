@@ -132,7 +132,7 @@ INTERFACE_FAMILIES = (
            in_metrics=False, in_series=False, checked_over_time=False),
     Family("flow_table", _WHERE,
            ("entries", "max_entries", "removed_idle", "sampled_1_in", "read_ns", "added_ns_per_packet"),
-           "entries of the table of flows, idle flows removed from it, and its cost", kind="gauge",
+           "entries of the table of flows, flows that gave way to others, and its cost", kind="gauge",
            in_metrics=False, checked_over_time=False),
 )  # fmt: skip
 

@@ -16,14 +16,15 @@ from statistics import mean, median
 
 from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
 from bpftop.collect.bpf.traffic import PacketCounter, flows_object
+from bpftop.kernel.bpf.flow_table import BUCKETS_MAX, FlowKnobs
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.bpf.program import Program
 from tests.bench.figures import Figure
-from tests.bench.packets import CONTENDERS, FRAMES, _take_turns
+from tests.bench.packets import CONTENDERS, FRAMES, Contender, _take_turns
 from tests.bpf.frame import ether, udp4
 
-LIMIT_NS, LIMIT_READ_MS, LIMIT_HITCH_MS = 60, 60, 20
+LIMIT_TO_PLAIN, LIMIT_READ_MS, LIMIT_HITCH_MS = 2.5, 60, 20
 LIMIT_INSNS, LIMIT_LOAD_MS = 1_000_000, 100
 READ_FLOWS, MOST_FLOWS = 10_000, 60_000
 READ_ROUNDS, LOAD_ROUNDS = 15, 7
@@ -36,7 +37,7 @@ def measure(say: Callable[[str], None]) -> Iterator[Figure]:
     os.sched_setaffinity(0, {max(allowed)})
     try:
         for contender in CONTENDERS:
-            yield from _packet(contender.program, contender.direction, contender.constants)
+            yield from _packet(contender)
     finally:
         os.sched_setaffinity(0, allowed)
     say("flows: reading")
@@ -44,27 +45,33 @@ def measure(say: Callable[[str], None]) -> Iterator[Figure]:
     yield from _reads(MOST_FLOWS, None)
 
 
-def _packet(program: str, direction: str, constants: dict[str, int]) -> Iterator[Figure]:
+def _packet(contender: Contender) -> Iterator[Figure]:
+    program, direction, constants = contender.program, contender.direction, contender.constants
     took_ms = []
     for _ in range(LOAD_ROUNDS):
         start_ns = time.perf_counter_ns()
-        flows_object(program, constants, 65_536).close()  # type: ignore[arg-type]
+        flows_object(program, constants, FlowKnobs(BUCKETS_MAX)).close()  # type: ignore[arg-type]
         took_ms.append((time.perf_counter_ns() - start_ns) / 1e6)
     with ExitStack() as stack:
-        programs: dict[str, Program] = {}
+        empty = BpfObject("noop", contender.noop)
+        stack.callback(empty.close)
+        programs: dict[str, Program] = {"empty": empty.program}
         for who, sample in (("plain", 0), ("all", 1), ("1 in 10", 10)):
-            wanted = {**constants, "flow_sample_1_in": sample}
-            opened = flows_object(program, wanted, 65_536) if sample else BpfObject("counter", program, constants)  # type: ignore[arg-type]
+            knobs = FlowKnobs(BUCKETS_MAX, sample)
+            opened = flows_object(program, constants, knobs) if sample else BpfObject("counter", program, constants)  # type: ignore[arg-type]
             stack.callback(opened.close)
             programs[who] = opened.program
         insns = programs["all"].info().verified_insns
-        plain, every, sampled = _take_turns(programs)
+        nothing, plain, every, sampled = _take_turns(programs)
     ip = [name for name in FRAMES if name != "ARP"]
-    for title, costs, limit in (("every packet", every, LIMIT_NS), ("1 in 10", sampled, None)):
+    plain_ns = mean(plain[name].cpu_ns - nothing[name].cpu_ns for name in ip)
+    for title, costs, limit in (("every packet", every, LIMIT_TO_PLAIN), ("1 in 10", sampled, None)):
         added = {name: costs[name].cpu_ns - plain[name].cpu_ns for name in FRAMES}
         each = ", ".join(f"{name} {ns:.1f}" for name, ns in added.items())
-        who = f"{program} {direction} with flows, {title}, added to the plain counters"
-        yield Figure("flows", who, mean(added[name] for name in ip), "ns", limit, f"mean without ARP; {each}")
+        added_ns = mean(added[name] for name in ip)
+        who = f"{program} {direction} with flows, {title}: added / plain counter"
+        how = f"mean without ARP; {added_ns:.1f} of {plain_ns:.1f} ns; {each}"
+        yield Figure("flows", who, added_ns / plain_ns, "", limit, how)
     yield Figure("flows", f"{program} {direction} with flows, verified instructions", insns, "", LIMIT_INSNS)
     how = f"open to loaded, with a table of 65 536; median of {LOAD_ROUNDS}; {min(took_ms):.1f} to {max(took_ms):.1f}"
     yield Figure("flows", f"{program} {direction} with flows, load time", median(took_ms), "ms", LIMIT_LOAD_MS, how)

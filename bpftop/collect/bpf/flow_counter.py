@@ -13,18 +13,22 @@ from dataclasses import dataclass
 
 from bpftop.collect.bpf.traffic import PacketCounter, flows_cost_ns
 from bpftop.errors import BpftopError
-from bpftop.kernel.bpf.flow_table import FLOWS_MAX, FlowTable, GroupBy, GroupRow, Sums
+from bpftop.kernel.bpf.flow_table import (
+    BUCKET_BYTES,
+    BUCKETS_MAX,
+    FlowKnobs,
+    FlowTable,
+    GroupBy,
+    GroupRow,
+    Sums,
+)
 from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.bpf.program import Program
 from bpftop.model.protocols import protocol_name
 from bpftop.model.sample import Key, Reading, reading_key
 
-IDLE_NS = 60 * 10**9
-"""A flow without packets for so long is removed."""
-
 _TOP, _TOP_MEMBERS = 100, 32  # the top by packets, and the top by bytes
 _TABLE_BYTES = 64 << 20
-_ENTRY_BYTES, _ENTRY_CPU_BYTES = 96, 32  # struct htab_elem, key and pointer; struct flow_counts
 _GROUPS: tuple[GroupBy, ...] = ("source", "destination", "destination_port")
 _MAPPED = bytes(10) + b"\xff\xff"
 _epochs = itertools.count(1)
@@ -32,10 +36,14 @@ _epochs = itertools.count(1)
 
 @dataclass(frozen=True)
 class FlowRequest:
-    """A request to count flows. ``max_entries`` None: as many as fit the number of CPUs."""
+    """A request to count flows. ``buckets`` (a power of two) None: as many as fit the number of CPUs.
+
+    A flow without packets for ``idle_ns`` is left out, and begins anew when it comes back.
+    """
 
     sample_1_in: int = 1
-    max_entries: int | None = None
+    buckets: int | None = None
+    idle_ns: int = 60 * 10**9
 
 
 class FlowCounter:
@@ -49,34 +57,38 @@ class FlowCounter:
         self.added_ns: float | None = None
         self._timed = False
         cpus = possible_cpus()
-        self._counter, self._entries = counter, request.max_entries or entries_for(cpus)
+        self._counter = counter
+        knobs = FlowKnobs(request.buckets or buckets_for(cpus), request.sample_1_in, request.idle_ns)
         self._lock = threading.Lock()
         self._closed = False
         with ExitStack() as stack:
-            self._object = counter.with_flows(request.sample_1_in, self._entries)
+            self._object = counter.with_flows(knobs)
             stack.callback(self._object.close)
-            self._table = FlowTable(self._object.map_fd("flows"), cpus, self._entries)
+            self._table = FlowTable(self._object, cpus, knobs)
+            stack.callback(self._table.close)
+            self._read_ns = self.begun_ns = time.monotonic_ns()
+            self._table.read(self.begun_ns, 0)  # sets the program's clock
             stack.pop_all()
-        self._epoch, self._removed = next(_epochs), 0
-        self._read_ns = self.begun_ns = time.monotonic_ns()
+        self._epoch, self._evicted = next(_epochs), 0
 
     @property
     def program(self) -> Program:
         return self._object.program
 
-    def read(self, label: str, idle_ns: int = IDLE_NS) -> dict[str, Reading]:
+    def read(self, label: str) -> dict[str, Reading]:
         """Return the four families of flows under ``reading_key(family, label, direction)``; none after ``close``.
 
-        Flows without packets for ``idle_ns`` are removed. Raises KernelError.
+        Raises KernelError.
         """
         with self._lock:
             if self._closed:
                 return {}
             start_ns = time.monotonic_ns()
-            self._table.read(max(0, start_ns - idle_ns))  # the machine may have been up for less
+            # The times of flows are those of the read before; the machine may have been up for less than the idle time.
+            self._table.read(start_ns, max(0, self._read_ns - self.request.idle_ns))
             read_ns, before_ns = (start_ns + time.monotonic_ns()) // 2, self._read_ns
             self._read_ns = read_ns
-            self._removed += self._table.removed
+            self._evicted += self._table.evicted
             rows = self._table.top(_TOP)
             groups = {by: self._table.groups(by, _TOP_MEMBERS) for by in _GROUPS}
             entries = self._table.entries
@@ -91,7 +103,7 @@ class FlowCounter:
             for row in group_rows
         )
         sums = [row.sums for group_rows in groups.values() for row in group_rows]
-        gauges = (entries, self._entries, self._removed, self.request.sample_1_in, cost_ns)
+        gauges = (entries, self._table.max_entries, self._evicted, self.request.sample_1_in, cost_ns)
         when = (read_ns, before_ns)
         readings = (
             self._counted("flows", flows, [row.sums for row in rows], when, cost_ns),
@@ -145,12 +157,15 @@ def _port_name(row: GroupRow) -> str:
     return f"{name} {row.port}" if row.port else name
 
 
-def entries_for(cpus: int) -> int:
-    """Return how many flows a table has room for: 65 536, or what fits 64 MiB with more than 28 CPUs.
+def buckets_for(cpus: int) -> int:
+    """Return how many buckets a table has: 8 192 (65 536 flows on each CPU), or what fits 64 MiB with many CPUs.
 
-    The kernel allocates the memory of all entries at once.
+    The kernel allocates the memory of all buckets at once.
     """
-    return min(FLOWS_MAX, _TABLE_BYTES // (_ENTRY_BYTES + _ENTRY_CPU_BYTES * cpus))
+    buckets = BUCKETS_MAX
+    while buckets > 1 and buckets * BUCKET_BYTES * cpus > _TABLE_BYTES:
+        buckets //= 2
+    return buckets
 
 
 def address(raw: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from array import array
 from collections.abc import Iterator, Mapping
@@ -11,10 +10,10 @@ from functools import cache
 from itertools import groupby, product
 from typing import Literal
 
+from bpftop.kernel.bpf.flow_table import FlowKnobs
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.percpu_array import CounterMap, possible_cpus
 from bpftop.kernel.bpf.program import Program
-from bpftop.kernel.check import KernelError
 from bpftop.model.protocols import REFLECTION_PORTS
 from bpftop.model.sample import (
     CAST_LABELS,
@@ -95,14 +94,13 @@ class PacketCounter:
     def close(self) -> None:
         self._object.close()
 
-    def with_flows(self, sample_1_in: int, max_entries: int) -> BpfObject:
+    def with_flows(self, knobs: FlowKnobs) -> BpfObject:
         """Load the same program with a table of flows on this program's maps, so that it can replace this program.
 
         Raises KernelError.
         """
         program, constants = self.source
-        shared = {"counters": self.map_fd}
-        return flows_object(program, {**constants, "flow_sample_1_in": sample_1_in}, max_entries, shared)
+        return flows_object(program, constants, knobs, {"counters": self.map_fd})
 
     def packet_cost_ns(self) -> float:
         """Measure the ns that counting adds to a packet: a copy against an empty program, the least of test runs.
@@ -152,17 +150,11 @@ def _spans(active: bytes) -> list[tuple[str, int, int, bytes]]:
 
 
 def flows_object(
-    program: CounterProgram, constants: Mapping[str, int], max_entries: int, shared: Mapping[str, int] | None = None
+    program: CounterProgram, constants: Mapping[str, int], knobs: FlowKnobs, shared: Mapping[str, int] | None = None
 ) -> BpfObject:
     """Load a counting program with a table of flows. Raises KernelError."""
-    try:
-        return BpfObject("flows", program, constants, shared=shared, max_entries={"flows": max_entries})
-    except KernelError as error:
-        if error.errno != errno.EINVAL:
-            raise
-    # bpf_ktime_get_coarse_ns came with Linux 5.11
-    precise = {**constants, "flow_clock_is_coarse": 0}
-    return BpfObject("flows", program, precise, shared=shared, max_entries={"flows": max_entries})
+    constants = {**constants, **knobs.constants}
+    return BpfObject("flows", program, constants, shared=shared, max_entries={"flows": knobs.buckets})
 
 
 @cache  # the same for every interface
@@ -174,7 +166,7 @@ def flows_cost_ns(program: CounterProgram, constants: tuple[tuple[str, int], ...
     knobs = dict(constants)
     with (
         closing(BpfObject("counter", program, knobs)) as plain,
-        closing(flows_object(program, {**knobs, "flow_sample_1_in": sample_1_in}, 1024)) as counting,
+        closing(flows_object(program, knobs, FlowKnobs(128, sample_1_in))) as counting,
     ):
         return _difference_ns(counting.program, plain.program, bare=bool(knobs["link_is_ip"]))
 

@@ -7,28 +7,40 @@
 
 #include "flow_table.h"
 
+#define ENOTSUPP 524 /* the kernel's own; errno.h has no name for it */
+#define FLOW_KEY_WORDS (sizeof(struct flow_key) / sizeof(uint64_t))
 #define CHUNK_BYTES (1 << 20)
-#define CHUNK_MIN 256
-#define CHUNK_MAX 4096
 #define SLOTS_MIN 64
+
+/* What the previous read found in one place of the map, to tell what its flow gained. */
+struct place {
+	uint64_t hash;
+	uint64_t first_ns;
+	uint64_t packets;
+	uint64_t bytes;
+};
 
 struct bpftop_flow_table {
 	int fd;
+	int clock_fd;
+	int batch; /* 0 after the kernel refused a batch: before 5.13 */
 	uint32_t cpus;
-	uint32_t room; /* rows that each of the three arrays can hold */
+	uint32_t buckets;
+	uint64_t multipliers[FLOW_KEY_WORDS];
+	uint32_t room; /* rows that each of the two arrays can hold */
 	struct bpftop_flow *flows;
 	uint32_t count;
-	struct bpftop_flow *before; /* flows of the previous read */
-	uint32_t before_count;
 	struct bpftop_flow_group *groups;
-	uint32_t removed; /* idle flows that the last read removed */
-	uint32_t *slots;  /* hash table with open addressing: row + 1, or 0 in a free slot */
+	struct place *places; /* bucket x CPU x way */
+	uint64_t evicted;     /* since the map was made, as of the last read */
+	uint64_t evicted_before;
+	uint32_t *slots; /* hash table with open addressing: row + 1, or 0 in a free slot */
 	uint32_t slot_room;
 	uint32_t mask;
 	uint64_t seed;
-	uint32_t chunk; /* entries that one batch reads into `keys` and `values` */
-	struct flow_key *keys;
-	struct flow_counts *values;
+	uint32_t chunk; /* buckets that one batch reads */
+	uint32_t *chunk_keys;
+	struct flow_bucket *chunk_rows; /* bucket x CPU */
 };
 
 /* Combine both halves of the product: addresses differ in the highest bits of a word, ports in the lowest. */
@@ -39,14 +51,15 @@ static uint64_t mix(uint64_t hash, uint64_t word)
 	return (uint64_t)(product >> 64) ^ (uint64_t)product;
 }
 
-static uint32_t key_hash(const struct bpftop_flow_table *table, const struct flow_key *key)
+/* The hash of flow_hash() in bpf_objects/flows.bpf.h. */
+static uint64_t key_hash(const struct bpftop_flow_table *table, const struct flow_key *key)
 {
 	const uint64_t *words = (const uint64_t *)key;
-	uint64_t hash = table->seed;
+	uint64_t hash = 0;
 
-	for (size_t i = 0; i < sizeof(*key) / sizeof(*words); i++)
-		hash = mix(hash, words[i]);
-	return (uint32_t)mix(hash, table->seed);
+	for (size_t i = 0; i < FLOW_KEY_WORDS; i++)
+		hash += words[i] * table->multipliers[i];
+	return hash | 1;
 }
 
 /* Empty the hash table and size it for twice `entries`. */
@@ -65,194 +78,156 @@ void bpftop_flow_table_free(struct bpftop_flow_table *table)
 	if (!table)
 		return;
 	free(table->flows);
-	free(table->before);
 	free(table->groups);
+	free(table->places);
 	free(table->slots);
-	free(table->keys);
-	free(table->values);
+	free(table->chunk_keys);
+	free(table->chunk_rows);
 	free(table);
 }
 
-static int resize_chunk(struct bpftop_flow_table *table, uint32_t chunk)
-{
-	free(table->keys);
-	free(table->values);
-	table->chunk = chunk;
-	table->keys = malloc(chunk * sizeof(*table->keys));
-	table->values = malloc((size_t)chunk * table->cpus * sizeof(*table->values));
-	return table->keys && table->values ? 0 : -ENOMEM;
-}
-
-struct bpftop_flow_table *bpftop_flow_table_new(int fd, uint32_t cpus, uint32_t max_entries, uint64_t seed)
+struct bpftop_flow_table *bpftop_flow_table_new(int fd, int clock_fd, uint32_t cpus, uint32_t buckets,
+						const uint64_t *multipliers, uint64_t seed)
 {
 	struct bpftop_flow_table *table = calloc(1, sizeof(*table));
-	uint32_t chunk = CHUNK_BYTES / (cpus * (uint32_t)sizeof(struct flow_counts));
 
 	if (!table)
 		return NULL;
 	table->fd = fd;
+	table->clock_fd = clock_fd;
+	table->batch = 1;
 	table->cpus = cpus;
+	table->buckets = buckets;
 	table->seed = seed;
-	/* Flows come and go during a read, so there can be more than max_entries. Unused pages cost nothing. */
-	table->room = 2 * max_entries;
+	memcpy(table->multipliers, multipliers, sizeof(table->multipliers));
+	table->room = buckets * FLOW_WAYS * cpus;
 	for (table->slot_room = SLOTS_MIN; table->slot_room < 2 * table->room;)
 		table->slot_room *= 2;
+	table->chunk = CHUNK_BYTES / (cpus * (uint32_t)sizeof(struct flow_bucket));
+	table->chunk = table->chunk < 1 ? 1 : table->chunk > buckets ? buckets : table->chunk;
+	/* Pages that are never touched cost nothing. */
 	table->flows = malloc(table->room * sizeof(*table->flows));
-	table->before = malloc(table->room * sizeof(*table->before));
 	table->groups = malloc(table->room * sizeof(*table->groups));
+	table->places = calloc(table->room, sizeof(*table->places));
 	table->slots = malloc(table->slot_room * sizeof(*table->slots));
-	chunk = chunk < CHUNK_MIN ? CHUNK_MIN : chunk > CHUNK_MAX ? CHUNK_MAX : chunk;
-	if (!table->flows || !table->before || !table->groups || !table->slots || resize_chunk(table, chunk)) {
+	table->chunk_keys = malloc(table->chunk * sizeof(*table->chunk_keys));
+	table->chunk_rows = malloc((size_t)table->chunk * cpus * sizeof(*table->chunk_rows));
+	if (!table->flows || !table->groups || !table->places || !table->slots || !table->chunk_keys ||
+	    !table->chunk_rows) {
 		bpftop_flow_table_free(table);
 		return NULL;
 	}
 	return table;
 }
 
-/* Sum a flow over the CPUs into the next row. Return 1, or 0 if the flow is just being inserted: no CPU counted it. */
-static uint32_t fold_flow(struct bpftop_flow_table *table, const struct flow_key *key, const struct flow_counts *counts)
+void bpftop_flow_table_refuse_batches(struct bpftop_flow_table *table)
 {
-	struct bpftop_flow *flow = &table->flows[table->count];
+	table->batch = 0;
+}
 
+/* Return the row of a flow, a new one where the flow has none yet. There is room: a row for each place of the map. */
+static struct bpftop_flow *find_flow(struct bpftop_flow_table *table, const struct flow_key *key, uint64_t hash)
+{
+	uint32_t slot = (uint32_t)mix(hash, table->seed) & table->mask;
+	struct bpftop_flow *flow;
+
+	for (; table->slots[slot]; slot = (slot + 1) & table->mask) {
+		flow = &table->flows[table->slots[slot] - 1];
+		if (!memcmp(&flow->key, key, sizeof(*key)))
+			return flow;
+	}
+	flow = &table->flows[table->count++];
+	table->slots[slot] = table->count;
 	memset(flow, 0, sizeof(*flow));
 	flow->key = *key;
-	for (uint32_t cpu = 0; cpu < table->cpus; cpu++, counts++) {
-		if (!counts->first_ns)
-			continue;
+	return flow;
+}
+
+/* Add what one CPU counted of a flow. `place` holds the previous read of this place, and then this one. */
+static void fold_counts(struct bpftop_flow_table *table, const struct flow_key *key, uint64_t hash,
+			const struct flow_counts *counts, struct place *place, uint64_t idle_since_ns)
+{
+	/* Not so after the flow gave way to another one and came back, or was idle: it began anew. */
+	int is_continued = place->hash == hash && place->first_ns == counts->first_ns &&
+			   place->packets <= counts->packets && place->bytes <= counts->bytes;
+
+	if (counts->last_ns >= idle_since_ns) {
+		struct bpftop_flow *flow = find_flow(table, key, hash);
+
 		flow->sums.packets += counts->packets;
 		flow->sums.bytes += counts->bytes;
+		flow->sums.packets_before += is_continued ? place->packets : 0;
+		flow->sums.bytes_before += is_continued ? place->bytes : 0;
 		if (!flow->first_ns || counts->first_ns < flow->first_ns)
 			flow->first_ns = counts->first_ns;
 		if (counts->last_ns > flow->last_ns)
 			flow->last_ns = counts->last_ns;
 	}
-	return !!flow->first_ns;
+	*place = (struct place){
+		.hash = hash, .first_ns = counts->first_ns, .packets = counts->packets, .bytes = counts->bytes
+	};
 }
 
-static int read_all(struct bpftop_flow_table *table)
+static void fold_bucket(struct bpftop_flow_table *table, const struct flow_bucket *bucket, struct place *places,
+			uint64_t idle_since_ns)
 {
-	uint64_t cursor[sizeof(struct flow_key) / sizeof(uint64_t)] = {};
-	void *from = NULL;
+	table->evicted += bucket->evicted;
+	for (uint32_t way = 0; way < FLOW_WAYS; way++) {
+		uint64_t hash = bucket->hashes[way];
 
-	for (;;) {
-		uint32_t count = table->chunk;
-		int rc = bpf_map_lookup_batch(table->fd, from, cursor, table->keys, table->values, &count, NULL);
-
-		if (rc == -ENOSPC) { /* a bucket has more entries than the chunk; the cursor has not moved */
-			if (table->chunk >= table->room)
-				return rc;
-			rc = resize_chunk(table, 2 * table->chunk);
-			if (rc)
-				return rc;
-			continue;
-		}
-		if (rc && rc != -ENOENT) /* ENOENT: the batch includes the last entry */
-			return rc;
-		from = cursor;
-		for (uint32_t i = 0; i < count && table->count < table->room; i++)
-			table->count += fold_flow(table, &table->keys[i], table->values + (size_t)i * table->cpus);
-		if (rc || table->count == table->room)
-			return 0;
+		/* A key that does not have the hash beside it was being replaced while the kernel copied it. */
+		if (hash && hash == key_hash(table, &bucket->keys[way]))
+			fold_counts(table, &bucket->keys[way], hash, &bucket->counts[way], &places[way], idle_since_ns);
 	}
 }
 
-/* Return 1 unless the flow was evicted since the previous read and counted from 0 again. */
-static int is_continued(const struct bpftop_flow *old, const struct bpftop_flow *flow)
+/* Read the next buckets, from number `first` on, into the chunk. Return how many, or a negative errno. */
+static int read_chunk(struct bpftop_flow_table *table, uint32_t first, uint32_t *cursor)
 {
-	return flow->first_ns <= old->last_ns && flow->sums.packets >= old->sums.packets &&
-	       flow->sums.bytes >= old->sums.bytes;
-}
-
-/* Set the totals of the previous read in each flow. */
-static void pair_with_previous(struct bpftop_flow_table *table)
-{
-	clear_slots(table, table->before_count);
-	for (uint32_t row = 0; row < table->before_count; row++) {
-		uint32_t slot = key_hash(table, &table->before[row].key) & table->mask;
-
-		while (table->slots[slot])
-			slot = (slot + 1) & table->mask;
-		table->slots[slot] = row + 1;
-	}
-	for (uint32_t row = 0; row < table->count; row++) {
-		struct bpftop_flow *flow = &table->flows[row];
-		uint32_t slot = key_hash(table, &flow->key) & table->mask;
-
-		for (; table->slots[slot]; slot = (slot + 1) & table->mask) {
-			const struct bpftop_flow *old = &table->before[table->slots[slot] - 1];
-
-			if (memcmp(&old->key, &flow->key, sizeof(flow->key)))
-				continue;
-			if (is_continued(old, flow)) {
-				flow->sums.packets_before = old->sums.packets;
-				flow->sums.bytes_before = old->sums.bytes;
-			}
-			break;
-		}
-	}
-}
-
-/* Packets that arrive between the read and the removal are lost here, but all other counters have them. */
-static int remove_idle(struct bpftop_flow_table *table, uint64_t idle_since_ns)
-{
-	uint32_t active = 0, idle = 0, from = 0;
-	struct flow_key *keys;
-
-	for (uint32_t row = 0; row < table->count; row++)
-		idle += table->flows[row].last_ns < idle_since_ns;
-	if (!idle)
-		return 0;
-	keys = malloc(idle * sizeof(*keys));
-	if (!keys)
-		return -ENOMEM;
-	idle = 0;
-	for (uint32_t row = 0; row < table->count; row++) {
-		if (table->flows[row].last_ns < idle_since_ns)
-			keys[idle++] = table->flows[row].key;
-		else if (active++ != row)
-			table->flows[active - 1] = table->flows[row];
-	}
-	table->count = active;
-	while (from < idle) {
-		uint32_t done = idle - from;
-		int rc = bpf_map_delete_batch(table->fd, keys + from, &done, NULL);
-
-		table->removed += done;
-		from += done;
-		if (rc && rc != -ENOENT) { /* ENOENT: the flow was evicted meanwhile */
-			free(keys);
-			return rc;
-		}
-		from += rc == -ENOENT;
-	}
-	free(keys);
-	return 0;
-}
-
-static void swap_reads(struct bpftop_flow_table *table)
-{
-	struct bpftop_flow *flows = table->flows;
-	uint32_t count = table->count;
-
-	table->flows = table->before;
-	table->count = table->before_count;
-	table->before = flows;
-	table->before_count = count;
-}
-
-int bpftop_flow_table_read(struct bpftop_flow_table *table, uint64_t idle_since_ns)
-{
+	uint32_t count = table->buckets - first < table->chunk ? table->buckets - first : table->chunk;
 	int rc;
 
-	swap_reads(table);
-	table->count = table->removed = 0;
-	rc = read_all(table);
-	if (rc) {
-		swap_reads(table);
-		return rc;
+	if (table->batch) {
+		rc = bpf_map_lookup_batch(table->fd, first ? cursor : NULL, cursor, table->chunk_keys,
+					  table->chunk_rows, &count, NULL);
+		if (!rc || rc == -ENOENT) /* ENOENT: the batch includes the last bucket */
+			return (int)count;
+		if (rc != -ENOTSUPP || first)
+			return rc;
+		table->batch = 0;
 	}
-	pair_with_previous(table);
-	return remove_idle(table, idle_since_ns);
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t bucket = first + i;
+
+		rc = bpf_map_lookup_elem(table->fd, &bucket, table->chunk_rows + (size_t)i * table->cpus);
+		if (rc)
+			return rc;
+	}
+	return (int)count;
+}
+
+int bpftop_flow_table_read(struct bpftop_flow_table *table, uint64_t now_ns, uint64_t idle_since_ns)
+{
+	uint32_t cursor = 0, zero = 0;
+	int rc = bpf_map_update_elem(table->clock_fd, &zero, &now_ns, 0);
+
+	if (rc)
+		return rc;
+	table->evicted_before = table->evicted;
+	table->evicted = 0;
+	table->count = 0;
+	clear_slots(table, table->room);
+	for (uint32_t first = 0; first < table->buckets; first += (uint32_t)rc) {
+		rc = read_chunk(table, first, &cursor);
+		if (rc < 0)
+			return rc;
+		if (!rc)
+			return -EPROTO;
+		for (uint32_t i = 0; i < (uint32_t)rc * table->cpus; i++)
+			fold_bucket(table, &table->chunk_rows[i],
+				    &table->places[((size_t)first * table->cpus + i) * FLOW_WAYS], idle_since_ns);
+	}
+	return 0;
 }
 
 uint32_t bpftop_flow_table_count(const struct bpftop_flow_table *table)
@@ -260,9 +235,9 @@ uint32_t bpftop_flow_table_count(const struct bpftop_flow_table *table)
 	return table->count;
 }
 
-uint32_t bpftop_flow_table_removed(const struct bpftop_flow_table *table)
+uint32_t bpftop_flow_table_evicted(const struct bpftop_flow_table *table)
 {
-	return table->removed;
+	return (uint32_t)(table->evicted - table->evicted_before);
 }
 
 struct weighed_row {

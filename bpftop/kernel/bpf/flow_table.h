@@ -34,18 +34,23 @@ struct bpftop_flow_group {
 
 struct bpftop_flow_table;
 
-/* Return a table of the map `fd`, which stays the caller's; NULL without memory. `seed` makes the hash unpredictable,
- * so that nobody can send flows that collide. */
-struct bpftop_flow_table *bpftop_flow_table_new(int fd, uint32_t cpus, uint32_t max_entries, uint64_t seed);
+/* Return a table of the map `fd` with so many buckets, and of the map behind the program's clock; both stay the
+ * caller's. NULL without memory. `multipliers` are the five of the program's hash; `seed` makes the table's own hash
+ * unpredictable. */
+struct bpftop_flow_table *bpftop_flow_table_new(int fd, int clock_fd, uint32_t cpus, uint32_t buckets,
+						const uint64_t *multipliers, uint64_t seed);
 void bpftop_flow_table_free(struct bpftop_flow_table *table);
 
-/* Read all flows, then remove the flows that were last seen before `idle_since_ns` (CLOCK_MONOTONIC). Return 0 or a
- * negative errno; if reading failed, the previous read stays the last one. */
-int bpftop_flow_table_read(struct bpftop_flow_table *table, uint64_t idle_since_ns);
+/* Read the map by single look-ups from now on, as after a kernel before 5.13 has refused a batch. */
+void bpftop_flow_table_refuse_batches(struct bpftop_flow_table *table);
 
-/* Return the number of flows of the last read, and of idle flows that the last read removed. */
+/* Set the program's clock to `now_ns` and read all flows that were seen since `idle_since_ns` (CLOCK_MONOTONIC). Return
+ * 0 or a negative errno; then the table has no flows or some. */
+int bpftop_flow_table_read(struct bpftop_flow_table *table, uint64_t now_ns, uint64_t idle_since_ns);
+
+/* Return the number of flows of the last read, and of flows that gave way to others between the last two reads. */
 uint32_t bpftop_flow_table_count(const struct bpftop_flow_table *table);
-uint32_t bpftop_flow_table_removed(const struct bpftop_flow_table *table);
+uint32_t bpftop_flow_table_evicted(const struct bpftop_flow_table *table);
 
 /* Write the `most` busiest flows or groups of the last read by packets, then the `most` busiest by bytes that are not
  * among them. `out` has room for 2 * most. Return how many were written; 0 without memory. */

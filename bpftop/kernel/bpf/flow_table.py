@@ -5,19 +5,49 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bpftop.kernel._libbpf import ffi, lib
+from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.check import check
 
-FLOWS_MAX: int = lib.FLOWS_MAX
 GroupBy = Literal["source", "destination", "destination_port"]
 _GROUPINGS: dict[GroupBy, int] = {
     "source": lib.FLOWS_BY_SOURCE,
     "destination": lib.FLOWS_BY_DESTINATION,
     "destination_port": lib.FLOWS_BY_DESTINATION_PORT,
 }
+
+
+BUCKET_BYTES: int = ffi.sizeof("struct flow_bucket")
+FLOW_WAYS: int = lib.FLOW_WAYS
+BUCKETS_MAX: int = lib.FLOW_BUCKETS_MAX
+
+
+@dataclass(frozen=True)
+class FlowKnobs:
+    """Constants of a program that counts flows. ``buckets`` is a power of two; ``multipliers`` are secret."""
+
+    buckets: int
+    sample_1_in: int = 1
+    idle_ns: int = 60 * 10**9
+    multipliers: tuple[int, ...] = field(default_factory=lambda: tuple(random_odd() for _ in range(5)))
+
+    @property
+    def constants(self) -> dict[str, int]:
+        """The ``const volatile`` variables of bpf_objects/flows.bpf.h."""
+        return {
+            "flow_bucket_mask": self.buckets - 1,
+            "flow_sample_1_in": self.sample_1_in,
+            "flow_idle_ns": self.idle_ns,
+            **{f"flow_multiplier_{number}": value for number, value in enumerate(self.multipliers)},
+        }
+
+
+def random_odd() -> int:
+    """Return an odd 64-bit number that nobody can foretell."""
+    return int.from_bytes(os.urandom(8), "little") | 1
 
 
 @dataclass(frozen=True)
@@ -54,31 +84,38 @@ class GroupRow:
 
 
 class FlowTable:
-    """Reader of the map ``fd``, which stays the caller's. 65 536 flows take 16 MB of memory in this process.
+    """Reader of the map of flows of a program. 65 536 flows take 16 MB of memory in this process.
 
-    One thread at a time may use the table; other threads run during its methods. Raises KernelError: ENOMEM.
+    The object that loaded the program keeps the maps. One thread at a time may use the table; other threads run during
+    its methods. Raises KernelError: ENOMEM.
     """
 
-    def __init__(self, fd: int, cpus: int, max_entries: int) -> None:
-        self.max_entries = max_entries
+    def __init__(self, program: BpfObject, cpus: int, knobs: FlowKnobs) -> None:
+        self.max_entries = knobs.buckets * lib.FLOW_WAYS * cpus
         seed = int.from_bytes(os.urandom(8), "little")
-        self._table = lib.bpftop_flow_table_new(fd, cpus, max_entries, seed)
+        multipliers = ffi.new("uint64_t[]", list(knobs.multipliers))
+        self._table = lib.bpftop_flow_table_new(
+            program.map_fd("flows"), program.map_fd(".bss"), cpus, knobs.buckets, multipliers, seed
+        )
         if self._table == ffi.NULL:
             check(-errno.ENOMEM, "get memory to read flows with")
 
-    def read(self, idle_since_ns: int) -> None:
-        """Read all flows, and remove flows not seen since ``idle_since_ns`` (CLOCK_MONOTONIC). Raises KernelError."""
-        check(lib.bpftop_flow_table_read(self._table, idle_since_ns), "read the table of flows")
+    def read(self, now_ns: int, idle_since_ns: int) -> None:
+        """Read the flows seen since ``idle_since_ns``, and set the program's clock to ``now_ns`` (CLOCK_MONOTONIC).
+
+        Raises KernelError.
+        """
+        check(lib.bpftop_flow_table_read(self._table, now_ns, idle_since_ns), "read the table of flows")
 
     @property
     def entries(self) -> int:
-        """Number of flows of the last read, without the removed flows."""
+        """Number of flows of the last read."""
         return int(lib.bpftop_flow_table_count(self._table))
 
     @property
-    def removed(self) -> int:
-        """Number of idle flows that the last read removed."""
-        return int(lib.bpftop_flow_table_removed(self._table))
+    def evicted(self) -> int:
+        """Number of flows that gave way to others between the last two reads, on any CPU."""
+        return int(lib.bpftop_flow_table_evicted(self._table))
 
     def top(self, most: int) -> list[FlowRow]:
         """Return the ``most`` busiest flows since the read before: by packets, then other flows by bytes."""

@@ -55,7 +55,7 @@ const char *bpftop_messages(void)
 	return messages;
 }
 
-int bpftop_set_constant(struct bpf_object *object, const char *name, uint32_t value)
+int bpftop_set_constant(struct bpf_object *object, const char *name, uint64_t value)
 {
 	const struct btf *btf = bpf_object__btf(object);
 	struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata");
@@ -74,10 +74,10 @@ int bpftop_set_constant(struct bpf_object *object, const char *name, uint32_t va
 	for (int i = 0; i < btf_vlen(section); i++, variable++) {
 		const char *variable_name = btf__name_by_offset(btf, btf__type_by_id(btf, variable->type)->name_off);
 
-		if (strcmp(variable_name, name) || variable->size != sizeof(value) ||
-		    variable->offset + sizeof(value) > bytes)
+		if (strcmp(variable_name, name) || variable->size > sizeof(value) ||
+		    variable->offset + variable->size > bytes)
 			continue;
-		memcpy(section_data + variable->offset, &value, sizeof(value));
+		memcpy(section_data + variable->offset, &value, variable->size); /* objects are little-endian */
 		return 0;
 	}
 	return -ENOENT;

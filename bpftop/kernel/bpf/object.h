@@ -8,7 +8,7 @@
 struct bpf_object;
 
 /* Set a `const volatile __u32` of an opened object. Return 0, or -ENOENT if the object has no such constant. */
-int bpftop_set_constant(struct bpf_object *object, const char *name, uint32_t value);
+int bpftop_set_constant(struct bpf_object *object, const char *name, uint64_t value);
 
 /* Start storing libbpf's messages of the calling thread, instead of printing them. */
 void bpftop_messages_begin(void);

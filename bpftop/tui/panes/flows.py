@@ -30,7 +30,7 @@ class FlowsPane(Pane):
     terms = (
         *((column.title, column.help) for column in FLOW_COLUMNS),
         ("flows", "Flows in the table, and the size of the table. In a full table, flows that were quiet for the "
-         "longest time are replaced; flows that were idle for 60 s are removed. The pane shows 100 flows and 32 "
+         "longest time are replaced; flows that were silent for 60 s are left out. The pane shows 100 flows and 32 "
          "members of each group with the most packets, and as many with the most bytes. ICMP flows have no ports."),
         ("read, +ns/pkt", "Time to read the table, and the cost that it adds to a packet of a known flow, timed on "
          "a copy. A packet of a new flow costs more."),
