@@ -33,7 +33,7 @@ class ProgramLine:
 
     @property
     def lost_pct(self) -> float | None:
-        counts = self.crowded.kept if self.crowded else None
+        counts = self.crowded.counted_runs if self.crowded else None
         return counts.lost_pct if counts else None
 
     def ns_on(self, cpus: int) -> float | None:
@@ -59,7 +59,7 @@ def program_columns(table: SuiteTable) -> list[ProgramColumn]:
     crowds = sorted({cost.cpus for row in table.rows for cost in row.costs if cost.cpus > 1})
     width = max([*(len(line.name) for line in program_lines(table)), NAME.width])
     columns = [replace(NAME, width=width), NS, MICROSECONDS, OPS, FACTOR, *map(_crowd_column, crowds)]
-    if any(row.crowded.kept for row in table.rows):
+    if any(row.crowded.counted_runs for row in table.rows):
         columns += [COUNTED, LOST]
     if any(row.size for row in table.rows):
         columns += [INSTRUCTIONS, JITED]
@@ -81,7 +81,7 @@ def _number(value: float | None, digits: int = 2) -> str:
 
 
 def _counted_text(line: ProgramLine) -> str:
-    counts = line.crowded.kept if line.crowded else None
+    counts = line.crowded.counted_runs if line.crowded else None
     return f"{si(counts.counted)}/{si(counts.run)}" if counts else ""
 
 
@@ -126,7 +126,7 @@ FACTOR: ProgramColumn = Column(
 )  # fmt: skip
 COUNTED: ProgramColumn = Column(
     "kept", "counted/run", "", 16, "runs that the map counted, of all runs, on the largest number of CPUs tried",
-    lambda line: line.crowded.kept.counted if line.crowded and line.crowded.kept else None,
+    lambda line: line.crowded.counted_runs.counted if line.crowded and line.crowded.counted_runs else None,
     lambda line, _: _counted_text(line), rank=4,
 )  # fmt: skip
 LOST: ProgramColumn = Column(

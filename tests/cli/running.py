@@ -1,4 +1,4 @@
-"""The command as a process of its own: with pipes, or on a terminal that the test holds the other end of."""
+"""The command as a process with pipes, or on a pseudo-terminal of the test."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ PATIENCE_S = LIMIT_S
 
 
 def environment(config_home: str = "/nonexistent", **more: str) -> dict[str, str]:
-    """The test's own, without sudo, and with no configuration but that of ``config_home``."""
+    """Return the environment of the test without sudo, with the configuration in ``config_home``."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SUDO_", "BPFTOP_", "XDG_"))}
     return {**kept, "XDG_CONFIG_HOME": config_home, "TERM": "xterm-256color", **more}
 
 
 def bpftop(*words: str, env: Mapping[str, str] | None = None, **more: Any) -> subprocess.CompletedProcess[str]:
-    """Run to the end; standard input is empty."""
+    """Run bpftop to its end with empty standard input."""
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
     return subprocess.run(
         [*COMMAND, *words], stdin=subprocess.DEVNULL, text=True, timeout=PATIENCE_S, env=env or environment(), **streams
@@ -38,7 +38,7 @@ def bpftop(*words: str, env: Mapping[str, str] | None = None, **more: Any) -> su
 
 @contextmanager
 def started(*words: str, env: Mapping[str, str] | None = None, **more: Any) -> Iterator[subprocess.Popen[str]]:
-    """A process that is killed at the end of the block, if it still runs."""
+    """Start bpftop, and kill the process at the end of the block."""
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
     process = subprocess.Popen(
         [*COMMAND, *words], stdin=subprocess.DEVNULL, text=True, env=env or environment(), **streams
@@ -101,7 +101,7 @@ class Terminal:
         os.write(self.master, keys.encode())
 
     def read(self, seconds: float) -> None:
-        """Take in what it writes within this time; its end is the end of that."""
+        """Read output for this time, or until the process ends."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             if select.select([self.master], [], [], min(left, 0.02))[0]:
@@ -117,7 +117,7 @@ class Terminal:
             self.read(0.1)
 
     def await_end(self) -> int:
-        """The exit code, once it has ended and everything it wrote was read."""
+        """Wait for the end, read the rest of the output, and return the exit code."""
         deadline = time.monotonic() + PATIENCE_S
         while self.process.poll() is None:
             assert time.monotonic() < deadline, f"it does not end: {self.written[-2000:]!r}"
@@ -126,7 +126,7 @@ class Terminal:
         return self.process.returncode
 
     def as_it_was(self) -> bool:
-        """Whether the terminal has its old modes, and the screen that was there before is back, with a cursor."""
+        """Return True if the terminal has its old modes, the old screen and a cursor."""
         alternate = self.written.rfind(b"\x1b[?1049h") > self.written.rfind(b"\x1b[?1049l")
         hidden = self.written.rfind(b"\x1b[?25l") > self.written.rfind(b"\x1b[?25h")
         return termios.tcgetattr(self._slave) == self.before and not alternate and not hidden

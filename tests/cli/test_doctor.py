@@ -83,7 +83,7 @@ def test_doctor_as_root(lab: Lab) -> None:
     ],
 )
 def test_root_with_few_capabilities(lab: Lab, held: str, counter: str) -> None:
-    """As in a container. It may read the checkout, wherever that is."""
+    """Run doctor as root with few capabilities, as in a container, with read access to the checkout."""
     lab.veth()
     command = ["setpriv", f"--bounding-set=-all,+{held}", *COMMAND, "doctor", "v0"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment())

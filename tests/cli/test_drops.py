@@ -1,4 +1,4 @@
-"""The tracepoints of a running bpftop: there by default, absent with --no-drops, gone with it however it ends."""
+"""Tracepoints of a running bpftop: attached by default, not with --no-drops, gone after any end."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ def lab() -> Iterator[Lab]:
 
 def tracing_programs() -> set[int]:
     """Ids of our tracing programs, those of every bpftop on this machine."""
-    shown = subprocess.run(["bpftool", "-j", "prog", "show"], check=True, capture_output=True, text=True)
+    listing = subprocess.run(["bpftool", "-j", "prog", "show"], check=True, capture_output=True, text=True)
     names = {name[:15] for name in TRACING}  # the kernel cuts them there; some bpftools know the rest from BTF
-    programs = json.loads(shown.stdout)
-    return {one["id"] for one in programs if one["type"] == "tracing" and one.get("name", "")[:15] in names}
+    programs = json.loads(listing.stdout)
+    return {each["id"] for each in programs if each["type"] == "tracing" and each.get("name", "")[:15] in names}
 
 
 def held_by(pid: int) -> set[int]:
-    """Those that a process has a link to."""
+    """Return the ids of programs to which a process has a link."""
     linked = set()
     for path in Path(f"/proc/{pid}/fdinfo").iterdir():
         with contextlib.suppress(FileNotFoundError):  # closed meanwhile
             text = path.read_text()
-            linked |= {int(found) for found in re.findall(r"^prog_id:\t(\d+)$", text, re.M) if "link_id:" in text}
+            linked |= {int(prog_id) for prog_id in re.findall(r"^prog_id:\t(\d+)$", text, re.M) if "link_id:" in text}
     return linked & tracing_programs()
 
 

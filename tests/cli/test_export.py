@@ -1,4 +1,4 @@
-"""``bpftop export``: an endpoint that scrapers cannot hold up, and what keeps it from being one."""
+"""``bpftop export``: an endpoint that no scraper can block, and its errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def exporter(*words: str) -> Iterator[tuple[subprocess.Popen[str], tuple[str, in
 
 
 def get(address: tuple[str, int]) -> str | None:
-    """The metrics; None where it was turned away, or there is no sample yet."""
+    """Return the metrics; None if the endpoint refused, or has no sample yet."""
     connection = http.client.HTTPConnection(*address, timeout=10)
     try:
         connection.request("GET", "/metrics")
@@ -49,7 +49,7 @@ def get(address: tuple[str, int]) -> str | None:
 
 
 def tick(address: tuple[str, int]) -> tuple[int, float]:
-    """How many samples were taken, and when the last one was."""
+    """Return the number of samples and the time of the last sample."""
     end = time.monotonic() + 20
     while (text := get(address)) is None or "bpftop_link_rx_packets_total{" not in text:
         assert time.monotonic() < end
@@ -69,13 +69,13 @@ def test_slow_and_many_scrapers_never_slow_the_sampler() -> None:
                 answered.append(get(address) is not None)
 
         quick = [threading.Thread(target=ask) for _ in range(QUICK)]
-        for one in quick:
-            one.start()
+        for thread in quick:
+            thread.start()
         still = [stack.enter_context(socket.create_connection(address)) for _ in range(STALLED)]
         for number, connection in enumerate(still):  # that never ask, or never read
             connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" if number % 2 else b"GET /metr")
-        for one in quick:
-            one.join()
+        for thread in quick:
+            thread.join()
         time.sleep(6 * INTERVAL_S)
         stack.close()
         last, last_at = tick(address)

@@ -37,8 +37,8 @@ def our_programs(pid: int | None = None) -> set[int]:
 
     Those of another bpftop on this machine are none of our business.
     """
-    shown = subprocess.run(["bpftool", "-j", "prog", "show"], check=True, capture_output=True, text=True)
-    programs = [p for p in json.loads(shown.stdout) if p.get("name", "").startswith(("count_", "noop_"))]
+    listing = subprocess.run(["bpftool", "-j", "prog", "show"], check=True, capture_output=True, text=True)
+    programs = [p for p in json.loads(listing.stdout) if p.get("name", "").startswith(("count_", "noop_"))]
     holders = {p["id"]: {process["pid"] for process in p.get("pids", ())} for p in programs}
     return {prog_id for prog_id, pids in holders.items() if not pids or pid in pids}
 

@@ -1,4 +1,4 @@
-"""Where the data goes: pipes that close, files that are replaced as a whole or not at all."""
+"""Outputs: closed pipes, and files that are replaced atomically."""
 
 from __future__ import annotations
 

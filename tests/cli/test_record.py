@@ -1,4 +1,4 @@
-"""``bpftop record``: one file, until it is ended in whatever way."""
+"""``bpftop record``: the recording after every kind of end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_for_a_time(tmp_path: Path) -> None:
     assert done.stderr.splitlines()[-1] == f"bpftop: recording ended: 6 ticks in {path}, none was lost"
     assert extent(path).ticks == 6
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [one.name for one in tmp_path.iterdir()] == ["a"]
+    assert [file.name for file in tmp_path.iterdir()] == ["a"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

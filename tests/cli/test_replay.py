@@ -124,7 +124,7 @@ def piped(command: str) -> Terminal:
 
 
 def test_another_machine_on_the_screen(tmp_path: Path) -> None:
-    """What `ssh host bpftop watch lo --format samples | bpftop replay -` does, without the ssh."""
+    """Run `bpftop watch lo --format samples | bpftop replay -` on a terminal."""
     watch = shlex.join([*COMMAND, "watch", "lo", "--attach", "none", "--no-drops", "-i", "0.2", "--format", "samples"])
     with piped(watch) as terminal:
         terminal.await_text("rx rtnetlink")

@@ -132,13 +132,13 @@ def test_the_copy_has_the_real_keys(make: MakeMap) -> None:
 
 
 def test_by_name_and_by_path(make: MakeMap, tmp_path: Path) -> None:
-    one = make(bpf_map.HASH, 4, 4, 10, 3)
-    number = one.info().map_id
+    scratch_map = make(bpf_map.HASH, 4, 4, 10, 3)
+    number = scratch_map.info().map_id
     assert read_live_map("bpftop_live", Stop()).info.map_id == number
     subprocess.run(["mount", "-t", "bpf", "bpf", str(tmp_path)], check=True)
     try:
         pinned = tmp_path / "pinned"
-        pin(one, pinned)
+        pin(scratch_map, pinned)
         assert read_live_map(str(pinned), Stop()).info.map_id == number
         with pytest.raises(BpftopError, match="ENOENT"):
             read_live_map(str(tmp_path / "nothing"), Stop())

@@ -1,4 +1,4 @@
-"""The machine as /proc and /sys describe it, and as one that describes nothing."""
+"""Description of the machine from /proc and /sys, and without them."""
 
 from __future__ import annotations
 

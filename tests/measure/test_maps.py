@@ -1,4 +1,4 @@
-"""Profiles of every type: values checked, wrong ones found, what the kernel lacks named, cancelled at once."""
+"""Profiles of every map type: checked values, wrong values, missing operations, cancelling."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ PER_CPU = ("percpu_array", "percpu_hash", "lru_percpu_hash")
 
 
 def plan(**request: Any) -> MeasurePlan:
-    wished = MeasureRequest(**{"entries": (400,), "run_ms": 1, "batches": (1, 16), **request})
-    return make_plan(wished, allowed_cpus(), kernel_maps.possible_cpus())
+    planned = MeasureRequest(**{"entries": (400,), "run_ms": 1, "batches": (1, 16), **request})
+    return make_plan(planned, allowed_cpus(), kernel_maps.possible_cpus())
 
 
 def results(**request: Any) -> dict[tuple[str, int | None], CellResult]:
-    """By operation and batch, of a plan with one of everything else."""
+    """Run a plan and return its results by operation and batch."""
     profiling = MapProfile(plan(**request))
-    found = [step.result for step in profiling.steps() if step.result]
-    assert profiling.report().results == tuple(found)
+    by_operation = [step.result for step in profiling.steps() if step.result]
+    assert profiling.report().results == tuple(by_operation)
     assert not profiling.report().partial
-    return {(result.cell.operation, result.cell.batch): result for result in found}
+    return {(result.cell.operation, result.cell.batch): result for result in by_operation}
 
 
 def lacking(kind: str) -> set[str]:
-    """What Linux has never had for a type."""
+    """Return the operations that no Linux has for a type."""
     if kind in ARRAYS:
         return {"update_new", "delete", "delete_batch", "lookup_and_delete_batch"}
     return {"lookup_and_delete_batch"} if kind == "lpm_trie" else set()
@@ -64,9 +64,9 @@ def lacking(kind: str) -> set[str]:
 def test_every_operation_of_every_type(kind: str, threads: int) -> None:
     if threads > len(allowed_cpus()):
         pytest.skip("this machine has one CPU")
-    found = results(kinds=(kind,), threads=(threads,))
-    assert {operation for operation, _ in found} == set(OPERATIONS)
-    for (operation, batch), result in found.items():
+    by_operation = results(kinds=(kind,), threads=(threads,))
+    assert {operation for operation, _ in by_operation} == set(OPERATIONS)
+    for (operation, batch), result in by_operation.items():
         if operation in lacking(kind):
             assert result.user is result.inside is None
             assert "(ENOTSUPP)" in result.user_why or "always there" in result.user_why
@@ -98,43 +98,43 @@ def test_odd_values_per_cpu(kind: str, value_bytes: int) -> None:
 
 @pytest.mark.parametrize("access", ["sequential", "uniform", "zipf"])
 def test_every_access(access: str) -> None:
-    found = results(kinds=("hash",), accesses=(access,))
-    assert all(result.user is not None for result in found.values())
-    assert found["lookup", None].cell.access == access
-    assert found["lookup_batch", 16].cell.access == "walk"
+    by_operation = results(kinds=("hash",), accesses=(access,))
+    assert all(result.user is not None for result in by_operation.values())
+    assert by_operation["lookup", None].cell.access == access
+    assert by_operation["lookup_batch", 16].cell.access == "walk"
 
 
 def test_the_same_seed_visits_the_same_keys() -> None:
     keys = []
     for seed in (5, 5, 6):
-        wished = plan(kinds=("hash",), seed=seed)
-        with Scratch(wished.cells[0].geometry, wished, Stop()) as made:
-            (loop,) = made.loops(wished.cells[0])
+        planned = plan(kinds=("hash",), seed=seed)
+        with Scratch(planned.cells[0].geometry, planned, Stop()) as made:
+            (loop,) = made.loops(planned.cells[0])
             keys.append([made.subject.key(loop.c.order[step]) for step in range(100)])
     assert keys[0] == keys[1] != keys[2]
 
 
 def test_a_full_lru_map_reports_evictions() -> None:
-    found = results(kinds=("lru_hash",), fills_pct=(100.0,), entries=(1000,))
-    assert all(result.user is not None for result in found.values())
-    missed = sum(result.missed for result in found.values())
-    noted = [note for result in found.values() for note in result.notes]
-    assert bool(missed) == bool(noted)
+    by_operation = results(kinds=("lru_hash",), fills_pct=(100.0,), entries=(1000,))
+    assert all(result.user is not None for result in by_operation.values())
+    missed = sum(result.missed for result in by_operation.values())
+    notes = [note for result in by_operation.values() for note in result.notes]
+    assert bool(missed) == bool(notes)
 
 
 def test_factors_and_best_batches() -> None:
-    found = results(kinds=("hash",), batches=(16, 64), run_ms=3)
-    factors = batch_factors(found.values())
-    assert set(factors) == {r.cell.name for (op, _), r in found.items() if op in SINGLE_OF}
-    assert 1.2 < factors[found["lookup_batch", 64].cell.name] < 30
-    best = {result.cell.operation: result for result in best_batches(found.values())}
+    by_operation = results(kinds=("hash",), batches=(16, 64), run_ms=3)
+    factors = batch_factors(by_operation.values())
+    assert set(factors) == {r.cell.name for (op, _), r in by_operation.items() if op in SINGLE_OF}
+    assert 1.2 < factors[by_operation["lookup_batch", 64].cell.name] < 30
+    best = {result.cell.operation: result for result in best_batches(by_operation.values())}
     assert set(best) == set(SINGLE_OF)
     for operation, result in best.items():
-        costs = [found[operation, batch].user for batch in (16, 64)]
+        costs = [by_operation[operation, batch].user for batch in (16, 64)]
         assert result.user is not None
         assert result.user.summary.p50_ns == min(cost.summary.p50_ns for cost in costs if cost is not None)
-    kept = figures(found.values())[found["lookup", None].cell.name]
-    assert set(kept) == {USER_NS, INSIDE_NS}
+    medians = figures(by_operation.values())[by_operation["lookup", None].cell.name]
+    assert set(medians) == {USER_NS, INSIDE_NS}
 
 
 def test_enospc_grows_the_batch_or_reads_singly(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,9 +192,9 @@ def test_a_wrong_value_fails_the_read(kind: str, operation: str, monkeypatch: py
     if operation in lacking(kind):
         return
     before(Scratch, "loops", spoil, monkeypatch)
-    said = fails(kinds=(kind,), operations=(operation,))
-    assert f"{operation} from user space: compare a value failed" in said
-    assert "instead of" in said
+    message = fails(kinds=(kind,), operations=(operation,))
+    assert f"{operation} from user space: compare a value failed" in message
+    assert "instead of" in message
 
 
 @pytest.mark.parametrize("operation", sorted(WRITES))
@@ -229,13 +229,13 @@ def test_a_lost_key_fails_a_walk(kind: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 def open_descriptors() -> set[str]:
     gc.collect()
-    found = set()
+    by_operation = set()
     for number in os.listdir("/proc/self/fd"):
         try:
-            found.add(f"{number} {os.readlink(f'/proc/self/fd/{number}')}")
+            by_operation.add(f"{number} {os.readlink(f'/proc/self/fd/{number}')}")
         except FileNotFoundError:  # the listing's own
             continue
-    return {line for line in found if "bpf" in line}
+    return {line for line in by_operation if "bpf" in line}
 
 
 @pytest.mark.parametrize(
@@ -327,9 +327,9 @@ def test_refused_programs_do_not_stop_the_profile(monkeypatch: pytest.MonkeyPatc
         raise kernel_maps.KernelError("cannot load the BPF program", errno.EFAULT)
 
     monkeypatch.setattr(InKernel, "team", refused)
-    found = results(kinds=("hash",))["lookup", None]
-    assert found.user is not None
-    assert (found.inside, found.inside_why) == (None, "no lookup in programs (EFAULT)")
+    by_operation = results(kinds=("hash",))["lookup", None]
+    assert by_operation.user is not None
+    assert (by_operation.inside, by_operation.inside_why) == (None, "no lookup in programs (EFAULT)")
     monkeypatch.setattr(Privileges, "read", lambda: Privileges(1 << 39 | 1 << 12))
-    found = results(kinds=("hash",))["lookup", None]
-    assert (found.inside, found.inside_why) == (None, "programs need CAP_PERFMON, too (EFAULT)")
+    by_operation = results(kinds=("hash",))["lookup", None]
+    assert (by_operation.inside, by_operation.inside_why) == (None, "programs need CAP_PERFMON, too (EFAULT)")

@@ -1,4 +1,4 @@
-"""Somebody's own programs: found by name, run on copies of their maps, compared with an empty program of their type."""
+"""The person's own programs: selection by name, copies of their maps, comparison with an empty program."""
 
 from __future__ import annotations
 
@@ -173,19 +173,19 @@ def test_which_program() -> None:
 
 def test_the_verifier_is_quoted(tmp_path: Path) -> None:
     text = 'SEC("xdp") int bad(struct xdp_md *ctx) { return *(int *)(long)ctx->data; }'
-    said = refusal([compiled(tmp_path, text)])
-    assert "cannot load bad of the BPF object own.bpf.o: EACCES" in said
-    assert "invalid access to packet" in said
+    message = refusal([compiled(tmp_path, text)])
+    assert "cannot load bad of the BPF object own.bpf.o: EACCES" in message
+    assert "invalid access to packet" in message
 
 
 def test_a_type_that_is_not_test_run(tmp_path: Path) -> None:
-    said = refusal([compiled(tmp_path, 'SEC("perf_event") int sample(void *ctx) { return 0; }')])
-    assert "BPF_PROG_TEST_RUN does not run programs of type perf_event; it runs xdp, sched_cls" in said
+    message = refusal([compiled(tmp_path, 'SEC("perf_event") int sample(void *ctx) { return 0; }')])
+    assert "BPF_PROG_TEST_RUN does not run programs of type perf_event; it runs xdp, sched_cls" in message
 
 
 def test_a_frame_that_the_kernel_refuses() -> None:
-    said = refusal([object_path("noop")], "noop_tc", {"huge": bytes(200_000)})
-    assert "EINVAL (Invalid argument); the kernel takes no frame of 200000 bytes for type sched_cls" in said
+    message = refusal([object_path("noop")], "noop_tc", {"huge": bytes(200_000)})
+    assert "EINVAL (Invalid argument); the kernel takes no frame of 200000 bytes for type sched_cls" in message
 
 
 def test_every_known_type_has_an_empty_program() -> None:

@@ -50,7 +50,7 @@ def test_a_long_capture_is_used_in_part(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "no pcap file"),
         (b"\x7fELF" + bytes(60), "no pcap file"),
@@ -64,10 +64,10 @@ def test_a_long_capture_is_used_in_part(tmp_path: Path) -> None:
         (b"\x0a\x0d\x0d\x0a" + bytes(60), "pcapng.*editcap"),
     ],
 )
-def test_bad_captures_are_one_sentence(tmp_path: Path, content: bytes, said: str) -> None:
+def test_bad_captures_are_one_sentence(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "bad.pcap"
     path.write_bytes(content)
-    with pytest.raises(BpftopError, match=said) as caught:
+    with pytest.raises(BpftopError, match=message) as caught:
         packets(str(path))
     assert "\n" not in str(caught.value)
 
@@ -92,7 +92,7 @@ def test_hex_digits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "it is empty"),
         ("00 0g", "'g' is no hex digit"),
@@ -100,8 +100,8 @@ def test_hex_digits() -> None:
         ("000", "3 hex"),
     ],
 )
-def test_bad_hex_is_bad_usage(text: str, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_bad_hex_is_bad_usage(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         packets(text)
 
 
@@ -127,8 +127,8 @@ def test_frames_match_their_names_and_checksums(name: str) -> None:
 
 def test_a_burst_is_mostly_tcp_and_always_the_same() -> None:
     frames = [burst()[at : at + FRAME_BYTES] for at in range(0, len(burst()), FRAME_BYTES)]
-    found = Counter(frames)
+    occurrences = Counter(frames)
     assert len(frames) == 32
-    assert found[TCP] + found[FRAMES["SYN"]] == 18
-    assert set(found) <= set(FRAMES.values())
+    assert occurrences[TCP] + occurrences[FRAMES["SYN"]] == 18
+    assert set(occurrences) <= set(FRAMES.values())
     assert burst() == burst()

@@ -86,8 +86,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.usefixtures("trusting")
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused_with_the_reason(case: str) -> None:
-    request, said = REFUSED[case]
-    with pytest.raises(UsageError, match=said.replace("(", r"\(")) as error:
+    request, message = REFUSED[case]
+    with pytest.raises(UsageError, match=message.replace("(", r"\(")) as error:
         plan(**request)
     assert error.value.exit_code == 2
     assert "\n" not in str(error.value)

@@ -1,4 +1,4 @@
-"""The implementations of one counter: they count the same, the racy ones lose, and the others lose nothing."""
+"""Implementations of a counter: equal counts, losses of the racy implementations, verdict."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BODIES_OF_A_ROUND = 32
 
 @pytest.fixture
 def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is counted does not depend on how long it is timed."""
+    """Shorten the windows: the counts do not depend on their length."""
     monkeypatch.setattr(counters, "ROUNDS", 2)
 
 
@@ -42,10 +42,10 @@ def last_table(stop: Stop | None = None) -> SuiteTable:
     return last.table
 
 
-def kept(row: ProgramRow, cpus: int) -> CountedRuns:
-    found = next(each.kept for each in row.costs if each.cpus == cpus)
-    assert found is not None
-    return found
+def counted_runs(row: ProgramRow, cpus: int) -> CountedRuns:
+    counts = next(each.counted_runs for each in row.costs if each.cpus == cpus)
+    assert counts is not None
+    return counts
 
 
 def protocol(frame: bytes) -> int:
@@ -54,15 +54,15 @@ def protocol(frame: bytes) -> int:
     return {0x0800: frame[23], 0x86DD: frame[20], 0x0806: 256}[ethertype]
 
 
-def foretold(number: int, bodies: int) -> Tally[int]:
+def expected_counts(number: int, bodies: int) -> Tally[int]:
     """The protocols of the frames that a loop chooses: by the upper bits of x -> 1664525 x + 1013904223 modulo 2^32."""
     frames = burst()
-    found: Tally[int] = Tally()
+    counts: Tally[int] = Tally()
     for _ in range(bodies):
         at = (number >> 27) * FRAME_BYTES
-        found[protocol(frames[at : at + FRAME_BYTES])] += 1
+        counts[protocol(frames[at : at + FRAME_BYTES])] += 1
         number = (number * 1664525 + 1013904223) % (1 << 32)
-    return found
+    return counts
 
 
 @pytest.mark.bpf
@@ -74,10 +74,10 @@ def test_every_implementation_counts_the_same_frames(implementation: Implementat
     loaded = BenchObject(implementation.loop_object, (implementation.loop,))
     try:
         assert loaded.programs[implementation.loop].test_run(packet).retval == rounds * BODIES_OF_A_ROUND
-        found = cells_of(implementation, loaded.map_fd(implementation.counts)).take_packets()
+        counts = cells_of(implementation, loaded.map_fd(implementation.counts)).take_packets()
     finally:
         loaded.close()
-    assert found == foretold(number, rounds * BODIES_OF_A_ROUND)
+    assert counts == expected_counts(number, rounds * BODIES_OF_A_ROUND)
 
 
 @pytest.mark.bpf
@@ -101,7 +101,7 @@ def test_under_contention_naive_loses_and_percpu_array_does_not() -> None:
     for _ in range(ATTEMPTS):  # whether two virtual CPUs run at once is up to their host
         table = last_table()
         for row in table.rows:
-            alone, crowded = kept(row, 1), kept(row, cpus)
+            alone, crowded = counted_runs(row, 1), counted_runs(row, cpus)
             assert alone.run == alone.counted > 0, row.name
             assert 0 <= crowded.counted <= crowded.run
             if crowded.counted < crowded.run:
@@ -198,11 +198,11 @@ def test_shares_of_budget_and_line_rate() -> None:
 
 
 def test_costs_are_differences_round_by_round() -> None:
-    found = cost(2, [10.0, 12.0, 11.0], [4.0, 4.5, 4.0], CountedRuns(200, 150))
-    assert [found.net.low, found.ns, found.net.high] == [6.0, 7.0, 7.5]
-    assert [found.gross.median, found.gross.pct] == [11.0, pytest.approx(100 * 2 / 11)]
-    assert found.ops_per_sec == pytest.approx(2e9 / 7)
-    assert found.kept is not None
-    assert found.kept.lost_pct == 25
+    counts = cost(2, [10.0, 12.0, 11.0], [4.0, 4.5, 4.0], CountedRuns(200, 150))
+    assert [counts.net.low, counts.ns, counts.net.high] == [6.0, 7.0, 7.5]
+    assert [counts.gross.median, counts.gross.pct] == [11.0, pytest.approx(100 * 2 / 11)]
+    assert counts.ops_per_sec == pytest.approx(2e9 / 7)
+    assert counts.counted_runs is not None
+    assert counts.counted_runs.lost_pct == 25
     nothing = cost(1, [3.9, 4.0], [4.0, 4.1])
     assert (nothing.ns, nothing.ops_per_sec) == (0.0, None)

@@ -1,4 +1,4 @@
-"""Earlier runs: kept whole, for their owner alone, and never through somebody's link."""
+"""Store of runs: complete and private files, and no write through a foreign link."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_the_oldest_goes(env: dict[str, str]) -> None:
     for value in range(run_store.RUNS_MAX + 3):
         path = run_store.save("profile", "here", run(float(value)), env)
     run_store.save("bench", "here", run(), env)
-    found = run_store.load("profile", "here", env)
-    assert [each.figures["hash lookup"]["user_p50_ns"] for each in found] == list(range(run_store.RUNS_MAX + 2, 2, -1))
+    stored = run_store.load("profile", "here", env)
+    assert [each.figures["hash lookup"]["user_p50_ns"] for each in stored] == list(range(run_store.RUNS_MAX + 2, 2, -1))
     assert len(os.listdir(os.path.dirname(path))) == run_store.RUNS_MAX + 1
 
 
@@ -56,17 +56,18 @@ def test_stored_files_are_private_and_complete(env: dict[str, str], tmp_path: Pa
 
 def test_change_since_the_latest_run_with_the_figure() -> None:
     earlier = (run(50.0, "other", "2026-03-01"), run(100.0, taken_at="2026-02-01"), run(10.0, taken_at="2026-01-01"))
-    found = run_store.changes(
+    stored = run_store.changes(
         {"hash lookup": {"user_p50_ns": 110.0, "inside_p50_ns": 5.0}, "new": {"user_p50_ns": 1}}, earlier
     )
-    assert list(found) == [("hash lookup", "user_p50_ns")]
-    change = found["hash lookup", "user_p50_ns"]
+    assert list(stored) == [("hash lookup", "user_p50_ns")]
+    change = stored["hash lookup", "user_p50_ns"]
     assert (change.then, change.taken_at, change.kernel) == (100.0, "2026-02-01", "6.18.0")
     assert change.pct == pytest.approx(10)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", '{"schema": "bpftop.kept/1"}', "[" * 100_000, '{"schema": 1, "figures": {"a": 1}}']
+    "text",
+    ["", "{", "[]", "null", '{"schema": "bpftop.kept/1"}', "[" * 100_000, '{"schema": 1, "figures": {"a": 1}}'],
 )
 def test_invalid_stored_files_are_skipped(env: dict[str, str], text: str) -> None:
     path = Path(run_store.save("profile", "here", run(), env))

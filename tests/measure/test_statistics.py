@@ -37,8 +37,8 @@ def test_percentiles_equal_those_of_sorted_times() -> None:
         histogram.add(time_ns)
     summary = histogram.summary()
     assert summary is not None
-    for share, found in ((0.5, summary.p50_ns), (0.9, summary.p90_ns), (0.99, summary.p99_ns)):
-        assert found == pytest.approx(times[round(share * len(times))], rel=0.01)
+    for share, result in ((0.5, summary.p50_ns), (0.9, summary.p90_ns), (0.99, summary.p99_ns)):
+        assert result == pytest.approx(times[round(share * len(times))], rel=0.01)
     assert summary.max_ns == times[-1]
     assert summary.mean_ns == pytest.approx(math.fsum(times) / len(times))
     assert summary.count == len(times)
@@ -69,12 +69,12 @@ def test_a_batch_is_one_time_and_many_entries() -> None:
 
 
 def test_merged_histograms_are_one() -> None:
-    one, other, both = Histogram(), Histogram(), Histogram()
+    first, second, both = Histogram(), Histogram(), Histogram()
     for number in range(1, 500):
-        (one if number % 3 else other).add(number * 1.5)
+        (first if number % 3 else second).add(number * 1.5)
         both.add(number * 1.5)
-    one.merge(other)
-    assert one.summary() == both.summary()
+    first.merge(second)
+    assert first.summary() == both.summary()
 
 
 def test_nothing_counted_is_no_value() -> None:
@@ -83,10 +83,10 @@ def test_nothing_counted_is_no_value() -> None:
 
 
 def test_spread_of_runs() -> None:
-    found = spread([210.0, 190.0, 200.0, 205.0, 195.0])
-    assert (found.runs, found.median, found.low, found.high) == (5, 200.0, 190.0, 210.0)
-    assert found.pct == pytest.approx(10)
-    assert not found.noisy
+    result = spread([210.0, 190.0, 200.0, 205.0, 195.0])
+    assert (result.runs, result.median, result.low, result.high) == (5, 200.0, 190.0, 210.0)
+    assert result.pct == pytest.approx(10)
+    assert not result.noisy
     assert spread([100.0, 111.0, 100.0]).noisy
     assert spread([0.0, 0.0]).pct == 0
     with pytest.raises(ValueError, match="no run"):

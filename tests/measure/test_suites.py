@@ -32,7 +32,7 @@ NAMES = ["counters", "spills", "dispatch", "calls", "layout", "access", "helpers
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Little time: for what does not depend on it."""
+    """Shorten the rounds, for tests that do not depend on their length."""
     for module in (program_race, suite_reads):
         monkeypatch.setattr(module, "ROUNDS", 2)
         monkeypatch.setattr(module, "ALONE_NS", 1_000_000)
@@ -71,7 +71,7 @@ def test_every_contestant_is_measured_and_judged(suite: BodySuite | ReadSuite) -
 
 @pytest.mark.bpf
 def test_known_large_differences_are_measured() -> None:
-    """Differences by design of the kernel, many times as large as what noise makes of them."""
+    """The kernel's design makes these differences, which are much larger than the noise."""
     clock = {row.name: row.ns for row in last_table(SUITES["clock"]).rows}
     assert clock["ktime three times"] > 2 * clock["ktime once, kept"]
     access = {row.name: row.ns for row in last_table(SUITES["access"]).rows}
@@ -175,11 +175,11 @@ def turn(begin: int, end: int, cpu: int | None = None) -> Turn:
 
 
 def test_undisturbed_turns_are_chosen() -> None:
-    one = [turn(0, 10), turn(10, 20), turn(20, 30), turn(30, 40)]
+    first = [turn(0, 10), turn(10, 20), turn(20, 30), turn(30, 40)]
     other = [turn(5, 12), turn(12, 24), turn(24, 35)]
-    assert undisturbed([one, other]) == [one[1], one[2], *other]
+    assert undisturbed([first, other]) == [first[1], first[2], *other]
     away = [turn(5, 12), turn(12, 24, cpu=3), turn(24, 35)]  # 9 of 12 ns on no CPU
-    assert undisturbed([one, away]) == [away[0], away[2]]
+    assert undisturbed([first, away]) == [away[0], away[2]]
     assert undisturbed([[turn(0, 5)], [turn(6, 9)]]) == [turn(0, 5), turn(6, 9)]
 
 
@@ -227,8 +227,13 @@ def test_conditions_are_read_or_unknown(tmp_path: Path) -> None:
 
 def test_doubts_about_a_machine() -> None:
     here = Machine("h", "0", "6.1", None, 2, 2, "off", "0", "powersave", {})
-    said = list(doubts(here, Conditions(2, None, None, True)))
-    assert ["JIT" in said[0], "bpf_stats_enabled" in said[1], "powersave" in said[2], len(said)] == [
+    sentences = list(doubts(here, Conditions(2, None, None, True)))
+    assert [
+        "JIT" in sentences[0],
+        "bpf_stats_enabled" in sentences[1],
+        "powersave" in sentences[2],
+        len(sentences),
+    ] == [
         True,
         True,
         True,

@@ -120,9 +120,9 @@ def _cost(cost: ProgramCost) -> ProgramCostObject:
         "rounds": cost.gross.runs,
         "spread_pct": round(cost.gross.pct, _DIGITS),
         "ops_per_sec": rounded(cost.ops_per_sec),
-        "run": cost.kept.run if cost.kept else None,
-        "counted": cost.kept.counted if cost.kept else None,
-        "lost_pct": rounded(cost.kept.lost_pct, 6) if cost.kept else None,
+        "run": cost.counted_runs.run if cost.counted_runs else None,
+        "counted": cost.counted_runs.counted if cost.counted_runs else None,
+        "lost_pct": rounded(cost.counted_runs.lost_pct, 6) if cost.counted_runs else None,
     }
 
 

@@ -53,7 +53,7 @@ class ProgramCost:
     cpus: int
     net: Spread
     gross: Spread
-    kept: CountedRuns | None = None
+    counted_runs: CountedRuns | None = None
 
     @property
     def ns(self) -> float:
@@ -71,10 +71,12 @@ class ProgramCost:
         return self.ns >= max(0.01, self.gross.median / 50)
 
 
-def cost(cpus: int, gross: Sequence[float], empty: Iterable[float], kept: CountedRuns | None = None) -> ProgramCost:
+def cost(
+    cpus: int, gross: Sequence[float], empty: Iterable[float], counted_runs: CountedRuns | None = None
+) -> ProgramCost:
     """Return the cost from the times of a body and of an empty body, round by round."""
     net = [body_ns - empty_ns for body_ns, empty_ns in zip(gross, empty, strict=True)]
-    return ProgramCost(cpus, spread(net), spread(gross), kept)
+    return ProgramCost(cpus, spread(net), spread(gross), counted_runs)
 
 
 @dataclass(frozen=True)

@@ -99,14 +99,14 @@ class _Contender:
     cells: CellMap | CounterMap
     size: Size
     times: dict[int, list[float]] = field(default_factory=dict)
-    kept: dict[int, CountedRuns] = field(default_factory=dict)
+    counted_runs: dict[int, CountedRuns] = field(default_factory=dict)
 
     def measure(self, cpus: Sequence[int], stop: Stop) -> float:
         """Measure a round on these CPUs. The counts begin at 0 and are compared with the runs at the end."""
         before = self.entrant.run
         ns = median(self.entrant.times_ns(cpus, CROWDED_NS if len(cpus) > 1 else ALONE_NS, stop))
-        kept = CountedRuns(self.entrant.run - before, sum(self.cells.take_packets().values()))
-        self.kept[len(cpus)] = self.kept.get(len(cpus), CountedRuns(0, 0)) + kept
+        counted_runs = CountedRuns(self.entrant.run - before, sum(self.cells.take_packets().values()))
+        self.counted_runs[len(cpus)] = self.counted_runs.get(len(cpus), CountedRuns(0, 0)) + counted_runs
         return ns
 
 
@@ -183,7 +183,7 @@ class _CounterRace:
 
     def _row(self, contender: _Contender) -> ProgramRow:
         costs = tuple(
-            cost(crowd, times, self._empty_times[crowd], contender.kept[crowd])
+            cost(crowd, times, self._empty_times[crowd], contender.counted_runs[crowd])
             for crowd, times in contender.times.items()
         )
         return ProgramRow(contender.implementation.name, contender.implementation.what, costs, contender.size)
@@ -231,7 +231,7 @@ def _sentence(rows: Sequence[ProgramRow]) -> str:
     against = f"{naive.ns / max(best.ns, 0.01):.1f} times as fast as {REFERENCE} alone"
     if crowd > 1:
         against += f" and {naive.crowded.ns / max(best.crowded.ns, 0.01):.0f} times on {crowd} CPUs at once"
-    lost = naive.crowded.kept.lost_pct if naive.crowded.kept else 0.0
+    lost = naive.crowded.counted_runs.lost_pct if naive.crowded.counted_runs else 0.0
     if lost > 0:
         against += f", where {REFERENCE} loses {lost:.0f} % of its counts"
     shares = [f"{budget_share(row.ns, XDP_BUDGET)} and {line_rate_share(row.ns)}" for row in (best, own)]
@@ -239,4 +239,6 @@ def _sentence(rows: Sequence[ProgramRow]) -> str:
 
 
 def _loses(row: ProgramRow) -> bool:
-    return any(each.kept is not None and each.kept.counted != each.kept.run for each in row.costs)
+    return any(
+        each.counted_runs is not None and each.counted_runs.counted != each.counted_runs.run for each in row.costs
+    )
