@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from bpftop.errors import BpftopError
-from bpftop.measure.api import Stop
-from bpftop.measure.maps.engine import MapEngine
+from bpftop.measure.api import Progress, Stop
+from bpftop.measure.maps.engine import MapEngine, MapRun
 from bpftop.measure.maps.plan import MeasureRequest
 from bpftop.measure.maps.results import CellResult
 from bpftop.measure.run_store import StoredRun
 from bpftop.model.units import si
 from bpftop.tui.measurements.map_choices import Axis, Choices, axes, next_choice, request_of, usual
-from bpftop.tui.measurements.measurement import Measurement, RunStatus, RunSteps
+from bpftop.tui.measurements.measurement import Measurement, RunStatus
 from bpftop.tui.view import PaneInput, View
 
 
@@ -63,29 +62,27 @@ class MapMeasurement(Measurement):
             return replace(view, message=message)
         request = request_of(self._axes, self._choices)
         self._results = ()
-        self.begin(lambda stop: self._measure(request, stop))
+        self.begin(lambda stop: self._profile(request, stop))
         return view
 
-    def _measure(self, request: MeasureRequest, stop: Stop) -> RunSteps:
-        begin_s = time.monotonic()
+    def _profile(self, request: MeasureRequest, stop: Stop) -> MapRun:
         run = self._engine.profile(request, stop)
         self._earlier = run.earlier
+        return run
+
+    def take(self, progress: Progress[CellResult]) -> None:
+        if progress.result is not None:
+            self._results = (*self._results, progress.result)
+
+    def end(self, run: MapRun, duration_s: float) -> str:
+        """Store the medians, and return the summary."""
         problem = ""
         try:
-            for progress in run.steps():
-                if progress.result is not None:
-                    self._results = (*self._results, progress.result)
-                yield RunStatus("running", progress.share, progress.left_s, progress.task)
-        finally:
-            try:
-                run.store()
-            except BpftopError as error:  # the results are valid without being stored
-                problem = str(error)
-        return f"{self._summary(time.monotonic() - begin_s, stop)} {problem}".strip()
-
-    def _summary(self, duration_s: float, stop: Stop) -> str:
+            run.store()
+        except BpftopError as error:  # the results are valid without being stored
+            problem = f" {error}"
         checked = si(sum(result.checked for result in self._results))
         summary = (
             f"{len(self._results)} cells in {duration_s:.1f} s, {checked} values and keys compared, none was wrong."
         )
-        return f"Cancelled: {summary}" if stop.is_set() else summary
+        return f"{'Cancelled: ' if run.stop.is_set() else ''}{summary}{problem}"

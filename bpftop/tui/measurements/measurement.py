@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from bpftop.errors import BpftopError
 from bpftop.tui.view import PaneInput, View
 
 if TYPE_CHECKING:
-    from bpftop.measure.api import Stop
+    from bpftop.measure.api import MeasurementRun, Progress, Stop
 
 NOTIFY_INTERVAL_S = 0.25
 """Shortest time between two redraws for progress: drawing takes time from the CPU that may be measured."""
@@ -37,10 +37,6 @@ class RunStatus:
     @property
     def running(self) -> bool:
         return self.phase == "running"
-
-
-RunSteps = Generator[RunStatus, None, str]
-"""Yields the progress of a run and returns its summary."""
 
 
 class Measurement(ABC):
@@ -90,15 +86,15 @@ class Measurement(ABC):
         running = self.title if self.running else busy
         return f"{running} is measuring: wait for its end, or cancel it there with esc" if running else ""
 
-    def begin(self, steps: Callable[[Stop], RunSteps]) -> None:
-        """Start a run, unless one is running."""
+    def begin(self, start: Callable[[Stop], MeasurementRun[Any]]) -> None:
+        """Run the measurement that ``start`` returns, unless a run is going on. ``start`` may raise BpftopError."""
         if self.running:
             return
         from bpftop.measure.api import Stop  # needs the compiled part, which a replay does not
 
         self._stop = stop = Stop()
         self._unread_ending, self.status = "", RunStatus("running")
-        self._thread = threading.Thread(target=self._run, args=(steps, stop), name="measuring", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(start, stop), name="measuring", daemon=True)
         self._thread.start()
 
     def cancel(self) -> None:
@@ -117,11 +113,22 @@ class Measurement(ABC):
         ending, self._unread_ending = self._unread_ending, ""
         return f"{self.title}: {ending}" if ending else ""
 
-    def _run(self, steps: Callable[[Stop], RunSteps], stop: Stop) -> None:
+    def take(self, progress: Progress[Any]) -> None:  # noqa: B027 a measurement without runs needs none
+        """Take a step of the run, in the run's thread."""
+
+    def end(self, run: Any, duration_s: float) -> str:
+        """Return the summary of a run, in the run's thread; called after a failed run, too."""
+        return ""
+
+    def _run(self, start: Callable[[Stop], MeasurementRun[Any]], stop: Stop) -> None:
         phase: Literal["done", "cancelled", "failed"] = "failed"
         try:
-            with closing(steps(stop)) as run_steps:
-                sentence = self._follow(run_steps)
+            begin_s = time.monotonic()
+            run = start(stop)
+            try:
+                self._follow(run)
+            finally:
+                sentence = self.end(run, time.monotonic() - begin_s)
             phase = "cancelled" if stop.is_set() else "done"
         except BpftopError as error:
             sentence = str(error)
@@ -132,13 +139,12 @@ class Measurement(ABC):
         self._unread_ending = sentence
         self._notify()
 
-    def _follow(self, run_steps: RunSteps) -> str:
+    def _follow(self, run: MeasurementRun[Any]) -> None:
         notified_s = 0.0
-        while True:
-            try:
-                self.status = next(run_steps)
-            except StopIteration as end:
-                return str(end.value)
-            if time.monotonic() - notified_s >= NOTIFY_INTERVAL_S:
-                notified_s = time.monotonic()
-                self._notify()
+        with closing(run.steps()) as steps:
+            for progress in steps:
+                self.take(progress)
+                self.status = RunStatus("running", progress.share, progress.left_s, progress.task)
+                if time.monotonic() - notified_s >= NOTIFY_INTERVAL_S:
+                    notified_s = time.monotonic()
+                    self._notify()

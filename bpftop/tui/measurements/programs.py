@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bpftop.measure.api import Stop
+from bpftop.measure.api import Progress, Stop
 from bpftop.measure.programs.costs import SuiteTable
-from bpftop.measure.programs.engine import ProgramEngine, SuiteEntry
-from bpftop.tui.measurements.measurement import Measurement, RunStatus, RunSteps
+from bpftop.measure.programs.engine import ProgramEngine, ProgramRun, SuiteEntry
+from bpftop.tui.measurements.measurement import Measurement, RunStatus
 from bpftop.tui.view import PaneInput, View
 
 ALL_SUITES = "all"
@@ -46,6 +45,7 @@ class ProgramMeasurement(Measurement):
         self._suites = engine.suites()
         self._tables: Mapping[str, SuiteTable] = {}
         self._doubts: tuple[str, ...] = ()
+        self._names: Sequence[str] = ()
         self._running_suite = ""
         self._explains = False
 
@@ -79,28 +79,29 @@ class ProgramMeasurement(Measurement):
         names = [view.cursor] if view.cursor not in ("", ALL_SUITES) else [suite.name for suite in self._suites]
         self._explains = False
         self._tables = {name: table for name, table in self._tables.items() if name not in names}
+        self._names = names
         self.begin(lambda stop: self._compare(names, stop))
         return view
 
-    def _compare(self, names: Sequence[str], stop: Stop) -> RunSteps:
-        begin_s = time.monotonic()
+    def _compare(self, names: Sequence[str], stop: Stop) -> ProgramRun:
+        run = self._engine.compare(names, stop)
         self._running_suite = names[0]
-        try:
-            run = self._engine.compare(names, stop)
-            for progress in run.steps():
-                self._running_suite = progress.task
-                table = progress.result
-                if table is not None and table.rows:
-                    others = {name: other for name, other in self._tables.items() if name != table.suite}
-                    self._tables = {**others, table.suite: table}
-                yield RunStatus("running", progress.share, progress.left_s, progress.task)
-        finally:
-            self._running_suite = ""
+        return run
+
+    def take(self, progress: Progress[SuiteTable]) -> None:
+        self._running_suite = progress.task
+        table = progress.result
+        if table is not None and table.rows:
+            others = {name: other for name, other in self._tables.items() if name != table.suite}
+            self._tables = {**others, table.suite: table}
+
+    def end(self, run: ProgramRun, duration_s: float) -> str:
+        self._running_suite = ""
         tables = tuple(self._tables.values())
         report = replace(run.report(), results=tables, partial=any(table.partial for table in tables))
         self._doubts = tuple(report.warnings)
-        finished = sum(not self._tables[name].partial for name in names if name in self._tables)
-        summary = f"{finished} of {len(names)} suites in {time.monotonic() - begin_s:.1f} s"
-        if stop.is_set():
+        finished = sum(not self._tables[name].partial for name in self._names if name in self._tables)
+        summary = f"{finished} of {len(self._names)} suites in {duration_s:.1f} s"
+        if run.stop.is_set():
             return f"Cancelled: {summary}."
         return f"{summary}; enter on a suite shows why its winner wins."
