@@ -66,7 +66,7 @@ def test_nothing_found_says_how_many_rules_are_blind() -> None:
     what = diagnosed((World(), 6))
     blind = len(what.unknown)
     assert blind > 0
-    assert verdict(what) == f"Nothing found on eth0: {30 - blind} of 30 rules could see, {blind} could not."
+    assert verdict(what) == f"Nothing found on eth0: {30 - blind} of 30 rules checked, {blind} had no input."
 
 
 def test_before_three_seconds_rules_are_unknown_and_none_is_ruled_out() -> None:
@@ -77,7 +77,7 @@ def test_before_three_seconds_rules_are_unknown_and_none_is_ruled_out() -> None:
 
 def test_what_has_passed_is_told_with_how_long_it_lasted() -> None:
     what = _then_quiet()
-    assert "(it has passed)" in verdict(what)
+    assert "(it has ended)" in verdict(what)
     first = diagnosis(what)["findings"][0]
     assert (first["active"], (first["ended_s_ago"] or 0) > 0) == (False, True)
     assert "over for" in text(what)
@@ -97,7 +97,7 @@ def test_the_report_has_verdict_evidence_what_was_ruled_out_and_what_could_not_b
     report = markdown(diagnosed((flooded(), 6)))
     assert report.startswith("**Critical on eth0: SYN flood likely")
     for part in ("### CRITICAL", "Why: ", "- SYN 20.0 k/s; limit 1.00 k/s", "- follows: ", "```sh", "**Ruled out:** ",
-                 "**Could not be seen:**"):  # fmt: skip
+                 "**Not checked:**"):  # fmt: skip
         assert part in report
 
 

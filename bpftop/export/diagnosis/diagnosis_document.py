@@ -1,4 +1,4 @@
-"""Findings as objects of a document, and the diagnosis document ``bpftop.diagnosis/1`` (diagnosis.schema.json)."""
+"""The results of `diagnose`, and the diagnosis document ``bpftop.diagnosis/1``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCHEMA: Final = "bpftop.diagnosis/1"
 
 @dataclass(frozen=True)
 class Diagnosed:
-    """What `diagnose` saw: the last moment, every finding of the time, and the rules that were asked."""
+    """The results of a watch: the last snapshot, all findings of the time, and the rules that ran."""
 
     last: Snapshot
     began_ns: int
@@ -35,47 +35,47 @@ class Diagnosed:
 
     @property
     def severity(self) -> Severity | None:
-        """The gravest of the time, also of what has passed."""
-        found = [SEVERITIES.index(episode.finding.severity) for episode in self.episodes]
-        return SEVERITIES[max(found)] if found else None
+        """Return the gravest severity of all findings, ended findings included."""
+        ranks = [SEVERITIES.index(episode.finding.severity) for episode in self.episodes]
+        return SEVERITIES[max(ranks)] if ranks else None
 
     @property
     def causes(self) -> tuple[Episode, ...]:
-        """What no other finding explains, the gravest first."""
+        """Return the findings that no other finding explains, the gravest first."""
         return tuple(e for e in self.ordered() if e.finding.explained_by is None)
 
     def ordered(self) -> list[Episode]:
-        """The gravest first, then in the order in which they began."""
+        """Return all findings, the gravest first; of one severity, the oldest first."""
         return sorted(self.episodes, key=lambda e: -SEVERITIES.index(e.finding.severity))
 
     @property
     def ruled_out(self) -> tuple[Rule, ...]:
-        """Rules that could see and had nothing to say."""
-        spoken = {episode.finding.id for episode in self.episodes}
-        unseen = {*self.last.diagnosis.blind, *self.last.diagnosis.waiting}
-        return tuple(rule for rule in self.rules if rule.id not in spoken | unseen)
+        """Return the rules that had their input and found nothing."""
+        raised = {episode.finding.id for episode in self.episodes}
+        without_input = {*self.last.diagnosis.blind, *self.last.diagnosis.waiting}
+        return tuple(rule for rule in self.rules if rule.id not in raised | without_input)
 
     @property
     def unknown(self) -> dict[str, str]:
-        """Rule id -> why nothing can be said."""
+        """Return the rules without input: rule id -> reason."""
         return {**self.last.diagnosis.blind, **self.last.diagnosis.waiting}
 
 
 def verdict(diagnosed: Diagnosed) -> str:
-    """One sentence."""
+    """Return the most important result in a sentence."""
     causes = [episode for episode in diagnosed.causes if episode.finding.severity != "info"]
-    names = ", ".join(w.label for w in diagnosed.last.interfaces)
+    names = ", ".join(interface.label for interface in diagnosed.last.interfaces)
     if not causes:
-        asked, blind = diagnosed.last.diagnosis.rules, len(diagnosed.unknown)
-        return f"Nothing found on {names}: {asked - blind} of {asked} rules could see, {blind} could not."
+        rules, unknown = diagnosed.last.diagnosis.rules, len(diagnosed.unknown)
+        return f"Nothing found on {names}: {rules - unknown} of {rules} rules checked, {unknown} had no input."
     first, more = causes[0].finding, len(causes) - 1
-    past = "" if causes[0].active else " (it has passed)"
+    past = "" if causes[0].active else " (it has ended)"
     also = f"; {more} more cause{'s' if more > 1 else ''}" if more else ""
     return f"{first.severity.capitalize()} on {names}: {first.title}{past}{also}."
 
 
 def diagnosis(diagnosed: Diagnosed) -> DiagnosisDocument:
-    """The whole document."""
+    """Return the whole document."""
     last = diagnosed.last
     return {
         "schema": SCHEMA,
@@ -84,8 +84,12 @@ def diagnosis(diagnosed: Diagnosed) -> DiagnosisDocument:
         "duration_s": round(diagnosed.duration_s, 3),
         "host": {"name": last.host},
         "interfaces": [
-            {"label": w.label, "name": w.interface.name, "hooks": {f.direction: str(f.hook) for f in (w.rx, w.tx)}}
-            for w in last.interfaces
+            {
+                "label": interface.label,
+                "name": interface.interface.name,
+                "hooks": {each.direction: str(each.hook) for each in (interface.rx, interface.tx)},
+            }
+            for interface in last.interfaces
         ],
         "verdict": {"severity": diagnosed.severity, "sentence": verdict(diagnosed)},
         "findings": [_episode(episode, last.mono_ns) for episode in diagnosed.ordered()],
@@ -108,7 +112,7 @@ def diagnosis_json(diagnosed: Diagnosed) -> str:
 
 
 def rules_text(rules: Iterable[Rule]) -> str:
-    """What `diagnose --list` prints: each rule with its limits, which the configuration can override, and sources."""
+    """List each rule with its limits, which the configuration can override, and the sources of the limits."""
     lines: list[str] = []
     for rule in rules:
         lines.append(f"{rule.id}  ({', '.join(rule.severities)}; scope {rule.scope})")

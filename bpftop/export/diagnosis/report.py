@@ -1,4 +1,4 @@
-"""A diagnosis for people: text for the terminal, and the Markdown that is pasted into the incident's channel."""
+"""The diagnosis as text for the terminal, and as Markdown for the incident's channel."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _MARKS = {"critical": "▲▲", "warning": "▲", "info": "·"}
 
 
 def text(diagnosed: Diagnosed) -> str:
-    """The verdict, every finding with its evidence, and what could not be seen."""
+    """Write the verdict, every finding with its evidence, and the rules without input."""
     lines = [escaped_text(verdict(diagnosed))]
     for episode in diagnosed.causes:
         lines += ["", *_finding(diagnosed, episode)]
     if diagnosed.unknown:
-        lines += ["", f"{len(diagnosed.unknown)} of {len(diagnosed.rules)} rules could not see:"]
+        lines += ["", f"{len(diagnosed.unknown)} of {len(diagnosed.rules)} rules had no input:"]
         lines += [f"  {rule}: {escaped_text(reason)}" for rule, reason in diagnosed.unknown.items()]
     return "\n".join(lines) + "\n"
 
@@ -51,7 +51,7 @@ def _when(diagnosed: Diagnosed, episode: Episode) -> str:
 
 
 def markdown(diagnosed: Diagnosed) -> str:
-    """Verdict in a sentence, evidence, what was ruled out, what could not be seen."""
+    """Write the verdict, findings with evidence and next steps, rules that found nothing, and rules without input."""
     last = diagnosed.last
     names = ", ".join(code(w.label) for w in last.interfaces)
     lines = [
@@ -69,6 +69,6 @@ def markdown(diagnosed: Diagnosed) -> str:
         lines += ["", "Next:", "", "```sh", *map(escaped_text, finding.commands), "```"]
     lines += ["", "**Ruled out:** " + (", ".join(rule.id for rule in diagnosed.ruled_out) or "nothing"), ""]
     if diagnosed.unknown:
-        lines += ["**Could not be seen:**", ""]
+        lines += ["**Not checked:**", ""]
         lines += [f"- {code(rule)}: {escaped(reason)}" for rule, reason in diagnosed.unknown.items()]
     return "\n".join(lines).rstrip() + "\n"

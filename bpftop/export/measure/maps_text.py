@@ -31,7 +31,7 @@ _SHORT = {
 
 
 def table(report: MapReport) -> str:
-    """The profile as a page: the maps side by side where there are several, then each in full."""
+    """Write a page: an overview where there are several maps, then each map in full."""
     sections = [list(group) for _, group in groupby(report.results, lambda r: (r.cell.geometry, r.cell.threads))]
     lines = [*_head(report), ""]
     if len(sections) > 1:
@@ -62,7 +62,7 @@ def _head(report: MapReport) -> Iterator[str]:
 
 
 def _overview(sections: Sequence[Sequence[CellResult]]) -> Iterator[str]:
-    """The medians side by side, a map per line: from user space, then inside the kernel."""
+    """Compare the medians, a map per line: from user space, then inside the kernel."""
     rows = {_title(section): _by_operation(section) for section in sections}
     width = max(map(len, rows)) + 1
     for side, what in (("user", "from user space, * in batches of the best size"), ("inside", "in the kernel")):
@@ -77,17 +77,17 @@ def _overview(sections: Sequence[Sequence[CellResult]]) -> Iterator[str]:
 
 
 def _by_operation(section: Sequence[CellResult]) -> dict[str, CellResult]:
-    """The first access of each operation, at its best batch size."""
+    """Return the first access of each operation, at its best batch size."""
     best = {result.cell for result in best_batches(section)}
-    found: dict[str, CellResult] = {}
+    first: dict[str, CellResult] = {}
     for result in section:
         if result.cell.batch is None or result.cell in best:
-            found.setdefault(result.cell.operation, result)
-    return found
+            first.setdefault(result.cell.operation, result)
+    return first
 
 
 def _title(section: Sequence[CellResult]) -> str:
-    """A map in few letters, with what may differ from the next one."""
+    """Return a short title with the properties in which maps may differ."""
     cell = section[0].cell
     g = cell.geometry
     threads = f" x{cell.threads}" if cell.threads > 1 else ""
@@ -150,7 +150,7 @@ def _label(result: CellResult, by_access: bool) -> str:
 
 
 def _sweep(results: Sequence[CellResult], labels: Mapping[Cell, str], width: int) -> Iterator[str]:
-    """Each operation in batches, its p50 by the size of the batch."""
+    """List the p50 of each batch operation by batch size."""
     swept = [r for r in results if r.cell.operation in SINGLE_OF and r.user is not None]
     sizes = sorted({r.cell.batch or 0 for r in swept})
     if len(sizes) < 2:

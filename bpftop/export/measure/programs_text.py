@@ -17,18 +17,18 @@ from bpftop.render.program_columns import program_columns, program_lines
 _WIDTH = 100
 
 
-def machine_text(machine: Machine, here: Conditions, begun_ns: int) -> str:
-    """What the figures are measured on."""
-    cpus = f"{here.cpus_used} of {machine.online_cpus} CPUs"
+def machine_text(machine: Machine, conditions: Conditions, begun_ns: int) -> str:
+    """Describe the measured machine."""
+    cpus = f"{conditions.cpus_used} of {machine.online_cpus} CPUs"
     parts = [
         f"{machine.cpu_model or 'CPU unknown'}, {cpus}",
-        f"L2 {here.l2_bytes / (1 << 20):g} MiB" if here.l2_bytes else "L2 unknown",
+        f"L2 {conditions.l2_bytes / (1 << 20):g} MiB" if conditions.l2_bytes else "L2 unknown",
         f"JIT {machine.jit or 'unknown'}{', hardened' if machine.jit_hardening not in (None, '0') else ''}",
         f"governor {machine.governor or 'unknown'}",
-        f"clock {here.clocksource or 'unknown'}",
+        f"clock {conditions.clocksource or 'unknown'}",
     ]
-    bugs = {name: said.startswith("Mitigation") for name, said in machine.mitigations.items()}
-    mitigated, open_ = ([name for name, done in bugs.items() if done is wanted] for wanted in (True, False))
+    bugs = {name: state.startswith("Mitigation") for name, state in machine.mitigations.items()}
+    mitigated, open_ = ([name for name, done in bugs.items() if done is mitigation] for mitigation in (True, False))
     lines = [
         f"{escaped_text(machine.host)}  Linux {machine.kernel}  {rfc3339(begun_ns)}",
         *textwrap.wrap(", ".join(parts), _WIDTH),
@@ -42,7 +42,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def table_text(table: SuiteTable) -> str:
-    """One suite: title, table, what was skipped, verdict."""
+    """Write a suite: title, table, skipped programs, verdict."""
     out = ["", *textwrap.wrap(f"{table.suite}: {table.title}", _WIDTH)]
     out += [line.rstrip() for line in text_table(program_columns(table), program_lines(table))]
     for each in table.skipped:
@@ -57,7 +57,7 @@ def table_text(table: SuiteTable) -> str:
 
 
 def ending_text(report: ProgramReport) -> str:
-    """Reference lines, how long it took, and every doubt."""
+    """Write budgets, the duration, and the warnings."""
     budgets = ", ".join(f"{budget.hook} {_time(budget.ns)}" for budget in BUDGETS)
     out = [
         "",
@@ -69,7 +69,7 @@ def ending_text(report: ProgramReport) -> str:
 
 
 def list_text(suites: Iterator[tuple[str, str, Iterator[tuple[str, str]]]]) -> str:
-    """Every suite with its contestants."""
+    """List every suite with its programs."""
     out = []
     for name, title, contestants in suites:
         out += [f"{name}: {title}", *(f"  {each:<30} {what}" for each, what in contestants)]

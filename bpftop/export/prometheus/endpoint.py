@@ -1,8 +1,8 @@
-"""The Prometheus endpoint: the newest moment, rendered once however many ask for it.
+"""The Prometheus endpoint: the newest snapshot, rendered once for all scrapers.
 
-Scrapers cost the sampler nothing: it only puts the newest snapshot down here. There are ``CONNECTIONS`` places, and one
-is held for ``TIMEOUT_S`` at most, also by who sends a byte now and then. Whoever has not asked yet gives its place up
-to who comes next, the oldest first, so that connections which say nothing keep no scraper out.
+Scrapers cost the sampler nothing: the sampler only stores the newest snapshot. At most ``CONNECTIONS`` connections are
+open, each for at most ``TIMEOUT_S``, even if the peer sends a byte now and then. When all are in use, a new connection
+replaces the oldest connection without a request, so silent connections keep no scraper out.
 """
 
 from __future__ import annotations
@@ -35,35 +35,39 @@ class Newest:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._shown: Snapshot | None = None
+        self._snapshot: Snapshot | None = None
         self._rendered: tuple[Snapshot | None, dict[str, bytes]] = None, {}
 
-    def put(self, shown: Snapshot) -> None:
-        """From the sampler's side. Never waits for a rendering."""
-        self._shown = shown
+    def put(self, snapshot: Snapshot) -> None:
+        """Store the newest snapshot. Called by the sampler; never waits for a rendering."""
+        self._snapshot = snapshot
 
     def text(self, accept: str) -> tuple[bytes, str] | None:
-        """The text and its content type, as the scraper accepts it; None before the first sample."""
+        """Return text and content type for an Accept header; None before the first sample."""
         encoder, content_type = choose_encoder(accept)
         with self._lock:
-            shown = self._shown
-            if shown is None:
+            snapshot = self._snapshot
+            if snapshot is None:
                 return None
-            if self._rendered[0] is not shown:
-                self._rendered = shown, {}
+            if self._rendered[0] is not snapshot:
+                self._rendered = snapshot, {}
             texts = self._rendered[1]
             if content_type not in texts:
-                texts[content_type] = encoder(registry_of(shown))
+                texts[content_type] = encoder(registry_of(snapshot))
             return texts[content_type], content_type
 
 
 def authority(host: str, port: int) -> str:
-    """Host and port as a URL has them: an IPv6 address in brackets."""
+    """Format host and port for a URL: an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class Endpoint:
-    """Listens from the moment it is made. Raises BpftopError: the address is in use, or is none of this machine."""
+    """A server that listens from its construction on.
+
+    Raises:
+        BpftopError: The address is in use, or does not belong to this machine.
+    """
 
     def __init__(self, host: str, port: int, newest: Newest) -> None:
         handler = type("Handler", (_Handler,), {"newest": newest})
@@ -79,7 +83,7 @@ class Endpoint:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port; the port that the system chose where 0 was asked for."""
+        """Return host and port; for port 0, the port that the system chose."""
         host, port = self._server.server_address[:2]
         return str(host), int(port)
 
@@ -91,7 +95,7 @@ class Endpoint:
 
 @dataclass
 class _Place:
-    """A connection: since when it is there (monotonic), and whether its request has come."""
+    """The state of a connection: the time of its begin (monotonic), and whether its request has come."""
 
     since_s: float
     asked: bool = False
@@ -110,7 +114,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, handler)
 
     def server_bind(self) -> None:
-        """Without the name of the address, which http.server looks up: a resolver may take long to say nothing."""
+        """Bind without looking up the address's name, as http.server does: a resolver may take seconds to fail."""
         TCPServer.server_bind(self)
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -122,7 +126,7 @@ class _Server(ThreadingHTTPServer):
     def _seated(self, request: socket.socket) -> bool:
         with self._lock:
             if len(self._places) >= CONNECTIONS:
-                silent = next((one for one, place in self._places.items() if not place.asked), None)
+                silent = next((connection for connection, place in self._places.items() if not place.asked), None)
                 if silent is None:
                     return False
                 self._hang_up(silent)
@@ -130,20 +134,20 @@ class _Server(ThreadingHTTPServer):
             return True
 
     def asked(self, request: socket.socket) -> None:
-        """Its request has come: from now on the place is its own."""
+        """Note that a connection's request has come: new connections no longer replace the connection."""
         with self._lock:
             if request in self._places:
                 self._places[request].asked = True
 
     def service_actions(self) -> None:
-        """Twice a second and more, from the thread that accepts."""
+        """Close late connections. Called by the accepting thread at least twice a second."""
         with self._lock:
             oldest_s = time.monotonic() - TIMEOUT_S
-            for late in [one for one, place in self._places.items() if place.since_s < oldest_s]:
+            for late in [connection for connection, place in self._places.items() if place.since_s < oldest_s]:
                 self._hang_up(late)
 
     def _hang_up(self, request: socket.socket) -> None:
-        """Ends its reads and writes; its thread closes it."""
+        """End reads and writes of a connection; the connection's thread closes the socket."""
         del self._places[request]
         with suppress(OSError):  # it has ended by itself
             request.shutdown(socket.SHUT_RDWR)
@@ -156,7 +160,7 @@ class _Server(ThreadingHTTPServer):
                 self._places.pop(request, None)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A scraper that went away is no news; anything else is told by the server's answer of 500."""
+        """Print nothing: a scraper may leave at any time, and other errors are answered with status 500."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -173,11 +177,11 @@ class _Handler(BaseHTTPRequestHandler):
         elif path != "/metrics":
             self._answer(404, b"not found: try /metrics\n", "text/plain; charset=utf-8")
         else:
-            found = self.newest.text(self.headers.get("Accept", ""))
-            if found is None:
+            page = self.newest.text(self.headers.get("Accept", ""))
+            if page is None:
                 self._answer(503, b"no sample yet\n", "text/plain; charset=utf-8")
             else:
-                self._answer(200, *found)
+                self._answer(200, *page)
 
     do_HEAD = do_GET
 
@@ -191,4 +195,4 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """A line per scrape would fill a journal."""
+        """Print nothing: a line per scrape would fill the journal."""

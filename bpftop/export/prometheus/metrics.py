@@ -1,7 +1,7 @@
-"""A sample as Prometheus metrics: the families of the registry, and what the rules say. Made by prometheus_client.
+"""A snapshot as Prometheus metrics: the families of the registry, and the results of the rules.
 
-Series per protocol and per CPU, never their product: with 128 CPUs and 20 protocols there are fewer than 700. What
-cannot be read has no series. Times are seconds, and counters end in ``_total``, as Prometheus wants it.
+There are series per protocol and per CPU, never per protocol and CPU: with 128 CPUs and 20 protocols fewer than 700.
+Unreadable numbers have no series. Times are seconds and counters end in ``_total``, by the rules of Prometheus.
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ Rows = dict[tuple[str, ...], float]
 """Label values -> value."""
 
 Known = dict[tuple[str, ...], float | None]
-"""The same where a value may be unknown."""
+"""Label values -> value, which may be unknown."""
 
 
-def metrics(shown: Snapshot) -> Iterator[Metric]:
-    """Every metric of one moment."""
-    yield from _tick(shown)
-    yield from _traffic(shown)
+def metrics(snapshot: Snapshot) -> Iterator[Metric]:
+    """Yield every metric of a snapshot."""
+    yield from _tick(snapshot)
+    yield from _traffic(snapshot)
     by_family: dict[str, list[Reading]] = {}
-    for signal in shown.readings.values():
-        by_family.setdefault(signal.reading.family, []).append(signal.reading)
+    for rated in snapshot.readings.values():
+        by_family.setdefault(rated.reading.family, []).append(rated.reading)
     for name, readings in by_family.items():
         if FAMILIES[name].in_metrics:
             yield from _family(FAMILIES[name], readings)
-    yield from _findings(shown)
-    yield _unavailable(shown)
+    yield from _findings(snapshot)
+    yield _unavailable(snapshot)
     yield _build_info()
 
 
-def _tick(shown: Snapshot | None) -> Iterator[Metric]:
-    """Whether the sampler goes on, and how old these numbers are."""
-    counted: Known = {} if shown is None else {(): shown.seq + 1}
+def _tick(snapshot: Snapshot | None) -> Iterator[Metric]:
+    """Yield the number of samples and the time of the newest: whether the sampler runs, and how old the numbers are."""
+    counted: Known = {} if snapshot is None else {(): snapshot.seq + 1}
     yield _metric("counter", "bpftop_samples", "samples taken since the start", (), counted)
-    taken: Known = {} if shown is None else {(): shown.wall_ns / 1e9}
+    taken: Known = {} if snapshot is None else {(): snapshot.wall_ns / 1e9}
     yield _metric("gauge", "bpftop_sample_time_seconds", "when the newest of them was taken, Unix time", (), taken)
 
 
-def _unavailable(shown: Snapshot | None) -> Metric:
-    parts: Rows = {} if shown is None else {(escaped_text(part),): 1.0 for part in shown.unavailable}
+def _unavailable(snapshot: Snapshot | None) -> Metric:
+    parts: Rows = {} if snapshot is None else {(escaped_text(part),): 1.0 for part in snapshot.unavailable}
     return _metric("gauge", "bpftop_unavailable", "parts that cannot be read here", ("part",), parts)
 
 
@@ -63,7 +63,7 @@ def _build_info() -> Metric:
 
 
 def described() -> Iterator[Metric]:
-    """Every metric that there can be, without its series."""
+    """Yield every possible metric, without series."""
     yield from _tick(None)
     yield from _traffic(None)
     for family in FAMILIES.values():
@@ -75,22 +75,22 @@ def described() -> Iterator[Metric]:
 
 
 def labels_of(metric: Metric) -> tuple[str, ...]:
-    """The names of the labels that its series have."""
+    """Return the names of the labels of a metric."""
     return tuple(metric._labelnames)  # type: ignore[attr-defined]
 
 
-def _traffic(shown: Snapshot | None) -> Iterator[Metric]:
-    """What our own programs counted: by protocol, by CPU, along each label of the joint cells, by flag and so on."""
+def _traffic(snapshot: Snapshot | None) -> Iterator[Metric]:
+    """Yield the counts of bpftop's programs: by protocol, CPU, each label of the joint cells, and each breakdown."""
     flows: list[tuple[tuple[str, str], DirectionTraffic]] = [
         ((escaped_text(w.label), d), w.traffic(d))
-        for w in (shown.interfaces if shown is not None else ())
+        for w in (snapshot.interfaces if snapshot is not None else ())
         for d in DIRECTIONS
         if w.traffic(d).protocols
     ]
     every = [((*where, row.name), row.counts) for where, traffic in flows for row in traffic.protocols]
-    says = "by IP protocol or pseudo-protocol"
-    yield _counter("protocol_packets", f"frames {says}", "protocol", {key: cell.packets for key, cell in every})
-    yield _counter("protocol_bytes", f"bytes {says}", "protocol", {key: cell.bytes for key, cell in every})
+    by_protocol = "by IP protocol or pseudo-protocol"
+    yield _counter("protocol_packets", f"frames {by_protocol}", "protocol", {key: cell.packets for key, cell in every})
+    yield _counter("protocol_bytes", f"bytes {by_protocol}", "protocol", {key: cell.bytes for key, cell in every})
     cpus: Known = {
         (*where, str(row.cpu)): row.counts.packets
         for where, traffic in flows
@@ -110,20 +110,20 @@ def _traffic(shown: Snapshot | None) -> Iterator[Metric]:
         yield _metric("counter", f"bpftop_{family.metric_name}_packets", family.help, family.labels, parts)
 
 
-def _counter(name: str, says: str, label: str, rows: Mapping[tuple[str, ...], float | None]) -> Metric:
-    return _metric("counter", f"bpftop_{name}", says, (*_WHERE, label), rows)
+def _counter(name: str, help_text: str, label: str, rows: Mapping[tuple[str, ...], float | None]) -> Metric:
+    return _metric("counter", f"bpftop_{name}", help_text, (*_WHERE, label), rows)
 
 
 def _family(family: Family, readings: Sequence[Reading]) -> Iterator[Metric]:
-    kept = family.series_labels
-    labels = tuple(family.labels[at] for at in kept)
+    positions = family.series_labels
+    labels = tuple(family.labels[at] for at in positions)
     for index, column in enumerate(family.columns):
         rows: Rows = {}
         for reading in readings:
             for key, values in reading.totals.items():
                 value = values[index]
                 if value is not None:
-                    where = tuple(escaped_text(str(key[at])) for at in kept)
+                    where = tuple(escaped_text(str(key[at])) for at in positions)
                     rows[where] = rows.get(where, 0.0) + value / (1e9 if column.endswith("_ns") else 1)
         yield _metric(family.kind, _name(family, column), family.help, labels, rows)
 
@@ -133,28 +133,28 @@ def _name(family: Family, column: str) -> str:
     return f"bpftop_{family.metric_name}" + ("" if unit == "count" else f"_{unit}")
 
 
-def _findings(shown: Snapshot | None) -> Iterator[Metric]:
-    """For each rule its severity now: 0 nothing, 1 info, 2 warning, 3 critical; no series where it is blind."""
-    diagnosis = NO_DIAGNOSIS if shown is None else shown.diagnosis
-    watched = () if shown is None else shown.interfaces
-    unseen = {*diagnosis.blind, *diagnosis.waiting}
+def _findings(snapshot: Snapshot | None) -> Iterator[Metric]:
+    """Yield the severity of each rule (0 nothing, 1 info, 2 warning, 3 critical) and the number of blind rules."""
+    diagnosis = NO_DIAGNOSIS if snapshot is None else snapshot.diagnosis
+    interfaces = () if snapshot is None else snapshot.interfaces
+    without_input = {*diagnosis.blind, *diagnosis.waiting}
     rows: Rows = {}
-    for rule in (BY_ID[name] for name in diagnosis.rule_ids if name not in unseen):
-        names = [w.label for w in watched] if rule.scope == "interface" else [""]
+    for rule in (BY_ID[name] for name in diagnosis.rule_ids if name not in without_input):
+        names = [w.label for w in interfaces] if rule.scope == "interface" else [""]
         rows.update({(rule.id, rule.scope, escaped_text(name)): 0.0 for name in names})
     for finding in diagnosis.findings:
         name = escaped_text(finding.scope_name) if finding.scope == "interface" else ""
         rows[(finding.id, finding.scope, name)] = 1.0 + SEVERITIES.index(finding.severity)
-    says = "what the rules find: 0 nothing, 1 info, 2 warning, 3 critical; absent where a rule cannot see"
-    yield _metric("gauge", "bpftop_finding_severity", says, ("id", "scope", "interface"), rows)
+    help_text = "what the rules find: 0 nothing, 1 info, 2 warning, 3 critical; absent where a rule cannot see"
+    yield _metric("gauge", "bpftop_finding_severity", help_text, ("id", "scope", "interface"), rows)
     yield _metric("gauge", "bpftop_rules_blind", "rules that cannot see here", (), {(): float(len(diagnosis.blind))})
 
 
 def _metric(
-    kind: str, name: str, says: str, labels: Sequence[str], rows: Mapping[tuple[str, ...], float | None]
+    kind: str, name: str, help_text: str, labels: Sequence[str], rows: Mapping[tuple[str, ...], float | None]
 ) -> Metric:
     family = CounterMetricFamily if kind == "counter" else GaugeMetricFamily
-    made: CounterMetricFamily | GaugeMetricFamily = family(name, says, labels=labels)
+    made: CounterMetricFamily | GaugeMetricFamily = family(name, help_text, labels=labels)
     for values, value in rows.items():
         if value is not None:
             made.add_metric(values, value)
@@ -162,23 +162,23 @@ def _metric(
 
 
 class SnapshotMetrics(Collector):
-    """One moment, as a registry takes it."""
+    """The collector of a snapshot's metrics, for a registry of prometheus_client."""
 
-    def __init__(self, shown: Snapshot) -> None:
-        self._shown = shown
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
 
     def collect(self) -> Iterable[Metric]:
-        return metrics(self._shown)
+        return metrics(self._snapshot)
 
 
-def registry_of(shown: Snapshot) -> CollectorRegistry:
-    """A registry with this moment alone, without what prometheus_client tells of the Python process."""
+def registry_of(snapshot: Snapshot) -> CollectorRegistry:
+    """Return a registry with the metrics of a snapshot alone, without the metrics of the Python process."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(SnapshotMetrics(shown))
+    registry.register(SnapshotMetrics(snapshot))
     return registry
 
 
-def openmetrics(shown: Snapshot) -> str:
-    """The OpenMetrics text of one moment (version 1.0.0)."""
-    text: str = generate_latest(registry_of(shown)).decode()  # type: ignore[no-untyped-call]
+def openmetrics(snapshot: Snapshot) -> str:
+    """Write the OpenMetrics text (version 1.0.0) of a snapshot."""
+    text: str = generate_latest(registry_of(snapshot)).decode()  # type: ignore[no-untyped-call]
     return text

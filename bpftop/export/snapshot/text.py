@@ -1,6 +1,6 @@
 """Aligned text for people: a snapshot as a page of 80 columns, and a tick of ``watch`` as a line per interface.
 
-The columns are those of the screen (``model.fields``), without what needs a past.
+The columns are the columns of the screen (render.traffic_columns), without the columns that compare with the past.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bpftop.render.traffic_columns import CPU_COLUMNS, PROTOCOL_COLUMNS
 
 _NEED_A_PAST = ("factor", "trend")
 _CPU_COLUMNS = ("cpu", "packets_per_sec", "bits_per_sec", "share", "softirq", "protocols")
-"""What fits the page."""
+"""The columns of CPUs that fit the page."""
 _JOINT = (("Size", 2, SIZE_LABELS), ("Network layer", 0, L3_LABELS), ("Cast", 1, CAST_LABELS))
 _TICK_TITLES = f"{'time (UTC)':<10}  {{}}  RX pps    RX bit/s    TX pps    TX bit/s  top protocols of RX"
 _PAGE_WIDTH = 80
@@ -32,30 +32,30 @@ _TOP_PROTOCOLS = 3
 
 
 def table(snapshot: Snapshot) -> str:
-    """The snapshot as a page: per interface the protocols, sizes, layers, casts and CPUs that carried packets."""
+    """Write a page: for each interface the protocols, sizes, layers, casts and CPUs with packets."""
     interval = UNKNOWN if snapshot.interval_ns is None else f"{snapshot.interval_ns / 1e9:.2f} s"
     kernel = f"  Linux {escaped_text(snapshot.kernel)}" if snapshot.kernel else ""
     lines = [f"{escaped_text(snapshot.host)}  {rfc3339(snapshot.wall_ns)}  rates over {interval}{kernel}"]
-    for watched in snapshot.interfaces:
-        lines += ["", *_interface(snapshot, watched)]
+    for interface in snapshot.interfaces:
+        lines += ["", *_interface(snapshot, interface)]
     if len(snapshot.interfaces) > 1:
         lines += ["", "total of the interfaces", *_section("Protocol", [_whole(snapshot, snapshot.total)])]
         lines += [f"without {escaped_text(label)}: {escaped_text(why)}" for label, why in snapshot.left_out.items()]
-    lines += ["", *_lost(snapshot), f"own cost: {own_words(snapshot.own)}"]
+    lines += ["", *_lost(snapshot), f"own cost: {own_cost_text(snapshot.own)}"]
     lines += [f"unavailable: {escaped_text(part)}: {escaped_text(why)}" for part, why in snapshot.unavailable.items()]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def lost_words(snapshot: Snapshot) -> list[str]:
-    """What each stage of the path loses: ``backlog 1.20 k pps (host)``; none where nothing is lost that is known."""
+def loss_phrases(snapshot: Snapshot) -> list[str]:
+    """Return a phrase for each stage that loses packets: ``backlog 1.20 k pps (host)``."""
     return [
         f"{row['title']} {si(row['per_sec'])} pps ({escaped_text(row['interface'] or row['scope'])})"
         for row in losing(snapshot)
     ]
 
 
-def own_words(own: OwnCost) -> str:
-    """CPU, memory, and time in map reads of bpftop itself."""
+def own_cost_text(own: OwnCost) -> str:
+    """Format CPU time, memory, and time in map reads of bpftop itself."""
     cpu = UNKNOWN if own.cpu_pct is None else f"{own.cpu_pct:.1f} %"
     memory = UNKNOWN if own.resident_bytes is None else f"{own.resident_bytes / (1 << 20):.1f} MiB"
     reads = UNKNOWN if own.poll_ns is None else f"{own.poll_ns / 1e6:.2f} ms"
@@ -63,34 +63,34 @@ def own_words(own: OwnCost) -> str:
 
 
 def _lost(snapshot: Snapshot) -> Iterator[str]:
-    for words in lost_words(snapshot):
-        yield f"lost: {words}"
+    for phrase in loss_phrases(snapshot):
+        yield f"lost: {phrase}"
 
 
 def tick_lines(snapshot: Snapshot, *, first: bool = True) -> str:
     """Write a line per interface; ``first`` puts the line of titles in front."""
-    names = [escaped_text(watched.label) for watched in snapshot.interfaces]
+    names = [escaped_text(interface.label) for interface in snapshot.interfaces]
     width = max(map(len, ("interface", *names)))
     clock = rfc3339(snapshot.wall_ns)[11:21]
     lines = [_TICK_TITLES.format("interface".ljust(width))] if first else []
-    for name, watched in zip(names, snapshot.interfaces, strict=True):
+    for name, interface in zip(names, snapshot.interfaces, strict=True):
         numbers = [
             cell
-            for traffic in (watched.rx, watched.tx)
+            for traffic in (interface.rx, interface.tx)
             for cell in (si(traffic.totals.packets_per_sec).rjust(6), si(traffic.totals.bits_per_sec, "b/s").rjust(10))
         ]
         line = f"{clock}  {name:<{width}}  {'  '.join(numbers)}  "
-        lines.append((line + _top(watched, _PAGE_WIDTH - len(line))).rstrip())
+        lines.append((line + _top(interface, _PAGE_WIDTH - len(line))).rstrip())
     return "\n".join(lines) + "\n"
 
 
-def _top(watched: InterfaceSnapshot, width: int) -> str:
-    """The busiest protocols of RX with their shares, as many as fit; for an interface that is away, its state."""
-    if watched.interface.state != "up":
-        return watched.interface.state
-    whole = watched.rx.totals.packets_per_sec
+def _top(interface: InterfaceSnapshot, width: int) -> str:
+    """Name the busiest protocols of RX with their shares, as many as fit; for an absent interface, its state."""
+    if interface.interface.state != "up":
+        return interface.interface.state
+    whole = interface.rx.totals.packets_per_sec
     text = ""
-    for row in sorted(watched.rx.protocols, key=lambda row: -(row.counts.packets_per_sec or 0.0)):
+    for row in sorted(interface.rx.protocols, key=lambda row: -(row.counts.packets_per_sec or 0.0)):
         more = f"{text}{'  ' if text else ''}{row.name} {pct(share(row.counts.packets_per_sec, whole))}"
         if not row.counts.packets_per_sec or (text and len(more) > width):
             break
@@ -98,20 +98,22 @@ def _top(watched: InterfaceSnapshot, width: int) -> str:
     return text
 
 
-def _interface(snapshot: Snapshot, watched: InterfaceSnapshot) -> Iterator[str]:
-    yield _title(watched)
-    yield from textwrap.wrap(escaped_text(", ".join(device_phrases(watched.interface.facts))), _PAGE_WIDTH)
-    past = Past(History(), snapshot, watched, "rx")
+def _interface(snapshot: Snapshot, interface: InterfaceSnapshot) -> Iterator[str]:
+    yield _title(interface)
+    yield from textwrap.wrap(escaped_text(", ".join(device_phrases(interface.interface.facts))), _PAGE_WIDTH)
+    past = Past(History(), snapshot, interface, "rx")
     flags = [
-        flag for flag in FLAG_LABELS if any(traffic.cell_of("tcp_flags", flag).packets for traffic in _flows(watched))
+        flag
+        for flag in FLAG_LABELS
+        if any(traffic.cell_of("tcp_flags", flag).packets for traffic in _directions(interface))
     ]
-    yield from _section("Protocol", [_whole(snapshot, watched), *protocol_lines(watched, past, flags)])
+    yield from _section("Protocol", [_whole(snapshot, interface), *protocol_lines(interface, past, flags)])
     for title, label, names in _JOINT:
         rows = _rows(past, label, names)
         if rows:
             yield from ("", *_section(title, rows))
-    readings = CpuReadings(snapshot, snapshot.labels(watched))
-    cpus = [_cpu_line(row, watched.rx.totals, readings) for row in watched.rx.cpus if row.counts.packets_per_sec]
+    readings = CpuReadings(snapshot, snapshot.labels(interface))
+    cpus = [_cpu_line(row, interface.rx.totals, readings) for row in interface.rx.cpus if row.counts.packets_per_sec]
     if cpus:
         yield from ("", *text_table([column for column in CPU_COLUMNS if column.id in _CPU_COLUMNS], cpus))
 
@@ -122,37 +124,37 @@ def _cpu_line(row: CpuRow, whole: Counts, readings: CpuReadings) -> CpuLine:
     return CpuLine(cpu=row.cpu, counts=row.counts, share=part, top=top, then=None, trend=(), readings=readings)
 
 
-def _title(watched: InterfaceSnapshot) -> str:
-    interface = watched.interface
-    words = [escaped_text(interface.label)]
-    if interface.name != interface.label:
-        words.append(f"now called {escaped_text(interface.name)}")
-    if interface.state != "up":
-        words.append(interface.state)
-    words.append(", ".join(f"{traffic.direction} {traffic.hook}" for traffic in _flows(watched)))
-    costs = [traffic.hook.ns_per_packet for traffic in _flows(watched)]
+def _title(interface: InterfaceSnapshot) -> str:
+    facts = interface.interface
+    phrases = [escaped_text(facts.label)]
+    if facts.name != facts.label:
+        phrases.append(f"now called {escaped_text(facts.name)}")
+    if facts.state != "up":
+        phrases.append(facts.state)
+    phrases.append(", ".join(f"{traffic.direction} {traffic.hook}" for traffic in _directions(interface)))
+    costs = [traffic.hook.ns_per_packet for traffic in _directions(interface)]
     if any(cost is not None for cost in costs):
-        words.append("/".join(UNKNOWN if cost is None else f"{cost:.0f}" for cost in costs) + " ns/pkt")
-    if interface.counting_since_ns is not None:
-        words.append(f"since {rfc3339_seconds(interface.counting_since_ns)}")
-    return "  ".join(words)
+        phrases.append("/".join(UNKNOWN if cost is None else f"{cost:.0f}" for cost in costs) + " ns/pkt")
+    if facts.counting_since_ns is not None:
+        phrases.append(f"since {rfc3339_seconds(facts.counting_since_ns)}")
+    return "  ".join(phrases)
 
 
-def _flows(watched: InterfaceSnapshot) -> tuple[DirectionTraffic, DirectionTraffic]:
-    rx, tx = (watched.traffic(direction) for direction in DIRECTIONS)
+def _directions(interface: InterfaceSnapshot) -> tuple[DirectionTraffic, DirectionTraffic]:
+    rx, tx = (interface.traffic(direction) for direction in DIRECTIONS)
     return rx, tx
 
 
-def _whole(snapshot: Snapshot, watched: InterfaceSnapshot) -> ProtocolLine:
-    totals = watched.rx.totals, watched.tx.totals
-    return _line("all", totals, Past(History(), snapshot, watched, "rx"))
+def _whole(snapshot: Snapshot, interface: InterfaceSnapshot) -> ProtocolLine:
+    totals = interface.rx.totals, interface.tx.totals
+    return _line("all", totals, Past(History(), snapshot, interface, "rx"))
 
 
 def _rows(past: Past, label: int, names: Iterable[str]) -> list[ProtocolLine]:
-    """A row for every name of a label of the joint cells that has packets in one direction or the other."""
+    """Return a row for every name of a label of the joint cells with packets in either direction."""
     rows = []
     sides = [
-        (traffic.along(label), traffic.cell_of("joint")) for traffic in _flows(past.interface)
+        (traffic.along(label), traffic.cell_of("joint")) for traffic in _directions(past.interface)
     ]  # an empty key: nothing yet
     for name in names:
         rx, tx = (cells.get(name, nothing) for cells, nothing in sides)
