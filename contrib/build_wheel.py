@@ -1,8 +1,8 @@
 """Build the wheel that needs no system library: ``build_wheel.py FOLDER`` (run by ``make wheel``).
 
-From an sdist and not from the checkout, so that nothing left over there gets in. auditwheel grafts libbpf and libelf
-in; the licence texts that their Debian packages carry come with them. What came out is checked, because setuptools can
-make a wheel without the extension, or for one Python only, and call it a success.
+The wheel is built from an sdist, so that no leftover of the checkout gets in. auditwheel copies libbpf and libelf into
+the wheel, and this script their licence texts from the Debian packages. The wheel is checked, because setuptools can
+make a wheel without the extension, or for one Python only, and report success.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import StringTableSection
 
 ROOT = Path(__file__).resolve().parent.parent
-# 0.44 MB from Debian 12, 0.75 MB where libelf brings libzstd along (Debian 13, Ubuntu 24.04). A step above that is a
-# library that nobody wanted.
+# 0.44 MB from Debian 12, 0.75 MB where libelf brings libzstd along (Debian 13, Ubuntu 24.04). A larger wheel
+# contains an unintended library.
 LIMIT_BYTES = 1_500_000
 
 
 def run(*command: str | Path) -> None:
-    """Run a command of this Python's environment quietly; its output is shown if it fails, which ends the build."""
+    """Run a command of this Python's environment quietly. If it fails, print its output and end the build."""
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     outcome = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     if outcome.returncode:
@@ -35,11 +35,11 @@ def run(*command: str | Path) -> None:
 
 
 def only(folder: Path, pattern: str) -> Path:
-    """The one path in ``folder`` that matches."""
-    found = list(folder.glob(pattern))
-    if len(found) != 1:
-        sys.exit(f"build_wheel: expected one {pattern} in {folder}, found {len(found)}")
-    return found[0]
+    """Return the only path in ``folder`` that matches."""
+    paths = list(folder.glob(pattern))
+    if len(paths) != 1:
+        sys.exit(f"build_wheel: expected one {pattern} in {folder}, found {len(paths)}")
+    return paths[0]
 
 
 def add_licences(wheel: Path, scratch: Path) -> Path:
@@ -60,41 +60,41 @@ def add_licences(wheel: Path, scratch: Path) -> Path:
 
 
 def faults(wheel: Path) -> list[str]:
-    """What is wrong with a finished wheel, in sentences; empty when it is right."""
-    found = []
+    """Check a finished wheel and return its faults as sentences."""
+    sentences = []
     if not re.fullmatch(r"bpftop-[^-]+-cp310-abi3-manylinux_\d+_\d+_\w+\.whl", wheel.name):
-        found.append(f"{wheel.name} is not tagged cp310-abi3-manylinux")
+        sentences.append(f"{wheel.name} is not tagged cp310-abi3-manylinux")
     if wheel.stat().st_size > LIMIT_BYTES:
-        found.append(f"{wheel.stat().st_size} bytes, more than {LIMIT_BYTES}")
+        sentences.append(f"{wheel.stat().st_size} bytes, more than {LIMIT_BYTES}")
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         wanted = {"bpftop/kernel/_libbpf.abi3.so", "bpftop/py.typed"}
         wanted |= {f"bpftop/objects/{source.stem}.o" for source in ROOT.glob("bpf_objects/*.bpf.c")}
         wanted |= {f"bpftop/themes/{theme.name}" for theme in ROOT.glob("themes/*.yaml")}
         wanted |= {str(schema.relative_to(ROOT)) for schema in ROOT.glob("bpftop/**/*.schema.json")}
-        found += [f"{name} is missing" for name in sorted(wanted - names)]
+        sentences += [f"{name} is missing" for name in sorted(wanted - names)]
         for name in sorted(names):
             if re.search(r"\.so(\.|$)", name):
                 with archive.open(name) as library:
-                    found += [f"{name}: {fault}" for fault in linking_faults(ELFFile(library), names)]
-    return found
+                    sentences += [f"{name}: {fault}" for fault in linking_faults(ELFFile(library), names)]
+    return sentences
 
 
 def linking_faults(library: ELFFile, names: set[str]) -> list[str]:
-    """A search path outside the wheel, or a library of bpf's that the wheel does not bring."""
-    found = []
+    """Return search paths outside the wheel, and BPF libraries that the wheel needs but does not contain."""
+    sentences = []
     dynamic, strings = library.get_section_by_name(".dynamic"), library.get_section_by_name(".dynstr")
     assert isinstance(dynamic, DynamicSection)
     assert isinstance(strings, StringTableSection)
     for tag in dynamic.iter_tags():
         if tag.entry.d_tag in ("DT_RPATH", "DT_RUNPATH"):
             folders = strings.get_string(tag.entry.d_val).split(":")
-            found += [f"search path {folder}" for folder in folders if not folder.startswith("$ORIGIN")]
+            sentences += [f"search path {folder}" for folder in folders if not folder.startswith("$ORIGIN")]
         elif tag.entry.d_tag == "DT_NEEDED":
             needed = strings.get_string(tag.entry.d_val)
             if re.match(r"lib(bpf|elf|zstd)\b", needed) and f"bpftop.libs/{needed}" not in names:
-                found.append(f"needs {needed} of the system")
-    return found
+                sentences.append(f"needs {needed} of the system")
+    return sentences
 
 
 def main(folder: Path) -> None:
@@ -108,9 +108,9 @@ def main(folder: Path) -> None:
         run(*pip, "wheel", "--no-build-isolation", "--no-deps", "-w", scratch / "plain", only(scratch, "*.tar.gz"))
         run(sys.executable, "-m", "auditwheel", "repair", "-w", scratch / "repaired", only(scratch / "plain", "*.whl"))
         wheel = add_licences(only(scratch / "repaired", "*.whl"), scratch)
-        wrong = faults(wheel)
-        if wrong:
-            sys.exit("build_wheel: " + "; ".join(wrong))
+        sentences = faults(wheel)
+        if sentences:
+            sys.exit("build_wheel: " + "; ".join(sentences))
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(wheel, folder)
         print(folder / wheel.name, f"{wheel.stat().st_size / 1000:.0f} kB")

@@ -1,5 +1,7 @@
-"""Makes the alerting rules, their tests, the dashboard and the list of metrics from the tables of rules and families:
-`python -m contrib.monitoring`."""
+"""Writes the alerting rules, their tests, the dashboard and docs/metrics.md: `python -m contrib.monitoring`.
+
+The sources are the tables of rules and of families.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +32,11 @@ STALLED: dict[str, Any] = {
     "labels": {"severity": "warning"},
     "annotations": {"summary": "bpftop on {{ $labels.instance }} answers, but takes no samples"},
 }
-"""Old findings would look like good news."""
+"""The alert on a stalled sampler, whose findings would stay as they were."""
 
 
 def alerts() -> dict[str, Any]:
-    """An alert per rule that can be a warning, for each of its severities; the exporter keeps time and hysteresis."""
+    """Return an alert per rule and severity from warning up. Durations and hysteresis are the exporter's task."""
     rules = [_alert(rule, severity) for rule in RULES for severity in rule.severities if severity != "info"]
     away = {
         "alert": "BpftopDown",
@@ -69,7 +71,7 @@ def _level(severity: str) -> int:
 
 
 def alerts_test() -> dict[str, Any]:
-    """For promtool: every alert fires at its level, and none at 0."""
+    """Return tests for promtool: every alert fires at its level, and none at 0."""
     labels = 'instance="web-17:9435", job="bpftop"'
     tests: list[dict[str, Any]] = []
     for rule in RULES:
@@ -109,7 +111,7 @@ def _test(rule: Rule, severity: str, series: str) -> dict[str, Any]:
 
 
 def _stalled_test(series: str) -> dict[str, Any]:
-    """Ten minutes of samples, and then the last of them for ever."""
+    """Return a test of the stalled sampler: samples for ten minutes, then none."""
     summary = STALLED["annotations"]["summary"].replace("{{ $labels.instance }}", "web-17:9435")
     fired = {
         "exp_labels": {"severity": "warning", "instance": "web-17:9435", "job": "bpftop"},
@@ -165,7 +167,7 @@ PANELS: tuple[tuple[str, str, str, str], ...] = (
 
 
 def dashboard() -> dict[str, Any]:
-    """For Grafana 10 and newer: two panels a row, one variable for the machines."""
+    """Return a dashboard for Grafana 10 and newer: two panels a row, a variable for the machines."""
     source = {"type": "prometheus", "uid": "${source}"}
     panels = [
         {
@@ -204,7 +206,7 @@ def dashboard() -> dict[str, Any]:
 
 
 def metrics_page() -> str:
-    """A row per metric, for people."""
+    """Return docs/metrics.md, a row per metric."""
     rows = [
         f"| `{metric.name}{'_total' if metric.type == 'counter' else ''}` | {metric.type} "
         f"| {', '.join(labels_of(metric)) or '-'} | {metric.documentation} |"
@@ -224,7 +226,7 @@ _METRICS_HEAD = (
 
 
 def texts() -> dict[str, str]:
-    """File below contrib -> its content."""
+    """Return the contents of all files: path below contrib -> text."""
     return {
         ALERTS: _HEAD + yaml.safe_dump(alerts(), sort_keys=False, width=120),
         ALERTS_TEST: _HEAD + yaml.safe_dump(alerts_test(), sort_keys=False, width=120),

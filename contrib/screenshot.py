@@ -1,4 +1,4 @@
-"""Makes docs/screen.svg: the live screen on the demo, after it has run long enough for its trends. Needs root.
+"""Writes docs/screen.svg: the live screen on the demo, after some time for its trends. Needs root.
 
 sudo .venv/bin/python contrib/screenshot.py [COLUMNSxLINES] [SECONDS] [FILE]
 """
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 async def picture(feed: SamplingThread, size: tuple[int, int], seconds: float) -> str:
-    """The screen as SVG, after ``seconds``."""
+    """Run the screen for ``seconds``, and return it as SVG."""
 
     def save(shown: Snapshot | str) -> str:
         raise NotImplementedError("nobody presses a key here")

@@ -38,7 +38,7 @@ MOMENTS = {"quiet": diagnosed((World(), 6)), "flood": diagnosed((flooded(), 6)),
 
 
 @pytest.mark.parametrize("what", MOMENTS.values(), ids=MOMENTS)
-def test_documents_fit_the_schema_and_the_schema_describes_every_member(what: Diagnosed) -> None:
+def test_documents_fit_the_schema_without_other_members(what: Diagnosed) -> None:
     Draft202012Validator.check_schema(SCHEMA)
     closed = json.loads(json.dumps(SCHEMA), object_hook=_closed)
     Draft202012Validator(closed).validate(json.loads(diagnosis_json(what)))
@@ -48,7 +48,7 @@ def _closed(node: dict[str, Any]) -> dict[str, Any]:
     return {**node, "additionalProperties": False} if "properties" in node and "required" in node else node
 
 
-def test_a_flood_is_the_verdict_and_what_follows_is_folded_under_it() -> None:
+def test_a_flood_is_the_verdict_and_explains_other_findings() -> None:
     what = diagnosed((flooded(), 6))
     assert verdict(what) == "Critical on eth0: SYN flood likely: 20.0 k/s SYN, <1 % accepted."
     document = diagnosis(what)
@@ -62,20 +62,20 @@ def test_a_flood_is_the_verdict_and_what_follows_is_folded_under_it() -> None:
     } in (document["unknown"])
 
 
-def test_nothing_found_says_how_many_rules_are_blind() -> None:
+def test_no_finding_names_the_number_of_blind_rules() -> None:
     what = diagnosed((World(), 6))
     blind = len(what.unknown)
     assert blind > 0
     assert verdict(what) == f"Nothing found on eth0: {30 - blind} of 30 rules checked, {blind} had no input."
 
 
-def test_before_three_seconds_rules_are_unknown_and_none_is_ruled_out() -> None:
+def test_before_three_seconds_no_rule_is_ruled_out() -> None:
     document = diagnosis(diagnosed((World(), 2)))
     assert document["ruled_out"] == []
     assert len(document["unknown"]) == 30
 
 
-def test_what_has_passed_is_told_with_how_long_it_lasted() -> None:
+def test_an_ended_finding_has_its_duration() -> None:
     what = _then_quiet()
     assert "(it has ended)" in verdict(what)
     first = diagnosis(what)["findings"][0]
@@ -93,7 +93,7 @@ def _then_quiet() -> Diagnosed:
     return Diagnosed(analyzer.snapshot, analyzer.began_ns, tuple(analyzer.episodes), RULES)
 
 
-def test_the_report_has_verdict_evidence_what_was_ruled_out_and_what_could_not_be_seen() -> None:
+def test_the_report_has_verdict_evidence_and_rules() -> None:
     report = markdown(diagnosed((flooded(), 6)))
     assert report.startswith("**Critical on eth0: SYN flood likely")
     for part in ("### CRITICAL", "Why: ", "- SYN 20.0 k/s; limit 1.00 k/s", "- follows: ", "```sh", "**Ruled out:** ",

@@ -130,7 +130,7 @@ def test_of_features_those_that_were_switched_are_named() -> None:
     assert "eth0 features: -rx-lro -tx-nocache-copy +rx-hashing\n" in diff_text(named("a", was), named("b", now))
 
 
-def test_a_snapshot_of_before_there_was_host_context_still_compares() -> None:
+def test_an_old_snapshot_without_host_context_compares() -> None:
     """Members of ``/1`` that came later."""
     old = parsed(moment())
     del old["losses"], old["host"]["sysctls"], old["interfaces"][0]["device"]

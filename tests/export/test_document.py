@@ -190,7 +190,7 @@ def test_without_a_second_reading_no_loss_is_called_zero() -> None:
     assert rows["wire"]["reason"] == "no rate yet: the counter was read once, or began again at zero"
 
 
-def test_what_was_lost_since_the_start_adds_up_however_long_that_is() -> None:
+def test_losses_since_the_start_add_up_over_a_long_time() -> None:
     samples = list(FakeSource(cpus=2, count=200).samples())
     analyzer, history = Analyzer(()), History()
     for sample in samples:

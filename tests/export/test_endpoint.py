@@ -33,7 +33,7 @@ def asked(endpoint: Endpoint, method: str = "GET") -> tuple[int, int, bytes]:
         return answer.status, int(answer.headers["Content-Length"]), answer.read()
 
 
-def test_connections_that_say_nothing_keep_no_scraper_out(endpoint: Endpoint) -> None:
+def test_silent_connections_keep_no_scraper_out(endpoint: Endpoint) -> None:
     with ExitStack() as stack:
         silent = [stack.enter_context(socket.create_connection(endpoint.address, 20)) for _ in range(2 * CONNECTIONS)]
         silent[-1].sendall(b"GET /metr")
@@ -43,9 +43,7 @@ def test_connections_that_say_nothing_keep_no_scraper_out(endpoint: Endpoint) ->
         assert silent[0].recv(1) == b""  # the oldest went first
 
 
-def test_a_byte_now_and_then_does_not_hold_a_place_for_ever(
-    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_byte_now_and_then_does_not_keep_a_connection(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endpoint_module, "TIMEOUT_S", 0.1)
     with socket.create_connection(endpoint.address) as slow:
         slow.sendall(b"GET /metrics HTTP/1.1\r\n")

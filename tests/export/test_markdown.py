@@ -31,7 +31,7 @@ def test_with_one_interface_it_fits_however_much_is_found(count: int) -> None:
     assert text.endswith(f"- and {left_out} more (`bpftop diagnose`)\n") == bool(left_out)
 
 
-def test_what_is_found_is_said_however_many_interfaces_there_are() -> None:
+def test_findings_are_listed_with_many_interfaces_too() -> None:
     many = moment(*(replace(OBSERVED, label=f"e{n}", name=f"e{n}", ifindex=n + 2) for n in range(30)))
     text = snapshot_markdown(replace(many, diagnosis=found(40)))
     assert len(text) > MESSAGE_CHARS

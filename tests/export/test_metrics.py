@@ -77,7 +77,7 @@ def test_protocol_and_cpu_are_never_multiplied() -> None:
     assert not [labels for _, labels in found if {"cpu", "protocol"} <= {name for name, _ in labels}]
 
 
-def test_a_device_with_a_queue_for_each_cpu_stays_below_the_limit_too() -> None:
+def test_many_queues_stay_below_the_limit_of_series() -> None:
     machine = Machine(cpus=128)
     found = values(openmetrics(derive_snapshot(*machine.samples(2))))
     assert len(found) < 700
@@ -152,7 +152,7 @@ def test_a_moment_is_rendered_once_for_all_who_ask(monkeypatch: pytest.MonkeyPat
     assert len(rendered) == 1
 
 
-def test_scrapers_that_are_being_answered_keep_their_places(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_in_progress_keeps_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endpoint_module, "CONNECTIONS", 3)
     go_on, asked = threading.Event(), threading.Semaphore(0)
 

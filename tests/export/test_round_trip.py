@@ -24,8 +24,8 @@ from bpftop.model.units import pct, si
 from tests.export.moments import ETH0, OBSERVED, busy, moment, parsed
 
 SCHEMA: dict[str, Any] = json.loads(files("bpftop.export.snapshot").joinpath("snapshot.schema.json").read_text())
-SHOWN = {"round": moment(), "several": moment(ETH0, OBSERVED), "busy": busy(), "many CPUs": busy(cpus=64)}
-every = pytest.mark.parametrize("shown", SHOWN.values(), ids=SHOWN)
+SNAPSHOTS = {"round": moment(), "several": moment(ETH0, OBSERVED), "busy": busy(), "many CPUs": busy(cpus=64)}
+every = pytest.mark.parametrize("shown", SNAPSHOTS.values(), ids=SNAPSHOTS)
 
 Cells = dict[tuple[str, ...], dict[str, float | None]]
 

@@ -144,13 +144,13 @@ def _read_back(whole: dict[str, Any]) -> Sample:
 
 @given(st.text())
 def test_printable_text_is_all_that_is_left(text: str) -> None:
-    shown = escaped_text(text)
-    assert shown.isprintable()
-    assert shown.isascii() or any(not c.isascii() and c.isprintable() for c in text)
+    snapshot = escaped_text(text)
+    assert snapshot.isprintable()
+    assert snapshot.isascii() or any(not c.isascii() and c.isprintable() for c in text)
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "snapshot"),
     [
         ("eth0", "eth0"),
         ("größe 1", "größe 1"),
@@ -160,8 +160,8 @@ def test_printable_text_is_all_that_is_left(text: str) -> None:
         ("\udcff", r"\udcff"),
     ],
 )
-def test_what_a_terminal_would_obey_is_written_out(text: str, shown: str) -> None:
-    assert escaped_text(text) == shown
+def test_what_a_terminal_would_obey_is_written_out(text: str, snapshot: str) -> None:
+    assert escaped_text(text) == snapshot
 
 
 def test_no_format_lets_a_name_drive_the_terminal() -> None:

@@ -37,9 +37,9 @@ def lab() -> Iterator[Lab]:
         yield lab
 
 
-def received(shown: Snapshot) -> int:
+def received(snapshot: Snapshot) -> int:
     """Frames of ``Lab.send`` until then."""
-    rows = [row for row in shown.interfaces[0].rx.protocols if row.number == OTHER_ETHERTYPE]
+    rows = [row for row in snapshot.interfaces[0].rx.protocols if row.number == OTHER_ETHERTYPE]
     return sum(row.counts.packets or 0 for row in rows)
 
 
@@ -68,13 +68,13 @@ def follow(reader: Reader, newest: Newest) -> None:
         newest.put(analyzer.push(sample))
 
 
-def test_two_scrapers_the_screen_and_a_recording_see_the_same_counters(lab: Lab, tmp_path: Path) -> None:
+def test_scrapers_screen_and_recording_have_equal_counters(lab: Lab, tmp_path: Path) -> None:
     fan = Broadcast(LiveSource(["v0"], interval_s=0.2, drops=False))
     recorder = Recorder(str(tmp_path / "a"))
     fan.tap(recorder.offer)
     feed, newest = SamplingThread(fan.reader()), Newest()
     on_screen: dict[int, int] = {}
-    feed.listen(lambda shown: None if shown is None else on_screen.update({shown.seq: received(shown)}))
+    feed.listen(lambda snapshot: None if snapshot is None else on_screen.update({snapshot.seq: received(snapshot)}))
     exporting = threading.Thread(target=follow, args=(fan.reader(), newest))
     told: list[list[tuple[int, int]]] = [[], []]
     ended = threading.Event()
@@ -106,9 +106,9 @@ def test_two_scrapers_the_screen_and_a_recording_see_the_same_counters(lab: Lab,
     with closing(Recording(str(tmp_path / "a"))) as recording:
         ticks = [tick.sample for tick in recording.ticks(1, progress.ticks)]
     recorded: dict[int, int] = {}
-    shown = Analyzer(())
+    snapshot = Analyzer(())
     for sample in ticks:
-        recorded[sample.seq] = received(shown.push(sample))
+        recorded[sample.seq] = received(snapshot.push(sample))
     assert progress.lost == 0
     assert on_screen == recorded
     assert max(recorded.values()) == SENT

@@ -57,7 +57,7 @@ def scraped() -> dict[tuple[str, ...], float] | None:
     return {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
 
 
-def test_the_exporter_counts_with_the_units_capabilities_alone(lab: Lab) -> None:
+def test_the_exporter_counts_with_the_capabilities_of_the_unit(lab: Lab) -> None:
     process = subprocess.Popen(
         as_the_unit("export", "v0", "--listen", LISTEN, "-i", "0.2"),
         env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,

@@ -22,8 +22,8 @@ def sample(*labels: str) -> Sample:
 
 
 def lines(*labels: str, by: str = "flow") -> list[FlowLine]:
-    shown = derive_snapshot(None, sample(*labels))
-    return flow_lines(shown, shown.total, "rx", by, {"10.1.2.3": "printer.example"})  # type: ignore[arg-type]
+    snapshot = derive_snapshot(None, sample(*labels))
+    return flow_lines(snapshot, snapshot.total, "rx", by, {"10.1.2.3": "printer.example"})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -61,14 +61,14 @@ def test_rates_need_no_sample_before() -> None:
 
 
 def test_several_interfaces_are_rows_and_sums() -> None:
-    shown = derive_snapshot(None, sample("eth0", "eth1"))
-    both = tables(shown, shown.total, "rx")
+    snapshot = derive_snapshot(None, sample("eth0", "eth1"))
+    both = tables(snapshot, snapshot.total, "rx")
     assert both is not None
     assert (both.entries, both.max_entries, both.added_ns_per_packet) == (2 * 12_345, 2 * 65_536, 19)
     rows = lines("eth0", "eth1")
     assert [row.interface for row in rows[:2]] == ["eth0", "eth1"]
     assert len({row.key for row in rows}) == len(rows)
-    assert tables(shown, shown.total, "tx") is None
+    assert tables(snapshot, snapshot.total, "tx") is None
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from tests.model.signals import ETH0, S, line, links, looked, pushed, reading, s
 from tests.tui.fake import FakeSource, interface
 
 
-def test_the_table_names_families_columns_and_rows_that_there_are() -> None:
+def test_the_path_names_existing_families_columns_and_rows() -> None:
     assert len(BY_ID) == len(STAGES)
     for stage in STAGES:
         assert {FAMILIES[counter.family].scope for counter in stage.counters} == {stage.scope}
@@ -53,7 +53,7 @@ def test_the_ring_takes_the_largest_and_the_wire_adds() -> None:
     assert found.stages == [("wire", 5.0, "interface"), ("NIC ring", 70.0, "interface")]
 
 
-def test_a_parent_qdisc_counts_what_its_children_drop_and_filters_drop_on_purpose() -> None:
+def test_qdisc_drops_count_once_and_without_filters() -> None:
     def qdiscs(second: float, drops: int) -> Reading:
         kinds = {("eth0", "htb", "1:"): drops, ("eth0", "fq_codel", "10:"): drops - drops // 3,
                  ("eth0", "clsact", "ffff:"): 5 * drops}  # fmt: skip
@@ -76,7 +76,7 @@ def test_what_a_listening_socket_drops_is_counted_once() -> None:
     assert losses(looked(history)).stages == [("listen", 10.0, "netns")]
 
 
-def test_a_lost_race_in_conntrack_is_in_two_counters_and_counts_once() -> None:
+def test_a_conntrack_race_in_two_counters_counts_once() -> None:
     def events(second: float, insert_failed: int, drop: int) -> Reading:
         return reading("conntrack_events", {(): [4, insert_failed, drop, 6, 0]}, second)
 
@@ -98,7 +98,7 @@ def test_failed_redirects_are_no_exceptions() -> None:
     assert line(history, "xdp_redirects").since_start == 4
 
 
-def test_verdicts_of_another_program_have_rows_only_where_there_is_one() -> None:
+def test_foreign_xdp_verdicts_need_a_foreign_program() -> None:
     def verdicts(second: float, count: int) -> Reading:
         rows = {("eth0", 9, "XDP_DROP"): [count, count], ("eth0", 9, "XDP_PASS"): [5, 5]}
         return reading("xdp_verdicts", rows, second)
@@ -124,7 +124,7 @@ def test_the_backlog_adds_up_cpus_wraps_and_survives_hotplug() -> None:
     assert [line(history, "backlog", i).since_start for i in range(4)] == [None, 11, 12, 13]
 
 
-def test_a_reset_and_a_new_epoch_lose_a_tick_and_not_the_total() -> None:
+def test_a_reset_loses_a_tick_but_not_the_total() -> None:
     history = pushed(
         sample(0, links(0, rx_crc_errors=1000)),
         sample(1, links(1, rx_crc_errors=1010)),
@@ -138,7 +138,7 @@ def test_a_reset_and_a_new_epoch_lose_a_tick_and_not_the_total() -> None:
     assert line(history, "wire", 2).per_sec == 5.0
 
 
-def test_ticks_that_cannot_be_read_are_unknown_and_what_they_missed_counts_afterwards() -> None:
+def test_losses_in_unreadable_ticks_are_counted_afterwards() -> None:
     gone = {"softnet": "backlog counters: cannot read /proc/net/softnet_stat: Permission denied"}
     history = pushed(
         sample(0, softnet(0, {0: 0})),
@@ -164,7 +164,7 @@ def test_unseen_are_the_losses_that_cannot_be_read() -> None:
     assert losses(looked(pushed(sample(0, links(0))))).per_sec is None
 
 
-def test_counters_that_a_kernel_lacks_leave_the_rest_of_a_stage_known() -> None:
+def test_a_stage_is_known_without_counters_the_kernel_lacks() -> None:
     history = pushed(
         sample(0, stack("snmp", 0, UdpRcvbufErrors=3)),
         sample(1, stack("snmp", 1, UdpRcvbufErrors=5), unavailable={"snmp6": "IPv6 is switched off here"}),
@@ -175,7 +175,7 @@ def test_counters_that_a_kernel_lacks_leave_the_rest_of_a_stage_known() -> None:
     assert line(history, "memory").unread[0] == "UdpMemErrors: this kernel does not count it"
 
 
-def test_the_first_reading_of_a_tracepoint_counts_since_it_was_attached() -> None:
+def test_a_tracepoint_counts_from_its_attachment_on() -> None:
     def errors(second: float, count: int, previous: Reading | None = None) -> Reading:
         return reading("xdp_exceptions", {("eth0", 7, "XDP_ABORTED"): [count]}, second, previous=previous)
 
@@ -184,7 +184,7 @@ def test_the_first_reading_of_a_tracepoint_counts_since_it_was_attached() -> Non
     assert [line(history, "xdp_exceptions", i).since_start for i in (1, 2)] == [5, 6]
 
 
-def test_rates_are_means_of_five_seconds_and_trends_of_whole_slices() -> None:
+def test_rates_are_five_second_means_and_trends_whole_slices() -> None:
     counts, total = [], 0
     for second in range(21):
         total += 10 if second > 10 else 0
@@ -202,8 +202,8 @@ def test_rates_are_means_of_five_seconds_and_trends_of_whole_slices() -> None:
 def test_since_the_mark_and_scrolling_back_before_it() -> None:
     history = pushed(*(sample(i, softnet(i, {0: 10 * i})) for i in range(8)))
     mark = history.mark(history.at(3))
-    shown = history.at(-1)
-    now = replace(line(history, "backlog"), selection=Selection(shown, shown.total, history, mark))
+    snapshot = history.at(-1)
+    now = replace(line(history, "backlog"), selection=Selection(snapshot, snapshot.total, history, mark))
     assert (now.since_start, now.since_mark) == (70, 40)
     earlier = history.at(2)
     then = replace(now, selection=Selection(earlier, earlier.total, history, mark))
@@ -236,7 +236,7 @@ def test_the_total_adds_up_the_interfaces_that_are_part_of_it() -> None:
     assert line(history, "backlog", label="eth0").since_start == 10
 
 
-def test_a_sum_that_lacks_an_interface_is_said_to_be_unseen() -> None:
+def test_a_sum_without_an_interface_counts_as_unseen() -> None:
     both = (ETH0, Interface("eth1", "eth1", 3, state="moved"))
     seen = [links(0), links(0, "eth1")], [links(1, rx_crc_errors=5)]
     history = pushed(*(sample(second, *found, interfaces=both) for second, found in enumerate(seen)))
@@ -259,7 +259,7 @@ def headroom(history: History, stage: str) -> float | None:
     return line(history, stage).headroom_s
 
 
-def test_the_headroom_of_the_ring_is_that_of_the_busiest_queue() -> None:
+def test_ring_headroom_is_of_the_busiest_queue() -> None:
     history = History()
     for one, _ in zip(FakeSource(16).samples(), range(12), strict=False):
         history.push(one)
@@ -274,7 +274,7 @@ def test_the_headroom_of_the_ring_is_that_of_the_busiest_queue() -> None:
     assert headroom(history, "wire") is None
 
 
-def test_the_headroom_of_the_backlog_is_that_of_the_cpu_that_is_full_first() -> None:
+def test_backlog_headroom_is_of_the_cpu_that_is_full_first() -> None:
     def at(second: float, limit: bool = True) -> Sample:
         packets = {0: 1000 * second, 1: 100 * second, 2: 0}
         rows = {(cpu,): [int(count), 0, 0, 0, 0] for cpu, count in packets.items()}
@@ -296,7 +296,7 @@ def test_conntrack_is_full_in_so_many_seconds() -> None:
     assert headroom(pushed(at(0, 100)), "conntrack") is None
 
 
-def test_below_the_stages_the_largest_comes_first_and_zeros_stay_away() -> None:
+def test_details_are_ordered_by_size_without_zeros() -> None:
     def at(second: int) -> Sample:
         reasons = {
             ("eth0", "NO_SOCKET"): [2 * second],

@@ -26,7 +26,7 @@ def past(direction: Direction = "rx", ticks: int = 3, cpus: int = 4) -> Past:
     return Past(history, snapshot, snapshot.total, direction)
 
 
-def test_protocols_stand_in_an_order_that_does_not_depend_on_the_traffic() -> None:
+def test_the_order_of_protocols_does_not_depend_on_traffic() -> None:
     before = past()
     names = [row.name for row in protocol_lines(before.interface, before)]
     assert names[:5] == ["TCP", "UDP", "ICMP", "ICMPv6", "IGMP"]
@@ -46,7 +46,7 @@ def test_shares_and_rates_are_those_of_the_direction() -> None:
     assert rx.share == pytest.approx(share(rx.now, past("rx").interface.rx.totals.packets_per_sec))
 
 
-def test_a_protocol_of_one_direction_is_zero_in_the_other_and_unknown_where_nothing_counts() -> None:
+def test_a_protocol_absent_in_a_direction_is_zero_or_unknown() -> None:
     before = past()
     sctp = ProtocolRow("rx", 132, "SCTP", Counts(5, 500, 5.0, 4000.0))
     one = replace(before.interface, rx=replace(before.interface.rx, protocols=(sctp,)))
@@ -68,7 +68,7 @@ def flow_with(syn: float, tcp: float = 100.0) -> DirectionTraffic:
     )
 
 
-def test_a_flag_gets_a_row_at_ten_percent_and_loses_it_below_five() -> None:
+def test_a_flag_has_a_row_from_ten_down_to_five_percent() -> None:
     assert flags_to_show(flow_with(9.9), ()) == set()
     assert flags_to_show(flow_with(10.0), ()) == {"syn"}
     assert flags_to_show(flow_with(5.1), {"syn"}) == {"syn"}
@@ -97,7 +97,7 @@ def test_cpu_rows_agree_with_the_flow() -> None:
     assert [name for name, _ in rows[3].top] == [row.name for row in before.interface.rx.cpu_protocols(3)[:3]]
 
 
-def test_cpu_rows_of_a_total_add_up_the_interfaces_that_are_in_it() -> None:
+def test_cpu_rows_of_a_total_add_up_its_interfaces() -> None:
     bond = (interface("bond0", 5, kind="bond"), interface("eth0", 2, master=5), interface("eth9", 9))
     history, snapshot = shown(14, 4, bond)
     table = CpuTable(snapshot.total.rx, Past(history, snapshot, snapshot.total, "rx"))
@@ -108,14 +108,14 @@ def test_cpu_rows_of_a_total_add_up_the_interfaces_that_are_in_it() -> None:
     assert row.trend[-1] == pytest.approx((first.trend[-1] or 0) + (last.trend[-1] or 0))
 
 
-def test_cpus_without_a_rate_have_rows_too_for_what_the_signals_say() -> None:
+def test_cpus_without_a_rate_have_rows_too() -> None:
     before = past(ticks=1)
     table = CpuTable(before.interface.rx, before)
     assert table.shown == [0, 1, 2, 3]
     assert {(row.now, row.share, row.top) for row in table.lines(table.shown)} == {(None, None, ())}
 
 
-def test_an_offline_cpu_has_a_row_only_while_packets_move_there() -> None:
+def test_an_offline_cpu_has_a_row_only_with_packets() -> None:
     before = past()
     before = replace(before, snapshot=replace(before.snapshot, online_cpus=(0, 1)))
     traffic = before.interface.rx
@@ -124,7 +124,7 @@ def test_an_offline_cpu_has_a_row_only_while_packets_move_there() -> None:
     assert CpuTable(still, before).shown == [0, 1]
 
 
-def test_narrow_screens_drop_columns_in_the_order_of_their_rank() -> None:
+def test_narrow_screens_leave_out_columns_by_rank() -> None:
     ids = {width: [field.id for field, _ in fitting(PROTOCOL_COLUMNS, width)] for width in (40, 60, 70, 80, 92, 100)}
     assert ids[40] == ["name", "rx_packets_per_sec", "rx_bits_per_sec"]
     assert ids[60] == [*ids[40], "share", "factor"]
@@ -160,7 +160,7 @@ def test_every_column_has_a_meaning_and_an_id_of_its_own() -> None:
     assert [field.title for field in marked(PROTOCOL_COLUMNS, True) if field.id == "factor"] == ["x mark"]
 
 
-def test_only_changes_that_matter_stand_out() -> None:
+def test_large_changes_stand_out() -> None:
     assert [change_look(now, then) for now, then in ((3, 1), (1, 3), (2, 0), (2, 1), (0, 0), (0, 9), (None, 1))] == [
         "factor", "factor", "factor", "muted", "muted", "muted", "muted",
     ]  # fmt: skip
