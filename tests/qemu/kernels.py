@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import lzma
 import os
@@ -17,6 +16,12 @@ from pathlib import Path
 MODULES = ("veth", "sch_ingress", "cls_bpf", "nf_conntrack", "tcp_diag", "udp_diag")
 """What the tests need and these kernels do not have built in."""
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_SOURCE = re.compile(
+    r"^'((?:https?|ftp)://\S+?)/dists/"
+    r"((?:bullseye|bookworm|trixie|forky|duke|sid|oldstable|stable|testing|unstable)(?:-[a-z-]+)?)/(?:In)?Release'",
+    re.MULTILINE,
+)
+"""A mirror and a suite of Debian in what apt prints."""
 
 
 class Unobtainable(Exception):
@@ -25,18 +30,22 @@ class Unobtainable(Exception):
 
 @dataclass(frozen=True)
 class Release:
-    """One kernel: the archive's label, its suite, and the package there that stands for the newest build of it."""
+    """One kernel: a suite of Debian's archives, and the package of the suite that depends on the newest build."""
 
-    label: str
     suite: str
     package: str
 
+    @property
+    def is_security(self) -> bool:
+        """Return whether the suite is in the security archive, which has mirrors of its own."""
+        return self.suite.endswith("-security")
+
 
 RELEASES: Mapping[str, Release] = {
-    "5.10": Release("Debian-Security", "bullseye-security", "linux-image-cloud-amd64"),
-    "6.1": Release("Debian-Security", "bookworm-security", "linux-image-cloud-amd64"),
-    "6.12": Release("Debian-Security", "bookworm-security", "linux-image-6.12-cloud-amd64"),
-    "newest": Release("Debian", "trixie-backports", "linux-image-cloud-amd64"),
+    "5.10": Release("bullseye-security", "linux-image-cloud-amd64"),
+    "6.1": Release("bookworm-security", "linux-image-cloud-amd64"),
+    "6.12": Release("bookworm-security", "linux-image-6.12-cloud-amd64"),
+    "newest": Release("trixie-backports", "linux-image-cloud-amd64"),
 }
 
 
@@ -80,9 +89,8 @@ def cache() -> Path:
 
 
 def _fetched(release: Release, scratch: Path) -> Path:
-    apt = _Apt(release, scratch)
     root = scratch / "root"
-    for package in apt.download():
+    for package in _downloaded(release, scratch):
         _run("dpkg-deb", "--extract", str(package), str(root))
     made = scratch / "made"
     made.mkdir()
@@ -96,14 +104,47 @@ def _fetched(release: Release, scratch: Path) -> Path:
     return made
 
 
-class _Apt:
-    """apt with one suite of the machine's own mirror, and with lists and packages in a folder of its own."""
+def _downloaded(release: Release, scratch: Path) -> list[Path]:
+    """Return the packages of a kernel, from the first of this machine's mirrors that has its suite."""
+    if shutil.which("apt-get") is None or not KEYRING.exists():
+        raise Unobtainable(f"the kernels are Debian's, and this machine has no apt-get or no {KEYRING}")
+    mirrors = mirrors_of(release, _run("apt-get", "update", "--print-uris"))
+    failure = Unobtainable(
+        f"the apt sources of this machine name no mirror of Debian, which {release.suite} is part of"
+    )
+    for number, mirror in enumerate(mirrors):
+        try:
+            return _Apt(release, mirror, scratch / str(number)).download()
+        except Unobtainable as error:
+            failure = error
+    raise failure
 
-    def __init__(self, release: Release, scratch: Path) -> None:
+
+def mirrors_of(release: Release, printed_uris: str) -> list[str]:
+    """Return the addresses that may have the suite of a release, the likeliest first.
+
+    The lists of apt need not be there: the addresses come from its sources.
+
+    Args:
+        printed_uris: the output of ``apt-get update --print-uris``, which reads sources of both formats.
+    """
+    sources = [match.groups() for match in _SOURCE.finditer(printed_uris)]
+    security = [mirror for mirror, suite in sources if suite.endswith("-security")]
+    main = [mirror for mirror, suite in sources if not suite.endswith("-security")]
+    # Other vendors call their suites by Debian's names too: what is called debian goes first, apt checks signatures.
+    main.sort(key=lambda mirror: not mirror.endswith("/debian"))
+    beside = [f"{mirror}-security" for mirror in main if mirror.endswith("/debian")]
+    return list(dict.fromkeys([*security, *beside] if release.is_security else main))
+
+
+class _Apt:
+    """apt with one suite of a mirror, and with lists and packages in a folder of its own."""
+
+    def __init__(self, release: Release, mirror: str, scratch: Path) -> None:
         self._release, self._scratch = release, scratch
         for folder in ("lists/partial", "cache/archives/partial", "packages"):
             (scratch / folder).mkdir(parents=True)
-        source = f"deb [signed-by={KEYRING}] {_mirror(release.label)} {release.suite} main\n"
+        source = f"deb [signed-by={KEYRING}] {mirror} {release.suite} main\n"
         (scratch / "sources.list").write_text(source)
         (scratch / "apt.conf").write_text(
             f'Dir::Etc::sourcelist "{scratch}/sources.list";\nDir::Etc::sourceparts "/dev/null";\n'
@@ -133,19 +174,6 @@ class _Apt:
 
     def _apt(self, command: str, *arguments: str) -> str:
         return _run(command, "-c", str(self._scratch / "apt.conf"), *arguments, folder=self._scratch / "packages")
-
-
-@functools.cache
-def _mirror(label: str) -> str:
-    """Where this machine gets Debian's archive of that label from."""
-    if shutil.which("apt-get") is None or not KEYRING.exists():
-        raise Unobtainable(f"the kernels are Debian's, and this machine has no apt-get or no {KEYRING}")
-    form = "$(ORIGIN)|$(LABEL)|$(REPO_URI)"
-    for line in _run("apt-get", "indextargets", "--format", form, "Created-By: Packages").splitlines():
-        origin, found, address = line.split("|")
-        if (origin, found) == ("Debian", label):
-            return address
-    raise Unobtainable(f"apt on this machine has no source of {label}, or no lists: run apt-get update as root")
 
 
 def _in_order(wanted: tuple[str, ...], modules: Mapping[str, Path]) -> list[str]:
