@@ -7,11 +7,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 
-import pytest
-
 from bpftop.collect.collector import Collector, Unavailable
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.sample import Interface, Key, Reading
+from tests.waiting import until
 
 Rows = dict[Key, int]
 
@@ -48,14 +47,16 @@ def watching(collector: Collector, *names: str) -> Iterator[Watching]:
 
 def loaded(collector: Collector, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
     """Return the first readings. Raises Unavailable if the program is refused."""
-    for _ in range(500):
+
+    def first() -> Mapping[str, Reading] | None:
         try:
             return collector.read(interfaces)
         except Unavailable as error:
             if not str(error).endswith(": being loaded"):
                 raise
-            time.sleep(0.01)
-    pytest.fail(f"{collector.name} is still being loaded after 5 s")
+            return None
+
+    return until(first, f"{collector.name} is loaded")
 
 
 def rows(readings: Mapping[str, Reading]) -> Rows:

@@ -25,6 +25,7 @@ from tests.bpf.frame import Layers
 from tests.bpf.harness import as_counts
 from tests.bpf.reference import Counts
 from tests.bpf.sender import send_exactly, times_sent
+from tests.waiting import until
 
 pytestmark = pytest.mark.bpf
 
@@ -60,8 +61,14 @@ def mixed_frames() -> list[bytes]:
     return [bytes(packet) for packet in packets]
 
 
-def counted(lab: Lab, attach: Callable[[PacketCounter, int], Link], program: str, send: Callable[[], object]) -> Counts:
-    """Return the counts on the watched side after ``send``, once they no longer change."""
+def counted(
+    lab: Lab,
+    attach: Callable[[PacketCounter, int], Link],
+    program: str,
+    send: Callable[[], object],
+    expected: Counts | None = None,
+) -> Counts:
+    """Return the counts on the watched side after ``send``, once they are ``expected`` or no longer change."""
 
     def inside() -> Counts:
         counter = PacketCounter(program, "rx")  # type: ignore[arg-type]
@@ -71,21 +78,23 @@ def counted(lab: Lab, attach: Callable[[PacketCounter, int], Link], program: str
             closing(attach(counter, netdev.find(WATCHED.interface).ifindex)),
         ):
             send()
-            return settled(counter)
+            return settled(counter, expected)
 
     return lab.call_in(WATCHED, inside)
 
 
-def settled(counter: PacketCounter) -> Counts:
-    """Return the counts once two readings, 50 ms apart, are equal."""
-    before: Counts = {}
-    for _ in range(200):
-        now = as_counts(counter.read("test0", 1))
-        if now == before:
-            return now
-        before = now
+def settled(counter: PacketCounter, expected: Counts | None = None) -> Counts:
+    """Return the counts once they are ``expected``; where that is None, once two reads 50 ms apart are the same."""
+    before: Counts | None = expected
+
+    def stands_still() -> Counts | None:
+        nonlocal before
         time.sleep(0.05)
-    pytest.fail("the counters never stood still")
+        now = as_counts(counter.read("test0", 1))
+        same, before = now == before, now if expected is None else expected
+        return now if same else None
+
+    return until(stands_still, lambda: f"the counters stand still at {before}")
 
 
 @pytest.mark.parametrize("program", ["count_xdp", "count_xdp_frags"])
@@ -99,8 +108,7 @@ def test_a_million_frames_are_counted_exactly(lab: Lab, program: str) -> None:
         sent = lab.call_in(GENERATOR, lambda: send_exactly(GENERATOR.interface, frames, FRAMES_SENT))
         assert sent.lost == 0
 
-    counts = counted(lab, lambda counter, ifindex: Link.xdp(counter.program.fd, ifindex), program, send)
-    assert counts == expected
+    counts = counted(lab, lambda counter, ifindex: Link.xdp(counter.program.fd, ifindex), program, send, expected)
     assert_sums_agree(counts, FRAMES_SENT)
 
 
@@ -128,6 +136,7 @@ def test_vlan_tags_on_tcx_count_with_their_bytes(lab: Lab) -> None:
         lambda counter, ifindex: Link.tcx(counter.program.fd, ifindex, "rx"),
         "count_tc",
         lambda: lab.call_in(GENERATOR, lambda: send_exactly(GENERATOR.interface, frames, len(frames))),
+        expected,
     )
     assert counts == expected
 
@@ -187,4 +196,4 @@ def test_frames_without_gso_segs_are_counted_exactly() -> None:
             assert os.write(tap_fd, header + frame) == len(header) + len(frame)
             skb = reference.Skb(gso_size=gso_size if payload_bytes > gso_size else 0)
             reference.add(expected, reference.count(frame, skb=skb))
-        assert settled(counter) == expected
+        settled(counter, expected)

@@ -13,10 +13,11 @@ import sys
 import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
-from tests.waiting import LIMIT_S, until
+from tests.waiting import LIMIT_S, POLL_S, until
 
 COMMAND = (sys.executable, "-m", "bpftop.cli")
 PATIENCE_S = LIMIT_S
@@ -60,6 +61,36 @@ def await_handlers(pid: int) -> None:
         return bool(int(caught.split()[1], 16) & bit)
 
     until(installed, "the handler for SIGTERM is installed")
+
+
+def await_rest(pid: int) -> None:
+    """Wait until all threads of the process sleep, and used no CPU for a fifth of a second: it waits for its next tick.
+
+    A thread that waits for a CPU is runnable, so a busy machine only makes the wait longer.
+    """
+
+    def activity() -> tuple[bool, list[str]]:
+        stats = [path.read_text().rpartition(") ")[2].split() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+        return all(fields[0] == "S" for fields in stats), [word for fields in stats for word in fields[11:13]]
+
+    before, same = activity(), 0
+
+    def rests() -> bool:
+        nonlocal before, same
+        now = activity()
+        before, same = now, same + 1 if now == before and now[0] else 0
+        return same * POLL_S >= 0.2
+
+    until(rests, "the process waits for its next tick")
+
+
+def fdinfo(pid: int) -> list[str]:
+    """Return the lines of all /proc/PID/fdinfo files of the process."""
+    lines: list[str] = []
+    for path in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with suppress(FileNotFoundError):  # the descriptor was closed meanwhile
+            lines += path.read_text().splitlines()
+    return lines
 
 
 class Terminal:

@@ -8,8 +8,6 @@ import json
 import shutil
 import signal
 import subprocess
-import time
-from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,8 @@ from jsonschema import Draft202012Validator
 
 from bpftop.kernel.bpf.object import object_path
 from bpftop.measure.programs.suites import SUITES
-from tests.cli.running import COMMAND, await_handlers, bpftop, environment, started
+from tests.cli.running import COMMAND, bpftop, environment, fdinfo, started
+from tests.waiting import LIMIT_S, until
 
 SCHEMA: dict[str, Any] = json.loads(files("bpftop.export.measure").joinpath("bench.schema.json").read_text())
 COUNTER = object_path("counter")
@@ -110,16 +109,20 @@ def test_own_programs_side_by_side() -> None:
     assert [row["returns"] for row in rows] == ["XDP_PASS", "XDP_PASS"]
 
 
+def program_ids(pid: int) -> set[str]:
+    """Return the ids of the BPF programs that the process holds."""
+    return {line for line in fdinfo(pid) if line.startswith("prog_id:")}
+
+
 @pytest.mark.bpf
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_an_interrupt_writes_the_results(number: signal.Signals) -> None:
     with started("bench", "--format", "json") as process:
-        await_handlers(process.pid)
-        time.sleep(2.5)  # within the first suites
+        first = until(lambda: program_ids(process.pid), "the first suite has programs")
+        until(lambda: program_ids(process.pid).isdisjoint(first), "the first suite is done")
+        until(lambda: program_ids(process.pid), "the second suite has programs")
         process.send_signal(number)
-        begin = time.monotonic()
-        output, errors = process.communicate(timeout=10)
-        assert time.monotonic() - begin < 2
+        output, errors = process.communicate(timeout=LIMIT_S)
         assert process.returncode == 128 + number
     assert errors == ""
     document = valid(output)
@@ -133,10 +136,9 @@ def test_an_interrupt_writes_the_results(number: signal.Signals) -> None:
 def test_an_interrupted_table_says_so(tmp_path: Path) -> None:
     path = tmp_path / "bench.txt"
     with started("bench", "counters", "-o", str(path)) as process:
-        await_handlers(process.pid)
-        time.sleep(1.5)
+        until(lambda: program_ids(process.pid), "programs are loaded")
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=10)
+        process.wait(timeout=LIMIT_S)
     text = path.read_text()
     assert "PARTIAL" in text
     assert "this run was interrupted" in text
@@ -153,7 +155,7 @@ def test_missing_capabilities_are_named() -> None:
             capture_output=True,
             text=True,
             env=environment(),
-            timeout=20,
+            timeout=LIMIT_S,
         )
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
         assert f"this process lacks {named}: run it as root or with sudo" in done.stderr
@@ -163,17 +165,8 @@ def test_missing_capabilities_are_named() -> None:
 def test_programs_are_loaded_and_none_is_attached() -> None:
     """An attachment would be a link; what is neither attached nor pinned ends with the process."""
     with started("bench", "counters") as process:
-        await_handlers(process.pid)
-        time.sleep(1.5)
+        until(lambda: program_ids(process.pid), "programs are loaded")
         kinds = {line.partition(":")[0] for line in fdinfo(process.pid)}
     assert "prog_type" in kinds
     assert "map_type" in kinds
     assert "link_type" not in kinds
-
-
-def fdinfo(pid: int) -> list[str]:
-    lines: list[str] = []
-    for path in Path(f"/proc/{pid}/fdinfo").iterdir():
-        with suppress(FileNotFoundError):  # closed meanwhile
-            lines += path.read_text().splitlines()
-    return lines

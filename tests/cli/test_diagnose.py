@@ -19,10 +19,11 @@ from jsonschema import Draft202012Validator
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import WATCHED
 from bpftop.rules.table import RULES
-from tests.cli.running import await_handlers, bpftop, started
+from tests.cli.running import await_handlers, await_rest, bpftop, started
 from tests.faults.scenario import Scenario
 from tests.faults.scenarios.tcp import AcceptQueueOverflow
 from tests.faults.scenarios.udp import UdpSocketOverflow
+from tests.waiting import LIMIT_S
 
 pytestmark = pytest.mark.bpf
 
@@ -60,7 +61,7 @@ def test_the_document_fits_its_schema() -> None:
     document = json.loads(done.stdout)
     Draft202012Validator(SCHEMA).validate(document)
     assert document["interfaces"][0]["name"] == "lo"
-    assert 3.5 <= document["duration_s"] < 8
+    assert document["duration_s"] >= 3.5
     assert {"link-saturated", "packet-storm"} <= {rule["id"] for rule in document["unknown"]}
     named = {*document["ruled_out"], *(rule["id"] for rule in document["unknown"])}
     assert named | {finding["id"] for finding in document["findings"]} == {rule.id for rule in RULES}
@@ -102,11 +103,11 @@ def test_a_past_fault_is_reported() -> None:
     with Lab(quiet=True) as lab, UdpSocketOverflow(lab) as fault, _in_namespace(lab) as pid:
         words = (WATCHED.interface, "--netns", str(pid), "--duration", "15", "--format", "json")
         with started("diagnose", *words) as process:
-            await_handlers(process.pid)
+            await_rest(process.pid)
             fault.begin()
             time.sleep(4.5)
             fault.end()
-            said, _ = process.communicate(timeout=20)
+            said, _ = process.communicate(timeout=LIMIT_S)
     document = json.loads(said)
     (finding,) = [f for f in document["findings"] if f["id"] == "udp-socket-overflow"]
     assert (finding["active"], finding["ended_s_ago"] > 0) == (False, True)
@@ -159,13 +160,13 @@ def test_bad_usage_is_one_sentence(words: tuple[str, ...], code: int, said: str)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_in_the_middle_still_writes_the_verdict(number: signal.Signals) -> None:
     with started("diagnose", "lo", "--attach", "none", "--duration", "60", "--format", "json") as process:
-        await_handlers(process.pid)
+        await_rest(process.pid)
         time.sleep(4.5)
         process.send_signal(number)
-        said, complaints = process.communicate(timeout=10)
+        said, complaints = process.communicate(timeout=LIMIT_S)
     document = json.loads(said)
     Draft202012Validator(SCHEMA).validate(document)
-    assert 3 <= document["duration_s"] < 10
+    assert 3 <= document["duration_s"] < 60
     assert process.returncode == {"warning": 3, "critical": 4}.get(document["verdict"]["severity"], 0)
     assert "Traceback" not in complaints
 
@@ -175,7 +176,7 @@ def test_a_signal_before_the_second_sample() -> None:
         await_handlers(process.pid)
         time.sleep(0.4)
         process.send_signal(signal.SIGINT)
-        said, complaints = process.communicate(timeout=10)
+        said, complaints = process.communicate(timeout=LIMIT_S)
     assert said == ""
     assert process.returncode in (1, 130)
     assert "Traceback" not in complaints

@@ -17,7 +17,7 @@ import pytest
 
 from tests.bpf.devices import Lab
 from tests.cli.running import COMMAND
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.bpf
 
@@ -74,7 +74,7 @@ def test_tracepoints_end_with_a_signal(lab: Lab) -> None:
         until(lambda: len(held_by(process.pid)) == len(TRACING), "all tracepoints are set")
         held = held_by(process.pid)
         process.terminate()
-        process.communicate(timeout=5)
+        process.communicate(timeout=LIMIT_S)
         assert process.returncode == 0
         until(lambda: held.isdisjoint(tracing_programs()), "they are gone")
 
@@ -94,7 +94,7 @@ def test_no_drops_loads_no_tracepoints(lab: Lab) -> None:
 def test_each_part_names_its_missing_capabilities(lab: Lab, missing: str) -> None:
     command = ["setpriv", f"--bounding-set={missing}", sys.executable, *COMMAND[1:]]
     command += ["watch", "v0", "-i", "0.2", "--attach", "none", "--format", "samples", "--count", "3"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=True)
     unavailable = json.loads(done.stdout.splitlines()[-1])["unavailable"]
     takes = "takes CAP_BPF and CAP_PERFMON" if "-bpf" in missing else "takes CAP_PERFMON"
     how = "give it to this container or service"

@@ -6,11 +6,13 @@ import fcntl
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
 
 from tests.cli.running import COMMAND, Terminal, await_handlers, environment, started
+from tests.waiting import LIMIT_S, until
 
 ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 WATCH_NONE = ("lo", "--attach", "none")
@@ -31,7 +33,7 @@ def test_a_signal_ends_watch(number: signal.Signals) -> None:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("time")
         process.send_signal(number)
-        rest, message = process.communicate(timeout=5)
+        rest, message = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0
     assert rest == "" or rest.endswith("\n")
     assert "--attach none" in message
@@ -46,7 +48,7 @@ def test_a_signal_at_any_moment_of_the_start_is_quiet(words: tuple[str, ...], nu
             await_handlers(process.pid)
             time.sleep(delay_ms / 1000)
             process.send_signal(number)
-            _, message = process.communicate(timeout=5)
+            _, message = process.communicate(timeout=LIMIT_S)
         assert process.returncode == (0 if words[0] == "watch" else 128 + number), message
         assert [line for line in message.splitlines() if "--attach none" not in line] == []
 
@@ -63,10 +65,17 @@ def test_a_stopped_pager_does_not_block_the_end() -> None:
         "samples",
     ) as process:
         assert process.stdout is not None
-        fcntl.fcntl(process.stdout.fileno(), fcntl.F_SETPIPE_SZ, 4096)
-        time.sleep(1.0)  # the pipe is full by then
+        pipe = process.stdout.fileno()
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 4096)
+        pending = bytearray(4)
+
+        def waiting() -> int:
+            fcntl.ioctl(pipe, termios.FIONREAD, pending)
+            return int.from_bytes(pending, sys.byteorder)
+
+        until(lambda: waiting() >= 4096, lambda: f"4096 bytes wait in the pipe: {waiting()}")
         process.terminate()
-        assert process.wait(5) == 0
+        assert process.wait(LIMIT_S) == 0
 
 
 def test_nohup_keeps_it_alive() -> None:
@@ -80,7 +89,7 @@ def test_nohup_keeps_it_alive() -> None:
         for _ in range(3):
             assert process.stdout.readline() != b""
         process.terminate()
-        assert process.wait(5) == 0
+        assert process.wait(LIMIT_S) == 0
 
 
 @pytest.mark.parametrize("number", ENDING)
@@ -119,7 +128,7 @@ def test_a_terminal_that_is_closed_ends_it() -> None:
     with Terminal(*WATCH_NONE) as terminal:
         terminal.await_text("RX")
         terminal.hang_up()
-        assert terminal.process.wait(5) == 0
+        assert terminal.process.wait(LIMIT_S) == 0
 
 
 @pytest.mark.parametrize(

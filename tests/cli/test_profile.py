@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ from jsonschema import Draft202012Validator
 from bpftop.cli import profile as verb
 from bpftop.measure.maps.geometry import KINDS
 from bpftop.measure.maps.plan import ACCESSES, OPERATIONS
-from tests.cli.running import COMMAND, Terminal, await_handlers, bpftop, environment, started
+from tests.cli.running import COMMAND, Terminal, bpftop, environment, fdinfo, started
+from tests.waiting import LIMIT_S, until
 
 SCHEMA: dict[str, Any] = json.loads(files("bpftop.export.measure").joinpath("profile.schema.json").read_text())
 SHORT = ("--type", "hash", "--operation", "lookup,delete,lookup_batch", "--batch", "1,16", "--run-ms", "1")
@@ -122,17 +122,15 @@ def test_an_interrupt_shows_and_stores_the_results(env: dict[str, str], tmp_path
         "--entries",
         "1000,2000",
         "--run-ms",
-        "60",
+        "300",
         "--format",
         "json",
     )
     with started("profile", *words, env=env) as process:
-        await_handlers(process.pid)
-        time.sleep(1.2)
+        # The map of 2000 entries is made once the cells of the first map are measured.
+        until(lambda: "max_entries:\t2000" in fdinfo(process.pid), "the second map is being measured")
         process.send_signal(number)
-        begun_s = time.monotonic()
-        text, message = process.communicate()
-        assert time.monotonic() - begun_s < 1
+        text, message = process.communicate(timeout=LIMIT_S)
     assert (process.returncode, message) == (128 + number, "")
     content = document(text)
     assert content["partial"]
@@ -157,7 +155,7 @@ Scratch.loops = loops
 sys.exit(main(sys.argv[1:]))
 """
     ended = subprocess.run(
-        [sys.executable, "-c", script, "profile", *SHORT], capture_output=True, text=True, env=env, timeout=20
+        [sys.executable, "-c", script, "profile", *SHORT], capture_output=True, text=True, env=env, timeout=LIMIT_S
     )
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "lookup from user space: compare a value failed at key" in ended.stderr
@@ -190,7 +188,7 @@ def test_missing_privileges_are_named(env: dict[str, str]) -> None:
         capture_output=True,
         text=True,
         env=env,
-        timeout=20,
+        timeout=LIMIT_S,
     )
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "cannot make a BPF map: EPERM" in ended.stderr

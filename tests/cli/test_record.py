@@ -6,14 +6,15 @@ import os
 import signal
 import sqlite3
 import stat
-import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from bpftop.errors import BpftopError
 from bpftop.store.recording import Extent, Recording
 from tests.cli.running import await_handlers, bpftop, started
+from tests.waiting import LIMIT_S, until
 
 LO = ("record", "lo", "--attach", "none", "-i", "0.1", "--no-drops")
 
@@ -25,12 +26,23 @@ def extent(path: Path) -> Extent:
         return found
 
 
+def ticks_in(path: Path) -> int:
+    """Return how many ticks a recording has, though bpftop is writing to it; 0 before the first."""
+    try:
+        with closing(Recording(str(path))) as recording:
+            ticks = recording.extent()
+    except BpftopError:
+        return 0
+    return ticks.ticks if ticks else 0
+
+
 def test_for_a_time(tmp_path: Path) -> None:
     path = tmp_path / "a"
     done = bpftop(*LO, "-o", str(path), "--duration", "0.5")
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr.splitlines()[-1] == f"bpftop: recording ended: 6 ticks in {path}, none was lost"
-    assert extent(path).ticks == 6
+    ticks = extent(path).ticks
+    assert 1 < ticks <= 6  # a busy machine leaves ticks out
+    assert done.stderr.splitlines()[-1] == f"bpftop: recording ended: {ticks} ticks in {path}, none was lost"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [file.name for file in tmp_path.iterdir()] == ["a"]
 
@@ -40,11 +52,9 @@ def test_until_a_signal_ends_it(tmp_path: Path, number: signal.Signals) -> None:
     path = tmp_path / "a"
     with started(*LO, "-o", str(path)) as process:
         await_handlers(process.pid)
-        while not path.exists() or not path.stat().st_size:
-            time.sleep(0.01)
-        time.sleep(0.4)
+        until(lambda: ticks_in(path) >= 2, "two ticks are recorded")
         process.send_signal(number)
-        _, messages = process.communicate(timeout=10)
+        _, messages = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0
     assert "none was lost" in messages
     assert extent(path).ticks >= 2
@@ -53,15 +63,13 @@ def test_until_a_signal_ends_it(tmp_path: Path, number: signal.Signals) -> None:
 def test_kill_9_and_go_on(tmp_path: Path) -> None:
     path = tmp_path / "a"
     with started(*LO, "-o", str(path)) as process:
-        while not Path(f"{path}-wal").exists():
-            time.sleep(0.01)
-        time.sleep(0.6)
+        until(lambda: ticks_in(path) >= 2, "two ticks are recorded")
         process.kill()
-        process.wait(5)
+        process.wait(LIMIT_S)
     first = extent(path).ticks
     assert first >= 2
     assert bpftop(*LO, "-o", str(path), "--duration", "0.3").returncode == 0
-    assert extent(path).ticks == first + 4
+    assert first + 1 < extent(path).ticks <= first + 4
 
 
 def test_the_owner_behind_sudo(tmp_path: Path) -> None:
@@ -123,16 +131,19 @@ def test_impossible_requests_are_one_line(tmp_path: Path) -> None:
 def test_lost_ticks_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "a"
     with started(*LO, "-o", str(path)) as process:
-        while not Path(f"{path}-wal").exists():
-            time.sleep(0.01)
-        time.sleep(0.3)
+        assert process.stderr is not None
+        until(lambda: ticks_in(path) >= 1, "a tick is recorded")
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            time.sleep(3.5)  # longer than a writer waits for another one
+            before = ticks_in(path)
+            messages = ""
+            while "database is locked" not in messages:
+                messages += (line := process.stderr.readline())
+                assert line, messages
             other.execute("ROLLBACK")
-        time.sleep(0.5)
+        until(lambda: ticks_in(path) > before, "recording goes on")
         process.send_signal(signal.SIGINT)
-        _, messages = process.communicate(timeout=10)
+        messages += process.communicate(timeout=LIMIT_S)[1]
     assert process.returncode == 0
     assert "database is locked; ticks are lost until it can be written again" in messages
     assert "can be written again" in messages

@@ -10,9 +10,10 @@ from bpftop.collect.collector import Collector
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.readings import RatedReading
 from bpftop.model.sample import Interface, Reading, Sample, reading_key
+from tests import samples
 
 TREES = Path(__file__).parent / "trees"
-ETH0 = Interface("eth0", "eth0", 2)
+ETH0 = samples.ETH0
 
 
 def copy_of(tree: str, into: Path) -> Path:
@@ -22,7 +23,7 @@ def copy_of(tree: str, into: Path) -> Path:
 
 def sample(readings: Mapping[str, Reading], interfaces: Sequence[Interface] = ()) -> Sample:
     at_ns = max((reading.read_ns for reading in readings.values()), default=0)
-    return Sample(0, "boot", "host", at_ns, at_ns, 4, (0, 1), tuple(interfaces), readings)
+    return samples.sample(at_ns / 1e9, interfaces=interfaces, online_cpus=(0, 1), readings=readings)
 
 
 def signal(

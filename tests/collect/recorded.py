@@ -12,8 +12,9 @@ from pathlib import Path
 from bpftop.collect.collector import Collector
 from bpftop.collect.procfs.tree import Tree
 from bpftop.model.derive import derive_snapshot
-from bpftop.model.sample import Interface, Reading, Sample
+from bpftop.model.sample import Reading
 from bpftop.model.snapshot import Snapshot
+from tests.samples import sample
 
 TREES = Path(__file__).with_name("trees")
 NOBODY = 65534
@@ -67,9 +68,6 @@ def read(collector: Collector) -> Mapping[str, Reading]:
 
 
 def moment(before: Mapping[str, Reading] | None, after: Mapping[str, Reading]) -> Snapshot:
-    """Return the snapshot of two readings, by the function that makes every screen's numbers."""
-    return derive_snapshot(None if before is None else _sample(0, before), _sample(1, after))
-
-
-def _sample(seq: int, readings: Mapping[str, Reading]) -> Sample:
-    return Sample(seq, "boot", "host", 0, seq * 10**9, 2, (0, 1), (Interface("eth0", "eth0", 2),), readings)
+    """The snapshot of two readings, through the one function that all screens get their numbers from."""
+    first = None if before is None else sample(0, cpus=2, readings=before)
+    return derive_snapshot(first, sample(1, seq=1, cpus=2, readings=after))

@@ -31,6 +31,7 @@ from bpftop.rules.table import chosen
 from tests.collect import wide
 from tests.collect.moments import ETH0, copy_of
 from tests.collect.test_nic import Driver
+from tests.samples import interface, sample
 
 SECOND = 10**9
 
@@ -79,9 +80,10 @@ class Host:
             self._counters[column] += gained
         device = Device(2, "eth0", 1, 0, 1500, counters=self._counters)
         readings["links/eth0"] = links_reading(self.interface.label, device, now_ns, 0, 0)
-        taken = Sample(
-            self._seq, "boot", "host", now_ns, now_ns, 4, (0, 1), (self.interface,), readings, dict(self.unavailable)
-        )
+        taken = sample(
+            self._seq, seq=self._seq, interfaces=[self.interface], online_cpus=(0, 1), readings=readings,
+            unavailable=dict(self.unavailable),
+        )  # fmt: skip
         self.now = self._engine.push(taken, derive_snapshot(self._before, taken))
         self._before, self._seq = taken, self._seq + 1
 
@@ -153,17 +155,17 @@ def test_rx_dropped_harmless(tmp_path: Path) -> None:
 
 def test_bond_leg_lost(netdev: Netdev, tmp_path: Path) -> None:
     wide.make(tmp_path, 256)
-    interface = Interface("bond0", "bond0", 3, kind="bond")
-    host = Host(interface=replace(interface, facts=device_facts(Tree(tmp_path), netdev.ethtool, interface)))
+    bond = interface("bond0", 3, kind="bond")
+    host = Host(interface=replace(bond, facts=device_facts(Tree(tmp_path), netdev.ethtool, bond)))
     host.run(4)
     assert host.finding("bond-leg-lost").title == "Bond has lost 1 of 2 legs: eth1"
     path = tmp_path / "proc/net/bonding/bond0"
     path.write_text(path.read_text().replace("MII Status: down", "MII Status: up"))
-    host.interface = replace(interface, facts=device_facts(Tree(tmp_path), netdev.ethtool, interface))
+    host.interface = replace(bond, facts=device_facts(Tree(tmp_path), netdev.ethtool, bond))
     host.run(1)
     assert host.silent("bond-leg-lost")
     path.unlink()
-    host.interface = replace(interface, facts=device_facts(Tree(tmp_path), netdev.ethtool, interface))
+    host.interface = replace(bond, facts=device_facts(Tree(tmp_path), netdev.ethtool, bond))
     host.run(1)
     assert "/proc/net/bonding/bond0" in host.now.blind["bond-leg-lost"]
 

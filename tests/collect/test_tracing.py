@@ -14,6 +14,7 @@ from bpftop.collect.bpf.tracing import TRACING, Late, refusal
 from bpftop.collect.collector import Unavailable
 from bpftop.errors import BpftopError
 from bpftop.kernel.check import KernelError
+from tests.waiting import LIMIT_S
 
 HOW = "run it with sudo" if os.geteuid() else "give it to this container or service"
 
@@ -40,7 +41,7 @@ def failing(error: BaseException) -> Late[Part]:
     return late
 
 
-BARRIER = threading.Barrier(2, timeout=5)
+BARRIER = threading.Barrier(2, timeout=LIMIT_S)
 
 
 def held_back(load: object) -> Part:

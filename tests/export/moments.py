@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from array import array
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from bpftop.model.families import LINK_COLUMNS
 from bpftop.model.sample import DIRECTIONS, Direction, Hook, Interface, Key, Reading, Sample, reading_key
 from bpftop.model.snapshot import Snapshot
 from bpftop.rules.table import chosen
+from tests import samples
 from tests.tui.fake import FakeSource
 
 WALL_NS = 1_764_126_764 * 10**9 + 123_456_789  # 2025-11-26T03:12:44.123Z
@@ -23,8 +23,8 @@ HOOKS: Mapping[Direction, Hook] = {
     "rx": Hook("xdp", "native", 41, 9.25, True),
     "tx": Hook("tcx", None, 42, 14.0, True),
 }
-ETH0 = Interface("eth0", "eth0", 2, driver="veth", mtu=1500, counting_since_ns=WALL_NS - 10**9, hooks=HOOKS)
-OBSERVED = Interface("lo", "lo", 1, mtu=65536, notices=("Only rtnetlink totals of lo.",))
+ETH0 = samples.interface(driver="veth", mtu=1500, counting_since_ns=WALL_NS - 10**9, hooks=HOOKS)
+OBSERVED = samples.interface("lo", 1, mtu=65536, notices=("Only rtnetlink totals of lo.",))
 
 TCP, UDP, ICMP = 6, 17, 1
 FIRST = {TCP: ((100, 0), (6_000, 0)), UDP: ((0, 10), (0, 1_000))}
@@ -90,9 +90,10 @@ def _sample(tick: int, interfaces: tuple[Interface, ...], host: str, unavailable
                 _counted(readings, one.label, direction, tick, mono_ns)
     _put(readings, "self", ((),), [12_000_000 * tick, 84_000 * tick], mono_ns)
     _put(readings, "self_memory", ((),), [38 << 20], mono_ns)
-    return Sample(
-        tick, "boot", host, WALL_NS + (tick - 1) * 10**9, mono_ns, 2, (0, 1), interfaces, readings, unavailable
-    )
+    return samples.sample(
+        mono_ns / 1e9, seq=tick, host=host, wall_ns=WALL_NS + (tick - 1) * 10**9, cpus=2, interfaces=interfaces,
+        readings=readings, unavailable=unavailable,
+    )  # fmt: skip
 
 
 def _counted(readings: dict[str, Reading], label: str, direction: Direction, tick: int, mono_ns: int) -> None:
@@ -109,4 +110,4 @@ def _counted(readings: dict[str, Reading], label: str, direction: Direction, tic
 def _put(
     readings: dict[str, Reading], family: str, keys: tuple[Key, ...], values: list[int], mono_ns: int, *where: str
 ) -> None:
-    readings[reading_key(family, *where)] = Reading(family, mono_ns, 0, 0, keys, array("Q", values))
+    readings[reading_key(family, *where)] = samples.packed(family, keys, values, read_ns=mono_ns)

@@ -19,7 +19,7 @@ import yaml
 from contrib.monitoring import ALERTS, HERE
 from tests.bpf.devices import Lab
 from tests.cli.running import COMMAND, environment
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.bpf
 
@@ -63,7 +63,7 @@ def running(command: list[str]) -> Iterator[None]:
     try:
         yield
         process.terminate()
-        process.wait(10)
+        process.wait(LIMIT_S)
     finally:
         process.kill()
         process.wait()

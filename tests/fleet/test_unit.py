@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from contrib.monitoring import HERE
 from tests.bpf.devices import Lab
 from tests.cli.running import COMMAND, environment
+from tests.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.bpf
 
@@ -63,25 +63,24 @@ def test_the_exporter_counts_with_the_capabilities_of_the_unit(lab: Lab) -> None
         env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        end = time.monotonic() + 20
-        while scraped() is None:
+
+        def answers() -> bool:
             assert process.poll() is None, process.stderr and process.stderr.read()
-            assert time.monotonic() < end
-            time.sleep(0.1)
+            return scraped() is not None
+
+        until(answers, "the exporter has a sample")
         with open(f"/proc/{process.pid}/status") as file:
             status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
         assert status["Uid"].split() == [str(NOBODY)] * 4
         assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == sum(1 << bit for bit in BITS.values())
         lab.send_far("v1", SENT)
         key = ("bpftop_protocol_packets_total", "rx", "v0", "other ethertype")
-        while (scraped() or {}).get(key) != SENT:
-            assert time.monotonic() < end, scraped()
-            time.sleep(0.1)
+        until(lambda: (scraped() or {}).get(key) == SENT, scraped)
         parts = {values[0] for name, *values in (scraped() or {}) if name == "bpftop_unavailable"}
         assert not parts & {"drops", "xdp_exceptions", "conntrack"}  # these privileges are enough for tracepoints too
     finally:
         process.terminate()
-        said = process.communicate(timeout=10)[1]
+        said = process.communicate(timeout=LIMIT_S)[1]
     assert said == f"bpftop: metrics at http://{LISTEN}/metrics\n"
     assert process.returncode == 0
 
@@ -89,7 +88,7 @@ def test_the_exporter_counts_with_the_capabilities_of_the_unit(lab: Lab) -> None
 def test_what_these_capabilities_do_not_allow_is_said(lab: Lab) -> None:
     lab.foreign_xdp("v0")
     done = subprocess.run(
-        as_the_unit("snapshot", "v0", "-i", "1"), env=environment(), capture_output=True, text=True, timeout=30
+        as_the_unit("snapshot", "v0", "-i", "1"), env=environment(), capture_output=True, text=True, timeout=LIMIT_S
     )
     assert done.returncode == 0, done.stderr
     whole = json.loads(done.stdout)

@@ -8,7 +8,7 @@ from bpftop.history.analyzer import Analyzer
 from bpftop.history.history import History
 from bpftop.history.stage_totals import FORGET_TICKS
 from bpftop.rules.table import RULES
-from tests.model.signals import links, sample, softnet
+from tests.samples import links, sample, softnet
 from tests.tui.fake import FakeSource
 
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from array import array
-
 from bpftop.history.cpu_trends import CpuTrends
-from bpftop.model.sample import Interface, Reading, Sample, reading_key
+from bpftop.model.sample import Sample, reading_key
+from tests import samples
 
 SECOND = 10**9
 
 
 def sample(seq: int) -> Sample:
-    """Return a sample: ``busy`` counts on both CPUs; ``idle`` has counted nothing, so that its reading has no rows."""
-    now_ns = seq * SECOND
-    counts = array("Q", [seq * 10, seq * 20, 0, 0])
-    readings = {
-        reading_key("protocols", "busy", "rx"): Reading("protocols", now_ns, 1, 1, (("busy", "rx", 6),), counts),
-        reading_key("protocols", "idle", "rx"): Reading("protocols", now_ns, 1, 1, (), array("Q")),
-    }
-    interfaces = (Interface("busy", "busy", 2), Interface("idle", "idle", 3))
-    return Sample(seq, "", "host", 0, now_ns, 2, (0, 1), interfaces, readings)
+    """``busy`` counts on both CPUs; ``idle`` is attached and has counted nothing, so its reading has no rows."""
+    busy = samples.protocols(seq, {6: [seq * 10, seq * 20]}, "busy", size=0)
+    idle = {reading_key("protocols", "idle", "rx"): samples.reading("protocols", {}, seq)}
+    interfaces = (samples.interface("busy", 2), samples.interface("idle", 3))
+    return samples.sample(seq, busy, seq=seq, cpus=2, interfaces=interfaces, readings=idle)
 
 
 def test_an_interface_that_counted_nothing_adds_nothing() -> None:

@@ -11,27 +11,19 @@ import pytest
 
 from bpftop.history.cpu_trends import CELL_S, CpuTrends
 from bpftop.history.history import HISTORY_NS, History
-from bpftop.model.sample import Direction, Hook, Interface, Reading, Sample
+from bpftop.model.sample import Sample
+from tests import samples
 from tests.tui.fake import FakeSource, interface
 
 S = 10**9
-HOOKS: dict[Direction, Hook] = {"rx": Hook("xdp", "native"), "tx": Hook("tcx")}
 
 
 def sample(seconds: float, packets: dict[int, Sequence[int]], epoch: int = 0, label: str = "eth0") -> Sample:
     """Return a sample of one interface. ``packets``: protocol -> packets per CPU since the start, 100 bytes each."""
     cpus = max((len(row) for row in packets.values()), default=2)
-    values = array("Q")
-    for row in packets.values():
-        values.extend(row)
-        values.extend(100 * count for count in row)
-    keys = tuple((label, "rx", number) for number in packets)
-    mono_ns = int(seconds * S)
-    reading = Reading("protocols", mono_ns, 0, epoch, keys, values)
-    watched = Interface(label, label, 2, hooks=HOOKS)
-    return Sample(
-        0, "boot", "host", mono_ns, mono_ns, cpus, tuple(range(cpus)), (watched,), {f"protocols/{label}/rx": reading}
-    )
+    counted = {f"protocols/{label}/rx": samples.protocols(seconds, packets, label, epoch=epoch)}
+    watched = samples.interface(label, hooks=samples.HOOKS)
+    return samples.sample(seconds, cpus=cpus, interfaces=[watched], readings=counted)
 
 
 def steady(rates: Sequence[float], interval_s: float = 1.0, start_s: float = 1000.0) -> History:

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from bpftop.history.sample_codec import Packer, unpack
-from bpftop.model.sample import Reading, Sample
+from bpftop.model.sample import Sample
+from tests.samples import packed
 from tests.tui.fake import FakeSource
 
 LARGEST = (1 << 64) - 1
@@ -26,11 +27,11 @@ def test_samples_are_unpacked_unchanged(cpus: int) -> None:
 def test_every_kind_of_reading_is_unpacked_unchanged() -> None:
     [sample] = FakeSource(2, count=1).samples()
     cells = array("Q", [0, LARGEST, 1, 1 << 32, 258, LARGEST - 1])
-    before = Reading("softirqs", 1, 2, 3, ((0,), (2,), (5,)), cells)
+    before = packed("softirqs", ((0,), (2,), (5,)), cells, read_ns=1, cost_ns=2, epoch=3)
     unusual = {
         "softirqs": replace(before, read_ns=9, missing=frozenset((1, 4)), previous=before),
         "protocols/eth0/rx": replace(before, family="protocols", cells=replace(before, previous=before)),
-        "drops": Reading("drops", 1, 2, 3, (), array("Q")),
+        "drops": packed("drops", (), (), read_ns=1, cost_ns=2, epoch=3),
     }
     sample = replace(sample, readings={**sample.readings, **unusual})
     unpacked = unpack(Packer().pack(sample))

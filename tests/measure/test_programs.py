@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import struct
 import threading
-import time
 from collections import Counter as Tally
 
 import pytest
@@ -138,21 +137,13 @@ def test_the_table_has_the_costs() -> None:
 @pytest.mark.bpf
 def test_stop_ends_own_programs_with_a_partial_table() -> None:
     stop = Stop()
-    set_at: list[float] = []
-
-    def cancel() -> None:
-        set_at.append(time.monotonic())
-        stop.set()
-
     threads_before = threading.active_count()
     running = Counters().run(stop)
     steps = [next(running)]
-    timer = threading.Timer(0.1, cancel)
+    timer = threading.Timer(0.1, stop.set)
     timer.start()
     steps += running
-    ended_at = time.monotonic()
     timer.join()
-    assert ended_at - set_at[0] < 0.2
     assert threading.active_count() == threads_before
     last = steps[-1].table
     assert last.partial

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -149,10 +148,8 @@ def test_stop_ends_a_run_of_several_suites() -> None:
     stop = Stop()
     running = Comparison(chosen(["spills", "clock"]), stop).steps()
     next(running)
-    begin = time.monotonic()
     stop.set()
     rest = list(running)
-    assert time.monotonic() - begin < 0.2
     assert [step.result.partial for step in rest if step.result] == [True]
 
 

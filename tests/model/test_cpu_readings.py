@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import replace
 
 from bpftop.model.cpu_readings import CpuReadings, cpu_values, softirq_share
-from bpftop.model.sample import Interface, Key, Reading, Sample
-from tests.model.signals import S, looked, pushed, reading, sample
+from bpftop.model.sample import Interface, Reading, Sample
+from tests.model.signals import looked, pushed
+from tests.samples import SECOND_NS as S
+from tests.samples import reading, sample
 
 ONLINE = (0, 1, 4, 5, 300)
 
@@ -30,12 +31,9 @@ def cpu_readings(*samples: Sample) -> CpuReadings:
 
 
 def irqs(second: float, counts: dict[int, dict[int, int]], label: str = "eth0") -> Reading:
-    """Return a reading of 512 CPUs. ``counts``: IRQ -> CPU -> interrupts."""
-    values = array("Q")
-    for cpus in counts.values():
-        values.extend(cpus.get(cpu, 0) for cpu in range(512))
-    keys: tuple[Key, ...] = tuple((label, number) for number in counts)
-    return Reading("irqs", int(second * S), 0, 0, keys, values)
+    """IRQ -> CPU -> interrupts, of 512 CPUs."""
+    rows = {(label, number): [cpus.get(cpu, 0) for cpu in range(512)] for number, cpus in counts.items()}
+    return reading("irqs", rows, second)
 
 
 def test_columns_go_by_the_number_of_the_cpu() -> None:
@@ -80,7 +78,7 @@ def test_interrupts_of_several_interfaces_and_of_a_recording() -> None:
     assert {cpu: rate for cpu, rate in enumerate(cpu_readings(first, second).irqs) if rate} == {0: 6.0, 2: 1.0}
 
     def folded(second: float, cells: Reading) -> Reading:
-        return Reading("irqs", int(second * S), 0, 0, (("eth0", 24),), array("Q", [int(second)]), cells=cells)
+        return reading("irqs", {("eth0", 24): [int(second)]}, second, cells=cells)
 
     begun = irqs(-9, {24: {7: 0}})
     begun = replace(begun, read_ns=0)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -12,13 +12,13 @@ from bpftop.model.derive import counted_twice, derive_snapshot
 from bpftop.model.readings import gain, pair_readings
 from bpftop.model.sample import FAMILIES, Interface, Key, Reading, Sample, reading_key
 from bpftop.model.snapshot import TOTAL
+from tests import samples
 
 SECOND = 10**9
 
 
 def reading(family: str, rows: Mapping[Key, tuple[int, ...]], read_ns: int, epoch: int = 1) -> Reading:
-    values = array("Q", [value for row in rows.values() for value in row])
-    return Reading(family, read_ns, 1000, epoch, tuple(rows), values)
+    return samples.reading(family, rows, read_ns / SECOND, epoch=epoch)
 
 
 def protocols(label: str, rows: Mapping[int, tuple[int, ...]], read_ns: int, epoch: int = 1) -> dict[str, Reading]:
@@ -28,7 +28,8 @@ def protocols(label: str, rows: Mapping[int, tuple[int, ...]], read_ns: int, epo
 
 
 def sample(seq: int, mono_ns: int, readings: Mapping[str, Reading], *interfaces: Interface) -> Sample:
-    return Sample(seq, "boot", "host", 0, mono_ns, 2, (0, 1), interfaces or (Interface("eth0", "eth0", 2),), readings)
+    watched = interfaces or (samples.ETH0,)
+    return samples.sample(mono_ns / SECOND, seq=seq, cpus=2, interfaces=watched, readings=readings)
 
 
 @pytest.mark.parametrize(
@@ -112,13 +113,13 @@ def test_without_a_program_the_totals_come_from_rtnetlink() -> None:
 
 def test_unreadable_cells_are_unknown() -> None:
     bare = reading("links", {("eth0",): tuple(range(len(FAMILIES["links"].columns)))}, SECOND)
-    holes = Reading("links", SECOND, 0, 1, bare.keys, bare.values, frozenset({0}))
+    holes = replace(bare, missing=frozenset({0}))
     assert holes.totals["eth0",][0] is None
     assert holes.totals["eth0",][1] == 1
 
 
-def interface(label: str, ifindex: int, kind: str | None = None, **more: int) -> Interface:
-    return Interface(label, label, ifindex, kind=kind, master=more.get("master"), lower=more.get("lower"))
+def interface(label: str, ifindex: int, kind: str | None = None, **fields: int) -> Interface:
+    return samples.interface(label, ifindex, kind=kind, **fields)
 
 
 @pytest.mark.parametrize(
@@ -144,24 +145,19 @@ def test_the_total_counts_no_packet_twice(interfaces: list[Interface], left_out:
 def test_an_interface_called_total_is_not_the_total() -> None:
     history = History()
     for second in range(3):
-        interfaces = tuple(Interface(name, name, at) for at, name in enumerate(("total", "b"), 5))
-        readings = {
-            f"protocols/{i.label}/rx": Reading(
-                "protocols", second * 10**9, 0, 0, ((i.label, "rx", 6),), array("Q", [second * i.ifindex, 0])
-            )
-            for i in interfaces
-        }
-        snapshot = history.push(Sample(second, "", "", 0, second * 10**9, 1, (0,), interfaces, readings))
-    assert snapshot.interface("total").rx.totals.packets_per_sec == 5
-    assert snapshot.interface(TOTAL).rx.totals.packets_per_sec == 11
-    ranges = history.tick_ranges(snapshot.mono_ns, 1.0, 2)[:1]  # the second that ended
-    assert history.means(("total", "rx", "packets"), ranges) == [5]
-    assert history.means((TOTAL, "rx", "packets"), ranges) == [11]
+        interfaces = [samples.interface(name, number) for number, name in enumerate(("total", "b"), 5)]
+        counted = [samples.protocols(second, {6: [second * i.ifindex]}, i.label) for i in interfaces]
+        shown = history.push(samples.sample(second, *counted, seq=second, interfaces=interfaces, cpus=1))
+    assert shown.interface("total").rx.totals.packets_per_sec == 5
+    assert shown.interface(TOTAL).rx.totals.packets_per_sec == 11
+    slices = history.tick_ranges(shown.mono_ns, 1.0, 2)[:1]  # the second that ended
+    assert history.means(("total", "rx", "packets"), slices) == [5]
+    assert history.means((TOTAL, "rx", "packets"), slices) == [11]
 
 
 def test_the_total_of_several_interfaces() -> None:
-    eth0, eth1 = Interface("eth0", "eth0", 2, master=9), Interface("eth1", "eth1", 3)
-    bond = Interface("bond0", "bond0", 9, kind="bond")
+    eth0, eth1 = interface("eth0", 2, master=9), interface("eth1", 3)
+    bond = interface("bond0", 9, "bond")
 
     def both(base: int, read_ns: int) -> dict[str, Reading]:
         rows = {6: (base, base, base * 10, base * 10)}

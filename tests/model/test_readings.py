@@ -9,14 +9,14 @@ import pytest
 
 from bpftop.model.families import FAMILIES
 from bpftop.model.readings import CACHED, Key, RatedReading, Reading, ReadingPair, pair_readings, sum_cpus, unknown_sums
-from tests.model.signals import reading, softnet
+from tests.samples import packed, reading, softnet
 
 KEY = ("eth0", "rx", 6)
 
 
 def protocols(second: float, packets: list[int], missing: frozenset[int] = frozenset(), key: Key = KEY) -> Reading:
     values = array("Q", [*packets, *(100 * count for count in packets)])
-    return Reading("protocols", int(second * 1e9), 0, 0, (key,), values, missing)
+    return packed("protocols", (key,), values, second, missing=missing)
 
 
 @pytest.mark.parametrize(

@@ -5,20 +5,21 @@ from __future__ import annotations
 import pytest
 
 from bpftop.model.derive import derive_snapshot
-from bpftop.model.sample import Interface, Reading, Sample
+from bpftop.model.sample import Reading, Sample
 from bpftop.render.flow_columns import age_text
 from bpftop.render.flow_rows import FlowLine, flow_lines, kept, tables
+from tests import samples
 from tests.tui.fake_flows import flow_readings
 
 SECOND_NS = 10**9
 
 
 def sample(*labels: str) -> Sample:
-    interfaces = tuple(Interface(label, label, number) for number, label in enumerate(labels, 1))
+    interfaces = [samples.interface(label, number) for number, label in enumerate(labels, 1)]
     readings: dict[str, Reading] = {}
     for one in interfaces:
         readings |= flow_readings(one, "rx", 3, 50 * SECOND_NS, 1)
-    return Sample(3, "boot", "host", 0, 50 * SECOND_NS, 2, (0, 1), interfaces, readings)
+    return samples.sample(50, seq=3, cpus=2, interfaces=interfaces, readings=readings)
 
 
 def lines(*labels: str, by: str = "flow") -> list[FlowLine]:

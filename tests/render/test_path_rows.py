@@ -16,7 +16,9 @@ from bpftop.render.headroom import BACKLOG_LIMIT
 from bpftop.render.path_columns import duration
 from bpftop.render.path_rows import losses, sections
 from bpftop.render.selection import Selection
-from tests.model.signals import ETH0, S, line, links, looked, pushed, reading, sample, softnet, stack
+from tests.model.signals import line, looked, pushed
+from tests.samples import ETH0, links, reading, sample, softnet, stack
+from tests.samples import SECOND_NS as S
 from tests.tui.fake import FakeSource, interface
 
 
@@ -179,7 +181,7 @@ def test_a_tracepoint_counts_from_its_attachment_on() -> None:
     def errors(second: float, count: int, previous: Reading | None = None) -> Reading:
         return reading("xdp_exceptions", {("eth0", 7, "XDP_ABORTED"): [count]}, second, previous=previous)
 
-    empty = Reading("xdp_exceptions", S // 2, 0, 0, (), errors(0, 0).values[:0])
+    empty = reading("xdp_exceptions", {}, 0.5)
     history = pushed(sample(0), sample(1, errors(1, 5, empty)), sample(2, errors(2, 6)))
     assert [line(history, "xdp_exceptions", i).since_start for i in (1, 2)] == [5, 6]
 
@@ -222,7 +224,7 @@ def test_totals_and_trends_outlive_the_ten_minutes() -> None:
 
 
 def test_the_total_adds_up_the_interfaces_that_are_part_of_it() -> None:
-    bond = Interface("bond0", "bond0", 5, kind="bond")
+    bond = interface("bond0", 5, kind="bond")
     legs = (Interface("eth0", "eth0", 2, master=5), Interface("eth1", "eth1", 3))
     both = (bond, *legs)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import replace
 
 import pytest
@@ -12,6 +11,7 @@ from bpftop.model.sample import Interface, Reading, Sample
 from bpftop.rules.engine import RuleEngine
 from bpftop.rules.measure_series import MeasureSeries, without_cpu_cells
 from bpftop.rules.table import chosen
+from tests import samples
 from tests.rules.test_rule_cases import require_finding
 from tests.rules.world import Watch, World
 
@@ -30,10 +30,10 @@ def test_early_ticks_still_give_rates_over_three_seconds() -> None:
 
 def test_slow_family_has_rates_over_three_seconds() -> None:
     def sample(seq: int, reading: Reading) -> Sample:
-        return Sample(seq, "b", "h", reading.read_ns, seq * SECOND // 10, 1, (0,), (), {"nic/eth0": reading})
+        return samples.sample(seq / 10, reading, seq=seq, cpus=1, interfaces=())
 
     def nic(second: int, count: int, previous: Reading | None) -> Reading:
-        return Reading("nic", second * SECOND, 0, 0, (("eth0", "rx_missed"),), array("Q", [count]), previous=previous)
+        return samples.reading("nic", {("eth0", "rx_missed"): [count]}, second, previous=previous)
 
     readings = [nic(0, 0, None)]
     for second in range(1, 5):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,14 +9,15 @@ from typing import Any
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.families import FAMILIES, TRAFFIC_FAMILIES
 from bpftop.model.findings import Diagnosis, Finding
-from bpftop.model.sample import Hook, Interface, Key, Reading, Sample
+from bpftop.model.sample import Interface, Key, Sample
 from bpftop.model.stack_counters import NETSTAT, SNMP, SNMP6
 from bpftop.rules.engine import RuleEngine
 from bpftop.rules.table import chosen
+from tests import samples
 
 START_NS = 1_000 * 10**9
 CPUS = 2
-ETH0 = Interface("eth0", "eth0", 2, driver="veth", hooks={"rx": Hook("xdp", "native"), "tx": Hook("tcx")})
+ETH0 = samples.interface(driver="veth", hooks=samples.HOOKS)
 _STACK = {**dict.fromkeys(SNMP, "snmp"), **dict.fromkeys(SNMP6, "snmp6"), **dict.fromkeys(NETSTAT, "netstat")}
 _TRAFFIC = {family.name for family in TRAFFIC_FAMILIES}
 
@@ -102,12 +102,11 @@ class World:
     def sample(self) -> Sample:
         readings = {}
         for name, rows in self._cells.items():
-            family = name.partition("/")[0]
-            values = array("Q", [int(cell) for row in rows.values() for cell in row])
-            readings[name] = Reading(family, self.mono_ns, 0, 0, tuple(rows), values)
-        return Sample(
-            self.seq, "boot", "web-17", self.mono_ns, self.mono_ns, CPUS, tuple(range(CPUS)), self.interfaces, readings,
-            dict(self.unavailable),
+            counts = {key: [int(cell) for cell in row] for key, row in rows.items()}
+            readings[name] = samples.reading(name.partition("/")[0], counts, read_ns=self.mono_ns)
+        return samples.sample(
+            self.mono_ns / 1e9, seq=self.seq, mono_ns=self.mono_ns, wall_ns=self.mono_ns, host="web-17", cpus=CPUS,
+            interfaces=self.interfaces, readings=readings, unavailable=dict(self.unavailable),
         )  # fmt: skip
 
     def advance(self, seconds: float = 1.0) -> Sample:

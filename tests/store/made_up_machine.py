@@ -22,12 +22,12 @@ from bpftop.model.sample import (
     SIZE_LABELS,
     Direction,
     Hook,
-    Interface,
     Key,
     Reading,
     Sample,
 )
 from bpftop.model.stack_counters import NETSTAT, SNMP, SNMP6
+from tests.samples import interface, packed, sample
 
 PROTOCOLS = (6, 17, 1, 58, 50, 47, 132, 256, 2, 89, 103, 112, 4, 41, 51, 115, 257, 260, 263, 136)
 RATES_PER_SEC = (900_000, 400_000, 900, 400, 60_000, 20_000, 5_000, 30, 8, 4, 2, 5, 900, 700, 300, 40, 1, 2, 10, 60)
@@ -70,25 +70,15 @@ class Machine:
             readings[name] = reading
         rx, tx = Hook("xdp", "native", 77, 9.0, True), Hook("tcx", None, 78, 14.0, True)
         hooks: dict[Direction, Hook] = {"rx": rx, "tx": tx}
-        interface = Interface(
-            self.label, self.label, 2, driver="ixgbe", mtu=1500, speed_bits_per_sec=10**11,
+        one = interface(
+            self.label, driver="ixgbe", mtu=1500, speed_bits_per_sec=10**11,
             counting_since_ns=START_WALL_NS, hooks=hooks, notices=("made up",), facts=self._facts,
         )  # fmt: skip
         wall_ns = START_WALL_NS + seq * self.interval_ns
-        cpus = tuple(range(self.cpus))
-        return Sample(
-            seq,
-            "boot",
-            "web-17",
-            wall_ns,
-            mono_ns,
-            self.cpus,
-            cpus,
-            (interface,),
-            readings,
-            {"nic": "no counters"},
-            "6.18.5",
-        )
+        return sample(
+            mono_ns / 1e9, seq=seq, host="web-17", wall_ns=wall_ns, mono_ns=mono_ns, cpus=self.cpus, interfaces=[one],
+            readings=readings, unavailable={"nic": "no counters"}, kernel="6.18.5",
+        )  # fmt: skip
 
     def _families(self) -> Iterator[tuple[str, Family, Mapping[Key, float]]]:
         """Yield the name of a reading, its family, and row key -> rate of the first column."""
@@ -167,7 +157,8 @@ class Machine:
             now = self._moved(family, rows, old)
         self._counts[name] = now
         read_ns = mono_ns - self._dice.randrange(10**6, 2 * 10**6)
-        return Reading(family.name, read_ns, self._dice.randrange(10**4, 10**5), 3, self._keys[name], now)
+        cost_ns = self._dice.randrange(10**4, 10**5)
+        return packed(family.name, self._keys[name], now, read_ns=read_ns, cost_ns=cost_ns, epoch=3)
 
     def _moved(self, family: Family, rows: Mapping[Key, float], old: array[int]) -> array[int]:
         gained: list[int] = []

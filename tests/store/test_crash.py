@@ -18,6 +18,7 @@ from bpftop.store.recorder import QUEUE_TICKS, Recorder
 from bpftop.store.recording import Recording
 from bpftop.store.writer import Limits, Writer
 from tests.store.made_up_machine import Machine
+from tests.waiting import until
 
 ENDLESS = """
 import sys
@@ -93,12 +94,12 @@ def test_truncated_log_leaves_the_ticks_before(tmp_path: Path) -> None:
 
 
 def test_log_is_read_up_to_a_changed_byte(tmp_path: Path) -> None:
-    killed_after(tmp_path / "a", 20)
+    committed = killed_after(tmp_path / "a", 20)
     log = bytearray((tmp_path / "a-wal").read_bytes())
     log[len(log) // 2] ^= 0xFF
     (tmp_path / "a-wal").write_bytes(log)
     samples_read = readable(tmp_path / "a")
-    assert 0 < len(samples_read) < 20
+    assert 0 < len(samples_read) < committed
     assert samples_read == made(len(samples_read))
 
 
@@ -114,23 +115,19 @@ def test_locked_file_loses_counted_ticks(tmp_path: Path) -> None:
     recorder = Recorder(str(path))
     samples = made(60)
     recorder.offer(samples[0])
-    while recorder.progress.ticks < 1:
-        pass
+    until(lambda: recorder.progress.ticks >= 1, "the first tick is written")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     for sample in samples[1:40]:
         recorder.offer(sample)
     trouble = "database is locked; ticks are lost until it can be written again"
-    while trouble not in (recorder.progress.trouble or ""):
-        pass
+    until(lambda: trouble in (recorder.progress.trouble or ""), "the recorder reports the lock")
     other.execute("ROLLBACK")
     other.close()
-    while recorder._queue.qsize():
-        pass
+    until(lambda: not recorder._queue.qsize(), "the queue is empty")
     for sample in samples[40:]:
         recorder.offer(sample)
-        while recorder._queue.qsize():
-            pass
+        until(lambda: not recorder._queue.qsize(), "the queue is empty")
     progress = recorder.close()
     assert progress.trouble is None
     samples_read = readable(path)

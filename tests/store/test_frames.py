@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpftop.model.sample import Reading, Sample
+from bpftop.model.sample import Sample
 from bpftop.store.codec.frames import BadFrame, Decoder, Encoder, SampleFrame, Stamp, wrapped_sums
+from tests.samples import reading
 from tests.store.made_up_machine import Machine
 from tests.store.strategies import samples
 
@@ -87,9 +88,8 @@ def test_sum_is_missing_if_all_its_cells_are() -> None:
 
 
 def test_sums_wrap_as_counters_do() -> None:
-    from array import array
 
-    full = Reading("protocols", 0, 0, 0, (("eth0", "rx", 6),), array("Q", [(1 << 64) - 1, 3, 1, 2]))
+    full = reading("protocols", {("eth0", "rx", 6): [(1 << 64) - 1, 3, 1, 2]})
     assert list(wrapped_sums(full)) == [2, 3]
 
 

@@ -15,6 +15,7 @@ from bpftop.store import line_source
 from bpftop.store.codec.sample_json import sample_line
 from bpftop.store.line_source import LineSource
 from tests.store.made_up_machine import Machine
+from tests.waiting import LIMIT_S
 
 SAMPLES = list(Machine(cpus=1, protocols=2).samples(3))
 LINES = [sample_line(sample).encode() for sample in SAMPLES]
@@ -95,5 +96,5 @@ def test_close_ends_a_wait_for_input() -> None:
 
     threading.Thread(target=take, daemon=True).start()
     source.close()
-    assert ended.wait(5)
+    assert ended.wait(LIMIT_S)
     os.close(writer)

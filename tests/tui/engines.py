@@ -18,8 +18,9 @@ from bpftop.measure.programs.engine import SuiteEntry
 from bpftop.measure.programs.report import ProgramReport
 from bpftop.measure.run_store import StoredRun
 from bpftop.measure.statistics import Summary, spread
+from tests.waiting import LIMIT_S
 
-HELD_S = 20.0
+HELD_S = LIMIT_S
 
 
 @dataclass

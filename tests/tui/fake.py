@@ -19,6 +19,8 @@ from typing import Any
 
 import bpftop
 from bpftop.model.sample import DIRECTIONS, Direction, Hook, Interface, Key, Reading, Sample, reading_key
+from tests import samples
+from tests.samples import packed, sample
 from tests.tui.fake_flows import flow_readings
 from tests.tui.fake_signals import UNAVAILABLE, FakeSignals, facts
 
@@ -116,14 +118,14 @@ class FakeSource:
             readings["self"] = self._own(time.process_time_ns(), 84_000 * (tick + 1), mono_ns)
         else:
             readings["self"] = self._own(round(offset_s * 12e6), 84_000 * (tick + 1), mono_ns)
-        readings["self_memory"] = Reading("self_memory", mono_ns, 0, 0, ((),), array("Q", [38 << 20]))
-        return Sample(
-            tick, "boot", "web-17", START_WALL_NS + round(offset_s * 1e9), mono_ns, self.cpus, tuple(range(self.cpus)),
-            tuple(self.interfaces), readings, UNAVAILABLE,
+        readings["self_memory"] = packed("self_memory", ((),), [38 << 20], read_ns=mono_ns)
+        return sample(
+            mono_ns / 1e9, seq=tick, host="web-17", wall_ns=START_WALL_NS + round(offset_s * 1e9), mono_ns=mono_ns,
+            cpus=self.cpus, interfaces=self.interfaces, readings=readings, unavailable=UNAVAILABLE,
         )  # fmt: skip
 
     def _own(self, cpu_ns: int, poll_ns: int, mono_ns: int) -> Reading:
-        return Reading("self", mono_ns, 0, 0, ((),), array("Q", [cpu_ns, poll_ns]))
+        return packed("self", ((),), [cpu_ns, poll_ns], read_ns=mono_ns)
 
     def _traffic(self, one: Interface, direction: Direction, tick: int, mono_ns: int) -> dict[str, Reading]:
         """Return the counts of one direction of an interface until now."""
@@ -145,15 +147,15 @@ class FakeSource:
             )
             old = self._counts.get(name)
             self._counts[name] = values = array("Q", gained if old is None else map(add, old, gained))
-            readings[name] = Reading(family, mono_ns, 42_000, epoch, keys, values)
+            readings[name] = packed(family, keys, values, read_ns=mono_ns, cost_ns=42_000, epoch=epoch)
         return readings
 
 
 def interface(label: str, ifindex: int, **more: Any) -> Interface:
     """One that is counted by native XDP and TCX; any field can be set otherwise."""
     hooks: dict[Direction, Hook] = {"rx": Hook("xdp", "native", 77, 9.0, True), "tx": Hook("tcx", None, 78, 14.0, True)}
-    plain = Interface(label, label, ifindex, driver="ixgbe", mtu=1500, speed_bits_per_sec=10**10, hooks=hooks)
-    return replace(plain, **more)
+    defaults = {"driver": "ixgbe", "mtu": 1500, "speed_bits_per_sec": 10**10, "hooks": hooks}
+    return samples.interface(label, ifindex, **{**defaults, **more})
 
 
 def _cells(scale: float, tick: int) -> dict[str, list[tuple[Key, float, float]]]:

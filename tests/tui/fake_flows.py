@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 
 from bpftop.model.sample import Direction, Interface, Key, Reading, reading_key
+from tests.samples import packed
 
 SECOND_NS = 10**9
 
@@ -43,12 +43,12 @@ def flow_readings(
             key: Key = (*where, by, member)
             packets, total = members.get(key, (0, 0))
             members[key] = (packets + pps, total + pps * size)
-    gauges = array("Q", [12_345, 65_536, 678, sample_1_in, 3_140_000, 19])
+    gauges = [12_345, 65_536, 678, sample_1_in, 3_140_000, 19]
     readings = (
         _counted("flows", rows, tick, mono_ns),
         _counted("flow_groups", members, tick, mono_ns),
-        Reading("flow_ages", mono_ns, 0, 1, tuple(rows), array("Q", ages)),
-        Reading("flow_table", mono_ns, 0, 1, (where,), gauges),
+        packed("flow_ages", tuple(rows), ages, read_ns=mono_ns, epoch=1),
+        packed("flow_table", (where,), gauges, read_ns=mono_ns, epoch=1),
     )
     return {reading_key(reading.family, *where): reading for reading in readings}
 
@@ -56,7 +56,6 @@ def flow_readings(
 def _counted(family: str, rows: dict[Key, tuple[int, int]], tick: int, mono_ns: int) -> Reading:
     """A second's packets more than the reading before, which comes with it."""
     cells = [cell for row in rows.values() for cell in row]
-    before = Reading(family, mono_ns - SECOND_NS, 0, 1, tuple(rows), array("Q", [cell * tick for cell in cells]))
-    return Reading(
-        family, mono_ns, 0, 1, before.keys, array("Q", [cell * (tick + 1) for cell in cells]), previous=before
-    )
+    keys = tuple(rows)
+    then = packed(family, keys, (cell * tick for cell in cells), read_ns=mono_ns - SECOND_NS, epoch=1)
+    return packed(family, keys, (cell * (tick + 1) for cell in cells), read_ns=mono_ns, epoch=1, previous=then)

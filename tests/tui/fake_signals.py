@@ -6,13 +6,13 @@ tracking cannot be read.
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bpftop.model.device import DeviceFacts, Irq, Queue
 from bpftop.model.families import LINK_COLUMNS
 from bpftop.model.sample import Key, Reading, reading_key
 from bpftop.model.stack_counters import NETSTAT, SNMP, SNMP6
+from tests.samples import packed
 
 UNAVAILABLE = {"conntrack": "connection tracking: cannot read /proc/sys/net/netfilter/nf_conntrack_max: No such file"}
 BACKLOG_DROPS, ACCEPT_DROPS, SYN_DROPS, UDP_DROPS, QDISC_DROPS = 1_200.0, 800.0, 40.0, 12.0, 3.0
@@ -52,10 +52,11 @@ class FakeSignals:
             return UDP_DROPS * min(offset_s, UDP_STOPS_S)
         return STACK.get(name, 0.0) * offset_s
 
-    def _add(self, family: str, cells: object, keys: Sequence[Key], *where: str) -> None:
+    def _add(self, family: str, cells: Iterable[float], keys: Sequence[Key], *where: str) -> None:
         kept = keys if isinstance(keys, tuple) else tuple(keys)
-        values = array("Q", [int(cell) for cell in cells])  # type: ignore[attr-defined]
-        self._found[reading_key(family, *where)] = Reading(family, self._mono_ns, 20_000, 0, kept, values)
+        self._found[reading_key(family, *where)] = packed(
+            family, kept, map(int, cells), read_ns=self._mono_ns, cost_ns=20_000
+        )
 
     def _per_cpu(self, offset_s: float) -> None:
         busy = [1.0 if cpu == self._busy else 0.01 for cpu in range(self.cpus)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,12 +9,13 @@ import pytest
 
 from bpftop.history.history import History
 from bpftop.model.device import DeviceFacts, Irq, Queue
-from bpftop.model.sample import Hook, Reading, Sample
+from bpftop.model.sample import Hook, Sample
 from bpftop.tui.panes.path import PANE
 from bpftop.tui.view import PaneInput, View
 from bpftop.tui.widgets.line import text
 from bpftop.tui.widgets.loss_line import loss_line
-from tests.model.signals import ETH0, S, links, pushed, sample, softnet
+from tests.model.signals import pushed
+from tests.samples import ETH0, links, reading, sample, softnet
 from tests.tui.conftest import Stage, perform
 from tests.tui.fake import FakeSource, interface
 
@@ -169,10 +169,8 @@ def test_device_counters_are_not_counts_since_the_start(hook: Hook, since_start:
 
     def at(second: float) -> Sample:
         packets = 109_000 + int(1000 * second)
-        protocols = Reading("protocols", int(second * S), 0, 0, (("eth0", "rx", 6),), array("Q", [packets, 0]))
-        base_sample = sample(second, links(second, rx_packets=packets), interfaces=(eth0,))
-        counted = {} if hook.hook == "none" else {"protocols/eth0/rx": protocols}
-        return replace(base_sample, readings={**base_sample.readings, **counted})
+        counted = [] if hook.hook == "none" else [reading("protocols", {("eth0", "rx", 6): [packets, 0]}, second)]
+        return sample(second, links(second, rx_packets=packets), *counted, interfaces=(eth0,))
 
     drawn = [text(one) for one in PANE.lines(pane_input(at(0), at(1)), 40)]
     row = next(one for one in drawn if one.startswith(("seen by", "received")))

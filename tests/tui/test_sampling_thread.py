@@ -1,4 +1,4 @@
-"""The sampling thread: samples in, snapshots out, and an end whatever happens."""
+"""The sampling_thread: samples in, snapshots out, in a thread that ends whatever happens."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from bpftop.tui.sampling_thread import SamplingThread
 from bpftop.tui.widgets.line import Line
 from tests.tui.conftest import Stage, perform
 from tests.tui.fake import FakeSource
+from tests.waiting import LIMIT_S, until
 
 
 class Failing(FakeSource):
@@ -32,11 +33,10 @@ class Failing(FakeSource):
 def test_the_first_snapshot_with_rates() -> None:
     sampling_thread = SamplingThread(FakeSource(count=5))
     sampling_thread.start()
-    snapshot = sampling_thread.wait_ready(10)
+    snapshot = sampling_thread.wait_ready(LIMIT_S)
     assert snapshot is not None
     assert snapshot.total.rx.totals.packets_per_sec is not None
-    while not sampling_thread.ended:
-        pass
+    until(lambda: sampling_thread.ended, "the source has ended")
     sampling_thread.stop()
     assert sampling_thread.error is None
     assert len(sampling_thread.history) == 5
@@ -55,7 +55,7 @@ def test_why_a_source_failed() -> None:
     sampling_thread = SamplingThread(Failing(count=0))
     sampling_thread.start()
     with pytest.raises(BpftopError, match="no interface eth0; there is eth1"):
-        sampling_thread.wait_ready(10)
+        sampling_thread.wait_ready(LIMIT_S)
     sampling_thread.stop()
 
 
@@ -65,7 +65,7 @@ def test_a_bug_in_sampling_becomes_a_sentence() -> None:
     sampling_thread = SamplingThread(source)
     sampling_thread.start()
     with pytest.raises(BpftopError, match=r"a fault in bpftop \(ZeroDivisionError: division by zero\)"):
-        sampling_thread.wait_ready(10)
+        sampling_thread.wait_ready(LIMIT_S)
     assert isinstance(sampling_thread.error, BpftopError)
     assert isinstance(sampling_thread.error.__cause__, ZeroDivisionError)
 
@@ -73,8 +73,7 @@ def test_a_bug_in_sampling_becomes_a_sentence() -> None:
 def test_a_listener_hears_what_was_there_before_and_the_end() -> None:
     sampling_thread = SamplingThread(FakeSource(count=3))
     sampling_thread.start()
-    while not sampling_thread.ended:
-        pass
+    until(lambda: sampling_thread.ended, "the source has ended")
     heard: list[Snapshot | None] = []
     sampling_thread.listen(heard.append)
     assert [snapshot and snapshot.seq for snapshot in heard] == [2, None]
