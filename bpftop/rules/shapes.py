@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -33,6 +34,7 @@ def rate_over_limit(
     title: RateWords,
     details: Callable[[RuleInput, Rates], Iterable[str]] = list_rates,
     why: RateWords = "",
+    at_limit: bool = False,
 ) -> Check:
     """Return a check that raises the gravest severity whose limit the sum of ``rates`` exceeds.
 
@@ -42,14 +44,15 @@ def rate_over_limit(
         title: Title of the finding, in which ``{rate}`` stands for the sum, or a function that returns the title.
         details: Returns further sentences of evidence.
         why: Cause, or a function that returns the cause.
+        at_limit: Raise also if the sum equals the limit.
     """
+    exceeds = operator.ge if at_limit else operator.gt
 
     def check(rule_input: RuleInput) -> Raised | None:
         by_name = rates(rule_input)
         total = sum(by_name.values())
-        severity = next(
-            (s for s in reversed(SEVERITIES) if s in rule_input.limits and total > rule_input.limit(s)), None
-        )
+        exceeded = (s for s in reversed(SEVERITIES) if s in rule_input.limits and exceeds(total, rule_input.limit(s)))
+        severity = next(exceeded, None)
         if severity is None:
             return None
         evidence = (compare(counters, total, rule_input.limits[severity]), *details(rule_input, by_name))

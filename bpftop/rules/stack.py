@@ -138,7 +138,7 @@ RULES = (
         "firewall-drops", "stack", "netns", ("drops",), ("info",), "packets that a rule of the firewall dropped",
         rate_over_limit(
             _firewall_drops, counters="NETFILTER_DROP", title="The firewall drops {rate}",
-            why="a rule of nftables or iptables says drop"),
+            why="a rule of nftables or iptables says drop", at_limit=True),
         {"info": Limit(10, None, "/s")},
         ("nft list ruleset", "iptables -nvL"),
     ),

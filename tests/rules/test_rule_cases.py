@@ -299,6 +299,12 @@ def test_bad_checksums_name_the_interface() -> None:
     assert "by interface: eth1 9/s" in require_finding(watch, "checksum-errors").evidence
 
 
+def test_firewall_drops_are_raised_at_the_limit_itself() -> None:
+    watch = Watch(World().rate("drops", ("eth0", "NETFILTER_DROP"), "packets", 10))
+    watch.run(5)
+    assert require_finding(watch, "firewall-drops").title == "The firewall drops 10/s"
+
+
 def test_conntrack_drops_of_a_helper_are_no_full_table() -> None:
     world = World().level("conntrack", (), entries=10, max_entries=1000).rate("conntrack_events", (), "drop", 4)
     watch = Watch(world)
