@@ -64,7 +64,7 @@ class FlowTables:
     added_ns_per_packet: int | None
 
 
-def tables(snapshot: Snapshot, interface: InterfaceSnapshot, direction: Direction) -> FlowTables | None:
+def flow_tables(snapshot: Snapshot, interface: InterfaceSnapshot, direction: Direction) -> FlowTables | None:
     """Add up the tables of an interface or of the total; None where there is no table."""
     rows: list[tuple[int | None, ...]] = [
         reading.reading.totals[key]
@@ -126,7 +126,7 @@ def _readings(
     return [reading for label in labels if (reading := snapshot.reading(family, label, direction)) is not None]
 
 
-def kept(rows: Iterable[FlowLine], typed: str) -> list[FlowLine]:
+def matching_flows(rows: Iterable[FlowLine], typed: str) -> list[FlowLine]:
     """Return the rows that pass every word of a filter.
 
     ``443`` is a port; ``10.0.0.0/8`` a network that the source or the destination is in; anything else a protocol, or a

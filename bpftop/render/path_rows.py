@@ -136,7 +136,7 @@ class Losses:
     per_sec: float | None
     stages: Sequence[tuple[str, float, Scope]]
     """Title, rate and scope of the losing stages, in the order of the path."""
-    unseen: int
+    unread: int
     """The number of stages of kind "loss" that cannot be read for at least one interface."""
     recent: int | None
     """Packets in the last five minutes."""
@@ -156,16 +156,16 @@ def losses(selection: Selection) -> Losses:
 
 @dataclass(frozen=True)
 class Detail:
-    """A row below the stages: a drop reason, a socket, a counter of the driver. ``kept`` is the total as text; for a
+    """A row below the stages: a drop reason, a socket, a counter of the driver. ``total`` is the total as text; for a
     queue, the used places of all places."""
 
     key: str
     name: str
     where: str
     per_sec: float | None
-    kept: str
+    total: str
     help: str
-    moves: bool = True
+    has_rate: bool = True
     """False: the row has no rate."""
 
 
@@ -231,9 +231,9 @@ def _listen_sockets(selection: Selection) -> Section:
         if waiting:
             help_text = "Connections that wait for the program to accept them, of the most that may; full above it."
             name = f"{_address(key)} {key[4]}".rstrip()
-            kept = f"{waiting} of {'-' if most is None else most}"
+            used = f"{waiting} of {'-' if most is None else most}"
             rows.append(
-                (float(waiting), waiting, Detail(f"tcp:{key[3]}", name, "netns", None, kept, help_text, moves=False))
+                (float(waiting), waiting, Detail(f"tcp:{key[3]}", name, "netns", None, used, help_text, has_rate=False))
             )
     return Section("TCP accept queues", _ranked(rows))
 

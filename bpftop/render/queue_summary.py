@@ -12,7 +12,7 @@ _RANGES = 4
 """The most ranges of CPUs that are listed; of more, only the number of CPUs is given."""
 
 
-def queue_words(facts: DeviceFacts, direction: Direction) -> list[str]:
+def queue_phrases(facts: DeviceFacts, direction: Direction) -> list[str]:
     """Return phrases, the most important first: ``1 RX queue``, ``IRQ 24 on CPU 3``, ``RPS off``, ``ring 9 of 12``."""
     parts = [_queues(facts, direction), _irqs(facts.irqs), _steering(facts.queues, direction), _ring(facts, direction)]
     if direction == "rx" and facts.rss:

@@ -205,7 +205,7 @@ class CpuTable:
         return sum_known(self.rates)
 
     @cached_property
-    def shown(self) -> list[int]:
+    def visible_cpus(self) -> list[int]:
         """Return the CPUs that get a row: online CPUs, and offline CPUs with packets in the interval."""
         online = set(self.past.snapshot.online_cpus)
         return [cpu for cpu, rate in enumerate(self.rates) if cpu in online or rate]

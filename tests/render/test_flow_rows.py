@@ -7,7 +7,7 @@ import pytest
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import Reading, Sample
 from bpftop.render.flow_columns import age_text
-from bpftop.render.flow_rows import FlowLine, flow_lines, kept, tables
+from bpftop.render.flow_rows import FlowLine, flow_lines, flow_tables, matching_flows
 from tests import samples
 from tests.tui.fake_flows import flow_readings
 
@@ -45,13 +45,13 @@ def lines(*labels: str, by: str = "flow") -> list[FlowLine]:
     ],
 )
 def test_every_word_of_the_filter_must_fit(typed: str, expected: set[str]) -> None:
-    assert {row.saddr for row in kept(lines("eth0"), typed)} == expected
+    assert {row.saddr for row in matching_flows(lines("eth0"), typed)} == expected
 
 
 def test_groups_are_filtered_by_what_they_have_in_common() -> None:
-    assert [row.member for row in kept(lines("eth0", by="destination_port"), "22")] == ["TCP 22"]
-    assert [row.member for row in kept(lines("eth0", by="destination_port"), "tcp")] == ["TCP 443", "TCP 22"]
-    assert [row.member for row in kept(lines("eth0", by="source"), "10.0.0.0/8")] == ["10.1.2.4", "10.1.2.3"]
+    assert [row.member for row in matching_flows(lines("eth0", by="destination_port"), "22")] == ["TCP 22"]
+    assert [row.member for row in matching_flows(lines("eth0", by="destination_port"), "tcp")] == ["TCP 443", "TCP 22"]
+    assert [row.member for row in matching_flows(lines("eth0", by="source"), "10.0.0.0/8")] == ["10.1.2.4", "10.1.2.3"]
 
 
 def test_rates_need_no_sample_before() -> None:
@@ -63,13 +63,13 @@ def test_rates_need_no_sample_before() -> None:
 
 def test_several_interfaces_are_rows_and_sums() -> None:
     snapshot = derive_snapshot(None, sample("eth0", "eth1"))
-    both = tables(snapshot, snapshot.total, "rx")
+    both = flow_tables(snapshot, snapshot.total, "rx")
     assert both is not None
     assert (both.entries, both.max_entries, both.added_ns_per_packet) == (2 * 12_345, 2 * 65_536, 19)
     rows = lines("eth0", "eth1")
     assert [row.interface for row in rows[:2]] == ["eth0", "eth1"]
     assert len({row.key for row in rows}) == len(rows)
-    assert tables(snapshot, snapshot.total, "tx") is None
+    assert flow_tables(snapshot, snapshot.total, "tx") is None
 
 
 @pytest.mark.parametrize(

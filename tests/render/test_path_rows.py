@@ -157,12 +157,12 @@ def test_losses_in_unreadable_ticks_are_counted_afterwards() -> None:
     assert line(history, "backlog").trend(2) == [None, 7.5]
 
 
-def test_unseen_are_the_losses_that_cannot_be_read() -> None:
+def test_unread_losses_are_counted() -> None:
     history = pushed(sample(0, links(0)), sample(1, links(1)))
     found = losses(looked(history))
     of_links = sum(s.kind == "loss" and s.counters[0].family == "links" for s in STAGES)
     assert (found.per_sec, found.recent, found.stages) == (0.0, 0, [])
-    assert found.unseen == sum(s.kind == "loss" for s in STAGES) - of_links
+    assert found.unread == sum(s.kind == "loss" for s in STAGES) - of_links
     assert losses(looked(pushed(sample(0, links(0))))).per_sec is None
 
 
@@ -238,14 +238,14 @@ def test_the_total_adds_up_the_interfaces_that_are_part_of_it() -> None:
     assert line(history, "backlog", label="eth0").since_start == 10
 
 
-def test_a_sum_without_an_interface_counts_as_unseen() -> None:
+def test_a_sum_without_an_interface_counts_as_unread() -> None:
     both = (ETH0, Interface("eth1", "eth1", 3, state="moved"))
     seen = [links(0), links(0, "eth1")], [links(1, rx_crc_errors=5)]
     history = pushed(*(sample(second, *found, interfaces=both) for second, found in enumerate(seen)))
     assert line(history, "wire").per_sec == 5.0
     alone, every = losses(looked(history, label="eth0")), losses(looked(history))
     assert every.per_sec == alone.per_sec == 5.0
-    assert every.unseen > alone.unseen
+    assert every.unread > alone.unread
 
 
 def test_a_column_of_512_cpus_with_holes() -> None:
@@ -316,12 +316,12 @@ def test_details_are_ordered_by_size_without_zeros() -> None:
 
     found = {one.title: one.rows for one in sections(looked(pushed(at(1), at(2))))}
     reasons, udp, tcp, nic = found.values()
-    assert [(row.name, row.where, row.per_sec, row.kept) for row in reasons] == [
+    assert [(row.name, row.where, row.per_sec, row.total) for row in reasons] == [
         ("SOCKET_RCVBUFF", "no interface", 9.0, "18"), ("NO_SOCKET", "eth0", 2.0, "4"),
         ("NETFILTER_DROP", "eth0", 0.0, "100"),
     ]  # fmt: skip
     assert [row.name for row in udp] == ["[::1]:53 named"]
-    assert [(row.name, row.kept) for row in tcp] == [("0.0.0.0:80 nginx", "129 of 128")]
+    assert [(row.name, row.total) for row in tcp] == [("0.0.0.0:80 nginx", "129 of 128")]
     assert [(row.name, row.per_sec) for row in nic] == [("rx_no_buf", 3.0)]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bpftop.model.device import DeviceFacts, Irq, Queue
-from bpftop.render.queue_summary import queue_words
+from bpftop.render.queue_summary import queue_phrases
 
 ONE = DeviceFacts(queues=(Queue("rx", 0, ()), Queue("tx", 0, (0, 1))), irqs=(Irq(24, "eth0", (0, 1, 2, 3), (3,)),))
 
@@ -18,7 +18,7 @@ def many(count: int, *masks: tuple[int, ...]) -> DeviceFacts:
 
 
 @pytest.mark.parametrize(
-    ("facts", "says"),
+    ("facts", "text"),
     [
         (ONE, "1 RX queue, IRQ 24 on CPU 3, RPS off"),
         (replace(ONE, irqs=(Irq(24, "eth0", (0, 2)),)), "1 RX queue, IRQ 24 on 2 CPUs (0,2), RPS off"),
@@ -35,9 +35,9 @@ def many(count: int, *masks: tuple[int, ...]) -> DeviceFacts:
         (replace(ONE, queues=(Queue("rx", 0, None),)), "1 RX queue, IRQ 24 on CPU 3, RPS -"),
     ],
 )
-def test_words(facts: DeviceFacts, says: str) -> None:
-    assert ", ".join(queue_words(facts, "rx")) == says
+def test_words(facts: DeviceFacts, text: str) -> None:
+    assert ", ".join(queue_phrases(facts, "rx")) == text
 
 
 def test_sending_has_its_own_queues_and_masks() -> None:
-    assert queue_words(ONE, "tx")[::2] == ["1 TX queue", "XPS to 2 CPUs (0-1)"]
+    assert queue_phrases(ONE, "tx")[::2] == ["1 TX queue", "XPS to 2 CPUs (0-1)"]

@@ -88,7 +88,7 @@ def test_effective_cpus(rates: list[float | None], effective: float | None) -> N
 def test_cpu_rows_agree_with_the_flow() -> None:
     before = past(ticks=4, cpus=6)
     table = CpuTable(before.interface.rx, before)
-    rows = table.lines(table.shown)
+    rows = table.lines(table.visible_cpus)
     assert [row.cpu for row in rows] == list(range(6))
     assert [row.counts for row in rows] == [
         replace(row.counts, packets=None, bytes=None) for row in before.interface.rx.cpus
@@ -111,17 +111,17 @@ def test_cpu_rows_of_a_total_add_up_its_interfaces() -> None:
 def test_cpus_without_a_rate_have_rows_too() -> None:
     before = past(ticks=1)
     table = CpuTable(before.interface.rx, before)
-    assert table.shown == [0, 1, 2, 3]
-    assert {(row.now, row.share, row.top) for row in table.lines(table.shown)} == {(None, None, ())}
+    assert table.visible_cpus == [0, 1, 2, 3]
+    assert {(row.now, row.share, row.top) for row in table.lines(table.visible_cpus)} == {(None, None, ())}
 
 
 def test_an_offline_cpu_has_a_row_only_with_packets() -> None:
     before = past()
     before = replace(before, snapshot=replace(before.snapshot, online_cpus=(0, 1)))
     traffic = before.interface.rx
-    assert CpuTable(traffic, before).shown == [0, 1, 2, 3]  # all four moved packets
+    assert CpuTable(traffic, before).visible_cpus == [0, 1, 2, 3]  # all four moved packets
     still = replace(traffic, pairs=())
-    assert CpuTable(still, before).shown == [0, 1]
+    assert CpuTable(still, before).visible_cpus == [0, 1]
 
 
 def test_narrow_screens_leave_out_columns_by_rank() -> None:
@@ -149,7 +149,7 @@ def test_no_cell_is_wider_than_its_column(width: int) -> None:
             assert len(field.text(row, cells - field.gap)) <= cells - field.gap
     table = CpuTable(before.interface.rx, before)
     for cpu_field, cells in fitting(CPU_COLUMNS, width):
-        for cpu_row in table.lines(table.shown):
+        for cpu_row in table.lines(table.visible_cpus):
             assert len(cpu_field.text(cpu_row, cells - cpu_field.gap)) <= cells - cpu_field.gap
 
 

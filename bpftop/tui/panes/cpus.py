@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from bpftop.model.cpu_readings import CpuValues
 from bpftop.model.units import UNKNOWN, pct, si
-from bpftop.render.queue_summary import queue_words
+from bpftop.render.queue_summary import queue_phrases
 from bpftop.render.rows import CpuLine, CpuTable, effective_cpus, share
 from bpftop.render.traffic_columns import CPU_COLUMNS
 from bpftop.tui.panes.pane import Pane
@@ -47,13 +47,13 @@ class CpusPane(Pane):
         head += _queues(pane_input)
         room = max(1, height - len(head) - (1 if pane_input.view.wide else 2))
         if pane_input.view.wide:
-            strip = cpu_strip(cpus.shown, cpus.rates, pane_input.width, room)
+            strip = cpu_strip(cpus.visible_cpus, cpus.rates, pane_input.width, room)
             return [*head, rule(pane_input, (), slice(0, room), None), *strip][:height]
         numbers = _ordered(pane_input, cpus)
         keys = [str(cpu) for cpu in numbers]
         visible_rows = visible(keys, pane_input.view.cursor, room)
         body = TABLE.lines(cpus.lines(numbers[visible_rows]), pane_input, pane_input.width)
-        return [*head, rule(pane_input, keys, visible_rows, len(cpus.shown)), *body][:height]
+        return [*head, rule(pane_input, keys, visible_rows, len(cpus.visible_cpus)), *body][:height]
 
     def keys(self, pane_input: PaneInput) -> list[str]:
         if pane_input.view.wide:
@@ -88,7 +88,7 @@ def _queues(pane_input: PaneInput) -> list[Line]:
     facts = pane_input.interface.interface.facts
     if facts is None:
         return []
-    summary, *parts = queue_words(facts, pane_input.view.direction)
+    summary, *parts = queue_phrases(facts, pane_input.view.direction)
     for part in parts:
         if len(summary) + len(part) + 7 <= pane_input.width:
             summary = f"{summary}, {part}"
@@ -111,13 +111,13 @@ def _matching(cpus: CpuTable, filter_text: str) -> list[int]:
     """Return the CPUs that the filter names: by number (``0-3,8``), or by a protocol with packets on the CPU."""
     words = filter_text.lower().replace(",", " ").split()
     if not words:
-        return cpus.shown
+        return cpus.visible_cpus
     matches = (re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", word) for word in words)
     ranges = [(int(match[1]), int(match[2] or match[1])) for match in matches if match]
     names = [word for word in words if not word[0].isdigit()]
     return [
         cpu
-        for cpu in cpus.shown
+        for cpu in cpus.visible_cpus
         if any(first <= cpu <= last for first, last in ranges)
         or (names and any(name in protocol.lower() for protocol, _ in cpus.protocols(cpu) for name in names))
     ]

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from bpftop.model.units import pct
 from bpftop.render.flow_columns import FLOW_COLUMNS, INTERFACE, group_columns
-from bpftop.render.flow_rows import FlowLine, FlowTables, GroupBy, addresses, flow_lines, kept, tables
+from bpftop.render.flow_rows import FlowLine, FlowTables, GroupBy, addresses, flow_lines, flow_tables, matching_flows
 from bpftop.tui.measurements.address_names import AddressLookup, AddressNames, Resolve, system_name
 from bpftop.tui.panes.pane import Pane
 from bpftop.tui.view import PaneInput
@@ -43,11 +43,11 @@ class FlowsPane(Pane):
 
     def lines(self, pane_input: PaneInput, height: int) -> list[Line]:
         head = [header(pane_input), *notice_line(pane_input), direction_line(pane_input, pane_input.view.direction)]
-        flow_tables = tables(pane_input.snapshot, pane_input.interface, pane_input.view.direction)
-        if flow_tables is None:
+        tables = flow_tables(pane_input.snapshot, pane_input.interface, pane_input.view.direction)
+        if tables is None:
             reason = [line((part, "notice")) for part in wrap(_why_none(pane_input), min(pane_input.width, 100))]
             return [*head, rule(pane_input, (), slice(0, 1), None), *reason][:height]
-        head.append(_table_line(pane_input, flow_tables))
+        head.append(_table_line(pane_input, tables))
         rows, rows_unfiltered = _rows(pane_input)
         room = max(1, height - len(head) - 2)
         keys = [row.key for row in rows]
@@ -91,7 +91,7 @@ def _rows(pane_input: PaneInput) -> tuple[list[FlowLine], int]:
     """Return the rows that pass the filter, in screen order, and the number of rows without the filter."""
     view, names = pane_input.view, _names(pane_input).displayed
     rows = flow_lines(pane_input.snapshot, pane_input.interface, view.direction, view.group_by, names)
-    return _table(pane_input).ordered(kept(rows, view.filter), view), len(rows)
+    return _table(pane_input).ordered(matching_flows(rows, view.filter), view), len(rows)
 
 
 def _visible_addresses(pane_input: PaneInput) -> Iterable[str]:

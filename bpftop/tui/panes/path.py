@@ -123,7 +123,7 @@ def _headings(section: Section, width: int) -> list[Line]:
 
 def _detail_row(detail: Detail, pane_input: PaneInput) -> Line:
     name = clean(detail.name)[: NAME_WIDTH - 2]
-    numbers = f"{si(detail.per_sec) if detail.moves else '':>8}{detail.kept:>12}"
+    numbers = f"{si(detail.per_sec) if detail.has_rate else '':>8}{detail.total:>12}"
     spans = line((f"{name:<{NAME_WIDTH}}", "name"), numbers, (f"  {clean(detail.where)}", "muted"))
     row = fit(spans, pane_input.width)
     return selected(row) if detail.key == pane_input.view.cursor else row

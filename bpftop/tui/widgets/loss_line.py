@@ -18,7 +18,7 @@ def loss_line(pane_input: PaneInput) -> Line:
     lost, width = losses(pane_input.selection), pane_input.width
     head = line(("LOST", "alarm" if lost.per_sec else "muted"), "  ")
     tail = line((f"  {rough(lost.recent)} in 5 min", "notice" if lost.per_sec else "muted")) if lost.recent else ()
-    unread = line((f"{lost.unseen} unread", "notice")) if lost.unseen else ()
+    unread = line((f"{lost.unread} unread", "notice")) if lost.unread else ()
     if lost.per_sec is None:
         reason = "not known yet" if pane_input.snapshot.interval_ns is None else "-"
         return crop((*head, (reason, "muted"), DOT, *unread), width)
