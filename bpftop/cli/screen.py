@@ -80,13 +80,8 @@ def show(
     """Show the samples until the person quits or a signal comes. Return the exit code.
 
     The source starts in its own thread before Textual is imported: attaching and importing take about the same time,
-    and an error of the source is reported before the terminal is touched.
-
-    Args:
-        live, replay, remarks: see bpftop.tui.sampling_thread.SamplingThread.
-
-    Raises:
-        BpftopError: the error of the source.
+    and an error of the source (BpftopError) is raised before the terminal is touched. ``live``, ``replay`` and
+    ``remarks``: see bpftop.tui.sampling_thread.SamplingThread.
     """
     from bpftop.tui.sampling_thread import SamplingThread
 

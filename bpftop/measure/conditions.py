@@ -55,7 +55,7 @@ def bench_cpus() -> list[int]:
     return sorted(allowed_cpus(), reverse=True)
 
 
-def crowds(cpus: int) -> list[int]:
+def cpu_counts(cpus: int) -> list[int]:
     """Return the numbers of CPUs to run on at once: 1, 2, 4... and all CPUs."""
     return sorted({*(1 << bit for bit in range(cpus.bit_length())), cpus})
 

@@ -15,7 +15,7 @@ from bpftop.kernel.bpf import object as bpf_object
 from bpftop.kernel.bpf.bpf_map import BpfMap, Stop
 from bpftop.kernel.measure.contend import Turn
 from bpftop.kernel.measure.whole_map_reads import WholeReads
-from bpftop.measure.conditions import Conditions, conditions, crowds, doubts
+from bpftop.measure.conditions import Conditions, conditions, cpu_counts, doubts
 from bpftop.measure.machine import Machine
 from bpftop.measure.programs import program_race, suite_reads
 from bpftop.measure.programs.comparison import Comparison
@@ -180,8 +180,8 @@ def test_undisturbed_turns_are_chosen() -> None:
     assert undisturbed([[turn(0, 5)], [turn(6, 9)]]) == [turn(0, 5), turn(6, 9)]
 
 
-def test_crowds_are_powers_of_two_and_all() -> None:
-    assert [crowds(cpus) for cpus in (1, 2, 6, 8)] == [[1], [1, 2], [1, 2, 4, 6], [1, 2, 4, 8]]
+def test_cpu_counts_are_powers_of_two_and_all() -> None:
+    assert [cpu_counts(cpus) for cpus in (1, 2, 6, 8)] == [[1], [1, 2], [1, 2, 4, 6], [1, 2, 4, 8]]
 
 
 def test_factors_refer_to_the_reference() -> None:

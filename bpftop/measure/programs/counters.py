@@ -13,7 +13,7 @@ from bpftop.kernel.bpf.percpu_array import CounterMap, possible_cpus
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.measure.contend import Stopped
 from bpftop.kernel.measure.program_object import BenchObject
-from bpftop.measure.conditions import bench_cpus, crowds, permitted
+from bpftop.measure.conditions import bench_cpus, cpu_counts, permitted
 from bpftop.measure.programs.costs import (
     XDP_BUDGET,
     CountedRuns,
@@ -126,7 +126,7 @@ class Counters:
 
     @property
     def expected_s(self) -> float:
-        windows_ns = sum(CROWDED_NS if crowd > 1 else ALONE_NS for crowd in crowds(len(bench_cpus())))
+        windows_ns = sum(CROWDED_NS if cpu_count > 1 else ALONE_NS for cpu_count in cpu_counts(len(bench_cpus())))
         return (ROUNDS * windows_ns / 1e9 + 0.03) * (len(IMPLEMENTATIONS) + 1)
 
     def contestants(self) -> Iterator[tuple[str, str]]:
@@ -171,8 +171,8 @@ class _CounterRace:
 
     def round(self, stop: Stop) -> None:
         cpus = bench_cpus()
-        for crowd in crowds(len(cpus)):
-            self._measure(cpus[:crowd], stop)
+        for cpu_count in cpu_counts(len(cpus)):
+            self._measure(cpus[:cpu_count], stop)
 
     def _measure(self, cpus: Sequence[int], stop: Stop) -> None:
         empty_ns = median(self._empty.times_ns(cpus, ALONE_NS, stop))
@@ -183,8 +183,8 @@ class _CounterRace:
 
     def _row(self, contender: _Contender) -> ProgramRow:
         costs = tuple(
-            cost(crowd, times, self._empty_times[crowd], contender.counted_runs[crowd])
-            for crowd, times in contender.times.items()
+            cost(cpu_count, times, self._empty_times[cpu_count], contender.counted_runs[cpu_count])
+            for cpu_count, times in contender.times.items()
         )
         return ProgramRow(contender.implementation.name, contender.implementation.what, costs, contender.size)
 
@@ -227,10 +227,10 @@ def _sentence(rows: Sequence[ProgramRow]) -> str:
     best = min(
         (row for row in rows if row.name != OWN and not _loses(row)), key=lambda row: row.crowded.ns, default=own
     )
-    crowd = naive.crowded.cpus
+    cpu_count = naive.crowded.cpus
     against = f"{naive.ns / max(best.ns, 0.01):.1f} times as fast as {REFERENCE} alone"
-    if crowd > 1:
-        against += f" and {naive.crowded.ns / max(best.crowded.ns, 0.01):.0f} times on {crowd} CPUs at once"
+    if cpu_count > 1:
+        against += f" and {naive.crowded.ns / max(best.crowded.ns, 0.01):.0f} times on {cpu_count} CPUs at once"
     lost = naive.crowded.counted_runs.lost_pct if naive.crowded.counted_runs else 0.0
     if lost > 0:
         against += f", where {REFERENCE} loses {lost:.0f} % of its counts"

@@ -16,7 +16,7 @@ from bpftop.kernel.bpf.program import Program
 from bpftop.kernel.check import ENOTSUPP, KernelError, errno_words
 from bpftop.kernel.measure.contend import Request
 from bpftop.kernel.measure.program_object import BenchObject, ProgramEntry, list_programs
-from bpftop.measure.conditions import bench_cpus, crowds, permitted
+from bpftop.measure.conditions import bench_cpus, cpu_counts, permitted
 from bpftop.measure.programs.costs import (
     CGROUP_BUDGET,
     TC_BUDGET,
@@ -158,7 +158,7 @@ class OwnObjects:
         windows_ns = sum(
             _XDP_TURN_NS + 16_000_000 if each.kind.sleeps else _WINDOW_NS for each in self.programs for _ in range(2)
         )
-        return ROUNDS * len(crowds(len(bench_cpus()))) * len(self.frames) * windows_ns / 1e9
+        return ROUNDS * len(cpu_counts(len(bench_cpus()))) * len(self.frames) * windows_ns / 1e9
 
     def contestants(self) -> Iterator[tuple[str, str]]:
         for each in self.programs:
@@ -181,7 +181,7 @@ class _OwnRace:
     def round(self, stop: Stop) -> None:
         cpus = bench_cpus()
         for entrant in self._entrants:
-            entrant.round([cpus[:crowd] for crowd in crowds(len(cpus))], stop)
+            entrant.round([cpus[:cpu_count] for cpu_count in cpu_counts(len(cpus))], stop)
 
     def table(self, partial: bool) -> SuiteTable:
         suite, programs = self._suite, self._suite.programs
@@ -260,9 +260,9 @@ class _Entrant:
     def _turn_ns(self, wall_ns: int, cpu_ns: int) -> int:
         return cpu_ns if self.chosen.kind.sleeps else wall_ns
 
-    def round(self, crowds_of_cpus: Sequence[Sequence[int]], stop: Stop) -> None:
+    def round(self, cpu_sets: Sequence[Sequence[int]], stop: Stop) -> None:
         """Measure every frame on each of these sets of CPUs, the empty program and the own program in turn."""
-        for cpus in crowds_of_cpus:
+        for cpus in cpu_sets:
             empty_ns = self._mean_ns(self._empty, cpus, stop) if self._empty is not None else 0.0
             ns = self._mean_ns(self._program, cpus, stop)
             self._empty_times.setdefault(len(cpus), []).append(empty_ns)
@@ -285,7 +285,7 @@ class _Entrant:
         return median(times)
 
     def row(self) -> ProgramRow:
-        costs = tuple(cost(crowd, times, self._empty_times[crowd]) for crowd, times in self._times.items())
+        costs = tuple(cost(cpu_count, times, self._empty_times[cpu_count]) for cpu_count, times in self._times.items())
         return ProgramRow(self.chosen.name, self.chosen.entry.section, costs, self._size, self._returned())
 
     def _returned(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bpftop.measure.conditions import cpu_counts
 from bpftop.measure.maps.geometry import KINDS
 from bpftop.measure.maps.plan import ACCESSES, SWEEP, MeasureRequest
 from bpftop.model.units import compact
@@ -42,7 +43,6 @@ _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 def axes(cpus: int) -> tuple[Axis, ...]:
     """Return the axes for a machine on which ``cpus`` threads can be pinned."""
-    threads = sorted({*(1 << bit for bit in range(cpus.bit_length())), cpus})
     return (
         Axis("types", "kinds", _KINDS, 0),
         Axis("entries", "entries", tuple((compact(n), (n,)) for n in (100, 1000, 10_000, 100_000, 1_000_000)), 2),
@@ -50,7 +50,7 @@ def axes(cpus: int) -> tuple[Axis, ...]:
         Axis("fill", "fills_pct", tuple((f"{n} %", (float(n),)) for n in (10, 25, 50, 75, 90, 100)), 3),
         Axis("access", "accesses", tuple((name, (name,)) for name in ACCESSES), list(ACCESSES).index("uniform")),
         Axis("batch", "batches", (("sweep", ()), *((str(n), (n,)) for n in SWEEP)), 0),
-        Axis("threads", "threads", tuple((str(n), (n,)) for n in threads if n <= cpus), 0),
+        Axis("threads", "threads", tuple((str(n), (n,)) for n in cpu_counts(cpus)), 0),
     )
 
 
