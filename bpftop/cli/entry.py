@@ -9,13 +9,9 @@ from bpftop.errors import BpftopError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command.
+    """Run one command; ``arguments`` are the words after the program's name, None: those of this process.
 
-    Args:
-        arguments: the words after the program's name; None: the words of this process.
-
-    Returns:
-        The exit code: 0 success, 1 failure, 2 bad usage, a code of the verb, or 128 + the number of a signal.
+    Return the exit code: 0 success, 1 failure, 2 bad usage, a code of the verb, or 128 + the number of a signal.
     """
     try:  # the imports are inside, so that Ctrl-C during the imports is quiet, too
         from bpftop.cli.output import ClosedPipe, complain, flush_stdout

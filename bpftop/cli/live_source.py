@@ -39,13 +39,9 @@ class LiveOptions:
 
     @classmethod
     def of(cls, arguments: argparse.Namespace, settings: Settings, *, interactive: bool = False) -> LiveOptions:
-        """Combine the arguments of a verb with the configuration.
+        """Combine the arguments of a verb with the configuration. Raises BpftopError without any interface.
 
-        Args:
-            interactive: the person can answer an offer to attach native XDP.
-
-        Raises:
-            BpftopError: no interface was named and there is no default route.
+        ``interactive``: the person can answer an offer to attach native XDP.
         """
         return cls(
             interface_names(arguments),
@@ -78,13 +74,9 @@ class LiveOptions:
 def live_samples(
     arguments: argparse.Namespace, settings: Settings, *, count: int | None = None
 ) -> Iterator[tuple[Iterator[Sample], Callable[[], None]]]:
-    """Read a live source in a thread of its own, and detach everything when the block ends.
+    """Yield the samples of a live source, at most ``count``, and a function that ends them from any thread.
 
-    Args:
-        count: end after this number of samples; None: go on.
-
-    Yields:
-        The samples, and a function that ends them from any thread.
+    The source runs in a thread of its own. Everything is detached when the block ends.
     """
     from bpftop.collect.broadcast import Broadcast
 

@@ -18,16 +18,10 @@ Result = TypeVar("Result")
 
 
 def follow(measurement: MeasurementRun[Result], take: Callable[[Progress[Result]], None]) -> Ended | None:
-    """Run the measurement to its end, or until a signal ends it early.
+    """Run the measurement in a worker thread, which signals do not reach, and ``take`` each step in this thread.
 
-    The measurement runs in a worker thread, which signals do not reach. ``take`` is called here for each step, also for
-    the last steps after a signal.
-
-    Returns:
-        The signal, for the caller to raise after the results are written; None: the measurement is complete.
-
-    Raises:
-        BpftopError: the measurement failed.
+    Return the signal that ended the measurement early, to be raised after the results are written; None: the
+    measurement is complete. Raises the BpftopError of the measurement.
     """
     steps: SimpleQueue[Progress[Result] | BaseException | None] = SimpleQueue()
     worker = threading.Thread(target=_work, args=(measurement, steps), name="measurement", daemon=True)

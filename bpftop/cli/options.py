@@ -145,11 +145,7 @@ def settings_of(arguments: argparse.Namespace, *, actions: Collection[str] | Non
 
 
 def interface_names(arguments: argparse.Namespace) -> tuple[str, ...]:
-    """Return the interfaces of the command line, each once, or else the interface of the default route.
-
-    Raises:
-        BpftopError: no interface was named and there is no default route.
-    """
+    """Return the named interfaces, each once, or else the one of the default route. Raises BpftopError."""
     if arguments.interfaces:
         return tuple(dict.fromkeys(arguments.interfaces))
     from bpftop.kernel.netns import inside

@@ -26,13 +26,9 @@ def tick_at(recording: Recording, moment: str | None) -> int:
 
 
 def snapshot_at(recording: Recording, moment: str | None, look_back_ns: int, rules: Iterable[Rule] = ()) -> Snapshot:
-    """Return the snapshot of a moment as the screen showed it.
+    """Return the snapshot of a moment as the screen showed it. Raises BpftopError if there is no such tick.
 
-    Args:
-        look_back_ns: time before the moment whose ticks are read, for rates and rules.
-
-    Raises:
-        BpftopError: the recording has no such tick.
+    The ticks from ``look_back_ns`` before the moment are read as well, for rates and rules.
     """
     from bpftop.history.analyzer import Analyzer
 

@@ -64,11 +64,8 @@ def permitted(act: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) ->
     """Call a function that loads BPF programs, and name the missing capabilities in its error.
 
     A missing capability gives EPERM. Without CAP_PERFMON the verifier also follows speculative paths, and refuses a
-    program as too complex (EFAULT) or for pointer arithmetic (EACCES).
-
-    Raises:
-        BpftopError: a capability is missing.
-        KernelError: any other refusal.
+    program as too complex (EFAULT) or for pointer arithmetic (EACCES). Raises BpftopError, or KernelError for another
+    refusal.
     """
     try:
         return act(*arguments, **named)

@@ -77,11 +77,7 @@ def load(kind: str, machine_id: str, environment: Mapping[str, str] = os.environ
 
 
 def changes(now: Figures, earlier: tuple[StoredRun, ...]) -> dict[tuple[str, str], FigureChange]:
-    """Compare each figure with the latest earlier run that has the figure, too.
-
-    Returns:
-        (name of the operation, name of the figure) -> change.
-    """
+    """Return (operation, figure) -> change since the latest earlier run that has the figure, too."""
     changed = {}
     for name, figures in now.items():
         for figure, value in figures.items():

@@ -37,9 +37,7 @@ class LiveMap:
 def read_live_map(wanted: str, stop: Stop) -> LiveMap:
     """Read the map with this id, name or path in the BPF file system.
 
-    Raises:
-        UsageError: the type cannot be profiled, or several maps have the name.
-        BpftopError: there is no such map.
+    Raises UsageError for another type or an ambiguous name, BpftopError without such a map.
     """
     with _opened(wanted) as live:
         info = live.info()

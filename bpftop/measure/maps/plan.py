@@ -132,14 +132,9 @@ class MeasurePlan:
 def make_plan(
     request: MeasureRequest, cpus: Sequence[int], possible_cpus: int, live: LiveMap | None = None
 ) -> MeasurePlan:
-    """Return all cells of a request.
+    """Return all cells of a request; ``live``: measure copies of this map instead of the requested types and sizes.
 
-    Args:
-        live: measure copies of this map, and ignore the types and sizes of the request.
-
-    Raises:
-        UsageError: a combination is impossible or too large.
-        KernelError: EPERM if this process may not make maps.
+    Raises UsageError for an impossible or too large combination, KernelError (EPERM) without the right to make maps.
     """
     _check_request(request, cpus)
     shapes = [live.geometry] if live is not None else list(dict.fromkeys(_geometries(request)))

@@ -85,12 +85,7 @@ class MapProfile:
             run_store.save(_STORED_AS, self.machine.machine_id, run)
 
     def steps(self) -> Generator[Step, None, None]:
-        """Measure; see bpftop.measure.api.MeasurementRun.
-
-        Raises:
-            KernelError: a map cannot be made.
-            WrongValue: a map returned a value that was not written to it; the other results are worthless as well.
-        """
+        """Measure. Raises KernelError if a map cannot be made, WrongValue, after which all results are worthless."""
         try:
             cpu = self.plan.pinned(1)[0]
             self._clock_ticks = on_cpu(cpu, self.stop, loops.clock_ticks)

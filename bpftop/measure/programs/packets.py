@@ -25,14 +25,9 @@ _RECORD_BYTES_MOST = 1 << 18  # libpcap's own limit (MAXIMUM_SNAPLEN)
 
 
 def packets(text: str) -> Mapping[str, bytes]:
-    """Return name -> frame.
+    """Return name -> frame. ``text``: path of a pcap file, or hex digits (blanks, colons, a leading 0x allowed).
 
-    Args:
-        text: path of a pcap file, or hex digits (blanks, colons and a leading 0x allowed).
-
-    Raises:
-        UsageError: the text is neither.
-        BpftopError: the file cannot be used.
+    Raises UsageError if the text is neither, BpftopError for an unusable file.
     """
     if os.path.exists(text):
         return _capture(Path(text))

@@ -56,9 +56,7 @@ class Entrant:
     def times_ns(self, cpus: Sequence[int], window_ns: int, stop: Stop) -> list[float]:
         """Run the program on all these CPUs for a window, and return the time of a body in each turn.
 
-        Raises:
-            KernelError: the kernel refuses the test run.
-            Stopped: ``stop`` is set.
+        Raises KernelError, and Stopped if ``stop`` is set.
         """
         request = self._request()
         turns = contend(self.program, request, cpus, window_ns, stop)

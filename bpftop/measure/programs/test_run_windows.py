@@ -19,14 +19,8 @@ _RUNNING = 0.9  # share of CPU time in a turn; below, the thread was preempted
 def contend(program: Program, request: Request, cpus: Sequence[int], window_ns: int, stop: Stop) -> list[list[Turn]]:
     """Run the program on each of these CPUs at the same time for a window.
 
-    An interrupt of the caller ends the threads first.
-
-    Returns:
-        The turns of each CPU, at least one, in the order of ``cpus``.
-
-    Raises:
-        KernelError: the kernel refuses the test run.
-        Stopped: ``stop`` is set.
+    Return the turns of each CPU, at least one, in the order of ``cpus``. An interrupt of the caller ends the threads
+    first. Raises KernelError, and Stopped if ``stop`` is set.
     """
     until_ns = 0
 
