@@ -27,6 +27,7 @@ SUITES = {
     "signals": "one tick's reading of everything else: /proc, rtnetlink, ethtool; on machines of many CPUs",
     "screen": "first rates, CPU, memory and terminal bytes of the live screen, beside bare Textual and glances",
     "profile": "what the profile's loop adds to an operation, against the same calls with nothing around them",
+    "cancel": "how soon a measurement ends once it is cancelled",
     "jitter": "how evenly the screen ticks while a profile runs, and while the bench does",
     "recording": "the size of a day's recording, and what writing and reading a tick takes",
     "headless": "a snapshot, and how long --version takes",
