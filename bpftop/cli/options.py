@@ -19,7 +19,7 @@ from bpftop.errors import BpftopError, UsageError
 from bpftop.hooks.facts import AttachRequest
 
 EXIT_CODES = """\
-exit codes: 0 success; 1 failure, with the reason on standard error; 2 bad usage;
+exit codes: 0 success; 1 failure, with its reason; 2 bad usage;
 3 diagnose found a warning; 4 diagnose found something critical;
 128 + N: ended early by signal N. Data goes to standard output,
 everything else to standard error."""

@@ -15,13 +15,13 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "demo": ("bpftop.cli.demo", "the live screen on private namespaces with generated traffic"),
     "snapshot": ("bpftop.cli.snapshot", "one document with the rates of one interval"),
     "watch": ("bpftop.cli.watch", "a line or a document per interval, without a screen"),
-    "diagnose": ("bpftop.cli.diagnose", "watch for some seconds and report problems; the exit code is the severity"),
+    "diagnose": ("bpftop.cli.diagnose", "watch for 10 s and report problems; the exit code is the severity"),
     "export": ("bpftop.cli.export", "a Prometheus endpoint"),
     "record": ("bpftop.cli.record", "record every sample into a file for replay, without a screen"),
     "replay": ("bpftop.cli.replay", "the live screen on a recording, or on samples from standard input"),
     "diff": ("bpftop.cli.diff", "compare two snapshots, or two moments of recordings"),
     "profile": ("bpftop.cli.profile", "measure what map operations cost on this machine"),
-    "bench": ("bpftop.cli.bench", "measure what BPF programs cost on this machine, next to their alternatives"),
+    "bench": ("bpftop.cli.bench", "measure what BPF programs cost, next to their alternatives"),
     "doctor": ("bpftop.cli.doctor", "probe which parts of bpftop work on this machine, and why not"),
 }
 """Verb -> module, and line in the help."""

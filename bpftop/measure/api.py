@@ -61,7 +61,7 @@ class MeasurementRun(Protocol[Result_co]):
         """Return all results until now."""
 
 
-class Pace:
+class RunClock:
     """Clock of a measurement: converts the work done into Progress."""
 
     def __init__(self, expected_s: float) -> None:

@@ -16,7 +16,7 @@ from bpftop.kernel.measure.loops import TICKS_PER_NS, WRONG_VALUE, Outcome, Star
 from bpftop.kernel.measure.program_loop import WALK_MAX
 from bpftop.kernel.privileges import Privileges
 from bpftop.measure import run_store
-from bpftop.measure.api import Pace, Progress, Stop
+from bpftop.measure.api import Progress, RunClock, Stop
 from bpftop.measure.machine import machine
 from bpftop.measure.maps.in_kernel import InKernel
 from bpftop.measure.maps.plan import INSIDE_SHARE, WRITES, Cell, MeasurePlan
@@ -53,7 +53,7 @@ class MapProfile:
         self.stop = stop or Stop()
         self.machine = machine(plan.possible_cpus)
         self._results: list[CellResult] = []
-        self._pace = Pace(plan.expected_s)
+        self._clock = RunClock(plan.expected_s)
         self._took_s: float | None = None
         self._done_s = 0.0
         self._clock_ticks, self._clock_step_ns = 0, 1
@@ -67,8 +67,8 @@ class MapProfile:
     def report(self) -> MapReport:
         return MapReport(
             self.machine,
-            self._pace.begun_ns,
-            self._pace.took_s if self._took_s is None else self._took_s,
+            self._clock.begun_ns,
+            self._clock.took_s if self._took_s is None else self._took_s,
             not self._complete,
             tuple(self._results),
             self.plan,
@@ -80,7 +80,7 @@ class MapProfile:
     def store(self) -> None:
         """Store the medians for the next profile to compare with. Raises BpftopError with the reason."""
         if self._results:
-            taken_at = rfc3339(self._pace.begun_ns)
+            taken_at = rfc3339(self._clock.begun_ns)
             run = run_store.StoredRun(taken_at, self.machine.kernel, not self._complete, figures(self._results))
             run_store.save(_STORED_AS, self.machine.machine_id, run)
 
@@ -97,7 +97,7 @@ class MapProfile:
                     yield from self._map(scratch, list(cells))
             self._complete = not self.stop.is_set()
         finally:
-            self._took_s = self._pace.took_s
+            self._took_s = self._clock.took_s
 
     def _map(self, scratch: Scratch, cells: Sequence[Cell]) -> Iterator[Step]:
         in_kernel: InKernel | None = None
@@ -206,7 +206,7 @@ class MapProfile:
     def _progress(self, cell: Cell, done_s: float = 0.0, result: CellResult | None = None) -> Step:
         self._done_s += done_s
         batch = "" if cell.batch is None else f" of {cell.batch}"
-        return self._pace.progress(self._done_s, f"{cell.geometry.kind} {cell.operation}{batch}", result)
+        return self._clock.progress(self._done_s, f"{cell.geometry.kind} {cell.operation}{batch}", result)
 
 
 def _lacking(scratch: Scratch, cell: Cell) -> str:

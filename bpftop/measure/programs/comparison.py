@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 
 from bpftop.kernel.bpf.bpf_map import possible_cpus
-from bpftop.measure.api import Pace, Progress, Stop
+from bpftop.measure.api import Progress, RunClock, Stop
 from bpftop.measure.conditions import conditions
 from bpftop.measure.machine import machine
 from bpftop.measure.programs.costs import SuiteTable
@@ -24,11 +24,11 @@ class Comparison:
         self.suites, self.stop = suites, stop
         self.machine, self.conditions = machine(possible_cpus()), conditions()
         self._tables: dict[str, SuiteTable] = {}
-        self._pace = Pace(sum(suite.expected_s for suite in suites))
+        self._clock = RunClock(sum(suite.expected_s for suite in suites))
 
     @property
     def begun_ns(self) -> int:
-        return self._pace.begun_ns
+        return self._clock.begun_ns
 
     def steps(self) -> Generator[Progress[SuiteTable], None, None]:
         before_s = 0.0
@@ -39,7 +39,7 @@ class Comparison:
                 for step in steps:
                     self._tables[suite.name] = step.table
                     done_s = before_s + suite.expected_s * step.share
-                    yield self._pace.progress(done_s, suite.name, step.table)
+                    yield self._clock.progress(done_s, suite.name, step.table)
             before_s += suite.expected_s
 
     def report(self) -> ProgramReport:
@@ -47,5 +47,5 @@ class Comparison:
         tables = tuple(table for table in self._tables.values() if table.rows or not table.partial)
         complete = sum(not table.partial for table in tables) == len(self.suites)
         return ProgramReport(
-            self.machine, self._pace.begun_ns, self._pace.took_s, not complete, tables, self.conditions
+            self.machine, self._clock.begun_ns, self._clock.took_s, not complete, tables, self.conditions
         )
