@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bpftop.history.analyzer import Analyzer
     from bpftop.model.sample import Sample
     from bpftop.store.recorder import Recorder
-    from bpftop.store.writer import Limits
+    from bpftop.store.writer import RecordingLimits
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([kMGT]?)i?B?")
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
@@ -89,11 +89,11 @@ def _follow(samples: Iterable[Sample], recorder: Recorder, analyzer: Analyzer) -
             trouble = progress.trouble
 
 
-def _limits(arguments: argparse.Namespace) -> Limits:
-    from bpftop.store.writer import Limits
+def _limits(arguments: argparse.Namespace) -> RecordingLimits:
+    from bpftop.store.writer import RecordingLimits
 
     ticks, age_s = arguments.keep or (None, None)
-    return Limits(arguments.max_size, ticks, None if age_s is None else int(age_s * 1e9))
+    return RecordingLimits(arguments.max_size, ticks, None if age_s is None else int(age_s * 1e9))
 
 
 def _size(text: str) -> int:

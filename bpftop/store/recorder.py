@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from bpftop.model.findings import Finding
 from bpftop.model.sample import Sample
 from bpftop.store.finding_rows import TickFindings
-from bpftop.store.writer import Limits, Writer
+from bpftop.store.writer import RecordingLimits, Writer
 
 QUEUE_TICKS = 30
 """Number of ticks that wait for the disk at most. Further ticks are lost, and counted."""
@@ -37,8 +37,8 @@ class Recorder:
     if the file cannot be written.
     """
 
-    def __init__(self, path: str, limits: Limits | None = None) -> None:
-        self._writer = Writer(path, limits or Limits())
+    def __init__(self, path: str, limits: RecordingLimits | None = None) -> None:
+        self._writer = Writer(path, limits or RecordingLimits())
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._offered = 0
         self._severities: dict[tuple[str, str], str] | None = {}  # of the findings in the file; None: write failed

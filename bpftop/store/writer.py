@@ -32,7 +32,7 @@ _TABLES = ("ticks", "frames", "traffic_gains", "signal_values")
 
 
 @dataclass(frozen=True)
-class Limits:
+class RecordingLimits:
     """Limits of a recording, above which the oldest ticks are deleted. ``bytes``: the file and its log together.
 
     Raises UsageError.
@@ -51,7 +51,7 @@ class Limits:
 class Writer:
     """A recording that is open for writing. Raises BpftopError where the file cannot be written."""
 
-    def __init__(self, path: str, limits: Limits) -> None:
+    def __init__(self, path: str, limits: RecordingLimits) -> None:
         self._connection, self._descriptor = open_for_writing(path)
         self._limits = limits
         self._encoder = Encoder()

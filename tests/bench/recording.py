@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from bpftop.store.recording import Recording
-from bpftop.store.writer import Limits, Writer
+from bpftop.store.writer import RecordingLimits, Writer
 from tests.bench.figures import Figure
 from tests.store.made_up_machine import Machine
 
@@ -49,10 +49,10 @@ def measure(say: Callable[[str], None]) -> Iterator[Figure]:
 def recorded(cpus: int, ticks: int = TICKS) -> Taken:
     with tempfile.TemporaryDirectory(prefix="bpftop-bench-") as folder:
         path = os.path.join(folder, "a")
-        Writer(path, Limits()).close()
+        Writer(path, RecordingLimits()).close()
         with sqlite3.connect(path) as connection:
             connection.execute("INSERT INTO ticks VALUES (?, 0, 0, NULL, 0, 0)", (FIRST_TICK,))
-        writer, spent_ns, sizes = Writer(path, Limits()), 0, []
+        writer, spent_ns, sizes = Writer(path, RecordingLimits()), 0, []
         for sample in Machine(cpus).samples(ticks):
             begin_ns = time.process_time_ns()
             writer.write([(sample, 0)])

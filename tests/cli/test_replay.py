@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bpftop.store.codec.sample_json import sample_line
-from bpftop.store.writer import Limits, Writer
+from bpftop.store.writer import RecordingLimits, Writer
 from tests.build.test_imports import loaded_after
 from tests.cli.running import COMMAND, Terminal, bpftop, environment
 from tests.cli.test_demo_screen import Terminal as Tmux
@@ -22,7 +22,7 @@ from tests.tui.fake import FakeSource
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("recording") / "a"
-    writer = Writer(str(path), Limits())
+    writer = Writer(str(path), RecordingLimits())
     writer.write([(sample, 0) for sample in FakeSource(cpus=4, count=90).samples()])
     writer.close()
     return str(path)
@@ -52,7 +52,7 @@ def test_the_default_moment_is_the_last(recording: str, tmp_path: Path) -> None:
 
 
 def test_missing_ticks_are_reported(tmp_path: Path) -> None:
-    writer = Writer(str(tmp_path / "a"), Limits())
+    writer = Writer(str(tmp_path / "a"), RecordingLimits())
     writer.write([(sample, 3 if sample.seq == 2 else 0) for sample in FakeSource(cpus=2, count=4).samples()])
     writer.close()
     done = bpftop("replay", str(tmp_path / "a"), "--format", "json")

@@ -16,17 +16,17 @@ from bpftop.model.sample import Sample
 from bpftop.store import recording_file
 from bpftop.store.recorder import QUEUE_TICKS, Recorder
 from bpftop.store.recording import Recording
-from bpftop.store.writer import Limits, Writer
+from bpftop.store.writer import RecordingLimits, Writer
 from tests.store.made_up_machine import Machine
 from tests.waiting import until
 
 ENDLESS = """
 import sys
 from bpftop.store import writer as module
-from bpftop.store.writer import Limits, Writer
+from bpftop.store.writer import RecordingLimits, Writer
 from tests.store.made_up_machine import Machine
 module.KEY_EVERY_TICKS = 16
-writer = Writer(sys.argv[1], Limits())
+writer = Writer(sys.argv[1], RecordingLimits())
 for sample in Machine(cpus=2, protocols=5).samples(10**6):
     writer.write([(sample, 0)])
     print(sample.seq + 1, flush=True)
@@ -66,7 +66,7 @@ def test_kill_9_leaves_every_committed_tick(tmp_path: Path, ticks: int) -> None:
     samples_read = readable(path)
     assert committed <= len(samples_read) <= committed + 1  # a tick may be committed and not reported yet
     assert samples_read == made(len(samples_read))
-    resumed = Writer(str(path), Limits())
+    resumed = Writer(str(path), RecordingLimits())
     resumed.write([(samples_read[0], 0)])
     resumed.close()
     assert readable(path) == [*samples_read, samples_read[0]]

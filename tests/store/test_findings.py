@@ -20,7 +20,7 @@ from bpftop.store import recording_file, writer
 from bpftop.store.finding_rows import RecordedFinding, TickFindings
 from bpftop.store.recorder import Recorder
 from bpftop.store.recording import Recording
-from bpftop.store.writer import Limits, Writer
+from bpftop.store.writer import RecordingLimits, Writer
 from tests.rules.world import START_NS, World
 from tests.store.made_up_machine import START_WALL_NS, Machine
 from tests.store.test_recording import sql
@@ -41,9 +41,11 @@ def finding(name: str, severity: Severity = "warning", since_s: float = 0, scope
     return Finding(name, severity, f"{name}!", "interface", scope_name, (), "because", since_ns, (), "")
 
 
-def record_findings(path: Path, findings_by_tick: Sequence[Sequence[Finding]], limits: Limits | None = None) -> str:
+def record_findings(
+    path: Path, findings_by_tick: Sequence[Sequence[Finding]], limits: RecordingLimits | None = None
+) -> str:
     """Write a recording with a tick a second and the findings of each tick. Return its path."""
-    out = Writer(str(path), limits or Limits())
+    out = Writer(str(path), limits or RecordingLimits())
     for sample, findings in zip(samples(len(findings_by_tick)), findings_by_tick, strict=True):
         out.write([(sample, 0), TickFindings(sample.mono_ns, tuple(findings))])
     out.close()
@@ -86,7 +88,7 @@ def test_findings_view(tmp_path: Path) -> None:
 def test_documented_queries_work(tmp_path: Path) -> None:
     """Run the queries of docs/recording.md with `sqlite3`, in a recording for which each has an answer."""
     path, findings_by_tick = tmp_path / "a", {2: (finding("a"),), 4: ()}
-    out = Writer(str(path), Limits())
+    out = Writer(str(path), RecordingLimits())
     for sample in Machine(cpus=2).samples(6):
         findings = findings_by_tick.get(sample.seq, findings_by_tick[2])
         out.write([(sample, int(sample.seq == 3)), TickFindings(sample.mono_ns, findings)])
@@ -121,7 +123,7 @@ def test_each_run_has_its_own_findings(tmp_path: Path) -> None:
 def test_late_findings_stand_at_their_tick(tmp_path: Path) -> None:
     """Findings arrive after their sample. If their tick was lost, the tick before stands for it."""
     taken = samples(6)
-    out = Writer(str(tmp_path / "a"), Limits())
+    out = Writer(str(tmp_path / "a"), RecordingLimits())
     late = TickFindings(taken[1].mono_ns, (finding("a"),))
     lost = TickFindings(taken[4].mono_ns, ())
     out.write([(sample, 0) for sample in taken[:4]])
@@ -134,9 +136,9 @@ def test_old_findings_are_deleted_unless_they_stand(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(writer, "KEY_EVERY_TICKS", 5)
     stands, passes = finding("stands"), finding("passes")
     findings_by_tick = [[stands, passes] if 2 <= tick <= 4 else [stands] for tick in range(30)]
-    path = record_findings(tmp_path / "a", findings_by_tick, Limits(ticks=8))
+    path = record_findings(tmp_path / "a", findings_by_tick, RecordingLimits(ticks=8))
     assert sql(path, "SELECT tick, id FROM episodes") == [(1, "stands")]
-    record_findings(tmp_path / "a", [[] for _ in range(30)], Limits(ticks=8))
+    record_findings(tmp_path / "a", [[] for _ in range(30)], RecordingLimits(ticks=8))
     assert sql(path, "SELECT * FROM episodes") == []
 
 

@@ -21,12 +21,12 @@ from bpftop.store import writer
 from bpftop.store.recorder import Recorder
 from bpftop.store.recording import Recording
 from bpftop.store.time_expressions import moment
-from bpftop.store.writer import KEY_EVERY_TICKS, LIMIT_MIN_BYTES, Limits, Writer
+from bpftop.store.writer import KEY_EVERY_TICKS, LIMIT_MIN_BYTES, RecordingLimits, Writer
 from tests.store.made_up_machine import START_WALL_NS, Machine
 
 
-def recorded(path: Path, samples: Iterable[Sample], limits: Limits | None = None) -> str:
-    writer = Writer(str(path), limits or Limits())
+def recorded(path: Path, samples: Iterable[Sample], limits: RecordingLimits | None = None) -> str:
+    writer = Writer(str(path), limits or RecordingLimits())
     for sample in samples:
         writer.write([(sample, 0)])
     writer.close()
@@ -87,7 +87,7 @@ def test_cells_of_large_frames_come_every_ten_seconds(tmp_path: Path, monkeypatc
 
 def test_keep_cells_writes_cells_for_ten_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "FRAME_BYTES", 0)
-    out = Writer(str(tmp_path / "a"), Limits())
+    out = Writer(str(tmp_path / "a"), RecordingLimits())
     for sample in Machine(cpus=8).samples(30):
         if sample.seq == 14:
             out.keep_cells()
@@ -177,22 +177,22 @@ def test_second_run_continues_the_file(tmp_path: Path) -> None:
 def test_limits_delete_the_oldest_ticks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "KEY_EVERY_TICKS", 5)
     samples = list(Machine(cpus=1, protocols=2).samples(43))
-    by_count = recorded(tmp_path / "count", samples, Limits(ticks=12))
+    by_count = recorded(tmp_path / "count", samples, RecordingLimits(ticks=12))
     remaining = read(by_count)
     assert samples[-len(remaining) :] == remaining
     assert 12 <= len(remaining) <= 12 + 2 * 5
-    by_age = recorded(tmp_path / "age", samples, Limits(age_ns=10 * 10**9))
+    by_age = recorded(tmp_path / "age", samples, RecordingLimits(age_ns=10 * 10**9))
     remaining = read(by_age)
     assert samples[-len(remaining) :] == remaining
     assert 10 <= len(remaining) <= 10 + 2 * 5
     with pytest.raises(UsageError, match="holds too little; give it 16M or more"):
-        Limits(bytes=10**6)
+        RecordingLimits(bytes=10**6)
 
 
 def test_size_limit_bounds_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "KEY_EVERY_TICKS", 5)
     monkeypatch.setattr(writer, "_LOG_BYTES", LIMIT_MIN_BYTES - 200_000)
-    out = Writer(str(tmp_path / "a"), Limits(bytes=LIMIT_MIN_BYTES))
+    out = Writer(str(tmp_path / "a"), RecordingLimits(bytes=LIMIT_MIN_BYTES))
     sizes = []
     samples = list(Machine(cpus=2, protocols=4).samples(120))
     for sample in samples:
@@ -206,7 +206,7 @@ def test_size_limit_bounds_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_lost_ticks_stand_with_the_next_tick(tmp_path: Path) -> None:
-    out = Writer(str(tmp_path / "a"), Limits())
+    out = Writer(str(tmp_path / "a"), RecordingLimits())
     for sample in Machine(cpus=1).samples(6):
         if sample.seq not in (3, 4):
             out.write([(sample, 2 if sample.seq == 5 else 0)])
@@ -222,7 +222,7 @@ def test_lost_ticks_stand_with_the_next_tick(tmp_path: Path) -> None:
 
 def test_recording_is_readable_while_written(tmp_path: Path) -> None:
     samples = list(Machine(cpus=2).samples(6))
-    out = Writer(str(tmp_path / "a"), Limits())
+    out = Writer(str(tmp_path / "a"), RecordingLimits())
     out.write([(samples[0], 0)])
     recording = Recording(str(tmp_path / "a"))
     assert [tick.sample for tick in recording.ticks(1, 9)] == samples[:1]
@@ -358,7 +358,7 @@ def test_clock_set_back(tmp_path: Path, back_s: int) -> None:
 def test_log_in_a_read_only_folder(tmp_path: Path) -> None:
     """SQLite reads a log only where it can create a file beside it. An empty log is not needed."""
     path = recorded(tmp_path / "ro", Machine(cpus=1, protocols=1).samples(3))
-    out = Writer(path, Limits())
+    out = Writer(path, RecordingLimits())
     out.write([(sample, 0) for sample in Machine(cpus=1, protocols=1).samples(2)])
     folder = tmp_path / "folder"
     folder.mkdir()

@@ -16,7 +16,7 @@ from bpftop.config.settings import Settings
 from bpftop.model.sample import Interface
 from bpftop.store.recording import Recording
 from bpftop.store.replay import Replay
-from bpftop.store.writer import Limits, Writer
+from bpftop.store.writer import RecordingLimits, Writer
 from bpftop.tui.actions import Actions
 from bpftop.tui.app import BpftopApp
 from bpftop.tui.sampling_thread import SamplingThread
@@ -29,7 +29,7 @@ RULES = Settings().rules()
 
 
 def record(path: Path, ticks: int = TICKS, cpus: int = 16, interfaces: Sequence[Interface] = ()) -> str:
-    writer = Writer(str(path), Limits())
+    writer = Writer(str(path), RecordingLimits())
     source = FakeSource(cpus, interfaces, count=ticks)
     source.watch_flows(True)
     writer.write([(sample, 0) for sample in source.samples()])
@@ -136,7 +136,7 @@ def test_keys_move_about_in_it(tmp_path: Path) -> None:
 def test_a_clock_that_was_set_back_moves_no_step_elsewhere(tmp_path: Path) -> None:
     """Every time of day occurs twice; the snapshot on the screen is identified by its monotonic time."""
     path = tmp_path / "a"
-    writer = Writer(str(path), Limits())
+    writer = Writer(str(path), RecordingLimits())
     for sample in FakeSource(4, count=200).samples():
         set_back_ns = 100 * 10**9 if sample.seq >= 100 else 0
         writer.write([(replace(sample, wall_ns=sample.wall_ns - set_back_ns), 0)])

@@ -15,7 +15,7 @@ from bpftop.history.history import History
 from bpftop.rules.table import chosen
 from bpftop.store.finding_rows import TickFindings
 from bpftop.store.replay import Replay
-from bpftop.store.writer import Limits, Writer
+from bpftop.store.writer import RecordingLimits, Writer
 from tests.rules.world import World
 from tests.tui import conftest
 from tests.tui.conftest import Stage, perform, until
@@ -37,7 +37,7 @@ def twice(world: World, tick: int) -> None:
 
 def recorded(path: Path, script: Script = twice, ticks: int = TICKS) -> str:
     """Write a recording in the way of `bpftop record`."""
-    out, rules = Writer(str(path), Limits()), Analyzer(chosen())
+    out, rules = Writer(str(path), RecordingLimits()), Analyzer(chosen())
     for sample in Scripted(cpus=2, count=ticks, script=script).samples():
         out.write([(sample, 0), TickFindings(sample.mono_ns, rules.push(sample).diagnosis.findings)])
     out.close()
