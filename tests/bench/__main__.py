@@ -1,4 +1,4 @@
-"""What watching costs on this machine, against the limits that bpftop promises.
+"""Cost of bpftop on this machine, against the limits that bpftop promises.
 
 ``python -m tests.bench`` measures everything, in about three minutes; names of suites choose some. It needs root, and a
 machine that does little else. The lines without a limit are there to compare with. Exit code 1: a figure is over its

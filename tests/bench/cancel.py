@@ -1,4 +1,4 @@
-"""How long a measurement goes on after it was cancelled: what Escape and Ctrl-C have to wait for."""
+"""Time from the cancellation of a measurement, by Escape or Ctrl-C, to its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the demo costs: its start, and the CPU time of its generator."""
+"""Cost of the demo: its start, and the CPU time of its generator."""
 
 from __future__ import annotations
 

@@ -40,5 +40,5 @@ class IdleCounters(CounterMap):
 
 
 def both_directions(cpus: int) -> list[IdleCounters]:
-    """What the counters of one interface keep in memory between two reads on a machine with so many CPUs."""
+    """Return what one interface's counters keep in memory between two reads, on a machine of ``cpus`` CPUs."""
     return [IdleCounters(cpus), IdleCounters(cpus)]

@@ -1,4 +1,4 @@
-"""What counting drops costs: on each packet that the kernel drops, at start, and per tick.
+"""Cost of counting drops: on each packet that the kernel drops, at start, and per tick.
 
 Frames of an unknown ethertype go through a private veth pair and are dropped on its other end, all of it in the system
 call that sends them: veth hands its frames to the backlog of the same CPU, which runs when the call lets softirqs in.
@@ -68,7 +68,7 @@ def _start() -> Iterator[Figure]:
 
 
 def _kept_in_new_process_mib() -> float:
-    """As when bpftop starts: in a process that has freed larger blocks before, glibc keeps more."""
+    """Measure in a new process, as when bpftop starts: after larger blocks were freed, glibc keeps more memory."""
     code = "from tests.bench.drops import kept_mib; print(kept_mib())"
     where = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(python("-c", code), env=where, capture_output=True, text=True, check=False)

@@ -99,7 +99,7 @@ def _timed(command: Sequence[str], settings: Mapping[str, str]) -> tuple[float, 
 
 
 def _rates(text: str) -> int:
-    """How many protocol rows of the document hold a rate that is not zero. Raises BpftopError where none does."""
+    """Count the protocol rows with a rate above zero. Raises BpftopError if there is none."""
     rows = [row for interface in json.loads(text)["interfaces"] for row in interface["protocols"]]
     moving = sum(1 for row in rows if row["packets_per_sec"])
     if not moving:

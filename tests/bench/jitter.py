@@ -1,4 +1,4 @@
-"""How evenly the live screen ticks while a profile runs: the real source on the demo's traffic, the real engine.
+"""Jitter of the live screen's ticks while a profile runs: the real source on the demo's traffic, the real engine.
 
 All of it is in one process, as it is for people: the sampler's thread, the screen (drawn for 160x50, to nowhere), and
 the engine with a thread on every CPU. A tick's jitter is how far the time between two of them is from the interval:

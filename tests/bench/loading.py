@@ -1,4 +1,4 @@
-"""What starting costs: opening, verifying and loading each counting program."""
+"""Cost of starting: open, verify and load each counting program."""
 
 from __future__ import annotations
 

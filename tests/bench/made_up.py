@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def _as_live(cpus: int) -> list[object]:
-    """What a live source keeps in memory besides its samples: its code, programs and buffers."""
+    """Return the objects that a live source keeps in memory besides its samples: code, programs and buffers."""
     own = OwnCostCollector()
     drains = both_directions(cpus)
     for drain in drains:

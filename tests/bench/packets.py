@@ -1,4 +1,4 @@
-"""What one packet costs: the counting programs above an empty one of the same type, under BPF_PROG_TEST_RUN.
+"""Cost of one packet: the counting programs above an empty one of the same type, under BPF_PROG_TEST_RUN.
 
 The kernel reports a mean in whole nanoseconds, and the empty program is always cut by the same fraction, so the
 difference of two such numbers may be wrong by one. Here the CPU time of the calling thread around the whole call is
@@ -100,7 +100,7 @@ def _figures(contender: Contender) -> Iterator[Figure]:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one packet took: CPU time of this thread, and the kernel's own mean."""
+    """Time of one packet: CPU time of this thread, and the kernel's own mean."""
 
     cpu_ns: float
     kernel_ns: int

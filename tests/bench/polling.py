@@ -1,4 +1,4 @@
-"""What one tick's reading costs: the map of a counter, and the fold over many CPUs."""
+"""Cost of reading the maps once per tick: the map of a counter, and the fold over many CPUs."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _poll() -> Iterator[Figure]:
 
 
 def _after_a_pause_us(call: Callable[[], object]) -> float:
-    """How long a call takes as bpftop makes it: once in a while, when others have used the caches."""
+    """Time a call as bpftop makes the call: once in a while, after other work has used the caches."""
     time.sleep(PAUSE_S)
     bytearray(EVICTING_BYTES).count(1)
     start_ns = time.perf_counter_ns()
@@ -120,7 +120,7 @@ def _fold() -> Iterator[Figure]:
 
 
 def _turns_us(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """How long each call took, in turn with the others; the first round, which warms up, is not kept."""
+    """Time each call in turn with the others, without the first round, which warms up."""
     took: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(rounds + 1):
         for name, call in calls.items():

@@ -1,4 +1,4 @@
-"""What a profile's figures contain besides the operation: the harness, against a tight C loop of the same calls."""
+"""Overhead of the profile's harness, against a tight C loop of the same calls."""
 
 from __future__ import annotations
 

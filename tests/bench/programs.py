@@ -1,4 +1,4 @@
-"""How the programs that are compared get started, and what a screen with rates on it looks like."""
+"""Commands and environment of the compared programs, and patterns of a screen with rates."""
 
 from __future__ import annotations
 

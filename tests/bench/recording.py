@@ -1,4 +1,4 @@
-"""What a recording takes: bytes and CPU time per tick, for samples in which everything moves all the time.
+"""Cost of a recording: bytes and CPU time per tick, for samples in which everything moves all the time.
 
 ``python -m tests.bench.recording`` writes the table of docs/recording.md.
 """

@@ -22,7 +22,7 @@ ROUNDS = 15
 LIMIT_MS = 50.0
 LIMIT_SERIES = 700
 KINDS = {"text": "", "OpenMetrics": "application/openmetrics-text; version=1.0.0"}
-"""What a scraper accepts: the classic text is what it gets without a wish."""
+"""Format -> Accept header; a scraper without this header gets the classic text."""
 
 
 def measure(say: Callable[[str], None]) -> Iterator[Figure]:

@@ -69,7 +69,7 @@ def measure(say: Callable[[str], None]) -> Iterator[Figure]:
 
 @dataclass(frozen=True)
 class Stage:
-    """Where the programs run: the demo's watched namespace, for all of them."""
+    """The demo's watched namespace, in which all compared programs run, and their environment."""
 
     environment: dict[str, str]
     netns_fd: int
@@ -135,7 +135,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Spent:
-    """What a program took in one window."""
+    """Use of the machine by a program in one window."""
 
     cpu_pct: float
     bytes_per_sec: float

@@ -1,4 +1,4 @@
-"""What reading the signals of one tick takes: here with all of them, and on made-up trees of large machines."""
+"""Time to read all files of one tick: on this machine, and on made-up trees of large machines."""
 
 from __future__ import annotations
 

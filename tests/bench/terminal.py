@@ -34,7 +34,7 @@ UNKNOWN_TO_PYTE = re.compile(
 
 @dataclass(frozen=True)
 class Usage:
-    """What a program and its children took from the machine until ``at_s``."""
+    """CPU time and memory of a program and its children until ``at_s``."""
 
     at_s: float
     cpu_s: float
@@ -116,7 +116,7 @@ class OnTerminal:
         return next((at_s for at_s, screen in self.screens() if pattern.search(screen)), None)
 
     def screen(self) -> str:
-        """What is on the screen now."""
+        """Return the text that is on the screen now."""
         return max(self.screens(), key=itemgetter(0), default=(0.0, ""))[1]
 
     def failure(self, what: str) -> BpftopError:

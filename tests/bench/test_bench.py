@@ -1,4 +1,4 @@
-"""How the bench measures and shows; never what it measures."""
+"""Tests of the bench's own code, without its figures."""
 
 from __future__ import annotations
 

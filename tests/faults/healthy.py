@@ -36,12 +36,12 @@ def received_bytes(per_sec: float) -> Cell:
 
 
 def sent_bytes(per_sec: float) -> Cell:
-    """As above."""
+    """Return the expected cell of the bytes that the interface sends."""
     return Cell("links", (WATCHED.interface,), "tx_bytes", per_sec)
 
 
 class Healthy(Scenario):
-    """What healthy traffic is made of."""
+    """Parts of the healthy traffic."""
 
     may_move: ClassVar[Sequence[Cell]] = (
         *(counter("TcpRetransSegs"), counter("TcpExtTCPLostRetransmit"), counter("TcpExtTCPTimeouts")),

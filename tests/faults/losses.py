@@ -39,7 +39,7 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Gain:
-    """What one cell gained."""
+    """Return the gain of one cell."""
 
     family: str
     key: Key

@@ -1,4 +1,4 @@
-"""What a scenario may change in a namespace: sysctls, packet filters, queueing, packet steering, a third namespace."""
+"""Changes that a scenario makes in a namespace: sysctls, packet filters, queues, packet steering, a third namespace."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class Scenario(ABC):
     may_move: ClassVar[Sequence[Cell]] = ()
     """Losses that are a direct consequence, or not for sure."""
     finding: ClassVar[str] = ""
-    """What bpftop calls it, where that is not ``id``."""
+    """Id of the finding, if it differs from ``id``."""
     compares: ClassVar[bool] = False
     """Its rule has no form without a baseline."""
     ipv6: ClassVar[bool] = False
@@ -149,5 +149,5 @@ class Scenario(ABC):
 
 
 def cpus() -> list[int]:
-    """Those that this process may use."""
+    """Return the CPUs that this process may use."""
     return sorted(os.sched_getaffinity(0))

@@ -57,7 +57,7 @@ def lab() -> Iterator[Lab]:
 
 
 class Observed:
-    """What moved while a fault went on: for LEAST_S, and on until all has moved that it must move, MOST_S at most.
+    """Gains of the counters during a fault, for LEAST_S, or longer until all expected counters moved, at most MOST_S.
 
     A busy machine makes the traffic thinner, not the test fail: ``missing`` asks for a rate over LEAST_S alone.
     """
@@ -92,7 +92,7 @@ class Observed:
         return list(gains(self.before, self.after))
 
     def missing(self) -> list[str]:
-        """What should have moved and did not, or by too little."""
+        """Return the counters that did not move, or moved too little."""
         moved = self.moved
         counts = {cell: sum(gain.count for gain in moved if cell.matches(gain)) for cell in self.fault.moves}
         return [f"{cell}: {count}" for cell, count in counts.items() if count < cell.per_sec * LEAST_S]

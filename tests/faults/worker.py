@@ -31,7 +31,7 @@ _HEAD = struct.Struct("!II")
 
 
 class Orders:
-    """What the owner says, as the job sees it."""
+    """Orders from the owner of the job."""
 
     def __init__(self) -> None:
         self._end_s = float("inf")

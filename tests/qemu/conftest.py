@@ -13,7 +13,7 @@ from tests.qemu.kernels import Unobtainable
 
 @pytest.fixture(scope="session")
 def guests(request: pytest.FixtureRequest) -> Iterator[Guests]:
-    """Of the kernels that the selected tests ask for."""
+    """Yield the guests of the kernels that the selected tests need."""
     calls = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
     booted = Guests(tuple(dict.fromkeys(params["kernel"] for params in calls if "kernel" in params)))
     yield booted

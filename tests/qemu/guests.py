@@ -30,7 +30,7 @@ class Guests:
         self._booted: dict[str, Future[tuple[str, Ran]]] = {}
 
     def outcome(self, name: str, proof: str) -> Outcome:
-        """What became of a proof. Raises Unobtainable and Stuck."""
+        """Return the outcome of a proof. Raises Unobtainable and Stuck."""
         version, ran = self._of(name)
         for line in ran.output.splitlines():
             if line.startswith("{"):
@@ -40,7 +40,7 @@ class Guests:
         raise Stuck(f"{version} said nothing of {proof}; its exit status is {ran.status}\n{ran.output}")
 
     def console(self, name: str) -> str:
-        """What the kernel said. Raises Unobtainable and Stuck."""
+        """Return the messages of the kernel. Raises Unobtainable and Stuck."""
         return self._of(name)[1].console
 
     def close(self) -> None:

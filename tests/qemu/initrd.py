@@ -1,4 +1,4 @@
-"""What a guest starts with: busybox, this Python, iproute2, and bpftop out of the checkout with what it needs."""
+"""The first file system of a guest: busybox, this Python, iproute2, and bpftop with the packages that it needs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GUEST = ROOT / "tests/qemu/guest"
 CHECKOUT, SITE, MODULES, SCRIPT = "/checkout", "/site", "/modules", "/script.py"
 COMMANDS = ("ip", "tc")
 DISTRIBUTIONS = ("cffi", "PyYAML")
-"""What bpftop imports without its screen."""
+"""Packages that bpftop imports without its screen."""
 LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip"} | {
     "lib2to3",
     "pydoc_data",

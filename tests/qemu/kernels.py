@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MODULES = ("veth", "sch_ingress", "cls_bpf", "nf_conntrack", "tcp_diag", "udp_diag")
-"""What the tests need and these kernels do not have built in."""
+"""Modules that the tests need and that these kernels do not have built in."""
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _SOURCE = re.compile(
     r"^'((?:https?|ftp)://\S+?)/dists/"
@@ -166,7 +166,7 @@ class _Apt:
         return sorted((self._scratch / "packages").glob("*.deb"))
 
     def _parts(self, package: str) -> Iterator[str]:
-        """What the package depends on of the same kernel, and what that depends on."""
+        """Yield the packages of the same kernel that the package depends on, directly or not."""
         listed = self._apt("apt-cache", "depends", "--important", package)
         for name in re.findall(r"^  Depends: (linux-(?:image|binary|modules)-\S+)$", listed, re.MULTILINE):
             yield name

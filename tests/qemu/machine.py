@@ -14,7 +14,7 @@ from tests.qemu.kernels import Kernel, Unobtainable
 
 QEMU = "qemu-system-x86_64"
 CPUS, POSSIBLE_CPUS = 2, 4
-"""Not the same number: per-CPU maps have values of CPUs that are offline."""
+"""The numbers differ because per-CPU maps have values of CPUs that are offline."""
 MEMORY_MIB = 1024
 
 

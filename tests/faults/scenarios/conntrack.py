@@ -59,5 +59,5 @@ class ConntrackFull(Scenario):
 
 
 def connections_tracked() -> int:
-    """Of the calling thread's namespace."""
+    """Return the number of connections tracked in the namespace of the calling thread."""
     return int(Path("/proc/sys/net/netfilter/nf_conntrack_count").read_text())

@@ -1,4 +1,4 @@
-"""What the interface carries: storms, and what an XDP program makes of it."""
+"""Faults of the interface: storms of packets, and XDP programs that drop packets."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class XdpExceptions(Scenario):
 
 
 class XdpIllegalAction(XdpExceptions):
-    """The same with an action that does not exist."""
+    """An XDP program returns an action that does not exist."""
 
     id = "xdp-illegal-action"
     finding = "xdp-exceptions"

@@ -26,7 +26,7 @@ class Plan:
 THOROUGH = Plan()
 BRIEF = Plan(idle_s=3.0, traffic_s=8.0)
 ENOUGH = 0.5
-"""Of the rate that is asked for: less, and the traffic is no proof."""
+"""Share of the requested rate that must be reached for the run to prove anything."""
 
 
 @dataclass(frozen=True)

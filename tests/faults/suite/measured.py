@@ -1,4 +1,4 @@
-"""What the suite measured: a table for people, and a file that docs/findings.md takes its times from."""
+"""Results of the suite: a table for people, and the file from which docs/findings.md takes its times."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tests.faults.scenario import Scenario
 from tests.faults.suite.watching import NS, Moment, Watcher, told
 
 DETECT_S, CLEAR_S = 5.0, 15.0
-"""What is promised: from the fault's begin, and from its end."""
+"""Promised seconds: to raise after the fault begins, to clear after the fault ends."""
 
 LOADING_S = 3.0
 """The programs that need so much more are slow beyond excuse."""
@@ -54,7 +54,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Course:
-    """What happened, and when (CLOCK_MONOTONIC): all was calm until ``calm_ns``, wrong from ``begin_ns`` on."""
+    """Course of a trial in CLOCK_MONOTONIC: calm until ``calm_ns``, faulty from ``begin_ns`` on."""
 
     first: Watcher
     late: Watcher
@@ -156,7 +156,7 @@ def _unsteady(moments: Sequence[Moment], name: str, found: Moment | None, end_ns
 
 
 def _waits(late: Watcher, kind: type[Scenario]) -> Iterator[str]:
-    """What only compares with the time before has to say that it cannot."""
+    """A check that compares with the time before must report that it has no such time."""
     for moment in late.moments:
         if moment.finding(kind.finds()) is not None:
             yield "found without anything to compare with"

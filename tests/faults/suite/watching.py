@@ -24,7 +24,7 @@ STUCK_S = 30.0
 
 @dataclass(frozen=True)
 class Moment:
-    """What bpftop said of one sample, and the rates that it showed beside (per second, None: not known)."""
+    """Findings and rates of bpftop for one sample (rates per second; None is unknown)."""
 
     mono_ns: int
     diagnosis: Diagnosis

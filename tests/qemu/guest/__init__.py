@@ -1,1 +1,1 @@
-"""What runs inside the guests: Python's standard library and bpftop alone."""
+"""Code that runs inside the guests, with Python's standard library and bpftop alone."""

@@ -1,4 +1,4 @@
-"""What attaches only on request."""
+"""Attachments that bpftop makes only on request."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def bpftop(*words: str) -> str:
 
 
 def sentences(said: str) -> list[str]:
-    """What bpftop wrote on standard error, line by line. AssertionError where a line is no sentence of its."""
+    """Return the lines that bpftop wrote on standard error. AssertionError if a line is no sentence of bpftop."""
     lines = said.splitlines()
     for line in lines:
         assert line.startswith("bpftop: "), said

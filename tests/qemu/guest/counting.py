@@ -26,7 +26,7 @@ def counts_natively() -> str:
 
 
 def counts_jumbo_frames() -> str:
-    """Where frames may be larger than a page: the program for fragments, and before Linux 5.18 no native XDP."""
+    """Frames larger than a page take the program for fragments; before Linux 5.18 there is no native XDP for them."""
     with veth(mtu=9000), Watch(NEAR) as watch:
         hooks = watch.first.hooks(NEAR)
         rx = "xdp native" if HAS_FRAGS else TX
