@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.waiting import LIMIT_S, POLL_S, until
+from tests.waiting import LIMIT_S, until
 
 COMMAND = (sys.executable, "-m", "bpftop.cli")
 PATIENCE_S = LIMIT_S
@@ -64,7 +64,7 @@ def await_handlers(pid: int) -> None:
 
 
 def await_rest(pid: int) -> None:
-    """Wait until all threads of the process sleep, and used no CPU for a fifth of a second: it waits for its next tick.
+    """Wait until all threads of the process sleep and stay asleep for six polls: the process waits for its next tick.
 
     A thread that waits for a CPU is runnable, so a busy machine only makes the wait longer.
     """
@@ -79,7 +79,7 @@ def await_rest(pid: int) -> None:
         nonlocal before, same
         now = activity()
         before, same = now, same + 1 if now == before and now[0] else 0
-        return same * POLL_S >= 0.2
+        return same >= 6
 
     until(rests, "the process waits for its next tick")
 
