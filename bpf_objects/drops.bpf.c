@@ -39,6 +39,18 @@ struct {
 	__type(value, __u64);
 } counts SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1 + DROP_SLOTS);
+	__type(key, __u32);
+	__type(value, struct drop_row);
+} drops SEC(".maps");
+
+/* Set by user space: the ifindex of each slot from 1 on, 0 where there is none, and whether more interfaces are
+ * watched. */
+__u32 slot_ifindex[DROP_SLOTS] = {};
+__u32 more_are_watched = 0;
+
 /* The namespace of a packet that has no device (any more). */
 static __always_inline __u32 namespace_of_socket(const struct sk_buff *skb, const struct sock *receiver)
 {
@@ -49,14 +61,26 @@ static __always_inline __u32 namespace_of_socket(const struct sk_buff *skb, cons
 	return sk ? sk->__sk_common.skc_net.net->ns.inum : 0;
 }
 
+static __always_inline int count_in_hash(struct drop *drop)
+{
+	__u32 zero = 0;
+	struct drop_row *row = bpf_map_lookup_elem(&drops, &zero);
+
+	if (row)
+		row->hashed += 1;
+	if (drop->ifindex && !bpf_map_lookup_elem(&watched, &drop->ifindex))
+		drop->ifindex = 0;
+	return add_one(&counts, drop);
+}
+
 SEC("tp_btf/kfree_skb")
 int count_drop(__u64 *ctx)
 {
 	const struct sk_buff *skb = (const void *)ctx[0];
 	const struct net_device *dev = skb->dev;
 	struct drop drop = { .reason = (__u32)ctx[2] };
-	__u32 inum = 0;
-	__u64 *count;
+	__u32 inum = 0, slot = 0;
+	struct drop_row *row;
 
 	if (drop.reason == not_specified || drop.reason == consumed)
 		return 0;
@@ -68,12 +92,20 @@ int count_drop(__u64 *ctx)
 		drop.ifindex = dev->ifindex;
 	else if (inum >= NETNS_FIRST || namespace_of_socket(skb, has_rx_sk ? (const void *)ctx[3] : 0) != netns)
 		return 0;
-	count = bpf_map_lookup_elem(&counts, &drop);
-	if (count) {
-		*count += 1;
-		return 0;
+	if (drop.ifindex) {
+#pragma unroll
+		for (__u32 i = 0; i < DROP_SLOTS; i++)
+			if (slot_ifindex[i] == drop.ifindex) {
+				slot = i + 1;
+				break;
+			}
+		if (!slot && more_are_watched)
+			return count_in_hash(&drop);
 	}
-	if (drop.ifindex && !bpf_map_lookup_elem(&watched, &drop.ifindex))
-		drop.ifindex = 0;
-	return add_one(&counts, &drop);
+	if (drop.reason >= DROP_REASONS)
+		return count_in_hash(&drop);
+	row = bpf_map_lookup_elem(&drops, &slot);
+	if (row)
+		row->packets[drop.reason & (DROP_REASONS - 1)] += 1;
+	return 0;
 }

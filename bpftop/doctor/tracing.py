@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from functools import partial
 
@@ -42,7 +42,7 @@ def _drops() -> Verdict:
             with closing(DropCounts((pair.receiver,))) as counts:
                 duration = elapsed_ms(start_ns)
                 pair.send()
-                keys = _await_rows(counts.traced, pair.receiver)
+                keys = _await_rows(lambda: counts.read((pair.receiver,))[0], pair.receiver)
                 names = ", ".join(counts.names.get(reason, str(reason)) for _, reason in keys)
     except probe.NoPlace as error:
         verdict = _attached(lambda: DropCounts(()))
@@ -52,10 +52,10 @@ def _drops() -> Verdict:
     return yes(f"attached in {duration}, counted the frame that was sent as {names}")
 
 
-def _await_rows(traced: Traced, ifindex: int) -> list[tuple[int, ...]]:
+def _await_rows(read: Callable[[], Collection[tuple[int, ...]]], ifindex: int) -> list[tuple[int, ...]]:
     end_ns = time.monotonic_ns() + FRAME_WAIT_NS
     while True:
-        rows = [key for key in traced.read((ifindex,)).rows if key[0] == ifindex]
+        rows = [key for key in read() if key[0] == ifindex]
         if rows or time.monotonic_ns() > end_ns:
             return rows
         time.sleep(0.001)

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from bpftop.collect.bpf import tracing
-from bpftop.collect.bpf.drops import Drops
+from bpftop.collect.bpf.drops import DropCounts, Drops
 from bpftop.collect.bpf.xdp_errors import exceptions
 from bpftop.collect.collector import Collectors, Unavailable
 from bpftop.collect.live import LiveSource
@@ -107,12 +107,17 @@ def test_deleted_interface_keeps_its_drops(lab: Lab) -> None:
         assert drops.read() == {("v0", "NO_SOCKET"): PACKETS}
 
 
-def test_full_table_is_reported(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    with watching(Drops(), "v0") as drops:
-        monkeypatch.setattr(tracing, "ROWS_MAX", 1)
+def test_interfaces_beyond_the_slots_are_counted_in_the_hash(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program has slots for 8 interfaces; "lo" comes first here, and the other seven do not exist."""
+    with lab.inside(lab.near), closing(DropCounts((1, *range(90_001, 90_008)))) as counts:
+        v0 = socket.if_nametoindex("v0")
+        counts.read((1, v0))
         send_from_far(lab)
+        packets, _, _ = counts.read((1, v0))
+        assert sum(count for (ifindex, _), count in packets.items() if ifindex == v0) == PACKETS
+        monkeypatch.setattr(tracing, "ROWS_MAX", 1)
         with pytest.raises(Unavailable, match=r"the table of count_drop is full \(1 rows\)"):
-            drops.gained()
+            counts.read((1, v0))
 
 
 def test_two_samples_have_rates(lab: Lab) -> None:

@@ -7,11 +7,13 @@ that were consumed, and those dropped with no reason given (SKB_DROP_REASON_NOT_
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Collection, Mapping, Sequence
 
 from bpftop.collect.bpf.tracing import Late, Traced
-from bpftop.collect.collector import ReadingBuilder
+from bpftop.collect.collector import ReadingBuilder, Unavailable
 from bpftop.errors import BpftopError
+from bpftop.kernel.bpf.drop_array import DropArray
 from bpftop.kernel.bpf.kernel_btf import DropReasons, drop_reasons
 from bpftop.kernel.check import KernelError
 from bpftop.model.sample import Interface, Key, Reading, reading_key
@@ -35,6 +37,25 @@ class DropCounts:
             "has_rx_sk": int(reasons.arguments >= _SOCKET_ARGUMENTS),
         }
         self.traced = Traced("drops", "count_drop", 2, indexes, constants)
+        self._array = DropArray(self.traced.object)
+        self._array.watch(indexes)
+
+    def read(self, indexes: Collection[int]) -> tuple[dict[tuple[int, int], int], int, int]:
+        """Watch ``indexes`` from now on. Return packets by (ifindex, reason), the time of the read, and its cost in ns.
+
+        Raises Unavailable.
+        """
+        begin_ns = time.monotonic_ns()
+        try:
+            self.traced.watch(indexes)
+            self._array.watch(indexes)
+            counts, hash_is_used = self._array.read()
+            for (ifindex, reason), cpus in self.traced.read_hash().items() if hash_is_used else ():
+                counts[ifindex, reason] = counts.get((ifindex, reason), 0) + sum(cpus)
+        except KernelError as error:
+            raise Unavailable(str(error)) from error
+        end_ns = time.monotonic_ns()
+        return counts, (begin_ns + end_ns) // 2, end_ns - begin_ns
 
     def close(self) -> None:
         self.traced.close()
@@ -57,12 +78,12 @@ class Drops:
         indexes = [interface.ifindex for interface in interfaces]
         self._labels.update((interface.ifindex, interface.label) for interface in interfaces)
         counts = self._late.get(lambda: DropCounts(indexes))
-        counted = counts.traced.read(indexes)
+        packets, read_ns, cost_ns = counts.read(indexes)
         rows: dict[Key, list[int]] = {}
-        for (ifindex, reason), cpus in counted.rows.items():
+        for (ifindex, reason), count in packets.items():
             key = self._labels.get(ifindex, ""), counts.names.get(reason, str(reason))
-            rows.setdefault(key, [0])[0] += sum(cpus)
-        reading = self._rows.reading(dict(sorted(rows.items())), counted.read_ns, counted.cost_ns)
+            rows.setdefault(key, [0])[0] += count
+        reading = self._rows.reading(dict(sorted(rows.items())), read_ns, cost_ns)
         if not self._begun:
             self._begun = True
             reading = counts.traced.since_attach(reading)

@@ -67,6 +67,7 @@ class Traced:
             self._watched = WatchedSet(opened.map_fd("watched"))
             self._watched.update(indexes)
             self._counts = CountsHash(opened.map_fd("counts"), key_u32s)
+            self.object = opened
             undo.callback(TracingLink(opened.program.fd).close)
             self.attached_ns = time.monotonic_ns()
             self._undo = undo.pop_all()
@@ -75,16 +76,25 @@ class Traced:
         """Watch ``indexes`` from now on, and return all counts. Raises Unavailable."""
         begin_ns = time.monotonic_ns()
         try:
-            self._watched.update(indexes)
-            rows = self._counts.read()
+            self.watch(indexes)
+            rows = self.read_hash()
         except KernelError as error:
             raise Unavailable(str(error)) from error
         end_ns = time.monotonic_ns()
+        return Counted(rows, (begin_ns + end_ns) // 2, end_ns - begin_ns)
+
+    def watch(self, indexes: Collection[int]) -> None:
+        """Watch ``indexes`` from now on. Raises KernelError."""
+        self._watched.update(indexes)
+
+    def read_hash(self) -> dict[tuple[int, ...], array[int]]:
+        """Return the counts by key. Raises KernelError, and Unavailable when the map is full."""
+        rows = self._counts.read()
         if len(rows) >= ROWS_MAX:
             raise Unavailable(
                 f"the table of {self._program} is full ({ROWS_MAX} rows), so some rows are missing; start bpftop again"
             )
-        return Counted(rows, (begin_ns + end_ns) // 2, end_ns - begin_ns)
+        return rows
 
     def since_attach(self, reading: Reading) -> Reading:
         """Return a first reading with its rates taken from the attach, when every count was zero."""

@@ -94,3 +94,12 @@ uint32_t bpftop_fold_breakdowns(const struct counter_row *rows, uint32_t cpus, s
 			     numbers + active);
 	return active;
 }
+
+void bpftop_sum_cpus(const uint64_t *values, uint32_t rows, uint32_t cpus, uint32_t words, uint64_t *sums)
+{
+	memset(sums, 0, (size_t)rows * words * sizeof(*sums));
+	for (uint32_t row = 0; row < rows; row++, sums += words)
+		for (uint32_t cpu = 0; cpu < cpus; cpu++, values += words)
+			for (uint32_t word = 0; word < words; word++)
+				sums[word] += values[word];
+}

@@ -17,4 +17,7 @@ uint32_t bpftop_fold_protocols(struct counter_row *rows, uint32_t cpus, uint64_t
  * then ICMP types, then ICMPv6 types. Return how many are not zero. */
 uint32_t bpftop_fold_breakdowns(const struct counter_row *rows, uint32_t cpus, struct cell *cells, uint32_t *numbers);
 
+/* Sum the values of a per-CPU map, row x CPU x word, over the CPUs to row x word. */
+void bpftop_sum_cpus(const uint64_t *values, uint32_t rows, uint32_t cpus, uint32_t words, uint64_t *sums);
+
 #endif
