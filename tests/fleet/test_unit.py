@@ -78,7 +78,8 @@ def test_the_exporter_counts_with_the_capabilities_of_the_unit(lab: Lab) -> None
         until(lambda: (scraped() or {}).get(key) == SENT, scraped)
 
         def unavailable() -> set[str]:
-            return {values[0] for name, *values in (scraped() or {}) if name == "bpftop_unavailable"}
+            metrics = until(scraped, "the exporter answers")
+            return {values[0] for name, *values in metrics if name == "bpftop_unavailable"}
 
         # These privileges are enough for tracepoints too, which load after the first samples.
         until(lambda: not unavailable() & {"drops", "xdp_exceptions", "conntrack"}, unavailable)
