@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What both sides share: the BPF programs write these, user space reads them. Plain C types and explicit sizes, because
- * cffi reads this file too. docs/counting.md says what every cell means. */
+/* Structs and limits that both sides share: the BPF programs write the structs, user space reads them. Plain C types
+ * and explicit sizes, because cffi reads this file too. docs/counting.md says what every cell means. */
 #ifndef BPFTOP_H
 #define BPFTOP_H
 
@@ -85,7 +85,7 @@ struct counter_row {
 #define FLOW_WAYS 8
 #define FLOW_BUCKETS_MAX 8192
 
-/* What a flow is known by. Addresses and ports are in network byte order, IPv4 as ::ffff:a.b.c.d (RFC 4291); ports are
+/* The 5-tuple of a flow. Addresses and ports are in network byte order, IPv4 as ::ffff:a.b.c.d (RFC 4291); ports are
  * 0 where none was read: later fragments, and all protocols but TCP and UDP. */
 struct flow_key {
 	unsigned long long saddr[2];
@@ -96,7 +96,7 @@ struct flow_key {
 	unsigned char padding[3];
 };
 
-/* What one CPU saw of a flow. Times are CLOCK_MONOTONIC of the last read of the table before. */
+/* Counts of a flow on one CPU. Times are CLOCK_MONOTONIC of the last read of the table before. */
 struct flow_counts {
 	unsigned long long packets;
 	unsigned long long bytes;

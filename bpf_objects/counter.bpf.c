@@ -96,8 +96,8 @@ __noinline int record_frame(place_t place, __u32 length)
 	return 0;
 }
 
-/* The same number, of which the verifier knows nothing any more: it follows what comes next once, not once for each
- * protocol. */
+/* Return the same number and hide its value from the verifier, which then follows the code behind it once and not for
+ * each protocol. */
 static __always_inline __u32 opaque(__u32 protocol)
 {
 	asm volatile("%0 = be64 %0\n\t%0 = be64 %0" : "+r"(protocol));

@@ -20,7 +20,7 @@ _Static_assert(sizeof(struct common_counters) == sizeof(struct counter_row), "ro
 /* Cell number of a field within row 0. */
 #define CELL(field) ((__u32)(offsetof(struct common_counters, field) / sizeof(struct cell)))
 
-/* What a parser says of a frame, in one register: protocol (bits 0 to 15), L3 class, cast, number of VLAN tags,
+/* The result of parsing a frame, in one register: protocol (bits 0 to 15), L3 class, cast, number of VLAN tags,
  * fragment (two bits each), and the detail: row and cell of the TCP class, UDP port or ICMP type, 0 where there is
  * none. Separate variables cost a move of 0 and a spill each on every path. */
 typedef __u64 place_t;

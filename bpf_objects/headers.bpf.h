@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What stands in packets: numbers and headers, in network byte order. IEEE 802.3 and 802.1Q, RFC 791, 8200, 9293, 768.
+/* Numbers and headers in packets, in network byte order. IEEE 802.3 and 802.1Q, RFC 791, 8200, 9293, 768.
  */
 #ifndef HEADERS_BPF_H
 #define HEADERS_BPF_H

@@ -1,4 +1,4 @@
-"""What all tests share: the marker ``bpf`` for tests that need root and BPF.
+"""Shared by all tests: the marker ``bpf`` for tests that need root and BPF.
 
 Where these are missing such a test is skipped, with the reason. Under ``BPFTOP_REQUIRE_BPF=1`` (as in CI) it fails
 instead, also when it skips for a reason of its own.

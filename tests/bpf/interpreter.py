@@ -60,7 +60,7 @@ class ArrayMap:
 
     @property
     def struct_base(self) -> int:
-        """Where the map's kernel struct stands, by which inlined look-ups find the values."""
+        """Address of the map's kernel struct, by which inlined look-ups find the values."""
         return self.base + (1 << 44)
 
 
@@ -83,19 +83,19 @@ class Interpreter:
         self.maps = {map_id: _array(map_id, number) for number, map_id in enumerate(_map_ids(prog_id))}
 
     def map_of(self, fd: int) -> bytes:
-        """What the program has written into the map that ``fd`` refers to."""
+        """Return the memory of the map that ``fd`` refers to, as the program has written it."""
         info = Path(f"/proc/self/fdinfo/{fd}").read_text()
         map_id = next(int(line.split()[1]) for line in info.splitlines() if line.startswith("map_id"))
         return bytes(self.maps[map_id].memory)
 
     def run(self, ctx: Ctx) -> tuple[int, int]:
-        """Return value (32 bits) and the number of instructions executed."""
+        """Return the return value (32 bits) and the number of instructions executed."""
         run = _Run(self, ctx)
         return run.call(0, [ctx.region.base]) & 0xFFFFFFFF, run.executed
 
 
 def dumped(prog_id: int) -> list[Insn]:
-    """Instructions of the main program and its subprograms, as verified."""
+    """Return the instructions of the main program and its subprograms, as verified."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "xlated"
         subprocess.run(["bpftool", "prog", "dump", "xlated", "id", str(prog_id), "file", str(path)], check=True)
@@ -104,7 +104,7 @@ def dumped(prog_id: int) -> list[Insn]:
 
 
 def _helper_offsets() -> dict[int, str]:
-    """Calls in a dump are distances from __bpf_call_base; names as /proc/kallsyms has them (root)."""
+    """Return helper names by the distance from __bpf_call_base, which calls in a dump hold (/proc/kallsyms, root)."""
     wanted = {"__bpf_call_base", *HELPERS}
     found: dict[str, int] = {}
     with open("/proc/kallsyms") as symbols:
@@ -227,7 +227,7 @@ class _Run:
         return int.from_bytes(memory[at : at + size], "little")
 
     def _table_offset(self, array: ArrayMap) -> int:
-        """Of ``pptrs`` in struct bpf_array, from the instruction that adds it: the same in every inlined look-up."""
+        """Return the offset of ``pptrs`` in struct bpf_array, which every inlined look-up adds."""
         for number, insn in enumerate(self.insns):
             if insn.code == 0x18 and insn.src == 1 and self.maps[insn.imm] is array:
                 return next(
@@ -292,13 +292,13 @@ def _taken(insn: Insn, reg: list[int]) -> bool:
 
 
 def xdp_context(frame: bytes) -> Ctx:
-    """A linear frame as struct xdp_buff: data, data_end, data_meta, data_hard_start, rxq, txq, frame_sz, flags."""
+    """Return a linear frame as struct xdp_buff: data, data_end, data_meta, data_hard_start, rxq, txq, frame_sz, flags."""
     memory = bytearray(struct.pack("<6QII", PACKET_BASE, PACKET_BASE + len(frame), 0, 0, 0, 0, 4096, 0))
     return Ctx(Region(0x4_0000_0000, memory), frame, len(frame))
 
 
 def skb_context(frame: bytes) -> Ctx:
-    """A linear packet as struct sk_buff of the running kernel: no GSO, no VLAN tag beside it."""
+    """Return a linear packet as struct sk_buff of the running kernel: no GSO, no VLAN tag beside it."""
     offsets = struct_offsets("sk_buff", ("len", "data", "head", "end", "cb"))
     cb = offsets["cb"] + struct_offsets("bpf_skb_data_end", ("data_end",))["data_end"]
     memory = bytearray(1024)
@@ -316,7 +316,7 @@ def skb_context(frame: bytes) -> Ctx:
 
 @cache
 def struct_offsets(name: str, members: tuple[str, ...]) -> dict[str, int]:
-    """Byte offsets of members of a kernel struct, from the kernel's BTF (Documentation/bpf/btf.rst)."""
+    """Return byte offsets of members of a kernel struct, from the kernel's BTF (Documentation/bpf/btf.rst)."""
     btf = Path("/sys/kernel/btf/vmlinux").read_bytes()
     header_bytes, types_at, types_bytes, strings_at = struct.unpack_from("<IIII", btf, 4)
     strings, at = header_bytes + strings_at, header_bytes + types_at
@@ -351,7 +351,7 @@ def struct_offsets(name: str, members: tuple[str, ...]) -> dict[str, int]:
 def _flat(
     structs: dict[int, tuple[str, list[tuple[str, int, int]]]], members: list[tuple[str, int, int]]
 ) -> Iterator[tuple[str, int]]:
-    """Members by name, those of anonymous structs and unions too."""
+    """Yield members by name, including members of anonymous structs and unions."""
     for name, of, bits in members:
         if name:
             yield name, bits

@@ -89,7 +89,7 @@ def test_a_full_receive_buffer_has_its_reason(lab: Lab) -> None:
 
 
 def test_drops_in_another_namespace_are_not_counted(lab: Lab) -> None:
-    """Not even packets sent from this namespace count, while they still refer to their socket."""
+    """Packets sent from this namespace do not count either while they still refer to their socket."""
     with lab.inside(lab.far):
         firewall(lab, "input")
     with watching(Drops(), "v0") as drops:

@@ -1,4 +1,4 @@
-"""What contrib ships for Prometheus, Grafana and systemd: as its generator makes it, and sound."""
+"""Files of contrib for Prometheus, Grafana and systemd: equal to what their generator writes, and valid."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_alerts_and_panels_ask_for_metrics_that_there_are() -> None:
 
 
 def test_the_unit_is_one_that_systemd_understands(tmp_path: Path) -> None:
-    """Where systemd is there to ask."""
+    """systemd accepts the unit; only on machines that have systemd."""
     unit = HERE / "systemd/bpftop-export@.service"
     text = unit.read_text()
     capabilities = {"CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN"}

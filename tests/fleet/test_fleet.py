@@ -27,7 +27,7 @@ NEAR, FAR = "198.18.5.1:9435", "198.18.5.2:9435"
 API = "http://127.0.0.1:9090/api/v1"
 SENT, SENT_FAR = 1_000, 234
 PROTOCOL = "other ethertype"
-"""What the frames of ``Lab.send`` are counted as; the scrapes themselves are TCP."""
+"""The protocol number that frames of ``Lab.send`` are counted as; the scrapes themselves are TCP."""
 
 
 @pytest.fixture

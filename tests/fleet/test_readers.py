@@ -62,7 +62,7 @@ def scraped(endpoint: Endpoint) -> tuple[int, int] | None:
 
 
 def follow(reader: Reader, newest: Newest) -> None:
-    """What `bpftop export` does with its samples."""
+    """Publish each sample, as `bpftop export` does."""
     analyzer = Analyzer(())
     for sample in reader.samples():
         newest.put(analyzer.push(sample))
