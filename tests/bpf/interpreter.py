@@ -292,7 +292,7 @@ def _taken(insn: Insn, reg: list[int]) -> bool:
 
 
 def xdp_context(frame: bytes) -> Ctx:
-    """Return a linear frame as struct xdp_buff: data, data_end, data_meta, data_hard_start, rxq, txq, frame_sz, flags."""
+    """Return a linear frame as struct xdp_buff: data, data_end, meta, hard_start, rxq, txq, frame_sz, flags."""
     memory = bytearray(struct.pack("<6QII", PACKET_BASE, PACKET_BASE + len(frame), 0, 0, 0, 0, 4096, 0))
     return Ctx(Region(0x4_0000_0000, memory), frame, len(frame))
 
