@@ -51,20 +51,22 @@ def run(arguments: argparse.Namespace) -> int:
 
     chosen = DIAGNOSIS["markdown" if arguments.report else arguments.format]
     with opened(arguments.output) as output:
-        diagnosed = _watch(arguments, settings, rules)
+        diagnosed, signal = _watch(arguments, settings, rules)
         with ending_signals():  # the first signal has been handled; only another one interrupts the writing
             output.write(chosen.load()(diagnosed))
-    return EXIT_CODES.get(diagnosed.severity or "", 0)
+    return 128 + signal if signal else EXIT_CODES.get(diagnosed.severity or "", 0)
 
 
-def _watch(arguments: argparse.Namespace, settings: Settings, rules: tuple[Rule, ...]) -> Diagnosed:
-    """Analyze samples for the duration, or until a signal comes. Raises BpftopError."""
+def _watch(arguments: argparse.Namespace, settings: Settings, rules: tuple[Rule, ...]) -> tuple[Diagnosed, int]:
+    """Analyze samples for the duration, or until a signal comes. Return also the signal's number, or 0.
+
+    Raises BpftopError.
+    """
     from bpftop.cli.live_source import Notices, live_samples
     from bpftop.export.diagnosis.diagnosis_document import Diagnosed
     from bpftop.history.analyzer import Analyzer
 
-    analyzer = Analyzer(rules)
-    notices = Notices()
+    analyzer, notices, signal = Analyzer(rules), Notices(), 0
     with live_samples(arguments, settings) as (samples, _):
         try:
             for sample in samples:
@@ -72,13 +74,15 @@ def _watch(arguments: argparse.Namespace, settings: Settings, rules: tuple[Rule,
                 notices.print_new(sample)
                 if analyzer.watched_s >= arguments.duration - settings.interval_s / 10:
                     break
-        except Ended:  # the findings until now are the result
-            pass
+        except Ended as ended:  # the findings until now are written, but a fault may have been missed
+            signal = ended.number
     if analyzer.snapshot is None or analyzer.watched_s <= 0:
+        if signal:
+            raise Ended(signal)
         raise BpftopError(
             "it ended before the second sample, so there are no rates to check; let it run for at least 4 s"
         )
-    return Diagnosed(analyzer.snapshot, analyzer.began_ns, tuple(analyzer.episodes), rules)
+    return Diagnosed(analyzer.snapshot, analyzer.began_ns, tuple(analyzer.episodes), rules), signal
 
 
 def _duration(text: str) -> float:

@@ -6,11 +6,12 @@ import argparse
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bpftop.cli.options import attach_request, interface_names, netns_name
 from bpftop.cli.output import complain
-from bpftop.cli.shutdown import interruptible
+from bpftop.cli.shutdown import before_forced_exit, interruptible
 from bpftop.config.settings import Settings
 from bpftop.hooks.facts import AttachRequest
 from bpftop.model.sample import Sample
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 _FIRST_GAP_S = 0.1
 """Interactive: a screen shows rates 0.1 s after the first sample. A document waits a whole interval for its rates."""
+
+DETACH_LIMIT_S = 5.0
+"""Longest wait for a detach before a forced exit. Only drivers that reset their rings for it take above 0.1 s."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def live_samples(
 
     broadcast = Broadcast(LiveOptions.of(arguments, settings).source(), count)
     reader = broadcast.reader()
-    with broadcast:
+    with before_forced_exit(partial(broadcast.close, DETACH_LIMIT_S)), broadcast:
         yield arriving(reader.samples()), broadcast.source.close
 
 

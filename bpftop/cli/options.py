@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Collection
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from bpftop import __version__
-from bpftop.cli.output import complain
+from bpftop.cli.output import ClosedPipe, complain
 from bpftop.cli.verbs import VERBS
 from bpftop.config.settings import ATTACH_MODES, Settings, interval_s
 from bpftop.config.settings_file import load
 from bpftop.errors import BpftopError, UsageError
 from bpftop.hooks.facts import AttachRequest
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 EXIT_CODES = """\
 exit codes: 0 success; 1 failure, with its reason; 2 bad usage;
@@ -47,6 +51,14 @@ class Parser(argparse.ArgumentParser):
             formatter_class=_Help,
         )
         self.add_argument("--version", action="version", version=f"bpftop {__version__}")
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        try:  # argparse hides a full disk
+            (file or sys.stderr).write(message)
+        except BrokenPipeError:
+            raise ClosedPipe from None
+        except OSError as error:
+            raise BpftopError(f"cannot write the help: {error.strerror}; give it another place") from error
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; see `{self.prog} --help`")
@@ -146,8 +158,10 @@ def settings_of(arguments: argparse.Namespace, *, actions: Collection[str] | Non
 
 def interface_names(arguments: argparse.Namespace) -> tuple[str, ...]:
     """Return the named interfaces, each once, or else the one of the default route. Raises BpftopError."""
-    if arguments.interfaces:
-        return tuple(dict.fromkeys(arguments.interfaces))
+    if arguments.interfaces:  # the locale decoded the command line
+        from bpftop.kernel.net.names import name_text
+
+        return tuple(dict.fromkeys(name_text(os.fsencode(name)) for name in arguments.interfaces))
     from bpftop.kernel.netns import inside
 
     with inside(arguments.netns) if arguments.netns else nullcontext():
@@ -174,8 +188,17 @@ def _netns(text: str) -> str:
     named, process = os.path.join("/run/netns", text), os.path.join("/proc", text, "ns/net")
     if text and "/" not in text and os.path.exists(named):
         return named
-    if text.isdecimal() and os.path.exists(process):
-        return process
+    if text.isdecimal():
+        try:
+            os.stat(process)
+            return process
+        except PermissionError:
+            raise argparse.ArgumentTypeError(
+                f"the network namespace of process {text} may not be read by this user; run bpftop as root, or with "
+                "CAP_SYS_PTRACE"
+            ) from None
+        except OSError:
+            pass
     raise argparse.ArgumentTypeError(
         f"there is no network namespace and no process {text!r}; `ip netns` lists the names"
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bpftop.cli.options import add_attach, add_interfaces, add_settings, settings_of
-from bpftop.cli.shutdown import Ended
+from bpftop.cli.shutdown import Ended, before_forced_exit
 from bpftop.cli.watch import duration_s, until
 from bpftop.errors import UsageError
 
@@ -47,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bpftop.cli.live_source import LiveOptions, arriving
+    from bpftop.cli.live_source import DETACH_LIMIT_S, LiveOptions, arriving
     from bpftop.cli.output import complain
     from bpftop.cli.recording_switch import ended
     from bpftop.collect.broadcast import Broadcast
@@ -63,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     broadcast.tap(recorder.offer)
     reader = broadcast.reader()
     try:
-        with broadcast:
+        with before_forced_exit(partial(broadcast.close, DETACH_LIMIT_S)), broadcast:
             timely = until(arriving(reader.samples()), arguments.duration, settings.interval_s)
             _follow(timely, recorder, analyzer)
     except Ended:  # the normal end

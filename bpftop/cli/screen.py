@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from bpftop.cli.options import settings_of
 from bpftop.cli.output import complain
 from bpftop.cli.recording_switch import RecordingSwitch
 from bpftop.cli.saved_files import current_directory_errors, host_part
+from bpftop.cli.terminal import terminal_restorer
 from bpftop.config.folders import config_folder
 from bpftop.config.settings import Settings
 from bpftop.errors import BpftopError, UsageError
@@ -91,20 +93,23 @@ def show(
     recording = RecordingSwitch(sampling_thread)
     started = threading.Event()
     sampling_thread.listen(lambda _: started.set())  # the first sample, or the end: an error
-    sampling_thread.start()
-    try:
-        app = _app(sampling_thread, settings, theme, recording)
-        import asyncio  # after bpftop.tui.import_without_ssl, which imports asyncio without TLS and saves 4 MiB
+    with (
+        shutdown.before_forced_exit(terminal_restorer()),
+        shutdown.before_forced_exit(partial(sampling_thread.stop, 0.5)),
+    ):
+        sampling_thread.start()
+        try:
+            app = _app(sampling_thread, settings, theme, recording)
+            import asyncio  # after bpftop.tui.import_without_ssl, which imports asyncio without TLS and saves 4 MiB
 
-        with shutdown.interruptible():
-            started.wait(FIRST_SAMPLE_TIMEOUT_S)
-        if sampling_thread.error is None:
-            asyncio.run(_run(app))
-    finally:
-        shutdown.ignore()
-        sampling_thread.stop()
-        if sampling_thread.recorder is not None:
-            complain(f"recording {recording.toggle()}")
+            with shutdown.interruptible():
+                started.wait(FIRST_SAMPLE_TIMEOUT_S)
+            if sampling_thread.error is None:
+                asyncio.run(_run(app))
+        finally:
+            sampling_thread.stop()
+            if sampling_thread.recorder is not None:
+                complain(f"recording {recording.toggle()}")
     if sampling_thread.error is not None:
         raise sampling_thread.error
     return 0
@@ -133,12 +138,9 @@ async def _run(app: BpftopApp) -> None:
     import asyncio
 
     loop = asyncio.get_running_loop()
-    for number in shutdown.wanted():
-        loop.add_signal_handler(number, app.exit)
-    with shutdown.interruptible():  # a signal that came before the loop had its handlers
-        pass
     app._fatal_error = app._close_messages_no_wait  # type: ignore[method-assign]
-    await app.run_async(mouse=False)  # the terminal keeps the mouse, for selecting text
+    with shutdown.quitting(lambda: loop.call_soon_threadsafe(app.exit)):
+        await app.run_async(mouse=False)  # the terminal keeps the mouse, for selecting text
     if app._exception is not None:
         raise app._exception
 

@@ -77,10 +77,10 @@ class Broadcast:
     def start(self) -> None:
         self._thread.start()
 
-    def close(self) -> None:
-        """Detach, end every reader, and wait for the thread."""
+    def close(self, timeout_s: float | None = None) -> None:
+        """Detach, end every reader, and wait for the thread, at most ``timeout_s``."""
         self.source.close()
-        self._thread.join()
+        self._thread.join(timeout_s)
 
     def reader(self) -> Reader:
         """Return a new reader."""

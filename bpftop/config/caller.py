@@ -16,8 +16,14 @@ class Caller(NamedTuple):
 
 def sudo_caller(environment: Mapping[str, str] = os.environ) -> Caller | None:
     """Return the person who called sudo; None where this process is not root behind sudo."""
-    uid, gid = environment.get("SUDO_UID", ""), environment.get("SUDO_GID", "")
-    return Caller(int(uid), int(gid)) if os.geteuid() == 0 and uid.isdecimal() and gid.isdecimal() else None
+    uid, gid = _account(environment, "SUDO_UID"), _account(environment, "SUDO_GID")
+    return None if uid is None or gid is None or os.geteuid() != 0 else Caller(uid, gid)
+
+
+def _account(environment: Mapping[str, str], variable: str) -> int | None:
+    """Return the number in a variable; None where it is no uid_t (32 bits, all set: no account)."""
+    text = environment.get(variable, "")
+    return int(text) if text.isdecimal() and len(text) <= 10 and int(text) < 2**32 - 1 else None
 
 
 def home(environment: Mapping[str, str] = os.environ) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bpftop import __version__
+from bpftop.model.json_dump import dump_json
 
 if TYPE_CHECKING:
     from bpftop.export.json_types import ToolObject
@@ -16,7 +16,7 @@ TOOL: ToolObject = {"name": "bpftop", "version": __version__}
 
 def json_page(document: Mapping[str, object]) -> str:
     """Write a document for people and programs: indented, ASCII only, with a newline at the end."""
-    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+    return dump_json(document, indent=2) + "\n"
 
 
 def rounded(value: float | None, digits: int = 3) -> float | None:

@@ -128,6 +128,10 @@ class Terminal:
         os.close(self.master)
         self.master = self._slave = -1
 
+    def stop_output(self) -> None:
+        """Stop the output, as Ctrl-S does: what is written waits."""
+        termios.tcflow(self._slave, termios.TCOOFF)
+
     def type(self, keys: str) -> None:
         os.write(self.master, keys.encode())
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import signal
 import subprocess
 import sys
 import termios
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.cli.running import COMMAND, Terminal, await_handlers, environment, started
 from tests.waiting import LIMIT_S, until
 
-ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
 WATCH_NONE = ("lo", "--attach", "none")
 CRASH = """
 import sys
@@ -49,7 +51,8 @@ def test_a_signal_at_any_moment_of_the_start_is_quiet(words: tuple[str, ...], nu
             time.sleep(delay_ms / 1000)
             process.send_signal(number)
             _, message = process.communicate(timeout=LIMIT_S)
-        assert process.returncode == (0 if words[0] == "watch" else 128 + number), message
+        # A start that reaches no wait within the grace time is cut short, which a busy machine may bring about.
+        assert process.returncode in ({0, 128 + number} if words[0] == "watch" else {128 + number}), message
         assert [line for line in message.splitlines() if "--attach none" not in line] == []
 
 
@@ -114,7 +117,7 @@ def test_keys_that_quit(keys: str) -> None:
 
 @pytest.mark.parametrize("delay_ms", range(0, 600, 60))
 def test_a_signal_while_the_screen_comes_up(delay_ms: int) -> None:
-    number = ENDING[delay_ms // 60 % 3]
+    number = ENDING[delay_ms // 60 % len(ENDING)]
     with Terminal(*WATCH_NONE) as terminal:
         await_handlers(terminal.process.pid)
         time.sleep(delay_ms / 1000)
@@ -129,6 +132,39 @@ def test_a_terminal_that_is_closed_ends_it() -> None:
         terminal.await_text("RX")
         terminal.hang_up()
         assert terminal.process.wait(LIMIT_S) == 0
+
+
+STUCK = """
+import os, sys
+from bpftop.cli import shutdown
+with shutdown.ending_signals(), shutdown.before_forced_exit(lambda: os.write(1, b"detached")):
+    os.write(1, b"stuck")
+    os.open(sys.argv[1], os.O_WRONLY)  # a FIFO that nobody reads, as a file system that hangs
+"""
+
+
+def test_a_signal_ends_a_program_that_never_waits(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with subprocess.Popen([sys.executable, "-c", STUCK, str(fifo)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(5) == b"stuck"
+        process.terminate()
+        assert process.communicate(timeout=LIMIT_S)[0] == b"detached"
+    assert process.returncode == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_a_terminal_that_takes_nothing_does_not_keep_it(number: signal.Signals) -> None:
+    with Terminal(*WATCH_NONE, "-i", "0.1") as terminal:
+        terminal.await_text("RX")
+        terminal.stop_output()
+        channel = Path(f"/proc/{terminal.process.pid}/wchan")
+        until(lambda: "futex" in channel.read_text(), "the screen waits for the terminal")
+        terminal.process.send_signal(number)
+        assert terminal.process.wait(LIMIT_S) == 128 + number
+        terminal.read(0.2)
+        assert terminal.as_it_was()
 
 
 @pytest.mark.parametrize(

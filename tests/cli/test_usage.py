@@ -14,6 +14,7 @@ from bpftop import __version__
 from bpftop.cli import main
 from bpftop.cli.verbs import VALUE_OPTIONS, VERBS, split
 from tests.cli.running import COMMAND, bpftop, environment
+from tests.waiting import LIMIT_S
 
 
 @pytest.mark.parametrize(
@@ -159,6 +160,23 @@ def test_an_unexpected_error_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys
 def dict_of_verbs() -> dict[str, tuple[str, str]]:
     assert isinstance(VERBS, dict)
     return VERBS
+
+
+@pytest.mark.parametrize("words", [("--help",), ("--version",), ("watch", "--help")])
+def test_a_full_disk_fails_the_help(words: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:
+        done = bpftop(*words, stdout=full)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "No space left on device" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become nobody")
+def test_a_process_of_somebody_else_is_not_called_missing() -> None:
+    as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *COMMAND]
+    words = ["watch", "lo", "--netns", str(os.getpid())]
+    done = subprocess.run([*as_nobody, *words], capture_output=True, text=True, env=environment(), timeout=LIMIT_S)
+    assert done.returncode == 2
+    assert f"the network namespace of process {os.getpid()} may not be read by this user" in done.stderr
 
 
 def test_the_reader_of_the_help_may_leave() -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bpftop.config.caller import sudo_caller
 from bpftop.config.folders import config_folder
 from bpftop.config.settings import Settings, interval_s
 from bpftop.config.settings_file import load
@@ -274,3 +275,8 @@ def test_empty_silence_silences_nothing(home: Path) -> None:
     (home / "config.yaml").write_text("silence: []\n")
     assert load().message is None
     assert load().settings.silence == frozenset()
+
+
+@pytest.mark.parametrize("uid", ["99999999999", "4294967295", "-1", "", "x", "9" * 5000])
+def test_a_caller_who_is_no_account_is_nobody(uid: str) -> None:
+    assert sudo_caller({"SUDO_UID": uid, "SUDO_GID": "0"}) is None

@@ -138,6 +138,7 @@ def test_json_is_ascii_and_whole_lines() -> None:
         assert text.endswith("\n")
         assert not any(ord(c) < 32 and c != "\n" for c in text)
         assert json.loads(text) == parsed(odd)
+        assert json.loads(text)["interfaces"][0]["label"] == "\x1b[31m\u202e\\udcff"
     assert json_line(odd).count("\n") == 1
 
 

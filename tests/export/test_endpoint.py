@@ -74,3 +74,13 @@ def test_no_name_is_looked_up_for_the_address(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(socket, "getfqdn", slow)
     with closing(Endpoint("127.0.0.1", 0, Newest())) as found:
         assert found.address[0] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [("http://h:9435/metrics", b"200"), ("http://h", b"200"), ("http://h/metrics?x=http://h/", b"200"), ("/x", b"404")],
+)
+def test_an_absolute_target_is_answered(endpoint: Endpoint, target: str, status: bytes) -> None:
+    with socket.create_connection(endpoint.address) as connection:
+        connection.sendall(f"GET {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
+        assert connection.recv(4096).split()[1] == status

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 from bpftop.collect.collector import Unavailable
 from bpftop.collect.procfs.tree import Tree
+from bpftop.kernel.net.names import name_bytes
 from bpftop.model.device import Bond, BondLeg
 
 
 def bond(tree: Tree, name: str) -> Bond:
     """Read a bond. ``mode`` is in the kernel's words; only some modes have an active leg. Raises Unavailable."""
-    path = tree.proc_net / "bonding" / name
+    path = tree.proc_net / "bonding" / os.fsdecode(name_bytes(name))
     mode: str | None = None
     active: str | None = None
     legs: list[BondLeg] = []

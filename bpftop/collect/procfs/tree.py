@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from bpftop.collect.collector import Unavailable
+from bpftop.kernel.net.names import name_bytes
 from bpftop.model.cpu_lists import parse_cpu_list
 
 
@@ -47,7 +49,7 @@ class Tree:
         """
         if self.no_sysfs is not None:
             raise Unavailable(f"{subject}: {self.no_sysfs}")
-        folder = self.sysfs / "class/net" / name
+        folder = self.sysfs / "class/net" / os.fsdecode(name_bytes(name))
         try:
             seen = (folder / "ifindex").read_text().strip()
         except OSError as error:
@@ -68,7 +70,7 @@ class Tree:
                 ``subject``.
         """
         try:
-            return path.read_text(errors="replace")
+            return path.read_text("utf-8", "replace")
         except OSError as error:
             kind = FileMissing if isinstance(error, FileNotFoundError) else Unavailable
             raise kind(f"{subject}: cannot read {path}: {error.strerror}") from error

@@ -88,6 +88,6 @@ def _holds(process: Path, prog_id: int) -> bool:
 
 def _name(process: Path) -> str:
     try:
-        return (process / "comm").read_text(errors="replace").strip()
+        return (process / "comm").read_text("utf-8", "replace").strip()
     except OSError:
         return "a process"

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from prometheus_client.exposition import choose_encoder
 
@@ -171,7 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked(self.connection)
-        path = self.path.partition("?")[0]
+        path = urlsplit(self.path).path or "/"  # a proxy sends the absolute form, which RFC 9112 3.2.2 has accepted
         if path == "/":
             self._answer(200, _PAGE, "text/html; charset=utf-8")
         elif path != "/metrics":

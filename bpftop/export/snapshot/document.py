@@ -5,7 +5,6 @@ Every text format of a snapshot is made from this document, so that all formats 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +12,7 @@ from bpftop.export.json_writing import TOOL, json_page, rounded
 from bpftop.export.snapshot.finding_object import finding_object
 from bpftop.export.snapshot.host import device_object, host_object
 from bpftop.export.snapshot.losses import losses
+from bpftop.model.json_dump import dump_json
 from bpftop.model.protocols import REFLECTION_PORTS
 from bpftop.model.sample import (
     CAST_LABELS,
@@ -75,7 +75,7 @@ def json_text(snapshot: Snapshot) -> str:
 
 def json_line(snapshot: Snapshot) -> str:
     """Write the document on one line."""
-    return json.dumps(document(snapshot), separators=(",", ":"), allow_nan=False) + "\n"
+    return f"{dump_json(document(snapshot))}\n"
 
 
 def _timestamp(wall_ns: int | None) -> str | None:

@@ -6,11 +6,12 @@ Formats: include/uapi/linux/ethtool.h. Reading needs no capability.
 from __future__ import annotations
 
 import fcntl
-import os
 import struct
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from bpftop.kernel.net.names import name_bytes
 
 SIOCETHTOOL = 0x8946
 ETHTOOL_GDRVINFO = 0x03
@@ -180,7 +181,7 @@ class Ethtool:
 
     def _call(self, name: str, question: bytes) -> bytes:
         buffer = array("B", question)
-        fcntl.ioctl(self._fileno, SIOCETHTOOL, struct.pack("16sP", os.fsencode(name), buffer.buffer_info()[0]))
+        fcntl.ioctl(self._fileno, SIOCETHTOOL, struct.pack("16sP", name_bytes(name), buffer.buffer_info()[0]))
         return buffer.tobytes()
 
 

@@ -8,7 +8,6 @@ pyroute2 0.9.7 takes 90 to 100 ms and 20 MiB.
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import struct
 from collections.abc import Container, Mapping
@@ -19,6 +18,7 @@ from typing import Literal
 from bpftop.errors import BpftopError
 from bpftop.kernel.net import clsact
 from bpftop.kernel.net.ethtool import Driver, Ethtool
+from bpftop.kernel.net.names import name_bytes, name_text
 from bpftop.kernel.net.netlink import NetlinkSocket, attribute, attributes, each_attribute
 from bpftop.kernel.net.qdiscs import Qdisc, qdiscs
 from bpftop.model.sample import Direction
@@ -118,7 +118,7 @@ class Netdev:
         """Return a device by index, name or alternative name; None if there is none (any more)."""
         if isinstance(which, int):
             return self._device(which, b"")
-        name = os.fsencode(which)  # the kernel takes any bytes, not only UTF-8
+        name = name_bytes(which)
         if not name or b"\0" in name or b"/" in name:
             return None
         if len(name) < IFNAMSIZ:
@@ -299,4 +299,4 @@ def _u32(payload: bytes | None) -> int | None:
 
 
 def _text(payload: bytes) -> str:
-    return os.fsdecode(payload.split(b"\0", 1)[0])
+    return name_text(payload.split(b"\0", 1)[0])

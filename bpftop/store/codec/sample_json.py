@@ -8,6 +8,7 @@ from typing import Any
 
 from bpftop.errors import BpftopError
 from bpftop.model.families import FAMILIES
+from bpftop.model.json_dump import dump_json
 from bpftop.model.sample import Interface, Key, Reading, Sample
 from bpftop.store.codec.json_codec import Mismatch, from_json, to_json
 
@@ -33,7 +34,7 @@ def sample_line(sample: Sample) -> str:
         "unavailable": dict(sample.unavailable),
         "kernel": sample.kernel,
     }
-    return json.dumps(whole, separators=(",", ":"), allow_nan=False) + "\n"
+    return f"{dump_json(whole)}\n"
 
 
 def _reading(reading: Reading) -> dict[str, Any]:
