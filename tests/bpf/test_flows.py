@@ -195,7 +195,7 @@ def test_samples_have_flow_rates_while_switched_on(lab: Lab) -> None:
                 rates.append(signal.per_sec(("v0", "rx", *flow), "packets"))
             if rates and signal is None:
                 break
-            if len(rates) == 8:
+            if len(rates) >= 8 and any(rates):
                 source.watch_flows(False)
             with lab.inside(lab.far):
                 send_exactly("v1", [frame], 1000)
@@ -269,7 +269,7 @@ def test_idle_flows_are_left_out_and_begin_anew(program: CounterProgram) -> None
         flows.read("test0")  # the program's clock is that of the last read
         flows.program.test_run(second)
         assert gauges(flows) == {
-            "entries": 1, "max_entries": 65536 * possible_cpus(), "removed_idle": 0, "sampled_1_in": 1,
+            "entries": 1, "max_entries": 32768 * possible_cpus(), "removed_idle": 0, "sampled_1_in": 1,
         }  # fmt: skip
         assert list(flow_rows(flows)) == [("test0", "rx", *(frames()[4][1] or ()))]
         flows.program.test_run(first)

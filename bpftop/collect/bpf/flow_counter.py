@@ -158,7 +158,7 @@ def _port_name(row: GroupRow) -> str:
 
 
 def buckets_for(cpus: int) -> int:
-    """Return how many buckets a table has: 8 192 (65 536 flows on each CPU), or what fits 64 MiB with many CPUs.
+    """Return how many buckets a table has: 4 096 (32 768 flows on each CPU), or what fits 64 MiB with many CPUs.
 
     The kernel allocates the memory of all buckets at once.
     """
