@@ -40,7 +40,6 @@ class _State:
     due_ns: int = 0
     readings: Mapping[str, Reading] = field(default_factory=dict)
     unavailable: str | None = None
-    costs_ns: list[int] = field(default_factory=list)
 
 
 class Collectors:
@@ -65,10 +64,6 @@ class Collectors:
                 unavailable[name] = state.unavailable
         return readings, unavailable
 
-    def costs_ns(self) -> dict[str, list[int]]:
-        """Return collector -> CPU time of this thread for each of its last reads."""
-        return {name: state.costs_ns for name, (_, state) in self._states.items()}
-
     def close(self) -> None:
         for collector, _ in self._states.values():
             collector.close()
@@ -77,12 +72,10 @@ class Collectors:
         now_ns = time.monotonic_ns()
         if now_ns < state.due_ns:
             return
-        begin_ns = time.thread_time_ns()
         try:
             readings, state.unavailable = collector.read(interfaces), None
         except Unavailable as error:
             readings, state.unavailable = {}, str(error)
-        state.costs_ns = [*state.costs_ns[-63:], time.thread_time_ns() - begin_ns]
         every_ns = max((FAMILIES[reading.family].every_ns for reading in readings.values()), default=0)
         state.due_ns = now_ns + every_ns - self._interval_ns // 2 if every_ns else 0
         slow = every_ns > self._interval_ns

@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bpftop.collect.collector import Unavailable
-from bpftop.collect.procfs.tree import Tree
+from bpftop.collect.procfs.held_file import HeldFile
 from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.check import KernelError
+from bpftop.model.cpu_lists import parse_cpu_list
 from bpftop.model.sample import Reading, reading_key
 
 ROOT = Path("/")
@@ -42,12 +42,22 @@ def host(root: Path = ROOT) -> Host:
     return Host(socket.gethostname(), boot_id, cpus, os.uname().release)
 
 
-def online_cpus(possible: int, root: Path = ROOT) -> tuple[int, ...]:
-    """Return the CPUs that run now, or every possible CPU where the kernel does not say."""
-    try:
-        return Tree(root).online_cpus("online CPUs")
-    except Unavailable:
-        return tuple(range(possible))
+class OnlineCpus:
+    """The CPUs that run, out of ``possible`` CPUs."""
+
+    def __init__(self, possible: int) -> None:
+        self._possible = possible
+        self._file = HeldFile(ROOT / "sys/devices/system/cpu/online")
+
+    def read(self) -> tuple[int, ...]:
+        """Return the CPUs that run now, or every possible CPU where the kernel does not say."""
+        try:
+            return parse_cpu_list(self._file.text())
+        except (OSError, ValueError):
+            return tuple(range(self._possible))
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class OwnCostCollector:
@@ -55,6 +65,10 @@ class OwnCostCollector:
 
     def __init__(self) -> None:
         self._poll_ns = 0
+        self._statm = HeldFile(ROOT / "proc/self/statm")
+
+    def close(self) -> None:
+        self._statm.close()
 
     def readings(self, polled_ns: int) -> dict[str, Reading]:
         """Return self and self_memory; ``polled_ns`` is the time that this tick's map reads took."""
@@ -64,7 +78,7 @@ class OwnCostCollector:
         values = array("Q", (time.process_time_ns(), self._poll_ns))
         readings = {reading_key("self"): Reading("self", now_ns, 0, 0, ((),), values)}
         with suppress(OSError):  # no /proc
-            pages = int(Path("/proc/self/statm").read_text().split()[1])  # proc_pid_statm(5)
+            pages = int(self._statm.text().split()[1])  # proc_pid_statm(5)
             resident = array("Q", (pages * os.sysconf("SC_PAGESIZE"),))
             readings[reading_key("self_memory")] = Reading("self_memory", now_ns, 0, 0, ((),), resident)
         return readings

@@ -15,7 +15,7 @@ from bpftop.collect.bpf.flow_counter import FlowRequest
 from bpftop.collect.bpf.flow_reader import FlowReader
 from bpftop.collect.collector import Collectors
 from bpftop.collect.devices.device_watch import DeviceWatch
-from bpftop.collect.host import Host, OwnCostCollector, host, online_cpus
+from bpftop.collect.host import Host, OnlineCpus, OwnCostCollector, host
 from bpftop.collect.procfs.namespace_tree import namespace_tree
 from bpftop.collect.procfs.sysctls import machine_limits
 from bpftop.collect.procfs.tree import Tree
@@ -98,7 +98,8 @@ class LiveSource:
         self._netns, self._netns_name = netns, netns_name
         self._drops = drops
         self._attachments: dict[str, Attachment] = {}
-        self._host: Host  # from samples() on, like the next two
+        self._host: Host  # from samples() on, like the next three
+        self._online_cpus: OnlineCpus
         self._collectors: Collectors
         self._devices: DeviceWatch
         self._measured_epochs: dict[str, int] = {}
@@ -149,11 +150,22 @@ class LiveSource:
         stack.callback(netdev.close)
         self._attach(netdev, stack)
         self._host = host()
+        self._online_cpus = OnlineCpus(self._host.possible_cpus)
+        stack.callback(self._online_cpus.close)
+        stack.callback(self._own_cost.close)
         tree = stack.enter_context(namespace_tree(entered=self._netns is not None))
         self._devices = DeviceWatch(tree, netdev.ethtool)
         stack.callback(self._devices.close)
         self._collectors = Collectors(
-            collectors(tree, netdev, self._host, drops=self._drops, limits=limits), self._interval_ns
+            collectors(
+                tree,
+                netdev,
+                self._host,
+                drops=self._drops,
+                limits=limits,
+                foreign_program=lambda interface: self._attachments[interface.label].foreign_program,
+            ),
+            self._interval_ns,
         )
         stack.callback(self._collectors.close)
         stack.callback(self._flows.close)
@@ -192,7 +204,7 @@ class LiveSource:
             wall_ns=wall_ns,
             mono_ns=mono_ns,
             possible_cpus=machine.possible_cpus,
-            online_cpus=online_cpus(machine.possible_cpus),
+            online_cpus=self._online_cpus.read(),
             interfaces=tuple(self._devices.with_facts(tick.interfaces)),
             readings=tick.readings,
             unavailable=tick.unavailable,

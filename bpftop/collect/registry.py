@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from bpftop.collect.bpf.drops import Drops
-from bpftop.collect.bpf.foreign_xdp import ForeignXdp
+from bpftop.collect.bpf.foreign_xdp import ForeignXdp, find_foreign_program
 from bpftop.collect.bpf.xdp_errors import exceptions, redirect_errors
 from bpftop.collect.collector import Collector, Rows
 from bpftop.collect.devices.interrupts import Interrupts
@@ -22,17 +25,25 @@ from bpftop.collect.procfs.tree import Tree
 from bpftop.collect.sockets.listen_sockets import ListenSockets
 from bpftop.collect.sockets.udp_sockets import UdpSockets
 from bpftop.kernel.net.netdev import Netdev
+from bpftop.model.sample import Interface
 
 TRACED = ("drops", "xdp_exceptions", "xdp_redirect_errors")
 """The collectors that count by tracepoints, which --no-drops switches off."""
 
 
 def collectors(
-    tree: Tree, netdev: Netdev, machine: Host, *, drops: bool, limits: Rows | None = None
+    tree: Tree,
+    netdev: Netdev,
+    machine: Host,
+    *,
+    drops: bool,
+    limits: Rows | None = None,
+    foreign_program: Callable[[Interface], int | None] | None = None,
 ) -> list[Collector]:
     """Return all collectors of a session. ``drops`` includes the collectors that count by tracepoints.
 
-    ``limits`` are the machine's limits, for an entered namespace that does not show them.
+    ``limits`` are the machine's limits, for an entered namespace that does not show them. ``foreign_program`` returns
+    the id of another owner's XDP program on an interface; None: rtnetlink is asked.
     """
     return [
         Softnet(tree),
@@ -51,5 +62,5 @@ def collectors(
         Qdiscs(netdev),
         Nic(netdev.ethtool),
         *((Drops(), exceptions(), redirect_errors()) if drops else ()),
-        ForeignXdp(netdev),
+        ForeignXdp(foreign_program or partial(find_foreign_program, netdev)),
     ]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bpftop.errors import BpftopError
 
 CLONE_NEWNET = 0x40000000  # include/uapi/linux/sched.h
+
+_moves = threading.local()
 
 
 def unshare_network() -> None:
@@ -18,6 +21,7 @@ def unshare_network() -> None:
     Raises OSError: EPERM without CAP_SYS_ADMIN, ENOSPC at user.max_net_namespaces, EINVAL without CONFIG_NET_NS.
     """
     _call("unshare", CLONE_NEWNET)
+    _count_move()
 
 
 def enter(netns_fd: int) -> None:
@@ -26,6 +30,19 @@ def enter(netns_fd: int) -> None:
     Raises OSError: EPERM without CAP_SYS_ADMIN.
     """
     _call("setns", netns_fd, CLONE_NEWNET)
+    _count_move()
+
+
+def namespace_visit() -> tuple[int, int]:
+    """Return an identity of the calling thread's stay in its network namespace, without a system call.
+
+    Two equal visits mean the same thread, which has not changed its namespace in between.
+    """
+    return threading.get_ident(), getattr(_moves, "count", 0)
+
+
+def _count_move() -> None:
+    _moves.count = getattr(_moves, "count", 0) + 1
 
 
 @contextmanager

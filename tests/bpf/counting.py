@@ -48,15 +48,15 @@ def watching(collector: Collector, *names: str) -> Iterator[Watching]:
 def loaded(collector: Collector, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
     """Return the first readings. Raises Unavailable if the program is refused."""
 
-    def first() -> Mapping[str, Reading] | None:
+    def first() -> list[Mapping[str, Reading]] | None:
         try:
-            return collector.read(interfaces)
+            return [collector.read(interfaces)]  # in a list, because no readings are a result too
         except Unavailable as error:
             if not str(error).endswith(": being loaded"):
                 raise
             return None
 
-    return until(first, f"{collector.name} is loaded")
+    return until(first, f"{collector.name} is loaded")[0]
 
 
 def rows(readings: Mapping[str, Reading]) -> Rows:

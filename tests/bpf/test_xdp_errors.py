@@ -7,10 +7,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 
 import pytest
 
-from bpftop.collect.bpf.foreign_xdp import ForeignXdp, watch
+from bpftop.collect.bpf.foreign_xdp import ForeignXdp, find_foreign_program, watch
 from bpftop.collect.bpf.xdp_errors import XdpErrors, exceptions, redirect_errors
 from bpftop.collect.collector import Unavailable
 from bpftop.kernel.bpf.link import Link
@@ -137,7 +138,10 @@ def test_verdicts_of_another_program(lab: Lab) -> None:
     """The other program is bpftop's empty program, attached without the collector."""
     with closing(BpfObject("noop", "noop_xdp")) as empty, closing(Netdev()) as netdev:
         prog_id = empty.program.prog_id
-        with closing(Link.xdp(empty.program.fd, index("v0"))), closing(ForeignXdp(netdev)) as foreign:
+        with (
+            closing(Link.xdp(empty.program.fd, index("v0"))),
+            closing(ForeignXdp(partial(find_foreign_program, netdev))) as foreign,
+        ):
             if refused():
                 with pytest.raises(Unavailable, match=f"program {prog_id}: this kernel refuses such programs, EPERM"):
                     loaded(foreign, [Interface("v0", "v0", index("v0"))])
@@ -153,7 +157,7 @@ def test_program_without_btf_is_unavailable(lab: Lab) -> None:
     _, prog_id = lab.foreign_xdp("v0")
     with (
         closing(Netdev()) as netdev,
-        closing(ForeignXdp(netdev)) as foreign,
+        closing(ForeignXdp(partial(find_foreign_program, netdev))) as foreign,
         pytest.raises(Unavailable, match=f"XDP program {prog_id}: it was loaded without BTF"),
     ):
         loaded(foreign, [Interface("v0", "v0", index("v0"))])
@@ -161,7 +165,7 @@ def test_program_without_btf_is_unavailable(lab: Lab) -> None:
 
 def test_own_program_is_not_foreign(lab: Lab) -> None:
     _, prog_id = lab.foreign_xdp("v0")
-    with closing(Netdev()) as netdev, closing(ForeignXdp(netdev)) as foreign:
+    with closing(Netdev()) as netdev, closing(ForeignXdp(partial(find_foreign_program, netdev))) as foreign:
         interface = Interface("v0", "v0", index("v0"), hooks={"rx": Hook("xdp", "native", prog_id)})
         assert foreign.read([interface]) == {}
         assert foreign.read([Interface("lo", "lo", 1)]) == {}

@@ -217,6 +217,11 @@ class AttachedHooks:
                 except BpftopError:
                     self._costs[key] = None  # no TEST_RUN here: the screen shows the cost as unknown
 
+    @property
+    def rx_prog_id(self) -> int | None:
+        receiver = self.programs.get("rx")
+        return None if receiver is None else receiver.prog_id
+
     def hooks(self) -> Mapping[Direction, Hook]:
         """Return both directions for the sample."""
         return {direction: self._hook(self.programs.get(direction)) for direction in DIRECTIONS}

@@ -13,6 +13,7 @@ from bpftop.collect.attach.attached_hooks import AttachedHooks, DeviceGone, Make
 from bpftop.collect.attach.facts import gather
 from bpftop.collect.attach.leftovers import remove_clsact_leftovers
 from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
+from bpftop.collect.bpf.foreign_xdp import foreign_program
 from bpftop.collect.bpf.traffic import PacketCounter
 from bpftop.collect.devices.links import links_reading, lower_here
 from bpftop.collect.devices.load_meter import NS_PER_SEC, LoadMeter, measure_load
@@ -33,7 +34,8 @@ class Attachment:
 
     ``open``, ``step`` and ``close`` belong to one thread, which stays in the network namespace of ``netdev``; any
     thread may call ``accept_offer``. After each ``step``, read ``counters`` with ``epoch``, which changes when the
-    counters begin again at zero. ``links`` holds the kernel's own counters, None while they cannot be read.
+    counters begin again at zero. ``links`` holds the kernel's own counters, None while they cannot be read, and
+    ``foreign_program`` the id of another owner's XDP program.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Attachment:
         self.label = label
         self.epoch = 0
         self.links: Reading | None = None
+        self.foreign_program: int | None = None
         self._request, self._netdev, self._netns, self._proc = request, netdev, netns, proc
         self._hooks = AttachedHooks(netdev, proc, make_counter)
         self._device: Device  # as last read; from open() on
@@ -117,8 +120,9 @@ class Attachment:
     def step(self, now_ns: int) -> Interface:
         """Check the device before its counters are read, and return its state. ``now_ns`` is CLOCK_MONOTONIC."""
         device = self._find_device()
-        self.links = None
+        self.links = self.foreign_program = None
         if device is not None:
+            self.foreign_program = foreign_program(device, self._hooks.rx_prog_id)
             self.links = links_reading(self.label, device, self._queried_ns, self._query_cost_ns, self._links_epoch)
             if device.up and not self._device.up:
                 self._speed = self._netdev.speed_bits_per_sec(device, self._netdev.driver(device))

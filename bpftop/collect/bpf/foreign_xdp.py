@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 from bpftop.collect.bpf.tracing import TRACING, Late, Traced
@@ -19,7 +19,7 @@ from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.kernel_btf import entry_function
 from bpftop.kernel.bpf.program_info import open_program
 from bpftop.kernel.check import KernelError
-from bpftop.kernel.net.netdev import Netdev
+from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.model.sample import Hook, Interface, Key, Reading, reading_key
 
 TAKES = (*TRACING, "CAP_SYS_ADMIN")
@@ -35,12 +35,15 @@ class _ForeignProgram:
 
 
 class ForeignXdp:
-    """A collector of xdp_verdicts: a reading per interface with another owner's XDP program, a row per verdict."""
+    """A collector of xdp_verdicts: a reading per interface with another owner's XDP program, a row per verdict.
+
+    ``foreign_program`` returns the id of another owner's program on an interface, None without such a program.
+    """
 
     name = "xdp_verdicts"
 
-    def __init__(self, netdev: Netdev) -> None:
-        self._netdev = netdev
+    def __init__(self, foreign_program: Callable[[Interface], int | None]) -> None:
+        self._foreign_program = foreign_program
         self._programs: dict[int, _ForeignProgram] = {}
         self._rows: dict[str, ReadingBuilder] = {}
 
@@ -48,7 +51,7 @@ class ForeignXdp:
         """Return the readings. Raises Unavailable where no program can be watched, or loading is under way."""
         carriers_of: dict[int, list[Interface]] = {}
         for interface in interfaces:
-            prog_id = self._foreign(interface)
+            prog_id = self._foreign_program(interface)
             if prog_id is not None:
                 carriers_of.setdefault(prog_id, []).append(interface)
         for prog_id in self._programs.keys() - carriers_of.keys():
@@ -69,13 +72,6 @@ class ForeignXdp:
             watched.late.close()
         self._programs.clear()
 
-    def _foreign(self, interface: Interface) -> int | None:
-        """Return the id of another owner's program on the interface. A program in the hardware cannot be watched."""
-        device = self._netdev.device(interface.ifindex)
-        xdp = device.xdp if device is not None else {}
-        prog_id = xdp.get("native", xdp.get("generic"))
-        return None if prog_id == interface.hooks.get("rx", Hook()).prog_id else prog_id
-
     def _read(self, prog_id: int, carriers: Sequence[Interface]) -> dict[str, Reading]:
         watched = self._programs.setdefault(prog_id, _ForeignProgram(prog_id))
         indexes = [interface.ifindex for interface in carriers]
@@ -94,6 +90,18 @@ class ForeignXdp:
             readings[reading_key("xdp_verdicts", label)] = reading if watched.begun else traced.since_attach(reading)
         watched.begun = True
         return readings
+
+
+def foreign_program(device: Device, own_prog_id: int | None) -> int | None:
+    """Return the id of another owner's XDP program on the device. A program in the hardware cannot be watched."""
+    prog_id = device.xdp.get("native", device.xdp.get("generic"))
+    return None if prog_id == own_prog_id else prog_id
+
+
+def find_foreign_program(netdev: Netdev, interface: Interface) -> int | None:
+    """Ask rtnetlink for the id of another owner's XDP program on the interface."""
+    device = netdev.device(interface.ifindex)
+    return None if device is None else foreign_program(device, interface.hooks.get("rx", Hook()).prog_id)
 
 
 def watch(prog_id: int, indexes: Collection[int]) -> Traced:

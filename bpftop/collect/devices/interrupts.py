@@ -66,7 +66,7 @@ class Interrupts:
         }
 
     def close(self) -> None:
-        """Do nothing: no file stays open between reads."""
+        self._file.close()
 
     def _device_folders(self, devices: list[_Device]) -> dict[str, Path]:
         """Return label -> sysfs folder of the devices on a bus. Raises Unavailable where sysfs shows no device."""

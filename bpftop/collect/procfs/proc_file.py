@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from bpftop.collect.collector import ReadingBuilder, Rows, Unavailable
-from bpftop.collect.procfs.tree import Tree
+from bpftop.collect.procfs.held_file import HeldFile
+from bpftop.collect.procfs.tree import Tree, unreadable
 from bpftop.model.sample import Interface, Reading, reading_key
 
 _T = TypeVar("_T")
@@ -18,13 +19,14 @@ class ProcFile:
     """One file below /proc, read again at every tick. All reading of collectors of files happens here.
 
     ``path`` is below /proc; ``net/...`` is read in the network namespace of the calling thread. ``subject`` begins the
-    sentence about a failure.
+    sentence about a failure. The file stays open (see HeldFile); a file of a recorded tree does not.
     """
 
     def __init__(self, tree: Tree, path: str, subject: str) -> None:
         self.name, self.read_ns = f"/proc/{path}", 0
         self._tree, self._subject = tree, subject
         self._path = tree.proc_net / path.removeprefix("net/") if path.startswith("net/") else tree.proc / path
+        self._held = HeldFile(self._path)
 
     def read(self, parse: Callable[[str], _T]) -> _T:
         """Read the file, note the time in ``read_ns`` (CLOCK_MONOTONIC), and return the parsed content.
@@ -32,12 +34,24 @@ class ProcFile:
         Raises:
             Unavailable: the file cannot be read (FileMissing: does not exist), or ``parse`` raised an error.
         """
-        text = self._tree.text(self._path, self._subject)
+        text = self._text()
         self.read_ns = time.monotonic_ns()
         try:
             return parse(text)
         except (ValueError, IndexError, OverflowError) as error:
             raise self.not_understood(error) from error
+
+    def close(self) -> None:
+        """Close the file; the next read opens it again."""
+        self._held.close()
+
+    def _text(self) -> str:
+        if self._tree.is_recorded:
+            return self._tree.text(self._path, self._subject)
+        try:
+            return self._held.text()
+        except OSError as error:
+            raise unreadable(self._path, self._subject, error) from error
 
     def not_understood(self, error: Exception) -> Unavailable:
         return Unavailable(f"{self._subject}: {self.name} is not understood: {error}")
@@ -84,8 +98,9 @@ class ProcCollector(ABC):
             cost_ns = 0  # one read for all families: counted once
         return readings
 
-    def close(self) -> None:  # noqa: B027 no file stays open
-        """Do nothing: no file stays open between reads."""
+    def close(self) -> None:
+        for file in self._files:
+            file.close()
 
 
 class ProcFileCollector(ProcCollector):

@@ -7,6 +7,7 @@ shows them in the first one alone: a thread reads them there before it enters an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 
 from bpftop.collect.collector import Rows, Unavailable
 from bpftop.collect.procfs.counter_files import parse_u64
@@ -86,7 +87,8 @@ class Sysctls(ProcCollector):
 
 def machine_limits(tree: Tree) -> Rows:
     """Return the limits that belong to the machine. To be read in its first namespace."""
-    limits = Sysctls(tree).read_limits()
+    with closing(Sysctls(tree)) as sysctls:
+        limits = sysctls.read_limits()
     return {key: value for key, value in limits.items() if str(key[0]).startswith(MACHINE_WIDE)}
 
 

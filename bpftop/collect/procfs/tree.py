@@ -28,14 +28,17 @@ class Tree:
     no_sysfs: str | None = None
 
     @property
+    def is_recorded(self) -> bool:
+        return self.root != Path("/")
+
+    @property
     def proc(self) -> Path:
         return self.root / "proc"
 
     @property
     def proc_net(self) -> Path:
         """Return the calling thread's net folder. ``/proc/net`` belongs to the first thread, in whatever namespace."""
-        own = self.proc / "thread-self/net"
-        return own if self.root == Path("/") else self.proc / "net"
+        return self.proc / ("net" if self.is_recorded else "thread-self/net")
 
     @property
     def sysfs(self) -> Path:
@@ -72,5 +75,10 @@ class Tree:
         try:
             return path.read_text("utf-8", "replace")
         except OSError as error:
-            kind = FileMissing if isinstance(error, FileNotFoundError) else Unavailable
-            raise kind(f"{subject}: cannot read {path}: {error.strerror}") from error
+            raise unreadable(path, subject, error) from error
+
+
+def unreadable(path: Path, subject: str, error: OSError) -> Unavailable:
+    """Return the sentence about a file that cannot be read; FileMissing where it does not exist."""
+    kind = FileMissing if isinstance(error, FileNotFoundError) else Unavailable
+    return kind(f"{subject}: cannot read {path}: {error.strerror}")

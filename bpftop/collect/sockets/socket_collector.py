@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Generic, TypeVar
 
 from bpftop.collect.collector import ReadingBuilder, Rows
@@ -28,7 +27,7 @@ class SocketCollector(ABC, Generic[Listed]):
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
-        self.diag = SockDiag() if tree.root == Path("/") else None
+        self.diag = None if tree.is_recorded else SockDiag()
         self._owners = SocketOwners(tree.proc)
         self._builder = ReadingBuilder(self.name)
 

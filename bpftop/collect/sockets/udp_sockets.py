@@ -43,6 +43,11 @@ class UdpSockets(SocketCollector[UdpSocket]):
                 raise Unavailable(f"{self.subject}: {error}") from error
         return self._read_files()
 
+    def close(self) -> None:
+        super().close()
+        self._udp.close()
+        self._udp6.close()
+
     def cells(self, socket: UdpSocket) -> list[int | None]:
         return [socket.drops]
 

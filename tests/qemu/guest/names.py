@@ -12,6 +12,7 @@ PROOFS: Mapping[str, str] = {
     "on request": "attaching.counts_on_request",
     "foreign XDP": "foreign.verdicts_are_counted",
     "drop reasons": "losses.drops_by_reason",
+    "open files": "files.stay_open",
     "neighbour table": "losses.neighbour_table_fills",
     "flows": "flows.are_kept",
 }

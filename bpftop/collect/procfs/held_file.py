@@ -1,0 +1,67 @@
+"""Files of /proc and /sys that stay open: one system call per read instead of nine."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from bpftop.kernel.netns import namespace_visit
+
+RETRY_NS = 5 * 10**9
+"""Pause after a failure, before the file is opened again."""
+_READ_BYTES = 32 * 1024
+# seq_file stops before the end of a file only where the next record does not fit into its buffer of at least one page
+# (fs/seq_file.c). No record of the files that bpftop reads is that long behind a short one.
+_SURELY_THE_END = 2048
+
+
+class HeldFile:
+    """A file that is opened at the first read and read from offset 0 at every read. One thread at a time may use it.
+
+    The kernel writes the content anew for each read at offset 0. The file is opened again after a failed read (EIO: the
+    entry of /proc was removed; ENOENT: the sysctl; ENODEV: the entry of sysfs), and when the calling thread is another
+    one or has entered another network namespace.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd = -1
+        self._visit: object = None
+        self._failure: tuple[int | None, str | None] | None = None
+        self._retry_ns = 0
+
+    def text(self) -> str:
+        """Return the whole content. Raises OSError; for RETRY_NS after a failure without trying again."""
+        visit = namespace_visit()
+        if self._fd >= 0 and visit == self._visit:
+            try:
+                return self._content()
+            except OSError:  # the file's object is gone; the path may lead to another object
+                pass
+        elif self._failure is not None and visit == self._visit and time.monotonic_ns() < self._retry_ns:
+            raise OSError(*self._failure, str(self._path))
+        self.close()
+        self._visit = visit
+        try:
+            self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            text = self._content()
+        except OSError as error:
+            self.close()
+            self._failure, self._retry_ns = (error.errno, error.strerror), time.monotonic_ns() + RETRY_NS
+            raise
+        self._failure = None
+        return text
+
+    def close(self) -> None:
+        """Close the file; the next read opens it again."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _content(self) -> str:
+        content = part = os.pread(self._fd, _READ_BYTES, 0)
+        while len(part) >= _SURELY_THE_END:
+            part = os.pread(self._fd, _READ_BYTES, len(content))
+            content += part
+        return content.decode(errors="replace")
