@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
+from typing import get_args
 
 from bpftop.model.findings import Finding
 from bpftop.tui.panes.pane import Pane
@@ -165,13 +166,9 @@ COMMANDS: Mapping[str, Command] = {
     "speed": live_only_message,
     "next_finding": _finding(True),
     "previous_finding": _finding(False),
-    "overview": _open("overview"),
-    "cpus": _open("cpus"),
-    "path": _open("path"),
-    "flows": _open("flows"),
+    **{name: _open(name) for name in get_args(PaneName)},
     "profile": _open_measuring("profile", "types"),
     "bench": _open_measuring("bench", "all"),
-    "findings": _open("findings"),
     "help": help_or_back,
     "direction": direction,
     "next_interface": _interface(1),

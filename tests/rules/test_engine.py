@@ -159,7 +159,7 @@ def test_threshold_scales_the_clear_level() -> None:
 
 
 def test_the_table_is_sound() -> None:
-    assert len(BY_ID) == len(RULES) == 30
+    assert len(BY_ID) == len(RULES)  # docs/findings.md pins the ids
     for rule in RULES:
         assert rule.severities, rule.id
         assert all(name in BY_ID for name in rule.explains), rule.id

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from bpftop.model.sample import Interface
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
 from bpftop.tui.actions import LIVE_ONLY, REPLAY_ONLY
-from bpftop.tui.view import PaneInput, View
+from bpftop.tui.view import PaneInput, PaneName, View
 from bpftop.tui.widgets.line import Line, clean, crop, length, line, wrap
 
 _WIDE_SCREEN_HINTS = {
@@ -22,7 +24,7 @@ _PANE_HINTS = {
     "bench": {"choose": "run, why", "run": "run again", "clear": "cancel"},
 }
 """Pane -> action -> hint, for panes in which actions have a meaning of their own."""
-_OTHER_PANES = ("overview", "cpus", "path", "flows", "profile", "bench", "findings", "help", "quit")
+_OTHER_PANES = frozenset((*get_args(PaneName), "quit"))
 """Hints that follow in these panes."""
 
 _TEXT_PROMPTS = {"filter": ("/", "enter keeps, esc clears"), "seek": ("@", "enter seeks: 03:12, 03:12:44, -90, +5m")}
