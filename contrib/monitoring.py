@@ -161,7 +161,7 @@ PANELS: tuple[tuple[str, str, str, str], ...] = (
     ("What bpftop costs, CPU", "percentunit",
      'rate(bpftop_self_cpu_seconds_total{instance=~"$instance"}[$__rate_interval])',
      "{{instance}}"),
-    ("Rules that cannot see", "short", 'bpftop_rules_blind{instance=~"$instance"}', "{{instance}}"),
+    ("Blind checks", "short", 'bpftop_rules_blind{instance=~"$instance"}', "{{instance}}"),
 )  # fmt: skip
 """Title, unit, expression, legend."""
 

@@ -145,9 +145,9 @@ def _findings(snapshot: Snapshot | None) -> Iterator[Metric]:
     for finding in diagnosis.findings:
         name = escaped_text(finding.scope_name) if finding.scope == "interface" else ""
         rows[(finding.id, finding.scope, name)] = 1.0 + SEVERITIES.index(finding.severity)
-    help_text = "what the rules find: 0 nothing, 1 info, 2 warning, 3 critical; absent where a rule cannot see"
+    help_text = "gravest finding of the check: 0 none, 1 info, 2 warning, 3 critical; absent where it is blind"
     yield _metric("gauge", "bpftop_finding_severity", help_text, ("id", "scope", "interface"), rows)
-    yield _metric("gauge", "bpftop_rules_blind", "rules that cannot see here", (), {(): float(len(diagnosis.blind))})
+    yield _metric("gauge", "bpftop_rules_blind", "checks without readable input", (), {(): float(len(diagnosis.blind))})
 
 
 def _metric(
