@@ -44,9 +44,12 @@ class Episodes:
                 continue
             finding = new.pop((episode.finding.id, episode.finding.scope_name), None)
             if finding is None:
-                self._episodes[index] = replace(episode, ended_ns=mono_ns)
+                self._episodes[index] = replace(episode, finding=episode.finding.ended(), ended_ns=mono_ns)
             elif not _milder(finding, episode.finding):
                 self._episodes[index] = replace(episode, finding=finding)
+            else:
+                milder = replace(finding, severity=episode.finding.severity)
+                self._episodes[index] = replace(episode, finding=milder)
         self._episodes += [Episode(finding, raised_ns=mono_ns) for finding in new.values()]
         del self._episodes[:-EPISODES_MAX]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from shlex import quote
 from typing import Literal
 
@@ -13,8 +13,33 @@ Scope = Literal["interface", "netns", "host"]
 
 
 @dataclass(frozen=True)
+class FindingValue:
+    """The number that a finding is about. ``now`` and ``peak`` are of single intervals, as every rate on the screen.
+
+    The rule decides over longer windows: it raises a finding at ``raise_at`` over ``raise_s`` seconds, and clears the
+    finding below ``clear_at`` over ``clear_s`` seconds. ``unit`` is "/s", "share" (of 1), or the unit of a level.
+    ``now`` is None where the last interval has too little to judge. ``total`` counts the events since 3 s before the
+    finding; it is None for numbers that are no rates. ``peak_ns`` is CLOCK_MONOTONIC.
+    """
+
+    name: str
+    unit: str
+    now: float | None
+    peak: float
+    peak_ns: int
+    total: float | None
+    raise_at: float
+    clear_at: float
+    raise_s: float
+    clear_s: float
+
+
+@dataclass(frozen=True)
 class Finding:
     """The result of one rule. ``since_ns`` is CLOCK_MONOTONIC.
+
+    Title and evidence are those of the last interval, or those of the peak where the last interval is below the limit:
+    then the title says so. ``peak_title`` and ``peak_evidence`` are those of the peak.
 
     ``scope_name`` is the label of the interface or the name of the namespace or the host. ``evidence`` are sentences
     with numbers, limits and their sources; ``why`` is the first cause that has evidence. ``explained_by`` is the id of
@@ -33,6 +58,13 @@ class Finding:
     source: str
     explains: tuple[str, ...] = ()
     explained_by: str | None = None
+    value: FindingValue | None = None
+    peak_title: str = ""
+    peak_evidence: tuple[str, ...] = ()
+
+    def ended(self) -> Finding:
+        """Return the finding with the title and the evidence of its peak, for the time after it cleared."""
+        return replace(self, title=self.peak_title, evidence=self.peak_evidence) if self.peak_title else self
 
     @property
     def commands(self) -> list[str]:

@@ -7,7 +7,7 @@ from bpftop.model.findings import Severity
 from bpftop.model.units import pct, si
 from bpftop.rules.evidence import compare, per_s
 from bpftop.rules.losses import backlog_dropped, softnet_rates
-from bpftop.rules.rule import InputUnavailable, Limit, Raised, Rule, RuleInput
+from bpftop.rules.rule import Headline, InputUnavailable, Limit, Raised, Rule, RuleInput
 from bpftop.rules.why_one_cpu import protocols_on_cpu, why_one_cpu
 
 
@@ -34,6 +34,7 @@ def backlog_overflow(rule_input: RuleInput) -> Raised | None:
         f"Backlog overflows: {per_s(lost)} packets dropped before the stack",
         tuple(evidence),
         _why_backlog(rule_input, worst, rates[worst]),
+        Headline("softnet dropped", "warning", backlog_dropped),
     )
 
 
@@ -85,7 +86,8 @@ def softirq_squeeze(rule_input: RuleInput) -> Raised | None:
             why = f"CPU {cpu} is {pct(busy)} in softirqs and drops {per_s(dropped)}"
             evidence.append(compare(f"softirq of CPU {cpu}", busy, rule_input.limits["softirq"]))
             break
-    return Raised(severity, f"Softirqs run out of budget: {per_s(total)}", tuple(evidence), why)
+    number = Headline("time_squeeze", "squeezes", lambda other: sum(softnet_rates(other, "time_squeeze").values()))
+    return Raised(severity, f"Softirqs run out of budget: {per_s(total)}", tuple(evidence), why, number)
 
 
 def cpu_imbalance(rule_input: RuleInput) -> Raised | None:
@@ -113,7 +115,15 @@ def cpu_imbalance(rule_input: RuleInput) -> Raised | None:
         evidence.append(compare(f"softirq of CPU {cpu}", busy, rule_input.limits["softirq"]))
     evidence += protocols_on_cpu(rule_input, cpu)
     title = f"CPU {cpu} carries {pct(share)} of RX" + (f" (softirq {pct(busy)})" if severity == "critical" else "")
-    return Raised(severity, title, tuple(evidence), why_one_cpu(rule_input, cpu))
+    number = Headline(f"RX on CPU {cpu}", "share", lambda other: _share_of_cpu(other, cpu))
+    return Raised(severity, title, tuple(evidence), why_one_cpu(rule_input, cpu), number)
+
+
+def _share_of_cpu(rule_input: RuleInput, cpu: int) -> float | None:
+    """Return the share of received packets on one CPU; None where nothing comes."""
+    rates = [rate or 0.0 for rate in rule_input.interface.rx.cpu_rates]
+    whole = sum(rates)
+    return rates[cpu] / whole if whole and cpu < len(rates) else None
 
 
 RULES = (

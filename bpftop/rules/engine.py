@@ -6,17 +6,15 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.findings import SEVERITIES, Diagnosis, Finding, Severity
 from bpftop.model.sample import Sample
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
+from bpftop.rules.course import CLEAR_NS, NS, RAISE_NS, Course
 from bpftop.rules.measure_series import MeasureSeries, without_cpu_cells
 from bpftop.rules.rule import InputUnavailable, NotEnoughData, Raised, Rule, RuleInput
-
-NS = 10**9
-RAISE_NS, CLEAR_NS = 3 * NS, 5 * NS
-"""Time over which rates are taken for raising a finding, and for clearing a finding."""
 
 EARLY_NS = NS // 10
 """Tolerance of these times: ticks of 1 s come a few ms early or late, and every other rate would be one of 4 s."""
@@ -32,9 +30,14 @@ _RING_GAP_NS = NS // 2
 
 @dataclass
 class _State:
-    """State of one rule for one scope. ``checked_ns``: time of the last check that had enough data."""
+    """State of one rule for one scope. ``checked_ns``: time of the last check that had enough data.
 
+    ``raised`` is the finding that stands; ``course`` follows the condition from its first interval on.
+    """
+
+    ifindex: int = 0
     raised: Raised | None = None
+    course: Course | None = None
     since_ns: int = 0
     checked_ns: int = 0
     holding_since_ns: int | None = None
@@ -42,17 +45,28 @@ class _State:
     baselines: dict[str, float] = field(default_factory=dict)
 
     def drop_finding(self) -> None:
-        self.raised = self.holding_since_ns = None
+        self.raised = self.holding_since_ns = self.course = None
 
 
 @dataclass(frozen=True)
 class _Moment:
-    """A sample with its snapshot of the last interval, and the samples that are 3 s and 5 s older."""
+    """A sample with its snapshot of the last interval, and the samples that are 3 s and 5 s older.
+
+    ``recent`` are earlier samples of the last 3 s, the oldest first.
+    """
 
     sample: Sample
     last_interval: Snapshot
     before_short: Sample | None
     before_long: Sample | None
+    recent: tuple[Sample, ...] = ()
+
+    @cached_property
+    def intervals(self) -> tuple[Snapshot, ...]:
+        """Snapshots of the intervals within the last 3 s, the last interval at the end."""
+        interfaces = self.sample.interfaces
+        pairs = pairwise(replace(sample, interfaces=interfaces) for sample in self.recent)
+        return (*(derive_snapshot(before, after) for before, after in pairs), self.last_interval)
 
     @cached_property
     def short(self) -> Snapshot | None:
@@ -73,6 +87,7 @@ class RuleEngine:
         self._ids = tuple(rule.id for rule in self._rules)
         self._explains = {rule.id: rule.explains for rule in self._rules}
         self._ring: deque[Sample] = deque()
+        self._before: Sample | None = None
         self._states: dict[tuple[str, str], _State] = {}
 
     def push(self, sample: Sample, last_interval: Snapshot) -> Diagnosis:
@@ -84,6 +99,7 @@ class RuleEngine:
         """
         moment = self._moment(sample, last_interval)
         self._remember(sample)
+        self._before = sample
         blind: dict[str, str] = {}
         waiting: dict[str, str] = {}
         active: set[str] = set()
@@ -91,7 +107,7 @@ class RuleEngine:
         for rule in self._rules:
             for interface in last_interval.interfaces if rule.scope == "interface" else (None,):
                 name = _scope_name(rule, interface, last_interval)
-                state = self._states.setdefault((rule.id, name), _State())
+                state = self._state(rule, name, interface)
                 try:
                     _check(rule, state, moment, interface)
                     active.add(rule.id)
@@ -100,13 +116,21 @@ class RuleEngine:
                 except InputUnavailable as error:
                     blind[rule.id] = str(error)
                 if state.raised is not None:
-                    findings.append(_finding(rule, state, state.raised, name))
+                    findings.append(_finding(rule, state, name))
         return Diagnosis(
             fold(findings, self._explains),
             {name: why for name, why in blind.items() if name not in active | waiting.keys()},
             {name: why for name, why in waiting.items() if name not in active},
             self._ids,
         )
+
+    def _state(self, rule: Rule, name: str, interface: InterfaceSnapshot | None) -> _State:
+        """Return the state of a rule; a new one where another device has taken the name of the interface."""
+        ifindex = 0 if interface is None else interface.interface.ifindex
+        state = self._states.get((rule.id, name))
+        if state is None or state.ifindex != ifindex:
+            state = self._states[rule.id, name] = _State(ifindex)
+        return state
 
     def _moment(self, sample: Sample, last_interval: Snapshot) -> _Moment:
         """Return the sample with the newest samples that are at least 3 s and 5 s older.
@@ -116,7 +140,11 @@ class RuleEngine:
         newest_first = tuple(reversed(self._ring))
         short = next((s for s in newest_first if sample.mono_ns - s.mono_ns >= RAISE_NS - EARLY_NS), None)
         long = next((s for s in newest_first if sample.mono_ns - s.mono_ns >= CLEAR_NS - EARLY_NS), short)
-        return _Moment(sample, last_interval, short, long)
+        began_ns = sample.mono_ns if short is None else short.mono_ns
+        recent = tuple(s for s in self._ring if s.mono_ns >= began_ns)
+        if self._before is not None and (not recent or recent[-1].mono_ns < self._before.mono_ns):
+            recent = (*recent, self._before)
+        return _Moment(sample, last_interval, short, long, recent)
 
     def _remember(self, sample: Sample) -> None:
         if not self._ring or sample.mono_ns - self._ring[-1].mono_ns >= _RING_GAP_NS:
@@ -133,6 +161,7 @@ def _check(rule: Rule, state: _State, moment: _Moment, interface: InterfaceSnaps
             raise InputUnavailable(f"{interface.label} is {interface.interface.state}")
         _measure(rule, state, moment.last_interval, interface)
         _decide(rule, state, moment, interface)
+        _follow(rule, state, moment, interface)
         state.checked_ns = now_ns
     except NotEnoughData:
         if state.raised is not None and now_ns - state.checked_ns > STALE_NS:
@@ -173,7 +202,14 @@ def _decide(rule: Rule, state: _State, moment: _Moment, interface: InterfaceSnap
         if state.holding_since_ns is None:  # the condition has held for the time of the rate
             state.holding_since_ns = now_ns - (short.interval_ns if rule.for_s else 0)
         held_ns = now_ns - state.holding_since_ns
+        if state.course is not None:
+            state.course.decided = replace(raised, headline=state.course.headline or raised.headline)
+        else:
+            state.course = Course(rule, raised)
+            for interval in moment.intervals[:-1]:
+                state.course.add(_rule_input(rule, state, moment, interval, interface))
         if state.raised is None and held_ns < int(rule.for_s * NS) - EARLY_NS:
+            _follow(rule, state, moment, interface)
             raise NotEnoughData(f"the condition holds, and is a finding after {rule.for_s:g} s")
         if state.raised is None:
             state.since_ns = state.holding_since_ns
@@ -183,6 +219,14 @@ def _decide(rule: Rule, state: _State, moment: _Moment, interface: InterfaceSnap
     if state.raised is not None and moment.long is not None:
         still = rule.check(_rule_input(rule, state, moment, moment.long, interface, clearing=True))
         state.raised = None if still is None else _at_most(still, state.raised.severity)
+    if state.raised is None:
+        state.course = None
+
+
+def _follow(rule: Rule, state: _State, moment: _Moment, interface: InterfaceSnapshot | None) -> None:
+    """Add the last interval to the course of a condition that holds, or of a finding that stands."""
+    if state.course is not None:
+        state.course.add(_rule_input(rule, state, moment, moment.last_interval, interface))
 
 
 def _rule_input(
@@ -277,8 +321,13 @@ def _scope_name(rule: Rule, interface: InterfaceSnapshot | None, last_interval: 
     return last_interval.host
 
 
-def _finding(rule: Rule, state: _State, raised: Raised, scope_name: str) -> Finding:
+def _finding(rule: Rule, state: _State, scope_name: str) -> Finding:
+    raised, course = state.raised, state.course
+    assert raised is not None
+    assert course is not None
+    words, peak = course.words(), course.peak_words()
     return Finding(
-        rule.id, raised.severity, raised.title, rule.scope, scope_name, raised.evidence,
-        raised.why or NO_CAUSE, state.since_ns, rule.next_steps, rule.source,
+        rule.id, raised.severity, course.title(), rule.scope, scope_name, words.evidence,
+        words.why or raised.why or NO_CAUSE, state.since_ns, rule.next_steps, rule.source,
+        value=course.value(), peak_title=peak.title, peak_evidence=peak.evidence,
     )  # fmt: skip

@@ -9,7 +9,16 @@ from bpftop.model.sample import DIRECTIONS, Key
 from bpftop.model.units import compact, pct, si
 from bpftop.rules.evidence import compare, number, per_s
 from bpftop.rules.losses import lost_before_stack, ring_lost
-from bpftop.rules.rule import InputUnavailable, Limit, NotEnoughData, Raised, Rule, RuleInput, rates_above_zero
+from bpftop.rules.rule import (
+    Headline,
+    InputUnavailable,
+    Limit,
+    NotEnoughData,
+    Raised,
+    Rule,
+    RuleInput,
+    rates_above_zero,
+)
 from bpftop.rules.shapes import Share, share_over_limit
 
 _NO_BUFFER = ("no_buf", "nobuf", "missed", "out_of_buffer")
@@ -46,8 +55,7 @@ def _no_buffer_counters(rule_input: RuleInput) -> list[tuple[str, float]]:
 
 def rx_ring_overflow(rule_input: RuleInput) -> Raised | None:
     """Check packets that found the receive ring full, by the kernel's counters and by the driver's."""
-    driver = _no_buffer_counters(rule_input)
-    lost = max([ring_lost(rule_input), *(rate for _, rate in driver)])
+    driver, lost = _no_buffer_counters(rule_input), _lost_in_ring(rule_input)
     if lost <= rule_input.limit("warning"):
         return None
     share = lost / max(lost, lost + rule_input.link("rx_packets"))
@@ -65,7 +73,12 @@ def rx_ring_overflow(rule_input: RuleInput) -> Raised | None:
             *((f"driver: {names}",) if names else ()),
         ),
         f"the RX ring holds {ring['rx']} of at most {ring['rx_max']} packets" if small else "",
+        Headline("packets lost in the ring", "warning", _lost_in_ring),
     )
+
+
+def _lost_in_ring(rule_input: RuleInput) -> float:
+    return max([ring_lost(rule_input), *(rate for _, rate in _no_buffer_counters(rule_input))])
 
 
 def rx_crc_errors(rule_input: RuleInput) -> Raised | None:
@@ -81,8 +94,12 @@ def rx_crc_errors(rule_input: RuleInput) -> Raised | None:
         evidence.append(compare("rx_crc_errors and rx_frame_errors", bad, rule_input.limits["warning"]))
     if flaps:
         evidence.append(f"carrier changes {flaps} in {(reading.elapsed_ns or 0) / 1e9:.0f} s")
-    title = f"Bad frames from the wire: {per_s(bad)}" if bad > 0 else f"The link flaps: {flaps} carrier changes"
-    return Raised("warning", title, tuple(evidence))
+    if not bad:
+        return Raised("warning", f"The link flaps: {flaps} carrier changes", tuple(evidence))
+    number = Headline(
+        "rx_crc_errors and rx_frame_errors", "warning", lambda other: other.link("rx_crc_errors", "rx_frame_errors")
+    )
+    return Raised("warning", f"Bad frames from the wire: {per_s(bad)}", tuple(evidence), headline=number)
 
 
 def rx_dropped_harmless(rule_input: RuleInput) -> Raised | None:
@@ -116,11 +133,7 @@ def _dropped_or_no_handler(rule_input: RuleInput) -> float:
 
 def tx_drops(rule_input: RuleInput) -> Raised | None:
     """Check packets dropped by the device or its queueing disciplines on the way out."""
-    device = rule_input.link("tx_dropped")
-    rows = rates_above_zero(rule_input.snapshot, "qdiscs", "drops", rule_input.interface.label)
-    rows = [(key, rate) for key, rate in rows if key[1] not in _ON_PURPOSE]  # filters drop there on purpose
-    # The root qdisc counts what its children drop, too; the device does not count what its qdiscs drop.
-    lost = device + max((rate for _, rate in rows), default=0.0)
+    device, rows, lost = rule_input.link("tx_dropped"), _qdisc_drops(rule_input), _lost_on_the_way_out(rule_input)
     share = lost / max(1.0, lost + rule_input.link("tx_packets"))
     large_share = share >= rule_input.limit("share") and lost >= rule_input.limit("share_floor")
     if lost < rule_input.limit("warning") and not large_share:
@@ -134,7 +147,18 @@ def tx_drops(rule_input: RuleInput) -> Raised | None:
             *((f"the device itself {per_s(device)}",) if device else ()),
         ),
         _why_not_sent(rows, device),
+        Headline("tx_dropped or qdisc drops", "warning", _lost_on_the_way_out),
     )
+
+
+def _qdisc_drops(rule_input: RuleInput) -> list[tuple[Key, float]]:
+    rows = rates_above_zero(rule_input.snapshot, "qdiscs", "drops", rule_input.interface.label)
+    return [(key, rate) for key, rate in rows if key[1] not in _ON_PURPOSE]  # filters drop there on purpose
+
+
+def _lost_on_the_way_out(rule_input: RuleInput) -> float:
+    """Return packets per second lost by device and qdiscs. A root qdisc counts its children's drops, a device none."""
+    return rule_input.link("tx_dropped") + max((rate for _, rate in _qdisc_drops(rule_input)), default=0.0)
 
 
 def _why_not_sent(rows: Sequence[tuple[Key, float]], device: float) -> str:

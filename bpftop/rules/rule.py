@@ -50,16 +50,30 @@ class Limit:
 
 
 @dataclass(frozen=True)
+class Headline:
+    """The number that a finding is about, and the name of the limit that the number is compared with.
+
+    ``value`` returns the number in any interval; None where the interval has too little to judge.
+    """
+
+    name: str
+    limit: str
+    value: Callable[[RuleInput], float | None]
+
+
+@dataclass(frozen=True)
 class Raised:
     """Result of a check whose condition holds.
 
-    ``evidence`` are sentences with numbers. ``why`` is the first cause that has evidence; empty where none has.
+    ``evidence`` are sentences with numbers. ``why`` is the first cause that has evidence; empty where none has. With a
+    ``headline`` the engine shows the number of the last interval beside its peak.
     """
 
     severity: Severity
     title: str
     evidence: tuple[str, ...]
     why: str = ""
+    headline: Headline | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bpftop.model.findings import SEVERITIES, Severity
 from bpftop.rules.evidence import compare, per_s
-from bpftop.rules.rule import Raised, RuleInput
+from bpftop.rules.rule import Headline, Raised, RuleInput
 
 Check = Callable[[RuleInput], Raised | None]
 Rates = Mapping[str, float]
@@ -58,7 +58,8 @@ def rate_over_limit(
         evidence = (compare(counters, total, rule_input.limits[severity]), *details(rule_input, by_name))
         headline = title.format(rate=per_s(total)) if isinstance(title, str) else title(rule_input, by_name)
         cause = why if isinstance(why, str) else why(rule_input, by_name)
-        return Raised(severity, headline, evidence, cause)
+        number = Headline(counters, severity, lambda other: sum(rates(other).values()))
+        return Raised(severity, headline, evidence, cause, number)
 
     return check
 
@@ -89,8 +90,13 @@ def share_over_limit(measure: Callable[[RuleInput], Share | None]) -> Check:
         severity = share.severity or next(reached, None)
         if severity is None:
             return None
+        number = Headline(share.name, severity, value)
         evidence = (compare(share.name, share.value, rule_input.limits[severity]), *share.evidence)
-        return Raised(severity, share.title, evidence, share.why)
+        return Raised(severity, share.title, evidence, share.why, number)
+
+    def value(rule_input: RuleInput) -> float | None:
+        share = measure(rule_input)
+        return None if share is None else share.value
 
     return check
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from bpftop.model.sample import DIRECTIONS
 from bpftop.model.snapshot import InterfaceSnapshot
@@ -10,17 +11,18 @@ from bpftop.model.units import pct, si
 from bpftop.rules.counted import cell_rate, has_most, tcp
 from bpftop.rules.evidence import compare, per_s, socket
 from bpftop.rules.losses import backlog_dropped
-from bpftop.rules.rule import InputUnavailable, Limit, Raised, Rule, RuleInput, if_available
+from bpftop.rules.rule import Headline, InputUnavailable, Limit, Raised, Rule, RuleInput, if_available
 from bpftop.rules.shapes import Rates, Share, counter_rates, growth_limit, rate_over_limit, share_over_limit
 
 _QUEUE_FULL = ("TcpExtTCPReqQFullDoCookies", "TcpExtTCPReqQFullDrop")
+_NO_ROUTE_OUT = ("IpOutNoRoutes", "Ip6OutNoRoutes")
 _FORWARDED = ("IpForwDatagrams", "Ip6OutForwDatagrams")
 _ARRIVED = ("IpInReceives", "Ip6InReceives")
 
 
 def syn_flood(rule_input: RuleInput) -> Raised | None:
     """Check SYNs of which few become connections, and SYN queues that are full."""
-    full, overflows = rule_input.counts(*_QUEUE_FULL), rule_input.count("TcpExtListenOverflows")
+    full, overflows = _queue_full(rule_input), rule_input.count("TcpExtListenOverflows")
     syn = if_available(lambda: cell_rate(rule_input, "tcp_flags", "syn"))
     accepted = rule_input.count("TcpPassiveOpens")
     not_judged = ""
@@ -35,12 +37,17 @@ def syn_flood(rule_input: RuleInput) -> Raised | None:
             compare("TCPReqQFull*", full, rule_input.limits["queue_full"]),
             f"SYN {per_s(syn)}" if syn else "no program counts SYNs here",
         )
-        return Raised("warning", f"SYN queue is full: {per_s(full)}", evidence, _why_syn(rule_input, syn or 0.0, full))
+        why, number = _why_syn(rule_input, syn or 0.0, full), Headline("TCPReqQFull*", "queue_full", _queue_full)
+        return Raised("warning", f"SYN queue is full: {per_s(full)}", evidence, why, number)
     if syn is None:
         cell_rate(rule_input, "tcp_flags", "syn")  # raises the reason why SYNs cannot be seen
     if not_judged:
         raise InputUnavailable(not_judged)
     return None
+
+
+def _queue_full(rule_input: RuleInput) -> float:
+    return rule_input.counts(*_QUEUE_FULL)
 
 
 def _flood(rule_input: RuleInput, syn: float, accepted: float, full: float) -> Raised:
@@ -51,7 +58,8 @@ def _flood(rule_input: RuleInput, syn: float, accepted: float, full: float) -> R
         f"SYN queue full {per_s(full)}, cookies {per_s(rule_input.count('TcpExtSyncookiesSent'))}",
     )
     title = f"SYN flood likely: {per_s(syn, 'SYN')}, {share} accepted"
-    return Raised("critical", title, evidence, _why_syn(rule_input, syn, full))
+    number = Headline("SYN", "syn", lambda other: cell_rate(other, "tcp_flags", "syn"))
+    return Raised("critical", title, evidence, _why_syn(rule_input, syn, full), number)
 
 
 def _syns(interface: InterfaceSnapshot) -> float:
@@ -75,6 +83,9 @@ def _why_syn(rule_input: RuleInput, syn: float, full: float) -> str:
         return "more connection requests than the SYN queue of a listening socket holds"
     if syn and _resets_sent(rule_input) >= 0.5 * syn:
         return "most go to ports where nobody listens: a scan, or a service that is not running"
+    no_route = sum(if_available(partial(rule_input.counts, name)) or 0.0 for name in _NO_ROUTE_OUT)
+    if syn and no_route >= 0.5 * syn:
+        return f"this host has no route back to most senders: {per_s(no_route)} answers had none (OutNoRoutes)"
     return ""
 
 
@@ -132,7 +143,8 @@ def rst_storm(rule_input: RuleInput) -> Raised | None:
     why = "most are received: peers give up, or somebody sends resets for connections of others"
     if sent > 0.5 * received:
         why = "this host answers segments for which it has no connection or no listener"
-    return Raised("warning", f"Storm of TCP resets: {per_s(unexplained)}", tuple(evidence), why)
+    number = Headline("resets that no new connection explains", limit, unexplained_resets)
+    return Raised("warning", f"Storm of TCP resets: {per_s(unexplained)}", tuple(evidence), why, number)
 
 
 def unexplained_resets(rule_input: RuleInput) -> float:

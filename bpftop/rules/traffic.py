@@ -11,7 +11,7 @@ from bpftop.model.units import factor, pct, si
 from bpftop.rules.counted import busiest_cpu, cast, cell_rate, has_most, packets, protocol
 from bpftop.rules.evidence import compare, per_s
 from bpftop.rules.losses import backlog_dropped, ring_lost
-from bpftop.rules.rule import NO_BASELINE, Limit, NotEnoughData, Raised, Rule, RuleInput, if_available
+from bpftop.rules.rule import NO_BASELINE, Headline, Limit, NotEnoughData, Raised, Rule, RuleInput, if_available
 from bpftop.rules.shapes import growth_limit
 
 _LOSSES = ("UdpRcvbufErrors", "Udp6RcvbufErrors", "TcpExtListenOverflows", "TcpExtTCPReqQFullDrop",
@@ -32,7 +32,8 @@ def icmp_flood(rule_input: RuleInput) -> Raised | None:
     base = rule_input.baselines.get("icmp")
     if base is not None:
         evidence.append(f"{per_s(base)} in the minute before it began")
-    return Raised("warning", f"ICMP flood: {per_s(rate)}", tuple(evidence), _most_of_icmp(rule_input))
+    number = Headline("ICMP and ICMPv6", limit, icmp)
+    return Raised("warning", f"ICMP flood: {per_s(rate)}", tuple(evidence), _most_of_icmp(rule_input), number)
 
 
 def icmp(rule_input: RuleInput) -> float:
@@ -87,6 +88,7 @@ def packet_storm(rule_input: RuleInput) -> Raised | None:
             f"lost in ring, backlog and at sockets {per_s(lost)}",
         ),
         _what_grew(rule_input),
+        Headline("RX", "packets", all_packets),
     )
 
 
@@ -129,6 +131,9 @@ def broadcast_storm(rule_input: RuleInput) -> Raised | None:
         "ARP is most of it: a loop in the network, or a host that asks for many"
         if arp >= 0.5 * max(rate, 1.0)
         else busiest_cpu(rule_input),
+        Headline("broadcast", "broadcast", lambda other: cast(other, "broadcast"))
+        if broadcast
+        else Headline("ARP", "arp", lambda other: protocol(other, ARP)),
     )
 
 
@@ -138,7 +143,8 @@ def fragment_flood(rule_input: RuleInput) -> Raised | None:
     failing = failed > rule_input.limit("failed") and has_most(rule_input, _fragments)
     if if_available(lambda: packets(rule_input)) is None and failing:  # no program counts fragments
         evidence = (compare("ReasmFails", failed, rule_input.limits["failed"]),)
-        return Raised("warning", f"Reassembly fails: {per_s(failed)}", evidence, _why_fragments(rule_input, 0.0, 0.0))
+        why = _why_fragments(rule_input, 0.0, 0.0)
+        return Raised("warning", f"Reassembly fails: {per_s(failed)}", evidence, why, _REASSEMBLY)
     whole, first = packets(rule_input), cell_rate(rule_input, "fragments", "first")
     rate = first + cell_rate(rule_input, "fragments", "later")
     flood = rate >= rule_input.limit("fragments") and rate >= rule_input.limit("share") * whole
@@ -153,7 +159,11 @@ def fragment_flood(rule_input: RuleInput) -> Raised | None:
             compare("ReasmFails", failed, rule_input.limits["failed"]),
         ),
         _why_fragments(rule_input, first, rate),
+        Headline("fragments", "fragments", lambda other: _fragments(other.interface)) if flood else _REASSEMBLY,
     )
+
+
+_REASSEMBLY = Headline("ReasmFails", "failed", lambda rule_input: rule_input.counts("IpReasmFails", "Ip6ReasmFails"))
 
 
 def _fragments(interface: InterfaceSnapshot) -> float:
@@ -174,11 +184,7 @@ def _why_fragments(rule_input: RuleInput, first: float, rate: float) -> str:
 def malformed_packets(rule_input: RuleInput) -> Raised | None:
     """Check packets with bad headers, by the programs' counters and by the stack's."""
     whole = packets(rule_input)
-    counted, stack = (
-        protocol(rule_input, TRUNCATED, MALFORMED),
-        _bad_headers(rule_input) if has_most(rule_input, _received) else 0.0,
-    )
-    rate = max(counted, stack)  # most of the packets are in both counters
+    rate, stack = _malformed(rule_input), _bad_headers(rule_input) if has_most(rule_input, _received) else 0.0
     if rate < rule_input.limit("packets") or rate < rule_input.limit("share") * whole:
         return None
     cut, bad = protocol(rule_input, TRUNCATED), protocol(rule_input, MALFORMED)
@@ -191,7 +197,14 @@ def malformed_packets(rule_input: RuleInput) -> Raised | None:
             f"truncated {per_s(cut)}, malformed {per_s(bad)}, InHdrErrors {per_s(stack)}",
         ),
         _why_malformed(cut, bad, stack),
+        Headline("truncated, malformed or InHdrErrors", "packets", _malformed),
     )
+
+
+def _malformed(rule_input: RuleInput) -> float:
+    """Return malformed packets per second: most of them are in the programs' counters and in the stack's."""
+    counted = protocol(rule_input, TRUNCATED, MALFORMED)
+    return max(counted, _bad_headers(rule_input)) if has_most(rule_input, _received) else counted
 
 
 def _received(interface: InterfaceSnapshot) -> float:

@@ -12,7 +12,7 @@ from bpftop.model.units import pct
 from bpftop.rules.counted import cell, cell_rate, has_most, packets, protocol_rate, udp
 from bpftop.rules.evidence import compare, per_s, socket
 from bpftop.rules.losses import backlog_dropped
-from bpftop.rules.rule import Limit, Raised, Rule, RuleInput, if_available, rates_above_zero
+from bpftop.rules.rule import Headline, Limit, Raised, Rule, RuleInput, if_available, rates_above_zero
 from bpftop.rules.shapes import Rates, counter_rates, rate_over_limit
 
 _OVERFLOWS = ("UdpRcvbufErrors", "Udp6RcvbufErrors")
@@ -78,6 +78,7 @@ def udp_amplification(rule_input: RuleInput) -> Raised | None:
             f"sent to that port {per_s(requests)}; limit {rule_input.limits['answers'].raised:.0f} answers a request",
         ),
         f"servers on port {port} reflect requests that somebody sends them with this host's address",
+        Headline(f"from port {port}", "packets", lambda other: cell_rate(other, "udp_ports", port)),
     )
 
 
@@ -117,6 +118,7 @@ def udp_flood(rule_input: RuleInput) -> Raised | None:
             "full sockets": "the socket they are sent to does not read as fast",
             "backlog": "a CPU cannot take them as fast as they come",
         }[worst],
+        Headline("UDP", "packets", udp),
     )
 
 

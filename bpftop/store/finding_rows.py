@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bpftop.model.findings import SEVERITIES, Finding
+from bpftop.model.findings import SEVERITIES, Finding, FindingValue
 from bpftop.store.rows import plain_text
 
 
@@ -34,7 +34,10 @@ class RecordedFinding(NamedTuple):
 
 
 class EpisodeTable:
-    """Writes the table ``episodes``. ``standing``: (rule id, scope name) -> row number and severity of a finding."""
+    """Writes the tables ``episodes`` and ``episode_values``.
+
+    ``standing``: (rule id, scope name) -> row number and severity of a finding.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._execute = connection.execute
@@ -65,6 +68,7 @@ class EpisodeTable:
         standing = ", ".join(str(number) for number, _ in self.standing.values())
         query = f"DELETE FROM episodes WHERE coalesce(end_tick, tick) < ? AND episode NOT IN ({standing})"
         self._execute(query, (tick,))
+        self._execute("DELETE FROM episode_values WHERE episode NOT IN (SELECT episode FROM episodes)")
 
     def _raise(self, key: tuple[str, str], finding: Finding, row: tuple[int, int, int]) -> None:
         tick, wall_ns, mono_ns = row
@@ -84,6 +88,14 @@ class EpisodeTable:
             )
             number = added.lastrowid or 0
         self.standing[key] = number, max(grave, before)
+        if finding.value is not None:
+            self._write_value(number, finding.value, wall_ns - mono_ns)
+
+    def _write_value(self, number: int, value: FindingValue, wall_offset_ns: int) -> None:
+        row = (number, value.name, value.unit, value.peak, value.peak_ns + wall_offset_ns, value.total)
+        self._execute(
+            "REPLACE INTO episode_values VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, value.raise_at, value.clear_at)
+        )
 
 
 def recorded_finding(connection: sqlite3.Connection, tick: int, *, later: bool) -> RecordedFinding | None:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bpftop.model.findings import Finding
+from bpftop.model.findings import Finding, FindingValue, Severity
 from bpftop.model.sample import Sample
 from bpftop.store.finding_rows import TickFindings
 from bpftop.store.writer import RecordingLimits, Writer
@@ -17,6 +17,7 @@ QUEUE_TICKS = 30
 """Number of ticks that wait for the disk at most. Further ticks are lost, and counted."""
 
 _Item = tuple[Sample, int] | TickFindings
+_FindingStates = dict[tuple[str, str], tuple[Severity, FindingValue | None]]
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Recorder:
         self._writer = Writer(path, limits or RecordingLimits())
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._offered = 0
-        self._severities: dict[tuple[str, str], str] | None = {}  # of the findings in the file; None: write failed
+        self._states: _FindingStates | None = {}  # of the findings in the file; None: write failed
         self._skipped = 0  # ticks lost since the last one that got into the queue
         self._owed = 0  # ticks lost since the last one that was written
         self._progress = RecordingProgress(path)
@@ -65,9 +66,9 @@ class Recorder:
         """
         if findings:
             self._writer.keep_cells()
-        severities: dict[tuple[str, str], str] = {(f.id, f.scope_name): f.severity for f in findings}
-        if severities != self._severities and self._queue.qsize() < QUEUE_TICKS:
-            self._severities = severities
+        states: _FindingStates = {(f.id, f.scope_name): (f.severity, f.value) for f in findings}
+        if states != self._states and self._queue.qsize() < QUEUE_TICKS:
+            self._states = states
             self._queue.put(TickFindings(mono_ns, tuple(findings)))
 
     @property
@@ -126,7 +127,7 @@ class Recorder:
     def _lose_batch(self, why: str, ticks: int, skipped: int) -> None:
         """Count the ticks of a failed batch, and those skipped before them, as lost."""
         self._owed += ticks + skipped
-        self._severities = None
+        self._states = None
         self._fail(why, ticks)
 
     def _fail(self, why: str, lost: int) -> None:

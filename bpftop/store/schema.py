@@ -57,5 +57,13 @@ CREATE VIEW IF NOT EXISTS findings AS
         strftime('%Y-%m-%dT%H:%M:%fZ', end_ns / 1e9, 'unixepoch') AS ended, end_tick, severity, id, scope,
         scope_name, title, why
     FROM episodes;
+CREATE TABLE IF NOT EXISTS episode_values (
+    episode INTEGER PRIMARY KEY, name TEXT NOT NULL, unit TEXT NOT NULL, peak REAL NOT NULL, peak_ns INTEGER NOT NULL,
+    total REAL, raise_at REAL NOT NULL, clears_below REAL NOT NULL
+);
+CREATE VIEW IF NOT EXISTS finding_peaks AS
+    SELECT tick, id, scope_name, name, unit, peak, strftime('%Y-%m-%dT%H:%M:%fZ', peak_ns / 1e9, 'unixepoch') AS at,
+        total, raise_at, clears_below
+    FROM episodes JOIN episode_values USING (episode);
 """
 """Also created in an older recording when a recorder continues it. A recording that is only read may lack it."""

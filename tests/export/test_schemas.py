@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +26,31 @@ def without_descriptions(node: Any) -> Any:
     return {k: sorted(v, key=str) if k in ("required", "anyOf") and isinstance(v, list) else v for k, v in rest.items()}
 
 
+ADDED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "snapshot.schema.json": {"$defs/finding": ("value",)},
+    "diagnosis.schema.json": {"$defs/finding": ("value",)},
+}
+"""Schema -> part -> the members that were added since."""
+
+
+def without_additions(name: str, schema: Any) -> Any:
+    """Return the schema without the members that were added since it was published."""
+    schema = deepcopy(schema)
+    for part, members in ADDED.get(name, {}).items():
+        node = schema
+        for step in filter(None, part.split("/")):
+            node = node[step]
+        for member in members:
+            del node["properties"][member]
+            node["required"].remove(member)
+    return schema
+
+
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_published_schemas_stay(name: str) -> None:
     published = json.loads((PUBLISHED / Path(name).name).read_text())
-    assert without_descriptions(schema_of(SCHEMAS[name])) == without_descriptions(published)
+    schema = without_additions(Path(name).name, schema_of(SCHEMAS[name]))
+    assert without_descriptions(schema) == without_descriptions(published)
 
 
 def test_every_described_member_stays_described() -> None:

@@ -70,6 +70,10 @@ def test_recorder_writes_rows_of_findings(tmp_path: Path) -> None:
     finding_raised, raised = episode.finding, at[episode.raised_ns]
     since_ns = finding_raised.since_ns + raised[1] - episode.raised_ns  # type: ignore[operator]
     assert rows == [(*raised, since_ns, *at[episode.ended_ns], finding_raised.id, finding_raised.severity)]
+    value = episode.finding.value
+    assert value is not None
+    rows = sql(str(tmp_path / "a"), "SELECT id, name, peak, total, raise_at, clears_below FROM finding_peaks")
+    assert rows == [("checksum-errors", value.name, 9.0, 90.0, value.raise_at, value.clear_at)]
 
 
 def test_findings_view(tmp_path: Path) -> None:

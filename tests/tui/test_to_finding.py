@@ -153,7 +153,7 @@ def test_without_a_recording_the_history_is_searched(monkeypatch: pytest.MonkeyP
         await stage.press("left_parenthesis")
         assert stage.app.view.paused is not None
         assert seq(stage) == second
-        assert "· note The firewall drops 10/s (this namespace)" in stage.text()
+        assert "· note The firewall drops 30/s (this namespace)" in stage.text()
         await stage.press("left_parenthesis")
         assert seq(stage) == first
         await stage.press("left_parenthesis")

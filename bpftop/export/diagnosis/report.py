@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from bpftop.export.diagnosis.diagnosis_document import Diagnosed, verdict
 from bpftop.export.snapshot.markdown import code, escaped
 from bpftop.history.episodes import Episode
-from bpftop.model.timestamps import rfc3339
+from bpftop.model.timestamps import rfc3339, rfc3339_seconds
 from bpftop.render.escaping import escaped_text
+from bpftop.render.finding_value import limits_sentence, value_sentence
 
 _MARKS = {"critical": "▲▲", "warning": "▲", "info": "·"}
 
@@ -30,7 +31,7 @@ def _finding(diagnosed: Diagnosed, episode: Episode) -> Iterator[str]:
     yield f"{mark}  {escaped_text(finding.title)}  {_when(diagnosed, episode)}"
     yield f"   {finding.id}, {finding.scope} {escaped_text(finding.scope_name)}"
     yield f"   why: {escaped_text(finding.why)}"
-    for sentence in finding.evidence:
+    for sentence in (*_value(diagnosed, episode), *finding.evidence):
         yield f"   - {escaped_text(sentence)}"
     for other in _follows(diagnosed, episode):
         yield f"   └ follows: {escaped_text(other.finding.title)} ({other.finding.id})"
@@ -40,6 +41,14 @@ def _finding(diagnosed: Diagnosed, episode: Episode) -> Iterator[str]:
 
 def _follows(diagnosed: Diagnosed, episode: Episode) -> list[Episode]:
     return [other for other in diagnosed.ordered() if other.finding.explained_by == episode.finding.id]
+
+
+def _value(diagnosed: Diagnosed, episode: Episode) -> list[str]:
+    value, last = episode.finding.value, diagnosed.last
+    if value is None:
+        return []
+    peak_time = f"at {rfc3339_seconds(last.wall_ns - (last.mono_ns - value.peak_ns))}"
+    return [value_sentence(value, peak_time, over=not episode.active), limits_sentence(value)]
 
 
 def _when(diagnosed: Diagnosed, episode: Episode) -> str:
@@ -64,7 +73,7 @@ def markdown(diagnosed: Diagnosed) -> str:
         lines += ["", f"### {finding.severity.upper()}: {escaped(finding.title)}", ""]
         lines.append(f"{code(finding.id)}, {finding.scope} {code(finding.scope_name)}, {_when(diagnosed, episode)}.")
         lines += [f"Why: {escaped(finding.why)}.", ""]
-        lines += [f"- {escaped(sentence)}" for sentence in finding.evidence]
+        lines += [f"- {escaped(sentence)}" for sentence in (*_value(diagnosed, episode), *finding.evidence)]
         lines += [f"- follows: {escaped(o.finding.title)} ({code(o.finding.id)})" for o in _follows(diagnosed, episode)]
         lines += ["", "Next:", "", "```sh", *map(escaped_text, finding.commands), "```"]
     lines += ["", "**Ruled out:** " + (", ".join(rule.id for rule in diagnosed.ruled_out) or "nothing"), ""]

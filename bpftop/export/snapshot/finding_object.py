@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bpftop.model.findings import Finding
+from bpftop.model.findings import Finding, FindingValue
 
 if TYPE_CHECKING:
-    from bpftop.export.snapshot.snapshot_types import FindingObject
+    from bpftop.export.snapshot.snapshot_types import FindingObject, FindingValueObject
+
+
+_DIGITS = 6
 
 
 def finding_object(finding: Finding, now_ns: int) -> FindingObject:
@@ -25,4 +28,24 @@ def finding_object(finding: Finding, now_ns: int) -> FindingObject:
         "source": finding.source or None,
         "explains": list(finding.explains),
         "explained_by": finding.explained_by,
+        "value": None if finding.value is None else _value_object(finding.value, now_ns),
     }
+
+
+def _value_object(value: FindingValue, now_ns: int) -> FindingValueObject:
+    return {
+        "name": value.name,
+        "unit": value.unit,
+        "now": _rounded(value.now),
+        "peak": round(value.peak, _DIGITS),
+        "peak_s_ago": round((now_ns - value.peak_ns) / 1e9, 3),
+        "total": _rounded(value.total),
+        "raise_at": value.raise_at,
+        "raise_window_s": value.raise_s,
+        "clears_below": value.clear_at,
+        "clear_window_s": value.clear_s,
+    }
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, _DIGITS)

@@ -191,6 +191,19 @@ class LossObject(TypedDict):
     reason: Annotated[str | None, "Why the loss is unknown, in part or as a whole."]
 
 
+class FindingValueObject(TypedDict):
+    name: Annotated[str, "The counter or the share that the finding is about."]
+    unit: Annotated[str, "`/s`: events per second; `share`: of 1; else the unit of a level."]
+    now: Annotated[Amount | None, "Over the last interval; null: too little to judge, or not known."]
+    peak: Annotated[Amount, "The largest number of a single interval."]
+    peak_s_ago: Amount
+    total: Annotated[Amount | None, "Events since 3 s before the finding; null for numbers that are no rates."]
+    raise_at: Annotated[Amount, "The limit at which the finding is raised."]
+    raise_window_s: Annotated[Amount, "Seconds over which the number is compared with that limit."]
+    clears_below: Annotated[Amount, "The limit below which the finding clears."]
+    clear_window_s: Annotated[Amount, "Seconds over which the number is compared with that limit."]
+
+
 class FindingObject(TypedDict):
     id: Annotated[str, "The id of the rule. A contract: ids do not change."]
     severity: Severity
@@ -204,6 +217,7 @@ class FindingObject(TypedDict):
     source: Annotated[str | None, "The source of the limits."]
     explains: Annotated[list[str], "Ids of the findings that follow from this finding."]
     explained_by: Annotated[str | None, "Id of the finding that this finding follows from."]
+    value: Annotated[FindingValueObject | None, "The number of the finding; null where its rule names none."]
 
 
 class LeftOutObject(TypedDict):

@@ -8,6 +8,7 @@ from bpftop.history.episodes import Episode
 from bpftop.model.findings import SEVERITIES, Finding
 from bpftop.model.timestamps import clock_time
 from bpftop.model.units import since
+from bpftop.render.finding_value import limits_sentence, value_sentence
 from bpftop.tui.panes.pane import Pane
 from bpftop.tui.view import PaneInput
 from bpftop.tui.widgets.header import header, notice_line
@@ -104,6 +105,7 @@ def _details(pane_input: PaneInput, episode: Episode) -> list[Line]:
         ("check", f"{finding.id}, scope {finding.scope} {finding.scope_name}", "text"),
         ("since", _since(pane_input, episode), "text"),
         ("why", finding.why, "name"),
+        *_value(pane_input, episode),
         *(("evidence" if i == 0 else "", sentence, "text") for i, sentence in enumerate(finding.evidence)),
     ]
     if finding.source:
@@ -114,6 +116,18 @@ def _details(pane_input: PaneInput, episode: Episode) -> list[Line]:
     entries += [("leads to" if i == 0 else "", title, "text") for i, title in enumerate(consequences)]
     entries += [("next" if i == 0 else "", f"$ {command}", "key") for i, command in enumerate(finding.commands)]
     return [row for name, sentence, role in entries for row in _entry(pane_input, name, sentence, role)]
+
+
+def _value(pane_input: PaneInput, episode: Episode) -> list[tuple[str, str, str]]:
+    """Return the number now beside its peak, its total, and the limits at which the finding is raised and clears."""
+    value, snapshot = episode.finding.value, pane_input.snapshot
+    if value is None:
+        return []
+    peak_time = f"at {clock_time(snapshot.wall_ns - (snapshot.mono_ns - value.peak_ns))}"
+    return [
+        ("number", value_sentence(value, peak_time, over=not episode.active), "text"),
+        ("", limits_sentence(value), "muted"),
+    ]
 
 
 def _since(pane_input: PaneInput, episode: Episode) -> str:
