@@ -22,7 +22,7 @@ class Progress(Generic[Result_co]):
     """A step of a running measurement.
 
     ``share`` (0 to 1) of the measurement is done, and the rest takes about ``left_s`` seconds. ``task`` names the work
-    under way. ``result`` is a new result, or None.
+    under way. ``result`` is a new result, or a better result of an earlier step's subject, or None.
     """
 
     share: float

@@ -28,6 +28,9 @@ _FILE_LIMIT_BYTES = 8 << 20
 Figures = Mapping[str, Mapping[str, float]]
 """Name of a measured operation -> name of a figure, with its unit -> value."""
 
+LOW, HIGH = ".low", ".high"
+"""Ends of the names of two more figures: the least and the largest value of the figure in the rounds of its run."""
+
 
 @dataclass(frozen=True)
 class StoredRun:
@@ -41,12 +44,16 @@ class StoredRun:
 
 @dataclass(frozen=True)
 class FigureChange:
-    """Change of a figure since an earlier run: ``then`` is the earlier value, ``pct`` the change in percent."""
+    """Change of a figure since an earlier run: ``then`` is the earlier value, ``pct`` the change in percent.
+
+    ``clear``: the ranges of the two runs do not touch. A change within them may be noise.
+    """
 
     taken_at: str
     kernel: str
     then: float
     pct: float
+    clear: bool = True
 
 
 def save(kind: str, machine_id: str, run: StoredRun, environment: Mapping[str, str] = os.environ) -> str:
@@ -81,12 +88,24 @@ def changes(now: Figures, earlier: tuple[StoredRun, ...]) -> dict[tuple[str, str
     changed = {}
     for name, figures in now.items():
         for figure, value in figures.items():
+            if figure.endswith((LOW, HIGH)):
+                continue
             for run in earlier:
-                then = run.figures.get(name, {}).get(figure)
-                if then:
-                    changed[name, figure] = FigureChange(run.taken_at, run.kernel, then, 100 * (value / then - 1))
+                then = run.figures.get(name, {})
+                if then.get(figure):
+                    pct = 100 * (value / then[figure] - 1)
+                    clear = not _ranges_touch(figure, figures, then)
+                    changed[name, figure] = FigureChange(run.taken_at, run.kernel, then[figure], pct, clear)
                     break
     return changed
+
+
+def _ranges_touch(figure: str, now: Mapping[str, float], then: Mapping[str, float]) -> bool:
+    """Compare two ranges; the range of a figure without one is the figure itself."""
+    (low, high), (then_low, then_high) = (
+        (run.get(figure + LOW, run[figure]), run.get(figure + HIGH, run[figure])) for run in (now, then)
+    )
+    return low <= then_high and then_low <= high
 
 
 def path(environment: Mapping[str, str] = os.environ) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpftop.measure.maps.results import OperationCost
 from bpftop.model.units import UNKNOWN, bar, ns, pct, si
 from bpftop.render.columns import Column
 from bpftop.render.operation_rows import OperationRow
@@ -12,26 +13,35 @@ def _bar(row: OperationRow, width: int) -> str:
 
 
 def _change(row: OperationRow) -> str:
-    return UNKNOWN if row.change is None else f"{row.change.pct:+.0f} %"
+    if row.change is None:
+        return UNKNOWN
+    return f"{row.change.pct:+.0f} %" if row.change.clear else "none"
+
+
+def p50_text(cost: OperationCost | None) -> str:
+    """Write a median; ``<0.08`` for a median below the resolution."""
+    if cost is None:
+        return UNKNOWN
+    return f"<{ns(cost.resolution_ns)}" if cost.below_resolution else ns(cost.summary.p50_ns)
 
 
 OPERATION_COLUMNS: tuple[Column[OperationRow], ...] = (
     Column("name", "ns per entry", "", 19, "The operation.", lambda r: r.label,
           lambda r, width: f"  {r.label}"[:width], gap=0, left=True, look="name"),
     Column("p50_ns", "p50", "ns", 7, "Median of single calls from user space, per entry.",
-          lambda r: r.p50_ns, lambda r, _: ns(r.p50_ns)),
+          lambda r: r.p50_ns, lambda r, _: p50_text(r.cost)),
     Column("p99_ns", "p99", "ns", 7, "One call in a hundred takes longer.",
           lambda r: r.cost.summary.p99_ns if r.cost else None,
           lambda r, _: ns(r.cost.summary.p99_ns if r.cost else None)),
-    Column("per_sec", "op/s", "1/s", 8, "Entries per second, all threads together.",
+    Column("per_sec", "op/s", "1/s", 8, "Mean of the entries per second, all threads together.",
           lambda r: r.cost.per_sec if r.cost else None, lambda r, _: si(r.cost.per_sec if r.cost else None)),
     Column("batch_factor", "factor", "", 7, "How many times cheaper an entry is in a batch than by single calls.",
           lambda r: r.factor, lambda r, _: "" if r.factor is None else f"{r.factor:.1f}x", rank=1),
     Column("batch", "batch", "", 6, "Entries in a batch; of a sweep the best size.",
           lambda r: r.result.cell.batch, lambda r, _: str(r.result.cell.batch or ""), rank=6),
     Column("inside_ns", "kernel", "ns", 7, "The same operation in a loop of a BPF program, median.",
-          lambda r: r.inside_ns, lambda r, _: "" if r.result.cell.batch else ns(r.inside_ns), rank=4),
-    Column("spread", "spread", "%", 7, "From the least to the largest median of five runs.",
+          lambda r: r.inside_ns, lambda r, _: "" if r.result.cell.batch else p50_text(r.result.inside), rank=4),
+    Column("spread", "spread", "%", 7, "From the least to the largest median of the rounds.",
           lambda r: r.cost.spread.pct if r.cost else None,
           lambda r, _: pct(r.cost.spread.pct / 100 if r.cost else None), rank=2),
     Column("checked", "checked", "", 8, "Values and keys that were compared with what was written.",
@@ -40,6 +50,6 @@ OPERATION_COLUMNS: tuple[Column[OperationRow], ...] = (
           lambda r: None, _bar, rank=3, gap=2, left=True, stretch=24, look="bar", sortable=False),
     Column("before_ns", "before", "ns", 7, "The p50 of the latest run before, on this machine.",
           lambda r: r.change.then if r.change else None, lambda r, _: ns(r.change.then if r.change else None), rank=5),
-    Column("change", "change", "%", 8, "How the p50 has changed since.",
+    Column("change", "change", "%", 8, "How the p50 has changed since; none where the ranges of both runs overlap.",
           lambda r: r.change.pct if r.change else None, lambda r, _: _change(r), rank=1, look="factor"),
 )  # fmt: skip

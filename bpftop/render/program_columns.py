@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bpftop.measure.programs.costs import LINE_RATE_PPS, ProgramCost, ProgramRow, SuiteTable
+from bpftop.measure.programs.costs import LINE_RATE_PPS, PACKET_BUDGETS, ProgramCost, ProgramRow, SuiteTable
 from bpftop.model.units import UNKNOWN, si
 from bpftop.render.columns import Column
 
@@ -36,20 +36,25 @@ class ProgramLine:
         counts = self.crowded.counted_runs if self.crowded else None
         return counts.lost_pct if counts else None
 
-    def ns_on(self, cpus: int) -> float | None:
-        """Return the ns of one operation when ``cpus`` CPUs run the program at once."""
+    def cost_on(self, cpus: int) -> ProgramCost | None:
+        """Return the cost of one operation when ``cpus`` CPUs run the program at once."""
         costs: Sequence[ProgramCost] = self.row.costs if self.row else ()
-        return next((cost.ns for cost in costs if cost.cpus == cpus), None)
+        return next((cost for cost in costs if cost.cpus == cpus), None)
+
+    def ns_on(self, cpus: int) -> float | None:
+        cost = self.cost_on(cpus)
+        return cost.ns if cost else None
 
 
 ProgramColumn = Column[ProgramLine]
 
 
 def program_lines(table: SuiteTable) -> list[ProgramLine]:
-    """Return the rows of the table; behind them, where programs of one hook are compared, the budgets of that hook."""
+    """Return the rows of the table, the budget of their hook, and the time per frame at line rate for packet hooks."""
     lines = [ProgramLine(table, row.name, row.ns, row) for row in table.rows]
     if table.budget is not None:
         lines.append(ProgramLine(table, f"budget: {table.budget.hook}", table.budget.ns))
+    if table.budget in PACKET_BUDGETS:
         lines.append(ProgramLine(table, "10 Gb/s of 64 B", 1e9 / LINE_RATE_PPS))
     return lines
 
@@ -66,18 +71,31 @@ def program_columns(table: SuiteTable) -> list[ProgramColumn]:
     columns.append(SPREAD)
     if any(row.returns for row in table.rows):
         columns.append(RETURNS)
+    if any(row.remark for row in table.rows):
+        columns.append(REMARK)
     return columns
 
 
 def _crowd_column(cpus: int) -> ProgramColumn:
     return Column(
         f"ns_{cpus}", f"{cpus} CPUs", "ns", 9, f"nanoseconds when {cpus} CPUs run it at once",
-        lambda line: line.ns_on(cpus), lambda line, _: _number(line.ns_on(cpus)) if line.row else "", rank=1,
+        lambda line: line.ns_on(cpus), lambda line, _: _cost_text(line.cost_on(cpus)) if line.row else "", rank=1,
     )  # fmt: skip
 
 
 def _number(value: float | None, digits: int = 2) -> str:
     return UNKNOWN if value is None else f"{value:.{digits}f}"
+
+
+def _cost_text(cost: ProgramCost | None) -> str:
+    """Write a cost; ``<0.05`` below the resolution."""
+    if cost is None or cost.is_measurable:
+        return _number(cost.ns if cost else None)
+    return f"<{cost.resolution_ns:.2f}"
+
+
+def _microseconds(line: ProgramLine) -> float | None:
+    return line.ns / 1000 if line.row is None or line.row.alone.is_measurable else None
 
 
 def _counted_text(line: ProgramLine) -> str:
@@ -110,11 +128,11 @@ NAME: ProgramColumn = Column(
 )  # fmt: skip
 NS: ProgramColumn = Column(
     "ns", "avg ns", "ns", 9, "nanoseconds on one CPU, above an empty body",
-    lambda line: line.ns, lambda line, _: _number(line.ns),
+    lambda line: line.ns, lambda line, _: _cost_text(line.row.alone) if line.row else _number(line.ns),
 )  # fmt: skip
 MICROSECONDS: ProgramColumn = Column(
     "us", "avg µs", "µs", 9, "the same in microseconds",
-    lambda line: line.ns / 1000, lambda line, _: _number(line.ns / 1000, 4), rank=5,
+    _microseconds, lambda line, _: _number(_microseconds(line), 4), rank=5,
 )  # fmt: skip
 OPS: ProgramColumn = Column(
     "ops", "op/s", "1/s", 8, "operations per second on one CPU",
@@ -151,4 +169,9 @@ RETURNS: ProgramColumn = Column(
     "returns", "returns", "", 20, "what the program returned; how often, where frames differ",
     lambda line: line.row.returns if line.row else None,
     lambda line, _: line.row.returns if line.row else "", left=True, gap=2,
+)  # fmt: skip
+REMARK: ProgramColumn = Column(
+    "remark", "remark", "", 24, "the rank of a helper by its cost, and its rank in the usual list",
+    lambda line: line.row.remark if line.row else None,
+    lambda line, width: line.row.remark[:width] if line.row else "", left=True, gap=2,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""One measured number, and how all of them are shown."""
+"""Measured numbers with their limits, and the table of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Figure:
-    """``limit`` is the most that ``measured`` may be; None: it is there to compare with. ``how`` is for people."""
+    """A number, and how it was measured, in words (``how``).
+
+    ``limit`` is the most that ``measured`` may be, and ``least`` the least. Without both it is for information.
+    """
 
     suite: str
     title: str
@@ -17,14 +20,27 @@ class Figure:
     unit: str
     limit: float | None = None
     how: str = ""
+    least: float | None = None
+
+    @property
+    def limited(self) -> bool:
+        return self.limit is not None or self.least is not None
 
     @property
     def over(self) -> bool:
-        return self.limit is not None and self.measured > self.limit
+        """Return True if the number is beyond a limit."""
+        too_much = self.limit is not None and self.measured > self.limit
+        return too_much or (self.least is not None and self.measured < self.least)
 
     @property
     def verdict(self) -> str:
-        return "" if self.limit is None else "OVER" if self.over else "ok"
+        return "" if not self.limited else "OVER" if self.over else "ok"
+
+    @property
+    def limit_text(self) -> str:
+        """Return the limit with its unit; of two limits, both."""
+        limits = [number(each) for each in (self.least, self.limit) if each is not None]
+        return f"{' to '.join(limits)} {self.unit}".rstrip() if limits else ""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -33,13 +49,14 @@ class Figure:
             "measured": self.measured,
             "unit": self.unit,
             "limit": self.limit,
+            "least": self.least,
             "verdict": self.verdict or None,
             "how": self.how,
         }
 
 
 def number(value: float) -> str:
-    """A number that can be compared with its limit: never rounded to fewer than three digits."""
+    """Write a number with at least three digits, so that it can be compared with its limit."""
     if value == int(value) and abs(value) < 1e9:
         return f"{int(value):,}".replace(",", " ")
     if abs(value) < 10:
@@ -48,13 +65,13 @@ def number(value: float) -> str:
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """All figures in one table; a blank line between suites."""
+    """Write all figures as one table, with a blank line between suites."""
     head = ("figure", "measured", "limit", "verdict", "how")
     rows = [
         (
             figure.title,
             f"{number(figure.measured)} {figure.unit}".rstrip(),
-            "" if figure.limit is None else f"{number(figure.limit)} {figure.unit}".rstrip(),
+            figure.limit_text,
             figure.verdict,
             figure.how,
         )
@@ -77,8 +94,8 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def summary(figures: Iterable[Figure]) -> str:
-    """One line: how many figures have a limit, and which are over it."""
-    limited = [figure for figure in figures if figure.limit is not None]
+    """Write one line: how many figures have a limit, and which are beyond it."""
+    limited = [figure for figure in figures if figure.limited]
     if not limited:
         return "no figure with a limit was measured"
     over = [figure.title for figure in limited if figure.over]

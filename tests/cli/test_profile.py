@@ -127,8 +127,8 @@ def test_an_interrupt_shows_and_stores_the_results(env: dict[str, str], tmp_path
         "json",
     )
     with started("profile", *words, env=env) as process:
-        # The map of 2000 entries is made once the cells of the first map are measured.
-        until(lambda: "max_entries:\t2000" in fdinfo(process.pid), "the second map is being measured")
+        # A program is loaded once the first cell is measured from user space.
+        until(lambda: "prog_type" in str(fdinfo(process.pid)), "the first cell is being measured in the kernel")
         process.send_signal(number)
         text, message = process.communicate(timeout=LIMIT_S)
     assert (process.returncode, message) == (128 + number, "")
@@ -154,8 +154,9 @@ def loops(self, cell):
 Scratch.loops = loops
 sys.exit(main(sys.argv[1:]))
 """
+    words = [*SHORT, "--operation", "lookup", "--run-ms", "300"]
     ended = subprocess.run(
-        [sys.executable, "-c", script, "profile", *SHORT], capture_output=True, text=True, env=env, timeout=LIMIT_S
+        [sys.executable, "-c", script, "profile", *words], capture_output=True, text=True, env=env, timeout=LIMIT_S
     )
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "lookup from user space: compare a value failed at key" in ended.stderr

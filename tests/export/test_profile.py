@@ -19,7 +19,7 @@ from bpftop.measure.machine import Machine
 from bpftop.measure.maps.geometry import KINDS, Geometry
 from bpftop.measure.maps.live_map import LiveMap
 from bpftop.measure.maps.plan import Cell, MeasurePlan, MeasureRequest
-from bpftop.measure.maps.results import USER_NS, CellResult, MapReport, OperationCost
+from bpftop.measure.maps.results import USER_NS, CellResult, MapReport, OperationCost, batch_factors
 from bpftop.measure.run_store import FigureChange
 from bpftop.measure.statistics import Spread, Summary
 from bpftop.model.units import ns
@@ -27,7 +27,7 @@ from bpftop.model.units import ns
 SCHEMA: dict[str, Any] = json.loads(files("bpftop.export.measure").joinpath("profile.schema.json").read_text())
 MACHINE = Machine("web-17", "0123456789abcdef", "6.18.0", "A CPU", 2, 2, "on", "0", None, {"spectre_v2": "Mitigation"})
 TITLES = f"{'operation':<22}" + (
-    " batch    p50   p90   p99   max  mean    op/s spread factor     ns    op/s checked  change"
+    " batch    p50   p90   p99   max  mean    op/s spread factor    p50    op/s checked  change"
 )
 
 
@@ -52,10 +52,11 @@ def result(kind: str, operation: str, p50_ns: float | None, batch: int | None = 
     return replace(plain, **more)
 
 
-def report(*results: CellResult, partial: bool = False, live: LiveMap | None = None) -> MapReport:
+def report(*results: CellResult, partial: bool = False, live: LiveMap | None = None, clear: bool = True) -> MapReport:
+    verdict = ("Choose the hash.",)
     plan = MeasurePlan(MeasureRequest(), tuple(each.cell for each in results), (0, 1), 2, live)
-    changes = {(results[0].cell.name, USER_NS): FigureChange("2025-12-31T00:00:00.000Z", "6.17.0", 200.0, -8.0)}
-    return MapReport(MACHINE, 1_767_225_600_000_000_000, 12.34, partial, results, plan, 20.5, 10, changes)
+    changes = {(results[0].cell.name, USER_NS): FigureChange("2025-12-31T00:00:00.000Z", "6.17.0", 200.0, -8.0, clear)}
+    return MapReport(MACHINE, 1_767_225_600_000_000_000, 12.34, partial, results, plan, 20.5, 10, changes, verdict)
 
 
 @pytest.fixture
@@ -74,7 +75,8 @@ def test_the_page(whole: MapReport) -> None:
     page = table(whole)
     assert page.splitlines() == [
         "web-17  Linux 6.18.0  A CPU, 2 CPUs  2026-01-01T00:00:00.000Z",
-        "ns per entry; 5 runs of 8 ms, seed 1; the clock's own 20.5 ns are taken off (it steps by 10 ns)",
+        "ns per entry; 5 rounds of 8 ms per cell, seed 1; the clock's own 20.5 ns are taken off (it steps by 10 ns)",
+        "op/s is a mean; spread: of the medians of the rounds; change: only beyond the ranges of both runs",
         "",
         "p50 from user space, * in batches of the best size",
         "                                   lookup next_key  lookup*",
@@ -105,6 +107,7 @@ def test_the_page(whole: MapReport) -> None:
         "  lookup: 3 times a key had been evicted",
         "",
         "6.24 k values and keys compared with what was written, none was wrong; 12.3 s in all",
+        "=> Choose the hash.",
     ]
 
 
@@ -115,7 +118,31 @@ def test_the_page_of_one_map_has_no_overview(whole: MapReport) -> None:
 def test_partial_and_noisy_are_said() -> None:
     page = table(report(result("hash", "lookup", 184.0, user=cost(184.0, 30)), partial=True))
     assert "PARTIAL: stopped after 1 of 1 cells" in page
-    assert "noisy: 1 of 2 medians differ by more than 10 % between runs" in page
+    assert "noisy: 1 of 2 medians differ by more than 10 % between rounds" in page
+
+
+def test_a_change_within_the_ranges_is_none() -> None:
+    within = report(result("hash", "lookup", 184.0), clear=False)
+    assert "1.23 k    none\n" in table(within)
+    assert document(within)["cells"][0]["earlier"]["user"]["beyond_ranges"] is False  # type: ignore[index]
+
+
+def test_a_time_below_the_resolution_is_no_figure() -> None:
+    tiny = replace(cost(0.01), resolution_ns=0.08)
+    below = report(result("array", "lookup", 184.0, inside=tiny))
+    assert "<0.08" in table(below)
+    assert " 0.01" not in table(below)
+    inside = document(below)["cells"][0]["inside"]
+    assert inside is not None
+    assert (inside["below_resolution"], inside["resolution_ns"]) == (True, 0.08)
+
+
+def test_a_batch_has_no_factor_to_what_is_below_the_resolution() -> None:
+    single = result("hash", "lookup", 9.0, user=replace(cost(9.0), resolution_ns=10.0))
+    made = report(single, result("hash", "lookup_batch", 46.0, 256))
+    assert made.results[1].cell.name not in batch_factors(made.results)
+    row = next(line for line in table(made).splitlines() if line.startswith("lookup_batch "))
+    assert row.split()[11] == "-"
 
 
 def test_a_live_map_is_named() -> None:

@@ -26,9 +26,16 @@ def without_descriptions(node: Any) -> Any:
     return {k: sorted(v, key=str) if k in ("required", "anyOf") and isinstance(v, list) else v for k, v in rest.items()}
 
 
+CELL = "properties/cells/items/properties"
 ADDED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "snapshot.schema.json": {"$defs/finding": ("value",)},
     "diagnosis.schema.json": {"$defs/finding": ("value",)},
+    "profile.schema.json": {
+        "": ("verdict",),
+        **{f"{CELL}/{side}": ("resolution_ns", "below_resolution") for side in ("user", "inside")},
+        **{f"{CELL}/earlier/properties/{side}": ("beyond_ranges",) for side in ("user", "inside")},
+    },
+    "bench.schema.json": {"$defs/row": ("remark",)},
 }
 """Schema -> part -> the members that were added since."""
 

@@ -1,4 +1,4 @@
-"""Overhead of the profile. `make bench` checks its limit, on an idle machine."""
+"""Overhead of the profile. `make bench` checks its limits."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from bpftop.measure.maps import overhead
 
 @pytest.mark.bpf
 def test_overhead_of_each_operation() -> None:
-    found = overhead.measure()
-    assert [each.operation for each in found] == ["lookup", "update_existing", "get_next_key", "lookup_batch of 256"]
-    for each in found:
+    measured = overhead.measure(rounds=20)
+    operations = [each.operation for each in measured]
+    assert operations == ["lookup", "update_existing", "get_next_key", "lookup_batch of 256"]
+    for each in measured:
         assert each.bare_ns > 1
-        assert each.added_pct > -100
+        assert 0.1 < each.ratio < 10

@@ -66,6 +66,18 @@ def test_change_since_the_latest_run_with_the_figure() -> None:
 
 
 @pytest.mark.parametrize(
+    ("low", "high", "then_low", "then_high", "clear"),
+    [(105, 115, 90, 104, True), (105, 115, 90, 105, False), (80, 90, 95, 105, True), (90, 120, 100, 101, False)],
+)
+def test_a_change_is_clear_only_beyond_both_ranges(
+    low: float, high: float, then_low: float, then_high: float, clear: bool
+) -> None:
+    then = StoredRun("2026-01-01", "6.18.0", False, {"a": {"ns": 100.0, "ns.low": then_low, "ns.high": then_high}})
+    changes = run_store.changes({"a": {"ns": 110.0, "ns.low": low, "ns.high": high}}, (then,))
+    assert {key: change.clear for key, change in changes.items()} == {("a", "ns"): clear}
+
+
+@pytest.mark.parametrize(
     "text",
     ["", "{", "[]", "null", '{"schema": "bpftop.kept/1"}', "[" * 100_000, '{"schema": 1, "figures": {"a": 1}}'],
 )

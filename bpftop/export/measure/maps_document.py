@@ -56,6 +56,7 @@ def document(report: MapReport) -> ProfileDocument:
         "run_ms": request.run_ms,
         "live_map": _live_map(report),
         "cells": _cells(report),
+        "verdict": list(report.verdict),
     }
 
 
@@ -139,6 +140,8 @@ def _cost(cost: OperationCost | None) -> OperationCostObject | None:
         "per_sec": round(cost.per_sec),
         "runs": cost.spread.runs,
         "spread_pct": round(cost.spread.pct, 2),
+        "resolution_ns": round(cost.resolution_ns, 3),
+        "below_resolution": cost.below_resolution,
     }
 
 
@@ -150,6 +153,7 @@ def _change(change: FigureChange | None) -> ChangeObject | None:
         "kernel": change.kernel,
         "p50_ns": change.then,
         "change_pct": round(change.pct, 2),
+        "beyond_ranges": change.clear,
     }
 
 

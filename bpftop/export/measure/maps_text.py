@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from bpftop.measure.maps.plan import OPERATIONS, SINGLE_OF, WALK, Cell
-from bpftop.measure.maps.results import USER_NS, CellResult, MapReport, batch_factors, best_batches
+from bpftop.measure.maps.results import USER_NS, CellResult, MapReport, OperationCost, batch_factors, best_batches
 from bpftop.measure.statistics import NOISY_PCT
 from bpftop.model.timestamps import rfc3339
-from bpftop.model.units import ns, pct, si
+from bpftop.model.units import UNKNOWN, ns, pct, si
 from bpftop.render.escaping import escaped_text
+from bpftop.render.operation_columns import p50_text
 
 _USER_COLUMNS = ("batch", "p50", "p90", "p99", "max", "mean", "op/s", "spread", "factor")
-_COLUMNS = (*_USER_COLUMNS, "ns", "op/s", "checked", "change")
+_COLUMNS = (*_USER_COLUMNS, "p50", "op/s", "checked", "change")
 _WIDTHS = (6, 7, 6, 6, 6, 6, 8, 7, 7, 7, 8, 8, 8)
 _USER_WIDTH = sum(_WIDTHS[: len(_USER_COLUMNS)])
 _KERNEL_WIDTH = sum(_WIDTHS[len(_USER_COLUMNS) :][:2])
@@ -49,7 +50,8 @@ def _head(report: MapReport) -> Iterator[str]:
     when = rfc3339(report.begun_ns)
     yield f"{escaped_text(machine.host)}  Linux {machine.kernel}  {cpu}, {machine.possible_cpus} CPUs  {when}"
     clock = f"the clock's own {report.clock_ns:.1f} ns are taken off (it steps by {report.clock_step_ns} ns)"
-    yield f"ns per entry; {request.runs} runs of {request.run_ms} ms, seed {request.seed}; {clock}"
+    yield f"ns per entry; {request.runs} rounds of {request.run_ms} ms per cell, seed {request.seed}; {clock}"
+    yield "op/s is a mean; spread: of the medians of the rounds; change: only beyond the ranges of both runs"
     if live is not None:
         keys = f"{'' if live.complete else 'at least '}{live.count} keys"
         real = len(live.real_keys) // live.info.key_bytes
@@ -72,7 +74,7 @@ def _overview(sections: Sequence[Sequence[CellResult]]) -> Iterator[str]:
         yield f"p50 {what}"
         yield " " * width + "".join(f"{_SHORT.get(name, name):>9}" for name in operations)
         for title, row in rows.items():
-            yield title.ljust(width) + "".join(f"{ns(_p50(row.get(name), side)):>9}" for name in operations)
+            yield title.ljust(width) + "".join(f"{p50_text(_cost(row.get(name), side)):>9}" for name in operations)
         yield ""
 
 
@@ -96,8 +98,12 @@ def _title(section: Sequence[CellResult]) -> str:
 
 
 def _p50(result: CellResult | None, side: str) -> float | None:
-    cost = None if result is None else result.user if side == "user" else result.inside
+    cost = _cost(result, side)
     return None if cost is None else cost.summary.p50_ns
+
+
+def _cost(result: CellResult | None, side: str) -> OperationCost | None:
+    return None if result is None else result.user if side == "user" else result.inside
 
 
 def _section(report: MapReport, results: Sequence[CellResult]) -> Iterator[str]:
@@ -136,11 +142,12 @@ def _row(report: MapReport, result: CellResult, factor: float | None) -> str:
         cells += [""] * (len(_USER_COLUMNS) - 1)
     else:
         s = user.summary
-        cells += map(ns, (s.p50_ns, s.p90_ns, s.p99_ns, s.max_ns, s.mean_ns))
-        cells += [si(user.per_sec), pct(user.spread.pct / 100), "" if factor is None else f"{factor:.1f}x"]
-    cells += ["", ""] if inside is None else [ns(inside.summary.p50_ns), si(inside.per_sec)]
+        cells += [p50_text(user), *map(ns, (s.p90_ns, s.p99_ns, s.max_ns, s.mean_ns))]
+        cells += [si(user.per_sec), pct(user.spread.pct / 100)]
+        cells.append(f"{factor:.1f}x" if factor is not None else UNKNOWN if result.cell.batch else "")
+    cells += ["", ""] if inside is None else [p50_text(inside), si(inside.per_sec)]
     change = report.changes.get((result.cell.name, USER_NS))
-    cells += [si(result.checked), "" if change is None else f"{change.pct:+.0f} %"]
+    cells += [si(result.checked), "" if change is None else f"{change.pct:+.0f} %" if change.clear else "none"]
     return "".join(map(str.rjust, cells, _WIDTHS))
 
 
@@ -157,8 +164,8 @@ def _sweep(results: Sequence[CellResult], labels: Mapping[Cell, str], width: int
         return
     yield _SWEEP_TITLE.ljust(width) + "".join(f"{size:>{_SWEEP_WIDTH}}" for size in sizes)
     for label, group in groupby(swept, lambda r: labels[r.cell]):
-        by_size = {r.cell.batch: _p50(r, "user") for r in group}
-        yield label.ljust(width) + "".join(f"{ns(by_size.get(size)):>{_SWEEP_WIDTH}}" for size in sizes)
+        by_size = {r.cell.batch: p50_text(r.user) for r in group}
+        yield label.ljust(width) + "".join(f"{by_size.get(size, UNKNOWN):>{_SWEEP_WIDTH}}" for size in sizes)
 
 
 def _remarks(results: Sequence[CellResult], labels: Mapping[Cell, str]) -> Iterator[str]:
@@ -182,4 +189,5 @@ def _foot(report: MapReport) -> Iterator[str]:
     compared = f"{si(checked)} values and keys compared with what was written, none was wrong"
     yield f"{compared}; {report.took_s:.1f} s in all"
     if noisy:
-        yield f"noisy: {noisy} of {len(costs)} medians differ by more than {NOISY_PCT:.0f} % between runs"
+        yield f"noisy: {noisy} of {len(costs)} medians differ by more than {NOISY_PCT:.0f} % between rounds"
+    yield from (f"=> {sentence}" for sentence in report.verdict)

@@ -33,9 +33,11 @@ class OperationCostObject(TypedDict):
     p99_ns: Amount
     max_ns: Amount
     mean_ns: Amount
-    per_sec: Annotated[Count, "Entries per second, all threads together."]
-    runs: Count
+    per_sec: Annotated[Count, "Mean of the entries per second, all threads together."]
+    runs: Annotated[Count, "Runs of the cell. Between two of them all other cells ran."]
     spread_pct: Annotated[Amount, "From the least to the largest p50 of the runs, in percent of their median."]
+    resolution_ns: Annotated[Amount, "The least time per entry that can be told from 0."]
+    below_resolution: Annotated[bool, "Whether p50_ns is below resolution_ns, and so says no more than that."]
 
 
 class ChangeObject(TypedDict):
@@ -43,6 +45,7 @@ class ChangeObject(TypedDict):
     kernel: str
     p50_ns: Amount
     change_pct: float
+    beyond_ranges: Annotated[bool, "false: the p50 of the rounds of the two runs overlap, so the change may be noise."]
 
 
 class EarlierObject(TypedDict):
@@ -91,3 +94,4 @@ class ProfileDocument(TypedDict):
     run_ms: Count
     live_map: Annotated[LiveMapObject | None, "The map of the system that was copied."]
     cells: list[CellObject]
+    verdict: Annotated[list[str], "Sentences: array or hash, batch or single operations, memory of preallocation."]

@@ -108,6 +108,7 @@ def _row(table: SuiteTable, row: ProgramRow) -> ProgramRowObject:
         "jited_bytes": row.size.jited_bytes if row.size else None,
         "returns": row.returns or None,
         "by_cpus": [_cost(cost) for cost in row.costs],
+        "remark": row.remark or None,
     }
 
 

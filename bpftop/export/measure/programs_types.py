@@ -45,6 +45,7 @@ class ProgramRowObject(TypedDict):
     jited_bytes: Annotated[Count | None, "Bytes of machine code; 0 without a JIT."]
     returns: Annotated[str | None, "The values that the program returned; with their numbers where frames differ."]
     by_cpus: Annotated[list[ProgramCostObject], Limits(minItems=1)]
+    remark: Annotated[str | None, "The rank among helpers; how many programs share a figure."]
 
 
 class SkippedObject(TypedDict):

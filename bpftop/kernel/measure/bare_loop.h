@@ -7,9 +7,9 @@
 
 #include "loops.h"
 
-/* Process `entries` entries in the order of `loop` with LOOKUP, UPDATE, WALK or LOOKUP_BATCH (keys of at most 8 bytes).
- * Return the nanoseconds, or 0 if a call failed. UPDATE writes zeros to the map, which the subject does not know. */
-uint64_t bpftop_bare_loop(const struct bpftop_subject *subject, enum bpftop_operation operation, uint32_t batch,
-			  const struct bpftop_loop *loop, uint32_t entries);
+/* Process `entries` entries with the operation of `loop`: LOOKUP, UPDATE, WALK or LOOKUP_BATCH (keys of up to 8 bytes).
+ * Begin where the next run of `loop` would begin, and leave its position alone. Return the nanoseconds, or 0 if a call
+ * failed. UPDATE writes zeros to the map, which the subject does not know. */
+uint64_t bpftop_bare_loop(const struct bpftop_subject *subject, const struct bpftop_loop *loop, uint32_t entries);
 
 #endif

@@ -19,8 +19,9 @@ struct bpftop_times {
 /* Return the ticks between two consecutive clock readings: the median of 101 means of 200 pairs. */
 uint64_t bpftop_clock_ticks(void);
 
-/* Return the resolution of the clock in nanoseconds: the smallest difference between two common intervals. An interval
- * is common if at least 1 in 1000 pairs of readings has it; rounding to whole ns adds rare intervals beside these. */
+/* Return the resolution of the clock in nanoseconds: the mean distance between neighbouring groups of common intervals.
+ * A clock that steps by 10 ns shows 20 and 21, then 29 to 31: rounding to whole ns makes a group of each step. A clock
+ * whose intervals leave no gaps of 3 ns counts as one of 1 ns. */
 uint64_t bpftop_clock_step_ns(void);
 
 #ifndef FOR_CFFI

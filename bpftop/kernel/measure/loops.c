@@ -187,11 +187,12 @@ static int check_walked_key(struct loop_run *run, const unsigned char *key, uint
 
 static int end_of_walk(struct loop_run *run)
 {
-	uint32_t keys = run->loop->walk_keys;
+	uint32_t keys = run->loop->walk_keys, resumed = run->loop->walk_resumed;
 
 	run->loop->walk_keys = 0;
 	run->loop->walk_begun = 0;
-	if (keys == run->subject->universe || run->subject->may_miss || !run->loop->steady)
+	run->loop->walk_resumed = 0;
+	if (keys == run->subject->universe || run->subject->may_miss || !run->loop->steady || resumed)
 		return 0;
 	run->loop->fault.expected = run->subject->universe;
 	run->loop->fault.actual = keys;
@@ -257,6 +258,7 @@ static int grow_batch(struct loop_run *run)
 		run->loop->batch = 0; /* from now on one by one */
 		run->loop->walk_keys = 0;
 		run->loop->walk_begun = 0;
+		run->loop->walk_resumed = 0;
 		return 0;
 	}
 	run->loop->batch = wanted;

@@ -34,7 +34,8 @@ struct bpftop_loop {
 	uint32_t absent; /* keys of the window that are deleted already */
 	uint32_t walk_begun; /* `cursor` is the position of a walk; a new walk in each run would begin with a warm cache
 			      */
-	uint32_t walk_keys;  /* keys that the walk gave so far */
+	uint32_t walk_resumed; /* the map changed during the walk, so the keys of this walk cannot be counted */
+	uint32_t walk_keys;    /* keys that the walk gave so far */
 	unsigned char *cursor; /* max(key_bytes, 8) bytes */
 	const uint32_t *order; /* key numbers */
 	uint64_t clock_ticks;  /* subtracted from each time */

@@ -119,6 +119,7 @@ class Subject:
     def __init__(self, scratch_map: BpfMap, shape: Shape, seed: int, stop: Stop, real_keys: bytes = b"") -> None:
         """Make keys for ``scratch_map``; the first of them are ``real_keys``. ``fill`` writes the values."""
         self.map, self.shape = scratch_map, shape
+        self._orders: dict[tuple[int, ...], Any] = {}
         is_array = shape.type in bpf_map.ARRAYS
         universe = self.universe = shape.entries if is_array else shape.population
         per_cpu = shape.type in bpf_map.PER_CPU
@@ -165,6 +166,15 @@ class Subject:
         )
         return int(checked), int(missed[0]), self.fault(self._fault)
 
+    def order(self, order: int, seed: int, first: int, count: int, steps: int) -> Any:
+        """Return an order of keys, which all loops share. Raises KernelError."""
+        wanted = (order, seed, first, count, steps)
+        if wanted not in self._orders:
+            made = ffi.new("uint32_t[]", steps)
+            check(lib.bpftop_make_order(*wanted, made), "make an order of keys")
+            self._orders[wanted] = made
+        return self._orders[wanted]
+
     def key(self, number: int) -> bytes:
         """Return the bytes of a key by its number."""
         return bytes(ffi.buffer(self.c.keys + number * self.shape.key_bytes, self.shape.key_bytes))
@@ -205,14 +215,23 @@ class Loop:
         The first run begins at step ``start``. INSERT and DELETE keep ``window`` keys, fewer than ``steps``, deleted at
         any time. Raises KernelError.
         """
-        self._order = ffi.new("uint32_t[]", steps)
-        check(lib.bpftop_make_order(order, seed, first, count, steps, self._order), "make an order of keys")
+        self._order = self._subject.order(order, seed, first, count, steps)
         self.c.order, self.c.steps, self.c.position = self._order, steps, start % steps
         self.c.window, self.c.absent = window, 0
 
-    @property
-    def steps(self) -> int:
-        return int(self.c.steps)
+    def resume(self) -> None:
+        """Prepare for a run after other operations on the map: every key is in the map again."""
+        self.c.absent = 0
+        self.c.walk_resumed = self.c.walk_begun
+
+    def place(self) -> tuple[int, int, int, bytes]:
+        """Return the place where the next run begins."""
+        return self.c.position, self.c.walk_begun, self.c.walk_keys, bytes(ffi.buffer(self._cursor))
+
+    def go_to(self, place: tuple[int, int, int, bytes]) -> None:
+        """Begin the next run at this place."""
+        self.c.position, self.c.walk_begun, self.c.walk_keys, cursor = place
+        ffi.memmove(self._cursor, cursor, len(cursor))
 
     def run(self, start: Start, run_ns: int, clock_ticks: int, generation: int) -> Outcome:
         """Run for ``run_ns``, or until the subject's ``stop`` is set. The GIL is released."""
@@ -246,13 +265,13 @@ def clock_ticks() -> int:
 
 
 def clock_step_ns() -> int:
-    """Measure the resolution of the clock in nanoseconds: 1, or 10 on AMD Zen."""
+    """Measure the resolution of the clock in nanoseconds: 1, or 10 on a virtual AMD Zen."""
     return int(lib.bpftop_clock_step_ns())
 
 
-def bare_loop(subject: Subject, operation: int, loop: Loop, entries: int, batch: int = 1) -> int:
-    """Measure LOOKUP, UPDATE, WALK or LOOKUP_BATCH without checks, in the loop's order.
+def bare_loop(subject: Subject, loop: Loop, entries: int) -> int:
+    """Measure the loop's LOOKUP, UPDATE, WALK or LOOKUP_BATCH without checks, from the loop's next step on.
 
-    Returns the nanoseconds for ``entries`` entries; 0 if a call failed.
+    Returns the nanoseconds for ``entries`` entries; 0 if a call failed. The loop's position stays.
     """
-    return int(lib.bpftop_bare_loop(subject.c, operation, batch, loop.c, entries))
+    return int(lib.bpftop_bare_loop(subject.c, loop.c, entries))

@@ -83,9 +83,17 @@ class Geometry:
             # Nodes are made one by one, of the next larger size of kmalloc; a leaf needs one inner node at most.
             leaf = _kmalloc_bytes(_TRIE_NODE_BYTES + self.key_bytes - 4 + self.value_bytes)
             return self.population * (leaf + _kmalloc_bytes(_TRIE_NODE_BYTES + self.key_bytes - 4))
+        return self._hash_bytes(self.entries, possible_cpus)
+
+    def on_demand_bytes(self, possible_cpus: int) -> int:
+        """Estimate the bytes of a hash that allocates an element for each key in use (BPF_F_NO_PREALLOC)."""
+        return self._hash_bytes(self.population, possible_cpus)
+
+    def _hash_bytes(self, elements: int, possible_cpus: int) -> int:
+        value = _up_to_8(self.value_bytes) * (possible_cpus if self.per_cpu else 1)
         element = _HASH_ENTRY_BYTES + _up_to_8(self.key_bytes) + (8 + value if self.per_cpu else value)
         buckets = 1 << (self.entries - 1).bit_length()
-        return buckets * _BUCKET_BYTES + self.entries * element
+        return buckets * _BUCKET_BYTES + elements * element
 
 
 def default_key_bytes(kind: MapKind) -> int:

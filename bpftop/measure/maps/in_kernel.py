@@ -24,6 +24,7 @@ class InKernel:
 
     def __init__(self, scratch: Scratch, threads: int) -> None:
         self._scratch = scratch
+        self._loops: dict[Cell, list[Loop]] = {}
         population = scratch.geometry.population
         self._each = max(
             _EACH_MIN, int(_RUN_NS / (_OPERATION_NS + scratch.geometry.value_bytes / _COPIED_BYTES_PER_NS))
@@ -35,13 +36,22 @@ class InKernel:
         self._inside.close()
 
     def team(self, cell: Cell) -> Team:
-        """Return the threads of a cell, ready to run. Raises KernelError if programs cannot do the operation."""
+        """Return the threads of a cell, ready for one run, since all cells share the programs and their maps.
+
+        Raises KernelError if programs cannot do the operation.
+        """
         scratch = self._scratch
-        team = [Loop(scratch.subject, OPERATIONS[cell.operation]) for _ in range(cell.threads)]
         each = self._each
         if cell.operation != "get_next_key":
             each = min(each, STEPS_MAX, scratch.geometry.population // cell.threads)
-            scratch.on_cpu(lambda: scratch.send(cell, team, _ORDER_MIN, _ORDER_MAX, each))
+        if cell not in self._loops:
+            team = [Loop(scratch.subject, OPERATIONS[cell.operation]) for _ in range(cell.threads)]
+            if cell.operation != "get_next_key":
+                scratch.on_cpu(lambda: scratch.send(cell, team, _ORDER_MIN, _ORDER_MAX, each))
+            self._loops[cell] = team
+        team = self._loops[cell]
+        for loop in team:
+            loop.resume()
         generation = scratch.generation()
         cpus = scratch.plan.pinned(cell.threads)
         members = scratch.on_cpu(lambda: self._inside.team(team, cpus, each, generation))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bpftop.errors import BpftopError
 from bpftop.measure.api import Report
 from bpftop.measure.maps.plan import SINGLE_OF, Cell, MeasurePlan
-from bpftop.measure.run_store import FigureChange
+from bpftop.measure.run_store import HIGH, LOW, FigureChange
 from bpftop.measure.statistics import Spread, Summary
 
 USER_NS, INSIDE_NS = "user_p50_ns", "inside_p50_ns"
@@ -23,12 +23,23 @@ class WrongValue(BpftopError):
 class OperationCost:
     """Cost of an entry. ``summary`` covers single calls from user space, or runs of many operations in a program.
 
-    ``per_sec`` is entries per second of all threads together; ``spread`` is the spread of the medians of the runs.
+    ``per_sec`` is the mean number of entries per second of all threads together, and ``spread`` the spread of the
+    medians of the runs. A time below ``resolution_ns`` cannot be told from 0.
     """
 
     summary: Summary
     per_sec: float
     spread: Spread
+    resolution_ns: float = 0.0
+
+    @property
+    def below_resolution(self) -> bool:
+        return self.summary.p50_ns < self.resolution_ns
+
+    @property
+    def known_p50_ns(self) -> float | None:
+        """Return the median, or None for a median below the resolution."""
+        return None if self.below_resolution else self.summary.p50_ns
 
 
 @dataclass(frozen=True)
@@ -55,19 +66,23 @@ class MapReport(Report[CellResult]):
     """A profile of map operations.
 
     ``clock_ns`` was taken off every time; ``clock_step_ns`` is the resolution of the clock. ``changes`` compares with
-    earlier profiles, by name of the cell and of the figure.
+    earlier profiles, by name of the cell and of the figure. ``verdict``: sentences about choosing a map.
     """
 
     plan: MeasurePlan
     clock_ns: float
     clock_step_ns: int
     changes: Mapping[tuple[str, str], FigureChange]
+    verdict: tuple[str, ...] = ()
 
 
 def batch_factors(results: Iterable[CellResult]) -> Mapping[str, float]:
-    """Return, by name of a batch cell, how many times cheaper an entry is than by single operations (medians)."""
+    """Return, by name of a batch cell, how many times cheaper an entry is than by single operations (medians).
+
+    A cell has no factor if one of the costs is below the resolution.
+    """
     results = list(results)
-    by_cell = {r.cell: r.user.summary.p50_ns for r in results if r.user is not None}
+    by_cell = {r.cell: r.user.summary.p50_ns for r in results if r.user is not None and not r.user.below_resolution}
     singles: dict[tuple[object, ...], float] = {}
     for cell, p50_ns in by_cell.items():
         singles.setdefault((cell.geometry, cell.operation, cell.threads), p50_ns)  # the first requested access
@@ -82,7 +97,7 @@ def batch_factors(results: Iterable[CellResult]) -> Mapping[str, float]:
             for name in names
         ]
         known = [ns for ns in single_ns if ns is not None]
-        if known and len(known) == len(names) and p50_ns > 0:
+        if known and len(known) == len(names):
             factors[cell.name] = sum(known) / p50_ns
     return factors
 
@@ -102,10 +117,11 @@ def best_batches(results: Iterable[CellResult]) -> tuple[CellResult, ...]:
 
 
 def figures(results: Iterable[CellResult]) -> dict[str, dict[str, float]]:
-    """Return the figures to store: name of a cell -> medians in nanoseconds."""
+    """Return the figures to store: name of a cell -> medians in nanoseconds, each with the range of its rounds."""
     medians: dict[str, dict[str, float]] = {}
     for result in results:
         for name, cost in ((USER_NS, result.user), (INSIDE_NS, result.inside)):
-            if cost is not None:
-                medians.setdefault(result.cell.name, {})[name] = round(cost.summary.p50_ns, 3)
+            if cost is not None and not cost.below_resolution:
+                values = {name: cost.summary.p50_ns, name + LOW: cost.spread.low, name + HIGH: cost.spread.high}
+                medians.setdefault(result.cell.name, {}).update({key: round(ns, 3) for key, ns in values.items()})
     return medians

@@ -24,6 +24,9 @@ BUDGETS = (
 )
 XDP_BUDGET, TC_BUDGET, TRACING_BUDGET, CGROUP_BUDGET = BUDGETS
 
+PACKET_BUDGETS = (XDP_BUDGET, TC_BUDGET)
+"""Budgets of programs that see each packet, so that the line rate limits them."""
+
 LINE_RATE_PPS = 10e9 / ((64 + 20) * 8)
 """Packets per second at 10 Gb/s of the smallest frames: 64 bytes, and 20 for preamble and gap (IEEE 802.3)."""
 
@@ -66,9 +69,16 @@ class ProgramCost:
         return self.cpus * 1e9 / self.ns if self.is_measurable else None
 
     @property
+    def resolution_ns(self) -> float:
+        """Return the least cost that can be told from 0: 2 % of the gross time, and at least 0.05 ns.
+
+        A clock cycle takes 0.2 ns or more.
+        """
+        return max(0.05, self.gross.median / 50)
+
+    @property
     def is_measurable(self) -> bool:
-        """Return True if the cost is above 0.01 ns and above 2 % of the gross time."""
-        return self.ns >= max(0.01, self.gross.median / 50)
+        return self.ns >= self.resolution_ns
 
 
 def cost(
@@ -96,6 +106,7 @@ class ProgramRow:
     costs: tuple[ProgramCost, ...]
     size: Size | None = None
     returns: str = ""
+    remark: str = ""
 
     @property
     def alone(self) -> ProgramCost:

@@ -72,7 +72,9 @@ class MapMeasurement(Measurement):
 
     def take(self, progress: Progress[CellResult]) -> None:
         if progress.result is not None:
-            self._results = (*self._results, progress.result)
+            by_cell = {result.cell: result for result in self._results}
+            by_cell[progress.result.cell] = progress.result  # a better result takes the place of the earlier one
+            self._results = tuple(by_cell.values())
 
     def end(self, run: MapRun, duration_s: float) -> str:
         """Store the medians, and return the summary."""
