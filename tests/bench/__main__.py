@@ -25,6 +25,7 @@ SUITES = {
     "polling": "one tick's reading of the maps; the fold over many CPUs",
     "drops": "what counting drops adds to a dropped packet, to the start and to a tick",
     "signals": "one tick's reading of everything else: /proc, rtnetlink, ethtool; on machines of many CPUs",
+    "system_calls": "system calls of a tick, headless and on the live screen",
     "screen": "first rates, CPU, memory and terminal bytes of the live screen, beside bare Textual and glances",
     "profile": "what the profile's loop adds to an operation, against the same calls with nothing around them",
     "cancel": "how soon a measurement ends once it is cancelled",
@@ -38,7 +39,7 @@ SUITES = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    listed = "\n".join(f"  {name:<9} {what}" for name, what in SUITES.items())
+    listed = "\n".join(f"  {name:<12} {what}" for name, what in SUITES.items())
     parser = argparse.ArgumentParser(
         "python -m tests.bench",
         description=__doc__,
