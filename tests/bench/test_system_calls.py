@@ -16,7 +16,7 @@ TICK = [
 
 def test_each_call_is_counted_once() -> None:
     calls = calls_per_tick(TICK * (SETTLING_TICKS + TICKS + 1))
-    assert calls.by_name == {"sendto": 1, "pread64": 1, "epoll_wait": 1}
+    assert calls.of_ticks == [{"sendto": 1, "pread64": 1, "epoll_wait": 1}] * TICKS
     assert calls.per_tick == 3
 
 

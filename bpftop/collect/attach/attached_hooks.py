@@ -50,8 +50,8 @@ class AttachedProgram:
         if isinstance(self.attachment, Clsact):
             filters = netdev.filters(device.ifindex, self.direction)
             return all(clsact_filter.prog_id != self.prog_id for clsact_filter in filters)
-        if self.step.mode is not None and device.xdp.get(self.step.mode) != self.prog_id:
-            return True
+        if self.step.mode is not None:
+            return device.xdp.get(self.step.mode) != self.prog_id
         return self.attachment.ifindex() == 0
 
     def close(self) -> None:

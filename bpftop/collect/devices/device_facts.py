@@ -13,6 +13,7 @@ from typing import TypeVar
 from bpftop.collect.collector import Unavailable
 from bpftop.collect.devices.bonding import bond
 from bpftop.collect.devices.irqs import device_irqs, irq_names, parent_name
+from bpftop.collect.procfs.held_file import read_once
 from bpftop.collect.procfs.tree import Tree
 from bpftop.kernel.net.ethtool import Ethtool
 from bpftop.model.cpu_lists import parse_cpu_list, parse_cpu_mask
@@ -83,7 +84,7 @@ class _FactsReader:
         """Return the NUMA node of the PCI function; a virtio device is one level below its function. -1 means none."""
         for device in ("device", "device/.."):
             try:
-                node = int((folder / device / "numa_node").read_text())
+                node = int(read_once(folder / device / "numa_node"))
             except (OSError, ValueError):
                 continue
             return None if node < 0 else node
@@ -109,7 +110,7 @@ class _FactsReader:
     def _mask(self, path: Path) -> tuple[int, ...] | None:
         """Return the CPUs of the mask; none without CONFIG_RPS, or for XPS of a single queue: no such file."""
         try:
-            return parse_cpu_mask(path.read_text())
+            return parse_cpu_mask(read_once(path))
         except FileNotFoundError:
             return ()
         except (OSError, ValueError) as error:
@@ -134,7 +135,7 @@ class _FactsReader:
 
     def _cpus(self, field: str, path: Path, parse: Callable[[str], tuple[int, ...]]) -> tuple[int, ...] | None:
         try:
-            return parse(path.read_text())
+            return parse(read_once(path))
         except (OSError, ValueError) as error:
             self.unreadable[field] = _cannot_read(path, error)
             return None

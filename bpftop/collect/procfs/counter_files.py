@@ -19,6 +19,7 @@ class CounterFile(ProcFileCollector):
     """A collector of one family with a row per name in ``counters``. A counter that the kernel lacks is missing."""
 
     counters: Mapping[str, str]
+    one_record = True
 
     def __init__(self, tree: Tree) -> None:
         self.path = f"net/{self.name}"

@@ -21,6 +21,7 @@ class CpuTimes(ProcFileCollector):
     name = "cpu_times"
     subject = "CPU times"
     path = "stat"
+    one_record = True
 
     def __init__(self, tree: Tree, ticks_per_sec: int | None = None) -> None:
         super().__init__(tree)

@@ -19,14 +19,15 @@ class ProcFile:
     """One file below /proc, read again at every tick. All reading of collectors of files happens here.
 
     ``path`` is below /proc; ``net/...`` is read in the network namespace of the calling thread. ``subject`` begins the
-    sentence about a failure. The file stays open (see HeldFile); a file of a recorded tree does not.
+    sentence about a failure. The file stays open (see HeldFile, also about ``one_record``); a file of a recorded tree
+    does not.
     """
 
-    def __init__(self, tree: Tree, path: str, subject: str) -> None:
+    def __init__(self, tree: Tree, path: str, subject: str, *, one_record: bool = False) -> None:
         self.name, self.read_ns = f"/proc/{path}", 0
         self._tree, self._subject = tree, subject
         self._path = tree.proc_net / path.removeprefix("net/") if path.startswith("net/") else tree.proc / path
-        self._held = HeldFile(self._path)
+        self._held = HeldFile(self._path, one_record=one_record)
 
     def read(self, parse: Callable[[str], _T]) -> _T:
         """Read the file, note the time in ``read_ns`` (CLOCK_MONOTONIC), and return the parsed content.
@@ -76,9 +77,9 @@ class ProcCollector(ABC):
         """Return a number that changes when the counters of the family began again."""
         return 0
 
-    def file(self, path: str) -> ProcFile:
+    def file(self, path: str, *, one_record: bool = False) -> ProcFile:
         """Add a file of this collector; see ProcFile."""
-        file = ProcFile(self.tree, path, self.subject)
+        file = ProcFile(self.tree, path, self.subject, one_record=one_record)
         self._files.append(file)
         return file
 
@@ -107,10 +108,11 @@ class ProcFileCollector(ProcCollector):
     """A collector that reads exactly one file."""
 
     path: str  # below /proc
+    one_record = False  # see HeldFile
 
     def __init__(self, tree: Tree) -> None:
         super().__init__(tree)
-        self._file = self.file(self.path)
+        self._file = self.file(self.path, one_record=self.one_record)
 
     @abstractmethod
     def parse(self, text: str) -> Mapping[str, Rows]:

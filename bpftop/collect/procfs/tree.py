@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bpftop.collect.collector import Unavailable
+from bpftop.collect.procfs.held_file import read_once
 from bpftop.kernel.net.names import name_bytes
 from bpftop.model.cpu_lists import parse_cpu_list
 
@@ -54,7 +55,7 @@ class Tree:
             raise Unavailable(f"{subject}: {self.no_sysfs}")
         folder = self.sysfs / "class/net" / os.fsdecode(name_bytes(name))
         try:
-            seen = (folder / "ifindex").read_text().strip()
+            seen = read_once(folder / "ifindex").strip()
         except OSError as error:
             seen = str(error.strerror)
         if seen != str(ifindex):
@@ -73,7 +74,7 @@ class Tree:
                 ``subject``.
         """
         try:
-            return path.read_text("utf-8", "replace")
+            return read_once(path)
         except OSError as error:
             raise unreadable(path, subject, error) from error
 
