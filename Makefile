@@ -6,6 +6,10 @@ IFACE ?=
 ONLY ?=
 # Arguments of pytest for `make test`, such as tests/cli or "-k kill -x".
 ARGS ?=
+# Where `make install` puts the command. The program is in /opt/bpftop, with another PREFIX in PREFIX/lib/bpftop.
+# DESTDIR is put before both, to stage a package.
+PREFIX ?= /usr/local
+DESTDIR ?=
 # "mine": the system packages are yours to install (systems without apt-get).
 SYSTEM_PACKAGES ?= apt
 
@@ -26,7 +30,7 @@ build_inputs := pyproject.toml bpftop/__init__.py bpftop/kernel/build.py bpf_obj
 dry_run := $(findstring n,$(firstword -$(MAKEFLAGS)))
 must = $(if $(dry_run),,$(eval said := $(shell $1))$(if $(filter-out 0,$(.SHELLSTATUS)),$(error $(said))))
 
-.PHONY: help run test lint bench faults wheel clean system-run system-test
+.PHONY: help run test lint bench faults wheel install uninstall clean system-run system-test
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -37,6 +41,7 @@ help:
 	@echo 'make bench                   what watching costs, measured here against the limits'
 	@echo 'make faults [ONLY=faults]    real faults and healthy traffic in namespaces, and what is found how soon; 35 minutes'
 	@echo 'make wheel                   dist/*.whl, which needs no system library'
+	@echo 'make install [PREFIX=~/.local] /opt/bpftop with the command in /usr/local/bin, or all of it in PREFIX; make uninstall'
 	@echo 'make clean                   remove what was built, .venv included'
 
 # The machine has a default route if /proc lists one that leaves it: IPv4 with destination and mask 0, IPv6 ::/0 but not
@@ -68,6 +73,17 @@ faults: .venv/dev
 
 wheel: .venv/dev
 	@$(bin)/python contrib/build_wheel.py dist
+
+# build/ of an earlier version would put modules that are gone into the wheel.
+install: .venv/build-tools
+	$(call must,$(bin)/python bpftop/kernel/build.py)
+	@echo 'bpftop: building' >&2
+	@rm -rf build
+	@$(pip) wheel --no-build-isolation --no-deps --wheel-dir build/wheel .
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' contrib/install build/wheel/*.whl
+
+uninstall:
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' contrib/install --remove
 
 clean:
 	rm -rf .venv build dist *.egg-info bpftop/objects bpftop/kernel/*.so

@@ -111,3 +111,16 @@ def test_it_attaches_and_counts(installed: Path, veth: tuple[str, str]) -> None:
     received = {row["name"]: row["packets"] for row in interface["protocols"] if row["direction"] == "rx"}
     assert received["ICMP"] >= 5
     assert "xdp" not in run("ip", "-n", near, "link", "show", "port")
+
+
+def test_install_and_uninstall(wheel: Path, tmp_path: Path) -> None:
+    """Install into a folder of the test: the command runs, a second time replaces the first, nothing is left behind."""
+    script: list[str | Path] = ["env", f"PREFIX={tmp_path}", ROOT / "contrib/install"]
+    for _ in range(2):
+        run(*script, wheel)
+    assert re.fullmatch(r"bpftop \d.*\n", run(tmp_path / "bin/bpftop", "--version"))
+    assert (tmp_path / "bin/bpftop").resolve() == tmp_path / "lib/bpftop/bin/bpftop"
+    cached = next((tmp_path / "lib/bpftop").rglob("entry.cpython-*.pyc"))
+    assert b"bpftop.new" not in cached.read_bytes()
+    run(*script, "--remove")
+    assert not [path for path in tmp_path.rglob("*") if not path.is_dir() or "bpftop" in path.name]
