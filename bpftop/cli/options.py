@@ -102,7 +102,8 @@ def add_attach(parser: argparse.ArgumentParser) -> None:
         "--attach",
         metavar="HOW",
         choices=ATTACH_MODES,
-        help=f"hook to count at: {', '.join(ATTACH_MODES)} (default: auto, which never disturbs the device)",
+        help=f"hook to count at: {', '.join(ATTACH_MODES)}; tc is tcx, or clsact before Linux 6.6 (default: auto, "
+        "which never disturbs the device)",
     )
     hooks.add_argument("--xdp", action="store_true", help="the same as --attach native --yes")
     parser.add_argument(
@@ -144,7 +145,7 @@ def attach_request(arguments: argparse.Namespace, settings: Settings, *, interac
         mode,
         may_disturb_device=may_disturb_device,
         terminal=interactive,
-        load_limit_bits_per_sec=settings.retreat_bits_per_sec,
+        limits=settings.load_limits,
     )
 
 

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import resource
 import threading
 import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bpftop.collect.attach.attachment import Attachment
 from bpftop.collect.bpf.flow_counter import FlowRequest
 from bpftop.collect.bpf.flow_reader import FlowReader
 from bpftop.collect.collector import Collectors
 from bpftop.collect.devices.device_watch import DeviceWatch
+from bpftop.collect.devices.load_meter import LOAD_WINDOW_NS, DeviceReading, SoftirqShares
 from bpftop.collect.host import Host, OnlineCpus, OwnCostCollector, host
 from bpftop.collect.procfs.namespace_tree import namespace_tree
 from bpftop.collect.procfs.sysctls import machine_limits
 from bpftop.collect.procfs.tree import Tree
 from bpftop.collect.registry import TRACED, collectors
+from bpftop.collect.sockets.owners import PROC
 from bpftop.errors import BpftopError
-from bpftop.hooks.facts import LOAD_LIMIT_BITS_PER_SEC, AttachMode, AttachRequest
+from bpftop.hooks import messages
+from bpftop.hooks.facts import AttachMode, AttachRequest, LoadLimits
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Netdev
-from bpftop.kernel.netns import inside
+from bpftop.kernel.netns import inside, namespace_inode
 from bpftop.model.sample import Interface, Reading, Sample, reading_key
 
 NS_PER_SEC = 1_000_000_000
@@ -79,7 +83,7 @@ class LiveSource:
         first_gap_s: float | None = 0.1,
         netns: str | None = None,
         netns_name: str | None = None,
-        retreat_bits_per_sec: float = LOAD_LIMIT_BITS_PER_SEC,
+        limits: LoadLimits | None = None,
         drops: bool = True,
     ) -> None:
         if not names:
@@ -89,13 +93,14 @@ class LiveSource:
             attach,
             may_disturb_device=may_disturb_device,
             terminal=interactive,
-            load_limit_bits_per_sec=retreat_bits_per_sec,
+            limits=limits or LoadLimits(),
         )
         self._interval_ns = int(interval_s * NS_PER_SEC)
         self._first_gap_ns = self._interval_ns if first_gap_s is None else int(first_gap_s * NS_PER_SEC)
         self._commands: queue.SimpleQueue[_Command | None] = queue.SimpleQueue()
         self._closed = False
         self._netns, self._netns_name = netns, netns_name
+        self._netns_inode = 0
         self._drops = drops
         self._attachments: dict[str, Attachment] = {}
         self._host: Host  # from samples() on, like the next three
@@ -145,6 +150,7 @@ class LiveSource:
         if self._netns is not None:
             limits = machine_limits(Tree())
             stack.enter_context(inside(self._netns))
+            self._netns_inode = namespace_inode()
         _raise_open_file_limit(len(self._names))
         netdev = Netdev()
         stack.callback(netdev.close)
@@ -171,17 +177,19 @@ class LiveSource:
         stack.callback(self._flows.close)
 
     def _attach(self, netdev: Netdev, stack: ExitStack) -> None:
-        watched: set[int] = set()
-        for name in self._names:
-            ifindex = netdev.find(name).ifindex
+        devices: dict[int, tuple[str, DeviceReading]] = {}
+        for name in self._names:  # all before the first attach, so that the load of each is known without a wait
+            device = netdev.find(name)
+            if device.ifindex not in devices:  # else another name of an interface that is watched already
+                devices[device.ifindex] = name, DeviceReading(device, time.monotonic_ns())
+        softirq = SoftirqShares(PROC)
+        stack.callback(softirq.close)
+        for name, before in devices.values():
             if self._closed:
                 return
-            if ifindex in watched:  # another name of an interface that is watched already
-                continue
-            watched.add(ifindex)
-            attachment = Attachment(name, self._request, netdev, netns=self._netns_name)
+            attachment = Attachment(name, self._request, netdev, netns=self._netns_name, softirq=softirq)
             stack.callback(attachment.close)
-            attachment.open()
+            attachment.open(before)
             self._attachments[name] = attachment
 
     def _take(self, seq: int) -> Sample:
@@ -213,13 +221,26 @@ class LiveSource:
 
     def _read_traffic(self, tick: _Tick) -> None:
         """Check each interface, and read the maps of its counters."""
+        notices = self._netns_notices()
         for label, attachment in self._attachments.items():
-            tick.interfaces.append(attachment.step(time.monotonic_ns()))
+            interface = attachment.step(time.monotonic_ns())
+            tick.interfaces.append(replace(interface, notices=notices + interface.notices) if notices else interface)
             for counter in attachment.counters.values():
                 try:
                     tick.readings.update(counter.read(label, attachment.epoch))
                 except KernelError as error:
                     tick.unavailable[f"traffic/{label}/{counter.direction}"] = str(error)
+            attachment.note_readings(tick.readings)
+
+    def _netns_notices(self) -> tuple[str, ...]:
+        """Return the notice that the name of the watched namespace was deleted, or given to another namespace."""
+        if self._netns is None or self._netns_name is None:
+            return ()
+        try:
+            same = os.stat(self._netns).st_ino == self._netns_inode
+        except OSError:
+            same = False
+        return () if same else (messages.netns_name_gone(self._netns_name),)
 
     def _start_slow_work(self, seq: int) -> None:
         """Start slow work after the first rates: read the device facts, and measure the cost of a packet.
@@ -235,12 +256,17 @@ class LiveSource:
             threading.Thread(target=_measure_costs, args=(new,), name="bpftop-cost", daemon=True).start()
 
     def _sleep_until(self, due_ns: int) -> None:
-        """Wait for the next tick, and carry out the commands that arrive meanwhile."""
+        """Wait for the next tick. Carry out the commands that arrive meanwhile, and check loads once a second."""
         while not self._closed and (left_ns := due_ns - time.monotonic_ns()) > 0:
+            wait_ns = left_ns if left_ns < 2 * LOAD_WINDOW_NS else LOAD_WINDOW_NS
             try:
-                command = self._commands.get(timeout=left_ns / NS_PER_SEC)
+                command = self._commands.get(timeout=wait_ns / NS_PER_SEC)
             except queue.Empty:
-                return
+                if wait_ns == left_ns:
+                    return
+                for attachment in self._attachments.values():
+                    attachment.check_load(time.monotonic_ns())
+                continue
             if command is not None:
                 self._carry_out(command, due_ns)
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, get_args
 
-from bpftop.hooks.facts import LOAD_LIMIT_BITS_PER_SEC, AttachMode
+from bpftop.hooks.facts import LIMIT_SOFTIRQ_SHARE, AttachMode, LoadLimits
 
 if TYPE_CHECKING:
     from bpftop.rules.rule import Rule
@@ -23,7 +23,7 @@ class Settings:
     """``interval``: seconds between two ticks, 0.1 to 3600."""
 
     attach: AttachMode = "auto"
-    """``attach``: where to count: auto, native, generic, tc or none. ``native`` in the file agrees to native XDP."""
+    """``attach``: where to count, one of ATTACH_MODES. ``native`` in the file agrees to native XDP."""
 
     theme: str | None = None
     """``theme``: a theme that comes with bpftop, or a file in ``themes/`` beside ``config.yaml``."""
@@ -38,9 +38,14 @@ class Settings:
     """``keys``: id of an action -> the key that calls it, as in ``pause: space``."""
 
     @property
-    def retreat_bits_per_sec(self) -> float:
-        """``thresholds``, ``attach``, ``retreat_bits_per_sec``: above it ``auto`` does not count by native XDP."""
-        return self.thresholds.get("attach", {}).get("retreat_bits_per_sec", LOAD_LIMIT_BITS_PER_SEC)
+    def load_limits(self) -> LoadLimits:
+        """``thresholds``, ``attach``: the received load from which ``auto`` does not count by native XDP."""
+        limits = self.thresholds.get("attach", {})
+        return LoadLimits(
+            limits.get("retreat_bits_per_sec"),
+            limits.get("retreat_packets_per_sec"),
+            limits.get("retreat_softirq", LIMIT_SOFTIRQ_SHARE),
+        )
 
     def rules(self) -> tuple[Rule, ...]:
         """Return the rules that are not silenced, with these thresholds."""
@@ -54,7 +59,7 @@ def known_thresholds() -> dict[str, Collection[str]]:
     from bpftop.rules.table import RULES  # late: only a file that has the field needs them
 
     rules = {rule.id: [name + end for name in rule.limits for end in ("", "_clear")] for rule in RULES}
-    return {"attach": ("retreat_bits_per_sec",), **rules}
+    return {"attach": ("retreat_bits_per_sec", "retreat_packets_per_sec", "retreat_softirq"), **rules}
 
 
 def interval_s(text: str) -> float:

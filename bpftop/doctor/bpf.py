@@ -12,9 +12,10 @@ from bpftop.collect.bpf.traffic import PacketCounter
 from bpftop.doctor.answers import FRAME_WAIT_NS, NotTried, Question, Verdict, elapsed_ms, no, unknown, yes
 from bpftop.hooks.steps import CLSACT, GENERIC, NATIVE, TCX, AttachStep, ProgramName
 from bpftop.kernel.bpf import probe
-from bpftop.kernel.bpf.link import Clsact, Link
+from bpftop.kernel.bpf.link import Link
 from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.check import ENOTSUPP, KernelError, errno_words
+from bpftop.kernel.net.clsact import Clsact
 from bpftop.kernel.privileges import COUNTING
 from bpftop.model import protocols
 from bpftop.model.sample import DIRECTIONS, Direction, reading_key
@@ -32,6 +33,7 @@ PROGRAM_NAMES: dict[ProgramName, str] = {
 """Program of a step -> the question whether the program loads."""
 
 _NO_BTF = "counting works without it; drop reasons and XDP errors need a kernel with CONFIG_DEBUG_INFO_BTF"
+_NO_CLSACT = "only --attach clsact needs it; load the modules sch_ingress and cls_bpf"
 _NO_JIT = "counting a packet takes longer: run `sysctl net.core.bpf_jit_enable=1`"
 _SYS_ADMIN = ("CAP_SYS_ADMIN",)
 _Attach = Callable[[int, int, Direction], Link | Clsact]
@@ -50,12 +52,10 @@ def questions(root: Path) -> list[Question]:
         Question("batch reads", _batch, COUNTING, "the counters cannot be read"),
         Question("test runs", _test_run, COUNTING, "the cost of counting a packet stays unknown"),
         Question("private veth pair", _pair, _SYS_ADMIN, "load the module veth; `bpftop demo` needs it too"),
-        Question(HOOK_NAMES[GENERIC], _xdp_links, tried, "needs Linux 5.9; use --attach tc"),
+        Question(HOOK_NAMES[GENERIC], _xdp_links, tried, "needs Linux 5.9; use --attach clsact"),
         Question(HOOK_NAMES[NATIVE], _native, tried, "received frames are counted by TCX instead"),
         Question(HOOK_NAMES[TCX], _tcx, tried, "needs Linux 6.6; sent frames are counted from rtnetlink instead"),
-        Question(
-            HOOK_NAMES[CLSACT], _clsact, tried, "only --attach tc needs it; load the modules sch_ingress and cls_bpf"
-        ),
+        Question(HOOK_NAMES[CLSACT], _clsact, tried, _NO_CLSACT),
     ]
 
 

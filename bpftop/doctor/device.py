@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from bpftop.collect.attach.facts import gather
-from bpftop.collect.devices.load_meter import measure_load
+from bpftop.collect.devices.load_meter import DeviceReading, measure_load
 from bpftop.doctor.answers import Answer, Question, Verdict, no, unknown, yes
 from bpftop.doctor.bpf import HOOK_NAMES, PROGRAM_NAMES
 from bpftop.hooks import messages
+from bpftop.hooks.effects import changes
 from bpftop.hooks.facts import LINK_LAYERS, AttachFacts, AttachRequest
 from bpftop.hooks.plan import plan
-from bpftop.hooks.steps import AttachStep
+from bpftop.hooks.steps import CLSACT, TCX, AttachStep
 from bpftop.kernel.net.netdev import IFF_UP, Device, Netdev
 from bpftop.kernel.privileges import COUNTING, Privileges, missing_remedy
 from bpftop.model.units import si
-
-# A plain XDP program needs the frame in one page, beside 256 bytes of headroom, 320 of struct skb_shared_info and the
-# Ethernet header: veth refuses its peer's MTU above 3506 of a page of 4096 (drivers/net/veth.c: veth_xdp_set).
-ONE_PAGE_MTU = os.sysconf("SC_PAGESIZE") - 590
 
 
 def questions(
@@ -84,10 +81,11 @@ def native(facts: AttachFacts) -> Verdict:
 def mtu(facts: AttachFacts) -> Verdict:
     """Compare the MTU with the limit of a plain XDP program. Only an attach would tell for certain."""
     peer = "the MTU of its peer decides, which is not visible here; " if facts.driver == "veth" else ""
-    if facts.mtu <= ONE_PAGE_MTU:
-        return yes(f"{facts.mtu}; {peer}native XDP takes up to {ONE_PAGE_MTU} in one page")
+    limit = facts.one_page_mtu
+    if facts.mtu <= limit:
+        return yes(f"{facts.mtu}; {peer}native XDP takes up to {limit} in one page")
     return unknown(
-        f"{facts.mtu}; {peer}above {ONE_PAGE_MTU} native XDP needs the frags program, which not every driver takes",
+        f"{facts.mtu}; {peer}above {limit} native XDP needs the frags program, which not every driver takes",
         "where the driver refuses it, TCX counts",
     )
 
@@ -104,7 +102,7 @@ def _speed(netdev: Netdev, device: Device) -> Verdict:
 def occupied(facts: AttachFacts) -> Verdict:
     if not facts.occupants:
         return yes("no program: the hook is free")
-    return no(messages.xdp_taken_tcx_counts(facts))
+    return no(messages.taken(facts, TCX))
 
 
 def offloads(facts: AttachFacts) -> Verdict:
@@ -126,7 +124,8 @@ def _plan(
     answers: Mapping[str, Answer],
 ) -> Verdict:
     if facts.is_quiet:
-        facts = replace(facts, rx_bits_per_sec=measure_load(netdev, device))
+        now = netdev.device(device.ifindex) or device
+        facts = replace(facts, load=measure_load(netdev, DeviceReading(now, time.monotonic_ns())))
     return planned(facts, request, privileges, answers)
 
 
@@ -137,25 +136,32 @@ def planned(
     attach_plan = plan(facts, request)
     if attach_plan.refusal is not None:
         return no(attach_plan.refusal)
-    notices = " ".join(attach_plan.notices)
     if not attach_plan.rx:
-        return no(notices)
+        return no(" ".join(attach_plan.notices))
     missing = privileges.missing(COUNTING)
     if missing and privileges.effective is not None:
         return no("only rtnetlink totals", missing_remedy(missing))
     receive, send = (_working_steps(steps, answers) for steps in (attach_plan.rx, attach_plan.tx))
-    if receive is None:
+    if not receive:
         return no(
             f"only rtnetlink totals: {_step_names(attach_plan.rx)} does not work here",
             "the line about the hook above says why",
         )
-    return yes(f"receives: {receive}; sends: {send or 'rtnetlink totals'}", notices)
+    remedy = " ".join((*attach_plan.notices, _changes(facts, receive[0])))
+    return yes(f"receives: {_step_names(receive)}; sends: {_step_names(send) if send else 'rtnetlink totals'}", remedy)
 
 
-def _working_steps(steps: tuple[AttachStep, ...], answers: Mapping[str, Answer]) -> str | None:
-    """Return the steps that this kernel does not rule out, in words; None where no step is left."""
-    working = tuple(step for step in steps if "no" not in [answers.get(name) for name in _questions_about(step)])
-    return _step_names(working) if working else None
+def _changes(facts: AttachFacts, step: AttachStep) -> str:
+    """Return what watching by the step changes on the device and its neighbours."""
+    if step == CLSACT:
+        return messages.clsact_outlives(facts)
+    changed = changes(facts, step)
+    return f"until bpftop ends: {'; '.join(changed)}" if changed else "watching changes nothing on this device"
+
+
+def _working_steps(steps: tuple[AttachStep, ...], answers: Mapping[str, Answer]) -> tuple[AttachStep, ...]:
+    """Return the steps that this kernel does not rule out."""
+    return tuple(step for step in steps if "no" not in [answers.get(name) for name in _questions_about(step)])
 
 
 def _questions_about(step: AttachStep) -> tuple[str, str]:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-AttachMode = Literal["auto", "native", "generic", "tc", "none"]
+from bpftop.model.units import pct, si
+
+AttachMode = Literal["auto", "native", "generic", "tcx", "clsact", "tc", "none"]
 LinkLayer = Literal["ethernet", "ip"]
 XdpMode = Literal["native", "generic", "hardware"]
 
-LOAD_LIMIT_BITS_PER_SEC = 1e9
 GENERIC_SWITCHES_OFF = ("rx-lro", "rx-gro-hw")  # generic_xdp_install: dev_disable_lro, dev_disable_gro_hw
 
+# A plain XDP program needs the frame in one page, beside 256 bytes of headroom, 320 of struct skb_shared_info and the
+# Ethernet header: with such a program, veth refuses its peer's MTU above 3506 of a page of 4096 (veth_xdp_set).
+_BESIDE_THE_MTU_BYTES = 590
+
 # Drivers that attach native XDP without a reset and count wire frames, and what they switch off meanwhile:
-# veth_fix_features, virtnet_xdp_set. (veth also refuses its peer an MTU above 3506 until detach.) Only what is received
-# suffers: iperf3 into a veth 42 to 57 Gb/s without XDP, 7.6 to 9.1 with XDP; out of a veth 45 to 47 and 38 to 60.
+# veth_fix_features, virtnet_xdp_set. Only what is received suffers: iperf3 into a veth 42 to 57 Gb/s without XDP, 7.6
+# to 9.1 with XDP; out of a veth 45 to 47 and 38 to 60.
 QUIET_DRIVERS = {
     "veth": "switches the peer's TSO off while attached",
     "virtio_net": "switches GRO-HW here and TSO in the host off while attached",
 }
+# Received load up to which a quiet driver gets native XDP unasked. Native XDP costs a veth some 600 ns a packet, and
+# its peer's TSO: with a higher limit the slowed traffic would stay below the limit.
+LIMIT_BITS_PER_SEC = 1e9
+VETH_LIMIT_BITS_PER_SEC, VETH_LIMIT_PACKETS_PER_SEC = 200e6, 20e3
+LIMIT_SOFTIRQ_SHARE = 0.5
+SOFTIRQ_MIN_PACKETS_PER_SEC = 1000  # below this, a busy CPU is busy with something else
 DROPS_LINK = "drops the link for seconds, now and at exit"
 RESETS_RINGS = "resets its rings, now and at exit"
 # What other drivers do. Public reports for ixgbe (link) and mlx5_core (queues); the others close and open the device
@@ -69,12 +80,48 @@ class Occupant:
 
 
 @dataclass(frozen=True)
+class Load:
+    """Received load of a device. ``softirq_share``: of the time of the CPU that received most, 0 to 1."""
+
+    bits_per_sec: float
+    packets_per_sec: float
+    softirq_share: float | None = None
+
+    def __str__(self) -> str:
+        busy = "" if self.softirq_share is None else f", its CPU at {pct(self.softirq_share)} softirq"
+        return f"{si(self.bits_per_sec, 'b/s')} in {si(self.packets_per_sec)} packets/s{busy}"
+
+
+@dataclass(frozen=True)
+class LoadLimits:
+    """Received load from which native XDP needs consent. None: the limit of the driver."""
+
+    bits_per_sec: float | None = None
+    packets_per_sec: float | None = None
+    softirq_share: float = LIMIT_SOFTIRQ_SHARE
+
+    def reached(self, load: Load | None, drivers: tuple[str | None, ...]) -> bool:
+        """Return True if the load of a device of these drivers is at a limit; False if the load is not known."""
+        if load is None:
+            return False
+        veth = "veth" in drivers
+        default_bits = VETH_LIMIT_BITS_PER_SEC if veth else LIMIT_BITS_PER_SEC
+        packets = VETH_LIMIT_PACKETS_PER_SEC if veth and self.packets_per_sec is None else self.packets_per_sec
+        busy = (load.softirq_share or 0) > self.softirq_share and load.packets_per_sec >= SOFTIRQ_MIN_PACKETS_PER_SEC
+        return (
+            load.bits_per_sec >= (default_bits if self.bits_per_sec is None else self.bits_per_sec)
+            or (packets is not None and load.packets_per_sec >= packets)
+            or busy
+        )
+
+
+@dataclass(frozen=True)
 class AttachFacts:
     """Facts about a device before anything is attached.
 
     ``native``: whether the driver reports native XDP; None before Linux 6.3, which cannot tell. ``legs``: drivers of a
-    bond's legs. ``rx_bits_per_sec``: None if not measured. ``offloads``: (device, offload) pairs that generic XDP would
-    switch off. ``kernel``: (major, minor), for the wording of a refusal only.
+    bond's legs. ``load``: None if not measured. ``offloads``: (device, offload) pairs that generic XDP switches off.
+    ``kernel``: (major, minor), for the wording of a refusal only.
     """
 
     name: str
@@ -84,11 +131,17 @@ class AttachFacts:
     mtu: int = 1500
     native: bool | None = None
     legs: tuple[str | None, ...] = ()
-    rx_bits_per_sec: float | None = None
+    load: Load | None = None
     occupants: tuple[Occupant, ...] = ()
     offloads: tuple[tuple[str, str], ...] = ()
     missing_capabilities: tuple[str, ...] = ()
     kernel: tuple[int, int] = (0, 0)
+    page_bytes: int = 4096
+
+    @property
+    def one_page_mtu(self) -> int:
+        """The largest MTU of a frame in one page."""
+        return self.page_bytes - _BESIDE_THE_MTU_BYTES
 
     @property
     def is_tap(self) -> bool:
@@ -127,4 +180,4 @@ class AttachRequest:
     may_disturb_device: bool = False
     accepted: bool = False
     terminal: bool = False
-    load_limit_bits_per_sec: float = LOAD_LIMIT_BITS_PER_SEC
+    limits: LoadLimits = field(default_factory=LoadLimits)

@@ -7,7 +7,6 @@ import errno
 from bpftop.hooks.facts import DISTURBANCES, DROPS_LINK, QUIET_DRIVERS, RESETS_RINGS, AttachFacts
 from bpftop.hooks.steps import AttachStep
 from bpftop.model.sample import Direction
-from bpftop.model.units import si
 
 ENOTSUPP = 524  # the kernel's own "not supported"
 # Python has no name for 524, and names EOPNOTSUPP ENOTSUP.
@@ -48,16 +47,20 @@ def tcx_under_load(facts: AttachFacts) -> str:
 
 
 def _counted_by_tcx(facts: AttachFacts) -> str:
-    if facts.is_quiet and facts.rx_bits_per_sec is not None:
-        received = si(facts.rx_bits_per_sec, "b/s")
-        return f"{facts.name} receives {received}, so it is counted by TCX: native XDP {effect(facts)}"
+    if facts.is_quiet and facts.load is not None:
+        return f"{facts.name} receives {facts.load}, so it is counted by TCX: native XDP {effect(facts)}"
     return f"{facts.name} is counted by TCX: at native XDP its driver {effect(facts)}"
 
 
 def retreated(facts: AttachFacts) -> str:
     """Return why counting moved from native XDP to TCX."""
-    received = si(facts.rx_bits_per_sec, "b/s")
-    return f"{facts.name} receives {received}: went from native XDP, which {effect(facts)}, to TCX."
+    return f"{facts.name} receives {facts.load}: went from native XDP, which {effect(facts)}, to TCX."
+
+
+def retreated_from_mtu(facts: AttachFacts) -> str:
+    """Return why counting moved from a plain XDP program on a veth to TCX."""
+    limit = f"native XDP without fragments keeps its peer's at {facts.one_page_mtu}"
+    return f"{facts.name} has MTU {facts.mtu}, and {limit}: went to TCX."
 
 
 def totals_on_request(facts: AttachFacts) -> str:
@@ -70,14 +73,10 @@ def unknown_link_type(facts: AttachFacts) -> str:
     return f"{facts.name} has link type {facts.link_type} (ARPHRD), whose frames bpftop cannot read"
 
 
-def xdp_taken_tcx_counts(facts: AttachFacts) -> str:
-    """Return the notice that another program has the XDP hook and TCX counts."""
-    return f"XDP on {facts.name} is taken by {_occupants(facts)}: left alone, counting by TCX what it passes on."
-
-
-def taken(facts: AttachFacts) -> str:
-    """Return the notice that another program has the XDP hook and there is no TCX (before Linux 6.6)."""
-    return f"XDP on {facts.name} is taken by {_occupants(facts)}: left alone."
+def taken(facts: AttachFacts, used: AttachStep | None) -> str:
+    """Return the notice that another program has the XDP hook, where ``used`` counts; None: nothing counts."""
+    then = f", counting by {used} what it passes on" if used else ""
+    return f"XDP on {facts.name} is taken by {_occupants(facts)}: left alone{then}."
 
 
 def _occupants(facts: AttachFacts) -> str:
@@ -85,7 +84,7 @@ def _occupants(facts: AttachFacts) -> str:
 
 
 def clsact_outlives(facts: AttachFacts) -> str:
-    """Return the notice of --attach tc."""
+    """Return the notice of clsact filters."""
     return f"clsact filters on {facts.name} outlive a kill -9; the next start of bpftop on it removes them."
 
 
@@ -162,6 +161,19 @@ def leftovers_stay(name: str, error: str) -> str:
     return f"clsact filters of a killed bpftop stay on {name} ({error}); a start with sudo removes them."
 
 
+def leftovers_unknown(name: str, remedy: str) -> str:
+    """Return the notice about filters of a bpftop that may be alive where its process cannot be seen."""
+    return (
+        f"{name} has clsact filters of a bpftop whose process cannot be seen from here: left alone. If that bpftop has "
+        f"ended, {remedy} removes them."
+    )
+
+
+def netns_name_gone(name: str) -> str:
+    """Return the notice that --netns no longer names the watched network namespace."""
+    return f"{name} no longer names this network namespace: still counted, and the namespace lasts while bpftop runs."
+
+
 def _why(facts: AttachFacts, step: AttachStep, number: int) -> tuple[str, str]:
     """Return the reason of a failed step, and the remedy."""
     name = _ERRNO_NAMES.get(number) or errno.errorcode.get(number, f"errno {number}")
@@ -189,15 +201,17 @@ def _not_permitted(facts: AttachFacts, name: str) -> tuple[str, str]:
 
 def _no_tcx(facts: AttachFacts, name: str) -> tuple[str, str]:
     if name != "EINVAL":
-        return f"the kernel refuses ({name})", "--attach tc counts too"
+        return f"the kernel refuses ({name})", "--attach clsact counts too"
     if facts.kernel >= (6, 6):
-        return f"this kernel is built without TCX ({name})", "--attach tc counts too"
-    return f"this kernel has no TCX, which came with Linux 6.6 ({name})", "--attach tc counts too"
+        return f"this kernel is built without TCX ({name})", "--attach clsact counts too"
+    return f"this kernel has no TCX, which came with Linux 6.6 ({name})", "--attach clsact counts too"
 
 
 def _no_clsact(number: int, name: str) -> tuple[str, str]:
     if number == errno.EEXIST:
         return f"another bpftop counts there by clsact ({name})", _USE_AUTO
+    if number == errno.EBUSY:
+        return f"somebody's ingress qdisc has the place of clsact ({name})", _USE_AUTO
     return f"this kernel has no clsact qdisc ({name})", f"load the module sch_ingress, or {_USE_AUTO}"
 
 
@@ -208,7 +222,7 @@ def _no_xdp(facts: AttachFacts, step: AttachStep, number: int, name: str) -> tup
         where = "a program on its bond or its legs, or a driver without free queues"
         return f"busy ({name}): {where}", f"{_USE_AUTO}, which counts by TCX"
     if number == errno.EINVAL and facts.kernel < (5, 9):
-        return f"this kernel has no XDP links, which came with Linux 5.9 ({name})", "use --attach tc"
+        return f"this kernel has no XDP links, which came with Linux 5.9 ({name})", "use --attach clsact"
     if number == errno.ENOMEM:
         return f"no memory for its driver's queues ({name})", _USE_AUTO
     if step.mode == "generic":
@@ -231,7 +245,7 @@ def _no_native(facts: AttachFacts, name: str) -> tuple[str, str]:
 
 def _too_large(facts: AttachFacts, name: str) -> tuple[str, str]:
     if facts.driver == "veth":
-        return f"the peer's MTU is too large for it ({name})", f"set it to 3506 or less, or {_USE_AUTO}"
+        return f"the peer's MTU is too large for it ({name})", f"set it to {facts.one_page_mtu} or less, or {_USE_AUTO}"
     return (
         f"its driver refuses it at MTU {facts.mtu} ({name}), for fragments too",
         f"lower the MTU or switch LRO off (the kernel log may tell which), or {_USE_AUTO}",

@@ -25,12 +25,13 @@ def plan(facts: AttachFacts, request: AttachRequest) -> AttachPlan:
         return AttachPlan(notices=(f"{messages.unknown_link_type(facts)}: only rtnetlink totals.",))
     if layer is None:
         return AttachPlan(refusal=f"{messages.unknown_link_type(facts)}; use --attach none for its totals.")
-    if request.attach == "tc":
-        return AttachPlan((CLSACT,), (CLSACT,), layer, forced=True, notices=(messages.clsact_outlives(facts),))
+    if request.attach in ("tcx", "clsact", "tc"):
+        steps = {"tcx": (TCX,), "clsact": (CLSACT,), "tc": (TCX, CLSACT)}[request.attach]
+        return AttachPlan(steps, steps, layer, forced=True)
     if request.attach == "generic" and facts.occupants:
         return AttachPlan(refusal=messages.failure(facts, GENERIC, errno.EBUSY))
     if request.attach == "generic":
-        return AttachPlan((GENERIC,), (TCX,), layer, forced=True, notices=(messages.generic_outlives(facts),))
+        return AttachPlan((GENERIC,), (TCX,), layer, forced=True)
     return _native_or_tcx(facts, request, layer)
 
 
@@ -41,15 +42,15 @@ def _native_or_tcx(facts: AttachFacts, request: AttachRequest, layer: LinkLayer)
     if facts.occupants:
         if forced:
             return AttachPlan(refusal=messages.failure(facts, NATIVE, errno.EBUSY))
-        return _with(tcx, messages.xdp_taken_tcx_counts(facts))
+        return tcx
     consent = request.accepted or (request.attach == "native" and request.may_disturb_device)
     # With consent native XDP is always tried: a driver may fail to report that it has native XDP.
     if not facts.can_native and not consent:
         return AttachPlan(refusal=messages.failure(facts, NATIVE, errno.EOPNOTSUPP)) if forced else tcx
-    heavy = (facts.rx_bits_per_sec or 0) >= request.load_limit_bits_per_sec
-    if consent or (facts.is_quiet and not heavy):
-        steps = (NATIVE, NATIVE_FRAGS) if forced else (NATIVE, NATIVE_FRAGS, TCX)
-        return AttachPlan(steps, (TCX,), layer, forced=forced, retreats=not consent)
+    if consent or (facts.is_quiet and not request.limits.reached(facts.load, facts.drivers)):
+        # A plain program limits the MTU of a veth's peer. Elsewhere the frags program is for devices that need it.
+        twins = (NATIVE_FRAGS, NATIVE) if "veth" in facts.drivers else (NATIVE, NATIVE_FRAGS)
+        return AttachPlan(twins if forced else (*twins, TCX), (TCX,), layer, forced=forced, retreats=not consent)
     if request.terminal:
         return _with(tcx, *((messages.tcx_under_load(facts),) if facts.is_quiet else ()), offer=messages.offer(facts))
     return _with(tcx, messages.tcx_without_consent(facts))

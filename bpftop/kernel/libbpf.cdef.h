@@ -71,30 +71,6 @@ int bpf_raw_tracepoint_open(const char *name, int prog_fd);
 #define XDP_FLAGS_SKB_MODE ...
 #define XDP_FLAGS_DRV_MODE ...
 
-struct bpf_tc_hook {
-	size_t sz;
-	int ifindex;
-	int attach_point;
-	uint32_t parent;
-	...;
-};
-struct bpf_tc_opts {
-	size_t sz;
-	int prog_fd;
-	uint32_t flags;
-	uint32_t prog_id;
-	uint32_t handle;
-	uint32_t priority;
-	...;
-};
-int bpf_tc_hook_create(struct bpf_tc_hook *hook);
-int bpf_tc_attach(const struct bpf_tc_hook *hook, struct bpf_tc_opts *opts);
-int bpf_tc_detach(const struct bpf_tc_hook *hook, const struct bpf_tc_opts *opts);
-int bpf_tc_query(const struct bpf_tc_hook *hook, struct bpf_tc_opts *opts);
-#define BPF_TC_INGRESS ...
-#define BPF_TC_EGRESS ...
-#define BPF_TC_F_REPLACE ...
-
 /* Maps */
 #define BPF_MAP_TYPE_HASH ...
 #define BPF_MAP_TYPE_ARRAY ...

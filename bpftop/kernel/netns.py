@@ -45,6 +45,11 @@ def _count_move() -> None:
     _moves.count = getattr(_moves, "count", 0) + 1
 
 
+def namespace_inode() -> int:
+    """Return the inode number of the calling thread's network namespace. Raises OSError without /proc."""
+    return os.stat("/proc/thread-self/ns/net").st_ino
+
+
 @contextmanager
 def inside(path: str) -> Iterator[None]:
     """Run the ``with`` block in the namespace at ``path`` (/proc/PID/ns/net), on the calling thread.

@@ -81,7 +81,7 @@ def test_auto_mode_per_device(zoo: Zoo, name: str) -> None:
     """Auto mode takes native XDP on a quiet veth, TCX elsewhere, and offers native XDP on a tap."""
     with watching(name, terminal=True) as watch:
         assert watch.hooks == (("xdp native" if name == "v0" else "tcx"), "tcx")
-        assert watch.now.notices == ()
+        assert watch.notices == ()
         super_frames = "native XDP (this driver hands over super-frames, each counted as one packet)"
         assert watch.now.offer == (super_frames if name == "tap0" else None)
         assert (watch.now.label, watch.now.state) == (name, "up")
@@ -93,7 +93,7 @@ def test_auto_mode_per_device(zoo: Zoo, name: str) -> None:
 
 # The experimental IP protocol 253 on tun (RFC 3692), the experimental ethertype on the others.
 @pytest.mark.parametrize(("name", "protocol"), [(n, 253 if n == "tun0" else 260) for n in DEVICES if n != "i0"])
-@pytest.mark.parametrize("attach", ["auto", "generic", "tc"])
+@pytest.mark.parametrize("attach", ["auto", "generic", "tcx", "clsact", "tc"])
 def test_received_frames_are_counted_once(zoo: Zoo, name: str, protocol: int, attach: str) -> None:
     with watching(name, attach) as watch:  # type: ignore[arg-type]
         zoo.receive(name, 5)
@@ -127,7 +127,7 @@ def test_forced_native_on_a_device_without_it(zoo: Zoo, name: str) -> None:
 def test_forced_native(zoo: Zoo, name: str) -> None:
     with watching(name, "native", may_disturb_device=True) as watch:
         assert watch.hooks == ("xdp native", "tcx")
-        assert watch.now.notices == ()
+        assert watch.notices == ()
         zoo.receive(name, 5)
         assert watch.packets("rx") == 5
 
@@ -137,15 +137,15 @@ def test_generic_tc_and_none_leave_nothing(zoo: Zoo, name: str) -> None:
     netdev = Netdev()
     with watching(name, "generic") as watch:
         assert watch.hooks == ("xdp generic", "tcx")
-        assert watch.now.notices == (f"Generic XDP on {name} switches no offload off; nothing of it outlives bpftop.",)
-    with watching(name, "tc") as watch:
+        assert watch.notices == (f"Generic XDP on {name} switches no offload off; nothing of it outlives bpftop.",)
+    with watching(name, "clsact") as watch:
         assert watch.hooks == ("clsact", "clsact")
-        assert watch.now.notices == (
+        assert watch.notices == (
             f"clsact filters on {name} outlive a kill -9; the next start of bpftop on it removes them.",
         )
     with watching(name, "none") as watch:
         assert watch.hooks == ("rtnetlink", "rtnetlink")
-        assert watch.now.notices == (f"Only rtnetlink totals of {name}, as asked for (--attach none).",)
+        assert watch.notices == (f"Only rtnetlink totals of {name}, as asked for (--attach none).",)
         assert (watch.now.counting_since_ns, dict(watch.attachment.counters)) == (None, {})
         assert watch.attachment.links is not None
     device = netdev.find(name)
@@ -165,7 +165,7 @@ def test_alternative_name(lab: Lab) -> None:
     lab.ip("link property add dev v0 altname a-name-longer-than-fifteen")
     with watching("a-name-longer-than-fifteen") as watch:
         assert (watch.now.label, watch.now.name) == ("a-name-longer-than-fifteen", "v0")
-        assert watch.now.notices == ()
+        assert watch.notices == ()
 
 
 def test_large_mtu_uses_the_frags_program(lab: Lab) -> None:
@@ -174,7 +174,7 @@ def test_large_mtu_uses_the_frags_program(lab: Lab) -> None:
     with watching("v0") as watch:
         assert watch.hooks == ("xdp native", "tcx")
         assert watch.attachment.counters["rx"].program.name == "count_xdp_frags"
-        assert watch.now.notices == ()
+        assert watch.notices == ()
         lab.send_far("v1", 7, size=9014)
         assert watch.packets("rx") == 7
         assert watch.attachment.counters["rx"].read("v0", 1)["protocols/v0/rx"].totals[("v0", "rx", 260)] == (
@@ -194,7 +194,7 @@ def test_large_mtu_without_fragments(lab: Lab) -> None:
     lab.veth(mtu=9000)
     with watching("v0", make_counter=without_fragments) as watch:
         assert watch.hooks == ("tcx", "tcx")
-        assert watch.now.notices == (
+        assert watch.notices == (
             "Native XDP does not attach to v0: the peer's MTU is too large for it (ERANGE); counting by TCX.",
         )
     with pytest.raises(BpftopError) as caught, watching("v0", "native", make_counter=without_fragments):
@@ -219,7 +219,7 @@ def test_an_existing_program_is_named_and_survives(lab: Lab, mode: str, by: str)
     whom = f'program {prog_id} "someone_else" ({mode} mode, held by {holder})'
     with watching("v0", terminal=True) as watch:
         assert watch.hooks == ("tcx", "tcx")
-        assert watch.now.notices == (f"XDP on v0 is taken by {whom}: left alone, counting by TCX what it passes on.",)
+        assert watch.notices == (f"XDP on v0 is taken by {whom}: left alone, counting by TCX what it passes on.",)
         assert watch.now.offer is None
         lab.send_far("v1", 4)
         assert watch.packets("rx") == 4
@@ -236,22 +236,82 @@ def test_an_existing_program_is_named_and_survives(lab: Lab, mode: str, by: str)
     netdev.close()
 
 
-@pytest.mark.parametrize(("mode", "name"), [("native", "EBUSY"), ("generic", "EEXIST")])
-def test_program_attached_between_facts_and_attach(lab: Lab, mode: str, name: str) -> None:
+@pytest.mark.parametrize("mode", ["native", "generic"])
+def test_program_attached_between_facts_and_attach(lab: Lab, mode: str) -> None:
     """Another program attaches after the facts were gathered."""
     lab.veth()
     prog_ids: list[int] = []
 
     def slow_counter(program: ProgramName, direction: Direction, layer: LinkLayer) -> PacketCounter:
-        if program == "count_xdp" and not prog_ids:
+        if program == "count_xdp_frags" and not prog_ids:
             prog_ids.append(lab.foreign_xdp("v0", mode)[1])
         return PacketCounter(program, direction, layer)
 
     with watching("v0", make_counter=slow_counter) as watch:
         assert watch.hooks == ("tcx", "tcx")
-        (notice,) = watch.now.notices
-        assert notice.startswith(f'Native XDP does not attach to v0: taken by program {prog_ids[0]} "someone_else" (')
-        assert notice.endswith(f"({name}); counting by TCX.")
+        (notice,) = watch.notices
+        assert notice.startswith(f'XDP on v0 is taken by program {prog_ids[0]} "someone_else" ({mode} mode, ')
+        assert notice.endswith("): left alone, counting by TCX what it passes on.")
+
+
+@pytest.mark.parametrize("mode", ["native", "generic"])
+def test_the_notice_of_another_program_comes_and_goes(lab: Lab, mode: str) -> None:
+    lab.veth()
+    process, prog_id = lab.foreign_xdp("v0", mode)
+    with watching("v0", terminal=True) as watch:
+        (notice,) = watch.notices
+        assert f"taken by program {prog_id} " in notice
+        process.communicate()
+        until(lambda: watch.step().notices == (), "the notice is gone with the program")
+        assert watch.hooks == ("tcx", "tcx")
+        assert watch.now.offer == "native XDP, exact (this driver switches the peer's TSO off while attached)"
+        later_process, later = lab.foreign_xdp("v0", mode)
+        watch.step()
+        (notice,) = watch.notices
+        assert f"taken by program {later} " in notice
+        assert watch.now.offer is None
+        later_process.communicate()
+        until(lambda: watch.step().notices == (), "the second notice is gone too")
+        watch.attachment.accept_offer()
+        watch.step()
+        assert watch.hooks == ("xdp native", "tcx")
+
+
+def test_the_notice_of_native_xdp_on_a_veth(lab: Lab) -> None:
+    """Its claims hold: TSO, channels and other XDP programs; the frags program leaves the MTU alone."""
+    lab.veth()
+    with watching("v0") as watch:
+        assert watch.now.notices == (
+            "Native XDP on v0, until bpftop ends: its peer has no TSO; its peer may send by no more queues than this "
+            "end receives by; other XDP programs are refused (EBUSY).",
+        )
+        with lab.inside(lab.far):
+            lab.ip("link set v1 mtu 9000")
+            assert "tcp-segmentation-offload: off" in lab.run("ethtool", "-k", "v1")
+            refused = subprocess.run(["ethtool", "-L", "v1", "tx", "2"], capture_output=True, text=True)
+        assert refused.returncode != 0
+        assert watch.step().hooks["rx"].mode == "native"
+    with lab.inside(lab.far):
+        assert "tcp-segmentation-offload: on" in lab.run("ethtool", "-k", "v1")
+
+
+def test_a_plain_program_steps_back_for_the_mtu(lab: Lab) -> None:
+    """Without fragments (before Linux 5.18) native XDP would hold the peer's MTU down."""
+    lab.veth()
+    with watching("v0", make_counter=without_fragments) as watch:
+        assert watch.hooks == ("xdp native", "tcx")
+        assert watch.now.notices[0].startswith("Native XDP on v0, until bpftop ends: its peer's MTU is at most 3506; ")
+        epoch = watch.attachment.epoch
+        with lab.inside(lab.far):
+            assert subprocess.run(["ip", "link", "set", "v1", "mtu", "9000"], capture_output=True).returncode != 0
+        lab.ip("link set v0 mtu 9000")
+        watch.step()
+        assert (watch.hooks, watch.attachment.epoch) == (("tcx", "tcx"), epoch + 1)
+        assert watch.now.notices == (
+            "v0 has MTU 9000, and native XDP without fragments keeps its peer's at 3506: went to TCX.",
+        )
+        with lab.inside(lab.far):
+            lab.ip("link set v1 mtu 9000")
 
 
 def test_two_bpftops_on_one_device(lab: Lab) -> None:
@@ -272,14 +332,14 @@ def test_without_tcx(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link.Link, "tcx", refuse_tcx)
     no_tcx = (
         "TCX does not attach to {}: this kernel is built without TCX (EINVAL); only rtnetlink totals "
-        "(--attach tc counts too)."
+        "(--attach clsact counts too)."
     )
     with watching("v0") as watch:
         assert watch.hooks == ("xdp native", "rtnetlink")
-        assert watch.now.notices == (f"TX: {no_tcx.format('v0')}",)
+        assert watch.notices == (f"TX: {no_tcx.format('v0')}",)
     with watching("lo") as watch:
         assert watch.hooks == ("rtnetlink", "rtnetlink")
-        assert watch.now.notices == (no_tcx.format("lo"),)
+        assert watch.notices == (no_tcx.format("lo"),)
     with watching("lo", "tc") as watch:
         assert watch.hooks == ("clsact", "clsact")
 
@@ -288,7 +348,7 @@ WITHOUT_CAPABILITIES = """
 import sys
 from tests.bpf.watching import watching
 with watching(sys.argv[1], sys.argv[2]) as watch:
-    print(*watch.hooks, *watch.now.notices, sep="|")
+    print(*watch.hooks, *watch.notices, sep="|")
 """
 
 
@@ -325,7 +385,7 @@ def test_one_line_explains_a_missing_hook(lab: Lab, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(link.Link, "tcx", refuse_tcx)
     with watching("tap0") as watch:
         assert watch.hooks == ("rtnetlink", "rtnetlink")
-        (notice,) = watch.now.notices
+        (notice,) = watch.notices
         assert notice.startswith("TCX does not attach to tap0: ")
 
 
@@ -338,9 +398,9 @@ def test_program_refused_by_the_verifier(lab: Lab) -> None:
     lab.veth()
     with watching("v0", make_counter=rejected) as watch:
         assert watch.hooks == ("tcx", "tcx")
-        assert watch.now.notices == (
-            "bpftop's program for v0: cannot load the BPF program count_xdp: EACCES (Permission denied); invalid "
-            "access; counting by TCX.",
+        assert watch.notices == (
+            "bpftop's program for v0: cannot load the BPF program count_xdp_frags: EACCES (Permission denied); "
+            "invalid access; counting by TCX.",
         )
     sentence = r"invalid access; please report it with the output of `bpftop doctor`\.$"
     with pytest.raises(BpftopError, match=sentence), watching("v0", "native", make_counter=rejected):

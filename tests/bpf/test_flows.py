@@ -93,7 +93,7 @@ def table(watch: Watch, direction: str = "rx") -> dict[str, Reading]:
 
 @pytest.mark.parametrize(
     ("attach", "limit", "hook"),
-    [("native", 1e15, "xdp native"), ("generic", 1e15, "xdp generic"), ("auto", 0, "tcx"), ("tc", 1e15, "clsact")],
+    [("native", 1e15, "xdp native"), ("generic", 1e15, "xdp generic"), ("auto", 0, "tcx"), ("clsact", 1e15, "clsact")],
 )
 def test_table_has_the_flows_that_were_sent(lab: Lab, attach: AttachMode, limit: float, hook: str) -> None:
     sent = frames()
@@ -124,7 +124,7 @@ def test_sent_packets_are_tx_flows(lab: Lab) -> None:
         assert of_ours(table(watch, "tx")["flows"]) == {flow: (1000, 1000 * len(frame))}
 
 
-@pytest.mark.parametrize(("attach", "limit"), [("native", 1e15), ("auto", 0), ("tc", 1e15)])
+@pytest.mark.parametrize(("attach", "limit"), [("native", 1e15), ("auto", 0), ("clsact", 1e15)])
 def test_switching_under_traffic_loses_no_count(lab: Lab, attach: AttachMode, limit: float) -> None:
     frame = bytes(ether(BROADCAST, OTHER_ETHER) / bytes(50))
     lost: list[int] = []

@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from bpftop.collect.attach.attached_hooks import MakeCounter
 from bpftop.collect.attach.attachment import Attachment
 from bpftop.collect.bpf.traffic import PacketCounter
-from bpftop.hooks.facts import AttachMode, AttachRequest
+from bpftop.collect.devices.load_meter import SoftirqShares
+from bpftop.hooks.facts import AttachMode, AttachRequest, LoadLimits
 from bpftop.kernel.bpf.program_info import program_info
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.protocols import OTHER_ETHERTYPE
 from bpftop.model.sample import Direction, Interface, reading_key
+
+OUT_OF_REACH = 1e15
 
 
 class Watch:
@@ -34,6 +37,11 @@ class Watch:
         """Return the RX and TX hooks in the words of the header."""
         return str(self.now.hooks["rx"]), str(self.now.hooks["tx"])
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Return the notices of the last step, apart from what native XDP changes on a veth."""
+        return tuple(notice for notice in self.now.notices if "until bpftop ends: " not in notice)
+
     def packets(self, direction: Direction, protocol: int = OTHER_ETHERTYPE) -> int | None:
         """Return the packets of a protocol; None if no program counts the direction."""
         counter = self.attachment.counters.get(direction)
@@ -41,6 +49,7 @@ class Watch:
             return None
         label = self.now.label
         readings = counter.read(label, self.attachment.epoch)
+        self.attachment.note_readings(readings)
         counted = readings[reading_key("protocols", label, direction)].totals.get((label, direction, protocol), (0, 0))
         return counted[0]
 
@@ -55,16 +64,16 @@ def watching(
     *,
     may_disturb_device: bool = False,
     terminal: bool = False,
-    limit: float = 1e15,
+    limit: float | LoadLimits = OUT_OF_REACH,
     window_ns: int = 1_000_000_000,
     make_counter: MakeCounter = PacketCounter,
+    softirq: SoftirqShares | None = None,
 ) -> Iterator[Watch]:
     """Open an attachment, step once, and close it at the end. Unless set, the load limit is out of reach."""
     netdev = Netdev()
-    request = AttachRequest(
-        attach, may_disturb_device=may_disturb_device, terminal=terminal, load_limit_bits_per_sec=limit
-    )
-    attachment = Attachment(name, request, netdev, make_counter=make_counter, load_window_ns=window_ns)
+    limits = limit if isinstance(limit, LoadLimits) else LoadLimits(limit, OUT_OF_REACH, OUT_OF_REACH)
+    request = AttachRequest(attach, may_disturb_device=may_disturb_device, terminal=terminal, limits=limits)
+    attachment = Attachment(name, request, netdev, make_counter=make_counter, load_window_ns=window_ns, softirq=softirq)
     try:
         attachment.open()
         watch = Watch(attachment)

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.bpf
 
 KILLS = 13
 """For each way to attach."""
-ATTACH = ("native", "auto", "tc", "generic", "none")
+ATTACH = ("native", "auto", "clsact", "generic", "none")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def start(lab: Lab, attach: str) -> subprocess.Popen[bytes]:
     return lab.call_in(WATCHED, lambda: subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing))
 
 
-@pytest.mark.parametrize("attach", [mode for mode in ATTACH if mode != "tc"])
+@pytest.mark.parametrize("attach", [mode for mode in ATTACH if mode != "clsact"])
 def test_kill_9_at_any_moment_leaves_nothing(lab: Lab, attach: str) -> None:
     # clsact is left out here: its filter outlives the process by design, see the next test
     dice = random.Random(f"2026 {attach}")
@@ -77,7 +77,7 @@ def test_a_start_removes_the_clsact_filter_of_a_killed_run(lab: Lab) -> None:
         return lab.run_in(WATCHED, ["tc", "filter", "show", "dev", lab.interface, "ingress"]).stdout
 
     before = our_programs()
-    process = start(lab, "tc")
+    process = start(lab, "clsact")
     until(lambda: "count_tc" in filters(), "the filter is there")
     os.kill(process.pid, signal.SIGKILL)
     process.wait()

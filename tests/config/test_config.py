@@ -16,10 +16,10 @@ from bpftop.config.folders import config_folder
 from bpftop.config.settings import Settings, interval_s
 from bpftop.config.settings_file import load
 from bpftop.errors import UsageError
-from bpftop.hooks.facts import LOAD_LIMIT_BITS_PER_SEC
+from bpftop.hooks.facts import LoadLimits
 
 ACTIONS = ("pause", "mark", "quit")
-RULES = {"attach": ("retreat_bits_per_sec",), "syn-flood": ("raise", "clear")}
+RULES = {"attach": ("retreat_bits_per_sec", "retreat_softirq"), "syn-flood": ("raise", "clear")}
 
 GOOD = """\
 interval: 0.5
@@ -28,6 +28,7 @@ theme: light
 thresholds:
   attach:
     retreat_bits_per_sec: 5e8
+    retreat_softirq: 0.3
 keys:
   pause: space
   quit: y
@@ -48,7 +49,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_missing_file_means_defaults(home: Path) -> None:
     loaded = load()
     assert (loaded.settings, loaded.message) == (Settings(), None)
-    assert loaded.settings.retreat_bits_per_sec == LOAD_LIMIT_BITS_PER_SEC
+    assert loaded.settings.load_limits == LoadLimits(None, None, 0.5)
 
 
 def test_yaml_is_not_imported_without_a_file(home: Path) -> None:
@@ -62,7 +63,7 @@ def test_good_file_is_used(home: Path) -> None:
     assert loaded.message is None
     settings = loaded.settings
     assert (settings.interval_s, settings.attach, settings.theme) == (0.5, "native", "light")
-    assert settings.retreat_bits_per_sec == 5e8  # YAML 1.1 would call this a string
+    assert settings.load_limits == LoadLimits(5e8, None, 0.3)  # YAML 1.1 would call this a string
     assert settings.keys == {"pause": "space", "quit": "y"}  # and this a boolean
 
 
@@ -80,7 +81,7 @@ def test_empty_file_means_defaults(home: Path, text: str) -> None:
         ("interval: nan", "line 1, interval: nan is not between 0.1 and 3600 seconds"),
         ("interval: often", "line 1, interval: 'often' is not a number of seconds"),
         ("interval: [1]", "line 1, interval: a single word or number is expected here"),
-        ("attach: natve", "line 1, attach: 'natve' is not one of auto, native, generic, tc, none"),
+        ("attach: natve", "line 1, attach: 'natve' is not one of auto, native, generic, tcx, clsact, tc, none"),
         ("\n\nintervall: 2", "line 3, intervall: no such setting (did you mean interval?)"),
         ("colour: red", "line 1, colour: no such setting"),
         ("interval: 1\ninterval: 2", "line 2, interval: given twice, the first one holds"),

@@ -15,7 +15,7 @@ from bpftop.doctor import bpf, device, system
 from bpftop.doctor.answers import Answer, NotTried, Question, Verdict, answer, no, unknown, yes
 from bpftop.doctor.examination import Examination
 from bpftop.errors import BpftopError
-from bpftop.hooks.facts import AttachFacts, AttachRequest, Occupant
+from bpftop.hooks.facts import AttachFacts, AttachRequest, Load, Occupant
 from bpftop.kernel.bpf.probe import NoPlace
 from bpftop.kernel.check import ENOTSUPP, KernelError
 from bpftop.kernel.net.netdev import IFF_RUNNING, IFF_UP, Device
@@ -205,7 +205,7 @@ def test_driver() -> None:
 
 
 def test_mtu() -> None:
-    limit = device.ONE_PAGE_MTU
+    limit = 3506
     assert device.mtu(AttachFacts("e0", mtu=limit)).answer == "yes"
     assert device.mtu(AttachFacts("e0", mtu=limit + 1)).answer == "unknown"
     assert "the MTU of its peer decides" in device.mtu(AttachFacts("v0", driver="veth")).evidence
@@ -217,13 +217,21 @@ def test_offloads() -> None:
     assert seen.evidence == "generic XDP would switch off rx-gro-hw of e0 and rx-lro of e1"
 
 
-QUIET = AttachFacts("v0", driver="veth", kind="veth", native=True, rx_bits_per_sec=0.0)
+QUIET = AttachFacts("v0", driver="veth", kind="veth", native=True, load=Load(0, 0))
+ON_VETH = (
+    "until bpftop ends: its peer has no TSO; its peer may send by no more queues than this end receives by; other XDP "
+    "programs are refused (EBUSY)"
+)
 TAKEN = AttachFacts("v0", driver="veth", kind="veth", native=True, occupants=(Occupant(7, "native", "theirs"),))
 
 
 def test_planned() -> None:
-    assert device.planned(QUIET, AttachRequest(), ALL, {}) == yes("receives: native XDP, or else TCX; sends: TCX")
-    assert device.planned(AttachFacts("lo", native=False), AttachRequest(), ALL, {}) == yes("receives: TCX; sends: TCX")
+    assert device.planned(QUIET, AttachRequest(), ALL, {}) == yes(
+        "receives: native XDP, or else TCX; sends: TCX", ON_VETH
+    )
+    assert device.planned(AttachFacts("lo", native=False), AttachRequest(), ALL, {}) == yes(
+        "receives: TCX; sends: TCX", "watching changes nothing on this device"
+    )
     ixgbe = device.planned(AttachFacts("e0", driver="ixgbe", native=True), AttachRequest(), ALL, {})
     assert ixgbe.evidence == "receives: TCX; sends: TCX"
     assert "--xdp agrees to that" in ixgbe.remedy
@@ -231,13 +239,16 @@ def test_planned() -> None:
 
 def test_planned_leaves_out_hooks_that_do_not_work() -> None:
     no_tcx: dict[str, Answer] = {"TCX": "no", "native XDP": "yes"}
-    assert device.planned(QUIET, AttachRequest(), ALL, no_tcx) == yes("receives: native XDP; sends: rtnetlink totals")
+    native = "receives: native XDP; sends: rtnetlink totals"
+    assert device.planned(QUIET, AttachRequest(), ALL, no_tcx) == yes(native, ON_VETH)
     frags_alone = device.planned(QUIET, AttachRequest(), ALL, {"XDP counter": "no", "TCX": "no"})
-    assert frags_alone == yes("receives: native XDP; sends: rtnetlink totals")
+    assert frags_alone == yes(native, ON_VETH)
+    plain_alone = device.planned(QUIET, AttachRequest(), ALL, {"XDP frags counter": "no", "TCX": "no"})
+    assert plain_alone == yes(native, ON_VETH.replace(": ", ": its peer's MTU is at most 3506; ", 1))
     nothing = device.planned(AttachFacts("lo", native=False), AttachRequest(), ALL, {"TCX": "no"})
     assert nothing == no("only rtnetlink totals: TCX does not work here", "the line about the hook above says why")
     untold = device.planned(QUIET, AttachRequest(), ALL, {"TCX": "unknown"})
-    assert untold == yes("receives: native XDP, or else TCX; sends: TCX")
+    assert untold == yes("receives: native XDP, or else TCX; sends: TCX", ON_VETH)
 
 
 def test_planned_without_the_capabilities() -> None:
@@ -252,7 +263,9 @@ def test_planned_for_a_requested_mode() -> None:
     refused = device.planned(TAKEN, AttachRequest("native", may_disturb_device=True), ALL, {})
     assert refused.answer == "no"
     assert 'program 7 "theirs"' in refused.evidence
-    assert "outlive" in device.planned(QUIET, AttachRequest("tc"), ALL, {}).remedy
+    assert "outlive" in device.planned(QUIET, AttachRequest("clsact"), ALL, {}).remedy
+    assert device.planned(QUIET, AttachRequest("tc"), ALL, {}).remedy == "watching changes nothing on this device"
+    assert "outlive" in device.planned(QUIET, AttachRequest("tc"), ALL, {"TCX": "no"}).remedy
 
 
 # This kernel

@@ -86,7 +86,9 @@ def test_the_exporter_counts_with_the_capabilities_of_the_unit(lab: Lab) -> None
     finally:
         process.terminate()
         said = process.communicate(timeout=LIMIT_S)[1]
-    assert said == f"bpftop: metrics at http://{LISTEN}/metrics\n"
+    metrics, *notices = said.splitlines()
+    assert metrics == f"bpftop: metrics at http://{LISTEN}/metrics"
+    assert [notice.partition(" until ")[0] for notice in notices] == ["bpftop: v0: Native XDP on v0,"]
     assert process.returncode == 0
 
 

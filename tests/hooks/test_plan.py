@@ -7,16 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from bpftop.hooks import messages
-from bpftop.hooks.facts import LINK_LAYERS, AttachFacts, AttachRequest, Occupant
+from bpftop.hooks import effects, messages
+from bpftop.hooks.facts import LINK_LAYERS, AttachFacts, AttachRequest, Load, LoadLimits, Occupant
 from bpftop.hooks.messages import ENOTSUPP
 from bpftop.hooks.plan import plan
 from bpftop.hooks.steps import CLSACT, GENERIC, NATIVE, NATIVE_FRAGS, TCX, AttachStep, remaining
 
 LADDER = (NATIVE, NATIVE_FRAGS, TCX)
 FORCED = (NATIVE, NATIVE_FRAGS)
+VETH_LADDER = (NATIVE_FRAGS, NATIVE, TCX)  # a plain program limits the MTU of the peer
+VETH_FORCED = (NATIVE_FRAGS, NATIVE)
 
-VETH = AttachFacts("v0", kind="veth", driver="veth", native=True, rx_bits_per_sec=1e6)
+VETH = AttachFacts("v0", kind="veth", driver="veth", native=True, load=Load(1e6, 100))
 VIRTIO = AttachFacts("eth0", driver="virtio_net", native=True)
 TAP = AttachFacts("tap0", kind="tun", driver="tun", native=True)
 TUN = AttachFacts("tun0", 65534, kind="tun", driver="tun", native=False)
@@ -41,12 +43,12 @@ OTHER = Occupant(42, "native", "xdp_filter", "agent (pid 812)")
 @pytest.mark.parametrize(
     ("facts", "attach_request", "rx", "forced", "retreats", "offered"),
     [
-        (VETH, AUTO, LADDER, False, True, False),
-        (VETH, AUTO_SCREEN, LADDER, False, True, False),
-        (VETH, NATIVE_REQUEST, FORCED, True, True, False),
-        (VETH, NATIVE_CONSENT, FORCED, True, False, False),
+        (VETH, AUTO, VETH_LADDER, False, True, False),
+        (VETH, AUTO_SCREEN, VETH_LADDER, False, True, False),
+        (VETH, NATIVE_REQUEST, VETH_FORCED, True, True, False),
+        (VETH, NATIVE_CONSENT, VETH_FORCED, True, False, False),
         (VIRTIO, AUTO, LADDER, False, True, False),  # its load is not known
-        (QUIET_BOND, AUTO, LADDER, False, True, False),
+        (QUIET_BOND, AUTO, VETH_LADDER, False, True, False),
         (TAP, AUTO, (TCX,), False, False, False),
         (TAP, AUTO_SCREEN, (TCX,), False, False, True),
         (TAP, NATIVE_CONSENT, FORCED, True, False, False),
@@ -69,7 +71,9 @@ OTHER = Occupant(42, "native", "xdp_filter", "agent (pid 812)")
         (replace(VETH, occupants=(OTHER,)), OFFER_ACCEPTED, (TCX,), False, False, False),
         (VETH, AttachRequest("generic"), (GENERIC,), True, False, False),
         (LO, AttachRequest("generic"), (GENERIC,), True, False, False),
-        (LO, AttachRequest("tc"), (CLSACT,), True, False, False),
+        (LO, AttachRequest("clsact"), (CLSACT,), True, False, False),
+        (VETH, AttachRequest("tcx"), (TCX,), True, False, False),
+        (VETH, AttachRequest("tc"), (TCX, CLSACT), True, False, False),
     ],
 )
 def test_plan_steps(
@@ -83,7 +87,7 @@ def test_plan_steps(
     planned = plan(facts, attach_request)
     assert (planned.rx, planned.forced, planned.retreats) == (rx, forced, retreats)
     assert (planned.offer is not None) == offered
-    assert planned.tx == ((CLSACT,) if attach_request.attach == "tc" else (TCX,))
+    assert planned.tx == (rx if attach_request.attach in ("tcx", "clsact", "tc") else (TCX,))
     assert planned.refusal is None
 
 
@@ -120,21 +124,10 @@ def test_plan_refusals(facts: AttachFacts, attach_request: AttachRequest, refusa
         (IXGBE, AUTO_SCREEN, ()),
         (IXGBE, AUTO, ("eth1 is counted by TCX: at native XDP its driver drops the link for seconds, now and at exit; "
                        "--xdp agrees to that.",)),
-        (replace(VETH, occupants=(OTHER,)), AUTO,
-         ('XDP on v0 is taken by program 42 "xdp_filter" (native mode, held by agent (pid 812)): left alone, '
-          'counting by '
-          "TCX what it passes on.",)),
+        (replace(VETH, occupants=(OTHER,)), AUTO, ()),  # the attachment says so, for as long as it holds
         (WIFI_MONITOR, AUTO, ("mon0 has link type 803 (ARPHRD), whose frames bpftop cannot read: only rtnetlink "
                               "totals.",)),
         (VETH, AttachRequest("none"), ("Only rtnetlink totals of v0, as asked for (--attach none).",)),
-        (VETH, AttachRequest("tc"),
-         ("clsact filters on v0 outlive a kill -9; the next start of bpftop on it removes them.",)),
-        (VETH, AttachRequest("generic"),
-         ("Generic XDP on v0 switches no offload off; nothing of it outlives bpftop.",)),
-        (replace(IXGBE, offloads=(("eth1", "rx-lro"), ("eth1", "rx-gro-hw"))), AttachRequest("generic"),
-         ("Generic XDP on eth1 switches rx-lro of eth1 and rx-gro-hw of eth1 off until bpftop exits; after a "
-          "kill -9 it "
-          "takes `ethtool -K eth1 rx-lro on` and `ethtool -K eth1 rx-gro-hw on`.",)),
     ],
 )  # fmt: skip
 def test_plan_notices(facts: AttachFacts, attach_request: AttachRequest, notices: tuple[str, ...]) -> None:
@@ -142,25 +135,87 @@ def test_plan_notices(facts: AttachFacts, attach_request: AttachRequest, notices
 
 
 def test_load_decides_on_a_quiet_device() -> None:
-    """From 1 Gb/s received native XDP needs consent; with consent it is used at any load."""
-    busy = replace(VETH, rx_bits_per_sec=1e9)
-    assert plan(replace(VETH, rx_bits_per_sec=0.999e9), AUTO).rx == LADDER
+    """From 200 Mb/s received native XDP on a veth needs consent; with consent it is used at any load."""
+    busy = replace(VETH, load=Load(200e6, 16e3))
+    assert plan(replace(VETH, load=Load(199.9e6, 19.9e3)), AUTO).rx == VETH_LADDER
     headless = plan(busy, AUTO)
     assert (headless.rx, headless.offer) == ((TCX,), None)
     assert headless.notices == (
-        "v0 receives 1.00 Gb/s, so it is counted by TCX: native XDP switches the peer's TSO off while attached; --xdp "
-        "agrees to that.",
+        "v0 receives 200 Mb/s in 16.0 k packets/s, so it is counted by TCX: native XDP switches the peer's TSO off "
+        "while attached; --xdp agrees to that.",
     )
     screen = plan(busy, AUTO_SCREEN)
     assert (screen.rx, screen.retreats) == ((TCX,), False)
     assert screen.offer == "native XDP, exact (this driver switches the peer's TSO off while attached)"
     assert screen.notices == (
-        "v0 receives 1.00 Gb/s, so it is counted by TCX: native XDP switches the peer's TSO off while attached.",
+        "v0 receives 200 Mb/s in 16.0 k packets/s, so it is counted by TCX: native XDP switches the peer's TSO off "
+        "while attached.",
     )
     assert plan(busy, NATIVE_SCREEN).rx == (TCX,)
-    assert plan(busy, NATIVE_CONSENT).rx == FORCED
-    assert plan(busy, OFFER_ACCEPTED).rx == LADDER
-    assert plan(busy, replace(AUTO, load_limit_bits_per_sec=2e9)).rx == LADDER
+    assert plan(busy, NATIVE_CONSENT).rx == VETH_FORCED
+    assert plan(busy, OFFER_ACCEPTED).rx == VETH_LADDER
+    assert plan(busy, replace(AUTO, limits=LoadLimits(bits_per_sec=2e9))).rx == VETH_LADDER
+
+
+@pytest.mark.parametrize(
+    ("driver", "load", "reached"),
+    [
+        ("veth", Load(199e6, 19e3), False),
+        ("veth", Load(200e6, 1e3), True),
+        ("veth", Load(10e6, 20e3), True),
+        ("virtio_net", Load(999e6, 900e3), False),
+        ("virtio_net", Load(1e9, 80e3), True),
+        ("virtio_net", Load(1e6, 2e3, softirq_share=0.51), True),
+        ("virtio_net", Load(1e6, 2e3, softirq_share=0.5), False),
+        ("veth", Load(1e3, 10, softirq_share=0.9), False),  # its CPU is busy with something else
+    ],
+)
+def test_load_limits(driver: str, load: Load, reached: bool) -> None:
+    assert LoadLimits().reached(load, (driver,)) is reached
+
+
+def test_load_limits_of_a_person_hold_for_all_drivers() -> None:
+    limits = LoadLimits(1e6, 50, 0.1)
+    for driver in ("veth", "virtio_net"):
+        assert not limits.reached(Load(0.9e6, 49), (driver,))
+        assert limits.reached(Load(1e6, 10), (driver,))
+        assert limits.reached(Load(1, 50), (driver,))
+        assert LoadLimits(softirq_share=0.1).reached(Load(1, 1000, 0.11), (driver,))
+    assert not limits.reached(None, ("veth",))
+
+
+def test_bond_with_a_veth_has_its_limits() -> None:
+    assert plan(replace(QUIET_BOND, load=Load(1e6, 20e3)), AUTO).rx == (TCX,)
+
+
+@pytest.mark.parametrize(
+    ("facts", "step", "notice"),
+    [
+        (VETH, NATIVE_FRAGS, "Native XDP on v0, until bpftop ends: its peer has no TSO; its peer may send by no more "
+                             "queues than this end receives by; other XDP programs are refused (EBUSY)."),
+        (VETH, NATIVE, "Native XDP on v0, until bpftop ends: its peer's MTU is at most 3506; its peer has no TSO; its "
+                       "peer may send by no more queues than this end receives by; other XDP programs are refused "
+                       "(EBUSY)."),
+        (VIRTIO, NATIVE, "Native XDP on eth0, until bpftop ends: no GRO-HW here; no TSO in the host; the number of "
+                         "queues is fixed; other XDP programs are refused (EBUSY)."),
+        (IXGBE, NATIVE, None),  # the offer told
+        (VETH, TCX, None),
+        (LO, CLSACT, "clsact filters on lo outlive a kill -9; the next start of bpftop on it removes them."),
+        (VETH, GENERIC, "Generic XDP on v0 switches no offload off; nothing of it outlives bpftop."),
+        (replace(IXGBE, offloads=(("eth1", "rx-lro"), ("eth1", "rx-gro-hw"))), GENERIC,
+         "Generic XDP on eth1 switches rx-lro of eth1 and rx-gro-hw of eth1 off until bpftop exits; after a kill -9 it "
+         "takes `ethtool -K eth1 rx-lro on` and `ethtool -K eth1 rx-gro-hw on`."),
+    ],
+)  # fmt: skip
+def test_notice_of_the_effects_of_a_hook(facts: AttachFacts, step: AttachStep, notice: str | None) -> None:
+    assert effects.notice(facts, step) == notice
+
+
+def test_notice_of_a_taken_hook() -> None:
+    taken = 'XDP on v0 is taken by program 42 "xdp_filter" (native mode, held by agent (pid 812)): left alone'
+    facts = replace(VETH, occupants=(OTHER,))
+    assert messages.taken(facts, TCX) == f"{taken}, counting by TCX what it passes on."
+    assert messages.taken(facts, None) == f"{taken}."
 
 
 @pytest.mark.parametrize(
@@ -263,12 +318,14 @@ def test_steps_that_remain_after_an_errno(
         (replace(VETH, kernel=(5, 8)), NATIVE, errno.EINVAL,
          "Native XDP does not attach to v0: this kernel has no XDP links, which came with Linux 5.9 (EINVAL); "
          "use --attach "
-         "tc."),
+         "clsact."),
         (replace(LO, kernel=(6, 1)), GENERIC, errno.EINVAL,
          "Generic XDP does not attach to lo: the kernel refuses (EINVAL); use --attach auto."),
         (replace(LO, kernel=(6, 1)), CLSACT, errno.ENOENT,
          "clsact does not attach to lo: this kernel has no clsact qdisc (ENOENT); load the module sch_ingress, or use "
          "--attach auto."),
+        (LO, CLSACT, errno.EBUSY,
+         "clsact does not attach to lo: somebody's ingress qdisc has the place of clsact (EBUSY); use --attach auto."),
         (LO, CLSACT, errno.EEXIST,
          "clsact does not attach to lo: another bpftop counts there by clsact (EEXIST); use --attach auto."),
         (replace(VETH, missing_capabilities=("CAP_BPF", "CAP_NET_ADMIN")), NATIVE, errno.EPERM,
@@ -295,10 +352,10 @@ def test_failure_sentences(facts: AttachFacts, step: AttachStep, number: int, se
          "counting by TCX."),
         (replace(LO, kernel=(6, 1)), TCX, errno.EINVAL, None,
          "TCX does not attach to lo: this kernel has no TCX, which came with Linux 6.6 (EINVAL); only rtnetlink totals "
-         "(--attach tc counts too)."),
+         "(--attach clsact counts too)."),
         (replace(LO, kernel=(6, 12)), TCX, errno.EINVAL, None,
          "TCX does not attach to lo: this kernel is built without TCX (EINVAL); only rtnetlink totals (--attach "
-         "tc counts "
+         "clsact counts "
          "too)."),
         (replace(LO, missing_capabilities=("CAP_NET_ADMIN",)), TCX, errno.EPERM, None,
          "TCX does not attach to lo: not permitted (EPERM), CAP_NET_ADMIN missing; only rtnetlink totals (run it with "
@@ -314,6 +371,7 @@ def test_fallback_sentences(
 
 
 def test_retreat_sentence() -> None:
-    assert messages.retreated(replace(VETH, rx_bits_per_sec=1.4e9)) == (
-        "v0 receives 1.40 Gb/s: went from native XDP, which switches the peer's TSO off while attached, to TCX."
+    assert messages.retreated(replace(VETH, load=Load(1.4e9, 120e3, 0.62))) == (
+        "v0 receives 1.40 Gb/s in 120 k packets/s, its CPU at 62 % softirq: went from native XDP, which switches the "
+        "peer's TSO off while attached, to TCX."
     )

@@ -16,9 +16,10 @@ from bpftop.errors import BpftopError
 from bpftop.hooks import messages
 from bpftop.hooks.facts import AttachFacts, LinkLayer
 from bpftop.hooks.plan import OCCUPIED
-from bpftop.hooks.steps import CLSACT, GENERIC, AttachPlan, AttachStep, ProgramName, remaining
-from bpftop.kernel.bpf.link import Clsact, Link
+from bpftop.hooks.steps import GENERIC, NATIVE_FRAGS, AttachPlan, AttachStep, ProgramName, remaining
+from bpftop.kernel.bpf.link import Link
 from bpftop.kernel.check import KernelError
+from bpftop.kernel.net.clsact import Clsact
 from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.model.sample import DIRECTIONS, Direction, Hook
 
@@ -40,6 +41,11 @@ class AttachedProgram:
     prog_id: int
     flows: FlowCounter | None = None
     """The program on the hook instead of the counter's, while flows are watched."""
+
+    @property
+    def created_qdisc(self) -> bool:
+        """Return True if attaching created the device's clsact qdisc."""
+        return isinstance(self.attachment, Clsact) and self.attachment.created_qdisc
 
     def linked_ifindex(self) -> int:
         """Return the ifindex of the link's device, in that device's namespace; 0 without a device or a link."""
@@ -128,28 +134,30 @@ class AttachedHooks:
         Raises:
             BpftopError: a forced mode failed, or (DeviceGone) the device went away. Then nothing has changed.
         """
-        had_clsact = CLSACT not in planned.rx or self._netdev.has_clsact(device.ifindex)
         offloads = Offloads(self._netdev, device) if GENERIC in planned.rx else None
         programs: dict[Direction, AttachedProgram] = {}
         notices: dict[Direction, str] = {}
         with contextlib.ExitStack() as undo:
-            if not had_clsact:  # the qdisc comes before the filter, which may be refused
-                undo.callback(self._netdev.remove_empty_clsact, device.ifindex)
             for direction, steps in zip(DIRECTIONS, (planned.rx, planned.tx), strict=True):
                 program, failures = self._attach_first(steps, direction, device, planned.link_layer)
                 if program is not None:
+                    if program.created_qdisc:
+                        undo.callback(self._netdev.remove_empty_clsact, device.ifindex)
                     undo.callback(program.close)
                     programs[direction] = program
                 elif failures:
-                    self._check_failure(failures[0], facts, device, planned.forced and direction == "rx")
+                    last = [failure for failure in failures if failure.step.hook == failures[-1].step.hook]
+                    self._check_failure(_first(last), facts, device, planned.forced and direction == "rx")
                 if failures and (program is None or program.step.hook != failures[0].step.hook):
-                    notices[direction] = self._notice(program, failures, facts, device)
+                    notice = self._notice(program, failures, facts, device)
+                    if notice is not None:
+                        notices[direction] = notice
             undo.pop_all()
         self.detach()
         self.programs = programs
         if offloads is not None:
             self._undo.callback(offloads.restore)
-        if not had_clsact:
+        if any(program.created_qdisc for program in programs.values()):
             self._undo.callback(self._netdev.remove_empty_clsact, device.ifindex)
         if not programs:  # both directions failed for the same reason: one line
             return tuple(notices.values())[:1]
@@ -243,10 +251,14 @@ class AttachedHooks:
 
     def _notice(
         self, program: AttachedProgram | None, failures: Sequence[FailedStep], facts: AttachFacts, device: Device
-    ) -> str:
+    ) -> str | None:
+        """Return the notice about a failure. Another program on the hook has a notice of its own, while it is there."""
         # With no hook at all, the last failure is the one that a person can do something about.
-        failure = failures[0] if program is not None else failures[-1]
-        return failure.notice(self._with_occupants(failure, facts, device), None if program is None else program.step)
+        failure = _first(failures) if program is not None else failures[-1]
+        facts = self._with_occupants(failure, facts, device)
+        if program is not None and failure.error.errno in OCCUPIED and facts.occupants:
+            return None
+        return failure.notice(facts, None if program is None else program.step)
 
     def _with_occupants(self, failure: FailedStep, facts: AttachFacts, device: Device) -> AttachFacts:
         """Return the facts with the hook's current owner filled in."""
@@ -282,6 +294,14 @@ class AttachedHooks:
                 return FailedStep(step, error, loading=False)
             undo.pop_all()
         return AttachedProgram(step, direction, counter, link, prog_id)
+
+
+def _first(failures: Sequence[FailedStep]) -> FailedStep:
+    """Return the first failure that is not the missing support for fragments (before Linux 5.18)."""
+    for failure in failures:
+        if not (failure.step == NATIVE_FRAGS and failure.loading and failure.error.errno == errno.EINVAL):
+            return failure
+    return failures[0]
 
 
 def _attach_to_hook(step: AttachStep, counter: PacketCounter, direction: Direction, ifindex: int) -> Link | Clsact:

@@ -10,23 +10,21 @@ from pathlib import Path
 from typing import Literal
 
 from bpftop.collect.attach.attached_hooks import AttachedHooks, DeviceGone, MakeCounter
-from bpftop.collect.attach.facts import gather
+from bpftop.collect.attach.facts import gather, occupants
 from bpftop.collect.attach.leftovers import remove_clsact_leftovers
 from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
 from bpftop.collect.bpf.foreign_xdp import foreign_program
 from bpftop.collect.bpf.traffic import PacketCounter
 from bpftop.collect.devices.links import links_reading, lower_here
-from bpftop.collect.devices.load_meter import NS_PER_SEC, LoadMeter, measure_load
+from bpftop.collect.devices.load_meter import LOAD_WINDOW_NS, DeviceReading, LoadWatch, SoftirqShares, measure_load
 from bpftop.collect.sockets.owners import PROC
 from bpftop.errors import BpftopError
-from bpftop.hooks import messages
+from bpftop.hooks import effects, messages
 from bpftop.hooks.facts import AttachFacts, AttachRequest
 from bpftop.hooks.plan import plan
-from bpftop.hooks.steps import TCX, AttachPlan
+from bpftop.hooks.steps import NATIVE, TCX, AttachPlan
 from bpftop.kernel.net.netdev import Device, Netdev
-from bpftop.model.sample import Direction, Interface, Reading
-
-LOAD_WINDOW_NS = NS_PER_SEC  # a burst that is shorter is no load
+from bpftop.model.sample import Direction, Interface, Reading, reading_key
 
 
 class Attachment:
@@ -48,6 +46,7 @@ class Attachment:
         proc: Path = PROC,
         make_counter: MakeCounter = PacketCounter,
         load_window_ns: int = LOAD_WINDOW_NS,
+        softirq: SoftirqShares | None = None,
     ) -> None:
         self.label = label
         self.epoch = 0
@@ -58,7 +57,7 @@ class Attachment:
         self._device: Device  # as last read; from open() on
         self._facts: AttachFacts
         self._plan: AttachPlan
-        self._load = LoadMeter(load_window_ns)
+        self._load = LoadWatch(load_window_ns, softirq)
         self._state: Literal["here", "moved", "gone"] = "here"
         self._notices: dict[str, tuple[str, ...]] = {}
         self._offer: str | None = None
@@ -96,15 +95,15 @@ class Attachment:
         """Measure the ns per packet of the attached programs (about 20 ms each), for the hooks of the next step."""
         self._hooks.measure_costs()
 
-    def open(self) -> None:
-        """Attach.
+    def open(self, before: DeviceReading | None = None) -> None:
+        """Attach. ``before``: an earlier reading of the device, so that its load is known without a wait.
 
         Raises:
             BpftopError: there is no such interface, or a forced attach mode failed.
         """
-        device = self._netdev.find(self.label)
+        before = before or DeviceReading(self._netdev.find(self.label), time.monotonic_ns())
         try:
-            self._begin(device)
+            self._begin(before)
         except BaseException:
             self.close()
             raise
@@ -132,13 +131,29 @@ class Attachment:
             self._hooks.watch_flows(self._flow_request)  # for programs that were attached in this step
         return self._interface()
 
-    def _begin(self, device: Device) -> None:
+    def note_readings(self, readings: Mapping[str, Reading]) -> None:
+        """Take the newest readings of the attached programs; they tell the CPU that receives."""
+        reading = readings.get(reading_key("protocols", self.label, "rx"))
+        if reading is not None and self._may_retreat():
+            self._load.note(reading)
+
+    def check_load(self, now_ns: int) -> None:
+        """Check the load between two distant ticks, and retreat from native XDP where it is too high."""
+        if not self._may_retreat() or self._state != "here":
+            return
+        device = self._netdev.device(self._device.ifindex)
+        if device is not None and self._is_same(device):
+            with contextlib.suppress(DeviceGone):  # the next step handles it
+                self._check_load(device, now_ns)
+
+    def _begin(self, before: DeviceReading) -> None:
+        device = before.device
         self._device, self._first_name, self._state = device, device.name, "here"
-        self._notices = {"leftovers": remove_clsact_leftovers(self._netdev, device, self._proc)}
+        self._notices = {"leftovers": remove_clsact_leftovers(self._netdev, device)}
         self._speed = self._netdev.speed_bits_per_sec(device, self._netdev.driver(device))
         facts = gather(self._netdev, device, self._proc)
         if self._request.attach in ("auto", "native") and facts.is_quiet and facts.can_native and not facts.occupants:
-            facts = replace(facts, rx_bits_per_sec=measure_load(self._netdev, device))
+            facts = replace(facts, load=measure_load(self._netdev, before))
         self._apply_plan(plan(facts, self._request), facts)
 
     def _apply_plan(self, planned: AttachPlan, facts: AttachFacts) -> None:
@@ -146,9 +161,11 @@ class Attachment:
             raise BpftopError(planned.refusal)
         notices = self._hooks.apply_plan(planned, facts, self._device)
         self._facts, self._plan, self._offer = facts, planned, planned.offer
-        # The plan's notices describe its hook. With no hook, only the other owner of XDP and the failure are of use.
-        owner = (messages.taken(facts),) if facts.occupants else ()
-        self._notices["plan"] = (planned.notices if self._hooks.programs or not planned.rx else owner) + notices
+        # The plan's notices describe its hook. With no hook, only the failure is of use.
+        self._notices["plan"] = (planned.notices if self._hooks.programs or not planned.rx else ()) + notices
+        self._notices["xdp"] = self._foreign_xdp()
+        steps = dict.fromkeys(program.step for program in self._hooks.programs.values())
+        self._notices["effects"] = tuple(filter(None, (effects.notice(facts, step) for step in steps)))
         self._load.restart()
         self.epoch += 1
         self._counting_since_ns = time.time_ns()
@@ -203,7 +220,7 @@ class Attachment:
             return None
         self._links_epoch += 1
         try:
-            self._begin(device)
+            self._begin(DeviceReading(device, self._queried_ns))
         except DeviceGone:
             self._state, self._notices = "gone", {"where": (messages.gone(self.label),)}
             return None
@@ -224,11 +241,46 @@ class Attachment:
         if accepted:
             facts = gather(self._netdev, device, self._proc)
             self._apply_plan(plan(facts, replace(self._request, accepted=True)), facts)
-        load = self._load.update(now_ns, device.counters["rx_bytes"])
+        self._check_foreign_xdp(device)
+        self._check_load(device, now_ns)
+
+    def _check_foreign_xdp(self, device: Device) -> None:
+        """Renew the notice about other XDP programs, and the offer of native XDP, when such a program comes or goes."""
+        own = {program.prog_id for program in self._hooks.programs.values()}
+        foreign = {mode: prog_id for mode, prog_id in device.xdp.items() if prog_id not in own}
+        if set(foreign.values()) == {occupant.prog_id for occupant in self._facts.occupants}:
+            return
+        self._facts = replace(self._facts, occupants=occupants(replace(device, xdp=foreign), self._proc))
+        self._notices["xdp"] = self._foreign_xdp()
+        if self._request.terminal and self._request.attach in ("auto", "native") and self._plan.rx == (TCX,):
+            can_offer = not foreign and self._facts.can_native
+            self._offer = messages.offer(self._facts) if can_offer else None
+
+    def _foreign_xdp(self) -> tuple[str, ...]:
+        """Return the notice about other XDP programs on the device."""
+        if not self._facts.occupants or not self._plan.rx:
+            return ()
         receiver = self._hooks.programs.get("rx")
-        native = receiver is not None and receiver.step.mode == "native"
-        if load is not None and native and self._plan.retreats and load >= self._request.load_limit_bits_per_sec:
-            self._retreat(replace(self._facts, rx_bits_per_sec=load))
+        return (messages.taken(self._facts, receiver.step if receiver else None),)
+
+    def _may_retreat(self) -> bool:
+        """Return True if native XDP counts without the consent that would keep it there."""
+        receiver = self._hooks.programs.get("rx")
+        return self._plan.retreats and receiver is not None and receiver.step.mode == "native"
+
+    def _check_load(self, device: Device, now_ns: int) -> None:
+        """Retreat from native XDP under load, or where a plain program would limit the MTU of a veth's peer."""
+        if not self._may_retreat():
+            return
+        plain = self._hooks.programs["rx"].step == NATIVE
+        if plain and "veth" in self._facts.drivers and device.mtu > self._facts.one_page_mtu:
+            facts = replace(self._facts, mtu=device.mtu)
+            self._retreat(facts, messages.retreated_from_mtu(facts))
+            return
+        load = self._load.update(now_ns, device)
+        if self._request.limits.reached(load, self._facts.drivers):
+            facts = replace(self._facts, load=load)
+            self._retreat(facts, messages.retreated(facts))
 
     def _handle_detached(self, directions: Sequence[Direction]) -> None:
         """Count by TCX in place of a detached XDP program. A program that somebody detached is not attached again."""
@@ -247,11 +299,10 @@ class Attachment:
             for direction, step in lost.items()
         )
 
-    def _retreat(self, facts: AttachFacts) -> None:
+    def _retreat(self, facts: AttachFacts, notice: str) -> None:
         """Replace native XDP by TCX, until somebody accepts the offer of XDP again."""
         offer = messages.offer(facts) if self._request.terminal else None
-        notices = (messages.retreated(facts),)
-        self._apply_plan(AttachPlan((TCX,), (TCX,), self._plan.link_layer, notices=notices, offer=offer), facts)
+        self._apply_plan(AttachPlan((TCX,), (TCX,), self._plan.link_layer, notices=(notice,), offer=offer), facts)
 
     def _interface(self) -> Interface:
         device = self._device

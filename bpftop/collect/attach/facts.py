@@ -33,6 +33,7 @@ def gather(netdev: Netdev, device: Device, proc: Path = PROC) -> AttachFacts:
         ),
         missing_capabilities=_missing_capabilities(proc),
         kernel=kernel_release(),
+        page_bytes=os.sysconf("SC_PAGESIZE"),
     )
 
 

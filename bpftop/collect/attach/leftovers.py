@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from bpftop.collect.sockets.owners import PROC, owners
 from bpftop.hooks import messages
-from bpftop.hooks.steps import CLSACT
-from bpftop.kernel.bpf.link import remove_leftovers
-from bpftop.kernel.check import KernelError
+from bpftop.kernel.net.clsact import OWN_PRIORITY, Filter
 from bpftop.kernel.net.netdev import Device, Netdev
-from bpftop.model.sample import DIRECTIONS
+from bpftop.model.sample import DIRECTIONS, Direction
+
+_WORDS: dict[Direction, str] = {"rx": "ingress", "tx": "egress"}
 
 
-def remove_clsact_leftovers(netdev: Netdev, device: Device, proc: Path = PROC) -> tuple[str, ...]:
-    """Remove bpftop's filters, and a clsact qdisc that is empty then; filters of a running bpftop stay.
+def remove_clsact_leftovers(netdev: Netdev, device: Device) -> tuple[str, ...]:
+    """Remove the filters of a bpftop that has provably ended, and the clsact qdisc if that bpftop created the qdisc.
+
+    Filters of a living bpftop stay, and so do filters whose process cannot be seen from here: by another pid namespace,
+    or without a record of the process.
 
     Returns:
-        A notice where the kernel does not permit it.
+        Notices about filters that stay although no living process is known to need them.
     """
-    own_prog_ids = [
-        clsact_filter.prog_id
-        for direction in DIRECTIONS
-        for clsact_filter in netdev.filters(device.ifindex, direction)
-        if clsact_filter.prog_id is not None and (clsact_filter.name or "").startswith(CLSACT.program)
-    ]
-    if not own_prog_ids or any(owners(prog_id, proc) for prog_id in own_prog_ids):
-        return ()
+    states = {direction: _state(netdev, device, direction) for direction in DIRECTIONS}
+    dead = [own for own, state in states.values() if own is not None and state == "dead"]
     try:
-        remove_leftovers(device.ifindex)
-        netdev.remove_empty_clsact(device.ifindex)
-    except (KernelError, OSError) as error:
+        for direction in DIRECTIONS:
+            # Read again: another start may have removed the filter and attached its own by the same handle.
+            if states[direction][1] == "dead" and _state(netdev, device, direction)[1] == "dead":
+                netdev.remove_own_filter(device.ifindex, direction)
+        if any(own.created_qdisc for own in dead):
+            netdev.remove_empty_clsact(device.ifindex)
+    except OSError as error:
         return (messages.leftovers_stay(device.name, str(error)),)
-    return ()
+    unknown = [
+        f"`tc filter del dev {device.name} {_WORDS[direction]} pref {OWN_PRIORITY}`"
+        for direction, (_, state) in states.items()
+        if state == "unknown"
+    ]
+    return (messages.leftovers_unknown(device.name, " and ".join(unknown)),) if unknown else ()
+
+
+def _state(netdev: Netdev, device: Device, direction: Direction) -> tuple[Filter | None, str]:
+    """Return bpftop's filter of one direction, and the state of its process: "alive", "dead" or "unknown"."""
+    own = next((each for each in netdev.filters(device.ifindex, direction) if each.is_own), None)
+    if own is None:
+        return None, "none"
+    return own, "unknown" if own.owner is None else own.owner.state()

@@ -206,6 +206,10 @@ class Netdev:
         """List the filters on one direction of a device's clsact; none without a clsact."""
         return clsact.filters(self._route, ifindex, direction)
 
+    def remove_own_filter(self, ifindex: int, direction: Direction) -> None:
+        """Remove bpftop's clsact filter of one direction. Needs CAP_NET_ADMIN. Raises OSError."""
+        clsact.remove_own(self._route, ifindex, direction)
+
     def has_clsact(self, ifindex: int) -> bool:
         """Return True if the device has a clsact qdisc."""
         return clsact.has_clsact(self._route, ifindex)
