@@ -15,8 +15,10 @@ from bpftop.measure.maps.profile import MapProfile
 from bpftop.measure.programs.comparison import Comparison
 from bpftop.measure.programs.suites import chosen
 from tests.bench.figures import Figure
+from tests.bench.reference import python_pass_ms
 
-LIMIT_MS = 200
+LIMIT_TO_PYTHON = 3.0
+"""A person waits no longer than for the start of a few Pythons, which take 15 to 50 ms each."""
 DELAYS_S = (0.0, 0.02, 0.1, 0.25, 0.4, 0.8)
 PROFILES: Mapping[str, Mapping[str, Any]] = {
     "default maps": {},
@@ -37,9 +39,14 @@ def measure(say: Callable[[str], None]) -> Iterator[Figure]:
 
 
 def _figure(name: str, runs: Iterable[tuple[Iterable[object], Stop]]) -> Figure:
-    took_ms = [_cancelled_ms(*run, delay_s) for run, delay_s in zip(runs, DELAYS_S, strict=True)]
-    how = f"most of {len(took_ms)} moments, median {median(took_ms):.0f}"
-    return Figure("cancel", f"end of a cancelled {name}", max(took_ms), "ms", LIMIT_MS, how)
+    took_ms, python_ms = [], []
+    for run, delay_s in zip(runs, DELAYS_S, strict=True):
+        took_ms.append(_cancelled_ms(*run, delay_s))
+        python_ms.append(python_pass_ms())
+    ratio = median(took_ms) / median(python_ms)
+    middle = f"{median(took_ms):.0f} against {median(python_ms):.0f} ms"
+    how = f"medians of {len(took_ms)} moments: {middle}; most {max(took_ms):.0f}"
+    return Figure("cancel", f"end of a cancelled {name} / python -c pass", ratio, "", LIMIT_TO_PYTHON, how)
 
 
 def _cancelled_ms(steps: Iterable[object], stop: Stop, delay_s: float) -> float:

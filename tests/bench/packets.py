@@ -16,18 +16,24 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import product
-from statistics import mean
+from statistics import mean, median
 
 from scapy.layers.l2 import ARP as Arp
 from scapy.layers.l2 import Dot1Q
 
+from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.program import Program
+from bpftop.kernel.measure.program_object import BenchObject
+from bpftop.measure.programs.counters import OWN, Counters
 from tests.bench.figures import Figure
 from tests.bpf.frame import BROADCAST, ether, pad, tcp4, tcp6, udp4
 
 ROUNDS = 9
 REPEAT = 200_000
+PLAIN = "naive"  # of bench_counters.bpf.c: the protocol, a look-up in a shared hash, two additions
+LIMIT_TO_PLAIN, LIMIT_FRAGS_TO_PLAIN = 1.0, 1.5
+LIMIT_RANDOM_TO_PLAIN, SUITE_RUNS = 3.5, 3
 FIXED_REPEAT = 2  # above 1 an XDP call switches the dispatcher, as the measured ones do
 
 FRAMES: dict[str, bytes] = {
@@ -42,12 +48,12 @@ FRAMES: dict[str, bytes] = {
 
 @dataclass(frozen=True)
 class Contender:
-    """A counting program, the empty one it is compared with, and what it may add to a packet."""
+    """A counting program, the empty program of its type, and the limit of its cost / the plain program's cost."""
 
     program: str
     noop: str
     direction: str
-    limit_ns: float | None
+    limit: float | None
 
     @property
     def constants(self) -> dict[str, int]:
@@ -55,15 +61,15 @@ class Contender:
 
 
 CONTENDERS = (
-    Contender("count_xdp", "noop_xdp", "rx", 10),
-    Contender("count_xdp_frags", "noop_xdp_frags", "rx", 18),
+    Contender("count_xdp", "noop_xdp", "rx", LIMIT_TO_PLAIN),
+    Contender("count_xdp_frags", "noop_xdp_frags", "rx", LIMIT_FRAGS_TO_PLAIN),
     Contender("count_tc", "noop_tc", "rx", None),
     Contender("count_tc", "noop_tc", "tx", None),
 )
 
 
 def measure(say: Callable[[str], None]) -> Iterator[Figure]:
-    """Nanoseconds per packet above an empty program, for each contender. Raises KernelError."""
+    """Yield the cost of a packet for each contender / the cost by a plain counter. Raises KernelError."""
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(allowed)})  # no migration within a run
     try:
@@ -72,6 +78,21 @@ def measure(say: Callable[[str], None]) -> Iterator[Figure]:
             yield from _figures(contender)
     finally:
         os.sched_setaffinity(0, allowed)
+    say("packets in random order: bpftop bench counters")
+    yield _random_order()
+
+
+def _random_order() -> Figure:
+    """Compare two rows of the suite ``counters``, whose packets come in random order."""
+    pairs = []
+    for _ in range(SUITE_RUNS):
+        *_, last = Counters().run(Stop())
+        ns = {row.name: row.alone.net.median for row in last.table.rows}
+        pairs.append((ns[OWN], ns["percpu-array"]))
+    each = ", ".join(f"{own:.1f} / {plain:.1f}" for own, plain in pairs)
+    ratio = median(own / plain for own, plain in pairs)
+    how = f"packets in random order, median of {SUITE_RUNS} runs: {each} ns"
+    return Figure("packets", "bench counters: bpftop / percpu-array", ratio, "", LIMIT_RANDOM_TO_PLAIN, how)
 
 
 def _figures(contender: Contender) -> Iterator[Figure]:
@@ -80,22 +101,22 @@ def _figures(contender: Contender) -> Iterator[Figure]:
         for who, opened in (
             ("empty", BpfObject("noop", contender.noop)),
             ("ours", BpfObject("counter", contender.program, contender.constants)),
+            ("empty XDP", BpfObject("noop", "noop_xdp")),
+            ("plain", BenchObject("bench_counters", (PLAIN,))),
         ):
             stack.callback(opened.close)
             programs[who] = opened.program
-        empty, ours = _take_turns(programs)
+        empty, ours, empty_xdp, plain = _take_turns(programs)
     added = {name: ours[name].cpu_ns - empty[name].cpu_ns for name in FRAMES}
     each = ", ".join(f"{name} {ns:.1f}" for name, ns in added.items())
     kernel_ns = mean(ours[name].kernel_ns - empty[name].kernel_ns for name in FRAMES)
     empty_ns = mean(cost.cpu_ns for cost in empty.values())
-    yield Figure(
-        "packets",
-        f"{contender.program} {contender.direction}, added to a packet",
-        mean(added.values()),
-        "ns",
-        contender.limit_ns,
-        f"{each}; empty program {empty_ns:.1f}; by the kernel's whole ns {kernel_ns:.1f}",
-    )
+    plain_ns = mean(plain[name].cpu_ns - empty_xdp[name].cpu_ns for name in FRAMES)
+    name, ns = f"{contender.program} {contender.direction}", mean(added.values())
+    how = f"{ns:.1f} against {plain_ns:.1f} ns of a plain XDP counter in a hash, both above an empty program"
+    yield Figure("packets", f"{name}, a packet / by a plain hash counter", ns / plain_ns, "", contender.limit, how)
+    how = f"{each}; empty program {empty_ns:.1f}; by the kernel's whole ns {kernel_ns:.1f}"
+    yield Figure("packets", f"{name}, added to a packet", ns, "ns", None, how)
 
 
 @dataclass(frozen=True)

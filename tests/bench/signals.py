@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
@@ -17,13 +16,23 @@ from bpftop.collect.procfs.cpu_times import CpuTimes
 from bpftop.collect.procfs.softirqs import Softirqs
 from bpftop.collect.procfs.softnet import Softnet
 from bpftop.collect.procfs.tree import Tree
-from bpftop.doctor.timing import BUDGET_NS, Timing
+from bpftop.doctor.timing import Timing
 from bpftop.kernel.net.netdev import Netdev
 from tests.bench.figures import Figure
+from tests.bench.reference import cpu_ms_in_turn
 from tests.collect import wide
 
 QUEUES, OTHER_IRQS = 63, 100
-LIMIT_MS = BUDGET_NS / 1e6
+ROUNDS, PAUSE_S = 15, 0.02
+LIMIT_TO_OPENING, LIMIT_TO_SPLITTING = 1.5, 10.0
+FILES = tuple(
+    f"/proc/{name}"
+    for name in ("stat", "softirqs", "interrupts", "net/softnet_stat", "net/dev", "net/snmp", "net/netstat", "net/udp",
+                 "net/udp6", "net/sockstat", "net/tcp", "net/snmp6", "pressure/cpu")
+)  # fmt: skip
+"""Files that every Linux with CONFIG_PSI has, most of which a tick reads."""
+
+PER_CPU_FILES = ("net/softnet_stat", "softirqs", "stat", "interrupts")
 
 
 def measure(say: Callable[[str], None]) -> Iterator[Figure]:
@@ -44,28 +53,33 @@ def _here(netdev: Netdev) -> Iterator[Figure]:
         timing.measure()
         read = [task for task in timing.tasks if task.cpu_ns]
         total_ms = sum(median(task.cpu_ns) for task in read) / 1e6
-        how = f"CPU time of {len(read)} collectors, sum of medians"
-        yield Figure("signals", "a tick's reading, all signals on", total_ms, "ms", LIMIT_MS, how)
+        reference_ms = cpu_ms_in_turn({"open": _open_and_split}, ROUNDS, PAUSE_S)["open"]
+        ratio = total_ms / reference_ms
+        how = f"{total_ms:.2f} against {reference_ms:.2f} ms of CPU; {len(read)} collectors, sum of medians"
+        title = f"a tick's reading, all signals on / open, read, split {len(FILES)} files"
+        yield Figure("signals", title, ratio, "", LIMIT_TO_OPENING, how)
         dearest = max(read, key=lambda task: median(task.cpu_ns))
         took_ms = median(dearest.cpu_ns) / 1e6
-        yield Figure("signals", f"of that, the dearest: {dearest.name}", took_ms, "ms", how="median")
+        yield Figure("signals", f"the most expensive collector: {dearest.name}", took_ms, "ms", how="median")
+
+
+def _open_and_split() -> None:
+    """Do the least for a tick without a held file: open, read and split each file."""
+    for path in FILES:
+        Path(path).read_text().split()
 
 
 def _wide(tree: Tree, online: int, netdev: Netdev) -> Iterator[Figure]:
     collectors: list[Collector] = [Softnet(tree), Softirqs(tree), CpuTimes(tree), Interrupts(tree, 2 * online)]
-    took = {collector.name: _median_ms(partial(collector.read, [wide.ETH0])) for collector in collectors}
-    how = ", ".join(f"{name} {ms:.2f}" for name, ms in took.items())
-    title = f"per-CPU files of {online} CPUs, {QUEUES + 1} IRQs"
-    yield Figure("signals", title, sum(took.values()), "ms", LIMIT_MS, f"{how}; parsing alone")
-    facts_ms = _median_ms(partial(device_facts, tree, netdev.ethtool, wide.ETH0))
-    yield Figure("signals", f"facts of a device with {QUEUES} queues", facts_ms, "ms", how="every 10 s, in a thread")
-
-
-def _median_ms(read: Callable[[], object]) -> float:
-    taken = []
-    for _ in range(15):
-        time.sleep(0.02)  # as in a tick, caches are not warm
-        begin_ns = time.thread_time_ns()
-        read()
-        taken.append(time.thread_time_ns() - begin_ns)
-    return median(taken) / 1e6
+    texts = [(tree.proc / path).read_text() for path in PER_CPU_FILES]
+    calls: dict[str, Callable[[], object]] = {each.name: partial(each.read, [wide.ETH0]) for each in collectors}
+    took = cpu_ms_in_turn({**calls, "split": lambda: [text.split() for text in texts]}, ROUNDS, PAUSE_S)
+    split_ms = took.pop("split")
+    total_ms = sum(took.values())
+    each_ms = ", ".join(f"{name} {ms:.2f}" for name, ms in took.items())
+    how = f"{total_ms:.2f} against {split_ms:.2f} ms; {each_ms}; {QUEUES + 1} IRQs; parsing alone"
+    title = f"per-CPU files of {online} CPUs / splitting them into words"
+    yield Figure("signals", title, total_ms / split_ms, "", LIMIT_TO_SPLITTING, how)
+    facts_ms = cpu_ms_in_turn({"facts": partial(device_facts, tree, netdev.ethtool, wide.ETH0)}, ROUNDS, PAUSE_S)
+    title = f"facts of a device with {QUEUES} queues"
+    yield Figure("signals", title, facts_ms["facts"], "ms", how="every 10 s, in a thread")

@@ -52,6 +52,12 @@ def test_a_figure_is_over_only_above_its_limit() -> None:
     assert summary(FIGURES[1:2]) == "no figure with a limit was measured"
 
 
+def test_a_figure_may_have_a_lower_limit() -> None:
+    figures = [Figure("s", "t", ratio, "", 1.05, "", 0.95) for ratio in (0.94, 0.95, 1.05, 1.06)]
+    assert [figure.over for figure in figures] == [True, False, False, True]
+    assert table(figures).splitlines()[2].split() == ["t", "0.94", "0.95", "to", "1.05", "OVER"]
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

@@ -129,7 +129,7 @@ def test_a_process_with_a_sigurg_handler_gets_none() -> None:
 @pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("suite", READ_SUITES, ids=lambda suite: suite.name)
 def test_an_injected_wrong_value_is_caught(suite: ReadSuite, monkeypatch: pytest.MonkeyPatch) -> None:
-    filled = suite_reads._filled
+    filled = suite_reads.filled_maps
 
     def spoiled(stack: ExitStack, names: set[str]) -> dict[str, WholeReads]:
         maps = filled(stack, names)
@@ -138,7 +138,7 @@ def test_an_injected_wrong_value_is_caught(suite: ReadSuite, monkeypatch: pytest
                 spoil.update((4711).to_bytes(4, "little"), (1).to_bytes(8, "little"))
         return maps
 
-    monkeypatch.setattr(suite_reads, "_filled", spoiled)
+    monkeypatch.setattr(suite_reads, "filled_maps", spoiled)
     with pytest.raises(BpftopError, match="1 of 10000 values are not what was written"):
         list(suite.run(Stop()))
 

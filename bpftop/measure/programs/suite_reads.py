@@ -68,7 +68,7 @@ class _ReadRace:
         self._refused: dict[str, str] = {}
 
     def load(self, stack: ExitStack, stop: Stop) -> None:
-        self._maps = _filled(stack, {way.map for way in self._suite.ways})
+        self._maps = filled_maps(stack, {way.map for way in self._suite.ways})
 
     def round(self, stop: Stop) -> None:
         for way in self._suite.ways:
@@ -96,7 +96,8 @@ class _ReadRace:
         )
 
 
-def _filled(stack: ExitStack, names: set[str]) -> dict[str, WholeReads]:
+def filled_maps(stack: ExitStack, names: set[str]) -> dict[str, WholeReads]:
+    """Return readers of these maps of bench_reads.bpf.c, filled with READ_KEYS keys. ``stack`` frees the maps."""
     loaded = permitted(BenchObject, "bench_reads", ("fill",))
     stack.callback(loaded.close)
     loaded.programs["fill"].test_run(request_packet(-(-READ_KEYS // _FILL_BODIES)))
