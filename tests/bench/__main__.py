@@ -1,7 +1,7 @@
 """Cost of bpftop on this machine, against the limits that bpftop promises.
 
 ``python -m tests.bench`` measures everything, in about five minutes; names of suites choose some. It needs root. Limits
-are for ratios of two figures of the same run and for counts, so that they hold on every processor and on a busy machine;
+are for ratios of two figures of the same run and for counts, so that they hold on any processor and on a busy machine;
 nanoseconds and other lines without a limit are for information. Exit code 1: a figure is beyond its limit, or something
 could not be measured.
 """
