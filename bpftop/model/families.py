@@ -120,7 +120,7 @@ INTERFACE_FAMILIES = (
            "packets that XDP could not redirect (tracepoint xdp_redirect_err)", sparse=True),
     Family("xdp_verdicts", ("interface", "prog_id", "verdict"), ("packets",),
            "packets by the verdict of another's XDP program on the interface, per CPU (fexit)", per_cpu=True,
-           sparse=True, checked_over_time=False),
+           sparse=True),
     Family("flows", (*_WHERE, "saddr", "daddr", "sport", "dport", "l4_proto"), _TRAFFIC,
            "the busiest flows, counted only on request; estimates where they are sampled",
            in_metrics=False, in_series=False),

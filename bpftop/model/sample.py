@@ -44,6 +44,8 @@ class Interface:
     name: str
     ifindex: int
     state: Literal["up", "down", "gone", "moved"] = "up"
+    admin_up: bool | None = None  # `ip link set up`; None in recordings by versions without this field
+    carrier: bool | None = None
     kind: str | None = None  # rtnetlink's IFLA_INFO_KIND: veth, bridge, bond, ...
     driver: str | None = None
     netns: str | None = None

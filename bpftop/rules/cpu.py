@@ -107,6 +107,8 @@ def cpu_imbalance(rule_input: RuleInput) -> Raised | None:
         return None
     busy = softirq_share(rule_input.snapshot, cpu)
     severity: Severity = "critical" if busy is not None and busy >= rule_input.limit("softirq") else "info"
+    if severity == "info" and not _lasts(rule_input) and not softnet_rates(rule_input, "dropped").get(cpu):
+        return None  # nothing is lost, and a flow that starts is no news
     evidence = [
         compare(f"CPU {cpu} of RX", share, rule_input.limits["share"]),
         f"RX {si(rate, 'pps')}, from {si(rule_input.limits['packets'].raised, 'pps')}",
@@ -126,15 +128,30 @@ def _share_of_cpu(rule_input: RuleInput, cpu: int) -> float | None:
     return rates[cpu] / whole if whole and cpu < len(rates) else None
 
 
+def _one_cpu(rule_input: RuleInput) -> float:
+    """Return 1.0 if one CPU has nearly all packets of a busy interface, else 0.0."""
+    traffic = rule_input.interface.rx
+    rate = traffic.totals.packets_per_sec or 0.0
+    rates = [cpu_rate or 0.0 for cpu_rate in traffic.cpu_rates]
+    share = rule_input.limits["share"].raised
+    return float(rate >= rule_input.limits["packets"].raised and max(rates, default=0.0) >= share * sum(rates))
+
+
+def _lasts(rule_input: RuleInput) -> bool:
+    return (rule_input.mean("one_cpu", rule_input.limit("lasting"), 0) or 0.0) >= 0.9
+
+
 RULES = (
     Rule(
         "cpu-imbalance", "cpu", "interface", ("protocols", "cpu_times"), ("info", "critical"),
         "one CPU has nearly all packets of a busy interface", cpu_imbalance,
         {"packets": Limit(10_000, None, "/s", "below this load one CPU is enough"),
-         "share": Limit(0.80, 0.70, "share"), "softirq": Limit(0.80, 0.70, "share")},
+         "share": Limit(0.80, 0.70, "share"), "softirq": Limit(0.80, 0.70, "share"),
+         "lasting": Limit(30, 30, "s", "while the CPU has time left: a short imbalance harms nobody")},
         ("cat /proc/interrupts", "ethtool -l {iface}", "cat /sys/class/net/{iface}/queues/rx-*/rps_cpus",
          "mpstat -P ALL 1 3"),
         explains=("backlog-overflow", "softirq-squeeze", "rx-ring-overflow"),
+        measures={"one_cpu": _one_cpu},
     ),
     Rule(
         "backlog-overflow", "backlog", "host", ("softnet",), ("warning", "critical"),

@@ -17,9 +17,10 @@ from bpftop.rules.rule import (
     Raised,
     Rule,
     RuleInput,
+    if_available,
     rates_above_zero,
 )
-from bpftop.rules.shapes import Share, share_over_limit
+from bpftop.rules.shapes import Rates, Share, rate_over_limit, share_over_limit
 
 _NO_BUFFER = ("no_buf", "nobuf", "missed", "out_of_buffer")
 _QUEUE_MANAGERS = ("fq_codel", "codel", "cake", "fq_pie", "pie", "red")
@@ -81,25 +82,8 @@ def _lost_in_ring(rule_input: RuleInput) -> float:
     return max([ring_lost(rule_input), *(rate for _, rate in _no_buffer_counters(rule_input))])
 
 
-def rx_crc_errors(rule_input: RuleInput) -> Raised | None:
-    """Check frames that arrived damaged, and a carrier that comes and goes."""
-    label = rule_input.interface.label
-    bad = rule_input.link("rx_crc_errors", "rx_frame_errors")
-    reading = rule_input.reading("links", label)
-    flaps = reading.gained((label,), "carrier_changes") or 0
-    if bad <= rule_input.limit("warning") and flaps < rule_input.limit("carrier_changes"):
-        return None
-    evidence = []
-    if bad > 0:
-        evidence.append(compare("rx_crc_errors and rx_frame_errors", bad, rule_input.limits["warning"]))
-    if flaps:
-        evidence.append(f"carrier changes {flaps} in {(reading.elapsed_ns or 0) / 1e9:.0f} s")
-    if not bad:
-        return Raised("warning", f"The link flaps: {flaps} carrier changes", tuple(evidence))
-    number = Headline(
-        "rx_crc_errors and rx_frame_errors", "warning", lambda other: other.link("rx_crc_errors", "rx_frame_errors")
-    )
-    return Raised("warning", f"Bad frames from the wire: {per_s(bad)}", tuple(evidence), headline=number)
+def _bad_frames(rule_input: RuleInput) -> Rates:
+    return {"rx_crc_errors": rule_input.link("rx_crc_errors"), "rx_frame_errors": rule_input.link("rx_frame_errors")}
 
 
 def rx_dropped_harmless(rule_input: RuleInput) -> Raised | None:
@@ -136,7 +120,8 @@ def tx_drops(rule_input: RuleInput) -> Raised | None:
     device, rows, lost = rule_input.link("tx_dropped"), _qdisc_drops(rule_input), _lost_on_the_way_out(rule_input)
     share = lost / max(1.0, lost + rule_input.link("tx_packets"))
     large_share = share >= rule_input.limit("share") and lost >= rule_input.limit("share_floor")
-    if lost < rule_input.limit("warning") and not large_share:
+    many = lost >= rule_input.limit("warning") and share >= rule_input.limit("warning_share")
+    if not (large_share or many) or _slows_tcp_down(rule_input, lost):
         return None
     return Raised(
         "warning",
@@ -159,6 +144,13 @@ def _qdisc_drops(rule_input: RuleInput) -> list[tuple[Key, float]]:
 def _lost_on_the_way_out(rule_input: RuleInput) -> float:
     """Return packets per second lost by device and qdiscs. A root qdisc counts its children's drops, a device none."""
     return rule_input.link("tx_dropped") + max((rate for _, rate in _qdisc_drops(rule_input)), default=0.0)
+
+
+def _slows_tcp_down(rule_input: RuleInput, lost: float) -> bool:
+    """Return True if the drops do no more than a shaper's work: TCP sends them again, and few of all its segments."""
+    again = if_available(lambda: rule_input.count("TcpRetransSegs")) or 0.0
+    sent = if_available(lambda: rule_input.count("TcpExtTCPOrigDataSent")) or 0.0
+    return 0.5 * lost <= again < rule_input.limits["share"].raised * sent
 
 
 def _why_not_sent(rows: Sequence[tuple[Key, float]], device: float) -> str:
@@ -232,9 +224,10 @@ RULES = (
     ),
     Rule(
         "rx-crc-errors", "wire", "interface", ("links",), ("warning",),
-        "rx_crc and rx_frame errors, or a carrier that comes and goes", rx_crc_errors,
-        {"warning": Limit(0.0, 0.0, "/s", "pcp > 15/s; node-mixin > 1 %"),
-         "carrier_changes": Limit(2, 1, "", "two changes: it went and came back")},
+        "rx_crc and rx_frame errors",
+        rate_over_limit(
+            _bad_frames, counters="rx_crc_errors and rx_frame_errors", title="Bad frames from the wire: {rate}"),
+        {"warning": Limit(0.0, 0.0, "/s", "pcp > 15/s; node-mixin > 1 %")},
         ("ip -s -s link show {iface}", "ethtool {iface}", "ethtool -m {iface}"),
         explains=("tcp-retransmits",),
     ),
@@ -251,7 +244,9 @@ RULES = (
     Rule(
         "tx-drops", "tx", "interface", ("links",), ("warning",), "tx_dropped and drops of the queueing disciplines",
         tx_drops,
-        {"warning": Limit(10, None, "/s"), "share": Limit(0.02, None, "share", "netdata"),
+        {"warning": Limit(10, None, "/s"),
+         "warning_share": Limit(0.001, None, "share", "a shaper drops some of what TCP sends, to slow it down"),
+         "share": Limit(0.02, None, "share", "netdata"),
          "share_floor": Limit(1, None, "/s", "2 % of next to nothing is no finding")},
         ("tc -s qdisc show dev {iface}", "ip -s -s link show {iface}"),
         explains=("tcp-retransmits",),

@@ -64,6 +64,29 @@ def rate_over_limit(
     return check
 
 
+BURST_SHARE = 0.05
+"""Share of the events of 3 s below which the first or the last second of them has none."""
+
+
+def lasting(measure: str, check: Check) -> Check:
+    """Return a check that raises only if a rate was above zero in the first and in the last second of 3 s.
+
+    Rates over 3 s alone would show a burst of one moment for 3 s. Where less than 3 s of the measure is known, the rate
+    over 3 s alone decides.
+    """
+
+    def check_lasting(rule_input: RuleInput) -> Raised | None:
+        raised = check(rule_input)
+        # Ticks of 1 s come some ms late: windows of 1, 2 and 3 ticks are a little longer.
+        one, two, three = (rule_input.mean(measure, seconds + 0.1, 0) for seconds in (1, 2, 3))
+        if raised is None or rule_input.clearing or one is None or two is None or three is None:
+            return raised
+        least = BURST_SHARE * 3 * three
+        return raised if one >= least and 3 * three - 2 * two >= least else None
+
+    return check_lasting
+
+
 @dataclass(frozen=True)
 class Share:
     """A share of a whole, with the words of its finding. ``name`` names the share in the evidence.

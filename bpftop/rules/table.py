@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from bpftop.rules import cpu, link, stack, tcp, traffic, udp
+from bpftop.rules import carrier, cpu, host_drops, link, peer, route, stack, tcp, traffic, udp
 from bpftop.rules.rule import Limit, Rule
 
-RULES: tuple[Rule, ...] = (*tcp.RULES, *udp.RULES, *traffic.RULES, *cpu.RULES, *stack.RULES, *link.RULES)
+RULES: tuple[Rule, ...] = (
+    *carrier.RULES,
+    *route.RULES,
+    *tcp.RULES,
+    *udp.RULES,
+    *traffic.RULES,
+    *cpu.RULES,
+    *stack.RULES,
+    *link.RULES,
+    *host_drops.RULES,
+    *peer.RULES,
+)
 """Causes before their consequences, where two rules explain each other."""
 
 BY_ID: Mapping[str, Rule] = {rule.id: rule for rule in RULES}

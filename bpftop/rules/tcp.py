@@ -12,7 +12,7 @@ from bpftop.rules.counted import cell_rate, has_most, tcp
 from bpftop.rules.evidence import compare, per_s, socket
 from bpftop.rules.losses import backlog_dropped
 from bpftop.rules.rule import Headline, InputUnavailable, Limit, Raised, Rule, RuleInput, if_available
-from bpftop.rules.shapes import Rates, Share, counter_rates, growth_limit, rate_over_limit, share_over_limit
+from bpftop.rules.shapes import Rates, Share, counter_rates, growth_limit, lasting, rate_over_limit, share_over_limit
 
 _QUEUE_FULL = ("TcpExtTCPReqQFullDoCookies", "TcpExtTCPReqQFullDrop")
 _NO_ROUTE_OUT = ("IpOutNoRoutes", "Ip6OutNoRoutes")
@@ -30,7 +30,8 @@ def syn_flood(rule_input: RuleInput) -> Raised | None:
         # A server that does not accept fills its SYN queue, too: the kernel counts an overflow for each SYN that it
         # then drops (tcp_conn_request), and accept-queue-overflow names that server.
         not_judged = _why_not_judged(rule_input, syn, full)
-        if overflows < 0.5 * (syn - accepted) and not not_judged:
+        refused = _resets_sent(rule_input) >= rule_input.limit("refused") * syn  # port-scan names refused SYNs
+        if overflows < 0.5 * (syn - accepted) and not refused and not not_judged:
             return _flood(rule_input, syn, accepted, full)
     if full > rule_input.limit("queue_full") and overflows < 0.5 * full and has_most(rule_input, _syns):
         evidence = (
@@ -81,12 +82,35 @@ def _why_not_judged(rule_input: RuleInput, syn: float, full: float) -> str:
 def _why_syn(rule_input: RuleInput, syn: float, full: float) -> str:
     if full > 0:
         return "more connection requests than the SYN queue of a listening socket holds"
-    if syn and _resets_sent(rule_input) >= 0.5 * syn:
-        return "most go to ports where nobody listens: a scan, or a service that is not running"
     no_route = sum(if_available(partial(rule_input.counts, name)) or 0.0 for name in _NO_ROUTE_OUT)
     if syn and no_route >= 0.5 * syn:
         return f"this host has no route back to most senders: {per_s(no_route)} answers had none (OutNoRoutes)"
     return ""
+
+
+def port_scan(rule_input: RuleInput) -> Raised | None:
+    """Check connection requests that this host refuses with a reset."""
+    syn, resets = cell_rate(rule_input, "tcp_flags", "syn"), _resets_sent(rule_input)
+    refused = _refused(rule_input)
+    if refused < rule_input.limit("refused") or resets < rule_input.limit("share") * syn:
+        return None
+    accepted = rule_input.count("TcpPassiveOpens")
+    return Raised(
+        "warning",
+        f"Connection attempts refused: {per_s(refused)}, a port scan or a service that is not running",
+        (
+            compare("SYNs refused", refused, rule_input.limits["refused"]),
+            f"SYN {per_s(syn)}, resets sent {per_s(resets)}; limit {pct(rule_input.limits['share'].raised)} of SYN",
+            f"accepted {per_s(accepted)}",
+        ),
+        "no socket listens on the ports that the SYNs are sent to",
+        Headline("SYNs refused", "refused", _refused),
+    )
+
+
+def _refused(rule_input: RuleInput) -> float:
+    """Return connection requests per second that this host answers with a reset."""
+    return min(cell_rate(rule_input, "tcp_flags", "syn"), _resets_sent(rule_input))
 
 
 def _resets_sent(rule_input: RuleInput) -> float:
@@ -230,28 +254,41 @@ RULES = (
         "SYN queues that are full, or SYNs of which few become connections", syn_flood,
         {"queue_full": Limit(1, None, "/s", "netdata tcp_listen"),
          "syn": Limit(1_000, None, "/s", "below this rate a full queue speaks for itself"),
-         "accepted": Limit(0.2, 0.3, "share", "a server under load accepts nearly all")},
+         "accepted": Limit(0.2, 0.3, "share", "a server under load accepts nearly all"),
+         "refused": Limit(0.5, 0.6, "share", "from here on a port-scan: a refused SYN takes no room in a queue")},
         ("nstat -az TcpExtTCPReqQFullDoCookies TcpExtTCPReqQFullDrop TcpExtSyncookiesSent", "ss -ltn",
          "ss -tn state syn-recv | tail -n +2 | wc -l"),
         explains=("packet-storm", "cpu-imbalance", "backlog-overflow", "accept-queue-overflow", "softirq-squeeze",
                   "rst-storm", "tcp-retransmits", "conntrack-full", "rx-ring-overflow", "link-saturated",
-                  "firewall-drops", "tcp-memory", "tx-drops"),
+                  "firewall-drops", "tcp-memory", "tx-drops", "no-route-out"),
+    ),
+    Rule(
+        "port-scan", "tcp", "interface", ("tcp_flags", "snmp"), ("warning",),
+        "connection requests to ports where nobody listens", port_scan,
+        {"refused": Limit(50, None, "/s", "a client of a service that is down asks less often"),
+         "share": Limit(0.5, 0.4, "share")},
+        ("ss -ltn", "tcpdump -nc 20 -i {iface} 'tcp[tcpflags] & (tcp-syn|tcp-ack) = tcp-syn'",
+         "nstat -az TcpOutRsts TcpPassiveOpens"),
+        explains=("rst-storm", "packet-storm", "cpu-imbalance", "backlog-overflow", "softirq-squeeze", "conntrack-full",
+                  "firewall-drops"),
     ),
     Rule(
         "accept-queue-overflow", "tcp", "netns", ("netstat",), ("warning", "critical"),
         "connections that found the accept queue of their socket full",
-        rate_over_limit(
+        lasting("overflows", rate_over_limit(
             counter_rates("TcpExtListenOverflows"), counters="ListenOverflows",
-            title=_overflow_title, details=_overflow_details, why=_why_overflow),
+            title=_overflow_title, details=_overflow_details, why=_why_overflow)),
         {"warning": Limit(1, None, "/s", "netdata tcp_listen; pcp"), "critical": Limit(5, None, "/s", "netdata")},
         ("ss -ltnp", "nstat -az TcpExtListenOverflows TcpExtListenDrops", "sysctl net.core.somaxconn"),
         explains=("tcp-retransmits",),
+        measures={"overflows": lambda rule_input: rule_input.count("TcpExtListenOverflows")},
     ),
     Rule(
         "rst-storm", "tcp", "interface", ("tcp_flags", "snmp"), ("warning",),
         "resets, more than connections were opened, against the minute before or a fifth of TCP", rst_storm,
         {"resets": Limit(100, None, "/s"), "factor": Limit(10, 5, "x", "netdata tcp_resets"),
-         "absolute": Limit(1_000, None, "/s"), "share": Limit(0.2, 0.15, "share")},
+         "absolute": Limit(100, None, "/s", "without a baseline: as a share of TCP"),
+         "share": Limit(0.2, 0.15, "share")},
         ("nstat -az TcpOutRsts TcpEstabResets TcpAttemptFails", "ss -s"),
         explains=("packet-storm", "cpu-imbalance", "backlog-overflow", "softirq-squeeze"),
         measures={"resets": unexplained_resets},

@@ -14,6 +14,10 @@ from bpftop.rules.losses import backlog_dropped, ring_lost
 from bpftop.rules.rule import NO_BASELINE, Headline, Limit, NotEnoughData, Raised, Rule, RuleInput, if_available
 from bpftop.rules.shapes import growth_limit
 
+IGMP, NEIGHBOUR_SOLICITATION = 2, 135
+MLD_TYPES = (130, 131, 132, 143)
+"""ICMPv6 types of multicast listener discovery (RFC 2710, RFC 3810)."""
+
 _LOSSES = ("UdpRcvbufErrors", "Udp6RcvbufErrors", "TcpExtListenOverflows", "TcpExtTCPReqQFullDrop",
            "TcpExtTCPBacklogDrop")  # fmt: skip
 
@@ -72,7 +76,7 @@ def packet_storm(rule_input: RuleInput) -> Raised | None:
     """Check received packets against the minute before."""
     rate, base = all_packets(rule_input), rule_input.baselines.get("packets")
     if base is None:
-        raise NotEnoughData(NO_BASELINE)
+        return _storm_with_losses(rule_input, rate)
     if rate < rule_input.limit("packets") or rate < rule_input.limit("factor") * base:
         return None
     lost = losses(rule_input)
@@ -86,6 +90,24 @@ def packet_storm(rule_input: RuleInput) -> Raised | None:
             f"{si(base, 'pps')} in the minute before it began; limit {rule_input.limits['factor'].raised:.0f} times "
             f"({rule_input.limits['factor'].source})",
             f"lost in ring, backlog and at sockets {per_s(lost)}",
+        ),
+        _what_grew(rule_input),
+        Headline("RX", "packets", all_packets),
+    )
+
+
+def _storm_with_losses(rule_input: RuleInput, rate: float) -> Raised:
+    """Return the finding without a baseline: many packets, and a share of them lost. Raises NotEnoughData."""
+    lost = losses(rule_input)
+    if rate < rule_input.limit("packets") or lost < max(rule_input.limit("losses"), rule_input.limit("lost") * rate):
+        raise NotEnoughData(NO_BASELINE)
+    return Raised(
+        "warning",
+        f"Packet storm: {si(rate, 'pps')}, {pct(min(1.0, lost / rate))} of it lost",
+        (
+            compare("RX", rate, rule_input.limits["packets"]),
+            f"lost in ring, backlog and at sockets {per_s(lost)}; limit {pct(rule_input.limits['lost'].raised)} of RX "
+            "where the rate before is not known",
         ),
         _what_grew(rule_input),
         Headline("RX", "packets", all_packets),
@@ -115,39 +137,85 @@ def losses(rule_input: RuleInput) -> float:
 
 
 def broadcast_storm(rule_input: RuleInput) -> Raised | None:
-    """Check broadcasts and ARP."""
+    """Check broadcasts, ARP, and neighbour solicitations, which are the ARP of IPv6."""
     whole, rate, arp = packets(rule_input), cast(rule_input, "broadcast"), protocol(rule_input, ARP)
+    asked = cell_rate(rule_input, "icmp_types", "icmpv6", NEIGHBOUR_SOLICITATION)
     broadcast = rate >= rule_input.limit("broadcast") and rate >= rule_input.limit("share") * whole
-    if not broadcast and arp < rule_input.limit("arp"):
+    if not broadcast and max(arp, asked) < rule_input.limit("arp"):
         return None
+    title = f"ARP storm: {per_s(arp)}" if arp >= asked else f"Storm of neighbour solicitations: {per_s(asked)}"
+    resolves = max(arp, asked) >= 0.5 * max(rate, 1.0)
     return Raised(
         "warning",
-        f"Broadcast storm: {per_s(rate)}" if broadcast else f"ARP storm: {per_s(arp)}",
+        f"Broadcast storm: {per_s(rate)}" if broadcast else title,
         (
             compare("broadcast", rate, rule_input.limits["broadcast"]),
             f"{pct(rate / whole if whole else None)} of all packets; limit {pct(rule_input.limits['share'].raised)}",
             compare("ARP", arp, rule_input.limits["arp"]),
+            *((f"neighbour solicitations {per_s(asked)}; limit as for ARP",) if asked else ()),
         ),
-        "ARP is most of it: a loop in the network, or a host that asks for many"
-        if arp >= 0.5 * max(rate, 1.0)
+        "most of them look for addresses: a loop in the network, or a host that asks for many"
+        if resolves
         else busiest_cpu(rule_input),
         Headline("broadcast", "broadcast", lambda other: cast(other, "broadcast"))
         if broadcast
-        else Headline("ARP", "arp", lambda other: protocol(other, ARP)),
+        else Headline("ARP or neighbour solicitations", "arp", _looked_for),
     )
+
+
+def _looked_for(rule_input: RuleInput) -> float:
+    """Return the larger of ARP packets and neighbour solicitations per second."""
+    asked = cell_rate(rule_input, "icmp_types", "icmpv6", NEIGHBOUR_SOLICITATION)
+    return max(protocol(rule_input, ARP), asked)
+
+
+def multicast_flood(rule_input: RuleInput) -> Raised | None:
+    """Check multicasts that no program reads, and messages of group membership."""
+    whole, rate = packets(rule_input), cast(rule_input, "multicast")
+    groups = _membership(rule_input)
+    many = rate >= rule_input.limit("multicast") and rate >= rule_input.limit("share") * whole
+    delivered = rule_input.counts("UdpInDatagrams", "Udp6InDatagrams") if many else 0.0
+    flood = many and delivered < 0.5 * rate  # a receiver of streams reads as many datagrams as come
+    if not flood and groups < rule_input.limit("membership"):
+        return None
+    title = f"Multicast flood: {per_s(rate)}" if flood else f"Flood of group membership messages: {per_s(groups)}"
+    return Raised(
+        "warning",
+        title,
+        (
+            compare("multicast", rate, rule_input.limits["multicast"]),
+            f"{pct(rate / whole if whole else None)} of all packets; limit {pct(rule_input.limits['share'].raised)}",
+            compare("IGMP and MLD", groups, rule_input.limits["membership"]),
+        ),
+        "IGMP or MLD is most of it: a loop in the network, or a host that joins and leaves without end"
+        if groups >= 0.5 * rate
+        else "no program here reads most of it: a switch floods groups that nobody here joined, or a loop",
+        Headline("multicast", "multicast", lambda other: cast(other, "multicast"))
+        if flood
+        else Headline("IGMP and MLD", "membership", _membership),
+    )
+
+
+def _membership(rule_input: RuleInput) -> float:
+    """Return received IGMP and MLD messages per second."""
+    mld = sum(cell_rate(rule_input, "icmp_types", "icmpv6", number) for number in MLD_TYPES)
+    return protocol(rule_input, IGMP) + mld
 
 
 def fragment_flood(rule_input: RuleInput) -> Raised | None:
     """Check fragments, and reassembly that fails."""
     failed = if_available(lambda: rule_input.counts("IpReasmFails", "Ip6ReasmFails")) or 0.0
-    failing = failed > rule_input.limit("failed") and has_most(rule_input, _fragments)
+    # Fragments that came in the 30 s before (net.ipv4.ipfrag_time) fail one by one when their time ends.
+    coming = if_available(lambda: rule_input.counts("IpReasmReqds", "Ip6ReasmReqds")) or 0.0
+    failing = min(failed, coming) > rule_input.limit("failed") and has_most(rule_input, _fragments)
     if if_available(lambda: packets(rule_input)) is None and failing:  # no program counts fragments
         evidence = (compare("ReasmFails", failed, rule_input.limits["failed"]),)
         why = _why_fragments(rule_input, 0.0, 0.0)
         return Raised("warning", f"Reassembly fails: {per_s(failed)}", evidence, why, _REASSEMBLY)
     whole, first = packets(rule_input), cell_rate(rule_input, "fragments", "first")
     rate = first + cell_rate(rule_input, "fragments", "later")
-    flood = rate >= rule_input.limit("fragments") and rate >= rule_input.limit("share") * whole
+    many = rate >= rule_input.limit("fragments") and rate >= rule_input.limit("share") * whole
+    flood = many and (failing or not _put_together(rule_input, first, rate))
     if not flood and not failing:
         return None
     return Raised(
@@ -164,6 +232,18 @@ def fragment_flood(rule_input: RuleInput) -> Raised | None:
 
 
 _REASSEMBLY = Headline("ReasmFails", "failed", lambda rule_input: rule_input.counts("IpReasmFails", "Ip6ReasmFails"))
+
+
+def _put_together(rule_input: RuleInput, first: float, rate: float) -> bool:
+    """Return True if the fragments are parts of whole datagrams, as those of 8 kB that databases and NFS send.
+
+    A router or a bridge does not reassemble: there, first and later fragments in proportion are enough.
+    """
+    if not 0.1 * rate <= first <= 0.6 * rate:
+        return False
+    reassembled = if_available(lambda: rule_input.counts("IpReasmOKs", "Ip6ReasmOKs")) or 0.0
+    requests = if_available(lambda: rule_input.counts("IpReasmReqds", "Ip6ReasmReqds")) or 0.0
+    return reassembled >= 0.8 * first or requests < 0.5 * rate
 
 
 def _fragments(interface: InterfaceSnapshot) -> float:
@@ -248,15 +328,23 @@ RULES = (
         explains=_FOLLOWS, measures={"icmp": icmp},
     ),
     Rule(
-        "broadcast-storm", "traffic", "interface", ("joint", "protocols"), ("warning",),
-        "broadcasts or ARP, many and most of what comes", broadcast_storm,
+        "broadcast-storm", "traffic", "interface", ("joint", "protocols", "icmp_types"), ("warning",),
+        "broadcasts, ARP or neighbour solicitations, many and most of what comes", broadcast_storm,
         {"broadcast": Limit(1_000, None, "/s"), "share": Limit(0.5, 0.4, "share"), "arp": Limit(500, None, "/s")},
         ("ip -s link show {iface}", "ip neigh show dev {iface}", "bridge -s link"),
         explains=(*_FOLLOWS, "rx-dropped-harmless", "neighbour-table-full"),
     ),
     Rule(
+        "multicast-flood", "traffic", "interface", ("joint", "protocols", "icmp_types", "snmp"), ("warning",),
+        "multicasts that no program reads, or many messages of group membership", multicast_flood,
+        {"multicast": Limit(1_000, None, "/s"), "share": Limit(0.5, 0.4, "share"),
+         "membership": Limit(200, None, "/s", "hosts report a group once in a query interval of 125 s (RFC 3376)")},
+        ("ip maddr show dev {iface}", "bridge mdb show", "ip -s link show {iface}"),
+        explains=(*_FOLLOWS, "icmp-flood", "rx-dropped-harmless"),
+    ),
+    Rule(
         "fragment-flood", "traffic", "interface", ("fragments", "snmp"), ("warning",),
-        "fragments, or reassembly that fails", fragment_flood,
+        "fragments that cannot be put together, or reassembly that fails", fragment_flood,
         {"fragments": Limit(1_000, None, "/s"), "share": Limit(0.2, 0.15, "share"), "failed": Limit(10, None, "/s")},
         ("nstat -az IpReasmReqds IpReasmFails IpReasmTimeout", "sysctl net.ipv4.ipfrag_high_thresh"),
         explains=_FOLLOWS,
@@ -272,7 +360,8 @@ RULES = (
         "packet-storm", "traffic", "interface", ("protocols", "links"), ("info", "warning"),
         "ten times the packets of the minute before; a warning only while something is lost", packet_storm,
         {"packets": Limit(10_000, None, "/s"), "factor": Limit(10, 5, "x", "netdata: 50 times from 1 kpps"),
-         "losses": Limit(10, 5, "/s", "a warning while more than this is lost")},
+         "losses": Limit(10, 5, "/s", "a warning while more than this is lost"),
+         "lost": Limit(0.01, None, "share", "without a baseline: of RX")},
         ("bpftop {iface}, key 4: the flows", "mpstat -P ALL 1 3"),
         explains=("cpu-imbalance", "backlog-overflow", "softirq-squeeze", "rx-ring-overflow", "link-saturated"),
         measures={"packets": all_packets, "tcp": _rate_of(TCP), "udp": _rate_of(UDP), "icmp": _rate_of(ICMP)},

@@ -65,7 +65,7 @@ def udp_amplification(rule_input: RuleInput) -> Raised | None:
         return None
     if mean < rule_input.limit("mean_bytes") and fragments < rule_input.limit("fragments"):
         return None
-    if rate < rule_input.limit("answers") * requests:
+    if rate < rule_input.limit("answers") * requests or _answers_wanted(rule_input, rate, requests):
         return None
     return Raised(
         "critical",
@@ -80,6 +80,19 @@ def udp_amplification(rule_input: RuleInput) -> Raised | None:
         f"servers on port {port} reflect requests that somebody sends them with this host's address",
         Headline(f"from port {port}", "packets", lambda other: cell_rate(other, "udp_ports", port)),
     )
+
+
+def _answers_wanted(rule_input: RuleInput, rate: float, requests: float) -> bool:
+    """Return True if sockets here take the answers to requests of this host, or the answers are for other hosts.
+
+    memcached answers one request with many datagrams. A mirror port receives answers to others: the stack drops frames
+    for other MAC addresses before it counts them (ip_rcv_core).
+    """
+    delivered = rule_input.counts("UdpInDatagrams", "Udp6InDatagrams")
+    if delivered >= 0.8 * rate and requests >= rule_input.limit("requests") * rate:
+        return True
+    arrived = rule_input.counts("IpInReceives", "Ip6InReceives")
+    return arrived + (if_available(lambda: backlog_dropped(rule_input)) or 0.0) < 0.5 * rate
 
 
 def _requests(rule_input: RuleInput, interface: InterfaceSnapshot, port: int) -> float:
@@ -132,7 +145,8 @@ RULES = (
         "large answers from a port that reflects, which nobody here asked for", udp_amplification,
         {"share": Limit(0.5, 0.4, "share"), "port_share": Limit(0.5, 0.4, "share"), "packets": Limit(1_000, None, "/s"),
          "mean_bytes": Limit(400, 300, "B"), "fragments": Limit(0.2, 0.15, "share"),
-         "answers": Limit(3, 2, "x", "a resolver gets about one answer a question")},
+         "answers": Limit(3, 2, "x", "a resolver gets about one answer a question"),
+         "requests": Limit(0.01, None, "share", "of the answers that sockets take; memcached sends many")},
         ("bpftop {iface}, key 4: the flows", "nstat -az UdpNoPorts UdpInDatagrams"),
         explains=(*_FOLLOWS, "udp-flood", "fragment-flood"),
     ),

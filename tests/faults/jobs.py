@@ -6,6 +6,7 @@ import errno
 import select
 import socket
 import struct
+import subprocess
 import time
 from collections.abc import Callable
 
@@ -250,3 +251,30 @@ def _connecting(source: str, address: str, port: int) -> socket.socket:
     stream.bind((source, 0))
     stream.connect_ex((address, port))
     return stream
+
+
+def send_anyway(orders: Orders, _: bytes, *, address: str, port: int, per_sec: float) -> Outcome:
+    """Send datagrams at a rate; the kernel may refuse all of them."""
+    sock = socket.socket(_family(address), socket.SOCK_DGRAM)
+    sent = refused = 0
+    orders.wait()
+    while not orders.over(1 / per_sec):
+        try:
+            sock.sendto(bytes(64), (address, port))
+            sent += 1
+        except OSError:
+            refused += 1
+    return {"sent": sent, "refused": refused, "cpu_s": time.process_time()}
+
+
+def flap_link(orders: Orders, _: bytes, *, interface: str, period_s: float) -> Outcome:
+    """Switch an interface off and on again, once a period; it is on at the end."""
+    flaps = 0
+    orders.wait()
+    try:
+        while not orders.over(period_s / 2):
+            subprocess.run(["ip", "link", "set", interface, "up" if flaps % 2 else "down"], check=True)
+            flaps += 1
+    finally:
+        subprocess.run(["ip", "link", "set", interface, "up"], check=True)
+    return {"flaps": flaps, "cpu_s": time.process_time()}

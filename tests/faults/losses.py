@@ -16,6 +16,8 @@ HARMLESS = frozenset(
         *("IcmpInMsgs", "IcmpOutMsgs", "TcpActiveOpens", "TcpPassiveOpens", "TcpInSegs", "TcpOutSegs"),
         *("UdpInDatagrams", "UdpOutDatagrams", "TcpExtTCPOrigDataSent", "TcpExtSyncookiesRecv"),
         *("Ip6InReceives", "Ip6InDelivers", "Ip6OutForwDatagrams", "Ip6OutRequests", "Ip6ReasmReqds"),
+        *("IpReasmOKs", "Ip6ReasmOKs", "TcpExtTCPToZeroWindowAdv", "TcpExtTCPFromZeroWindowAdv"),
+        *("TcpExtTCPOFOQueue", "TcpExtTCPDSACKOldSent", "TcpExtTCPDSACKOfoSent", "TcpExtTCPWinProbe"),
         *("Icmp6InMsgs", "Icmp6OutMsgs", "Udp6InDatagrams", "Udp6OutDatagrams"),
     )
 )

@@ -75,11 +75,44 @@ def test_full_syn_queue_without_a_program() -> None:
     assert "no program counts" in watch.now.blind["syn-flood"]
 
 
-def test_syns_to_closed_ports_name_the_cause() -> None:
+def test_refused_syns_are_no_flood() -> None:
+    """A scan of closed ports, one in ten of them open: the resets are consequences of the scan."""
     world = World().frames("protocols", 6, pps=5_000).frames("tcp_flags", "syn", pps=5_000)
-    watch = Watch(world.stack(IpInReceives=5_000).frames("tcp_flags", "rst", pps=5_000, direction="tx"))
+    world.stack(IpInReceives=5_000, TcpPassiveOpens=500, TcpOutRsts=4_500)
+    watch = Watch(world.frames("tcp_flags", "rst", pps=4_500, direction="tx"))
     watch.run(6)
-    assert "nobody listens" in require_finding(watch, "syn-flood").why
+    assert watch.finding("syn-flood") is None
+    assert "no socket listens" in require_finding(watch, "port-scan").why
+    assert require_finding(watch, "rst-storm").explained_by == "port-scan"
+
+
+def test_flood_without_a_way_back_names_the_cause() -> None:
+    """SYN+ACKs that have no route never reach the addresses that the SYNs come from."""
+    world = World().frames("protocols", 6, pps=5_000).frames("tcp_flags", "syn", pps=5_000)
+    watch = Watch(world.stack(IpInReceives=5_000, IpOutNoRoutes=5_000))
+    watch.run(6)
+    finding = require_finding(watch, "syn-flood")
+    assert "no route" in finding.why
+    assert require_finding(watch, "no-route-out").explained_by == "syn-flood"
+
+
+def test_burst_of_clients_is_no_overflow() -> None:
+    """Many clients at once fill the queue for a moment, and their SYNs come again after 1 s."""
+    world = World()
+    watch = Watch(world)
+    watch.run(20)
+    for per_sec in (900, 40, 0, 0, 0, 0):
+        world.stack(TcpExtListenOverflows=per_sec, TcpExtListenDrops=per_sec)
+        watch.run(1)
+        assert watch.finding("accept-queue-overflow") is None
+
+
+def test_resets_are_found_from_the_middle() -> None:
+    """Without a baseline, a fifth of TCP is enough."""
+    world = World().frames("protocols", 6, pps=1_000).frames("tcp_flags", "rst", pps=300)
+    watch = Watch(world)
+    watch.run(4)
+    assert require_finding(watch, "rst-storm").severity == "warning"
 
 
 # Resets, retransmissions
@@ -204,7 +237,7 @@ def test_busiest_interrupt_is_named() -> None:
     world = World().facts(facts=DeviceFacts(queues=queues, irqs=irqs)).frames("protocols", 6, pps=50_000)
     world.rate("irqs/eth0", ("eth0", "26"), "count", 9_000).rate("irqs/eth0", ("eth0", "25"), "count", 100)
     watch = Watch(world)
-    watch.run(6)
+    watch.run(40)
     assert require_finding(watch, "cpu-imbalance").why.startswith(
         "interrupt 26 eth0-2 is 99 % of the device's: RSS puts"
     )
@@ -223,7 +256,7 @@ def test_busiest_interrupt_is_named() -> None:
 )  # fmt: skip
 def test_cause_of_cpu_imbalance(facts: DeviceFacts, why: str) -> None:
     watch = Watch(World().facts(facts=facts).frames("protocols", 6, pps=50_000))
-    watch.run(5)
+    watch.run(40)
     assert require_finding(watch, "cpu-imbalance").why == why
 
 
@@ -286,8 +319,15 @@ def test_icmp_flood_names_the_type() -> None:
     assert require_finding(watch, "icmp-flood").why == "99 % of it is icmp type 8 (echo request); 100 % of all on CPU 0"
 
 
+def test_reassembly_that_times_out_after_the_flood_is_over() -> None:
+    """Fragments are given up 30 s after they came, and no fragment comes any more."""
+    watch = Watch(World().stack(IpReasmFails=30, IpReasmTimeout=30))
+    watch.run(5)
+    assert watch.finding("fragment-flood") is None
+
+
 def test_failing_reassembly_without_a_program() -> None:
-    watch = Watch(observer(World().stack(IpReasmFails=30, IpReasmTimeout=30)))
+    watch = Watch(observer(World().stack(IpReasmReqds=30, IpReasmFails=30, IpReasmTimeout=30)))
     watch.run(5)
     assert require_finding(watch, "fragment-flood").why == "other parts do not come in time: 30/s given up"
 

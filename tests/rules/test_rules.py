@@ -33,6 +33,7 @@ def syn_flood(world: World) -> World:
 
 def udp_answers(world: World, *, size: int = 1_000, requests: float = 0) -> World:
     world.frames("protocols", 17, pps=5_000, size=size).frames("udp_ports", 53, pps=5_000, size=size)
+    world.stack(IpInReceives=5_000, UdpNoPorts=5_000 - requests, UdpInDatagrams=requests)
     return world.frames("udp_ports", 53, pps=requests, direction="tx")
 
 
@@ -78,7 +79,7 @@ RAISED: list[tuple[str, str, str, Setup]] = [
     ("fragment-flood", "warning", "Fragment flood: 2.00 k/s",
      lambda w: w.frames("protocols", 17, pps=2_500).frames("fragments", "later", pps=2_000)),
     ("fragment-flood", "warning", "Reassembly fails: 30/s",
-     lambda w: w.frames("protocols", 17, pps=2_500).stack(IpReasmFails=30)),
+     lambda w: w.frames("protocols", 17, pps=2_500).stack(IpReasmFails=30, IpReasmReqds=30)),
     ("malformed-packets", "warning", "Malformed packets: 50/s",
      lambda w: w.frames("protocols", 262, pps=20).frames("protocols", 263, pps=30).frames("protocols", 6, pps=5_000)),
     ("cpu-imbalance", "critical", "CPU 0 carries 100 % of RX (softirq 90 %)", lambda w: busy_cpu(w, 0.9)),
@@ -116,8 +117,40 @@ RAISED: list[tuple[str, str, str, Setup]] = [
          "links/eth0", ("eth0",), "rx_packets", 100_000)),
     ("rx-crc-errors", "warning", "Bad frames from the wire: 1/s",
      lambda w: w.rate("links/eth0", ("eth0",), "rx_crc_errors", 1)),
-    ("rx-crc-errors", "warning", "The link flaps: 3 carrier changes",
-     lambda w: w.rate("links/eth0", ("eth0",), "carrier_changes", 1)),
+    ("no-carrier", "critical", "No carrier on eth0: nothing can be sent or received",
+     lambda w: w.level("links/eth0", ("eth0",), rx_packets=7).facts(state="down", admin_up=True, carrier=False)),
+    ("no-carrier", "info", "No carrier on eth0: nothing can be sent or received",
+     lambda w: w.facts(state="down", admin_up=True, carrier=False)),
+    ("no-carrier", "critical", "The link flaps: carrier lost 3 times in 3 s",
+     lambda w: w.rate("links/eth0", ("eth0",), "carrier_changes", 2)),
+    ("no-route-out", "warning", "No route to the destination: 20/s packets not sent",
+     lambda w: w.stack(IpOutNoRoutes=20)),
+    ("no-route-out", "info", "No route to IPv6 destinations: 20/s", lambda w: w.stack(Ip6OutNoRoutes=20)),
+    ("routing-loop", "warning", "Routing loop likely: the TTL of 30/s forwarded packets ends here",
+     lambda w: w.stack(IpInHdrErrors=30, IpForwDatagrams=2_000)),
+    ("port-scan", "warning", "Connection attempts refused: 200/s, a port scan or a service that is not running",
+     lambda w: w.frames("protocols", 6, pps=250).frames("tcp_flags", "syn", pps=250).frames(
+         "tcp_flags", "rst", pps=200, direction="tx")),
+    ("multicast-flood", "warning", "Multicast flood: 2.00 k/s",
+     lambda w: w.frames("protocols", 17, pps=2_000).frames("joint", "ipv4", "multicast", "<=64", pps=2_000)),
+    ("multicast-flood", "warning", "Flood of group membership messages: 300/s",
+     lambda w: w.frames("protocols", 2, pps=300)),
+    ("broadcast-storm", "warning", "Storm of neighbour solicitations: 700/s",
+     lambda w: w.frames("protocols", 58, pps=700).frames("icmp_types", "icmpv6", 135, pps=700)),
+    ("dropped-on-this-host", "warning", "This host drops its own TCP: 300/s by nftables or iptables",
+     lambda w: w.rate("drops", ("eth0", "NETFILTER_DROP"), "packets", 300).rate(
+         "links/eth0", ("eth0",), "rx_packets", 9_000).stack(TcpInSegs=10_000, TcpExtTCPOFOQueue=300)),
+    ("dropped-on-this-host", "warning", "This host drops its own TCP: 300/s by a tc program or filter on the way out",
+     lambda w: w.rate("drops", ("eth0", "TC_EGRESS"), "packets", 300).rate(
+         "links/eth0", ("eth0",), "tx_packets", 9_000).stack(TcpOutSegs=90_000)),
+    ("dropped-on-this-host", "info", "This host drops packets: 300/s by a tc program or filter on the way in",
+     lambda w: w.rate("drops", ("eth0", "TC_INGRESS"), "packets", 300).rate(
+         "links/eth0", ("eth0",), "rx_packets", 9_000)),
+    ("xdp-drops", "info", "An XDP program drops 300/s, 50 % of what arrives",
+     lambda w: w.rate("xdp_verdicts/eth0", ("eth0", 31, "DROP"), "packets", 300).rate(
+         "xdp_verdicts/eth0", ("eth0", 31, "PASS"), "packets", 300)),
+    ("loss-before-us", "info", "3 % of received TCP segments come out of order",
+     lambda w: w.stack(TcpInSegs=10_000, TcpExtTCPOFOQueue=300)),
     ("bond-leg-lost", "warning", "Bond has lost 1 of 2 legs: eth5",
      lambda w: w.facts(facts=DeviceFacts(bond=Bond("802.3ad", None, (BondLeg("eth4", True), BondLeg("eth5", False)))))),
     ("irq-wrong-numa", "info", "1 of 1 interrupts are handled far from NUMA node 0",
@@ -139,7 +172,7 @@ def test_rule_is_raised_and_cleared(rule: str, severity: str, title: str, setup:
     world = World()
     watch = Watch(world)
     setup(world)
-    watch.run(20 if rule == "rx-ring-overflow" else 5)
+    watch.run({"rx-ring-overflow": 20, "cpu-imbalance": 40}.get(rule, 5))
     finding = watch.finding(rule)
     assert finding is not None, watch.now
     assert (finding.severity, finding.title) == (severity, title)
@@ -147,7 +180,7 @@ def test_rule_is_raised_and_cleared(rule: str, severity: str, title: str, setup:
     assert finding.next_steps
     assert finding.why
     world.quiet()
-    world.level("conntrack", (), entries=0, max_entries=100).facts(facts=None)
+    world.level("conntrack", (), entries=0, max_entries=100).facts(facts=None, state="up", admin_up=True, carrier=True)
     memory(world, used=0)
     watch.run(15)
     assert watch.finding(rule) is None
@@ -171,7 +204,26 @@ QUIET: dict[str, Setup] = {
     "healthy bulk TCP": lambda w: w.stack(TcpOutSegs=90_000, TcpExtTCPOrigDataSent=90_000, TcpRetransSegs=400),
     "one drop on the way out": lambda w: w.rate("qdiscs/eth0", ("eth0", "tbf", "1:"), "drops", 0.3),
     "a backlog that lost five": lambda w: w.rate("softnet", (0,), "dropped", 5),
-    "a link that came up": lambda w: w.rate("links/eth0", ("eth0",), "carrier_changes", 0.2),
+    "a link that came up": lambda w: w.rate("links/eth0", ("eth0",), "carrier_changes", 0.04),
+    "a link that is switched off": lambda w: w.facts(state="down", admin_up=False, carrier=False),
+    "a bridge without a port": lambda w: w.facts(kind="bridge", state="down", admin_up=True, carrier=False),
+    "a host without IPv6 asked for IPv6": lambda w: w.stack(Ip6OutNoRoutes=50, Ip6OutRequests=0.2),
+    "traceroute through a router": lambda w: w.stack(IpInHdrErrors=5, IpForwDatagrams=20_000),
+    "bad checksums on a router are no loop": lambda w: w.stack(
+        IpInHdrErrors=9, IpExtInCsumErrors=9, IpForwDatagrams=20_000),
+    "streams that a program reads": lambda w: w.frames("protocols", 17, pps=2_000).frames(
+        "joint", "ipv4", "multicast", "1024-1518", pps=2_000).stack(UdpInDatagrams=2_000),
+    "a memcached client over UDP": lambda w: udp_answers(w, requests=200).stack(UdpNoPorts=0, UdpInDatagrams=5_000),
+    "a mirror port with DNS answers to others": lambda w: udp_answers(w).stack(
+        IpInReceives=20, UdpNoPorts=0, UdpInDatagrams=0),
+    "8 kB datagrams in six fragments each": lambda w: w.frames("protocols", 17, pps=6_000, size=1_400).frames(
+        "fragments", "first", pps=1_000).frames("fragments", "later", pps=5_000).stack(
+        IpReasmReqds=6_000, IpReasmOKs=1_000, UdpInDatagrams=1_000),
+    "a shaper that slows TCP down": lambda w: w.rate("qdiscs/eth0", ("eth0", "tbf", "1:"), "drops", 19).rate(
+        "links/eth0", ("eth0",), "tx_packets", 400).stack(TcpExtTCPOrigDataSent=8_000, TcpRetransSegs=20),
+    "a firewall that drops what TCP does not miss": lambda w: w.rate(
+        "drops", ("eth0", "NETFILTER_DROP"), "packets", 500).rate("links/eth0", ("eth0",), "rx_packets", 9_000).stack(
+        TcpInSegs=9_000, TcpRetransSegs=20),
     "ARP of a large network": lambda w: w.frames("protocols", 256, pps=300).frames("protocols", 6, pps=5_000),
 }  # fmt: skip
 
@@ -186,6 +238,20 @@ def test_healthy_traffic_raises_no_warning(what: str) -> None:
         watch.run(1)
         loud = [f for f in watch.now.findings if f.severity != "info"]
         assert loud == []
+
+
+def test_packet_storm_with_losses_needs_no_baseline() -> None:
+    world = World().frames("protocols", 6, pps=50_000)
+    watch = Watch(world)
+    watch.run(5)
+    assert watch.finding("packet-storm") is None
+    assert "packet-storm" in watch.now.waiting
+    world.rate("softnet", (0,), "dropped", 2_000)
+    watch.run(4)
+    finding = watch.finding("packet-storm")
+    assert finding is not None
+    assert finding.severity == "warning"
+    assert finding.title == "Packet storm: 50.0 kpps, 4 % of it lost"
 
 
 def test_packet_storm_without_loss_is_info() -> None:

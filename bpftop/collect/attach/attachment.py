@@ -311,6 +311,8 @@ class Attachment:
             name=device.name,
             ifindex=device.ifindex,
             state=("up" if device.up else "down") if self._state == "here" else self._state,
+            admin_up=device.admin_up if self._state == "here" else None,
+            carrier=device.carrier if self._state == "here" else None,
             kind=device.kind,
             driver=self._facts.driver,
             netns=self._netns,

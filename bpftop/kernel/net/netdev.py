@@ -27,7 +27,7 @@ XdpMode = Literal["native", "generic", "hardware"]
 
 RTM_GETLINK, RTM_GETROUTE = 18, 26
 NETLINK_GENERIC = 16
-IFF_UP, IFF_RUNNING = 0x1, 0x40
+IFF_UP, IFF_RUNNING, IFF_LOWER_UP = 0x1, 0x40, 0x10000
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 5, 10, 18
 IFLA_STATS64, IFLA_EXT_MASK, IFLA_LINK_NETNSID, IFLA_XDP, IFLA_PROP_LIST, IFLA_ALT_IFNAME = 23, 29, 37, 43, 52, 53
 IFLA_CARRIER_CHANGES, IFLA_PARENT_DEV_BUS_NAME = 35, 57
@@ -91,6 +91,15 @@ class Device:
     def up(self) -> bool:
         """Return True if the device is administratively up and running (lo and tun are always running)."""
         return self.flags & (IFF_UP | IFF_RUNNING) == IFF_UP | IFF_RUNNING
+
+    @property
+    def admin_up(self) -> bool:
+        return bool(self.flags & IFF_UP)
+
+    @property
+    def carrier(self) -> bool:
+        """Return True if the driver reports a carrier; always False while the device is administratively down."""
+        return bool(self.flags & IFF_LOWER_UP)
 
 
 class Netdev:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from tests.faults.scenario import Scenario
-from tests.faults.scenarios import backlog, conntrack, ip, tcp, tx, udp, wire
+from tests.faults.scenarios import backlog, conntrack, ip, route, tcp, tx, udp, wire
 
 FAULTS: tuple[type[Scenario], ...] = (
+    route.NoCarrier,
+    route.LinkFlaps,
     wire.PacketStorm,
     wire.BroadcastStorm,
+    wire.MulticastFlood,
+    wire.MembershipFlood,
+    wire.Solicitations,
+    wire.XdpDrops,
     wire.XdpExceptions,
     wire.XdpIllegalAction,
     backlog.BacklogOverflow,
@@ -19,11 +25,17 @@ FAULTS: tuple[type[Scenario], ...] = (
     ip.ChecksumErrors,
     ip.IcmpFlood,
     ip.FirewallDrops,
+    route.NoRouteOut,
+    route.BlackholeRoute,
+    route.RoutingLoop,
     conntrack.ConntrackFull,
+    tcp.PortScan,
     tcp.SynFlood,
     tcp.AcceptQueueOverflow,
     tcp.RstStorm,
     tcp.TcpRetransmits,
+    tcp.LossBeforeUs,
+    tcp.DroppedOnThisHost,
     udp.UdpSocketOverflow,
     udp.UdpPortUnreachable,
     udp.UdpFlood,

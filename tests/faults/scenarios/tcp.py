@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from bpftop.demo.sides import GENERATOR, WATCHED
-from tests.faults import packets
+from tests.faults import packets, tc_program
 from tests.faults.place import Beyond, ip, sysctl, token_bucket
 from tests.faults.scenario import Scenario, counter, drop
 from tests.faults.worker import Worker
@@ -46,6 +46,26 @@ class RstStorm(Scenario):
         self.send(frames, 4000)
 
 
+class PortScan(Scenario):
+    """A scan of 2 000 ports by one host: one in ten is open."""
+
+    id = "port-scan"
+    moves = (counter("TcpOutRsts", 300), counter("TcpPassiveOpens", 0))
+    may_move = (
+        *(drop("NO_SOCKET"), counter("TcpExtTCPSynRetrans"), counter("TcpRetransSegs"), counter("TcpExtTCPTimeouts")),
+    )
+
+    def prepare(self) -> None:
+        def open_ports() -> list[socket.socket]:
+            ports = range(PORT, PORT + 200, 10)
+            return [socket.create_server((WATCHED.ipv4[0], port), backlog=1024) for port in ports]
+
+        for listener in self.watched(open_ports):
+            self.keep(listener.close)
+        scan = [packets.tcp(33000 + n // 200, PORT + n % 200, packets.SYN, seq=n) for n in range(2000)]
+        self.send(scan, 800)
+
+
 class AcceptQueueOverflow(Scenario):
     """A server that no longer accepts: its queue is full, and clients keep coming."""
 
@@ -62,6 +82,40 @@ class AcceptQueueOverflow(Scenario):
             client = self.generator(lambda: socket.create_connection((WATCHED.ipv4[0], PORT), timeout=2))
             self.keep(client.close)
         self.send([packets.tcp(sport, PORT, packets.SYN, seq=sport) for sport in range(20000, 24096)], 100)
+
+
+class LossBeforeUs(Scenario):
+    """Bulk TCP from a host behind a router whose token bucket is full: this host sees the holes that losses leave."""
+
+    id = "loss-before-us"
+    moves = (counter("TcpExtTCPOFOQueue", 50),)
+    may_move = (counter("TcpExtTCPDSACKOldSent"), counter("TcpExtTCPDSACKOfoSent"))
+
+    def prepare(self) -> None:
+        beyond = Beyond(self.lab, GENERATOR)
+        self.keep(beyond.close)
+        ip(self.watched, f"route add {beyond.address}/32 via {GENERATOR.ipv4[0]}")
+        self.keep(lambda: ip(self.watched, f"route delete {beyond.address}/32"))
+        self.keep(token_bucket(self.generator, GENERATOR.interface, "100mbit", "32kb", "60kb"))
+        server = Worker(self.watched, "tests.faults.jobs:swallow_tcp", address=WATCHED.ipv4[0], port=PORT)
+        self.keep(server.stop)
+        server.ready().go()
+        self.add(Worker(beyond.call, "tests.faults.jobs:pour_tcp", address=WATCHED.ipv4[0], port=PORT, flows=4))
+
+
+class DroppedOnThisHost(Scenario):
+    """A tc program on the way out that drops 3 % of bulk TCP."""
+
+    id = "dropped-on-this-host"
+    moves = (drop("TC_EGRESS", 100),)
+    may_move = (counter("TcpRetransSegs"), counter("TcpExtTCPLostRetransmit"), counter("TcpExtTCPTimeouts"))
+
+    def prepare(self) -> None:
+        self.keep(self.watched(lambda: tc_program.attach(WATCHED.interface, tc_program.BPF_TCX_EGRESS, 3)))
+        server = Worker(self.generator, "tests.faults.jobs:swallow_tcp", address=GENERATOR.ipv4[0], port=PORT)
+        self.keep(server.stop)
+        server.ready().go()
+        self.add(Worker(self.watched, "tests.faults.jobs:pour_tcp", address=GENERATOR.ipv4[0], port=PORT, flows=4))
 
 
 class TcpRetransmits(Scenario):

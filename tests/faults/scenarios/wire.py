@@ -7,11 +7,11 @@ import socket
 from bpftop.demo import frames
 from bpftop.demo.sides import GENERATOR, WATCHED
 from tests.faults import packets
-from tests.faults.scenario import Cell, Scenario
+from tests.faults.scenario import Cell, Scenario, counter, drop
 from tests.faults.xdp_program import attach
 
 PORT = 9500
-XDP_ABORTED = 0
+XDP_ABORTED, XDP_DROP = 0, 1
 NO_ACTION = 7  # XDP has the actions 0 to 4
 
 
@@ -43,6 +43,63 @@ class BroadcastStorm(Scenario):
         everyone = socket.inet_aton("198.18.0.255")
         named = packets.udp(137, 137, bytes(50), dst=everyone)
         self.send([asked, frames.BROADCAST + named[6:]], 4000)
+
+
+class MulticastFlood(Scenario):
+    """Streams of a group that nobody here has joined, flooded by a switch as if to all ports."""
+
+    id = "multicast-flood"
+    moves = (Cell("links", (WATCHED.interface,), "rx_packets", 2000),)
+    may_move = (counter("IpInAddrErrors"), counter("IpExtInNoRoutes"), drop("IP_INVALID_SOURCE"), drop("IP_LOCALNET"))
+
+    def prepare(self) -> None:
+        group = bytes((239, 1, 2, 3))
+        datagrams = (frames.udp(5000 + n, 5004, bytes(1200)) for n in range(64))
+        flood = [frames.ipv4(packets.SOURCE, group, frames.PROTO_UDP, datagram) for datagram in datagrams]
+        self.send([packets.frame(packet, dst=bytes.fromhex("01005e010203")) for packet in flood], 3000)
+
+
+class MembershipFlood(Scenario):
+    """A host that joins groups without end: 600 IGMPv2 reports a second."""
+
+    id = "membership-flood"
+    finding = "multicast-flood"
+    moves = (Cell("protocols", (WATCHED.interface, None, 2), "packets", 300),)
+
+    def prepare(self) -> None:
+        reports = []
+        for number in range(64):
+            group = bytes((239, 2, 0, 1 + number))
+            body = b"\x16\0\0\0" + group
+            report = body[:2] + frames.internet_checksum(body).to_bytes(2, "big") + group
+            packet = frames.ipv4(packets.SOURCE, group, 2, report, ttl=1)
+            reports.append(packets.frame(packet, dst=bytes.fromhex("01005e0200") + bytes((1 + number,))))
+        self.send(reports, 600)
+
+
+class Solicitations(Scenario):
+    """A host that looks for one IPv6 neighbour after the other: 900 solicitations a second."""
+
+    id = "neighbour-solicitations"
+    finding = "broadcast-storm"
+    moves = (Cell("links", (WATCHED.interface,), "rx_packets", 450),)
+
+    def prepare(self) -> None:
+        source = socket.inet_pton(socket.AF_INET6, GENERATOR.ipv6[0])
+        wanted = (source[:14] + number.to_bytes(2, "big") for number in range(4096, 4608))
+        self.send([frames.neighbour_solicitation(GENERATOR.mac_bytes, source, target) for target in wanted], 900)
+
+
+class XdpDrops(Scenario):
+    """Somebody's XDP program drops datagrams to one port, and passes the rest."""
+
+    id = "xdp-drops"
+    moves = (Cell("nic", (WATCHED.interface, None), "count", 250),)
+
+    def prepare(self) -> None:
+        self.keep(self.watched(lambda: attach(WATCHED.interface, PORT, XDP_DROP)))
+        self.serve_udp(PORT + 1)
+        self.send([packets.udp(11000 + n, PORT + n % 2, bytes(40)) for n in range(32)], 1000)
 
 
 class XdpExceptions(Scenario):

@@ -1,0 +1,118 @@
+"""The link and the way that packets take: no carrier, no route, a route in a circle."""
+
+from __future__ import annotations
+
+import time
+
+from bpftop.demo import frames
+from bpftop.demo.sides import GENERATOR, WATCHED
+from tests.faults import packets
+from tests.faults.place import Beyond, ip, sysctl
+from tests.faults.scenario import Cell, Scenario, counter, drop
+from tests.faults.worker import Worker
+
+PORT = 9700
+NOWHERE = "203.0.113.0/24"
+"""A network for documentation (RFC 5737), which no route of the lab leads to."""
+
+CARRIER = Cell("links", (WATCHED.interface,), "carrier_changes", 0.5)
+
+
+class NoCarrier(Scenario):
+    """The other end of the cable is switched off, after it has sent something."""
+
+    id = "no-carrier"
+    moves = (CARRIER,)
+    may_move = (drop("NO_TX_TARGET"), drop("DEV_READY"))
+
+    def prepare(self) -> None:
+        self.serve_udp(PORT)
+        usual = self.send([packets.udp(9000, PORT, bytes(50))], 20)
+        usual.ready().go()
+        time.sleep(0.3)
+        usual.stop()
+        self.workers.remove(usual)
+        self.keep(lambda: ip(self.generator, f"link set {GENERATOR.interface} up"))
+
+    def begin(self) -> None:
+        super().begin()
+        ip(self.generator, f"link set {GENERATOR.interface} down")
+
+    def end(self) -> None:
+        super().end()
+        ip(self.generator, f"link set {GENERATOR.interface} up")
+
+
+class LinkFlaps(Scenario):
+    """The other end of the cable goes down and up again, twice a second."""
+
+    id = "link-flaps"
+    finding = "no-carrier"
+    moves = (CARRIER,)
+
+    def prepare(self) -> None:
+        self.add(Worker(self.generator, "tests.faults.jobs:flap_link", interface=GENERATOR.interface, period_s=0.5))
+
+
+class NoRouteOut(Scenario):
+    """A program that sends datagrams to a network for which this host has no route."""
+
+    id = "no-route-out"
+    moves = (counter("IpOutNoRoutes", 20),)
+
+    def prepare(self) -> None:
+        self.add(Worker(self.watched, "tests.faults.jobs:send_anyway", address="203.0.113.9", port=PORT, per_sec=50))
+
+
+class BlackholeRoute(Scenario):
+    """A blackhole route for a host with which connections are open, each sending again and again."""
+
+    id = "blackhole-route"
+    finding = "no-route-out"
+    moves = (counter("IpOutNoRoutes", 1),)
+    may_move = (counter("TcpExtTCPTimeouts"), counter("TcpRetransSegs"), drop("IP_OUTNOROUTES"))
+
+    def prepare(self) -> None:
+        beyond = Beyond(self.lab, GENERATOR)
+        self.keep(beyond.close)
+        self._route = f"{beyond.address}/32"
+        ip(self.watched, f"route add {self._route} via {GENERATOR.ipv4[0]}")
+        self.keep(lambda: ip(self.watched, f"route delete {self._route}"))
+        server = Worker(beyond.call, "tests.faults.jobs:swallow_tcp", address=beyond.address, port=PORT)
+        self.keep(server.stop)
+        server.ready().go()
+        pour = Worker(
+            self.watched, "tests.faults.jobs:pour_tcp", address=beyond.address, port=PORT, flows=64,
+            bytes_per_sec=2_000_000,
+        )  # fmt: skip
+        self.add(pour).ready().go()
+        self.workers.remove(pour)  # flows before the fault as well
+
+    def begin(self) -> None:
+        super().begin()
+        ip(self.watched, f"route replace blackhole {self._route}")
+
+    def end(self) -> None:
+        super().end()
+        ip(self.watched, f"route replace {self._route} via {GENERATOR.ipv4[0]}")
+
+
+class RoutingLoop(Scenario):
+    """Two routers, each of which takes the other for the way to a network: each packet goes round 32 times."""
+
+    id = "routing-loop"
+    moves = (counter("IpInHdrErrors", 50), counter("IpForwDatagrams", 1000), drop("IP_INHDR", 50))
+
+    def prepare(self) -> None:
+        for place, gateway in ((self.watched, GENERATOR.ipv4[0]), (self.generator, WATCHED.ipv4[0])):
+            sysctl(place, "ipv4/ip_forward", 1)
+            ip(place, f"route add {NOWHERE} via {gateway}")
+            self.keep(lambda place=place: sysctl(place, "ipv4/ip_forward", 0))  # type: ignore[misc]
+            self.keep(lambda place=place: ip(place, f"route delete {NOWHERE}"))  # type: ignore[misc]
+        self.route_strangers()
+        circling = []
+        for number in range(64):
+            to = bytes((203, 0, 113, 1 + number))
+            datagram = frames.udp(4000 + number, PORT, bytes(100))
+            circling.append(frames.ipv4(packets.stranger(number), to, frames.PROTO_UDP, datagram, ttl=63))
+        self.send([packets.frame(packet) for packet in circling], 100)
