@@ -11,7 +11,7 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bpftop.cli.options import add_attach, add_netns, attach_request
+from bpftop.cli.options import add_attach, add_netns, attach_request, netns_name
 from bpftop.render.escaping import escaped_text
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
                 config=config,
                 loaded=loaded,
                 timing=arguments.timing,
-                entered=arguments.netns is not None,
+                netns=netns_name(arguments.netns),
             )
         ) as examination,
     ):

@@ -48,7 +48,7 @@ def _run(words: list[str]) -> int:
     from bpftop.cli.verbs import DEFAULT, VERBS, split
 
     verb, rest = split(words)
-    module = import_module(VERBS[verb or DEFAULT][0])
+    module = import_module(VERBS[verb or DEFAULT].module)
     parser = parser_for(verb)
     module.add_arguments(parser)
     try:
@@ -58,22 +58,10 @@ def _run(words: list[str]) -> int:
     except SystemExit as end:  # --help and --version have been printed
         return int(end.code or 0)
     except BpftopError as error:
-        if verb is None:
-            error.args = (f"{error}{_verb_meant(rest)}",)
+        from bpftop.cli.suggestions import did_you_mean
+
+        error.args = (f"{error}{did_you_mean(rest, None if verb else VERBS, parser.options(), error)}",)
         raise
-
-
-def _verb_meant(words: list[str]) -> str:
-    """Return a hint for an error if an interface name looks like a mistyped verb; empty otherwise."""
-    from difflib import get_close_matches
-
-    from bpftop.cli.verbs import VERBS
-
-    for word in words:
-        close = get_close_matches(word, VERBS, 1, 0.8)
-        if close:
-            return f" (did you mean `bpftop {close[0]}`?)"
-    return ""
 
 
 def _refused(error: OSError) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from bpftop import __version__
 from bpftop.cli.output import ClosedPipe, complain
-from bpftop.cli.verbs import VERBS
+from bpftop.cli.verbs import GROUPS, VERBS, Verb
 from bpftop.config.settings import ATTACH_MODES, Settings, interval_s
 from bpftop.config.settings_file import load
 from bpftop.errors import BpftopError, UsageError
@@ -22,11 +22,17 @@ from bpftop.hooks.facts import AttachRequest
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
-EXIT_CODES = """\
-exit codes: 0 success; 1 failure, with its reason; 2 bad usage;
-3 diagnose found a warning; 4 diagnose found something critical;
-128 + N: ended early by signal N. Data goes to standard output,
-everything else to standard error."""
+EXIT_CODES = {
+    "0": "success",
+    "1": "failure; standard error says what failed, why, and what to do",
+    "2": "bad usage",
+    "3": "diagnose found a warning",
+    "4": "diagnose found something critical",
+    "128 + N": "ended early by signal N",
+}
+
+DESCRIPTION = "Live monitor of a network interface; packets are counted in the kernel by BPF programs."
+STREAMS = "Data goes to standard output, everything else to standard error."
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -60,6 +66,10 @@ class Parser(argparse.ArgumentParser):
         except OSError as error:
             raise BpftopError(f"cannot write the help: {error.strerror}; give it another place") from error
 
+    def options(self) -> tuple[str, ...]:
+        """Return all options of this parser."""
+        return tuple(self._option_string_actions)
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; see `{self.prog} --help`")
 
@@ -67,18 +77,29 @@ class Parser(argparse.ArgumentParser):
 def parser_for(verb: str | None) -> Parser:
     """Return a parser without the verb's own arguments; None: the parser for ``bpftop`` without a verb."""
     if verb is not None:
-        return Parser(
-            f"bpftop {verb}", description=f"{VERBS[verb][1][0].upper()}{VERBS[verb][1][1:]}.", epilog=EXIT_CODES
-        )
+        return Parser(f"bpftop {verb}", description=sentence(VERBS[verb]), epilog=_examples(VERBS[verb]))
     width = max(map(len, VERBS))
-    commands = "\n".join(f"  {name:<{width}}  {what}" for name, (_, what) in VERBS.items())
+    commands = "\n\n".join(
+        f"{group.title}:\n" + "\n".join(f"  {name:<{width}}  {verb.summary}" for name, verb in group.verbs.items())
+        for group in GROUPS
+    )
+    codes = "\n".join(f"  {code:<7}  {meaning}" for code, meaning in EXIT_CODES.items())
     return Parser(
         "bpftop",
         usage="bpftop [OPTIONS] [IFACE...]\n       bpftop COMMAND [OPTIONS] ...",
-        description="Live monitor of a network interface; packets are counted in the kernel by BPF programs.",
-        epilog=f"commands (`bpftop COMMAND --help` says more):\n{commands}\n\n"
-        f"For an interface with the name of a command: `bpftop monitor NAME`.\n{EXIT_CODES}",
+        description=DESCRIPTION,
+        epilog=f"{commands}\n\n`bpftop COMMAND --help` has the options and examples of a command.\n"
+        f"For an interface with the name of a command: `bpftop monitor NAME`.\n\nexit codes:\n{codes}\n\n{STREAMS}",
     )
+
+
+def sentence(verb: Verb) -> str:
+    """Return the summary of a verb as a sentence."""
+    return f"{verb.summary[0].upper()}{verb.summary[1:]}."
+
+
+def _examples(verb: Verb) -> str:
+    return "examples:\n" + "\n".join(f"  {command}\n      {answer}" for command, answer in verb.examples.items())
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

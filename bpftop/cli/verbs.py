@@ -7,24 +7,152 @@ imports the rooms that the verb needs, so that ``--help`` and usage errors are f
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 DEFAULT = "monitor"
 
-VERBS: Mapping[str, tuple[str, str]] = {
-    "monitor": ("bpftop.cli.monitor", "the live screen; the same as `bpftop IFACE...`"),
-    "demo": ("bpftop.cli.demo", "the live screen on private namespaces with generated traffic"),
-    "snapshot": ("bpftop.cli.snapshot", "one document with the rates of one interval"),
-    "watch": ("bpftop.cli.watch", "a line or a document per interval, without a screen"),
-    "diagnose": ("bpftop.cli.diagnose", "watch for 10 s and report problems; the exit code is the severity"),
-    "export": ("bpftop.cli.export", "a Prometheus endpoint"),
-    "record": ("bpftop.cli.record", "record every sample into a file for replay, without a screen"),
-    "replay": ("bpftop.cli.replay", "the live screen on a recording, or on samples from standard input"),
-    "diff": ("bpftop.cli.diff", "compare two snapshots, or two moments of recordings"),
-    "profile": ("bpftop.cli.profile", "measure what map operations cost on this machine"),
-    "bench": ("bpftop.cli.bench", "measure what BPF programs cost, next to their alternatives"),
-    "doctor": ("bpftop.cli.doctor", "probe which parts of bpftop work on this machine, and why not"),
-}
-"""Verb -> module, and line in the help."""
+
+class Verb(NamedTuple):
+    """``summary`` is the line in the help, ``examples`` are command lines with what each of them answers."""
+
+    module: str
+    summary: str
+    examples: Mapping[str, str]
+
+
+class Group(NamedTuple):
+    """Verbs that stand together in the help and on one manual page, ``bpftop-NAME(1)``."""
+
+    name: str
+    title: str
+    verbs: Mapping[str, Verb]
+
+
+GROUPS = (
+    Group(
+        "screen",
+        "the live screen",
+        {
+            "monitor": Verb(
+                "bpftop.cli.monitor",
+                "the live screen; the same as `bpftop IFACE...`",
+                {
+                    "sudo bpftop": "watch the interface of the default route",
+                    "sudo bpftop eth0 eth1": "watch two interfaces",
+                    "sudo bpftop --netns blue eth0": "watch in another network namespace",
+                    "sudo bpftop --xdp eth0": "use native XDP at once, even if that resets the device",
+                },
+            ),
+            "demo": Verb(
+                "bpftop.cli.demo",
+                "the live screen on private namespaces with generated traffic",
+                {"sudo bpftop demo": "try the screen; needs no network card"},
+            ),
+        },
+    ),
+    Group(
+        "headless",
+        "without a screen",
+        {
+            "diagnose": Verb(
+                "bpftop.cli.diagnose",
+                "watch for 10 s and report problems; the exit code is the severity",
+                {
+                    "sudo bpftop diagnose eth0": "say what is wrong, why, and what to look at next",
+                    "sudo bpftop diagnose eth0 --report": "the same as Markdown, to paste into a ticket",
+                    "bpftop diagnose --list": "list the checks with their limits",
+                },
+            ),
+            "snapshot": Verb(
+                "bpftop.cli.snapshot",
+                "one document with the rates of one interval",
+                {
+                    "sudo bpftop snapshot eth0 --format table": "print what arrives in one second",
+                    "sudo bpftop snapshot eth0 -i 10 -o before.json": "keep ten seconds for `bpftop diff`",
+                },
+            ),
+            "watch": Verb(
+                "bpftop.cli.watch",
+                "a line or a document per interval, without a screen",
+                {
+                    "sudo bpftop watch eth0 --count 10": "print ten lines, one a second",
+                    "ssh HOST sudo bpftop watch eth0 --format samples | bpftop replay -": "watch another machine",
+                },
+            ),
+            "export": Verb(
+                "bpftop.cli.export",
+                "a Prometheus endpoint",
+                {
+                    "sudo bpftop export eth0": "serve http://127.0.0.1:9435/metrics",
+                    "sudo bpftop export eth0 --listen [::1]:9436": "serve at another address",
+                },
+            ),
+        },
+    ),
+    Group(
+        "recording",
+        "record and compare",
+        {
+            "record": Verb(
+                "bpftop.cli.record",
+                "record every sample into a file for replay, without a screen",
+                {
+                    "sudo bpftop record eth0 -o night.bpftop": "record until Ctrl-C, under 1 GiB a day",
+                    "sudo bpftop record eth0 -o ring.bpftop --keep 24h": "keep the last 24 hours",
+                },
+            ),
+            "replay": Verb(
+                "bpftop.cli.replay",
+                "the live screen on a recording, or on samples from standard input",
+                {
+                    "bpftop replay night.bpftop": "show the recording; needs no root",
+                    "bpftop replay night.bpftop --at 03:12 --format markdown": "print one moment as a document",
+                },
+            ),
+            "diff": Verb(
+                "bpftop.cli.diff",
+                "compare two snapshots, or two moments of recordings",
+                {
+                    "bpftop diff before.json after.json": "what changed between two snapshots",
+                    "bpftop diff night.bpftop@02:00 @03:12": "what changed between two moments",
+                },
+            ),
+        },
+    ),
+    Group(
+        "machine",
+        "measure this machine",
+        {
+            "profile": Verb(
+                "bpftop.cli.profile",
+                "measure what map operations cost on this machine",
+                {
+                    "sudo bpftop profile --type array,hash": "compare two map types",
+                    "sudo bpftop profile my_map": "measure a copy of an existing map",
+                },
+            ),
+            "bench": Verb(
+                "bpftop.cli.bench",
+                "measure what BPF programs cost, next to their alternatives",
+                {
+                    "bpftop bench --list": "list the suites",
+                    "sudo bpftop bench counters": "run one suite",
+                    "sudo bpftop bench --object mine.o": "measure your own program",
+                },
+            ),
+            "doctor": Verb(
+                "bpftop.cli.doctor",
+                "probe which parts of bpftop work on this machine, and why not",
+                {
+                    "sudo bpftop doctor": "what works on this machine",
+                    "sudo bpftop doctor eth0": "also where bpftop would count on eth0",
+                },
+            ),
+        },
+    ),
+)
+
+VERBS: Mapping[str, Verb] = {name: verb for group in GROUPS for name, verb in group.verbs.items()}
 
 VALUE_OPTIONS = frozenset({"-i", "--interval", "--attach", "--netns", "--theme", "--config", "-o", "--output"})
 """Common options with a value. They may stand before the verb, and their value is not the verb."""

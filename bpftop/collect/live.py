@@ -179,7 +179,7 @@ class LiveSource:
     def _attach(self, netdev: Netdev, stack: ExitStack) -> None:
         devices: dict[int, tuple[str, DeviceReading]] = {}
         for name in self._names:  # all before the first attach, so that the load of each is known without a wait
-            device = netdev.find(name)
+            device = netdev.find(name, self._netns_name)
             if device.ifindex not in devices:  # else another name of an interface that is watched already
                 devices[device.ifindex] = name, DeviceReading(device, time.monotonic_ns())
         softirq = SoftirqShares(PROC)

@@ -28,6 +28,7 @@ from typing import TypeVar
 from bpftop.demo.sides import GENERATOR, IPV4_PREFIX, IPV6_PREFIX, WATCHED, Side, other
 from bpftop.errors import BpftopError
 from bpftop.kernel.netns import enter
+from bpftop.kernel.privileges import privileges_remedy
 
 Result = TypeVar("Result")
 
@@ -104,8 +105,10 @@ class _SideHandle:
 
 def _setup_error(number: int) -> BpftopError:
     what = f"cannot set up the demo's private network: {errno.errorcode.get(number, number)}"
-    if number == errno.EPERM:
-        return BpftopError(f"{what}; the demo needs CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_NET_RAW: run it with sudo")
+    if number in (errno.EPERM, errno.EACCES):
+        takes = "it takes root (CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_NET_RAW)"
+        remedy = privileges_remedy() if os.geteuid() == 0 else "use sudo: `sudo bpftop demo`"
+        return BpftopError(f"{what}; {takes}: {remedy}")
     if number == errno.ENOSPC:
         return BpftopError(f"{what}; the limit user.max_net_namespaces is reached: raise it with sysctl")
     return BpftopError(f"{what} ({os.strerror(number)}); the demo needs a kernel with CONFIG_NET_NS")
@@ -149,6 +152,9 @@ class Lab:
             for end in self._ends.values():
                 end.expect(b"ready")
             self._create_veth_pair()
+        except PermissionError as error:  # /proc of a process with more privileges than this user's
+            self.stop()
+            raise _setup_error(error.errno or errno.EPERM) from error
         except BaseException:
             self.stop()
             raise

@@ -25,8 +25,9 @@ class Examination:
     """All questions about this machine, and about one interface if it is named. To be closed.
 
     ``loaded`` is the result of reading the configuration file ``config``. ``timing`` also measures the cost of a tick,
-    on ``interface`` or else on the interface of the default route. ``entered``: the calling thread has entered another
-    network namespace. ``root`` is the folder of /proc and /sys. Raises BpftopError where there is no such interface.
+    on ``interface`` or else on the interface of the default route. ``netns`` is the name of another network namespace
+    that the calling thread has entered. ``root`` is the folder of /proc and /sys. Raises BpftopError where there is no
+    such interface.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class Examination:
         config: Path,
         loaded: Loaded,
         timing: bool = False,
-        entered: bool = False,
+        netns: str | None = None,
         environment: Mapping[str, str] = os.environ,
         root: Path = ROOT,
     ) -> None:
@@ -47,7 +48,7 @@ class Examination:
         self._netdev = netdev = Netdev()
         self._stack.callback(netdev.close)
         try:
-            watched = None if interface is None else netdev.find(interface)
+            watched = None if interface is None else netdev.find(interface, netns)
             self._questions = [
                 *system.privilege_questions(privileges),
                 *bpf.questions(root),
@@ -56,7 +57,7 @@ class Examination:
                 *(device.questions(netdev, watched, request, privileges, self._answers, root) if watched else ()),
             ]
             if timing:
-                self._questions += self._timing(watched, root, entered).questions()
+                self._questions += self._timing(watched, root, netns is not None).questions()
         except BaseException:
             self._stack.close()
             raise

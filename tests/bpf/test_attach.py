@@ -156,7 +156,10 @@ def test_generic_tc_and_none_leave_nothing(zoo: Zoo, name: str) -> None:
 
 def test_no_such_interface(lab: Lab) -> None:
     lab.veth()
-    with pytest.raises(BpftopError, match=r'^No interface named "v00"; there are: v0, lo\.$'), watching("v00"):
+    with (
+        pytest.raises(BpftopError, match=r'^No interface named "v00" in this network namespace; there are: v0, lo\.$'),
+        watching("v00"),
+    ):
         pass
 
 

@@ -157,7 +157,7 @@ def test_no_color_and_dumb_terminals() -> None:
 def test_unsupported_uses_are_refused() -> None:
     done = bpftop("doctor", "no-such")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith('bpftop: No interface named "no-such"; there are: ')
+    assert done.stderr.startswith('bpftop: No interface named "no-such" in this network namespace; there are: ')
     assert bpftop("doctor", "lo", "lo").returncode == 2
 
 

@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import GENERATOR, WATCHED
 from tests.bpf.sender import send_exactly
-from tests.cli.running import COMMAND, await_rest, bpftop, environment
+from tests.cli.running import COMMAND, Terminal, await_rest, bpftop, environment
 from tests.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.bpf
@@ -129,3 +129,12 @@ def test_nothing_stays_attached(lab: Lab) -> None:
         process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0
     assert "prog/xdp" not in lab.run_in(WATCHED, ["ip", "link", "show", lab.interface]).stdout
+
+
+@pytest.mark.bpf
+def test_demo_without_root_names_sudo() -> None:
+    as_nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    readable = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")  # the checkout may be root's alone
+    with Terminal("demo", command=(*as_nobody, *readable, *COMMAND)) as terminal:
+        assert terminal.await_end() == 1
+    assert "use sudo: `sudo bpftop demo`" in terminal.written.decode()

@@ -12,7 +12,8 @@ import pytest
 
 from bpftop import __version__
 from bpftop.cli import main
-from bpftop.cli.verbs import VALUE_OPTIONS, VERBS, split
+from bpftop.cli.options import parser_for
+from bpftop.cli.verbs import GROUPS, VALUE_OPTIONS, VERBS, Verb, split
 from tests.cli.running import COMMAND, bpftop, environment
 from tests.waiting import LIMIT_S
 
@@ -40,12 +41,14 @@ def test_the_first_word_without_a_dash_may_be_a_verb(words: str, verb: str | Non
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_its_module_and_a_help(verb: str) -> None:
-    module = import_module(VERBS[verb][0])
+    module = import_module(VERBS[verb].module)
     assert callable(module.add_arguments)
     assert callable(module.run)
     done = bpftop(verb, "--help", env=environment(COLUMNS="80"))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"usage: bpftop {verb} ")
+    assert all(f"\n  {command}\n      {answer}\n" in done.stdout for command, answer in VERBS[verb].examples.items())
+    assert "exit codes" not in done.stdout  # told once, by `bpftop --help`
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
@@ -53,6 +56,8 @@ def test_help_names_every_verb_and_fits_80_columns() -> None:
     done = bpftop("--help", env=environment(COLUMNS="80"))
     assert (done.returncode, done.stderr) == (0, "")
     assert all(f"\n  {verb} " in done.stdout for verb in VERBS)
+    assert all(f"\n{group.title}:\n" in done.stdout for group in GROUPS)
+    assert done.stdout.count("exit codes") == 1
     assert all(option in done.stdout for option in VALUE_OPTIONS - {"-o", "--output"})
     assert max(map(len, done.stdout.splitlines())) <= 80
 
@@ -71,7 +76,8 @@ def test_version(words: list[str]) -> None:
         ("-i -1 lo", "argument -i/--interval: -1 is not between 0.1 and 3600 seconds; see `bpftop --help`"),
         ("-i nan lo", "argument -i/--interval: nan is not between 0.1 and 3600 seconds; see `bpftop --help`"),
         ("-i fast lo", "argument -i/--interval: 'fast' is not a number of seconds; see `bpftop --help`"),
-        ("--inter 2 lo", "unrecognized arguments: --inter; see `bpftop --help`"),
+        ("--inter 2 lo", "unrecognized arguments: --inter; see `bpftop --help` (did you mean --interval?)"),
+        ("watch --fromat=csv", "the following arguments are required: IFACE; see `bpftop watch --help` (did you mean"),
         ("--xdp --attach tc lo", "argument --attach: not allowed with argument --xdp; see `bpftop --help`"),
         ("snapshot", "the following arguments are required: IFACE; see `bpftop snapshot --help`"),
         ("watch", "the following arguments are required: IFACE; see `bpftop watch --help`"),
@@ -89,6 +95,18 @@ def test_bad_usage_is_one_line_and_code_2(words: str, message: str) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"bpftop: {message}")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_examples_are_accepted(verb: str) -> None:
+    """Parse the words of each example; the last process of a pipe stands for all."""
+    for example in VERBS[verb].examples:
+        words = example.rpartition("| ")[2].replace("--netns blue ", "").removeprefix("sudo ").split()
+        named, rest = split(words[1:])
+        assert (words[0], named or "monitor") == ("bpftop", "replay" if "|" in example else verb)
+        parser = parser_for(named)
+        import_module(VERBS[named or "monitor"].module).add_arguments(parser)
+        parser.parse_intermixed_args(rest)
 
 
 def test_options_may_stand_among_the_interfaces() -> None:
@@ -117,7 +135,7 @@ def test_an_unknown_interface_lists_the_existing_ones(verb: str) -> None:
     done = bpftop(verb, "l0", "--attach", "none")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
-    assert '"l0"' in done.stderr
+    assert 'No interface named "l0" in this network namespace; there are: ' in done.stderr
     assert "lo" in done.stderr.split(";")[1]
 
 
@@ -145,7 +163,7 @@ def test_a_wrong_setting_is_reported_and_others_apply(tmp_path: Path) -> None:
 
 
 def test_an_unexpected_error_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setitem(dict_of_verbs(), "doctor", ("tests.cli.broken", "breaks"))
+    monkeypatch.setitem(dict_of_verbs(), "doctor", Verb("tests.cli.broken", "breaks", {}))
     monkeypatch.delenv("BPFTOP_DEBUG", raising=False)
     assert main(["doctor"]) == 1
     message = capsys.readouterr().err
@@ -157,7 +175,7 @@ def test_an_unexpected_error_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
-def dict_of_verbs() -> dict[str, tuple[str, str]]:
+def dict_of_verbs() -> dict[str, Verb]:
     assert isinstance(VERBS, dict)
     return VERBS
 

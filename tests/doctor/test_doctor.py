@@ -338,5 +338,5 @@ def test_a_tun_begins_with_ip_and_has_no_native_xdp(lab: Lab) -> None:
 @pytest.mark.bpf
 def test_no_such_interface(lab: Lab) -> None:
     lab.veth()
-    with pytest.raises(BpftopError, match=r'^No interface named "v9"; there are: v0, lo\.$'):
+    with pytest.raises(BpftopError, match=r'^No interface named "v9" in this network namespace; there are: v0, lo\.$'):
         examine("v9")

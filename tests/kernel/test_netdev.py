@@ -118,15 +118,18 @@ def test_names(lab: Lab, netdev: Netdev) -> None:
     assert netdev.find(long_name).ifindex == netdev.find("short").ifindex == device.ifindex
     for absent in ("", "v", "v0/", "v\0", "x" * 15, "x" * 16, "x" * 200, "v00000000000000000000", 99, "-1"):
         assert netdev.device(absent) is None
-    with pytest.raises(BpftopError, match=r'^No interface named "v00"; there are: v0, lo\.$'):
+    with pytest.raises(BpftopError, match=r'^No interface named "v00" in this network namespace; there are: v0, lo\.$'):
         netdev.find("v00")
 
 
 def test_sentence_for_a_wrong_name() -> None:
-    assert no_such_interface("eht0", ["lo", "eth0"]) == 'No interface named "eht0"; there are: eth0, lo.'
+    assert (
+        no_such_interface("eht0", ["lo", "eth0"])
+        == 'No interface named "eht0" in this network namespace; there are: eth0, lo.'
+    )
     many = ["lo", *(f"veth{n:05}" for n in range(100)), "eth0"]
     sentence = no_such_interface("eth", many)
-    assert sentence.startswith('No interface named "eth"; there are: eth0, ')
+    assert sentence.startswith('No interface named "eth" in this network namespace; there are: eth0, ')
     assert sentence.endswith(" and 94 more.")
 
 

@@ -160,12 +160,15 @@ class Netdev:
         answers = self._route.dump(RTM_GETLINK, _IFINFOMSG.pack(0, 0, 0, 0, 0, 0) + self._ext_mask)
         return sorted(map(parse_device, answers), key=lambda device: device.ifindex)
 
-    def find(self, name: str) -> Device:
-        """Return a device that must exist. Raises BpftopError, which lists the devices, similar names first."""
+    def find(self, name: str, netns: str | None = None) -> Device:
+        """Return a device that must exist. ``netns`` is the name of the socket's namespace, for the error.
+
+        Raises BpftopError, which names the namespace and lists its devices, similar names first.
+        """
         device = self.device(name)
         if device is not None:
             return device
-        raise BpftopError(no_such_interface(name, [other.name for other in self.devices()]))
+        raise BpftopError(no_such_interface(name, [other.name for other in self.devices()], netns))
 
     def default_route(self) -> int | None:
         """Return the ifindex of the default route with the lowest metric in the main table: IPv4, else IPv6."""
@@ -296,7 +299,7 @@ def _default_route(message: bytes) -> tuple[int, int] | None:
     return None if ifindex is None else (_u32(route.get(RTA_PRIORITY)) or 0, ifindex)
 
 
-def no_such_interface(name: str, existing: list[str]) -> str:
+def no_such_interface(name: str, existing: list[str], netns: str | None = None) -> str:
     """Return the error for an unknown name. It lists at most NAMES_OFFERED existing names, similar names first."""
     import difflib  # late: needed only for this error
 
@@ -304,7 +307,8 @@ def no_such_interface(name: str, existing: list[str]) -> str:
     ordered = similar + sorted(other for other in existing if other not in similar)
     rest = len(ordered) - NAMES_OFFERED
     listed = ", ".join(ordered[:NAMES_OFFERED]) + (f" and {rest} more" if rest > 0 else "")
-    return f'No interface named "{name}"; there are: {listed}.'
+    searched = "this network namespace" if netns is None else f"the network namespace {netns}"
+    return f'No interface named "{name}" in {searched}; there are: {listed}.'
 
 
 def _u32(payload: bytes | None) -> int | None:
