@@ -110,7 +110,7 @@ def _traffic(before: Sample | None, after: Sample, interface: Interface, directi
         part, part_pair = _pair(before, after, reading_key(family.name, interface.label, direction))
         if part is not None:
             breakdowns[family.name] = {key[2:]: counts for key, counts in _rows(part, part_pair).items()}
-    cpu_pair = pair if reading.cells is None else pair_readings(reading.cells.previous, reading.cells)
+    cpu_pair = pair.with_cpu_cells() if pair else None
     return DirectionTraffic(
         direction,
         hook,

@@ -218,9 +218,11 @@ class ReadingPair:
         return gain(self.before.cell(old_row, index), self.after.cell(row, index), family.wrap_bits)
 
     def with_cpu_cells(self) -> ReadingPair | None:
-        """Return the pair of the last readings that have a cell per CPU: of a recording they may be older."""
-        cells = self.after.cells
-        return self if cells is None else pair_readings(cells.previous, cells)
+        """Return the pair of the last readings that have a cell per CPU: in a recording, one or both may be older."""
+        cells, cells_before = self.after.cells, self.before.cells
+        if cells is not None:
+            return pair_readings(cells.previous, cells)
+        return self if cells_before is None else pair_readings(cells_before, self.after)
 
     def cpu_totals(self, cpus: int) -> list[tuple[Sequence[int], list[int | None]]]:
         """Return per column the value and the gain of every possible CPU, all rows together."""
