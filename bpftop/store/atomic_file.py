@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from bpftop.config.caller import Caller, sudo_caller
 from bpftop.errors import BpftopError
+
+_PART = re.compile(r"\.bpftop\.[0-9a-f]{12}\.part")
 
 
 @contextmanager
@@ -55,25 +59,76 @@ def write_file(folder: int, name: str, content: bytes, owner: Caller | None) -> 
 
 
 class _TemporaryFile:
-    """A new file beside ``path``, which is deleted unless it is renamed to ``path``. Raises OSError."""
+    """A new file that gets the name ``path`` by ``rename``, and is deleted otherwise. Raises OSError.
+
+    The file has no name (O_TMPFILE) where the file system allows that, so a killed writer leaves nothing. Elsewhere
+    (NFS, Linux before 6.3 on overlayfs) its name ends in ``.part``, and the next writer deletes it. A lock shows that
+    the writer of a ``.part`` file is alive.
+    """
 
     def __init__(self, path: str, mode: int, folder: int | None = None) -> None:
-        self._path, self._folder = path, folder
-        self._temporary = os.path.join(os.path.dirname(path), f".bpftop.{os.urandom(6).hex()}.part")
+        directory, self._name = os.path.split(path)
+        self._part = f".bpftop.{os.urandom(6).hex()}.part"
+        self._named = False
+        self._folder = os.open(directory or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            self.descriptor = self._created(mode)
+        except BaseException:
+            os.close(self._folder)
+            raise
+
+    def _created(self, mode: int) -> int:
+        if os.path.exists("/proc/self/fd"):  # without /proc the file could get no name later
+            with suppress(OSError):  # a folder that takes no file at all says why below
+                return os.open(".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, mode, dir_fd=self._folder)
+        _delete_dead_parts(self._folder)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self.descriptor = os.open(self._temporary, flags, mode, dir_fd=folder)
+        descriptor = os.open(self._part, flags, mode, dir_fd=self._folder)
+        self._named = True
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        return descriptor
 
     def __enter__(self) -> _TemporaryFile:
         return self
 
     def __exit__(self, *error: object) -> None:
+        if self._named:
+            with suppress(FileNotFoundError):  # renamed
+                os.unlink(self._part, dir_fd=self._folder)
         os.close(self.descriptor)
-        with suppress(FileNotFoundError):  # renamed
-            os.unlink(self._temporary, dir_fd=self._folder)
+        os.close(self._folder)
 
     def rename(self) -> None:
         os.fsync(self.descriptor)  # else a power cut could leave the new name on an empty file
-        os.replace(self._temporary, self._path, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        if not self._named:
+            try:
+                self._link(self._name)
+                return
+            except FileExistsError:  # linkat replaces no file
+                fcntl.flock(self.descriptor, fcntl.LOCK_SH)
+                self._link(self._part)
+                self._named = True
+        os.replace(self._part, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+
+    def _link(self, name: str) -> None:
+        # With src_dir_fd Python calls linkat with AT_SYMLINK_FOLLOW, without it link, which links the link itself.
+        os.link(f"/proc/self/fd/{self.descriptor}", name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+
+
+def _delete_dead_parts(folder: int) -> None:
+    """Delete files of killed writers: those of this user that no process has locked."""
+    for name in os.listdir(folder):
+        if not _PART.fullmatch(name):
+            continue
+        with suppress(OSError):  # another writer deleted it first, or it is locked
+            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+            try:
+                status = os.fstat(descriptor)
+                if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid():
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(name, dir_fd=folder)
+            finally:
+                os.close(descriptor)
 
 
 def _status(path: str) -> os.stat_result | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from bpftop.model.findings import Finding, FindingValue, Severity
 from bpftop.model.sample import Sample
 from bpftop.store.finding_rows import TickFindings
+from bpftop.store.recording_guard import RecordingGone
 from bpftop.store.writer import RecordingLimits, Writer
 
 QUEUE_TICKS = 30
@@ -103,6 +104,9 @@ class Recorder:
                 self._write(batch)
         try:
             self._writer.close()
+        except RecordingGone as error:
+            self._lose_ticks(error)
+            self._fail(str(error), 0)
         except sqlite3.Error as error:
             self._fail(f"cannot close {self._progress.path}: {error}; keep it together with its -wal file", 0)
 
@@ -112,6 +116,9 @@ class Recorder:
         self._progress = replace(self._progress, lost=self._progress.lost + skipped)
         try:
             self._writer.write(batch, self._owed)
+        except RecordingGone as error:
+            self._lose_ticks(error)
+            self._lose_batch(str(error), len(ticks), skipped)
         except sqlite3.Error as error:
             why = f"cannot write {self._progress.path}: {error}; ticks are lost until it can be written again"
             self._lose_batch(why, len(ticks), skipped)
@@ -120,15 +127,21 @@ class Recorder:
             why = f"recording failed through a fault in bpftop ({fault}); please report it"
             self._lose_batch(why, len(ticks), skipped)
         else:
-            if ticks:
+            if ticks:  # findings alone may fit a full disk
                 self._owed = 0
-            self._progress = replace(self._progress, ticks=self._progress.ticks + len(ticks), trouble=None)
+                self._progress = replace(self._progress, ticks=self._progress.ticks + len(ticks), trouble=None)
 
     def _lose_batch(self, why: str, ticks: int, skipped: int) -> None:
         """Count the ticks of a failed batch, and those skipped before them, as lost."""
         self._owed += ticks + skipped
         self._states = None
         self._fail(why, ticks)
+
+    def _lose_ticks(self, error: RecordingGone) -> None:
+        """Count the ticks that were written as lost, unless they are in a file that was only moved."""
+        now = self._progress
+        if not error.ticks_remain:
+            self._progress = replace(now, ticks=0, lost=now.lost + now.ticks)
 
     def _fail(self, why: str, lost: int) -> None:
         self._progress = replace(self._progress, lost=self._progress.lost + lost, trouble=why)

@@ -12,7 +12,7 @@ from bpftop.errors import BpftopError
 from bpftop.model.sample import Sample
 from bpftop.store.codec.frames import BadFrame, Decoder, SampleFrame, Stamp
 from bpftop.store.finding_rows import RecordedFinding, lists_findings, recorded_finding
-from bpftop.store.recording_file import damaged, open_for_reading
+from bpftop.store.recording_file import damaged, log_is_missing, open_for_reading
 
 
 class RecordedTick(NamedTuple):
@@ -44,10 +44,15 @@ class Recording:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        log_missing = log_is_missing(path)  # asked first: SQLite makes an empty log
         self._connection = open_for_reading(path)
         if self.extent() is None:
             self.close()
-            raise BpftopError(f"{path} holds no tick: the recorder ended before its first one was written")
+            raise BpftopError(
+                f"{path} holds no tick: {path}-wal is missing, where a recorder that was killed left them; copy both"
+                if log_missing
+                else f"{path} holds no tick: the recorder ended before its first one was written"
+            )
 
     def close(self) -> None:
         self._connection.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bpftop.config.caller import sudo_caller
 from bpftop.errors import BpftopError
-from bpftop.store.schema import APPLICATION_ID, APPLICATION_ID_AT, FINDINGS, MAGIC, TABLES, VERSION
+from bpftop.store.schema import APPLICATION_ID, FINDINGS, TABLES, VERSION, is_recording
 
 _BUSY_S = 2.0
 _COMPANIONS = ("-wal", "-shm", "-journal")
@@ -87,6 +87,16 @@ def _unreadable_log(path: str, error: sqlite3.OperationalError) -> Exception:
     )
 
 
+def log_is_missing(path: str) -> bool:
+    """Return True if the ticks are in a log that is not there: the file was copied without it after a kill."""
+    try:
+        head = _head(path)
+    except (OSError, BpftopError):  # open_for_reading says why
+        return False
+    in_wal_mode = head[18:20] == b"\x02\x02"  # file format versions, which an orderly end sets back to 1
+    return in_wal_mode and not os.path.exists(f"{path}-wal")
+
+
 def damaged(path: str, error: Exception) -> BpftopError:
     """Return the error for a recording that SQLite or the decoder cannot read."""
     return BpftopError(
@@ -128,8 +138,7 @@ def _require_ours(path: str, descriptor: int) -> None:
 
 
 def _require_recording(path: str, head: bytes) -> None:
-    identity = int.from_bytes(head[APPLICATION_ID_AT : APPLICATION_ID_AT + 4], "big")
-    if not head.startswith(MAGIC) or identity != APPLICATION_ID:
+    if not is_recording(head):
         raise BpftopError(f"{path} is no recording of bpftop; it was left as it is")
 
 

@@ -12,6 +12,15 @@ MAGIC = b"SQLite format 3\x00"
 APPLICATION_ID_AT = 68
 """Offset of the four bytes in the header, big endian (https://www.sqlite.org/fileformat.html)."""
 
+
+def is_recording(head: bytes) -> bool:
+    """Return True if the first 100 bytes of a file are those of a recording."""
+    return (
+        head.startswith(MAGIC)
+        and int.from_bytes(head[APPLICATION_ID_AT : APPLICATION_ID_AT + 4], "big") == APPLICATION_ID
+    )
+
+
 TABLES = """
 CREATE TABLE ticks (
     tick INTEGER PRIMARY KEY, wall_ns INTEGER NOT NULL, mono_ns INTEGER NOT NULL, interval_ns INTEGER,

@@ -13,6 +13,7 @@ from bpftop.model.sample import Sample
 from bpftop.store.codec.frames import Encoder, SampleFrame
 from bpftop.store.finding_rows import EpisodeTable, TickFindings
 from bpftop.store.recording_file import open_for_writing
+from bpftop.store.recording_guard import RecordingGone, RecordingGuard
 from bpftop.store.rows import SeriesLabels, TickRowBuilder
 
 KEY_EVERY_TICKS = 240
@@ -27,6 +28,8 @@ _LOG_BYTES = 8 << 20
 """Room for the log beside the file. SQLite moves it into the file at 1000 pages of 4 KiB, between transactions."""
 
 LIMIT_MIN_BYTES = 2 * _LOG_BYTES
+
+_NO_CHECKPOINT_ON_CLOSE = 1006  # sqlite3.h: SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE
 
 _TABLES = ("ticks", "frames", "traffic_gains", "signal_values")
 
@@ -53,6 +56,8 @@ class Writer:
 
     def __init__(self, path: str, limits: RecordingLimits) -> None:
         self._connection, self._descriptor = open_for_writing(path)
+        self._guard = RecordingGuard(path, self._descriptor)
+        self._gone: RecordingGone | None = None
         self._limits = limits
         self._encoder = Encoder()
         self._rows = TickRowBuilder({})
@@ -78,7 +83,9 @@ class Writer:
 
         Raises:
             sqlite3.Error: Nothing of the batch is in the file; the next call continues after the last tick there.
+            RecordingGone: The file is no longer the recording; this and every later batch is lost.
         """
+        self._check_file()
         last, before, standing = self._last, dict(self._rows.before), dict(self._episodes.standing)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -91,6 +98,7 @@ class Writer:
                     self._write_sample(sample, lost + owed)
                     owed = 0
             self._connection.execute("COMMIT")
+            self._guard.remember()
         except BaseException:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
@@ -100,14 +108,34 @@ class Writer:
             raise
 
     def close(self) -> None:
-        """Move the log into the file and close it. Raises sqlite3.Error: then file and log must stay together."""
+        """Move the log into the file and close it.
+
+        Raises:
+            sqlite3.Error: File and log must stay together.
+            RecordingGone: The file is no longer the recording.
+        """
         try:
+            self._check_file()
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             with suppress(sqlite3.OperationalError):  # a reader has the file open: an empty log stays until it closes
                 self._connection.execute("PRAGMA journal_mode = DELETE")
         finally:
             self._connection.close()
             os.close(self._descriptor)
+
+    def _check_file(self) -> None:
+        if self._gone is not None:
+            raise self._gone
+        try:
+            self._guard.check()
+        except RecordingGone as gone:
+            self._gone = gone
+            if gone.ticks_remain:  # the log has stayed under the old name
+                with suppress(sqlite3.Error):
+                    self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            elif hasattr(self._connection, "setconfig"):  # Python 3.12: closing must not write into a foreign file
+                self._connection.setconfig(_NO_CHECKPOINT_ON_CLOSE, True)
+            raise
 
     def _resume(self) -> None:
         """Read the last tick and the numbers of series from the file, at the start and after a failed write."""

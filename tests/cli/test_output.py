@@ -9,6 +9,7 @@ import stat
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,9 +32,13 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def lines_in_progress(folder: Path) -> int:
-    """Return how many lines the file has that will replace the old one."""
-    return sum(path.read_text().count("\n") for path in folder.glob(".bpftop.*"))
+def lines_in_progress(pid: int, folder: Path) -> int:
+    """Return how many lines the file has that will replace the old one. It has no name yet."""
+    lines = 0
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # the process has closed it
+            lines += path.read_text().count("\n") if f"{folder}/#" in os.readlink(path) else 0
+    return lines
 
 
 @pytest.mark.parametrize("name", ["table", "json", "csv", "samples"])
@@ -136,7 +141,7 @@ def test_the_old_file_stays_until_watch_ends(tmp_path: Path) -> None:
     target = tmp_path / "out.csv"
     target.write_text("what was there before")
     with started("watch", *QUICK, "--format", "csv", "-o", str(target)) as process:
-        until(lambda: lines_in_progress(tmp_path) > 4, "more than four lines are written")
+        until(lambda: lines_in_progress(process.pid, tmp_path) > 4, "more than four lines are written")
         assert target.read_text() == "what was there before"
         process.terminate()
         assert process.wait(LIMIT_S) == 0
@@ -149,7 +154,7 @@ def test_a_killed_watch_keeps_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "out.csv"
     target.write_text("what was there before")
     with started("watch", *QUICK, "-o", str(target)) as process:
-        until(lambda: lines_in_progress(tmp_path) > 1, "lines are written")
+        until(lambda: lines_in_progress(process.pid, tmp_path) > 1, "lines are written")
         process.kill()
         process.wait(LIMIT_S)
     assert target.read_text() == "what was there before"
