@@ -67,10 +67,13 @@ def _moment(name: str) -> DiffSide:
 
 
 def _is_sqlite(path: str) -> bool:
+    from bpftop.config.untrusted_file import Refused
+    from bpftop.config.untrusted_file import opened as opened_file
+
     try:
-        with open(path, "rb") as file:
-            return file.read(len(_SQLITE)) == _SQLITE
-    except OSError:
+        with opened_file(path, named=True) as descriptor:
+            return os.read(descriptor, len(_SQLITE)) == _SQLITE
+    except (OSError, Refused):
         return False  # read_snapshot reports why
 
 

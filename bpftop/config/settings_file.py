@@ -6,17 +6,15 @@ field.
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bpftop.config.caller import sudo_caller
 from bpftop.config.folders import config_folder
 from bpftop.config.settings import ATTACH_MODES, Settings, interval_s, known_thresholds
+from bpftop.config.untrusted_file import Refused, read_bytes
 from bpftop.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,7 +56,7 @@ def load(
     """
     file = path or config_folder() / "config.yaml"
     try:
-        text = _read(file, usual=path is None)
+        text = read_bytes(file, FILE_LIMIT_BYTES, named=path is not None).decode("utf-8-sig")
     except OSError as error:
         if path is not None:
             raise UsageError(f"cannot read the configuration {path}: {error.strerror}; check the name") from error
@@ -66,29 +64,9 @@ def load(
         return Loaded(message=None if missing else f"{file}: {error.strerror}; the defaults are used")
     except UnicodeDecodeError:
         return Loaded(message=f"{file}: not UTF-8 text; the defaults are used")
-    except _Unusable as error:
+    except Refused as error:
         return Loaded(message=f"{file}: {error}; the defaults are used")
     return _parse(text, file, actions, thresholds)
-
-
-def _read(path: Path, *, usual: bool) -> str:
-    """Return the text of the file. Raises OSError, UnicodeDecodeError, _Unusable.
-
-    Behind sudo a file that its caller could not have read is refused: messages quote the file, and a link in the
-    caller's home may lead anywhere.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO must not block the start
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise _Unusable("not a regular file")
-        caller = sudo_caller()
-        if usual and caller is not None and status.st_uid != caller.uid and not status.st_mode & stat.S_IROTH:
-            raise _Unusable("not owned by the user who called sudo, nor readable for everyone")
-        content = file.read(FILE_LIMIT_BYTES + 1)
-    if len(content) > FILE_LIMIT_BYTES:
-        raise _Unusable(f"larger than {FILE_LIMIT_BYTES >> 10} KiB")
-    return content.decode("utf-8-sig")
 
 
 def _parse(

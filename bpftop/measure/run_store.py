@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 
 from bpftop.config.caller import Caller, sudo_caller
 from bpftop.config.folders import state_folder
+from bpftop.config.untrusted_file import Refused, check_file, parse_json, read_limited
 from bpftop.errors import BpftopError
 from bpftop.store.atomic_file import write_file
 
@@ -158,10 +158,11 @@ def _names(folder: int, kind: str) -> list[str]:
 def _read(folder: int, name: str, kind: str, machine_id: str) -> StoredRun | None:
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-        with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
-            content = json.loads(file.read(_FILE_LIMIT_BYTES))
+        try:
+            check_file(descriptor, named=False)
+            content = parse_json(read_limited(descriptor, _FILE_LIMIT_BYTES))
+        finally:
+            os.close(descriptor)
         if (content["schema"], content["kind"], content["machine_id"]) != (SCHEMA, kind, machine_id):
             return None
         figures = {
@@ -169,5 +170,5 @@ def _read(folder: int, name: str, kind: str, machine_id: str) -> StoredRun | Non
             for measured, values in content["figures"].items()
         }
         return StoredRun(str(content["taken_at"]), str(content["kernel"]), bool(content["partial"]), figures)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, Refused, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None

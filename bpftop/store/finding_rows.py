@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bpftop.model.findings import SEVERITIES, Finding, FindingValue
+from bpftop.store.hostile_file import integers
 from bpftop.store.rows import plain_text
 
 
@@ -99,16 +100,19 @@ class EpisodeTable:
 
 
 def recorded_finding(connection: sqlite3.Connection, tick: int, *, later: bool) -> RecordedFinding | None:
-    """Return the finding raised next after a tick, or last before it, or None. Raises sqlite3.Error."""
+    """Return the finding raised next after a tick, or last before it, or None. Raises sqlite3.Error, ValueError."""
     which = "min(tick) FROM episodes WHERE tick > ?" if later else "max(tick) FROM episodes WHERE tick < ?"
     query = f"""
         SELECT tick, wall_ns, end_ns, severity, title, scope_name FROM episodes
-        WHERE tick = (SELECT {which}) ORDER BY episode
+        WHERE tick = (SELECT {which}) ORDER BY episode LIMIT 1000
     """
     rows = connection.execute(query, (tick,)).fetchall()
     if not rows:
         return None
     gravest = max(rows, key=lambda row: SEVERITIES.index(row[3]) if row[3] in SEVERITIES else -1)
+    list(integers(number for number in gravest[:3] if number is not None))
+    if not all(isinstance(word, str) for word in gravest[3:]):
+        raise ValueError("a finding has no words")
     return RecordedFinding._make((*gravest, len(rows) - 1))
 
 

@@ -33,7 +33,7 @@ class LineSource:
             try:
                 if line is None:
                     raise BadLine(f"it is longer than {LINE_MAX_BYTES >> 20} MiB")
-                sample = reader.read(line.decode("utf-8", "replace"))
+                sample = reader.read(line)
             except BadLine as error:
                 self.skipped += 1
                 self.why = str(error)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import sqlite3
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
 
 from bpftop.errors import BpftopError
 from bpftop.model.sample import Sample
 from bpftop.store.codec.frames import BadFrame, Decoder, SampleFrame, Stamp
 from bpftop.store.finding_rows import RecordedFinding, lists_findings, recorded_finding
+from bpftop.store.hostile_file import PAGE_LIMIT_BYTES, TimeLimit, blob, integers
 from bpftop.store.recording_file import damaged, log_is_missing, open_for_reading
+
+_CLOCK_MAX_NS = (1 << 63) - 1  # the year 2262
 
 
 class RecordedTick(NamedTuple):
@@ -46,6 +49,7 @@ class Recording:
         self.path = path
         log_missing = log_is_missing(path)  # asked first: SQLite makes an empty log
         self._connection = open_for_reading(path)
+        self._time_limit = TimeLimit(self._connection)
         if self.extent() is None:
             self.close()
             raise BpftopError(
@@ -66,13 +70,13 @@ class Recording:
                 FROM ticks
             """
             row = self._connection.execute(query).fetchone()
-        return None if row[0] is None else Extent(*row)
+            return None if row[0] is None else Extent(*integers(row))
 
     def interval_s(self) -> float:
         """Return the median time between the first hundred ticks."""
         with self._readable():
             query = "SELECT interval_ns FROM ticks WHERE interval_ns IS NOT NULL ORDER BY tick LIMIT 100"
-            intervals = sorted(row[0] for row in self._connection.execute(query))
+            intervals = sorted(integers(row[0] for row in self._connection.execute(query)))
         return round(intervals[len(intervals) // 2] / 1e9, 1) if intervals else 1.0
 
     def tick_at(self, wall_ns: int) -> int:
@@ -84,14 +88,14 @@ class Recording:
             query = "SELECT tick FROM ticks WHERE wall_ns <= ? ORDER BY wall_ns DESC, tick DESC LIMIT 1"
             row = self._connection.execute(query, (wall_ns,)).fetchone()
             row = row or self._connection.execute("SELECT min(tick) FROM ticks").fetchone()
-            return int(row[0])
+            return next(integers(row))
 
     def tick_at_mono(self, mono_ns: int, last: int) -> int:
         """Return the tick of a CLOCK_MONOTONIC time, at or before ``last``, a tick of the same run of the recorder."""
         with self._readable():
             query = "SELECT tick FROM ticks WHERE tick <= ? AND mono_ns <= ? ORDER BY tick DESC LIMIT 1"
             row = self._connection.execute(query, (last, mono_ns)).fetchone()
-        return last if row is None else int(row[0])
+            return last if row is None else next(integers(row))
 
     @property
     def lists_findings(self) -> bool:
@@ -112,7 +116,7 @@ class Recording:
                 WHERE tick <= :tick AND mono_ns >= (SELECT mono_ns - :ns FROM ticks WHERE tick = :tick)
                     AND tick >= (SELECT coalesce(max(tick), 0) FROM ticks WHERE tick <= :tick AND interval_ns IS NULL)
             """
-            return int(self._connection.execute(query, {"tick": tick, "ns": ns}).fetchone()[0])
+            return next(integers(self._connection.execute(query, {"tick": tick, "ns": ns}).fetchone()))
 
     def ticks(self, first: int, last: int) -> Iterator[RecordedTick]:
         """Yield the ticks from ``first`` to ``last``, both included."""
@@ -124,10 +128,10 @@ class Recording:
         """Return the tick of the key frame that a tick refers to; 0 where the key frame was deleted."""
         with self._readable():
             query = "SELECT coalesce(max(tick), 0) FROM frames WHERE is_key AND tick <= ?"
-            return int(self._connection.execute(query, (tick,)).fetchone()[0])
+            return next(integers(self._connection.execute(query, (tick,)).fetchone()))
 
     def page(self, tick: int) -> list[tuple[Any, ...]]:
-        """Return up to 64 rows from a tick on.
+        """Return up to 64 rows from a tick on, fewer where they are large.
 
         A read is short, for a recorder cannot shrink its log during a read.
         """
@@ -135,14 +139,22 @@ class Recording:
             SELECT tick, seq, wall_ns, mono_ns, interval_ns, lost, is_key, structure, body, cells
             FROM frames JOIN ticks USING (tick) WHERE tick >= ? ORDER BY tick LIMIT 64
         """
-        with self._readable():
-            return self._connection.execute(query, (tick,)).fetchall()
+        rows: list[tuple[Any, ...]] = []
+        size = 0
+        with self._readable(), closing(self._connection.execute(query, (tick,))) as cursor:
+            for row in cursor:
+                rows.append(row)
+                size += sum(len(part) for part in row[7:] if isinstance(part, bytes))
+                if size > PAGE_LIMIT_BYTES:
+                    break
+        return rows
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
+        self._time_limit.begin()
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:
             raise damaged(self.path, error) from error
 
 
@@ -163,16 +175,28 @@ class TickReader:
                 self._rows.extend(self._recording.page(self._at))
                 if not self._rows:
                     return None
-            tick, seq, wall_ns, mono_ns, interval_ns, lost, *parts = self._rows.popleft()
+            tick, interval_ns, lost, stamp, frame = self._parts(self._rows.popleft())
             self._at = tick + 1
-            frame = SampleFrame(*parts)
             self._decodable = self._decodable or bool(frame.key)
             if not self._decodable:
                 continue  # the recorder deleted the key frame meanwhile, to make room
             try:
-                sample = self._decoder.decode(Stamp(seq, wall_ns, mono_ns), frame)
+                sample = self._decoder.decode(stamp, frame)
             except BadFrame as error:
                 path = self._recording.path
                 raise BpftopError(f"cannot read tick {tick} of {path}: {error}; begin at a later moment") from error
             if tick >= self._first:
                 return RecordedTick(tick, interval_ns is None, lost, sample)
+
+    def _parts(self, row: tuple[Any, ...]) -> tuple[int, int | None, int, Stamp, SampleFrame]:
+        """Return tick, interval, lost ticks, stamp and frame of a row. Raises BpftopError where a column is damaged."""
+        tick, seq, wall_ns, mono_ns, interval_ns, lost, is_key, structure, body, cells = row
+        try:
+            tick, seq, wall_ns, mono_ns, lost, is_key = integers((tick, seq, wall_ns, mono_ns, lost, is_key))
+            if not 0 <= min(wall_ns, mono_ns) <= max(wall_ns, mono_ns) <= _CLOCK_MAX_NS:
+                raise ValueError("a clock is out of range")
+            between_ns = None if interval_ns is None else next(integers((interval_ns,)))
+            parts = (None if structure is None else blob(structure), blob(body), None if cells is None else blob(cells))
+        except ValueError as error:
+            raise damaged(self._recording.path, error) from None
+        return tick, between_ns, lost, Stamp(seq, wall_ns, mono_ns), SampleFrame(bool(is_key), *parts)

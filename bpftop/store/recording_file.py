@@ -10,7 +10,9 @@ from contextlib import closing
 from pathlib import Path
 
 from bpftop.config.caller import sudo_caller
+from bpftop.config.untrusted_file import Refused, opened
 from bpftop.errors import BpftopError
+from bpftop.store.hostile_file import BadSchema, distrust
 from bpftop.store.schema import APPLICATION_ID, FINDINGS, TABLES, VERSION, is_recording
 
 _BUSY_S = 2.0
@@ -55,27 +57,33 @@ def open_for_reading(path: str) -> sqlite3.Connection:
             # No log to read; SQLite cannot create its shared memory in this directory.
             connection = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, check_same_thread=False)
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > VERSION:
+        try:
+            if version > VERSION:
+                raise BpftopError(
+                    f"{path} was recorded by a later bpftop (version {version} of the file); use that one"
+                )
+            distrust(connection)
+        except BaseException:
             connection.close()
-            raise BpftopError(f"{path} was recorded by a later bpftop (version {version} of the file); use that one")
+            raise
         return connection
+    except BadSchema as error:
+        raise damaged(path, error) from error
     except OSError as error:
         raise BpftopError(f"cannot read {path}: {error.strerror}; name a file that `bpftop record` wrote") from error
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite quotes a damaged schema, and Python decodes that
         raise damaged(path, error) from error
 
 
 def _head(path: str) -> bytes:
     """Return the first bytes of a regular file: reading a FIFO or a device could wait for ever."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise BpftopError(
-                f"{path} is no file that a recording can be in; samples from a pipe go to `bpftop replay -`"
-            )
-        return os.pread(descriptor, 100, 0)
-    finally:
-        os.close(descriptor)
+        with opened(path, named=True) as descriptor:
+            return os.pread(descriptor, 100, 0)
+    except Refused as error:
+        raise BpftopError(
+            f"{path} is no file that a recording can be in: {error}; samples from a pipe go to `bpftop replay -`"
+        ) from None
 
 
 def _unreadable_log(path: str, error: sqlite3.OperationalError) -> Exception:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bpftop.config.untrusted_file import Refused, read_bytes
 from bpftop.errors import UsageError
 
 ROLES: Mapping[str, str] = {
@@ -34,6 +35,8 @@ TERMINAL_COLOURS = (
     "bright_green", "bright_yellow", "bright_blue", "bright_magenta", "bright_cyan", "bright_white",
 )  # fmt: skip
 
+FILE_LIMIT_BYTES = 64 << 10
+
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _PLAIN_LINE = re.compile(r"""(\w+):[ ]+(["']?)([#\w]+)\2[ ]*(?:[ ]#.*)?""")
 
@@ -53,11 +56,10 @@ class Theme:
             raise UsageError(f"{origin}: a theme is a list of `role: colour` lines")
         for role, colour in colours.items():
             if role not in ROLES:
-                raise UsageError(f"{origin}: {role!r} is no role; the roles are {', '.join(ROLES)}")
+                raise UsageError(f"{origin}: {repr(role)[:40]} is no role; the roles are {', '.join(ROLES)}")
             if not isinstance(colour, str) or not (_COLOUR.fullmatch(colour) or colour in TERMINAL_COLOURS):
-                raise UsageError(
-                    f'{origin}: {role}: {colour!r} is no colour; write "#rrggbb" or a terminal colour such as red'
-                )
+                what = f"{origin}: {role}: {repr(colour)[:40]}"
+                raise UsageError(f'{what} is no colour; write "#rrggbb" or a terminal colour such as red')
         missing = [role for role in ROLES if role not in colours]
         if missing:
             raise UsageError(f"{origin}: no colour for {', '.join(missing)}")
@@ -71,9 +73,9 @@ class Theme:
 def read_theme(path: Path) -> Theme:
     """Read a theme file. Raises UsageError that names the file and the wrong role."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        text = read_bytes(path, FILE_LIMIT_BYTES, named=False).decode()
+    except (OSError, UnicodeDecodeError, Refused) as error:
+        reason = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", error)
         raise UsageError(f"cannot read the theme {path}: {reason}") from error
     return Theme.from_mapping(path.stem, _parse(text, str(path)), str(path))
 
@@ -105,7 +107,9 @@ def _parse_yaml(text: str, origin: str) -> object:
     import yaml
 
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader=yaml.BaseLoader)  # words as they are written: no dates, no numbers of any length
+    except RecursionError:
+        raise UsageError(f"{origin}: nested too deeply") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{origin}, line {mark.line + 1}" if mark else origin

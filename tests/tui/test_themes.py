@@ -78,7 +78,7 @@ def test_a_theme_with_all_of_yaml_in_it(tmp_path: Path) -> None:
     [
         (WHOLE + "colour: red\n", "'colour' is no role; the roles are background, cursor, "),
         (WHOLE.replace("bar: default", "bar: mauve"), "bar: 'mauve' is no colour; write \"#rrggbb\""),
-        (WHOLE.replace("bar: default", "bar: #ff0000"), "bar: None is no colour"),  # unquoted, a comment to YAML
+        (WHOLE.replace("bar: default", "bar: #ff0000"), "bar: '' is no colour"),  # unquoted, a comment to YAML
         (WHOLE.replace("bar: default\n", ""), "no colour for bar"),
         ("- a list\n", "a theme is a list of `role: colour` lines"),
         ("bar: [red\n", "line 2: not YAML: "),

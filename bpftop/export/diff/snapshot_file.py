@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, cast
 
+from bpftop.config.untrusted_file import ASCII_LIMIT_BYTES, Refused, parse_json, read_bytes
 from bpftop.errors import BpftopError
 from bpftop.export.snapshot.document import SCHEMA
 
 if TYPE_CHECKING:
     from bpftop.export.snapshot.snapshot_types import SnapshotDocument
-
-LIMIT_BYTES = 64 << 20
-"""A snapshot of 4096 CPUs is smaller."""
 
 _NEXT = "name a file that `bpftop snapshot -o FILE` wrote, or FILE@MOMENT of a recording"
 
@@ -24,15 +22,14 @@ def read_snapshot(path: str) -> SnapshotDocument:
         BpftopError: The file is unreadable, cut short, no snapshot, or a snapshot of a later version.
     """
     try:
-        with open(path, "rb") as file:
-            content = file.read(LIMIT_BYTES + 1)
+        content = read_bytes(path, ASCII_LIMIT_BYTES, named=True)
     except OSError as error:
         raise BpftopError(f"cannot read {path}: {error.strerror}; {_NEXT}") from error
-    if len(content) > LIMIT_BYTES:
-        raise BpftopError(f"{path} is no snapshot: it is larger than {LIMIT_BYTES >> 20} MiB; {_NEXT}")
+    except Refused as error:
+        raise BpftopError(f"{path} is no snapshot: it is {error}; {_NEXT}") from None
     try:
-        whole = json.loads(content.decode(), parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
+        whole = parse_json(content)
+    except ValueError as error:
         raise BpftopError(f"{path} is no whole snapshot: {_reason(error)}; {_NEXT}") from None
     schema = whole.get("schema") if isinstance(whole, dict) else None
     if schema != SCHEMA:
@@ -53,8 +50,4 @@ def _reason(error: Exception) -> str:
         if error.msg == "Extra data":
             return "something follows the document (`bpftop watch --format json` writes one a line)"
         return f"it ends or is garbled at line {error.lineno}"
-    return "it is no JSON"
-
-
-def _no_number(word: str) -> None:
-    raise ValueError(word)
+    return "it is no JSON" if isinstance(error, UnicodeDecodeError) else f"it is no JSON that bpftop reads: {error}"

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from bpftop.config.untrusted_file import Refused, opened
 from bpftop.errors import BpftopError
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import messages, text
@@ -59,22 +60,24 @@ class ProgramEntry:
 def list_programs(path: str) -> list[ProgramEntry]:
     """List the programs of the object file ``path``. Raises BpftopError if there is no such file or no BPF object."""
     try:
-        with open(path, "rb"):
+        with opened(path, named=True):
             pass
+    except Refused as error:
+        raise BpftopError(f"cannot open {path}: {error}; name a BPF object, which clang makes") from None
     except OSError as error:
         raise BpftopError(f"cannot open {path}: {error.strerror}; name a BPF object, which clang makes") from error
     lib.bpftop_messages_begin()
-    opened = lib.bpf_object__open_file(path.encode(), ffi.NULL)
-    if opened == ffi.NULL:
+    opened_object = lib.bpf_object__open_file(path.encode(), ffi.NULL)
+    if opened_object == ffi.NULL:
         message = last_line(messages())
         why = message if ffi.errno in (errno.EINVAL, errno.ENOEXEC) or ffi.errno >= _NOT_ELF else errno_words(ffi.errno)
         raise BpftopError(
             f"{path} is no BPF object: {why or 'libbpf refuses it'}; compile one with clang -target bpf -g"
         )
     try:
-        return [entry for entry, _ in _programs(opened)]
+        return [entry for entry, _ in _programs(opened_object)]
     finally:
-        lib.bpf_object__close(opened)
+        lib.bpf_object__close(opened_object)
 
 
 def last_line(log: str) -> str:

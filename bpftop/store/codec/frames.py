@@ -20,6 +20,7 @@ from dataclasses import replace
 from math import gcd
 from typing import Any, NamedTuple
 
+from bpftop.config.untrusted_file import parse_json
 from bpftop.errors import BpftopError
 from bpftop.model.families import FAMILIES
 from bpftop.model.readings import sum_cpus, unknown_sums
@@ -29,7 +30,9 @@ from bpftop.store.codec.numbers import MODULO, NOTHING, Entry, Numbers, pack, un
 from bpftop.store.codec.sample_json import CPUS_MAX, check_reading, row_keys, unavailable_reasons
 
 _WINDOW_BYTES = 32 << 10
-_STRUCTURE_MAX_BYTES = 64 << 20
+_STRUCTURE_MAX_BYTES = 16 << 20
+_CELLS_MAX = 1 << 21
+"""Cells of a sample: 16 MiB. 4096 CPUs with 30 protocols in both directions have a quarter of that."""
 
 
 class BadFrame(BpftopError):
@@ -139,6 +142,8 @@ class Decoder:
             return self._sample(stamp, past, past.structure, has_cells)
         except (zlib.error, lzma.LZMAError, EOFError, Mismatch) as error:
             raise BadFrame(f"it is damaged: {error}") from None
+        except (ValueError, TypeError, LookupError, OverflowError, ArithmeticError) as error:
+            raise BadFrame(f"it is damaged: {type(error).__name__}: {str(error)[:80]}") from None
 
     def _sample(self, stamp: Stamp, past: _Past, structure: Structure, has_cells: bool) -> Sample:
         readings: dict[str, Reading] = {}
@@ -213,12 +218,14 @@ def _structure_text(structure: Structure) -> bytes:
 def _structure_of(text: bytes, before: Structure | None) -> Structure:
     """Return the structure of its JSON. Parts equal to ``before`` are the same objects, as in a live session."""
     try:
-        whole = from_json(dict, json.loads(text), "the structure")
+        whole = from_json(dict, parse_json(text), "the structure")
         cpus = from_json(int, whole["possible_cpus"], "possible_cpus")
         if not 0 < cpus <= CPUS_MAX:
             raise Mismatch(f"it has {cpus} CPUs")
         interfaces = from_json(tuple[Interface, ...], whole["interfaces"], "interfaces")
         entries = [_entry(entry, cpus) for entry in from_json(list, whole["entries"], "entries")]
+        if sum(entry.cells for entry in entries) > _CELLS_MAX:
+            raise Mismatch(f"it has more than {_CELLS_MAX} numbers")
         known = {} if before is None else {entry: entry for entry in before.entries}
         return Structure(
             from_json(str, whole["boot_id"], "boot_id"),
@@ -230,7 +237,7 @@ def _structure_of(text: bytes, before: Structure | None) -> Structure:
             from_json(str, whole.get("kernel", ""), "kernel"),
             tuple(known.get(entry, entry) for entry in entries),
         )
-    except (ValueError, KeyError, RecursionError) as error:
+    except (ValueError, KeyError) as error:
         raise Mismatch(f"its structure is not understood: {error!r}") from None
 
 
@@ -241,7 +248,7 @@ def _entry(given: Any, cpus: int) -> Entry:
         from_json(int, epoch, "an epoch"), row_keys(name, keys), from_json(int, width, "a width"),
         from_json(int, step, "a step"), frozenset(from_json(tuple[int, ...], missing, "missing")),
     )  # fmt: skip
-    if not 0 <= width <= CPUS_MAX * 64 or entry.cells > 1 << 26:
+    if not 0 <= width <= CPUS_MAX * 64 or entry.cells > _CELLS_MAX:
         raise Mismatch(f"{name} has {width} values in a row")
     values = array("Q", bytes(8 * entry.cells))
     check_reading(name, Reading(family, 0, 0, epoch, entry.keys, values, entry.missing), cpus)

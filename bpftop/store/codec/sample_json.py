@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from array import array
 from typing import Any
 
+from bpftop.config.untrusted_file import parse_json
 from bpftop.errors import BpftopError
 from bpftop.model.families import FAMILIES
 from bpftop.model.json_dump import dump_json
@@ -58,11 +58,11 @@ class LineReader:
         self._interfaces: tuple[Any, tuple[Interface, ...]] = ((), ())
         self._keys: dict[str, tuple[Any, tuple[Key, ...]]] = {}
 
-    def read(self, text: str) -> Sample:
+    def read(self, line: bytes) -> Sample:
         """Return the sample of a line. Raises BadLine."""
         try:
-            whole = json.loads(text, parse_constant=_no_number)
-        except (ValueError, RecursionError) as error:
+            whole = parse_json(line)
+        except ValueError as error:
             raise BadLine(f"it is no JSON: {error}") from None
         if not isinstance(whole, dict) or whole.get("schema") != SCHEMA:
             raise BadLine(f"it is no sample: its schema is not {SCHEMA}")
@@ -158,7 +158,3 @@ def _number(given: Any, where: str) -> int:
     if not 0 <= number <= _NUMBER_MAX:
         raise Mismatch(f"{where} is out of range")
     return number
-
-
-def _no_number(word: str) -> float:
-    raise ValueError(f"{word} is no number")
