@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from bpftop import __version__
 from bpftop.errors import BpftopError
 
 
@@ -14,12 +15,15 @@ def main(arguments: list[str] | None = None) -> int:
     Return the exit code: 0 success, 1 failure, 2 bad usage, a code of the verb, or 128 + the number of a signal.
     """
     try:  # the imports are inside, so that Ctrl-C during the imports is quiet, too
+        words = sys.argv[1:] if arguments is None else arguments
+        if words == ["--version"] and _version_printed():
+            return 0
         from bpftop.cli.output import ClosedPipe, complain, flush_stdout
         from bpftop.cli.shutdown import Ended, ending_signals
 
         try:
             with ending_signals():
-                code = _run(sys.argv[1:] if arguments is None else arguments)
+                code = _run(words)
             return flush_stdout(code)
         except ClosedPipe:
             return flush_stdout(0)
@@ -39,6 +43,15 @@ def main(arguments: list[str] | None = None) -> int:
             return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _version_printed() -> bool:
+    """Print the version without the imports of a verb; False if that failed, which argparse then reports."""
+    try:
+        print(f"bpftop {__version__}", flush=True)
+    except (OSError, ValueError):
+        return False
+    return sys.stdout is not None
 
 
 def _run(words: list[str]) -> int:

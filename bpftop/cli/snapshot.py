@@ -20,7 +20,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.live_source import Notices, live_samples
     from bpftop.cli.output import opened
-    from bpftop.history.analyzer import Analyzer
 
     settings = settings_of(arguments)
     chosen = SNAPSHOT[arguments.format]
@@ -28,9 +27,10 @@ def run(arguments: argparse.Namespace) -> int:
         opened(arguments.output, private=not chosen.public) as output,
         live_samples(arguments, settings, count=2) as (samples, _),
     ):
-        analyzer = Analyzer(settings.rules())
+        from bpftop.history.analyzer import Analyzer  # these are imported while the source attaches and counts
+
+        analyzer, write = Analyzer(settings.rules()), chosen.load()
         before = next(samples, None)
-        write = chosen.load()  # imported while the interval runs
         after = next(samples, None)
         if before is None or after is None:
             raise BpftopError("the source ended before there were two samples; try again")

@@ -35,6 +35,9 @@ NS_PER_SEC = 1_000_000_000
 FACTS_WAIT_S = 0.1
 """How long the second sample waits for device facts that are being read. A live session has none under way by then."""
 
+QUIET_START_S = 0.5
+"""Time that a live screen has to import Textual and to paint, before slow work takes CPU time."""
+
 
 @dataclass(frozen=True)
 class _Command:
@@ -97,6 +100,7 @@ class LiveSource:
         )
         self._interval_ns = int(interval_s * NS_PER_SEC)
         self._first_gap_ns = self._interval_ns if first_gap_s is None else int(first_gap_s * NS_PER_SEC)
+        self._quiet_start_s = QUIET_START_S if self._first_gap_ns < self._interval_ns else 0.0
         self._commands: queue.SimpleQueue[_Command | None] = queue.SimpleQueue()
         self._closed = False
         self._netns, self._netns_name = netns, netns_name
@@ -170,6 +174,7 @@ class LiveSource:
                 drops=self._drops,
                 limits=limits,
                 foreign_program=lambda interface: self._attachments[interface.label].foreign_program,
+                load_after_s=self._quiet_start_s,
             ),
             self._interval_ns,
         )
@@ -253,7 +258,9 @@ class LiveSource:
         new = [each for label, each in self._attachments.items() if self._measured_epochs.get(label) != each.epoch]
         self._measured_epochs = {label: each.epoch for label, each in self._attachments.items()}
         if new:
-            threading.Thread(target=_measure_costs, args=(new,), name="bpftop-cost", daemon=True).start()
+            threading.Thread(
+                target=_measure_costs, args=(new, self._quiet_start_s), name="bpftop-cost", daemon=True
+            ).start()
 
     def _sleep_until(self, due_ns: int) -> None:
         """Wait for the next tick. Carry out the commands that arrive meanwhile, and check loads once a second."""
@@ -304,6 +311,7 @@ def _raise_open_file_limit(interfaces: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _measure_costs(attachments: Sequence[Attachment]) -> None:
+def _measure_costs(attachments: Sequence[Attachment], after_s: float) -> None:
+    time.sleep(after_s)
     for attachment in attachments:
         attachment.measure_costs()

@@ -39,11 +39,13 @@ def collectors(
     drops: bool,
     limits: Rows | None = None,
     foreign_program: Callable[[Interface], int | None] | None = None,
+    load_after_s: float = 0.0,
 ) -> list[Collector]:
     """Return all collectors of a session. ``drops`` includes the collectors that count by tracepoints.
 
     ``limits`` are the machine's limits, for an entered namespace that does not show them. ``foreign_program`` returns
-    the id of another owner's XDP program on an interface; None: rtnetlink is asked.
+    the id of another owner's XDP program on an interface; None: rtnetlink is asked. Tracing programs are loaded
+    ``load_after_s`` after the first read.
     """
     return [
         Softnet(tree),
@@ -61,6 +63,6 @@ def collectors(
         Sysctls(tree, limits),
         Qdiscs(netdev),
         Nic(netdev.ethtool),
-        *((Drops(), exceptions(), redirect_errors()) if drops else ()),
+        *((make(load_after_s) for make in (Drops, exceptions, redirect_errors)) if drops else ()),
         ForeignXdp(foreign_program or partial(find_foreign_program, netdev)),
     ]

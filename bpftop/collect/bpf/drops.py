@@ -66,8 +66,8 @@ class Drops:
 
     name = "drops"
 
-    def __init__(self) -> None:
-        self._late: Late[DropCounts] = Late("drop reasons")
+    def __init__(self, load_after_s: float = 0.0) -> None:
+        self._late: Late[DropCounts] = Late("drop reasons", load_after_s=load_after_s)
         self._rows = ReadingBuilder("drops")
         # Never shortened: the drops of an interface that went away stay under its label.
         self._labels: dict[int, str] = {}

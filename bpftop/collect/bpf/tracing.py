@@ -116,11 +116,13 @@ _one_at_a_time = threading.Lock()  # loading takes 11 MiB
 class Late(Generic[Part]):
     """A part that is loaded in a thread of its own, so that no sample waits for it.
 
-    ``subject`` begins the sentence about a failure; ``takes`` are the capabilities that loading takes.
+    ``subject`` begins the sentence about a failure; ``takes`` are the capabilities that loading takes. The thread loads
+    ``load_after_s`` seconds after the first ``get``.
     """
 
-    def __init__(self, subject: str, takes: tuple[str, ...] = TRACING) -> None:
-        self._subject, self._takes = subject, takes
+    def __init__(self, subject: str, takes: tuple[str, ...] = TRACING, load_after_s: float = 0.0) -> None:
+        self._subject, self._takes, self._load_after_s = subject, takes, load_after_s
+        self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._part: Part | None = None
         self._reason = ""
@@ -141,6 +143,8 @@ class Late(Generic[Part]):
         return self._part
 
     def close(self) -> None:
+        """Unload the part. A load that has not begun is left out, a load that has begun is waited for."""
+        self._closing.set()
         if self._thread is not None:
             self._thread.join()
         if self._part is not None:
@@ -148,9 +152,11 @@ class Late(Generic[Part]):
             self._part = None
 
     def _load(self, load: Callable[[], Part]) -> None:
+        self._closing.wait(self._load_after_s)
         with _one_at_a_time:
-            self._try(load)
-            trim_memory()
+            if not self._closing.is_set():
+                self._try(load)
+                trim_memory()
 
     def _try(self, load: Callable[[], Part]) -> None:
         try:

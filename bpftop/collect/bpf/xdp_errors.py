@@ -23,10 +23,12 @@ def action_name(number: int) -> str:
 class XdpErrors:
     """A collector of one family of errors: a reading per interface, rows by program and code."""
 
-    def __init__(self, family: str, subject: str, program: str, code_name: Callable[[int], str]) -> None:
+    def __init__(
+        self, family: str, subject: str, program: str, code_name: Callable[[int], str], load_after_s: float = 0.0
+    ) -> None:
         self.name = family
         self._program, self._code_name = program, code_name
-        self._late: Late[Traced] = Late(subject)
+        self._late: Late[Traced] = Late(subject, load_after_s=load_after_s)
         self._rows: dict[str, ReadingBuilder] = {}
         self._labels: dict[int, str] = {}  # never shortened, see Drops
         self._begun = False
@@ -59,11 +61,11 @@ def load(program: str, indexes: Sequence[int]) -> Traced:
     return Traced("xdp_errors", program, 3, indexes)
 
 
-def exceptions() -> XdpErrors:
+def exceptions(load_after_s: float = 0.0) -> XdpErrors:
     """Return the collector of actions that failed or do not exist, by the kernel's names."""
-    return XdpErrors("xdp_exceptions", "XDP exceptions", "count_exception", action_name)
+    return XdpErrors("xdp_exceptions", "XDP exceptions", "count_exception", action_name, load_after_s)
 
 
-def redirect_errors() -> XdpErrors:
+def redirect_errors(load_after_s: float = 0.0) -> XdpErrors:
     """Return the collector of failed redirects, by the name of the errno."""
-    return XdpErrors("xdp_redirect_errors", "XDP redirect errors", "count_redirect_error", errno_name)
+    return XdpErrors("xdp_redirect_errors", "XDP redirect errors", "count_redirect_error", errno_name, load_after_s)
