@@ -171,7 +171,7 @@ RETURNS: ProgramColumn = Column(
     lambda line, _: line.row.returns if line.row else "", left=True, gap=2,
 )  # fmt: skip
 REMARK: ProgramColumn = Column(
-    "remark", "remark", "", 24, "the rank of a helper by its cost, and its rank in the usual list",
+    "remark", "remark", "", 26, "the rank of a helper by its cost, and its rank in the usual list",
     lambda line: line.row.remark if line.row else None,
     lambda line, width: line.row.remark[:width] if line.row else "", left=True, gap=2,
 )  # fmt: skip

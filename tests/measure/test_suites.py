@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,8 +23,8 @@ from bpftop.measure.programs import program_race, suite_reads
 from bpftop.measure.programs.comparison import Comparison
 from bpftop.measure.programs.costs import ProgramRow, SuiteTable, cost
 from bpftop.measure.programs.program_race import Body, BodySuite
-from bpftop.measure.programs.suite_bodies import BODY_SUITES, compared
-from bpftop.measure.programs.suite_reads import READ_SUITES, ReadSuite
+from bpftop.measure.programs.suite_bodies import BODY_SUITES, HELPERS, compared, helper_ranks
+from bpftop.measure.programs.suite_reads import BATCH, MMAP, POPULATE, READ_SUITES, ReadSuite
 from bpftop.measure.programs.suites import SUITES, Suite, chosen
 from bpftop.measure.programs.test_run_windows import undisturbed
 
@@ -43,7 +45,7 @@ def last_table(suite: Suite, stop: Stop | None = None) -> SuiteTable:
 
 
 def test_the_suites_by_name() -> None:
-    assert list(SUITES) == [*NAMES, "batch", "mmap"]
+    assert list(SUITES) == [*NAMES, "batch", "populate", "mmap"]
     assert [suite.name for suite in chosen(["calls", "clock", "calls"])] == ["calls", "clock"]
     assert [suite.name for suite in chosen([])] == list(SUITES)
 
@@ -66,6 +68,34 @@ def test_every_contestant_is_measured_and_judged(suite: BodySuite | ReadSuite) -
     assert all(row.alone.gross.runs == 2 and row.alone.gross.low > 0 for row in table.rows)
     assert table.verdict.endswith(".")
     assert "No verdict" not in table.verdict
+    assert max(len(sentence.split()) for sentence in re.split(r"(?<=[.;]) ", table.verdict)) <= 25
+
+
+def test_helpers_whose_rank_differs_from_the_usual_list_are_marked() -> None:
+    ns = {
+        "get_smp_processor_id": 0.3,
+        "ktime_get_ns": 19.0,
+        "map_lookup_elem array": 0.5,
+        "map_lookup_elem hash": 10.0,
+        "map_update_elem hash": 38.0,
+        "probe_read_kernel": 12.0,
+        "send_signal": 100.0,
+    }
+    assert helper_ranks(ns) == {
+        "get_smp_processor_id": "1; usual list 1",
+        "map_lookup_elem array": "2",
+        "map_lookup_elem hash": "3; usual list 3, here 2 !",
+        "probe_read_kernel": "4; usual list 5, here 3 !",
+        "ktime_get_ns": "5; usual list 2, here 4 !",
+        "map_update_elem hash": "6; usual list 4, here 5 !",
+        "send_signal": "7; usual list 6",
+    }
+    del ns["send_signal"]
+    assert "send_signal" not in helper_ranks(ns)
+    sentences = HELPERS.verdict(ns).split(". ")
+    moved = "map_lookup, probe_read_kernel, ktime_get_ns, map_update"
+    assert sentences[1] == f"The order differs from the usual list for {moved}."
+    assert max(len(sentence.split()) for sentence in sentences) <= 25
 
 
 @pytest.mark.bpf
@@ -127,7 +157,7 @@ def test_a_process_with_a_sigurg_handler_gets_none() -> None:
 
 @pytest.mark.bpf
 @pytest.mark.usefixtures("short")
-@pytest.mark.parametrize("suite", READ_SUITES, ids=lambda suite: suite.name)
+@pytest.mark.parametrize("suite", [BATCH, MMAP], ids=lambda suite: suite.name)
 def test_an_injected_wrong_value_is_caught(suite: ReadSuite, monkeypatch: pytest.MonkeyPatch) -> None:
     filled = suite_reads.filled_maps
 
@@ -139,6 +169,19 @@ def test_an_injected_wrong_value_is_caught(suite: ReadSuite, monkeypatch: pytest
         return maps
 
     monkeypatch.setattr(suite_reads, "filled_maps", spoiled)
+    with pytest.raises(BpftopError, match="1 of 10000 values are not what was written"):
+        list(suite.run(Stop()))
+
+
+@pytest.mark.bpf
+@pytest.mark.usefixtures("short")
+def test_a_lost_write_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(whole: WholeReads) -> None:
+        whole.write_batch()
+        with BpfMap(os.dup(whole._fd)) as spoil:
+            spoil.update((4711).to_bytes(4, "little"), (1).to_bytes(8, "little"))
+
+    suite = replace(POPULATE, ways=(replace(POPULATE.ways[1], act=lose),))
     with pytest.raises(BpftopError, match="1 of 10000 values are not what was written"):
         list(suite.run(Stop()))
 

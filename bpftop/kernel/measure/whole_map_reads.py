@@ -1,4 +1,4 @@
-"""Three ways to read a whole map: one call per key, one batch call, or mapped memory."""
+"""Ways to read and to write a whole map: one call per key, one batch call, or mapped memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _VALUE_BYTES = 8
 
 
 class WholeReads:
-    """Reader of a map with u32 keys from 0 to ``rows`` - 1 and u64 values. ``fd`` belongs to the BPF object."""
+    """Reader and writer of a map of u64 values with u32 keys from 0 to ``rows`` - 1; the BPF object owns ``fd``."""
 
     def __init__(self, fd: int, rows: int) -> None:
         self._fd, self._rows = fd, rows
@@ -35,6 +35,23 @@ class WholeReads:
             pages = -(-self._rows * _VALUE_BYTES // mmap.PAGESIZE)
             self._memory = mmap.mmap(self._fd, pages * mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ)
         ffi.memmove(self._values, self._memory, self._rows * _VALUE_BYTES)
+
+    def write_each(self) -> None:
+        """Write with a bpf(BPF_MAP_UPDATE_ELEM) per key, in C. Raises KernelError."""
+        check(self._populate(batch=False), "update one key after the other")
+
+    def write_batch(self) -> None:
+        """Write with one bpf(BPF_MAP_UPDATE_BATCH). Raises KernelError: ENOTSUPP before 5.6."""
+        check(self._populate(batch=True), "update all keys in one batch")
+
+    def empty(self, values: array[int]) -> None:
+        """Delete all keys, or zero an array. The next write writes ``values``. Raises KernelError."""
+        self.clear()
+        check(lib.bpftop_depopulate(self._fd, self._rows, self._keys, self._values), "delete all keys in one batch")
+        ffi.memmove(self._values, values, self._rows * _VALUE_BYTES)
+
+    def _populate(self, batch: bool) -> int:
+        return int(lib.bpftop_populate(self._fd, self._rows, _VALUE_BYTES, self._keys, self._values, batch))
 
     def _drain(self, batch: bool) -> int:
         return int(lib.bpftop_drain(self._fd, self._rows, _VALUE_BYTES, self._keys, self._values, batch))

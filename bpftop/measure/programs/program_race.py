@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Literal
 
@@ -103,7 +103,8 @@ class BodySuite:
     """Bodies, and the conclusion from their costs.
 
     ``verdict`` may raise KeyError for a skipped contestant. ``together``: load objects as a whole, so that their
-    programs share maps; else each program has maps of its own, and the kernel can refuse a single program.
+    programs share maps; else each program has maps of its own, and the kernel can refuse a single program. ``remarks``
+    returns a remark for some of the rows.
     """
 
     name: str
@@ -112,6 +113,7 @@ class BodySuite:
     verdict: Callable[[Costs], str]
     together: bool = False
     unit: str = "body"
+    remarks: Callable[[Costs], Mapping[str, str]] = field(default=lambda _: {})
 
     @property
     def expected_s(self) -> float:
@@ -179,6 +181,8 @@ class _BodyRace:
         )
         skipped = tuple(Skipped(body.name, reason) for body in suite.bodies if (reason := self._reason(body)))
         costs = {row.name: row.ns for row in rows}
+        remarks = suite.remarks(costs)
+        rows = tuple(replace(row, remark=remarks.get(row.name, "")) for row in rows)
         return SuiteTable(
             suite.name,
             suite.title,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from bpftop.measure.conditions import conditions
 from bpftop.measure.programs.costs import XDP_BUDGET, budget_share
@@ -27,10 +27,12 @@ def _somebody_listens() -> str:
 
 
 def compared(much: float, little: float) -> str:
-    """Return ``3.2 times as much as``, or ``as much as`` within 5 % or 0.1 ns."""
+    """Return ``3.2 times as much as``, or ``as much as`` within 5 % or 0.1 ns; ``3.0 ns more than`` next to nothing."""
     if abs(much - little) <= max(0.1, 0.05 * little):
         return "as much as"
-    return f"{much / max(little, 0.01):.1f} times as much as"
+    if little < 0.1:  # no factor to a cost that cannot be told from 0
+        return f"{much - little:.1f} ns more than"
+    return f"{much / little:.1f} times as much as"
 
 
 def _spills(ns: Costs) -> str:
@@ -43,26 +45,23 @@ def _spills(ns: Costs) -> str:
 def _dispatch(ns: Costs) -> str:
     best = min(ns, key=lambda name: ns[name])
     return (
-        f"One of 16 cases is found at least cost by {best} ({ns[best]:.1f} ns); a chain of branches takes "
-        f"{ns['branch chain']:.1f} ns where every case is as likely and {ns['branch chain, skewed']:.1f} where one is "
-        f"seven of eight, a tail call {ns['tail call']:.1f}: what the CPU cannot foresee is dear."
+        f"One of 16 cases is found at least cost by {best} ({ns[best]:.1f} ns). A chain of branches takes "
+        f"{ns['branch chain']:.1f} ns if all cases are as likely, {ns['branch chain, skewed']:.1f} if one is seven of "
+        f"eight. A tail call takes {ns['tail call']:.1f}: a jump that the CPU cannot predict is expensive."
     )
 
 
 def _calls(ns: Costs) -> str:
     called, tail = ns["BPF-to-BPF call"] - ns["inlined"], ns["tail call"] - ns["inlined"]
-    return (
-        f"A BPF-to-BPF call adds {called:.1f} ns to what could be inlined, a tail call to a fixed program {tail:.1f} "
-        "ns, what the two hand over included."
-    )
+    return f"Over inlined code, a BPF-to-BPF call adds {called:.1f} ns, a tail call to a fixed program {tail:.1f} ns."
 
 
 def _layout(ns: Costs) -> str:
     many = ns["three lines, memory"], ns["one line, memory"]
     few = ns["three lines, L1"], ns["one line, L1"]
     return (
-        f"Three fields on three cache lines cost {compared(*many)} on one where values come from memory ({many[0]:.0f} "
-        f"against {many[1]:.0f} ns), and {compared(*few)} on one within L1 ({few[0]:.1f} against {few[1]:.1f})."
+        f"In memory, three fields on three cache lines cost {compared(*many)} on one ({many[0]:.0f} against "
+        f"{many[1]:.0f} ns). Within L1 they cost {compared(*few)} on one ({few[0]:.1f} against {few[1]:.1f} ns)."
     )
 
 
@@ -71,18 +70,47 @@ def _access(ns: Costs) -> str:
     size = f"{ACCESS_BYTES >> 20} MiB of values" + (f", L2 has {l2_bytes / (1 << 20):g}" if l2_bytes else "")
     ahead, chained = (compared(ns[name], ns["in order"]) for name in ("random", "random, chained"))
     return (
-        f"Access at random costs {ahead} in order where the CPU knows the next place ahead, and {chained} that where "
-        f"each place depends on the value before ({size})."
+        f"Random access costs {ahead} access in order if the CPU knows the next place ({size}). It costs "
+        f"{chained} access in order if each place depends on the value before."
     )
+
+
+USUAL_ORDER: Mapping[str, str] = {
+    "get_smp_processor_id": "get_smp_processor_id",
+    "ktime_get_ns": "ktime_get_ns",
+    "map_lookup_elem hash": "map_lookup",
+    "map_update_elem hash": "map_update",
+    "probe_read_kernel": "probe_read_kernel",
+    "send_signal": "send_signal",
+}
+"""Contestant -> its name in the list of helpers by cost that is often quoted, the cheapest first."""
+
+
+def helper_ranks(ns: Costs) -> Mapping[str, str]:
+    """Return the rank of each helper by its cost; of a helper of the usual list also its rank among these.
+
+    A helper whose rank differs from the usual list is marked.
+    """
+    listed = [name for name in USUAL_ORDER if name in ns]
+    measured = sorted(listed, key=lambda name: ns[name])
+    ranks = {}
+    for rank, name in enumerate(sorted(ns, key=lambda name: ns[name]), 1):
+        ranks[name] = f"{rank}"
+        if name in listed:
+            usual, here = listed.index(name) + 1, measured.index(name) + 1
+            ranks[name] += f"; usual list {usual}" + (f", here {here} !" if here != usual else "")
+    return ranks
 
 
 def _helpers(ns: Costs) -> str:
     ordered = sorted(ns, key=lambda name: ns[name])
     dearest, cheapest = ordered[-1], ordered[0]
     within = sum(value <= 0.05 * XDP_BUDGET.ns for value in ns.values())
+    moved = [USUAL_ORDER[name] for name, rank in helper_ranks(ns).items() if rank.endswith("!")]
+    order = f"differs from the usual list for {', '.join(moved)}" if moved else "is that of the usual list"
     return (
         f"From {ns[cheapest]:.1f} ns ({cheapest}) to {ns[dearest]:.0f} ns ({dearest}); {within} of {len(ns)} cost at "
-        f"most 5 % of the {XDP_BUDGET.hook} budget of {XDP_BUDGET.ns:.0f} ns."
+        f"most 5 % of the {XDP_BUDGET.hook} budget of {XDP_BUDGET.ns:.0f} ns. The order {order}."
     )
 
 
@@ -239,6 +267,7 @@ HELPERS = BodySuite(
         ),
     ),
     _helpers,
+    remarks=helper_ranks,
 )
 
 CLOCK = BodySuite(

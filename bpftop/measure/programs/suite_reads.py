@@ -1,8 +1,9 @@
-"""Suites of reads: a whole map is read by single calls, by one batch call, and as mapped memory."""
+"""Suites of whole maps: read or written by single calls, by one batch call, and as mapped memory."""
 
 from __future__ import annotations
 
 import time
+from array import array
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -27,17 +28,18 @@ _FILL_BODIES = 32
 
 @dataclass(frozen=True)
 class MapRead:
-    """A contestant: a way to read all keys of a map."""
+    """A contestant: a way to read all keys of a map, or to write all keys of an empty map (``writes``)."""
 
     name: str
     what: str
     map: str
-    read: Callable[[WholeReads], None]
+    act: Callable[[WholeReads], None]
+    writes: bool = False
 
 
 @dataclass(frozen=True)
 class ReadSuite:
-    """Ways to read 10 000 keys. Every value is compared with the written value."""
+    """Ways to read or write 10 000 keys. Every value is compared with the written value."""
 
     name: str
     title: str
@@ -75,12 +77,12 @@ class _ReadRace:
             if way.name in self._refused:
                 continue
             try:
-                ns = median(_times_ns(way.read, self._maps[way.map], stop)) / READ_KEYS
+                ns = median(_times_ns(way, self._maps[way.map], stop)) / READ_KEYS
             except KernelError as error:
                 self._refused[way.name] = str(error)
             else:
                 self._times[way.name].append(ns)
-                _check(self._maps[way.map], way.name)
+                _check(self._maps[way.map], way)
 
     def table(self, partial: bool) -> SuiteTable:
         suite = self._suite
@@ -107,8 +109,9 @@ def filled_maps(stack: ExitStack, names: set[str]) -> dict[str, WholeReads]:
     return maps
 
 
-def _times_ns(read: Callable[[WholeReads], None], whole: WholeReads, stop: Stop) -> list[int]:
-    """Read the whole map again and again for a round on one CPU; return the time of each read."""
+def _times_ns(way: MapRead, whole: WholeReads, stop: Stop) -> list[int]:
+    """Read or write the whole map again and again for a round on one CPU; return the time of each turn."""
+    values = array("Q", map(written, range(READ_KEYS)))
 
     def measure() -> list[int]:
         times: list[int] = []
@@ -116,9 +119,12 @@ def _times_ns(read: Callable[[WholeReads], None], whole: WholeReads, stop: Stop)
         while not times or time.monotonic_ns() < until_ns:
             if stop.is_set():
                 raise Stopped
-            whole.clear()
+            if way.writes:
+                whole.empty(values)
+            else:
+                whole.clear()
             begin_ns = time.monotonic_ns()
-            read(whole)
+            way.act(whole)
             times.append(time.monotonic_ns() - begin_ns)
         return times
 
@@ -130,14 +136,18 @@ def written(key: int) -> int:
     return (key * 0x9E3779B97F4A7C15 + 1) % (1 << 64)
 
 
-def _check(whole: WholeReads, name: str) -> None:
-    """Check that every key was read once, with the right value. Raises BpftopError."""
+def _check(whole: WholeReads, way: MapRead) -> None:
+    """Check that every key was read or written once, with the right value. Raises BpftopError."""
+    if way.writes:
+        whole.clear()
+        whole.batch()
     keys, values = whole.content()
     wrong = sum(value != written(key) for key, value in zip(keys, values, strict=True))
     if wrong or len(set(keys)) != READ_KEYS:
+        missing = READ_KEYS - len(set(keys))
         raise BpftopError(
-            f"{name}: {wrong} of {READ_KEYS} values are not what was written, {READ_KEYS - len(set(keys))} keys are "
-            "missing; trust no figure of this kernel, and report it"
+            f"{way.name}: {wrong} of {READ_KEYS} values are not what was written, {missing} keys are missing; trust no "
+            "figure of this kernel, and report it"
         )
 
 
@@ -147,6 +157,14 @@ def _batch(ns: Costs) -> str:
     return (
         f"One batch call reads {READ_KEYS} keys {hashed:.1f} times as fast as a call for each from a hash, and "
         f"{array:.1f} times from an array; folklore says 50."
+    )
+
+
+def _populate(ns: Costs) -> str:
+    hashed, array_ = (ns[f"{kind}, a call per key"] / ns[f"{kind}, one batch"] for kind in ("hash", "array"))
+    return (
+        f"One batch call fills an empty hash {hashed:.1f} times as fast as a call per key, and an array {array_:.1f} "
+        "times."
     )
 
 
@@ -185,4 +203,19 @@ MMAP = ReadSuite(
     _mmap,
 )
 
-READ_SUITES = (BATCH, MMAP)
+POPULATE = ReadSuite(
+    "populate",
+    "Pre-populating a map: user space writes 10 000 keys, ns per key",
+    (
+        MapRead(
+            "hash, a call per key", "BPF_MAP_UPDATE_ELEM for each, in a C loop", "hash", WholeReads.write_each, True
+        ),
+        MapRead("hash, one batch", "BPF_MAP_UPDATE_BATCH once", "hash", WholeReads.write_batch, True),
+        MapRead("array, a call per key", "BPF_MAP_UPDATE_ELEM for each", "array", WholeReads.write_each, True),
+        MapRead("array, one batch", "BPF_MAP_UPDATE_BATCH once", "array", WholeReads.write_batch, True),
+    ),
+    "hash, a call per key",
+    _populate,
+)
+
+READ_SUITES = (BATCH, POPULATE, MMAP)
