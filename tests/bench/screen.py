@@ -31,6 +31,8 @@ SETTLED_PCT, SETTLE_TIMEOUT_S = 15.0, 60.0
 HISTORY_TICKS = 600  # all that bpftop keeps at one tick a second
 
 LIMIT_FIRST_RATES = 1.4  # times the first text of bare Textual
+LIMIT_CPU = 0.8  # of what a Textual app of the same size takes
+LIMIT_HEADLESS_CPU = 1 / 3  # of what the live screen takes
 LIMIT_CPU_PCT = 2
 LIMIT_RESIDENT_MIB = 45
 LIMIT_BYTES_PER_SEC = 8_000
@@ -39,6 +41,7 @@ PANES = {"Overview": ("1", RATES), "CPUs": ("2", re.compile(r"top protocols.*60 
 """Pane -> the key that opens it, and what is on the screen then."""
 
 BARE = python(str(Path(__file__).with_name("bare_app.py")))
+TOOLKIT = python(str(Path(__file__).with_name("toolkit_app.py")))
 GLANCES = python("-m", "glances", "--disable-check-update", "--disable-autodiscover", "-t", "1")
 
 
@@ -60,9 +63,14 @@ def measure(say: Callable[[str], None]) -> Iterator[Figure]:
         lab.start_traffic()
         netns_fd = os.open(lab.netns_path(), os.O_RDONLY | os.O_CLOEXEC)
         stack.callback(os.close, netns_fd)
-        stage = Stage(environment(scratch), netns_fd, bpftop(lab.interface, "--xdp"))
+        monitor, headless = (
+            bpftop(*words) for words in ((lab.interface, "--xdp"), ("watch", lab.interface, "--attach", "tcx"))
+        )
+        stage = Stage(environment(scratch), netns_fd, monitor, headless)
         say("first rates on screen")
         yield from stage.first_rates()
+        say("CPU time against a Textual app of the same size")
+        yield from stage.against_toolkit()
         say("the programs beside each other")
         yield from stage.beside_each_other(say)
 
@@ -74,6 +82,7 @@ class Stage:
     environment: dict[str, str]
     netns_fd: int
     monitor: list[str]
+    headless: list[str]
 
     def start(self, name: str, command: Sequence[str]) -> OnTerminal:
         return OnTerminal(name, command, self.environment, self.netns_fd)
@@ -99,6 +108,23 @@ class Stage:
             ("glances", "glances: first 80 characters"),
         ):
             yield Figure("screen", title, middle[name], "ms", None, ranges[name])
+
+    def against_toolkit(self) -> Iterator[Figure]:
+        """Compare the live screen with an app of its size, and ``watch`` with the live screen, in the same windows."""
+        commands = {"screen": self.monitor, "toolkit": TOOLKIT, "watch": self.headless}
+        with ExitStack() as stack:
+            running = {name: stack.enter_context(self.start(name, command)) for name, command in commands.items()}
+            _settle(list(running.values()))
+            windows = [_window(running) for _ in range(WINDOWS)]
+            if not RATES.search(running["screen"].screen()):
+                raise running["screen"].failure("shows no rates")
+        cpu_pct = {name: min(window[name].cpu_pct for window in windows) for name in commands}
+        how = ", ".join(f"{name} {cpu_pct[name]:.2f} %" for name in commands) + " of one core"
+        for title, name, reference, limit in (
+            ("live screen: CPU / a Textual app of its size", "screen", "toolkit", LIMIT_CPU),
+            ("watch: CPU / the live screen's", "watch", "screen", LIMIT_HEADLESS_CPU),
+        ):
+            yield Figure("screen", title, cpu_pct[name] / cpu_pct[reference], "", limit, how)
 
     def beside_each_other(self, say: Callable[[str], None]) -> Iterator[Figure]:
         made_up = python("-m", "tests.bench.made_up", "--cpus")
