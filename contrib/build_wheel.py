@@ -72,6 +72,10 @@ def faults(wheel: Path) -> list[str]:
         wanted |= {f"bpftop/objects/{source.stem}.o" for source in ROOT.glob("bpf_objects/*.bpf.c")}
         wanted |= {f"bpftop/themes/{theme.name}" for theme in ROOT.glob("themes/*.yaml")}
         wanted |= {str(schema.relative_to(ROOT)) for schema in ROOT.glob("bpftop/**/*.schema.json")}
+        shared = f"{'-'.join(wheel.name.split('-')[:2])}.data/data/share"
+        wanted |= {f"{shared}/man/man1/{page.name}" for page in ROOT.glob("contrib/man/*.1")}
+        wanted |= {f"{shared}/bash-completion/completions/bpftop", f"{shared}/zsh/site-functions/_bpftop"}
+        wanted |= {f"{shared}/fish/vendor_completions.d/bpftop.fish"}
         sentences += [f"{name} is missing" for name in sorted(wanted - names)]
         for name in sorted(names):
             if re.search(r"\.so(\.|$)", name):

@@ -80,7 +80,10 @@ def test_wheel_has_no_links_and_no_sources(wheel: Path) -> None:
         for entry in archive.infolist():
             assert entry.external_attr >> 28 != 0xA, f"{entry.filename} is a symbolic link"
         names = archive.namelist()
-    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"bpftop", "bpftop.libs"}
+    assert {name.split("/")[0] for name in names if not re.search(r"\.(dist-info|data)/", name)} == {
+        "bpftop",
+        "bpftop.libs",
+    }
     assert not [name for name in names if name.endswith((".c", ".h"))]
     licences = {Path(name).name for name in names if ".dist-info/licenses/" in name}
     assert "LICENSE" in licences
@@ -120,6 +123,8 @@ def test_install_and_uninstall(wheel: Path, tmp_path: Path) -> None:
         run(*script, wheel)
     assert re.fullmatch(r"bpftop \d.*\n", run(tmp_path / "bin/bpftop", "--version"))
     assert (tmp_path / "bin/bpftop").resolve() == tmp_path / "lib/bpftop/bin/bpftop"
+    for page in ("man/man1/bpftop.1", "bash-completion/completions/bpftop", "zsh/site-functions/_bpftop"):
+        assert (tmp_path / "share" / page).resolve() == tmp_path / "lib/bpftop/share" / page
     cached = next((tmp_path / "lib/bpftop").rglob("entry.cpython-*.pyc"))
     assert b"bpftop.new" not in cached.read_bytes()
     run(*script, "--remove")

@@ -1,0 +1,189 @@
+# Completion of bpftop for fish.
+# Made by contrib/completions.py from the tables of the command line; do not edit.
+
+function __bpftop_is -a wanted
+    # The first word that is neither an option nor the value of an option is the verb or an interface.
+    set -l before
+    for word in (commandline -opc)[2..-1]
+        if not string match -q -- '-*' $word; and not string match -q -r -- '^(--attach|--config|--interval|--netns|--output|--theme|-i|-o)$' "$before"
+            if contains -- $word monitor demo diagnose snapshot watch export record replay diff profile bench doctor
+                test $wanted = $word
+            else
+                test $wanted = monitor
+            end
+            return
+        end
+        set before $word
+    end
+    contains -- $wanted none monitor
+end
+
+function __bpftop_interfaces
+    path filter -l /sys/class/net/* 2>/dev/null | path basename
+end
+
+function __bpftop_netns
+    path basename /run/netns/* 2>/dev/null
+end
+
+function __bpftop_themes
+    set -l config $HOME/.config
+    set -q XDG_CONFIG_HOME; and set config $XDG_CONFIG_HOME
+    set -l own $config/bpftop/themes/*.yaml
+    printf '%s\n' ansi16 dark light (string replace -r '.*/(.*)\.yaml$' '$1' -- $own)
+end
+
+function __bpftop_maps
+    # Only root may list them.
+    bpftool map show 2>/dev/null | string replace -f -r '^\d+: .* name (\S+) .*' '$1'
+    __fish_complete_path (commandline -ct)
+end
+
+complete -c bpftop -f
+complete -c bpftop -n '__bpftop_is none' -a monitor -d 'the live screen; the same as `bpftop IFACE...`'
+complete -c bpftop -n '__bpftop_is none' -a demo -d 'the live screen on private namespaces with generated traffic'
+complete -c bpftop -n '__bpftop_is none' -a diagnose -d 'watch for 10 s and report problems; the exit code is the severity'
+complete -c bpftop -n '__bpftop_is none' -a snapshot -d 'one document with the rates of one interval'
+complete -c bpftop -n '__bpftop_is none' -a watch -d 'a line or a document per interval, without a screen'
+complete -c bpftop -n '__bpftop_is none' -a export -d 'a Prometheus endpoint'
+complete -c bpftop -n '__bpftop_is none' -a record -d 'record every sample into a file for replay, without a screen'
+complete -c bpftop -n '__bpftop_is none' -a replay -d 'the live screen on a recording, or on samples from standard input'
+complete -c bpftop -n '__bpftop_is none' -a diff -d 'compare two snapshots, or two moments of recordings'
+complete -c bpftop -n '__bpftop_is none' -a profile -d 'measure what map operations cost on this machine'
+complete -c bpftop -n '__bpftop_is none' -a bench -d 'measure what BPF programs cost, next to their alternatives'
+complete -c bpftop -n '__bpftop_is none' -a doctor -d 'probe which parts of bpftop work on this machine, and why not'
+complete -c bpftop -n '__bpftop_is monitor' -s h -l help -d 'show this help message and exit'
+complete -c bpftop -n '__bpftop_is monitor' -l version -d 'show program\'s version number and exit'
+complete -c bpftop -n '__bpftop_is monitor' -l netns -x -a '(__bpftop_netns)' -d 'network namespace of the interfaces'
+complete -c bpftop -n '__bpftop_is monitor' -s i -l interval -x -d 'seconds between updates, 0.1 to 3600 (default: 1)'
+complete -c bpftop -n '__bpftop_is monitor' -l config -r -F -d 'configuration file (default: ~/.config/bpftop/config.yaml)'
+complete -c bpftop -n '__bpftop_is monitor' -l no-drops -d 'do not attach to tracepoints; drop reasons, XDP exceptions and redirect errors are then not counted'
+complete -c bpftop -n '__bpftop_is monitor' -l attach -x -a 'auto native generic tcx clsact tc none' -d 'hook to count at: auto, native, generic, tcx, clsact, tc, none; tc is tcx, or clsact before Linux 6.6 (default: auto, which never disturbs the device)'
+complete -c bpftop -n '__bpftop_is monitor' -l xdp -d 'the same as --attach native --yes'
+complete -c bpftop -n '__bpftop_is monitor' -l yes -d 'attach even if this resets the device or switches its offloads off'
+complete -c bpftop -n '__bpftop_is monitor' -l theme -x -a '(__bpftop_themes)' -d 'colours: dark, light, ansi16 or the name of your own theme (default: dark)'
+complete -c bpftop -n '__bpftop_is monitor' -a '(__bpftop_interfaces)'
+complete -c bpftop -n '__bpftop_is demo' -s h -l help -d 'show this help message and exit'
+complete -c bpftop -n '__bpftop_is demo' -l version -d 'show program\'s version number and exit'
+complete -c bpftop -n '__bpftop_is demo' -s i -l interval -x -d 'seconds between updates, 0.1 to 3600 (default: 1)'
+complete -c bpftop -n '__bpftop_is demo' -l config -r -F -d 'configuration file (default: ~/.config/bpftop/config.yaml)'
+complete -c bpftop -n '__bpftop_is demo' -l no-drops -d 'do not attach to tracepoints; drop reasons, XDP exceptions and redirect errors are then not counted'
+complete -c bpftop -n '__bpftop_is demo' -l theme -x -a '(__bpftop_themes)' -d 'colours: dark, light, ansi16 or the name of your own theme (default: dark)'
+complete -c bpftop -n '__bpftop_is diagnose' -s h -l help -d 'show this help message and exit'
+complete -c bpftop -n '__bpftop_is diagnose' -l version -d 'show program\'s version number and exit'
+complete -c bpftop -n '__bpftop_is diagnose' -l netns -x -a '(__bpftop_netns)' -d 'network namespace of the interfaces'
+complete -c bpftop -n '__bpftop_is diagnose' -s i -l interval -x -d 'seconds between updates, 0.1 to 3600 (default: 1)'
+complete -c bpftop -n '__bpftop_is diagnose' -l config -r -F -d 'configuration file (default: ~/.config/bpftop/config.yaml)'
+complete -c bpftop -n '__bpftop_is diagnose' -l no-drops -d 'do not attach to tracepoints; drop reasons, XDP exceptions and redirect errors are then not counted'
+complete -c bpftop -n '__bpftop_is diagnose' -l attach -x -a 'auto native generic tcx clsact tc none' -d 'hook to count at: auto, native, generic, tcx, clsact, tc, none; tc is tcx, or clsact before Linux 6.6 (default: auto, which never disturbs the device)'
+complete -c bpftop -n '__bpftop_is diagnose' -l xdp -d 'the same as --attach native --yes'
+complete -c bpftop -n '__bpftop_is diagnose' -l yes -d 'attach even if this resets the device or switches its offloads off'
+complete -c bpftop -n '__bpftop_is diagnose' -l duration -x -d 'seconds to watch, at least 4 (default: 10)'
+complete -c bpftop -n '__bpftop_is diagnose' -l report -d 'the same as --format markdown, for tickets and chats'
+complete -c bpftop -n '__bpftop_is diagnose' -l list -d 'list the checks with their limits, and exit'
+complete -c bpftop -n '__bpftop_is diagnose' -l format -x -a 'text json markdown' -d 'text, json, markdown (default: text)'
+complete -c bpftop -n '__bpftop_is diagnose' -s o -l output -r -F -d 'write to FILE, which is replaced atomically at the end'
+complete -c bpftop -n '__bpftop_is diagnose' -a '(__bpftop_interfaces)'
+complete -c bpftop -n '__bpftop_is snapshot' -s h -l help -d 'show this help message and exit'
+complete -c bpftop -n '__bpftop_is snapshot' -l version -d 'show program\'s version number and exit'
+complete -c bpftop -n '__bpftop_is snapshot' -l netns -x -a '(__bpftop_netns)' -d 'network namespace of the interfaces'
+complete -c bpftop -n '__bpftop_is snapshot' -s i -l interval -x -d 'seconds between updates, 0.1 to 3600 (default: 1)'
+complete -c bpftop -n '__bpftop_is snapshot' -l config -r -F -d 'configuration file (default: ~/.config/bpftop/config.yaml)'
+complete -c bpftop -n '__bpftop_is snapshot' -l no-drops -d 'do not attach to tracepoints; drop reasons, XDP exceptions and redirect errors are then not counted'
+complete -c bpftop -n '__bpftop_is snapshot' -l attach -x -a 'auto native generic tcx clsact tc none' -d 'hook to count at: auto, native, generic, tcx, clsact, tc, none; tc is tcx, or clsact before Linux 6.6 (default: auto, which never disturbs the device)'
+complete -c bpftop -n '__bpftop_is snapshot' -l xdp -d 'the same as --attach native --yes'
+complete -c bpftop -n '__bpftop_is snapshot' -l yes -d 'attach even if this resets the device or switches its offloads off'
+complete -c bpftop -n '__bpftop_is snapshot' -l format -x -a 'json table csv openmetrics markdown' -d 'json, table, csv, openmetrics, markdown (default: json)'
+complete -c bpftop -n '__bpftop_is snapshot' -s o -l output -r -F -d 'write to FILE, which is replaced atomically when the document is complete'
+complete -c bpftop -n '__bpftop_is snapshot' -a '(__bpftop_interfaces)'
+complete -c bpftop -n '__bpftop_is watch' -s h -l help -d 'show this help message and exit'
+complete -c bpftop -n '__bpftop_is watch' -l version -d 'show program\'s version number and exit'
+complete -c bpftop -n '__bpftop_is watch' -l netns -x -a '(__bpftop_netns)' -d 'network namespace of the interfaces'
+complete -c bpftop -n '__bpftop_is watch' -s i -l interval -x -d 'seconds between updates, 0.1 to 3600 (default: 1)'
+complete -c bpftop -n '__bpftop_is watch' -l config -r -F -d 'configuration file (default: ~/.config/bpftop/config.yaml)'
+complete -c bpftop -n '__bpftop_is watch' -l no-drops -d 'do not attach to tracepoints; drop reasons, XDP exceptions and redirect errors are then not counted'
+complete -c bpftop -n '__bpftop_is watch' -l attach -x -a 'auto native generic tcx clsact tc none' -d 'hook to count at: auto, native, generic, tcx, clsact, tc, none; tc is tcx, or clsact before Linux 6.6 (default: auto, which never disturbs the device)'
+complete -c bpftop -n '__bpftop_is watch' -l xdp -d 'the same as --attach native --yes'
+complete -c bpftop -n '__bpftop_is watch' -l yes -d 'attach even if this resets the device or switches its offloads off'
+complete -c bpftop -n '__bpftop_is watch' -l format -x -a 'table json csv openmetrics markdown samples' -d 'table, json, csv, openmetrics, markdown, samples (default: table)'
+complete -c bpftop -n '__bpftop_is watch' -l count -x -d 'end after N intervals (default: run until Ctrl-C)'
+complete -c bpftop -n '__bpftop_is watch' -l duration -x -d 'end after this number of seconds'
+complete -c bpftop -n '__bpftop_is watch' -s o -l output -r -F -d 'write to FILE, which is replaced atomically at the end'
+complete -c bpftop -n '__bpftop_is watch' -a '(__bpftop_interfaces)'
+complete -c bpftop -n '__bpftop_is export' -s h -l help -d 'show this help message and exit'
+complete -c bpftop -n '__bpftop_is export' -l version -d 'show program\'s version number and exit'
+complete -c bpftop -n '__bpftop_is export' -l netns -x -a '(__bpftop_netns)' -d 'network namespace of the interfaces'
+complete -c bpftop -n '__bpftop_is export' -s i -l interval -x -d 'seconds between updates, 0.1 to 3600 (default: 1)'
+complete -c bpftop -n '__bpftop_is export' -l config -r -F -d 'configuration file (default: ~/.config/bpftop/config.yaml)'
+complete -c bpftop -n '__bpftop_is export' -l no-drops -d 'do not attach to tracepoints; drop reasons, XDP exceptions and redirect errors are then not counted'
+complete -c bpftop -n '__bpftop_is export' -l attach -x -a 'auto native generic tcx clsact tc none' -d 'hook to count at: auto, native, generic, tcx, clsact, tc, none; tc is tcx, or clsact before Linux 6.6 (default: auto, which never disturbs the device)'
+complete -c bpftop -n '__bpftop_is export' -l xdp -d 'the same as --attach native --yes'
+complete -c bpftop -n '__bpftop_is export' -l yes -d 'attach even if this resets the device or switches its offloads off'
+complete -c bpftop -n '__bpftop_is export' -l listen -x -d 'address to listen on (default: 127.0.0.1:9435); [ADDRESS]:PORT for IPv6'
+complete -c bpftop -n '__bpftop_is export' -a '(__bpftop_interfaces)'
+complete -c bpftop -n '__bpftop_is record' -s h -l help -d 'show this help message and exit'
+complete -c bpftop -n '__bpftop_is record' -l version -d 'show program\'s version number and exit'
+complete -c bpftop -n '__bpftop_is record' -l netns -x -a '(__bpftop_netns)' -d 'network namespace of the interfaces'
+complete -c bpftop -n '__bpftop_is record' -s i -l interval -x -d 'seconds between updates, 0.1 to 3600 (default: 1)'
+complete -c bpftop -n '__bpftop_is record' -l config -r -F -d 'configuration file (default: ~/.config/bpftop/config.yaml)'
+complete -c bpftop -n '__bpftop_is record' -l no-drops -d 'do not attach to tracepoints; drop reasons, XDP exceptions and redirect errors are then not counted'
+complete -c bpftop -n '__bpftop_is record' -l attach -x -a 'auto native generic tcx clsact tc none' -d 'hook to count at: auto, native, generic, tcx, clsact, tc, none; tc is tcx, or clsact before Linux 6.6 (default: auto, which never disturbs the device)'
+complete -c bpftop -n '__bpftop_is record' -l xdp -d 'the same as --attach native --yes'
+complete -c bpftop -n '__bpftop_is record' -l yes -d 'attach even if this resets the device or switches its offloads off'
+complete -c bpftop -n '__bpftop_is record' -s o -l output -r -F -d 'recording to write; an existing recording is continued'
+complete -c bpftop -n '__bpftop_is record' -l duration -x -d 'end after this time'
+complete -c bpftop -n '__bpftop_is record' -l max-size -x -d 'limit of the file, as in 500M or 2G; the oldest samples are deleted'
+complete -c bpftop -n '__bpftop_is record' -l keep -x -d 'delete samples older than this: 30m, 24h, 7d; N: keep the last N samples'
+complete -c bpftop -n '__bpftop_is record' -a '(__bpftop_interfaces)'
+complete -c bpftop -n '__bpftop_is replay' -s h -l help -d 'show this help message and exit'
+complete -c bpftop -n '__bpftop_is replay' -l version -d 'show program\'s version number and exit'
+complete -c bpftop -n '__bpftop_is replay' -l at -x -d 'moment to begin at: 03:12, 03:12:44, 2025-11-26T03:12Z (UTC), or -5m from the end'
+complete -c bpftop -n '__bpftop_is replay' -l format -x -a 'json table csv openmetrics markdown' -d 'write the moment as a document instead of showing it: json, table, csv, openmetrics, markdown (with -o alone: json)'
+complete -c bpftop -n '__bpftop_is replay' -s o -l output -r -F -d 'write to FILE, which is replaced atomically when the document is complete'
+complete -c bpftop -n '__bpftop_is replay' -s i -l interval -x -d 'seconds between updates, 0.1 to 3600 (default: 1)'
+complete -c bpftop -n '__bpftop_is replay' -l config -r -F -d 'configuration file (default: ~/.config/bpftop/config.yaml)'
+complete -c bpftop -n '__bpftop_is replay' -l no-drops -d 'do not attach to tracepoints; drop reasons, XDP exceptions and redirect errors are then not counted'
+complete -c bpftop -n '__bpftop_is replay' -l theme -x -a '(__bpftop_themes)' -d 'colours: dark, light, ansi16 or the name of your own theme (default: dark)'
+complete -c bpftop -n '__bpftop_is replay' -F
+complete -c bpftop -n '__bpftop_is diff' -s h -l help -d 'show this help message and exit'
+complete -c bpftop -n '__bpftop_is diff' -l version -d 'show program\'s version number and exit'
+complete -c bpftop -n '__bpftop_is diff' -l format -x -a 'table json' -d 'table, json (default: table)'
+complete -c bpftop -n '__bpftop_is diff' -s o -l output -r -F -d 'write to FILE, which is replaced atomically when the document is complete'
+complete -c bpftop -n '__bpftop_is diff' -F
+complete -c bpftop -n '__bpftop_is profile' -s h -l help -d 'show this help message and exit'
+complete -c bpftop -n '__bpftop_is profile' -l version -d 'show program\'s version number and exit'
+complete -c bpftop -n '__bpftop_is profile' -l type -x -a '(__fish_append , array percpu_array hash hash_no_prealloc percpu_hash lru_hash lru_percpu_hash lpm_trie)' -d 'map types (default: all: array, percpu_array, hash, hash_no_prealloc, percpu_hash, lru_hash, lru_percpu_hash, lpm_trie)'
+complete -c bpftop -n '__bpftop_is profile' -l operation -x -a '(__fish_append , lookup update_existing update_new delete get_next_key lookup_batch update_batch delete_batch lookup_and_delete_batch)' -d 'operations (default: all: lookup, update_existing, update_new, delete, get_next_key, lookup_batch, update_batch, delete_batch, lookup_and_delete_batch)'
+complete -c bpftop -n '__bpftop_is profile' -l entries -x -d 'max_entries of the map (default: 10000)'
+complete -c bpftop -n '__bpftop_is profile' -l key-size -x -d 'bytes per key (default: 4 for arrays, else 8)'
+complete -c bpftop -n '__bpftop_is profile' -l value-size -x -d 'bytes per value (default: 16)'
+complete -c bpftop -n '__bpftop_is profile' -l fill -x -d 'percent of the entries in use (default: 75)'
+complete -c bpftop -n '__bpftop_is profile' -l access -x -a '(__fish_append , sequential uniform zipf)' -d 'order of the keys: sequential, uniform, zipf (default: uniform)'
+complete -c bpftop -n '__bpftop_is profile' -l batch -x -d 'keys per batch (default: 1, 4, 16 .. 4096)'
+complete -c bpftop -n '__bpftop_is profile' -l threads -x -d 'threads on the same map, each pinned to a CPU (default: 1)'
+complete -c bpftop -n '__bpftop_is profile' -l runs -x -d 'runs per combination, at least 5 (default: 5)'
+complete -c bpftop -n '__bpftop_is profile' -l run-ms -x -d 'milliseconds per run from user space (default: 8)'
+complete -c bpftop -n '__bpftop_is profile' -l seed -x -d 'seed of keys, values and random order (default: 1)'
+complete -c bpftop -n '__bpftop_is profile' -l memory-limit -x -d 'memory limit of a temporary map (default: 256)'
+complete -c bpftop -n '__bpftop_is profile' -l format -x -a 'table json csv' -d 'table, json, csv (default: table)'
+complete -c bpftop -n '__bpftop_is profile' -s o -l output -r -F -d 'write to FILE, which is replaced atomically at the end'
+complete -c bpftop -n '__bpftop_is profile' -a '(__bpftop_maps)'
+complete -c bpftop -n '__bpftop_is bench' -s h -l help -d 'show this help message and exit'
+complete -c bpftop -n '__bpftop_is bench' -l version -d 'show program\'s version number and exit'
+complete -c bpftop -n '__bpftop_is bench' -l list -d 'list the suites and the programs that each compares, and exit'
+complete -c bpftop -n '__bpftop_is bench' -l object -r -F -d 'measure your own program in each of these object files instead of suites'
+complete -c bpftop -n '__bpftop_is bench' -l program -x -d 'name of the program in each object file (default: the only one)'
+complete -c bpftop -n '__bpftop_is bench' -l packet -r -F -d 'frame to run your programs on, or a pcap file with frames (default: UDP, TCP, SYN, IPv6, VLAN, ARP); the frame is not restored between runs, so changes that a program makes to it add up'
+complete -c bpftop -n '__bpftop_is bench' -l repeat -x -d 'runs per measurement (default: about 0.3 ms, for XDP 10 ms)'
+complete -c bpftop -n '__bpftop_is bench' -l format -x -a 'table json csv' -d 'table, json, csv (default: table)'
+complete -c bpftop -n '__bpftop_is bench' -s o -l output -r -F -d 'write to FILE, which is replaced atomically at the end'
+complete -c bpftop -n '__bpftop_is bench' -a 'counters spills dispatch calls layout access helpers clock probe-read prealloc batch populate mmap'
+complete -c bpftop -n '__bpftop_is doctor' -s h -l help -d 'show this help message and exit'
+complete -c bpftop -n '__bpftop_is doctor' -l version -d 'show program\'s version number and exit'
+complete -c bpftop -n '__bpftop_is doctor' -l config -r -F -d 'the configuration (default: ~/.config/bpftop/config.yaml)'
+complete -c bpftop -n '__bpftop_is doctor' -l timing -d 'also measure the time of each collector, and of a whole tick against the budget'
+complete -c bpftop -n '__bpftop_is doctor' -l attach -x -a 'auto native generic tcx clsact tc none' -d 'hook to count at: auto, native, generic, tcx, clsact, tc, none; tc is tcx, or clsact before Linux 6.6 (default: auto, which never disturbs the device)'
+complete -c bpftop -n '__bpftop_is doctor' -l xdp -d 'the same as --attach native --yes'
+complete -c bpftop -n '__bpftop_is doctor' -l yes -d 'attach even if this resets the device or switches its offloads off'
+complete -c bpftop -n '__bpftop_is doctor' -l netns -x -a '(__bpftop_netns)' -d 'network namespace of the interfaces'
+complete -c bpftop -n '__bpftop_is doctor' -a '(__bpftop_interfaces)'
