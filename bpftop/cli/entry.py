@@ -18,11 +18,15 @@ def main(arguments: list[str] | None = None) -> int:
         words = sys.argv[1:] if arguments is None else arguments
         if words == ["--version"] and _version_printed():
             return 0
-        from bpftop.cli.output import ClosedPipe, complain, flush_stdout
-        from bpftop.cli.shutdown import Ended, ending_signals
-
         try:
-            with ending_signals():
+            from bpftop.cli.output import ClosedPipe, complain, flush_stdout, report_failed_threads
+            from bpftop.cli.shutdown import Ended, ending_signals
+            from bpftop.config.resources import exhausted, raise_open_file_limit
+        except (ImportError, OSError, MemoryError) as error:
+            return _failed_start(error)
+        try:
+            raise_open_file_limit()
+            with report_failed_threads(), ending_signals():
                 code = _run(words)
             return flush_stdout(code)
         except ClosedPipe:
@@ -35,11 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
             return error.exit_code
         except OSError as error:
             _traceback_if_wanted()
-            complain(_refused(error))
+            complain(exhausted(error) or _refused(error))
             return 1
         except Exception as error:  # noqa: BLE001 an engineer on call needs a sentence, not a traceback
             _traceback_if_wanted()
-            complain(_unexpected(error))
+            complain(exhausted(error) or _unexpected(error))
             return 1
     except KeyboardInterrupt:
         return 130
@@ -52,6 +56,14 @@ def _version_printed() -> bool:
     except (OSError, ValueError):
         return False
     return sys.stdout is not None
+
+
+def _failed_start(error: Exception) -> int:
+    """Print a sentence without any further import."""
+    if sys.stderr is not None:
+        limits = "check the limits of open files and memory (ulimit -n, ulimit -v), then the installation"
+        sys.stderr.write(f"bpftop: cannot start: {error}; {limits}\n")
+    return 1
 
 
 def _run(words: list[str]) -> int:

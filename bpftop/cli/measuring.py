@@ -10,6 +10,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bpftop.cli.shutdown import Ended, ending_signals, interruptible
+from bpftop.config.resources import start_thread
 
 if TYPE_CHECKING:
     from bpftop.measure.api import MeasurementRun, Progress
@@ -25,7 +26,7 @@ def follow(measurement: MeasurementRun[Result], take: Callable[[Progress[Result]
     """
     steps: SimpleQueue[Progress[Result] | BaseException | None] = SimpleQueue()
     worker = threading.Thread(target=_work, args=(measurement, steps), name="measurement", daemon=True)
-    worker.start()
+    start_thread(worker)
     try:
         while _take_next(steps, take, wait=interruptible):
             pass

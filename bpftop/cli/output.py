@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from bpftop.cli.shutdown import interruptible
+from bpftop.config.resources import NoThread, exhausted, start_thread
 from bpftop.errors import BpftopError
+from bpftop.render.escaping import escaped_text  # early: an error path may have no file left for an import
 
 _STDOUT_FD = 1
 
@@ -63,7 +66,6 @@ def opened(path: str | None, *, private: bool = True) -> Iterator[Output]:
 def when_closed(output: Output, act: Callable[[], object]) -> None:
     """Call ``act`` from a thread as soon as the reader closes the pipe; the next write may be an interval away."""
     import select
-    import threading
 
     poller = select.poll()
     poller.register(output.descriptor, 0)  # errors and hang-ups are always reported; a file has none
@@ -72,13 +74,29 @@ def when_closed(output: Output, act: Callable[[], object]) -> None:
         poller.poll()
         act()
 
-    threading.Thread(target=wait, name="reader-gone", daemon=True).start()
+    with suppress(NoThread):  # then the next write notices it
+        start_thread(threading.Thread(target=wait, name="reader-gone", daemon=True))
+
+
+@contextmanager
+def report_failed_threads() -> Iterator[None]:
+    """Print a sentence instead of a traceback where a thread ends by an error, inside the block."""
+    before = threading.excepthook
+
+    def report(failure: threading.ExceptHookArgs) -> None:
+        if failure.exc_value is not None and failure.thread is not None:
+            why = exhausted(failure.exc_value) or f"{type(failure.exc_value).__name__}: {failure.exc_value}"
+            complain(f"{failure.thread.name} ended: {why}")
+
+    threading.excepthook = report
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def complain(text: str) -> None:
     """Print a message on standard error. A failure to print is ignored."""
-    from bpftop.render.escaping import escaped_text
-
     if sys.stderr is not None:
         with suppress(OSError):
             print("\n".join(escaped_text(line) for line in f"bpftop: {text}".split("\n")), file=sys.stderr, flush=True)

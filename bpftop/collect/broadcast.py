@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from itertools import islice
 from queue import SimpleQueue
 
+from bpftop.config.resources import start_thread
 from bpftop.model.sample import Sample
 from bpftop.model.source import SampleSource
 
@@ -75,12 +76,13 @@ class Broadcast:
         self.close()
 
     def start(self) -> None:
-        self._thread.start()
+        start_thread(self._thread)
 
     def close(self, timeout_s: float | None = None) -> None:
         """Detach, end every reader, and wait for the thread, at most ``timeout_s``."""
         self.source.close()
-        self._thread.join(timeout_s)
+        if self._thread.ident is not None:  # else it was never started
+            self._thread.join(timeout_s)
 
     def reader(self) -> Reader:
         """Return a new reader."""

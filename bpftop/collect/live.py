@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import queue
-import resource
 import threading
 import time
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 
 from bpftop.collect.attach.attachment import Attachment
@@ -23,6 +22,7 @@ from bpftop.collect.procfs.sysctls import machine_limits
 from bpftop.collect.procfs.tree import Tree
 from bpftop.collect.registry import TRACED, collectors
 from bpftop.collect.sockets.owners import PROC
+from bpftop.config.resources import NoThread, free_files, open_file_limit, start_thread
 from bpftop.errors import BpftopError
 from bpftop.hooks import messages
 from bpftop.hooks.facts import AttachMode, AttachRequest, LoadLimits
@@ -37,6 +37,12 @@ FACTS_WAIT_S = 0.1
 
 QUIET_START_S = 0.5
 """Time that a live screen has to import Textual and to paint, before slow work takes CPU time."""
+
+_FILES_PER_INTERFACE = 20
+"""Program, map and link of both directions and of flows take 12 files; loading and timing take more for a moment."""
+
+_FILES_BESIDE = 48
+"""Files of the collectors, of tracing and of a recording."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +113,7 @@ class LiveSource:
         self._netns_inode = 0
         self._drops = drops
         self._attachments: dict[str, Attachment] = {}
+        self._too_many: dict[str, str] = {}  # label -> notice of an interface that found no open file left
         self._host: Host  # from samples() on, like the next three
         self._online_cpus: OnlineCpus
         self._collectors: Collectors
@@ -155,7 +162,6 @@ class LiveSource:
             limits = machine_limits(Tree())
             stack.enter_context(inside(self._netns))
             self._netns_inode = namespace_inode()
-        _raise_open_file_limit(len(self._names))
         netdev = Netdev()
         stack.callback(netdev.close)
         self._attach(netdev, stack)
@@ -192,10 +198,24 @@ class LiveSource:
         for name, before in devices.values():
             if self._closed:
                 return
-            attachment = Attachment(name, self._request, netdev, netns=self._netns_name, softirq=softirq)
+            request = self._affordable_request(name)
+            attachment = Attachment(name, request, netdev, netns=self._netns_name, softirq=softirq)
             stack.callback(attachment.close)
             attachment.open(before)
             self._attachments[name] = attachment
+
+    def _affordable_request(self, name: str) -> AttachRequest:
+        """Return the request for an interface: without programs where the limit of open files leaves no room for them.
+
+        Raises BpftopError if the hook was demanded.
+        """
+        if self._request.attach == "none" or free_files() >= _FILES_BESIDE + _FILES_PER_INTERFACE:
+            return self._request
+        limit = f"the limit of {open_file_limit()} open files (ulimit -n) leaves no room for its programs"
+        if self._request.attach != "auto":
+            raise BpftopError(f"cannot count on {name}: {limit}; raise the limit, or watch fewer interfaces")
+        self._too_many[name] = f"Only rtnetlink totals: {limit}; raise the limit, or watch fewer interfaces."
+        return replace(self._request, attach="none")
 
     def _take(self, seq: int) -> Sample:
         tick = _Tick(unavailable={} if self._drops else dict.fromkeys(TRACED, "switched off by --no-drops"))
@@ -229,6 +249,8 @@ class LiveSource:
         notices = self._netns_notices()
         for label, attachment in self._attachments.items():
             interface = attachment.step(time.monotonic_ns())
+            if label in self._too_many:
+                interface = replace(interface, notices=(self._too_many[label],))
             tick.interfaces.append(replace(interface, notices=notices + interface.notices) if notices else interface)
             for counter in attachment.counters.values():
                 try:
@@ -258,9 +280,11 @@ class LiveSource:
         new = [each for label, each in self._attachments.items() if self._measured_epochs.get(label) != each.epoch]
         self._measured_epochs = {label: each.epoch for label, each in self._attachments.items()}
         if new:
-            threading.Thread(
+            costs = threading.Thread(
                 target=_measure_costs, args=(new, self._quiet_start_s), name="bpftop-cost", daemon=True
-            ).start()
+            )
+            with suppress(NoThread):  # the cost of a packet stays unknown
+                start_thread(costs)
 
     def _sleep_until(self, due_ns: int) -> None:
         """Wait for the next tick. Carry out the commands that arrive meanwhile, and check loads once a second."""
@@ -301,14 +325,6 @@ def next_due_ns(due_ns: int, gap_ns: int) -> int:
     earliest_ns = time.monotonic_ns() + gap_ns // 2
     due_ns += gap_ns
     return due_ns + max(0, -((due_ns - earliest_ns) // gap_ns)) * gap_ns
-
-
-def _raise_open_file_limit(interfaces: int) -> None:
-    """Raise the soft limit of open files, mostly 1024: each interface takes 12."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = min(256 + 16 * interfaces, hard)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _measure_costs(attachments: Sequence[Attachment], after_s: float) -> None:

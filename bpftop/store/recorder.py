@@ -8,6 +8,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bpftop.config.resources import start_thread
 from bpftop.model.findings import Finding, FindingValue, Severity
 from bpftop.model.sample import Sample
 from bpftop.store.finding_rows import TickFindings
@@ -48,7 +49,7 @@ class Recorder:
         self._owed = 0  # ticks lost since the last one that was written
         self._progress = RecordingProgress(path)
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
-        self._thread.start()
+        start_thread(self._thread)
 
     def offer(self, sample: Sample) -> None:
         """Queue a sample, or count it as lost while the queue is full. Never waits."""

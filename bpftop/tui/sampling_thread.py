@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from bpftop.config.resources import start_thread
 from bpftop.errors import BpftopError
 from bpftop.history.history import History
 from bpftop.model.sample import Sample
@@ -60,7 +61,7 @@ class SamplingThread:
         self._thread = threading.Thread(target=self._run, name="sampling", daemon=True)
 
     def start(self) -> None:
-        self._thread.start()
+        start_thread(self._thread)
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Close the source and wait at most ``timeout_s`` for the thread; after that it ends with the process."""

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from bpftop.collect.bpf.flow_counter import FlowCounter
+from bpftop.config.resources import NoThread, start_thread
 from bpftop.errors import BpftopError
 from bpftop.model.sample import Reading
 
@@ -46,8 +47,13 @@ class FlowReader:
             self._reads = {counter: self._reads.get(counter, _TableRead()) for _, counter in watched}
             self._changed.notify()
         if watched and self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="bpftop-flows", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="bpftop-flows", daemon=True)
+            try:
+                start_thread(thread)
+            except NoThread as error:
+                self._reads = {counter: _TableRead(fault=str(error)) for _, counter in watched}
+            else:
+                self._thread = thread
 
     def newest(self) -> tuple[dict[str, Reading], dict[str, str]]:
         """Return the newest readings of the watched counters, and part -> reason for tables that cannot be read."""

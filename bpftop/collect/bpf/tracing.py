@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from bpftop.collect.collector import ReadingBuilder, Unavailable
+from bpftop.config.resources import NoThread, start_thread
 from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.kernel_btf import trim_memory
 from bpftop.kernel.bpf.link import TracingLink
@@ -132,8 +133,12 @@ class Late(Generic[Part]):
         """Return the part; the first call starts loading. Raises Unavailable while loading, and after a failure."""
         if self._thread is None:
             # A thread begins in the network namespace of the thread that starts it.
-            self._thread = threading.Thread(target=self._load, args=(load,), name=f"load {self._subject}", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._load, args=(load,), name=f"load {self._subject}", daemon=True)
+            try:
+                start_thread(thread)
+            except NoThread as error:
+                raise Unavailable(f"{self._subject}: {error}") from None
+            self._thread = thread
         if self._thread.is_alive():
             raise Unavailable(f"{self._subject}: being loaded")
         if self._bug is not None:

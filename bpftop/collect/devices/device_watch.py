@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from bpftop.collect.devices.device_facts import device_facts
 from bpftop.collect.procfs.tree import Tree
+from bpftop.config.resources import NoThread, start_thread
 from bpftop.kernel.net.ethtool import Ethtool
 from bpftop.model.device import DeviceFacts
 from bpftop.model.sample import Interface
@@ -67,8 +68,13 @@ class DeviceWatch:
         self._idle.clear()
         self._awake.set()
         if self._thread is None:  # a thread begins in the network namespace of the thread that starts it
-            self._thread = threading.Thread(target=self._run, name="bpftop-devices", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="bpftop-devices", daemon=True)
+            try:
+                start_thread(thread)
+            except NoThread:  # the facts stay unread, and the next call tries again
+                self._idle.set()
+            else:
+                self._thread = thread
 
     def wait(self, timeout_s: float) -> None:
         """Wait for the read that ``remind`` started, for at most ``timeout_s``."""

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from prometheus_client.exposition import choose_encoder
 
 from bpftop import __version__
+from bpftop.config.resources import start_thread
 from bpftop.errors import BpftopError
 from bpftop.export.prometheus.metrics import registry_of
 from bpftop.model.snapshot import Snapshot
@@ -80,7 +81,11 @@ class Endpoint:
                 f"cannot listen on {authority(host, port)}: {reason}; give another address with --listen HOST:PORT"
             ) from error
         self._thread = threading.Thread(target=self._server.serve_forever, name="scrapes", daemon=True)
-        self._thread.start()
+        try:
+            start_thread(self._thread)
+        except BpftopError:
+            self._server.server_close()
+            raise
 
     @property
     def address(self) -> tuple[str, int]:

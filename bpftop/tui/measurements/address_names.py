@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from bpftop.config.resources import NoThread, start_thread
 from bpftop.tui.measurements.measurement import Measurement
 from bpftop.tui.view import PaneInput, View
 from bpftop.tui.widgets.line import clean
@@ -87,8 +88,11 @@ class AddressLookup(Measurement):
             self._requests.put((address, time.monotonic()))
         while new and len(self._threads) < THREADS:
             thread = threading.Thread(target=self._look_up, name="names", daemon=True)
+            try:
+                start_thread(thread)
+            except NoThread:  # the threads that there are look up the rest
+                break
             self._threads.append(thread)
-            thread.start()
         return pane_input.view
 
     def cancel(self) -> None:

@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from bpftop.config.resources import start_thread
 from bpftop.errors import BpftopError
 from bpftop.tui.view import PaneInput, View
 
@@ -95,7 +96,7 @@ class Measurement(ABC):
         self._stop = stop = Stop()
         self._unread_ending, self.status = "", RunStatus("running")
         self._thread = threading.Thread(target=self._run, args=(start, stop), name="measuring", daemon=True)
-        self._thread.start()
+        start_thread(self._thread)
 
     def cancel(self) -> None:
         """End the run after its current operation; its results stay."""

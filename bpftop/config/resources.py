@@ -1,0 +1,64 @@
+"""Limits of this process: open files and threads."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from bpftop.errors import BpftopError
+
+if TYPE_CHECKING:
+    from threading import Thread
+
+
+class NoThread(BpftopError):
+    """The kernel gave no further thread. The text is a whole sentence."""
+
+
+def raise_open_file_limit() -> None:
+    """Raise the soft limit of open files, mostly 1024, to the hard limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def open_file_limit() -> int:
+    """Return how many files this process may have open."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def free_files() -> int:
+    """Return how many more files this process may open; 0 where /proc does not tell."""
+    try:
+        return open_file_limit() - len(os.listdir("/proc/self/fd"))
+    except OSError:
+        return 0
+
+
+def start_thread(thread: Thread) -> None:
+    """Start a thread. Raises NoThread."""
+    try:
+        thread.start()
+    except (RuntimeError, MemoryError):
+        raise NoThread(
+            f"no thread for {thread.name}: the limit of processes (ulimit -u, pids.max of the cgroup) or of memory "
+            "(ulimit -v) is reached; raise it"
+        ) from None
+
+
+def exhausted(error: BaseException) -> str | None:
+    """Return a sentence if an error means that a limit of this process is reached, else None.
+
+    Python reports a missing file descriptor as a module that is not there, and a missing thread as a RuntimeError.
+    """
+    if isinstance(error, MemoryError) or "failed to map segment" in str(error):
+        return "the limit of memory (ulimit -v, memory.max of the cgroup) is too low for bpftop; raise it"
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return "the limit of processes (ulimit -u, pids.max of the cgroup) is too low for bpftop; raise it"
+    too_many = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+    if too_many or (isinstance(error, ImportError) and free_files() < 4) or "Too many open files" in str(error):
+        return f"the limit of {open_file_limit()} open files (ulimit -n) is too low for bpftop; raise it"
+    return None

@@ -1,0 +1,108 @@
+"""Limits of the process, real ones: every verb works or says which limit is too low, in one sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bpf.devices import Lab
+from tests.cli.running import COMMAND, environment
+from tests.waiting import LIMIT_S
+
+QUICK = ("lo", "--attach", "none", "-i", "0.1")
+VERBS = [("snapshot", *QUICK), ("watch", *QUICK, "--count", "2"), ("record", *QUICK, "-o", "{}", "--duration", "0.3"),
+         ("diagnose", "lo", "--attach", "none", "--duration", "4"), ("doctor",), ("diff", "{}", "{}")]  # fmt: skip
+
+
+def run(words: tuple[str, ...], limit: Callable[[], object], tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *(word.format(tmp_path / "a.bpftop") for word in words)]
+    return subprocess.run(
+        command, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_S,
+        preexec_fn=limit,
+    )  # fmt: skip
+
+
+def assert_honest(done: subprocess.CompletedProcess[str]) -> None:
+    assert "Traceback" not in done.stderr, done.stderr
+    assert "bug in bpftop" not in done.stderr, done.stderr
+    assert "reinstall" not in done.stderr, done.stderr
+    assert "cannot join" not in done.stderr, done.stderr
+    assert done.returncode >= 0, done
+    if done.returncode == 1:
+        last = done.stderr.splitlines()[-1]
+        assert last.startswith("bpftop: ")
+
+
+@pytest.mark.parametrize("files", [5, 8, 12, 16, 20, 30, 45, 60])
+@pytest.mark.parametrize("words", VERBS, ids=lambda words: words[0])
+def test_few_open_files(words: tuple[str, ...], files: int, tmp_path: Path) -> None:
+    assert_honest(run(words, lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)), tmp_path))
+
+
+@pytest.mark.parametrize("mebibytes", [60, 100, 150, 250])
+@pytest.mark.parametrize("words", VERBS[:4], ids=lambda words: words[0])
+def test_little_memory(words: tuple[str, ...], mebibytes: int, tmp_path: Path) -> None:
+    size = mebibytes << 20
+    assert_honest(run(words, lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size)), tmp_path))
+
+
+@pytest.fixture
+def cgroup() -> Iterator[Path]:
+    """A cgroup of its own, with the controller of processes: of version 2, or of version 1 in a folder of its own."""
+    first = Path("/sys/fs/cgroup/pids")
+    folder = (first if first.is_dir() else first.parent) / f"bpftop-test-{os.getpid()}"
+    try:
+        folder.mkdir()
+        (folder / "pids.max").read_text()
+    except OSError:
+        if folder.is_dir():
+            folder.rmdir()
+        pytest.skip("no cgroup with a writable pids controller here")
+    yield folder
+    folder.rmdir()
+
+
+@pytest.mark.bpf
+@pytest.mark.parametrize("processes", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize("words", VERBS[:4], ids=lambda words: words[0])
+def test_few_threads(words: tuple[str, ...], processes: int, cgroup: Path, tmp_path: Path) -> None:
+    (cgroup / "pids.max").write_text(str(processes))
+    done = run(words, lambda: (cgroup / "cgroup.procs").write_text(str(os.getpid())), tmp_path)
+    assert_honest(done)
+    if processes == 7:
+        assert done.returncode != 1
+
+
+def test_the_soft_limit_of_files_is_raised(tmp_path: Path) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    done = run(("snapshot", *QUICK), lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (8, hard)), tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.bpf
+def test_interfaces_without_files_have_totals(tmp_path: Path) -> None:
+    with Lab() as lab:
+        names = [f"w{number}" for number in range(8)]
+        for name in names:
+            lab.ip(f"link add {name} type veth peer name {name}p")
+            lab.ip(f"link set {name} up")
+        words = ("snapshot", *names, "-i", "0.2", "--attach", "{}", "--format", "json")
+
+        def limit() -> None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (140, 140))
+
+        done = run(tuple(word.replace("{}", "auto") for word in words), limit, tmp_path)
+        assert done.returncode == 0, done.stderr
+        hooks = [interface["hooks"]["rx"]["hook"] for interface in json.loads(done.stdout)["interfaces"]]
+        assert hooks[0] != "none"
+        assert hooks[-1] == "none"
+        assert "w7: Only rtnetlink totals: the limit of 140 open files (ulimit -n) leaves no room" in done.stderr
+        done = run(tuple(word.replace("{}", "tcx") for word in words), limit, tmp_path)
+        assert done.returncode == 1
+        assert "the limit of 140 open files (ulimit -n) leaves no room for its programs; raise" in done.stderr
