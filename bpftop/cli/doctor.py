@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import textwrap
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,14 +14,15 @@ from bpftop.cli.options import add_attach, add_netns, attach_request, netns_name
 from bpftop.render.escaping import escaped_text
 
 if TYPE_CHECKING:
-    from bpftop.doctor.answers import ProbeResult
+    from bpftop.doctor.answers import Answer, ProbeResult, Verdict
 
-WORDS = {"yes": ("ok", "32"), "no": ("no", "31"), "unknown": ("?", "33")}
+WORDS = {"yes": ("ok", "32"), "no": ("no", "31"), "unknown": ("?", "33"), "n/a": ("-", "2")}
 """Answer -> word and colour (SGR, ECMA-48)."""
 
 ABOUT = """\
-Each line is the result of a probe: ok, no, or ? if the probe could not tell,
-with the errno and a remedy, or the consequence for bpftop. Nothing is attached
+The first line says what matters. Then follow the problems (no, or ? if a probe
+could not tell) with the errno and, once each, the remedy or the consequence;
+then the probes that worked, and what does not apply here (-). Nothing is attached
 to an interface of this machine: such probes use a veth pair in a private
 network namespace, which is removed afterwards. (The kernel may load its modules
 veth, sch_ingress and cls_bpf for that, as for any container.) With --timing the
@@ -73,13 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
             )
         ) as examination,
     ):
-        width = max(len(escaped_text(name)) for name in examination.names)
-        layout = Layout.of(output.descriptor, width, os.environ)
-        answers: Counter[str] = Counter()
-        for result in examination.results():
-            answers[result.verdict.answer] += 1
-            output.write(layout.line(result))
-        output.write(f"{answers['yes']} ok, {answers['no']} no, {answers['unknown']} unknown.\n")
+        layout = Layout.of(output.descriptor, max(len(escaped_text(name)) for name in examination.names), os.environ)
+        output.write(layout.report(tuple(examination.results())))
     return 0
 
 
@@ -96,12 +91,32 @@ class Layout:
         plain = environment.get("NO_COLOR") or environment.get("TERM") in (None, "", "dumb")
         return cls(name_width, os.get_terminal_size(descriptor).columns, not plain)
 
-    def line(self, result: ProbeResult) -> str:
+    def report(self, results: Sequence[ProbeResult]) -> str:
+        """Return the whole text: the bottom line, the problems by remedy, what works, what does not apply."""
+        from bpftop.doctor.summary import bottom_line, problems
+
+        paragraphs = [self._wrapped(bottom_line(results), "")]
+        for remedy, group in problems(results).items():
+            lines = [self.line(result.name, result.verdict.answer, result.verdict.evidence) for result in group]
+            paragraphs.append("".join(lines) + (self._wrapped(f"-> {remedy}", "    ") if remedy else ""))
+        for answer in ("yes", "n/a"):
+            details = ((result.name, result.verdict) for result in results if result.verdict.answer == answer)
+            paragraphs.append("".join(self.line(name, answer, _detail(verdict)) for name, verdict in details))
+        return "\n".join(filter(None, paragraphs))
+
+    def line(self, name: str, answer: Answer, detail: str) -> str:
         """Return the text of a result, with a newline at the end."""
-        word, colour = WORDS[result.verdict.answer]
-        head = f"{word:<2}  {escaped_text(result.name):<{self._name_width}}  "
-        detail = escaped_text("; ".join(filter(None, (result.verdict.evidence, result.verdict.remedy))))
-        room = (self._columns or 0) - len(head)
-        wrapped = textwrap.wrap(detail, room, break_on_hyphens=False) if room >= 20 else [detail]
-        text = f"\n{' ' * len(head)}".join(wrapped)
-        return f"\x1b[{colour}m{word:<2}\x1b[0m{head[2:]}{text}\n" if self._colours else f"{head}{text}\n"
+        word, colour = WORDS[answer]
+        head = f"{word:<2}  {escaped_text(name):<{self._name_width}}  "
+        text = self._wrapped(detail, " " * len(head))[len(head) :]
+        return f"\x1b[{colour}m{word:<2}\x1b[0m{head[2:]}{text}" if self._colours else f"{head}{text}"
+
+    def _wrapped(self, text: str, indent: str) -> str:
+        """Wrap the text at words if there is room for some, all lines indented; with a newline at the end."""
+        escaped, room = escaped_text(text), (self._columns or 0) - len(indent)
+        lines = textwrap.wrap(escaped, room, break_on_hyphens=False) if room >= 20 else [escaped]
+        return "".join(f"{indent}{line}\n" for line in lines or [""])
+
+
+def _detail(verdict: Verdict) -> str:
+    return "; ".join(filter(None, (verdict.evidence, verdict.remedy)))

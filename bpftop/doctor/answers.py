@@ -1,4 +1,4 @@
-"""Questions with three answers (yes, no, could not tell), and the meaning of a refusal."""
+"""Questions, their answers (yes, no, could not tell, does not apply), and the meaning of a refusal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from bpftop.kernel.bpf.probe import NoPlace
 from bpftop.kernel.check import KernelError, errno_words
 from bpftop.kernel.privileges import Privileges, missing_remedy
 
-Answer = Literal["yes", "no", "unknown"]
+Answer = Literal["yes", "no", "unknown", "n/a"]
+"""n/a: the question does not apply here, which is no fault."""
 
 NOT_NOW = frozenset(
     {errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC}
@@ -49,6 +50,10 @@ def no(evidence: str, remedy: str = "") -> Verdict:
 
 def unknown(evidence: str, remedy: str = "") -> Verdict:
     return Verdict("unknown", evidence, remedy)
+
+
+def not_applicable(evidence: str, remedy: str = "") -> Verdict:
+    return Verdict("n/a", evidence, remedy)
 
 
 FRAME_WAIT_NS = 200_000_000

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bpftop.collect.attach.facts import gather
 from bpftop.collect.devices.load_meter import DeviceReading, measure_load
-from bpftop.doctor.answers import Answer, Question, Verdict, no, unknown, yes
+from bpftop.doctor.answers import Answer, Question, Verdict, no, not_applicable, unknown, yes
 from bpftop.doctor.bpf import HOOK_NAMES, PROGRAM_NAMES
 from bpftop.hooks import messages
 from bpftop.hooks.effects import changes
@@ -75,7 +75,7 @@ def native(facts: AttachFacts) -> Verdict:
         return yes(f"{name} reports native XDP; when attached, it {messages.effect(facts)}")
     if facts.native is None:
         return unknown(f"{name}; whether it has native XDP is reported by Linux 6.3 and newer")
-    return no(f"{name} has no native XDP", "received frames are counted by TCX instead")
+    return not_applicable(f"{name} has no native XDP", "received frames are counted by TCX instead")
 
 
 def mtu(facts: AttachFacts) -> Verdict:
@@ -95,7 +95,7 @@ def _speed(netdev: Netdev, device: Device) -> Verdict:
     speed = netdev.speed_bits_per_sec(device, driver)
     if speed is None:
         source = f"the driver {driver.name}" if driver else "a device made by the kernel"
-        return unknown(f"{source} reports no reliable speed", "utilisation in percent is not shown")
+        return not_applicable(f"{source} reports no reliable speed", "utilisation in percent is not shown")
     return yes(f"{si(speed, 'b/s')}, reported by hardware on a bus")
 
 
@@ -110,7 +110,7 @@ def offloads(facts: AttachFacts) -> Verdict:
     if not facts.offloads:
         return yes("generic XDP would switch off no offload")
     names = " and ".join(f"{offload} of {device}" for device, offload in facts.offloads)
-    return no(
+    return yes(
         f"generic XDP would switch off {names}", "only --attach generic does that, and bpftop restores it at exit"
     )
 
@@ -145,7 +145,7 @@ def planned(
     if not receive:
         return no(
             f"only rtnetlink totals: {_step_names(attach_plan.rx)} does not work here",
-            "the line about the hook above says why",
+            "the line about the hook says why",
         )
     remedy = " ".join((*attach_plan.notices, _changes(facts, receive[0])))
     return yes(f"receives: {_step_names(receive)}; sends: {_step_names(send) if send else 'rtnetlink totals'}", remedy)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bpftop.collect.attach.facts import kernel_release
 from bpftop.config.settings_file import Loaded
-from bpftop.doctor.answers import Question, Verdict, no, unknown, yes
+from bpftop.doctor.answers import Question, Verdict, no, not_applicable, unknown, yes
 from bpftop.kernel.bpf.probe import libbpf_version
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.privileges import Privileges, privileges_remedy
@@ -25,7 +25,7 @@ USES = {
     "CAP_BPF": "loading programs and creating maps",
     "CAP_PERFMON": "loading the counters (the verifier's checks of packet pointers) and tracepoints",
     "CAP_NET_ADMIN": "loading network programs, attaching by clsact",
-    "CAP_SYS_ADMIN": "entering namespaces (the demo, and the private veth below), naming and watching other programs",
+    "CAP_SYS_ADMIN": "entering namespaces (the demo, the probes here), naming and watching other programs",
     "CAP_SYS_PTRACE": "finding out which process holds a program",
 }
 """Capability -> its use in bpftop."""
@@ -40,7 +40,7 @@ def _capability(name: str, use: str, privileges: Privileges) -> Verdict:
         return unknown("/proc/thread-self/status cannot be read", f"needed for {use}")
     if privileges.missing((name,)):
         return no(f"missing; needed for {use}", privileges_remedy())
-    return yes(f"held; used for {use}")
+    return yes("held")
 
 
 def questions(netdev: Netdev, environment: Mapping[str, str], config: Path, loaded: Loaded) -> list[Question]:
@@ -85,14 +85,14 @@ def _ethtool(netdev: Netdev) -> Verdict:
         driver = netdev.driver(device)
         if driver is not None:
             return yes(f"{device.name} has the driver {driver.name}")
-    return unknown("no device here has a driver")
+    return not_applicable("no device here has a driver")
 
 
 def _default_route(netdev: Netdev) -> Verdict:
     ifindex = netdev.default_route()
     device = None if ifindex is None else netdev.device(ifindex)
     if device is None:
-        return no("there is no default route", "name an interface, or run `bpftop demo`")
+        return not_applicable("there is no default route", "name an interface, or run `bpftop demo`")
     return yes(f"{device.name}; `bpftop` without an interface watches it")
 
 
@@ -105,7 +105,9 @@ def _terminal(environment: Mapping[str, str]) -> Verdict:
 def terminal(size: os.terminal_size | None, all_streams: bool, environment: Mapping[str, str]) -> Verdict:
     """Tell whether the live screen can be drawn. ``size`` is None where no standard stream is a terminal."""
     if size is None:
-        return no("no standard stream is a terminal", "the live screen needs a terminal; `bpftop watch` does not")
+        return not_applicable(
+            "no standard stream is a terminal", "the live screen needs a terminal; `bpftop watch` does not"
+        )
     term = environment.get("TERM", "")
     description = f"{size.columns} x {size.lines}, {_colours(environment)}, TERM={term or '(not set)'}"
     if term in ("", "dumb", "unknown"):

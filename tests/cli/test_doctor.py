@@ -6,55 +6,84 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from bpftop.cli import main
 from bpftop.cli.doctor import Layout
-from bpftop.doctor.answers import ProbeResult, no, unknown, yes
+from bpftop.doctor.answers import ProbeResult, no, not_applicable, unknown, yes
+from bpftop.doctor.summary import PARTS
 from tests.bpf.devices import Lab
 from tests.cli.running import COMMAND, Terminal, bpftop, environment
 
-LINE = re.compile(r"(ok|no|\?) +(\S.*?\S)  +(\S.*)")
+LINE = re.compile(r"(ok|no|\?|-) +(\S.*?\S)  +(\S.*)")
 NOBODY = 65534
+ORDER = ("no?", "ok", "-")
 
 
 def lines_of(text: str) -> dict[str, tuple[str, str]]:
-    """Name -> answer and words. The last line must be their sum, and the columns must be aligned."""
-    *lines, last = text.splitlines()
-    matches = [match for match in map(LINE.fullmatch, lines) if match is not None]
-    assert len(matches) == len(lines)
-    assert len({match.start(3) for match in matches}) == 1
-    answers = [match[1] for match in matches]
-    counted = [answers.count(answer) for answer in ("ok", "no", "?")]
-    assert last == "{} ok, {} no, {} unknown.".format(*counted)
-    return {match[2]: (match[1], match[3]) for match in matches}
+    """Name -> answer and words, with the remedy behind its group.
+
+    The first line must be a sentence. Problems come first, then what works, then what does not apply; the columns
+    must be aligned, and no remedy may be told twice.
+    """
+    first, *paragraphs = text.split("\n\n")
+    assert first.startswith(
+        ("Everything that matters works.", "Packets are counted. M", "Packets cannot be counted. M")
+    )
+    results: dict[str, tuple[str, str]] = {}
+    columns, remedies, ranks = set(), [], []
+    for paragraph in paragraphs:
+        *lines, last = paragraph.splitlines()
+        remedy = f"; {last.removeprefix('    -> ')}" if last.startswith("    -> ") else ""
+        remedies += [remedy] if remedy else []
+        for line in lines if remedy else [*lines, last]:
+            match = LINE.fullmatch(line)
+            assert match is not None, line
+            columns.add(match.start(3))
+            ranks.append([match[1] in answers for answers in ORDER].index(True))
+            results[match[2]] = (match[1], match[3] + remedy)
+    assert len(columns) == 1
+    assert ranks == sorted(ranks)
+    assert len(remedies) == len(set(remedies))
+    return results
 
 
 def result(answer: str) -> ProbeResult:
-    return ProbeResult("TCX", {"yes": yes("it does"), "no": no("EINVAL", "go on"), "unknown": unknown("EPERM")}[answer])
+    verdicts = {
+        "yes": yes("it does"),
+        "no": no("EINVAL", "go on"),
+        "unknown": unknown("EPERM"),
+        "n/a": not_applicable("no card", "none is needed"),
+    }
+    return ProbeResult(f"TCX {answer}", verdicts[answer])
 
 
-def test_a_line() -> None:
-    plain = Layout(5, None, False)
-    assert plain.line(result("yes")) == "ok  TCX    it does\n"
-    assert plain.line(result("no")) == "no  TCX    EINVAL; go on\n"
-    assert plain.line(result("unknown")) == "?   TCX    EPERM\n"
+def test_the_order_of_a_report() -> None:
+    parts = [ProbeResult(name, yes("it does")) for way in chain(*PARTS.values()) for name in way]
+    text = Layout(9, None, False).report(
+        [result("yes"), result("unknown"), *parts, result("n/a"), result("no"), result("no")]
+    )
+    first, problem, other, fine, rest = text.split("\n\n")
+    assert first == "Everything that matters works."
+    assert problem == "no  TCX no     EINVAL\nno  TCX no     EINVAL\n    -> go on"
+    assert other == "?   TCX unknown  EPERM"
+    assert fine.startswith("ok  TCX yes    it does\nok  XDP counter  it does\n")
+    assert rest == "-   TCX n/a    no card; none is needed\n"
 
 
 def test_a_line_on_a_terminal() -> None:
-    assert Layout(3, 32, True).line(result("no")) == "\x1b[31mno\x1b[0m  TCX  EINVAL; go on\n"
-    long = ProbeResult("TCX", yes("word " * 8 + "word", "the end"))
-    assert Layout(3, 40, False).line(long).splitlines() == [
+    assert Layout(3, 32, True).line("TCX", "no", "EINVAL") == "\x1b[31mno\x1b[0m  TCX  EINVAL\n"
+    assert Layout(3, 40, False).line("TCX", "yes", "word " * 8 + "word; the end").splitlines() == [
         "ok  TCX  word word word word word word",
         "         word word word; the end",
     ]
 
 
 def test_control_characters_are_escaped() -> None:
-    evil = ProbeResult("v\x1b0", no("program \x1b[2J"))
-    assert Layout(5, None, False).line(evil) == "no  v\\x1b0  program \\x1b[2J\n"
+    assert Layout(5, None, False).line("v\x1b0", "no", "program \x1b[2J") == "no  v\\x1b0  program \\x1b[2J\n"
 
 
 @pytest.fixture
@@ -71,15 +100,16 @@ def test_doctor_as_root(lab: Lab) -> None:
     seen = lines_of(done.stdout)
     for works in ("CAP_BPF", "bpf(2)", "XDP counter", "tc counter", "test runs", "native XDP", "rtnetlink", "v0 link"):
         assert seen[works][0] == "ok"
-    assert seen["terminal"][0] == "no"
+    assert seen["terminal"][0] == "-"
+    assert done.stdout.startswith("Everything that matters works.\n")
 
 
 @pytest.mark.bpf
 @pytest.mark.parametrize(
     ("held", "counter"),
     [
-        ("dac_read_search", "EPERM (Operation not permitted); takes CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN: "),
-        ("dac_read_search,+bpf,+net_admin", "EACCES (Permission denied); takes CAP_PERFMON: "),
+        ("dac_read_search", "EPERM (Operation not permitted)"),
+        ("dac_read_search,+bpf,+net_admin", "EACCES (Permission denied)"),
     ],
 )
 def test_root_with_few_capabilities(lab: Lab, held: str, counter: str) -> None:
@@ -89,7 +119,8 @@ def test_root_with_few_capabilities(lab: Lab, held: str, counter: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=environment())
     assert (done.returncode, done.stderr) == (0, "")
     seen = lines_of(done.stdout)
-    assert seen["XDP counter"] == ("?", f"{counter}give it to this container or service")
+    assert seen["XDP counter"] == ("?", f"{counter}; give it to this container or service")
+    assert done.stdout.startswith("Packets cannot be counted. Missing: received packets, sent packets and their flows")
     assert seen["CAP_PERFMON"][0] == seen["CAP_SYS_ADMIN"][0] == seen["v0 attach auto"][0] == "no"
     assert {seen[name][0] for name in ("private veth pair", "XDP links", "native XDP", "TCX", "clsact")} == {"?"}
     assert seen["rtnetlink"][0] == seen["v0 link"][0] == "ok"
@@ -128,7 +159,7 @@ def test_doctor_as_nobody(capfd: pytest.CaptureFixture[str]) -> None:
     for capability in ("CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE"):
         assert seen[capability][0] == "no"
         assert seen[capability][1].endswith("; run it with sudo")
-    assert seen["bpf(2)"] == ("?", "EPERM (Operation not permitted); takes CAP_BPF: run it with sudo")
+    assert seen["bpf(2)"] == ("?", "EPERM (Operation not permitted); run it with sudo")
     assert seen["private veth pair"][0] == "?"
     assert seen["XDP counter"][0] != "ok"
     assert seen["rtnetlink"][0] == seen["lo frames"][0] == "ok"

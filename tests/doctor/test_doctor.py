@@ -12,7 +12,7 @@ import pytest
 
 from bpftop.config.settings_file import Loaded
 from bpftop.doctor import bpf, device, system
-from bpftop.doctor.answers import Answer, NotTried, Question, Verdict, answer, no, unknown, yes
+from bpftop.doctor.answers import Answer, NotTried, Question, Verdict, answer, no, not_applicable, unknown, yes
 from bpftop.doctor.examination import Examination
 from bpftop.errors import BpftopError
 from bpftop.hooks.facts import AttachFacts, AttachRequest, Load, Occupant
@@ -109,7 +109,7 @@ def write(root: Path, path: str, content: bytes) -> None:
 
 def test_capabilities_by_name() -> None:
     verdicts = {q.name: answer(q, NONE) for q in system.privilege_questions(holding("CAP_BPF"))}
-    assert verdicts["CAP_BPF"] == yes("held; used for loading programs and creating maps")
+    assert verdicts["CAP_BPF"] == yes("held")
     use = "loading the counters (the verifier's checks of packet pointers) and tracepoints"
     assert verdicts["CAP_PERFMON"] == no(f"missing; needed for {use}", HOW)
     unreadable = [answer(question, NONE) for question in system.privilege_questions(Privileges(None))]
@@ -157,13 +157,13 @@ def test_locked_memory() -> None:
         ((40, 24), {"TERM": "xterm"}, "no", "40 x 24, 16 colours, TERM=xterm"),
         ((80, 24), {"TERM": "dumb"}, "no", "80 x 24, 16 colours, TERM=dumb"),
         ((80, 24), {}, "no", "80 x 24, 16 colours, TERM=(not set)"),
-        (None, {"TERM": "xterm"}, "no", "no standard stream is a terminal"),
+        (None, {"TERM": "xterm"}, "n/a", "no standard stream is a terminal"),
     ],
 )
 def test_terminal(size: tuple[int, int] | None, environment: dict[str, str], expected: str, evidence: str) -> None:
     verdict = system.terminal(os.terminal_size(size) if size else None, True, environment)
     assert (verdict.answer, verdict.evidence) == (expected, evidence)
-    assert bool(verdict.remedy) == (expected == "no")
+    assert bool(verdict.remedy) == (expected != "yes")
 
 
 def test_a_redirected_stream_is_mentioned() -> None:
@@ -198,7 +198,7 @@ def test_frames() -> None:
 def test_driver() -> None:
     seen = device.native(AttachFacts("e0", driver="ixgbe", native=True))
     assert seen == yes("ixgbe reports native XDP; when attached, it drops the link for seconds, now and at exit")
-    assert device.native(AttachFacts("lo", native=False)) == no(
+    assert device.native(AttachFacts("lo", native=False)) == not_applicable(
         "a driver without a name has no native XDP", "received frames are counted by TCX instead"
     )
     assert device.native(AttachFacts("e0", driver="e1000e")).answer == "unknown"
@@ -246,7 +246,7 @@ def test_planned_leaves_out_hooks_that_do_not_work() -> None:
     plain_alone = device.planned(QUIET, AttachRequest(), ALL, {"XDP frags counter": "no", "TCX": "no"})
     assert plain_alone == yes(native, ON_VETH.replace(": ", ": its peer's MTU is at most 3506; ", 1))
     nothing = device.planned(AttachFacts("lo", native=False), AttachRequest(), ALL, {"TCX": "no"})
-    assert nothing == no("only rtnetlink totals: TCX does not work here", "the line about the hook above says why")
+    assert nothing == no("only rtnetlink totals: TCX does not work here", "the line about the hook says why")
     untold = device.planned(QUIET, AttachRequest(), ALL, {"TCX": "unknown"})
     assert untold == yes("receives: native XDP, or else TCX; sends: TCX", ON_VETH)
 
@@ -305,7 +305,9 @@ def test_every_probe_runs_and_no_change_stays(lab: Lab) -> None:
         if seen[hook].answer == "yes":
             assert seen[hook].evidence.endswith("ms, counted the frame that was sent")
     assert seen["XDP links"].answer == seen["native XDP"].answer == "yes"
-    assert seen["default route"] == no("there is no default route", "name an interface, or run `bpftop demo`")
+    assert seen["default route"] == not_applicable(
+        "there is no default route", "name an interface, or run `bpftop demo`"
+    )
     assert seen["v0 link"].evidence.startswith("up, ifindex ")
     assert seen["v0 XDP programs"] == yes("no program: the hook is free")
     assert seen["v0 attach auto"].evidence.startswith("receives: native XDP")
@@ -331,7 +333,7 @@ def test_a_tun_begins_with_ip_and_has_no_native_xdp(lab: Lab) -> None:
     assert seen["tun0 link"].remedy == "no packet arrives: run `ip link set tun0 up`"
     assert seen["tun0 frames"] == yes("begin with the IP header (link type 65534)")
     assert seen["tun0 driver"].evidence == "tun has no native XDP"
-    assert seen["tun0 speed"].answer == "unknown"
+    assert seen["tun0 speed"].answer == "n/a"
     assert "tun0 MTU" not in seen
 
 

@@ -25,10 +25,12 @@ EXPECTED = {
 def answers_and_explains() -> str:
     with veth():
         text = bpftop("doctor", NEAR)
-    answers = {name: (word, said) for word, name, said in re.findall(r"^(ok|no|\?) +(.+?)  +(.*)$", text, re.MULTILINE)}
+    answers = {
+        name: (word, said) for word, name, said in re.findall(r"^(ok|no|\?|-) +(.+?)  +(.*)$", text, re.MULTILINE)
+    }
     wrong = {name: answers.get(name) for name, can in EXPECTED.items() if answers.get(name, ("",))[0] != WORDS[can]}
     assert not wrong, f"{wrong} in\n{text}"
     silent = [name for name, (word, said) in answers.items() if word != "ok" and not said]
     assert not silent, text
     assert "Traceback" not in text, text
-    return f"Linux {'.'.join(map(str, LINUX))}: {text.splitlines()[-1]}"
+    return f"Linux {'.'.join(map(str, LINUX))}: {text.splitlines()[0]}"
