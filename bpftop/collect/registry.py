@@ -12,6 +12,7 @@ from bpftop.collect.collector import Collector, Rows
 from bpftop.collect.devices.interrupts import Interrupts
 from bpftop.collect.devices.nic import Nic
 from bpftop.collect.devices.qdiscs import Qdiscs
+from bpftop.collect.devices.unresolved_neighbours import UnresolvedNeighbours
 from bpftop.collect.host import Host
 from bpftop.collect.procfs.conntrack import Conntrack
 from bpftop.collect.procfs.counter_files import Netstat, Snmp, Snmp6
@@ -23,6 +24,7 @@ from bpftop.collect.procfs.softnet import Softnet
 from bpftop.collect.procfs.sysctls import Sysctls
 from bpftop.collect.procfs.tree import Tree
 from bpftop.collect.sockets.listen_sockets import ListenSockets
+from bpftop.collect.sockets.tcp_sockets import ConnectingSockets, StalledSockets
 from bpftop.collect.sockets.udp_sockets import UdpSockets
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.sample import Interface
@@ -58,6 +60,9 @@ def collectors(
         Sockstat(tree),
         UdpSockets(tree),
         ListenSockets(tree),
+        ConnectingSockets(tree),
+        StalledSockets(tree),
+        UnresolvedNeighbours(netdev),
         Conntrack(tree),
         Neighbours(tree),
         Sysctls(tree, limits),

@@ -82,7 +82,7 @@ RULES = (
         "an interface that is switched on and has no carrier, or loses it three times in a minute", no_carrier,
         {"losses": Limit(3, 2, "", "an interface that is switched off and on again loses its carrier once")},
         ("ip -s link show {iface}", "ethtool {iface}", "dmesg | grep -i {iface}"),
-        explains=("no-route-out", "tcp-retransmits", "tx-drops",
+        explains=("no-route-out", "neighbour-unresolved", "connect-unanswered", "tcp-retransmits", "tx-drops",
                   "bond-leg-lost"),
         measures={"no_carrier": _without_carrier, "carrier_changes": _carrier_changes},
     ),

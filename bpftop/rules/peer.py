@@ -2,10 +2,88 @@
 
 from __future__ import annotations
 
-from bpftop.model.units import pct
-from bpftop.rules.evidence import per_s
-from bpftop.rules.rule import Limit, Rule, RuleInput
+from collections import Counter
+
+from bpftop.model.findings import Severity
+from bpftop.model.sample import Key
+from bpftop.model.units import pct, si
+from bpftop.rules.evidence import compare, per_s, socket
+from bpftop.rules.rule import Headline, Limit, Raised, Rule, RuleInput
 from bpftop.rules.shapes import Share, share_over_limit
+
+
+def connect_unanswered(rule_input: RuleInput) -> Raised | None:
+    """Check connection requests of this host that nobody answers.
+
+    TCPSynRetrans counts SYN+ACKs to clients as well, so a socket in the state SYN-SENT must have sent its SYN again.
+    """
+    again, opened = rule_input.count("TcpExtTCPSynRetrans"), rule_input.count("TcpActiveOpens")
+    sockets = rule_input.reading("connecting_sockets").keys
+    if not sockets or again < rule_input.limit("again") or again < rule_input.limit("share") * opened:
+        return None
+    by_destination = Counter(f"{_peer(key)}{_by_process(key)}" for key in sockets).most_common()
+    return Raised(
+        "warning",
+        f"No answer to connection requests: {per_s(again)} SYNs sent again, most to {by_destination[0][0]}",
+        (
+            compare("TCPSynRetrans", again, rule_input.limits["again"]),
+            f"opened {per_s(opened)}; limit {pct(rule_input.limits['share'].raised)} of them",
+            *(f"{count} sockets wait for {destination}" for destination, count in by_destination[:3]),
+        ),
+        "the host is down, or a firewall drops the requests: a closed port would be refused at once",
+        Headline("TCPSynRetrans", "again", lambda other: other.count("TcpExtTCPSynRetrans")),
+    )
+
+
+def zero_window(rule_input: RuleInput) -> Raised | None:
+    """Check connections that stand still because a receive buffer is full: of this host, or of the peer."""
+    own = _unchanged(rule_input, "receive_queue_bytes")
+    peers = _unchanged(rule_input, "window_probe")
+    if not own and not peers:
+        return None
+    severity: Severity = "warning" if own else "info"
+    key, waiting = (own or peers)[0]
+    if own:
+        title = f"A program does not read: {si(waiting)}B from {_peer(key)} wait for {key[4] or 'the program'}"
+        why = f"{key[4] or 'the program'} has not read for 3 s, so the peer has to wait"
+    else:
+        title = f"A peer does not read: {_peer(key)} takes no more{_by_process(key, ' from ')}"
+        why = f"the program at {_peer(key)} does not read, and its receive buffer is full"
+    return Raised(
+        severity,
+        title,
+        (
+            f"own receive buffers that stand still: {len(own)}; windows closed by peers: {len(peers)}",
+            *(f"from {_peer(row)}{_by_process(row, ' to ')}: {si(count)}B not read" for row, count in own[:3]),
+        ),
+        why,
+    )
+
+
+def _peer(key: Key) -> str:
+    return socket((*key[:4], ""))
+
+
+def _by_process(key: Key, word: str = " by ") -> str:
+    return f"{word}{key[4]}" if key[4] else ""
+
+
+def _unchanged(rule_input: RuleInput, column: str) -> list[tuple[Key, int]]:
+    """Return the sockets whose gauge is above zero and as it was at the begin of the interval, largest first.
+
+    A full queue that a slow program reads changes from one moment to the next.
+    """
+    reading = rule_input.reading("stalled_sockets")
+    rows = []
+    for key in reading.keys:
+        value = reading.value(key, column)
+        if value and reading.gained(key, column) == 0 and (column == "window_probe" or value >= UNREAD_BYTES):
+            rows.append((key, value))
+    return sorted(rows, key=lambda row: -row[1])
+
+
+UNREAD_BYTES = 16_384
+"""Bytes in a receive queue from which a program that does not read is named."""
 
 
 def received_out_of_order(rule_input: RuleInput) -> Share | None:
@@ -27,6 +105,20 @@ def received_out_of_order(rule_input: RuleInput) -> Share | None:
 
 
 RULES = (
+    Rule(
+        "connect-unanswered", "tcp", "netns", ("netstat", "snmp", "connecting_sockets"), ("warning",),
+        "connection requests of this host that nobody answers", connect_unanswered,
+        {"again": Limit(1, None, "/s"), "share": Limit(0.2, 0.15, "share", "of the connections that are opened")},
+        ("ss -tnpo state syn-sent", "nstat -az TcpExtTCPSynRetrans TcpActiveOpens TcpAttemptFails",
+         "ip route get ADDRESS"),
+        explains=("tcp-retransmits",),
+    ),
+    Rule(
+        "zero-window", "tcp", "netns", ("stalled_sockets",), ("info", "warning"),
+        "connections that stand still because a program, here or at the peer, does not read", zero_window,
+        {}, ("ss -tnpoi state established", "nstat -az TcpExtTCPToZeroWindowAdv TcpExtTCPWinProbe"),
+        explains=("tcp-retransmits",),
+    ),
     Rule(
         "loss-before-us", "tcp", "netns", ("snmp", "netstat"), ("info",),
         "received TCP segments that come after a hole: lost or reordered on the way to this host",

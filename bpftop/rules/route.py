@@ -66,7 +66,7 @@ RULES = (
         {"packets": Limit(1, None, "/s", "a healthy host has none")},
         ("ip route", "ip -6 route", "ip route show type blackhole", "ip route show type unreachable",
          "nstat -az IpOutNoRoutes Ip6OutNoRoutes"),
-        explains=("tcp-retransmits",),
+        explains=("tcp-retransmits", "connect-unanswered"),
     ),
     Rule(
         "routing-loop", "stack", "netns", ("snmp", "snmp6", "netstat"), ("warning",),

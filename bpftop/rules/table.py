@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from bpftop.rules import carrier, cpu, host_drops, link, peer, route, stack, tcp, traffic, udp
+from bpftop.rules import carrier, cpu, host_drops, link, neighbours, peer, route, stack, tcp, traffic, udp
 from bpftop.rules.rule import Limit, Rule
 
 RULES: tuple[Rule, ...] = (
     *carrier.RULES,
+    *neighbours.RULES,
     *route.RULES,
     *tcp.RULES,
     *udp.RULES,

@@ -14,7 +14,7 @@ from bpftop.demo.raw_mix import PRIORITY_TAG, SERVICE_TAG
 from bpftop.demo.sides import GENERATOR, WATCHED, Side, other
 from tests.faults import packets
 from tests.faults.blast import blast
-from tests.faults.place import Beyond, inside, ip
+from tests.faults.place import Beyond, inside, ip, token_bucket
 from tests.faults.scenario import Cell, Scenario, counter, cpus, drop
 from tests.faults.worker import Inside, Worker
 
@@ -275,6 +275,69 @@ class SingleFlow(Healthy):
         self.send([packets.udp(2000, LOG_PORT, bytes(200))], 25_000, cpus=cpus()[:1])
 
 
+class MemcachedClient(Healthy):
+    """A client of memcached over UDP: 100 requests a second, each answered with 20 datagrams of 1 400 bytes."""
+
+    id = "memcached-client"
+    moves = (received(1500), counter("UdpInDatagrams", 1500))
+
+    def prepare(self) -> None:
+        server: dict[str, Any] = {"address": GENERATOR.ipv4[0], "port": 11211}
+        self.serve(self.generator, "answer_udp", size_bytes=1400, answers=20, **server)
+        self.serve(self.watched, "ask_udp", per_sec=100, **server)
+
+
+class LargeDatagrams(Healthy):
+    """A database interconnect: 400 datagrams of 8 kB a second, each in six fragments that are all put together."""
+
+    id = "large-datagrams"
+    moves = (received(2000), counter("IpReasmOKs", 300))
+
+    def prepare(self) -> None:
+        self.serve_udp(LOG_PORT)
+        server: dict[str, Any] = {"address": WATCHED.ipv4[0], "port": LOG_PORT}
+        self.add(Worker(self.generator, "tests.faults.jobs:pour_udp", size_bytes=8000, per_sec=400, **server))
+
+
+class MirrorPort(Healthy):
+    """A mirror port: 4 000 DNS answers a second to MAC addresses of other hosts, whose questions it does not see."""
+
+    id = "mirror-port"
+    moves = (received(3000),)
+
+    def prepare(self) -> None:
+        answers = [packets.udp(53, 20_000 + n, bytes(900), src=packets.stranger(n)) for n in range(512)]
+        elsewhere = bytes.fromhex("026270660099")
+        self.send([elsewhere + answer[6:] for answer in answers], 4000)
+
+
+class BurstOfClients(Healthy):
+    """300 clients that connect at once to a server with a queue of 32 and accept it all within a second or two."""
+
+    id = "burst-of-clients"
+    moves = (counter("TcpPassiveOpens", 10),)
+    may_move = (*Healthy.may_move, counter("TcpExtListenOverflows"), counter("TcpExtListenDrops"))
+
+    def prepare(self) -> None:
+        server: dict[str, Any] = {"address": WATCHED.ipv4[0], "port": WEB_PORT}
+        self.serve(self.watched, "serve_short", size_bytes=100, backlog=32, **server)
+        self.add(Worker(self.generator, "tests.faults.jobs:mount", clients=300, per_sec=20, **server))
+
+
+class Shaper(Healthy):
+    """TCP through a shaper of 200 Mb/s on the watched host, whose drops slow the senders down."""
+
+    id = "shaper"
+    moves = (sent_bytes(15 * MEGABYTE),)
+    may_move = (*Healthy.may_move, Cell("qdiscs", (WATCHED.interface, "tbf", None), "drops"), drop("QDISC_DROP"))
+
+    def prepare(self) -> None:
+        self.keep(token_bucket(self.watched, WATCHED.interface, "200mbit", "128kb", "2mb"))
+        self.serve(self.generator, "swallow_tcp", address=GENERATOR.ipv4[0], port=BULK_PORT)
+        server: dict[str, Any] = {"address": GENERATOR.ipv4[0], "port": BULK_PORT}
+        self.add(Worker(self.watched, "tests.faults.jobs:pour_tcp", flows=4, **server))
+
+
 HEALTHY: tuple[type[Healthy], ...] = (
     BulkTcp,
     ShortConnections,
@@ -289,4 +352,9 @@ HEALTHY: tuple[type[Healthy], ...] = (
     BackupBurst,
     Idle,
     SingleFlow,
+    MemcachedClient,
+    LargeDatagrams,
+    MirrorPort,
+    BurstOfClients,
+    Shaper,
 )

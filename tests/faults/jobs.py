@@ -60,14 +60,16 @@ def swallow_udp(orders: Orders, _: bytes, *, address: str, port: int) -> Outcome
     return {"received": received, "cpu_s": time.process_time()}
 
 
-def answer_udp(orders: Orders, _: bytes, *, address: str, port: int, size_bytes: int) -> Outcome:
+def answer_udp(orders: Orders, _: bytes, *, address: str, port: int, size_bytes: int, answers: int = 1) -> Outcome:
     """Answers every datagram that comes to a port with one of this size: an authoritative DNS server."""
     buffer, answer = bytearray(2048), bytes(size_bytes)
     answered = 0
 
     def take(sock: socket.socket) -> None:
         nonlocal answered
-        sock.sendto(answer, sock.recvfrom_into(buffer)[1])
+        peer = sock.recvfrom_into(buffer)[1]
+        for _turn in range(answers):
+            sock.sendto(answer, peer)
         answered += 1
 
     _drain(orders, [_udp(address, port)], take)
@@ -115,8 +117,8 @@ def pour_udp(orders: Orders, _: bytes, *, address: str, port: int, size_bytes: i
     return {"sent": sent, "refused": refused, "cpu_s": time.process_time()}
 
 
-def _listener(address: str, port: int) -> socket.socket:
-    listener = socket.create_server((address, port), family=_family(address), backlog=4096)
+def _listener(address: str, port: int, backlog: int = 4096) -> socket.socket:
+    listener = socket.create_server((address, port), family=_family(address), backlog=backlog)
     listener.setblocking(False)
     return listener
 
@@ -170,12 +172,14 @@ def pour_tcp(
                 sent += stream.send(block[: max(1448, due // flows)])
             except BlockingIOError:
                 continue
+            except ConnectionError:  # the other side has reset the connection
+                streams.remove(stream)
     return {"bytes": sent, "elapsed_s": time.monotonic() - began_s, "cpu_s": time.process_time()}
 
 
-def serve_short(orders: Orders, _: bytes, *, address: str, port: int, size_bytes: int) -> Outcome:
+def serve_short(orders: Orders, _: bytes, *, address: str, port: int, size_bytes: int, backlog: int = 4096) -> Outcome:
     """Accepts, reads a request, answers and closes; what the client resets is closed too."""
-    listener = _listener(address, port)
+    listener = _listener(address, port, backlog)
     answer = bytes(size_bytes)
     waiting: list[socket.socket] = []
     served = reset = 0
@@ -278,3 +282,47 @@ def flap_link(orders: Orders, _: bytes, *, interface: str, period_s: float) -> O
     finally:
         subprocess.run(["ip", "link", "set", interface, "up"], check=True)
     return {"flaps": flaps, "cpu_s": time.process_time()}
+
+
+def connect_in_vain(orders: Orders, _: bytes, *, address: str, port: int, per_sec: float) -> Outcome:
+    """Open connections at a rate and keep the sockets, answered or not, 200 at most."""
+    streams: list[socket.socket] = []
+    opened = 0
+    orders.wait()
+    while not orders.over(1 / per_sec):
+        streams.append(_connecting("0.0.0.0", address, port))
+        opened += 1
+        if len(streams) > 200:
+            streams.pop(0).close()
+    return {"opened": opened, "cpu_s": time.process_time()}
+
+
+def ask_udp(orders: Orders, _: bytes, *, address: str, port: int, per_sec: float) -> Outcome:
+    """Ask at a rate, and read whatever is answered."""
+    sock = _udp("0.0.0.0", 0)
+    buffer = bytearray(2048)
+    asked = answered = 0
+    orders.wait()
+    began_s = time.monotonic()
+    while not orders.over(TICK_S):
+        for _turn in range(int((time.monotonic() - began_s) * per_sec) - asked):
+            sock.sendto(bytes(30), (address, port))
+            asked += 1
+        try:
+            while True:
+                sock.recv_into(buffer)
+                answered += 1
+        except BlockingIOError:
+            pass
+    return {"asked": asked, "answered": answered, "cpu_s": time.process_time()}
+
+
+def mount(orders: Orders, _: bytes, *, address: str, port: int, clients: int, per_sec: float) -> Outcome:
+    """Open many connections in one moment, keep them, and open some more at a rate."""
+    orders.wait()
+    streams = [_connecting("0.0.0.0", address, port) for _client in range(clients)]
+    opened = clients
+    while not orders.over(1 / per_sec):
+        _connecting("0.0.0.0", address, port).close()
+        opened += 1
+    return {"opened": opened, "kept": len(streams), "cpu_s": time.process_time()}

@@ -146,6 +146,20 @@ RAISED: list[tuple[str, str, str, Setup]] = [
     ("dropped-on-this-host", "info", "This host drops packets: 300/s by a tc program or filter on the way in",
      lambda w: w.rate("drops", ("eth0", "TC_INGRESS"), "packets", 300).rate(
          "links/eth0", ("eth0",), "rx_packets", 9_000)),
+    ("neighbour-unresolved", "critical", "The default gateway does not answer: 10.0.0.254 on eth0",
+     lambda w: w.rate("drops", ("eth0", "NEIGH_FAILED"), "packets", 9).level(
+         "unresolved_neighbours", ("eth0", "10.0.0.254", "default gateway"), since_ms=900)),
+    ("neighbour-unresolved", "warning", "A neighbour does not answer: 10.0.0.9 on eth0",
+     lambda w: w.rate("drops", ("eth0", "NEIGH_FAILED"), "packets", 9).level(
+         "unresolved_neighbours", ("eth0", "10.0.0.9", ""), since_ms=900)),
+    ("connect-unanswered", "warning",
+     "No answer to connection requests: 5/s SYNs sent again, most to 10.0.0.9:443 by curl[7]",
+     lambda w: w.stack(TcpExtTCPSynRetrans=5, TcpActiveOpens=9).level(
+         "connecting_sockets", (4, "10.0.0.9", 443, 5, "curl[7]"), retransmits=2)),
+    ("zero-window", "warning", "A program does not read: 300 kB from 10.0.0.9:443 wait for curl[7]",
+     lambda w: w.level("stalled_sockets", (4, "10.0.0.9", 443, 5, "curl[7]"), receive_queue_bytes=300_000)),
+    ("zero-window", "info", "A peer does not read: 10.0.0.9:443 takes no more from curl[7]",
+     lambda w: w.level("stalled_sockets", (4, "10.0.0.9", 443, 5, "curl[7]"), send_queue_bytes=9, window_probe=1)),
     ("xdp-drops", "info", "An XDP program drops 300/s, 50 % of what arrives",
      lambda w: w.rate("xdp_verdicts/eth0", ("eth0", 31, "DROP"), "packets", 300).rate(
          "xdp_verdicts/eth0", ("eth0", 31, "PASS"), "packets", 300)),
@@ -180,6 +194,8 @@ def test_rule_is_raised_and_cleared(rule: str, severity: str, title: str, setup:
     assert finding.next_steps
     assert finding.why
     world.quiet()
+    for family in ("unresolved_neighbours", "connecting_sockets", "stalled_sockets"):
+        world.absent(family)
     world.level("conntrack", (), entries=0, max_entries=100).facts(facts=None, state="up", admin_up=True, carrier=True)
     memory(world, used=0)
     watch.run(15)
@@ -221,6 +237,11 @@ QUIET: dict[str, Setup] = {
         IpReasmReqds=6_000, IpReasmOKs=1_000, UdpInDatagrams=1_000),
     "a shaper that slows TCP down": lambda w: w.rate("qdiscs/eth0", ("eth0", "tbf", "1:"), "drops", 19).rate(
         "links/eth0", ("eth0",), "tx_packets", 400).stack(TcpExtTCPOrigDataSent=8_000, TcpRetransSegs=20),
+    "one ping to a neighbour that is down": lambda w: w.rate("drops", ("eth0", "NEIGH_FAILED"), "packets", 0.3).level(
+        "unresolved_neighbours", ("eth0", "10.0.0.9", ""), since_ms=900),
+    "SYN+ACKs sent again to clients": lambda w: w.stack(TcpExtTCPSynRetrans=50, TcpActiveOpens=9),
+    "one slow server among many": lambda w: w.stack(TcpExtTCPSynRetrans=2, TcpActiveOpens=900).level(
+        "connecting_sockets", (4, "10.0.0.9", 443, 5, "curl[7]"), retransmits=1),
     "a firewall that drops what TCP does not miss": lambda w: w.rate(
         "drops", ("eth0", "NETFILTER_DROP"), "packets", 500).rate("links/eth0", ("eth0",), "rx_packets", 9_000).stack(
         TcpInSegs=9_000, TcpRetransSegs=20),

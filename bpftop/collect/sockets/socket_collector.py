@@ -10,10 +10,10 @@ from typing import Generic, TypeVar
 from bpftop.collect.collector import ReadingBuilder, Rows
 from bpftop.collect.procfs.tree import Tree
 from bpftop.collect.sockets.owners import SocketOwners
-from bpftop.kernel.net.sock_diag import Listener, SockDiag, UdpSocket
+from bpftop.kernel.net.sock_diag import Listener, SockDiag, TcpSocket, UdpSocket
 from bpftop.model.sample import Interface, Reading, reading_key
 
-Listed = TypeVar("Listed", UdpSocket, Listener)
+Listed = TypeVar("Listed", UdpSocket, Listener, TcpSocket)
 
 
 class SocketCollector(ABC, Generic[Listed]):

@@ -20,13 +20,16 @@ NETLINK_SOCK_DIAG = 4
 SOCK_DIAG_BY_FAMILY = 20
 INET_DIAG_SKMEMINFO = 7
 SK_MEMINFO_DROPS = 8  # Linux 4.7
-TCP_LISTEN = 10
+TCP_ESTABLISHED, TCP_SYN_SENT, TCP_LISTEN = 1, 2, 10
+PROBE_TIMER = 4  # inet_sk_diag_fill: ICSK_TIME_PROBE0
 NLM_F_MULTI = 2
 
 _EVERY_STATE = 0xFFFFFFFF
 _REQUEST = struct.Struct("=BBBxI48x")  # struct inet_diag_req_v2: family, protocol, extensions, states, any socket
 # struct inet_diag_msg: sport, src; rqueue, wqueue; inode
 _MESSAGE = struct.Struct("=4x2s2x16s16x4x8x4xII4xI")
+# struct inet_diag_msg: timer, retransmits; dport, dst; rqueue, wqueue; inode
+_TCP_MESSAGE = struct.Struct("=2xBB2x2s16x16s4x8x4xII4xI")
 _HEADER_WORDS = 4  # struct nlmsghdr
 _RQUEUE_WORD = _HEADER_WORDS + 14
 _KIND_WORD = struct.unpack("=I", struct.pack("=HH", SOCK_DIAG_BY_FAMILY, NLM_F_MULTI))[0]
@@ -54,6 +57,19 @@ class Listener(NamedTuple):
     inode: int
     accept_queue: int
     accept_queue_max: int
+
+
+class TcpSocket(NamedTuple):
+    """A TCP socket by its destination. ``window_probe``: the peer's window is closed, and a timer probes it."""
+
+    version: Version
+    address: str
+    port: int
+    inode: int
+    retransmits: int
+    receive_queue_bytes: int
+    send_queue_bytes: int
+    window_probe: bool
 
 
 class NoSockDiag(KernelError):
@@ -91,6 +107,14 @@ class SockDiag:
                 listeners.append(Listener(version, address, port, inode, queue, queue_max))
         return listeners
 
+    def tcp_sockets(self, *states: int) -> list[TcpSocket]:
+        """List the TCP sockets in these states. Raises NoSockDiag, KernelError."""
+        mask = sum(1 << state for state in states)
+        return [
+            _tcp_socket(version, message)
+            for version, message in self._dump(socket.IPPROTO_TCP, mask, lambda received: False)
+        ]
+
     def close(self) -> None:
         if self._netlink is not None:
             self._netlink.close()
@@ -119,6 +143,13 @@ def _socket(version: Version, message: bytes) -> tuple[str, int, int, int, int]:
     port, address, queue, queue_max, inode = _MESSAGE.unpack_from(message)
     text = socket.inet_ntop(dict(_FAMILIES)[version], address[: 4 if version == 4 else 16])
     return text, int.from_bytes(port, "big"), queue, queue_max, inode
+
+
+def _tcp_socket(version: Version, message: bytes) -> TcpSocket:
+    timer, retransmits, port, address, received, sent, inode = _TCP_MESSAGE.unpack_from(message)
+    text = socket.inet_ntop(dict(_FAMILIES)[version], address[: 4 if version == 4 else 16])
+    number = int.from_bytes(port, "big")
+    return TcpSocket(version, text, number, inode, retransmits, received, sent, timer == PROBE_TIMER)
 
 
 def _drops_word(message: bytes) -> int | None:

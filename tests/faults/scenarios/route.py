@@ -54,6 +54,29 @@ class LinkFlaps(Scenario):
         self.add(Worker(self.generator, "tests.faults.jobs:flap_link", interface=GENERATOR.interface, period_s=0.5))
 
 
+class DeadGateway(Scenario):
+    """A default gateway that is down: nobody answers ARP for its address, and a program goes on sending."""
+
+    id = "neighbour-unresolved"
+    moves = (drop("NEIGH_FAILED", 5),)
+
+    def prepare(self) -> None:
+        ip(self.watched, "route add default via 198.18.0.77")
+        self.keep(lambda: ip(self.watched, "route delete default"))
+        self.add(Worker(self.watched, "tests.faults.jobs:send_anyway", address="203.0.113.9", port=PORT, per_sec=20))
+
+
+class DeadNeighbour(Scenario):
+    """A host on the same network that is down, while a program goes on sending to its address."""
+
+    id = "dead-neighbour"
+    finding = "neighbour-unresolved"
+    moves = (drop("NEIGH_FAILED", 5),)
+
+    def prepare(self) -> None:
+        self.add(Worker(self.watched, "tests.faults.jobs:send_anyway", address="198.18.0.99", port=PORT, per_sec=20))
+
+
 class NoRouteOut(Scenario):
     """A program that sends datagrams to a network for which this host has no route."""
 

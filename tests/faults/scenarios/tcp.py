@@ -6,7 +6,7 @@ import socket
 
 from bpftop.demo.sides import GENERATOR, WATCHED
 from tests.faults import packets, tc_program
-from tests.faults.place import Beyond, ip, sysctl, token_bucket
+from tests.faults.place import Beyond, ip, packet_filter, sysctl, token_bucket
 from tests.faults.scenario import Scenario, counter, drop
 from tests.faults.worker import Worker
 
@@ -82,6 +82,50 @@ class AcceptQueueOverflow(Scenario):
             client = self.generator(lambda: socket.create_connection((WATCHED.ipv4[0], PORT), timeout=2))
             self.keep(client.close)
         self.send([packets.tcp(sport, PORT, packets.SYN, seq=sport) for sport in range(20000, 24096)], 100)
+
+
+class ConnectUnanswered(Scenario):
+    """A server behind a firewall that drops the connection requests of this host."""
+
+    id = "connect-unanswered"
+    moves = (counter("TcpExtTCPSynRetrans", 5),)
+    may_move = (counter("TcpRetransSegs"), counter("TcpExtTCPTimeouts"), drop("NETFILTER_DROP"))
+
+    def prepare(self) -> None:
+        self.keep(packet_filter(self.generator, "input", [f"tcp dport {PORT} drop"]))
+        client = Worker(
+            self.watched, "tests.faults.jobs:connect_in_vain", address=GENERATOR.ipv4[0], port=PORT, per_sec=10
+        )
+        self.add(client)
+
+
+class UnreadConnection(Scenario):
+    """A program of this host that holds a connection open and does not read, while the peer has more to send."""
+
+    id = "zero-window"
+    moves = (counter("TcpExtTCPToZeroWindowAdv", 0.5),)
+
+    def prepare(self) -> None:
+        self._listener = self.watched(lambda: socket.create_server((WATCHED.ipv4[0], PORT)))
+        self.keep(self._listener.close)
+        self.add(Worker(self.generator, "tests.faults.jobs:pour_tcp", address=WATCHED.ipv4[0], port=PORT, flows=1))
+
+    def end(self) -> None:
+        self._listener.close()  # resets the connection, which nobody has accepted
+        super().end()
+
+
+class StalledPeer(Scenario):
+    """A peer that holds a connection open and does not read, while this host has more to send."""
+
+    id = "stalled-peer"
+    finding = "zero-window"
+    moves = (counter("TcpExtTCPWinProbe", 0.5),)
+
+    def prepare(self) -> None:
+        listener = self.generator(lambda: socket.create_server((GENERATOR.ipv4[0], PORT)))
+        self.keep(listener.close)
+        self.add(Worker(self.watched, "tests.faults.jobs:pour_tcp", address=GENERATOR.ipv4[0], port=PORT, flows=1))
 
 
 class LossBeforeUs(Scenario):
