@@ -14,6 +14,7 @@ from bpftop.collect.attach.attachment import Attachment
 from bpftop.collect.bpf.flow_counter import FlowRequest
 from bpftop.collect.bpf.flow_reader import FlowReader
 from bpftop.collect.collector import Collectors
+from bpftop.collect.devices.device_stack import DeviceStack
 from bpftop.collect.devices.device_watch import DeviceWatch
 from bpftop.collect.devices.load_meter import LOAD_WINDOW_NS, DeviceReading, SoftirqShares
 from bpftop.collect.host import Host, OnlineCpus, OwnCostCollector, host
@@ -165,6 +166,7 @@ class LiveSource:
         netdev = Netdev()
         stack.callback(netdev.close)
         self._attach(netdev, stack)
+        self._device_stack = DeviceStack(netdev.devices)
         self._host = host()
         self._online_cpus = OnlineCpus(self._host.possible_cpus)
         stack.callback(self._online_cpus.close)
@@ -238,7 +240,7 @@ class LiveSource:
             mono_ns=mono_ns,
             possible_cpus=machine.possible_cpus,
             online_cpus=self._online_cpus.read(),
-            interfaces=tuple(self._devices.with_facts(tick.interfaces)),
+            interfaces=self._device_stack.with_below(self._devices.with_facts(tick.interfaces)),
             readings=tick.readings,
             unavailable=tick.unavailable,
             kernel=machine.kernel,

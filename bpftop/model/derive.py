@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bpftop.model.families import BREAKDOWN_FAMILIES, FAMILIES, PROTOCOLS, TRAFFIC
 from bpftop.model.protocols import protocol_name
@@ -46,25 +46,56 @@ def derive_snapshot(before: Sample | None, after: Sample) -> Snapshot:
     )
 
 
+TUNNELS = frozenset((
+    "bareudp", "erspan", "geneve", "gre", "gretap", "gtp", "ip6erspan", "ip6gre", "ip6gretap", "ip6tnl", "ipip", "sit",
+    "vti", "vti6", "vxlan", "wireguard", "xfrm",
+))  # fmt: skip
+"""Kinds of devices (IFLA_INFO_KIND) whose packets travel inside those of another device."""
+
+
 def counted_twice(interfaces: Sequence[Interface]) -> dict[str, str]:
     """Return the interfaces whose packets another watched interface counts too: label -> reason to leave it out.
 
-    A bond counts what its legs count, so legs give way to their bond. A bridge counts only what reaches the host, so it
-    gives way to its ports; a VLAN or macvlan gives way to the device below it.
+    The devices are a graph, also through devices that are not watched: an interface gives way to the watched devices
+    below it, which carry its frames. A bridge counts only what reaches the host, so its ports stand for it. A bond
+    counts what its legs count, so legs give way to their bond. A tunnel that names no device below gives way to the
+    other interfaces: its packets leave by one of them.
     """
     by_index = {i.ifindex: i for i in interfaces if i.state in ("up", "down")}
-    masters = {i.master for i in by_index.values()}
     result: dict[str, str] = {}
     for interface in by_index.values():
-        above = by_index.get(interface.master or 0)
-        below = by_index.get(interface.lower or 0)
-        if above is not None and above.kind in ("bond", "team"):
-            result[interface.label] = f"part of {above.label}"
-        elif interface.ifindex in masters and interface.kind not in ("bond", "team"):
-            result[interface.label] = "its ports are counted"
-        elif below is not None and below is not interface and interface.kind != "veth":
-            result[interface.label] = f"carried by {below.label}"
+        bond = by_index.get(interface.master or 0)
+        carriers = [by_index[index] for index in _below(interface, by_index) if index in by_index]
+        if interface.kind in ("bond", "team"):
+            carriers = [carrier for carrier in carriers if carrier.master != interface.ifindex]
+        if bond is not None and bond.kind in ("bond", "team"):
+            result[interface.label] = f"part of {bond.label}"
+        elif carriers and interface.ifindex in {carrier.master for carrier in carriers}:
+            result[interface.label] = f"its ports are counted: {_labels(carriers)}"
+        elif carriers:
+            result[interface.label] = f"carried by {_labels(carriers)}"
+    for interface in by_index.values():
+        outer = [i for i in by_index.values() if i.kind not in TUNNELS and i.label not in result and i.name != "lo"]
+        if interface.kind in TUNNELS and interface.label not in result and outer and not interface.below:
+            result[interface.label] = f"a tunnel: its packets travel inside those of {_labels(outer)}"
     return result
+
+
+def _below(interface: Interface, by_index: Mapping[int, Interface]) -> list[int]:
+    """Return the indexes of all devices below: as collected, and by the fields of the watched interfaces."""
+    reached = [interface.ifindex]
+    for index in reached:
+        current = by_index.get(index)
+        if current is None:
+            continue
+        ports = [i.ifindex for i in by_index.values() if i.master == index]
+        lower = [current.lower] if current.lower is not None and current.kind != "veth" else []
+        reached += [i for i in dict.fromkeys((*current.below, *lower, *ports)) if i not in reached]
+    return reached[1:]
+
+
+def _labels(interfaces: Sequence[Interface]) -> str:
+    return ", ".join(interface.label for interface in interfaces)
 
 
 def _rated_readings(before: Sample | None, after: Sample) -> dict[str, RatedReading]:

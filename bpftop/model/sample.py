@@ -22,6 +22,10 @@ FLAG_LABELS = ("syn", "syn_ack", "fin", "rst", "other")
 FRAGMENT_LABELS = ("first", "later")
 
 
+DOES_NOT_APPLY = "does not apply here"
+"""In the reason for a missing input: there is nothing to read, as opposed to something that cannot be read."""
+
+
 @dataclass(frozen=True)
 class Hook:
     """The place at which one direction of an interface is counted. ``none``: only rtnetlink's totals are known."""
@@ -53,6 +57,7 @@ class Interface:
     speed_bits_per_sec: int | None = None  # None where the driver reports no speed or a made-up one
     master: int | None = None  # ifindex of the bond or bridge above
     lower: int | None = None  # ifindex of the device below (vlan, macvlan), same namespace
+    below: tuple[int, ...] = ()  # ifindexes of all devices that carry its frames, nearest first
     counting_since_ns: int | None = None  # wall clock
     hooks: Mapping[Direction, Hook] = field(default_factory=dict)
     notices: tuple[str, ...] = ()  # sentences about missing counters and changes that bpftop made by itself

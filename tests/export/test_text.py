@@ -135,7 +135,12 @@ def _read_back(whole: dict[str, Any]) -> Sample:
     }
     interfaces = tuple(
         Interface(
-            **{**one, "hooks": {d: Hook(**hook) for d, hook in one["hooks"].items()}, "notices": tuple(one["notices"])}
+            **{
+                **one,
+                "hooks": {d: Hook(**hook) for d, hook in one["hooks"].items()},
+                "notices": tuple(one["notices"]),
+                "below": tuple(one["below"]),
+            }
         )
         for one in whole.pop("interfaces")
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -118,7 +119,7 @@ def test_unreadable_cells_are_unknown() -> None:
     assert holes.totals["eth0",][1] == 1
 
 
-def interface(label: str, ifindex: int, kind: str | None = None, **fields: int) -> Interface:
+def interface(label: str, ifindex: int, kind: str | None = None, **fields: Any) -> Interface:
     return samples.interface(label, ifindex, kind=kind, **fields)
 
 
@@ -136,6 +137,21 @@ def interface(label: str, ifindex: int, kind: str | None = None, **fields: int) 
         ([interface("eth0", 2), interface("eth0.7", 5, "vlan", lower=2)], {"eth0.7"}),
         ([interface("v0", 2, "veth", lower=3), interface("v1", 3, "veth", lower=2)], set()),
         ([interface("eth0", 2), interface("mv0", 6, "macvlan", lower=2)], {"mv0"}),
+        ([interface("eth0", 2), interface("mv0", 6, "macvlan", lower=9, below=(9, 2))], {"mv0"}),  # br0 is not watched
+        (
+            [interface("b.7", 7, "vlan", lower=9, below=(9, 2, 3)), interface("e0", 2, master=9), interface("e1", 3)],
+            {"b.7"},
+        ),
+        (
+            [interface("bond0", 9, "bond", below=(2,)), interface("e0", 2, master=9), interface("b.7", 7, lower=9)],
+            {"e0", "b.7"},
+        ),
+        ([interface("bond0", 9, "bond", below=(5, 2)), interface("eth0", 2)], {"bond0"}),  # its leg is a VLAN of eth0
+        ([interface("eth0", 2), interface("vx0", 6, "vxlan", lower=2, below=(2,))], {"vx0"}),
+        ([interface("eth0", 2), interface("vx0", 6, "vxlan", lower=4, below=(4,))], set()),  # by a device not watched
+        ([interface("eth0", 2), interface("wg0", 6, "wireguard")], {"wg0"}),
+        ([interface("gre1", 5, "gre"), interface("wg0", 6, "wireguard")], set()),
+        ([interface("lo", 1), interface("wg0", 6, "wireguard")], set()),
     ],
 )
 def test_the_total_counts_no_packet_twice(interfaces: list[Interface], left_out: set[str]) -> None:

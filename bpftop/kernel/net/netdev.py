@@ -31,7 +31,7 @@ IFF_UP, IFF_RUNNING, IFF_LOWER_UP = 0x1, 0x40, 0x10000
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 5, 10, 18
 IFLA_STATS64, IFLA_EXT_MASK, IFLA_LINK_NETNSID, IFLA_XDP, IFLA_PROP_LIST, IFLA_ALT_IFNAME = 23, 29, 37, 43, 52, 53
 IFLA_CARRIER_CHANGES, IFLA_PARENT_DEV_BUS_NAME = 35, 57
-IFLA_INFO_KIND = 1
+IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_VXLAN_LINK = 1, 2, 3
 IFLA_XDP_ATTACHED, IFLA_XDP_PROG_ID = 2, 4
 # Leaves out the per-CPU IPv6 counters, which cost a walk over all CPUs, and from commit 105bae321862 (Linux 7.3) on the
 # link's counters too. Lists of VFs are sent only with RTEXT_FILTER_VF.
@@ -250,6 +250,11 @@ def parse_device(message: bytes) -> Device:
     """Parse the body of an RTM_NEWLINK message."""
     _, _, link_type, ifindex, flags, _ = _IFINFOMSG.unpack_from(message)
     link = attributes(message, _IFINFOMSG.size)
+    info = attributes(link.get(IFLA_LINKINFO, b""))
+    kind = _text(info.get(IFLA_INFO_KIND, b"")) or None
+    lower = link.get(IFLA_LINK)
+    if kind == "vxlan":  # it has no ndo_get_iflink, so that IFLA_LINK is missing
+        lower = attributes(info.get(IFLA_INFO_DATA, b"")).get(IFLA_VXLAN_LINK)
     properties = each_attribute(link.get(IFLA_PROP_LIST, b""))
     return Device(
         ifindex=ifindex,
@@ -257,10 +262,10 @@ def parse_device(message: bytes) -> Device:
         link_type=link_type,
         flags=flags,
         mtu=_u32(link.get(IFLA_MTU)) or 0,
-        altnames=tuple(_text(name) for kind, name in properties if kind == IFLA_ALT_IFNAME),
-        kind=_text(attributes(link.get(IFLA_LINKINFO, b"")).get(IFLA_INFO_KIND, b"")) or None,
+        altnames=tuple(_text(name) for number, name in properties if number == IFLA_ALT_IFNAME),
+        kind=kind,
         master=_u32(link.get(IFLA_MASTER)),
-        lower=_u32(link.get(IFLA_LINK)),
+        lower=_u32(lower),
         lower_elsewhere=IFLA_LINK_NETNSID in link,
         address=link.get(IFLA_ADDRESS, b""),
         parent_bus=_text(link.get(IFLA_PARENT_DEV_BUS_NAME, b"")) or None,
