@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from bpftop.collect.bpf.traffic import PacketCounter
+from bpftop.collect.procfs.presence import hidden_by
 from bpftop.doctor.answers import FRAME_WAIT_NS, NotTried, Question, Verdict, elapsed_ms, no, unknown, yes
 from bpftop.hooks.steps import CLSACT, GENERIC, NATIVE, TCX, AttachStep, ProgramName
 from bpftop.kernel.bpf import probe
@@ -70,9 +71,16 @@ def _map() -> Verdict:
 
 
 def _btf(root: Path) -> Verdict:
-    with open(root / "sys/kernel/btf/vmlinux", "rb") as file:
-        begin = file.read(2)
-        size_bytes = file.seek(0, 2)
+    path = root / "sys/kernel/btf/vmlinux"
+    try:
+        with open(path, "rb") as file:
+            begin = file.read(2)
+            size_bytes = file.seek(0, 2)
+    except FileNotFoundError:
+        hidden = hidden_by(path)
+        if hidden is None:
+            raise
+        return unknown(f"hidden here: {hidden}", f"show {path} to bpftop")
     if begin not in (BTF_MAGIC, BTF_MAGIC[::-1]):
         return no(
             "/sys/kernel/btf/vmlinux does not begin like BTF",

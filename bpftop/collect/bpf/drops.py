@@ -10,7 +10,7 @@ import errno
 import time
 from collections.abc import Collection, Mapping, Sequence
 
-from bpftop.collect.bpf.tracing import Late, Traced
+from bpftop.collect.bpf.tracing import KERNEL_BTF, Late, Traced, no_kernel_btf
 from bpftop.collect.collector import ReadingBuilder, Unavailable
 from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.drop_array import DropArray
@@ -97,6 +97,8 @@ def _reasons() -> DropReasons:
     try:
         reasons = drop_reasons()
     except KernelError as error:
+        if not KERNEL_BTF.exists():
+            raise BpftopError(no_kernel_btf()) from error
         if error.errno == errno.ENOENT:
             raise BpftopError("this kernel does not say why it drops packets; Linux 5.17 and newer do") from error
         raise

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from bpftop.collect.collector import ReadingBuilder, Unavailable
+from bpftop.collect.procfs.presence import hidden_by
 from bpftop.config.resources import NoThread, start_thread
 from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.kernel_btf import trim_memory
@@ -174,6 +175,14 @@ class Late(Generic[Part]):
             self._bug = error
 
 
+def no_kernel_btf() -> str:
+    """Return why the kernel's BTF is not there: hidden here, or not in this kernel."""
+    hidden = hidden_by(KERNEL_BTF)
+    if hidden is not None:
+        return f"the kernel's BTF is hidden here: {hidden}; show {KERNEL_BTF} to find tracepoints by"
+    return "this kernel has no BTF to find its tracepoints by; it takes one with CONFIG_DEBUG_INFO_BTF"
+
+
 def refusal(error: KernelError, takes: tuple[str, ...]) -> str:
     """Return why a tracing program was not loaded, and what to do."""
     missing = Privileges.read().missing(takes)
@@ -185,7 +194,7 @@ def refusal(error: KernelError, takes: tuple[str, ...]) -> str:
             "for a seccomp profile, a user namespace or kernel lockdown"
         )
     if error.errno == errno.ESRCH and not KERNEL_BTF.exists():
-        return "this kernel has no BTF to find its tracepoints by; it takes one with CONFIG_DEBUG_INFO_BTF"
+        return no_kernel_btf()
     if error.errno == errno.ESRCH:
         return "this kernel has no such tracepoint"
     return str(error)

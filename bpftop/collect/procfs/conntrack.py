@@ -15,6 +15,7 @@ from bpftop.collect.procfs.stat_table import parse_stat_table
 from bpftop.collect.procfs.tree import FileMissing, Tree
 from bpftop.model.families import FAMILIES
 from bpftop.model.readings import gain
+from bpftop.model.sample import DOES_NOT_APPLY
 
 _EVENTS = FAMILIES["conntrack_events"].columns
 
@@ -45,8 +46,8 @@ class Conntrack(ProcCollector):
             raise next(
                 (refusal for refusal in refusals if not isinstance(refusal, FileMissing)),
                 Unavailable(
-                    f"{self.subject}: nf_conntrack is not loaded, so no connection is tracked here and none can be "
-                    "lost by it"
+                    f"{self.subject} {DOES_NOT_APPLY}: nf_conntrack is not loaded, so no connection is tracked and "
+                    "none can be lost by it"
                 ),
             )
         return rows_by_family

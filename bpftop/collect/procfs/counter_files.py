@@ -12,7 +12,7 @@ from bpftop.collect.collector import Rows, Unavailable
 from bpftop.collect.procfs.proc_file import ProcFileCollector
 from bpftop.collect.procfs.tree import FileMissing, Tree
 from bpftop.model import stack_counters
-from bpftop.model.sample import Key
+from bpftop.model.sample import DOES_NOT_APPLY, Key
 
 
 class CounterFile(ProcFileCollector):
@@ -61,7 +61,7 @@ class Snmp6(CounterFile):
         try:
             return super().read_rows()
         except FileMissing as error:
-            raise Unavailable(f"{self.subject}: there is no IPv6 in this kernel, so nothing to count") from error
+            raise Unavailable(f"{self.subject} {DOES_NOT_APPLY}: there is no IPv6 in this kernel") from error
 
     def parse_words(self, text: str) -> Mapping[str, str]:
         words = text.split()

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from bpftop.collect.collector import Unavailable
 from bpftop.collect.procfs.held_file import read_once
+from bpftop.collect.procfs.presence import hidden_by
 from bpftop.kernel.net.names import name_bytes
 from bpftop.model.cpu_lists import parse_cpu_list
 
 
 class FileMissing(Unavailable):
-    """The file does not exist: the kernel has no such part, or hides it in this namespace."""
+    """The file does not exist: the kernel has no such part, or does not show it in this namespace."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,10 @@ class Tree:
 
 
 def unreadable(path: Path, subject: str, error: OSError) -> Unavailable:
-    """Return the sentence about a file that cannot be read; FileMissing where it does not exist."""
-    kind = FileMissing if isinstance(error, FileNotFoundError) else Unavailable
-    return kind(f"{subject}: cannot read {path}: {error.strerror}")
+    """Return the sentence about a file that cannot be read: absent (FileMissing), hidden here, or with an error."""
+    if not isinstance(error, FileNotFoundError):
+        return Unavailable(f"{subject}: cannot read {path}: {error.strerror}")
+    hidden = hidden_by(path)
+    if hidden is not None:
+        return Unavailable(f"{subject}: {path} is hidden here: {hidden}")
+    return FileMissing(f"{subject}: cannot read {path}: {error.strerror}")

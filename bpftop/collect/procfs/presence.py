@@ -1,0 +1,36 @@
+"""Why a file of /proc or /sys is not there: the kernel does not have it, or the mounts here hide it.
+
+A container or a systemd unit hides files from programs that run in it: ``ProcSubset=pid`` mounts a /proc that has the
+processes alone, ``InaccessiblePaths=`` and masked paths cover a folder with another file system. A file that exists but
+cannot be read (EACCES, EIO) is neither; its own error says so.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PROC, SYS = Path("/proc"), Path("/sys")
+
+
+def hidden_by(path: Path) -> str | None:
+    """Return what hides a file that is not there, as a phrase; None where the kernel does not have the file."""
+    mount = next((mount for mount in (PROC, SYS) if mount in path.parents), None)
+    if mount is None:
+        return None
+    if not os.path.ismount(mount):
+        return f"{mount} is not mounted"
+    nearest = next(parent for parent in path.parents if _device(parent) is not None)
+    if _device(nearest) != _device(mount):
+        return f"another file system covers {nearest}"
+    if mount == PROC and _device(PROC / "stat") is None:
+        return "this /proc shows processes only (subset=pid)"
+    return None
+
+
+def _device(path: Path) -> int | None:
+    """Return the number of the file system that a path is on; None where the path does not exist or is not shown."""
+    try:
+        return path.stat().st_dev
+    except OSError:
+        return None
