@@ -1,4 +1,4 @@
-"""Totals of every stage of the path since watching began, tick by tick, and the rates and trends taken from them."""
+"""Totals of every stage of the path since watching began, tick by tick, and the trends taken from them."""
 
 from __future__ import annotations
 
@@ -104,21 +104,6 @@ class StageTotals:
         """Return the total of every stage that is known at a moment."""
         totals = {row: self.since_start(row, until_ns) for row in self._rows}
         return {row: total for row, total in totals.items() if total is not None}
-
-    def rate(self, row: StageRow, until_ns: int, seconds: float = 5.0) -> float | None:
-        """Return the mean gain per second over ``seconds``, or over one interval where the interval is longer.
-
-        None where the stage is not known at that moment.
-        """
-        cells, last = self._rows.get(row), self._index(until_ns)
-        if cells is None or cells.known_from_ns is None or last < 0 or until_ns <= cells.known_from_ns:
-            return None
-        if not cells.totals:
-            return 0.0
-        first = min(last - 1, bisect_right(self.times_ns, until_ns - int(seconds * 1e9)) - 1)
-        if last < 1 or cells.known_ns[last] == cells.known_ns[last - 1]:
-            return None
-        return _rate(cells, max(0, first), last)
 
     def means(self, row: StageRow, ranges: Sequence[tuple[int, int]]) -> list[float | None]:
         """Return the mean gain per second in each range of ticks; None where it is unknown."""

@@ -1,6 +1,6 @@
-"""The path of a packet as one table of stages: where packets die, by which counter, and which of them LOST adds up.
+"""The path of a packet as one table of stages: where packets die, by which counter, and in which sum they count.
 
-No counter is subtracted from another one. LOST adds the stages of the kind ``loss``, and those are chosen so that one
+Three sums (``Group``): lost here, refused, and lost elsewhere on the host. The stages of one sum are chosen so that one
 packet is in one of them only; ``counted`` says for each stage why it is in or out, with the place in the kernel.
 """
 
@@ -16,8 +16,13 @@ from bpftop.model.stack_counters import family_of
 
 Scope = Literal["interface", "netns", "host"]
 Kind = Literal["loss", "part", "seen"]
-"""``loss`` counts into LOST; ``part`` is included in the loss of the row above; ``seen`` is no loss, or may be counted
-by another stage."""
+"""``loss`` is a loss of its own; ``part`` is included in the loss of the row above; ``seen`` is no loss, or may be
+counted by another stage."""
+
+Group = Literal["lost", "refused", "elsewhere"]
+GROUPS: tuple[Group, ...] = ("lost", "refused", "elsewhere")
+"""``lost``: by the interface or its namespace. ``refused``: closed ports, no route, firewall. ``elsewhere``: by
+counters of the whole host, without the part that is the interface's own."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,10 @@ class StageCounter:
 
 @dataclass(frozen=True)
 class Stage:
-    """One row of the path. ``largest``: its counters count the same packets, so the largest gain stands for all."""
+    """One row of the path. ``largest``: its counters count the same packets, so the largest gain stands for all.
+
+    ``within``: the id of the stage of the host of which this stage is the interface's own part, and never more.
+    """
 
     id: str
     title: str
@@ -59,6 +67,17 @@ class Stage:
     help: str
     counted: str
     largest: bool = False
+    refused: bool = False
+    within: str = ""
+
+    @property
+    def group(self) -> Group | None:
+        """The sum that the stage counts into; None: no sum."""
+        if self.refused:
+            return "refused"
+        if self.within:
+            return "lost"
+        return None if self.kind != "loss" else "elsewhere" if self.scope == "host" else "lost"
 
     @property
     def scope(self) -> Scope:
@@ -123,13 +142,17 @@ STAGES: tuple[Stage, ...] = (
     Stage("xdp_drops", "XDP_DROP of another", "seen",
           (StageCounter("xdp_verdicts", "packets", keep=_last_is("DROP"), name="fexit: XDP_DROP"),),
           "Packets that another's XDP program on this interface dropped.",
-          "Not counted: such drops are the purpose of that program."),
+          "Refused: such drops are the purpose of that program.", refused=True),
     Stage("xdp_aborted", "ABORTED of another", "seen",
           (StageCounter("xdp_verdicts", "packets", keep=_last_is("ABORTED"), name="fexit: XDP_ABORTED"),),
           "Packets on which another's XDP program failed.", "Not counted: each is an XDP exception too."),
     Stage("backlog", "backlog", "loss", (StageCounter("softnet", "dropped", name="softnet_stat dropped"),),
           "Packets dropped at the full queue of a CPU, between the interface and the stack (RPS, veth, loopback).",
-          "Counted for all interfaces of the machine: the kernel does not tell them apart."),
+          "Elsewhere on the host, but for the row below: one counter for all interfaces of the machine."),
+    Stage("backlog_here", "  of this interface", "part", _link("rx_dropped"),
+          "The part of the backlog's drops that were received by this interface.",
+          "Counted: rx_dropped, at most what the backlog dropped (enqueue_to_backlog adds each of its drops to "
+          "rx_dropped of the packet's interface).", within="backlog"),
     Stage("flow_limit", "  flow limit", "part",
           (StageCounter("softnet", "flow_limit_count", name="softnet_stat flow_limit_count"),),
           "Packets of a flow that had more than its part of a half-full backlog.",
@@ -141,7 +164,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("ip_address", "IP address, route", "loss",
           _stack("IpInAddrErrors", "IpExtInNoRoutes", "Ip6InAddrErrors", "Ip6InNoRoutes"),
           "IP packets to an address that is not of this machine, or that have no route from here.",
-          "Counted: the kernel counts a packet as one or the other (ip_error)."),
+          "Refused: the kernel counts a packet as one or the other (ip_error).", refused=True),
     Stage("ip_discards", "IP discards", "loss", _stack("IpInDiscards", "Ip6InDiscards"),
           "IP packets without a fault that were dropped: no memory.", "Counted."),
     Stage("ip_reassembly", "IP reassembly", "loss", _stack("IpReasmFails", "Ip6ReasmFails"),
@@ -152,7 +175,7 @@ STAGES: tuple[Stage, ...] = (
           "IP packets of a protocol without a handler on this host.", "Not counted: no program waits for them."),
     Stage("rpf", "reverse path filter", "loss", _stack("TcpExtIPReversePathFilter"),
           "IPv4 packets whose source would not be reached through the interface they came by (rp_filter).",
-          "Counted: they are in no other counter of the stack (ip_rcv_finish_core)."),
+          "Refused: they are in no other counter of the stack (ip_rcv_finish_core).", refused=True),
     Stage("conntrack", "conntrack", "loss", _conntrack("drop", "insert_failed"),
           "Packets that connection tracking dropped: its table is full, or two packets raced for one entry.",
           "Counted: the larger of the two, because a lost race is in both (nf_ct_resolve_clash).", largest=True),
@@ -165,7 +188,10 @@ STAGES: tuple[Stage, ...] = (
     Stage("firewall", "firewall", "seen",
           (StageCounter("drops", "packets", keep=_last_is("NETFILTER_DROP"), name="drop reason NETFILTER_DROP"),),
           "Packets that netfilter rules dropped, on the way in and out.",
-          "Not counted: rules drop on purpose; packets dropped by conntrack are in this counter too."),
+          "Refused: rules drop on purpose; packets dropped by conntrack are in this counter too.", refused=True),
+    Stage("tcp_ports", "TCP resets sent", "seen", _stack("TcpOutRsts"),
+          "Segments that this machine answered with a reset: to ports where nobody listens, and of connections that a "
+          "program here broke off.", "Refused: the sender is told (tcp_v4_send_reset).", refused=True),
     Stage("listen", "listen", "loss", _stack("TcpExtListenDrops"),
           "Connection requests that a listening TCP socket dropped, for all reasons; those ended by an ICMP error too.",
           "Counted: it holds the two rows below (tcp_listendrop)."),
@@ -186,7 +212,7 @@ STAGES: tuple[Stage, ...] = (
           "Datagrams dropped at the full receive buffer of their socket: the program reads too slowly.",
           "Counted. UdpInErrors is left out: it holds these, bad checksums and lack of memory again."),
     Stage("udp_ports", "UDP no port", "seen", _stack("UdpNoPorts", "Udp6NoPorts"),
-          "Datagrams to a port without a socket.", "Not counted: no program waits for them."),
+          "Datagrams to a port without a socket.", "Refused: no program waits for them.", refused=True),
     Stage("memory", "socket memory", "loss", _stack("UdpMemErrors", "Udp6MemErrors", "TcpExtPFMemallocDrop"),
           "Packets dropped because all memory for UDP was in use (udp_mem), or only emergency memory was left.",
           "Counted: a datagram is in RcvbufErrors or in MemErrors (__udp_queue_rcv_skb)."),
@@ -198,13 +224,13 @@ STAGES: tuple[Stage, ...] = (
           (StageCounter("neighbours", "table_fulls"), StageCounter("neighbours", "unresolved_discards")),
           "Packets to be sent whose next hop had no room in the neighbour table, or for which too many waited already. "
           "Those that waited for one that never answered are in no counter: see the drop reason NEIGH_FAILED.",
-          "Counted, of all namespaces: the tables are the machine's."),
+          "Elsewhere on the host: the tables are the machine's, for all namespaces."),
     Stage("ip_out", "IP out discards", "seen", _stack("IpOutDiscards", "Ip6OutDiscards"),
           "IP packets that could not be sent: no memory, or a queue below said that it is full.",
           "Not counted: what a queueing discipline drops is in here too (ip_send_skb)."),
     Stage("ip_out_routes", "IP out no route", "seen", _stack("IpOutNoRoutes", "Ip6OutNoRoutes"),
           "IP packets that had no route to their destination.",
-          "Not counted: the sender gets an error; a machine without IPv6 counts here all day."),
+          "Refused: the sender gets an error; a machine without IPv6 counts here all day.", refused=True),
     Stage("qdisc", "qdisc", "loss", (StageCounter("qdiscs", "drops", keep=_sends, largest=True, name="qdisc drops"),),
           "Packets to be sent that the queueing discipline of the interface dropped: its queue was full.",
           "Counted: the largest of the interface's, because a parent counts what its children drop "
@@ -249,4 +275,10 @@ def stage_gained(stage: Stage, label: str, pair_of: Callable[[str, str], Reading
             elapsed_ns = max(elapsed_ns, pair.elapsed_ns)
     if not known:
         return None
-    return (max(known) if stage.largest else sum(known)), elapsed_ns
+    gained = max(known) if stage.largest else sum(known)
+    if stage.within:
+        whole = stage_gained(BY_ID[stage.within], "", pair_of)
+        if whole is None:
+            return None
+        gained = min(gained, whole[0])
+    return gained, elapsed_ns

@@ -16,8 +16,10 @@ LINE_TERMS: Mapping[str, str] = {
     "x 1 min ago": "How many times as many packets as one minute ago (mean of 5 s); after `m`, as at the mark.",
     "1.1 of 16 carry RX": "Effective CPUs: 1 / sum of squared shares. 1.0: one CPU does it all.",
     "softirq 98 %": "Part of its time that the busiest CPU spent in softirqs, of all interfaces.",
-    "LOST": "Packets that are lost, per second over 5 s, stage by stage (3 Path) with the scope of the counter: an "
-    "interface, the network namespace, or the whole host. Unread: stages whose counters cannot be read here.",
+    "LOST": "Packets lost by the interface or its network namespace in the last interval, per second, stage by stage "
+    "(3 Path). Unread: stages whose counters cannot be read here.",
+    "REFUSED": "Packets turned away: to closed ports, without a route, by a firewall.",
+    "ELSEWHERE": "Losses in counters of the whole host (narrow: HOST), without the part of the interface.",
     "CPU strip": "A cell per CPU, packets per second; the tallest is the busiest one.",
 }
 """Terms of the lines above the tables."""

@@ -24,7 +24,7 @@ def duration(seconds: float | None) -> str:
 
 
 def _look(line: StageLine) -> Look:
-    return "name" if line.stage.kind == "loss" else "muted"
+    return "name" if line.stage.group else "muted"
 
 
 def _verdict_look(line: StageLine) -> Look:
@@ -38,19 +38,24 @@ def _number_look(line: StageLine) -> Look:
 
 PATH_COLUMNS: tuple[Column[StageLine], ...] = (
     Column("stage", "Stage", "", 20,
-          "A place where packets die, in the order of their path. Indented: part of the row above. Dim: no loss, and "
-          "not in LOST. Select one to read what its counter means.",
+          "A place where packets die, in the order of their path. Indented: part of the row above. Dim: in no "
+          "sum of losses. Select one to read what its counter means.",
           lambda r: None, lambda r, width: r.stage.title[:width], gap=0, left=True, look=_look, sortable=False),
-    Column("per_sec", "per s", "1/s", 8, "Packets per second, over 5 s or over one interval where that is longer.",
+    Column("per_sec", "per s", "1/s", 8, "Packets per second over the last interval.",
           lambda r: r.per_sec, lambda r, _: si(r.per_sec), look=_number_look),
     Column("since_start", "since start", "packets", 12, "Packets since bpftop began to look.",
           lambda r: r.since_start, lambda r, _: si(r.since_start), look=_number_look),
     Column("since_mark", "since mark", "packets", 11, "Packets since `m`.",
           lambda r: r.since_mark, lambda r, _: si(r.since_mark), rank=1, look=_number_look),
     Column("verdict", "verdict", "", 9,
-          "losing: packets die here now. stopped: they did since the start. ok: none did. seen, none: no loss. "
+          "losing: packets die here now. stopped: they did since the start. ok: none did. refused: turned away now, on "
+          "purpose. seen, none: no loss. "
           "unknown: it cannot be read; select the row to read why.",
           lambda r: None, lambda r, _: r.verdict, gap=2, left=True, look=_verdict_look, sortable=False),
+    Column("group", "sum", "", 9,
+          "The sum that the row counts into: lost here, refused (closed ports, no route, firewall), or elsewhere on "
+          "the host.",
+          lambda r: None, lambda r, _: r.stage.group or "-", rank=2, gap=2, left=True, look="muted", sortable=False),
     Column("scope", "scope", "", 11,
           "Whose counter it is: the interface's, the network namespace's, or the whole host's.",
           lambda r: None, lambda r, _: r.stage.scope, rank=2, gap=2, left=True, look="muted", sortable=False),

@@ -1,15 +1,16 @@
-"""The rows of the Path pane and the LOST line: the losses at each stage of the path."""
+"""The rows of the Path pane and the sums of losses: what each stage of the path lost in the last interval."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 from bpftop.history.stage_totals import StageRow
-from bpftop.model.path import STAGES, Scope, Stage, StageCounter
-from bpftop.model.snapshot import Snapshot, sum_known
+from bpftop.model.path import BY_ID, GROUPS, STAGES, Group, Scope, Stage, StageCounter, stage_gained
+from bpftop.model.readings import ReadingPair, per_sec
+from bpftop.model.snapshot import Number, Snapshot, sum_known
 from bpftop.model.units import si
 from bpftop.render.headroom import headroom_s
 from bpftop.render.selection import Selection
@@ -17,21 +18,26 @@ from bpftop.render.selection import Selection
 CELL_S = 5.0
 RECENT_S = 300
 
-Verdict = Literal["losing", "stopped", "ok", "seen", "none", "unknown"]
+Verdict = Literal["losing", "stopped", "ok", "refused", "seen", "none", "unknown"]
 
 _FOREIGN = frozenset(s.id for s in STAGES if s.counters[0].family == "xdp_verdicts")
 
 
 @dataclass(frozen=True)
 class StageLine:
-    """A stage in a selection. Rates are means over 5 s, or over the interval where the interval is longer."""
+    """A stage in a selection. Rates are of the last interval, like every rate on the screen."""
 
     stage: Stage
     selection: Selection
 
     @cached_property
     def per_sec(self) -> float | None:
-        return sum_known(self.selection.history.stages.rate(row, self._now_ns) for row in self._rows)
+        return sum_known(self._rates)
+
+    @cached_property
+    def _rates(self) -> tuple[float | None, ...]:
+        """The rate of each interface of the selection."""
+        return tuple(stage_per_sec(self.selection.snapshot, self.stage, label) for label, _ in self._rows)
 
     @cached_property
     def since_start(self) -> int | None:
@@ -62,6 +68,8 @@ class StageLine:
         """Judge the stage; ``stopped``: it lost packets since the start, and loses none now."""
         if self.per_sec is None:
             return "unknown"
+        if self.stage.group == "refused" and self.per_sec:
+            return "refused"
         if self.stage.kind == "seen":
             return "seen" if self.since_start else "none"
         return "losing" if self.per_sec else "stopped" if self.since_start else "ok"
@@ -74,7 +82,7 @@ class StageLine:
     @property
     def is_whole(self) -> bool:
         """Return whether the rate includes all interfaces of the selection."""
-        return all(self.selection.history.stages.rate(row, self._now_ns) is not None for row in self._rows)
+        return None not in self._rates
 
     @property
     def headroom_s(self) -> float | None:
@@ -88,6 +96,20 @@ class StageLine:
     @cached_property
     def _rows(self) -> tuple[StageRow, ...]:
         return self.selection.rows(self.stage)
+
+
+def stage_per_sec(snapshot: Snapshot, stage: Stage, label: str) -> float | None:
+    """Return the packets per second of a stage over the last interval; None where no rate is known.
+
+    ``label`` is an interface; it is ignored for a stage of the namespace or the host.
+    """
+
+    def pair_of(family: str, where: str) -> ReadingPair | None:
+        reading = snapshot.reading(family, *filter(None, (where,)))
+        return None if reading is None else reading.pair
+
+    gained = stage_gained(stage, label if stage.scope == "interface" else "", pair_of)
+    return None if gained is None else per_sec(*gained) if gained[1] else None
 
 
 def stage_lines(selection: Selection) -> list[StageLine]:
@@ -131,27 +153,45 @@ def why_unread(snapshot: Snapshot, family: str, label: str = "") -> str:
 
 @dataclass(frozen=True)
 class Losses:
-    """The sum of all losses. ``per_sec`` is None where no stage is known."""
+    """The sum of the losses of one group. ``per_sec`` is None where no stage is known."""
 
     per_sec: float | None
     stages: Sequence[tuple[str, float, Scope]]
     """Title, rate and scope of the losing stages, in the order of the path."""
     unread: int
-    """The number of stages of kind "loss" that cannot be read for at least one interface."""
+    """The number of stages of the group that cannot be read for at least one interface."""
     recent: int | None
     """Packets in the last five minutes."""
 
 
-def losses(selection: Selection) -> Losses:
-    """Add up the stages of kind "loss"."""
-    lines = [line for line in stage_lines(selection) if line.stage.kind == "loss"]
-    losing = [(line.stage.title, line.per_sec, line.stage.scope) for line in lines if line.per_sec]
-    return Losses(
-        sum_known(line.per_sec for line in lines),
-        losing,
-        sum(not line.is_whole for line in lines),
-        sum_known(line.recent for line in lines),
-    )
+def losses(selection: Selection) -> dict[Group, Losses]:
+    """Add up the stages of each group."""
+    lines = stage_lines(selection)
+    own = {line.stage.within: line for line in lines if line.stage.within}
+    return {group: _sum([line for line in lines if line.stage.group == group], own) for group in GROUPS}
+
+
+def _sum(lines: Sequence[StageLine], own: Mapping[str, StageLine]) -> Losses:
+    """Add up lines. ``own``: stage of the host -> the part of it that is the interface's own, which is left out."""
+    stages, rates, recent = [], [], []
+    for line in lines:
+        part = own.get(line.stage.id)
+        rate = line.per_sec if part is None else _without(line.per_sec, part.per_sec)
+        rates.append(rate)
+        recent.append(line.recent if part is None else _without(line.recent, part.recent))
+        if rate:
+            stages.append((_sum_title(line.stage), rate, line.stage.scope))
+    return Losses(sum_known(rates), stages, sum(not line.is_whole for line in lines), sum_known(recent))
+
+
+def _sum_title(stage: Stage) -> str:
+    """Return the name of a stage in a sum of losses; a part has the name of its whole."""
+    return BY_ID[stage.within].title if stage.within else stage.title.strip()
+
+
+def _without(whole: Number | None, part: Number | None) -> Number | None:
+    """Return the rest of a whole; the parts of several interfaces may be more than the whole."""
+    return whole if whole is None or part is None else max(whole - whole, whole - part)
 
 
 @dataclass(frozen=True)
@@ -198,7 +238,7 @@ def _drop_reasons(selection: Selection) -> Section:
         if count and (not where or where in selection.labels):
             rate = reading.per_sec(key, "packets")
             help_text = (
-                "Packets the kernel dropped for this reason (skb:kfree_skb). Not in LOST: most are in a stage above, "
+                "Packets the kernel dropped for this reason (skb:kfree_skb). In no sum: most are in a stage above, "
                 "too, and some are no loss (a socket was closed, a segment was there already)."
             )
             name = f"drop:{where}:{reason}"

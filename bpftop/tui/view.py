@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -72,7 +73,7 @@ class View:
 
     def with_next_interface(self, snapshot: Snapshot, steps: int) -> View:
         """Select the interface ``steps`` further in the ring total, first, second, ...; a single interface stays."""
-        labels = [TOTAL, *(i.label for i in snapshot.interfaces)] if len(snapshot.interfaces) > 1 else [TOTAL]
+        labels = [TOTAL, *(i.label for i in listed(snapshot.interfaces))] if len(snapshot.interfaces) > 1 else [TOTAL]
         index = labels.index(self.label) if self.label in labels else 0
         return replace(self, label=labels[(index + steps) % len(labels)])
 
@@ -169,6 +170,23 @@ class PaneInput:
         """Return True if no program counts either direction of the selected interfaces."""
         selected = self.snapshot.interfaces if self.interface is self.snapshot.total else (self.interface,)
         return all(interface.traffic(d).hook.hook == "none" for interface in selected for d in DIRECTIONS)
+
+
+MANY = 6
+"""Number of interfaces above which the busiest ones are listed first."""
+
+
+def listed(interfaces: Sequence[InterfaceSnapshot]) -> list[InterfaceSnapshot]:
+    """Return the interfaces in the order of the list: as on the command line; of many, the busiest first.
+
+    Rates within a factor of two count as equal, so that rows do not change places with every tick.
+    """
+    return sorted(interfaces, key=_rank) if len(interfaces) > MANY else list(interfaces)
+
+
+def _rank(interface: InterfaceSnapshot) -> int:
+    rates = (traffic.totals.packets_per_sec or 0.0 for traffic in (interface.rx, interface.tx))
+    return -int(math.log2(sum(rates) + 1))
 
 
 def first_visible(keys: Sequence[str], cursor: str, height: int) -> int:

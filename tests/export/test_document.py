@@ -71,7 +71,7 @@ def _closed(node: dict[str, Any]) -> dict[str, Any]:
 def test_top_level_and_order_are_the_contract() -> None:
     assert list(parsed(moment())) == [
         "schema", "tool", "taken_at", "interval_s", "counting_since", "host", "interfaces", "total", "losses",
-        "findings", "own", "unavailable",
+        "loss_sums", "findings", "own", "unavailable",
     ]  # fmt: skip
 
 
@@ -169,6 +169,11 @@ def test_losses_are_the_stages_with_their_counters() -> None:
     rows = {(row["id"], row["interface"]): row for row in parsed(busy())["losses"]}
     backlog = rows["backlog", None]
     assert (backlog["kind"], backlog["scope"], backlog["title"]) == ("loss", "host", "backlog")
+    assert (backlog["group"], rows["backlog_here", "eth0"]["group"]) == ("elsewhere", "lost")
+    assert rows["udp_ports", None]["group"] == "refused"
+    sums = parsed(busy())["loss_sums"]
+    assert sums["elsewhere"] == 1200.0 - rows["backlog_here", "eth0"]["per_sec"]
+    assert sums["refused"] == sum(row["per_sec"] or 0 for row in rows.values() if row["group"] == "refused")
     assert backlog["per_sec"] == 1200.0
     assert backlog["since_start"] == backlog["counters"][0]["value"] > 1200
     assert backlog["counters"][0]["name"] == "softnet_stat dropped"

@@ -9,7 +9,7 @@ import pytest
 from bpftop.history.history import HISTORY_NS, History
 from bpftop.model.device import DeviceFacts, Queue
 from bpftop.model.families import FAMILIES
-from bpftop.model.path import BY_ID, STAGES, counter_gained
+from bpftop.model.path import BY_ID, GROUPS, STAGES, counter_gained
 from bpftop.model.readings import ReadingPair
 from bpftop.model.sample import Interface, Reading, Sample
 from bpftop.render.headroom import BACKLOG_LIMIT
@@ -33,7 +33,9 @@ def test_the_path_names_existing_families_columns_and_rows() -> None:
             labels = family.labels[1:] if family.scope == "interface" else family.labels
             assert counter.row is None or len(counter.row) == len(labels)
         assert stage.help.endswith(".")
-        assert stage.counted.startswith("Counted" if stage.kind != "seen" else "Not counted")
+        sums = {"lost": "Counted", "refused": "Refused: ", "elsewhere": "Elsewhere on the host"}
+        no_sum = "Not counted" if stage.kind == "seen" else "Counted in"
+        assert stage.counted.startswith(sums[stage.group] if stage.group else no_sum)
 
 
 def test_no_counter_is_in_two_losses() -> None:
@@ -50,9 +52,9 @@ def test_the_ring_takes_the_largest_and_the_wire_adds() -> None:
     assert line(history, "ring").since_start == 70
     assert line(history, "wire").since_start == 5
     assert [line(history, one).verdict for one in ("device", "device_errors")] == ["seen", "seen"]
-    found = losses(looked(history))
-    assert found.per_sec == 75.0
-    assert found.stages == [("wire", 5.0, "interface"), ("NIC ring", 70.0, "interface")]
+    lost = losses(looked(history))["lost"]
+    assert lost.per_sec == 75.0
+    assert lost.stages == [("wire", 5.0, "interface"), ("NIC ring", 70.0, "interface")]
 
 
 def test_qdisc_drops_count_once_and_without_filters() -> None:
@@ -63,7 +65,7 @@ def test_qdisc_drops_count_once_and_without_filters() -> None:
 
     history = pushed(sample(0, qdiscs(0, 0)), sample(2, qdiscs(2, 30)))
     assert line(history, "qdisc").since_start == 30
-    assert losses(looked(history)).per_sec == 15.0
+    assert losses(looked(history))["lost"].per_sec == 15.0
 
 
 def test_what_a_listening_socket_drops_is_counted_once() -> None:
@@ -75,7 +77,7 @@ def test_what_a_listening_socket_drops_is_counted_once() -> None:
     assert [line(history, one).verdict for one in ("listen", "syn_queue", "accept_queue", "cookies")] == [
         "losing", "losing", "losing", "seen",
     ]  # fmt: skip
-    assert losses(looked(history)).stages == [("listen", 10.0, "netns")]
+    assert losses(looked(history))["lost"].stages == [("listen", 10.0, "netns")]
 
 
 def test_a_conntrack_race_in_two_counters_counts_once() -> None:
@@ -107,7 +109,8 @@ def test_foreign_xdp_verdicts_need_a_foreign_program() -> None:
 
     history = pushed(sample(0, verdicts(0, 0), cpus=2), sample(1, verdicts(1, 3), cpus=2))
     assert line(history, "xdp_drops").since_start == 6
-    assert losses(looked(history)).per_sec is None
+    assert losses(looked(history))["lost"].per_sec is None
+    assert losses(looked(history))["refused"].stages == [("XDP_DROP of another", 6.0, "interface")]
     with pytest.raises(StopIteration):
         line(pushed(sample(0), sample(1)), "xdp_drops")
     refused = {"xdp_verdicts": "verdicts of the XDP program 9: fexit is refused"}
@@ -137,7 +140,7 @@ def test_a_reset_loses_a_tick_but_not_the_total() -> None:
     )
     assert [line(history, "wire", i).since_start for i in range(6)] == [None, 10, 10, 12, 12, 13]
     # the other two columns of the wire were known when one was not: the stage stays known
-    assert line(history, "wire", 2).per_sec == 5.0
+    assert line(history, "wire", 2).per_sec == 0.0
 
 
 def test_losses_in_unreadable_ticks_are_counted_afterwards() -> None:
@@ -153,17 +156,17 @@ def test_losses_in_unreadable_ticks_are_counted_afterwards() -> None:
     assert (unread.per_sec, unread.since_start, unread.verdict) == (None, 0, "unknown")
     assert unread.unread == (f"softnet_stat dropped: {gone['softnet']}",)
     assert line(history, "backlog").since_start == 30
-    assert line(history, "backlog").per_sec == 7.5  # over the four seconds that are known
+    assert line(history, "backlog").per_sec is None  # the last interval has no reading before
     assert line(history, "backlog").trend(2) == [None, 7.5]
 
 
 def test_unread_losses_are_counted() -> None:
     history = pushed(sample(0, links(0)), sample(1, links(1)))
-    found = losses(looked(history))
-    of_links = sum(s.kind == "loss" and s.counters[0].family == "links" for s in STAGES)
-    assert (found.per_sec, found.recent, found.stages) == (0.0, 0, [])
-    assert found.unread == sum(s.kind == "loss" for s in STAGES) - of_links
-    assert losses(looked(pushed(sample(0, links(0))))).per_sec is None
+    lost = losses(looked(history))["lost"]
+    own = [s for s in STAGES if s.group == "lost"]
+    assert (lost.per_sec, lost.recent, lost.stages) == (0.0, 0, [])
+    assert lost.unread == sum(s.counters[0].family != "links" or bool(s.within) for s in own)
+    assert losses(looked(pushed(sample(0, links(0)))))["lost"].per_sec is None
 
 
 def test_a_stage_is_known_without_counters_the_kernel_lacks() -> None:
@@ -186,14 +189,14 @@ def test_a_tracepoint_counts_from_its_attachment_on() -> None:
     assert [line(history, "xdp_exceptions", i).since_start for i in (1, 2)] == [5, 6]
 
 
-def test_rates_are_five_second_means_and_trends_whole_slices() -> None:
+def test_rates_are_of_the_last_interval_and_trends_whole_slices() -> None:
     counts, total = [], 0
     for second in range(21):
         total += 10 if second > 10 else 0
         counts.append(sample(1000 + second, softnet(1000 + second, {0: total})))
     history = pushed(*counts)
     assert line(history, "backlog", 10).per_sec == 0.0
-    assert line(history, "backlog", 13).per_sec == 6.0
+    assert line(history, "backlog", 11).per_sec == 10.0
     assert line(history, "backlog").per_sec == 10.0
     assert line(history, "backlog").trend(6) == [None, 0.0, 0.0, 10.0, 10.0, None]
     assert line(history, "ring").trend(2) == [None, None]
@@ -243,9 +246,37 @@ def test_a_sum_without_an_interface_counts_as_unread() -> None:
     seen = [links(0), links(0, "eth1")], [links(1, rx_crc_errors=5)]
     history = pushed(*(sample(second, *found, interfaces=both) for second, found in enumerate(seen)))
     assert line(history, "wire").per_sec == 5.0
-    alone, every = losses(looked(history, label="eth0")), losses(looked(history))
+    alone, every = losses(looked(history, label="eth0"))["lost"], losses(looked(history))["lost"]
     assert every.per_sec == alone.per_sec == 5.0
     assert every.unread > alone.unread
+
+
+def test_losses_are_lost_here_refused_or_elsewhere() -> None:
+    """28 k/s of the backlog, 1 k of them received by eth0, and 83 k/s to closed ports."""
+
+    def at(second: float, seconds: int) -> Sample:
+        counters = {"UdpNoPorts": 83_000 * seconds, "IpOutNoRoutes": 5 * seconds, "UdpRcvbufErrors": 0}
+        dropped = links(second, rx_dropped=1_000 * seconds)
+        return sample(second, stack("snmp", second, **counters), dropped, softnet(second, {0: 28_000 * seconds}))
+
+    groups = losses(looked(pushed(at(0, 0), at(1, 1), at(2, 2))))
+    assert groups["lost"].stages == [("backlog", 1_000.0, "interface")]
+    assert groups["refused"].stages == [("UDP no port", 83_000.0, "netns"), ("IP out no route", 5.0, "netns")]
+    assert groups["elsewhere"].stages == [("backlog", 27_000.0, "host")]
+    assert [groups[group].per_sec for group in GROUPS] == [1_000.0, 83_005.0, 27_000.0]
+    assert [groups[group].recent for group in GROUPS] == [2_000, 166_010, 54_000]
+
+
+def test_no_part_of_the_backlog_is_more_than_the_backlog() -> None:
+    both = (ETH0, Interface("eth1", "eth1", 3))
+
+    def at(second: float, count: int) -> Sample:
+        dropped = (links(second, each.label, rx_dropped=10 * count) for each in both)
+        return sample(second, *dropped, softnet(second, {0: count}), interfaces=both)
+
+    groups = losses(looked(pushed(at(0, 0), at(1, 7))))
+    assert groups["elsewhere"].per_sec == 0.0
+    assert line(pushed(at(0, 0), at(1, 7)), "backlog_here", label="eth0").per_sec == 7.0
 
 
 def test_a_column_of_512_cpus_with_holes() -> None:

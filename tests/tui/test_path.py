@@ -13,7 +13,7 @@ from bpftop.model.sample import Hook, Sample
 from bpftop.tui.panes.path import PANE
 from bpftop.tui.view import PaneInput, View
 from bpftop.tui.widgets.line import text
-from bpftop.tui.widgets.loss_line import loss_line
+from bpftop.tui.widgets.loss_line import loss_lines
 from tests.model.signals import pushed
 from tests.samples import ETH0, links, reading, sample, softnet
 from tests.tui.conftest import Stage, perform
@@ -106,28 +106,34 @@ def pane_input(*samples: Sample, size: tuple[int, int] = (80, 24), **view: objec
 
 
 def test_no_losses_are_shown_with_the_unread_stages() -> None:
-    assert text(loss_line(pane_input(sample(0, links(0))))).startswith("LOST  not known yet · ")
+    first = pane_input(sample(0, links(0)))
+    assert [text(spans).split("   ")[0] for spans in loss_lines(first)][1] == "REFUSED  not known yet"
+    assert text(loss_lines(first)[0]).startswith("LOST  not known yet · ")
     quiet = pane_input(sample(0, links(0)), sample(1, links(1)))
-    assert text(loss_line(quiet)).rstrip() == "LOST  nothing  ·  16 unread"
+    assert text(loss_lines(quiet)[0]).rstrip() == "LOST  nothing  ·  13 unread"
     everything = FakeSource(2)
     history = History()
     for one, _ in zip(everything.samples(), range(3), strict=False):
         history.push(one)
     snapshot = history.at(-1)
-    assert text(loss_line(PaneInput(snapshot, history, View(), 80, 24))).startswith("LOST  2.0 k/s  ")
+    lost, others = (text(spans) for spans in loss_lines(PaneInput(snapshot, history, View(), 80, 24)))
+    assert lost.startswith("LOST  2.1 k/s  backlog 1.2 k eth0 · ")
+    assert "HOST  nothing" in others
 
 
 def test_a_narrow_loss_line_keeps_the_largest_stages() -> None:
     samples = [sample(i, links(i, rx_crc_errors=9 * i, tx_dropped=2 * i), softnet(i, {0: 1200 * i})) for i in range(3)]
     wide, narrow = pane_input(*samples, size=(160, 24)), pane_input(*samples, size=(64, 24))
-    assert text(loss_line(wide)).split("  ·  ")[0].split(" · ")[:4] == [
-        "LOST  1.2 k/s  wire 9 eth0", "backlog 1.2 k host", "TX drops 2 eth0",
-        text(loss_line(wide)).split(" · ")[3],
-    ]  # fmt: skip
-    assert text(loss_line(wide)).endswith("  2.4 k in 5 min")
-    assert "backlog 1.2 k" in text(loss_line(narrow))
-    assert "wire" not in text(loss_line(narrow))
-    assert "+2 more" in text(loss_line(narrow))
+    lost, others = (text(spans) for spans in loss_lines(wide))
+    assert lost.split(" · ")[:2] == ["LOST     11/s  wire 9 eth0", "TX drops 2 eth0"]
+    assert lost.endswith("  22 in 5 min")
+    assert others.split("   ")[0] == "REFUSED  -"
+    assert "ELSEWHERE ON THIS HOST  1.2 k/s  backlog 1.2 k" in others
+    lost, others = (text(spans) for spans in loss_lines(narrow))
+    assert "wire 9" in lost
+    assert "TX" not in lost
+    assert "+1 more" in lost
+    assert "HOST  1.2 k/s  backlog 1.2 k" in others
 
 
 def test_quiet_rows_that_are_no_loss_fold_away_on_low_screens() -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bpftop.model.sample import Hook, Interface
+from bpftop.tui.widgets.loss_line import LOW
 from tests.tui.conftest import Stage, perform
 from tests.tui.fake import interface
 
@@ -92,7 +93,7 @@ def test_too_small(size: tuple[int, int]) -> None:
         assert words.startswith(" ".join(stage.text().split()))
         await stage.pilot.resize_terminal(80, 24)
         await stage.pilot.pause()
-        assert stage.line(2).startswith("RX ")
+        assert stage.line(3).startswith("RX ")
         await stage.pilot.resize_terminal(*size)
         await stage.pilot.pause()
         assert "TCP" not in stage.text()
@@ -108,7 +109,7 @@ def test_resizing_live_shows_what_a_start_at_that_size_shows() -> None:
             lines = stage.text().splitlines()
             assert len(lines) == height
             assert max(map(len, lines)) <= width
-            assert lines[2].startswith("RX ")
+            assert lines[3 if height >= LOW else 2].startswith("RX ")
             assert lines[-1].startswith("p pause")
 
     perform(scenario)
@@ -120,7 +121,8 @@ def test_before_the_first_sample_and_before_the_first_rates() -> None:
         await stage.tick()
         assert "TCP" not in stage.text()  # nothing was counted yet
         assert stage.line(1).startswith("LOST  not known yet")
-        assert stage.line(2).split()[:3] == ["RX", "-", "-"]
+        assert stage.line(2).startswith("REFUSED  not known yet")
+        assert stage.line(3).split()[:3] == ["RX", "-", "-"]
         await stage.tick()
         assert stage.row("TCP").split()[1:3] == ["1.08", "M"]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from bpftop.model.path import Stage, StageCounter, stage_gained
-from bpftop.model.readings import ReadingPair
+from bpftop.model.path import BY_ID, GROUPS, Group, Stage, StageCounter
 from bpftop.model.snapshot import Snapshot
-from bpftop.render.path_rows import unread_counters, visible_stages
+from bpftop.render.path_rows import stage_per_sec, unread_counters, visible_stages
 
 if TYPE_CHECKING:
     from bpftop.export.snapshot.snapshot_types import CounterObject, LossObject
@@ -34,13 +33,14 @@ def _rows(snapshot: Snapshot) -> Iterator[LossObject]:
 
 
 def _row(snapshot: Snapshot, stage: Stage, label: str) -> LossObject:
-    gained = stage_gained(stage, label, lambda family, where: _pair(snapshot, family, where))
-    per_sec = None if gained is None or not gained[1] else round(gained[0] * 1e9 / gained[1], _RATE_DIGITS)
+    rate = stage_per_sec(snapshot, stage, label)
+    per_sec = None if rate is None else round(rate, _RATE_DIGITS)
     unread = unread_counters(snapshot, stage, (label,))
     return {
         "id": stage.id,
         "title": stage.title.strip(),
         "kind": stage.kind,
+        "group": stage.group,
         "scope": stage.scope,
         "interface": label or None,
         "per_sec": per_sec,
@@ -48,12 +48,6 @@ def _row(snapshot: Snapshot, stage: Stage, label: str) -> LossObject:
         "counters": [_counter(snapshot, counter, label) for counter in stage.counters],
         "reason": "; ".join(unread) or (_NO_RATE if per_sec is None else None),
     }
-
-
-def _pair(snapshot: Snapshot, family: str, label: str) -> ReadingPair | None:
-    """Return the two readings that the rates of a family are taken from."""
-    reading = snapshot.reading(family, *filter(None, (label,)))
-    return reading.pair if reading is not None else None
 
 
 def _counter(snapshot: Snapshot, counter: StageCounter, label: str) -> CounterObject:
@@ -74,6 +68,33 @@ def _value(snapshot: Snapshot, counter: StageCounter, label: str) -> int | None:
     return max(known, default=0) if counter.largest else sum(known)
 
 
-def losing(snapshot: Snapshot) -> list[LossObject]:
-    """Return the rows that count into LOST and lost something in the interval."""
-    return [row for row in _rows(snapshot) if row["kind"] == "loss" and row["per_sec"]]
+def loss_sums(rows: Iterable[LossObject]) -> dict[str, float | None]:
+    """Add up the rates of each group; None where no rate is known.
+
+    The sum of ``elsewhere`` leaves out what the watched interfaces lost of the counters of the host.
+    """
+    sums: dict[str, float | None] = dict.fromkeys(GROUPS)
+    for row in rows:
+        group, rate, whole = row["group"], row["per_sec"], BY_ID[row["id"]].within
+        if group is None or rate is None:
+            continue
+        sums[group] = (sums[group] or 0.0) + rate
+        if whole:
+            sums["elsewhere"] = (sums["elsewhere"] or 0.0) - rate
+    rest = sums["elsewhere"]
+    return {**sums, "elsewhere": None if rest is None else round(max(0.0, rest), _RATE_DIGITS)}
+
+
+def losing(snapshot: Snapshot, group: Group) -> list[tuple[str, float, str]]:
+    """Return (title, packets per second, interface or scope) of each row that counts into a sum and moved."""
+    rows = list(_rows(snapshot))
+    result = []
+    for row in rows:
+        if row["group"] != group or not row["per_sec"]:
+            continue
+        own = [r["per_sec"] or 0.0 for r in rows if BY_ID[r["id"]].within == row["id"]]
+        rate = max(0.0, row["per_sec"] - sum(own))
+        if rate:
+            title = BY_ID[BY_ID[row["id"]].within or row["id"]].title.strip()
+            result.append((title, rate, row["interface"] or row["scope"]))
+    return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from bpftop.export.snapshot.text import loss_phrases
+from bpftop.export.snapshot.text import GROUP_NAMES, loss_phrases
 from bpftop.model.snapshot import NOTHING, Counts, InterfaceSnapshot, Snapshot
 from bpftop.model.timestamps import rfc3339
 from bpftop.model.units import UNKNOWN, pct, si
@@ -45,8 +45,10 @@ def snapshot_markdown(snapshot: Snapshot, *, first: bool = True) -> str:
     for interface in snapshot.interfaces:
         hooks = ", ".join(f"{traffic.direction} {traffic.hook}" for traffic in (interface.rx, interface.tx))
         lines += ["", f"{code(interface.label)} {escaped(hooks)}", "", *_table(interface)]
-    lost = loss_phrases(snapshot)
-    lines += ["", *([f"Lost: {escaped(', '.join(lost))}", ""] if lost else [])]
+    lines.append("")
+    for group, name in GROUP_NAMES.items():
+        phrases = loss_phrases(snapshot, group)
+        lines += [f"{name.capitalize()}: {escaped(', '.join(phrases))}", ""] if phrases else []
     room = max(MESSAGE_CHARS - sum(len(line) + 1 for line in lines), _FINDINGS_CHARS)
     lines += _fitting(list(_findings(snapshot)), room)
     return ("" if first else "\n") + "\n".join(lines).rstrip() + "\n"

@@ -183,6 +183,11 @@ class LossObject(TypedDict):
         "loss: part of the sum of losses; part: included in the loss of the row above; seen: no loss, or counted by "
         "another stage too.",
     ]
+    group: Annotated[
+        path.Group | None,
+        "The sum that the row counts into. lost: by the interface or its namespace; refused: closed ports, no route, "
+        "firewall; elsewhere: by counters of the whole host; null: no sum.",
+    ]
     scope: Annotated[Scope, "The scope of the counters."]
     interface: Annotated[str | None, "The interface's label; null where the scope is wider."]
     per_sec: Annotated[Amount | None, "Packets lost per second over the interval."]
@@ -267,6 +272,11 @@ class SnapshotDocument(TypedDict):
         list[LossObject],
         "The stages of a packet's path at which packets are lost, in their order. A stage of an interface has a row "
         "for each interface.",
+    ]
+    loss_sums: Annotated[
+        Mapping[str, Amount | None],
+        Keys(path.GROUPS),
+        "Packets per second of each group of losses. `elsewhere` is without what `lost` has of the same counter.",
     ]
     findings: Annotated[list[FindingObject], "The problems found."]
     own: Annotated[OwnObject, "The cost of watching."]

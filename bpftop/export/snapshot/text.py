@@ -6,13 +6,14 @@ The columns are the columns of the screen (render.traffic_columns), without the 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from bpftop.export.snapshot.host import device_phrases
 from bpftop.export.snapshot.losses import losing
 from bpftop.history.history import History
 from bpftop.model.cpu_readings import CpuReadings
+from bpftop.model.path import Group
 from bpftop.model.sample import CAST_LABELS, DIRECTIONS, FLAG_LABELS, L3_LABELS, SIZE_LABELS
 from bpftop.model.snapshot import Counts, CpuRow, DirectionTraffic, InterfaceSnapshot, OwnCost, Snapshot
 from bpftop.model.timestamps import rfc3339, rfc3339_seconds
@@ -46,12 +47,12 @@ def table(snapshot: Snapshot) -> str:
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def loss_phrases(snapshot: Snapshot) -> list[str]:
-    """Return a phrase for each stage that loses packets: ``backlog 1.20 k pps (host)``."""
-    return [
-        f"{row['title']} {si(row['per_sec'])} pps ({escaped_text(row['interface'] or row['scope'])})"
-        for row in losing(snapshot)
-    ]
+GROUP_NAMES: Mapping[Group, str] = {"lost": "lost", "refused": "refused", "elsewhere": "lost elsewhere on this host"}
+
+
+def loss_phrases(snapshot: Snapshot, group: Group) -> list[str]:
+    """Return a phrase for each stage of a group that loses packets: ``backlog 1.20 k pps (host)``."""
+    return [f"{title} {si(rate)} pps ({escaped_text(where)})" for title, rate, where in losing(snapshot, group)]
 
 
 def own_cost_text(own: OwnCost) -> str:
@@ -63,8 +64,9 @@ def own_cost_text(own: OwnCost) -> str:
 
 
 def _lost(snapshot: Snapshot) -> Iterator[str]:
-    for phrase in loss_phrases(snapshot):
-        yield f"lost: {phrase}"
+    for group, name in GROUP_NAMES.items():
+        for phrase in loss_phrases(snapshot, group):
+            yield f"{name}: {phrase}"
 
 
 def tick_lines(snapshot: Snapshot, *, first: bool = True) -> str:

@@ -9,7 +9,7 @@ from bpftop.tui.view import PaneInput
 from bpftop.tui.widgets.breakdown import GAP, breakdown, columns
 from bpftop.tui.widgets.header import header, notice_line
 from bpftop.tui.widgets.line import Line, beside, line, wrap
-from bpftop.tui.widgets.loss_line import loss_line
+from bpftop.tui.widgets.loss_line import loss_lines
 from bpftop.tui.widgets.table import TextTable, rule, visible
 from bpftop.tui.widgets.traffic_lines import traffic_lines
 from bpftop.tui.widgets.verdict import verdict_lines
@@ -28,7 +28,7 @@ class OverviewPane(Pane):
     """Traffic, losses and the verdict above a table of protocols."""
 
     def lines(self, pane_input: PaneInput, height: int) -> list[Line]:
-        head = [header(pane_input), *notice_line(pane_input), *verdict_lines(pane_input), loss_line(pane_input)]
+        head = [header(pane_input), *notice_line(pane_input), *verdict_lines(pane_input), *loss_lines(pane_input)]
         head += traffic_lines(pane_input)
         room = max(1, height - len(head) - 2)
         if pane_input.without_program:

@@ -9,7 +9,7 @@ from bpftop.tui.panes.pane import Pane
 from bpftop.tui.view import PaneInput
 from bpftop.tui.widgets.header import header, notice_line
 from bpftop.tui.widgets.line import Line, clean, crop, fit, line, text, wrap
-from bpftop.tui.widgets.loss_line import loss_line
+from bpftop.tui.widgets.loss_line import loss_lines
 from bpftop.tui.widgets.table import TextTable, cell, rule, selected, visible
 
 TABLE: TextTable[StageLine] = TextTable(PATH_COLUMNS, lambda row: row.stage.id)
@@ -31,7 +31,7 @@ class PathPane(Pane):
     terms_title = "Columns of the path"
 
     def lines(self, pane_input: PaneInput, height: int) -> list[Line]:
-        head = [header(pane_input), *notice_line(pane_input), loss_line(pane_input)]
+        head = [header(pane_input), *notice_line(pane_input), *loss_lines(pane_input)]
         explanation = _explanation(pane_input)[: max(0, min(EXPLANATION_LINES, height - len(head) - 6))]
         room = max(1, height - len(head) - len(explanation) - 2)
         stage_keys, rows = _rows(pane_input)
@@ -83,7 +83,8 @@ def _has_row(stage_line: StageLine, words: list[str], height: int) -> bool:
     stage = stage_line.stage
     if words:
         return any(word in f"{stage.title} {stage.counter}".lower() for word in words)
-    return stage.kind == "loss" or height >= ALL_STAGES_FROM or bool(stage_line.since_start)
+    own = bool(stage.group) and not stage.within
+    return own or height >= ALL_STAGES_FROM or bool(stage_line.since_start)
 
 
 def _program_row(pane_input: PaneInput) -> Line:
@@ -97,6 +98,7 @@ def _program_row(pane_input: PaneInput) -> Line:
         "since_start": si(traffic.totals.packets if _counted_by_programs(pane_input) else None),
         "since_mark": UNKNOWN,
         "verdict": "seen" if traffic.totals.packets_per_sec is not None else "unknown",
+        "group": UNKNOWN,
         "scope": "interface",
         "trend": spark(trend, TREND_CELLS),
         "headroom_s": UNKNOWN,
@@ -130,7 +132,7 @@ def _detail_row(detail: Detail, pane_input: PaneInput) -> Line:
 
 
 def _explanation(pane_input: PaneInput) -> list[Line]:
-    """Return what the selected row counts, from which counter, whether LOST includes it, and its headroom."""
+    """Return what the selected row counts, from which counter, in which sum it counts, and its headroom."""
     key, width = pane_input.view.cursor, pane_input.width
     if not key:
         return []

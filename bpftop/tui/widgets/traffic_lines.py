@@ -8,7 +8,7 @@ from bpftop.model.snapshot import TOTAL, InterfaceSnapshot
 from bpftop.model.units import UNKNOWN, compact, factor, heat, pct, si, spark
 from bpftop.render.columns import change_look, size_text
 from bpftop.render.rows import effective_cpus, share
-from bpftop.tui.view import PaneInput, first_visible
+from bpftop.tui.view import PaneInput, first_visible, listed
 from bpftop.tui.widgets.line import Line, clean, crop, fit, length, line
 
 TREND_CELL_S = 5.0
@@ -26,7 +26,7 @@ def _interfaces(pane_input: PaneInput) -> list[Line]:
         return []
     rows: list[tuple[str, InterfaceSnapshot]] = [
         (TOTAL, pane_input.snapshot.total),
-        *((interface.label, interface) for interface in pane_input.snapshot.interfaces),
+        *((interface.label, interface) for interface in listed(pane_input.snapshot.interfaces)),
     ]
     labels = [label for label, _ in rows]
     count = max(3, pane_input.height // 4)
