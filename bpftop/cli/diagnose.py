@@ -1,4 +1,4 @@
-"""``bpftop diagnose``: watch for some seconds and report problems; the exit code is the severity."""
+"""``bpftop diagnose``: watch for some seconds and report problems; the exit code is the severity, or blindness."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from bpftop.rules.rule import Rule
 
 EXIT_CODES = {"warning": 3, "critical": 4}
+EXIT_BLIND = 5
+"""Nothing worse than a note was found, and a check was blind: for lack of a privilege, or by a failed reading."""
 LEAST_S = 4.0
 """Shortest duration: the rates of checks span at least 3 s."""
 
@@ -54,7 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
         diagnosed, signal = _watch(arguments, settings, rules)
         with ending_signals():  # the first signal has been handled; only another one interrupts the writing
             output.write(chosen.load()(diagnosed))
-    return 128 + signal if signal else EXIT_CODES.get(diagnosed.severity or "", 0)
+    if signal:
+        return 128 + signal
+    return EXIT_CODES.get(diagnosed.severity or "", EXIT_BLIND if diagnosed.blind else 0)
 
 
 def _watch(arguments: argparse.Namespace, settings: Settings, rules: tuple[Rule, ...]) -> tuple[Diagnosed, int]:

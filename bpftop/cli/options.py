@@ -28,6 +28,7 @@ EXIT_CODES = {
     "2": "bad usage",
     "3": "diagnose found a warning",
     "4": "diagnose found something critical",
+    "5": "diagnose found no problem, but a check was blind: no privilege, or a failed reading",
     "128 + N": "ended early by signal N",
 }
 

@@ -83,13 +83,14 @@ class Diagnosis:
 
     ``findings``: causes first, the gravest first, each followed by the findings it explains. ``blind``: rule id -> the
     reason why its input cannot be read. ``waiting``: rule id -> the missing rate, baseline or time. ``rule_ids``: all
-    rules.
+    rules. ``not_applicable``: the ids in ``blind`` whose input does not exist here, so that nothing is missed.
     """
 
     findings: tuple[Finding, ...] = ()
     blind: Mapping[str, str] = field(default_factory=dict)
     waiting: Mapping[str, str] = field(default_factory=dict)
     rule_ids: tuple[str, ...] = ()
+    not_applicable: frozenset[str] = frozenset()
 
     @property
     def rules(self) -> int:

@@ -103,6 +103,7 @@ class RuleEngine:
         blind: dict[str, str] = {}
         waiting: dict[str, str] = {}
         active: set[str] = set()
+        missed: set[str] = set()
         findings: list[Finding] = []
         for rule in self._rules:
             for interface in last_interval.interfaces if rule.scope == "interface" else (None,):
@@ -115,13 +116,17 @@ class RuleEngine:
                     waiting[rule.id] = str(error)
                 except InputUnavailable as error:
                     blind[rule.id] = str(error)
+                    if error.applies:
+                        missed.add(rule.id)
                 if state.raised is not None:
                     findings.append(_finding(rule, state, name))
+        blind = {name: why for name, why in blind.items() if name not in active | waiting.keys()}
         return Diagnosis(
             fold(findings, self._explains),
-            {name: why for name, why in blind.items() if name not in active | waiting.keys()},
+            blind,
             {name: why for name, why in waiting.items() if name not in active},
             self._ids,
+            frozenset(blind.keys() - missed),
         )
 
     def _state(self, rule: Rule, name: str, interface: InterfaceSnapshot | None) -> _State:

@@ -32,7 +32,9 @@ def utilisation(rule_input: RuleInput) -> Share:
     interface = rule_input.interface
     speed = interface.interface.speed_bits_per_sec
     if not speed:
-        raise InputUnavailable(f"the speed of {interface.label} is not known, or not to be believed (virtual device)")
+        raise InputUnavailable(
+            f"the speed of {interface.label} is not known, or not to be believed (virtual device)", applies=False
+        )
     used = {d: rule_input.require_rate(interface.utilisation(d), "traffic") for d in DIRECTIONS}
     direction = max(used, key=lambda d: used[d])
     return Share(
@@ -188,7 +190,9 @@ def irq_wrong_numa(rule_input: RuleInput) -> Raised | None:
     if facts is not None and facts.irqs == ():
         return None  # a virtual device has none
     if facts is None or facts.numa_node is None or facts.numa_node < 0 or not facts.numa_cpus or not facts.irqs:
-        raise InputUnavailable(f"the NUMA node or the interrupts of {rule_input.interface.label} are not known")
+        raise InputUnavailable(
+            f"the NUMA node or the interrupts of {rule_input.interface.label} are not known", applies=False
+        )
     rate = rule_input.require_rate(rule_input.interface.rx.totals.packets_per_sec, "packets")
     near = set(facts.numa_cpus)
     far = [irq for irq in facts.irqs if irq.effective_cpus and not near & set(irq.effective_cpus)]

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from bpftop.model.findings import Scope, Severity
 from bpftop.model.readings import RatedReading
-from bpftop.model.sample import Key
+from bpftop.model.sample import DOES_NOT_APPLY, Key
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
 from bpftop.model.stack_counters import family_of
 
@@ -20,7 +20,14 @@ CLEAR_SHARE = 0.7
 
 
 class InputUnavailable(Exception):
-    """An input of the rule cannot be read here. The text names the input and the reason."""
+    """An input of the rule cannot be read here. The text names the input and the reason.
+
+    ``applies`` False: the input does not exist here (no such device, module or protocol), so that nothing is missed.
+    """
+
+    def __init__(self, why: str, *, applies: bool = True) -> None:
+        super().__init__(why)
+        self.applies = applies and DOES_NOT_APPLY not in why
 
 
 class NotEnoughData(Exception):

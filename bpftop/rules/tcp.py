@@ -43,7 +43,7 @@ def syn_flood(rule_input: RuleInput) -> Raised | None:
     if syn is None:
         cell_rate(rule_input, "tcp_flags", "syn")  # raises the reason why SYNs cannot be seen
     if not_judged:
-        raise InputUnavailable(not_judged)
+        raise InputUnavailable(not_judged, applies=False)
     return None
 
 

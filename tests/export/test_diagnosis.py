@@ -59,15 +59,35 @@ def test_a_flood_is_the_verdict_and_explains_other_findings() -> None:
     assert {
         "id": "link-saturated",
         "reason": "the speed of eth0 is not known, or not to be believed (virtual device)",
+        "kind": "does_not_apply",
     } in (document["unknown"])
 
 
 def test_no_finding_names_the_number_of_blind_rules() -> None:
     what = diagnosed((World(), 6))
-    blind = len(what.unknown)
-    assert blind > 0
-    rules = len(RULES)
-    assert verdict(what) == f"Nothing found on eth0: {rules - blind} of {rules} rules checked, {blind} had no input."
+    rules, unknown = len(RULES), what.unknown
+    kinds = [what.why_unknown(rule) for rule in unknown]
+    blind, absent, waiting = (kinds.count(kind) for kind in ("blind", "does_not_apply", "waiting"))
+    assert min(blind, absent, waiting) > 1
+    assert verdict(what) == (
+        f"Nothing found on eth0: {rules - len(unknown)} of {rules} rules checked, {blind} blind, {absent} do not apply "
+        f"here, {waiting} need more time."
+    )
+
+
+def test_only_notes_are_no_problem_but_are_named() -> None:
+    world = World().rate("drops", ("eth0", "NETFILTER_DROP"), "packets", 300)
+    what = diagnosed((world, 6))
+    assert verdict(what).startswith("No problem on eth0; note: The firewall drops 300/s: ")
+
+
+def test_absent_input_is_not_blindness() -> None:
+    absent = World().absent("conntrack", "connection tracking does not apply here: nf_conntrack is not loaded")
+    what = diagnosed((absent.absent("conntrack_events"), 6))
+    assert "conntrack-full" not in what.blind
+    assert what.why_unknown("conntrack-full") == "does_not_apply"
+    refused = World().absent("conntrack", "connection tracking: cannot read /proc/x: Permission denied")
+    assert "conntrack-full" in diagnosed((refused, 6)).blind
 
 
 def test_before_three_seconds_no_rule_is_ruled_out() -> None:

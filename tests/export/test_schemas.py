@@ -28,8 +28,8 @@ def without_descriptions(node: Any) -> Any:
 
 CELL = "properties/cells/items/properties"
 ADDED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "snapshot.schema.json": {"$defs/finding": ("value",)},
-    "diagnosis.schema.json": {"$defs/finding": ("value",)},
+    "snapshot.schema.json": {"": ("loss_sums",), "$defs/finding": ("value",), "$defs/loss": ("group",)},
+    "diagnosis.schema.json": {"$defs/finding": ("value",), "properties/unknown/items": ("kind",)},
     "profile.schema.json": {
         "": ("verdict",),
         **{f"{CELL}/{side}": ("resolution_ns", "below_resolution") for side in ("user", "inside")},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,7 @@ from bpftop.model.timestamps import rfc3339
 from bpftop.rules.rule import Rule
 
 if TYPE_CHECKING:
-    from bpftop.export.diagnosis.diagnosis_types import DiagnosisDocument, EpisodeObject
+    from bpftop.export.diagnosis.diagnosis_types import DiagnosisDocument, EpisodeObject, WhyUnknown
 
 SCHEMA: Final = "bpftop.diagnosis/1"
 
@@ -60,18 +61,47 @@ class Diagnosed:
         """Return the rules without input: rule id -> reason."""
         return {**self.last.diagnosis.blind, **self.last.diagnosis.waiting}
 
+    @property
+    def blind(self) -> dict[str, str]:
+        """Return the rules whose input exists and cannot be read: rule id -> reason."""
+        diagnosis = self.last.diagnosis
+        return {rule: why for rule, why in diagnosis.blind.items() if rule not in diagnosis.not_applicable}
+
+    def why_unknown(self, rule: str) -> WhyUnknown:
+        """Return whether a rule without input is blind, does not apply here, or waits for more samples."""
+        if rule in self.last.diagnosis.waiting:
+            return "waiting"
+        return "blind" if rule in self.blind else "does_not_apply"
+
 
 def verdict(diagnosed: Diagnosed) -> str:
     """Return the most important result in a sentence."""
     causes = [episode for episode in diagnosed.causes if episode.finding.severity != "info"]
     names = ", ".join(interface.label for interface in diagnosed.last.interfaces)
     if not causes:
-        rules, unknown = diagnosed.last.diagnosis.rules, len(diagnosed.unknown)
-        return f"Nothing found on {names}: {rules - unknown} of {rules} rules checked, {unknown} had no input."
+        notes = [episode.finding for episode in diagnosed.causes]
+        others = f" and {len(notes) - 1} more" if len(notes) > 1 else ""
+        result = f"No problem on {names}; note: {notes[0].title}{others}" if notes else f"Nothing found on {names}"
+        return f"{result}: {_coverage(diagnosed)}."
     first, more = causes[0].finding, len(causes) - 1
     past = "" if causes[0].active else " (it has ended)"
     also = f"; {more} more cause{'s' if more > 1 else ''}" if more else ""
     return f"{first.severity.capitalize()} on {names}: {first.title}{past}{also}."
+
+
+def _coverage(diagnosed: Diagnosed) -> str:
+    """Return ``23 of 30 rules checked, 2 blind, 4 do not apply here, 1 needs more time``."""
+    counts: Counter[str] = Counter(diagnosed.why_unknown(rule) for rule in diagnosed.unknown)
+    rules = diagnosed.last.diagnosis.rules
+    parts = [f"{rules - len(diagnosed.unknown)} of {rules} rules checked"]
+    for kind, one, many in (
+        ("blind", "blind", "blind"),
+        ("does_not_apply", "does not apply here", "do not apply here"),
+        ("waiting", "needs more time", "need more time"),
+    ):
+        if counts[kind]:
+            parts.append(f"{counts[kind]} {one if counts[kind] == 1 else many}")
+    return ", ".join(parts)
 
 
 def diagnosis(diagnosed: Diagnosed) -> DiagnosisDocument:
@@ -94,7 +124,10 @@ def diagnosis(diagnosed: Diagnosed) -> DiagnosisDocument:
         "verdict": {"severity": diagnosed.severity, "sentence": verdict(diagnosed)},
         "findings": [_episode(episode, last.mono_ns) for episode in diagnosed.ordered()],
         "ruled_out": [rule.id for rule in diagnosed.ruled_out],
-        "unknown": [{"id": rule, "reason": reason} for rule, reason in diagnosed.unknown.items()],
+        "unknown": [
+            {"id": rule, "reason": reason, "kind": diagnosed.why_unknown(rule)}
+            for rule, reason in diagnosed.unknown.items()
+        ],
     }
 
 

@@ -31,9 +31,16 @@ class EpisodeObject(FindingObject):
     ended_s_ago: Amount | None
 
 
+WhyUnknown = Literal["blind", "does_not_apply", "waiting"]
+
+
 class UnknownRuleObject(TypedDict):
     id: str
     reason: str
+    kind: Annotated[
+        WhyUnknown,
+        "blind: the input cannot be read; does_not_apply: there is no such input here; waiting: more samples needed.",
+    ]
 
 
 class DiagnosisDocument(TypedDict):
