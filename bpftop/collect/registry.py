@@ -24,6 +24,7 @@ from bpftop.collect.procfs.softnet import Softnet
 from bpftop.collect.procfs.sysctls import Sysctls
 from bpftop.collect.procfs.tree import Tree
 from bpftop.collect.sockets.listen_sockets import ListenSockets
+from bpftop.collect.sockets.port_use import PortUse
 from bpftop.collect.sockets.tcp_sockets import ConnectingSockets, StalledSockets
 from bpftop.collect.sockets.udp_sockets import UdpSockets
 from bpftop.kernel.net.netdev import Netdev
@@ -62,6 +63,7 @@ def collectors(
         ListenSockets(tree),
         ConnectingSockets(tree),
         StalledSockets(tree),
+        PortUse(tree),
         UnresolvedNeighbours(netdev),
         Conntrack(tree),
         Neighbours(tree),

@@ -60,6 +60,27 @@ def zero_window(rule_input: RuleInput) -> Raised | None:
     )
 
 
+def port_exhaustion(rule_input: RuleInput) -> Share | None:
+    """Return the share of local ports in use towards the destination with most; None where few are in use."""
+    reading = rule_input.reading("port_use")
+    rows = [
+        (used / ports, used, ports, key)
+        for key in reading.keys
+        if (used := reading.value(key, "used")) and (ports := reading.value(key, "ports"))
+    ]
+    if not rows:
+        return None
+    share, used, ports, (_, source, destination, port) = max(rows)
+    waiting = rule_input.level("sockstat", (), "tcp_time_wait")
+    return Share(
+        share,
+        "local ports in use towards one destination",
+        f"Local ports run out: {pct(share)} in use from {source} to {destination} port {port}",
+        (f"{used} of {ports} ports (net.ipv4.ip_local_port_range)", f"connections in TIME-WAIT {si(waiting)}"),
+        "connections are opened and closed faster than their ports come back: each rests for 60 s in TIME-WAIT",
+    )
+
+
 def _peer(key: Key) -> str:
     return socket((*key[:4], ""))
 
@@ -112,6 +133,15 @@ RULES = (
         ("ss -tnpo state syn-sent", "nstat -az TcpExtTCPSynRetrans TcpActiveOpens TcpAttemptFails",
          "ip route get ADDRESS"),
         explains=("tcp-retransmits",),
+    ),
+    Rule(
+        "port-exhaustion", "tcp", "netns", ("port_use", "sockstat"), ("warning", "critical"),
+        "local ports in use towards one destination, of the range for outgoing connections",
+        share_over_limit(port_exhaustion),
+        {"warning": Limit(0.80, 0.70, "share", "the kernel searches longer for each free port"),
+         "critical": Limit(0.95, 0.90, "share", "connect fails with EADDRNOTAVAIL at 100 %")},
+        ("ss -tan state time-wait | awk '{print $4}' | sort | uniq -c | sort -n | tail",
+         "sysctl net.ipv4.ip_local_port_range net.ipv4.tcp_tw_reuse", "nstat -az TcpExtTCPTimeWaitOverflow"),
     ),
     Rule(
         "zero-window", "tcp", "netns", ("stalled_sockets",), ("info", "warning"),

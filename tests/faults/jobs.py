@@ -326,3 +326,15 @@ def mount(orders: Orders, _: bytes, *, address: str, port: int, clients: int, pe
         _connecting("0.0.0.0", address, port).close()
         opened += 1
     return {"opened": opened, "kept": len(streams), "cpu_s": time.process_time()}
+
+
+def use_up_ports(orders: Orders, _: bytes, *, address: str, port: int, connections: int) -> Outcome:
+    """Open connections one after the other and close each at once, then wait."""
+    orders.wait()
+    opened = 0
+    while opened < connections and not orders.over():
+        socket.create_connection((address, port), timeout=5).close()
+        opened += 1
+    while not orders.over(0.1):
+        pass
+    return {"opened": opened, "cpu_s": time.process_time()}

@@ -18,7 +18,8 @@ from tests.faults.scenario import Scenario
 from tests.faults.scenarios import FAULTS
 from tests.faults.scenarios.conntrack import ConntrackFull
 from tests.faults.scenarios.ip import ChecksumErrors, FirewallDrops, IcmpFlood, ReversePathFilter
-from tests.faults.scenarios.tcp import AcceptQueueOverflow, RstStorm, SynFlood, TcpRetransmits
+from tests.faults.scenarios.route import DeadGateway, NoCarrier, NoRouteOut
+from tests.faults.scenarios.tcp import AcceptQueueOverflow, ConnectUnanswered, RstStorm, SynFlood, TcpRetransmits
 from tests.faults.scenarios.tx import TxDrops
 from tests.faults.scenarios.udp import UdpAmplification, UdpSocketOverflow
 from tests.faults.suite.trial import BRIEF, provoke
@@ -36,13 +37,17 @@ CHOSEN: tuple[type[Scenario], ...] = (
     TcpRetransmits,
     FirewallDrops,
     TxDrops,
+    NoCarrier,
+    NoRouteOut,
+    DeadGateway,
+    ConnectUnanswered,
 )
 EXIT_CODES: dict[type[Scenario], int] = {AcceptQueueOverflow: 4, ReversePathFilter: 3, ShortConnections: 0}
 
 
 def test_there_are_as_many_findings_as_promised() -> None:
     assert len({kind.finds() for kind in FAULTS}) >= 18
-    assert len({kind.finds() for kind in CHOSEN}) == 12
+    assert len({kind.finds() for kind in CHOSEN}) == 16
 
 
 @pytest.mark.bpf

@@ -42,6 +42,11 @@ def busy_cpu(world: World, softirq: float) -> World:
     return world.rate("cpu_times", (0,), "softirq_ns", softirq * SECOND)
 
 
+def ports(world: World, used: int) -> World:
+    world.level("sockstat", (), tcp_time_wait=used)
+    return world.level("port_use", (4, "10.0.0.1", "10.0.0.9", 443), used=used, ports=1000)
+
+
 RAISED: list[tuple[str, str, str, Setup]] = [
     ("syn-flood", "critical", "SYN flood likely: 5.00 k/s SYN, 2 % accepted",
      lambda w: syn_flood(w).stack(TcpPassiveOpens=100)),
@@ -156,6 +161,10 @@ RAISED: list[tuple[str, str, str, Setup]] = [
      "No answer to connection requests: 5/s SYNs sent again, most to 10.0.0.9:443 by curl[7]",
      lambda w: w.stack(TcpExtTCPSynRetrans=5, TcpActiveOpens=9).level(
          "connecting_sockets", (4, "10.0.0.9", 443, 5, "curl[7]"), retransmits=2)),
+    ("port-exhaustion", "warning", "Local ports run out: 85 % in use from 10.0.0.1 to 10.0.0.9 port 443",
+     lambda w: ports(w, 850)),
+    ("port-exhaustion", "critical", "Local ports run out: 99 % in use from 10.0.0.1 to 10.0.0.9 port 443",
+     lambda w: ports(w, 990)),
     ("zero-window", "warning", "A program does not read: 300 kB from 10.0.0.9:443 wait for curl[7]",
      lambda w: w.level("stalled_sockets", (4, "10.0.0.9", 443, 5, "curl[7]"), receive_queue_bytes=300_000)),
     ("zero-window", "info", "A peer does not read: 10.0.0.9:443 takes no more from curl[7]",
@@ -194,7 +203,7 @@ def test_rule_is_raised_and_cleared(rule: str, severity: str, title: str, setup:
     assert finding.next_steps
     assert finding.why
     world.quiet()
-    for family in ("unresolved_neighbours", "connecting_sockets", "stalled_sockets"):
+    for family in ("unresolved_neighbours", "connecting_sockets", "stalled_sockets", "port_use"):
         world.absent(family)
     world.level("conntrack", (), entries=0, max_entries=100).facts(facts=None, state="up", admin_up=True, carrier=True)
     memory(world, used=0)
@@ -240,6 +249,7 @@ QUIET: dict[str, Setup] = {
     "one ping to a neighbour that is down": lambda w: w.rate("drops", ("eth0", "NEIGH_FAILED"), "packets", 0.3).level(
         "unresolved_neighbours", ("eth0", "10.0.0.9", ""), since_ms=900),
     "SYN+ACKs sent again to clients": lambda w: w.stack(TcpExtTCPSynRetrans=50, TcpActiveOpens=9),
+    "half of the ports towards a busy backend": lambda w: ports(w, 500),
     "one slow server among many": lambda w: w.stack(TcpExtTCPSynRetrans=2, TcpActiveOpens=900).level(
         "connecting_sockets", (4, "10.0.0.9", 443, 5, "curl[7]"), retransmits=1),
     "a firewall that drops what TCP does not miss": lambda w: w.rate(

@@ -135,7 +135,7 @@ class Machine:
         }
         if family.labels == ("cpu",):
             return {(cpu,): 9e3 for cpu in queues}
-        return rows.get(family.name, {(): 50.0})
+        return rows.get(family.name, {} if family.labels else {(): 50.0})
 
     def _flow(self, number: int) -> Key:
         return (f"10.0.{number}.{self._dice.randrange(9)}", "192.0.2.7", 1024 + number, 443, 6)

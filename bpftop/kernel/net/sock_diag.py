@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
@@ -21,6 +22,7 @@ SOCK_DIAG_BY_FAMILY = 20
 INET_DIAG_SKMEMINFO = 7
 SK_MEMINFO_DROPS = 8  # Linux 4.7
 TCP_ESTABLISHED, TCP_SYN_SENT, TCP_LISTEN = 1, 2, 10
+_CONNECTED = (1 << 1 | 1 << 2 | 0x3F << 4 | 1 << 11) & ~(1 << TCP_LISTEN)  # all that hold a port towards a peer
 PROBE_TIMER = 4  # inet_sk_diag_fill: ICSK_TIME_PROBE0
 NLM_F_MULTI = 2
 
@@ -114,6 +116,26 @@ class SockDiag:
             _tcp_socket(version, message)
             for version, message in self._dump(socket.IPPROTO_TCP, mask, lambda received: False)
         ]
+
+    def ports_in_use(self, ports: range) -> Counter[tuple[Version, str, str, int]]:
+        """Count the local ports in use, those in TIME-WAIT included.
+
+        Args:
+            ports: range of the local ports that count.
+
+        Returns:
+            (version, source address, destination address, destination port) -> ports. Raises NoSockDiag, KernelError.
+        """
+        counts: Counter[tuple[Version, bytes]] = Counter()
+        for version, message in self._dump(socket.IPPROTO_TCP, _CONNECTED, lambda received: False):
+            if int.from_bytes(message[4:6], "big") in ports:
+                counts[version, message[6:40]] += 1
+        used: Counter[tuple[Version, str, str, int]] = Counter()
+        for (version, pair), count in counts.items():
+            width, family = (4, socket.AF_INET) if version == 4 else (16, socket.AF_INET6)
+            source, destination = (socket.inet_ntop(family, pair[at : at + width]) for at in (2, 18))
+            used[version, source, destination, int.from_bytes(pair[:2], "big")] += count
+        return used
 
     def close(self) -> None:
         if self._netlink is not None:

@@ -37,6 +37,7 @@ FAULTS: tuple[type[Scenario], ...] = (
     tcp.RstStorm,
     tcp.TcpRetransmits,
     tcp.ConnectUnanswered,
+    tcp.PortExhaustion,
     tcp.UnreadConnection,
     tcp.StalledPeer,
     tcp.LossBeforeUs,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import time
+from pathlib import Path
 
 from bpftop.demo.sides import GENERATOR, WATCHED
 from tests.faults import packets, tc_program
@@ -97,6 +99,43 @@ class ConnectUnanswered(Scenario):
             self.watched, "tests.faults.jobs:connect_in_vain", address=GENERATOR.ipv4[0], port=PORT, per_sec=10
         )
         self.add(client)
+
+
+class PortExhaustion(Scenario):
+    """A client that opens a connection for each request: its 1 000 local ports are in TIME-WAIT."""
+
+    id = "port-exhaustion"
+    moves = (counter("TcpActiveOpens", 100),)
+
+    def prepare(self) -> None:
+        self._set_ports("40000 40999")
+        self.keep(lambda: self._set_ports("32768 60999"))
+        server = Worker(
+            self.generator, "tests.faults.jobs:serve_short", address=GENERATOR.ipv4[0], port=PORT, size_bytes=100
+        )
+        self.keep(server.stop)
+        server.ready().go()
+        self.add(
+            Worker(
+                self.watched, "tests.faults.jobs:use_up_ports", address=GENERATOR.ipv4[0], port=PORT, connections=920
+            )
+        )
+
+    def wrong_since_ns(self) -> int:
+        """Wait until four fifths of the ports are in use."""
+        deadline_s = time.monotonic() + 20
+        while self.watched(lambda: Path("/proc/thread-self/net/tcp").read_text()).count("\n") < 820:
+            assert time.monotonic() < deadline_s, "the ports are not used up"
+            time.sleep(0.1)
+        return time.monotonic_ns()
+
+    def end(self) -> None:
+        """Give the client more ports: those in TIME-WAIT stay for a minute."""
+        super().end()
+        self._set_ports("32768 60999")
+
+    def _set_ports(self, ports: str) -> None:
+        self.watched(lambda: Path("/proc/sys/net/ipv4/ip_local_port_range").write_text(ports))
 
 
 class UnreadConnection(Scenario):
