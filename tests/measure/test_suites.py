@@ -19,14 +19,15 @@ from bpftop.kernel.measure.contend import Turn
 from bpftop.kernel.measure.whole_map_reads import WholeReads
 from bpftop.measure.conditions import Conditions, conditions, cpu_counts, doubts
 from bpftop.measure.machine import Machine
-from bpftop.measure.programs import program_race, suite_reads
+from bpftop.measure.programs import program_race, suite_reads, suite_tracing
 from bpftop.measure.programs.comparison import Comparison
-from bpftop.measure.programs.costs import ProgramRow, SuiteTable, cost
+from bpftop.measure.programs.costs import TRACING_BUDGET, ProgramRow, SuiteTable, cost
 from bpftop.measure.programs.program_race import Body, BodySuite
 from bpftop.measure.programs.suite_bodies import BODY_SUITES, HELPERS, compared, helper_ranks
 from bpftop.measure.programs.suite_reads import BATCH, MMAP, POPULATE, READ_SUITES, ReadSuite
 from bpftop.measure.programs.suites import SUITES, Suite, chosen
 from bpftop.measure.programs.test_run_windows import undisturbed
+from bpftop.render.program_columns import program_lines
 
 NAMES = ["counters", "spills", "dispatch", "calls", "layout", "access", "helpers", "clock", "probe-read", "prealloc"]
 
@@ -45,7 +46,7 @@ def last_table(suite: Suite, stop: Stop | None = None) -> SuiteTable:
 
 
 def test_the_suites_by_name() -> None:
-    assert list(SUITES) == [*NAMES, "batch", "populate", "mmap"]
+    assert list(SUITES) == [*NAMES, "tracing", "batch", "populate", "mmap"]
     assert [suite.name for suite in chosen(["calls", "clock", "calls"])] == ["calls", "clock"]
     assert [suite.name for suite in chosen([])] == list(SUITES)
 
@@ -96,6 +97,20 @@ def test_helpers_whose_rank_differs_from_the_usual_list_are_marked() -> None:
     moved = "map_lookup, probe_read_kernel, ktime_get_ns, map_update"
     assert sentences[1] == f"The order differs from the usual list for {moved}."
     assert max(len(sentence.split()) for sentence in sentences) <= 25
+
+
+@pytest.mark.bpf
+def test_kprobe_and_tracepoint_are_timed_by_run_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suite_tracing, "ROUNDS", 2)
+    table = last_table(SUITES["tracing"])
+    assert {row.name for row in table.rows} | {each.name for each in table.skipped} == {"kprobe", "tracepoint"}
+    if not table.rows:  # without CONFIG_KPROBES and a mounted tracefs
+        assert table.verdict == "No verdict: this kernel refused both hooks."
+        pytest.skip("; ".join(each.reason for each in table.skipped))
+    assert all(1 < row.alone.gross.low < 1e6 for row in table.rows)
+    assert table.budget == TRACING_BUDGET
+    assert table.verdict.startswith("By run statistics, a counter at a ")
+    assert all(line.name != "10 Gb/s of 64 B" for line in program_lines(table))
 
 
 @pytest.mark.bpf

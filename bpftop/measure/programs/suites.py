@@ -11,6 +11,7 @@ from bpftop.measure.programs.costs import SuiteProgress
 from bpftop.measure.programs.counters import Counters
 from bpftop.measure.programs.suite_bodies import BODY_SUITES
 from bpftop.measure.programs.suite_reads import READ_SUITES
+from bpftop.measure.programs.suite_tracing import Tracing
 
 
 class Suite(Protocol):
@@ -32,7 +33,7 @@ class Suite(Protocol):
         """Yield the table as it grows. The last table is partial only if ``stop`` was set. Raises BpftopError."""
 
 
-SUITES: Mapping[str, Suite] = {suite.name: suite for suite in (Counters(), *BODY_SUITES, *READ_SUITES)}
+SUITES: Mapping[str, Suite] = {suite.name: suite for suite in (Counters(), *BODY_SUITES, Tracing(), *READ_SUITES)}
 
 
 def chosen(names: Iterable[str]) -> list[Suite]:

@@ -1,0 +1,51 @@
+"""Programs that are attached and timed by the kernel's run statistics, because BPF_PROG_TEST_RUN refuses their type."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from bpftop.kernel._libbpf import ffi, lib
+from bpftop.kernel.bpf.cdata import messages
+from bpftop.kernel.check import check
+from bpftop.kernel.measure.program_object import BenchObject, last_line
+
+
+class RunStats:
+    """The kernel's run statistics (since Linux 5.8), enabled until ``close``.
+
+    They add two clock readings to each run of each BPF program of the system. Raises KernelError: EINVAL before 5.8.
+    """
+
+    def __init__(self) -> None:
+        self._fd: int | None = check(lib.bpftop_enable_run_stats(), "enable the run statistics of BPF programs")
+
+    def close(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+class AttachedProgram:
+    """A program of an object, attached where its section says. Raises KernelError if the kernel has no such hook."""
+
+    def __init__(self, loaded: BenchObject, name: str) -> None:
+        self._fd = loaded.programs[name].fd
+        lib.bpftop_messages_begin()
+        program = lib.bpf_object__find_program_by_name(loaded._object, name.encode())
+        self._link: Any = lib.bpf_program__attach(program)
+        log = messages()
+        if self._link == ffi.NULL:
+            check(-ffi.errno, f"attach {name}", last_line(log), log)
+
+    def runs(self) -> tuple[int, int]:
+        """Return the number of runs and their nanoseconds, since the statistics were enabled first."""
+        stats = ffi.new("struct bpftop_run_stats *")
+        check(lib.bpftop_read_run_stats(self._fd, stats), "read the run statistics of a BPF program")
+        return int(stats.run_cnt), int(stats.run_time_ns)
+
+    def close(self) -> None:
+        """Detach the program."""
+        if self._link != ffi.NULL:
+            lib.bpf_link__destroy(self._link)
+            self._link = ffi.NULL
