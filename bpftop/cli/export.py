@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import argparse
 from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING
 
 from bpftop.cli.options import add_attach, add_interfaces, add_settings, settings_of
 from bpftop.cli.shutdown import Ended
+
+if TYPE_CHECKING:
+    from bpftop.config.settings import Settings
+    from bpftop.export.prometheus.endpoint import Endpoint, Newest
 
 DEFAULT = ("127.0.0.1", 9435)
 
@@ -25,15 +31,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bpftop.cli.live_source import Notices, live_samples
-    from bpftop.cli.output import complain
-    from bpftop.export.prometheus.endpoint import Endpoint, Newest, authority
-    from bpftop.history.analyzer import Analyzer
+    from bpftop.export.prometheus.endpoint import Endpoint, Newest
+    from bpftop.kernel.least_privilege import SAMPLING, keep_only
 
     settings = settings_of(arguments)
     newest = Newest()
     host, port = arguments.listen
-    with closing(Endpoint(host, port, newest)) as endpoint, live_samples(arguments, settings) as (samples, _):
+    give_up_all = partial(keep_only, ())
+    with closing(Endpoint(host, port, newest, give_up_all)) as endpoint:
+        keep_only(SAMPLING.values())
+        _serve(arguments, settings, endpoint, newest)
+    return 0
+
+
+def _serve(arguments: argparse.Namespace, settings: Settings, endpoint: Endpoint, newest: Newest) -> None:
+    """Store each snapshot for the scrapers, until a signal comes."""
+    from bpftop.cli.live_source import Notices, live_samples
+    from bpftop.cli.output import complain
+    from bpftop.export.prometheus.endpoint import authority
+    from bpftop.history.analyzer import Analyzer
+    from bpftop.kernel.least_privilege import keep_only
+
+    with live_samples(arguments, settings) as (samples, _):
+        keep_only(())  # the sampler has its thread and its privileges by now
         complain(f"metrics at http://{authority(*endpoint.address)}/metrics")
         notices, analyzer = Notices(), Analyzer(settings.rules())
         try:
@@ -42,7 +62,6 @@ def run(arguments: argparse.Namespace) -> int:
                 notices.print_new(sample)
         except Ended:  # the normal end
             pass
-    return 0
 
 
 def _address(text: str) -> tuple[str, int]:

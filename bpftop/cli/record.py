@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.recording_switch import ended
     from bpftop.collect.broadcast import Broadcast
     from bpftop.history.analyzer import Analyzer
+    from bpftop.kernel.least_privilege import FILES, SAMPLING, keep_only
     from bpftop.store.recorder import Recorder
 
     if arguments.output == "-":
@@ -60,11 +61,14 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     limits, analyzer = _limits(arguments), Analyzer(settings.rules())
     broadcast = Broadcast(LiveOptions.of(arguments, settings).source())
+    keep_only({*SAMPLING.values(), *FILES.values()})
     recorder = Recorder(arguments.output, limits)
+    keep_only(SAMPLING.values())
     broadcast.tap(recorder.offer)
     reader = broadcast.reader()
     try:
         with before_forced_exit(partial(broadcast.close, DETACH_LIMIT_S)), broadcast:
+            keep_only(())  # the recorder and the sampler have their threads and their privileges by now
             timely = until(arriving(reader.samples()), arguments.duration, settings.interval_s)
             _follow(timely, recorder, analyzer)
     except Ended:  # the normal end

@@ -146,13 +146,23 @@ def _theme(node: Node) -> str:
 def _thresholds(
     node: Node, problems: list[Problem], known: Mapping[str, Collection[str]]
 ) -> dict[str, dict[str, float]]:
+    from bpftop.rules.table import contradiction  # late: only a file that has the field needs the rules
+
     result: dict[str, dict[str, float]] = {}
     for rule, overrides in _entries(node, known, problems, "thresholds."):
         where = f"thresholds.{rule}"
         with _noting(problems, overrides, where):
-            for name, value in _entries(overrides, known[rule], problems, f"{where}."):
+            numbers: dict[str, float] = {}
+            nodes = dict(_entries(overrides, known[rule], problems, f"{where}."))
+            for name, value in nodes.items():
                 with _noting(problems, value, f"{where}.{name}"):
-                    result.setdefault(rule, {})[name] = _number(value)
+                    numbers[name] = _number(value)
+            while (conflict := contradiction(rule, numbers)) is not None:
+                name, why = conflict
+                problems.append((_line(nodes[name]), f"{where}.{name}: {why}"))
+                del numbers[name]
+            if numbers:
+                result[rule] = numbers
     return result
 
 

@@ -64,6 +64,10 @@ class NotTried(Exception):
     """A question that needs something missing; the text names it."""
 
 
+PLACE_TAKES = ("CAP_SYS_ADMIN", "CAP_NET_ADMIN")
+"""Capabilities for a private namespace and for the devices in it."""
+
+
 @dataclass(frozen=True)
 class Question:
     """A question to the kernel or the system. ``ask`` may raise KernelError, OSError or NotTried.
@@ -84,7 +88,7 @@ def answer(question: Question, privileges: Privileges) -> Verdict:
     except NotTried as reason:
         return unknown(f"not tried: {reason}")
     except NoPlace as error:
-        missing = privileges.missing(("CAP_SYS_ADMIN",)) if error.errno == errno.EPERM else ()
+        missing = privileges.missing(PLACE_TAKES) if error.errno == errno.EPERM else ()
         return unknown(f"not tried: {error}", missing_remedy(missing) if missing else "")
     except KernelError as error:
         return refused(error.errno, question, privileges, verifier_excerpt(error.log))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bpftop.collect.bpf.traffic import PacketCounter
 from bpftop.collect.procfs.presence import hidden_by
-from bpftop.doctor.answers import FRAME_WAIT_NS, NotTried, Question, Verdict, elapsed_ms, no, unknown, yes
+from bpftop.doctor.answers import FRAME_WAIT_NS, PLACE_TAKES, NotTried, Question, Verdict, elapsed_ms, no, unknown, yes
 from bpftop.hooks.steps import CLSACT, GENERIC, NATIVE, TCX, AttachStep, ProgramName
 from bpftop.kernel.bpf import probe
 from bpftop.kernel.bpf.link import Link
@@ -36,13 +36,12 @@ PROGRAM_NAMES: dict[ProgramName, str] = {
 _NO_BTF = "counting works without it; drop reasons and XDP errors need a kernel with CONFIG_DEBUG_INFO_BTF"
 _NO_CLSACT = "only --attach clsact needs it; load the modules sch_ingress and cls_bpf"
 _NO_JIT = "counting a packet takes longer: run `sysctl net.core.bpf_jit_enable=1`"
-_SYS_ADMIN = ("CAP_SYS_ADMIN",)
 _Attach = Callable[[int, int, Direction], Link | Clsact]
 
 
 def questions(root: Path) -> list[Question]:
     """Return the questions, each after the questions that it depends on."""
-    tried = (*COUNTING, *_SYS_ADMIN)
+    tried = (*COUNTING, "CAP_SYS_ADMIN")
     return [
         Question("bpf(2)", _map, ("CAP_BPF",), "bpftop needs a kernel with CONFIG_BPF_SYSCALL"),
         Question("kernel BTF", partial(_btf, root), (), _NO_BTF),
@@ -52,7 +51,7 @@ def questions(root: Path) -> list[Question]:
         _loading("count_tc", "sent frames are counted from rtnetlink instead"),
         Question("batch reads", _batch, COUNTING, "the counters cannot be read"),
         Question("test runs", _test_run, COUNTING, "the cost of counting a packet stays unknown"),
-        Question("private veth pair", _pair, _SYS_ADMIN, "load the module veth; `bpftop demo` needs it too"),
+        Question("private veth pair", _pair, PLACE_TAKES, "load the module veth; `bpftop demo` needs it too"),
         Question(HOOK_NAMES[GENERIC], _xdp_links, tried, "needs Linux 5.9; use --attach clsact"),
         Question(HOOK_NAMES[NATIVE], _native, tried, "received frames are counted by TCX instead"),
         Question(HOOK_NAMES[TCX], _tcx, tried, "needs Linux 6.6; sent frames are counted from rtnetlink instead"),

@@ -26,7 +26,12 @@ def questions() -> list[Question]:
         Question("drop reasons", _drops, TRACING, "the reasons of dropped packets stay unknown"),
         _errors("XDP exceptions", "count_exception", "failed actions of XDP programs stay unknown"),
         _errors("XDP redirect errors", "count_redirect_error", "failed redirects of XDP programs stay unknown"),
-        Question("verdicts of others", _verdicts, TAKES, "the verdicts of other owners' XDP programs stay unknown"),
+        Question(
+            "verdicts of others",
+            _verdicts,
+            (*TAKES, "CAP_NET_ADMIN"),
+            "the verdicts of other owners' XDP programs stay unknown",
+        ),
     ]
 
 

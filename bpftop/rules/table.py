@@ -51,3 +51,21 @@ def overridden(limits: Mapping[str, Limit], numbers: Mapping[str, float]) -> dic
             clear = clear * numbers[name] / limit.raised
         result[name] = replace(limit, raised=numbers.get(name, limit.raised), clear=numbers.get(f"{name}_clear", clear))
     return result
+
+
+def contradiction(rule_id: str, numbers: Mapping[str, float]) -> tuple[str, str] | None:
+    """Return which of a person's numbers contradicts another limit of the rule, and why; None where all agree."""
+    rule = BY_ID.get(rule_id)
+    limits = {} if rule is None else overridden(rule.limits, numbers)
+    for name, limit in limits.items():
+        given = [each for each in (f"{name}_clear", name) if each in numbers]
+        usual = rule.limits[name] if rule else limit
+        falls = usual.clear is not None and usual.clear > usual.raised  # raised where the value falls below it
+        if given and limit.clear is not None and (limit.clear < limit.raised if falls else limit.clear > limit.raised):
+            side = "below" if falls else "above"
+            return given[0], f"it would clear at {limit.clear:g}, {side} its raise level {limit.raised:g}"
+    warning, critical = limits.get("warning"), limits.get("critical")
+    names = [name for name in ("critical", "warning") if name in numbers]
+    if names and warning and critical and warning.unit == critical.unit and critical.raised < warning.raised:
+        return names[0], f"critical ({critical.raised:g}) would be below warning ({warning.raised:g})"
+    return None

@@ -281,3 +281,19 @@ def test_empty_silence_silences_nothing(home: Path) -> None:
 @pytest.mark.parametrize("uid", ["99999999999", "4294967295", "-1", "", "x", "9" * 5000])
 def test_a_caller_who_is_no_account_is_nobody(uid: str) -> None:
     assert sudo_caller({"SUDO_UID": uid, "SUDO_GID": "0"}) is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("link-saturated:\n    warning: 0.5\n    warning_clear: 0.9", "line 4, "
+         "thresholds.link-saturated.warning_clear: it would clear at 0.9, above its raise level 0.5"),
+        ("link-saturated:\n    critical: 0.2", "line 3, thresholds.link-saturated.critical: "
+         "critical (0.2) would be below warning (0.85)"),
+    ],
+)  # fmt: skip
+def test_contradictory_limits_are_refused(tmp_path: Path, lines: str, message: str) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(f"thresholds:\n  {lines}\n")
+    loaded = load(file)
+    assert message in (loaded.message or "")

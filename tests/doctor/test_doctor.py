@@ -77,7 +77,7 @@ def test_a_probe_that_was_not_tried_is_unknown() -> None:
     no_veth = NoPlace("no private veth pair: EOPNOTSUPP (Operation not supported)", errno.EOPNOTSUPP)
     assert verdict_of(no_veth, ALL) == unknown("not tried: no private veth pair: EOPNOTSUPP (Operation not supported)")
     not_allowed = NoPlace("no private veth pair: EPERM (Operation not permitted)", errno.EPERM)
-    assert verdict_of(not_allowed, NONE).remedy == f"takes CAP_SYS_ADMIN: {HOW}"
+    assert verdict_of(not_allowed, NONE).remedy == f"takes CAP_SYS_ADMIN and CAP_NET_ADMIN: {HOW}"
 
 
 def test_an_installation_without_its_objects_is_a_no() -> None:

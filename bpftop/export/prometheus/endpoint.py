@@ -65,13 +65,13 @@ def authority(host: str, port: int) -> str:
 
 
 class Endpoint:
-    """A server that listens from its construction on.
+    """A server that listens from its construction on. ``before_serving`` is called first in the serving thread.
 
     Raises:
         BpftopError: The address is in use, or does not belong to this machine.
     """
 
-    def __init__(self, host: str, port: int, newest: Newest) -> None:
+    def __init__(self, host: str, port: int, newest: Newest, before_serving: Callable[[], object] = bool) -> None:
         handler = type("Handler", (_Handler,), {"newest": newest})
         try:
             self._server = _Server((host, port), handler)
@@ -80,12 +80,17 @@ class Endpoint:
             raise BpftopError(
                 f"cannot listen on {authority(host, port)}: {reason}; give another address with --listen HOST:PORT"
             ) from error
-        self._thread = threading.Thread(target=self._server.serve_forever, name="scrapes", daemon=True)
+        self._before_serving = before_serving
+        self._thread = threading.Thread(target=self._serve, name="scrapes", daemon=True)
         try:
             start_thread(self._thread)
         except BpftopError:
             self._server.server_close()
             raise
+
+    def _serve(self) -> None:
+        self._before_serving()  # in this thread: each connection gets a thread that inherits its credentials
+        self._server.serve_forever()
 
     @property
     def address(self) -> tuple[str, int]:

@@ -1,0 +1,40 @@
+"""Giving up capabilities, thread by thread: a thread, and every thread that it starts, keeps what it needs."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Collection
+
+# include/uapi/linux/capability.h, include/uapi/linux/prctl.h
+_VERSION_3 = 0x20080522
+_LAST_CAPABILITY = 63
+_PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 24, 38
+_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+
+FILES = {"CAP_CHOWN": 0, "CAP_DAC_OVERRIDE": 1, "CAP_FOWNER": 3}
+"""Capabilities for a recording in a folder of somebody else."""
+
+SAMPLING = {
+    "CAP_DAC_READ_SEARCH": 2, "CAP_NET_ADMIN": 12, "CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21, "CAP_SYS_RESOURCE": 24,
+    "CAP_PERFMON": 38, "CAP_BPF": 39,
+}  # fmt: skip
+"""Capabilities for attaching again, in another namespace too, and for naming processes and foreign programs."""
+
+
+def keep_only(bits: Collection[int]) -> None:
+    """Give up every capability of the calling thread but these, for good: no program that it runs gets any back."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    for bit in range(_LAST_CAPABILITY + 1):
+        if bit not in bits:
+            libc.prctl(_PR_CAPBSET_DROP, bit, 0, 0, 0)  # EPERM without CAP_SETPCAP: no_new_privs has the same effect
+    libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    header = ctypes.create_string_buffer(struct.pack("=Ii", _VERSION_3, 0))
+    data = ctypes.create_string_buffer(24)
+    if libc.capget(header, data) != 0:
+        return
+    _, permitted_low, _, _, permitted_high, _ = struct.unpack("=6I", data.raw[:24])
+    mask = sum(1 << bit for bit in bits) & (permitted_low | permitted_high << 32)
+    low, high = mask & 0xFFFFFFFF, mask >> 32
+    libc.capset(header, struct.pack("=6I", low, low, 0, high, high, 0))
