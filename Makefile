@@ -4,6 +4,8 @@
 IFACE ?=
 # What `make faults` is to make: faults, healthy, or some by their ids; all of it where it is empty.
 ONLY ?=
+# How long `make fuzz` tries inputs.
+MINUTES ?= 5
 # Arguments of pytest for `make test`, such as tests/cli or "-k kill -x".
 ARGS ?=
 # Where `make install` puts the command. The program is in /opt/bpftop, with another PREFIX in PREFIX/lib/bpftop.
@@ -30,7 +32,7 @@ build_inputs := pyproject.toml bpftop/__init__.py bpftop/kernel/build.py bpf_obj
 dry_run := $(findstring n,$(firstword -$(MAKEFLAGS)))
 must = $(if $(dry_run),,$(eval said := $(shell $1))$(if $(filter-out 0,$(.SHELLSTATUS)),$(error $(said))))
 
-.PHONY: help run test lint bench faults wheel install uninstall clean system-run system-test
+.PHONY: help run test lint bench faults fuzz wheel install uninstall clean system-run system-test
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -40,6 +42,7 @@ help:
 	@echo 'make lint                    ruff, mypy, the import contracts and the C sources alone'
 	@echo 'make bench                   what watching costs, measured here against the limits'
 	@echo 'make faults [ONLY=faults]    real faults and healthy traffic in namespaces, and what is found how soon; 35 minutes'
+	@echo 'make fuzz [MINUTES=5]        mutated files, sample lines, netlink and /proc for every parser of them'
 	@echo 'make wheel                   dist/*.whl, which needs no system library'
 	@echo 'make install [PREFIX=~/.local] /opt/bpftop with the command in /usr/local/bin, or all of it in PREFIX; make uninstall'
 	@echo 'make clean                   remove what was built, .venv included'
@@ -70,6 +73,9 @@ bench: .venv/dev
 
 faults: .venv/dev
 	@$(as_root) $(bin)/python -m tests.faults $(ONLY)
+
+fuzz: .venv/dev
+	@$(bin)/python -m tests.fuzz $(MINUTES)
 
 wheel: .venv/dev
 	@$(bin)/python contrib/build_wheel.py dist
