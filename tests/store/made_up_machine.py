@@ -126,6 +126,9 @@ class Machine:
             "netstat": {(name,): 5e2 / (1 + i) for i, name in enumerate(NETSTAT)},
             "udp_sockets": {("4", "0.0.0.0", 53, 9000 + i, "unbound"): 2.0 for i in range(5)},
             "listen_sockets": {("4", "0.0.0.0", 443, 8000, "nginx"): 20.0},
+            "connecting_sockets": {("4", "192.0.2.7", 443, 8001, "curl"): 1.0},
+            "stalled_sockets": {("4", "192.0.2.8", 443, 8002, "rsync"): 1.0},
+            "unresolved_neighbours": {("eth0", "192.0.2.1", "gateway"): 1.0},
             "drops": {
                 ("eth0", reason): 3.0 for reason in ("NO_SOCKET", "NETFILTER_DROP", "SOCKET_RCVBUFF", "TCP_CSUM")
             },
