@@ -41,7 +41,7 @@ help:
 	@echo 'make test [ARGS=tests/cli]    lint, type check and all tests; ARGS goes to pytest: a folder, "-k kill -x"'
 	@echo 'make lint                    ruff, mypy, the import contracts and the C sources alone'
 	@echo 'make bench                   what watching costs, measured here against the limits'
-	@echo 'make faults [ONLY=faults]    real faults and healthy traffic in namespaces, and what is found how soon; 35 minutes'
+	@echo 'make faults [ONLY=faults]    real faults and healthy traffic in namespaces, and what is found how soon; 50 minutes'
 	@echo 'make fuzz [MINUTES=5]        mutated files, sample lines, netlink and /proc for every parser of them'
 	@echo 'make wheel                   dist/*.whl, which needs no system library'
 	@echo 'make install [PREFIX=~/.local] /opt/bpftop with the command in /usr/local/bin, or all of it in PREFIX; make uninstall'
