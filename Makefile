@@ -32,7 +32,7 @@ build_inputs := pyproject.toml bpftop/__init__.py bpftop/kernel/build.py bpf_obj
 dry_run := $(findstring n,$(firstword -$(MAKEFLAGS)))
 must = $(if $(dry_run),,$(eval said := $(shell $1))$(if $(filter-out 0,$(.SHELLSTATUS)),$(error $(said))))
 
-.PHONY: help run test lint bench faults fuzz wheel install uninstall clean system-run system-test
+.PHONY: help run test lint bench faults fuzz wheel install uninstall deb clean build/wheel system-run system-test
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -45,6 +45,7 @@ help:
 	@echo 'make fuzz [MINUTES=5]        mutated files, sample lines, netlink and /proc for every parser of them'
 	@echo 'make wheel                   dist/*.whl, which needs no system library'
 	@echo 'make install [PREFIX=~/.local] /opt/bpftop with the command in /usr/local/bin, or all of it in PREFIX; make uninstall'
+	@echo 'make deb                     dist/*.deb for this release of Debian or Ubuntu; DEBEMAIL=you@your.domain'
 	@echo 'make clean                   remove what was built, .venv included'
 
 # The machine has a default route if /proc lists one that leaves it: IPv4 with destination and mask 0, IPv6 ::/0 but not
@@ -81,12 +82,17 @@ wheel: .venv/dev
 	@$(bin)/python contrib/build_wheel.py dist
 
 # build/ of an earlier version would put modules that are gone into the wheel.
-install: .venv/build-tools
+build/wheel: .venv/build-tools
 	$(call must,$(bin)/python bpftop/kernel/build.py)
 	@echo 'bpftop: building' >&2
 	@rm -rf build
-	@$(pip) wheel --no-build-isolation --no-deps --wheel-dir build/wheel .
-	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' contrib/install build/wheel/*.whl
+	@$(pip) wheel --no-build-isolation --no-deps --wheel-dir $@ .
+
+install: build/wheel
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' contrib/install $</*.whl
+
+deb: build/wheel
+	@contrib/build-deb $</*.whl dist
 
 uninstall:
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' contrib/install --remove

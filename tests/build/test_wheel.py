@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -114,6 +115,27 @@ def test_it_attaches_and_counts(installed: Path, veth: tuple[str, str]) -> None:
     received = {row["name"]: row["packets"] for row in interface["protocols"] if row["direction"] == "rx"}
     assert received["ICMP"] >= 5
     assert "xdp" not in run("ip", "-n", near, "link", "show", "port")
+
+
+@pytest.mark.skipif(not shutil.which("dpkg-shlibdeps"), reason="dpkg-dev is missing")
+def test_debian_package(wheel: Path, tmp_path: Path) -> None:
+    package = run("env", "DEBEMAIL=maintainer@example.org", ROOT / "contrib/build-deb", wheel, tmp_path).strip()
+    python = Path("/usr/bin/python3").resolve().name
+    depends = run("dpkg-deb", "--field", package, "Depends")
+    assert depends.startswith(f"{python}, iproute2, libc6 ")
+    contents = run("dpkg-deb", "--contents", package)
+    for path in (
+        "/usr/bin/bpftop -> ../lib/bpftop/bin/bpftop",
+        f"/usr/lib/bpftop/lib/{python}/site-packages/bpftop/objects/counter.bpf.o",
+        "/usr/share/man/man1/bpftop.1.gz",
+        "/usr/share/bash-completion/completions/bpftop",
+        "/usr/share/zsh/vendor-completions/_bpftop",
+        "/usr/share/fish/vendor_completions.d/bpftop.fish",
+        "/usr/share/doc/bpftop/copyright",
+    ):
+        assert f" .{path}\n" in contents
+    assert ".pyc" not in contents
+    assert str(tmp_path) not in contents
 
 
 def test_install_and_uninstall(wheel: Path, tmp_path: Path) -> None:
