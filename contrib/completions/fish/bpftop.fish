@@ -177,7 +177,7 @@ complete -c bpftop -n '__bpftop_is bench' -l packet -r -F -d 'frame to run your 
 complete -c bpftop -n '__bpftop_is bench' -l repeat -x -d 'runs per measurement (default: about 0.3 ms, for XDP 10 ms)'
 complete -c bpftop -n '__bpftop_is bench' -l format -x -a 'table json csv' -d 'table, json, csv (default: table)'
 complete -c bpftop -n '__bpftop_is bench' -s o -l output -r -F -d 'write to FILE, which is replaced atomically at the end'
-complete -c bpftop -n '__bpftop_is bench' -a 'counters spills dispatch calls layout access helpers clock probe-read prealloc batch populate mmap'
+complete -c bpftop -n '__bpftop_is bench' -a 'counters spills dispatch calls layout access helpers clock probe-read prealloc tracing batch populate mmap'
 complete -c bpftop -n '__bpftop_is doctor' -s h -l help -d 'show this help message and exit'
 complete -c bpftop -n '__bpftop_is doctor' -l version -d 'show program\'s version number and exit'
 complete -c bpftop -n '__bpftop_is doctor' -l config -r -F -d 'the configuration (default: ~/.config/bpftop/config.yaml)'
