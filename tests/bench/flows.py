@@ -25,7 +25,7 @@ from tests.bench.figures import Figure
 from tests.bench.packets import CONTENDERS, FRAMES, Contender, _take_turns
 from tests.bpf.frame import ether, udp4
 
-LIMIT_TO_PLAIN, LIMIT_READ_TO_BATCH, LIMIT_HITCH_SHARE = 2.5, 6, 0.6
+LIMIT_TO_PLAIN, LIMIT_READ_TO_BATCH, LIMIT_HITCH_SHARE = 2.5, 6, 0.8
 LIMIT_INSNS, LIMIT_LOAD_TO_PLAIN = 1_000_000, 10
 READ_FLOWS, MOST_FLOWS = 10_000, 30_000
 READ_ROUNDS, LOAD_ROUNDS = 15, 7
