@@ -26,7 +26,7 @@ class RunStats:
             self._fd = None
 
 
-class AttachedProgram:
+class ProgramOnHook:
     """A program of an object, attached where its section says. Raises KernelError if the kernel has no such hook."""
 
     def __init__(self, loaded: BenchObject, name: str) -> None:

@@ -16,7 +16,7 @@ from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.measure.contend import Stopped
 from bpftop.kernel.measure.program_object import BenchObject
-from bpftop.kernel.measure.run_stats import AttachedProgram, RunStats
+from bpftop.kernel.measure.run_stats import ProgramOnHook, RunStats
 from bpftop.measure.conditions import bench_cpus, permitted
 from bpftop.measure.pinned_threads import on_cpu
 from bpftop.measure.programs.costs import (
@@ -46,8 +46,8 @@ class _Contender:
     """The counting program of a hook and the empty program, both attached, with their times per run."""
 
     name: str
-    counting: AttachedProgram
-    empty: AttachedProgram
+    counting: ProgramOnHook
+    empty: ProgramOnHook
     times_ns: tuple[list[float], list[float]]
 
     def measure(self, stop: Stop) -> None:
@@ -127,10 +127,10 @@ class _TracingRace:
         )
 
 
-def _attached(stack: ExitStack, name: str) -> AttachedProgram:
+def _attached(stack: ExitStack, name: str) -> ProgramOnHook:
     loaded = permitted(BenchObject, _OBJECT, (name,))
     stack.callback(loaded.close)
-    attached = AttachedProgram(loaded, name)
+    attached = ProgramOnHook(loaded, name)
     stack.callback(attached.close)
     return attached
 
