@@ -102,7 +102,7 @@ def test_the_screen_on_a_recording(recording: str, tmp_path: Path) -> None:
         terminal.until(lambda screen: "PAUSED" in screen, "that it stands still")
         terminal.keys("@", *"03:14", "Enter")
         terminal.until(lambda screen: "03:13:59" in screen, "another moment")
-        for key, text in (("2", "CPUs carry RX"), ("3", "since start"), ("4", "flow"), ("8", "rules"), ("1", "share")):
+        for key, text in (("2", "CPUs carry RX"), ("3", "since start"), ("4", "flow"), ("8", "checks"), ("1", "share")):
             terminal.keys(key)
             terminal.until(lambda screen, text=text: text in screen, f"pane {key}")  # type: ignore[misc]
         terminal.keys("q")
@@ -195,7 +195,7 @@ def test_replay_without_the_compiled_extension(recording: str, tmp_path: Path) -
             terminal.keys(key)
         for key in ("6", "7"):
             terminal.keys(key)
-            terminal.until(lambda screen: "compiled part of bpftop is not there" in screen, f"pane {key}")
+            terminal.until(lambda screen: "needs the compiled part of bpftop" in screen, f"pane {key}")
             terminal.keys("j")
         terminal.keys("q")
         terminal.until(lambda screen: "exit 0" in screen, "the end")

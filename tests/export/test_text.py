@@ -111,13 +111,18 @@ def test_csv_leaves_the_unknown_empty() -> None:
     assert rows[0]["packets"] == "1361"
 
 
-@pytest.mark.parametrize("interface", [ETH0, OBSERVED, replace(ETH0, label="\x1b]0;x\x07\udc9b", notices=("a\nb",))])
+@pytest.mark.parametrize("interface", [ETH0, OBSERVED, replace(ETH0, label="\x1b]0;x\x07", notices=("a\nb",))])
 def test_samples_come_back_from_their_lines(interface: Interface) -> None:
     sample = pair(interface, unavailable={"softnet": "EACCES"})[1]
     text = sample_line(sample)
     assert text.isascii()
     assert text.count("\n") == 1
     assert _read_back(json.loads(text)) == sample
+
+
+def test_a_byte_that_is_not_utf_8_comes_back_as_text() -> None:
+    line = sample_line(pair(replace(ETH0, label="v\udc9b"))[1])
+    assert _read_back(json.loads(line)) == pair(replace(ETH0, label="v\\udc9b"))[1]
 
 
 def _read_back(whole: dict[str, Any]) -> Sample:
