@@ -52,9 +52,9 @@ static __always_inline void add_at(struct cell *cells, __u64 index, __u64 packet
 	cells[index].bytes += bytes;
 }
 
-static __always_inline void add_joint(struct cell *common, place_t place, __u32 length, __u64 packets, __u64 bytes)
+static __always_inline void add_joint(struct cell *common, parsed_t parsed, __u32 length, __u64 packets, __u64 bytes)
 {
-	add_at(common, CELL(joint) + (L3_OF(place) * CASTS + CAST_OF(place)) * SIZE_BINS + size_bin(length), packets,
+	add_at(common, CELL(joint) + (L3_OF(parsed) * CASTS + CAST_OF(parsed)) * SIZE_BINS + size_bin(length), packets,
 	       bytes);
 }
 
@@ -68,31 +68,31 @@ static __always_inline void add_detail(struct cell *common, __u32 detail, __u64 
 
 /* Count everything of a frame but its size and TCP class: those differ within a super-frame. Returns row 0, or NULL,
  * which never happens: all rows of an array are there. */
-static __always_inline struct cell *record_common(place_t place, __u64 packets, __u64 bytes)
+static __always_inline struct cell *record_common(parsed_t parsed, __u64 packets, __u64 bytes)
 {
 	struct cell *common = counter_row(ROW_COMMON), *protocols = counter_row(ROW_PROTOCOLS);
 
 	if (!common || !protocols)
 		return NULL;
-	add_at(protocols, PROTOCOL_OF(place), packets, bytes);
-	if (VLANS_OF(place))
-		add_at(common, CELL(vlans) - 1 + VLANS_OF(place), packets, bytes);
-	if (FRAGMENT_OF(place))
-		add_at(common, CELL(fragments) - 1 + FRAGMENT_OF(place), packets, bytes);
+	add_at(protocols, PROTOCOL_OF(parsed), packets, bytes);
+	if (VLANS_OF(parsed))
+		add_at(common, CELL(vlans) - 1 + VLANS_OF(parsed), packets, bytes);
+	if (FRAGMENT_OF(parsed))
+		add_at(common, CELL(fragments) - 1 + FRAGMENT_OF(parsed), packets, bytes);
 	return common;
 }
 
 /* A global function, which the verifier looks at once, for any argument: inlined, it would be verified again for every
  * combination of what the parsers can say (100 000 instructions and more). */
-__noinline int record_frame(place_t place, __u32 length)
+__noinline int record_frame(parsed_t parsed, __u32 length)
 {
-	struct cell *common = record_common(place, 1, length);
+	struct cell *common = record_common(parsed, 1, length);
 
 	if (!common)
 		return 0;
-	add_joint(common, place, length, 1, length);
-	if (DETAIL_OF(place))
-		add_detail(common, DETAIL_OF(place), 1, length);
+	add_joint(common, parsed, length, 1, length);
+	if (DETAIL_OF(parsed))
+		add_detail(common, DETAIL_OF(parsed), 1, length);
 	return 0;
 }
 
@@ -104,18 +104,18 @@ static __always_inline __u32 opaque(__u32 protocol)
 	return protocol;
 }
 
-static __always_inline void record(struct cursor *c, place_t place, __u32 length)
+static __always_inline void record(struct cursor *c, parsed_t parsed, __u32 length)
 {
-	record_frame(place, length);
+	record_frame(parsed, length);
 	if (FLOWS)
-		add_flow(c->flow, opaque(PROTOCOL_OF(place)), 1, length);
+		add_flow(c->flow, opaque(PROTOCOL_OF(parsed)), 1, length);
 }
 
-static __always_inline place_t parse(struct cursor *c, __u32 outer_tags)
+static __always_inline parsed_t parse(struct cursor *c, __u32 outer_tags)
 {
-	place_t place = PLACE_VLANS(outer_tags);
+	parsed_t parsed = PARSED_VLANS(outer_tags);
 
-	return link_is_ip ? parse_bare_ip(c, place, count_tx) : parse_ethernet(c, place, count_tx);
+	return link_is_ip ? parse_bare_ip(c, parsed, count_tx) : parse_ethernet(c, parsed, count_tx);
 }
 
 __noinline int chain_xdp(struct xdp_md *ctx, __u32 at, __u32 end, __u32 next)
@@ -190,23 +190,19 @@ int count_xdp_frags(struct xdp_md *ctx)
 		.length = bpf_xdp_get_buff_len(ctx),
 		.access = XDP_FRAGS,
 	};
-	place_t place;
+	parsed_t parsed;
 
 	if (count_plain(&c, 0))
 		return XDP_PASS;
-	place = parse(&c, 0);
-	if (place == BEYOND_LINEAR)
+	parsed = parse(&c, 0);
+	if (parsed == BEYOND_LINEAR)
 		count_far_xdp(ctx);
 	else
-		record(&c, place, c.length);
+		record(&c, parsed, c.length);
 	return XDP_PASS;
 }
 
-/* A super-frame: n wire packets with the same headers, see docs/counting.md. A global function takes numbers only
- * (5.10), so what was parsed comes packed; it is verified once and costs a call only where there are segments. */
-#define PACK_PLACE(p) ((p)->protocol | (p)->l3 << 16 | (p)->cast << 20 | (p)->vlans << 24)
-#define PACK_CELLS(p) ((p)->detail | (p)->fragment << 16)
-
+/* A super-frame: n wire packets with the same headers, see docs/counting.md. */
 struct segments {
 	__u64 n;
 	__u64 bytes;
@@ -236,20 +232,20 @@ static __always_inline void cut(struct __sk_buff *skb, __u32 headers, struct seg
 
 /* A global function, which is verified once and costs a call only where there are segments; it takes numbers only
  * (5.10). */
-__noinline int record_segments(struct __sk_buff *skb, place_t place, __u32 headers)
+__noinline int record_segments(struct __sk_buff *skb, parsed_t parsed, __u32 headers)
 {
-	__u32 detail = DETAIL_OF(place);
+	__u32 detail = DETAIL_OF(parsed);
 	struct segments s;
 	struct cell *common;
 	__u64 last_bytes;
 
 	cut(skb, headers, &s);
 	last_bytes = s.bytes - s.first_bytes;
-	common = record_common(place, s.n, s.bytes);
+	common = record_common(parsed, s.n, s.bytes);
 	if (!common)
 		return 0;
-	add_joint(common, place, s.full, s.n - 1, s.first_bytes);
-	add_joint(common, place, last_bytes, 1, last_bytes);
+	add_joint(common, parsed, s.full, s.n - 1, s.first_bytes);
+	add_joint(common, parsed, last_bytes, 1, last_bytes);
 	if (detail == CELL(tcp_flags[TCP_FIN]) || detail == CELL(tcp_flags[TCP_RST])) {
 		add_at(common, detail, 1, last_bytes);
 		add_at(common, CELL(tcp_flags[TCP_OTHER]), s.n - 1, s.first_bytes);
@@ -260,23 +256,23 @@ __noinline int record_segments(struct __sk_buff *skb, place_t place, __u32 heade
 }
 
 /* The flow's key does not fit a global function's numbers, so the segments are worked out again here. */
-static __always_inline void add_flow_of_segments(struct __sk_buff *skb, struct cursor *c, place_t place)
+static __always_inline void add_flow_of_segments(struct __sk_buff *skb, struct cursor *c, parsed_t parsed)
 {
 	struct segments s;
 
 	if (!FLOWS)
 		return;
 	cut(skb, c->headers, &s);
-	add_flow(c->flow, opaque(PROTOCOL_OF(place)), s.n, s.bytes);
+	add_flow(c->flow, opaque(PROTOCOL_OF(parsed)), s.n, s.bytes);
 }
 
-static __always_inline void record_skb(struct __sk_buff *skb, struct cursor *c, place_t place)
+static __always_inline void record_skb(struct __sk_buff *skb, struct cursor *c, parsed_t parsed)
 {
 	if (skb->gso_size) {
-		record_segments(skb, place, c->headers);
-		add_flow_of_segments(skb, c, place);
+		record_segments(skb, parsed, c->headers);
+		add_flow_of_segments(skb, c, parsed);
 	} else {
-		record(c, place, skb->len + (skb->vlan_present ? VLAN_BYTES : 0));
+		record(c, parsed, skb->len + (skb->vlan_present ? VLAN_BYTES : 0));
 	}
 }
 
@@ -301,14 +297,14 @@ int count_tc(struct __sk_buff *skb)
 		.length = skb->len,
 		.access = TC,
 	};
-	place_t place;
+	parsed_t parsed;
 
 	if (!skb->gso_size && count_plain(&c, !!skb->vlan_present))
 		return TCX_NEXT;
-	place = parse(&c, !!skb->vlan_present);
-	if (place == BEYOND_LINEAR)
+	parsed = parse(&c, !!skb->vlan_present);
+	if (parsed == BEYOND_LINEAR)
 		count_far_tc(skb);
 	else
-		record_skb(skb, &c, place);
+		record_skb(skb, &c, parsed);
 	return TCX_NEXT;
 }

@@ -23,20 +23,20 @@ _Static_assert(sizeof(struct common_counters) == sizeof(struct counter_row), "ro
 /* The result of parsing a frame, in one register: protocol (bits 0 to 15), L3 class, cast, number of VLAN tags,
  * fragment (two bits each), and the detail: row and cell of the TCP class, UDP port or ICMP type, 0 where there is
  * none. Separate variables cost a move of 0 and a spill each on every path. */
-typedef __u64 place_t;
-#define PLACE_L3(l3) ((place_t)(l3) << 16)
-#define PLACE_CAST(cast) ((place_t)(cast) << 18)
-#define PLACE_VLANS(tags) ((place_t)(tags) << 20)
-#define PLACE_FRAGMENT(part) ((place_t)((part) + 1) << 22)
-#define PLACE_DETAIL(row, cell) ((place_t)((row) << 9 | (cell)) << 24)
-#define BEYOND_LINEAR ((place_t)1 << 63) /* alone: count the frame again by copies */
+typedef __u64 parsed_t;
+#define PARSED_L3(l3) ((parsed_t)(l3) << 16)
+#define PARSED_CAST(cast) ((parsed_t)(cast) << 18)
+#define PARSED_VLANS(tags) ((parsed_t)(tags) << 20)
+#define PARSED_FRAGMENT(part) ((parsed_t)((part) + 1) << 22)
+#define PARSED_DETAIL(row, cell) ((parsed_t)((row) << 9 | (cell)) << 24)
+#define BEYOND_LINEAR ((parsed_t)1 << 63) /* alone: count the frame again by copies */
 
-#define PROTOCOL_OF(place) ((__u32)(place)&0xffff)
-#define L3_OF(place) ((__u32)(place) >> 16 & 3)
-#define CAST_OF(place) ((__u32)(place) >> 18 & 3)
-#define VLANS_OF(place) ((__u32)(place) >> 20 & 3)
-#define FRAGMENT_OF(place) ((__u32)(place) >> 22 & 3) /* 0: not a fragment */
-#define DETAIL_OF(place) ((__u32)((place) >> 24))
+#define PROTOCOL_OF(parsed) ((__u32)(parsed)&0xffff)
+#define L3_OF(parsed) ((__u32)(parsed) >> 16 & 3)
+#define CAST_OF(parsed) ((__u32)(parsed) >> 18 & 3)
+#define VLANS_OF(parsed) ((__u32)(parsed) >> 20 & 3)
+#define FRAGMENT_OF(parsed) ((__u32)(parsed) >> 22 & 3) /* 0: not a fragment */
+#define DETAIL_OF(parsed) ((__u32)((parsed) >> 24))
 #define DETAIL_ROW(detail) ((detail) >> 9)
 #define DETAIL_CELL(detail) ((detail)&511)
 
@@ -79,14 +79,14 @@ static __always_inline int reach(struct cursor *c, __u32 at, __u32 bytes, void *
 }
 
 /* For a header that is not in reach: the frame ends here, or only its linear part does. */
-static __always_inline place_t short_of(const struct cursor *c, place_t place, __u32 bytes)
+static __always_inline parsed_t short_of(const struct cursor *c, parsed_t parsed, __u32 bytes)
 {
-	return c->at + bytes <= c->length ? BEYOND_LINEAR : place | PROTOCOL_TRUNCATED;
+	return c->at + bytes <= c->length ? BEYOND_LINEAR : parsed | PROTOCOL_TRUNCATED;
 }
 
-static __always_inline place_t malformed(place_t place)
+static __always_inline parsed_t malformed(parsed_t parsed)
 {
-	return (place & ~((place_t)3 << 22)) | PROTOCOL_MALFORMED;
+	return (parsed & ~((parsed_t)3 << 22)) | PROTOCOL_MALFORMED;
 }
 
 #endif

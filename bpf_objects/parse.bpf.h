@@ -16,7 +16,7 @@ enum { CHAIN_WHOLE, CHAIN_FIRST_FRAGMENT, CHAIN_LATER_FRAGMENT, CHAIN_MALFORMED 
 #define CHAIN_AT_MAX 20000 /* 8 headers of at most 2048 bytes behind L2, tags and IPv6 */
 static __always_inline int ipv6_chain(struct cursor *c, __u32 end, __u32 next);
 
-/* The addresses at packet memory or at a copy; x86-64 and arm64 load words from any place. */
+/* The addresses at packet memory or at a copy; x86-64 and arm64 load words from any parsed. */
 static __always_inline void flow_from_ipv4(struct flow_key *flow, const struct ipv4_header *ip)
 {
 	const __u64 mapped = 0xffff0000; /* bytes 8 to 11 of ::ffff:0:0/96, little endian */
@@ -36,55 +36,55 @@ static __always_inline void flow_from_ipv6(struct flow_key *flow, const struct i
 }
 
 /* A later fragment has no transport header; TCP's classes add up to TCP all the same. */
-static __always_inline place_t later_fragment(struct cursor *c, place_t place, __u32 protocol)
+static __always_inline parsed_t later_fragment(struct cursor *c, parsed_t parsed, __u32 protocol)
 {
 	c->headers = c->at;
-	place |= PLACE_FRAGMENT(FRAGMENT_LATER) | protocol;
-	return protocol == L4_TCP ? place | PLACE_DETAIL(ROW_COMMON, CELL(tcp_flags[TCP_OTHER])) : place;
+	parsed |= PARSED_FRAGMENT(FRAGMENT_LATER) | protocol;
+	return protocol == L4_TCP ? parsed | PARSED_DETAIL(ROW_COMMON, CELL(tcp_flags[TCP_OTHER])) : parsed;
 }
 
-static __always_inline place_t cast_from_ipv4(const __u8 *destination)
+static __always_inline parsed_t cast_from_ipv4(const __u8 *destination)
 {
 	if ((destination[0] & 0xf0) == 0xe0)
-		return PLACE_CAST(CAST_MULTICAST);
+		return PARSED_CAST(CAST_MULTICAST);
 	if ((destination[0] & destination[1] & destination[2] & destination[3]) == 0xff)
-		return PLACE_CAST(CAST_BROADCAST);
-	return PLACE_CAST(CAST_UNICAST);
+		return PARSED_CAST(CAST_BROADCAST);
+	return PARSED_CAST(CAST_UNICAST);
 }
 
-static __always_inline place_t parse_ipv4(struct cursor *c, place_t place, int tx, int cast_from_ip)
+static __always_inline parsed_t parse_ipv4(struct cursor *c, parsed_t parsed, int tx, int cast_from_ip)
 {
 	__u32 have = c->length - c->at, header, total, fragment, protocol;
 	struct ipv4_header scratch, *ip;
 
-	place |= PLACE_L3(L3_IPV4);
+	parsed |= PARSED_L3(L3_IPV4);
 	if (!reach(c, c->at, sizeof(scratch), &scratch, (void **)&ip))
-		return short_of(c, place, sizeof(scratch));
+		return short_of(c, parsed, sizeof(scratch));
 	header = (ip->version_ihl & 0x0f) * 4;
 	if (ip->version_ihl >> 4 != 4 || header < sizeof(scratch))
-		return malformed(place);
+		return malformed(parsed);
 	if (FLOWS)
 		flow_from_ipv4(c->flow, ip);
 	if (cast_from_ip)
-		place |= cast_from_ipv4(ip->destination);
+		parsed |= cast_from_ipv4(ip->destination);
 	if (have < header)
-		return place | PROTOCOL_TRUNCATED;
+		return parsed | PROTOCOL_TRUNCATED;
 	c->headers = c->at + header;
 	total = bpf_ntohs(ip->total_length);
 	if (!total && have > 65535)
 		total = have;
 	if (total < header)
-		return malformed(place);
+		return malformed(parsed);
 	if (total > have)
-		return place | PROTOCOL_TRUNCATED;
+		return parsed | PROTOCOL_TRUNCATED;
 	fragment = ip->fragment;
 	protocol = ip->protocol;
 	c->at += header;
 	if (fragment & bpf_htons(0x1fff))
-		return later_fragment(c, place, protocol);
+		return later_fragment(c, parsed, protocol);
 	if (fragment & bpf_htons(0x2000))
-		place |= PLACE_FRAGMENT(FRAGMENT_FIRST);
-	return parse_transport(c, place, total - header, protocol, tx, 0);
+		parsed |= PARSED_FRAGMENT(FRAGMENT_FIRST);
+	return parse_transport(c, parsed, total - header, protocol, tx, 0);
 }
 
 static __always_inline int is_extension(__u32 next)
@@ -122,27 +122,27 @@ static __always_inline int walk_chain(void *ctx, void *start, void *stop, __u32 
 	return CHAIN_PACK(next, is_extension(next) ? CHAIN_MALFORMED : kind, at);
 }
 
-static __always_inline place_t parse_ipv6(struct cursor *c, place_t place, int tx, int cast_from_ip)
+static __always_inline parsed_t parse_ipv6(struct cursor *c, parsed_t parsed, int tx, int cast_from_ip)
 {
 	__u32 have = c->length - c->at, payload, next, end;
 	struct ipv6_header scratch, *ip;
 	int chain;
 
-	place |= PLACE_L3(L3_IPV6);
+	parsed |= PARSED_L3(L3_IPV6);
 	if (!reach(c, c->at, sizeof(scratch), &scratch, (void **)&ip))
-		return short_of(c, place, sizeof(scratch));
+		return short_of(c, parsed, sizeof(scratch));
 	if (ip->version_class >> 4 != 6)
-		return malformed(place);
+		return malformed(parsed);
 	if (FLOWS)
 		flow_from_ipv6(c->flow, ip);
 	c->headers = c->at + sizeof(scratch);
 	if (cast_from_ip && ip->destination[0] == 0xff)
-		place |= PLACE_CAST(CAST_MULTICAST);
+		parsed |= PARSED_CAST(CAST_MULTICAST);
 	payload = bpf_ntohs(ip->payload_length);
 	if (!payload && have > 65535 + sizeof(scratch))
 		payload = have - sizeof(scratch);
 	if (sizeof(scratch) + payload > have)
-		return place | PROTOCOL_TRUNCATED;
+		return parsed | PROTOCOL_TRUNCATED;
 	next = ip->next;
 	c->at += sizeof(scratch);
 	end = c->at + payload;
@@ -153,30 +153,30 @@ static __always_inline place_t parse_ipv6(struct cursor *c, place_t place, int t
 		asm volatile("%0 &= 0x7fff" : "+r"(c->at)); /* CHAIN_AT_MAX in words that the verifier follows */
 		c->headers = c->at;
 		if (CHAIN_END(chain) == CHAIN_MALFORMED)
-			return malformed(place);
+			return malformed(parsed);
 		if (CHAIN_END(chain) == CHAIN_LATER_FRAGMENT)
-			return later_fragment(c, place, next);
+			return later_fragment(c, parsed, next);
 		if (CHAIN_END(chain) == CHAIN_FIRST_FRAGMENT)
-			place |= PLACE_FRAGMENT(FRAGMENT_FIRST);
+			parsed |= PARSED_FRAGMENT(FRAGMENT_FIRST);
 	}
-	return parse_transport(c, place, end - c->at, next, tx, 1);
+	return parse_transport(c, parsed, end - c->at, next, tx, 1);
 }
 
-static __always_inline place_t parse_other(place_t place, __u16 ethertype)
+static __always_inline parsed_t parse_other(parsed_t parsed, __u16 ethertype)
 {
 	switch (ethertype) {
 	case ETHERTYPE_ARP:
-		return place | PLACE_L3(L3_ARP) | PROTOCOL_ARP;
+		return parsed | PARSED_L3(L3_ARP) | PROTOCOL_ARP;
 	case ETHERTYPE_LLDP:
-		return place | PLACE_L3(L3_OTHER) | PROTOCOL_LLDP;
+		return parsed | PARSED_L3(L3_OTHER) | PROTOCOL_LLDP;
 	case ETHERTYPE_MPLS:
 	case ETHERTYPE_MPLS_MULTICAST:
-		return place | PLACE_L3(L3_OTHER) | PROTOCOL_MPLS;
+		return parsed | PARSED_L3(L3_OTHER) | PROTOCOL_MPLS;
 	case ETHERTYPE_PPPOE_DISCOVERY:
 	case ETHERTYPE_PPPOE_SESSION:
-		return place | PLACE_L3(L3_OTHER) | PROTOCOL_PPPOE;
+		return parsed | PARSED_L3(L3_OTHER) | PROTOCOL_PPPOE;
 	}
-	return place | PLACE_L3(L3_OTHER) |
+	return parsed | PARSED_L3(L3_OTHER) |
 	       (ethertype < ETHERTYPE_FIRST ? PROTOCOL_LENGTH_802_3 : PROTOCOL_OTHER_ETHERTYPE);
 }
 
@@ -187,81 +187,81 @@ static __always_inline int is_vlan(__be16 ethertype)
 
 /* The group bit is 1, and one more where all six bytes are 0xff. Without branches, which would multiply the paths that
  * the verifier walks. */
-static __always_inline place_t cast_of(const __be16 *mac)
+static __always_inline parsed_t cast_of(const __be16 *mac)
 {
 	__u64 all = mac[0] | (__u64)mac[1] << 16 | (__u64)mac[2] << 32;
 
-	return PLACE_CAST((mac[0] & 1) + ((all + 1) >> 48));
+	return PARSED_CAST((mac[0] & 1) + ((all + 1) >> 48));
 }
 
 /* Frames too short for an IP header behind two tags: tags one by one, then IP is truncated. */
-static __always_inline place_t parse_short_ethernet(struct cursor *c, place_t place)
+static __always_inline parsed_t parse_short_ethernet(struct cursor *c, parsed_t parsed)
 {
-	__u32 tags = VLANS_OF(place);
+	__u32 tags = VLANS_OF(parsed);
 	__be16 scratch[7], *eth, ethertype;
 
 	if (!reach(c, 0, sizeof(scratch), scratch, (void **)&eth))
-		return short_of(c, place | PLACE_L3(L3_OTHER), sizeof(scratch));
-	place |= cast_of(eth);
+		return short_of(c, parsed | PARSED_L3(L3_OTHER), sizeof(scratch));
+	parsed |= cast_of(eth);
 	ethertype = eth[6];
 	c->headers = c->at = ETH_BYTES;
 	for (; tags < VLAN_TAGS_MAX && is_vlan(ethertype); tags++) {
 		if (!reach(c, c->at, VLAN_BYTES, scratch, (void **)&eth))
-			return short_of(c, place | PLACE_L3(L3_OTHER), VLAN_BYTES);
+			return short_of(c, parsed | PARSED_L3(L3_OTHER), VLAN_BYTES);
 		ethertype = eth[1];
 		c->at += VLAN_BYTES;
 		c->headers += VLAN_BYTES;
-		place += PLACE_VLANS(1);
+		parsed += PARSED_VLANS(1);
 	}
 	if (ethertype == bpf_htons(ETHERTYPE_IPV4))
-		return place | PLACE_L3(L3_IPV4) | PROTOCOL_TRUNCATED;
+		return parsed | PARSED_L3(L3_IPV4) | PROTOCOL_TRUNCATED;
 	if (ethertype == bpf_htons(ETHERTYPE_IPV6))
-		return place | PLACE_L3(L3_IPV6) | PROTOCOL_TRUNCATED;
-	return parse_other(place, bpf_ntohs(ethertype));
+		return parsed | PARSED_L3(L3_IPV6) | PROTOCOL_TRUNCATED;
+	return parse_other(parsed, bpf_ntohs(ethertype));
 }
 
-/* `place` begins with one tag where the kernel keeps the outer tag beside the packet. */
-static __always_inline place_t parse_ethernet(struct cursor *c, place_t place, int tx)
+/* `parsed` begins with one tag where the kernel keeps the outer tag beside the packet. */
+static __always_inline parsed_t parse_ethernet(struct cursor *c, parsed_t parsed, int tx)
 {
 	__be16 scratch[ETH_TAGGED_BYTES / 2], *eth, ethertype;
 
 	if (c->length < ETH_TAGGED_BYTES)
-		return parse_short_ethernet(c, place);
+		return parse_short_ethernet(c, parsed);
 	if (!reach(c, 0, sizeof(scratch), scratch, (void **)&eth))
 		return BEYOND_LINEAR;
-	place |= cast_of(eth);
+	parsed |= cast_of(eth);
 	ethertype = eth[6];
 	c->at = ETH_BYTES;
 	if (is_vlan(ethertype)) {
 		ethertype = eth[8];
 		c->at += VLAN_BYTES;
-		place += PLACE_VLANS(1);
-		if (is_vlan(ethertype) && VLANS_OF(place) < VLAN_TAGS_MAX) {
+		parsed += PARSED_VLANS(1);
+		if (is_vlan(ethertype) && VLANS_OF(parsed) < VLAN_TAGS_MAX) {
 			ethertype = eth[10];
 			c->at += VLAN_BYTES;
-			place += PLACE_VLANS(1);
+			parsed += PARSED_VLANS(1);
 		}
 	}
 	c->headers = c->at;
 	if (ethertype == bpf_htons(ETHERTYPE_IPV4))
-		return parse_ipv4(c, place, tx, 0);
+		return parse_ipv4(c, parsed, tx, 0);
 	if (ethertype == bpf_htons(ETHERTYPE_IPV6))
-		return parse_ipv6(c, place, tx, 0);
-	return parse_other(place, bpf_ntohs(ethertype));
+		return parse_ipv6(c, parsed, tx, 0);
+	return parse_other(parsed, bpf_ntohs(ethertype));
 }
 
 /* Links without an L2 header (tun, wireguard, ipip): the first nibble is the IP version. */
-static __always_inline place_t parse_bare_ip(struct cursor *c, place_t place, int tx)
+static __always_inline parsed_t parse_bare_ip(struct cursor *c, parsed_t parsed, int tx)
 {
 	__u8 scratch[1], *version;
 
 	if (!reach(c, c->at, sizeof(scratch), scratch, (void **)&version))
-		return short_of(c, place | PLACE_L3(L3_OTHER), sizeof(scratch));
+		return short_of(c, parsed | PARSED_L3(L3_OTHER), sizeof(scratch));
 	if (*version >> 4 == 4)
-		return parse_ipv4(c, place, tx, 1);
+		return parse_ipv4(c, parsed, tx, 1);
 	if (*version >> 4 == 6)
-		return parse_ipv6(c, place, tx, 1);
-	return malformed(place | PLACE_L3(L3_OTHER));
+		return parse_ipv6(c, parsed, tx, 1);
+	return malformed(parsed | PARSED_L3(L3_OTHER));
 }
 
 #endif

@@ -45,19 +45,19 @@ static __always_inline void flow_ports(struct flow_key *flow, const struct ports
 	flow->dport = ports->destination;
 }
 
-static __always_inline place_t parse_tcp(struct cursor *c, place_t place, __u32 left)
+static __always_inline parsed_t parse_tcp(struct cursor *c, parsed_t parsed, __u32 left)
 {
 	__u8 scratch[2], *offset_flags;
 	__u32 header;
 
 	if (left < 20)
-		return malformed(place);
+		return malformed(parsed);
 	if (!reach(c, c->at + 12, sizeof(scratch), scratch, (void **)&offset_flags))
-		return short_of(c, place, 14);
+		return short_of(c, parsed, 14);
 	header = offset_flags[0] >> 2 & 0x3c;
 	/* Options of a first fragment may go on in the next one. */
-	if (header < 20 || (header > left && !FRAGMENT_OF(place)))
-		return malformed(place);
+	if (header < 20 || (header > left && !FRAGMENT_OF(parsed)))
+		return malformed(parsed);
 	c->headers = c->at + (header < left ? header : left);
 	if (FLOWS) {
 		struct ports copy, *ports;
@@ -66,53 +66,53 @@ static __always_inline place_t parse_tcp(struct cursor *c, place_t place, __u32 
 			  (void **)&ports)) /* always: what comes behind them was there */
 			flow_ports(c->flow, ports);
 	}
-	return place | L4_TCP |
-	       PLACE_DETAIL(ROW_COMMON, CELL(tcp_flags) + tcp_classes[offset_flags[1] & TCP_CLASS_FLAGS]);
+	return parsed | L4_TCP |
+	       PARSED_DETAIL(ROW_COMMON, CELL(tcp_flags) + tcp_classes[offset_flags[1] & TCP_CLASS_FLAGS]);
 }
 
-static __always_inline place_t parse_udp(struct cursor *c, place_t place, __u32 left, int tx)
+static __always_inline parsed_t parse_udp(struct cursor *c, parsed_t parsed, __u32 left, int tx)
 {
 	struct ports scratch, *udp;
 	__u32 length, port;
 
 	if (left < 8)
-		return malformed(place);
+		return malformed(parsed);
 	if (!reach(c, c->at, sizeof(scratch), &scratch, (void **)&udp))
-		return short_of(c, place, sizeof(scratch));
+		return short_of(c, parsed, sizeof(scratch));
 	length = bpf_ntohs(udp->length);
 	if (length < 8 && (length || left <= 65535))
-		return malformed(place);
+		return malformed(parsed);
 	c->headers = c->at + 8;
 	if (FLOWS)
 		flow_ports(c->flow, udp);
 	port = reflection_port(tx ? udp->destination : udp->source);
-	return place | L4_UDP | (port ? PLACE_DETAIL(ROW_COMMON, CELL(udp_ports) - 1 + port) : 0);
+	return parsed | L4_UDP | (port ? PARSED_DETAIL(ROW_COMMON, CELL(udp_ports) - 1 + port) : 0);
 }
 
-static __always_inline place_t parse_icmp(struct cursor *c, place_t place, __u32 left, __u32 least, __u32 row)
+static __always_inline parsed_t parse_icmp(struct cursor *c, parsed_t parsed, __u32 left, __u32 least, __u32 row)
 {
 	__u8 scratch[1], *type;
 
 	if (left < least)
-		return malformed(place);
+		return malformed(parsed);
 	if (!reach(c, c->at, sizeof(scratch), scratch, (void **)&type))
-		return short_of(c, place, sizeof(scratch));
-	return place | (row == ROW_ICMP ? L4_ICMP : L4_ICMPV6) | PLACE_DETAIL(row, *type);
+		return short_of(c, parsed, sizeof(scratch));
+	return parsed | (row == ROW_ICMP ? L4_ICMP : L4_ICMPV6) | PARSED_DETAIL(row, *type);
 }
 
-static __always_inline place_t parse_transport(struct cursor *c, place_t place, __u32 left, __u32 protocol, int tx,
-					       int is_ipv6)
+static __always_inline parsed_t parse_transport(struct cursor *c, parsed_t parsed, __u32 left, __u32 protocol, int tx,
+						int is_ipv6)
 {
 	c->headers = c->at;
 	if (protocol == L4_TCP)
-		return parse_tcp(c, place, left);
+		return parse_tcp(c, parsed, left);
 	if (protocol == L4_UDP)
-		return parse_udp(c, place, left, tx);
+		return parse_udp(c, parsed, left, tx);
 	if (protocol == L4_ICMP && !is_ipv6)
-		return parse_icmp(c, place, left, 8, ROW_ICMP);
+		return parse_icmp(c, parsed, left, 8, ROW_ICMP);
 	if (protocol == L4_ICMPV6 && is_ipv6)
-		return parse_icmp(c, place, left, 4, ROW_ICMPV6);
-	return place | protocol;
+		return parse_icmp(c, parsed, left, 4, ROW_ICMPV6);
+	return parsed | protocol;
 }
 
 #endif

@@ -81,13 +81,21 @@ def page() -> str:
 
 def _overview(measured: Mapping[str, Mapping[str, float | None]]) -> Iterator[str]:
     scenarios = {fault.id: " ".join((fault.__doc__ or "").split()) for fault in FAULTS}
-    yield "| Rule | Severity | Scope | Signals | Scenario | Named after | From its middle | Cleared after |"
+    times = "Found after the fault began | Found after bpftop started during the fault | Cleared after the fault ended"
+    yield f"| Rule | Severity | Scope | Signals | Scenario | {times} |"
     yield "|---|---|---|---|---|---:|---:|---:|"
     for rule in RULES:
         found = measured.get(rule.id, {})
         scenario = scenarios.get(rule.id) or f"none: {MADE_UP[rule.id]}"
-        times = (_seconds(found.get(what)) for what in ("seconds", "mid_start_s", "clear_s"))
-        cells = (f"[`{rule.id}`](#{rule.id})", ", ".join(rule.severities), rule.scope, _signals(rule), scenario, *times)
+        seconds = (_seconds(found.get(what)) for what in ("seconds", "mid_start_s", "clear_s"))
+        cells = (
+            f"[`{rule.id}`](#{rule.id})",
+            ", ".join(rule.severities),
+            rule.scope,
+            _signals(rule),
+            scenario,
+            *seconds,
+        )
         yield f"| {' | '.join(cells)} |"
 
 

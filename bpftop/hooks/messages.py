@@ -59,8 +59,8 @@ def retreated(facts: AttachFacts) -> str:
 
 def retreated_from_mtu(facts: AttachFacts) -> str:
     """Return why counting moved from a plain XDP program on a veth to TCX."""
-    limit = f"native XDP without fragments keeps its peer's at {facts.one_page_mtu}"
-    return f"{facts.name} has MTU {facts.mtu}, and {limit}: went to TCX."
+    limit = f"native XDP without fragments limits the peer's MTU to {facts.one_page_mtu}"
+    return f"{facts.name} has MTU {facts.mtu}, but {limit}; bpftop now counts by TCX."
 
 
 def totals_on_request(facts: AttachFacts) -> str:

@@ -57,7 +57,7 @@ class StageCounter:
 class Stage:
     """One row of the path. ``largest``: its counters count the same packets, so the largest gain stands for all.
 
-    ``within``: the id of the stage of the host of which this stage is the interface's own part, and never more.
+    ``within``: the id of the host-wide stage that includes this interface's loss; the loss is capped at that stage's.
     """
 
     id: str

@@ -40,8 +40,8 @@ class Reading:
     previous: Reading | None = None
     """The reading before this one, where a family is read less often than every tick: rates are taken from it."""
     cells: Reading | None = None
-    """The last reading with a cell per CPU, and its previous; set where ``values`` has one cell for all CPUs together.
-    Recordings of many CPUs have such readings."""
+    """Where ``values`` has only sums over the CPUs, as in recordings of many CPUs: the newest reading with a value per
+    CPU. Its ``previous`` is the one before."""
 
     @property
     def stride(self) -> int:

@@ -32,7 +32,7 @@ class Past:
     mark: MarkedRates | None = None
 
     def then(self, name: str) -> float | None:
-        """Return the past packet rate of a row; ``name`` as in ``history.Row``."""
+        """Return the past packet rate of a row; ``name`` as in ``history.RateRow``."""
         row = (self.interface.label, self.direction, name)
         if self.mark is not None:
             # a row absent at the mark had no packets, if its direction was counted
@@ -62,7 +62,7 @@ class Past:
 
 @dataclass(frozen=True)
 class ProtocolLine:
-    """A row of the protocol table. ``key`` is its name in ``history.Row``; ``depth`` 1: a part of the row above."""
+    """A row of the protocol table. ``key`` is its name in ``history.RateRow``; ``depth`` 1: a part of the row above."""
 
     key: str
     name: str

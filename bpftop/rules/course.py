@@ -26,8 +26,8 @@ T = TypeVar("T")
 class Course:
     """Follows one finding from the first interval on in which its condition held.
 
-    ``decided`` is the newest result over the deciding window: its severity counts, its words are used only where no
-    interval by itself has reached the limit.
+    ``decided`` is the newest result over the deciding window. It gives the severity; its title and evidence are shown
+    only if no single interval has reached the limit.
     """
 
     rule: Rule

@@ -17,7 +17,7 @@ from bpftop.rules.measure_series import MeasureSeries, without_cpu_cells
 from bpftop.rules.rule import InputUnavailable, NotEnoughData, Raised, Rule, RuleInput
 
 EARLY_NS = NS // 10
-"""Tolerance of these times: ticks of 1 s come a few ms early or late, and every other rate would be one of 4 s."""
+"""Tolerance of RAISE_NS and CLEAR_NS: ticks of 1 s come some ms early or late, and every second rate would span 4 s."""
 
 BASE_S, BASE_UNTIL_S, BASE_LEAST_S = 60.0, 5.0, 10.0
 """A baseline is the mean of 60 s that ended 5 s ago, of which at least 10 s must be known."""

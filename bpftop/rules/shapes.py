@@ -65,7 +65,7 @@ def rate_over_limit(
 
 
 BURST_SHARE = 0.05
-"""Share of the events of 3 s below which the first or the last second of them has none."""
+"""A second with less than this share of the events of the 3 s counts as empty."""
 
 
 def lasting(measure: str, check: Check) -> Check:

@@ -311,7 +311,8 @@ def test_a_plain_program_steps_back_for_the_mtu(lab: Lab) -> None:
         watch.step()
         assert (watch.hooks, watch.attachment.epoch) == (("tcx", "tcx"), epoch + 1)
         assert watch.now.notices == (
-            "v0 has MTU 9000, and native XDP without fragments keeps its peer's at 3506: went to TCX.",
+            "v0 has MTU 9000, but native XDP without fragments limits the peer's MTU to 3506; "
+            "bpftop now counts by TCX.",
         )
         with lab.inside(lab.far):
             lab.ip("link set v1 mtu 9000")

@@ -40,7 +40,7 @@ class AttachedProgram:
     attachment: Link | Clsact
     prog_id: int
     flows: FlowCounter | None = None
-    """The program on the hook instead of the counter's, while flows are watched."""
+    """While flows are watched: the program that has replaced the counter's on the hook."""
 
     @property
     def created_qdisc(self) -> bool:
