@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import product
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
@@ -320,6 +321,44 @@ def test_least_recently_seen_flow_gives_way(program: CounterProgram) -> None:
             assert {key[4] for key in flow_rows(flows)} == {1, *range(3, FLOW_WAYS + 1), 99}
     finally:
         os.sched_setaffinity(0, cpus)
+
+
+def test_flows_between_two_subnets_do_not_collide(program: CounterProgram) -> None:
+    """Addresses that differ in their last byte alone: their flows have different hashes and spread over buckets."""
+    with closing(PacketCounter(program, "rx")) as counter, closing(FlowCounter(counter, ALL)) as flows:
+        for source, target in product(range(1, 41), repeat=2):
+            packet = ether() / IP(src=f"10.0.0.{source}", dst=f"10.0.1.{target}") / UDP(sport=123, dport=123)
+            flows.program.test_run(bytes(packet / bytes(48)))
+        table = gauges(flows)
+        assert (table["entries"], table["removed_idle"]) == (1600, 0)
+
+
+def test_busy_flow_stays_beside_newcomers(program: CounterProgram) -> None:
+    """All flows of one tick were seen at the same time: of those the one with the fewest packets gives way."""
+    cpus = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(cpus)})
+        with (
+            closing(PacketCounter(program, "rx")) as counter,
+            closing(FlowCounter(counter, FlowRequest(1, 1))) as flows,
+        ):
+            for number in range(2, 22):
+                flows.program.test_run(udp(1, 10), 100)
+                flows.program.test_run(udp(number, 10))
+            busiest = {key[4]: row[0] for key, row in flow_rows(flows).items()}
+            assert busiest[1] == 2000
+    finally:
+        os.sched_setaffinity(0, cpus)
+
+
+def test_busy_flow_goes_on_after_long_intervals(program: CounterProgram) -> None:
+    """The interval between two reads is longer than the time after which a silent flow begins anew."""
+    request = FlowRequest(idle_ns=1)
+    with closing(PacketCounter(program, "rx")) as counter, closing(FlowCounter(counter, request)) as flows:
+        for _ in range(3):
+            flows.program.test_run(udp(1, 10), 1000)
+            reading = flows.read("test0")["flows/test0/rx"]
+            assert [row[0] for row in reading.totals.values()] == [1000]
 
 
 def test_flows_of_several_cpus_are_one(program: CounterProgram) -> None:

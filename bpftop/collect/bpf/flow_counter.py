@@ -68,6 +68,7 @@ class FlowCounter:
             stack.callback(self._table.close)
             self._read_ns = self.begun_ns = time.monotonic_ns()
             self._table.read(self.begun_ns, 0)  # sets the program's clock
+            self._clock_ns = self.begun_ns
             stack.pop_all()
         self._epoch, self._evicted = next(_epochs), 0
 
@@ -85,9 +86,10 @@ class FlowCounter:
                 return {}
             start_ns = time.monotonic_ns()
             # The times of flows are those of the read before; the machine may have been up for less than the idle time.
-            self._table.read(start_ns, max(0, self._read_ns - self.request.idle_ns))
-            read_ns, before_ns = (start_ns + time.monotonic_ns()) // 2, self._read_ns
-            self._read_ns = read_ns
+            before_ns, self._read_ns = self._read_ns, start_ns  # also where the read fails half-way
+            self._table.read(start_ns, max(0, self._clock_ns - self.request.idle_ns))
+            self._clock_ns = start_ns
+            read_ns = self._read_ns = (start_ns + time.monotonic_ns()) // 2
             self._evicted += self._table.evicted
             rows = self._table.top(_TOP)
             groups = {by: self._table.groups(by, _TOP_MEMBERS) for by in _GROUPS}

@@ -26,7 +26,7 @@ struct bpftop_flow_table {
 	int batch; /* 0 after the kernel refused a batch: before 5.13 */
 	uint32_t cpus;
 	uint32_t buckets;
-	uint64_t multipliers[FLOW_KEY_WORDS];
+	uint64_t secrets[2 * FLOW_KEY_WORDS];
 	uint32_t room; /* rows that each of the two arrays can hold */
 	struct bpftop_flow *flows;
 	uint32_t count;
@@ -58,7 +58,7 @@ static uint64_t key_hash(const struct bpftop_flow_table *table, const struct flo
 	uint64_t hash = 0;
 
 	for (size_t i = 0; i < FLOW_KEY_WORDS; i++)
-		hash += words[i] * table->multipliers[i];
+		hash += ((uint32_t)words[i] + table->secrets[2 * i]) * ((words[i] >> 32) + table->secrets[2 * i + 1]);
 	return hash | 1;
 }
 
@@ -87,7 +87,7 @@ void bpftop_flow_table_free(struct bpftop_flow_table *table)
 }
 
 struct bpftop_flow_table *bpftop_flow_table_new(int fd, int clock_fd, uint32_t cpus, uint32_t buckets,
-						const uint64_t *multipliers, uint64_t seed)
+						const uint64_t *secrets, uint64_t seed)
 {
 	struct bpftop_flow_table *table = calloc(1, sizeof(*table));
 
@@ -99,7 +99,7 @@ struct bpftop_flow_table *bpftop_flow_table_new(int fd, int clock_fd, uint32_t c
 	table->cpus = cpus;
 	table->buckets = buckets;
 	table->seed = seed;
-	memcpy(table->multipliers, multipliers, sizeof(table->multipliers));
+	memcpy(table->secrets, secrets, sizeof(table->secrets));
 	table->room = buckets * FLOW_WAYS * cpus;
 	for (table->slot_room = SLOTS_MIN; table->slot_room < 2 * table->room;)
 		table->slot_room *= 2;
@@ -208,26 +208,27 @@ static int read_chunk(struct bpftop_flow_table *table, uint32_t first, uint32_t 
 
 int bpftop_flow_table_read(struct bpftop_flow_table *table, uint64_t now_ns, uint64_t idle_since_ns)
 {
+	uint64_t evicted_before = table->evicted;
 	uint32_t cursor = 0, zero = 0;
-	int rc = bpf_map_update_elem(table->clock_fd, &zero, &now_ns, 0);
+	int rc = 0;
 
-	if (rc)
-		return rc;
-	table->evicted_before = table->evicted;
 	table->evicted = 0;
 	table->count = 0;
 	clear_slots(table, table->room);
 	for (uint32_t first = 0; first < table->buckets; first += (uint32_t)rc) {
 		rc = read_chunk(table, first, &cursor);
-		if (rc < 0)
-			return rc;
-		if (!rc)
-			return -EPROTO;
+		if (rc <= 0) {
+			table->evicted = table->evicted_before = evicted_before;
+			return rc ? rc : -EPROTO;
+		}
 		for (uint32_t i = 0; i < (uint32_t)rc * table->cpus; i++)
 			fold_bucket(table, &table->chunk_rows[i],
 				    &table->places[((size_t)first * table->cpus + i) * FLOW_WAYS], idle_since_ns);
 	}
-	return 0;
+	table->evicted_before = evicted_before;
+	/* Last: a flow that is counted between the new time and its copy would look idle since the time before, and
+	 * begin anew. */
+	return bpf_map_update_elem(table->clock_fd, &zero, &now_ns, 0);
 }
 
 uint32_t bpftop_flow_table_count(const struct bpftop_flow_table *table)

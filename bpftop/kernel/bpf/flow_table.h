@@ -35,17 +35,17 @@ struct bpftop_flow_group {
 struct bpftop_flow_table;
 
 /* Return a table of the map `fd` with so many buckets, and of the map behind the program's clock; both stay the
- * caller's. NULL without memory. `multipliers` are the five of the program's hash; `seed` makes the table's own hash
+ * caller's. NULL without memory. `secrets` are the ten of the program's hash; `seed` makes the table's own hash
  * unpredictable. */
 struct bpftop_flow_table *bpftop_flow_table_new(int fd, int clock_fd, uint32_t cpus, uint32_t buckets,
-						const uint64_t *multipliers, uint64_t seed);
+						const uint64_t *secrets, uint64_t seed);
 void bpftop_flow_table_free(struct bpftop_flow_table *table);
 
 /* Read the map by single look-ups from now on, as after a kernel before 5.13 has refused a batch. */
 void bpftop_flow_table_refuse_batches(struct bpftop_flow_table *table);
 
-/* Set the program's clock to `now_ns` and read all flows that were seen since `idle_since_ns` (CLOCK_MONOTONIC). Return
- * 0 or a negative errno; then the table has no flows or some. */
+/* Read all flows that were seen since `idle_since_ns` (CLOCK_MONOTONIC), then set the program's clock to `now_ns`.
+ * Return 0 or a negative errno; then the table has no flows or some. */
 int bpftop_flow_table_read(struct bpftop_flow_table *table, uint64_t now_ns, uint64_t idle_since_ns);
 
 /* Return the number of flows of the last read, and of flows that gave way to others between the last two reads. */

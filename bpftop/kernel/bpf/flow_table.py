@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import struct
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -27,27 +28,22 @@ BUCKETS_MAX: int = lib.FLOW_BUCKETS_MAX
 
 @dataclass(frozen=True)
 class FlowKnobs:
-    """Constants of a program that counts flows. ``buckets`` is a power of two; ``multipliers`` are secret."""
+    """Constants of a program that counts flows. ``secrets`` belong to the hash."""
 
     buckets: int
     sample_1_in: int = 1
     idle_ns: int = 60 * 10**9
-    multipliers: tuple[int, ...] = field(default_factory=lambda: tuple(random_odd() for _ in range(5)))
+    secrets: tuple[int, ...] = field(default_factory=lambda: struct.unpack("=10Q", os.urandom(80)))
 
     @property
     def constants(self) -> dict[str, int]:
         """The ``const volatile`` variables of bpf_objects/flows.bpf.h."""
         return {
-            "flow_bucket_mask": self.buckets - 1,
+            "flow_buckets": self.buckets,
             "flow_sample_1_in": self.sample_1_in,
             "flow_idle_ns": self.idle_ns,
-            **{f"flow_multiplier_{number}": value for number, value in enumerate(self.multipliers)},
+            **{f"flow_secret_{number}": value for number, value in enumerate(self.secrets)},
         }
-
-
-def random_odd() -> int:
-    """Return an odd 64-bit number that nobody can foretell."""
-    return int.from_bytes(os.urandom(8), "little") | 1
 
 
 @dataclass(frozen=True)
@@ -93,9 +89,9 @@ class FlowTable:
     def __init__(self, program: BpfObject, cpus: int, knobs: FlowKnobs) -> None:
         self.max_entries = knobs.buckets * lib.FLOW_WAYS * cpus
         seed = int.from_bytes(os.urandom(8), "little")
-        multipliers = ffi.new("uint64_t[]", list(knobs.multipliers))
+        secrets = ffi.new("uint64_t[]", list(knobs.secrets))
         self._table = lib.bpftop_flow_table_new(
-            program.map_fd("flows"), program.map_fd(".bss"), cpus, knobs.buckets, multipliers, seed
+            program.map_fd("flows"), program.map_fd(".bss"), cpus, knobs.buckets, secrets, seed
         )
         if self._table == ffi.NULL:
             check(-errno.ENOMEM, "get memory to read flows with")

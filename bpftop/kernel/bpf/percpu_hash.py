@@ -66,6 +66,7 @@ class WatchedSet:
         for ifindex in self._ifindexes - wanted:
             key[0] = ifindex
             check(lib.bpf_map_delete_elem(self._fd, key), "forget an interface")
+            self._ifindexes -= {ifindex}
         for ifindex in wanted - self._ifindexes:
             key[0] = ifindex
             check(
@@ -73,4 +74,4 @@ class WatchedSet:
                 "tell a tracing program which interfaces are watched",
                 f"it takes {WATCHED_MAX} of them" if len(wanted) > WATCHED_MAX else "",
             )
-        self._ifindexes = wanted
+            self._ifindexes |= {ifindex}
