@@ -8,13 +8,23 @@ cannot be read (EACCES, EIO) is neither; its own error says so.
 from __future__ import annotations
 
 import os
+import time
+from functools import lru_cache
 from pathlib import Path
 
 PROC, SYS = Path("/proc"), Path("/sys")
+FORGET_S = 10
+"""An answer holds for so long: finding it takes some 15 system calls, and a missing file is missed at each tick."""
 
 
 def hidden_by(path: Path) -> str | None:
     """Return what hides a file that is not there, as a phrase; None where the kernel does not have the file."""
+    return _hidden_by(path, int(time.monotonic() / FORGET_S))
+
+
+@lru_cache(maxsize=256)
+def _hidden_by(path: Path, period: int) -> str | None:
+    """Find the answer; it is kept for one ``period`` of time."""
     mount = next((mount for mount in (PROC, SYS) if mount in path.parents), None)
     if mount is None:
         return None
