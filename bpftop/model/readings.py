@@ -40,8 +40,8 @@ class Reading:
     previous: Reading | None = None
     """The reading before this one, where a family is read less often than every tick: rates are taken from it."""
     cells: Reading | None = None
-    """Where ``values`` has only sums over the CPUs, as in recordings of many CPUs: the newest reading with a value per
-    CPU. Its ``previous`` is the one before."""
+    """The newest reading with a value per CPU, if ``values`` has only sums over the CPUs, as in recordings of many CPUs.
+    Its ``previous`` is the reading before it."""
 
     @property
     def stride(self) -> int:
