@@ -40,7 +40,7 @@ class Reading:
     previous: Reading | None = None
     """The reading before this one, where a family is read less often than every tick: rates are taken from it."""
     cells: Reading | None = None
-    """The newest reading with a value per CPU, if ``values`` has only sums over the CPUs, as in recordings of many CPUs.
+    """The newest reading with a value per CPU, if ``values`` has only sums over the CPUs (recordings of many CPUs).
     Its ``previous`` is the reading before it."""
 
     @property
