@@ -152,7 +152,7 @@ def refusal(paths: list[str], program: str | None = None, frames: dict[str, byte
 
 def test_bad_objects_are_one_sentence(tmp_path: Path) -> None:
     assert "No such file" in refusal(["/no/such.o"])
-    assert "Is a directory" in refusal([str(tmp_path)])
+    assert "not a regular file" in refusal([str(tmp_path)])
     text = tmp_path / "text.o"
     text.write_text("not an object")
     assert "is no BPF object" in refusal([str(text)])

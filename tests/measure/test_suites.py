@@ -106,7 +106,8 @@ def test_kprobe_and_tracepoint_are_timed_by_run_statistics(monkeypatch: pytest.M
     assert {row.name for row in table.rows} | {each.name for each in table.skipped} == {"kprobe", "tracepoint"}
     if not table.rows:  # without CONFIG_KPROBES and a mounted tracefs
         assert table.verdict == "No verdict: this kernel refused both hooks."
-        pytest.skip("; ".join(each.reason for each in table.skipped))
+        assert all(each.reason.startswith(f"cannot attach {each.name}_count: ") for each in table.skipped)
+        return
     assert all(1 < row.alone.gross.low < 1e6 for row in table.rows)
     assert table.budget == TRACING_BUDGET
     assert table.verdict.startswith("By run statistics, a counter at a ")

@@ -24,6 +24,7 @@ from bpftop.store.writer import RecordingLimits, Writer
 from tests.rules.world import START_NS, World
 from tests.store.made_up_machine import START_WALL_NS, Machine
 from tests.store.test_recording import sql
+from tests.waiting import until
 
 S = 10**9
 ALL = "SELECT tick, time, since, ended, severity, id, scope, scope_name, title, why FROM findings ORDER BY tick, id"
@@ -63,6 +64,7 @@ def test_recorder_writes_rows_of_findings(tmp_path: Path) -> None:
         sample = world.advance() if tick else world.sample()
         recorder.offer(sample)
         recorder.offer_findings(sample.mono_ns, analyzer.push(sample).diagnosis.findings)
+        until(lambda: recorder.progress.ticks == tick + 1, "the tick is written")  # noqa: B023 - waited for here
     assert recorder.close().ticks == 30
     (episode,) = analyzer.episodes
     rows = sql(str(tmp_path / "a"), "SELECT tick, wall_ns, since_ns, end_tick, end_ns, id, severity FROM episodes")
