@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from bpftop.cli import profile
 from bpftop.cli.options import parser_for
-from bpftop.cli.verbs import DEFAULT, VERBS
+from bpftop.cli.verb_table import DEFAULT, VERBS
+from bpftop.cli.verbs import profile
 from bpftop.measure.programs.suites import SUITES
 
 ROOT = Path(__file__).parents[1]

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bpftop.cli.verbs import GROUPS, VALUE_OPTIONS, VERBS
+from bpftop.cli.verb_table import GROUPS, VALUE_OPTIONS, VERBS
 from contrib.command_line import FILES, RECORDINGS, Argument, Command, commands, theme_names
 
 FOLDER = Path(__file__).with_name("completions")

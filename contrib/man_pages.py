@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bpftop import __version__
 from bpftop.cli.options import DESCRIPTION, EXIT_CODES, STREAMS
-from bpftop.cli.verbs import GROUPS, Group
+from bpftop.cli.verb_table import GROUPS, Group
 from contrib.command_line import Argument, Command, commands, plain_command
 
 FOLDER = Path(__file__).with_name("man")

@@ -70,7 +70,7 @@ def _run(words: list[str]) -> int:
     from importlib import import_module
 
     from bpftop.cli.options import parser_for
-    from bpftop.cli.verbs import DEFAULT, VERBS, split
+    from bpftop.cli.verb_table import DEFAULT, VERBS, split
 
     verb, rest = split(words)
     module = import_module(VERBS[verb or DEFAULT].module)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from bpftop import __version__
 from bpftop.cli.output import ClosedPipe, complain
-from bpftop.cli.verbs import GROUPS, VERBS, Verb
+from bpftop.cli.verb_table import GROUPS, VERBS, Verb
 from bpftop.config.settings import ATTACH_MODES, Settings, interval_s
 from bpftop.config.settings_file import load
 from bpftop.errors import BpftopError, UsageError

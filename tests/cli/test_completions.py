@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.cli.verbs import VERBS
+from bpftop.cli.verb_table import VERBS
 from contrib.completions import FOLDER, texts
 from tests.waiting import until
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bpftop.cli import main
-from bpftop.cli.doctor import Layout
+from bpftop.cli.verbs.doctor import Layout
 from bpftop.doctor.answers import ProbeResult, no, not_applicable, unknown, yes
 from bpftop.doctor.summary import PARTS
 from tests.bpf.devices import Lab

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.cli.verbs import GROUPS, VERBS
+from bpftop.cli.verb_table import GROUPS, VERBS
 from contrib.command_line import commands
 from contrib.man_pages import FOLDER, texts
 

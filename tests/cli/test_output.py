@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.cli import watch
 from bpftop.cli.screen import save_picture, save_snapshot
+from bpftop.cli.verbs import watch
 from bpftop.errors import BpftopError
 from bpftop.export.snapshot.document import document
 from bpftop.store.atomic_file import replacing

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from bpftop.cli import profile as verb
+from bpftop.cli.verbs import profile as verb
 from bpftop.measure.maps.geometry import KINDS
 from bpftop.measure.maps.plan import ACCESSES, OPERATIONS
 from tests.cli.running import COMMAND, Terminal, bpftop, environment, fdinfo, started

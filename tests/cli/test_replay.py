@@ -84,7 +84,7 @@ def test_no_kernel_is_needed(recording: str) -> None:
     program = f"import bpftop.cli; assert bpftop.cli.main({arguments}) == 0"
     assert not {"cffi", "_cffi_backend", "rich", "textual", "psutil"} & loaded_after(program)
     screen = (
-        "import sys, bpftop.cli.replay, bpftop.cli.screen, bpftop.store.replay, bpftop.tui.app\n"
+        "import sys, bpftop.cli.verbs.replay, bpftop.cli.screen, bpftop.store.replay, bpftop.tui.app\n"
         "import bpftop.tui.replay_keys\n"
         "from bpftop.tui.panes import PANES\n"
         "for name in ('overview', 'cpus', 'path', 'flows', 'findings', 'help'): __import__(PANES[name])\n"

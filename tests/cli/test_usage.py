@@ -13,7 +13,7 @@ import pytest
 from bpftop import __version__
 from bpftop.cli import main
 from bpftop.cli.options import parser_for
-from bpftop.cli.verbs import GROUPS, VALUE_OPTIONS, VERBS, Verb, split
+from bpftop.cli.verb_table import GROUPS, VALUE_OPTIONS, VERBS, Verb, split
 from tests.cli.running import COMMAND, bpftop, environment
 from tests.waiting import LIMIT_S
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bpftop.cli.options import add_attach, add_interfaces, add_settings, settings_of
 from bpftop.cli.shutdown import Ended, before_forced_exit
-from bpftop.cli.watch import duration_s, until
+from bpftop.cli.verbs.watch import duration_s, until
 from bpftop.errors import UsageError
 
 if TYPE_CHECKING:

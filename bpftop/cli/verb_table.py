@@ -1,4 +1,4 @@
-"""Table of the verbs. A new verb is a line here and a module in ``bpftop.cli``, which is imported only when it runs.
+"""Table of the verbs. A new verb is a line here and a module in ``bpftop.cli.verbs``, imported only when it runs.
 
 The module has two functions: ``add_arguments(parser)``, and ``run(arguments)``, which returns the exit code. ``run``
 imports the rooms that the verb needs, so that ``--help`` and usage errors are fast.
@@ -34,7 +34,7 @@ GROUPS = (
         "the live screen",
         {
             "monitor": Verb(
-                "bpftop.cli.monitor",
+                "bpftop.cli.verbs.monitor",
                 "the live screen; the same as `bpftop IFACE...`",
                 {
                     "sudo bpftop": "watch the interface of the default route",
@@ -44,7 +44,7 @@ GROUPS = (
                 },
             ),
             "demo": Verb(
-                "bpftop.cli.demo",
+                "bpftop.cli.verbs.demo",
                 "the live screen on private namespaces with generated traffic",
                 {"sudo bpftop demo": "try the screen; needs no network card"},
             ),
@@ -55,7 +55,7 @@ GROUPS = (
         "without a screen",
         {
             "diagnose": Verb(
-                "bpftop.cli.diagnose",
+                "bpftop.cli.verbs.diagnose",
                 "watch for 10 s and report problems; the exit code is the severity",
                 {
                     "sudo bpftop diagnose eth0": "say what is wrong, why, and what to look at next",
@@ -64,7 +64,7 @@ GROUPS = (
                 },
             ),
             "snapshot": Verb(
-                "bpftop.cli.snapshot",
+                "bpftop.cli.verbs.snapshot",
                 "one document with the rates of one interval",
                 {
                     "sudo bpftop snapshot eth0 --format table": "print what arrives in one second",
@@ -72,7 +72,7 @@ GROUPS = (
                 },
             ),
             "watch": Verb(
-                "bpftop.cli.watch",
+                "bpftop.cli.verbs.watch",
                 "a line or a document per interval, without a screen",
                 {
                     "sudo bpftop watch eth0 --count 10": "print ten lines, one a second",
@@ -80,7 +80,7 @@ GROUPS = (
                 },
             ),
             "export": Verb(
-                "bpftop.cli.export",
+                "bpftop.cli.verbs.export",
                 "a Prometheus endpoint",
                 {
                     "sudo bpftop export eth0": "serve http://127.0.0.1:9435/metrics",
@@ -94,7 +94,7 @@ GROUPS = (
         "record and compare",
         {
             "record": Verb(
-                "bpftop.cli.record",
+                "bpftop.cli.verbs.record",
                 "record every sample into a file for replay, without a screen",
                 {
                     "sudo bpftop record eth0 -o night.bpftop": "record until Ctrl-C, under 1 GiB a day",
@@ -102,7 +102,7 @@ GROUPS = (
                 },
             ),
             "replay": Verb(
-                "bpftop.cli.replay",
+                "bpftop.cli.verbs.replay",
                 "the live screen on a recording, or on samples from standard input",
                 {
                     "bpftop replay night.bpftop": "show the recording; needs no root",
@@ -110,7 +110,7 @@ GROUPS = (
                 },
             ),
             "diff": Verb(
-                "bpftop.cli.diff",
+                "bpftop.cli.verbs.diff",
                 "compare two snapshots, or two moments of recordings",
                 {
                     "bpftop diff before.json after.json": "what changed between two snapshots",
@@ -124,7 +124,7 @@ GROUPS = (
         "measure this machine",
         {
             "profile": Verb(
-                "bpftop.cli.profile",
+                "bpftop.cli.verbs.profile",
                 "measure what map operations cost on this machine",
                 {
                     "sudo bpftop profile --type array,hash": "compare two map types",
@@ -132,7 +132,7 @@ GROUPS = (
                 },
             ),
             "bench": Verb(
-                "bpftop.cli.bench",
+                "bpftop.cli.verbs.bench",
                 "measure what BPF programs cost, next to their alternatives",
                 {
                     "bpftop bench --list": "list the suites",
@@ -141,7 +141,7 @@ GROUPS = (
                 },
             ),
             "doctor": Verb(
-                "bpftop.cli.doctor",
+                "bpftop.cli.verbs.doctor",
                 "probe which parts of bpftop work on this machine, and why not",
                 {
                     "sudo bpftop doctor": "what works on this machine",
