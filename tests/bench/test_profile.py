@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from bpftop.measure.maps import overhead
+from tests.bench.profile import overheads
 
 
 @pytest.mark.bpf
 def test_overhead_of_each_operation() -> None:
-    measured = overhead.measure(rounds=20)
+    measured = overheads(rounds=20)
     operations = [each.operation for each in measured]
     assert operations == ["lookup", "update_existing", "get_next_key", "lookup_batch of 256"]
     for each in measured:
