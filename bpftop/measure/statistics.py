@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 
 TICKS_PER_NS = 16
@@ -61,15 +61,6 @@ def spread(runs: Iterable[float]) -> Spread:
     return Spread(len(values), median(values), min(values), max(values))
 
 
-def bucket(ticks: int) -> int:
-    """Return the bucket that counts a time."""
-    ticks = min(ticks, (1 << _MAX_BITS) - 1)
-    if ticks < 1 << _LINEAR_BITS:
-        return ticks
-    shift = ticks.bit_length() - _LINEAR_BITS
-    return (shift << _HALF_BITS) + (ticks >> shift)
-
-
 def bucket_width_ns(index: int) -> float:
     return float(1 << max(0, (index >> _HALF_BITS) - 1)) / TICKS_PER_NS
 
@@ -81,23 +72,14 @@ def bucket_ns(index: int) -> float:
     return (low + ((1 << shift) - 1) / 2) / TICKS_PER_NS
 
 
+@dataclass
 class Histogram:
     """Times of one operation. The mean is ``total_ns`` / ``entries``, since a batch is one time of many entries."""
 
-    def __init__(
-        self, counts: array[int] | None = None, total_ns: float = 0.0, entries: int = 0, max_ns: float = 0.0
-    ) -> None:
-        self.counts = array("Q", bytes(8 * BUCKETS)) if counts is None else counts
-        self.total_ns = total_ns
-        self.entries = entries
-        self.max_ns = max_ns
-
-    def add(self, ns: float, entries: int = 1) -> None:
-        """Count the mean time per entry of a call that handled ``entries`` entries."""
-        self.counts[bucket(round(ns * TICKS_PER_NS))] += 1
-        self.total_ns += ns * entries
-        self.entries += entries
-        self.max_ns = max(self.max_ns, ns)
+    counts: array[int] = field(default_factory=lambda: array("Q", bytes(8 * BUCKETS)))
+    total_ns: float = 0.0
+    entries: int = 0
+    max_ns: float = 0.0
 
     def merge(self, other: Histogram) -> None:
         for index, count in enumerate(other.counts):
