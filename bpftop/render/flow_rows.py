@@ -58,7 +58,6 @@ class FlowTables:
 
     entries: int
     max_entries: int
-    removed_idle: int
     sampled_1_in: int
     read_ns: int
     added_ns_per_packet: int | None
@@ -73,11 +72,11 @@ def flow_tables(snapshot: Snapshot, interface: InterfaceSnapshot, direction: Dir
     ]
     if not rows:
         return None
-    entries, most, removed, sampled, read_ns, added = zip(*rows, strict=True)
+    entries, most, _, sampled, read_ns, added = zip(*rows, strict=True)
     costs = [cost for cost in added if cost is not None]
     return FlowTables(
-        sum_known(entries) or 0, sum_known(most) or 0, sum_known(removed) or 0, max(n or 1 for n in sampled),
-        sum_known(read_ns) or 0, max(costs, default=None),
+        sum_known(entries) or 0, sum_known(most) or 0, max(n or 1 for n in sampled), sum_known(read_ns) or 0,
+        max(costs, default=None),
     )  # fmt: skip
 
 

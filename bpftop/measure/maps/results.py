@@ -36,11 +36,6 @@ class OperationCost:
     def below_resolution(self) -> bool:
         return self.summary.p50_ns < self.resolution_ns
 
-    @property
-    def known_p50_ns(self) -> float | None:
-        """Return the median, or None for a median below the resolution."""
-        return None if self.below_resolution else self.summary.p50_ns
-
 
 @dataclass(frozen=True)
 class CellResult:
