@@ -1,21 +1,13 @@
-"""Conditions of a comparison of programs: the CPUs in use, the caches, the clock, and missing privileges."""
+"""Conditions of a comparison of programs: the CPUs in use, the caches and the clock."""
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
-from bpftop.errors import BpftopError
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.measure.program_loop import allowed_cpus
-from bpftop.kernel.privileges import Privileges
 from bpftop.measure.machine import Machine, read_line
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -58,27 +50,6 @@ def bench_cpus() -> list[int]:
 def cpu_counts(cpus: int) -> list[int]:
     """Return the numbers of CPUs to run on at once: 1, 2, 4... and all CPUs."""
     return sorted({*(1 << bit for bit in range(cpus.bit_length())), cpus})
-
-
-def permitted(act: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
-    """Call a function that loads BPF programs, and name the missing capabilities in its error.
-
-    A missing capability gives EPERM. Without CAP_PERFMON the verifier also follows speculative paths, and refuses a
-    program as too complex (EFAULT) or for pointer arithmetic (EACCES). Raises BpftopError, or KernelError for another
-    refusal.
-    """
-    try:
-        return act(*arguments, **named)
-    except KernelError as error:
-        missing = Privileges.read().missing_to_load()
-        if not missing and error.errno != errno.EPERM:
-            raise
-        remedy = (
-            f"this process lacks {', '.join(missing)}: run it as root or with sudo"
-            if missing
-            else "it has the capabilities, so a container, a user namespace or a policy forbids it: run it on the host"
-        )
-        raise BpftopError(f"{str(error).partition(';')[0]}; {remedy}") from error
 
 
 def _l2_bytes(folder: Path) -> int | None:

@@ -25,7 +25,7 @@ from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.program import Program
 from bpftop.kernel.measure.program_object import BenchObject
-from bpftop.measure.programs.counters import OWN, Counters
+from bpftop.measure.programs.counters import COUNTERS, OWN
 from tests.bench.figures import Figure
 from tests.bpf.frame import BROADCAST, ether, pad, tcp4, tcp6, udp4
 
@@ -86,7 +86,7 @@ def _random_order() -> Figure:
     """Compare two rows of the suite ``counters``, whose packets come in random order."""
     pairs = []
     for _ in range(SUITE_RUNS):
-        *_, last = Counters().run(Stop())
+        *_, last = COUNTERS.run(Stop())
         ns = {row.name: row.alone.net.median for row in last.table.rows}
         pairs.append((ns[OWN], ns["percpu-array"]))
     each = ", ".join(f"{own:.1f} / {plain:.1f}" for own, plain in pairs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,9 @@ from bpftop.errors import BpftopError
 from bpftop.kernel import build
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.bpf.object import object_path
-from bpftop.measure.programs import own_object
 from bpftop.measure.programs.costs import SuiteTable
 from bpftop.measure.programs.frames import DEFAULT_FRAMES, FRAMES
-from bpftop.measure.programs.own_object import KINDS, OwnObjects, choose
+from bpftop.measure.programs.own_object import KINDS, choose, own_objects
 
 pytestmark = pytest.mark.bpf
 
@@ -28,11 +28,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 """
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(own_object, "ROUNDS", 2)
-
-
 def compiled(folder: Path, text: str) -> str:
     source, target = folder / "own.bpf.c", folder / "own.bpf.o"
     source.write_text(HEAD + text)
@@ -40,12 +35,11 @@ def compiled(folder: Path, text: str) -> str:
     return str(target)
 
 
-def measured(paths: list[str], program: str | None = None, repeat: int | None = 2000) -> SuiteTable:
-    *_, last = OwnObjects(choose(paths, program), MIX, repeat).run(Stop())
+def measured(paths: list[str], program: str | None = None, repeat: int | None = 2000, rounds: int = 2) -> SuiteTable:
+    *_, last = replace(own_objects(choose(paths, program), MIX, repeat), rounds=rounds).run(Stop())
     return last.table
 
 
-@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(
     ("name", "program", "returns"),
     [
@@ -71,15 +65,14 @@ def test_every_type_that_can_be_test_run(name: str, program: str, returns: str) 
 
 
 def test_a_counter_costs_more_than_an_empty_program() -> None:
-    table = measured([object_path("noop")], "noop_tc", repeat=None)
+    table = measured([object_path("noop")], "noop_tc", repeat=None, rounds=5)
     assert table.rows[0].ns < 3
-    table = measured([object_path("counter")], "count_tc", repeat=None)
+    table = measured([object_path("counter")], "count_tc", repeat=None, rounds=5)
     assert 2 < table.rows[0].ns < 1000
     assert "of the TC budget of 1 µs" in table.verdict
     assert "Mpps" in table.verdict
 
 
-@pytest.mark.usefixtures("quick")
 def test_two_objects_side_by_side(tmp_path: Path) -> None:
     copy = tmp_path / "counter.bpf.o"
     shutil.copy(object_path("counter"), copy)
@@ -88,7 +81,6 @@ def test_two_objects_side_by_side(tmp_path: Path) -> None:
     assert table.reference == table.rows[0].name
 
 
-@pytest.mark.usefixtures("quick")
 def test_return_values_for_different_frames(tmp_path: Path) -> None:
     text = """
 SEC("xdp") int only_ip(struct xdp_md *ctx)
@@ -101,7 +93,6 @@ SEC("xdp") int only_ip(struct xdp_md *ctx)
     assert measured([compiled(tmp_path, text)]).rows[0].returns == "XDP_PASS 3, XDP_DROP 3"
 
 
-@pytest.mark.usefixtures("quick")
 def test_no_map_is_pinned(tmp_path: Path) -> None:
     """Else the bench would count in the maps of a program that runs, or leave its own behind."""
     text = """
@@ -124,7 +115,6 @@ SEC("xdp") int counts(struct xdp_md *ctx)
     assert not Path("/sys/fs/bpf/bpftop_test_pinned").exists()
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_program_that_tail_calls_another(tmp_path: Path) -> None:
     text = """
 int target(struct xdp_md *ctx);
@@ -145,7 +135,7 @@ SEC("xdp") int entry(struct xdp_md *ctx)
 
 def refusal(paths: list[str], program: str | None = None, frames: dict[str, bytes] = ONE) -> str:
     with pytest.raises(BpftopError) as caught:
-        list(OwnObjects(choose(paths, program), frames, 10).run(Stop()))
+        list(own_objects(choose(paths, program), frames, 10).run(Stop()))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 

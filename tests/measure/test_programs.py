@@ -6,6 +6,7 @@ import os
 import struct
 import threading
 from collections import Counter as Tally
+from dataclasses import replace
 
 import pytest
 
@@ -17,12 +18,11 @@ from bpftop.measure.programs.costs import (
     XDP_BUDGET,
     CountedRuns,
     ProgramRow,
-    SuiteTable,
     budget_share,
     cost,
     line_rate_share,
 )
-from bpftop.measure.programs.counters import IMPLEMENTATIONS, OWN, Counters, Implementation, cells_of
+from bpftop.measure.programs.counters import COUNTERS, IMPLEMENTATIONS, OWN, Implementation, cells_of
 from bpftop.measure.programs.frames import BURST_PROTOCOLS, FRAME_BYTES, NUMBER_AT, burst, request_packet
 
 LOSES = {"naive", "hash-update"}
@@ -30,15 +30,7 @@ ATTEMPTS = 10
 BODIES_OF_A_ROUND = 32
 
 
-@pytest.fixture
-def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten the windows: the counts do not depend on their length."""
-    monkeypatch.setattr(counters, "ROUNDS", 2)
-
-
-def last_table(stop: Stop | None = None) -> SuiteTable:
-    *_, last = Counters().run(stop or Stop())
-    return last.table
+SHORT = replace(COUNTERS, rounds=2)
 
 
 def counted_runs(row: ProgramRow, cpus: int) -> CountedRuns:
@@ -91,14 +83,14 @@ def test_taking_cells_resets_them() -> None:
 
 
 @pytest.mark.bpf
-@pytest.mark.usefixtures("few_rounds")
 def test_under_contention_naive_loses_and_percpu_array_does_not() -> None:
     cpus = len(os.sched_getaffinity(0))
     if cpus < 2:
         pytest.skip("one CPU has no contention")
     lost: set[str] = set()
     for _ in range(ATTEMPTS):  # whether two virtual CPUs run at once is up to their host
-        table = last_table()
+        *_, last = SHORT.run(Stop())
+        table = last.table
         for row in table.rows:
             alone, crowded = counted_runs(row, 1), counted_runs(row, cpus)
             assert alone.run == alone.counted > 0, row.name
@@ -112,9 +104,8 @@ def test_under_contention_naive_loses_and_percpu_array_does_not() -> None:
 
 
 @pytest.mark.bpf
-@pytest.mark.usefixtures("few_rounds")
 def test_the_table_has_the_costs() -> None:
-    steps = list(Counters().run(Stop()))
+    steps = list(SHORT.run(Stop()))
     assert [step.share for step in steps] == [0.5, 1.0]
     assert [step.table.partial for step in steps] == [True, False]
     table = steps[-1].table
@@ -138,7 +129,7 @@ def test_the_table_has_the_costs() -> None:
 def test_stop_ends_own_programs_with_a_partial_table() -> None:
     stop = Stop()
     threads_before = threading.active_count()
-    running = Counters().run(stop)
+    running = COUNTERS.run(stop)
     steps = [next(running)]
     timer = threading.Timer(0.1, stop.set)
     timer.start()
@@ -154,7 +145,7 @@ def test_stop_ends_own_programs_with_a_partial_table() -> None:
 @pytest.mark.bpf
 def test_closing_the_generator_ends_its_threads() -> None:
     before = threading.active_count()
-    running = Counters().run(Stop())
+    running = COUNTERS.run(Stop())
     next(running)
     running.close()
     assert threading.active_count() == before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -19,25 +20,27 @@ from bpftop.kernel.measure.contend import Turn
 from bpftop.kernel.measure.whole_map_reads import WholeReads
 from bpftop.measure.conditions import Conditions, conditions, cpu_counts, doubts
 from bpftop.measure.machine import Machine
-from bpftop.measure.programs import program_race, suite_reads, suite_tracing
+from bpftop.measure.programs import body_suite, suite_reads
+from bpftop.measure.programs.body_suite import Body, BodySuite
 from bpftop.measure.programs.comparison import Comparison
+from bpftop.measure.programs.concurrent_runs import undisturbed
 from bpftop.measure.programs.costs import TRACING_BUDGET, ProgramRow, SuiteTable, cost
-from bpftop.measure.programs.program_race import Body, BodySuite
+from bpftop.measure.programs.suite import Suite
 from bpftop.measure.programs.suite_bodies import BODY_SUITES, HELPERS, compared, helper_ranks
 from bpftop.measure.programs.suite_reads import BATCH, MMAP, POPULATE, READ_SUITES, ReadSuite
-from bpftop.measure.programs.suites import SUITES, Suite, chosen
-from bpftop.measure.programs.test_run_windows import undisturbed
+from bpftop.measure.programs.suites import SUITES, chosen
 from bpftop.render.program_columns import program_lines
 
+Shorten = Callable[[Suite], Suite]
 NAMES = ["counters", "spills", "dispatch", "calls", "layout", "access", "helpers", "clock", "probe-read", "prealloc"]
 
 
 @pytest.fixture
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten the rounds, for tests that do not depend on their length."""
-    for module in (program_race, suite_reads):
-        monkeypatch.setattr(module, "ROUNDS", 2)
+def short(monkeypatch: pytest.MonkeyPatch) -> Shorten:
+    """Make a suite of two short rounds, for tests that do not depend on their length."""
+    for module in (body_suite, suite_reads):
         monkeypatch.setattr(module, "ALONE_NS", 1_000_000)
+    return lambda suite: replace(suite, rounds=2)
 
 
 def last_table(suite: Suite, stop: Stop | None = None) -> SuiteTable:
@@ -57,10 +60,9 @@ def test_an_unknown_suite_lists_the_suites() -> None:
 
 
 @pytest.mark.bpf
-@pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("suite", [*BODY_SUITES, *READ_SUITES], ids=lambda suite: suite.name)
-def test_every_contestant_is_measured_and_judged(suite: BodySuite | ReadSuite) -> None:
-    steps = list(suite.run(Stop()))
+def test_every_contestant_is_measured_and_judged(suite: Suite, short: Shorten) -> None:
+    steps = list(short(suite).run(Stop()))
     assert [step.table.partial for step in steps] == [True, False]
     table = steps[-1].table
     assert [row.name for row in table.rows] == [name for name, _ in suite.contestants()]
@@ -93,16 +95,15 @@ def test_helpers_whose_rank_differs_from_the_usual_list_are_marked() -> None:
     }
     del ns["send_signal"]
     assert "send_signal" not in helper_ranks(ns)
-    sentences = HELPERS.verdict(ns).split(". ")
+    sentences = HELPERS.conclude(ns).split(". ")
     moved = "map_lookup, probe_read_kernel, ktime_get_ns, map_update"
     assert sentences[1] == f"The order differs from the usual list for {moved}."
     assert max(len(sentence.split()) for sentence in sentences) <= 25
 
 
 @pytest.mark.bpf
-def test_kprobe_and_tracepoint_are_timed_by_run_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(suite_tracing, "ROUNDS", 2)
-    table = last_table(SUITES["tracing"])
+def test_kprobe_and_tracepoint_are_timed_by_run_statistics() -> None:
+    table = last_table(replace(SUITES["tracing"], rounds=2))
     assert {row.name for row in table.rows} | {each.name for each in table.skipped} == {"kprobe", "tracepoint"}
     if not table.rows:  # without CONFIG_KPROBES and a mounted tracefs
         assert table.verdict == "No verdict: this kernel refused both hooks."
@@ -148,9 +149,8 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BodySuite:
 
 
 @pytest.mark.bpf
-@pytest.mark.usefixtures("short")
-def test_a_helper_that_the_kernel_lacks_is_skipped_by_name(refused: BodySuite) -> None:
-    table = last_table(refused)
+def test_a_helper_that_the_kernel_lacks_is_skipped_by_name(refused: BodySuite, short: Shorten) -> None:
+    table = last_table(short(refused))
     assert [row.name for row in table.rows] == ["known"]
     assert [each.name for each in table.skipped] == ["unknown"]
     assert "99999" in table.skipped[0].reason
@@ -158,12 +158,11 @@ def test_a_helper_that_the_kernel_lacks_is_skipped_by_name(refused: BodySuite) -
 
 
 @pytest.mark.bpf
-@pytest.mark.usefixtures("short")
-def test_a_process_with_a_sigurg_handler_gets_none() -> None:
+def test_a_process_with_a_sigurg_handler_gets_none(short: Shorten) -> None:
     heard = []
     before = signal.signal(signal.SIGURG, lambda *_: heard.append(1))
     try:
-        table = last_table(SUITES["helpers"])
+        table = last_table(short(SUITES["helpers"]))
     finally:
         signal.signal(signal.SIGURG, before)
     assert not heard
@@ -172,9 +171,8 @@ def test_a_process_with_a_sigurg_handler_gets_none() -> None:
 
 
 @pytest.mark.bpf
-@pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("suite", [BATCH, MMAP], ids=lambda suite: suite.name)
-def test_an_injected_wrong_value_is_caught(suite: ReadSuite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_injected_wrong_value_is_caught(suite: ReadSuite, short: Shorten, monkeypatch: pytest.MonkeyPatch) -> None:
     filled = suite_reads.filled_maps
 
     def spoiled(stack: ExitStack, names: set[str]) -> dict[str, WholeReads]:
@@ -186,12 +184,11 @@ def test_an_injected_wrong_value_is_caught(suite: ReadSuite, monkeypatch: pytest
 
     monkeypatch.setattr(suite_reads, "filled_maps", spoiled)
     with pytest.raises(BpftopError, match="1 of 10000 values are not what was written"):
-        list(suite.run(Stop()))
+        list(short(suite).run(Stop()))
 
 
 @pytest.mark.bpf
-@pytest.mark.usefixtures("short")
-def test_a_lost_write_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_write_is_caught(short: Shorten) -> None:
     def lose(whole: WholeReads) -> None:
         whole.write_batch()
         with BpfMap(os.dup(whole._fd)) as spoil:
@@ -199,7 +196,7 @@ def test_a_lost_write_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
     suite = replace(POPULATE, ways=(replace(POPULATE.ways[1], act=lose),))
     with pytest.raises(BpftopError, match="1 of 10000 values are not what was written"):
-        list(suite.run(Stop()))
+        list(short(suite).run(Stop()))
 
 
 @pytest.mark.bpf
@@ -213,9 +210,8 @@ def test_stop_ends_a_run_of_several_suites() -> None:
 
 
 @pytest.mark.bpf
-@pytest.mark.usefixtures("short")
-def test_progress_only_grows() -> None:
-    comparison = Comparison(chosen(["spills", "clock", "batch"]), Stop())
+def test_progress_only_grows(short: Shorten) -> None:
+    comparison = Comparison([short(suite) for suite in chosen(["spills", "clock", "batch"])], Stop())
     steps = list(comparison.steps())
     shares = [step.share for step in steps]
     assert shares == sorted(shares)

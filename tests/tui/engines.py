@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from bpftop.errors import BpftopError
@@ -14,8 +15,8 @@ from bpftop.measure.maps.geometry import KINDS, Geometry, default_key_bytes
 from bpftop.measure.maps.plan import OPERATIONS, SINGLE_OF, WALK, WALKS, Cell, MeasureRequest
 from bpftop.measure.maps.results import CellResult, MapReport, OperationCost, figures
 from bpftop.measure.programs.costs import XDP_BUDGET, CountedRuns, ProgramRow, Size, Skipped, SuiteTable, cost
-from bpftop.measure.programs.engine import SuiteEntry
 from bpftop.measure.programs.report import ProgramReport
+from bpftop.measure.programs.suite import Contestant, Suite
 from bpftop.measure.run_store import StoredRun
 from bpftop.measure.statistics import Summary, spread
 from tests.waiting import LIMIT_S
@@ -116,10 +117,26 @@ class CannedMaps:
         return CannedRun(self, request, stop)
 
 
+@dataclass(frozen=True)
+class CannedSuite(Suite):
+    """A suite of the list; ``CannedComparison`` has its tables."""
+
+    expected_s: float = 0.0
+
+    def contestants(self) -> Iterator[tuple[str, str]]:
+        raise AssertionError("no pane lists contestants")
+
+    def load(self, stack: ExitStack, stop: Stop) -> Iterator[Contestant | Skipped]:
+        raise AssertionError("nothing is measured")
+
+    def verdict(self, rows: Sequence[ProgramRow]) -> str:
+        raise AssertionError("nothing was measured")
+
+
 SUITES = (
-    SuiteEntry("counters", "One protocol counter, written in several ways", 3.9),
-    SuiteEntry("spills", "Registers against stack spills", 0.4),
-    SuiteEntry("helpers", "What one call of each helper costs", 1.0),
+    CannedSuite("counters", "One protocol counter, written in several ways", 3.9),
+    CannedSuite("spills", "Registers against stack spills", 0.4),
+    CannedSuite("helpers", "What one call of each helper costs", 1.0),
 )
 TABLES = {
     "counters": (("naive", 7.1, 20.4), ("hash-atomic", 13.8, 55.9), ("percpu-array", 2.5, 2.53), ("bpftop", 8.9, 9.0)),
@@ -160,7 +177,7 @@ class CannedSuites:
     refusal: BpftopError | None = None
     asked: list[tuple[str, ...]] = field(default_factory=list)
 
-    def suites(self) -> tuple[SuiteEntry, ...]:
+    def suites(self) -> tuple[Suite, ...]:
         return SUITES
 
     def compare(self, names: Sequence[str], stop: Stop) -> CannedComparison:

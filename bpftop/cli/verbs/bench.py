@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bpftop.measure.api import Progress
     from bpftop.measure.programs.comparison import Comparison
     from bpftop.measure.programs.costs import SuiteTable
-    from bpftop.measure.programs.suites import Suite
+    from bpftop.measure.programs.suite import Suite
 
 _REPEAT_MOST = 100_000_000
 
@@ -79,18 +79,18 @@ def _suites(arguments: argparse.Namespace) -> Sequence[Suite]:
             f"--object runs your programs, not a suite; leave out --object or {' '.join(arguments.suites)}"
         )
     from bpftop.measure.programs.frames import DEFAULT_FRAMES, FRAMES
-    from bpftop.measure.programs.own_object import OwnObjects, choose
+    from bpftop.measure.programs.own_object import choose, own_objects
     from bpftop.measure.programs.packets import packets
 
     programs = choose(arguments.object, arguments.program)
     if arguments.packet is None:
-        return [OwnObjects(programs, {name: FRAMES[name] for name in DEFAULT_FRAMES}, arguments.repeat)]
+        return [own_objects(programs, {name: FRAMES[name] for name in DEFAULT_FRAMES}, arguments.repeat)]
     for program in programs:
         if not program.kind.repeats:
             raise UsageError(
                 f"--packet: {program.name} has type {program.entry.type}, which takes no packet; leave it out"
             )
-    return [OwnObjects(programs, packets(arguments.packet), arguments.repeat)]
+    return [own_objects(programs, packets(arguments.packet), arguments.repeat)]
 
 
 def _measure(suites: Sequence[Suite], format_name: str, output: Output) -> Ended | None:

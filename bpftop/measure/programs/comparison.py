@@ -11,7 +11,7 @@ from bpftop.measure.conditions import conditions
 from bpftop.measure.machine import machine
 from bpftop.measure.programs.costs import SuiteTable
 from bpftop.measure.programs.report import ProgramReport
-from bpftop.measure.programs.suites import Suite
+from bpftop.measure.programs.suite import Suite
 
 
 class Comparison:

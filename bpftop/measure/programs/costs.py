@@ -173,14 +173,6 @@ class SuiteTable:
         return tuple(row.name for row in self.rows if row.noisy)
 
 
-@dataclass(frozen=True)
-class SuiteProgress:
-    """Table of a running suite, and the share (0 to 1) of the suite that is done."""
-
-    table: SuiteTable
-    share: float
-
-
 def budget_share(ns: float, budget: Budget) -> str:
     """Return ``12 % of the XDP budget of 100 ns``."""
     return f"{_pct(100 * ns / budget.ns)} of the {budget.hook} budget of {_time(budget.ns)}"

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from statistics import median
 
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.bpf.cell_map import CellMap
 from bpftop.kernel.bpf.percpu_array import CounterMap, possible_cpus
 from bpftop.kernel.check import KernelError
-from bpftop.kernel.measure.contend import Stopped
-from bpftop.kernel.measure.program_object import BenchObject
-from bpftop.measure.conditions import bench_cpus, cpu_counts, permitted
+from bpftop.measure.conditions import bench_cpus
+from bpftop.measure.programs.body_suite import ALONE_NS, CROWDED_NS, BodyProgram
 from bpftop.measure.programs.costs import (
     XDP_BUDGET,
     CountedRuns,
     ProgramRow,
-    Size,
     Skipped,
-    SuiteProgress,
-    SuiteTable,
     budget_share,
-    cost,
     line_rate_share,
 )
 from bpftop.measure.programs.frames import BURST_PROTOCOLS, burst
-from bpftop.measure.programs.program_race import ALONE_NS, CROWDED_NS, Entrant, verdict
-from bpftop.measure.programs.rounds import run_rounds
+from bpftop.measure.programs.loading import load_object, size_of
+from bpftop.measure.programs.suite import Contestant, Suite
 
 REFERENCE = "naive"
-ROUNDS = 15
 OWN = "bpftop"
 
 
@@ -91,21 +84,18 @@ IMPLEMENTATIONS = (
 
 
 @dataclass
-class _Contender:
-    """A loaded implementation with its times and counts."""
+class _Counter:
+    """A loaded implementation and its cells."""
 
-    implementation: Implementation
-    entrant: Entrant
+    program: BodyProgram
     cells: CellMap | CounterMap
-    size: Size
-    times: dict[int, list[float]] = field(default_factory=dict)
     counted_runs: dict[int, CountedRuns] = field(default_factory=dict)
 
     def measure(self, cpus: Sequence[int], stop: Stop) -> float:
         """Measure a round on these CPUs. The counts begin at 0 and are compared with the runs at the end."""
-        before = self.entrant.run
-        ns = median(self.entrant.times_ns(cpus, CROWDED_NS if len(cpus) > 1 else ALONE_NS, stop))
-        counted_runs = CountedRuns(self.entrant.run - before, sum(self.cells.take_packets().values()))
+        before = self.program.run
+        ns = self.program.measure(cpus, stop)
+        counted_runs = CountedRuns(self.program.run - before, sum(self.cells.take_packets().values()))
         self.counted_runs[len(cpus)] = self.counted_runs.get(len(cpus), CountedRuns(0, 0)) + counted_runs
         return ns
 
@@ -117,108 +107,55 @@ def cells_of(implementation: Implementation, map_fd: int) -> CellMap | CounterMa
     return CellMap(map_fd, BURST_PROTOCOLS, implementation.per_cpu)
 
 
-class Counters:
+@dataclass(frozen=True)
+class Counters(Suite):
     """The suite ``counters``."""
 
-    name = "counters"
-    title = "One protocol counter, written in nine ways: XDP programs, ns per packet above an empty one"
-    unit = "packet"
+    crowded = True
 
     @property
     def expected_s(self) -> float:
-        windows_ns = sum(CROWDED_NS if cpu_count > 1 else ALONE_NS for cpu_count in cpu_counts(len(bench_cpus())))
-        return (ROUNDS * windows_ns / 1e9 + 0.03) * (len(IMPLEMENTATIONS) + 1)
+        windows_ns = sum(CROWDED_NS if len(cpus) > 1 else ALONE_NS for cpus in self.cpu_sets())
+        return (self.rounds * windows_ns / 1e9 + 0.03) * (len(IMPLEMENTATIONS) + 1)
 
     def contestants(self) -> Iterator[tuple[str, str]]:
         for each in IMPLEMENTATIONS:
             yield each.name, each.what
 
-    def run(self, stop: Stop) -> Generator[SuiteProgress, None, None]:
-        return run_rounds(_CounterRace(), ROUNDS, stop)
-
-
-class _CounterRace:
-    """A run of the suite."""
-
-    def __init__(self) -> None:
-        self._skipped: list[Skipped] = []
-        self._empty_times: dict[int, list[float]] = {}
-        self._contenders: list[_Contender] = []
-
-    def load(self, stack: ExitStack, stop: Stop) -> None:
-        """Load the programs; the verifier takes up to 0.1 s for each. Raises Stopped, BpftopError."""
-        frames = burst()
-        empty = _load(stack, "bench_counters", "empty_loop")
-        self._empty = Entrant(empty.programs["empty_loop"], burst=frames)
+    def load(self, stack: ExitStack, stop: Stop) -> Iterator[Contestant | Skipped]:
+        """Load the programs; the verifier takes up to 0.1 s for each."""
+        frames, alone = burst(), bench_cpus()[:1]
+        empty = BodyProgram(load_object(stack, "bench_counters", ("empty_loop",)).program, burst=frames)
+        empty.warm_up(alone, stop)
         for each in IMPLEMENTATIONS:
-            if stop.is_set():
-                raise Stopped
             try:
-                loaded = _load(stack, each.loop_object, each.loop)
-                size = _size(each)
+                loaded = load_object(stack, each.loop_object, (each.loop,))
+                with ExitStack() as without_loop:
+                    size = size_of(load_object(without_loop, each.object, (each.program,)).program)
             except KernelError as error:
-                self._skipped.append(Skipped(each.name, str(error)))
+                yield Skipped(each.name, str(error))
                 continue
-            entrant = Entrant(loaded.programs[each.loop], burst=frames)
-            cells = cells_of(each, loaded.map_fd(each.counts))
-            self._contenders.append(_Contender(each, entrant, cells, size))
+            program = BodyProgram(loaded.program, burst=frames)
+            program.warm_up(alone, stop)
+            counter = _Counter(program, cells_of(each, loaded.map_fd(each.counts)))
+            counter.cells.take_packets()
+            counted_runs = counter.counted_runs
+            yield Contestant(each.name, each.what, counter.measure, empty.measure, size, counted_runs=counted_runs)
 
-        cpus = bench_cpus()
-        for entrant in (self._empty, *(each.entrant for each in self._contenders)):
-            entrant.warm_up(cpus[:1], stop)
-        for contender in self._contenders:
-            contender.cells.take_packets()
+    def verdict(self, rows: Sequence[ProgramRow]) -> str:
+        return _sentence(rows)
 
-    def round(self, stop: Stop) -> None:
-        cpus = bench_cpus()
-        for cpu_count in cpu_counts(len(cpus)):
-            self._measure(cpus[:cpu_count], stop)
-
-    def _measure(self, cpus: Sequence[int], stop: Stop) -> None:
-        empty_ns = median(self._empty.times_ns(cpus, ALONE_NS, stop))
-        times_ns = [each.measure(cpus, stop) for each in self._contenders]
-        self._empty_times.setdefault(len(cpus), []).append(empty_ns)
-        for each, ns in zip(self._contenders, times_ns, strict=True):
-            each.times.setdefault(len(cpus), []).append(ns)
-
-    def _row(self, contender: _Contender) -> ProgramRow:
-        costs = tuple(
-            cost(cpu_count, times, self._empty_times[cpu_count], contender.counted_runs[cpu_count])
-            for cpu_count, times in contender.times.items()
-        )
-        return ProgramRow(contender.implementation.name, contender.implementation.what, costs, contender.size)
-
-    def table(self, partial: bool) -> SuiteTable:
-        rows = tuple(self._row(each) for each in self._contenders if each.times)
-        return SuiteTable(
-            Counters.name,
-            Counters.title,
-            Counters.unit,
-            rows,
-            REFERENCE,
-            "" if partial else verdict(lambda _: _sentence(rows), {}, self._skipped),
-            tuple(self._skipped),
-            f"an empty program: {median(self._empty_times[1]):.2f} ns" if self._empty_times else "",
-            XDP_BUDGET,
-            partial,
-        )
+    def taken_off(self, empty_ns: Sequence[float]) -> str:
+        return f"an empty program: {empty_ns[0]:.2f} ns" if empty_ns else ""
 
 
-def _load(stack: ExitStack, name: str, program: str) -> BenchObject:
-    loaded = permitted(BenchObject, name, (program,))
-    stack.callback(loaded.close)
-    return loaded
-
-
-def _size(implementation: Implementation) -> Size:
-    """Return the size of the program without the loop."""
-    loaded = permitted(BenchObject, implementation.object, (implementation.program,))
-    try:
-        facts = loaded.program.info()
-        return Size(facts.xlated_bytes // 8, facts.jited_bytes)
-    finally:
-        loaded.close()
-
+COUNTERS = Counters(
+    "counters",
+    "One protocol counter, written in nine ways: XDP programs, ns per packet above an empty one",
+    unit="packet",
+    rounds=15,
+    budget=XDP_BUDGET,
+)
 
 QUOTED_FACTOR = 10
 """How many times as fast per-CPU arrays often are said to be."""

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from bpftop.measure.api import MeasurementRun, Stop
 from bpftop.measure.programs.comparison import Comparison
 from bpftop.measure.programs.costs import SuiteTable
 from bpftop.measure.programs.report import ProgramReport
+from bpftop.measure.programs.suite import Suite
 from bpftop.measure.programs.suites import SUITES, chosen
-
-
-@dataclass(frozen=True)
-class SuiteEntry:
-    """A suite that can be run, in about ``expected_s`` seconds."""
-
-    name: str
-    title: str
-    expected_s: float
 
 
 class ProgramRun(MeasurementRun[SuiteTable], Protocol):
@@ -31,7 +22,7 @@ class ProgramRun(MeasurementRun[SuiteTable], Protocol):
 class ProgramEngine(Protocol):
     """A maker of comparisons."""
 
-    def suites(self) -> tuple[SuiteEntry, ...]: ...
+    def suites(self) -> tuple[Suite, ...]: ...
 
     def compare(self, names: Sequence[str], stop: Stop) -> ProgramRun: ...
 
@@ -39,8 +30,8 @@ class ProgramEngine(Protocol):
 class LocalProgramEngine:
     """Comparisons on this machine."""
 
-    def suites(self) -> tuple[SuiteEntry, ...]:
-        return tuple(SuiteEntry(suite.name, suite.title, suite.expected_s) for suite in SUITES.values())
+    def suites(self) -> tuple[Suite, ...]:
+        return tuple(SUITES.values())
 
     def compare(self, names: Sequence[str], stop: Stop) -> ProgramRun:
         return Comparison(chosen(names), stop)

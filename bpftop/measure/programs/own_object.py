@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from os.path import basename
 from statistics import median
 
@@ -16,7 +17,8 @@ from bpftop.kernel.bpf.program import Program
 from bpftop.kernel.check import ENOTSUPP, KernelError, errno_words
 from bpftop.kernel.measure.contend import Request
 from bpftop.kernel.measure.program_object import BenchObject, ProgramEntry, list_programs
-from bpftop.measure.conditions import bench_cpus, cpu_counts, permitted
+from bpftop.measure.conditions import bench_cpus
+from bpftop.measure.programs.concurrent_runs import contend, undisturbed
 from bpftop.measure.programs.costs import (
     CGROUP_BUDGET,
     TC_BUDGET,
@@ -24,17 +26,13 @@ from bpftop.measure.programs.costs import (
     XDP_BUDGET,
     Budget,
     ProgramRow,
-    Size,
-    SuiteProgress,
-    SuiteTable,
+    Skipped,
     budget_share,
-    cost,
     line_rate_share,
 )
-from bpftop.measure.programs.rounds import run_rounds
-from bpftop.measure.programs.test_run_windows import contend, undisturbed
+from bpftop.measure.programs.loading import load_object, size_of
+from bpftop.measure.programs.suite import Contestant, Suite, no_time
 
-ROUNDS = 5
 _TURN_NS, _WINDOW_NS = 300_000, 4_000_000
 _XDP_TURN_NS = 10_000_000  # each call also waits 8 to 16 ms until the kernel has switched its dispatcher
 _LONGEST_TURN_NS = 50_000_000  # longest delay of an interrupt
@@ -101,14 +99,14 @@ class OwnProgram:
             return _XDP_FRAGS
         return KINDS.get(self.entry.type, _UNKNOWN)
 
-    def load(self) -> BenchObject:
+    def load(self, stack: ExitStack) -> BenchObject:
         """Load the program with maps of its own. If that fails, load all programs of its type for tail calls."""
         name = basename(self.path)
         try:
-            return permitted(BenchObject, name, (self.entry.name,), self.path)
+            return load_object(stack, name, (self.entry.name,), self.path)
         except KernelError as alone:
             try:
-                return permitted(BenchObject, name, (self.entry.name, *self.others), self.path)
+                return load_object(stack, name, (self.entry.name, *self.others), self.path)
             except KernelError:
                 raise alone from None
 
@@ -139,91 +137,64 @@ def _select(path: str, entries: Sequence[ProgramEntry], program: str | None) -> 
     raise BpftopError(f"{path} has no program {program}; it has {names}")
 
 
-class OwnObjects:
+@dataclass(frozen=True)
+class OwnObjects(Suite):
     """The suite of ``bpftop bench --object``. ``repeat``: runs per measurement; None: about 0.3 ms, for XDP 10 ms."""
 
-    name = "object"
-
-    def __init__(self, programs: Sequence[OwnProgram], frames: Mapping[str, bytes], repeat: int | None = None) -> None:
-        self.programs = programs
-        self.frames = frames
-        self.repeat = repeat
-        packets = any(each.kind.repeats for each in programs)
-        self.unit = "packet" if packets else "call"
-        over = f"over {len(frames)} frame{'s' * (len(frames) != 1)}, " if packets else ""
-        self.title = f"Your program{'s' * (len(programs) != 1)} under BPF_PROG_TEST_RUN {over}ns per {self.unit}"
+    programs: Sequence[OwnProgram]
+    frames: Mapping[str, bytes]
+    repeat: int | None = None
+    crowded = True
 
     @property
     def expected_s(self) -> float:
-        windows_ns = sum(
-            _XDP_TURN_NS + 16_000_000 if each.kind.sleeps else _WINDOW_NS for each in self.programs for _ in range(2)
-        )
-        return ROUNDS * len(cpu_counts(len(bench_cpus()))) * len(self.frames) * windows_ns / 1e9
+        windows_ns = sum(2 * (_XDP_TURN_NS + 16_000_000 if each.kind.sleeps else _WINDOW_NS) for each in self.programs)
+        return self.rounds * len(self.cpu_sets()) * len(self.frames) * windows_ns / 1e9
 
     def contestants(self) -> Iterator[tuple[str, str]]:
         for each in self.programs:
             yield each.name, each.entry.section
 
-    def run(self, stop: Stop) -> Generator[SuiteProgress, None, None]:
-        return run_rounds(_OwnRace(self), ROUNDS, stop)
+    def load(self, stack: ExitStack, stop: Stop) -> Iterator[Contestant | Skipped]:
+        for each in self.programs:
+            yield _OwnRuns(each, self, stack, stop).contestant()
+
+    def verdict(self, rows: Sequence[ProgramRow]) -> str:
+        return _sentence(rows, self.programs)
+
+    def taken_off(self, empty_ns: Sequence[float]) -> str:
+        without = [each.name for each in self.programs if each.kind.empty is None]
+        return "an empty program of the same type" + (f", but not from {', '.join(without)}" if without else "")
 
 
-class _OwnRace:
-    """A run of the suite."""
-
-    def __init__(self, suite: OwnObjects) -> None:
-        self._suite = suite
-        self._entrants: list[_Entrant] = []
-
-    def load(self, stack: ExitStack, stop: Stop) -> None:
-        self._entrants = [_Entrant(program, self._suite, stack, stop) for program in self._suite.programs]
-
-    def round(self, stop: Stop) -> None:
-        cpus = bench_cpus()
-        for entrant in self._entrants:
-            entrant.round([cpus[:cpu_count] for cpu_count in cpu_counts(len(cpus))], stop)
-
-    def table(self, partial: bool) -> SuiteTable:
-        suite, programs = self._suite, self._suite.programs
-        rows = tuple(entrant.row() for entrant in self._entrants if entrant.done)
-        budgets = {program.kind.budget for program in programs}
-        without = [program.name for program in programs if program.kind.empty is None]
-        taken_off = "an empty program of the same type" + (f", but not from {', '.join(without)}" if without else "")
-        return SuiteTable(
-            suite.name,
-            suite.title,
-            suite.unit,
-            rows,
-            programs[0].name,
-            "" if partial else _sentence(rows, programs),
-            taken_off=taken_off,
-            budget=budgets.pop() if len(budgets) == 1 else None,
-            partial=partial,
-        )
+def own_objects(programs: Sequence[OwnProgram], frames: Mapping[str, bytes], repeat: int | None = None) -> OwnObjects:
+    """Return the suite of these programs, each of which is run on each of these frames."""
+    packets = any(each.kind.repeats for each in programs)
+    unit = "packet" if packets else "call"
+    over = f"over {len(frames)} frame{'s' * (len(frames) != 1)}, " if packets else ""
+    title = f"Your program{'s' * (len(programs) != 1)} under BPF_PROG_TEST_RUN {over}ns per {unit}"
+    budgets = {each.kind.budget for each in programs}
+    budget = budgets.pop() if len(budgets) == 1 else None
+    return OwnObjects("object", title, programs, frames, repeat, unit=unit, rounds=5, budget=budget)
 
 
-class _Entrant:
-    """A loaded program, and an empty program of the same type."""
+class _OwnRuns:
+    """Runs of a loaded program, and of an empty program of the same type, on each frame."""
 
     def __init__(self, chosen: OwnProgram, suite: OwnObjects, stack: ExitStack, stop: Stop) -> None:
-        self.chosen = chosen
-        self.done = 0
-        self._suite, kind = suite, chosen.kind
-        loaded = chosen.load()
-        stack.callback(loaded.close)
-        self._program = loaded.programs[chosen.entry.name]
-        self._empty: Program | None = None
-        if kind.empty is not None:
-            empty = permitted(BenchObject, kind.empty[0], (kind.empty[1],))
-            stack.callback(empty.close)
-            self._empty = empty.programs[kind.empty[1]]
-        facts = self._program.info()
-        self._size = Size(facts.xlated_bytes // 8, facts.jited_bytes)
-        self._frames = list(suite.frames.values()) if kind.repeats else [b""]
-        self._returns = Counter(self._first_run(frame, stop) for frame in self._frames)
-        self._requests = [self._calibrated(frame, stop) for frame in self._frames]
-        self._times: dict[int, list[float]] = {}
-        self._empty_times: dict[int, list[float]] = {}
+        self.chosen, self._suite = chosen, suite
+        self._program = chosen.load(stack).programs[chosen.entry.name]
+        empty = chosen.kind.empty
+        self._empty = None if empty is None else load_object(stack, empty[0], (empty[1],)).program
+        frames = list(suite.frames.values()) if chosen.kind.repeats else [b""]
+        self._returns = Counter(self._first_run(frame, stop) for frame in frames)
+        self._requests = [self._calibrated(frame, stop) for frame in frames]
+
+    def contestant(self) -> Contestant:
+        name, section, size = self.chosen.name, self.chosen.entry.section, size_of(self._program)
+        measure = partial(self._mean_ns, self._program)
+        measure_empty = no_time if self._empty is None else partial(self._mean_ns, self._empty)
+        return Contestant(name, section, measure, measure_empty, size, self._returned())
 
     def _request(self, frame: bytes, runs: int) -> Request:
         if self.chosen.kind.repeats:
@@ -260,15 +231,6 @@ class _Entrant:
     def _turn_ns(self, wall_ns: int, cpu_ns: int) -> int:
         return cpu_ns if self.chosen.kind.sleeps else wall_ns
 
-    def round(self, cpu_sets: Sequence[Sequence[int]], stop: Stop) -> None:
-        """Measure every frame on each of these sets of CPUs, the empty program and the own program in turn."""
-        for cpus in cpu_sets:
-            empty_ns = self._mean_ns(self._empty, cpus, stop) if self._empty is not None else 0.0
-            ns = self._mean_ns(self._program, cpus, stop)
-            self._empty_times.setdefault(len(cpus), []).append(empty_ns)
-            self._times.setdefault(len(cpus), []).append(ns)
-        self.done += 1
-
     def _mean_ns(self, program: Program, cpus: Sequence[int], stop: Stop) -> float:
         """Return the mean over the frames of the median over the turns."""
         return sum(self._run_ns(program, request, cpus, stop) for request in self._requests) / len(self._requests)
@@ -283,10 +245,6 @@ class _Entrant:
             usable = [turn for each in turns for turn in each] if sleeps else undisturbed(turns)
             times += [self._turn_ns(turn.ns, turn.cpu_ns) / request.runs for turn in usable]
         return median(times)
-
-    def row(self) -> ProgramRow:
-        costs = tuple(cost(cpu_count, times, self._empty_times[cpu_count]) for cpu_count, times in self._times.items())
-        return ProgramRow(self.chosen.name, self.chosen.entry.section, costs, self._size, self._returned())
 
     def _returned(self) -> str:
         names = {value: self.chosen.kind.returns.get(value, str(value)) for value in self._returns}

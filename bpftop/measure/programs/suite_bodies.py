@@ -6,8 +6,9 @@ import signal
 from collections.abc import Iterable, Mapping
 
 from bpftop.measure.conditions import conditions
+from bpftop.measure.programs.body_suite import Body, BodySuite, Harness
 from bpftop.measure.programs.costs import XDP_BUDGET, budget_share
-from bpftop.measure.programs.program_race import Body, BodySuite, Costs, Harness
+from bpftop.measure.programs.suite import Costs
 
 ACCESS_BYTES = 64 << 19  # the map "lines" of bench_layout.bpf.c
 
@@ -267,7 +268,7 @@ HELPERS = BodySuite(
         ),
     ),
     _helpers,
-    remarks=helper_ranks,
+    remark=helper_ranks,
 )
 
 CLOCK = BodySuite(

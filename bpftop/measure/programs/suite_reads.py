@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache, partial
 from statistics import median
 
 from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.measure.contend import Stopped
-from bpftop.kernel.measure.program_object import BenchObject
 from bpftop.kernel.measure.whole_map_reads import WholeReads
-from bpftop.measure.conditions import bench_cpus, permitted
 from bpftop.measure.pinned_threads import on_cpu
-from bpftop.measure.programs.costs import ProgramRow, Skipped, SuiteProgress, SuiteTable, cost
+from bpftop.measure.programs.body_suite import ALONE_NS
+from bpftop.measure.programs.costs import ProgramRow, Skipped
 from bpftop.measure.programs.frames import request_packet
-from bpftop.measure.programs.program_race import ALONE_NS, ROUNDS, Costs, verdict
-from bpftop.measure.programs.rounds import run_rounds
+from bpftop.measure.programs.loading import load_object
+from bpftop.measure.programs.suite import Contestant, Costs, Suite
 
 READ_KEYS = 10_000  # bpf_objects/bench_reads.bpf.c
 _FILL_BODIES = 32
@@ -38,102 +38,83 @@ class MapRead:
 
 
 @dataclass(frozen=True)
-class ReadSuite:
-    """Ways to read or write 10 000 keys. Every value is compared with the written value."""
+class ReadSuite(Suite):
+    """Ways to read or write 10 000 keys. Every value is compared with the written value.
 
-    name: str
-    title: str
+    ``conclude`` may raise KeyError for a skipped way.
+    """
+
     ways: tuple[MapRead, ...]
-    reference: str
-    verdict: Callable[[Costs], str]
-    unit: str = "key"
+    conclude: Callable[[Costs], str]
 
     @property
     def expected_s(self) -> float:
-        return (ROUNDS * (ALONE_NS / 1e9 + 0.002) + 0.01) * len(self.ways)
+        return (self.rounds * (ALONE_NS / 1e9 + 0.002) + 0.01) * len(self.ways)
 
     def contestants(self) -> Iterator[tuple[str, str]]:
         for way in self.ways:
             yield way.name, way.what
 
-    def run(self, stop: Stop) -> Generator[SuiteProgress, None, None]:
-        return run_rounds(_ReadRace(self), ROUNDS, stop)
-
-
-class _ReadRace:
-    """A run of a suite."""
-
-    def __init__(self, suite: ReadSuite) -> None:
-        self._suite = suite
-        self._maps: dict[str, WholeReads] = {}
-        self._times: dict[str, list[float]] = {way.name: [] for way in suite.ways}
-        self._refused: dict[str, str] = {}
-
-    def load(self, stack: ExitStack, stop: Stop) -> None:
-        self._maps = filled_maps(stack, {way.map for way in self._suite.ways})
-
-    def round(self, stop: Stop) -> None:
-        for way in self._suite.ways:
-            if way.name in self._refused:
-                continue
+    def load(self, stack: ExitStack, stop: Stop) -> Iterator[Contestant | Skipped]:
+        maps = filled_maps(stack, {way.map for way in self.ways})
+        for way in self.ways:
             try:
-                ns = median(_times_ns(way, self._maps[way.map], stop)) / READ_KEYS
+                _turn_ns(way, maps[way.map])
             except KernelError as error:
-                self._refused[way.name] = str(error)
+                yield Skipped(way.name, str(error))
             else:
-                self._times[way.name].append(ns)
-                _check(self._maps[way.map], way)
+                yield Contestant(way.name, way.what, partial(_measure, way, maps[way.map]))
 
-    def table(self, partial: bool) -> SuiteTable:
-        suite = self._suite
-        rows = tuple(
-            ProgramRow(way.name, way.what, (cost(1, times, [0.0] * len(times)),))
-            for way in suite.ways
-            if (times := self._times[way.name]) and way.name not in self._refused
-        )
-        skipped = tuple(Skipped(name, reason) for name, reason in self._refused.items())
-        sentence = "" if partial else verdict(suite.verdict, {row.name: row.ns for row in rows}, skipped)
-        return SuiteTable(
-            suite.name, suite.title, suite.unit, rows, suite.reference, sentence, skipped, partial=partial
-        )
+    def verdict(self, rows: Sequence[ProgramRow]) -> str:
+        return self.conclude({row.name: row.ns for row in rows})
 
 
 def filled_maps(stack: ExitStack, names: set[str]) -> dict[str, WholeReads]:
     """Return readers of these maps of bench_reads.bpf.c, filled with READ_KEYS keys. ``stack`` frees the maps."""
-    loaded = permitted(BenchObject, "bench_reads", ("fill",))
-    stack.callback(loaded.close)
-    loaded.programs["fill"].test_run(request_packet(-(-READ_KEYS // _FILL_BODIES)))
+    loaded = load_object(stack, "bench_reads", ("fill",))
+    loaded.program.test_run(request_packet(-(-READ_KEYS // _FILL_BODIES)))
     maps = {name: WholeReads(loaded.map_fd(name), READ_KEYS) for name in names}
     for whole in maps.values():
         stack.callback(whole.close)
     return maps
 
 
-def _times_ns(way: MapRead, whole: WholeReads, stop: Stop) -> list[int]:
-    """Read or write the whole map again and again for a round on one CPU; return the time of each turn."""
-    values = array("Q", map(written, range(READ_KEYS)))
+def _measure(way: MapRead, whole: WholeReads, cpus: Sequence[int], stop: Stop) -> float:
+    """Read or write the whole map again and again for a round on one CPU. Raises KernelError, Stopped, BpftopError."""
 
-    def measure() -> list[int]:
+    def turns_ns() -> list[int]:
         times: list[int] = []
         until_ns = time.monotonic_ns() + ALONE_NS
         while not times or time.monotonic_ns() < until_ns:
             if stop.is_set():
                 raise Stopped
-            if way.writes:
-                whole.empty(values)
-            else:
-                whole.clear()
-            begin_ns = time.monotonic_ns()
-            way.act(whole)
-            times.append(time.monotonic_ns() - begin_ns)
+            times.append(_turn_ns(way, whole))
         return times
 
-    return on_cpu(bench_cpus()[0], stop, measure)
+    times = on_cpu(cpus[0], stop, turns_ns)
+    _check(whole, way)
+    return median(times) / READ_KEYS
+
+
+def _turn_ns(way: MapRead, whole: WholeReads) -> int:
+    """Read the map, or write the emptied map, once. Raises KernelError."""
+    if way.writes:
+        whole.empty(_written_values())
+    else:
+        whole.clear()
+    begin_ns = time.monotonic_ns()
+    way.act(whole)
+    return time.monotonic_ns() - begin_ns
 
 
 def written(key: int) -> int:
     """Return the value that fill() of bench_reads.bpf.c writes for a key."""
     return (key * 0x9E3779B97F4A7C15 + 1) % (1 << 64)
+
+
+@cache
+def _written_values() -> array[int]:
+    return array("Q", map(written, range(READ_KEYS)))
 
 
 def _check(whole: WholeReads, way: MapRead) -> None:
@@ -185,8 +166,8 @@ BATCH = ReadSuite(
         MapRead("array, a call per key", "BPF_MAP_LOOKUP_ELEM for each, in a C loop", "array", WholeReads.each),
         MapRead("array, one batch", "BPF_MAP_LOOKUP_BATCH once", "array", WholeReads.batch),
     ),
-    "hash, a call per key",
     _batch,
+    unit="key",
 )
 
 MMAP = ReadSuite(
@@ -199,8 +180,9 @@ MMAP = ReadSuite(
             "mapped memory", "the values copied from memory shared with the kernel, no call", "array", WholeReads.mapped
         ),
     ),
-    "one batch",
     _mmap,
+    unit="key",
+    reference="one batch",
 )
 
 POPULATE = ReadSuite(
@@ -214,8 +196,8 @@ POPULATE = ReadSuite(
         MapRead("array, a call per key", "BPF_MAP_UPDATE_ELEM for each", "array", WholeReads.write_each, True),
         MapRead("array, one batch", "BPF_MAP_UPDATE_BATCH once", "array", WholeReads.write_batch, True),
     ),
-    "hash, a call per key",
     _populate,
+    unit="key",
 )
 
 READ_SUITES = (BATCH, POPULATE, MMAP)

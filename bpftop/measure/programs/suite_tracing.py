@@ -7,30 +7,18 @@ statistics cover the program, not the trap of the kprobe.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from statistics import median
 
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.check import KernelError
-from bpftop.kernel.measure.contend import Stopped
-from bpftop.kernel.measure.program_object import BenchObject
 from bpftop.kernel.measure.run_stats import ProgramOnHook, RunStats
-from bpftop.measure.conditions import bench_cpus, permitted
 from bpftop.measure.pinned_threads import on_cpu
-from bpftop.measure.programs.costs import (
-    TRACING_BUDGET,
-    ProgramRow,
-    Skipped,
-    SuiteProgress,
-    SuiteTable,
-    budget_share,
-    cost,
-)
-from bpftop.measure.programs.rounds import run_rounds
+from bpftop.measure.programs.costs import TRACING_BUDGET, ProgramRow, Skipped, budget_share
+from bpftop.measure.programs.loading import load_object, missing_privileges_named
+from bpftop.measure.programs.suite import Contestant, Suite
 
-ROUNDS = 9
 CALLS = 2_000
 """System calls of a round, for each hook."""
 
@@ -42,22 +30,27 @@ HOOKS = {
 
 
 @dataclass
-class _Contender:
-    """The counting program of a hook and the empty program, both attached, with their times per run."""
+class _Hook:
+    """The counting program and the empty program of a hook, both attached: each system call runs both."""
 
-    name: str
     counting: ProgramOnHook
     empty: ProgramOnHook
-    times_ns: tuple[list[float], list[float]]
+    counting_ns: float = 0.0
 
-    def measure(self, stop: Stop) -> None:
-        """Make the system calls of a round on one CPU. Both programs run in each call."""
-        programs = (self.counting, self.empty)
+    def measure_empty(self, cpus: Sequence[int], stop: Stop) -> float:
+        """Make the system calls of a round. Return the time of the empty program; store that of the other program."""
+        programs = (self.empty, self.counting)
         before = [each.runs() for each in programs]
-        on_cpu(bench_cpus()[0], stop, _call)
-        for each, (runs, ns), times in zip(programs, before, self.times_ns, strict=True):
-            runs_now, ns_now = each.runs()
-            times.append((ns_now - ns) / max(1, runs_now - runs))
+        on_cpu(cpus[0], stop, _call)
+        after = [each.runs() for each in programs]
+        empty_ns, self.counting_ns = (
+            (ns_now - ns) / max(1, runs_now - runs)
+            for (runs, ns), (runs_now, ns_now) in zip(before, after, strict=True)
+        )
+        return empty_ns
+
+    def measure(self, cpus: Sequence[int], stop: Stop) -> float:
+        return self.counting_ns
 
 
 def _call() -> None:
@@ -65,84 +58,54 @@ def _call() -> None:
         os.getpgid(0)
 
 
-class Tracing:
+@dataclass(frozen=True)
+class Tracing(Suite):
     """The suite ``tracing``."""
 
-    name = "tracing"
-    title = "A counter at a kprobe and at a tracepoint, by the kernel's run statistics, ns per run"
-    unit = "run"
-    expected_s = 0.3
+    @property
+    def expected_s(self) -> float:
+        return 0.3
 
     def contestants(self) -> Iterator[tuple[str, str]]:
         yield from HOOKS.items()
 
-    def run(self, stop: Stop) -> Generator[SuiteProgress, None, None]:
-        return run_rounds(_TracingRace(), ROUNDS, stop)
-
-
-class _TracingRace:
-    """A run of the suite."""
-
-    def __init__(self) -> None:
-        self._contenders: list[_Contender] = []
-        self._skipped: list[Skipped] = []
-
-    def load(self, stack: ExitStack, stop: Stop) -> None:
-        """Load and attach the programs. A hook that this kernel lacks is skipped. Raises Stopped, BpftopError."""
-        stack.callback(permitted(RunStats).close)
-        for hook in HOOKS:
-            if stop.is_set():
-                raise Stopped
+    def load(self, stack: ExitStack, stop: Stop) -> Iterator[Contestant | Skipped]:
+        """Load and attach the programs. A hook that this kernel lacks is skipped."""
+        with missing_privileges_named():
+            stack.callback(RunStats().close)
+        for name, what in HOOKS.items():
             try:
-                programs = [_attached(stack, f"{hook}_{body}") for body in ("count", "empty")]
+                hook = _Hook(_attached(stack, f"{name}_count"), _attached(stack, f"{name}_empty"))
             except KernelError as error:
-                self._skipped.append(Skipped(hook, str(error)))
+                yield Skipped(name, str(error))
             else:
-                self._contenders.append(_Contender(hook, programs[0], programs[1], ([], [])))
+                yield Contestant(name, what, hook.measure, hook.measure_empty)
 
-    def round(self, stop: Stop) -> None:
-        if stop.is_set():
-            raise Stopped
-        for contender in self._contenders:
-            contender.measure(stop)
+    def verdict(self, rows: Sequence[ProgramRow]) -> str:
+        if not rows:
+            return "No verdict: this kernel refused both hooks."
+        words = []
+        for row in rows:
+            takes = f"takes {row.ns:.1f} ns, {budget_share(row.ns, TRACING_BUDGET)}"
+            known = row.alone.is_measurable
+            words.append(f"a counter at a {row.name} {takes if known else 'takes too little to tell'}.")
+        return " ".join(f"By run statistics, {each}" for each in words)
 
-    def table(self, partial: bool) -> SuiteTable:
-        rows = tuple(
-            ProgramRow(each.name, HOOKS[each.name], (cost(1, *each.times_ns),))
-            for each in self._contenders
-            if each.times_ns[0]
-        )
-        empty = [f"{median(each.times_ns[1]):.1f} ns" for each in self._contenders if each.times_ns[1]]
-        return SuiteTable(
-            Tracing.name,
-            Tracing.title,
-            Tracing.unit,
-            rows,
-            rows[0].name if rows else "kprobe",
-            "" if partial else _sentences(rows),
-            tuple(self._skipped),
-            f"an empty program, most of it the clock readings of the statistics: {', '.join(empty)}" if empty else "",
-            TRACING_BUDGET,
-            partial,
-        )
+    def taken_off(self, empty_ns: Sequence[float]) -> str:
+        empty = ", ".join(f"{ns:.1f} ns" for ns in empty_ns)
+        return f"an empty program, most of it the clock readings of the statistics: {empty}" if empty else ""
+
+
+TRACING = Tracing(
+    "tracing",
+    "A counter at a kprobe and at a tracepoint, by the kernel's run statistics, ns per run",
+    unit="run",
+    budget=TRACING_BUDGET,
+)
 
 
 def _attached(stack: ExitStack, name: str) -> ProgramOnHook:
-    loaded = permitted(BenchObject, _OBJECT, (name,))
-    stack.callback(loaded.close)
+    loaded = load_object(stack, _OBJECT, (name,))
     attached = ProgramOnHook(loaded, name)
     stack.callback(attached.close)
     return attached
-
-
-def _sentences(rows: Sequence[ProgramRow]) -> str:
-    if not rows:
-        return "No verdict: this kernel refused both hooks."
-    words = []
-    for row in rows:
-        known = row.alone.is_measurable
-        takes = (
-            f"takes {row.ns:.1f} ns, {budget_share(row.ns, TRACING_BUDGET)}" if known else "takes too little to tell"
-        )
-        words.append(f"By run statistics, a counter at a {row.name} {takes}.")
-    return " ".join(words)

@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from typing import Protocol
+from collections.abc import Iterable, Mapping
 
 from bpftop.errors import UsageError
-from bpftop.kernel.bpf.bpf_map import Stop
-from bpftop.measure.programs.costs import SuiteProgress
-from bpftop.measure.programs.counters import Counters
+from bpftop.measure.programs.counters import COUNTERS
+from bpftop.measure.programs.suite import Suite
 from bpftop.measure.programs.suite_bodies import BODY_SUITES
 from bpftop.measure.programs.suite_reads import READ_SUITES
-from bpftop.measure.programs.suite_tracing import Tracing
+from bpftop.measure.programs.suite_tracing import TRACING
 
-
-class Suite(Protocol):
-    """Contestants that are compared with each other, in about ``expected_s`` seconds."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def title(self) -> str: ...
-
-    @property
-    def expected_s(self) -> float: ...
-
-    def contestants(self) -> Iterator[tuple[str, str]]:
-        """Yield name and description of each possible row."""
-
-    def run(self, stop: Stop) -> Generator[SuiteProgress, None, None]:
-        """Yield the table as it grows. The last table is partial only if ``stop`` was set. Raises BpftopError."""
-
-
-SUITES: Mapping[str, Suite] = {suite.name: suite for suite in (Counters(), *BODY_SUITES, Tracing(), *READ_SUITES)}
+SUITES: Mapping[str, Suite] = {suite.name: suite for suite in (COUNTERS, *BODY_SUITES, TRACING, *READ_SUITES)}
 
 
 def chosen(names: Iterable[str]) -> list[Suite]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from bpftop.measure.api import Progress, Stop
 from bpftop.measure.programs.costs import SuiteTable
-from bpftop.measure.programs.engine import ProgramEngine, ProgramRun, SuiteEntry
+from bpftop.measure.programs.engine import ProgramEngine, ProgramRun
+from bpftop.measure.programs.suite import Suite
 from bpftop.tui.measurements.measurement import Measurement, RunStatus
 from bpftop.tui.view import PaneInput, View
 
@@ -19,7 +20,7 @@ ALL_SUITES = "all"
 class ProgramPaneState:
     """The state that the pane Bench draws."""
 
-    suites: tuple[SuiteEntry, ...]
+    suites: tuple[Suite, ...]
     tables: Mapping[str, SuiteTable]
     doubts: tuple[str, ...]
     """Sentences about what makes the results doubtful."""

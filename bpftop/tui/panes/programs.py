@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from bpftop.measure.programs.costs import SuiteTable
-from bpftop.measure.programs.engine import LocalProgramEngine, ProgramEngine, SuiteEntry
+from bpftop.measure.programs.engine import LocalProgramEngine, ProgramEngine
+from bpftop.measure.programs.suite import Suite
 from bpftop.render.program_columns import (
     COUNTED,
     FACTOR,
@@ -111,7 +112,7 @@ def _right(pane_input: PaneInput, state: ProgramPaneState, width: int) -> list[L
     return [*title, *_table(pane_input, table, width), *_below(table, name == state.running_suite, width)]
 
 
-def _about(suite: SuiteEntry | None) -> str:
+def _about(suite: Suite | None) -> str:
     return f"{suite.title}. {ABOUT}" if suite else f"No suite was run yet. {ABOUT}"
 
 
