@@ -18,16 +18,14 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TypeVar
 
 from bpftop.demo.sides import GENERATOR, IPV4_PREFIX, IPV6_PREFIX, WATCHED, Side, other
 from bpftop.errors import BpftopError
-from bpftop.kernel.netns import enter
+from bpftop.kernel.netns import enter_path, moved
 from bpftop.kernel.privileges import privileges_remedy
 
 Result = TypeVar("Result")
@@ -138,9 +136,7 @@ class Lab:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -202,31 +198,10 @@ class Lab:
         return f"/proc/{self.pid(side)}/ns/net"
 
     def call_in(self, side: Side, function: Callable[[], Result]) -> Result:
-        """Run `function` in a thread inside the side's namespace; sockets made there may be returned.
-
-        In that thread /proc/net and /proc/self/net are still the caller's: use /proc/thread-self/net.
-        """
+        """Run `function` inside the side's namespace; sockets made there may be returned. Raises OSError."""
         self._ends[side.name].check()
-        outcome: list[Result] = []
-        failure: list[BaseException] = []
-        netns_fd = os.open(self.netns_path(side), os.O_RDONLY | os.O_CLOEXEC)
-
-        def inside() -> None:
-            try:
-                enter(netns_fd)
-                outcome.append(function())
-            except BaseException as error:  # noqa: BLE001  (raised in the caller below)
-                failure.append(error)
-
-        try:
-            thread = threading.Thread(target=inside, name=f"in-{side.name}")
-            thread.start()
-            thread.join()
-        finally:
-            os.close(netns_fd)
-        if failure:
-            raise failure[0]
-        return outcome[0]
+        with moved(partial(enter_path, self.netns_path(side))):
+            return function()
 
     def run_in(
         self, side: Side, argv: Sequence[str], *, text_in: str = "", timeout_s: float = 10.0

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from bpftop.errors import BpftopError
 
@@ -51,30 +52,43 @@ def namespace_inode() -> int:
 
 
 @contextmanager
-def inside(path: str) -> Iterator[None]:
-    """Run the ``with`` block in the namespace at ``path`` (/proc/PID/ns/net), on the calling thread.
+def moved(move: Callable[[], None]) -> Iterator[None]:
+    """Call ``move``, which takes the calling thread to another namespace; return there after the ``with`` block.
 
-    Raises BpftopError if the thread cannot enter the namespace.
+    Raises OSError, also that of ``move``.
     """
+    home_fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        home_fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise _cannot_enter(path, error) from error
-    try:
-        try:
-            target_fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                enter(target_fd)
-            finally:
-                os.close(target_fd)
-        except OSError as error:
-            raise _cannot_enter(path, error) from error
+        move()
         try:
             yield
         finally:
             enter(home_fd)
     finally:
         os.close(home_fd)
+
+
+def enter_path(path: str) -> None:
+    """Move the calling thread only into the namespace at ``path`` (/proc/PID/ns/net). Raises OSError."""
+    netns_fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        enter(netns_fd)
+    finally:
+        os.close(netns_fd)
+
+
+@contextmanager
+def inside(path: str) -> Iterator[None]:
+    """Run the ``with`` block in the namespace at ``path`` (/proc/PID/ns/net), on the calling thread.
+
+    Raises BpftopError if the thread cannot enter the namespace.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(moved(partial(enter_path, path)))
+        except OSError as error:
+            raise _cannot_enter(path, error) from error
+        yield
 
 
 def _cannot_enter(path: str, error: OSError) -> BpftopError:

@@ -16,7 +16,7 @@ from bpftop.kernel.bpf.link import Link
 from bpftop.kernel.check import KernelError, check, errno_words
 from bpftop.kernel.net.netdev import IFF_UP, IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINKINFO
 from bpftop.kernel.net.netlink import NLM_F_ACK, NetlinkSocket, attribute
-from bpftop.kernel.netns import enter, unshare_network
+from bpftop.kernel.netns import moved, unshare_network
 
 RTM_NEWLINK, NLM_F_EXCL, NLM_F_CREATE = 16, 0x200, 0x400
 IFLA_INFO_DATA, VETH_INFO_PEER = 2, 1
@@ -74,10 +74,7 @@ def private_pair() -> Iterator[PrivatePair]:
     """
     with ExitStack() as stack:
         try:
-            home_fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-            stack.callback(os.close, home_fd)
-            unshare_network()
-            stack.callback(enter, home_fd)
+            stack.enter_context(moved(unshare_network))
             _make_veth()
             sending = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
             stack.callback(sending.close)
