@@ -1,72 +1,25 @@
 """Senders and servers without connections: prepared packets and frames, UDP requests and replies."""
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
-from itertools import cycle
+from itertools import cycle, islice
 
-from bpftop.demo.reactor import READS_PER_TURN, Reactor, receive_from, send_or_lose, swallow_datagrams
-
-Turn = tuple[socket.socket, bytes | memoryview]
+from bpftop.demo.reactor import READS_PER_TURN, Reactor, receive_from, send_or_lose
 
 
-class PacketSender:
-    """Sends prepared packets in turn, each on its own socket, and discards replies on these sockets."""
+class DatagramServer:
+    """Sockets on which each datagram is answered by `replies` datagrams with these payloads in turn.
 
-    def __init__(self, reactor: Reactor, turns: Sequence[Turn]) -> None:
-        self._turns = cycle(turns)
-        self._sink = Sink(reactor, list(dict.fromkeys(sock for sock, _ in turns)))
-
-    def emit(self, count: int) -> None:
-        for _ in range(count):
-            send_or_lose(*next(self._turns))
-
-    def close(self) -> None:
-        self._sink.close()
-
-
-class FrameSender:
-    """Sends prepared frames in turn on an AF_PACKET socket, which several senders share and close."""
-
-    def __init__(self, wire: socket.socket, frames: Sequence[bytes]) -> None:
-        self._wire = wire
-        self._frames = cycle(frames)
-
-    def emit(self, count: int) -> None:
-        for _ in range(count):
-            send_or_lose(self._wire, next(self._frames))
-
-    def close(self) -> None:
-        self._wire.close()
-
-
-class Sink:
-    """Sockets whose datagrams are discarded. Without them the kernel would answer "unreachable"."""
-
-    def __init__(self, reactor: Reactor, sockets: Sequence[socket.socket]) -> None:
-        self._reactor = reactor
-        self._sockets = sockets
-        for sock in sockets:
-            reactor.watch(sock, partial(swallow_datagrams, sock))
-
-    def close(self) -> None:
-        for sock in self._sockets:
-            self._reactor.drop(sock)
-
-
-class UdpServer:
-    """A UDP server: it answers a request with `replies` datagrams, whose payloads come from `payloads`."""
+    By default datagrams are only discarded: without a socket the kernel would answer "unreachable".
+    """
 
     def __init__(
-        self,
-        reactor: Reactor,
-        sockets: Sequence[socket.socket],
-        payloads: Iterator[bytes | memoryview],
-        replies: int,
+        self, reactor: Reactor, sockets: Sequence[socket.socket], payloads: Sequence[memoryview] = (), replies: int = 0
     ) -> None:
         self._reactor = reactor
         self._sockets = sockets
-        self._payloads = payloads
+        self._payloads = cycle(payloads)
         self._replies = replies
         for sock in sockets:
             reactor.watch(sock, partial(self._readable, sock))
@@ -76,9 +29,21 @@ class UdpServer:
             peer = receive_from(sock)
             if peer is None:
                 return
-            for _ in range(self._replies):
-                send_or_lose(sock, next(self._payloads), peer)
+            for payload in islice(self._payloads, self._replies):
+                send_or_lose(sock, payload, peer)
 
     def close(self) -> None:
         for sock in self._sockets:
             self._reactor.drop(sock)
+
+
+class PacketSender(DatagramServer):
+    """Sends prepared packets or frames in turn, each on its own socket, and discards replies on these sockets."""
+
+    def __init__(self, reactor: Reactor, turns: Sequence[tuple[socket.socket, bytes | memoryview]]) -> None:
+        super().__init__(reactor, list(dict.fromkeys(sock for sock, _ in turns)))
+        self._turns = cycle(turns)
+
+    def emit(self, count: int) -> None:
+        for _ in range(count):
+            send_or_lose(*next(self._turns))

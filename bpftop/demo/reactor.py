@@ -128,13 +128,6 @@ def receive_from(sock: socket.socket) -> tuple[str, int] | None:
     return peer
 
 
-def swallow_datagrams(sock: socket.socket) -> None:
-    """Read and discard waiting datagrams."""
-    for _ in range(READS_PER_TURN):
-        if receive_from(sock) is None:
-            return
-
-
 def swallow_stream(sock: socket.socket) -> bool:
     """Read and discard data of a TCP socket. Return False when the peer has finished or the connection broke."""
     for _ in range(READS_PER_TURN):

@@ -12,7 +12,7 @@ from random import Random
 from typing import Literal, NamedTuple
 
 from bpftop.demo import frames
-from bpftop.demo.datagrams import FrameSender, PacketSender, Sink, UdpServer
+from bpftop.demo.datagrams import DatagramServer, PacketSender
 from bpftop.demo.raw_mix import VOICE_PORT, raw_frames
 from bpftop.demo.reactor import Pace, PacketSource, Reactor
 from bpftop.demo.sides import GENERATOR, WATCHED, Side, other
@@ -90,7 +90,7 @@ class TrafficMix:
         self._rng = Random(seed * 2 + (side is WATCHED))
         self._payload = memoryview(self._rng.randbytes(1 << 16))
         self.paced: list[tuple[Pace, PacketSource]] = []
-        self._passive: list[UdpServer | Sink | TcpSockets] = []
+        self._passive: list[DatagramServer | TcpSockets] = []
         self._add_servers()
         self._add_udp_clients()
         self._add_streams()
@@ -154,11 +154,11 @@ class TrafficMix:
                 # A socket per host: a reply must come from the requested address.
                 hosts = self._hosts(self._side, service.version)
                 socks = [self._socket(service.version, socket.SOCK_DGRAM, host, service.dport) for host in hosts]
-                payloads = cycle(self._slices(service.reply_bytes))
-                self._passive.append(UdpServer(self._reactor, socks, payloads, service.replies))
+                payloads = self._slices(service.reply_bytes)
+                self._passive.append(DatagramServer(self._reactor, socks, payloads, service.replies))
         pages = cycle(self._slices((300, 14_000)))
         self._passive.append(WebServer(self._reactor, self._listeners(WEB_PORT), pages))
-        self._passive.append(Sink(self._reactor, [self._socket(4, socket.SOCK_DGRAM, port=VOICE_PORT)]))
+        self._passive.append(DatagramServer(self._reactor, [self._socket(4, socket.SOCK_DGRAM, port=VOICE_PORT)]))
 
     def _add_udp_clients(self) -> None:
         for service in UDP_SERVICES:
@@ -197,9 +197,9 @@ class TrafficMix:
         wire.bind((self._side.interface, 0))
         neighbours = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(frames.ETH_LLDP))
         neighbours.setblocking(False)  # without a listener for LLDP the kernel counts each as rx_dropped
-        self._passive.append(Sink(self._reactor, [neighbours]))
+        self._passive.append(DatagramServer(self._reactor, [neighbours]))
         for per_sec, kind in raw_frames(self._side, self._peer, 6 in self._versions, self._payload):
-            self._pace(per_sec, FrameSender(wire, kind))
+            self._pace(per_sec, PacketSender(self._reactor, [(wire, frame) for frame in kind]))
 
     def _add_tunnels(self) -> None:
         """Send ESP and GRE by raw sockets. The raw socket of the other side keeps its kernel from answering."""
@@ -217,7 +217,7 @@ class TrafficMix:
         ):
             member = self._socket(4, socket.SOCK_DGRAM, group, port)
             member.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(group) + address)
-            self._passive.append(Sink(self._reactor, [member]))
+            self._passive.append(DatagramServer(self._reactor, [member]))
             sock = self._socket(4, socket.SOCK_DGRAM, self._side.ipv4[0], port)
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, address)
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 0)
