@@ -25,7 +25,6 @@ from bpftop.collect.registry import TRACED, collectors
 from bpftop.collect.sockets.owners import PROC
 from bpftop.config.resources import NoThread, free_files, open_file_limit, start_thread
 from bpftop.errors import BpftopError
-from bpftop.hooks import messages
 from bpftop.hooks.facts import AttachMode, AttachRequest, LoadLimits
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Netdev
@@ -269,7 +268,12 @@ class LiveSource:
             same = os.stat(self._netns).st_ino == self._netns_inode
         except OSError:
             same = False
-        return () if same else (messages.netns_name_gone(self._netns_name),)
+        if same:
+            return ()
+        return (
+            f"{self._netns_name} no longer names this network namespace: still counted, and the namespace lasts while "
+            "bpftop runs.",
+        )
 
     def _start_slow_work(self, seq: int) -> None:
         """Start slow work after the first rates: read the device facts, and measure the cost of a packet.

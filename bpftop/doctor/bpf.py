@@ -11,11 +11,12 @@ from pathlib import Path
 from bpftop.collect.bpf.traffic import PacketCounter
 from bpftop.collect.procfs.presence import hidden_by
 from bpftop.doctor.answers import FRAME_WAIT_NS, PLACE_TAKES, NotTried, Question, Verdict, elapsed_ms, no, unknown, yes
+from bpftop.errors import ENOTSUPP
 from bpftop.hooks.steps import CLSACT, GENERIC, NATIVE, TCX, AttachStep, ProgramName
 from bpftop.kernel.bpf import probe
 from bpftop.kernel.bpf.link import Link
 from bpftop.kernel.bpf.percpu_array import possible_cpus
-from bpftop.kernel.check import ENOTSUPP, KernelError, errno_words
+from bpftop.kernel.check import KernelError, errno_words
 from bpftop.kernel.net.clsact import Clsact
 from bpftop.kernel.privileges import COUNTING
 from bpftop.model import protocols

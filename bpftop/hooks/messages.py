@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import errno
 
+from bpftop.errors import ENOTSUPP, errno_name
 from bpftop.hooks.facts import DISTURBANCES, DROPS_LINK, QUIET_DRIVERS, RESETS_RINGS, AttachFacts
 from bpftop.hooks.steps import AttachStep
 from bpftop.model.sample import Direction
-
-ENOTSUPP = 524  # the kernel's own "not supported"
-# Python has no name for 524, and names EOPNOTSUPP ENOTSUP.
-_ERRNO_NAMES = {ENOTSUPP: "ENOTSUPP", errno.EOPNOTSUPP: "EOPNOTSUPP"}
 
 _MAY_RESET = "may reset its rings, now and at exit"
 _SUPER_FRAMES = "hands over super-frames, each counted as one packet"
@@ -127,56 +124,15 @@ def not_loaded(facts: AttachFacts, error: str, number: int, used: AttachStep | N
     return f"bpftop's program for {facts.name}: {error}; {then}."
 
 
-def vanished(facts: AttachFacts) -> str:
-    return f"{facts.name} went away while bpftop attached to it; start again when it is back."
-
-
-def gone(label: str) -> str:
-    return f"{label} is gone; counting goes on when it comes back."
-
-
-def back(label: str, ifindex: int) -> str:
-    return f"{label} came back as a new device (ifindex {ifindex}): counting anew."
-
-
-def moved(label: str) -> str:
-    return f"{label} was moved to another network namespace: still counted, but rtnetlink does not see it from here."
-
-
-def renamed(label: str, name: str) -> str:
-    return f"{label} is now called {name}: still counted."
-
-
 def detached(facts: AttachFacts, step: AttachStep, direction: Direction, used: AttachStep | None) -> str:
     """Return the notice that another process detached bpftop's program."""
     then = f"counting by {used}" if used else "only rtnetlink totals"
     return f"Somebody detached bpftop's {direction.upper()} program ({step}) from {facts.name}: {then}."
 
 
-def not_put_back(error: str) -> str:
-    return f"bpftop detached, but could not put offloads or the clsact qdisc back as they were: {error}."
-
-
-def leftovers_stay(name: str, error: str) -> str:
-    return f"clsact filters of a killed bpftop stay on {name} ({error}); a start with sudo removes them."
-
-
-def leftovers_unknown(name: str, remedy: str) -> str:
-    """Return the notice about filters of a bpftop that may be alive where its process cannot be seen."""
-    return (
-        f"{name} has clsact filters of a bpftop whose process cannot be seen from here: left alone. If that bpftop has "
-        f"ended, {remedy} removes them."
-    )
-
-
-def netns_name_gone(name: str) -> str:
-    """Return the notice that --netns no longer names the watched network namespace."""
-    return f"{name} no longer names this network namespace: still counted, and the namespace lasts while bpftop runs."
-
-
 def _why(facts: AttachFacts, step: AttachStep, number: int) -> tuple[str, str]:
     """Return the reason of a failed step, and the remedy."""
-    name = _ERRNO_NAMES.get(number) or errno.errorcode.get(number, f"errno {number}")
+    name = errno_name(number)
     if number in (errno.EPERM, errno.EACCES):
         return _not_permitted(facts, name)
     if number == errno.ENODEV:

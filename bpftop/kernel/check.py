@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import os
 
-from bpftop.errors import BpftopError
-
-ENOTSUPP = 524  # the kernel's own "not supported"; Python and libc have no name for it
-_NAMES = {ENOTSUPP: "ENOTSUPP", errno.EOPNOTSUPP: "EOPNOTSUPP"}  # errno.errorcode has ENOTSUP for EOPNOTSUPP
+from bpftop.errors import ENOTSUPP, BpftopError, errno_name
 
 
 class KernelError(BpftopError):
@@ -19,11 +15,6 @@ class KernelError(BpftopError):
         self.errno = number
         self.errno_name = errno_name(number)
         self.log = log
-
-
-def errno_name(number: int) -> str:
-    """Return ``EBUSY`` for 16, ``ENOTSUPP`` for 524, ``errno 600`` for a number without a name."""
-    return _NAMES.get(number) or errno.errorcode.get(number, f"errno {number}")
 
 
 def errno_words(number: int) -> str:

@@ -14,10 +14,10 @@ from bpftop.config.settings_file import Loaded
 from bpftop.doctor import bpf, device, system
 from bpftop.doctor.answers import Answer, NotTried, Question, Verdict, answer, no, not_applicable, unknown, yes
 from bpftop.doctor.examination import Examination
-from bpftop.errors import BpftopError
+from bpftop.errors import ENOTSUPP, BpftopError
 from bpftop.hooks.facts import AttachFacts, AttachRequest, Load, Occupant
 from bpftop.kernel.bpf.probe import NoPlace
-from bpftop.kernel.check import ENOTSUPP, KernelError
+from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import IFF_RUNNING, IFF_UP, Device
 from bpftop.kernel.privileges import CAPABILITY_BITS, Privileges
 from tests.bpf.devices import IFF_TUN, Lab

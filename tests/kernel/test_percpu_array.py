@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bpftop.collect.bpf.traffic import PacketCounter
+from bpftop.errors import ENOTSUPP
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf import percpu_array as maps
-from bpftop.kernel.check import ENOTSUPP
 
 FRAME = bytes(12) + b"\x08\x06" + bytes(46)
 

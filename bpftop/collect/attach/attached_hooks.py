@@ -182,7 +182,9 @@ class AttachedHooks:
             with self._undo:  # after detaching, whatever happens there
                 self.detach()
         except OSError as error:
-            raise BpftopError(messages.not_put_back(str(error))) from error
+            raise BpftopError(
+                f"bpftop detached, but could not put offloads or the clsact qdisc back as they were: {error}."
+            ) from error
 
     def watch_flows(self, request: FlowRequest | None) -> None:
         """Count flows from now on, or stop for None. The reason of a failure is in ``flow_faults``.
@@ -245,7 +247,7 @@ class AttachedHooks:
     def _check_failure(self, failure: FailedStep, facts: AttachFacts, device: Device, forced: bool) -> None:
         """Raise DeviceGone where the device went away, and BpftopError where the step was forced."""
         if self._netdev.device(device.ifindex) is None:
-            raise DeviceGone(messages.vanished(facts))
+            raise DeviceGone(f"{facts.name} went away while bpftop attached to it; start again when it is back.")
         if forced:
             raise BpftopError(failure.sentence(self._with_occupants(failure, facts, device)))
 

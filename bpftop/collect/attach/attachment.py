@@ -194,7 +194,10 @@ class Attachment:
             self._mark_here()
             return device
         self._state = "moved"
-        self._notices["where"] = (messages.moved(self.label),)
+        self._notices["where"] = (
+            f"{self.label} was moved to another network namespace: still counted, but rtnetlink does not see it from "
+            "here.",
+        )
         return None
 
     def _mark_here(self) -> None:
@@ -210,7 +213,8 @@ class Attachment:
     def _await_return(self) -> Device | None:
         """Release a device that no longer exists, and begin again on a device with the requested name, if any."""
         self._state, self._offer, self._accepted = "gone", None, False
-        self._notices = {"where": (messages.gone(self.label),)}
+        gone = {"where": (f"{self.label} is gone; counting goes on when it comes back.",)}
+        self._notices = {**gone}
         try:
             self._hooks.release()
         except BpftopError as error:
@@ -222,16 +226,17 @@ class Attachment:
         try:
             self._begin(DeviceReading(device, self._queried_ns))
         except DeviceGone:
-            self._state, self._notices = "gone", {"where": (messages.gone(self.label),)}
+            self._state, self._notices = "gone", {**gone}
             return None
         except BpftopError as error:
             self._apply_plan(AttachPlan(notices=(str(error),)), gather(self._netdev, device, self._proc))
-        self._notices["where"] = (messages.back(self.label, device.ifindex),)
+        self._notices["where"] = (f"{self.label} came back as a new device (ifindex {device.ifindex}): counting anew.",)
         return self._query(device.ifindex) or device  # again: with the programs that are attached now
 
     def _check_programs(self, device: Device, now_ns: int) -> None:
         """Handle a new name, programs that somebody detached, an accepted offer, and too much load for native XDP."""
-        self._notices["name"] = (messages.renamed(self.label, device.name),) if device.name != self._first_name else ()
+        renamed = (f"{self.label} is now called {device.name}: still counted.",)
+        self._notices["name"] = renamed if device.name != self._first_name else ()
         self._facts = replace(self._facts, name=device.name)
         programs = self._hooks.programs
         detached = [program.direction for program in programs.values() if program.is_detached(self._netdev, device)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bpftop.hooks import messages
 from bpftop.kernel.net.clsact import OWN_PRIORITY, Filter
 from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.model.sample import DIRECTIONS, Direction
@@ -29,13 +28,18 @@ def remove_clsact_leftovers(netdev: Netdev, device: Device) -> tuple[str, ...]:
         if any(own.created_qdisc for own in dead):
             netdev.remove_empty_clsact(device.ifindex)
     except OSError as error:
-        return (messages.leftovers_stay(device.name, str(error)),)
+        return (f"clsact filters of a killed bpftop stay on {device.name} ({error}); a start with sudo removes them.",)
     unknown = [
         f"`tc filter del dev {device.name} {_WORDS[direction]} pref {OWN_PRIORITY}`"
         for direction, (_, state) in states.items()
         if state == "unknown"
     ]
-    return (messages.leftovers_unknown(device.name, " and ".join(unknown)),) if unknown else ()
+    if not unknown:
+        return ()
+    return (
+        f"{device.name} has clsact filters of a bpftop whose process cannot be seen from here: left alone. If that "
+        f"bpftop has ended, {' and '.join(unknown)} removes them.",
+    )
 
 
 def _state(netdev: Netdev, device: Device, direction: Direction) -> tuple[Filter | None, str]:

@@ -8,7 +8,7 @@ from functools import partial
 
 from bpftop.collect.bpf.tracing import Late, Traced
 from bpftop.collect.collector import ReadingBuilder
-from bpftop.kernel.check import errno_name
+from bpftop.errors import errno_name
 from bpftop.model.sample import Interface, Key, Reading, reading_key
 
 ACTIONS = ("XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT")

@@ -7,10 +7,11 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bpftop.errors import ENOTSUPP
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import info_by_fd, text
 from bpftop.kernel.bpf.percpu_array import possible_cpus
-from bpftop.kernel.check import ENOTSUPP, KernelError, check
+from bpftop.kernel.check import KernelError, check
 
 # enum bpf_map_type
 HASH: int = lib.BPF_MAP_TYPE_HASH

@@ -7,9 +7,10 @@ import threading
 from array import array
 from typing import Any, NamedTuple
 
+from bpftop.errors import ENOTSUPP
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import u64s
-from bpftop.kernel.check import ENOTSUPP, KernelError, check
+from bpftop.kernel.check import KernelError, check
 
 COLUMNS = 2  # struct cell: packets, bytes
 _BREAKDOWN_CELLS = (

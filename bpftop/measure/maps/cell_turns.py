@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from bpftop.errors import ENOTSUPP
 from bpftop.kernel.bpf import bpf_map
-from bpftop.kernel.check import ENOTSUPP, KernelError
+from bpftop.kernel.check import KernelError
 from bpftop.kernel.measure.loops import TICKS_PER_NS, WRONG_VALUE, Loop, Outcome, Start
 from bpftop.kernel.measure.program_loop import WALK_MAX
 from bpftop.kernel.privileges import Privileges

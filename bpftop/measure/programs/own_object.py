@@ -11,10 +11,10 @@ from functools import partial
 from os.path import basename
 from statistics import median
 
-from bpftop.errors import BpftopError
+from bpftop.errors import ENOTSUPP, BpftopError
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.bpf.program import Program
-from bpftop.kernel.check import ENOTSUPP, KernelError, errno_words
+from bpftop.kernel.check import KernelError, errno_words
 from bpftop.kernel.measure.contend import Request
 from bpftop.kernel.measure.program_object import BenchObject, ProgramEntry, list_programs
 from bpftop.measure.conditions import bench_cpus
