@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 
 from bpftop.kernel.bpf.object import BpfObject
-from bpftop.kernel.measure.program_object import BenchObject
 from tests.bench.figures import Figure
 from tests.bench.packets import CONTENDERS, PLAIN
 
@@ -30,7 +29,7 @@ def measure(say: Callable[[str], None]) -> Iterator[Figure]:
             insns[name] = counter.program.info().verified_insns
             counter.close()
         start_ns = time.perf_counter_ns()
-        BenchObject("bench_counters", (PLAIN,)).close()
+        BpfObject("bench_counters", (PLAIN,)).close()
         plain_ms.append((time.perf_counter_ns() - start_ns) / 1e6)
     for name, verified in insns.items():
         yield Figure("loading", f"{name}, verified instructions", verified, "", LIMIT_INSNS)

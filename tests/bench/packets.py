@@ -24,7 +24,6 @@ from scapy.layers.l2 import Dot1Q
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.program import Program
-from bpftop.kernel.measure.program_object import BenchObject
 from bpftop.measure.programs.counters import COUNTERS, OWN
 from tests.bench.figures import Figure
 from tests.bpf.frame import BROADCAST, ether, pad, tcp4, tcp6, udp4
@@ -102,7 +101,7 @@ def _figures(contender: Contender) -> Iterator[Figure]:
             ("empty", BpfObject("noop", contender.noop)),
             ("ours", BpfObject("counter", contender.program, contender.constants)),
             ("empty XDP", BpfObject("noop", "noop_xdp")),
-            ("plain", BenchObject("bench_counters", (PLAIN,))),
+            ("plain", BpfObject("bench_counters", (PLAIN,))),
         ):
             stack.callback(opened.close)
             programs[who] = opened.program

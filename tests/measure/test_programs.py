@@ -12,7 +12,7 @@ import pytest
 
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.bpf.cell_map import CellMap
-from bpftop.kernel.measure.program_object import BenchObject
+from bpftop.kernel.bpf.object import BpfObject
 from bpftop.measure.programs import counters
 from bpftop.measure.programs.costs import (
     XDP_BUDGET,
@@ -62,7 +62,7 @@ def test_every_implementation_counts_the_same_frames(implementation: Implementat
     rounds, number = 100, 12345
     packet = request_packet(rounds, burst())
     packet = packet[:NUMBER_AT] + struct.pack("=I", number) + packet[NUMBER_AT + 4 :]
-    loaded = BenchObject(implementation.loop_object, (implementation.loop,))
+    loaded = BpfObject(implementation.loop_object, (implementation.loop,))
     try:
         assert loaded.programs[implementation.loop].test_run(packet).retval == rounds * BODIES_OF_A_ROUND
         counts = cells_of(implementation, loaded.map_fd(implementation.counts)).take_packets()
@@ -73,7 +73,7 @@ def test_every_implementation_counts_the_same_frames(implementation: Implementat
 
 @pytest.mark.bpf
 def test_taking_cells_resets_them() -> None:
-    loaded = BenchObject("bench_counters", ("percpu_array_loop",))
+    loaded = BpfObject("bench_counters", ("percpu_array_loop",))
     try:
         cells = CellMap(loaded.map_fd("percpu_array_map"), BURST_PROTOCOLS, per_cpu=True)
         loaded.programs["percpu_array_loop"].test_run(request_packet(1, burst()))

@@ -1,9 +1,9 @@
-"""BPF objects: opened with one program, loaded with maps of their own."""
+"""BPF objects: bpftop's own and object files of other people, loaded with some of their programs."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,15 @@ def object_path(name: str) -> str:
 
 
 class BpfObject:
-    """One object file, loaded with one of its programs."""
+    """One object file, loaded with one of its programs, or with several programs, which share its maps.
+
+    Pins are ignored: no map is pinned, and a program under test writes to no map but its own.
+    """
 
     def __init__(
         self,
         name: str,
-        program: str,
+        program: str | Collection[str],
         constants: Mapping[str, int] | None = None,
         path: str | None = None,
         target: tuple[int, str] | None = None,
@@ -45,7 +48,7 @@ class BpfObject:
 
         Args:
             name: The object file without its suffix.
-            program: The name of the program to load.
+            program: The name of the program to load, or the names of several (empty: all).
             constants: Values of ``const volatile __u32`` variables, by name.
             path: The object file, if not that of the installation.
             target: A loaded program (by fd) and its function, which a tracing program is attached to.
@@ -57,7 +60,6 @@ class BpfObject:
             BpftopError: The installation lacks the object, the program or a map.
         """
         self.name = name
-        self._target = target
         path = path or object_path(name)
         lib.bpftop_messages_begin()
         self._object = lib.bpf_object__open_file(path.encode(), ffi.NULL)
@@ -68,37 +70,46 @@ class BpfObject:
                 check(lib.bpf_map__reuse_fd(self._map(map_name), fd), f"share the map {map_name}")
             for map_name, entries in (max_entries or {}).items():
                 check(lib.bpf_map__set_max_entries(self._map(map_name), entries), f"size the map {map_name}")
-            self.program = Program(self._prepare(program, constants or {}), program)
+            for constant, value in (constants or {}).items():
+                check(
+                    lib.bpftop_set_constant(self._object, constant.encode(), value),
+                    f"set {constant} in the BPF object {name}",
+                )
+            self.programs = self._load(program, target)
         except BaseException:
             self.close()
             raise
+        self.program = next(iter(self.programs.values()))
 
-    def _prepare(self, wanted: str, constants: Mapping[str, int]) -> int:
-        """Load the program ``wanted`` alone and return its file descriptor."""
-        chosen = program = ffi.NULL
-        while (program := lib.bpf_object__next_program(self._object, program)) != ffi.NULL:
-            is_wanted = text(lib.bpf_program__name(program)) == wanted
-            lib.bpf_program__set_autoload(program, is_wanted)
+    def _load(self, programs: str | Collection[str], target: tuple[int, str] | None) -> dict[str, Program]:
+        wanted = (programs,) if isinstance(programs, str) else tuple(programs)
+        handles: dict[str, Any] = {}
+        for handle in each_program(self._object):
+            name = text(lib.bpf_program__name(handle))
+            is_wanted = not wanted or name in wanted
+            lib.bpf_program__set_autoload(handle, is_wanted)
             if is_wanted:
-                chosen = program
-        if chosen == ffi.NULL:
-            raise BpftopError(f"the BPF object {self.name} has no program {wanted}; reinstall bpftop")
-        for constant, value in constants.items():
+                handles[name] = handle
+        if not handles:
+            raise BpftopError(f"the BPF object {self.name} has no program {', '.join(wanted)}; reinstall bpftop")
+        if target is not None:
+            fd, function = target
             check(
-                lib.bpftop_set_constant(self._object, constant.encode(), value),
-                f"set {constant} in the BPF object {self.name}",
-            )
-        if self._target is not None:
-            fd, function = self._target
-            check(
-                lib.bpf_program__set_attach_target(chosen, fd, function.encode()),
+                lib.bpf_program__set_attach_target(handles[wanted[0]], fd, function.encode()),
                 f"find the function {function} in the BTF of its program",
             )
+        bpf_map = ffi.NULL
+        while (bpf_map := lib.bpf_object__next_map(self._object, bpf_map)) != ffi.NULL:
+            check(lib.bpf_map__set_pin_path(bpf_map, ffi.NULL), "keep a map of the BPF object unpinned")
         rc = lib.bpf_object__load(self._object)
         if rc < 0:
             log = messages()
-            check(rc, f"load the BPF program {wanted}", verifier_excerpt(log), log)
-        return int(lib.bpf_program__fd(chosen))
+            excerpt = verifier_excerpt(log)
+            if isinstance(programs, str):
+                check(rc, f"load the BPF program {programs}", excerpt, log)
+            names = ", ".join([*handles][:3]) + (", ..." if len(handles) > 3 else "")
+            check(rc, f"load {names} of the BPF object {self.name}", excerpt or last_line(log), log)
+        return {name: Program(int(lib.bpf_program__fd(handle)), name) for name, handle in handles.items()}
 
     def _map(self, name: str) -> Any:
         named_map = lib.bpf_object__find_map_by_name(self._object, name.encode())
@@ -117,6 +128,19 @@ class BpfObject:
         if self._object != ffi.NULL:
             lib.bpf_object__close(self._object)
             self._object = ffi.NULL
+
+
+def each_program(opened: Any) -> Iterator[Any]:
+    """Yield libbpf's handle of every program of an opened object."""
+    handle = ffi.NULL
+    while (handle := lib.bpf_object__next_program(opened, handle)) != ffi.NULL:
+        yield handle
+
+
+def last_line(log: str) -> str:
+    """Return the last line of libbpf's messages, without the prefix "libbpf: "."""
+    lines = [line.removeprefix("libbpf: ").strip() for line in log.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
 
 
 def verifier_excerpt(log: str) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import messages
+from bpftop.kernel.bpf.object import BpfObject, last_line
 from bpftop.kernel.check import check
-from bpftop.kernel.measure.program_object import BenchObject, last_line
 
 
 class RunStats:
@@ -29,7 +29,7 @@ class RunStats:
 class ProgramOnHook:
     """A program of an object, attached where its section says. Raises KernelError if the kernel has no such hook."""
 
-    def __init__(self, loaded: BenchObject, name: str) -> None:
+    def __init__(self, loaded: BpfObject, name: str) -> None:
         self._fd = loaded.programs[name].fd
         lib.bpftop_messages_begin()
         program = lib.bpf_object__find_program_by_name(loaded._object, name.encode())

@@ -7,17 +7,17 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 
 from bpftop.errors import BpftopError
+from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.program import Program
 from bpftop.kernel.check import KernelError
-from bpftop.kernel.measure.program_object import BenchObject
 from bpftop.kernel.privileges import Privileges
 from bpftop.measure.programs.costs import Size
 
 
-def load_object(stack: ExitStack, name: str, programs: Collection[str] = (), path: str | None = None) -> BenchObject:
+def load_object(stack: ExitStack, name: str, programs: Collection[str] = (), path: str | None = None) -> BpfObject:
     """Load programs (empty: all) of an object, which ``stack`` unloads. Raises KernelError, BpftopError."""
     with missing_privileges_named():
-        loaded = BenchObject(name, programs, path)
+        loaded = BpfObject(name, programs, path=path)
     stack.callback(loaded.close)
     return loaded
 

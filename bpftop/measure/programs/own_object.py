@@ -13,10 +13,11 @@ from statistics import median
 
 from bpftop.errors import ENOTSUPP, BpftopError
 from bpftop.kernel.bpf.bpf_map import Stop
+from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.program import Program
 from bpftop.kernel.check import KernelError, errno_words
 from bpftop.kernel.measure.contend import Request
-from bpftop.kernel.measure.program_object import BenchObject, ProgramEntry, list_programs
+from bpftop.kernel.measure.program_object import ProgramEntry, list_programs
 from bpftop.measure.conditions import bench_cpus
 from bpftop.measure.programs.concurrent_runs import contend, undisturbed
 from bpftop.measure.programs.costs import (
@@ -99,7 +100,7 @@ class OwnProgram:
             return _XDP_FRAGS
         return KINDS.get(self.entry.type, _UNKNOWN)
 
-    def load(self, stack: ExitStack) -> BenchObject:
+    def load(self, stack: ExitStack) -> BpfObject:
         """Load the program with maps of its own. If that fails, load all programs of its type for tail calls."""
         name = basename(self.path)
         try:
