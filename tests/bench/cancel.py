@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from statistics import median
 from typing import Any
 
-from bpftop.kernel.bpf.bpf_map import Stop, possible_cpus
+from bpftop.kernel.bpf.bpf_map import Stop
+from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.measure.program_loop import allowed_cpus
 from bpftop.measure.maps.plan import MeasureRequest, make_plan
 from bpftop.measure.maps.profile import MapProfile

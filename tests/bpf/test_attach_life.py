@@ -209,8 +209,8 @@ def detach(watch: Watch, direction: Direction) -> None:
     """Detach as `bpftool link detach` does."""
     attachment = watch.attachment._hooks.programs[direction].attachment
     assert isinstance(attachment, Link)
-    assert attachment._fd is not None
-    bpf(BPF_LINK_DETACH, struct.pack("=I", attachment._fd))
+    assert attachment.fd is not None
+    bpf(BPF_LINK_DETACH, struct.pack("=I", attachment.fd))
 
 
 def test_program_detached_by_another_tool(lab: Lab) -> None:

@@ -12,7 +12,7 @@ from bpftop.collect.attach.attachment import Attachment
 from bpftop.collect.bpf.traffic import PacketCounter
 from bpftop.collect.devices.load_meter import SoftirqShares
 from bpftop.hooks.facts import AttachMode, AttachRequest, LoadLimits
-from bpftop.kernel.bpf.program_info import program_info
+from bpftop.kernel.bpf.program import program_info
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.protocols import OTHER_ETHERTYPE

@@ -9,8 +9,11 @@ from contextlib import ExitStack
 
 import pytest
 
+from bpftop.errors import ENOTSUPP
 from bpftop.kernel.bpf import bpf_map
-from bpftop.kernel.bpf.bpf_map import BpfMap, KernelError, Stop
+from bpftop.kernel.bpf.bpf_map import BpfMap, Stop
+from bpftop.kernel.bpf.percpu_array import possible_cpus
+from bpftop.kernel.check import KernelError
 from bpftop.kernel.measure import loops
 from bpftop.kernel.measure.loops import Loop, Outcome, Shape, Start, Subject
 from bpftop.kernel.measure.program_loop import ProgramLoops, allowed_cpus
@@ -151,7 +154,7 @@ def test_prefixes_within_each_other(make: MakeSubject) -> None:
 @pytest.mark.parametrize("type_number", PER_CPU)
 @pytest.mark.parametrize("value_bytes", [1, 3, 7, 9, 12, 16])
 def test_values_per_cpu_are_rounded_and_differ(make: MakeSubject, type_number: int, value_bytes: int) -> None:
-    cpus, slot = bpf_map.possible_cpus(), -(-value_bytes // 8) * 8
+    cpus, slot = possible_cpus(), -(-value_bytes // 8) * 8
     subject = make(type_number, value_bytes=value_bytes)
     assert subject.value_bytes() == cpus * slot
     value = subject.map.lookup(subject.key(5), subject.value_bytes())
@@ -253,7 +256,7 @@ def test_bucket_larger_than_the_batch(make: MakeSubject) -> None:
 def test_unsupported_operation_is_a_fault(make: MakeSubject) -> None:
     fault = run(make(bpf_map.ARRAY), loops.DELETE_BATCH, batch=4).fault
     assert fault is not None
-    assert fault.errno == bpf_map.ENOTSUPP
+    assert fault.errno == ENOTSUPP
 
 
 @pytest.mark.parametrize("operation", [loops.LOOKUP, loops.INSERT, loops.WALK, loops.TAKE_BATCH, loops.UPDATE_BATCH])

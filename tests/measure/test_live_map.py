@@ -16,6 +16,7 @@ import pytest
 from bpftop.errors import BpftopError, UsageError
 from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.bpf.bpf_map import BpfMap, Stop
+from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.measure.program_loop import allowed_cpus
 from bpftop.measure.maps.live_map import REAL_KEYS_MAX, read_live_map
 from bpftop.measure.maps.plan import MeasureRequest, make_plan
@@ -56,7 +57,7 @@ def key_of(type_number: int, key_bytes: int, number: int) -> bytes:
 
 
 def read_bytes(type_number: int, value: int) -> int:
-    return -(-value // 8) * 8 * bpf_map.possible_cpus() if type_number in bpf_map.PER_CPU else value
+    return -(-value // 8) * 8 * possible_cpus() if type_number in bpf_map.PER_CPU else value
 
 
 def content(made: BpfMap) -> str:
@@ -111,7 +112,7 @@ def test_a_live_map_is_copied_and_not_changed(case: str, make: MakeMap) -> None:
     assert shape.population == max(1, there)
 
     batches = (1, 16) if there else (1,)
-    plan = make_plan(MeasureRequest(run_ms=1, batches=batches), allowed_cpus(), bpf_map.possible_cpus(), live)
+    plan = make_plan(MeasureRequest(run_ms=1, batches=batches), allowed_cpus(), possible_cpus(), live)
     results = [step.result for step in MapProfile(plan).steps() if step.result]
     assert len({result.cell.operation for result in results if result.user is not None}) >= 5
     assert content(live_map) == before
@@ -121,7 +122,7 @@ def test_the_copy_has_the_real_keys(make: MakeMap) -> None:
     live_map = make(bpf_map.HASH, 12, 8, 8000, 5000)
     live = read_live_map(str(live_map.info().map_id), Stop())
     assert len(live.real_keys) == REAL_KEYS_MAX * 12
-    plan = make_plan(MeasureRequest(batches=(1,)), allowed_cpus(), bpf_map.possible_cpus(), live)
+    plan = make_plan(MeasureRequest(batches=(1,)), allowed_cpus(), possible_cpus(), live)
     with Scratch(plan.cells[0].geometry, plan, Stop()) as scratch:
         assert scratch.map.info().map_id != live_map.info().map_id
         keys = {scratch.subject.key(number) for number in range(5000)}
@@ -173,4 +174,4 @@ def test_other_types_are_refused_by_name() -> None:
 def test_a_copy_above_the_memory_limit_is_refused(make: MakeMap) -> None:
     live = read_live_map(str(make(bpf_map.HASH, 8, 1024, 10_000, 5).info().map_id), Stop())
     with pytest.raises(UsageError, match=r"would take 10\.\d MiB; the limit is 5\.0 MiB"):
-        make_plan(MeasureRequest(memory_limit_bytes=5 << 20), allowed_cpus(), bpf_map.possible_cpus(), live)
+        make_plan(MeasureRequest(memory_limit_bytes=5 << 20), allowed_cpus(), possible_cpus(), live)

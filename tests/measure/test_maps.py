@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from bpftop.kernel.bpf import bpf_map as kernel_maps
 from bpftop.kernel.bpf.bpf_map import Stop
+from bpftop.kernel.bpf.percpu_array import possible_cpus
+from bpftop.kernel.check import KernelError
 from bpftop.kernel.measure.program_loop import allowed_cpus
 from bpftop.kernel.privileges import Privileges
 from bpftop.measure.maps import scratch
@@ -45,7 +46,7 @@ FAULT_MS = 2000
 
 def plan(**request: Any) -> MeasurePlan:
     planned = MeasureRequest(**{"entries": (400,), "run_ms": 1, "batches": (1, 16), **request})
-    return make_plan(planned, allowed_cpus(), kernel_maps.possible_cpus())
+    return make_plan(planned, allowed_cpus(), possible_cpus())
 
 
 def results(**request: Any) -> dict[tuple[str, int | None], CellResult]:
@@ -323,7 +324,7 @@ def test_other_threads_keep_running() -> None:
 
 def test_refused_programs_do_not_stop_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> None:
-        raise kernel_maps.KernelError("cannot load the BPF program", errno.EFAULT)
+        raise KernelError("cannot load the BPF program", errno.EFAULT)
 
     monkeypatch.setattr(InKernel, "team", refused)
     by_operation = results(kinds=("hash",))["lookup", None]

@@ -10,6 +10,7 @@ import pytest
 
 from bpftop.errors import UsageError
 from bpftop.kernel.bpf import bpf_map
+from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.measure.maps import geometry as geometries
 from bpftop.measure.maps import plan as plans
 from bpftop.measure.maps.geometry import KINDS, MEMORY_LIMIT_BYTES, Geometry
@@ -161,7 +162,7 @@ def test_memory_as_the_kernel_counts_it(kind: str) -> None:
     assert counted is not None
     # Of a trie the kernel counts what the nodes hold, without inner nodes and what kmalloc rounds up to.
     most = 4 if kind == "lpm_trie" else 1.5
-    assert 0.75 * counted <= shape.memory_bytes(bpf_map.possible_cpus()) <= most * counted
+    assert 0.75 * counted <= shape.memory_bytes(possible_cpus()) <= most * counted
 
 
 @pytest.mark.bpf
@@ -171,8 +172,8 @@ def test_the_kernel_is_asked_before_measuring() -> None:
     with pytest.raises(
         UsageError, match=r"the kernel refuses a hash with keys of 8 and values of 8388608 bytes \(E2BIG\)"
     ):
-        make_plan(request, cpus, bpf_map.possible_cpus())
-    assert make_plan(replace(request, value_bytes=(1 << 20,)), cpus, bpf_map.possible_cpus()).cells
+        make_plan(request, cpus, possible_cpus())
+    assert make_plan(replace(request, value_bytes=(1 << 20,)), cpus, possible_cpus()).cells
 
 
 def test_the_documented_limit() -> None:

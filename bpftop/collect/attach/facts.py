@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bpftop.collect.sockets.owners import PROC, owners
 from bpftop.hooks.facts import GENERIC_SWITCHES_OFF, AttachFacts, Occupant
-from bpftop.kernel.bpf.program_info import program_info
+from bpftop.kernel.bpf.program import program_info
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.kernel.privileges import COUNTING, Privileges

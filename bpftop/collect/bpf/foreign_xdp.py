@@ -8,8 +8,8 @@ part.
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 
 from bpftop.collect.bpf.tracing import TRACING, Late, Traced
@@ -17,7 +17,7 @@ from bpftop.collect.bpf.xdp_errors import action_name
 from bpftop.collect.collector import ReadingBuilder, Unavailable
 from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.kernel_btf import entry_function
-from bpftop.kernel.bpf.program_info import open_program
+from bpftop.kernel.bpf.program import open_program
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.model.sample import Hook, Interface, Key, Reading, reading_key
@@ -109,11 +109,8 @@ def watch(prog_id: int, indexes: Collection[int]) -> Traced:
 
     Raises KernelError; BpftopError where the program has no BTF.
     """
-    fd = open_program(prog_id)
-    try:
-        return Traced("foreign_xdp", "count_verdict", 2, indexes, target=(fd, _function(fd)))
-    finally:
-        os.close(fd)
+    with closing(open_program(prog_id)) as program:
+        return Traced("foreign_xdp", "count_verdict", 2, indexes, target=(program.fd, _function(program.fd)))
 
 
 def _function(fd: int) -> str:

@@ -22,7 +22,7 @@ from bpftop.collect.procfs.presence import hidden_by
 from bpftop.config.resources import NoThread, start_thread
 from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.kernel_btf import trim_memory
-from bpftop.kernel.bpf.link import TracingLink
+from bpftop.kernel.bpf.link import attach_tracing
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.percpu_hash import ROWS_MAX, CountsHash, WatchedSet
 from bpftop.kernel.check import KernelError, errno_words
@@ -70,7 +70,7 @@ class Traced:
             self._watched.update(indexes)
             self._counts = CountsHash(opened.map_fd("counts"), key_u32s)
             self.object = opened
-            undo.callback(TracingLink(opened.program.fd).close)
+            undo.callback(attach_tracing(opened.program.fd).close)
             self.attached_ns = time.monotonic_ns()
             self._undo = undo.pop_all()
 

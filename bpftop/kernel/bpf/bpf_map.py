@@ -7,11 +7,10 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bpftop.errors import ENOTSUPP
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import info_by_fd, text
-from bpftop.kernel.bpf.percpu_array import possible_cpus
-from bpftop.kernel.check import KernelError, check
+from bpftop.kernel.bpf.owned_fd import OwnedFd
+from bpftop.kernel.check import check
 
 # enum bpf_map_type
 HASH: int = lib.BPF_MAP_TYPE_HASH
@@ -65,23 +64,14 @@ class KeyWalk:
     complete: bool
 
 
-class BpfMap:
+class BpfMap(OwnedFd):
     """A map, by the file descriptor that this object owns."""
-
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
 
     def __enter__(self) -> BpfMap:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def close(self) -> None:
-        """Close the file descriptor. The kernel frees a map when nothing refers to it any more."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
 
     def info(self) -> MapInfo:
         """Ask the kernel for the facts of the map. Raises KernelError."""
@@ -176,18 +166,3 @@ def ids() -> Iterator[int]:
 
 def _remedy(rc: int) -> str:
     return _EPERM_REMEDY if rc == -errno.EPERM else ""
-
-
-__all__ = [
-    "ENOTSUPP",
-    "BpfMap",
-    "KernelError",
-    "KeyWalk",
-    "MapInfo",
-    "Stop",
-    "by_id",
-    "by_path",
-    "create",
-    "ids",
-    "possible_cpus",
-]

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from typing import Literal
 
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import new_opts
-from bpftop.kernel.check import KernelError, check
+from bpftop.kernel.bpf.owned_fd import OwnedFd
+from bpftop.kernel.check import check
 
 # enum bpf_attach_type of linux/bpf.h, by number, because the build's headers may be older than TCX (6.6)
 _XDP, _TCX_INGRESS, _TCX_EGRESS = 37, 46, 47
 
 
-class Link:
+class Link(OwnedFd):
     """A bpf_link. The kernel detaches it when it is closed or when this process ends, also after SIGKILL."""
 
     def __init__(self, prog_fd: int, ifindex: int, attach_type: int, flags: int, verb: str) -> None:
         opts = new_opts("bpf_link_create_opts", flags=flags)
-        self._fd: int | None = check(lib.bpf_link_create(prog_fd, ifindex, attach_type, opts), verb)
+        super().__init__(check(lib.bpf_link_create(prog_fd, ifindex, attach_type, opts), verb))
 
     @classmethod
     def xdp(cls, prog_fd: int, ifindex: int, generic: bool = False) -> Link:
@@ -41,35 +41,16 @@ class Link:
 
         Needs no capability.
         """
-        if self._fd is None:
-            return 0
-        return check(lib.bpftop_link_ifindex(self._fd), "ask the kernel about a link")
+        return check(lib.bpftop_link_ifindex(self.fd), "ask the kernel about a link")
 
     def update(self, prog_fd: int) -> None:
         """Replace the attached program by another program of the same type, atomically.
 
         Raises KernelError: ENOLINK once the device is gone.
         """
-        if self._fd is not None:
-            check(lib.bpf_link_update(self._fd, prog_fd, ffi.NULL), "exchange the attached program")
-
-    def close(self) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        check(lib.bpf_link_update(self.fd, prog_fd, ffi.NULL), "exchange the attached program")
 
 
-class TracingLink:
-    """The attachment of a tracing program (tp_btf, fexit) to its target. It ends as every link does."""
-
-    def __init__(self, prog_fd: int) -> None:
-        """Attach the program. Raises KernelError."""
-        self._fd: int | None = check(lib.bpf_raw_tracepoint_open(ffi.NULL, prog_fd), "attach a tracing program")
-
-    def close(self) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
-
-
-__all__ = ["KernelError", "Link", "TracingLink"]
+def attach_tracing(prog_fd: int) -> OwnedFd:
+    """Attach a tracing program (tp_btf, fexit) to its target, and return the link. Raises KernelError."""
+    return OwnedFd(check(lib.bpf_raw_tracepoint_open(ffi.NULL, prog_fd), "attach a tracing program"))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from bpftop.errors import ENOTSUPP
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import u64s
-from bpftop.kernel.check import KernelError, check
+from bpftop.kernel.check import check
 
 COLUMNS = 2  # struct cell: packets, bytes
 _BREAKDOWN_CELLS = (
@@ -115,6 +115,3 @@ class CounterMap:
             rc = lib.bpftop_drain(self._fd, lib.COUNTER_ROWS, row_bytes, self._keys, rows, False)
         check(rc, "read the counters")
         return rows
-
-
-__all__ = ["CounterMap", "CounterValues", "KernelError", "possible_cpus"]

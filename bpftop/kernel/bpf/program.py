@@ -1,13 +1,26 @@
-"""A loaded BPF program: its facts, and BPF_PROG_TEST_RUN."""
+"""Loaded BPF programs: their facts, and BPF_PROG_TEST_RUN."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 
 from bpftop.kernel._libbpf import ffi, lib
-from bpftop.kernel.bpf.cdata import new_opts
-from bpftop.kernel.bpf.program_info import ProgramInfo, program_info_by_fd
+from bpftop.kernel.bpf.cdata import info_by_fd, new_opts, text
+from bpftop.kernel.bpf.owned_fd import OwnedFd
 from bpftop.kernel.check import check
+
+
+@dataclass(frozen=True)
+class ProgramInfo:
+    """``type`` is a number of enum bpf_prog_type; sizes are in bytes. The kernel cuts ``name`` at 15 bytes."""
+
+    prog_id: int
+    name: str
+    type: int
+    jited_bytes: int
+    xlated_bytes: int
+    verified_insns: int
 
 
 @dataclass(frozen=True)
@@ -31,7 +44,7 @@ class Program:
 
     def info(self) -> ProgramInfo:
         """Ask the kernel for the facts of the program. Raises KernelError."""
-        return program_info_by_fd(self.fd)
+        return _info(self.fd)
 
     def test_run(self, frame: bytes, repeat: int = 1, context: bytes = b"") -> TestRun:
         """Run the program ``repeat`` times on a copy of ``frame``. The program writes its maps as for real packets.
@@ -43,3 +56,24 @@ class Program:
         opts.ctx_in, opts.ctx_size_in = ctx_in, len(context)
         check(lib.bpf_prog_test_run_opts(self.fd, opts), f"test-run the BPF program {self.name}")
         return TestRun(opts.retval, opts.duration)
+
+
+def open_program(prog_id: int) -> OwnedFd:
+    """Open a program of anybody; it stays loaded until the result is closed.
+
+    Raises KernelError: EPERM without CAP_SYS_ADMIN, ENOENT once the program is gone.
+    """
+    return OwnedFd(check(lib.bpf_prog_get_fd_by_id(prog_id), f"open the BPF program {prog_id}"))
+
+
+def program_info(prog_id: int) -> ProgramInfo:
+    """Ask the kernel for the facts of the program ``prog_id``. Raises KernelError as ``open_program`` does."""
+    with closing(open_program(prog_id)) as program:
+        return _info(program.fd)
+
+
+def _info(fd: int) -> ProgramInfo:
+    info = info_by_fd(fd, "bpf_prog_info", "ask the kernel about a BPF program")
+    return ProgramInfo(
+        info.id, text(info.name), info.type, info.jited_prog_len, info.xlated_prog_len, info.verified_insns
+    )

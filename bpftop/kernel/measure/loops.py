@@ -16,6 +16,7 @@ from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.bpf.bpf_map import BpfMap, Stop
 from bpftop.kernel.bpf.cdata import fill_zero, text, u64s
+from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.check import check, errno_words
 
 # enum bpftop_key_order
@@ -136,7 +137,7 @@ class Subject:
         is_trie = shape.type == bpf_map.LPM_TRIE
         self.c.key_kind = lib.KEYS_ARRAY if is_array else lib.KEYS_LPM if is_trie else lib.KEYS_HASH
         self.c.key_bytes, self.c.value_bytes = shape.key_bytes, shape.value_bytes
-        self.c.slots = bpf_map.possible_cpus() if per_cpu else 1
+        self.c.slots = possible_cpus() if per_cpu else 1
         self.c.slot_bytes = -(-shape.value_bytes // 8) * 8 if per_cpu else shape.value_bytes
         self.c.population, self.c.universe = shape.population, universe
         self.c.may_miss = shape.type in bpf_map.LRU

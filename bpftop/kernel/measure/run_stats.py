@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import messages
 from bpftop.kernel.bpf.object import BpfObject, last_line
+from bpftop.kernel.bpf.owned_fd import OwnedFd
 from bpftop.kernel.check import check
 
 
-class RunStats:
-    """The kernel's run statistics (since Linux 5.8), enabled until ``close``.
+def enable_run_stats() -> OwnedFd:
+    """Enable the kernel's run statistics (since Linux 5.8), until the result is closed.
 
     They add two clock readings to each run of each BPF program of the system. Raises KernelError: EINVAL before 5.8.
     """
-
-    def __init__(self) -> None:
-        self._fd: int | None = check(lib.bpftop_enable_run_stats(), "enable the run statistics of BPF programs")
-
-    def close(self) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+    return OwnedFd(check(lib.bpftop_enable_run_stats(), "enable the run statistics of BPF programs"))
 
 
 class ProgramOnHook:

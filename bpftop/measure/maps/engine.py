@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from bpftop.kernel.bpf.bpf_map import possible_cpus
+from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.measure.program_loop import allowed_cpus
 from bpftop.measure.api import MeasurementRun, Stop
 from bpftop.measure.maps.live_map import LiveMap

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bpftop.errors import BpftopError, UsageError
 from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.bpf.bpf_map import BpfMap, MapInfo, Stop
+from bpftop.kernel.check import KernelError
 from bpftop.measure.maps.geometry import KINDS, TYPE_NAMES, Geometry
 
 REAL_KEYS_MAX = 4096
@@ -82,7 +83,7 @@ def _name(map_id: int) -> str | None:
     try:
         with bpf_map.by_id(map_id) as live:
             return live.info().name
-    except bpf_map.KernelError as error:
+    except KernelError as error:
         if error.errno_name != "ENOENT":  # the map was freed after it was listed
             raise
         return None

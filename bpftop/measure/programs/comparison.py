@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import closing
 
-from bpftop.kernel.bpf.bpf_map import possible_cpus
+from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.measure.api import Progress, RunClock, Stop
 from bpftop.measure.conditions import conditions
 from bpftop.measure.machine import machine

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.check import KernelError
-from bpftop.kernel.measure.run_stats import ProgramOnHook, RunStats
+from bpftop.kernel.measure.run_stats import ProgramOnHook, enable_run_stats
 from bpftop.measure.pinned_threads import on_cpu
 from bpftop.measure.programs.costs import TRACING_BUDGET, ProgramRow, Skipped, budget_share
 from bpftop.measure.programs.loading import load_object, missing_privileges_named
@@ -72,7 +72,7 @@ class Tracing(Suite):
     def load(self, stack: ExitStack, stop: Stop) -> Iterator[Contestant | Skipped]:
         """Load and attach the programs. A hook that this kernel lacks is skipped."""
         with missing_privileges_named():
-            stack.callback(RunStats().close)
+            stack.callback(enable_run_stats().close)
         for name, what in HOOKS.items():
             try:
                 hook = _Hook(_attached(stack, f"{name}_count"), _attached(stack, f"{name}_empty"))
