@@ -16,6 +16,7 @@ from bpftop.hooks.facts import LinkLayer
 from bpftop.hooks.steps import ProgramName
 from bpftop.kernel.bpf import link
 from bpftop.kernel.check import KernelError
+from bpftop.kernel.net import clsact
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.sample import Direction
 from tests.bpf.devices import IFF_TAP, IFF_TUN, ROOT, Lab
@@ -150,7 +151,7 @@ def test_generic_tc_and_none_leave_nothing(zoo: Zoo, name: str) -> None:
         assert watch.attachment.links is not None
     device = netdev.find(name)
     assert device.xdp == {}
-    assert not netdev.has_clsact(device.ifindex)
+    assert not clsact.has_clsact(netdev.route, device.ifindex)
     netdev.close()
 
 

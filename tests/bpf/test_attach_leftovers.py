@@ -15,7 +15,8 @@ from bpftop.collect.bpf.traffic import PacketCounter
 from bpftop.errors import BpftopError
 from bpftop.hooks.facts import LinkLayer
 from bpftop.hooks.steps import ProgramName
-from bpftop.kernel.net.clsact import Clsact
+from bpftop.kernel.net import clsact
+from bpftop.kernel.net.clsact import Clsact, Filter
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.process_identity import ProcessIdentity
 from bpftop.model.sample import Direction
@@ -35,6 +36,11 @@ with watching(sys.argv[1], sys.argv[2], may_disturb_device=True) as watch:
         time.sleep(0.05)
 """
 FOREIGN_FILTER = ["bpf", "da", "obj", "bpftop/objects/noop.bpf.o", "sec", "tc"]
+
+
+def filters(netdev: Netdev, ifindex: int) -> tuple[list[Filter], list[Filter]]:
+    """Return the filters of both directions of a device."""
+    return clsact.filters(netdev.route, ifindex, "rx"), clsact.filters(netdev.route, ifindex, "tx")
 
 
 @pytest.fixture
@@ -69,7 +75,7 @@ def test_a_kill_leaves_nothing(lab: Lab, netdev: Netdev, name: str, attach: str)
     prog_ids = killed(name, attach)
     until(lambda: not any(map(is_loaded, prog_ids)), "the programs are unloaded")
     assert netdev.find(name).xdp == {}
-    assert not netdev.has_clsact(netdev.find(name).ifindex)
+    assert not clsact.has_clsact(netdev.route, netdev.find(name).ifindex)
 
 
 def test_the_next_start_removes_clsact_leftovers(lab: Lab, netdev: Netdev) -> None:
@@ -77,10 +83,10 @@ def test_the_next_start_removes_clsact_leftovers(lab: Lab, netdev: Netdev) -> No
     ifindex = netdev.find("v0").ifindex
     prog_ids = killed("v0", "clsact")
     assert all(map(is_loaded, prog_ids))
-    assert [entry.prog_id for entry in netdev.filters(ifindex, "rx")] == prog_ids[:1]
+    assert [entry.prog_id for entry in clsact.filters(netdev.route, ifindex, "rx")] == prog_ids[:1]
     with watching("v0") as watch:
         assert watch.hooks == ("xdp native", "tcx")
-        assert not netdev.has_clsact(ifindex)
+        assert not clsact.has_clsact(netdev.route, ifindex)
     until(lambda: not any(map(is_loaded, prog_ids)), "the leftovers are unloaded")
 
 
@@ -90,17 +96,20 @@ def test_clsact_of_others_stays(lab: Lab, netdev: Netdev) -> None:
     ifindex = netdev.find("v0").ifindex
     lab.run("tc", "qdisc", "add", "dev", "v0", "clsact")
     lab.run("tc", "filter", "add", "dev", "v0", "ingress", *FOREIGN_FILTER)
-    other_filters = netdev.filters(ifindex, "rx")
+    other_filters = clsact.filters(netdev.route, ifindex, "rx")
     with watching("v0", "clsact") as watch:
         lab.send_far("v1", 3)
         assert watch.packets("rx") == 3
-        assert len(netdev.filters(ifindex, "rx")) == 2
-    assert (netdev.filters(ifindex, "rx"), netdev.filters(ifindex, "tx")) == (other_filters, [])
+        assert len(clsact.filters(netdev.route, ifindex, "rx")) == 2
+    assert filters(netdev, ifindex) == (
+        other_filters,
+        [],
+    )
     killed("v0", "clsact")
-    assert len(netdev.filters(ifindex, "rx")) == 2
+    assert len(clsact.filters(netdev.route, ifindex, "rx")) == 2
     with watching("v0"):
-        assert netdev.filters(ifindex, "rx") == other_filters
-    assert netdev.has_clsact(ifindex)
+        assert clsact.filters(netdev.route, ifindex, "rx") == other_filters
+    assert clsact.has_clsact(netdev.route, ifindex)
 
 
 def test_existing_empty_clsact_stays(lab: Lab, netdev: Netdev) -> None:
@@ -108,7 +117,7 @@ def test_existing_empty_clsact_stays(lab: Lab, netdev: Netdev) -> None:
     lab.run("tc", "qdisc", "add", "dev", "v0", "clsact")
     with watching("v0", "clsact"):
         pass
-    assert netdev.has_clsact(netdev.find("v0").ifindex)
+    assert clsact.has_clsact(netdev.route, netdev.find("v0").ifindex)
 
 
 def test_clsact_of_a_living_bpftop_stays(lab: Lab, netdev: Netdev) -> None:
@@ -119,10 +128,10 @@ def test_clsact_of_a_living_bpftop_stays(lab: Lab, netdev: Netdev) -> None:
     try:
         assert process.stdout is not None
         assert process.stdout.readline()
-        before = netdev.filters(netdev.find("v0").ifindex, "rx")
+        before = clsact.filters(netdev.route, netdev.find("v0").ifindex, "rx")
         with watching("v0") as watch:
             assert watch.hooks == ("xdp native", "tcx")
-            assert netdev.filters(netdev.find("v0").ifindex, "rx") == before
+            assert clsact.filters(netdev.route, netdev.find("v0").ifindex, "rx") == before
     finally:
         process.kill()
         process.communicate()
@@ -153,13 +162,13 @@ def test_filters_of_another_pid_namespace_stay(lab: Lab, netdev: Netdev) -> None
     lab.veth()
     ifindex = netdev.find("v0").ifindex
     with living(*ELSEWHERE):
-        before = netdev.filters(ifindex, "rx")
+        before = clsact.filters(netdev.route, ifindex, "rx")
         with watching("v0") as watch:
             assert watch.notices == (UNKNOWN,)
-        assert netdev.filters(ifindex, "rx") == before
+        assert clsact.filters(netdev.route, ifindex, "rx") == before
     with watching("v0") as watch:  # that it ended cannot be proved either
         assert watch.notices == (UNKNOWN,)
-    assert netdev.filters(ifindex, "rx") == before
+    assert clsact.filters(netdev.route, ifindex, "rx") == before
 
 
 START_AND_CLOSE = """
@@ -182,11 +191,11 @@ def test_filters_of_another_user_stay(lab: Lab, netdev: Netdev, hides: bool) -> 
         ["unshare", "--mount", "sh", "-c", 'mount -t proc -o hidepid=2 proc /proc && exec "$@"', "-"] if hides else []
     )
     with living(sys.executable, "-c"):
-        before = netdev.filters(ifindex, "rx"), netdev.filters(ifindex, "tx")
+        before = filters(netdev, ifindex)
         command = [*hide, *unit, sys.executable, "-c", START_AND_CLOSE, "auto"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        assert (netdev.filters(ifindex, "rx"), netdev.filters(ifindex, "tx")) == before
+        assert filters(netdev, ifindex) == before
         assert done.stdout.strip() == (UNKNOWN if hides else "")
 
 
@@ -198,12 +207,12 @@ def test_a_dead_process_with_a_pid_in_use_again(lab: Lab, netdev: Netdev, monkey
     with contextlib.closing(PacketCounter("count_tc", "rx")) as counter:
         Clsact(counter.program.fd, netdev.find("v0").ifindex, "rx")
     monkeypatch.undo()
-    assert [each.owner for each in netdev.filters(netdev.find("v0").ifindex, "rx")] == [
+    assert [each.owner for each in clsact.filters(netdev.route, netdev.find("v0").ifindex, "rx")] == [
         replace(own, start=own.start - 1)
     ]
     with watching("v0") as watch:
         assert watch.notices == ()
-    assert not netdev.has_clsact(netdev.find("v0").ifindex)
+    assert not clsact.has_clsact(netdev.route, netdev.find("v0").ifindex)
 
 
 def test_empty_clsact_of_others_outlives_leftovers(lab: Lab, netdev: Netdev) -> None:
@@ -213,8 +222,8 @@ def test_empty_clsact_of_others_outlives_leftovers(lab: Lab, netdev: Netdev) -> 
     killed("v0", "clsact")
     with watching("v0"):
         ifindex = netdev.find("v0").ifindex
-        assert (netdev.filters(ifindex, "rx"), netdev.filters(ifindex, "tx")) == ([], [])
-    assert netdev.has_clsact(ifindex)
+        assert filters(netdev, ifindex) == ([], [])
+    assert clsact.has_clsact(netdev.route, ifindex)
 
 
 def test_ingress_qdisc_of_others_is_named(lab: Lab, netdev: Netdev) -> None:
@@ -229,7 +238,7 @@ def test_ingress_qdisc_of_others_is_named(lab: Lab, netdev: Netdev) -> None:
 
 
 def wants_lro(netdev: Netdev, name: str) -> bool:
-    return "rx-lro" in netdev.requested_offloads(netdev.find(name), ("rx-lro",))
+    return "rx-lro" in netdev.ethtool.requested_offloads(netdev.find(name).name, ("rx-lro",))
 
 
 def test_generic_xdp_restores_offloads(lab: Lab, netdev: Netdev) -> None:
@@ -237,7 +246,7 @@ def test_generic_xdp_restores_offloads(lab: Lab, netdev: Netdev) -> None:
     lab.veth()
     lab.ip("link add m0 link v0 type macvlan")
     lab.up("m0")
-    netdev.request_offloads(netdev.find("m0"), frozenset({"rx-lro"}))
+    netdev.ethtool.request_offloads(netdev.find("m0").name, frozenset({"rx-lro"}))
     with watching("m0", "generic") as watch:
         assert not wants_lro(netdev, "m0")
         assert watch.notices == (
@@ -258,7 +267,7 @@ def test_generic_xdp_restores_lower_devices(lab: Lab, netdev: Netdev) -> None:
     lab.ip("link add m0 link v0 type macvlan")
     lab.ip("link add b0 type bridge")
     lab.ip("link set m0 master b0")
-    netdev.request_offloads(netdev.find("m0"), frozenset({"rx-lro"}))
+    netdev.ethtool.request_offloads(netdev.find("m0").name, frozenset({"rx-lro"}))
     if not wants_lro(netdev, "m0"):
         pytest.fail("the bridge itself forbids LRO; choose another device")
     with watching("b0", "generic") as watch:

@@ -209,7 +209,6 @@ def detach(watch: Watch, direction: Direction) -> None:
     """Detach as `bpftool link detach` does."""
     attachment = watch.attachment._hooks.programs[direction].attachment
     assert isinstance(attachment, Link)
-    assert attachment.fd is not None
     bpf(BPF_LINK_DETACH, struct.pack("=I", attachment.fd))
 
 

@@ -6,7 +6,9 @@ import socket
 
 import pytest
 
-from bpftop.kernel.net.neighbours import NeighbourTable
+from bpftop.kernel.net.neighbours import unresolved
+from bpftop.kernel.net.netdev import Netdev
+from bpftop.kernel.net.routes import default_routes
 from tests.bpf.devices import Lab
 from tests.waiting import until
 
@@ -17,12 +19,12 @@ def test_neighbour_without_an_answer_and_the_gateway() -> None:
     with Lab() as lab:
         lab.veth()
         lab.ip("route add default via 198.18.5.77")
-        table = NeighbourTable()
+        netdev = Netdev()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(b"", ("203.0.113.9", 9))
         until(
-            lambda: [neighbour.address for neighbour in table.unresolved()] == ["198.18.5.77"],
+            lambda: [neighbour.address for neighbour in unresolved(netdev.route)] == ["198.18.5.77"],
             "the gateway is looked for",
         )
-        assert table.default_gateways() == {"198.18.5.77"}
-        table.close()
+        assert [found.gateway for found in default_routes(netdev.route, socket.AF_INET)] == ["198.18.5.77"]
+        netdev.close()

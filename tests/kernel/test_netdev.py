@@ -51,7 +51,7 @@ def test_veth_in_two_namespaces(lab: Lab, netdev: Netdev) -> None:
 def test_speed_needs_a_bus(lab: Lab, netdev: Netdev) -> None:
     lab.veth()
     device = netdev.find("v0")
-    ethtool = Ethtool(netdev._route.fileno())
+    ethtool = Ethtool(netdev.route.fileno())
     assert ethtool.speed_bits_per_sec("v0") == 10_000_000_000  # what veth claims
     assert netdev.speed_bits_per_sec(device, netdev.driver(device)) is None
     on_pci = Device(**{**vars(device), "parent_bus": "pci"})
@@ -195,14 +195,14 @@ def test_requested_offloads(lab: Lab, netdev: Netdev) -> None:
     lab.ip("link add m0 link v0 type macvlan")
     device = netdev.find("m0")
     lro = ("rx-lro", "rx-gro-hw", "no-such-offload")
-    assert netdev.requested_offloads(device, lro) == frozenset()
-    netdev.request_offloads(device, frozenset({"rx-lro"}))
-    assert netdev.requested_offloads(device, lro) == {"rx-lro"}
-    assert netdev.requested_offloads(netdev.find("v0"), ("tx-tcp-segmentation", *lro)) == {"tx-tcp-segmentation"}
+    assert netdev.ethtool.requested_offloads(device.name, lro) == frozenset()
+    netdev.ethtool.request_offloads(device.name, frozenset({"rx-lro"}))
+    assert netdev.ethtool.requested_offloads(device.name, lro) == {"rx-lro"}
+    assert netdev.ethtool.requested_offloads("v0", ("tx-tcp-segmentation", *lro)) == {"tx-tcp-segmentation"}
     gone = Device(**{**vars(device), "name": "gone0"})
-    assert netdev.requested_offloads(gone, lro) == frozenset()
+    assert netdev.ethtool.requested_offloads(gone.name, lro) == frozenset()
     with pytest.raises(OSError, match="No such device"):
-        netdev.request_offloads(gone, frozenset({"rx-lro"}))
+        netdev.ethtool.request_offloads(gone.name, frozenset({"rx-lro"}))
 
 
 def test_xdp_program_id_of_older_kernels() -> None:

@@ -19,6 +19,7 @@ from bpftop.hooks.plan import OCCUPIED
 from bpftop.hooks.steps import GENERIC, NATIVE_FRAGS, AttachPlan, AttachStep, ProgramName, remaining
 from bpftop.kernel.bpf.link import Link
 from bpftop.kernel.check import KernelError
+from bpftop.kernel.net import clsact
 from bpftop.kernel.net.clsact import Clsact
 from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.model.sample import DIRECTIONS, Direction, Hook
@@ -54,7 +55,7 @@ class AttachedProgram:
     def is_detached(self, netdev: Netdev, device: Device) -> bool:
         """Return True if somebody detached the program from the device, which still exists."""
         if isinstance(self.attachment, Clsact):
-            filters = netdev.filters(device.ifindex, self.direction)
+            filters = clsact.filters(netdev.route, device.ifindex, self.direction)
             return all(clsact_filter.prog_id != self.prog_id for clsact_filter in filters)
         if self.step.mode is not None:
             return device.xdp.get(self.step.mode) != self.prog_id
@@ -142,7 +143,7 @@ class AttachedHooks:
                 program, failures = self._attach_first(steps, direction, device, planned.link_layer)
                 if program is not None:
                     if program.created_qdisc:
-                        undo.callback(self._netdev.remove_empty_clsact, device.ifindex)
+                        undo.callback(clsact.remove_empty, self._netdev.route, device.ifindex)
                     undo.callback(program.close)
                     programs[direction] = program
                 elif failures:
@@ -158,7 +159,7 @@ class AttachedHooks:
         if offloads is not None:
             self._undo.callback(offloads.restore)
         if any(program.created_qdisc for program in programs.values()):
-            self._undo.callback(self._netdev.remove_empty_clsact, device.ifindex)
+            self._undo.callback(clsact.remove_empty, self._netdev.route, device.ifindex)
         if not programs:  # both directions failed for the same reason: one line
             return tuple(notices.values())[:1]
         return tuple(f"TX: {notice}" if direction == "tx" else notice for direction, notice in notices.items())

@@ -29,7 +29,7 @@ def gather(netdev: Netdev, device: Device, proc: Path = PROC) -> AttachFacts:
         offloads=tuple(
             (below.name, offload)
             for below in with_lowers(netdev, device)
-            for offload in sorted(netdev.requested_offloads(below, GENERIC_SWITCHES_OFF))
+            for offload in sorted(netdev.ethtool.requested_offloads(below.name, GENERIC_SWITCHES_OFF))
         ),
         missing_capabilities=_missing_capabilities(proc),
         kernel=kernel_release(),

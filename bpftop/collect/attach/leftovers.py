@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpftop.kernel.net import clsact
 from bpftop.kernel.net.clsact import OWN_PRIORITY, Filter
 from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.model.sample import DIRECTIONS, Direction
@@ -24,9 +25,9 @@ def remove_clsact_leftovers(netdev: Netdev, device: Device) -> tuple[str, ...]:
         for direction in DIRECTIONS:
             # Read again: another start may have removed the filter and attached its own by the same handle.
             if states[direction][1] == "dead" and _state(netdev, device, direction)[1] == "dead":
-                netdev.remove_own_filter(device.ifindex, direction)
+                clsact.remove_own(netdev.route, device.ifindex, direction)
         if any(own.created_qdisc for own in dead):
-            netdev.remove_empty_clsact(device.ifindex)
+            clsact.remove_empty(netdev.route, device.ifindex)
     except OSError as error:
         return (f"clsact filters of a killed bpftop stay on {device.name} ({error}); a start with sudo removes them.",)
     unknown = [
@@ -44,7 +45,7 @@ def remove_clsact_leftovers(netdev: Netdev, device: Device) -> tuple[str, ...]:
 
 def _state(netdev: Netdev, device: Device, direction: Direction) -> tuple[Filter | None, str]:
     """Return bpftop's filter of one direction, and the state of its process: "alive", "dead" or "unknown"."""
-    own = next((each for each in netdev.filters(device.ifindex, direction) if each.is_own), None)
+    own = next((each for each in clsact.filters(netdev.route, device.ifindex, direction) if each.is_own), None)
     if own is None:
         return None, "none"
     return own, "unknown" if own.owner is None else own.owner.state()

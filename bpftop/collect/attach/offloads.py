@@ -13,7 +13,7 @@ class Offloads:
     def __init__(self, netdev: Netdev, device: Device) -> None:
         self._netdev = netdev
         requested = {
-            below.ifindex: netdev.requested_offloads(below, GENERIC_SWITCHES_OFF)
+            below.ifindex: netdev.ethtool.requested_offloads(below.name, GENERIC_SWITCHES_OFF)
             for below in with_lowers(netdev, device)
         }
         self._requested = {ifindex: offloads for ifindex, offloads in requested.items() if offloads}
@@ -24,7 +24,7 @@ class Offloads:
             device = self._netdev.device(ifindex)
             if device is None:
                 continue
-            lost = before - self._netdev.requested_offloads(device, GENERIC_SWITCHES_OFF)
+            lost = before - self._netdev.ethtool.requested_offloads(device.name, GENERIC_SWITCHES_OFF)
             if lost:
-                self._netdev.request_offloads(device, lost)
+                self._netdev.ethtool.request_offloads(device.name, lost)
         self._requested = {}

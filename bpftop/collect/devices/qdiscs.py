@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from bpftop.collect.collector import ReadingBuilder, Unavailable
 from bpftop.kernel.net.netdev import Netdev
-from bpftop.kernel.net.qdiscs import Qdisc
+from bpftop.kernel.net.qdiscs import Qdisc, qdiscs
 from bpftop.model.sample import Interface, Key, Reading, reading_key
 
 
@@ -30,13 +30,13 @@ class Qdiscs:
             return {}
         begin_ns = time.monotonic_ns()
         try:
-            qdiscs = self._netdev.qdiscs({interface.ifindex for interface in interfaces})
+            listed = qdiscs(self._netdev.route, {interface.ifindex for interface in interfaces})
         except OSError as error:
             raise Unavailable(f"queueing disciplines: rtnetlink does not list them: {error.strerror}") from error
         read_ns = time.monotonic_ns()
         readings: dict[str, Reading] = {}
         for interface in interfaces:
-            own = [qdisc for qdisc in qdiscs if qdisc.ifindex == interface.ifindex]
+            own = [qdisc for qdisc in listed if qdisc.ifindex == interface.ifindex]
             readings.update(self._readings(interface, own, read_ns, (read_ns - begin_ns) // len(interfaces)))
         return readings
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from socket import AF_INET, AF_INET6
 
 from bpftop.collect.collector import ReadingBuilder, Rows, Unavailable
-from bpftop.kernel.check import KernelError
-from bpftop.kernel.net.neighbours import NeighbourTable, Unresolved
+from bpftop.kernel.net.neighbours import Unresolved, unresolved
 from bpftop.kernel.net.netdev import Netdev
+from bpftop.kernel.net.routes import default_routes
 from bpftop.model.sample import Interface, Reading, reading_key
 
 LOOKED_FOR_MS = 500
@@ -27,21 +28,22 @@ class UnresolvedNeighbours:
     name = "unresolved_neighbours"
 
     def __init__(self, netdev: Netdev) -> None:
-        self._netdev, self._table = netdev, NeighbourTable()
+        self._netdev = netdev
         self._builder = ReadingBuilder(self.name)
         self._listed: set[tuple[int, str]] = set()
-        self._gateways: frozenset[str] = frozenset()
+        self._gateways: set[str | None] = set()
         self._gateways_due_ns = 0
 
     def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
-        begin_ns = time.monotonic_ns()
+        begin_ns, route = time.monotonic_ns(), self._netdev.route
         try:
-            silent = [neighbour for neighbour in self._table.unresolved() if self._is_silent(neighbour)]
+            silent = [neighbour for neighbour in unresolved(route) if self._is_silent(neighbour)]
             if silent and begin_ns >= self._gateways_due_ns:
-                self._gateways = self._table.default_gateways()
+                routes = (found for family in (AF_INET, AF_INET6) for found in default_routes(route, family))
+                self._gateways = {found.gateway for found in routes}
                 self._gateways_due_ns = begin_ns + _GATEWAYS_EVERY_NS
-        except KernelError as error:
-            raise Unavailable(f"neighbours: {error}") from error
+        except OSError as error:
+            raise Unavailable(f"neighbours: cannot list them by rtnetlink: {error.strerror}") from error
         read_ns = time.monotonic_ns()
         self._listed = {(neighbour.ifindex, neighbour.address) for neighbour in silent}
         silent.sort(key=lambda neighbour: neighbour.address not in self._gateways)
@@ -52,7 +54,7 @@ class UnresolvedNeighbours:
         return {reading_key(self.name): self._builder.reading(rows, read_ns, read_ns - begin_ns)}
 
     def close(self) -> None:
-        self._table.close()
+        """Do nothing: rtnetlink belongs to the session."""
 
     def _is_silent(self, neighbour: Unresolved) -> bool:
         """Return True if nothing has answered for a while, also where the kernel has just begun to ask anew."""

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 from bpftop.kernel.check import KernelError, errno_words
 from bpftop.kernel.net.netlink import NLM_F_ACK, NetlinkSocket, attribute, attributes
+from bpftop.kernel.net.qdiscs import qdiscs
 from bpftop.kernel.process_identity import ProcessIdentity
 from bpftop.model.sample import DIRECTIONS, Direction
 
-RTM_NEWQDISC, RTM_DELQDISC, RTM_GETQDISC = 36, 37, 38
+RTM_NEWQDISC, RTM_DELQDISC = 36, 37
 RTM_NEWTFILTER, RTM_DELTFILTER, RTM_GETTFILTER = 44, 45, 46
 NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 TC_H_CLSACT = 0xFFFFFFF1
@@ -165,11 +166,7 @@ def _filter(message: bytes) -> Filter:
 
 def has_clsact(route: NetlinkSocket, ifindex: int) -> bool:
     """Return True if the device has a clsact qdisc."""
-    for answer in route.dump(RTM_GETQDISC, _TCMSG.pack(0, 0, 0, ifindex, 0, 0, 0)):
-        owner = _TCMSG.unpack_from(answer)[3]
-        if owner == ifindex and attributes(answer, _TCMSG.size).get(TCA_KIND) == b"clsact\0":
-            return True
-    return False
+    return any(qdisc.kind == "clsact" for qdisc in qdiscs(route, {ifindex}))
 
 
 def remove_own(route: NetlinkSocket, ifindex: int, direction: Direction) -> None:

@@ -91,13 +91,16 @@ class Ethtool:
         return None if speed in (0, SPEED_UNKNOWN) else speed * 1_000_000
 
     def requested_offloads(self, name: str, among: Iterable[str]) -> frozenset[str]:
-        """Return the offloads of ``among`` (names of ethtool -k: "rx-lro") that are requested and not fixed."""
-        bits, features = self._features(name)
+        """Return the offloads of ``among`` ("rx-lro") that are requested, not fixed and readable."""
+        try:
+            bits, features = self._features(name)
+        except OSError:
+            return frozenset()
         known = [offload for offload in among if offload in bits]
         return frozenset(offload for offload in known if _is_set(features, bits[offload], _FEATURE_REQUESTED))
 
     def request_offloads(self, name: str, offloads: Iterable[str]) -> None:
-        """Switch offloads on. Needs CAP_NET_ADMIN. Raises OSError: EPERM, or the driver's errno."""
+        """Switch offloads on. Raises OSError: EPERM without CAP_NET_ADMIN, ENODEV, or the driver's errno."""
         bits, features = self._features(name)
         blocks = [0] * (len(features) // 2)  # per 32 bits two words: which to change, and to what
         for word, bit in (divmod(bits[offload], 32) for offload in offloads):

@@ -10,22 +10,20 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
 from bpftop.errors import BpftopError
-from bpftop.kernel.net import clsact
 from bpftop.kernel.net.ethtool import Driver, Ethtool
 from bpftop.kernel.net.names import name_bytes, name_text
-from bpftop.kernel.net.netlink import NetlinkSocket, attribute, attributes, each_attribute
-from bpftop.kernel.net.qdiscs import Qdisc, qdiscs
-from bpftop.model.sample import Direction
+from bpftop.kernel.net.netlink import NetlinkSocket, attribute, attributes, each_attribute, u32
+from bpftop.kernel.net.routes import default_routes
 
 XdpMode = Literal["native", "generic", "hardware"]
 
-RTM_GETLINK, RTM_GETROUTE = 18, 26
+RTM_GETLINK = 18
 NETLINK_GENERIC = 16
 IFF_UP, IFF_RUNNING, IFF_LOWER_UP = 0x1, 0x40, 0x10000
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 5, 10, 18
@@ -38,9 +36,6 @@ IFLA_XDP_ATTACHED, IFLA_XDP_PROG_ID = 2, 4
 RTEXT_FILTER_SKIP_STATS = 1 << 3
 XDP_ATTACHED: Mapping[int, XdpMode] = {1: "native", 2: "generic", 3: "hardware"}
 IFLA_XDP_PROG_IDS: Mapping[int, XdpMode] = {5: "native", 6: "generic", 7: "hardware"}
-
-RTA_OIF, RTA_PRIORITY, RTA_MULTIPATH, RTA_TABLE = 4, 6, 9, 15
-RT_TABLE_MAIN, RTN_UNICAST = 254, 1
 
 GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 16, 3, 1, 2
 NETDEV_CMD_DEV_GET, NETDEV_A_DEV_IFINDEX, NETDEV_A_DEV_XDP_FEATURES = 1, 1, 3
@@ -59,7 +54,6 @@ LINK_COUNTERS = (
 )  # fmt: skip
 
 _IFINFOMSG = struct.Struct("=BBHiII")
-_RTMSG = struct.Struct("=BBBBBBBBI")
 _GENLMSG = struct.Struct("=BBH")
 _EXT_MASK = attribute(IFLA_EXT_MASK, struct.pack("=I", RTEXT_FILTER_SKIP_STATS))
 
@@ -105,22 +99,22 @@ class Device:
 class Netdev:
     """The devices of the network namespace that the calling thread is in at construction.
 
-    One thread at a time may use it; any thread may use ``ethtool``.
+    One thread at a time may use it and its ``route``, the socket for rtnetlink; any thread may use ``ethtool``.
     """
 
     def __init__(self) -> None:
-        self._route = NetlinkSocket(socket.NETLINK_ROUTE)
+        self.route = NetlinkSocket(socket.NETLINK_ROUTE)
         try:
             self._generic = NetlinkSocket(NETLINK_GENERIC)
         except OSError:
-            self._route.close()
+            self.route.close()
             raise
-        self._route.strict()
+        self.route.strict()
         self._netdev_family: int | None = None
-        self.ethtool = Ethtool(self._route.fileno())
+        self.ethtool = Ethtool(self.route.fileno())
 
     def close(self) -> None:
-        self._route.close()
+        self.route.close()
         self._generic.close()
 
     def device(self, which: int | str) -> Device | None:
@@ -142,13 +136,13 @@ class Netdev:
 
         Tried on lo, which is in every namespace.
         """
-        answer = self._route.request(RTM_GETLINK, _IFINFOMSG.pack(0, 0, 0, LOOPBACK_IFINDEX, 0, 0) + _EXT_MASK)
+        answer = self.route.request(RTM_GETLINK, _IFINFOMSG.pack(0, 0, 0, LOOPBACK_IFINDEX, 0, 0) + _EXT_MASK)
         return _EXT_MASK if IFLA_STATS64 in attributes(answer, _IFINFOMSG.size) else b""
 
     def _device(self, ifindex: int, name: bytes) -> Device | None:
         question = _IFINFOMSG.pack(0, 0, 0, ifindex, 0, 0) + name + self._ext_mask
         try:
-            return parse_device(self._route.request(RTM_GETLINK, question))
+            return parse_device(self.route.request(RTM_GETLINK, question))
         except OSError as error:
             # EINVAL and ERANGE: an alternative name before Linux 5.5, or a name that is too long.
             if error.errno in (errno.ENODEV, errno.EINVAL, errno.ERANGE):
@@ -157,7 +151,7 @@ class Netdev:
 
     def devices(self) -> list[Device]:
         """List all devices, sorted by ifindex."""
-        answers = self._route.dump(RTM_GETLINK, _IFINFOMSG.pack(0, 0, 0, 0, 0, 0) + self._ext_mask)
+        answers = self.route.dump(RTM_GETLINK, _IFINFOMSG.pack(0, 0, 0, 0, 0, 0) + self._ext_mask)
         return sorted(map(parse_device, answers), key=lambda device: device.ifindex)
 
     def find(self, name: str, netns: str | None = None) -> Device:
@@ -173,15 +167,9 @@ class Netdev:
     def default_route(self) -> int | None:
         """Return the ifindex of the default route with the lowest metric in the main table: IPv4, else IPv6."""
         for family in (socket.AF_INET, socket.AF_INET6):
-            try:
-                answers = self._route.dump(RTM_GETROUTE, _RTMSG.pack(family, 0, 0, 0, RT_TABLE_MAIN, 0, 0, 0, 0))
-            except OSError as error:
-                if error.errno in (errno.ENOENT, errno.EAFNOSUPPORT, errno.EOPNOTSUPP):  # no such table, no IPv6
-                    continue
-                raise
-            routes = sorted(route for route in map(_default_route, answers) if route is not None)
+            routes = default_routes(self.route, family)
             if routes:
-                return routes[0][1]
+                return min((route.metric, route.ifindex) for route in routes)[1]
         return None
 
     def driver(self, device: Device) -> Driver | None:
@@ -214,37 +202,6 @@ class Netdev:
         features = attributes(answer, _GENLMSG.size).get(NETDEV_A_DEV_XDP_FEATURES)
         return None if features is None else bool(struct.unpack("=Q", features)[0] & NETDEV_XDP_ACT_BASIC)
 
-    def filters(self, ifindex: int, direction: Direction) -> list[clsact.Filter]:
-        """List the filters on one direction of a device's clsact; none without a clsact."""
-        return clsact.filters(self._route, ifindex, direction)
-
-    def remove_own_filter(self, ifindex: int, direction: Direction) -> None:
-        """Remove bpftop's clsact filter of one direction. Needs CAP_NET_ADMIN. Raises OSError."""
-        clsact.remove_own(self._route, ifindex, direction)
-
-    def has_clsact(self, ifindex: int) -> bool:
-        """Return True if the device has a clsact qdisc."""
-        return clsact.has_clsact(self._route, ifindex)
-
-    def remove_empty_clsact(self, ifindex: int) -> None:
-        """Remove the clsact qdisc if it has no filters. Needs CAP_NET_ADMIN. Raises OSError."""
-        clsact.remove_empty(self._route, ifindex)
-
-    def qdiscs(self, ifindexes: Container[int]) -> list[Qdisc]:
-        """List the queueing disciplines of these devices, the root of each device first. Raises OSError."""
-        return qdiscs(self._route, ifindexes)
-
-    def requested_offloads(self, device: Device, among: tuple[str, ...]) -> frozenset[str]:
-        """Return the offloads of ``among`` (names of ethtool -k) that are requested and not fixed, if readable."""
-        try:
-            return self.ethtool.requested_offloads(device.name, among)
-        except OSError:
-            return frozenset()
-
-    def request_offloads(self, device: Device, offloads: frozenset[str]) -> None:
-        """Switch offloads on. Raises OSError: EPERM without CAP_NET_ADMIN, ENODEV, or the driver's errno."""
-        self.ethtool.request_offloads(device.name, offloads)
-
 
 def parse_device(message: bytes) -> Device:
     """Parse the body of an RTM_NEWLINK message."""
@@ -261,16 +218,16 @@ def parse_device(message: bytes) -> Device:
         name=_text(link.get(IFLA_IFNAME, b"")),
         link_type=link_type,
         flags=flags,
-        mtu=_u32(link.get(IFLA_MTU)) or 0,
+        mtu=u32(link.get(IFLA_MTU)) or 0,
         altnames=tuple(_text(name) for number, name in properties if number == IFLA_ALT_IFNAME),
         kind=kind,
-        master=_u32(link.get(IFLA_MASTER)),
-        lower=_u32(lower),
+        master=u32(link.get(IFLA_MASTER)),
+        lower=u32(lower),
         lower_elsewhere=IFLA_LINK_NETNSID in link,
         address=link.get(IFLA_ADDRESS, b""),
         parent_bus=_text(link.get(IFLA_PARENT_DEV_BUS_NAME, b"")) or None,
         xdp=_xdp(link.get(IFLA_XDP, b"")),
-        counters=_counters(link.get(IFLA_STATS64, b""), _u32(link.get(IFLA_CARRIER_CHANGES))),
+        counters=_counters(link.get(IFLA_STATS64, b""), u32(link.get(IFLA_CARRIER_CHANGES))),
     )
 
 
@@ -281,27 +238,13 @@ def _xdp(nested: bytes) -> dict[XdpMode, int]:
     }
     mode = XDP_ATTACHED.get(attached.get(IFLA_XDP_ATTACHED, b"\0")[0])
     if not programs and mode is not None:  # before Linux 4.18 there is one program and no id per mode
-        programs[mode] = _u32(attached.get(IFLA_XDP_PROG_ID)) or 0
+        programs[mode] = u32(attached.get(IFLA_XDP_PROG_ID)) or 0
     return programs
 
 
 def _counters(payload: bytes, carrier_changes: int | None) -> dict[str, int]:
     counters = dict(zip(LINK_COUNTERS, struct.unpack_from(f"={len(payload) // 8}Q", payload), strict=False))
     return counters if carrier_changes is None else {**counters, "carrier_changes": carrier_changes}
-
-
-def _default_route(message: bytes) -> tuple[int, int] | None:
-    """Return metric and ifindex of a default route in the main table; None for any other route."""
-    _, destination_bits, source_bits, _, table, _, _, kind, _ = _RTMSG.unpack_from(message)
-    if destination_bits or source_bits or kind != RTN_UNICAST:
-        return None
-    route = attributes(message, _RTMSG.size)
-    if (_u32(route.get(RTA_TABLE)) or table) != RT_TABLE_MAIN:
-        return None
-    ifindex = _u32(route.get(RTA_OIF))
-    if ifindex is None and len(route.get(RTA_MULTIPATH, b"")) >= 8:
-        (ifindex,) = struct.unpack_from("=i", route[RTA_MULTIPATH], 4)  # struct rtnexthop of the first path
-    return None if ifindex is None else (_u32(route.get(RTA_PRIORITY)) or 0, ifindex)
 
 
 def no_such_interface(name: str, existing: list[str], netns: str | None = None) -> str:
@@ -314,10 +257,6 @@ def no_such_interface(name: str, existing: list[str], netns: str | None = None) 
     listed = ", ".join(ordered[:NAMES_OFFERED]) + (f" and {rest} more" if rest > 0 else "")
     searched = "this network namespace" if netns is None else f"the network namespace {netns}"
     return f'No interface named "{name}" in {searched}; there are: {listed}.'
-
-
-def _u32(payload: bytes | None) -> int | None:
-    return struct.unpack("=I", payload)[0] if payload is not None and len(payload) == 4 else None
 
 
 def _text(payload: bytes) -> str:

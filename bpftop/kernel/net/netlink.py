@@ -118,3 +118,8 @@ def each_attribute(message: bytes, offset: int = 0) -> Iterator[tuple[int, bytes
 def attribute(kind: int, payload: bytes) -> bytes:
     """Return one attribute, padded to 4 bytes."""
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(payload), kind) + payload + bytes(-len(payload) % 4)
+
+
+def u32(payload: bytes | None) -> int | None:
+    """Return the number in an attribute's payload; None without the attribute, or in another size."""
+    return struct.unpack("=I", payload)[0] if payload is not None and len(payload) == 4 else None
