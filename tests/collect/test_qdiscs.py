@@ -107,9 +107,9 @@ def test_a_device_that_is_gone_has_no_rows(lab: Lab, netdev: Netdev) -> None:
 
 
 def test_a_refusal_is_a_sentence(netdev: Netdev, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(ifindexes: object) -> list[Qdisc]:
+    def refuse(*_: object) -> list[Qdisc]:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
-    monkeypatch.setattr(netdev, "qdiscs", refuse)
+    monkeypatch.setattr("bpftop.collect.devices.qdiscs.qdiscs", refuse)
     with pytest.raises(Unavailable, match="rtnetlink does not list them: Operation not permitted"):
         Qdiscs(netdev).read([Interface("lo", "lo", 1)])
