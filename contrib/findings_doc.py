@@ -45,7 +45,8 @@ how to silence a rule.
 * **Scope.** A counter of the namespace or of the host covers more than the watched interface. With several interfaces,
   a finding from a counter of the namespace names the interface with most of that traffic.
 * **Unknown is not fine.** A rule whose input cannot be read is listed as blind, with the reason. A rule that needs more
-  time is listed as waiting. Neither is ever "ruled out".
+  time is listed as waiting. Neither is ever "ruled out". A rule whose input does not exist here (a speed of a virtual
+  device, a module that is not loaded) does not apply, and is not blind: nothing is missed.
 * **Causes.** A finding is folded under the finding that explains it. *Why* names the first cause that has evidence,
   else "cause not visible from here".
 * The next steps only read. bpftop changes no setting of the machine.

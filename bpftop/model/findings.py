@@ -82,20 +82,35 @@ class Diagnosis:
     """The results of all rules.
 
     ``findings``: causes first, the gravest first, each followed by the findings it explains. ``blind``: rule id -> the
-    reason why its input cannot be read. ``waiting``: rule id -> the missing rate, baseline or time. ``rule_ids``: all
-    rules. ``not_applicable``: the ids in ``blind`` whose input does not exist here, so that nothing is missed.
+    reason why its input cannot be read. ``not_applicable``: rule id -> the input that does not exist here, so that
+    nothing is missed. ``waiting``: rule id -> the missing rate, baseline or time. ``rule_ids``: all rules.
     """
 
     findings: tuple[Finding, ...] = ()
     blind: Mapping[str, str] = field(default_factory=dict)
     waiting: Mapping[str, str] = field(default_factory=dict)
     rule_ids: tuple[str, ...] = ()
-    not_applicable: frozenset[str] = frozenset()
+    not_applicable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rules(self) -> int:
         """The number of rules."""
         return len(self.rule_ids)
+
+    @property
+    def applicable(self) -> int:
+        """The number of rules whose input exists here."""
+        return len(self.rule_ids) - len(self.not_applicable)
+
+    @property
+    def without_input(self) -> Mapping[str, str]:
+        """Rule id -> reason, of the rules that are blind, do not apply here, or wait for more samples."""
+        return {**self.blind, **self.not_applicable, **self.waiting}
+
+    @property
+    def active(self) -> int:
+        """The number of rules that have their input."""
+        return self.rules - len(self.without_input)
 
 
 NO_DIAGNOSIS = Diagnosis()

@@ -101,9 +101,9 @@ class RuleEngine:
         self._remember(sample)
         self._before = sample
         blind: dict[str, str] = {}
+        not_applicable: dict[str, str] = {}
         waiting: dict[str, str] = {}
         active: set[str] = set()
-        missed: set[str] = set()
         findings: list[Finding] = []
         for rule in self._rules:
             for interface in last_interval.interfaces if rule.scope == "interface" else (None,):
@@ -115,18 +115,15 @@ class RuleEngine:
                 except NotEnoughData as error:
                     waiting[rule.id] = str(error)
                 except InputUnavailable as error:
-                    blind[rule.id] = str(error)
-                    if error.applies:
-                        missed.add(rule.id)
+                    (blind if error.applies else not_applicable)[rule.id] = str(error)
                 if state.raised is not None:
                     findings.append(_finding(rule, state, name))
-        blind = {name: why for name, why in blind.items() if name not in active | waiting.keys()}
         return Diagnosis(
             fold(findings, self._explains),
-            blind,
+            {name: why for name, why in blind.items() if name not in active | waiting.keys()},
             {name: why for name, why in waiting.items() if name not in active},
             self._ids,
-            frozenset(blind.keys() - missed),
+            {name: why for name, why in not_applicable.items() if name not in active | waiting.keys() | blind.keys()},
         )
 
     def _state(self, rule: Rule, name: str, interface: InterfaceSnapshot | None) -> _State:

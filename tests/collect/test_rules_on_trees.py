@@ -64,7 +64,7 @@ class Host:
         return finding
 
     def silent(self, rule: str) -> bool:
-        return rule not in {*(f.id for f in self.now.findings), *self.now.blind, *self.now.waiting}
+        return rule not in {*(f.id for f in self.now.findings), *self.now.without_input}
 
     def _tick(self) -> None:
         now_ns = self._seq * SECOND

@@ -104,7 +104,7 @@ def test_findings_are_gauges_and_blind_rules_have_none() -> None:
     assert severity["syn-flood"] == 3
     assert severity["tcp-retransmits"] == 0
     diagnosis = shown.diagnosis
-    assert set(severity) == set(diagnosis.rule_ids) - set(diagnosis.blind) - set(diagnosis.waiting)
+    assert set(severity) == set(diagnosis.rule_ids) - set(diagnosis.without_input)
     assert found["bpftop_rules_blind", ()] == len(shown.diagnosis.blind) > 0
 
 

@@ -97,6 +97,16 @@ def test_unreadable_input_makes_the_rule_blind() -> None:
     assert watch.now.rules == len(RULES)
 
 
+def test_rule_without_any_object_to_look_at_is_not_blind() -> None:
+    watch = Watch(World().absent("conntrack", "connection tracking does not apply here: nf_conntrack is not loaded"))
+    watch.run(5)
+    assert "conntrack-full" not in {**watch.now.blind, **watch.now.waiting}
+    assert watch.now.not_applicable["conntrack-full"].endswith("nf_conntrack is not loaded")
+    assert "link-saturated" in watch.now.not_applicable  # eth0 has no speed that can be believed
+    assert watch.now.applicable == len(RULES) - len(watch.now.not_applicable)
+    assert watch.now.active == watch.now.applicable - len(watch.now.blind) - len(watch.now.waiting)
+
+
 def test_counter_reset_neither_raises_nor_clears() -> None:
     world = World().stack(TcpExtListenOverflows=20, TcpExtListenDrops=20)
     watch = Watch(world)

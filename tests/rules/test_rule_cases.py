@@ -51,12 +51,12 @@ def test_slow_server_is_no_syn_flood() -> None:
     assert watch.finding("syn-flood") is None
 
 
-def test_bridged_syns_are_unavailable() -> None:
+def test_syn_flood_check_does_not_apply_to_bridged_syns() -> None:
     world = World().frames("protocols", 6, pps=5_000).frames("tcp_flags", "syn", pps=5_000)
     watch = Watch(world.stack(IpInReceives=30))
     watch.run(6)
     assert watch.finding("syn-flood") is None
-    assert "bridged" in watch.now.blind["syn-flood"]
+    assert "bridged" in watch.now.not_applicable["syn-flood"]
 
 
 def test_router_with_full_syn_queue_is_warned() -> None:

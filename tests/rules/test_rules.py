@@ -321,12 +321,12 @@ def test_harmless_drops_need_ten_minutes() -> None:
     assert finding.severity == "info"
 
 
-def test_forwarded_syn_flood_is_unavailable() -> None:
+def test_syn_flood_check_does_not_apply_to_forwarded_syns() -> None:
     world = syn_flood(World()).stack(IpForwDatagrams=4_000)
     watch = Watch(world)
     watch.run(5)
     assert watch.finding("syn-flood") is None
-    assert "forwards" in watch.now.blind["syn-flood"]
+    assert "forwards" in watch.now.not_applicable["syn-flood"]
 
 
 def test_rules_that_need_a_program_are_blind_without() -> None:

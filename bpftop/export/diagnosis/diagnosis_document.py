@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -53,19 +53,17 @@ class Diagnosed:
     def ruled_out(self) -> tuple[Rule, ...]:
         """Return the rules that had their input and found nothing."""
         raised = {episode.finding.id for episode in self.episodes}
-        without_input = {*self.last.diagnosis.blind, *self.last.diagnosis.waiting}
-        return tuple(rule for rule in self.rules if rule.id not in raised | without_input)
+        return tuple(rule for rule in self.rules if rule.id not in {*raised, *self.unknown})
 
     @property
-    def unknown(self) -> dict[str, str]:
+    def unknown(self) -> Mapping[str, str]:
         """Return the rules without input: rule id -> reason."""
-        return {**self.last.diagnosis.blind, **self.last.diagnosis.waiting}
+        return self.last.diagnosis.without_input
 
     @property
-    def blind(self) -> dict[str, str]:
+    def blind(self) -> Mapping[str, str]:
         """Return the rules whose input exists and cannot be read: rule id -> reason."""
-        diagnosis = self.last.diagnosis
-        return {rule: why for rule, why in diagnosis.blind.items() if rule not in diagnosis.not_applicable}
+        return self.last.diagnosis.blind
 
     def why_unknown(self, rule: str) -> WhyUnknown:
         """Return whether a rule without input is blind, does not apply here, or waits for more samples."""

@@ -137,7 +137,7 @@ def _findings(snapshot: Snapshot | None) -> Iterator[Metric]:
     """Yield the severity of each rule (0 nothing, 1 info, 2 warning, 3 critical) and the number of blind rules."""
     diagnosis = NO_DIAGNOSIS if snapshot is None else snapshot.diagnosis
     interfaces = () if snapshot is None else snapshot.interfaces
-    without_input = {*diagnosis.blind, *diagnosis.waiting}
+    without_input = diagnosis.without_input
     rows: Rows = {}
     for rule in (BY_ID[name] for name in diagnosis.rule_ids if name not in without_input):
         names = [w.label for w in interfaces] if rule.scope == "interface" else [""]
@@ -145,9 +145,10 @@ def _findings(snapshot: Snapshot | None) -> Iterator[Metric]:
     for finding in diagnosis.findings:
         name = escaped_text(finding.scope_name) if finding.scope == "interface" else ""
         rows[(finding.id, finding.scope, name)] = 1.0 + SEVERITIES.index(finding.severity)
-    help_text = "gravest finding of the check: 0 none, 1 info, 2 warning, 3 critical; absent where it is blind"
+    help_text = "gravest finding of the check: 0 none, 1 info, 2 warning, 3 critical; absent without its input"
     yield _metric("gauge", "bpftop_finding_severity", help_text, ("id", "scope", "interface"), rows)
-    yield _metric("gauge", "bpftop_rules_blind", "checks without readable input", (), {(): float(len(diagnosis.blind))})
+    help_text = "checks whose input cannot be read; not those that do not apply here"
+    yield _metric("gauge", "bpftop_rules_blind", help_text, (), {(): float(len(diagnosis.blind))})
 
 
 def _metric(

@@ -88,8 +88,7 @@ def _findings(snapshot: Snapshot) -> Iterator[str]:
     for finding in diagnosis.findings:
         if finding.explained_by is None:
             yield f"- **{finding.severity}** {escaped(finding.title)}: {escaped(finding.why)}"
-    active = diagnosis.rules - len(diagnosis.blind) - len(diagnosis.waiting)
-    if diagnosis.waiting and not active:
+    if diagnosis.waiting and not diagnosis.active:
         yield "Not diagnosed: rules need 3 s or more (`bpftop diagnose`)."
     elif not diagnosis.findings and diagnosis.rules:
-        yield f"Nothing found: {active} of {diagnosis.rules} rules checked."
+        yield f"Nothing found: {diagnosis.active} of {diagnosis.applicable} rules checked."

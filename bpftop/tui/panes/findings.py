@@ -26,6 +26,7 @@ class FindingsPane(Pane):
         ("└", "A consequence of the finding above it."),
         ("blind", "The check cannot run: its input is not readable here. That is not the same as nothing found."),
         ("waiting", "The check needs a few more seconds of samples."),
+        ("does not apply", "There is nothing here for the check to look at, so that nothing is missed."),
     )
     terms_title = "Findings"
 
@@ -155,16 +156,16 @@ def _nothing(pane_input: PaneInput) -> list[Line]:
 
 
 def _inactive_checks(pane_input: PaneInput) -> list[Line]:
-    """Return the checks that are blind or wait for data, each with its reason."""
+    """Return the checks that are blind, wait for data, or do not apply here, each with its reason."""
     diagnosis = pane_input.snapshot.diagnosis
     lines: list[Line] = []
-    for state, note, checks in (
-        ("blind", "   `bpftop doctor` says more", diagnosis.blind),
-        ("waiting", "", diagnosis.waiting),
+    for one, many, note, checks in (
+        ("check is blind", "checks are blind", "   `bpftop doctor` says more", diagnosis.blind),
+        ("check is waiting", "checks are waiting", "", diagnosis.waiting),
+        ("check does not apply", "checks do not apply", " here: nothing is missed", diagnosis.not_applicable),
     ):
         if checks:
-            count = "1 check is" if len(checks) == 1 else f"{len(checks)} checks are"
-            lines.append(line((f"{count} {state}", "title"), (note, "muted")))
+            lines.append(line((f"{len(checks)} {one if len(checks) == 1 else many}", "title"), (note, "muted")))
             lines += _reasons(pane_input, checks)
     return [crop(spans, pane_input.width) for spans in lines]
 

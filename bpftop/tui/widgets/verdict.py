@@ -18,8 +18,7 @@ def verdict_lines(pane_input: PaneInput) -> list[Line]:
         return []
     causes = [finding for finding in diagnosis.findings if finding.explained_by is None]
     if not causes:
-        any_active = len(diagnosis.waiting) + len(diagnosis.blind) < diagnosis.rules
-        verdict = line(("nothing found", "good") if any_active else ("nothing found yet", "muted"))
+        verdict = line(("nothing found", "good") if diagnosis.active else ("nothing found yet", "muted"))
         return [_checks_line(pane_input, verdict)]
     first = causes[0]
     more = f"   +{len(causes) - 1} more" if len(causes) > 1 else ""
@@ -34,10 +33,9 @@ def verdict_lines(pane_input: PaneInput) -> list[Line]:
 
 
 def checks_text(pane_input: PaneInput) -> str:
-    """Return ``28 of 30 checks active``."""
+    """Return ``28 of 30 checks active``, of the checks that apply here."""
     diagnosis = pane_input.snapshot.diagnosis
-    active = diagnosis.rules - len(diagnosis.blind) - len(diagnosis.waiting)
-    return f"{active} of {diagnosis.rules} checks active"
+    return f"{diagnosis.active} of {diagnosis.applicable} checks active"
 
 
 def _checks_line(pane_input: PaneInput, verdict: Line) -> Line:
@@ -47,7 +45,7 @@ def _checks_line(pane_input: PaneInput, verdict: Line) -> Line:
     """
     diagnosis, width = pane_input.snapshot.diagnosis, pane_input.width
     waiting = f", {len(diagnosis.waiting)} waiting" if diagnosis.waiting else ""
-    if diagnosis.waiting and len(diagnosis.waiting) + len(diagnosis.blind) == diagnosis.rules:
+    if diagnosis.waiting and not diagnosis.active:
         waiting = ", the others need a few seconds"
     if not diagnosis.blind:
         return ends(line(*verdict, "   ", (f"{checks_text(pane_input)}{waiting}", "muted")), (), width)
