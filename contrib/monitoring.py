@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from bpftop.export.prometheus.metrics import described, labels_of
+from bpftop.export.prometheus.metrics import metrics
 from bpftop.rules.rule import Rule
 from bpftop.rules.table import RULES
 
@@ -208,9 +208,9 @@ def dashboard() -> dict[str, Any]:
 def metrics_page() -> str:
     """Return docs/metrics.md, a row per metric."""
     rows = [
-        f"| `{metric.name}{'_total' if metric.type == 'counter' else ''}` | {metric.type} "
-        f"| {', '.join(labels_of(metric)) or '-'} | {metric.documentation} |"
-        for metric in described()
+        f"| `{metric.name}{'_total' if metric.kind == 'counter' else ''}` | {metric.kind} "
+        f"| {', '.join(metric.labels) or '-'} | {metric.help} |"
+        for metric in metrics(None)
     ]
     head = ["| name | type | labels | what |", "|---|---|---|---|"]
     return "\n".join([*_METRICS_HEAD, *head, *rows]) + "\n"

@@ -17,7 +17,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from bpftop.errors import BpftopError
 from bpftop.export.prometheus import endpoint as endpoint_module
 from bpftop.export.prometheus.endpoint import Endpoint, Newest
-from bpftop.export.prometheus.metrics import described, labels_of, openmetrics, registry_of
+from bpftop.export.prometheus.metrics import metrics, openmetrics, registry_of
 from bpftop.history.analyzer import Analyzer
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.snapshot import Snapshot
@@ -88,11 +88,11 @@ def test_many_queues_stay_below_the_limit_of_series() -> None:
 
 
 def test_what_is_served_is_described() -> None:
-    described_ = {metric.name: set(labels_of(metric)) for metric in described()}
+    described = {metric.name: set(metric.labels) for metric in metrics(None)}
     for shown in (moment(), busy(), flooded()):
-        for metric in registry_of(shown).collect():
-            assert described_[metric.name] == set(labels_of(metric))
-            assert all(set(sample.labels) == described_[metric.name] for sample in metric.samples)
+        assert all(described[metric.name] == set(metric.labels) for metric in metrics(shown))
+        for family in registry_of(shown).collect():
+            assert all(set(sample.labels) == described[family.name] for sample in family.samples)
 
 
 def test_findings_are_gauges_and_blind_rules_have_none() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bpftop.export.prometheus.metrics import described
+from bpftop.export.prometheus.metrics import metrics
 from bpftop.rules.table import RULES
 from contrib.monitoring import ALERTS, ALERTS_TEST, DASHBOARD, HERE, texts
 
@@ -25,7 +25,7 @@ def promtool(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def known() -> set[str]:
-    return {f"{metric.name}{'_total' if metric.type == 'counter' else ''}" for metric in described()}
+    return {f"{metric.name}{'_total' if metric.kind == 'counter' else ''}" for metric in metrics(None)}
 
 
 @pytest.mark.parametrize("name", texts())

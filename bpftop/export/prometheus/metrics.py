@@ -7,6 +7,8 @@ Unreadable numbers have no series. Times are seconds and counters end in ``_tota
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.openmetrics.exposition import generate_latest
@@ -23,63 +25,60 @@ from bpftop.rules.table import BY_ID
 _ALONG = (("l3", 0), ("cast", 1), ("size", 2))
 _WHERE = ("interface", "direction")
 
-Rows = dict[tuple[str, ...], float]
-"""Label values -> value."""
-
-Known = dict[tuple[str, ...], float | None]
+Rows = Mapping[tuple[str, ...], float | None]
 """Label values -> value, which may be unknown."""
 
 
-def metrics(snapshot: Snapshot) -> Iterator[Metric]:
-    """Yield every metric of a snapshot."""
+@dataclass(frozen=True)
+class SnapshotMetric:
+    """A metric with its series. A row whose value is unknown has no series."""
+
+    kind: Literal["counter", "gauge"]
+    name: str
+    help: str
+    labels: Sequence[str]
+    rows: Rows
+
+    def family(self) -> Metric:
+        """Return the metric for a registry of prometheus_client."""
+        make = CounterMetricFamily if self.kind == "counter" else GaugeMetricFamily
+        family: CounterMetricFamily | GaugeMetricFamily = make(self.name, self.help, labels=self.labels)
+        for values, value in self.rows.items():
+            if value is not None:
+                family.add_metric(values, value)
+        return family
+
+
+def metrics(snapshot: Snapshot | None) -> Iterator[SnapshotMetric]:
+    """Yield every metric of a snapshot; without a snapshot, every possible metric without rows."""
     yield from _tick(snapshot)
     yield from _traffic(snapshot)
     by_family: dict[str, list[Reading]] = {}
-    for rated in snapshot.readings.values():
-        by_family.setdefault(rated.reading.family, []).append(rated.reading)
+    if snapshot is None:
+        by_family = {name: [] for name in FAMILIES if name not in TRAFFIC}
+    else:
+        for rated in snapshot.readings.values():
+            by_family.setdefault(rated.reading.family, []).append(rated.reading)
     for name, readings in by_family.items():
         if FAMILIES[name].in_metrics:
             yield from _family(FAMILIES[name], readings)
     yield from _findings(snapshot)
-    yield _unavailable(snapshot)
-    yield _build_info()
+    parts: Rows = {(escaped_text(part),): 1.0 for part in (snapshot.unavailable if snapshot is not None else ())}
+    yield SnapshotMetric("gauge", "bpftop_unavailable", "parts that cannot be read here", ("part",), parts)
+    yield SnapshotMetric("gauge", "bpftop_build_info", "the version that runs", ("version",), {(__version__,): 1.0})
 
 
-def _tick(snapshot: Snapshot | None) -> Iterator[Metric]:
+def _tick(snapshot: Snapshot | None) -> Iterator[SnapshotMetric]:
     """Yield the number of samples and the time of the newest: whether the sampler runs, and how old the numbers are."""
-    counted: Known = {} if snapshot is None else {(): snapshot.seq + 1}
-    yield _metric("counter", "bpftop_samples", "samples taken since the start", (), counted)
-    taken: Known = {} if snapshot is None else {(): snapshot.wall_ns / 1e9}
-    yield _metric("gauge", "bpftop_sample_time_seconds", "when the newest of them was taken, Unix time", (), taken)
+    counted: Rows = {} if snapshot is None else {(): snapshot.seq + 1}
+    yield SnapshotMetric("counter", "bpftop_samples", "samples taken since the start", (), counted)
+    taken: Rows = {} if snapshot is None else {(): snapshot.wall_ns / 1e9}
+    yield SnapshotMetric(
+        "gauge", "bpftop_sample_time_seconds", "when the newest of them was taken, Unix time", (), taken
+    )
 
 
-def _unavailable(snapshot: Snapshot | None) -> Metric:
-    parts: Rows = {} if snapshot is None else {(escaped_text(part),): 1.0 for part in snapshot.unavailable}
-    return _metric("gauge", "bpftop_unavailable", "parts that cannot be read here", ("part",), parts)
-
-
-def _build_info() -> Metric:
-    return _metric("gauge", "bpftop_build_info", "the version that runs", ("version",), {(__version__,): 1.0})
-
-
-def described() -> Iterator[Metric]:
-    """Yield every possible metric, without series."""
-    yield from _tick(None)
-    yield from _traffic(None)
-    for family in FAMILIES.values():
-        if family.name not in TRAFFIC and family.in_metrics:
-            yield from _family(family, ())
-    yield from _findings(None)
-    yield _unavailable(None)
-    yield _build_info()
-
-
-def labels_of(metric: Metric) -> tuple[str, ...]:
-    """Return the names of the labels of a metric."""
-    return tuple(metric._labelnames)  # type: ignore[attr-defined]
-
-
-def _traffic(snapshot: Snapshot | None) -> Iterator[Metric]:
+def _traffic(snapshot: Snapshot | None) -> Iterator[SnapshotMetric]:
     """Yield the counts of bpftop's programs: by protocol, CPU, each label of the joint cells, and each breakdown."""
     flows: list[tuple[tuple[str, str], DirectionTraffic]] = [
         ((escaped_text(w.label), d), w.traffic(d))
@@ -91,7 +90,7 @@ def _traffic(snapshot: Snapshot | None) -> Iterator[Metric]:
     by_protocol = "by IP protocol or pseudo-protocol"
     yield _counter("protocol_packets", f"frames {by_protocol}", "protocol", {key: cell.packets for key, cell in every})
     yield _counter("protocol_bytes", f"bytes {by_protocol}", "protocol", {key: cell.bytes for key, cell in every})
-    cpus: Known = {
+    cpus: Rows = {
         (*where, str(row.cpu)): row.counts.packets
         for where, traffic in flows
         for row in traffic.cpus
@@ -99,33 +98,33 @@ def _traffic(snapshot: Snapshot | None) -> Iterator[Metric]:
     }
     yield _counter("cpu_packets", "frames by CPU", "cpu", cpus)
     for label, position in _ALONG:
-        along: Known = {(*where, name): cell.packets for where, f in flows for name, cell in f.along(position).items()}
+        along: Rows = {(*where, name): cell.packets for where, f in flows for name, cell in f.along(position).items()}
         yield _counter(f"frame_{label}_packets", f"frames by {label}", label, along)
     for family in BREAKDOWN_FAMILIES[1:]:  # the joint cells are along each label above
-        parts: Known = {
+        parts: Rows = {
             (*where, *map(str, key)): cell.packets
             for where, traffic in flows
             for key, cell in traffic.breakdowns.get(family.name, {}).items()
         }
-        yield _metric("counter", f"bpftop_{family.metric_name}_packets", family.help, family.labels, parts)
+        yield SnapshotMetric("counter", f"bpftop_{family.metric_name}_packets", family.help, family.labels, parts)
 
 
-def _counter(name: str, help_text: str, label: str, rows: Mapping[tuple[str, ...], float | None]) -> Metric:
-    return _metric("counter", f"bpftop_{name}", help_text, (*_WHERE, label), rows)
+def _counter(name: str, help_text: str, label: str, rows: Rows) -> SnapshotMetric:
+    return SnapshotMetric("counter", f"bpftop_{name}", help_text, (*_WHERE, label), rows)
 
 
-def _family(family: Family, readings: Sequence[Reading]) -> Iterator[Metric]:
+def _family(family: Family, readings: Sequence[Reading]) -> Iterator[SnapshotMetric]:
     positions = family.series_labels
     labels = tuple(family.labels[at] for at in positions)
     for index, column in enumerate(family.columns):
-        rows: Rows = {}
+        rows: dict[tuple[str, ...], float] = {}
         for reading in readings:
             for key, values in reading.totals.items():
                 value = values[index]
                 if value is not None:
                     where = tuple(escaped_text(str(key[at])) for at in positions)
                     rows[where] = rows.get(where, 0.0) + value / (1e9 if column.endswith("_ns") else 1)
-        yield _metric(family.kind, _name(family, column), family.help, labels, rows)
+        yield SnapshotMetric(family.kind, _name(family, column), family.help, labels, rows)
 
 
 def _name(family: Family, column: str) -> str:
@@ -133,12 +132,12 @@ def _name(family: Family, column: str) -> str:
     return f"bpftop_{family.metric_name}" + ("" if unit == "count" else f"_{unit}")
 
 
-def _findings(snapshot: Snapshot | None) -> Iterator[Metric]:
+def _findings(snapshot: Snapshot | None) -> Iterator[SnapshotMetric]:
     """Yield the severity of each rule (0 nothing, 1 info, 2 warning, 3 critical) and the number of blind rules."""
     diagnosis = NO_DIAGNOSIS if snapshot is None else snapshot.diagnosis
     interfaces = () if snapshot is None else snapshot.interfaces
     without_input = diagnosis.without_input
-    rows: Rows = {}
+    rows: dict[tuple[str, ...], float] = {}
     for rule in (BY_ID[name] for name in diagnosis.rule_ids if name not in without_input):
         names = [w.label for w in interfaces] if rule.scope == "interface" else [""]
         rows.update({(rule.id, rule.scope, escaped_text(name)): 0.0 for name in names})
@@ -146,20 +145,10 @@ def _findings(snapshot: Snapshot | None) -> Iterator[Metric]:
         name = escaped_text(finding.scope_name) if finding.scope == "interface" else ""
         rows[(finding.id, finding.scope, name)] = 1.0 + SEVERITIES.index(finding.severity)
     help_text = "gravest finding of the check: 0 none, 1 info, 2 warning, 3 critical; absent without its input"
-    yield _metric("gauge", "bpftop_finding_severity", help_text, ("id", "scope", "interface"), rows)
+    yield SnapshotMetric("gauge", "bpftop_finding_severity", help_text, ("id", "scope", "interface"), rows)
+    blind: Rows = {(): float(len(diagnosis.blind))}
     help_text = "checks whose input cannot be read; not those that do not apply here"
-    yield _metric("gauge", "bpftop_rules_blind", help_text, (), {(): float(len(diagnosis.blind))})
-
-
-def _metric(
-    kind: str, name: str, help_text: str, labels: Sequence[str], rows: Mapping[tuple[str, ...], float | None]
-) -> Metric:
-    family = CounterMetricFamily if kind == "counter" else GaugeMetricFamily
-    made: CounterMetricFamily | GaugeMetricFamily = family(name, help_text, labels=labels)
-    for values, value in rows.items():
-        if value is not None:
-            made.add_metric(values, value)
-    return made
+    yield SnapshotMetric("gauge", "bpftop_rules_blind", help_text, (), blind)
 
 
 class SnapshotMetrics(Collector):
@@ -169,7 +158,7 @@ class SnapshotMetrics(Collector):
         self._snapshot = snapshot
 
     def collect(self) -> Iterable[Metric]:
-        return metrics(self._snapshot)
+        return (metric.family() for metric in metrics(self._snapshot))
 
 
 def registry_of(snapshot: Snapshot) -> CollectorRegistry:
