@@ -96,13 +96,19 @@ def _zsh_text(text: str) -> str:
 def _fish(parsed: Mapping[str, Command]) -> Iterator[str]:
     for verb, entry in VERBS.items():
         yield f"complete -c bpftop -n '__bpftop_is none' -a {verb} -d {_fish_text(entry.summary)}"
+    verbs_of: dict[str, list[str]] = {}  # most completions are common to several verbs
     for verb, command in parsed.items():
-        here = f"complete -c bpftop -n '__bpftop_is {verb}'"
-        for option in command.options:
-            flags = " ".join(f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in option.flags)
-            yield f"{here} {flags}{_fish_values(option, ' -x') if option.metavar else ''} -d {_fish_text(option.help)}"
-        if command.operands:
-            yield here + _fish_values(command.operands[0], "")
+        completions = [_fish_option(option) for option in command.options]
+        completions += [_fish_values(operand, "") for operand in command.operands[:1]]
+        for completion in completions:
+            verbs_of.setdefault(completion, []).append(verb)
+    for completion, verbs in verbs_of.items():
+        yield f"complete -c bpftop -n '__bpftop_is {' '.join(verbs)}'{completion}"
+
+
+def _fish_option(option: Argument) -> str:
+    flags = " ".join(f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in option.flags)
+    return f" {flags}{_fish_values(option, ' -x') if option.metavar else ''} -d {_fish_text(option.help)}"
 
 
 def _fish_values(argument: Argument, exclusive: str) -> str:
