@@ -15,7 +15,7 @@ from select import EPOLLIN, epoll
 
 from bpftop.demo.reactor import Pace, PacketSource, Reactor
 from bpftop.demo.sides import GENERATOR, WATCHED, Side
-from bpftop.demo.traffic import TrafficMix
+from bpftop.demo.traffic_mix import TrafficMix
 from bpftop.kernel.netns import unshare_network
 
 TICK_S = 0.01

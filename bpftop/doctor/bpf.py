@@ -8,13 +8,13 @@ from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 
-from bpftop.collect.bpf.traffic import PacketCounter
+from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.procfs.presence import hidden_by
 from bpftop.doctor.answers import FRAME_WAIT_NS, PLACE_TAKES, NotTried, Question, Verdict, elapsed_ms, no, unknown, yes
 from bpftop.errors import ENOTSUPP
 from bpftop.hooks.steps import CLSACT, GENERIC, NATIVE, TCX, AttachStep, ProgramName
 from bpftop.kernel.bpf import probe
-from bpftop.kernel.bpf.link import Link
+from bpftop.kernel.bpf.bpf_link import Link
 from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.check import KernelError, errno_words
 from bpftop.kernel.net.clsact import Clsact

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from bpftop.collect.bpf.traffic import PacketCounter
+from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.collector import Unavailable
 from bpftop.collect.host import host
 from bpftop.collect.procfs.namespace_tree import namespace_tree

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from bpftop.rules import carrier, cpu, host_drops, link, neighbours, peer, route, stack, tcp, traffic, udp
+from bpftop.rules import (
+    carrier,
+    cpu,
+    host_drops,
+    neighbours,
+    packet_mix,
+    peer,
+    route,
+    stack,
+    tcp,
+    udp,
+    wire_ring_queues,
+)
 from bpftop.rules.rule import Limit, Rule
 
 RULES: tuple[Rule, ...] = (
@@ -14,10 +26,10 @@ RULES: tuple[Rule, ...] = (
     *route.RULES,
     *tcp.RULES,
     *udp.RULES,
-    *traffic.RULES,
+    *packet_mix.RULES,
     *cpu.RULES,
     *stack.RULES,
-    *link.RULES,
+    *wire_ring_queues.RULES,
     *host_drops.RULES,
     *peer.RULES,
 )

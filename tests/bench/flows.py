@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from statistics import mean, median
 
 from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
-from bpftop.collect.bpf.traffic import PacketCounter, flows_object
+from bpftop.collect.bpf.packet_counter import PacketCounter, flows_object
 from bpftop.kernel.bpf.flow_table import BUCKETS_MAX, FlowKnobs
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.percpu_array import possible_cpus

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
-from bpftop.collect.bpf.traffic import PacketCounter
+from bpftop.collect.bpf.packet_counter import PacketCounter
 from tests.bench.figures import Figure
 from tests.bpf.interpreter import Interpreter, skb_context, xdp_context
 from tests.bpf.test_instructions import OTHER, OTHER_LIMIT, PLAIN, PLAIN_LIMIT, PROGRAMS

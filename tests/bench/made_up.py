@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bpftop
-from bpftop.collect.bpf.traffic import PacketCounter
+from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.host import OwnCostCollector
 from bpftop.collect.live import LiveSource
 from bpftop.model.sample import Sample

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from statistics import median
 
-from bpftop.collect.bpf.traffic import PacketCounter
+from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.bpf_map import PERCPU_ARRAY
 from bpftop.kernel.bpf.bpf_map import create as create_map

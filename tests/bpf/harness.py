@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from types import TracebackType
 
-from bpftop.collect.bpf.traffic import CounterProgram, PacketCounter
+from bpftop.collect.bpf.packet_counter import CounterProgram, PacketCounter
 from bpftop.model.sample import Reading
 from tests.bpf.reference import Cell, Counts, Direction, Link, Skb
 

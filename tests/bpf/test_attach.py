@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from bpftop.collect.bpf.traffic import PacketCounter
+from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.errors import BpftopError
 from bpftop.hooks.facts import LinkLayer
 from bpftop.hooks.steps import ProgramName
-from bpftop.kernel.bpf import link
+from bpftop.kernel.bpf import bpf_link
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net import clsact
 from bpftop.kernel.net.netdev import Netdev
@@ -334,7 +334,7 @@ def refuse_tcx(*_: object) -> None:
 def test_without_tcx(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Kernels before 6.6 return EINVAL for an unknown attach type."""
     lab.veth()
-    monkeypatch.setattr(link.Link, "tcx", refuse_tcx)
+    monkeypatch.setattr(bpf_link.Link, "tcx", refuse_tcx)
     no_tcx = (
         "TCX does not attach to {}: this kernel is built without TCX (EINVAL); only rtnetlink totals "
         "(--attach clsact counts too)."
@@ -387,7 +387,7 @@ def test_without_perfmon_alone(lab: Lab) -> None:
 def test_one_line_explains_a_missing_hook(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message does not claim that TCX counts."""
     lab.tunnel_device("tap0", IFF_TAP)
-    monkeypatch.setattr(link.Link, "tcx", refuse_tcx)
+    monkeypatch.setattr(bpf_link.Link, "tcx", refuse_tcx)
     with watching("tap0") as watch:
         assert watch.hooks == ("rtnetlink", "rtnetlink")
         (notice,) = watch.notices

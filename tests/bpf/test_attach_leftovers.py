@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from bpftop.collect.bpf.traffic import PacketCounter
+from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.errors import BpftopError
 from bpftop.hooks.facts import LinkLayer
 from bpftop.hooks.steps import ProgramName

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from bpftop.collect.bpf.traffic import PacketCounter
+from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.live import LiveSource
 from bpftop.errors import BpftopError
 from bpftop.hooks.facts import LinkLayer
 from bpftop.hooks.steps import ProgramName
-from bpftop.kernel.bpf.link import Link
+from bpftop.kernel.bpf.bpf_link import Link
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.sample import Direction
 from tests.bpf.devices import IFF_TAP, Lab

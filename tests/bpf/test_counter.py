@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from bpftop.collect.bpf.traffic import CounterProgram
+from bpftop.collect.bpf.packet_counter import CounterProgram
 from tests.bpf import frames as named
 from tests.bpf import reference, strategies
 from tests.bpf.frame import LINEAR_BYTES, Frame, tc_test_run_refuses

@@ -17,7 +17,7 @@ from scapy.layers.l2 import ARP, GRE, Dot1Q
 
 from bpftop.collect.bpf import flow_counter
 from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
-from bpftop.collect.bpf.traffic import CounterProgram, PacketCounter
+from bpftop.collect.bpf.packet_counter import CounterProgram, PacketCounter
 from bpftop.collect.live import LiveSource
 from bpftop.errors import BpftopError
 from bpftop.hooks.facts import AttachMode

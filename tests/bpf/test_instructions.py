@@ -10,7 +10,7 @@ from scapy.layers.inet import ICMP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest
 from scapy.layers.l2 import ARP, Dot1Q
 
-from bpftop.collect.bpf.traffic import CounterProgram, PacketCounter
+from bpftop.collect.bpf.packet_counter import CounterProgram, PacketCounter
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.percpu_array import CounterMap, possible_cpus
 from bpftop.model.sample import Direction

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bpftop.collect.bpf.traffic import BREAKDOWN_CELLS
+from bpftop.collect.bpf.packet_counter import BREAKDOWN_CELLS
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.object import object_path
 from bpftop.model import protocols

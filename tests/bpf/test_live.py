@@ -15,10 +15,10 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 
-from bpftop.collect.bpf.traffic import PacketCounter
+from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import GENERATOR, WATCHED
-from bpftop.kernel.bpf.link import Link
+from bpftop.kernel.bpf.bpf_link import Link
 from bpftop.kernel.net.netdev import Netdev
 from tests.bpf import devices, frames_tc, reference
 from tests.bpf.frame import Layers

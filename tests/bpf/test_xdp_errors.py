@@ -14,7 +14,7 @@ import pytest
 from bpftop.collect.bpf.foreign_xdp import ForeignXdp, find_foreign_program, watch
 from bpftop.collect.bpf.xdp_errors import XdpErrors, exceptions, redirect_errors
 from bpftop.collect.collector import Unavailable
-from bpftop.kernel.bpf.link import Link
+from bpftop.kernel.bpf.bpf_link import Link
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Netdev
@@ -176,7 +176,7 @@ import time
 from functools import partial
 from pathlib import Path
 from bpftop.collect.bpf.foreign_xdp import watch
-from bpftop.collect.bpf.traffic import PacketCounter
+from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.bpf.tracing import Late
 from bpftop.collect.collector import Unavailable
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from bpftop.collect.attach.attached_hooks import MakeCounter
 from bpftop.collect.attach.attachment import Attachment
-from bpftop.collect.bpf.traffic import PacketCounter
+from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.devices.load_meter import SoftirqShares
 from bpftop.hooks.facts import AttachMode, AttachRequest, LoadLimits
 from bpftop.kernel.bpf.program import program_info

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from bpftop.collect.devices.device_stack import DeviceStack
-from bpftop.collect.devices.links import lower_here
+from bpftop.collect.devices.rtnetlink_counters import lower_here
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.derive import counted_twice
 from bpftop.model.sample import Interface

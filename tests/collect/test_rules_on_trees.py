@@ -12,8 +12,8 @@ import pytest
 
 from bpftop.collect.collector import Collector, Unavailable
 from bpftop.collect.devices.device_facts import device_facts
-from bpftop.collect.devices.links import links_reading
 from bpftop.collect.devices.nic import Nic
+from bpftop.collect.devices.rtnetlink_counters import links_reading
 from bpftop.collect.procfs.neighbours import Neighbours
 from bpftop.collect.procfs.sockstat import Sockstat
 from bpftop.collect.procfs.softnet import Softnet

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bpftop.collect.bpf.traffic import PacketCounter
+from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.errors import ENOTSUPP
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf import percpu_array as maps

@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from bpftop.kernel.bpf.link import Link
+from bpftop.kernel.bpf.bpf_link import Link
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.probe import NoPlace, check_tcx, libbpf_version, make_map, private_pair
 from bpftop.kernel.check import KernelError

@@ -14,9 +14,9 @@ from bpftop.collect.attach.facts import gather, occupants
 from bpftop.collect.attach.leftovers import remove_clsact_leftovers
 from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
 from bpftop.collect.bpf.foreign_xdp import foreign_program
-from bpftop.collect.bpf.traffic import PacketCounter
-from bpftop.collect.devices.links import links_reading, lower_here
+from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.devices.load_meter import LOAD_WINDOW_NS, DeviceReading, LoadWatch, SoftirqShares, measure_load
+from bpftop.collect.devices.rtnetlink_counters import links_reading, lower_here
 from bpftop.collect.sockets.owners import PROC
 from bpftop.errors import BpftopError
 from bpftop.hooks import effects, messages

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from bpftop.collect.bpf.traffic import PacketCounter, flows_cost_ns
+from bpftop.collect.bpf.packet_counter import PacketCounter, flows_cost_ns
 from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.flow_table import (
     BUCKET_BYTES,

@@ -21,8 +21,8 @@ from bpftop.collect.collector import ReadingBuilder, Unavailable
 from bpftop.collect.procfs.presence import hidden_by
 from bpftop.config.resources import NoThread, start_thread
 from bpftop.errors import BpftopError
+from bpftop.kernel.bpf.bpf_link import attach_tracing
 from bpftop.kernel.bpf.kernel_btf import trim_memory
-from bpftop.kernel.bpf.link import attach_tracing
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.percpu_hash import ROWS_MAX, CountsHash, WatchedSet
 from bpftop.kernel.check import KernelError, errno_words

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from bpftop.collect.devices.links import lower_here
+from bpftop.collect.devices.rtnetlink_counters import lower_here
 from bpftop.kernel.net.netdev import Device
 from bpftop.model.sample import Interface
 

@@ -11,8 +11,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from bpftop.kernel._libbpf import lib
+from bpftop.kernel.bpf.bpf_link import Link
 from bpftop.kernel.bpf.cdata import text
-from bpftop.kernel.bpf.link import Link
 from bpftop.kernel.check import KernelError, check, errno_words
 from bpftop.kernel.net.netdev import IFF_UP, IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINKINFO
 from bpftop.kernel.net.netlink import NLM_F_ACK, NetlinkSocket, attribute

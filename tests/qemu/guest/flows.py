@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
-from bpftop.collect.bpf.traffic import CounterProgram, PacketCounter
+from bpftop.collect.bpf.packet_counter import CounterProgram, PacketCounter
 from bpftop.model.sample import Direction, Key
 from tests.qemu.guest.bpftop import HAS_FRAGS
 from tests.qemu.guest.wire import KINDS
