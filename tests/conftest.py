@@ -1,4 +1,4 @@
-"""Shared by all tests: the marker ``bpf`` for tests that need root and BPF.
+"""Shared by all tests: the marker ``bpf`` for tests that need root and BPF, and private namespaces for them.
 
 Where these are missing such a test is skipped, with the reason. Under ``BPFTOP_REQUIRE_BPF=1`` (as in CI) it fails
 instead, also when it skips for a reason of its own.
@@ -12,11 +12,17 @@ import functools
 import os
 import subprocess
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
+
+if TYPE_CHECKING:
+    from bpftop.kernel.net.netdev import Netdev
+    from tests.bpf.devices import Lab
 
 REQUIRE_BPF = os.environ.get("BPFTOP_REQUIRE_BPF") == "1"
 
@@ -67,3 +73,21 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"BPFTOP_REQUIRE_BPF=1, but the test skipped itself: {report.longrepr}"
     return report
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """Move the test into a private network namespace; see tests/bpf/devices.py."""
+    from tests.bpf.devices import Lab  # late: it needs the compiled part of bpftop
+
+    with Lab() as lab:
+        yield lab
+
+
+@pytest.fixture
+def netdev(lab: Lab) -> Iterator[Netdev]:
+    """Open rtnetlink in the namespace of ``lab``."""
+    from bpftop.kernel.net.netdev import Netdev  # late, as in ``lab``
+
+    with closing(Netdev()) as netdev:
+        yield netdev

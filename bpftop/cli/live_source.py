@@ -13,7 +13,7 @@ from bpftop.cli.options import attach_request, interface_names, netns_name
 from bpftop.cli.output import complain
 from bpftop.cli.shutdown import before_forced_exit, interruptible
 from bpftop.config.settings import Settings
-from bpftop.hooks.facts import AttachRequest
+from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.model.sample import Sample
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from bpftop.cli.verb_table import GROUPS, VERBS, Verb
 from bpftop.config.settings import ATTACH_MODES, Settings, interval_s
 from bpftop.config.settings_file import load
 from bpftop.errors import BpftopError, UsageError
-from bpftop.hooks.facts import AttachRequest
+from bpftop.hooks.attach_facts import AttachRequest
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite

@@ -25,7 +25,7 @@ from bpftop.collect.registry import TRACED, collectors
 from bpftop.collect.sockets.owners import PROC
 from bpftop.config.resources import NoThread, free_files, open_file_limit, start_thread
 from bpftop.errors import BpftopError
-from bpftop.hooks.facts import AttachMode, AttachRequest, LoadLimits
+from bpftop.hooks.attach_facts import AttachMode, AttachRequest, LoadLimits
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.netns import inside, namespace_inode

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, get_args
 
-from bpftop.hooks.facts import LIMIT_SOFTIRQ_SHARE, AttachMode, LoadLimits
+from bpftop.hooks.attach_facts import LIMIT_SOFTIRQ_SHARE, AttachMode, LoadLimits
 
 if TYPE_CHECKING:
     from bpftop.rules.rule import Rule

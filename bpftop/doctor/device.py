@@ -8,13 +8,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from bpftop.collect.attach.facts import gather
+from bpftop.collect.attach.fact_gathering import gather
 from bpftop.collect.devices.load_meter import DeviceReading, measure_load
 from bpftop.doctor.answers import Answer, Question, Verdict, no, not_applicable, unknown, yes
 from bpftop.doctor.bpf import HOOK_NAMES, PROGRAM_NAMES
 from bpftop.hooks import messages
+from bpftop.hooks.attach_facts import LINK_LAYERS, AttachFacts, AttachRequest
 from bpftop.hooks.effects import changes
-from bpftop.hooks.facts import LINK_LAYERS, AttachFacts, AttachRequest
 from bpftop.hooks.plan import plan
 from bpftop.hooks.steps import CLSACT, TCX, AttachStep
 from bpftop.kernel.net.netdev import IFF_UP, Device, Netdev

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bpftop.config.settings_file import Loaded
 from bpftop.doctor import bpf, device, system, tracing
 from bpftop.doctor.answers import Answer, ProbeResult, answer
-from bpftop.hooks.facts import AttachRequest
+from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.kernel.privileges import Privileges
 

@@ -12,7 +12,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from bpftop.collect.attach.facts import kernel_release
+from bpftop.collect.attach.fact_gathering import kernel_release
 from bpftop.config.settings_file import Loaded
 from bpftop.doctor.answers import Question, Verdict, no, not_applicable, unknown, yes
 from bpftop.kernel.bpf.probe import libbpf_version

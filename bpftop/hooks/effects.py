@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpftop.hooks import messages
-from bpftop.hooks.facts import AttachFacts
+from bpftop.hooks.attach_facts import AttachFacts
 from bpftop.hooks.steps import CLSACT, GENERIC, NATIVE, AttachStep
 
 _NO_OTHER_XDP = "other XDP programs are refused (EBUSY)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from bpftop.errors import ENOTSUPP, errno_name
-from bpftop.hooks.facts import DISTURBANCES, DROPS_LINK, QUIET_DRIVERS, RESETS_RINGS, AttachFacts
+from bpftop.hooks.attach_facts import DISTURBANCES, DROPS_LINK, QUIET_DRIVERS, RESETS_RINGS, AttachFacts
 from bpftop.hooks.steps import AttachStep
 from bpftop.model.sample import Direction
 

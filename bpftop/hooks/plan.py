@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 
 from bpftop.hooks import messages
-from bpftop.hooks.facts import LINK_LAYERS, AttachFacts, AttachRequest, LinkLayer
+from bpftop.hooks.attach_facts import LINK_LAYERS, AttachFacts, AttachRequest, LinkLayer
 from bpftop.hooks.steps import CLSACT, GENERIC, NATIVE, NATIVE_FRAGS, TCX, AttachPlan
 
 OCCUPIED = (errno.EBUSY, errno.EEXIST)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bpftop.hooks.facts import LinkLayer
+from bpftop.hooks.attach_facts import LinkLayer
 
 ProgramName = Literal["count_xdp", "count_xdp_frags", "count_tc"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 from types import TracebackType
 
-from bpftop.collect.bpf.packet_counter import CounterProgram, PacketCounter
+from bpftop.collect.bpf.packet_counter import PacketCounter
+from bpftop.hooks.steps import ProgramName
 from bpftop.model.sample import Reading
 from tests.bpf.reference import Cell, Counts, Direction, Link, Skb
 
@@ -47,7 +48,7 @@ def context(skb: Skb) -> bytes:
 class Bench:
     """One counting program; ``run`` returns the changes by a frame."""
 
-    def __init__(self, program: CounterProgram, direction: Direction = "rx", link: Link = "ethernet") -> None:
+    def __init__(self, program: ProgramName, direction: Direction = "rx", link: Link = "ethernet") -> None:
         self.counter = PacketCounter(program, direction, link)
         self.passes = TCX_NEXT if program == "count_tc" else XDP_PASS
         self._before: Counts = {}

@@ -6,13 +6,12 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.errors import BpftopError
-from bpftop.hooks.facts import LinkLayer
+from bpftop.hooks.attach_facts import AttachMode, LinkLayer
 from bpftop.hooks.steps import ProgramName
 from bpftop.kernel.bpf import bpf_link
 from bpftop.kernel.check import KernelError
@@ -34,12 +33,6 @@ WITHOUT_NATIVE = {
     "m0": "its driver (macvlan)",
     "x0": "its driver (vxlan)",
 }
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        yield lab
 
 
 class Zoo:
@@ -95,8 +88,8 @@ def test_auto_mode_per_device(zoo: Zoo, name: str) -> None:
 # The experimental IP protocol 253 on tun (RFC 3692), the experimental ethertype on the others.
 @pytest.mark.parametrize(("name", "protocol"), [(n, 253 if n == "tun0" else 260) for n in DEVICES if n != "i0"])
 @pytest.mark.parametrize("attach", ["auto", "generic", "tcx", "clsact", "tc"])
-def test_received_frames_are_counted_once(zoo: Zoo, name: str, protocol: int, attach: str) -> None:
-    with watching(name, attach) as watch:  # type: ignore[arg-type]
+def test_received_frames_are_counted_once(zoo: Zoo, name: str, protocol: int, attach: AttachMode) -> None:
+    with watching(name, attach) as watch:
         zoo.receive(name, 5)
         until(lambda: (watch.packets("rx", protocol) or 0) >= 5, "five frames are counted")
         watch.step()
@@ -227,8 +220,9 @@ def test_an_existing_program_is_named_and_survives(lab: Lab, mode: str, by: str)
         assert watch.now.offer is None
         lab.send_far("v1", 4)
         assert watch.packets("rx") == 4
-    for attach, step in (("native", "Native"), ("generic", "Generic")):
-        with pytest.raises(BpftopError) as caught, watching("v0", attach, may_disturb_device=True):  # type: ignore[arg-type]
+    forced: tuple[tuple[AttachMode, str], ...] = (("native", "Native"), ("generic", "Generic"))
+    for attach, step in forced:
+        with pytest.raises(BpftopError) as caught, watching("v0", attach, may_disturb_device=True):
             pass
         assert str(caught.value) == (
             f"{step} XDP does not attach to v0: taken by {whom} (EBUSY); "

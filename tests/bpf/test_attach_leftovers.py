@@ -13,7 +13,7 @@ import pytest
 
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.errors import BpftopError
-from bpftop.hooks.facts import LinkLayer
+from bpftop.hooks.attach_facts import LinkLayer
 from bpftop.hooks.steps import ProgramName
 from bpftop.kernel.net import clsact
 from bpftop.kernel.net.clsact import Clsact, Filter
@@ -41,19 +41,6 @@ FOREIGN_FILTER = ["bpf", "da", "obj", "bpftop/objects/noop.bpf.o", "sec", "tc"]
 def filters(netdev: Netdev, ifindex: int) -> tuple[list[Filter], list[Filter]]:
     """Return the filters of both directions of a device."""
     return clsact.filters(netdev.route, ifindex, "rx"), clsact.filters(netdev.route, ifindex, "tx")
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        yield lab
-
-
-@pytest.fixture
-def netdev(lab: Lab) -> Iterator[Netdev]:
-    netdev = Netdev()
-    yield netdev
-    netdev.close()
 
 
 def killed(name: str, attach: str) -> list[int]:

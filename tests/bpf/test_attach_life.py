@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
 
 import pytest
 
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.live import LiveSource
 from bpftop.errors import BpftopError
-from bpftop.hooks.facts import LinkLayer
+from bpftop.hooks.attach_facts import AttachMode, LinkLayer
 from bpftop.hooks.steps import ProgramName
 from bpftop.kernel.bpf.bpf_link import Link
 from bpftop.kernel.net.netdev import Netdev
@@ -26,16 +25,10 @@ pytestmark = pytest.mark.bpf
 BPF_LINK_DETACH = 34
 
 
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        yield lab
-
-
 @pytest.mark.parametrize(("attach", "hooks"), [("auto", ("xdp native", "tcx")), ("clsact", ("clsact", "clsact"))])
-def test_down_and_up(lab: Lab, attach: str, hooks: tuple[str, str]) -> None:
+def test_down_and_up(lab: Lab, attach: AttachMode, hooks: tuple[str, str]) -> None:
     lab.veth()
-    with watching("v0", attach) as watch:  # type: ignore[arg-type]
+    with watching("v0", attach) as watch:
         lab.send_far("v1", 2)
         epoch = watch.attachment.epoch
         lab.ip("link set v0 down")
@@ -72,9 +65,9 @@ def test_rename(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("attach", ["auto", "generic", "clsact", "none"])
-def test_deleted_and_recreated(lab: Lab, attach: str) -> None:
+def test_deleted_and_recreated(lab: Lab, attach: AttachMode) -> None:
     lab.veth()
-    with watching("v0", attach) as watch:  # type: ignore[arg-type]
+    with watching("v0", attach) as watch:
         hooks, programs = watch.hooks, watch.prog_ids()
         epoch, ifindex = watch.attachment.epoch, watch.now.ifindex
         assert watch.attachment.links is not None

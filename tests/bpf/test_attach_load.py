@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 from bpftop.collect.devices.load_meter import LoadMeter, SoftirqShares
 from bpftop.collect.live import LiveSource
 from bpftop.collect.sockets.owners import PROC
-from bpftop.hooks.facts import Load, LoadLimits
+from bpftop.hooks.attach_facts import Load, LoadLimits
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.netns import enter
 from tests.bpf.devices import Lab
@@ -23,12 +22,6 @@ from tests.waiting import until
 pytestmark = pytest.mark.bpf
 
 PEER_TSO = "switches the peer's TSO off while attached"
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        yield lab
 
 
 def flood_until(lab: Lab, watch: Watch, hooks: tuple[str, str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from bpftop.collect.bpf.packet_counter import CounterProgram
+from bpftop.hooks.steps import ProgramName
 from tests.bpf import frames as named
 from tests.bpf import reference, strategies
 from tests.bpf.frame import LINEAR_BYTES, Frame, tc_test_run_refuses
@@ -26,14 +26,14 @@ def benches() -> Iterator[dict[tuple[str, str, str], Bench]]:
         bench.counter.close()
 
 
-def bench_for(benches: dict[tuple[str, str, str], Bench], program: CounterProgram, frame: Frame) -> Bench:
+def bench_for(benches: dict[tuple[str, str, str], Bench], program: ProgramName, frame: Frame) -> Bench:
     key = (program, frame.direction, frame.link)
     if key not in benches:
         benches[key] = Bench(program, frame.direction, frame.link)
     return benches[key]
 
 
-def can_run(program: CounterProgram, frame: Frame) -> bool:
+def can_run(program: ProgramName, frame: Frame) -> bool:
     """Frames that BPF_PROG_TEST_RUN refuses are tested live or not at all; frame.py has the limits."""
     if program == "count_tc":
         return not frame.live_only and frame.link == "ethernet" and not tc_test_run_refuses(frame.wire, frame.skb)
@@ -42,7 +42,7 @@ def can_run(program: CounterProgram, frame: Frame) -> bool:
     return not frame.live_only or (program == "count_xdp_frags" and len(frame.wire) > LINEAR_BYTES)
 
 
-PROGRAMS: tuple[CounterProgram, ...] = ("count_xdp", "count_xdp_frags", "count_tc")
+PROGRAMS: tuple[ProgramName, ...] = ("count_xdp", "count_xdp_frags", "count_tc")
 CASES = [
     pytest.param(program, frame, id=f"{program}-{frame.name}")
     for program in PROGRAMS
@@ -53,7 +53,7 @@ CASES = [
 
 @pytest.mark.parametrize(("program", "frame"), CASES)
 def test_named_frame_changes_exactly_its_cells(
-    benches: dict[tuple[str, str, str], Bench], program: CounterProgram, frame: Frame
+    benches: dict[tuple[str, str, str], Bench], program: ProgramName, frame: Frame
 ) -> None:
     assert bench_for(benches, program, frame).run(frame.wire, frame.skb) == frame.expect
 
@@ -65,7 +65,7 @@ def test_each_program_has_at_least_60_named_frames() -> None:
 
 @pytest.mark.parametrize("direction", ["rx", "tx"])
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_random_frames_match_the_reference(program: CounterProgram, direction: reference.Direction) -> None:
+def test_random_frames_match_the_reference(program: ProgramName, direction: reference.Direction) -> None:
     refused = 0
     with Bench(program, direction) as bench:
 
@@ -106,7 +106,7 @@ def test_random_super_frames_match_the_reference(direction: reference.Direction)
 
 
 @pytest.mark.parametrize("program", ["count_xdp", "count_xdp_frags"])
-def test_random_packets_without_l2_header(program: CounterProgram) -> None:
+def test_random_packets_without_l2_header(program: ProgramName) -> None:
     with Bench(program, "rx", "ip") as bench:
 
         @settings(max_examples=BATCHES, deadline=None, database=None, suppress_health_check=list(HealthCheck))

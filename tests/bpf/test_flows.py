@@ -17,10 +17,11 @@ from scapy.layers.l2 import ARP, GRE, Dot1Q
 
 from bpftop.collect.bpf import flow_counter
 from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
-from bpftop.collect.bpf.packet_counter import CounterProgram, PacketCounter
+from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.live import LiveSource
 from bpftop.errors import BpftopError
-from bpftop.hooks.facts import AttachMode
+from bpftop.hooks.attach_facts import AttachMode
+from bpftop.hooks.steps import ProgramName
 from bpftop.kernel._libbpf import lib
 from bpftop.kernel.bpf.flow_table import FLOW_WAYS
 from bpftop.kernel.bpf.percpu_array import possible_cpus
@@ -231,8 +232,8 @@ def test_a_retreat_to_tcx_keeps_flows(lab: Lab) -> None:
 
 
 @pytest.fixture(params=["count_xdp", "count_xdp_frags", "count_tc"])
-def program(request: pytest.FixtureRequest) -> CounterProgram:
-    found: CounterProgram = request.param
+def program(request: pytest.FixtureRequest) -> ProgramName:
+    found: ProgramName = request.param
     return found
 
 
@@ -246,7 +247,7 @@ def gauges(counter: FlowCounter) -> dict[str, int | None]:
     return dict(zip(names, reading.totals["test0", "rx"], strict=False))
 
 
-def test_failed_timing_of_the_cost_is_not_repeated(program: CounterProgram, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_timing_of_the_cost_is_not_repeated(program: ProgramName, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[object] = []
 
     def refuse(*arguments: object) -> float:
@@ -260,7 +261,7 @@ def test_failed_timing_of_the_cost_is_not_repeated(program: CounterProgram, monk
         assert (flows.added_ns, len(tried)) == (None, 1)
 
 
-def test_idle_flows_are_left_out_and_begin_anew(program: CounterProgram) -> None:
+def test_idle_flows_are_left_out_and_begin_anew(program: ProgramName) -> None:
     first, second = frames()[0][0], frames()[4][0]
     request = FlowRequest(idle_ns=500_000_000)
     with closing(PacketCounter(program, "rx")) as counter, closing(FlowCounter(counter, request)) as flows:
@@ -280,7 +281,7 @@ def test_idle_flows_are_left_out_and_begin_anew(program: CounterProgram) -> None
         assert (reading.totals[key], reading.previous.totals[key]) == ((1, len(first)), (0, 0))
 
 
-def test_full_table_evicts_the_oldest_flows(program: CounterProgram) -> None:
+def test_full_table_evicts_the_oldest_flows(program: ProgramName) -> None:
     """The flows that were not seen for the longest time give way; what is counted elsewhere is not touched."""
     buckets, every = 64, 5000
     room = buckets * FLOW_WAYS * possible_cpus()
@@ -305,7 +306,7 @@ def test_full_table_evicts_the_oldest_flows(program: CounterProgram) -> None:
         assert counter.read("test0", 1)["protocols/test0/rx"].totals["test0", "rx", 17][0] == every
 
 
-def test_least_recently_seen_flow_gives_way(program: CounterProgram) -> None:
+def test_least_recently_seen_flow_gives_way(program: ProgramName) -> None:
     """One bucket on one CPU: the ninth flow takes the place of the one that is silent for longest."""
     request = FlowRequest(1, 1)
     cpus = os.sched_getaffinity(0)
@@ -323,7 +324,7 @@ def test_least_recently_seen_flow_gives_way(program: CounterProgram) -> None:
         os.sched_setaffinity(0, cpus)
 
 
-def test_flows_between_two_subnets_do_not_collide(program: CounterProgram) -> None:
+def test_flows_between_two_subnets_do_not_collide(program: ProgramName) -> None:
     """Addresses that differ in their last byte alone: their flows have different hashes and spread over buckets."""
     with closing(PacketCounter(program, "rx")) as counter, closing(FlowCounter(counter, ALL)) as flows:
         for source, target in product(range(1, 41), repeat=2):
@@ -333,7 +334,7 @@ def test_flows_between_two_subnets_do_not_collide(program: CounterProgram) -> No
         assert (table["entries"], table["removed_idle"]) == (1600, 0)
 
 
-def test_busy_flow_stays_beside_newcomers(program: CounterProgram) -> None:
+def test_busy_flow_stays_beside_newcomers(program: ProgramName) -> None:
     """All flows of one tick were seen at the same time: of those the one with the fewest packets gives way."""
     cpus = os.sched_getaffinity(0)
     try:
@@ -351,7 +352,7 @@ def test_busy_flow_stays_beside_newcomers(program: CounterProgram) -> None:
         os.sched_setaffinity(0, cpus)
 
 
-def test_busy_flow_goes_on_after_long_intervals(program: CounterProgram) -> None:
+def test_busy_flow_goes_on_after_long_intervals(program: ProgramName) -> None:
     """The interval between two reads is longer than the time after which a silent flow begins anew."""
     request = FlowRequest(idle_ns=1)
     with closing(PacketCounter(program, "rx")) as counter, closing(FlowCounter(counter, request)) as flows:
@@ -361,7 +362,7 @@ def test_busy_flow_goes_on_after_long_intervals(program: CounterProgram) -> None
             assert [row[0] for row in reading.totals.values()] == [1000]
 
 
-def test_flows_of_several_cpus_are_one(program: CounterProgram) -> None:
+def test_flows_of_several_cpus_are_one(program: ProgramName) -> None:
     frame, flow = frames()[0]
     cpus = os.sched_getaffinity(0)
     with closing(PacketCounter(program, "rx")) as counter, closing(FlowCounter(counter, ALL)) as flows:
@@ -386,7 +387,7 @@ def test_single_look_ups_without_batches() -> None:
         assert flow_rows(flows) == by_batch
 
 
-def test_sampling_estimates_within_bounds(program: CounterProgram) -> None:
+def test_sampling_estimates_within_bounds(program: ProgramName) -> None:
     frame, packets = frames()[0][0], 400_000
     with closing(PacketCounter(program, "rx")) as counter, closing(FlowCounter(counter, FlowRequest(10))) as flows:
         flows.program.test_run(frame, packets)
@@ -403,7 +404,7 @@ def udp(number: int, payload: int) -> bytes:
     return bytes(ether() / IP(src="198.18.9.1", dst="198.18.9.2") / UDP(sport=number, dport=9) / bytes(payload))
 
 
-def test_busiest_flows_by_packets_and_by_bytes(program: CounterProgram) -> None:
+def test_busiest_flows_by_packets_and_by_bytes(program: ProgramName) -> None:
     """Flows are ranked by the packets since the read before, not by their totals."""
     with closing(PacketCounter(program, "rx")) as counter, closing(FlowCounter(counter, ALL)) as flows:
         for number in range(1, 301):

@@ -10,7 +10,8 @@ from scapy.layers.inet import ICMP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest
 from scapy.layers.l2 import ARP, Dot1Q
 
-from bpftop.collect.bpf.packet_counter import CounterProgram, PacketCounter
+from bpftop.collect.bpf.packet_counter import PacketCounter
+from bpftop.hooks.steps import ProgramName
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.percpu_array import CounterMap, possible_cpus
 from bpftop.model.sample import Direction
@@ -35,7 +36,7 @@ OTHER = {
     "ICMPv6": bytes(ether() / ip6(nh=58) / ICMPv6EchoRequest() / bytes(56)),
     "ARP": pad(ether(BROADCAST) / ARP(), 60),
 }
-PROGRAMS: list[tuple[CounterProgram, Direction]] = [
+PROGRAMS: list[tuple[ProgramName, Direction]] = [
     ("count_xdp", "rx"), ("count_xdp_frags", "rx"), ("count_tc", "rx"), ("count_tc", "tx"),
 ]  # fmt: skip
 

@@ -18,6 +18,7 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import GENERATOR, WATCHED
+from bpftop.hooks.steps import ProgramName
 from bpftop.kernel.bpf.bpf_link import Link
 from bpftop.kernel.net.netdev import Netdev
 from tests.bpf import devices, frames_tc, reference
@@ -64,14 +65,14 @@ def mixed_frames() -> list[bytes]:
 def counted(
     lab: Lab,
     attach: Callable[[PacketCounter, int], Link],
-    program: str,
+    program: ProgramName,
     send: Callable[[], object],
     expected: Counts | None = None,
 ) -> Counts:
     """Return the counts on the watched side after ``send``, once they are ``expected`` or no longer change."""
 
     def inside() -> Counts:
-        counter = PacketCounter(program, "rx")  # type: ignore[arg-type]
+        counter = PacketCounter(program, "rx")
         with (
             closing(counter),
             closing(Netdev()) as netdev,
@@ -98,7 +99,7 @@ def settled(counter: PacketCounter, expected: Counts | None = None) -> Counts:
 
 
 @pytest.mark.parametrize("program", ["count_xdp", "count_xdp_frags"])
-def test_a_million_frames_are_counted_exactly(lab: Lab, program: str) -> None:
+def test_a_million_frames_are_counted_exactly(lab: Lab, program: ProgramName) -> None:
     frames = mixed_frames()
     expected: Counts = {}
     for frame, times in zip(frames, times_sent(FRAMES_SENT, len(frames)), strict=True):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -22,12 +21,6 @@ from tests.bpf.devices import Lab
 pytestmark = pytest.mark.bpf
 
 BURST_S, BURST_AT, TICKS = 0.7, 5, 9
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        yield lab
 
 
 def burst(port: int) -> None:

@@ -11,7 +11,7 @@ from bpftop.collect.attach.attached_hooks import MakeCounter
 from bpftop.collect.attach.attachment import Attachment
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.devices.load_meter import SoftirqShares
-from bpftop.hooks.facts import AttachMode, AttachRequest, LoadLimits
+from bpftop.hooks.attach_facts import AttachMode, AttachRequest, LoadLimits
 from bpftop.kernel.bpf.program import program_info
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Netdev

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -84,12 +83,6 @@ def test_a_line_on_a_terminal() -> None:
 
 def test_control_characters_are_escaped() -> None:
     assert Layout(5, None, False).line("v\x1b0", "no", "program \x1b[2J") == "no  v\\x1b0  program \\x1b[2J\n"
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        yield lab
 
 
 @pytest.mark.bpf

@@ -272,12 +272,6 @@ def test_a_new_device_does_not_get_the_old_ones_facts(watch: DeviceWatch, reads:
 # Here
 
 
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        yield lab
-
-
 @pytest.mark.bpf
 def test_a_veth_in_a_namespace(lab: Lab) -> None:
     """The facts of a veth, with an RPS mask that this machine's /sys does not show."""

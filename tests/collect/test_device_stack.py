@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from bpftop.collect.devices.device_stack import DeviceStack
 from bpftop.collect.devices.rtnetlink_counters import lower_here
-from bpftop.kernel.net.netdev import Netdev
+from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.model.derive import counted_twice
 from bpftop.model.sample import Interface
 from tests.bpf.devices import Lab
 
 pytestmark = pytest.mark.bpf
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        yield lab
-
-
-@pytest.fixture
-def netdev(lab: Lab) -> Iterator[Netdev]:
-    netdev = Netdev()
-    yield netdev
-    netdev.close()
 
 
 def left_out(netdev: Netdev, *names: str) -> dict[str, str]:
@@ -72,8 +57,8 @@ def test_bridge_of_macvlans_gives_way_to_the_first_device(lab: Lab, netdev: Netd
 
 
 def test_one_interface_reads_no_devices() -> None:
-    def refuse() -> list[object]:
+    def refuse() -> list[Device]:
         raise AssertionError("listed")
 
     interface = Interface("eth0", "eth0", 2)
-    assert DeviceStack(refuse).with_below([interface]) == (interface,)  # type: ignore[arg-type]
+    assert DeviceStack(refuse).with_below([interface]) == (interface,)

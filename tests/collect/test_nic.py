@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
@@ -123,12 +123,6 @@ def test_a_device_without_counters_is_silent(number: int) -> None:
 def test_a_refusal_is_a_sentence() -> None:
     with pytest.raises(Unavailable, match="of eth0: ethtool cannot read them: Operation not permitted"):
         Nic(Driver({}, refuses=errno.EPERM)).read([ETH0])
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        yield lab
 
 
 @pytest.mark.bpf

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
 
 import pytest
 
@@ -17,19 +16,6 @@ from tests.bpf.devices import Lab
 from tests.collect.moments import signal
 
 pytestmark = pytest.mark.bpf
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        yield lab
-
-
-@pytest.fixture
-def netdev(lab: Lab) -> Iterator[Netdev]:
-    netdev = Netdev()
-    yield netdev
-    netdev.close()
 
 
 def interface(netdev: Netdev, name: str) -> Interface:

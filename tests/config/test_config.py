@@ -16,7 +16,7 @@ from bpftop.config.folders import config_folder
 from bpftop.config.settings import Settings, interval_s
 from bpftop.config.settings_file import load
 from bpftop.errors import UsageError
-from bpftop.hooks.facts import LoadLimits
+from bpftop.hooks.attach_facts import LoadLimits
 
 ACTIONS = ("pause", "mark", "quit")
 RULES = {"attach": ("retreat_bits_per_sec", "retreat_softirq"), "syn-flood": ("raise", "clear")}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import resource
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from bpftop.doctor import bpf, device, system
 from bpftop.doctor.answers import Answer, NotTried, Question, Verdict, answer, no, not_applicable, unknown, yes
 from bpftop.doctor.examination import Examination
 from bpftop.errors import ENOTSUPP, BpftopError
-from bpftop.hooks.facts import AttachFacts, AttachRequest, Load, Occupant
+from bpftop.hooks.attach_facts import AttachFacts, AttachRequest, Load, Occupant
 from bpftop.kernel.bpf.probe import NoPlace
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import IFF_RUNNING, IFF_UP, Device
@@ -278,12 +277,6 @@ def bpf_files() -> list[str]:
         if os.path.exists(f"/proc/self/fd/{fd}")
     )
     return [file for file in files if "bpf" in file]
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        yield lab
 
 
 def examine(interface: str | None = None) -> dict[str, Verdict]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -79,12 +78,6 @@ def test_counters_that_do_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
     assert by_name["timing traffic"].evidence.startswith("EPERM (Operation not permitted)")
     assert by_name["timing links"].answer == "yes"
     assert by_name["timing of a tick"].answer == "yes"
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        yield lab
 
 
 @pytest.mark.bpf

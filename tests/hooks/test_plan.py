@@ -9,7 +9,7 @@ import pytest
 
 from bpftop.errors import ENOTSUPP
 from bpftop.hooks import effects, messages
-from bpftop.hooks.facts import LINK_LAYERS, AttachFacts, AttachRequest, Load, LoadLimits, Occupant
+from bpftop.hooks.attach_facts import LINK_LAYERS, AttachFacts, AttachRequest, Load, LoadLimits, Occupant
 from bpftop.hooks.plan import plan
 from bpftop.hooks.steps import CLSACT, GENERIC, NATIVE, NATIVE_FRAGS, TCX, AttachStep, remaining
 

@@ -15,16 +15,13 @@ from tests.waiting import until
 pytestmark = pytest.mark.bpf
 
 
-def test_neighbour_without_an_answer_and_the_gateway() -> None:
-    with Lab() as lab:
-        lab.veth()
-        lab.ip("route add default via 198.18.5.77")
-        netdev = Netdev()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.sendto(b"", ("203.0.113.9", 9))
-        until(
-            lambda: [neighbour.address for neighbour in unresolved(netdev.route)] == ["198.18.5.77"],
-            "the gateway is looked for",
-        )
-        assert [found.gateway for found in default_routes(netdev.route, socket.AF_INET)] == ["198.18.5.77"]
-        netdev.close()
+def test_neighbour_without_an_answer_and_the_gateway(lab: Lab, netdev: Netdev) -> None:
+    lab.veth()
+    lab.ip("route add default via 198.18.5.77")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"", ("203.0.113.9", 9))
+    until(
+        lambda: [neighbour.address for neighbour in unresolved(netdev.route)] == ["198.18.5.77"],
+        "the gateway is looked for",
+    )
+    assert [found.gateway for found in default_routes(netdev.route, socket.AF_INET)] == ["198.18.5.77"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,19 +15,6 @@ from bpftop.kernel.net.netlink import attribute
 from tests.bpf.devices import IFF_TAP, IFF_TUN, Lab
 
 pytestmark = pytest.mark.bpf
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        yield lab
-
-
-@pytest.fixture
-def netdev(lab: Lab) -> Iterator[Netdev]:
-    netdev = Netdev()
-    yield netdev
-    netdev.close()
 
 
 def test_veth_in_two_namespaces(lab: Lab, netdev: Netdev) -> None:

@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = screen_settings(arguments)
     theme = theme_of(arguments, settings)
     from bpftop.demo.lab import Lab
-    from bpftop.hooks.facts import AttachRequest
+    from bpftop.hooks.attach_facts import AttachRequest
 
     request = AttachRequest("native", may_disturb_device=True, terminal=True)
     with Lab() as lab:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bpftop.collect.attach.facts import occupants
+from bpftop.collect.attach.fact_gathering import occupants
 from bpftop.collect.attach.offloads import Offloads
 from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.errors import BpftopError
 from bpftop.hooks import messages
-from bpftop.hooks.facts import AttachFacts, LinkLayer
+from bpftop.hooks.attach_facts import AttachFacts, LinkLayer
 from bpftop.hooks.plan import OCCUPIED
 from bpftop.hooks.steps import GENERIC, NATIVE_FRAGS, AttachPlan, AttachStep, ProgramName, remaining
 from bpftop.kernel.bpf.bpf_link import Link

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from bpftop.collect.attach.attached_hooks import AttachedHooks, DeviceGone, MakeCounter
-from bpftop.collect.attach.facts import gather, occupants
+from bpftop.collect.attach.fact_gathering import gather, occupants
 from bpftop.collect.attach.leftovers import remove_clsact_leftovers
 from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
 from bpftop.collect.bpf.foreign_xdp import foreign_program
@@ -20,7 +20,7 @@ from bpftop.collect.devices.rtnetlink_counters import links_reading, lower_here
 from bpftop.collect.sockets.owners import PROC
 from bpftop.errors import BpftopError
 from bpftop.hooks import effects, messages
-from bpftop.hooks.facts import AttachFacts, AttachRequest
+from bpftop.hooks.attach_facts import AttachFacts, AttachRequest
 from bpftop.hooks.plan import plan
 from bpftop.hooks.steps import NATIVE, TCX, AttachPlan
 from bpftop.kernel.net.netdev import Device, Netdev

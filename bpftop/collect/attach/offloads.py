@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bpftop.collect.attach.facts import with_lowers
-from bpftop.hooks.facts import GENERIC_SWITCHES_OFF
+from bpftop.collect.attach.fact_gathering import with_lowers
+from bpftop.hooks.attach_facts import GENERIC_SWITCHES_OFF
 from bpftop.kernel.net.netdev import Device, Netdev
 
 

@@ -10,6 +10,7 @@ from functools import cache
 from itertools import groupby, product
 from typing import Literal
 
+from bpftop.hooks.steps import ProgramName
 from bpftop.kernel.bpf.flow_table import FlowKnobs
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.percpu_array import CounterMap, possible_cpus
@@ -27,7 +28,6 @@ from bpftop.model.sample import (
     reading_key,
 )
 
-CounterProgram = Literal["count_xdp", "count_xdp_frags", "count_tc"]
 _COLUMNS = 2  # struct cell: packets, bytes
 _NOOPS = {"count_xdp": "noop_xdp", "count_xdp_frags": "noop_xdp_frags", "count_tc": "noop_tc"}
 
@@ -54,12 +54,12 @@ class PacketCounter:
     """
 
     def __init__(
-        self, program: CounterProgram, direction: Direction, link_layer: Literal["ethernet", "ip"] = "ethernet"
+        self, program: ProgramName, direction: Direction, link_layer: Literal["ethernet", "ip"] = "ethernet"
     ) -> None:
         self.direction = direction
         constants = {"count_tx": int(direction == "tx"), "link_is_ip": int(link_layer == "ip")}
         self._object = BpfObject("counter", program, constants)
-        self.source: tuple[CounterProgram, dict[str, int]] = (program, constants)
+        self.source: tuple[ProgramName, dict[str, int]] = (program, constants)
         self._counters = CounterMap(self.map_fd, possible_cpus())
         self._keys: dict[tuple[str, bytes], tuple[Key, ...]] = {}
         self._spans: tuple[bytes, list[tuple[str, int, int, bytes]]] = (b"", [])
@@ -150,7 +150,7 @@ def _spans(active: bytes) -> list[tuple[str, int, int, bytes]]:
 
 
 def flows_object(
-    program: CounterProgram, constants: Mapping[str, int], knobs: FlowKnobs, shared: Mapping[str, int] | None = None
+    program: ProgramName, constants: Mapping[str, int], knobs: FlowKnobs, shared: Mapping[str, int] | None = None
 ) -> BpfObject:
     """Load a counting program with a table of flows. Raises KernelError."""
     constants = {**constants, **knobs.constants}
@@ -158,7 +158,7 @@ def flows_object(
 
 
 @cache  # the same for every interface
-def flows_cost_ns(program: CounterProgram, constants: tuple[tuple[str, int], ...], sample_1_in: int) -> float:
+def flows_cost_ns(program: ProgramName, constants: tuple[tuple[str, int], ...], sample_1_in: int) -> float:
     """Measure the ns that the table of flows adds to a packet: copies of both programs, the least of several test runs.
 
     The packets belong to flows that are in the table. Raises BpftopError.
@@ -172,7 +172,7 @@ def flows_cost_ns(program: CounterProgram, constants: tuple[tuple[str, int], ...
 
 
 @cache  # the same for every interface
-def _cost_ns(program: CounterProgram, constants: tuple[tuple[str, int], ...]) -> float:
+def _cost_ns(program: ProgramName, constants: tuple[tuple[str, int], ...]) -> float:
     with (
         closing(BpfObject("noop", _NOOPS[program])) as noop,
         closing(BpfObject("counter", program, dict(constants))) as counting,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bpftop.collect.procfs.held_file import HeldFile
-from bpftop.hooks.facts import Load
+from bpftop.hooks.attach_facts import Load
 from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.model.readings import pair_readings
 from bpftop.model.sample import Reading

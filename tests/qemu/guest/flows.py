@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 
 from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
-from bpftop.collect.bpf.packet_counter import CounterProgram, PacketCounter
+from bpftop.collect.bpf.packet_counter import PacketCounter
+from bpftop.hooks.steps import ProgramName
 from bpftop.model.sample import Direction, Key
 from tests.qemu.guest.bpftop import HAS_FRAGS
 from tests.qemu.guest.wire import KINDS
@@ -15,7 +16,7 @@ UDP_FLOW: Key = ("v0", "198.18.0.1", "198.18.0.2", 5000, 5001, 17)
 
 
 def are_kept() -> str:
-    programs: list[tuple[CounterProgram, Direction]] = [("count_xdp", "rx"), ("count_tc", "rx"), ("count_tc", "tx")]
+    programs: list[tuple[ProgramName, Direction]] = [("count_xdp", "rx"), ("count_tc", "rx"), ("count_tc", "tx")]
     if HAS_FRAGS:
         programs.append(("count_xdp_frags", "rx"))
     for program, direction in programs:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from bpftop.collect.sockets.owners import PROC, owners
-from bpftop.hooks.facts import GENERIC_SWITCHES_OFF, AttachFacts, Occupant
+from bpftop.hooks.attach_facts import GENERIC_SWITCHES_OFF, AttachFacts, Occupant
 from bpftop.kernel.bpf.program import program_info
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Device, Netdev
