@@ -37,7 +37,7 @@ def test_sockets_are_listed_after_the_counter_moved(tmp_path: Path, monkeypatch:
     netstat(tree, 5)
     collector = ConnectingSockets(tree)
     diag = ListedSockets([connecting(0)])
-    monkeypatch.setattr(collector, "diag", diag)
+    monkeypatch.setattr(type(collector), "diag", diag)
     assert collector.list_sockets() == []
     assert collector.list_sockets() == []
     assert diag.calls == 1  # the first look, and none while the counter rests

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-from bpftop.collect.collector import Unavailable
 from bpftop.collect.sockets.socket_collector import SocketCollector
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.sock_diag import Listener
 
 
@@ -16,12 +14,7 @@ class ListenSockets(SocketCollector[Listener]):
     subject = "accept queues"
 
     def list_sockets(self) -> list[Listener]:
-        if self.diag is None:
-            raise Unavailable(f"{self.subject}: they come by netlink, and recorded files have none of it")
-        try:
-            return self.diag.waiting_listeners()
-        except KernelError as error:
-            raise Unavailable(f"{self.subject}: {error}") from error
+        return self.diag.waiting_listeners()
 
     def cells(self, socket: Listener) -> list[int | None]:
         return [socket.accept_queue, socket.accept_queue_max]

@@ -7,14 +7,10 @@ connection. The kernel walks all connections, so this is read only while many ar
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
 
-from bpftop.collect.collector import ReadingBuilder, Rows, Unavailable
-from bpftop.collect.procfs.proc_file import ProcFile
+from bpftop.collect.collector import Rows
 from bpftop.collect.procfs.tree import Tree
-from bpftop.kernel.check import KernelError
-from bpftop.kernel.net.sock_diag import SockDiag
-from bpftop.model.sample import Interface, Reading, reading_key
+from bpftop.collect.sockets.socket_collector import SockDiagCollector
 
 MOST_ROWS = 16
 LEAST_SHARE = 0.1
@@ -22,36 +18,25 @@ WAITING_SHARE = 0.5
 """TIME-WAIT connections from which on the ports are counted, as a share of the range."""
 
 
-class PortUse:
+class PortUse(SockDiagCollector):
     """A collector of port_use."""
 
     name = "port_use"
     subject = "local ports in use"
 
     def __init__(self, tree: Tree) -> None:
-        self._diag = None if tree.is_recorded else SockDiag()
-        self._sockstat = ProcFile(tree, "net/sockstat", self.subject)
-        self._range = ProcFile(tree, "sys/net/ipv4/ip_local_port_range", self.subject)
-        self._builder = ReadingBuilder(self.name)
+        super().__init__(tree)
+        self._sockstat = self.file("net/sockstat")
+        self._range = self.file("sys/net/ipv4/ip_local_port_range")
 
-    def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
-        if self._diag is None:
-            raise Unavailable(f"{self.subject}: they come by netlink, and recorded files have none of it")
-        begin_ns = time.monotonic_ns()
+    def read_rows(self) -> tuple[Rows, int]:
+        diag = self.diag
         ports = self._range.read(_port_range)
         rows: Rows = {}
         if self._sockstat.read(_waiting) >= WAITING_SHARE * len(ports):
-            try:
-                used = self._diag.ports_in_use(ports).most_common(MOST_ROWS)
-            except KernelError as error:
-                raise Unavailable(f"{self.subject}: {error}") from error
+            used = diag.ports_in_use(ports).most_common(MOST_ROWS)
             rows = {key: [count, len(ports)] for key, count in used if count >= LEAST_SHARE * len(ports)}
-        read_ns = time.monotonic_ns()
-        return {reading_key(self.name): self._builder.reading(rows, read_ns, read_ns - begin_ns)}
-
-    def close(self) -> None:
-        if self._diag is not None:
-            self._diag.close()
+        return rows, time.monotonic_ns()
 
 
 def _port_range(text: str) -> range:

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from bpftop.collect.collector import Unavailable
 from bpftop.collect.procfs.counter_files import parse_line_pairs
-from bpftop.collect.procfs.proc_file import ProcFile
 from bpftop.collect.procfs.tree import Tree
 from bpftop.collect.sockets.socket_collector import SocketCollector
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.sock_diag import TCP_ESTABLISHED, TCP_SYN_SENT, TcpSocket
 
 MOST_ROWS = 64
@@ -29,7 +26,7 @@ class TroubledSockets(SocketCollector[TcpSocket]):
 
     def __init__(self, tree: Tree) -> None:
         super().__init__(tree)
-        self._netstat = ProcFile(tree, "net/netstat", self.subject)
+        self._netstat = self.file("net/netstat")
         self._counts: list[str | None] | None = None
         self._any = True  # sockets that were in trouble before the first look
 
@@ -38,17 +35,13 @@ class TroubledSockets(SocketCollector[TcpSocket]):
         """Return True if the socket is listed."""
 
     def list_sockets(self) -> list[TcpSocket]:
-        if self.diag is None:
-            raise Unavailable(f"{self.subject}: they come by netlink, and recorded files have none of it")
+        diag = self.diag
         words = self._netstat.read(parse_line_pairs)
         counts = [words.get(counter) for counter in self.counters]
         if counts == self._counts and not self._any:
             return []
         self._counts = counts
-        try:
-            sockets = [socket for socket in self.diag.tcp_sockets(*self.states) if self.is_troubled(socket)]
-        except KernelError as error:
-            raise Unavailable(f"{self.subject}: {error}") from error
+        sockets = [socket for socket in diag.tcp_sockets(*self.states) if self.is_troubled(socket)]
         self._any = bool(sockets)
         return sorted(sockets, key=_trouble, reverse=True)[:MOST_ROWS]
 

@@ -7,15 +7,13 @@ tree.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from functools import partial
 from socket import AF_INET, AF_INET6, inet_ntop
 
-from bpftop.collect.collector import Unavailable
-from bpftop.collect.procfs.proc_file import ProcFile
 from bpftop.collect.procfs.tree import FileMissing, Tree
 from bpftop.collect.sockets.socket_collector import SocketCollector
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.sock_diag import NoSockDiag, UdpSocket, Version
 
 _LOCAL, _INODE, _DROPS = 1, 9, 12  # words of a line
@@ -29,32 +27,23 @@ class UdpSockets(SocketCollector[UdpSocket]):
 
     def __init__(self, tree: Tree) -> None:
         super().__init__(tree)
-        self._udp, self._udp6 = (ProcFile(tree, f"net/{file}", self.subject) for file in ("udp", "udp6"))
+        self._udp, self._udp6 = self.file("net/udp"), self.file("net/udp6")
         self._labels: Mapping[int, str] = {}
-        self._epoch = 0
 
     def list_sockets(self) -> list[UdpSocket]:
-        if self.diag is not None:
-            try:
+        if not self.tree.is_recorded:
+            with suppress(NoSockDiag):
                 return self.diag.dropping_udp()
-            except NoSockDiag:
-                pass
-            except KernelError as error:
-                raise Unavailable(f"{self.subject}: {error}") from error
         return self._read_files()
-
-    def close(self) -> None:
-        super().close()
-        self._udp.close()
-        self._udp6.close()
 
     def cells(self, socket: UdpSocket) -> list[int | None]:
         return [socket.drops]
 
-    def epoch(self, labels: Mapping[int, str]) -> int:
-        self._epoch += any(labels.get(inode, label) != label for inode, label in self._labels.items())
+    def labels(self, inodes: Collection[int]) -> Mapping[int, str]:
+        labels = super().labels(inodes)
+        self.epoch += any(labels.get(inode, label) != label for inode, label in self._labels.items())
         self._labels = labels
-        return self._epoch
+        return labels
 
     def _read_files(self) -> list[UdpSocket]:
         sockets = self._udp.read(partial(_parse, 4))
