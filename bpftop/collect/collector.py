@@ -94,14 +94,17 @@ class ReadingBuilder:
 
     def __init__(self, family: str) -> None:
         self._family = FAMILIES[family]
-        self._keys: tuple[Key, ...] = ()
+        self._keys: dict[str, tuple[Key, ...]] = {}
 
-    def reading(self, rows: Rows, read_ns: int, cost_ns: int, epoch: int = 0) -> Reading:
-        """Return the rows as a reading. Raises OverflowError for a number that no cell holds."""
+    def reading(self, rows: Rows, read_ns: int, cost_ns: int, epoch: int = 0, label: str = "") -> Reading:
+        """Return the rows as a reading; those of an interface by its ``label``.
+
+        Raises OverflowError for a number that no cell holds.
+        """
         keys = tuple(rows)
-        if keys != self._keys:
-            self._keys = keys
+        if keys != self._keys.get(label):
+            self._keys[label] = keys
         cells = [cell for row in rows.values() for cell in row]
         missing = frozenset(i for i, cell in enumerate(cells) if cell is None)
         values = array("Q", [cell or 0 for cell in cells])
-        return Reading(self._family.name, read_ns, cost_ns, epoch, self._keys, values, missing)
+        return Reading(self._family.name, read_ns, cost_ns, epoch, self._keys[label], values, missing)

@@ -47,7 +47,7 @@ def _drops() -> Verdict:
             with closing(DropCounts((pair.receiver,))) as counts:
                 duration = elapsed_ms(start_ns)
                 pair.send()
-                keys = _await_rows(lambda: counts.read((pair.receiver,))[0], pair.receiver)
+                keys = _await_rows(lambda: counts.read((pair.receiver,)).rows, pair.receiver)
                 names = ", ".join(counts.names.get(reason, str(reason)) for _, reason in keys)
     except probe.NoPlace as error:
         verdict = _attached(lambda: DropCounts(()))
@@ -66,7 +66,7 @@ def _await_rows(read: Callable[[], Collection[tuple[int, ...]]], ifindex: int) -
         time.sleep(0.001)
 
 
-def _attached(make: Callable[[], Traced | DropCounts]) -> Verdict:
+def _attached(make: Callable[[], Traced]) -> Verdict:
     start_ns = time.monotonic_ns()
     with closing(make()):
         return yes(f"attached in {elapsed_ms(start_ns)}")

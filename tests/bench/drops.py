@@ -100,8 +100,8 @@ def _per_drop(pair: PrivatePair) -> Iterator[Figure]:
             leaving_ns += _bursts(pair)
         with closing(DropCounts((pair.receiver,))) as counts:
             counting_ns += _bursts(pair)
-            packets, _, _ = counts.read((pair.receiver,))
-            counted = sum(count for (ifindex, _), count in packets.items() if ifindex == pair.receiver)
+            rows = counts.read((pair.receiver,)).rows
+            counted = sum(count for (ifindex, _), (count,) in rows.items() if ifindex == pair.receiver)
             if counted < (BURSTS + 1) * FRAMES:
                 raise BpftopError(f"of {(BURSTS + 1) * FRAMES} dropped frames {counted} were counted")
     drop_ns, empty_ns, all_ns = _low(plain_ns), _low(leaving_ns), _low(counting_ns)

@@ -113,8 +113,8 @@ def test_interfaces_beyond_the_slots_are_counted_in_the_hash(lab: Lab, monkeypat
         v0 = socket.if_nametoindex("v0")
         counts.read((1, v0))
         send_from_far(lab)
-        packets, _, _ = counts.read((1, v0))
-        assert sum(count for (ifindex, _), count in packets.items() if ifindex == v0) == PACKETS
+        rows = counts.read((1, v0)).rows
+        assert sum(count for (ifindex, _), (count,) in rows.items() if ifindex == v0) == PACKETS
         monkeypatch.setattr(tracing, "ROWS_MAX", 1)
         with pytest.raises(Unavailable, match=r"the table of count_drop is full \(1 rows\)"):
             counts.read((1, v0))

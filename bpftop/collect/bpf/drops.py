@@ -7,11 +7,10 @@ that were consumed, and those dropped with no reason given (SKB_DROP_REASON_NOT_
 from __future__ import annotations
 
 import errno
-import time
 from collections.abc import Collection, Mapping, Sequence
 
 from bpftop.collect.bpf.tracing import KERNEL_BTF, Late, Traced, no_kernel_btf
-from bpftop.collect.collector import ReadingBuilder, Unavailable
+from bpftop.collect.collector import ReadingBuilder
 from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.drop_array import DropArray
 from bpftop.kernel.bpf.kernel_btf import DropReasons, drop_reasons
@@ -24,7 +23,7 @@ _NONE = 0xFFFFFFFF  # a number that no reason has
 _REASON_ARGUMENTS, _SOCKET_ARGUMENTS = 3, 4
 
 
-class DropCounts:
+class DropCounts(Traced):
     """The attached counting program. Raises KernelError, or BpftopError on kernels that give no reasons."""
 
     def __init__(self, indexes: Collection[int]) -> None:
@@ -36,29 +35,20 @@ class DropCounts:
             "consumed": numbers.get(_CONSUMED, _NONE),  # Linux 6.3
             "has_rx_sk": int(reasons.arguments >= _SOCKET_ARGUMENTS),
         }
-        self.traced = Traced("drops", "count_drop", 2, indexes, constants)
-        self._array = DropArray(self.traced.object)
+        super().__init__("drops", "count_drop", 2, indexes, constants)
+        self._array = DropArray(self.object)
         self._array.watch(indexes)
 
-    def read(self, indexes: Collection[int]) -> tuple[dict[tuple[int, int], int], int, int]:
-        """Watch ``indexes`` from now on. Return packets by (ifindex, reason), the time of the read, and its cost in ns.
+    def watch(self, indexes: Collection[int]) -> None:
+        super().watch(indexes)
+        self._array.watch(indexes)
 
-        Raises Unavailable.
-        """
-        begin_ns = time.monotonic_ns()
-        try:
-            self.traced.watch(indexes)
-            self._array.watch(indexes)
-            counts, hash_is_used = self._array.read()
-            for (ifindex, reason), cpus in self.traced.read_hash().items() if hash_is_used else ():
-                counts[ifindex, reason] = counts.get((ifindex, reason), 0) + sum(cpus)
-        except KernelError as error:
-            raise Unavailable(str(error)) from error
-        end_ns = time.monotonic_ns()
-        return counts, (begin_ns + end_ns) // 2, end_ns - begin_ns
-
-    def close(self) -> None:
-        self.traced.close()
+    def rows(self) -> Mapping[tuple[int, ...], Sequence[int]]:
+        """Return the packets of all CPUs together by (ifindex, reason). Raises KernelError, Unavailable."""
+        counts, hash_is_used = self._array.read()
+        for (ifindex, reason), cpus in super().rows().items() if hash_is_used else ():
+            counts[ifindex, reason] = counts.get((ifindex, reason), 0) + sum(cpus)
+        return {key: (count,) for key, count in counts.items()}
 
 
 class Drops:
@@ -71,23 +61,19 @@ class Drops:
         self._rows = ReadingBuilder("drops")
         # Never shortened: the drops of an interface that went away stay under its label.
         self._labels: dict[int, str] = {}
-        self._begun = False
 
     def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
         """Return the reading. Raises Unavailable, also until the program is loaded."""
         indexes = [interface.ifindex for interface in interfaces]
         self._labels.update((interface.ifindex, interface.label) for interface in interfaces)
         counts = self._late.get(lambda: DropCounts(indexes))
-        packets, read_ns, cost_ns = counts.read(indexes)
+        counted = counts.read(indexes)
         rows: dict[Key, list[int]] = {}
-        for (ifindex, reason), count in packets.items():
+        for (ifindex, reason), (count,) in counted.rows.items():
             key = self._labels.get(ifindex, ""), counts.names.get(reason, str(reason))
             rows.setdefault(key, [0])[0] += count
-        reading = self._rows.reading(dict(sorted(rows.items())), read_ns, cost_ns)
-        if not self._begun:
-            self._begun = True
-            reading = counts.traced.since_attach(reading)
-        return {reading_key("drops"): reading}
+        reading = self._rows.reading(dict(sorted(rows.items())), counted.read_ns, counted.cost_ns)
+        return counts.since_attach({reading_key("drops"): reading})
 
     def close(self) -> None:
         self._late.close()

@@ -26,14 +26,6 @@ TAKES = (*TRACING, "CAP_SYS_ADMIN")
 """CAP_SYS_ADMIN is for opening another owner's program."""
 
 
-class _ForeignProgram:
-    """The fexit program on one foreign program, which may be on several of the watched interfaces."""
-
-    def __init__(self, prog_id: int) -> None:
-        self.late: Late[Traced] = Late(f"verdicts of the XDP program {prog_id}", TAKES)
-        self.begun = False
-
-
 class ForeignXdp:
     """A collector of xdp_verdicts: a reading per interface with another owner's XDP program, a row per verdict.
 
@@ -44,8 +36,9 @@ class ForeignXdp:
 
     def __init__(self, foreign_program: Callable[[Interface], int | None]) -> None:
         self._foreign_program = foreign_program
-        self._programs: dict[int, _ForeignProgram] = {}
-        self._rows: dict[str, ReadingBuilder] = {}
+        # Foreign program, which may be on several of the interfaces -> the fexit program on it.
+        self._programs: dict[int, Late[Traced]] = {}
+        self._rows = ReadingBuilder(self.name)
 
     def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
         """Return the readings. Raises Unavailable where no program can be watched, or loading is under way."""
@@ -55,7 +48,7 @@ class ForeignXdp:
             if prog_id is not None:
                 carriers_of.setdefault(prog_id, []).append(interface)
         for prog_id in self._programs.keys() - carriers_of.keys():
-            self._programs.pop(prog_id).late.close()
+            self._programs.pop(prog_id).close()
         readings: dict[str, Reading] = {}
         reasons: list[str] = []
         for prog_id, carriers in carriers_of.items():
@@ -69,27 +62,26 @@ class ForeignXdp:
 
     def close(self) -> None:
         for watched in self._programs.values():
-            watched.late.close()
+            watched.close()
         self._programs.clear()
 
     def _read(self, prog_id: int, carriers: Sequence[Interface]) -> dict[str, Reading]:
-        watched = self._programs.setdefault(prog_id, _ForeignProgram(prog_id))
+        if prog_id not in self._programs:
+            self._programs[prog_id] = Late(f"verdicts of the XDP program {prog_id}", TAKES)
         indexes = [interface.ifindex for interface in carriers]
-        traced = watched.late.get(partial(watch, prog_id, indexes))
+        traced = self._programs[prog_id].get(partial(watch, prog_id, indexes))
         counted = traced.read(indexes)
         readings: dict[str, Reading] = {}
         for interface in carriers:
             label = interface.label
             rows: dict[Key, Sequence[int]] = {
-                (label, prog_id, action_name(action)): cpus.tolist()
+                (label, prog_id, action_name(action)): cpus
                 for (ifindex, action), cpus in sorted(counted.rows.items())
                 if ifindex == interface.ifindex
             }
-            builder = self._rows.setdefault(label, ReadingBuilder("xdp_verdicts"))
-            reading = builder.reading(rows, counted.read_ns, 0 if readings else counted.cost_ns)
-            readings[reading_key("xdp_verdicts", label)] = reading if watched.begun else traced.since_attach(reading)
-        watched.begun = True
-        return readings
+            cost_ns = 0 if readings else counted.cost_ns  # one read for all: its cost is counted once
+            readings[reading_key(self.name, label)] = self._rows.reading(rows, counted.read_ns, cost_ns, label=label)
+        return traced.since_attach(readings)
 
 
 def foreign_program(device: Device, own_prog_id: int | None) -> int | None:

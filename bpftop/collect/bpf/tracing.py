@@ -10,8 +10,7 @@ import errno
 import os
 import threading
 import time
-from array import array
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,9 +37,9 @@ _NAMESPACE = "/proc/thread-self/ns/net"
 
 @dataclass(frozen=True)
 class Counted:
-    """The counts of a tracing program: key -> the count of every possible CPU."""
+    """The counts of a tracing program: key -> the count of every possible CPU, or (drops) of all together."""
 
-    rows: Mapping[tuple[int, ...], array[int]]
+    rows: Mapping[tuple[int, ...], Sequence[int]]
     read_ns: int
     cost_ns: int
 
@@ -61,7 +60,7 @@ class Traced:
         constants: Mapping[str, int] | None = None,
         target: tuple[int, str] | None = None,
     ) -> None:
-        self._program = program
+        self._program, self._begun = program, False
         fixed = {"netns": os.stat(_NAMESPACE).st_ino, **(constants or {})}
         with ExitStack() as undo:
             opened = BpfObject(name, program, fixed, target=target)
@@ -79,7 +78,7 @@ class Traced:
         begin_ns = time.monotonic_ns()
         try:
             self.watch(indexes)
-            rows = self.read_hash()
+            rows = self.rows()
         except KernelError as error:
             raise Unavailable(str(error)) from error
         end_ns = time.monotonic_ns()
@@ -89,7 +88,7 @@ class Traced:
         """Watch ``indexes`` from now on. Raises KernelError."""
         self._watched.update(indexes)
 
-    def read_hash(self) -> dict[tuple[int, ...], array[int]]:
+    def rows(self) -> Mapping[tuple[int, ...], Sequence[int]]:
         """Return the counts by key. Raises KernelError, and Unavailable when the map is full."""
         rows = self._counts.read()
         if len(rows) >= ROWS_MAX:
@@ -98,9 +97,15 @@ class Traced:
             )
         return rows
 
-    def since_attach(self, reading: Reading) -> Reading:
-        """Return a first reading with its rates taken from the attach, when every count was zero."""
-        return replace(reading, previous=ReadingBuilder(reading.family).reading({}, self.attached_ns, 0))
+    def since_attach(self, readings: dict[str, Reading]) -> dict[str, Reading]:
+        """Return the first readings with their rates taken from the attach, when every count was zero."""
+        if self._begun:
+            return readings
+        self._begun = True
+        return {
+            key: replace(reading, previous=ReadingBuilder(reading.family).reading({}, self.attached_ns, 0))
+            for key, reading in readings.items()
+        }
 
     def close(self) -> None:
         self._undo.close()

@@ -29,9 +29,8 @@ class XdpErrors:
         self.name = family
         self._program, self._code_name = program, code_name
         self._late: Late[Traced] = Late(subject, load_after_s=load_after_s)
-        self._rows: dict[str, ReadingBuilder] = {}
+        self._rows = ReadingBuilder(family)
         self._labels: dict[int, str] = {}  # never shortened, see Drops
-        self._begun = False
 
     def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
         """Return the readings. Raises Unavailable, also until the program is loaded."""
@@ -46,11 +45,9 @@ class XdpErrors:
                 rows[label].setdefault((label, prog_id, self._code_name(code)), [0])[0] += sum(cpus)
         readings: dict[str, Reading] = {}
         for label, cells in rows.items():
-            builder = self._rows.setdefault(label, ReadingBuilder(self.name))
-            reading = builder.reading(cells, counted.read_ns, counted.cost_ns if not readings else 0)
-            readings[reading_key(self.name, label)] = reading if self._begun else traced.since_attach(reading)
-        self._begun = True
-        return readings
+            cost_ns = 0 if readings else counted.cost_ns  # one read for all: its cost is counted once
+            readings[reading_key(self.name, label)] = self._rows.reading(cells, counted.read_ns, cost_ns, label=label)
+        return traced.since_attach(readings)
 
     def close(self) -> None:
         self._late.close()

@@ -10,7 +10,7 @@ import errno
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bpftop.collect.collector import ReadingBuilder, Unavailable
 from bpftop.kernel.net.ethtool import Ethtool
@@ -34,7 +34,6 @@ class _DeviceCounters:
     count: int
     chosen: tuple[tuple[int, str], ...]
     epoch: int
-    rows: ReadingBuilder = field(default_factory=lambda: ReadingBuilder("nic"))
 
 
 class Nic:
@@ -44,6 +43,7 @@ class Nic:
 
     def __init__(self, ethtool: Ethtool) -> None:
         self._ethtool = ethtool
+        self._rows = ReadingBuilder(self.name)
         self._counters: dict[str, _DeviceCounters] = {}
         self._epoch = 0
 
@@ -81,7 +81,7 @@ class Nic:
         for position, counter in counters.chosen:
             if values[position]:
                 rows[interface.label, counter] = (values[position],)
-        return counters.rows.reading(rows, read_ns, read_ns - begin_ns, counters.epoch)
+        return self._rows.reading(rows, read_ns, read_ns - begin_ns, counters.epoch, interface.label)
 
     def _counters_of(self, interface: Interface) -> _DeviceCounters:
         """Return the counters of the interface's device.

@@ -23,7 +23,7 @@ class Qdiscs:
 
     def __init__(self, netdev: Netdev) -> None:
         self._netdev = netdev
-        self._rows: dict[str, tuple[ReadingBuilder, ReadingBuilder]] = {}
+        self._sent, self._waiting = ReadingBuilder("qdiscs"), ReadingBuilder("qdisc_backlog")
 
     def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
         if not interfaces:
@@ -51,10 +51,9 @@ class Qdiscs:
             counters[key] = (qdisc.sent_packets, qdisc.sent_bytes, qdisc.drops, qdisc.overlimits, qdisc.requeues)
             backlogs[key] = (qdisc.queued_packets, qdisc.backlog_bytes)
         label, epoch = interface.label, interface.ifindex
-        sent, waiting = self._rows.setdefault(label, (ReadingBuilder("qdiscs"), ReadingBuilder("qdisc_backlog")))
         return {
-            reading_key("qdiscs", label): sent.reading(counters, read_ns, cost_ns, epoch),
-            reading_key("qdisc_backlog", label): waiting.reading(backlogs, read_ns, 0, epoch),
+            reading_key("qdiscs", label): self._sent.reading(counters, read_ns, cost_ns, epoch, label),
+            reading_key("qdisc_backlog", label): self._waiting.reading(backlogs, read_ns, 0, epoch, label),
         }
 
 
