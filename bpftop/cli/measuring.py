@@ -9,7 +9,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bpftop.cli.shutdown import Ended, ending_signals, interruptible
+from bpftop.cli.shutdown import Ended, acknowledge, interruptible
 from bpftop.config.resources import start_thread
 
 if TYPE_CHECKING:
@@ -24,43 +24,46 @@ def follow(measurement: MeasurementRun[Result], take: Callable[[Progress[Result]
     Return the signal that ended the measurement early, to be raised after the results are written; None: the
     measurement is complete. Raises the BpftopError of the measurement.
     """
-    steps: SimpleQueue[Progress[Result] | BaseException | None] = SimpleQueue()
-    worker = threading.Thread(target=_work, args=(measurement, steps), name="measurement", daemon=True)
+    steps: SimpleQueue[Progress[Result] | None] = SimpleQueue()
+    failures: list[BaseException] = []
+    worker = threading.Thread(target=_work, args=(measurement, steps, failures), name="measurement", daemon=True)
     start_thread(worker)
+    ended: Ended | None = None
     try:
-        while _take_next(steps, take, wait=interruptible):
-            pass
+        while (step := _wait_for(steps)) is not None:
+            take(step)
     except Ended as signal:
-        measurement.stop.set()
-        with ending_signals():  # the first signal has been handled; only another one interrupts the rest
-            while _take_next(steps, take, wait=suppress):
-                pass
-        return signal
+        ended = signal
+        acknowledge()
     finally:
         measurement.stop.set()
         worker.join()
-    return None
+    while not steps.empty():
+        if (step := steps.get()) is not None:
+            take(step)
+    if failures:
+        raise failures[0]
+    return ended
 
 
-def _take_next(steps: SimpleQueue[Any], take: Callable[[Any], None], wait: Callable[[], Any]) -> bool:
-    """Take the next step. Return False after the last one. Raises the measurement's exception."""
-    with wait():
-        step = steps.get()
-    if isinstance(step, BaseException):
-        raise step
-    if step is not None:
-        take(step)
-    return step is not None
+def _wait_for(steps: SimpleQueue[Progress[Result] | None]) -> Progress[Result] | None:
+    """Return the next step, or None after the last one. A signal may come between the end of the wait and the return:
+    the step is lost then, so the end of the worker is not learnt from the steps after a signal."""
+    with interruptible():
+        return steps.get()
 
 
-def _work(measurement: MeasurementRun[Any], steps: SimpleQueue[Any]) -> None:
-    """Put all steps into the queue, then None or the exception."""
+def _work(
+    measurement: MeasurementRun[Result], steps: SimpleQueue[Progress[Result] | None], failures: list[BaseException]
+) -> None:
+    """Put all steps into the queue, then None."""
     try:
         for step in measurement.steps():
             steps.put(step)
-        steps.put(None)
     except BaseException as error:  # noqa: BLE001 raised again in the main thread
-        steps.put(error)
+        failures.append(error)
+    finally:
+        steps.put(None)
 
 
 class ProgressLine:

@@ -1,4 +1,4 @@
-"""Limits of this process: open files and threads."""
+"""Limits of this process: open files, threads and CPU time."""
 
 from __future__ import annotations
 
@@ -36,6 +36,19 @@ def free_files() -> int:
         return open_file_limit() - len(os.listdir("/proc/self/fd"))
     except OSError:
         return 0
+
+
+def waits_for_cpu_ns() -> dict[str, int]:
+    """Return for each thread of this process how long it was ready to run and had no CPU, a throttled cgroup included.
+
+    Empty where the kernel does not count it (CONFIG_SCHED_INFO), or no file can be opened.
+    """
+    waits: dict[str, int] = {}
+    with suppress(OSError):
+        for thread in os.listdir("/proc/self/task"):
+            with suppress(FileNotFoundError), open(f"/proc/self/task/{thread}/schedstat") as statistics:
+                waits[thread] = int(statistics.read().split()[1])  # time on a CPU, time on a run queue, turns
+    return waits
 
 
 def start_thread(thread: Thread) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.cgroups import limited_cpu
 from tests.cli.running import COMMAND, Terminal, await_handlers, environment, started
 from tests.waiting import LIMIT_S, until
 
@@ -77,6 +78,17 @@ def test_a_stopped_pager_does_not_block_the_end() -> None:
             return int.from_bytes(pending, sys.byteorder)
 
         until(lambda: waiting() >= 4096, lambda: f"4096 bytes wait in the pipe: {waiting()}")
+        process.terminate()
+        assert process.wait(LIMIT_S) == 0
+
+
+@pytest.mark.bpf
+def test_an_end_without_cpu_time_is_orderly() -> None:
+    """At 2 % of a CPU an orderly end takes some seconds, which are no reason to cut it short."""
+    with limited_cpu(2) as cgroup, started("watch", "lo", "-i", "0.1") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        (cgroup / "cgroup.procs").write_text(str(process.pid))
         process.terminate()
         assert process.wait(LIMIT_S) == 0
 

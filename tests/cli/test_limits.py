@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.bpf.devices import Lab
+from tests.cli.cgroups import limited_by
 from tests.cli.running import COMMAND, environment
 from tests.waiting import LIMIT_S
 
@@ -54,18 +55,8 @@ def test_little_memory(words: tuple[str, ...], mebibytes: int, tmp_path: Path) -
 
 @pytest.fixture
 def cgroup() -> Iterator[Path]:
-    """A cgroup of its own, with the controller of processes: of version 2, or of version 1 in a folder of its own."""
-    first = Path("/sys/fs/cgroup/pids")
-    folder = (first if first.is_dir() else first.parent) / f"bpftop-test-{os.getpid()}"
-    try:
-        folder.mkdir()
-        (folder / "pids.max").read_text()
-    except OSError:
-        if folder.is_dir():
-            folder.rmdir()
-        pytest.skip("no cgroup with a writable pids controller here")
-    yield folder
-    folder.rmdir()
+    with limited_by("pids", "pids.max") as folder:
+        yield folder
 
 
 @pytest.mark.bpf

@@ -96,7 +96,7 @@ def _suites(arguments: argparse.Namespace) -> Sequence[Suite]:
 def _measure(suites: Sequence[Suite], format_name: str, output: Output) -> Ended | None:
     """Run the suites and write the report. Return the signal that ended the run early."""
     from bpftop.cli.measuring import ProgressLine, follow
-    from bpftop.cli.shutdown import ending_signals
+    from bpftop.cli.shutdown import acknowledge
     from bpftop.measure.api import Stop
     from bpftop.measure.programs.comparison import Comparison
 
@@ -115,8 +115,8 @@ def _measure(suites: Sequence[Suite], format_name: str, output: Output) -> Ended
         ended = follow(comparison, take)
     finally:
         line.clear()
-    with ending_signals():  # the first signal has been handled; only another one interrupts the writing
-        writer.end()
+    acknowledge()
+    writer.end()
     return ended
 
 

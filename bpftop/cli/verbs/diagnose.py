@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bpftop.cli.options import add_attach, add_format, add_interfaces, add_output, add_settings, settings_of
 from bpftop.cli.output import flush_stdout
-from bpftop.cli.shutdown import Ended, ending_signals
+from bpftop.cli.shutdown import Ended, acknowledge
 from bpftop.errors import BpftopError, UsageError
 from bpftop.export.formats import DIAGNOSIS
 
@@ -54,8 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = DIAGNOSIS["markdown" if arguments.report else arguments.format]
     with opened(arguments.output) as output:
         diagnosed, signal = _watch(arguments, settings, rules)
-        with ending_signals():  # the first signal has been handled; only another one interrupts the writing
-            output.write(chosen.load()(diagnosed))
+        acknowledge()
+        output.write(chosen.load()(diagnosed))
     if signal:
         return 128 + signal
     return EXIT_CODES.get(diagnosed.severity or "", EXIT_BLIND if diagnosed.blind else 0)

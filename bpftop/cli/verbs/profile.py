@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from bpftop.cli.options import add_format, add_output
 from bpftop.cli.output import complain, opened
-from bpftop.cli.shutdown import ending_signals
+from bpftop.cli.shutdown import acknowledge
 from bpftop.errors import BpftopError, UsageError
 from bpftop.export.formats import PROFILE
 
@@ -70,12 +70,12 @@ def run(arguments: argparse.Namespace) -> int:
     profile = LocalMapEngine().profile(request, stop, live)
     with opened(arguments.output, private=False) as output:
         ending = _measure(profile)
-        with ending_signals():  # the first signal has been handled; only another one interrupts the writing
-            output.write(PROFILE[arguments.format].load()(profile.report()))
-            try:
-                profile.store()
-            except BpftopError as error:  # the results are good all the same
-                complain(str(error))
+        acknowledge()
+        output.write(PROFILE[arguments.format].load()(profile.report()))
+        try:
+            profile.store()
+        except BpftopError as error:  # the results are good all the same
+            complain(str(error))
     if ending is not None:
         raise ending
     return 0
