@@ -26,9 +26,9 @@ EXIT_CODES = {
     "0": "success",
     "1": "failure; standard error says what failed, why, and what to do",
     "2": "bad usage",
-    "3": "diagnose found a warning",
-    "4": "diagnose found something critical",
-    "5": "diagnose found no problem, but a check was blind: no privilege, or a failed reading",
+    "3": "diagnose, or watch --until-finding, found a warning",
+    "4": "the same: found something critical",
+    "5": "the same: found no problem, but a check was blind: no privilege, or a failed reading",
     "128 + N": "ended early by signal N",
 }
 

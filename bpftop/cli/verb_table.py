@@ -76,6 +76,7 @@ GROUPS = (
                 "a line or a document per interval, without a screen",
                 {
                     "sudo bpftop watch eth0 --count 10": "print ten lines, one a second",
+                    "sudo bpftop watch eth0 --until-finding": "wait for a problem; ends like diagnose",
                     "ssh HOST sudo bpftop watch eth0 --format samples | bpftop replay -": "watch another machine",
                 },
             ),

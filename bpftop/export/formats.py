@@ -45,7 +45,7 @@ SNAPSHOT: Mapping[str, OutputFormat] = {
 """One snapshot as a document of its own."""
 
 TICK: Mapping[str, OutputFormat] = {
-    "table": OutputFormat(f"{_SNAPSHOT}.text", "tick_lines", public=True, serial=True),
+    "table": OutputFormat(f"{_SNAPSHOT}.text", "tick_lines", serial=True),
     "json": OutputFormat(f"{_SNAPSHOT}.document", "json_line"),
     "csv": OutputFormat(f"{_SNAPSHOT}.snapshot_csv", "csv_rows", public=True, serial=True),
     "openmetrics": _OPENMETRICS,

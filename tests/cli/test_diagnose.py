@@ -18,11 +18,13 @@ from jsonschema import Draft202012Validator
 
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import WATCHED
-from bpftop.rules.table import RULES
-from tests.cli.running import await_handlers, await_rest, bpftop, started
+from bpftop.history.analyzer import Analyzer
+from bpftop.rules.table import RULES, chosen
+from tests.cli.running import Terminal, await_handlers, await_rest, bpftop, started
 from tests.faults.scenario import Scenario
 from tests.faults.scenarios.tcp import AcceptQueueOverflow
 from tests.faults.scenarios.udp import UdpSocketOverflow
+from tests.tui.fake import FakeSource
 from tests.waiting import LIMIT_S
 
 pytestmark = pytest.mark.bpf
@@ -102,7 +104,48 @@ def test_something_critical_is_exit_code_4() -> None:
     assert done.stdout.startswith(f"**Critical on {interface}: Accept queue overflows: ")
     for part in ("does not accept as fast", "ListenOverflows", "```sh", "**Ruled out:** ", "**Not checked:**"):
         assert part in done.stdout
-    assert "syn-flood" in done.stdout.partition("**Ruled out:**")[2].partition("\n")[0]
+    assert f"- {interface}  RX " in done.stdout.replace("\\", "")
+    assert "pps (listen)" in done.stdout.partition("\n- lost ")[2].partition("\n")[0]
+
+
+def test_fail_on_limits_what_the_exit_code_tells() -> None:
+    with faulty(UdpSocketOverflow) as (pid, interface):
+        words = (interface, "--netns", pid, "--duration", "5", "--fail-on", "critical")
+        assert diagnose(*words).returncode == 0
+        done = bpftop("watch", interface, "--netns", pid, "--until-finding", "udp-socket-overflow", "--duration", "60")
+    assert done.returncode == 3
+    last = done.stdout.splitlines()[-1]
+    assert "▲ UDP socket" in last
+    assert int(done.stdout.count("\n")) < 50  # it did not wait for --duration
+    assert diagnose(*LO, "--fail-on", "warning").returncode in (0, 3, 4)  # never 5, although checks are blind
+
+
+def test_until_finding_names_only_existing_checks() -> None:
+    done = bpftop("watch", "lo", "--until-finding", "udp-floot")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "there is no active check 'udp-floot' (did you mean udp-flood?)" in done.stderr
+    done = bpftop("watch", "lo", "--attach", "none", "-i", "0.1", "--count", "1", "--until-finding")
+    assert done.returncode == 5  # no finding in the one tick, and checks are blind without programs
+
+
+def test_a_terminal_sees_the_progress() -> None:
+    with Terminal("diagnose", *LO) as terminal:
+        terminal.await_text("checks decide")
+        terminal.await_end()
+    progress = terminal.written.decode().partition("\r\x1b[K")[2]
+    assert progress.startswith("watching, ")
+    assert " of 4 s, " in progress
+
+
+def test_ten_seconds_are_enough_for_all_but_the_slow_checks() -> None:
+    analyzer = Analyzer(chosen())
+    for sample in FakeSource(count=11).samples():
+        analyzer.push(sample)
+    assert analyzer.snapshot is not None
+    slow = set(analyzer.snapshot.diagnosis.waiting)
+    assert slow == {"packet-storm", "rx-dropped-harmless"}
+    for check in slow:
+        assert check in "".join(bpftop("diagnose", "--help").stdout.split())
 
 
 def test_a_past_fault_is_reported() -> None:

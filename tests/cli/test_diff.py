@@ -41,7 +41,11 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_files(saved: Path, tmp_path: Path) -> None:
     done = bpftop("diff", str(saved), str(saved))
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[2:] == ["pps: nothing changed", "", "b/s: nothing changed"]
+    assert done.stdout.splitlines()[1] == "Nothing changed by more than 10 %."
+    assert len(done.stdout.splitlines()) == 3
+    every_row = bpftop("diff", str(saved), str(saved), "--all").stdout
+    assert "unchanged  eth0 RX TCP" in every_row
+    assert "(--all)" not in every_row
     target = tmp_path / "diff.json"
     assert bpftop("diff", str(saved), str(saved), "--format", "json", "-o", str(target)).returncode == 0
     whole = json.loads(target.read_text())

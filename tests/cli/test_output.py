@@ -226,7 +226,7 @@ def test_behind_sudo_a_new_file_belongs_to_the_caller(tmp_path: Path, monkeypatc
         (["snapshot", "--format", "csv"], 0o644),
         (["snapshot", "--format", "openmetrics"], 0o644),
         (["watch", "--count", "1", "--format", "samples"], 0o600),
-        (["watch", "--count", "1", "--format", "table"], 0o644),
+        (["watch", "--count", "1", "--format", "table"], 0o600),
     ],
 )
 def test_files_with_addresses_are_private(tmp_path: Path, words: list[str], mode: int) -> None:

@@ -13,12 +13,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from bpftop.errors import BpftopError
-from bpftop.export.diff.diff_document import ROWS, DiffSide, diff_json, diff_text
+from bpftop.export.diff.diff_document import ROWS, DiffRow, DiffSide, change_of, diff_json, diff_text
 from bpftop.export.diff.snapshot_file import read_snapshot
 from bpftop.export.snapshot.document import json_line, json_text
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.device import DeviceFacts
-from bpftop.render.comparison import compare
+from bpftop.render.comparison import RowDifference, compare
 from tests.export.moments import ETH0, OBSERVED, moment, pair, parsed
 
 SCHEMA: dict[str, Any] = json.loads(files("bpftop.export.diff").joinpath("diff.schema.json").read_text())
@@ -85,22 +85,46 @@ def test_the_text_says_the_same() -> None:
     text = diff_text(named("a", parsed(moment())), named("b", busier()))
     lines = text.splitlines()
     assert lines[0] == "web-17 2025-11-26T03:12:44.123Z  ->  web-17 2025-11-26T03:12:44.123Z"
-    table = [line for line in lines if line.startswith("eth0")]
-    assert table[0].split("TCP")[1].split() == ["1.00", "kpps", "10.0", "kpps", "10", "+9.00", "kpps"]
-    assert any("GRE" in line and " new" not in line for line in table)
-    assert "\npps: nothing changed\n\nb/s: nothing changed\n" in diff_text(
-        named("a", parsed(moment())), named("b", parsed(moment()))
-    )
+    assert lines[1] == "New: eth0 RX GRE (0 pps -> 250 pps); in all 1 new, 1 gone, 1 grown."
+    assert [line.split()[:4] for line in lines[4:7]] == [
+        ["new", "eth0", "RX", "GRE"], ["gone", "eth0", "RX", "ICMP"], ["grown", "eth0", "RX", "TCP"]
+    ]  # fmt: skip
+    assert lines[6].split("TCP")[1].split() == [
+        "1.00", "kpps", "10.0", "kpps", "10", "480", "kb/s", "480", "kb/s"
+    ]  # fmt: skip
+    same = diff_text(named("a", parsed(moment())), named("b", parsed(moment())))
+    assert same.splitlines()[1] == "Nothing changed by more than 10 %."
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "change"),
+    [
+        (None, 5.0, "new"), (0.0, 5.0, "new"), (5.0, 0.0, "gone"), (5.0, None, "gone"), (100.0, 111.0, "unchanged"),
+        (100.0, 112.0, "grown"), (112.0, 100.0, "shrunk"), (1.0, 2.0, "unchanged"), (0.0, 0.0, "unchanged"),
+        (None, 0.0, "unchanged"), (None, None, "unknown"),
+    ],
+)  # fmt: skip
+def test_changes_in_words(before: float | None, after: float | None, change: str) -> None:
+    row = DiffRow("eth0", "rx", "protocols", "TCP", "", "packets_per_sec")
+    assert change_of(RowDifference(row, before, after)) == change
+
+
+def test_rows_have_words_for_people() -> None:
+    text = diff_text(named("a", parsed(moment())), named("b", parsed(moment())), every_row=True)
+    for words in (
+        "eth0 RX all packets ", "eth0 RX packets of <=64 bytes ", "eth0 RX broadcast packets ", "eth0 RX TCP syn ",
+        "eth0 RX UDP port 53 ", "eth0 TX frames with 1 VLAN tags ", "eth0 RX all packets on CPU 1 ", "lost: backlog ",
+    ):  # fmt: skip
+        assert words in text
 
 
 def test_the_text_is_bounded_and_says_what_it_leaves_out() -> None:
     twice = parsed(moment(*(replace(ETH0, label=f"e{i}", name=f"e{i}", ifindex=9 + i) for i in range(4))))
     nothing = parsed(moment(OBSERVED))
-    packets, bits = diff_text(named("a", nothing), named("b", twice)).split("\n\n")[1:]
-    for lines in (packets.splitlines(), bits.splitlines()):
-        assert len(lines) == 1 + ROWS + 1
-        assert lines[-1].startswith("and ")
-        assert lines[-1].endswith(" rows that changed less (--format json has all)")
+    lines = diff_text(named("a", nothing), named("b", twice)).split("\n\n")[-1].splitlines()
+    assert len(lines) == 1 + ROWS + 1
+    assert lines[-1].endswith(" more rows changed less, or not by more than 10 % (--all)")
+    assert {line.split()[0] for line in lines[1:-1]} <= {"new", "gone"}
 
 
 def test_settings_that_changed_are_named() -> None:

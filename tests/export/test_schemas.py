@@ -29,7 +29,8 @@ def without_descriptions(node: Any) -> Any:
 CELL = "properties/cells/items/properties"
 ADDED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "snapshot.schema.json": {"": ("loss_sums",), "$defs/finding": ("value",), "$defs/loss": ("group",)},
-    "diagnosis.schema.json": {"$defs/finding": ("value",), "properties/unknown/items": ("kind",)},
+    "diagnosis.schema.json": {"$defs/finding": ("value",), "": ("traffic",), "properties/unknown/items": ("kind",)},
+    "diff.schema.json": {"": ("sentence",), "$defs/row": ("change",)},
     "profile.schema.json": {
         "": ("verdict",),
         **{f"{CELL}/{side}": ("resolution_ns", "below_resolution") for side in ("user", "inside")},

@@ -53,9 +53,9 @@ own cost: 1.2 % of a CPU, 38.0 MiB, 0.08 ms in map reads
 """
 
 LINES = """\
-time (UTC)  interface  RX pps    RX bit/s    TX pps    TX bit/s  top protocols of RX
-03:12:44.1  eth0       1.25 k    681 kb/s  1.25 k    681 kb/s  TCP 80 %
-03:12:44.1  lo             10   8.00 kb/s       5   4.00 kb/s
+time (UTC)  interface  RX pps    RX bit/s    TX pps    TX bit/s  LOST pps  finding, or protocols of RX
+03:12:44.1  eth0       1.25 k    681 kb/s  1.25 k    681 kb/s         0  TCP 80 %
+03:12:44.1  lo             10   8.00 kb/s       5   4.00 kb/s         0
 """
 
 

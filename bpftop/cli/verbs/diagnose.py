@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from bpftop.cli.finding_exit import FAIL_ON
 from bpftop.cli.options import add_attach, add_format, add_interfaces, add_output, add_settings, settings_of
 from bpftop.cli.output import flush_stdout
-from bpftop.cli.shutdown import Ended, acknowledge
+from bpftop.cli.shutdown import Ended, acknowledge, interruptible
 from bpftop.errors import BpftopError, UsageError
 from bpftop.export.formats import DIAGNOSIS
 
 if TYPE_CHECKING:
     from bpftop.config.settings import Settings
     from bpftop.export.diagnosis.diagnosis_document import Diagnosed
+    from bpftop.model.snapshot import Snapshot
     from bpftop.rules.rule import Rule
 
-EXIT_CODES = {"warning": 3, "critical": 4}
-EXIT_BLIND = 5
-"""Nothing worse than a note was found, and a check was blind: for lack of a privilege, or by a failed reading."""
 LEAST_S = 4.0
 """Shortest duration: the rates of checks span at least 3 s."""
 
@@ -28,7 +31,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
     add_attach(parser)
     parser.add_argument(
-        "--duration", metavar="SECONDS", type=_duration, default=10.0, help="seconds to watch, at least 4 (default: 10)"
+        "--duration",
+        metavar="SECONDS",
+        type=_duration,
+        default=10.0,
+        help="seconds to watch, at least 4 (default: 10, enough for all checks but packet-storm, which needs 18 s, and "
+        "rx-dropped-harmless, which needs 10 minutes)",
+    )
+    parser.add_argument(
+        "--fail-on",
+        choices=FAIL_ON,
+        default="blind",
+        metavar="WHAT",
+        help="the least that the exit code tells: blind, warning or critical (default: blind); less is 0",
     )
     parser.add_argument("--report", action="store_true", help="the same as --format markdown, for tickets and chats")
     parser.add_argument("--list", action="store_true", help="list the checks with their limits, and exit")
@@ -49,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"--duration {arguments.duration:g} is too short for an interval of {settings.interval_s:g} s: it must "
             "cover two intervals; make it longer, or the interval shorter with -i"
         )
+    from bpftop.cli.finding_exit import exit_code
     from bpftop.cli.output import opened
 
     chosen = DIAGNOSIS["markdown" if arguments.report else arguments.format]
@@ -58,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         output.write(chosen.load()(diagnosed))
     if signal:
         return 128 + signal
-    return EXIT_CODES.get(diagnosed.severity or "", EXIT_BLIND if diagnosed.blind else 0)
+    return exit_code(diagnosed, arguments.fail_on)
 
 
 def _watch(arguments: argparse.Namespace, settings: Settings, rules: tuple[Rule, ...]) -> tuple[Diagnosed, int]:
@@ -69,24 +85,58 @@ def _watch(arguments: argparse.Namespace, settings: Settings, rules: tuple[Rule,
     from bpftop.cli.live_source import Notices, live_samples
     from bpftop.export.diagnosis.diagnosis_document import Diagnosed
     from bpftop.history.analyzer import Analyzer
+    from bpftop.model.derive import derive_snapshot
 
     analyzer, notices, signal = Analyzer(rules), Notices(), 0
-    with live_samples(arguments, settings) as (samples, _):
+    first = last = None
+    with live_samples(arguments, settings) as (samples, _), _progress(arguments.duration) as report:
         try:
             for sample in samples:
-                analyzer.push(sample)
+                first, last = first or sample, sample
+                report(analyzer.push(sample), analyzer.watched_s)
                 notices.print_new(sample)
                 if analyzer.watched_s >= arguments.duration - settings.interval_s / 10:
                     break
         except Ended as ended:  # the findings until now are written, but a fault may have been missed
             signal = ended.number
-    if analyzer.snapshot is None or analyzer.watched_s <= 0:
+    if first is None or last is None or analyzer.snapshot is None or analyzer.watched_s <= 0:
         if signal:
             raise Ended(signal)
         raise BpftopError(
             "it ended before the second sample, so there are no rates to check; let it run for at least 4 s"
         )
-    return Diagnosed(analyzer.snapshot, analyzer.began_ns, tuple(analyzer.episodes), rules), signal
+    whole = derive_snapshot(first, last)
+    return Diagnosed(analyzer.snapshot, analyzer.began_ns, tuple(analyzer.episodes), rules, whole), signal
+
+
+@contextmanager
+def _progress(duration_s: float) -> Iterator[Callable[[Snapshot, float], None]]:
+    """Yield a function that shows on a terminal how far the watch is and how much it sees; erase the line at the end.
+
+    Nothing is written to a standard error that is no terminal.
+    """
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield lambda snapshot, watched_s: None
+        return
+    descriptor = sys.stderr.fileno()
+
+    def write(text: str) -> None:
+        with suppress(OSError):  # a terminal that is gone shows no progress
+            os.write(descriptor, f"\r\x1b[K{text}".encode())
+
+    def report(snapshot: Snapshot, watched_s: float) -> None:
+        diagnosis = snapshot.diagnosis
+        parts = [f"{watched_s:.0f} of {duration_s:g} s", f"{diagnosis.active} of {diagnosis.rules} checks decide"]
+        if diagnosis.waiting:
+            parts.append(f"{len(diagnosis.waiting)} need more time")
+        parts.append(f"findings: {len(diagnosis.findings)}")
+        with interruptible():  # a stopped terminal takes nothing
+            write(f"watching, {', '.join(parts)}")
+
+    try:
+        yield report
+    finally:
+        write("")
 
 
 def _duration(text: str) -> float:

@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     side = "file of `bpftop snapshot`, or moment of a recording: FILE@03:12, FILE@2025-11-26T03:12Z (UTC), FILE@-5m"
     parser.add_argument("before", metavar="A", help=side)
     parser.add_argument("after", metavar="B", help="the same; @MOMENT alone: another moment of the recording of A")
+    parser.add_argument("--all", action="store_true", help="as a table: also the rows that did not change, any number")
     add_format(parser, DIFF, "table")
     add_output(parser, "when the document is complete")
 
@@ -38,7 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
         name = f"{file}{name}"
     after = _moment(name)
     chosen = DIFF[arguments.format]
-    text = chosen.load()(before, after)
+    every_row = {"every_row": True} if arguments.all and arguments.format == "table" else {}
+    text = chosen.load()(before, after, **every_row)
     with opened(arguments.output, private=not chosen.public) as output:
         output.write(text)
     return 0

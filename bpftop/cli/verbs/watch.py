@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from bpftop.cli.options import add_attach, add_format, add_interfaces, add_output, add_settings, settings_of
 from bpftop.cli.shutdown import Ended
 from bpftop.errors import UsageError
 from bpftop.export.formats import TICK, tick_writer
 from bpftop.model.sample import Sample
-from bpftop.rules.rule import Rule
+
+if TYPE_CHECKING:
+    from bpftop.history.analyzer import Analyzer
 
 SAMPLES = "samples"
 """The format that writes the samples themselves."""
+ANY_FINDING = ""
+"""Value of --until-finding without an id."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,14 +28,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_format(parser, (*TICK, SAMPLES), "table")
     parser.add_argument("--count", metavar="N", type=_count, help="end after N intervals (default: run until Ctrl-C)")
     parser.add_argument("--duration", metavar="SECONDS", type=duration_s, help="end after this number of seconds")
+    parser.add_argument(
+        "--until-finding",
+        metavar="ID",
+        nargs="?",
+        const=ANY_FINDING,
+        help="end at the first warning or critical finding, or when the check ID has one; ends like diagnose",
+    )
     add_output(parser, "at the end")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from bpftop.cli.finding_exit import diagnosed_by, exit_code, require_check
     from bpftop.cli.live_source import Notices, live_samples
     from bpftop.cli.output import opened, when_closed
+    from bpftop.history.analyzer import Analyzer
 
     settings = settings_of(arguments)
+    rules, until_finding = settings.rules(), arguments.until_finding
+    analyzer = Analyzer(rules)
+    if until_finding:
+        require_check(until_finding, rules)
     if arguments.duration is not None and arguments.duration < settings.interval_s:
         raise UsageError(
             f"--duration {arguments.duration:g} is shorter than the interval ({settings.interval_s:g} s), so "
@@ -45,37 +63,45 @@ def run(arguments: argparse.Namespace) -> int:
         notices = Notices()
         try:
             timely = until(samples, arguments.duration, settings.interval_s)
-            for sample, text in _texts(timely, arguments.format, arguments.count, settings.rules()):
+            for sample, text in _texts(timely, arguments, analyzer):
                 notices.print_new(sample)
                 output.write(text)
+                if until_finding is not None and _raised(analyzer, until_finding):
+                    break
         except Ended:  # the normal end
             pass
-    return 0
+    diagnosed = None if until_finding is None else diagnosed_by(analyzer, rules)
+    return 0 if diagnosed is None else exit_code(diagnosed)
 
 
 def _texts(
-    samples: Iterable[Sample], format_name: str, count: int | None, rules: Iterable[Rule]
+    samples: Iterable[Sample], arguments: argparse.Namespace, analyzer: Analyzer
 ) -> Iterator[tuple[Sample, str]]:
-    """Yield each sample with its text, until ``count`` texts are written.
+    """Yield each sample with its text, until ``--count`` texts are written.
 
-    The first sample has no rates, so its text is empty except in the format ``samples``.
+    The first sample has no rates, so its text is empty except in the format ``samples``, whose samples are analyzed for
+    --until-finding alone.
     """
-    from bpftop.history.analyzer import Analyzer
     from bpftop.store.codec.sample_json import sample_line
 
-    analyzer = Analyzer(rules)
-    write = None if format_name == SAMPLES else tick_writer(format_name)
+    write = None if arguments.format == SAMPLES else tick_writer(arguments.format)
     written = 0
     for sample in samples:
-        if write is None:
+        snapshot = analyzer.push(sample) if write or arguments.until_finding is not None else None
+        if write is None or snapshot is None:
             text = sample_line(sample)
         else:
-            snapshot = analyzer.push(sample)
             text = "" if snapshot.interval_ns is None else write(snapshot, written == 0)
         written += bool(text)
         yield sample, text
-        if written == count:
+        if written == arguments.count:
             return
+
+
+def _raised(analyzer: Analyzer, check: str) -> bool:
+    """Return whether the check has a finding now; ANY_FINDING: whether any check has a warning or worse."""
+    findings = () if analyzer.snapshot is None else analyzer.snapshot.diagnosis.findings
+    return any(f.id == check if check else f.severity != "info" for f in findings)
 
 
 def until(samples: Iterable[Sample], duration_s: float | None, interval_s: float) -> Iterator[Sample]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bpftop.export.json_writing import TOOL, json_page
+from bpftop.export.json_writing import TOOL, json_page, rounded
 from bpftop.export.snapshot.finding_object import finding_object
 from bpftop.history.episodes import Episode
 from bpftop.model.findings import SEVERITIES, Severity
@@ -23,12 +23,16 @@ SCHEMA: Final = "bpftop.diagnosis/1"
 
 @dataclass(frozen=True)
 class Diagnosed:
-    """The results of a watch: the last snapshot, all findings of the time, and the rules that ran."""
+    """The results of a watch: the last snapshot, all findings of the time, and the rules that ran.
+
+    ``whole`` is the snapshot of the last sample against the first; None where only the last interval is known.
+    """
 
     last: Snapshot
     began_ns: int
     episodes: tuple[Episode, ...]
     rules: tuple[Rule, ...]
+    whole: Snapshot | None = None
 
     @property
     def duration_s(self) -> float:
@@ -120,6 +124,16 @@ def diagnosis(diagnosed: Diagnosed) -> DiagnosisDocument:
             for interface in last.interfaces
         ],
         "verdict": {"severity": diagnosed.severity, "sentence": verdict(diagnosed)},
+        "traffic": [
+            {
+                "interface": interface.label,
+                "direction": traffic.direction,
+                "packets_per_sec": rounded(traffic.totals.packets_per_sec),
+                "bits_per_sec": rounded(traffic.totals.bits_per_sec),
+            }
+            for interface in (diagnosed.whole or last).interfaces
+            for traffic in (interface.rx, interface.tx)
+        ],
         "findings": [_episode(episode, last.mono_ns) for episode in diagnosed.ordered()],
         "ruled_out": [rule.id for rule in diagnosed.ruled_out],
         "unknown": [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypedDict
 
-from bpftop.export.json_types import TIMESTAMP, Amount, Keys, Limits, ToolObject
+from bpftop.export.json_types import TIMESTAMP, Amount, Keys, Limits, OneOf, ToolObject
 from bpftop.export.snapshot.snapshot_types import FindingObject
 from bpftop.model.findings import Severity
 from bpftop.model.sample import DIRECTIONS
@@ -31,6 +31,15 @@ class EpisodeObject(FindingObject):
     ended_s_ago: Amount | None
 
 
+class WatchedTrafficObject(TypedDict):
+    """The traffic of one direction over the whole watch."""
+
+    interface: Annotated[str, "The interface's label."]
+    direction: Annotated[str, OneOf(DIRECTIONS)]
+    packets_per_sec: Amount | None
+    bits_per_sec: Amount | None
+
+
 WhyUnknown = Literal["blind", "does_not_apply", "waiting"]
 
 
@@ -53,6 +62,7 @@ class DiagnosisDocument(TypedDict):
     host: HostNameObject
     interfaces: list[DiagnosedInterfaceObject]
     verdict: VerdictObject
+    traffic: Annotated[list[WatchedTrafficObject], "Mean rates over the whole watch; null is unknown."]
     findings: Annotated[list[EpisodeObject], "The gravest first; findings that have ended are included."]
     ruled_out: Annotated[list[str], "Ids of the rules that had their input and found nothing."]
     unknown: Annotated[list[UnknownRuleObject], "Rules without their input."]

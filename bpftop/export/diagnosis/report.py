@@ -6,28 +6,61 @@ from collections.abc import Iterator
 
 from bpftop.export.diagnosis.diagnosis_document import Diagnosed, verdict
 from bpftop.export.snapshot.markdown import code, escaped
+from bpftop.export.snapshot.text import GROUP_NAMES
 from bpftop.history.episodes import Episode
+from bpftop.history.history import History
+from bpftop.model.snapshot import DirectionTraffic
 from bpftop.model.timestamps import rfc3339, rfc3339_seconds
+from bpftop.model.units import si
 from bpftop.render.escaping import escaped_text
 from bpftop.render.finding_value import limits_sentence, value_sentence
-
-_MARKS = {"critical": "▲▲", "warning": "▲", "info": "·"}
+from bpftop.render.gravest_finding import MARKS
+from bpftop.render.path_rows import losses
+from bpftop.render.selection import Selection
 
 
 def text(diagnosed: Diagnosed) -> str:
-    """Write the verdict, every finding with its evidence, and the rules without input."""
-    lines = [escaped_text(verdict(diagnosed))]
+    """Write the verdict, the traffic, every finding with its evidence, and the rules without input."""
+    lines = [escaped_text(verdict(diagnosed)), *traffic_lines(diagnosed)]
     for episode in diagnosed.causes:
         lines += ["", *_finding(diagnosed, episode)]
     if diagnosed.unknown:
-        lines += ["", f"{len(diagnosed.unknown)} of {len(diagnosed.rules)} rules had no input:"]
+        lines += ["", f"{len(diagnosed.unknown)} of {len(diagnosed.rules)} checks did not decide:"]
         lines += [f"  {rule}: {escaped_text(reason)}" for rule, reason in diagnosed.unknown.items()]
     return "\n".join(lines) + "\n"
 
 
+def traffic_lines(diagnosed: Diagnosed) -> Iterator[str]:
+    """Yield a line per interface with its mean rates and packets of the whole watch, then the losses in groups."""
+    whole = diagnosed.whole
+    if whole is None or whole.interval_ns is None:
+        return
+    names = [escaped_text(interface.label) for interface in whole.interfaces]
+    for name, interface in zip(names, whole.interfaces, strict=True):
+        totals = ", ".join(_rates(traffic, diagnosed.duration_s) for traffic in (interface.rx, interface.tx))
+        yield f"{name:<{max(map(len, names))}}  {totals}"
+    sums = losses(Selection(whole, whole.total, History()))
+    moved = [
+        f"{name} {si(sums[group].per_sec)} pps ({', '.join(title for title, _, _ in sums[group].stages)})"
+        for group, name in GROUP_NAMES.items()
+        if sums[group].per_sec
+    ]
+    unread = sums["lost"].unread
+    blind = [f"{unread} of its counters cannot be read"] if unread else []
+    yield "; ".join((*(moved or ["no loss counted"]), *blind))
+
+
+def _rates(traffic: DirectionTraffic, duration_s: float) -> str:
+    """Return ``RX 12.0 k pps, 61.0 Mb/s, 120 k packets``: means of the whole watch."""
+    totals = traffic.totals
+    rate = totals.packets_per_sec
+    packets = "" if rate is None else f", {si(rate * duration_s)} packets"
+    return f"{traffic.direction.upper()} {si(rate)} pps, {si(totals.bits_per_sec, 'b/s')}{packets}"
+
+
 def _finding(diagnosed: Diagnosed, episode: Episode) -> Iterator[str]:
     finding = episode.finding
-    mark = f"{_MARKS[finding.severity]} {finding.severity.upper()}"
+    mark = f"{MARKS[finding.severity]} {finding.severity.upper()}"
     yield f"{mark}  {escaped_text(finding.title)}  {_when(diagnosed, episode)}"
     yield f"   {finding.id}, {finding.scope} {escaped_text(finding.scope_name)}"
     yield f"   why: {escaped_text(finding.why)}"
@@ -67,6 +100,8 @@ def markdown(diagnosed: Diagnosed) -> str:
         f"**{escaped(verdict(diagnosed))}**",
         "",
         f"{escaped(last.host)} {names}, {diagnosed.duration_s:.0f} s until {rfc3339(last.wall_ns)}, by bpftop",
+        "",
+        *(f"- {escaped(line)}" for line in traffic_lines(diagnosed)),
     ]
     for episode in diagnosed.causes:
         finding = episode.finding
@@ -76,8 +111,13 @@ def markdown(diagnosed: Diagnosed) -> str:
         lines += [f"- {escaped(sentence)}" for sentence in (*_value(diagnosed, episode), *finding.evidence)]
         lines += [f"- follows: {escaped(o.finding.title)} ({code(o.finding.id)})" for o in _follows(diagnosed, episode)]
         lines += ["", "Next:", "", "```sh", *map(escaped_text, finding.commands), "```"]
-    lines += ["", "**Ruled out:** " + (", ".join(rule.id for rule in diagnosed.ruled_out) or "nothing"), ""]
-    if diagnosed.unknown:
-        lines += ["**Not checked:**", ""]
-        lines += [f"- {code(rule)}: {escaped(reason)}" for rule, reason in diagnosed.unknown.items()]
+    ruled_out = len(diagnosed.ruled_out)
+    lines += ["", f"**Ruled out:** {ruled_out} of {len(diagnosed.rules)} checks found nothing.", ""]
+    if diagnosed.blind:
+        lines += ["**Blind:**", ""]
+        lines += [f"- {code(rule)}: {escaped(reason)}" for rule, reason in diagnosed.blind.items()]
+        lines.append("")
+    others = [rule for rule in diagnosed.unknown if rule not in diagnosed.blind]
+    if others:
+        lines.append(f"**Not checked:** {', '.join(others)} (no such input here, or too little time)")
     return "\n".join(lines).rstrip() + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,12 +13,13 @@ from bpftop.errors import BpftopError
 from bpftop.export.diff.settings import FEATURES, Setting, settings
 from bpftop.export.json_writing import TOOL, json_page, rounded
 from bpftop.export.snapshot.snapshot_csv import cells, loss_cells
+from bpftop.model.path import BY_ID
 from bpftop.model.units import UNKNOWN, factor, si
 from bpftop.render.comparison import RowDifference, compare
 from bpftop.render.escaping import escaped_text
 
 if TYPE_CHECKING:
-    from bpftop.export.diff.diff_types import DiffDocument, Measure, MomentObject, RowObject
+    from bpftop.export.diff.diff_types import Change, DiffDocument, Measure, MomentObject, RowObject
     from bpftop.export.snapshot.snapshot_types import SnapshotDocument
 
 SCHEMA: Final = "bpftop.diff/1"
@@ -25,8 +27,13 @@ MEASURES: Mapping[Measure, str] = {"packets_per_sec": "pps", "bits_per_sec": "b/
 """The measures that are compared -> their short units. Counts since two different times cannot be compared."""
 
 ROWS = 40
-"""The most rows of a measure in the text; JSON has all rows."""
+"""The most rows in the text without --all; JSON has all rows."""
 
+ALIKE = 0.1
+"""Rates that differ by at most this share of the larger rate, or by less than 1/s, count as unchanged."""
+
+_RANKS: Mapping[Change, int] = {"new": 0, "gone": 0, "grown": 1, "shrunk": 1, "unknown": 2, "unchanged": 3}
+"""Rows of a lower rank come first; within a rank, the largest change."""
 _DIGITS = 6
 
 
@@ -104,11 +111,50 @@ def changed_settings(before: DiffSide, after: DiffSide) -> list[tuple[Setting, s
     return [each for each in pairs if each[1] != each[2]]
 
 
+def change_of(difference: RowDifference[DiffRow]) -> Change:
+    """Return the kind of a change in a word.
+
+    A row that the other side has not, or has without packets, is new or gone. A row whose rate is not known on a side
+    that has the row is unknown.
+    """
+    before, after = difference.before, difference.after
+    if before is None and after is None:
+        return "unknown"
+    if not before or not after:
+        return "new" if after else "gone" if before else "unchanged"
+    if abs(after - before) <= max(ALIKE * max(before, after), 1.0):
+        return "unchanged"
+    return "grown" if after > before else "shrunk"
+
+
+def sentence(before: DiffSide, after: DiffSide) -> str:
+    """Say in a sentence what changed most: new and gone rows first, then the row with the largest difference."""
+    rows = _ordered(before, after, "packets_per_sec")
+    counts = Counter(str(kind) for kind, _ in rows)
+    changed = [f"{counts[kind]} {kind}" for kind in ("new", "gone", "grown", "shrunk") if counts[kind]]
+    if not changed:
+        return "Nothing changed by more than 10 %."
+    kind, most = rows[0]
+    rates = f"{si(most.before or 0.0, 'pps')} -> {si(most.after or 0.0, 'pps')}"
+    return f"{kind.capitalize()}: {_name(most.row)} ({rates}); in all {', '.join(changed)}."
+
+
+def _ordered(before: DiffSide, after: DiffSide, measure: Measure) -> list[tuple[Change, RowDifference[DiffRow]]]:
+    """Return the rows of a measure with the kind of their change: new and gone first, then the largest difference."""
+    rows = [(change_of(each), each) for each in changes(before, after) if each.row.measure == measure]
+    return sorted(rows, key=lambda each: (_RANKS[each[0]], -_size(each[1])))
+
+
+def _size(difference: RowDifference[DiffRow]) -> float:
+    return abs((difference.after or 0.0) - (difference.before or 0.0))
+
+
 def diff_json(before: DiffSide, after: DiffSide) -> str:
     """Write the comparison with every row, changed or not."""
     document: DiffDocument = {
         "schema": SCHEMA,
         "tool": TOOL,
+        "sentence": sentence(before, after),
         "before": before.heading,
         "after": after.heading,
         "settings": [
@@ -129,6 +175,7 @@ def _row_object(change: RowDifference[DiffRow]) -> RowObject:
         "label": row.label,
         "cpu": row.cpu,
         "measure": row.measure,
+        "change": change_of(change),
         "before": change.before,
         "after": change.after,
         "factor": _finite(change.factor),
@@ -140,19 +187,30 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else rounded(value, _DIGITS)
 
 
-def diff_text(before: DiffSide, after: DiffSide) -> str:
-    """Write the changed settings, then the changed rows, packet rates first."""
-    lines = [f"{_heading(before)}  ->  {_heading(after)}"]
-    for setting, was, now in changed_settings(before, after):
-        where = f"{setting.interface} " if setting.interface else ""
-        lines.append(escaped_text(f"{where}{setting.name}: {_change(setting, was, now)}"))
-    every_row = changes(before, after)
-    for measure, unit in MEASURES.items():
-        rows = [c for c in every_row if c.row.measure == measure and c.before != c.after]
-        lines += ["", *_table(unit, rows[:ROWS])]
-        if len(rows) > ROWS:
-            lines.append(f"and {len(rows) - ROWS} rows that changed less (--format json has all)")
+def diff_text(before: DiffSide, after: DiffSide, *, every_row: bool = False) -> str:
+    """Write a sentence, the changed settings, then the changed rows: new and gone first, then the largest change.
+
+    ``every_row``: write also the rows that did not change, and any number of rows.
+    """
+    lines = [f"{_heading(before)}  ->  {_heading(after)}", escaped_text(sentence(before, after))]
+    changed = changed_settings(before, after)
+    lines += ["", *(escaped_text(_setting_line(*each)) for each in changed)] if changed else []
+    rows = _ordered(before, after, "packets_per_sec")
+    visible = rows if every_row else [each for each in rows if each[0] not in ("unchanged", "unknown")]
+    visible = visible if every_row else visible[:ROWS]
+    if visible:
+        bits = {
+            each.row._replace(measure="packets_per_sec"): each for _, each in _ordered(before, after, "bits_per_sec")
+        }
+        lines += ["", *_table(visible, bits)]
+    if len(visible) < len(rows):
+        lines.append(f"{len(rows) - len(visible)} more rows changed less, or not by more than 10 % (--all)")
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _setting_line(setting: Setting, was: str | None, now: str | None) -> str:
+    where = f"{setting.interface} " if setting.interface else ""
+    return f"{where}{setting.name}: {_change(setting, was, now)}"
 
 
 def _change(setting: Setting, was: str | None, now: str | None) -> str:
@@ -167,34 +225,42 @@ def _heading(side: DiffSide) -> str:
     return escaped_text(f"{side.heading['host']} {side.heading['taken_at']}")
 
 
-def _table(unit: str, rows: Sequence[RowDifference[DiffRow]]) -> Iterator[str]:
-    if not rows:
-        yield f"{unit}: nothing changed"
-        return
-    names = [_name(change.row) for change in rows]
+def _table(
+    rows: Sequence[tuple[Change, RowDifference[DiffRow]]], bits: Mapping[DiffRow, RowDifference[DiffRow]]
+) -> Iterator[str]:
+    names = [_name(each.row) for _, each in rows]
     width = max(map(len, names))
-    yield f"{'':<{width}}  {'before':>11} {'after':>11} {'factor':>8} {'difference':>12}"
-    for name, change in zip(names, rows, strict=True):
+    yield f"{'':<9}  {'':<{width}}  {'before':>11} {'after':>11} {'factor':>8}  {'bit/s before':>12} {'after':>11}"
+    for name, (kind, each) in zip(names, rows, strict=True):
+        size = bits.get(each.row)
+        rates = "" if size is None else f"{si(size.before, 'b/s'):>12} {si(size.after, 'b/s'):>11}"
         yield (
-            f"{name:<{width}}  {si(change.before, unit):>11} {si(change.after, unit):>11} "
-            f"{factor(change.after, change.before):>8} {_signed(change.difference, unit):>12}"
+            f"{kind:<9}  {name:<{width}}  {si(each.before, 'pps'):>11} {si(each.after, 'pps'):>11} "
+            f"{factor(each.after, each.before):>8}  {rates}"
         )
 
 
-def _signed(value: float | None, unit: str) -> str:
-    if value is None:
-        return UNKNOWN
-    return f"{'-' if value < 0 else '+'}{si(abs(value), unit)}"
+_FAMILY_WORDS = {
+    "total": "all packets",
+    "sizes": "packets of {} bytes",
+    "l3": "{} packets",
+    "casts": "{} packets",
+    "tcp_flags": "TCP {}",
+    "udp_ports": "UDP port {}",
+    "fragments": "{} fragments",
+    "vlans": "frames with {} VLAN tags",
+    "icmp_types": "{}",
+    "protocols": "{}",
+    "cpus": "{}",
+}
+"""Family of a cell -> the words of the text, with the label of the cell filled in."""
 
 
 def _name(row: DiffRow) -> str:
-    words = [row.interface, row.direction]
+    """Return the words for a row: ``eth0 RX TCP``, ``eth0 RX packets of <=64 bytes on CPU 3``, ``lost: backlog``."""
     if row.family == "losses":
-        words.append("lost:")
-    elif row.family != "total":
-        words.append(row.family)
-    if row.cpu:
-        words.append(f"CPU {row.cpu}")
-    if row.label:
-        words.append(row.label)
-    return escaped_text(" ".join(filter(None, words)))
+        title = BY_ID[row.label].title.strip() if row.label in BY_ID else row.label
+        return escaped_text(" ".join(filter(None, (row.interface, "lost:", title))))
+    words = _FAMILY_WORDS.get(row.family, f"{row.family} {{}}").format(row.label)
+    cpu = f"on CPU {row.cpu}" if row.cpu else ""
+    return escaped_text(" ".join(filter(None, (row.interface, row.direction.upper(), words or "all packets", cpu))))

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypedDict
 from bpftop.export.json_types import OneOf, ToolObject
 
 Measure = Literal["packets_per_sec", "bits_per_sec"]
+Change = Literal["new", "gone", "grown", "shrunk", "unchanged", "unknown"]
 
 
 class MomentObject(TypedDict):
@@ -31,6 +32,7 @@ class RowObject(TypedDict):
     label: str
     cpu: Annotated[str, "The CPU's number; empty where the row belongs to no CPU."]
     measure: Measure
+    change: Annotated[Change, "unchanged: by at most 10 % or 1/s; new and gone: no packets, or no such row, on a side."]
     before: float | None
     after: float | None
     factor: Annotated[float | None, "How many times as much; null: unknown, or nothing before."]
@@ -42,6 +44,7 @@ class DiffDocument(TypedDict):
 
     schema: Literal["bpftop.diff/1"]
     tool: ToolObject
+    sentence: Annotated[str, "What changed most, for people."]
     before: MomentObject
     after: MomentObject
     settings: Annotated[

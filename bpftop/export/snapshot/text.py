@@ -20,14 +20,19 @@ from bpftop.model.timestamps import rfc3339, rfc3339_seconds
 from bpftop.model.units import UNKNOWN, pct, si
 from bpftop.render.columns import text_table
 from bpftop.render.escaping import escaped_text
+from bpftop.render.gravest_finding import MARKS, gravest_finding
+from bpftop.render.path_rows import losses
 from bpftop.render.rows import CpuLine, Past, ProtocolLine, protocol_lines, share
+from bpftop.render.selection import Selection
 from bpftop.render.traffic_columns import CPU_COLUMNS, PROTOCOL_COLUMNS
 
 _NEED_A_PAST = ("factor", "trend")
 _CPU_COLUMNS = ("cpu", "packets_per_sec", "bits_per_sec", "share", "softirq", "protocols")
 """The columns of CPUs that fit the page."""
 _JOINT = (("Size", 2, SIZE_LABELS), ("Network layer", 0, L3_LABELS), ("Cast", 1, CAST_LABELS))
-_TICK_TITLES = f"{'time (UTC)':<10}  {{}}  RX pps    RX bit/s    TX pps    TX bit/s  top protocols of RX"
+_TICK_TITLES = (
+    f"{'time (UTC)':<10}  {{}}  RX pps    RX bit/s    TX pps    TX bit/s  LOST pps  finding, or protocols of RX"
+)
 _PAGE_WIDTH = 80
 _TOP_PROTOCOLS = 3
 
@@ -70,7 +75,11 @@ def _lost(snapshot: Snapshot) -> Iterator[str]:
 
 
 def tick_lines(snapshot: Snapshot, *, first: bool = True) -> str:
-    """Write a line per interface; ``first`` puts the line of titles in front."""
+    """Write a line per interface; ``first`` puts the line of titles in front.
+
+    LOST is the sum of the screen: packets that the interface or its network namespace lost. A line ends with the
+    gravest finding, in full; without a finding, with the busiest protocols that fit the page.
+    """
     names = [escaped_text(interface.label) for interface in snapshot.interfaces]
     width = max(map(len, ("interface", *names)))
     clock = rfc3339(snapshot.wall_ns)[11:21]
@@ -81,15 +90,23 @@ def tick_lines(snapshot: Snapshot, *, first: bool = True) -> str:
             for traffic in (interface.rx, interface.tx)
             for cell in (si(traffic.totals.packets_per_sec).rjust(6), si(traffic.totals.bits_per_sec, "b/s").rjust(10))
         ]
-        line = f"{clock}  {name:<{width}}  {'  '.join(numbers)}  "
-        lines.append((line + _top(interface, _PAGE_WIDTH - len(line))).rstrip())
+        lost = losses(Selection(snapshot, interface, History()))["lost"].per_sec
+        line = f"{clock}  {name:<{width}}  {'  '.join(numbers)}  {si(lost):>8}  "
+        lines.append((line + _remark(snapshot, interface, _PAGE_WIDTH - len(line))).rstrip())
     return "\n".join(lines) + "\n"
 
 
+def _remark(snapshot: Snapshot, interface: InterfaceSnapshot, width: int) -> str:
+    """Return the state of an interface that is not up, and its gravest finding; else protocols within ``width``."""
+    words = [] if interface.interface.state == "up" else [str(interface.interface.state)]
+    finding = gravest_finding(snapshot, interface.label)
+    if finding is not None:
+        words.append(f"{MARKS[finding.severity]} {escaped_text(finding.title)}")
+    return "  ".join(words) or _top(interface, width)
+
+
 def _top(interface: InterfaceSnapshot, width: int) -> str:
-    """Name the busiest protocols of RX with their shares, as many as fit; for an absent interface, its state."""
-    if interface.interface.state != "up":
-        return interface.interface.state
+    """Name the busiest protocols of RX with their shares, at least one of them, and as many as fit."""
     whole = interface.rx.totals.packets_per_sec
     text = ""
     for row in sorted(interface.rx.protocols, key=lambda row: -(row.counts.packets_per_sec or 0.0)):
