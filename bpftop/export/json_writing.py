@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any
 
 from bpftop import __version__
 from bpftop.model.json_dump import dump_json
@@ -17,6 +18,15 @@ TOOL: ToolObject = {"name": "bpftop", "version": __version__}
 def json_page(document: Mapping[str, object]) -> str:
     """Write a document for people and programs: indented, ASCII only, with a newline at the end."""
     return dump_json(document, indent=2) + "\n"
+
+
+def json_value(value: object) -> Any:
+    """Convert dataclasses to objects, tuples to lists and keys to strings, as a parser of the document returns them."""
+    if is_dataclass(value):
+        return {field.name: json_value(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): json_value(member) for key, member in value.items()}
+    return [json_value(item) for item in value] if isinstance(value, tuple) else value
 
 
 def rounded(value: float | None, digits: int = 3) -> float | None:

@@ -7,8 +7,8 @@ import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from bpftop.export.json_writing import TOOL, json_page, rounded
-from bpftop.export.measure.machine_object import machine_object
+from bpftop.export.json_writing import json_page, rounded
+from bpftop.export.measure.measurement_object import measurement_object
 from bpftop.measure.maps.results import (
     INSIDE_NS,
     USER_NS,
@@ -45,11 +45,7 @@ def document(report: MapReport) -> ProfileDocument:
     request = report.plan.request
     return {
         "schema": SCHEMA,
-        "tool": TOOL,
-        "taken_at": rfc3339(report.begun_ns),
-        "took_s": round(report.took_s, 3),
-        "partial": report.partial,
-        "machine": machine_object(report.machine),
+        **measurement_object(report),
         "clock": {"cost_ns": round(report.clock_ns, 3), "step_ns": report.clock_step_ns},
         "seed": request.seed,
         "runs": request.runs,

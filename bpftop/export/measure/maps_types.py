@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypedDict
 
-from bpftop.export.json_types import Amount, Count, Limits, OneOf, ToolObject
-from bpftop.export.measure.machine_types import MachineObject
+from bpftop.export.json_types import Amount, Count, Limits, OneOf
+from bpftop.export.measure.measurement_types import MeasurementObject
 from bpftop.measure.maps.geometry import KINDS
 from bpftop.measure.maps.plan import ACCESSES, OPERATIONS, WALK
 
@@ -79,15 +79,10 @@ class CellObject(TypedDict):
     earlier: EarlierObject
 
 
-class ProfileDocument(TypedDict):
+class ProfileDocument(MeasurementObject):
     """The cost of map operations. null: unknown, or not measured."""
 
     schema: Literal["bpftop.profile/1"]
-    tool: ToolObject
-    taken_at: str
-    took_s: Amount
-    partial: Annotated[bool, "Whether the run was stopped before its end."]
-    machine: MachineObject
     clock: ClockObject
     seed: Count
     runs: Count

@@ -9,11 +9,11 @@ import csv
 import io
 from typing import TYPE_CHECKING, Final
 
-from bpftop.export.json_writing import TOOL, json_page, rounded
-from bpftop.export.measure.machine_object import machine_object
+from bpftop.export.json_writing import json_page, json_value, rounded
+from bpftop.export.measure.measurement_object import measurement_object
 from bpftop.measure.programs.costs import BUDGETS, LINE_RATE_PPS, ProgramCost, ProgramRow, SuiteTable
 from bpftop.measure.programs.report import ProgramReport
-from bpftop.model.timestamps import rfc3339
+from bpftop.measure.statistics import Spread
 from bpftop.render.escaping import escaped_text
 
 if TYPE_CHECKING:
@@ -55,21 +55,11 @@ COLUMNS = (
 
 def document(report: ProgramReport) -> BenchDocument:
     """Return the whole document, its members in the order in which people read them."""
-    conditions = report.conditions
     return {
         "schema": SCHEMA,
-        "tool": TOOL,
-        "taken_at": rfc3339(report.begun_ns),
-        "took_s": round(report.took_s, 3),
-        "partial": report.partial,
+        **measurement_object(report),
         "warnings": list(report.warnings),
-        "machine": machine_object(report.machine),
-        "conditions": {
-            "cpus_used": conditions.cpus_used,
-            "l2_bytes": conditions.l2_bytes,
-            "clocksource": conditions.clocksource,
-            "run_time_counted": conditions.run_time_counted,
-        },
+        "conditions": json_value(report.conditions),
         "budgets_ns": {budget.hook: budget.ns for budget in BUDGETS},
         "line_rate": {"bits_per_sec": 10_000_000_000, "frame_bytes": 64, "packets_per_sec": round(LINE_RATE_PPS)},
         "suites": [_suite(table) for table in report.results],
@@ -116,8 +106,8 @@ def _cost(cost: ProgramCost) -> ProgramCostObject:
     return {
         "cpus": cost.cpus,
         "ns": round(cost.ns, _DIGITS),
-        "net_ns": _spread(cost.net.median, cost.net.low, cost.net.high),
-        "gross_ns": _spread(cost.gross.median, cost.gross.low, cost.gross.high),
+        "net_ns": _spread(cost.net),
+        "gross_ns": _spread(cost.gross),
         "rounds": cost.gross.runs,
         "spread_pct": round(cost.gross.pct, _DIGITS),
         "ops_per_sec": rounded(cost.ops_per_sec),
@@ -127,8 +117,9 @@ def _cost(cost: ProgramCost) -> ProgramCostObject:
     }
 
 
-def _spread(median: float, low: float, high: float) -> SpreadObject:
-    return {"median": round(median, _DIGITS), "low": round(low, _DIGITS), "high": round(high, _DIGITS)}
+def _spread(spread: Spread) -> SpreadObject:
+    low, median, high = (round(ns, _DIGITS) for ns in (spread.low, spread.median, spread.high))
+    return {"median": median, "low": low, "high": high}
 
 
 def csv_text(report: ProgramReport) -> str:

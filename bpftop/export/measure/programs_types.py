@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypedDict
 
-from bpftop.export.json_types import Amount, Count, Limits, ToolObject
-from bpftop.export.measure.machine_types import MachineObject
+from bpftop.export.json_types import Amount, Count, Limits
+from bpftop.export.measure.measurement_types import MeasurementObject
 
 Positive = Annotated[int, Limits(minimum=1)]
 
@@ -81,14 +81,9 @@ class LineRateObject(TypedDict):
     packets_per_sec: Count
 
 
-class BenchDocument(TypedDict):
+class BenchDocument(MeasurementObject):
     schema: Literal["bpftop.bench/1"]
-    tool: ToolObject
-    taken_at: Annotated[str, "The begin of the run: RFC 3339, UTC."]
-    took_s: Amount
-    partial: Annotated[bool, "Whether the run was interrupted: a suite is partial or missing."]
     warnings: Annotated[list[str], "Sentences: reasons to doubt the figures."]
-    machine: MachineObject
     conditions: ConditionsObject
     budgets_ns: Annotated[Mapping[str, float], "Hook -> the time that a program there may take, by rule of thumb."]
     line_rate: LineRateObject

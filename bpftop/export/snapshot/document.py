@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from bpftop.export.json_writing import TOOL, json_page, rounded
+from bpftop.export.json_writing import TOOL, json_page, json_value, rounded
 from bpftop.export.snapshot.finding_object import finding_object
 from bpftop.export.snapshot.host import device_object, host_object
 from bpftop.export.snapshot.losses import loss_sums, losses
@@ -22,7 +22,6 @@ from bpftop.model.sample import (
     L3_LABELS,
     SIZE_LABELS,
     Direction,
-    Hook,
 )
 from bpftop.model.snapshot import Counts, CpuRow, DirectionTraffic, InterfaceSnapshot, ProtocolRow, Snapshot
 from bpftop.model.timestamps import rfc3339
@@ -30,7 +29,6 @@ from bpftop.model.timestamps import rfc3339
 if TYPE_CHECKING:
     from bpftop.export.snapshot.snapshot_types import (
         CpuObject,
-        HookObject,
         InterfaceObject,
         ProtocolObject,
         SnapshotDocument,
@@ -99,7 +97,7 @@ def _interface(snapshot: InterfaceSnapshot) -> InterfaceObject:
         "speed_bits_per_sec": interface.speed_bits_per_sec,
         "device": device_object(interface.facts),
         "counting_since": _timestamp(interface.counting_since_ns),
-        "hooks": {direction: _hook(each.hook) for direction, each in traffic.items()},
+        "hooks": {direction: json_value(each.hook) for direction, each in traffic.items()},
         "totals": _totals(snapshot),
         "protocols": [_protocol(row) for each in counted for row in sorted(each.protocols, key=_number)],
         "cpus": [_cpu(each, row) for each in counted for row in each.cpus if row.online or row.counts.packets],
@@ -142,16 +140,6 @@ def _cells(
         if family in each.breakdowns
         else None
         for direction, each in traffic.items()
-    }
-
-
-def _hook(hook: Hook) -> HookObject:
-    return {
-        "hook": hook.hook,
-        "mode": hook.mode,
-        "prog_id": hook.prog_id,
-        "ns_per_packet": hook.ns_per_packet,
-        "batch": hook.batch,
     }
 
 

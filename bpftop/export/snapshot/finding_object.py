@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bpftop.export.json_writing import rounded
 from bpftop.model.findings import Finding, FindingValue
 
 if TYPE_CHECKING:
     from bpftop.export.snapshot.snapshot_types import FindingObject, FindingValueObject
-
 
 _DIGITS = 6
 
@@ -36,16 +36,12 @@ def _value_object(value: FindingValue, now_ns: int) -> FindingValueObject:
     return {
         "name": value.name,
         "unit": value.unit,
-        "now": _rounded(value.now),
+        "now": rounded(value.now, _DIGITS),
         "peak": round(value.peak, _DIGITS),
         "peak_s_ago": round((now_ns - value.peak_ns) / 1e9, 3),
-        "total": _rounded(value.total),
+        "total": rounded(value.total, _DIGITS),
         "raise_at": value.raise_at,
         "raise_window_s": value.raise_s,
         "clears_below": value.clear_at,
         "clear_window_s": value.clear_s,
     }
-
-
-def _rounded(number: float | None) -> float | None:
-    return None if number is None else round(number, _DIGITS)
