@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 from bpftop.history.stage_totals import StageRow
 from bpftop.model.path import BY_ID, GROUPS, STAGES, Group, Scope, Stage, StageCounter, stage_gained
-from bpftop.model.readings import ReadingPair, per_sec
+from bpftop.model.readings import RatedReading, ReadingPair, per_sec
+from bpftop.model.sample import Key
 from bpftop.model.snapshot import Number, Snapshot, sum_known
 from bpftop.model.units import si
 from bpftop.render.headroom import headroom_s
@@ -223,72 +224,69 @@ def sections(selection: Selection) -> list[Section]:
     return [section for section in candidates if section.rows or section.missing]
 
 
-def _ranked(rows: Sequence[tuple[float | None, int, Detail]]) -> tuple[Detail, ...]:
-    return tuple(row for _, _, row in sorted(rows, key=lambda row: (-(row[0] or 0.0), -row[1], row[2].key)))
+def _ranked(rows: Iterable[tuple[int, Detail]]) -> tuple[Detail, ...]:
+    """Return the rows that have a count: the highest rate first, then the largest count."""
+    counted = [(count, row) for count, row in rows if count]
+    return tuple(row for _, row in sorted(counted, key=lambda each: (-(each[1].per_sec or 0.0), -each[0], each[1].key)))
+
+
+def _counted(
+    reading: RatedReading | None, column: str, detail: Callable[[Key], tuple[str, str, str]], help_text: str
+) -> Iterator[tuple[int, Detail]]:
+    """Yield the count and the row of each key of a reading. ``detail`` returns the row's key, name and place."""
+    for key in reading.keys if reading is not None else ():
+        assert reading is not None
+        count = reading.value(key, column) or 0
+        yield count, Detail(*detail(key), reading.per_sec(key, column), si(count), help_text)
 
 
 def _drop_reasons(selection: Selection) -> Section:
     title, reading = "Drop reasons of the kernel", selection.snapshot.reading("drops")
     if reading is None:
         return Section(title, (), why_unread(selection.snapshot, "drops").removeprefix("drop reasons: "))
-    rows = []
-    for key in reading.keys:
-        where, reason = str(key[0]), str(key[1])
-        count = reading.value(key, "packets") or 0
-        if count and (not where or where in selection.labels):
-            rate = reading.per_sec(key, "packets")
-            help_text = (
-                "Packets the kernel dropped for this reason (skb:kfree_skb). In no sum: most are in a stage above, "
-                "too, and some are no loss (a socket was closed, a segment was there already)."
-            )
-            name = f"drop:{where}:{reason}"
-            rows.append((rate, count, Detail(name, reason, where or "no interface", rate, si(count), help_text)))
-    return Section(title, _ranked(rows))
+    help_text = (
+        "Packets the kernel dropped for this reason (skb:kfree_skb). In no sum: most are in a stage above, "
+        "too, and some are no loss (a socket was closed, a segment was there already)."
+    )
+    rows = _counted(
+        reading,
+        "packets",
+        lambda key: (f"drop:{key[0]}:{key[1]}", str(key[1]), str(key[0]) or "no interface"),
+        help_text,
+    )
+    places = (*selection.labels, "no interface")
+    return Section(title, _ranked(row for row in rows if row[1].where in places))
 
 
-def _address(key: Sequence[int | str]) -> str:
-    version, address, port = key[:3]
-    return f"[{address}]:{port}" if str(version).endswith("6") else f"{address}:{port}"
+def _socket(key: Key) -> str:
+    """Return the address of a socket, and the program that has it."""
+    version, address, port, _, process = key
+    place = f"[{address}]:{port}" if str(version).endswith("6") else f"{address}:{port}"
+    return f"{place} {process}".rstrip()
 
 
 def _udp_sockets(selection: Selection) -> Section:
-    reading, rows = selection.snapshot.reading("udp_sockets"), []
-    for key in reading.keys if reading is not None else ():
-        assert reading is not None
-        count, rate = reading.value(key, "drops") or 0, reading.per_sec(key, "drops")
-        if count:
-            help_text = "Datagrams dropped at this socket since it was opened; they are in the stage UDP sockets too."
-            name = f"{_address(key)} {key[4]}".rstrip()
-            rows.append((rate, count, Detail(f"udp:{key[3]}", name, "netns", rate, si(count), help_text)))
+    help_text = "Datagrams dropped at this socket since it was opened; they are in the stage UDP sockets too."
+    reading = selection.snapshot.reading("udp_sockets")
+    rows = _counted(reading, "drops", lambda key: (f"udp:{key[3]}", _socket(key), "netns"), help_text)
     return Section("UDP sockets that dropped", _ranked(rows))
 
 
 def _listen_sockets(selection: Selection) -> Section:
+    help_text = "Connections that wait for the program to accept them, of the most that may; full above it."
     reading, rows = selection.snapshot.reading("listen_sockets"), []
     for key in reading.keys if reading is not None else ():
         assert reading is not None
         waiting, most = reading.value(key, "accept_queue") or 0, reading.value(key, "accept_queue_max")
-        if waiting:
-            help_text = "Connections that wait for the program to accept them, of the most that may; full above it."
-            name = f"{_address(key)} {key[4]}".rstrip()
-            used = f"{waiting} of {'-' if most is None else most}"
-            rows.append(
-                (float(waiting), waiting, Detail(f"tcp:{key[3]}", name, "netns", None, used, help_text, has_rate=False))
-            )
+        used = f"{waiting} of {'-' if most is None else most}"
+        rows.append((waiting, Detail(f"tcp:{key[3]}", _socket(key), "netns", None, used, help_text, has_rate=False)))
     return Section("TCP accept queues", _ranked(rows))
 
 
 def _driver(selection: Selection) -> Section:
-    rows = []
+    help_text = "A loss counter by the driver's own name (ethtool -S); the ring or the wire may count it too."
+    rows: list[tuple[int, Detail]] = []
     for label in selection.labels:
         reading = selection.snapshot.reading("nic", label)
-        for key in reading.keys if reading is not None else ():
-            assert reading is not None
-            count, rate = reading.value(key, "count") or 0, reading.per_sec(key, "count")
-            if count:
-                help_text = (
-                    "A loss counter by the driver's own name (ethtool -S); the ring or the wire may count it too."
-                )
-                name = f"nic:{label}:{key[1]}"
-                rows.append((rate, count, Detail(name, str(key[1]), label, rate, si(count), help_text)))
+        rows += _counted(reading, "count", lambda key: (f"nic:{key[0]}:{key[1]}", str(key[1]), str(key[0])), help_text)
     return Section("Counters of the driver that are not zero", _ranked(rows))

@@ -61,19 +61,12 @@ def program_lines(table: SuiteTable) -> list[ProgramLine]:
 
 def program_columns(table: SuiteTable) -> list[ProgramColumn]:
     """Return the columns that the table has values for."""
+    lines = program_lines(table)
     crowds = sorted({cost.cpus for row in table.rows for cost in row.costs if cost.cpus > 1})
-    width = max([*(len(line.name) for line in program_lines(table)), NAME.width])
-    columns = [replace(NAME, width=width), NS, MICROSECONDS, OPS, FACTOR, *map(_crowd_column, crowds)]
-    if any(row.crowded.counted_runs for row in table.rows):
-        columns += [COUNTED, LOST]
-    if any(row.size for row in table.rows):
-        columns += [INSTRUCTIONS, JITED]
-    columns.append(SPREAD)
-    if any(row.returns for row in table.rows):
-        columns.append(RETURNS)
-    if any(row.remark for row in table.rows):
-        columns.append(REMARK)
-    return columns
+    name, *figures = PROGRAM_COLUMNS[:_USUAL]
+    width = max(name.width, *(len(line.name) for line in lines))
+    filled = [each for each in PROGRAM_COLUMNS[_USUAL:] if any(each.value(line) not in (None, "") for line in lines)]
+    return [replace(name, width=width), *figures, *map(_crowd_column, crowds), *filled]
 
 
 def _crowd_column(cpus: int) -> ProgramColumn:
@@ -122,56 +115,37 @@ def _whole(value: int | None) -> str:
     return "" if value is None else str(value)
 
 
-NAME: ProgramColumn = Column(
-    "name", "", "", 16, "the contestant", lambda line: line.name, lambda line, width: line.name[:width],
-    left=True, gap=0,
+PROGRAM_COLUMNS: tuple[ProgramColumn, ...] = (
+    Column("name", "", "", 16, "the contestant", lambda line: line.name, lambda line, width: line.name[:width],
+          left=True, gap=0),
+    Column("ns", "avg ns", "ns", 9, "nanoseconds on one CPU, above an empty body",
+          lambda line: line.ns, lambda line, _: _cost_text(line.row.alone) if line.row else _number(line.ns)),
+    Column("us", "avg µs", "µs", 9, "the same in microseconds",
+          _microseconds, lambda line, _: _number(_microseconds(line), 4), rank=5),
+    Column("ops", "op/s", "1/s", 8, "operations per second on one CPU",
+          lambda line: line.ops_per_sec, lambda line, _: si(line.ops_per_sec), rank=3),
+    Column("factor", "factor", "", 8, "how many times as fast as the reference",
+          lambda line: line.factor, lambda line, _: _number(line.factor) if line.row else "", rank=2),
+    Column("kept", "counted/run", "", 16, "runs that the map counted, of all runs, on the largest number of CPUs tried",
+          lambda line: line.crowded.counted_runs.counted if line.crowded and line.crowded.counted_runs else None,
+          lambda line, _: _counted_text(line), rank=4),
+    Column("lost", "lost", "%", 8, "counts lost to races, in percent",
+          lambda line: line.lost_pct, lambda line, _: _lost_text(line)),
+    Column("insns", "insns", "", 7, "instructions after the verifier's rewriting",
+          _instructions, lambda line, _: _whole(_instructions(line)), rank=3),
+    Column("jited", "JITed B", "B", 8, "bytes of machine code",
+          _jited_bytes, lambda line, _: _whole(_jited_bytes(line)), rank=4),
+    Column("spread", "spread", "%", 8,
+          "from the least to the largest round, in percent of the median; the widest of all numbers of CPUs",
+          lambda line: line.row.spread_pct if line.row else None,
+          lambda line, _: f"{line.row.spread_pct:.0f} %" if line.row else "", rank=2),
+    Column("returns", "returns", "", 20, "what the program returned; how often, where frames differ",
+          lambda line: line.row.returns if line.row else None,
+          lambda line, _: line.row.returns if line.row else "", left=True, gap=2),
+    Column("remark", "remark", "", 26, "the rank of a helper by its cost, and its rank in the usual list",
+          lambda line: line.row.remark if line.row else None,
+          lambda line, width: line.row.remark[:width] if line.row else "", left=True, gap=2),
 )  # fmt: skip
-NS: ProgramColumn = Column(
-    "ns", "avg ns", "ns", 9, "nanoseconds on one CPU, above an empty body",
-    lambda line: line.ns, lambda line, _: _cost_text(line.row.alone) if line.row else _number(line.ns),
-)  # fmt: skip
-MICROSECONDS: ProgramColumn = Column(
-    "us", "avg µs", "µs", 9, "the same in microseconds",
-    _microseconds, lambda line, _: _number(_microseconds(line), 4), rank=5,
-)  # fmt: skip
-OPS: ProgramColumn = Column(
-    "ops", "op/s", "1/s", 8, "operations per second on one CPU",
-    lambda line: line.ops_per_sec, lambda line, _: si(line.ops_per_sec), rank=3,
-)  # fmt: skip
-FACTOR: ProgramColumn = Column(
-    "factor", "factor", "", 8, "how many times as fast as the reference",
-    lambda line: line.factor, lambda line, _: _number(line.factor) if line.row else "", rank=2,
-)  # fmt: skip
-COUNTED: ProgramColumn = Column(
-    "kept", "counted/run", "", 16, "runs that the map counted, of all runs, on the largest number of CPUs tried",
-    lambda line: line.crowded.counted_runs.counted if line.crowded and line.crowded.counted_runs else None,
-    lambda line, _: _counted_text(line), rank=4,
-)  # fmt: skip
-LOST: ProgramColumn = Column(
-    "lost", "lost", "%", 8, "counts lost to races, in percent",
-    lambda line: line.lost_pct, lambda line, _: _lost_text(line),
-)  # fmt: skip
-INSTRUCTIONS: ProgramColumn = Column(
-    "insns", "insns", "", 7, "instructions after the verifier's rewriting",
-    _instructions, lambda line, _: _whole(_instructions(line)), rank=3,
-)  # fmt: skip
-JITED: ProgramColumn = Column(
-    "jited", "JITed B", "B", 8, "bytes of machine code",
-    _jited_bytes, lambda line, _: _whole(_jited_bytes(line)), rank=4,
-)  # fmt: skip
-SPREAD: ProgramColumn = Column(
-    "spread", "spread", "%", 8,
-    "from the least to the largest round, in percent of the median; the widest of all numbers of CPUs",
-    lambda line: line.row.spread_pct if line.row else None,
-    lambda line, _: f"{line.row.spread_pct:.0f} %" if line.row else "", rank=2,
-)  # fmt: skip
-RETURNS: ProgramColumn = Column(
-    "returns", "returns", "", 20, "what the program returned; how often, where frames differ",
-    lambda line: line.row.returns if line.row else None,
-    lambda line, _: line.row.returns if line.row else "", left=True, gap=2,
-)  # fmt: skip
-REMARK: ProgramColumn = Column(
-    "remark", "remark", "", 26, "the rank of a helper by its cost, and its rank in the usual list",
-    lambda line: line.row.remark if line.row else None,
-    lambda line, width: line.row.remark[:width] if line.row else "", left=True, gap=2,
-)  # fmt: skip
+
+_USUAL = 5
+"""The number of columns that every table has; then come the columns for several CPUs."""

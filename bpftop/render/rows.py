@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from bpftop.history.cpu_trends import CELL_S
-from bpftop.history.history import History, MarkedRates
 from bpftop.model.cpu_readings import CpuReadings, CpuValues
 from bpftop.model.protocols import ICMP, ICMPV6, TCP, UDP, protocol_name
 from bpftop.model.sample import FLAG_LABELS, Direction
-from bpftop.model.snapshot import NOTHING, Counts, DirectionTraffic, InterfaceSnapshot, Snapshot, sum_known
+from bpftop.model.snapshot import NOTHING, Counts, DirectionTraffic, InterfaceSnapshot, sum_known
+from bpftop.render.selection import Selection
 
 FLAG_SHOWN_FROM, FLAG_SHOWN_UNTIL = 0.10, 0.05
 """The shares of TCP at which a TCP flag gets a row and loses its row, apart so that rows do not flicker."""
@@ -22,14 +22,15 @@ PROTOCOL_CELL_S = 10.0
 
 
 @dataclass(frozen=True)
-class Past:
+class Past(Selection):
     """The past of a direction of an interface, to compare with: a minute ago, or the mark."""
 
-    history: History
-    snapshot: Snapshot
-    interface: InterfaceSnapshot
-    direction: Direction
-    mark: MarkedRates | None = None
+    direction: Direction = "rx"
+
+    @property
+    def traffic(self) -> DirectionTraffic:
+        """Return the direction in the snapshot that is compared with its past."""
+        return self.interface.traffic(self.direction)
 
     def then(self, name: str) -> float | None:
         """Return the past packet rate of a row; ``name`` as in ``history.RateRow``."""
@@ -43,11 +44,6 @@ class Past:
         """Return the mean packet rates of a row in ``cells`` periods of ``cell_s`` seconds, the newest last."""
         ranges = self.history.tick_ranges(self.snapshot.mono_ns, cell_s, cells)
         return self.history.means((self.interface.label, self.direction, name), ranges)
-
-    @cached_property
-    def labels(self) -> tuple[str, ...]:
-        """Return the label of the interface; for the total, the labels of the interfaces in the sum."""
-        return self.snapshot.labels(self.interface)
 
     def cpu_cells(self, cells: int, back: int = 0) -> list[Sequence[float] | None]:
         """Return packets per second by cell of the trend and CPU, without the newest ``back`` cells."""
@@ -116,18 +112,19 @@ def share(part: float | None, whole: float | None) -> float | None:
     return None if part is None or not whole else part / whole
 
 
-def protocol_lines(interface: InterfaceSnapshot, past: Past, flags: Collection[str] = ()) -> list[ProtocolLine]:
+def protocol_lines(past: Past, flags: Collection[str] = ()) -> list[ProtocolLine]:
     """Return a row per protocol with packets since the start, TCP and UDP first; below TCP, rows of these ``flags``."""
+    interface = past.interface
     rx = {row.number: row.counts for row in interface.rx.protocols}
     tx = {row.number: row.counts for row in interface.tx.protocols}
     seen = [n for n in rx.keys() | tx.keys() if rx.get(n, NOTHING).packets or tx.get(n, NOTHING).packets]
     lines = []
     for number in sorted(seen, key=lambda n: (_FIRST.index(n) if n in _FIRST else len(_FIRST), n)):
         pair = (_cell(interface.rx, rx.get(number)), _cell(interface.tx, tx.get(number)))
-        lines.append(_line(str(number), protocol_name(number), 0, pair, interface, past))
+        lines.append(traffic_line(str(number), protocol_name(number), pair, past))
         if number == TCP:
             lines += [
-                _line(f"tcp_flags/{f}", _FLAG_NAMES[f], 1, _flag(interface, f), interface, past)
+                traffic_line(f"tcp_flags/{f}", _FLAG_NAMES[f], _flag(interface, f), past, depth=1)
                 for f in FLAG_LABELS
                 if f in flags
             ]
@@ -154,12 +151,10 @@ def _cell(traffic: DirectionTraffic, counts: Counts | None) -> Counts:
     return Counts(0, 0, 0.0, 0.0) if traffic.totals.packets_per_sec is not None else Counts(0, 0)
 
 
-def _line(
-    key: str, name: str, depth: int, pair: tuple[Counts, Counts], interface: InterfaceSnapshot, past: Past
-) -> ProtocolLine:
+def traffic_line(key: str, name: str, pair: tuple[Counts, Counts], past: Past, depth: int = 0) -> ProtocolLine:
+    """Return the row of the counts that were received and sent, with their share of the direction of ``past``."""
     seen = pair[0 if past.direction == "rx" else 1].packets_per_sec
-    whole = interface.traffic(past.direction).totals.packets_per_sec
-    return ProtocolLine(key, name, depth, *pair, share(seen, whole), past)
+    return ProtocolLine(key, name, depth, *pair, share(seen, past.traffic.totals.packets_per_sec), past)
 
 
 def effective_cpus(rates: Sequence[float | None]) -> float | None:
@@ -176,9 +171,12 @@ class CpuTable:
     Rows for 512 CPUs would take a third of the tick's time and half a megabyte.
     """
 
-    traffic: DirectionTraffic
     past: Past
     cells: int = 12
+
+    @property
+    def traffic(self) -> DirectionTraffic:
+        return self.past.traffic
 
     @property
     def rates(self) -> tuple[float | None, ...]:

@@ -148,7 +148,7 @@ class PaneInput:
 
     def past_of(self, direction: Direction) -> Past:
         """Return the past of one direction of the selected interface."""
-        return Past(self.history, self.snapshot, self.interface, direction, self.view.mark)
+        return Past(self.snapshot, self.interface, self.history, self.view.mark, direction)
 
     @property
     def selection(self) -> Selection:

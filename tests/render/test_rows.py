@@ -23,15 +23,15 @@ def shown(ticks: int = 3, cpus: int = 4, interfaces: tuple[Interface, ...] = ())
 
 def past(direction: Direction = "rx", ticks: int = 3, cpus: int = 4) -> Past:
     history, snapshot = shown(ticks, cpus)
-    return Past(history, snapshot, snapshot.total, direction)
+    return Past(snapshot, snapshot.total, history, direction=direction)
 
 
 def test_the_order_of_protocols_does_not_depend_on_traffic() -> None:
     before = past()
-    names = [row.name for row in protocol_lines(before.interface, before)]
+    names = [row.name for row in protocol_lines(before)]
     assert names[:5] == ["TCP", "UDP", "ICMP", "ICMPv6", "IGMP"]
     assert names[-3:] == ["LLDP", "other ethertype", "malformed"]
-    assert [row.name for row in protocol_lines(before.interface, before, {"syn", "rst"})][:4] == [
+    assert [row.name for row in protocol_lines(before, {"syn", "rst"})][:4] == [
         "TCP",
         "SYN",
         "RST",
@@ -40,7 +40,7 @@ def test_the_order_of_protocols_does_not_depend_on_traffic() -> None:
 
 
 def test_shares_and_rates_are_those_of_the_direction() -> None:
-    rx, tx = (next(iter(protocol_lines(p.interface, p))) for p in (past("rx"), past("tx")))
+    rx, tx = (next(iter(protocol_lines(p))) for p in (past("rx"), past("tx")))
     assert rx.now == rx.rx.packets_per_sec
     assert tx.now == tx.tx.packets_per_sec
     assert rx.share == pytest.approx(share(rx.now, past("rx").interface.rx.totals.packets_per_sec))
@@ -50,13 +50,13 @@ def test_a_protocol_absent_in_a_direction_is_zero_or_unknown() -> None:
     before = past()
     sctp = ProtocolRow("rx", 132, "SCTP", Counts(5, 500, 5.0, 4000.0))
     one = replace(before.interface, rx=replace(before.interface.rx, protocols=(sctp,)))
-    (row,) = (r for r in protocol_lines(one, before) if r.name == "SCTP")
+    (row,) = (r for r in protocol_lines(replace(before, interface=one)) if r.name == "SCTP")
     assert row.tx.packets_per_sec is not None
     without = replace(one, tx=replace(one.tx, protocols=tuple(r for r in one.tx.protocols if r.number != 132)))
-    (row,) = (r for r in protocol_lines(without, before) if r.name == "SCTP")
+    (row,) = (r for r in protocol_lines(replace(before, interface=without)) if r.name == "SCTP")
     assert row.tx == Counts(0, 0, 0.0, 0.0)
     observed = replace(one, tx=DirectionTraffic("tx", Hook(), totals=Counts(1, 1, 1.0, 8.0)))
-    (row,) = (r for r in protocol_lines(observed, before) if r.name == "SCTP")
+    (row,) = (r for r in protocol_lines(replace(before, interface=observed)) if r.name == "SCTP")
     assert row.tx.packets_per_sec is None
 
 
@@ -87,7 +87,7 @@ def test_effective_cpus(rates: list[float | None], effective: float | None) -> N
 
 def test_cpu_rows_agree_with_the_flow() -> None:
     before = past(ticks=4, cpus=6)
-    table = CpuTable(before.interface.rx, before)
+    table = CpuTable(before)
     rows = table.lines(table.visible_cpus)
     assert [row.cpu for row in rows] == list(range(6))
     assert [row.counts for row in rows] == [
@@ -100,8 +100,8 @@ def test_cpu_rows_agree_with_the_flow() -> None:
 def test_cpu_rows_of_a_total_add_up_its_interfaces() -> None:
     bond = (interface("bond0", 5, kind="bond"), interface("eth0", 2, master=5), interface("eth9", 9))
     history, snapshot = shown(14, 4, bond)
-    table = CpuTable(snapshot.total.rx, Past(history, snapshot, snapshot.total, "rx"))
-    parts = [CpuTable(w.rx, Past(history, snapshot, w, "rx")) for w in snapshot.interfaces]
+    table = CpuTable(Past(snapshot, snapshot.total, history))
+    parts = [CpuTable(Past(snapshot, w, history)) for w in snapshot.interfaces]
     assert table.rates[3] == pytest.approx((parts[0].rates[3] or 0) + (parts[2].rates[3] or 0))
     row, first, last = table.lines([3])[0], parts[0].lines([3])[0], parts[2].lines([3])[0]
     assert row.counts.bits_per_sec == pytest.approx((first.counts.bits_per_sec or 0) + (last.counts.bits_per_sec or 0))
@@ -110,7 +110,7 @@ def test_cpu_rows_of_a_total_add_up_its_interfaces() -> None:
 
 def test_cpus_without_a_rate_have_rows_too() -> None:
     before = past(ticks=1)
-    table = CpuTable(before.interface.rx, before)
+    table = CpuTable(before)
     assert table.visible_cpus == [0, 1, 2, 3]
     assert {(row.now, row.share, row.top) for row in table.lines(table.visible_cpus)} == {(None, None, ())}
 
@@ -118,10 +118,9 @@ def test_cpus_without_a_rate_have_rows_too() -> None:
 def test_an_offline_cpu_has_a_row_only_with_packets() -> None:
     before = past()
     before = replace(before, snapshot=replace(before.snapshot, online_cpus=(0, 1)))
-    traffic = before.interface.rx
-    assert CpuTable(traffic, before).visible_cpus == [0, 1, 2, 3]  # all four moved packets
-    still = replace(traffic, pairs=())
-    assert CpuTable(still, before).visible_cpus == [0, 1]
+    assert CpuTable(before).visible_cpus == [0, 1, 2, 3]  # all four moved packets
+    still = replace(before.interface, rx=replace(before.interface.rx, pairs=()))
+    assert CpuTable(replace(before, interface=still)).visible_cpus == [0, 1]
 
 
 def test_narrow_screens_leave_out_columns_by_rank() -> None:
@@ -145,9 +144,9 @@ def test_no_cell_is_wider_than_its_column(width: int) -> None:
     before = past(ticks=70)
     for field, cells in fitting(PROTOCOL_COLUMNS, width):
         assert len(field.title) <= cells - field.gap
-        for row in protocol_lines(before.interface, before, {"syn"}):
+        for row in protocol_lines(before, {"syn"}):
             assert len(field.text(row, cells - field.gap)) <= cells - field.gap
-    table = CpuTable(before.interface.rx, before)
+    table = CpuTable(before)
     for cpu_field, cells in fitting(CPU_COLUMNS, width):
         for cpu_row in table.lines(table.visible_cpus):
             assert len(cpu_field.text(cpu_row, cells - cpu_field.gap)) <= cells - cpu_field.gap

@@ -22,7 +22,7 @@ from bpftop.render.columns import text_table
 from bpftop.render.escaping import escaped_text
 from bpftop.render.gravest_finding import MARKS, gravest_finding
 from bpftop.render.path_rows import losses
-from bpftop.render.rows import CpuLine, Past, ProtocolLine, protocol_lines, share
+from bpftop.render.rows import CpuLine, Past, ProtocolLine, protocol_lines, share, traffic_line
 from bpftop.render.selection import Selection
 from bpftop.render.traffic_columns import CPU_COLUMNS, PROTOCOL_COLUMNS
 
@@ -45,7 +45,8 @@ def table(snapshot: Snapshot) -> str:
     for interface in snapshot.interfaces:
         lines += ["", *_interface(snapshot, interface)]
     if len(snapshot.interfaces) > 1:
-        lines += ["", "total of the interfaces", *_section("Protocol", [_whole(snapshot, snapshot.total)])]
+        whole = _whole(Past(snapshot, snapshot.total, History()))
+        lines += ["", "total of the interfaces", *_section("Protocol", [whole])]
         lines += [f"without {escaped_text(label)}: {escaped_text(why)}" for label, why in snapshot.left_out.items()]
     lines += ["", *_lost(snapshot), f"own cost: {own_cost_text(snapshot.own)}"]
     lines += [f"unavailable: {escaped_text(part)}: {escaped_text(why)}" for part, why in snapshot.unavailable.items()]
@@ -120,13 +121,13 @@ def _top(interface: InterfaceSnapshot, width: int) -> str:
 def _interface(snapshot: Snapshot, interface: InterfaceSnapshot) -> Iterator[str]:
     yield _title(interface)
     yield from textwrap.wrap(escaped_text(", ".join(device_phrases(interface.interface.facts))), _PAGE_WIDTH)
-    past = Past(History(), snapshot, interface, "rx")
+    past = Past(snapshot, interface, History())
     flags = [
         flag
         for flag in FLAG_LABELS
         if any(traffic.cell_of("tcp_flags", flag).packets for traffic in _directions(interface))
     ]
-    yield from _section("Protocol", [_whole(snapshot, interface), *protocol_lines(interface, past, flags)])
+    yield from _section("Protocol", [_whole(past), *protocol_lines(past, flags)])
     for title, label, names in _JOINT:
         rows = _rows(past, label, names)
         if rows:
@@ -164,9 +165,8 @@ def _directions(interface: InterfaceSnapshot) -> tuple[DirectionTraffic, Directi
     return rx, tx
 
 
-def _whole(snapshot: Snapshot, interface: InterfaceSnapshot) -> ProtocolLine:
-    totals = interface.rx.totals, interface.tx.totals
-    return _line("all", totals, Past(History(), snapshot, interface, "rx"))
+def _whole(past: Past) -> ProtocolLine:
+    return traffic_line("all", "all", (past.interface.rx.totals, past.interface.tx.totals), past)
 
 
 def _rows(past: Past, label: int, names: Iterable[str]) -> list[ProtocolLine]:
@@ -178,13 +178,8 @@ def _rows(past: Past, label: int, names: Iterable[str]) -> list[ProtocolLine]:
     for name in names:
         rx, tx = (cells.get(name, nothing) for cells, nothing in sides)
         if rx.packets or tx.packets:
-            rows.append(_line(name, (rx, tx), past))
+            rows.append(traffic_line(name, name, (rx, tx), past))
     return rows
-
-
-def _line(name: str, traffic: tuple[Counts, Counts], past: Past) -> ProtocolLine:
-    part = share(traffic[0].packets_per_sec, past.interface.rx.totals.packets_per_sec)
-    return ProtocolLine(key=name, name=name, depth=0, rx=traffic[0], tx=traffic[1], share=part, past=past)
 
 
 def _section(title: str, rows: Sequence[ProtocolLine]) -> Iterator[str]:

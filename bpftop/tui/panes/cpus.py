@@ -39,7 +39,7 @@ class CpusPane(Pane):
 
     def lines(self, pane_input: PaneInput, height: int) -> list[Line]:
         head = [header(pane_input), *notice_line(pane_input), direction_line(pane_input, pane_input.view.direction)]
-        cpus = CpuTable(pane_input.traffic, pane_input.past)
+        cpus = CpuTable(pane_input.past)
         if pane_input.without_program:
             head += [line((part, "notice")) for part in wrap(NO_PROGRAM, min(pane_input.width, 100))]
         else:
@@ -58,13 +58,13 @@ class CpusPane(Pane):
     def keys(self, pane_input: PaneInput) -> list[str]:
         if pane_input.view.wide:
             return []
-        return [str(cpu) for cpu in _ordered(pane_input, CpuTable(pane_input.traffic, pane_input.past))]
+        return [str(cpu) for cpu in _ordered(pane_input, CpuTable(pane_input.past))]
 
     def sort_ids(self, pane_input: PaneInput) -> list[str]:
         return [] if pane_input.view.wide else TABLE.sort_ids(pane_input, pane_input.width)
 
     def row_text(self, pane_input: PaneInput, key: str) -> str:
-        cpus = CpuTable(pane_input.traffic, pane_input.past)
+        cpus = CpuTable(pane_input.past)
         return TABLE.text(cpus.lines([int(key)]), pane_input, max(100, pane_input.width))
 
 

@@ -64,7 +64,7 @@ def _table_width(pane_input: PaneInput) -> int:
 
 def _rows(pane_input: PaneInput) -> tuple[list[ProtocolLine], int]:
     """Return the rows that pass the filter, in screen order, and the number of rows without the filter."""
-    rows = protocol_lines(pane_input.interface, pane_input.past, pane_input.flags)
+    rows = protocol_lines(pane_input.past, pane_input.flags)
     words = pane_input.view.filter.lower().replace(",", " ").split()
     matching = [row for row in rows if any(word in row.name.lower() for word in words)] if words else rows
     return TABLE.ordered(matching, pane_input.view), len(rows)

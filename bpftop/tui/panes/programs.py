@@ -8,19 +8,7 @@ from dataclasses import replace
 from bpftop.measure.programs.costs import SuiteTable
 from bpftop.measure.programs.engine import LocalProgramEngine, ProgramEngine
 from bpftop.measure.programs.suite import Suite
-from bpftop.render.program_columns import (
-    COUNTED,
-    FACTOR,
-    INSTRUCTIONS,
-    JITED,
-    LOST,
-    NS,
-    OPS,
-    SPREAD,
-    ProgramColumn,
-    program_columns,
-    program_lines,
-)
+from bpftop.render.program_columns import PROGRAM_COLUMNS, ProgramColumn, program_columns, program_lines
 from bpftop.tui.measurements.programs import ALL_SUITES, ProgramMeasurement, ProgramPaneState
 from bpftop.tui.measurements.status_lines import rule, status_lines
 from bpftop.tui.panes.pane import Pane
@@ -39,12 +27,15 @@ ABOUT = (
     "cost above that of an empty program."
 )
 
+_EXPLAINED = ("ns", "ops", "factor", "kept", "lost", "insns", "jited", "spread")
+"""The columns that the help explains."""
+
 
 class ProgramsPane(Pane):
     """The list of suites, and the table of the selected suite or the explanation of its winner."""
 
     terms = (
-        *((column.title, column.help) for column in (NS, OPS, FACTOR, COUNTED, LOST, INSTRUCTIONS, JITED, SPREAD)),
+        *((column.title, column.help) for column in PROGRAM_COLUMNS if column.id in _EXPLAINED),
         ("2 CPUs", "Nanoseconds when this many CPUs run the program at once."),
         ("budget", "What a program at this hook may take, by rule of thumb; and a frame of 64 bytes at 10 Gb/s."),
         ("✓ ▶ ~", "Done; running; cancelled before all rounds were done, so without a verdict."),
