@@ -15,7 +15,7 @@ from bpftop.collect.devices.qdiscs import Qdiscs
 from bpftop.collect.devices.unresolved_neighbours import UnresolvedNeighbours
 from bpftop.collect.host import Host
 from bpftop.collect.procfs.conntrack import Conntrack
-from bpftop.collect.procfs.counter_files import Netstat, Snmp, Snmp6
+from bpftop.collect.procfs.counter_files import Netstat, Snmp, Snmp6, Xfrm
 from bpftop.collect.procfs.cpu_times import CpuTimes
 from bpftop.collect.procfs.neighbours import Neighbours
 from bpftop.collect.procfs.sockstat import Sockstat
@@ -58,6 +58,7 @@ def collectors(
         Snmp(tree),
         Snmp6(tree),
         Netstat(tree),
+        Xfrm(tree),
         Sockstat(tree),
         UdpSockets(tree),
         ListenSockets(tree),

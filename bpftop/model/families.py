@@ -143,6 +143,8 @@ NETNS_FAMILIES = (
            scope="netns"),
     Family("netstat", ("counter",), ("count",), "TcpExt and IpExt counters of the stack (/proc/net/netstat)",
            scope="netns"),
+    Family("xfrm", ("counter",), ("count",), "packets that IPsec drops (/proc/net/xfrm_stat)", scope="netns",
+           every_ns=_SECOND_NS),
     Family("sockstat", (), ("tcp_inuse", "tcp_time_wait", "udp_inuse", "fragments_inuse", "fragments_memory_bytes"),
            "sockets and reassembly memory of the namespace (/proc/net/sockstat, sockstat6)", kind="gauge",
            scope="netns"),

@@ -1,4 +1,7 @@
-"""Counters of the network stack by their names in `nstat -az`, with their meanings. A new counter is one line here."""
+"""Counters of the network stack by their names in `nstat -az` and /proc/net/xfrm_stat, with their meanings.
+
+A new counter is one line here.
+"""
 
 from __future__ import annotations
 
@@ -112,11 +115,23 @@ NETSTAT: Mapping[str, str] = {
     "IpExtInTruncatedPkts": "IPv4 packets shorter than their header says",
     "IpExtInCsumErrors": "IPv4 packets with a bad header checksum",
 }
-COUNTERS: Mapping[str, str] = {**SNMP, **SNMP6, **NETSTAT}
+XFRM: Mapping[str, str] = {
+    "XfrmInNoStates": "IPsec packets for an association that this host does not have",
+    "XfrmInStateExpired": "IPsec packets for an association whose time is over",
+    "XfrmInStateProtoError": "IPsec packets that could not be decrypted or verified",
+    "XfrmInStateSeqError": "IPsec packets with a sequence number that came before, or is too old",
+    "XfrmInTmplMismatch": "packets in the clear, or protected otherwise than a policy demands",
+    "XfrmInNoPols": "decrypted packets that no policy allows",
+    "XfrmOutNoStates": "packets not sent because a policy wants them encrypted and there is no association",
+    "XfrmOutStateExpired": "packets not sent because the association's time is over",
+    "XfrmAcquireError": "requests for an association that no key daemon took",
+}
+STACK: Mapping[str, Mapping[str, str]] = {"snmp": SNMP, "snmp6": SNMP6, "netstat": NETSTAT, "xfrm": XFRM}
+"""Family -> its counters."""
 
-_FAMILY = {name: family for family, names in (("snmp", SNMP), ("snmp6", SNMP6), ("netstat", NETSTAT)) for name in names}
+_FAMILY = {name: family for family, names in STACK.items() for name in names}
 
 
 def family_of(counter: str) -> str:
-    """Return the family of a counter: ``snmp``, ``snmp6`` or ``netstat``. Raises KeyError for a counter not read."""
+    """Return the family of a counter, a key of ``STACK``. Raises KeyError for a counter not read."""
     return _FAMILY[counter]

@@ -354,7 +354,7 @@ RULES = (
         "packets that end early or contradict themselves", malformed_packets,
         {"packets": Limit(10, None, "/s"), "share": Limit(0.001, None, "share")},
         ("nstat -az IpInHdrErrors Ip6InHdrErrors IpExtInTruncatedPkts",),
-        explains=(*_FOLLOWS, "checksum-errors"),
+        explains=(*_FOLLOWS, "checksum-errors", "conntrack-invalid"),
     ),
     Rule(
         "packet-storm", "traffic", "interface", ("protocols", "links"), ("info", "warning"),

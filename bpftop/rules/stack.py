@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from bpftop.model.findings import Severity
 from bpftop.model.units import pct, si
-from bpftop.rules.evidence import per_s
+from bpftop.rules.evidence import compare, per_s
 from bpftop.rules.rule import Limit, Rule, RuleInput
 from bpftop.rules.shapes import Rates, Share, counter_rates, list_rates, rate_over_limit, share_over_limit
 
@@ -17,7 +17,7 @@ _CHECKSUMS = ("TcpInCsumErrors", "UdpInCsumErrors", "IcmpInCsumErrors", "Udp6InC
 _NO_ROUTE = ("TcpExtIPReversePathFilter", "IpExtInNoRoutes", "Ip6InNoRoutes")
 
 
-def _rates_and_interfaces(*reasons: str) -> Callable[[RuleInput, Rates], Iterable[str]]:
+def rates_and_interfaces(*reasons: str) -> Callable[[RuleInput, Rates], Iterable[str]]:
     """Return a function that lists the rates, and the interfaces where the kernel dropped packets for these reasons."""
 
     def details(rule_input: RuleInput, rates: Rates) -> Iterable[str]:
@@ -83,6 +83,21 @@ def _xdp_failures(rule_input: RuleInput) -> Rates:
     }
 
 
+def conntrack_invalid(rule_input: RuleInput) -> Share | None:
+    """Return the share of received packets that connection tracking finds invalid; None below the floor."""
+    invalid = rule_input.rate("conntrack_events", (), "invalid")
+    if invalid < rule_input.limit("packets"):
+        return None
+    share = invalid / max(invalid, rule_input.counts("IpInReceives", "Ip6InReceives"))
+    return Share(
+        share,
+        "invalid, of IP packets received",
+        f"Connection tracking finds {per_s(invalid)} packets invalid",
+        (compare("invalid", invalid, rule_input.limits["packets"]),),
+        "it sees one direction of their connections only, or sequence numbers, flags or checksums cannot be right",
+    )
+
+
 def _firewall_drops(rule_input: RuleInput) -> Rates:
     rule_input.rates("drops", "packets")  # raises where drop reasons cannot be read
     return rule_input.drops_by_interface(("NETFILTER_DROP",))
@@ -93,9 +108,10 @@ RULES = (
         "checksum-errors", "stack", "netns", ("snmp",), ("warning",), "segments and datagrams with a bad checksum",
         rate_over_limit(
             counter_rates(*_CHECKSUMS), counters="InCsumErrors", title="Bad checksums: {rate}",
-            details=_rates_and_interfaces("TCP_CSUM", "UDP_CSUM", "ICMP_CSUM", "SKB_CSUM")),
+            details=rates_and_interfaces("TCP_CSUM", "UDP_CSUM", "ICMP_CSUM", "SKB_CSUM")),
         {"warning": Limit(1, None, "/s")},
         ("nstat -az TcpInCsumErrors UdpInCsumErrors IcmpInCsumErrors", "ethtool -k {iface} | grep checksum"),
+        explains=("conntrack-invalid",),
     ),
     Rule(
         "conntrack-full", "stack", "netns", ("conntrack", "conntrack_events"), ("warning", "critical"),
@@ -120,7 +136,7 @@ RULES = (
         rate_over_limit(
             counter_rates(*_NO_ROUTE), counters="IPReversePathFilter and InNoRoutes",
             title="{rate} packets dropped: no route back to their source, or none to where they go",
-            details=_rates_and_interfaces("IP_RPFILTER", "IP_INNOROUTES"), why=_why_no_route),
+            details=rates_and_interfaces("IP_RPFILTER", "IP_INNOROUTES"), why=_why_no_route),
         {"warning": Limit(1, None, "/s")},
         ("nstat -az TcpExtIPReversePathFilter IpExtInNoRoutes Ip6InNoRoutes", "sysctl -a | grep rp_filter", "ip route"),
     ),
@@ -133,6 +149,15 @@ RULES = (
             why="the program returned an action that is none, or a redirect that failed"),
         {"warning": Limit(0, 0, "/s")},
         ("ip -d link show {iface}", "bpftool prog show", "bpftool net"),
+    ),
+    Rule(
+        "conntrack-invalid", "stack", "netns", ("conntrack_events", "snmp"), ("info", "warning"),
+        "packets that fit no connection, as connection tracking sees them", share_over_limit(conntrack_invalid),
+        {"info": Limit(0.02, 0.01, "share"),
+         "warning": Limit(0.1, 0.05, "share", "late segments of closed connections stay below 1 %"),
+         "packets": Limit(10, None, "/s", "a floor")},
+        ("conntrack -S", "nft list ruleset", "ip route", "sysctl net.netfilter.nf_conntrack_tcp_be_liberal"),
+        explains=("dropped-on-this-host", "firewall-drops", "tcp-retransmits", "loss-before-us"),
     ),
     Rule(
         "firewall-drops", "stack", "netns", ("drops",), ("info",), "packets that a rule of the firewall dropped",

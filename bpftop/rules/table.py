@@ -15,6 +15,7 @@ from bpftop.rules import (
     route,
     stack,
     tcp,
+    tunnels,
     udp,
     wire_ring_queues,
 )
@@ -28,6 +29,7 @@ RULES: tuple[Rule, ...] = (
     *udp.RULES,
     *packet_mix.RULES,
     *cpu.RULES,
+    *tunnels.RULES,
     *stack.RULES,
     *wire_ring_queues.RULES,
     *host_drops.RULES,

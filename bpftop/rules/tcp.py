@@ -260,7 +260,7 @@ RULES = (
          "ss -tn state syn-recv | tail -n +2 | wc -l"),
         explains=("packet-storm", "cpu-imbalance", "backlog-overflow", "accept-queue-overflow", "softirq-squeeze",
                   "rst-storm", "tcp-retransmits", "conntrack-full", "rx-ring-overflow", "link-saturated",
-                  "firewall-drops", "tcp-memory", "tx-drops", "no-route-out"),
+                  "firewall-drops", "tcp-memory", "tx-drops", "no-route-out", "conntrack-invalid"),
     ),
     Rule(
         "port-scan", "tcp", "interface", ("tcp_flags", "snmp"), ("warning",),
@@ -270,7 +270,7 @@ RULES = (
         ("ss -ltn", "tcpdump -nc 20 -i {iface} 'tcp[tcpflags] & (tcp-syn|tcp-ack) = tcp-syn'",
          "nstat -az TcpOutRsts TcpPassiveOpens"),
         explains=("rst-storm", "packet-storm", "cpu-imbalance", "backlog-overflow", "softirq-squeeze", "conntrack-full",
-                  "firewall-drops"),
+                  "firewall-drops", "conntrack-invalid"),
     ),
     Rule(
         "accept-queue-overflow", "tcp", "netns", ("netstat",), ("warning", "critical"),
@@ -290,7 +290,7 @@ RULES = (
          "absolute": Limit(100, None, "/s", "without a baseline: as a share of TCP"),
          "share": Limit(0.2, 0.15, "share")},
         ("nstat -az TcpOutRsts TcpEstabResets TcpAttemptFails", "ss -s"),
-        explains=("packet-storm", "cpu-imbalance", "backlog-overflow", "softirq-squeeze"),
+        explains=("packet-storm", "cpu-imbalance", "backlog-overflow", "softirq-squeeze", "conntrack-invalid"),
         measures={"resets": unexplained_resets},
     ),
     Rule(

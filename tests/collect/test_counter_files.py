@@ -1,16 +1,21 @@
-"""The counters of /proc/net/snmp, snmp6 and netstat: old, new and unknown names, and damaged files."""
+"""The counters of /proc/net/snmp, snmp6, netstat and xfrm_stat: old, new and unknown names, and damaged files."""
 
 from __future__ import annotations
 
 import pytest
 
 from bpftop.collect.collector import Unavailable
-from bpftop.collect.procfs.counter_files import CounterFile, Netstat, Snmp, Snmp6
-from bpftop.model.stack_counters import NETSTAT, SNMP, SNMP6
+from bpftop.collect.procfs.counter_files import CounterFile, Netstat, Snmp, Snmp6, Xfrm
+from bpftop.model.stack_counters import STACK
 
 from .recorded import copied, moment, read, rewrite, tree, unreadable
 
-FILES: list[tuple[type[CounterFile], str]] = [(Snmp, "snmp"), (Snmp6, "snmp6"), (Netstat, "netstat")]
+FILES: list[tuple[type[CounterFile], str]] = [
+    (Snmp, "snmp"),
+    (Snmp6, "snmp6"),
+    (Netstat, "netstat"),
+    (Xfrm, "xfrm_stat"),
+]
 
 
 def counts(kind: type[CounterFile], name: str) -> dict[str, int | None]:
@@ -18,10 +23,10 @@ def counts(kind: type[CounterFile], name: str) -> dict[str, int | None]:
     return {str(key[0]): row[0] for key, row in reading.totals.items()}
 
 
-@pytest.mark.parametrize(("kind", "counters"), [(Snmp, SNMP), (Snmp6, SNMP6), (Netstat, NETSTAT)])
-def test_a_new_kernel_has_every_counter_and_no_other_is_read(kind: type[CounterFile], counters: dict[str, str]) -> None:
+@pytest.mark.parametrize("kind", [kind for kind, _ in FILES])
+def test_a_new_kernel_has_every_counter_and_no_other_is_read(kind: type[CounterFile]) -> None:
     values = counts(kind, "new")
-    assert list(values) == list(counters)
+    assert list(values) == list(STACK[kind.name])
     assert None not in values.values()
 
 
@@ -29,6 +34,7 @@ def test_values_of_a_new_kernel() -> None:
     snmp = counts(Snmp, "new")
     assert (snmp["IpInReceives"], snmp["TcpOutRsts"], snmp["UdpRcvbufErrors"]) == (112593, 409, 12405)
     assert counts(Snmp6, "new")["Icmp6InErrors"] == 2
+    assert counts(Xfrm, "new")["XfrmInNoStates"] == 31
 
 
 def test_values_of_an_old_kernel_and_missing_counters() -> None:
@@ -92,7 +98,8 @@ def test_a_file_that_is_not_there_or_may_not_be_read(kind: type[CounterFile], na
             read(collector)
         (where.proc_net / name).unlink()
         with pytest.raises(
-            Unavailable, match=r"counters(: cannot read .*No such file| does not apply here: there is no IPv6)"
+            Unavailable,
+            match=r"counters(: cannot read .*No such file| does not apply here: there is no (IPv6|count of) )",
         ):
             read(collector)
 

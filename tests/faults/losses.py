@@ -30,6 +30,7 @@ COLUMNS = {
     "snmp": ("count",),
     "snmp6": ("count",),
     "netstat": ("count",),
+    "xfrm": ("count",),
     "udp_sockets": ("drops",),
     "conntrack_events": ("invalid", "insert_failed", "drop", "early_drop"),
     "drops": ("packets",),

@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import GENERATOR, WATCHED
+from bpftop.model.stack_counters import family_of
 from tests.faults import packets
 from tests.faults.blast import blast
 from tests.faults.losses import Gain
@@ -48,8 +49,7 @@ class Cell:
 
 def counter(name: str, per_sec: float = 0.0) -> Cell:
     """A counter of the stack, by the name that nstat gives it."""
-    family = "netstat" if name.startswith(("TcpExt", "IpExt")) else "snmp6" if "6" in name[:5] else "snmp"
-    return Cell(family, (name,), "count", per_sec)
+    return Cell(family_of(name), (name,), "count", per_sec)
 
 
 def drop(reason: str, per_sec: float = 0.0) -> Cell:

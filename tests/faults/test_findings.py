@@ -13,7 +13,7 @@ import pytest
 
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import WATCHED
-from tests.faults.healthy import ShortConnections
+from tests.faults.healthy.traffic import ShortConnections
 from tests.faults.scenario import Scenario
 from tests.faults.scenarios import FAULTS
 from tests.faults.scenarios.conntrack import ConntrackFull

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.healthy import AuthoritativeDns, Healthy, ShortConnections, SingleFlow
+from tests.faults.healthy.base import Healthy
+from tests.faults.healthy.traffic import AuthoritativeDns, ShortConnections, SingleFlow
 from tests.faults.suite.calm import BRIEF, stay_calm
 
 pytestmark = pytest.mark.bpf

@@ -13,7 +13,7 @@ from bpftop.model.sample import Sample
 from tests.faults.losses import Gain, gains, is_loss
 from tests.faults.scenario import Scenario
 from tests.faults.scenarios.backlog import BacklogOverflow, SoftirqSqueeze
-from tests.faults.scenarios.conntrack import ConntrackFull
+from tests.faults.scenarios.conntrack import ConntrackFull, ConntrackInvalid
 from tests.faults.scenarios.ip import (
     ChecksumErrors,
     FirewallDrops,
@@ -22,6 +22,12 @@ from tests.faults.scenarios.ip import (
     ReversePathFilter,
 )
 from tests.faults.scenarios.tcp import AcceptQueueOverflow, SynFlood, TcpRetransmits
+from tests.faults.scenarios.tunnels import (
+    ClearInsteadOfEncrypted,
+    EspWithoutAssociation,
+    PolicyWithoutAssociation,
+    VxlanUnknownNetwork,
+)
 from tests.faults.scenarios.tx import TxDrops
 from tests.faults.scenarios.udp import UdpPortUnreachable, UdpSocketOverflow
 from tests.faults.scenarios.wire import XdpExceptions, XdpIllegalAction
@@ -39,6 +45,11 @@ SIGNALS: tuple[type[Scenario], ...] = (
     ChecksumErrors,
     FirewallDrops,
     ConntrackFull,
+    ConntrackInvalid,
+    EspWithoutAssociation,
+    PolicyWithoutAssociation,
+    ClearInsteadOfEncrypted,
+    VxlanUnknownNetwork,
     SynFlood,
     AcceptQueueOverflow,
     TcpRetransmits,

@@ -110,6 +110,17 @@ RAISED: list[tuple[str, str, str, Setup]] = [
      lambda w: w.rate("xdp_exceptions/eth0", ("eth0", 31, "XDP_ABORTED"), "packets", 5)),
     ("firewall-drops", "info", "The firewall drops 30/s",
      lambda w: w.rate("drops", ("eth0", "NETFILTER_DROP"), "packets", 30)),
+    ("ipsec-drops", "warning", "IPsec drops 5/s", lambda w: w.stack(XfrmInNoStates=5)),
+    ("vxlan-unknown-vni", "warning", "VXLAN packets of an unknown network (VNI): 9/s",
+     lambda w: w.rate("drops", ("eth0", "VXLAN_VNI_NOT_FOUND"), "packets", 9)),
+    ("unknown-protocol", "warning", "20/s packets of a protocol that this host does not take, most are ESP",
+     lambda w: w.frames("protocols", 50, pps=20).frames("protocols", 6, pps=900).stack(IpInUnknownProtos=20)),
+    ("unknown-protocol", "info", "3/s packets of a protocol that this host does not take, most are GRE",
+     lambda w: w.frames("protocols", 47, pps=3).stack(IpInUnknownProtos=3)),
+    ("conntrack-invalid", "warning", "Connection tracking finds 300/s packets invalid",
+     lambda w: w.rate("conntrack_events", (), "invalid", 300).stack(IpInReceives=1_000)),
+    ("conntrack-invalid", "info", "Connection tracking finds 30/s packets invalid",
+     lambda w: w.rate("conntrack_events", (), "invalid", 30).stack(IpInReceives=1_000)),
     ("tx-drops", "warning", "40/s packets dropped on the way out",
      lambda w: w.rate("qdiscs/eth0", ("eth0", "tbf", "1:"), "drops", 40).rate(
          "links/eth0", ("eth0",), "tx_packets", 10_000)),
@@ -255,6 +266,12 @@ QUIET: dict[str, Setup] = {
     "a firewall that drops what TCP does not miss": lambda w: w.rate(
         "drops", ("eth0", "NETFILTER_DROP"), "packets", 500).rate("links/eth0", ("eth0",), "rx_packets", 9_000).stack(
         TcpInSegs=9_000, TcpRetransSegs=20),
+    "a change of IPsec keys": lambda w: w.stack(XfrmInNoStates=0.4),
+    "VXLAN networks that share a multicast group": lambda w: w.rate(
+        "drops", ("eth0", "VXLAN_VNI_NOT_FOUND"), "packets", 40).frames("protocols", 17, pps=100).frames(
+        "joint", "ipv4", "multicast", "128-255", pps=90),
+    "late segments of closed connections": lambda w: w.rate("conntrack_events", (), "invalid", 50).stack(
+        IpInReceives=20_000),
     "ARP of a large network": lambda w: w.frames("protocols", 256, pps=300).frames("protocols", 6, pps=5_000),
 }  # fmt: skip
 

@@ -10,7 +10,7 @@ from bpftop.model.derive import derive_snapshot
 from bpftop.model.families import FAMILIES, TRAFFIC_FAMILIES
 from bpftop.model.findings import Diagnosis, Finding
 from bpftop.model.sample import Interface, Key, Sample
-from bpftop.model.stack_counters import NETSTAT, SNMP, SNMP6
+from bpftop.model.stack_counters import STACK, family_of
 from bpftop.rules.engine import RuleEngine
 from bpftop.rules.table import chosen
 from tests import samples
@@ -18,7 +18,6 @@ from tests import samples
 START_NS = 1_000 * 10**9
 CPUS = 2
 ETH0 = samples.interface(driver="veth", hooks=samples.HOOKS)
-_STACK = {**dict.fromkeys(SNMP, "snmp"), **dict.fromkeys(SNMP6, "snmp6"), **dict.fromkeys(NETSTAT, "netstat")}
 _TRAFFIC = {family.name for family in TRAFFIC_FAMILIES}
 
 
@@ -33,8 +32,9 @@ class World:
         self.unavailable: dict[str, str] = {}
         self._cells: dict[str, dict[Key, list[float]]] = {}
         self._rates: dict[tuple[str, Key, int], float] = {}
-        for counter, family in _STACK.items():
-            self._row(family, (counter,))
+        for family, counters in STACK.items():
+            for counter in counters:
+                self._row(family, (counter,))
         for cpu in range(CPUS):
             for family in ("softnet", "softirqs", "cpu_times"):
                 self._row(family, (cpu,))
@@ -58,7 +58,7 @@ class World:
     def stack(self, **per_sec: float) -> World:
         """Set rates of stack counters, by their nstat names."""
         for counter, rate in per_sec.items():
-            self.rate(_STACK[counter], (counter,), "count", rate)
+            self.rate(family_of(counter), (counter,), "count", rate)
         return self
 
     def rate(self, name: str, key: Key, column: str, per_sec: float, cpu: int = 0) -> World:

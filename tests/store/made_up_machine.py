@@ -26,7 +26,7 @@ from bpftop.model.sample import (
     Reading,
     Sample,
 )
-from bpftop.model.stack_counters import NETSTAT, SNMP, SNMP6
+from bpftop.model.stack_counters import NETSTAT, SNMP, SNMP6, XFRM
 from tests.samples import interface, packed, sample
 
 PROTOCOLS = (6, 17, 1, 58, 50, 47, 132, 256, 2, 89, 103, 112, 4, 41, 51, 115, 257, 260, 263, 136)
@@ -124,6 +124,7 @@ class Machine:
             "snmp": {(name,): 5e3 / (1 + i) for i, name in enumerate(SNMP)},
             "snmp6": {(name,): 5e2 / (1 + i) for i, name in enumerate(SNMP6)},
             "netstat": {(name,): 5e2 / (1 + i) for i, name in enumerate(NETSTAT)},
+            "xfrm": {(name,): 0.0 for name in XFRM},
             "udp_sockets": {("4", "0.0.0.0", 53, 9000 + i, "unbound"): 2.0 for i in range(5)},
             "listen_sockets": {("4", "0.0.0.0", 443, 8000, "nginx"): 20.0},
             "connecting_sockets": {("4", "192.0.2.7", 443, 8001, "curl"): 1.0},

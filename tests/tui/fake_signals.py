@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from bpftop.model import stack_counters
 from bpftop.model.device import DeviceFacts, Irq, Queue
 from bpftop.model.families import LINK_COLUMNS
 from bpftop.model.sample import Key, Reading, reading_key
-from bpftop.model.stack_counters import NETSTAT, SNMP, SNMP6
 from tests.samples import packed
 
 UNAVAILABLE = {"conntrack": "connection tracking: cannot read /proc/sys/net/netfilter/nf_conntrack_max: No such file"}
@@ -31,15 +31,14 @@ class FakeSignals:
         self._busy = min(3, cpus - 1)
         self._cpu_keys: tuple[Key, ...] = tuple((cpu,) for cpu in range(cpus))
         self._keys: dict[str, tuple[Key, ...]] = {
-            name: tuple((counter,) for counter in table)
-            for name, table in (("snmp", SNMP), ("snmp6", SNMP6), ("netstat", NETSTAT))
+            name: tuple((counter,) for counter in table) for name, table in stack_counters.STACK.items()
         }
 
     def readings(self, labels: Sequence[str], offset_s: float, mono_ns: int) -> dict[str, Reading]:
         """All that a machine with these interfaces has counted after so many seconds."""
         self._mono_ns = mono_ns
         self._found: dict[str, Reading] = {}
-        for table in ("snmp", "snmp6", "netstat"):
+        for table in stack_counters.STACK:
             self._add(table, (self._stack(str(key[0]), offset_s) for key in self._keys[table]), self._keys[table])
         self._per_cpu(offset_s)
         self._sockets(offset_s)

@@ -1,4 +1,4 @@
-"""The three files of named counters: /proc/net/snmp, snmp6 and netstat (net/ipv4/proc.c, net/ipv6/proc.c).
+"""The files of named counters: /proc/net/snmp, snmp6, netstat and xfrm_stat (net/ipv4/proc.c, net/ipv6/proc.c).
 
 Values are u64 (unsigned long on 64-bit kernels), summed over the CPUs by the kernel; the only signed counter, Tcp
 MaxConn, is not read.
@@ -21,8 +21,10 @@ class CounterFile(ProcFileCollector):
     counters: Mapping[str, str]
     one_record = True
 
+    path = ""
+
     def __init__(self, tree: Tree) -> None:
-        self.path = f"net/{self.name}"
+        self.path = self.path or f"net/{self.name}"
         super().__init__(tree)
         self._keys: list[tuple[str, Key]] = [(counter, (counter,)) for counter in self.counters]
 
@@ -50,24 +52,41 @@ class Netstat(CounterFile):
     counters = stack_counters.NETSTAT
 
 
-class Snmp6(CounterFile):
-    """A collector of /proc/net/snmp6: a line per counter. A kernel without IPv6 (ipv6.disable=1) has no such file."""
+class LineCounterFile(CounterFile):
+    """A collector of a file with a line per counter. A kernel without ``part`` has no such file."""
 
-    name = "snmp6"
-    subject = "IPv6 counters"
-    counters = stack_counters.SNMP6
+    part: str
 
     def read_rows(self) -> Mapping[str, Rows]:
         try:
             return super().read_rows()
         except FileMissing as error:
-            raise Unavailable(f"{self.subject} {DOES_NOT_APPLY}: there is no IPv6 in this kernel") from error
+            raise Unavailable(f"{self.subject} {DOES_NOT_APPLY}: there is no {self.part} in this kernel") from error
 
     def parse_words(self, text: str) -> Mapping[str, str]:
         words = text.split()
         if len(words) % 2:
             raise ValueError("a counter has no value")
         return dict(zip(words[::2], words[1::2], strict=True))
+
+
+class Snmp6(LineCounterFile):
+    """A collector of /proc/net/snmp6, which is absent under ipv6.disable=1."""
+
+    name = "snmp6"
+    subject = "IPv6 counters"
+    part = "IPv6"
+    counters = stack_counters.SNMP6
+
+
+class Xfrm(LineCounterFile):
+    """A collector of /proc/net/xfrm_stat, which needs CONFIG_XFRM_STATISTICS."""
+
+    name = "xfrm"
+    path = "net/xfrm_stat"
+    subject = "IPsec counters"
+    part = "count of what IPsec drops"
+    counters = stack_counters.XFRM
 
 
 def parse_line_pairs(text: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.faults.scenario import Scenario
-from tests.faults.scenarios import backlog, conntrack, ip, route, tcp, tx, udp, wire
+from tests.faults.scenarios import backlog, conntrack, ip, route, tcp, tunnels, tx, udp, wire
 
 FAULTS: tuple[type[Scenario], ...] = (
     route.NoCarrier,
@@ -30,7 +30,12 @@ FAULTS: tuple[type[Scenario], ...] = (
     route.NoRouteOut,
     route.BlackholeRoute,
     route.RoutingLoop,
+    tunnels.EspWithoutAssociation,
+    tunnels.PolicyWithoutAssociation,
+    tunnels.ClearInsteadOfEncrypted,
+    tunnels.VxlanUnknownNetwork,
     conntrack.ConntrackFull,
+    conntrack.ConntrackInvalid,
     tcp.PortScan,
     tcp.SynFlood,
     tcp.AcceptQueueOverflow,

@@ -9,7 +9,7 @@ from bpftop.demo.sides import GENERATOR
 from tests.faults import packets
 from tests.faults.blast import blast
 from tests.faults.place import forget_connections, packet_filter, sysctl
-from tests.faults.scenario import Cell, Scenario
+from tests.faults.scenario import Cell, Scenario, drop
 
 PORT = 9300
 MAX = 262_144  # nf_conntrack_max of a new namespace, read-only there
@@ -56,6 +56,21 @@ class ConntrackFull(Scenario):
                 time.sleep(0.02)
         finally:
             filler.stop()
+
+
+class ConntrackInvalid(Scenario):
+    """A firewall that has lost its table of connections while they went on, and drops what fits none."""
+
+    id = "conntrack-invalid"
+    moves = (Cell("conntrack_events", (), "invalid", 100),)
+    may_move = (drop("NETFILTER_DROP"),)
+
+    def prepare(self) -> None:
+        sysctl(self.watched, "netfilter/nf_conntrack_tcp_loose", 0)
+        self.keep(lambda: sysctl(self.watched, "netfilter/nf_conntrack_tcp_loose", 1))
+        self.keep(packet_filter(self.watched, "input", ["ct state invalid drop"]))
+        old = [packets.tcp(40000 + n, PORT, packets.ACK, seq=n, ack=1, payload=bytes(200)) for n in range(64)]
+        self.send(old, 300)
 
 
 def connections_tracked() -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bpftop.demo.lab import Lab
 from bpftop.model.sample import Sample
-from tests.faults.healthy import Healthy
+from tests.faults.healthy.base import Healthy
 from tests.faults.losses import gains
 from tests.faults.scenario import Cell
 from tests.faults.suite.watching import NS, Moment, Watcher, told

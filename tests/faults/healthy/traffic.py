@@ -1,93 +1,28 @@
-"""Traffic with which nothing is wrong, of the kinds that rules have been known to cry wolf about.
-
-Each is used as a fault is: prepared, ``begin``, ``end``. Rates are fixed, and well above the rules' floors.
-"""
+"""Ordinary traffic of servers, clients and routers."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
-from typing import Any, ClassVar
 
 from bpftop.demo import frames
 from bpftop.demo.raw_mix import PRIORITY_TAG, SERVICE_TAG
 from bpftop.demo.sides import GENERATOR, WATCHED, Side, other
 from tests.faults import packets
 from tests.faults.blast import blast
-from tests.faults.place import Beyond, inside, ip, token_bucket
-from tests.faults.scenario import Cell, Scenario, counter, cpus, drop
-from tests.faults.worker import Inside, Worker
-
-BULK_PORT, WEB_PORT, QUIC_PORT, LOG_PORT = 8443, 80, 443, 514
-MEGABYTE = 10**6
-
-
-def received(per_sec: float) -> Cell:
-    return Cell("links", (WATCHED.interface,), "rx_packets", per_sec)
-
-
-def sent(per_sec: float) -> Cell:
-    return Cell("links", (WATCHED.interface,), "tx_packets", per_sec)
-
-
-def received_bytes(per_sec: float) -> Cell:
-    """For TCP, which hands over up to 64 kB as one packet."""
-    return Cell("links", (WATCHED.interface,), "rx_bytes", per_sec)
-
-
-def sent_bytes(per_sec: float) -> Cell:
-    """Return the expected cell of the bytes that the interface sends."""
-    return Cell("links", (WATCHED.interface,), "tx_bytes", per_sec)
-
-
-class Healthy(Scenario):
-    """Parts of the healthy traffic."""
-
-    may_move: ClassVar[Sequence[Cell]] = (
-        *(counter("TcpRetransSegs"), counter("TcpExtTCPLostRetransmit"), counter("TcpExtTCPTimeouts")),
-        counter("TcpExtPruneCalled"),  # a reader that a busy machine keeps waiting; nothing is lost
-        drop("QUEUE_PURGE"),  # the FIN that a closed socket still holds when it ends, one per short connection
-    )
-
-    def serve(self, place: Inside, job: str, **arguments: Any) -> None:
-        """A server that runs from now on."""
-        server = Worker(place, f"tests.faults.jobs:{job}", **arguments)
-        self.keep(server.stop)
-        server.ready().go()
-
-    def pour(self, side: Side, megabytes_per_sec: float, flows: int = 4, version: int = 4) -> None:
-        """Bulk TCP from one side to the other."""
-        to = other(side)
-        address = to.ipv4[0] if version == 4 else to.ipv6[0]
-        self.serve(inside(self.lab, to), "swallow_tcp", address=address, port=BULK_PORT)
-        self.add(
-            Worker(
-                inside(self.lab, side),
-                "tests.faults.jobs:pour_tcp",
-                address=address,
-                port=BULK_PORT,
-                flows=flows,
-                bytes_per_sec=megabytes_per_sec * MEGABYTE,
-            )
-        )
-
-    def visit(self, per_sec: float, *, reset: bool = False, version: int = 4, address: str | None = None) -> None:
-        """Short connections from the generator's addresses; to the watched side's server unless told."""
-        sources = GENERATOR.ipv4 if version == 4 else GENERATOR.ipv6
-        if address is None:
-            address = WATCHED.ipv4[0] if version == 4 else WATCHED.ipv6[0]
-            self.serve(self.watched, "serve_short", address=address, port=WEB_PORT, size_bytes=3000)
-        self.add(
-            Worker(
-                self.generator,
-                "tests.faults.jobs:visit",
-                sources=sources,
-                address=address,
-                port=WEB_PORT,
-                per_sec=per_sec,
-                reset=reset,
-            )
-        )
+from tests.faults.healthy.base import (
+    LOG_PORT,
+    MEGABYTE,
+    QUIC_PORT,
+    WEB_PORT,
+    Healthy,
+    received,
+    received_bytes,
+    sent,
+    sent_bytes,
+)
+from tests.faults.place import Beyond, inside, ip
+from tests.faults.scenario import counter, cpus
+from tests.faults.worker import Worker
 
 
 class BulkTcp(Healthy):
@@ -273,88 +208,3 @@ class SingleFlow(Healthy):
     def prepare(self) -> None:
         self.serve_udp(LOG_PORT)
         self.send([packets.udp(2000, LOG_PORT, bytes(200))], 25_000, cpus=cpus()[:1])
-
-
-class MemcachedClient(Healthy):
-    """A client of memcached over UDP: 100 requests a second, each answered with 20 datagrams of 1 400 bytes."""
-
-    id = "memcached-client"
-    moves = (received(1500), counter("UdpInDatagrams", 1500))
-
-    def prepare(self) -> None:
-        server: dict[str, Any] = {"address": GENERATOR.ipv4[0], "port": 11211}
-        self.serve(self.generator, "answer_udp", size_bytes=1400, answers=20, **server)
-        self.serve(self.watched, "ask_udp", per_sec=100, **server)
-
-
-class LargeDatagrams(Healthy):
-    """A database interconnect: 400 datagrams of 8 kB a second, each in six fragments that are all put together."""
-
-    id = "large-datagrams"
-    moves = (received(2000), counter("IpReasmOKs", 300))
-
-    def prepare(self) -> None:
-        self.serve_udp(LOG_PORT)
-        server: dict[str, Any] = {"address": WATCHED.ipv4[0], "port": LOG_PORT}
-        self.add(Worker(self.generator, "tests.faults.jobs:pour_udp", size_bytes=8000, per_sec=400, **server))
-
-
-class MirrorPort(Healthy):
-    """A mirror port: 4 000 DNS answers a second to MAC addresses of other hosts, whose questions it does not see."""
-
-    id = "mirror-port"
-    moves = (received(3000),)
-
-    def prepare(self) -> None:
-        answers = [packets.udp(53, 20_000 + n, bytes(900), src=packets.stranger(n)) for n in range(512)]
-        elsewhere = bytes.fromhex("026270660099")
-        self.send([elsewhere + answer[6:] for answer in answers], 4000)
-
-
-class BurstOfClients(Healthy):
-    """300 clients that connect at once to a server with a queue of 32 and accept it all within a second or two."""
-
-    id = "burst-of-clients"
-    moves = (counter("TcpPassiveOpens", 10),)
-    may_move = (*Healthy.may_move, counter("TcpExtListenOverflows"), counter("TcpExtListenDrops"))
-
-    def prepare(self) -> None:
-        server: dict[str, Any] = {"address": WATCHED.ipv4[0], "port": WEB_PORT}
-        self.serve(self.watched, "serve_short", size_bytes=100, backlog=32, **server)
-        self.add(Worker(self.generator, "tests.faults.jobs:mount", clients=300, per_sec=20, **server))
-
-
-class Shaper(Healthy):
-    """TCP through a shaper of 200 Mb/s on the watched host, whose drops slow the senders down."""
-
-    id = "shaper"
-    moves = (sent_bytes(15 * MEGABYTE),)
-    may_move = (*Healthy.may_move, Cell("qdiscs", (WATCHED.interface, "tbf", None), "drops"), drop("QDISC_DROP"))
-
-    def prepare(self) -> None:
-        self.keep(token_bucket(self.watched, WATCHED.interface, "200mbit", "128kb", "2mb"))
-        self.serve(self.generator, "swallow_tcp", address=GENERATOR.ipv4[0], port=BULK_PORT)
-        server: dict[str, Any] = {"address": GENERATOR.ipv4[0], "port": BULK_PORT}
-        self.add(Worker(self.watched, "tests.faults.jobs:pour_tcp", flows=4, **server))
-
-
-HEALTHY: tuple[type[Healthy], ...] = (
-    BulkTcp,
-    ShortConnections,
-    QuicLike,
-    AuthoritativeDns,
-    RecursiveResolver,
-    ForwardingHost,
-    HealthChecks,
-    Ipv6Only,
-    Vlan,
-    JumboFrames,
-    BackupBurst,
-    Idle,
-    SingleFlow,
-    MemcachedClient,
-    LargeDatagrams,
-    MirrorPort,
-    BurstOfClients,
-    Shaper,
-)

@@ -1,0 +1,123 @@
+"""Healthy neighbours of faults: traffic that looks like a fault in one number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bpftop.demo.sides import GENERATOR, WATCHED
+from tests.faults import packets
+from tests.faults.healthy.base import (
+    BULK_PORT,
+    LOG_PORT,
+    MEGABYTE,
+    WEB_PORT,
+    Healthy,
+    received,
+    received_bytes,
+    sent_bytes,
+)
+from tests.faults.place import ip, packet_filter, token_bucket
+from tests.faults.scenario import Cell, counter, drop
+from tests.faults.worker import Worker
+
+
+class MemcachedClient(Healthy):
+    """A client of memcached over UDP: 100 requests a second, each answered with 20 datagrams of 1 400 bytes."""
+
+    id = "memcached-client"
+    moves = (received(1500), counter("UdpInDatagrams", 1500))
+
+    def prepare(self) -> None:
+        server: dict[str, Any] = {"address": GENERATOR.ipv4[0], "port": 11211}
+        self.serve(self.generator, "answer_udp", size_bytes=1400, answers=20, **server)
+        self.serve(self.watched, "ask_udp", per_sec=100, **server)
+
+
+class LargeDatagrams(Healthy):
+    """A database interconnect: 400 datagrams of 8 kB a second, each in six fragments that are all put together."""
+
+    id = "large-datagrams"
+    moves = (received(2000), counter("IpReasmOKs", 300))
+
+    def prepare(self) -> None:
+        self.serve_udp(LOG_PORT)
+        server: dict[str, Any] = {"address": WATCHED.ipv4[0], "port": LOG_PORT}
+        self.add(Worker(self.generator, "tests.faults.jobs:pour_udp", size_bytes=8000, per_sec=400, **server))
+
+
+class MirrorPort(Healthy):
+    """A mirror port: 4 000 DNS answers a second to MAC addresses of other hosts, whose questions it does not see."""
+
+    id = "mirror-port"
+    moves = (received(3000),)
+
+    def prepare(self) -> None:
+        answers = [packets.udp(53, 20_000 + n, bytes(900), src=packets.stranger(n)) for n in range(512)]
+        elsewhere = bytes.fromhex("026270660099")
+        self.send([elsewhere + answer[6:] for answer in answers], 4000)
+
+
+class BurstOfClients(Healthy):
+    """300 clients that connect at once to a server with a queue of 32 and accept it all within a second or two."""
+
+    id = "burst-of-clients"
+    moves = (counter("TcpPassiveOpens", 10),)
+    may_move = (*Healthy.may_move, counter("TcpExtListenOverflows"), counter("TcpExtListenDrops"))
+
+    def prepare(self) -> None:
+        server: dict[str, Any] = {"address": WATCHED.ipv4[0], "port": WEB_PORT}
+        self.serve(self.watched, "serve_short", size_bytes=100, backlog=32, **server)
+        self.add(Worker(self.generator, "tests.faults.jobs:mount", clients=300, per_sec=20, **server))
+
+
+class Shaper(Healthy):
+    """TCP through a shaper of 200 Mb/s on the watched host, whose drops slow the senders down."""
+
+    id = "shaper"
+    moves = (sent_bytes(15 * MEGABYTE),)
+    may_move = (*Healthy.may_move, Cell("qdiscs", (WATCHED.interface, "tbf", None), "drops"), drop("QDISC_DROP"))
+
+    def prepare(self) -> None:
+        self.keep(token_bucket(self.watched, WATCHED.interface, "200mbit", "128kb", "2mb"))
+        self.serve(self.generator, "swallow_tcp", address=GENERATOR.ipv4[0], port=BULK_PORT)
+        server: dict[str, Any] = {"address": GENERATOR.ipv4[0], "port": BULK_PORT}
+        self.add(Worker(self.watched, "tests.faults.jobs:pour_tcp", flows=4, **server))
+
+
+class StatefulFirewall(Healthy):
+    """A firewall that drops what fits no connection, before 500 short connections a second and as many that reset."""
+
+    id = "stateful-firewall"
+    moves = (counter("TcpPassiveOpens", 600),)
+    may_move = (*Healthy.may_move, counter("TcpEstabResets"), drop("NETFILTER_DROP"))
+
+    def prepare(self) -> None:
+        self.keep(packet_filter(self.watched, "input", ["ct state invalid drop", "ct state established,new accept"]))
+        self.visit(500)
+        server: dict[str, Any] = {"address": WATCHED.ipv4[0], "port": WEB_PORT}
+        self.add(
+            Worker(self.generator, "tests.faults.jobs:visit", sources=GENERATOR.ipv4, per_sec=500, reset=True, **server)
+        )
+
+
+class VxlanOverlay(Healthy):
+    """Bulk TCP through a VXLAN tunnel between the two hosts, 20 MB/s."""
+
+    id = "vxlan-overlay"
+    moves = (received_bytes(12 * MEGABYTE),)
+
+    def prepare(self) -> None:
+        for place, own, peer, number in (
+            (self.watched, WATCHED.ipv4[0], GENERATOR.ipv4[0], 1),
+            (self.generator, GENERATOR.ipv4[0], WATCHED.ipv4[0], 2),
+        ):
+            ip(
+                place,
+                f"link add vx0 type vxlan id 42 dstport 4789 local {own} remote {peer}",
+                f"address add 198.19.7.{number}/24 dev vx0",
+                "link set vx0 up",
+            )
+            self.keep(lambda place=place: ip(place, "link delete vx0"))  # type: ignore[misc]
+        server: dict[str, Any] = {"address": "198.19.7.1", "port": BULK_PORT}
+        self.serve(self.watched, "swallow_tcp", **server)
+        self.add(Worker(self.generator, "tests.faults.jobs:pour_tcp", flows=2, bytes_per_sec=20 * MEGABYTE, **server))
