@@ -50,9 +50,9 @@ def held_by(pid: int) -> set[int]:
 
 
 @contextmanager
-def running(*options: str) -> Iterator[subprocess.Popen[str]]:
+def running(*options: str, command: list[str] = COMMAND) -> Iterator[subprocess.Popen[str]]:
     """`bpftop watch` in the current namespace, which writes samples."""
-    command = [*COMMAND, "watch", "v0", "-i", "0.2", "--attach", "none", "--format", "samples", *options]
+    command = [*command, "watch", "v0", "-i", "0.2", "--attach", "none", "--format", "samples", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -93,9 +93,11 @@ def test_no_drops_loads_no_tracepoints(lab: Lab) -> None:
 @pytest.mark.parametrize("missing", ["-perfmon,-sys_admin", "-bpf,-perfmon,-sys_admin"])
 def test_each_part_names_its_missing_capabilities(lab: Lab, missing: str) -> None:
     command = ["setpriv", f"--bounding-set={missing}", sys.executable, *COMMAND[1:]]
-    command += ["watch", "v0", "-i", "0.2", "--attach", "none", "--format", "samples", "--count", "3"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=True)
-    unavailable = json.loads(done.stdout.splitlines()[-1])["unavailable"]
+    with running(command=command) as process:
+        assert process.stdout is not None
+        unavailable = json.loads(process.stdout.readline())["unavailable"]
+        while any(reason.endswith(": being loaded") for reason in unavailable.values()):
+            unavailable = json.loads(process.stdout.readline())["unavailable"]
     takes = "takes CAP_BPF and CAP_PERFMON" if "-bpf" in missing else "takes CAP_PERFMON"
     how = "give it to this container or service"
     for part in ("drops", "xdp_exceptions", "xdp_redirect_errors"):

@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from bpftop.collect.devices.device_stack import devices_below
 from bpftop.collect.sockets.owners import PROC, owners
 from bpftop.hooks.attach_facts import GENERIC_SWITCHES_OFF, AttachFacts, Occupant
 from bpftop.kernel.bpf.program import program_info
@@ -16,7 +17,7 @@ from bpftop.kernel.privileges import COUNTING, Privileges
 
 def gather(netdev: Netdev, device: Device, proc: Path = PROC) -> AttachFacts:
     """Read the facts of one device, all but its load."""
-    driver = netdev.driver(device)
+    driver = netdev.ethtool.driver(device.name)
     return AttachFacts(
         name=device.name,
         link_type=device.link_type,
@@ -38,22 +39,17 @@ def gather(netdev: Netdev, device: Device, proc: Path = PROC) -> AttachFacts:
 
 
 def _legs(netdev: Netdev, bond: Device) -> tuple[str | None, ...]:
-    drivers = (netdev.driver(leg) for leg in netdev.devices() if leg.master == bond.ifindex)
+    drivers = (netdev.ethtool.driver(leg.name) for leg in netdev.devices() if leg.master == bond.ifindex)
     return tuple(driver.name if driver else None for driver in drivers)
 
 
 def with_lowers(netdev: Netdev, device: Device) -> list[Device]:
     """Return the device and all below it, which generic XDP reaches: ports, legs, the device under a vlan."""
-    devices = netdev.devices() if device.kind and device.kind != "veth" else [device]
-    reached, queue = {device.ifindex: device}, [device]
-    while queue:
-        above = queue.pop()
-        for other in devices:
-            under = other.ifindex == above.lower and not above.lower_elsewhere and above.kind != "veth"
-            if (under or other.master == above.ifindex) and other.ifindex not in reached:
-                reached[other.ifindex] = other
-                queue.append(other)
-    return list(reached.values())
+    if not device.kind or device.kind == "veth":
+        return [device]
+    devices = netdev.devices()
+    below = devices_below(devices).get(device.ifindex, ())
+    return [device, *(other for other in devices if other.ifindex in below)]
 
 
 def occupants(device: Device, proc: Path = PROC) -> tuple[Occupant, ...]:
