@@ -6,9 +6,10 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from bpftop.collect.attach.attachment import Attachment
 from bpftop.collect.bpf.flow_counter import FlowRequest
@@ -43,14 +44,6 @@ _FILES_PER_INTERFACE = 20
 
 _FILES_BESIDE = 48
 """Files of the collectors, of tracing and of a recording."""
-
-
-@dataclass(frozen=True)
-class _Command:
-    """A request to the sampler's thread: accept the offer of the interface ``label``, or (None) change the flows."""
-
-    label: str | None = None
-    flows: FlowRequest | None = None
 
 
 @dataclass
@@ -107,7 +100,7 @@ class LiveSource:
         self._interval_ns = int(interval_s * NS_PER_SEC)
         self._first_gap_ns = self._interval_ns if first_gap_s is None else int(first_gap_s * NS_PER_SEC)
         self._quiet_start_s = QUIET_START_S if self._first_gap_ns < self._interval_ns else 0.0
-        self._commands: queue.SimpleQueue[_Command | None] = queue.SimpleQueue()
+        self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._closed = False
         self._netns, self._netns_name = netns, netns_name
         self._netns_inode = 0
@@ -145,15 +138,15 @@ class LiveSource:
     def close(self) -> None:
         """End ``samples``. Any thread may call it, any number of times."""
         self._closed = True
-        self._commands.put(None)
+        self._commands.put(lambda: None)  # only wakes the thread
 
     def accept_offer(self, label: str) -> None:
         """Carry out the interface's ``offer`` at the next tick."""
-        self._commands.put(_Command(label))
+        self._commands.put(partial(self._accept_offer, label))
 
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
         """Start or stop counting flows."""
-        self._commands.put(_Command(flows=FlowRequest(sample_1_in) if on else None))
+        self._commands.put(partial(self._watch_flows, FlowRequest(sample_1_in) if on else None))
 
     def _open(self, stack: ExitStack) -> None:
         """Enter the namespace, attach, and make the collectors. ``stack`` undoes all of it."""
@@ -304,16 +297,16 @@ class LiveSource:
                 for attachment in self._attachments.values():
                     attachment.check_load(time.monotonic_ns())
                 continue
-            if command is not None:
-                self._carry_out(command, due_ns)
+            command()
+            self._schedule_flows(due_ns)  # a command may have changed what is attached
 
-    def _carry_out(self, command: _Command, due_ns: int) -> None:
-        if command.label is None:
-            for attachment in self._attachments.values():
-                attachment.watch_flows(command.flows)
-            self._schedule_flows(due_ns)
-        elif command.label in self._attachments:
-            self._attachments[command.label].accept_offer()
+    def _accept_offer(self, label: str) -> None:
+        if label in self._attachments:
+            self._attachments[label].accept_offer()
+
+    def _watch_flows(self, request: FlowRequest | None) -> None:
+        for attachment in self._attachments.values():
+            attachment.watch_flows(request)
 
     def _schedule_flows(self, due_ns: int) -> None:
         """Have the tables of flows read in time for the tick that is due at ``due_ns``."""

@@ -6,7 +6,8 @@ import errno
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Literal, TypeVar
 
 from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.object import verifier_excerpt
@@ -14,6 +15,7 @@ from bpftop.kernel.bpf.probe import NoPlace
 from bpftop.kernel.check import KernelError, errno_words
 from bpftop.kernel.privileges import Privileges, missing_remedy
 
+Count = TypeVar("Count")
 Answer = Literal["yes", "no", "unknown", "n/a"]
 """n/a: the question does not apply here, which is no fault."""
 
@@ -40,21 +42,9 @@ class ProbeResult:
     verdict: Verdict
 
 
-def yes(evidence: str, remedy: str = "") -> Verdict:
-    return Verdict("yes", evidence, remedy)
-
-
-def no(evidence: str, remedy: str = "") -> Verdict:
-    return Verdict("no", evidence, remedy)
-
-
-def unknown(evidence: str, remedy: str = "") -> Verdict:
-    return Verdict("unknown", evidence, remedy)
-
-
-def not_applicable(evidence: str, remedy: str = "") -> Verdict:
-    return Verdict("n/a", evidence, remedy)
-
+# Each takes the evidence, and a remedy or nothing.
+yes, no = partial(Verdict, "yes"), partial(Verdict, "no")
+unknown, not_applicable = partial(Verdict, "unknown"), partial(Verdict, "n/a")
 
 FRAME_WAIT_NS = 200_000_000
 """How long a probe waits for its frame to be counted: it takes 0.3 ms, more on a machine that stalls."""
@@ -112,6 +102,14 @@ def refused(number: int, question: Question, privileges: Privileges, verifier_wo
             "look for a seccomp profile, a user namespace or kernel lockdown, and run it on the host",
         )
     return no(evidence, question.remedy)
+
+
+def await_frame(count: Callable[[], Count]) -> Count:
+    """Call ``count`` until it returns a true value, for at most FRAME_WAIT_NS. Return its last value."""
+    end_ns = time.monotonic_ns() + FRAME_WAIT_NS
+    while not (counted := count()) and time.monotonic_ns() <= end_ns:
+        time.sleep(0.001)
+    return counted
 
 
 def elapsed_ms(start_ns: int) -> str:

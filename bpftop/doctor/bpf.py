@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.procfs.presence import hidden_by
-from bpftop.doctor.answers import FRAME_WAIT_NS, PLACE_TAKES, NotTried, Question, Verdict, elapsed_ms, no, unknown, yes
+from bpftop.doctor.answers import PLACE_TAKES, NotTried, Question, Verdict, await_frame, elapsed_ms, no, unknown, yes
 from bpftop.errors import ENOTSUPP
 from bpftop.hooks.steps import CLSACT, GENERIC, NATIVE, TCX, AttachStep, ProgramName
 from bpftop.kernel.bpf import probe
@@ -186,13 +186,8 @@ def _try(program: ProgramName, directions: tuple[Direction, ...], attach: _Attac
 
 def _counted(counter: PacketCounter) -> int:
     """Wait for the probe's frame and return its count. IPv6 sends other frames on a new device."""
-    key = ("", counter.direction, protocols.OTHER_ETHERTYPE)
-    end_ns = time.monotonic_ns() + FRAME_WAIT_NS
-    while True:
-        totals = counter.read("", 0)[reading_key("protocols", "", counter.direction)].totals
-        if key in totals or time.monotonic_ns() > end_ns:
-            return totals.get(key, (0,))[0] or 0
-        time.sleep(0.001)
+    family, key = reading_key("protocols", "", counter.direction), ("", counter.direction, protocols.OTHER_ETHERTYPE)
+    return await_frame(lambda: counter.read("", 0)[family].totals.get(key, (0,))[0] or 0)
 
 
 def _counter(program: ProgramName, direction: Direction) -> PacketCounter:

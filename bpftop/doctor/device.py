@@ -91,7 +91,7 @@ def mtu(facts: AttachFacts) -> Verdict:
 
 
 def _speed(netdev: Netdev, device: Device) -> Verdict:
-    driver = netdev.driver(device)
+    driver = netdev.ethtool.driver(device.name)
     speed = netdev.speed_bits_per_sec(device, driver)
     if speed is None:
         source = f"the driver {driver.name}" if driver else "a device made by the kernel"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bpftop.collect.attach.fact_gathering import kernel_release
 from bpftop.config.settings_file import Loaded
-from bpftop.doctor.answers import Question, Verdict, no, not_applicable, unknown, yes
+from bpftop.doctor.answers import Question, Verdict, elapsed_ms, no, not_applicable, unknown, yes
 from bpftop.kernel.bpf.probe import libbpf_version
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.privileges import Privileges, privileges_remedy
@@ -73,16 +73,16 @@ def locked_memory(kernel: tuple[int, int], limit_bytes: int, privileges: Privile
 def _rtnetlink(netdev: Netdev) -> Verdict:
     start_ns = time.monotonic_ns()
     devices = netdev.devices()
-    took_ms = (time.monotonic_ns() - start_ns) / 1e6
+    took = elapsed_ms(start_ns)
     counters = min(len(device.counters) for device in devices)
     if not counters:
         return no("the kernel sends devices without counters", "please report it")
-    return yes(f"{counters} counters of each of {len(devices)} devices in {took_ms:.1f} ms")
+    return yes(f"{counters} counters of each of {len(devices)} devices in {took}")
 
 
 def _ethtool(netdev: Netdev) -> Verdict:
     for device in netdev.devices():
-        driver = netdev.driver(device)
+        driver = netdev.ethtool.driver(device.name)
         if driver is not None:
             return yes(f"{device.name} has the driver {driver.name}")
     return not_applicable("no device here has a driver")

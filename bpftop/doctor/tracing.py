@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 
@@ -11,7 +11,7 @@ from bpftop.collect.bpf.drops import DropCounts
 from bpftop.collect.bpf.foreign_xdp import TAKES, watch
 from bpftop.collect.bpf.tracing import TRACING, Traced
 from bpftop.collect.bpf.xdp_errors import ACTIONS, load
-from bpftop.doctor.answers import FRAME_WAIT_NS, NotTried, Question, Verdict, elapsed_ms, no, yes
+from bpftop.doctor.answers import NotTried, Question, Verdict, await_frame, elapsed_ms, no, yes
 from bpftop.kernel.bpf import probe
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.check import KernelError, errno_words
@@ -44,10 +44,11 @@ def _drops() -> Verdict:
     try:
         with probe.private_pair() as pair:
             start_ns = time.monotonic_ns()
-            with closing(DropCounts((pair.receiver,))) as counts:
+            index = (pair.receiver,)
+            with closing(DropCounts(index)) as counts:
                 duration = elapsed_ms(start_ns)
                 pair.send()
-                keys = _await_rows(lambda: counts.read((pair.receiver,)).rows, pair.receiver)
+                keys = await_frame(lambda: [key for key in counts.read(index).rows if key[0] == pair.receiver])
                 names = ", ".join(counts.names.get(reason, str(reason)) for _, reason in keys)
     except probe.NoPlace as error:
         verdict = _attached(lambda: DropCounts(()))
@@ -55,15 +56,6 @@ def _drops() -> Verdict:
     if not keys:
         return no(f"attached in {duration}, but did not count the frame that was dropped", "please report it")
     return yes(f"attached in {duration}, counted the frame that was sent as {names}")
-
-
-def _await_rows(read: Callable[[], Collection[tuple[int, ...]]], ifindex: int) -> list[tuple[int, ...]]:
-    end_ns = time.monotonic_ns() + FRAME_WAIT_NS
-    while True:
-        rows = [key for key in read() if key[0] == ifindex]
-        if rows or time.monotonic_ns() > end_ns:
-            return rows
-        time.sleep(0.001)
 
 
 def _attached(make: Callable[[], Traced]) -> Verdict:

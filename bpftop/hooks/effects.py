@@ -29,8 +29,12 @@ def changes(facts: AttachFacts, step: AttachStep) -> tuple[str, ...]:
 
 def notice(facts: AttachFacts, step: AttachStep) -> str | None:
     """Return the notice about the changes by an attached step; None where an offer or nothing told them."""
+    if step == GENERIC and not facts.offloads:
+        return f"Generic XDP on {facts.name} switches no offload off; nothing of it outlives bpftop."
     if step == GENERIC:
-        return messages.generic_outlives(facts)
+        off = " and ".join(f"{offload} of {device}" for device, offload in facts.offloads)
+        again = " and ".join(f"`ethtool -K {device} {offload} on`" for device, offload in facts.offloads)
+        return f"Generic XDP on {facts.name} switches {off} off until bpftop exits; after a kill -9 it takes {again}."
     if step == CLSACT:
         return messages.clsact_outlives(facts)
     if step.mode != "native" or not facts.is_quiet:

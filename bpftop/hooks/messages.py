@@ -33,17 +33,8 @@ def offer(facts: AttachFacts) -> str:
     return f"native XDP{'' if facts.is_tap else ', exact'} (this driver {effect(facts)})"
 
 
-def tcx_without_consent(facts: AttachFacts) -> str:
-    """Return why TCX counts where no screen can offer native XDP."""
-    return f"{_counted_by_tcx(facts)}; --xdp agrees to that."
-
-
-def tcx_under_load(facts: AttachFacts) -> str:
-    """Return why TCX counts on a device that native XDP would slow down."""
-    return f"{_counted_by_tcx(facts)}."
-
-
-def _counted_by_tcx(facts: AttachFacts) -> str:
+def counted_by_tcx(facts: AttachFacts) -> str:
+    """Return why TCX counts and not native XDP, as a sentence without its end."""
     if facts.is_quiet and facts.load is not None:
         return f"{facts.name} receives {facts.load}, so it is counted by TCX: native XDP {effect(facts)}"
     return f"{facts.name} is counted by TCX: at native XDP its driver {effect(facts)}"
@@ -52,22 +43,6 @@ def _counted_by_tcx(facts: AttachFacts) -> str:
 def retreated(facts: AttachFacts) -> str:
     """Return why counting moved from native XDP to TCX."""
     return f"{facts.name} receives {facts.load}: went from native XDP, which {effect(facts)}, to TCX."
-
-
-def retreated_from_mtu(facts: AttachFacts) -> str:
-    """Return why counting moved from a plain XDP program on a veth to TCX."""
-    limit = f"native XDP without fragments limits the peer's MTU to {facts.one_page_mtu}"
-    return f"{facts.name} has MTU {facts.mtu}, but {limit}; bpftop now counts by TCX."
-
-
-def totals_on_request(facts: AttachFacts) -> str:
-    """Return the notice of --attach none."""
-    return f"Only rtnetlink totals of {facts.name}, as asked for (--attach none)."
-
-
-def unknown_link_type(facts: AttachFacts) -> str:
-    """Return why the frames of a device cannot be read."""
-    return f"{facts.name} has link type {facts.link_type} (ARPHRD), whose frames bpftop cannot read"
 
 
 def taken(facts: AttachFacts, used: AttachStep | None) -> str:
@@ -83,15 +58,6 @@ def _occupants(facts: AttachFacts) -> str:
 def clsact_outlives(facts: AttachFacts) -> str:
     """Return the notice of clsact filters."""
     return f"clsact filters on {facts.name} outlive a kill -9; the next start of bpftop on it removes them."
-
-
-def generic_outlives(facts: AttachFacts) -> str:
-    """Return the notice of --attach generic."""
-    if not facts.offloads:
-        return f"Generic XDP on {facts.name} switches no offload off; nothing of it outlives bpftop."
-    off = " and ".join(f"{offload} of {device}" for device, offload in facts.offloads)
-    again = " and ".join(f"`ethtool -K {device} {offload} on`" for device, offload in facts.offloads)
-    return f"Generic XDP on {facts.name} switches {off} off until bpftop exits; after a kill -9 it takes {again}."
 
 
 def failure(facts: AttachFacts, step: AttachStep, number: int) -> str:

@@ -8,6 +8,7 @@ at attach and detach. TCX disturbs nothing, but sees only packets that reach the
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 
 from bpftop.hooks import messages
 from bpftop.hooks.attach_facts import LINK_LAYERS, AttachFacts, AttachRequest, LinkLayer
@@ -19,12 +20,13 @@ OCCUPIED = (errno.EBUSY, errno.EEXIST)
 def plan(facts: AttachFacts, request: AttachRequest) -> AttachPlan:
     """Return the steps to try on a device, with notices or a refusal."""
     if request.attach == "none":
-        return AttachPlan(notices=(messages.totals_on_request(facts),))
+        return AttachPlan(notices=(f"Only rtnetlink totals of {facts.name}, as asked for (--attach none).",))
     layer = LINK_LAYERS.get(facts.link_type)
-    if layer is None and request.attach == "auto":
-        return AttachPlan(notices=(f"{messages.unknown_link_type(facts)}: only rtnetlink totals.",))
     if layer is None:
-        return AttachPlan(refusal=f"{messages.unknown_link_type(facts)}; use --attach none for its totals.")
+        reason = f"{facts.name} has link type {facts.link_type} (ARPHRD), whose frames bpftop cannot read"
+        if request.attach == "auto":
+            return AttachPlan(notices=(f"{reason}: only rtnetlink totals.",))
+        return AttachPlan(refusal=f"{reason}; use --attach none for its totals.")
     if request.attach in ("tcx", "clsact", "tc"):
         steps = {"tcx": (TCX,), "clsact": (CLSACT,), "tc": (TCX, CLSACT)}[request.attach]
         return AttachPlan(steps, steps, layer, forced=True)
@@ -51,10 +53,7 @@ def _native_or_tcx(facts: AttachFacts, request: AttachRequest, layer: LinkLayer)
         # A plain program limits the MTU of a veth's peer. Elsewhere the frags program is for devices that need it.
         twins = (NATIVE_FRAGS, NATIVE) if "veth" in facts.drivers else (NATIVE, NATIVE_FRAGS)
         return AttachPlan(twins if forced else (*twins, TCX), (TCX,), layer, forced=forced, retreats=not consent)
+    reason = messages.counted_by_tcx(facts)
     if request.terminal:
-        return _with(tcx, *((messages.tcx_under_load(facts),) if facts.is_quiet else ()), offer=messages.offer(facts))
-    return _with(tcx, messages.tcx_without_consent(facts))
-
-
-def _with(base: AttachPlan, *notices: str, offer: str | None = None) -> AttachPlan:
-    return AttachPlan(base.rx, base.tx, base.link_layer, notices=notices, offer=offer)
+        return replace(tcx, notices=(f"{reason}.",) if facts.is_quiet else (), offer=messages.offer(facts))
+    return replace(tcx, notices=(f"{reason}; --xdp agrees to that.",))

@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,10 +50,10 @@ def held_by(pid: int) -> set[int]:
 
 
 @contextmanager
-def running(*options: str, command: list[str] = COMMAND) -> Iterator[subprocess.Popen[str]]:
+def running(*options: str, command: Sequence[str] = COMMAND) -> Iterator[subprocess.Popen[str]]:
     """`bpftop watch` in the current namespace, which writes samples."""
-    command = [*command, "watch", "v0", "-i", "0.2", "--attach", "none", "--format", "samples", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    words = [*command, "watch", "v0", "-i", "0.2", "--attach", "none", "--format", "samples", *options]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process
         finally:

@@ -30,7 +30,7 @@ def test_veth_in_two_namespaces(lab: Lab, netdev: Netdev) -> None:
     by_index = netdev.device(device.ifindex)
     assert by_index is not None
     assert by_index.name == "v0"
-    assert netdev.driver(device) == Driver("veth", "")
+    assert netdev.ethtool.driver(device.name) == Driver("veth", "")
     assert netdev.native_xdp(device.ifindex) is True
 
 
@@ -39,7 +39,7 @@ def test_speed_needs_a_bus(lab: Lab, netdev: Netdev) -> None:
     device = netdev.find("v0")
     ethtool = Ethtool(netdev.route.fileno())
     assert ethtool.speed_bits_per_sec("v0") == 10_000_000_000  # what veth claims
-    assert netdev.speed_bits_per_sec(device, netdev.driver(device)) is None
+    assert netdev.speed_bits_per_sec(device, netdev.ethtool.driver(device.name)) is None
     on_pci = Device(**{**vars(device), "parent_bus": "pci"})
     assert netdev.speed_bits_per_sec(on_pci, Driver("ice", "0000:17:00.0")) == 10_000_000_000
     assert netdev.speed_bits_per_sec(device, Driver("ice", "0000:17:00.0")) == 10_000_000_000  # Linux before 5.14
@@ -67,7 +67,7 @@ def test_kinds_and_native_xdp(lab: Lab, netdev: Netdev) -> None:
     }
     assert netdev.find("tap0").master == netdev.find("b0").ifindex
     assert netdev.find("m0").lower == netdev.find("v0").ifindex
-    assert netdev.driver(netdev.find("lo")) is None
+    assert netdev.ethtool.driver("lo") is None
     assert netdev.native_xdp(9999) is None
 
 
@@ -125,7 +125,7 @@ def test_stays_with_its_namespace(lab: Lab) -> None:
         far = Netdev()
     assert far.device("v0") is None
     assert far.find("v1").kind == "veth"
-    assert far.driver(far.find("v1")) == Driver("veth", "")
+    assert far.ethtool.driver("v1") == Driver("veth", "")
     assert far.native_xdp(far.find("v1").ifindex) is True
     far.close()
 

@@ -124,7 +124,7 @@ class Attachment:
             self.foreign_program = foreign_program(device, self._hooks.rx_prog_id)
             self.links = links_reading(self.label, device, self._queried_ns, self._query_cost_ns, self._links_epoch)
             if device.up and not self._device.up:
-                self._speed = self._netdev.speed_bits_per_sec(device, self._netdev.driver(device))
+                self._speed = self._read_speed(device)
             self._device = device
             with contextlib.suppress(DeviceGone):  # the next step handles it
                 self._check_programs(device, now_ns)
@@ -150,7 +150,7 @@ class Attachment:
         device = before.device
         self._device, self._first_name, self._state = device, device.name, "here"
         self._notices = {"leftovers": remove_clsact_leftovers(self._netdev, device)}
-        self._speed = self._netdev.speed_bits_per_sec(device, self._netdev.driver(device))
+        self._speed = self._read_speed(device)
         facts = gather(self._netdev, device, self._proc)
         if self._request.attach in ("auto", "native") and facts.is_quiet and facts.can_native and not facts.occupants:
             facts = replace(facts, load=measure_load(self._netdev, before))
@@ -169,6 +169,9 @@ class Attachment:
         self._load.restart()
         self.epoch += 1
         self._counting_since_ns = time.time_ns()
+
+    def _read_speed(self, device: Device) -> int | None:
+        return self._netdev.speed_bits_per_sec(device, self._netdev.ethtool.driver(device.name))
 
     def _query(self, which: int | str) -> Device | None:
         """Read the device with its counters, and note the time and the cost of the read."""
@@ -280,7 +283,8 @@ class Attachment:
         plain = self._hooks.programs["rx"].step == NATIVE
         if plain and "veth" in self._facts.drivers and device.mtu > self._facts.one_page_mtu:
             facts = replace(self._facts, mtu=device.mtu)
-            self._retreat(facts, messages.retreated_from_mtu(facts))
+            limit = f"native XDP without fragments limits the peer's MTU to {facts.one_page_mtu}"
+            self._retreat(facts, f"{facts.name} has MTU {facts.mtu}, but {limit}; bpftop now counts by TCX.")
             return
         load = self._load.update(now_ns, device)
         if self._request.limits.reached(load, self._facts.drivers):

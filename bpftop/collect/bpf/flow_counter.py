@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -105,13 +105,14 @@ class FlowCounter:
             for row in group_rows
         )
         sums = [row.sums for group_rows in groups.values() for row in group_rows]
-        gauges = (entries, self._table.max_entries, self._evicted, self.request.sample_1_in, cost_ns)
+        added_ns = None if self.added_ns is None else round(self.added_ns)
+        gauges = (entries, self._table.max_entries, self._evicted, self.request.sample_1_in, cost_ns, added_ns)
         when = (read_ns, before_ns)
         readings = (
             self._counted("flows", flows, [row.sums for row in rows], when, cost_ns),
             self._counted("flow_groups", members, sums, when, 0),
             self._gauge("flow_ages", flows, [max(0, read_ns - row.first_ns) for row in rows], read_ns),
-            self._gauge("flow_table", (where,), gauges, read_ns, self.added_ns),
+            self._gauge("flow_table", (where,), gauges, read_ns),
         )
         return {reading_key(reading.family, *where): reading for reading in readings}
 
@@ -145,10 +146,7 @@ class FlowCounter:
         previous = Reading(family, when[1], 0, self._epoch, keys, before)
         return Reading(family, when[0], cost_ns, self._epoch, keys, now, previous=previous)
 
-    def _gauge(
-        self, family: str, keys: tuple[Key, ...], values: Iterable[int], read_ns: int, *more: float | None
-    ) -> Reading:
-        cells = [*values, *(None if value is None else round(value) for value in more)]
+    def _gauge(self, family: str, keys: tuple[Key, ...], cells: Sequence[int | None], read_ns: int) -> Reading:
         missing = frozenset(i for i, cell in enumerate(cells) if cell is None)
         return Reading(family, read_ns, 0, self._epoch, keys, array("Q", [cell or 0 for cell in cells]), missing)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from functools import cache
 from itertools import groupby, product
@@ -61,7 +60,7 @@ class PacketCounter:
         self._object = BpfObject("counter", program, constants)
         self.source: tuple[ProgramName, dict[str, int]] = (program, constants)
         self._counters = CounterMap(self.map_fd, possible_cpus())
-        self._keys: dict[tuple[str, bytes], tuple[Key, ...]] = {}
+        self._keys: dict[str, tuple[bytes, tuple[Key, ...]]] = {}  # family -> active rows, and their keys
         self._spans: tuple[bytes, list[tuple[str, int, int, bytes]]] = (b"", [])
 
     @property
@@ -84,11 +83,14 @@ class PacketCounter:
         numbers, values, cell_numbers, cell_values = self._counters.read()
         end_ns = time.monotonic_ns()
         read_ns = (start_ns + end_ns) // 2
-        protocol_keys = self._row_keys(label, numbers)
+        keys = self._keys_of("protocols", label, numbers)
         # One read for all families: its cost is counted once.
-        readings = {"protocols": Reading("protocols", read_ns, end_ns - start_ns, epoch, protocol_keys, values)}
-        for family, keys, part in self._families(label, cell_numbers, cell_values):
-            readings[family] = Reading(family, read_ns, 0, epoch, keys, part)
+        readings = {"protocols": Reading("protocols", read_ns, end_ns - start_ns, epoch, keys, values)}
+        if self._spans[0] != cell_numbers or not self._spans[1]:
+            self._spans = (cell_numbers, _spans(cell_numbers))
+        for family, start, stop, part in self._spans[1]:  # contiguous in the struct, so each family is a slice
+            cells = cell_values[start * _COLUMNS : stop * _COLUMNS]
+            readings[family] = Reading(family, read_ns, 0, epoch, self._keys_of(family, label, part), cells)
         return {reading_key(family, label, self.direction): reading for family, reading in readings.items()}
 
     def close(self) -> None:
@@ -110,31 +112,15 @@ class PacketCounter:
         program, constants = self.source
         return _cost_ns(program, tuple(constants.items()))
 
-    def _row_keys(self, label: str, active: bytes) -> tuple[Key, ...]:
+    def _keys_of(self, family: str, label: str, active: bytes) -> tuple[Key, ...]:
         """Return the keys of the active rows: the same object while the set of rows is unchanged."""
-        keys = self._keys.get(("protocols", active))
-        if keys is None:
-            keys = tuple((label, self.direction, number) for number in memoryview(active).cast("I"))
-            self._remember("protocols", active, keys)
+        known, keys = self._keys.get(family, (None, ()))
+        if known != active:
+            numbers = memoryview(active).cast("I")
+            parts = ((number,) if family == "protocols" else BREAKDOWN_CELLS[number][1] for number in numbers)
+            keys = tuple((label, self.direction, *part) for part in parts)
+            self._keys[family] = active, keys
         return keys
-
-    def _families(
-        self, label: str, active: bytes, values: array[int]
-    ) -> Iterator[tuple[str, tuple[Key, ...], array[int]]]:
-        """Yield the cells of each family. They are contiguous in the struct, so each family is a slice."""
-        if self._spans[0] != active or not self._spans[1]:
-            self._spans = (active, _spans(active))
-        for family, start, stop, part in self._spans[1]:
-            keys = self._keys.get((family, part))
-            if keys is None:
-                keys = tuple((label, self.direction, *BREAKDOWN_CELLS[cell][1]) for cell in memoryview(part).cast("I"))
-                self._remember(family, part, keys)
-            yield family, keys, values[start * _COLUMNS : stop * _COLUMNS]
-
-    def _remember(self, family: str, active: bytes, keys: tuple[Key, ...]) -> None:
-        for old in [key for key in self._keys if key[0] == family]:
-            del self._keys[old]
-        self._keys[family, active] = keys
 
 
 def _spans(active: bytes) -> list[tuple[str, int, int, bytes]]:

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bpftop.collect.procfs.cpu_times import cpu_ticks
 from bpftop.collect.procfs.held_file import HeldFile
 from bpftop.hooks.attach_facts import Load
 from bpftop.kernel.net.netdev import Device, Netdev
+from bpftop.model.families import FAMILIES
 from bpftop.model.readings import pair_readings
 from bpftop.model.sample import Reading
 
@@ -19,7 +21,7 @@ LOAD_WINDOW_NS = NS_PER_SEC  # a burst that is shorter is no load
 # 625 kB and 500 packets at the limits of a veth. The window runs while facts are read; a longer one would delay the
 # first screen.
 SHORT_WINDOW_NS = 25_000_000
-_SOFTIRQ = 6  # column of a CPU's line in /proc/stat, behind the name
+_SOFTIRQ = FAMILIES["cpu_times"].columns.index("softirq_ns")
 
 
 @dataclass(frozen=True)
@@ -99,15 +101,9 @@ class SoftirqShares:
         return self._shares
 
     def _read(self) -> dict[int, tuple[int, int]]:
-        ticks: dict[int, tuple[int, int]] = {}
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            for line in self._stat.text().splitlines()[1:]:  # the first line is the sum of all CPUs
-                if not line.startswith("cpu"):
-                    break
-                name, *numbers = line.split()
-                counts = [int(number) for number in numbers[:8]]  # the time of guests is in user and nice too
-                ticks[int(name[3:])] = counts[_SOFTIRQ], sum(counts)
-        return ticks
+        with contextlib.suppress(OSError, ValueError):
+            return {cpu: (ticks[_SOFTIRQ], sum(ticks)) for cpu, ticks in cpu_ticks(self._stat.text()).items()}
+        return {}
 
 
 class LoadWatch:

@@ -57,11 +57,7 @@ class Conntrack(ProcCollector):
 
     def _level(self) -> Rows:
         entries = self._count.read(parse_u64)
-        try:
-            limit: int | None = self._max.read(parse_u64)
-        except Unavailable:
-            limit = None  # old kernels hide it in a namespace of somebody who is not root
-        return {(): [entries, limit]}
+        return {(): [entries, self._max.read_or(parse_u64, None)]}  # old kernels hide the limit from others than root
 
     def _events(self) -> Rows:
         columns = self._stat.read(parse_stat_table)

@@ -12,7 +12,6 @@ from bpftop.collect.collector import Rows
 from bpftop.collect.procfs.proc_file import ProcFileCollector
 from bpftop.collect.procfs.tree import Tree
 from bpftop.model.families import FAMILIES
-from bpftop.model.sample import Key
 
 _COLUMNS = len(FAMILIES["cpu_times"].columns)
 
@@ -29,14 +28,19 @@ class CpuTimes(ProcFileCollector):
 
     def parse(self, text: str) -> Mapping[str, Rows]:
         tick_ns = self._tick_ns
-        rows: dict[Key, list[int]] = {}
-        for line in text.splitlines()[1:]:  # the first line is the sum of all CPUs
-            if not line.startswith("cpu"):
-                break
-            name, *ticks = line.split(None, _COLUMNS + 1)[: _COLUMNS + 1]
-            if len(ticks) != _COLUMNS:
-                raise ValueError(f"{name} has {len(ticks)} times")
-            rows[(int(name[3:]),)] = [int(count) * tick_ns for count in ticks]
-        if not rows:
-            raise ValueError("it has no line of a CPU")
-        return {"cpu_times": rows}
+        return {"cpu_times": {(cpu,): [count * tick_ns for count in ticks] for cpu, ticks in cpu_ticks(text).items()}}
+
+
+def cpu_ticks(text: str) -> dict[int, list[int]]:
+    """Return CPU -> ticks of each kind, in the order of the columns of cpu_times. Raises ValueError."""
+    ticks: dict[int, list[int]] = {}
+    for line in text.splitlines()[1:]:  # the first line is the sum of all CPUs
+        if not line.startswith("cpu"):
+            break
+        name, *words = line.split(None, _COLUMNS + 1)[: _COLUMNS + 1]
+        if len(words) != _COLUMNS:
+            raise ValueError(f"{name} has {len(words)} times")
+        ticks[int(name[3:])] = [int(word) for word in words]
+    if not ticks:
+        raise ValueError("it has no line of a CPU")
+    return ticks

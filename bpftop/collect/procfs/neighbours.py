@@ -50,7 +50,7 @@ class Neighbours(ProcCollector):
                 refusal = refusal or error
                 continue
             counters[(table,)] = [sum(columns[column]) if column in columns else None for column in _COLUMNS]
-            levels[(table,)] = [columns["entries"][0] if "entries" in columns else None, _read_limit(limit)]
+            levels[(table,)] = [columns["entries"][0] if "entries" in columns else None, limit.read_or(parse_u64, None)]
         if refusal is not None and not counters:
             raise refusal
         return {"neighbours": counters, "neighbour_entries": levels}
@@ -61,10 +61,3 @@ def _read_table(own: ProcFile, first_process: ProcFile) -> dict[str, list[int]]:
         return own.read(parse_stat_table)
     except FileMissing:
         return first_process.read(parse_stat_table)
-
-
-def _read_limit(file: ProcFile) -> int | None:
-    try:
-        return file.read(parse_u64)
-    except Unavailable:
-        return None

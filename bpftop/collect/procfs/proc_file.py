@@ -13,6 +13,7 @@ from bpftop.collect.procfs.tree import Tree, unreadable
 from bpftop.model.sample import Interface, Reading, reading_key
 
 _T = TypeVar("_T")
+_D = TypeVar("_D")
 
 
 class ProcFile:
@@ -41,6 +42,13 @@ class ProcFile:
             return parse(text)
         except (ValueError, IndexError, OverflowError) as error:
             raise self.not_understood(error) from error
+
+    def read_or(self, parse: Callable[[str], _T], otherwise: _D) -> _T | _D:
+        """Read as ``read`` does. Return ``otherwise`` where it raises Unavailable."""
+        try:
+            return self.read(parse)
+        except Unavailable:
+            return otherwise
 
     def close(self) -> None:
         """Close the file; the next read opens it again."""

@@ -98,8 +98,5 @@ def _path(name: str) -> str:
 
 def _read_numbers(file: ProcFile, count: int) -> list[int]:
     """Return the numbers of the file; none where it cannot be read or does not have ``count`` numbers."""
-    try:
-        numbers = file.read(lambda text: [parse_u64(word) for word in text.split()])
-    except Unavailable:
-        return []
+    numbers = file.read_or(lambda text: [parse_u64(word) for word in text.split()], [])
     return numbers if len(numbers) == count else []

@@ -172,10 +172,6 @@ class Netdev:
                 return min((route.metric, route.ifindex) for route in routes)[1]
         return None
 
-    def driver(self, device: Device) -> Driver | None:
-        """Return the driver of a device; None if the device names none (lo)."""
-        return self.ethtool.driver(device.name)
-
     def speed_bits_per_sec(self, device: Device, driver: Driver | None) -> int | None:
         """Return the speed of hardware on a bus; None for veth, tap and virtio, whose reported speed means nothing."""
         bus = device.parent_bus
