@@ -144,8 +144,8 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BodySuite:
         (tmp_path / header.name).write_text(header.read_text())
     build.compile_bpf_object(tmp_path / "refused.bpf.c", tmp_path / "refused.bpf.o", *build.find_bpf_tools())
     monkeypatch.setattr(bpf_object, "object_path", lambda name: str(tmp_path / f"{name}.bpf.o"))
-    bodies = tuple(Body(name, "", ("refused", name), ("refused", "empty")) for name in ("known", "unknown"))
-    return BodySuite("refused", "a helper that is not there", bodies, lambda ns: f"{ns['unknown']:.1f} ns.")
+    bodies = tuple(Body(name, name, "") for name in ("known", "unknown"))
+    return BodySuite("refused", "a helper that is not there", lambda ns: f"{ns['unknown']:.1f} ns.", "refused", bodies)
 
 
 @pytest.mark.bpf

@@ -87,13 +87,17 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Body:
-    """A contestant: the body of a program, compared with an ``empty`` body. ``obstacle`` returns why not to run it."""
+    """A contestant: the body of a program, compared with an ``empty`` body. ``obstacle`` returns why not to run it.
+
+    ``object``, ``empty`` and ``harness`` replace those of the suite. An empty program is in the object of the suite.
+    """
 
     name: str
+    program: str
     what: str
-    key: Key
-    empty: Key
-    harness: Harness = "xdp"
+    object: str = ""
+    empty: str = ""
+    harness: Harness | None = None
     obstacle: Callable[[], str] = str
 
 
@@ -102,14 +106,15 @@ class BodySuite(Suite):
     """Bodies, and the conclusion from their costs.
 
     ``conclude`` may raise KeyError for a skipped contestant. ``together``: load objects as a whole, so that their
-    programs share maps; else each program has maps of its own, and the kernel can refuse a single program. ``remark``
-    returns a remark for some of the rows.
+    programs share maps; else each program has maps of its own, and the kernel can refuse a single program.
     """
 
-    bodies: tuple[Body, ...]
     conclude: Callable[[Costs], str]
+    object: str
+    bodies: tuple[Body, ...]
+    empty: str = "empty"
+    harness: Harness = "xdp"
     together: bool = False
-    remark: Callable[[Costs], Mapping[str, str]] = lambda _: {}
 
     @property
     def expected_s(self) -> float:
@@ -120,11 +125,14 @@ class BodySuite(Suite):
             yield body.name, body.what
 
     def load(self, stack: ExitStack, stop: Stop) -> Iterator[Contestant | Skipped]:
-        refused = {body.key: reason for body in self.bodies if (reason := body.obstacle())}
+        refused: dict[Key, str] = {}
         wanted: dict[Key, Harness] = {}
         for body in self.bodies:
-            if body.key not in refused:
-                wanted[body.empty] = wanted[body.key] = body.harness
+            key, empty = self._keys(body)
+            if reason := body.obstacle():
+                refused[key] = reason
+            else:
+                wanted[empty] = wanted[key] = body.harness or self.harness
         programs: dict[Key, BodyProgram] = {}
         for group in self._groups(list(wanted)):
             try:
@@ -139,10 +147,15 @@ class BodySuite(Suite):
             except KernelError as error:  # the program loads, but this kernel does not test-run its type
                 refused[key] = str(error)
         for body in self.bodies:
-            if reason := refused.get(body.key) or refused.get(body.empty, ""):
+            key, empty = self._keys(body)
+            if reason := refused.get(key) or refused.get(empty, ""):
                 yield Skipped(body.name, reason)
             else:
-                yield Contestant(body.name, body.what, programs[body.key].measure, programs[body.empty].measure)
+                yield Contestant(body.name, body.what, programs[key].measure, programs[empty].measure)
+
+    def _keys(self, body: Body) -> tuple[Key, Key]:
+        """Return the program of a body, and the program with its empty body."""
+        return (body.object or self.object, body.program), (self.object, body.empty or self.empty)
 
     def _groups(self, keys: list[Key]) -> list[list[Key]]:
         if not self.together:
@@ -154,6 +167,3 @@ class BodySuite(Suite):
 
     def taken_off(self, empty_ns: Sequence[float]) -> str:
         return f"an empty body: {', '.join(f'{ns:.2f} ns' for ns in empty_ns)}" if empty_ns else ""
-
-    def remarks(self, costs: Costs) -> Mapping[str, str]:
-        return self.remark(costs)

@@ -15,6 +15,11 @@ class Budget:
     hook: str
     ns: float
 
+    @property
+    def limit(self) -> str:
+        """Return the time as text: ``100 ns``, ``10 µs``."""
+        return f"{self.ns:.0f} ns" if self.ns < 1000 else f"{self.ns / 1000:.0f} µs"
+
 
 BUDGETS = (
     Budget("XDP", 100),
@@ -175,7 +180,7 @@ class SuiteTable:
 
 def budget_share(ns: float, budget: Budget) -> str:
     """Return ``12 % of the XDP budget of 100 ns``."""
-    return f"{_pct(100 * ns / budget.ns)} of the {budget.hook} budget of {_time(budget.ns)}"
+    return f"{_pct(100 * ns / budget.ns)} of the {budget.hook} budget of {budget.limit}"
 
 
 def line_rate_share(ns: float) -> str:
@@ -185,7 +190,3 @@ def line_rate_share(ns: float) -> str:
 
 def _pct(share: float) -> str:
     return f"{share:.1f} %" if share < 10 else f"{share:.0f} %"
-
-
-def _time(ns: float) -> str:
-    return f"{ns:.0f} ns" if ns < 1000 else f"{ns / 1000:.0f} µs"

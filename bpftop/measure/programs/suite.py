@@ -68,6 +68,8 @@ class Suite(ABC):
     rounds: int = field(default=9, kw_only=True)
     reference: str = field(default="", kw_only=True)
     budget: Budget | None = field(default=None, kw_only=True)
+    remarks: Callable[[Costs], Mapping[str, str]] = field(default=lambda _: {}, kw_only=True)
+    """Return a remark for some of the rows, by their names."""
     crowded: ClassVar[bool] = False
     """Measure on several CPUs at once, too."""
 
@@ -96,10 +98,6 @@ class Suite(ABC):
     def taken_off(self, empty_ns: Sequence[float]) -> str:
         """Describe the subtracted time, from the median of each ``measure_empty`` on one CPU."""
         return ""
-
-    def remarks(self, costs: Costs) -> Mapping[str, str]:
-        """Return a remark for some of the rows, by their names."""
-        return {}
 
     def run(self, stop: Stop) -> Generator[SuiteProgress, None, None]:
         """Yield the table after each round. If ``stop`` is set, the last table is partial. Raises BpftopError."""

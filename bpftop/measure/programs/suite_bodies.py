@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from bpftop.measure.conditions import conditions
-from bpftop.measure.programs.body_suite import Body, BodySuite, Harness
+from bpftop.measure.programs.body_suite import Body, BodySuite
 from bpftop.measure.programs.costs import XDP_BUDGET, budget_share
 from bpftop.measure.programs.suite import Costs
 
 ACCESS_BYTES = 64 << 19  # the map "lines" of bench_layout.bpf.c
-
-
-def _bodies(
-    name: str, contestants: Iterable[tuple[str, str, str]], empty: str = "empty", harness: Harness = "xdp"
-) -> tuple[Body, ...]:
-    """Return the bodies of an object; ``contestants`` are (title, program, description)."""
-    return tuple(Body(title, what, (name, program), (name, empty), harness) for title, program, what in contestants)
 
 
 def _somebody_listens() -> str:
@@ -143,175 +136,137 @@ def _prealloc(ns: Costs) -> str:
 SPILLS = BodySuite(
     "spills",
     "Registers against stack spills",
-    _bodies(
-        "bench_spills",
-        (
-            ("registers", "registers", "twelve dependent steps on three values, all in registers"),
-            ("one spill", "one_spill", "one of the values stored to the stack and loaded from it"),
-            ("three spills", "three_spills", "three of them"),
-            ("twelve spills", "twelve_spills", "each of the twelve"),
-        ),
-    ),
     _spills,
+    "bench_spills",
+    (
+        Body("registers", "registers", "twelve dependent steps on three values, all in registers"),
+        Body("one spill", "one_spill", "one of the values stored to the stack and loaded from it"),
+        Body("three spills", "three_spills", "three of them"),
+        Body("twelve spills", "twelve_spills", "each of the twelve"),
+    ),
 )
 
 DISPATCH = BodySuite(
     "dispatch",
     "One of 16 cases: branch chain against table dispatch",
-    (
-        *_bodies(
-            "bench_dispatch",
-            (
-                ("branch chain", "branch_chain", "one comparison after the other, every case as likely"),
-                ("branch chain, skewed", "branch_chain_skewed", "the same, where seven of eight are the first case"),
-                ("switch", "switch_tree", "a switch, which clang makes a tree of comparisons"),
-                ("array", "table", "a constant table in the program's own memory"),
-            ),
-            harness="tc",
-        ),
-        Body(
-            "tail call",
-            "a program per case, by a program array",
-            ("bench_tail", "tail_table"),
-            ("bench_dispatch", "empty"),
-            "tc",
-        ),
-    ),
     _dispatch,
+    "bench_dispatch",
+    (
+        Body("branch chain", "branch_chain", "one comparison after the other, every case as likely"),
+        Body("branch chain, skewed", "branch_chain_skewed", "the same, where seven of eight are the first case"),
+        Body("switch", "switch_tree", "a switch, which clang makes a tree of comparisons"),
+        Body("array", "table", "a constant table in the program's own memory"),
+        Body("tail call", "tail_table", "a program per case, by a program array", object="bench_tail"),
+    ),
+    harness="tc",
     together=True,
 )
 
 CALLS = BodySuite(
     "calls",
     "Inlined against BPF-to-BPF call against tail call",
-    (
-        *_bodies(
-            "bench_dispatch",
-            (
-                ("inlined", "inlined", "three instructions in place"),
-                ("BPF-to-BPF call", "called", "the same in a static function that is not inlined"),
-                ("global function", "called_global", "the same in a function that the verifier checks by itself"),
-            ),
-            "empty_step",
-            "tc",
-        ),
-        Body(
-            "tail call",
-            "the same in a program that goes on to itself",
-            ("bench_tail", "tail_fixed"),
-            ("bench_dispatch", "empty_step"),
-            "tc",
-        ),
-    ),
     _calls,
+    "bench_dispatch",
+    (
+        Body("inlined", "inlined", "three instructions in place"),
+        Body("BPF-to-BPF call", "called", "the same in a static function that is not inlined"),
+        Body("global function", "called_global", "the same in a function that the verifier checks by itself"),
+        Body("tail call", "tail_fixed", "the same in a program that goes on to itself", object="bench_tail"),
+    ),
+    empty="empty_step",
+    harness="tc",
     together=True,
 )
 
 LAYOUT = BodySuite(
     "layout",
     "Dense against sparse values: three counters on one cache line or on three",
-    _bodies(
-        "bench_layout",
-        (
-            ("one line, L1", "dense_few", "64 values at random, fields side by side"),
-            ("three lines, L1", "sparse_few", "64 values at random, fields 64 bytes apart"),
-            ("one line, memory", "dense_many", "131 072 values at random, fields side by side"),
-            ("three lines, memory", "sparse_many", "131 072 values at random, fields 64 bytes apart"),
-        ),
-    ),
     _layout,
+    "bench_layout",
+    (
+        Body("one line, L1", "dense_few", "64 values at random, fields side by side"),
+        Body("three lines, L1", "sparse_few", "64 values at random, fields 64 bytes apart"),
+        Body("one line, memory", "dense_many", "131 072 values at random, fields side by side"),
+        Body("three lines, memory", "sparse_many", "131 072 values at random, fields 64 bytes apart"),
+    ),
     together=True,
 )
 
 ACCESS = BodySuite(
     "access",
     "Sequential against random access over a map larger than L2",
-    (
-        *_bodies("bench_layout", (("in order", "in_order", "one value after the other"),), "empty_step"),
-        *_bodies(
-            "bench_layout",
-            (
-                ("random", "at_random", "places that do not depend on what was read"),
-                ("random, chained", "at_random_chained", "each place depends on the value before, as in a list"),
-            ),
-        ),
-    ),
     _access,
+    "bench_layout",
+    (
+        Body("in order", "in_order", "one value after the other", empty="empty_step"),
+        Body("random", "at_random", "places that do not depend on what was read"),
+        Body("random, chained", "at_random_chained", "each place depends on the value before, as in a list"),
+    ),
     together=True,
 )
 
 HELPERS = BodySuite(
     "helpers",
     "What one call of each helper costs",
+    _helpers,
+    "bench_helpers",
     (
-        *_bodies(
-            "bench_helpers",
-            (
-                ("get_smp_processor_id", "get_smp_processor_id", "the CPU's number"),
-                ("ktime_get_ns", "ktime_get_ns", "CLOCK_MONOTONIC"),
-                ("ktime_get_coarse_ns", "ktime_get_coarse_ns", "the same as of the last tick"),
-                ("get_prandom_u32", "get_prandom_u32", "a pseudo-random number"),
-                ("map_lookup_elem array", "lookup_array", "1024 entries at random; no call, the verifier inlines it"),
-                ("map_lookup_elem hash", "lookup_hash", "1024 entries at random"),
-                ("map_update_elem array", "update_array", "1024 entries at random, 8-byte values"),
-                ("map_update_elem hash", "update_hash", "1024 entries at random, all there already"),
-                ("probe_read_kernel", "probe_read", "8 bytes"),
-            ),
-        ),
+        Body("get_smp_processor_id", "get_smp_processor_id", "the CPU's number"),
+        Body("ktime_get_ns", "ktime_get_ns", "CLOCK_MONOTONIC"),
+        Body("ktime_get_coarse_ns", "ktime_get_coarse_ns", "the same as of the last tick"),
+        Body("get_prandom_u32", "get_prandom_u32", "a pseudo-random number"),
+        Body("map_lookup_elem array", "lookup_array", "1024 entries at random; no call, the verifier inlines it"),
+        Body("map_lookup_elem hash", "lookup_hash", "1024 entries at random"),
+        Body("map_update_elem array", "update_array", "1024 entries at random, 8-byte values"),
+        Body("map_update_elem hash", "update_hash", "1024 entries at random, all there already"),
+        Body("probe_read_kernel", "probe_read", "8 bytes"),
         Body(
             "send_signal",
+            "send_signal",
             "SIGURG, ignored, to the process that runs this; from raw_tp",
-            ("bench_helpers", "send_signal"),
-            ("bench_helpers", "empty_raw_tp"),
-            "raw_tp",
+            empty="empty_raw_tp",
+            harness="raw_tp",
             obstacle=_somebody_listens,
         ),
     ),
-    _helpers,
-    remark=helper_ranks,
+    remarks=helper_ranks,
 )
 
 CLOCK = BodySuite(
     "clock",
     "A cached against a repeated ktime",
-    _bodies(
-        "bench_helpers",
-        (
-            ("ktime once, kept", "clock_once", "one reading, used three times"),
-            ("ktime three times", "clock_thrice", "a reading for each use"),
-            ("coarse ktime once, kept", "clock_coarse", "one reading of the clock of the last tick, used three times"),
-        ),
-    ),
     _clock,
+    "bench_helpers",
+    (
+        Body("ktime once, kept", "clock_once", "one reading, used three times"),
+        Body("ktime three times", "clock_thrice", "a reading for each use"),
+        Body("coarse ktime once, kept", "clock_coarse", "one reading of the clock of the last tick, used three times"),
+    ),
 )
 
 PROBE_READ = BodySuite(
     "probe-read",
     "One probe_read_kernel of a struct against three of its fields",
-    _bodies(
-        "bench_helpers",
-        (
-            ("read directly", "read_directly", "three fields of a map value, as the verifier allows for it"),
-            ("one struct", "read_struct", "24 bytes by one probe_read_kernel"),
-            ("three fields", "read_three_fields", "8 bytes by each of three"),
-        ),
-    ),
     _probe_read,
+    "bench_helpers",
+    (
+        Body("read directly", "read_directly", "three fields of a map value, as the verifier allows for it"),
+        Body("one struct", "read_struct", "24 bytes by one probe_read_kernel"),
+        Body("three fields", "read_three_fields", "8 bytes by each of three"),
+    ),
 )
 
 PREALLOC = BodySuite(
     "prealloc",
     "A preallocated hash against BPF_F_NO_PREALLOC",
-    _bodies(
-        "bench_prealloc",
-        (
-            ("insert + delete, preallocated", "come_and_go_allocated", "a key that is new, and gone again"),
-            ("insert + delete, on demand", "come_and_go_on_demand", "the same with BPF_F_NO_PREALLOC"),
-            ("lookup, preallocated", "lookup_allocated", "4096 entries at random"),
-            ("lookup, on demand", "lookup_on_demand", "the same with BPF_F_NO_PREALLOC"),
-        ),
-    ),
     _prealloc,
+    "bench_prealloc",
+    (
+        Body("insert + delete, preallocated", "come_and_go_allocated", "a key that is new, and gone again"),
+        Body("insert + delete, on demand", "come_and_go_on_demand", "the same with BPF_F_NO_PREALLOC"),
+        Body("lookup, preallocated", "lookup_allocated", "4096 entries at random"),
+        Body("lookup, on demand", "lookup_on_demand", "the same with BPF_F_NO_PREALLOC"),
+    ),
 )
 
 BODY_SUITES = (SPILLS, DISPATCH, CALLS, LAYOUT, ACCESS, HELPERS, CLOCK, PROBE_READ, PREALLOC)
