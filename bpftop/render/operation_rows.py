@@ -64,7 +64,7 @@ def operation_rows(
     return [
         OperationRow(
             _operation(r.cell) if by_operation else _map(r.cell),
-            _short_map(r.cell) if by_operation else _operation(r.cell),
+            r.cell.geometry.kind if by_operation else _operation(r.cell),
             r,
             factors.get(r.cell.name),
             changed.get((r.cell.name, USER_NS)),
@@ -85,10 +85,6 @@ def _row_of(cell: Cell) -> tuple[object, ...]:
 
 def _operation(cell: Cell) -> str:
     return _SHORT.get(cell.operation, cell.operation)
-
-
-def _short_map(cell: Cell) -> str:
-    return cell.geometry.kind
 
 
 def _map(cell: Cell) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -57,32 +58,31 @@ class DiffSide:
 
     @cached_property
     def rates(self) -> dict[DiffRow, float | None]:
-        try:
+        with self._only_whole():
             return dict(_rates(self.document))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self._not_whole(error) from None
 
     @cached_property
     def settings(self) -> dict[Setting, str]:
-        try:
+        with self._only_whole():
             return settings(self.document)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise self._not_whole(error) from None
 
     @cached_property
     def heading(self) -> MomentObject:
         document = self.document
-        try:
+        with self._only_whole():
             taken_at, host, interval_s = document["taken_at"], document["host"]["name"], document["interval_s"]
-        except (KeyError, TypeError) as error:
-            raise self._not_whole(error) from None
-        if not isinstance(taken_at, str) or not isinstance(host, str):
-            raise self._not_whole(TypeError("taken_at and the host's name are not strings"))
-        return {"name": self.name, "taken_at": taken_at, "host": host, "interval_s": interval_s}
+            if not isinstance(taken_at, str) or not isinstance(host, str):
+                raise TypeError("taken_at and the host's name are not strings")
+            return {"name": self.name, "taken_at": taken_at, "host": host, "interval_s": interval_s}
 
-    def _not_whole(self, error: Exception) -> BpftopError:
-        lacks = f"it has no {error.args[0]}" if isinstance(error, KeyError) else str(error)
-        return BpftopError(f"{self.name} is no whole snapshot: {lacks}; take another one with `bpftop snapshot`")
+    @contextmanager
+    def _only_whole(self) -> Iterator[None]:
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            lacks = f"it has no {error.args[0]}" if isinstance(error, KeyError) else str(error)
+            message = f"{self.name} is no whole snapshot: {lacks}; take another one with `bpftop snapshot`"
+            raise BpftopError(message) from None
 
 
 def _rates(document: SnapshotDocument) -> Iterator[tuple[DiffRow, float | None]]:

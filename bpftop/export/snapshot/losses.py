@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from bpftop.model.path import BY_ID, GROUPS, Group, Stage, StageCounter
@@ -18,18 +18,13 @@ _NO_RATE = "no rate yet: the counter was read once, or began again at zero"
 
 def losses(snapshot: Snapshot) -> list[LossObject]:
     """Return a row per stage, in the order of the path; for an interface's own stages a row per interface."""
-    return list(_rows(snapshot))
-
-
-def _rows(snapshot: Snapshot) -> Iterator[LossObject]:
     labels = tuple(interface.label for interface in snapshot.interfaces)
-    for stage in visible_stages(snapshot, labels):
-        if stage.scope != "interface":
-            yield _row(snapshot, stage, "")
-            continue
-        for label in labels:
-            if stage in visible_stages(snapshot, (label,)):
-                yield _row(snapshot, stage, label)
+    return [
+        _row(snapshot, stage, label)
+        for stage in visible_stages(snapshot, labels)
+        for label in (labels if stage.scope == "interface" else ("",))
+        if not label or stage in visible_stages(snapshot, (label,))
+    ]
 
 
 def _row(snapshot: Snapshot, stage: Stage, label: str) -> LossObject:
@@ -87,7 +82,7 @@ def loss_sums(rows: Iterable[LossObject]) -> dict[str, float | None]:
 
 def losing(snapshot: Snapshot, group: Group) -> list[tuple[str, float, str]]:
     """Return (title, packets per second, interface or scope) of each row that counts into a sum and moved."""
-    rows = list(_rows(snapshot))
+    rows = losses(snapshot)
     result = []
     for row in rows:
         if row["group"] != group or not row["per_sec"]:

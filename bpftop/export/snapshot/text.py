@@ -14,8 +14,8 @@ from bpftop.export.snapshot.losses import losing
 from bpftop.history.history import History
 from bpftop.model.cpu_readings import CpuReadings
 from bpftop.model.path import Group
-from bpftop.model.sample import CAST_LABELS, DIRECTIONS, FLAG_LABELS, L3_LABELS, SIZE_LABELS
-from bpftop.model.snapshot import Counts, CpuRow, DirectionTraffic, InterfaceSnapshot, OwnCost, Snapshot
+from bpftop.model.sample import CAST_LABELS, FLAG_LABELS, L3_LABELS, SIZE_LABELS
+from bpftop.model.snapshot import Counts, CpuRow, InterfaceSnapshot, OwnCost, Snapshot
 from bpftop.model.timestamps import rfc3339, rfc3339_seconds
 from bpftop.model.units import UNKNOWN, pct, si
 from bpftop.render.columns import text_table
@@ -125,7 +125,7 @@ def _interface(snapshot: Snapshot, interface: InterfaceSnapshot) -> Iterator[str
     flags = [
         flag
         for flag in FLAG_LABELS
-        if any(traffic.cell_of("tcp_flags", flag).packets for traffic in _directions(interface))
+        if any(traffic.cell_of("tcp_flags", flag).packets for traffic in (interface.rx, interface.tx))
     ]
     yield from _section("Protocol", [_whole(past), *protocol_lines(past, flags)])
     for title, label, names in _JOINT:
@@ -151,18 +151,13 @@ def _title(interface: InterfaceSnapshot) -> str:
         phrases.append(f"now called {escaped_text(facts.name)}")
     if facts.state != "up":
         phrases.append(facts.state)
-    phrases.append(", ".join(f"{traffic.direction} {traffic.hook}" for traffic in _directions(interface)))
-    costs = [traffic.hook.ns_per_packet for traffic in _directions(interface)]
+    phrases.append(", ".join(f"{traffic.direction} {traffic.hook}" for traffic in (interface.rx, interface.tx)))
+    costs = [traffic.hook.ns_per_packet for traffic in (interface.rx, interface.tx)]
     if any(cost is not None for cost in costs):
         phrases.append("/".join(UNKNOWN if cost is None else f"{cost:.0f}" for cost in costs) + " ns/pkt")
     if facts.counting_since_ns is not None:
         phrases.append(f"since {rfc3339_seconds(facts.counting_since_ns)}")
     return "  ".join(phrases)
-
-
-def _directions(interface: InterfaceSnapshot) -> tuple[DirectionTraffic, DirectionTraffic]:
-    rx, tx = (interface.traffic(direction) for direction in DIRECTIONS)
-    return rx, tx
 
 
 def _whole(past: Past) -> ProtocolLine:
@@ -173,7 +168,7 @@ def _rows(past: Past, label: int, names: Iterable[str]) -> list[ProtocolLine]:
     """Return a row for every name of a label of the joint cells with packets in either direction."""
     rows = []
     sides = [
-        (traffic.along(label), traffic.cell_of("joint")) for traffic in _directions(past.interface)
+        (traffic.along(label), traffic.cell_of("joint")) for traffic in (past.interface.rx, past.interface.tx)
     ]  # an empty key: nothing yet
     for name in names:
         rx, tx = (cells.get(name, nothing) for cells, nothing in sides)
