@@ -33,7 +33,7 @@ TITLES = f"{'operation':<22}" + (
 
 def geometry(kind: str) -> Geometry:
     chosen = KINDS[kind]
-    return Geometry(kind, chosen.type, chosen.flags, 10_000, 8, 16, 7_500)
+    return Geometry(chosen.type, chosen.flags, 10_000, 8, 16, 7_500, kind)
 
 
 def cost(p50_ns: float, spread_pct: float = 2.0) -> OperationCost:

@@ -32,7 +32,7 @@ def plan(possible_cpus: int = 2, cpus: tuple[int, ...] = CPUS, **request: Any) -
 def geometry(kind: str, entries: int = 1000, key: int = 8, value: int = 16, population: int | None = None) -> Geometry:
     chosen = KINDS[kind]
     key = 4 if kind.endswith("array") else key
-    return Geometry(kind, chosen.type, chosen.flags, entries, key, value, population or entries)
+    return Geometry(chosen.type, chosen.flags, entries, key, value, population or entries, kind)
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {

@@ -18,7 +18,7 @@ PLAN = MeasurePlan(MeasureRequest(), (), (0, 1), 2)
 
 
 def geometry(kind: str, key_bytes: int = 8) -> Geometry:
-    return Geometry(kind, KINDS[kind].type, KINDS[kind].flags, 10_000, key_bytes, 16, 7_500)
+    return Geometry(KINDS[kind].type, KINDS[kind].flags, 10_000, key_bytes, 16, 7_500, kind)
 
 
 def cost(ns: float, resolution_ns: float = 0.0) -> OperationCost:

@@ -53,7 +53,7 @@ def results(request: MeasureRequest) -> Iterator[CellResult]:
         entries = request.entries[0]
         population = round(entries * request.fills_pct[0] / 100)
         key_bytes = default_key_bytes(KINDS[kind])
-        shape = Geometry(kind, KINDS[kind].type, 0, entries, key_bytes, request.value_bytes[0], population)
+        shape = Geometry(KINDS[kind].type, 0, entries, key_bytes, request.value_bytes[0], population, kind)
         for place, operation in enumerate(OPERATIONS):
             batch = (request.batches or (256,))[0] if operation in SINGLE_OF else None
             access = WALK if operation in WALKS else request.accesses[0]

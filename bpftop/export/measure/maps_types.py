@@ -48,9 +48,13 @@ class ChangeObject(TypedDict):
     beyond_ranges: Annotated[bool, "false: the p50 of the rounds of the two runs overlap, so the change may be noise."]
 
 
+SideCost = Annotated[OperationCostObject | None, "Nanoseconds per entry, without the cost of reading the clock."]
+Earlier = Annotated[ChangeObject | None, "The latest stored run of this machine with the same measurement."]
+
+
 class EarlierObject(TypedDict):
-    user: Annotated[ChangeObject | None, "The latest stored run of this machine with the same measurement."]
-    inside: Annotated[ChangeObject | None, "The latest stored run of this machine with the same measurement."]
+    user: Earlier
+    inside: Earlier
 
 
 class CellObject(TypedDict):
@@ -64,9 +68,9 @@ class CellObject(TypedDict):
     access: Annotated[str, OneOf((*ACCESSES, WALK))]
     batch: Annotated[int | None, Limits(minimum=1)]
     threads: Count
-    user: Annotated[OperationCostObject | None, "Nanoseconds per entry, without the cost of reading the clock."]
+    user: SideCost
     user_why: Annotated[str | None, "Why there is no cost from user space."]
-    inside: Annotated[OperationCostObject | None, "Nanoseconds per entry, without the cost of reading the clock."]
+    inside: SideCost
     inside_why: Annotated[str | None, "Why there is no cost inside the kernel."]
     factor_to_single: Annotated[float | None, "How many times cheaper an entry is than by single operations, by p50."]
     best_batch: Annotated[bool, "Whether the p50 is the least of the sweep of batch sizes."]

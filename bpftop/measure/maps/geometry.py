@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bpftop.errors import UsageError
 from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.check import KernelError
+from bpftop.kernel.measure.loops import Shape
 
 MEMORY_LIMIT_BYTES = 256 << 20
 
@@ -47,16 +48,10 @@ _HASH_ENTRY_BYTES, _BUCKET_BYTES, _TRIE_NODE_BYTES = 48, 16, 40
 
 
 @dataclass(frozen=True)
-class Geometry:
+class Geometry(Shape):
     """A map with ``population`` of its ``entries`` in use. The other entries of an array exist, as zeros."""
 
     kind: str
-    type: int
-    flags: int
-    entries: int
-    key_bytes: int
-    value_bytes: int
-    population: int
 
     @property
     def fill_pct(self) -> float:

@@ -60,7 +60,7 @@ def _geometry(info: MapInfo, count: int) -> Geometry:
         kind = "hash_no_prealloc"
     # An empty map is profiled with one key, so that there is a key to look up.
     population = min(max(1, count), info.max_entries)
-    return Geometry(kind, info.type, flags, info.max_entries, info.key_bytes, info.value_bytes, population)
+    return Geometry(info.type, flags, info.max_entries, info.key_bytes, info.value_bytes, population, kind)
 
 
 def _opened(wanted: str) -> BpfMap:

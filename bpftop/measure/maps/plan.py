@@ -155,7 +155,7 @@ def _geometries(request: MeasureRequest) -> Iterator[Geometry]:
         kind = KINDS[name]
         population = max(1, round(entries * fill_pct / 100))
         for key_bytes in _key_sizes(request, name):
-            yield Geometry(name, kind.type, kind.flags, entries, key_bytes, value_bytes, population)
+            yield Geometry(kind.type, kind.flags, entries, key_bytes, value_bytes, population, name)
 
 
 def _key_sizes(request: MeasureRequest, name: str) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from bpftop.errors import UsageError
 from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.measure import loops
-from bpftop.kernel.measure.loops import Fault, Loop, Shape, Subject
+from bpftop.kernel.measure.loops import Fault, Loop, Subject
 from bpftop.measure.maps import geometry as geometries
 from bpftop.measure.maps.geometry import Geometry
 from bpftop.measure.maps.plan import ACCESSES, OPERATIONS, OWN_KEYS, WALKS, Cell, MeasurePlan
@@ -36,13 +36,12 @@ class Scratch:
         self._generation = 0
         self._held = ExitStack()
         g = geometry
-        shape = Shape(g.type, g.flags, g.entries, g.key_bytes, g.value_bytes, g.population)
         real_keys = plan.live.real_keys if plan.live is not None else b""
         try:
             self.map = self._held.enter_context(
                 bpf_map.create(g.type, g.key_bytes, g.value_bytes, g.entries, g.flags, "bpftop_scratch")
             )
-            self.subject = self.on_cpu(lambda: Subject(self.map, shape, plan.request.seed, stop, real_keys))
+            self.subject = self.on_cpu(lambda: Subject(self.map, g, plan.request.seed, stop, real_keys))
             if self.subject.keys_made < self.subject.universe and not stop.is_set():
                 raise UsageError(
                     f"{geometries.words(g)}: only {self.subject.keys_made} keys differ; choose fewer entries"
