@@ -31,6 +31,7 @@ from bpftop.kernel.privileges import privileges_remedy
 Result = TypeVar("Result")
 
 ANSWER_TIMEOUT_S = 5.0
+COMMAND_TIMEOUT_S = 10.0
 _PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 _BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv.pop()); from bpftop.demo.side_process import main; main()"
 
@@ -163,13 +164,13 @@ class Lab:
         while self._ends:
             self._ends.popitem()[1].close()
 
-    def start_traffic(self, *, scale: float = 1.0, seed: int = 1) -> None:
+    def start_traffic(self, *, scale: float = 1.0) -> None:
         """Start or restart traffic in both directions: about 5 000 packets per second times `scale`.
 
         The first packets are sent at about the time of the return.
         """
         self.stop_traffic()
-        self._order_both(f"prepare {int(self.ipv6)} {scale} {seed}")
+        self._order_both(f"prepare {int(self.ipv6)} {scale}")
         self._order_both("go")
         self._flowing = True
 
@@ -203,15 +204,13 @@ class Lab:
         with moved(partial(enter_path, self.netns_path(side))):
             return function()
 
-    def run_in(
-        self, side: Side, argv: Sequence[str], *, text_in: str = "", timeout_s: float = 10.0
-    ) -> subprocess.CompletedProcess[str]:
+    def run_in(self, side: Side, argv: Sequence[str], *, text_in: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command inside the side's namespace, whatever its exit code.
 
         Raises FileNotFoundError, subprocess.TimeoutExpired.
         """
         return self.call_in(
-            side, lambda: subprocess.run(argv, input=text_in, capture_output=True, text=True, timeout=timeout_s)
+            side, lambda: subprocess.run(argv, input=text_in, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S)
         )
 
     def _create_veth_pair(self) -> None:

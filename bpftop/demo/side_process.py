@@ -56,7 +56,7 @@ class SideProcess:
                 self._tick()
 
     def _obey(self, order: bytes) -> bool:
-        """Execute "prepare IPV6 SCALE SEED", "go", "pause" or "close". Return False at the end of orders.
+        """Execute "prepare IPV6 SCALE", "go", "pause" or "close". Return False at the end of orders.
 
         The owner prepares both sides before either sends, and pauses both before either closes, so that no packet
         meets a port that is not open yet or closed already.
@@ -66,9 +66,9 @@ class SideProcess:
         verb, *words = order.decode().split()
         self._running = verb == "go"
         if verb == "prepare":
-            ipv6, scale, seed = words
+            ipv6, scale = words
             try:
-                self._mix = TrafficMix(self._side, self._reactor, ipv6=ipv6 == "1", scale=float(scale), seed=int(seed))
+                self._mix = TrafficMix(self._side, self._reactor, ipv6=ipv6 == "1", scale=float(scale))
             except PermissionError as error:  # raw sockets need CAP_NET_RAW
                 self._control.send(f"failed {error.errno}".encode())
                 return False

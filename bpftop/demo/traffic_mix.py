@@ -77,17 +77,17 @@ CLOSED_PORT_CONNECTS_PER_SEC = {GENERATOR.name: 2.5, WATCHED.name: 0.5}
 class TrafficMix:
     """All clients, servers and senders of one side.
 
-    `scale` multiplies all rates. `seed` determines the order and sizes of packets, but not their timing. Raises OSError
-    when a socket cannot be made (AF_PACKET needs CAP_NET_RAW).
+    `scale` multiplies all rates. The order and sizes of packets are the same in every run, but not their timing. Raises
+    OSError when a socket cannot be made (AF_PACKET needs CAP_NET_RAW).
     """
 
-    def __init__(self, side: Side, reactor: Reactor, *, ipv6: bool, scale: float, seed: int) -> None:
+    def __init__(self, side: Side, reactor: Reactor, *, ipv6: bool, scale: float) -> None:
         self._side = side
         self._peer = other(side)
         self._reactor = reactor
         self._versions: tuple[int, ...] = (4, 6) if ipv6 else (4,)
         self._scale = scale
-        self._rng = Random(seed * 2 + (side is WATCHED))
+        self._rng = Random(side.name)
         self._payload = memoryview(self._rng.randbytes(1 << 16))
         self.paced: list[tuple[Pace, PacketSource]] = []
         self._passive: list[DatagramServer | TcpSockets] = []

@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from bpftop.collect.attach.fact_gathering import gather
 from bpftop.collect.devices.load_meter import DeviceReading, measure_load
@@ -28,10 +27,9 @@ def questions(
     request: AttachRequest,
     privileges: Privileges,
     answers: Mapping[str, Answer],
-    root: Path,
 ) -> list[Question]:
     """Return the questions. ``answers`` fills up while they are asked: the last one needs the answers about hooks."""
-    facts = gather(netdev, device, root / "proc")
+    facts = gather(netdev, device)
     questions = [
         Question("link", partial(link, device)),
         Question("frames", partial(frames, facts)),

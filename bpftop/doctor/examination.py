@@ -26,7 +26,7 @@ class Examination:
 
     ``loaded`` is the result of reading the configuration file ``config``. ``timing`` also measures the cost of a tick,
     on ``interface`` or else on the interface of the default route. ``netns`` is the name of another network namespace
-    that the calling thread has entered. ``root`` is the folder of /proc and /sys. Raises BpftopError where there is no
+    that the calling thread has entered. Raises BpftopError where there is no
     such interface.
     """
 
@@ -40,10 +40,9 @@ class Examination:
         timing: bool = False,
         netns: str | None = None,
         environment: Mapping[str, str] = os.environ,
-        root: Path = ROOT,
     ) -> None:
         self._answers: dict[str, Answer] = {}
-        self._privileges = privileges = Privileges.read(root / "proc")
+        self._privileges = privileges = Privileges.read()
         self._stack = ExitStack()
         self._netdev = netdev = Netdev()
         self._stack.callback(netdev.close)
@@ -51,13 +50,13 @@ class Examination:
             watched = None if interface is None else netdev.find(interface, netns)
             self._questions = [
                 *system.privilege_questions(privileges),
-                *bpf.questions(root),
+                *bpf.questions(ROOT),
                 *tracing.questions(),
                 *system.questions(netdev, environment, config, loaded),
-                *(device.questions(netdev, watched, request, privileges, self._answers, root) if watched else ()),
+                *(device.questions(netdev, watched, request, privileges, self._answers) if watched else ()),
             ]
             if timing:
-                self._questions += self._timing(watched, root, netns is not None).questions()
+                self._questions += self._timing(watched, netns is not None).questions()
         except BaseException:
             self._stack.close()
             raise
@@ -76,11 +75,11 @@ class Examination:
     def close(self) -> None:
         self._stack.close()
 
-    def _timing(self, device: Device | None, root: Path, entered: bool) -> Timing:
+    def _timing(self, device: Device | None, entered: bool) -> Timing:
         from bpftop.doctor.timing import Timing  # late: it imports all collectors
 
         ifindex = self._netdev.default_route() if device is None else None
         watched = device if ifindex is None else self._netdev.device(ifindex)
-        timing = Timing(self._netdev, watched, root, entered=entered)
+        timing = Timing(self._netdev, watched, ROOT, entered=entered)
         self._stack.callback(timing.close)
         return timing

@@ -100,7 +100,6 @@ def test_names(lab: Lab, netdev: Netdev) -> None:
     lab.ip(f"link property add dev v0 altname {long_name}")
     lab.ip("link property add dev v0 altname short")
     device = netdev.find("v0")
-    assert set(device.altnames) == {long_name, "short"}
     assert netdev.find(long_name).ifindex == netdev.find("short").ifindex == device.ifindex
     for absent in ("", "v", "v0/", "v\0", "x" * 15, "x" * 16, "x" * 200, "v00000000000000000000", 99, "-1"):
         assert netdev.device(absent) is None

@@ -6,7 +6,6 @@ import contextlib
 import errno
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from bpftop.collect.attach.fact_gathering import occupants
 from bpftop.collect.attach.offloads import Offloads
@@ -121,10 +120,10 @@ class FailedStep:
 class AttachedHooks:
     """The programs that are attached to one device."""
 
-    def __init__(self, netdev: Netdev, proc: Path, make_counter: MakeCounter = PacketCounter) -> None:
+    def __init__(self, netdev: Netdev, make_counter: MakeCounter = PacketCounter) -> None:
         self.programs: dict[Direction, AttachedProgram] = {}
         self.flow_faults: dict[Direction, str] = {}
-        self._netdev, self._proc, self._make_counter = netdev, proc, make_counter
+        self._netdev, self._make_counter = netdev, make_counter
         self._costs: dict[tuple[ProgramName, Direction], float | None] = {}
         self._undo = contextlib.ExitStack()  # beyond detaching
         self._refused_flows: dict[Direction, tuple[PacketCounter, FlowRequest | None]] = {}
@@ -266,7 +265,7 @@ class AttachedHooks:
     def _with_occupants(self, failure: FailedStep, facts: AttachFacts, device: Device) -> AttachFacts:
         """Return the facts with the hook's current owner filled in."""
         now = self._netdev.device(device.ifindex) if failure.error.errno in OCCUPIED else None
-        return facts if now is None else replace(facts, occupants=occupants(now, self._proc))
+        return facts if now is None else replace(facts, occupants=occupants(now))
 
     def _attach_first(
         self, steps: Sequence[AttachStep], direction: Direction, device: Device, layer: LinkLayer

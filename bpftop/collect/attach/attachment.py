@@ -6,7 +6,6 @@ import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal
 
 from bpftop.collect.attach.attached_hooks import AttachedHooks, DeviceGone, MakeCounter
@@ -17,7 +16,6 @@ from bpftop.collect.bpf.foreign_xdp import foreign_program
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.devices.load_meter import LOAD_WINDOW_NS, DeviceReading, LoadWatch, SoftirqShares, measure_load
 from bpftop.collect.devices.rtnetlink_counters import links_reading, lower_here
-from bpftop.collect.sockets.owners import PROC
 from bpftop.errors import BpftopError
 from bpftop.hooks import effects, messages
 from bpftop.hooks.attach_facts import AttachFacts, AttachRequest
@@ -43,7 +41,6 @@ class Attachment:
         netdev: Netdev,
         *,
         netns: str | None = None,
-        proc: Path = PROC,
         make_counter: MakeCounter = PacketCounter,
         load_window_ns: int = LOAD_WINDOW_NS,
         softirq: SoftirqShares | None = None,
@@ -52,8 +49,8 @@ class Attachment:
         self.epoch = 0
         self.links: Reading | None = None
         self.foreign_program: int | None = None
-        self._request, self._netdev, self._netns, self._proc = request, netdev, netns, proc
-        self._hooks = AttachedHooks(netdev, proc, make_counter)
+        self._request, self._netdev, self._netns = request, netdev, netns
+        self._hooks = AttachedHooks(netdev, make_counter)
         self._device: Device  # as last read; from open() on
         self._facts: AttachFacts
         self._plan: AttachPlan
@@ -151,7 +148,7 @@ class Attachment:
         self._device, self._first_name, self._state = device, device.name, "here"
         self._notices = {"leftovers": remove_clsact_leftovers(self._netdev, device)}
         self._speed = self._read_speed(device)
-        facts = gather(self._netdev, device, self._proc)
+        facts = gather(self._netdev, device)
         if self._request.attach in ("auto", "native") and facts.is_quiet and facts.can_native and not facts.occupants:
             facts = replace(facts, load=measure_load(self._netdev, before))
         self._apply_plan(plan(facts, self._request), facts)
@@ -232,7 +229,7 @@ class Attachment:
             self._state, self._notices = "gone", {**gone}
             return None
         except BpftopError as error:
-            self._apply_plan(AttachPlan(notices=(str(error),)), gather(self._netdev, device, self._proc))
+            self._apply_plan(AttachPlan(notices=(str(error),)), gather(self._netdev, device))
         self._notices["where"] = (f"{self.label} came back as a new device (ifindex {device.ifindex}): counting anew.",)
         return self._query(device.ifindex) or device  # again: with the programs that are attached now
 
@@ -247,7 +244,7 @@ class Attachment:
             self._handle_detached(detached)
         accepted, self._accepted = self._accepted and self._offer is not None, False
         if accepted:
-            facts = gather(self._netdev, device, self._proc)
+            facts = gather(self._netdev, device)
             self._apply_plan(plan(facts, replace(self._request, accepted=True)), facts)
         self._check_foreign_xdp(device)
         self._check_load(device, now_ns)
@@ -258,7 +255,7 @@ class Attachment:
         foreign = {mode: prog_id for mode, prog_id in device.xdp.items() if prog_id not in own}
         if set(foreign.values()) == {occupant.prog_id for occupant in self._facts.occupants}:
             return
-        self._facts = replace(self._facts, occupants=occupants(replace(device, xdp=foreign), self._proc))
+        self._facts = replace(self._facts, occupants=occupants(replace(device, xdp=foreign)))
         self._notices["xdp"] = self._foreign_xdp()
         if self._request.terminal and self._request.attach in ("auto", "native") and self._plan.rx == (TCX,):
             can_offer = not foreign and self._facts.can_native

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 
 from bpftop.collect.devices.device_stack import devices_below
-from bpftop.collect.sockets.owners import PROC, owners
+from bpftop.collect.sockets.owners import owners
 from bpftop.hooks.attach_facts import GENERIC_SWITCHES_OFF, AttachFacts, Occupant
 from bpftop.kernel.bpf.program import program_info
 from bpftop.kernel.check import KernelError
@@ -15,7 +14,7 @@ from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.kernel.privileges import COUNTING, Privileges
 
 
-def gather(netdev: Netdev, device: Device, proc: Path = PROC) -> AttachFacts:
+def gather(netdev: Netdev, device: Device) -> AttachFacts:
     """Read the facts of one device, all but its load."""
     driver = netdev.ethtool.driver(device.name)
     return AttachFacts(
@@ -26,13 +25,13 @@ def gather(netdev: Netdev, device: Device, proc: Path = PROC) -> AttachFacts:
         mtu=device.mtu,
         native=netdev.native_xdp(device.ifindex),
         legs=_legs(netdev, device) if device.kind == "bond" else (),
-        occupants=occupants(device, proc),
+        occupants=occupants(device),
         offloads=tuple(
             (below.name, offload)
             for below in with_lowers(netdev, device)
             for offload in sorted(netdev.ethtool.requested_offloads(below.name, GENERIC_SWITCHES_OFF))
         ),
-        missing_capabilities=_missing_capabilities(proc),
+        missing_capabilities=_missing_capabilities(),
         kernel=kernel_release(),
         page_bytes=os.sysconf("SC_PAGESIZE"),
     )
@@ -52,10 +51,10 @@ def with_lowers(netdev: Netdev, device: Device) -> list[Device]:
     return [device, *(other for other in devices if other.ifindex in below)]
 
 
-def occupants(device: Device, proc: Path = PROC) -> tuple[Occupant, ...]:
+def occupants(device: Device) -> tuple[Occupant, ...]:
     """Return the XDP programs on the device. Names need CAP_SYS_ADMIN, processes of other users CAP_SYS_PTRACE."""
     return tuple(
-        Occupant(prog_id, mode, _program_name(prog_id), " and ".join(owners(prog_id, proc)) or None)
+        Occupant(prog_id, mode, _program_name(prog_id), " and ".join(owners(prog_id)) or None)
         for mode, prog_id in device.xdp.items()
     )
 
@@ -67,9 +66,9 @@ def _program_name(prog_id: int) -> str | None:
         return None
 
 
-def _missing_capabilities(proc: Path) -> tuple[str, ...]:
+def _missing_capabilities() -> tuple[str, ...]:
     """Return the capabilities missing for attaching the counters; none if /proc could not be read."""
-    privileges = Privileges.read(proc)
+    privileges = Privileges.read()
     return () if privileges.effective is None else privileges.missing(COUNTING)
 
 

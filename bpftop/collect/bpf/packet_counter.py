@@ -171,8 +171,8 @@ def _difference_ns(program: Program, baseline: Program, bare: bool) -> float:
     return max(0.0, sum(_least_ns(program, frame) - _least_ns(baseline, frame) for frame in frames) / len(frames))
 
 
-def _least_ns(program: Program, frame: bytes, rounds: int = 3, repeat: int = 10_000) -> int:
-    return min(program.test_run(frame, repeat).duration_ns for _ in range(rounds))
+def _least_ns(program: Program, frame: bytes) -> int:
+    return min(program.test_run(frame, 10_000).duration_ns for _ in range(3))
 
 
 def _frames(bare: bool) -> list[bytes]:

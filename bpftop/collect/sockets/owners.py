@@ -14,12 +14,12 @@ _REST = 20  # pause after a search, in times of its duration: searches take at m
 _REMEMBERED = 4096
 
 
-def owners(prog_id: int, proc: Path = PROC) -> tuple[str, ...]:
+def owners(prog_id: int) -> tuple[str, ...]:
     """Return ``NAME (pid N)`` of every process that holds the program or a link to it.
 
     A program attached by netlink or pinned needs no process. Processes of other users need CAP_SYS_PTRACE.
     """
-    return tuple(f"{_name(process)} (pid {process.name})" for process in _processes(proc) if _holds(process, prog_id))
+    return tuple(f"{_name(process)} (pid {process.name})" for process in _processes(PROC) if _holds(process, prog_id))
 
 
 class SocketOwners:

@@ -18,7 +18,7 @@ from typing import Literal
 from bpftop.errors import BpftopError
 from bpftop.kernel.net.ethtool import Driver, Ethtool
 from bpftop.kernel.net.names import name_bytes, name_text
-from bpftop.kernel.net.netlink import NetlinkSocket, attribute, attributes, each_attribute, u32
+from bpftop.kernel.net.netlink import NetlinkSocket, attribute, attributes, u32
 from bpftop.kernel.net.routes import default_routes
 
 XdpMode = Literal["native", "generic", "hardware"]
@@ -27,7 +27,7 @@ RTM_GETLINK = 18
 NETLINK_GENERIC = 16
 IFF_UP, IFF_RUNNING, IFF_LOWER_UP = 0x1, 0x40, 0x10000
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 5, 10, 18
-IFLA_STATS64, IFLA_EXT_MASK, IFLA_LINK_NETNSID, IFLA_XDP, IFLA_PROP_LIST, IFLA_ALT_IFNAME = 23, 29, 37, 43, 52, 53
+IFLA_STATS64, IFLA_EXT_MASK, IFLA_LINK_NETNSID, IFLA_XDP, IFLA_ALT_IFNAME = 23, 29, 37, 43, 53
 IFLA_CARRIER_CHANGES, IFLA_PARENT_DEV_BUS_NAME = 35, 57
 IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_VXLAN_LINK = 1, 2, 3
 IFLA_XDP_ATTACHED, IFLA_XDP_PROG_ID = 2, 4
@@ -71,7 +71,6 @@ class Device:
     link_type: int  # ARPHRD_*
     flags: int
     mtu: int
-    altnames: tuple[str, ...] = ()
     kind: str | None = None
     master: int | None = None
     lower: int | None = None
@@ -208,14 +207,12 @@ def parse_device(message: bytes) -> Device:
     lower = link.get(IFLA_LINK)
     if kind == "vxlan":  # it has no ndo_get_iflink, so that IFLA_LINK is missing
         lower = attributes(info.get(IFLA_INFO_DATA, b"")).get(IFLA_VXLAN_LINK)
-    properties = each_attribute(link.get(IFLA_PROP_LIST, b""))
     return Device(
         ifindex=ifindex,
         name=_text(link.get(IFLA_IFNAME, b"")),
         link_type=link_type,
         flags=flags,
         mtu=u32(link.get(IFLA_MTU)) or 0,
-        altnames=tuple(_text(name) for number, name in properties if number == IFLA_ALT_IFNAME),
         kind=kind,
         master=u32(link.get(IFLA_MASTER)),
         lower=u32(lower),
