@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from bpftop.cli.options import attach_request, interface_names, netns_name
 from bpftop.cli.output import complain
 from bpftop.cli.shutdown import before_forced_exit, interruptible
 from bpftop.config.settings import Settings
+from bpftop.fields import frozen
 from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.model.sample import Sample
 
@@ -26,7 +26,7 @@ DETACH_LIMIT_S = 5.0
 """Longest wait for a detach before a forced exit. Only drivers that reset their rings for it take above 0.1 s."""
 
 
-@dataclass(frozen=True)
+@frozen
 class LiveOptions:
     """Options of a live source, from the command line and the configuration together.
 

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Collection
 from contextlib import closing, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -17,6 +16,7 @@ from bpftop.cli.verb_table import GROUPS, VERBS, Verb
 from bpftop.config.settings import ATTACH_MODES, Settings, interval_s
 from bpftop.config.settings_file import load
 from bpftop.errors import BpftopError, UsageError
+from bpftop.fields import replace
 from bpftop.hooks.attach_facts import AttachRequest
 
 if TYPE_CHECKING:

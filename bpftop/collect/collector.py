@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from bpftop.errors import BpftopError
+from bpftop.fields import field, mutable, replace
 from bpftop.model.families import FAMILIES
 from bpftop.model.sample import Interface, Key, Reading
 
@@ -35,7 +35,7 @@ class Collector(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass
+@mutable
 class _State:
     due_ns: int = 0
     readings: Mapping[str, Reading] = field(default_factory=dict)

@@ -7,10 +7,10 @@ import socket
 import time
 from array import array
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from bpftop.collect.procfs.held_file import HeldFile
+from bpftop.fields import frozen
 from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.check import KernelError
 from bpftop.model.cpu_lists import parse_cpu_list
@@ -19,7 +19,7 @@ from bpftop.model.sample import Reading, reading_key
 ROOT = Path("/")
 
 
-@dataclass(frozen=True)
+@frozen
 class Host:
     """The facts that do not change while the machine is up."""
 

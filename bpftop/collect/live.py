@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
 from functools import partial
 
 from bpftop.collect.attach.attachment import Attachment
@@ -26,6 +25,7 @@ from bpftop.collect.registry import TRACED, collectors
 from bpftop.collect.sockets.owners import PROC
 from bpftop.config.resources import NoThread, free_files, open_file_limit, start_thread
 from bpftop.errors import BpftopError
+from bpftop.fields import field, mutable, replace
 from bpftop.hooks.attach_facts import AttachMode, AttachRequest, LoadLimits
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Netdev
@@ -46,7 +46,7 @@ _FILES_BESIDE = 48
 """Files of the collectors, of tracing and of a recording."""
 
 
-@dataclass
+@mutable
 class _Tick:
     """The parts of a sample that is being taken."""
 

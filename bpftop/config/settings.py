@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, get_args
 
+from bpftop.fields import field, frozen
 from bpftop.hooks.attach_facts import LIMIT_SOFTIRQ_SHARE, AttachMode, LoadLimits
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ INTERVAL_MIN_S, INTERVAL_MAX_S = 0.1, 3600.0
 ATTACH_MODES: tuple[AttachMode, ...] = get_args(AttachMode)
 
 
-@dataclass(frozen=True)
+@frozen
 class Settings:
     """Settings of a person. An option of the command line wins over them."""
 

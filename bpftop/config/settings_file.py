@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from bpftop.config.folders import config_folder
 from bpftop.config.settings import ATTACH_MODES, Settings, interval_s, known_thresholds
 from bpftop.config.untrusted_file import Refused, read_bytes
 from bpftop.errors import UsageError
+from bpftop.fields import field, frozen
 
 if TYPE_CHECKING:
     from yaml import Node
@@ -26,7 +26,7 @@ Problem = tuple[int, str]
 FILE_LIMIT_BYTES = 256 << 10
 
 
-@dataclass(frozen=True)
+@frozen
 class Loaded:
     """Settings, and a sentence about everything in the file that was not used; None where all of it was used."""
 

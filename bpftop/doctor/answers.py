@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Literal, TypeVar
 
 from bpftop.errors import BpftopError
+from bpftop.fields import frozen
 from bpftop.kernel.bpf.object import verifier_excerpt
 from bpftop.kernel.bpf.probe import NoPlace
 from bpftop.kernel.check import KernelError, errno_words
@@ -25,7 +25,7 @@ NOT_NOW = frozenset(
 """Refusals that depend on the moment: they say nothing about the kernel."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Verdict:
     """An answer. ``evidence`` is the observation or the errno; ``remedy`` says what to do, or the consequence."""
 
@@ -34,7 +34,7 @@ class Verdict:
     remedy: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class ProbeResult:
     """A verdict with the name of its question: one line of the report."""
 
@@ -58,7 +58,7 @@ PLACE_TAKES = ("CAP_SYS_ADMIN", "CAP_NET_ADMIN")
 """Capabilities for a private namespace and for the devices in it."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Question:
     """A question to the kernel or the system. ``ask`` may raise KernelError, OSError or NotTried.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 
 from bpftop.collect.attach.fact_gathering import gather
 from bpftop.collect.devices.load_meter import DeviceReading, measure_load
 from bpftop.doctor.answers import Answer, Question, Verdict, no, not_applicable, unknown, yes
 from bpftop.doctor.bpf import HOOK_NAMES, PROGRAM_NAMES
+from bpftop.fields import replace
 from bpftop.hooks import messages
 from bpftop.hooks.attach_facts import LINK_LAYERS, AttachFacts, AttachRequest
 from bpftop.hooks.effects import changes

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -17,6 +16,7 @@ from bpftop.collect.procfs.namespace_tree import namespace_tree
 from bpftop.collect.procfs.tree import Tree
 from bpftop.collect.registry import collectors
 from bpftop.doctor.answers import NotTried, Question, Verdict, no, unknown, yes
+from bpftop.fields import field, mutable
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.kernel.privileges import COUNTING
@@ -30,7 +30,7 @@ LOAD_WAIT_S = 3.0
 """How long to wait for parts that are loaded in the background."""
 
 
-@dataclass
+@mutable
 class Task:
     """One collector with the times of its successful reads. ``read`` raises Unavailable or KernelError."""
 

@@ -7,11 +7,12 @@ the modules that write documents import them for the type checker alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal, TypedDict
 
+from bpftop.fields import frozen
 
-@dataclass(frozen=True)
+
+@frozen
 class Limits:
     """Keywords of JSON Schema that limit a value, by their own names."""
 
@@ -22,14 +23,14 @@ class Limits:
     pattern: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Keys:
     """The keys that a mapping has, always and no others."""
 
     names: tuple[int | str, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class OneOf:
     """The strings that a member can be, where the type checker need not know them."""
 

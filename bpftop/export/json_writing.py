@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from bpftop import __version__
+from bpftop.fields import field_names
 from bpftop.model.json_dump import dump_json
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ def json_page(document: Mapping[str, object]) -> str:
 
 
 def json_value(value: object) -> Any:
-    """Convert dataclasses to objects, tuples to lists and keys to strings, as a parser of the document returns them."""
-    if is_dataclass(value):
-        return {field.name: json_value(getattr(value, field.name)) for field in fields(value)}
+    """Convert a class of fields to an object, a tuple to a list, and keys to strings, as a parser returns them."""
+    if names := field_names(value):
+        return {name: json_value(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):
         return {str(key): json_value(member) for key, member in value.items()}
     return [json_value(item) for item in value] if isinstance(value, tuple) else value

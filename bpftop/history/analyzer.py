@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
+from bpftop.fields import replace
 from bpftop.history.episodes import Episodes
 from bpftop.history.stage_totals import StageTotals
 from bpftop.model.derive import derive_snapshot

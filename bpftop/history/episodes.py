@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 
+from bpftop.fields import frozen, replace
 from bpftop.model.findings import SEVERITIES, Finding
 
 EPISODES_MAX = 200
 
 
-@dataclass(frozen=True)
+@frozen
 class Episode:
     """One finding from its raising to its clearing; ``ended_ns`` is None while the finding stands.
 

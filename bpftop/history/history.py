@@ -6,9 +6,9 @@ import math
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from bpftop.fields import field, frozen, replace
 from bpftop.history.analyzer import Analyzer
 from bpftop.history.cpu_trends import CpuTrends
 from bpftop.history.episodes import Episodes
@@ -29,7 +29,7 @@ TickRanges = tuple[tuple[int, int], ...]
 """Ranges of indexes into the ticks, one range per cell of a trend."""
 
 
-@dataclass(frozen=True)
+@frozen
 class MarkedRates:
     """Every rate at the moment that the person marked: the mean of the five seconds until then."""
 

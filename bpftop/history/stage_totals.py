@@ -6,8 +6,8 @@ import math
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
+from bpftop.fields import field, mutable
 from bpftop.model.path import STAGES, stage_gained
 from bpftop.model.readings import Reading, ReadingPair, pair_readings
 from bpftop.model.sample import reading_key
@@ -26,7 +26,7 @@ _INTERFACE_STAGES = tuple(stage for stage in STAGES if stage.scope == "interface
 _WIDER_STAGES = tuple(stage for stage in STAGES if stage.scope != "interface")
 
 
-@dataclass
+@mutable
 class _Row:
     """The total of one stage, and how many ns of it are known.
 

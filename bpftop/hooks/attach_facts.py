@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
 
+from bpftop.fields import field, frozen
 from bpftop.model.units import pct, si
 
 AttachMode = Literal["auto", "native", "generic", "tcx", "clsact", "tc", "none"]
@@ -65,7 +65,7 @@ LINK_LAYERS: dict[int, LinkLayer] = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Occupant:
     """Another program's XDP program. ``name`` needs CAP_SYS_ADMIN; a program attached by netlink has no ``owner``."""
 
@@ -79,7 +79,7 @@ class Occupant:
         return f"{program} ({self.mode} mode, held by {self.owner or 'no process that can be seen'})"
 
 
-@dataclass(frozen=True)
+@frozen
 class Load:
     """Received load of a device. ``softirq_share``: of the time of the CPU that received most, 0 to 1."""
 
@@ -92,7 +92,7 @@ class Load:
         return f"{si(self.bits_per_sec, 'b/s')} in {si(self.packets_per_sec)} packets/s{busy}"
 
 
-@dataclass(frozen=True)
+@frozen
 class LoadLimits:
     """Received load from which native XDP needs consent. None: the limit of the driver."""
 
@@ -115,7 +115,7 @@ class LoadLimits:
         )
 
 
-@dataclass(frozen=True)
+@frozen
 class AttachFacts:
     """Facts about a device before anything is attached.
 
@@ -167,7 +167,7 @@ class AttachFacts:
         return known or self.is_tap or (self.kind is None and self.link_type == 1)
 
 
-@dataclass(frozen=True)
+@frozen
 class AttachRequest:
     """Request of the person.
 

@@ -8,8 +8,8 @@ at attach and detach. TCX disturbs nothing, but sees only packets that reach the
 from __future__ import annotations
 
 import errno
-from dataclasses import replace
 
+from bpftop.fields import replace
 from bpftop.hooks import messages
 from bpftop.hooks.attach_facts import LINK_LAYERS, AttachFacts, AttachRequest, LinkLayer
 from bpftop.hooks.steps import CLSACT, GENERIC, NATIVE, NATIVE_FRAGS, TCX, AttachPlan

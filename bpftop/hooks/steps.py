@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from bpftop.fields import frozen
 from bpftop.hooks.attach_facts import LinkLayer
 
 ProgramName = Literal["count_xdp", "count_xdp_frags", "count_tc"]
 
 
-@dataclass(frozen=True)
+@frozen
 class AttachStep:
     """An attachment to try. ``mode`` is set for XDP only."""
 
@@ -33,7 +33,7 @@ TCX = AttachStep("tcx", "count_tc")
 CLSACT = AttachStep("clsact", "count_tc")
 
 
-@dataclass(frozen=True)
+@frozen
 class AttachPlan:
     """Steps per direction, to try in order until a step succeeds; rtnetlink totals remain if none does.
 

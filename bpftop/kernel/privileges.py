@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+from bpftop.fields import frozen
 
 # include/uapi/linux/capability.h
 CAPABILITY_BITS = {
@@ -23,7 +24,7 @@ pointers (EACCES)."""
 _IN_SYS_ADMIN = ("CAP_BPF", "CAP_PERFMON")  # both were split off CAP_SYS_ADMIN in Linux 5.8, which still includes them
 
 
-@dataclass(frozen=True)
+@frozen
 class Privileges:
     """Effective capabilities as a mask; None if /proc could not be read."""
 

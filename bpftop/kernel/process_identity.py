@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from bpftop.fields import frozen
 
 ProcessState = Literal["alive", "dead", "unknown"]
 
@@ -16,7 +17,7 @@ _FORM = re.compile(r"pid=(\d{1,9}) start=(\d{1,20}) pidns=(\d{1,20}) timens=(\d{
 _START_FIELD = 22 - 3  # starttime of proc(5), counted from the field behind the name
 
 
-@dataclass(frozen=True)
+@frozen
 class ProcessIdentity:
     """A process. ``start`` is in clock ticks of its time namespace; a namespace is an inode number, 0 if unreadable."""
 

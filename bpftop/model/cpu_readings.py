@@ -6,10 +6,10 @@ Columns are cut out of the readings: 512 CPUs take 0.1 ms a column, a tenth of t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+from bpftop.fields import frozen
 from bpftop.model.readings import Key, RatedReading, per_sec
 from bpftop.model.snapshot import Snapshot, sum_known
 
@@ -58,7 +58,7 @@ def softirq_share(snapshot: Snapshot, cpu: int) -> float | None:
     return None if gained is None else min(1.0, gained / reading.pair.elapsed_ns)
 
 
-@dataclass(frozen=True)
+@frozen
 class CpuReadings:
     """Columns of one moment, each computed at its first access. ``labels``: the interfaces whose interrupts count."""
 

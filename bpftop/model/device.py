@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
 
+from bpftop.fields import field, frozen
 
-@dataclass(frozen=True)
+
+@frozen
 class Irq:
     """One interrupt of the device: it may reach ``affinity_cpus`` and now reaches ``effective_cpus``."""
 
@@ -17,7 +18,7 @@ class Irq:
     effective_cpus: tuple[int, ...] | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Queue:
     """One queue of the stack. ``cpus`` is its RPS mask (rx) or XPS mask (tx); empty: off; None: unreadable."""
 
@@ -26,7 +27,7 @@ class Queue:
     cpus: tuple[int, ...] | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class BondLeg:
     """One device of a bond."""
 
@@ -34,7 +35,7 @@ class BondLeg:
     up: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class Bond:
     """A bond of devices. ``active_leg`` is None in modes that use all legs."""
 
@@ -43,7 +44,7 @@ class Bond:
     legs: tuple[BondLeg, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class DeviceFacts:
     """A field that is None is unknown; ``unreadable`` may have the reason under the field's name.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from bpftop.fields import frozen
 
-@dataclass(frozen=True)
+
+@frozen
 class Family:
     """One kind of counter or gauge: its labels name a row, its columns the cells of the row.
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from shlex import quote
 from typing import Literal
+
+from bpftop.fields import field, frozen, replace
 
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 Scope = Literal["interface", "netns", "host"]
 
 
-@dataclass(frozen=True)
+@frozen
 class FindingValue:
     """The number that a finding is about. ``now`` and ``peak`` are of single intervals, as every rate on the screen.
 
@@ -34,7 +35,7 @@ class FindingValue:
     clear_s: float
 
 
-@dataclass(frozen=True)
+@frozen
 class Finding:
     """The result of one rule. ``since_ns`` is CLOCK_MONOTONIC.
 
@@ -77,7 +78,7 @@ class Finding:
         return (now_ns - self.since_ns) / 1e9
 
 
-@dataclass(frozen=True)
+@frozen
 class Diagnosis:
     """The results of all rules.
 

@@ -7,9 +7,9 @@ packet is in one of them only; ``counted`` says for each stage why it is in or o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
+from bpftop.fields import frozen
 from bpftop.model.families import FAMILIES
 from bpftop.model.readings import Key, ReadingPair
 from bpftop.model.stack_counters import family_of
@@ -25,7 +25,7 @@ GROUPS: tuple[Group, ...] = ("lost", "refused", "elsewhere")
 counters of the whole host, without the part that is the interface's own."""
 
 
-@dataclass(frozen=True)
+@frozen
 class StageCounter:
     """One column of a family: in one row, or in all rows whose key ``keep`` accepts, added up or the largest of them.
 
@@ -53,7 +53,7 @@ class StageCounter:
         return (label, *row) if self.of_interface else row
 
 
-@dataclass(frozen=True)
+@frozen
 class Stage:
     """One row of the path. ``largest``: its counters count the same packets, so the largest gain stands for all.
 

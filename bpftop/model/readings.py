@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import repeat
 
+from bpftop.fields import frozen, replace
 from bpftop.model.families import FAMILIES, Family
 
 Key = tuple[int | str, ...]
@@ -21,7 +21,7 @@ Cells = Sequence[int | None]
 _BISECT_MIN = 8
 
 
-@dataclass(frozen=True)
+@frozen
 class Reading:
     """One family at one instant.
 
@@ -175,7 +175,7 @@ def _gains64(before: Sequence[int], after: Sequence[int]) -> list[int | None]:
     return [b - a if b >= a else None for a, b in zip(before, after, strict=False)]
 
 
-@dataclass(frozen=True)
+@frozen
 class ReadingPair:
     """One reading against the one before it: same family, same epoch, later in time."""
 
@@ -292,7 +292,7 @@ def per_sec(gained: int | None, elapsed_ns: int) -> float | None:
     return None if gained is None else gained * 1e9 / elapsed_ns
 
 
-@dataclass(frozen=True)
+@frozen
 class RatedReading:
     """One reading of a moment with its rates. ``pair`` is None where no rate may be taken."""
 

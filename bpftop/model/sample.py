@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
 
+from bpftop.fields import field, frozen
 from bpftop.model.device import DeviceFacts
 from bpftop.model.families import FAMILIES as FAMILIES
 from bpftop.model.families import Family as Family
@@ -26,7 +26,7 @@ DOES_NOT_APPLY = "does not apply here"
 """In the reason for a missing input: there is nothing to read, as opposed to something that cannot be read."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Hook:
     """The place at which one direction of an interface is counted. ``none``: only rtnetlink's totals are known."""
 
@@ -40,7 +40,7 @@ class Hook:
         return {"xdp": f"xdp {self.mode}", "none": "rtnetlink"}.get(self.hook, self.hook)
 
 
-@dataclass(frozen=True)
+@frozen
 class Interface:
     """One watched interface at the sample's time. ``label`` is its name on the command line and never changes."""
 
@@ -65,7 +65,7 @@ class Interface:
     facts: DeviceFacts | None = None  # queues, rings, interrupts: read rarely, the same object until a fact changes
 
 
-@dataclass(frozen=True)
+@frozen
 class Sample:
     """All readings of one tick. ``readings`` maps ``reading_key(...)`` to the reading."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
+from bpftop.fields import field, frozen
 from bpftop.model.families import FAMILIES
 from bpftop.model.findings import NO_DIAGNOSIS, Diagnosis
 from bpftop.model.protocols import protocol_name
@@ -16,7 +16,7 @@ from bpftop.model.sample import Direction, Hook, Interface, reading_key
 Number = TypeVar("Number", int, float)
 
 
-@dataclass(frozen=True)
+@frozen
 class Counts:
     """Packets and bytes since counting began, and their rates over the last interval; None is unknown."""
 
@@ -41,7 +41,7 @@ TOTAL = "/total"
 """The label of all interfaces together: the kernel allows no slash in the name of an interface."""
 
 
-@dataclass(frozen=True)
+@frozen
 class ProtocolRow:
     """``number`` is the IP protocol, or a pseudo-protocol from 256 up."""
 
@@ -51,7 +51,7 @@ class ProtocolRow:
     counts: Counts
 
 
-@dataclass(frozen=True)
+@frozen
 class DirectionTraffic:
     """One direction of an interface, or of all watched interfaces together."""
 
@@ -112,7 +112,7 @@ class DirectionTraffic:
         return tuple(sorted((row for row in rows if row.counts.packets_per_sec), key=_by_rate))
 
 
-@dataclass(frozen=True)
+@frozen
 class CpuRow:
     """One possible CPU of one direction."""
 
@@ -127,7 +127,7 @@ class CpuRow:
         return self.traffic.cpu_protocols(self.cpu)
 
 
-@dataclass(frozen=True)
+@frozen
 class InterfaceSnapshot:
     """One interface with the traffic of both directions. The total of several interfaces has the label TOTAL."""
 
@@ -150,7 +150,7 @@ class InterfaceSnapshot:
         return (totals.bits_per_sec + 8 * FRAME_OVERHEAD_BYTES * totals.packets_per_sec) / speed
 
 
-@dataclass(frozen=True)
+@frozen
 class OwnCost:
     """The cost of watching: CPU of this process in percent of one core, resident bytes, time in map reads per tick."""
 
@@ -159,7 +159,7 @@ class OwnCost:
     poll_ns: int | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Snapshot:
     """One moment. ``interval_ns`` is the time between the two samples; None on the first."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
+from bpftop.fields import frozen, replace
 from bpftop.model.units import UNKNOWN, bar, pct
 from bpftop.render.escaping import escaped_text
 
@@ -14,7 +14,7 @@ Look = Literal["text", "name", "bar", "factor", "trend", "muted", "good", "notic
 """The role of a cell; a theme gives each role a colour."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Column(Generic[RowT]):
     """Title, unit, width, value and meaning of a column, declared once for the screen, the documents and the help.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from bpftop.fields import frozen
 
 RowT = TypeVar("RowT")
 
 
-@dataclass(frozen=True)
+@frozen
 class RowDifference(Generic[RowT]):
     """The values of a row before and after; None is unknown."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Literal
 
+from bpftop.fields import frozen
 from bpftop.model.protocols import protocol_name
 from bpftop.model.readings import RatedReading
 from bpftop.model.sample import Direction, Key
@@ -17,7 +17,7 @@ GroupBy = Literal["flow", "source", "destination", "destination_port"]
 GROUPS: tuple[GroupBy, ...] = ("flow", "source", "destination", "destination_port")
 
 
-@dataclass(frozen=True)
+@frozen
 class FlowLine:
     """A flow; or a group of flows, with ``member`` (what the flows share) in place of addresses and ports."""
 
@@ -52,7 +52,7 @@ class FlowLine:
         return self.names.get(address) or address
 
 
-@dataclass(frozen=True)
+@frozen
 class FlowTables:
     """The fill level and the cost of the flow tables of a direction. None is unknown."""
 

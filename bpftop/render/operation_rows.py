@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from bpftop.fields import frozen
 from bpftop.measure.maps.plan import Cell
 from bpftop.measure.maps.results import USER_NS, CellResult, OperationCost, batch_factors, best_batches, figures
 from bpftop.measure.run_store import FigureChange, StoredRun, changes
@@ -14,7 +14,7 @@ _SHORT = {"lookup_and_delete_batch": "lookup+del_batch"}
 """Shorter names of operations."""
 
 
-@dataclass(frozen=True)
+@frozen
 class OperationRow:
     """A result of its group. ``change`` compares its p50 with an earlier run; ``most_ns``, the largest p50,
     scales the bar."""

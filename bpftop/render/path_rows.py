@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from bpftop.fields import frozen
 from bpftop.history.stage_totals import StageRow
 from bpftop.model.path import BY_ID, GROUPS, STAGES, Group, Scope, Stage, StageCounter, stage_gained
 from bpftop.model.readings import RatedReading, ReadingPair, per_sec
@@ -24,7 +24,7 @@ Verdict = Literal["losing", "stopped", "ok", "refused", "seen", "none", "unknown
 _FOREIGN = frozenset(s.id for s in STAGES if s.counters[0].family == "xdp_verdicts")
 
 
-@dataclass(frozen=True)
+@frozen
 class StageLine:
     """A stage in a selection. Rates are of the last interval, like every rate on the screen."""
 
@@ -152,7 +152,7 @@ def why_unread(snapshot: Snapshot, family: str, label: str = "") -> str:
     return "not read here"
 
 
-@dataclass(frozen=True)
+@frozen
 class Losses:
     """The sum of the losses of one group. ``per_sec`` is None where no stage is known."""
 
@@ -195,7 +195,7 @@ def _without(whole: Number | None, part: Number | None) -> Number | None:
     return whole if whole is None or part is None else max(whole - whole, whole - part)
 
 
-@dataclass(frozen=True)
+@frozen
 class Detail:
     """A row below the stages: a drop reason, a socket, a counter of the driver. ``total`` is the total as text; for a
     queue, the used places of all places."""
@@ -210,7 +210,7 @@ class Detail:
     """False: the row has no rate."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Section:
     title: str
     rows: tuple[Detail, ...]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
+from bpftop.fields import frozen, replace
 from bpftop.measure.programs.costs import LINE_RATE_PPS, PACKET_BUDGETS, ProgramCost, ProgramRow, SuiteTable
 from bpftop.model.units import UNKNOWN, si
 from bpftop.render.columns import Column
 
 
-@dataclass(frozen=True)
+@frozen
 class ProgramLine:
     """A program with its figures; or, with ``row`` None, a budget to compare the programs with."""
 

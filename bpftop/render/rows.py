@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 
+from bpftop.fields import field, frozen
 from bpftop.history.cpu_trends import CELL_S
 from bpftop.model.cpu_readings import CpuReadings, CpuValues
 from bpftop.model.protocols import ICMP, ICMPV6, TCP, UDP, protocol_name
@@ -21,7 +21,7 @@ _FLAG_NAMES = {"syn": "SYN", "syn_ack": "SYN+ACK", "fin": "FIN", "rst": "RST", "
 PROTOCOL_CELL_S = 10.0
 
 
-@dataclass(frozen=True)
+@frozen
 class Past(Selection):
     """The past of a direction of an interface, to compare with: a minute ago, or the mark."""
 
@@ -56,7 +56,7 @@ class Past(Selection):
         return self.cpu_cells(1, 60 // CELL_S - 1)[0] or ()
 
 
-@dataclass(frozen=True)
+@frozen
 class ProtocolLine:
     """A row of the protocol table. ``key`` is its name in ``history.RateRow``; ``depth`` 1: a part of the row above."""
 
@@ -86,7 +86,7 @@ class ProtocolLine:
         return self.past.trend(self.key, cells, PROTOCOL_CELL_S)
 
 
-@dataclass(frozen=True)
+@frozen
 class CpuLine:
     """A row of the CPU table."""
 
@@ -164,7 +164,7 @@ def effective_cpus(rates: Sequence[float | None]) -> float | None:
     return whole * whole / sum(rate * rate for rate in known) if whole else None
 
 
-@dataclass(frozen=True)
+@frozen
 class CpuTable:
     """The CPUs of a direction: rates for all CPUs, rows only for the CPUs on the screen.
 

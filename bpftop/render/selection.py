@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
+from bpftop.fields import frozen
 from bpftop.history.history import History, MarkedRates
 from bpftop.history.stage_totals import StageRow
 from bpftop.model.path import Stage
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
 
 
-@dataclass(frozen=True)
+@frozen
 class Selection:
     """A snapshot, an interface of the snapshot (or the total), the history, and the mark, if any."""
 

@@ -7,9 +7,9 @@ and its peak where the last interval is below the limit.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
+from bpftop.fields import mutable
 from bpftop.model.findings import FindingValue
 from bpftop.rules.evidence import number
 from bpftop.rules.rule import Headline, InputUnavailable, NotEnoughData, Raised, Rule, RuleInput
@@ -22,7 +22,7 @@ RAISE_NS, CLEAR_NS = 3 * NS, 5 * NS
 T = TypeVar("T")
 
 
-@dataclass
+@mutable
 class Course:
     """Follows one finding from the first interval on in which its condition held.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 
+from bpftop.fields import field, frozen, mutable, replace
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.findings import SEVERITIES, Diagnosis, Finding, Severity
 from bpftop.model.sample import Sample
@@ -28,7 +28,7 @@ STALE_NS = 15 * NS
 _RING_GAP_NS = NS // 2
 
 
-@dataclass
+@mutable
 class _State:
     """State of one rule for one scope. ``checked_ns``: time of the last check that had enough data.
 
@@ -48,7 +48,7 @@ class _State:
         self.raised = self.holding_since_ns = self.course = None
 
 
-@dataclass(frozen=True)
+@frozen
 class _Moment:
     """A sample with its snapshot of the last interval, and the samples that are 3 s and 5 s older.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from dataclasses import replace
 
+from bpftop.fields import replace
 from bpftop.model.families import FAMILIES
 from bpftop.model.sample import Sample
 

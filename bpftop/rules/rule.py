@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from typing import NoReturn
 
+from bpftop.fields import field, frozen
 from bpftop.model.findings import Scope, Severity
 from bpftop.model.readings import RatedReading
 from bpftop.model.sample import DOES_NOT_APPLY, Key
@@ -37,7 +37,7 @@ class NotEnoughData(Exception):
         super().__init__(why)
 
 
-@dataclass(frozen=True)
+@frozen
 class Limit:
     """A number of a rule: a finding is raised at ``raised`` and cleared below ``clear``.
 
@@ -56,7 +56,7 @@ class Limit:
         return self.raised * CLEAR_SHARE if self.clear is None else self.clear
 
 
-@dataclass(frozen=True)
+@frozen
 class Headline:
     """The number that a finding is about, and the name of the limit that the number is compared with.
 
@@ -68,7 +68,7 @@ class Headline:
     value: Callable[[RuleInput], float | None]
 
 
-@dataclass(frozen=True)
+@frozen
 class Raised:
     """Result of a check whose condition holds.
 
@@ -83,7 +83,7 @@ class Raised:
     headline: Headline | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class RuleInput:
     """Input of a check: a snapshot with rates over 3 s (5 s while a finding clears), and the rule's limits.
 
@@ -199,7 +199,7 @@ def if_available(measure: Callable[[], float]) -> float | None:
         return None
 
 
-@dataclass(frozen=True)
+@frozen
 class Rule:
     """A row of the table of rules. ``check`` returns None while its condition does not hold.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
+from bpftop.fields import frozen
 from bpftop.model.findings import SEVERITIES, Severity
 from bpftop.rules.evidence import compare, per_s
 from bpftop.rules.rule import Headline, Raised, RuleInput
@@ -87,7 +87,7 @@ def lasting(measure: str, check: Check) -> Check:
     return check_lasting
 
 
-@dataclass(frozen=True)
+@frozen
 class Share:
     """A share of a whole, with the words of its finding. ``name`` names the share in the evidence.
 

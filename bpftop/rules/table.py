@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 
+from bpftop.fields import replace
 from bpftop.rules import (
     carrier,
     cpu,

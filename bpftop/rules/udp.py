@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import partial
 
+from bpftop.fields import replace
 from bpftop.model.protocols import REFLECTION_PORTS, UDP
 from bpftop.model.snapshot import InterfaceSnapshot
 from bpftop.model.units import pct

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from bpftop.fields import frozen
 from bpftop.model.findings import SEVERITIES, Finding, FindingValue
 from bpftop.store.hostile_file import integers
 from bpftop.store.rows import plain_text
 
 
-@dataclass(frozen=True)
+@frozen
 class TickFindings:
     """The findings of one sample, which ``mono_ns`` identifies."""
 

@@ -6,9 +6,9 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from bpftop.config.resources import start_thread
+from bpftop.fields import frozen, replace
 from bpftop.model.findings import Finding, FindingValue, Severity
 from bpftop.model.sample import Sample
 from bpftop.store.finding_rows import TickFindings
@@ -22,7 +22,7 @@ _Item = tuple[Sample, int] | TickFindings
 _FindingStates = dict[tuple[str, str], tuple[Severity, FindingValue | None]]
 
 
-@dataclass(frozen=True)
+@frozen
 class RecordingProgress:
     """Number of ticks in the file and of lost ticks. ``trouble``: a sentence on why the last ticks are lost."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from bpftop.collect.attach.fact_gathering import occupants
 from bpftop.collect.attach.offloads import Offloads
 from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.errors import BpftopError
+from bpftop.fields import frozen, replace
 from bpftop.hooks import messages
 from bpftop.hooks.attach_facts import AttachFacts, LinkLayer
 from bpftop.hooks.plan import OCCUPIED
@@ -30,7 +30,7 @@ class DeviceGone(BpftopError):
     """The device went away while a program was being attached to it."""
 
 
-@dataclass(frozen=True)
+@frozen
 class AttachedProgram:
     """A counter on its hook. Closing it detaches and frees both."""
 
@@ -87,7 +87,7 @@ class AttachedProgram:
         return replace(self, flows=flows, prog_id=program.prog_id)
 
 
-@dataclass(frozen=True)
+@frozen
 class FailedStep:
     """A step that failed. ``loading``: the kernel refused the program, not the hook."""
 

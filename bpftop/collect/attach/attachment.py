@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Literal
 
 from bpftop.collect.attach.attached_hooks import AttachedHooks, DeviceGone, MakeCounter
@@ -17,6 +16,7 @@ from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.devices.load_meter import LOAD_WINDOW_NS, DeviceReading, LoadWatch, SoftirqShares, measure_load
 from bpftop.collect.devices.rtnetlink_counters import links_reading, lower_here
 from bpftop.errors import BpftopError
+from bpftop.fields import replace
 from bpftop.hooks import effects, messages
 from bpftop.hooks.attach_facts import AttachFacts, AttachRequest
 from bpftop.hooks.plan import plan

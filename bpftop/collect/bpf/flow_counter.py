@@ -9,10 +9,10 @@ import time
 from array import array
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from bpftop.collect.bpf.packet_counter import PacketCounter, flows_cost_ns
 from bpftop.errors import BpftopError
+from bpftop.fields import frozen
 from bpftop.kernel.bpf.flow_table import (
     BUCKET_BYTES,
     BUCKETS_MAX,
@@ -34,7 +34,7 @@ _MAPPED = bytes(10) + b"\xff\xff"
 _epochs = itertools.count(1)
 
 
-@dataclass(frozen=True)
+@frozen
 class FlowRequest:
     """A request to count flows. ``buckets`` (a power of two) None: as many as fit the number of CPUs.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection
-from dataclasses import dataclass, field
 
 from bpftop.collect.bpf.flow_counter import FlowCounter
 from bpftop.config.resources import NoThread, start_thread
 from bpftop.errors import BpftopError
+from bpftop.fields import field, mutable
 from bpftop.model.sample import Reading
 
 Watched = tuple[str, FlowCounter]
@@ -19,7 +19,7 @@ LEAD_NS = 100_000_000  # a read begins so long before a tick, to be done by then
 EVERY_NS = 1_000_000_000  # a table that is read more often costs a CPU and says no more
 
 
-@dataclass
+@mutable
 class _TableRead:
     read_ns: int = 0
     readings: dict[str, Reading] = field(default_factory=dict)

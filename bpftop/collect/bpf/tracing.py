@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -20,6 +19,7 @@ from bpftop.collect.collector import ReadingBuilder, Unavailable
 from bpftop.collect.procfs.presence import hidden_by
 from bpftop.config.resources import NoThread, start_thread
 from bpftop.errors import BpftopError
+from bpftop.fields import frozen, replace
 from bpftop.kernel.bpf.bpf_link import attach_tracing
 from bpftop.kernel.bpf.kernel_btf import trim_memory
 from bpftop.kernel.bpf.object import BpfObject
@@ -35,7 +35,7 @@ KERNEL_BTF = Path("/sys/kernel/btf/vmlinux")
 _NAMESPACE = "/proc/thread-self/ns/net"
 
 
-@dataclass(frozen=True)
+@frozen
 class Counted:
     """The counts of a tracing program: key -> the count of every possible CPU, or (drops) of all together."""
 

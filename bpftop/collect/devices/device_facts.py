@@ -6,7 +6,6 @@ import errno
 import os
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +14,7 @@ from bpftop.collect.devices.bonding import bond
 from bpftop.collect.devices.irqs import device_irqs, irq_names, parent_name
 from bpftop.collect.procfs.held_file import read_once
 from bpftop.collect.procfs.tree import Tree
+from bpftop.fields import replace
 from bpftop.kernel.net.ethtool import Ethtool
 from bpftop.model.cpu_lists import parse_cpu_list, parse_cpu_mask
 from bpftop.model.device import Bond, DeviceFacts, Irq, Queue

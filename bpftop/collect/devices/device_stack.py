@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from bpftop.collect.devices.rtnetlink_counters import lower_here
+from bpftop.fields import replace
 from bpftop.kernel.net.netdev import Device
 from bpftop.model.sample import Interface
 

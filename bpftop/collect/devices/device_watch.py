@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from bpftop.collect.devices.device_facts import device_facts
 from bpftop.collect.procfs.tree import Tree
 from bpftop.config.resources import NoThread, start_thread
+from bpftop.fields import replace
 from bpftop.kernel.net.ethtool import Ethtool
 from bpftop.model.device import DeviceFacts
 from bpftop.model.sample import Interface

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bpftop.collect.procfs.cpu_times import cpu_ticks
 from bpftop.collect.procfs.held_file import HeldFile
+from bpftop.fields import frozen, replace
 from bpftop.hooks.attach_facts import Load
 from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.model.families import FAMILIES
@@ -24,7 +24,7 @@ SHORT_WINDOW_NS = 25_000_000
 _SOFTIRQ = FAMILIES["cpu_times"].columns.index("softirq_ns")
 
 
-@dataclass(frozen=True)
+@frozen
 class DeviceReading:
     """A device with its counters, read at ``read_ns`` (CLOCK_MONOTONIC)."""
 

@@ -10,9 +10,9 @@ import errno
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from bpftop.collect.collector import ReadingBuilder, Unavailable
+from bpftop.fields import mutable
 from bpftop.kernel.net.ethtool import Ethtool
 from bpftop.model.sample import Interface, Key, Reading, reading_key
 
@@ -25,7 +25,7 @@ LOSS = re.compile(
 _SILENT = (errno.EOPNOTSUPP, errno.ENODEV)  # a device without counters (lo), or gone just now
 
 
-@dataclass
+@mutable
 class _DeviceCounters:
     """The counters of one device. ``chosen``: position and name of each loss counter."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from bpftop.collect.collector import Unavailable
 from bpftop.collect.procfs.held_file import read_once
 from bpftop.collect.procfs.presence import hidden_by
+from bpftop.fields import frozen
 from bpftop.kernel.net.names import name_bytes
 from bpftop.model.cpu_lists import parse_cpu_list
 
@@ -17,7 +17,7 @@ class FileMissing(Unavailable):
     """The file does not exist: the kernel has no such part, or does not show it in this namespace."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Tree:
     """The file systems that collectors read. A recorded tree has the same names below ``root``.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bpftop.export.json_writing import TOOL, json_page, rounded
 from bpftop.export.snapshot.finding_object import finding_object
+from bpftop.fields import frozen
 from bpftop.history.episodes import Episode
 from bpftop.model.findings import SEVERITIES, Severity
 from bpftop.model.snapshot import Snapshot
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SCHEMA: Final = "bpftop.diagnosis/1"
 
 
-@dataclass(frozen=True)
+@frozen
 class Diagnosed:
     """The results of a watch: the last snapshot, all findings of the time, and the rules that ran.
 

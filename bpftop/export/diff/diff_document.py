@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -14,6 +13,7 @@ from bpftop.errors import BpftopError
 from bpftop.export.diff.settings import FEATURES, Setting, settings
 from bpftop.export.json_writing import TOOL, json_page, rounded
 from bpftop.export.snapshot.snapshot_csv import cells, loss_cells
+from bpftop.fields import frozen
 from bpftop.model.path import BY_ID
 from bpftop.model.units import UNKNOWN, factor, si
 from bpftop.render.comparison import RowDifference, compare
@@ -49,7 +49,7 @@ class DiffRow(NamedTuple):
     measure: Measure
 
 
-@dataclass(frozen=True)
+@frozen
 class DiffSide:
     """A snapshot document and the name of its source. The properties raise BpftopError where a member is missing."""
 

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any, ClassVar
@@ -24,6 +23,7 @@ from bpftop import __version__
 from bpftop.config.resources import start_thread
 from bpftop.errors import BpftopError
 from bpftop.export.prometheus.metrics import registry_of
+from bpftop.fields import mutable
 from bpftop.model.snapshot import Snapshot
 
 TIMEOUT_S = 10.0
@@ -104,7 +104,7 @@ class Endpoint:
         self._thread.join()
 
 
-@dataclass
+@mutable
 class _Place:
     """The state of a connection: the time of its begin (monotonic), and whether its request has come."""
 

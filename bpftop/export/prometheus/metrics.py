@@ -7,7 +7,6 @@ Unreadable numbers have no series. Times are seconds and counters end in ``_tota
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -15,6 +14,7 @@ from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from bpftop import __version__
+from bpftop.fields import frozen
 from bpftop.model.families import BREAKDOWN_FAMILIES, FAMILIES, TRAFFIC, Family
 from bpftop.model.findings import NO_DIAGNOSIS, SEVERITIES
 from bpftop.model.sample import DIRECTIONS, Reading
@@ -29,7 +29,7 @@ Rows = Mapping[tuple[str, ...], float | None]
 """Label values -> value, which may be unknown."""
 
 
-@dataclass(frozen=True)
+@frozen
 class SnapshotMetric:
     """A metric with its series. A row whose value is unknown has no series."""
 

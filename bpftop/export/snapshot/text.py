@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from bpftop.export.snapshot.host import device_phrases
 from bpftop.export.snapshot.losses import losing
+from bpftop.fields import replace
 from bpftop.history.history import History
 from bpftop.model.cpu_readings import CpuReadings
 from bpftop.model.path import Group

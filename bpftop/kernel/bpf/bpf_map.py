@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from bpftop.fields import frozen
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import info_by_fd, text
 from bpftop.kernel.bpf.owned_fd import OwnedFd
@@ -37,7 +37,7 @@ NOEXIST: int = lib.BPF_NOEXIST
 _EPERM_REMEDY = "run it as root, or with CAP_BPF (and CAP_SYS_ADMIN for other programs' maps)"
 
 
-@dataclass(frozen=True)
+@frozen
 class MapInfo:
     """Facts of a map from the kernel. ``type`` is a number of enum bpf_map_type; ``name`` is cut at 15 bytes."""
 
@@ -50,7 +50,7 @@ class MapInfo:
     flags: int
 
 
-@dataclass(frozen=True)
+@frozen
 class KeyWalk:
     """Result of a walk over the keys of a map.
 

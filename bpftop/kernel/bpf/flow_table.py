@@ -6,9 +6,9 @@ import errno
 import os
 import socket
 import struct
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from bpftop.fields import field, frozen
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.check import check
@@ -26,7 +26,7 @@ FLOW_WAYS: int = lib.FLOW_WAYS
 BUCKETS_MAX: int = lib.FLOW_BUCKETS_MAX
 
 
-@dataclass(frozen=True)
+@frozen
 class FlowKnobs:
     """Constants of a program that counts flows. ``secrets`` belong to the hash."""
 
@@ -46,7 +46,7 @@ class FlowKnobs:
         }
 
 
-@dataclass(frozen=True)
+@frozen
 class Sums:
     """Packets and bytes at the last read, and at the read before: 0 for a new flow."""
 
@@ -56,7 +56,7 @@ class Sums:
     bytes_before: int
 
 
-@dataclass(frozen=True)
+@frozen
 class FlowRow:
     """One flow. Addresses are 16 bytes, IPv4 as ::ffff:a.b.c.d; ``first_ns`` is CLOCK_MONOTONIC."""
 
@@ -69,7 +69,7 @@ class FlowRow:
     first_ns: int
 
 
-@dataclass(frozen=True)
+@frozen
 class GroupRow:
     """Sum of the flows of one address, or of one destination port and protocol; then ``address`` is empty."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from bpftop.fields import frozen
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import text
 from bpftop.kernel.check import check
@@ -16,7 +16,7 @@ SUBSYSTEMS = (("openvswitch", "ovs_drop_reason"), ("mac80211", "mac80211_drop_re
 """Modules that have their own drop reasons (drop_reasons_register_subsys), each with the enum of its reasons."""
 
 
-@dataclass(frozen=True)
+@frozen
 class DropReasons:
     """Drop reasons of the running kernel.
 

@@ -8,8 +8,8 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 
+from bpftop.fields import frozen
 from bpftop.kernel._libbpf import lib
 from bpftop.kernel.bpf.bpf_link import Link
 from bpftop.kernel.bpf.cdata import text
@@ -52,7 +52,7 @@ def check_tcx(prog_fd: int) -> None:
             raise
 
 
-@dataclass(frozen=True)
+@frozen
 class PrivatePair:
     """A veth pair, both ends up, in the calling thread's namespace. ``sender`` and ``receiver`` are ifindexes."""
 

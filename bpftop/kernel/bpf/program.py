@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
 
+from bpftop.fields import frozen
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import info_by_fd, new_opts, text
 from bpftop.kernel.bpf.owned_fd import OwnedFd
 from bpftop.kernel.check import check
 
 
-@dataclass(frozen=True)
+@frozen
 class ProgramInfo:
     """``type`` is a number of enum bpf_prog_type; sizes are in bytes. The kernel cuts ``name`` at 15 bytes."""
 
@@ -23,7 +23,7 @@ class ProgramInfo:
     verified_insns: int
 
 
-@dataclass(frozen=True)
+@frozen
 class TestRun:
     """Result of one BPF_PROG_TEST_RUN: the program's return value, and the mean of ``repeat`` runs in whole ns."""
 

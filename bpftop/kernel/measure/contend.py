@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass, replace
 
+from bpftop.fields import frozen, replace
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.bpf.program import Program
@@ -17,7 +17,7 @@ class Stopped(Exception):
     """The stop flag was set before the measurement was complete. Not an error: the setter of the flag handles it."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Request:
     """Input of a test-run: a packet, a context, or both, and how often the kernel repeats the program.
 
@@ -47,7 +47,7 @@ class Request:
         return replace(self, packet=content) if self.packet else replace(self, context=content)
 
 
-@dataclass(frozen=True)
+@frozen
 class Turn:
     """One turn of one thread. Times are CLOCK_MONOTONIC; ``cpu_ns`` is the CPU time of the thread.
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import errno
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from bpftop.fields import frozen
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.bpf.bpf_map import BpfMap, Stop
@@ -42,7 +42,7 @@ WRONG_VALUE = errno.EBADMSG
 TICKS_PER_NS: int = lib.TICKS_PER_NS
 
 
-@dataclass(frozen=True)
+@frozen
 class Shape:
     """Geometry of a map under test. ``type`` is a number of enum bpf_map_type; ``population`` keys are in use."""
 
@@ -54,7 +54,7 @@ class Shape:
     population: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Fault:
     """The first failure of a loop. ``errno`` is positive; ``slot`` is the CPU of a per-CPU value.
 
@@ -77,7 +77,7 @@ class Fault:
         return f"{self.action} failed at {place}: {self.actual:#x} instead of {self.expected:#x}"
 
 
-@dataclass(frozen=True)
+@frozen
 class Times:
     """Log-linear histogram of call times in ticks of 1/16 ns; ``ticks`` is their sum, for ``entries`` map entries."""
 
@@ -87,7 +87,7 @@ class Times:
     max_ticks: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Outcome:
     """Result of one run of a loop.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 
 from bpftop.config.untrusted_file import Refused, opened
 from bpftop.errors import BpftopError
+from bpftop.fields import frozen
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import messages, text
 from bpftop.kernel.bpf.object import each_program, last_line
@@ -15,7 +15,7 @@ from bpftop.kernel.check import errno_words
 _NOT_ELF = 4000  # libbpf's own error numbers (bpf/libbpf_legacy.h) begin here
 
 
-@dataclass(frozen=True)
+@frozen
 class ProgramEntry:
     """A program of an object file, not loaded. ``type`` is libbpf's name of the type: ``xdp``, ``sched_cls``."""
 

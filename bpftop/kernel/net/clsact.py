@@ -10,8 +10,8 @@ import errno
 import socket
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from bpftop.fields import frozen
 from bpftop.kernel.check import KernelError, errno_words
 from bpftop.kernel.net.netlink import NLM_F_ACK, NetlinkSocket, attribute, attributes
 from bpftop.kernel.net.qdiscs import qdiscs
@@ -36,7 +36,7 @@ _CREATED_QDISC = "qdisc=created"
 _TCMSG = struct.Struct("=BBHiIII")
 
 
-@dataclass(frozen=True)
+@frozen
 class Filter:
     """One filter. ``prog_id`` and ``name`` are None if it is no BPF program."""
 

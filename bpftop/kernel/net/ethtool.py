@@ -9,8 +9,8 @@ import fcntl
 import struct
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from bpftop.fields import frozen
 from bpftop.kernel.net.names import name_bytes
 
 SIOCETHTOOL = 0x8946
@@ -46,7 +46,7 @@ _COALESCE = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Driver:
     """A driver. ``bus`` is any text of the driver: a PCI address, "tap", "N/A". ``firmware`` may be empty."""
 

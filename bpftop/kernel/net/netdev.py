@@ -11,11 +11,11 @@ import errno
 import socket
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
 from bpftop.errors import BpftopError
+from bpftop.fields import field, frozen
 from bpftop.kernel.net.ethtool import Driver, Ethtool
 from bpftop.kernel.net.names import name_bytes, name_text
 from bpftop.kernel.net.netlink import NetlinkSocket, attribute, attributes, u32
@@ -58,7 +58,7 @@ _GENLMSG = struct.Struct("=BBH")
 _EXT_MASK = attribute(IFLA_EXT_MASK, struct.pack("=I", RTEXT_FILTER_SKIP_STATS))
 
 
-@dataclass(frozen=True)
+@frozen
 class Device:
     """One network device at one moment.
 

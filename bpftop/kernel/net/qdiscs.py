@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Container
-from dataclasses import dataclass
 
+from bpftop.fields import frozen
 from bpftop.kernel.net.netlink import NetlinkSocket, attributes
 
 RTM_GETQDISC = 38
@@ -21,7 +21,7 @@ _BASIC = struct.Struct("=QI")  # struct gnet_stats_basic: bytes, packets
 _QUEUE = struct.Struct("=5I")  # struct gnet_stats_queue: qlen, backlog, drops, requeues, overlimits
 
 
-@dataclass(frozen=True)
+@frozen
 class Qdisc:
     """One queueing discipline at one moment. ``handle`` is written as tc does; ``parent`` is None for the root.
 

@@ -16,12 +16,12 @@ import lzma
 import zlib
 from array import array
 from collections.abc import Iterator
-from dataclasses import replace
 from math import gcd
 from typing import Any, NamedTuple
 
 from bpftop.config.untrusted_file import parse_json
 from bpftop.errors import BpftopError
+from bpftop.fields import replace
 from bpftop.model.families import FAMILIES
 from bpftop.model.readings import sum_cpus, unknown_sums
 from bpftop.model.sample import Interface, Reading, Sample

@@ -1,14 +1,14 @@
-"""Dataclasses of the model to JSON values and back, by their type hints: a new field needs no line here."""
+"""Values of the model to JSON values and back, by their type hints: a new field needs no line here."""
 
 from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from bpftop.errors import BpftopError
+from bpftop.fields import field_names
 
 T = TypeVar("T")
 
@@ -18,9 +18,9 @@ class Mismatch(BpftopError):
 
 
 def to_json(value: Any) -> Any:
-    """Return a value that ``json.dumps`` takes: dataclasses become objects, sets sorted lists."""
-    if is_dataclass(value):
-        return {f.name: to_json(getattr(value, f.name)) for f in fields(value)}
+    """Return a value that ``json.dumps`` takes: classes of fields become objects, sets sorted lists."""
+    if names := field_names(value):
+        return {name: to_json(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
@@ -40,7 +40,7 @@ def from_json(kind: type[T], value: Any, where: str) -> T:
 
 def _from_json(kind: Any, value: Any, where: str) -> Any:
     origin, arguments = get_origin(kind), get_args(kind)
-    if is_dataclass(kind):
+    if field_names(kind):
         return _object(kind, value, where)
     if origin in (Union, types.UnionType):
         if value is None and type(None) in arguments:
