@@ -29,7 +29,7 @@ class RowDifference(Generic[RowT]):
 
 
 def ratio(now: float | None, then: float | None) -> float | None:
-    """Return ``now`` / ``then``; None where a value is unknown, or ``then`` is 0."""
+    """Return ``now`` / ``then``, or a part / its whole; None where a value is unknown, or the divisor is 0."""
     return now / then if now is not None and then else None
 
 

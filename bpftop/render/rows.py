@@ -11,6 +11,7 @@ from bpftop.model.cpu_readings import CpuReadings, CpuValues
 from bpftop.model.protocols import ICMP, ICMPV6, TCP, UDP, protocol_name
 from bpftop.model.sample import FLAG_LABELS, Direction
 from bpftop.model.snapshot import NOTHING, Counts, DirectionTraffic, InterfaceSnapshot, sum_known
+from bpftop.render.comparison import ratio
 from bpftop.render.selection import Selection
 
 FLAG_SHOWN_FROM, FLAG_SHOWN_UNTIL = 0.10, 0.05
@@ -107,11 +108,6 @@ class CpuLine:
         return self.counts.packets_per_sec
 
 
-def share(part: float | None, whole: float | None) -> float | None:
-    """Divide ``part`` by ``whole``; None where a number is unknown or ``whole`` is 0."""
-    return None if part is None or not whole else part / whole
-
-
 def protocol_lines(past: Past, flags: Collection[str] = ()) -> list[ProtocolLine]:
     """Return a row per protocol with packets since the start, TCP and UDP first; below TCP, rows of these ``flags``."""
     interface = past.interface
@@ -154,7 +150,7 @@ def _cell(traffic: DirectionTraffic, counts: Counts | None) -> Counts:
 def traffic_line(key: str, name: str, pair: tuple[Counts, Counts], past: Past, depth: int = 0) -> ProtocolLine:
     """Return the row of the counts that were received and sent, with their share of the direction of ``past``."""
     seen = pair[0 if past.direction == "rx" else 1].packets_per_sec
-    return ProtocolLine(key, name, depth, *pair, share(seen, past.traffic.totals.packets_per_sec), past)
+    return ProtocolLine(key, name, depth, *pair, ratio(seen, past.traffic.totals.packets_per_sec), past)
 
 
 def effective_cpus(rates: Sequence[float | None]) -> float | None:
@@ -221,7 +217,7 @@ class CpuTable:
             CpuLine(
                 cpu,
                 Counts(None, None, self.rates[cpu], self.bits[cpu]),
-                share(self.rates[cpu], self.whole),
+                ratio(self.rates[cpu], self.whole),
                 self.protocols(cpu)[:3],
                 then[cpu] if cpu < len(then) else None,
                 tuple(column[cpu] if column else None for column in columns),

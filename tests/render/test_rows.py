@@ -10,7 +10,8 @@ from bpftop.history.history import History
 from bpftop.model.sample import Direction, Hook, Interface, Key
 from bpftop.model.snapshot import Counts, DirectionTraffic, ProtocolRow, Snapshot
 from bpftop.render.columns import change_look, fitting, marked
-from bpftop.render.rows import CpuTable, Past, effective_cpus, flags_to_show, protocol_lines, share
+from bpftop.render.comparison import ratio
+from bpftop.render.rows import CpuTable, Past, effective_cpus, flags_to_show, protocol_lines
 from bpftop.render.traffic_columns import CPU_COLUMNS, PROTOCOL_COLUMNS
 from tests.tui.fake import FakeSource, interface
 
@@ -43,7 +44,7 @@ def test_shares_and_rates_are_those_of_the_direction() -> None:
     rx, tx = (next(iter(protocol_lines(p))) for p in (past("rx"), past("tx")))
     assert rx.now == rx.rx.packets_per_sec
     assert tx.now == tx.tx.packets_per_sec
-    assert rx.share == pytest.approx(share(rx.now, past("rx").interface.rx.totals.packets_per_sec))
+    assert rx.share == pytest.approx(ratio(rx.now, past("rx").interface.rx.totals.packets_per_sec))
 
 
 def test_a_protocol_absent_in_a_direction_is_zero_or_unknown() -> None:

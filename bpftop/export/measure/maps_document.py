@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from bpftop.export.json_writing import json_page, rounded
 from bpftop.export.measure.measurement_object import measurement_object
@@ -15,6 +15,7 @@ from bpftop.measure.maps.results import (
     CellResult,
     MapReport,
     OperationCost,
+    Side,
     batch_factors,
     best_batches,
 )
@@ -153,7 +154,7 @@ def _change(change: FigureChange | None) -> ChangeObject | None:
     }
 
 
-_SIDES: tuple[Literal["user", "inside"], ...] = ("user", "inside")
+_SIDES: tuple[Side, ...] = ("user", "inside")
 _PLAIN = (
     *("type", "flags", "entries", "population", "key_bytes", "value_bytes", "operation", "access", "batch", "threads"),
     *("factor_to_single", "best_batch", "checked", "missed", "grown_to"),

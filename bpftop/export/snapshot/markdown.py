@@ -9,8 +9,8 @@ from bpftop.export.snapshot.text import GROUP_NAMES, loss_phrases
 from bpftop.model.snapshot import NOTHING, Counts, InterfaceSnapshot, Snapshot
 from bpftop.model.timestamps import rfc3339
 from bpftop.model.units import UNKNOWN, pct, si
+from bpftop.render.comparison import ratio
 from bpftop.render.escaping import escaped_text
-from bpftop.render.rows import share
 
 PROTOCOLS = 8
 """The most protocols in a message."""
@@ -69,11 +69,11 @@ def _table(interface: InterfaceSnapshot) -> Iterator[str]:
     yield "| | RX pps | RX bit/s | share | TX pps | TX bit/s |"
     yield "|---|---:|---:|---:|---:|---:|"
     whole = interface.rx.totals.packets_per_sec
-    yield _row("all", interface.rx.totals, interface.tx.totals, share(whole, whole))
+    yield _row("all", interface.rx.totals, interface.tx.totals, ratio(whole, whole))
     sent = {row.number: row.counts for row in interface.tx.protocols}
     rows = sorted(interface.rx.protocols, key=lambda row: -(row.counts.packets_per_sec or 0.0))
     for row in [row for row in rows if row.counts.packets_per_sec][:PROTOCOLS]:
-        part = share(row.counts.packets_per_sec, whole)
+        part = ratio(row.counts.packets_per_sec, whole)
         yield _row(escaped(row.name), row.counts, sent.get(row.number, NOTHING), part)
 
 

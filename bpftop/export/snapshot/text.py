@@ -12,17 +12,17 @@ from bpftop.export.snapshot.host import device_phrases
 from bpftop.export.snapshot.losses import losing
 from bpftop.fields import replace
 from bpftop.history.history import History
-from bpftop.model.cpu_readings import CpuReadings
 from bpftop.model.path import Group
 from bpftop.model.sample import CAST_LABELS, FLAG_LABELS, L3_LABELS, SIZE_LABELS
-from bpftop.model.snapshot import Counts, CpuRow, InterfaceSnapshot, OwnCost, Snapshot
+from bpftop.model.snapshot import InterfaceSnapshot, OwnCost, Snapshot
 from bpftop.model.timestamps import rfc3339, rfc3339_seconds
 from bpftop.model.units import UNKNOWN, pct, si
 from bpftop.render.columns import text_table
+from bpftop.render.comparison import ratio
 from bpftop.render.escaping import escaped_text
 from bpftop.render.gravest_finding import MARKS, gravest_finding
 from bpftop.render.path_rows import losses
-from bpftop.render.rows import CpuLine, Past, ProtocolLine, protocol_lines, share, traffic_line
+from bpftop.render.rows import CpuTable, Past, ProtocolLine, protocol_lines, traffic_line
 from bpftop.render.selection import Selection
 from bpftop.render.traffic_columns import CPU_COLUMNS, PROTOCOL_COLUMNS
 
@@ -34,7 +34,6 @@ _TICK_TITLES = (
     f"{'time (UTC)':<10}  {{}}  RX pps    RX bit/s    TX pps    TX bit/s  LOST pps  finding, or protocols of RX"
 )
 _PAGE_WIDTH = 80
-_TOP_PROTOCOLS = 3
 
 
 def table(snapshot: Snapshot) -> str:
@@ -111,7 +110,7 @@ def _top(interface: InterfaceSnapshot, width: int) -> str:
     whole = interface.rx.totals.packets_per_sec
     text = ""
     for row in sorted(interface.rx.protocols, key=lambda row: -(row.counts.packets_per_sec or 0.0)):
-        more = f"{text}{'  ' if text else ''}{row.name} {pct(share(row.counts.packets_per_sec, whole))}"
+        more = f"{text}{'  ' if text else ''}{row.name} {pct(ratio(row.counts.packets_per_sec, whole))}"
         if not row.counts.packets_per_sec or (text and len(more) > width):
             break
         text = more
@@ -132,16 +131,10 @@ def _interface(snapshot: Snapshot, interface: InterfaceSnapshot) -> Iterator[str
         rows = _rows(past, label, names)
         if rows:
             yield from ("", *_section(title, rows))
-    readings = CpuReadings(snapshot, snapshot.labels(interface))
-    cpus = [_cpu_line(row, interface.rx.totals, readings) for row in interface.rx.cpus if row.counts.packets_per_sec]
+    cpu_table = CpuTable(past)
+    cpus = [row for row in cpu_table.lines(cpu_table.visible_cpus) if row.now]
     if cpus:
         yield from ("", *text_table([column for column in CPU_COLUMNS if column.id in _CPU_COLUMNS], cpus))
-
-
-def _cpu_line(row: CpuRow, whole: Counts, readings: CpuReadings) -> CpuLine:
-    part = share(row.counts.packets_per_sec, whole.packets_per_sec)
-    top = tuple((p.name, p.counts.packets_per_sec or 0.0) for p in row.protocols[:_TOP_PROTOCOLS])
-    return CpuLine(cpu=row.cpu, counts=row.counts, share=part, top=top, then=None, trend=(), readings=readings)
 
 
 def _title(interface: InterfaceSnapshot) -> str:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from bpftop.errors import BpftopError
 from bpftop.measure.api import Report
 from bpftop.measure.maps.plan import SINGLE_OF, Cell, MeasurePlan
 from bpftop.measure.run_store import HIGH, LOW, FigureChange
 from bpftop.measure.statistics import Spread, Summary
+
+Side = Literal["user", "inside"]
+"""The place from which an operation is called: from user space, or inside the kernel."""
 
 USER_NS, INSIDE_NS = "user_p50_ns", "inside_p50_ns"
 """Names of stored figures."""
@@ -54,6 +58,10 @@ class CellResult:
     missed: int
     grown_to: int | None = None
     notes: tuple[str, ...] = ()
+
+    def cost(self, side: Side) -> OperationCost | None:
+        """Return the cost from user space, or inside the kernel."""
+        return self.user if side == "user" else self.inside
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from bpftop.kernel.bpf import bpf_map
 from bpftop.measure.maps.geometry import Geometry, mib
 from bpftop.measure.maps.live_map import LiveMap
 from bpftop.measure.maps.plan import SINGLE_OF, MeasurePlan
-from bpftop.measure.maps.results import CellResult, OperationCost, batch_factors
+from bpftop.measure.maps.results import CellResult, OperationCost, Side, batch_factors
 
 NEAR_BEST = 1.1
 """A batch size is good enough if an entry costs at most so many times the cost at the best size."""
 
 _ARRAY_OF = {"hash": "array", "percpu_hash": "percpu_array"}
+_PLACES: Mapping[Side, str] = {"inside": "in a program", "user": "from user space"}
 _PAYS = 1.1
 _DENSE = 4
 """Keys are dense if an array would have at most so many entries per key."""
@@ -37,18 +38,16 @@ def _array_or_hash(sections: Sequence[Section]) -> Iterator[str]:
     for hash_kind, array_kind in _ARRAY_OF.items():
         if hash_kind not in by_kind or array_kind not in by_kind:
             continue
-        hashed, array = (_inside(by_kind[kind], "lookup") for kind in (hash_kind, array_kind))
-        where = "in a program"
-        if hashed is None or array is None:
-            hashed, array = (_user(by_kind[kind], "lookup") for kind in (hash_kind, array_kind))
-            where = "from user space"
-        if hashed is None or array is None:
-            continue
-        last = by_kind[array_kind][0].cell.geometry.entries - 1
-        costs = f"a look-up {where} costs {cost_words(array)}, {cost_words(hashed)} by {hash_kind}"
-        cheaper = hashed.summary.p50_ns > _PAYS * array.summary.p50_ns
-        choice = f"choose {array_kind}" if cheaper else f"{array_kind} saves nothing"
-        yield f"For keys 0 to {last} {choice}: {costs}."
+        for side, where in _PLACES.items():
+            hashed, array = (_cost(by_kind[kind], "lookup", side) for kind in (hash_kind, array_kind))
+            if hashed is None or array is None:
+                continue
+            last = by_kind[array_kind][0].cell.geometry.entries - 1
+            costs = f"a look-up {where} costs {cost_words(array)}, {cost_words(hashed)} by {hash_kind}"
+            cheaper = hashed.summary.p50_ns > _PAYS * array.summary.p50_ns
+            choice = f"choose {array_kind}" if cheaper else f"{array_kind} saves nothing"
+            yield f"For keys 0 to {last} {choice}: {costs}."
+            break
 
 
 def _live_keys(live: LiveMap | None) -> Iterator[str]:
@@ -105,7 +104,7 @@ def _prealloc(sections: Sequence[Section], possible_cpus: int) -> Iterator[str]:
         f"Preallocating {shape.entries} entries takes {whole}; BPF_F_NO_PREALLOC takes {on_demand} for the "
         f"{shape.population} in use."
     )
-    costs = [_inside(by_kind[kind], "update_new") for kind in ("hash", "hash_no_prealloc")]
+    costs = [_cost(by_kind[kind], "update_new", "inside") for kind in ("hash", "hash_no_prealloc")]
     if costs[0] is not None and costs[1] is not None:
         yield (
             f"A new key in a program costs {cost_words(costs[0])} preallocated and {cost_words(costs[1])} with "
@@ -128,12 +127,8 @@ def _first_by_kind(sections: Sequence[Section]) -> Mapping[str, Section]:
     return by_kind
 
 
-def _inside(section: Section, operation: str) -> OperationCost | None:
-    return next((r.inside for r in section if r.cell.operation == operation), None)
-
-
-def _user(section: Section, operation: str) -> OperationCost | None:
-    return next((r.user for r in section if r.cell.operation == operation), None)
+def _cost(section: Section, operation: str, side: Side) -> OperationCost | None:
+    return next((r.cost(side) for r in section if r.cell.operation == operation), None)
 
 
 def _range(words: Iterable[str]) -> str:

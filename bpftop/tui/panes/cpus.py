@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 
 from bpftop.model.cpu_readings import CpuValues
 from bpftop.model.units import UNKNOWN, pct, si
+from bpftop.render.comparison import ratio
 from bpftop.render.queue_summary import queue_phrases
-from bpftop.render.rows import CpuLine, CpuTable, effective_cpus, share
+from bpftop.render.rows import CpuLine, CpuTable, effective_cpus
 from bpftop.render.traffic_columns import CPU_COLUMNS
 from bpftop.tui.panes.pane import Pane
 from bpftop.tui.view import PaneInput
@@ -79,7 +80,7 @@ def _spread(pane_input: PaneInput, cpus: CpuTable) -> Line:
     spans = line(("CPU  ", "muted"), carry)
     if cpus.whole:
         busiest, rate = max(enumerate(cpus.rates), key=lambda pair: pair[1] or 0.0)
-        spans = line(*spans, f"   busiest: CPU {busiest}, {pct(share(rate, cpus.whole))}, {si(rate, 'pps')}")
+        spans = line(*spans, f"   busiest: CPU {busiest}, {pct(ratio(rate, cpus.whole))}, {si(rate, 'pps')}")
     return crop(spans, pane_input.width)
 
 

@@ -7,7 +7,8 @@ from bpftop.model.sample import DIRECTIONS, Direction
 from bpftop.model.snapshot import TOTAL, InterfaceSnapshot
 from bpftop.model.units import UNKNOWN, compact, factor, heat, pct, si, spark
 from bpftop.render.columns import change_look, size_text
-from bpftop.render.rows import effective_cpus, share
+from bpftop.render.comparison import ratio
+from bpftop.render.rows import effective_cpus
 from bpftop.tui.view import PaneInput, first_visible, listed
 from bpftop.tui.widgets.line import Line, clean, crop, fit, length, line
 
@@ -112,7 +113,7 @@ def _cpu_line(pane_input: PaneInput) -> Line:
     carry = f"  {UNKNOWN if effective is None else f'{effective:.1f}'} of {len(online)} carry {direction}"
     busiest = max(range(len(rates)), key=lambda i: rates[i] or 0.0)
     text = carry
-    if part := share(rates[busiest], sum(rate for rate in rates if rate is not None)):
+    if part := ratio(rates[busiest], sum(rate for rate in rates if rate is not None)):
         text = f"{carry:<24}  busiest: CPU {online[busiest]}, {pct(part)}"
         if (softirq := softirq_share(pane_input.snapshot, online[busiest])) is not None:
             addition = f", softirq {pct(softirq)}"
