@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from bpftop.errors import UsageError
+from bpftop.fields import frozen
 from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.measure.loops import Shape
@@ -14,7 +14,7 @@ from bpftop.kernel.measure.loops import Shape
 MEMORY_LIMIT_BYTES = 256 << 20
 
 
-@dataclass(frozen=True)
+@frozen
 class MapKind:
     """A map type by name. ``type`` is a number of enum bpf_map_type, ``flags`` are map_flags."""
 
@@ -47,7 +47,7 @@ _KEY_BYTES_DEFAULT = 8
 _HASH_ENTRY_BYTES, _BUCKET_BYTES, _TRIE_NODE_BYTES = 48, 16, 40
 
 
-@dataclass(frozen=True)
+@frozen
 class Geometry(Shape):
     """A map with ``population`` of its ``entries`` in use. The other entries of an array exist, as zeros."""
 
