@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -17,10 +18,16 @@ from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.model.sample import Sample
 
 if TYPE_CHECKING:
+    from bpftop.collect.attach.attachments import AttachProgress
     from bpftop.collect.live import LiveSource
 
 _FIRST_GAP_S = 0.1
 """Interactive: a screen shows rates 0.1 s after the first sample. A document waits a whole interval for its rates."""
+
+_PROGRESS_EVERY_S = 1.0
+
+_NOTICES_MAX = 20
+"""Notices printed at a time. Hundreds of interfaces have the same notice each."""
 
 DETACH_LIMIT_S = 5.0
 """Longest wait for a detach before a forced exit. Only drivers that reset their rings for it take above 0.1 s."""
@@ -56,8 +63,11 @@ class LiveOptions:
             arguments.drops,
         )
 
-    def source(self) -> LiveSource:
-        """Return a source that attaches when its samples are read."""
+    def source(self, progress: AttachProgress | None = None) -> LiveSource:
+        """Return a source that attaches when its samples are read.
+
+        ``progress``: called while it attaches. A source without a screen prints its progress.
+        """
         from bpftop.collect.live import LiveSource
 
         return LiveSource(
@@ -71,7 +81,39 @@ class LiveOptions:
             netns=self.netns,
             netns_name=self.netns_name,
             drops=self.drops,
+            progress=progress if self.request.terminal else _PrintedProgress(),
         )
+
+
+class _PrintedProgress:
+    """Prints once a second how many interfaces are attached: all of them are, before the first sample is taken.
+
+    So each row of a document is counted by the same means, and over the same interval.
+    """
+
+    def __init__(self) -> None:
+        self._due_s = time.monotonic() + _PROGRESS_EVERY_S
+
+    def __call__(self, attached: int, total: int) -> None:
+        if attached < total and time.monotonic() >= self._due_s:
+            self._due_s = time.monotonic() + _PROGRESS_EVERY_S
+            complain(f"attached {attached} of {total} interfaces")
+
+
+class ProgressRemark:
+    """The remark of the screen that interfaces still wait for their programs."""
+
+    def __init__(self) -> None:
+        self._counts = (0, 0)
+
+    def __call__(self, attached: int, total: int) -> None:
+        self._counts = attached, total
+
+    def remarks(self) -> tuple[str, ...]:
+        attached, total = self._counts
+        if attached == total:
+            return ()
+        return (f"attached {attached} of {total} interfaces; the others show rtnetlink's totals meanwhile",)
 
 
 @contextmanager
@@ -109,7 +151,9 @@ class Notices:
     def print_new(self, sample: Sample) -> None:
         """Print the notices of this sample that the sample before did not have."""
         notices = [(interface.label, notice) for interface in sample.interfaces for notice in interface.notices]
-        for label, notice in notices:
-            if (label, notice) not in self._current:
-                complain(f"{label}: {notice}")
+        new = [each for each in notices if each not in self._current]
+        for label, notice in new[:_NOTICES_MAX]:
+            complain(f"{label}: {notice}")
+        if len(new) > _NOTICES_MAX:
+            complain(f"{len(new) - _NOTICES_MAX} more notices are in `bpftop snapshot --format json`")
         self._current = frozenset(notices)

@@ -11,19 +11,19 @@ from contextlib import ExitStack, suppress
 from functools import partial
 
 from bpftop.collect.attach.attachment import Attachment
+from bpftop.collect.attach.attachments import PATIENCE_NS, Attachments, AttachProgress
 from bpftop.collect.bpf.flow_counter import FlowRequest
 from bpftop.collect.bpf.flow_reader import FlowReader
 from bpftop.collect.collector import Collectors
 from bpftop.collect.devices.device_stack import DeviceStack
 from bpftop.collect.devices.device_watch import DeviceWatch
-from bpftop.collect.devices.load_meter import LOAD_WINDOW_NS, DeviceReading, SoftirqShares
+from bpftop.collect.devices.load_meter import LOAD_WINDOW_NS
 from bpftop.collect.host import Host, OnlineCpus, OwnCostCollector, host
 from bpftop.collect.procfs.namespace_tree import namespace_tree
 from bpftop.collect.procfs.sysctls import machine_limits
 from bpftop.collect.procfs.tree import Tree
 from bpftop.collect.registry import TRACED, collectors
-from bpftop.collect.sockets.owners import PROC
-from bpftop.config.resources import NoThread, free_files, open_file_limit, start_thread
+from bpftop.config.resources import NoThread, start_thread
 from bpftop.errors import BpftopError
 from bpftop.fields import field, mutable, replace
 from bpftop.hooks.attach_facts import AttachMode, AttachRequest, LoadLimits
@@ -38,12 +38,6 @@ FACTS_WAIT_S = 0.1
 
 QUIET_START_S = 0.5
 """Time that a live screen has to import Textual and to paint, before slow work takes CPU time."""
-
-_FILES_PER_INTERFACE = 20
-"""Program, map and link of both directions and of flows take 12 files; loading and timing take more for a moment."""
-
-_FILES_BESIDE = 48
-"""Files of the collectors, of tracing and of a recording."""
 
 
 @mutable
@@ -72,6 +66,7 @@ class LiveSource:
         first_gap_s: seconds between the first two samples. None: one interval; the second sample is then complete.
         netns: path of the network namespace that the thread of ``samples`` enters.
         drops: count drop reasons and XDP exceptions by tracepoints.
+        progress: called while programs are attached. With ``interactive`` the samples begin meanwhile.
     """
 
     def __init__(
@@ -87,6 +82,7 @@ class LiveSource:
         netns_name: str | None = None,
         limits: LoadLimits | None = None,
         drops: bool = True,
+        progress: AttachProgress | None = None,
     ) -> None:
         if not names:
             raise BpftopError("no interface to watch; name one, `ip link` lists them")
@@ -105,9 +101,9 @@ class LiveSource:
         self._netns, self._netns_name = netns, netns_name
         self._netns_inode = 0
         self._drops = drops
-        self._attachments: dict[str, Attachment] = {}
-        self._too_many: dict[str, str] = {}  # label -> notice of an interface that found no open file left
-        self._host: Host  # from samples() on, like the next three
+        self._progress = progress
+        self._attachments: Attachments  # from samples() on, like the next four
+        self._host: Host
         self._online_cpus: OnlineCpus
         self._collectors: Collectors
         self._devices: DeviceWatch
@@ -157,7 +153,15 @@ class LiveSource:
             self._netns_inode = namespace_inode()
         netdev = Netdev()
         stack.callback(netdev.close)
-        self._attach(netdev, stack)
+        self._attachments = Attachments(
+            self._request,
+            netdev,
+            netns=self._netns_name,
+            progress=self._progress,
+            stopped=lambda: self._closed,
+        )
+        stack.callback(self._attachments.close)
+        self._attachments.open(self._names, PATIENCE_NS if self._request.terminal else None)
         self._device_stack = DeviceStack(netdev.devices)
         self._host = host()
         self._online_cpus = OnlineCpus(self._host.possible_cpus)
@@ -173,7 +177,7 @@ class LiveSource:
                 self._host,
                 drops=self._drops,
                 limits=limits,
-                foreign_program=lambda interface: self._attachments[interface.label].foreign_program,
+                foreign_program=lambda interface: self._attachments.by_label[interface.label].foreign_program,
                 load_after_s=self._quiet_start_s,
             ),
             self._interval_ns,
@@ -181,42 +185,12 @@ class LiveSource:
         stack.callback(self._collectors.close)
         stack.callback(self._flows.close)
 
-    def _attach(self, netdev: Netdev, stack: ExitStack) -> None:
-        devices: dict[int, tuple[str, DeviceReading]] = {}
-        for name in self._names:  # all before the first attach, so that the load of each is known without a wait
-            device = netdev.find(name, self._netns_name)
-            if device.ifindex not in devices:  # else another name of an interface that is watched already
-                devices[device.ifindex] = name, DeviceReading(device, time.monotonic_ns())
-        softirq = SoftirqShares(PROC)
-        stack.callback(softirq.close)
-        for name, before in devices.values():
-            if self._closed:
-                return
-            request = self._affordable_request(name)
-            attachment = Attachment(name, request, netdev, netns=self._netns_name, softirq=softirq)
-            stack.callback(attachment.close)
-            attachment.open(before)
-            self._attachments[name] = attachment
-
-    def _affordable_request(self, name: str) -> AttachRequest:
-        """Return the request for an interface: without programs where the limit of open files leaves no room for them.
-
-        Raises BpftopError if the hook was demanded.
-        """
-        if self._request.attach == "none" or free_files() >= _FILES_BESIDE + _FILES_PER_INTERFACE:
-            return self._request
-        limit = f"the limit of {open_file_limit()} open files (ulimit -n) leaves no room for its programs"
-        if self._request.attach != "auto":
-            raise BpftopError(f"cannot count on {name}: {limit}; raise the limit, or watch fewer interfaces")
-        self._too_many[name] = f"Only rtnetlink totals: {limit}; raise the limit, or watch fewer interfaces."
-        return replace(self._request, attach="none")
-
     def _take(self, seq: int) -> Sample:
         tick = _Tick(unavailable={} if self._drops else dict.fromkeys(TRACED, "switched off by --no-drops"))
         self._read_traffic(tick)
         wall_ns, mono_ns = time.time_ns(), time.monotonic_ns()  # here: the reads below are slow at the first tick
         polled_ns = sum(reading.cost_ns for reading in tick.readings.values())
-        for label, attachment in self._attachments.items():
+        for label, attachment in self._attachments.by_label.items():
             tick.unavailable.update({f"flows/{label}/{d}": fault for d, fault in attachment.flow_faults.items()})
             if attachment.links is not None:
                 tick.readings[reading_key("links", label)] = attachment.links
@@ -241,10 +215,8 @@ class LiveSource:
     def _read_traffic(self, tick: _Tick) -> None:
         """Check each interface, and read the maps of its counters."""
         notices = self._netns_notices()
-        for label, attachment in self._attachments.items():
+        for label, attachment in self._attachments.by_label.items():
             interface = attachment.step(time.monotonic_ns())
-            if label in self._too_many:
-                interface = replace(interface, notices=(self._too_many[label],))
             tick.interfaces.append(replace(interface, notices=notices + interface.notices) if notices else interface)
             for counter in attachment.counters.values():
                 try:
@@ -276,8 +248,9 @@ class LiveSource:
         if seq == 0 and self._first_gap_ns < self._interval_ns:
             return
         self._devices.remind()
-        new = [each for label, each in self._attachments.items() if self._measured_epochs.get(label) != each.epoch]
-        self._measured_epochs = {label: each.epoch for label, each in self._attachments.items()}
+        by_label = self._attachments.by_label
+        new = [each for label, each in by_label.items() if self._measured_epochs.get(label) != each.epoch]
+        self._measured_epochs = {label: each.epoch for label, each in by_label.items()}
         if new:
             costs = threading.Thread(
                 target=_measure_costs, args=(new, self._quiet_start_s), name="bpftop-cost", daemon=True
@@ -286,31 +259,36 @@ class LiveSource:
                 start_thread(costs)
 
     def _sleep_until(self, due_ns: int) -> None:
-        """Wait for the next tick. Carry out the commands that arrive meanwhile, and check loads once a second."""
+        """Wait for the next tick. Carry out the commands that arrive meanwhile, and check loads once a second.
+
+        Programs that wait are attached one after another, at least one per tick: a tick may be late by that.
+        """
         while not self._closed and (left_ns := due_ns - time.monotonic_ns()) > 0:
+            if self._attachments.waiting and self._commands.empty():
+                self._attachments.attach_next()
+                continue
             wait_ns = left_ns if left_ns < 2 * LOAD_WINDOW_NS else LOAD_WINDOW_NS
             try:
                 command = self._commands.get(timeout=wait_ns / NS_PER_SEC)
             except queue.Empty:
                 if wait_ns == left_ns:
                     return
-                for attachment in self._attachments.values():
+                for attachment in self._attachments.by_label.values():
                     attachment.check_load(time.monotonic_ns())
                 continue
             command()
             self._schedule_flows(due_ns)  # a command may have changed what is attached
 
     def _accept_offer(self, label: str) -> None:
-        if label in self._attachments:
-            self._attachments[label].accept_offer()
+        if label in self._attachments.by_label:
+            self._attachments.by_label[label].accept_offer()
 
     def _watch_flows(self, request: FlowRequest | None) -> None:
-        for attachment in self._attachments.values():
-            attachment.watch_flows(request)
+        self._attachments.watch_flows(request)
 
     def _schedule_flows(self, due_ns: int) -> None:
         """Have the tables of flows read in time for the tick that is due at ``due_ns``."""
-        attachments = self._attachments.items()
+        attachments = self._attachments.by_label.items()
         self._flows.schedule(
             [(label, counter) for label, each in attachments for counter in each.flow_counters], due_ns
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bpftop.fields import field, frozen
+from bpftop.fields import field, frozen, replace
 from bpftop.model.units import pct, si
 
 AttachMode = Literal["auto", "native", "generic", "tcx", "clsact", "tc", "none"]
@@ -173,7 +173,7 @@ class AttachRequest:
 
     ``may_disturb_device``: consent to disturb the device (``--attach native`` with ``--yes``, ``--xdp``, or the
     configuration). ``accepted``: the offer of native XDP was accepted on the screen. ``terminal``: there is a screen
-    that can make an offer.
+    that can make an offer. ``why_none``: the sentence why ``attach`` is none, where the person did not ask for that.
     """
 
     attach: AttachMode = "auto"
@@ -181,3 +181,8 @@ class AttachRequest:
     accepted: bool = False
     terminal: bool = False
     limits: LoadLimits = field(default_factory=LoadLimits)
+    why_none: str | None = None
+
+    def without_programs(self, why: str) -> AttachRequest:
+        """Return the request for an interface that gets no programs, for a reason (a sentence)."""
+        return replace(self, attach="none", why_none=why)

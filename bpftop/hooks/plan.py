@@ -20,7 +20,8 @@ OCCUPIED = (errno.EBUSY, errno.EEXIST)
 def plan(facts: AttachFacts, request: AttachRequest) -> AttachPlan:
     """Return the steps to try on a device, with notices or a refusal."""
     if request.attach == "none":
-        return AttachPlan(notices=(f"Only rtnetlink totals of {facts.name}, as asked for (--attach none).",))
+        asked = f"Only rtnetlink totals of {facts.name}, as asked for (--attach none)."
+        return AttachPlan(notices=(request.why_none or asked,))
     layer = LINK_LAYERS.get(facts.link_type)
     if layer is None:
         reason = f"{facts.name} has link type {facts.link_type} (ARPHRD), whose frames bpftop cannot read"

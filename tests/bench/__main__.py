@@ -33,6 +33,7 @@ SUITES = {
     "signals": "one tick's reading of everything else: /proc, rtnetlink, ethtool; on machines of many CPUs",
     "system_calls": "system calls of a tick, headless and on the live screen",
     "screen": "first rates, CPU, memory and terminal bytes of the live screen, beside bare Textual and glances",
+    "many_interfaces": "the start of the live screen on 301 interfaces",
     "profile": "what the profile's loop adds to an operation, against the same calls with nothing around them",
     "cancel": "how soon a measurement ends once it is cancelled",
     "jitter": "how evenly the screen ticks while a profile runs, and while the bench does",
@@ -46,7 +47,7 @@ SUITES = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    listed = "\n".join(f"  {name:<12} {what}" for name, what in SUITES.items())
+    listed = "\n".join(f"  {name:<16} {what}" for name, what in SUITES.items())
     parser = argparse.ArgumentParser(
         "python -m tests.bench",
         description=__doc__,

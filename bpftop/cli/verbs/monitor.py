@@ -15,10 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bpftop.cli.live_source import LiveOptions
+    from bpftop.cli.live_source import LiveOptions, ProgressRemark
     from bpftop.cli.screen import require_terminal, screen_settings, show, theme_of
 
     require_terminal(f"without a terminal use `bpftop watch {' '.join(arguments.interfaces) or 'IFACE'}`")
     settings = screen_settings(arguments)
     theme = theme_of(arguments, settings)
-    return show(LiveOptions.of(arguments, settings, interactive=True).source(), settings, theme)
+    progress = ProgressRemark()
+    source = LiveOptions.of(arguments, settings, interactive=True).source(progress)
+    return show(source, settings, theme, remarks=progress.remarks)

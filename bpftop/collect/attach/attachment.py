@@ -105,6 +105,16 @@ class Attachment:
             self.close()
             raise
 
+    def attach(self, request: AttachRequest) -> None:
+        """Attach by another request than before; on a device that is away, when it comes back.
+
+        Raises BpftopError if a forced attach mode failed.
+        """
+        self._request = request
+        if self._state == "here":
+            with contextlib.suppress(DeviceGone):  # the next step handles it
+                self._begin(DeviceReading(self._device, self._queried_ns))
+
     def close(self) -> None:
         """Detach, and undo what generic XDP and clsact would leave. To be called in every case; twice is fine.
 
@@ -145,7 +155,8 @@ class Attachment:
 
     def _begin(self, before: DeviceReading) -> None:
         device = before.device
-        self._device, self._first_name, self._state = device, device.name, "here"
+        self._device, self._queried_ns, self._state = device, before.read_ns, "here"
+        self._first_name = device.name
         self._notices = {"leftovers": remove_clsact_leftovers(self._netdev, device)}
         self._speed = self._read_speed(device)
         facts = gather(self._netdev, device)

@@ -1,0 +1,137 @@
+"""The attachments of all watched interfaces. A screen does not wait until the programs of many are attached."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+from bpftop.collect.attach.attachment import Attachment
+from bpftop.collect.bpf.flow_counter import FlowRequest
+from bpftop.collect.devices.load_meter import DeviceReading, SoftirqShares
+from bpftop.collect.sockets.owners import PROC
+from bpftop.config.resources import free_files, open_file_limit
+from bpftop.errors import BpftopError
+from bpftop.hooks.attach_facts import AttachRequest
+from bpftop.kernel.net.netdev import Netdev
+
+AttachProgress = Callable[[int, int], object]
+"""Called with the number of interfaces whose programs are attached, and the number of all interfaces."""
+
+WAITS = "Only rtnetlink totals until its programs are attached."
+"""The notice of an interface that waits for its programs."""
+
+PATIENCE_NS = 500_000_000
+"""How long the first sample of a screen waits for programs.
+
+The programs of an interface take some 70 ms, of which 55 are waits for RCU under the lock of all devices (RTNL).
+"""
+
+_FILES_PER_INTERFACE = 20
+"""Program, map and link of both directions and of flows take 12 files; loading and timing take more for a moment."""
+
+_FILES_BESIDE = 48
+"""Files of the collectors, of tracing and of a recording."""
+
+
+class Attachments:
+    """The attachment of each interface, in ``by_label``, in the order of the names.
+
+    An interface that waits for its programs has rtnetlink's totals meanwhile. ``stopped`` returns True to end ``open``
+    early.
+    """
+
+    def __init__(
+        self,
+        request: AttachRequest,
+        netdev: Netdev,
+        *,
+        netns: str | None = None,
+        progress: AttachProgress | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.by_label: dict[str, Attachment] = {}
+        self._request, self._netdev, self._netns = request, netdev, netns
+        self._progress, self._stopped = progress, stopped
+        self._softirq = SoftirqShares(PROC)
+        self._waiting: deque[str] = deque()
+        self._attached = self._total = 0
+
+    @property
+    def waiting(self) -> bool:
+        """Return True if interfaces wait for their programs."""
+        return bool(self._waiting)
+
+    def open(self, names: Sequence[str], patience_ns: int | None = None) -> None:
+        """Attach to the interfaces, first to those that have carried most bytes.
+
+        Interfaces whose turn has not come after ``patience_ns`` wait for ``attach_next``; None: no interface waits.
+
+        Raises:
+            BpftopError: there is no such interface, or a forced attach mode failed.
+        """
+        devices: dict[int, tuple[str, DeviceReading]] = {}
+        for name in names:  # all before the first attach, so that the load of each is known without a wait
+            device = self._netdev.find(name, self._netns)
+            if device.ifindex not in devices:  # else another name of an interface that is watched already
+                devices[device.ifindex] = name, DeviceReading(device, time.monotonic_ns())
+        self._total = len(devices)
+        until_ns = None if patience_ns is None else time.monotonic_ns() + patience_ns
+        for name, before in sorted(devices.values(), key=_carried_bytes, reverse=True):
+            if self._stopped():
+                return
+            waits = until_ns is not None and time.monotonic_ns() > until_ns and self._attached > 0
+            request = self._request.without_programs(WAITS) if waits else self._affordable_request(name)
+            attachment = Attachment(name, request, self._netdev, netns=self._netns, softirq=self._softirq)
+            self.by_label[name] = attachment
+            attachment.open(before)
+            if waits:
+                self._waiting.append(name)
+            else:
+                self._count()
+        self.by_label = {name: self.by_label[name] for name, _ in devices.values()}
+
+    def attach_next(self) -> None:
+        """Attach the programs of the interface that waits for the longest time.
+
+        Raises BpftopError if a forced attach mode failed.
+        """
+        name = self._waiting.popleft()
+        self.by_label[name].attach(self._affordable_request(name))
+        self._count()
+
+    def watch_flows(self, request: FlowRequest | None) -> None:
+        """Count flows from now on, on all interfaces, or stop for None."""
+        for attachment in self.by_label.values():
+            attachment.watch_flows(request)
+
+    def close(self) -> None:
+        """Detach everything, also where one of the interfaces fails."""
+        with ExitStack() as stack:
+            stack.callback(self._softirq.close)
+            for attachment in self.by_label.values():
+                stack.callback(attachment.close)
+
+    def _affordable_request(self, name: str) -> AttachRequest:
+        """Return the request for an interface: without programs where the limit of open files leaves no room for them.
+
+        Raises BpftopError if the hook was demanded.
+        """
+        if self._request.attach == "none" or free_files() >= _FILES_BESIDE + _FILES_PER_INTERFACE:
+            return self._request
+        limit = f"the limit of {open_file_limit()} open files (ulimit -n) leaves no room for its programs"
+        if self._request.attach != "auto":
+            raise BpftopError(f"cannot count on {name}: {limit}; raise the limit, or watch fewer interfaces")
+        why = f"Only rtnetlink totals: {limit}; raise the limit, or watch fewer interfaces."
+        return self._request.without_programs(why)
+
+    def _count(self) -> None:
+        self._attached += 1
+        if self._progress is not None:
+            self._progress(self._attached, self._total)
+
+
+def _carried_bytes(named: tuple[str, DeviceReading]) -> int:
+    counters = named[1].device.counters
+    return counters.get("rx_bytes", 0) + counters.get("tx_bytes", 0)
