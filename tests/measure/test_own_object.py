@@ -12,8 +12,8 @@ from bpftop.errors import BpftopError
 from bpftop.kernel import build
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.bpf.object import object_path
+from bpftop.kernel.measure.frames import DEFAULT_FRAMES, FRAMES
 from bpftop.measure.programs.costs import SuiteTable
-from bpftop.measure.programs.frames import DEFAULT_FRAMES, FRAMES
 from bpftop.measure.programs.own_object import KINDS, choose, own_objects
 
 pytestmark = pytest.mark.bpf

@@ -16,7 +16,7 @@ from scapy.layers.l2 import Ether
 from scapy.utils import wrpcap
 
 from bpftop.errors import BpftopError, UsageError
-from bpftop.measure.programs.frames import DEFAULT_FRAMES, FRAME_BYTES, FRAMES, burst
+from bpftop.kernel.measure.frames import DEFAULT_FRAMES, FRAME_BYTES, FRAMES, burst
 from bpftop.measure.programs.packets import FRAMES_MOST, packets
 
 TCP, ARP = FRAMES["TCP"], FRAMES["ARP"]

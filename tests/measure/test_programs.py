@@ -13,6 +13,7 @@ import pytest
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.bpf.cell_map import CellMap
 from bpftop.kernel.bpf.object import BpfObject
+from bpftop.kernel.measure.frames import BURST_PROTOCOLS, FRAME_BYTES, NUMBER_AT, burst, request_packet
 from bpftop.measure.programs import counters
 from bpftop.measure.programs.costs import (
     XDP_BUDGET,
@@ -23,7 +24,6 @@ from bpftop.measure.programs.costs import (
     line_rate_share,
 )
 from bpftop.measure.programs.counters import COUNTERS, IMPLEMENTATIONS, OWN, Implementation, cells_of
-from bpftop.measure.programs.frames import BURST_PROTOCOLS, FRAME_BYTES, NUMBER_AT, burst, request_packet
 
 LOSES = {"naive", "hash-update"}
 ATTEMPTS = 10

@@ -78,7 +78,7 @@ def _suites(arguments: argparse.Namespace) -> Sequence[Suite]:
         raise UsageError(
             f"--object runs your programs, not a suite; leave out --object or {' '.join(arguments.suites)}"
         )
-    from bpftop.measure.programs.frames import DEFAULT_FRAMES, FRAMES
+    from bpftop.kernel.measure.frames import DEFAULT_FRAMES, FRAMES
     from bpftop.measure.programs.own_object import choose, own_objects
     from bpftop.measure.programs.packets import packets
 

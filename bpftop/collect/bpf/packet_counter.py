@@ -14,6 +14,7 @@ from bpftop.kernel.bpf.flow_table import FlowKnobs
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.percpu_array import CounterMap, possible_cpus
 from bpftop.kernel.bpf.program import Program
+from bpftop.kernel.measure.frames import ETHERNET_BYTES, FRAMES
 from bpftop.model.protocols import REFLECTION_PORTS
 from bpftop.model.sample import (
     CAST_LABELS,
@@ -167,26 +168,10 @@ def _cost_ns(program: ProgramName, constants: tuple[tuple[str, int], ...]) -> fl
 
 
 def _difference_ns(program: Program, baseline: Program, bare: bool) -> float:
-    frames = _frames(bare)
+    """Measure with the most common packets of most machines, with or (``bare``) without the Ethernet header."""
+    frames = [FRAMES[name][ETHERNET_BYTES if bare else 0 :] for name in ("UDP", "TCP", "SYN")]
     return max(0.0, sum(_least_ns(program, frame) - _least_ns(baseline, frame) for frame in frames) / len(frames))
 
 
 def _least_ns(program: Program, frame: bytes) -> int:
     return min(program.test_run(frame, 10_000).duration_ns for _ in range(3))
-
-
-def _frames(bare: bool) -> list[bytes]:
-    """Return a UDP datagram, a TCP segment and a SYN over IPv4: the most common packets of most machines."""
-    addresses = bytes((198, 18, 0, 1, 198, 18, 0, 2))
-    frames = []
-    for protocol, transport in (
-        (17, b"\x13\x88\x13\x89\x00\x6c\0\0" + bytes(100)),
-        (6, b"\x13\x88\x01\xbb" + bytes(8) + b"\x50\x10" + bytes(6 + 500)),
-        (6, b"\x13\x88\x01\xbb" + bytes(8) + b"\x50\x02" + bytes(6)),
-    ):
-        length = (20 + len(transport)).to_bytes(2, "big")
-        ethernet = b"" if bare else bytes((2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0))
-        frames.append(
-            ethernet + b"\x45\0" + length + b"\0\0\0\0\x40" + bytes((protocol,)) + b"\0\0" + addresses + transport
-        )
-    return frames

@@ -17,10 +17,10 @@ from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.bpf.program import Program
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.measure.contend import Request
+from bpftop.kernel.measure.frames import NUMBER_AT, request_packet
 from bpftop.measure.conditions import bench_cpus
 from bpftop.measure.programs.concurrent_runs import contend, undisturbed
 from bpftop.measure.programs.costs import ProgramRow, Skipped
-from bpftop.measure.programs.frames import NUMBER_AT, request_packet
 from bpftop.measure.programs.loading import load_object
 from bpftop.measure.programs.suite import Contestant, Costs, Suite
 

@@ -10,6 +10,7 @@ from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.bpf.cell_map import CellMap
 from bpftop.kernel.bpf.percpu_array import CounterMap, possible_cpus
 from bpftop.kernel.check import KernelError
+from bpftop.kernel.measure.frames import BURST_PROTOCOLS, burst
 from bpftop.measure.conditions import bench_cpus
 from bpftop.measure.programs.body_suite import ALONE_NS, CROWDED_NS, BodyProgram
 from bpftop.measure.programs.costs import (
@@ -20,7 +21,6 @@ from bpftop.measure.programs.costs import (
     budget_share,
     line_rate_share,
 )
-from bpftop.measure.programs.frames import BURST_PROTOCOLS, burst
 from bpftop.measure.programs.loading import load_object, size_of
 from bpftop.measure.programs.suite import Contestant, Suite
 

@@ -14,11 +14,11 @@ from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.measure.contend import Stopped
+from bpftop.kernel.measure.frames import request_packet
 from bpftop.kernel.measure.whole_map_reads import WholeReads
 from bpftop.measure.pinned_threads import on_cpu
 from bpftop.measure.programs.body_suite import ALONE_NS
 from bpftop.measure.programs.costs import ProgramRow, Skipped
-from bpftop.measure.programs.frames import request_packet
 from bpftop.measure.programs.loading import load_object
 from bpftop.measure.programs.suite import Contestant, Costs, Suite
 

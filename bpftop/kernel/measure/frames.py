@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import struct
 from collections.abc import Mapping
 
 FRAME_BYTES = 64
+ETHERNET_BYTES = 14
 
 _ETHERNET = "020000000002020000000001"
 _IPV4 = "c0000201c0000202"
@@ -49,6 +49,8 @@ def request_packet(rounds: int, burst: bytes = b"") -> bytes:
 
 def burst() -> bytes:
     """Return 32 frames in a fixed mixed order (bpf_objects/bench_counters.bpf.h)."""
+    import random  # late: a live session, which only needs FRAMES, would import it for nothing
+
     names = [kinds[turn % len(kinds)] for count, kinds in _BURST.values() for turn in range(count)]
     names.append("ARP")
     random.Random(32).shuffle(names)
