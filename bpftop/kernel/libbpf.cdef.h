@@ -32,14 +32,35 @@ int bpf_program__fd(const struct bpf_program *program);
 struct bpf_link *bpf_program__attach(const struct bpf_program *program);
 int bpf_link__destroy(struct bpf_link *link);
 int bpf_prog_get_fd_by_id(uint32_t id);
+int bpf_prog_get_next_id(uint32_t start_id, uint32_t *next_id);
 int bpf_obj_get_info_by_fd(int fd, void *info, uint32_t *bytes);
 struct bpf_prog_info {
 	uint32_t type;
 	uint32_t id;
+	uint8_t tag[8];
 	uint32_t jited_prog_len;
 	uint32_t xlated_prog_len;
+	uint64_t jited_prog_insns;
+	uint64_t xlated_prog_insns;
+	uint64_t load_time;
+	uint32_t created_by_uid;
+	uint32_t nr_map_ids;
+	uint64_t map_ids;
 	char name[16];
+	uint32_t ifindex;
+	uint32_t btf_id;
+	uint64_t func_info;
+	uint32_t func_info_rec_size;
+	uint32_t nr_func_info;
+	uint64_t line_info;
+	uint32_t nr_line_info;
+	uint32_t line_info_rec_size;
+	uint64_t run_time_ns;
+	uint64_t run_cnt;
+	uint64_t recursion_misses;
 	uint32_t verified_insns;
+	uint32_t attach_btf_obj_id;
+	uint32_t attach_btf_id;
 	...;
 };
 struct bpf_test_run_opts {
@@ -71,6 +92,9 @@ struct bpf_link_create_opts {
 int bpf_link_create(int prog_fd, int target_fd, int attach_type, const struct bpf_link_create_opts *opts);
 int bpf_link_update(int link_fd, int new_prog_fd, const void *opts);
 int bpf_raw_tracepoint_open(const char *name, int prog_fd);
+int bpf_iter_create(int link_fd);
+int bpf_link_get_fd_by_id(uint32_t id);
+int bpf_link_get_next_id(uint32_t start_id, uint32_t *next_id);
 #define XDP_FLAGS_SKB_MODE ...
 #define XDP_FLAGS_DRV_MODE ...
 
@@ -96,6 +120,11 @@ struct bpf_map_info {
 	uint32_t max_entries;
 	uint32_t map_flags;
 	char name[16];
+	uint32_t ifindex;
+	uint32_t btf_vmlinux_value_type_id;
+	uint32_t btf_id;
+	uint32_t btf_key_type_id;
+	uint32_t btf_value_type_id;
 	...;
 };
 int bpf_map_get_next_id(uint32_t start_id, uint32_t *next_id);
@@ -104,3 +133,16 @@ int bpf_map_update_elem(int fd, const void *key, const void *value, uint64_t fla
 int bpf_map_delete_elem(int fd, const void *key);
 int bpf_map_lookup_batch(int fd, void *in_batch, void *out_batch, void *keys, void *values, uint32_t *count,
 			 const void *opts);
+
+/* BTF, which the kernel keeps for programs and maps */
+struct bpf_btf_info {
+	uint64_t btf;
+	uint32_t btf_size;
+	uint32_t id;
+	uint64_t name;
+	uint32_t name_len;
+	uint32_t kernel_btf;
+	...;
+};
+int bpf_btf_get_fd_by_id(uint32_t id);
+const char *libbpf_bpf_map_type_str(int type);

@@ -1,0 +1,204 @@
+"""Every BPF program, map and link that is loaded on the machine, with the facts that the kernel tells about it.
+
+Each object is open for one question only: an open file descriptor would keep it loaded.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from bpftop.kernel._libbpf import ffi, lib
+from bpftop.kernel.bpf.cdata import info_by_fd, text
+from bpftop.kernel.bpf.link_info import INFO_BYTES, NAME_BYTES, LinkInfo, name_field, parse_link_info
+from bpftop.kernel.bpf.owned_fd import OwnedFd
+from bpftop.kernel.check import KernelError, check
+
+FactsT = TypeVar("FactsT")
+
+_NEED = "listing them needs CAP_SYS_ADMIN: run bpftop as root"
+
+
+@dataclass(frozen=True)
+class LoadedProgram:
+    """Facts of a program. Those of the first group never change; ``name`` is cut at 15 bytes by the kernel.
+
+    ``type`` is a number of enum bpf_prog_type. ``load_time_ns`` is CLOCK_BOOTTIME. ``btf_id`` is 0 without BTF.
+    ``target_program`` (of fexit, fentry and freplace programs) is the BTF object that the program attaches to, 0: none.
+    ``run_cnt`` and ``run_time_ns`` grow only while run statistics are on.
+    """
+
+    prog_id: int
+    type: int
+    name: str
+    tag: str
+    load_time_ns: int
+    created_by_uid: int
+    xlated_bytes: int
+    jited_bytes: int
+    verified_insns: int
+    btf_id: int
+    map_count: int
+    ifindex: int
+    attach_btf_obj_id: int
+    attach_btf_id: int
+
+    run_cnt: int
+    run_time_ns: int
+    recursion_misses: int
+
+
+@dataclass(frozen=True)
+class LoadedMap:
+    """Facts of a map, which never change. ``type`` is a number of enum bpf_map_type; type ids are of the BTF."""
+
+    map_id: int
+    type: int
+    name: str
+    key_bytes: int
+    value_bytes: int
+    max_entries: int
+    flags: int
+    ifindex: int
+    btf_id: int
+    key_type_id: int
+    value_type_id: int
+
+
+def programs() -> list[LoadedProgram]:
+    """Return all loaded programs. Raises KernelError: EPERM without CAP_SYS_ADMIN."""
+    return list(_each("programs", lib.bpf_prog_get_next_id, lib.bpf_prog_get_fd_by_id, _program))
+
+
+def maps() -> list[LoadedMap]:
+    """Return all maps. Raises KernelError: EPERM without CAP_SYS_ADMIN."""
+    return list(_each("maps", lib.bpf_map_get_next_id, lib.bpftop_map_by_id, _map))
+
+
+def links() -> list[LinkInfo]:
+    """Return all links. Raises KernelError: EPERM without CAP_SYS_ADMIN; EINVAL before Linux 5.8."""
+    return list(_each("links", lib.bpf_link_get_next_id, lib.bpf_link_get_fd_by_id, _link))
+
+
+def map_ids_of(prog_id: int) -> tuple[int, ...]:
+    """Return the ids of the maps that a program uses; none once the program is gone. Raises KernelError."""
+    return _of_program(prog_id, lambda fd: _map_ids(fd), ())
+
+
+def full_name_of(prog_id: int) -> str:
+    """Return the name of the program's entry function by its BTF; empty without BTF, or once the program is gone."""
+    from bpftop.kernel.bpf.kernel_btf import entry_function
+
+    try:
+        return _of_program(prog_id, entry_function, "")
+    except KernelError:
+        return ""
+
+
+def memory_bytes_of(kind: str, object_id: int) -> int | None:
+    """Return the memory that the kernel charges for a ``program`` or a ``map``; None where the kernel does not tell."""
+    opener = {"program": lib.bpf_prog_get_fd_by_id, "map": lib.bpftop_map_by_id}[kind]
+    fd = opener(object_id)
+    if fd < 0:
+        return None
+    with closing(OwnedFd(fd)), open(f"/proc/self/fdinfo/{fd}") as lines:
+        return next((int(line.split()[1]) for line in lines if line.startswith("memlock:")), None)
+
+
+def btf_bytes(btf_id: int) -> bytes:
+    """Return the raw BTF of a program or a map. Raises KernelError: ENOENT once it is gone, EPERM."""
+    with closing(OwnedFd(check(lib.bpf_btf_get_fd_by_id(btf_id), f"open the BTF {btf_id}"))) as btf:
+        size = int(info_by_fd(btf.fd, "bpf_btf_info", "ask the kernel about a BTF").btf_size)
+        content = ffi.new("unsigned char[]", size)
+        info = ffi.new("struct bpf_btf_info *", {"btf": int(ffi.cast("uintptr_t", content)), "btf_size": size})
+        _ask(btf.fd, info, "read a BTF")
+        return bytes(ffi.buffer(content))
+
+
+def program_type_names() -> Mapping[int, str]:
+    """Return the names of the program types that libbpf knows, as in bpftool: ``xdp``, ``sched_cls``."""
+    return _type_names(lib.libbpf_bpf_prog_type_str)
+
+
+def map_type_names() -> Mapping[int, str]:
+    """Return the names of the map types that libbpf knows: ``percpu_array``, ``lru_hash``."""
+    return _type_names(lib.libbpf_bpf_map_type_str)
+
+
+def _type_names(name_of: Callable[[int], Any]) -> dict[int, str]:
+    names: dict[int, str] = {}
+    while (name := name_of(len(names))) != ffi.NULL:
+        names[len(names)] = text(name)
+    return names
+
+
+def _each(
+    kind: str, next_id: Callable[..., int], open_id: Callable[[int], int], facts: Callable[[int], FactsT]
+) -> Iterator[FactsT]:
+    """Yield the facts of each object. An object that ends meanwhile is left out."""
+    object_id = ffi.new("uint32_t *")
+    while True:
+        rc = next_id(object_id[0], object_id)
+        if rc == -errno.ENOENT:
+            return
+        check(rc, f"list the BPF {kind}", _NEED if rc == -errno.EPERM else "")
+        fd = open_id(object_id[0])
+        if fd == -errno.ENOENT:
+            continue
+        with closing(OwnedFd(check(fd, f"open one of the BPF {kind}", _NEED if fd == -errno.EPERM else ""))):
+            yield facts(fd)
+
+
+def _program(fd: int) -> LoadedProgram:
+    info = info_by_fd(fd, "bpf_prog_info", "ask the kernel about a BPF program")
+    return LoadedProgram(
+        info.id, info.type, text(info.name), bytes(ffi.buffer(info.tag)).hex(), info.load_time, info.created_by_uid,
+        info.xlated_prog_len, info.jited_prog_len, info.verified_insns, info.btf_id, info.nr_map_ids, info.ifindex,
+        info.attach_btf_obj_id, info.attach_btf_id, info.run_cnt, info.run_time_ns, info.recursion_misses,
+    )  # fmt: skip
+
+
+def _map(fd: int) -> LoadedMap:
+    info = info_by_fd(fd, "bpf_map_info", "ask the kernel about a BPF map")
+    return LoadedMap(
+        info.id, info.type, text(info.name), info.key_size, info.value_size, info.max_entries, info.map_flags,
+        info.ifindex, info.btf_id, info.btf_key_type_id, info.btf_value_type_id,
+    )  # fmt: skip
+
+
+def _link(fd: int) -> LinkInfo:
+    info = ffi.new("unsigned char[]", INFO_BYTES)
+    _ask(fd, info, "ask the kernel about a BPF link")
+    name_at = name_field(bytes(ffi.buffer(info)))
+    if name_at is None:
+        return parse_link_info(bytes(ffi.buffer(info)), "")
+    name = ffi.new("char[]", NAME_BYTES)
+    ffi.buffer(info)[:] = bytes(INFO_BYTES)
+    ffi.buffer(info)[name_at : name_at + 8] = int(ffi.cast("uintptr_t", name)).to_bytes(8, "little")
+    ffi.buffer(info)[name_at + 8 : name_at + 12] = NAME_BYTES.to_bytes(4, "little")
+    _ask(fd, info, "ask the kernel about a BPF link")
+    return parse_link_info(bytes(ffi.buffer(info)), text(name))
+
+
+def _ask(fd: int, info: Any, verb: str) -> None:
+    size = ffi.sizeof(info) if ffi.typeof(info).kind == "array" else ffi.sizeof(ffi.typeof(info).item)
+    check(lib.bpf_obj_get_info_by_fd(fd, info, ffi.new("uint32_t *", size)), verb)
+
+
+def _of_program(prog_id: int, question: Callable[[int], FactsT], absent: FactsT) -> FactsT:
+    fd = lib.bpf_prog_get_fd_by_id(prog_id)
+    if fd == -errno.ENOENT:
+        return absent
+    with closing(OwnedFd(check(fd, f"open the BPF program {prog_id}", _NEED if fd == -errno.EPERM else ""))):
+        return question(fd)
+
+
+def _map_ids(fd: int) -> tuple[int, ...]:
+    count = int(info_by_fd(fd, "bpf_prog_info", "ask the kernel about a BPF program").nr_map_ids)
+    ids = ffi.new("uint32_t[]", max(1, count))
+    info = ffi.new("struct bpf_prog_info *", {"nr_map_ids": count, "map_ids": int(ffi.cast("uintptr_t", ids))})
+    _ask(fd, info, "list the maps of a BPF program")
+    return tuple(ids[0 : min(count, info.nr_map_ids)])
