@@ -1,7 +1,7 @@
-"""Shared by all tests: the marker ``bpf`` for tests that need root and BPF, and private namespaces for them.
+"""Shared by all tests: the markers ``bpf``, ``root`` and ``needs`` for what a test requires, and private namespaces.
 
-Where these are missing such a test is skipped, with the reason. Under ``BPFTOP_REQUIRE_BPF=1`` (as in CI) it fails
-instead, also when it skips for a reason of its own.
+Where a requirement is missing the test is skipped, and the reason is one sentence. Under ``BPFTOP_REQUIRE_BPF=1`` (as
+in CI) every skipped test fails, whatever its reason.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import ctypes
 import errno
 import functools
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Generator, Iterator
@@ -57,10 +58,20 @@ def bpf_obstacle() -> str | None:
     return f"no new network namespace: {unshare.stderr.strip()}" if unshare.returncode else None
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
+def obstacles(item: pytest.Item) -> Iterator[str]:
+    """Yield what this machine lacks of the requirements that the markers of the test name."""
     if item.get_closest_marker("bpf") and (reason := bpf_obstacle()):
-        if REQUIRE_BPF:
-            pytest.fail(f"BPFTOP_REQUIRE_BPF=1, but {reason}", pytrace=False)
+        yield reason
+    if item.get_closest_marker("root") and os.geteuid() != 0:
+        yield "root is needed"
+    for marker in item.iter_markers("needs"):
+        for program in marker.args:
+            if shutil.which(program) is None:
+                yield f"there is no {program} here; contrib/system-packages test installs what the tests need"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for reason in obstacles(item):
         pytest.skip(reason)
 
 
@@ -69,9 +80,10 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if REQUIRE_BPF and report.skipped and not hasattr(report, "wasxfail") and item.get_closest_marker("bpf"):
+    if REQUIRE_BPF and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        report.longrepr = f"BPFTOP_REQUIRE_BPF=1, but the test skipped itself: {report.longrepr}"
+        reason = report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else report.longrepr
+        report.longrepr = f"BPFTOP_REQUIRE_BPF=1, but the test was skipped: {reason}"
     return report
 
 

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -117,7 +116,7 @@ def test_it_attaches_and_counts(installed: Path, veth: tuple[str, str]) -> None:
     assert "xdp" not in run("ip", "-n", near, "link", "show", "port")
 
 
-@pytest.mark.skipif(not shutil.which("dpkg-shlibdeps"), reason="dpkg-dev is missing")
+@pytest.mark.needs("dpkg-deb", "dpkg-shlibdeps", "strip")
 def test_debian_package(wheel: Path, tmp_path: Path) -> None:
     package = run("env", "DEBEMAIL=maintainer@example.org", ROOT / "contrib/build-deb", wheel, tmp_path).strip()
     python = Path("/usr/bin/python3").resolve().name

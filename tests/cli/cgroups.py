@@ -3,42 +3,54 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
 
 from tests.waiting import until
 
 
 @contextmanager
-def limited_by(controller: str, setting: str) -> Iterator[Path]:
-    """Yield a new cgroup, of version 2 or of version 1 in the folder of its controller, that has ``setting``.
+def limited_by(controller: str) -> Iterator[Path]:
+    """Yield a new cgroup with a controller, in a mount that only a process of this test sees.
 
-    Skips the test where no such cgroup can be made.
+    The machine's own mount may be absent, or read-only as in a container. A mount in the host's namespace could outlive
+    this test, and who removes its folder then would remove the host's cgroups.
     """
-    first = Path("/sys/fs/cgroup", controller)
-    folder = (first if first.is_dir() else first.parent) / f"bpftop-test-{controller}-{os.getpid()}"
-    try:
+    lines = [line.split() for line in Path("/proc/cgroups").read_text().splitlines()]
+    hierarchies = {name: number for name, number, *_ in lines}
+    version_1 = hierarchies[controller] != "0"
+    together = ",".join(name for name, number in hierarchies.items() if number == hierarchies[controller])
+    mount = f"mount -t cgroup -o {together}" if version_1 else "mount -t cgroup2"
+    script = f"{mount} bpftop-test /sys/fs/cgroup; echo mounted; exec cat"
+    with subprocess.Popen(
+        ["unshare", "--mount", "sh", "-ec", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "mounted\n"
+        top = Path(f"/proc/{holder.pid}/root/sys/fs/cgroup")
+        enabled = top / "cgroup.subtree_control"  # of version 2
+        enables = not version_1 and controller not in enabled.read_text().split()
+        if enables:
+            enabled.write_text(f"+{controller}")
+        folder = top / f"bpftop-test-{controller}-{os.getpid()}"
         folder.mkdir()
-        (folder / setting).read_text()
-    except OSError:
-        if folder.is_dir():
+        try:
+            yield folder
+        finally:
+            until(lambda: not (folder / "cgroup.procs").read_text(), "the cgroup is empty")
             folder.rmdir()
-        pytest.skip(f"no cgroup with a writable {setting} here")
-    try:
-        yield folder
-    finally:
-        until(lambda: not (folder / "cgroup.procs").read_text(), "the cgroup is empty")
-        folder.rmdir()
+            if enables:
+                enabled.write_text(f"-{controller}")
+            holder.communicate()
 
 
 @contextmanager
 def limited_cpu(percent: int) -> Iterator[Path]:
     """Yield a new cgroup with this share of one CPU."""
-    second = Path("/sys/fs/cgroup/cgroup.controllers").exists()
-    setting, text = ("cpu.max", f"{percent * 1000} 100000") if second else ("cpu.cfs_quota_us", str(percent * 1000))
-    with limited_by("cpu", setting) as folder:
+    with limited_by("cpu") as folder:
+        second = (folder / "cpu.max").exists()
+        setting, text = ("cpu.max", f"{percent * 1000} 100000") if second else ("cpu.cfs_quota_us", str(percent * 1000))
         (folder / setting).write_text(text)
         yield folder

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-import shutil
 import signal
 import subprocess
 from importlib.resources import files
@@ -155,12 +154,11 @@ def test_an_interrupted_table_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.bpf
+@pytest.mark.needs("setpriv")
 def test_missing_capabilities_are_named() -> None:
-    setpriv = shutil.which("setpriv")
-    assert setpriv is not None
     for bounding, named in (("-all", "CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN"), ("-perfmon,-sys_admin", "CAP_PERFMON")):
         done = subprocess.run(
-            [setpriv, f"--bounding-set={bounding}", "--inh-caps=-all", *COMMAND, "bench", "spills"],
+            ["setpriv", f"--bounding-set={bounding}", "--inh-caps=-all", *COMMAND, "bench", "spills"],
             capture_output=True,
             text=True,
             env=environment(),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pty
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -97,10 +96,10 @@ class Fish:
         pass
 
 
-@pytest.fixture(params=[*SHELLS, "fish"], scope="module")
+@pytest.fixture(
+    params=[pytest.param(name, marks=pytest.mark.needs(name)) for name in (*SHELLS, "fish")], scope="module"
+)
 def shell(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell | Fish]:
-    if not shutil.which(request.param):
-        pytest.skip(f"{request.param} is missing")
     home = tmp_path_factory.mktemp("home")
     (home / ".config/bpftop/themes").mkdir(parents=True)
     (home / ".config/bpftop/themes/sepia.yaml").touch()

@@ -15,7 +15,7 @@ import pytest
 from tests.cli.test_kill import our_programs
 from tests.waiting import until
 
-pytestmark = pytest.mark.bpf
+pytestmark = [pytest.mark.bpf, pytest.mark.needs("tmux")]
 
 ROOT = Path(__file__).resolve().parents[2]
 RATE = re.compile(r"^RX +([0-9.]+ ?[kM]?pps)", re.M)

@@ -182,7 +182,7 @@ def test_a_hostile_theme_is_one_sentence(tmp_path: Path, text: str) -> None:
     assert len(str(caught.value)) < 500
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as behind sudo")
+@pytest.mark.root
 def test_behind_sudo_a_link_shows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUDO_UID", "1234")
     monkeypatch.setenv("SUDO_GID", "1234")

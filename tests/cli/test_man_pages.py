@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -24,14 +23,14 @@ def test_pages_are_up_to_date() -> None:
         assert path.read_text() == text, "run `python -m contrib.man_pages`"
 
 
-@pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is missing")
+@pytest.mark.needs("mandoc")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_mandoc_has_no_complaint(page: Path) -> None:
     done = subprocess.run(["mandoc", "-Tlint", page], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.skipif(not shutil.which("man"), reason="man is missing")
+@pytest.mark.needs("man", "col")
 def test_man_shows_every_verb_and_option() -> None:
     shown = {page.stem: _shown(page) for page in PAGES}
     assert all(re.search(rf"^ {{7}}{verb}\s", shown["bpftop"], re.M) for verb in VERBS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -182,7 +181,7 @@ def test_a_failed_store_does_not_fail_the_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.bpf
-@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not installed")
+@pytest.mark.needs("setpriv")
 def test_missing_privileges_are_named(env: dict[str, str]) -> None:
     ended = subprocess.run(
         ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *COMMAND, "profile", *SHORT],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sqlite3
 import stat
@@ -72,9 +71,8 @@ def test_kill_9_and_go_on(tmp_path: Path) -> None:
     assert first + 1 < extent(path).ticks <= first + 4
 
 
+@pytest.mark.root
 def test_the_owner_behind_sudo(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root can give files away")
     from tests.cli.running import environment
 
     path = tmp_path / "a"

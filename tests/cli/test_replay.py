@@ -94,6 +94,7 @@ def test_no_kernel_is_needed(recording: str) -> None:
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
+@pytest.mark.needs("tmux")
 def test_the_screen_on_a_recording(recording: str, tmp_path: Path) -> None:
     terminal = Tmux(tmp_path / "tmux", (100, 30), [*COMMAND, "replay", recording, "--at", "03:13"])
     try:
@@ -187,6 +188,7 @@ sys.exit(main(["replay", *sys.argv[1:]]))
 """
 
 
+@pytest.mark.needs("tmux")
 def test_replay_without_the_compiled_extension(recording: str, tmp_path: Path) -> None:
     terminal = Tmux(tmp_path / "tmux", (120, 30), [sys.executable, "-c", UNCOMPILED, recording])
     try:

@@ -188,7 +188,8 @@ def test_a_full_disk_fails_the_help(words: tuple[str, ...]) -> None:
     assert "No space left on device" in done.stderr
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become nobody")
+@pytest.mark.root
+@pytest.mark.needs("setpriv")
 def test_a_process_of_somebody_else_is_not_called_missing() -> None:
     as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *COMMAND]
     words = ["watch", "lo", "--netns", str(os.getpid())]

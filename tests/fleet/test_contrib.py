@@ -19,9 +19,7 @@ METRIC = re.compile(r"\bbpftop_[a-z0-9_]+")
 
 
 def promtool(*words: str) -> subprocess.CompletedProcess[str]:
-    found = shutil.which("promtool")
-    assert found is not None, "promtool comes with Debian's prometheus (contrib/system-packages)"
-    return subprocess.run([found, *words], cwd=HERE / "prometheus", capture_output=True, text=True, timeout=60)
+    return subprocess.run(["promtool", *words], cwd=HERE / "prometheus", capture_output=True, text=True, timeout=60)
 
 
 def known() -> set[str]:
@@ -33,6 +31,7 @@ def test_what_is_committed_is_what_the_generator_makes(name: str) -> None:
     assert (HERE / name).read_text() == texts()[name], "run `python -m contrib.monitoring`"
 
 
+@pytest.mark.needs("promtool")
 def test_promtool_takes_the_rules() -> None:
     checked = promtool("check", "rules", Path(ALERTS).name)
     assert checked.returncode == 0, checked.stderr
@@ -40,12 +39,14 @@ def test_promtool_takes_the_rules() -> None:
     assert f"SUCCESS: {alerts} rules found" in checked.stdout
 
 
+@pytest.mark.needs("promtool")
 def test_every_alert_fires_at_its_level_and_only_then() -> None:
     tested = promtool("test", "rules", Path(ALERTS_TEST).name)
     assert (tested.returncode, tested.stderr) == (0, "")
     assert "SUCCESS" in tested.stdout
 
 
+@pytest.mark.needs("promtool")
 def test_an_alert_that_fires_too_early_is_found(tmp_path: Path) -> None:
     """The test of the rules is one that can fail."""
     whole = yaml.safe_load((HERE / ALERTS_TEST).read_text())
@@ -66,18 +67,20 @@ def test_alerts_and_panels_ask_for_metrics_that_there_are() -> None:
     assert len(asked) > 8
 
 
-def test_the_unit_is_one_that_systemd_understands(tmp_path: Path) -> None:
-    """systemd accepts the unit; only on machines that have systemd."""
-    unit = HERE / "systemd/bpftop-export@.service"
-    text = unit.read_text()
+UNIT = HERE / "systemd/bpftop-export@.service"
+
+
+def test_the_unit_keeps_three_capabilities() -> None:
+    text = UNIT.read_text()
     capabilities = {"CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN"}
     for setting in ("AmbientCapabilities", "CapabilityBoundingSet"):
         (line,) = re.findall(rf"^{setting}=(.*)$", text, re.MULTILINE)
         assert set(line.split()) == capabilities
-    analyze = shutil.which("systemd-analyze")
-    if analyze is None:
-        return
+
+
+@pytest.mark.needs("systemd-analyze")
+def test_the_unit_is_one_that_systemd_understands(tmp_path: Path) -> None:
     there = tmp_path / "bpftop-export@eth0.service"
-    there.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.MULTILINE))
-    checked = subprocess.run([analyze, "verify", str(there)], capture_output=True, text=True, timeout=60)
+    there.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", UNIT.read_text(), flags=re.MULTILINE))
+    checked = subprocess.run(["systemd-analyze", "verify", str(there)], capture_output=True, text=True, timeout=60)
     assert "bpftop-export" not in checked.stderr, checked.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import urllib.error
 import urllib.parse
@@ -21,7 +20,7 @@ from tests.bpf.devices import Lab
 from tests.cli.running import COMMAND, environment
 from tests.waiting import LIMIT_S, until
 
-pytestmark = pytest.mark.bpf
+pytestmark = [pytest.mark.bpf, pytest.mark.needs("prometheus")]
 
 NEAR, FAR = "198.18.5.1:9435", "198.18.5.2:9435"
 API = "http://127.0.0.1:9090/api/v1"
@@ -33,8 +32,6 @@ PROTOCOL = "other ethertype"
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Lab]:
     """A pair of exporters, one at each end of a cable, and a Prometheus beside the first that asks both."""
-    program = shutil.which("prometheus")
-    assert program is not None, "install Debian's prometheus (contrib/system-packages)"
     settings = {
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(HERE / ALERTS)],
@@ -43,7 +40,7 @@ def fleet(tmp_path: Path) -> Iterator[Lab]:
     config = tmp_path / "prometheus.yml"
     config.write_text(yaml.safe_dump(settings))
     prometheus = [
-        program, f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'metrics'}",
+        "prometheus", f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'metrics'}",
         "--web.listen-address=127.0.0.1:9090", "--log.level=error",
     ]  # fmt: skip
     with Lab() as lab, ExitStack() as stack:

@@ -85,10 +85,9 @@ def test_taking_cells_resets_them() -> None:
 @pytest.mark.bpf
 def test_under_contention_naive_loses_and_percpu_array_does_not() -> None:
     cpus = len(os.sched_getaffinity(0))
-    if cpus < 2:
-        pytest.skip("one CPU has no contention")
+    may_lose = LOSES if cpus > 1 else set()
     lost: set[str] = set()
-    for _ in range(ATTEMPTS):  # whether two virtual CPUs run at once is up to their host
+    for _ in range(ATTEMPTS if cpus > 1 else 1):  # whether two virtual CPUs run at once is up to their host
         *_, last = SHORT.run(Stop())
         table = last.table
         for row in table.rows:
@@ -97,10 +96,10 @@ def test_under_contention_naive_loses_and_percpu_array_does_not() -> None:
             assert 0 <= crowded.counted <= crowded.run
             if crowded.counted < crowded.run:
                 lost.add(row.name)
-        assert lost <= LOSES
+        assert lost <= may_lose
         if "naive" in lost:
             return
-    pytest.fail(f"naive lost nothing in {ATTEMPTS} attempts on {cpus} CPUs at once")
+    assert cpus == 1, f"naive lost nothing in {ATTEMPTS} attempts on {cpus} CPUs at once"
 
 
 @pytest.mark.bpf
