@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from bpftop.cli.options import parser_for
-from bpftop.cli.verb_table import DEFAULT, VERBS
+from bpftop.cli.verb_table import DEFAULT, MODULES, VERBS
 from bpftop.cli.verbs import profile
 from bpftop.measure.programs.suites import SUITES
 
@@ -79,7 +79,7 @@ def theme_names() -> tuple[str, ...]:
 
 
 def _command(verb: str, parser: argparse.ArgumentParser) -> Command:
-    add_arguments: Callable[[argparse.ArgumentParser], None] = import_module(VERBS[verb].module).add_arguments
+    add_arguments: Callable[[argparse.ArgumentParser], None] = import_module(f"{MODULES}.{verb}").add_arguments
     add_arguments(parser)
     arguments = tuple(_arguments(parser))
     return Command(

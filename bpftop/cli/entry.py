@@ -70,10 +70,10 @@ def _run(words: list[str]) -> int:
     from importlib import import_module
 
     from bpftop.cli.options import parser_for
-    from bpftop.cli.verb_table import DEFAULT, VERBS, split
+    from bpftop.cli.verb_table import DEFAULT, MODULES, VERBS, split
 
     verb, rest = split(words)
-    module = import_module(VERBS[verb or DEFAULT].module)
+    module = import_module(f"{MODULES}.{verb or DEFAULT}")
     parser = parser_for(verb)
     module.add_arguments(parser)
     try:

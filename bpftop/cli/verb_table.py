@@ -1,7 +1,7 @@
-"""Table of the verbs. A new verb is a line here and a module in ``bpftop.cli.verbs``, imported only when it runs.
+"""Table of the verbs. A new verb is a line here and a module of its name in ``bpftop.cli.verbs``.
 
-The module has two functions: ``add_arguments(parser)``, and ``run(arguments)``, which returns the exit code. ``run``
-imports the rooms that the verb needs, so that ``--help`` and usage errors are fast.
+The module is imported only when the verb runs. It has two functions: ``add_arguments(parser)``, and ``run(arguments)``,
+which returns the exit code. ``run`` imports the rooms that the verb needs: ``--help`` and usage errors stay fast.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ DEFAULT = "monitor"
 class Verb(NamedTuple):
     """``summary`` is the line in the help, ``examples`` are command lines with what each of them answers."""
 
-    module: str
     summary: str
     examples: Mapping[str, str]
 
@@ -34,7 +33,6 @@ GROUPS = (
         "the live screen",
         {
             "monitor": Verb(
-                "bpftop.cli.verbs.monitor",
                 "the live screen; the same as `bpftop IFACE...`",
                 {
                     "sudo bpftop": "watch the interface of the default route",
@@ -44,7 +42,6 @@ GROUPS = (
                 },
             ),
             "demo": Verb(
-                "bpftop.cli.verbs.demo",
                 "the live screen on private namespaces with generated traffic",
                 {"sudo bpftop demo": "try the screen; needs no network card"},
             ),
@@ -55,7 +52,6 @@ GROUPS = (
         "without a screen",
         {
             "diagnose": Verb(
-                "bpftop.cli.verbs.diagnose",
                 "watch for 10 s and report problems; the exit code is the severity",
                 {
                     "sudo bpftop diagnose eth0": "say what is wrong, why, and what to look at next",
@@ -64,7 +60,6 @@ GROUPS = (
                 },
             ),
             "snapshot": Verb(
-                "bpftop.cli.verbs.snapshot",
                 "one document with the rates of one interval",
                 {
                     "sudo bpftop snapshot eth0 --format table": "print what arrives in one second",
@@ -72,7 +67,6 @@ GROUPS = (
                 },
             ),
             "watch": Verb(
-                "bpftop.cli.verbs.watch",
                 "a line or a document per interval, without a screen",
                 {
                     "sudo bpftop watch eth0 --count 10": "print ten lines, one a second",
@@ -81,7 +75,6 @@ GROUPS = (
                 },
             ),
             "export": Verb(
-                "bpftop.cli.verbs.export",
                 "a Prometheus endpoint",
                 {
                     "sudo bpftop export eth0": "serve http://127.0.0.1:9435/metrics",
@@ -95,7 +88,6 @@ GROUPS = (
         "record and compare",
         {
             "record": Verb(
-                "bpftop.cli.verbs.record",
                 "record every sample into a file for replay, without a screen",
                 {
                     "sudo bpftop record eth0 -o night.bpftop": "record until Ctrl-C, under 1 GiB a day",
@@ -103,7 +95,6 @@ GROUPS = (
                 },
             ),
             "replay": Verb(
-                "bpftop.cli.verbs.replay",
                 "the live screen on a recording, or on samples from standard input",
                 {
                     "bpftop replay night.bpftop": "show the recording; needs no root",
@@ -111,7 +102,6 @@ GROUPS = (
                 },
             ),
             "diff": Verb(
-                "bpftop.cli.verbs.diff",
                 "compare two snapshots, or two moments of recordings",
                 {
                     "bpftop diff before.json after.json": "what changed between two snapshots",
@@ -125,7 +115,6 @@ GROUPS = (
         "measure this machine",
         {
             "profile": Verb(
-                "bpftop.cli.verbs.profile",
                 "measure what map operations cost on this machine",
                 {
                     "sudo bpftop profile --type array,hash": "compare two map types",
@@ -133,7 +122,6 @@ GROUPS = (
                 },
             ),
             "bench": Verb(
-                "bpftop.cli.verbs.bench",
                 "measure what BPF programs cost, next to their alternatives",
                 {
                     "bpftop bench --list": "list the suites",
@@ -142,7 +130,6 @@ GROUPS = (
                 },
             ),
             "doctor": Verb(
-                "bpftop.cli.verbs.doctor",
                 "probe which parts of bpftop work on this machine, and why not",
                 {
                     "sudo bpftop doctor": "what works on this machine",
@@ -153,6 +140,7 @@ GROUPS = (
     ),
 )
 
+MODULES = "bpftop.cli.verbs"
 VERBS: Mapping[str, Verb] = {name: verb for group in GROUPS for name, verb in group.verbs.items()}
 
 VALUE_OPTIONS = frozenset({"-i", "--interval", "--attach", "--netns", "--theme", "--config", "-o", "--output"})
