@@ -12,6 +12,7 @@ from pathlib import Path
 import bpftop
 from bpftop.collect.live import LiveSource
 from bpftop.demo.lab import Lab
+from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.model.snapshot import Snapshot
 from bpftop.rules.table import chosen
 from bpftop.tui.actions import Actions
@@ -48,7 +49,7 @@ def main(size: str = "100x30", seconds: str = "130", file: str = "docs/screen.sv
     with Lab() as lab:
         lab.start_traffic()
         source = LiveSource(
-            [lab.interface], attach="native", may_disturb_device=True, interactive=True, netns=lab.netns_path()
+            [lab.interface], AttachRequest("native", may_disturb_device=True, terminal=True), netns=lab.netns_path()
         )
         feed = SamplingThread(source, rules=chosen())
         feed.start()

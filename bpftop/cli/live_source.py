@@ -13,8 +13,6 @@ from bpftop.cli.options import attach_request, interface_names, netns_name
 from bpftop.cli.output import complain
 from bpftop.cli.shutdown import before_forced_exit, interruptible
 from bpftop.config.settings import Settings
-from bpftop.fields import frozen
-from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.model.sample import Sample
 
 if TYPE_CHECKING:
@@ -33,56 +31,26 @@ DETACH_LIMIT_S = 5.0
 """Longest wait for a detach before a forced exit. Only drivers that reset their rings for it take above 0.1 s."""
 
 
-@frozen
-class LiveOptions:
-    """Options of a live source, from the command line and the configuration together.
+def live_source(
+    arguments: argparse.Namespace, settings: Settings, *, on_screen: AttachProgress | None = None
+) -> LiveSource:
+    """Return a source that attaches when its samples are read, by the arguments of a verb and the configuration.
 
-    ``netns`` is the path of the interfaces' network namespace, ``netns_name`` the name to show for the namespace.
-    ``drops``: count drop reasons and XDP exceptions by tracepoints.
+    Raises BpftopError without any interface. ``on_screen``: called while a source for the screen attaches, where the
+    person can answer an offer to attach native XDP. A source without a screen prints its progress.
     """
+    from bpftop.collect.live import LiveSource
 
-    interfaces: tuple[str, ...]
-    request: AttachRequest
-    interval_s: float
-    netns: str | None = None
-    netns_name: str | None = None
-    drops: bool = True
-
-    @classmethod
-    def of(cls, arguments: argparse.Namespace, settings: Settings, *, interactive: bool = False) -> LiveOptions:
-        """Combine the arguments of a verb with the configuration. Raises BpftopError without any interface.
-
-        ``interactive``: the person can answer an offer to attach native XDP.
-        """
-        return cls(
-            interface_names(arguments),
-            attach_request(arguments, settings, interactive=interactive),
-            settings.interval_s,
-            arguments.netns,
-            netns_name(arguments.netns),
-            arguments.drops,
-        )
-
-    def source(self, progress: AttachProgress | None = None) -> LiveSource:
-        """Return a source that attaches when its samples are read.
-
-        ``progress``: called while it attaches. A source without a screen prints its progress.
-        """
-        from bpftop.collect.live import LiveSource
-
-        return LiveSource(
-            self.interfaces,
-            attach=self.request.attach,
-            may_disturb_device=self.request.may_disturb_device,
-            interactive=self.request.terminal,
-            limits=self.request.limits,
-            interval_s=self.interval_s,
-            first_gap_s=_FIRST_GAP_S if self.request.terminal else None,
-            netns=self.netns,
-            netns_name=self.netns_name,
-            drops=self.drops,
-            progress=progress if self.request.terminal else _PrintedProgress(),
-        )
+    return LiveSource(
+        interface_names(arguments),
+        attach_request(arguments, settings, interactive=on_screen is not None),
+        interval_s=settings.interval_s,
+        first_gap_s=None if on_screen is None else _FIRST_GAP_S,
+        netns=arguments.netns,
+        netns_name=netns_name(arguments.netns),
+        drops=arguments.drops,
+        progress=on_screen or _PrintedProgress(),
+    )
 
 
 class _PrintedProgress:
@@ -126,7 +94,7 @@ def live_samples(
     """
     from bpftop.collect.broadcast import Broadcast
 
-    broadcast = Broadcast(LiveOptions.of(arguments, settings).source(), count)
+    broadcast = Broadcast(live_source(arguments, settings), count)
     reader = broadcast.reader()
     with before_forced_exit(partial(broadcast.close, DETACH_LIMIT_S)), broadcast:
         yield arriving(reader.samples()), broadcast.source.close

@@ -26,7 +26,7 @@ from bpftop.collect.registry import TRACED, collectors
 from bpftop.config.resources import NoThread, start_thread
 from bpftop.errors import BpftopError
 from bpftop.fields import field, mutable, replace
-from bpftop.hooks.attach_facts import AttachMode, AttachRequest, LoadLimits
+from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.netns import inside, namespace_inode
@@ -62,7 +62,7 @@ class LiveSource:
 
     Args:
         names: the interfaces to watch.
-        interactive: a person can accept offers.
+        request: how to attach; by default ``auto``, without a person who could accept offers.
         first_gap_s: seconds between the first two samples. None: one interval; the second sample is then complete.
         netns: path of the network namespace that the thread of ``samples`` enters.
         drops: count drop reasons and XDP exceptions by tracepoints.
@@ -72,27 +72,19 @@ class LiveSource:
     def __init__(
         self,
         names: Sequence[str],
+        request: AttachRequest | None = None,
         *,
-        attach: AttachMode = "auto",
-        may_disturb_device: bool = False,
-        interactive: bool = False,
         interval_s: float = 1.0,
         first_gap_s: float | None = 0.1,
         netns: str | None = None,
         netns_name: str | None = None,
-        limits: LoadLimits | None = None,
         drops: bool = True,
         progress: AttachProgress | None = None,
     ) -> None:
         if not names:
             raise BpftopError("no interface to watch; name one, `ip link` lists them")
         self._names = tuple(dict.fromkeys(names))
-        self._request = AttachRequest(
-            attach,
-            may_disturb_device=may_disturb_device,
-            terminal=interactive,
-            limits=limits or LoadLimits(),
-        )
+        self._request = request or AttachRequest()
         self._interval_ns = int(interval_s * NS_PER_SEC)
         self._first_gap_ns = self._interval_ns if first_gap_s is None else int(first_gap_s * NS_PER_SEC)
         self._quiet_start_s = QUIET_START_S if self._first_gap_ns < self._interval_ns else 0.0

@@ -23,6 +23,7 @@ import bpftop
 from bpftop.collect.live import LiveSource
 from bpftop.demo.lab import Lab
 from bpftop.errors import BpftopError
+from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.tui.actions import Actions
 from bpftop.tui.app import BpftopApp
 from bpftop.tui.sampling_thread import SamplingThread
@@ -73,7 +74,10 @@ def measure(say: Callable[[str], None]) -> Iterator[Figure]:
 async def _watch(lab: Lab, keys: Sequence[str]) -> Watched:
     """The app after a window in which the engine was always at it, where there are keys that start it."""
     source = LiveSource(
-        [lab.interface], attach="native", may_disturb_device=True, interval_s=INTERVAL_S, netns=lab.netns_path()
+        [lab.interface],
+        AttachRequest("native", may_disturb_device=True),
+        interval_s=INTERVAL_S,
+        netns=lab.netns_path(),
     )
     feed = SamplingThread(source)
     app = Watched(source, feed)

@@ -10,7 +10,7 @@ import pytest
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.live import LiveSource
 from bpftop.errors import BpftopError
-from bpftop.hooks.attach_facts import AttachMode, LinkLayer
+from bpftop.hooks.attach_facts import AttachMode, AttachRequest, LinkLayer
 from bpftop.hooks.steps import ProgramName
 from bpftop.kernel.bpf.bpf_link import Link
 from bpftop.kernel.net.netdev import Netdev
@@ -279,7 +279,9 @@ def test_deleted_name_of_the_namespace(lab: Lab) -> None:
         f"{name} no longer names this network namespace: still counted, and the namespace lasts while bpftop runs."
     )
     lab.ip(f"netns add {name}")
-    source = LiveSource(["lo"], attach="none", interval_s=0.1, netns=f"/run/netns/{name}", netns_name=name, drops=False)
+    source = LiveSource(
+        ["lo"], AttachRequest("none"), interval_s=0.1, netns=f"/run/netns/{name}", netns_name=name, drops=False
+    )
     samples = source.samples()
     try:
         assert sentence not in next(samples).interfaces[0].notices

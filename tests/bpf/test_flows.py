@@ -20,7 +20,7 @@ from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.live import LiveSource
 from bpftop.errors import BpftopError
-from bpftop.hooks.attach_facts import AttachMode
+from bpftop.hooks.attach_facts import AttachMode, AttachRequest
 from bpftop.hooks.steps import ProgramName
 from bpftop.kernel._libbpf import lib
 from bpftop.kernel.bpf.flow_table import FLOW_WAYS
@@ -171,7 +171,8 @@ def test_switching_off_leaves_no_program(lab: Lab) -> None:
 
 CHILD = """
 from bpftop.collect.live import LiveSource
-source = LiveSource(["v0"], attach="native", may_disturb_device=True, interval_s=0.1)
+from bpftop.hooks.attach_facts import AttachRequest
+source = LiveSource(["v0"], AttachRequest("native", may_disturb_device=True), interval_s=0.1)
 source.watch_flows(True)
 for sample in source.samples():
     if "flow_table/v0/rx" in sample.readings:
@@ -183,7 +184,7 @@ def test_samples_have_flow_rates_while_switched_on(lab: Lab) -> None:
     """The live source delivers flows from switching on to off, keeps the counters' epoch, and leaves nothing."""
     frame, flow = frames()[0]
     assert flow is not None
-    source = LiveSource(["v0"], attach="native", may_disturb_device=True, interval_s=0.2)
+    source = LiveSource(["v0"], AttachRequest("native", may_disturb_device=True), interval_s=0.2)
     before = None
     rates, prog_ids = [], set()
     source.watch_flows(True)

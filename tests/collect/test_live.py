@@ -8,12 +8,13 @@ from contextlib import closing
 import pytest
 
 from bpftop.collect.live import LiveSource
+from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.model.derive import derive_snapshot
 
 
 @pytest.mark.parametrize("step_s", [-86_400, 86_400])
 def test_a_wall_clock_that_steps_changes_no_rate(monkeypatch: pytest.MonkeyPatch, step_s: int) -> None:
-    source = LiveSource(["lo"], attach="none", interval_s=0.1)
+    source = LiveSource(["lo"], AttachRequest("none"), interval_s=0.1)
     with closing(source.samples()) as samples:
         before = next(samples)
         real = time.time_ns

@@ -13,19 +13,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bpftop.cli.live_source import LiveOptions
     from bpftop.cli.screen import require_terminal, screen_settings, show, theme_of
 
     require_terminal("start it in one")
     settings = screen_settings(arguments)
     theme = theme_of(arguments, settings)
+    from bpftop.collect.live import LiveSource
     from bpftop.demo.lab import Lab
     from bpftop.hooks.attach_facts import AttachRequest
 
     request = AttachRequest("native", may_disturb_device=True, terminal=True)
     with Lab() as lab:
         lab.start_traffic()
-        options = LiveOptions(
-            (lab.interface,), request, settings.interval_s, netns=lab.netns_path(), drops=arguments.drops
+        source = LiveSource(
+            [lab.interface], request, interval_s=settings.interval_s, netns=lab.netns_path(), drops=arguments.drops
         )
-        return show(options.source(), settings, theme)
+        return show(source, settings, theme)

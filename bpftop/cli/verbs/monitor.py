@@ -15,12 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bpftop.cli.live_source import LiveOptions, ProgressRemark
+    from bpftop.cli.live_source import ProgressRemark, live_source
     from bpftop.cli.screen import require_terminal, screen_settings, show, theme_of
 
     require_terminal(f"without a terminal use `bpftop watch {' '.join(arguments.interfaces) or 'IFACE'}`")
     settings = screen_settings(arguments)
     theme = theme_of(arguments, settings)
     progress = ProgressRemark()
-    source = LiveOptions.of(arguments, settings, interactive=True).source(progress)
+    source = live_source(arguments, settings, on_screen=progress)
     return show(source, settings, theme, remarks=progress.remarks)

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bpftop.cli.live_source import DETACH_LIMIT_S, LiveOptions, arriving
+    from bpftop.cli.live_source import DETACH_LIMIT_S, arriving, live_source
     from bpftop.cli.output import complain
     from bpftop.cli.recording_switch import ended
     from bpftop.collect.broadcast import Broadcast
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("a recording is a file and cannot go to standard output; `bpftop watch --format samples` can")
     settings = settings_of(arguments)
     limits, analyzer = _limits(arguments), Analyzer(settings.rules())
-    broadcast = Broadcast(LiveOptions.of(arguments, settings).source())
+    broadcast = Broadcast(live_source(arguments, settings))
     keep_only({*SAMPLING.values(), *FILES.values()})
     recorder = Recorder(arguments.output, limits)
     keep_only(SAMPLING.values())
