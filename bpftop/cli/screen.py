@@ -40,8 +40,7 @@ FIRST_SAMPLE_TIMEOUT_S = 3.0
 """Time to wait for the first sample or an error before the screen opens."""
 
 
-def require_terminal(instead: str) -> None:
-    """Raise BpftopError unless the terminal can show the screen and read keys; ``instead`` is the remedy."""
+def _require_terminal(instead: str) -> None:
     for stream, name in ((sys.stdin, "input"), (sys.stdout, "output"), (sys.stderr, "error")):
         if stream is None or not stream.isatty():
             raise BpftopError(f"the live screen needs a terminal, and standard {name} is none; {instead}")
@@ -50,14 +49,19 @@ def require_terminal(instead: str) -> None:
         raise BpftopError(f"the live screen needs a terminal that moves its cursor, and TERM is {term!r}; {instead}")
 
 
-def screen_settings(arguments: argparse.Namespace) -> Settings:
-    """Return the configuration, with the names of actions checked."""
+def settings_and_theme(arguments: argparse.Namespace, without_terminal: str) -> tuple[Settings, Theme]:
+    """Return the configuration, with the names of actions checked, and the chosen theme.
+
+    Raises BpftopError where no terminal can show the screen; ``without_terminal`` is the remedy.
+    """
     from bpftop.tui.actions import ACTION_IDS
 
-    return settings_of(arguments, actions=ACTION_IDS)
+    _require_terminal(without_terminal)
+    settings = settings_of(arguments, actions=ACTION_IDS)
+    return settings, _theme(arguments, settings)
 
 
-def theme_of(arguments: argparse.Namespace, settings: Settings) -> Theme:
+def _theme(arguments: argparse.Namespace, settings: Settings) -> Theme:
     """Return the chosen theme. An invalid theme of the configuration is reported, and the default theme is used."""
     from bpftop.tui.themes import find_theme
 

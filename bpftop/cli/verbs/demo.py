@@ -13,11 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bpftop.cli.screen import require_terminal, screen_settings, show, theme_of
+    from bpftop.cli.screen import settings_and_theme, show
 
-    require_terminal("start it in one")
-    settings = screen_settings(arguments)
-    theme = theme_of(arguments, settings)
+    settings, theme = settings_and_theme(arguments, "start it in one")
     from bpftop.collect.live import LiveSource
     from bpftop.demo.lab import Lab
     from bpftop.hooks.attach_facts import AttachRequest

@@ -16,11 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.live_source import ProgressRemark, live_source
-    from bpftop.cli.screen import require_terminal, screen_settings, show, theme_of
+    from bpftop.cli.screen import settings_and_theme, show
 
-    require_terminal(f"without a terminal use `bpftop watch {' '.join(arguments.interfaces) or 'IFACE'}`")
-    settings = screen_settings(arguments)
-    theme = theme_of(arguments, settings)
+    remedy = f"without a terminal use `bpftop watch {' '.join(arguments.interfaces) or 'IFACE'}`"
+    settings, theme = settings_and_theme(arguments, remedy)
     progress = ProgressRemark()
     source = live_source(arguments, settings, on_screen=progress)
     return show(source, settings, theme, remarks=progress.remarks)

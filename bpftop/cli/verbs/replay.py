@@ -50,12 +50,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format or arguments.output:
         return _document(arguments, recording)
     from bpftop.cli.recorded_moment import tick_at
-    from bpftop.cli.screen import require_terminal, screen_settings, show, theme_of
+    from bpftop.cli.screen import settings_and_theme, show
     from bpftop.store.replay import Replay
 
-    require_terminal("without a terminal use `bpftop replay FILE --at MOMENT --format table`")
-    settings = screen_settings(arguments)
-    theme = theme_of(arguments, settings)
+    remedy = "without a terminal use `bpftop replay FILE --at MOMENT --format table`"
+    settings, theme = settings_and_theme(arguments, remedy)
     replay = Replay(recording, tick_at(recording, arguments.at) if arguments.at else None)
     return show(replay, settings, theme, replay=replay, remarks=lambda: _remarks(replay))
 
@@ -91,13 +90,11 @@ def _remarks(replay: Replay) -> Iterator[str]:
 def _stream(arguments: argparse.Namespace) -> int:
     if arguments.at or arguments.format or arguments.output:
         raise UsageError("--at, --format and -o need a file: samples from standard input are shown as they arrive")
-    from bpftop.cli.screen import require_terminal, screen_settings, show, theme_of
+    from bpftop.cli.screen import settings_and_theme, show
     from bpftop.store.line_source import LineSource
 
     source = LineSource(_keyboard_beside_stdin())
-    require_terminal("start it in one")
-    settings = screen_settings(arguments)
-    theme = theme_of(arguments, settings)
+    settings, theme = settings_and_theme(arguments, "start it in one")
 
     def remarks() -> Iterator[str]:
         if source.skipped:
