@@ -103,6 +103,22 @@ def _examples(verb: Verb) -> str:
     return "examples:\n" + "\n".join(f"  {command}\n      {answer}" for command, answer in verb.examples.items())
 
 
+def add_live(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """Add the arguments of the verbs that count on interfaces of this machine.
+
+    ``required``: an interface must be named.
+    """
+    parser.add_argument(
+        "interfaces",
+        metavar="IFACE",
+        nargs="+" if required else "*",
+        help="interfaces to watch" if required else "interfaces to watch (default: the one with the default route)",
+    )
+    add_netns(parser)
+    add_settings(parser)
+    add_attach(parser)
+
+
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Add the options of every verb that counts: interval, configuration, tracepoints."""
     parser.add_argument(
@@ -137,16 +153,6 @@ def add_theme(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--theme", metavar="NAME", help="colours: dark, light, ansi16 or the name of your own theme (default: dark)"
     )
-
-
-def add_interfaces(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    parser.add_argument(
-        "interfaces",
-        metavar="IFACE",
-        nargs="+" if required else "*",
-        help="interfaces to watch" if required else "interfaces to watch (default: the one with the default route)",
-    )
-    add_netns(parser)
 
 
 def add_netns(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from bpftop.cli.finding_exit import FAIL_ON
-from bpftop.cli.options import add_attach, add_format, add_interfaces, add_output, add_settings, settings_of
+from bpftop.cli.options import add_format, add_live, add_output, settings_of
 from bpftop.cli.output import flush_stdout
 from bpftop.cli.shutdown import Ended, acknowledge, interruptible
 from bpftop.errors import BpftopError, UsageError
@@ -27,9 +27,7 @@ LEAST_S = 4.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_interfaces(parser, required=False)
-    add_settings(parser)
-    add_attach(parser)
+    add_live(parser, required=False)
     parser.add_argument(
         "--duration",
         metavar="SECONDS",

@@ -7,7 +7,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bpftop.cli.options import add_attach, add_interfaces, add_settings, settings_of
+from bpftop.cli.options import add_live, settings_of
 from bpftop.cli.shutdown import Ended
 
 if TYPE_CHECKING:
@@ -18,9 +18,7 @@ DEFAULT = ("127.0.0.1", 9435)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_interfaces(parser, required=False)
-    add_settings(parser)
-    add_attach(parser)
+    add_live(parser, required=False)
     parser.add_argument(
         "--listen",
         metavar="HOST:PORT",

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from bpftop.cli.options import add_attach, add_interfaces, add_settings, add_theme
+from bpftop.cli.options import add_live, add_theme
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_interfaces(parser, required=False)
-    add_settings(parser)
-    add_attach(parser)
+    add_live(parser, required=False)
     add_theme(parser)
 
 

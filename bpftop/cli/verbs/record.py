@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bpftop.cli.options import add_attach, add_interfaces, add_settings, settings_of
+from bpftop.cli.options import add_live, settings_of
 from bpftop.cli.shutdown import Ended, before_forced_exit
 from bpftop.cli.verbs.watch import duration_s, until
 from bpftop.errors import UsageError
@@ -26,9 +26,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_interfaces(parser, required=True)
-    add_settings(parser)
-    add_attach(parser)
+    add_live(parser, required=True)
     parser.add_argument(
         "-o", "--output", metavar="FILE", required=True, help="recording to write; an existing recording is continued"
     )

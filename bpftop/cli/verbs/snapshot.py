@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from bpftop.cli.options import add_attach, add_format, add_interfaces, add_output, add_settings, settings_of
+from bpftop.cli.options import add_format, add_live, add_output, settings_of
 from bpftop.errors import BpftopError
 from bpftop.export.formats import SNAPSHOT
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_interfaces(parser, required=True)
-    add_settings(parser)
-    add_attach(parser)
+    add_live(parser, required=True)
     add_format(parser, SNAPSHOT, "json")
     add_output(parser, "when the document is complete")
 

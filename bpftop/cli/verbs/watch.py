@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from bpftop.cli.options import add_attach, add_format, add_interfaces, add_output, add_settings, settings_of
+from bpftop.cli.options import add_format, add_live, add_output, settings_of
 from bpftop.cli.shutdown import Ended
 from bpftop.errors import UsageError
 from bpftop.export.formats import TICK, tick_writer
@@ -22,9 +22,7 @@ ANY_FINDING = ""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_interfaces(parser, required=True)
-    add_settings(parser)
-    add_attach(parser)
+    add_live(parser, required=True)
     add_format(parser, (*TICK, SAMPLES), "table")
     parser.add_argument("--count", metavar="N", type=_count, help="end after N intervals (default: run until Ctrl-C)")
     parser.add_argument("--duration", metavar="SECONDS", type=duration_s, help="end after this number of seconds")
