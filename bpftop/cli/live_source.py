@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -110,18 +110,20 @@ def arriving(samples: Generator[Sample, None, None]) -> Iterator[Sample]:
         yield sample
 
 
-class Notices:
-    """Prints the notices of the interfaces to standard error, each notice once for as long as it holds."""
+def with_notices(samples: Iterable[Sample]) -> Iterator[Sample]:
+    """Pass the samples on, and print the notices of their interfaces, each once for as long as it holds."""
+    known: Collection[str] = ()
+    for sample in samples:
+        known = print_notices(sample, known)
+        yield sample
 
-    def __init__(self) -> None:
-        self._current: frozenset[tuple[str, str]] = frozenset()
 
-    def print_new(self, sample: Sample) -> None:
-        """Print the notices of this sample that the sample before did not have."""
-        notices = [(interface.label, notice) for interface in sample.interfaces for notice in interface.notices]
-        new = [each for each in notices if each not in self._current]
-        for label, notice in new[:_NOTICES_MAX]:
-            complain(f"{label}: {notice}")
-        if len(new) > _NOTICES_MAX:
-            complain(f"{len(new) - _NOTICES_MAX} more notices are in `bpftop snapshot --format json`")
-        self._current = frozenset(notices)
+def print_notices(sample: Sample, known: Collection[str] = ()) -> frozenset[str]:
+    """Print the notices of the interfaces that are not ``known``. Return all notices."""
+    notices = [f"{interface.label}: {notice}" for interface in sample.interfaces for notice in interface.notices]
+    new = [notice for notice in notices if notice not in known]
+    for notice in new[:_NOTICES_MAX]:
+        complain(notice)
+    if len(new) > _NOTICES_MAX:
+        complain(f"{len(new) - _NOTICES_MAX} more notices are in `bpftop snapshot --format json`")
+    return frozenset(notices)

@@ -66,7 +66,7 @@ class LiveSource:
         first_gap_s: seconds between the first two samples. None: one interval; the second sample is then complete.
         netns: path of the network namespace that the thread of ``samples`` enters.
         drops: count drop reasons and XDP exceptions by tracepoints.
-        progress: called while programs are attached. With ``interactive`` the samples begin meanwhile.
+        progress: called while programs are attached. With a terminal in the request the samples begin meanwhile.
     """
 
     def __init__(

@@ -80,19 +80,18 @@ def _watch(arguments: argparse.Namespace, settings: Settings, rules: tuple[Rule,
 
     Raises BpftopError.
     """
-    from bpftop.cli.live_source import Notices, live_samples
+    from bpftop.cli.live_source import live_samples, with_notices
     from bpftop.export.diagnosis.diagnosis_document import Diagnosed
     from bpftop.history.analyzer import Analyzer
     from bpftop.model.derive import derive_snapshot
 
-    analyzer, notices, signal = Analyzer(rules), Notices(), 0
+    analyzer, signal = Analyzer(rules), 0
     first = last = None
     with live_samples(arguments, settings) as (samples, _), _progress(arguments.duration) as report:
         try:
-            for sample in samples:
+            for sample in with_notices(samples):
                 first, last = first or sample, sample
                 report(analyzer.push(sample), analyzer.watched_s)
-                notices.print_new(sample)
                 if analyzer.watched_s >= arguments.duration - settings.interval_s / 10:
                     break
         except Ended as ended:  # the findings until now are written, but a fault may have been missed

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _serve(arguments: argparse.Namespace, settings: Settings, endpoint: Endpoint, newest: Newest) -> None:
     """Store each snapshot for the scrapers, until a signal comes."""
-    from bpftop.cli.live_source import Notices, live_samples
+    from bpftop.cli.live_source import live_samples, with_notices
     from bpftop.cli.output import complain
     from bpftop.export.prometheus.endpoint import authority
     from bpftop.history.analyzer import Analyzer
@@ -53,11 +53,10 @@ def _serve(arguments: argparse.Namespace, settings: Settings, endpoint: Endpoint
     with live_samples(arguments, settings) as (samples, _):
         keep_only(())  # the sampler has its thread and its privileges by now
         complain(f"metrics at http://{authority(*endpoint.address)}/metrics")
-        notices, analyzer = Notices(), Analyzer(settings.rules())
+        analyzer = Analyzer(settings.rules())
         try:
-            for sample in samples:
+            for sample in with_notices(samples):
                 newest.put(analyzer.push(sample))
-                notices.print_new(sample)
         except Ended:  # the normal end
             pass
 

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bpftop.cli.live_source import DETACH_LIMIT_S, arriving, live_source
+    from bpftop.cli.live_source import DETACH_LIMIT_S, arriving, live_source, with_notices
     from bpftop.cli.output import complain
     from bpftop.cli.recording_switch import ended
     from bpftop.collect.broadcast import Broadcast
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         with before_forced_exit(partial(broadcast.close, DETACH_LIMIT_S)), broadcast:
             keep_only(())  # the recorder and the sampler have their threads and their privileges by now
             timely = until(arriving(reader.samples()), arguments.duration, settings.interval_s)
-            _follow(timely, recorder, analyzer)
+            _follow(with_notices(timely), recorder, analyzer)
     except Ended:  # the normal end
         pass
     finally:
@@ -78,13 +78,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _follow(samples: Iterable[Sample], recorder: Recorder, analyzer: Analyzer) -> None:
-    """Pass the findings to the recorder, and print notices of the interfaces and troubles of the disk."""
-    from bpftop.cli.live_source import Notices
+    """Pass the findings to the recorder, and print troubles of the disk."""
     from bpftop.cli.output import complain
 
-    notices, trouble = Notices(), None
+    trouble = None
     for sample in samples:
-        notices.print_new(sample)
         recorder.offer_findings(sample.mono_ns, analyzer.push(sample).diagnosis.findings)
         progress = recorder.progress
         if progress.trouble != trouble:

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bpftop.cli.live_source import Notices, live_samples
+    from bpftop.cli.live_source import live_samples, print_notices
     from bpftop.cli.output import opened
 
     settings = settings_of(arguments)
@@ -34,5 +34,5 @@ def run(arguments: argparse.Namespace) -> int:
             raise BpftopError("the source ended before there were two samples; try again")
         analyzer.push(before)
         output.write(write(analyzer.push(after)))
-        Notices().print_new(after)
+        print_notices(after)
     return 0

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.finding_exit import diagnosed_by, exit_code, require_check
-    from bpftop.cli.live_source import Notices, live_samples
+    from bpftop.cli.live_source import live_samples, with_notices
     from bpftop.cli.output import opened, when_closed
     from bpftop.history.analyzer import Analyzer
 
@@ -58,11 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
         live_samples(arguments, settings) as (samples, end),
     ):
         when_closed(output, end)
-        notices = Notices()
         try:
-            timely = until(samples, arguments.duration, settings.interval_s)
-            for sample, text in _texts(timely, arguments, analyzer):
-                notices.print_new(sample)
+            timely = until(with_notices(samples), arguments.duration, settings.interval_s)
+            for text in _texts(timely, arguments, analyzer):
                 output.write(text)
                 if until_finding is not None and _raised(analyzer, until_finding):
                     break
@@ -72,13 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if diagnosed is None else exit_code(diagnosed)
 
 
-def _texts(
-    samples: Iterable[Sample], arguments: argparse.Namespace, analyzer: Analyzer
-) -> Iterator[tuple[Sample, str]]:
-    """Yield each sample with its text, until ``--count`` texts are written.
+def _texts(samples: Iterable[Sample], arguments: argparse.Namespace, analyzer: Analyzer) -> Iterator[str]:
+    """Yield at most ``--count`` texts. The first sample has no rates and no text, except in the format ``samples``.
 
-    The first sample has no rates, so its text is empty except in the format ``samples``, whose samples are analyzed for
-    --until-finding alone.
+    In the format ``samples`` the samples are analyzed for --until-finding alone.
     """
     from bpftop.store.codec.sample_json import sample_line
 
@@ -87,11 +82,12 @@ def _texts(
     for sample in samples:
         snapshot = analyzer.push(sample) if write or arguments.until_finding is not None else None
         if write is None or snapshot is None:
-            text = sample_line(sample)
+            yield sample_line(sample)
+        elif snapshot.interval_ns is not None:
+            yield write(snapshot, written == 0)
         else:
-            text = "" if snapshot.interval_ns is None else write(snapshot, written == 0)
-        written += bool(text)
-        yield sample, text
+            continue
+        written += 1
         if written == arguments.count:
             return
 
