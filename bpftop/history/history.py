@@ -12,7 +12,7 @@ from bpftop.fields import field, frozen, replace
 from bpftop.history.analyzer import Analyzer
 from bpftop.history.cpu_trends import CpuTrends
 from bpftop.history.episodes import Episodes
-from bpftop.history.sample_codec import Packed, Packer, unpack, unpack_diagnosis
+from bpftop.history.packing import Packed, Packer, unpack, unpack_diagnosis
 from bpftop.history.stage_totals import StageRow, StageTotals
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import Direction, Sample

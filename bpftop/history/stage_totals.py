@@ -8,10 +8,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from bpftop.fields import field, mutable
-from bpftop.model.path import STAGES, stage_gained
 from bpftop.model.readings import Reading, ReadingPair, pair_readings
 from bpftop.model.sample import reading_key
 from bpftop.model.snapshot import Snapshot
+from bpftop.model.stages import STAGES, stage_gained
 
 StageRow = tuple[str, str]
 """Interface label (empty for stages of the namespace or the host), id of the stage."""

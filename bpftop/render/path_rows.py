@@ -8,10 +8,10 @@ from typing import Literal
 
 from bpftop.fields import frozen
 from bpftop.history.stage_totals import StageRow
-from bpftop.model.path import BY_ID, GROUPS, STAGES, Group, Scope, Stage, StageCounter, stage_gained
 from bpftop.model.readings import RatedReading, ReadingPair, per_sec
 from bpftop.model.sample import Key
 from bpftop.model.snapshot import Number, Snapshot, sum_known
+from bpftop.model.stages import BY_ID, GROUPS, STAGES, Group, Scope, Stage, StageCounter, stage_gained
 from bpftop.model.units import si
 from bpftop.render.headroom import headroom_s
 from bpftop.render.selection import Selection

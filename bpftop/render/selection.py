@@ -7,8 +7,8 @@ from functools import cached_property
 from bpftop.fields import frozen
 from bpftop.history.history import History, MarkedRates
 from bpftop.history.stage_totals import StageRow
-from bpftop.model.path import Stage
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
+from bpftop.model.stages import Stage
 
 
 @frozen

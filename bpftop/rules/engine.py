@@ -12,7 +12,7 @@ from bpftop.model.derive import derive_snapshot
 from bpftop.model.findings import SEVERITIES, Diagnosis, Finding, Severity
 from bpftop.model.sample import Sample
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
-from bpftop.rules.course import CLEAR_NS, NS, RAISE_NS, Course
+from bpftop.rules.finding_tracker import CLEAR_NS, NS, RAISE_NS, FindingTracker
 from bpftop.rules.measure_series import MeasureSeries, without_cpu_cells
 from bpftop.rules.rule import InputUnavailable, NotEnoughData, Raised, Rule, RuleInput
 
@@ -32,12 +32,12 @@ _RING_GAP_NS = NS // 2
 class _State:
     """State of one rule for one scope. ``checked_ns``: time of the last check that had enough data.
 
-    ``raised`` is the finding that stands; ``course`` follows the condition from its first interval on.
+    ``raised`` is the finding that stands; ``tracker`` follows the condition from its first interval on.
     """
 
     ifindex: int = 0
     raised: Raised | None = None
-    course: Course | None = None
+    tracker: FindingTracker | None = None
     since_ns: int = 0
     checked_ns: int = 0
     holding_since_ns: int | None = None
@@ -45,7 +45,7 @@ class _State:
     baselines: dict[str, float] = field(default_factory=dict)
 
     def drop_finding(self) -> None:
-        self.raised = self.holding_since_ns = self.course = None
+        self.raised = self.holding_since_ns = self.tracker = None
 
 
 @frozen
@@ -204,12 +204,12 @@ def _decide(rule: Rule, state: _State, moment: _Moment, interface: InterfaceSnap
         if state.holding_since_ns is None:  # the condition has held for the time of the rate
             state.holding_since_ns = now_ns - (short.interval_ns if rule.for_s else 0)
         held_ns = now_ns - state.holding_since_ns
-        if state.course is not None:
-            state.course.decided = replace(raised, headline=state.course.headline or raised.headline)
+        if state.tracker is not None:
+            state.tracker.decided = replace(raised, headline=state.tracker.headline or raised.headline)
         else:
-            state.course = Course(rule, raised)
+            state.tracker = FindingTracker(rule, raised)
             for interval in moment.intervals[:-1]:
-                state.course.add(_rule_input(rule, state, moment, interval, interface))
+                state.tracker.add(_rule_input(rule, state, moment, interval, interface))
         if state.raised is None and held_ns < int(rule.for_s * NS) - EARLY_NS:
             _follow(rule, state, moment, interface)
             raise NotEnoughData(f"the condition holds, and is a finding after {rule.for_s:g} s")
@@ -222,13 +222,13 @@ def _decide(rule: Rule, state: _State, moment: _Moment, interface: InterfaceSnap
         still = rule.check(_rule_input(rule, state, moment, moment.long, interface, clearing=True))
         state.raised = None if still is None else _at_most(still, state.raised.severity)
     if state.raised is None:
-        state.course = None
+        state.tracker = None
 
 
 def _follow(rule: Rule, state: _State, moment: _Moment, interface: InterfaceSnapshot | None) -> None:
-    """Add the last interval to the course of a condition that holds, or of a finding that stands."""
-    if state.course is not None:
-        state.course.add(_rule_input(rule, state, moment, moment.last_interval, interface))
+    """Add the last interval to the tracker of a condition that holds, or of a finding that stands."""
+    if state.tracker is not None:
+        state.tracker.add(_rule_input(rule, state, moment, moment.last_interval, interface))
 
 
 def _rule_input(
@@ -324,12 +324,12 @@ def _scope_name(rule: Rule, interface: InterfaceSnapshot | None, last_interval: 
 
 
 def _finding(rule: Rule, state: _State, scope_name: str) -> Finding:
-    raised, course = state.raised, state.course
+    raised, tracker = state.raised, state.tracker
     assert raised is not None
-    assert course is not None
-    words, peak = course.words(), course.peak_words()
+    assert tracker is not None
+    words, peak = tracker.words(), tracker.peak_words()
     return Finding(
-        rule.id, raised.severity, course.title(), rule.scope, scope_name, words.evidence,
+        rule.id, raised.severity, tracker.title(), rule.scope, scope_name, words.evidence,
         words.why or raised.why or NO_CAUSE, state.since_ns, rule.next_steps, rule.source,
-        value=course.value(), peak_title=peak.title, peak_evidence=peak.evidence,
+        value=tracker.value(), peak_title=peak.title, peak_evidence=peak.evidence,
     )  # fmt: skip

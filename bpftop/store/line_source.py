@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 
 from bpftop.errors import BpftopError
 from bpftop.model.sample import Sample
-from bpftop.store.codec.sample_json import BadLine, LineReader
+from bpftop.store.encoding.sample_lines import BadLine, LineReader
 
 LINE_MAX_BYTES = 64 << 20
 GIVE_UP_LINES = 1000

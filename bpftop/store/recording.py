@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from bpftop.errors import BpftopError
 from bpftop.model.sample import Sample
-from bpftop.store.codec.frames import BadFrame, Decoder, SampleFrame, Stamp
+from bpftop.store.encoding.sample_frames import BadFrame, Decoder, SampleFrame, Stamp
 from bpftop.store.finding_rows import RecordedFinding, lists_findings, recorded_finding
 from bpftop.store.hostile_file import PAGE_LIMIT_BYTES, TimeLimit, blob, integers
 from bpftop.store.recording_file import damaged, log_is_missing, open_for_reading

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bpftop.errors import UsageError
 from bpftop.model.sample import Sample
-from bpftop.store.codec.frames import Encoder, SampleFrame
+from bpftop.store.encoding.sample_frames import Encoder, SampleFrame
 from bpftop.store.finding_rows import EpisodeTable, TickFindings
 from bpftop.store.recording_file import open_for_writing
 from bpftop.store.recording_guard import RecordingGone, RecordingGuard

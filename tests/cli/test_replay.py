@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.store.codec.sample_json import sample_line
+from bpftop.store.encoding.sample_lines import sample_line
 from bpftop.store.writer import RecordingLimits, Writer
 from tests.build.test_imports import loaded_after
 from tests.cli.running import COMMAND, Terminal, bpftop, environment

@@ -19,7 +19,7 @@ from bpftop.export.snapshot.text import table, tick_lines
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import Hook, Interface, Reading, Sample
 from bpftop.render.escaping import escaped_text
-from bpftop.store.codec.sample_json import sample_line
+from bpftop.store.encoding.sample_lines import sample_line
 from tests.export.moments import ETH0, OBSERVED, moment, pair
 
 PAGE = """\

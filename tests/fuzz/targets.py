@@ -23,8 +23,8 @@ from bpftop.export.snapshot.snapshot_types import SnapshotDocument
 from bpftop.kernel.net.netdev import parse_device
 from bpftop.kernel.net.qdiscs import parse_qdisc
 from bpftop.measure import run_store
-from bpftop.store.codec.frames import Decoder, Encoder, Stamp
-from bpftop.store.codec.sample_json import LineReader, sample_line
+from bpftop.store.encoding.sample_frames import Decoder, Encoder, Stamp
+from bpftop.store.encoding.sample_lines import LineReader, sample_line
 from bpftop.store.recording import Recording
 from bpftop.store.writer import RecordingLimits, Writer
 from bpftop.tui.themes import read_theme

@@ -9,9 +9,9 @@ import pytest
 from bpftop.history.history import HISTORY_NS, History
 from bpftop.model.device import DeviceFacts, Queue
 from bpftop.model.families import FAMILIES
-from bpftop.model.path import BY_ID, GROUPS, STAGES, counter_gained
 from bpftop.model.readings import ReadingPair
 from bpftop.model.sample import Interface, Reading, Sample
+from bpftop.model.stages import BY_ID, GROUPS, STAGES, counter_gained
 from bpftop.render.headroom import BACKLOG_LIMIT
 from bpftop.render.path_columns import duration
 from bpftop.render.path_rows import losses, sections

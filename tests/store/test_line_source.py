@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bpftop.errors import BpftopError
 from bpftop.store import line_source
-from bpftop.store.codec.sample_json import sample_line
+from bpftop.store.encoding.sample_lines import sample_line
 from bpftop.store.line_source import LineSource
 from tests.store.made_up_machine import Machine
 from tests.waiting import LIMIT_S

@@ -75,7 +75,7 @@ def _texts(samples: Iterable[Sample], arguments: argparse.Namespace, analyzer: A
 
     In the format ``samples`` the samples are analyzed for --until-finding alone.
     """
-    from bpftop.store.codec.sample_json import sample_line
+    from bpftop.store.encoding.sample_lines import sample_line
 
     write = None if arguments.format == SAMPLES else tick_writer(arguments.format)
     written = 0

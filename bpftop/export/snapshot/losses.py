@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from bpftop.model.path import BY_ID, GROUPS, Group, Stage, StageCounter
 from bpftop.model.snapshot import Snapshot
+from bpftop.model.stages import BY_ID, GROUPS, Group, Stage, StageCounter
 from bpftop.render.path_rows import stage_per_sec, unread_counters, visible_stages
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal, TypedDict, TypeVar
 
 from bpftop.export.json_types import TIMESTAMP, Amount, Count, Keys, Limits, OneOf, ToolObject
-from bpftop.model import path, sample
+from bpftop.model import sample, stages
 from bpftop.model.findings import Scope, Severity
 from bpftop.model.protocols import REFLECTION_PORTS
 
@@ -179,12 +179,12 @@ class LossObject(TypedDict):
     id: Annotated[str, "The id of the stage. A contract: ids do not change."]
     title: str
     kind: Annotated[
-        path.Kind,
+        stages.Kind,
         "loss: part of the sum of losses; part: included in the loss of the row above; seen: no loss, or counted by "
         "another stage too.",
     ]
     group: Annotated[
-        path.Group | None,
+        stages.Group | None,
         "The sum that the row counts into. lost: by the interface or its namespace; refused: closed ports, no route, "
         "firewall; elsewhere: by counters of the whole host; null: no sum.",
     ]
@@ -275,7 +275,7 @@ class SnapshotDocument(TypedDict):
     ]
     loss_sums: Annotated[
         Mapping[str, Amount | None],
-        Keys(path.GROUPS),
+        Keys(stages.GROUPS),
         "Packets per second of each group of losses. `elsewhere` is without what `lost` has of the same counter.",
     ]
     findings: Annotated[list[FindingObject], "The problems found."]

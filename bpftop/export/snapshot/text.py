@@ -12,9 +12,9 @@ from bpftop.export.snapshot.host import device_phrases
 from bpftop.export.snapshot.losses import losing
 from bpftop.fields import replace
 from bpftop.history.history import History
-from bpftop.model.path import Group
 from bpftop.model.sample import CAST_LABELS, FLAG_LABELS, L3_LABELS, SIZE_LABELS
 from bpftop.model.snapshot import InterfaceSnapshot, OwnCost, Snapshot
+from bpftop.model.stages import Group
 from bpftop.model.timestamps import rfc3339, rfc3339_seconds
 from bpftop.model.units import UNKNOWN, pct, si
 from bpftop.render.columns import text_table

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from bpftop.model.families import FAMILIES
 from bpftop.model.readings import Key
-from bpftop.store.codec.json_codec import Mismatch
+from bpftop.store.encoding.json_values import Mismatch
 
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 1, "dict_size": 1 << 18, "lc": 0, "lp": 0, "pb": 0}]
 _MEMORY_MAX_BYTES = 64 << 20

@@ -25,9 +25,9 @@ from bpftop.fields import replace
 from bpftop.model.families import FAMILIES
 from bpftop.model.readings import sum_cpus, unknown_sums
 from bpftop.model.sample import Interface, Reading, Sample
-from bpftop.store.codec.json_codec import Mismatch, from_json, to_json
-from bpftop.store.codec.numbers import MODULO, NOTHING, Entry, Numbers, pack, unpack
-from bpftop.store.codec.sample_json import CPUS_MAX, check_reading, row_keys, unavailable_reasons
+from bpftop.store.encoding.frame_numbers import MODULO, NOTHING, Entry, Numbers, pack, unpack
+from bpftop.store.encoding.json_values import Mismatch, from_json, to_json
+from bpftop.store.encoding.sample_lines import CPUS_MAX, check_reading, row_keys, unavailable_reasons
 
 _WINDOW_BYTES = 32 << 10
 _STRUCTURE_MAX_BYTES = 16 << 20

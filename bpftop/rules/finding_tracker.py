@@ -1,4 +1,4 @@
-"""The course of a finding: its number in the last interval, its peak, its total, and the words for both.
+"""The tracker of a finding: its number in the last interval, its peak, its total, and the words for both.
 
 A rule decides over 3 s and 5 s; every rate on the screen is of the last interval. So a finding shows the last interval,
 and its peak where the last interval is below the limit.
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 @mutable
-class Course:
+class FindingTracker:
     """Follows one finding from the first interval on in which its condition held.
 
     ``decided`` is the newest result over the deciding window. It gives the severity; its title and evidence are shown

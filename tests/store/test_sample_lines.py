@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 from bpftop.model.sample import Sample
-from bpftop.store.codec.sample_json import BadLine, LineReader, sample_line
+from bpftop.store.encoding.sample_lines import BadLine, LineReader, sample_line
 from tests.store.made_up_machine import Machine
 from tests.store.strategies import samples
 

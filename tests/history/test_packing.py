@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bpftop.history.sample_codec import Packer, unpack
+from bpftop.history.packing import Packer, unpack
 from bpftop.model.sample import Sample
 from tests.samples import packed
 from tests.tui.fake import FakeSource

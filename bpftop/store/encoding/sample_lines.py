@@ -10,7 +10,7 @@ from bpftop.errors import BpftopError
 from bpftop.model.families import FAMILIES
 from bpftop.model.json_dump import dump_json
 from bpftop.model.sample import Interface, Key, Reading, Sample
-from bpftop.store.codec.json_codec import Mismatch, from_json, to_json
+from bpftop.store.encoding.json_values import Mismatch, from_json, to_json
 
 SCHEMA = "bpftop.sample/1"
 CPUS_MAX = 1 << 16

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpftop.model.sample import Sample
-from bpftop.store.codec.frames import BadFrame, Decoder, Encoder, SampleFrame, Stamp, wrapped_sums
+from bpftop.store.encoding.sample_frames import BadFrame, Decoder, Encoder, SampleFrame, Stamp, wrapped_sums
 from tests.samples import reading
 from tests.store.made_up_machine import Machine
 from tests.store.strategies import samples
