@@ -12,9 +12,10 @@ from bpftop.fields import field, frozen, replace
 from bpftop.history.analyzer import Analyzer
 from bpftop.history.cpu_trends import CpuTrends
 from bpftop.history.episodes import Episodes
-from bpftop.history.packing import Packed, Packer, unpack, unpack_diagnosis
+from bpftop.history.packing import Packed, Packer, unpack
 from bpftop.history.stage_totals import StageRow, StageTotals
 from bpftop.model.derive import derive_snapshot
+from bpftop.model.findings import Diagnosis
 from bpftop.model.sample import Direction, Sample
 from bpftop.model.snapshot import DirectionTraffic, InterfaceSnapshot, Snapshot
 from bpftop.rules.rule import Rule
@@ -53,13 +54,13 @@ class History:
         self._analyzer = Analyzer(rules, keep_ns=HISTORY_NS)
         self.cpu_trends = CpuTrends(HISTORY_NS)
         self._newest: Sample | None = None
-        self._packer = Packer()
-        self._packed: list[Packed] = []
+        self._packer = Packer[Sample]()
+        self._packed: list[Packed[Sample]] = []
         self._packed_ns: list[int] = []
         self._series: dict[RateRow, array[float]] = {}
         self._ranges: tuple[tuple[int, float, int], TickRanges] | None = None
-        self._diagnosis_packer = Packer()
-        self._diagnoses: list[Packed] = []
+        self._diagnosis_packer = Packer[Diagnosis]()
+        self._diagnoses: list[Packed[Diagnosis]] = []
 
     @property
     def stages(self) -> StageTotals:
@@ -78,7 +79,7 @@ class History:
         before, self._newest = self._newest, sample
         snapshot = self._analyzer.push(sample)
         self._extend(snapshot)
-        self._diagnoses.append(self._diagnosis_packer.pack_diagnosis(snapshot.diagnosis))
+        self._diagnoses.append(self._diagnosis_packer.pack(snapshot.diagnosis))
         if before is not None:
             self._packed.append(self._packer.pack(before))
             self._packed_ns.append(before.mono_ns)
@@ -102,7 +103,7 @@ class History:
         """Return the snapshot of a sample as ``push`` returned it. Raises IndexError."""
         index = range(len(self))[index]
         snapshot = derive_snapshot(self.sample(index - 1) if index else None, self.sample(index))
-        diagnosis = unpack_diagnosis(self._diagnoses[index])
+        diagnosis = unpack(self._diagnoses[index])
         return replace(snapshot, diagnosis=diagnosis, stage_totals=self.stages.totals(snapshot.mono_ns))
 
     def step(self, from_ns: int, steps: int) -> Snapshot:

@@ -43,6 +43,10 @@ class Reading:
     """The newest reading with a value per CPU, if ``values`` has only sums over the CPUs (recordings of many CPUs).
     Its ``previous`` is the reading before it."""
 
+    def __getstate__(self) -> dict[str, object]:
+        """Pickle the reading without what is computed at the first access."""
+        return {name: value for name, value in self.__dict__.items() if name not in CACHED}
+
     @property
     def stride(self) -> int:
         """Number of values of one row."""

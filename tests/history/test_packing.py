@@ -18,7 +18,7 @@ LARGEST = (1 << 64) - 1
 @pytest.mark.parametrize("cpus", [1, 2, 512])
 def test_samples_are_unpacked_unchanged(cpus: int) -> None:
     samples = list(FakeSource(cpus, count=120 if cpus < 512 else 4).samples())
-    packer = Packer()
+    packer = Packer[Sample]()
     packed = [packer.pack(sample) for sample in samples]
     assert [unpack(each) for each in packed] == samples
     assert len({id(each.dictionary) for each in packed}) < len(samples)
@@ -34,7 +34,7 @@ def test_every_kind_of_reading_is_unpacked_unchanged() -> None:
         "drops": packed("drops", (), (), read_ns=1, cost_ns=2, epoch=3),
     }
     sample = replace(sample, readings={**sample.readings, **unusual})
-    unpacked = unpack(Packer().pack(sample))
+    unpacked = unpack(Packer[Sample]().pack(sample))
     assert unpacked == sample
     assert {type(reading.values) for reading in unpacked.readings.values()} == {array}
     assert {reading.values.typecode for reading in unpacked.readings.values()} == {"Q"}
@@ -42,6 +42,6 @@ def test_every_kind_of_reading_is_unpacked_unchanged() -> None:
 
 def test_a_sample_may_outgrow_the_window() -> None:
     small, large = (next(iter(FakeSource(cpus, count=1).samples())) for cpus in (2, 256))
-    packer = Packer()
+    packer = Packer[Sample]()
     packed: list[Sample] = [unpack(packer.pack(sample)) for sample in (small, large, small, large)]
     assert packed == [small, large, small, large]
