@@ -72,6 +72,10 @@ class Recording:
             row = self._connection.execute(query).fetchone()
             return None if row[0] is None else Extent(*integers(row))
 
+    def _number(self, query: str, *parameters: int) -> int:
+        with self._readable():
+            return next(integers(self._connection.execute(query, parameters).fetchone()))
+
     def interval_s(self) -> float:
         """Return the median time between the first hundred ticks."""
         with self._readable():
@@ -84,18 +88,13 @@ class Recording:
 
         Where the clock was set back, several ticks may be closest to that time; the latest of them is returned.
         """
-        with self._readable():
-            query = "SELECT tick FROM ticks WHERE wall_ns <= ? ORDER BY wall_ns DESC, tick DESC LIMIT 1"
-            row = self._connection.execute(query, (wall_ns,)).fetchone()
-            row = row or self._connection.execute("SELECT min(tick) FROM ticks").fetchone()
-            return next(integers(row))
+        latest = "SELECT tick FROM ticks WHERE wall_ns <= ? ORDER BY wall_ns DESC, tick DESC LIMIT 1"
+        return self._number(f"SELECT coalesce(({latest}), min(tick)) FROM ticks", wall_ns)
 
     def tick_at_mono(self, mono_ns: int, last: int) -> int:
         """Return the tick of a CLOCK_MONOTONIC time, at or before ``last``, a tick of the same run of the recorder."""
-        with self._readable():
-            query = "SELECT tick FROM ticks WHERE tick <= ? AND mono_ns <= ? ORDER BY tick DESC LIMIT 1"
-            row = self._connection.execute(query, (last, mono_ns)).fetchone()
-            return last if row is None else next(integers(row))
+        latest = "SELECT tick FROM ticks WHERE tick <= ?1 AND mono_ns <= ?2 ORDER BY tick DESC LIMIT 1"
+        return self._number(f"SELECT coalesce(({latest}), ?1)", last, mono_ns)
 
     @property
     def lists_findings(self) -> bool:
@@ -110,13 +109,12 @@ class Recording:
 
     def first_tick_within(self, tick: int, ns: int) -> int:
         """Return the earliest tick of the same run that is at most ``ns`` older than a tick."""
-        with self._readable():
-            query = """
-                SELECT coalesce(min(tick), :tick) FROM ticks
-                WHERE tick <= :tick AND mono_ns >= (SELECT mono_ns - :ns FROM ticks WHERE tick = :tick)
-                    AND tick >= (SELECT coalesce(max(tick), 0) FROM ticks WHERE tick <= :tick AND interval_ns IS NULL)
-            """
-            return next(integers(self._connection.execute(query, {"tick": tick, "ns": ns}).fetchone()))
+        query = """
+            SELECT coalesce(min(tick), ?1) FROM ticks
+            WHERE tick <= ?1 AND mono_ns >= (SELECT mono_ns - ?2 FROM ticks WHERE tick = ?1)
+                AND tick >= (SELECT coalesce(max(tick), 0) FROM ticks WHERE tick <= ?1 AND interval_ns IS NULL)
+        """
+        return self._number(query, tick, ns)
 
     def ticks(self, first: int, last: int) -> Iterator[RecordedTick]:
         """Yield the ticks from ``first`` to ``last``, both included."""
@@ -126,9 +124,7 @@ class Recording:
 
     def key_before(self, tick: int) -> int:
         """Return the tick of the key frame that a tick refers to; 0 where the key frame was deleted."""
-        with self._readable():
-            query = "SELECT coalesce(max(tick), 0) FROM frames WHERE is_key AND tick <= ?"
-            return next(integers(self._connection.execute(query, (tick,)).fetchone()))
+        return self._number("SELECT coalesce(max(tick), 0) FROM frames WHERE is_key AND tick <= ?", tick)
 
     def page(self, tick: int) -> list[tuple[Any, ...]]:
         """Return up to 64 rows from a tick on, fewer where they are large.

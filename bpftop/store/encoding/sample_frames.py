@@ -26,8 +26,8 @@ from bpftop.model.families import FAMILIES
 from bpftop.model.readings import sum_cpus, unknown_sums
 from bpftop.model.sample import Interface, Reading, Sample
 from bpftop.store.encoding.frame_numbers import MODULO, NOTHING, Entry, Numbers, pack, unpack
-from bpftop.store.encoding.json_values import Mismatch, from_json, to_json
-from bpftop.store.encoding.sample_lines import CPUS_MAX, check_reading, row_keys, unavailable_reasons
+from bpftop.store.encoding.json_values import Mismatch, from_json
+from bpftop.store.encoding.sample_lines import CPUS_MAX, check_reading, header_fields, header_object, row_keys
 
 _WINDOW_BYTES = 32 << 10
 _STRUCTURE_MAX_BYTES = 16 << 20
@@ -40,15 +40,9 @@ class BadFrame(BpftopError):
 
 
 class Structure(NamedTuple):
-    """Everything in a sample that is no count and no time."""
+    """Everything in a sample that is no count and no time: the sample without both, and its readings as entries."""
 
-    boot_id: str
-    host: str
-    possible_cpus: int
-    online_cpus: tuple[int, ...]
-    interfaces: tuple[Interface, ...]
-    unavailable: tuple[tuple[str, str], ...]
-    kernel: str
+    bare: Sample
     entries: tuple[Entry, ...]
 
 
@@ -58,6 +52,9 @@ class Stamp(NamedTuple):
     seq: int
     wall_ns: int
     mono_ns: int
+
+
+_NO_TIMES = Stamp(0, 0, 0)._asdict()
 
 
 class SampleFrame(NamedTuple):
@@ -167,10 +164,7 @@ class Decoder:
                 readings[entry.name] = replace(readings[entry.name], previous=read)
             else:
                 readings[entry.name] = self._with_last_cells(entry.name, read, has_cells) if thin else read
-        return Sample(
-            stamp.seq, structure.boot_id, structure.host, stamp.wall_ns, stamp.mono_ns, structure.possible_cpus,
-            structure.online_cpus, structure.interfaces, readings, dict(structure.unavailable), structure.kernel,
-        )  # fmt: skip
+        return replace(structure.bare, **stamp._asdict(), readings=readings)
 
     def _with_last_cells(self, name: str, reading: Reading, has_cells: bool) -> Reading:
         """Return a reading of sums with the last reading that had cells per CPU; a reading with cells as it is."""
@@ -191,13 +185,12 @@ def _flattened(sample: Sample) -> Iterator[tuple[str, bool, Reading]]:
 
 def _structure(sample: Sample, readings: list[tuple[str, bool, Reading]]) -> Structure:
     return Structure(
-        sample.boot_id, sample.host, sample.possible_cpus, sample.online_cpus, sample.interfaces,
-        tuple(sample.unavailable.items()), sample.kernel,
+        replace(sample, **_NO_TIMES, readings={}),
         tuple(
             Entry(name, second, r.family, r.epoch, r.keys, r.stride, _step(r), r.missing)
             for name, second, r in readings
         ),
-    )  # fmt: skip
+    )
 
 
 def _step(reading: Reading) -> int:
@@ -206,12 +199,8 @@ def _step(reading: Reading) -> int:
 
 
 def _structure_text(structure: Structure) -> bytes:
-    whole = {
-        **{name: to_json(getattr(structure, name)) for name in Structure._fields[:5]},
-        "unavailable": dict(structure.unavailable),
-        "kernel": structure.kernel,
-        "entries": [[*entry[:-1], sorted(entry.missing)] for entry in structure.entries],
-    }
+    entries = [[*entry[:-1], sorted(entry.missing)] for entry in structure.entries]
+    whole = {**header_object(structure.bare), "entries": entries}
     return json.dumps(whole, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
@@ -219,24 +208,16 @@ def _structure_of(text: bytes, before: Structure | None) -> Structure:
     """Return the structure of its JSON. Parts equal to ``before`` are the same objects, as in a live session."""
     try:
         whole = from_json(dict, parse_json(text), "the structure")
-        cpus = from_json(int, whole["possible_cpus"], "possible_cpus")
-        if not 0 < cpus <= CPUS_MAX:
-            raise Mismatch(f"it has {cpus} CPUs")
+        header = header_fields(whole)
         interfaces = from_json(tuple[Interface, ...], whole["interfaces"], "interfaces")
-        entries = [_entry(entry, cpus) for entry in from_json(list, whole["entries"], "entries")]
+        entries = [_entry(entry, header["possible_cpus"]) for entry in from_json(list, whole["entries"], "entries")]
         if sum(entry.cells for entry in entries) > _CELLS_MAX:
             raise Mismatch(f"it has more than {_CELLS_MAX} numbers")
+        if before is not None and interfaces == before.bare.interfaces:
+            interfaces = before.bare.interfaces
         known = {} if before is None else {entry: entry for entry in before.entries}
-        return Structure(
-            from_json(str, whole["boot_id"], "boot_id"),
-            from_json(str, whole["host"], "host"),
-            cpus,
-            from_json(tuple[int, ...], whole["online_cpus"], "online_cpus"),
-            before.interfaces if before is not None and interfaces == before.interfaces else interfaces,
-            tuple(unavailable_reasons(whole["unavailable"]).items()),
-            from_json(str, whole.get("kernel", ""), "kernel"),
-            tuple(known.get(entry, entry) for entry in entries),
-        )
+        bare = Sample(**_NO_TIMES, **header, interfaces=interfaces, readings={})
+        return Structure(bare, tuple(known.get(entry, entry) for entry in entries))
     except (ValueError, KeyError) as error:
         raise Mismatch(f"its structure is not understood: {error!r}") from None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from bpftop.config.untrusted_file import parse_json
@@ -16,7 +18,8 @@ SCHEMA = "bpftop.sample/1"
 CPUS_MAX = 1 << 16
 
 _NUMBER_MAX = (1 << 63) - 1
-_PLAIN = ("seq", "boot_id", "host", "wall_ns", "mono_ns", "possible_cpus", "online_cpus")
+_TIMES = ("seq", "wall_ns", "mono_ns")
+_FIELDS = tuple(field.name for field in fields(Sample))
 _READING = ("read_ns", "cost_ns", "epoch")
 
 
@@ -26,15 +29,30 @@ class BadLine(BpftopError):
 
 def sample_line(sample: Sample) -> str:
     """Return a sample as a line of ASCII with a newline. Its fields are the fields of ``Sample``."""
-    whole = {
-        "schema": SCHEMA,
-        **{name: getattr(sample, name) for name in _PLAIN},
-        "interfaces": to_json(sample.interfaces),
-        "readings": {name: _reading(reading) for name, reading in sample.readings.items()},
-        "unavailable": dict(sample.unavailable),
-        "kernel": sample.kernel,
+    readings = {name: _reading(reading) for name, reading in sample.readings.items()}
+    parts = {**{name: getattr(sample, name) for name in _TIMES}, **header_object(sample), "readings": readings}
+    return f"{dump_json({'schema': SCHEMA, **{name: parts[name] for name in _FIELDS}})}\n"
+
+
+def header_object(sample: Sample) -> dict[str, Any]:
+    """Return the JSON object of everything in a sample but its times and readings."""
+    return {name: to_json(getattr(sample, name)) for name in _FIELDS if name not in (*_TIMES, "readings")}
+
+
+def header_fields(whole: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a sample, apart from times, interfaces and readings. Raises Mismatch, KeyError."""
+    cpus = from_json(int, whole["possible_cpus"], "possible_cpus")
+    if not 0 < cpus <= CPUS_MAX:
+        raise Mismatch(f"possible_cpus is {cpus!r:.40}")
+    reasons = from_json(dict, whole["unavailable"], "unavailable")
+    return {
+        "boot_id": from_json(str, whole["boot_id"], "boot_id"),
+        "host": from_json(str, whole["host"], "host"),
+        "possible_cpus": cpus,
+        "online_cpus": from_json(tuple[int, ...], whole["online_cpus"], "online_cpus"),
+        "unavailable": {part: from_json(str, why, "unavailable") for part, why in reasons.items()},
+        "kernel": from_json(str, whole.get("kernel", ""), "kernel"),
     }
-    return f"{dump_json(whole)}\n"
 
 
 def _reading(reading: Reading) -> dict[str, Any]:
@@ -74,22 +92,15 @@ class LineReader:
             raise BadLine(f"it has no {error.args[0]}") from None
 
     def _sample(self, whole: dict[str, Any]) -> Sample:
-        cpus = whole["possible_cpus"]
-        if type(cpus) is not int or not 0 < cpus <= CPUS_MAX:
-            raise BadLine(f"possible_cpus is {cpus!r:.40}")
-        readings = from_json(dict, whole["readings"], "readings")
+        header, readings = header_fields(whole), from_json(dict, whole["readings"], "readings")
+        seq, wall_ns, mono_ns = (_number(whole[name], name) for name in _TIMES)
         return Sample(
-            seq=_number(whole["seq"], "seq"),
-            boot_id=from_json(str, whole["boot_id"], "boot_id"),
-            host=from_json(str, whole["host"], "host"),
-            wall_ns=_number(whole["wall_ns"], "wall_ns"),
-            mono_ns=_number(whole["mono_ns"], "mono_ns"),
-            possible_cpus=cpus,
-            online_cpus=from_json(tuple[int, ...], whole["online_cpus"], "online_cpus"),
+            seq=seq,
+            wall_ns=wall_ns,
+            mono_ns=mono_ns,
+            **header,
             interfaces=self._same_interfaces(whole["interfaces"]),
-            readings={name: self._reading(name, given, cpus) for name, given in readings.items()},
-            unavailable=unavailable_reasons(whole["unavailable"]),
-            kernel=from_json(str, whole.get("kernel", ""), "kernel"),
+            readings={name: self._reading(name, read, header["possible_cpus"]) for name, read in readings.items()},
         )
 
     def _same_interfaces(self, given: Any) -> tuple[Interface, ...]:
@@ -127,10 +138,6 @@ def row_keys(name: str, given: Any) -> tuple[Key, ...]:
     if any(type(label) not in (int, str) for key in keys for label in key):
         raise Mismatch(f"{name} has a row key that is neither numbers nor words")
     return keys
-
-
-def unavailable_reasons(given: Any) -> dict[str, str]:
-    return {part: from_json(str, why, "unavailable") for part, why in from_json(dict, given, "unavailable").items()}
 
 
 def check_reading(name: str, reading: Reading, cpus: int) -> Reading:
