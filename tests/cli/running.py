@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from bpftop.cli.shutdown import ENDING
 from tests.waiting import LIMIT_S, until
 
 COMMAND = (sys.executable, "-m", "bpftop.cli")
@@ -29,26 +30,34 @@ def environment(config_home: str = "/nonexistent", **more: str) -> dict[str, str
     return {**kept, "XDG_CONFIG_HOME": config_home, "TERM": "xterm-256color", **more}
 
 
+def default_signals() -> None:
+    """Give the ending signals their default effect, as ``preexec_fn`` of a child.
+
+    A shell without job control starts a background job with SIGINT and SIGQUIT ignored, and nohup ignores SIGHUP.
+    Children inherit that, and bpftop leaves an ignored signal ignored.
+    """
+    for number in ENDING:
+        signal.signal(number, signal.SIG_DFL)
+
+
 def bpftop(*words: str, env: Mapping[str, str] | None = None, **more: Any) -> subprocess.CompletedProcess[str]:
     """Run bpftop to its end with empty standard input."""
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
-    return subprocess.run(
-        [*COMMAND, *words], stdin=subprocess.DEVNULL, text=True, timeout=PATIENCE_S, env=env or environment(), **streams
-    )
+    return subprocess.run([*COMMAND, *words], timeout=PATIENCE_S, **_settings(env, more))
 
 
 @contextmanager
 def started(*words: str, env: Mapping[str, str] | None = None, **more: Any) -> Iterator[subprocess.Popen[str]]:
     """Start bpftop, and kill the process at the end of the block."""
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
-    process = subprocess.Popen(
-        [*COMMAND, *words], stdin=subprocess.DEVNULL, text=True, env=env or environment(), **streams
-    )
-    with process:
+    with subprocess.Popen([*COMMAND, *words], **_settings(env, more)) as process:
         try:
             yield process
         finally:
             process.kill()
+
+
+def _settings(env: Mapping[str, str] | None, more: Mapping[str, Any]) -> dict[str, Any]:
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return {**pipes, "text": True, "env": env or environment(), "preexec_fn": default_signals, **more}
 
 
 def await_handlers(pid: int) -> None:
@@ -102,6 +111,11 @@ class Terminal:
         self.before = termios.tcgetattr(self._slave)
         self.written = b""
         slave = self._slave
+
+        def prepare() -> None:
+            default_signals()
+            fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+
         self.process = subprocess.Popen(
             [*command, *words],
             stdin=slave,
@@ -109,7 +123,7 @@ class Terminal:
             stderr=slave,
             env=env or environment(),
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(slave, termios.TIOCSCTTY, 0),
+            preexec_fn=prepare,
         )
 
     def __enter__(self) -> Terminal:

@@ -9,12 +9,13 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.cgroups import limited_cpu
-from tests.cli.running import COMMAND, Terminal, await_handlers, environment, started
+from tests.cli.running import COMMAND, Terminal, await_handlers, started
 from tests.waiting import LIMIT_S, until
 
 ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
@@ -93,18 +94,35 @@ def test_an_end_without_cpu_time_is_orderly() -> None:
         assert process.wait(LIMIT_S) == 0
 
 
-def test_nohup_keeps_it_alive() -> None:
-    command = ["nohup", *COMMAND, "watch", *WATCH_NONE, "-i", "0.1"]
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment()
-    ) as process:
+@pytest.fixture
+def ignoring_shell() -> Iterator[None]:
+    """Ignore the ending signals in this process, as a shell does for the jobs that it starts in the background."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("ignoring_shell")
+@pytest.mark.parametrize("number", ENDING)
+def test_children_of_tests_take_signals_in_any_shell(number: signal.Signals) -> None:
+    with started("watch", *WATCH_NONE, "-i", "0.1") as process:
         assert process.stdout is not None
         process.stdout.readline()
-        process.send_signal(signal.SIGHUP)
+        process.send_signal(number)
+        process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0
+
+
+@pytest.mark.usefixtures("ignoring_shell")
+def test_ignored_signals_stay_ignored() -> None:
+    with started("watch", *WATCH_NONE, "-i", "0.1", preexec_fn=None) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        for number in ENDING:
+            process.send_signal(number)
         for _ in range(3):
-            assert process.stdout.readline() != b""
-        process.terminate()
-        assert process.wait(LIMIT_S) == 0
+            assert process.stdout.readline() != ""
 
 
 @pytest.mark.parametrize("number", ENDING)

@@ -15,7 +15,7 @@ import pytest
 
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import WATCHED
-from tests.cli.running import await_handlers
+from tests.cli.running import await_handlers, default_signals
 from tests.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.bpf
@@ -50,7 +50,10 @@ def qdiscs(lab: Lab) -> str:
 def start(lab: Lab, attach: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "bpftop.cli", "watch", lab.interface, "-i", "0.1", "--attach", attach, "--yes"]
     nothing = subprocess.DEVNULL
-    return lab.call_in(WATCHED, lambda: subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing))
+    return lab.call_in(
+        WATCHED,
+        lambda: subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, preexec_fn=default_signals),
+    )
 
 
 @pytest.mark.parametrize("attach", [mode for mode in ATTACH if mode != "clsact"])

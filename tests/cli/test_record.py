@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sqlite3
 import stat
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from bpftop.errors import BpftopError
 from bpftop.store.recording import Extent, Recording
-from tests.cli.running import await_handlers, bpftop, started
+from tests.cli.running import COMMAND, await_handlers, bpftop, default_signals, environment, started
 from tests.waiting import LIMIT_S, until
 
 LO = ("record", "lo", "--attach", "none", "-i", "0.1", "--no-drops")
@@ -59,6 +60,21 @@ def test_until_a_signal_ends_it(tmp_path: Path, number: signal.Signals) -> None:
     assert extent(path).ticks >= 2
 
 
+def test_nohup_record_survives_a_hang_up(tmp_path: Path) -> None:
+    path = tmp_path / "night.bpftop"
+    words = ["nohup", *COMMAND, *LO, "-o", str(path)]
+    nothing = subprocess.DEVNULL
+    with subprocess.Popen(
+        words, stdin=nothing, stdout=nothing, stderr=nothing, env=environment(), preexec_fn=default_signals
+    ) as process:
+        until(lambda: ticks_in(path) >= 1, "a tick is recorded")
+        process.send_signal(signal.SIGHUP)
+        before = ticks_in(path)
+        until(lambda: ticks_in(path) >= before + 3, "recording goes on after the hang-up")
+        process.terminate()
+        assert process.wait(LIMIT_S) == 0
+
+
 def test_kill_9_and_go_on(tmp_path: Path) -> None:
     path = tmp_path / "a"
     with started(*LO, "-o", str(path)) as process:
@@ -73,8 +89,6 @@ def test_kill_9_and_go_on(tmp_path: Path) -> None:
 
 @pytest.mark.root
 def test_the_owner_behind_sudo(tmp_path: Path) -> None:
-    from tests.cli.running import environment
-
     path = tmp_path / "a"
     done = bpftop(*LO, "-o", str(path), "--duration", "0.2", env=environment(SUDO_UID="1234", SUDO_GID="2345"))
     assert done.returncode == 0

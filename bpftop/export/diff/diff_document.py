@@ -14,7 +14,7 @@ from bpftop.export.diff.settings import FEATURES, Setting, settings
 from bpftop.export.json_writing import TOOL, json_page, rounded
 from bpftop.export.snapshot.snapshot_csv import cells, loss_cells
 from bpftop.fields import frozen
-from bpftop.model.path import BY_ID
+from bpftop.model.stages import BY_ID
 from bpftop.model.units import UNKNOWN, factor, si
 from bpftop.render.comparison import RowDifference, compare
 from bpftop.render.escaping import escaped_text
