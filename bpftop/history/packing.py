@@ -5,8 +5,9 @@ from __future__ import annotations
 import pickle
 import zlib
 from array import array
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+
+from bpftop.fields import frozen
 
 _LEVEL = 3  # a tenth smaller than level 1 in the same time, because of the long runs of zeros
 _WINDOW_BYTES = 32 << 10  # how far deflate looks back
@@ -15,7 +16,7 @@ _VALUES_PER_DICTIONARY = 100
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@frozen
 class Packed(Generic[T]):
     """``dictionary`` is the earlier value that ``content`` refers to, one object for many packed values."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 from bpftop.config.untrusted_file import parse_json
 from bpftop.errors import BpftopError
+from bpftop.fields import field_names
 from bpftop.model.families import FAMILIES
 from bpftop.model.json_dump import dump_json
 from bpftop.model.sample import Interface, Key, Reading, Sample
@@ -19,7 +19,7 @@ CPUS_MAX = 1 << 16
 
 _NUMBER_MAX = (1 << 63) - 1
 _TIMES = ("seq", "wall_ns", "mono_ns")
-_FIELDS = tuple(field.name for field in fields(Sample))
+_FIELDS = field_names(Sample)
 _READING = ("read_ns", "cost_ns", "epoch")
 
 
