@@ -10,6 +10,7 @@ import pytest
 
 from bpftop.collect.attach.attachments import WAITS
 from bpftop.collect.live import LiveSource
+from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import Sample, reading_key
 from tests.bpf.devices import Lab
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.bpf
 
 PAIRS = 6
 NAMES = [f"m{number}" for number in range(2 * PAIRS)]
+ON_SCREEN = AttachRequest(terminal=True)
 
 
 @pytest.fixture
@@ -52,9 +54,7 @@ def until_all_are_counted(samples: Iterator[Sample]) -> list[Sample]:
 @pytest.mark.usefixtures("many", "no_patience")
 def test_screen_has_every_row_before_the_last_program_is_attached() -> None:
     told: list[tuple[int, int]] = []
-    source = LiveSource(
-        NAMES, interactive=True, interval_s=0.1, drops=False, progress=lambda *counts: told.append(counts)
-    )
+    source = LiveSource(NAMES, ON_SCREEN, interval_s=0.1, drops=False, progress=lambda *counts: told.append(counts))
     with closing(source.samples()) as samples:
         first, second, *others = until_all_are_counted(samples)
     assert len(counted(first)) == 1
@@ -72,7 +72,7 @@ def test_screen_has_every_row_before_the_last_program_is_attached() -> None:
 
 def test_interface_that_carried_most_is_attached_first(many: Lab, no_patience: None) -> None:
     many.send("m7", 100, 1500)
-    source = LiveSource(NAMES, interactive=True, interval_s=0.1, drops=False)
+    source = LiveSource(NAMES, ON_SCREEN, interval_s=0.1, drops=False)
     with closing(source.samples()) as samples:
         assert counted(next(samples)) in (["m6"], ["m7"])
 
@@ -86,7 +86,7 @@ def test_documents_wait_for_all_programs() -> None:
 
 @pytest.mark.usefixtures("many", "no_patience")
 def test_flows_are_counted_on_interfaces_that_were_attached_later() -> None:
-    source = LiveSource(NAMES, interactive=True, interval_s=0.1, drops=False)
+    source = LiveSource(NAMES, ON_SCREEN, interval_s=0.1, drops=False)
     with closing(source.samples()) as samples:
         next(samples)
         source.watch_flows(True)
@@ -98,7 +98,7 @@ def test_flows_are_counted_on_interfaces_that_were_attached_later() -> None:
 
 
 def test_device_that_goes_away_while_it_waits_is_attached_when_it_is_back(many: Lab, no_patience: None) -> None:
-    source = LiveSource(NAMES, interactive=True, interval_s=0.1, drops=False)
+    source = LiveSource(NAMES, ON_SCREEN, interval_s=0.1, drops=False)
     with closing(source.samples()) as samples:
         next(samples)
         many.ip("link del m10")  # and its peer, m11
