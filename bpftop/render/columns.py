@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from bpftop.fields import frozen, replace
-from bpftop.model.units import UNKNOWN, bar, pct
+from bpftop.model.units import UNKNOWN, bar, pct, si
 from bpftop.render.escaping import escaped_text
 
 RowT = TypeVar("RowT")
@@ -19,8 +19,9 @@ class Column(Generic[RowT]):
     """Title, unit, width, value and meaning of a column, declared once for the screen, the documents and the help.
 
     ``width`` includes ``gap``, the empty cells on the left. Cells are right-aligned, unless ``left``. ``value`` is what
-    rows are sorted by; ``text`` formats the cell for a width without the gap. Narrow screens leave out the columns of
-    the highest ``rank`` first; wide ones widen a column by up to ``stretch``.
+    rows are sorted by, and what ``form`` formats for the cell; ``text``, where there is one, formats the cell from the
+    row, for a width without the gap. Narrow screens leave out the columns of the highest ``rank`` first; wide ones
+    widen a column by up to ``stretch``.
     """
 
     id: str
@@ -29,13 +30,18 @@ class Column(Generic[RowT]):
     width: int
     help: str
     value: Callable[[RowT], float | str | None]
-    text: Callable[[RowT, int], str]
+    text: Callable[[RowT, int], str] | None = None
+    form: Callable[[Any], str] = si
     rank: int = 0
     gap: int = 1
     left: bool = False
     stretch: int = 0
     look: Look | Callable[[RowT], Look] = "text"
     sortable: bool = True
+
+    def cell(self, row: RowT, width: int) -> str:
+        """Return the text of a cell for a width without the gap."""
+        return self.form(self.value(row)) if self.text is None else self.text(row, width)
 
     def aligned(self, text: str) -> str:
         """Pad a text to the column's own width, gap included."""
@@ -74,7 +80,7 @@ def text_table(columns: Sequence[Column[RowT]], rows: Iterable[RowT]) -> Iterato
     """Format a table as lines of aligned, escaped text: the titles, then the rows, all columns at their own widths."""
     yield "".join(column.aligned(column.title) for column in columns)
     for row in rows:
-        cells = (escaped_text(column.text(row, column.width - column.gap)) for column in columns)
+        cells = (escaped_text(column.cell(row, column.width - column.gap)) for column in columns)
         yield "".join(map(Column.aligned, columns, cells))
 
 
@@ -93,6 +99,11 @@ def clipped(text: str, width: int) -> str:
 def share_text(share: float | None, width: int) -> str:
     """Format a share as a bar followed by its percentage."""
     return bar(share, width - 6) + pct(share).rjust(6)
+
+
+def bits_text(bits_per_sec: float | None) -> str:
+    """Format a bit rate."""
+    return si(bits_per_sec, "b/s")
 
 
 def size_text(size_bytes: float | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 
-from bpftop.model.units import UNKNOWN, pct, si
+from bpftop.model.units import UNKNOWN, pct
 from bpftop.render.columns import Column, clipped, share_text
 from bpftop.render.flow_rows import FlowLine, GroupBy
 
@@ -31,9 +31,9 @@ def _order(member: str) -> str:
     return f"~{address.version}{address.packed.hex()}"
 
 
-def _port(number: Callable[[FlowLine], int]) -> Callable[[FlowLine, int], str]:
-    """Return a function that formats a port; 0 is no port, and empty."""
-    return lambda row, _: str(number(row) or "")
+def _port(number: int) -> str:
+    """Format a port; 0 is no port, and empty."""
+    return str(number or "")
 
 
 def age_text(age_ns: int | None) -> str:
@@ -53,27 +53,27 @@ INTERFACE: Column[FlowLine] = Column(
 
 _RATES: tuple[Column[FlowLine], ...] = (
     Column("packets_per_sec", "pps", "packets/s", 8, "Packets per second.",
-          lambda r: r.packets_per_sec, lambda r, _: si(r.packets_per_sec)),
+          lambda r: r.packets_per_sec),
     Column("bits_per_sec", "bit/s", "bits/s", 8, "Bits per second: L2 bytes without FCS, times 8.",
-          lambda r: r.bits_per_sec, lambda r, _: si(r.bits_per_sec), rank=1),
+          lambda r: r.bits_per_sec, rank=1),
 )  # fmt: skip
 
 FLOW_COLUMNS: tuple[Column[FlowLine], ...] = (
     Column("saddr", "Source", "", 16, "Source address, or its name (`n`).",
           lambda r: _order(r.saddr), _address_text(lambda r: r.saddr), gap=0, left=True, stretch=24, look="name"),
     Column("sport", "port", "", 6, "Source port. Empty: fragments after the first, and all but TCP and UDP.",
-          lambda r: r.sport, _port(lambda r: r.sport), rank=3),
+          lambda r: r.sport, form=_port, rank=3),
     Column("daddr", "Destination", "", 17, "Destination address, or its name.",
           lambda r: _order(r.daddr), _address_text(lambda r: r.daddr), gap=1, left=True, stretch=24, look="name"),
-    Column("dport", "port", "", 6, "Destination port.", lambda r: r.dport, _port(lambda r: r.dport)),
+    Column("dport", "port", "", 6, "Destination port.", lambda r: r.dport, form=_port),
     Column("protocol", "proto", "", 7, "IP protocol.",
           lambda r: r.protocol, lambda r, width: clipped(r.protocol, width), gap=1, left=True, rank=2,
           look="muted"),
     *_RATES,
     Column("share", "share", "%", 6, "Share of all packets of the direction (`t` changes it).",
-          lambda r: r.share, lambda r, _: pct(r.share), rank=4),
+          lambda r: r.share, form=pct, rank=4),
     Column("age", "age", "", 6, "How long ago the flow was first seen since flows are counted.",
-          lambda r: r.age_ns, lambda r, _: age_text(r.age_ns), rank=5),
+          lambda r: r.age_ns, form=age_text, rank=5),
 )  # fmt: skip
 
 _TITLES: Mapping[GroupBy, str] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpftop.measure.maps.results import OperationCost
-from bpftop.model.units import UNKNOWN, bar, ns, pct, si
+from bpftop.model.units import UNKNOWN, bar, ns, pct
 from bpftop.render.columns import Column
 from bpftop.render.operation_rows import OperationRow
 
@@ -31,10 +31,9 @@ OPERATION_COLUMNS: tuple[Column[OperationRow], ...] = (
     Column("p50_ns", "p50", "ns", 7, "Median of single calls from user space, per entry.",
           lambda r: r.p50_ns, lambda r, _: p50_text(r.cost)),
     Column("p99_ns", "p99", "ns", 7, "One call in a hundred takes longer.",
-          lambda r: r.cost.summary.p99_ns if r.cost else None,
-          lambda r, _: ns(r.cost.summary.p99_ns if r.cost else None)),
+          lambda r: r.cost.summary.p99_ns if r.cost else None, form=ns),
     Column("per_sec", "op/s", "1/s", 8, "Mean of the entries per second, all threads together.",
-          lambda r: r.cost.per_sec if r.cost else None, lambda r, _: si(r.cost.per_sec if r.cost else None)),
+          lambda r: r.cost.per_sec if r.cost else None),
     Column("batch_factor", "factor", "", 7, "How many times cheaper an entry is in a batch than by single calls.",
           lambda r: r.factor, lambda r, _: "" if r.factor is None else f"{r.factor:.1f}x", rank=1),
     Column("batch", "batch", "", 6, "Entries in a batch; of a sweep the best size.",
@@ -45,11 +44,11 @@ OPERATION_COLUMNS: tuple[Column[OperationRow], ...] = (
           lambda r: r.cost.spread.pct if r.cost else None,
           lambda r, _: pct(r.cost.spread.pct / 100 if r.cost else None), rank=2),
     Column("checked", "checked", "", 8, "Values and keys that were compared with what was written.",
-          lambda r: r.result.checked, lambda r, _: si(r.result.checked), rank=2),
+          lambda r: r.result.checked, rank=2),
     Column("bar", "p50", "ns", 9, "The p50, the longest bar being the dearest operation.",
           lambda r: None, _bar, rank=3, gap=2, left=True, stretch=24, look="bar", sortable=False),
     Column("before_ns", "before", "ns", 7, "The p50 of the latest run before, on this machine.",
-          lambda r: r.change.then if r.change else None, lambda r, _: ns(r.change.then if r.change else None), rank=5),
+          lambda r: r.change.then if r.change else None, form=ns, rank=5),
     Column("change", "change", "%", 8, "How the p50 has changed since; none where the ranges of both runs overlap.",
           lambda r: r.change.pct if r.change else None, lambda r, _: _change(r), rank=1, look="factor"),
 )  # fmt: skip

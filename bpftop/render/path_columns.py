@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bpftop.model.units import UNKNOWN, si, spark
+from bpftop.model.units import UNKNOWN, spark
 from bpftop.render.columns import Column, Look
 from bpftop.render.path_rows import StageLine
 
@@ -42,11 +42,11 @@ PATH_COLUMNS: tuple[Column[StageLine], ...] = (
           "sum of losses. Select one to read what its counter means.",
           lambda r: None, lambda r, width: r.stage.title[:width], gap=0, left=True, look=_look, sortable=False),
     Column("per_sec", "per s", "1/s", 8, "Packets per second over the last interval.",
-          lambda r: r.per_sec, lambda r, _: si(r.per_sec), look=_number_look),
+          lambda r: r.per_sec, look=_number_look),
     Column("since_start", "since start", "packets", 12, "Packets since bpftop began to look.",
-          lambda r: r.since_start, lambda r, _: si(r.since_start), look=_number_look),
+          lambda r: r.since_start, look=_number_look),
     Column("since_mark", "since mark", "packets", 11, "Packets since `m`.",
-          lambda r: r.since_mark, lambda r, _: si(r.since_mark), rank=1, look=_number_look),
+          lambda r: r.since_mark, rank=1, look=_number_look),
     Column("verdict", "verdict", "", 9,
           "losing: packets die here now. stopped: they did since the start. ok: none did. refused: turned away now, on "
           "purpose. seen, none: no loss. "
@@ -67,7 +67,7 @@ PATH_COLUMNS: tuple[Column[StageLine], ...] = (
     Column("headroom_s", "lasts", "s", 9,
           "How long the queue of the stage takes what comes now if nobody takes anything out of it: ring, backlog. For "
           "conntrack: until its table is full if it goes on growing.",
-          lambda r: r.headroom_s, lambda r, _: duration(r.headroom_s), rank=4, sortable=False),
+          lambda r: r.headroom_s, form=duration, rank=4, sortable=False),
     Column("counter", "counter", "", 26,
           "Where the number comes from, as ip -s, nstat or /proc name it. + adds, | takes the largest.",
           lambda r: None, lambda r, width: r.stage.counter[:width], rank=5, gap=2, left=True, stretch=70, look="muted",

@@ -96,8 +96,7 @@ def _counted_text(line: ProgramLine) -> str:
     return f"{si(counts.counted)}/{si(counts.run)}" if counts else ""
 
 
-def _lost_text(line: ProgramLine) -> str:
-    lost = line.lost_pct
+def _lost_text(lost: float | None) -> str:
     if lost is None:
         return ""
     return "none" if lost == 0 else f"{lost:.1f} %" if abs(lost) >= 0.05 else f"{lost:.4f} %"
@@ -121,20 +120,20 @@ PROGRAM_COLUMNS: tuple[ProgramColumn, ...] = (
     Column("ns", "avg ns", "ns", 9, "nanoseconds on one CPU, above an empty body",
           lambda line: line.ns, lambda line, _: _cost_text(line.row.alone) if line.row else _number(line.ns)),
     Column("us", "avg µs", "µs", 9, "the same in microseconds",
-          _microseconds, lambda line, _: _number(_microseconds(line), 4), rank=5),
+          _microseconds, form=lambda us: _number(us, 4), rank=5),
     Column("ops", "op/s", "1/s", 8, "operations per second on one CPU",
-          lambda line: line.ops_per_sec, lambda line, _: si(line.ops_per_sec), rank=3),
+          lambda line: line.ops_per_sec, rank=3),
     Column("factor", "factor", "", 8, "how many times as fast as the reference",
           lambda line: line.factor, lambda line, _: _number(line.factor) if line.row else "", rank=2),
     Column("kept", "counted/run", "", 16, "runs that the map counted, of all runs, on the largest number of CPUs tried",
           lambda line: line.crowded.counted_runs.counted if line.crowded and line.crowded.counted_runs else None,
           lambda line, _: _counted_text(line), rank=4),
     Column("lost", "lost", "%", 8, "counts lost to races, in percent",
-          lambda line: line.lost_pct, lambda line, _: _lost_text(line)),
+          lambda line: line.lost_pct, form=_lost_text),
     Column("insns", "insns", "", 7, "instructions after the verifier's rewriting",
-          _instructions, lambda line, _: _whole(_instructions(line)), rank=3),
+          _instructions, form=_whole, rank=3),
     Column("jited", "JITed B", "B", 8, "bytes of machine code",
-          _jited_bytes, lambda line, _: _whole(_jited_bytes(line)), rank=4),
+          _jited_bytes, form=_whole, rank=4),
     Column("spread", "spread", "%", 8,
           "from the least to the largest round, in percent of the median; the widest of all numbers of CPUs",
           lambda line: line.row.spread_pct if line.row else None,

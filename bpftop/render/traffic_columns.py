@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from bpftop.model.units import factor, pct, si, spark
-from bpftop.render.columns import Column, Look, RowT, change_look, share_text, size_text
+from bpftop.model.units import factor, pct, spark
+from bpftop.render.columns import Column, Look, bits_text, change_look, share_text, size_text
 from bpftop.render.comparison import ratio
 from bpftop.render.rows import CpuLine, ProtocolLine
-
-
-def _packets(value: Callable[[RowT], float | None]) -> Callable[[RowT, int], str]:
-    return lambda row, _: si(value(row))
-
-
-def _bits(value: Callable[[RowT], float | None]) -> Callable[[RowT, int], str]:
-    return lambda row, _: si(value(row), "b/s")
 
 
 def _name(row: ProtocolLine, width: int) -> str:
@@ -47,9 +37,9 @@ PROTOCOL_COLUMNS: tuple[Column[ProtocolLine], ...] = (
           "while it is above 10 % of TCP.",
           lambda r: r.name, _name, gap=0, left=True, look="name"),
     Column("rx_packets_per_sec", "RX pps", "packets/s", 8, "Packets received per second, over the last interval.",
-          lambda r: r.rx.packets_per_sec, _packets(lambda r: r.rx.packets_per_sec)),
+          lambda r: r.rx.packets_per_sec),
     Column("rx_bits_per_sec", "RX bit/s", "bits/s", 11, "Bits received per second: L2 bytes without FCS, times 8.",
-          lambda r: r.rx.bits_per_sec, _bits(lambda r: r.rx.bits_per_sec)),
+          lambda r: r.rx.bits_per_sec, form=bits_text),
     Column("share", "share", "%", 17, "Share of all packets of the direction (`t` changes it).",
           lambda r: r.share, lambda r, width: share_text(r.share, width), rank=1, gap=2, left=True, look="bar"),
     Column("factor", "x 1 min", "", 9,
@@ -57,46 +47,46 @@ PROTOCOL_COLUMNS: tuple[Column[ProtocolLine], ...] = (
           "were there. Bright from 3 and below 1/3.",
           _ratio, lambda r, _: factor(r.now, r.then), rank=2, look=_factor_look),
     Column("tx_packets_per_sec", "TX pps", "packets/s", 9, "Packets sent per second.",
-          lambda r: r.tx.packets_per_sec, _packets(lambda r: r.tx.packets_per_sec), rank=3),
+          lambda r: r.tx.packets_per_sec, rank=3),
     Column("tx_bits_per_sec", "TX bit/s", "bits/s", 11, "Bits sent per second.",
-          lambda r: r.tx.bits_per_sec, _bits(lambda r: r.tx.bits_per_sec), rank=3),
+          lambda r: r.tx.bits_per_sec, form=bits_text, rank=3),
     Column("trend", "trend", "", 12,
           "Packets per second, 10 s per cell, the newest on the right; each row has its own scale.",
           lambda r: None, lambda r, width: spark(r.trend(width), width), rank=4, gap=2, left=True, stretch=20,
           look="trend", sortable=False),
     Column("mean_size_bytes", "mean", "bytes", 8, "Mean frame size of the direction: bits/s through packets/s.",
-          lambda r: r.seen.mean_size_bytes, lambda r, _: size_text(r.seen.mean_size_bytes), rank=5),
+          lambda r: r.seen.mean_size_bytes, form=size_text, rank=5),
 )  # fmt: skip
 
 CPU_COLUMNS: tuple[Column[CpuLine], ...] = (
     Column("cpu", "CPU", "", 5,
           "The CPU that counted the packets: it took the interrupt, or RPS chose it.",
-          lambda r: r.cpu, lambda r, _: str(r.cpu), gap=0, look="name"),
+          lambda r: r.cpu, form=str, gap=0, look="name"),
     Column("packets_per_sec", "pps", "packets/s", 9, "Packets per second on this CPU.",
-          lambda r: r.counts.packets_per_sec, _packets(lambda r: r.counts.packets_per_sec)),
+          lambda r: r.counts.packets_per_sec),
     Column("bits_per_sec", "bit/s", "bits/s", 11, "Bits per second on this CPU.",
-          lambda r: r.counts.bits_per_sec, _bits(lambda r: r.counts.bits_per_sec)),
+          lambda r: r.counts.bits_per_sec, form=bits_text),
     Column("share", "share", "%", 15, "Share of all packets of the direction.",
           lambda r: r.share, lambda r, width: share_text(r.share, width), rank=1, gap=2, left=True, look="bar",
           sortable=False),
     Column("softirq", "softirq", "%", 8,
           "Part of its time that this CPU spent in softirqs (/proc/stat), of all interfaces; at 100 % it can take no "
           "more packets.",
-          lambda r: r.reading(r.readings.softirq), lambda r, _: pct(r.reading(r.readings.softirq)), rank=1),
+          lambda r: r.reading(r.readings.softirq), form=pct, rank=1),
     Column("backlog_drops_per_sec", "drops/s", "packets/s", 9,
           "Packets per second that found the backlog of this CPU full (softnet_stat dropped), of all interfaces.",
-          lambda r: r.reading(r.readings.backlog_drops), _packets(lambda r: r.reading(r.readings.backlog_drops)),
+          lambda r: r.reading(r.readings.backlog_drops),
           rank=2),
     Column("squeezes_per_sec", "squeez/s", "1/s", 9,
           "How often a second this CPU had to leave packets for later because its budget was used up (time_squeeze); "
           "no packet is lost by that.",
-          lambda r: r.reading(r.readings.squeezes), _packets(lambda r: r.reading(r.readings.squeezes)), rank=2),
+          lambda r: r.reading(r.readings.squeezes), rank=2),
     Column("net_rx_per_sec", "NET_RX/s", "1/s", 9,
           "Receive softirqs per second on this CPU (/proc/softirqs), of all interfaces.",
-          lambda r: r.reading(r.readings.net_rx), _packets(lambda r: r.reading(r.readings.net_rx)), rank=3),
+          lambda r: r.reading(r.readings.net_rx), rank=3),
     Column("irqs_per_sec", "IRQs/s", "1/s", 8,
           "Interrupts per second that the queues of the interface gave this CPU; a dash: it has none of its own.",
-          lambda r: r.reading(r.readings.irqs), _packets(lambda r: r.reading(r.readings.irqs)), rank=4),
+          lambda r: r.reading(r.readings.irqs), rank=4),
     Column("factor", "x 1 min", "", 9, "How many times as many packets as one minute ago; after `m`, as at the mark.",
           _ratio, lambda r, _: factor(r.now, r.then), rank=7, look=_factor_look, sortable=False),
     Column("protocols", "top protocols", "%", 26,

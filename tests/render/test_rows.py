@@ -146,11 +146,11 @@ def test_no_cell_is_wider_than_its_column(width: int) -> None:
     for field, cells in fitting(PROTOCOL_COLUMNS, width):
         assert len(field.title) <= cells - field.gap
         for row in protocol_lines(before, {"syn"}):
-            assert len(field.text(row, cells - field.gap)) <= cells - field.gap
+            assert len(field.cell(row, cells - field.gap)) <= cells - field.gap
     table = CpuTable(before)
     for cpu_field, cells in fitting(CPU_COLUMNS, width):
         for cpu_row in table.lines(table.visible_cpus):
-            assert len(cpu_field.text(cpu_row, cells - cpu_field.gap)) <= cells - cpu_field.gap
+            assert len(cpu_field.cell(cpu_row, cells - cpu_field.gap)) <= cells - cpu_field.gap
 
 
 def test_every_column_has_a_meaning_and_an_id_of_its_own() -> None:

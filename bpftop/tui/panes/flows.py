@@ -20,7 +20,7 @@ from bpftop.tui.widgets.traffic_lines import direction_line
 NO_PROGRAM = "Flows are not counted: no program is attached. `bpftop doctor` says what is missing."
 COUNTING = "Flows are counted from now on; the first flows come with the next tick."
 NOT_COUNTED = "There are no flows at this moment: flows are counted only while this pane is open."
-_INTERFACE = replace(INTERFACE, text=lambda row, width: clean(INTERFACE.text(row, width)))
+_INTERFACE = replace(INTERFACE, text=lambda row, width: clean(INTERFACE.cell(row, width)))
 _TITLES = {"flow": "5-tuple", "source": "source", "destination": "destination", "destination_port": "destination port"}
 
 

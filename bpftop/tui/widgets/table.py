@@ -107,7 +107,7 @@ def _heading(column: Column[RowT], width: int, view: View) -> str:
 def _row(row: RowT, columns: Sequence[tuple[Column[RowT], int]], is_selected: bool) -> Line:
     spans = [
         (
-            cell(column, column.text(row, width - column.gap), width),
+            cell(column, column.cell(row, width - column.gap), width),
             column.look(row) if callable(column.look) else column.look,
         )
         for column, width in columns
