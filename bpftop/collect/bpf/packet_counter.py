@@ -12,7 +12,7 @@ from typing import Literal
 from bpftop.hooks.steps import ProgramName
 from bpftop.kernel.bpf.flow_table import FlowKnobs
 from bpftop.kernel.bpf.object import BpfObject
-from bpftop.kernel.bpf.percpu_array import CounterMap, possible_cpus
+from bpftop.kernel.bpf.percpu_array import COLUMNS, CounterMap, possible_cpus
 from bpftop.kernel.bpf.program import Program
 from bpftop.kernel.measure.frames import ETHERNET_BYTES, FRAMES
 from bpftop.model.protocols import REFLECTION_PORTS
@@ -28,7 +28,6 @@ from bpftop.model.sample import (
     reading_key,
 )
 
-_COLUMNS = 2  # struct cell: packets, bytes
 _NOOPS = {"count_xdp": "noop_xdp", "count_xdp_frags": "noop_xdp_frags", "count_tc": "noop_tc"}
 
 
@@ -90,7 +89,7 @@ class PacketCounter:
         if self._spans[0] != cell_numbers or not self._spans[1]:
             self._spans = (cell_numbers, _spans(cell_numbers))
         for family, start, stop, part in self._spans[1]:  # contiguous in the struct, so each family is a slice
-            cells = cell_values[start * _COLUMNS : stop * _COLUMNS]
+            cells = cell_values[start * COLUMNS : stop * COLUMNS]
             readings[family] = Reading(family, read_ns, 0, epoch, self._keys_of(family, label, part), cells)
         return {reading_key(family, label, self.direction): reading for family, reading in readings.items()}
 

@@ -7,7 +7,6 @@ Links are not pinned, so whatever ends this process ends them.
 from __future__ import annotations
 
 import errno
-import os
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -25,6 +24,7 @@ from bpftop.kernel.bpf.kernel_btf import trim_memory
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.percpu_hash import ROWS_MAX, CountsHash, WatchedSet
 from bpftop.kernel.check import KernelError, errno_words
+from bpftop.kernel.netns import namespace_inode
 from bpftop.kernel.privileges import Privileges, missing_remedy
 from bpftop.model.sample import Reading
 
@@ -32,7 +32,6 @@ TRACING = ("CAP_BPF", "CAP_PERFMON")
 """Capabilities that loading a tracing program takes."""
 
 KERNEL_BTF = Path("/sys/kernel/btf/vmlinux")
-_NAMESPACE = "/proc/thread-self/ns/net"
 
 
 @frozen
@@ -61,7 +60,7 @@ class Traced:
         target: tuple[int, str] | None = None,
     ) -> None:
         self._program, self._begun = program, False
-        fixed = {"netns": os.stat(_NAMESPACE).st_ino, **(constants or {})}
+        fixed = {"netns": namespace_inode(), **(constants or {})}
         with ExitStack() as undo:
             opened = BpfObject(name, program, fixed, target=target)
             undo.callback(opened.close)

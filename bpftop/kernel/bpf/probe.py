@@ -5,28 +5,24 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import struct
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 from bpftop.fields import frozen
 from bpftop.kernel._libbpf import lib
 from bpftop.kernel.bpf.bpf_link import Link
 from bpftop.kernel.bpf.cdata import text
 from bpftop.kernel.check import KernelError, check, errno_words
-from bpftop.kernel.net.netdev import IFF_UP, IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINKINFO
-from bpftop.kernel.net.netlink import NLM_F_ACK, NetlinkSocket, attribute
+from bpftop.kernel.net.netdev import IFF_UP, IFINFOMSG, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_LINKINFO
+from bpftop.kernel.net.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NetlinkSocket, attribute
 from bpftop.kernel.netns import moved, unshare_network
 
-RTM_NEWLINK, NLM_F_EXCL, NLM_F_CREATE = 16, 0x200, 0x400
-IFLA_INFO_DATA, VETH_INFO_PEER = 2, 1
+RTM_NEWLINK, VETH_INFO_PEER = 16, 1
 SENDER, RECEIVER = "sender", "receiver"
 NO_DEVICE = 0x7FFFFFFF  # no device has this ifindex: the kernel assigns them from 1 up
 
 ETHERTYPE = 0x88B5  # IEEE 802: for local experiments, so no stack answers
 FRAME = bytes.fromhex("020000000002020000000001") + ETHERTYPE.to_bytes(2, "big") + bytes(46)
-
-_IFINFOMSG = struct.Struct("=BBHiII")
 
 
 class NoPlace(KernelError):
@@ -88,18 +84,15 @@ def private_pair() -> Iterator[PrivatePair]:
 
 def _make_veth() -> None:
     """Create the veth pair. The sender comes up last, with its carrier on, so that it can send at once."""
-    no_device = _IFINFOMSG.pack(0, 0, 0, 0, 0, 0)
-    up = _IFINFOMSG.pack(0, 0, 0, 0, IFF_UP, IFF_UP)
+    no_device = IFINFOMSG.pack(0, 0, 0, 0, 0, 0)
+    up = IFINFOMSG.pack(0, 0, 0, 0, IFF_UP, IFF_UP)
     peer = attribute(VETH_INFO_PEER, no_device + _name(RECEIVER))
     kind = attribute(IFLA_INFO_KIND, b"veth\0") + attribute(IFLA_INFO_DATA, peer)
-    route = NetlinkSocket(socket.NETLINK_ROUTE)
-    try:
+    with closing(NetlinkSocket(socket.NETLINK_ROUTE)) as route:
         body = no_device + _name(SENDER) + attribute(IFLA_LINKINFO, kind)
         route.request(RTM_NEWLINK, body, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK)
         for name in (RECEIVER, SENDER):
             route.request(RTM_NEWLINK, up + _name(name), NLM_F_ACK)
-    finally:
-        route.close()
 
 
 def _name(name: str) -> bytes:

@@ -13,18 +13,25 @@ from collections.abc import Iterator
 
 from bpftop.fields import frozen
 from bpftop.kernel.check import KernelError, errno_words
-from bpftop.kernel.net.netlink import NLM_F_ACK, NetlinkSocket, attribute, attributes
-from bpftop.kernel.net.qdiscs import qdiscs
+from bpftop.kernel.net.netlink import (
+    NLM_F_ACK,
+    NLM_F_CREATE,
+    NLM_F_EXCL,
+    NLM_F_REPLACE,
+    NetlinkSocket,
+    attribute,
+    attributes,
+)
+from bpftop.kernel.net.qdiscs import TCA_KIND, TCMSG, qdiscs
 from bpftop.kernel.process_identity import ProcessIdentity
 from bpftop.model.sample import DIRECTIONS, Direction
 
 RTM_NEWQDISC, RTM_DELQDISC = 36, 37
 RTM_NEWTFILTER, RTM_DELTFILTER, RTM_GETTFILTER = 44, 45, 46
-NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 TC_H_CLSACT = 0xFFFFFFF1
 CLSACT_HANDLE = 0xFFFF0000
 PARENTS: dict[Direction, int] = {"rx": 0xFFFFFFF2, "tx": 0xFFFFFFF3}  # TC_H_MIN_INGRESS, TC_H_MIN_EGRESS
-TCA_KIND, TCA_OPTIONS = 1, 2
+TCA_OPTIONS = 2
 TCA_BPF_FD, TCA_BPF_NAME, TCA_BPF_FLAGS, TCA_BPF_ID = 6, 7, 8, 11
 TCA_BPF_FLAG_ACT_DIRECT = 1
 ETH_P_ALL = 3
@@ -33,7 +40,7 @@ ETH_P_ALL = 3
 OWN_HANDLE, OWN_PRIORITY = 0x62706674, 0xB9F7
 _CREATED_QDISC = "qdisc=created"
 
-_TCMSG = struct.Struct("=BBHiIII")
+_GONE = (errno.ENOENT, errno.ENODEV, errno.EINVAL)  # EINVAL: with the qdisc of the filter
 
 
 @frozen
@@ -103,16 +110,14 @@ class Clsact:
             + attribute(TCA_BPF_NAME, self._name.encode() + b"\0")
             + attribute(TCA_BPF_FLAGS, struct.pack("=I", TCA_BPF_FLAG_ACT_DIRECT))
         )
-        body = _own_filter(self._ifindex, self._direction) + attribute(TCA_KIND, b"bpf\0")
+        body = _own_filter(self._ifindex, self._direction) + attribute(TCA_OPTIONS, options)
         with _sentence(verb):
-            route.request(RTM_NEWTFILTER, body + attribute(TCA_OPTIONS, options), NLM_F_ACK | NLM_F_CREATE | flags)
+            route.request(RTM_NEWTFILTER, body, NLM_F_ACK | NLM_F_CREATE | flags)
 
 
-@contextlib.contextmanager
-def _route() -> Iterator[NetlinkSocket]:
+def _route() -> contextlib.closing[NetlinkSocket]:
     """Open a route socket in the network namespace of the calling thread."""
-    with contextlib.closing(NetlinkSocket(socket.NETLINK_ROUTE)) as route:
-        yield route
+    return contextlib.closing(NetlinkSocket(socket.NETLINK_ROUTE))
 
 
 @contextlib.contextmanager
@@ -125,7 +130,8 @@ def _sentence(verb: str) -> Iterator[None]:
 
 
 def _own_filter(ifindex: int, direction: Direction) -> bytes:
-    return _TCMSG.pack(0, 0, 0, ifindex, OWN_HANDLE, PARENTS[direction], OWN_PRIORITY << 16 | socket.htons(ETH_P_ALL))
+    info = OWN_PRIORITY << 16 | socket.htons(ETH_P_ALL)
+    return TCMSG.pack(ifindex, OWN_HANDLE, PARENTS[direction], info) + attribute(TCA_KIND, b"bpf\0")
 
 
 def _create_qdisc(route: NetlinkSocket, ifindex: int) -> bool:
@@ -133,7 +139,7 @@ def _create_qdisc(route: NetlinkSocket, ifindex: int) -> bool:
 
     Raises KernelError: EBUSY if the device has an ``ingress`` qdisc, which has the same handle and no egress.
     """
-    body = _TCMSG.pack(0, 0, 0, ifindex, CLSACT_HANDLE, TC_H_CLSACT, 0) + attribute(TCA_KIND, b"clsact\0")
+    body = TCMSG.pack(ifindex, CLSACT_HANDLE, TC_H_CLSACT, 0) + attribute(TCA_KIND, b"clsact\0")
     with _sentence("create a clsact qdisc"):
         try:
             route.request(RTM_NEWQDISC, body, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL)
@@ -147,17 +153,17 @@ def _create_qdisc(route: NetlinkSocket, ifindex: int) -> bool:
 def filters(route: NetlinkSocket, ifindex: int, direction: Direction) -> list[Filter]:
     """List the filters of one direction; none if the device has no clsact, or if there is no such device."""
     try:
-        answers = route.dump(RTM_GETTFILTER, _TCMSG.pack(0, 0, 0, ifindex, 0, PARENTS[direction], 0))
+        answers = route.dump(RTM_GETTFILTER, TCMSG.pack(ifindex, 0, PARENTS[direction], 0))
     except OSError as error:
-        if error.errno in (errno.ENODEV, errno.EINVAL, errno.ENOENT):
+        if error.errno in _GONE:
             return []
         raise
     return [parsed for parsed in map(_filter, answers) if parsed.handle]
 
 
 def _filter(message: bytes) -> Filter:
-    handle = _TCMSG.unpack_from(message)[4]
-    options = attributes(attributes(message, _TCMSG.size).get(TCA_OPTIONS, b""))
+    handle = TCMSG.unpack_from(message)[1]
+    options = attributes(attributes(message, TCMSG.size).get(TCA_OPTIONS, b""))
     if TCA_BPF_ID not in options:
         return Filter(handle, None, None)
     (prog_id,) = struct.unpack("=I", options[TCA_BPF_ID])
@@ -172,10 +178,9 @@ def has_clsact(route: NetlinkSocket, ifindex: int) -> bool:
 def remove_own(route: NetlinkSocket, ifindex: int, direction: Direction) -> None:
     """Remove bpftop's filter of one direction, if there is one. Needs CAP_NET_ADMIN. Raises OSError."""
     try:
-        route.request(RTM_DELTFILTER, _own_filter(ifindex, direction) + attribute(TCA_KIND, b"bpf\0"), NLM_F_ACK)
+        route.request(RTM_DELTFILTER, _own_filter(ifindex, direction), NLM_F_ACK)
     except OSError as error:
-        # The filter is gone already; EINVAL: its qdisc too.
-        if error.errno not in (errno.ENOENT, errno.ENODEV, errno.EINVAL):
+        if error.errno not in _GONE:
             raise
 
 
@@ -184,7 +189,7 @@ def remove_empty(route: NetlinkSocket, ifindex: int) -> None:
     if not has_clsact(route, ifindex) or any(filters(route, ifindex, direction) for direction in DIRECTIONS):
         return
     try:
-        route.request(RTM_DELQDISC, _TCMSG.pack(0, 0, 0, ifindex, CLSACT_HANDLE, TC_H_CLSACT, 0), NLM_F_ACK)
+        route.request(RTM_DELQDISC, TCMSG.pack(ifindex, CLSACT_HANDLE, TC_H_CLSACT, 0), NLM_F_ACK)
     except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENODEV, errno.EINVAL):  # the qdisc is gone already
+        if error.errno not in _GONE:
             raise

@@ -53,7 +53,7 @@ LINK_COUNTERS = (
     "tx_heartbeat_errors", "tx_window_errors", "rx_compressed", "tx_compressed", "rx_nohandler", "rx_otherhost_dropped",
 )  # fmt: skip
 
-_IFINFOMSG = struct.Struct("=BBHiII")
+IFINFOMSG = struct.Struct("=BBHiII")
 _GENLMSG = struct.Struct("=BBH")
 _EXT_MASK = attribute(IFLA_EXT_MASK, struct.pack("=I", RTEXT_FILTER_SKIP_STATS))
 
@@ -135,11 +135,11 @@ class Netdev:
 
         Tried on lo, which is in every namespace.
         """
-        answer = self.route.request(RTM_GETLINK, _IFINFOMSG.pack(0, 0, 0, LOOPBACK_IFINDEX, 0, 0) + _EXT_MASK)
-        return _EXT_MASK if IFLA_STATS64 in attributes(answer, _IFINFOMSG.size) else b""
+        answer = self.route.request(RTM_GETLINK, IFINFOMSG.pack(0, 0, 0, LOOPBACK_IFINDEX, 0, 0) + _EXT_MASK)
+        return _EXT_MASK if IFLA_STATS64 in attributes(answer, IFINFOMSG.size) else b""
 
     def _device(self, ifindex: int, name: bytes) -> Device | None:
-        question = _IFINFOMSG.pack(0, 0, 0, ifindex, 0, 0) + name + self._ext_mask
+        question = IFINFOMSG.pack(0, 0, 0, ifindex, 0, 0) + name + self._ext_mask
         try:
             return parse_device(self.route.request(RTM_GETLINK, question))
         except OSError as error:
@@ -150,7 +150,7 @@ class Netdev:
 
     def devices(self) -> list[Device]:
         """List all devices, sorted by ifindex."""
-        answers = self.route.dump(RTM_GETLINK, _IFINFOMSG.pack(0, 0, 0, 0, 0, 0) + self._ext_mask)
+        answers = self.route.dump(RTM_GETLINK, IFINFOMSG.pack(0, 0, 0, 0, 0, 0) + self._ext_mask)
         return sorted(map(parse_device, answers), key=lambda device: device.ifindex)
 
     def find(self, name: str, netns: str | None = None) -> Device:
@@ -200,8 +200,8 @@ class Netdev:
 
 def parse_device(message: bytes) -> Device:
     """Parse the body of an RTM_NEWLINK message."""
-    _, _, link_type, ifindex, flags, _ = _IFINFOMSG.unpack_from(message)
-    link = attributes(message, _IFINFOMSG.size)
+    _, _, link_type, ifindex, flags, _ = IFINFOMSG.unpack_from(message)
+    link = attributes(message, IFINFOMSG.size)
     info = attributes(link.get(IFLA_LINKINFO, b""))
     kind = _text(info.get(IFLA_INFO_KIND, b"")) or None
     lower = link.get(IFLA_LINK)

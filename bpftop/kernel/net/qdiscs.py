@@ -16,7 +16,7 @@ TC_H_ROOT = 0xFFFFFFFF
 TCA_KIND, TCA_STATS2 = 1, 7
 TCA_STATS_BASIC, TCA_STATS_QUEUE, TCA_STATS_PKT64 = 1, 3, 8
 
-_TCMSG = struct.Struct("=BxxxiIII")  # struct tcmsg: family, ifindex, handle, parent, info
+TCMSG = struct.Struct("=4xiIII")  # struct tcmsg: ifindex, handle, parent, info
 _BASIC = struct.Struct("=QI")  # struct gnet_stats_basic: bytes, packets
 _QUEUE = struct.Struct("=5I")  # struct gnet_stats_queue: qlen, backlog, drops, requeues, overlimits
 
@@ -48,14 +48,14 @@ def qdiscs(route: NetlinkSocket, ifindexes: Container[int]) -> list[Qdisc]:
     The kernel dumps the queueing disciplines of all devices, without a filter (net/sched/sch_api.c: tc_dump_qdisc).
     Raises OSError.
     """
-    answers = route.dump(RTM_GETQDISC, _TCMSG.pack(0, 0, 0, 0, 0))
-    return [parse_qdisc(answer) for answer in answers if _TCMSG.unpack_from(answer)[1] in ifindexes]
+    answers = route.dump(RTM_GETQDISC, TCMSG.pack(0, 0, 0, 0))
+    return [parse_qdisc(answer) for answer in answers if TCMSG.unpack_from(answer)[0] in ifindexes]
 
 
 def parse_qdisc(message: bytes) -> Qdisc:
     """Parse the body of an RTM_NEWQDISC message."""
-    _, ifindex, handle, parent, _ = _TCMSG.unpack_from(message)
-    qdisc = attributes(message, _TCMSG.size)
+    ifindex, handle, parent, _ = TCMSG.unpack_from(message)
+    qdisc = attributes(message, TCMSG.size)
     stats = attributes(qdisc.get(TCA_STATS2, b""))
     sent_bytes = packets = None
     if len(stats.get(TCA_STATS_BASIC, b"")) >= _BASIC.size:
