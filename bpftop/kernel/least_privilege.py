@@ -6,24 +6,24 @@ import ctypes
 import struct
 from collections.abc import Collection
 
+from bpftop.kernel.privileges import CAPABILITY_BITS, COUNTING
+
 # include/uapi/linux/capability.h, include/uapi/linux/prctl.h
 _VERSION_3 = 0x20080522
 _LAST_CAPABILITY = 63
 _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 24, 38
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 
-FILES = {"CAP_CHOWN": 0, "CAP_DAC_OVERRIDE": 1, "CAP_FOWNER": 3}
+FILES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER")
 """Capabilities for a recording in a folder of somebody else."""
 
-SAMPLING = {
-    "CAP_DAC_READ_SEARCH": 2, "CAP_NET_ADMIN": 12, "CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21, "CAP_SYS_RESOURCE": 24,
-    "CAP_PERFMON": 38, "CAP_BPF": 39,
-}  # fmt: skip
+SAMPLING = (*COUNTING, "CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE", "CAP_SYS_ADMIN", "CAP_SYS_RESOURCE")
 """Capabilities for attaching again, in another namespace too, and for naming processes and foreign programs."""
 
 
-def keep_only(bits: Collection[int]) -> None:
+def keep_only(names: Collection[str]) -> None:
     """Give up every capability of the calling thread but these, for good: no program that it runs gets any back."""
+    bits = [CAPABILITY_BITS[name] for name in names]
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     for bit in range(_LAST_CAPABILITY + 1):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bpftop.kernel.least_privilege import FILES, SAMPLING
+from bpftop.kernel.privileges import CAPABILITY_BITS
 from tests.bpf.devices import Lab
 from tests.cli.running import started
 from tests.waiting import until
@@ -37,8 +38,8 @@ def held(pid: int) -> dict[str, int]:
     return masks
 
 
-def mask_of(bits: dict[str, int]) -> int:
-    return sum(1 << bit for bit in bits.values())
+def mask_of(names: tuple[str, ...]) -> int:
+    return sum(1 << CAPABILITY_BITS[name] for name in names)
 
 
 def scraped() -> str:
@@ -66,7 +67,7 @@ def test_record_keeps_what_files_and_sampling_need(lab: Lab, tmp_path: Path) -> 
     with started("record", "v0", "-o", str(tmp_path / "a"), "-i", "0.2") as process:
         until(lambda: (tmp_path / "a-wal").exists() and (tmp_path / "a-wal").stat().st_size, "ticks are written")
         masks = held(process.pid)
-        assert [mask for mask in masks.values() if mask & ~mask_of({**SAMPLING, **FILES})] == []
+        assert [mask for mask in masks.values() if mask & ~mask_of((*SAMPLING, *FILES))] == []
         assert 0 in masks.values()
         process.terminate()
         assert process.wait(60) == 0

@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     host, port = arguments.listen
     give_up_all = partial(keep_only, ())
     with closing(Endpoint(host, port, newest, give_up_all)) as endpoint:
-        keep_only(SAMPLING.values())
+        keep_only(SAMPLING)
         _serve(arguments, settings, endpoint, newest)
     return 0
 

@@ -59,9 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     limits, analyzer = _limits(arguments), Analyzer(settings.rules())
     broadcast = Broadcast(live_source(arguments, settings))
-    keep_only({*SAMPLING.values(), *FILES.values()})
+    keep_only((*SAMPLING, *FILES))
     recorder = Recorder(arguments.output, limits)
-    keep_only(SAMPLING.values())
+    keep_only(SAMPLING)
     broadcast.tap(recorder.offer)
     reader = broadcast.reader()
     try:

@@ -132,8 +132,7 @@ class SockDiag:
                 counts[version, message[6:40]] += 1
         used: Counter[tuple[Version, str, str, int]] = Counter()
         for (version, pair), count in counts.items():
-            width, family = (4, socket.AF_INET) if version == 4 else (16, socket.AF_INET6)
-            source, destination = (socket.inet_ntop(family, pair[at : at + width]) for at in (2, 18))
+            source, destination = _address(version, pair[2:18]), _address(version, pair[18:])
             used[version, source, destination, int.from_bytes(pair[:2], "big")] += count
         return used
 
@@ -163,15 +162,17 @@ class SockDiag:
 def _socket(version: Version, message: bytes) -> tuple[str, int, int, int, int]:
     """Return local address and port, receive queue, send queue and inode."""
     port, address, queue, queue_max, inode = _MESSAGE.unpack_from(message)
-    text = socket.inet_ntop(dict(_FAMILIES)[version], address[: 4 if version == 4 else 16])
-    return text, int.from_bytes(port, "big"), queue, queue_max, inode
+    return _address(version, address), int.from_bytes(port, "big"), queue, queue_max, inode
 
 
 def _tcp_socket(version: Version, message: bytes) -> TcpSocket:
     timer, retransmits, port, address, received, sent, inode = _TCP_MESSAGE.unpack_from(message)
-    text = socket.inet_ntop(dict(_FAMILIES)[version], address[: 4 if version == 4 else 16])
-    number = int.from_bytes(port, "big")
-    return TcpSocket(version, text, number, inode, retransmits, received, sent, timer == PROBE_TIMER)
+    end = _address(version, address), int.from_bytes(port, "big")
+    return TcpSocket(version, *end, inode, retransmits, received, sent, timer == PROBE_TIMER)
+
+
+def _address(version: Version, padded: bytes) -> str:
+    return socket.inet_ntop(dict(_FAMILIES)[version], padded[: 4 if version == 4 else 16])
 
 
 def _drops_word(message: bytes) -> int | None:
