@@ -136,6 +136,11 @@ def losses(rule_input: RuleInput) -> float:
     return sum(if_available(counter) or 0.0 for counter in counters)
 
 
+def _share_of_all(rule_input: RuleInput, rate: float, whole: float) -> str:
+    share = pct(rate / whole if whole else None)
+    return f"{share} of all packets; limit {pct(rule_input.limits['share'].raised)}"
+
+
 def broadcast_storm(rule_input: RuleInput) -> Raised | None:
     """Check broadcasts, ARP, and neighbour solicitations, which are the ARP of IPv6."""
     whole, rate, arp = packets(rule_input), cast(rule_input, "broadcast"), protocol(rule_input, ARP)
@@ -150,7 +155,7 @@ def broadcast_storm(rule_input: RuleInput) -> Raised | None:
         f"Broadcast storm: {per_s(rate)}" if broadcast else title,
         (
             compare("broadcast", rate, rule_input.limits["broadcast"]),
-            f"{pct(rate / whole if whole else None)} of all packets; limit {pct(rule_input.limits['share'].raised)}",
+            _share_of_all(rule_input, rate, whole),
             compare("ARP", arp, rule_input.limits["arp"]),
             *((f"neighbour solicitations {per_s(asked)}; limit as for ARP",) if asked else ()),
         ),
@@ -184,7 +189,7 @@ def multicast_flood(rule_input: RuleInput) -> Raised | None:
         title,
         (
             compare("multicast", rate, rule_input.limits["multicast"]),
-            f"{pct(rate / whole if whole else None)} of all packets; limit {pct(rule_input.limits['share'].raised)}",
+            _share_of_all(rule_input, rate, whole),
             compare("IGMP and MLD", groups, rule_input.limits["membership"]),
         ),
         "IGMP or MLD is most of it: a loop in the network, or a host that joins and leaves without end"
@@ -204,9 +209,9 @@ def _membership(rule_input: RuleInput) -> float:
 
 def fragment_flood(rule_input: RuleInput) -> Raised | None:
     """Check fragments, and reassembly that fails."""
-    failed = if_available(lambda: rule_input.counts("IpReasmFails", "Ip6ReasmFails")) or 0.0
+    failed = rule_input.counts_available("IpReasmFails", "Ip6ReasmFails")
     # Fragments that came in the 30 s before (net.ipv4.ipfrag_time) fail one by one when their time ends.
-    coming = if_available(lambda: rule_input.counts("IpReasmReqds", "Ip6ReasmReqds")) or 0.0
+    coming = rule_input.counts_available("IpReasmReqds", "Ip6ReasmReqds")
     failing = min(failed, coming) > rule_input.limit("failed") and has_most(rule_input, _fragments)
     if if_available(lambda: packets(rule_input)) is None and failing:  # no program counts fragments
         evidence = (compare("ReasmFails", failed, rule_input.limits["failed"]),)
@@ -223,7 +228,7 @@ def fragment_flood(rule_input: RuleInput) -> Raised | None:
         f"Fragment flood: {per_s(rate)}" if flood else f"Reassembly fails: {per_s(failed)}",
         (
             compare("fragments", rate, rule_input.limits["fragments"]),
-            f"{pct(rate / whole if whole else None)} of all packets; limit {pct(rule_input.limits['share'].raised)}",
+            _share_of_all(rule_input, rate, whole),
             compare("ReasmFails", failed, rule_input.limits["failed"]),
         ),
         _why_fragments(rule_input, first, rate),
@@ -241,8 +246,8 @@ def _put_together(rule_input: RuleInput, first: float, rate: float) -> bool:
     """
     if not 0.1 * rate <= first <= 0.6 * rate:
         return False
-    reassembled = if_available(lambda: rule_input.counts("IpReasmOKs", "Ip6ReasmOKs")) or 0.0
-    requests = if_available(lambda: rule_input.counts("IpReasmReqds", "Ip6ReasmReqds")) or 0.0
+    reassembled = rule_input.counts_available("IpReasmOKs", "Ip6ReasmOKs")
+    requests = rule_input.counts_available("IpReasmReqds", "Ip6ReasmReqds")
     return reassembled >= 0.8 * first or requests < 0.5 * rate
 
 
@@ -257,7 +262,7 @@ def _why_fragments(rule_input: RuleInput, first: float, rate: float) -> str:
         return "hardly any first fragments come: these can never be put together"
     if rate and first > 0.9 * rate:
         return "hardly any but first fragments come: these can never be put together"
-    late = if_available(lambda: rule_input.counts("IpReasmTimeout", "Ip6ReasmTimeout")) or 0.0
+    late = rule_input.counts_available("IpReasmTimeout", "Ip6ReasmTimeout")
     return f"other parts do not come in time: {per_s(late)} given up" if late > 0 else ""
 
 
@@ -296,7 +301,7 @@ def _bad_headers(rule_input: RuleInput) -> float:
 
     A router counts each packet whose TTL ends there in InHdrErrors as well (ip_forward): traceroute works like that.
     """
-    errors = if_available(lambda: rule_input.counts("IpInHdrErrors", "Ip6InHdrErrors")) or 0.0
+    errors = rule_input.counts_available("IpInHdrErrors", "Ip6InHdrErrors")
     if not errors or not rule_input.counts("IpForwDatagrams", "Ip6OutForwDatagrams"):
         return errors
     return min(errors, rule_input.counts("IpExtInCsumErrors", "IpExtInTruncatedPkts", "Ip6InTruncatedPkts"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bpftop.rules.evidence import compare, per_s
-from bpftop.rules.rule import Headline, Limit, Raised, Rule, RuleInput, if_available
+from bpftop.rules.rule import Headline, Limit, Raised, Rule, RuleInput
 from bpftop.rules.shapes import Rates, rate_over_limit
 
 _IPV4, _IPV6 = "IpOutNoRoutes", "Ip6OutNoRoutes"
@@ -52,7 +52,7 @@ def _expired(rule_input: RuleInput) -> Rates:
 
 
 def _expired_details(rule_input: RuleInput, rates: Rates) -> Iterable[str]:
-    forwarded = if_available(lambda: rule_input.counts("IpForwDatagrams", "Ip6OutForwDatagrams")) or 0.0
+    forwarded = rule_input.counts_available("IpForwDatagrams", "Ip6OutForwDatagrams")
     yield f"forwarded {per_s(forwarded)}: a packet in a circle is forwarded until its TTL ends"
     dropped = rule_input.drops_by_interface(("IP_INHDR",))
     if dropped:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import NoReturn
 
 from bpftop.fields import field, frozen
@@ -146,6 +147,10 @@ class RuleInput:
                 continue
             total += self.count(counter)
         return total
+
+    def counts_available(self, *counters: str) -> float:
+        """Return the sum of the rates of those stack counters that can be read here. Raises NotEnoughData."""
+        return sum(if_available(partial(self.counts, counter)) or 0.0 for counter in counters)
 
     def drops_by_interface(self, reasons: Collection[str]) -> dict[str, float]:
         """Return interface -> packets per second dropped for these reasons; empty where the kernel names no reasons."""

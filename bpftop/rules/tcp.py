@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 
 from bpftop.model.sample import DIRECTIONS
 from bpftop.model.snapshot import InterfaceSnapshot
@@ -82,7 +81,7 @@ def _why_not_judged(rule_input: RuleInput, syn: float, full: float) -> str:
 def _why_syn(rule_input: RuleInput, syn: float, full: float) -> str:
     if full > 0:
         return "more connection requests than the SYN queue of a listening socket holds"
-    no_route = sum(if_available(partial(rule_input.counts, name)) or 0.0 for name in _NO_ROUTE_OUT)
+    no_route = rule_input.counts_available(*_NO_ROUTE_OUT)
     if syn and no_route >= 0.5 * syn:
         return f"this host has no route back to most senders: {per_s(no_route)} answers had none (OutNoRoutes)"
     return ""

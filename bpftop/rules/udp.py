@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 
 from bpftop.fields import replace
 from bpftop.model.protocols import REFLECTION_PORTS, UDP
@@ -21,7 +20,7 @@ _UNREACHABLE = ("UdpNoPorts", "Udp6NoPorts")
 
 
 def _socket_drops(rule_input: RuleInput) -> Rates:
-    memory = sum(if_available(partial(rule_input.counts, name)) or 0.0 for name in _MEMORY)  # since Linux 5.11
+    memory = rule_input.counts_available(*_MEMORY)  # since Linux 5.11
     return {"RcvbufErrors": rule_input.counts(*_OVERFLOWS), "MemErrors": memory}
 
 

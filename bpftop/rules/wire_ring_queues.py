@@ -17,7 +17,6 @@ from bpftop.rules.rule import (
     Raised,
     Rule,
     RuleInput,
-    if_available,
     rates_above_zero,
 )
 from bpftop.rules.shapes import Rates, Share, rate_over_limit, share_over_limit
@@ -150,8 +149,8 @@ def _lost_on_the_way_out(rule_input: RuleInput) -> float:
 
 def _slows_tcp_down(rule_input: RuleInput, lost: float) -> bool:
     """Return True if the drops do no more than a shaper's work: TCP sends them again, and few of all its segments."""
-    again = if_available(lambda: rule_input.count("TcpRetransSegs")) or 0.0
-    sent = if_available(lambda: rule_input.count("TcpExtTCPOrigDataSent")) or 0.0
+    again = rule_input.counts_available("TcpRetransSegs")
+    sent = rule_input.counts_available("TcpExtTCPOrigDataSent")
     return 0.5 * lost <= again < rule_input.limits["share"].raised * sent
 
 
