@@ -86,6 +86,12 @@ class Lab:
             self.up(peer)
         self.up(name)
 
+    def switch_ipv6_off(self) -> None:
+        """Switch IPv6 off in both namespaces: neighbour discovery would send and drop packets of its own."""
+        for namespace in (self.far, self.near):
+            with self.inside(namespace):
+                self.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
+
     def tunnel_device(self, name: str, flags: int) -> int:
         """Create a tap (IFF_TAP) or tun (IFF_TUN) that is up. Return the file that takes its frames."""
         fd = self._keep(os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -28,15 +27,12 @@ NEAR, FAR, PORT, PACKETS = "198.18.5.1", "198.18.5.2", 7, 40
 
 
 @pytest.fixture
-def lab() -> Iterator[Lab]:
-    """A veth pair without IPv6, whose neighbour discovery would cause other drops."""
-    with Lab() as lab:
-        for namespace in (lab.far, lab.near):
-            with lab.inside(namespace):
-                lab.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
-        lab.veth()
-        lab.run("ping", "-qc", "1", FAR)  # resolves the neighbours
-        yield lab
+def lab(lab: Lab) -> Lab:
+    """Add a veth pair without IPv6 to the lab, with its neighbours resolved."""
+    lab.switch_ipv6_off()
+    lab.veth()
+    lab.run("ping", "-qc", "1", FAR)
+    return lab
 
 
 def firewall(lab: Lab, hook: str) -> None:

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from itertools import product
 
@@ -44,10 +43,9 @@ ALL = FlowRequest()
 
 
 @pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        lab.veth()
-        yield lab
+def lab(lab: Lab) -> Lab:
+    lab.veth()
+    return lab
 
 
 def frames() -> list[tuple[bytes, Key | None]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 
@@ -29,14 +28,11 @@ FRAMES = 30
 
 
 @pytest.fixture
-def lab() -> Iterator[Lab]:
-    """A veth pair without any other traffic."""
-    with Lab() as lab:
-        for namespace in (lab.far, lab.near):
-            with lab.inside(namespace):
-                lab.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
-        lab.veth()
-        yield lab
+def lab(lab: Lab) -> Lab:
+    """Add a veth pair to the lab, without any other traffic."""
+    lab.switch_ipv6_off()
+    lab.veth()
+    return lab
 
 
 @pytest.mark.parametrize("mode", ["native", "generic"])

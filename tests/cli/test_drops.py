@@ -25,10 +25,9 @@ TRACING = {"count_drop", "count_exception", "count_redirect_error"}
 
 
 @pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        lab.veth()
-        yield lab
+def lab(lab: Lab) -> Lab:
+    lab.veth()
+    return lab
 
 
 def tracing_programs() -> set[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,10 +21,9 @@ COUNTED = 'bpftop_protocol_packets_total{direction="rx",interface="v0"'
 
 
 @pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        lab.veth()
-        yield lab
+def lab(lab: Lab) -> Lab:
+    lab.veth()
+    return lab
 
 
 def held(pid: int) -> dict[str, int]:

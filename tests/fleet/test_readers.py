@@ -6,7 +6,6 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -31,10 +30,9 @@ OTHER_ETHERTYPE = 260
 
 
 @pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        lab.veth()
-        yield lab
+def lab(lab: Lab) -> Lab:
+    lab.veth()
+    return lab
 
 
 def received(snapshot: Snapshot) -> int:

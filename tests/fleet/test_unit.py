@@ -8,7 +8,6 @@ import re
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,10 +28,9 @@ BITS = {"net_admin": 12, "perfmon": 38, "bpf": 39}
 
 
 @pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        lab.veth()
-        yield lab
+def lab(lab: Lab) -> Lab:
+    lab.veth()
+    return lab
 
 
 def as_the_unit(*words: str) -> list[str]:
