@@ -51,7 +51,7 @@ def _packet(contender: Contender) -> Iterator[Figure]:
     took_ms, plain_ms = [], []
     for _ in range(LOAD_ROUNDS):
         start_ns = time.perf_counter_ns()
-        flows_object(program, constants, FlowKnobs(BUCKETS_MAX)).close()  # type: ignore[arg-type]
+        flows_object(program, constants, FlowKnobs(BUCKETS_MAX)).close()
         took_ms.append((time.perf_counter_ns() - start_ns) / 1e6)
         start_ns = time.perf_counter_ns()
         BpfObject("counter", program, constants).close()
@@ -62,7 +62,7 @@ def _packet(contender: Contender) -> Iterator[Figure]:
         programs: dict[str, Program] = {"empty": empty.program}
         for who, sample in (("plain", 0), ("all", 1), ("1 in 10", 10)):
             knobs = FlowKnobs(BUCKETS_MAX, sample)
-            opened = flows_object(program, constants, knobs) if sample else BpfObject("counter", program, constants)  # type: ignore[arg-type]
+            opened = flows_object(program, constants, knobs) if sample else BpfObject("counter", program, constants)
             stack.callback(opened.close)
             programs[who] = opened.program
         insns = programs["all"].info().verified_insns

@@ -21,6 +21,7 @@ from statistics import mean, median
 from scapy.layers.l2 import ARP as Arp
 from scapy.layers.l2 import Dot1Q
 
+from bpftop.hooks.steps import ProgramName
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.program import Program
@@ -49,7 +50,7 @@ FRAMES: dict[str, bytes] = {
 class Contender:
     """A counting program, the empty program of its type, and the limit of its cost / the plain program's cost."""
 
-    program: str
+    program: ProgramName
     noop: str
     direction: str
     limit: float | None
