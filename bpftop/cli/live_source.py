@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from bpftop.cli.garbage import garbage_kept
 from bpftop.cli.options import attach_request, interface_names, netns_name
 from bpftop.cli.output import complain
 from bpftop.cli.shutdown import before_forced_exit, interruptible
@@ -92,11 +93,14 @@ def live_samples(
 
     The source runs in a thread of its own. Everything is detached when the block ends.
     """
-    from bpftop.collect.broadcast import Broadcast
+    with garbage_kept():
+        from bpftop.collect.broadcast import Broadcast
 
-    broadcast = Broadcast(live_source(arguments, settings), count)
+        broadcast = Broadcast(live_source(arguments, settings), count)
     reader = broadcast.reader()
     with before_forced_exit(partial(broadcast.close, DETACH_LIMIT_S)), broadcast:
+        with garbage_kept():
+            import bpftop.collect.registry  # noqa: F401 the source needs it once it has attached
         yield arriving(reader.samples()), broadcast.source.close
 
 

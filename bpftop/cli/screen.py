@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import os
 import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpftop
 from bpftop.cli import shutdown
+from bpftop.cli.garbage import garbage_kept
 from bpftop.cli.options import settings_of
 from bpftop.cli.output import complain
 from bpftop.cli.recording_switch import RecordingSwitch
@@ -105,7 +104,7 @@ def show(
     ):
         sampling_thread.start()
         try:
-            with _garbage_kept():
+            with garbage_kept():
                 app = _app(sampling_thread, settings, theme, recording)
             import asyncio  # after bpftop.tui.import_without_ssl, which imports asyncio without TLS and saves 4 MiB
 
@@ -120,17 +119,6 @@ def show(
     if sampling_thread.error is not None:
         raise sampling_thread.error
     return 0
-
-
-@contextmanager
-def _garbage_kept() -> Iterator[None]:
-    """Leave garbage alone during imports: nothing is garbage then, and looking for some takes 15 ms of a start."""
-    gc.disable()
-    try:
-        yield
-        gc.freeze()  # no later collection looks at what was imported
-    finally:
-        gc.enable()
 
 
 def _app(sampling_thread: SamplingThread, settings: Settings, theme: Theme, recording: RecordingSwitch) -> BpftopApp:

@@ -9,20 +9,20 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bpftop.collect.attach.attachment import Attachment
 from bpftop.collect.attach.attachments import PATIENCE_NS, Attachments, AttachProgress
 from bpftop.collect.bpf.flow_counter import FlowRequest
 from bpftop.collect.bpf.flow_reader import FlowReader
+from bpftop.collect.bpf.tracing import TRACED
 from bpftop.collect.collector import Collectors
 from bpftop.collect.devices.device_stack import DeviceStack
-from bpftop.collect.devices.device_watch import DeviceWatch
 from bpftop.collect.devices.load_meter import LOAD_WINDOW_NS
 from bpftop.collect.host import Host, OnlineCpus, OwnCostCollector, host
 from bpftop.collect.procfs.namespace_tree import namespace_tree
 from bpftop.collect.procfs.sysctls import machine_limits
 from bpftop.collect.procfs.tree import Tree
-from bpftop.collect.registry import TRACED, collectors
 from bpftop.config.resources import NoThread, start_thread
 from bpftop.errors import BpftopError
 from bpftop.fields import field, mutable, replace
@@ -31,6 +31,9 @@ from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.netns import inside, namespace_inode
 from bpftop.model.sample import Interface, Reading, Sample, reading_key
+
+if TYPE_CHECKING:
+    from bpftop.collect.devices.device_watch import DeviceWatch
 
 NS_PER_SEC = 1_000_000_000
 FACTS_WAIT_S = 0.1
@@ -154,6 +157,10 @@ class LiveSource:
         )
         stack.callback(self._attachments.close)
         self._attachments.open(self._names, PATIENCE_NS if self._request.terminal else None)
+        # After attaching: another thread can import them while the kernel verifies the programs.
+        from bpftop.collect.devices.device_watch import DeviceWatch
+        from bpftop.collect.registry import collectors
+
         self._device_stack = DeviceStack(netdev.devices)
         self._host = host()
         self._online_cpus = OnlineCpus(self._host.possible_cpus)

@@ -30,9 +30,6 @@ from bpftop.collect.sockets.udp_sockets import UdpSockets
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.sample import Interface
 
-TRACED = ("drops", "xdp_exceptions", "xdp_redirect_errors")
-"""The collectors that count by tracepoints, which --no-drops switches off."""
-
 
 def collectors(
     tree: Tree,

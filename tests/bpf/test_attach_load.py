@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.devices.load_meter import LoadMeter, SoftirqShares
 from bpftop.collect.live import LiveSource
 from bpftop.collect.sockets.owners import PROC
-from bpftop.hooks.attach_facts import AttachRequest, Load, LoadLimits
+from bpftop.hooks.attach_facts import AttachRequest, LinkLayer, Load, LoadLimits
+from bpftop.hooks.steps import ProgramName
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.netns import enter
+from bpftop.model.sample import Direction
 from tests.bpf.devices import Lab
 from tests.bpf.watching import OUT_OF_REACH, Watch, watching
 from tests.waiting import until
@@ -193,3 +196,16 @@ def test_load_at_the_start(lab: Lab) -> None:
         assert watch.notices[0].endswith("; --xdp agrees to that.")
     with watching("v0", "native", may_disturb_device=True, limit=0) as watch:
         assert watch.hooks == ("xdp native", "tcx")
+
+
+def test_programs_are_loaded_once_while_the_load_is_measured(lab: Lab) -> None:
+    made: list[tuple[ProgramName, Direction]] = []
+
+    def noted(program: ProgramName, direction: Direction, layer: LinkLayer) -> PacketCounter:
+        made.append((program, direction))
+        return PacketCounter(program, direction, layer)
+
+    lab.veth()
+    with watching("v0", make_counter=noted) as watch:
+        assert watch.hooks == ("xdp native", "tcx")
+    assert made == [("count_xdp_frags", "rx"), ("count_tc", "tx")]

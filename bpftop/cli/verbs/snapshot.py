@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from bpftop.cli.garbage import garbage_kept
 from bpftop.cli.options import add_format, add_live, add_output, settings_of
 from bpftop.errors import BpftopError
 from bpftop.export.formats import SNAPSHOT
@@ -25,14 +26,16 @@ def run(arguments: argparse.Namespace) -> int:
         opened(arguments.output, private=not chosen.public) as output,
         live_samples(arguments, settings, count=2) as (samples, _),
     ):
-        from bpftop.history.analyzer import Analyzer  # these are imported while the source attaches and counts
+        with garbage_kept():  # these imports take their time while the source attaches and counts
+            from bpftop.history.analyzer import Analyzer
 
-        analyzer, write = Analyzer(settings.rules()), chosen.load()
+            analyzer, write = Analyzer(settings.rules()), chosen.load()
         before = next(samples, None)
+        if before is not None:
+            analyzer.push(before)
         after = next(samples, None)
-        if before is None or after is None:
+        if after is None:
             raise BpftopError("the source ended before there were two samples; try again")
-        analyzer.push(before)
         output.write(write(analyzer.push(after)))
         print_notices(after)
     return 0

@@ -160,9 +160,12 @@ class Attachment:
         self._notices = {"leftovers": remove_clsact_leftovers(self._netdev, device)}
         self._speed = self._read_speed(device)
         facts = gather(self._netdev, device)
-        if self._request.attach in ("auto", "native") and facts.is_quiet and facts.can_native and not facts.occupants:
+        planned = plan(facts, self._request)
+        if planned.retreats:  # native XDP, unless much arrives: the programs are loaded while the load is measured
+            self._hooks.load_ahead(planned)
             facts = replace(facts, load=measure_load(self._netdev, before))
-        self._apply_plan(plan(facts, self._request), facts)
+            planned = plan(facts, self._request)
+        self._apply_plan(planned, facts)
 
     def _apply_plan(self, planned: AttachPlan, facts: AttachFacts) -> None:
         if planned.refusal is not None:

@@ -31,6 +31,9 @@ from bpftop.model.sample import Reading
 TRACING = ("CAP_BPF", "CAP_PERFMON")
 """Capabilities that loading a tracing program takes."""
 
+TRACED = ("drops", "xdp_exceptions", "xdp_redirect_errors")
+"""The collectors that count by tracepoints, which --no-drops switches off."""
+
 KERNEL_BTF = Path("/sys/kernel/btf/vmlinux")
 
 
