@@ -9,6 +9,7 @@ from bpftop.collect.bpf.drops import Drops
 from bpftop.collect.bpf.foreign_xdp import ForeignXdp, find_foreign_program
 from bpftop.collect.bpf.xdp_errors import exceptions, redirect_errors
 from bpftop.collect.collector import Collector, Rows
+from bpftop.collect.devices.address_moves import AddressClaims, AddressMoves
 from bpftop.collect.devices.interrupts import Interrupts
 from bpftop.collect.devices.nic import Nic
 from bpftop.collect.devices.qdiscs import Qdiscs
@@ -47,6 +48,7 @@ def collectors(
     the id of another owner's XDP program on an interface; None: rtnetlink is asked. Tracing programs are loaded
     ``load_after_s`` after the first read.
     """
+    netstat = Netstat(tree)
     return [
         Softnet(tree),
         Softirqs(tree),
@@ -54,15 +56,17 @@ def collectors(
         Interrupts(tree, machine.possible_cpus),
         Snmp(tree),
         Snmp6(tree),
-        Netstat(tree),
+        netstat,
         Xfrm(tree),
         Sockstat(tree),
         UdpSockets(tree),
         ListenSockets(tree),
-        ConnectingSockets(tree),
-        StalledSockets(tree),
+        ConnectingSockets(tree, netstat),
+        StalledSockets(tree, netstat),
         PortUse(tree),
         UnresolvedNeighbours(netdev),
+        AddressMoves(netdev),
+        AddressClaims(netdev),
         Conntrack(tree),
         Neighbours(tree),
         Sysctls(tree, limits),

@@ -25,6 +25,7 @@ USES = {
     "CAP_BPF": "loading programs and creating maps",
     "CAP_PERFMON": "loading the counters (the verifier's checks of packet pointers) and tracepoints",
     "CAP_NET_ADMIN": "loading network programs, attaching by clsact",
+    "CAP_NET_RAW": "watching ARP for addresses that two hosts have",
     "CAP_SYS_ADMIN": "entering namespaces (the demo, the probes here), naming and watching other programs",
     "CAP_SYS_PTRACE": "finding out which process holds a program",
 }

@@ -17,8 +17,8 @@ _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 FILES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER")
 """Capabilities for a recording in a folder of somebody else."""
 
-SAMPLING = (*COUNTING, "CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE", "CAP_SYS_ADMIN", "CAP_SYS_RESOURCE")
-"""Capabilities for attaching again, in another namespace too, and for naming processes and foreign programs."""
+SAMPLING = (*COUNTING, "CAP_NET_RAW", "CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE", "CAP_SYS_ADMIN", "CAP_SYS_RESOURCE")
+"""Capabilities for attaching again, in another namespace too, for naming processes and foreign programs, for ARP."""
 
 
 def keep_only(names: Collection[str]) -> None:

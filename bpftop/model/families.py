@@ -137,6 +137,8 @@ INTERFACE_FAMILIES = (
            in_metrics=False, checked_over_time=False),
 )  # fmt: skip
 
+_MOVES = ("kind", "device", "address", "place", "other_place")
+
 NETNS_FAMILIES = (
     Family("snmp", ("counter",), ("count",), "IPv4, ICMP, TCP and UDP counters of the stack (/proc/net/snmp)",
            scope="netns"),
@@ -169,6 +171,12 @@ NETNS_FAMILIES = (
     Family("unresolved_neighbours", ("interface", "address", "role"), ("since_ms",),
            "neighbours that answer neither ARP nor neighbour discovery (rtnetlink)", kind="gauge", scope="netns",
            every_ns=_SECOND_NS, in_metrics=False),
+    Family("address_moves", _MOVES, ("moves",),
+           "moves of neighbours between link-layer addresses, and of MAC addresses between ports of a bridge, in the "
+           "last 10 s (rtnetlink)", kind="gauge", scope="netns", every_ns=_SECOND_NS, in_metrics=False),
+    Family("address_claims", _MOVES, ("moves",),
+           "addresses that two hosts claim in turn, or another host and this one, in the last 10 s (ARP by a packet "
+           "socket, IPv6 by rtnetlink)", kind="gauge", scope="netns", every_ns=_SECOND_NS, in_metrics=False),
     Family("conntrack", (), ("entries", "max_entries"), "connections that are tracked (nf_conntrack_count and _max)",
            kind="gauge", scope="netns"),
     Family("conntrack_events", (), ("invalid", "insert_failed", "drop", "early_drop", "search_restart"),

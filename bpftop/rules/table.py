@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from bpftop.fields import replace
 from bpftop.rules import (
+    addresses,
     carrier,
     cpu,
     host_drops,
@@ -23,6 +24,7 @@ from bpftop.rules.rule import Limit, Rule
 
 RULES: tuple[Rule, ...] = (
     *carrier.RULES,
+    *addresses.RULES,
     *neighbours.RULES,
     *route.RULES,
     *tcp.RULES,

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bpftop.collect.collector import Unavailable
+from bpftop.collect.procfs.counter_files import Netstat
 from bpftop.collect.procfs.tree import Tree
 from bpftop.collect.sockets.tcp_sockets import ConnectingSockets
 from bpftop.kernel.net.sock_diag import TcpSocket
@@ -27,21 +29,27 @@ def connecting(retransmits: int) -> TcpSocket:
     return TcpSocket(4, "10.0.0.9", 443, 7, retransmits, 0, 1, False)
 
 
-def netstat(tree: Tree, count: int) -> None:
+def count(netstat: Netstat, syns: int) -> None:
+    """Let a reading of /proc/net/netstat count so many SYNs that were sent again."""
+    tree = netstat.tree
     tree.proc_net.mkdir(parents=True, exist_ok=True)
-    (tree.proc_net / "netstat").write_text(f"TcpExt: TCPSynRetrans\nTcpExt: {count}\n")
+    (tree.proc_net / "netstat").write_text(f"TcpExt: TCPSynRetrans\nTcpExt: {syns}\n")
+    netstat.read([])
 
 
 def test_sockets_are_listed_after_the_counter_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree = Tree(tmp_path)
-    netstat(tree, 5)
-    collector = ConnectingSockets(tree)
+    netstat = Netstat(tree)
+    collector = ConnectingSockets(tree, netstat)
     diag = ListedSockets([connecting(0)])
     monkeypatch.setattr(type(collector), "diag", diag)
+    with pytest.raises(Unavailable, match="netstat is not read"):
+        collector.list_sockets()
+    count(netstat, 5)
     assert collector.list_sockets() == []
     assert collector.list_sockets() == []
     assert diag.calls == 1  # the first look, and none while the counter rests
-    netstat(tree, 6)
+    count(netstat, 6)
     diag.sockets = [connecting(0), connecting(2)]
     assert collector.list_sockets() == [connecting(2)]
     assert collector.list_sockets() == [connecting(2)]  # until none is left

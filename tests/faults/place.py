@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bpftop.demo.lab import Lab
-from bpftop.demo.sides import Side
+from bpftop.demo.sides import GENERATOR, Side
 from bpftop.kernel.netns import enter, unshare_network
 from tests.faults.worker import Inside
 
@@ -142,6 +142,42 @@ class Beyond:
         """Remove the pair; the namespace ends with the last process in there."""
         sysctl(self.near, "ipv4/ip_forward", 0)
         ip(self.near, f"link delete {self.near_interface}")
+        os.close(self._fd)
+
+
+class AnotherHost:
+    """Another host on the lab's cable: a macvlan device ``host0`` beside the generator, in a namespace of its own.
+
+    The namespace lives by an open file of this process.
+    """
+
+    interface = "host0"
+
+    def __init__(self, lab: Lab, address: str, mac: str) -> None:
+        generator = inside(lab, GENERATOR)
+        self._fd: int = generator(_new_namespace)
+        try:
+            path = f"/proc/{os.getpid()}/fd/{self._fd}"
+            ip(
+                generator,
+                f"link add link {GENERATOR.interface} name {self.interface} address {mac} netns {path}"
+                " type macvlan mode bridge",
+            )
+            ip(
+                self.call,
+                f"address add {address}/24 dev {self.interface}",
+                f"link set {self.interface} up",
+            )
+        except BaseException:
+            self.close()
+            raise
+
+    def call(self, function: Callable[[], Result]) -> Result:
+        """Run a function in a thread in there."""
+        return in_thread(self._fd, function)
+
+    def close(self) -> None:
+        """Close the namespace, which ends with the last process in there."""
         os.close(self._fd)
 
 

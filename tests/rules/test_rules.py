@@ -47,6 +47,8 @@ def ports(world: World, used: int) -> World:
     return world.level("port_use", (4, "10.0.0.1", "10.0.0.9", 443), used=used, ports=1000)
 
 
+_MOVED = ("neighbour", "eth0", "192.0.2.9", "02:01", "02:02")
+
 RAISED: list[tuple[str, str, str, Setup]] = [
     ("syn-flood", "critical", "SYN flood likely: 5.00 k/s SYN, 2 % accepted",
      lambda w: syn_flood(w).stack(TcpPassiveOpens=100)),
@@ -110,6 +112,13 @@ RAISED: list[tuple[str, str, str, Setup]] = [
      lambda w: w.rate("xdp_exceptions/eth0", ("eth0", 31, "XDP_ABORTED"), "packets", 5)),
     ("firewall-drops", "info", "The firewall drops 30/s",
      lambda w: w.rate("drops", ("eth0", "NETFILTER_DROP"), "packets", 30)),
+    ("duplicate-address", "warning", "Two hosts have the address 192.0.2.9 on eth0: 02:01 and 02:02",
+     lambda w: w.level("address_claims", _MOVED, moves=0).level("address_moves", _MOVED, moves=2)),
+    ("duplicate-address", "warning", "Two hosts have the address 192.0.2.1 on eth0: this host and 02:02",
+     lambda w: w.level("address_moves", _MOVED, moves=0).level(
+         "address_claims", ("own", "eth0", "192.0.2.1", "02:02", "this host"), moves=2)),
+    ("mac-flapping", "warning", "MAC address 02:07 moves between ports of br0: port1 and port2",
+     lambda w: w.level("address_moves", ("bridge", "br0", "02:07", "port1", "port2"), moves=6)),
     ("ipsec-drops", "warning", "IPsec drops 5/s", lambda w: w.stack(XfrmInNoStates=5)),
     ("vxlan-unknown-vni", "warning", "VXLAN packets of an unknown network (VNI): 9/s",
      lambda w: w.rate("drops", ("eth0", "VXLAN_VNI_NOT_FOUND"), "packets", 9)),
@@ -214,7 +223,14 @@ def test_rule_is_raised_and_cleared(rule: str, severity: str, title: str, setup:
     assert finding.next_steps
     assert finding.why
     world.quiet()
-    for family in ("unresolved_neighbours", "connecting_sockets", "stalled_sockets", "port_use"):
+    for family in (
+        "unresolved_neighbours",
+        "connecting_sockets",
+        "stalled_sockets",
+        "port_use",
+        "address_moves",
+        "address_claims",
+    ):
         world.absent(family)
     world.level("conntrack", (), entries=0, max_entries=100).facts(facts=None, state="up", admin_up=True, carrier=True)
     memory(world, used=0)
@@ -266,6 +282,10 @@ QUIET: dict[str, Setup] = {
     "a firewall that drops what TCP does not miss": lambda w: w.rate(
         "drops", ("eth0", "NETFILTER_DROP"), "packets", 500).rate("links/eth0", ("eth0",), "rx_packets", 9_000).stack(
         TcpInSegs=9_000, TcpRetransSegs=20),
+    "a standby host takes an address over": lambda w: w.level("address_moves", _MOVED, moves=1).level(
+        "address_claims", _MOVED, moves=1),
+    "a virtual machine migrates": lambda w: w.level(
+        "address_moves", ("bridge", "br0", "02:07", "port1", "port2"), moves=1),
     "a change of IPsec keys": lambda w: w.stack(XfrmInNoStates=0.4),
     "VXLAN networks that share a multicast group": lambda w: w.rate(
         "drops", ("eth0", "VXLAN_VNI_NOT_FOUND"), "packets", 40).frames("protocols", 17, pps=100).frames(

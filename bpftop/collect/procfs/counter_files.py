@@ -27,13 +27,15 @@ class CounterFile(ProcFileCollector):
         self.path = self.path or f"net/{self.name}"
         super().__init__(tree)
         self._keys: list[tuple[str, Key]] = [(counter, (counter,)) for counter in self.counters]
+        self.words: Mapping[str, str] = {}
+        """Counter -> digits of the last reading, for collectors that look only after a counter has moved."""
 
     def parse_words(self, text: str) -> Mapping[str, str]:
         """Return counter -> digits for all counters in the file. Raises ValueError."""
         return parse_line_pairs(text)
 
     def parse(self, text: str) -> Mapping[str, Rows]:
-        words = self.parse_words(text)
+        self.words = words = self.parse_words(text)
         rows = {key: [parse_u64(words[counter]) if counter in words else None] for counter, key in self._keys}
         if all(cell is None for (cell,) in rows.values()):
             raise Unavailable(f"{self.subject}: /proc/{self.path} has none of the counters that bpftop reads")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from bpftop.collect.procfs.counter_files import parse_line_pairs
+from bpftop.collect.collector import Unavailable
+from bpftop.collect.procfs.counter_files import Netstat
 from bpftop.collect.procfs.tree import Tree
 from bpftop.collect.sockets.socket_collector import SocketCollector
 from bpftop.kernel.net.sock_diag import TCP_ESTABLISHED, TCP_SYN_SENT, TcpSocket
@@ -24,9 +25,9 @@ class TroubledSockets(SocketCollector[TcpSocket]):
     counters: tuple[str, ...]
     states: tuple[int, ...]
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, netstat: Netstat) -> None:
         super().__init__(tree)
-        self._netstat = self.file("net/netstat")
+        self._netstat = netstat  # read just before at each tick
         self._counts: list[str | None] | None = None
         self._any = True  # sockets that were in trouble before the first look
 
@@ -36,7 +37,9 @@ class TroubledSockets(SocketCollector[TcpSocket]):
 
     def list_sockets(self) -> list[TcpSocket]:
         diag = self.diag
-        words = self._netstat.read(parse_line_pairs)
+        words = self._netstat.words
+        if not words:
+            raise Unavailable(f"{self.subject}: /proc/net/netstat is not read")
         counts = [words.get(counter) for counter in self.counters]
         if counts == self._counts and not self._any:
             return []

@@ -18,7 +18,7 @@ NLMSG_ERROR = 2
 NLMSG_DONE = 3
 NLA_TYPE_MASK = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
 SOL_NETLINK = 270
-NETLINK_GET_STRICT_CHK = 12
+NETLINK_ADD_MEMBERSHIP, NETLINK_GET_STRICT_CHK = 1, 12
 
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
@@ -64,6 +64,28 @@ class NetlinkSocket:
                 continue
         raise OSError(errno.EAGAIN, "the table kept changing while it was read")
 
+    def subscribe(self, group: int, queue_bytes: int) -> None:
+        """Receive the kernel's notifications of a group; what does not fit into ``queue_bytes`` is lost.
+
+        Raises OSError.
+        """
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, queue_bytes)
+        self._socket.bind((0, 0))  # the kernel sends as port 0, and a socket without a port passes for the sender
+        self._socket.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
+
+    def notifications(self) -> Iterator[tuple[int, bytes]]:
+        """Yield type and body of every notification that has come, without waiting. Raises OSError."""
+        while True:
+            try:
+                received = self._socket.recv(_RECEIVE_BYTES, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:  # the queue was full: some are lost, the rest can be read
+                    raise
+                continue
+            yield from ((kind, body) for kind, _, _, body in _messages(received))
+
     def _exchange(
         self, kind: int, flags: int, body: bytes, is_dull: Callable[[bytes], bool] | None = None
     ) -> Iterator[bytes]:
@@ -74,29 +96,34 @@ class NetlinkSocket:
             received = self._socket.recv(_RECEIVE_BYTES)
             if is_dull is not None and is_dull(received):
                 continue
-            offset = 0
-            while offset + _HEADER.size <= len(received):
-                length, answer, answer_flags, sequence, _ = _HEADER.unpack_from(received, offset)
-                start, end = offset + _HEADER.size, offset + length
-                offset += (length + 3) & ~3
+            for answer, answer_flags, sequence, message in _messages(received):
                 if sequence != self._sequence:
                     continue  # the rest of an exchange that was abandoned
                 interrupted = interrupted or bool(answer_flags & NLM_F_DUMP_INTR)
                 if answer in (NLMSG_ERROR, NLMSG_DONE):
-                    _check(received, start)
+                    _check(message)
                     if interrupted:
                         raise InterruptedError
                     return
-                yield received[start:end]
+                yield message
                 if not flags & NLM_F_DUMP:
                     return
 
 
-def _check(received: bytes, start: int) -> None:
+def _messages(received: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """Yield type, flags, sequence number and body of every message of a block."""
+    offset = 0
+    while offset + _HEADER.size <= len(received):
+        length, kind, flags, sequence, _ = _HEADER.unpack_from(received, offset)
+        yield kind, flags, sequence, received[offset + _HEADER.size : offset + length]
+        offset += max(_HEADER.size, (length + 3) & ~3)
+
+
+def _check(message: bytes) -> None:
     """Raise OSError if the message begins with a negative errno, as errors and the end of a dump may."""
-    if len(received) < start + 4:
+    if len(message) < 4:
         return
-    (code,) = struct.unpack_from("=i", received, start)
+    (code,) = struct.unpack_from("=i", message)
     if code < 0:
         raise OSError(-code, os.strerror(-code))
 

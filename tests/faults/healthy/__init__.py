@@ -26,4 +26,5 @@ HEALTHY: tuple[type[Healthy], ...] = (
     neighbours.Shaper,
     neighbours.StatefulFirewall,
     neighbours.VxlanOverlay,
+    neighbours.StandbyTakesOver,
 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from typing import Any
 
+from bpftop.demo import frames
 from bpftop.demo.sides import GENERATOR, WATCHED
 from tests.faults import packets
 from tests.faults.healthy.base import (
@@ -121,3 +124,25 @@ class VxlanOverlay(Healthy):
         server: dict[str, Any] = {"address": "198.19.7.1", "port": BULK_PORT}
         self.serve(self.watched, "swallow_tcp", **server)
         self.add(Worker(self.generator, "tests.faults.jobs:pour_tcp", flows=2, bytes_per_sec=20 * MEGABYTE, **server))
+
+
+class StandbyTakesOver(Healthy):
+    """A standby host that takes over eight addresses from another one, once, and goes on talking from them."""
+
+    id = "standby-takes-over"
+    moves = (received(10),)
+
+    def prepare(self) -> None:
+        self.serve_udp(LOG_PORT)
+        addresses = [f"198.18.0.{60 + number}" for number in range(8)]
+        for mac, per_sec, most in (("02:62:70:66:00:41", 200, 64), ("02:62:70:66:00:42", 20, None)):
+            source = bytes.fromhex(mac.replace(":", ""))
+            announcements = []
+            for address in map(socket.inet_aton, addresses):
+                body = frames.arp_request(source, address, address)
+                announcements.append(frames.ethernet(frames.BROADCAST, source, frames.ETH_ARP, body))
+            worker = self.send(announcements, per_sec, most=most)
+            if most is not None:  # the first host has announced itself before the other one does
+                worker.ready().go()
+                time.sleep(0.5)
+                self.workers.remove(worker)

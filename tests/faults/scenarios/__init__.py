@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.faults.scenario import Scenario
-from tests.faults.scenarios import backlog, conntrack, ip, route, tcp, tunnels, tx, udp, wire
+from tests.faults.scenarios import addresses, backlog, conntrack, ip, route, tcp, tunnels, tx, udp, wire
 
 FAULTS: tuple[type[Scenario], ...] = (
     route.NoCarrier,
@@ -25,6 +25,9 @@ FAULTS: tuple[type[Scenario], ...] = (
     ip.ChecksumErrors,
     ip.IcmpFlood,
     ip.FirewallDrops,
+    addresses.DuplicateAddress,
+    addresses.OwnAddressElsewhere,
+    addresses.MacFlapping,
     route.DeadGateway,
     route.DeadNeighbour,
     route.NoRouteOut,

@@ -1,0 +1,95 @@
+"""ARP packets that claim an address, by a packet socket: replies, and packets with an address of this host.
+
+A classic BPF filter leaves out all others in the kernel, and a socket for ARP alone costs other packets nothing.
+Formats: RFC 826, include/uapi/linux/filter.h. Needs CAP_NET_RAW.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import socket
+import struct
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+ETH_P_ARP = 0x0806
+SO_ATTACH_FILTER = 26
+OP_REPLY = 2
+MOST_ADDRESSES = 200  # a jump of the filter reaches 255 instructions
+_QUEUE_BYTES = 64 * 1024
+
+_LOAD_HALF, _LOAD_WORD, _JUMP_EQUAL, _RETURN = 0x28, 0x20, 0x15, 0x06
+_OPERATION_AT, _SENDER_AT, _PACKET_BYTES = 6, 14, 28
+_PACKET = struct.Struct("!HHBBH6s4s6s4s")
+
+
+class Claim(NamedTuple):
+    """A sender of ARP with its addresses. ``is_answer``: it answers a host that asked, and does not announce itself."""
+
+    interface: str
+    address: str
+    link_address: str
+    is_answer: bool
+
+
+class ArpTap:
+    """The ARP packets of all interfaces of the namespace of the thread that constructs this. Raises OSError."""
+
+    def __init__(self) -> None:
+        kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC
+        self._socket = socket.socket(socket.AF_PACKET, kind, socket.htons(ETH_P_ARP))
+        try:
+            self._socket.setblocking(False)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _QUEUE_BYTES)
+            self._own: frozenset[str] = frozenset()
+            self._filter()
+        except OSError:
+            self._socket.close()
+            raise
+
+    def watch(self, addresses: Collection[str]) -> None:
+        """Take requests too whose sender has one of these IPv4 addresses, which are this host's. Raises OSError."""
+        if self._own != frozenset(addresses):
+            self._own = frozenset(addresses)
+            self._filter()
+
+    def claims(self) -> Iterator[Claim]:
+        """Yield the claims that have come since the last call. Raises OSError."""
+        while True:
+            try:
+                packet, sender = self._socket.recvfrom(_PACKET_BYTES)
+            except BlockingIOError:
+                return
+            claim = _claim(packet, sender[0])
+            if claim is not None:
+                yield claim
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _filter(self) -> None:
+        numbers = [struct.unpack("!I", socket.inet_aton(address))[0] for address in sorted(self._own)]
+        code = arp_filter(numbers[:MOST_ADDRESSES])
+        memory = ctypes.create_string_buffer(code, len(code))
+        program = struct.pack("@HP", len(code) // 8, ctypes.addressof(memory))  # struct sock_fprog
+        self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+
+
+def arp_filter(addresses: list[int]) -> bytes:
+    """Return a classic BPF program that takes replies, and packets whose sender has one of the addresses."""
+    take = len(addresses) + 4  # index of the instruction that takes the packet; a jump counts from the next instruction
+    code = [(_LOAD_HALF, 0, 0, _OPERATION_AT), (_JUMP_EQUAL, take - 2, 0, OP_REPLY), (_LOAD_WORD, 0, 0, _SENDER_AT)]
+    code += [(_JUMP_EQUAL, take - at - 1, 0, address) for at, address in enumerate(addresses, 3)]
+    code += [(_RETURN, 0, 0, 0), (_RETURN, 0, 0, _PACKET_BYTES)]
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
+
+
+def _claim(packet: bytes, interface: str) -> Claim | None:
+    """Parse ARP of IPv4 over Ethernet; None for any other ARP, and for a probe, whose sender has no address yet."""
+    if len(packet) < _PACKET.size:
+        return None
+    hardware, protocol, length, width, operation, link_address, address, _, target = _PACKET.unpack_from(packet)
+    if (protocol, length, width) != (0x0800, 6, 4) or not any(address) or hardware not in (1, 6):
+        return None
+    is_answer = operation == OP_REPLY and target != address
+    return Claim(interface, socket.inet_ntoa(address), link_address.hex(":"), is_answer)

@@ -1,0 +1,68 @@
+"""Addresses that two hosts have: IP addresses, and MAC addresses at two ports of a bridge."""
+
+from __future__ import annotations
+
+from bpftop.demo import frames
+from bpftop.demo.sides import WATCHED
+from tests.faults.blast import blast
+from tests.faults.place import AnotherHost, ip, sysctl
+from tests.faults.scenario import Cell, Scenario, drop
+from tests.faults.worker import Worker
+
+PORT = 9900
+CLONED = "198.18.0.50"
+MACS = ("02:62:70:66:00:31", "02:62:70:66:00:32")
+
+
+class DuplicateAddress(Scenario):
+    """A virtual machine and its copy with the same address, both of which talk to the watched host."""
+
+    id = "duplicate-address"
+    moves = (Cell("address_moves", ("neighbour", None, CLONED, None, None), "moves", 0.2),)
+
+    def prepare(self) -> None:
+        self.serve_udp(PORT)
+        for mac in MACS:
+            host = AnotherHost(self.lab, CLONED, mac)
+            self.keep(host.close)
+            # Ask for the watched host's address every two seconds or so, and not twice a minute.
+            sysctl(host.call, f"ipv4/neigh/{host.interface}/base_reachable_time_ms", 1000)
+            sysctl(host.call, f"ipv4/neigh/{host.interface}/delay_first_probe_time", 1)
+            self.add(Worker(host.call, "tests.faults.jobs:send_anyway", address=WATCHED.ipv4[0], port=PORT, per_sec=5))
+
+
+class OwnAddressElsewhere(Scenario):
+    """A host that was given the watched host's address by mistake, and looks for its neighbours."""
+
+    id = "own-address-elsewhere"
+    finding = "duplicate-address"
+    moves = (Cell("address_claims", ("own", WATCHED.interface, WATCHED.ipv4[0], None, None), "moves", 0.5),)
+    may_move = (drop("NEIGH_FAILED"), drop("NEIGH_QUEUEFULL"), drop("ARP_PVLAN_DISABLE"))
+
+    def prepare(self) -> None:
+        host = AnotherHost(self.lab, WATCHED.ipv4[0], MACS[0])
+        self.keep(host.close)
+        self.add(Worker(host.call, "tests.faults.jobs:send_anyway", address="198.18.0.88", port=PORT, per_sec=5))
+
+
+class MacFlapping(Scenario):
+    """Two devices with the same MAC address behind two ports of a bridge of the watched host."""
+
+    id = "mac-flapping"
+    moves = (Cell("address_moves", ("bridge", "br0", MACS[0], None, None), "moves", 1),)
+
+    def prepare(self) -> None:
+        ip(self.watched, "link add br0 type bridge", "link set br0 up")
+        self.keep(lambda: ip(self.watched, "link delete br0"))
+        source = bytes.fromhex(MACS[0].replace(":", ""))
+        frame = frames.ethernet(frames.BROADCAST, source, 0x88B5, bytes(46))  # an ethertype for experiments
+        for port in ("port1", "port2"):
+            ip(
+                self.watched,
+                f"link add {port} type veth peer name {port}far",
+                f"link set {port} master br0",
+                f"link set {port} up",
+                f"link set {port}far up",
+            )
+            self.keep(lambda port=port: ip(self.watched, f"link delete {port}"))  # type: ignore[misc]
+            self.add(blast(self.watched, f"{port}far", [frame], 5))
