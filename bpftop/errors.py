@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterable
 
 ENOTSUPP = 524  # the kernel's own "not supported"; Python and libc have no name for it
 _ERRNO_NAMES = {ENOTSUPP: "ENOTSUPP", errno.EOPNOTSUPP: "EOPNOTSUPP"}  # errno.errorcode has ENOTSUP for EOPNOTSUPP
@@ -23,3 +24,11 @@ class UsageError(BpftopError):
 def errno_name(number: int) -> str:
     """Return ``EBUSY`` for 16, ``ENOTSUPP`` for 524, ``errno 600`` for a number without a name."""
     return _ERRNO_NAMES.get(number) or errno.errorcode.get(number, f"errno {number}")
+
+
+def spelling_hint(name: str, known: Iterable[str]) -> str:
+    """Return `` (did you mean NAME?)`` with the known name that is closest; empty where none is close."""
+    from difflib import get_close_matches  # late: only an error needs it
+
+    close = get_close_matches(name, tuple(known), 1)
+    return f" (did you mean {close[0]}?)" if close else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from bpftop.errors import UsageError
+from bpftop.errors import UsageError, spelling_hint
 
 if TYPE_CHECKING:
     from bpftop.export.diagnosis.diagnosis_document import Diagnosed
@@ -42,10 +42,7 @@ def diagnosed_by(analyzer: Analyzer, rules: Iterable[Rule]) -> Diagnosed | None:
 
 def require_check(name: str, rules: Iterable[Rule]) -> None:
     """Raise UsageError if no active check has this id."""
-    from difflib import get_close_matches
-
     ids = [rule.id for rule in rules]
     if name not in ids:
-        close = get_close_matches(name, ids, 1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
+        hint = spelling_hint(name, ids)
         raise UsageError(f"there is no active check {name!r}{hint}; `bpftop diagnose --list` lists the checks")

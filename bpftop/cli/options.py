@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Collection
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Collection
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from bpftop import __version__
 from bpftop.cli.output import ClosedPipe, complain
@@ -21,6 +21,8 @@ from bpftop.hooks.attach_facts import AttachRequest
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
+
+N = TypeVar("N", int, float)
 
 EXIT_CODES = {
     "0": "success",
@@ -238,6 +240,25 @@ def _interval(text: str) -> float:
         return interval_s(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def number(kind: Callable[[str], N], accepts: Callable[[N], bool], expected: str) -> Callable[[str], N]:
+    """Return a parser for argparse. Where ``accepts`` refuses the number, its error says "not ``expected``"."""
+
+    def parse(text: str) -> N:
+        with suppress(ValueError):
+            if accepts(value := kind(text)):
+                return value
+        raise argparse.ArgumentTypeError(f"{text!r} is not {expected}")
+
+    return parse
+
+
+def whole(text: str) -> int:
+    """Return a whole number without a sign. Raises ValueError."""
+    if not text.isdecimal():
+        raise ValueError
+    return int(text)
 
 
 def add_format(parser: argparse.ArgumentParser, formats: Collection[str], default: str) -> None:

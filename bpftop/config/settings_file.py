@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bpftop.config.folders import config_folder
 from bpftop.config.settings import ATTACH_MODES, Settings, interval_s, known_thresholds
 from bpftop.config.untrusted_file import Refused, read_bytes
-from bpftop.errors import UsageError
+from bpftop.errors import UsageError, spelling_hint
 from bpftop.fields import field, frozen
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _silence(node: Node, problems: list[Problem], known: Collection[str]) -> fro
         with _noting(problems, item, f"silence, entry {position}"):
             word = _word(item)
             if word not in known:
-                raise _Unusable(f"no such rule{_closest(word, known)}")
+                raise _Unusable(f"no such rule{spelling_hint(word, known)}")
             silenced.add(word)
     return frozenset(silenced)
 
@@ -208,7 +208,7 @@ def _entries(
             if not name:
                 raise _Unusable("a name is expected here")
             if known is not None and name not in known:
-                raise _Unusable(f"no such setting{_closest(name, known)}")
+                raise _Unusable(f"no such setting{spelling_hint(name, known)}")
             if name in names:
                 raise _Unusable("given twice, the first one holds")
             names.add(name)
@@ -222,13 +222,6 @@ def _noting(problems: list[Problem], node: Node, name: str) -> Iterator[None]:
         yield
     except _Unusable as error:
         problems.append((_line(node), f"{name}: {error}"))
-
-
-def _closest(name: str, known: Collection[str]) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, known, 1)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def _word(node: Node) -> str:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bpftop.cli.options import add_format, add_output
+from bpftop.cli.options import add_format, add_output, number, whole
 from bpftop.errors import UsageError
 from bpftop.export.formats import BENCH
 
@@ -42,7 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "frame is not restored between runs, so changes that a program makes to it add up",
     )
     parser.add_argument(
-        "--repeat", metavar="N", type=_repeat, help="runs per measurement (default: about 0.3 ms, for XDP 10 ms)"
+        "--repeat",
+        metavar="N",
+        type=number(whole, lambda value: 1 <= value <= _REPEAT_MOST, f"a whole number from 1 to {_REPEAT_MOST}"),
+        help="runs per measurement (default: about 0.3 ms, for XDP 10 ms)",
     )
     add_format(parser, BENCH, "table")
     add_output(parser, "at the end")
@@ -144,9 +147,3 @@ class _Writer:
             if table.suite not in self._written:
                 self.table(table)
         self._output.write(BENCH[self._format].load()(report))
-
-
-def _repeat(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= _REPEAT_MOST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {_REPEAT_MOST}")
-    return int(text)

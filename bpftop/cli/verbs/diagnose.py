@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from bpftop.cli.finding_exit import FAIL_ON
-from bpftop.cli.options import add_format, add_live, add_output, settings_of
+from bpftop.cli.options import add_format, add_live, add_output, number, settings_of
 from bpftop.cli.output import flush_stdout
 from bpftop.cli.shutdown import Ended, acknowledge, interruptible
 from bpftop.errors import BpftopError, UsageError
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--duration",
         metavar="SECONDS",
-        type=_duration,
+        type=number(float, lambda value: LEAST_S <= value <= 86_400, f"a number of seconds from {LEAST_S:g} to 86400"),
         default=10.0,
         help="seconds to watch, at least 4 (default: 10, enough for all checks but packet-storm, which needs 18 s, and "
         "rx-dropped-harmless, which needs 10 minutes)",
@@ -134,13 +134,3 @@ def _progress(duration_s: float) -> Iterator[Callable[[Snapshot, float], None]]:
         yield report
     finally:
         write("")
-
-
-def _duration(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not LEAST_S <= value <= 86_400:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from {LEAST_S:g} to 86400")
-    return value

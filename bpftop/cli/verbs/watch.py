@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from bpftop.cli.options import add_format, add_live, add_output, settings_of
+from bpftop.cli.options import add_format, add_live, add_output, number, settings_of, whole
 from bpftop.cli.shutdown import Ended
 from bpftop.errors import UsageError
 from bpftop.export.formats import TICK, tick_writer
@@ -20,11 +20,19 @@ SAMPLES = "samples"
 ANY_FINDING = ""
 """Value of --until-finding without an id."""
 
+duration_s = number(float, lambda value: 0 < value < float("inf"), "a number of seconds above 0")
+"""Parses the value of --duration."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_live(parser, required=True)
     add_format(parser, (*TICK, SAMPLES), "table")
-    parser.add_argument("--count", metavar="N", type=_count, help="end after N intervals (default: run until Ctrl-C)")
+    parser.add_argument(
+        "--count",
+        metavar="N",
+        type=number(whole, lambda value: value >= 1, "a whole number from 1 up"),
+        help="end after N intervals (default: run until Ctrl-C)",
+    )
     parser.add_argument("--duration", metavar="SECONDS", type=duration_s, help="end after this number of seconds")
     parser.add_argument(
         "--until-finding",
@@ -107,20 +115,3 @@ def until(samples: Iterable[Sample], duration_s: float | None, interval_s: float
         next_s = (sample.mono_ns - begun_ns) / 1e9 + interval_s
         if duration_s is not None and next_s > duration_s + interval_s / 10:
             return
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
-    return int(text)
-
-
-def duration_s(text: str) -> float:
-    """Parse the value of --duration for argparse."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return value
