@@ -47,6 +47,7 @@ class Analyzer:
             snapshot,
             diagnosis=self._engine.push(sample, snapshot),
             stage_totals=self.stages.totals(sample.mono_ns),
+            loss_peaks=self.stages.loss_peaks(sample.mono_ns),
         )
         self.episodes.push(sample.mono_ns, self.snapshot.diagnosis.findings)
         return self.snapshot

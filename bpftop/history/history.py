@@ -104,7 +104,9 @@ class History:
         index = range(len(self))[index]
         snapshot = derive_snapshot(self.sample(index - 1) if index else None, self.sample(index))
         diagnosis = unpack(self._diagnoses[index])
-        return replace(snapshot, diagnosis=diagnosis, stage_totals=self.stages.totals(snapshot.mono_ns))
+        now_ns = snapshot.mono_ns
+        totals, peaks = self.stages.totals(now_ns), self.stages.loss_peaks(now_ns)
+        return replace(snapshot, diagnosis=diagnosis, stage_totals=totals, loss_peaks=peaks)
 
     def step(self, from_ns: int, steps: int) -> Snapshot:
         """Return the snapshot ``steps`` samples after (or before) that of ``from_ns``, or the last one with rates.

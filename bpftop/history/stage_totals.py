@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bpftop.fields import field, mutable
 from bpftop.model.readings import Reading, ReadingPair, pair_readings
 from bpftop.model.sample import reading_key
 from bpftop.model.snapshot import Snapshot
-from bpftop.model.stages import STAGES, stage_gained
+from bpftop.model.stages import STAGES, Group, Stage, stage_gained
 
 StageRow = tuple[str, str]
 """Interface label (empty for stages of the namespace or the host), id of the stage."""
@@ -53,11 +53,13 @@ class StageTotals:
         self._last: dict[str, Reading] = {}
         self._rows: dict[StageRow, _Row] = {}
         self._tracked_connections = array("d")
+        self._peaks: dict[Group, list[tuple[float, int]]] = {}  # each greater than the peaks before it
 
     def push(self, snapshot: Snapshot) -> None:
         """Add the gains of one tick."""
         self.times_ns.append(snapshot.mono_ns)
         pairs: dict[str, ReadingPair | None] = {}
+        gains: list[tuple[Stage, tuple[int, int]]] = []
 
         def pair_of(family: str, label: str) -> ReadingPair | None:
             name = reading_key(family, label) if label else family
@@ -65,11 +67,18 @@ class StageTotals:
                 pairs[name] = self._pair(snapshot, name)
             return pairs[name]
 
+        def add(stage: Stage, label: str) -> None:
+            gain = stage_gained(stage, label, pair_of)
+            self._add((label, stage.id), gain)
+            if gain is not None and gain[0]:
+                gains.append((stage, gain))
+
         for stage in _WIDER_STAGES:
-            self._add(("", stage.id), stage_gained(stage, "", pair_of))
+            add(stage, "")
         for interface in snapshot.interfaces:
             for stage in _INTERFACE_STAGES:
-                self._add((interface.label, stage.id), stage_gained(stage, interface.label, pair_of))
+                add(stage, interface.label)
+        self._note_peaks(snapshot.mono_ns, gains)
         for row in self._rows.values():
             if row.totals:
                 row.totals.append(min(row.total, _CELL_MAX))
@@ -105,6 +114,16 @@ class StageTotals:
         totals = {row: self.since_start(row, until_ns) for row in self._rows}
         return {row: total for row, total in totals.items() if total is not None}
 
+    def loss_peaks(self, until_ns: int) -> dict[Group, tuple[float, int]]:
+        """Return the largest sum of each group in a tick until a moment: per second over all interfaces, and its time.
+
+        A group that had lost nothing until then has no entry.
+        """
+        newest = {
+            group: next(peak for peak in reversed(peaks) if peak[1] <= until_ns) for group, peaks in self._peaks.items()
+        }
+        return {group: peak for group, peak in newest.items() if peak[0]}
+
     def means(self, row: StageRow, ranges: Sequence[tuple[int, int]]) -> list[float | None]:
         """Return the mean gain per second in each range of ticks; None where it is unknown."""
         cells = self._rows.get(row)
@@ -123,6 +142,19 @@ class StageTotals:
             return None
         gained = self._tracked_connections[last] - self._tracked_connections[first]
         return None if math.isnan(gained) else gained * 1e9 / (self.times_ns[last] - self.times_ns[first])
+
+    def _note_peaks(self, mono_ns: int, gains: Iterable[tuple[Stage, tuple[int, int]]]) -> None:
+        sums: dict[Group, float] = {}
+        for stage, (gained, elapsed_ns) in gains:
+            if stage.group is not None and elapsed_ns:
+                rate = gained * 1e9 / elapsed_ns
+                sums[stage.group] = sums.get(stage.group, 0.0) + rate
+                if stage.within:  # else the host's counter would count it too
+                    sums["elsewhere"] = sums.get("elsewhere", 0.0) - rate
+        for group, rate in sums.items():
+            peaks = self._peaks.setdefault(group, [(0.0, 0)])
+            if rate > peaks[-1][0]:
+                peaks.append((rate, mono_ns))
 
     def _index(self, until_ns: int) -> int:
         return bisect_right(self.times_ns, until_ns) - 1

@@ -20,7 +20,8 @@ class FindingValue:
     The rule decides over longer windows: it raises a finding at ``raise_at`` over ``raise_s`` seconds, and clears the
     finding below ``clear_at`` over ``clear_s`` seconds. ``unit`` is "/s", "share" (of 1), or the unit of a level.
     ``now`` is None where the last interval has too little to judge. ``total`` counts the events since 3 s before the
-    finding; it is None for numbers that are no rates. ``peak_ns`` is CLOCK_MONOTONIC.
+    finding; it is None for numbers that are no rates. ``peak_ns`` is CLOCK_MONOTONIC, and so is ``below_since_ns``: the
+    time since which no interval has met the rule's condition, None while the last interval meets it.
     """
 
     name: str
@@ -33,6 +34,7 @@ class FindingValue:
     clear_at: float
     raise_s: float
     clear_s: float
+    below_since_ns: int | None = None
 
 
 @frozen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpftop.model.findings import Severity
-from bpftop.rules.rule import InputUnavailable, Limit, Raised, Rule, RuleInput
+from bpftop.rules.rule import Headline, InputUnavailable, Limit, Raised, Rule, RuleInput
 
 _FLAP_WINDOWS_S = (60.0, 30.0, 10.0, 3.1)
 """The longest of these windows that bpftop has watched is the one over which losses of the carrier are counted."""
@@ -45,22 +45,25 @@ def _absent(rule_input: RuleInput) -> Raised:
 
 
 def _flaps(rule_input: RuleInput) -> Raised | None:
-    if rule_input.mean("carrier_changes", _FLAPPING_S, 0) == 0.0:
+    losses, seconds = _losses(rule_input)
+    if rule_input.mean("carrier_changes", _FLAPPING_S, 0) == 0.0 or losses < rule_input.limit("losses"):
         return None
+    return Raised(
+        "critical",
+        f"The link flaps: carrier lost {losses:.0f} times in {seconds:.0f} s",
+        (f"limit {rule_input.limits['losses'].raised:.0f} losses in 60 s (carrier_changes of rtnetlink)",),
+        "the cable, a transceiver, or the port at the other end",
+        Headline("losses of the carrier", "losses", lambda other: _losses(other)[0], _FLAP_WINDOWS_S[0]),
+    )
+
+
+def _losses(rule_input: RuleInput) -> tuple[float, float]:
+    """Return how often the carrier was lost in the longest window that bpftop has watched, and the window's seconds."""
     for seconds in _FLAP_WINDOWS_S:
         per_sec = rule_input.mean("carrier_changes", seconds, 0)
-        if per_sec is None:
-            continue
-        losses = per_sec * seconds / 2  # each loss and each return is a change
-        if losses < rule_input.limit("losses"):
-            return None
-        return Raised(
-            "critical",
-            f"The link flaps: carrier lost {losses:.0f} times in {seconds:.0f} s",
-            (f"limit {rule_input.limits['losses'].raised:.0f} losses in 60 s (carrier_changes of rtnetlink)",),
-            "the cable, a transceiver, or the port at the other end",
-        )
-    return None
+        if per_sec is not None:
+            return per_sec * seconds / 2, seconds  # each loss and each return is a change
+    return 0.0, 0.0
 
 
 def _carrier_changes(rule_input: RuleInput) -> float:

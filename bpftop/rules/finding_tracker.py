@@ -39,6 +39,8 @@ class FindingTracker:
     latest: Raised | None = None
     """The result for the last interval; None where the condition does not hold in this interval."""
     at_peak: Raised | None = None
+    below_since_ns: int | None = None
+    """The end of the first of the intervals, up to the last interval, in which the condition does not hold."""
     _words_value: float | None = None
 
     @property
@@ -49,6 +51,10 @@ class FindingTracker:
         """Add one interval. Intervals that cannot be judged change nothing but ``now``."""
         snapshot = rule_input.snapshot
         self.latest = _known(lambda: self.rule.check(rule_input))
+        if self.latest is not None:
+            self.below_since_ns = None
+        elif self.below_since_ns is None:
+            self.below_since_ns = snapshot.mono_ns
         self.now = None if self.headline is None else _known(lambda: self._value(rule_input))
         value = self.now
         if value is not None and snapshot.interval_ns is not None:
@@ -89,7 +95,8 @@ class FindingTracker:
         return FindingValue(
             self.headline.name, limit.unit, self.now, self.peak, self.peak_ns,
             self.total if limit.unit == "/s" else None, limit.raised, limit.level(clearing=True),
-            max(self.rule.for_s, RAISE_NS / NS), CLEAR_NS / NS,
+            max(self.rule.for_s, RAISE_NS / NS, self.headline.over_s), max(CLEAR_NS / NS, self.headline.over_s),
+            self.below_since_ns,
         )  # fmt: skip
 
 

@@ -60,19 +60,7 @@ def _sends_mostly_tcp(rule_input: RuleInput) -> bool:
 
 def xdp_drops(rule_input: RuleInput) -> Raised | None:
     """Check packets that another owner's XDP program drops."""
-    label = rule_input.interface.label
-    if rule_input.snapshot.reading("xdp_verdicts", label) is not None:
-        verdicts = rule_input.rates("xdp_verdicts", "packets", label)
-        programs = sorted({f"program {key[1]}" for key in verdicts if key[2] == "DROP"})
-        source, rate = "XDP_DROP", sum(rate for key, rate in verdicts.items() if key[2] == "DROP")
-        whole = sum(verdicts.values())
-    else:
-        driver = _driver_xdp_drops(rule_input)
-        reason = rule_input.snapshot.why_unavailable("xdp_verdicts", label)
-        if driver is None and reason:
-            raise InputUnavailable(reason)
-        programs, source, rate = ["program"], "xdp_drops of the driver", driver or 0.0
-        whole = max(rate, rule_input.link("rx_packets"))
+    programs, source, rate, whole = _xdp_dropped(rule_input)
     if rate < rule_input.limit("packets") or rate < rule_input.limit("share") * whole:
         return None
     return Raised(
@@ -83,7 +71,26 @@ def xdp_drops(rule_input: RuleInput) -> Raised | None:
             compare("of what arrives", rate / whole, rule_input.limits["share"]),
         ),
         f"XDP {', '.join(programs)} of another owner returns XDP_DROP, before the stack sees the packets",
+        Headline(source, "packets", lambda other: _xdp_dropped(other)[2]),
     )
+
+
+def _xdp_dropped(rule_input: RuleInput) -> tuple[list[str], str, float, float]:
+    """Return the programs that drop, the name of the counter, and packets per second: dropped and all."""
+    label = rule_input.interface.label
+    if rule_input.snapshot.reading("xdp_verdicts", label) is not None:
+        verdicts = rule_input.rates("xdp_verdicts", "packets", label)
+        dropped = {key[1]: rate for key, rate in verdicts.items() if key[2] == "DROP"}
+        return (
+            sorted(f"program {number}" for number in dropped), "XDP_DROP", sum(dropped.values()),
+            sum(verdicts.values()),
+        )  # fmt: skip
+    driver = _driver_xdp_drops(rule_input)
+    reason = rule_input.snapshot.why_unavailable("xdp_verdicts", label)
+    if driver is None and reason:
+        raise InputUnavailable(reason)
+    rate = driver or 0.0
+    return ["program"], "xdp_drops of the driver", rate, max(rate, rule_input.link("rx_packets"))
 
 
 def _driver_xdp_drops(rule_input: RuleInput) -> float | None:

@@ -37,9 +37,8 @@ def connect_unanswered(rule_input: RuleInput) -> Raised | None:
 
 def zero_window(rule_input: RuleInput) -> Raised | None:
     """Check connections that stand still because a receive buffer is full: of this host, or of the peer."""
-    own = _unchanged(rule_input, "receive_queue_bytes")
-    peers = _unchanged(rule_input, "window_probe")
-    if not own and not peers:
+    own, peers = _stalled(rule_input)
+    if len(own) + len(peers) < rule_input.limit("sockets"):
         return None
     severity: Severity = "warning" if own else "info"
     key, waiting = (own or peers)[0]
@@ -57,7 +56,13 @@ def zero_window(rule_input: RuleInput) -> Raised | None:
             *(f"from {_peer(row)}{_by_process(row, ' to ')}: {si(count)}B not read" for row, count in own[:3]),
         ),
         why,
+        Headline("connections that stand still", "sockets", lambda other: sum(map(len, _stalled(other)))),
     )
+
+
+def _stalled(rule_input: RuleInput) -> tuple[list[tuple[Key, int]], list[tuple[Key, int]]]:
+    """Return the sockets whose own receive buffer stands still, and those whose peer has closed its window."""
+    return _unchanged(rule_input, "receive_queue_bytes"), _unchanged(rule_input, "window_probe")
 
 
 def port_exhaustion(rule_input: RuleInput) -> Share | None:
@@ -146,7 +151,8 @@ RULES = (
     Rule(
         "zero-window", "tcp", "netns", ("stalled_sockets",), ("info", "warning"),
         "connections that stand still because a program, here or at the peer, does not read", zero_window,
-        {}, ("ss -tnpoi state established", "nstat -az TcpExtTCPToZeroWindowAdv TcpExtTCPWinProbe"),
+        {"sockets": Limit(1, 1, "", "a queue that a slow program reads changes from one moment to the next")},
+        ("ss -tnpoi state established", "nstat -az TcpExtTCPToZeroWindowAdv TcpExtTCPWinProbe"),
         explains=("tcp-retransmits",),
     ),
     Rule(

@@ -61,12 +61,14 @@ class Limit:
 class Headline:
     """The number that a finding is about, and the name of the limit that the number is compared with.
 
-    ``value`` returns the number in any interval; None where the interval has too little to judge.
+    ``value`` returns the number in any interval; None where the interval has too little to judge. ``over_s`` are the
+    seconds over which the rule compares the number, where these are more than the 3 s and 5 s of all rules.
     """
 
     name: str
     limit: str
     value: Callable[[RuleInput], float | None]
+    over_s: float = 0.0
 
 
 @frozen

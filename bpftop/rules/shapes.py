@@ -91,7 +91,7 @@ def lasting(measure: str, check: Check) -> Check:
 class Share:
     """A share of a whole, with the words of its finding. ``name`` names the share in the evidence.
 
-    ``severity`` replaces the severity that follows from the limits.
+    ``severity`` replaces the severity that follows from the limits, and ``headline`` the share as its number.
     """
 
     value: float
@@ -100,6 +100,7 @@ class Share:
     evidence: tuple[str, ...] = ()
     why: str = ""
     severity: Severity | None = None
+    headline: Headline | None = None
 
 
 def share_over_limit(measure: Callable[[RuleInput], Share | None]) -> Check:
@@ -113,7 +114,7 @@ def share_over_limit(measure: Callable[[RuleInput], Share | None]) -> Check:
         severity = share.severity or next(reached, None)
         if severity is None:
             return None
-        number = Headline(share.name, severity, value)
+        number = share.headline or Headline(share.name, severity, value)
         evidence = (compare(share.name, share.value, rule_input.limits[severity]), *share.evidence)
         return Raised(severity, share.title, evidence, share.why, number)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from bpftop.model.findings import Severity
 from bpftop.model.units import pct, si
 from bpftop.rules.evidence import compare, per_s
-from bpftop.rules.rule import Limit, Rule, RuleInput
+from bpftop.rules.rule import Headline, Limit, Rule, RuleInput
 from bpftop.rules.shapes import Rates, Share, counter_rates, list_rates, rate_over_limit, share_over_limit
 
 FULL = 0.95
@@ -38,22 +38,27 @@ def conntrack(rule_input: RuleInput) -> Share:
     """Return the share of connection tracking's entries in use; any drop for want of room is critical."""
     entries, most = rule_input.level("conntrack", (), "entries"), rule_input.level("conntrack", (), "max_entries")
     share = entries / max(1, most)
-    drop = early_drop = 0.0
-    drops = "drops cannot be seen here"
+    dropped, drops = 0.0, "drops cannot be seen here"
     if rule_input.snapshot.reading("conntrack_events") is not None:
-        drop, early_drop = (rule_input.rate("conntrack_events", (), column) for column in ("drop", "early_drop"))
-        drops = f"dropped {per_s(drop + early_drop)}; any is critical"
-    title = f"Connection tracking fills: {pct(share)}"
-    if drop + early_drop > 0:
-        full = share >= FULL or early_drop > 0
-        title = f"Connection tracking {'is full' if full else 'fails'}: {per_s(drop + early_drop)} dropped"
+        dropped = _untracked(rule_input)
+        drops = f"dropped {per_s(dropped)}; any is critical"
+    title, loses = f"Connection tracking fills: {pct(share)}", dropped >= rule_input.limit("dropped")
+    if loses:
+        full = share >= FULL or rule_input.rate("conntrack_events", (), "early_drop") > 0
+        title = f"Connection tracking {'is full' if full else 'fails'}: {per_s(dropped)} dropped"
     evidence = [f"{si(entries)} of {si(most)} entries", drops]
     growth = rule_input.reading("conntrack").per_sec((), "entries") or 0.0
     if growth > 0 and entries < most:
         evidence.append(f"grows by {per_s(growth)}: full in {(most - entries) / growth:.0f} s")
     why = f"new connections come faster than old ones end: {per_s(growth)} more" if growth > 0 else ""
-    severity: Severity | None = "critical" if drop + early_drop > 0 else None
-    return Share(share, "entries of nf_conntrack_max", title, tuple(evidence), why, severity)
+    severity: Severity | None = "critical" if loses else None
+    number = Headline("connections not tracked", "dropped", _untracked) if loses else None
+    return Share(share, "entries of nf_conntrack_max", title, tuple(evidence), why, severity, number)
+
+
+def _untracked(rule_input: RuleInput) -> float:
+    """Return connections per second that found no room, and those that had to make room for others."""
+    return sum(rule_input.rate("conntrack_events", (), column) for column in ("drop", "early_drop"))
 
 
 def _table_fulls(rule_input: RuleInput) -> Rates:
@@ -117,7 +122,8 @@ RULES = (
         "conntrack-full", "stack", "netns", ("conntrack", "conntrack_events"), ("warning", "critical"),
         "entries against the maximum, and any drop for want of room", share_over_limit(conntrack),
         {"warning": Limit(0.75, 0.70, "share", "node-mixin 75 %; netdata 90/85 %"),
-         "critical": Limit(0.90, 0.85, "share")},
+         "critical": Limit(0.90, 0.85, "share"),
+         "dropped": Limit(0.2, 0.1, "/s", "a single one within the time over which rates are taken")},
         ("conntrack -S", "sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max"),
         explains=("firewall-drops",),
     ),

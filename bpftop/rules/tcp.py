@@ -227,24 +227,41 @@ def tcp_memory(rule_input: RuleInput) -> Raised | None:
     most = rule_input.level("sysctls", ("net.ipv4.tcp_mem.max",), "value")
     orphans = rule_input.level("socket_memory", (), "tcp_orphans")
     orphans_most = rule_input.level("sysctls", ("net.ipv4.tcp_max_orphans",), "value")
-    shares = {"TCP memory": used / max(1, most), "orphans": orphans / max(1, orphans_most)}
+    shares = _memory_shares(rule_input)
     what = max(shares, key=lambda name: shares[name])
     critical = shares[what] > rule_input.limit("critical")
-    pressed = used > pressure * rule_input.limit("pressure")
-    if not critical and not pressed:
+    if not critical and _pressure(rule_input) <= rule_input.limit("pressure"):
         return None
     limits = rule_input.limits["critical"]
     begun = if_available(lambda: rule_input.count("TcpExtTCPMemoryPressures"))
     return Raised(
         "critical" if critical else "warning",
-        f"TCP runs out of memory: {pct(shares[what])} of {'tcp_max_orphans' if what == 'orphans' else 'tcp_mem'}",
+        f"TCP runs out of memory: {pct(shares[what])} of {what}",
         (
             f"{si(used)} pages in use; pressure at {si(pressure)}, at most {si(most)} (tcp_mem)",
             f"orphans {si(orphans)} of at most {si(orphans_most)}",
             f"critical above {pct(limits.raised)} ({limits.source})",
         ),
         f"memory came under pressure {per_s(begun)}" if begun else "",
+        Headline(what, "critical", lambda other: _memory_shares(other)[what])
+        if critical
+        else Headline("tcp_mem pressure", "pressure", _pressure),
     )
+
+
+def _memory_shares(rule_input: RuleInput) -> dict[str, float]:
+    """Return the shares of the limits of TCP's memory and of orphaned connections that are in use."""
+    used = rule_input.level("socket_memory", (), "tcp_memory_pages")
+    most = rule_input.level("sysctls", ("net.ipv4.tcp_mem.max",), "value")
+    orphans = rule_input.level("socket_memory", (), "tcp_orphans")
+    orphans_most = rule_input.level("sysctls", ("net.ipv4.tcp_max_orphans",), "value")
+    return {"tcp_mem": used / max(1, most), "tcp_max_orphans": orphans / max(1, orphans_most)}
+
+
+def _pressure(rule_input: RuleInput) -> float:
+    """Return the pages of TCP in relation to the level from which it saves memory."""
+    pressure = rule_input.level("sysctls", ("net.ipv4.tcp_mem.pressure",), "value")
+    return rule_input.level("socket_memory", (), "tcp_memory_pages") / max(1, pressure)
 
 
 RULES = (

@@ -89,7 +89,7 @@ def _bad_frames(rule_input: RuleInput) -> Rates:
 
 def rx_dropped_harmless(rule_input: RuleInput) -> Raised | None:
     """Check rx_dropped over ten minutes in which neither ring nor backlog lost a packet."""
-    seconds = rule_input.limit("over_s")
+    seconds = rule_input.limits["over_s"].raised
     dropped, packets = rule_input.mean("dropped", seconds, 0), rule_input.mean("packets", seconds, 0)
     if dropped is None or packets is None:
         rule_input.link("rx_dropped")  # raises InputUnavailable where the counter cannot be read
@@ -107,7 +107,13 @@ def rx_dropped_harmless(rule_input: RuleInput) -> Raised | None:
             f"neither the ring nor a backlog lost a packet in {seconds:.0f} s",
         ),
         "usually frames of protocols or VLANs that nobody here listens to",
+        Headline("rx_dropped and rx_nohandler of all received", "share", _dropped_share, seconds),
     )
+
+
+def _dropped_share(rule_input: RuleInput) -> float | None:
+    packets = rule_input.link("rx_packets")
+    return _dropped_or_no_handler(rule_input) / packets if packets else None
 
 
 def _dropped_or_no_handler(rule_input: RuleInput) -> float:
@@ -172,7 +178,7 @@ def bond_leg_lost(rule_input: RuleInput) -> Raised | None:
             raise InputUnavailable(f"/proc/net/bonding/{rule_input.interface.label} cannot be read")
         return None
     down = [leg.name for leg in bond.legs if not leg.up]
-    if not down:
+    if len(down) < rule_input.limit("legs"):
         return None
     legs = len(bond.legs)
     return Raised(
@@ -180,7 +186,13 @@ def bond_leg_lost(rule_input: RuleInput) -> Raised | None:
         f"Bond has lost {len(down)} of {legs} legs: {', '.join(down)}",
         (f"configured {legs}, up {legs - len(down)} (/proc/net/bonding)",),
         f"no link on {', '.join(down)}",
+        Headline("legs without a link", "legs", _legs_down),
     )
+
+
+def _legs_down(rule_input: RuleInput) -> float | None:
+    facts = rule_input.interface.interface.facts
+    return None if facts is None or facts.bond is None else sum(not leg.up for leg in facts.bond.legs)
 
 
 def irq_wrong_numa(rule_input: RuleInput) -> Raised | None:
@@ -205,6 +217,7 @@ def irq_wrong_numa(rule_input: RuleInput) -> Raised | None:
             f"RX {number(rate, '/s')} packets; looked at from {number(rule_input.limits['packets'].raised, '/s')}",
         ),
         "IRQ affinity names CPUs of another node",
+        Headline("RX packets", "packets", lambda other: other.interface.rx.totals.packets_per_sec),
     )
 
 
@@ -256,7 +269,7 @@ RULES = (
     ),
     Rule(
         "bond-leg-lost", "wire", "interface", ("facts",), ("warning",), "legs of a bond that are down", bond_leg_lost,
-        {}, ("cat /proc/net/bonding/{iface}",), explains=("link-saturated",),
+        {"legs": Limit(1, 1, "legs")}, ("cat /proc/net/bonding/{iface}",), explains=("link-saturated",),
     ),
     Rule(
         "irq-wrong-numa", "ring", "interface", ("facts",), ("info",),

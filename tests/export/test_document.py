@@ -19,6 +19,7 @@ from bpftop.model.sample import Hook
 from bpftop.model.snapshot import Snapshot
 from bpftop.model.timestamps import rfc3339
 from tests.export.moments import ETH0, OBSERVED, busy, moment, pair, parsed
+from tests.rules.world import World
 from tests.tui.fake import FakeSource
 
 SCHEMA: dict[str, Any] = json.loads(files("bpftop.export.snapshot").joinpath("snapshot.schema.json").read_text())
@@ -71,7 +72,7 @@ def _closed(node: dict[str, Any]) -> dict[str, Any]:
 def test_top_level_and_order_are_the_contract() -> None:
     assert list(parsed(moment())) == [
         "schema", "tool", "taken_at", "interval_s", "counting_since", "host", "interfaces", "total", "losses",
-        "loss_sums", "findings", "own", "unavailable",
+        "loss_sums", "loss_peaks", "findings", "own", "unavailable",
     ]  # fmt: skip
 
 
@@ -182,6 +183,30 @@ def test_losses_are_the_stages_with_their_counters() -> None:
     assert (conntrack["per_sec"], conntrack["since_start"], conntrack["counters"][0]["value"]) == (None, None, None)
     assert "nf_conntrack_max" in conntrack["reason"]
     assert backlog["reason"] is None
+
+
+def test_peaks_of_the_losses_outlast_the_losses() -> None:
+    world, analyzer = World(), Analyzer()
+    analyzer.push(world.sample())
+    world.rate("softnet", (0,), "dropped", 900).stack(UdpNoPorts=50)
+    analyzer.push(world.advance())
+    world.quiet().rate("softnet", (0,), "dropped", 300)
+    analyzer.push(world.advance())
+    page = parsed(analyzer.push(world.quiet().advance()))
+    assert set(page["loss_sums"].values()) <= {0.0, None}
+    assert page["loss_peaks"]["elsewhere"] == {"per_sec": 900.0, "s_ago": 2.0}
+    assert page["loss_peaks"]["refused"] == {"per_sec": 50.0, "s_ago": 2.0}
+    assert page["loss_peaks"]["lost"] is None
+
+
+def test_peak_of_the_host_is_without_the_part_of_the_interface() -> None:
+    world, analyzer = World(), Analyzer()
+    analyzer.push(world.sample())
+    world.rate("softnet", (0,), "dropped", 900).rate("links/eth0", ("eth0",), "rx_dropped", 600)
+    page = parsed(analyzer.push(world.advance()))
+    for group in ("lost", "elsewhere"):
+        assert page["loss_peaks"][group] == {"per_sec": page["loss_sums"][group], "s_ago": 0.0}
+    assert (page["loss_sums"]["lost"], page["loss_sums"]["elsewhere"]) == (600.0, 300.0)
 
 
 def test_a_stage_of_several_interfaces_has_a_row_for_each() -> None:

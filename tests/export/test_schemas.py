@@ -28,7 +28,7 @@ def without_descriptions(node: Any) -> Any:
 
 CELL = "properties/cells/items/properties"
 ADDED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "snapshot.schema.json": {"": ("loss_sums",), "$defs/finding": ("value",), "$defs/loss": ("group",)},
+    "snapshot.schema.json": {"": ("loss_sums", "loss_peaks"), "$defs/finding": ("value",), "$defs/loss": ("group",)},
     "diagnosis.schema.json": {"$defs/finding": ("value",), "": ("traffic",), "properties/unknown/items": ("kind",)},
     "diff.schema.json": {"": ("sentence",), "$defs/row": ("change",)},
     "profile.schema.json": {

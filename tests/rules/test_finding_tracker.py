@@ -59,6 +59,7 @@ def test_finding_after_the_burst_shows_now_beside_the_peak() -> None:
     assert (later.value.now, later.value.peak, later.value.total) == (0.0, BURST, BURST)
     assert later.value.peak_ns == snapshots[0].mono_ns
     assert (later.value.raise_at, later.value.clear_at) == (10, 7)
+    assert later.value.below_since_ns == snapshots[1].mono_ns
 
 
 def test_finding_that_is_over_keeps_its_peak() -> None:

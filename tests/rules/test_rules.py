@@ -222,6 +222,11 @@ def test_rule_is_raised_and_cleared(rule: str, severity: str, title: str, setup:
     assert finding.evidence
     assert finding.next_steps
     assert finding.why
+    assert (finding.value is None) == title.startswith("No carrier")  # a state, and no number
+    if finding.value is not None:
+        assert finding.value.now is not None
+        assert finding.value.peak >= finding.value.raise_at
+        assert finding.value.below_since_ns is None
     world.quiet()
     for family in (
         "unresolved_neighbours",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from bpftop.export.json_writing import TOOL, json_page, json_value, rounded
 from bpftop.export.snapshot.finding_object import finding_object
 from bpftop.export.snapshot.host import device_object, host_object
-from bpftop.export.snapshot.losses import loss_sums, losses
+from bpftop.export.snapshot.losses import loss_peaks, loss_sums, losses
 from bpftop.model.json_dump import dump_json
 from bpftop.model.protocols import REFLECTION_PORTS
 from bpftop.model.sample import (
@@ -57,6 +57,7 @@ def document(snapshot: Snapshot) -> SnapshotDocument:
         },
         "losses": (rows := losses(snapshot)),
         "loss_sums": loss_sums(rows),
+        "loss_peaks": loss_peaks(snapshot),
         "findings": [finding_object(finding, snapshot.mono_ns) for finding in snapshot.diagnosis.findings],
         "own": {
             "cpu_pct": rounded(snapshot.own.cpu_pct),

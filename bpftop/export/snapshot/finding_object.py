@@ -44,4 +44,5 @@ def _value_object(value: FindingValue, now_ns: int) -> FindingValueObject:
         "raise_window_s": value.raise_s,
         "clears_below": value.clear_at,
         "clear_window_s": value.clear_s,
+        "below_since_s": None if value.below_since_ns is None else round((now_ns - value.below_since_ns) / 1e9, 3),
     }

@@ -10,7 +10,7 @@ from bpftop.model.stages import BY_ID, GROUPS, Group, Stage, StageCounter
 from bpftop.render.path_rows import stage_per_sec, unread_counters, visible_stages
 
 if TYPE_CHECKING:
-    from bpftop.export.snapshot.snapshot_types import CounterObject, LossObject
+    from bpftop.export.snapshot.snapshot_types import CounterObject, LossObject, LossPeakObject
 
 _RATE_DIGITS = 3
 _NO_RATE = "no rate yet: the counter was read once, or began again at zero"
@@ -78,6 +78,17 @@ def loss_sums(rows: Iterable[LossObject]) -> dict[str, float | None]:
             sums["elsewhere"] = (sums["elsewhere"] or 0.0) - rate
     rest = sums["elsewhere"]
     return {**sums, "elsewhere": None if rest is None else round(max(0.0, rest), _RATE_DIGITS)}
+
+
+def loss_peaks(snapshot: Snapshot) -> dict[str, LossPeakObject | None]:
+    """Return the largest sum of each group since watching began; None where nothing was lost."""
+    peaks: dict[str, LossPeakObject | None] = dict.fromkeys(GROUPS)
+    for group, (per_sec, mono_ns) in snapshot.loss_peaks.items():
+        peaks[group] = {
+            "per_sec": round(per_sec, _RATE_DIGITS),
+            "s_ago": round((snapshot.mono_ns - mono_ns) / 1e9, _RATE_DIGITS),
+        }
+    return peaks
 
 
 def losing(snapshot: Snapshot, group: Group) -> list[tuple[str, float, str]]:

@@ -207,6 +207,9 @@ class FindingValueObject(TypedDict):
     raise_window_s: Annotated[Amount, "Seconds over which the number is compared with that limit."]
     clears_below: Annotated[Amount, "The limit below which the finding clears."]
     clear_window_s: Annotated[Amount, "Seconds over which the number is compared with that limit."]
+    below_since_s: Annotated[
+        Amount | None, "Seconds since the last interval that met the rule's condition; null: the newest meets it."
+    ]
 
 
 class FindingObject(TypedDict):
@@ -222,7 +225,14 @@ class FindingObject(TypedDict):
     source: Annotated[str | None, "The source of the limits."]
     explains: Annotated[list[str], "Ids of the findings that follow from this finding."]
     explained_by: Annotated[str | None, "Id of the finding that this finding follows from."]
-    value: Annotated[FindingValueObject | None, "The number of the finding; null where its rule names none."]
+    value: Annotated[
+        FindingValueObject | None, "The number of the finding; null where the finding is a state without a number."
+    ]
+
+
+class LossPeakObject(TypedDict):
+    per_sec: Annotated[Amount, "Packets per second."]
+    s_ago: Annotated[Amount, "Seconds since the end of the interval."]
 
 
 class LeftOutObject(TypedDict):
@@ -277,6 +287,11 @@ class SnapshotDocument(TypedDict):
         Mapping[str, Amount | None],
         Keys(stages.GROUPS),
         "Packets per second of each group of losses. `elsewhere` is without what `lost` has of the same counter.",
+    ]
+    loss_peaks: Annotated[
+        Mapping[str, LossPeakObject | None],
+        Keys(stages.GROUPS),
+        "The largest sum of each group in one interval since watching began; null: nothing was lost.",
     ]
     findings: Annotated[list[FindingObject], "The problems found."]
     own: Annotated[OwnObject, "The cost of watching."]
