@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bpftop.model.sample import Key
 from bpftop.rules.evidence import compare
-from bpftop.rules.rule import InputUnavailable, Limit, Raised, Rule, RuleInput
+from bpftop.rules.rule import Headline, InputUnavailable, Limit, Raised, Rule, RuleInput
 
 _LEAST = {"moves": Limit(2, 2, "moves in 10 s", "a standby host that takes over moves an address once")}
 
@@ -33,6 +33,7 @@ def duplicate_address(rule_input: RuleInput) -> Raised | None:
             *(f"{row[2]} on {row[1]}: {row[3]} and {row[4]}, {count} times" for row, count in rows[1:4]),
         ),
         "the same address is configured twice, or a copied virtual machine runs: packets reach one host or the other",
+        _DUPLICATE,
     )
 
 
@@ -53,15 +54,33 @@ def mac_flapping(rule_input: RuleInput) -> Raised | None:
         "many addresses move at once: a loop in the network behind these ports"
         if len(rows) > 2
         else "two devices have the same MAC address, or a loop sends packets back by the other port",
+        _FLAPPING,
     )
 
 
 def _moving(rule_input: RuleInput, family: str, kind: str) -> list[tuple[Key, int]]:
     """Return the rows of a kind that moved as often as the limit says, most moves first."""
-    reading = rule_input.reading(family)
-    counts = [(key, reading.value(key, "moves") or 0) for key in reading.keys if key[0] == kind]
-    rows = [(key, moves) for key, moves in counts if moves >= rule_input.limit("moves")]
+    rows = [row for row in _moves(rule_input, family, kind) if row[1] >= rule_input.limit("moves")]
     return sorted(rows, key=lambda row: -row[1])
+
+
+def _moves(rule_input: RuleInput, family: str, kind: str) -> list[tuple[Key, int]]:
+    reading = rule_input.reading(family)
+    return [(key, reading.value(key, "moves") or 0) for key in reading.keys if key[0] == kind]
+
+
+def _most_moves(*kinds: tuple[str, str]) -> Headline:
+    """Return the most moves of one address, among the rows of (family, kind) that can be read, as a finding's number."""
+
+    def value(rule_input: RuleInput) -> float:
+        read = [kind for kind in kinds if rule_input.snapshot.reading(kind[0]) is not None]
+        return max((moves for kind in read for _, moves in _moves(rule_input, *kind)), default=0)
+
+    return Headline("moves of one address", "moves", value, 10.0)
+
+
+_DUPLICATE = _most_moves(("address_moves", "neighbour"), ("address_claims", "own"), ("address_claims", "neighbour"))
+_FLAPPING = _most_moves(("address_moves", "bridge"))
 
 
 RULES = (
