@@ -70,7 +70,7 @@ def _moves(rule_input: RuleInput, family: str, kind: str) -> list[tuple[Key, int
 
 
 def _most_moves(*kinds: tuple[str, str]) -> Headline:
-    """Return the most moves of one address, among the rows of (family, kind) that can be read, as a finding's number."""
+    """Return the most moves of one address among the rows (family, kind) that can be read, as a number of findings."""
 
     def value(rule_input: RuleInput) -> float:
         read = [kind for kind in kinds if rule_input.snapshot.reading(kind[0]) is not None]
