@@ -4,8 +4,8 @@
 IFACE ?=
 # What `make faults` is to make: faults, healthy, or some by their ids; all of it where it is empty.
 ONLY ?=
-# How long `make fuzz` tries inputs.
-MINUTES ?= 5
+# How long `make fuzz` tries inputs (5), and how long `make soak` runs (30).
+MINUTES ?=
 # Arguments of pytest for `make test`, such as tests/cli or "-k kill -x".
 ARGS ?=
 # Where `make install` puts the command. The program is in /opt/bpftop, with another PREFIX in PREFIX/lib/bpftop.
@@ -32,7 +32,8 @@ build_inputs := pyproject.toml bpftop/__init__.py bpftop/kernel/build.py bpf_obj
 dry_run := $(findstring n,$(firstword -$(MAKEFLAGS)))
 must = $(if $(dry_run),,$(eval said := $(shell $1))$(if $(filter-out 0,$(.SHELLSTATUS)),$(error $(said))))
 
-.PHONY: help run test lint bench faults fuzz wheel install uninstall deb clean build/wheel system-run system-test
+.PHONY: help run test lint bench faults fuzz soak wheel install uninstall deb clean build/wheel \
+	system-run system-test system-fuzz
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -42,7 +43,8 @@ help:
 	@echo 'make lint                    ruff, mypy, the import contracts and the C sources alone'
 	@echo 'make bench                   what watching costs, measured here against the limits'
 	@echo 'make faults [ONLY=faults]    real faults and healthy traffic in namespaces, and what is found how soon; 50 minutes'
-	@echo 'make fuzz [MINUTES=5]        mutated files, sample lines, netlink and /proc for every parser of them'
+	@echo 'make fuzz [MINUTES=5]        mutated files, sample lines and kernel text for every parser; libFuzzer for the C'
+	@echo 'make soak [MINUTES=30]       the memory of bpftop at ten ticks a second, and whether it grows'
 	@echo 'make wheel                   dist/*.whl, which needs no system library'
 	@echo 'make install [PREFIX=~/.local] /opt/bpftop with the command in /usr/local/bin, or all of it in PREFIX; make uninstall'
 	@echo 'make deb                     dist/*.deb for this release of Debian or Ubuntu; DEBEMAIL=you@your.domain'
@@ -75,8 +77,11 @@ bench: .venv/dev
 faults: .venv/dev
 	@$(as_root) $(bin)/python -m tests.faults $(ONLY)
 
-fuzz: .venv/dev
-	@$(bin)/python -m tests.fuzz $(MINUTES)
+fuzz: .venv/dev | system-fuzz
+	@$(bin)/python -m tests.fuzz $(or $(MINUTES),5)
+
+soak: .venv/dev
+	@$(as_root) $(bin)/python -m tests.soak $(or $(MINUTES),30)
 
 wheel: .venv/dev
 	@$(bin)/python contrib/build_wheel.py dist
@@ -102,7 +107,7 @@ clean:
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache snapshot_report.html
 	find bpftop tests contrib -name __pycache__ -prune -exec rm -rf {} +
 
-system-run system-test: system-%:
+system-run system-test system-fuzz: system-%:
 	$(if $(filter-out mine,$(SYSTEM_PACKAGES)),$(call must,contrib/system-packages $*))
 
 # The stamps: the environment; what builds bpftop; bpftop in it, with what it needs to run; and with what its tests

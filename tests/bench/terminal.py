@@ -90,6 +90,10 @@ class OnTerminal:
         else:
             self._exit = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
+    def forget(self) -> None:
+        """Drop what has been kept so far."""
+        self._chunks.clear()
+
     def type(self, keys: str) -> None:
         os.write(self._fd, keys.encode())
 

@@ -9,6 +9,8 @@
 
 #include "kernel_btf.h"
 
+#define TYPE_CHAIN_MAX 8
+
 /* Append "NUMBER NAME\n" for each value of the enum. Return the new length, or -ENOENT if there is no such enum. */
 static int append_enum(const struct btf *btf, const char *name, char *out, uint32_t out_bytes, uint32_t used)
 {
@@ -37,7 +39,8 @@ static int tracepoint_arguments(const struct btf *btf, const char *name)
 	int id = btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF);
 	const struct btf_type *type = id < 0 ? NULL : btf__type_by_id(btf, (uint32_t)id);
 
-	while (type && (btf_is_typedef(type) || btf_is_ptr(type)))
+	/* A typedef of a pointer of a prototype. Types of a broken BTF may refer to each other in a circle. */
+	for (int i = 0; i < TYPE_CHAIN_MAX && type && (btf_is_typedef(type) || btf_is_ptr(type)); i++)
 		type = btf__type_by_id(btf, type->type);
 	/* The prototype begins with the private argument __data (include/trace/bpf_probe.h). */
 	return type && btf_is_func_proto(type) ? (int)btf_vlen(type) - 1 : -ENOENT;
@@ -53,6 +56,8 @@ int bpftop_drop_reasons(const char *const *modules, uint32_t module_count, char 
 	used = tracepoint_arguments(kernel, "btf_trace_kfree_skb");
 	if (used >= 0)
 		used = snprintf(out, out_bytes, "%d kfree_skb\n", used);
+	if (used >= (int)out_bytes)
+		used = -ENOSPC;
 	if (used >= 0)
 		used = append_enum(kernel, "skb_drop_reason", out, out_bytes, (uint32_t)used);
 	for (uint32_t i = 0; used >= 0 && i < module_count; i += 2) {
@@ -61,7 +66,7 @@ int bpftop_drop_reasons(const char *const *modules, uint32_t module_count, char 
 			more = append_enum(module, modules[i + 1], out, out_bytes, (uint32_t)used);
 			btf__free(module);
 		}
-		if (more >= 0)
+		if (more != -ENOENT)
 			used = more;
 	}
 	btf__free(kernel);

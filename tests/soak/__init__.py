@@ -1,0 +1,1 @@
+"""Long runs of bpftop, to see that its memory does not grow."""
