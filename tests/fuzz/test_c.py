@@ -9,7 +9,6 @@ import pytest
 from tests.fuzz import c_targets
 from tests.fuzz.c_targets import NAMES, SANITIZED, Finding, build, inputs, run_inputs
 
-
 OVERFLOW = """
 #include <stddef.h>
 #include <stdint.h>
