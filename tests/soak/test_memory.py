@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from bpftop.store.codec.sample_json import sample_line
 
+from bpftop.store.encoding.sample_lines import sample_line
 from tests.bench.programs import environment, python
 from tests.bench.terminal import OnTerminal, gather
 from tests.cli.running import environment as plain
