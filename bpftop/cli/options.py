@@ -105,16 +105,13 @@ def _examples(verb: Verb) -> str:
     return "examples:\n" + "\n".join(f"  {command}\n      {answer}" for command, answer in verb.examples.items())
 
 
-def add_live(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """Add the arguments of the verbs that count on interfaces of this machine.
-
-    ``required``: an interface must be named.
-    """
+def add_live(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verbs that count on interfaces of this machine."""
     parser.add_argument(
         "interfaces",
         metavar="IFACE",
-        nargs="+" if required else "*",
-        help="interfaces to watch" if required else "interfaces to watch (default: the one with the default route)",
+        nargs="*",
+        help="interfaces to watch (default: the one with the default route)",
     )
     add_netns(parser)
     add_settings(parser)

@@ -11,6 +11,7 @@ from bpftop.model.cpu_readings import CpuReadings, CpuValues
 from bpftop.model.protocols import ICMP, ICMPV6, TCP, UDP, protocol_name
 from bpftop.model.sample import FLAG_LABELS, Direction
 from bpftop.model.snapshot import NOTHING, Counts, DirectionTraffic, InterfaceSnapshot, sum_known
+from bpftop.render.cell_words import FLAG_NAMES
 from bpftop.render.comparison import ratio
 from bpftop.render.selection import Selection
 
@@ -18,7 +19,6 @@ FLAG_SHOWN_FROM, FLAG_SHOWN_UNTIL = 0.10, 0.05
 """The shares of TCP at which a TCP flag gets a row and loses its row, apart so that rows do not flicker."""
 
 _FIRST = (TCP, UDP, ICMP, ICMPV6)
-_FLAG_NAMES = {"syn": "SYN", "syn_ack": "SYN+ACK", "fin": "FIN", "rst": "RST", "other": "other TCP"}
 PROTOCOL_CELL_S = 10.0
 
 
@@ -120,7 +120,7 @@ def protocol_lines(past: Past, flags: Collection[str] = ()) -> list[ProtocolLine
         lines.append(traffic_line(str(number), protocol_name(number), pair, past))
         if number == TCP:
             lines += [
-                traffic_line(f"tcp_flags/{f}", _FLAG_NAMES[f], _flag(interface, f), past, depth=1)
+                traffic_line(f"tcp_flags/{f}", FLAG_NAMES[f], _flag(interface, f), past, depth=1)
                 for f in FLAG_LABELS
                 if f in flags
             ]

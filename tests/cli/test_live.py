@@ -124,6 +124,17 @@ def test_a_namespace_by_the_process_in_it(lab: Lab) -> None:
     assert "argument --netns: there is no network namespace and no process 'no-such'" in refused.stderr
 
 
+def test_without_a_name_the_interface_of_the_default_route_is_watched() -> None:
+    with Lab(quiet=True) as own:
+        words = ("watch", "--count", "1", "--netns", str(own.pid(WATCHED)), "-i", "0.1", "--format", "json")
+        refused = bpftop(*words)
+        own.run_in(WATCHED, ["ip", "route", "add", "default", "via", GENERATOR.ipv4[0]])
+        done = bpftop(*words)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "no interface was named, and without a default route there is no default" in refused.stderr
+    assert [each["name"] for each in json.loads(done.stdout)["interfaces"]] == [own.interface], done.stderr
+
+
 def test_nothing_stays_attached(lab: Lab) -> None:
     with start(lab, "watch", lab.interface, "-i", "0.1", "--count", "5") as process:
         process.communicate(timeout=LIMIT_S)

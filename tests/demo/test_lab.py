@@ -151,3 +151,12 @@ def test_missing_privilege_is_one_sentence(capability: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert f"CAP_{capability.upper()}" in done.stdout
     assert done.stderr == ""
+
+
+def test_without_root_the_remedy_is_sudo() -> None:
+    person = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    reads_files = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]  # the checkout may be root's
+    command = [*person, *reads_files, sys.executable, "-c", STARTER, str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")
+    assert done.stdout.endswith("use sudo: `sudo bpftop demo`\n")

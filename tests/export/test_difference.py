@@ -112,8 +112,9 @@ def test_changes_in_words(before: float | None, after: float | None, change: str
 def test_rows_have_words_for_people() -> None:
     text = diff_text(named("a", parsed(moment())), named("b", parsed(moment())), every_row=True)
     for words in (
-        "eth0 RX all packets ", "eth0 RX packets of <=64 bytes ", "eth0 RX broadcast packets ", "eth0 RX TCP syn ",
-        "eth0 RX UDP port 53 ", "eth0 TX frames with 1 VLAN tags ", "eth0 RX all packets on CPU 1 ", "lost: backlog ",
+        "eth0 RX all packets ", "eth0 RX packets of <=64 bytes ", "eth0 RX broadcast packets ", "eth0 RX IPv4 packets ",
+        "eth0 RX TCP SYN ",
+        "eth0 RX UDP port 53 ", "eth0 TX frames with 1 VLAN tag ", "eth0 RX all packets on CPU 1 ", "lost: backlog ",
     ):  # fmt: skip
         assert words in text
 

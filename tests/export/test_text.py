@@ -26,24 +26,24 @@ PAGE = """\
 web-17  2025-11-26T03:12:44.123Z  rates over 1.00 s
 
 eth0  rx xdp native, tx tcx  9/14 ns/pkt  since 2025-11-26T03:12:43Z
-Protocol         RX pps   RX bit/s  share             TX pps   TX bit/s    mean
-all              1.25 k   681 kb/s  █████████ 100 %   1.25 k   681 kb/s    68 B
-TCP              1.00 k   480 kb/s  ███████▎   80 %   1.00 k   480 kb/s    60 B
-  SYN               100  48.0 kb/s  ▊           8 %      100  48.0 kb/s    60 B
-  other TCP         900   432 kb/s  ██████▌    72 %      900   432 kb/s    60 B
-UDP                 250   200 kb/s  █▊         20 %      250   200 kb/s   100 B
-ICMP                  1    784 b/s             <1 %        1    784 b/s    98 B
+Protocol           RX pps   RX bit/s  share           TX pps   TX bit/s    mean
+all packets        1.25 k   681 kb/s  ███████ 100 %   1.25 k   681 kb/s    68 B
+TCP                1.00 k   480 kb/s  █████▋   80 %   1.00 k   480 kb/s    60 B
+  SYN                 100  48.0 kb/s  ▌         8 %      100  48.0 kb/s    60 B
+  other TCP           900   432 kb/s  █████    72 %      900   432 kb/s    60 B
+UDP                   250   200 kb/s  █▍       20 %      250   200 kb/s   100 B
+ICMP                    1    784 b/s           <1 %        1    784 b/s    98 B
 
-Size             RX pps   RX bit/s  share             TX pps   TX bit/s    mean
-<=64             1.00 k   480 kb/s  ███████▎   80 %   1.00 k   480 kb/s    60 B
-65-127              251   201 kb/s  █▊         20 %      251   201 kb/s   100 B
+Packets of         RX pps   RX bit/s  share           TX pps   TX bit/s    mean
+<=64 bytes         1.00 k   480 kb/s  █████▋   80 %   1.00 k   480 kb/s    60 B
+65-127 bytes          251   201 kb/s  █▍       20 %      251   201 kb/s   100 B
 
-Network layer    RX pps   RX bit/s  share             TX pps   TX bit/s    mean
-ipv4             1.25 k   681 kb/s  █████████ 100 %   1.25 k   681 kb/s    68 B
+Network layer      RX pps   RX bit/s  share           TX pps   TX bit/s    mean
+IPv4 packets       1.25 k   681 kb/s  ███████ 100 %   1.25 k   681 kb/s    68 B
 
-Cast             RX pps   RX bit/s  share             TX pps   TX bit/s    mean
-unicast          1.00 k   480 kb/s  ███████▎   80 %   1.00 k   480 kb/s    60 B
-broadcast           251   201 kb/s  █▊         20 %      251   201 kb/s   100 B
+Cast               RX pps   RX bit/s  share           TX pps   TX bit/s    mean
+unicast packets    1.00 k   480 kb/s  █████▋   80 %   1.00 k   480 kb/s    60 B
+broadcast packets     251   201 kb/s  █▍       20 %      251   201 kb/s   100 B
 
   CPU      pps      bit/s  share         softirq  top protocols
     0   1.00 k   481 kb/s  █████▋   80 %       -  TCP 100 %  ICMP <1 %
@@ -72,7 +72,7 @@ def test_a_page_fits_80_columns() -> None:
 def test_a_page_says_what_is_unknown_or_missing() -> None:
     page = table(derive_snapshot(None, pair()[1]))
     assert "rates over -" in page
-    assert page.splitlines()[4].split() == ["all", "-", "-", "-", "-", "-", "-"]
+    assert page.splitlines()[4].split() == ["all", "packets", "-", "-", "-", "-", "-", "-"]
     bond, leg = replace(ETH0, label="bond0", ifindex=9, kind="bond"), replace(ETH0, label="leg0", ifindex=4, master=9)
     assert "without leg0: part of bond0" in table(moment(bond, leg))
     assert "unavailable: softnet: EACCES" in table(moment(unavailable={"softnet": "EACCES"}))

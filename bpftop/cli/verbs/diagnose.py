@@ -27,7 +27,7 @@ LEAST_S = 4.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_live(parser, required=False)
+    add_live(parser)
     parser.add_argument(
         "--duration",
         metavar="SECONDS",

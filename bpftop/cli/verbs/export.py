@@ -18,7 +18,7 @@ DEFAULT = ("127.0.0.1", 9435)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_live(parser, required=False)
+    add_live(parser)
     parser.add_argument(
         "--listen",
         metavar="HOST:PORT",

@@ -8,7 +8,7 @@ from bpftop.cli.options import add_live, add_theme
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_live(parser, required=False)
+    add_live(parser)
     add_theme(parser)
 
 

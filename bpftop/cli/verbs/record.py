@@ -26,7 +26,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_live(parser, required=True)
+    add_live(parser)
     parser.add_argument(
         "-o", "--output", metavar="FILE", required=True, help="recording to write; an existing recording is continued"
     )

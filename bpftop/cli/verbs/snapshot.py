@@ -11,7 +11,7 @@ from bpftop.export.formats import SNAPSHOT
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_live(parser, required=True)
+    add_live(parser)
     add_format(parser, SNAPSHOT, "json")
     add_output(parser, "when the document is complete")
 

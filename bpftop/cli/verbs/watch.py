@@ -25,7 +25,7 @@ duration_s = number(float, lambda value: 0 < value < float("inf"), "a number of 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_live(parser, required=True)
+    add_live(parser)
     add_format(parser, (*TICK, SAMPLES), "table")
     parser.add_argument(
         "--count",

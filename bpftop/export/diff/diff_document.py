@@ -16,6 +16,7 @@ from bpftop.export.snapshot.snapshot_csv import cells, loss_cells
 from bpftop.fields import frozen
 from bpftop.model.stages import BY_ID
 from bpftop.model.units import UNKNOWN, factor, si
+from bpftop.render.cell_words import cell_words
 from bpftop.render.comparison import RowDifference, compare
 from bpftop.render.escaping import escaped_text
 
@@ -240,27 +241,11 @@ def _table(
         )
 
 
-_FAMILY_WORDS = {
-    "total": "all packets",
-    "sizes": "packets of {} bytes",
-    "l3": "{} packets",
-    "casts": "{} packets",
-    "tcp_flags": "TCP {}",
-    "udp_ports": "UDP port {}",
-    "fragments": "{} fragments",
-    "vlans": "frames with {} VLAN tags",
-    "icmp_types": "{}",
-    "protocols": "{}",
-    "cpus": "{}",
-}
-"""Family of a cell -> the words of the text, with the label of the cell filled in."""
-
-
 def _name(row: DiffRow) -> str:
     """Return the words for a row: ``eth0 RX TCP``, ``eth0 RX packets of <=64 bytes on CPU 3``, ``lost: backlog``."""
     if row.family == "losses":
         title = BY_ID[row.label].title.strip() if row.label in BY_ID else row.label
         return escaped_text(" ".join(filter(None, (row.interface, "lost:", title))))
-    words = _FAMILY_WORDS.get(row.family, f"{row.family} {{}}").format(row.label)
     cpu = f"on CPU {row.cpu}" if row.cpu else ""
-    return escaped_text(" ".join(filter(None, (row.interface, row.direction.upper(), words or "all packets", cpu))))
+    words = cell_words(row.family, row.label)
+    return escaped_text(" ".join(filter(None, (row.interface, row.direction.upper(), words, cpu))))

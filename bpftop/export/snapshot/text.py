@@ -17,6 +17,7 @@ from bpftop.model.snapshot import InterfaceSnapshot, OwnCost, Snapshot
 from bpftop.model.stages import Group
 from bpftop.model.timestamps import rfc3339, rfc3339_seconds
 from bpftop.model.units import UNKNOWN, pct, si
+from bpftop.render.cell_words import ALL_PACKETS, cell_words
 from bpftop.render.columns import text_table
 from bpftop.render.comparison import ratio
 from bpftop.render.escaping import escaped_text
@@ -29,7 +30,14 @@ from bpftop.render.traffic_columns import CPU_COLUMNS, PROTOCOL_COLUMNS
 _NEED_A_PAST = ("factor", "trend")
 _CPU_COLUMNS = ("cpu", "packets_per_sec", "bits_per_sec", "share", "softirq", "protocols")
 """The columns of CPUs that fit the page."""
-_JOINT = (("Size", 2, SIZE_LABELS), ("Network layer", 0, L3_LABELS), ("Cast", 1, CAST_LABELS))
+_JOINT = (
+    ("Packets of", "sizes", 2, SIZE_LABELS),
+    ("Network layer", "l3", 0, L3_LABELS),
+    ("Cast", "casts", 1, CAST_LABELS),
+)
+"""Title of a section, family of its cells, position of its label in the joint cells, labels."""
+_WIDTHS = {"name": len("broadcast packets"), "share": 15}
+"""Widths of columns on the page that are not those of the screen; the bars give way to the words."""
 _TICK_TITLES = (
     f"{'time (UTC)':<10}  {{}}  RX pps    RX bit/s    TX pps    TX bit/s  LOST pps  finding, or protocols of RX"
 )
@@ -127,8 +135,8 @@ def _interface(snapshot: Snapshot, interface: InterfaceSnapshot) -> Iterator[str
         if any(traffic.cell_of("tcp_flags", flag).packets for traffic in (interface.rx, interface.tx))
     ]
     yield from _section("Protocol", [_whole(past), *protocol_lines(past, flags)])
-    for title, label, names in _JOINT:
-        rows = _rows(past, label, names)
+    for title, family, label, names in _JOINT:
+        rows = _rows(past, family, label, names)
         if rows:
             yield from ("", *_section(title, rows))
     cpu_table = CpuTable(past)
@@ -154,10 +162,10 @@ def _title(interface: InterfaceSnapshot) -> str:
 
 
 def _whole(past: Past) -> ProtocolLine:
-    return traffic_line("all", "all", (past.interface.rx.totals, past.interface.tx.totals), past)
+    return traffic_line("all", ALL_PACKETS, (past.interface.rx.totals, past.interface.tx.totals), past)
 
 
-def _rows(past: Past, label: int, names: Iterable[str]) -> list[ProtocolLine]:
+def _rows(past: Past, family: str, label: int, names: Iterable[str]) -> list[ProtocolLine]:
     """Return a row for every name of a label of the joint cells with packets in either direction."""
     rows = []
     sides = [
@@ -166,10 +174,11 @@ def _rows(past: Past, label: int, names: Iterable[str]) -> list[ProtocolLine]:
     for name in names:
         rx, tx = (cells.get(name, nothing) for cells, nothing in sides)
         if rx.packets or tx.packets:
-            rows.append(traffic_line(name, name, (rx, tx), past))
+            rows.append(traffic_line(name, cell_words(family, name).removeprefix("packets of "), (rx, tx), past))
     return rows
 
 
 def _section(title: str, rows: Sequence[ProtocolLine]) -> Iterator[str]:
     columns = [column for column in PROTOCOL_COLUMNS if column.id not in _NEED_A_PAST]
+    columns = [replace(column, width=_WIDTHS.get(column.id, column.width)) for column in columns]
     return text_table([replace(columns[0], title=title), *columns[1:]], rows)
