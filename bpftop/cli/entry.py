@@ -69,11 +69,14 @@ def _failed_start(error: Exception) -> int:
 def _run(words: list[str]) -> int:
     from importlib import import_module
 
-    from bpftop.cli.options import parser_for
-    from bpftop.cli.verb_table import DEFAULT, MODULES, VERBS, split
+    from bpftop.cli.garbage import garbage_kept
 
-    verb, rest = split(words)
-    module = import_module(f"{MODULES}.{verb or DEFAULT}")
+    with garbage_kept():
+        from bpftop.cli.options import parser_for
+        from bpftop.cli.verb_table import DEFAULT, MODULES, VERBS, split
+
+        verb, rest = split(words)
+        module = import_module(f"{MODULES}.{verb or DEFAULT}")
     parser = parser_for(verb)
     module.add_arguments(parser)
     try:

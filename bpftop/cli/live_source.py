@@ -40,7 +40,8 @@ def live_source(
     Raises BpftopError without any interface. ``on_screen``: called while a source for the screen attaches, where the
     person can answer an offer to attach native XDP. A source without a screen prints its progress.
     """
-    from bpftop.collect.live import LiveSource
+    with garbage_kept():
+        from bpftop.collect.live import LiveSource
 
     return LiveSource(
         interface_names(arguments),

@@ -90,11 +90,13 @@ def show(
     and an error of the source (BpftopError) is raised before the terminal is touched. ``live``, ``replay`` and
     ``remarks``: see bpftop.tui.sampling_thread.SamplingThread.
     """
-    from bpftop.tui.sampling_thread import SamplingThread
+    with garbage_kept():
+        from bpftop.tui.sampling_thread import SamplingThread
 
+        rules = settings.rules()
     for name in ("COLUMNS", "LINES"):  # Textual would prefer them to the real size and ignore a resize
         os.environ.pop(name, None)
-    sampling_thread = SamplingThread(source, live=live, rules=settings.rules(), replay=replay, remarks=remarks)
+    sampling_thread = SamplingThread(source, live=live, rules=rules, replay=replay, remarks=remarks)
     recording = RecordingSwitch(sampling_thread)
     started = threading.Event()
     sampling_thread.listen(lambda _: started.set())  # the first sample, or the end: an error

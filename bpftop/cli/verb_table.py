@@ -7,19 +7,22 @@ which returns the exit code. ``run`` imports the rooms that the verb needs: ``--
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+
+from bpftop.fields import frozen
 
 DEFAULT = "monitor"
 
 
-class Verb(NamedTuple):
+@frozen
+class Verb:
     """``summary`` is the line in the help, ``examples`` are command lines with what each of them answers."""
 
     summary: str
     examples: Mapping[str, str]
 
 
-class Group(NamedTuple):
+@frozen
+class Group:
     """Verbs that stand together in the help and on one manual page, ``bpftop-NAME(1)``."""
 
     name: str

@@ -16,7 +16,7 @@ from bpftop.collect.attach.attachments import PATIENCE_NS, Attachments, AttachPr
 from bpftop.collect.bpf.flow_counter import FlowRequest
 from bpftop.collect.bpf.flow_reader import FlowReader
 from bpftop.collect.bpf.tracing import TRACED
-from bpftop.collect.collector import Collectors
+from bpftop.collect.collector import Collectors, Rows
 from bpftop.collect.devices.device_stack import DeviceStack
 from bpftop.collect.devices.load_meter import LOAD_WINDOW_NS
 from bpftop.collect.host import Host, OnlineCpus, OwnCostCollector, host
@@ -45,11 +45,13 @@ QUIET_START_S = 0.5
 
 @mutable
 class _Tick:
-    """The parts of a sample that is being taken."""
+    """The parts of a sample that is being taken, and the time at which the maps were read."""
 
     interfaces: list[Interface] = field(default_factory=list)
     readings: dict[str, Reading] = field(default_factory=dict)
     unavailable: dict[str, str] = field(default_factory=dict)
+    wall_ns: int = 0
+    mono_ns: int = 0
 
     def add(self, readings: dict[str, Reading], unavailable: dict[str, str]) -> None:
         self.readings.update(readings)
@@ -113,18 +115,25 @@ class LiveSource:
             BpftopError: there is no such interface, or a forced attach mode failed.
         """
         with ExitStack() as stack:
-            self._open(stack)
+            netdev, limits = self._attach(stack)
             due_ns = time.monotonic_ns()
             seq = 0
             while not self._closed:
-                yield self._take(seq)
+                tick = self._read_traffic()
+                if seq == 0:  # not before: beside the imports of a screen it takes 50 ms
+                    self._open_collectors(stack, netdev, limits)
+                yield self._sample(seq, tick)
                 self._start_slow_work(seq)
-                due_ns = next_due_ns(due_ns, self._first_gap_ns if seq == 0 else self._interval_ns)
+                due_ns = self._second_due_ns(due_ns) if seq == 0 else next_due_ns(due_ns, self._interval_ns)
                 seq += 1
                 self._schedule_flows(due_ns)
                 self._sleep_until(due_ns)
                 if seq == 1:
                     self._devices.wait(FACTS_WAIT_S)
+
+    def _second_due_ns(self, first_due_ns: int) -> int:
+        """Return when the second sample is due: later where the first one took long, while a screen is imported."""
+        return max(first_due_ns + self._first_gap_ns, time.monotonic_ns() + self._first_gap_ns // 2)
 
     def close(self) -> None:
         """End ``samples``. Any thread may call it, any number of times."""
@@ -139,8 +148,8 @@ class LiveSource:
         """Start or stop counting flows."""
         self._commands.put(partial(self._watch_flows, FlowRequest(sample_1_in) if on else None))
 
-    def _open(self, stack: ExitStack) -> None:
-        """Enter the namespace, attach, and make the collectors. ``stack`` undoes all of it."""
+    def _attach(self, stack: ExitStack) -> tuple[Netdev, Rows | None]:
+        """Enter the namespace and attach; ``stack`` undoes both. Return what the collectors need: see registry.py."""
         limits = None
         if self._netns is not None:
             limits = machine_limits(Tree())
@@ -157,7 +166,10 @@ class LiveSource:
         )
         stack.callback(self._attachments.close)
         self._attachments.open(self._names, PATIENCE_NS if self._request.terminal else None)
-        # After attaching: another thread can import them while the kernel verifies the programs.
+        return netdev, limits
+
+    def _open_collectors(self, stack: ExitStack, netdev: Netdev, limits: Rows | None) -> None:
+        """Make the readers of everything beside the counted packets. ``stack`` closes them."""
         from bpftop.collect.devices.device_watch import DeviceWatch
         from bpftop.collect.registry import collectors
 
@@ -184,10 +196,8 @@ class LiveSource:
         stack.callback(self._collectors.close)
         stack.callback(self._flows.close)
 
-    def _take(self, seq: int) -> Sample:
-        tick = _Tick(unavailable={} if self._drops else dict.fromkeys(TRACED, "switched off by --no-drops"))
-        self._read_traffic(tick)
-        wall_ns, mono_ns = time.time_ns(), time.monotonic_ns()  # here: the reads below are slow at the first tick
+    def _sample(self, seq: int, tick: _Tick) -> Sample:
+        """Read everything else, and return the sample of the tick."""
         polled_ns = sum(reading.cost_ns for reading in tick.readings.values())
         for label, attachment in self._attachments.by_label.items():
             tick.unavailable.update({f"flows/{label}/{d}": fault for d, fault in attachment.flow_faults.items()})
@@ -201,8 +211,8 @@ class LiveSource:
             seq=seq,
             boot_id=machine.boot_id,
             host=machine.name,
-            wall_ns=wall_ns,
-            mono_ns=mono_ns,
+            wall_ns=tick.wall_ns,
+            mono_ns=tick.mono_ns,
             possible_cpus=machine.possible_cpus,
             online_cpus=self._online_cpus.read(),
             interfaces=self._device_stack.with_below(self._devices.with_facts(tick.interfaces)),
@@ -211,8 +221,9 @@ class LiveSource:
             kernel=machine.kernel,
         )
 
-    def _read_traffic(self, tick: _Tick) -> None:
+    def _read_traffic(self) -> _Tick:
         """Check each interface, and read the maps of its counters."""
+        tick = _Tick(unavailable={} if self._drops else dict.fromkeys(TRACED, "switched off by --no-drops"))
         notices = self._netns_notices()
         for label, attachment in self._attachments.by_label.items():
             interface = attachment.step(time.monotonic_ns())
@@ -223,6 +234,8 @@ class LiveSource:
                 except KernelError as error:
                     tick.unavailable[f"traffic/{label}/{counter.direction}"] = str(error)
             attachment.note_readings(tick.readings)
+        tick.wall_ns, tick.mono_ns = time.time_ns(), time.monotonic_ns()
+        return tick
 
     def _netns_notices(self) -> tuple[str, ...]:
         """Return the notice that the name of the watched namespace was deleted, or given to another namespace."""
