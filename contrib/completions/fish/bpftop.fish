@@ -31,7 +31,7 @@ function __bpftop_themes
     set -l config $HOME/.config
     set -q XDG_CONFIG_HOME; and set config $XDG_CONFIG_HOME
     set -l own $config/bpftop/themes/*.yaml
-    printf '%s\n' ansi16 dark light (string replace -r '.*/(.*)\.yaml$' '$1' -- $own)
+    printf '%s\n' ansi16 colour-blind dark high-contrast light warm (string replace -r '.*/(.*)\.yaml$' '$1' -- $own)
 end
 
 function __bpftop_maps
