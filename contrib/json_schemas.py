@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints, is_typeddict
 
+from bpftop.export.bpf import inventory_types
 from bpftop.export.diagnosis import diagnosis_types
 from bpftop.export.diff import diff_types
 from bpftop.export.json_types import Keys, Limits, OneOf
@@ -47,6 +48,15 @@ SCHEMAS: Mapping[str, DocumentSchema] = {
         "bpftop.bench/1",
         programs_types.DEFINITIONS,
         closed=True,
+    ),
+    "bpf/programs.schema.json": DocumentSchema(
+        inventory_types.LoadedProgramsDocument, "bpftop progs", "bpftop.programs/1", inventory_types.DEFINITIONS
+    ),
+    "bpf/maps.schema.json": DocumentSchema(
+        inventory_types.LoadedMapsDocument, "bpftop maps", "bpftop.maps/1", inventory_types.DEFINITIONS
+    ),
+    "bpf/map.schema.json": DocumentSchema(
+        inventory_types.MapContentDocument, "bpftop maps MAP", "bpftop.map/1", inventory_types.DEFINITIONS
     ),
     "measure/profile.schema.json": DocumentSchema(maps_types.ProfileDocument, "bpftop.profile/1", closed=True),
 }
@@ -97,6 +107,8 @@ class _Generator:
             return {"type": "array", "items": self.node(arguments[0])}
         if origin in (dict, Mapping):
             return {"type": "object", "additionalProperties": self.node(arguments[1])}
+        if hint is Any:
+            return {}
         return {"type": _PRIMITIVES[hint]}
 
     def _object(self, description: str | None, members: Mapping[str, Any]) -> Node:

@@ -118,11 +118,15 @@ def add_live(parser: argparse.ArgumentParser) -> None:
     add_attach(parser)
 
 
+def add_interval(
+    parser: argparse.ArgumentParser, help_text: str = "seconds between updates, 0.1 to 3600 (default: 1)"
+) -> None:
+    parser.add_argument("-i", "--interval", metavar="SECONDS", type=_interval, help=help_text)
+
+
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Add the options of every verb that counts: interval, configuration, tracepoints."""
-    parser.add_argument(
-        "-i", "--interval", metavar="SECONDS", type=_interval, help="seconds between updates, 0.1 to 3600 (default: 1)"
-    )
+    add_interval(parser)
     parser.add_argument("--config", metavar="FILE", help="configuration file (default: ~/.config/bpftop/config.yaml)")
     parser.add_argument(
         "--no-drops",

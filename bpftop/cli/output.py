@@ -14,6 +14,7 @@ from bpftop.errors import BpftopError
 from bpftop.render.escaping import escaped_text  # early: an error path may have no file left for an import
 
 _STDOUT_FD = 1
+_LOG_WIDTH = 200
 
 
 class ClosedPipe(Exception):
@@ -61,6 +62,13 @@ def opened(path: str | None, *, private: bool = True) -> Iterator[Output]:
         with interruptible():  # opening a FIFO waits for its reader
             descriptor = stack.enter_context(replacing(path, private=private))
         yield Output(descriptor, path)
+
+
+def table_width() -> int:
+    """Return the width of the terminal on standard output, or a width for logs, where long lines do no harm."""
+    import shutil
+
+    return shutil.get_terminal_size((_LOG_WIDTH, 0)).columns
 
 
 def when_closed(output: Output, act: Callable[[], object]) -> None:

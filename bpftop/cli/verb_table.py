@@ -132,6 +132,22 @@ GROUPS = (
                     "sudo bpftop bench --object mine.o": "measure your own program",
                 },
             ),
+            "progs": Verb(
+                "every BPF program: what it costs, where it is attached, who holds it",
+                {
+                    "sudo bpftop progs": "the programs by CPU time, measured for a second",
+                    "sudo bpftop progs my_prog": "everything about one program",
+                    "sudo bpftop progs --watch": "measure and print again every second",
+                },
+            ),
+            "maps": Verb(
+                "every BPF map: how full it is, who uses it, and what is in it",
+                {
+                    "sudo bpftop maps": "the maps, the fullest first",
+                    "sudo bpftop maps my_map": "its entries, decoded by BTF",
+                    "sudo bpftop maps my_map --sort packets -i 1": "with the change per second, by one field",
+                },
+            ),
             "doctor": Verb(
                 "probe which parts of bpftop work on this machine, and why not",
                 {

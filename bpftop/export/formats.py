@@ -75,6 +75,23 @@ PROFILE: Mapping[str, OutputFormat] = {
     "csv": OutputFormat(f"{_MEASURE}.maps_document", "csv_text", public=True),
 }
 
+_BPF = "bpftop.export.bpf"
+PROGRAMS: Mapping[str, OutputFormat] = {
+    "table": OutputFormat(f"{_BPF}.programs", "table"),
+    "json": OutputFormat(f"{_BPF}.programs", "json_text"),
+    "csv": OutputFormat(f"{_BPF}.programs", "csv_text"),
+}
+MAPS: Mapping[str, OutputFormat] = {
+    "table": OutputFormat(f"{_BPF}.maps", "table"),
+    "json": OutputFormat(f"{_BPF}.maps", "json_text"),
+    "csv": OutputFormat(f"{_BPF}.maps", "csv_text"),
+}
+MAP_CONTENTS: Mapping[str, OutputFormat] = {
+    "table": OutputFormat(f"{_BPF}.maps", "content_table"),
+    "json": OutputFormat(f"{_BPF}.maps", "content_json"),
+    "csv": OutputFormat(f"{_BPF}.maps", "content_csv"),
+}
+
 
 def tick_writer(format_name: str) -> Callable[[Snapshot, bool], str]:
     """Load a format of TICK. The function that is returned takes a snapshot, and whether its text begins the output."""

@@ -93,6 +93,7 @@ int bpf_link_create(int prog_fd, int target_fd, int attach_type, const struct bp
 int bpf_link_update(int link_fd, int new_prog_fd, const void *opts);
 int bpf_raw_tracepoint_open(const char *name, int prog_fd);
 int bpf_iter_create(int link_fd);
+int bpf_obj_get(const char *path);
 int bpf_link_get_fd_by_id(uint32_t id);
 int bpf_link_get_next_id(uint32_t start_id, uint32_t *next_id);
 #define XDP_FLAGS_SKB_MODE ...
@@ -128,6 +129,7 @@ struct bpf_map_info {
 	...;
 };
 int bpf_map_get_next_id(uint32_t start_id, uint32_t *next_id);
+int bpf_map_get_next_key(int fd, const void *key, void *next_key);
 int bpf_map_lookup_elem(int fd, const void *key, void *value);
 int bpf_map_update_elem(int fd, const void *key, const void *value, uint64_t flags);
 int bpf_map_delete_elem(int fd, const void *key);

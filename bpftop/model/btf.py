@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from bpftop.fields import frozen
 
 Value = int | float | bool | str | list["Value"] | dict[str, "Value"]
 """A decoded value: structs and unions are dictionaries, arrays are lists, text of char arrays and names of enums are
@@ -31,7 +32,7 @@ class BadBtf(ValueError):
     """The BTF is damaged, or a value does not fit its type. The text is a phrase for a person."""
 
 
-@dataclass(frozen=True)
+@frozen
 class _Member:
     """A member of a struct or union, or a variable of a section, whose name is in its own type.
 
@@ -44,7 +45,7 @@ class _Member:
     bits: int = 0
 
 
-@dataclass(frozen=True)
+@frozen
 class BtfType:
     """One type. ``size`` is in bytes for sized kinds; ``type_id`` the type that it refers to."""
 

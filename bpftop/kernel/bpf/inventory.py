@@ -6,11 +6,12 @@ Each object is open for one question only: an open file descriptor would keep it
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
+from bpftop.fields import frozen
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import info_by_fd, text
 from bpftop.kernel.bpf.link_info import INFO_BYTES, NAME_BYTES, LinkInfo, name_field, parse_link_info
@@ -22,7 +23,7 @@ FactsT = TypeVar("FactsT")
 _NEED = "listing them needs CAP_SYS_ADMIN: run bpftop as root"
 
 
-@dataclass(frozen=True)
+@frozen
 class LoadedProgram:
     """Facts of a program. Those of the first group never change; ``name`` is cut at 15 bytes by the kernel.
 
@@ -51,7 +52,7 @@ class LoadedProgram:
     recursion_misses: int
 
 
-@dataclass(frozen=True)
+@frozen
 class LoadedMap:
     """Facts of a map, which never change. ``type`` is a number of enum bpf_map_type; type ids are of the BTF."""
 
@@ -202,3 +203,27 @@ def _map_ids(fd: int) -> tuple[int, ...]:
     info = ffi.new("struct bpf_prog_info *", {"nr_map_ids": count, "map_ids": int(ffi.cast("uintptr_t", ids))})
     _ask(fd, info, "list the maps of a BPF program")
     return tuple(ids[0 : min(count, info.nr_map_ids)])
+
+
+@frozen
+class Pinned:
+    """The object behind a pin."""
+
+    kind: Literal["program", "map", "link"]
+    object_id: int
+
+
+def pinned_object(path: str) -> Pinned | None:
+    """Return the object that is pinned at a path; None if it is none, is gone, or may not be opened."""
+    fd = lib.bpf_obj_get(os.fsencode(path))
+    if fd < 0:
+        fd = lib.bpftop_map_by_path(os.fsencode(path))  # a map that user space may only read
+    if fd < 0:
+        return None
+    with closing(OwnedFd(fd)):
+        target = os.readlink(f"/proc/self/fd/{fd}")
+        for kind, struct in (("prog", "bpf_prog_info"), ("map", "bpf_map_info")):
+            if kind in target:
+                object_id = int(info_by_fd(fd, struct, f"ask the kernel about the pin {path}").id)
+                return Pinned("program" if kind == "prog" else "map", object_id)
+        return Pinned("link", _link(fd).link_id)

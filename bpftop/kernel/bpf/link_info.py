@@ -5,8 +5,9 @@ Source: include/uapi/linux/bpf.h of Linux 6.18. All fields are little endian, as
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import unpack_from
+
+from bpftop.fields import frozen
 
 INFO_BYTES = 128
 NAME_BYTES = 256
@@ -22,7 +23,7 @@ PERF_TYPES = ("unspec", "uprobe", "uretprobe", "kprobe", "kretprobe", "tracepoin
 """enum bpf_perf_event_type, by number."""
 
 
-@dataclass(frozen=True)
+@frozen
 class LinkInfo:
     """A link: where a program is attached. Fields that the type of link has not are 0 or empty.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from typing import Literal
 
+from bpftop.fields import frozen
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import text
 from bpftop.kernel.bpf.object import BpfObject
@@ -20,7 +20,7 @@ Kind = Literal["program", "map", "link"]
 _KINDS: dict[int, Kind] = {lib.OWNED_PROGRAM: "program", lib.OWNED_MAP: "map", lib.OWNED_LINK: "link"}
 
 
-@dataclass(frozen=True)
+@frozen
 class OpenObject:
     """A process has a BPF object open. ``pid`` is of the initial pid namespace, ``comm`` its name, at most 15 bytes."""
 

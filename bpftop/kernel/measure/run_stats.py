@@ -19,6 +19,16 @@ def enable_run_stats() -> OwnedFd:
     return OwnedFd(check(lib.bpftop_enable_run_stats(), "enable the run statistics of BPF programs"))
 
 
+def program_runs(prog_fd: int) -> tuple[int, int]:
+    """Return the number of runs of a program and their nanoseconds, since the statistics were enabled first.
+
+    Raises KernelError.
+    """
+    stats = ffi.new("struct bpftop_run_stats *")
+    check(lib.bpftop_read_run_stats(prog_fd, stats), "read the run statistics of a BPF program")
+    return int(stats.run_cnt), int(stats.run_time_ns)
+
+
 class ProgramOnHook:
     """A program of an object, attached where its section says. Raises KernelError if the kernel has no such hook."""
 
@@ -33,9 +43,7 @@ class ProgramOnHook:
 
     def runs(self) -> tuple[int, int]:
         """Return the number of runs and their nanoseconds, since the statistics were enabled first."""
-        stats = ffi.new("struct bpftop_run_stats *")
-        check(lib.bpftop_read_run_stats(self._fd, stats), "read the run statistics of a BPF program")
-        return int(stats.run_cnt), int(stats.run_time_ns)
+        return program_runs(self._fd)
 
     def close(self) -> None:
         """Detach the program."""

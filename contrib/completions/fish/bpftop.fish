@@ -7,7 +7,7 @@ function __bpftop_is
     set -l before
     for word in (commandline -opc)[2..-1]
         if not string match -q -- '-*' $word; and not string match -q -r -- '^(--attach|--config|--interval|--netns|--output|--theme|-i|-o)$' "$before"
-            if contains -- $word monitor demo diagnose snapshot watch export record replay diff profile bench doctor
+            if contains -- $word monitor demo diagnose snapshot watch export record replay diff profile bench progs maps doctor
                 contains -- $word $argv
             else
                 contains -- monitor $argv
@@ -52,11 +52,13 @@ complete -c bpftop -n '__bpftop_is none' -a replay -d 'the live screen on a reco
 complete -c bpftop -n '__bpftop_is none' -a diff -d 'compare two snapshots, or two moments of recordings'
 complete -c bpftop -n '__bpftop_is none' -a profile -d 'measure what map operations cost on this machine'
 complete -c bpftop -n '__bpftop_is none' -a bench -d 'measure what BPF programs cost, next to their alternatives'
+complete -c bpftop -n '__bpftop_is none' -a progs -d 'every BPF program: what it costs, where it is attached, who holds it'
+complete -c bpftop -n '__bpftop_is none' -a maps -d 'every BPF map: how full it is, who uses it, and what is in it'
 complete -c bpftop -n '__bpftop_is none' -a doctor -d 'probe which parts of bpftop work on this machine, and why not'
-complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch export record replay diff profile bench doctor' -s h -l help -d 'show this help message and exit'
-complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch export record replay diff profile bench doctor' -l version -d 'show program\'s version number and exit'
+complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch export record replay diff profile bench progs maps doctor' -s h -l help -d 'show this help message and exit'
+complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch export record replay diff profile bench progs maps doctor' -l version -d 'show program\'s version number and exit'
 complete -c bpftop -n '__bpftop_is monitor diagnose snapshot watch export record doctor' -l netns -x -a '(__bpftop_netns)' -d 'network namespace of the interfaces'
-complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch export record replay' -s i -l interval -x -d 'seconds between updates, 0.1 to 3600 (default: 1)'
+complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch export record replay progs' -s i -l interval -x -d 'seconds between updates, 0.1 to 3600 (default: 1)'
 complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch export record replay' -l config -r -F -d 'configuration file (default: ~/.config/bpftop/config.yaml)'
 complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch export record replay' -l no-drops -d 'do not attach to tracepoints; drop reasons, XDP exceptions and redirect errors are then not counted'
 complete -c bpftop -n '__bpftop_is monitor diagnose snapshot watch export record doctor' -l attach -x -a 'auto native generic tcx clsact tc none' -d 'hook to count at: auto, native, generic, tcx, clsact, tc, none; tc is tcx, or clsact before Linux 6.6 (default: auto, which never disturbs the device)'
@@ -69,7 +71,7 @@ complete -c bpftop -n '__bpftop_is diagnose' -l fail-on -x -a 'blind warning cri
 complete -c bpftop -n '__bpftop_is diagnose' -l report -d 'the same as --format markdown, for tickets and chats'
 complete -c bpftop -n '__bpftop_is diagnose' -l list -d 'list the checks with their limits, and exit'
 complete -c bpftop -n '__bpftop_is diagnose' -l format -x -a 'text json markdown' -d 'text, json, markdown (default: text)'
-complete -c bpftop -n '__bpftop_is diagnose watch profile bench' -s o -l output -r -F -d 'write to FILE, which is replaced atomically at the end'
+complete -c bpftop -n '__bpftop_is diagnose watch profile bench progs maps' -s o -l output -r -F -d 'write to FILE, which is replaced atomically at the end'
 complete -c bpftop -n '__bpftop_is snapshot' -l format -x -a 'json table csv openmetrics markdown' -d 'json, table, csv, openmetrics, markdown (default: json)'
 complete -c bpftop -n '__bpftop_is snapshot replay diff' -s o -l output -r -F -d 'write to FILE, which is replaced atomically when the document is complete'
 complete -c bpftop -n '__bpftop_is watch' -l format -x -a 'table json csv openmetrics markdown samples' -d 'table, json, csv, openmetrics, markdown, samples (default: table)'
@@ -99,13 +101,21 @@ complete -c bpftop -n '__bpftop_is profile' -l runs -x -d 'runs per combination,
 complete -c bpftop -n '__bpftop_is profile' -l run-ms -x -d 'milliseconds per run from user space (default: 8)'
 complete -c bpftop -n '__bpftop_is profile' -l seed -x -d 'seed of keys, values and random order (default: 1)'
 complete -c bpftop -n '__bpftop_is profile' -l memory-limit -x -d 'memory limit of a temporary map (default: 256)'
-complete -c bpftop -n '__bpftop_is profile bench' -l format -x -a 'table json csv' -d 'table, json, csv (default: table)'
-complete -c bpftop -n '__bpftop_is profile' -a '(__bpftop_maps)'
+complete -c bpftop -n '__bpftop_is profile bench progs maps' -l format -x -a 'table json csv' -d 'table, json, csv (default: table)'
+complete -c bpftop -n '__bpftop_is profile maps' -a '(__bpftop_maps)'
 complete -c bpftop -n '__bpftop_is bench' -l list -d 'list the suites and the programs that each compares, and exit'
 complete -c bpftop -n '__bpftop_is bench' -l object -r -F -d 'measure your own program in each of these object files instead of suites'
 complete -c bpftop -n '__bpftop_is bench' -l program -x -d 'name of the program in each object file (default: the only one)'
 complete -c bpftop -n '__bpftop_is bench' -l packet -r -F -d 'frame to run your programs on, or a pcap file with frames (default: UDP, TCP, SYN, IPv6, VLAN, ARP); the frame is not restored between runs, so changes that a program makes to it add up'
 complete -c bpftop -n '__bpftop_is bench' -l repeat -x -d 'runs per measurement (default: about 0.3 ms, for XDP 10 ms)'
 complete -c bpftop -n '__bpftop_is bench' -a 'counters spills dispatch calls layout access helpers clock probe-read prealloc tracing batch populate mmap'
+complete -c bpftop -n '__bpftop_is progs' -l watch -d 'measure and print again and again, until Ctrl-C'
+complete -c bpftop -n '__bpftop_is progs' -l sort -x -d 'column to sort by, the largest first (default: cpu)'
+complete -c bpftop -n '__bpftop_is progs'
+complete -c bpftop -n '__bpftop_is maps' -s i -l interval -x -d 'seconds between two readings, for rates (default: none for entries, 1 for the list)'
+complete -c bpftop -n '__bpftop_is maps' -l limit -x -d 'most entries (default: 1000)'
+complete -c bpftop -n '__bpftop_is maps' -l search -x -d 'only entries with this text in key or value'
+complete -c bpftop -n '__bpftop_is maps' -l sort -x -d 'sort entries by a field of the value, the largest first'
+complete -c bpftop -n '__bpftop_is maps' -l per-cpu -d 'as a table: also the value of each CPU'
 complete -c bpftop -n '__bpftop_is doctor' -l config -r -F -d 'the configuration (default: ~/.config/bpftop/config.yaml)'
 complete -c bpftop -n '__bpftop_is doctor' -l timing -d 'also measure the time of each collector, and of a whole tick against the budget'

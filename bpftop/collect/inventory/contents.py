@@ -1,0 +1,66 @@
+"""Contents of a map, on demand: its entries with the BTF that describes them, and the number of entries of maps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+
+from bpftop.fields import frozen
+from bpftop.kernel.bpf import bpf_map, inventory
+from bpftop.kernel.bpf.map_entries import MapContent, count_entries, read_entries
+from bpftop.kernel.check import KernelError
+from bpftop.model.bpf_inventory import BpfMap, Entries
+from bpftop.model.btf import BadBtf, Btf
+
+ARRAYS = frozenset((
+    "array", "percpu_array", "prog_array", "array_of_maps", "cgroup_array", "devmap", "cpumap", "xskmap",
+))  # fmt: skip
+"""Types of maps whose keys all exist from the beginning."""
+
+KEYLESS = frozenset({"ringbuf", "user_ringbuf", "queue", "stack", "bloom_filter", "perf_event_array", "arena"})
+"""Types of maps that have no keys to count."""
+
+_ONE_LIMIT_S, _ALL_LIMIT_S = 0.05, 0.5
+
+
+@frozen
+class ReadContent:
+    """The entries of one map; ``btf`` is None where the map has no usable BTF."""
+
+    bpf_map: BpfMap
+    content: MapContent
+    btf: Btf | None
+    read_ns: int
+
+
+def read_content(which: BpfMap, most: int, limit_s: float = 1.0) -> ReadContent:
+    """Read at most ``most`` entries of a map. Raises KernelError: ENOENT once it is gone, EPERM if it is write-only."""
+    with bpf_map.by_id(which.map_id) as opened:
+        read_ns = time.monotonic_ns()
+        content = read_entries(opened, opened.info(), most, limit_s)
+    btf = None
+    if which.btf_id:
+        with suppress(BadBtf, KernelError):
+            btf = Btf(inventory.btf_bytes(which.btf_id))
+    return ReadContent(which, content, btf, read_ns)
+
+
+def count_all(maps: Iterable[BpfMap]) -> dict[int, Entries]:
+    """Return the number of entries of each map that has keys, within half a second in all; map id -> entries.
+
+    A map that is gone, or may not be read, has no count.
+    """
+    counts: dict[int, Entries] = {}
+    end_s = time.monotonic() + _ALL_LIMIT_S
+    for each in maps:
+        if each.type in KEYLESS or time.monotonic() > end_s:
+            continue
+        if each.type in ARRAYS:
+            counts[each.map_id] = Entries(each.max_entries, True, time.monotonic_ns())
+            continue
+        with suppress(KernelError), bpf_map.by_id(each.map_id) as opened:
+            read_ns = time.monotonic_ns()
+            used, complete = count_entries(opened, _ONE_LIMIT_S)
+            counts[each.map_id] = Entries(used, complete, read_ns)
+    return counts

@@ -1,0 +1,57 @@
+"""Processes that have BPF objects open: by an iterator in the kernel, or else by /proc/PID/fdinfo."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from bpftop.kernel.bpf.owner_iterator import Kind, OpenObject, OwnerIterator
+from bpftop.kernel.check import KernelError
+
+_PROC = Path("/proc")
+_FIELDS: dict[str, Kind] = {"prog_id:": "program", "map_id:": "map", "link_id:": "link"}
+
+
+class OpenObjects:
+    """Reads all open BPF objects of the machine.
+
+    The iterator needs CAP_BPF, CAP_PERFMON and the kernel's BTF. Without it /proc is read, where processes of other
+    users need CAP_SYS_PTRACE; a file of /proc costs some 10 µs, the iterator 1 µs for each open file.
+    """
+
+    def __init__(self) -> None:
+        self._iterator: OwnerIterator | None = None
+        with contextlib.suppress(KernelError):
+            self._iterator = OwnerIterator()
+
+    def read(self) -> list[OpenObject]:
+        """Return each process with each object that it has open. Raises KernelError, OSError."""
+        return self._iterator.read() if self._iterator is not None else list(from_proc())
+
+    def close(self) -> None:
+        if self._iterator is not None:
+            self._iterator.close()
+
+
+def from_proc() -> Iterator[OpenObject]:
+    """Yield the same by /proc: processes that end meanwhile, or are hidden, are left out."""
+    for process in _PROC.iterdir():
+        if not process.name.isdecimal():
+            continue
+        with contextlib.suppress(OSError):
+            for name in os.listdir(process / "fd"):
+                with contextlib.suppress(OSError):
+                    if "bpf" in os.readlink(process / "fd" / name):
+                        yield from _objects(process, name)
+
+
+def _objects(process: Path, name: str) -> Iterator[OpenObject]:
+    words = [line.split() for line in (process / "fdinfo" / name).read_text(errors="replace").splitlines()]
+    fields = {line[0]: line[1] for line in words if len(line) == 2}
+    kind = next((kind for field, kind in reversed(_FIELDS.items()) if field in fields), None)
+    if kind is not None:
+        field = next(field for field, each in _FIELDS.items() if each == kind)
+        comm = (process / "comm").read_text(errors="replace").rstrip("\n")
+        yield OpenObject(kind, int(fields[field]), int(process.name), comm)

@@ -1,0 +1,54 @@
+"""Pinned BPF objects: the paths below the mounts of bpffs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from bpftop.kernel.bpf.inventory import Pinned, pinned_object
+
+PINS_MAX = 10_000
+_MOUNTS = Path("/proc/self/mounts")
+
+
+class Pins:
+    """The pins of the machine. A pin is opened once: its inode number stands for the object."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int], Pinned | None] = {}
+
+    def read(self) -> dict[tuple[str, int], list[str]]:
+        """Return (``program`` or ``map`` or ``link``, id) -> paths. Unreadable folders are left out."""
+        known, paths = dict[tuple[str, int], Pinned | None](), dict[tuple[str, int], list[str]]()
+        for path, inode in self._walk():
+            key = (path, inode)
+            known[key] = pinned = self._known[key] if key in self._known else pinned_object(path)
+            if pinned is not None:
+                paths.setdefault((pinned.kind, pinned.object_id), []).append(path)
+        self._known = known
+        return paths
+
+    def _walk(self) -> Iterator[tuple[str, int]]:
+        left = PINS_MAX
+        for mount in _bpffs_mounts():
+            for folder, _, files in os.walk(mount):
+                for name in files:
+                    left -= 1
+                    if left < 0:
+                        return
+                    path = os.path.join(folder, name)
+                    try:
+                        yield path, os.lstat(path).st_ino
+                    except OSError:  # unpinned meanwhile
+                        continue
+
+
+def _bpffs_mounts() -> list[str]:
+    try:
+        lines = _MOUNTS.read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return []
+    fields = (line.split(" ") for line in lines)
+    mounts = {each[1].encode().decode("unicode_escape") for each in fields if len(each) > 2 and each[2] == "bpf"}
+    return sorted(mounts)
