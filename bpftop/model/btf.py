@@ -80,7 +80,8 @@ class Btf:
         except (struct.error, IndexError):
             raise BadBtf("the BTF ends in the middle of a type") from None
 
-    def _text(self, offset: int) -> str:
+    def text(self, offset: int) -> str:
+        """Return the text at an offset: a name, or a source line; empty where there is none."""
         end = self._texts.find(b"\0", offset)
         return self._texts[offset:end].decode(errors="replace") if end >= 0 else ""
 
@@ -95,7 +96,7 @@ class Btf:
             if len(extra) < more:
                 raise IndexError
             at += more
-            yield self._type(kind, self._text(name_at), size, count, flag, extra)
+            yield self._type(kind, self.text(name_at), size, count, flag, extra)
 
     def _type(self, kind: int, name: str, size: int, count: int, flag: bool, extra: bytes) -> BtfType:
         if kind == _INT:
@@ -113,19 +114,19 @@ class Btf:
             return BtfType(kind, name, size, 0, tuple(variables))
         if kind == _ENUM:
             code = "<Ii" if flag else "<II"
-            names = {value: self._text(name_at) for name_at, value in struct.iter_unpack(code, extra)}
+            names = {value: self.text(name_at) for name_at, value in struct.iter_unpack(code, extra)}
             return BtfType(kind, name, size, 0, names=names, encoding=_SIGNED if flag else 0)
         if kind == _ENUM64:
             values = ((low | high << 32, name_at) for name_at, low, high in struct.iter_unpack("<III", extra))
-            return BtfType(kind, name, size, 0, names={value: self._text(name_at) for value, name_at in values})
+            return BtfType(kind, name, size, 0, names={value: self.text(name_at) for value, name_at in values})
         if kind == _FLOAT:
             return BtfType(kind, name, size, 0)
         return BtfType(kind, name, 0, size)
 
     def _member(self, name_at: int, type_id: int, offset: int, *, flag: bool) -> _Member:
         if flag:  # the struct has bitfields: the upper byte of each offset is the number of bits
-            return _Member(self._text(name_at), type_id, offset & 0xFFFFFF, offset >> 24)
-        return _Member(self._text(name_at), type_id, offset)
+            return _Member(self.text(name_at), type_id, offset & 0xFFFFFF, offset >> 24)
+        return _Member(self.text(name_at), type_id, offset)
 
     def resolved(self, type_id: int) -> BtfType:
         """Return the type behind typedefs and qualifiers. Raises BadBtf."""

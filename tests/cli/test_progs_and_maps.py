@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -207,3 +208,12 @@ def test_a_map_made_for_writing_only_is_read_by_its_id() -> None:
         made.update(bytes(4), bytes(8))
         whole = document("map", "maps", str(made.info().map_id))
     assert [row["value"] for row in whole["entries"]] == ["00 00 00 00 00 00 00 00"]
+
+
+def test_a_disassembly_has_source_lines_and_names_of_maps(counter: BpfObject) -> None:
+    done = bpftop("progs", str(counter.program.prog_id), "--disassemble")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\n; int count_tc(struct __sk_buff *skb)\n" in done.stdout
+    assert "    <- map counter.rodata" in done.stdout
+    assert re.search(r"^ +\d+: exit$", done.stdout, re.MULTILINE)
+    assert bpftop("progs", "--disassemble").returncode == 2

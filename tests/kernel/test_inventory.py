@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -17,6 +18,7 @@ from bpftop.kernel.bpf.bpf_link import Link, attach_tracing
 from bpftop.kernel.bpf.link_info import INFO_BYTES, LinkInfo, name_field, parse_link_info
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.owner_iterator import OpenObject, OwnerIterator
+from bpftop.model.bpf_disassembly import disassemble
 from bpftop.model.btf import Btf
 
 pytestmark = pytest.mark.bpf
@@ -160,3 +162,30 @@ def test_the_iterator_names_the_processes_that_hold_objects(loaded: tuple[BpfObj
     assert OpenObject("map", map_id, os.getpid(), comm) in held
     link_ids = {each.link_id for each in inventory.links() if each.prog_id == counter.program.prog_id}
     assert {each.object_id for each in held if each.kind == "link" and each.pid == os.getpid()} >= link_ids
+
+
+def test_the_disassembly_is_that_of_bpftool(loaded: tuple[BpfObject, Link]) -> None:
+    counter, _ = loaded
+    code = inventory.code_of(counter.program.prog_id)
+    assert code is not None
+    dump = subprocess.check_output(["bpftool", "prog", "dump", "xlated", "id", str(counter.program.prog_id)], text=True)
+    theirs = {int(match[1]): match[2] for match in re.finditer(r"^ *(\d+): \(..\) (.*)$", dump, re.MULTILINE)}
+    own = {each.offset: each.text for each in disassemble(code.xlated)}
+    assert {at: in_our_words(at, text) for at, text in theirs.items()} == own
+    texts = Btf(inventory.btf_bytes(code.btf_id))
+    source = {texts.text(at).strip() for _, at in code.lines}
+    assert "int count_tc(struct __sk_buff *skb)" in source
+
+
+def in_our_words(at: int, text: str) -> str:
+    """bpftool writes jumps relative, their numbers hexadecimal, and calls with names and addresses."""
+    text = re.sub(r"call pc([+-]\d+)#\w+", lambda match: f"call subprogram {at + 1 + int(match[1])}", text)
+    text = re.sub(r"call \w+#", "call #", text)
+    text = re.sub(r"goto pc([+-]\d+)", lambda match: f"goto {at + 1 + int(match[1])}", text)
+    if text.startswith("if "):
+        text = re.sub(r"0x([0-9a-f]+) goto", lambda match: f"{signed(int(match[1], 16))} goto", text)
+    return text
+
+
+def signed(number: int) -> int:
+    return number - (1 << 32) if number >> 31 else number

@@ -23,6 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_interval(parser)
     parser.add_argument("--watch", action="store_true", help="measure and print again and again, until Ctrl-C")
     parser.add_argument("--sort", metavar="COLUMN", help="column to sort by, the largest first (default: cpu)")
+    parser.add_argument(
+        "--disassemble",
+        action="store_true",
+        help="print the translated instructions of the named programs, with their source lines where BTF has them",
+    )
     add_format(parser, PROGRAMS, "table")
     add_output(parser, "at the end")
 
@@ -39,6 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     columns = {column.id: column for column in LOADED_PROGRAM_COLUMNS}
     if arguments.sort is not None and arguments.sort not in columns:
         raise UsageError(f"there is no column {arguments.sort!r}; the columns are {', '.join(columns)}")
+    if arguments.disassemble:
+        return _disassemble(arguments)
     interval_s = arguments.interval or DEFAULT_INTERVAL_S
     write = PROGRAMS[arguments.format].load()
     with opened(arguments.output) as output, closing(InventoryReader()) as reader:
@@ -59,6 +66,29 @@ def run(arguments: argparse.Namespace) -> int:
             if arguments.watch:  # the normal end
                 return 0
             raise
+
+
+def _disassemble(arguments: argparse.Namespace) -> int:
+    from contextlib import closing
+
+    from bpftop.cli.output import opened
+    from bpftop.collect.inventory.disassembly import read_disassembly
+    from bpftop.collect.inventory.reader import InventoryReader
+    from bpftop.render.disassembly import disassembly_lines
+    from bpftop.render.escaping import escaped_text
+    from bpftop.render.loaded_programs import loaded_program_lines
+
+    if not arguments.programs:
+        raise UsageError("--disassemble needs the name or the id of a program")
+    with opened(arguments.output) as output, closing(InventoryReader(statistics=False)) as reader:
+        now = reader.read()
+        names = {each.map_id: each.name or str(each.map_id) for each in now.maps.values()}
+        for line in _chosen(loaded_program_lines(None, now), arguments.programs):
+            code = read_disassembly(line.program)
+            output.write(f"{escaped_text(line.program.name)} (id {line.program.prog_id}), {line.program.type}\n")
+            texts = disassembly_lines(code.instructions, code.source, names)
+            output.write("".join(f"{escaped_text(text)}\n" for text in texts))
+    return 0
 
 
 def _descending(value: float | str | None) -> tuple[bool, float, str]:

@@ -227,3 +227,38 @@ def pinned_object(path: str) -> Pinned | None:
                 object_id = int(info_by_fd(fd, struct, f"ask the kernel about the pin {path}").id)
                 return Pinned("program" if kind == "prog" else "map", object_id)
         return Pinned("link", _link(fd).link_id)
+
+
+@frozen
+class ProgramCode:
+    """A translated program. ``lines`` are (instruction slot, offset of the source line in the texts of its BTF)."""
+
+    xlated: bytes
+    lines: tuple[tuple[int, int], ...]
+    btf_id: int
+
+
+def code_of(prog_id: int) -> ProgramCode | None:
+    """Return the translated instructions of a program; None once it is gone.
+
+    ``xlated`` is empty where the kernel does not give it away (kernel.kptr_restrict, or without CAP_PERFMON and
+    CAP_SYS_ADMIN). Raises KernelError.
+    """
+    return _of_program(prog_id, _code, None)
+
+
+def _code(fd: int) -> ProgramCode | None:
+    sizes = info_by_fd(fd, "bpf_prog_info", "ask the kernel about a BPF program")
+    record_bytes, records = int(sizes.line_info_rec_size), int(sizes.nr_line_info)
+    code = ffi.new("unsigned char[]", max(1, sizes.xlated_prog_len))
+    lines = ffi.new("unsigned char[]", max(1, record_bytes * records))
+    info = ffi.new("struct bpf_prog_info *")
+    info.xlated_prog_len, info.xlated_prog_insns = sizes.xlated_prog_len, int(ffi.cast("uintptr_t", code))
+    info.line_info_rec_size, info.nr_line_info = record_bytes, records
+    info.line_info = int(ffi.cast("uintptr_t", lines))
+    _ask(fd, info, "read the instructions of a BPF program")
+    given = int(info.xlated_prog_len) if info.xlated_prog_insns else 0
+    words = memoryview(ffi.buffer(lines, record_bytes * records)).cast("I") if records else memoryview(b"").cast("B")
+    step = record_bytes // 4
+    pairs = tuple((words[at * step], words[at * step + 2]) for at in range(min(records, int(info.nr_line_info))))
+    return ProgramCode(bytes(ffi.buffer(code, given)), pairs, int(sizes.btf_id))

@@ -111,6 +111,7 @@ complete -c bpftop -n '__bpftop_is bench' -l repeat -x -d 'runs per measurement 
 complete -c bpftop -n '__bpftop_is bench' -a 'counters spills dispatch calls layout access helpers clock probe-read prealloc tracing batch populate mmap'
 complete -c bpftop -n '__bpftop_is progs' -l watch -d 'measure and print again and again, until Ctrl-C'
 complete -c bpftop -n '__bpftop_is progs' -l sort -x -d 'column to sort by, the largest first (default: cpu)'
+complete -c bpftop -n '__bpftop_is progs' -l disassemble -d 'print the translated instructions of the named programs, with their source lines where BTF has them'
 complete -c bpftop -n '__bpftop_is progs'
 complete -c bpftop -n '__bpftop_is maps' -s i -l interval -x -d 'seconds between two readings, for rates (default: none for entries, 1 for the list)'
 complete -c bpftop -n '__bpftop_is maps' -l limit -x -d 'most entries (default: 1000)'

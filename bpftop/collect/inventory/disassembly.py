@@ -1,0 +1,40 @@
+"""The translated instructions of a loaded program with its source lines, on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+
+from bpftop.errors import BpftopError
+from bpftop.fields import frozen
+from bpftop.kernel.bpf import inventory
+from bpftop.kernel.check import KernelError
+from bpftop.model.bpf_disassembly import Instruction, disassemble
+from bpftop.model.bpf_inventory import BpfProgram
+from bpftop.model.btf import BadBtf, Btf
+
+
+@frozen
+class Disassembly:
+    """Instructions, and the source line of the instructions that begin one, by their offsets."""
+
+    instructions: tuple[Instruction, ...]
+    source: Mapping[int, str]
+
+
+def read_disassembly(program: BpfProgram) -> Disassembly:
+    """Read the instructions of a program. Raises BpftopError if it is gone, or the kernel hides its instructions."""
+    code = inventory.code_of(program.prog_id)
+    if code is None:
+        raise BpftopError(f"the BPF program {program.prog_id} has been unloaded")
+    if not code.xlated:
+        raise BpftopError(
+            f"the kernel does not give away the instructions of the BPF program {program.prog_id}; it takes root, and "
+            "kernel.kptr_restrict below 2"
+        )
+    source: dict[int, str] = {}
+    if code.btf_id and code.lines:
+        with suppress(BadBtf, KernelError):
+            btf = Btf(inventory.btf_bytes(code.btf_id))
+            source = {offset: btf.text(at).strip() for offset, at in code.lines}
+    return Disassembly(tuple(disassemble(code.xlated)), {offset: line for offset, line in source.items() if line})
