@@ -270,6 +270,15 @@ def add_format(parser: argparse.ArgumentParser, formats: Collection[str], defaul
         metavar="FORMAT",
         help=f"{', '.join(formats)} (default: {default})",
     )
+    add_ascii(parser)
+
+
+def add_ascii(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--ascii",
+        action="store_true",
+        help="only ASCII, for bars, trends and marks too (default: if the locale is not UTF-8, or TERM is a console)",
+    )
 
 
 def add_output(parser: argparse.ArgumentParser, when: str) -> None:

@@ -6,12 +6,19 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, TextIO
 
 from bpftop.cli.shutdown import interruptible
 from bpftop.config.resources import NoThread, exhausted, start_thread
 from bpftop.errors import BpftopError
+from bpftop.render.ascii import ascii_needed, ascii_text
 from bpftop.render.escaping import escaped_text  # early: an error path may have no file left for an import
+
+if TYPE_CHECKING:
+    import argparse
+
+    from bpftop.export.formats import OutputFormat
 
 _STDOUT_FD = 1
 _LOG_WIDTH = 200
@@ -22,15 +29,20 @@ class ClosedPipe(Exception):
 
 
 class Output:
-    """Unbuffered writer of text to a file descriptor, so that nothing is left to write when the program ends."""
+    """Unbuffered writer of text to a file descriptor, so that nothing is left to write when the program ends.
 
-    def __init__(self, descriptor: int, name: str) -> None:
+    ``ascii_only``: characters outside ASCII are replaced by their likes.
+    """
+
+    def __init__(self, descriptor: int, name: str, ascii_only: bool = False) -> None:
         self.descriptor = descriptor
         self.name = name
+        self._ascii_only = ascii_only
 
     def write(self, text: str) -> None:
         """Write the whole text. Raises ClosedPipe, or BpftopError with the reason."""
-        rest = memoryview(text.encode("utf-8", "backslashreplace"))
+        shown = ascii_text(text) if self._ascii_only else text
+        rest = memoryview(shown.encode("utf-8", "backslashreplace"))
         try:
             while rest:
                 with interruptible():  # writing to a pipe without a reader may block for ever
@@ -45,23 +57,23 @@ class Output:
 
 
 @contextmanager
-def opened(path: str | None, *, private: bool = True) -> Iterator[Output]:
+def opened(path: str | None, *, private: bool = True, ascii_only: bool = False) -> Iterator[Output]:
     """Yield the output: standard output for None and ``-``, else a file that is replaced when the block succeeds.
 
-    ``private``: only the owner can read a new file, because it may contain addresses.
+    ``private``: only the owner can read a new file, because it may contain addresses. ``ascii_only``: see Output.
     """
     if path is None or path == "-":
         if sys.stdout is None:
             raise BpftopError("cannot write standard output: it is closed; give the output another place with -o")
         sys.stdout.flush()
-        yield Output(_STDOUT_FD, "standard output")
+        yield Output(_STDOUT_FD, "standard output", ascii_only)
         return
     from bpftop.store.atomic_file import replacing
 
     with ExitStack() as stack:
         with interruptible():  # opening a FIFO waits for its reader
             descriptor = stack.enter_context(replacing(path, private=private))
-        yield Output(descriptor, path)
+        yield Output(descriptor, path, ascii_only)
 
 
 def table_width() -> int:
@@ -69,6 +81,23 @@ def table_width() -> int:
     import shutil
 
     return shutil.get_terminal_size((_LOG_WIDTH, 0)).columns
+
+
+def document_output(arguments: argparse.Namespace, chosen: OutputFormat | None) -> AbstractContextManager[Output]:
+    """Open the output of a verb that writes a document by its ``--output`` and ``--ascii``.
+
+    ``chosen``: the format; None for sample lines, which hold addresses and are not for people.
+    """
+    if chosen is None:
+        return opened(arguments.output)
+    to_terminal = arguments.output is None and is_terminal(sys.stdout)
+    ascii_only = chosen.text and (arguments.ascii or ascii_needed(os.environ, to_terminal=to_terminal))
+    return opened(arguments.output, private=not chosen.public, ascii_only=ascii_only)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return True if a standard stream is open and is a terminal."""
+    return stream is not None and stream.isatty()
 
 
 def when_closed(output: Output, act: Callable[[], object]) -> None:
@@ -107,7 +136,10 @@ def complain(text: str) -> None:
     """Print a message on standard error. A failure to print is ignored."""
     if sys.stderr is not None:
         with suppress(OSError):
-            print("\n".join(escaped_text(line) for line in f"bpftop: {text}".split("\n")), file=sys.stderr, flush=True)
+            shown = "\n".join(escaped_text(line) for line in f"bpftop: {text}".split("\n"))
+            if ascii_needed(os.environ, to_terminal=is_terminal(sys.stderr)):
+                shown = ascii_text(shown)
+            print(shown, file=sys.stderr, flush=True)
 
 
 def flush_stdout(code: int) -> int:

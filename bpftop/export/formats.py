@@ -17,13 +17,15 @@ class OutputFormat(NamedTuple):
     """The module and function that write a document in one format.
 
     ``public`` formats hold no address and no process name, so their files may be readable by all. A ``serial`` function
-    takes ``first``: whether its text begins the output (titles of columns) or follows another text.
+    takes ``first``: whether its text begins the output (titles of columns) or follows another text. A ``text`` format
+    is for people: characters that their terminal lacks may be replaced.
     """
 
     module: str
     function: str
     public: bool = False
     serial: bool = False
+    text: bool = False
 
     def load(self) -> Callable[..., Any]:
         """Import the module and return the function."""
@@ -37,57 +39,57 @@ _OPENMETRICS = OutputFormat("bpftop.export.prometheus.metrics", "openmetrics", p
 
 SNAPSHOT: Mapping[str, OutputFormat] = {
     "json": OutputFormat(f"{_SNAPSHOT}.document", "json_text"),
-    "table": OutputFormat(f"{_SNAPSHOT}.text", "table", public=True),
+    "table": OutputFormat(f"{_SNAPSHOT}.text", "table", public=True, text=True),
     "csv": OutputFormat(f"{_SNAPSHOT}.snapshot_csv", "csv_rows", public=True),
     "openmetrics": _OPENMETRICS,
-    "markdown": OutputFormat(f"{_SNAPSHOT}.markdown", "snapshot_markdown"),
+    "markdown": OutputFormat(f"{_SNAPSHOT}.markdown", "snapshot_markdown", text=True),
 }
 """One snapshot as a document of its own."""
 
 TICK: Mapping[str, OutputFormat] = {
-    "table": OutputFormat(f"{_SNAPSHOT}.text", "tick_lines", serial=True),
+    "table": OutputFormat(f"{_SNAPSHOT}.text", "tick_lines", serial=True, text=True),
     "json": OutputFormat(f"{_SNAPSHOT}.document", "json_line"),
     "csv": OutputFormat(f"{_SNAPSHOT}.snapshot_csv", "csv_rows", public=True, serial=True),
     "openmetrics": _OPENMETRICS,
-    "markdown": OutputFormat(f"{_SNAPSHOT}.markdown", "snapshot_markdown", serial=True),
+    "markdown": OutputFormat(f"{_SNAPSHOT}.markdown", "snapshot_markdown", serial=True, text=True),
 }
 """One of many snapshots in the same output."""
 
 DIAGNOSIS: Mapping[str, OutputFormat] = {
-    "text": OutputFormat("bpftop.export.diagnosis.report", "text"),
+    "text": OutputFormat("bpftop.export.diagnosis.report", "text", text=True),
     "json": OutputFormat("bpftop.export.diagnosis.diagnosis_document", "diagnosis_json"),
-    "markdown": OutputFormat("bpftop.export.diagnosis.report", "markdown"),
+    "markdown": OutputFormat("bpftop.export.diagnosis.report", "markdown", text=True),
 }
 DIFF: Mapping[str, OutputFormat] = {
-    "table": OutputFormat("bpftop.export.diff.diff_document", "diff_text", public=True),
+    "table": OutputFormat("bpftop.export.diff.diff_document", "diff_text", public=True, text=True),
     "json": OutputFormat("bpftop.export.diff.diff_document", "diff_json", public=True),
 }
 BENCH: Mapping[str, OutputFormat] = {
-    "table": OutputFormat(f"{_MEASURE}.programs_text", "ending_text", public=True),
+    "table": OutputFormat(f"{_MEASURE}.programs_text", "ending_text", public=True, text=True),
     "json": OutputFormat(f"{_MEASURE}.programs_document", "json_text", public=True),
     "csv": OutputFormat(f"{_MEASURE}.programs_document", "csv_text", public=True),
 }
 """A bench. As a table, each suite is written when it is done (programs_text.table_text); the format ends the output."""
 
 PROFILE: Mapping[str, OutputFormat] = {
-    "table": OutputFormat(f"{_MEASURE}.maps_text", "table", public=True),
+    "table": OutputFormat(f"{_MEASURE}.maps_text", "table", public=True, text=True),
     "json": OutputFormat(f"{_MEASURE}.maps_document", "json_text", public=True),
     "csv": OutputFormat(f"{_MEASURE}.maps_document", "csv_text", public=True),
 }
 
 _BPF = "bpftop.export.bpf"
 PROGRAMS: Mapping[str, OutputFormat] = {
-    "table": OutputFormat(f"{_BPF}.programs", "table"),
+    "table": OutputFormat(f"{_BPF}.programs", "table", text=True),
     "json": OutputFormat(f"{_BPF}.programs", "json_text"),
     "csv": OutputFormat(f"{_BPF}.programs", "csv_text"),
 }
 MAPS: Mapping[str, OutputFormat] = {
-    "table": OutputFormat(f"{_BPF}.maps", "table"),
+    "table": OutputFormat(f"{_BPF}.maps", "table", text=True),
     "json": OutputFormat(f"{_BPF}.maps", "json_text"),
     "csv": OutputFormat(f"{_BPF}.maps", "csv_text"),
 }
 MAP_CONTENTS: Mapping[str, OutputFormat] = {
-    "table": OutputFormat(f"{_BPF}.maps", "content_table"),
+    "table": OutputFormat(f"{_BPF}.maps", "content_table", text=True),
     "json": OutputFormat(f"{_BPF}.maps", "content_json"),
     "csv": OutputFormat(f"{_BPF}.maps", "content_csv"),
 }

@@ -20,7 +20,7 @@ from bpftop.demo.lab import Lab
 from bpftop.demo.sides import WATCHED
 from bpftop.history.analyzer import Analyzer
 from bpftop.rules.table import RULES, chosen
-from tests.cli.running import Terminal, await_handlers, await_rest, bpftop, started
+from tests.cli.running import Terminal, await_handlers, await_rest, bpftop, environment, started
 from tests.faults.scenario import Scenario
 from tests.faults.scenarios.tcp import AcceptQueueOverflow
 from tests.faults.scenarios.udp import UdpSocketOverflow
@@ -118,6 +118,20 @@ def test_fail_on_limits_what_the_exit_code_tells() -> None:
     assert "▲ UDP socket" in last
     assert int(done.stdout.count("\n")) < 50  # it did not wait for --duration
     assert diagnose(*LO, "--fail-on", "warning").returncode in (0, 3, 4)  # never 5, although checks are blind
+
+
+def test_marks_are_ascii_on_request_and_where_the_locale_has_no_other_characters() -> None:
+    with faulty(UdpSocketOverflow) as (pid, interface):
+        words = (interface, "--netns", pid, "--duration", "5")
+        requested = diagnose(*words, "--ascii")
+        document = diagnose(*words, "--ascii", "--format", "json")
+        until = ("--until-finding", "udp-socket-overflow", "--duration", "60")
+        watched = bpftop("watch", *words[:3], *until, env=environment(LC_ALL="C"))
+    assert "^ WARNING  UDP socket" in requested.stdout
+    assert "^ UDP socket" in watched.stdout.splitlines()[-1]
+    assert requested.stdout.isascii()
+    assert watched.stdout.isascii()
+    assert [f["id"] for f in json.loads(document.stdout)["findings"]] == ["udp-socket-overflow"]
 
 
 def test_until_finding_names_only_existing_checks() -> None:

@@ -52,11 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bpftop.cli.output import opened
+    from bpftop.cli.output import document_output
     from bpftop.measure.programs.suites import SUITES
 
     suites = _suites(arguments)
-    with opened(arguments.output, private=False) as output:
+    with document_output(arguments, BENCH[arguments.format]) as output:
         if arguments.list:
             from bpftop.export.measure.programs_text import list_text
 

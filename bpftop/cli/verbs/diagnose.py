@@ -63,10 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
             "cover two intervals; make it longer, or the interval shorter with -i"
         )
     from bpftop.cli.finding_exit import exit_code
-    from bpftop.cli.output import opened
+    from bpftop.cli.output import document_output
 
     chosen = DIAGNOSIS["markdown" if arguments.report else arguments.format]
-    with opened(arguments.output) as output:
+    with document_output(arguments, chosen) as output:
         diagnosed, signal = _watch(arguments, settings, rules)
         acknowledge()
         output.write(chosen.load()(diagnosed))

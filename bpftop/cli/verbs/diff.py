@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bpftop.cli.output import opened
+    from bpftop.cli.output import document_output
 
     before = _moment(arguments.before)
     name = arguments.after
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = DIFF[arguments.format]
     every_row = {"every_row": True} if arguments.all and arguments.format == "table" else {}
     text = chosen.load()(before, after, **every_row)
-    with opened(arguments.output, private=not chosen.public) as output:
+    with document_output(arguments, chosen) as output:
         output.write(text)
     return 0
 

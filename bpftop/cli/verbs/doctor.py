@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bpftop.cli.options import add_attach, add_netns, attach_request, netns_name
+from bpftop.render.ascii import ascii_needed
 from bpftop.render.escaping import escaped_text
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bpftop.cli.output import opened
+    from bpftop.cli.output import is_terminal, opened
     from bpftop.config.folders import config_folder
     from bpftop.config.settings_file import load
     from bpftop.doctor.examination import Examination
@@ -60,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     request = attach_request(arguments, loaded.settings)
     config = named_file or config_folder() / "config.yaml"
     with (
-        opened(None) as output,
+        opened(None, ascii_only=ascii_needed(os.environ, to_terminal=is_terminal(sys.stdout))) as output,
         inside(arguments.netns) if arguments.netns else nullcontext(),
         closing(
             Examination(

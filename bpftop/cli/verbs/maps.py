@@ -39,14 +39,15 @@ def run(arguments: argparse.Namespace) -> int:
     import time
     from contextlib import closing
 
-    from bpftop.cli.output import opened
+    from bpftop.cli.output import document_output
     from bpftop.collect.inventory.reader import InventoryReader
 
     def wait(seconds: float) -> None:
         with interruptible():
             time.sleep(seconds)
 
-    with opened(arguments.output) as output, closing(InventoryReader(statistics=False)) as reader:
+    chosen = MAPS[arguments.format]  # the contents of a map are written in the same formats
+    with document_output(arguments, chosen) as output, closing(InventoryReader(statistics=False)) as reader:
         if arguments.map is None:
             output.write(_list(arguments, reader, wait))
         else:

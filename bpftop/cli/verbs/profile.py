@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from bpftop.cli.options import add_format, add_output
-from bpftop.cli.output import complain, opened
+from bpftop.cli.output import complain, document_output
 from bpftop.cli.shutdown import acknowledge
 from bpftop.errors import BpftopError, UsageError
 from bpftop.export.formats import PROFILE
@@ -68,10 +68,11 @@ def run(arguments: argparse.Namespace) -> int:
     request, stop = _request(arguments), Stop()
     live = None if arguments.map is None else read_live_map(arguments.map, stop)
     profile = LocalMapEngine().profile(request, stop, live)
-    with opened(arguments.output, private=False) as output:
+    chosen = PROFILE[arguments.format]
+    with document_output(arguments, chosen) as output:
         ending = _measure(profile)
         acknowledge()
-        output.write(PROFILE[arguments.format].load()(profile.report()))
+        output.write(chosen.load()(profile.report()))
         try:
             profile.store()
         except BpftopError as error:  # the results are good all the same

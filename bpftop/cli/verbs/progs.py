@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     import time
     from contextlib import closing
 
-    from bpftop.cli.output import opened, table_width
+    from bpftop.cli.output import document_output, table_width
     from bpftop.collect.inventory.reader import InventoryReader
     from bpftop.export.bpf.programs import ProgramList
     from bpftop.render.loaded_programs import LOADED_PROGRAM_COLUMNS, loaded_program_lines
@@ -47,8 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.disassemble:
         return _disassemble(arguments)
     interval_s = arguments.interval or DEFAULT_INTERVAL_S
-    write = PROGRAMS[arguments.format].load()
-    with opened(arguments.output) as output, closing(InventoryReader()) as reader:
+    chosen = PROGRAMS[arguments.format]
+    write = chosen.load()
+    with document_output(arguments, chosen) as output, closing(InventoryReader()) as reader:
         before = reader.read()
         try:
             while True:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from bpftop.cli.options import add_output, add_settings, add_theme, settings_of
+from bpftop.cli.options import add_ascii, add_output, add_settings, add_theme, settings_of
 from bpftop.errors import BpftopError, UsageError
 from bpftop.export.formats import SNAPSHOT
 
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"write the moment as a document instead of showing it: {', '.join(SNAPSHOT)} (with -o alone: json)",
     )  # fmt: skip
     parser._negative_number_matcher = re.compile("-[0-9]")  # accept `--at -5m` without `=`; argparse accepts only -5
+    add_ascii(parser)
     add_output(parser, "when the document is complete")
     add_settings(parser)
     add_theme(parser)
@@ -70,12 +71,12 @@ def _report_missing_ticks(recording: Recording) -> None:
 
 def _document(arguments: argparse.Namespace, recording: Recording) -> int:
     """Write the document of the moment, as the screen showed it."""
-    from bpftop.cli.output import opened
+    from bpftop.cli.output import document_output
     from bpftop.cli.recorded_moment import snapshot_at
 
     snapshot = snapshot_at(recording, arguments.at, _LOOK_BACK_NS, settings_of(arguments).rules())
     chosen = SNAPSHOT[arguments.format or "json"]
-    with opened(arguments.output, private=not chosen.public) as output:
+    with document_output(arguments, chosen) as output:
         output.write(chosen.load()(snapshot))
     return 0
 

@@ -18,12 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.live_source import live_samples, print_notices
-    from bpftop.cli.output import opened
+    from bpftop.cli.output import document_output
 
     settings = settings_of(arguments)
     chosen = SNAPSHOT[arguments.format]
     with (
-        opened(arguments.output, private=not chosen.public) as output,
+        document_output(arguments, chosen) as output,
         live_samples(arguments, settings, count=2) as (samples, _),
     ):
         with garbage_kept():  # these imports take their time while the source attaches and counts

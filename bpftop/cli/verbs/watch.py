@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.finding_exit import diagnosed_by, exit_code, require_check
     from bpftop.cli.live_source import live_samples, with_notices
-    from bpftop.cli.output import opened, when_closed
+    from bpftop.cli.output import document_output, when_closed
     from bpftop.history.analyzer import Analyzer
 
     settings = settings_of(arguments)
@@ -60,9 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
             f"--duration {arguments.duration:g} is shorter than the interval ({settings.interval_s:g} s), so "
             "nothing would be written; make it longer, or the interval shorter with -i"
         )
-    public = arguments.format != SAMPLES and TICK[arguments.format].public
     with (
-        opened(arguments.output, private=not public) as output,
+        document_output(arguments, TICK.get(arguments.format)) as output,
         live_samples(arguments, settings) as (samples, end),
     ):
         when_closed(output, end)

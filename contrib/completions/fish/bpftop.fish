@@ -71,6 +71,7 @@ complete -c bpftop -n '__bpftop_is diagnose' -l fail-on -x -a 'blind warning cri
 complete -c bpftop -n '__bpftop_is diagnose' -l report -d 'the same as --format markdown, for tickets and chats'
 complete -c bpftop -n '__bpftop_is diagnose' -l list -d 'list the checks with their limits, and exit'
 complete -c bpftop -n '__bpftop_is diagnose' -l format -x -a 'text json markdown' -d 'text, json, markdown (default: text)'
+complete -c bpftop -n '__bpftop_is diagnose snapshot watch replay diff profile bench progs maps' -l ascii -d 'only ASCII, for bars, trends and marks too (default: if the locale is not UTF-8, or TERM is a console)'
 complete -c bpftop -n '__bpftop_is diagnose watch profile bench progs maps' -s o -l output -r -F -d 'write to FILE, which is replaced atomically at the end'
 complete -c bpftop -n '__bpftop_is snapshot' -l format -x -a 'json table csv openmetrics markdown' -d 'json, table, csv, openmetrics, markdown (default: json)'
 complete -c bpftop -n '__bpftop_is snapshot replay diff' -s o -l output -r -F -d 'write to FILE, which is replaced atomically when the document is complete'
