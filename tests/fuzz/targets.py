@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import cast
 
 from bpftop.collect.collector import Unavailable
+from bpftop.collect.devices.irqs import irq_names
+from bpftop.collect.procfs.counter_files import parse_line_pairs
 from bpftop.collect.procfs.cpu_times import CpuTimes
 from bpftop.collect.procfs.proc_file import ProcFileCollector
 from bpftop.collect.procfs.softirqs import Softirqs
 from bpftop.collect.procfs.softnet import Softnet
+from bpftop.collect.procfs.stat_table import parse_stat_table
 from bpftop.collect.procfs.tree import Tree
 from bpftop.config.settings_file import load
 from bpftop.config.untrusted_file import parse_json
@@ -20,8 +23,8 @@ from bpftop.errors import BpftopError
 from bpftop.export.diff.diff_document import DiffSide
 from bpftop.export.snapshot.document import json_line
 from bpftop.export.snapshot.snapshot_types import SnapshotDocument
-from bpftop.kernel.net.netdev import parse_device
-from bpftop.kernel.net.qdiscs import parse_qdisc
+from bpftop.kernel.net.netdev import RTM_GETLINK, parse_device
+from bpftop.kernel.net.qdiscs import RTM_GETQDISC, parse_qdisc
 from bpftop.measure import run_store
 from bpftop.store.encoding.sample_frames import Decoder, Encoder, Stamp
 from bpftop.store.encoding.sample_lines import LineReader, sample_line
@@ -29,11 +32,28 @@ from bpftop.store.recording import Recording
 from bpftop.store.writer import RecordingLimits, Writer
 from bpftop.tui.themes import read_theme
 from tests.export.moments import moment
+from tests.fuzz.kernel_answers import (
+    DIAGNOSES,
+    ask_driver,
+    diagnosis_from,
+    dump_from,
+    recorded_diagnosis,
+    recorded_dump,
+)
 from tests.store.made_up_machine import Machine
 
 CORPUS = Path(__file__).parent / "corpus"
 TREES = Path(__file__).parents[1] / "collect/trees"
 THEMES = Path(__file__).parents[2] / "themes"
+MALFORMED = (ValueError, IndexError, OverflowError, Unavailable)
+"""The errors of a parser that ProcFile.read turns into a sentence."""
+
+_TEXTS: tuple[tuple[str, Sequence[str], Callable[[str], object]], ...] = (
+    ("counters", ("net/snmp", "net/netstat"), parse_line_pairs),
+    ("tables", ("net/stat/arp_cache", "net/stat/ndisc_cache", "net/stat/nf_conntrack"), parse_stat_table),
+    ("interrupts", ("interrupts",), irq_names),
+)
+"""Name, files of the recorded trees, and the function that parses each of them."""
 
 
 @dataclass(frozen=True)
@@ -120,22 +140,33 @@ def _proc(collector: type[ProcFileCollector]) -> Target:
     def parse(content: bytes, _: Path) -> None:
         collector(Tree()).parse(content.decode("utf-8", "replace"))
 
-    return Target(
-        f"proc-{collector.__name__.lower()}", seeds, parse, (ValueError, IndexError, OverflowError, Unavailable)
+    return Target(f"proc-{collector.__name__.lower()}", seeds, parse, MALFORMED)
+
+
+def _text(name: str, paths: Sequence[str], parse: Callable[[str], object]) -> Target:
+    files = [path for tree in TREES.iterdir() for path in (tree / "proc" / each for each in paths) if path.is_file()]
+    seeds = [path.read_bytes() for path in files]
+
+    def parse_bytes(content: bytes, _: Path) -> None:
+        parse(content.decode("utf-8", "replace"))
+
+    return Target(f"proc-{name}", lambda: seeds, parse_bytes, MALFORMED)
+        f"proc-{name}", lambda: seeds, lambda content, _: parse(content.decode("utf-8", "replace")), MALFORMED
     )
 
 
-def _netlink_seeds(kind: int, body: bytes) -> Callable[[], list[bytes]]:
-    def seeds() -> list[bytes]:
-        from bpftop.kernel.net.netlink import NetlinkSocket
+def _rtnetlink(name: str, kind: int, body: bytes, parse: Callable[[bytes], object]) -> Target:
+    """Return the target that parses each answer of a dump."""
 
-        route = NetlinkSocket(0)
-        try:
-            return route.dump(kind, body)[:4]
-        finally:
-            route.close()
+    def parse_all(content: bytes, _: Path) -> None:
+        for answer in dump_from(content, kind):
+            parse(answer)
 
-    return seeds
+    return Target(name, lambda: [recorded_dump(kind, body)], parse_all, (OSError,))
+
+
+def _sock_diag(name: str) -> Target:
+    return Target(f"sock-diag-{name}", lambda: [recorded_diagnosis(name)], lambda c, _: diagnosis_from(c, name))
 
 
 _CONFIG = b"""interval: 2
@@ -161,13 +192,15 @@ def targets() -> Iterator[Target]:
     yield Target("figures", lambda: [_FIGURES], _figures)
     yield Target("frame", _frame_seeds, _frame)
     yield Target("recording", _recording_seeds, _recording)
-    malformed = (ValueError, struct.error, IndexError, KeyError)
-    link = struct.pack("=BxHiII", 0, 0, 0, 0, 0)
-    yield Target("netlink-device", _netlink_seeds(18, link), lambda c, _: parse_device(c), malformed)
-    qdisc = struct.pack("=BxxxiIII", 0, 0, 0, 0, 0)
-    yield Target("netlink-qdisc", _netlink_seeds(38, qdisc), lambda c, _: parse_qdisc(c), malformed)
+    yield _rtnetlink("netlink-devices", RTM_GETLINK, struct.pack("=BxHiII", 0, 0, 0, 0, 0), parse_device)
+    yield _rtnetlink("netlink-qdiscs", RTM_GETQDISC, struct.pack("=BxxxiIII", 0, 0, 0, 0, 0), parse_qdisc)
+    for name in DIAGNOSES:
+        yield _sock_diag(name)
+    yield Target("ethtool", list, lambda content, _: ask_driver(content))
     for collector in (Softnet, CpuTimes, Softirqs):
         yield _proc(collector)
+    for name, paths, parse_text in _TEXTS:
+        yield _text(name, paths, parse_text)
 
 
 TARGETS = {target.name: target for target in targets()}

@@ -5,6 +5,7 @@ Formats: include/uapi/linux/ethtool.h. Reading needs no capability.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import struct
 from array import array
@@ -31,6 +32,7 @@ ETH_GSTRING_LEN = 32
 SPEED_UNKNOWN = 0xFFFFFFFF
 
 _DRVINFO_BYTES = 196
+_COUNT_MAX = 1 << 16  # ice with 256 queues has some 3 000 counters
 _LINK_SETTINGS_BYTES = 48
 _MASK_WORDS_OFFSET = 15  # link_mode_masks_nwords
 _FEATURE_REQUESTED, _FEATURE_ACTIVE = 1, 2  # index in the four words: available, requested, active, never changed
@@ -100,8 +102,12 @@ class Ethtool:
         return frozenset(offload for offload in known if _is_set(features, bits[offload], _FEATURE_REQUESTED))
 
     def request_offloads(self, name: str, offloads: Iterable[str]) -> None:
-        """Switch offloads on. Raises OSError: EPERM without CAP_NET_ADMIN, ENODEV, or the driver's errno."""
+        """Switch those offloads on that the kernel knows.
+
+        Raises OSError: EPERM without CAP_NET_ADMIN, ENODEV, or the driver's errno.
+        """
         bits, features = self._features(name)
+        offloads = [offload for offload in offloads if offload in bits]
         blocks = [0] * (len(features) // 2)  # per 32 bits two words: which to change, and to what
         for word, bit in (divmod(bits[offload], 32) for offload in offloads):
             blocks[2 * word] |= 1 << bit
@@ -131,6 +137,7 @@ class Ethtool:
         """Return the RX queue of every entry of the RSS indirection table (ethtool -x)."""
         # For size 0, the kernel returns the size of the table (net/ethtool/ioctl.c: ethtool_get_rxfh_indir).
         (size,) = struct.unpack_from("=I", self._call(name, struct.pack("=II", ETHTOOL_GRXFHINDIR, 0)), 4)
+        _check_count(name, size, "entries in its indirection table")
         question = struct.pack("=II", ETHTOOL_GRXFHINDIR, size) + bytes(4 * size)
         return struct.unpack_from(f"={size}I", self._call(name, question), 8)
 
@@ -162,8 +169,9 @@ class Ethtool:
 
     def _features(self, name: str) -> tuple[Mapping[str, int], tuple[int, ...]]:
         """Return the bit of each feature, and per 32 bits four words: available, requested, active, never changed."""
-        names = {feature: bit for bit, feature in enumerate(self._strings(name, ETH_SS_FEATURES))}
-        words = 4 * ((len(names) + 31) // 32)
+        strings = self._strings(name, ETH_SS_FEATURES)  # bits without a feature all have an empty name
+        names = {feature: bit for bit, feature in enumerate(strings)}
+        words = 4 * ((len(strings) + 31) // 32)
         features = self._call(name, struct.pack("=II", ETHTOOL_GFEATURES, words // 4) + bytes(4 * words))
         return names, struct.unpack_from(f"={words}I", features, 8)
 
@@ -180,12 +188,19 @@ class Ethtool:
     def _count(self, name: str, string_set: int) -> int:
         answer = self._call(name, struct.pack("=IIQI", ETHTOOL_GSSET_INFO, 0, 1 << string_set, 0))
         mask, count = struct.unpack_from("=QI", answer, 8)
+        _check_count(name, count, "strings")
         return int(count) if mask else 0  # the kernel clears the bit of a set that the driver lacks
 
     def _call(self, name: str, question: bytes) -> bytes:
         buffer = array("B", question)
         fcntl.ioctl(self._fileno, SIOCETHTOOL, struct.pack("16sP", name_bytes(name), buffer.buffer_info()[0]))
         return buffer.tobytes()
+
+
+def _check_count(name: str, count: int, what: str) -> None:
+    """Raise OSError for a number that no driver has, before memory is taken for it."""
+    if count > _COUNT_MAX:
+        raise OSError(errno.EOVERFLOW, f"{name} claims to have {count} {what}")
 
 
 def _is_set(features: tuple[int, ...], position: int, which: int) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple
@@ -149,6 +150,8 @@ class SockDiag:
             for version, family in _FAMILIES:
                 request = _REQUEST.pack(family, protocol, 1 << (INET_DIAG_SKMEMINFO - 1), states)
                 for message in self._netlink.dump(SOCK_DIAG_BY_FAMILY, request, is_dull):
+                    if len(message) < _MESSAGE.size:
+                        raise OSError(errno.EBADMSG, "")
                     yield version, message
         except OSError as error:
             number = error.errno or 0
@@ -188,7 +191,7 @@ def _drops_word(message: bytes) -> int | None:
 
 def _no_drops(received: bytes) -> bool:
     """Return True if all answers of a block are UDP sockets without drops."""
-    (length,) = struct.unpack_from("=I", received)
+    length = int.from_bytes(received[:4], sys.byteorder)
     at = _drops_word(received[4 * _HEADER_WORDS : length])
     if at is None:
         return False
