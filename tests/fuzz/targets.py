@@ -151,8 +151,6 @@ def _text(name: str, paths: Sequence[str], parse: Callable[[str], object]) -> Ta
         parse(content.decode("utf-8", "replace"))
 
     return Target(f"proc-{name}", lambda: seeds, parse_bytes, MALFORMED)
-        f"proc-{name}", lambda: seeds, lambda content, _: parse(content.decode("utf-8", "replace")), MALFORMED
-    )
 
 
 def _rtnetlink(name: str, kind: int, body: bytes, parse: Callable[[bytes], object]) -> Target:
