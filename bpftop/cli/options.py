@@ -127,13 +127,17 @@ def add_interval(
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Add the options of every verb that counts: interval, configuration, tracepoints."""
     add_interval(parser)
-    parser.add_argument("--config", metavar="FILE", help="configuration file (default: ~/.config/bpftop/config.yaml)")
+    add_config(parser)
     parser.add_argument(
         "--no-drops",
         action="store_false",
         dest="drops",
         help="do not attach to tracepoints; drop reasons, XDP exceptions and redirect errors are then not counted",
     )
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="FILE", help="configuration file (default: ~/.config/bpftop/config.yaml)")
 
 
 def add_attach(parser: argparse.ArgumentParser) -> None:
@@ -260,6 +264,15 @@ def whole(text: str) -> int:
     if not text.isdecimal():
         raise ValueError
     return int(text)
+
+
+def add_count(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--count",
+        metavar="N",
+        type=number(whole, lambda value: value >= 1, "a whole number from 1 up"),
+        help="end after N intervals (default: run until Ctrl-C)",
+    )
 
 
 def add_format(parser: argparse.ArgumentParser, formats: Collection[str], default: str) -> None:

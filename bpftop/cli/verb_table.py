@@ -77,6 +77,14 @@ GROUPS = (
                     "ssh HOST sudo bpftop watch eth0 --format samples | bpftop replay -": "watch another machine",
                 },
             ),
+            "fleet": Verb(
+                "many hosts over ssh: a row per host with rates, losses and the gravest finding",
+                {
+                    "bpftop fleet web-17 web-18": "watch two hosts; they need bpftop, and sudo without a password",
+                    "bpftop fleet ops@10.0.0.7 --ssh '-p 2222 -J bastion'": "reach a host with options of ssh",
+                    "bpftop fleet web-17 web-18 --format json --count 1": "one document for a script",
+                },
+            ),
             "export": Verb(
                 "a Prometheus endpoint",
                 {

@@ -64,6 +64,12 @@ DIFF: Mapping[str, OutputFormat] = {
     "table": OutputFormat("bpftop.export.diff.diff_document", "diff_text", public=True, text=True),
     "json": OutputFormat("bpftop.export.diff.diff_document", "diff_json", public=True),
 }
+FLEET: Mapping[str, OutputFormat] = {
+    "table": OutputFormat("bpftop.export.fleet.fleet_document", "fleet_table"),
+    "json": OutputFormat("bpftop.export.fleet.fleet_document", "fleet_json"),
+}
+"""Many hosts at one moment."""
+
 BENCH: Mapping[str, OutputFormat] = {
     "table": OutputFormat(f"{_MEASURE}.programs_text", "ending_text", public=True, text=True),
     "json": OutputFormat(f"{_MEASURE}.programs_document", "json_text", public=True),

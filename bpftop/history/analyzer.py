@@ -51,3 +51,8 @@ class Analyzer:
         )
         self.episodes.push(sample.mono_ns, self.snapshot.diagnosis.findings)
         return self.snapshot
+
+
+def other_session(previous: Sample, sample: Sample) -> bool:
+    """Return True if the samples are from different sessions, between which no rate may be computed."""
+    return sample.seq <= previous.seq or sample.boot_id != previous.boot_id or sample.mono_ns <= previous.mono_ns

@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 from bpftop.errors import BpftopError
 from bpftop.model.sample import Sample
 from bpftop.store.encoding.sample_lines import BadLine, LineReader
+from bpftop.store.line_splitter import LineSplitter
 
 LINE_MAX_BYTES = 64 << 20
 GIVE_UP_LINES = 1000
@@ -16,7 +17,17 @@ GIVE_UP_LINES = 1000
 _READ_BYTES = 1 << 20
 
 
-class LineSource:
+class OtherHost:
+    """The part of a SampleSource that is the same for all samples of another host."""
+
+    def accept_offer(self, label: str) -> None:
+        raise BpftopError("these samples come from elsewhere: what they offer can be done there alone")
+
+    def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
+        """Do nothing: the other host counts no flows for a command without a screen."""
+
+
+class LineSource(OtherHost):
     """A SampleSource that reads lines. A line that is no sample is skipped and counted."""
 
     def __init__(self, descriptor: int) -> None:
@@ -52,31 +63,12 @@ class LineSource:
         """End ``samples``; any thread may call it, any number of times."""
         os.write(self._close, b"x")
 
-    def accept_offer(self, label: str) -> None:
-        raise BpftopError("these samples come from elsewhere: what they offer can be done there alone")
-
-    def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
-        """Do nothing: the other host counts no flows for a command without a screen."""
-
     def _lines(self) -> Iterator[bytes | None]:
         """Yield lines, the last one even if it has no newline; None for a line as soon as it is too long."""
-        parts: list[bytes] = []
-        size = 0
+        splitter = LineSplitter(LINE_MAX_BYTES)
         for chunk in self._chunks():
-            first, *others = chunk.split(b"\n")
-            within = size <= LINE_MAX_BYTES
-            size += len(first)
-            if size <= LINE_MAX_BYTES:
-                parts.append(first)
-            elif within:
-                parts = []
-                yield None
-            for other in others:
-                if 0 < size <= LINE_MAX_BYTES:
-                    yield b"".join(parts)
-                parts, size = [other], len(other)
-        if 0 < size <= LINE_MAX_BYTES:
-            yield b"".join(parts)
+            yield from splitter.feed(chunk)
+        yield from splitter.rest()
 
     def _chunks(self) -> Iterator[bytes]:
         while True:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bpftop.config.resources import start_thread
 from bpftop.errors import BpftopError
+from bpftop.history.analyzer import other_session
 from bpftop.history.history import History
 from bpftop.model.sample import Sample
 from bpftop.model.snapshot import Snapshot
@@ -96,7 +97,7 @@ class SamplingThread:
         try:
             history, previous = self.history, None
             for sample, restart, preload in self._samples():
-                if restart or (previous is not None and _other_session(previous, sample)):
+                if restart or (previous is not None and other_session(previous, sample)):
                     history = History(self._rules)
                 previous = sample
                 if preload:  # no lock needed: nobody else sees this history yet
@@ -142,8 +143,3 @@ class SamplingThread:
     def _notify(self, snapshot: Snapshot | None) -> None:
         if self._listener is not None:
             self._listener(snapshot)
-
-
-def _other_session(previous: Sample, sample: Sample) -> bool:
-    """Return True if the samples are from different sessions, between which no rate may be computed."""
-    return sample.seq <= previous.seq or sample.boot_id != previous.boot_id or sample.mono_ns <= previous.mono_ns

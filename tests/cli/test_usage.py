@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from importlib import import_module
@@ -101,7 +102,7 @@ def test_bad_usage_is_one_line_and_code_2(words: str, message: str) -> None:
 def test_examples_are_accepted(verb: str) -> None:
     """Parse the words of each example; the last process of a pipe stands for all."""
     for example in VERBS[verb].examples:
-        words = example.rpartition("| ")[2].replace("--netns blue ", "").removeprefix("sudo ").split()
+        words = shlex.split(example.rpartition("| ")[2].replace("--netns blue ", "").removeprefix("sudo "))
         named, rest = split(words[1:])
         assert (words[0], named or "monitor") == ("bpftop", "replay" if "|" in example else verb)
         parser = parser_for(named)

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from bpftop.export.formats import BENCH, DIAGNOSIS, DIFF, PROFILE, SNAPSHOT, TICK, OutputFormat, tick_writer
+from bpftop.export.formats import BENCH, DIAGNOSIS, DIFF, FLEET, PROFILE, SNAPSHOT, TICK, OutputFormat, tick_writer
 from tests.export.moments import ETH0, moment
 
 REGISTRY = {
     "snapshot": SNAPSHOT, "tick": TICK, "diagnosis": DIAGNOSIS, "diff": DIFF, "bench": BENCH, "profile": PROFILE,
+    "fleet": FLEET,
 }  # fmt: skip
 
 

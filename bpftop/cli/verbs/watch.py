@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from bpftop.cli.options import add_format, add_live, add_output, number, settings_of, whole
+from bpftop.cli.options import add_count, add_format, add_live, add_output, number, settings_of
 from bpftop.cli.shutdown import Ended
 from bpftop.errors import UsageError
 from bpftop.export.formats import TICK, tick_writer
@@ -27,12 +27,7 @@ duration_s = number(float, lambda value: 0 < value < float("inf"), "a number of 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_live(parser)
     add_format(parser, (*TICK, SAMPLES), "table")
-    parser.add_argument(
-        "--count",
-        metavar="N",
-        type=number(whole, lambda value: value >= 1, "a whole number from 1 up"),
-        help="end after N intervals (default: run until Ctrl-C)",
-    )
+    add_count(parser)
     parser.add_argument("--duration", metavar="SECONDS", type=duration_s, help="end after this number of seconds")
     parser.add_argument(
         "--until-finding",

@@ -7,7 +7,7 @@ function __bpftop_is
     set -l before
     for word in (commandline -opc)[2..-1]
         if not string match -q -- '-*' $word; and not string match -q -r -- '^(--attach|--config|--interval|--netns|--output|--theme|-i|-o)$' "$before"
-            if contains -- $word monitor demo diagnose snapshot watch export record replay diff profile bench progs maps doctor
+            if contains -- $word monitor demo diagnose snapshot watch fleet export record replay diff profile bench progs maps doctor
                 contains -- $word $argv
             else
                 contains -- monitor $argv
@@ -46,6 +46,7 @@ complete -c bpftop -n '__bpftop_is none' -a demo -d 'the live screen on private 
 complete -c bpftop -n '__bpftop_is none' -a diagnose -d 'watch for 10 s and report problems; the exit code is the severity'
 complete -c bpftop -n '__bpftop_is none' -a snapshot -d 'one document with the rates of one interval'
 complete -c bpftop -n '__bpftop_is none' -a watch -d 'a line or a document per interval, without a screen'
+complete -c bpftop -n '__bpftop_is none' -a fleet -d 'many hosts over ssh: a row per host with rates, losses and the gravest finding'
 complete -c bpftop -n '__bpftop_is none' -a export -d 'a Prometheus endpoint'
 complete -c bpftop -n '__bpftop_is none' -a record -d 'record every sample into a file for replay, without a screen'
 complete -c bpftop -n '__bpftop_is none' -a replay -d 'the live screen on a recording, or on samples from standard input'
@@ -55,11 +56,11 @@ complete -c bpftop -n '__bpftop_is none' -a bench -d 'measure what BPF programs 
 complete -c bpftop -n '__bpftop_is none' -a progs -d 'every BPF program: what it costs, where it is attached, who holds it'
 complete -c bpftop -n '__bpftop_is none' -a maps -d 'every BPF map: how full it is, who uses it, and what is in it'
 complete -c bpftop -n '__bpftop_is none' -a doctor -d 'probe which parts of bpftop work on this machine, and why not'
-complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch export record replay diff profile bench progs maps doctor' -s h -l help -d 'show this help message and exit'
-complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch export record replay diff profile bench progs maps doctor' -l version -d 'show program\'s version number and exit'
+complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch fleet export record replay diff profile bench progs maps doctor' -s h -l help -d 'show this help message and exit'
+complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch fleet export record replay diff profile bench progs maps doctor' -l version -d 'show program\'s version number and exit'
 complete -c bpftop -n '__bpftop_is monitor diagnose snapshot watch export record doctor' -l netns -x -a '(__bpftop_netns)' -d 'network namespace of the interfaces'
-complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch export record replay progs' -s i -l interval -x -d 'seconds between updates, 0.1 to 3600 (default: 1)'
-complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch export record replay' -l config -r -F -d 'configuration file (default: ~/.config/bpftop/config.yaml)'
+complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch fleet export record replay progs' -s i -l interval -x -d 'seconds between updates, 0.1 to 3600 (default: 1)'
+complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch fleet export record replay' -l config -r -F -d 'configuration file (default: ~/.config/bpftop/config.yaml)'
 complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch export record replay' -l no-drops -d 'do not attach to tracepoints; drop reasons, XDP exceptions and redirect errors are then not counted'
 complete -c bpftop -n '__bpftop_is monitor diagnose snapshot watch export record doctor' -l attach -x -a 'auto native generic tcx clsact tc none' -d 'hook to count at: auto, native, generic, tcx, clsact, tc, none; tc is tcx, or clsact before Linux 6.6 (default: auto, which never disturbs the device)'
 complete -c bpftop -n '__bpftop_is monitor diagnose snapshot watch export record doctor' -l xdp -d 'the same as --attach native --yes'
@@ -71,14 +72,17 @@ complete -c bpftop -n '__bpftop_is diagnose' -l fail-on -x -a 'blind warning cri
 complete -c bpftop -n '__bpftop_is diagnose' -l report -d 'the same as --format markdown, for tickets and chats'
 complete -c bpftop -n '__bpftop_is diagnose' -l list -d 'list the checks with their limits, and exit'
 complete -c bpftop -n '__bpftop_is diagnose' -l format -x -a 'text json markdown' -d 'text, json, markdown (default: text)'
-complete -c bpftop -n '__bpftop_is diagnose snapshot watch replay diff profile bench progs maps' -l ascii -d 'only ASCII, for bars, trends and marks too (default: if the locale is not UTF-8, or TERM is a console)'
+complete -c bpftop -n '__bpftop_is diagnose snapshot watch fleet replay diff profile bench progs maps' -l ascii -d 'only ASCII, for bars, trends and marks too (default: if the locale is not UTF-8, or TERM is a console)'
 complete -c bpftop -n '__bpftop_is diagnose watch profile bench progs maps' -s o -l output -r -F -d 'write to FILE, which is replaced atomically at the end'
 complete -c bpftop -n '__bpftop_is snapshot' -l format -x -a 'json table csv openmetrics markdown' -d 'json, table, csv, openmetrics, markdown (default: json)'
 complete -c bpftop -n '__bpftop_is snapshot replay diff' -s o -l output -r -F -d 'write to FILE, which is replaced atomically when the document is complete'
 complete -c bpftop -n '__bpftop_is watch' -l format -x -a 'table json csv openmetrics markdown samples' -d 'table, json, csv, openmetrics, markdown, samples (default: table)'
-complete -c bpftop -n '__bpftop_is watch' -l count -x -d 'end after N intervals (default: run until Ctrl-C)'
+complete -c bpftop -n '__bpftop_is watch fleet' -l count -x -d 'end after N intervals (default: run until Ctrl-C)'
 complete -c bpftop -n '__bpftop_is watch' -l duration -x -d 'end after this number of seconds'
 complete -c bpftop -n '__bpftop_is watch' -l until-finding -x -d 'end at the first warning or critical finding, or when the check ID has one; ends like diagnose'
+complete -c bpftop -n '__bpftop_is fleet' -l ssh -x -d 'options for ssh, in one word: --ssh \'-p 2222 -J bastion\''
+complete -c bpftop -n '__bpftop_is fleet diff' -l format -x -a 'table json' -d 'table, json (default: table)'
+complete -c bpftop -n '__bpftop_is fleet progs'
 complete -c bpftop -n '__bpftop_is export' -l listen -x -d 'address to listen on (default: 127.0.0.1:9435); [ADDRESS]:PORT for IPv6'
 complete -c bpftop -n '__bpftop_is record' -s o -l output -r -F -d 'recording to write; an existing recording is continued'
 complete -c bpftop -n '__bpftop_is record' -l duration -x -d 'end after this time'
@@ -88,7 +92,6 @@ complete -c bpftop -n '__bpftop_is replay' -l at -x -d 'moment to begin at: 03:1
 complete -c bpftop -n '__bpftop_is replay' -l format -x -a 'json table csv openmetrics markdown' -d 'write the moment as a document instead of showing it: json, table, csv, openmetrics, markdown (with -o alone: json)'
 complete -c bpftop -n '__bpftop_is replay diff' -F
 complete -c bpftop -n '__bpftop_is diff' -l all -d 'as a table: also the rows that did not change, any number'
-complete -c bpftop -n '__bpftop_is diff' -l format -x -a 'table json' -d 'table, json (default: table)'
 complete -c bpftop -n '__bpftop_is profile' -l type -x -a '(__fish_append , array percpu_array hash hash_no_prealloc percpu_hash lru_hash lru_percpu_hash lpm_trie)' -d 'map types (default: all: array, percpu_array, hash, hash_no_prealloc, percpu_hash, lru_hash, lru_percpu_hash, lpm_trie)'
 complete -c bpftop -n '__bpftop_is profile' -l operation -x -a '(__fish_append , lookup update_existing update_new delete get_next_key lookup_batch update_batch delete_batch lookup_and_delete_batch)' -d 'operations (default: all: lookup, update_existing, update_new, delete, get_next_key, lookup_batch, update_batch, delete_batch, lookup_and_delete_batch)'
 complete -c bpftop -n '__bpftop_is profile' -l entries -x -d 'max_entries of the map (default: 10000)'
@@ -113,7 +116,6 @@ complete -c bpftop -n '__bpftop_is bench' -a 'counters spills dispatch calls lay
 complete -c bpftop -n '__bpftop_is progs' -l watch -d 'measure and print again and again, until Ctrl-C'
 complete -c bpftop -n '__bpftop_is progs' -l sort -x -d 'column to sort by, the largest first (default: cpu)'
 complete -c bpftop -n '__bpftop_is progs' -l disassemble -d 'print the translated instructions of the named programs, with their source lines where BTF has them'
-complete -c bpftop -n '__bpftop_is progs'
 complete -c bpftop -n '__bpftop_is maps' -s i -l interval -x -d 'seconds between two readings, for rates (default: none for entries, 1 for the list)'
 complete -c bpftop -n '__bpftop_is maps' -l limit -x -d 'most entries (default: 1000)'
 complete -c bpftop -n '__bpftop_is maps' -l search -x -d 'only entries with this text in key or value'

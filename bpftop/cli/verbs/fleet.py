@@ -1,0 +1,84 @@
+"""``bpftop fleet``: many hosts over ssh, a row per host and interface, as a table or a document per interval."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from bpftop.cli.options import add_config, add_count, add_format, add_interval, settings_of
+from bpftop.cli.shutdown import Ended, interruptible
+from bpftop.config.settings import Settings
+from bpftop.errors import BpftopError
+from bpftop.export.formats import FLEET
+
+if TYPE_CHECKING:
+    from bpftop.fleet.fleet import Fleet
+
+_LOOK_S = 0.1
+"""Interval at which the first table looks whether every host is decided."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("hosts", metavar="HOST", nargs="+", help="hosts as ssh takes them: NAME, USER@NAME, an alias")
+    parser.add_argument(
+        "--ssh", metavar="OPTIONS", default="", help="options for ssh, in one word: --ssh '-p 2222 -J bastion'"
+    )
+    add_format(parser, FLEET, "table")
+    add_count(parser)
+    add_interval(parser)
+    add_config(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from bpftop.cli.output import opened, when_closed
+
+    settings = settings_of(arguments)
+    with watching(arguments, settings) as fleet, opened(None) as output:
+        when_closed(output, fleet.close)
+        try:
+            for text in _texts(arguments, fleet, settings.interval_s):
+                output.write(text)
+        except Ended:  # the normal end
+            pass
+        if not any(state.snapshot for state in fleet.states()):
+            raise BpftopError("no host could be watched; the reason of each host is in its row")
+    return 0
+
+
+@contextmanager
+def watching(arguments: argparse.Namespace, settings: Settings) -> Iterator[Fleet]:
+    """Watch the hosts of the command line inside the block."""
+    from bpftop.fleet.fleet import Fleet
+    from bpftop.fleet.ssh_command import ssh_command, ssh_options
+
+    options = ssh_options(arguments.ssh)
+    commands = {host: ssh_command(host, options, settings.interval_s) for host in arguments.hosts}
+    fleet = Fleet(commands, settings.rules(), settings.interval_s)
+    fleet.start()
+    try:
+        yield fleet
+    finally:
+        fleet.stop()
+
+
+def _texts(arguments: argparse.Namespace, fleet: Fleet, interval_s: float) -> Iterator[str]:
+    """Yield ``--count`` texts, one an interval, the first when every host has sent rates or has failed."""
+    write = FLEET[arguments.format].load()
+    while not all(state.decided for state in fleet.states()) and _waited(fleet, _LOOK_S):
+        pass
+    written, due_s = 0, time.monotonic()
+    while True:
+        yield write(fleet.states(), time.time_ns())
+        written += 1
+        due_s = max(due_s + interval_s, time.monotonic())
+        if written == arguments.count or not _waited(fleet, due_s - time.monotonic()):
+            return
+
+
+def _waited(fleet: Fleet, timeout_s: float) -> bool:
+    """Wait that long. Return False as soon as the fleet is closed."""
+    with interruptible():
+        return fleet.wait(timeout_s)

@@ -1,0 +1,1 @@
+"""Many hosts at one moment, as a table and as a document."""
