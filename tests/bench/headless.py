@@ -1,7 +1,7 @@
 """The commands without a screen, on the demo's traffic: from exec to the last byte of the answer.
 
-The limits are multiples of what Python itself takes for nothing, run in turn with the commands. The least of several
-runs counts, because what else runs on the machine only adds.
+The limits are multiples of what Python itself takes for nothing, run in turn with the commands and before all other
+programs. The least of several runs counts, because what else runs on the machine only adds.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from bpftop.demo.lab import Lab
 from bpftop.demo.sides import WATCHED
 from bpftop.errors import BpftopError
 from tests.bench.figures import Figure
+from tests.bench.priority import undisturbed
 from tests.bench.programs import bpftop, environment, python
 
 ROUNDS = 9
@@ -74,7 +75,8 @@ class Inside:
     errors: dict[str, str] = field(default_factory=dict)
 
     def run(self, name: str, command: Sequence[str], *, keep: bool = True) -> None:
-        took_s, outcome = self.lab.call_in(WATCHED, lambda: _timed(command, self.environment))
+        with undisturbed():
+            took_s, outcome = self.lab.call_in(WATCHED, lambda: _timed(command, self.environment))
         if outcome.returncode:
             last = (outcome.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise BpftopError(f"`{' '.join(command)}` ended with exit code {outcome.returncode}: {last}")

@@ -27,6 +27,7 @@ from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.program import Program
 from bpftop.measure.programs.counters import COUNTERS, OWN
 from tests.bench.figures import Figure
+from tests.bench.priority import undisturbed
 from tests.bpf.frame import BROADCAST, ether, pad, tcp4, tcp6, udp4
 
 ROUNDS = 9
@@ -75,7 +76,9 @@ def measure(say: Callable[[str], None]) -> Iterator[Figure]:
     try:
         for contender in CONTENDERS:
             say(f"ns per packet: {contender.program} {contender.direction}")
-            yield from _figures(contender)
+            with undisturbed():
+                figures = list(_figures(contender))
+            yield from figures
     finally:
         os.sched_setaffinity(0, allowed)
     say("packets in random order: bpftop bench counters")
@@ -86,7 +89,8 @@ def _random_order() -> Figure:
     """Compare two rows of the suite ``counters``, whose packets come in random order."""
     pairs = []
     for _ in range(SUITE_RUNS):
-        *_, last = COUNTERS.run(Stop())
+        with undisturbed():
+            *_, last = COUNTERS.run(Stop())
         ns = {row.name: row.alone.net.median for row in last.table.rows}
         pairs.append((ns[OWN], ns["percpu-array"]))
     each = ", ".join(f"{own:.1f} / {plain:.1f}" for own, plain in pairs)

@@ -17,6 +17,7 @@ from bpftop.kernel.bpf.program import Program
 from tests.bench.drains import MadeUpCounters
 from tests.bench.figures import Figure
 from tests.bench.packets import FRAMES
+from tests.bench.priority import undisturbed
 from tests.bpf.frame import ether, ip4
 
 ROUNDS, COLD_ROUNDS = 400, 60
@@ -30,10 +31,13 @@ SMALL_ROWS, LIMIT_SMALL_ROWS_SHARE = lib.PROTOCOLS, 0.18  # 15 µs where 264 row
 def measure(say: Callable[[str], None]) -> Iterator[Figure]:
     """Microseconds of a whole poll, of the batch against single lookups, and of the fold. Raises KernelError."""
     say("poll")
-    yield from _poll()
-    yield from _lookups()
+    with undisturbed():
+        figures = [*_poll(), *_lookups()]
+    yield from figures
     say("fold")
-    yield from _fold()
+    with undisturbed():
+        figures = list(_fold())
+    yield from figures
 
 
 def _count_on_every_cpu(program: Program, frames: list[bytes]) -> None:

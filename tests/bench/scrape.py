@@ -14,6 +14,7 @@ from itertools import pairwise
 from bpftop.export.prometheus.endpoint import Endpoint, Newest
 from bpftop.model.derive import derive_snapshot
 from tests.bench.figures import Figure
+from tests.bench.priority import undisturbed
 from tests.store.made_up_machine import Machine
 
 CPUS = 128
@@ -27,7 +28,7 @@ KINDS = {"text": "", "OpenMetrics": "application/openmetrics-text; version=1.0.0
 def measure(say: Callable[[str], None]) -> Iterator[Figure]:
     say(f"scrapes at {CPUS} CPUs")
     newest = Newest()
-    with closing(Endpoint("127.0.0.1", 0, newest)) as endpoint:
+    with undisturbed(), closing(Endpoint("127.0.0.1", 0, newest)) as endpoint:
         for name, accept in KINDS.items():
             took_ms, reference_ms, text = [], [], ""
             for turn, (before, after) in enumerate(pairwise(Machine(cpus=CPUS).samples(ROUNDS + 2))):

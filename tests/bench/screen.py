@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from bpftop.demo.lab import Lab
 from bpftop.errors import BpftopError
 from tests.bench.figures import Figure
+from tests.bench.priority import undisturbed
 from tests.bench.programs import CHARACTERS, RATES, bpftop, environment, python
 from tests.bench.terminal import COLUMNS, ROWS, OnTerminal, Usage, first_shown, gather
 
@@ -92,7 +93,7 @@ class Stage:
         contenders = (("bare", BARE, CHARACTERS), ("bpftop", self.monitor, RATES), ("glances", GLANCES, CHARACTERS))
         for turn in range(START_ROUNDS + 1):  # the first one fills the caches and is not kept
             for name, command, pattern in contenders:
-                with self.start(name, command) as program:
+                with undisturbed(), self.start(name, command) as program:
                     found_s = first_shown(program, pattern, START_TIMEOUT_S, START_LOOK_S)
                 if turn:
                     took[name].append(found_s)
