@@ -72,7 +72,9 @@ def _run(words: list[str]) -> int:
     from bpftop.cli.garbage import garbage_kept
 
     with garbage_kept():
+        from bpftop.cli.configured import configured
         from bpftop.cli.options import parser_for
+        from bpftop.cli.output import complain
         from bpftop.cli.verb_table import DEFAULT, MODULES, VERBS, split
 
         verb, rest = split(words)
@@ -80,8 +82,12 @@ def _run(words: list[str]) -> int:
     parser = parser_for(verb)
     module.add_arguments(parser)
     try:
+        loaded = configured(parser, verb, rest)
         # argparse's mixed mode forgets what "--" means (Python 3.10 to 3.13)
         parsed = parser.parse_args(rest) if "--" in rest else parser.parse_intermixed_args(rest)
+        parsed.loaded = loaded
+        if loaded.message is not None and not getattr(module, "SHOWS_PROBLEMS", False):
+            complain(loaded.message)
         return int(module.run(parsed))
     except SystemExit as end:  # --help and --version have been printed
         return int(end.code or 0)

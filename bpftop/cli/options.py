@@ -7,14 +7,12 @@ import os
 import sys
 from collections.abc import Callable, Collection
 from contextlib import closing, nullcontext, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from bpftop import __version__
-from bpftop.cli.output import ClosedPipe, complain
+from bpftop.cli.output import ClosedPipe
 from bpftop.cli.verb_table import GROUPS, VERBS, Verb
 from bpftop.config.settings import ATTACH_MODES, Settings, interval_s
-from bpftop.config.settings_file import load
 from bpftop.errors import BpftopError, UsageError
 from bpftop.fields import replace
 from bpftop.hooks.attach_facts import AttachRequest
@@ -184,12 +182,10 @@ def attach_request(arguments: argparse.Namespace, settings: Settings, *, interac
     )
 
 
-def settings_of(arguments: argparse.Namespace, *, actions: Collection[str] | None = None) -> Settings:
-    """Return the configuration with the command line's interval. Print to standard error which entries are ignored."""
-    loaded = load(None if arguments.config is None else Path(arguments.config), actions=actions)
-    if loaded.message is not None:
-        complain(loaded.message)
-    return loaded.settings if arguments.interval is None else replace(loaded.settings, interval_s=arguments.interval)
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    """Return the configuration with the command line's interval."""
+    settings: Settings = arguments.loaded.settings
+    return settings if arguments.interval is None else replace(settings, interval_s=arguments.interval)
 
 
 def interface_names(arguments: argparse.Namespace) -> tuple[str, ...]:

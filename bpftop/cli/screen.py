@@ -53,10 +53,8 @@ def settings_and_theme(arguments: argparse.Namespace, without_terminal: str) -> 
 
     Raises BpftopError where no terminal can show the screen; ``without_terminal`` is the remedy.
     """
-    from bpftop.tui.actions import ACTION_IDS
-
     _require_terminal(without_terminal)
-    settings = settings_of(arguments, actions=ACTION_IDS)
+    settings = settings_of(arguments)
     return settings, _theme(arguments, settings)
 
 

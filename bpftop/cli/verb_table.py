@@ -48,6 +48,13 @@ GROUPS = (
                 "the live screen on private namespaces with generated traffic",
                 {"sudo bpftop demo": "try the screen; needs no network card"},
             ),
+            "config": Verb(
+                "print a commented configuration file, or check the file that is there",
+                {
+                    "bpftop config --default": "print every setting, to begin a file of your own with",
+                    "bpftop config --check": "check each name, key, type and limit of the file",
+                },
+            ),
         },
     ),
     Group(

@@ -35,7 +35,22 @@ class Settings:
     """``silence``: ids of rules that are not checked."""
 
     keys: Mapping[str, str] = field(default_factory=dict)
-    """``keys``: id of an action -> the key that calls it, as in ``pause: space``."""
+    """``keys``: id of an action -> the keys that call it, separated by commas, as in ``pause: p,space``."""
+
+    netns: str | None = None
+    """``netns``: network namespace of the interfaces, as ``--netns``."""
+
+    drops: bool = True
+    """``drops``: false is ``--no-drops``."""
+
+    yes: bool = False
+    """``yes``: true is ``--yes``."""
+
+    ascii: bool = False
+    """``ascii``: true is ``--ascii``."""
+
+    verbs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """A field per verb: option, with ``_`` for ``-``, -> its value, as in ``diagnose: {fail_on: warning}``."""
 
     @property
     def load_limits(self) -> LoadLimits:

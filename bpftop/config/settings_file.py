@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpftop.config.folders import config_folder
+from bpftop.config.key_names import key_name
 from bpftop.config.settings import ATTACH_MODES, Settings, interval_s, known_thresholds
 from bpftop.config.untrusted_file import Refused, read_bytes
 from bpftop.errors import UsageError, spelling_hint
@@ -26,12 +28,36 @@ Problem = tuple[int, str]
 FILE_LIMIT_BYTES = 256 << 10
 
 
+KnownOptions = Callable[[], Mapping[str, Callable[[str], object]]]
+"""Returns option -> parser of its value, which raises ValueError with the reason."""
+
+
+@frozen
+class Known:
+    """The names that fields of a file may have, and parsers of their values. Each is asked for when it is needed."""
+
+    keys: Callable[[], Mapping[str, str] | None] = lambda: None
+    """Returns id of each action that ``keys`` may name -> its own keys; None: any name."""
+    thresholds: Callable[[], Mapping[str, Collection[str]]] = known_thresholds
+    """Returns the rule ids that ``thresholds`` and ``silence`` may name, with the names of their limits."""
+    options: Mapping[str, KnownOptions] = field(default_factory=dict)
+    """Verb -> its options."""
+
+
+ANY_NAME = Known()
+"""Any action, every rule, no verb."""
+
+
 @frozen
 class Loaded:
     """Settings, and a sentence about everything in the file that was not used; None where all of it was used."""
 
     settings: Settings = field(default_factory=Settings)
+    file: Path | None = None
+    """The file, if there is one."""
     message: str | None = None
+    problems: tuple[str, ...] = ()
+    """A sentence with file, line and field for each value that was not used."""
 
 
 class _Unusable(Exception):
@@ -41,15 +67,13 @@ class _Unusable(Exception):
 def load(
     path: Path | None = None,
     *,
-    actions: Collection[str] | None = None,
-    thresholds: Callable[[], Mapping[str, Collection[str]]] = known_thresholds,
+    known: Known = ANY_NAME,
 ) -> Loaded:
     """Read a configuration file.
 
     Args:
         path: The file; None for ``config.yaml`` in its folder, which may be absent.
-        actions: Ids that ``keys`` may name; None for any.
-        thresholds: Returns the rule ids that ``thresholds`` and ``silence`` may name, with the names of their limits.
+        known: The names that the fields of a file may have.
 
     Raises:
         UsageError: ``path`` is given and cannot be opened.
@@ -61,65 +85,85 @@ def load(
         if path is not None:
             raise UsageError(f"cannot read the configuration {path}: {error.strerror}; check the name") from error
         missing = isinstance(error, (FileNotFoundError, NotADirectoryError))
-        return Loaded(message=None if missing else f"{file}: {error.strerror}; the defaults are used")
+        return Loaded() if missing else _unused(f"{file}: {error.strerror}")
     except UnicodeDecodeError:
-        return Loaded(message=f"{file}: not UTF-8 text; the defaults are used")
+        return _unused(f"{file}: not UTF-8 text")
     except Refused as error:
-        return Loaded(message=f"{file}: {error}; the defaults are used")
-    return _parse(text, file, actions, thresholds)
+        return _unused(f"{file}: {error}")
+    return _parse(text, file, known)
 
 
-def _parse(
-    text: str,
-    path: Path,
-    actions: Collection[str] | None,
-    thresholds: Callable[[], Mapping[str, Collection[str]]],
-) -> Loaded:
+def _unused(why: str) -> Loaded:
+    return Loaded(message=f"{why}; the defaults are used", problems=(why,))
+
+
+def _parse(text: str, path: Path, known: Known) -> Loaded:
     import yaml  # late: only where there is a file to read
 
     problems: list[Problem] = []
     try:
         # Not CSafeLoader: PyYAML 6.0.3 with libyaml crashes the process on 200 000 opening brackets.
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        settings = Settings() if _empty(root) else _settings(root, problems, _readers(actions, thresholds))
+        settings = Settings() if _empty(root) else _settings(root, problems, _readers(known))
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        return Loaded(message=f"{path}{line}: not YAML: {error.problem or error.context}; the defaults are used")
+        return _unused(f"{path}{line}: not YAML: {error.problem or error.context}")
     except yaml.YAMLError as error:  # a character that YAML does not allow
-        return Loaded(message=f"{path}: not YAML: {getattr(error, 'reason', error)}; the defaults are used")
+        return _unused(f"{path}: not YAML: {getattr(error, 'reason', error)}")
     except RecursionError:
-        return Loaded(message=f"{path}: nested too deeply; the defaults are used")
+        return _unused(f"{path}: nested too deeply")
     except _Unusable as error:
-        return Loaded(message=f"{path}, line {_line(root)}: {error}; the defaults are used")
-    reasons = "; ".join(f"line {line}, {reason}" for line, reason in sorted(problems))
-    return Loaded(settings, f"{path}, {reasons}; the defaults are used there" if reasons else None)
+        return _unused(f"{path}, line {_line(root)}: {error}")
+    reasons = [f"line {line}, {reason}" for line, reason in sorted(problems)]
+    message = f"{path}, {'; '.join(reasons)}; the defaults are used there" if reasons else None
+    return Loaded(settings, path, message, tuple(f"{path}, {reason}" for reason in reasons))
 
 
 _Reader = Callable[["Node", list[Problem]], object]
 
 
-def _readers(
-    actions: Collection[str] | None, thresholds: Callable[[], Mapping[str, Collection[str]]]
-) -> dict[str, tuple[str, _Reader]]:
-    """Return field in the file -> attribute of Settings, and the reader of its value."""
+def _readers(known: Known) -> dict[str, tuple[str, _Reader]]:
+    """Return field in the file -> attribute of Settings (empty for a verb), and the reader of its value."""
     return {
         "interval": ("interval_s", lambda node, _: _interval(node)),
         "attach": ("attach", lambda node, _: _choice(node, ATTACH_MODES)),
         "theme": ("theme", lambda node, _: _theme(node)),
-        "thresholds": ("thresholds", lambda node, problems: _thresholds(node, problems, thresholds())),
-        "silence": ("silence", lambda node, problems: _silence(node, problems, thresholds().keys() - {"attach"})),
-        "keys": ("keys", lambda node, problems: _keys(node, problems, actions)),
+        "netns": ("netns", lambda node, _: _word(node)),
+        **{name: (name, lambda node, _: _switch(node)) for name in ("drops", "yes", "ascii")},
+        "thresholds": ("thresholds", lambda node, problems: _thresholds(node, problems, known.thresholds())),
+        "silence": ("silence", lambda node, problems: _silence(node, problems, known.thresholds().keys() - {"attach"})),
+        "keys": ("keys", lambda node, problems: _keys(node, problems, known.keys())),
+        **{verb: ("", partial(_options, verb, options)) for verb, options in known.options.items()},
     }
 
 
 def _settings(root: Node | None, problems: list[Problem], readers: Mapping[str, tuple[str, _Reader]]) -> Settings:
     values: dict[str, Any] = {}
+    verbs: dict[str, Any] = {}
     for name, node in _entries(root, readers, problems, ""):
         attribute, read = readers[name]
         with _noting(problems, node, name):
             if not _empty(node):
-                values[attribute] = read(node, problems)
-    return Settings(**values)
+                (values if attribute else verbs)[attribute or name] = read(node, problems)
+    return Settings(**values, verbs=verbs)
+
+
+def _options(verb: str, known: KnownOptions, node: Node, problems: list[Problem]) -> dict[str, object]:
+    """Read the field of a verb: its options and their values."""
+    parsers = known()
+    result: dict[str, object] = {}
+    for name, value in _entries(node, parsers, problems, f"{verb}."):
+        with _noting(problems, value, f"{verb}.{name}"):
+            if not _empty(value):
+                try:
+                    result[name] = parsers[name](_words(value))
+                except ValueError as error:
+                    raise _Unusable(str(error)) from None
+    return result
+
+
+def _switch(node: Node) -> bool:
+    return _choice(node, ("true", "false")) == "true"
 
 
 def _interval(node: Node) -> float:
@@ -181,16 +225,37 @@ def _silence(node: Node, problems: list[Problem], known: Collection[str]) -> fro
     return frozenset(silenced)
 
 
-def _keys(node: Node, problems: list[Problem], actions: Collection[str] | None) -> dict[str, str]:
+def _keys(node: Node, problems: list[Problem], known: Mapping[str, str] | None) -> dict[str, str]:
+    """Read the keys of actions. ``known``: id of each action -> its own keys, separated by commas; None for any id."""
     result: dict[str, str] = {}
-    for action, value in _entries(node, actions, problems, "keys."):
+    nodes: dict[str, Node] = {}
+    for action, value in _entries(node, known, problems, "keys."):
         with _noting(problems, value, f"keys.{action}"):
-            key = _word(value)
-            taken = [other for other, used in result.items() if used == key]
-            if taken:
-                raise _Unusable(f"the key {key} is given to {taken[0]} already")
-            result[action] = key
+            try:
+                keys = [key_name(word) for word in _word(value).split(",")]
+            except ValueError as error:
+                raise _Unusable(str(error)) from None
+            for other, used in result.items():
+                both = set(used.split(",")) & set(keys)
+                if both:
+                    raise _Unusable(f"the key {min(both)} is given to {other} already")
+            result[action], nodes[action] = ",".join(keys), value
+    while known and (conflict := _conflict(result, known)) is not None:
+        action, key, owner = conflict
+        reason = f"{key} is the only key of {owner}; give {owner} another key, too"
+        problems.append((_line(nodes[action]), f"keys.{action}: {reason}"))
+        del result[action]
     return result
+
+
+def _conflict(configured: Mapping[str, str], known: Mapping[str, str]) -> tuple[str, str, str] | None:
+    """Return an action that takes the last key of another action, the key, and the other action's id."""
+    takers = {key: action for action, keys in configured.items() for key in keys.split(",")}
+    for owner, own_keys in known.items():
+        keys = own_keys.split(",")
+        if owner not in configured and all(key in takers for key in keys):
+            return takers[keys[0]], keys[0], owner
+    return None
 
 
 def _entries(
@@ -229,6 +294,13 @@ def _word(node: Node) -> str:
     if not isinstance(node.value, str) or not node.value or any(c.isspace() for c in node.value):
         raise _Unusable("a single word or number is expected here")
     return node.value
+
+
+def _words(node: Node) -> str:
+    """Return a scalar, or the scalars of a list with commas between them."""
+    if isinstance(node.value, list) and node.tag == "tag:yaml.org,2002:seq":
+        return ",".join(_word(item) for item in node.value)
+    return _word(node)
 
 
 def _number(node: Node) -> float:

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from bpftop.config.caller import sudo_caller
 from bpftop.config.folders import config_folder
 from bpftop.config.settings import Settings, interval_s
-from bpftop.config.settings_file import load
+from bpftop.config.settings_file import Known, load
 from bpftop.errors import UsageError
 from bpftop.hooks.attach_facts import LoadLimits
 
-ACTIONS = ("pause", "mark", "quit")
+ACTIONS = {"pause": "p", "mark": "m", "quit": "q,ctrl+c", "filter": "slash"}
 RULES = {"attach": ("retreat_bits_per_sec", "retreat_softirq"), "syn-flood": ("raise", "clear")}
+KNOWN = Known(keys=lambda: ACTIONS, thresholds=lambda: RULES)
 
 GOOD = """\
 interval: 0.5
@@ -59,7 +60,7 @@ def test_yaml_is_not_imported_without_a_file(home: Path) -> None:
 
 def test_good_file_is_used(home: Path) -> None:
     (home / "config.yaml").write_text(GOOD)
-    loaded = load(actions=ACTIONS)
+    loaded = load(known=Known(keys=lambda: ACTIONS))
     assert loaded.message is None
     settings = loaded.settings
     assert (settings.interval_s, settings.attach, settings.theme) == (0.5, "native", "light")
@@ -101,7 +102,7 @@ def test_empty_file_means_defaults(home: Path, text: str) -> None:
 )  # fmt: skip
 def test_bad_field_is_one_sentence(home: Path, text: str, message: str) -> None:
     (home / "config.yaml").write_text(text)
-    loaded = load(actions=ACTIONS, thresholds=lambda: RULES)
+    loaded = load(known=KNOWN)
     assert loaded.message is not None
     assert loaded.message.startswith(f"{home / 'config.yaml'}, {message}")
     assert loaded.message.endswith("; the defaults are used there")
@@ -115,7 +116,7 @@ def test_good_fields_of_a_bad_file_are_used(home: Path) -> None:
         "keys: {pause: x, mark: [y], quit: z}\n"
         "thresholds: {syn-flood: {raise: many, clear: 2}}\n"
     )
-    loaded = load(actions=ACTIONS, thresholds=lambda: RULES)
+    loaded = load(known=KNOWN)
     assert loaded.settings == Settings(
         attach="tc", keys={"pause": "x", "quit": "z"}, thresholds={"syn-flood": {"clear": 2.0}}
     )
@@ -260,7 +261,7 @@ def test_every_limit_of_every_rule_can_be_set(home: Path) -> None:
         ("silence:\n- udp-flood\n- [x]", "line 3, silence, entry 2: a single word or number is expected here"),
         ("silence: [attach]", "line 1, silence, entry 1: no such rule"),
         ("thresholds: {packet-storm: {packet: 5}}", "line 1, thresholds.packet-storm.packet: no such setting (did you"),
-        ("thresholds: {bond-leg-lost: {legs: 1}}", "line 1, thresholds.bond-leg-lost.legs: no such setting"),
+        ("thresholds: {bond-leg-lost: {errors: 1}}", "line 1, thresholds.bond-leg-lost.errors: no such setting"),
     ],
 )
 def test_bad_rule_name_is_one_sentence(home: Path, text: str, message: str) -> None:

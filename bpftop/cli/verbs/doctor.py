@@ -11,7 +11,7 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bpftop.cli.options import add_attach, add_netns, attach_request, netns_name
+from bpftop.cli.options import add_attach, add_config, add_netns, attach_request, netns_name
 from bpftop.render.ascii import ascii_needed
 from bpftop.render.escaping import escaped_text
 
@@ -32,6 +32,10 @@ tracepoints of a live session are attached for the measurement. The exit code is
 0 if all probes ran, whatever their results."""
 
 
+SHOWS_PROBLEMS = True
+"""The configuration is one of the probes."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = f"{parser.description}\n\n{ABOUT}"
     parser.add_argument(
@@ -40,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         help="interface to examine: its features, and the hook that bpftop would use",
     )
-    parser.add_argument("--config", metavar="FILE", help="the configuration (default: ~/.config/bpftop/config.yaml)")
+    add_config(parser)
     parser.add_argument(
         "--timing",
         action="store_true",
@@ -53,12 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.output import is_terminal, opened
     from bpftop.config.folders import config_folder
-    from bpftop.config.settings_file import load
     from bpftop.doctor.examination import Examination
     from bpftop.kernel.netns import inside
 
     named_file = None if arguments.config is None else Path(arguments.config)
-    loaded = load(named_file)
+    loaded = arguments.loaded
     request = attach_request(arguments, loaded.settings)
     config = named_file or config_folder() / "config.yaml"
     with (

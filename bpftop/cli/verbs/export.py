@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bpftop.config.settings import Settings
     from bpftop.export.prometheus.endpoint import Endpoint, Newest
 
-DEFAULT = ("127.0.0.1", 9435)
+DEFAULT = "127.0.0.1:9435"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         type=_address,
         default=DEFAULT,
-        help="address to listen on (default: 127.0.0.1:9435); [ADDRESS]:PORT for IPv6",
+        help=f"address to listen on (default: {DEFAULT}); [ADDRESS]:PORT for IPv6",
     )
 
 

@@ -7,7 +7,7 @@ function __bpftop_is
     set -l before
     for word in (commandline -opc)[2..-1]
         if not string match -q -- '-*' $word; and not string match -q -r -- '^(--attach|--config|--interval|--netns|--output|--theme|-i|-o)$' "$before"
-            if contains -- $word monitor demo diagnose snapshot watch fleet export record replay diff profile bench progs maps doctor
+            if contains -- $word monitor demo config diagnose snapshot watch fleet export record replay diff profile bench progs maps doctor
                 contains -- $word $argv
             else
                 contains -- monitor $argv
@@ -43,6 +43,7 @@ end
 complete -c bpftop -f
 complete -c bpftop -n '__bpftop_is none' -a monitor -d 'the live screen; the same as `bpftop IFACE...`'
 complete -c bpftop -n '__bpftop_is none' -a demo -d 'the live screen on private namespaces with generated traffic'
+complete -c bpftop -n '__bpftop_is none' -a config -d 'print a commented configuration file, or check the file that is there'
 complete -c bpftop -n '__bpftop_is none' -a diagnose -d 'watch for 10 s and report problems; the exit code is the severity'
 complete -c bpftop -n '__bpftop_is none' -a snapshot -d 'one document with the rates of one interval'
 complete -c bpftop -n '__bpftop_is none' -a watch -d 'a line or a document per interval, without a screen'
@@ -56,17 +57,19 @@ complete -c bpftop -n '__bpftop_is none' -a bench -d 'measure what BPF programs 
 complete -c bpftop -n '__bpftop_is none' -a progs -d 'every BPF program: what it costs, where it is attached, who holds it'
 complete -c bpftop -n '__bpftop_is none' -a maps -d 'every BPF map: how full it is, who uses it, and what is in it'
 complete -c bpftop -n '__bpftop_is none' -a doctor -d 'probe which parts of bpftop work on this machine, and why not'
-complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch fleet export record replay diff profile bench progs maps doctor' -s h -l help -d 'show this help message and exit'
-complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch fleet export record replay diff profile bench progs maps doctor' -l version -d 'show program\'s version number and exit'
+complete -c bpftop -n '__bpftop_is monitor demo config diagnose snapshot watch fleet export record replay diff profile bench progs maps doctor' -s h -l help -d 'show this help message and exit'
+complete -c bpftop -n '__bpftop_is monitor demo config diagnose snapshot watch fleet export record replay diff profile bench progs maps doctor' -l version -d 'show program\'s version number and exit'
 complete -c bpftop -n '__bpftop_is monitor diagnose snapshot watch export record doctor' -l netns -x -a '(__bpftop_netns)' -d 'network namespace of the interfaces'
 complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch fleet export record replay progs' -s i -l interval -x -d 'seconds between updates, 0.1 to 3600 (default: 1)'
-complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch fleet export record replay' -l config -r -F -d 'configuration file (default: ~/.config/bpftop/config.yaml)'
+complete -c bpftop -n '__bpftop_is monitor demo config diagnose snapshot watch fleet export record replay doctor' -l config -r -F -d 'configuration file (default: ~/.config/bpftop/config.yaml)'
 complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch export record replay' -l no-drops -d 'do not attach to tracepoints; drop reasons, XDP exceptions and redirect errors are then not counted'
 complete -c bpftop -n '__bpftop_is monitor diagnose snapshot watch export record doctor' -l attach -x -a 'auto native generic tcx clsact tc none' -d 'hook to count at: auto, native, generic, tcx, clsact, tc, none; tc is tcx, or clsact before Linux 6.6 (default: auto, which never disturbs the device)'
 complete -c bpftop -n '__bpftop_is monitor diagnose snapshot watch export record doctor' -l xdp -d 'the same as --attach native --yes'
 complete -c bpftop -n '__bpftop_is monitor diagnose snapshot watch export record doctor' -l yes -d 'attach even if this resets the device or switches its offloads off'
 complete -c bpftop -n '__bpftop_is monitor demo replay' -l theme -x -a '(__bpftop_themes)' -d 'colours: dark, light, ansi16 or the name of your own theme (default: dark)'
 complete -c bpftop -n '__bpftop_is monitor diagnose snapshot watch export record doctor' -a '(__bpftop_interfaces)'
+complete -c bpftop -n '__bpftop_is config' -l default -d 'print a file with every setting, its default and what it does, and exit'
+complete -c bpftop -n '__bpftop_is config' -l check -d 'print what cannot be used in the file; the exit code is 1 if there is any'
 complete -c bpftop -n '__bpftop_is diagnose' -l duration -x -d 'seconds to watch, at least 4 (default: 10, enough for all checks but packet-storm, which needs 18 s, and rx-dropped-harmless, which needs 10 minutes)'
 complete -c bpftop -n '__bpftop_is diagnose' -l fail-on -x -a 'blind warning critical' -d 'the least that the exit code tells: blind, warning or critical (default: blind); less is 0'
 complete -c bpftop -n '__bpftop_is diagnose' -l report -d 'the same as --format markdown, for tickets and chats'
@@ -121,5 +124,4 @@ complete -c bpftop -n '__bpftop_is maps' -l limit -x -d 'most entries (default: 
 complete -c bpftop -n '__bpftop_is maps' -l search -x -d 'only entries with this text in key or value'
 complete -c bpftop -n '__bpftop_is maps' -l sort -x -d 'sort entries by a field of the value, the largest first'
 complete -c bpftop -n '__bpftop_is maps' -l per-cpu -d 'as a table: also the value of each CPU'
-complete -c bpftop -n '__bpftop_is doctor' -l config -r -F -d 'the configuration (default: ~/.config/bpftop/config.yaml)'
 complete -c bpftop -n '__bpftop_is doctor' -l timing -d 'also measure the time of each collector, and of a whole tick against the budget'
