@@ -24,9 +24,10 @@ from bpftop.collect.procfs.softirqs import Softirqs
 from bpftop.collect.procfs.softnet import Softnet
 from bpftop.collect.procfs.sysctls import Sysctls
 from bpftop.collect.procfs.tree import Tree
+from bpftop.collect.sockets.closed_ports import ClosedPorts
 from bpftop.collect.sockets.listen_sockets import ListenSockets
 from bpftop.collect.sockets.port_use import PortUse
-from bpftop.collect.sockets.tcp_sockets import ConnectingSockets, StalledSockets
+from bpftop.collect.sockets.tcp_sockets import ConnectingSockets, StalledSockets, TimedOutSockets
 from bpftop.collect.sockets.udp_sockets import UdpSockets
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.sample import Interface
@@ -48,7 +49,7 @@ def collectors(
     the id of another owner's XDP program on an interface; None: rtnetlink is asked. Tracing programs are loaded
     ``load_after_s`` after the first read.
     """
-    netstat = Netstat(tree)
+    netstat, udp_sockets, listen_sockets = Netstat(tree), UdpSockets(tree), ListenSockets(tree)
     return [
         Softnet(tree),
         Softirqs(tree),
@@ -59,10 +60,12 @@ def collectors(
         netstat,
         Xfrm(tree),
         Sockstat(tree),
-        UdpSockets(tree),
-        ListenSockets(tree),
+        udp_sockets,
+        listen_sockets,
+        ClosedPorts(udp_sockets, listen_sockets),
         ConnectingSockets(tree, netstat),
         StalledSockets(tree, netstat),
+        TimedOutSockets(tree, netstat),
         PortUse(tree),
         UnresolvedNeighbours(netdev),
         AddressMoves(netdev),

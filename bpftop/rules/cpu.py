@@ -107,8 +107,10 @@ def cpu_imbalance(rule_input: RuleInput) -> Raised | None:
         return None
     busy = softirq_share(rule_input.snapshot, cpu)
     severity: Severity = "critical" if busy is not None and busy >= rule_input.limit("softirq") else "info"
-    if severity == "info" and not _lasts(rule_input) and not softnet_rates(rule_input, "dropped").get(cpu):
-        return None  # nothing is lost, and a flow that starts is no news
+    loses = bool(softnet_rates(rule_input, "dropped").get(cpu))
+    works = busy is None or busy >= rule_input.limit("noticed")
+    if severity == "info" and not loses and not (works and _lasts(rule_input)):
+        return None  # a single flow is on one CPU by nature, and that CPU has time left
     evidence = [
         compare(f"CPU {cpu} of RX", share, rule_input.limits["share"]),
         f"RX {si(rate, 'pps')}, from {si(rule_input.limits['packets'].raised, 'pps')}",
@@ -147,6 +149,7 @@ RULES = (
         "one CPU has nearly all packets of a busy interface", cpu_imbalance,
         {"packets": Limit(10_000, None, "/s", "below this load one CPU is enough"),
          "share": Limit(0.80, 0.70, "share"), "softirq": Limit(0.80, 0.70, "share"),
+         "noticed": Limit(0.40, 0.30, "share", "of softirq; with less, one flow on one CPU is not worth a line"),
          "lasting": Limit(30, 30, "s", "while the CPU has time left: a short imbalance harms nobody")},
         ("cat /proc/interrupts", "ethtool -l {iface}", "cat /sys/class/net/{iface}/queues/rx-*/rps_cpus",
          "mpstat -P ALL 1 3"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -22,6 +24,7 @@ from bpftop.collect.sockets.udp_sockets import UdpSockets
 from bpftop.kernel.net import sock_diag
 from bpftop.kernel.netns import inside, unshare_network
 from bpftop.model.sample import Key
+from tests.bpf.devices import Lab
 from tests.waiting import until
 
 from .recorded import moment, read, unprivileged
@@ -226,3 +229,31 @@ def test_a_thread_reads_the_namespace_that_it_entered(namespace: str) -> None:
 def holding(rows: Rows, row: tuple[int, ...]) -> Rows | None:
     """Return the rows if ``row`` is among their values."""
     return rows if row in rows.values() else None
+
+
+def test_connections_whose_segments_are_not_acknowledged(lab: Lab) -> None:
+    lab.veth()
+    diag = sock_diag.SockDiag()
+    with closing(diag), ExitStack() as stack:
+        with lab.inside(lab.far):
+            listener = stack.enter_context(socket.create_server(("198.18.5.2", 0)))
+        port = listener.getsockname()[1]
+        streams = [stack.enter_context(socket.create_connection(("198.18.5.2", port))) for _ in range(3)]
+        assert diag.timed_out_sockets(2) == []  # all in one block that is not parsed
+        for stream in streams[:2]:
+            stream.send(bytes(100))
+        until(lambda: all(peer_has_all(stream) for stream in streams), "the peer acknowledges")
+        with lab.inside(lab.far):
+            lab.ip("address delete 198.18.5.2/24 dev v1")
+        streams[0].send(bytes(5000))
+        until(lambda: len(diag.timed_out_sockets(2)) == 1, "two timers have expired")
+        (stuck,) = diag.timed_out_sockets(2)
+    assert stuck[:3] == (4, "198.18.5.2", port)
+    assert (stuck.segment_bytes, stuck.acked_bytes, stuck.queued_bytes, stuck.path_mtu) == (1448, 101, 5000, 1500)
+    assert stuck.retransmits >= 2
+    assert stuck.since_ack_ms > stuck.timer_ms / 4
+
+
+def peer_has_all(stream: socket.socket) -> bool:
+    """Return True if all that was sent is acknowledged (SIOCOUTQ)."""
+    return fcntl.ioctl(stream, termios.TIOCOUTQ, bytes(4)) == bytes(4)

@@ -43,6 +43,7 @@ def test_sockets_are_listed_after_the_counter_moved(tmp_path: Path, monkeypatch:
     collector = ConnectingSockets(tree, netstat)
     diag = ListedSockets([connecting(0)])
     monkeypatch.setattr(type(collector), "diag", diag)
+    monkeypatch.setattr("bpftop.collect.sockets.tcp_sockets._REST", 0)
     with pytest.raises(Unavailable, match="netstat is not read"):
         collector.list_sockets()
     count(netstat, 5)

@@ -338,3 +338,44 @@ def use_up_ports(orders: Orders, _: bytes, *, address: str, port: int, connectio
     while not orders.over(0.1):
         pass
     return {"opened": opened, "cpu_s": time.process_time()}
+
+
+def upload(orders: Orders, _: bytes, *, address: str, port: int, per_sec: float, size_bytes: int) -> Outcome:
+    """Open a connection at a rate, send a few bytes and then many, and keep the connections, 100 at most."""
+    streams: list[socket.socket] = []
+    opened = sent = 0
+    orders.wait()
+    while not orders.over(1 / per_sec):
+        stream = socket.socket(_family(address), socket.SOCK_STREAM)
+        stream.settimeout(1)
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        stream.connect((address, port))
+        stream.send(bytes(100))
+        stream.setblocking(False)
+        sent += stream.send(bytes(size_bytes))
+        streams.append(stream)
+        opened += 1
+        if len(streams) > 100:
+            streams.pop(0).close()
+    for stream in streams:
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        stream.close()
+    return {"opened": opened, "bytes": sent, "cpu_s": time.process_time()}
+
+
+def answer_with_restarts(
+    orders: Orders, _: bytes, *, address: str, port: int, every_s: float, pause_s: float
+) -> Outcome:
+    """Answer datagrams, and close the socket for a moment now and then."""
+    answered = restarts = 0
+    orders.wait()
+    while not orders.over():
+        sock, end_s = _udp(address, port), time.monotonic() + every_s
+        while time.monotonic() < end_s and not orders.over():
+            for ready in select.select([sock], [], [], 0.05)[0]:
+                sock.sendto(bytes(80), ready.recvfrom(2048)[1])
+                answered += 1
+        sock.close()
+        restarts += 1
+        orders.over(pause_s)
+    return {"answered": answered, "restarts": restarts, "cpu_s": time.process_time()}

@@ -19,7 +19,7 @@ from tests.faults.scenarios import FAULTS
 from tests.faults.scenarios.addresses import DuplicateAddress
 from tests.faults.scenarios.conntrack import ConntrackFull
 from tests.faults.scenarios.ip import ChecksumErrors, FirewallDrops, IcmpFlood, ReversePathFilter
-from tests.faults.scenarios.route import DeadGateway, NoCarrier, NoRouteOut
+from tests.faults.scenarios.route import DeadGateway, MtuBlackHole, NoCarrier, NoRouteOut
 from tests.faults.scenarios.tcp import AcceptQueueOverflow, ConnectUnanswered, RstStorm, SynFlood, TcpRetransmits
 from tests.faults.scenarios.tx import TxDrops
 from tests.faults.scenarios.udp import UdpAmplification, UdpSocketOverflow
@@ -43,6 +43,7 @@ CHOSEN: tuple[type[Scenario], ...] = (
     DeadGateway,
     ConnectUnanswered,
     DuplicateAddress,
+    MtuBlackHole,
 )
 EXIT_CODES: dict[type[Scenario], int] = {AcceptQueueOverflow: 4, ReversePathFilter: 3, ShortConnections: 0}
 

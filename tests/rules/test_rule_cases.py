@@ -236,6 +236,7 @@ def test_busiest_interrupt_is_named() -> None:
     irqs = tuple(Irq(24 + i, f"eth0-{i}", (0, 1), (i % 2,)) for i in range(4))
     world = World().facts(facts=DeviceFacts(queues=queues, irqs=irqs)).frames("protocols", 6, pps=50_000)
     world.rate("irqs/eth0", ("eth0", "26"), "count", 9_000).rate("irqs/eth0", ("eth0", "25"), "count", 100)
+    world.rate("cpu_times", (0,), "softirq_ns", 5e8)
     watch = Watch(world)
     watch.run(40)
     assert require_finding(watch, "cpu-imbalance").why.startswith(
@@ -255,7 +256,8 @@ def test_busiest_interrupt_is_named() -> None:
     ],
 )  # fmt: skip
 def test_cause_of_cpu_imbalance(facts: DeviceFacts, why: str) -> None:
-    watch = Watch(World().facts(facts=facts).frames("protocols", 6, pps=50_000))
+    world = World().facts(facts=facts).frames("protocols", 6, pps=50_000)
+    watch = Watch(world.rate("cpu_times", (0,), "softirq_ns", 5e8))
     watch.run(40)
     assert require_finding(watch, "cpu-imbalance").why == why
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bpftop.model.device import Bond, BondLeg, DeviceFacts, Irq, Queue
+from bpftop.rules.rule import NO_BASELINE
 from bpftop.rules.table import RULES
 from tests.rules.world import ETH0, Watch, World
 
@@ -90,7 +91,7 @@ RAISED: list[tuple[str, str, str, Setup]] = [
     ("malformed-packets", "warning", "Malformed packets: 50/s",
      lambda w: w.frames("protocols", 262, pps=20).frames("protocols", 263, pps=30).frames("protocols", 6, pps=5_000)),
     ("cpu-imbalance", "critical", "CPU 0 carries 100 % of RX (softirq 90 %)", lambda w: busy_cpu(w, 0.9)),
-    ("cpu-imbalance", "info", "CPU 0 carries 100 % of RX", lambda w: busy_cpu(w, 0.3)),
+    ("cpu-imbalance", "info", "CPU 0 carries 100 % of RX", lambda w: busy_cpu(w, 0.5)),
     ("backlog-overflow", "warning", "Backlog overflows: 200/s packets dropped before the stack",
      lambda w: w.rate("softnet", (1,), "dropped", 200)),
     ("softirq-squeeze", "info", "Softirqs run out of budget: 50/s",
@@ -181,6 +182,11 @@ RAISED: list[tuple[str, str, str, Setup]] = [
      "No answer to connection requests: 5/s SYNs sent again, most to 10.0.0.9:443 by curl[7]",
      lambda w: w.stack(TcpExtTCPSynRetrans=5, TcpActiveOpens=9).level(
          "connecting_sockets", (4, "10.0.0.9", 443, 5, "curl[7]"), retransmits=2)),
+    ("mtu-black-hole", "warning", "MTU black hole likely: segments of 1448 B to 10.0.0.9:443 never arrive",
+     lambda w: timed_out(w, queued_bytes=30_000, acked_bytes=301)),
+    ("mtu-black-hole", "warning",
+     "Packets too large for the next link: 40/s, and their senders do not send smaller ones",
+     lambda w: w.stack(IpFragFails=40, IpForwDatagrams=500)),
     ("port-exhaustion", "warning", "Local ports run out: 85 % in use from 10.0.0.1 to 10.0.0.9 port 443",
      lambda w: ports(w, 850)),
     ("port-exhaustion", "critical", "Local ports run out: 99 % in use from 10.0.0.1 to 10.0.0.9 port 443",
@@ -200,6 +206,12 @@ RAISED: list[tuple[str, str, str, Setup]] = [
      lambda w: w.frames("protocols", 6, pps=20_000).facts(
          facts=DeviceFacts(numa_node=0, numa_cpus=(0,), irqs=(Irq(9, "eth0", (1,), (1,)),)))),
 ]  # fmt: skip
+
+
+def timed_out(world: World, inode: int = 5, **columns: int) -> World:
+    """Let a connection to 10.0.0.9 stand still that was answered just before."""
+    usual = {"retransmits": 4, "segment_bytes": 1448, "timer_ms": 3200, "since_ack_ms": 4000, "path_mtu": 1500}
+    return world.level("timed_out_sockets", (4, "10.0.0.9", 443, inode, "curl[7]"), **{**usual, **columns})
 
 
 def memory(world: World, used: int, orphans: int = 0) -> World:
@@ -234,6 +246,7 @@ def test_rule_is_raised_and_cleared(rule: str, severity: str, title: str, setup:
         "stalled_sockets",
         "port_use",
         "address_moves",
+        "timed_out_sockets",
         "address_claims",
     ):
         world.absent(family)
@@ -244,7 +257,11 @@ def test_rule_is_raised_and_cleared(rule: str, severity: str, title: str, setup:
 
 
 def test_every_rule_has_a_case() -> None:
-    assert {rule.id for rule in RULES} - {rule for rule, *_ in RAISED} == {"packet-storm", "rx-dropped-harmless"}
+    assert {rule.id for rule in RULES} - {rule for rule, *_ in RAISED} == {
+        "packet-storm",
+        "rx-dropped-harmless",
+        "service-gone",
+    }
 
 
 QUIET: dict[str, Setup] = {
@@ -287,6 +304,14 @@ QUIET: dict[str, Setup] = {
     "a firewall that drops what TCP does not miss": lambda w: w.rate(
         "drops", ("eth0", "NETFILTER_DROP"), "packets", 500).rate("links/eth0", ("eth0",), "rx_packets", 9_000).stack(
         TcpInSegs=9_000, TcpRetransSegs=20),
+    "a router that tells senders of a small MTU": lambda w: w.stack(IpFragFails=40, IpForwDatagrams=9_000),
+    "a peer that went down during an upload": lambda w: timed_out(w, queued_bytes=90_000, acked_bytes=2_000_000),
+    "a peer that is down": lambda w: timed_out(
+        timed_out(w, 6, queued_bytes=200, acked_bytes=1), queued_bytes=30_000, acked_bytes=301),
+    "a peer that went down while nothing was sent": lambda w: timed_out(
+        w, queued_bytes=30_000, acked_bytes=301, since_ack_ms=900_000),
+    "segments lost by chance": lambda w: timed_out(w, queued_bytes=30_000, acked_bytes=301, retransmits=2),
+    "a single flow on a CPU that has time left": lambda w: busy_cpu(w, 0.3),
     "a standby host takes an address over": lambda w: w.level("address_moves", _MOVED, moves=1).level(
         "address_claims", _MOVED, moves=1),
     "a virtual machine migrates": lambda w: w.level(
@@ -417,3 +442,39 @@ def test_backlog_overflow_for_a_minute_is_critical() -> None:
     finding = watch.finding("backlog-overflow")
     assert finding is not None
     assert finding.severity == "critical"
+
+
+def test_service_that_ended_is_named_by_its_port() -> None:
+    world = World().stack(UdpInDatagrams=180, UdpNoPorts=2)
+    watch = Watch(world)
+    watch.run(20)
+    world.stack(UdpInDatagrams=30, UdpNoPorts=152).level("closed_ports", ("UDP", 9200), since_ms=3000)
+    watch.run(4)
+    finding = watch.finding("service-gone")
+    assert finding is not None
+    assert finding.title == "A UDP service on port 9200 has ended and is still asked: 152/s datagrams refused"
+    assert finding.evidence[1:] == (
+        "served 30/s; in the minute before 180/s, refused 2/s",
+        "UDP port 9200 was open until 3 s ago",
+    )
+    assert watch.finding("udp-port-unreachable").explained_by == "service-gone"  # type: ignore[union-attr]
+    world.stack(UdpInDatagrams=180, UdpNoPorts=2)
+    watch.run(6)
+    assert watch.finding("service-gone") is None
+
+
+def test_scan_beside_a_service_is_no_service_that_ended() -> None:
+    world = World().stack(UdpInDatagrams=1_000, TcpPassiveOpens=200)
+    watch = Watch(world)
+    watch.run(20)
+    world.stack(UdpInDatagrams=940, UdpNoPorts=60, TcpPassiveOpens=190, TcpOutRsts=300)
+    watch.run(8)
+    assert watch.finding("service-gone") is None
+
+
+def test_service_that_may_have_ended_before_waits_for_a_baseline() -> None:
+    world = World().stack(UdpNoPorts=152)
+    watch = Watch(world)
+    watch.run(6)
+    assert watch.finding("service-gone") is None
+    assert watch.now.waiting["service-gone"] == NO_BASELINE

@@ -16,5 +16,10 @@ class ListenSockets(SocketCollector[Listener]):
     def list_sockets(self) -> list[Listener]:
         return self.diag.waiting_listeners()
 
+    @property
+    def ports(self) -> set[int]:
+        """Return the ports on which sockets listened at the last reading."""
+        return self._diag.ports
+
     def cells(self, socket: Listener) -> list[int | None]:
         return [socket.accept_queue, socket.accept_queue_max]

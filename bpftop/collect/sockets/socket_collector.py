@@ -12,10 +12,10 @@ from bpftop.collect.procfs.proc_file import ProcFile
 from bpftop.collect.procfs.tree import Tree
 from bpftop.collect.sockets.owners import SocketOwners
 from bpftop.kernel.check import KernelError
-from bpftop.kernel.net.sock_diag import Listener, SockDiag, TcpSocket, UdpSocket
+from bpftop.kernel.net.sock_diag import Listener, SockDiag, TcpSocket, TimedOutSocket, UdpSocket
 from bpftop.model.sample import Interface, Reading, reading_key
 
-Listed = TypeVar("Listed", UdpSocket, Listener, TcpSocket)
+Listed = TypeVar("Listed", UdpSocket, Listener, TcpSocket, TimedOutSocket)
 
 
 class SockDiagCollector(ABC):

@@ -36,6 +36,11 @@ class UdpSockets(SocketCollector[UdpSocket]):
                 return self.diag.dropping_udp()
         return self._read_files()
 
+    @property
+    def ports(self) -> set[int]:
+        """Return the ports to which sockets were bound at the last reading; none where files are read."""
+        return self._diag.ports
+
     def cells(self, socket: UdpSocket) -> list[int | None]:
         return [socket.drops]
 

@@ -84,7 +84,7 @@ class NetlinkSocket:
                 if error.errno != errno.ENOBUFS:  # the queue was full: some are lost, the rest can be read
                     raise
                 continue
-            yield from ((kind, body) for kind, _, _, body in _messages(received))
+            yield from ((kind, body) for kind, _, _, body in messages(received))
 
     def _exchange(
         self, kind: int, flags: int, body: bytes, is_dull: Callable[[bytes], bool] | None = None
@@ -96,7 +96,7 @@ class NetlinkSocket:
             received = self._socket.recv(_RECEIVE_BYTES)
             if is_dull is not None and is_dull(received):
                 continue
-            for answer, answer_flags, sequence, message in _messages(received):
+            for answer, answer_flags, sequence, message in messages(received):
                 if sequence != self._sequence:
                     continue  # the rest of an exchange that was abandoned
                 interrupted = interrupted or bool(answer_flags & NLM_F_DUMP_INTR)
@@ -110,7 +110,7 @@ class NetlinkSocket:
                     return
 
 
-def _messages(received: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+def messages(received: bytes) -> Iterator[tuple[int, int, int, bytes]]:
     """Yield type, flags, sequence number and body of every message of a block."""
     offset = 0
     while offset + _HEADER.size <= len(received):

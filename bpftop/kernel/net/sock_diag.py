@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from bpftop.kernel.check import KernelError, errno_words
-from bpftop.kernel.net.netlink import NetlinkSocket, each_attribute
+from bpftop.kernel.net.netlink import NetlinkSocket, attributes, each_attribute, messages
 
 NETLINK_SOCK_DIAG = 4
 SOCK_DIAG_BY_FAMILY = 20
-INET_DIAG_SKMEMINFO = 7
+INET_DIAG_INFO, INET_DIAG_SKMEMINFO = 2, 7
 SK_MEMINFO_DROPS = 8  # Linux 4.7
 TCP_ESTABLISHED, TCP_SYN_SENT, TCP_LISTEN = 1, 2, 10
 _CONNECTED = (1 << 1 | 1 << 2 | 0x3F << 4 | 1 << 11) & ~(1 << TCP_LISTEN)  # all that hold a port towards a peer
@@ -33,7 +33,10 @@ _REQUEST = struct.Struct("=BBBxI48x")  # struct inet_diag_req_v2: family, protoc
 _MESSAGE = struct.Struct("=4x2s2x16s16x4x8x4xII4xI")
 # struct inet_diag_msg: timer, retransmits; dport, dst; rqueue, wqueue; inode
 _TCP_MESSAGE = struct.Struct("=2xBB2x2s16x16s4x8x4xII4xI")
+# struct tcp_info (include/uapi/linux/tcp.h): rto, snd_mss, unacked, last_ack_recv, pmtu, bytes_acked
+_TCP_INFO = struct.Struct("=8xI4xI4xI28xII56xQ")
 _HEADER_WORDS = 4  # struct nlmsghdr
+_RETRANSMITS_BYTE, _PORT_BYTE = 4 * _HEADER_WORDS + 3, 4 * _HEADER_WORDS + 4
 _RQUEUE_WORD = _HEADER_WORDS + 14
 _KIND_WORD = struct.unpack("=I", struct.pack("=HH", SOCK_DIAG_BY_FAMILY, NLM_F_MULTI))[0]
 
@@ -75,6 +78,26 @@ class TcpSocket(NamedTuple):
     window_probe: bool
 
 
+class TimedOutSocket(NamedTuple):
+    """A TCP socket by its destination, whose timer sent the same segment again ``retransmits`` times.
+
+    ``segment_bytes`` is the largest payload that the path seems to take (MSS); ``acked_bytes`` are all that the peer
+    has ever acknowledged, the SYN included.
+    """
+
+    version: Version
+    address: str
+    port: int
+    inode: int
+    retransmits: int
+    segment_bytes: int
+    queued_bytes: int
+    acked_bytes: int
+    timer_ms: int
+    since_ack_ms: int
+    path_mtu: int
+
+
 class NoSockDiag(KernelError):
     """The kernel lacks the module for the request. Do not repeat it: the kernel would search for it again."""
 
@@ -85,11 +108,13 @@ class SockDiag:
     def __init__(self) -> None:
         self._netlink: NetlinkSocket | None = None
         self._refusals: dict[int, int] = {}  # protocol -> errno
+        self.ports: set[int] = set()
+        """Local ports of the sockets that the last ``dropping_udp`` or ``waiting_listeners`` went through."""
 
     def dropping_udp(self) -> list[UdpSocket]:
         """List the UDP sockets that have dropped datagrams. Raises NoSockDiag, KernelError."""
         sockets = []
-        for version, message in self._dump(socket.IPPROTO_UDP, _EVERY_STATE, _no_drops):
+        for version, message in self._dump(socket.IPPROTO_UDP, _EVERY_STATE, self._noting_ports(_no_drops)):
             at = _drops_word(message)
             if at is None:
                 raise NoSockDiag(
@@ -104,7 +129,7 @@ class SockDiag:
     def waiting_listeners(self) -> list[Listener]:
         """List the listening TCP sockets with connections not accepted yet. Raises NoSockDiag, KernelError."""
         listeners = []
-        for version, message in self._dump(socket.IPPROTO_TCP, 1 << TCP_LISTEN, _no_waiting):
+        for version, message in self._dump(socket.IPPROTO_TCP, 1 << TCP_LISTEN, self._noting_ports(_no_waiting)):
             address, port, queue, queue_max, inode = _socket(version, message)
             if queue:
                 listeners.append(Listener(version, address, port, inode, queue, queue_max))
@@ -117,6 +142,28 @@ class SockDiag:
             _tcp_socket(version, message)
             for version, message in self._dump(socket.IPPROTO_TCP, mask, lambda received: False)
         ]
+
+    def timed_out_sockets(self, least_retransmits: int) -> list[TimedOutSocket]:
+        """List the established TCP sockets that sent a segment again so often. Raises NoSockDiag, KernelError."""
+
+        def none_did(received: bytes) -> bool:
+            (length,) = struct.unpack_from("=I", received)
+            return _have_words(received, {}) and max(received[_RETRANSMITS_BYTE::length]) < least_retransmits
+
+        sockets = []
+        for version, message in self._dump(socket.IPPROTO_TCP, 1 << TCP_ESTABLISHED, none_did, INET_DIAG_INFO):
+            known = _tcp_socket(version, message)
+            info = attributes(message, _TCP_MESSAGE.size).get(INET_DIAG_INFO, b"")
+            if known.retransmits < least_retransmits or known.window_probe or len(info) < _TCP_INFO.size:
+                continue
+            rto_us, segment, unacked, since_ack_ms, mtu, acked = _TCP_INFO.unpack_from(info)
+            if unacked:
+                sockets.append(
+                    TimedOutSocket(
+                        *known[:5], segment, known.send_queue_bytes, acked, rto_us // 1000, since_ack_ms, mtu
+                    )
+                )
+        return sockets
 
     def ports_in_use(self, ports: range) -> Counter[tuple[Version, str, str, int]]:
         """Count the local ports in use, those in TIME-WAIT included.
@@ -141,14 +188,26 @@ class SockDiag:
         if self._netlink is not None:
             self._netlink.close()
 
-    def _dump(self, protocol: int, states: int, is_dull: Callable[[bytes], bool]) -> Iterator[tuple[Version, bytes]]:
+    def _noting_ports(self, is_dull: Callable[[bytes], bool]) -> Callable[[bytes], bool]:
+        """Return ``is_dull`` that also adds the local port of every socket to ``ports``, which begins anew."""
+        ports = self.ports = set()
+
+        def note(received: bytes) -> bool:
+            ports.update(_local_ports(received))
+            return is_dull(received)
+
+        return note
+
+    def _dump(
+        self, protocol: int, states: int, is_dull: Callable[[bytes], bool], extension: int = INET_DIAG_SKMEMINFO
+    ) -> Iterator[tuple[Version, bytes]]:
         try:
             if protocol in self._refusals:
                 raise OSError(self._refusals[protocol], "")
             if self._netlink is None:
                 self._netlink = NetlinkSocket(NETLINK_SOCK_DIAG)
             for version, family in _FAMILIES:
-                request = _REQUEST.pack(family, protocol, 1 << (INET_DIAG_SKMEMINFO - 1), states)
+                request = _REQUEST.pack(family, protocol, 1 << (extension - 1), states)
                 for message in self._netlink.dump(SOCK_DIAG_BY_FAMILY, request, is_dull):
                     if len(message) < _MESSAGE.size:
                         raise OSError(errno.EBADMSG, "")
@@ -205,11 +264,21 @@ def _no_waiting(received: bytes) -> bool:
     return _have_words(received, {_RQUEUE_WORD: 0})
 
 
+def _local_ports(received: bytes) -> set[int]:
+    """Return the local ports of all sockets of a block."""
+    if _have_words(received, {}):
+        (step,) = struct.unpack_from("=I", received)
+        ports = zip(received[_PORT_BYTE::step], received[_PORT_BYTE + 1 :: step], strict=True)
+        return {high << 8 | low for high, low in ports}
+    blocks = (each for kind, _, _, each in messages(received) if kind == SOCK_DIAG_BY_FAMILY)
+    return {int.from_bytes(each[4:6], "big") for each in blocks}
+
+
 def _have_words(received: bytes, expected: Mapping[int, int]) -> bool:
     """Return True if all answers of a block have the same length and these words, counted from the header."""
     words = memoryview(received).cast("I") if len(received) % 4 == 0 else memoryview(b"").cast("I")
     step = words[0] // 4 if words else 0
-    if step <= max(expected) or len(words) % step:
+    if step <= max(expected, default=_HEADER_WORDS) or len(words) % step:
         return False
     count = len(words) // step
     every = {0: 4 * step, 1: _KIND_WORD, **expected}

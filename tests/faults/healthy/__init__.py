@@ -27,4 +27,7 @@ HEALTHY: tuple[type[Healthy], ...] = (
     neighbours.StatefulFirewall,
     neighbours.VxlanOverlay,
     neighbours.StandbyTakesOver,
+    neighbours.PathMtuDiscovery,
+    neighbours.NarrowLinkRouter,
+    neighbours.ServiceRestarts,
 )

@@ -21,6 +21,7 @@ from tests.faults.healthy.base import (
 )
 from tests.faults.place import ip, packet_filter, token_bucket
 from tests.faults.scenario import Cell, counter, drop
+from tests.faults.scenarios.route import narrow_link, upload
 from tests.faults.worker import Worker
 
 
@@ -146,3 +147,45 @@ class StandbyTakesOver(Healthy):
                 worker.ready().go()
                 time.sleep(0.5)
                 self.workers.remove(worker)
+
+
+class PathMtuDiscovery(Healthy):
+    """Uploads from this host, 20 a second, over a link of MTU 1 280 whose router says so by ICMP."""
+
+    id = "path-mtu-discovery"
+    moves = (sent_bytes(2 * MEGABYTE),)
+    may_move = (*Healthy.may_move, counter("IpFragFails"))
+
+    def prepare(self) -> None:
+        beyond = narrow_link(self, GENERATOR)
+        ip(self.watched, f"route add {beyond.address}/32 via {GENERATOR.ipv4[0]}")
+        self.keep(lambda: ip(self.watched, f"route delete {beyond.address}/32"))
+        upload(self, self.watched, beyond, 20)
+
+
+class NarrowLinkRouter(Healthy):
+    """A router before a link of MTU 1 280 that tells senders so: uploads of 200 kB, 20 a second."""
+
+    id = "narrow-link-router"
+    moves = (received_bytes(2 * MEGABYTE),)
+    may_move = (*Healthy.may_move, counter("IpFragFails"), drop("PKT_TOO_BIG"))
+
+    def prepare(self) -> None:
+        beyond = narrow_link(self, WATCHED)
+        ip(self.generator, f"route add {beyond.address}/32 via {WATCHED.ipv4[0]}")
+        self.keep(lambda: ip(self.generator, f"route delete {beyond.address}/32"))
+        upload(self, self.generator, beyond, 20)
+
+
+class ServiceRestarts(Healthy):
+    """A UDP service that is restarted every 12 s, in half a second, while clients ask it 300 times a second."""
+
+    id = "service-restarts"
+    moves = (received(150),)
+    may_move = (*Healthy.may_move, counter("UdpNoPorts"), drop("NO_SOCKET"))
+
+    def prepare(self) -> None:
+        self.serve(
+            self.watched, "answer_with_restarts", address=WATCHED.ipv4[0], port=LOG_PORT, every_s=12, pause_s=0.5
+        )
+        self.send([packets.udp(7300 + n, LOG_PORT, bytes(60)) for n in range(64)], 300)

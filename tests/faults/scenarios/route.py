@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 from bpftop.demo import frames
-from bpftop.demo.sides import GENERATOR, WATCHED
+from bpftop.demo.sides import GENERATOR, WATCHED, Side
 from tests.faults import packets
-from tests.faults.place import Beyond, ip, sysctl
+from tests.faults.place import Beyond, ip, packet_filter, sysctl
 from tests.faults.scenario import Cell, Scenario, counter, drop
-from tests.faults.worker import Worker
+from tests.faults.worker import Inside, Worker
 
 PORT = 9700
 NOWHERE = "203.0.113.0/24"
@@ -139,3 +139,53 @@ class RoutingLoop(Scenario):
             datagram = frames.udp(4000 + number, PORT, bytes(100))
             circling.append(frames.ipv4(packets.stranger(number), to, frames.PROTO_UDP, datagram, ttl=63))
         self.send([packets.frame(packet) for packet in circling], 100)
+
+
+class MtuBlackHole(Scenario):
+    """Uploads over a path with a link of MTU 1 280 behind a firewall that drops all ICMP."""
+
+    id = "mtu-black-hole"
+    moves = (counter("TcpExtTCPTimeouts", 2),)
+    may_move = (counter("TcpRetransSegs"), counter("TcpExtTCPLostRetransmit"))
+
+    def prepare(self) -> None:
+        beyond = narrow_link(self, GENERATOR)
+        self.keep(packet_filter(self.generator, "output", ["ip protocol icmp drop"]))
+        ip(self.watched, f"route add {beyond.address}/32 via {GENERATOR.ipv4[0]}")
+        self.keep(lambda: ip(self.watched, f"route delete {beyond.address}/32"))
+        upload(self, self.watched, beyond)
+
+
+class MtuBlackHoleRouter(Scenario):
+    """This host is the router before a link of MTU 1 280, and its own firewall drops the ICMP that it sends."""
+
+    id = "mtu-black-hole-router"
+    finding = "mtu-black-hole"
+    moves = (counter("IpFragFails", 2),)
+    may_move = (drop("PKT_TOO_BIG"), drop("NETFILTER_DROP"))
+
+    def prepare(self) -> None:
+        beyond = narrow_link(self, WATCHED)
+        self.keep(packet_filter(self.watched, "output", ["icmp type destination-unreachable drop"]))
+        ip(self.generator, f"route add {beyond.address}/32 via {WATCHED.ipv4[0]}")
+        self.keep(lambda: ip(self.generator, f"route delete {beyond.address}/32"))
+        upload(self, self.generator, beyond)
+
+
+def narrow_link(scenario: Scenario, behind: Side) -> Beyond:
+    """Return a host behind one of the two sides, over a link of MTU 1 280 that its other end does not know of."""
+    beyond = Beyond(scenario.lab, behind)
+    scenario.keep(beyond.close)
+    ip(beyond.near, f"link set {beyond.near_interface} mtu 1280")
+    server = Worker(beyond.call, "tests.faults.jobs:swallow_tcp", address=beyond.address, port=PORT)
+    scenario.keep(server.stop)
+    server.ready().go()
+    return beyond
+
+
+def upload(scenario: Scenario, place: Inside, beyond: Beyond, per_sec: float = 10) -> None:
+    """Let clients send a small request, then 200 kB, at a rate."""
+    client = Worker(
+        place, "tests.faults.jobs:upload", address=beyond.address, port=PORT, per_sec=per_sec, size_bytes=200_000
+    )
+    scenario.add(client)

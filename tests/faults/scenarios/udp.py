@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
-from bpftop.demo.sides import WATCHED
+from bpftop.demo.sides import GENERATOR, WATCHED
 from tests.faults import packets
 from tests.faults.scenario import Cell, Scenario, counter, drop
+from tests.faults.worker import Worker
 
 PORT = 9200
 
@@ -65,3 +67,61 @@ class UdpAmplification(Scenario):
         self.route_strangers()
         answers = [packets.udp(53, 32768 + 7 * n, bytes(1200), src=packets.stranger(n)) for n in range(1024)]
         self.send(answers, 5000)
+
+
+class UdpServiceDied(Scenario):
+    """The process of a UDP service is killed, and its 64 clients go on asking."""
+
+    id = "service-gone"
+    compares = True
+    moves = (counter("UdpNoPorts", 75), drop("NO_SOCKET", 75))
+
+    def prepare(self) -> None:
+        server = Worker(self.watched, "tests.faults.jobs:answer_udp", address=WATCHED.ipv4[0], port=PORT, size_bytes=80)
+        server.ready().go()
+        self._server = server
+        self.keep(server.stop)
+        self._clients = self.send([packets.udp(7200 + n, PORT, bytes(60)) for n in range(64)], 150)
+        start_now(self, self._clients)
+
+    def begin(self) -> None:
+        super().begin()
+        self._server.stop()
+
+    def end(self) -> None:
+        super().end()
+        self._clients.stop()
+
+
+class TcpServiceEnded(Scenario):
+    """A TCP service ends, and 25 connection requests a second are refused that were accepted before."""
+
+    id = "tcp-service-ended"
+    finding = "service-gone"
+    compares = True
+    moves = (counter("TcpOutRsts", 12),)
+    may_move = (drop("NO_SOCKET"), drop("QUEUE_PURGE"), counter("TcpAttemptFails"))
+
+    def prepare(self) -> None:
+        service: dict[str, Any] = {"address": WATCHED.ipv4[0], "port": PORT}
+        self._server = Worker(self.watched, "tests.faults.jobs:serve_short", size_bytes=500, **service)
+        self._server.ready().go()
+        self.keep(self._server.stop)
+        self._clients = Worker(
+            self.generator, "tests.faults.jobs:visit", sources=GENERATOR.ipv4, per_sec=25, reset=False, **service
+        )
+        start_now(self, self.add(self._clients))
+
+    def begin(self) -> None:
+        super().begin()
+        self._server.stop()
+
+    def end(self) -> None:
+        super().end()
+        self._clients.stop()
+
+
+def start_now(scenario: Scenario, worker: Worker) -> None:
+    """Let a worker begin before the fault does."""
+    worker.ready().go()
+    scenario.workers.remove(worker)
