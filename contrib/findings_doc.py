@@ -24,6 +24,8 @@ MADE_UP: Mapping[str, str] = {
     "irq-wrong-numa": "needs two NUMA nodes",
     "bond-leg-lost": "needs the module bonding",
     "tcp-memory": "would take the machine's memory",
+    "bpf-map-full": "a real map that fills, in tests/cli/test_progs_and_maps.py",
+    "bpf-program-cost": "needs most of a CPU for 20 s",
     "neighbour-table-full": "the table belongs to the whole machine; tested under QEMU (tests/qemu)",
 }
 """Rules without a scenario, and the reason. They are tested on recorded and made-up trees and samples."""

@@ -15,6 +15,7 @@ from bpftop.cli.output import complain
 from bpftop.cli.shutdown import before_forced_exit, interruptible
 from bpftop.config.settings import Settings
 from bpftop.model.sample import Sample
+from bpftop.model.source import BpfMode
 
 if TYPE_CHECKING:
     from bpftop.collect.attach.attachments import AttachProgress
@@ -51,8 +52,16 @@ def live_source(
         netns=arguments.netns,
         netns_name=netns_name(arguments.netns),
         drops=arguments.drops,
+        bpf=_bpf_mode(arguments),
         progress=on_screen or _PrintedProgress(),
     )
+
+
+def _bpf_mode(arguments: argparse.Namespace) -> BpfMode:
+    """Return "statistics" with --bpf; a recording has the lists anyway."""
+    if getattr(arguments, "bpf", False):
+        return "statistics"
+    return "list" if getattr(arguments, "lists_bpf", False) else "off"
 
 
 class _PrintedProgress:

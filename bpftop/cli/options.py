@@ -154,6 +154,15 @@ def add_attach(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_bpf(parser: argparse.ArgumentParser, purpose: str) -> None:
+    """Add --bpf, for verbs whose samples can have the BPF programs and maps of the machine."""
+    parser.add_argument(
+        "--bpf",
+        action="store_true",
+        help=f"{purpose}; run statistics are on meanwhile, which cost each run of every BPF program two clock readings",
+    )
+
+
 def add_theme(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--theme", metavar="NAME", help="colours: dark, light, ansi16 or the name of your own theme (default: dark)"

@@ -31,6 +31,7 @@ from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.netns import inside, namespace_inode
 from bpftop.model.sample import Interface, Reading, Sample, reading_key
+from bpftop.model.source import BpfMode
 
 if TYPE_CHECKING:
     from bpftop.collect.devices.device_watch import DeviceWatch
@@ -71,6 +72,7 @@ class LiveSource:
         first_gap_s: seconds between the first two samples. None: one interval; the second sample is then complete.
         netns: path of the network namespace that the thread of ``samples`` enters.
         drops: count drop reasons and XDP exceptions by tracepoints.
+        bpf: also list the BPF programs and maps of the machine; "statistics" keeps run statistics on meanwhile.
         progress: called while programs are attached. With a terminal in the request the samples begin meanwhile.
     """
 
@@ -84,6 +86,7 @@ class LiveSource:
         netns: str | None = None,
         netns_name: str | None = None,
         drops: bool = True,
+        bpf: BpfMode = "off",
         progress: AttachProgress | None = None,
     ) -> None:
         if not names:
@@ -97,7 +100,7 @@ class LiveSource:
         self._closed = False
         self._netns, self._netns_name = netns, netns_name
         self._netns_inode = 0
-        self._drops = drops
+        self._drops, self._bpf = drops, bpf
         self._progress = progress
         self._attachments: Attachments  # from samples() on, like the next four
         self._host: Host
@@ -187,6 +190,7 @@ class LiveSource:
                 netdev,
                 self._host,
                 drops=self._drops,
+                bpf=self._bpf,
                 limits=limits,
                 foreign_program=lambda interface: self._attachments.by_label[interface.label].foreign_program,
                 load_after_s=self._quiet_start_s,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from bpftop.collect.bpf.drops import Drops
@@ -31,6 +31,7 @@ from bpftop.collect.sockets.tcp_sockets import ConnectingSockets, StalledSockets
 from bpftop.collect.sockets.udp_sockets import UdpSockets
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.sample import Interface
+from bpftop.model.source import BpfMode
 
 
 def collectors(
@@ -39,11 +40,14 @@ def collectors(
     machine: Host,
     *,
     drops: bool,
+    bpf: BpfMode = "off",
     limits: Rows | None = None,
     foreign_program: Callable[[Interface], int | None] | None = None,
     load_after_s: float = 0.0,
 ) -> list[Collector]:
     """Return all collectors of a session. ``drops`` includes the collectors that count by tracepoints.
+
+    ``bpf`` "list" includes the BPF programs and maps of the machine, "statistics" also keeps run statistics on.
 
     ``limits`` are the machine's limits, for an entered namespace that does not show them. ``foreign_program`` returns
     the id of another owner's XDP program on an interface; None: rtnetlink is asked. Tracing programs are loaded
@@ -77,4 +81,12 @@ def collectors(
         Nic(netdev.ethtool),
         *((make(load_after_s) for make in (Drops, exceptions, redirect_errors)) if drops else ()),
         ForeignXdp(foreign_program or partial(find_foreign_program, netdev)),
+        *_bpf_objects(bpf),
     ]
+
+
+def _bpf_objects(bpf: BpfMode) -> Iterator[Collector]:
+    if bpf != "off":
+        from bpftop.collect.inventory.bpf_objects import BpfObjects  # late: most sessions do without
+
+        yield BpfObjects(statistics=bpf == "statistics")

@@ -63,8 +63,10 @@ class Family:
 
         A series per CPU, interrupt, queue or inode would take five series and more for each.
         """
-        return tuple(at for at, label in enumerate(self.labels) if label not in ("cpu", "irq", "handle", "inode"))
+        return tuple(at for at, label in enumerate(self.labels) if label not in _WITHOUT_SERIES)
 
+
+_WITHOUT_SERIES = frozenset(("cpu", "irq", "handle", "inode", "id", "attached", "owners"))
 
 _SECOND_NS = 10**9
 _TRAFFIC = ("packets", "bytes")
@@ -217,6 +219,19 @@ HOST_FAMILIES = (
     Family("neighbour_entries", ("table",), ("entries", "gc_thresh3"),
            "entries of the neighbour tables and their limit",
            kind="gauge", scope="host", collector="neighbours", metric="neighbour"),
+    Family("bpf_programs", ("id", "type", "name", "attached", "owners"),
+           ("run_cnt", "run_time_ns", "recursion_misses"),
+           "runs of each loaded BPF program, and their time, which grows while run statistics are on", scope="host",
+           every_ns=10 * _SECOND_NS, collector="bpf_objects", in_metrics=False, in_series=False),
+    Family("bpf_program_sizes", ("id", "type", "name", "attached", "owners"), ("insns", "jited_bytes", "memory_bytes"),
+           "sizes of each loaded BPF program", kind="gauge", scope="host", every_ns=10 * _SECOND_NS,
+           collector="bpf_objects", in_metrics=False, in_series=False, checked_over_time=False),
+    Family("bpf_maps", ("id", "type", "name", "owners"), ("entries", "max_entries", "memory_bytes"),
+           "entries of each BPF map", kind="gauge", scope="host", every_ns=10 * _SECOND_NS, collector="bpf_objects",
+           in_metrics=False, in_series=False),
+    Family("bpf_statistics", (), ("are_on", "added_ps"),
+           "whether run statistics are on, and the picoseconds that they add to the time of each run", kind="gauge",
+           scope="host", every_ns=10 * _SECOND_NS, collector="bpf_objects", in_metrics=False, in_series=False),
     Family("self", (), ("cpu_ns", "poll_ns"), "CPU time of this process, and time in map reads", scope="host",
            checked_over_time=False),
     Family("self_memory", (), ("resident_bytes",), "resident memory of this process", kind="gauge", scope="host",

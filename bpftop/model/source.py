@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Protocol
+from typing import Literal, Protocol
 
 from bpftop.model.sample import Sample
+
+BpfMode = Literal["off", "list", "statistics"]
+"""Whether samples have the BPF programs and maps of the machine, and whether run statistics are kept on for them."""
 
 
 class SampleSource(Protocol):

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from bpftop.fields import replace
 from bpftop.rules import (
     addresses,
+    bpf_objects,
     carrier,
     cpu,
     host_drops,
@@ -40,6 +41,7 @@ RULES: tuple[Rule, ...] = (
     *wire_ring_queues.RULES,
     *host_drops.RULES,
     *peer.RULES,
+    *bpf_objects.RULES,
 )
 """Causes before their consequences, where two rules explain each other."""
 

@@ -24,6 +24,7 @@ from bpftop.kernel.bpf.bpf_link import Link
 from bpftop.kernel.bpf.bpf_map import BpfMap
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.measure.run_stats import enable_run_stats, program_runs
+from bpftop.store.recording import Recording
 from tests.cli.running import COMMAND, bpftop, environment, started
 from tests.waiting import LIMIT_S
 
@@ -217,3 +218,28 @@ def test_a_disassembly_has_source_lines_and_names_of_maps(counter: BpfObject) ->
     assert "    <- map counter.rodata" in done.stdout
     assert re.search(r"^ +\d+: exit$", done.stdout, re.MULTILINE)
     assert bpftop("progs", "--disassemble").returncode == 2
+
+
+def test_a_map_that_fills_is_diagnosed_while_bpf_objects_are_read() -> None:
+    with closing(bpf_map.create(bpf_map.HASH, 4, 8, 100, name="filling")) as made:
+        for key in range(97):
+            made.update(key.to_bytes(4, "little"), bytes(8))
+        words = ("diagnose", "lo", "--attach", "none", "--duration", "5", "--format", "json")
+        awake, asleep = json.loads(bpftop(*words, "--bpf").stdout), json.loads(bpftop(*words).stdout)
+    (finding,) = [each for each in awake["findings"] if each["id"] == "bpf-map-full"]
+    assert (finding["severity"], finding["title"]) == ("critical", "The BPF map filling is 97% full")
+    unknown = {rule["id"]: rule for rule in asleep["unknown"]}
+    assert unknown["bpf-map-full"]["kind"] == "does_not_apply"
+    assert unknown["bpf-map-full"]["reason"].startswith("asleep: ")
+
+
+def test_a_recording_has_the_programs_and_maps(counter: BpfObject, tmp_path: Path) -> None:
+    target = tmp_path / "a.bpftop"
+    done = bpftop("record", "lo", "--attach", "none", "-i", "0.1", "--duration", "0.5", "-o", str(target))
+    assert done.returncode == 0, done.stderr
+    with closing(Recording(str(target))) as recording:
+        sample = next(recording.ticks(1, 1)).sample
+    prog_id = str(counter.program.prog_id)
+    assert any(key[:3] == (prog_id, "sched_cls", "count_tc") for key in sample.readings["bpf_programs"].keys)
+    assert sample.readings["bpf_statistics"].values[0] == 0
+    assert any(key[2] == "counters" for key in sample.readings["bpf_maps"].keys)

@@ -120,7 +120,7 @@ def test_the_columns_of_the_table_say_the_same(shown: Snapshot) -> None:
         begin = next(at for at, line in enumerate(lines) if line.startswith("Protocol"))
         rows = {row["name"]: row for row in columns(lines[begin:])}
         for direction in ("rx", "tx"):
-            expected = {"all": one["totals"][direction]}
+            expected = {"all packets": one["totals"][direction]}
             expected |= {row["name"]: row for row in one["protocols"] if row["direction"] == direction}
             for name, measures in expected.items():
                 if measures["packets"]:

@@ -99,6 +99,12 @@ RAISED: list[tuple[str, str, str, Setup]] = [
     ("softirq-squeeze", "warning", "Softirqs run out of budget: 50/s",
      lambda w: w.rate("softnet", (1,), "time_squeeze", 50).rate("cpu_times", (1,), "softirq_ns", 0.9 * SECOND)),
     ("checksum-errors", "warning", "Bad checksums: 7/s", lambda w: w.stack(TcpInCsumErrors=3, Udp6InCsumErrors=4)),
+    ("bpf-map-full", "warning", "The BPF map conns is 90% full",
+     lambda w: w.level("bpf_maps", ("9", "hash", "conns", ""), entries=90, max_entries=100)),
+    ("bpf-program-cost", "warning", "The BPF program filter takes 50% of a CPU",
+     lambda w: w.level("bpf_statistics", (), are_on=1, added_ps=0)
+     .rate("bpf_programs", ("7", "xdp", "filter", "", ""), "run_cnt", 1e6)
+     .rate("bpf_programs", ("7", "xdp", "filter", "", ""), "run_time_ns", 5e8)),
     ("conntrack-full", "warning", "Connection tracking fills: 80 %",
      lambda w: w.level("conntrack", (), entries=80, max_entries=100)),
     ("conntrack-full", "critical", "Connection tracking fills: 95 %",
@@ -248,6 +254,7 @@ def test_rule_is_raised_and_cleared(rule: str, severity: str, title: str, setup:
         "address_moves",
         "timed_out_sockets",
         "address_claims",
+        "bpf_maps",
     ):
         world.absent(family)
     world.level("conntrack", (), entries=0, max_entries=100).facts(facts=None, state="up", admin_up=True, carrier=True)

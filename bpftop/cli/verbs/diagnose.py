@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from bpftop.cli.finding_exit import FAIL_ON
-from bpftop.cli.options import add_format, add_live, add_output, number, settings_of
+from bpftop.cli.options import add_bpf, add_format, add_live, add_output, number, settings_of
 from bpftop.cli.output import flush_stdout
 from bpftop.cli.shutdown import Ended, acknowledge, interruptible
 from bpftop.errors import BpftopError, UsageError
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from bpftop.model.snapshot import Snapshot
     from bpftop.rules.rule import Rule
 
+DEFAULT_S, BPF_DEFAULT_S = 10.0, 25.0
+"""Default durations. BPF programs are read every 10 s, and their rates need two readings."""
 LEAST_S = 4.0
 """Shortest duration: the rates of checks span at least 3 s."""
 
@@ -32,10 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--duration",
         metavar="SECONDS",
         type=number(float, lambda value: LEAST_S <= value <= 86_400, f"a number of seconds from {LEAST_S:g} to 86400"),
-        default=10.0,
         help="seconds to watch, at least 4 (default: 10, enough for all checks but packet-storm, which needs 18 s, and "
-        "rx-dropped-harmless, which needs 10 minutes)",
+        "rx-dropped-harmless, which needs 10 minutes; with --bpf 25)",
     )
+    add_bpf(parser, "check also BPF programs and maps (bpf-map-full, bpf-program-cost)")
     parser.add_argument(
         "--fail-on",
         choices=FAIL_ON,
@@ -57,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
 
         print(rules_text(rules), end="")
         return flush_stdout(0)
+    if arguments.duration is None:
+        arguments.duration = BPF_DEFAULT_S if arguments.bpf else DEFAULT_S
     if settings.interval_s > arguments.duration / 2:
         raise UsageError(
             f"--duration {arguments.duration:g} is too short for an interval of {settings.interval_s:g} s: it must "

@@ -7,7 +7,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bpftop.cli.options import add_live, settings_of
+from bpftop.cli.options import add_bpf, add_live, settings_of
 from bpftop.cli.shutdown import Ended
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ DEFAULT = "127.0.0.1:9435"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_live(parser)
+    add_bpf(parser, "also serve runs and time of the BPF programs, and entries of the maps, by name")
     parser.add_argument(
         "--listen",
         metavar="HOST:PORT",

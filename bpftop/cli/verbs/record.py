@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bpftop.cli.options import add_live, settings_of
+from bpftop.cli.options import add_bpf, add_live, settings_of
 from bpftop.cli.shutdown import Ended, before_forced_exit
 from bpftop.cli.verbs.watch import duration_s, until
 from bpftop.errors import UsageError
@@ -27,6 +27,8 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_live(parser)
+    add_bpf(parser, "record also what each BPF program costs; the programs and maps are recorded anyway")
+    parser.set_defaults(lists_bpf=True)
     parser.add_argument(
         "-o", "--output", metavar="FILE", required=True, help="recording to write; an existing recording is continued"
     )

@@ -14,6 +14,7 @@ from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from bpftop import __version__
+from bpftop.export.prometheus.bpf_metrics import bpf_rows
 from bpftop.fields import frozen
 from bpftop.model.families import BREAKDOWN_FAMILIES, FAMILIES, TRAFFIC, Family
 from bpftop.model.findings import NO_DIAGNOSIS, SEVERITIES
@@ -62,6 +63,8 @@ def metrics(snapshot: Snapshot | None) -> Iterator[SnapshotMetric]:
     for name, readings in by_family.items():
         if FAMILIES[name].in_metrics:
             yield from _family(FAMILIES[name], readings)
+    for metric, rows in bpf_rows(by_family):
+        yield SnapshotMetric(metric.kind, metric.name, metric.help, ("type", "name"), rows)
     yield from _findings(snapshot)
     parts: Rows = {(escaped_text(part),): 1.0 for part in (snapshot.unavailable if snapshot is not None else ())}
     yield SnapshotMetric("gauge", "bpftop_unavailable", "parts that cannot be read here", ("part",), parts)
