@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Counts the packets that the kernel frees with a reason, in the watched network namespace: by watched interface (0:
  * none of them) and reason. */
+#include <bpf/bpf_endian.h>
+
+#include "headers.bpf.h"
 #include "watched.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -18,6 +21,7 @@ struct sock {
 struct sk_buff {
 	struct net_device *dev;
 	struct sock *sk;
+	__be16 protocol;
 };
 
 #pragma clang attribute pop
@@ -51,11 +55,15 @@ struct {
 __u32 slot_ifindex[DROP_SLOTS] = {};
 __u32 more_are_watched = 0;
 
-/* The namespace of a packet that has no device (any more). */
+/* The namespace of a packet that has no device (any more). Messages of Unix and netlink sockets are freed with reasons
+ * too (SOCKET_CLOSE), and are no packets. */
 static __always_inline __u32 namespace_of_socket(const struct sk_buff *skb, const struct sock *receiver)
 {
 	const struct sock *sk = skb->sk;
+	__be16 protocol = skb->protocol;
 
+	if (protocol != bpf_htons(ETHERTYPE_IPV4) && protocol != bpf_htons(ETHERTYPE_IPV6))
+		return 0;
 	if (!sk)
 		sk = receiver;
 	return sk ? sk->__sk_common.skc_net.net->ns.inum : 0;

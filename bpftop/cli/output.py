@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -42,7 +43,29 @@ class Output:
     def write(self, text: str) -> None:
         """Write the whole text. Raises ClosedPipe, or BpftopError with the reason."""
         shown = ascii_text(text) if self._ascii_only else text
-        rest = memoryview(shown.encode("utf-8", "backslashreplace"))
+        self.write_bytes(shown.encode("utf-8", "backslashreplace"))
+
+    def write_block(self, block: bytes) -> None:
+        """Write a part that is of use as a whole: a file that takes only some of it (a full disk) takes nothing of it.
+
+        Raises ClosedPipe, or BpftopError with the reason.
+        """
+        if not stat.S_ISREG(os.fstat(self.descriptor).st_mode):
+            self.write_bytes(block)
+            return
+        before = os.lseek(self.descriptor, 0, os.SEEK_CUR)
+        try:
+            rest = memoryview(block)
+            while rest:  # a file does not wait, so a signal can come after the whole block
+                rest = rest[os.write(self.descriptor, rest) :]
+        except OSError as error:
+            os.ftruncate(self.descriptor, before)
+            os.lseek(self.descriptor, before, os.SEEK_SET)
+            raise self._failure(error) from error
+
+    def write_bytes(self, content: bytes) -> None:
+        """Write all of it. Raises ClosedPipe, or BpftopError with the reason."""
+        rest = memoryview(content)
         try:
             while rest:
                 with interruptible():  # writing to a pipe without a reader may block for ever
@@ -51,9 +74,10 @@ class Output:
         except BrokenPipeError:
             raise ClosedPipe from None
         except OSError as error:
-            raise BpftopError(
-                f"cannot write {self.name}: {error.strerror}; give the output another place with -o"
-            ) from error
+            raise self._failure(error) from error
+
+    def _failure(self, error: OSError) -> BpftopError:
+        return BpftopError(f"cannot write {self.name}: {error.strerror}; give the output another place with -o")
 
 
 @contextmanager

@@ -92,6 +92,14 @@ GROUPS = (
                     "bpftop fleet web-17 web-18 --format json --count 1": "one document for a script",
                 },
             ),
+            "capture": Verb(
+                "write dropped packets, or those of an interface, to a file for Wireshark",
+                {
+                    "sudo bpftop capture eth0 --drops -o drops.pcapng": "what is dropped, with the kernel's reason",
+                    "sudo bpftop capture eth0 --flow :53 --count 100 -o dns.pcapng": "100 packets of one port",
+                    "sudo bpftop capture eth0 --drops --reason NO_SOCKET --count 20 -o closed.pcapng": "one reason only",
+                },
+            ),
             "export": Verb(
                 "a Prometheus endpoint",
                 {

@@ -74,6 +74,17 @@ def test_packet_without_device_counts_by_its_socket(lab: Lab) -> None:
         assert drops.gained() == {("", "NETFILTER_DROP"): PACKETS}
 
 
+def test_messages_of_unix_sockets_are_no_packets(lab: Lab) -> None:
+    """A closing Unix socket frees what nobody read, with the reason SOCKET_CLOSE."""
+    with watching(Drops(), "v0") as drops:
+        one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        one.send(b"never read")
+        one.close()
+        other.close()
+        send_from_far(lab)
+        assert drops.gained() == {("v0", "NO_SOCKET"): PACKETS}
+
+
 def test_a_full_receive_buffer_has_its_reason(lab: Lab) -> None:
     """The kernel reuses the device field of a queued datagram for other data."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as full, watching(Drops(), "v0") as drops:

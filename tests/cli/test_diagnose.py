@@ -97,6 +97,30 @@ def test_a_warning_is_exit_code_3_and_names_the_socket() -> None:
     assert done.returncode == 3, done.stdout
 
 
+@pytest.mark.needs("tshark")
+def test_the_first_packets_of_a_finding_are_captured(tmp_path: Path) -> None:
+    path = tmp_path / "finding.pcapng"
+    with faulty(UdpSocketOverflow) as (pid, interface):
+        done = diagnose(interface, "--netns", pid, "--duration", "8", "--capture", str(path))
+    assert f"bpftop: 100 packets in {path}; " in done.stderr
+    listing = subprocess.run(
+        ["tshark", "-r", path, "-T", "fields", "-e", "frame.comment", "-e", "udp.dstport"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    rows = [line.split("\t") for line in listing.stdout.splitlines()]
+    assert len(rows) == 100
+    assert {port for _, port in rows} == {"9200"}
+    assert all(comment.startswith("dropped: SOCKET_RCVBUFF in ") for comment, _ in rows)
+
+
+def test_without_a_finding_nothing_is_captured(tmp_path: Path) -> None:
+    path = tmp_path / "nothing.pcapng"
+    with Lab(quiet=True) as lab, _in_namespace(lab) as pid:
+        done = diagnose("lo", "--netns", str(pid), "--attach", "none", "--duration", "4", "--capture", str(path))
+    assert f"nothing was found, so {path} has no packets" in done.stderr
+    assert path.read_bytes()[:4] == b"\x0a\x0d\x0d\x0a"
+
+
 def test_something_critical_is_exit_code_4() -> None:
     with faulty(AcceptQueueOverflow) as (pid, interface):
         done = diagnose(interface, "--netns", pid, "--duration", "5", "--report")

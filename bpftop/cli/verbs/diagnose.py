@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from bpftop.cli.finding_exit import FAIL_ON
@@ -47,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--report", action="store_true", help="the same as --format markdown, for tickets and chats")
     parser.add_argument("--list", action="store_true", help="list the checks with their limits, and exit")
+    parser.add_argument(
+        "--capture",
+        metavar="FILE",
+        help="when something is found, write the first 100 dropped packets (or, where the kernel drops none, packets "
+        "of the interfaces) to FILE for Wireshark; headers only",
+    )
     add_format(parser, DIAGNOSIS, "text")
     add_output(parser, "at the end")
 
@@ -70,8 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.output import document_output
 
     chosen = DIAGNOSIS["markdown" if arguments.report else arguments.format]
-    with document_output(arguments, chosen) as output:
-        diagnosed, signal = _watch(arguments, settings, rules)
+    with document_output(arguments, chosen) as output, _finding_capture(arguments) as take_packets:
+        diagnosed, signal = _watch(arguments, settings, rules, take_packets)
         acknowledge()
         output.write(chosen.load()(diagnosed))
     if signal:
@@ -79,7 +85,25 @@ def run(arguments: argparse.Namespace) -> int:
     return exit_code(diagnosed, arguments.fail_on)
 
 
-def _watch(arguments: argparse.Namespace, settings: Settings, rules: tuple[Rule, ...]) -> tuple[Diagnosed, int]:
+@contextmanager
+def _finding_capture(arguments: argparse.Namespace) -> Iterator[Callable[[Snapshot], None]]:
+    """Yield a function that captures packets from the first finding on; nothing without --capture."""
+    if arguments.capture is None:
+        yield lambda snapshot: None
+        return
+    from bpftop.cli.capture_file import FindingCapture
+    from bpftop.cli.output import opened
+
+    with opened(arguments.capture) as output, closing(FindingCapture(output, arguments.capture, arguments.netns)) as at:
+        yield at.take
+
+
+def _watch(
+    arguments: argparse.Namespace,
+    settings: Settings,
+    rules: tuple[Rule, ...],
+    take_packets: Callable[[Snapshot], None],
+) -> tuple[Diagnosed, int]:
     """Analyze samples for the duration, or until a signal comes. Return also the signal's number, or 0.
 
     Raises BpftopError.
@@ -95,7 +119,9 @@ def _watch(arguments: argparse.Namespace, settings: Settings, rules: tuple[Rule,
         try:
             for sample in with_notices(samples):
                 first, last = first or sample, sample
-                report(analyzer.push(sample), analyzer.watched_s)
+                snapshot = analyzer.push(sample)
+                take_packets(snapshot)
+                report(snapshot, analyzer.watched_s)
                 if analyzer.watched_s >= arguments.duration - settings.interval_s / 10:
                     break
         except Ended as ended:  # the findings until now are written, but a fault may have been missed

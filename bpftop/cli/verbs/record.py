@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-size",
         metavar="SIZE",
-        type=_size,
+        type=size_bytes,
         help="limit of the file, as in 500M or 2G; the oldest samples are deleted",
     )
     parser.add_argument(
@@ -99,7 +99,8 @@ def _limits(arguments: argparse.Namespace) -> RecordingLimits:
     return RecordingLimits(arguments.max_size, ticks, None if age_s is None else int(age_s * 1e9))
 
 
-def _size(text: str) -> int:
+def size_bytes(text: str) -> int:
+    """Parse a size such as 500M for argparse."""
     parts = _SIZE.fullmatch(text)
     if parts is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no size; write it as 500M or 2G")

@@ -17,8 +17,8 @@ from bpftop.kernel.bpf.kernel_btf import DropReasons, drop_reasons
 from bpftop.kernel.check import KernelError
 from bpftop.model.sample import Interface, Key, Reading, reading_key
 
-_PREFIX = "SKB_DROP_REASON_"
-_NOT_SPECIFIED, _CONSUMED = f"{_PREFIX}NOT_SPECIFIED", "SKB_CONSUMED"
+REASON_PREFIX = "SKB_DROP_REASON_"
+_NOT_SPECIFIED, _CONSUMED = f"{REASON_PREFIX}NOT_SPECIFIED", "SKB_CONSUMED"
 _NONE = 0xFFFFFFFF  # a number that no reason has
 _REASON_ARGUMENTS, _SOCKET_ARGUMENTS = 3, 4
 
@@ -27,15 +27,9 @@ class DropCounts(Traced):
     """The attached counting program. Raises KernelError, or BpftopError on kernels that give no reasons."""
 
     def __init__(self, indexes: Collection[int]) -> None:
-        reasons = _reasons()
-        numbers = {name: number for number, name in reasons.names.items()}
-        self.names = {number: name.removeprefix(_PREFIX) for number, name in reasons.names.items()}
-        constants = {
-            "not_specified": numbers.get(_NOT_SPECIFIED, _NONE),
-            "consumed": numbers.get(_CONSUMED, _NONE),  # Linux 6.3
-            "has_rx_sk": int(reasons.arguments >= _SOCKET_ARGUMENTS),
-        }
-        super().__init__("drops", "count_drop", 2, indexes, constants)
+        reasons = kernel_drop_reasons()
+        self.names = {number: name.removeprefix(REASON_PREFIX) for number, name in reasons.names.items()}
+        super().__init__("drops", "count_drop", 2, indexes, reason_constants(reasons))
         self._array = DropArray(self.object)
         self._array.watch(indexes)
 
@@ -79,7 +73,18 @@ class Drops:
         self._late.close()
 
 
-def _reasons() -> DropReasons:
+def reason_constants(reasons: DropReasons) -> dict[str, int]:
+    """Return the constants of the tracing programs that tell drops from other freed packets."""
+    numbers = {name: number for number, name in reasons.names.items()}
+    return {
+        "not_specified": numbers.get(_NOT_SPECIFIED, _NONE),
+        "consumed": numbers.get(_CONSUMED, _NONE),  # Linux 6.3
+        "has_rx_sk": int(reasons.arguments >= _SOCKET_ARGUMENTS),
+    }
+
+
+def kernel_drop_reasons() -> DropReasons:
+    """Read the drop reasons of this kernel. Raises KernelError, or BpftopError on kernels that give no reasons."""
     try:
         reasons = drop_reasons()
     except KernelError as error:

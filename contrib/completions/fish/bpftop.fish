@@ -7,7 +7,7 @@ function __bpftop_is
     set -l before
     for word in (commandline -opc)[2..-1]
         if not string match -q -- '-*' $word; and not string match -q -r -- '^(--attach|--config|--interval|--netns|--output|--theme|-i|-o)$' "$before"
-            if contains -- $word monitor demo config diagnose snapshot watch fleet export record replay diff profile bench progs maps doctor
+            if contains -- $word monitor demo config diagnose snapshot watch fleet capture export record replay diff profile bench progs maps doctor
                 contains -- $word $argv
             else
                 contains -- monitor $argv
@@ -48,6 +48,7 @@ complete -c bpftop -n '__bpftop_is none' -a diagnose -d 'watch for 10 s and repo
 complete -c bpftop -n '__bpftop_is none' -a snapshot -d 'one document with the rates of one interval'
 complete -c bpftop -n '__bpftop_is none' -a watch -d 'a line or a document per interval, without a screen'
 complete -c bpftop -n '__bpftop_is none' -a fleet -d 'many hosts over ssh: a row per host with rates, losses and the gravest finding'
+complete -c bpftop -n '__bpftop_is none' -a capture -d 'write dropped packets, or those of an interface, to a file for Wireshark'
 complete -c bpftop -n '__bpftop_is none' -a export -d 'a Prometheus endpoint'
 complete -c bpftop -n '__bpftop_is none' -a record -d 'record every sample into a file for replay, without a screen'
 complete -c bpftop -n '__bpftop_is none' -a replay -d 'the live screen on a recording, or on samples from standard input'
@@ -57,9 +58,9 @@ complete -c bpftop -n '__bpftop_is none' -a bench -d 'measure what BPF programs 
 complete -c bpftop -n '__bpftop_is none' -a progs -d 'every BPF program: what it costs, where it is attached, who holds it'
 complete -c bpftop -n '__bpftop_is none' -a maps -d 'every BPF map: how full it is, who uses it, and what is in it'
 complete -c bpftop -n '__bpftop_is none' -a doctor -d 'probe which parts of bpftop work on this machine, and why not'
-complete -c bpftop -n '__bpftop_is monitor demo config diagnose snapshot watch fleet export record replay diff profile bench progs maps doctor' -s h -l help -d 'show this help message and exit'
-complete -c bpftop -n '__bpftop_is monitor demo config diagnose snapshot watch fleet export record replay diff profile bench progs maps doctor' -l version -d 'show program\'s version number and exit'
-complete -c bpftop -n '__bpftop_is monitor diagnose snapshot watch export record doctor' -l netns -x -a '(__bpftop_netns)' -d 'network namespace of the interfaces'
+complete -c bpftop -n '__bpftop_is monitor demo config diagnose snapshot watch fleet capture export record replay diff profile bench progs maps doctor' -s h -l help -d 'show this help message and exit'
+complete -c bpftop -n '__bpftop_is monitor demo config diagnose snapshot watch fleet capture export record replay diff profile bench progs maps doctor' -l version -d 'show program\'s version number and exit'
+complete -c bpftop -n '__bpftop_is monitor diagnose snapshot watch capture export record doctor' -l netns -x -a '(__bpftop_netns)' -d 'network namespace of the interfaces'
 complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch fleet export record replay progs' -s i -l interval -x -d 'seconds between updates, 0.1 to 3600 (default: 1)'
 complete -c bpftop -n '__bpftop_is monitor demo config diagnose snapshot watch fleet export record replay doctor' -l config -r -F -d 'configuration file (default: ~/.config/bpftop/config.yaml)'
 complete -c bpftop -n '__bpftop_is monitor demo diagnose snapshot watch export record replay' -l no-drops -d 'do not attach to tracepoints; drop reasons, XDP exceptions and redirect errors are then not counted'
@@ -67,7 +68,7 @@ complete -c bpftop -n '__bpftop_is monitor diagnose snapshot watch export record
 complete -c bpftop -n '__bpftop_is monitor diagnose snapshot watch export record doctor' -l xdp -d 'the same as --attach native --yes'
 complete -c bpftop -n '__bpftop_is monitor diagnose snapshot watch export record doctor' -l yes -d 'attach even if this resets the device or switches its offloads off'
 complete -c bpftop -n '__bpftop_is monitor demo replay' -l theme -x -a '(__bpftop_themes)' -d 'colours: dark, light, ansi16 or the name of your own theme (default: dark)'
-complete -c bpftop -n '__bpftop_is monitor diagnose snapshot watch export record doctor' -a '(__bpftop_interfaces)'
+complete -c bpftop -n '__bpftop_is monitor diagnose snapshot watch capture export record doctor' -a '(__bpftop_interfaces)'
 complete -c bpftop -n '__bpftop_is config' -l default -d 'print a file with every setting, its default and what it does, and exit'
 complete -c bpftop -n '__bpftop_is config' -l check -d 'print what cannot be used in the file; the exit code is 1 if there is any'
 complete -c bpftop -n '__bpftop_is diagnose' -l duration -x -d 'seconds to watch, at least 4 (default: 10, enough for all checks but packet-storm, which needs 18 s, and rx-dropped-harmless, which needs 10 minutes; with --bpf 25)'
@@ -75,6 +76,7 @@ complete -c bpftop -n '__bpftop_is diagnose' -l bpf -d 'check also BPF programs 
 complete -c bpftop -n '__bpftop_is diagnose' -l fail-on -x -a 'blind warning critical' -d 'the least that the exit code tells: blind, warning or critical (default: blind); less is 0'
 complete -c bpftop -n '__bpftop_is diagnose' -l report -d 'the same as --format markdown, for tickets and chats'
 complete -c bpftop -n '__bpftop_is diagnose' -l list -d 'list the checks with their limits, and exit'
+complete -c bpftop -n '__bpftop_is diagnose' -l capture -r -F -d 'when something is found, write the first 100 dropped packets (or, where the kernel drops none, packets of the interfaces) to FILE for Wireshark; headers only'
 complete -c bpftop -n '__bpftop_is diagnose' -l format -x -a 'text json markdown' -d 'text, json, markdown (default: text)'
 complete -c bpftop -n '__bpftop_is diagnose snapshot watch fleet replay diff profile bench progs maps' -l ascii -d 'only ASCII, for bars, trends and marks too (default: if the locale is not UTF-8, or TERM is a console)'
 complete -c bpftop -n '__bpftop_is diagnose watch profile bench progs maps' -s o -l output -r -F -d 'write to FILE, which is replaced atomically at the end'
@@ -87,11 +89,23 @@ complete -c bpftop -n '__bpftop_is watch' -l until-finding -x -d 'end at the fir
 complete -c bpftop -n '__bpftop_is fleet' -l ssh -x -d 'options for ssh, in one word: --ssh \'-p 2222 -J bastion\''
 complete -c bpftop -n '__bpftop_is fleet diff' -l format -x -a 'table json' -d 'table, json (default: table)'
 complete -c bpftop -n '__bpftop_is fleet progs'
+complete -c bpftop -n '__bpftop_is capture' -s o -l output -r -F -d 'file to write (pcapng); -: standard output, for a pipe'
+complete -c bpftop -n '__bpftop_is capture' -l drops -d 'only packets that the kernel dropped, with its reason'
+complete -c bpftop -n '__bpftop_is capture' -l reason -x -d 'with --drops: only this reason, such as NO_SOCKET'
+complete -c bpftop -n '__bpftop_is capture' -l protocol -x -d 'only this protocol: tcp, udp, icmp, arp, or a number'
+complete -c bpftop -n '__bpftop_is capture' -l flow -x -d 'only packets from or to A, or between A and B: 198.18.0.1, 198.18.0.1:53, :53, [fd00::1]:53'
+complete -c bpftop -n '__bpftop_is capture' -l count -x -d 'end after N packets (default: run until Ctrl-C)'
+complete -c bpftop -n '__bpftop_is capture record' -l duration -x -d 'end after this time'
+complete -c bpftop -n '__bpftop_is capture' -l max-size -x -d 'end before the file is larger than this, as in 500M (default: 1G)'
+complete -c bpftop -n '__bpftop_is capture' -l rate -x -d 'at most so many packets in a second (default: 1000); the others are counted'
+complete -c bpftop -n '__bpftop_is capture' -l one-in -x -d 'take one of N packets, at random'
+complete -c bpftop -n '__bpftop_is capture' -l snaplen -x -d 'keep so many bytes of a packet, 64 to 16384 (default: 192)'
+complete -c bpftop -n '__bpftop_is capture' -l headers-only -d 'write zeros behind the layer 4 header (the default)'
+complete -c bpftop -n '__bpftop_is capture' -l payload -d 'write the payload too, as far as --snaplen goes'
 complete -c bpftop -n '__bpftop_is export' -l bpf -d 'also serve runs and time of the BPF programs, and entries of the maps, by name; run statistics are on meanwhile, which cost each run of every BPF program two clock readings'
 complete -c bpftop -n '__bpftop_is export' -l listen -x -d 'address to listen on (default: 127.0.0.1:9435); [ADDRESS]:PORT for IPv6'
 complete -c bpftop -n '__bpftop_is record' -l bpf -d 'record also what each BPF program costs; the programs and maps are recorded anyway; run statistics are on meanwhile, which cost each run of every BPF program two clock readings'
 complete -c bpftop -n '__bpftop_is record' -s o -l output -r -F -d 'recording to write; an existing recording is continued'
-complete -c bpftop -n '__bpftop_is record' -l duration -x -d 'end after this time'
 complete -c bpftop -n '__bpftop_is record' -l max-size -x -d 'limit of the file, as in 500M or 2G; the oldest samples are deleted'
 complete -c bpftop -n '__bpftop_is record' -l keep -x -d 'delete samples older than this: 30m, 24h, 7d; N: keep the last N samples'
 complete -c bpftop -n '__bpftop_is replay' -l at -x -d 'moment to begin at: 03:12, 03:12:44, 2025-11-26T03:12Z (UTC), or -5m from the end'

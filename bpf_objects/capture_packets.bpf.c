@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Copies packets of one direction of one interface to user space, and passes them. */
+#include "capture.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define TCX_NEXT (-1)
+
+const volatile __u32 capture_tx = 0;
+const volatile __u32 link_is_ip = 0; /* frames begin with the IP header */
+
+SEC("tc")
+int capture_tc(struct __sk_buff *skb)
+{
+	__u32 copied = skb->len, most = bytes_to_copy();
+	struct captured_packet *packet;
+	struct scratch *scratch;
+
+	if (!is_chosen())
+		return TCX_NEXT;
+	scratch = get_scratch();
+	if (!scratch)
+		return TCX_NEXT;
+	copied = copied < most ? copied : most;
+	copied = copied < CAPTURE_MOST_BYTES ? copied : CAPTURE_MOST_BYTES;
+	asm volatile("" : "+r"(copied));
+	if (!copied || copied > CAPTURE_MOST_BYTES || bpf_skb_load_bytes(skb, 0, scratch->bytes, copied))
+		return TCX_NEXT;
+	packet = &scratch->packet;
+	packet->location = 0;
+	packet->reason = 0;
+	packet->ifindex = skb->ifindex;
+	packet->length = skb->len;
+	packet->segments = skb->gso_segs;
+	packet->vlan_tci = skb->vlan_tci;
+	packet->vlan_type = skb->vlan_present ? bpf_ntohs(skb->vlan_proto) : 0;
+	packet->direction = capture_tx ? CAPTURE_TX : CAPTURE_RX;
+	packet->is_ip = link_is_ip;
+	send_packet(scratch, copied);
+	return TCX_NEXT;
+}

@@ -1,0 +1,135 @@
+"""The file of a capture: its limits, and what is said about it at its end."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing, nullcontext
+from typing import TYPE_CHECKING
+
+from bpftop.cli.output import Output, complain
+from bpftop.errors import BpftopError
+from bpftop.export.pcapng.blocks import PcapngBlocks, left_out_sentence
+from bpftop.model.captured_packet import CaptureCounts, CapturedPacket
+
+if TYPE_CHECKING:
+    from bpftop.collect.capture.packet_capture import PacketCapture
+    from bpftop.model.snapshot import Snapshot
+
+FINDING_PACKETS, FINDING_PACKET_BYTES = 100, 192
+
+
+class CaptureFile:
+    """A pcapng file of at most so many packets and bytes. A full disk ends it with a whole block, and is no exception.
+
+    ``trouble`` is the sentence about a write that failed.
+    """
+
+    def __init__(self, output: Output, blocks: PcapngBlocks, most_packets: int | None, most_bytes: int) -> None:
+        self.packets = 0
+        self.trouble: str | None = None
+        self._output, self._blocks = output, blocks
+        self._most_packets, self._left_bytes = most_packets, most_bytes
+        self._counts, self._hides_functions = CaptureCounts(), False
+
+    @property
+    def is_full(self) -> bool:
+        return self.trouble is not None or self.packets == self._most_packets or self._left_bytes <= 0
+
+    def begin(self, comment: str) -> None:
+        """Write the beginning; ``comment`` says what the capture takes."""
+        self._write(self._blocks.begin(comment))
+
+    def add(self, packets: Iterable[CapturedPacket]) -> None:
+        """Write packets up to the limits."""
+        for packet in packets:
+            if self.is_full:
+                return
+            block = self._blocks.packet(packet)
+            if len(block) > self._left_bytes:
+                self._left_bytes = 0
+                return
+            self._left_bytes -= len(block)
+            self.packets += self._write(block)
+
+    def end(self, capture: PacketCapture) -> None:
+        """End the capture, write the packets that it still has, and its statistics. Raises KernelError."""
+        capture.detach()
+        while packets := capture.read():
+            self.add(packets)
+        self._counts, self._hides_functions = capture.counts(), capture.hides_functions
+        self._write(self._blocks.end(time.time_ns(), self._counts))
+
+    def sentences(self, name: str) -> Iterator[str]:
+        """Yield what is to be said at the end about the file ``name``."""
+        after = self._counts.matched - self._counts.left_out - self.packets
+        rest = f"; {after} came after its limit" if after and self.trouble is None else ""
+        yield f"{self.packets} packets in {name}; {left_out_sentence(self._counts)}{rest}"
+        if self._hides_functions:
+            yield (
+                "the kernel hides the addresses of its functions, so the packets do not name the function that dropped "
+                "them; it takes CAP_SYSLOG, and kernel.kptr_restrict below 2"
+            )
+        if self.trouble is not None:
+            yield f"{self.trouble}; the file has the packets before that"
+
+    def _write(self, block: bytes) -> bool:
+        if self.trouble is None:
+            try:
+                self._output.write_block(block)
+            except BpftopError as error:
+                self.trouble = str(error)
+        return self.trouble is None
+
+
+class FindingCapture:
+    """Packets from the first finding that is a warning or worse on: those that the kernel drops, if it drops any."""
+
+    def __init__(self, output: Output, name: str, netns: str | None) -> None:
+        self._name, self._netns = name, netns
+        self._file = CaptureFile(
+            output,
+            PcapngBlocks(FINDING_PACKET_BYTES, payload=False, kernel=os.uname().release),
+            FINDING_PACKETS,
+            1 << 20,
+        )
+        self._capture: PacketCapture | None = None
+        self._refusal: str | None = None
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Begin to capture at the first finding, and write the packets that have come since the last snapshot."""
+        if self._capture is not None:
+            self._file.add(self._capture.read())
+        elif self._refusal is None and any(each.severity != "info" for each in snapshot.diagnosis.findings):
+            self._begin(snapshot)
+
+    def _begin(self, snapshot: Snapshot) -> None:
+        from bpftop.collect.capture.packet_capture import PacketCapture
+        from bpftop.collect.capture.request import CaptureRequest
+        from bpftop.kernel.netns import inside
+
+        drops = snapshot.reading("drops")
+        dropping = drops is not None and any(rate for _, rate in drops.rates("packets"))
+        names = [each.label for each in snapshot.interfaces]
+        try:
+            with inside(self._netns) if self._netns else nullcontext():
+                self._capture = PacketCapture(names, CaptureRequest(drops=dropping, most_bytes=FINDING_PACKET_BYTES))
+        except BpftopError as error:
+            self._refusal = str(error)
+            return
+        titles = "; ".join(finding.title for finding in snapshot.diagnosis.findings)
+        self._file.begin(
+            f"{'dropped packets' if dropping else 'packets'} on {' '.join(names)}, payload is zeros: {titles}"
+        )
+
+    def close(self) -> None:
+        """End the capture, and say what is in the file."""
+        if self._capture is None:
+            complain(self._refusal or f"nothing was found, so {self._name} has no packets")
+            self._file.begin("nothing was captured")
+            return
+        with closing(self._capture):
+            self._file.end(self._capture)
+        for sentence in self._file.sentences(self._name):
+            complain(sentence)

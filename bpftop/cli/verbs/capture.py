@@ -1,0 +1,143 @@
+"""``bpftop capture``: write dropped packets, or those of an interface, to a file that Wireshark reads."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Sequence
+from contextlib import closing, nullcontext
+from typing import TYPE_CHECKING
+
+from bpftop.cli.options import add_netns, interface_names, number, whole
+from bpftop.cli.output import complain, opened
+from bpftop.cli.shutdown import Ended, acknowledge, before_forced_exit, interruptible
+from bpftop.cli.verbs.record import size_bytes
+from bpftop.cli.verbs.watch import duration_s
+from bpftop.errors import UsageError
+
+if TYPE_CHECKING:
+    from bpftop.cli.capture_file import CaptureFile
+    from bpftop.collect.capture.packet_capture import PacketCapture
+    from bpftop.collect.capture.request import CaptureRequest
+
+SNAPLEN, SNAPLEN_LEAST, SNAPLEN_MOST = 192, 64, 16384
+RATE = 1000
+_WAIT_S = 0.1
+_from_1 = number(whole, lambda value: value >= 1, "a whole number from 1 up")
+_snaplen_bytes = number(
+    whole,
+    lambda value: SNAPLEN_LEAST <= value <= SNAPLEN_MOST,
+    f"a number of bytes from {SNAPLEN_LEAST} to {SNAPLEN_MOST}",
+)
+ABOUT = """\
+Without --drops, packets of both directions are copied at TCX (Linux 6.6), which
+sees super-frames as one packet. With --drops, packets that the kernel dropped are
+copied where it frees them, with its reason, the function and the CPU as a comment
+of the packet (tracepoint kfree_skb, Linux 5.17). Nothing is attached before this
+command, and all of it goes with this command."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = f"{parser.description}\n\n{ABOUT}"
+    parser.add_argument(
+        "interfaces",
+        metavar="IFACE",
+        nargs="*",
+        help="interfaces to capture on (default: the one with the default route)",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", required=True, help="file to write (pcapng); -: standard output, for a pipe"
+    )
+    parser.add_argument("--drops", action="store_true", help="only packets that the kernel dropped, with its reason")
+    parser.add_argument("--reason", metavar="R", help="with --drops: only this reason, such as NO_SOCKET")
+    parser.add_argument("--protocol", metavar="P", help="only this protocol: tcp, udp, icmp, arp, or a number")
+    parser.add_argument(
+        "--flow",
+        metavar="A[,B]",
+        help="only packets from or to A, or between A and B: 198.18.0.1, 198.18.0.1:53, :53, [fd00::1]:53",
+    )
+    parser.add_argument("--count", metavar="N", type=_from_1, help="end after N packets (default: run until "
+                        "Ctrl-C)")  # fmt: skip
+    parser.add_argument("--duration", metavar="SECONDS", type=duration_s, help="end after this time")
+    parser.add_argument("--max-size", metavar="SIZE", type=size_bytes, default=1 << 30, help="end before the file is "
+                        "larger than this, as in 500M (default: 1G)")  # fmt: skip
+    parser.add_argument("--rate", metavar="N", type=_from_1, default=RATE, help="at most so many packets in a "
+                        f"second (default: {RATE}); the others are counted")  # fmt: skip
+    parser.add_argument("--one-in", metavar="N", type=_from_1, default=1, help="take one of N packets, at random")
+    parser.add_argument(
+        "--snaplen",
+        metavar="BYTES",
+        type=_snaplen_bytes,
+        default=SNAPLEN,
+        help=f"keep so many bytes of a packet, {SNAPLEN_LEAST} to {SNAPLEN_MOST} (default: {SNAPLEN})",
+    )
+    content = parser.add_mutually_exclusive_group()
+    content.add_argument("--headers-only", action="store_true", help="write zeros behind the layer 4 header (the "
+                         "default)")  # fmt: skip
+    content.add_argument("--payload", action="store_true", help="write the payload too, as far as --snaplen goes")
+    add_netns(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from bpftop.cli.capture_file import CaptureFile
+    from bpftop.collect.capture.packet_capture import PacketCapture
+    from bpftop.export.pcapng.blocks import PcapngBlocks
+    from bpftop.kernel.netns import inside
+
+    request = _request(arguments)
+    names = interface_names(arguments)
+    with opened(arguments.output) as output:
+        blocks = PcapngBlocks(request.most_bytes, payload=arguments.payload, kernel=os.uname().release)
+        file = CaptureFile(output, blocks, arguments.count, arguments.max_size)
+        file.begin(_description(arguments, names))
+        with (
+            inside(arguments.netns) if arguments.netns else nullcontext(),
+            closing(PacketCapture(names, request)) as capture,
+            before_forced_exit(capture.close),
+        ):
+            try:
+                _follow(capture, file, arguments.duration)
+            except Ended:  # the normal end
+                acknowledge()
+            file.end(capture)
+    for sentence in file.sentences(arguments.output):
+        complain(sentence)
+    return 1 if file.trouble is not None else 0
+
+
+def _follow(capture: PacketCapture, file: CaptureFile, duration: float | None) -> None:
+    end_s = float("inf") if duration is None else time.monotonic() + duration
+    while not file.is_full and (left_s := end_s - time.monotonic()) > 0:
+        with interruptible():
+            capture.wait(min(_WAIT_S, left_s))
+        file.add(capture.read())
+
+
+def _request(arguments: argparse.Namespace) -> CaptureRequest:
+    from bpftop.collect.capture.request import CaptureRequest, flow_sides, protocol_numbers
+
+    if arguments.reason is not None and not arguments.drops:
+        raise UsageError("--reason is about dropped packets; add --drops")
+    ethertype, l4_proto = (None, None) if arguments.protocol is None else protocol_numbers(arguments.protocol)
+    return CaptureRequest(
+        drops=arguments.drops,
+        reason=arguments.reason,
+        ethertype=ethertype,
+        l4_proto=l4_proto,
+        flow=() if arguments.flow is None else flow_sides(arguments.flow),
+        most_bytes=arguments.snaplen,
+        packets_per_sec=arguments.rate,
+        sample_1_in=arguments.one_in,
+    )
+
+
+def _description(arguments: argparse.Namespace, names: Sequence[str]) -> str:
+    what = "dropped packets" if arguments.drops else "packets"
+    parts = {
+        "reason": arguments.reason, "protocol": arguments.protocol, "flow": arguments.flow,
+        "one in": arguments.one_in if arguments.one_in > 1 else None,
+    }  # fmt: skip
+    said = [f"{name} {value}" for name, value in parts.items() if value is not None]
+    payload = "with payload" if arguments.payload else "payload is zeros"
+    return ", ".join((f"{what} on {' '.join(names)}", *said, payload, f"at most {arguments.rate}/s"))

@@ -1,0 +1,151 @@
+"""A running capture: programs on the interfaces or on the tracepoint of drops, and the packets that they send."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import cache
+
+from bpftop.collect.bpf.drops import REASON_PREFIX, kernel_drop_reasons, reason_constants
+from bpftop.collect.bpf.tracing import TRACING, refusal
+from bpftop.collect.capture.kernel_functions import KernelFunctions
+from bpftop.collect.capture.request import CaptureRequest
+from bpftop.errors import BpftopError
+from bpftop.hooks.attach_facts import LINK_LAYERS
+from bpftop.kernel.bpf.bpf_link import Link, attach_tracing
+from bpftop.kernel.bpf.object import BpfObject
+from bpftop.kernel.bpf.percpu_hash import WatchedSet
+from bpftop.kernel.bpf.record_ring import PacketRecords
+from bpftop.kernel.check import KernelError
+from bpftop.kernel.net.netdev import Device, Netdev
+from bpftop.kernel.netns import namespace_inode
+from bpftop.model.captured_packet import CaptureCounts, CapturedPacket
+from bpftop.model.sample import DIRECTIONS, Direction
+
+_SHARED = ("ring", "capture_counts", "seconds")
+_ANY_REASON = 0xFFFFFFFF
+
+
+class PacketCapture:
+    """Packets of interfaces in the network namespace of the thread that makes this object, until it is closed.
+
+    Raises BpftopError with what failed, why, and what to do.
+    """
+
+    def __init__(self, names: Sequence[str], request: CaptureRequest) -> None:
+        self._request = request
+        self._functions = KernelFunctions()
+        self._reasons: dict[int, str] = {}
+        self._name_of = cache(self._functions.name)
+        with ExitStack() as stack:
+            netdev = Netdev()
+            stack.callback(netdev.close)
+            devices = [netdev.find(name) for name in dict.fromkeys(names)]
+            self._interfaces = {device.ifindex: name for name, device in zip(names, devices, strict=True)}
+            opened, self._links = ExitStack(), ExitStack()
+            stack.callback(opened.close)
+            opened.callback(self._links.close)
+            first = self._trace_drops(opened) if request.drops else self._attach(opened, devices)
+            self._records = PacketRecords(first)
+            opened.callback(self._records.close)
+            self._opened = opened.pop_all()
+
+    @property
+    def hides_functions(self) -> bool:
+        """Return True if dropped packets cannot be given the name of the function that dropped them."""
+        return self._request.drops and self._functions.is_hidden
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait for packets, at most so long. A signal whose handler raises ends the wait, and no packet is lost."""
+        self._records.wait(round(timeout_s * 1000))
+
+    def read(self) -> list[CapturedPacket]:
+        """Return the packets that have come since the last read. Raises KernelError."""
+        wall_minus_mono_ns = time.time_ns() - time.monotonic_ns()
+        return [
+            CapturedPacket(
+                wall_ns=record.time_ns + wall_minus_mono_ns,
+                interface=self._interfaces.get(record.ifindex, ""),
+                direction="tx" if record.is_tx else "rx",
+                cpu=record.cpu,
+                content=with_tag(record.content, record.vlan_type, record.vlan_tci, record.is_ip),
+                length_bytes=record.length + (4 if record.vlan_type and not record.is_ip else 0),
+                is_ip=record.is_ip,
+                segments=max(1, record.segments),
+                reason=self._reasons.get(record.reason, str(record.reason)) if self._request.drops else None,
+                function=self._name_of(record.location) if self._request.drops else None,
+            )
+            for record in self._records.read()
+        ]
+
+    def counts(self) -> CaptureCounts:
+        """Return what the programs have counted until now. Raises KernelError."""
+        return CaptureCounts(*self._records.counts())
+
+    def detach(self) -> None:
+        """Take no more packets; those that came can still be read."""
+        self._links.close()
+
+    def close(self) -> None:
+        """Detach and unload. Packets that were not read are gone."""
+        self._opened.close()
+
+    def _trace_drops(self, opened: ExitStack) -> BpfObject:
+        request = self._request
+        try:
+            reasons = kernel_drop_reasons()
+            self._reasons = {number: name.removeprefix(REASON_PREFIX) for number, name in reasons.names.items()}
+            wanted = _ANY_REASON if request.reason is None else reason_number(self._reasons, request.reason)
+            constants = {**request.constants, **reason_constants(reasons), "netns": namespace_inode()}
+            program = BpfObject("capture_drops", "capture_drop", {**constants, "wanted_reason": wanted})
+            opened.callback(program.close)
+            WatchedSet(program.map_fd("watched")).update(self._interfaces)
+            self._links.callback(attach_tracing(program.program.fd).close)
+        except KernelError as error:
+            raise BpftopError(f"cannot capture dropped packets: {refusal(error, TRACING)}") from error
+        except (BpftopError, OSError) as error:
+            raise BpftopError(f"cannot capture dropped packets: {error}") from error
+        return program
+
+    def _attach(self, opened: ExitStack, devices: Sequence[Device]) -> BpfObject:
+        programs: list[BpfObject] = []
+        for device in devices:
+            for direction in DIRECTIONS:
+                shared = {name: programs[0].map_fd(name) for name in _SHARED} if programs else {}
+                programs.append(self._attach_one(opened, device, direction, shared))
+        return programs[0]
+
+    def _attach_one(self, opened: ExitStack, device: Device, direction: Direction, shared: dict[str, int]) -> BpfObject:
+        constants = {"capture_tx": int(direction == "tx"), "link_is_ip": int(LINK_LAYERS.get(device.link_type) == "ip")}
+        try:
+            program = BpfObject(
+                "capture_packets", "capture_tc", {**self._request.constants, **constants}, shared=shared
+            )
+            opened.callback(program.close)
+            self._links.callback(Link.tcx(program.program.fd, device.ifindex, direction).close)
+        except KernelError as error:
+            if error.errno == errno.EINVAL:
+                raise BpftopError(
+                    f"cannot capture on {device.name}: this kernel has no TCX, which takes Linux 6.6; --drops works "
+                    "from Linux 5.17 on"
+                ) from error
+            why = refusal(error, ("CAP_BPF", "CAP_NET_ADMIN"))
+            raise BpftopError(f"cannot capture on {device.name}: {why}") from error
+        return program
+
+
+def reason_number(reasons: dict[int, str], wanted: str) -> int:
+    """Return the number of a drop reason on this kernel. Raises BpftopError."""
+    for number, name in reasons.items():
+        if name == wanted.upper().removeprefix(REASON_PREFIX):
+            return number
+    raise BpftopError(f"this kernel has no drop reason {wanted!r}; it has {', '.join(sorted(reasons.values()))}")
+
+
+def with_tag(content: bytes, vlan_type: int, vlan_tci: int, is_ip: bool) -> bytes:
+    """Return an Ethernet frame with the VLAN tag that the kernel keeps beside it."""
+    if not vlan_type or is_ip or len(content) < 12:
+        return content
+    return content[:12] + vlan_type.to_bytes(2, "big") + vlan_tci.to_bytes(2, "big") + content[12:]

@@ -1,0 +1,1 @@
+"""Capture files that Wireshark reads: blocks, and packets without their payload."""
