@@ -42,6 +42,7 @@ SUITES = {
     "scrape": "one scrape of the Prometheus endpoint on a machine of 128 CPUs",
     "throughput": "what watching takes from traffic over a veth pair, and how soon bpftop makes way",
     "fleet": "50 hosts on one screen, at one sample a second",
+    "inventory": "a refresh of 1 000 BPF programs and 1 000 maps",
     "demo": "start of the demo, and what its generator costs",
 }
 """Suite -> what it measures; each is a module of this package with ``measure(say)``, which yields figures."""
