@@ -41,6 +41,9 @@ class Reader:
     def accept_offer(self, label: str) -> None:
         self._broadcast.source.accept_offer(label)
 
+    def watch_bpf(self, on: bool) -> None:
+        self._broadcast.source.watch_bpf(on)
+
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
         self._broadcast.source.watch_flows(on, sample_1_in)
 

@@ -38,6 +38,7 @@ class Collector(Protocol):
 @mutable
 class _State:
     due_ns: int = 0
+    every_ns: int | None = None
     readings: Mapping[str, Reading] = field(default_factory=dict)
     unavailable: str | None = None
 
@@ -52,6 +53,17 @@ class Collectors:
     def __init__(self, collectors: Iterable[Collector], interval_ns: int) -> None:
         self._states = {collector.name: (collector, _State()) for collector in collectors}
         self._interval_ns = interval_ns
+
+    def replace(self, name: str, collector: Collector | None, every_ns: int | None = None) -> None:
+        """Close the collector of that name, if any, and read another one from now on, if any.
+
+        ``every_ns`` is the least time between its readings; None: that of its families.
+        """
+        before = self._states.pop(name, None)
+        if before is not None:
+            before[0].close()
+        if collector is not None:
+            self._states[name] = collector, _State(every_ns=every_ns)
 
     def read(self, interfaces: Sequence[Interface]) -> tuple[dict[str, Reading], dict[str, str]]:
         """Return all readings, and collector -> reason for the collectors that cannot be read."""
@@ -76,7 +88,9 @@ class Collectors:
             readings, state.unavailable = collector.read(interfaces), None
         except Unavailable as error:
             readings, state.unavailable = {}, str(error)
-        every_ns = max((FAMILIES[reading.family].every_ns for reading in readings.values()), default=0)
+        every_ns = state.every_ns
+        if every_ns is None:
+            every_ns = max((FAMILIES[reading.family].every_ns for reading in readings.values()), default=0)
         state.due_ns = now_ns + every_ns - self._interval_ns // 2 if every_ns else 0
         slow = every_ns > self._interval_ns
         state.readings = {

@@ -36,6 +36,9 @@ from bpftop.model.source import BpfMode
 if TYPE_CHECKING:
     from bpftop.collect.devices.device_watch import DeviceWatch
 
+WATCHED_BPF_EVERY_NS = 10**9
+"""Least time between readings of BPF programs and maps while somebody looks at them."""
+
 NS_PER_SEC = 1_000_000_000
 FACTS_WAIT_S = 0.1
 """How long the second sample waits for device facts that are being read. A live session has none under way by then."""
@@ -150,6 +153,19 @@ class LiveSource:
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
         """Start or stop counting flows."""
         self._commands.put(partial(self._watch_flows, FlowRequest(sample_1_in) if on else None))
+
+    def watch_bpf(self, on: bool) -> None:
+        """Start or stop reading the BPF programs and maps at every tick, with run statistics."""
+        self._commands.put(partial(self._watch_bpf, on))
+
+    def _watch_bpf(self, on: bool) -> None:
+        from bpftop.collect.inventory.bpf_objects import BpfObjects
+        from bpftop.collect.registry import bpf_objects
+
+        if on:
+            self._collectors.replace(BpfObjects.name, BpfObjects(statistics=True), WATCHED_BPF_EVERY_NS)
+        else:
+            self._collectors.replace(BpfObjects.name, next(bpf_objects(self._bpf), None))
 
     def _attach(self, stack: ExitStack) -> tuple[Netdev, Rows | None]:
         """Enter the namespace and attach; ``stack`` undoes both. Return what the collectors need: see registry.py."""

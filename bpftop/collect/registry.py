@@ -81,11 +81,11 @@ def collectors(
         Nic(netdev.ethtool),
         *((make(load_after_s) for make in (Drops, exceptions, redirect_errors)) if drops else ()),
         ForeignXdp(foreign_program or partial(find_foreign_program, netdev)),
-        *_bpf_objects(bpf),
+        *bpf_objects(bpf),
     ]
 
 
-def _bpf_objects(bpf: BpfMode) -> Iterator[Collector]:
+def bpf_objects(bpf: BpfMode) -> Iterator[Collector]:
     if bpf != "off":
         from bpftop.collect.inventory.bpf_objects import BpfObjects  # late: most sessions do without
 

@@ -25,6 +25,13 @@ class SampleSource(Protocol):
     def accept_offer(self, label: str) -> None:
         """Attach as the interface's ``offer`` says (native XDP). The result shows in the samples that follow."""
 
+    def watch_bpf(self, on: bool) -> None:
+        """Start or stop reading the BPF programs and maps of the machine at every tick, with run statistics on.
+
+        The samples that follow have the families bpf_programs, bpf_program_sizes, bpf_maps and bpf_statistics. A
+        recording plays what it has.
+        """
+
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
         """Start or stop counting flows. Counting costs every packet some time, so that it runs only on request.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bpftop.fields import frozen
-from bpftop.model.bpf_inventory import BpfInventory, BpfMap, Entries, growth
+from bpftop.model.bpf_inventory import BpfInventory, BpfMap, growth
 from bpftop.model.map_contents import EntryRow, text_of
+from bpftop.model.snapshot import Snapshot
 from bpftop.model.units import UNKNOWN, si, since
 from bpftop.render.columns import Column, clipped, share_text
 
@@ -15,64 +16,105 @@ _PREALLOCATED = frozenset({"array", "percpu_array", "prog_array", "array_of_maps
 
 @frozen
 class LoadedMapLine:
-    """A map with the number of its entries, their growth per second and the time until it is full."""
+    """A map with the number of its entries, their growth per second and the time until it is full.
 
-    bpf_map: BpfMap
-    entries: Entries | None
+    ``used`` is None where the entries were not counted. Not ``complete``: there are at least so many. ``programs`` and
+    ``owners`` are texts; empty is unknown.
+    """
+
+    map_id: int
+    type: str
+    name: str
+    used: int | None
+    complete: bool
+    max_entries: int | None
     per_sec: float | None
     full_in_s: float | None
-    programs: str
+    memory_bytes: int | None
+    owners: str
+    programs: str = ""
+    key_bytes: int | None = None
+    value_bytes: int | None = None
 
     @property
     def key(self) -> str:
-        return str(self.bpf_map.map_id)
+        return str(self.map_id)
 
     @property
     def share(self) -> float | None:
         """The used share of the map; None for arrays, which are always full, and where it is unknown."""
-        if self.entries is None or not self.bpf_map.max_entries or self.bpf_map.type in _PREALLOCATED:
+        if self.used is None or not self.max_entries or self.type in _PREALLOCATED:
             return None
-        return self.entries.used / self.bpf_map.max_entries
+        return self.used / self.max_entries
 
     @property
-    def used(self) -> str:
-        if self.bpf_map.type in _PREALLOCATED:
+    def used_text(self) -> str:
+        if self.type in _PREALLOCATED:
             return "array"
-        if self.entries is None:
+        if self.used is None:
             return UNKNOWN
-        mark = "" if self.entries.complete else ">"
-        return f"{mark}{si(self.entries.used)}{' LRU' if self.bpf_map.type.startswith('lru') else ''}"
-
-    @property
-    def owners(self) -> str:
-        names = [str(owner) for owner in self.bpf_map.owners] or [f"pin {path}" for path in self.bpf_map.pinned]
-        return ", ".join(names)
+        return f"{'' if self.complete else '>'}{si(self.used)}{' LRU' if self.type.startswith('lru') else ''}"
 
 
 def loaded_map_lines(before: BpfInventory | None, now: BpfInventory) -> list[LoadedMapLine]:
     """Return a line per map: the map that is nearest to full first, then by memory."""
-    lines = []
-    for map_id, each in now.maps.items():
-        per_sec, full_in_s = growth(before, now, map_id)
-        names = ", ".join(now.programs[prog_id].name for prog_id in each.prog_ids if prog_id in now.programs)
-        lines.append(LoadedMapLine(each, now.entries.get(map_id), per_sec, full_in_s, names))
-    return sorted(
-        lines, key=lambda line: (-(line.share or 0.0), -(line.bpf_map.memory_bytes or 0), line.bpf_map.map_id)
+    return _ordered(_line(before, now, each) for each in now.maps.values())
+
+
+def _line(before: BpfInventory | None, now: BpfInventory, each: BpfMap) -> LoadedMapLine:
+    entries = now.entries.get(each.map_id)
+    return LoadedMapLine(
+        each.map_id,
+        each.type,
+        each.name,
+        None if entries is None else entries.used,
+        entries is None or entries.complete,
+        each.max_entries,
+        *growth(before, now, each.map_id),
+        each.memory_bytes,
+        ", ".join([str(owner) for owner in each.owners] or [f"pin {path}" for path in each.pinned]),
+        ", ".join(now.programs[prog_id].name for prog_id in each.prog_ids if prog_id in now.programs),
+        each.key_bytes,
+        each.value_bytes,
     )
 
 
+def recorded_map_lines(snapshot: Snapshot) -> list[LoadedMapLine]:
+    """Return the same from the readings of a snapshot, live or recorded; none where they were not read."""
+    reading = snapshot.reading("bpf_maps")
+    if reading is None:
+        return []
+    lines = []
+    for key in reading.keys:
+        map_id, kind, name, owners = map(str, key)
+        used, most = reading.value(key, "entries"), reading.value(key, "max_entries")
+        gained = reading.per_sec(key, "entries")
+        full_in_s = (most - used) / gained if gained and gained > 0 and used is not None and most else None
+        memory = reading.value(key, "memory_bytes")
+        lines.append(LoadedMapLine(int(map_id), kind, name, used, True, most, gained, full_in_s, memory, owners))
+    return _ordered(lines)
+
+
+def _ordered(lines: Iterable[LoadedMapLine]) -> list[LoadedMapLine]:
+    return sorted(lines, key=lambda line: (-(line.share or 0), -(line.memory_bytes or 0), line.map_id))
+
+
+def _count(value: int | None) -> str:
+    return UNKNOWN if value is None else str(value)
+
+
 LOADED_MAP_COLUMNS: tuple[Column[LoadedMapLine], ...] = (
-    Column("id", "id", "", 8, "id of the map in the kernel", lambda line: line.bpf_map.map_id, form=str, gap=0),
-    Column("type", "type", "", 17, "type of the map, as in bpftool", lambda line: line.bpf_map.type,
-           lambda line, width: clipped(line.bpf_map.type, width), left=True, gap=2),
-    Column("name", "name", "", 17, "name of the map, at most 15 bytes", lambda line: line.bpf_map.name, form=str,
+    Column("id", "id", "", 8, "id of the map in the kernel", lambda line: line.map_id, form=str, gap=0),
+    Column("type", "type", "", 17, "type of the map, as in bpftool", lambda line: line.type,
+           lambda line, width: clipped(line.type, width), left=True, gap=2),
+    Column("name", "name", "", 17, "name of the map, at most 15 bytes", lambda line: line.name, form=str,
            left=True, look="name"),
-    Column("key", "key B", "B", 7, "size of a key", lambda line: line.bpf_map.key_bytes, form=str, rank=4),
+    Column("key", "key B", "B", 7, "size of a key", lambda line: line.key_bytes, form=_count, rank=4),
     Column("value", "value B", "B", 9, "size of a value, for per-CPU maps on each CPU",
-           lambda line: line.bpf_map.value_bytes, form=str, rank=4),
+           lambda line: line.value_bytes, form=_count, rank=4),
     Column("used", "used", "", 10, "entries, counted by a walk over the keys; >: at least; LRU maps evict when full",
-           lambda line: None if line.entries is None else line.entries.used, lambda line, _: line.used),
-    Column("max", "of", "", 8, "most entries (max_entries)", lambda line: line.bpf_map.max_entries),
+           lambda line: line.used, lambda line, _: line.used_text),
+    Column("max", "of", "", 8, "most entries (max_entries)", lambda line: line.max_entries),
     Column("share", "full", "%", 14, "used share of the entries", lambda line: line.share,
            lambda line, width: UNKNOWN if line.share is None else share_text(line.share, width), rank=2, look="bar"),
     Column("growth", "+/s", "1/s", 8, "gain of entries per second", lambda line: line.per_sec, rank=3),
@@ -80,8 +122,8 @@ LOADED_MAP_COLUMNS: tuple[Column[LoadedMapLine], ...] = (
            lambda line: line.full_in_s,
            lambda line, _: UNKNOWN if line.full_in_s is None else since(line.full_in_s), rank=3),
     Column("memory", "mem KiB", "KiB", 9, "memory that the kernel charges for the map (memlock of its fdinfo)",
-           lambda line: line.bpf_map.memory_bytes,
-           lambda line, _: UNKNOWN if line.bpf_map.memory_bytes is None else si(line.bpf_map.memory_bytes / 1024)),
+           lambda line: line.memory_bytes,
+           lambda line, _: UNKNOWN if line.memory_bytes is None else si(line.memory_bytes / 1024)),
     Column("programs", "used by", "", 20, "programs that use the map", lambda line: line.programs,
            lambda line, width: clipped(line.programs, width), left=True, gap=2, stretch=20, rank=1),
     Column("owners", "held by", "", 22, "processes that hold the map, with container or unit; else its pins",

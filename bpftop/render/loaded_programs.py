@@ -2,45 +2,103 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bpftop.fields import frozen
-from bpftop.model.bpf_inventory import BpfInventory, BpfProgram, ProgramRates, program_rates
+from bpftop.model.bpf_inventory import BpfInventory, ProgramRates, program_rates
+from bpftop.model.readings import Key, RatedReading
+from bpftop.model.snapshot import Snapshot
 from bpftop.model.units import UNKNOWN, ns, si
 from bpftop.render.columns import Column, clipped
 
 
 @frozen
 class LoadedProgramLine:
-    """A program with its rates."""
+    """A program with its rates. ``where`` says what it is attached to, ``owners`` who holds it; empty is unknown."""
 
-    program: BpfProgram
+    prog_id: int
+    type: str
+    name: str
+    where: str
+    owners: str
     rates: ProgramRates
-    misses: int
+    misses: int | None
+    insns: int | None
+    jited_bytes: int | None
+    memory_bytes: int | None
 
     @property
     def key(self) -> str:
-        return str(self.program.prog_id)
-
-    @property
-    def where(self) -> str:
-        return ", ".join(self.program.attached) or ("pinned only" if self.program.pinned else "")
-
-    @property
-    def owners(self) -> str:
-        names = [str(owner) for owner in self.program.owners] or [f"pin {path}" for path in self.program.pinned]
-        return ", ".join(names)
+        return str(self.prog_id)
 
 
 def loaded_program_lines(before: BpfInventory | None, now: BpfInventory) -> list[LoadedProgramLine]:
     """Return a line per program, the one that takes most CPU time first; programs of equal cost by id."""
-    lines = [
-        LoadedProgramLine(program, program_rates(before, now, prog_id), now.runs[prog_id].recursion_misses)
+    return _ordered(
+        LoadedProgramLine(
+            prog_id,
+            program.type,
+            program.name,
+            ", ".join(program.attached) or ("pinned only" if program.pinned else ""),
+            ", ".join([str(owner) for owner in program.owners] or [f"pin {path}" for path in program.pinned]),
+            program_rates(before, now, prog_id),
+            now.runs[prog_id].recursion_misses,
+            program.insns,
+            program.jited_bytes,
+            program.memory_bytes,
+        )
         for prog_id, program in now.programs.items()
-    ]
-    return sorted(lines, key=lambda line: (-(line.rates.cpu_pct or 0.0), line.program.prog_id))
+    )
+
+
+def recorded_program_lines(snapshot: Snapshot) -> list[LoadedProgramLine]:
+    """Return the same from the readings of a snapshot, live or recorded; none where they were not read."""
+    runs, sizes = snapshot.reading("bpf_programs"), snapshot.reading("bpf_program_sizes")
+    if runs is None:
+        return []
+    added_ns, are_on = _statistics(snapshot)
+    return _ordered(_recorded_line(key, runs, sizes, added_ns, are_on) for key in runs.keys)
+
+
+def _recorded_line(
+    key: Key, runs: RatedReading, sizes: RatedReading | None, added_ns: float, are_on: bool
+) -> LoadedProgramLine:
+    count, time_ns = runs.value(key, "run_cnt"), runs.value(key, "run_time_ns")
+    per_sec, ns_per_sec = runs.per_sec(key, "run_cnt"), runs.per_sec(key, "run_time_ns")
+    each_ns = max(0.0, ns_per_sec / per_sec - added_ns) if per_sec and ns_per_sec is not None else None
+    rates = ProgramRates(
+        runs_per_sec=per_sec if are_on else None,
+        ns_per_run=each_ns,
+        total_ns_per_run=max(0.0, time_ns / count - added_ns) if count and time_ns is not None else None,
+        cpu_pct=per_sec * (each_ns or 0.0) / 1e7 if are_on and per_sec is not None else None,
+        misses_per_sec=runs.per_sec(key, "recursion_misses"),
+    )
+    prog_id, kind, name, where, owners = map(str, key)
+    insns, jited, memory = (
+        None if sizes is None else sizes.value(key, column) for column in ("insns", "jited_bytes", "memory_bytes")
+    )
+    misses = runs.value(key, "recursion_misses")
+    return LoadedProgramLine(int(prog_id), kind, name, where, owners, rates, misses, insns, jited, memory)
+
+
+def _statistics(snapshot: Snapshot) -> tuple[float, bool]:
+    """Return the nanoseconds that run statistics add to a run, and whether they are on."""
+    reading = snapshot.reading("bpf_statistics")
+    if reading is None:
+        return 0.0, False
+    return (reading.value((), "added_ps") or 0) / 1000, bool(reading.value((), "are_on"))
+
+
+def _ordered(lines: Iterable[LoadedProgramLine]) -> list[LoadedProgramLine]:
+    return sorted(lines, key=lambda line: (-(line.rates.cpu_pct or 0.0), line.prog_id))
 
 
 def _pct(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
+
+
+def _count(value: int | None) -> str:
+    return UNKNOWN if value is None else str(value)
 
 
 def _kib(size: int | None) -> str:
@@ -48,11 +106,11 @@ def _kib(size: int | None) -> str:
 
 
 LOADED_PROGRAM_COLUMNS: tuple[Column[LoadedProgramLine], ...] = (
-    Column("id", "id", "", 8, "id of the program in the kernel", lambda line: line.program.prog_id, form=str, gap=0),
-    Column("type", "type", "", 15, "type of the program, as in bpftool", lambda line: line.program.type,
-           lambda line, width: clipped(line.program.type, width), left=True, gap=2),
+    Column("id", "id", "", 8, "id of the program in the kernel", lambda line: line.prog_id, form=str, gap=0),
+    Column("type", "type", "", 15, "type of the program, as in bpftool", lambda line: line.type,
+           lambda line, width: clipped(line.type, width), left=True, gap=2),
     Column("name", "name", "", 20, "name of the entry function by BTF; without BTF the kernel's name, at most 15 bytes",
-           lambda line: line.program.name, lambda line, width: clipped(line.program.name, width), left=True,
+           lambda line: line.name, lambda line, width: clipped(line.name, width), left=True,
            stretch=12, look="name"),
     Column("cpu", "% CPU", "%", 8, "time in the program, in percent of one CPU, without the time of the statistics",
            lambda line: line.rates.cpu_pct, form=_pct, look="bar"),
@@ -65,11 +123,11 @@ LOADED_PROGRAM_COLUMNS: tuple[Column[LoadedProgramLine], ...] = (
     Column("misses", "missed", "", 8, "runs that the kernel left out, as the program ran on that CPU already",
            lambda line: line.misses, rank=4),
     Column("insns", "insns", "", 8, "instructions after the verifier's changes (xlated)",
-           lambda line: line.program.insns, form=str, rank=5),
-    Column("jited", "JIT KiB", "KiB", 8, "size of the machine code", lambda line: line.program.jited_bytes,
-           lambda line, _: _kib(line.program.jited_bytes), rank=6),
+           lambda line: line.insns, form=_count, rank=5),
+    Column("jited", "JIT KiB", "KiB", 8, "size of the machine code", lambda line: line.jited_bytes,
+           lambda line, _: _kib(line.jited_bytes), rank=6),
     Column("memory", "mem KiB", "KiB", 8, "memory that the kernel charges for the program (memlock of its fdinfo)",
-           lambda line: line.program.memory_bytes, form=_kib, rank=5),
+           lambda line: line.memory_bytes, form=_kib, rank=5),
     Column("attached", "attached to", "", 24, "links, netlink and clsact attachments: kind, hook, and interface, "
            "function or cgroup", lambda line: line.where, lambda line, width: clipped(line.where, width), left=True,
            gap=2, stretch=20, rank=1),
@@ -81,7 +139,7 @@ LOADED_PROGRAM_COLUMNS: tuple[Column[LoadedProgramLine], ...] = (
 
 def program_detail(line: LoadedProgramLine, now: BpfInventory) -> list[tuple[str, str]]:
     """Return everything that is known about a program, as pairs of a title and a text."""
-    program = line.program
+    program = now.programs[line.prog_id]
     maps = [now.maps[map_id] for map_id in program.map_ids if map_id in now.maps]
     return [
         ("name", f"{program.name} (id {program.prog_id}, tag {program.tag})"),

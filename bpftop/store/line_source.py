@@ -23,6 +23,9 @@ class OtherHost:
     def accept_offer(self, label: str) -> None:
         raise BpftopError("these samples come from elsewhere: what they offer can be done there alone")
 
+    def watch_bpf(self, on: bool) -> None:
+        """Do nothing: what was recorded plays in any case."""
+
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
         """Do nothing: the other host counts no flows for a command without a screen."""
 

@@ -71,6 +71,9 @@ class Replay:
     def accept_offer(self, label: str) -> None:
         raise BpftopError("this is a recording: what the live screen offered then cannot be done now")
 
+    def watch_bpf(self, on: bool) -> None:
+        """Do nothing: what was recorded plays in any case."""
+
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
         """Do nothing: a recording has the flows that were counted while it was made."""
 

@@ -12,13 +12,12 @@ from bpftop.errors import BpftopError
 from bpftop.export.formats import MAP_CONTENTS, MAPS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection
 
     from bpftop.collect.inventory.contents import ReadContent
     from bpftop.collect.inventory.reader import InventoryReader
-    from bpftop.model.bpf_inventory import BpfInventory
+    from bpftop.model.bpf_inventory import BpfInventory, BpfMap
     from bpftop.model.map_contents import EntryRow
-    from bpftop.render.loaded_maps import LoadedMapLine
 
 LIMIT = 1000
 """Most entries of a map without --limit."""
@@ -80,8 +79,7 @@ def _contents(arguments: argparse.Namespace, reader: InventoryReader, wait: Call
     from bpftop.render.loaded_maps import loaded_map_lines
 
     inventory = reader.read()
-    line = _map_line(arguments.map, loaded_map_lines(None, inventory))
-    which = line.bpf_map
+    which = _named_map(arguments.map, inventory.maps.values())
     content = read_content(which, arguments.limit)
     rows = _decoded(content)
     if arguments.interval is not None:
@@ -93,9 +91,10 @@ def _contents(arguments: argparse.Namespace, reader: InventoryReader, wait: Call
         rows = matching(rows, arguments.search)
     if arguments.sort is not None:
         rows = sorted_by(rows, arguments.sort)
-    line = replace(line, entries=count_all([which]).get(which.map_id))
+    inventory = replace(inventory, maps={which.map_id: which}, entries=count_all([which]))
+    (line,) = loaded_map_lines(None, inventory)
     table = MapTable(
-        line, inventory.wall_ns, rows, content.content.complete, content.content.unreadable, arguments.per_cpu
+        which, line, inventory.wall_ns, rows, content.content.complete, content.content.unreadable, arguments.per_cpu
     )
     return str(MAP_CONTENTS[arguments.format].load()(table))
 
@@ -110,14 +109,14 @@ def _decoded(content: ReadContent) -> list[EntryRow]:
     ]
 
 
-def _map_line(name: str, lines: Sequence[LoadedMapLine]) -> LoadedMapLine:
+def _named_map(name: str, maps: Collection[BpfMap]) -> BpfMap:
     """Return the map with this id, pinned path or name. Raises BpftopError without one, or with several of a name."""
-    exact = [each for each in lines if name == str(each.bpf_map.map_id) or os.path.abspath(name) in each.bpf_map.pinned]
-    named = exact or [each for each in lines if each.bpf_map.name == name[:15]]
+    exact = [each for each in maps if name == str(each.map_id) or os.path.abspath(name) in each.pinned]
+    named = exact or [each for each in maps if each.name == name[:15]]
     if not named:
         raise BpftopError(f"there is no BPF map {name!r}; `bpftop maps` lists the maps")
     if len(named) > 1:
-        ids = ", ".join(str(each.bpf_map.map_id) for each in named)
+        ids = ", ".join(str(each.map_id) for each in named)
         raise BpftopError(f"{len(named)} BPF maps are called {name!r}; name one by its id: {ids}")
     return named[0]
 

@@ -85,8 +85,8 @@ def _disassemble(arguments: argparse.Namespace) -> int:
         now = reader.read()
         names = {each.map_id: each.name or str(each.map_id) for each in now.maps.values()}
         for line in _chosen(loaded_program_lines(None, now), arguments.programs):
-            code = read_disassembly(line.program)
-            output.write(f"{escaped_text(line.program.name)} (id {line.program.prog_id}), {line.program.type}\n")
+            code = read_disassembly(now.programs[line.prog_id])
+            output.write(f"{escaped_text(line.name)} (id {line.prog_id}), {line.type}\n")
             texts = disassembly_lines(code.instructions, code.source, names)
             output.write("".join(f"{escaped_text(text)}\n" for text in texts))
     return 0
@@ -102,7 +102,7 @@ def _chosen(lines: Sequence[LoadedProgramLine], names: Iterable[str]) -> Sequenc
     """Return the lines of the programs with these ids or names; all of them without a name."""
     chosen: list[LoadedProgramLine] = []
     for name in names:
-        matching = [line for line in lines if name in (str(line.program.prog_id), line.program.name)]
+        matching = [line for line in lines if name in (str(line.prog_id), line.name)]
         if not matching:
             raise BpftopError(f"there is no BPF program {name!r}; `bpftop progs` lists the programs")
         chosen += matching

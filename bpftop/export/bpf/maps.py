@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from bpftop.export.bpf.programs import csv_page, owner_objects
 from bpftop.export.json_writing import TOOL, json_page, rounded
 from bpftop.fields import frozen, replace
-from bpftop.model.bpf_inventory import BpfInventory
+from bpftop.model.bpf_inventory import BpfInventory, BpfMap
 from bpftop.model.map_contents import EntryRow, text_of
 from bpftop.model.timestamps import rfc3339
 from bpftop.render.columns import fitting, text_table
@@ -36,6 +36,7 @@ class MapList:
 class MapTable:
     """The decoded entries of one map."""
 
+    bpf_map: BpfMap
     line: LoadedMapLine
     wall_ns: int
     rows: Sequence[EntryRow]
@@ -60,7 +61,7 @@ def document(maps: MapList) -> LoadedMapsDocument:
         "tool": TOOL,
         "taken_at": rfc3339(now.wall_ns),
         "interval_s": None if before is None else rounded((now.read_ns - before.read_ns) / 1e9),
-        "maps": [_map(line) for line in maps.lines],
+        "maps": [_map(line, now.maps[line.map_id]) for line in maps.lines],
         "unavailable": dict(now.unavailable),
     }
 
@@ -74,8 +75,7 @@ def csv_text(maps: MapList) -> str:
     return csv_page([dict(row) for row in document(maps)["maps"]])
 
 
-def _map(line: LoadedMapLine) -> LoadedMapObject:
-    each, entries = line.bpf_map, line.entries
+def _map(line: LoadedMapLine, each: BpfMap) -> LoadedMapObject:
     return {
         "id": each.map_id,
         "type": each.type,
@@ -85,8 +85,8 @@ def _map(line: LoadedMapLine) -> LoadedMapObject:
         "max_entries": each.max_entries,
         "flags": each.flags,
         "memory_bytes": each.memory_bytes,
-        "entries": None if entries is None else entries.used,
-        "entries_complete": None if entries is None else entries.complete,
+        "entries": line.used,
+        "entries_complete": None if line.used is None else line.complete,
         "growth_per_sec": rounded(line.per_sec),
         "full_in_s": rounded(line.full_in_s),
         "prog_ids": list(each.prog_ids),
@@ -97,8 +97,9 @@ def _map(line: LoadedMapLine) -> LoadedMapObject:
 
 def content_table(content: MapTable) -> str:
     """Write the entries in lines; with ``per_cpu`` the value of each CPU below its entry."""
-    each = content.line.bpf_map
-    lines = [f"{escaped_text(each.name or each.type)} (id {each.map_id}), {each.type}, {content.line.used} entries"]
+    each = content.bpf_map
+    head_line = f"{each.name or each.type} (id {each.map_id}), {each.type}, {content.line.used_text} entries"
+    lines = [escaped_text(head_line)]
     columns = content_columns(content.rows)
     head, *body = [line.rstrip() for line in text_table(columns, content.rows)]
     lines += ["", head]
@@ -119,7 +120,7 @@ def content_document(content: MapTable) -> MapContentDocument:
         "schema": CONTENT_SCHEMA,
         "tool": TOOL,
         "taken_at": rfc3339(content.wall_ns),
-        "map": _map(content.line),
+        "map": _map(content.line, content.bpf_map),
         "complete": content.complete,
         "unreadable": content.unreadable,
         "entries": [

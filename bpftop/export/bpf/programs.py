@@ -77,7 +77,7 @@ def json_text(programs: ProgramList) -> str:
 
 
 def _program(line: LoadedProgramLine, now: BpfInventory) -> LoadedProgramObject:
-    program, runs, rates = line.program, now.runs[line.program.prog_id], line.rates
+    program, runs, rates = now.programs[line.prog_id], now.runs[line.prog_id], line.rates
     return {
         "id": program.prog_id,
         "type": program.type,
