@@ -24,13 +24,15 @@ class RecordingSwitch:
         recorder, self._sampling_thread.recorder = self._sampling_thread.recorder, None
         if recorder is not None:
             return ended(recorder.close())
+        from bpftop.store.free_space import free_space
         from bpftop.store.recorder import Recorder
 
         snapshot = self._sampling_thread.latest
         path = f"bpftop-{host_part(snapshot.host if snapshot else '')}-{file_stamp(time.time_ns())}.bpftop"
         with current_directory_errors():
             self._sampling_thread.recorder = Recorder(path)
-        return f"to {path}; the same key ends it"
+        space = free_space(path)
+        return f"to {path}{f', {space}' if space else ''}; the same key ends it"
 
 
 def ended(progress: RecordingProgress) -> str:

@@ -8,6 +8,7 @@ import time
 from array import array
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bpftop.collect.procfs.held_file import HeldFile
 from bpftop.fields import frozen
@@ -15,6 +16,9 @@ from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.check import KernelError
 from bpftop.model.cpu_lists import parse_cpu_list
 from bpftop.model.sample import Reading, reading_key
+
+if TYPE_CHECKING:
+    import psutil
 
 ROOT = Path("/")
 
@@ -65,20 +69,23 @@ class OwnCostCollector:
 
     def __init__(self) -> None:
         self._poll_ns = 0
-        self._statm = HeldFile(ROOT / "proc/self/statm")
-
-    def close(self) -> None:
-        self._statm.close()
+        self._process: psutil.Process | None = None
+        self._is_first = True
 
     def readings(self, polled_ns: int) -> dict[str, Reading]:
         """Return self and self_memory; ``polled_ns`` is the time that this tick's map reads took."""
         self._poll_ns += polled_ns
         now_ns = time.monotonic_ns()
-        # Not psutil: its CPU times come in ticks of 10 ms, which is 1 % of a second, and importing it takes 1 MiB.
+        # Not psutil: its CPU times come in ticks of 10 ms, which is 1 % of a second.
         values = array("Q", (time.process_time_ns(), self._poll_ns))
         readings = {reading_key("self"): Reading("self", now_ns, 0, 0, ((),), values)}
-        with suppress(OSError):  # no /proc
-            pages = int(self._statm.text().split()[1])  # proc_pid_statm(5)
-            resident = array("Q", (pages * os.sysconf("SC_PAGESIZE"),))
+        if self._is_first:  # the first rates wait for no import: psutil takes 16 ms
+            self._is_first = False
+            return readings
+        import psutil
+
+        with suppress(psutil.Error, OSError):  # no /proc
+            self._process = self._process or psutil.Process()
+            resident = array("Q", (self._process.memory_info().rss,))
             readings[reading_key("self_memory")] = Reading("self_memory", now_ns, 0, 0, ((),), resident)
         return readings

@@ -196,7 +196,6 @@ class LiveSource:
         self._host = host()
         self._online_cpus = OnlineCpus(self._host.possible_cpus)
         stack.callback(self._online_cpus.close)
-        stack.callback(self._own_cost.close)
         tree = stack.enter_context(namespace_tree(entered=self._netns is not None))
         self._devices = DeviceWatch(tree, netdev.ethtool)
         stack.callback(self._devices.close)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Sequence
 
 from bpftop.config.resources import start_thread
@@ -12,11 +13,15 @@ from bpftop.fields import frozen, replace
 from bpftop.model.findings import Finding, FindingValue, Severity
 from bpftop.model.sample import Sample
 from bpftop.store.finding_rows import TickFindings
+from bpftop.store.free_space import FreeSpace, free_space
 from bpftop.store.recording_guard import RecordingGone
 from bpftop.store.writer import RecordingLimits, Writer
 
 QUEUE_TICKS = 30
 """Number of ticks that wait for the disk at most. Further ticks are lost, and counted."""
+
+SPACE_EVERY_S = 60.0
+"""Time between two looks at the free space of the file system."""
 
 _Item = tuple[Sample, int] | TickFindings
 _FindingStates = dict[tuple[str, str], tuple[Severity, FindingValue | None]]
@@ -24,12 +29,23 @@ _FindingStates = dict[tuple[str, str], tuple[Severity, FindingValue | None]]
 
 @frozen
 class RecordingProgress:
-    """Number of ticks in the file and of lost ticks. ``trouble``: a sentence on why the last ticks are lost."""
+    """Number of ticks in the file and of lost ticks. ``trouble``: a sentence on why the last ticks are lost.
+
+    ``space``: what was left on the file system up to a minute ago; None: unknown.
+    """
 
     path: str
     ticks: int = 0
     lost: int = 0
     trouble: str | None = None
+    space: FreeSpace | None = None
+
+    @property
+    def warning(self) -> str | None:
+        """Return the trouble, or else a sentence about a file system that is nearly full."""
+        if self.trouble is None and self.space is not None and self.space.is_low:
+            return f"{self.path}: only {self.space}; a day of recording takes up to 1 GB"
+        return self.trouble
 
 
 class Recorder:
@@ -48,6 +64,7 @@ class Recorder:
         self._skipped = 0  # ticks lost since the last one that got into the queue
         self._owed = 0  # ticks lost since the last one that was written
         self._progress = RecordingProgress(path)
+        self._look_s = 0.0
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         start_thread(self._thread)
 
@@ -103,6 +120,7 @@ class Recorder:
             going = item is not None
             if batch:
                 self._write(batch)
+                self._look_at_space()
         try:
             self._writer.close()
         except RecordingGone as error:
@@ -110,6 +128,11 @@ class Recorder:
             self._fail(str(error), 0)
         except sqlite3.Error as error:
             self._fail(f"cannot close {self._progress.path}: {error}; keep it together with its -wal file", 0)
+
+    def _look_at_space(self) -> None:
+        if time.monotonic() >= self._look_s:
+            self._look_s = time.monotonic() + SPACE_EVERY_S
+            self._progress = replace(self._progress, space=free_space(self._progress.path))
 
     def _write(self, batch: list[_Item]) -> None:
         ticks = [item for item in batch if not isinstance(item, TickFindings)]

@@ -137,8 +137,8 @@ class SamplingThread:
 
     def remarks(self) -> list[str]:
         """Return sentences about the source of the samples and about the recording."""
-        trouble = None if self.recorder is None else self.recorder.progress.trouble
-        return [*self._remarks(), *([f"recording: {trouble}"] if trouble else [])]
+        warning = None if self.recorder is None else self.recorder.progress.warning
+        return [*self._remarks(), *([f"recording: {warning}"] if warning else [])]
 
     def _notify(self, snapshot: Snapshot | None) -> None:
         if self._listener is not None:

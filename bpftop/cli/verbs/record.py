@@ -83,13 +83,17 @@ def _follow(samples: Iterable[Sample], recorder: Recorder, analyzer: Analyzer) -
     """Pass the findings to the recorder, and print troubles of the disk."""
     from bpftop.cli.output import complain
 
-    trouble = None
+    trouble: str | None = None
+    low: str | None = None
     for sample in samples:
         recorder.offer_findings(sample.mono_ns, analyzer.push(sample).diagnosis.findings)
         progress = recorder.progress
         if progress.trouble != trouble:
             complain(progress.trouble or f"{progress.path} can be written again; {progress.lost} ticks were lost")
             trouble = progress.trouble
+        if progress.warning not in (trouble, low):
+            low = progress.warning
+            complain(str(low))
 
 
 def _limits(arguments: argparse.Namespace) -> RecordingLimits:
