@@ -76,7 +76,7 @@ class _PrintedProgress:
     def __call__(self, attached: int, total: int) -> None:
         if attached < total and time.monotonic() >= self._due_s:
             self._due_s = time.monotonic() + _PROGRESS_EVERY_S
-            complain(f"attached {attached} of {total} interfaces")
+            complain(f"attached {attached} of {total} interfaces.")
 
 
 class ProgressRemark:
@@ -139,5 +139,5 @@ def print_notices(sample: Sample, known: Collection[str] = ()) -> frozenset[str]
     for notice in new[:_NOTICES_MAX]:
         complain(notice)
     if len(new) > _NOTICES_MAX:
-        complain(f"{len(new) - _NOTICES_MAX} more notices are in `bpftop snapshot --format json`")
+        complain(f"{len(new) - _NOTICES_MAX} more notices are in `bpftop snapshot --format json`.")
     return frozenset(notices)

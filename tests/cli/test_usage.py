@@ -208,9 +208,12 @@ def test_the_reader_of_the_help_may_leave() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_full_disk_is_one_line() -> None:
+@pytest.mark.parametrize(
+    "words", [("snapshot", "lo", "-i", "0.1", "--attach", "none"), ("diagnose", "--list"), ("bench", "--list")]
+)
+def test_a_full_disk_is_one_line(words: tuple[str, ...]) -> None:
     with open("/dev/full", "w") as full:
-        done = bpftop("snapshot", "lo", "-i", "0.1", "--attach", "none", stdout=full)
+        done = bpftop(*words, stdout=full)
     assert done.returncode == 1
     assert done.stderr == (
         "bpftop: cannot write standard output: No space left on device; give the output another place with -o\n"

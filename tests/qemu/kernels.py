@@ -13,7 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-MODULES = ("veth", "sch_ingress", "cls_bpf", "nf_conntrack", "tcp_diag", "udp_diag")
+MODULES = (
+    "veth", "sch_ingress", "cls_bpf", "nf_conntrack", "tcp_diag", "udp_diag",
+    "bonding", "8021q", "bridge", "macvlan", "vxlan", "ip_gre", "wireguard",
+)  # fmt: skip
 """Modules that the tests need and that these kernels do not have built in."""
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _SOURCE = re.compile(
@@ -184,7 +187,7 @@ def _in_order(wanted: tuple[str, ...], modules: Mapping[str, Path]) -> list[str]
         if name in ordered:
             return
         needed = re.search(rb"(?:^|\0)depends=([^\0]*)\0", _module(modules[name]))
-        for other in needed[1].decode().split(",") if needed and needed[1] else ():
+        for other in needed[1].decode().replace("-", "_").split(",") if needed and needed[1] else ():
             add(other)
         ordered.append(name)
 

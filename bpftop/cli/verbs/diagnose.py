@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from bpftop.cli.finding_exit import FAIL_ON
 from bpftop.cli.options import add_bpf, add_format, add_live, add_output, number, settings_of
-from bpftop.cli.output import flush_stdout
 from bpftop.cli.shutdown import Ended, acknowledge, interruptible
 from bpftop.errors import BpftopError, UsageError
 from bpftop.export.formats import DIAGNOSIS
@@ -58,13 +57,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from bpftop.cli.output import document_output, opened
+
     settings = settings_of(arguments)
     rules = settings.rules()
     if arguments.list:
         from bpftop.export.diagnosis.diagnosis_document import rules_text
 
-        print(rules_text(rules), end="")
-        return flush_stdout(0)
+        with opened(arguments.output) as output:
+            output.write(rules_text(rules))
+        return 0
     if arguments.duration is None:
         arguments.duration = BPF_DEFAULT_S if arguments.bpf else DEFAULT_S
     if settings.interval_s > arguments.duration / 2:
@@ -73,7 +75,6 @@ def run(arguments: argparse.Namespace) -> int:
             "cover two intervals; make it longer, or the interval shorter with -i"
         )
     from bpftop.cli.finding_exit import exit_code
-    from bpftop.cli.output import document_output
 
     chosen = DIAGNOSIS["markdown" if arguments.report else arguments.format]
     with document_output(arguments, chosen) as output, _finding_capture(arguments) as take_packets:

@@ -15,5 +15,6 @@ PROOFS: Mapping[str, str] = {
     "open files": "files.stay_open",
     "neighbour table": "losses.neighbour_table_fills",
     "flows": "flows.are_kept",
+    "device stack": "stack.counts_once",
 }
 """Each is a function that raises AssertionError, or returns what was seen in a few words."""
