@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -9,7 +10,7 @@ from functools import partial
 
 from bpftop.collect.bpf.drops import DropCounts
 from bpftop.collect.bpf.foreign_xdp import TAKES, watch
-from bpftop.collect.bpf.tracing import TRACING, Traced
+from bpftop.collect.bpf.tracing import TRACING, Traced, refusal
 from bpftop.collect.bpf.xdp_errors import ACTIONS, load
 from bpftop.doctor.answers import NotTried, Question, Verdict, await_frame, elapsed_ms, no, yes
 from bpftop.kernel.bpf import probe
@@ -28,7 +29,7 @@ def questions() -> list[Question]:
         _errors("XDP redirect errors", "count_redirect_error", "failed redirects of XDP programs stay unknown"),
         Question(
             "verdicts of others",
-            _verdicts,
+            partial(_with_btf, _verdicts),
             (*TAKES, "CAP_NET_ADMIN"),
             "the verdicts of other owners' XDP programs stay unknown",
         ),
@@ -36,7 +37,18 @@ def questions() -> list[Question]:
 
 
 def _errors(name: str, program: str, remedy: str) -> Question:
-    return Question(name, partial(_attached, partial(load, program, ())), TRACING, remedy)
+    ask = partial(_with_btf, partial(_attached, partial(load, program, ())))
+    return Question(name, ask, TRACING, remedy)
+
+
+def _with_btf(ask: Callable[[], Verdict]) -> Verdict:
+    """Ask a question about a program that is attached by the kernel's BTF; without BTF libbpf answers ESRCH."""
+    try:
+        return ask()
+    except KernelError as error:
+        if error.errno != errno.ESRCH:
+            raise
+        return no(refusal(error, TRACING))
 
 
 def _drops() -> Verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeGuard
 
 from bpftop.model.families import BREAKDOWN_FAMILIES, FAMILIES, PROTOCOLS, TRAFFIC
 from bpftop.model.protocols import protocol_name
@@ -65,10 +66,9 @@ def counted_twice(interfaces: Sequence[Interface]) -> dict[str, str]:
     result: dict[str, str] = {}
     for interface in by_index.values():
         bond = by_index.get(interface.master or 0)
-        carriers = [by_index[index] for index in _below(interface, by_index) if index in by_index]
-        if interface.kind in ("bond", "team"):
-            carriers = [carrier for carrier in carriers if carrier.master != interface.ifindex]
-        if bond is not None and bond.kind in ("bond", "team"):
+        below = [by_index[index] for index in _below(interface, by_index) if index in by_index]
+        carriers = [each for each in below if not _is_bond(by_index.get(each.master or 0))]
+        if _is_bond(bond):
             result[interface.label] = f"part of {bond.label}"
         elif carriers and interface.ifindex in {carrier.master for carrier in carriers}:
             result[interface.label] = f"its ports are counted: {_labels(carriers)}"
@@ -79,6 +79,10 @@ def counted_twice(interfaces: Sequence[Interface]) -> dict[str, str]:
         if interface.kind in TUNNELS and interface.label not in result and outer and not interface.below:
             result[interface.label] = f"a tunnel: its packets travel inside those of {_labels(outer)}"
     return result
+
+
+def _is_bond(interface: Interface | None) -> TypeGuard[Interface]:
+    return interface is not None and interface.kind in ("bond", "team")
 
 
 def _below(interface: Interface, by_index: Mapping[int, Interface]) -> list[int]:

@@ -16,6 +16,7 @@ from bpftop.doctor.answers import ProbeResult, no, not_applicable, unknown, yes
 from bpftop.doctor.summary import PARTS
 from tests.bpf.devices import Lab
 from tests.cli.running import COMMAND, Terminal, bpftop, environment
+from tests.waiting import LIMIT_S
 
 LINE = re.compile(r"(ok|no|\?|-) +(\S.*?\S)  +(\S.*)")
 NOBODY = 65534
@@ -213,3 +214,14 @@ def test_timing_of_an_interface_in_a_namespace(lab: Lab) -> None:
     assert seen["timing softnet"][0] == seen["timing traffic"][0] == "ok"
     assert "the budget is 10 ms of CPU" in seen["timing of a tick"][1]
     assert "timing softnet" not in lines_of(bpftop("doctor", "v0").stdout)
+
+
+@pytest.mark.bpf
+def test_hidden_btf_is_named_by_each_part_that_needs_it() -> None:
+    script = f"mount -t tmpfs none /sys/kernel; exec {' '.join(COMMAND)} doctor lo"
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-ec", script], capture_output=True, text=True, timeout=LIMIT_S, env=environment()
+    )
+    results = lines_of(done.stdout)
+    for part in ("drop reasons", "XDP exceptions", "XDP redirect errors", "verdicts of others"):
+        assert "the kernel's BTF is hidden here: another file system covers /sys/kernel" in results[part][1]

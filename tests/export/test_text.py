@@ -76,7 +76,7 @@ def test_a_page_says_what_is_unknown_or_missing() -> None:
     bond, leg = replace(ETH0, label="bond0", ifindex=9, kind="bond"), replace(ETH0, label="leg0", ifindex=4, master=9)
     assert "without leg0: part of bond0" in table(moment(bond, leg))
     assert "unavailable: softnet: EACCES" in table(moment(unavailable={"softnet": "EACCES"}))
-    assert "eth0  now called wan0  gone  rx xdp" in table(moment(replace(ETH0, name="wan0", state="gone")))
+    assert "eth0 (wan0)  gone  rx xdp" in table(moment(replace(ETH0, name="wan0", state="gone")))
 
 
 def test_a_line_per_interface_and_tick() -> None:

@@ -147,9 +147,8 @@ def _interface(snapshot: Snapshot, interface: InterfaceSnapshot) -> Iterator[str
 
 def _title(interface: InterfaceSnapshot) -> str:
     facts = interface.interface
-    phrases = [escaped_text(facts.label)]
-    if facts.name != facts.label:
-        phrases.append(f"now called {escaped_text(facts.name)}")
+    name = "" if facts.name == facts.label else f" ({escaped_text(facts.name)})"  # renamed, or by another of its names
+    phrases = [f"{escaped_text(facts.label)}{name}"]
     if facts.state != "up":
         phrases.append(facts.state)
     phrases.append(", ".join(f"{traffic.direction} {traffic.hook}" for traffic in (interface.rx, interface.tx)))

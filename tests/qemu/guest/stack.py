@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Mapping
 
-from tests.qemu.guest.bpftop import COMMAND, bpftop, ip, run
+from tests.qemu.guest.bpftop import COMMAND, ip
 from tests.qemu.guest.wire import KINDS, send
 
 LEGS = ("v0", "v2")
 FAR = ("v1", "v3")
-ABOVE = ("bond0", "bond0.7", "mv0", "gre1", "gre2", "wg0", "vx0")
+ABOVE = ("bd0", "bd0.7", "mv0", "gre1", "gre2", "wg0", "vx0")
 LEFT_OUT: Mapping[str, str] = {
-    "v0": "part of bond0",
-    "v2": "part of bond0",
-    "bond0.7": "carried by bond0",
-    "mv0": "carried by bond0.7, bond0",
-    "gre1": "carried by bond0",
-    "gre2": "a tunnel: its packets travel inside those of bond0",
-    "wg0": "a tunnel: its packets travel inside those of bond0",
-    "vx0": "carried by bond0",
+    "v0": "part of bd0",
+    "v2": "part of bd0",
+    "bd0.7": "carried by bd0",
+    "mv0": "carried by bd0.7, bd0",
+    "gre1": "carried by bd0",
+    "gre2": "a tunnel: its packets travel inside those of bd0",
+    "wg0": "a tunnel: its packets travel inside those of bd0",
+    "vx0": "carried by bd0",
 }
 
 
@@ -27,19 +28,19 @@ def counts_once() -> str:
     """A VLAN, a macvlan and tunnels above a bond of two legs, all watched: the total is what the bond counts."""
     for leg, far in zip(LEGS, FAR, strict=True):
         ip(f"link add {leg} type veth peer name {far}")
-    ip("link add bond0 type bond mode balance-rr miimon 100")
+    ip("link add bd0 type bond mode balance-rr miimon 100")
     for leg, far in zip(LEGS, FAR, strict=True):
-        ip(f"link set {leg} master bond0")
+        ip(f"link set {leg} master bd0")
         ip(f"link set {far} up")
-    ip("link set bond0 up")
-    ip("address add 198.18.0.1/24 dev bond0")
+    ip("link set bd0 up")
+    ip("address add 198.18.0.1/24 dev bd0")
     for words in (
-        "bond0.7 link bond0 type vlan id 7",
-        "mv0 link bond0.7 type macvlan mode bridge",
-        "gre1 type gretap local 198.18.0.1 remote 198.18.0.2 dev bond0",
+        "bd0.7 link bd0 type vlan id 7",
+        "mv0 link bd0.7 type macvlan mode bridge",
+        "gre1 type gretap local 198.18.0.1 remote 198.18.0.2 dev bd0",
         "gre2 type gretap local 198.18.0.1 remote 198.18.0.3",
         "wg0 type wireguard",
-        "vx0 type vxlan id 1 dstport 4789 remote 198.18.0.2 dev bond0",
+        "vx0 type vxlan id 1 dstport 4789 remote 198.18.0.2 dev bd0",
     ):
         ip(f"link add {words}")
     for name in ABOVE[1:]:
@@ -52,8 +53,6 @@ def counts_once() -> str:
 
 
 def _watched() -> str:
-    import subprocess
-
     command = [*COMMAND, "watch", *LEGS, *ABOVE, "--format", "json", "-i", "2", "--count", "2"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watch:
         assert watch.stdout is not None
@@ -66,8 +65,8 @@ def _watched() -> str:
     assert left_out == LEFT_OUT, left_out
     received = {each["name"]: each["totals"]["rx"]["packets"] for each in page["interfaces"]}
     sent = 2 * sum(sum(kind.times) for kind in KINDS)
-    assert page["total"]["totals"]["rx"]["packets"] == received["bond0"] >= sent, received
-    assert received["v0"] + received["v2"] == received["bond0"], received
+    assert page["total"]["totals"]["rx"]["packets"] == received["bd0"] >= sent, received
+    assert received["v0"] + received["v2"] == received["bd0"], received
     tagged = 2 * sum(KINDS[4].times)
-    assert received["bond0.7"] == tagged, received
+    assert received["bd0.7"] == tagged, received
     return f"{sent} frames: {received}"
