@@ -5,8 +5,9 @@ from __future__ import annotations
 from bpftop.model.findings import Severity
 from bpftop.rules.rule import Headline, InputUnavailable, Limit, Raised, Rule, RuleInput
 
-_FLAP_WINDOWS_S = (60.0, 30.0, 10.0, 3.1)
-"""The longest of these windows that bpftop has watched is the one over which losses of the carrier are counted."""
+_FLAP_WINDOWS_S = (60.0, 45.0, 30.0, 20.0, 14.0, 10.0, 7.0, 5.0, 3.1)
+"""The longest of these windows that bpftop has watched is the one over which losses of the carrier are counted. Each
+covers most of the time until the next, so that `diagnose` over 10 s misses no loss."""
 
 _FLAPPING_S = 10.0
 """Time without a change of the carrier after which the link flaps no more."""

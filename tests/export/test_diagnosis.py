@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from bpftop.export.diagnosis.diagnosis_document import Diagnosed, diagnosis, diagnosis_json, rules_text, verdict
 from bpftop.export.diagnosis.report import markdown, text
 from bpftop.history.analyzer import Analyzer
+from bpftop.model.derive import derive_snapshot
 from bpftop.rules.table import RULES, chosen
 from tests.rules.world import World
 
@@ -120,6 +121,21 @@ def test_the_report_has_verdict_evidence_and_rules() -> None:
     for part in ("### CRITICAL", "Why: ", "- SYN 20.0 k/s; limit 1.00 k/s", "- follows: ", "```sh", "**Ruled out:** ",
                  "**Not checked:**"):  # fmt: skip
         assert part in report
+
+
+def test_losses_whose_counter_is_read_late_are_in_the_totals() -> None:
+    """Programs on tracepoints are loaded after the first sample."""
+    world, analyzer = World().absent("drops"), Analyzer(chosen())
+    first = world.sample()
+    analyzer.push(first)
+    world.rate("drops", ("eth0", "NETFILTER_DROP"), "packets", 500)
+    samples = [world.advance() for _ in range(5)]
+    for sample in samples:
+        analyzer.push(sample)
+    assert analyzer.snapshot is not None
+    whole = derive_snapshot(first, samples[-1])
+    page = text(Diagnosed(analyzer.snapshot, analyzer.began_ns, tuple(analyzer.episodes), RULES, whole))
+    assert page.splitlines()[2].startswith("refused 2.00 k packets, 400 pps (firewall)")
 
 
 def test_hostile_names_stay_text() -> None:

@@ -485,3 +485,16 @@ def test_service_that_may_have_ended_before_waits_for_a_baseline() -> None:
     watch.run(6)
     assert watch.finding("service-gone") is None
     assert watch.now.waiting["service-gone"] == NO_BASELINE
+
+
+def test_link_that_flaps_slowly_is_found_within_a_short_watch() -> None:
+    world = World()
+    watch = Watch(world)
+    watch.run(2)
+    world.rate("links/eth0", ("eth0",), "carrier_changes", 1)  # a loss every two seconds
+    watch.run(6)
+    world.rate("links/eth0", ("eth0",), "carrier_changes", 0)
+    watch.run(1)
+    finding = watch.finding("no-carrier")
+    assert finding is not None
+    assert finding.title == "The link flaps: carrier lost 3 times in 7 s"

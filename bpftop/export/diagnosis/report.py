@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bpftop.export.diagnosis.diagnosis_document import Diagnosed, verdict
+from bpftop.export.snapshot.losses import losing
 from bpftop.export.snapshot.markdown import code, escaped
 from bpftop.export.snapshot.text import GROUP_NAMES
 from bpftop.history.episodes import Episode
@@ -39,13 +40,14 @@ def traffic_lines(diagnosed: Diagnosed) -> Iterator[str]:
     for name, interface in zip(names, whole.interfaces, strict=True):
         totals = ", ".join(_rates(traffic, diagnosed.duration_s) for traffic in (interface.rx, interface.tx))
         yield f"{name:<{max(map(len, names))}}  {totals}"
-    sums = losses(Selection(whole, whole.total, History()))
-    moved = [
-        f"{name} {si(sums[group].per_sec)} pps ({', '.join(title for title, _, _ in sums[group].stages)})"
-        for group, name in GROUP_NAMES.items()
-        if sums[group].per_sec
-    ]
-    unread = sums["lost"].unread
+    last, moved = diagnosed.last, []
+    for group, name in GROUP_NAMES.items():  # since watching began: what counts by tracepoints is loaded a moment later
+        stages = losing(last, group, "since_start")
+        packets, titles = sum(each for _, each, _ in stages), dict.fromkeys(title for title, _, _ in stages)
+        if packets:
+            rate = si(packets / diagnosed.duration_s)
+            moved.append(f"{name} {si(packets)} packets, {rate} pps ({', '.join(titles)})")
+    unread = losses(Selection(last, last.total, History()))["lost"].unread
     blind = [f"{unread} of its counters cannot be read"] if unread else []
     yield "; ".join((*(moved or ["no loss counted"]), *blind))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from bpftop.model.snapshot import Snapshot
 from bpftop.model.stages import BY_ID, GROUPS, Group, Stage, StageCounter
@@ -91,16 +91,21 @@ def loss_peaks(snapshot: Snapshot) -> dict[str, LossPeakObject | None]:
     return peaks
 
 
-def losing(snapshot: Snapshot, group: Group) -> list[tuple[str, float, str]]:
-    """Return (title, packets per second, interface or scope) of each row that counts into a sum and moved."""
+def losing(
+    snapshot: Snapshot, group: Group, what: Literal["per_sec", "since_start"] = "per_sec"
+) -> list[tuple[str, float, str]]:
+    """Return (title, packets, interface or scope) of each row that counts into a sum and moved.
+
+    ``what``: packets per second over the last interval, or packets since watching began.
+    """
     rows = losses(snapshot)
     result = []
     for row in rows:
-        if row["group"] != group or not row["per_sec"]:
+        if row["group"] != group or not row[what]:
             continue
-        own = [r["per_sec"] or 0.0 for r in rows if BY_ID[r["id"]].within == row["id"]]
-        rate = max(0.0, row["per_sec"] - sum(own))
-        if rate:
+        own = [r[what] or 0.0 for r in rows if BY_ID[r["id"]].within == row["id"]]
+        packets = max(0.0, (row[what] or 0.0) - sum(own))
+        if packets:
             title = BY_ID[BY_ID[row["id"]].within or row["id"]].title.strip()
-            result.append((title, rate, row["interface"] or row["scope"]))
+            result.append((title, packets, row["interface"] or row["scope"]))
     return result

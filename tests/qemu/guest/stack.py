@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Mapping
 
-from tests.qemu.guest.bpftop import COMMAND, ip
+from bpftop.model.derive import derive_snapshot
+from bpftop.store.encoding.sample_lines import LineReader
+from tests.qemu.guest.bpftop import Watch, ip
 from tests.qemu.guest.wire import KINDS, send
 
 LEGS = ("v0", "v2")
@@ -53,20 +53,14 @@ def counts_once() -> str:
 
 
 def _watched() -> str:
-    command = [*COMMAND, "watch", *LEGS, *ABOVE, "--format", "json", "-i", "2", "--count", "2"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watch:
-        assert watch.stdout is not None
-        watch.stdout.readline()
+    with Watch(*LEGS, *ABOVE) as watch:
         for far in FAR:
             send(far)
-        page = json.loads(watch.stdout.readline())
-        watch.communicate()
-    left_out = {row["interface"]: row["reason"] for row in page["total"]["left_out"]}
-    assert left_out == LEFT_OUT, left_out
-    received = {each["name"]: each["totals"]["rx"]["packets"] for each in page["interfaces"]}
+        after = derive_snapshot(None, LineReader().read(watch.settled().line.encode()))
+    assert dict(after.left_out) == LEFT_OUT, after.left_out
+    received = {each.label: each.rx.totals.packets or 0 for each in after.interfaces}
     sent = 2 * sum(sum(kind.times) for kind in KINDS)
-    assert page["total"]["totals"]["rx"]["packets"] == received["bd0"] >= sent, received
+    assert after.total.rx.totals.packets == received["bd0"] >= sent, received
     assert received["v0"] + received["v2"] == received["bd0"], received
-    tagged = 2 * sum(KINDS[4].times)
-    assert received["bd0.7"] == tagged, received
+    assert received["bd0.7"] == 2 * sum(KINDS[4].times), received
     return f"{sent} frames: {received}"
