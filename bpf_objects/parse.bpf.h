@@ -52,6 +52,11 @@ static __always_inline parsed_t cast_from_ipv4(const __u8 *destination)
 	return PARSED_CAST(CAST_UNICAST);
 }
 
+static __always_inline int is_super_frame(struct cursor *c)
+{
+	return (c->access == TC || c->access == TC_COPY) && ((struct __sk_buff *)c->ctx)->gso_size;
+}
+
 static __always_inline parsed_t parse_ipv4(struct cursor *c, parsed_t parsed, int tx, int cast_from_ip)
 {
 	__u32 have = c->length - c->at, header, total, fragment, protocol;
@@ -71,7 +76,8 @@ static __always_inline parsed_t parse_ipv4(struct cursor *c, parsed_t parsed, in
 		return parsed | PROTOCOL_TRUNCATED;
 	c->headers = c->at + header;
 	total = bpf_ntohs(ip->total_length);
-	if (!total && have > 65535)
+	/* BIG TCP, and the super-frames of a guest's TCP: the kernel takes their length from the skb (iph_totlen) */
+	if (!total && (have > 65535 || (ip->protocol == L4_TCP && is_super_frame(c))))
 		total = have;
 	if (total < header)
 		return malformed(parsed);

@@ -86,6 +86,8 @@ OTHER_FLAGS = ("tcp_flags", "other")
 THREE = {"128-255": (2, 308), "65-127": (1, 104)}
 BULK = super_frame(3, 412, 6, "ipv4", THREE, OTHER_FLAGS)
 
+ZERO_LENGTH = ip4(proto=6, len=0) / TCP(sport=40000, dport=443, flags="A") / bytes(250)
+
 SEGMENTS: list[Frame] = [
     tc("super-frame, TCP", ether() / tcp4("A", 250), gso(100, 3), BULK),
     tc("super-frame, TCP, gso_segs 0", ether() / tcp4("A", 250), gso(100), BULK),
@@ -108,6 +110,18 @@ SEGMENTS: list[Frame] = [
         gso(100),
         super_frame(3, 412, 6, "ipv4", THREE) | split((OTHER_FLAGS, 2, 308), (("tcp_flags", "rst"), 1, 104)),
     ),
+    tc("super-frame, TCP, total length 0", ether() / ZERO_LENGTH, gso(100, 3), BULK),
+    tc("super-frame, TCP, total length 0, sent", ether() / ZERO_LENGTH, gso(100), BULK, tx=True),
+    tc(
+        "super-frame, UDP, total length 0",
+        ether() / ip4(proto=17, len=0) / UDP(sport=1, dport=2) / bytes(250),
+        gso(100, 3),
+        split(
+            (("protocol", MALFORMED), 3, 360), (("joint", "ipv4", "unicast", "128-255"), 2, 268),
+            (("joint", "ipv4", "unicast", "65-127"), 1, 92),
+        ),
+    ),
+    tc("TCP, total length 0", ether() / ZERO_LENGTH, gso(0), expect(304, MALFORMED, "ipv4")),
     tc("TCP FIN, one segment", ether() / tcp4("FA", 50), gso(100, 1), expect(104, 6, "ipv4", tcp="fin")),
     tc("gso_size 0 with gso_segs", ether() / tcp4("A", 250), gso(0, 5), expect(304, 6, "ipv4", tcp="other")),
     tc("gso_size above the payload", ether() / tcp4("A", 50), gso(100), expect(104, 6, "ipv4", tcp="other")),

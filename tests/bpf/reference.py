@@ -60,6 +60,7 @@ class _Seen:
     headers: int = 0
     fragment: str | None = None
     upper: Cell | None = None
+    super_frame: bool = False
 
 
 def count(frame: bytes, *, direction: Direction = "rx", link: Link = "ethernet", skb: Skb | None = None) -> Counts:
@@ -68,12 +69,13 @@ def count(frame: bytes, *, direction: Direction = "rx", link: Link = "ethernet",
     Cells: ("protocol", number), ("joint", l3, cast, size), ("tcp_flags", class), ("udp_port", port), ("icmp", type),
     ("icmpv6", type), ("fragment", "first" | "later"), ("vlan", 1 | 2). `skb` is None for XDP.
     """
-    seen = _Seen(tags=1 if skb and skb.vlan_present else 0)
+    skb = skb or Skb()
+    seen = _Seen(tags=1 if skb.vlan_present else 0, super_frame=skb.gso_size > 0)
     try:
         _parse(seen, frame, direction, link)
     except _Rejected as rejected:
         seen.protocol, seen.fragment, seen.upper = rejected.protocol, None, None
-    packets, each, last = _segments(seen, len(frame), direction, skb or Skb())
+    packets, each, last = _segments(seen, len(frame), direction, skb)
     everything = (packets, (packets - 1) * each + last)
     counts: Counts = {("protocol", seen.protocol): everything}
     add(counts, {("joint", seen.l3, seen.cast, _size(each)): (packets - 1, (packets - 1) * each)})
@@ -182,7 +184,7 @@ def _ipv4(seen: _Seen, packet: bytes, direction: Direction) -> None:
     if have < header_length:
         raise _Rejected(TRUNCATED)
     seen.headers += header_length
-    if total == 0 and have > 65535:
+    if total == 0 and (have > 65535 or (protocol == TCP and seen.super_frame)):
         total = have
     if total < header_length:
         raise _Rejected(MALFORMED)

@@ -208,7 +208,9 @@ class FindingValueObject(TypedDict):
     clears_below: Annotated[Amount, "The limit below which the finding clears."]
     clear_window_s: Annotated[Amount, "Seconds over which the number is compared with that limit."]
     below_since_s: Annotated[
-        Amount | None, "Seconds since the end of the first of the latest intervals that do not meet the condition; null: the newest does."
+        Amount | None,
+        "Seconds since the end of the first of the latest intervals that do not meet the condition; null: the newest "
+        "meets it.",
     ]
 
 

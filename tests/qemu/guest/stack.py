@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from bpftop.model.derive import derive_snapshot
 from bpftop.store.encoding.sample_lines import LineReader
-from tests.qemu.guest.bpftop import Watch, ip
+from tests.qemu.guest.bpftop import HAS_TCX, Watch, ip
 from tests.qemu.guest.wire import KINDS, send
 
 LEGS = ("v0", "v2")
@@ -26,6 +27,7 @@ LEFT_OUT: Mapping[str, str] = {
 
 def counts_once() -> str:
     """A VLAN, a macvlan and tunnels above a bond of two legs, all watched: the total is what the bond counts."""
+    Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1")  # the kernel itself sends nothing
     for leg, far in zip(LEGS, FAR, strict=True):
         ip(f"link add {leg} type veth peer name {far}")
     ip("link add bd0 type bond mode balance-rr miimon 100")
@@ -61,6 +63,7 @@ def _watched() -> str:
     received = {each.label: each.rx.totals.packets or 0 for each in after.interfaces}
     sent = 2 * sum(sum(kind.times) for kind in KINDS)
     assert after.total.rx.totals.packets == received["bd0"] >= sent, received
-    assert received["v0"] + received["v2"] == received["bd0"], received
+    if HAS_TCX:  # else the bond has rtnetlink's totals, which have frames that the kernel itself sends meanwhile
+        assert received["v0"] + received["v2"] == received["bd0"], received
     assert received["bd0.7"] == 2 * sum(KINDS[4].times), received
     return f"{sent} frames: {received}"
