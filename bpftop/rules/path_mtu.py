@@ -45,6 +45,7 @@ def _of_own_connections(rule_input: RuleInput, stuck: list[Key]) -> Raised:
             f"assumed for this path: MTU {reading.value(first, 'path_mtu')}, MSS {segment}",
         ),
         "a link on the way has a smaller MTU, and its ICMP message (fragmentation needed) does not come back",
+        Headline("connections that stand still", "sockets", lambda other: len(_stuck_sockets(other))),
     )
 
 

@@ -117,7 +117,8 @@ SEGMENTS: list[Frame] = [
         ether() / ip4(proto=17, len=0) / UDP(sport=1, dport=2) / bytes(250),
         gso(100, 3),
         split(
-            (("protocol", MALFORMED), 3, 360), (("joint", "ipv4", "unicast", "128-255"), 2, 268),
+            (("protocol", MALFORMED), 3, 360),
+            (("joint", "ipv4", "unicast", "128-255"), 2, 268),
             (("joint", "ipv4", "unicast", "65-127"), 1, 92),
         ),
     ),
