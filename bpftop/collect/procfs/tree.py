@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from pathlib import Path
 
 from bpftop.collect.collector import Unavailable
@@ -29,7 +30,7 @@ class Tree:
     sys: Path | None = None
     no_sysfs: str | None = None
 
-    @property
+    @cached_property
     def is_recorded(self) -> bool:
         return self.root != Path("/")
 
