@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Programs at a kprobe and at a tracepoint of a system call that nothing else calls often. BPF_PROG_TEST_RUN refuses
- * these types, so the kernel's run statistics time them. */
+/* Programs at a kprobe and at a tracepoint of a system call that nothing else calls often, and at the raw tracepoint of
+ * all system calls, which needs neither kprobes nor tracefs. BPF_PROG_TEST_RUN does not time these types, but the
+ * kernel's run statistics do. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
@@ -34,3 +35,5 @@ TRACING("ksyscall/getpgid", kprobe_empty, 0)
 TRACING("ksyscall/getpgid", kprobe_count, count())
 TRACING("tracepoint/syscalls/sys_enter_getpgid", tracepoint_empty, 0)
 TRACING("tracepoint/syscalls/sys_enter_getpgid", tracepoint_count, count())
+TRACING("raw_tracepoint/sys_enter", raw_tracepoint_empty, 0)
+TRACING("raw_tracepoint/sys_enter", raw_tracepoint_count, count())
