@@ -71,6 +71,7 @@ _WITHOUT_SERIES = frozenset(("cpu", "irq", "handle", "inode", "id", "attached", 
 _SECOND_NS = 10**9
 _TRAFFIC = ("packets", "bytes")
 _WHERE = ("interface", "direction")
+_FLOW = (*_WHERE, "saddr", "daddr", "sport", "dport", "l4_proto")
 
 LINK_COLUMNS = (
     *("rx_packets", "rx_bytes", "tx_packets", "tx_bytes"),
@@ -124,14 +125,22 @@ INTERFACE_FAMILIES = (
     Family("xdp_verdicts", ("interface", "prog_id", "verdict"), ("packets",),
            "packets by the verdict of another's XDP program on the interface, per CPU (fexit)", per_cpu=True,
            sparse=True),
-    Family("flows", (*_WHERE, "saddr", "daddr", "sport", "dport", "l4_proto"), _TRAFFIC,
+    Family("flows", _FLOW, _TRAFFIC,
            "the busiest flows, counted only on request; estimates where they are sampled",
            in_metrics=False, in_series=False),
     Family("flow_groups", (*_WHERE, "group", "member"), _TRAFFIC,
            "the busiest sources, destinations and destination ports of all flows that are in the table",
            in_metrics=False, in_series=False, checked_over_time=False),
-    Family("flow_ages", (*_WHERE, "saddr", "daddr", "sport", "dport", "l4_proto"), ("age_ns",),
+    Family("flow_ages", _FLOW, ("age_ns",),
            "time since the first packet of each of the busiest flows", kind="gauge",
+           in_metrics=False, in_series=False, checked_over_time=False),
+    Family("flow_sockets", (*_FLOW, "process", "pid", "user", "service", "netns"),
+           ("listening", "rtt_us", "min_rtt_us", "lost", "cwnd", "delivery_rate_bytes_per_sec", "limit"),
+           "the process, user and container of each of the busiest flows, and its TCP connection (sock_diag, /proc); "
+           "netns: inode of another network namespace than the watched one", kind="gauge",
+           in_metrics=False, in_series=False, checked_over_time=False),
+    Family("flow_retransmits", _FLOW, ("retransmits",),
+           "segments that this host sent again on each of the busiest TCP connections (sock_diag)", wrap_bits=32,
            in_metrics=False, in_series=False, checked_over_time=False),
     Family("flow_table", _WHERE,
            ("entries", "max_entries", "removed_idle", "sampled_1_in", "read_ns", "added_ns_per_packet"),

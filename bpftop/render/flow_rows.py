@@ -12,9 +12,40 @@ from bpftop.model.protocols import protocol_name
 from bpftop.model.readings import RatedReading
 from bpftop.model.sample import Direction, Key
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot, sum_known
+from bpftop.model.tcp_limits import LIMITS
 
 GroupBy = Literal["flow", "source", "destination", "destination_port"]
+_FLOW_LABELS = 7
 GROUPS: tuple[GroupBy, ...] = ("flow", "source", "destination", "destination_port")
+
+
+@frozen
+class FlowOwner:
+    """The socket of a flow on this host. ``process`` is empty and ``pid`` 0 where the process is not known.
+
+    ``service``: its container, or else its systemd unit. ``netns``: inode of the network namespace, empty for the
+    watched one. What is None is unknown, or (all from ``rtt_us`` on) no TCP connection.
+    """
+
+    process: str
+    pid: int
+    user: str
+    service: str
+    netns: str
+    is_listening: bool
+    rtt_us: int | None = None
+    min_rtt_us: int | None = None
+    lost: int | None = None
+    cwnd: int | None = None
+    delivery_rate_bits_per_sec: int | None = None
+    limit: str | None = None
+    retransmits: int | None = None
+    retransmits_per_sec: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Return ``nginx[812]``, or the user where the process is not known."""
+        return f"{self.process}[{self.pid}]" if self.pid else f"a process of {self.user}"
 
 
 @frozen
@@ -35,6 +66,7 @@ class FlowLine:
     age_ns: int | None
     names: Mapping[str, str]
     """The names of addresses that were looked up."""
+    owner: FlowOwner | None = None
 
     @property
     def key(self) -> str:
@@ -87,12 +119,15 @@ def flow_lines(
     make: Callable[[RatedReading, Key], FlowLine]
     every = interface.traffic(direction).totals.packets_per_sec
 
+    owners: dict[Key, FlowOwner] = flow_owners(snapshot, interface, direction) if by == "flow" else {}
+
     def flow(reading: RatedReading, key: Key) -> FlowLine:
         label, _, saddr, daddr, sport, dport, l4_proto = key
         ages = snapshot.reading("flow_ages", str(label), direction)
         return FlowLine(
             str(label), str(saddr), str(daddr), int(sport), int(dport), protocol_name(int(l4_proto)), "",
             *_rates(reading, key, every), ages.value(key, "age_ns") if ages is not None else None, names,
+            owners.get(key),
         )  # fmt: skip
 
     def group(reading: RatedReading, key: Key) -> FlowLine:
@@ -106,6 +141,23 @@ def flow_lines(
         if by in ("flow", key[2])
     ]
     return sorted(rows, key=lambda row: (-(row.packets_per_sec or 0.0), row.key))
+
+
+def flow_owners(snapshot: Snapshot, interface: InterfaceSnapshot, direction: Direction) -> dict[Key, FlowOwner]:
+    """Return the key of a flow -> its socket on this host."""
+    owners: dict[Key, FlowOwner] = {}
+    for reading in _readings(snapshot, interface, direction, "flow_sockets"):
+        sent = snapshot.reading("flow_retransmits", str(reading.keys[0][0]), direction) if reading.keys else None
+        for key in reading.keys:
+            flow, (process, pid, user, service, netns) = key[:_FLOW_LABELS], key[_FLOW_LABELS:]
+            listening, rtt, min_rtt, lost, cwnd, rate, limit = reading.reading.totals[key]
+            owners[flow] = FlowOwner(
+                str(process), int(pid), str(user), str(service), str(netns), bool(listening), rtt, min_rtt, lost, cwnd,
+                None if rate is None else 8 * rate, None if limit is None else LIMITS.get(limit),
+                None if sent is None else sent.value(flow, "retransmits"),
+                None if sent is None else sent.per_sec(flow, "retransmits"),
+            )  # fmt: skip
+    return owners
 
 
 def _rates(reading: RatedReading, key: Key, every: float | None) -> tuple[float | None, float | None, float | None]:

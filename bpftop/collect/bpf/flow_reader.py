@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection
 
 from bpftop.collect.bpf.flow_counter import FlowCounter
+from bpftop.collect.sockets.flow_names import FlowNames
 from bpftop.config.resources import NoThread, start_thread
 from bpftop.errors import BpftopError
 from bpftop.fields import field, mutable
@@ -24,6 +25,7 @@ class _TableRead:
     read_ns: int = 0
     readings: dict[str, Reading] = field(default_factory=dict)
     fault: str | None = None
+    unnamed: str | None = None  # why the processes are not known
 
 
 class FlowReader:
@@ -39,6 +41,7 @@ class FlowReader:
         self._closed = False
         self._reads: dict[FlowCounter, _TableRead] = {}
         self._thread: threading.Thread | None = None
+        self._names = FlowNames()  # belongs to the thread
 
     def schedule(self, watched: Collection[Watched], due_ns: int) -> None:
         """Read these counters for the tick at ``due_ns`` (CLOCK_MONOTONIC), and forget all other counters."""
@@ -65,6 +68,8 @@ class FlowReader:
                 readings.update(table_read.readings)
                 if table_read.fault is not None:
                     unavailable[f"flows/{label}/{counter.direction}"] = table_read.fault
+                if table_read.unnamed is not None:
+                    unavailable[f"flow_sockets/{label}/{counter.direction}"] = table_read.unnamed
         return readings, unavailable
 
     def close(self) -> None:
@@ -76,6 +81,12 @@ class FlowReader:
             self._thread.join()
 
     def _run(self) -> None:
+        try:
+            self._read_when_due()
+        finally:
+            self._names.close()
+
+    def _read_when_due(self) -> None:
         while True:
             with self._changed:
                 while not self._closed and not self._is_time():
@@ -92,6 +103,11 @@ class FlowReader:
             table_read.readings = counter.read(label)
         except BpftopError as error:
             table_read.fault = str(error)
+        try:
+            named = self._names.readings(label, counter.direction, table_read.readings)
+            table_read.readings = {**table_read.readings, **named}
+        except BpftopError as error:
+            table_read.unnamed = str(error)
         with self._changed:
             if counter in self._reads:
                 self._reads[counter] = table_read
