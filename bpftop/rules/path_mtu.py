@@ -52,24 +52,27 @@ def _of_own_connections(rule_input: RuleInput, stuck: list[Key]) -> Raised:
 def _stuck_sockets(rule_input: RuleInput) -> list[Key]:
     """Return the sockets with a full-sized segment that is never acknowledged though small ones were.
 
-    No full-sized segment of theirs was ever acknowledged. Where a small segment of another connection to the peer has
-    no answer either, or a connection stands still that had carried full-sized ones, the peer is down or cut off.
+    Not where another connection to the peer has carried full-sized segments: then the path loses much, or the peer is
+    down. Nor where a small segment has no answer either.
     """
     reading = rule_input.reading("timed_out_sockets")
     stuck, silent = [], set()
     for key in reading.keys:
-        segment, queued, acked, timer_ms, since_ack_ms = (
+        again, segment, queued, acked, timer_ms, since_ack_ms = (
             reading.value(key, column) or 0
-            for column in ("segment_bytes", "queued_bytes", "acked_bytes", "timer_ms", "since_ack_ms")
-        )
-        if queued < segment or acked >= segment:
+            for column in ("retransmits", "segment_bytes", "queued_bytes", "peer_acked_bytes", "timer_ms",
+                           "since_ack_ms")
+        )  # fmt: skip
+        if queued < segment:
             silent.add(key[1])
         # The timer doubles each time, so the segment is less than two of its last periods old.
-        elif (reading.value(key, "retransmits") or 0) < SENT_AGAIN:
-            continue
-        elif segment > SMALLEST_SEGMENT_BYTES and acked < segment and since_ack_ms <= 2 * timer_ms + ANSWERED_WITHIN_MS:
+        elif again >= SENT_AGAIN and acked < segment and since_ack_ms <= 2 * timer_ms + ANSWERED_WITHIN_MS:
             stuck.append(key)
-    return [key for key in stuck if key[1] not in silent]
+    return [
+        key
+        for key in stuck
+        if key[1] not in silent and (reading.value(key, "segment_bytes") or 0) > SMALLEST_SEGMENT_BYTES
+    ]
 
 
 def _of_forwarded_packets(rule_input: RuleInput) -> Raised | None:

@@ -192,10 +192,12 @@ def _handshakes(rule_input: RuleInput) -> float:
 def retransmitted(rule_input: RuleInput) -> Share | None:
     """Return the share of data segments sent again; None below the floor.
 
-    Segments with new payload are the whole: a host that only receives sends many segments without payload.
+    Segments with new payload are the whole: a host that only receives sends many segments without payload. Of few
+    segments a larger share must be sent again, as behind a slow line that is too full.
     """
     sent, again = rule_input.count("TcpExtTCPOrigDataSent"), rule_input.count("TcpRetransSegs")
-    if sent < rule_input.limit("segments"):
+    few = sent < rule_input.limit("segments")
+    if few and (sent < rule_input.limit("few_segments") or again < rule_input.limit("few_share") * sent):
         return None
     timeouts, syn = rule_input.count("TcpExtTCPTimeouts"), rule_input.count("TcpExtTCPSynRetrans")
     return Share(
@@ -203,10 +205,12 @@ def retransmitted(rule_input: RuleInput) -> Share | None:
         "RetransSegs / TCPOrigDataSent",
         f"TCP sends {pct(again / sent)} of its segments again",
         (
-            f"{per_s(again)} of {per_s(sent)}; looked at from {per_s(rule_input.limits['segments'].raised)}",
+            f"{per_s(again)} of {per_s(sent)}; looked at from {per_s(rule_input.limits['segments'].raised)}, or from "
+            f"{per_s(rule_input.limits['few_segments'].raised)} and {pct(rule_input.limits['few_share'].raised)}",
             f"timeouts {per_s(timeouts)}, SYN again {per_s(syn)}",
         ),
         _why_retransmitted(rule_input, again, syn, timeouts),
+        "warning" if few else None,
     )
 
 
@@ -311,10 +315,12 @@ RULES = (
     ),
     Rule(
         "tcp-retransmits", "tcp", "netns", ("snmp", "netstat"), ("warning", "critical"),
-        "segments sent again, of those with new payload", share_over_limit(retransmitted),
+        "segments sent again, of those with new payload", lasting("again", share_over_limit(retransmitted)),
         {"warning": Limit(0.02, 0.01, "share", "healthy bulk TCP stays below 0.5 %"),
-         "critical": Limit(0.05, 0.03, "share"), "segments": Limit(1_000, 500, "/s", "a floor")},
+         "critical": Limit(0.05, 0.03, "share"), "segments": Limit(1_000, 500, "/s", "a floor"),
+         "few_segments": Limit(200, 100, "/s"), "few_share": Limit(0.1, 0.05, "share", "of few segments")},
         ("ss -ti", "nstat -az TcpRetransSegs TcpExtTCPLostRetransmit TcpExtTCPTimeouts", "tc -s qdisc"),
+        measures={"again": lambda rule_input: rule_input.count("TcpRetransSegs")},
     ),
     Rule(
         "tcp-memory", "tcp", "host", ("socket_memory", "sysctls"), ("warning", "critical"),

@@ -250,6 +250,7 @@ def test_connections_whose_segments_are_not_acknowledged(lab: Lab) -> None:
         (stuck,) = diag.timed_out_sockets(2)
     assert stuck[:3] == (4, "198.18.5.2", port)
     assert (stuck.segment_bytes, stuck.acked_bytes, stuck.queued_bytes, stuck.path_mtu) == (1448, 101, 5000, 1500)
+    assert stuck.peer_acked_bytes == 101
     assert stuck.retransmits >= 2
     assert stuck.since_ack_ms > stuck.timer_ms / 4
 

@@ -137,6 +137,8 @@ RAISED: list[tuple[str, str, str, Setup]] = [
      lambda w: w.rate("conntrack_events", (), "invalid", 300).stack(IpInReceives=1_000)),
     ("conntrack-invalid", "info", "Connection tracking finds 30/s packets invalid",
      lambda w: w.rate("conntrack_events", (), "invalid", 30).stack(IpInReceives=1_000)),
+    ("tcp-retransmits", "warning", "TCP sends 15 % of its segments again",
+     lambda w: w.stack(TcpExtTCPOrigDataSent=300, TcpRetransSegs=45)),
     ("tx-drops", "warning", "40/s packets dropped on the way out",
      lambda w: w.rate("qdiscs/eth0", ("eth0", "tbf", "1:"), "drops", 40).rate(
          "links/eth0", ("eth0",), "tx_packets", 10_000)),
@@ -217,6 +219,7 @@ RAISED: list[tuple[str, str, str, Setup]] = [
 def timed_out(world: World, inode: int = 5, **columns: int) -> World:
     """Let a connection to 10.0.0.9 stand still that was answered just before."""
     usual = {"retransmits": 4, "segment_bytes": 1448, "timer_ms": 3200, "since_ack_ms": 4000, "path_mtu": 1500}
+    columns.setdefault("peer_acked_bytes", columns["acked_bytes"])
     return world.level("timed_out_sockets", (4, "10.0.0.9", 443, inode, "curl[7]"), **{**usual, **columns})
 
 
@@ -317,6 +320,9 @@ QUIET: dict[str, Setup] = {
         timed_out(w, 6, queued_bytes=200, acked_bytes=1), queued_bytes=30_000, acked_bytes=301),
     "a peer that went down while nothing was sent": lambda w: timed_out(
         w, queued_bytes=30_000, acked_bytes=301, since_ack_ms=900_000),
+    "a path that loses much, and carries full-sized segments": lambda w: timed_out(
+        w, queued_bytes=30_000, acked_bytes=301, peer_acked_bytes=40_000),
+    "a few segments sent again, of few": lambda w: w.stack(TcpExtTCPOrigDataSent=300, TcpRetransSegs=20),
     "segments lost by chance": lambda w: timed_out(w, queued_bytes=30_000, acked_bytes=301, retransmits=2),
     "a single flow on a CPU that has time left": lambda w: busy_cpu(w, 0.3),
     "a standby host takes an address over": lambda w: w.level("address_moves", _MOVED, moves=1).level(

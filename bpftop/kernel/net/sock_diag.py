@@ -36,6 +36,7 @@ _TCP_MESSAGE = struct.Struct("=2xBB2x2s16x16s4x8x4xII4xI")
 # struct tcp_info (include/uapi/linux/tcp.h): rto, snd_mss, unacked, last_ack_recv, pmtu, bytes_acked
 _TCP_INFO = struct.Struct("=8xI4xI4xI28xII56xQ")
 _HEADER_WORDS = 4  # struct nlmsghdr
+_BLOCKS_KEPT = 64  # of at most 32 KiB each
 _RETRANSMITS_BYTE, _PORT_BYTE = 4 * _HEADER_WORDS + 3, 4 * _HEADER_WORDS + 4
 _RQUEUE_WORD = _HEADER_WORDS + 14
 _KIND_WORD = struct.unpack("=I", struct.pack("=HH", SOCK_DIAG_BY_FAMILY, NLM_F_MULTI))[0]
@@ -82,7 +83,7 @@ class TimedOutSocket(NamedTuple):
     """A TCP socket by its destination, whose timer sent the same segment again ``retransmits`` times.
 
     ``segment_bytes`` is the largest payload that the path seems to take (MSS); ``acked_bytes`` are all that the peer
-    has ever acknowledged, the SYN included.
+    has ever acknowledged on this connection, the SYN included, and ``peer_acked_bytes`` the most of all connections.
     """
 
     version: Version
@@ -93,6 +94,7 @@ class TimedOutSocket(NamedTuple):
     segment_bytes: int
     queued_bytes: int
     acked_bytes: int
+    peer_acked_bytes: int
     timer_ms: int
     since_ack_ms: int
     path_mtu: int
@@ -145,25 +147,35 @@ class SockDiag:
 
     def timed_out_sockets(self, least_retransmits: int) -> list[TimedOutSocket]:
         """List the established TCP sockets that sent a segment again so often. Raises NoSockDiag, KernelError."""
+        others: list[bytes] = []
 
         def none_did(received: bytes) -> bool:
             (length,) = struct.unpack_from("=I", received)
-            return _have_words(received, {}) and max(received[_RETRANSMITS_BYTE::length]) < least_retransmits
+            is_dull = _have_words(received, {}) and max(received[_RETRANSMITS_BYTE::length]) < least_retransmits
+            if is_dull and len(others) < _BLOCKS_KEPT:
+                others.append(received)
+            return is_dull
 
-        sockets = []
-        for version, message in self._dump(socket.IPPROTO_TCP, 1 << TCP_ESTABLISHED, none_did, INET_DIAG_INFO):
-            known = _tcp_socket(version, message)
-            info = attributes(message, _TCP_MESSAGE.size).get(INET_DIAG_INFO, b"")
-            if known.retransmits < least_retransmits or known.window_probe or len(info) < _TCP_INFO.size:
-                continue
-            rto_us, segment, unacked, since_ack_ms, mtu, acked = _TCP_INFO.unpack_from(info)
-            if unacked:
-                sockets.append(
-                    TimedOutSocket(
-                        *known[:5], segment, known.send_queue_bytes, acked, rto_us // 1000, since_ack_ms, mtu
-                    )
-                )
-        return sockets
+        answers = list(self._dump(socket.IPPROTO_TCP, 1 << TCP_ESTABLISHED, none_did, INET_DIAG_INFO))
+        stuck = [
+            (known, info)
+            for known, info in (_with_info(version, message) for version, message in answers)
+            if known.retransmits >= least_retransmits and not known.window_probe and info.unacked
+        ]
+        if not stuck:
+            return []
+        # Only now is it worth the time to parse those without trouble.
+        answers += [(_version(message), message) for block in others for _, _, _, message in messages(block)]
+        acked: dict[str, int] = {}
+        for known, info in (_with_info(version, message) for version, message in answers):
+            acked[known.address] = max(acked.get(known.address, 0), info.acked_bytes)
+        return [
+            TimedOutSocket(
+                *known[:5], info.segment_bytes, known.send_queue_bytes, info.acked_bytes, acked[known.address],
+                info.rto_us // 1000, info.since_ack_ms, info.path_mtu,
+            )
+            for known, info in stuck
+        ]  # fmt: skip
 
     def ports_in_use(self, ports: range) -> Counter[tuple[Version, str, str, int]]:
         """Count the local ports in use, those in TIME-WAIT included.
@@ -231,6 +243,28 @@ def _tcp_socket(version: Version, message: bytes) -> TcpSocket:
     timer, retransmits, port, address, received, sent, inode = _TCP_MESSAGE.unpack_from(message)
     end = _address(version, address), int.from_bytes(port, "big")
     return TcpSocket(version, *end, inode, retransmits, received, sent, timer == PROBE_TIMER)
+
+
+class _Info(NamedTuple):
+    """The part of struct tcp_info that is used; zeros where the kernel sends none."""
+
+    rto_us: int = 0
+    segment_bytes: int = 0
+    unacked: int = 0
+    since_ack_ms: int = 0
+    path_mtu: int = 0
+    acked_bytes: int = 0
+
+
+def _with_info(version: Version, message: bytes) -> tuple[TcpSocket, _Info]:
+    info = attributes(message, _TCP_MESSAGE.size).get(INET_DIAG_INFO, b"")
+    return _tcp_socket(version, message), _Info(*_TCP_INFO.unpack_from(info)) if len(
+        info
+    ) >= _TCP_INFO.size else _Info()
+
+
+def _version(message: bytes) -> Version:
+    return 4 if message[0] == socket.AF_INET else 6
 
 
 def _address(version: Version, padded: bytes) -> str:

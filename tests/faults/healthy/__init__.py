@@ -30,4 +30,5 @@ HEALTHY: tuple[type[Healthy], ...] = (
     neighbours.PathMtuDiscovery,
     neighbours.NarrowLinkRouter,
     neighbours.ServiceRestarts,
+    neighbours.UploadThroughSlowLine,
 )

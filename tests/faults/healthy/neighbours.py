@@ -19,7 +19,7 @@ from tests.faults.healthy.base import (
     received_bytes,
     sent_bytes,
 )
-from tests.faults.place import ip, packet_filter, token_bucket
+from tests.faults.place import Beyond, ip, packet_filter, token_bucket
 from tests.faults.scenario import Cell, counter, drop
 from tests.faults.scenarios.route import narrow_link, upload
 from tests.faults.worker import Worker
@@ -189,3 +189,20 @@ class ServiceRestarts(Healthy):
             self.watched, "answer_with_restarts", address=WATCHED.ipv4[0], port=LOG_PORT, every_s=12, pause_s=0.5
         )
         self.send([packets.udp(7300 + n, LOG_PORT, bytes(60)) for n in range(64)], 300)
+
+
+class UploadThroughSlowLine(Healthy):
+    """One upload through a line of 20 Mb/s two hops away, which loses segments while TCP finds out its speed."""
+
+    id = "upload-through-slow-line"
+    moves = (sent_bytes(1.5 * MEGABYTE),)
+
+    def prepare(self) -> None:
+        beyond = Beyond(self.lab, GENERATOR)
+        self.keep(beyond.close)
+        ip(self.watched, f"route add {beyond.address}/32 via {GENERATOR.ipv4[0]}")
+        self.keep(lambda: ip(self.watched, f"route delete {beyond.address}/32"))
+        token_bucket(self.generator, beyond.near_interface, "20mbit", "10kb", "250kb")
+        server: dict[str, Any] = {"address": beyond.address, "port": BULK_PORT}
+        self.serve(beyond.call, "swallow_tcp", **server)
+        self.add(Worker(self.watched, "tests.faults.jobs:pour_tcp", flows=1, **server))

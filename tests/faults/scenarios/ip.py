@@ -93,6 +93,23 @@ class FragmentFlood(Scenario):
         self.send(firsts, 4000)
 
 
+class LostFragments(Scenario):
+    """Datagrams of 8 kB that lose their last fragment on the way; their rest waits the usual 30 s."""
+
+    id = "lost-fragments"
+    finding = "fragment-flood"
+    moves = (counter("IpReasmReqds", 1000),)
+    may_move = (counter("IpReasmFails"), counter("IpReasmTimeout"), drop("FRAG_REASM_TIMEOUT"))
+
+    def prepare(self) -> None:
+        datagram = frames.udp(5001, PORT, bytes(8000))
+        parts = []
+        for number in range(2048):
+            for at in range(0, 7400, 1480):
+                parts.append(packets.fragment(number, at, True, datagram[at : at + 1480], src=packets.stranger(number)))
+        self.send(parts, 4000)
+
+
 class MalformedPackets(Scenario):
     """Headers that contradict themselves: length, version, checksum; and packets that end too early."""
 

@@ -201,6 +201,38 @@ class DroppedOnThisHost(Scenario):
         self.add(Worker(self.watched, "tests.faults.jobs:pour_tcp", address=GENERATOR.ipv4[0], port=PORT, flows=4))
 
 
+class DroppedOnTheWayIn(Scenario):
+    """A tc program on the way in that drops 4 % of what a peer uploads."""
+
+    id = "dropped-on-the-way-in"
+    finding = "dropped-on-this-host"
+    moves = (drop("TC_INGRESS", 50),)
+    may_move = (counter("TcpExtTCPDSACKOldSent"), counter("TcpExtTCPDSACKOfoSent"))
+
+    def prepare(self) -> None:
+        self.keep(self.watched(lambda: tc_program.attach(WATCHED.interface, tc_program.BPF_TCX_INGRESS, 4)))
+        server = Worker(self.watched, "tests.faults.jobs:swallow_tcp", address=WATCHED.ipv4[0], port=PORT)
+        self.keep(server.stop)
+        server.ready().go()
+        self.add(Worker(self.generator, "tests.faults.jobs:pour_tcp", address=WATCHED.ipv4[0], port=PORT, flows=4))
+
+
+class DroppedByFirewallOut(Scenario):
+    """A rule of nftables that drops 5 % of the TCP segments which this host sends."""
+
+    id = "dropped-by-firewall-out"
+    finding = "dropped-on-this-host"
+    moves = (drop("NETFILTER_DROP", 50),)
+    may_move = (counter("TcpRetransSegs"), counter("TcpExtTCPLostRetransmit"), counter("TcpExtTCPTimeouts"))
+
+    def prepare(self) -> None:
+        self.keep(packet_filter(self.watched, "output", ["meta l4proto tcp numgen random mod 100 < 5 drop"]))
+        server = Worker(self.generator, "tests.faults.jobs:swallow_tcp", address=GENERATOR.ipv4[0], port=PORT)
+        self.keep(server.stop)
+        server.ready().go()
+        self.add(Worker(self.watched, "tests.faults.jobs:pour_tcp", address=GENERATOR.ipv4[0], port=PORT, flows=4))
+
+
 class TcpRetransmits(Scenario):
     """Bulk TCP to a host behind a router whose token bucket is full: losses are somewhere on the path, as mostly."""
 
@@ -218,3 +250,23 @@ class TcpRetransmits(Scenario):
         self.keep(server.stop)
         server.ready().go()
         self.add(Worker(self.watched, "tests.faults.jobs:pour_tcp", address=beyond.address, port=PORT, flows=4))
+
+
+class BehindShaper(Scenario):
+    """32 uploads through a shaper of 4 Mb/s two hops away, a line that is too small: some 300 segments a second."""
+
+    id = "behind-shaper"
+    finding = "tcp-retransmits"
+    moves = (counter("TcpRetransSegs", 10),)
+    may_move = (counter("TcpExtTCPLostRetransmit"), counter("TcpExtTCPTimeouts"))
+
+    def prepare(self) -> None:
+        beyond = Beyond(self.lab, GENERATOR)
+        self.keep(beyond.close)
+        ip(self.watched, f"route add {beyond.address}/32 via {GENERATOR.ipv4[0]}")
+        self.keep(lambda: ip(self.watched, f"route delete {beyond.address}/32"))
+        token_bucket(self.generator, beyond.near_interface, "4mbit", "4kb", "12kb")
+        server = Worker(beyond.call, "tests.faults.jobs:swallow_tcp", address=beyond.address, port=PORT)
+        self.keep(server.stop)
+        server.ready().go()
+        self.add(Worker(self.watched, "tests.faults.jobs:pour_tcp", address=beyond.address, port=PORT, flows=32))

@@ -121,3 +121,23 @@ class XdpIllegalAction(XdpExceptions):
     id = "xdp-illegal-action"
     finding = "xdp-exceptions"
     action = NO_ACTION
+
+
+class XdpProgramReplaced(XdpExceptions):
+    """An XDP program that returns no action is taken off, and the traffic goes on as before."""
+
+    id = "xdp-program-replaced"
+    finding = "xdp-exceptions"
+
+    def prepare(self) -> None:
+        self.serve_udp(PORT)
+        self._detach = self.watched(lambda: attach(WATCHED.interface, PORT, self.action))
+        self.keep(self._off)
+        self.send([packets.udp(11000 + n, PORT, bytes(40)) for n in range(32)], 500)
+
+    def end(self) -> None:
+        self._off()
+
+    def _off(self) -> None:
+        detach, self._detach = self._detach, lambda: None
+        detach()
