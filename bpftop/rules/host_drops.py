@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from bpftop.model.snapshot import InterfaceSnapshot
 from bpftop.model.units import pct
+from bpftop.rules.counted import has_most
 from bpftop.rules.evidence import compare, per_s
-from bpftop.rules.rule import Headline, InputUnavailable, Limit, Raised, Rule, RuleInput, rates_above_zero
+from bpftop.rules.rule import Headline, InputUnavailable, Limit, Raised, Rule, RuleInput, if_available, rates_above_zero
 
 _PLACES = {
     "TC_INGRESS": "a tc program or filter on the way in",
     "TC_EGRESS": "a tc program or filter on the way out",
     "NETFILTER_DROP": "nftables or iptables",
+    "output": "nftables or iptables on the way out",
 }
-"""Drop reason -> where the packet was dropped. Drops of a queue are in tx-drops."""
+"""Drop reason -> where the packet was dropped. Drops of a queue are in tx-drops.
+
+``output`` are the packets of this host that the firewall drops before they have a device.
+"""
+
+_SENT, _PASSED = ("IpOutRequests", "Ip6OutRequests"), ("IpOutTransmits", "Ip6OutTransmits")
+_FORWARDED = ("IpForwDatagrams", "Ip6OutForwDatagrams")
 
 
 def dropped_on_this_host(rule_input: RuleInput) -> Raised | None:
@@ -20,7 +29,7 @@ def dropped_on_this_host(rule_input: RuleInput) -> Raised | None:
     label = rule_input.interface.label
     rates = _filtered(rule_input)
     dropped = sum(rates.values())
-    outward = rates["TC_EGRESS"] >= 0.5 * dropped
+    outward = rates["TC_EGRESS"] + rates["output"] >= 0.5 * dropped
     whole = dropped + rule_input.link("tx_packets") if outward else rule_input.link("rx_packets")
     share = dropped / max(1.0, whole)
     if dropped < rule_input.limit("packets") or share < rule_input.limit("share"):
@@ -28,7 +37,7 @@ def dropped_on_this_host(rule_input: RuleInput) -> Raised | None:
     holes, again = rule_input.count("TcpExtTCPOFOQueue"), rule_input.count("TcpRetransSegs")
     suffers = holes + again >= rule_input.limit("repaired") * dropped or (outward and _sends_mostly_tcp(rule_input))
     most = max(rates, key=lambda reason: rates[reason])
-    if most == "NETFILTER_DROP" and not suffers:
+    if most in ("NETFILTER_DROP", "output") and not suffers:
         return None  # firewall-drops has it
     return Raised(
         "warning" if suffers else "info",
@@ -46,7 +55,20 @@ def dropped_on_this_host(rule_input: RuleInput) -> Raised | None:
 def _filtered(rule_input: RuleInput) -> dict[str, float]:
     """Return drop reason -> packets per second of the interface that a filter dropped."""
     label = rule_input.interface.label
-    return {reason: rule_input.drops_by_interface((reason,)).get(label, 0.0) for reason in _PLACES}
+    rates = {reason: rule_input.drops_by_interface((reason,)).get(label, 0.0) for reason in _PLACES}
+    without_device = rule_input.drops_by_interface(("NETFILTER_DROP",)).get("elsewhere", 0.0)
+    if without_device and has_most(rule_input, _sent):
+        rates["output"] = min(without_device, if_available(lambda: _not_passed(rule_input)) or 0.0)
+    return rates
+
+
+def _sent(interface: InterfaceSnapshot) -> float:
+    return interface.tx.totals.packets_per_sec or 0.0
+
+
+def _not_passed(rule_input: RuleInput) -> float:
+    """Return packets per second that the firewall drops on the way out. The kernel counts OutTransmits since 6.7."""
+    return max(0.0, rule_input.counts(*_SENT, *_FORWARDED) - rule_input.counts(*_PASSED))
 
 
 def _sends_mostly_tcp(rule_input: RuleInput) -> bool:

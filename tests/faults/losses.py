@@ -12,7 +12,15 @@ from bpftop.model.sample import Key, Sample
 # All counters of the stack are losses but these: a counter that is added to stack_counters is one until it stands here.
 HARMLESS = frozenset(
     (
-        *("IpInReceives", "IpForwDatagrams", "IpInDelivers", "IpOutRequests", "IpReasmReqds"),
+        *(
+            "IpInReceives",
+            "IpForwDatagrams",
+            "IpInDelivers",
+            "IpOutRequests",
+            "IpOutTransmits",
+            "Ip6OutTransmits",
+            "IpReasmReqds",
+        ),
         *("IcmpInMsgs", "IcmpOutMsgs", "TcpActiveOpens", "TcpPassiveOpens", "TcpInSegs", "TcpOutSegs"),
         *("UdpInDatagrams", "UdpOutDatagrams", "TcpExtTCPOrigDataSent", "TcpExtSyncookiesRecv"),
         *("Ip6InReceives", "Ip6InDelivers", "Ip6OutForwDatagrams", "Ip6OutRequests", "Ip6ReasmReqds"),

@@ -137,6 +137,9 @@ RAISED: list[tuple[str, str, str, Setup]] = [
      lambda w: w.rate("conntrack_events", (), "invalid", 300).stack(IpInReceives=1_000)),
     ("conntrack-invalid", "info", "Connection tracking finds 30/s packets invalid",
      lambda w: w.rate("conntrack_events", (), "invalid", 30).stack(IpInReceives=1_000)),
+    ("dropped-on-this-host", "warning",
+     "This host drops its own TCP: 200/s by nftables or iptables on the way out",
+     lambda w: own_output(w, 200)),
     ("tcp-retransmits", "warning", "TCP sends 15 % of its segments again",
      lambda w: w.stack(TcpExtTCPOrigDataSent=300, TcpRetransSegs=45)),
     ("tx-drops", "warning", "40/s packets dropped on the way out",
@@ -221,6 +224,12 @@ def timed_out(world: World, inode: int = 5, **columns: int) -> World:
     usual = {"retransmits": 4, "segment_bytes": 1448, "timer_ms": 3200, "since_ack_ms": 4000, "path_mtu": 1500}
     columns.setdefault("peer_acked_bytes", columns["acked_bytes"])
     return world.level("timed_out_sockets", (4, "10.0.0.9", 443, inode, "curl[7]"), **{**usual, **columns})
+
+
+def own_output(world: World, dropped: int) -> World:
+    """Let the firewall drop some of 5 000 segments a second that this host sends."""
+    world.rate("drops", ("", "NETFILTER_DROP"), "packets", dropped).rate("links/eth0", ("eth0",), "tx_packets", 5_000)
+    return world.stack(TcpOutSegs=5_000, IpOutRequests=5_000, IpOutTransmits=5_000 - dropped)
 
 
 def memory(world: World, used: int, orphans: int = 0) -> World:
@@ -323,6 +332,9 @@ QUIET: dict[str, Setup] = {
     "a path that loses much, and carries full-sized segments": lambda w: timed_out(
         w, queued_bytes=30_000, acked_bytes=301, peer_acked_bytes=40_000),
     "a few segments sent again, of few": lambda w: w.stack(TcpExtTCPOrigDataSent=300, TcpRetransSegs=20),
+    "a firewall that drops on an interface that is not watched": lambda w: own_output(w, 200).stack(
+        IpOutTransmits=5_000),
+    "a policy that blocks a little of what is sent": lambda w: own_output(w, 20),
     "segments lost by chance": lambda w: timed_out(w, queued_bytes=30_000, acked_bytes=301, retransmits=2),
     "a single flow on a CPU that has time left": lambda w: busy_cpu(w, 0.3),
     "a standby host takes an address over": lambda w: w.level("address_moves", _MOVED, moves=1).level(
