@@ -110,6 +110,8 @@ def live_samples(
     reader = broadcast.reader()
     with before_forced_exit(partial(broadcast.close, DETACH_LIMIT_S)), broadcast:
         with garbage_kept():
+            import psutil  # noqa: F401 and this at the second sample
+
             import bpftop.collect.registry  # noqa: F401 the source needs it once it has attached
         yield arriving(reader.samples()), broadcast.source.close
 

@@ -111,7 +111,7 @@ class LiveSource:
         self._collectors: Collectors
         self._devices: DeviceWatch
         self._measured_epochs: dict[str, int] = {}
-        self._own_cost = OwnCostCollector()
+        self._own_cost = OwnCostCollector(2 if self._first_gap_ns < self._interval_ns else 1)
         self._flows = FlowReader()
 
     def samples(self) -> Generator[Sample, None, None]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from bpftop.fields import frozen
 from bpftop.rules.evidence import compare, per_s
 from bpftop.rules.rule import NO_BASELINE, Headline, Limit, NotEnoughData, Raised, Rule, RuleInput
 from bpftop.rules.shapes import lasting
@@ -21,7 +21,7 @@ _REFUSED = {"UDP": _sum_of("UdpNoPorts", "Udp6NoPorts"), "TCP": _sum_of("TcpOutR
 _UNITS = {"UDP": "datagrams", "TCP": "connection requests"}
 
 
-@dataclass(frozen=True)
+@frozen
 class _Change:
     """What became of the requests of one protocol, per second."""
 

@@ -86,7 +86,8 @@ class Stage:
     headless: list[str]
 
     def start(self, name: str, command: Sequence[str]) -> OnTerminal:
-        return OnTerminal(name, command, self.environment, self.netns_fd)
+        with undisturbed():
+            return OnTerminal(name, command, self.environment, self.netns_fd)
 
     def first_rates(self) -> Iterator[Figure]:
         took: dict[str, list[float]] = {"bare": [], "bpftop": [], "glances": []}
