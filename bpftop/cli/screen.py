@@ -145,10 +145,12 @@ async def _run(app: BpftopApp) -> None:
 
     loop = asyncio.get_running_loop()
     app._fatal_error = app._close_messages_no_wait  # type: ignore[method-assign]
-    with shutdown.quitting(lambda: loop.call_soon_threadsafe(app.exit)):
-        await app.run_async(mouse=False)  # the terminal keeps the mouse, for selecting text
-    if app._exception is not None:
-        raise app._exception
+    try:
+        with shutdown.quitting(lambda: loop.call_soon_threadsafe(app.exit)):
+            await app.run_async(mouse=False)  # the terminal keeps the mouse, for selecting text
+    finally:
+        if app._exception is not None:  # also the cause of another error, such as the join of a thread that never began
+            raise app._exception
 
 
 def save_snapshot(snapshot: Snapshot) -> str:

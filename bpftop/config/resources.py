@@ -62,16 +62,28 @@ def start_thread(thread: Thread) -> None:
         ) from None
 
 
+def why_failed(error: Exception, what: str) -> str:
+    """Return a sentence about work that an unforeseen error ended; ``what`` names the work."""
+    fault = f"failed through a fault in bpftop ({type(error).__name__}: {error}); please report it"
+    return f"{what} {fault}" if (limit := exhausted(error)) is None else f"{what} ended: {limit}"
+
+
 def exhausted(error: BaseException) -> str | None:
     """Return a sentence if an error means that a limit of this process is reached, else None.
 
     Python reports a missing file descriptor as a module that is not there, and a missing thread as a RuntimeError.
     """
-    if isinstance(error, MemoryError) or "failed to map segment" in str(error):
+    number = error.errno if isinstance(error, OSError) else None
+    if isinstance(error, MemoryError) or number == errno.ENOMEM or "failed to map segment" in str(error):
         return "the limit of memory (ulimit -v, memory.max of the cgroup) is too low for bpftop; raise it"
-    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+    if number == errno.EAGAIN:  # fork; no read or write that may block comes this far
         return "the limit of processes (ulimit -u, pids.max of the cgroup) is too low for bpftop; raise it"
-    too_many = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return (
+            "the limit of processes (ulimit -u, pids.max of the cgroup) or of memory (ulimit -v) is too low for "
+            "bpftop's threads; raise it"
+        )
+    too_many = number in (errno.EMFILE, errno.ENFILE)
     if too_many or (isinstance(error, ImportError) and free_files() < 4) or "Too many open files" in str(error):
         return f"the limit of {open_file_limit()} open files (ulimit -n) is too low for bpftop; raise it"
     return None

@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from bpftop.config.resources import exhausted
 from bpftop.demo.sides import GENERATOR, IPV4_PREFIX, IPV6_PREFIX, WATCHED, Side, other
 from bpftop.errors import BpftopError
 from bpftop.kernel.netns import enter_path, moved
@@ -84,6 +85,8 @@ class _SideHandle:
         code = self.process.wait(ANSWER_TIMEOUT_S)
         output = os.pread(self._stderr_fd, 1 << 16, 0).decode(errors="replace").strip()
         reason = output.splitlines()[-1] if output else f"exit code {code}"
+        if (limit := exhausted(RuntimeError(reason))) is not None:
+            return BpftopError(f"the demo's {self.side.name} process ended: {limit}")
         return BpftopError(f"the demo's {self.side.name} process ended ({reason}); start it again")
 
     def check(self) -> None:

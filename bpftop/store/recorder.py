@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from bpftop.config.resources import start_thread
+from bpftop.config.resources import start_thread, why_failed
 from bpftop.fields import frozen, replace
 from bpftop.model.findings import Finding, FindingValue, Severity
 from bpftop.model.sample import Sample
@@ -147,9 +147,7 @@ class Recorder:
             why = f"cannot write {self._progress.path}: {error}; ticks are lost until it can be written again"
             self._lose_batch(why, len(ticks), skipped)
         except Exception as error:  # noqa: BLE001 - a thread that ends with a traceback would lose the rest in silence
-            fault = f"{type(error).__name__}: {error}"
-            why = f"recording failed through a fault in bpftop ({fault}); please report it"
-            self._lose_batch(why, len(ticks), skipped)
+            self._lose_batch(why_failed(error, "recording"), len(ticks), skipped)
         else:
             if ticks:  # findings alone may fit a full disk
                 self._owed = 0

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from bpftop.config.resources import start_thread
+from bpftop.config.resources import start_thread, why_failed
 from bpftop.errors import BpftopError
 from bpftop.history.analyzer import other_session
 from bpftop.history.history import History
@@ -116,8 +116,7 @@ class SamplingThread:
         except BpftopError as error:
             self.error = error
         except Exception as error:  # noqa: BLE001 - a traceback would be printed into the screen
-            fault = f"{type(error).__name__}: {error}"
-            self.error = BpftopError(f"reading samples failed through a fault in bpftop ({fault}); please report it")
+            self.error = BpftopError(why_failed(error, "reading samples"))
             self.error.__cause__ = error
         finally:
             self._ready.set()

@@ -9,6 +9,7 @@ import pytest
 
 from bpftop.collect.bpf import tracing
 from bpftop.collect.bpf.drops import DropCounts, Drops
+from bpftop.collect.bpf.tracing import RowsByLabel
 from bpftop.collect.bpf.xdp_errors import exceptions
 from bpftop.collect.collector import Collectors, Unavailable
 from bpftop.collect.live import LiveSource
@@ -126,6 +127,24 @@ def test_interfaces_beyond_the_slots_are_counted_in_the_hash(lab: Lab, monkeypat
         monkeypatch.setattr(tracing, "ROWS_MAX", 1)
         with pytest.raises(Unavailable, match=r"the table of count_drop is full \(1 rows\)"):
             counts.read((1, v0))
+
+
+def test_rows_of_interfaces_that_went_away_leave_the_table_and_stay_in_the_sum(lab: Lab) -> None:
+    with lab.inside(lab.near), closing(DropCounts((1, *range(90_001, 90_008)))) as counts:
+        by_label, seen = RowsByLabel(), []
+        for _ in range(3):
+            v0 = Interface("v0", "v0", socket.if_nametoindex("v0"))
+            counts.read([v0.ifindex, 1])
+            send_from_far(lab)
+            for watched in ([v0], [], []):
+                counted = counts.read([1, *(interface.ifindex for interface in watched)])
+                totals = by_label.rows(watched, counted, lambda label, row: (label, str(row[1])))
+                seen.append(sum(count for (label, _), (count,) in totals.items() if label == "v0"))
+            assert {ifindex for ifindex, _ in counts.read([1]).rows} <= {0, 1}
+            lab.ip("link delete v0")
+            lab.veth()
+            lab.run("ping", "-qc", "1", FAR)
+    assert seen == [PACKETS, PACKETS, PACKETS, 2 * PACKETS, 2 * PACKETS, 2 * PACKETS, *[3 * PACKETS] * 3]
 
 
 def test_two_samples_have_rates(lab: Lab) -> None:

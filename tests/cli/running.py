@@ -165,6 +165,11 @@ class Terminal:
             assert self.process.poll() is None, f"it ended with {self.process.returncode}: {self.written[-2000:]!r}"
             self.read(0.1)
 
+    def shows(self, text: str) -> bool:
+        """Read output for a moment. Return True if the text was ever on the screen."""
+        self.read(0.1)
+        return text.encode() in self.written
+
     def await_end(self) -> int:
         """Wait for the end, read the rest of the output, and return the exit code."""
         deadline = time.monotonic() + PATIENCE_S

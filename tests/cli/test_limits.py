@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,8 +14,8 @@ import pytest
 
 from tests.bpf.devices import Lab
 from tests.cli.cgroups import limited_by
-from tests.cli.running import COMMAND, environment
-from tests.waiting import LIMIT_S
+from tests.cli.running import COMMAND, Terminal, environment
+from tests.waiting import LIMIT_S, until
 
 QUICK = ("lo", "--attach", "none", "-i", "0.1")
 VERBS = [("snapshot", *QUICK), ("watch", *QUICK, "--count", "2"), ("record", *QUICK, "-o", "{}", "--duration", "0.3"),
@@ -68,6 +69,68 @@ def test_few_threads(words: tuple[str, ...], processes: int, cgroup: Path, tmp_p
     assert_honest(done)
     if processes == 7:
         assert done.returncode != 1
+
+
+@pytest.mark.bpf
+@pytest.mark.parametrize("files", [5, 8, 30])
+@pytest.mark.parametrize("words", [("bench", "clock"), ("profile", "--type", "array", "--entries", "64")])
+def test_measurements_with_few_open_files(words: tuple[str, ...], files: int, tmp_path: Path) -> None:
+    done = run(words, lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)), tmp_path)
+    assert_honest(done)
+    assert "lacks" not in done.stderr
+
+
+@pytest.mark.bpf
+@pytest.mark.parametrize("processes", [1, 2, 4])
+@pytest.mark.parametrize("words", [("bench", "clock"), ("profile", "--type", "array", "--entries", "64")])
+def test_measurements_with_few_threads(words: tuple[str, ...], processes: int, cgroup: Path, tmp_path: Path) -> None:
+    (cgroup / "pids.max").write_text(str(processes))
+    assert_honest(run(words, lambda: (cgroup / "cgroup.procs").write_text(str(os.getpid())), tmp_path))
+
+
+LIMITS = [
+    *(f"ulimit -n {files}" for files in (5, 12, 30, 60)),
+    *(f"ulimit -v {mebibytes}000" for mebibytes in (60, 250)),
+    *(f"echo {processes} > $CGROUP/pids.max; echo $$ > $CGROUP/cgroup.procs" for processes in (1, 2, 5)),
+]
+"""Shell commands before the program, so that the limit is that of the program alone."""
+
+
+def limited(limit: str, *words: str) -> list[str]:
+    return ["sh", "-c", f'{limit}; exec "$@"', "sh", *COMMAND, *words]
+
+
+@pytest.mark.bpf
+@pytest.mark.parametrize("limit", LIMITS)
+def test_export_serves_or_says_why_not(limit: str, cgroup: Path) -> None:
+    words = limited(limit, "export", "lo", "--listen", "127.0.0.1:19437", "-i", "0.2")
+    with subprocess.Popen(
+        words, env=environment(CGROUP=str(cgroup)), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        lines = [process.stderr.readline()]
+        while lines[-1] and "metrics at" not in lines[-1]:
+            lines.append(process.stderr.readline())
+        process.terminate()
+        rest = process.communicate(timeout=LIMIT_S)[1]
+    done = subprocess.CompletedProcess(words, process.returncode, "", "".join(lines) + rest)
+    assert_honest(done)
+    assert done.returncode == 1 or "metrics at" in done.stderr
+
+
+@pytest.mark.bpf
+@pytest.mark.parametrize("words", [("lo",), ("demo",)], ids=lambda words: words[0])
+@pytest.mark.parametrize("limit", LIMITS)
+def test_the_screen_comes_up_or_a_sentence_says_why_not(limit: str, words: tuple[str, ...], cgroup: Path) -> None:
+    with Terminal(command=limited(limit, *words), env=environment(CGROUP=str(cgroup))) as terminal:
+        until(lambda: terminal.shows("RX") or terminal.process.poll() is not None, "it runs or ends")
+        terminal.process.terminate()
+        code = terminal.await_end()
+        text = terminal.written.decode(errors="replace")
+        assert terminal.as_it_was()
+    assert not [word for word in ("Traceback", "bug in bpftop", "cannot join", "fault in bpftop") if word in text], text
+    assert code in (0, 1, 128 + signal.SIGTERM), text  # the last where it was still starting
+    assert code != 1 or text.rstrip().splitlines()[-1].startswith("bpftop: "), text[-300:]
 
 
 def test_the_soft_limit_of_files_is_raised(tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import errno
 from collections.abc import Collection, Mapping, Sequence
 
-from bpftop.collect.bpf.tracing import KERNEL_BTF, Late, Traced, no_kernel_btf
+from bpftop.collect.bpf.tracing import KERNEL_BTF, Late, RowsByLabel, Traced, no_kernel_btf
 from bpftop.collect.collector import ReadingBuilder
 from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.drop_array import DropArray
 from bpftop.kernel.bpf.kernel_btf import DropReasons, drop_reasons
 from bpftop.kernel.check import KernelError
-from bpftop.model.sample import Interface, Key, Reading, reading_key
+from bpftop.model.sample import Interface, Reading, reading_key
 
 REASON_PREFIX = "SKB_DROP_REASON_"
 _NOT_SPECIFIED, _CONSUMED = f"{REASON_PREFIX}NOT_SPECIFIED", "SKB_CONSUMED"
@@ -53,20 +53,17 @@ class Drops:
     def __init__(self, load_after_s: float = 0.0) -> None:
         self._late: Late[DropCounts] = Late("drop reasons", load_after_s=load_after_s)
         self._rows = ReadingBuilder("drops")
-        # Never shortened: the drops of an interface that went away stay under its label.
-        self._labels: dict[int, str] = {}
+        self._by_label = RowsByLabel()
 
     def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
         """Return the reading. Raises Unavailable, also until the program is loaded."""
         indexes = [interface.ifindex for interface in interfaces]
-        self._labels.update((interface.ifindex, interface.label) for interface in interfaces)
         counts = self._late.get(lambda: DropCounts(indexes))
         counted = counts.read(indexes)
-        rows: dict[Key, list[int]] = {}
-        for (ifindex, reason), (count,) in counted.rows.items():
-            key = self._labels.get(ifindex, ""), counts.names.get(reason, str(reason))
-            rows.setdefault(key, [0])[0] += count
-        reading = self._rows.reading(dict(sorted(rows.items())), counted.read_ns, counted.cost_ns)
+        rows = self._by_label.rows(
+            interfaces, counted, lambda label, row: (label, counts.names.get(row[1], str(row[1])))
+        )
+        reading = self._rows.reading(rows, counted.read_ns, counted.cost_ns)
         return counts.since_attach({reading_key("drops"): reading})
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from typing import Generic, Protocol, TypeVar
 
 from bpftop.collect.collector import ReadingBuilder, Unavailable
 from bpftop.collect.procfs.presence import hidden_by
-from bpftop.config.resources import NoThread, start_thread
+from bpftop.config.resources import NoThread, free_files, open_file_limit, start_thread
 from bpftop.errors import BpftopError
 from bpftop.fields import frozen, replace
 from bpftop.kernel.bpf.bpf_link import attach_tracing
@@ -26,7 +26,7 @@ from bpftop.kernel.bpf.percpu_hash import ROWS_MAX, CountsHash, WatchedSet
 from bpftop.kernel.check import KernelError, errno_words
 from bpftop.kernel.netns import namespace_inode
 from bpftop.kernel.privileges import Privileges, missing_remedy
-from bpftop.model.sample import Reading
+from bpftop.model.sample import Interface, Key, Reading
 
 TRACING = ("CAP_BPF", "CAP_PERFMON")
 """Capabilities that loading a tracing program takes."""
@@ -34,16 +34,27 @@ TRACING = ("CAP_BPF", "CAP_PERFMON")
 TRACED = ("drops", "xdp_exceptions", "xdp_redirect_errors")
 """The collectors that count by tracepoints, which --no-drops switches off."""
 
+FILES_TO_LOAD = 32
+"""Free files without which nothing is loaded: programs and maps take 12, and other parts must not lack them."""
+
+LABELS_MAX = 1024
+"""Interfaces, those that went away included, whose names are known; the oldest are forgotten."""
+
 KERNEL_BTF = Path("/sys/kernel/btf/vmlinux")
 
 
 @frozen
 class Counted:
-    """The counts of a tracing program: key -> the count of every possible CPU, or (drops) of all together."""
+    """The counts of a tracing program: key -> the count of every possible CPU, or (drops) of all together.
+
+    ``departed`` are rows of interfaces that are watched no more: they were deleted from the map with this read, and the
+    counts are those of all CPUs together.
+    """
 
     rows: Mapping[tuple[int, ...], Sequence[int]]
     read_ns: int
     cost_ns: int
+    departed: Mapping[tuple[int, ...], int]
 
 
 class Traced:
@@ -63,6 +74,7 @@ class Traced:
         target: tuple[int, str] | None = None,
     ) -> None:
         self._program, self._begun = program, False
+        self._watched_before = frozenset(indexes)
         fixed = {"netns": namespace_inode(), **(constants or {})}
         with ExitStack() as undo:
             opened = BpfObject(name, program, fixed, target=target)
@@ -80,11 +92,11 @@ class Traced:
         begin_ns = time.monotonic_ns()
         try:
             self.watch(indexes)
-            rows = self.rows()
+            rows, departed = self.rows(), self._departed({0, *indexes})
         except KernelError as error:
             raise Unavailable(str(error)) from error
         end_ns = time.monotonic_ns()
-        return Counted(rows, (begin_ns + end_ns) // 2, end_ns - begin_ns)
+        return Counted(rows, (begin_ns + end_ns) // 2, end_ns - begin_ns, departed)
 
     def watch(self, indexes: Collection[int]) -> None:
         """Watch ``indexes`` from now on. Raises KernelError."""
@@ -99,6 +111,14 @@ class Traced:
             )
         return rows
 
+    def _departed(self, indexes: Collection[int]) -> Mapping[tuple[int, ...], int]:
+        """Take the rows of interfaces that were not watched at the last read either: no CPU adds to them any more.
+
+        A host that makes and deletes an interface again and again would fill the map. Raises KernelError.
+        """
+        known, self._watched_before = self._watched_before.union(indexes), frozenset(indexes)
+        return self._counts.take_others(known)
+
     def since_attach(self, readings: dict[str, Reading]) -> dict[str, Reading]:
         """Return the first readings with their rates taken from the attach, when every count was zero."""
         if self._begun:
@@ -111,6 +131,39 @@ class Traced:
 
     def close(self) -> None:
         self._undo.close()
+
+
+class RowsByLabel:
+    """The rows of a reading, by the labels of their interfaces.
+
+    The counts of an interface that went away stay under its label, and so do those of one that was made again.
+    """
+
+    def __init__(self) -> None:
+        self._labels: dict[int, str] = {}
+        self._departed: dict[Key, int] = {}
+
+    def rows(
+        self, interfaces: Sequence[Interface], counted: Counted, key_of: Callable[[str, tuple[int, ...]], Key]
+    ) -> dict[Key, list[int]]:
+        """Return the counts by the key of the reading's row, sorted.
+
+        Args:
+            key_of: makes that key out of a label, "" for none, and the key of a row in the map.
+        """
+        while len(self._labels) > LABELS_MAX:
+            del self._labels[next(iter(self._labels))]
+        self._labels.update((interface.ifindex, interface.label) for interface in interfaces)
+
+        def key(row: tuple[int, ...]) -> Key:
+            return key_of(self._labels.get(row[0], ""), row)
+
+        rows = {row: [count] for row, count in self._departed.items()}
+        for row, counts in counted.rows.items():
+            rows.setdefault(key(row), [0])[0] += sum(counts)
+        for row, count in counted.departed.items():
+            self._departed[key(row)] = self._departed.get(key(row), 0) + count
+        return dict(sorted(rows.items()))
 
 
 class _Closable(Protocol):
@@ -172,6 +225,9 @@ class Late(Generic[Part]):
                 trim_memory()
 
     def _try(self, load: Callable[[], Part]) -> None:
+        if free_files() < FILES_TO_LOAD:
+            self._reason = f"the limit of {open_file_limit()} open files (ulimit -n) leaves no room; raise it"
+            return
         try:
             self._part = load()
         except KernelError as error:

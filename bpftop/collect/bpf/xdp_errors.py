@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from bpftop.collect.bpf.tracing import Late, Traced
+from bpftop.collect.bpf.tracing import Late, RowsByLabel, Traced
 from bpftop.collect.collector import ReadingBuilder
 from bpftop.errors import errno_name
-from bpftop.model.sample import Interface, Key, Reading, reading_key
+from bpftop.model.sample import Interface, Reading, reading_key
 
 ACTIONS = ("XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT")
 """enum xdp_action of linux/bpf.h."""
@@ -30,21 +30,17 @@ class XdpErrors:
         self._program, self._code_name = program, code_name
         self._late: Late[Traced] = Late(subject, load_after_s=load_after_s)
         self._rows = ReadingBuilder(family)
-        self._labels: dict[int, str] = {}  # never shortened, see Drops
+        self._by_label = RowsByLabel()
 
     def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
         """Return the readings. Raises Unavailable, also until the program is loaded."""
         indexes = [interface.ifindex for interface in interfaces]
-        self._labels.update((interface.ifindex, interface.label) for interface in interfaces)
         traced = self._late.get(partial(load, self._program, indexes))
         counted = traced.read(indexes)
-        rows: dict[str, dict[Key, list[int]]] = {interface.label: {} for interface in interfaces}
-        for (ifindex, prog_id, code), cpus in sorted(counted.rows.items()):
-            label = self._labels[ifindex]
-            if label in rows:
-                rows[label].setdefault((label, prog_id, self._code_name(code)), [0])[0] += sum(cpus)
+        rows = self._by_label.rows(interfaces, counted, lambda label, row: (label, row[1], self._code_name(row[2])))
         readings: dict[str, Reading] = {}
-        for label, cells in rows.items():
+        for label in dict.fromkeys(interface.label for interface in interfaces):
+            cells = {key: cell for key, cell in rows.items() if key[0] == label}
             cost_ns = 0 if readings else counted.cost_ns  # one read for all: its cost is counted once
             readings[reading_key(self.name, label)] = self._rows.reading(cells, counted.read_ns, cost_ns, label=label)
         return traced.since_attach(readings)

@@ -7,6 +7,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from bpftop.config.resources import open_file_limit
 from bpftop.kernel.netns import namespace_visit
 
 RETRY_NS = 10 * 10**9
@@ -15,6 +16,8 @@ _READ_BYTES = 32 * 1024
 # seq_file stops before the end of a file only where the next record does not fit into its buffer of at least one page
 # (fs/seq_file.c). No record of the files that bpftop reads is that long behind a short one.
 _SURELY_THE_END = 2048
+_LEFT_FOR_OTHERS = 24
+"""Files below the limit of this process that stay free for imports, programs and the terminal."""
 
 
 class HeldFile:
@@ -23,6 +26,8 @@ class HeldFile:
     The kernel writes the content anew for each read at offset 0. The file is opened again after a failed read (EIO: the
     entry of /proc was removed; ENOENT: the sysctl; ENODEV: the entry of sysfs), and when the calling thread is another
     one or has entered another network namespace.
+
+    Where the limit of open files is close, the file is closed after each read.
 
     ``one_record``: the kernel writes the file as one record (single_open), so a read that is not full is the whole.
     """
@@ -55,6 +60,8 @@ class HeldFile:
             self._failure, self._retry_ns = (error.errno, error.strerror), time.monotonic_ns() + RETRY_NS
             raise
         self._failure = None
+        if self._fd >= open_file_limit() - _LEFT_FOR_OTHERS:  # the kernel gives the lowest free number
+            self.close()
         return text
 
     def close(self) -> None:

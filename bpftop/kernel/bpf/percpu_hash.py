@@ -28,6 +28,7 @@ class CountsHash:
         self._values = ffi.new("uint64_t[]", _BATCH * self.cpus)
         self._cursor = ffi.new("char[]", max(8, self._key.size))
         self._count = ffi.new("uint32_t *")
+        self._rows: dict[tuple[int, ...], array[int]] = {}
 
     def read(self) -> dict[tuple[int, ...], array[int]]:
         """Return the counts of every possible CPU, by key. Raises KernelError.
@@ -49,7 +50,19 @@ class CountsHash:
             for row, key in enumerate(self._key.iter_unpack(ffi.buffer(self._keys, count * self._key.size))):
                 rows[key] = values[row * self.cpus : (row + 1) * self.cpus]
             begin = self._cursor
+        self._rows = rows
         return rows
+
+    def take_others(self, first_words: Collection[int]) -> dict[tuple[int, ...], int]:
+        """Delete the rows of the last read whose keys begin with another word. Return their counts over all CPUs.
+
+        Programs must not add to these rows any more. Raises KernelError.
+        """
+        others = {key: sum(counts) for key, counts in self._rows.items() if key[0] not in first_words}
+        for key in others:
+            check(lib.bpf_map_delete_elem(self._fd, self._key.pack(*key)), "delete a counter of a tracing program")
+            del self._rows[key]
+        return others
 
 
 class WatchedSet:

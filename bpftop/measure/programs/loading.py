@@ -6,6 +6,7 @@ import errno
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 
+from bpftop.config.resources import exhausted
 from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.program import Program
@@ -33,6 +34,8 @@ def missing_privileges_named() -> Iterator[None]:
     try:
         yield
     except KernelError as error:
+        if (limit := exhausted(error)) is not None:
+            raise BpftopError(limit) from error
         missing = Privileges.read().missing_to_load()
         if not missing and error.errno != errno.EPERM:
             raise

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from bpftop.config.resources import start_thread
+from bpftop.config.resources import start_thread, why_failed
 from bpftop.errors import BpftopError
 from bpftop.tui.view import PaneInput, View
 
@@ -134,8 +134,7 @@ class Measurement(ABC):
         except BpftopError as error:
             sentence = str(error)
         except Exception as error:  # noqa: BLE001 - a traceback would be printed into the screen
-            fault = f"{type(error).__name__}: {error}"
-            sentence = f"measuring failed through a fault in bpftop ({fault}); please report it"
+            sentence = why_failed(error, "measuring")
         self.status = replace(self.status, phase=phase, sentence=sentence)
         self._unread_ending = sentence
         self._notify()
