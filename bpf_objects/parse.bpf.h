@@ -77,7 +77,9 @@ static __always_inline parsed_t parse_ipv4(struct cursor *c, parsed_t parsed, in
 	c->headers = c->at + header;
 	total = bpf_ntohs(ip->total_length);
 	/* BIG TCP, and the super-frames of a guest's TCP: the kernel takes their length from the skb (iph_totlen) */
-	if (!total && (have > 65535 || (ip->protocol == L4_TCP && is_super_frame(c))))
+	if (!total && have > 65535)
+		total = have;
+	if (is_super_frame(c) && !total && ip->protocol == L4_TCP)
 		total = have;
 	if (total < header)
 		return malformed(parsed);

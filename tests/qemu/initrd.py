@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GUEST = ROOT / "tests/qemu/guest"
 CHECKOUT, SITE, MODULES, SCRIPT = "/checkout", "/site", "/modules", "/script.py"
 COMMANDS = ("ip", "tc")
-DISTRIBUTIONS = ("cffi", "PyYAML")
+DISTRIBUTIONS = ("cffi", "PyYAML", "psutil")
 """Packages that bpftop imports without its screen."""
 LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip"} | {
     "lib2to3",
