@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -83,7 +84,7 @@ def page() -> str:
 
 
 def _overview(measured: Mapping[str, Mapping[str, float | None]]) -> Iterator[str]:
-    scenarios = {fault.id: " ".join((fault.__doc__ or "").split()) for fault in FAULTS}
+    scenarios = {fault.id: " ".join((inspect.getdoc(fault) or "").split()) for fault in FAULTS}
     times = "Found after the fault began | Found after bpftop started during the fault | Cleared after the fault ended"
     yield f"| Rule | Severity | Scope | Signals | Scenario | {times} |"
     yield "|---|---|---|---|---|---:|---:|---:|"

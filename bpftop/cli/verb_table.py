@@ -46,7 +46,11 @@ GROUPS = (
             ),
             "demo": Verb(
                 "the live screen on private namespaces with generated traffic",
-                {"sudo bpftop demo": "try the screen; needs no network card"},
+                {
+                    "sudo bpftop demo": "try the screen; needs no network card",
+                    "sudo bpftop demo --fault syn-flood": "see how a fault looks; `bpftop demo --list` lists them",
+                    "sudo bpftop demo --tour": "see all faults, one after the other",
+                },
             ),
             "config": Verb(
                 "print a commented configuration file, or check the file that is there",

@@ -61,9 +61,15 @@ class Terminal:
 
 
 @pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Terminal]:
+def words() -> list[str]:
+    """Return the options of the demo; a test parametrizes it."""
+    return []
+
+
+@pytest.fixture
+def demo(tmp_path: Path, words: list[str]) -> Iterator[Terminal]:
     os.environ.pop("NO_COLOR", None)
-    terminal = Terminal(tmp_path / "tmux", (100, 30), [sys.executable, "-m", "bpftop.cli", "demo"])
+    terminal = Terminal(tmp_path / "tmux", (100, 30), [sys.executable, "-m", "bpftop.cli", "demo", *words])
     yield terminal
     terminal.close()
 
@@ -86,3 +92,12 @@ def test_the_demo_shows_live_rates_and_leaves_nothing(demo: Terminal) -> None:
     demo.keys("q")
     demo.until(lambda screen: "exit 0" in screen, "the end")
     until(lambda: our_programs() <= before, "the programs are gone")
+
+
+@pytest.mark.parametrize("words", [["--fault", "udp-socket-overflow"]])
+def test_a_fault_is_announced_and_found(demo: Terminal) -> None:
+    demo.until(lambda screen: "udp-socket-overflow begins in" in screen, "the announcement")
+    demo.until(lambda screen: "Findings name the socket" in screen, "what to look at")
+    demo.until(lambda screen: "UDP socket overflows" in screen, "the finding")
+    demo.keys("q")
+    demo.until(lambda screen: "exit 0" in screen, "the end")

@@ -1,63 +1,18 @@
-"""Jobs with sockets, for workers: servers, clients, bulk flows. Each returns what it did and its own CPU time."""
+"""More jobs for workers: servers, clients and bad habits. Each returns what it did and its own CPU time."""
 
 from __future__ import annotations
 
-import errno
 import select
 import socket
 import struct
 import subprocess
 import time
-from collections.abc import Callable
 
-from tests.faults.worker import Orders
+from bpftop.demo.faults.jobs import READ_BYTES, TICK_S, drain, family_of_address, tcp_listener, udp_socket
+from bpftop.demo.faults.worker import Orders, Outcome
 
-TICK_S = 0.004
-READ_BYTES = 1 << 18
-SO_RCVBUFFORCE = 33  # include/uapi/asm-generic/socket.h; beyond net.core.rmem_max
 IP_BIND_ADDRESS_NO_PORT = 24  # include/uapi/linux/in.h: the port is chosen when connecting, four times as many fit
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # struct linger
-Outcome = dict[str, float]
-
-
-def _family(address: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in address else socket.AF_INET
-
-
-def _udp(address: str, port: int) -> socket.socket:
-    """A socket that is bound, does not block and has room for a burst."""
-    sock = socket.socket(_family(address), socket.SOCK_DGRAM)
-    sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
-    sock.bind((address, port))
-    sock.setblocking(False)
-    return sock
-
-
-def _drain(orders: Orders, socks: list[socket.socket], take: Callable[[socket.socket], object]) -> None:
-    """Until it is over: ``take`` one datagram after the other, from all sockets that have some."""
-    orders.wait()
-    while not orders.over():
-        for sock in select.select(socks, [], [], 0.05)[0]:
-            try:
-                for _turn in range(256):
-                    take(sock)
-            except BlockingIOError:
-                continue
-        time.sleep(TICK_S / 2)  # let some come together: one wake-up for many
-
-
-def swallow_udp(orders: Orders, _: bytes, *, address: str, port: int) -> Outcome:
-    """Reads every datagram that comes to a port."""
-    buffer = bytearray(1 << 16)
-    received = 0
-
-    def take(sock: socket.socket) -> None:
-        nonlocal received
-        sock.recv_into(buffer)
-        received += 1
-
-    _drain(orders, [_udp(address, port)], take)
-    return {"received": received, "cpu_s": time.process_time()}
 
 
 def answer_udp(orders: Orders, _: bytes, *, address: str, port: int, size_bytes: int, answers: int = 1) -> Outcome:
@@ -72,14 +27,14 @@ def answer_udp(orders: Orders, _: bytes, *, address: str, port: int, size_bytes:
             sock.sendto(answer, peer)
         answered += 1
 
-    _drain(orders, [_udp(address, port)], take)
+    drain(orders, [udp_socket(address, port)], take)
     return {"answered": answered, "cpu_s": time.process_time()}
 
 
 def resolve(orders: Orders, _: bytes, *, address: str, upstream: str, size_bytes: int) -> Outcome:
     """Asks upstream what it was asked, and hands the answers back in the order of the questions: a resolver."""
     buffer, question, answer = bytearray(2048), bytes(50), bytes(size_bytes)
-    service, outward = _udp(address, 53), _udp(address, 0)
+    service, outward = udp_socket(address, 53), udp_socket(address, 0)
     asked: list[tuple[str, int]] = []
     done = 0
 
@@ -93,93 +48,13 @@ def resolve(orders: Orders, _: bytes, *, address: str, upstream: str, size_bytes
             service.sendto(answer, asked[done])
             done += 1
 
-    _drain(orders, [service, outward], take)
+    drain(orders, [service, outward], take)
     return {"asked": len(asked), "answered": done, "cpu_s": time.process_time()}
-
-
-def pour_udp(orders: Orders, _: bytes, *, address: str, port: int, size_bytes: int, per_sec: float) -> Outcome:
-    """Sends datagrams at a rate. What a full queue refuses is lost."""
-    sock = socket.socket(_family(address), socket.SOCK_DGRAM)
-    sock.connect((address, port))
-    payload = bytes(size_bytes)
-    sent = refused = 0
-    orders.wait()
-    began_s = time.monotonic()
-    while not orders.over(TICK_S):
-        for _turn in range(int((time.monotonic() - began_s) * per_sec) - sent - refused):
-            try:
-                sock.send(payload)
-                sent += 1
-            except OSError as error:
-                if error.errno != errno.ENOBUFS:
-                    raise
-                refused += 1
-    return {"sent": sent, "refused": refused, "cpu_s": time.process_time()}
-
-
-def _listener(address: str, port: int, backlog: int = 4096) -> socket.socket:
-    listener = socket.create_server((address, port), family=_family(address), backlog=backlog)
-    listener.setblocking(False)
-    return listener
-
-
-def swallow_tcp(orders: Orders, _: bytes, *, address: str, port: int) -> Outcome:
-    """Accepts connections and reads what comes on them."""
-    poll = select.epoll()
-    listener = _listener(address, port)
-    poll.register(listener, select.EPOLLIN)
-    streams: dict[int, socket.socket] = {}
-    buffer = bytearray(READ_BYTES)
-    received = 0
-    orders.wait()
-    while not orders.over():
-        for number, _events in poll.poll(0.05):
-            if number == listener.fileno():
-                stream, _peer = listener.accept()
-                streams[stream.fileno()] = stream
-                poll.register(stream, select.EPOLLIN)
-                continue
-            try:
-                size = streams[number].recv_into(buffer)
-            except ConnectionError:
-                size = 0
-            received += size
-            if not size:
-                streams.pop(number).close()  # which takes it out of the epoll set
-    return {"bytes": received, "cpu_s": time.process_time()}
-
-
-def pour_tcp(
-    orders: Orders, _: bytes, *, address: str, port: int, flows: int, bytes_per_sec: float | None = None
-) -> Outcome:
-    """Writes to some connections, as much as they take or at a rate. They are open before the start."""
-    streams = [socket.create_connection((address, port), timeout=5) for _flow in range(flows)]
-    for stream in streams:
-        stream.setblocking(False)
-    block = memoryview(bytes(READ_BYTES))
-    sent = 0
-    orders.wait()
-    began_s = time.monotonic()
-    while not orders.over():
-        due = READ_BYTES
-        if bytes_per_sec is not None:
-            due = int(bytes_per_sec * (time.monotonic() - began_s)) - sent
-            if due < flows * 1448:
-                orders.over(TICK_S)
-                continue
-        for stream in select.select([], streams, [], 0.05)[1]:
-            try:
-                sent += stream.send(block[: max(1448, due // flows)])
-            except BlockingIOError:
-                continue
-            except ConnectionError:  # the other side has reset the connection
-                streams.remove(stream)
-    return {"bytes": sent, "elapsed_s": time.monotonic() - began_s, "cpu_s": time.process_time()}
 
 
 def serve_short(orders: Orders, _: bytes, *, address: str, port: int, size_bytes: int, backlog: int = 4096) -> Outcome:
     """Accepts, reads a request, answers and closes; what the client resets is closed too."""
-    listener = _listener(address, port, backlog)
+    listener = tcp_listener(address, port, backlog)
     answer = bytes(size_bytes)
     waiting: list[socket.socket] = []
     served = reset = 0
@@ -249,7 +124,7 @@ def visit(
 
 
 def _connecting(source: str, address: str, port: int) -> socket.socket:
-    stream = socket.socket(_family(address), socket.SOCK_STREAM)
+    stream = socket.socket(family_of_address(address), socket.SOCK_STREAM)
     stream.setblocking(False)
     stream.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
     stream.bind((source, 0))
@@ -259,7 +134,7 @@ def _connecting(source: str, address: str, port: int) -> socket.socket:
 
 def send_anyway(orders: Orders, _: bytes, *, address: str, port: int, per_sec: float) -> Outcome:
     """Send datagrams at a rate; the kernel may refuse all of them."""
-    sock = socket.socket(_family(address), socket.SOCK_DGRAM)
+    sock = socket.socket(family_of_address(address), socket.SOCK_DGRAM)
     sent = refused = 0
     orders.wait()
     while not orders.over(1 / per_sec):
@@ -299,7 +174,7 @@ def connect_in_vain(orders: Orders, _: bytes, *, address: str, port: int, per_se
 
 def ask_udp(orders: Orders, _: bytes, *, address: str, port: int, per_sec: float) -> Outcome:
     """Ask at a rate, and read whatever is answered."""
-    sock = _udp("0.0.0.0", 0)
+    sock = udp_socket("0.0.0.0", 0)
     buffer = bytearray(2048)
     asked = answered = 0
     orders.wait()
@@ -340,13 +215,13 @@ def use_up_ports(orders: Orders, _: bytes, *, address: str, port: int, connectio
     return {"opened": opened, "cpu_s": time.process_time()}
 
 
-def upload(orders: Orders, _: bytes, *, address: str, port: int, per_sec: float, size_bytes: int) -> Outcome:
+def upload_slowly(orders: Orders, _: bytes, *, address: str, port: int, per_sec: float, size_bytes: int) -> Outcome:
     """Open a connection at a rate, send a few bytes and then many, and keep the connections, 100 at most."""
     streams: list[socket.socket] = []
     opened = sent = 0
     orders.wait()
     while not orders.over(1 / per_sec):
-        stream = socket.socket(_family(address), socket.SOCK_STREAM)
+        stream = socket.socket(family_of_address(address), socket.SOCK_STREAM)
         stream.settimeout(1)
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         stream.connect((address, port))
@@ -370,7 +245,7 @@ def answer_with_restarts(
     answered = restarts = 0
     orders.wait()
     while not orders.over():
-        sock, end_s = _udp(address, port), time.monotonic() + every_s
+        sock, end_s = udp_socket(address, port), time.monotonic() + every_s
         while time.monotonic() < end_s and not orders.over():
             for ready in select.select([sock], [], [], 0.05)[0]:
                 sock.sendto(bytes(80), ready.recvfrom(2048)[1])

@@ -1,21 +1,39 @@
-"""``bpftop demo``: the live screen on a private pair of namespaces with generated traffic, counted by native XDP."""
+"""``bpftop demo``: the live screen on private namespaces with generated traffic, with faults on request."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from bpftop.cli.options import add_settings, add_theme
+from bpftop.demo.faults.offers import OFFERS
+
+if TYPE_CHECKING:
+    from bpftop.demo.lab import Lab
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    faults = parser.add_mutually_exclusive_group()
+    faults.add_argument(
+        "--fault",
+        metavar="NAME",
+        choices=tuple(OFFERS),
+        help="make a real fault in the namespaces, again and again: " + ", ".join(OFFERS),
+    )
+    faults.add_argument("--tour", action="store_true", help="make all faults, one after the other, 30 s each")
+    faults.add_argument("--list", action="store_true", help="list the faults, each with what to look at")
     add_settings(parser)
     add_theme(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.list:
+        return _list()
     from bpftop.cli.screen import settings_and_theme, show
 
-    settings, theme = settings_and_theme(arguments, "start it in one")
+    settings, theme = settings_and_theme(arguments, "start it in one; `bpftop demo --list` needs none")
     from bpftop.collect.live import LiveSource
     from bpftop.demo.lab import Lab
     from bpftop.hooks.attach_facts import AttachRequest
@@ -23,7 +41,34 @@ def run(arguments: argparse.Namespace) -> int:
     request = AttachRequest("native", may_disturb_device=True, terminal=True)
     with Lab() as lab:
         lab.start_traffic()
-        source = LiveSource(
-            [lab.interface], request, interval_s=settings.interval_s, netns=lab.netns_path(), drops=arguments.drops
-        )
-        return show(source, settings, theme)
+        with _faults(arguments, lab) as remarks:
+            source = LiveSource(
+                [lab.interface], request, interval_s=settings.interval_s, netns=lab.netns_path(), drops=arguments.drops
+            )
+            return show(source, settings, theme, remarks=remarks)
+
+
+@contextmanager
+def _faults(arguments: argparse.Namespace, lab: Lab) -> Iterator[Callable[[], Iterable[str]]]:
+    """Make the faults of the command line inside the block. Yield the remarks about them for the screen."""
+    if not arguments.fault and not arguments.tour:
+        yield tuple
+        return
+    from bpftop.demo.faults.tour import Tour
+
+    tour = Tour(lab, OFFERS if arguments.tour else {arguments.fault: OFFERS[arguments.fault]})
+    tour.start()
+    try:
+        yield tour.remarks
+    finally:
+        tour.stop()
+
+
+def _list() -> int:
+    from bpftop.cli.output import opened
+
+    width = max(map(len, OFFERS))
+    with opened(None) as output:
+        for name, offer in OFFERS.items():
+            output.write(f"{name:<{width}}  {offer.happens}\n{'':<{width}}  {offer.look}\n")
+    return 0

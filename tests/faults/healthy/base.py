@@ -5,13 +5,15 @@ Each is used as a fault is: prepared, ``begin``, ``end``. Rates are fixed, and w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+from bpftop.demo.faults.jobs import pour_tcp, swallow_tcp
+from bpftop.demo.faults.place import inside
+from bpftop.demo.faults.worker import Inside, Outcome, Worker
 from bpftop.demo.sides import GENERATOR, WATCHED, Side, other
-from tests.faults.place import inside
+from tests.faults.jobs import serve_short, visit
 from tests.faults.scenario import Cell, Scenario, counter, drop
-from tests.faults.worker import Inside, Worker
 
 BULK_PORT, WEB_PORT, QUIC_PORT, LOG_PORT = 8443, 80, 443, 514
 MEGABYTE = 10**6
@@ -44,9 +46,9 @@ class Healthy(Scenario):
         drop("QUEUE_PURGE"),  # the FIN that a closed socket still holds when it ends, one per short connection
     )
 
-    def serve(self, place: Inside, job: str, **arguments: Any) -> None:
+    def serve(self, place: Inside, job: Callable[..., Outcome], **arguments: Any) -> None:
         """A server that runs from now on."""
-        server = Worker(place, f"tests.faults.jobs:{job}", **arguments)
+        server = Worker(place, job, **arguments)
         self.keep(server.stop)
         server.ready().go()
 
@@ -54,11 +56,11 @@ class Healthy(Scenario):
         """Bulk TCP from one side to the other."""
         to = other(side)
         address = to.ipv4[0] if version == 4 else to.ipv6[0]
-        self.serve(inside(self.lab, to), "swallow_tcp", address=address, port=BULK_PORT)
+        self.serve(inside(self.lab, to), swallow_tcp, address=address, port=BULK_PORT)
         self.add(
             Worker(
                 inside(self.lab, side),
-                "tests.faults.jobs:pour_tcp",
+                pour_tcp,
                 address=address,
                 port=BULK_PORT,
                 flows=flows,
@@ -71,11 +73,11 @@ class Healthy(Scenario):
         sources = GENERATOR.ipv4 if version == 4 else GENERATOR.ipv6
         if address is None:
             address = WATCHED.ipv4[0] if version == 4 else WATCHED.ipv6[0]
-            self.serve(self.watched, "serve_short", address=address, port=WEB_PORT, size_bytes=3000)
+            self.serve(self.watched, serve_short, address=address, port=WEB_PORT, size_bytes=3000)
         self.add(
             Worker(
                 self.generator,
-                "tests.faults.jobs:visit",
+                visit,
                 sources=sources,
                 address=address,
                 port=WEB_PORT,

@@ -7,8 +7,11 @@ import time
 from typing import Any
 
 from bpftop.demo import frames
+from bpftop.demo.faults import packets
+from bpftop.demo.faults.jobs import pour_tcp, pour_udp, swallow_tcp
+from bpftop.demo.faults.place import Beyond, ip, packet_filter, token_bucket
+from bpftop.demo.faults.worker import Worker
 from bpftop.demo.sides import GENERATOR, WATCHED
-from tests.faults import packets
 from tests.faults.healthy.base import (
     BULK_PORT,
     LOG_PORT,
@@ -19,10 +22,9 @@ from tests.faults.healthy.base import (
     received_bytes,
     sent_bytes,
 )
-from tests.faults.place import Beyond, ip, packet_filter, token_bucket
+from tests.faults.jobs import answer_udp, answer_with_restarts, ask_udp, mount, serve_short, visit
 from tests.faults.scenario import Cell, counter, drop
 from tests.faults.scenarios.route import narrow_link, upload
-from tests.faults.worker import Worker
 
 
 class MemcachedClient(Healthy):
@@ -33,8 +35,8 @@ class MemcachedClient(Healthy):
 
     def prepare(self) -> None:
         server: dict[str, Any] = {"address": GENERATOR.ipv4[0], "port": 11211}
-        self.serve(self.generator, "answer_udp", size_bytes=1400, answers=20, **server)
-        self.serve(self.watched, "ask_udp", per_sec=100, **server)
+        self.serve(self.generator, answer_udp, size_bytes=1400, answers=20, **server)
+        self.serve(self.watched, ask_udp, per_sec=100, **server)
 
 
 class LargeDatagrams(Healthy):
@@ -46,7 +48,7 @@ class LargeDatagrams(Healthy):
     def prepare(self) -> None:
         self.serve_udp(LOG_PORT)
         server: dict[str, Any] = {"address": WATCHED.ipv4[0], "port": LOG_PORT}
-        self.add(Worker(self.generator, "tests.faults.jobs:pour_udp", size_bytes=8000, per_sec=400, **server))
+        self.add(Worker(self.generator, pour_udp, size_bytes=8000, per_sec=400, **server))
 
 
 class MirrorPort(Healthy):
@@ -70,8 +72,8 @@ class BurstOfClients(Healthy):
 
     def prepare(self) -> None:
         server: dict[str, Any] = {"address": WATCHED.ipv4[0], "port": WEB_PORT}
-        self.serve(self.watched, "serve_short", size_bytes=100, backlog=32, **server)
-        self.add(Worker(self.generator, "tests.faults.jobs:mount", clients=300, per_sec=20, **server))
+        self.serve(self.watched, serve_short, size_bytes=100, backlog=32, **server)
+        self.add(Worker(self.generator, mount, clients=300, per_sec=20, **server))
 
 
 class Shaper(Healthy):
@@ -83,9 +85,9 @@ class Shaper(Healthy):
 
     def prepare(self) -> None:
         self.keep(token_bucket(self.watched, WATCHED.interface, "200mbit", "128kb", "2mb"))
-        self.serve(self.generator, "swallow_tcp", address=GENERATOR.ipv4[0], port=BULK_PORT)
+        self.serve(self.generator, swallow_tcp, address=GENERATOR.ipv4[0], port=BULK_PORT)
         server: dict[str, Any] = {"address": GENERATOR.ipv4[0], "port": BULK_PORT}
-        self.add(Worker(self.watched, "tests.faults.jobs:pour_tcp", flows=4, **server))
+        self.add(Worker(self.watched, pour_tcp, flows=4, **server))
 
 
 class StatefulFirewall(Healthy):
@@ -99,9 +101,7 @@ class StatefulFirewall(Healthy):
         self.keep(packet_filter(self.watched, "input", ["ct state invalid drop", "ct state established,new accept"]))
         self.visit(500)
         server: dict[str, Any] = {"address": WATCHED.ipv4[0], "port": WEB_PORT}
-        self.add(
-            Worker(self.generator, "tests.faults.jobs:visit", sources=GENERATOR.ipv4, per_sec=500, reset=True, **server)
-        )
+        self.add(Worker(self.generator, visit, sources=GENERATOR.ipv4, per_sec=500, reset=True, **server))
 
 
 class VxlanOverlay(Healthy):
@@ -123,8 +123,8 @@ class VxlanOverlay(Healthy):
             )
             self.keep(lambda place=place: ip(place, "link delete vx0"))  # type: ignore[misc]
         server: dict[str, Any] = {"address": "198.19.7.1", "port": BULK_PORT}
-        self.serve(self.watched, "swallow_tcp", **server)
-        self.add(Worker(self.generator, "tests.faults.jobs:pour_tcp", flows=2, bytes_per_sec=20 * MEGABYTE, **server))
+        self.serve(self.watched, swallow_tcp, **server)
+        self.add(Worker(self.generator, pour_tcp, flows=2, bytes_per_sec=20 * MEGABYTE, **server))
 
 
 class StandbyTakesOver(Healthy):
@@ -186,7 +186,12 @@ class ServiceRestarts(Healthy):
 
     def prepare(self) -> None:
         self.serve(
-            self.watched, "answer_with_restarts", address=WATCHED.ipv4[0], port=LOG_PORT, every_s=12, pause_s=0.5
+            self.watched,
+            answer_with_restarts,
+            address=WATCHED.ipv4[0],
+            port=LOG_PORT,
+            every_s=12,
+            pause_s=0.5,
         )
         self.send([packets.udp(7300 + n, LOG_PORT, bytes(60)) for n in range(64)], 300)
 
@@ -204,5 +209,5 @@ class UploadThroughSlowLine(Healthy):
         self.keep(lambda: ip(self.watched, f"route delete {beyond.address}/32"))
         token_bucket(self.generator, beyond.near_interface, "20mbit", "10kb", "250kb")
         server: dict[str, Any] = {"address": beyond.address, "port": BULK_PORT}
-        self.serve(beyond.call, "swallow_tcp", **server)
-        self.add(Worker(self.watched, "tests.faults.jobs:pour_tcp", flows=1, **server))
+        self.serve(beyond.call, swallow_tcp, **server)
+        self.add(Worker(self.watched, pour_tcp, flows=1, **server))

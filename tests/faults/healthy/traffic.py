@@ -5,10 +5,14 @@ from __future__ import annotations
 import socket
 
 from bpftop.demo import frames
+from bpftop.demo.faults import packets
+from bpftop.demo.faults.blast import blast
+from bpftop.demo.faults.fault import cpus
+from bpftop.demo.faults.jobs import pour_udp, swallow_udp
+from bpftop.demo.faults.place import Beyond, inside, ip
+from bpftop.demo.faults.worker import Worker
 from bpftop.demo.raw_mix import PRIORITY_TAG, SERVICE_TAG
 from bpftop.demo.sides import GENERATOR, WATCHED, Side, other
-from tests.faults import packets
-from tests.faults.blast import blast
 from tests.faults.healthy.base import (
     LOG_PORT,
     MEGABYTE,
@@ -20,9 +24,8 @@ from tests.faults.healthy.base import (
     sent,
     sent_bytes,
 )
-from tests.faults.place import Beyond, inside, ip
-from tests.faults.scenario import counter, cpus
-from tests.faults.worker import Worker
+from tests.faults.jobs import answer_udp, resolve, serve_short
+from tests.faults.scenario import counter
 
 
 class BulkTcp(Healthy):
@@ -54,7 +57,7 @@ class QuicLike(Healthy):
 
     def prepare(self) -> None:
         self.serve_udp(QUIC_PORT)
-        self.serve(self.generator, "swallow_udp", address=GENERATOR.ipv4[0], port=QUIC_PORT)
+        self.serve(self.generator, swallow_udp, address=GENERATOR.ipv4[0], port=QUIC_PORT)
         self.route_strangers()
         down = [
             packets.udp(QUIC_PORT, QUIC_PORT, bytes(1200 + n % 150), src=packets.stranger(n), spoil=0)
@@ -64,7 +67,7 @@ class QuicLike(Healthy):
         self.add(
             Worker(
                 self.watched,
-                "tests.faults.jobs:pour_udp",
+                pour_udp,
                 address=GENERATOR.ipv4[0],
                 port=QUIC_PORT,
                 size_bytes=45,
@@ -82,7 +85,7 @@ class AuthoritativeDns(Healthy):
 
     def prepare(self) -> None:
         self.route_strangers()
-        self.serve(self.watched, "answer_udp", address=WATCHED.ipv4[0], port=53, size_bytes=320)
+        self.serve(self.watched, answer_udp, address=WATCHED.ipv4[0], port=53, size_bytes=320)
         self.send([packets.udp(1024 + n, 53, bytes(45), src=packets.stranger(n)) for n in range(4096)], 22_000)
 
 
@@ -94,8 +97,14 @@ class RecursiveResolver(Healthy):
 
     def prepare(self) -> None:
         self.route_strangers()
-        self.serve(self.generator, "answer_udp", address=GENERATOR.ipv4[0], port=53, size_bytes=900)
-        self.serve(self.watched, "resolve", address=WATCHED.ipv4[0], upstream=GENERATOR.ipv4[0], size_bytes=900)
+        self.serve(self.generator, answer_udp, address=GENERATOR.ipv4[0], port=53, size_bytes=900)
+        self.serve(
+            self.watched,
+            resolve,
+            address=WATCHED.ipv4[0],
+            upstream=GENERATOR.ipv4[0],
+            size_bytes=900,
+        )
         self.send([packets.udp(1024 + n, 53, bytes(45), src=packets.stranger(n)) for n in range(4096)], 10_500)
 
 
@@ -110,9 +119,9 @@ class ForwardingHost(Healthy):
         self.keep(beyond.close)
         ip(self.generator, f"route add 198.19.0.0/24 via {WATCHED.ipv4[0]}")
         self.keep(lambda: ip(self.generator, "route delete 198.19.0.0/24"))
-        self.serve(beyond.call, "serve_short", address=beyond.address, port=WEB_PORT, size_bytes=3000)
+        self.serve(beyond.call, serve_short, address=beyond.address, port=WEB_PORT, size_bytes=3000)
         self.visit(2200, address=beyond.address)
-        self.serve(beyond.call, "swallow_udp", address=beyond.address, port=LOG_PORT)
+        self.serve(beyond.call, swallow_udp, address=beyond.address, port=LOG_PORT)
         to = socket.inet_aton(beyond.address)
         self.send([packets.udp(1024 + n, LOG_PORT, bytes(300), dst=to) for n in range(256)], 12_000)
 
@@ -151,7 +160,7 @@ class Vlan(Healthy):
     def prepare(self) -> None:
         for side in (GENERATOR, WATCHED):
             to = other(side)
-            self.serve(inside(self.lab, to), "swallow_udp", address=to.ipv4[0], port=LOG_PORT)
+            self.serve(inside(self.lab, to), swallow_udp, address=to.ipv4[0], port=LOG_PORT)
             place = inside(self.lab, side)
             self.add(blast(place, side.interface, [_tagged(side, n) for n in range(256)], 22_000))
 

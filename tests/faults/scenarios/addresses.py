@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bpftop.demo import frames
+from bpftop.demo.faults.blast import blast
+from bpftop.demo.faults.place import AnotherHost, ip, sysctl
+from bpftop.demo.faults.worker import Worker
 from bpftop.demo.sides import WATCHED
-from tests.faults.blast import blast
-from tests.faults.place import AnotherHost, ip, sysctl
+from tests.faults.jobs import send_anyway
 from tests.faults.scenario import Cell, Scenario, drop
-from tests.faults.worker import Worker
 
 PORT = 9900
 CLONED = "198.18.0.50"
@@ -28,7 +29,7 @@ class DuplicateAddress(Scenario):
             # Ask for the watched host's address every two seconds or so, and not twice a minute.
             sysctl(host.call, f"ipv4/neigh/{host.interface}/base_reachable_time_ms", 1000)
             sysctl(host.call, f"ipv4/neigh/{host.interface}/delay_first_probe_time", 1)
-            self.add(Worker(host.call, "tests.faults.jobs:send_anyway", address=WATCHED.ipv4[0], port=PORT, per_sec=5))
+            self.add(Worker(host.call, send_anyway, address=WATCHED.ipv4[0], port=PORT, per_sec=5))
 
 
 class OwnAddressElsewhere(Scenario):
@@ -42,7 +43,7 @@ class OwnAddressElsewhere(Scenario):
     def prepare(self) -> None:
         host = AnotherHost(self.lab, WATCHED.ipv4[0], MACS[0])
         self.keep(host.close)
-        self.add(Worker(host.call, "tests.faults.jobs:send_anyway", address="198.18.0.88", port=PORT, per_sec=5))
+        self.add(Worker(host.call, send_anyway, address="198.18.0.88", port=PORT, per_sec=5))
 
 
 class MacFlapping(Scenario):

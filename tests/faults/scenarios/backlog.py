@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
+from bpftop.demo.faults import backlog as offered
+from bpftop.demo.faults import packets
+from bpftop.demo.faults.fault import cpus
+from bpftop.demo.faults.place import packet_filter, steer
 from bpftop.demo.sides import WATCHED
-from tests.faults import packets
-from tests.faults.place import packet_filter, steer
-from tests.faults.scenario import Cell, Scenario, cpus, drop
+from tests.faults.scenario import Cell, Scenario, drop
 
 PORT = 9000
 
 
-class BacklogOverflow(Scenario):
-    """Bursts of 6 000 frames from one CPU, steered to another (RPS), whose packet filter is slow: its backlog of 1 000
-    (net.core.netdev_max_backlog) overflows, and the CPU is idle between the bursts."""
-
-    id = "backlog-overflow"
+class BacklogOverflow(offered.BacklogOverflow, Scenario):
     moves = (
         Cell("softnet", (None,), "dropped", 1000),
         Cell("links", (WATCHED.interface,), "rx_dropped", 1000),
         drop("CPU_BACKLOG", 1000),
     )
     may_move = (drop("NETFILTER_DROP"),)
-
-    def prepare(self) -> None:
-        first, *others = cpus()
-        steer(self.watched, WATCHED.interface, others[:1])
-        self.keep(lambda: steer(self.watched, WATCHED.interface, ()))
-        self.keep(
-            packet_filter(self.watched, "prerouting", [*slow("tcp", 700), f"tcp dport {PORT} drop"], priority=-300)
-        )
-        flows = [packets.tcp(20000 + flow, PORT, packets.ACK, payload=bytes(32)) for flow in range(64)]
-        self.send(flows, 30_000, tick_s=0.2, cpus=[first])
 
 
 class SoftirqSqueeze(Scenario):
@@ -44,25 +32,10 @@ class SoftirqSqueeze(Scenario):
         first, *others = cpus()
         steer(self.watched, WATCHED.interface, others[:1])
         self.keep(lambda: steer(self.watched, WATCHED.interface, ()))
-        self.keep(packet_filter(self.watched, "prerouting", slow("udp", 12_000), priority=-300))
+        self.keep(packet_filter(self.watched, "prerouting", offered.slow("udp", 12_000), priority=-300))
         self.serve_udp(PORT)
         self.send([packets.udp(20000 + flow, PORT, bytes(32)) for flow in range(64)], 1500, tick_s=1 / 15, cpus=[first])
 
 
-class CpuImbalance(Scenario):
-    """All frames arrive on one CPU, which has nothing else to do than to filter them: its softirq is at 100 %. The
-    sender is on the same CPU and waits for it, so nothing is lost."""
-
-    id = "cpu-imbalance"
+class CpuImbalance(offered.CpuImbalance, Scenario):
     moves = (Cell("links", (WATCHED.interface,), "rx_packets", 10_000),)
-
-    def prepare(self) -> None:
-        self.keep(packet_filter(self.watched, "prerouting", slow("udp", 1500), priority=-300))
-        self.serve_udp(PORT)
-        flows = [packets.udp(20000 + flow, PORT, bytes(32)) for flow in range(64)]
-        self.send(flows, 120_000, cpus=cpus()[:1], in_flight_bytes=65_536)
-
-
-def slow(protocol: str, rules: int) -> list[str]:
-    """Rules that match nothing of ours and take some 17 ns each, for every packet of the protocol."""
-    return [f"{protocol} sport {1 + rule % 9000} {protocol} dport 1 counter" for rule in range(rules)]

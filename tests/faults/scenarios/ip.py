@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import socket
-
 from bpftop.demo import frames
-from bpftop.demo.sides import WATCHED
-from tests.faults import packets
-from tests.faults.place import packet_filter, sysctl
+from bpftop.demo.faults import ip as offered
+from bpftop.demo.faults import packets
+from bpftop.demo.faults.place import sysctl
 from tests.faults.scenario import Scenario, counter, drop
 
 PORT = 9100
 
 
-class ReversePathFilter(Scenario):
-    """Packets with sources that have no way back, to a host that filters by reverse path."""
-
-    id = "reverse-path-filter"
+class ReversePathFilter(offered.ReversePathFilter, Scenario):
     moves = (counter("TcpExtIPReversePathFilter", 100), drop("IP_RPFILTER", 100))
 
-    def prepare(self) -> None:
-        name = f"ipv4/conf/{WATCHED.interface}/rp_filter"
-        sysctl(self.watched, name, 1)
-        self.keep(lambda: sysctl(self.watched, name, 0))
-        self.send([packets.udp(4000, PORT, bytes(64), src=packets.stranger(n)) for n in range(256)], 200)
 
-
-class ChecksumErrors(Scenario):
-    """TCP segments and UDP datagrams with a bad checksum, to ports that are open."""
-
-    id = "checksum-errors"
+class ChecksumErrors(offered.ChecksumErrors, Scenario):
     moves = (
         counter("TcpInCsumErrors", 50),
         counter("TcpInErrs", 50),
@@ -39,42 +25,13 @@ class ChecksumErrors(Scenario):
         drop("UDP_CSUM", 50),
     )
 
-    def prepare(self) -> None:
-        def open_ports() -> tuple[socket.socket, socket.socket]:
-            tcp = socket.create_server((WATCHED.ipv4[0], PORT), backlog=16)
-            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            udp.bind((WATCHED.ipv4[0], PORT))
-            return tcp, udp
 
-        for sock in self.watched(open_ports):
-            self.keep(sock.close)
-        bad = []
-        for sport in range(5000, 5032):
-            bad.append(packets.tcp(sport, PORT, packets.ACK, payload=bytes(20), spoil=1))
-            bad.append(packets.udp(sport, PORT, bytes(20), spoil=1))
-        self.send(bad, 200)
-
-
-class FirewallDrops(Scenario):
-    """Datagrams that a rule of nftables drops."""
-
-    id = "firewall-drops"
+class FirewallDrops(offered.FirewallDrops, Scenario):
     moves = (drop("NETFILTER_DROP", 250),)
 
-    def prepare(self) -> None:
-        self.keep(packet_filter(self.watched, "input", [f"udp dport {PORT} drop"]))
-        self.send([packets.udp(sport, PORT, bytes(40)) for sport in range(6000, 6064)], 500)
 
-
-class IcmpFlood(Scenario):
-    """Pings, each of which is answered."""
-
-    id = "icmp-flood"
+class IcmpFlood(offered.IcmpFlood, Scenario):
     moves = (counter("IcmpInMsgs", 5000),)
-
-    def prepare(self) -> None:
-        self.route_strangers()
-        self.send([packets.echo_request(n, bytes(56), src=packets.stranger(n)) for n in range(1024)], 8000)
 
 
 class FragmentFlood(Scenario):

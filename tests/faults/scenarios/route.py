@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 
 from bpftop.demo import frames
+from bpftop.demo.faults import packets
+from bpftop.demo.faults.jobs import pour_tcp, swallow_tcp
+from bpftop.demo.faults.place import Beyond, ip, packet_filter, sysctl
+from bpftop.demo.faults.worker import Inside, Worker
 from bpftop.demo.sides import GENERATOR, WATCHED, Side
-from tests.faults import packets
-from tests.faults.place import Beyond, ip, packet_filter, sysctl
+from tests.faults.jobs import flap_link, send_anyway, upload_slowly
 from tests.faults.scenario import Cell, Scenario, counter, drop
-from tests.faults.worker import Inside, Worker
 
 PORT = 9700
 NOWHERE = "203.0.113.0/24"
@@ -51,7 +53,7 @@ class LinkFlaps(Scenario):
     moves = (CARRIER,)
 
     def prepare(self) -> None:
-        self.add(Worker(self.generator, "tests.faults.jobs:flap_link", interface=GENERATOR.interface, period_s=0.5))
+        self.add(Worker(self.generator, flap_link, interface=GENERATOR.interface, period_s=0.5))
 
 
 class DeadGateway(Scenario):
@@ -63,7 +65,7 @@ class DeadGateway(Scenario):
     def prepare(self) -> None:
         ip(self.watched, "route add default via 198.18.0.77")
         self.keep(lambda: ip(self.watched, "route delete default"))
-        self.add(Worker(self.watched, "tests.faults.jobs:send_anyway", address="203.0.113.9", port=PORT, per_sec=20))
+        self.add(Worker(self.watched, send_anyway, address="203.0.113.9", port=PORT, per_sec=20))
 
 
 class DeadNeighbour(Scenario):
@@ -74,7 +76,7 @@ class DeadNeighbour(Scenario):
     moves = (drop("NEIGH_FAILED", 5),)
 
     def prepare(self) -> None:
-        self.add(Worker(self.watched, "tests.faults.jobs:send_anyway", address="198.18.0.99", port=PORT, per_sec=20))
+        self.add(Worker(self.watched, send_anyway, address="198.18.0.99", port=PORT, per_sec=20))
 
 
 class NoRouteOut(Scenario):
@@ -84,7 +86,7 @@ class NoRouteOut(Scenario):
     moves = (counter("IpOutNoRoutes", 20),)
 
     def prepare(self) -> None:
-        self.add(Worker(self.watched, "tests.faults.jobs:send_anyway", address="203.0.113.9", port=PORT, per_sec=50))
+        self.add(Worker(self.watched, send_anyway, address="203.0.113.9", port=PORT, per_sec=50))
 
 
 class BlackholeRoute(Scenario):
@@ -101,11 +103,11 @@ class BlackholeRoute(Scenario):
         self._route = f"{beyond.address}/32"
         ip(self.watched, f"route add {self._route} via {GENERATOR.ipv4[0]}")
         self.keep(lambda: ip(self.watched, f"route delete {self._route}"))
-        server = Worker(beyond.call, "tests.faults.jobs:swallow_tcp", address=beyond.address, port=PORT)
+        server = Worker(beyond.call, swallow_tcp, address=beyond.address, port=PORT)
         self.keep(server.stop)
         server.ready().go()
         pour = Worker(
-            self.watched, "tests.faults.jobs:pour_tcp", address=beyond.address, port=PORT, flows=64,
+            self.watched, pour_tcp, address=beyond.address, port=PORT, flows=64,
             bytes_per_sec=2_000_000,
         )  # fmt: skip
         self.add(pour).ready().go()
@@ -177,7 +179,7 @@ def narrow_link(scenario: Scenario, behind: Side) -> Beyond:
     beyond = Beyond(scenario.lab, behind)
     scenario.keep(beyond.close)
     ip(beyond.near, f"link set {beyond.near_interface} mtu 1280")
-    server = Worker(beyond.call, "tests.faults.jobs:swallow_tcp", address=beyond.address, port=PORT)
+    server = Worker(beyond.call, swallow_tcp, address=beyond.address, port=PORT)
     scenario.keep(server.stop)
     server.ready().go()
     return beyond
@@ -185,7 +187,5 @@ def narrow_link(scenario: Scenario, behind: Side) -> Beyond:
 
 def upload(scenario: Scenario, place: Inside, beyond: Beyond, per_sec: float = 10) -> None:
     """Let clients send a small request, then 200 kB, at a rate."""
-    client = Worker(
-        place, "tests.faults.jobs:upload", address=beyond.address, port=PORT, per_sec=per_sec, size_bytes=200_000
-    )
+    client = Worker(place, upload_slowly, address=beyond.address, port=PORT, per_sec=per_sec, size_bytes=200_000)
     scenario.add(client)

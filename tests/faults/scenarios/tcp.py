@@ -6,31 +6,25 @@ import socket
 import time
 from pathlib import Path
 
+from bpftop.demo.faults import packets
+from bpftop.demo.faults import tcp as offered
+from bpftop.demo.faults.jobs import pour_tcp, swallow_tcp
+from bpftop.demo.faults.place import Beyond, ip, packet_filter, token_bucket
+from bpftop.demo.faults.worker import Worker
 from bpftop.demo.sides import GENERATOR, WATCHED
-from tests.faults import packets, tc_program
-from tests.faults.place import Beyond, ip, packet_filter, sysctl, token_bucket
+from tests.faults import tc_program
+from tests.faults.jobs import connect_in_vain, serve_short, use_up_ports
 from tests.faults.scenario import Scenario, counter, drop
-from tests.faults.worker import Worker
 
 PORT = 9400
 
 
-class SynFlood(Scenario):
-    """SYNs from 4 096 addresses that never answer, to a server with a short SYN queue and SYN cookies."""
-
-    id = "syn-flood"
+class SynFlood(offered.SynFlood, Scenario):
     moves = (
         counter("TcpExtTCPReqQFullDoCookies", 2000),
         counter("TcpExtSyncookiesSent", 2000),
     )
     may_move = (counter("TcpExtTCPSynRetrans"), counter("TcpExtTCPTimeouts"), counter("TcpRetransSegs"))
-
-    def prepare(self) -> None:
-        sysctl(self.watched, "ipv4/tcp_syncookies", 1)
-        self.route_strangers()
-        listener = self.watched(lambda: socket.create_server((WATCHED.ipv4[0], PORT), backlog=64))
-        self.keep(listener.close)
-        self.send([packets.tcp(1024 + n, PORT, packets.SYN, src=packets.stranger(n), seq=n) for n in range(4096)], 4000)
 
 
 class RstStorm(Scenario):
@@ -68,22 +62,11 @@ class PortScan(Scenario):
         self.send(scan, 800)
 
 
-class AcceptQueueOverflow(Scenario):
-    """A server that no longer accepts: its queue is full, and clients keep coming."""
-
-    id = "accept-queue-overflow"
+class AcceptQueueOverflow(offered.AcceptQueueOverflow, Scenario):
     moves = (
         counter("TcpExtListenOverflows", 50),
         counter("TcpExtListenDrops", 50),
     )
-
-    def prepare(self) -> None:
-        listener = self.watched(lambda: socket.create_server((WATCHED.ipv4[0], PORT), backlog=1))
-        self.keep(listener.close)
-        for _ in range(2):  # a queue of 1 takes 2
-            client = self.generator(lambda: socket.create_connection((WATCHED.ipv4[0], PORT), timeout=2))
-            self.keep(client.close)
-        self.send([packets.tcp(sport, PORT, packets.SYN, seq=sport) for sport in range(20000, 24096)], 100)
 
 
 class ConnectUnanswered(Scenario):
@@ -95,9 +78,7 @@ class ConnectUnanswered(Scenario):
 
     def prepare(self) -> None:
         self.keep(packet_filter(self.generator, "input", [f"tcp dport {PORT} drop"]))
-        client = Worker(
-            self.watched, "tests.faults.jobs:connect_in_vain", address=GENERATOR.ipv4[0], port=PORT, per_sec=10
-        )
+        client = Worker(self.watched, connect_in_vain, address=GENERATOR.ipv4[0], port=PORT, per_sec=10)
         self.add(client)
 
 
@@ -110,16 +91,10 @@ class PortExhaustion(Scenario):
     def prepare(self) -> None:
         self._set_ports("40000 40999")
         self.keep(lambda: self._set_ports("32768 60999"))
-        server = Worker(
-            self.generator, "tests.faults.jobs:serve_short", address=GENERATOR.ipv4[0], port=PORT, size_bytes=100
-        )
+        server = Worker(self.generator, serve_short, address=GENERATOR.ipv4[0], port=PORT, size_bytes=100)
         self.keep(server.stop)
         server.ready().go()
-        self.add(
-            Worker(
-                self.watched, "tests.faults.jobs:use_up_ports", address=GENERATOR.ipv4[0], port=PORT, connections=920
-            )
-        )
+        self.add(Worker(self.watched, use_up_ports, address=GENERATOR.ipv4[0], port=PORT, connections=920))
 
     def wrong_since_ns(self) -> int:
         """Wait until four fifths of the ports are in use."""
@@ -147,7 +122,7 @@ class UnreadConnection(Scenario):
     def prepare(self) -> None:
         self._listener = self.watched(lambda: socket.create_server((WATCHED.ipv4[0], PORT)))
         self.keep(self._listener.close)
-        self.add(Worker(self.generator, "tests.faults.jobs:pour_tcp", address=WATCHED.ipv4[0], port=PORT, flows=1))
+        self.add(Worker(self.generator, pour_tcp, address=WATCHED.ipv4[0], port=PORT, flows=1))
 
     def end(self) -> None:
         self._listener.close()  # resets the connection, which nobody has accepted
@@ -164,7 +139,7 @@ class StalledPeer(Scenario):
     def prepare(self) -> None:
         listener = self.generator(lambda: socket.create_server((GENERATOR.ipv4[0], PORT)))
         self.keep(listener.close)
-        self.add(Worker(self.watched, "tests.faults.jobs:pour_tcp", address=GENERATOR.ipv4[0], port=PORT, flows=1))
+        self.add(Worker(self.watched, pour_tcp, address=GENERATOR.ipv4[0], port=PORT, flows=1))
 
 
 class LossBeforeUs(Scenario):
@@ -180,10 +155,10 @@ class LossBeforeUs(Scenario):
         ip(self.watched, f"route add {beyond.address}/32 via {GENERATOR.ipv4[0]}")
         self.keep(lambda: ip(self.watched, f"route delete {beyond.address}/32"))
         self.keep(token_bucket(self.generator, GENERATOR.interface, "100mbit", "32kb", "60kb"))
-        server = Worker(self.watched, "tests.faults.jobs:swallow_tcp", address=WATCHED.ipv4[0], port=PORT)
+        server = Worker(self.watched, swallow_tcp, address=WATCHED.ipv4[0], port=PORT)
         self.keep(server.stop)
         server.ready().go()
-        self.add(Worker(beyond.call, "tests.faults.jobs:pour_tcp", address=WATCHED.ipv4[0], port=PORT, flows=4))
+        self.add(Worker(beyond.call, pour_tcp, address=WATCHED.ipv4[0], port=PORT, flows=4))
 
 
 class DroppedOnThisHost(Scenario):
@@ -195,10 +170,10 @@ class DroppedOnThisHost(Scenario):
 
     def prepare(self) -> None:
         self.keep(self.watched(lambda: tc_program.attach(WATCHED.interface, tc_program.BPF_TCX_EGRESS, 3)))
-        server = Worker(self.generator, "tests.faults.jobs:swallow_tcp", address=GENERATOR.ipv4[0], port=PORT)
+        server = Worker(self.generator, swallow_tcp, address=GENERATOR.ipv4[0], port=PORT)
         self.keep(server.stop)
         server.ready().go()
-        self.add(Worker(self.watched, "tests.faults.jobs:pour_tcp", address=GENERATOR.ipv4[0], port=PORT, flows=4))
+        self.add(Worker(self.watched, pour_tcp, address=GENERATOR.ipv4[0], port=PORT, flows=4))
 
 
 class DroppedOnTheWayIn(Scenario):
@@ -211,10 +186,10 @@ class DroppedOnTheWayIn(Scenario):
 
     def prepare(self) -> None:
         self.keep(self.watched(lambda: tc_program.attach(WATCHED.interface, tc_program.BPF_TCX_INGRESS, 4)))
-        server = Worker(self.watched, "tests.faults.jobs:swallow_tcp", address=WATCHED.ipv4[0], port=PORT)
+        server = Worker(self.watched, swallow_tcp, address=WATCHED.ipv4[0], port=PORT)
         self.keep(server.stop)
         server.ready().go()
-        self.add(Worker(self.generator, "tests.faults.jobs:pour_tcp", address=WATCHED.ipv4[0], port=PORT, flows=4))
+        self.add(Worker(self.generator, pour_tcp, address=WATCHED.ipv4[0], port=PORT, flows=4))
 
 
 class DroppedByFirewallOut(Scenario):
@@ -227,29 +202,15 @@ class DroppedByFirewallOut(Scenario):
 
     def prepare(self) -> None:
         self.keep(packet_filter(self.watched, "output", ["meta l4proto tcp numgen random mod 100 < 5 drop"]))
-        server = Worker(self.generator, "tests.faults.jobs:swallow_tcp", address=GENERATOR.ipv4[0], port=PORT)
+        server = Worker(self.generator, swallow_tcp, address=GENERATOR.ipv4[0], port=PORT)
         self.keep(server.stop)
         server.ready().go()
-        self.add(Worker(self.watched, "tests.faults.jobs:pour_tcp", address=GENERATOR.ipv4[0], port=PORT, flows=4))
+        self.add(Worker(self.watched, pour_tcp, address=GENERATOR.ipv4[0], port=PORT, flows=4))
 
 
-class TcpRetransmits(Scenario):
-    """Bulk TCP to a host behind a router whose token bucket is full: losses are somewhere on the path, as mostly."""
-
-    id = "tcp-retransmits"
+class TcpRetransmits(offered.TcpRetransmits, Scenario):
     moves = (counter("TcpRetransSegs", 50),)
     may_move = (counter("TcpExtTCPLostRetransmit"), counter("TcpExtTCPTimeouts"))
-
-    def prepare(self) -> None:
-        beyond = Beyond(self.lab, GENERATOR)
-        self.keep(beyond.close)
-        ip(self.watched, f"route add {beyond.address}/32 via {GENERATOR.ipv4[0]}")
-        self.keep(lambda: ip(self.watched, f"route delete {beyond.address}/32"))
-        token_bucket(self.generator, beyond.near_interface, "100mbit", "32kb", "60kb")
-        server = Worker(beyond.call, "tests.faults.jobs:swallow_tcp", address=beyond.address, port=PORT)
-        self.keep(server.stop)
-        server.ready().go()
-        self.add(Worker(self.watched, "tests.faults.jobs:pour_tcp", address=beyond.address, port=PORT, flows=4))
 
 
 class BehindShaper(Scenario):
@@ -266,7 +227,7 @@ class BehindShaper(Scenario):
         ip(self.watched, f"route add {beyond.address}/32 via {GENERATOR.ipv4[0]}")
         self.keep(lambda: ip(self.watched, f"route delete {beyond.address}/32"))
         token_bucket(self.generator, beyond.near_interface, "4mbit", "4kb", "12kb")
-        server = Worker(beyond.call, "tests.faults.jobs:swallow_tcp", address=beyond.address, port=PORT)
+        server = Worker(beyond.call, swallow_tcp, address=beyond.address, port=PORT)
         self.keep(server.stop)
         server.ready().go()
-        self.add(Worker(self.watched, "tests.faults.jobs:pour_tcp", address=beyond.address, port=PORT, flows=32))
+        self.add(Worker(self.watched, pour_tcp, address=beyond.address, port=PORT, flows=32))

@@ -7,11 +7,12 @@ import struct
 from collections.abc import Sequence
 
 from bpftop.demo import frames
+from bpftop.demo.faults import packets
+from bpftop.demo.faults.place import ip
+from bpftop.demo.faults.worker import Worker
 from bpftop.demo.sides import GENERATOR, WATCHED
-from tests.faults import packets
-from tests.faults.place import ip
+from tests.faults.jobs import send_anyway
 from tests.faults.scenario import Cell, Scenario, counter, drop
-from tests.faults.worker import Worker
 
 PORT = 9800
 PROTO_ESP = 50
@@ -40,7 +41,7 @@ class PolicyWithoutAssociation(Scenario):
     def prepare(self) -> None:
         peer = GENERATOR.ipv4[0]
         add_policy(self, f"dir out dst {peer}/32 tmpl dst {peer} proto esp mode transport")
-        self.add(Worker(self.watched, "tests.faults.jobs:send_anyway", address=peer, port=PORT, per_sec=25))
+        self.add(Worker(self.watched, send_anyway, address=peer, port=PORT, per_sec=25))
 
 
 class ClearInsteadOfEncrypted(Scenario):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bpftop.demo.faults.jobs import pour_udp, swallow_udp
+from bpftop.demo.faults.place import token_bucket
+from bpftop.demo.faults.worker import Worker
 from bpftop.demo.sides import GENERATOR, WATCHED
-from tests.faults.place import token_bucket
 from tests.faults.scenario import Cell, Scenario, counter, drop
-from tests.faults.worker import Worker
 
 PORT = 9600
 
@@ -19,13 +20,13 @@ class TxDrops(Scenario):
 
     def prepare(self) -> None:
         self.keep(token_bucket(self.watched, WATCHED.interface, "8mbit", "16kb", "16kb"))
-        peer = Worker(self.generator, "tests.faults.jobs:swallow_udp", address=GENERATOR.ipv4[0], port=PORT)
+        peer = Worker(self.generator, swallow_udp, address=GENERATOR.ipv4[0], port=PORT)
         self.keep(peer.stop)
         peer.ready().go()
         self.add(
             Worker(
                 self.watched,
-                "tests.faults.jobs:pour_udp",
+                pour_udp,
                 address=GENERATOR.ipv4[0],
                 port=PORT,
                 size_bytes=1000,

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 
+from bpftop.demo.faults import packets
+from bpftop.demo.faults import udp as offered
+from bpftop.demo.faults.worker import Worker
 from bpftop.demo.sides import GENERATOR, WATCHED
-from tests.faults import packets
+from tests.faults.jobs import answer_udp, serve_short, visit
 from tests.faults.scenario import Cell, Scenario, counter, drop
-from tests.faults.worker import Worker
 
 PORT = 9200
 
 
-class UdpSocketOverflow(Scenario):
-    """A socket that nobody reads, and a sender that goes on."""
-
-    id = "udp-socket-overflow"
+class UdpSocketOverflow(offered.UdpSocketOverflow, Scenario):
     moves = (
         counter("UdpRcvbufErrors", 500),
         counter("UdpInErrors", 500),
         Cell("udp_sockets", (4, None, PORT, None, None), "drops", 500),
         drop("SOCKET_RCVBUFF", 500),
     )
-
-    def prepare(self) -> None:
-        def deaf() -> socket.socket:
-            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            sock.bind((WATCHED.ipv4[0], PORT))
-            return sock
-
-        self.keep(self.watched(deaf).close)
-        self.send([packets.udp(sport, PORT, bytes(200)) for sport in range(7000, 7016)], 1000)
 
 
 class UdpPortUnreachable(Scenario):
@@ -45,16 +33,8 @@ class UdpPortUnreachable(Scenario):
         self.send([packets.udp(sport, PORT, bytes(100)) for sport in range(7100, 7132)], 500)
 
 
-class UdpFlood(Scenario):
-    """Small datagrams from 4 096 addresses to ports where nobody listens."""
-
-    id = "udp-flood"
+class UdpFlood(offered.UdpFlood, Scenario):
     moves = (counter("UdpNoPorts", 10_000), drop("NO_SOCKET", 10_000))
-
-    def prepare(self) -> None:
-        self.route_strangers()
-        flood = [packets.udp(1024 + n % 7919, PORT + n % 500, bytes(32), src=packets.stranger(n)) for n in range(4096)]
-        self.send(flood, 20_000)
 
 
 class UdpAmplification(Scenario):
@@ -77,7 +57,7 @@ class UdpServiceDied(Scenario):
     moves = (counter("UdpNoPorts", 75), drop("NO_SOCKET", 75))
 
     def prepare(self) -> None:
-        server = Worker(self.watched, "tests.faults.jobs:answer_udp", address=WATCHED.ipv4[0], port=PORT, size_bytes=80)
+        server = Worker(self.watched, answer_udp, address=WATCHED.ipv4[0], port=PORT, size_bytes=80)
         server.ready().go()
         self._server = server
         self.keep(server.stop)
@@ -104,12 +84,10 @@ class TcpServiceEnded(Scenario):
 
     def prepare(self) -> None:
         service: dict[str, Any] = {"address": WATCHED.ipv4[0], "port": PORT}
-        self._server = Worker(self.watched, "tests.faults.jobs:serve_short", size_bytes=500, **service)
+        self._server = Worker(self.watched, serve_short, size_bytes=500, **service)
         self._server.ready().go()
         self.keep(self._server.stop)
-        self._clients = Worker(
-            self.generator, "tests.faults.jobs:visit", sources=GENERATOR.ipv4, per_sec=25, reset=False, **service
-        )
+        self._clients = Worker(self.generator, visit, sources=GENERATOR.ipv4, per_sec=25, reset=False, **service)
         start_now(self, self.add(self._clients))
 
     def begin(self) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 
 from bpftop.demo import frames
+from bpftop.demo.faults import packets
 from bpftop.demo.sides import GENERATOR, WATCHED
-from tests.faults import packets
 from tests.faults.scenario import Cell, Scenario, counter, drop
 from tests.faults.xdp_program import attach
 

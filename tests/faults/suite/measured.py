@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import platform
@@ -25,7 +26,7 @@ def machine_words() -> str:
 
 def scenario_words(kind: type) -> str:
     """The first sentence of what it does."""
-    return " ".join((kind.__doc__ or "").split()).split(". ")[0].rstrip(".")
+    return " ".join((inspect.getdoc(kind) or "").split()).split(". ")[0].rstrip(".")
 
 
 def fault_table(outcomes: Sequence[Outcome], *, whole: bool) -> str:

@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from bpftop.demo.faults.worker import FaultError, Inside
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import GENERATOR, Side
 from bpftop.kernel.netns import enter, unshare_network
-from tests.faults.worker import Inside
 
 Result = TypeVar("Result")
 
@@ -32,11 +32,16 @@ def inside(lab: Lab, side: Side) -> Inside:
 
 
 def run(place: Inside, *command: str, text_in: str = "") -> str:
-    """Run a command in a namespace; its standard output. AssertionError with what it complained about."""
-    done: subprocess.CompletedProcess[str] = place(
-        lambda: subprocess.run(command, input=text_in, capture_output=True, text=True, timeout=20)
-    )
-    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr.strip()}"
+    """Run a command in a namespace, and return its standard output. Raises FaultError."""
+    try:
+        done: subprocess.CompletedProcess[str] = place(
+            lambda: subprocess.run(command, input=text_in, capture_output=True, text=True, timeout=20)
+        )
+    except FileNotFoundError:
+        package = "nftables" if command[0] == "nft" else "iproute2"
+        raise FaultError(f"the command `{command[0]}` is missing; install the package {package}") from None
+    if done.returncode != 0:
+        raise FaultError(f"`{' '.join(command)}` failed: {done.stderr.strip()}")
     return done.stdout
 
 
@@ -83,7 +88,7 @@ def steer(place: Inside, interface: str, cpus: Sequence[int]) -> None:
                 raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         Path(f"/sys/class/net/{interface}/queues/rx-0/rps_cpus").write_text(f"{mask:x}")
 
-    place(write)
+    place(partial(_in_own_thread, write))
 
 
 def forget_connections(place: Inside) -> None:
@@ -188,12 +193,21 @@ def _new_namespace() -> int:
 
 def in_thread(netns_fd: int, function: Callable[[], Result]) -> Result:
     """Run ``function`` in a thread of its own in the namespace; what it raises is raised here."""
+
+    def body() -> Result:
+        enter(netns_fd)
+        return function()
+
+    return _in_own_thread(body)
+
+
+def _in_own_thread(function: Callable[[], Result]) -> Result:
+    """Run ``function`` in a thread that begins in the namespaces of the calling thread; it may leave them."""
     outcome: list[Result] = []
     failure: list[BaseException] = []
 
     def body() -> None:
         try:
-            enter(netns_fd)
             outcome.append(function())
         except BaseException as error:  # noqa: BLE001  (handed over to the caller below)
             failure.append(error)

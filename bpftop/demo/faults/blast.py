@@ -15,7 +15,7 @@ import time
 from array import array
 from collections.abc import Sequence
 
-from tests.faults.worker import Inside, Orders, Worker
+from bpftop.demo.faults.worker import Inside, Orders, Worker
 
 TICK_S = 0.004
 LONGEST_TICK_S = 0.25  # after a stall the missed frames are not made up for
@@ -45,7 +45,7 @@ def blast(
     blob = struct.pack("=I", len(frames)) + lengths + b"".join(frames)
     return Worker(
         inside,
-        "tests.faults.blast:send",
+        send,
         blob,
         interface=interface,
         per_sec=per_sec,

@@ -1,6 +1,6 @@
 """Child processes that make traffic inside a namespace: prepared first, started by one word, ended at once.
 
-A worker runs one job, a function ``job(orders, blob, **arguments)`` of a module named ``module:function``. It prepares,
+A worker runs one job, a function ``job(orders, blob, **arguments)`` of a module that the child can import. It prepares,
 calls ``orders.wait()``, works until ``orders.over()`` says so, and returns what it did as a JSON object. It also ends
 when the process that started it does, however that ends (its standard input closes), and after ``MOST_S``.
 """
@@ -19,15 +19,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bpftop.errors import BpftopError
+
+Outcome = dict[str, float]
+"""What a job did, by names."""
+
 Inside = Callable[[Callable[[], Any]], Any]
 """Runs a function in a thread inside a network namespace and returns what it returned."""
 
 MOST_S = 120.0
 ANSWER_S = 10.0
-_ROOT = str(Path(__file__).resolve().parents[2])
-_BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv.pop()); from tests.faults.worker import main; main()"
+_ROOT = str(Path(__file__).resolve().parents[3])
+_BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv.pop()); from bpftop.demo.faults.worker import main; main()"
 _BYTE_CODE = ["-B"] if sys.dont_write_bytecode else []  # -I hides the variable that says so, behind sudo
 _HEAD = struct.Struct("!II")
+
+
+class FaultError(BpftopError):
+    """The traffic of a fault could not be made."""
 
 
 class Orders:
@@ -54,14 +63,14 @@ class Orders:
 class Worker:
     """The owner's handle on one job, which prepares from now on; ``go`` starts the traffic.
 
-    Raises AssertionError with the job's last words when it failed.
+    Raises FaultError with the job's last words when it failed.
     """
 
-    def __init__(self, inside: Inside, job: str, blob: bytes = b"", **arguments: object) -> None:
-        self._job = job
+    def __init__(self, inside: Inside, job: Callable[..., Outcome], blob: bytes = b"", **arguments: object) -> None:
+        self._job = job.__name__
         self.result: dict[str, float] = {}
         self._process: subprocess.Popen[bytes] = inside(_start)
-        head = json.dumps({"job": job, "arguments": arguments}).encode()
+        head = json.dumps({"module": job.__module__, "job": self._job, "arguments": arguments}).encode()
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(_HEAD.pack(len(head), len(blob)) + head + blob)
@@ -97,14 +106,14 @@ class Worker:
                 self._process.kill()
                 said, complaint = self._process.communicate()
             if self._process.returncode:
-                raise AssertionError(f"{self._job} failed: {complaint.decode().strip().splitlines()[-1:]}")
+                raise FaultError(f"{self._job} failed: {complaint.decode().strip().splitlines()[-1:]}")
             self.result = json.loads(said.decode().splitlines()[-1])
         return self.result
 
     def _fail(self) -> None:
         self._process.kill()
         complaint = self._process.communicate()[1].decode().strip().splitlines()
-        raise AssertionError(f"{self._job} did not start: {complaint[-1:]}")
+        raise FaultError(f"{self._job} did not start: {complaint[-1:]}")
 
 
 def _start() -> subprocess.Popen[bytes]:
@@ -133,7 +142,6 @@ def main() -> None:
     """Entry of the child."""
     head_size, blob_size = _HEAD.unpack(_read(_HEAD.size))
     head = json.loads(_read(head_size))
-    module, _, function = head["job"].partition(":")
-    job = getattr(importlib.import_module(module), function)
+    job = getattr(importlib.import_module(head["module"]), head["job"])
     outcome = job(Orders(), _read(blob_size), **head["arguments"])
     print(json.dumps(outcome), flush=True)

@@ -1,0 +1,1 @@
+"""Faults for `bpftop demo --fault`, and what makes them: traffic, sockets, filters."""
