@@ -74,7 +74,7 @@ def _group_page(group: Group, parsed: Mapping[str, Command]) -> Iterator[str]:
 def _head(name: str, summary: str) -> Iterator[str]:
     yield '.\\" Made by contrib/man_pages.py from the tables of the command line; do not edit.'
     yield f'.TH {name.upper()} 1 {DATE} "bpftop {__version__}" "bpftop"'
-    yield from (".SH NAME", f"{_roff(name)} \\- {_roff(summary)}")
+    yield from (".SH NAME", _text(f"{name} - {summary}"))
 
 
 def _see_also(name: str) -> Iterator[str]:
