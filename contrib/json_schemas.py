@@ -11,6 +11,7 @@ from bpftop.export.bpf import inventory_types
 from bpftop.export.diagnosis import diagnosis_types
 from bpftop.export.diff import diff_types
 from bpftop.export.fleet import fleet_types
+from bpftop.export.flows import flows_types
 from bpftop.export.json_types import Keys, Limits, OneOf
 from bpftop.export.json_writing import json_page
 from bpftop.export.measure import maps_types, programs_types
@@ -43,6 +44,7 @@ SCHEMAS: Mapping[str, DocumentSchema] = {
     "diff/diff.schema.json": DocumentSchema(
         diff_types.DiffDocument, "bpftop diff", "bpftop.diff/1", diff_types.DEFINITIONS
     ),
+    "flows/flows.schema.json": DocumentSchema(flows_types.FlowsDocument, "bpftop flows", "bpftop.flows/1"),
     "fleet/fleet.schema.json": DocumentSchema(fleet_types.FleetDocument, "bpftop fleet", "bpftop.fleet/1"),
     "measure/bench.schema.json": DocumentSchema(
         programs_types.BenchDocument,

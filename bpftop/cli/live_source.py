@@ -20,6 +20,7 @@ from bpftop.model.source import BpfMode
 if TYPE_CHECKING:
     from bpftop.collect.attach.attachments import AttachProgress
     from bpftop.collect.live import LiveSource
+    from bpftop.model.source import SampleSource
 
 _FIRST_GAP_S = 0.1
 """Interactive: a screen shows rates 0.1 s after the first sample. A document waits a whole interval for its rates."""
@@ -103,6 +104,15 @@ def live_samples(
 
     The source runs in a thread of its own. Everything is detached when the block ends.
     """
+    with live_session(arguments, settings, count=count) as (samples, source):
+        yield samples, source.close
+
+
+@contextmanager
+def live_session(
+    arguments: argparse.Namespace, settings: Settings, *, count: int | None = None, flows: bool = False
+) -> Iterator[tuple[Iterator[Sample], SampleSource]]:
+    """Yield the samples of a live source as ``live_samples`` does, and the source. ``flows``: count flows."""
     with garbage_kept():
         from bpftop.collect.broadcast import Broadcast
 
@@ -113,7 +123,9 @@ def live_samples(
             import psutil  # noqa: F401 and this at the second sample
 
             import bpftop.collect.registry  # noqa: F401 the source needs it once it has attached
-        yield arriving(reader.samples()), broadcast.source.close
+        if flows:
+            broadcast.source.watch_flows(True)
+        yield arriving(reader.samples()), broadcast.source
 
 
 def arriving(samples: Generator[Sample, None, None]) -> Iterator[Sample]:

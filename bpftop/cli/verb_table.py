@@ -96,19 +96,33 @@ GROUPS = (
                     "bpftop fleet web-17 web-18 --format json --count 1": "one document for a script",
                 },
             ),
+            "export": Verb(
+                "a Prometheus endpoint",
+                {
+                    "sudo bpftop export eth0": "serve http://127.0.0.1:9435/metrics",
+                    "sudo bpftop export eth0 --listen [::1]:9436": "serve at another address",
+                },
+            ),
+        },
+    ),
+    Group(
+        "traffic",
+        "flows and packets",
+        {
+            "flows": Verb(
+                "the busiest flows with their processes: both directions in a row, shares that add up",
+                {
+                    "sudo bpftop flows eth0": "what the bandwidth is used for, and by which process",
+                    "sudo bpftop flows eth0 --by process --format json": "a row per process, for scripts",
+                    "sudo bpftop flows eth0 --by address --top 5": "the five busiest addresses",
+                },
+            ),
             "capture": Verb(
                 "write dropped packets, or those of an interface, to a file for Wireshark",
                 {
                     "sudo bpftop capture eth0 --drops -o drops.pcapng": "what is dropped, with the kernel's reason",
                     "sudo bpftop capture eth0 --flow :53 --count 100 -o dns.pcapng": "100 packets of one port",
                     "sudo bpftop capture eth0 --drops --reason NO_SOCKET -o closed.pcapng": "one reason only",
-                },
-            ),
-            "export": Verb(
-                "a Prometheus endpoint",
-                {
-                    "sudo bpftop export eth0": "serve http://127.0.0.1:9435/metrics",
-                    "sudo bpftop export eth0 --listen [::1]:9436": "serve at another address",
                 },
             ),
         },

@@ -6,14 +6,14 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from bpftop.collect.attach.attachment import Attachment
 from bpftop.collect.attach.attachments import PATIENCE_NS, Attachments, AttachProgress
-from bpftop.collect.bpf.flow_counter import FlowRequest
+from bpftop.collect.bpf.flow_counter import FlowRequest, thinner_request
 from bpftop.collect.bpf.flow_reader import FlowReader
 from bpftop.collect.bpf.tracing import TRACED
 from bpftop.collect.collector import Collectors, Rows
@@ -113,6 +113,7 @@ class LiveSource:
         self._measured_epochs: dict[str, int] = {}
         self._own_cost = OwnCostCollector(2 if self._first_gap_ns < self._interval_ns else 1)
         self._flows = FlowReader()
+        self._flow_request: FlowRequest | None = None
 
     def samples(self) -> Generator[Sample, None, None]:
         """Attach, then yield a sample per tick.
@@ -224,6 +225,7 @@ class LiveSource:
                 tick.readings[reading_key("links", label)] = attachment.links
         tick.add(*self._collectors.read([each for each in tick.interfaces if each.state in ("up", "down")]))
         tick.add(*self._flows.newest())
+        self._thin_flows(tick.readings)
         tick.readings.update(self._own_cost.readings(polled_ns))
         machine = self._host
         return Sample(
@@ -315,7 +317,14 @@ class LiveSource:
             self._attachments.by_label[label].accept_offer()
 
     def _watch_flows(self, request: FlowRequest | None) -> None:
+        self._flow_request = request
         self._attachments.watch_flows(request)
+
+    def _thin_flows(self, readings: Mapping[str, Reading]) -> None:
+        """Sample fewer packets where a table of flows is nearly full or takes too long to read, which begins anew."""
+        request = self._flow_request
+        if request is not None and (thinner := thinner_request(request, readings)) is not None:
+            self._watch_flows(thinner)
 
     def _schedule_flows(self, due_ns: int) -> None:
         """Have the tables of flows read in time for the tick that is due at ``due_ns``."""

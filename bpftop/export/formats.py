@@ -70,6 +70,15 @@ FLEET: Mapping[str, OutputFormat] = {
 }
 """Many hosts at one moment."""
 
+_FLOWS = "bpftop.export.flows.flows_document"
+FLOWS: Mapping[str, OutputFormat] = {
+    "table": OutputFormat(_FLOWS, "flows_table", text=True),
+    "json": OutputFormat(_FLOWS, "flows_json"),
+    "csv": OutputFormat(_FLOWS, "flows_csv"),
+    "markdown": OutputFormat(_FLOWS, "flows_markdown", text=True),
+}
+"""The busiest flows of a moment."""
+
 BENCH: Mapping[str, OutputFormat] = {
     "table": OutputFormat(f"{_MEASURE}.programs_text", "ending_text", public=True, text=True),
     "json": OutputFormat(f"{_MEASURE}.programs_document", "json_text", public=True),

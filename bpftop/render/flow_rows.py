@@ -99,7 +99,7 @@ def flow_tables(snapshot: Snapshot, interface: InterfaceSnapshot, direction: Dir
     """Add up the tables of an interface or of the total; None where there is no table."""
     rows: list[tuple[int | None, ...]] = [
         reading.reading.totals[key]
-        for reading in _readings(snapshot, interface, direction, "flow_table")
+        for reading in flow_readings(snapshot, interface, direction, "flow_table")
         for key in reading.keys
     ]
     if not rows:
@@ -136,7 +136,7 @@ def flow_lines(
     family, make = ("flows", flow) if by == "flow" else ("flow_groups", group)
     rows = [
         make(reading, key)
-        for reading in _readings(snapshot, interface, direction, family)
+        for reading in flow_readings(snapshot, interface, direction, family)
         for key in reading.keys
         if by in ("flow", key[2])
     ]
@@ -146,7 +146,7 @@ def flow_lines(
 def flow_owners(snapshot: Snapshot, interface: InterfaceSnapshot, direction: Direction) -> dict[Key, FlowOwner]:
     """Return the key of a flow -> its socket on this host."""
     owners: dict[Key, FlowOwner] = {}
-    for reading in _readings(snapshot, interface, direction, "flow_sockets"):
+    for reading in flow_readings(snapshot, interface, direction, "flow_sockets"):
         sent = snapshot.reading("flow_retransmits", str(reading.keys[0][0]), direction) if reading.keys else None
         for key in reading.keys:
             flow, (process, pid, user, service, netns) = key[:_FLOW_LABELS], key[_FLOW_LABELS:]
@@ -167,7 +167,7 @@ def _rates(reading: RatedReading, key: Key, every: float | None) -> tuple[float 
     return packets, None if size is None else 8 * size, part
 
 
-def _readings(
+def flow_readings(
     snapshot: Snapshot, interface: InterfaceSnapshot, direction: Direction, family: str
 ) -> list[RatedReading]:
     """Return a reading per interface; for the total, of the interfaces whose packets no other interface counts."""

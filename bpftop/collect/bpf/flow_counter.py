@@ -7,12 +7,12 @@ import socket
 import threading
 import time
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 
 from bpftop.collect.bpf.packet_counter import PacketCounter, flows_cost_ns
 from bpftop.errors import BpftopError
-from bpftop.fields import frozen
+from bpftop.fields import frozen, replace
 from bpftop.kernel.bpf.flow_table import (
     BUCKET_BYTES,
     BUCKETS_MAX,
@@ -31,6 +31,8 @@ _TOP, _TOP_MEMBERS = 100, 32  # the top by packets, and the top by bytes
 _TABLE_BYTES = 64 << 20
 _GROUPS: tuple[GroupBy, ...] = ("source", "destination", "destination_port")
 _MAPPED = bytes(10) + b"\xff\xff"
+FULL_SHARE, SLOW_READ_NS = 0.9, 100_000_000
+THIN_BY, THINNEST_1_IN = 4, 1024
 _epochs = itertools.count(1)
 
 
@@ -44,6 +46,21 @@ class FlowRequest:
     sample_1_in: int = 1
     buckets: int | None = None
     idle_ns: int = 60 * 10**9
+
+
+def thinner_request(request: FlowRequest, readings: Mapping[str, Reading]) -> FlowRequest | None:
+    """Return a request for fewer packets where a table is nearly full or slow to read; None where all is well.
+
+    Readings of another request than this one, which is being exchanged, are left out.
+    """
+    for reading in readings.values():
+        if reading.family != "flow_table" or request.sample_1_in >= THINNEST_1_IN:
+            continue
+        for entries, most, _, sampled, read_ns, _ in reading.totals.values():
+            is_full = (entries or 0) > FULL_SHARE * (most or 0)
+            if sampled == request.sample_1_in and (is_full or (read_ns or 0) > SLOW_READ_NS):
+                return replace(request, sample_1_in=request.sample_1_in * THIN_BY)
+    return None
 
 
 class FlowCounter:

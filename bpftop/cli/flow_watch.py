@@ -1,0 +1,46 @@
+"""Flows counted for some seconds, for the verbs that make a document of them."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import TYPE_CHECKING
+
+from bpftop.cli.live_source import live_session, print_notices
+from bpftop.config.settings import Settings
+from bpftop.errors import BpftopError
+
+if TYPE_CHECKING:
+    from bpftop.model.snapshot import Snapshot
+
+_PATIENCE_S = 30.0
+"""Longest time beyond the duration until flows have rates; many interfaces take some seconds to attach."""
+
+
+def watched_flows(arguments: argparse.Namespace, settings: Settings) -> Snapshot:
+    """Count flows for ``--duration`` and until they have rates, and return the last snapshot. Raises BpftopError."""
+    from bpftop.model.derive import derive_snapshot
+
+    with live_session(arguments, settings, flows=True) as (samples, _):
+        before, snapshot, begun_s = None, None, time.monotonic()
+        for sample in samples:
+            snapshot, before = derive_snapshot(before, sample), sample
+            over_s = time.monotonic() - begun_s - arguments.duration
+            if over_s >= 0 and (_has_rates(snapshot) or _is_hopeless(snapshot) or over_s > _PATIENCE_S):
+                break
+    if snapshot is None or before is None:
+        raise BpftopError("it ended before the first sample; try again")
+    print_notices(before)
+    return snapshot
+
+
+def _has_rates(snapshot: Snapshot) -> bool:
+    rated = [each for name, each in snapshot.readings.items() if name.startswith("flows/")]
+    return bool(rated) and all(each.elapsed_ns for each in rated)
+
+
+def _is_hopeless(snapshot: Snapshot) -> bool:
+    """Return True where flows cannot be counted: refused, or no program on any interface."""
+    programs = any(hook.hook != "none" for each in snapshot.interfaces for hook in each.interface.hooks.values())
+    refused = any(part.startswith("flows/") for part in snapshot.unavailable)
+    return refused or not programs

@@ -1,0 +1,1 @@
+"""The busiest flows of an interface as a document."""

@@ -1,0 +1,214 @@
+"""The busiest flows of a moment: JSON (``bpftop.flows/1``), CSV, a table, Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from bpftop.export.json_writing import TOOL, json_page, rounded
+from bpftop.export.snapshot.markdown import escaped
+from bpftop.model.sample import DIRECTIONS
+from bpftop.model.snapshot import Snapshot
+from bpftop.model.timestamps import rfc3339
+from bpftop.model.units import pct, si
+from bpftop.render.columns import clipped
+from bpftop.render.escaping import escaped_text
+from bpftop.render.flow_pairs import Amounts, FlowPair, FlowTop, PairBy, flow_top
+from bpftop.render.flow_rows import FlowOwner
+
+if TYPE_CHECKING:
+    from bpftop.export.flows.flows_types import (
+        FlowAmounts,
+        FlowEnd,
+        FlowObject,
+        FlowOwnerObject,
+        FlowsDocument,
+    )
+
+SCHEMA: Final = "bpftop.flows/1"
+CSV_COLUMNS = (
+    "taken_at", "interface", "row", "name", "protocol", "local_address", "local_port", "remote_address", "remote_port",
+    "flows", "share", "rx_bits_per_sec", "tx_bits_per_sec", "rx_packets_per_sec", "tx_packets_per_sec", "rx_bytes",
+    "tx_bytes", "age_s", "process", "pid", "user", "service", "netns", "rtt_us", "retransmits",
+)  # fmt: skip
+"""``row``: flow, group, rest or total."""
+_NAME_WIDTH, _OWNER_WIDTH = 47, 26
+_PARTS = ("flows/", "flow_sockets/")
+
+
+def flows_json(snapshot: Snapshot, by: PairBy, most: int) -> str:
+    """Write the document."""
+    document: FlowsDocument = {
+        "schema": SCHEMA,
+        "tool": TOOL,
+        "taken_at": rfc3339(snapshot.wall_ns),
+        "interval_s": None if snapshot.interval_ns is None else rounded(snapshot.interval_ns / 1e9),
+        "host": snapshot.host,
+        "by": by,
+        "interfaces": [
+            {
+                "name": label,
+                "sentence": top.sentence or None,
+                "sampled_1_in": top.sampled_1_in,
+                "entries": top.entries,
+                "rows": [_object(row) for row in top.rows],
+                "rest": _object(top.rest),
+                "total": _object(top.total),
+            }
+            for label, top in _tops(snapshot, by, most)
+        ],
+        "unavailable": dict(_missing(snapshot)),
+    }
+    return json_page(document)
+
+
+def flows_csv(snapshot: Snapshot, by: PairBy, most: int) -> str:
+    """Write a row per flow or group, then rest and total."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for label, top in _tops(snapshot, by, most):
+        rows = [("flow" if by == "flow" else "group", row) for row in top.rows]
+        for kind, pair in (*rows, ("rest", top.rest), ("total", top.total)):
+            cells = (rfc3339(snapshot.wall_ns), label, kind, *_csv_cells(pair))
+            writer.writerow([escaped_text(cell) if isinstance(cell, str) else cell for cell in cells])
+    return text.getvalue()
+
+
+def flows_table(snapshot: Snapshot, by: PairBy, most: int) -> str:
+    """Write lines of at most 120 columns: bits per second first, then the totals, the flow and who it belongs to."""
+    lines: list[str] = []
+    for label, top in _tops(snapshot, by, most):
+        lines += ["", f"{escaped_text(label)}{_remark(top)}"] if lines else [f"{escaped_text(label)}{_remark(top)}"]
+        title = "flow" if by == "flow" else by
+        lines.append(f"{'RX b/s':>10} {'TX b/s':>10} {'share':>6} {'RX':>8} {'TX':>8}  {title:<{_NAME_WIDTH}} process")
+        for pair in (*top.rows, top.rest, top.total):
+            name = clipped(escaped_text(pair.name), _NAME_WIDTH)
+            who = clipped(escaped_text(owner_words(pair)), _OWNER_WIDTH)
+            lines.append(f"{'  '.join(_numbers(pair))}  {name:<{_NAME_WIDTH}} {who}".rstrip())
+    lines += [f"unavailable: {escaped_text(part)}: {escaped_text(why)}" for part, why in _missing(snapshot)]
+    return "\n".join(lines) + "\n"
+
+
+def flows_markdown(snapshot: Snapshot, by: PairBy, most: int) -> str:
+    """Write a table per interface."""
+    lines = [f"**{escaped(snapshot.host)}** {rfc3339(snapshot.wall_ns)}"]
+    for label, top in _tops(snapshot, by, most):
+        lines += ["", f"{escaped(label)}{escaped(_remark(top))}", ""]
+        lines += [f"| {by} | RX b/s | TX b/s | share | RX | TX | process |", "|---|---:|---:|---:|---:|---:|---|"]
+        for pair in (*top.rows, top.rest, top.total):
+            cells = (part.strip() for part in _numbers(pair))
+            lines.append(f"| {escaped(pair.name)} | {' | '.join(cells)} | {escaped(owner_words(pair))} |")
+    lines += ["", *(f"Not known: {escaped(part)}: {escaped(why)}" for part, why in _missing(snapshot))]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def owner_words(pair: FlowPair) -> str:
+    """Return process, user, service and what TCP says, in words."""
+    owner = pair.owner
+    if owner is None:
+        return ", ".join(sorted(pair.owners))
+    parts = [owner.name, owner.service, "listens" if owner.is_listening else ""]
+    if owner.rtt_us is not None:
+        parts.append(f"RTT {owner.rtt_us / 1000:.1f} ms")
+    if owner.retransmits:
+        parts.append(f"{owner.retransmits} sent again")
+    if owner.limit is not None:
+        parts.append(f"limit: {owner.limit}")
+    return ", ".join(filter(None, parts))
+
+
+def _tops(snapshot: Snapshot, by: PairBy, most: int) -> Iterator[tuple[str, FlowTop]]:
+    for interface in snapshot.interfaces:
+        yield interface.label, flow_top(snapshot, interface, by, most)
+
+
+def _missing(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    for part, why in snapshot.unavailable.items():
+        if part.startswith(_PARTS):
+            yield part, why
+
+
+def _remark(top: FlowTop) -> str:
+    estimates = f"estimates from 1 in {top.sampled_1_in} packets" if top.sampled_1_in > 1 else ""
+    words = ", ".join(filter(None, (top.sentence, estimates)))
+    return f": {words}" if words else ""
+
+
+def _numbers(pair: FlowPair) -> tuple[str, ...]:
+    return (
+        f"{si(pair.rx.bits_per_sec, 'b/s'):>10}", f"{si(pair.tx.bits_per_sec, 'b/s'):>9}", f"{pct(pair.share):>5}",
+        f"{si(pair.rx.bytes, 'B'):>7}", f"{si(pair.tx.bytes, 'B'):>7}",
+    )  # fmt: skip
+
+
+def _amounts(amounts: Amounts) -> FlowAmounts:
+    return {
+        "bits_per_sec": round(amounts.bits_per_sec, 3),
+        "packets_per_sec": round(amounts.packets_per_sec, 3),
+        "bytes": amounts.bytes,
+        "packets": amounts.packets,
+    }
+
+
+def _end(end: tuple[str, int]) -> FlowEnd | None:
+    return {"address": end[0], "port": end[1] or None} if end[0] else None
+
+
+def _object(pair: FlowPair) -> FlowObject:
+    return {
+        "name": pair.name,
+        "flows": pair.flows,
+        "share": rounded(pair.share, 6),
+        "rx": _amounts(pair.rx),
+        "tx": _amounts(pair.tx),
+        "protocol": pair.protocol or None,
+        "local": _end(pair.local),
+        "remote": _end(pair.remote),
+        "age_s": None if pair.age_ns is None else rounded(pair.age_ns / 1e9),
+        "owner": None if pair.owner is None else _owner(pair.owner),
+        "processes": sorted(pair.owners),
+    }
+
+
+def _owner(owner: FlowOwner) -> FlowOwnerObject:
+    return {
+        "process": owner.process or None,
+        "pid": owner.pid or None,
+        "user": owner.user,
+        "service": owner.service or None,
+        "netns": owner.netns or None,
+        "listening": owner.is_listening,
+        "tcp": None
+        if owner.rtt_us is None
+        else {
+            "rtt_us": owner.rtt_us,
+            "min_rtt_us": owner.min_rtt_us,
+            "retransmits": owner.retransmits,
+            "retransmits_per_sec": rounded(owner.retransmits_per_sec),
+            "lost": owner.lost,
+            "cwnd": owner.cwnd,
+            "delivery_rate_bits_per_sec": owner.delivery_rate_bits_per_sec,
+            "limit": owner.limit,
+        },
+    }
+
+
+def _csv_cells(pair: FlowPair) -> tuple[object, ...]:
+    owner = pair.owner
+    numbers = [
+        round(getattr(getattr(pair, direction), name), 3)
+        for name in ("bits_per_sec", "packets_per_sec", "bytes")
+        for direction in DIRECTIONS
+    ]
+    who: tuple[object, ...] = (
+        ("; ".join(sorted(pair.owners)), *[""] * 6)
+        if owner is None
+        else (owner.process, owner.pid or "", owner.user, owner.service, owner.netns, owner.rtt_us, owner.retransmits)
+    )
+    return (
+        pair.name, pair.protocol, pair.local[0], pair.local[1] or "", pair.remote[0], pair.remote[1] or "", pair.flows,
+        rounded(pair.share, 6), *numbers, None if pair.age_ns is None else round(pair.age_ns / 1e9, 3), *who,
+    )  # fmt: skip

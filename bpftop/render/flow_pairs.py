@@ -1,0 +1,230 @@
+"""Flows with both directions in one row, groups of them, and the rest: the shares of all rows add up to 1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
+
+from bpftop.fields import field, frozen, replace
+from bpftop.model.protocols import protocol_name
+from bpftop.model.sample import DIRECTIONS, Direction
+from bpftop.model.snapshot import InterfaceSnapshot, Snapshot, sum_known
+from bpftop.model.units import pct, si
+from bpftop.render.flow_rows import FlowOwner, flow_owners, flow_readings, flow_tables
+
+PairBy = Literal["flow", "address", "port", "process", "container"]
+PAIR_GROUPS: tuple[PairBy, ...] = ("flow", "address", "port", "process", "container")
+UNKNOWN_PROCESS, NO_CONTAINER, REST = "(process not known)", "(no container)", "(all others)"
+_HALF = 0.5
+
+
+@frozen
+class Amounts:
+    """Rates of the last interval, and totals since flows are counted. Bytes are L2 bytes without FCS."""
+
+    bits_per_sec: float = 0.0
+    packets_per_sec: float = 0.0
+    bytes: int = 0
+    packets: int = 0
+
+    def plus(self, other: Amounts) -> Amounts:
+        return Amounts(
+            self.bits_per_sec + other.bits_per_sec, self.packets_per_sec + other.packets_per_sec,
+            self.bytes + other.bytes, self.packets + other.packets,
+        )  # fmt: skip
+
+
+@frozen
+class FlowPair:
+    """A flow, or a group of ``flows`` flows called ``name``. ``local`` is the end of this host.
+
+    ``share``: of the bits per second of both directions. ``owner`` is None where no socket here belongs to the flow.
+    """
+
+    name: str
+    rx: Amounts = Amounts()
+    tx: Amounts = Amounts()
+    local: tuple[str, int] = ("", 0)
+    remote: tuple[str, int] = ("", 0)
+    protocol: str = ""
+    flows: int = 1
+    age_ns: int | None = None
+    owner: FlowOwner | None = None
+    owners: frozenset[str] = field(default_factory=frozenset)
+    share: float | None = None
+
+    @property
+    def bits_per_sec(self) -> float:
+        return self.rx.bits_per_sec + self.tx.bits_per_sec
+
+    @property
+    def service_port(self) -> int:
+        """Return the port of the side that offers the service: where a socket listens, else the lower of the ports."""
+        if self.owner is not None and self.owner.is_listening:
+            return self.local[1]
+        return min(self.local[1], self.remote[1])
+
+
+@frozen
+class FlowTop:
+    """The rows of an interface, the one with most bits per second first, and what they are a part of.
+
+    ``rest`` is the traffic of the interface that is in no row. ``sampled_1_in``: amounts are estimates if above 1.
+    """
+
+    rows: tuple[FlowPair, ...]
+    rest: FlowPair
+    total: FlowPair
+    entries: int
+    sampled_1_in: int
+    sentence: str
+
+
+def flow_top(snapshot: Snapshot, interface: InterfaceSnapshot, by: PairBy, most: int) -> FlowTop:
+    """Return the ``most`` busiest flows or groups of an interface."""
+    pairs = flow_pairs(snapshot, interface)
+    groups = list(pairs.values()) if by == "flow" else grouped(pairs.values(), by)
+    groups.sort(key=lambda pair: (-pair.bits_per_sec, -(pair.rx.bytes + pair.tx.bytes), pair.name))
+    shown, others = groups[:most], groups[most:]
+    sides = {direction: _whole(interface, direction, list(pairs.values())) for direction in DIRECTIONS}
+    total = FlowPair("total", sides["rx"], sides["tx"], flows=0)
+    tables = [flow_tables(snapshot, interface, direction) for direction in DIRECTIONS]
+    entries = max((table.entries for table in tables if table is not None), default=0)
+    unseen = {direction: _rest(sides[direction], shown, direction) for direction in DIRECTIONS}
+    rest = FlowPair(REST, unseen["rx"], unseen["tx"], flows=sum(each.flows for each in others))
+    every = total.bits_per_sec
+
+    def with_share(pair: FlowPair) -> FlowPair:
+        return replace(pair, share=pair.bits_per_sec / every if every else None)
+
+    rows = tuple(map(with_share, shown))
+    return FlowTop(
+        rows, with_share(rest), with_share(total), entries,
+        max((table.sampled_1_in for table in tables if table is not None), default=1),
+        top_sentence(interface, list(pairs.values()), entries),
+    )  # fmt: skip
+
+
+def flow_pairs(snapshot: Snapshot, interface: InterfaceSnapshot) -> dict[tuple[object, ...], FlowPair]:
+    """Return the flows among the busiest of either direction, each with both of its directions."""
+    pairs: dict[tuple[object, ...], FlowPair] = {}
+    for direction in DIRECTIONS:
+        owners = flow_owners(snapshot, interface, direction)
+        for reading in flow_readings(snapshot, interface, direction, "flows"):
+            ages = snapshot.reading("flow_ages", str(reading.keys[0][0]), direction) if reading.keys else None
+            for key in reading.keys:
+                label, _, saddr, daddr, sport, dport, l4_proto = key
+                source, destination = (str(saddr), int(sport)), (str(daddr), int(dport))
+                local, remote = (destination, source) if direction == "rx" else (source, destination)
+                amounts = Amounts(
+                    8 * (reading.per_sec(key, "bytes") or 0.0), reading.per_sec(key, "packets") or 0.0,
+                    reading.value(key, "bytes") or 0, reading.value(key, "packets") or 0,
+                )  # fmt: skip
+                name = f"{protocol_name(int(l4_proto))} {end_text(local)} {end_text(remote)}"
+                flow = (label, local, remote, l4_proto)
+                pair = pairs.get(flow) or FlowPair(
+                    name, local=local, remote=remote, protocol=protocol_name(int(l4_proto))
+                )
+                age = None if ages is None else ages.value(key, "age_ns")
+                pairs[flow] = replace(
+                    pair,
+                    rx=amounts if direction == "rx" else pair.rx,
+                    tx=amounts if direction == "tx" else pair.tx,
+                    owner=pair.owner or owners.get(key),
+                    age_ns=max(filter(None, (pair.age_ns, age)), default=None),
+                )
+    return pairs
+
+
+def grouped(pairs: Iterable[FlowPair], by: PairBy) -> list[FlowPair]:
+    """Return a row for each address of the other side, port of the service, process, or container."""
+    name_of = _NAMES[by]
+    groups: dict[str, FlowPair] = {}
+    for pair in pairs:
+        name = name_of(pair)
+        owners = frozenset() if pair.owner is None or not pair.owner.pid else frozenset({pair.owner.name})
+        group = groups.get(name)
+        groups[name] = (
+            FlowPair(name, pair.rx, pair.tx, flows=1, owners=owners, age_ns=pair.age_ns)
+            if group is None
+            else replace(
+                group, rx=group.rx.plus(pair.rx), tx=group.tx.plus(pair.tx), flows=group.flows + 1,
+                owners=group.owners | owners, age_ns=max(filter(None, (group.age_ns, pair.age_ns)), default=None),
+            )
+        )  # fmt: skip
+    return list(groups.values())
+
+
+def end_text(end: tuple[str, int]) -> str:
+    """Return ``198.18.0.1:53``, ``[fd00::1]:443``, or only the address where there is no port."""
+    address, port = end
+    if not port:
+        return address
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _port_name(pair: FlowPair) -> str:
+    return f"{pair.protocol} {pair.service_port}" if pair.service_port else pair.protocol
+
+
+def _process_name(pair: FlowPair) -> str:
+    return UNKNOWN_PROCESS if pair.owner is None else pair.owner.name
+
+
+def _container_name(pair: FlowPair) -> str:
+    return (pair.owner.service if pair.owner is not None else "") or NO_CONTAINER
+
+
+_NAMES: Mapping[PairBy, Callable[[FlowPair], str]] = {
+    "address": lambda pair: pair.remote[0],
+    "port": _port_name,
+    "process": _process_name,
+    "container": _container_name,
+}
+
+
+def _whole(interface: InterfaceSnapshot, direction: Direction, pairs: list[FlowPair]) -> Amounts:
+    """Return all that a direction carries: what its counters say, but not less than the flows together.
+
+    Counters and flows are read some ms apart, and sampled flows are estimates.
+    """
+    totals = interface.traffic(direction).totals
+    sides = [pair.rx if direction == "rx" else pair.tx for pair in pairs]
+    return Amounts(
+        max(totals.bits_per_sec or 0.0, sum(side.bits_per_sec for side in sides)),
+        max(totals.packets_per_sec or 0.0, sum(side.packets_per_sec for side in sides)),
+        max(totals.bytes or 0, sum(side.bytes for side in sides)),
+        max(totals.packets or 0, sum(side.packets for side in sides)),
+    )
+
+
+def _rest(whole: Amounts, shown: list[FlowPair], direction: Direction) -> Amounts:
+    sides = [pair.rx if direction == "rx" else pair.tx for pair in shown]
+    return Amounts(
+        max(0.0, whole.bits_per_sec - sum(side.bits_per_sec for side in sides)),
+        max(0.0, whole.packets_per_sec - sum(side.packets_per_sec for side in sides)),
+        max(0, whole.bytes - sum(side.bytes for side in sides)),
+        max(0, whole.packets - sum(side.packets for side in sides)),
+    )
+
+
+def top_sentence(interface: InterfaceSnapshot, pairs: list[FlowPair], entries: int) -> str:
+    """Return what most of the received packets have in common, where more than half have: port, process, sources.
+
+    Empty where they have nothing in common.
+    """
+    whole = interface.rx.totals.packets_per_sec
+    ports: dict[str, list[FlowPair]] = {}
+    for pair in pairs:
+        ports.setdefault(f"{pair.protocol} port {pair.local[1]}" if pair.local[1] else pair.protocol, []).append(pair)
+    if not ports or not whole:
+        return ""
+    port, members = max(ports.items(), key=lambda item: sum(pair.rx.packets_per_sec for pair in item[1]))
+    part = sum_known(pair.rx.packets_per_sec for pair in members) or 0.0
+    if part < _HALF * whole:
+        return ""
+    sources = {pair.remote[0] for pair in members}
+    owners = sorted({pair.owner.name for pair in members if pair.owner is not None and pair.owner.pid})
+    who = f", {owners[0]}" + (f" and {len(owners) - 1} more processes" if owners[1:] else "") if owners else ""
+    from_whom = next(iter(sources)) if len(sources) == 1 else f"{si(max(len(sources), entries))} flows"
+    return f"{from_whom} to {port}: {pct(min(1.0, part / whole))} of RX{who}"

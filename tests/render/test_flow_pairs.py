@@ -1,0 +1,121 @@
+"""Flows with both directions in a row: groups, shares that add up, and the sentence about what they have in common."""
+
+from __future__ import annotations
+
+from array import array
+
+import pytest
+
+from bpftop.model.derive import derive_snapshot
+from bpftop.model.sample import DIRECTIONS, Interface, Key, Reading, reading_key
+from bpftop.model.snapshot import Snapshot
+from bpftop.render.flow_pairs import NO_CONTAINER, PAIR_GROUPS, REST, UNKNOWN_PROCESS, FlowPair, PairBy, flow_top
+from tests.samples import interface, packed, sample
+
+SECOND_NS = 10**9
+HOST = "198.18.0.1"
+# remote address and port, local port, protocol, bytes per second received and sent
+FLOWS = (
+    ("203.0.113.1", 50001, 443, 6, 1000, 9000),
+    ("203.0.113.2", 50002, 443, 6, 2000, 100),
+    ("203.0.113.3", 53, 40000, 17, 500, 50),
+    ("203.0.113.4", 0, 0, 47, 300, 0),
+)
+OWNERS = {443: ("nginx", 812, "www-data", "docker 0123456789ab", ""), 40000: ("resolve", 90, "root", "", "")}
+
+
+def moment(*, counted: int = 10_000) -> Snapshot:
+    """Return a snapshot in which the interface carried ``counted`` bytes a second in each direction."""
+    one = interface("eth0")
+    before, after = (
+        sample(tick + 1, interfaces=(one,), cpus=1, readings=_readings(one, tick, counted)) for tick in (0, 1)
+    )
+    return derive_snapshot(before, after)
+
+
+def _readings(one: Interface, tick: int, counted: int) -> dict[str, Reading]:
+    readings: dict[str, Reading] = {}
+    at_ns = (tick + 1) * SECOND_NS
+    for direction in DIRECTIONS:
+        where = one.label, direction
+        rows: dict[Key, int] = {}
+        for remote, rport, lport, number, received, sent in FLOWS:
+            ends = (remote, HOST, rport, lport) if direction == "rx" else (HOST, remote, lport, rport)
+            if amount := received if direction == "rx" else sent:
+                flow: Key = (*where, *ends, number)
+                rows[flow] = amount
+        cells = [cell for amount in rows.values() for cell in (tick * amount // 100, tick * amount)]
+        readings[reading_key("flows", *where)] = packed("flows", tuple(rows), cells, read_ns=at_ns)
+        named = {key: OWNERS[port] for key in rows if (port := int(key[5 if direction == "rx" else 4])) in OWNERS}
+        cells = [1 if direction == "rx" else 0] + [0] * 6
+        readings[reading_key("flow_sockets", *where)] = packed(
+            "flow_sockets", tuple((*key, *owner) for key, owner in named.items()), cells * len(named), read_ns=at_ns
+        )
+        readings[reading_key("flow_table", *where)] = packed(
+            "flow_table", (where,), [61_000, 65_536, 0, 1, 0, 0], read_ns=at_ns
+        )
+        readings[reading_key("protocols", *where)] = Reading(
+            "protocols", at_ns, 0, 0, ((*where, 6),), array("Q", [tick * counted // 100, tick * counted])
+        )
+    return readings
+
+
+def test_a_row_has_both_directions() -> None:
+    shot = moment()
+    top = flow_top(shot, shot.interfaces[0], "flow", 10)
+    first = top.rows[0]
+    assert first.name == "TCP 198.18.0.1:443 203.0.113.1:50001"
+    assert (first.rx.bits_per_sec, first.tx.bits_per_sec) == (8000, 72000)
+    assert (first.rx.bytes, first.tx.bytes) == (1000, 9000)
+    assert first.owner is not None
+    assert first.owner.name == "nginx[812]"
+    assert [row.bits_per_sec for row in top.rows] == sorted((row.bits_per_sec for row in top.rows), reverse=True)
+
+
+@pytest.mark.parametrize("by", PAIR_GROUPS)
+@pytest.mark.parametrize("most", [1, 2, 100])
+@pytest.mark.parametrize("counted", [10_000, 20_000])
+def test_shares_add_up(by: PairBy, most: int, counted: int) -> None:
+    shot = moment(counted=counted)
+    top = flow_top(shot, shot.interfaces[0], by, most)
+    assert sum(row.share or 0 for row in (*top.rows, top.rest)) == pytest.approx(1)
+    assert sum(row.rx.bytes for row in (*top.rows, top.rest)) == top.total.rx.bytes == counted
+    assert top.rest.name == REST
+
+
+@pytest.mark.parametrize(
+    ("by", "names"),
+    [
+        ("address", ["203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.4"]),
+        ("port", ["TCP 443", "UDP 40000", "GRE"]),
+        ("process", ["nginx[812]", "resolve[90]", UNKNOWN_PROCESS]),
+        ("container", ["docker 0123456789ab", NO_CONTAINER]),
+    ],
+)
+def test_groups(by: PairBy, names: list[str]) -> None:
+    shot = moment()
+    top = flow_top(shot, shot.interfaces[0], by, 10)
+    assert [row.name for row in top.rows] == names
+    assert sum(row.flows for row in top.rows) == len(FLOWS)
+    assert "nginx[812]" in top.rows[0].owners
+
+
+def test_the_port_is_that_of_the_service() -> None:
+    """A client's own port is chosen at random; without a listening socket the lower port is the service's."""
+    assert FlowPair("", local=("a", 40000), remote=("b", 53)).service_port == 53
+    assert FlowPair("", local=("a", 443), remote=("b", 40000)).service_port == 443
+
+
+def test_the_sentence_names_port_share_and_process() -> None:
+    shot = moment(counted=3900)
+    top = flow_top(shot, shot.interfaces[0], "flow", 10)
+    assert top.sentence == "61.0 k flows to TCP port 443: 77 % of RX, nginx[812]"
+    shot = moment(counted=100_000)
+    assert flow_top(shot, shot.interfaces[0], "flow", 10).sentence == ""
+
+
+def test_without_rates_nothing_is_shared() -> None:
+    first = sample(0)
+    shot = derive_snapshot(None, first)
+    top = flow_top(shot, shot.interfaces[0], "flow", 10)
+    assert (top.rows, top.rest.share, top.sentence) == ((), None, "")
