@@ -32,11 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.export.prometheus.endpoint import Endpoint, Newest
     from bpftop.kernel.least_privilege import SAMPLING, keep_only
+    from bpftop.kernel.seccomp import refuse_system_calls
 
     settings = settings_of(arguments)
     newest = Newest()
     host, port = arguments.listen
     give_up_all = partial(keep_only, ())
+    refuse_system_calls()
     with closing(Endpoint(host, port, newest, give_up_all)) as endpoint:
         keep_only(SAMPLING)
         _serve(arguments, settings, endpoint, newest)

@@ -54,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bpftop.collect.broadcast import Broadcast
     from bpftop.history.analyzer import Analyzer
     from bpftop.kernel.least_privilege import FILES, SAMPLING, keep_only
+    from bpftop.kernel.seccomp import refuse_system_calls
     from bpftop.store.recorder import Recorder
 
     if arguments.output == "-":
@@ -61,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     limits, analyzer = _limits(arguments), Analyzer(settings.rules())
     broadcast = Broadcast(live_source(arguments, settings))
+    refuse_system_calls()
     keep_only((*SAMPLING, *FILES))
     recorder = Recorder(arguments.output, limits)
     keep_only(SAMPLING)
