@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import urllib.request
+from ctypes.util import find_library
 from pathlib import Path
 
 import pytest
@@ -27,11 +28,12 @@ def lab(lab: Lab) -> Lab:
 
 
 def held(pid: int) -> dict[str, int]:
-    """Return thread id -> mask of permitted capabilities; every thread must have no_new_privs."""
+    """Return thread id -> mask of permitted capabilities; every thread must have no_new_privs and a filter."""
     masks: dict[str, int] = {}
     for status in Path(f"/proc/{pid}/task").glob("*/status"):
         text = status.read_text()
         assert "NoNewPrivs:\t1" in text
+        assert "Seccomp:\t2" in text or find_library("seccomp") is None
         masks[status.parent.name] = int(re.findall(r"^CapPrm:\t(\w+)$", text, re.MULTILINE)[0], 16)
     return masks
 
