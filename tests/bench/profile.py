@@ -14,6 +14,7 @@ from bpftop.kernel.measure.program_loop import allowed_cpus
 from bpftop.measure.maps.run_totals import histogram
 from bpftop.measure.pinned_threads import on_cpu
 from tests.bench.figures import Figure
+from tests.bench.priority import undisturbed
 
 RATIO_MIN, RATIO_MAX = 0.95, 1.05
 
@@ -48,7 +49,9 @@ class Overhead:
 def measure(say: Callable[[str], None]) -> Iterator[Figure]:
     """Yield a ratio per operation. Raises BpftopError if a map cannot be made."""
     say("the profile's loop against a loop of nothing but the calls")
-    for each in overheads():
+    with undisturbed():
+        measured = overheads()
+    for each in measured:
         how = (
             f"{each.profiled_ns:.1f} against {each.bare_ns:.1f} ns; lower deciles of {ROUNDS} rounds in turn, "
             "each loop first in every other round"

@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 from bpftop.demo.lab import Lab
 from bpftop.errors import BpftopError
 from tests.bench.figures import Figure
+from tests.bench.priority import undisturbed
 from tests.bench.programs import bpftop, environment
 from tests.bench.terminal import OnTerminal, gather
 
@@ -83,7 +84,9 @@ def counted() -> tuple[Calls, Calls]:
         ):
             trace = Path(scratch, f"{name}.strace")
             traced = ["strace", "-f", "-qq", "-o", str(trace), *command]
-            running.append((stack.enter_context(OnTerminal(name, traced, environment(scratch), netns_fd)), trace))
+            with undisturbed():  # each wait for the interpreter's lock is a system call, too
+                program = OnTerminal(name, traced, environment(scratch), netns_fd)
+            running.append((stack.enter_context(program), trace))
         _await_ticks(running)
         for program, _ in running:  # strace ends with its program, but not the other way round
             program.type("q" if program.name == "screen" else "\x03")

@@ -18,6 +18,9 @@ WAITING_SHARE = 0.5
 """TIME-WAIT connections from which on the ports are counted, as a share of the range."""
 
 
+RANGE_EVERY_NS = 10_000_000_000
+
+
 class PortUse(SockDiagCollector):
     """A collector of port_use."""
 
@@ -28,10 +31,13 @@ class PortUse(SockDiagCollector):
         super().__init__(tree)
         self._sockstat = self.file("net/sockstat")
         self._range = self.file("sys/net/ipv4/ip_local_port_range")
+        self._ports, self._range_due_ns = range(0), 0
 
     def read_rows(self) -> tuple[Rows, int]:
-        diag = self.diag
-        ports = self._range.read(_port_range)
+        diag, now_ns = self.diag, time.monotonic_ns()
+        if now_ns >= self._range_due_ns:
+            self._ports, self._range_due_ns = self._range.read(_port_range), now_ns + RANGE_EVERY_NS
+        ports = self._ports
         rows: Rows = {}
         if self._sockstat.read(_waiting) >= WAITING_SHARE * len(ports):
             used = diag.ports_in_use(ports).most_common(MOST_ROWS)
