@@ -18,7 +18,8 @@ WAITING_SHARE = 0.5
 """TIME-WAIT connections from which on the ports are counted, as a share of the range."""
 
 
-RANGE_EVERY_NS = 10_000_000_000
+LEAST_WAITING = 32
+"""TIME-WAIT connections below which no range is too small, so that its file need not be read."""
 
 
 class PortUse(SockDiagCollector):
@@ -31,15 +32,12 @@ class PortUse(SockDiagCollector):
         super().__init__(tree)
         self._sockstat = self.file("net/sockstat")
         self._range = self.file("sys/net/ipv4/ip_local_port_range")
-        self._ports, self._range_due_ns = range(0), 0
 
     def read_rows(self) -> tuple[Rows, int]:
-        diag, now_ns = self.diag, time.monotonic_ns()
-        if now_ns >= self._range_due_ns:
-            self._ports, self._range_due_ns = self._range.read(_port_range), now_ns + RANGE_EVERY_NS
-        ports = self._ports
+        diag = self.diag
         rows: Rows = {}
-        if self._sockstat.read(_waiting) >= WAITING_SHARE * len(ports):
+        waiting = self._sockstat.read(_waiting)
+        if waiting >= LEAST_WAITING and waiting >= WAITING_SHARE * len(ports := self._range.read(_port_range)):
             used = diag.ports_in_use(ports).most_common(MOST_ROWS)
             rows = {key: [count, len(ports)] for key, count in used if count >= LEAST_SHARE * len(ports)}
         return rows, time.monotonic_ns()
