@@ -6,11 +6,14 @@ import json
 import re
 import shutil
 import subprocess
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import yaml
 
+from bpftop.cli.options import parser_for
+from bpftop.cli.verb_table import MODULES
 from bpftop.export.prometheus.metrics import metrics
 from bpftop.rules.table import RULES
 from contrib.monitoring import ALERTS, ALERTS_TEST, DASHBOARD, HERE, texts
@@ -67,20 +70,53 @@ def test_alerts_and_panels_ask_for_metrics_that_there_are() -> None:
     assert len(asked) > 8
 
 
-UNIT = HERE / "systemd/bpftop-export@.service"
+UNITS = sorted((HERE / "systemd").glob("*.service"))
 
 
-def test_the_unit_keeps_three_capabilities() -> None:
-    text = UNIT.read_text()
-    capabilities = {"CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN"}
+def settings(unit: Path, name: str) -> list[str]:
+    """Return the words of a setting that the unit has once."""
+    (line,) = re.findall(rf"^{name}=(.*)$", unit.read_text(), re.MULTILINE)
+    words: list[str] = line.split()
+    return words
+
+
+def test_there_is_a_unit_for_the_endpoint_and_one_for_the_recording() -> None:
+    assert [unit.name for unit in UNITS] == ["bpftop-export@.service", "bpftop-record@.service"]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_unit_keeps_three_capabilities(unit: Path) -> None:
     for setting in ("AmbientCapabilities", "CapabilityBoundingSet"):
-        (line,) = re.findall(rf"^{setting}=(.*)$", text, re.MULTILINE)
-        assert set(line.split()) == capabilities
+        assert set(settings(unit, setting)) == {"CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN"}
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_call_beyond_the_filter_is_refused_and_does_not_kill(unit: Path) -> None:
+    assert settings(unit, "SystemCallErrorNumber") == ["EPERM"]  # fsopen() of each start would end in SIGSYS
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_the_options_of_a_unit_exist(unit: Path) -> None:
+    program, verb, *words = settings(unit, "ExecStart")
+    assert program == "/usr/local/bin/bpftop"
+    parser = parser_for(verb)
+    import_module(f"{MODULES}.{verb}").add_arguments(parser)
+    values = {"${PORT}": "9435", "${KEEP}": "24h", "${MAX_SIZE}": "1G"}
+    parser.parse_intermixed_args([re.sub(r"\$\{[A-Z_]+\}$", lambda m: values[m[0]], word) for word in words])
 
 
 @pytest.mark.needs("systemd-analyze")
-def test_the_unit_is_one_that_systemd_understands(tmp_path: Path) -> None:
-    there = tmp_path / "bpftop-export@eth0.service"
-    there.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", UNIT.read_text(), flags=re.MULTILINE))
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_unit_is_one_that_systemd_understands(unit: Path, tmp_path: Path) -> None:
+    there = tmp_path / unit.name.replace("@", "@eth0")
+    there.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", unit.read_text(), flags=re.MULTILINE))
     checked = subprocess.run(["systemd-analyze", "verify", str(there)], capture_output=True, text=True, timeout=60)
-    assert "bpftop-export" not in checked.stderr, checked.stderr
+    assert unit.name.partition("@")[0] not in checked.stderr, checked.stderr
+
+
+@pytest.mark.needs("systemd-analyze")
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_the_exposure_of_a_unit_is_low(unit: Path) -> None:
+    command = ["systemd-analyze", "security", "--offline=true", "--threshold=25", str(unit)]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert checked.returncode == 0, checked.stdout
