@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from bpftop.collect.bpf.destinations import Destinations
 from bpftop.collect.bpf.drops import Drops
 from bpftop.collect.bpf.foreign_xdp import ForeignXdp, find_foreign_program
 from bpftop.collect.bpf.xdp_errors import exceptions, redirect_errors
@@ -53,13 +54,14 @@ def collectors(
     the id of another owner's XDP program on an interface; None: rtnetlink is asked. Tracing programs are loaded
     ``load_after_s`` after the first read.
     """
-    netstat, udp_sockets, listen_sockets = Netstat(tree), UdpSockets(tree), ListenSockets(tree)
+    snmp, netstat = Snmp(tree), Netstat(tree)
+    udp_sockets, listen_sockets = UdpSockets(tree), ListenSockets(tree)
     return [
         Softnet(tree),
         Softirqs(tree),
         CpuTimes(tree),
         Interrupts(tree, machine.possible_cpus),
-        Snmp(tree),
+        snmp,
         Snmp6(tree),
         netstat,
         Xfrm(tree),
@@ -80,6 +82,7 @@ def collectors(
         Qdiscs(netdev),
         Nic(netdev.ethtool),
         *((make(load_after_s) for make in (Drops, exceptions, redirect_errors)) if drops else ()),
+        *((Destinations(snmp),) if drops else ()),
         ForeignXdp(foreign_program or partial(find_foreign_program, netdev)),
         *bpf_objects(bpf),
     ]

@@ -204,6 +204,10 @@ NETNS_FAMILIES = (
     Family("drops", ("interface", "reason"), ("packets",),
            "packets that the kernel dropped, by its reason (tracepoint kfree_skb); no interface: none of those watched",
            sparse=True, scope="netns", metric="drop"),
+    Family("destinations", ("trouble", "address", "process"), ("packets",),
+           "destinations of packets without a route, and of those whose TTL ends here, in a sample of ten seconds "
+           "(tracepoints fib_table_lookup and kfree_skb)", kind="gauge", scope="netns", every_ns=_SECOND_NS,
+           in_metrics=False),
     Family("sysctls", ("name",), ("value",), "limits that explain losses (/proc/sys/net)", kind="gauge", scope="netns",
            every_ns=10 * _SECOND_NS, in_metrics=False),
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bpftop.model.units import pct, si
 from bpftop.rules.evidence import compare, per_s
 from bpftop.rules.rule import Headline, Limit, Raised, Rule, RuleInput
 from bpftop.rules.shapes import Rates, rate_over_limit
@@ -21,18 +22,41 @@ def no_route_out(rule_input: RuleInput) -> Raised | None:
     if ipv4 + ipv6 < rule_input.limit("packets"):
         return None
     limit = compare("OutNoRoutes", ipv4 + ipv6, rule_input.limits["packets"])
-    evidence = (limit, f"IPv4 {per_s(ipv4)}, IPv6 {per_s(ipv6)}")
+    sampled = _destinations(rule_input, "no route")
+    evidence = (limit, f"IPv4 {per_s(ipv4)}, IPv6 {per_s(ipv6)}", *_sampled(sampled))
     if ipv4 < rule_input.limit("packets") and rule_input.counts("Ip6OutRequests") < rule_input.limit("packets"):
         title = f"No route to IPv6 destinations: {per_s(ipv6)}"
         why = "this host has no IPv6 route; programs that try IPv6 first use IPv4"
         return Raised("info", title, evidence, why, _NOT_SENT)
     return Raised(
         "warning",
-        f"No route to the destination: {per_s(ipv4 + ipv6)} packets not sent",
+        f"No route to {sampled[0][0] if sampled else 'the destination'}: {per_s(ipv4 + ipv6)} packets not sent",
         evidence,
         "a missing default route, or a blackhole, unreachable or prohibit route for a destination in use",
         _NOT_SENT,
     )
+
+
+def _destinations(rule_input: RuleInput, trouble: str) -> list[tuple[str, str, int]]:
+    """Return (address, process, packets) of the last sample, most packets first."""
+    reading = rule_input.snapshot.reading("destinations")
+    keys = () if reading is None else reading.keys
+    rows = [
+        (str(key[1]), str(key[2]), (reading.value(key, "packets") or 0) if reading is not None else 0)
+        for key in keys
+        if key[0] == trouble
+    ]
+    return sorted(rows, key=lambda row: -row[2])
+
+
+def _sampled(rows: list[tuple[str, str, int]]) -> Iterable[str]:
+    """Return one sentence of evidence with the destinations of most packets; none without a sample."""
+    whole = sum(packets for _, _, packets in rows)
+    if whole:
+        named = (
+            f"{address}{f' by {process}' if process else ''} {pct(count / whole)}" for address, process, count in rows
+        )
+        yield f"destinations in a sample of {si(whole)} packets: {', '.join(list(named)[:3])}"
 
 
 _NOT_SENT = Headline("OutNoRoutes", "packets", lambda rule_input: rule_input.counts(_IPV4, _IPV6))
@@ -53,6 +77,7 @@ def _expired(rule_input: RuleInput) -> Rates:
 
 def _expired_details(rule_input: RuleInput, rates: Rates) -> Iterable[str]:
     forwarded = rule_input.counts_available("IpForwDatagrams", "Ip6OutForwDatagrams")
+    yield from _sampled(_destinations(rule_input, "TTL ends"))
     yield f"forwarded {per_s(forwarded)}: a packet in a circle is forwarded until its TTL ends"
     dropped = rule_input.drops_by_interface(("IP_INHDR",))
     if dropped:

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Count packets in trouble by their destination, for some seconds while counters say that there are such packets: those
+ * that have no route, and those whose TTL ends here. One program of this object is loaded at a time, with a map of its
+ * own. */
+#include "watched.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define RT_TABLE_MAIN 254
+#define LOOPBACK_IFINDEX 1 /* flowi4_iif of a look-up for a packet of this host (ip_route_output_key_hash) */
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct flowi_common {
+	int flowic_iif;
+};
+
+struct flowi4 {
+	struct flowi_common __fl_common;
+	__u32 saddr;
+	__u32 daddr;
+};
+
+struct nsproxy {
+	struct net *net_ns;
+};
+
+struct task_struct {
+	struct nsproxy *nsproxy;
+};
+
+struct sk_buff {
+	struct net_device *dev;
+	unsigned char *head;
+	__u16 network_header;
+};
+
+#pragma clang attribute pop
+
+const volatile __u32 expired = 0; /* the kernel's number of SKB_DROP_REASON_IP_INHDR */
+
+/* An IPv4 address has zeros in the last three words. Of packets that are forwarded no process is known. */
+struct destination {
+	__u32 version;
+	__u32 address[4];
+	char process[16];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, ROWS_MAX);
+	__type(key, struct destination);
+	__type(value, __u64);
+} counts SEC(".maps");
+
+/* Every look-up in a table of routes. The one in the main table decides, where no table after it has a route. A source
+ * is known only of connections, and of look-ups for the reverse path filter. */
+SEC("tp_btf/fib_table_lookup")
+int count_unrouted(__u64 *ctx)
+{
+	const struct flowi4 *flow = (const void *)ctx[1];
+	struct destination destination = { .version = 4 };
+	struct task_struct *task;
+
+	if ((__u32)ctx[0] != RT_TABLE_MAIN || !(int)ctx[3] || flow->saddr ||
+	    flow->__fl_common.flowic_iif != LOOPBACK_IFINDEX)
+		return 0;
+	task = bpf_get_current_task_btf();
+	if (task->nsproxy->net_ns->ns.inum != netns)
+		return 0;
+	destination.address[0] = flow->daddr;
+	bpf_get_current_comm(destination.process, sizeof(destination.process));
+	return add_one(&counts, &destination);
+}
+
+SEC("tp_btf/kfree_skb")
+int count_expired(__u64 *ctx)
+{
+	const struct sk_buff *skb = (const void *)ctx[0];
+	const struct net_device *dev = skb->dev;
+	struct destination destination = {};
+	const unsigned char *header;
+	__u8 first = 0;
+
+	if ((__u32)ctx[2] != expired || !dev || dev->nd_net.net->ns.inum != netns)
+		return 0;
+	header = skb->head + skb->network_header;
+	bpf_probe_read_kernel(&first, 1, header);
+	destination.version = first >> 4;
+	if (destination.version == 4)
+		bpf_probe_read_kernel(destination.address, 4, header + 16);
+	else
+		bpf_probe_read_kernel(destination.address, 16, header + 24);
+	return add_one(&counts, &destination);
+}

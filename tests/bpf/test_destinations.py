@@ -1,0 +1,93 @@
+"""Destinations of packets without a route, and of packets whose TTL ends: sampled while their counters move."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bpftop.collect.bpf import destinations
+from bpftop.collect.bpf.destinations import Destinations
+from bpftop.collect.collector import Unavailable
+from bpftop.collect.procfs.counter_files import Snmp
+from bpftop.collect.procfs.tree import Tree
+from bpftop.model.sample import Key
+from tests.bpf.devices import Lab
+from tests.waiting import until
+
+pytestmark = pytest.mark.bpf
+
+Read = Callable[[], dict[Key, int]]
+
+
+@pytest.fixture
+def read(lab: Lab) -> Iterator[Read]:
+    """Return a function that reads /proc/net/snmp, then the destinations, which are none while a program is loaded."""
+    lab.switch_ipv6_off()
+    lab.veth()
+    snmp = Snmp(Tree())
+    with closing(snmp), closing(Destinations(snmp)) as collector:
+
+        def read() -> dict[Key, int]:
+            snmp.read([])
+            try:
+                reading = collector.read([])["destinations"]
+            except Unavailable as error:
+                if "being loaded" not in str(error):
+                    raise
+                return {}
+            return {key: row[0] or 0 for key, row in reading.totals.items()}
+
+        yield read
+
+
+def send(address: str, ttl: int = 64) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+        sender.sendto(bytes(20), (address, 9))
+
+
+def send_in_vain(address: str) -> None:
+    with pytest.raises(OSError, match="unreachable"):
+        send(address)
+
+
+def test_destination_without_a_route_and_its_process(lab: Lab, read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.ip("route add unreachable 198.51.100.0/24")
+    assert read() == {}
+    name = Path("/proc/thread-self/comm").read_text().strip()
+
+    def both_are_named() -> bool:
+        send_in_vain("203.0.113.9")
+        with pytest.raises(OSError, match="No route to host"):
+            send("198.51.100.7")
+        send("198.18.5.2")  # has a route
+        return {key[1:] for key in read()} == {("203.0.113.9", name), ("198.51.100.7", name)}
+
+    until(both_are_named, "both destinations are counted")
+    monkeypatch.setattr(destinations, "SAMPLE_NS", 0)  # the sample ends
+    last = read()
+    send_in_vain("203.0.113.10")
+    assert read() == last, "a new sample begins only after a minute"
+    monkeypatch.setattr(destinations, "KEPT_NS", 0)
+    assert read() == {}
+
+
+def test_destination_of_packets_whose_ttl_ends(lab: Lab, read: Read) -> None:
+    lab.ip("route add 203.0.113.0/24 via 198.18.5.2")
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+    with lab.inside(lab.far):
+        lab.ip("route add 203.0.113.0/24 via 198.18.5.1")
+    assert read() == {}
+
+    def is_named() -> bool:
+        with lab.inside(lab.far):
+            send("203.0.113.9", ttl=1)
+            send("203.0.113.8", ttl=2)  # forwarded once
+        return read().get(("TTL ends", "203.0.113.9", ""), 0) > 0
+
+    until(is_named, "the destination is counted")
+    assert set(read()) == {("TTL ends", "203.0.113.9", "")}
