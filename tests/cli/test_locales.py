@@ -36,7 +36,7 @@ def snapshot(name: bytes, format_name: str, locale: Mapping[str, str]) -> subpro
 def test_names_are_the_same_in_every_locale(lab: Lab, locale: str, tmp_path: Path) -> None:
     settings = {**LOCALES[locale], "LOCPATH": str(tmp_path)}
     if locale == "ISO-8859-1":
-        command = ["localedef", "-i", "en_US", "-f", "ISO-8859-1", tmp_path / settings["LC_ALL"]]
+        command = ["localedef", "-i", "en_US", "-f", "ISO-8859-1", str(tmp_path / settings["LC_ALL"])]
         subprocess.run(command, check=True, capture_output=True)
     elif locale == "UTF-8":
         del settings["LOCPATH"]  # glibc's own C.UTF-8
