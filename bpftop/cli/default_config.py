@@ -27,6 +27,11 @@ _OTHERS: Mapping[str, tuple[str, str]] = {
         "thresholds:\n  conntrack-full:\n    warning: 0.75",
     ),
     "silence": ("Checks that are not run.", "silence: [packet-storm]"),
+    "flows_on_finding": (
+        "When a flood, a storm or the like is found: auto counts flows for 10 s, so that the finding names ports, "
+        "sources and processes; never does not.",
+        "flows_on_finding: auto",
+    ),
 }
 _COMMON_DEFAULTS = {"interval": "1", "attach": "auto", "theme": "dark"}
 """Defaults that the parsers do not have, because the file is asked first."""

@@ -20,6 +20,7 @@ from bpftop.model.source import BpfMode
 if TYPE_CHECKING:
     from bpftop.collect.attach.attachments import AttachProgress
     from bpftop.collect.live import LiveSource
+    from bpftop.model.snapshot import Snapshot
     from bpftop.model.source import SampleSource
 
 _FIRST_GAP_S = 0.1
@@ -126,6 +127,15 @@ def live_session(
         if flows:
             broadcast.source.watch_flows(True)
         yield arriving(reader.samples()), broadcast.source
+
+
+def flow_sampling(settings: Settings, source: SampleSource) -> Callable[[Snapshot], object]:
+    """Return a function that looks at each snapshot, and has flows counted for some seconds where a finding asks."""
+    if settings.flows_on_finding == "never":
+        return lambda snapshot: None
+    from bpftop.history.flow_sampling import FlowSampling
+
+    return FlowSampling(source.sample_flows).look_at
 
 
 def arriving(samples: Generator[Sample, None, None]) -> Iterator[Sample]:

@@ -94,7 +94,14 @@ def show(
         rules = settings.rules()
     for name in ("COLUMNS", "LINES"):  # Textual would prefer them to the real size and ignore a resize
         os.environ.pop(name, None)
-    sampling_thread = SamplingThread(source, live=live, rules=rules, replay=replay, remarks=remarks)
+    sampling_thread = SamplingThread(
+        source,
+        live=live,
+        rules=rules,
+        replay=replay,
+        remarks=remarks,
+        flows_on_finding=settings.flows_on_finding == "auto",
+    )
     recording = RecordingSwitch(sampling_thread)
     started = threading.Event()
     sampling_thread.listen(lambda _: started.set())  # the first sample, or the end: an error

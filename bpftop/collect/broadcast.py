@@ -47,6 +47,9 @@ class Reader:
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
         self._broadcast.source.watch_flows(on, sample_1_in)
 
+    def sample_flows(self, sample_1_in: int, seconds: float) -> None:
+        self._broadcast.source.sample_flows(sample_1_in, seconds)
+
     def take(self, item: _Item) -> None:
         """Queue a sample, in the sampler's thread; never waits."""
         if isinstance(item, Sample) and self._waiting.qsize() >= QUEUE_MAX:

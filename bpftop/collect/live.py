@@ -114,6 +114,7 @@ class LiveSource:
         self._own_cost = OwnCostCollector(2 if self._first_gap_ns < self._interval_ns else 1)
         self._flows = FlowReader()
         self._flow_request: FlowRequest | None = None
+        self._sampled_until_ns: int | None = None
 
     def samples(self) -> Generator[Sample, None, None]:
         """Attach, then yield a sample per tick.
@@ -154,6 +155,10 @@ class LiveSource:
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
         """Start or stop counting flows."""
         self._commands.put(partial(self._watch_flows, FlowRequest(sample_1_in) if on else None))
+
+    def sample_flows(self, sample_1_in: int, seconds: float) -> None:
+        """Count flows for some seconds, if no one watches them."""
+        self._commands.put(partial(self._sample_flows, sample_1_in, seconds))
 
     def watch_bpf(self, on: bool) -> None:
         """Start or stop reading the BPF programs and maps at every tick, with run statistics."""
@@ -226,6 +231,7 @@ class LiveSource:
         tick.add(*self._collectors.read([each for each in tick.interfaces if each.state in ("up", "down")]))
         tick.add(*self._flows.newest())
         self._thin_flows(tick.readings)
+        self._end_flow_sample()
         tick.readings.update(self._own_cost.readings(polled_ns))
         machine = self._host
         return Sample(
@@ -312,11 +318,27 @@ class LiveSource:
             command()
             self._schedule_flows(due_ns)  # a command may have changed what is attached
 
+    def _sample_flows(self, sample_1_in: int, seconds: float) -> None:
+        if self._flow_request is None or self._sampled_until_ns is not None:
+            self._sampled_until_ns = time.monotonic_ns() + round(seconds * NS_PER_SEC)
+            if self._flow_request is None:
+                self._count_flows(FlowRequest(sample_1_in))
+
+    def _end_flow_sample(self) -> None:
+        """Stop to count flows where a sample of them is over."""
+        if self._sampled_until_ns is not None and time.monotonic_ns() >= self._sampled_until_ns:
+            self._watch_flows(None)
+
     def _accept_offer(self, label: str) -> None:
         if label in self._attachments.by_label:
             self._attachments.by_label[label].accept_offer()
 
     def _watch_flows(self, request: FlowRequest | None) -> None:
+        """Count flows as the person asks, or not; this ends a sample for a finding."""
+        self._sampled_until_ns = None
+        self._count_flows(request)
+
+    def _count_flows(self, request: FlowRequest | None) -> None:
         self._flow_request = request
         self._attachments.watch_flows(request)
 
@@ -324,7 +346,7 @@ class LiveSource:
         """Sample fewer packets where a table of flows is nearly full or takes too long to read, which begins anew."""
         request = self._flow_request
         if request is not None and (thinner := thinner_request(request, readings)) is not None:
-            self._watch_flows(thinner)
+            self._count_flows(thinner)
 
     def _schedule_flows(self, due_ns: int) -> None:
         """Have the tables of flows read in time for the tick that is due at ``due_ns``."""

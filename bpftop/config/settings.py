@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from bpftop.fields import field, frozen
 from bpftop.hooks.attach_facts import LIMIT_SOFTIRQ_SHARE, AttachMode, LoadLimits
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from bpftop.rules.rule import Rule
 
 INTERVAL_MIN_S, INTERVAL_MAX_S = 0.1, 3600.0
+FlowsOnFinding = Literal["auto", "never"]
+FLOWS_ON_FINDING: tuple[FlowsOnFinding, ...] = get_args(FlowsOnFinding)
 ATTACH_MODES: tuple[AttachMode, ...] = get_args(AttachMode)
 
 
@@ -33,6 +35,9 @@ class Settings:
 
     silence: frozenset[str] = frozenset()
     """``silence``: ids of rules that are not checked."""
+
+    flows_on_finding: FlowsOnFinding = "auto"
+    """``flows_on_finding``: ``auto`` counts flows for 10 s when a flood or the like is found; ``never`` does not."""
 
     keys: Mapping[str, str] = field(default_factory=dict)
     """``keys``: id of an action -> the keys that call it, separated by commas, as in ``pause: p,space``."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bpftop.config.folders import config_folder
 from bpftop.config.key_names import key_name
-from bpftop.config.settings import ATTACH_MODES, Settings, interval_s, known_thresholds
+from bpftop.config.settings import ATTACH_MODES, FLOWS_ON_FINDING, Settings, interval_s, known_thresholds
 from bpftop.config.untrusted_file import Refused, read_bytes
 from bpftop.errors import UsageError, spelling_hint
 from bpftop.fields import field, frozen
@@ -127,6 +127,7 @@ def _readers(known: Known) -> dict[str, tuple[str, _Reader]]:
     return {
         "interval": ("interval_s", lambda node, _: _interval(node)),
         "attach": ("attach", lambda node, _: _choice(node, ATTACH_MODES)),
+        "flows_on_finding": ("flows_on_finding", lambda node, _: _choice(node, FLOWS_ON_FINDING)),
         "theme": ("theme", lambda node, _: _theme(node)),
         "netns": ("netns", lambda node, _: _word(node)),
         **{name: (name, lambda node, _: _switch(node)) for name in ("drops", "yes", "ascii")},

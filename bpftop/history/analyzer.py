@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from bpftop.fields import replace
 from bpftop.history.episodes import Episodes
+from bpftop.history.finding_flows import FindingFlows
 from bpftop.history.stage_totals import StageTotals
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import Sample
@@ -27,6 +28,7 @@ class Analyzer:
         self._keep_ns = keep_ns
         self.stages = StageTotals()
         self.episodes = Episodes()
+        self._flows = FindingFlows()
         self.snapshot: Snapshot | None = None
         self.began_ns = 0
 
@@ -45,7 +47,7 @@ class Analyzer:
         self.stages.forget(sample.mono_ns - self._keep_ns)
         self.snapshot = replace(
             snapshot,
-            diagnosis=self._engine.push(sample, snapshot),
+            diagnosis=self._flows.with_evidence(snapshot, self._engine.push(sample, snapshot)),
             stage_totals=self.stages.totals(sample.mono_ns),
             loss_peaks=self.stages.loss_peaks(sample.mono_ns),
         )

@@ -42,3 +42,6 @@ class SampleSource(Protocol):
             on: count from now on; False: stop.
             sample_1_in: count one of so many packets, chosen at random; above 1 the readings are estimates.
         """
+
+    def sample_flows(self, sample_1_in: int, seconds: float) -> None:
+        """Count flows for some seconds, unless ``watch_flows`` counts them: then this changes nothing."""

@@ -29,6 +29,9 @@ class OtherHost:
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
         """Do nothing: the other host counts no flows for a command without a screen."""
 
+    def sample_flows(self, sample_1_in: int, seconds: float) -> None:
+        """Do nothing, as ``watch_flows``."""
+
 
 class LineSource(OtherHost):
     """A SampleSource that reads lines. A line that is no sample is skipped and counted."""

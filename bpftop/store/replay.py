@@ -77,6 +77,9 @@ class Replay:
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
         """Do nothing: a recording has the flows that were counted while it was made."""
 
+    def sample_flows(self, sample_1_in: int, seconds: float) -> None:
+        """Do nothing, as ``watch_flows``."""
+
     def play(self, playing: bool) -> None:
         """Play or pause."""
         self.playing = playing

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bpftop.config.resources import start_thread, why_failed
 from bpftop.errors import BpftopError
 from bpftop.history.analyzer import other_session
+from bpftop.history.flow_sampling import FlowSampling
 from bpftop.history.history import History
 from bpftop.model.sample import Sample
 from bpftop.model.snapshot import Snapshot
@@ -33,6 +34,7 @@ class SamplingThread:
         live: False if the samples come from a recording or a pipe.
         replay: The source itself, if it is a recording that can be seeked in.
         remarks: Returns sentences about the source, read for every drawing.
+        flows_on_finding: Have flows counted for some seconds when a flood or the like is found.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class SamplingThread:
         rules: Iterable[Rule] = (),
         replay: Replay | None = None,
         remarks: Callable[[], Iterable[str]] = tuple,
+        flows_on_finding: bool = False,
     ) -> None:
         self.source = source
         self.live = live and replay is None
@@ -50,6 +53,7 @@ class SamplingThread:
         self.recorder: Recorder | None = None
         """Receives every sample while it is set."""
         self._remarks = remarks
+        self._flow_sampling = FlowSampling(source.sample_flows) if flows_on_finding and self.live else None
         self._rules = tuple(rules)
         self.history = History(self._rules)
         self.lock = threading.RLock()
@@ -109,6 +113,8 @@ class SamplingThread:
                     self.history = history
                     self.latest = history.push(sample)
                     self._notify(self.latest)
+                if self._flow_sampling is not None:
+                    self._flow_sampling.look_at(self.latest)
                 if recorder is not None:
                     recorder.offer_findings(sample.mono_ns, self.latest.diagnosis.findings)
                 if self.latest.interval_ns is not None:

@@ -41,7 +41,14 @@ def test_the_default_file_has_every_field_and_changes_nothing(file: Path) -> Non
     text = re.sub(r"^#(?! \S)", "", default_config(), flags=re.MULTILINE)
     written = yaml.load(text, Loader=yaml.BaseLoader)
     own = {verb: set(read()) for verb, read in known().options.items()}
-    assert set(written) == {*COMMON, "keys", "thresholds", "silence", *(verb for verb, names in own.items() if names)}
+    assert set(written) == {
+        *COMMON,
+        "keys",
+        "thresholds",
+        "silence",
+        "flows_on_finding",
+        *(verb for verb, names in own.items() if names),
+    }
     assert {verb: set(written[verb]) for verb in own if own[verb]} == {verb: own[verb] for verb in own if own[verb]}
     file.write_text(text)
     loaded = load(known=known())

@@ -113,6 +113,23 @@ def test_the_first_packets_of_a_finding_are_captured(tmp_path: Path) -> None:
     assert all(comment.startswith("dropped: SOCKET_RCVBUFF in ") for comment, _ in rows)
 
 
+def test_a_flood_names_port_sources_and_process(tmp_path: Path) -> None:
+    """Flows are counted for the finding, unless the configuration says never."""
+    said = {}
+    for mode in ("auto", "never"):
+        config = tmp_path / f"{mode}.yaml"
+        config.write_text(f"flows_on_finding: {mode}\n")
+        with faulty(UdpSocketOverflow) as (pid, interface):
+            words = ("--netns", pid, "--duration", "12", "--config", str(config), "--format", "json")
+            document = json.loads(diagnose(interface, *words).stdout)
+        (finding,) = [f for f in document["findings"] if f["id"] == "udp-socket-overflow"]
+        said[mode] = " ".join(finding["evidence"])
+    assert "of what arrives goes to UDP 9200 (" in said["auto"]
+    assert f"[{os.getpid()}]" in said["auto"]  # the test holds the socket
+    assert "Largest sources: " in said["auto"]
+    assert "Largest sources: " not in said["never"]
+
+
 def test_without_a_finding_nothing_is_captured(tmp_path: Path) -> None:
     path = tmp_path / "nothing.pcapng"
     with Lab(quiet=True) as lab, _in_namespace(lab) as pid:

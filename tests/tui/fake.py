@@ -108,6 +108,9 @@ class FakeSource:
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
         self.flows_asked.append((on, sample_1_in))
 
+    def sample_flows(self, sample_1_in: int, seconds: float) -> None:
+        """The fake has flows whenever they are watched."""
+
     def sample(self, tick: int, offset_s: float) -> Sample:
         mono_ns = START_MONO_NS + round(offset_s * 1e9)
         readings: dict[str, Reading] = {}

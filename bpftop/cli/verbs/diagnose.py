@@ -109,19 +109,21 @@ def _watch(
 
     Raises BpftopError.
     """
-    from bpftop.cli.live_source import live_samples, with_notices
+    from bpftop.cli.live_source import flow_sampling, live_session, with_notices
     from bpftop.export.diagnosis.diagnosis_document import Diagnosed
     from bpftop.history.analyzer import Analyzer
     from bpftop.model.derive import derive_snapshot
 
     analyzer, signal = Analyzer(rules), 0
     first = last = None
-    with live_samples(arguments, settings) as (samples, _), _progress(arguments.duration) as report:
+    with live_session(arguments, settings) as (samples, source), _progress(arguments.duration) as report:
+        look_at = flow_sampling(settings, source)
         try:
             for sample in with_notices(samples):
                 first, last = first or sample, sample
                 snapshot = analyzer.push(sample)
                 take_packets(snapshot)
+                look_at(snapshot)
                 report(snapshot, analyzer.watched_s)
                 if analyzer.watched_s >= arguments.duration - settings.interval_s / 10:
                     break

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bpftop.cli.options import add_bpf, add_live, settings_of
+from bpftop.cli.options import add_bpf, add_live, number, settings_of, whole
 from bpftop.cli.shutdown import Ended, before_forced_exit
 from bpftop.cli.verbs.watch import duration_s, until
 from bpftop.errors import UsageError
@@ -16,9 +16,11 @@ from bpftop.errors import UsageError
 if TYPE_CHECKING:
     from bpftop.history.analyzer import Analyzer
     from bpftop.model.sample import Sample
+    from bpftop.model.snapshot import Snapshot
     from bpftop.store.recorder import Recorder
     from bpftop.store.writer import RecordingLimits
 
+FLOWS = 20
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([kMGT]?)i?B?")
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
 _POWERS = {"": 0, "k": 1, "M": 2, "G": 3, "T": 4}
@@ -31,6 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(lists_bpf=True)
     parser.add_argument(
         "-o", "--output", metavar="FILE", required=True, help="recording to write; an existing recording is continued"
+    )
+    parser.add_argument(
+        "--flows",
+        metavar="N",
+        type=number(whole, lambda value: value >= 0, "a whole number"),
+        default=FLOWS,
+        help=f"keep the N busiest flows of each interface and direction, with their processes (default: {FLOWS}); 0: "
+        "only those that are counted for 10 s when a flood or the like is found",
     )
     parser.add_argument("--duration", metavar="SECONDS", type=duration_s, help="end after this time")
     parser.add_argument(
@@ -48,11 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bpftop.cli.live_source import DETACH_LIMIT_S, arriving, live_source, with_notices
+    from bpftop.cli.live_source import DETACH_LIMIT_S, arriving, flow_sampling, live_source, with_notices
     from bpftop.cli.output import complain
     from bpftop.cli.recording_switch import ended
     from bpftop.collect.broadcast import Broadcast
     from bpftop.history.analyzer import Analyzer
+    from bpftop.history.top_flows import with_top_flows
     from bpftop.kernel.least_privilege import FILES, SAMPLING, keep_only
     from bpftop.kernel.seccomp import refuse_system_calls
     from bpftop.store.recorder import Recorder
@@ -66,13 +77,15 @@ def run(arguments: argparse.Namespace) -> int:
     keep_only((*SAMPLING, *FILES))
     recorder = Recorder(arguments.output, limits)
     keep_only(SAMPLING)
-    broadcast.tap(recorder.offer)
+    broadcast.tap(lambda sample: recorder.offer(with_top_flows(sample, arguments.flows or FLOWS)))
+    if arguments.flows:
+        broadcast.source.watch_flows(True)
     reader = broadcast.reader()
     try:
         with before_forced_exit(partial(broadcast.close, DETACH_LIMIT_S)), broadcast:
             keep_only(())  # the recorder and the sampler have their threads and their privileges by now
             timely = until(arriving(reader.samples()), arguments.duration, settings.interval_s)
-            _follow(with_notices(timely), recorder, analyzer)
+            _follow(with_notices(timely), recorder, analyzer, flow_sampling(settings, broadcast.source))
     except Ended:  # the normal end
         pass
     finally:
@@ -81,14 +94,18 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if progress.trouble else 0
 
 
-def _follow(samples: Iterable[Sample], recorder: Recorder, analyzer: Analyzer) -> None:
-    """Pass the findings to the recorder, and print troubles of the disk."""
+def _follow(
+    samples: Iterable[Sample], recorder: Recorder, analyzer: Analyzer, look_at: Callable[[Snapshot], object]
+) -> None:
+    """Pass the findings to the recorder and to ``look_at``, and print troubles of the disk."""
     from bpftop.cli.output import complain
 
     trouble: str | None = None
     low: str | None = None
     for sample in samples:
-        recorder.offer_findings(sample.mono_ns, analyzer.push(sample).diagnosis.findings)
+        snapshot = analyzer.push(sample)
+        recorder.offer_findings(sample.mono_ns, snapshot.diagnosis.findings)
+        look_at(snapshot)
         progress = recorder.progress
         if progress.trouble != trouble:
             complain(progress.trouble or f"{progress.path} can be written again; {progress.lost} ticks were lost")

@@ -114,6 +114,7 @@ complete -c bpftop -n '__bpftop_is capture' -l headers-only -d 'write zeros behi
 complete -c bpftop -n '__bpftop_is capture' -l payload -d 'write the payload too, as far as --snaplen goes'
 complete -c bpftop -n '__bpftop_is record' -l bpf -d 'record also what each BPF program costs; the programs and maps are recorded anyway; run statistics are on meanwhile, which cost each run of every BPF program two clock readings'
 complete -c bpftop -n '__bpftop_is record' -s o -l output -r -F -d 'recording to write; an existing recording is continued'
+complete -c bpftop -n '__bpftop_is record' -l flows -x -d 'keep the N busiest flows of each interface and direction, with their processes (default: 20); 0: only those that are counted for 10 s when a flood or the like is found'
 complete -c bpftop -n '__bpftop_is record' -l max-size -x -d 'limit of the file, as in 500M or 2G; the oldest samples are deleted'
 complete -c bpftop -n '__bpftop_is record' -l keep -x -d 'delete samples older than this: 30m, 24h, 7d; N: keep the last N samples'
 complete -c bpftop -n '__bpftop_is replay' -l at -x -d 'moment to begin at: 03:12, 03:12:44, 2025-11-26T03:12Z (UTC), or -5m from the end'

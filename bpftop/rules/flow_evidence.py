@@ -1,0 +1,81 @@
+"""What a sample of flows says about a finding: target port and its process, sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bpftop.model.findings import Finding
+from bpftop.model.sample import Key
+from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
+from bpftop.model.units import pct, si
+
+FLOW_RULES = frozenset({
+    "syn-flood", "port-scan", "rst-storm", "accept-queue-overflow", "udp-amplification", "udp-flood",
+    "udp-socket-overflow", "icmp-flood", "broadcast-storm", "multicast-flood", "fragment-flood", "packet-storm",
+    "cpu-imbalance", "backlog-overflow", "rx-ring-overflow", "link-saturated",
+})  # fmt: skip
+"""Rules of floods, storms, overflows, amplification and imbalance, about which flows say more."""
+
+_NAMED_SOURCES, _LEAST_SHARE = 3, 0.1
+_SOCKET_LABELS = 7
+
+
+def flow_evidence(snapshot: Snapshot, finding: Finding) -> tuple[str, ...]:
+    """Return sentences about what arrives on the interface of a finding, or on the busiest; none without flows."""
+    of_one = finding.scope == "interface"
+    counted = [
+        each
+        for each in snapshot.interfaces
+        if (not of_one or each.label == finding.scope_name)
+        and snapshot.reading("flow_groups", each.label, "rx") is not None
+    ]
+    if not counted:
+        return ()
+    return tuple(_sentences(snapshot, max(counted, key=lambda each: each.rx.totals.packets_per_sec or 0.0)))
+
+
+def _sentences(snapshot: Snapshot, interface: InterfaceSnapshot) -> Iterator[str]:
+    groups = snapshot.reading("flow_groups", interface.label, "rx")
+    table = snapshot.reading("flow_table", interface.label, "rx")
+    if groups is None or table is None or groups.elapsed_ns is None:
+        return
+    rates = {key: rate for key, rate in groups.rates("packets") if rate}
+    whole = max(interface.rx.totals.packets_per_sec or 0.0, _sum_of(rates, "destination"))
+    ports, sources = _largest(rates, "destination_port"), _largest(rates, "source")
+    if not whole or not ports:
+        return
+    entries, _, _, sampled, _, _ = table.reading.totals[table.keys[0]]
+    number = f"{si(entries or 0)} flows" + (f" in a sample of 1 in {sampled}" if (sampled or 1) > 1 else "")
+    (port, rate), *_ = ports
+    holders = _holders(snapshot, interface.label, port)
+    yield (
+        f"Flows of {interface.label}: {pct(min(1.0, rate / whole))} of what arrives goes to {port}"
+        f"{f' ({holders})' if holders else ''}; {number}."
+    )
+    large = [(name, rate) for name, rate in sources if rate >= _LEAST_SHARE * whole][:_NAMED_SOURCES]
+    if large:
+        yield f"Largest sources: {', '.join(f'{name} {pct(min(1.0, rate / whole))}' for name, rate in large)}."
+    else:
+        yield f"Many sources: none sends {pct(_LEAST_SHARE)} of what arrives."
+
+
+def _sum_of(rates: dict[Key, float], group: str) -> float:
+    return sum(rate for key, rate in rates.items() if key[2] == group)
+
+
+def _largest(rates: dict[Key, float], group: str) -> list[tuple[str, float]]:
+    rows = [(str(key[3]), rate) for key, rate in rates.items() if key[2] == group]
+    return sorted(rows, key=lambda row: -row[1])
+
+
+def _holders(snapshot: Snapshot, label: str, port: str) -> str:
+    """Return the processes of the flows to a port such as ``TCP 443``, and the users of those that are not known."""
+    sockets = snapshot.reading("flow_sockets", label, "rx")
+    number = port.rpartition(" ")[2]
+    names: dict[str, None] = {}
+    for key in () if sockets is None else sockets.keys:
+        process, pid, user, service, _ = key[_SOCKET_LABELS:]
+        if str(key[5]) == number:
+            who = f"{process}[{pid}]" if pid else f"a process of {user}"
+            names[f"{who}, {service}" if service else who] = None
+    return " and ".join([*names][:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")

@@ -1,0 +1,125 @@
+"""When flows are sampled for findings, and how long their evidence stays."""
+
+from __future__ import annotations
+
+import pytest
+
+from bpftop.fields import replace
+from bpftop.history.finding_flows import FindingFlows
+from bpftop.history.flow_sampling import MOST_A_MINUTE, FlowSampling, sample_1_in
+from bpftop.history.top_flows import with_top_flows
+from bpftop.model.derive import derive_snapshot
+from bpftop.model.findings import Diagnosis, Finding
+from bpftop.model.sample import Key, Reading, reading_key
+from bpftop.model.snapshot import Snapshot
+from bpftop.rules.flow_evidence import FLOW_RULES
+from bpftop.rules.table import RULES
+from tests.samples import packed, protocols, sample
+
+SECOND_NS = 10**9
+
+
+def finding(name: str, scope: str = "eth0") -> Finding:
+    return Finding(name, "warning", "title", "interface", scope, ("first",), "", 0, (), "")
+
+
+def snapshot(second: float, *findings: Finding, pps: int = 1000) -> Snapshot:
+    before = sample(second - 1, protocols(second - 1, {17: [0]}), cpus=1)
+    after = sample(second, protocols(second, {17: [pps]}), cpus=1)
+    return replace(derive_snapshot(before, after), diagnosis=Diagnosis(findings))
+
+
+def sampled(*snapshots: Snapshot) -> list[int]:
+    """Return which snapshots a sample is asked for at."""
+    asked: list[int] = []
+    sampling = FlowSampling(lambda one_in, seconds: asked.append(at))
+    for at, each in enumerate(snapshots):  # noqa: B007 read by the function above
+        sampling.look_at(each)
+    return asked
+
+
+def test_every_rule_about_flows_exists() -> None:
+    assert {rule.id for rule in RULES} >= FLOW_RULES
+
+
+def test_once_for_each_finding_and_again_when_it_comes_back() -> None:
+    flood, storm, other = finding("udp-flood"), finding("packet-storm"), finding("tcp-memory")
+    assert sampled(snapshot(1, flood), snapshot(2, flood), snapshot(3, flood, storm), snapshot(4, other)) == [0, 2]
+    assert sampled(snapshot(1, flood), snapshot(2), snapshot(3, flood)) == [0, 2]
+
+
+def test_at_most_three_a_minute_and_then_again() -> None:
+    turns = [snapshot(second, *([finding("udp-flood")] if second % 2 else [])) for second in range(1, 70)]
+    asked = [turns[at].mono_ns // SECOND_NS for at in sampled(*turns)]
+    assert asked[:MOST_A_MINUTE] == [1, 3, 5]
+    assert asked[MOST_A_MINUTE:] == [61, 63, 65]
+
+
+@pytest.mark.parametrize(("pps", "expected"), [(0, 1), (100_000, 1), (100_001, 10), (2_000_000, 100), (10**10, 1000)])
+def test_fewer_packets_are_counted_under_load(pps: int, expected: int) -> None:
+    assert sample_1_in(snapshot(1, pps=pps)) == expected
+
+
+def flows(second: float, ports: dict[int, int], sources: int) -> list[Reading]:
+    """Return groups and sockets of flows: UDP port -> packets per second, from so many sources alike."""
+    total = sum(ports.values())
+    rows: dict[Key, int] = {("eth0", "rx", "destination_port", f"UDP {port}"): pps for port, pps in ports.items()}
+    rows |= {("eth0", "rx", "source", f"203.0.113.{n}"): total // sources for n in range(sources)}
+    rows[("eth0", "rx", "destination", "198.18.0.1")] = total
+    cells = [cell for pps in rows.values() for cell in (round(second * pps), 0)]
+    socket: Key = ("eth0", "rx", "203.0.113.0", "198.18.0.1", 5, 53, 17, "named", 812, "bind", "named.service", "")
+    return [
+        packed("flow_groups", tuple(rows), cells, second),
+        packed("flow_sockets", (socket,), [1, 0, 0, 0, 0, 0, 0], second),
+        packed("flow_table", (("eth0", "rx"),), [61_000, 65_536, 0, 10, 0, 0], second),
+    ]
+
+
+def with_flows(ports: dict[int, int], sources: int) -> Snapshot:
+    pps = sum(ports.values())
+    before, after = (
+        sample(second, protocols(second, {17: [round(second * pps)]}), *flows(second, ports, sources), cpus=1)
+        for second in (1.0, 2.0)
+    )
+    return derive_snapshot(before, after)
+
+
+def test_evidence_names_port_process_and_sources_and_stays() -> None:
+    kept, flood = FindingFlows(), Diagnosis((finding("udp-flood"), finding("tcp-memory")))
+    first = kept.with_evidence(with_flows({53: 900, 80: 100}, 2), flood)
+    expected = (
+        "first",
+        "Flows of eth0: 90 % of what arrives goes to UDP 53 (named[812], named.service); 61.0 k flows in a sample of 1 "
+        "in 10.",
+        "Largest sources: 203.0.113.0 50 %, 203.0.113.1 50 %.",
+    )
+    assert [each.evidence for each in first.findings] == [expected, ("first",)]
+    assert kept.with_evidence(snapshot(3), flood) == first  # the sample is over
+    assert kept.with_evidence(snapshot(4), Diagnosis()) == Diagnosis()
+    assert kept.with_evidence(snapshot(5), flood) == flood  # raised again: the sample before says nothing about it
+
+
+def test_many_sources_are_not_listed() -> None:
+    found = FindingFlows().with_evidence(with_flows({53: 1000}, 100), Diagnosis((finding("udp-flood"),)))
+    assert found.findings[0].evidence[-1] == "Many sources: none sends 10 % of what arrives."
+
+
+def test_a_recording_keeps_the_busiest_flows_with_their_names() -> None:
+    keys: tuple[Key, ...] = tuple(("eth0", "rx", "a", "b", n, 1, 6) for n in range(50))
+    before = packed("flows", keys, [cell for n in range(50) for cell in (1, 1000)], 1)
+    now = packed("flows", keys, [cell for n in range(50) for cell in (2, 1000 + n)], 2, previous=before)
+    sockets = packed("flow_sockets", tuple((*key, "p", 1, "u", "", "") for key in keys), [0] * 350, 2)
+    groups: tuple[Key, ...] = tuple(
+        ("eth0", "rx", kind, str(n)) for kind in ("source", "destination") for n in range(9)
+    )
+    members = packed("flow_groups", groups, [1] * 36, 2)
+    whole = sample(2, now, sockets, members)
+    trimmed = with_top_flows(whole, 3)
+    kept = trimmed.readings[reading_key("flows", "eth0", "rx")]
+    assert [key[4] for key in kept.keys] == [47, 48, 49]
+    assert list(kept.values[1::2]) == [1047, 1048, 1049]
+    assert kept.previous is not None
+    assert kept.previous.keys == kept.keys
+    assert [key[:7] for key in trimmed.readings[reading_key("flow_sockets", "eth0", "rx")].keys] == list(kept.keys)
+    assert len(trimmed.readings[reading_key("flow_groups", "eth0", "rx")].keys) == 6
+    assert with_top_flows(whole, 100).readings == whole.readings
