@@ -17,6 +17,7 @@ from bpftop.collect.procfs.counter_files import Snmp
 from bpftop.errors import BpftopError
 from bpftop.fields import frozen
 from bpftop.kernel.bpf.kernel_btf import drop_reasons
+from bpftop.kernel.check import KernelError
 from bpftop.model.sample import Interface, Key, Reading, reading_key
 
 _NS = 10**9
@@ -59,11 +60,13 @@ class _Sampler:
             self._late, self._begun_ns, self._packets = Late("destinations"), now_ns, {}
         if self._late is not None:
             try:
-                counted = self._late.get(lambda: load(self.trouble, indexes)).read(indexes)
+                rows = self._late.get(lambda: load(self.trouble, indexes)).rows()
+            except KernelError as error:
+                raise Unavailable(f"destinations: {error}") from error
             finally:
                 if now_ns - self._begun_ns >= SAMPLE_NS:
                     self.close()
-            for key, cpus in counted.rows.items():
+            for key, cpus in rows.items():
                 self._packets[self._row(key)] = sum(cpus)
         if now_ns - self._moved_ns >= KEPT_NS:
             self._packets = {}
