@@ -302,7 +302,7 @@ int count_tc(struct __sk_buff *skb)
 	if (!skb->gso_size && count_plain(&c, !!skb->vlan_present))
 		return TCX_NEXT;
 	parsed = parse(&c, !!skb->vlan_present);
-	if (parsed == BEYOND_LINEAR)
+	if (parsed == BEYOND_LINEAR || (skb->gso_size && PROTOCOL_OF(parsed) == PROTOCOL_MALFORMED))
 		count_far_tc(skb);
 	else
 		record_skb(skb, &c, parsed);

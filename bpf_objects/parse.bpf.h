@@ -52,11 +52,6 @@ static __always_inline parsed_t cast_from_ipv4(const __u8 *destination)
 	return PARSED_CAST(CAST_UNICAST);
 }
 
-static __always_inline int is_super_frame(struct cursor *c)
-{
-	return (c->access == TC || c->access == TC_COPY) && ((struct __sk_buff *)c->ctx)->gso_size;
-}
-
 static __always_inline parsed_t parse_ipv4(struct cursor *c, parsed_t parsed, int tx, int cast_from_ip)
 {
 	__u32 have = c->length - c->at, header, total, fragment, protocol;
@@ -76,10 +71,12 @@ static __always_inline parsed_t parse_ipv4(struct cursor *c, parsed_t parsed, in
 		return parsed | PROTOCOL_TRUNCATED;
 	c->headers = c->at + header;
 	total = bpf_ntohs(ip->total_length);
-	/* BIG TCP, and the super-frames of a guest's TCP: the kernel takes their length from the skb (iph_totlen) */
 	if (!total && have > 65535)
 		total = have;
-	if (is_super_frame(c) && !total && ip->protocol == L4_TCP)
+	/* A guest's super-frames: the kernel takes their length from the skb (iph_totlen). Only the copying parser
+	 * looks for them: with this branch in the others, clang merges paths so that the verifier before 6.6 refuses
+	 * them. */
+	if (c->access == TC_COPY && !total && ip->protocol == L4_TCP && ((struct __sk_buff *)c->ctx)->gso_size)
 		total = have;
 	if (total < header)
 		return malformed(parsed);

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 PROOFS: Mapping[str, str] = {
     "doctor": "doctor.answers_and_explains",
+    "variants": "variants.all_load",
     "snapshot": "counting.snapshot_of_lo",
     "native": "counting.counts_natively",
     "jumbo": "counting.counts_jumbo_frames",
