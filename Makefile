@@ -42,7 +42,7 @@ help:
 	@echo 'make test [ARGS=tests/cli]    lint, type check and all tests; ARGS goes to pytest: a folder, "-k kill -x"'
 	@echo 'make lint                    ruff, mypy, the import contracts and the C sources alone'
 	@echo 'make bench                   what watching costs, measured here against the limits'
-	@echo 'make faults [ONLY=faults]    real faults and healthy traffic in namespaces, and what is found how soon; 50 minutes'
+	@echo 'make faults [ONLY=faults]    real faults and healthy traffic in namespaces, and what is found how soon; 70 minutes'
 	@echo 'make fuzz [MINUTES=5]        mutated files, sample lines and kernel text for every parser; libFuzzer for the C'
 	@echo 'make soak [MINUTES=30]       the memory of bpftop at ten ticks a second, and whether it grows'
 	@echo 'make wheel                   dist/*.whl, which needs no system library'

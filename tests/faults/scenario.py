@@ -56,6 +56,8 @@ class Scenario(Fault):
     """Losses that are a direct consequence, or not for sure."""
     finding: ClassVar[str] = ""
     """Id of the finding, if it differs from ``id``."""
+    companions: ClassVar[Sequence[str]] = ()
+    """Ids of findings that are right as well, and are not explained by this one."""
     compares: ClassVar[bool] = False
     """Its rule has no form without a baseline."""
     ipv6: ClassVar[bool] = False

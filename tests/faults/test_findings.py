@@ -23,6 +23,7 @@ from tests.faults.scenarios.route import DeadGateway, MtuBlackHole, NoCarrier, N
 from tests.faults.scenarios.tcp import AcceptQueueOverflow, ConnectUnanswered, RstStorm, SynFlood, TcpRetransmits
 from tests.faults.scenarios.tx import TxDrops
 from tests.faults.scenarios.udp import UdpAmplification, UdpSocketOverflow
+from tests.faults.scenarios.wire import Solicitations
 from tests.faults.suite.trial import BRIEF, provoke
 
 CHOSEN: tuple[type[Scenario], ...] = (
@@ -45,7 +46,13 @@ CHOSEN: tuple[type[Scenario], ...] = (
     DuplicateAddress,
     MtuBlackHole,
 )
-EXIT_CODES: dict[type[Scenario], int] = {AcceptQueueOverflow: 4, ReversePathFilter: 3, ShortConnections: 0}
+EXIT_CODES: dict[type[Scenario], int] = {
+    AcceptQueueOverflow: 4,
+    ReversePathFilter: 3,
+    RstStorm: 3,
+    Solicitations: 3,
+    ShortConnections: 0,
+}
 
 
 def test_there_are_as_many_findings_as_promised() -> None:
@@ -72,4 +79,4 @@ def test_the_exit_code_of_diagnose_says_how_bad_it_is(kind: type[Scenario]) -> N
         fault.end()
     assert done.returncode == EXIT_CODES[kind], f"exit {done.returncode}: {done.stderr}{done.stdout}"
     grave = [found["id"] for found in json.loads(done.stdout)["findings"] if found["severity"] != "info"]
-    assert grave == ([kind.id] if EXIT_CODES[kind] else []), done.stdout
+    assert grave == ([kind.finds()] if EXIT_CODES[kind] else []), done.stdout

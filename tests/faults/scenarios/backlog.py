@@ -19,6 +19,7 @@ class BacklogOverflow(offered.BacklogOverflow, Scenario):
         drop("CPU_BACKLOG", 1000),
     )
     may_move = (drop("NETFILTER_DROP"),)
+    companions = ("packet-storm",)  # without a baseline: many packets, and a share of them lost
 
 
 class SoftirqSqueeze(Scenario):

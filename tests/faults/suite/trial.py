@@ -95,8 +95,8 @@ def _judged(kind: type[Scenario], plan: Plan, course: _Course) -> Outcome:
         *_missed(found, "after some quiet", first.moments),
         *_unsteady(first.moments, name, found, course.end_ns),
         *(_waits(late, kind) if kind.compares else _missed(course.late_found, "started in its middle", late.moments)),
-        *_unrelated(first.moments, name, "after some quiet"),
-        *_unrelated(late.moments, name, "started in its middle"),
+        *_unrelated(first.moments, kind, "after some quiet"),
+        *_unrelated(late.moments, kind, "started in its middle"),
     ]
     if plan.clear and found is not None and course.cleared is None:
         complaints.append(f"not cleared {CLEAR_S:.0f} s after its end")
@@ -164,11 +164,11 @@ def _waits(late: Watcher, kind: type[Scenario]) -> Iterator[str]:
         yield f"does not say that there is no baseline: {dict(late.moments[-1].diagnosis.waiting)}"
 
 
-def _unrelated(moments: Sequence[Moment], name: str, when: str) -> Iterator[str]:
+def _unrelated(moments: Sequence[Moment], kind: type[Scenario], when: str) -> Iterator[str]:
     """Findings of warning or above that nothing explains. Each once, with its numbers."""
-    said: set[str] = set()
+    said: set[str] = {kind.finds(), *kind.companions}
     for moment in moments:
         for found in moment.diagnosis.findings:
-            if found.severity != "info" and found.id not in (name, *said) and found.explained_by is None:
+            if found.severity != "info" and found.id not in said and found.explained_by is None:
                 said.add(found.id)
                 yield f"{when}: unrelated {told(moment, found)}"
