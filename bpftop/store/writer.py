@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 
 from bpftop.errors import UsageError
 from bpftop.model.sample import Sample
@@ -29,6 +30,17 @@ _LOG_BYTES = 8 << 20
 
 LIMIT_MIN_BYTES = 2 * _LOG_BYTES
 
+AROUND_NS = 120 * 10**9
+"""Ticks so long before and after the begin and the end of a finding are around it."""
+
+_AROUND_FINDING = """
+    WITH span AS (SELECT min(wall_ns) AS first, max(wall_ns) AS last FROM ticks WHERE tick >= ?1 AND tick < ?2)
+    SELECT EXISTS (
+        SELECT 1 FROM span, episodes WHERE last >= ?3
+            AND (wall_ns BETWEEN first - ?4 AND last + ?4 OR end_ns BETWEEN first - ?4 AND last + ?4)
+    )
+"""
+
 _NO_CHECKPOINT_ON_CLOSE = 1006  # sqlite3.h: SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE
 
 _TABLES = ("ticks", "frames", "traffic_gains", "signal_values")
@@ -38,12 +50,15 @@ _TABLES = ("ticks", "frames", "traffic_gains", "signal_values")
 class RecordingLimits:
     """Limits of a recording, above which the oldest ticks are deleted. ``bytes``: the file and its log together.
 
+    ``around_findings_ns``: ticks around the begin and the end of a finding are kept for so long, beyond ``age_ns``.
+
     Raises UsageError.
     """
 
     bytes: int | None = None
     ticks: int | None = None
     age_ns: int | None = None
+    around_findings_ns: int | None = None
 
     def __post_init__(self) -> None:
         if self.bytes is not None and self.bytes < LIMIT_MIN_BYTES:
@@ -196,12 +211,28 @@ class Writer:
             since_ns = sample.wall_ns - self._limits.age_ns
             row = self._connection.execute("SELECT min(tick) FROM ticks WHERE wall_ns >= ?", (since_ns,)).fetchone()
             oldest = max(oldest, self._tick + 1 if row[0] is None else row[0])
-        if oldest > 0:
+        if oldest > 0 and self._limits.around_findings_ns is not None:
+            self._delete_quiet(oldest, sample.wall_ns - self._limits.around_findings_ns)
+        elif oldest > 0:
             self._delete_before("SELECT max(tick) FROM frames WHERE is_key AND tick <= ?", oldest)
         while self._limits.bytes is not None and self._used_bytes() > self._limits.bytes - _LOG_BYTES:
             first = self._connection.execute("SELECT min(tick) FROM frames").fetchone()[0]
             if not self._delete_before("SELECT min(tick) FROM frames WHERE is_key AND tick > ?", first):
                 return
+
+    def _delete_quiet(self, oldest: int, since_ns: int) -> None:
+        """Delete the ticks before ``oldest`` that are around no finding, and all from before ``since_ns`` (wall clock).
+
+        A key frame goes with the ticks that refer to it.
+        """
+        keys = self._connection.execute("SELECT tick FROM frames WHERE is_key AND tick <= ? ORDER BY tick", (oldest,))
+        for (begin,), (end,) in pairwise(keys.fetchall()):
+            if not self._connection.execute(_AROUND_FINDING, (begin, end, since_ns, AROUND_NS)).fetchone()[0]:
+                for table in _TABLES:
+                    self._connection.execute(f"DELETE FROM {table} WHERE tick >= ? AND tick < ?", (begin, end))
+        first = self._connection.execute("SELECT min(tick) FROM ticks").fetchone()[0]
+        if first is not None:
+            self._episodes.delete_before(first)
 
     def _delete_before(self, query: str, tick: int) -> bool:
         key = self._connection.execute(query, (tick,)).fetchone()[0]

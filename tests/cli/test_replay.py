@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from bpftop.store.encoding.sample_lines import sample_line
 from bpftop.store.writer import RecordingLimits, Writer
+from tests.bpf.devices import Lab
 from tests.build.test_imports import loaded_after
-from tests.cli.running import COMMAND, Terminal, bpftop, environment
+from tests.cli.running import COMMAND, Terminal, bpftop, environment, started
 from tests.cli.test_demo_screen import Terminal as Tmux
 from tests.tui.fake import FakeSource
 
@@ -33,6 +36,30 @@ def test_a_moment_as_a_document(recording: str, name: str) -> None:
     done = bpftop("replay", recording, "--at", "03:13:30", "--format", name)
     assert (done.returncode, done.stderr) == (0, "")
     assert "eth0" in done.stdout
+
+
+@pytest.mark.bpf
+def test_the_flows_of_a_moment(lab: Lab, recording: str, tmp_path: Path) -> None:
+    """A recording of a real connection has it with its process; one without flows says so."""
+    path = str(tmp_path / "flows.bpftop")
+    with (
+        started("record", "lo", "-o", path, "-i", "0.5", "--duration", "8") as recorder,
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as client,
+        server.accept()[0] as far,
+    ):
+        port = server.getsockname()[1]
+        while recorder.poll() is None:
+            client.sendall(bytes(1000))
+            far.recv(1000)
+            time.sleep(0.05)
+    for name in ("markdown", "table", "csv", "json"):
+        done = bpftop("replay", path, "--at", "-2", "--pane", "flows", "--format", name)
+        assert (done.returncode, done.stderr) == (0, ""), name
+        assert str(port) in done.stdout
+        assert str(os.getpid()) in done.stdout
+    assert "has no flows at that moment" in bpftop("replay", recording, "--pane", "flows").stderr
+    assert "not as openmetrics" in bpftop("replay", recording, "--pane", "flows", "--format", "openmetrics").stderr
 
 
 def test_the_requested_moment_is_shown(recording: str) -> None:

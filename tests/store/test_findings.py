@@ -148,6 +148,25 @@ def test_old_findings_are_deleted_unless_they_stand(tmp_path: Path, monkeypatch:
     assert sql(path, "SELECT * FROM episodes") == []
 
 
+def test_a_ring_keeps_what_was_around_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key frame every 5 ticks; the last 10 s are kept, and 2 s around the begin and the end of a finding for 60 s."""
+    monkeypatch.setattr(writer, "KEY_EVERY_TICKS", 5)
+    monkeypatch.setattr(writer, "AROUND_NS", 2 * S)
+    flood = finding("udp-flood")
+    ticks = [[flood] if 22 <= tick <= 38 else [] for tick in range(1, 71)]
+    path = record_findings(tmp_path / "a", ticks, RecordingLimits(age_ns=10 * S, around_findings_ns=60 * S))
+    kept = [row[0] for row in sql(path, "SELECT tick FROM ticks ORDER BY tick")]
+    assert {*range(21, 26), *range(36, 41)} <= set(kept)  # its begin and its end
+    assert not set(kept) & {*range(1, 16), *range(26, 31), *range(46, 51)}
+    assert {*range(61, 71)} <= set(kept)
+    assert [row[0] for row in sql(path, "SELECT id FROM findings")] == ["udp-flood"]
+    with closing(Recording(path)) as recording:
+        assert [tick.tick for tick in recording.ticks(1, 70)] == kept
+    record_findings(tmp_path / "b", [[flood] if tick < 5 else [] for tick in range(1, 91)],
+                    RecordingLimits(age_ns=10 * S, around_findings_ns=30 * S))  # fmt: skip
+    assert sql(str(tmp_path / "b"), "SELECT count(*) FROM ticks WHERE tick <= 60") == [(0,)]
+
+
 def test_busy_disk_loses_no_standing_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording_file, "_BUSY_S", 0.05)
     path = tmp_path / "a"

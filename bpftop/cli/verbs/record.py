@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bpftop.store.writer import RecordingLimits
 
 FLOWS = 20
+AROUND_FINDINGS_NS = 30 * 86_400 * 10**9
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([kMGT]?)i?B?")
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
 _POWERS = {"": 0, "k": 1, "M": 2, "G": 3, "T": 4}
@@ -48,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         type=size_bytes,
         help="limit of the file, as in 500M or 2G; the oldest samples are deleted",
+    )
+    parser.add_argument(
+        "--ring",
+        metavar="TIME",
+        type=_ring_s,
+        help="keep this time, as in 2h, and for 30 days what was around findings: for a recorder that runs for months",
     )
     parser.add_argument(
         "--keep",
@@ -118,8 +125,19 @@ def _follow(
 def _limits(arguments: argparse.Namespace) -> RecordingLimits:
     from bpftop.store.writer import RecordingLimits
 
+    if arguments.ring is not None:
+        if arguments.keep is not None:
+            raise UsageError("--ring says what is kept; leave --keep out")
+        return RecordingLimits(arguments.max_size, None, int(arguments.ring * 1e9), AROUND_FINDINGS_NS)
     ticks, age_s = arguments.keep or (None, None)
     return RecordingLimits(arguments.max_size, ticks, None if age_s is None else int(age_s * 1e9))
+
+
+def _ring_s(text: str) -> float:
+    _, age_s = _keep(text)
+    if age_s is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time, such as 2h")
+    return age_s
 
 
 def size_bytes(text: str) -> int:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from bpftop.cli.options import add_ascii, add_output, add_settings, add_theme, settings_of
 from bpftop.errors import BpftopError, UsageError
-from bpftop.export.formats import SNAPSHOT
+from bpftop.export.formats import FLOWS, SNAPSHOT
 
 if TYPE_CHECKING:
     from bpftop.store.recording import Recording
     from bpftop.store.replay import Replay
 
 STDIN = "-"
+FLOWS_MOST = 20
 _LOOK_BACK_NS = 600 * 10**9
 """Longest time that a rule looks back."""
 
@@ -34,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format", choices=tuple(SNAPSHOT), metavar="FORMAT",
         help=f"write the moment as a document instead of showing it: {', '.join(SNAPSHOT)} (with -o alone: json)",
     )  # fmt: skip
+    parser.add_argument(
+        "--pane",
+        choices=("flows",),
+        metavar="PANE",
+        help="flows: write the flows of the moment instead of its snapshot, as far as they were recorded",
+    )
     parser._negative_number_matcher = re.compile("-[0-9]")  # accept `--at -5m` without `=`; argparse accepts only -5
     add_ascii(parser)
     add_output(parser, "when the document is complete")
@@ -42,13 +49,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.pane is not None and (arguments.format or "json") not in FLOWS:
+        raise UsageError(f"flows are written as {', '.join(FLOWS)}, not as {arguments.format}")
     if arguments.recording == STDIN:
         return _stream(arguments)
     from bpftop.store.recording import Recording
 
     recording = Recording(arguments.recording)
     _report_missing_ticks(recording)
-    if arguments.format or arguments.output:
+    if arguments.format or arguments.output or arguments.pane:
         return _document(arguments, recording)
     from bpftop.cli.recorded_moment import tick_at
     from bpftop.cli.screen import settings_and_theme, show
@@ -76,8 +85,15 @@ def _document(arguments: argparse.Namespace, recording: Recording) -> int:
 
     snapshot = snapshot_at(recording, arguments.at, _LOOK_BACK_NS, settings_of(arguments).rules())
     chosen = SNAPSHOT[arguments.format or "json"]
+    if arguments.pane == "flows":
+        if not any(name.startswith("flows/") for name in snapshot.readings):
+            raise BpftopError(
+                f"{recording.path} has no flows at that moment; `bpftop record` keeps them, unless --flows is 0"
+            )
+        chosen = FLOWS[arguments.format or "json"]
     with document_output(arguments, chosen) as output:
-        output.write(chosen.load()(snapshot))
+        write = chosen.load()
+        output.write(write(snapshot, "flow", FLOWS_MOST) if arguments.pane == "flows" else write(snapshot))
     return 0
 
 

@@ -116,9 +116,11 @@ complete -c bpftop -n '__bpftop_is record' -l bpf -d 'record also what each BPF 
 complete -c bpftop -n '__bpftop_is record' -s o -l output -r -F -d 'recording to write; an existing recording is continued'
 complete -c bpftop -n '__bpftop_is record' -l flows -x -d 'keep the N busiest flows of each interface and direction, with their processes (default: 20); 0: only those that are counted for 10 s when a flood or the like is found'
 complete -c bpftop -n '__bpftop_is record' -l max-size -x -d 'limit of the file, as in 500M or 2G; the oldest samples are deleted'
+complete -c bpftop -n '__bpftop_is record' -l ring -x -d 'keep this time, as in 2h, and for 30 days what was around findings: for a recorder that runs for months'
 complete -c bpftop -n '__bpftop_is record' -l keep -x -d 'delete samples older than this: 30m, 24h, 7d; N: keep the last N samples'
 complete -c bpftop -n '__bpftop_is replay' -l at -x -d 'moment to begin at: 03:12, 03:12:44, 2025-11-26T03:12Z (UTC), or -5m from the end'
 complete -c bpftop -n '__bpftop_is replay' -l format -x -a 'json table csv openmetrics markdown' -d 'write the moment as a document instead of showing it: json, table, csv, openmetrics, markdown (with -o alone: json)'
+complete -c bpftop -n '__bpftop_is replay' -l pane -x -a 'flows' -d 'flows: write the flows of the moment instead of its snapshot, as far as they were recorded'
 complete -c bpftop -n '__bpftop_is replay diff' -F
 complete -c bpftop -n '__bpftop_is diff' -l all -d 'as a table: also the rows that did not change, any number'
 complete -c bpftop -n '__bpftop_is profile' -l type -x -a '(__fish_append , array percpu_array hash hash_no_prealloc percpu_hash lru_hash lru_percpu_hash lpm_trie)' -d 'map types (default: all: array, percpu_array, hash, hash_no_prealloc, percpu_hash, lru_hash, lru_percpu_hash, lpm_trie)'
