@@ -262,6 +262,9 @@ def _why_fragments(rule_input: RuleInput, first: float, rate: float) -> str:
         return "hardly any first fragments come: these can never be put together"
     if rate and first > 0.9 * rate:
         return "hardly any but first fragments come: these can never be put together"
+    whole = rule_input.counts_available("IpReasmOKs", "Ip6ReasmOKs")
+    if first and whole < 0.5 * first:
+        return f"parts are lost on the way: of {per_s(first)} datagrams {per_s(whole)} can be put together"
     late = rule_input.counts_available("IpReasmTimeout", "Ip6ReasmTimeout")
     return f"other parts do not come in time: {per_s(late)} given up" if late > 0 else ""
 

@@ -54,11 +54,21 @@ def test_answers_and_own_addresses_pass_the_filter(lab: Lab) -> None:
         (REPLY, "198.18.5.8", "198.18.5.8"),  # an announcement
         (REPLY, "198.18.5.9", "198.18.5.1"),
     )
+    v0 = socket.if_nametoindex("v0")
     assert claims(tap, 3) == [
-        Claim("v0", "198.18.5.1", MAC, is_answer=False),
-        Claim("v0", "198.18.5.8", MAC, is_answer=False),
-        Claim("v0", "198.18.5.9", MAC, is_answer=True),
+        Claim(v0, "198.18.5.1", MAC, is_answer=False),
+        Claim(v0, "198.18.5.8", MAC, is_answer=False),
+        Claim(v0, "198.18.5.9", MAC, is_answer=True),
     ]
+    tap.close()
+
+
+def test_more_claims_than_one_call_takes(lab: Lab) -> None:
+    lab.veth()
+    tap = ArpTap()
+    addresses = [f"198.18.5.{number}" for number in range(10, 80)]
+    send(lab, *((REPLY, address, "198.18.5.1") for address in addresses))
+    assert [claim.address for claim in claims(tap, len(addresses))] == addresses
     tap.close()
 
 

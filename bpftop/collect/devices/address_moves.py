@@ -78,7 +78,7 @@ class MovesCollector(ABC):
     def close(self) -> None: ...
 
     def device_name(self, ifindex: int) -> str:
-        """Return the name of a device, which is looked up once for each reading."""
+        """Return the name of a device; one that is not watched is looked up once for each reading."""
         if ifindex not in self._device_names:
             device = self.netdev.device(ifindex)
             self._device_names[ifindex] = f"ifindex {ifindex}" if device is None else device.name
@@ -86,7 +86,7 @@ class MovesCollector(ABC):
 
     def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
         begin_ns = time.monotonic_ns()
-        self._device_names.clear()
+        self._device_names = {interface.ifindex: interface.label for interface in interfaces}
         try:
             self.look(begin_ns)
         except OSError as error:
@@ -156,7 +156,7 @@ class AddressClaims(MovesCollector):
         """Count two hosts that answer within one reading as a move away and back: no failover is that fast."""
         answered: dict[Key, str] = {}
         for claim in claims:
-            key = "neighbour", claim.interface, claim.address
+            key = "neighbour", self.device_name(claim.ifindex), claim.address
             self.moves.see(*key, claim.link_address, now_ns)
             if claim.is_answer and answered.setdefault(key, claim.link_address) != claim.link_address:
                 self.moves.move(key, answered[key], claim.link_address, now_ns)
@@ -167,7 +167,9 @@ class AddressClaims(MovesCollector):
         own_macs = {device.address.hex(":") for device in self.netdev.devices()} if claims else set()
         for claim in claims:
             if claim.link_address not in own_macs:
-                self.moves.move(("own", claim.interface, claim.address), HERE, claim.link_address, now_ns, 2)
+                self.moves.move(
+                    ("own", self.device_name(claim.ifindex), claim.address), HERE, claim.link_address, now_ns, 2
+                )
         for own in self._own:
             if own.is_duplicate:
                 self.moves.move(("own", self.device_name(own.ifindex), own.address), HERE, "another host", now_ns, 2)

@@ -7,6 +7,8 @@ Formats: RFC 826, include/uapi/linux/filter.h. Needs CAP_NET_RAW.
 from __future__ import annotations
 
 import ctypes
+import errno
+import os
 import socket
 import struct
 from collections.abc import Collection, Iterator
@@ -21,12 +23,16 @@ _QUEUE_BYTES = 64 * 1024
 _LOAD_HALF, _LOAD_WORD, _JUMP_EQUAL, _RETURN = 0x28, 0x20, 0x15, 0x06
 _OPERATION_AT, _SENDER_AT, _PACKET_BYTES = 6, 14, 28
 _PACKET = struct.Struct("!HHBBH6s4s6s4s")
+_BATCH = 32
+_VECTOR = struct.Struct("@PN")  # struct iovec
+_HEADER = struct.Struct("@PI4xPN32x")  # struct mmsghdr on 64 bits: address, its length, vectors, their number
+_ADDRESS = struct.Struct("=4xi12x")  # struct sockaddr_ll: ifindex
 
 
 class Claim(NamedTuple):
     """A sender of ARP with its addresses. ``is_answer``: it answers a host that asked, and does not announce itself."""
 
-    interface: str
+    ifindex: int
     address: str
     link_address: str
     is_answer: bool
@@ -42,6 +48,7 @@ class ArpTap:
             self._socket.setblocking(False)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _QUEUE_BYTES)
             self._own: frozenset[str] = frozenset()
+            self._messages = _Messages()
             self._filter()
         except OSError:
             self._socket.close()
@@ -56,13 +63,13 @@ class ArpTap:
     def claims(self) -> Iterator[Claim]:
         """Yield the claims that have come since the last call. Raises OSError."""
         while True:
-            try:
-                packet, sender = self._socket.recvfrom(_PACKET_BYTES)
-            except BlockingIOError:
+            received = self._messages.receive(self._socket.fileno())
+            for packet, ifindex in received:
+                claim = _claim(packet, ifindex)
+                if claim is not None:
+                    yield claim
+            if len(received) < _BATCH:
                 return
-            claim = _claim(packet, sender[0])
-            if claim is not None:
-                yield claim
 
     def close(self) -> None:
         self._socket.close()
@@ -84,7 +91,46 @@ def arp_filter(addresses: list[int]) -> bytes:
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
 
 
-def _claim(packet: bytes, interface: str) -> Claim | None:
+class _Messages:
+    """Room for a batch of packets, received by one call of recvmmsg(2).
+
+    The socket module takes two calls for each packet: it asks the kernel for the name of the interface.
+    """
+
+    def __init__(self) -> None:
+        self._packets = ctypes.create_string_buffer(_BATCH * _PACKET_BYTES)
+        self._addresses = ctypes.create_string_buffer(_BATCH * _ADDRESS.size)
+        packets, addresses = ctypes.addressof(self._packets), ctypes.addressof(self._addresses)
+        self._vectors = ctypes.create_string_buffer(
+            b"".join(_VECTOR.pack(packets + at * _PACKET_BYTES, _PACKET_BYTES) for at in range(_BATCH))
+        )
+        vectors = ctypes.addressof(self._vectors)
+        self._headers = b"".join(
+            _HEADER.pack(addresses + at * _ADDRESS.size, _ADDRESS.size, vectors + at * _VECTOR.size, 1)
+            for at in range(_BATCH)
+        )
+        self._call = ctypes.create_string_buffer(len(self._headers))
+        self._recvmmsg = ctypes.CDLL(None, use_errno=True).recvmmsg
+
+    def receive(self, fd: int) -> list[tuple[bytes, int]]:
+        """Return the packets that wait, as many as there is room for, each with its ifindex. Raises OSError."""
+        ctypes.memmove(self._call, self._headers, len(self._headers))  # the kernel writes the lengths
+        count = self._recvmmsg(fd, self._call, _BATCH, socket.MSG_DONTWAIT, None)
+        if count < 0:
+            number = ctypes.get_errno()
+            if number == errno.EAGAIN:
+                return []
+            raise OSError(number, os.strerror(number))
+        received = []
+        for at in range(count):
+            (length,) = struct.unpack_from("=I", self._call, (at + 1) * _HEADER.size - 8)
+            begin = at * _PACKET_BYTES
+            (ifindex,) = _ADDRESS.unpack_from(self._addresses, at * _ADDRESS.size)
+            received.append((self._packets.raw[begin : begin + length], ifindex))
+        return received
+
+
+def _claim(packet: bytes, ifindex: int) -> Claim | None:
     """Parse ARP of IPv4 over Ethernet; None for any other ARP, and for a probe, whose sender has no address yet."""
     if len(packet) < _PACKET.size:
         return None
@@ -92,4 +138,4 @@ def _claim(packet: bytes, interface: str) -> Claim | None:
     if (protocol, length, width) != (0x0800, 6, 4) or not any(address) or hardware not in (1, 6):
         return None
     is_answer = operation == OP_REPLY and target != address
-    return Claim(interface, socket.inet_ntoa(address), link_address.hex(":"), is_answer)
+    return Claim(ifindex, socket.inet_ntoa(address), link_address.hex(":"), is_answer)
