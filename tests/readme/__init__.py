@@ -1,0 +1,1 @@
+"""The walk of a newcomer: what README.md says, done."""
