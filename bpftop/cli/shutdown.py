@@ -86,6 +86,12 @@ def interruptible() -> Iterator[None]:
         _state.waiting = False
 
 
+def interruptible_sleep(seconds: float) -> None:
+    """Sleep; raise Ended as soon as a signal comes, or at once after an earlier signal."""
+    with interruptible():
+        time.sleep(seconds)
+
+
 def acknowledge() -> None:
     """Let the waits from now on wait again, until another signal comes: the program knows of the signals so far.
 

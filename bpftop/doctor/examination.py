@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +17,7 @@ from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.kernel.privileges import Privileges
 
 if TYPE_CHECKING:
-    from bpftop.doctor.timing import Timing
+    from bpftop.doctor.timing import Sleep, Timing
 
 ROOT = Path("/")
 
@@ -26,8 +27,8 @@ class Examination:
 
     ``loaded`` is the result of reading the configuration file ``config``. ``timing`` also measures the cost of a tick,
     on ``interface`` or else on the interface of the default route. ``netns`` is the name of another network namespace
-    that the calling thread has entered. Raises BpftopError where there is no
-    such interface.
+    that the calling thread has entered. ``sleep`` is called between the rounds of the timing, and may raise.
+    Raises BpftopError where there is no such interface.
     """
 
     def __init__(
@@ -40,7 +41,9 @@ class Examination:
         timing: bool = False,
         netns: str | None = None,
         environment: Mapping[str, str] = os.environ,
+        sleep: Sleep = time.sleep,
     ) -> None:
+        self._sleep = sleep
         self._answers: dict[str, Answer] = {}
         self._privileges = privileges = Privileges.read()
         self._stack = ExitStack()
@@ -80,6 +83,6 @@ class Examination:
 
         ifindex = self._netdev.default_route() if device is None else None
         watched = device if ifindex is None else self._netdev.device(ifindex)
-        timing = Timing(self._netdev, watched, ROOT, entered=entered)
+        timing = Timing(self._netdev, watched, ROOT, entered=entered, sleep=self._sleep)
         self._stack.callback(timing.close)
         return timing

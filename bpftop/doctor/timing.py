@@ -22,6 +22,9 @@ from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.kernel.privileges import COUNTING
 from bpftop.model.sample import DIRECTIONS, Interface
 
+Sleep = Callable[[float], object]
+"""Sleeps for some seconds; may raise where the program is to end."""
+
 BUDGET_NS = 10_000_000
 """CPU time that a tick may take with all signals on."""
 ROUNDS, GAP_S = 15, 0.05
@@ -58,7 +61,10 @@ class Timing:
     ``device`` is the watched device or None; ``entered`` is passed to ``namespace_tree``.
     """
 
-    def __init__(self, netdev: Netdev, device: Device | None, root: Path, *, entered: bool = False) -> None:
+    def __init__(
+        self, netdev: Netdev, device: Device | None, root: Path, *, entered: bool = False, sleep: Sleep = time.sleep
+    ) -> None:
+        self._sleep = sleep
         self._stack = ExitStack()
         with self._stack:
             self.tasks = self._prepare(netdev, device, root, entered)
@@ -118,7 +124,7 @@ class Timing:
         self._measured = True
         self._warm_up()
         for _ in range(ROUNDS):
-            time.sleep(GAP_S)
+            self._sleep(GAP_S)
             for task in self.tasks:
                 task.take()
 
@@ -130,7 +136,7 @@ class Timing:
             for task in waiting:
                 task.take()
             waiting = [task for task in waiting if task.failure is not None]
-            time.sleep(GAP_S if waiting else 0)
+            self._sleep(GAP_S if waiting else 0)
         for task in self.tasks:
             task.cpu_ns.clear()
             task.wall_ns.clear()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bpftop.cli.shutdown import Ended
 from bpftop.collect.collector import Unavailable
 from bpftop.doctor import timing
 from bpftop.doctor.answers import Verdict, answer, no, yes
@@ -65,6 +66,20 @@ def test_an_empty_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert by_name["timing softnet"].answer == "unknown"
     assert "cannot read" in by_name["timing softnet"].evidence
     assert "timing traffic" not in by_name
+
+
+def test_a_signal_ends_it_between_two_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "LOAD_WAIT_S", 0.05)
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        raise Ended(15)
+
+    with closing(Netdev()) as netdev, closing(Timing(netdev, None, tmp_path, sleep=sleep)) as timing_questions:
+        with pytest.raises(Ended):
+            verdicts(timing_questions)
+    assert len(slept) == 1
 
 
 def test_counters_that_do_not_load(monkeypatch: pytest.MonkeyPatch) -> None:

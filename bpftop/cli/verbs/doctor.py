@@ -56,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.output import is_terminal, opened
+    from bpftop.cli.shutdown import interruptible_sleep
     from bpftop.config.folders import config_folder
     from bpftop.doctor.examination import Examination
     from bpftop.kernel.netns import inside
@@ -75,11 +76,16 @@ def run(arguments: argparse.Namespace) -> int:
                 loaded=loaded,
                 timing=arguments.timing,
                 netns=netns_name(arguments.netns),
+                sleep=interruptible_sleep,
             )
         ) as examination,
     ):
         layout = Layout.of(output.descriptor, max(len(escaped_text(name)) for name in examination.names), os.environ)
-        output.write(layout.report(tuple(examination.results())))
+        results = []
+        for result in examination.results():
+            interruptible_sleep(0)  # between two probes, where nothing is half done
+            results.append(result)
+        output.write(layout.report(results))
     return 0
 
 
