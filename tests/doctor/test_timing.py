@@ -76,9 +76,12 @@ def test_a_signal_ends_it_between_two_rounds(tmp_path: Path, monkeypatch: pytest
         slept.append(seconds)
         raise Ended(15)
 
-    with closing(Netdev()) as netdev, closing(Timing(netdev, None, tmp_path, sleep=sleep)) as timing_questions:
-        with pytest.raises(Ended):
-            verdicts(timing_questions)
+    with (
+        pytest.raises(Ended),
+        closing(Netdev()) as netdev,
+        closing(Timing(netdev, None, tmp_path, sleep=sleep)) as timing_questions,
+    ):
+        verdicts(timing_questions)
     assert len(slept) == 1
 
 
