@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from bpftop.model.units import UNKNOWN, pct
 from bpftop.render.columns import Column, clipped, share_text
-from bpftop.render.flow_rows import FlowLine, GroupBy
+from bpftop.render.flow_rows import FlowLine, FlowOwner, GroupBy
 
 
 def _address_text(address: Callable[[FlowLine], str]) -> Callable[[FlowLine, int], str]:
@@ -46,6 +46,18 @@ def age_text(age_ns: int | None) -> str:
     return f"{seconds // 60} m" if seconds < 6000 else f"{seconds // 3600} h"
 
 
+def owner_text(owner: FlowOwner | None) -> str:
+    """Return ``nginx[812] docker 0123456789ab``; empty where no socket here belongs to the flow."""
+    return "" if owner is None else " ".join(filter(None, (owner.name, owner.service)))
+
+
+def milliseconds(time_us: float | None) -> str:
+    """Format µs: ``0.12``, ``8.31``, ``120``."""
+    if time_us is None:
+        return UNKNOWN
+    return f"{time_us / 1000:.{2 if time_us < 10_000 else 0}f}"
+
+
 INTERFACE: Column[FlowLine] = Column(
     "interface", "Interface", "", 11, "The interface that counted the flow.",
     lambda r: r.interface, lambda r, width: clipped(r.interface, width), gap=0, left=True, look="name",
@@ -74,6 +86,14 @@ FLOW_COLUMNS: tuple[Column[FlowLine], ...] = (
           lambda r: r.share, form=pct, rank=4),
     Column("age", "age", "", 6, "How long ago the flow was first seen since flows are counted.",
           lambda r: r.age_ns, form=age_text, rank=5),
+    Column("process", "process", "", 24, "Process of the flow on this host, and its container or systemd unit. Empty: no "
+           "socket here, or not among the 50 flows with most bytes.",
+          lambda r: owner_text(r.owner), lambda r, width: clipped(owner_text(r.owner), width), rank=6, gap=2, left=True,
+          stretch=24, look="name"),
+    Column("rtt", "RTT", "ms", 8, "Smoothed round-trip time of the TCP connection.",
+          lambda r: None if r.owner is None else r.owner.rtt_us, form=milliseconds, rank=7),
+    Column("resent", "resent", "/s", 8, "Segments that this host sent again, per second.",
+          lambda r: None if r.owner is None else r.owner.retransmits_per_sec, rank=8),
 )  # fmt: skip
 
 _TITLES: Mapping[GroupBy, str] = {

@@ -34,6 +34,7 @@ SUITES = {
     "system_calls": "system calls of a tick, headless and on the live screen",
     "screen": "first rates, CPU, memory and terminal bytes of the live screen, beside bare Textual and glances",
     "many_interfaces": "the start of the live screen on 301 interfaces",
+    "capture": "what a running capture adds to a packet",
     "names": "naming the processes behind 50 flows, on a machine of 2 000 sockets and 500 processes",
     "profile": "what the profile's loop adds to an operation, against the same calls with nothing around them",
     "cancel": "how soon a measurement ends once it is cancelled",
