@@ -7,6 +7,7 @@ from ipaddress import ip_address
 
 from bpftop.model.units import UNKNOWN, pct
 from bpftop.render.columns import Column, clipped, share_text
+from bpftop.render.escaping import escaped_text
 from bpftop.render.flow_rows import FlowLine, FlowOwner, GroupBy
 
 
@@ -48,7 +49,7 @@ def age_text(age_ns: int | None) -> str:
 
 def owner_text(owner: FlowOwner | None) -> str:
     """Return ``nginx[812] docker 0123456789ab``; empty where no socket here belongs to the flow."""
-    return "" if owner is None else " ".join(filter(None, (owner.name, owner.service)))
+    return "" if owner is None else escaped_text(" ".join(filter(None, (owner.name, owner.service))))
 
 
 def milliseconds(time_us: float | None) -> str:
@@ -86,8 +87,8 @@ FLOW_COLUMNS: tuple[Column[FlowLine], ...] = (
           lambda r: r.share, form=pct, rank=4),
     Column("age", "age", "", 6, "How long ago the flow was first seen since flows are counted.",
           lambda r: r.age_ns, form=age_text, rank=5),
-    Column("process", "process", "", 24, "Process of the flow on this host, and its container or systemd unit. Empty: no "
-           "socket here, or not among the 50 flows with most bytes.",
+    Column("process", "process", "", 24, "Process of the flow on this host, and its container or systemd unit. Empty: "
+           "no socket here, or not among the 50 flows with most bytes.",
           lambda r: owner_text(r.owner), lambda r, width: clipped(owner_text(r.owner), width), rank=6, gap=2, left=True,
           stretch=24, look="name"),
     Column("rtt", "RTT", "ms", 8, "Smoothed round-trip time of the TCP connection.",

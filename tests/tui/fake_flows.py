@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bpftop.model.sample import Direction, Interface, Key, Reading, reading_key
 from tests.samples import packed
@@ -22,13 +22,18 @@ FLOWS: Sequence[tuple[str, str, int, int, int, int, int, int]] = (
     ("192.0.2.200", "198.18.0.1", 0, 0, 47, 2_400, 420, 3_600),
     *((f"192.0.2.{n}", "198.18.0.1", 20_000 + n, 22, 6, 600 - 9 * n, 120, n) for n in range(1, 60)),
 )
+OWNERS: Mapping[int | str, tuple[Key, Sequence[int]]] = {
+    443: (("nginx", 812, "www-data", "docker 0123456789ab", ""), (0, 12_400, 8_100, 0, 10, 1_000_000, 1)),
+    22: (("ssh\x1b[31md", 77, "root", "ssh.service", ""), (0, 310, 200, 0, 10, 9_000, 4)),
+}
+"""Port -> labels and cells of the socket; one of the processes has a hostile name."""
 _PREFIXES = {6: "TCP", 17: "UDP", 1: "ICMP", 58: "ICMPv6", 47: "GRE"}
 
 
 def flow_readings(
     one: Interface, direction: Direction, tick: int, mono_ns: int, sample_1_in: int
 ) -> dict[str, Reading]:
-    """The four families of one direction; TX is RX the other way round, at a quarter of it."""
+    """The families of one direction; TX is RX the other way round, at a quarter of it."""
     rows: dict[Key, tuple[int, int]] = {}
     members: dict[Key, tuple[int, int]] = {}
     where, ages = (one.label, direction), []
@@ -50,7 +55,15 @@ def flow_readings(
         packed("flow_ages", tuple(rows), ages, read_ns=mono_ns, epoch=1),
         packed("flow_table", (where,), gauges, read_ns=mono_ns, epoch=1),
     )
-    return {reading_key(reading.family, *where): reading for reading in readings}
+    named = {flow: OWNERS[port] for flow in rows for port in flow[4:6] if port in OWNERS}
+    sockets = {(*flow, *owner): cells for flow, (owner, cells) in named.items()}
+    sent = {flow: (3 * (tick + 1), 3 * tick) for flow, (_, cells) in named.items() if cells[1]}
+    then = packed("flow_retransmits", tuple(sent), (each for _, each in sent.values()), read_ns=mono_ns - SECOND_NS)
+    names = (
+        packed("flow_sockets", tuple(sockets), (cell for cells in sockets.values() for cell in cells), read_ns=mono_ns),
+        packed("flow_retransmits", tuple(sent), (each for each, _ in sent.values()), read_ns=mono_ns, previous=then),
+    )
+    return {reading_key(reading.family, *where): reading for reading in (*readings, *names)}
 
 
 def _counted(family: str, rows: dict[Key, tuple[int, int]], tick: int, mono_ns: int) -> Reading:

@@ -63,7 +63,7 @@ class FlowsPane(Pane):
 
     def row_text(self, pane_input: PaneInput, key: str) -> str:
         rows = [row for row in _rows(pane_input)[0] if row.key == key]
-        return _table(pane_input).text(rows, pane_input, max(140, pane_input.width))
+        return _table(pane_input).text(rows, pane_input, max(220, pane_input.width))
 
     def open_measurement(self, notify: Callable[[], object], engine: Resolve | None) -> AddressLookup:
         return AddressLookup(notify, engine or system_name, _visible_addresses)
