@@ -6,14 +6,12 @@ from collections.abc import Collection, Mapping
 
 from bpftop.fields import replace
 from bpftop.rules import (
-    addresses,
     bpf_objects,
     carrier,
     cpu,
     host_drops,
     neighbours,
     packet_mix,
-    path_mtu,
     peer,
     route,
     service,
@@ -27,10 +25,8 @@ from bpftop.rules.rule import Limit, Rule
 
 RULES: tuple[Rule, ...] = (
     *carrier.RULES,
-    *addresses.RULES,
     *neighbours.RULES,
     *route.RULES,
-    *path_mtu.RULES,
     *service.RULES,
     *tcp.RULES,
     *udp.RULES,
