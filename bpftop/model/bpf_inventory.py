@@ -56,7 +56,7 @@ class Runs:
 
 
 @frozen
-class BpfMap:
+class KnownMap:
     """A map. ``type`` is a name as in bpftool: ``percpu_hash``. Type ids are of the BTF ``btf_id``; 0: none."""
 
     map_id: int
@@ -98,7 +98,7 @@ class BpfInventory:
     wall_ns: int
     programs: Mapping[int, BpfProgram]
     runs: Mapping[int, Runs]
-    maps: Mapping[int, BpfMap]
+    maps: Mapping[int, KnownMap]
     entries: Mapping[int, Entries] = field(default_factory=dict)
     stats_since_ns: int | None = None
     clock_ns: float = 0.0

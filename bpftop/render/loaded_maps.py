@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bpftop.fields import frozen
-from bpftop.model.bpf_inventory import BpfInventory, BpfMap, growth
+from bpftop.model.bpf_inventory import BpfInventory, KnownMap, growth
 from bpftop.model.map_contents import EntryRow, text_of
 from bpftop.model.snapshot import Snapshot
 from bpftop.model.units import UNKNOWN, si, since
@@ -61,7 +61,7 @@ def loaded_map_lines(before: BpfInventory | None, now: BpfInventory) -> list[Loa
     return _ordered(_line(before, now, each) for each in now.maps.values())
 
 
-def _line(before: BpfInventory | None, now: BpfInventory, each: BpfMap) -> LoadedMapLine:
+def _line(before: BpfInventory | None, now: BpfInventory, each: KnownMap) -> LoadedMapLine:
     entries = now.entries.get(each.map_id)
     return LoadedMapLine(
         each.map_id,

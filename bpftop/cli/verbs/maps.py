@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from bpftop.collect.inventory.contents import ReadContent
     from bpftop.collect.inventory.reader import InventoryReader
-    from bpftop.model.bpf_inventory import BpfInventory, BpfMap
+    from bpftop.model.bpf_inventory import BpfInventory, KnownMap
     from bpftop.model.map_contents import EntryRow
 
 LIMIT = 1000
@@ -109,7 +109,7 @@ def _decoded(content: ReadContent) -> list[EntryRow]:
     ]
 
 
-def _named_map(name: str, maps: Collection[BpfMap]) -> BpfMap:
+def _named_map(name: str, maps: Collection[KnownMap]) -> KnownMap:
     """Return the map with this id, pinned path or name. Raises BpftopError without one, or with several of a name."""
     exact = [each for each in maps if name == str(each.map_id) or os.path.abspath(name) in each.pinned]
     named = exact or [each for each in maps if each.name == name[:15]]

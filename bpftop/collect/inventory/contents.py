@@ -10,7 +10,7 @@ from bpftop.fields import frozen
 from bpftop.kernel.bpf import bpf_map, inventory
 from bpftop.kernel.bpf.map_entries import MapContent, count_entries, read_entries
 from bpftop.kernel.check import KernelError
-from bpftop.model.bpf_inventory import BpfMap, Entries
+from bpftop.model.bpf_inventory import Entries, KnownMap
 from bpftop.model.btf import BadBtf, Btf
 
 ARRAYS = frozenset((
@@ -28,13 +28,13 @@ _ONE_LIMIT_S, _ALL_LIMIT_S = 0.05, 0.5
 class ReadContent:
     """The entries of one map; ``btf`` is None where the map has no usable BTF."""
 
-    bpf_map: BpfMap
+    bpf_map: KnownMap
     content: MapContent
     btf: Btf | None
     read_ns: int
 
 
-def read_content(which: BpfMap, most: int, limit_s: float = 1.0) -> ReadContent:
+def read_content(which: KnownMap, most: int, limit_s: float = 1.0) -> ReadContent:
     """Read at most ``most`` entries of a map. Raises KernelError: ENOENT once it is gone, EPERM if it is write-only."""
     with bpf_map.by_id(which.map_id) as opened:
         read_ns = time.monotonic_ns()
@@ -46,7 +46,7 @@ def read_content(which: BpfMap, most: int, limit_s: float = 1.0) -> ReadContent:
     return ReadContent(which, content, btf, read_ns)
 
 
-def count_all(maps: Iterable[BpfMap]) -> dict[int, Entries]:
+def count_all(maps: Iterable[KnownMap]) -> dict[int, Entries]:
     """Return the number of entries of each map that has keys, within half a second in all; map id -> entries.
 
     A map that is gone, or may not be read, has no count.

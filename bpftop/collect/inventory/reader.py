@@ -21,7 +21,7 @@ from bpftop.fields import replace
 from bpftop.kernel.bpf import inventory
 from bpftop.kernel.bpf.inventory import LoadedMap, LoadedProgram
 from bpftop.kernel.measure.run_stats import enable_run_stats
-from bpftop.model.bpf_inventory import BpfInventory, BpfMap, BpfProgram, Owner, Runs
+from bpftop.model.bpf_inventory import BpfInventory, BpfProgram, KnownMap, Owner, Runs
 
 _BPF_INSN_BYTES = 8
 
@@ -43,7 +43,7 @@ class InventoryReader:
         self._clock_ns = 0.0
         self._type_names = inventory.program_type_names(), inventory.map_type_names()
         self._programs: dict[tuple[int, int], BpfProgram] = {}
-        self._maps: dict[int, BpfMap] = {}
+        self._maps: dict[int, KnownMap] = {}
         self._pins, self._names = Pins(), ProcessNames()
         self._open_objects = self._stack.enter_context(closing(OpenObjects()))
         if statistics:
@@ -120,9 +120,9 @@ class InventoryReader:
             )
         return self._programs[key]
 
-    def _known_map(self, loaded: LoadedMap) -> BpfMap:
+    def _known_map(self, loaded: LoadedMap) -> KnownMap:
         if loaded.map_id not in self._maps:
-            self._maps[loaded.map_id] = BpfMap(
+            self._maps[loaded.map_id] = KnownMap(
                 loaded.map_id,
                 self._type_names[1].get(loaded.type, str(loaded.type)),
                 loaded.name,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from bpftop.export.bpf.programs import csv_page, owner_objects
 from bpftop.export.json_writing import TOOL, json_page, rounded
 from bpftop.fields import frozen, replace
-from bpftop.model.bpf_inventory import BpfInventory, BpfMap
+from bpftop.model.bpf_inventory import BpfInventory, KnownMap
 from bpftop.model.map_contents import EntryRow, text_of
 from bpftop.model.timestamps import rfc3339
 from bpftop.render.columns import fitting, text_table
@@ -36,7 +36,7 @@ class MapList:
 class MapTable:
     """The decoded entries of one map."""
 
-    bpf_map: BpfMap
+    bpf_map: KnownMap
     line: LoadedMapLine
     wall_ns: int
     rows: Sequence[EntryRow]
@@ -75,7 +75,7 @@ def csv_text(maps: MapList) -> str:
     return csv_page([dict(row) for row in document(maps)["maps"]])
 
 
-def _map(line: LoadedMapLine, each: BpfMap) -> LoadedMapObject:
+def _map(line: LoadedMapLine, each: KnownMap) -> LoadedMapObject:
     return {
         "id": each.map_id,
         "type": each.type,

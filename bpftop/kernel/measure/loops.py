@@ -37,7 +37,7 @@ DELETE_BATCH: int = lib.OPERATION_DELETE_BATCH
 TAKE_BATCH: int = lib.OPERATION_TAKE_BATCH
 
 WRONG_VALUE = errno.EBADMSG
-"""The errno of a Fault if the value read is not the value written. The kernel does not return this errno here."""
+"""The errno of a LoopFault if the value read is not the value written. The kernel does not return this errno here."""
 
 TICKS_PER_NS: int = lib.TICKS_PER_NS
 
@@ -55,7 +55,7 @@ class Shape:
 
 
 @frozen
-class Fault:
+class LoopFault:
     """The first failure of a loop. ``errno`` is positive; ``slot`` is the CPU of a per-CPU value.
 
     With WRONG_VALUE, ``expected`` and ``actual`` are the eight bytes from ``offset`` on, or two counts of keys.
@@ -100,7 +100,7 @@ class Outcome:
     missed: int
     singles: int
     batch: int
-    fault: Fault | None
+    fault: LoopFault | None
 
 
 class Start:
@@ -154,7 +154,7 @@ class Subject:
         self._raise_fault()
         return int(written)
 
-    def verify(self, own: Any = None, cpus: Sequence[int] = ()) -> tuple[int, int, Fault | None]:
+    def verify(self, own: Any = None, cpus: Sequence[int] = ()) -> tuple[int, int, LoopFault | None]:
         """Read every key back and compare.
 
         ``own`` and ``cpus`` are those of ``ProgramLoop``. Returns the number of compared values, the number of keys
@@ -184,11 +184,11 @@ class Subject:
         """Return the size of a value in user space: of all slots in per-CPU maps, each rounded up to 8 bytes."""
         return int(self.c.slot_bytes * self.c.slots)
 
-    def fault(self, c: Any) -> Fault | None:
+    def fault(self, c: Any) -> LoopFault | None:
         """Convert a ``struct bpftop_fault``; None if it has no errno."""
         if not c.errno_:
             return None
-        return Fault(c.errno_, text(c.action), self.key(c.key), c.slot, c.offset, c.expected, c.actual)
+        return LoopFault(c.errno_, text(c.action), self.key(c.key), c.slot, c.offset, c.expected, c.actual)
 
     def _raise_fault(self) -> None:
         fault = self.fault(self._fault)

@@ -10,7 +10,7 @@ from bpftop.errors import UsageError
 from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.measure import loops
-from bpftop.kernel.measure.loops import Fault, Loop, Subject
+from bpftop.kernel.measure.loops import Loop, LoopFault, Subject
 from bpftop.measure.maps import geometry as geometries
 from bpftop.measure.maps.geometry import Geometry
 from bpftop.measure.maps.plan import ACCESSES, OPERATIONS, OWN_KEYS, WALKS, Cell, MeasurePlan
@@ -120,7 +120,7 @@ class Scratch:
             self.blame("reading back", fault)
         return checked, missed
 
-    def blame(self, what: str, fault: Fault) -> None:
+    def blame(self, what: str, fault: LoopFault) -> None:
         """Raise WrongValue: figures of a map that returns wrong values are worthless."""
         raise WrongValue(
             f"{geometries.words(self.geometry)}, {what}: {fault.sentence()}; all figures of this run are worthless: "
