@@ -41,7 +41,7 @@ async def picture(feed: SamplingThread, size: tuple[int, int], seconds: float) -
     async with app.run_test(size=size) as pilot:
         await asyncio.sleep(seconds)
         await pilot.pause()
-        return svg_of(app.canvas.lines, size[0], theme)
+        return svg_of(app.screen_strips(), size[0], theme)
 
 
 def main(size: str = "100x30", seconds: str = "130", file: str = "docs/screen.svg") -> None:

@@ -12,9 +12,9 @@ from bpftop.cli.options import Parser, parser_for
 from bpftop.cli.verb_table import DEFAULT, MODULES, VERBS
 from bpftop.config.settings_file import Known, Loaded, load
 
-COMMON = ("interval", "attach", "netns", "drops", "yes", "theme", "ascii")
+COMMON = ("interval", "attach", "netns", "drops", "yes", "theme", "ascii", "mouse")
 """Options with a field of their own, which holds for every verb that has the option."""
-_AS_DEFAULTS = ("netns", "drops", "yes", "ascii")
+_AS_DEFAULTS = ("netns", "drops", "yes", "ascii", "mouse")
 """Common options that the file sets as defaults of the parser. The others are combined where they are used."""
 NOT_IN_A_FILE = {
     "help": "prints and exits",

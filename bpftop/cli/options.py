@@ -163,10 +163,15 @@ def add_bpf(parser: argparse.ArgumentParser, purpose: str) -> None:
     )
 
 
-def add_theme(parser: argparse.ArgumentParser) -> None:
+def add_screen(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every verb with a live screen: colours, characters and mouse."""
     parser.add_argument(
         "--theme", metavar="NAME", help="colours: dark, light, ansi16 or the name of your own theme (default: dark)"
     )
+    parser.add_argument(
+        "--no-mouse", action="store_false", dest="mouse", help="leave the mouse to the terminal, for selecting text"
+    )
+    add_ascii(parser)
 
 
 def add_netns(parser: argparse.ArgumentParser) -> None:

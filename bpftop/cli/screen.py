@@ -24,6 +24,7 @@ from bpftop.cli.terminal import terminal_restorer
 from bpftop.config.folders import config_folder
 from bpftop.config.settings import Settings
 from bpftop.errors import BpftopError, UsageError
+from bpftop.fields import replace
 from bpftop.model.snapshot import Snapshot
 from bpftop.model.source import SampleSource
 from bpftop.model.timestamps import file_stamp, rfc3339
@@ -54,7 +55,7 @@ def settings_and_theme(arguments: argparse.Namespace, without_terminal: str) -> 
     Raises BpftopError where no terminal can show the screen; ``without_terminal`` is the remedy.
     """
     _require_terminal(without_terminal)
-    settings = settings_of(arguments)
+    settings = replace(settings_of(arguments), mouse=arguments.mouse, ascii=arguments.ascii)
     return settings, _theme(arguments, settings)
 
 
@@ -62,8 +63,7 @@ def _theme(arguments: argparse.Namespace, settings: Settings) -> Theme:
     """Return the chosen theme. An invalid theme of the configuration is reported, and the default theme is used."""
     from bpftop.tui.themes import find_theme
 
-    folder = config_folder() if arguments.config is None else Path(arguments.config).parent
-    own, shipped = folder / "themes", Path(bpftop.__file__).parent / "themes"
+    own, shipped = theme_folders(arguments.config)
     if arguments.theme is not None:
         return find_theme(arguments.theme, (own, shipped))
     try:
@@ -71,6 +71,12 @@ def _theme(arguments: argparse.Namespace, settings: Settings) -> Theme:
     except UsageError as error:
         complain(f"{error}; {DEFAULT_THEME} is used")
         return find_theme(DEFAULT_THEME, (shipped,))
+
+
+def theme_folders(config: str | None) -> tuple[Path, Path]:
+    """Return the folder of the person's own themes, beside the configuration, and the folder of the shipped ones."""
+    folder = config_folder() if config is None else Path(config).parent
+    return folder / "themes", Path(bpftop.__file__).parent / "themes"
 
 
 def show(
@@ -118,7 +124,7 @@ def show(
             with shutdown.interruptible():
                 started.wait(FIRST_SAMPLE_TIMEOUT_S)
             if sampling_thread.error is None:
-                asyncio.run(_run(app))
+                asyncio.run(_run(app, settings.mouse))
         finally:
             sampling_thread.stop()
             if sampling_thread.recorder is not None:
@@ -131,6 +137,8 @@ def show(
 def _app(sampling_thread: SamplingThread, settings: Settings, theme: Theme, recording: RecordingSwitch) -> BpftopApp:
     from bpftop.tui.actions import Actions
     from bpftop.tui.app import BpftopApp
+    from bpftop.tui.terminal_traits import terminal_traits
+    from bpftop.tui.themes import all_themes
 
     source = sampling_thread.source
     actions = Actions(
@@ -138,26 +146,30 @@ def _app(sampling_thread: SamplingThread, settings: Settings, theme: Theme, reco
         save_picture=save_picture,
         accept_offer=source.accept_offer,
         watch_flows=source.watch_flows,
+        themes=partial(all_themes, theme_folders(None)),
         record=recording.toggle if sampling_thread.live else None,
     )
-    return BpftopApp(sampling_thread, theme=theme, interval_s=settings.interval_s, actions=actions, keys=settings.keys)
+    return BpftopApp(
+        sampling_thread,
+        theme=theme,
+        interval_s=settings.interval_s,
+        actions=actions,
+        keys=settings.keys,
+        traits=terminal_traits(os.environ, settings.ascii),
+    )
 
 
-async def _run(app: BpftopApp) -> None:
-    """Run the app; ending signals quit the app, so that the terminal is restored.
-
-    Raises the exception of the app. Textual 8 has no public way to this: it would print a traceback and return.
-    """
+async def _run(app: BpftopApp, mouse: bool) -> None:
+    """Run the app; ending signals quit the app, so that the terminal is restored. Raises the exception of the app."""
     import asyncio
 
     loop = asyncio.get_running_loop()
-    app._fatal_error = app._close_messages_no_wait  # type: ignore[method-assign]
     try:
         with shutdown.quitting(lambda: loop.call_soon_threadsafe(app.exit)):
-            await app.run_async(mouse=False)  # the terminal keeps the mouse, for selecting text
+            await app.run_async(mouse=mouse)
     finally:
-        if app._exception is not None:  # also the cause of another error, such as the join of a thread that never began
-            raise app._exception
+        if app.failure is not None:  # also the cause of another error, such as the join of a thread that never began
+            raise app.failure
 
 
 def save_snapshot(snapshot: Snapshot) -> str:

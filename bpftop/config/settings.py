@@ -51,6 +51,9 @@ class Settings:
     yes: bool = False
     """``yes``: true is ``--yes``."""
 
+    mouse: bool = True
+    """``mouse``: false is ``--no-mouse``."""
+
     ascii: bool = False
     """``ascii``: true is ``--ascii``."""
 

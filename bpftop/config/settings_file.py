@@ -130,7 +130,7 @@ def _readers(known: Known) -> dict[str, tuple[str, _Reader]]:
         "flows_on_finding": ("flows_on_finding", lambda node, _: _choice(node, FLOWS_ON_FINDING)),
         "theme": ("theme", lambda node, _: _theme(node)),
         "netns": ("netns", lambda node, _: _word(node)),
-        **{name: (name, lambda node, _: _switch(node)) for name in ("drops", "yes", "ascii")},
+        **{name: (name, lambda node, _: _switch(node)) for name in ("drops", "yes", "ascii", "mouse")},
         "thresholds": ("thresholds", lambda node, problems: _thresholds(node, problems, known.thresholds())),
         "silence": ("silence", lambda node, problems: _silence(node, problems, known.thresholds().keys() - {"attach"})),
         "keys": ("keys", lambda node, problems: _keys(node, problems, known.keys())),

@@ -144,6 +144,20 @@ class History:
         values = self._series.get(row)
         return [None if values is None else _mean(values[a:b]) for a, b in ranges]
 
+    def highs(self, row: RateRow, ranges: TickRanges) -> list[float | None]:
+        """Return the highest rate of a tick in each range of ticks; None where no rate is known."""
+        values = self._series.get(row)
+        return [None if values is None else _highest(values[a:b]) for a, b in ranges]
+
+    def peak(self, row: RateRow, ranges: TickRanges) -> tuple[float, int] | None:
+        """Return the highest rate of a tick in these ranges and the CLOCK_MONOTONIC time of that tick."""
+        values = self._series.get(row)
+        if values is None or not ranges:
+            return None
+        first, last = ranges[0][0], ranges[-1][1]
+        highest = _highest(values[first:last])
+        return None if highest is None else (highest, self._times[values.index(highest, first)])
+
     def ago(self, row: RateRow, until_ns: int, seconds: float = 60.0, width_s: float = 5.0) -> float | None:
         """Return the mean rate of a row over ``width_s`` around ``seconds`` before ``until_ns``; None where unknown."""
         middle = until_ns - int(seconds * 1e9)
@@ -228,3 +242,8 @@ def _mean(values: Sequence[float]) -> float | None:
         return total / len(values) if values else None
     known = [v for v in values if not math.isnan(v)]
     return sum(known) / len(known) if known else None
+
+
+def _highest(values: Sequence[float]) -> float | None:
+    known = [v for v in values if not math.isnan(v)]
+    return max(known, default=None)

@@ -134,6 +134,19 @@ class StageTotals:
         known = bisect_right(self.times_ns, cells.known_from_ns)
         return [0.0 if b > max(a, known) else None for a, b in ranges]
 
+    def peak(self, rows: Iterable[StageRow], until_ns: int) -> tuple[float, int] | None:
+        """Return the highest gain per second of a tick that is kept, the rows added up, and the time of that tick.
+
+        None where no row has gained anything.
+        """
+        ticks = self._index(until_ns) + 1
+        moving = [row for key in rows if (row := self._rows.get(key)) is not None and row.totals]
+        if not moving or ticks < 2:
+            return None
+        sums = [sum(_rate(row, tick - 1, tick) or 0.0 for row in moving) for tick in range(1, ticks)]
+        highest = max(sums)
+        return (highest, self.times_ns[sums.index(highest) + 1]) if highest > 0 else None
+
     def tracked_growth(self, until_ns: int, seconds: float = 10.0) -> float | None:
         """Return how many more connections conntrack holds per second, over ``seconds``; None where unknown."""
         last = self._index(until_ns)

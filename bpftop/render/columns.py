@@ -10,7 +10,7 @@ from bpftop.model.units import UNKNOWN, bar, pct, si
 from bpftop.render.escaping import escaped_text
 
 RowT = TypeVar("RowT")
-Look = Literal["text", "name", "bar", "factor", "trend", "muted", "good", "notice"]
+Look = Literal["text", "name", "bar", "factor", "trend", "muted", "good", "notice", "alarm"]
 """The role of a cell; a theme gives each role a colour."""
 
 
@@ -92,8 +92,12 @@ def change_look(now: float | None, then: float | None) -> Look:
 
 
 def clipped(text: str, width: int) -> str:
-    """Return ``text``, cut with an ellipsis where it is longer than ``width``."""
-    return text if len(text) <= width else f"{text[: width - 1]}…"
+    """Return ``text``; where it is longer than ``width``, cut at a word, if it has several, with an ellipsis."""
+    if len(text) <= width:
+        return text
+    head = text[: width - 1]
+    words = head if text[width - 1].isspace() else head.rpartition(" ")[0]
+    return f"{(words if words.strip() else head).rstrip()}…"
 
 
 def share_text(share: float | None, width: int) -> str:

@@ -52,7 +52,7 @@ PATH_COLUMNS: tuple[Column[StageLine], ...] = (
           "purpose. seen, none: no loss. "
           "unknown: it cannot be read; select the row to read why.",
           lambda r: None, lambda r, _: r.verdict, gap=2, left=True, look=_verdict_look, sortable=False),
-    Column("group", "sum", "", 9,
+    Column("group", "sum", "", 11,
           "The sum that the row counts into: lost here, refused (closed ports, no route, firewall), or elsewhere on "
           "the host.",
           lambda r: None, lambda r, _: r.stage.group or "-", rank=2, gap=2, left=True, look="muted", sortable=False),

@@ -38,11 +38,11 @@ class StageLine:
     @cached_property
     def _rates(self) -> tuple[float | None, ...]:
         """The rate of each interface of the selection."""
-        return tuple(stage_per_sec(self.selection.snapshot, self.stage, label) for label, _ in self._rows)
+        return tuple(stage_per_sec(self.selection.snapshot, self.stage, label) for label, _ in self.rows)
 
     @cached_property
     def since_start(self) -> int | None:
-        return sum_known(self.selection.history.stages.since_start(row, self._now_ns) for row in self._rows)
+        return sum_known(self.selection.history.stages.since_start(row, self._now_ns) for row in self.rows)
 
     @cached_property
     def since_mark(self) -> int | None:
@@ -50,18 +50,18 @@ class StageLine:
         mark, now = self.selection.mark, self.since_start
         if mark is None or now is None or self._now_ns < mark.mono_ns:
             return None
-        return now - (sum_known(mark.stages.get(row) for row in self._rows) or 0)
+        return now - (sum_known(mark.stages.get(row) for row in self.rows) or 0)
 
     @property
     def recent(self) -> int | None:
         """Return the packets of the last five minutes."""
         path, since_ns = self.selection.history.stages, self._now_ns - RECENT_S * 10**9
-        return sum_known(path.since(row, since_ns, self._now_ns) for row in self._rows)
+        return sum_known(path.since(row, since_ns, self._now_ns) for row in self.rows)
 
     def trend(self, cells: int) -> list[float | None]:
         history = self.selection.history
         ranges = history.tick_ranges(self._now_ns, CELL_S, cells)
-        columns = (history.stages.means(row, ranges) for row in self._rows)
+        columns = (history.stages.means(row, ranges) for row in self.rows)
         return [sum_known(column) for column in zip(*columns, strict=True)]
 
     @property
@@ -95,7 +95,8 @@ class StageLine:
         return self.selection.snapshot.mono_ns
 
     @cached_property
-    def _rows(self) -> tuple[StageRow, ...]:
+    def rows(self) -> tuple[StageRow, ...]:
+        """Return the rows of the history that the stage adds up."""
         return self.selection.rows(self.stage)
 
 
@@ -167,7 +168,11 @@ class Losses:
 
 def losses(selection: Selection) -> dict[Group, Losses]:
     """Add up the stages of each group."""
-    lines = stage_lines(selection)
+    return losses_of(stage_lines(selection))
+
+
+def losses_of(lines: Sequence[StageLine]) -> dict[Group, Losses]:
+    """Add up the stages of each group; ``lines`` are those of one selection."""
     own = {line.stage.within: line for line in lines if line.stage.within}
     return {group: _sum([line for line in lines if line.stage.group == group], own) for group in GROUPS}
 

@@ -107,6 +107,23 @@ class Recording:
         with self._readable():
             return recorded_finding(self._connection, tick, later=later)
 
+    def findings(self) -> list[tuple[int, str]]:
+        """Return the wall clock at which each finding was raised and its severity, of the latest thousand."""
+        if not self.lists_findings:
+            return []
+        with self._readable():
+            query = "SELECT wall_ns, severity FROM episodes ORDER BY tick DESC LIMIT 1000"
+            return [(next(integers((ns,))), str(severity)) for ns, severity in self._connection.execute(query)]
+
+    def gaps(self) -> list[tuple[int, int]]:
+        """Return begin and end (wall clock) of the times without a tick: between two runs, or where ticks were lost."""
+        with self._readable():
+            query = """
+                SELECT before.wall_ns, ticks.wall_ns FROM ticks JOIN ticks AS before ON before.tick = ticks.tick - 1
+                WHERE ticks.interval_ns IS NULL OR ticks.lost > 0 ORDER BY ticks.tick DESC LIMIT 1000
+            """
+            return [(begin, end) for begin, end in map(tuple, map(integers, self._connection.execute(query)))]
+
     def first_tick_within(self, tick: int, ns: int) -> int:
         """Return the earliest tick of the same run that is at most ``ns`` older than a tick."""
         query = """

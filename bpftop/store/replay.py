@@ -58,6 +58,8 @@ class Replay:
         self._current: RecordedTick | None = None
         self._upcoming: RecordedTick | None = None
         self._due_ns = 0
+        self._at = self._begin
+        """The current tick; during a jump, the tick ahead."""
 
     def samples(self) -> Generator[Sample, None, None]:
         """Yield the samples of ``played``."""
@@ -102,8 +104,7 @@ class Replay:
 
     def tick_of(self, mono_ns: int) -> int:
         """Return the tick of a CLOCK_MONOTONIC time of the history. Raises BpftopError."""
-        last = self._current.tick if self._current else self._begin
-        return self.recording.tick_at_mono(mono_ns, last)
+        return self.recording.tick_at_mono(mono_ns, self._at)
 
     def go_to_time(self, wall_ns: int) -> None:
         """Move to the last tick not after a moment."""
@@ -120,7 +121,7 @@ class Replay:
             elif command == "go":
                 yield from self._jump(number)
             elif command == "step" and number < 0:
-                yield from self._jump((self._current.tick if self._current else self._begin) + number)
+                yield from self._jump(self._at + number)
             elif command in ("step", "tick"):
                 for _ in range(number):
                     if (tick := self._upcoming) is not None:
@@ -154,7 +155,7 @@ class Replay:
         due_ns = self._due_after(tick)
         # A tick that was drawn late does not delay the next one.
         self._due_ns = due_ns if now_ns - due_ns < self._longest_ns and self.playing else now_ns
-        self._current, self.lost = tick, tick.lost
+        self._at, self._current, self.lost = tick.tick, tick, tick.lost
         return PlayedSample(tick.sample, tick.begins, False)
 
     def _jump(self, to: int) -> Iterator[PlayedSample]:
@@ -164,7 +165,7 @@ class Replay:
             raise BpftopError(f"{self.recording.path} has no tick any more")
         to = max(extent.first, min(extent.last, to))
         reader = self._reader = TickReader(self.recording, self.recording.first_tick_within(to, REFILL_NS))
-        self._current = self._upcoming = None
+        self._at, self._current, self._upcoming = to, None, None  # a step from here on starts at the tick ahead
         whole_ticks = int(WHOLE_NS / 1e9 / self.recording.interval_s()) + 1
         fresh, last_5s = True, -1
         while (tick := reader.next()) is not None and tick.tick < to:

@@ -1,14 +1,15 @@
-"""The table of actions: id, keys, help and hint of everything that a person can do on the screen.
+"""The table of actions: id, keys and help of everything that a person can do on the screen.
 
 Textual is not imported: the configuration needs the ids.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bpftop.model.snapshot import Snapshot
+from bpftop.tui.themes import Theme
 
 
 @dataclass(frozen=True)
@@ -19,72 +20,101 @@ class Action:
     """Named by ``keys`` in the configuration."""
     keys: str
     """Textual's names of the keys, separated by commas."""
+    title: str
+    """The action in a few words, for the palette."""
     help: str
-    hint: str = ""
-    """Word for the last line of the screen; empty: the action has none."""
+    where: str = ""
+    """The only place in which the action does something, as in "in 4 Flows"; empty: everywhere."""
 
     @property
     def first_key(self) -> str:
         """Return the first key as the screen shows it."""
-        return KEY_NAMES.get(self.keys.split(",")[0], self.keys.split(",")[0])
+        return shown_keys(self.keys).partition(" ")[0]
 
 
 KEY_NAMES = {
     "question_mark": "?", "slash": "/", "left_square_bracket": "[", "right_square_bracket": "]", "escape": "esc",
     "at": "@", "left": "←", "right": "→", "up": "↑", "down": "↓", "shift+left": "shift+←", "shift+right": "shift+→",
-    "left_parenthesis": "(", "right_parenthesis": ")",
+    "left_parenthesis": "(", "right_parenthesis": ")", "ctrl+p": "^p",
 }  # fmt: skip
 
+
+def shown_keys(keys: str) -> str:
+    """Return the keys as the screen shows them, separated by spaces."""
+    return " ".join(KEY_NAMES.get(key, key) for key in keys.split(",") if key)
+
+
+IN_TABLES, IN_REPLAY, MEASURE = "in a table", "in a replay", "in 7 Measure"
+
 ACTIONS: tuple[Action, ...] = (
-    Action("pause", "p", "Pause the screen; counting goes on. Again: live.", "pause"),
-    Action("mark", "m", "Show changes since this moment instead of since a minute ago. Again: no mark.", "mark"),
-    Action("filter", "slash",
-           "Filter rows as you type: protocol names, CPU numbers such as 0-3,8, stages and counters. Enter keeps, esc "
-           "clears.", "filter"),
-    Action("sort", "s", "Sort by the next column; after the last one, the usual order."),
-    Action("reverse", "o", "Turn the sort order round."),
-    Action("save", "S", "Save this snapshot as a JSON document and show its path.", "save"),
-    Action("record", "r", "Record every tick into a file, and show its path. Again: end the recording."),
-    Action("seek", "at", "In a replay: go to a moment: 03:12, 03:12:44, 2025-11-26T03:12Z (UTC), -90, +5m.", "seek"),
-    Action("speed", "f", "In a replay: ten times as fast; again: at the recorded pace.", "10x"),
-    Action("next_finding", "right_parenthesis",
-           "Go to the moment when the next finding was raised; live: in the last ten minutes.", "finding"),
-    Action("previous_finding", "left_parenthesis", "Go to the moment when the previous finding was raised."),
-    Action("overview", "1", "Overview: protocols, sizes, flags.", "Overview"),
-    Action("cpus", "2", "CPUs: one row per CPU.", "CPUs"),
-    Action("path", "3", "Path: where packets are lost, stage by stage.", "Path"),
-    Action("flows", "4", "Flows: who talks to whom; flows are counted only while this pane is open.", "Flows"),
-    Action("profile", "6", "Profile: what map operations cost on this machine.", "Profile"),
-    Action("bench", "7", "Bench: programs compared with each other on this machine.", "Bench"),
-    Action("findings", "8", "Findings: what is wrong and why, past findings, blind checks.", "Findings"),
-    Action("help", "question_mark,f1", "This help. Again, or esc: back.", "help"),
-    Action("quit", "q,ctrl+c", "Quit.", "quit"),
-    Action("direction", "t", "Switch between RX and TX: shares, changes, trends, sizes and CPUs."),
-    Action("next_interface", "tab,right_square_bracket", "With several interfaces: the next interface, or the total."),
-    Action("previous_interface", "shift+tab,left_square_bracket", "Select the previous interface."),
-    Action("wide", "w", "In CPUs: all CPUs as one strip, a cell per CPU, instead of rows."),
-    Action("group", "b", "In Flows: group by source, destination, destination port, or not at all."),
-    Action("names", "n", "In Flows: look up the names of the addresses on the screen; again: hide the names."),
-    Action("sample", "N", "In Flows: count every packet, 1 in 10, or 1 in 100; the last two are estimates."),
-    Action("earlier", "left,h",
-           "One tick back and pause: through the last ten minutes, or a whole replay. In Profile: change a value."),
-    Action("later", "right,l", "One tick forward, while paused."),
-    Action("much_earlier", "shift+left,H", "Ten ticks back."),
-    Action("much_later", "shift+right,L", "Ten ticks forward."),
-    Action("down", "down,j", "Select the next row."),
-    Action("up", "up,k", "Select the row above."),
-    Action("page_down", "pagedown,space,ctrl+d", "A page down."),
-    Action("page_up", "pageup,ctrl+u", "A page up."),
-    Action("first", "g,home", "Select the first row."),
-    Action("last", "G,end", "Select the last row."),
-    Action("choose", "enter", "In Profile: measure. In Bench: run the suite, or all; then: why the winner wins."),
-    Action("run", "R", "In Profile and Bench: measure again. Esc cancels."),
-    Action("copy", "y", "Copy the selected row to the clipboard (OSC 52); with none selected, the whole screen."),
-    Action("save_screen", "V,ctrl+s", "Save the screen as an SVG picture and show its path."),
-    Action("accept", "x", "Accept what the last line offers; asks first."),
-    Action("clear", "escape", "Leave the help; end the message, the selection, the filter, the pause: one per press."),
-    Action("repaint", "ctrl+l", "Repaint the whole screen, for example after another program wrote on it."),
-    Action("suspend", "ctrl+z", "Suspend bpftop; fg brings it back."),
+    Action("overview", "1", "Overview", "What is wrong, what is lost, what arrives, and what it is made of."),
+    Action("cpus", "2", "CPUs", "One row per CPU: which CPU does the work."),
+    Action("path", "3", "Path", "Where packets are lost, stage by stage."),
+    Action("flows", "4", "Flows", "Who talks to whom; flows are counted only while this pane is open."),
+    Action("measure", "7", "Measure", "What map operations and programs cost on this machine."),
+    Action("findings", "8", "Findings", "What is wrong and why, past findings, checks that cannot run."),
+    Action("palette", "ctrl+p", "Palette", "Find everything by its name: panes, interfaces, CPUs, themes, actions."),
+    Action("help", "question_mark,f1", "Help", "The keys and columns of this pane. Again, or esc: back."),
+    Action("quit", "q,ctrl+c", "Quit", "Quit."),
+    Action("back", "escape", "Back", "One step back: end a measurement, leave a detail, the selection, the filter, the "
+           "pause, an offer."),
+    Action("choose", "enter", "Open the row", "Look into the selected row: the flows of a protocol, a CPU, a stage.",
+           IN_TABLES),
+    Action("pause", "p", "Pause or go on", "Pause the screen; counting goes on. Again: live."),
+    Action("earlier", "left,h", "One tick back",
+           "One tick back and pause: through the last ten minutes, or a whole replay. In Measure: change a value."),
+    Action("later", "right,l", "One tick forward", "One tick forward, while paused."),
+    Action("much_earlier", "shift+left,H", "Ten ticks back", "Ten ticks back."),
+    Action("much_later", "shift+right", "Ten ticks forward", "Ten ticks forward."),
+    Action("next_finding", "right_parenthesis", "Next finding",
+           "Go to the moment when the next finding was raised; live: in the last ten minutes."),
+    Action("previous_finding", "left_parenthesis", "Previous finding",
+           "Go to the moment when the previous finding was raised."),
+    Action("seek", "at", "Go to a moment",
+           "In a replay: go to a moment: 03:12, 03:12:44, 2025-11-26T03:12Z (UTC), -90, +5m.", IN_REPLAY),
+    Action("speed", "f", "Ten times as fast", "In a replay: ten times as fast; again: at the recorded pace.",
+           IN_REPLAY),
+    Action("mark", "m", "Set or remove the mark",
+           "Show changes since this moment instead of since a minute ago. Again: no mark."),
+    Action("filter", "slash", "Filter rows",
+           "Filter rows as you type: names, CPU numbers such as 0-3,8, stages and counters. Enter keeps, esc clears.",
+           IN_TABLES),
+    Action("sort", "s", "Sort by the next column", "Sort by the next column; after the last one, the usual order. A "
+           "click on a title sorts by that column.", IN_TABLES),
+    Action("reverse", "o", "Turn the order round", "Turn the sort order round.", IN_TABLES),
+    Action("direction", "t", "RX or TX", "Switch between RX and TX: shares, changes, trends, sizes and CPUs."),
+    Action("next_interface", "tab,right_square_bracket", "Next interface",
+           "With several interfaces: the next interface, or the total."),
+    Action("previous_interface", "shift+tab,left_square_bracket", "Previous interface",
+           "Select the previous interface."),
+    Action("other", "i", "The other list", "Give the keys to the next list of this pane: interfaces, results."),
+    Action("wide", "w", "All CPUs as a strip", "In CPUs: all CPUs as one strip, a cell per CPU, instead of rows.",
+           "in 2 CPUs"),
+    Action("group", "b", "Group flows",
+           "In Flows: group by source, destination, destination port, or not at all.", "in 4 Flows"),
+    Action("names", "n", "Names of addresses",
+           "In Flows: look up the names of the addresses on the screen; again: hide the names.", "in 4 Flows"),
+    Action("sample", "N", "Count one flow packet in N",
+           "In Flows: count every packet, 1 in 10, or 1 in 100; the last two are estimates.", "in 4 Flows"),
+    Action("kind", "v", "Map operations or programs", "In Measure: map operations, or programs.", MEASURE),
+    Action("run", "R", "Measure", "In Measure: measure again. Esc cancels.", MEASURE),
+    Action("down", "down,j", "Next row", "Select the next row.", IN_TABLES),
+    Action("up", "up,k", "Row above", "Select the row above.", IN_TABLES),
+    Action("page_down", "pagedown,space,ctrl+d", "A page down", "A page down.", IN_TABLES),
+    Action("page_up", "pageup,ctrl+u", "A page up", "A page up.", IN_TABLES),
+    Action("first", "g,home", "First row", "Select the first row.", IN_TABLES),
+    Action("last", "G,end", "Last row", "Select the last row.", IN_TABLES),
+    Action("copy", "y", "Copy",
+           "Copy the selected row to the clipboard (OSC 52); with none selected, the whole screen."),
+    Action("save", "S", "Save a snapshot", "Save this snapshot as a JSON document and show its path."),
+    Action("save_screen", "V,ctrl+s", "Save a picture", "Save the screen as an SVG picture and show its path."),
+    Action("record", "r", "Record", "Record every tick into a file, and show its path. Again: end the recording."),
+    Action("log", "L", "Messages", "All messages and notices since the start."),
+    Action("theme", "T", "Theme", "Choose a theme; the screen shows each one as you select it."),
+    Action("accept", "x", "Accept the offer", "Accept what is offered above the keys; asks first."),
+    Action("repaint", "ctrl+l", "Repaint",
+           "Repaint the whole screen, for example after another program wrote on it."),
+    Action("suspend", "ctrl+z", "Suspend", "Suspend bpftop; fg brings it back."),
 )  # fmt: skip
 
 
@@ -99,11 +129,6 @@ def with_keys(configured: Mapping[str, str]) -> tuple[Action, ...]:
 
 REPLAY_KEYS = {"pause": "p,space"}
 """Keys that differ in a replay: space plays and pauses. Configured keys come first."""
-REPLAY_ONLY = frozenset({"seek", "speed", "next_finding"})
-"""Actions that the last line offers only in a replay."""
-LIVE_ONLY = frozenset({"record", "accept"})
-"""Actions that the last line offers only on a live screen."""
-
 ACTION_IDS = tuple(action.id for action in ACTIONS)
 
 
@@ -122,5 +147,7 @@ class Actions:
     """Start or stop counting flows; count one packet of this many."""
     save_picture: Callable[[str], str]
     """Write the SVG text and return its path."""
+    themes: Callable[[], Sequence[Theme]] = tuple
+    """Return all themes that can be chosen."""
     record: Callable[[], str] | None = None
     """Start or stop recording; return a sentence about the result. None: recording is not possible."""

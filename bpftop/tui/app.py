@@ -1,64 +1,79 @@
-"""The live screen. Keys change the View, samples change the Snapshot; either change draws the open pane again."""
+"""The live screen. Samples change the snapshot, keys change the choices; either draws the open pane again."""
 
 from __future__ import annotations
 
 from bpftop.tui import import_without_ssl  # noqa: F401
 
 # isort: split
-import os
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from textual import events
-from textual.app import App, ComposeResult
-from textual.binding import Binding
-from textual.reactive import var
+from textual.binding import BindingType
 from textual.screen import Screen
+from textual.widgets import Input
 
 from bpftop.errors import BpftopError
+from bpftop.fields import replace
 from bpftop.model.snapshot import Snapshot
-from bpftop.render.rows import flags_to_show
-from bpftop.tui.actions import ACTIONS, REPLAY_KEYS, Actions, with_keys
-from bpftop.tui.commands import COMMANDS, filter_typed
-from bpftop.tui.messages import ActionDone, MeasurementChanged, SnapshotArrived
-from bpftop.tui.panes import load_pane
+from bpftop.tui.actions import ACTIONS, Actions
+from bpftop.tui.bindings import bindings, bound
+from bpftop.tui.messages import (
+    ActionRequested,
+    FlowsWanted,
+    FrameReady,
+    FrameResized,
+    GoTo,
+    InterfaceRequested,
+    Said,
+    SnapshotArrived,
+)
+from bpftop.tui.moment import Frame, Place, next_label
+from bpftop.tui.moment_app import MomentApp
+from bpftop.tui.palette import Everything
+from bpftop.tui.panes import PANES
 from bpftop.tui.panes.pane import Pane
 from bpftop.tui.sampling_thread import SamplingThread
-from bpftop.tui.terminal_diff import smaller_update
+from bpftop.tui.screens.frame import MIN_HEIGHT, MIN_WIDTH, FrameScreen
+from bpftop.tui.terminal_traits import TerminalTraits
 from bpftop.tui.themes import Theme
-from bpftop.tui.view import PaneInput, Prompt, View
-from bpftop.tui.widgets.canvas import Canvas
-from bpftop.tui.widgets.hints import interface_with_offer, last_lines
-from bpftop.tui.widgets.line import Line, clean, line, wrap
-from bpftop.tui.widgets.role_styles import RoleStyles
+from bpftop.tui.widgets.header import notices
+from bpftop.tui.widgets.key_line import interface_with_offer, offer_text, offered
+from bpftop.tui.widgets.line import clean
 
-if TYPE_CHECKING:
-    from bpftop.tui.measurements.measurement import Measurement  # imported with the first pane that measures
+__all__ = ["MIN_HEIGHT", "MIN_WIDTH", "BpftopApp"]
 
-MIN_WIDTH, MIN_HEIGHT = 50, 10
+APP_ACTIONS = (
+    "help", "quit", "back", "pause", "earlier", "later", "much_earlier", "much_later", "next_finding",
+    "previous_finding", "seek", "speed", "mark", "direction", "next_interface", "previous_interface", "copy", "save",
+    "save_screen", "record", "log", "theme", "accept", "repaint",
+)  # fmt: skip
+"""Actions that mean the same in every pane: each is a method of the app."""
+REPLAY_HINTS = (("pause", "pause"), ("next_finding", "finding"), ("seek", "go to"), ("speed", "10x"))
+MOST_TOASTS = 2
+ELSEWHERE = tuple(action for action in ACTIONS if action.where and action.id not in APP_ACTIONS)
+"""Actions of panes and tables, which win while they have the focus; the app says where they work."""
 
 
-class KeylessScreen(Screen[None], inherit_bindings=False):
-    """A screen without Textual's own bindings: tab selects the next interface here."""
-
-
-class BpftopApp(App[None], inherit_bindings=False):
+class BpftopApp(MomentApp, inherit_bindings=False):
     """The live screen on a SamplingThread.
 
     Args:
         sampling_thread: Source of the snapshots; the caller starts and stops the thread.
         keys: Action id -> the keys that the person configured for the action.
-        engines: Pane name -> engine that the pane measures with instead of the real engine.
+        engines: Engines of tests in place of the real ones: "maps", "programs", "names".
     """
 
     TITLE = "bpftop"
-    ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[Any] = [Binding(a.keys, f"do('{a.id}')", a.help, show=False, id=a.id) for a in ACTIONS]
-
-    snapshot: var[Snapshot | None] = var(None, init=False)
-    view: var[View] = var(View(), init=False)
+    COMMANDS = {Everything}  # noqa: RUF012 - a class variable of Textual
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(*APP_ACTIONS),
+        *(bound(name, f"open_pane('{name}')") for name in PANES),
+        *(bound(action.id, f"tell_where('{action.id}')") for action in ELSEWHERE),
+        bound("palette", "command_palette"),
+        bound("suspend", "suspend_process"),
+    ]
 
     def __init__(
         self,
@@ -69,36 +84,29 @@ class BpftopApp(App[None], inherit_bindings=False):
         actions: Actions,
         keys: Mapping[str, str] | None = None,
         engines: Mapping[str, object] | None = None,
+        traits: TerminalTraits | None = None,
     ) -> None:
-        super().__init__(ansi_color=True)  # the theme's colours reach the terminal unconverted
-        self.sampling_thread = sampling_thread
-        self.interval_s = interval_s
-        self.actions = actions
-        self.colours = theme.without_colour() if os.environ.get("NO_COLOR") else theme
-        self.canvas = Canvas(RoleStyles(self.colours), self.draw)
-        self.flags: frozenset[str] = frozenset()
-        self._snapshot_announced, self._engines = False, engines or {}
-        self._measurements: dict[str, Measurement | None] = {}
-        self.configured_actions = with_keys({**(REPLAY_KEYS if sampling_thread.replay else {}), **(keys or {})})
-        self.set_keymap({action.id: action.keys for action in self.configured_actions})
+        super().__init__(
+            sampling_thread, theme=theme, interval_s=interval_s, actions=actions, keys=keys or {}, traits=traits
+        )
+        self.frame = FrameScreen(engines or {})
+        self.place = Place()
+        self._trail: list[Place] = []
+        self._snapshot_announced = False
+        self._noticed: set[str] = set()
 
     def get_default_screen(self) -> Screen[Any]:
-        return KeylessScreen(id="_default")
+        return self.frame
 
-    def compose(self) -> ComposeResult:
-        yield self.canvas
-
-    def on_mount(self) -> None:
+    def on_frame_ready(self, event: FrameReady) -> None:
         self.sampling_thread.listen(self._announce_snapshot)
-        self.app_resume_signal.subscribe(self, self._repaint)  # after ctrl+z the terminal shows something else
+        self.app_resume_signal.subscribe(self, lambda _: self.action_repaint())  # after ctrl+z
 
     def on_unmount(self) -> None:
         self.sampling_thread.listen(None)
-        measurements = list(filter(None, self._measurements.values()))
-        for measurement in measurements:  # cancel all before waiting for any
-            measurement.cancel()
-        for measurement in measurements:
-            measurement.close()
+
+    def on_frame_resized(self, event: FrameResized) -> None:
+        self.show()
 
     def _announce_snapshot(self, snapshot: Snapshot | None) -> None:
         """Post a message to the app. Called in the sampling thread."""
@@ -112,188 +120,218 @@ class BpftopApp(App[None], inherit_bindings=False):
             self.exit(return_code=1)
         self.snapshot = self.sampling_thread.latest
         if self.sampling_thread.ended:
-            self._say("The end: there are no more samples. ← goes back, q quits.")
+            self.say("The end: there are no more samples. ← goes back, q quits.")
+        self.show()
+        self._say_new_notices()
 
-    def on_measurement_changed(self) -> None:
-        endings = {pane: ending for pane, m in self._measurements.items() if m and (ending := m.take_ending())}
-        in_other_panes = [ending for pane, ending in endings.items() if pane != self.view.pane]
-        if in_other_panes:
-            self._say(clean(in_other_panes[-1]))
-        else:
-            self.draw()
+    def _say_new_notices(self) -> None:
+        """Say each notice once: the verdict may have no room for it."""
+        moment = self.moment()
+        if moment is not None:
+            new = [sentence for sentence in notices(moment) if sentence not in self._noticed]
+            for sentence in new[:MOST_TOASTS]:
+                self.say(sentence)
+            if len(new) > MOST_TOASTS:
+                self.say(f"{len(new) - MOST_TOASTS} more notices: {self.key_of('log')} shows all.")
+            self._noticed.update(new)
 
-    def on_action_done(self, event: ActionDone) -> None:
-        self._say(clean(event.sentence))
+    # What is on the screen
 
-    def watch_snapshot(self) -> None:
-        self.draw()
+    def show(self) -> None:
+        """Draw the screen. Regions repaint only the cells that changed."""
+        if self.frame.pane is not None:
+            with self.sampling_thread.lock:
+                self.frame.show(self.moment())
 
-    def watch_view(self, before: View, after: View) -> None:
-        if before.flows_1_in != after.flows_1_in:
-            self.actions.watch_flows(after.flows_1_in > 0, max(1, after.flows_1_in))
-        self.draw()
+    def frame_of(self, snapshot: Snapshot) -> Frame:
+        pane = self.frame.pane
+        marks = {str(other.name): mark for other in self.frame.panes.values() if (mark := other.mark())}
+        if grave := sum(f.severity != "info" and f.explained_by is None for f in snapshot.diagnosis.findings):
+            marks["findings"] = f"▲{grave}"
+        trail = [*self._trail, self.place]
+        titles = [place.title or PANES[place.pane].title for place in trail] if self._trail else []
+        recorder = self.sampling_thread.recorder
+        return Frame(
+            self.place,
+            [(name, entry.title) for name, entry in PANES.items()],
+            tuple(titles),
+            marks,
+            _hints(pane, self.place, self.sampling_thread.replay is not None) if pane else (),
+            self.configured_actions,
+            self.recorded_times(),
+            "" if recorder is None else f"{recorder.progress.ticks} ticks",
+            tuple(self.sampling_thread.remarks()),
+        )
 
-    def pane_input(self) -> PaneInput | None:
-        """Return the input of the open pane; None before the first sample."""
-        snapshot = self.view.paused or self.snapshot
-        if snapshot is None or self.snapshot is None:
-            return None
-        self.flags = flags_to_show(snapshot.interface(self.view.label).traffic(self.view.direction), self.flags)
-        thread, replay, measurement = self.sampling_thread, self.sampling_thread.replay, self.measurement()
-        return PaneInput(
-            snapshot, thread.history, self.view, *self.canvas.size,
-            interval_s=self.interval_s if thread.live else round((snapshot.interval_ns or 10**9) / 1e9, 1),
-            live=thread.live, newest_ns=self.snapshot.mono_ns, flags=self.flags, actions=self.configured_actions,
-            remarks=tuple(thread.remarks()), recording=thread.recorder is not None,
-            playing=replay is None or replay.playing, speed=replay.speed if replay else 1,
-            measurement_state=measurement.state if measurement else None,
-        )  # fmt: skip
+    # Messages of regions and panes
 
-    def pane(self) -> Pane:
-        """Return the open pane."""
-        return load_pane(self.view.pane)
+    def on_said(self, event: Said) -> None:
+        self.say(event.sentence, is_error=event.is_error)
+        self.show()  # it may be about something on the screen, such as a recording
 
-    def measurement(self) -> Measurement | None:
-        """Return what the open pane measures with, created when the pane is first opened; None: it measures nothing."""
-        name = self.view.pane
-        if name not in self._measurements:
-            self._measurements[name] = self.pane().open_measurement(
-                lambda: self.post_message(MeasurementChanged()), self._engines.get(name)
-            )
-        return self._measurements[name]
+    async def on_action_requested(self, event: ActionRequested) -> None:
+        await self.perform(event.action)
 
-    def draw(self) -> None:
-        """Draw the open pane. The canvas repaints only the cells that changed."""
-        if self.canvas.is_attached and self.canvas.size:
-            self.canvas.show(self._lines())
+    async def perform(self, action_id: str) -> None:
+        """Do what the key of an action does now, wherever the focus is."""
+        active = (each for each in self.screen.active_bindings.values() if each.binding.id == action_id)
+        if (first := next(active, None)) is not None:
+            await self.run_action(first.binding.action, first.node)
 
-    def _lines(self) -> list[Line]:
-        width, height = self.canvas.size
-        if width < MIN_WIDTH or height < MIN_HEIGHT:
-            needed = f"bpftop needs {MIN_WIDTH} x {MIN_HEIGHT} cells, this is {width} x {height}."
-            return [line(part) for part in wrap(f"The terminal is too small: {needed}", max(1, width))]
-        with self.sampling_thread.lock:
-            pane_input = self.pane_input()
-            if pane_input is None:
-                return [line(("waiting for the first sample", "muted"))]
-            last = last_lines(pane_input)
-            pane_height = height - len(last)
-            lines = self.pane().lines(pane_input, pane_height)
-            return [*lines, *[()] * (pane_height - len(lines)), *last]
+    async def on_go_to(self, event: GoTo) -> None:
+        pane = self.frame.pane
+        table = pane.table() if pane else None
+        kept = replace(self.place, filter=table.filter) if table and not self.place.row else self.place
+        self._trail.append(kept)
+        await self._open(event.place)
 
-    def action_do(self, name: str) -> None:
-        """Do the action. Every key ends here, and every key puts away the message of the key before."""
-        with self.sampling_thread.lock:
-            pane_input = self.pane_input()
-            if pane_input is not None and name in COMMANDS:
-                overridden = self._overridden(name, pane_input)
-                view = overridden or COMMANDS[name](pane_input, self.pane())
-                self.view = view if view.message != self.view.message else replace(view, message="")
-                if overridden is not None:  # a measurement's choice may change while the view stays equal
-                    self.draw()
-                return
-        if pane_input is not None or name in ("quit", "suspend"):
-            APP_ACTIONS[name](self, pane_input)
+    def on_interface_requested(self, event: InterfaceRequested) -> None:
+        self.choose(label=event.label)
 
-    def _overridden(self, name: str, pane_input: PaneInput) -> View | None:
-        """Return the view after an action that a measurement or a replay handles itself; None: neither does."""
-        measurement, replay, view = self.measurement(), self.sampling_thread.replay, None
-        if measurement is not None:
-            others = (m for m in self._measurements.values() if m and m is not measurement)
-            busy = next((other.title for other in others if other.running), "")
-            view = measurement.press(name, pane_input, busy)
-        if view is None and replay is not None:
-            from bpftop.tui.replay_keys import pressed
+    def on_flows_wanted(self, event: FlowsWanted) -> None:
+        self.actions.watch_flows(event.sample_1_in > 0, max(1, event.sample_1_in))
 
-            view = pressed(name, pane_input, replay)
-        return view
+    def on_key(self, event: events.Key) -> None:
+        """Say that a key does nothing, rather than leave the person waiting."""
+        if self.screen is self.frame and event.is_printable and event.key not in self.frame.active_bindings:
+            self.say(f"{event.character} does nothing here; {self.key_of('help')} shows the keys of this pane.")
 
-    def _say(self, message: str) -> None:
-        self.view = replace(self.view, message=message)
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave the key of "seek", which comes before all others, to a line that is being typed."""
+        return not (action == "seek" and isinstance(self.focused, Input))
 
-    def _repaint(self, _: object = None) -> None:
-        self.refresh(layout=True)
+    # Actions of every pane
 
-    def _save_screen(self) -> None:
+    async def action_open_pane(self, name: str) -> None:
+        self._trail.clear()
+        while self.screen is not self.frame:
+            self.pop_screen()
+        await self._open(Place(name))
+
+    async def _open(self, place: Place) -> None:
+        try:
+            await self.frame.open(place)
+        except ImportError as error:
+            self.say(f"This pane needs the compiled part of bpftop: {error}", is_error=True)
+            return
+        self.place = place
+        self.show()
+
+    async def action_back(self) -> None:
+        pane, moment = self.frame.pane, self.moment()
+        if self._trail:
+            await self._open(self._trail.pop())
+        elif pane is not None and pane.step_back():
+            self.show()
+        elif self.choices.paused is not None:
+            self.choose(paused=None)
+        elif moment is not None and offered(moment):
+            self.choose(dismissed_offer=offer_text(moment))
+
+    def action_tell_where(self, action_id: str) -> None:
+        action = next(action for action in self.configured_actions if action.id == action_id)
+        self.say(f"{action.first_key} ({action.title.lower()}) works {action.where}.")
+
+    def action_help(self) -> None:
+        from bpftop.tui.screens.help import HelpScreen
+
+        moment = self.moment()
+        if moment is not None and self.frame.pane is not None:
+            self.push_screen(HelpScreen(moment, self.frame.pane))
+
+    def action_log(self) -> None:
+        from bpftop.tui.screens.log import LogScreen
+
+        moment = self.moment()
+        self.push_screen(LogScreen(self.said, notices(moment) if moment else []))
+
+    def action_theme(self) -> None:
+        from bpftop.tui.screens.theme import ThemeScreen
+
+        self.push_screen(ThemeScreen(self.actions.themes(), self.colours))
+
+    def action_direction(self) -> None:
+        self.choose(direction="tx" if self.choices.direction == "rx" else "rx")
+
+    def action_next_interface(self) -> None:
+        self._next_interface(1)
+
+    def action_previous_interface(self) -> None:
+        self._next_interface(-1)
+
+    def _next_interface(self, steps: int) -> None:
+        moment = self.moment()
+        if moment is None:
+            return
+        if not moment.has_many_interfaces:
+            self.say("There is only one interface.")
+        self.choose(label=next_label(moment.snapshot, self.choices.label, steps))
+
+    def action_copy(self) -> None:
+        row = self.frame.pane.copied_text() if self.frame.pane else ""
+        self.copy_to_clipboard(row or self.screen_text())
+        copied = "the row" if row else "the screen"
+        self.say(f"Copied {copied} to the clipboard, if this terminal allows it (OSC 52).")
+
+    def action_save(self) -> None:
+        moment = self.moment()
+        if moment is not None:
+            self._run_in_thread("saved", partial(self.actions.save_snapshot, moment.snapshot))
+
+    def action_save_screen(self) -> None:
         from bpftop.tui.widgets.picture import picture
 
-        svg = picture(self.canvas.lines, self.canvas.size.width, self.colours)
+        svg = picture(self.screen_strips(), self.size.width, self.colours)
         self._run_in_thread("saved", partial(self.actions.save_picture, svg))
 
-    def _record(self) -> None:
+    def action_record(self) -> None:
         if self.actions.record is None:
-            self._say("cannot record here: these samples come from a recording or from another program")
+            self.say("Cannot record here: these samples come from a recording or from another program.")
         else:
             self._run_in_thread("recording", self.actions.record)
 
-    def _copy(self, pane_input: PaneInput) -> None:
-        with self.sampling_thread.lock:
-            row = self.pane().row_text(pane_input, self.view.cursor) if self.view.cursor else ""
-        self.copy_to_clipboard(row or self.canvas.text())
-        copied = "the row" if row else "the screen"
-        self._say(f"copied {copied} to the clipboard, if this terminal allows it (OSC 52)")
+    def action_accept(self) -> None:
+        from bpftop.tui.screens.question import YesNoQuestion
 
-    def _accept(self, pane_input: PaneInput) -> None:
-        interface = interface_with_offer(pane_input.snapshot, self.view)
-        if interface is not None and pane_input.live:
-            self.view = replace(self.view, prompt=Prompt("offer", label=interface.label), message="")
+        moment = self.moment()
+        interface = interface_with_offer(moment.snapshot, self.choices.label) if moment and moment.live else None
+        if moment is None or interface is None:
+            self.say("There is no offer to accept now.")
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                accept = partial(self.actions.accept_offer, interface.label)
+                self._run_in_thread(f"requested on {clean(interface.label)}", accept)
+
+        self.push_screen(YesNoQuestion(offer_text(moment), "Do it?"), answered)
+
+    def action_repaint(self) -> None:
+        self.screen.refresh(layout=True)
+
+    async def ask(
+        self, label: str, text: str, changed: Callable[[str], object], done: Callable[[str | None], object]
+    ) -> None:
+        await self.frame.ask(label, text, changed, done)
 
     def _run_in_thread(self, verb: str, task: Callable[[], str | None]) -> None:
-        """Run a task that may block; its result, or the reason of its failure, becomes the message."""
+        """Run a task that may block; its result, or the reason of its failure, becomes a message."""
 
         def run() -> None:
             try:
                 result = task()
-                sentence = f"{verb} {result}" if result else verb
             except BpftopError as error:
-                sentence = str(error)
-            self.post_message(ActionDone(sentence))
+                self.post_message(Said(str(error), is_error=True))
+            else:
+                self.post_message(Said(f"{verb} {result}" if result else verb))
 
         self.run_worker(run, thread=True, exit_on_error=False)
 
-    def on_key(self, event: events.Key) -> None:
-        """Pass keys to an open prompt. Without a prompt, keys are bindings."""
-        prompt = self.view.prompt
-        if prompt is None:
-            return
-        event.prevent_default()
-        event.stop()
-        if prompt.kind != "offer":
-            self._type(event.key, event.character)
-            return
-        self.view = replace(self.view, prompt=None)
-        if event.key in ("y", "Y"):
-            accept = partial(self.actions.accept_offer, prompt.label)
-            self._run_in_thread(f"requested on {clean(prompt.label)}", accept)
 
-    def _type(self, key: str, character: str | None) -> None:
-        snapshot, replay = self.view.paused or self.snapshot, self.sampling_thread.replay
-        if self.view.prompt is not None and self.view.prompt.kind == "seek" and snapshot and replay:
-            from bpftop.tui import replay_keys
-
-            self.view = replay_keys.time_typed(self.view, key, character, replay, snapshot.wall_ns)
-        else:
-            self.view = filter_typed(self.view, key, character)
-
-    def on_paste(self, event: events.Paste) -> None:
-        if self.view.prompt is not None and self.view.prompt.kind != "offer":
-            for character in event.text:
-                self._type(character, character)
-
-    def _display(self, screen: Screen[Any], renderable: Any) -> None:
-        super()._display(screen, smaller_update(renderable))
-
-
-APP_ACTIONS: Mapping[str, Callable[[BpftopApp, Any], object]] = {
-    "quit": lambda app, _: app.exit(),
-    "suspend": lambda app, _: app.action_suspend_process(),
-    "repaint": lambda app, _: app._repaint(),
-    "save": lambda app, pane_input: app._run_in_thread(
-        "saved", partial(app.actions.save_snapshot, pane_input.snapshot)
-    ),
-    "save_screen": lambda app, _: app._save_screen(),
-    "record": lambda app, _: app._record(),
-    "copy": BpftopApp._copy,
-    "accept": BpftopApp._accept,
-}
-"""Action id -> function of the app. COMMANDS has all other actions."""
+def _hints(pane: Pane, place: Place, in_replay: bool) -> Sequence[tuple[str, str]]:
+    """Return the hints of a pane; in a replay its own first, and among the details of a row the way back."""
+    if in_replay:
+        return (*REPLAY_HINTS, *(hint for hint in pane.hints if hint not in REPLAY_HINTS))
+    if not place.row:
+        return pane.hints
+    return (("back", "back"), *((action, word) for action, word in pane.hints if action in APP_ACTIONS))

@@ -3,6 +3,8 @@
 Textual 8.2 writes a changed span from the left edge of its widget, and every piece of text with its whole style and a
 reset: 27 kB a tick for a 160x50 screen in which every row changes, which is slow over ssh. The classes replaced here
 are private to Textual; with a version that lacks them, Textual writes its own output.
+
+This is also the only place that knows what the terminal can show: fewer colours, no colours, ASCII alone.
 """
 
 from __future__ import annotations
@@ -11,9 +13,14 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.console import Console
+from rich.segment import Segment
 from rich.style import Style
+
+from bpftop.render.ascii import ascii_text
+from bpftop.tui.terminal_traits import TerminalTraits
 
 if TYPE_CHECKING:
     from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
@@ -31,37 +38,59 @@ Row = tuple[int, int, Iterable[Piece]]
 
 _ATTRIBUTES = (("bold", "1"), ("dim", "2"), ("italic", "3"), ("underline", "4"), ("reverse", "7"))
 _PLAIN = ((), "39", "49")
+_SYSTEMS = {
+    8: ColorSystem.STANDARD,
+    16: ColorSystem.STANDARD,
+    256: ColorSystem.EIGHT_BIT,
+    1 << 24: ColorSystem.TRUECOLOR,
+}
 
 
-def smaller_update(update: Any) -> Any:
-    """Return an update that writes the same cells with fewer bytes; the update itself if its type is unknown."""
-    if ChopsUpdate is not None and type(update) is ChopsUpdate:
-        return SmallerUpdate([(y, first, _within(update.chops[y], first, last)) for y, first, last in update.spans])
-    if LayoutUpdate is not None and type(update) is LayoutUpdate:
-        region = update.region
-        return SmallerUpdate([(y, region.x, _all(strips)) for y, strips in enumerate(update.strips, region.y)])
-    return update
+class TerminalWriter:
+    """Turns Textual's updates into smaller updates for one terminal, and counts the bytes.
+
+    Args:
+        traits: What the terminal can show.
+    """
+
+    def __init__(self, traits: TerminalTraits) -> None:
+        self.traits = traits
+        self.written_bytes = 0
+
+    def smaller_update(self, update: Any) -> Any:
+        """Return an update that writes the same cells with fewer bytes; the update itself if its type is unknown."""
+        if ChopsUpdate is not None and type(update) is ChopsUpdate:
+            rows = [(y, first, _within(update.chops[y], first, last)) for y, first, last in update.spans]
+            return SmallerUpdate(rows, self)
+        if LayoutUpdate is not None and type(update) is LayoutUpdate:
+            region = update.region
+            return SmallerUpdate(
+                [(y, region.x, _all(strips)) for y, strips in enumerate(update.strips, region.y)], self
+            )
+        return update
 
 
 class SmallerUpdate(CompositorUpdate):
     """Rows of pieces, each written at its position."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self._rows = rows
+    def __init__(self, rows: Iterable[Row], writer: TerminalWriter) -> None:
+        self._rows, self._writer = rows, writer
 
     def render_segments(self, console: Console) -> str:
-        system = console._color_system or ColorSystem.TRUECOLOR
+        traits = self._writer.traits
         pen: Style | None = None
         out: list[str] = []
         for y, x, pieces in self._rows:
             out.append(f"\x1b[{y + 1};{x + 1}H")
             for text, style in pieces:
                 if style is not pen:
-                    out.append(transition(pen, style, system))
+                    out.append(transition(pen, style, traits.colours))
                     pen = style
-                out.append(text)
+                out.append(ascii_text(text) if traits.ascii_only else text)
         out.append("\x1b[0m")
-        return "".join(out)
+        written = "".join(out)
+        self._writer.written_bytes += len(written) if written.isascii() else len(written.encode(errors="replace"))
+        return written
 
 
 def _all(strips: Iterable[Strip | None]) -> Iterator[Piece]:
@@ -72,20 +101,28 @@ def _all(strips: Iterable[Strip | None]) -> Iterator[Piece]:
 
 
 def _within(line: Any, first: int, last: int) -> Iterator[Piece]:
-    """Yield the cells from ``first`` to ``last``. Every character is one cell wide, see ``line.clean``."""
+    """Yield the cells from ``first`` to ``last``."""
     for left, strip in line.items():
         x = left
         for text, style, _ in strip or ():
-            end = x + len(text)
+            cells = len(text) if text.isascii() else cell_len(text)
+            end = x + cells
             if end > first and x < last:
-                yield text[max(0, first - x) : last - x], style
+                begin, stop = max(0, first - x), min(cells, last - x)
+                yield (text[begin:stop] if cells == len(text) else _cells(text, begin, stop)), style
             x = end
 
 
+def _cells(text: str, begin: int, stop: int) -> str:
+    """Return cells of a text with characters of two cells: a person typed such a text, or searches for it."""
+    rest = Segment(text).split_cells(begin)[1] if begin else Segment(text)
+    return rest.split_cells(stop - begin)[0].text
+
+
 @lru_cache(maxsize=4096)
-def transition(before: Style | None, after: Style | None, system: ColorSystem) -> str:
+def transition(before: Style | None, after: Style | None, colours: int) -> str:
     """Return the escape sequence from one style to another. None: the style after a reset."""
-    old, new = _codes(before, system), _codes(after, system)
+    old, new = _codes(before, colours), _codes(after, colours)
     codes: list[str] = []
     if not set(old[0]) <= set(new[0]):  # only a reset ends an attribute
         codes.append("0")
@@ -96,11 +133,20 @@ def transition(before: Style | None, after: Style | None, system: ColorSystem) -
 
 
 @lru_cache(maxsize=1024)
-def _codes(style: Style | None, system: ColorSystem) -> tuple[tuple[str, ...], str, str]:
+def _codes(style: Style | None, colours: int) -> tuple[tuple[str, ...], str, str]:
     """Return SGR codes: attributes, foreground, background."""
     if style is None:
         return _PLAIN
     attributes = tuple(code for name, code in _ATTRIBUTES if getattr(style, name))
-    colour = ";".join(style.color.downgrade(system).get_ansi_codes(True)) if style.color else "39"
-    ground = ";".join(style.bgcolor.downgrade(system).get_ansi_codes(False)) if style.bgcolor else "49"
-    return attributes, colour, ground
+    if not colours:
+        return attributes, "39", "49"
+    system = _SYSTEMS[colours]
+    colour = style.color.downgrade(system).get_ansi_codes(True) if style.color else ("39",)
+    ground = style.bgcolor.downgrade(system).get_ansi_codes(False) if style.bgcolor else ("49",)
+    if colours == 8:  # no bright colours: 90 to 97 and 100 to 107 are unknown there
+        colour, ground = (tuple(_not_bright(code) for code in codes) for codes in (colour, ground))
+    return attributes, ";".join(colour), ";".join(ground)
+
+
+def _not_bright(code: str) -> str:
+    return str(int(code) - 60) if int(code) >= 90 else code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +66,12 @@ class Theme:
             raise UsageError(f"{origin}: no colour for {', '.join(missing)}")
         return cls(name, dict(colours))
 
+    @property
+    def is_dark(self) -> bool:
+        """Return True if the background is dark; the background of the terminal itself is taken for dark."""
+        ground = self.colours["background"]
+        return not ground.startswith("#") or sum(int(ground[i : i + 2], 16) for i in (1, 3, 5)) < 3 * 128
+
     def without_colour(self) -> Theme:
         """Return the theme for NO_COLOR: bold, dim and reverse remain."""
         return Theme(self.name, dict.fromkeys(self.colours, "default"))
@@ -88,6 +95,17 @@ def find_theme(name: str, folders: Iterable[Path]) -> Theme:
             return read_theme(folder / f"{name}.yaml")
         known |= {path.stem for path in folder.glob("*.yaml")}
     raise UsageError(f"no theme {name!r}; there is {', '.join(sorted(known)) or 'none'}")
+
+
+def all_themes(folders: Iterable[Path]) -> list[Theme]:
+    """Return every theme of the folders by its name; the first folder that has a name wins. Bad files are left out."""
+    themes: dict[str, Theme] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*.yaml")):
+            if path.stem not in themes:
+                with suppress(UsageError):
+                    themes[path.stem] = read_theme(path)
+    return sorted(themes.values(), key=lambda theme: theme.name)
 
 
 def _parse(text: str, origin: str) -> object:

@@ -26,6 +26,7 @@ from bpftop.errors import BpftopError
 from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.tui.actions import Actions
 from bpftop.tui.app import BpftopApp
+from bpftop.tui.panes.measure import MeasurePane
 from bpftop.tui.sampling_thread import SamplingThread
 from bpftop.tui.themes import find_theme
 from tests.bench.figures import Figure
@@ -35,7 +36,7 @@ WINDOW_S, WINDOWS = 7.0, 2
 SIZE = (160, 50)
 LATE_SHARE, LIMIT_LATE_PCT = 0.5, 5
 
-PANES = {"profile": ("6", "right", "right", "right", "j", "j", "j", "j", "j", "j", "left"), "bench": ("7",)}
+PANES = {"profile": ("7", "right", "right", "right", "j", "j", "j", "j", "j", "j", "left"), "bench": ("7", "v")}
 """Pane -> keys that open it and choose: all types of maps, as many threads as there are CPUs; all suites."""
 
 
@@ -54,8 +55,8 @@ class Watched(BpftopApp):
         self.taken_s: list[float] = []
         self.drawn_s: list[float] = []
 
-    def watch_snapshot(self) -> None:
-        super().watch_snapshot()
+    def on_snapshot_arrived(self) -> None:
+        super().on_snapshot_arrived()
         if self.snapshot is not None:
             self.taken_s.append(self.snapshot.mono_ns / 1e9)
             self.drawn_s.append(time.monotonic())
@@ -90,11 +91,11 @@ async def _watch(lab: Lab, keys: Sequence[str]) -> Watched:
             app.taken_s.clear()
             app.drawn_s.clear()
             while time.monotonic() < end_s:
-                measurement = app.measurement()
-                if measurement is not None and not measurement.running:
-                    if measurement.status.phase == "failed":
-                        raise BpftopError(measurement.status.sentence)
-                    app.action_do("run")
+                pane = app.frame.pane
+                if isinstance(pane, MeasurePane) and not pane.current.running:
+                    if pane.current.status.phase == "failed":
+                        raise BpftopError(pane.current.status.sentence)
+                    pane.action_run()
                 await asyncio.sleep(0.05)
     finally:
         feed.stop()

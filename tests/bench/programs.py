@@ -11,7 +11,7 @@ CHARACTERS = re.compile(r"(?:\S\s*){80}")
 """Something is on the screen: 80 characters."""
 
 _RATE = r"(?:[1-9][\d.]*|0\.\d*[1-9]\d*)"
-RATES = re.compile(rf"^RX +{_RATE} ?[kMG]?pps +{_RATE} ?[kMG]?b/s.*^(?:TCP|UDP) +{_RATE} ", re.MULTILINE | re.DOTALL)
+RATES = re.compile(rf"\bRX +{_RATE} ?[kMG]?pps +{_RATE} ?[kMG]?b/s.*^(?:TCP|UDP) +{_RATE} ", re.MULTILINE | re.DOTALL)
 """Real rates are on the screen: packets and bits of the RX line, and a protocol's packets."""
 
 

@@ -25,7 +25,7 @@ import sys
 from bpftop.tui.app import BpftopApp
 def crash(self):
     raise LookupError("lost")
-BpftopApp.draw = crash
+BpftopApp.show = crash
 from bpftop.cli import main
 sys.exit(main(["lo", "--attach", "none"]))
 """

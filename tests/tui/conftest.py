@@ -17,7 +17,7 @@ from bpftop.model.snapshot import Snapshot
 from bpftop.tui.actions import Actions
 from bpftop.tui.app import BpftopApp
 from bpftop.tui.sampling_thread import SamplingThread
-from bpftop.tui.themes import Theme, find_theme
+from bpftop.tui.themes import Theme, all_themes, find_theme
 from tests.tui.fake import FakeSource
 from tests.waiting import until_async
 
@@ -82,7 +82,11 @@ class Stage:
         await self.pilot.pause()
 
     def text(self) -> str:
-        return self.app.canvas.text()
+        return self.app.screen_text()
+
+    def said(self) -> str:
+        """Return the latest message."""
+        return self.app.said[-1][1] if self.app.said else ""
 
     def line(self, number: int) -> str:
         return self.text().splitlines()[number]
@@ -124,14 +128,19 @@ def perform(
             saved.append(snapshot)
             return "/somewhere/bpftop-web-17.json"
 
-        chosen = {"save_picture": lambda svg: "/somewhere/bpftop.svg", **more.pop("actions", {})}
+        chosen = {
+            "save_picture": lambda svg: "/somewhere/bpftop.svg",
+            "themes": lambda: all_themes([THEMES]),
+            **more.pop("actions", {}),
+        }
         actions = Actions(
             save_snapshot=save, accept_offer=source.accept_offer, watch_flows=source.watch_flows, **chosen
         )
+        toasts = more.pop("toasts", False)
         app = app_class(sampling_thread, theme=theme(theme_name), interval_s=1.0, actions=actions, **more)
         sampling_thread.start()
         try:
-            async with app.run_test(size=size) as pilot:
+            async with app.run_test(size=size, notifications=toasts) as pilot:
                 stage = Stage(app, pilot, source, sampling_thread, saved)
                 if ticks:
                     await stage.flood(ticks)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bpftop.tui.role_styles import RoleStyles
 from bpftop.tui.themes import ROLES
-from bpftop.tui.widgets.role_styles import RoleStyles
 from tests.tui.colours import MACHADO, PALETTES, contrast, differences, text_and_ground
 from tests.tui.conftest import THEMES, theme
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
 
 from bpftop.model.sample import Interface
-from bpftop.tui.panes.flows import PANE
-from bpftop.tui.view import PaneInput
-from bpftop.tui.widgets.line import text
+from bpftop.tui.panes.flows import FlowsTable
 from tests.tui.conftest import Stage, perform, until
 from tests.tui.fake import interface
 from tests.waiting import LIMIT_S
@@ -88,34 +85,15 @@ def test_scrolling_back_shows_the_flows_of_that_moment() -> None:
     perform(scenario)
 
 
-def test_a_pane_depends_on_its_input_alone() -> None:
-    """A recording has no source to ask: what the sample holds is all there is."""
-
-    async def scenario(stage: Stage) -> None:
-        await stage.press("4")
-        await stage.tick()
-        pane_input = stage.app.pane_input()
-        assert pane_input is not None
-        replayed = PaneInput(
-            pane_input.snapshot, pane_input.history, replace(pane_input.view, group_by="source"), 80, 24, live=False
-        )
-        assert any("203.0.113.77" in part for drawn in PANE.lines(replayed, 23) for part, _ in drawn)
-        assert PANE.keys(replayed)[0].endswith("203.0.113.77")
-
-    perform(scenario, live=False)
-
-
 def test_a_hostile_interface_name_moves_no_column() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press("4")
         await stage.tick()
-        pane_input = stage.app.pane_input()
-        assert pane_input is not None
-        drawn = [text(one) for one in PANE.lines(pane_input, 23)]
+        drawn = stage.text().splitlines()
         assert any(one.startswith("??0?  ") for one in drawn)
         assert all(cell_len(one) == len(one) for one in drawn)
-        key = next(key for key in PANE.keys(pane_input) if key.startswith("网卡0"))
-        assert "\x1b" not in PANE.row_text(pane_input, key)
+        await stage.press("j", "y")
+        assert "\x1b" not in stage.app.clipboard
 
     perform(scenario, interfaces=(interface("网卡0\x1b", 2), interface("eth1", 3)))
 
@@ -124,12 +102,40 @@ def test_the_row_is_copied_with_whole_addresses() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press("4")
         await stage.tick()
-        pane_input = stage.app.pane_input()
-        assert pane_input is not None
-        key = next(key for key in PANE.keys(pane_input) if "2001:db8:85a3" in key)
-        assert "2001:db8:85a3:1234:5678:8a2e:370:7334" in PANE.row_text(pane_input, key)
+        table = stage.app.frame.query_one(FlowsTable)
+        assert table.moment is not None
+        key = next(key for key in table.rows(table.moment).keys if "2001:db8:85a3" in key)
+        assert "2001:db8:85a3:1234:5678:8a2e:370:7334" in table.row_text(key, 140)
 
     perform(scenario)
+
+
+def test_enter_shows_a_flow_whole_and_esc_goes_back() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press("4")
+        await stage.tick()
+        await stage.press("j", "j", "j", "j", "enter")
+        assert "2001:db8:85a3:1234:5678:8a2e:370:7334" in stage.text()
+        assert "Flows › " in stage.line(0)
+        assert stage.line(-1).startswith("esc back")
+        await stage.press("escape")
+        assert "◂" in stage.text()
+        assert "›" not in stage.line(0)
+
+    perform(scenario, size=(120, 40))
+
+
+def test_enter_on_a_protocol_shows_its_flows_and_esc_goes_back() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press("j", "j", "j", "enter")
+        await stage.tick()
+        assert "filter: udp" in stage.text()
+        assert "Overview › UDP" in stage.line(0)
+        assert all(" UDP " in line for line in stage.text().splitlines()[9:12])
+        await stage.press("escape")
+        assert stage.row("UDP").startswith("UDP           ◂")
+
+    perform(scenario, size=(100, 30))
 
 
 def test_names_are_asked_for_on_request_and_shown_as_text() -> None:
@@ -157,14 +163,4 @@ def test_names_are_asked_for_on_request_and_shown_as_text() -> None:
         await stage.press("escape", "n")
         assert stage.row("203.0.113.77").split()[2] == "198.18.0.1"
 
-    perform(scenario, engines={"flows": resolve})
-
-
-def test_the_keys_of_flows_do_nothing_elsewhere() -> None:
-    async def scenario(stage: Stage) -> None:
-        before = stage.app.view
-        await stage.press("b", "n", "N")
-        assert stage.app.view == before
-        assert stage.source.flows_asked == []
-
-    perform(scenario)
+    perform(scenario, engines={"names": resolve})

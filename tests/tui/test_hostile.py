@@ -9,8 +9,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from bpftop.tui.terminal_diff import smaller_update
-from bpftop.tui.widgets.line import clean
+from bpftop.tui.widgets.header import HeaderLine
+from bpftop.tui.widgets.line import clean, line
 from tests.tui.conftest import Stage, perform
 from tests.tui.fake import interface
 
@@ -50,11 +50,25 @@ def test_markup_and_control_characters_reach_the_screen_as_text() -> None:
     async def scenario(stage: Stage) -> None:
         assert stage.row("  [red]eth0 ")
         assert stage.row("  ??0 ")
-        assert stage.line(1).startswith("! [red]eth0: lost [bold]at?]0;x? once")
-        assert stage.line(-1).startswith("x: ??0: [/] take?[0m it")
+        assert stage.line(3).startswith("! [red]eth0: lost [bold]at?]0;x? once")
+        assert stage.line(-2).startswith("x: ??0: [/] take?[0m it")
         await stage.press("tab")
-        assert stage.line(0).startswith("web-17  ?[2J/[red]eth0  rx xdp")
-        for key in ("tab", "2", "w", "question_mark", "escape", "slash", "left_square_bracket", "escape", "x", "y"):
+        assert stage.line(1).startswith("web-17  ?[2J/[red]eth0  XDP")
+        for key in (
+            "tab",
+            "2",
+            "w",
+            "question_mark",
+            "escape",
+            "1",
+            "slash",
+            "left_square_bracket",
+            "escape",
+            "L",
+            "escape",
+            "x",
+            "y",
+        ):
             await stage.press(key)
             lines = stage.text().splitlines()
             assert max(map(cell_len, lines)) <= 80
@@ -63,10 +77,12 @@ def test_markup_and_control_characters_reach_the_screen_as_text() -> None:
     perform(scenario, interfaces=hostile)
 
 
-def test_the_canvas_cleans_text_that_panes_did_not_clean() -> None:
+def test_a_region_cleans_text_that_was_not_cleaned() -> None:
     async def scenario(stage: Stage) -> None:
-        stage.app.canvas.show([(("a\x1b[2Jb", "text"),)])
-        assert stage.line(0) == "a?[2Jb"
+        header = stage.app.frame.query_one(HeaderLine)
+        header._paint([line("a\x1b[2Jb")])
+        await stage.pilot.pause()
+        assert stage.line(1) == "a?[2Jb"
 
     perform(scenario)
 
@@ -77,7 +93,7 @@ def test_a_full_repaint_contains_no_foreign_escape_sequence() -> None:
     async def scenario(stage: Stage) -> None:
         update = stage.app.screen._compositor.render_update(full=True)
         console = Console(file=io.StringIO(), force_terminal=True, color_system="truecolor")
-        written = smaller_update(update).render_segments(console)
+        written = stage.app.writer.smaller_update(update).render_segments(console)
         screen = pyte.Screen(80, 24)
         pyte.Stream(screen).feed(written)
         assert [line.rstrip() for line in screen.display] == stage.text().split("\n")

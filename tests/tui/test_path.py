@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from textual.geometry import Size
 
 from bpftop.history.history import History
 from bpftop.model.device import DeviceFacts, Irq, Queue
 from bpftop.model.sample import Hook, Sample
-from bpftop.tui.panes.path import PANE
-from bpftop.tui.view import PaneInput, View
+from bpftop.tui.moment import Choices, Frame, Moment, Place
+from bpftop.tui.panes.path import PathTable
 from bpftop.tui.widgets.line import text
 from bpftop.tui.widgets.loss_line import loss_lines
 from tests.model.signals import pushed
@@ -38,7 +39,7 @@ def test_path(same: Same, size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("size", [(80, 24), (160, 50)])
 def test_a_stage_that_is_selected_says_what_its_counter_means(same: Same, size: tuple[int, int]) -> None:
     async def scenario(stage: Stage) -> None:
-        await stage.press("3", "j", "j", "m")
+        await stage.press("3", "slash", *"ring", "enter", "j", "m")
         await stage.tick(3)
         assert "Frames dropped at a full ring" in stage.text()
         assert "µs at this rate." in " ".join(stage.text().split())
@@ -73,7 +74,7 @@ def test_marks_filters_sorting_and_copying() -> None:
         assert stage.row("UDP sockets").split()[2:5] == ["◂", "0", "360"]
         assert "SOCKET_RCVBUFF" in stage.text()
         copied = stage.app.clipboard
-        assert copied.startswith("UDP sockets")
+        assert copied.splitlines()[1].startswith("UDP sockets")
         assert "receive buffer" in copied
 
     perform(scenario, size=(100, 30))
@@ -90,46 +91,67 @@ def test_scrolling_reaches_drop_reasons_and_sockets() -> None:
         assert "129 of 128" in stage.text()
         await stage.press("question_mark")
         for _ in range(12):
-            await stage.press("pagedown")
-            if "Columns of the path" in stage.text():
+            if "Columns of Path" in stage.text():
                 break
+            await stage.press("pagedown")
         else:
             pytest.fail("the help says nothing of the path")
 
     perform(scenario)
 
 
-def pane_input(*samples: Sample, size: tuple[int, int] = (80, 24), **view: object) -> PaneInput:
+def moment(*samples: Sample) -> Moment:
     history = pushed(*samples)
     snapshot = history.at(-1)
-    return PaneInput(snapshot, history, View(pane="path", **view), *size, newest_ns=snapshot.mono_ns)  # type: ignore[arg-type]
+    return Moment(snapshot, history, Choices(), Frame(Place("path")), newest_ns=snapshot.mono_ns)
+
+
+def drawn(one: Moment, width: int, height: int) -> list[str]:
+    """Return the lines of the table of a moment, without an app."""
+    return [text(spans).rstrip() for spans in SizedTable(width, height).draw(one, width, height)]
+
+
+def keys(one: Moment, height: int) -> list[str]:
+    return list(SizedTable(80, height).rows(one).keys)
+
+
+class SizedTable(PathTable):
+    """A table of a size, without an app that gives it one."""
+
+    def __init__(self, width: int, height: int) -> None:
+        super().__init__()
+        self._fixed = Size(width, height)
+
+    @property
+    def size(self) -> Size:
+        return self._fixed
 
 
 def test_no_losses_are_shown_with_the_unread_stages() -> None:
-    first = pane_input(sample(0, links(0)))
-    assert [text(spans).split("   ")[0] for spans in loss_lines(first)][1] == "REFUSED  not known yet"
-    assert text(loss_lines(first)[0]).startswith("LOST  not known yet · ")
-    quiet = pane_input(sample(0, links(0)), sample(1, links(1)))
-    assert text(loss_lines(quiet)[0]).rstrip() == "LOST  nothing  ·  13 unread"
+    first = moment(sample(0, links(0)))
+    assert [text(spans).split("   ")[0] for spans in loss_lines(first, 80, 2)][1] == "REFUSED  not known yet"
+    assert text(loss_lines(first, 80, 2)[0]).startswith("LOST  not known yet · ")
+    quiet = moment(sample(0, links(0)), sample(1, links(1)))
+    assert text(loss_lines(quiet, 80, 2)[0]).rstrip() == "LOST  nothing  ·  13 not readable"
     everything = FakeSource(2)
     history = History()
     for one, _ in zip(everything.samples(), range(3), strict=False):
         history.push(one)
     snapshot = history.at(-1)
-    lost, others = (text(spans) for spans in loss_lines(PaneInput(snapshot, history, View(), 80, 24)))
+    lost, others = (text(spans) for spans in loss_lines(Moment(snapshot, history), 80, 2))
     assert lost.startswith("LOST  2.1 k/s  backlog 1.2 k eth0 · ")
     assert "HOST  nothing" in others
 
 
 def test_a_narrow_loss_line_keeps_the_largest_stages() -> None:
     samples = [sample(i, links(i, rx_crc_errors=9 * i, tx_dropped=2 * i), softnet(i, {0: 1200 * i})) for i in range(3)]
-    wide, narrow = pane_input(*samples, size=(160, 24)), pane_input(*samples, size=(64, 24))
-    lost, others = (text(spans) for spans in loss_lines(wide))
+    one = moment(*samples)
+    lost, others = (text(spans) for spans in loss_lines(one, 160, 2))
     assert lost.split(" · ")[:2] == ["LOST     11/s  wire 9 eth0", "TX drops 2 eth0"]
-    assert lost.endswith("  22 in 5 min")
-    assert others.split("   ")[0] == "REFUSED  -"
+    assert lost.endswith("  peak 11/s 00:00:01Z  22 in 5 min")
+    assert others.split("   ")[0] == "REFUSED  not known"
     assert "ELSEWHERE ON THIS HOST  1.2 k/s  backlog 1.2 k" in others
-    lost, others = (text(spans) for spans in loss_lines(narrow))
+    lost, others = (text(spans) for spans in loss_lines(one, 64, 2))
     assert "wire 9" in lost
     assert "TX" not in lost
     assert "+1 more" in lost
@@ -137,36 +159,40 @@ def test_a_narrow_loss_line_keeps_the_largest_stages() -> None:
 
 
 def test_quiet_rows_that_are_no_loss_fold_away_on_low_screens() -> None:
-    samples = [sample(i, links(i, rx_dropped=i, rx_nohandler=0)) for i in range(3)]
-    assert "device" in PANE.keys(pane_input(*samples))
-    assert "nohandler" not in PANE.keys(pane_input(*samples))
-    assert "nohandler" in PANE.keys(pane_input(*samples, size=(80, 50)))
+    one = moment(*(sample(i, links(i, rx_dropped=i, rx_nohandler=0)) for i in range(3)))
+    assert "device" in keys(one, 17)
+    assert "nohandler" not in keys(one, 17)
+    assert "nohandler" in keys(one, 50)
+
+
+def test_stages_that_lost_something_stand_first_and_keep_the_order_of_the_path() -> None:
+    losing = [sample(i, links(i, tx_dropped=i), softnet(i, {0: 9 * i})) for i in range(3)]
+    assert keys(moment(*losing), 50)[:3] == ["backlog", "tx_drops", "wire"]
 
 
 def test_missing_drop_reasons_are_explained_once() -> None:
     why = {"drops": "drop reasons: this kernel has no BTF"}
-    drawn = [
-        text(one)
-        for one in PANE.lines(pane_input(sample(0, unavailable=why), sample(1, unavailable=why), size=(80, 60)), 59)
+    shown = drawn(moment(sample(0, unavailable=why), sample(1, unavailable=why)), 80, 59)
+    assert [one.rstrip("│┃ ") for one in shown if "no BTF" in one] == [
+        "Drop reasons of the kernel: this kernel has no BTF"
     ]
-    assert [one for one in drawn if "no BTF" in one] == ["Drop reasons of the kernel: this kernel has no BTF"]
 
 
 def test_the_reason_for_missing_drop_reasons_is_shown_whole() -> None:
     why = {"drops": f"drop reasons: EPERM, {'so it goes on and on; ' * 6}give it CAP_BPF"}
-    drawn = [text(one) for one in PANE.lines(pane_input(sample(0, unavailable=why), sample(1, unavailable=why)), 40)]
-    assert max(map(len, drawn)) <= 80
-    assert "Drop reasons of the kernel: EPERM, so it goes on" in " ".join(drawn)
-    assert "give it CAP_BPF" in " ".join(drawn)
+    shown = drawn(moment(sample(0, unavailable=why), sample(1, unavailable=why)), 80, 60)
+    assert max(map(len, shown)) <= 80
+    assert "Drop reasons of the kernel: EPERM, so it goes on" in " ".join(shown)
+    assert "give it CAP_BPF" in " ".join(shown)
 
 
 @pytest.mark.parametrize(("hook", "behind"), [(Hook("xdp", "native"), "NIC ring"), (Hook("tcx"), "backlog")])
 def test_the_program_row_stands_at_its_place_in_the_path(hook: Hook, behind: str) -> None:
     eth0 = replace(ETH0, hooks={"rx": hook})
-    one = pane_input(*(sample(second, links(second), interfaces=(eth0,)) for second in (0, 1)))
-    drawn = [text(row) for row in PANE.lines(one, 40)]
-    at = next(i for i, row in enumerate(drawn) if row.startswith("seen by"))
-    assert drawn[at - 1].startswith(behind)
+    one = moment(*(sample(second, links(second), interfaces=(eth0,)) for second in (0, 1)))
+    shown = drawn(one, 80, 24)
+    at = next(i for i, row in enumerate(shown) if row.startswith("seen by"))
+    assert shown[at - 1].startswith(behind)
 
 
 @pytest.mark.parametrize(("hook", "since_start"), [(Hook("tcx"), "110 k"), (Hook(), "-")])
@@ -178,14 +204,22 @@ def test_device_counters_are_not_counts_since_the_start(hook: Hook, since_start:
         counted = [] if hook.hook == "none" else [reading("protocols", {("eth0", "rx", 6): [packets, 0]}, second)]
         return sample(second, links(second, rx_packets=packets), *counted, interfaces=(eth0,))
 
-    drawn = [text(one) for one in PANE.lines(pane_input(at(0), at(1)), 40)]
-    row = next(one for one in drawn if one.startswith(("seen by", "received")))
+    row = next(one for one in drawn(moment(at(0), at(1)), 80, 24) if one.startswith(("seen by", "received")))
     assert f"1.00 k {since_start:>11}" in row
 
 
-def test_a_pane_depends_on_its_input_alone() -> None:
-    one = pane_input(sample(0, softnet(0, {0: 0})), sample(1, softnet(1, {0: 5})))
-    assert PANE.lines(one, 23) == PANE.lines(replace(one), 23)
+def test_enter_shows_a_stage_over_time() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press("3", "g", "enter")
+        assert "Path › backlog" in stage.line(0)
+        shown = stage.text()
+        assert "peak 1.2 k/s at 03:12:" in shown
+        assert "since start 81.7 k" in shown
+        assert " -10 min " in shown
+        await stage.press("escape")
+        assert "▸" in stage.text() or "◂" in stage.text()
+
+    perform(scenario, size=(100, 40))
 
 
 def test_cpus_sort_by_what_the_signals_say_and_name_queues() -> None:

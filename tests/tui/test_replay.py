@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
@@ -20,6 +21,7 @@ from bpftop.store.writer import RecordingLimits, Writer
 from bpftop.tui.actions import Actions
 from bpftop.tui.app import BpftopApp
 from bpftop.tui.sampling_thread import SamplingThread
+from bpftop.tui.widgets.time_line import TimeLine
 from tests.tui.conftest import Stage, perform, theme, until
 from tests.tui.fake import FakeSource, interface
 
@@ -38,11 +40,12 @@ def record(path: Path, ticks: int = TICKS, cpus: int = 16, interfaces: Sequence[
 
 
 async def drawn(stage: Stage) -> list[list[str]]:
-    """Every pane without its first line, which has the clock, and its last one, which has the keys."""
+    """Every pane without its first two lines, which have the clock, and without time line and keys at its end."""
     screens = []
     for key in PANES:
         await stage.press(key)
-        screens.append(stage.text().splitlines()[1:-1])
+        end = -1 if stage.sampling_thread.replay is None else -2
+        screens.append(stage.text().splitlines()[2:end])
     return screens
 
 
@@ -68,7 +71,7 @@ def replayed(
             try:
                 async with app.run_test(size=size) as pilot:
                     stage = Stage(app, pilot, FakeSource(), sampling_thread)
-                    await until(stage, lambda: sampling_thread.latest is not None)
+                    await until(stage, lambda: "web-17" in stage.text())
                     await scenario(stage, replay)
             finally:
                 sampling_thread.stop()
@@ -79,7 +82,7 @@ def replayed(
 
 def seq(stage: Stage) -> int:
     """Return the sequence number of the snapshot on the screen."""
-    snapshot = stage.app.view.paused or stage.app.snapshot
+    snapshot = stage.app.choices.paused or stage.app.snapshot
     return -1 if snapshot is None else snapshot.seq
 
 
@@ -109,23 +112,36 @@ def test_a_replayed_screen_is_the_live_one(
         await until(stage, lambda: seq(stage) == TICKS - 1)
         assert await drawn(stage) == live
 
-    replayed(jumped, path, TICKS, size)
-    replayed(played, path, 1, size)
+    with_time_line = (size[0], size[1] + 1)
+    replayed(jumped, path, TICKS, with_time_line)
+    replayed(played, path, 1, with_time_line)
+
+
+def test_the_time_line_shows_where_the_screen_is_and_goes_where_it_is_clicked(tmp_path: Path) -> None:
+    async def scenario(stage: Stage, replay: Replay) -> None:
+        line = stage.line(-2)
+        assert line.startswith("03:12:44Z ┃─")
+        assert line.endswith("─ 03:13:52Z")
+        await stage.pilot.click(TimeLine, offset=(79, 0))
+        await until(stage, lambda: seq(stage) > 30)
+        assert stage.line(-2)[10:].index("┃") in range(67, 73)
+
+    replayed(scenario, record(tmp_path / "a"), 1)
 
 
 def test_keys_move_about_in_it(tmp_path: Path) -> None:
     async def scenario(stage: Stage, replay: Replay) -> None:
-        assert stage.line(0).endswith("PAUSED")
+        assert stage.line(1).endswith("PAUSED")
         await stage.press("right")
         await until(stage, lambda: seq(stage) == 30)
-        await stage.press("L")
+        await stage.press("shift+right")
         await until(stage, lambda: seq(stage) == 40)
         await stage.press("left", "left", "H")
         assert seq(stage) == 28
-        assert stage.line(0).endswith("-12 s PAUSED")
+        assert stage.line(1).endswith("-12 s PAUSED")
         await stage.press("right")
         assert seq(stage) == 29
-        await stage.press("L", "L")
+        await stage.press("shift+right", "shift+right")
         assert seq(stage) == 40
         await stage.press("H", "H", "H", "H", "H")
         await until(stage, lambda: seq(stage) == 0)
@@ -158,12 +174,12 @@ def test_seeking_by_time(tmp_path: Path) -> None:
     async def scenario(stage: Stage, replay: Replay) -> None:
         await stage.press("at", *"03:13:30", "enter")
         await until(stage, lambda: seq(stage) == 46)
-        assert "03:13:29Z" in stage.line(0)
+        assert "03:13:29Z" in stage.line(1)
         assert len(stage.sampling_thread.history) == 47
         await stage.press("at", *"-20", "enter")
         await until(stage, lambda: seq(stage) == 26)
         await stage.press("at", *"12:00", "enter")
-        assert "12:00 is not within the recording" in stage.text()
+        assert "12:00 is not within the recording" in stage.said()
         await stage.press("at", *"3", "escape")
         assert seq(stage) == 26
 
@@ -175,11 +191,11 @@ def test_it_plays_and_stands_still(tmp_path: Path) -> None:
         await stage.press("f")
         assert replay.speed == 10
         await stage.press("space")
-        assert "replay 10x" in stage.line(0)
+        assert "replay 10x" in stage.line(1)
         begin = seq(stage)
         await until(stage, lambda: seq(stage) > begin + 3)
         await stage.press("p")
-        assert stage.line(0).endswith("PAUSED")
+        assert stage.line(1).endswith("PAUSED")
         await asyncio.sleep(0.3)
         at = seq(stage)
         await asyncio.sleep(0.3)
@@ -197,11 +213,11 @@ def test_a_replay_neither_accepts_offers_nor_records(tmp_path: Path) -> None:
     path = record(tmp_path / "a", interfaces=[interface("eth0", 2, offer="native XDP, exact")], ticks=5)
 
     async def scenario(stage: Stage, replay: Replay) -> None:
-        assert "native XDP, exact" not in stage.line(-1)
-        await stage.press("x", "y")
-        assert stage.app.view.prompt is None
+        assert "native XDP, exact" not in stage.text()
+        await stage.press("x")
+        assert stage.said() == "There is no offer to accept now."
         await stage.press("r")
-        assert "cannot record here" in stage.text()
+        assert "Cannot record here" in stage.said()
 
     replayed(scenario, path)
 
@@ -228,13 +244,13 @@ def test_the_live_screen_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyP
         switches.append(RecordingSwitch(stage.sampling_thread))
         await stage.press("r")
         await until(stage, lambda: stage.sampling_thread.recorder is not None)
-        assert stage.line(0).endswith("rec live")
+        assert re.search(r"● \d+ ticks .* live", stage.line(1))
         await stage.flood(5)
         await stage.press("r")
-        await until(stage, lambda: "recording ended: 5 ticks in bpftop-web-17-" in stage.text())
-        assert "rec" not in stage.line(0)
+        await until(stage, lambda: "recording ended: 5 ticks in bpftop-web-17-" in stage.said())
+        assert "●" not in stage.line(1)
 
-    perform(scenario, ticks=3, actions={"record": lambda: switches[0].toggle()})
+    perform(scenario, size=(140, 40), ticks=3, actions={"record": lambda: switches[0].toggle()})
     (path,) = tmp_path.iterdir()
     with closing(Recording(str(path))) as recording:
         assert [tick.sample.seq for tick in recording.ticks(1, 9)] == [3, 4, 5, 6, 7]
@@ -250,7 +266,7 @@ def test_where_nothing_can_be_written_the_screen_says_so(tmp_path: Path, monkeyp
     async def scenario(stage: Stage) -> None:
         switches.append(RecordingSwitch(stage.sampling_thread))
         await stage.press("r")
-        await until(stage, lambda: "start bpftop in a directory that you may write to" in stage.text())
+        await until(stage, lambda: "start bpftop in a directory that you may write to" in stage.said())
         assert stage.sampling_thread.recorder is None
 
     perform(scenario, ticks=3, actions={"record": lambda: switches[0].toggle()})
@@ -259,9 +275,9 @@ def test_where_nothing_can_be_written_the_screen_says_so(tmp_path: Path, monkeyp
 def test_a_live_screen_cannot_seek() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press("at")
-        assert "this is a live screen, not a recording" in stage.text()
-        await stage.press("j", "f")
-        assert "this is a live screen, not a recording" in stage.text()
+        assert "This is a live screen, not a recording" in stage.said()
+        await stage.press("f")
+        assert len([said for _, said, _ in stage.app.said if "This is a live screen" in said]) == 2
 
     perform(scenario, ticks=3)
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from bpftop.errors import UsageError
+from bpftop.tui.role_styles import RoleStyles
 from bpftop.tui.themes import BOLD, ROLES, TERMINAL_COLOURS, Theme, find_theme, read_theme
-from bpftop.tui.widgets.role_styles import RoleStyles
 from tests.tui.conftest import THEMES, Stage, perform, theme
 
 
@@ -92,7 +92,7 @@ def test_no_color_leaves_no_colour_and_the_same_text(monkeypatch: pytest.MonkeyP
     async def scenario(stage: Stage) -> None:
         await stage.press("j")
         texts.append(stage.text())
-        styles = {style for y in range(24) for _, style, _ in stage.app.canvas.render_line(y)}
+        styles = {style for strip in stage.app.screen_strips() for _, style, _ in strip}
         if stage.app.colours.colours["bar"] == "default":
             assert all(s and s.color and s.color.is_default and s.bgcolor and s.bgcolor.is_default for s in styles)
             assert any(s and s.reverse for s in styles)  # the cursor

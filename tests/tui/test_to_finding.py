@@ -45,7 +45,7 @@ def recorded(path: Path, script: Script = twice, ticks: int = TICKS) -> str:
 
 
 def ids(stage: Stage) -> set[str]:
-    snapshot = stage.app.view.paused or stage.app.snapshot
+    snapshot = stage.app.choices.paused or stage.app.snapshot
     assert snapshot is not None
     return {finding.id for finding in snapshot.diagnosis.findings}
 
@@ -68,23 +68,23 @@ def test_keys_go_to_the_next_and_previous_finding(tmp_path: Path) -> None:
         await stage.press("right_parenthesis")
         await until(stage, lambda: seq(stage) == first)
         assert ids(stage) == {"checksum-errors"}
-        assert "▲ WARNING Bad checksums" in stage.text()
-        assert f"raised 2025-11-26T03:13:{first - 16:02}Z, over 2025-11-26T03:13:" in stage.text()
+        assert "▲  WARNING  Bad checksums" in stage.said()
+        assert f"raised 2025-11-26T03:13:{first - 16:02}Z, over 2025-11-26T03:13:" in stage.said()
         assert len(stage.sampling_thread.history) == first + 1
         await stage.press("right_parenthesis")
         await until(stage, lambda: seq(stage) == second)
         assert ids(stage) == {"firewall-drops"}
-        assert "not over at the end of its recording" in stage.text()
+        assert "not over at the end of its recording" in stage.said()
         assert not replay.playing
         await stage.press("right_parenthesis")
-        assert "no finding was raised after this moment" in stage.text()
+        assert "No finding was raised after this moment" in stage.said()
         assert seq(stage) == second
         await stage.press("left", "left", "right_parenthesis")  # within the history, as it is kept
         await until(stage, lambda: seq(stage) == second)
         await stage.press("left_parenthesis")
         await until(stage, lambda: seq(stage) == first)
         await stage.press("left_parenthesis")
-        assert "no finding was raised before this moment" in stage.text()
+        assert "No finding was raised before this moment" in stage.said()
 
     replayed(scenario, recorded(tmp_path / "a"), 1)
 
@@ -114,7 +114,7 @@ def test_a_recording_without_a_list_searches_the_history(tmp_path: Path) -> None
         assert seq(stage) == first
         assert ids(stage) == {"checksum-errors"}
         await stage.press("right_parenthesis")
-        assert "no finding was raised after this moment, within the history of the screen" in stage.text()
+        assert "No finding was raised after this moment, within the history of the screen" in stage.said()
 
     replayed(scenario, path, 1)
     assert second > 100
@@ -128,8 +128,8 @@ def test_a_recording_that_is_damaged_meanwhile_is_a_sentence(tmp_path: Path) -> 
             connection.executescript("DROP VIEW findings; DROP VIEW times; DROP TABLE ticks")
         for keys in (("right_parenthesis",), ("at", "0", "enter")):
             await stage.press(*keys)
-            assert "no such table" in stage.text()
-            await stage.press("j")
+            assert "no such table" in stage.said()
+            stage.app.said.clear()
 
     replayed(scenario, path, 20)
 
@@ -149,16 +149,16 @@ def test_without_a_recording_the_history_is_searched(monkeypatch: pytest.MonkeyP
 
     async def scenario(stage: Stage) -> None:
         await stage.press("right_parenthesis")
-        assert "no finding was raised after this moment, within the history of the screen" in stage.text()
+        assert "No finding was raised after this moment, within the history of the screen" in stage.said()
         await stage.press("left_parenthesis")
-        assert stage.app.view.paused is not None
+        assert stage.app.choices.paused is not None
         assert seq(stage) == second
-        assert "· note The firewall drops 30/s (this namespace)" in stage.text()
+        assert "·  note  The firewall drops 30/s (this namespace)" in stage.said()
         await stage.press("left_parenthesis")
         assert seq(stage) == first
         await stage.press("left_parenthesis")
         assert seq(stage) == first
-        assert "no finding was raised before this moment, within the history of the screen" in stage.text()
+        assert "No finding was raised before this moment, within the history of the screen" in stage.said()
         await stage.press("right_parenthesis")
         assert seq(stage) == second
 
@@ -170,7 +170,7 @@ def test_findings_older_than_the_history_are_unreachable(monkeypatch: pytest.Mon
     async def scenario(stage: Stage) -> None:
         await stage.flood(600)
         await stage.press("left_parenthesis")
-        assert "no finding was raised before this moment, within the history of the screen" in stage.text()
+        assert "No finding was raised before this moment, within the history of the screen" in stage.said()
 
     with scripted(monkeypatch) as run:
         run(scenario, ticks=TICKS, rules=chosen())

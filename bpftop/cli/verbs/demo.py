@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from bpftop.cli.options import add_settings, add_theme
+from bpftop.cli.options import add_screen, add_settings
 from bpftop.demo.faults.offers import OFFERS
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     faults.add_argument("--tour", action="store_true", help="make all faults, one after the other, 30 s each")
     faults.add_argument("--list", action="store_true", help="list the faults, each with what to look at")
     add_settings(parser)
-    add_theme(parser)
+    add_screen(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

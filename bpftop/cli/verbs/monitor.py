@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from bpftop.cli.options import add_live, add_theme
+from bpftop.cli.options import add_live, add_screen
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_live(parser)
-    add_theme(parser)
+    add_screen(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from bpftop.cli.options import add_ascii, add_output, add_settings, add_theme, settings_of
+from bpftop.cli.options import add_output, add_screen, add_settings, settings_of
 from bpftop.errors import BpftopError, UsageError
 from bpftop.export.formats import FLOWS, SNAPSHOT
 
@@ -42,10 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="flows: write the flows of the moment instead of its snapshot, as far as they were recorded",
     )
     parser._negative_number_matcher = re.compile("-[0-9]")  # accept `--at -5m` without `=`; argparse accepts only -5
-    add_ascii(parser)
     add_output(parser, "when the document is complete")
     add_settings(parser)
-    add_theme(parser)
+    add_screen(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from bpftop.config.resources import NoThread, start_thread
-from bpftop.tui.measurements.measurement import Measurement
-from bpftop.tui.view import PaneInput, View
 from bpftop.tui.widgets.line import clean
 
 Resolve = Callable[[str], str | None]
@@ -45,23 +43,16 @@ class AddressNames:
         return self.known or {} if self.enabled else {}
 
 
-class AddressLookup(Measurement):
+class AddressLookup:
     """Looks up names in daemon threads that end with the process: a resolver may block for half a minute.
 
     Args:
         notify: Called in a lookup thread after every answer.
         resolve: Looks up one address.
-        visible_addresses: Returns the addresses on the screen.
     """
 
-    def __init__(
-        self,
-        notify: Callable[[], object],
-        resolve: Resolve,
-        visible_addresses: Callable[[PaneInput], Iterable[str]],
-    ) -> None:
-        super().__init__("Flows", notify)
-        self._resolve, self._visible_addresses = resolve, visible_addresses
+    def __init__(self, notify: Callable[[], object], resolve: Resolve) -> None:
+        self._notify, self._resolve = notify, resolve
         self._enabled = False
         self._lock = threading.Lock()
         self._answers: dict[str, str | None] = {}
@@ -71,15 +62,13 @@ class AddressLookup(Measurement):
 
     @property
     def state(self) -> AddressNames:
+        """Return what is known now."""
         with self._lock:
             known = {address: name for address, name in self._answers.items() if name}
             return AddressNames(self._enabled, known, len(self._pending))
 
-    def press(self, name: str, pane_input: PaneInput, busy: str) -> View | None:
-        """Look up the new addresses on the screen; without new addresses, switch names off or on."""
-        if name != "names":
-            return None
-        addresses = self._visible_addresses(pane_input)
+    def look_up(self, addresses: Iterable[str]) -> None:
+        """Look up the addresses that are new; without new addresses, switch names off or on."""
         with self._lock:
             new = [a for a in addresses if a not in self._answers and a not in self._pending]
             self._pending.update(new)
@@ -93,10 +82,9 @@ class AddressLookup(Measurement):
             except NoThread:  # the threads that there are look up the rest
                 break
             self._threads.append(thread)
-        return pane_input.view
 
-    def cancel(self) -> None:
-        super().cancel()
+    def close(self) -> None:
+        """End the threads after their current request."""
         for _ in self._threads:
             self._requests.put(None)
 

@@ -1,9 +1,8 @@
-"""The measurement of the pane Profile: the person's choices, the results, and the keys that change either."""
+"""The measurement of the map operations: the person's choices and the results."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 from bpftop.errors import BpftopError
 from bpftop.measure.api import Progress, Stop
@@ -12,69 +11,41 @@ from bpftop.measure.maps.plan import MeasureRequest
 from bpftop.measure.maps.results import CellResult
 from bpftop.measure.run_store import StoredRun
 from bpftop.model.units import si
-from bpftop.tui.measurements.map_choices import Axis, Choices, axes, next_choice, request_of, usual
-from bpftop.tui.measurements.measurement import Measurement, RunStatus
-from bpftop.tui.view import PaneInput, View
-
-
-@dataclass(frozen=True)
-class MapPaneState:
-    """The state that the pane Profile draws."""
-
-    axes: tuple[Axis, ...]
-    choices: Choices
-    status: RunStatus
-    stopping: bool
-    results: tuple[CellResult, ...]
-    earlier: tuple[StoredRun, ...]
+from bpftop.tui.measurements.map_choices import axes, next_choice, request_of, usual
+from bpftop.tui.measurements.measurement import Measurement
 
 
 class MapMeasurement(Measurement):
-    """Measures map operations. The run's thread replaces ``_results`` and ``_earlier`` as a whole, so no lock."""
+    """Measures map operations. The run's thread replaces ``results`` and ``earlier`` as a whole, so no lock."""
 
     def __init__(self, notify: Callable[[], object], engine: MapEngine) -> None:
-        super().__init__("Profile", notify)
+        super().__init__("Map operations", notify)
         self._engine = engine
-        self._axes = axes(engine.cpus())
-        self._choices = usual(self._axes)
-        self._results: tuple[CellResult, ...] = ()
-        self._earlier: tuple[StoredRun, ...] = ()
+        self.axes = axes(engine.cpus())
+        self.choices = usual(self.axes)
+        self.results: tuple[CellResult, ...] = ()
+        self.earlier: tuple[StoredRun, ...] = ()
 
-    @property
-    def state(self) -> MapPaneState:
-        return MapPaneState(self._axes, self._choices, self.status, self.stopped, self._results, self._earlier)
+    def turn(self, axis: str, steps: int) -> None:
+        """Choose the value ``steps`` further for an axis."""
+        self.choices = next_choice(self.axes, self.choices, axis, steps)
 
-    def press(self, name: str, pane_input: PaneInput, busy: str) -> View | None:
-        view = pane_input.view
-        if name in ("choose", "run"):
-            return self._start(view, busy)
-        if name == "clear" and self.running:
-            self.cancel()
-            return view
-        if name in ("earlier", "later"):
-            if view.cursor in self._choices:
-                self._choices = next_choice(self._axes, self._choices, view.cursor, -1 if name == "earlier" else 1)
-            return view
-        return None
-
-    def _start(self, view: View, busy: str) -> View:
-        if message := self.busy_message(busy):
-            return replace(view, message=message)
-        request = request_of(self._axes, self._choices)
-        self._results = ()
+    def start(self) -> None:
+        """Measure the choices."""
+        request = request_of(self.axes, self.choices)
+        self.results = ()
         self.begin(lambda stop: self._profile(request, stop))
-        return view
 
     def _profile(self, request: MeasureRequest, stop: Stop) -> MapRun:
         run = self._engine.profile(request, stop)
-        self._earlier = run.earlier
+        self.earlier = run.earlier
         return run
 
     def take(self, progress: Progress[CellResult]) -> None:
         if progress.result is not None:
-            by_cell = {result.cell: result for result in self._results}
+            by_cell = {result.cell: result for result in self.results}
             by_cell[progress.result.cell] = progress.result  # a better result takes the place of the earlier one
-            self._results = tuple(by_cell.values())
+            self.results = tuple(by_cell.values())
 
     def end(self, run: MapRun, duration_s: float) -> str:
         """Store the medians, and return the summary."""
@@ -83,8 +54,8 @@ class MapMeasurement(Measurement):
             run.store()
         except BpftopError as error:  # the results are valid without being stored
             problem = f" {error}"
-        checked = si(sum(result.checked for result in self._results))
+        checked = si(sum(result.checked for result in self.results))
         summary = (
-            f"{len(self._results)} cells in {duration_s:.1f} s, {checked} values and keys compared, none was wrong."
+            f"{len(self.results)} cells in {duration_s:.1f} s, {checked} values and keys compared, none was wrong."
         )
         return f"{'Cancelled: ' if run.stop.is_set() else ''}{summary}{problem}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bpftop.config.resources import start_thread, why_failed
 from bpftop.errors import BpftopError
-from bpftop.tui.view import PaneInput, View
 
 if TYPE_CHECKING:
     from bpftop.measure.api import MeasurementRun, Progress, Stop
@@ -40,7 +38,7 @@ class RunStatus:
         return self.phase == "running"
 
 
-class Measurement(ABC):
+class Measurement:
     """Runs one engine in a thread, one run at a time.
 
     Args:
@@ -55,23 +53,6 @@ class Measurement(ABC):
         self._stop: Stop | None = None
         self._thread: threading.Thread | None = None
         self._unread_ending = ""
-
-    @property
-    @abstractmethod
-    def state(self) -> object:
-        """Return an immutable value that the pane draws."""
-
-    @abstractmethod
-    def press(self, name: str, pane_input: PaneInput, busy: str) -> View | None:
-        """Handle an action of the open pane.
-
-        Args:
-            name: Id of the action.
-            busy: Title of another measurement that runs, or empty. Two runs at a time would disturb each other.
-
-        Returns:
-            The view after the action; None if the action has its usual meaning.
-        """
 
     @property
     def stopped(self) -> bool:
@@ -114,7 +95,7 @@ class Measurement(ABC):
         ending, self._unread_ending = self._unread_ending, ""
         return f"{self.title}: {ending}" if ending else ""
 
-    def take(self, progress: Progress[Any]) -> None:  # noqa: B027 a measurement without runs needs none
+    def take(self, progress: Progress[Any]) -> None:
         """Take a step of the run, in the run's thread."""
 
     def end(self, run: Any, duration_s: float) -> str:

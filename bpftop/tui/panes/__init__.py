@@ -1,27 +1,37 @@
-"""The panes by name."""
+"""The table of panes: which class draws which tab."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from bpftop.fields import frozen
 
 if TYPE_CHECKING:
     from bpftop.tui.panes.pane import Pane
 
-PANES = {
-    "overview": "bpftop.tui.panes.overview",
-    "cpus": "bpftop.tui.panes.cpus",
-    "path": "bpftop.tui.panes.path",
-    "flows": "bpftop.tui.panes.flows",
-    "profile": "bpftop.tui.panes.maps",
-    "bench": "bpftop.tui.panes.programs",
-    "findings": "bpftop.tui.panes.findings",
-    "help": "bpftop.tui.panes.help",
+
+@frozen
+class PaneEntry:
+    """Title of the tab, and module and class of the pane. The module is imported when the pane is first opened."""
+
+    title: str
+    module: str
+    class_name: str
+
+    def load(self) -> type[Pane]:
+        """Return the class of the pane."""
+        pane: type[Pane] = getattr(import_module(f"bpftop.tui.panes.{self.module}"), self.class_name)
+        return pane
+
+
+PANES: Mapping[str, PaneEntry] = {
+    "overview": PaneEntry("Overview", "overview", "OverviewPane"),
+    "cpus": PaneEntry("CPUs", "cpus", "CpusPane"),
+    "path": PaneEntry("Path", "path", "PathPane"),
+    "flows": PaneEntry("Flows", "flows", "FlowsPane"),
+    "measure": PaneEntry("Measure", "measure", "MeasurePane"),
+    "findings": PaneEntry("Findings", "findings", "FindingsPane"),
 }
-"""Pane name -> the module whose PANE it is."""
-
-
-def load_pane(name: str) -> Pane:
-    """Return the pane. Its module is imported on the first call, so the first screen imports one pane."""
-    pane: Pane = import_module(PANES[name]).PANE
-    return pane
+"""Id of the action that opens the pane -> its entry, in the order of the tabs."""

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from textual.widget import Widget
+
+from bpftop.history.cpu_trends import CELL_S
 from bpftop.model.cpu_readings import CpuValues
-from bpftop.model.units import UNKNOWN, pct, si
+from bpftop.model.units import UNKNOWN, bar, pct, si
+from bpftop.render.columns import Column
 from bpftop.render.comparison import ratio
 from bpftop.render.queue_summary import queue_phrases
 from bpftop.render.rows import CpuLine, CpuTable, effective_cpus
 from bpftop.render.traffic_columns import CPU_COLUMNS
+from bpftop.tui.bindings import bindings
+from bpftop.tui.moment import Moment
 from bpftop.tui.panes.pane import Pane
-from bpftop.tui.view import PaneInput
-from bpftop.tui.widgets.cpu_strip import cpu_strip
-from bpftop.tui.widgets.header import header, notice_line
-from bpftop.tui.widgets.line import Line, clean, crop, line, wrap
-from bpftop.tui.widgets.table import TextTable, rule, visible
-from bpftop.tui.widgets.traffic_lines import direction_line
+from bpftop.tui.widgets.chart import AXIS, Plot, cell_count, chart_lines
+from bpftop.tui.widgets.cpu_strip import CpuStrip
+from bpftop.tui.widgets.line import Line, clean, crop, line, wrapped
+from bpftop.tui.widgets.region import Region
+from bpftop.tui.widgets.table import Rows, Table
+from bpftop.tui.widgets.traffic import direction_line
 
 NO_PROGRAM = "Packets per CPU are not counted: no program is attached. `bpftop doctor` says what is missing."
 
@@ -32,85 +38,138 @@ SORTED_BY: Mapping[str, Callable[[CpuTable], CpuValues]] = {
 }
 """Columns that can be sorted by: their values exist for all CPUs, not only for the CPUs on the screen."""
 
-TABLE: TextTable[CpuLine] = TextTable(CPU_COLUMNS, lambda row: str(row.cpu))
+
+def cpus_of(moment: Moment) -> CpuTable:
+    """Return the CPUs of the selected direction."""
+    return CpuTable(moment.past)
+
+
+class CpuSummary(Region):
+    """The direction, how many CPUs carry it, and how packets reach the CPUs."""
+
+    def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
+        spread = wrapped(NO_PROGRAM, "notice", width)[0] if moment.without_program else _spread(moment, width)
+        return [direction_line(moment, moment.direction, width), spread, _queues(moment, width)]
+
+
+class CpuRows(Table[CpuLine]):
+    """A row per CPU."""
+
+    def columns(self, moment: Moment) -> Sequence[Column[CpuLine]]:
+        return CPU_COLUMNS
+
+    def rows(self, moment: Moment) -> Rows[CpuLine]:
+        cpus = cpus_of(moment)
+        numbers = self._ordered(cpus)
+        return Rows(
+            [str(cpu) for cpu in numbers],
+            lambda keys: cpus.lines([int(key) for key in keys]),
+            len(cpus.visible_cpus),
+        )
+
+    def row_title(self, key: str) -> str:
+        return f"CPU {key}"
+
+    def _ordered(self, cpus: CpuTable) -> list[int]:
+        """Return the CPUs that pass the filter, in screen order."""
+        numbers = _matching(cpus, self.words())
+        if self.sort not in SORTED_BY:
+            return numbers[::-1] if self.reverse else numbers
+        values = SORTED_BY[self.sort](cpus)
+        known = [cpu for cpu in numbers if values[cpu] is not None]
+        known.sort(key=lambda cpu: values[cpu] or 0.0, reverse=not self.reverse)
+        return known + [cpu for cpu in numbers if values[cpu] is None]
+
+
+class CpuDetail(Region):
+    """One CPU: its trend, its protocols and its counters."""
+
+    def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
+        cpu = int(moment.frame.place.row or 0)
+        cpus = cpus_of(moment)
+        if cpu >= len(cpus.rates):
+            return [line((f"There is no CPU {cpu} here.", "muted"))]
+        (row,) = cpus.lines([cpu])
+        facts = [
+            line((f"{column.title:<12}", "title"), f"{column.cell(row, 24).strip():<24}", (clean(column.help), "muted"))
+            for column in CPU_COLUMNS
+            if column.id not in ("trend", "protocols")
+        ]
+        protocols = [
+            line((f"{name:<12}", "name"), f"{si(rate, 'pps'):>12}  ", (bar(ratio(rate, row.now), 20), "bar"),
+                 f" {pct(ratio(rate, row.now)):>5}")
+            for name, rate in cpus.protocols(cpu)
+        ]  # fmt: skip
+        below = [(), line(("Protocols on this CPU", "title")), *protocols, (), line(("This CPU now", "title")), *facts]
+        room = max(4, min(height // 3, height - len(facts) - 4))
+        return [*self._chart(moment, cpu, width, room), *(crop(spans, width) for spans in below)]
+
+    def _chart(self, moment: Moment, cpu: int, width: int, height: int) -> list[Line]:
+        columns = min(600 // CELL_S, cell_count(width - AXIS - 2))
+        cells = moment.past.cpu_cells(columns)
+        values = [None if cell is None or cpu >= len(cell) else cell[cpu] for cell in cells]
+        known = [None if value is None or value != value else value for value in values]
+        return chart_lines(Plot(known, span_s=columns * CELL_S), width, height)
 
 
 class CpusPane(Pane):
     """A table of CPUs, or a strip with a cell per CPU."""
 
-    def lines(self, pane_input: PaneInput, height: int) -> list[Line]:
-        head = [header(pane_input), *notice_line(pane_input), direction_line(pane_input, pane_input.view.direction)]
-        cpus = CpuTable(pane_input.past)
-        if pane_input.without_program:
-            head += [line((part, "notice")) for part in wrap(NO_PROGRAM, min(pane_input.width, 100))]
-        else:
-            head.append(_spread(pane_input, cpus))
-        head += _queues(pane_input)
-        room = max(1, height - len(head) - (1 if pane_input.view.wide else 2))
-        if pane_input.view.wide:
-            strip = cpu_strip(cpus.visible_cpus, cpus.rates, pane_input.width, room)
-            return [*head, rule(pane_input, (), slice(0, room), None), *strip][:height]
-        numbers = _ordered(pane_input, cpus)
-        keys = [str(cpu) for cpu in numbers]
-        visible_rows = visible(keys, pane_input.view.cursor, room)
-        body = TABLE.lines(cpus.lines(numbers[visible_rows]), pane_input, pane_input.width)
-        return [*head, rule(pane_input, keys, visible_rows, len(cpus.visible_cpus)), *body][:height]
+    DEFAULT_CSS = """
+    CpusPane CpuSummary { height: 3; }
+    CpusPane CpuStrip { height: 1fr; display: none; }
+    CpusPane.-wide CpuStrip { display: block; }
+    CpusPane.-wide CpuRows { display: none; }
+    CpusPane CpuRows, CpusPane CpuDetail { height: 1fr; }
+    """
+    BINDINGS = bindings("wide")
+    title = "CPUs"
+    hints = (("choose", "this CPU"), ("wide", "strip"), ("direction", "RX/TX"), ("filter", "filter"), ("sort", "sort"),
+             ("pause", "pause"), ("mark", "mark"))  # fmt: skip
+    columns = CPU_COLUMNS
 
-    def keys(self, pane_input: PaneInput) -> list[str]:
-        if pane_input.view.wide:
-            return []
-        return [str(cpu) for cpu in _ordered(pane_input, CpuTable(pane_input.past))]
+    def compose_list(self) -> Iterator[Widget]:
+        self._rows = CpuRows()
+        yield from (CpuSummary(), self._rows, CpuStrip())
 
-    def sort_ids(self, pane_input: PaneInput) -> list[str]:
-        return [] if pane_input.view.wide else TABLE.sort_ids(pane_input, pane_input.width)
+    def compose_detail(self) -> Iterator[Widget]:
+        yield CpuDetail()
 
-    def row_text(self, pane_input: PaneInput, key: str) -> str:
-        cpus = CpuTable(pane_input.past)
-        return TABLE.text(cpus.lines([int(key)]), pane_input, max(100, pane_input.width))
+    def table(self) -> CpuRows:
+        return self._rows
+
+    def action_wide(self) -> None:
+        self.toggle_class("-wide")
+        self.take_focus()
 
 
-PANE = CpusPane()
-
-
-def _spread(pane_input: PaneInput, cpus: CpuTable) -> Line:
+def _spread(moment: Moment, width: int) -> Line:
     """Return ``1.1 of 16 CPUs carry RX   busiest: CPU 3, 97 %, 1.13 Mpps``."""
-    online, direction = pane_input.snapshot.online_cpus, pane_input.view.direction.upper()
+    cpus = cpus_of(moment)
+    online, direction = moment.snapshot.online_cpus, moment.direction.upper()
     effective = effective_cpus(cpus.rates)
     carry = f"{UNKNOWN if effective is None else f'{effective:.1f}'} of {len(online)} CPUs carry {direction}"
     spans = line(("CPU  ", "muted"), carry)
     if cpus.whole:
         busiest, rate = max(enumerate(cpus.rates), key=lambda pair: pair[1] or 0.0)
         spans = line(*spans, f"   busiest: CPU {busiest}, {pct(ratio(rate, cpus.whole))}, {si(rate, 'pps')}")
-    return crop(spans, pane_input.width)
+    return crop(spans, width)
 
 
-def _queues(pane_input: PaneInput) -> list[Line]:
+def _queues(moment: Moment, width: int) -> Line:
     """Return how packets reach the CPUs; nothing if the device is unknown or the total is selected."""
-    facts = pane_input.interface.interface.facts
+    facts = moment.interface.interface.facts
     if facts is None:
-        return []
-    summary, *parts = queue_phrases(facts, pane_input.view.direction)
+        return ()
+    summary, *parts = queue_phrases(facts, moment.direction)
     for part in parts:
-        if len(summary) + len(part) + 7 <= pane_input.width:
+        if len(summary) + len(part) + 7 <= width:
             summary = f"{summary}, {part}"
-    return [crop(line(("IRQ  ", "muted"), clean(summary)), pane_input.width)]
+    return crop(line(("IRQ  ", "muted"), clean(summary)), width)
 
 
-def _ordered(pane_input: PaneInput, cpus: CpuTable) -> list[int]:
-    """Return the CPUs that pass the filter, in screen order."""
-    view = pane_input.view
-    numbers = _matching(cpus, view.filter)
-    if view.sort not in SORTED_BY:
-        return numbers[::-1] if view.reverse else numbers
-    values = SORTED_BY[view.sort](cpus)
-    known = [cpu for cpu in numbers if values[cpu] is not None]
-    known.sort(key=lambda cpu: values[cpu] or 0.0, reverse=not view.reverse)
-    return known + [cpu for cpu in numbers if values[cpu] is None]
-
-
-def _matching(cpus: CpuTable, filter_text: str) -> list[int]:
-    """Return the CPUs that the filter names: by number (``0-3,8``), or by a protocol with packets on the CPU."""
-    words = filter_text.lower().replace(",", " ").split()
+def _matching(cpus: CpuTable, words: Sequence[str]) -> list[int]:
+    """Return the CPUs that the filter names: by number (``0-3``), or by a protocol with packets on the CPU."""
     if not words:
         return cpus.visible_cpus
     matches = (re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", word) for word in words)

@@ -2,111 +2,134 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from textual.widget import Widget
 
 from bpftop.history.episodes import Episode
-from bpftop.model.findings import SEVERITIES, Finding
+from bpftop.model.findings import Finding
 from bpftop.model.timestamps import clock_time
 from bpftop.model.units import since
+from bpftop.render.columns import Column
+from bpftop.render.finding_columns import FINDING_COLUMNS, FindingLine, finding_lines
 from bpftop.render.finding_value import limits_sentence, value_sentence
+from bpftop.tui.finding_places import place_of
+from bpftop.tui.messages import GoTo
+from bpftop.tui.moment import Moment
 from bpftop.tui.panes.pane import Pane
-from bpftop.tui.view import PaneInput
-from bpftop.tui.widgets.header import header, notice_line
-from bpftop.tui.widgets.line import Line, clean, crop, ends, line, text, wrap
-from bpftop.tui.widgets.table import visible
-from bpftop.tui.widgets.verdict import MARKS, ROLES, checks_text, episode_key
+from bpftop.tui.widgets.line import Line, clean, line, text, wrap
+from bpftop.tui.widgets.scroller import TextPanel
+from bpftop.tui.widgets.table import Rows, Table
+from bpftop.tui.widgets.verdict import checks_text
+
+LABEL_WIDTH = 11
+
+
+class FindingTable(Table[FindingLine]):
+    """The findings that stand, the gravest first, then those that are over."""
+
+    def columns(self, moment: Moment) -> Sequence[Column[FindingLine]]:
+        return FINDING_COLUMNS
+
+    def rows(self, moment: Moment) -> Rows[FindingLine]:
+        lines = finding_lines(moment.snapshot, moment.history.episodes)
+        matching = [each for each in lines if _matches(each.finding, self.words())]
+        return Rows.of(self.ordered(matching, moment), lambda each: each.key, len(lines))
+
+    def empty(self, moment: Moment) -> str:
+        if not moment.snapshot.diagnosis.rules:
+            return "no checks run"
+        return f"nothing wrong was found; {checks_text(moment)}"
+
+    def current(self, moment: Moment) -> FindingLine | None:
+        """Return the selected finding, else the first one."""
+        rows = self.rows(moment)
+        keys = [self.cursor] if self.cursor in rows.keys else list(rows.keys[:1])
+        return next(iter(rows.build(keys)), None)
+
+
+class FindingDetail(TextPanel):
+    """Everything about the selected finding, then the checks that cannot run."""
+
+    def __init__(self, table: FindingTable) -> None:
+        super().__init__()
+        self._table = table
+
+    def text_lines(self, moment: Moment, width: int) -> list[Line]:
+        current = self._table.current(moment)
+        told = [] if current is None else [*details(moment, current.episode, width), ()]
+        return [line(("─" * (width + 2), "muted")), *told, *inactive_checks(moment, width)]
 
 
 class FindingsPane(Pane):
-    """The list of findings, the details of the selected finding, and the checks that cannot run."""
+    """The list of findings above the details of the selected finding."""
 
+    DEFAULT_CSS = """
+    FindingsPane FindingTable { height: 1fr; }
+    FindingsPane FindingDetail { height: 2fr; }
+    """
+    title = "Findings"
+    hints = (("choose", "go there"), ("copy", "copy"), ("previous_finding", "earlier"), ("next_finding", "later"),
+             ("filter", "filter"), ("pause", "pause"))  # fmt: skip
+    columns = FINDING_COLUMNS
     terms = (
-        ("critical, warning", "Something is lost, or will be. `bpftop diagnose` ends with exit code 4 or 3 for them."),
-        ("note", "Worth knowing; nothing is lost by it."),
-        ("└", "A consequence of the finding above it."),
         ("blind", "The check cannot run: its input is not readable here. That is not the same as nothing found."),
         ("waiting", "The check needs a few more seconds of samples."),
         ("does not apply", "There is nothing here for the check to look at, so that nothing is missed."),
     )
-    terms_title = "Findings"
 
-    def lines(self, pane_input: PaneInput, height: int) -> list[Line]:
-        head = [header(pane_input), *notice_line(pane_input)]
-        room = max(2, height - len(head))
-        episodes = _ordered(pane_input)
-        if not episodes:
-            return [*head, *_nothing(pane_input), *_inactive_checks(pane_input)][:height]
-        keys = [episode_key(episode.finding) for episode in episodes]
-        cursor = pane_input.view.cursor
-        selected = episodes[keys.index(cursor) if cursor in keys else 0]
-        visible_rows = visible(keys, cursor, max(1, min(len(episodes), room // 2)))
-        rows = [_row(pane_input, episode, episode is selected) for episode in episodes[visible_rows]]
-        rule = line(("─" * pane_input.width, "muted"))
-        details = [*_details(pane_input, selected), (), *_inactive_checks(pane_input)]
-        return [*head, *rows, rule, *details][:height]
+    def compose_list(self) -> Iterator[Widget]:
+        self._findings = FindingTable()
+        self._detail = FindingDetail(self._findings)
+        yield from (self._findings, self._detail)
 
-    def keys(self, pane_input: PaneInput) -> list[str]:
-        return [episode_key(episode.finding) for episode in _ordered(pane_input)]
+    def compose_detail(self) -> Iterator[Widget]:
+        yield from ()
 
-    def row_text(self, pane_input: PaneInput, key: str) -> str:
-        selected = next((e for e in _ordered(pane_input) if episode_key(e.finding) == key), None)
-        if selected is None:
+    def table(self) -> FindingTable:
+        return self._findings
+
+    def on_table_selected(self, event: Table.Selected) -> None:
+        """Show the details of the finding from their first line."""
+        event.stop()
+        self._detail.top = 0
+        self._detail.redraw()
+
+    def choose(self, table: Table[Any], key: str) -> None:
+        """Go to the pane that shows the cause."""
+        shown = self._findings
+        current = shown.current(shown.moment) if shown.moment else None
+        if current is not None:
+            self.post_message(GoTo(place_of(current.finding)))
+
+    def copied_text(self) -> str:
+        table = self._findings
+        if table.moment is None or not table.cursor:
             return ""
-        lines = [_row(pane_input, selected, False), *_details(pane_input, selected)]
-        return "\n".join(text(spans).rstrip() for spans in lines)
+        with table.moment.lock:
+            current = table.current(table.moment)
+            told = [] if current is None else details(table.moment, current.episode, 118)
+        row = table.row_text(table.cursor, 120)
+        return "\n".join((row, *(text(spans).rstrip() for spans in told)))
 
 
-PANE = FindingsPane()
-
-
-def _ordered(pane_input: PaneInput) -> list[Episode]:
-    """Return the findings of the snapshot, gravest cause first with its consequences below, then past findings.
-
-    Past findings begin with the finding that ended last.
-    """
-    now_ns = pane_input.snapshot.mono_ns
-    active = [Episode(finding) for finding in pane_input.snapshot.diagnosis.findings]
-    active_keys = {episode_key(episode.finding) for episode in active}
-    past = [
-        episode
-        for episode in pane_input.history.episodes
-        if episode.ended_ns is not None
-        and episode.ended_ns <= now_ns
-        and episode_key(episode.finding) not in active_keys
-    ]
-    past.sort(key=lambda e: (-(e.ended_ns or 0), -SEVERITIES.index(e.finding.severity)))
-    return [e for e in (*active, *past) if _matches(e.finding, pane_input.view.filter)]
-
-
-def _matches(finding: Finding, filter_text: str) -> bool:
+def _matches(finding: Finding, words: Sequence[str]) -> bool:
     searched = f"{finding.id} {finding.severity} {finding.title} {finding.scope_name}".lower()
-    return all(word in searched for word in filter_text.lower().split())
+    return all(word in searched for word in words)
 
 
-def _row(pane_input: PaneInput, episode: Episode, selected: bool) -> Line:
-    finding, now_ns = episode.finding, pane_input.snapshot.mono_ns
-    if episode.ended_ns is None:
-        when = f"for {since(finding.since_s(now_ns))}"
-    else:
-        lasted = since((episode.ended_ns - finding.since_ns) / 1e9)
-        when = f"lasted {lasted}, over for {since((now_ns - episode.ended_ns) / 1e9)}"
-    role = ROLES[finding.severity] if episode.active else "muted"
-    indent = "  └ " if finding.explained_by and episode.active else ""
-    left = line(("▸ " if selected else "  ", "key"), (indent, "muted"), (f"{MARKS[finding.severity]:<13}", role),
-                (clean(finding.title), "name" if episode.active else "muted"))  # fmt: skip
-    return ends(left, line((f"  {clean(finding.scope_name)}  {when}", "muted")), pane_input.width)
-
-
-def _details(pane_input: PaneInput, episode: Episode) -> list[Line]:
+def details(moment: Moment, episode: Episode, width: int) -> list[Line]:
     """Return check, time, reason, evidence, limits, related findings and next commands of the finding."""
     finding = episode.finding
-    others = pane_input.snapshot.diagnosis.findings if episode.active else ()
+    others = moment.snapshot.diagnosis.findings if episode.active else ()
     cause = next((f.title for f in others if f.id == finding.explained_by), "")
     entries: list[tuple[str, str, str]] = [
+        ("finding", finding.title, "name"),
         ("check", f"{finding.id}, scope {finding.scope} {finding.scope_name}", "text"),
-        ("since", _since(pane_input, episode), "text"),
+        ("since", _since(moment, episode), "text"),
         ("why", finding.why, "name"),
-        *_value(pane_input, episode),
+        *_value(moment, episode),
         *(("evidence" if i == 0 else "", sentence, "text") for i, sentence in enumerate(finding.evidence)),
     ]
     if finding.source:
@@ -116,12 +139,12 @@ def _details(pane_input: PaneInput, episode: Episode) -> list[Line]:
     consequences = [f"{f.title} ({f.id})" for f in others if f.explained_by == finding.id]
     entries += [("leads to" if i == 0 else "", title, "text") for i, title in enumerate(consequences)]
     entries += [("next" if i == 0 else "", f"$ {command}", "key") for i, command in enumerate(finding.commands)]
-    return [row for name, sentence, role in entries for row in _entry(pane_input, name, sentence, role)]
+    return [row for name, sentence, role in entries for row in _entry(name, sentence, role, width)]
 
 
-def _value(pane_input: PaneInput, episode: Episode) -> list[tuple[str, str, str]]:
+def _value(moment: Moment, episode: Episode) -> list[tuple[str, str, str]]:
     """Return the number now beside its peak, its total, and the limits at which the finding is raised and clears."""
-    value, snapshot = episode.finding.value, pane_input.snapshot
+    value, snapshot = episode.finding.value, moment.snapshot
     if value is None:
         return []
     peak_time = f"at {clock_time(snapshot.wall_ns - (snapshot.mono_ns - value.peak_ns))}"
@@ -131,9 +154,9 @@ def _value(pane_input: PaneInput, episode: Episode) -> list[tuple[str, str, str]
     ]
 
 
-def _since(pane_input: PaneInput, episode: Episode) -> str:
+def _since(moment: Moment, episode: Episode) -> str:
     """Return begin, end and duration by the wall clock of the monitored machine."""
-    finding, snapshot = episode.finding, pane_input.snapshot
+    finding, snapshot = episode.finding, moment.snapshot
     began = clock_time(snapshot.wall_ns - (snapshot.mono_ns - finding.since_ns))
     if episode.ended_ns is None:
         return f"{began}, for {since(finding.since_s(snapshot.mono_ns))}"
@@ -141,23 +164,14 @@ def _since(pane_input: PaneInput, episode: Episode) -> str:
     return f"{began} until {ended}, {since((episode.ended_ns - finding.since_ns) / 1e9)}"
 
 
-def _entry(pane_input: PaneInput, name: str, sentence: str, role: str) -> list[Line]:
-    width = max(20, min(pane_input.width, 120) - 11)
-    parts = wrap(clean(sentence), width)
-    return [line((f"{'' if i else name:<11}", "muted"), (part, role)) for i, part in enumerate(parts)]
+def _entry(name: str, sentence: str, role: str, width: int) -> list[Line]:
+    parts = wrap(clean(sentence), max(20, min(width, 120) - LABEL_WIDTH))
+    return [line((f"{'' if i else name:<{LABEL_WIDTH}}", "muted"), (part, role)) for i, part in enumerate(parts)]
 
 
-def _nothing(pane_input: PaneInput) -> list[Line]:
-    if pane_input.view.filter:
-        return [line((f"no finding matches {pane_input.view.filter}", "muted")), ()]
-    if not pane_input.snapshot.diagnosis.rules:
-        return [line(("no checks run", "muted")), ()]
-    return [line(("nothing found", "good"), (f"   {checks_text(pane_input)}", "muted")), ()]
-
-
-def _inactive_checks(pane_input: PaneInput) -> list[Line]:
+def inactive_checks(moment: Moment, width: int) -> list[Line]:
     """Return the checks that are blind, wait for data, or do not apply here, each with its reason."""
-    diagnosis = pane_input.snapshot.diagnosis
+    diagnosis = moment.snapshot.diagnosis
     lines: list[Line] = []
     for one, many, note, checks in (
         ("check is blind", "checks are blind", "   `bpftop doctor` says more", diagnosis.blind),
@@ -166,14 +180,9 @@ def _inactive_checks(pane_input: PaneInput) -> list[Line]:
     ):
         if checks:
             lines.append(line((f"{len(checks)} {one if len(checks) == 1 else many}", "title"), (note, "muted")))
-            lines += _reasons(pane_input, checks)
-    return [crop(spans, pane_input.width) for spans in lines]
-
-
-def _reasons(pane_input: PaneInput, checks: Mapping[str, str]) -> list[Line]:
-    width = max(20, pane_input.width - 24)
-    return [
-        line((f"{check if i == 0 else '':<24}", "muted"), part)
-        for check, reason in checks.items()
-        for i, part in enumerate(wrap(clean(reason), width))
-    ]
+            lines += [
+                line((f"{check if i == 0 else '':<24}", "muted"), part)
+                for check, reason in checks.items()
+                for i, part in enumerate(wrap(clean(reason), max(20, width - 24)))
+            ]
+    return lines

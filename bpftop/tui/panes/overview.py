@@ -1,70 +1,151 @@
-"""Pane 1: what arrives, how much, on which CPU, and its protocols."""
+"""Pane 1: what is lost, what arrives, how much, on which CPU, and what it is made of."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from textual.containers import Horizontal
+from textual.widget import Widget
+
+from bpftop.model.snapshot import TOTAL, InterfaceSnapshot
+from bpftop.render.columns import Column
+from bpftop.render.interface_columns import INTERFACE_COLUMNS, InterfaceLine, interface_line
 from bpftop.render.rows import ProtocolLine, protocol_lines
 from bpftop.render.traffic_columns import PROTOCOL_COLUMNS
+from bpftop.tui.messages import GoTo, InterfaceRequested
+from bpftop.tui.moment import Moment, Place, listed
 from bpftop.tui.panes.pane import Pane
-from bpftop.tui.view import PaneInput
-from bpftop.tui.widgets.breakdown import GAP, breakdown, columns
-from bpftop.tui.widgets.header import header, notice_line
-from bpftop.tui.widgets.line import Line, beside, line, wrap
-from bpftop.tui.widgets.loss_line import loss_lines
-from bpftop.tui.widgets.table import TextTable, rule, visible
-from bpftop.tui.widgets.traffic_lines import traffic_lines
-from bpftop.tui.widgets.verdict import verdict_lines
+from bpftop.tui.widgets.breakdown import BLOCK, GAP, Breakdown
+from bpftop.tui.widgets.cpu_overview import CpuOverview
+from bpftop.tui.widgets.line import Line, clean
+from bpftop.tui.widgets.loss_line import LossLines
+from bpftop.tui.widgets.table import Rows, Table
+from bpftop.tui.widgets.traffic import Traffic
 
-TABLE: TextTable[ProtocolLine] = TextTable(PROTOCOL_COLUMNS, lambda row: row.key)
 TABLE_WIDTH = 100
 """Widest table when a breakdown stands beside it."""
-
 NO_PROGRAM = (
-    "Protocols, sizes and CPUs are not counted: no program is attached. The lines above are the kernel's own counters "
-    "(rtnetlink). `bpftop doctor` says what is missing."
+    "Protocols, sizes and CPUs are not counted: no program is attached. The numbers above are the kernel's own "
+    "counters (rtnetlink). `bpftop doctor` says what is missing."
 )
 
 
+class InterfaceTable(Table[InterfaceLine]):
+    """The interfaces, of many the busiest first. The selected row is the interface that everything else is about."""
+
+    def columns(self, moment: Moment) -> Sequence[Column[InterfaceLine]]:
+        return INTERFACE_COLUMNS
+
+    def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
+        if self.cursor != moment.choices.label:
+            self.cursor = moment.choices.label
+            self._keys = self.rows(moment).keys
+            self.bring_into_view(self.cursor)
+        return super().draw(moment, width, height)
+
+    def rows(self, moment: Moment) -> Rows[InterfaceLine]:
+        snapshot, words = moment.snapshot, self.words()
+        matching = [i for i in listed(snapshot.interfaces) if not words or any(w in i.label.lower() for w in words)]
+        if self.sort or self.reverse:
+            lines = self.ordered([interface_line(snapshot, i) for i in matching], moment)
+            matching = [line.interface for line in lines]
+        by_label: dict[str, InterfaceSnapshot] = {TOTAL: snapshot.total, **{i.label: i for i in matching}}
+        return Rows(
+            list(by_label),
+            lambda keys: [interface_line(snapshot, by_label[key]) for key in keys],
+            len(snapshot.interfaces) + 1,
+        )
+
+    def select(self, key: str) -> None:
+        if key:
+            self.bring_into_view(key)
+            self.post_message(InterfaceRequested(key))
+
+    def step_back(self) -> bool:
+        if self.filter:
+            self.filter_by("")
+            return True
+        return False
+
+
+class ProtocolTable(Table[ProtocolLine]):
+    """A row per protocol, and per TCP flag that is a large part of TCP."""
+
+    def columns(self, moment: Moment) -> Sequence[Column[ProtocolLine]]:
+        return PROTOCOL_COLUMNS
+
+    def rows(self, moment: Moment) -> Rows[ProtocolLine]:
+        if moment.without_program:
+            return Rows.of([], lambda row: row.key)
+        rows, words = protocol_lines(moment.past, moment.flags), self.words()
+        matching = [row for row in rows if any(w in row.name.lower() for w in words)] if words else rows
+        return Rows.of(self.ordered(matching, moment), lambda row: row.key, len(rows))
+
+    def empty(self, moment: Moment) -> str:
+        return NO_PROGRAM if moment.without_program else "nothing was counted yet"
+
+    def row_title(self, key: str) -> str:
+        rows = self.rows(self.moment).build([key]) if self.moment else []
+        return next((row.name for row in rows), key)
+
+
 class OverviewPane(Pane):
-    """Traffic, losses and the verdict above a table of protocols."""
+    """Losses, traffic and CPUs above the tables of interfaces and protocols."""
 
-    def lines(self, pane_input: PaneInput, height: int) -> list[Line]:
-        head = [header(pane_input), *notice_line(pane_input), *verdict_lines(pane_input), *loss_lines(pane_input)]
-        head += traffic_lines(pane_input)
-        room = max(1, height - len(head) - 2)
-        if pane_input.without_program:
-            reason = [line((part, "notice")) for part in wrap(NO_PROGRAM, min(pane_input.width, 100))]
-            return [*head, rule(pane_input, (), slice(0, room), None), *reason][:height]
-        rows, rows_unfiltered = _rows(pane_input)
-        keys = [row.key for row in rows]
-        visible_rows = visible(keys, pane_input.view.cursor, room)
-        blocks = columns(pane_input.width, TABLE_WIDTH)
-        width = _table_width(pane_input)
-        body = TABLE.lines(rows[visible_rows], pane_input, width)
-        if blocks:
-            body = beside(body, breakdown(pane_input, blocks, room + 1), width, GAP)
-        return [*head, rule(pane_input, keys, visible_rows, rows_unfiltered), *body][:height]
+    DEFAULT_CSS = """
+    OverviewPane LossLines { height: 2; }
+    OverviewPane Traffic { height: 4; }
+    OverviewPane CpuOverview { height: 1; }
+    OverviewPane Horizontal { height: 1fr; }
+    OverviewPane Breakdown { display: none; margin: 0 0 0 3; }
+    OverviewPane ProtocolTable { width: 1fr; height: 1fr; }
+    OverviewPane InterfaceTable { display: none; }
+    """
+    title = "Overview"
+    hints = (("choose", "flows"), ("direction", "RX/TX"), ("pause", "pause"), ("mark", "mark"), ("filter", "filter"),
+             ("sort", "sort"), ("next_interface", "interface"), ("other", "list"),
+             ("record", "record"), ("save", "save"))  # fmt: skip
+    columns = PROTOCOL_COLUMNS
 
-    def keys(self, pane_input: PaneInput) -> list[str]:
-        return [] if pane_input.without_program else [row.key for row in _rows(pane_input)[0]]
+    def compose_list(self) -> Iterator[Widget]:
+        self._losses, self._interfaces, self._traffic = LossLines(), InterfaceTable(), Traffic()
+        self._protocols, self._breakdown = ProtocolTable(), Breakdown()
+        yield from (self._losses, self._interfaces, self._traffic, CpuOverview())
+        yield Horizontal(self._protocols, self._breakdown)
 
-    def sort_ids(self, pane_input: PaneInput) -> list[str]:
-        return TABLE.sort_ids(pane_input, _table_width(pane_input))
+    def table(self) -> Table[ProtocolLine] | Table[InterfaceLine]:
+        return self._interfaces if self._interfaces.has_focus else self._protocols
 
-    def row_text(self, pane_input: PaneInput, key: str) -> str:
-        rows = [row for row in _rows(pane_input)[0] if row.key == key]
-        return TABLE.text(rows, pane_input, TABLE_WIDTH)
+    def take_focus(self) -> None:
+        self._protocols.focus(scroll_visible=False)
+
+    def divide(self, moment: Moment, width: int, height: int) -> None:
+        breakdown = self._breakdown
+        count = len(moment.snapshot.interfaces) + 2 if moment.has_many_interfaces else 0
+        blocks = max(0, min(2, (width - TABLE_WIDTH) // (BLOCK + GAP)))
+        set_height(self._interfaces, min(count, max(3, height // 4)) if count else 0)
+        set_height(self._losses, 2 if height >= 8 else 1)
+        set_height(self._traffic, 2 if height < 14 else 4 if height < 22 else height // 3)
+        if breakdown.display != bool(blocks):
+            breakdown.display = bool(blocks)
+        columns = blocks * (BLOCK + GAP) - GAP
+        if blocks and (breakdown.styles.width is None or breakdown.styles.width.value != columns):
+            breakdown.styles.width = columns
+
+    def choose(self, table: Table[Any], key: str) -> None:
+        """Open the flows of the protocol; enter on an interface returns to the protocols."""
+        if isinstance(table, InterfaceTable):
+            self.take_focus()
+            return
+        title = table.row_title(key)
+        word = "tcp" if key.startswith("tcp_flags/") else title.lower().partition(" ")[0]
+        self.post_message(GoTo(Place("flows", clean(title), filter=word)))
 
 
-PANE = OverviewPane()
-
-
-def _table_width(pane_input: PaneInput) -> int:
-    return TABLE_WIDTH if columns(pane_input.width, TABLE_WIDTH) else pane_input.width
-
-
-def _rows(pane_input: PaneInput) -> tuple[list[ProtocolLine], int]:
-    """Return the rows that pass the filter, in screen order, and the number of rows without the filter."""
-    rows = protocol_lines(pane_input.past, pane_input.flags)
-    words = pane_input.view.filter.lower().replace(",", " ").split()
-    matching = [row for row in rows if any(word in row.name.lower() for word in words)] if words else rows
-    return TABLE.ordered(matching, pane_input.view), len(rows)
+def set_height(region: Widget, height: int) -> None:
+    """Set the height if it has changed: setting it lays out the screen again. 0 hides the region."""
+    if region.display != bool(height):
+        region.display = bool(height)
+    if height and (region.styles.height is None or region.styles.height.value != height):
+        region.styles.height = height

@@ -1,156 +1,254 @@
-"""Pane 3: where packets are lost. One row per stage, then drop reasons, sockets and driver counters."""
+"""Pane 3: where packets are lost. The stages that lose first, then the path, drop reasons, sockets, driver counters."""
 
 from __future__ import annotations
 
-from bpftop.model.units import UNKNOWN, si, spark
-from bpftop.render.path_columns import PATH_COLUMNS, duration
-from bpftop.render.path_rows import Detail, Section, StageLine, sections, stage_lines
-from bpftop.tui.panes.pane import Pane
-from bpftop.tui.view import PaneInput
-from bpftop.tui.widgets.header import header, notice_line
-from bpftop.tui.widgets.line import Line, clean, crop, fit, line, text, wrap
-from bpftop.tui.widgets.loss_line import loss_lines
-from bpftop.tui.widgets.table import TextTable, cell, rule, selected, visible
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-TABLE: TextTable[StageLine] = TextTable(PATH_COLUMNS, lambda row: row.stage.id)
+from textual.widget import Widget
+
+from bpftop.fields import frozen
+from bpftop.model.snapshot import sum_known
+from bpftop.model.timestamps import clock_time
+from bpftop.model.units import UNKNOWN, rough, si, spark
+from bpftop.render.columns import Column
+from bpftop.render.path_columns import PATH_COLUMNS, duration
+from bpftop.render.path_rows import Detail, Section, StageLine, sections
+from bpftop.tui.moment import Moment
+from bpftop.tui.panes.pane import Pane
+from bpftop.tui.widgets.chart import AXIS, Plot, cell_count, cell_seconds, chart_lines
+from bpftop.tui.widgets.line import Line, Span, clean, crop, line, shortened, wrapped
+from bpftop.tui.widgets.loss_line import LossLines
+from bpftop.tui.widgets.region import Region
+from bpftop.tui.widgets.table import Rows, Table, cell
+
 TREND_CELLS = 12
 NAME_WIDTH = 40
 """Width of the name of a drop reason, a socket or a driver counter."""
-EXPLANATION_LINES = 6
-ALL_STAGES_FROM = 44
-"""Height of a screen from which quiet stages that are no loss have a row."""
+EXPLANATION_LINES = 4
+ALL_STAGES_FROM = 30
+"""Height of the table from which quiet stages that are no loss have a row."""
 
 PROGRAM_ROW = "seen"
 """Key of the row with the packets that the program on the interface counts."""
 
 
+@frozen
+class PathRow:
+    """A row of the table: a stage, or a ready line (the program, a heading, a drop reason, a socket, a counter)."""
+
+    key: str
+    stage_line: StageLine | None = None
+    line: Line = ()
+
+
+class PathTable(Table[Any]):
+    """The stages, then what is known about single drops."""
+
+    def columns(self, moment: Moment) -> Sequence[Column[StageLine]]:
+        return PATH_COLUMNS
+
+    def rows(self, moment: Moment) -> Rows[PathRow]:
+        rows, unfiltered = self._rows(moment)
+        return Rows.of(rows, lambda row: row.key, unfiltered)
+
+    def row_spans(self, row: PathRow, columns: Sequence[tuple[Column[StageLine], int]]) -> Line:
+        return super().row_spans(row.stage_line, columns) if row.stage_line else row.line
+
+    def row_title(self, key: str) -> str:
+        return _title(self.moment, key)
+
+    def _rows(self, moment: Moment) -> tuple[list[PathRow], int]:
+        words, every = self.words(), moment.stages
+        stages = [stage for stage in every if _has_row(stage, words, self.room)]
+        rows = [PathRow(stage.stage.id, stage) for stage in self._ordered(stages, moment)]
+        if not words and not self.sort and not self.reverse:
+            rows.insert(_place_of_program(moment, rows), PathRow(PROGRAM_ROW, line=self._program_row(moment)))
+        for number, section in enumerate(sections(moment.selection)):
+            details = [d for d in section.rows if not words or any(w in f"{d.name} {d.where}".lower() for w in words)]
+            if details or (section.missing and not words):
+                headings = ((), *_headings(section, self.size.width))
+                rows += [PathRow(f"#{number}.{i}", line=heading) for i, heading in enumerate(headings)]
+                rows += [PathRow(detail.key, line=_detail_row(detail, self.size.width)) for detail in details]
+        return rows, len(every)
+
+    def _ordered(self, stages: list[StageLine], moment: Moment) -> list[StageLine]:
+        """Return the stages in the chosen order; else those that lost something in five minutes, then the path."""
+        if self.sort or self.reverse:
+            return self.ordered(stages, moment)
+        return sorted(stages, key=lambda each: not (each.stage.group and each.recent))
+
+    def _program_row(self, moment: Moment) -> Line:
+        """Return the row with the packets that the program counts, to compare the losses with."""
+        traffic, history = moment.interface.rx, moment.history
+        tick_ranges = history.tick_ranges(moment.snapshot.mono_ns, 5.0, TREND_CELLS)
+        trend = history.means((moment.interface.label, "rx", "packets"), tick_ranges)
+        cells: dict[str, str] = {
+            "stage": f"seen by {traffic.hook.hook}" if traffic.hook.hook != "none" else "received",
+            "per_sec": si(traffic.totals.packets_per_sec),
+            "since_start": si(traffic.totals.packets if _counted_by_programs(moment) else None),
+            "verdict": "seen" if traffic.totals.packets_per_sec is not None else "unknown",
+            "scope": "interface",
+            "trend": spark(trend, TREND_CELLS),
+            "counter": str(traffic.hook),
+        }
+        columns = self.fitting_columns(moment)
+        return tuple(Span(cell(column, cells.get(column.id, UNKNOWN), width), "muted") for column, width in columns)
+
+
+class Explanation(Region):
+    """What the selected row counts, from which counter, in which sum it counts. Its height is fixed."""
+
+    def __init__(self, table: PathTable) -> None:
+        super().__init__()
+        self._table = table
+
+    def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
+        lines = explanation(moment, self._table.cursor, width)
+        if len(lines) > height:
+            rest = shortened(
+                line(*((s.text, s.role) for spans in lines[height - 1 :] for s in (*spans, Span(" ")))), width
+            )
+            lines = [*lines[: height - 1], rest]
+        return lines
+
+
+class StageDetail(Region):
+    """One stage: its losses over time, and everything that is known about it."""
+
+    def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
+        key = moment.frame.place.row
+        stage = next((each for each in moment.stages if each.stage.id == key), None)
+        if stage is None:
+            return explanation(moment, key, width) or [line(("This row is not there at this moment.", "muted"))]
+        columns = cell_count(width - AXIS - 2)
+        seconds = cell_seconds(columns)
+        stages, ranges = moment.history.stages, moment.history.tick_ranges(moment.snapshot.mono_ns, seconds, columns)
+        means = [sum_known(cells) for cells in zip(*(stages.means(row, ranges) for row in stage.rows), strict=True)]
+        chart = chart_lines(Plot(means, span_s=columns * seconds), width, max(4, height // 3))
+        peak = stages.peak(stage.rows, moment.snapshot.mono_ns)
+        peak_time = "" if peak is None else clock_time(moment.snapshot.wall_ns - moment.snapshot.mono_ns + peak[1])
+        numbers = line(
+            ("now ", "muted"), f"{si(stage.per_sec, '/s')}   ", ("peak ", "muted"),
+            f"{UNKNOWN if peak is None else f'{rough(peak[0])}/s at {peak_time}'}   ", ("five minutes ", "muted"),
+            f"{si(stage.recent)}   ", ("since start ", "muted"), si(stage.since_start),
+        )  # fmt: skip
+        drops = [
+            line(
+                (f"{clean(detail.name)[:38]:<40}", "name"),
+                f"{si(detail.per_sec):>8}",
+                (f"  {clean(detail.where)}", "muted"),
+            )
+            for section in sections(moment.selection)
+            for detail in section.rows
+            if detail.has_rate and detail.per_sec
+        ]
+        heading = [(), line(("Dropped at this moment, by reason, socket and driver counter", "title"))] if drops else []
+        return [*chart, crop(numbers, width), (), *explanation(moment, key, width), *heading, *drops]
+
+
 class PathPane(Pane):
-    """The stages of the receive and transmit path in order."""
+    """The stages of the receive and transmit path."""
 
-    terms = tuple((column.title, column.help) for column in PATH_COLUMNS)
-    terms_title = "Columns of the path"
+    DEFAULT_CSS = """
+    PathPane LossLines { height: 2; }
+    PathPane PathTable, PathPane StageDetail { height: 1fr; }
+    """
+    title = "Path"
+    hints = (("choose", "over time"), ("filter", "filter"), ("sort", "sort"), ("mark", "mark"), ("pause", "pause"),
+             ("copy", "copy"))  # fmt: skip
+    columns = PATH_COLUMNS
 
-    def lines(self, pane_input: PaneInput, height: int) -> list[Line]:
-        head = [header(pane_input), *notice_line(pane_input), *loss_lines(pane_input)]
-        explanation = _explanation(pane_input)[: max(0, min(EXPLANATION_LINES, height - len(head) - 6))]
-        room = max(1, height - len(head) - len(explanation) - 2)
-        stage_keys, rows = _rows(pane_input)
-        keys = [key for key, _ in rows]
-        visible_rows = visible(keys, pane_input.view.cursor, room)
-        stages_unfiltered = len(stage_lines(pane_input.selection)) if pane_input.view.filter else None
-        above = rule(pane_input, stage_keys if stages_unfiltered else keys, visible_rows, stages_unfiltered)
-        body = [row for _, row in rows[visible_rows]]
-        if explanation:
-            body += [()] * (room - len(body))
-        return [*head, above, *TABLE.lines((), pane_input, pane_input.width), *body, *explanation][:height]
+    def compose_list(self) -> Iterator[Widget]:
+        self._losses, self._stages = LossLines(), PathTable()
+        self._explanation = Explanation(self._stages)
+        yield from (self._losses, self._stages, self._explanation)
 
-    def keys(self, pane_input: PaneInput) -> list[str]:
-        return [key for key, _ in _rows(pane_input)[1] if not key.startswith("#")]
+    def compose_detail(self) -> Iterator[Widget]:
+        yield StageDetail()
 
-    def sort_ids(self, pane_input: PaneInput) -> list[str]:
-        return TABLE.sort_ids(pane_input, pane_input.width)
+    def table(self) -> PathTable:
+        return self._stages
 
-    def row_text(self, pane_input: PaneInput, key: str) -> str:
-        row = next((row for row_key, row in _rows(pane_input)[1] if row_key == key), ())
-        lines = (text(spans).rstrip() for spans in (row, *_explanation(pane_input)))
-        return "\n".join(part for part in lines if part)
+    def divide(self, moment: Moment, width: int, height: int) -> None:
+        self._losses.styles.height = 2 if height >= 8 else 1
+        self._explanation.styles.height = max(0, min(EXPLANATION_LINES, (height - 4) // 3))
 
+    def on_table_selected(self, event: Table.Selected) -> None:
+        """Explain the row."""
+        event.stop()
+        self._explanation.redraw()
 
-PANE = PathPane()
-
-
-def _rows(pane_input: PaneInput) -> tuple[list[str], list[tuple[str, Line]]]:
-    """Return the keys of the stages, and (key, line) of every row. Keys of headings begin with ``#``."""
-    view = pane_input.view
-    words = view.filter.lower().replace(",", " ").split()
-    stages = [s for s in stage_lines(pane_input.selection) if _has_row(s, words, pane_input.height)]
-    ordered = TABLE.ordered(stages, view)
-    keys = [stage_line.stage.id for stage_line in ordered]
-    rows = list(zip(keys, TABLE.lines(ordered, pane_input, pane_input.width)[1:], strict=True))
-    if not words and not view.sort and not view.reverse:
-        next_stage = "ip_header" if pane_input.interface.rx.hook.hook in ("tcx", "clsact") else "xdp_exceptions"
-        rows.insert(keys.index(next_stage) if next_stage in keys else 0, (PROGRAM_ROW, _program_row(pane_input)))
-    for number, section in enumerate(sections(pane_input.selection)):
-        details = [d for d in section.rows if not words or any(w in f"{d.name} {d.where}".lower() for w in words)]
-        if details or (section.missing and not words):
-            rows += [(f"#{number}", heading) for heading in ((), *_headings(section, pane_input.width))]
-            rows += [(detail.key, _detail_row(detail, pane_input)) for detail in details]
-    return keys, rows
+    def copied_text(self) -> str:
+        table = self._stages
+        if not table.cursor or table.moment is None:
+            return ""
+        with table.moment.lock:
+            told = explanation(table.moment, table.cursor, self.size.width)
+        row = table.row_text(table.cursor, self.size.width)
+        return "\n".join((row, *("".join(span.text for span in spans).rstrip() for spans in told)))
 
 
-def _has_row(stage_line: StageLine, words: list[str], height: int) -> bool:
+def _title(moment: Moment | None, key: str) -> str:
+    stages = moment.stages if moment else []
+    return next((each.stage.title.strip() for each in stages if each.stage.id == key), key.rpartition(":")[2])
+
+
+def _has_row(stage_line: StageLine, words: Sequence[str], room: int) -> bool:
     """Return True if the stage passes the filter. On a low screen, a quiet stage that is no loss has no row."""
     stage = stage_line.stage
     if words:
         return any(word in f"{stage.title} {stage.counter}".lower() for word in words)
     own = bool(stage.group) and not stage.within
-    return own or height >= ALL_STAGES_FROM or bool(stage_line.since_start)
+    return own or room >= ALL_STAGES_FROM or bool(stage_line.since_start)
 
 
-def _program_row(pane_input: PaneInput) -> Line:
-    """Return the row with the packets that the program counts, to compare the losses with."""
-    traffic, history = pane_input.interface.rx, pane_input.history
-    tick_ranges = history.tick_ranges(pane_input.snapshot.mono_ns, 5.0, TREND_CELLS)
-    trend = history.means((pane_input.interface.label, "rx", "packets"), tick_ranges)
-    cells: dict[str, str] = {
-        "stage": f"seen by {traffic.hook.hook}" if traffic.hook.hook != "none" else "received",
-        "per_sec": si(traffic.totals.packets_per_sec),
-        "since_start": si(traffic.totals.packets if _counted_by_programs(pane_input) else None),
-        "since_mark": UNKNOWN,
-        "verdict": "seen" if traffic.totals.packets_per_sec is not None else "unknown",
-        "group": UNKNOWN,
-        "scope": "interface",
-        "trend": spark(trend, TREND_CELLS),
-        "headroom_s": UNKNOWN,
-        "counter": str(traffic.hook),
-    }
-    columns = TABLE.columns(pane_input, pane_input.width)
-    spans = tuple((cell(column, cells[column.id], width), "muted") for column, width in columns)
-    return selected(spans) if pane_input.view.cursor == PROGRAM_ROW else spans
+def _place_of_program(moment: Moment, rows: Sequence[PathRow]) -> int:
+    """Return the index at which the program counts: before the first stage behind it."""
+    next_stage = "ip_header" if moment.interface.rx.hook.hook in ("tcx", "clsact") else "xdp_exceptions"
+    return next((i for i, row in enumerate(rows) if row.key == next_stage), 0)
 
 
-def _counted_by_programs(pane_input: PaneInput) -> bool:
+def _counted_by_programs(moment: Moment) -> bool:
     """Return True if programs count the packets, so since bpftop's start. The device's counter is older."""
-    snapshot = pane_input.snapshot
-    labels = snapshot.labels(pane_input.interface)
+    snapshot = moment.snapshot
+    labels = snapshot.labels(moment.interface)
     return all(snapshot.interface(label).rx.hook.hook != "none" for label in labels)
 
 
 def _headings(section: Section, width: int) -> list[Line]:
     """Return the heading of the section's columns, or why the section has no rows."""
     if section.missing:
-        return [line((part, "notice")) for part in wrap(f"{section.title}: {clean(section.missing)}", width)]
-    return [crop(line((f"{section.title:<{NAME_WIDTH}}{'per s':>8}{'total':>12}  where", "title")), width)]
+        return wrapped(f"{section.title}: {section.missing}", "notice", width - 2)
+    return [line((f"{section.title:<{NAME_WIDTH}}{'per s':>8}{'total':>12}  where", "title"))]
 
 
-def _detail_row(detail: Detail, pane_input: PaneInput) -> Line:
-    name = clean(detail.name)[: NAME_WIDTH - 2]
+def _detail_row(detail: Detail, width: int) -> Line:
+    name = shortened((Span(clean(detail.name), "name"),), NAME_WIDTH - 2)
+    gap = Span(" " * (NAME_WIDTH - sum(len(span.text) for span in name)))
     numbers = f"{si(detail.per_sec) if detail.has_rate else '':>8}{detail.total:>12}"
-    spans = line((f"{name:<{NAME_WIDTH}}", "name"), numbers, (f"  {clean(detail.where)}", "muted"))
-    row = fit(spans, pane_input.width)
-    return selected(row) if detail.key == pane_input.view.cursor else row
+    return shortened((*name, gap, Span(numbers), Span(f"  {clean(detail.where)}", "muted")), width - 2)
 
 
-def _explanation(pane_input: PaneInput) -> list[Line]:
-    """Return what the selected row counts, from which counter, in which sum it counts, and its headroom."""
-    key, width = pane_input.view.cursor, pane_input.width
+def explanation(moment: Moment, key: str, width: int) -> list[Line]:
+    """Return what a row counts, from which counter, in which sum it counts, and its headroom; empty without a row."""
     if not key:
         return []
     if key == PROGRAM_ROW:
-        return _wrapped("Packets that the program on the interface counted.", ["Not a loss."], width)
-    stage_line = next((s for s in stage_lines(pane_input.selection) if s.stage.id == key), None)
+        return _sentences("Packets that the program on the interface counted.", ["Not a loss."], width)
+    stage_line = next((s for s in moment.stages if s.stage.id == key), None)
     if stage_line is None:
-        details = (detail for section in sections(pane_input.selection) for detail in section.rows)
+        details = (detail for section in sections(moment.selection) for detail in section.rows)
         detail = next((detail for detail in details if detail.key == key), None)
-        return _wrapped(detail.help, [], width) if detail is not None else []
+        return _sentences(detail.help, [], width) if detail is not None else []
     stage, headroom_s = stage_line.stage, stage_line.headroom_s
     headroom = "" if headroom_s is None else f" Lasts {duration(headroom_s)} at this rate."
     unread = [f"Not read: {clean(sentence)}" for sentence in stage_line.unread]
-    return _wrapped(f"{stage.help}{headroom}", [*unread, f"{stage.counter} ({stage.scope}). {stage.counted}"], width)
+    return _sentences(f"{stage.help}{headroom}", [*unread, f"{stage.counter} ({stage.scope}). {stage.counted}"], width)
 
 
-def _wrapped(first: str, others: list[str], width: int) -> list[Line]:
+def _sentences(first: str, others: Sequence[str], width: int) -> list[Line]:
     return [
-        *(line((part, "text")) for part in wrap(first, width)),
-        *(line((part, "muted")) for sentence in others for part in wrap(sentence, width)),
+        *wrapped(first, "text", width),
+        *(part for sentence in others for part in wrapped(sentence, "muted", width)),
     ]

@@ -9,8 +9,9 @@ from bpftop.model.sample import CAST_LABELS, FLAG_LABELS, FRAGMENT_LABELS, L3_LA
 from bpftop.model.snapshot import NOTHING, Counts, DirectionTraffic
 from bpftop.model.units import bar, pct, si
 from bpftop.render.comparison import ratio
-from bpftop.tui.view import PaneInput
+from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.line import Line, beside, fit, line
+from bpftop.tui.widgets.region import Region
 
 BLOCK, GAP = 27, 3
 """Width of a block, and of the space before it."""
@@ -21,22 +22,24 @@ _SHORTENED = ((" request", ""), ("packet ", ""), (" problem", ""), ("solicitatio
 FLAGS = {"syn": "SYN", "syn_ack": "SYN+ACK", "fin": "FIN", "rst": "RST", "other": "other"}
 
 
-def columns(width: int, table_width: int) -> int:
-    """Return how many columns of blocks fit beside a table: 0 to 2."""
-    return max(0, min(2, (width - table_width) // (BLOCK + GAP)))
+class Breakdown(Region):
+    """Blocks side by side, as many columns as fit."""
+
+    def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
+        return breakdown(moment, max(1, (width + GAP) // (BLOCK + GAP)), height)
 
 
-def breakdown(pane_input: PaneInput, block_columns: int, height: int) -> list[Line]:
+def breakdown(moment: Moment, block_columns: int, height: int) -> list[Line]:
     """Return the blocks in ``block_columns`` columns; a block that does not fit whole is left out.
 
     Permanent blocks fill the first column first and optional blocks the last, so that permanent blocks do not move
     when an optional block appears.
     """
     stacks: list[list[Line]] = [[] for _ in range(block_columns)]
-    direction = pane_input.view.direction.upper()
+    direction = moment.direction.upper()
     for fill_order, blocks in (
-        (stacks, _permanent_blocks(pane_input.traffic, direction)),
-        (stacks[::-1], _optional_blocks(pane_input.traffic, direction)),
+        (stacks, _permanent_blocks(moment.traffic, direction)),
+        (stacks[::-1], _optional_blocks(moment.traffic, direction)),
     ):
         for block in blocks:
             stack = next((s for s in fill_order if len(s) + bool(s) + len(block) <= height), None)

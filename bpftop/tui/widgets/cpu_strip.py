@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bpftop.model.units import si, spark
+from bpftop.render.rows import CpuTable
+from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.line import Line, line
+from bpftop.tui.widgets.region import Region
 
 GROUP = 8
 """CPUs between two gaps, for counting by eye."""
+
+
+class CpuStrip(Region):
+    """The CPUs of the selected direction."""
+
+    def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
+        cpus = CpuTable(moment.past)
+        return cpu_strip(cpus.visible_cpus, cpus.rates, width, height)
 
 
 def cpu_strip(cpus: Sequence[int], rates_of_all: Sequence[float | None], width: int, height: int) -> list[Line]:
@@ -25,7 +36,11 @@ def cpu_strip(cpus: Sequence[int], rates_of_all: Sequence[float | None], width: 
     per_row = groups * GROUP
     rates = [rates_of_all[cpu] for cpu in cpus]
     highest = max((rate for rate in rates if rate is not None), default=0.0)
-    lines = [line(("A cell per CPU; the tallest is ", "muted"), si(highest, "pps"), ("  w: rows", "key"))]
+    lines = [
+        line(
+            ("A cell per CPU; the tallest is ", "muted"), si(highest, "pps"), ("  w", "key", "wide"), (" rows", "muted")
+        )
+    ]
     for start in range(0, len(cpus), per_row):
         row = rates[start : start + per_row]
         cells = [spark(row[i : i + GROUP], len(row[i : i + GROUP]), highest) for i in range(0, len(row), GROUP)]

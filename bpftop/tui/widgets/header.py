@@ -1,60 +1,52 @@
-"""The first lines of every pane: host, interface, hooks, cost and clock, then notices."""
+"""The second line: host, interface, how it counts, what watching costs, and the clock; and the notices."""
 
 from __future__ import annotations
 
-from bpftop.model.sample import DIRECTIONS, Interface
+from collections.abc import Sequence
+
+from bpftop.model.sample import DIRECTIONS, Hook, Interface
 from bpftop.model.timestamps import clock_time, rfc3339_seconds
-from bpftop.tui.view import PaneInput
+from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.line import Line, Span, clean, ends, length, line
+from bpftop.tui.widgets.region import Region
 
 
-def header(pane_input: PaneInput) -> Line:
-    """Return one line.
+class HeaderLine(Region):
+    """One line. A narrow screen drops, in this order: the interval, the domain, the cost, the host, how it counts."""
 
-    A narrow screen drops, in this order: how maps are read, the interval, the domain, the cost, the host.
-    """
-    long_clock, short_clock = _clock(pane_input), _clock(pane_input, short=True)
-    subject = [_interface(pane_input), _hooks(pane_input)]
-    host, short_host = _host(pane_input), _host(pane_input, short=True)
-    cost, short_cost = _cost(pane_input), _cost(pane_input, short=True)
-    for parts, clock in (
-        ([host, *subject, cost, _map_reads(pane_input)], long_clock),
-        ([host, *subject, cost], long_clock),
-        ([host, *subject, cost], short_clock),
-        ([short_host, *subject, cost], short_clock),
-        ([short_host, *subject, short_cost], short_clock),
-        ([short_host, *subject], short_clock),
-        (subject, short_clock),
-    ):
-        left = _spaced(parts)
-        if length(left) + length(clock) + 1 <= pane_input.width:
-            break
-    return ends(left, clock, pane_input.width)
+    def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
+        long_clock, short_clock = _clock(moment), _clock(moment, short=True)
+        subject, hooks, short_hooks = _interface(moment), _hooks(moment), _hooks(moment, short=True)
+        host, short_host = _host(moment), _host(moment, short=True)
+        cost, short_cost = _cost(moment), _cost(moment, short=True)
+        for parts, clock in (
+            ([host, subject, hooks], (*cost, Span("   "), *long_clock)),
+            ([host, subject, hooks], (*cost, Span("   "), *short_clock)),
+            ([short_host, subject, short_hooks], (*short_cost, Span("  "), *short_clock)),
+            ([short_host, subject, short_hooks], short_clock),
+            ([subject, short_hooks], short_clock),
+            ([subject], short_clock),
+        ):
+            left = _spaced(parts)
+            if length(left) + length(clock) + 2 <= width:
+                break
+        return [ends(left, clock, width)]
 
 
-def notices(pane_input: PaneInput) -> list[str]:
+def notices(moment: Moment) -> list[str]:
     """Return every sentence about what is missing or has changed by itself."""
-    sentences = [clean(remark) for remark in pane_input.remarks]
-    for interface in pane_input.snapshot.interfaces:
-        prefix = f"{clean(interface.label)}: " if pane_input.has_many_interfaces else ""
+    sentences = [clean(remark) for remark in moment.frame.remarks]
+    for interface in moment.snapshot.interfaces:
+        prefix = f"{clean(interface.label)}: " if moment.has_many_interfaces else ""
         sentences += [f"{prefix}{clean(notice)}" for notice in interface.interface.notices]
         if any(interface.traffic(d).hook.batch is False for d in DIRECTIONS):
             slow = "maps are read entry by entry (single lookups): this kernel has no batch lookup for them"
             sentences.append(f"{prefix}{slow}")
     return sentences + [
         f"{clean(part)}: {clean(reason)}"
-        for part, reason in pane_input.snapshot.unavailable.items()
+        for part, reason in moment.snapshot.unavailable.items()
         if part.startswith("traffic/")  # other parts are explained in their own panes
     ]
-
-
-def notice_line(pane_input: PaneInput) -> list[Line]:
-    """Return the first notice and the number of further notices; no line without notices."""
-    sentences = notices(pane_input)
-    if not sentences:
-        return []
-    more: Line = line((f"  +{len(sentences) - 1} more: ?", "key")) if len(sentences) > 1 else ()
-    return [ends(line((f"! {sentences[0]}", "notice")), more, pane_input.width)]
 
 
 def _spaced(parts: list[Line]) -> Line:
@@ -62,21 +54,21 @@ def _spaced(parts: list[Line]) -> Line:
     spans: list[Span] = []
     for part in parts:
         if part:
-            spans += [("  ", "text"), *part] if spans else part
+            spans += [Span("  "), *part] if spans else part
     return tuple(spans)
 
 
-def _host(pane_input: PaneInput, *, short: bool = False) -> Line:
-    host = clean(pane_input.snapshot.host)
+def _host(moment: Moment, *, short: bool = False) -> Line:
+    host = clean(moment.snapshot.host)
     return line((host.partition(".")[0][:16] if short else host[:40], "muted"))
 
 
-def _interface(pane_input: PaneInput) -> Line:
-    if pane_input.shows_total:
-        return line((f"{len(pane_input.snapshot.interfaces)} interfaces", "name"))
-    interface = pane_input.interface.interface
+def _interface(moment: Moment) -> Line:
+    if moment.shows_total:
+        return line((f"{len(moment.snapshot.interfaces)} interfaces", "name", "next_interface"))
+    interface = moment.interface.interface
     state = {"up": "", "down": " down", "gone": " is gone", "moved": " moved away"}[interface.state]
-    return line((_name(interface), "name"), (state, "alarm"))
+    return line((_name(interface), "name", "next_interface"), (state, "alarm"))
 
 
 def _name(interface: Interface) -> str:
@@ -87,42 +79,49 @@ def _name(interface: Interface) -> str:
     return label if label == name else f"{label} ({name})"
 
 
-def _hooks(pane_input: PaneInput) -> Line:
-    if pane_input.shows_total:
+def hook_name(hook: Hook) -> str:
+    """Return ``XDP``, ``generic XDP``, ``TCX`` or ``kernel counters``."""
+    if hook.hook == "xdp":
+        return "XDP" if hook.mode == "native" else "generic XDP"
+    return {"tcx": "TCX", "clsact": "clsact", "none": "kernel counters"}[hook.hook]
+
+
+def _hooks(moment: Moment, *, short: bool = False) -> Line:
+    if moment.shows_total:
         return ()
-    return line(", ".join(f"{d} {pane_input.interface.traffic(d).hook}" for d in DIRECTIONS))
+    rx, tx = (hook_name(moment.interface.traffic(d).hook) for d in DIRECTIONS)
+    if rx == tx == "kernel counters":
+        return line("kernel counters only")
+    if short:
+        return line(f"{rx}, TX {tx}")
+    return line(f"counting by {rx}" if rx == tx else f"counting by {rx}, TX by {tx}")
 
 
-def _cost(pane_input: PaneInput, *, short: bool = False) -> Line:
-    hooks = [pane_input.interface.traffic(d).hook for d in DIRECTIONS]
+def _cost(moment: Moment, *, short: bool = False) -> Line:
+    hooks = [moment.interface.traffic(d).hook for d in DIRECTIONS]
     costs = [f"{h.ns_per_packet:.0f}" for h in hooks if h.ns_per_packet is not None]
-    cpu_pct = pane_input.snapshot.own.cpu_pct
-    cpu = "  - %" if cpu_pct is None else f"{cpu_pct:3.1f} %"
-    per_packet = f"{'/'.join(dict.fromkeys(costs))} ns/pkt  " if costs else ""
-    return line((f"{per_packet}own CPU {cpu}" if short else f"{per_packet}bpftop uses {cpu} CPU", "muted"))
+    cpu_pct = moment.snapshot.own.cpu_pct
+    cpu = "  -" if cpu_pct is None else f"{cpu_pct:3.1f}"
+    if short:
+        return line((f"bpftop {cpu} %", "muted"))
+    per_packet = f", {'/'.join(dict.fromkeys(costs))} ns a packet" if costs else ""
+    return line((f"bpftop {cpu} % CPU{per_packet}", "muted"))
 
 
-def _map_reads(pane_input: PaneInput) -> Line:
-    """Return bpftop's memory, how the maps are read, and how long one reading takes."""
-    own = pane_input.snapshot.own
-    batch = {h.batch for h in (pane_input.interface.traffic(d).hook for d in DIRECTIONS) if h.batch is not None}
-    method = "" if not batch else "  single lookups" if False in batch else "  batch reads"
-    poll = "-" if own.poll_ns is None else f"{own.poll_ns / 1000:.0f}"
-    memory = "" if own.resident_bytes is None else f"{own.resident_bytes / 2**20:.0f} MiB"
-    return line((f"{memory}{method}{f'  {poll:>4} µs' if method else ''}", "muted"))
-
-
-def _clock(pane_input: PaneInput, *, short: bool = False) -> Line:
+def _clock(moment: Moment, *, short: bool = False) -> Line:
     """Return the time of the snapshot, the interval, and whether the screen is live, paused or a replay."""
-    wall_ns = pane_input.snapshot.wall_ns
-    clock = clock_time(wall_ns) if short or pane_input.live else rfc3339_seconds(wall_ns).replace("T", " ")
-    recording = ("rec ", "alarm") if pane_input.recording else ("", "text")
-    if pane_input.view.paused is None:
-        interval = f"{pane_input.interval_s:.1f}" if pane_input.interval_s < 10 else f"{pane_input.interval_s:.0f}"
-        speed = f" {pane_input.speed}x" if pane_input.speed > 1 else ""
-        state = (
-            ("live", "good") if pane_input.live else (f"replay{speed}" if pane_input.playing else "PAUSED", "notice")
-        )
-        return line(clock, ("" if short else f"  {interval} s", "muted"), " ", recording, state)
-    behind_s = (pane_input.newest_ns - pane_input.snapshot.mono_ns) / 1e9
-    return line(clock, (f"  {-behind_s:.0f} s ", "muted"), recording, ("PAUSED", "notice"))
+    wall_ns, recording = moment.snapshot.wall_ns, moment.frame.recording
+    clock = clock_time(wall_ns) if short or moment.live else rfc3339_seconds(wall_ns).replace("T", " ")
+    record = line(("● " if short else f"● {recording} ", "alarm", "record")) if recording else ()
+    if moment.choices.paused is not None:
+        behind_s = (moment.newest_ns - moment.snapshot.mono_ns) / 1e9
+        return (*record, *line(clock, (f" {-behind_s:.0f} s ", "muted"), ("PAUSED", "notice", "pause")))
+    interval = f"{moment.interval_s:.1f}".removesuffix(".0")
+    speed = f" {moment.speed}x" if moment.speed > 1 else ""
+    state = (
+        ("live", "good", "pause")
+        if moment.live
+        else (f"replay{speed}" if moment.playing else "PAUSED", "notice", "pause")
+    )
+    every = "" if short or not moment.playing else f" {interval} s"
+    return (*record, *line(clock, " ", state, (every, "muted")))

@@ -3,40 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 from unicodedata import combining, east_asian_width
 
-Span = tuple[str, str]
-"""Text and its role; a theme gives the role a colour. Every character is one cell wide."""
+
+class Span(NamedTuple):
+    """A piece of a line. Every character is one cell wide.
+
+    ``role`` gets its colour from the theme; ``!`` at its end means the selected row, ``~`` reversed. A click on the
+    span does ``action``, the id of an action.
+    """
+
+    text: str
+    role: str = "text"
+    action: str = ""
+
 
 Line = tuple[Span, ...]
 
 
-def line(*parts: str | Span) -> Line:
-    """Return a line of the non-empty parts; a bare string gets the role ``text``."""
-    return tuple((part, "text") if isinstance(part, str) else part for part in parts if part and part[0])
+def line(*parts: str | tuple[str, ...]) -> Line:
+    """Return a line of the non-empty parts: a text, (text, role) or (text, role, action)."""
+    return tuple(Span(part) if isinstance(part, str) else Span(*part) for part in parts if part and part[0])
 
 
 def text(spans: Iterable[Span]) -> str:
     """Return the spans without their roles."""
-    return "".join(part for part, _ in spans)
+    return "".join([span[0] for span in spans])
 
 
 def length(spans: Iterable[Span]) -> int:
     """Return the number of cells."""
-    return sum(len(part) for part, _ in spans)
+    return sum(len(span[0]) for span in spans)
 
 
 def crop(spans: Sequence[Span], width: int) -> Line:
     """Return the first ``width`` cells."""
-    if width <= 0:
-        return ()
     cropped: list[Span] = []
-    for part, role in spans:
-        if len(part) >= width:
-            cropped.append((part[:width], role))
+    for span in spans:
+        if width <= 0:
             break
-        cropped.append((part, role))
-        width -= len(part)
+        cropped.append(span if len(span.text) <= width else span._replace(text=span.text[:width]))
+        width -= len(span.text)
     return tuple(cropped)
 
 
@@ -44,24 +52,38 @@ def fit(spans: Sequence[Span], width: int) -> Line:
     """Return exactly ``width`` cells: cropped, or padded with spaces."""
     missing = width - length(spans)
     if missing > 0:
-        return (*spans, (" " * missing, "text"))
+        return (*spans, Span(" " * missing))
     return tuple(spans) if missing == 0 else crop(spans, width)
 
 
 def ends(left: Sequence[Span], right: Sequence[Span], width: int) -> Line:
-    """Return a line with ``left`` and ``right`` at its ends. If both do not fit, ``left`` is cut with an ellipsis."""
+    """Return a line with ``left`` and ``right`` at its ends. If both do not fit, ``left`` is cut at a word."""
     room = width - length(right)
-    if length(left) > room - 1:
-        left = (*crop(left, room - 2), ("…", "muted"))
-    return (*fit(left, room), *right)
+    return (*fit(shortened(left, room - 1), room), *right)
+
+
+def shortened(spans: Sequence[Span], width: int) -> Line:
+    """Return the spans, cut at a word with an ellipsis where they are longer than ``width``."""
+    if length(spans) <= width:
+        return tuple(spans)
+    kept = list(crop(spans, max(0, width - 1)))
+    following = text(spans)[max(0, width - 1) : width]
+    if kept and not following.isspace():
+        *kept, last = kept
+        head, space, _ = last.text.rpartition(" ")
+        kept.append(last._replace(text=head if space and head.strip() else last.text))
+    return (
+        *(span._replace(text=span.text.rstrip()) if span is kept[-1] else span for span in kept),
+        Span("…", "muted"),
+    )
 
 
 def beside(left: Sequence[Line], right: Sequence[Line], left_width: int, gap: int) -> list[Line]:
     """Return two blocks side by side."""
     rows = max(len(left), len(right))
-    space = ((" " * gap, "text"),)
+    space = Span(" " * gap)
     return [
-        (*fit(left[i] if i < len(left) else (), left_width), *space, *(right[i] if i < len(right) else ()))
+        (*fit(left[i] if i < len(left) else (), left_width), space, *(right[i] if i < len(right) else ()))
         for i in range(rows)
     ]
 
@@ -84,3 +106,8 @@ def wrap(sentence: str, width: int) -> list[str]:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()[:width]
     return lines
+
+
+def wrapped(sentence: str, role: str, width: int) -> list[Line]:
+    """Return the sentence as lines of at most ``width`` cells."""
+    return [line((part, role)) for part in wrap(clean(sentence), width)]

@@ -9,15 +9,18 @@ import re
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from bpftop.tui.themes import BOLD, Theme
-from bpftop.tui.widgets.line import Line
+from rich.style import Style
+from textual.strip import Strip
+
+from bpftop.tui.themes import Theme
 
 CELL_WIDTH, CELL_HEIGHT, MARGIN = 8.4, 18.0, 10.0
 FONT_SIZE = 14
 
 _LOWER = "▁▂▃▄▅▆▇█"
-_LEFT = "▏▎▍▌▋▊▉█"
-_PIECES = re.compile(rf"[{_LOWER}{_LEFT}]|─+|[^\s{_LOWER}{_LEFT}─]+(?: [^\s{_LOWER}{_LEFT}─]+)*")
+_LEFT = "▏▎▍▌▋▊▉"
+_BLOCKS = f"{_LOWER}{_LEFT}▀"
+_PIECES = re.compile(rf"[{_BLOCKS}]|─+|[^\s{_BLOCKS}─]+(?: [^\s{_BLOCKS}─]+)*")
 # xterm's colours: an SVG cannot refer to the colours of the terminal
 _NAMED = {
     "default": "#d0d0d0", "black": "#000000", "red": "#cd0000", "green": "#00cd00", "yellow": "#cdcd00",
@@ -27,11 +30,12 @@ _NAMED = {
 }  # fmt: skip
 
 
-def picture(lines: Sequence[Line], width: int, theme: Theme) -> str:
-    """Return lines of ``width`` cells as an SVG document."""
-    across, down = width * CELL_WIDTH + 2 * MARGIN, len(lines) * CELL_HEIGHT + 2 * MARGIN
-    ground = "#101010" if theme.colours["background"] == "default" else theme.colours["background"]
-    body = [part for y, spans in enumerate(lines) for part in _line(y, spans, theme)]
+def picture(strips: Sequence[Strip], width: int, theme: Theme) -> str:
+    """Return the strips of a screen, ``width`` cells wide, as an SVG document."""
+    across, down = width * CELL_WIDTH + 2 * MARGIN, len(strips) * CELL_HEIGHT + 2 * MARGIN
+    background = theme.colours["background"]
+    ground = "#101010" if background == "default" else background
+    body = [part for y, strip in enumerate(strips) for part in _line(y, strip, ground, theme.colours["bar"])]
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {across:g} {down:g}" width="{across:g}"'
@@ -46,29 +50,32 @@ def picture(lines: Sequence[Line], width: int, theme: Theme) -> str:
     )
 
 
-def _line(y: int, spans: Line, theme: Theme) -> Iterator[str]:
+def _line(y: int, strip: Strip, ground: str, bar: str) -> Iterator[str]:
     x, top = 0, MARGIN + y * CELL_HEIGHT
-    for text, role in spans:
-        name, selected = role.removesuffix("!"), role.endswith("!")
-        fill = _colour(theme.colours[name])
-        if selected:
-            yield _rect(x, len(text), top, CELL_HEIGHT, _colour(theme.colours["cursor"], "#404040"))
-        for match in _PIECES.finditer(text):
-            yield from _piece(match[0], x + match.start(), top, name, fill)
-        x += len(text)
+    for segment in strip:
+        style = segment.style or Style()
+        front, behind = _colours(style, ground)
+        if behind != ground:
+            yield _rect(x, segment.cell_length, top, CELL_HEIGHT, behind)
+        is_bar = style.color is not None and style.color.name == bar
+        for match in _PIECES.finditer(segment.text):
+            yield from _piece(match[0], x + match.start(), top, front, bool(style.bold), is_bar)
+        x += segment.cell_length
 
 
-def _piece(text: str, x: int, top: float, role: str, fill: str) -> Iterator[str]:
-    if text[0] in _LOWER and role != "bar":
+def _piece(text: str, x: int, top: float, fill: str, bold: bool, is_bar: bool) -> Iterator[str]:
+    if text[0] in _LOWER and not (is_bar and text[0] == "█"):
         height = CELL_HEIGHT * (_LOWER.index(text[0]) + 1) / 8
         yield _rect(x, 1, top + CELL_HEIGHT - height, height, fill)
-    elif text[0] in _LEFT:
-        yield _rect(x, (_LEFT.index(text[0]) + 1) / 8, top + 2, CELL_HEIGHT - 4, fill)
+    elif text[0] == "▀":
+        yield _rect(x, 1, top, CELL_HEIGHT / 2, fill)
+    elif text[0] in _LEFT or text[0] == "█":
+        yield _rect(x, (f"{_LEFT}█".index(text[0]) + 1) / 8, top + 2, CELL_HEIGHT - 4, fill)
     elif text[0] == "─":
         yield _rect(x, len(text), top + CELL_HEIGHT / 2, 1, fill)
     else:
         left, length = MARGIN + x * CELL_WIDTH, len(text) * CELL_WIDTH
-        weight = ' font-weight="bold"' if role in BOLD else ""
+        weight = ' font-weight="bold"' if bold else ""
         yield (
             f'<text x="{left:.1f}" y="{top + CELL_HEIGHT - 5:.1f}" textLength="{length:.1f}" fill="{fill}"{weight}'
             f' xml:space="preserve">{escape(text)}</text>'
@@ -82,7 +89,12 @@ def _rect(x: float, cells: float, top: float, height: float, fill: str) -> str:
     )
 
 
-def _colour(colour: str, default: str = _NAMED["default"]) -> str:
-    if colour.startswith("#"):
-        return colour
-    return default if colour == "default" else _NAMED[colour]
+def _colours(style: Style, ground: str) -> tuple[str, str]:
+    """Return the colours of the text and of the ground behind it."""
+    front = _NAMED["default"] if style.color is None else _colour(style.color.name, _NAMED["default"])
+    behind = ground if style.bgcolor is None else _colour(style.bgcolor.name, ground)
+    return (behind, front) if style.reverse else (front, behind)
+
+
+def _colour(name: str, default: str) -> str:
+    return name if name.startswith("#") else _NAMED.get(name, default) if name != "default" else default

@@ -1,69 +1,99 @@
-"""The lines below the header: the gravest finding, its consequences, and how many checks are active."""
+"""The verdict of every pane: the gravest finding, what follows from it, and what could not be seen."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bpftop.model.findings import Finding
 from bpftop.model.units import since
-from bpftop.tui.view import PaneInput
-from bpftop.tui.widgets.line import Line, clean, crop, ends, length, line
+from bpftop.render.finding_columns import MARKS
+from bpftop.tui.moment import Moment
+from bpftop.tui.widgets.header import notices
+from bpftop.tui.widgets.line import Line, clean, ends, length, line, shortened, wrap
+from bpftop.tui.widgets.region import Region
 
-MARKS = {"critical": "▲▲ CRITICAL", "warning": "▲  WARNING", "info": "·  note"}
 ROLES = {"critical": "alarm", "warning": "notice", "info": "muted"}
+LINES = 3
 
 
-def verdict_lines(pane_input: PaneInput) -> list[Line]:
-    """Return the verdict. With nothing wrong, one line says so; no line if no checks run."""
-    diagnosis = pane_input.snapshot.diagnosis
-    if not diagnosis.rules:
-        return []
-    causes = [finding for finding in diagnosis.findings if finding.explained_by is None]
-    if not causes:
-        verdict = line(("nothing found", "good") if diagnosis.active else ("nothing found yet", "muted"))
-        return [_checks_line(pane_input, verdict)]
-    first = causes[0]
-    more = f"   +{len(causes) - 1} more" if len(causes) > 1 else ""
-    head = line((f"{MARKS[first.severity]}  ", ROLES[first.severity]), (clean(first.title), "name"))
-    lasts = f"  for {since(first.since_s(pane_input.snapshot.mono_ns))}{more}   "
-    lines = [ends(head, line(lasts, (_findings_key(pane_input), "key"), " why"), pane_input.width)]
-    consequences = [finding for finding in diagnosis.findings if finding.explained_by == first.id]
+class VerdictBlock(Region):
+    """Three lines, whatever there is to say, so that nothing below them moves."""
+
+    def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
+        causes = [finding for finding in moment.snapshot.diagnosis.findings if finding.explained_by is None]
+        if not causes:
+            first, second = _nothing_found(moment), _notice(moment, width)
+        else:
+            first = _cause(moment, causes[0], width)
+            second = _second_line(moment, causes, width)
+        above = [*first, *second][: LINES - 1]
+        hidden = 0 if any(span.text.startswith("! ") for spans in above for span in spans) else len(notices(moment))
+        return [*above, _checks_line(moment, width, bool(causes), hidden)]
+
+
+def _cause(moment: Moment, finding: Finding, width: int) -> list[Line]:
+    """Return the finding and for how long it has stood; in two lines where one is too short."""
+    mark = line((f"{MARKS[finding.severity]}", ROLES[finding.severity], "findings"), "  ")
+    lasts = line((f"  for {since(finding.since_s(moment.snapshot.mono_ns))}", "muted"))
+    title = line((clean(finding.title), "name", "findings"))
+    if length(mark) + length(title) + length(lasts) <= width:
+        return [ends((*mark, *title), lasts, width)]
+    room = width - length(mark) - length(lasts)
+    first, *rest = wrap(clean(finding.title), room)
+    head = ends((*mark, *line((first, "name", "findings"))), lasts, width)
+    following = line(" " * length(mark), (" ".join(rest), "name", "findings"))
+    return [head, shortened(following, width)]
+
+
+def _second_line(moment: Moment, causes: Sequence[Finding], width: int) -> list[Line]:
+    """Return what follows from the first cause, else the second cause, else a notice."""
+    consequences = [f for f in moment.snapshot.diagnosis.findings if f.explained_by == causes[0].id]
     if consequences:
         titles = ", ".join(clean(finding.title) for finding in consequences)
-        lines.append(crop(line(("   └ follows: ", "muted"), titles), pane_input.width))
-    return [*lines, _checks_line(pane_input, ())]
+        return [shortened(line(("   leads to: ", "muted"), (titles, "text", "findings")), width)]
+    if len(causes) > 1:
+        mark = line((MARKS[causes[1].severity], ROLES[causes[1].severity], "findings"), "  ")
+        return [shortened((*mark, *line((clean(causes[1].title), "text", "findings"))), width)]
+    return _notice(moment, width)
 
 
-def checks_text(pane_input: PaneInput) -> str:
-    """Return ``28 of 30 checks active``, of the checks that apply here."""
-    diagnosis = pane_input.snapshot.diagnosis
-    return f"{diagnosis.active} of {diagnosis.applicable} checks active"
+def _nothing_found(moment: Moment) -> list[Line]:
+    diagnosis = moment.snapshot.diagnosis
+    if not diagnosis.rules:
+        return [line(("no checks run", "muted"))]
+    return [line(("nothing wrong found", "good") if diagnosis.active else ("nothing found yet", "muted"))]
 
 
-def _checks_line(pane_input: PaneInput, verdict: Line) -> Line:
-    """Return ``nothing found   28 of 30 checks active, 1 blind (conntrack-full: not loaded), 1 waiting   8 why``.
+def _notice(moment: Moment, width: int) -> list[Line]:
+    """Return the first notice; the log of messages has all of them. An empty line where there is none."""
+    sentences = notices(moment)
+    if not sentences:
+        return [()]
+    more = line((f"  {len(sentences) - 1} more: ", "muted"), (moment.frame.key_of("log"), "key", "log"))
+    return [ends(line((f"! {sentences[0]}", "notice", "log")), more if len(sentences) > 1 else (), width)]
 
-    Reasons and then names of blind checks are left out as far as they do not fit; the pane of findings has them all.
+
+def _checks_line(moment: Moment, width: int, findings: bool, hidden: int) -> Line:
+    """Return ``26 of 28 checks active, 2 need a few seconds more``, and at the right the way to all findings.
+
+    ``hidden`` is the number of notices for which there is no room above.
     """
-    diagnosis, width = pane_input.snapshot.diagnosis, pane_input.width
-    waiting = f", {len(diagnosis.waiting)} waiting" if diagnosis.waiting else ""
-    if diagnosis.waiting and not diagnosis.active:
-        waiting = ", the others need a few seconds"
-    if not diagnosis.blind:
-        return ends(line(*verdict, "   ", (f"{checks_text(pane_input)}{waiting}", "muted")), (), width)
-    tail = line("  ", (_findings_key(pane_input), "key"), (" why", "muted"))
-    reasons = "; ".join(f"{name}: {clean(reason)}" for name, reason in diagnosis.blind.items())
-    names = [", ".join((*list(diagnosis.blind)[:count], "…")) for count in range(len(diagnosis.blind) - 1, 0, -1)]
-    for blind in (f" ({reasons})", *(f" ({part})" for part in (", ".join(diagnosis.blind), *names)), ""):
-        text = f"{checks_text(pane_input)}, {len(diagnosis.blind)} blind{blind}{waiting}"
-        left = line(*verdict, "   ", (text, "muted"))
-        if length(left) + length(tail) < width:
-            return ends(left, tail, width)
-    return ends(left, (), width)
+    diagnosis = moment.snapshot.diagnosis
+    if not diagnosis.rules:
+        return ()
+    noticed = line((f"   {hidden} notice{'s' if hidden > 1 else ''} ", "notice", "log"),
+                   (moment.frame.key_of("log"), "key", "log")) if hidden else ()  # fmt: skip
+    waiting = len(diagnosis.waiting)
+    if waiting and not diagnosis.active:
+        more = ", the others need a few seconds"
+    else:
+        more = f", {waiting} need{'s' if waiting == 1 else ''} a few seconds more" if waiting else ""
+    word = " all findings" if findings else " why not all" if diagnosis.blind else " findings"
+    right = line("  ", (moment.frame.key_of("findings"), "key", "findings"), (word, "muted", "findings"))
+    return ends((*line("   ", (f"{checks_text(moment)}{more}", "muted", "findings")), *noticed), right, width)
 
 
-def _findings_key(pane_input: PaneInput) -> str:
-    return next((action.first_key for action in pane_input.actions if action.id == "findings"), "8")
-
-
-def episode_key(finding: Finding) -> str:
-    """Return a key that names the finding for as long as the history has it."""
-    return f"{finding.id}/{finding.scope_name}/{finding.since_ns}"
+def checks_text(moment: Moment) -> str:
+    """Return ``28 of 30 checks active``, of the checks that apply here."""
+    diagnosis = moment.snapshot.diagnosis
+    return f"{diagnosis.active} of {diagnosis.applicable} checks active"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpftop.model.snapshot import TOTAL, Snapshot
-from bpftop.tui.view import View, listed
+from bpftop.tui.moment import listed, next_label
 from tests import samples
 from tests.model.signals import pushed
 
@@ -25,7 +25,7 @@ def snapshot(count: int, busy: int) -> Snapshot:
 def test_many_interfaces_are_listed_busiest_first() -> None:
     labels = [interface.label for interface in listed(snapshot(60, 47).interfaces)]
     assert labels[:3] == ["e47", "e1", "e2"]
-    assert View(label=TOTAL).with_next_interface(snapshot(60, 47), 1).label == "e47"
+    assert next_label(snapshot(60, 47), TOTAL, 1) == "e47"
 
 
 def test_few_interfaces_keep_the_order_of_the_command_line() -> None:

@@ -9,7 +9,7 @@ from bpftop.tui.themes import BOLD, Theme
 
 
 class RoleStyles:
-    """Maps roles to styles. A role that ends in ``!`` is on the selected row."""
+    """Maps roles to styles. A role that ends in ``!`` is on the selected row, a role that ends in ``~`` is reversed."""
 
     def __init__(self, theme: Theme) -> None:
         self._styles: dict[str, Style] = {}
@@ -19,15 +19,15 @@ class RoleStyles:
         """Return the style of the role."""
         style = self._styles.get(role)
         if style is None:
-            style = self._styles[role] = self._make(role.removesuffix("!"), role.endswith("!"))
+            style = self._styles[role] = self._make(role.rstrip("!~"), role.endswith("!"), role.endswith("~"))
         return style
 
-    def _make(self, role: str, selected: bool) -> Style:
+    def _make(self, role: str, selected: bool, reversed_: bool) -> Style:
         colour, cursor = self._colours[role], self._colours["cursor"]
         return Style(
             color=Color.parse(colour),
             bgcolor=Color.parse(cursor if selected else self._colours["background"]),
             bold=True if role in BOLD else None,
             dim=True if role == "muted" and colour == "default" and not selected else None,
-            reverse=True if (selected and cursor == "default") or role == "alarm" else None,
+            reverse=True if reversed_ or (selected and cursor == "default") or role == "alarm" else None,
         )

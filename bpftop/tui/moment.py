@@ -1,0 +1,183 @@
+"""The input of one drawing of the screen: a snapshot, its past, and the choices that all panes share. Immutable."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+from bpftop.fields import field, frozen
+from bpftop.history.history import History, MarkedRates
+from bpftop.model.sample import DIRECTIONS, Direction
+from bpftop.model.snapshot import TOTAL, DirectionTraffic, InterfaceSnapshot, Snapshot
+from bpftop.render.path_rows import StageLine, stage_lines
+from bpftop.render.rows import Past
+from bpftop.render.selection import Selection
+from bpftop.tui.actions import ACTIONS, Action
+
+
+@frozen
+class Choices:
+    """The choices of the person that all panes share."""
+
+    label: str = TOTAL
+    """Label of the selected interface, or TOTAL."""
+    direction: Direction = "rx"
+    paused: Snapshot | None = None
+    mark: MarkedRates | None = None
+    dismissed_offer: str = ""
+    """The offer that the person does not want to see any more."""
+
+
+@frozen
+class Place:
+    """A pane, and what it looks into. The person goes down from place to place, and back."""
+
+    pane: str = "overview"
+    title: str = ""
+    """The step that leads here, for the first line of the screen."""
+    row: str = ""
+    """Key of the row whose details are shown; empty: the pane itself."""
+    filter: str = ""
+    """Filter of the pane's table."""
+
+
+@frozen
+class RecordedTimes:
+    """What the time line of a recording shows; all times are of the wall clock."""
+
+    begin_ns: int
+    end_ns: int
+    findings: Sequence[tuple[int, str]] = ()
+    """When each finding was raised, and its severity."""
+    gaps: Sequence[tuple[int, int]] = ()
+    """Begin and end of the times without a tick."""
+
+
+@frozen
+class Frame:
+    """What stands around every pane."""
+
+    place: Place = Place()
+    tabs: Sequence[tuple[str, str]] = ()
+    """Id of the action that opens a pane, and title of its tab."""
+    trail: tuple[str, ...] = ()
+    """The way to what is on the screen, one title per step; empty: the pane was opened directly."""
+    marks: Mapping[str, str] = field(default_factory=dict)
+    """Pane -> what it has to say in its tab."""
+    hints: Sequence[tuple[str, str]] = ()
+    """Action id and word, for the line of keys; those of the open pane come first."""
+    actions: Sequence[Action] = ACTIONS
+    """The actions with the keys that the person configured."""
+    recorded: RecordedTimes | None = None
+    """The times of the recording that is replayed."""
+    recording: str = ""
+    """Size and duration of the recording that is being made; empty: there is none."""
+    remarks: tuple[str, ...] = ()
+    """Sentences about the source of the samples and about the recording."""
+
+    def key_of(self, action: str) -> str:
+        """Return the first key of an action, as the screen shows it; empty if the action has no key."""
+        return next((a.first_key for a in self.actions if a.id == action), "")
+
+
+@frozen
+class Moment:
+    """Everything that one drawing of the screen depends on.
+
+    ``history`` may be read only with ``lock`` held. ``newest_ns`` is the mono_ns of the newest snapshot; ``snapshot``
+    is older while the screen is paused. ``speed`` is that of a replay.
+    """
+
+    snapshot: Snapshot
+    history: History
+    choices: Choices = Choices()
+    frame: Frame = Frame()
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    interval_s: float = 1.0
+    live: bool = True
+    newest_ns: int = 0
+    playing: bool = True
+    speed: int = 1
+    flags: frozenset[str] = frozenset()
+    """TCP flags that have a row of their own."""
+
+    @cached_property
+    def interface(self) -> InterfaceSnapshot:
+        """Return the selected interface, or the total of all interfaces."""
+        return self.snapshot.total if self.choices.label == TOTAL else self.snapshot.interface(self.choices.label)
+
+    @property
+    def direction(self) -> Direction:
+        """Return the selected direction."""
+        return self.choices.direction
+
+    @property
+    def mark(self) -> MarkedRates | None:
+        """Return the rates at the moment that the person marked."""
+        return self.choices.mark
+
+    @cached_property
+    def traffic(self) -> DirectionTraffic:
+        """Return the selected direction of the selected interface."""
+        return self.interface.traffic(self.direction)
+
+    @cached_property
+    def past(self) -> Past:
+        """Return the past of ``traffic``."""
+        return self.past_of(self.direction)
+
+    def past_of(self, direction: Direction) -> Past:
+        """Return the past of one direction of the selected interface."""
+        return Past(self.snapshot, self.interface, self.history, self.mark, direction)
+
+    @cached_property
+    def selection(self) -> Selection:
+        """Return what the rows of the path are made from."""
+        return Selection(self.snapshot, self.interface, self.history, self.mark)
+
+    @cached_property
+    def stages(self) -> list[StageLine]:
+        """Return a row per stage of the path, in the order of the path."""
+        return stage_lines(self.selection)
+
+    @property
+    def has_many_interfaces(self) -> bool:
+        """Return True if more than one interface is watched."""
+        return len(self.snapshot.interfaces) > 1
+
+    @property
+    def shows_total(self) -> bool:
+        """Return True if the total of several interfaces is selected."""
+        return self.has_many_interfaces and self.interface is self.snapshot.total
+
+    @property
+    def without_program(self) -> bool:
+        """Return True if no program counts either direction of the selected interfaces."""
+        selected = self.snapshot.interfaces if self.interface is self.snapshot.total else (self.interface,)
+        return all(interface.traffic(d).hook.hook == "none" for interface in selected for d in DIRECTIONS)
+
+
+MANY = 6
+"""Number of interfaces above which the busiest ones are listed first."""
+
+
+def listed(interfaces: Sequence[InterfaceSnapshot]) -> list[InterfaceSnapshot]:
+    """Return the interfaces in the order of the list: as on the command line; of many, the busiest first.
+
+    Rates within a factor of two count as equal, so that rows do not change places with every tick.
+    """
+    return sorted(interfaces, key=_rank) if len(interfaces) > MANY else list(interfaces)
+
+
+def _rank(interface: InterfaceSnapshot) -> int:
+    rates = (traffic.totals.packets_per_sec or 0.0 for traffic in (interface.rx, interface.tx))
+    return -int(math.log2(sum(rates) + 1))
+
+
+def next_label(snapshot: Snapshot, label: str, steps: int) -> str:
+    """Return the label ``steps`` further in the ring total, first, second, ...; a single interface stays."""
+    labels = [TOTAL, *(i.label for i in listed(snapshot.interfaces))] if len(snapshot.interfaces) > 1 else [TOTAL]
+    index = labels.index(label) if label in labels else 0
+    return labels[(index + steps) % len(labels)]

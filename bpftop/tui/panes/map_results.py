@@ -1,0 +1,103 @@
+"""The measurement of map operations: what to measure, and the table of results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bpftop.render.columns import Column
+from bpftop.render.operation_columns import OPERATION_COLUMNS
+from bpftop.render.operation_rows import OperationRow, operation_rows
+from bpftop.tui.measurements.map_choices import Axis
+from bpftop.tui.measurements.maps import MapMeasurement
+from bpftop.tui.moment import Moment
+from bpftop.tui.widgets.line import Line, Span, shortened
+from bpftop.tui.widgets.table import Rows, Table
+
+ABOUT = (
+    "Each operation is timed call by call from user space, and as a loop in a BPF program that is attached nowhere "
+    "(kernel), on scratch maps that are filled and thrown away. Every value that is read is compared with the value "
+    "that was written. A batch lookup walks the map in its own order, and so does get_next_key. `bpftop profile "
+    "--help` has more choices, and copies a live map."
+)
+
+
+class ChoiceTable(Table[Axis]):
+    """What to measure: a row per property, whose value the arrows change."""
+
+    def __init__(self, measurement: MapMeasurement) -> None:
+        super().__init__()
+        self._measurement = measurement
+        self.cursor = measurement.axes[0].name
+        self._columns = (
+            Column[Axis]("name", "  Measure", "", 14, "A property of the maps or of the run.", lambda axis: None,
+                         lambda axis, _: f"  {axis.name}", gap=0, left=True, look="name", sortable=False),
+            Column[Axis]("value", "", "", 15, "Its value; the arrows change it.", lambda axis: None,
+                         self._value, gap=0, left=True, sortable=False),
+        )  # fmt: skip
+
+    def columns(self, moment: Moment) -> Sequence[Column[Axis]]:
+        return self._columns
+
+    def rows(self, moment: Moment) -> Rows[Axis]:
+        return Rows.of(self._measurement.axes, lambda axis: axis.name)
+
+    def turn(self, steps: int) -> None:
+        """Choose another value of the selected property."""
+        if self.cursor:
+            self._measurement.turn(self.cursor, steps)
+            self.redraw()
+
+    def step_back(self) -> bool:
+        return False
+
+    def _value(self, axis: Axis, width: int) -> str:
+        value = axis.values[self._measurement.choices[axis.name]][0]
+        return f"‹{value}›"[:width] if axis.name == self.cursor else f" {value}"[:width]
+
+
+class OperationTable(Table[OperationRow | str]):
+    """A row per operation below the name of its map; sorted, the maps below the name of the operation.
+
+    A row that is a text is the heading of a group.
+    """
+
+    def __init__(self, measurement: MapMeasurement) -> None:
+        super().__init__()
+        self._measurement = measurement
+
+    def columns(self, moment: Moment) -> Sequence[Column[OperationRow | str]]:
+        return OPERATION_COLUMNS  # type: ignore[return-value]  # headings are drawn by row_spans
+
+    def rows(self, moment: Moment) -> Rows[OperationRow | str]:
+        measurement, words = self._measurement, self.words()
+        every = operation_rows(measurement.results, measurement.earlier, self.sort == "operation")
+        rows: list[OperationRow | str] = []
+        group = ""
+        for row in every:
+            if all(word in f"{row.group} {row.label}" for word in words):
+                if row.group != group:
+                    group = row.group
+                    rows.append(group)
+                rows.append(row)
+        return Rows.of(rows, lambda row: f"#{row}" if isinstance(row, str) else row.key, len(every))
+
+    def empty(self, moment: Moment) -> str:
+        return "" if self._measurement.running else ABOUT
+
+    def row_text(self, key: str, width: int) -> str:
+        """Return the row below the name of its group."""
+        keys = list(self.rows(self.moment).keys) if self.moment else []
+        heading = (
+            next((k[1:] for k in reversed(keys[: keys.index(key)]) if k.startswith("#")), "") if key in keys else ""
+        )
+        return f"{heading}\n{super().row_text(key, width)}"
+
+    def sort_ids(self, moment: Moment) -> list[str]:
+        return ["operation"]
+
+    def row_spans(self, row: OperationRow | str, columns: Sequence[tuple[Column[OperationRow | str], int]]) -> Line:
+        width = sum(cells for _, cells in columns)
+        if isinstance(row, str):
+            return shortened((Span(row, "title"),), width)
+        spans = super().row_spans(row, columns)
+        return spans if not row.absent else shortened((spans[0], Span(f"  {row.absent}", "muted")), width)

@@ -1,0 +1,210 @@
+"""Pane 7: what map operations and programs cost on this machine, measured on request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+from textual.containers import Horizontal
+from textual.widget import Widget
+
+from bpftop.measure.maps.engine import LocalMapEngine
+from bpftop.measure.programs.engine import LocalProgramEngine
+from bpftop.render.operation_columns import OPERATION_COLUMNS
+from bpftop.tui.bindings import bindings
+from bpftop.tui.measurements.maps import MapMeasurement
+from bpftop.tui.measurements.measurement import Measurement
+from bpftop.tui.measurements.programs import ProgramMeasurement
+from bpftop.tui.measurements.status_lines import status_lines
+from bpftop.tui.messages import Said
+from bpftop.tui.moment import Moment
+from bpftop.tui.panes.map_results import ChoiceTable, OperationTable
+from bpftop.tui.panes.pane import Pane
+from bpftop.tui.panes.suite_results import SUITE_TERMS, SuiteList, SuiteResult
+from bpftop.tui.widgets.line import Line, line
+from bpftop.tui.widgets.region import Region
+from bpftop.tui.widgets.table import Table
+
+IDLE_MAPS = "Choose with the arrows what to measure; enter measures it, for some seconds, on one CPU for each thread."
+IDLE_PROGRAMS = "Programs compared with each other; enter runs the selected suite, on one CPU and then on all."
+NARROW = 110
+"""Width below which what to measure and the results take turns."""
+KINDS = ("map operations", "programs")
+
+
+class MeasureHead(Region):
+    """The two kinds of measurement, then the progress or the summary of the open one, in two lines."""
+
+    def __init__(self, pane: MeasurePane) -> None:
+        super().__init__()
+        self._pane = pane
+
+    def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
+        pane = self._pane
+        kinds = [
+            (
+                f" {kind} ",
+                "title~" if measurement is pane.current else "text",
+                "kind",
+            )
+            for kind, measurement in zip(KINDS, pane.measurements, strict=True)
+        ]
+        tabs = line(*kinds, "  ", (moment.frame.key_of("kind"), "key", "kind"), (" the other", "muted", "kind"))
+        idle = IDLE_MAPS if pane.current is pane.maps else IDLE_PROGRAMS
+        return [tabs, *status_lines(pane.current.status, pane.current.stopped, idle, width)]
+
+
+class MeasurePane(Pane):
+    """What to measure on the left, the results on the right. One measurement runs at a time."""
+
+    DEFAULT_CSS = """
+    MeasurePane MeasureHead { height: 3; }
+    MeasurePane Horizontal { height: 1fr; }
+    MeasurePane .programs { display: none; }
+    MeasurePane.-programs .programs { display: block; }
+    MeasurePane.-programs .maps { display: none; }
+    MeasurePane ChoiceTable { width: 31; height: 1fr; }
+    MeasurePane.-narrow.-results ChoiceTable { display: none; }
+    MeasurePane SuiteList { width: 23; height: 1fr; }
+    MeasurePane OperationTable, MeasurePane SuiteResult { width: 1fr; height: 1fr; }
+    """
+    BINDINGS = bindings("kind", "run", "earlier", "later")
+    title = "Measure"
+    hints = (("choose", "measure"), ("later", "change"), ("run", "again"), ("kind", "maps or programs"),
+             ("sort", "by operation"), ("copy", "copy"), ("back", "cancel"))  # fmt: skip
+    columns = tuple(column for column in OPERATION_COLUMNS if column.id not in ("name", "bar"))
+    terms: ClassVar[Sequence[tuple[str, str]]] = (
+        ("batches", "lookup_batch and lookup+del_batch walk the map in its own order and ignore the given keys; so "
+         "does get_next_key. lookup+del_batch is lookup_and_delete_batch, compared with a lookup and a delete."),
+        ("running", "Esc cancels and keeps the results; leaving the pane lets it run on, quitting ends it."),
+        *SUITE_TERMS,
+    )  # fmt: skip
+
+    def compose_list(self) -> Iterator[Widget]:
+        self.maps = MapMeasurement(self._notify, self.engines.get("maps") or LocalMapEngine())
+        self.programs = ProgramMeasurement(self._notify, self.engines.get("programs") or LocalProgramEngine())
+        self.measurements: tuple[Measurement, Measurement] = (self.maps, self.programs)
+        self.current: Measurement = self.maps
+        self._told: set[str] = set()
+        self._choices, self._operations = ChoiceTable(self.maps), OperationTable(self.maps)
+        self._suites = SuiteList(self.programs)
+        self._result = SuiteResult(self.programs, self._suites)
+        yield MeasureHead(self)
+        yield Horizontal(self._choices, self._operations, classes="maps")
+        yield Horizontal(self._suites, self._result, classes="programs")
+
+    def _notify(self) -> None:
+        """Draw the progress. Called in the thread of a run."""
+        if self.is_running:
+            self.app.call_later(self._progressed)
+
+    def _progressed(self) -> None:
+        for measurement in self.measurements:
+            ending = measurement.take_ending()
+            if ending and not self.is_on_screen_of(measurement):
+                self.post_message(Said(ending))
+        self._redraw()
+
+    def is_on_screen_of(self, measurement: Measurement) -> bool:
+        """Return True if the person sees this measurement now."""
+        return self.display and self.current is measurement
+
+    def on_unmount(self) -> None:
+        for measurement in self.measurements:  # cancel all before waiting for any
+            measurement.cancel()
+        for measurement in self.measurements:
+            measurement.close()
+
+    def mark(self) -> str:
+        running = next((m for m in self.measurements if m.running), None)
+        return f"{running.status.share:.0%}" if running else ""
+
+    def table(self) -> Table[object]:
+        """Return the table with the focus, else the one that chooses what to measure."""
+        shown = "programs" if self.has_class("-programs") else "maps"
+        tables = list(self.query(f".{shown} Table").results(Table))
+        return next((table for table in tables if table.has_focus), tables[0])
+
+    def divide(self, moment: Moment, width: int, height: int) -> None:
+        self.set_class(width < NARROW, "-narrow")
+
+    def on_descendant_focus(self) -> None:
+        """On a narrow screen, the results have it for themselves while they have the focus."""
+        self.set_class(self._operations.has_focus, "-results")
+
+    def action_other(self) -> None:
+        """Go from what to measure to the results, and back."""
+        if self.current is self.programs:
+            (self._suites if self._result.has_focus else self._result).focus(scroll_visible=False)
+        else:
+            other = self._choices if self._operations.has_focus else self._operations
+            self.set_class(other is self._operations, "-results")
+            other.focus(scroll_visible=False)
+
+    def action_kind(self) -> None:
+        self.toggle_class("-programs")
+        self.current = self.programs if self.has_class("-programs") else self.maps
+        self._redraw()
+        self.take_focus()
+
+    def action_earlier(self) -> None:
+        self._turn(-1)
+
+    def action_later(self) -> None:
+        self._turn(1)
+
+    def _turn(self, steps: int) -> None:
+        table = self.table()
+        if isinstance(table, ChoiceTable):
+            table.turn(steps)
+
+    def action_run(self) -> None:
+        running = next((m for m in self.measurements if m.running), None)
+        if running is not None:
+            self.post_message(Said(f"{running.title}: this is measuring now; wait for its end, or cancel it with esc"))
+        elif self.current is self.maps:
+            self.maps.start()
+        else:
+            self._result.explains = False
+            self.programs.start(self._suites.cursor)
+        self._redraw()
+
+    def choose(self, table: Table[Any], key: str) -> None:
+        """Measure; on a suite that has run, explain its winner; on a result, show all of it."""
+        if isinstance(table, OperationTable):
+            super().choose(table, key)
+        elif isinstance(table, SuiteList) and self.programs.has_table(key):
+            self._result.explains = not self._result.explains
+            self._redraw()
+        else:
+            self.action_run()
+
+    def on_table_selected(self, event: Table.Selected) -> None:
+        """Show the selected suite."""
+        event.stop()
+        self._redraw()
+
+    def step_back(self) -> bool:
+        running = next((m for m in self.measurements if m.running), None)
+        if running is not None:
+            running.cancel()
+            self._redraw()
+            return True
+        if self._result.explains:
+            self._result.explains = False
+            self._redraw()
+            return True
+        if not self._operations.has_focus:
+            return False
+        if not super().step_back():
+            self.action_other()
+        return True
+
+    def copied_text(self) -> str:
+        if self.current is self.programs:
+            return self._result.copied_text()
+        return super().copied_text() if isinstance(self.table(), OperationTable) else ""
+
+    def _redraw(self) -> None:
+        for region in self.query(Region):
+            region.redraw()

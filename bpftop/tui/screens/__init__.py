@@ -1,0 +1,1 @@
+"""The screens: the frame with the panes, and what opens above it."""

@@ -1,0 +1,120 @@
+"""The frame around every pane: tabs, header and verdict above it, offer and keys below it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widgets import Static
+
+from bpftop.tui.messages import FrameReady, FrameResized
+from bpftop.tui.moment import Moment, Place
+from bpftop.tui.panes import PANES
+from bpftop.tui.panes.pane import Pane
+from bpftop.tui.widgets.header import HeaderLine
+from bpftop.tui.widgets.key_line import KeyLine, OfferLine, offered
+from bpftop.tui.widgets.prompt import PromptLine
+from bpftop.tui.widgets.region import Region
+from bpftop.tui.widgets.tab_line import TabLine
+from bpftop.tui.widgets.time_line import TimeLine
+from bpftop.tui.widgets.verdict import VerdictBlock
+
+MIN_WIDTH, MIN_HEIGHT = 50, 10
+WAITING = "waiting for the first sample"
+
+
+class FrameScreen(Screen[None], inherit_bindings=False):
+    """The frame, without Textual's own bindings: tab selects the next interface here.
+
+    A pane is made when it is first opened, and stays with all that the person chose in it.
+    """
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = """
+    FrameScreen { overflow: hidden; }
+    TabLine, HeaderLine, KeyLine { height: 1; }
+    VerdictBlock { height: 3; }
+    OfferLine, PromptLine, TimeLine { height: 1; display: none; }
+    FrameScreen.-replay TimeLine { display: block; }
+    FrameScreen.-offering OfferLine { display: block; }
+    #panes { height: 1fr; }
+    #notice { display: none; height: 1fr; }
+    FrameScreen.-notice > * { display: none; }
+    FrameScreen.-notice #notice { display: block; }
+    """
+
+    def __init__(self, engines: Mapping[str, Any]) -> None:
+        super().__init__(id="_default")
+        self._engines = engines
+        self.pane: Pane | None = None
+        """The open pane."""
+        self.panes: dict[str, Pane] = {}
+        """The panes that have been opened."""
+        self._above: tuple[Region, ...] = (TabLine(), HeaderLine(), VerdictBlock())
+        self._below: tuple[Region, ...] = (TimeLine(), OfferLine(), KeyLine())
+        self._room = Container(id="panes")
+        self._prompt = PromptLine()
+        self._notice = Static(WAITING, id="notice", markup=False)
+
+    def compose(self) -> ComposeResult:
+        yield from self._above
+        yield self._room
+        yield self._prompt
+        yield from self._below
+        yield self._notice
+
+    async def on_mount(self) -> None:
+        self.set_class(True, "-notice")
+        await self.open(Place())
+        self.post_message(FrameReady())
+
+    def on_resize(self) -> None:
+        self.post_message(FrameResized())
+
+    def is_too_small(self) -> bool:
+        """Return True if the terminal has no room for the frame."""
+        return self.size.width < MIN_WIDTH or self.size.height < MIN_HEIGHT
+
+    async def open(self, place: Place) -> None:
+        """Show a place; its pane is made if it is new."""
+        before, pane = self.pane, self.panes.get(place.pane)
+        if pane is None:
+            pane = PANES[place.pane].load()(place.pane, self._engines)
+            await self._room.mount(pane)
+            self.panes[place.pane] = pane
+        if pane is not before:
+            if before is not None:
+                before.display = False
+                before.closed()
+            pane.display = True
+            self.pane = pane
+            pane.opened()
+        pane.enter(place)
+
+    def show(self, moment: Moment | None) -> None:
+        """Draw a moment; None: there is no sample yet."""
+        notice = WAITING
+        if self.is_too_small():
+            size = f"{self.size.width} x {self.size.height}"
+            notice = f"The terminal is too small: bpftop needs {MIN_WIDTH} x {MIN_HEIGHT} cells, this is {size}."
+        is_notice = moment is None or self.is_too_small()
+        if is_notice:
+            self._notice.update(notice)
+        self.set_class(is_notice, "-notice")
+        if moment is None or is_notice:
+            return
+        self.set_class(bool(offered(moment)), "-offering")
+        self.set_class(moment.frame.recorded is not None, "-replay")
+        for region in (*self._above, *self._below):
+            region.show(moment)
+        if self.pane is not None:
+            self.pane.show(moment)
+
+    async def ask(
+        self, label: str, text: str, changed: Callable[[str], object], done: Callable[[str | None], object]
+    ) -> None:
+        """Let the person type a line; see ThemedApp.ask."""
+        await self._prompt.ask(label, text, changed, done)

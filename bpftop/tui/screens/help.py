@@ -1,0 +1,108 @@
+"""The help: keys and columns of the pane behind it first, then everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+
+from bpftop.render.columns import Column
+from bpftop.render.glossary import HOOK_TERMS, LINE_TERMS
+from bpftop.tui.actions import Action, shown_keys
+from bpftop.tui.bindings import bindings
+from bpftop.tui.moment import Moment
+from bpftop.tui.panes.pane import Pane
+from bpftop.tui.widgets.header import notices
+from bpftop.tui.widgets.line import Line, line, text, wrap
+from bpftop.tui.widgets.scroller import TextPanel
+
+NAME_WIDTH = 23
+DASH = "A dash is no value: not known yet, not readable, or a counter that was reset. It is never zero."
+
+
+class HelpText(TextPanel):
+    """The text of the help.
+
+    Args:
+        pane: The pane behind the help.
+    """
+
+    def __init__(self, pane: Pane) -> None:
+        super().__init__()
+        self._pane = pane
+
+    def text_lines(self, moment: Moment, width: int) -> list[Line]:
+        width, pane = min(width, 116), self._pane
+        hinted = [action for action, _ in pane.hints]
+        own = [a for name in hinted for a in moment.frame.actions if a.id == name]
+        others = [a for a in moment.frame.actions if a not in own]
+        return [
+            line((f"Help: {pane.title}", "title"), ("   esc or ? goes back, y copies it all", "muted")),
+            (),
+            *_section(f"Keys of {pane.title}", _keys(own), width),
+            *_section(f"Columns of {pane.title}", map(_column, pane.columns), width),
+            *_section(f"Words of {pane.title}", pane.terms, width),
+            *_section("All other keys", _keys(others), width),
+            *_section("Mouse", MOUSE, width),
+            *_section("Notices", [("!", sentence) for sentence in notices(moment)], width),
+            *_section("The lines above the tables", LINE_TERMS.items(), width),
+            *_section("What a packet and a byte are, by hook", HOOK_TERMS.items(), width),
+            *(line((part, "muted")) for part in wrap(DASH, width)),
+        ]
+
+
+MOUSE = (
+    ("click", "A tab opens its pane, a title sorts, a row is selected and opened by a second click, a key of the last "
+     "line does what the key does, a cell of the chart goes to its moment."),
+    ("wheel", "Scrolls the table under the mouse."),
+    ("shift", "With most terminals, shift and the mouse select text; `--no-mouse` leaves the mouse to the terminal."),
+)  # fmt: skip
+
+
+class HelpScreen(Screen[None], inherit_bindings=False):
+    """The help on the whole screen."""
+
+    BINDINGS = bindings("help", "back", "copy")
+    ALLOW_SELECT = False
+
+    def __init__(self, moment: Moment, pane: Pane) -> None:
+        super().__init__()
+        self._moment, self._pane = moment, pane
+
+    def compose(self) -> ComposeResult:
+        yield HelpText(self._pane)
+
+    def on_mount(self) -> None:
+        text_panel = self.query_one(HelpText)
+        text_panel.show(self._moment)
+        text_panel.focus(scroll_visible=False)
+
+    def action_help(self) -> None:
+        self.dismiss()
+
+    def action_back(self) -> None:
+        self.dismiss()
+
+    def action_copy(self) -> None:
+        lines = self.query_one(HelpText).text_lines(self._moment, 116)
+        self.app.copy_to_clipboard("\n".join(text(spans).rstrip() for spans in lines))
+
+
+def _keys(actions: Iterable[Action]) -> Iterator[tuple[str, str]]:
+    return ((shown_keys(action.keys), action.help) for action in actions)
+
+
+def _column(column: Column[object]) -> tuple[str, str]:
+    """Return the title of a column and its meaning with its unit."""
+    unit = f" In {column.unit}." if column.unit else ""
+    return column.title.strip() or column.id, f"{column.help}{unit}"
+
+
+def _section(title: str, terms: Iterable[tuple[str, str]], width: int) -> list[Line]:
+    """Return the title and the terms with their meanings; nothing without terms."""
+    lines: list[Line] = []
+    for name, meaning in terms:
+        for number, part in enumerate(wrap(meaning, width - NAME_WIDTH)):
+            lines.append(line((f"{name if number == 0 else '':<{NAME_WIDTH}}", "name"), part))
+    return [line((title, "title")), *lines, ()] if lines else []

@@ -1,0 +1,46 @@
+"""What the terminal can show: its colours, and whether it shows more than ASCII. Textual is not imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bpftop.render.ascii import ascii_needed
+
+TRUE_COLOUR = 1 << 24
+
+
+@dataclass(frozen=True)
+class TerminalTraits:
+    """``colours``: 0, 8, 16, 256 or 2**24."""
+
+    colours: int = TRUE_COLOUR
+    ascii_only: bool = False
+
+
+def terminal_traits(environ: Mapping[str, str], ascii_only: bool = False) -> TerminalTraits:
+    """Return the traits of the terminal that the environment names.
+
+    Args:
+        environ: The environment: NO_COLOR, COLORTERM, TERM, and the locale by way of Python's.
+        ascii_only: The person asks for ASCII.
+    """
+    term = environ.get("TERM", "")
+    return TerminalTraits(_colours(environ, term), ascii_only or ascii_needed(environ))
+
+
+def _colours(environ: Mapping[str, str], term: str) -> int:
+    if environ.get("NO_COLOR"):
+        return 0
+    if environ.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
+        return TRUE_COLOUR
+    if "256color" in term:
+        return 256
+    import curses  # late: few terminals leave their colours to terminfo
+
+    try:
+        curses.setupterm(term)
+        known = curses.tigetnum("colors")
+    except curses.error:  # no such entry in the terminfo database
+        return 16
+    return max((count for count in (0, 8, 16, 256) if count <= known), default=0)

@@ -1,0 +1,82 @@
+"""The app's colours: our themes, as the styles of regions and as the theme of Textual's own widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual.theme import Theme as TextualTheme
+
+from bpftop.tui.role_styles import RoleStyles
+from bpftop.tui.seams import SeamedApp
+from bpftop.tui.terminal_diff import TerminalWriter
+from bpftop.tui.themes import Theme
+
+
+class ThemedApp(SeamedApp):
+    """An app in the colours of one theme at a time.
+
+    Args:
+        theme: The theme at the start.
+        writer: Writes to the terminal; without colours, all themes become one without colours.
+    """
+
+    def __init__(self, theme: Theme, writer: TerminalWriter) -> None:
+        super().__init__(writer)
+        self.colours = theme
+        self.role_styles = RoleStyles(theme)
+        self.use_theme(theme)
+
+    async def ask(
+        self, label: str, text: str, changed: Callable[[str], object], done: Callable[[str | None], object]
+    ) -> None:
+        """Let the person type a line.
+
+        Args:
+            label: "/" or "@", before the line.
+            text: What stands in the line at first.
+            changed: Called with the text as it is typed.
+            done: Called with the text at the end, with None after esc.
+        """
+        raise NotImplementedError
+
+    def use_theme(self, theme: Theme) -> None:
+        """Draw everything in the colours of the theme."""
+        self.colours = theme if self.writer.traits.colours else theme.without_colour()
+        self.role_styles = RoleStyles(self.colours)
+        self.register_theme(_for_textual(self.colours))
+        self.theme = f"bpftop-{self.colours.name}"
+        if self.is_running:
+            self.refresh_css(animate=False)
+            self.screen.refresh(layout=True)
+
+
+def _for_textual(theme: Theme) -> TextualTheme:
+    """Return the theme for Textual's own widgets: input, palette, toasts, dialogues."""
+    colours = {role: colour if colour.startswith("#") else f"ansi_{colour}" for role, colour in theme.colours.items()}
+    text, ground, cursor = colours["text"], colours["background"], colours["cursor"]
+    selected = {"background": cursor, "foreground": text, "text-style": "none" if cursor != ground else "reverse"}
+    variables = {f"block-cursor-{name}": value for name, value in selected.items()}
+    variables |= {"ansi-background": ground, "ansi-foreground": text}
+    return TextualTheme(
+        f"bpftop-{theme.name}",
+        primary=colours["key"],
+        secondary=colours["title"],
+        warning=colours["notice"],
+        error=colours["alarm"],
+        success=colours["good"],
+        accent=colours["factor"],
+        foreground=text,
+        background=ground,
+        surface=ground,
+        panel=ground if cursor == ground else cursor,
+        boost=ground,
+        dark=theme.is_dark,
+        variables={
+            **variables,
+            "block-cursor-blurred-background": cursor,
+            "block-cursor-blurred-foreground": text,
+            "block-cursor-blurred-text-style": selected["text-style"],
+            "input-cursor-text-style": "reverse",
+        },
+        ansi=not theme.colours["background"].startswith("#"),
+    )

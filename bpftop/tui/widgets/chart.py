@@ -1,0 +1,115 @@
+"""A chart of packets per second: one direction above its axis, the other below, both on one scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bpftop.fields import frozen
+from bpftop.model.units import si
+from bpftop.tui.widgets.line import Line, Span
+
+AXIS = 9
+"""Cells of the scale at the left."""
+SPAN_S = 600
+_CELL_SECONDS = (1, 2, 5, 10, 15, 20, 30, 60, 120)
+_UPWARDS = " ▁▂▃▄▅▆▇█"
+_DOWNWARDS = " ▀█"
+_NICE = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0)
+
+
+@frozen
+class Plot:
+    """The values of a chart, one per cell and the newest last; None is unknown."""
+
+    above: Sequence[float | None]
+    below: Sequence[float | None] = ()
+    marked: Sequence[bool] = ()
+    """Cells with a cross on the axis, in which packets were lost."""
+    span_s: float = SPAN_S
+    cursor: int | None = None
+    """Index of the cell under the cursor."""
+
+
+def cell_seconds(columns: int) -> int:
+    """Return how many seconds a cell stands for, so that nine minutes or more fit into ``columns`` cells."""
+    return next((s for s in _CELL_SECONDS if s * columns >= 0.9 * SPAN_S), _CELL_SECONDS[-1])
+
+
+def cell_count(columns: int) -> int:
+    """Return how many cells the chart has: ten minutes, or a little less."""
+    return min(columns, SPAN_S // cell_seconds(columns))
+
+
+def chart_lines(plot: Plot, width: int, height: int) -> list[Line]:
+    """Return ``height`` lines: about two thirds above the axis, and the rest below if there is a second direction."""
+    below_rows = max(1, (height - 1) // 3) if plot.below else 0
+    above_rows = max(1, height - 1 - below_rows)
+    per_row = _per_row(plot, above_rows, below_rows)
+    lines = [
+        _row(plot, plot.above, _UPWARDS, per_row, above_rows - 1 - y, _label(per_row, above_rows, y))
+        for y in range(above_rows)
+    ]
+    lines.append(_axis(plot, width))
+    for y in range(below_rows):
+        label = f"{si(per_row * below_rows):>7} ┤" if y == below_rows - 1 and below_rows > 1 else "        │"
+        lines.append(_row(plot, plot.below, _DOWNWARDS, per_row, y, label))
+    return lines
+
+
+def _per_row(plot: Plot, above_rows: int, below_rows: int) -> float:
+    """Return packets per second of a row, so that the top of the scale is a round number and everything fits."""
+    highest = max((v for v in plot.above if v is not None), default=0.0)
+    lowest = max((v for v in plot.below if v is not None), default=0.0)
+    needed = max(highest, lowest * above_rows / below_rows if below_rows else 0.0, 1.0)
+    size = 10.0 ** len(str(int(needed)))
+    top = next(nice * size / 10 for nice in _NICE if nice * size / 10 >= needed)
+    return top / above_rows
+
+
+def _label(per_row: float, above_rows: int, y: int) -> str:
+    """Return the scale at the left of a row: its top, and its middle where the chart is high enough."""
+    middle = above_rows // 2 if above_rows >= 4 and above_rows % 2 == 0 else -1
+    if y in (0, middle):
+        return f"{si(per_row * (above_rows - y)):>7} ┤"
+    return "        │"
+
+
+def _row(plot: Plot, values: Sequence[float | None], cells: str, per_row: float, distance: int, label: str) -> Line:
+    """Return a row; ``distance`` is the number of rows between the row and the axis."""
+    parts = len(cells) - 1
+    text = ""
+    for value in values:
+        filled = round(((value or 0.0) / per_row - distance) * parts)
+        if value and distance == 0:
+            filled = max(1, filled)  # little is not nothing
+        text += cells[max(0, min(parts, filled))]
+    at = plot.cursor
+    if at is None or not 0 <= at < len(text):
+        return Span(label, "muted"), Span(text, "trend")
+    under = text[at] if text[at] != " " else "│"
+    return Span(label, "muted"), Span(text[:at], "trend"), Span(under, "key"), Span(text[at + 1 :], "trend")
+
+
+def _axis(plot: Plot, width: int) -> Line:
+    """Return the axis with the times, and a cross at each cell with losses."""
+    count = len(plot.above)
+    axis = list("─" * count)
+    for at, label in _times(plot, count):
+        axis[at : at + len(label)] = label
+    marked = {i for i, is_marked in enumerate(plot.marked) if is_marked}
+    spans = [Span("      0 ┼", "muted")]
+    for i, character in enumerate(axis):
+        role = "alarm" if i in marked else "muted"
+        character = "×" if i in marked else character
+        if spans[-1].role == role:
+            spans[-1] = Span(spans[-1].text + character, role)
+        else:
+            spans.append(Span(character, role))
+    return tuple(spans)
+
+
+def _times(plot: Plot, count: int) -> list[tuple[int, str]]:
+    """Return the places of the times on the axis."""
+    minutes = round(plot.span_s / 60)
+    places = [(1, f" -{minutes} min "), (count // 2, f" -{minutes / 2:g} min "), (count - 4, " now")]
+    return [place for place in places if count >= 60 or place[1] != places[1][1]] if count >= 30 else places[-1:]

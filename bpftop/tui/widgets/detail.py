@@ -1,0 +1,42 @@
+"""All columns of one row, whole, each with its meaning: what a narrow table leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bpftop.tui.moment import Moment
+from bpftop.tui.widgets.line import Line, clean, line, wrap
+from bpftop.tui.widgets.scroller import TextPanel
+from bpftop.tui.widgets.table import Table
+
+NAME_WIDTH, VALUE_WIDTH = 18, 40
+
+
+class RowDetail(TextPanel):
+    """Lists the columns of a row of a table.
+
+    Args:
+        table: Returns the table.
+    """
+
+    def __init__(self, table: Callable[[], Table[Any] | None]) -> None:
+        super().__init__()
+        self._table = table
+
+    def text_lines(self, moment: Moment, width: int) -> list[Line]:
+        key, table = moment.frame.place.row, self._table()
+        rows = table.rows(moment) if table is not None else None
+        if table is None or rows is None or key not in rows.keys:
+            return [line(("This row is not there at this moment.", "muted"))]
+        (row,) = rows.build([key])
+        lines: list[Line] = []
+        for column in table.columns(moment):
+            value = clean(column.cell(row, VALUE_WIDTH).strip())
+            parts = wrap(column.help, max(20, width - NAME_WIDTH - VALUE_WIDTH - 2))
+            for i, part in enumerate(parts):
+                name, shown = (column.title, value) if i == 0 else ("", "")
+                lines.append(
+                    line((f"{name:<{NAME_WIDTH}}", "title"), (f"{shown:<{VALUE_WIDTH}}  ", "text"), (part, "muted"))
+                )
+        return lines

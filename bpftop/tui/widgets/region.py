@@ -1,0 +1,186 @@
+"""The base of every region of the screen: a widget that draws lines, and repaints only the cells that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual import events, getters
+from textual.geometry import Region as Cells
+from textual.strip import Strip
+from textual.widget import Widget
+
+from bpftop.tui.messages import ActionRequested
+from bpftop.tui.moment import Moment
+from bpftop.tui.role_styles import RoleStyles
+from bpftop.tui.themed_app import ThemedApp
+from bpftop.tui.themes import ROLES
+from bpftop.tui.widgets.line import Line, Span, clean, fit, text
+
+_ROLE_CHARACTERS = {
+    f"{role}{suffix}": chr(33 + i) for i, (role, suffix) in enumerate((r, s) for s in ("", "!", "~") for r in ROLES)
+}
+"""Role -> a character of its own, so that the roles of two lines are compared as strings."""
+MERGE_GAP = 8
+"""Unchanged cells that are rewritten rather than skipped: moving the cursor takes 6 to 8 bytes."""
+
+
+class UncutStrip(Strip):
+    """A strip that returns itself when all of it is requested.
+
+    Textual's Strip then stores itself in its own cache. Only the garbage collector frees such a cycle, one per line and
+    tick.
+    """
+
+    def divide(self, cuts: Iterable[int]) -> Sequence[Strip]:
+        positions = list(cuts)
+        return [self] if positions == [self.cell_length] else super().divide(positions)
+
+
+class Region(Widget):
+    """Draws the lines of a moment. Between two moments, only the spans that differ are painted.
+
+    A click on a span with an action does the action.
+    """
+
+    ALLOW_SELECT = False
+    app = getters.app(ThemedApp)
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.moment: Moment | None = None
+        self.lines: list[Line] = []
+        """The lines on the screen, of the region's width."""
+        self._drawn: list[Line] = []
+        self._fitted_to = (0, 0)
+        self._strips: dict[int, Strip] = {}
+        self._role_styles: RoleStyles | None = None
+
+    def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
+        """Return the lines of a moment; further lines are empty, longer lines are cut. Called with the lock held."""
+        raise NotImplementedError
+
+    def show(self, moment: Moment) -> None:
+        """Draw a moment; where the region is hidden, when it comes back."""
+        self.moment = moment
+        if self.is_displayed:
+            self.redraw()
+
+    @property
+    def is_displayed(self) -> bool:
+        """Return True if the region and all around it are displayed."""
+        return all(node.display for node in self.ancestors_with_self if isinstance(node, Widget))
+
+    def redraw(self) -> None:
+        """Draw the same moment again, after a change of the region's own state."""
+        if self.moment is not None and self.size:
+            with self.moment.lock:
+                self._paint(self.draw(self.moment, *self.size))
+
+    def on_resize(self) -> None:
+        self.redraw()
+
+    def on_show(self) -> None:
+        self.redraw()
+
+    def on_click(self, event: events.Click) -> None:
+        action = self.span_at(event.x, event.y).action
+        if action:
+            event.stop()
+            self.post_message(ActionRequested(action))
+
+    def span_at(self, x: int, y: int) -> Span:
+        """Return the span that covers a cell."""
+        for span in self.lines[y] if 0 <= y < len(self.lines) else ():
+            x -= len(span.text)
+            if x < 0:
+                return span
+        return Span("")
+
+    def _paint(self, lines: Sequence[Line]) -> None:
+        """Take over the lines, cropped and padded to the size of the region, and request a repaint of what changed."""
+        width, height = self.size
+        drawn = [lines[y] if y < len(lines) else () for y in range(height)]
+        if self._fitted_to != (width, height):
+            self._fitted_to, self._drawn = (width, height), drawn
+            self.lines = [_cleaned(fit(spans, width)) for spans in drawn]
+            self._strips.clear()
+            self.refresh()
+            return
+        cells = []
+        for y, (drawn_before, drawn_now) in enumerate(zip(self._drawn, drawn, strict=True)):
+            if drawn_before is not drawn_now and drawn_before != drawn_now:
+                before, after = self.lines[y], _cleaned(fit(drawn_now, width))
+                self.lines[y] = after
+                self._strips.pop(y, None)
+                cells += [Cells(x, y, end - x, 1) for x, end in changed_spans(before, after)]
+        self._drawn = drawn
+        if cells:
+            self.refresh(*cells)
+
+    def render_lines(self, crop: Cells) -> list[Strip]:
+        """Return the strips without Textual's borders and filters, which regions do not use."""
+        width = self.size.width
+        strips = [self.render_line(y).adjust_cell_length(width) for y in crop.line_range]
+        return strips if crop.column_span == (0, width) else [strip.crop(*crop.column_span) for strip in strips]
+
+    def render_line(self, y: int) -> Strip:
+        if self._role_styles is not self.app.role_styles:
+            self._role_styles = self.app.role_styles
+            self._strips.clear()
+        strip = self._strips.get(y)
+        if strip is None:
+            spans: Line = self.lines[y] if y < len(self.lines) else (Span(" " * self.size.width),)
+            style = self._role_styles.style
+            segments = [Segment(part, style(role)) for part, role, _ in spans]
+            strip = self._strips[y] = UncutStrip(segments, sum(len(part) for part, _, _ in spans))
+        return strip
+
+    def text(self) -> str:
+        """Return the lines as plain text."""
+        return "\n".join(text(line).rstrip() for line in self.lines)
+
+
+def _cleaned(spans: Line) -> Line:
+    """Return the line with every character one visible cell: names come from outside."""
+    whole = text(spans)
+    if whole.isprintable() and (whole.isascii() or cell_len(whole) == len(whole)):
+        return spans
+    return tuple(span._replace(text=clean(span.text)) for span in spans)
+
+
+def changed_spans(before: Line, after: Line) -> list[tuple[int, int]]:
+    """Return (begin, end) of the spans of cells that differ between two lines of equal length."""
+    if list(map(_shape, before)) == list(map(_shape, after)):  # as in a table: only its cells have changed
+        changed, x = [], 0
+        for old, new in zip(before, after, strict=True):
+            if old[0] != new[0]:
+                changed += [x + i for i, (a, b) in enumerate(zip(old[0], new[0], strict=True)) if a != b]
+            x += len(old[0])
+        return _merged(changed)
+    old_line, new_line = _characters_and_roles(before), _characters_and_roles(after)
+    changed = [i for i, (a, b) in enumerate(zip(old_line[0], new_line[0], strict=True)) if a != b]
+    if old_line[1] != new_line[1]:
+        changed_roles = (i for i, (a, b) in enumerate(zip(old_line[1], new_line[1], strict=True)) if a != b)
+        changed = sorted({*changed, *changed_roles})
+    return _merged(changed)
+
+
+def _shape(span: Span) -> tuple[int, str]:
+    return len(span[0]), span[1]
+
+
+def _merged(changed: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the spans of changed cells, with the small gaps between them."""
+    spans: list[tuple[int, int]] = []
+    for x in changed:
+        if spans and x - spans[-1][1] <= MERGE_GAP:
+            spans[-1] = (spans[-1][0], x + 1)
+        else:
+            spans.append((x, x + 1))
+    return spans
+
+
+def _characters_and_roles(line: Line) -> tuple[str, str]:
+    return text(line), "".join([_ROLE_CHARACTERS[span.role] * len(span.text) for span in line])

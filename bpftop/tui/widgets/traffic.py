@@ -1,0 +1,204 @@
+"""The traffic of the selected interface: a chart of ten minutes with its numbers, or two lines on a low screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual import events
+
+from bpftop.history.history import TickRanges
+from bpftop.model.sample import DIRECTIONS, Direction
+from bpftop.model.snapshot import InterfaceSnapshot
+from bpftop.model.timestamps import clock_time
+from bpftop.model.units import compact, factor, pct, si, spark
+from bpftop.render.columns import change_look, size_text
+from bpftop.tui.messages import MomentRequested
+from bpftop.tui.moment import Moment
+from bpftop.tui.widgets.chart import AXIS, Plot, cell_count, cell_seconds, chart_lines
+from bpftop.tui.widgets.line import Line, beside, crop, length, line
+from bpftop.tui.widgets.region import Region
+
+CHART_FROM = 4
+"""Height from which there is a chart."""
+NUMBERS = 33
+TREND_CELL_S = 5.0
+
+Cell = tuple["float | None", "float | None", bool]
+"""Highest packets per second of RX and of TX, and whether packets were lost."""
+
+
+class Traffic(Region):
+    """RX above the axis, TX below it; a click on the chart pauses at that moment, and the mouse reads values out."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._hovered: int | None = None
+        self._known: tuple[object, dict[int, Cell]] = (None, {})
+        self._chart: tuple[Plot | None, tuple[int, int], list[Line]] = (None, (0, 0), [])
+
+    def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
+        if height < CHART_FROM or width < AXIS + NUMBERS + 10:
+            return [direction_line(moment, direction, width) for direction in DIRECTIONS]
+        columns = cell_count(width - AXIS - NUMBERS)
+        ranges = _ranges(moment, columns)
+        rx, tx, lost = zip(*self._columns(moment, columns), strict=True)
+        plot = Plot(rx, tx, lost, columns * cell_seconds(columns), self._cursor(moment, columns))
+        if self._chart[:2] != (plot, (width, height)):
+            self._chart = (plot, (width, height), chart_lines(plot, width - NUMBERS, height))
+        chart = self._chart[2]
+        numbers = [part for d in DIRECTIONS for part in _numbers(moment, d, ranges, height)]
+        if self._hovered is not None and self._hovered < columns:
+            numbers = _read_out(moment, plot, self._hovered)
+        return beside(chart, [crop(spans, NUMBERS - 2) for spans in numbers], width - NUMBERS, 2)
+
+    def _columns(self, moment: Moment, columns: int) -> list[Cell]:
+        """Return the cells of the chart. Those that are over are kept: only the newest two are worked out again."""
+        seconds = cell_seconds(columns)
+        owner = (id(moment.history), moment.interface.label, seconds)
+        if self._known[0] != owner:
+            self._known = (owner, {})
+        known = self._known[1]
+        newest = newest_ns(moment) // (seconds * 10**9)
+        wanted = range(newest - columns + 1, newest + 1)
+        first = next(cell for cell in wanted if cell not in known)
+        ranges = moment.history.tick_ranges(newest_ns(moment), seconds, newest + 1 - first)
+        rx, tx = (moment.history.highs((moment.interface.label, d, "packets"), ranges) for d in DIRECTIONS)
+        known |= dict(zip(range(first, newest + 1), zip(rx, tx, _lost(moment, ranges), strict=True), strict=True))
+        cells = [known[cell] for cell in wanted]
+        for cell in [cell for cell in known if not wanted.start <= cell < newest - 1]:
+            del known[cell]
+        return cells
+
+    def _cursor(self, moment: Moment, columns: int) -> int | None:
+        """Return the cell under the mouse, else the cell of the moment on the screen if the screen is paused."""
+        if self._hovered is not None:
+            return self._hovered
+        if moment.choices.paused is None:
+            return None
+        cell_ns = cell_seconds(columns) * 10**9
+        return columns - 1 - (newest_ns(moment) // cell_ns - moment.snapshot.mono_ns // cell_ns)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        inside = AXIS <= event.x < self.size.width - NUMBERS and self.size.height >= CHART_FROM
+        self._hover(event.x - AXIS if inside else None)
+
+    def on_leave(self) -> None:
+        self._hover(None)
+
+    def _hover(self, column: int | None) -> None:
+        if column != self._hovered:
+            self._hovered = column
+            self.redraw()
+
+    def on_click(self, event: events.Click) -> None:
+        columns = cell_count(self.size.width - AXIS - NUMBERS)
+        at = event.x - AXIS
+        if self.moment is not None and self.size.height >= CHART_FROM and 0 <= at < columns:
+            event.stop()
+            self.post_message(MomentRequested(_begin_ns(self.moment, columns, at)))
+
+
+def newest_ns(moment: Moment) -> int:
+    """Return the end of the chart: the newest sample, although the screen may be paused at an older one."""
+    return max(moment.newest_ns, moment.snapshot.mono_ns)
+
+
+def _ranges(moment: Moment, columns: int) -> TickRanges:
+    return moment.history.tick_ranges(newest_ns(moment), cell_seconds(columns), columns)
+
+
+def _begin_ns(moment: Moment, columns: int, at: int) -> int:
+    """Return the CLOCK_MONOTONIC time at which a cell begins."""
+    cell_ns = cell_seconds(columns) * 10**9
+    return (newest_ns(moment) // cell_ns + 1 - columns + at) * cell_ns
+
+
+def _lost(moment: Moment, ranges: TickRanges) -> list[bool]:
+    """Return in which cells packets were lost."""
+    lines = [each for each in moment.stages if each.stage.group == "lost"]
+    rows = [row for each in lines if each.since_start for row in each.rows]
+    lost = [False] * len(ranges)
+    for row in rows:
+        for i, rate in enumerate(moment.history.stages.means(row, ranges)):
+            lost[i] = lost[i] or bool(rate)
+    return lost
+
+
+def _numbers(moment: Moment, direction: Direction, ranges: TickRanges, height: int) -> list[Line]:
+    """Return the numbers beside the chart: two lines, or three where there is room."""
+    totals, past = moment.interface.traffic(direction).totals, moment.past_of(direction)
+    role = "name" if direction == moment.direction else "muted"
+    first = line(
+        (direction.upper(), role, "direction"),
+        f"{si(totals.packets_per_sec, 'pps'):>11}{si(totals.bits_per_sec, 'b/s'):>11}",
+    )
+    peak = moment.history.peak((moment.interface.label, direction, "packets"), ranges)
+    shown_peak = "" if peak is None else f"peak {si(peak[0])} {clock_time(_wall_ns(moment, peak[1]))}"
+    change = factor(totals.packets_per_sec, past.then("packets"))
+    look = change_look(totals.packets_per_sec, past.then("packets"))
+    second = line((f"   {shown_peak:<21}", "muted"), (f"{change:>5} x", look))
+    use = utilisation(moment.interface, direction)
+    third = line((f"   {size_text(totals.mean_size_bytes)} a frame{f', {use}' if use else ''}", "muted"))
+    if height < 9:
+        return [first, second]
+    since = "the mark" if moment.mark else "a minute ago"
+    fourth = line((f"   {change} x ", look), (since, "muted"))
+    return [first, line((f"   {shown_peak}", "muted")), fourth, third, ()]
+
+
+def _wall_ns(moment: Moment, mono_ns: int) -> int:
+    return moment.snapshot.wall_ns - (moment.snapshot.mono_ns - mono_ns)
+
+
+def _read_out(moment: Moment, plot: Plot, at: int) -> list[Line]:
+    """Return the time and the values of the cell under the mouse."""
+    columns = len(plot.above)
+    begin_ns = _begin_ns(moment, columns, at)
+    seconds = cell_seconds(columns)
+    return [
+        line((f"{clock_time(_wall_ns(moment, begin_ns))} and {seconds} s", "key")),
+        line(("RX", "name"), f"{si(plot.above[at], 'pps'):>11}", (" highest", "muted")),
+        line(("TX", "name"), f"{si(plot.below[at] if plot.below else None, 'pps'):>11}", (" highest", "muted")),
+        line(
+            ("packets were lost", "notice") if at < len(plot.marked) and plot.marked[at] else ("nothing lost", "muted")
+        ),
+    ]
+
+
+def direction_line(moment: Moment, direction: Direction, width: int) -> Line:
+    """Return ``RX   1.24 Mpps   812 Mb/s   82 B  11 % of 10G  ▁▂▃  12 x 1 min ago``.
+
+    The trend takes the cells that are left.
+    """
+    totals, past = moment.interface.traffic(direction).totals, moment.past_of(direction)
+    use = utilisation(moment.interface, direction)
+    parts = [
+        line(
+            (direction.upper(), "name" if direction == moment.direction else "muted", "direction"),
+            f"{si(totals.packets_per_sec, 'pps'):>12}{si(totals.bits_per_sec, 'b/s'):>11}",
+        ),
+        line(f"{size_text(totals.mean_size_bytes):>8}{use:>{len(use) and 15}}  "),
+        _change(totals.packets_per_sec, past.then("packets"), moment.mark is not None),
+    ]
+    while sum(map(length, parts)) > width and len(parts) > 1:
+        del parts[1]
+    cells = min(60, width - sum(map(length, parts)))
+    if cells >= 10 and len(parts) > 1:
+        parts.insert(-1, line((spark(past.trend("packets", cells, TREND_CELL_S), cells), "trend")))
+    return tuple(span for part in parts for span in part)
+
+
+def _change(now: float | None, then: float | None, since_mark: bool) -> Line:
+    """Return the change since the mark or since a minute ago: ``   12 x 1 min ago``, or ``new (...)`` after nothing."""
+    change, look = factor(now, then), change_look(now, then)
+    if then == 0 and now:
+        return line(
+            (f"  {change}", look), (" (nothing at the mark)" if since_mark else " (nothing a minute ago)", "muted")
+        )
+    return line((f"{change:>6}", look), (" x mark" if since_mark else " x 1 min ago", "muted"))
+
+
+def utilisation(interface: InterfaceSnapshot, direction: Direction) -> str:
+    """Return ``11 % of 10G``; empty if the speed is unknown or implausible."""
+    speed = interface.interface.speed_bits_per_sec
+    return f"{pct(interface.utilisation(direction))} of {compact(speed)}" if speed else ""

@@ -1,0 +1,80 @@
+"""Regions: lines in, and only the spans that changed are painted."""
+
+from __future__ import annotations
+
+from bpftop.tui.widgets.header import HeaderLine
+from bpftop.tui.widgets.line import Line, Span, beside, crop, ends, fit, line, shortened, text, wrap
+from bpftop.tui.widgets.region import MERGE_GAP, changed_spans
+from tests.tui.conftest import Stage, perform
+
+
+def spans(before: str, after: str) -> list[tuple[int, int]]:
+    return changed_spans((Span(before),), (Span(after),))
+
+
+def test_changed_cells_become_spans() -> None:
+    assert spans("a 1 b", "a 2 b") == [(2, 3)]
+    assert spans("same", "same") == []
+    assert spans("1" + "." * MERGE_GAP + "1", "2" + "." * MERGE_GAP + "2") == [(0, MERGE_GAP + 2)]
+    assert spans("1" + "." * (MERGE_GAP + 1) + "1", "2" + "." * (MERGE_GAP + 1) + "2") == [
+        (0, 1),
+        (MERGE_GAP + 2, MERGE_GAP + 3),
+    ]
+
+
+def test_another_role_is_a_change_too() -> None:
+    before: Line = (Span("abc"), Span("def", "muted"))
+    assert changed_spans(before, (Span("abcd"), Span("ef", "muted"))) == [(3, 4)]
+    assert changed_spans(before, (Span("abc", "text!"), Span("def", "muted"))) == [(0, 3)]
+    assert changed_spans(before, (Span("ab"), Span("c"), Span("def", "muted"))) == []
+
+
+def test_a_line_is_a_strip_of_its_spans() -> None:
+    async def scenario(stage: Stage) -> None:
+        header = stage.app.frame.query_one(HeaderLine)
+        header._paint([line(("TCP", "name"), "  1.13 M", ("  ████", "bar"))])
+        strip = header.render_line(0)
+        assert strip.text == "TCP  1.13 M  ████".ljust(80)
+        assert strip.cell_length == 80
+        assert [(part, style.color.name, bool(style.bold)) for part, style, _ in strip if style and style.color][
+            :3
+        ] == [
+            ("TCP", "#e8ecf2", True),
+            ("  1.13 M", "#d3d7de", False),
+            ("  ████", "#4d8fd6", False),
+        ]
+        assert header.render_line(0) is strip  # kept
+        assert header.render_line(1).text.strip() == ""  # below the last line
+
+    perform(scenario, ticks=3)
+
+
+def test_lines_are_fitted() -> None:
+    assert text(fit(line("ab", ("cd", "muted")), 6)) == "abcd  "
+    assert fit(line("ab", ("cd", "muted")), 3) == (Span("ab"), Span("c", "muted"))
+    assert crop(line("abc"), 0) == ()
+    assert line("", ("", "muted"), "x") == (Span("x"),)
+
+
+def test_two_ends_and_an_ellipsis_where_the_left_one_gives_way() -> None:
+    assert text(ends(line("left"), line("right"), 12)) == "left   right"
+    assert text(ends(line("a long left end"), line("right"), 15)) == "a long…   right"
+
+
+def test_a_sentence_is_cut_at_a_word_where_it_has_one() -> None:
+    assert text(shortened(line("one two three"), 9)) == "one two…"
+    assert text(shortened(line("one two three"), 8)) == "one two…"
+    assert text(shortened(line("one two three"), 7)) == "one…"
+    assert text(shortened(line("unbreakable"), 5)) == "unbr…"
+    assert text(shortened(line("one two"), 7)) == "one two"
+
+
+def test_blocks_side_by_side() -> None:
+    drawn = beside([line("a"), line("bb")], [line("x"), line("y"), line("z")], 3, 1)
+    assert [text(each) for each in drawn] == ["a   x", "bb  y", "    z"]
+
+
+def test_wrap() -> None:
+    assert wrap("one two three", 7) == ["one two", "three"]
+    assert wrap("unbreakable", 4) == ["unbr"]
+    assert wrap("", 4) == [""]
