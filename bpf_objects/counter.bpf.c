@@ -20,7 +20,14 @@ struct {
 
 #if FLOWS
 #include "flows.bpf.h"
+#include "inner.bpf.h"
 #else
+const __u32 flow_inner = 0;
+static __always_inline __u32 find_inner(struct __sk_buff *skb, struct flow_key *flow, __u32 is_bare_ip)
+{
+	return 0;
+}
+
 static __always_inline void add_flow(struct flow_key *flow, __u32 protocol, __u64 packets, __u64 bytes)
 {
 }
@@ -104,11 +111,21 @@ static __always_inline __u32 opaque(__u32 protocol)
 	return protocol;
 }
 
+/* Count the flow of a frame, or the flow inside it. */
+static __always_inline void add_flow_of(struct cursor *c, __u32 protocol, __u64 packets, __u64 bytes)
+{
+	if (c->inner_protocol) {
+		*c->flow = *c->inner;
+		protocol = c->inner_protocol - 1;
+	}
+	add_flow(c->flow, protocol, packets, bytes);
+}
+
 static __always_inline void record(struct cursor *c, parsed_t parsed, __u32 length)
 {
 	record_frame(parsed, length);
 	if (FLOWS)
-		add_flow(c->flow, opaque(PROTOCOL_OF(parsed)), 1, length);
+		add_flow_of(c, opaque(PROTOCOL_OF(parsed)), 1, length);
 }
 
 static __always_inline parsed_t parse(struct cursor *c, __u32 outer_tags)
@@ -263,7 +280,7 @@ static __always_inline void add_flow_of_segments(struct __sk_buff *skb, struct c
 	if (!FLOWS)
 		return;
 	cut(skb, c->headers, &s);
-	add_flow(c->flow, opaque(PROTOCOL_OF(parsed)), s.n, s.bytes);
+	add_flow_of(c, opaque(PROTOCOL_OF(parsed)), s.n, s.bytes);
 }
 
 static __always_inline void record_skb(struct __sk_buff *skb, struct cursor *c, parsed_t parsed)
@@ -288,7 +305,7 @@ __noinline int count_far_tc(struct __sk_buff *skb)
 SEC("tc")
 int count_tc(struct __sk_buff *skb)
 {
-	struct flow_key flow = {};
+	struct flow_key flow = {}, inner;
 	struct cursor c = {
 		.flow = &flow,
 		.ctx = skb,
@@ -299,6 +316,12 @@ int count_tc(struct __sk_buff *skb)
 	};
 	parsed_t parsed;
 
+	if (FLOWS && flow_inner) {
+		c.inner = &inner;
+		c.inner_protocol = 1 + find_inner(skb, &inner, link_is_ip);
+		if (c.inner_protocol > 256)
+			c.inner_protocol = 0;
+	}
 	if (!skb->gso_size && count_plain(&c, !!skb->vlan_present))
 		return TCX_NEXT;
 	parsed = parse(&c, !!skb->vlan_present);

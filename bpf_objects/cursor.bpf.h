@@ -57,7 +57,9 @@ struct cursor {
 	__u32 at;
 	__u32 headers; /* bytes up to here have been accepted */
 	enum access access;
-	struct flow_key *flow; /* filled where FLOWS; complete where the protocol is one of IP */
+	struct flow_key *flow;	/* filled where FLOWS; complete where the protocol is one of IP */
+	struct flow_key *inner; /* the flow inside a tunnel (inner.bpf.h) */
+	__u32 inner_protocol;	/* its protocol + 1; 0: no tunnel */
 };
 
 /* Makes `*header` point to `bytes` at `at` and returns 1; 0 where they are not in reach. Not a pointer that may be

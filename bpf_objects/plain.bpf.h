@@ -155,7 +155,7 @@ static __always_inline int count_plain(struct cursor *c, __u32 tags)
 	if (tags)
 		add_at(common, CELL(vlans), 1, length);
 	if (FLOWS)
-		add_flow(c->flow, plain_protocol(class), 1, length);
+		add_flow_of(c, plain_protocol(class), 1, length);
 	return 1;
 }
 

@@ -56,6 +56,7 @@ def live_source(
         drops=arguments.drops,
         bpf=_bpf_mode(arguments),
         progress=on_screen or _PrintedProgress(),
+        inner_flows=getattr(arguments, "inner", False),
     )
 
 

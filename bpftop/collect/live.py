@@ -76,6 +76,7 @@ class LiveSource:
         netns: path of the network namespace that the thread of ``samples`` enters.
         drops: count drop reasons and XDP exceptions by tracepoints.
         bpf: also list the BPF programs and maps of the machine; "statistics" keeps run statistics on meanwhile.
+        inner_flows: of tunnelled packets count the flow inside, where a program is at tc.
         progress: called while programs are attached. With a terminal in the request the samples begin meanwhile.
     """
 
@@ -91,6 +92,7 @@ class LiveSource:
         drops: bool = True,
         bpf: BpfMode = "off",
         progress: AttachProgress | None = None,
+        inner_flows: bool = False,
     ) -> None:
         if not names:
             raise BpftopError("no interface to watch; name one, `ip link` lists them")
@@ -114,6 +116,7 @@ class LiveSource:
         self._own_cost = OwnCostCollector(2 if self._first_gap_ns < self._interval_ns else 1)
         self._flows = FlowReader()
         self._flow_request: FlowRequest | None = None
+        self._inner_flows = inner_flows
         self._sampled_until_ns: int | None = None
 
     def samples(self) -> Generator[Sample, None, None]:
@@ -154,7 +157,9 @@ class LiveSource:
 
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
         """Start or stop counting flows."""
-        self._commands.put(partial(self._watch_flows, FlowRequest(sample_1_in) if on else None))
+        self._commands.put(
+            partial(self._watch_flows, FlowRequest(sample_1_in, inner=self._inner_flows) if on else None)
+        )
 
     def sample_flows(self, sample_1_in: int, seconds: float) -> None:
         """Count flows for some seconds, if no one watches them."""
@@ -322,7 +327,7 @@ class LiveSource:
         if self._flow_request is None or self._sampled_until_ns is not None:
             self._sampled_until_ns = time.monotonic_ns() + round(seconds * NS_PER_SEC)
             if self._flow_request is None:
-                self._count_flows(FlowRequest(sample_1_in))
+                self._count_flows(FlowRequest(sample_1_in, inner=self._inner_flows))
 
     def _end_flow_sample(self) -> None:
         """Stop to count flows where a sample of them is over."""

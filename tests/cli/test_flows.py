@@ -15,10 +15,15 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
+from scapy.contrib.geneve import GENEVE
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import GRE, Ether
+from scapy.layers.vxlan import VXLAN
 
 from bpftop.collect.bpf.flow_counter import FlowRequest, thinner_request
 from bpftop.model.sample import Reading, reading_key
 from tests.bpf.devices import Lab
+from tests.bpf.frame import Layers
 from tests.cli.running import bpftop
 from tests.samples import packed
 
@@ -121,3 +126,47 @@ def test_a_full_or_slow_table_is_thinned() -> None:
         assert thinner.sample_1_in == 4
         assert thinner_request(thinner, readings) is None  # a reading of the request before
     assert thinner_request(FlowRequest(1024), _table(999, 0, 1024)) is None
+
+
+TUNNELS = ("VXLAN", "Geneve", "GRE", "GRE with Ethernet", "IP in IP")
+
+
+@pytest.mark.parametrize("name", TUNNELS)
+def test_the_flow_inside_a_tunnel(lab: Lab, name: str) -> None:
+    """Packets with the headers of a tunnel, because not every kernel has a device for each of them."""
+    inside: Layers = IP(src="10.9.0.1", dst="10.9.0.2")
+    inside = inside / UDP(sport=4000, dport=5000)
+    vxlan: Layers = UDP(sport=9, dport=4789)
+    geneve: Layers = UDP(sport=9, dport=6081)
+    gre: Layers = GRE(proto=0x0800, key_present=1, key=5)
+    gretap: Layers = GRE(proto=0x6558)
+    outer = {
+        "VXLAN": vxlan / VXLAN(vni=7) / Ether() / inside,
+        "Geneve": geneve / GENEVE(vni=7, proto=0x6558) / Ether() / inside,
+        "GRE": gre / inside,
+        "GRE with Ethernet": gretap / Ether() / inside,
+        "IP in IP": inside,
+    }[name]
+    ether: Layers = Ether(src="02:00:00:00:00:01", dst="ff:ff:ff:ff:ff:ff")
+    frame = bytes(ether / IP(src=FAR, dst="198.18.5.1") / outer)
+    ended = threading.Event()
+
+    def send() -> None:
+        with lab.inside(lab.far), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
+            sender.bind(("v1", 0))
+            while not ended.wait(0.02):
+                sender.send(frame)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        documents = [
+            json.loads(bpftop("flows", "v0", *QUICK, *more, "--format", "json").stdout) for more in ((), ("--inner",))
+        ]
+    finally:
+        ended.set()
+        sender.join()
+    plain, inner = ({row["name"]: row for row in document["interfaces"][0]["rows"]} for document in documents)
+    wanted = "UDP 10.9.0.2:5000 10.9.0.1:4000"
+    assert wanted not in plain
+    assert inner[wanted]["rx"]["bytes"] % len(frame) == 0  # bytes are those on the wire

@@ -7,7 +7,7 @@ import argparse
 from bpftop.cli.garbage import garbage_kept
 from bpftop.cli.options import add_format, add_live, add_output, number, settings_of, whole
 from bpftop.cli.verbs.watch import duration_s
-from bpftop.errors import BpftopError
+from bpftop.errors import BpftopError, UsageError
 from bpftop.export.formats import FLOWS
 from bpftop.render.flow_pairs import PAIR_GROUPS
 
@@ -36,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--duration", metavar="SECONDS", type=duration_s, default=DURATION_S,
         help=f"count for so long, at least three intervals (default: {DURATION_S:g})",
     )  # fmt: skip
+    parser.add_argument(
+        "--inner",
+        action="store_true",
+        help="of packets of VXLAN, Geneve, GRE and IP in IP count the flow inside; counts at TCX",
+    )
     add_format(parser, FLOWS, "table")
     add_output(parser, "when the document is complete")
 
@@ -45,6 +50,10 @@ def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.output import document_output
 
     settings = settings_of(arguments)
+    if arguments.inner:
+        if arguments.xdp or arguments.attach not in (None, "auto", "tc", "tcx", "clsact"):
+            raise UsageError("--inner needs a program at tc; leave --attach and --xdp out")
+        arguments.attach = arguments.attach if arguments.attach in ("tcx", "clsact") else "tc"
     chosen = FLOWS[arguments.format]
     with document_output(arguments, chosen) as output:
         with garbage_kept():

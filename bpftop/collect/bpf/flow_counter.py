@@ -40,12 +40,14 @@ _epochs = itertools.count(1)
 class FlowRequest:
     """A request to count flows. ``buckets`` (a power of two) None: as many as fit the number of CPUs.
 
-    A flow without packets for ``idle_ns`` is left out, and begins anew when it comes back.
+    A flow without packets for ``idle_ns`` is left out, and begins anew when it comes back. ``inner``: of packets of
+    VXLAN, Geneve, GRE and IP in IP the flow inside is counted, by programs at tc.
     """
 
     sample_1_in: int = 1
     buckets: int | None = None
     idle_ns: int = 60 * 10**9
+    inner: bool = False
 
 
 def thinner_request(request: FlowRequest, readings: Mapping[str, Reading]) -> FlowRequest | None:
@@ -75,7 +77,7 @@ class FlowCounter:
         self._timed = False
         cpus = possible_cpus()
         self._counter = counter
-        knobs = FlowKnobs(request.buckets or buckets_for(cpus), request.sample_1_in, request.idle_ns)
+        knobs = FlowKnobs(request.buckets or buckets_for(cpus), request.sample_1_in, request.idle_ns, request.inner)
         self._lock = threading.Lock()
         self._closed = False
         with ExitStack() as stack:

@@ -28,11 +28,15 @@ BUCKETS_MAX: int = lib.FLOW_BUCKETS_MAX
 
 @frozen
 class FlowKnobs:
-    """Constants of a program that counts flows. ``secrets`` belong to the hash."""
+    """Constants of a program that counts flows. ``secrets`` belong to the hash.
+
+    ``inner``: of tunnelled packets the flow inside is counted, where the program is at tc.
+    """
 
     buckets: int
     sample_1_in: int = 1
     idle_ns: int = 60 * 10**9
+    inner: bool = False
     secrets: tuple[int, ...] = field(default_factory=lambda: struct.unpack("=10Q", os.urandom(80)))
 
     @property
@@ -42,6 +46,7 @@ class FlowKnobs:
             "flow_buckets": self.buckets,
             "flow_sample_1_in": self.sample_1_in,
             "flow_idle_ns": self.idle_ns,
+            "flow_inner": int(self.inner),
             **{f"flow_secret_{number}": value for number, value in enumerate(self.secrets)},
         }
 

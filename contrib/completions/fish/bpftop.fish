@@ -99,6 +99,7 @@ complete -c bpftop -n '__bpftop_is export' -l listen -x -d 'address to listen on
 complete -c bpftop -n '__bpftop_is flows' -l top -x -d 'rows to show (default: 20)'
 complete -c bpftop -n '__bpftop_is flows' -l by -x -a 'flow address port process container' -d 'what a row is: flow, address, port, process, container (default: flow); address is that of the other side, port that of the service, container a container or else a systemd unit'
 complete -c bpftop -n '__bpftop_is flows' -l duration -x -d 'count for so long, at least three intervals (default: 5)'
+complete -c bpftop -n '__bpftop_is flows' -l inner -d 'of packets of VXLAN, Geneve, GRE and IP in IP count the flow inside; counts at TCX'
 complete -c bpftop -n '__bpftop_is flows' -l format -x -a 'table json csv markdown' -d 'table, json, csv, markdown (default: table)'
 complete -c bpftop -n '__bpftop_is capture' -s o -l output -r -F -d 'file to write (pcapng); -: standard output, for a pipe'
 complete -c bpftop -n '__bpftop_is capture' -l drops -d 'only packets that the kernel dropped, with its reason'
