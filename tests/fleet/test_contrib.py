@@ -105,6 +105,31 @@ def test_the_options_of_a_unit_exist(unit: Path) -> None:
     parser.parse_intermixed_args([re.sub(r"\$\{[A-Z_]+\}$", lambda m: values[m[0]], word) for word in words])
 
 
+RING = HERE / "systemd/ring.conf"
+
+
+def test_the_options_of_the_flight_recorder_exist() -> None:
+    (command,) = re.findall(r"^ExecStart=(\S.*)$", RING.read_text(), re.MULTILINE)
+    program, verb, *words = command.split()
+    assert (program, verb) == ("/usr/local/bin/bpftop", "record")
+    parser = parser_for(verb)
+    import_module(f"{MODULES}.{verb}").add_arguments(parser)
+    values = {"${RING}": settings(RING, "Environment")[0].removeprefix("RING="), "${MAX_SIZE}": "1G"}
+    parsed = parser.parse_intermixed_args([re.sub(r"\$\{[A-Z_]+\}$", lambda m: values[m[0]], word) for word in words])
+    assert parsed.ring == 2 * 3600
+
+
+@pytest.mark.needs("systemd-analyze")
+def test_the_flight_recorder_is_a_drop_in_of_the_recording(tmp_path: Path) -> None:
+    there = tmp_path / "bpftop-record@eth0.service"
+    there.write_text((HERE / "systemd/bpftop-record@.service").read_text())
+    folder = tmp_path / "bpftop-record@eth0.service.d"
+    folder.mkdir()
+    (folder / "ring.conf").write_text(RING.read_text().replace("/usr/local/bin/bpftop", "/bin/true"))
+    checked = subprocess.run(["systemd-analyze", "verify", str(there)], capture_output=True, text=True, timeout=60)
+    assert "bpftop-record" not in checked.stderr, checked.stderr
+
+
 @pytest.mark.needs("systemd-analyze")
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 def test_a_unit_is_one_that_systemd_understands(unit: Path, tmp_path: Path) -> None:

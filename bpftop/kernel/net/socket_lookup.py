@@ -90,13 +90,16 @@ class SocketLookup:
             if error.errno in _NOT_FOUND:
                 return None
             raise _refusal(error) from error
-        return _found(protocol, answer) if len(answer) >= _MESSAGE.size else None
+        return found_socket(protocol, answer)
 
     def close(self) -> None:
         self._netlink.close()
 
 
-def _found(protocol: int, answer: bytes) -> FoundSocket | None:
+def found_socket(protocol: int, answer: bytes) -> FoundSocket | None:
+    """Parse a struct inet_diag_msg with its attributes; None for one that is cut short, and for TIME-WAIT."""
+    if len(answer) < _MESSAGE.size:
+        return None
     state, _, remote_port, _, _, _, _, _, uid, inode = _MESSAGE.unpack_from(answer)
     if state == TCP_TIME_WAIT and protocol == IPPROTO_TCP:
         return None
