@@ -75,9 +75,9 @@ def _run(words: list[str]) -> int:
         from bpftop.cli.configured import configured
         from bpftop.cli.options import parser_for
         from bpftop.cli.output import complain
-        from bpftop.cli.verb_table import DEFAULT, MODULES, VERBS, split
+        from bpftop.cli.verb_table import DEFAULT, MODULES, VERBS, joined_values, split
 
-        verb, rest = split(words)
+        verb, rest = split(joined_values(words))
         module = import_module(f"{MODULES}.{verb or DEFAULT}")
     parser = parser_for(verb)
     module.add_arguments(parser)

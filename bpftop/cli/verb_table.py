@@ -207,6 +207,21 @@ VALUE_OPTIONS = frozenset({"-i", "--interval", "--attach", "--netns", "--theme",
 """Common options with a value. They may stand before the verb, and their value is not the verb."""
 
 
+def joined_values(words: list[str]) -> list[str]:
+    """Join a long option and a value such as ``-i key``, which argparse would take for the option -i.
+
+    A word with a dash in front and a space in it is no option.
+    """
+    joined: list[str] = []
+    for word in words:
+        before = joined[-1] if joined else ""
+        if word.startswith("-") and " " in word and before.startswith("--") and before != "--" and "=" not in before:
+            joined[-1] = f"{before}={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
 def split(words: list[str]) -> tuple[str | None, list[str]]:
     """Split the command line into the verb (None without a verb) and the other words.
 

@@ -55,17 +55,21 @@ TICK: Mapping[str, OutputFormat] = {
 }
 """One of many snapshots in the same output."""
 
+_DIAGNOSIS_TEXT = OutputFormat("bpftop.export.diagnosis.report", "text", text=True)
 DIAGNOSIS: Mapping[str, OutputFormat] = {
-    "text": OutputFormat("bpftop.export.diagnosis.report", "text", text=True),
+    "table": _DIAGNOSIS_TEXT,
     "json": OutputFormat("bpftop.export.diagnosis.diagnosis_document", "diagnosis_json"),
     "markdown": OutputFormat("bpftop.export.diagnosis.report", "markdown", text=True),
+    "text": _DIAGNOSIS_TEXT,
 }
+"""The text for people is ``table``, as everywhere; ``text`` is its first name."""
+
 DIFF: Mapping[str, OutputFormat] = {
     "table": OutputFormat("bpftop.export.diff.diff_document", "diff_text", public=True, text=True),
     "json": OutputFormat("bpftop.export.diff.diff_document", "diff_json", public=True),
 }
 FLEET: Mapping[str, OutputFormat] = {
-    "table": OutputFormat("bpftop.export.fleet.fleet_document", "fleet_table"),
+    "table": OutputFormat("bpftop.export.fleet.fleet_document", "fleet_table", text=True),
     "json": OutputFormat("bpftop.export.fleet.fleet_document", "fleet_json"),
 }
 """Many hosts at one moment."""

@@ -168,7 +168,7 @@ class HostLink:
         with suppress(subprocess.TimeoutExpired):
             process.wait(_END_S)
         self._read_errors(0.0)
-        lines = [line for line in self._errors.decode(errors="backslashreplace").splitlines() if line.strip()]
+        lines = [line for line in self._errors.decode(errors="surrogateescape").splitlines() if line.strip()]
         if lines:
             return lines[-1].strip()
         return f"ssh ended with exit code {process.returncode} and said nothing; try `{self._by_hand()}`"

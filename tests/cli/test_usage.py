@@ -14,7 +14,7 @@ import pytest
 from bpftop import __version__
 from bpftop.cli import main
 from bpftop.cli.options import parser_for
-from bpftop.cli.verb_table import GROUPS, MODULES, VALUE_OPTIONS, VERBS, Verb, split
+from bpftop.cli.verb_table import GROUPS, MODULES, VALUE_OPTIONS, VERBS, Verb, joined_values, split
 from tests.cli.running import COMMAND, bpftop, environment
 from tests.waiting import LIMIT_S
 
@@ -38,6 +38,12 @@ from tests.waiting import LIMIT_S
 )
 def test_the_first_word_without_a_dash_may_be_a_verb(words: str, verb: str | None, rest: str) -> None:
     assert split(words.split()) == (verb, rest.split())
+
+
+def test_a_value_with_a_space_may_begin_with_a_dash() -> None:
+    assert joined_values(["fleet", "--ssh", "-i key", "a"]) == ["fleet", "--ssh=-i key", "a"]
+    same = [["--at", "-5m"], ["--", "-x y"], ["-x y"], ["--ssh=a", "-b c"]]
+    assert [joined_values(words) for words in same] == same
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -103,7 +109,7 @@ def test_examples_are_accepted(verb: str) -> None:
     """Parse the words of each example; the last process of a pipe stands for all."""
     for example in VERBS[verb].examples:
         words = shlex.split(example.rpartition("| ")[2].replace("--netns blue ", "").removeprefix("sudo "))
-        named, rest = split(words[1:])
+        named, rest = split(joined_values(words[1:]))
         assert (words[0], named or "monitor") == ("bpftop", "replay" if "|" in example else verb)
         parser = parser_for(named)
         import_module(f"{MODULES}.{named or 'monitor'}").add_arguments(parser)

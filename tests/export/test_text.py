@@ -126,7 +126,7 @@ def test_a_byte_that_is_not_utf_8_comes_back_as_text() -> None:
 
 
 def _read_back(whole: dict[str, Any]) -> Sample:
-    assert whole.pop("schema") == "bpftop.sample/1"
+    assert (whole.pop("schema"), whole.pop("tool")["name"]) == ("bpftop.sample/1", "bpftop")
     readings = {
         name: Reading(
             **{

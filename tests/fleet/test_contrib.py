@@ -101,7 +101,7 @@ def test_the_options_of_a_unit_exist(unit: Path) -> None:
     assert program == "/usr/local/bin/bpftop"
     parser = parser_for(verb)
     import_module(f"{MODULES}.{verb}").add_arguments(parser)
-    values = {"${PORT}": "9435", "${KEEP}": "24h", "${MAX_SIZE}": "1G"}
+    values = {"${PORT}": "9435", "${RING}": "24h", "${MAX_SIZE}": "2G"}
     parser.parse_intermixed_args([re.sub(r"\$\{[A-Z_]+\}$", lambda m: values[m[0]], word) for word in words])
 
 

@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="when something is found, write the first 100 dropped packets (or, where the kernel drops none, packets "
         "of the interfaces) to FILE for Wireshark; headers only",
     )
-    add_format(parser, DIAGNOSIS, "text")
+    add_format(parser, DIAGNOSIS, "table")
     add_output(parser, "at the end")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from bpftop.cli.options import add_config, add_count, add_format, add_interval, settings_of
+from bpftop.cli.options import add_config, add_count, add_format, add_interval, add_output, settings_of
 from bpftop.cli.shutdown import Ended, interruptible
 from bpftop.config.settings import Settings
 from bpftop.errors import BpftopError
@@ -28,15 +28,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_format(parser, FLEET, "table")
     add_count(parser)
+    add_output(parser, "at the end")
     add_interval(parser)
     add_config(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bpftop.cli.output import opened, when_closed
+    from bpftop.cli.output import document_output, when_closed
 
     settings = settings_of(arguments)
-    with watching(arguments, settings) as fleet, opened(None) as output:
+    with watching(arguments, settings) as fleet, document_output(arguments, FLEET[arguments.format]) as output:
         when_closed(output, fleet.close)
         try:
             for text in _texts(arguments, fleet, settings.interval_s):

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Mapping
 from typing import Any
 
+from bpftop import __version__
 from bpftop.config.untrusted_file import parse_json
 from bpftop.errors import BpftopError
 from bpftop.fields import field_names
@@ -15,6 +16,7 @@ from bpftop.model.sample import Interface, Key, Reading, Sample
 from bpftop.store.encoding.json_values import Mismatch, from_json, to_json
 
 SCHEMA = "bpftop.sample/1"
+_TOOL = {"name": "bpftop", "version": __version__}
 CPUS_MAX = 1 << 16
 
 _NUMBER_MAX = (1 << 63) - 1
@@ -31,7 +33,7 @@ def sample_line(sample: Sample) -> str:
     """Return a sample as a line of ASCII with a newline. Its fields are the fields of ``Sample``."""
     readings = {name: _reading(reading) for name, reading in sample.readings.items()}
     parts = {**{name: getattr(sample, name) for name in _TIMES}, **header_object(sample), "readings": readings}
-    return f"{dump_json({'schema': SCHEMA, **{name: parts[name] for name in _FIELDS}})}\n"
+    return f"{dump_json({'schema': SCHEMA, 'tool': _TOOL, **{name: parts[name] for name in _FIELDS}})}\n"
 
 
 def header_object(sample: Sample) -> dict[str, Any]:
