@@ -101,6 +101,8 @@ _TITLES: Mapping[GroupBy, str] = {
     "source": "Source",
     "destination": "Destination",
     "destination_port": "Destination port",
+    "process": "Process",
+    "service": "Container or unit",
 }
 
 

@@ -10,11 +10,11 @@ from bpftop.model.protocols import protocol_name
 from bpftop.model.sample import DIRECTIONS, Direction
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot, sum_known
 from bpftop.model.units import pct, si
-from bpftop.render.flow_rows import FlowOwner, flow_owners, flow_readings, flow_tables
+from bpftop.render.flow_rows import UNKNOWN_PROCESS, FlowOwner, flow_owners, flow_readings, flow_tables
 
 PairBy = Literal["flow", "address", "port", "process", "container"]
 PAIR_GROUPS: tuple[PairBy, ...] = ("flow", "address", "port", "process", "container")
-UNKNOWN_PROCESS, NO_CONTAINER, REST = "(process not known)", "(no container)", "(all others)"
+NO_CONTAINER, REST = "(no container)", "(all others)"
 _HALF = 0.5
 
 

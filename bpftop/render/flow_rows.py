@@ -13,10 +13,12 @@ from bpftop.model.readings import RatedReading
 from bpftop.model.sample import Direction, Key
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot, sum_known
 from bpftop.model.tcp_limits import LIMITS
+from bpftop.render.escaping import escaped_text
 
-GroupBy = Literal["flow", "source", "destination", "destination_port"]
+GroupBy = Literal["flow", "source", "destination", "destination_port", "process", "service"]
+GROUPS: tuple[GroupBy, ...] = ("flow", "source", "destination", "destination_port", "process", "service")
+UNKNOWN_PROCESS, NO_SERVICE = "(process not known)", "(no container or unit)"
 _FLOW_LABELS = 7
-GROUPS: tuple[GroupBy, ...] = ("flow", "source", "destination", "destination_port")
 
 
 @frozen
@@ -115,7 +117,12 @@ def flow_tables(snapshot: Snapshot, interface: InterfaceSnapshot, direction: Dir
 def flow_lines(
     snapshot: Snapshot, interface: InterfaceSnapshot, direction: Direction, by: GroupBy, names: Mapping[str, str]
 ) -> list[FlowLine]:
-    """Return the rows of a grouping, the rows with the most packets first."""
+    """Return the rows of a grouping, the rows with the most packets first.
+
+    Groups by process and by service (container or unit) are made of the flows among the busiest.
+    """
+    if by in ("process", "service"):
+        return _owner_lines(flow_lines(snapshot, interface, direction, "flow", names), by)
     make: Callable[[RatedReading, Key], FlowLine]
     every = interface.traffic(direction).totals.packets_per_sec
 
@@ -140,6 +147,25 @@ def flow_lines(
         for key in reading.keys
         if by in ("flow", key[2])
     ]
+    return sorted(rows, key=lambda row: (-(row.packets_per_sec or 0.0), row.key))
+
+
+def _owner_lines(flows: Iterable[FlowLine], by: GroupBy) -> list[FlowLine]:
+    groups: dict[tuple[str, str], list[FlowLine]] = {}
+    for flow in flows:
+        if by == "process":
+            member = UNKNOWN_PROCESS if flow.owner is None else flow.owner.name
+        else:
+            member = (flow.owner.service if flow.owner is not None else "") or NO_SERVICE
+        groups.setdefault((flow.interface, escaped_text(member)), []).append(flow)
+    rows = [
+        FlowLine(
+            interface, "", "", 0, 0, "", member, sum_known(flow.packets_per_sec for flow in members),
+            sum_known(flow.bits_per_sec for flow in members), sum_known(flow.share for flow in members),
+            None, members[0].names,
+        )
+        for (interface, member), members in groups.items()
+    ]  # fmt: skip
     return sorted(rows, key=lambda row: (-(row.packets_per_sec or 0.0), row.key))
 
 

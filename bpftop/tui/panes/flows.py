@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from textual.widget import Widget
@@ -35,7 +35,14 @@ NO_PROGRAM = "Flows are not counted: no program is attached. `bpftop doctor` say
 COUNTING = "Flows are counted from now on; the first flows come with the next tick."
 NOT_COUNTED = "There are no flows at this moment: flows are counted only while this pane is open."
 _INTERFACE = replace(INTERFACE, text=lambda row, width: clean(INTERFACE.cell(row, width)))
-_TITLES = {"flow": "5-tuple", "source": "source", "destination": "destination", "destination_port": "destination port"}
+_TITLES: Mapping[GroupBy, str] = {
+    "flow": "5-tuple",
+    "source": "source",
+    "destination": "destination",
+    "destination_port": "destination port",
+    "process": "process",
+    "service": "container or unit",
+}
 _SAMPLE_RATES = {1: 10, 10: 100, 100: 1}
 
 
