@@ -8,7 +8,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,9 +30,11 @@ from bpftop.model.source import SampleSource
 from bpftop.model.timestamps import file_stamp, rfc3339
 
 if TYPE_CHECKING:
+    from bpftop.fleet.host_state import HostState
     from bpftop.store.replay import Replay
     from bpftop.tui.app import BpftopApp
     from bpftop.tui.sampling_thread import SamplingThread
+    from bpftop.tui.seams import SeamedApp
     from bpftop.tui.themes import Theme
 
 DEFAULT_THEME = "dark"
@@ -159,7 +161,22 @@ def _app(sampling_thread: SamplingThread, settings: Settings, theme: Theme, reco
     )
 
 
-async def _run(app: BpftopApp, mouse: bool) -> None:
+def show_fleet(states: Callable[[], Sequence[HostState]], settings: Settings, theme: Theme, cursor: str) -> str:
+    """Show the hosts of a fleet. Return the host whose live screen the person asked for; empty: the person quit."""
+    with garbage_kept():
+        import bpftop.tui.import_without_ssl  # noqa: F401 it imports asyncio, without TLS
+        from bpftop.tui.fleet_app import FleetApp
+        from bpftop.tui.terminal_traits import terminal_traits
+    import asyncio
+
+    traits = terminal_traits(os.environ, settings.ascii)
+    app = FleetApp(states, theme=theme, traits=traits, interval_s=settings.interval_s, cursor=cursor)
+    with shutdown.before_forced_exit(terminal_restorer()):
+        asyncio.run(_run(app, settings.mouse))
+    return app.chosen
+
+
+async def _run(app: SeamedApp, mouse: bool) -> None:
     """Run the app; ending signals quit the app, so that the terminal is restored. Raises the exception of the app."""
     import asyncio
 

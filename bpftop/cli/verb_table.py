@@ -89,7 +89,7 @@ GROUPS = (
                 },
             ),
             "fleet": Verb(
-                "many hosts over ssh: a row per host with rates, losses and the gravest finding",
+                "many hosts over ssh on one screen, a row each",
                 {
                     "bpftop fleet web-17 web-18": "watch two hosts; they need bpftop, and sudo without a password",
                     "bpftop fleet ops@10.0.0.7 --ssh '-p 2222 -J bastion'": "reach a host with options of ssh",

@@ -6,9 +6,10 @@ import argparse
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
-from bpftop.cli.options import add_config, add_count, add_format, add_interval, add_output, settings_of
+from bpftop.cli.options import add_config, add_count, add_interval, add_output, add_screen, settings_of
 from bpftop.cli.shutdown import Ended, interruptible
 from bpftop.config.settings import Settings
 from bpftop.errors import BpftopError
@@ -26,16 +27,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ssh", metavar="OPTIONS", default="", help="options for ssh, in one word: --ssh '-p 2222 -J bastion'"
     )
-    add_format(parser, FLEET, "table")
+    parser.add_argument(
+        "--format", choices=tuple(FLEET), metavar="FORMAT",
+        help=f"write a table or document per interval instead of the screen: {', '.join(FLEET)}",
+    )  # fmt: skip
     add_count(parser)
     add_output(parser, "at the end")
     add_interval(parser)
     add_config(parser)
+    add_screen(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.output import document_output, when_closed
 
+    if arguments.format is None and arguments.output is None and arguments.count is None:
+        return _screen(arguments)
+    arguments.format = arguments.format or "table"
     settings = settings_of(arguments)
     with watching(arguments, settings) as fleet, document_output(arguments, FLEET[arguments.format]) as output:
         when_closed(output, fleet.close)
@@ -47,6 +55,25 @@ def run(arguments: argparse.Namespace) -> int:
         if not any(state.snapshot for state in fleet.states()):
             raise BpftopError("no host could be watched; the reason of each host is in its row")
     return 0
+
+
+def _screen(arguments: argparse.Namespace) -> int:
+    """Show all hosts, and the live screen of the host that the person chooses, until the person quits."""
+    from bpftop.cli.screen import settings_and_theme, show, show_fleet
+
+    settings, theme = settings_and_theme(arguments, "without a terminal use `bpftop fleet HOST... --format table`")
+    with watching(arguments, settings) as fleet:
+        host = ""
+        while host := show_fleet(fleet.states, settings, theme, host):
+            show(fleet.stream(host), settings, theme, live=False, remarks=partial(_remarks, fleet, host))
+    return 0
+
+
+def _remarks(fleet: Fleet, host: str) -> Iterator[str]:
+    """Yield why no samples come from the host of a live screen."""
+    state = next(state for state in fleet.states() if state.host == host)
+    if state.contact != "watching":
+        yield f"{host} {state.contact}: {state.why}"
 
 
 @contextmanager
