@@ -101,3 +101,25 @@ def test_a_fault_is_announced_and_found(demo: Terminal) -> None:
     demo.until(lambda screen: "UDP socket overflows" in screen, "the finding")
     demo.keys("q")
     demo.until(lambda screen: "exit 0" in screen, "the end")
+
+
+@pytest.fixture
+def flooded(tmp_path: Path) -> Iterator[Terminal]:
+    command = [sys.executable, "-m", "bpftop.cli", "demo", "--fault", "udp-socket-overflow"]
+    terminal = Terminal(tmp_path / "tmux", (120, 40), command)
+    yield terminal
+    terminal.close()
+
+
+def test_a_real_fault_is_found_looked_into_and_left_again(flooded: Terminal) -> None:
+    flooded.until(lambda screen: "UDP socket overflows" in screen.splitlines()[2], "the finding in the verdict")
+    flooded.keys("8")
+    flooded.until(lambda screen: "raised at" in screen and "limits" in screen, "the evidence")
+    flooded.keys("Enter")
+    flooded.until(lambda screen: "Findings › UDP socket overflows" in screen.splitlines()[0], "the stage of the path")
+    flooded.keys("Escape")
+    flooded.until(lambda screen: "raised at" in screen, "the findings again")
+    flooded.keys("/", "u", "d", "p", "Enter")  # as quickly as tmux types
+    flooded.until(lambda screen: "filter: udp" in screen, "the filter")
+    flooded.keys("q")
+    flooded.until(lambda screen: "exit 0" in screen, "the end")

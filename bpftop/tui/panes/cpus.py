@@ -124,6 +124,10 @@ class CpusPane(Pane):
     """
     BINDINGS = bindings("wide")
     title = "CPUs"
+    source = (
+        "Packets and bits: the counting program, which counts per CPU; the rest: the files that "
+        "each column names, and /proc/interrupts."
+    )
     hints = (("choose", "this CPU"), ("wide", "strip"), ("direction", "RX/TX"), ("filter", "filter"), ("sort", "sort"),
              ("pause", "pause"), ("mark", "mark"))  # fmt: skip
     columns = CPU_COLUMNS

@@ -137,6 +137,10 @@ class FlowsPane(Pane):
     """
     BINDINGS = bindings("group", "names", "sample")
     title = "Flows"
+    source = (
+        "The table of flows in the counting program, read once a tick while this pane is open; "
+        "processes from /proc, TCP figures from sock_diag."
+    )
     hints = (("choose", "details"), ("group", "group"), ("names", "names"), ("filter", "filter"), ("sort", "sort"),
              ("sample", "1 in N"), ("direction", "RX/TX"), ("pause", "pause"))  # fmt: skip
     columns = FLOW_COLUMNS

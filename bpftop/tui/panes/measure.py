@@ -70,6 +70,7 @@ class MeasurePane(Pane):
     """
     BINDINGS = bindings("kind", "run", "earlier", "later")
     title = "Measure"
+    source = "Operations that are timed on this machine when you ask for it; nothing is taken from elsewhere."
     hints = (("choose", "measure"), ("later", "change"), ("run", "again"), ("kind", "maps or programs"),
              ("sort", "by operation"), ("copy", "copy"), ("back", "cancel"))  # fmt: skip
     columns = tuple(column for column in OPERATION_COLUMNS if column.id not in ("name", "bar"))

@@ -103,6 +103,10 @@ class OverviewPane(Pane):
     OverviewPane InterfaceTable { display: none; }
     """
     title = "Overview"
+    source = (
+        "The counting program (XDP or TCX, as line 2 says), read once a tick; totals without a "
+        "program come from rtnetlink."
+    )
     hints = (("choose", "flows"), ("direction", "RX/TX"), ("pause", "pause"), ("mark", "mark"), ("filter", "filter"),
              ("sort", "sort"), ("next_interface", "interface"), ("other", "list"),
              ("record", "record"), ("save", "save"))  # fmt: skip

@@ -155,6 +155,7 @@ class PathPane(Pane):
     PathPane PathTable, PathPane StageDetail { height: 1fr; }
     """
     title = "Path"
+    source = "The counter that stands in the last column, and in the explanation of the selected row."
     hints = (("choose", "over time"), ("filter", "filter"), ("sort", "sort"), ("mark", "mark"), ("pause", "pause"),
              ("copy", "copy"))  # fmt: skip
     columns = PATH_COLUMNS

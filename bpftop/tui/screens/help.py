@@ -41,7 +41,7 @@ class HelpText(TextPanel):
             line((f"Help: {pane.title}", "title"), ("   esc or ? goes back, y copies it all", "muted")),
             (),
             *_section(f"Keys of {pane.title}", _keys(own), width),
-            *_section(f"Columns of {pane.title}", map(_column, pane.columns), width),
+            *_section(f"Columns of {pane.title}", [("source", pane.source), *map(_column, pane.columns)], width),
             *_section(f"Words of {pane.title}", pane.terms, width),
             *_section("All other keys", _keys(others), width),
             *_section("Mouse", MOUSE, width),

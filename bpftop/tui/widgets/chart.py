@@ -99,7 +99,7 @@ def _axis(plot: Plot, width: int) -> Line:
     marked = {i for i, is_marked in enumerate(plot.marked) if is_marked}
     spans = [Span("      0 ┼", "muted")]
     for i, character in enumerate(axis):
-        role = "alarm" if i in marked else "muted"
+        role = "notice" if i in marked else "muted"
         character = "×" if i in marked else character
         if spans[-1].role == role:
             spans[-1] = Span(spans[-1].text + character, role)

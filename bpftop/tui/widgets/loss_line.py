@@ -54,13 +54,14 @@ def _group(moment: Moment, name: str, lost: Losses, width: int) -> Line:
 def _lost_line(moment: Moment, lost: Losses, width: int) -> Line:
     """Return ``LOST  2.0 k/s  backlog 1.2 k eth0 · listen 840 netns   peak 3.1 k/s 03:12:31Z  31 k in 5 min``.
 
-    A narrow screen drops the peak, then the five minutes, then the scopes; the stages that lose least become a number.
+    A narrow screen drops the five minutes, then the scopes, then the peak; the stages that lose least become a number.
     """
     head = line(("LOST", "alarm" if lost.per_sec else "muted", "path"), "  ")
     role = "notice" if lost.per_sec else "muted"
     recent = line((f"  {rough(lost.recent)} in 5 min", role)) if lost.recent else ()
     peak = _peak(moment)
-    tail = (*line((f"  {peak}", role)), *recent) if peak else recent
+    peaked = line((f"  {peak}", role)) if peak else recent
+    tail = (*peaked, *recent) if peak else recent
     unread = line((f"{lost.unread} not readable", "notice", "path")) if lost.unread else ()
     if lost.per_sec is None:
         reason = "not known yet" if moment.snapshot.interval_ns is None else "not known"
@@ -71,7 +72,7 @@ def _lost_line(moment: Moment, lost: Losses, width: int) -> Line:
         end = tail if fits else recent
         return crop((*head, *fit(nothing, width - length(head) - length(end)), *end), width)
     head = (*head, *line((f"{rough(lost.per_sec)}/s".rjust(7), "notice", "path"), "  "))
-    for end, with_scopes in ((tail, True), (recent, True), (recent, False), ((), False)):
+    for end, with_scopes in ((tail, True), (peaked, True), (peaked, False), ((), False)):
         room = width - length(head) - length(end)
         stages = _stages(moment, lost, unread, room, with_scopes)
         if length(stages) <= room:

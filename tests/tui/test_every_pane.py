@@ -1,0 +1,80 @@
+"""Every pane at five sizes, in two themes and without colours, and the frame through an hour of events."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+
+import pytest
+from rich.color import ColorType
+
+from bpftop.rules.table import chosen
+from bpftop.tui.panes import PANES
+from tests.rules.world import World
+from tests.tui import conftest
+from tests.tui.conftest import Stage, perform, theme
+from tests.tui.engines import CannedMaps, CannedSuites
+from tests.tui.test_findings import Scripted, nothing
+from tests.tui.test_screens import Same
+
+SIZES = [(60, 15), (80, 24), (100, 30), (160, 50), (220, 60)]
+ENGINES = {"maps": CannedMaps(), "programs": CannedSuites()}
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("pane", PANES)
+def test_each_pane_is_the_same_in_every_theme(same: Same, pane: str, size: tuple[int, int]) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.app.action_open_pane(pane)
+        await stage.tick(2)
+        drawn = stage.text()
+        lines = drawn.splitlines()
+        assert len(lines) == size[1]
+        assert max(map(len, lines)) <= size[0]
+        assert lines[-1].endswith("^p all  ? help  q quit")
+        same(f"every-{pane}-{size[0]}x{size[1]}.txt", drawn)
+        for name in ("dark", "light"):
+            stage.app.use_theme(theme(name))
+            await stage.pilot.pause()
+            assert stage.text() == drawn
+            known = {colour.lower() for colour in theme(name).colours.values()}
+            assert colours(stage) <= known
+        stage.app.use_theme(theme().without_colour())
+        await stage.pilot.pause()
+        assert stage.text() == drawn
+        assert colours(stage) <= {"default"}
+
+    perform(scenario, size=size, rules=chosen(), engines=ENGINES)
+
+
+def colours(stage: Stage) -> set[str]:
+    """Return the names of all colours of text and ground on the screen."""
+    styles = [style for strip in stage.app.screen_strips() for text, style, _ in strip if style and text.strip()]
+    parts = itertools.chain.from_iterable((style.color, style.bgcolor) for style in styles)
+    return {"default" if c.type is ColorType.DEFAULT else c.name for c in parts if c is not None}
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 50)])
+def test_nothing_jumps_through_an_hour_of_events(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Findings come and go every five minutes; the first protocol stays in its line."""
+
+    def hour(world: World, tick: int) -> None:
+        nothing(world, tick)
+        if tick % 300 in (3, 150):
+            world.stack(UdpRcvbufErrors=500 if tick % 300 == 3 else 0, TcpInCsumErrors=9 if tick % 600 == 3 else 0)
+
+    def source(cpus: int, interfaces: object, gate: threading.Semaphore) -> Scripted:
+        return Scripted(cpus=2, gate=gate, script=hour)
+
+    monkeypatch.setattr(conftest, "FakeSource", source)
+    verdicts, places = set(), set()
+
+    async def scenario(stage: Stage) -> None:
+        for _ in range(60):
+            await stage.flood(60)
+            verdicts.add(stage.line(2).split("  ")[0].strip())
+            places.add(next(y for y, line in enumerate(stage.text().splitlines()) if line.startswith("TCP ")))
+
+    perform(scenario, size=size, ticks=12, rules=chosen())
+    assert len(verdicts) > 1, verdicts
+    assert len(places) == 1
