@@ -24,13 +24,18 @@ def ssh_options(text: str) -> tuple[str, ...]:
         raise UsageError(f"{text!r} cannot be split into options of ssh: {error}") from None
 
 
+def host_name(text: str) -> str:
+    """Return the name of a host. Raises UsageError where ssh would take it for an option."""
+    if text.startswith("-") or not text:
+        raise UsageError(f"{text!r} is no name of a host")
+    return text
+
+
 def ssh_command(host: str, options: Sequence[str], interval_s: float) -> list[str]:
     """Return the words of the command for a host.
 
     The remote words are fixed: ssh joins them to a line for the shell of the other host.
     """
-    if host.startswith("-") or not host:  # ssh would take it for an option
-        raise UsageError(f"{host!r} is no name of a host")
     ours = [word for option in _DEFAULTS for word in ("-o", option)]
     remote = ["sudo", "-n", "bpftop", "watch", "--format", "samples", "-i", f"{interval_s:g}"]
     return ["ssh", *options, *ours, "-T", "--", host, *remote]

@@ -14,6 +14,7 @@ from bpftop.cli.shutdown import Ended, interruptible
 from bpftop.config.settings import Settings
 from bpftop.errors import BpftopError
 from bpftop.export.formats import FLEET
+from bpftop.fleet.ssh_command import host_name, ssh_options
 
 if TYPE_CHECKING:
     from bpftop.fleet.fleet import Fleet
@@ -23,9 +24,15 @@ _LOOK_S = 0.1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("hosts", metavar="HOST", nargs="+", help="hosts as ssh takes them: NAME, USER@NAME, an alias")
     parser.add_argument(
-        "--ssh", metavar="OPTIONS", default="", help="options for ssh, in one word: --ssh '-p 2222 -J bastion'"
+        "hosts", metavar="HOST", nargs="+", type=host_name, help="hosts as ssh takes them: NAME, USER@NAME, an alias"
+    )
+    parser.add_argument(
+        "--ssh",
+        metavar="OPTIONS",
+        type=ssh_options,
+        default=(),
+        help="options for ssh, in one word: --ssh '-p 2222 -J bastion'",
     )
     parser.add_argument(
         "--format", choices=tuple(FLEET), metavar="FORMAT",
@@ -80,10 +87,9 @@ def _remarks(fleet: Fleet, host: str) -> Iterator[str]:
 def watching(arguments: argparse.Namespace, settings: Settings) -> Iterator[Fleet]:
     """Watch the hosts of the command line inside the block."""
     from bpftop.fleet.fleet import Fleet
-    from bpftop.fleet.ssh_command import ssh_command, ssh_options
+    from bpftop.fleet.ssh_command import ssh_command
 
-    options = ssh_options(arguments.ssh)
-    commands = {host: ssh_command(host, options, settings.interval_s) for host in arguments.hosts}
+    commands = {host: ssh_command(host, arguments.ssh, settings.interval_s) for host in arguments.hosts}
     fleet = Fleet(commands, settings.rules(), settings.interval_s)
     fleet.start()
     try:
