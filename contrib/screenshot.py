@@ -1,16 +1,18 @@
-"""Writes docs/screen.svg: the live screen on the demo, after some time for its trends. Needs root.
+"""Writes docs/screen.svg: the live screen on the demo, with a fault after some time for the trends. Needs root.
 
-sudo .venv/bin/python contrib/screenshot.py [COLUMNSxLINES] [SECONDS] [FILE]
+sudo .venv/bin/python contrib/screenshot.py [COLUMNSxLINES] [SECONDS] [FILE] [FAULT]
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from pathlib import Path
 
 import bpftop
 from bpftop.collect.live import LiveSource
+from bpftop.demo.faults.offers import OFFERS
 from bpftop.demo.lab import Lab
 from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.model.snapshot import Snapshot
@@ -21,6 +23,8 @@ from bpftop.tui.sampling_thread import SamplingThread
 from bpftop.tui.themes import find_theme
 from bpftop.tui.widgets.picture import picture as svg_of
 
+FAULT_S = 30.0
+"""The fault begins so long before the picture is taken."""
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -44,19 +48,25 @@ async def picture(feed: SamplingThread, size: tuple[int, int], seconds: float) -
         return svg_of(app.screen_strips(), size[0], theme)
 
 
-def main(size: str = "100x30", seconds: str = "130", file: str = "docs/screen.svg") -> None:
+def main(
+    size: str = "100x30", seconds: str = "100", file: str = "docs/screen.svg", fault: str = "udp-socket-overflow"
+) -> None:
     columns, lines = map(int, size.split("x"))
-    with Lab() as lab:
+    with Lab() as lab, OFFERS[fault].load()(lab) as made:
         lab.start_traffic()
         source = LiveSource(
             [lab.interface], AttachRequest("native", may_disturb_device=True, terminal=True), netns=lab.netns_path()
         )
         feed = SamplingThread(source, rules=chosen())
+        begin = threading.Timer(max(0.0, float(seconds) - FAULT_S), made.begin)
         feed.start()
+        begin.start()
         try:
             svg = asyncio.run(picture(feed, (columns, lines), float(seconds)))
         finally:
+            begin.cancel()
             feed.stop()
+        made.end()
     (ROOT / file).write_text(svg)
 
 
