@@ -94,9 +94,10 @@ def _axis(plot: Plot, width: int) -> Line:
     """Return the axis with the times, and a cross at each cell with losses."""
     count = len(plot.above)
     axis = list("─" * count)
-    for at, label in _times(plot, count):
-        axis[at : at + len(label)] = label
     marked = {i for i, is_marked in enumerate(plot.marked) if is_marked}
+    for at, label in _times(plot, count):
+        if marked.isdisjoint(range(at, at + len(label))):  # a label with crosses in it cannot be read
+            axis[at : at + len(label)] = label
     spans = [Span("      0 ┼", "muted")]
     for i, character in enumerate(axis):
         role = "notice" if i in marked else "muted"
@@ -112,4 +113,6 @@ def _times(plot: Plot, count: int) -> list[tuple[int, str]]:
     """Return the places of the times on the axis."""
     minutes = round(plot.span_s / 60)
     places = [(1, f" -{minutes} min "), (count // 2, f" -{minutes / 2:g} min "), (count - 4, " now")]
-    return [place for place in places if count >= 60 or place[1] != places[1][1]] if count >= 30 else places[-1:]
+    if count < 30:
+        return places[-1:] if count >= 12 else []
+    return [place for place in places if count >= 60 or place[1] != places[1][1]]

@@ -34,7 +34,7 @@ def text(spans: Iterable[Span]) -> str:
 
 def length(spans: Iterable[Span]) -> int:
     """Return the number of cells."""
-    return sum(len(span[0]) for span in spans)
+    return sum([len(span[0]) for span in spans])
 
 
 def crop(spans: Sequence[Span], width: int) -> Line:
