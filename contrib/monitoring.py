@@ -6,6 +6,7 @@ The sources are the tables of rules and of families.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -128,59 +129,84 @@ def _stalled_test(series: str) -> dict[str, Any]:
     }
 
 
-PANELS: tuple[tuple[str, str, str, str], ...] = (
-    ("Findings", "state", 'max by (instance, id) (bpftop_finding_severity{instance=~"$instance"}) > 0',
-     "{{instance}} {{id}}"),
-    ("Received packets by protocol", "pps",
-     'sum by (protocol) (rate(bpftop_protocol_packets_total{instance=~"$instance", direction="rx"}[$__rate_interval]))',
-     "{{protocol}}"),
-    ("Sent packets by protocol", "pps",
-     'sum by (protocol) (rate(bpftop_protocol_packets_total{instance=~"$instance", direction="tx"}[$__rate_interval]))',
-     "{{protocol}}"),
-    ("Received bits by protocol", "bps",
-     '8 * sum by (protocol) '
-     '(rate(bpftop_protocol_bytes_total{instance=~"$instance", direction="rx"}[$__rate_interval]))', "{{protocol}}"),
-    ("Received packets by CPU", "pps",
-     'sum by (instance, cpu) (rate(bpftop_cpu_packets_total{instance=~"$instance", direction="rx"}[$__rate_interval]))',
-     "{{instance}} CPU {{cpu}}"),
-    ("TCP flags received", "pps",
-     'sum by (flag) (rate(bpftop_tcp_flag_packets_total{instance=~"$instance", direction="rx"}[$__rate_interval]))',
-     "{{flag}}"),
-    ("Backlog drops", "pps",
-     'sum by (instance) (rate(bpftop_softnet_dropped_total{instance=~"$instance"}[$__rate_interval]))',
-     "{{instance}}"),
-    ("Listen overflows and UDP buffer errors", "pps",
-     'sum by (instance, counter) (rate({__name__=~"bpftop_(snmp|snmp6|netstat)_total", instance=~"$instance", '
-     'counter=~"TcpExtListenOverflows|TcpExtListenDrops|UdpRcvbufErrors|Udp6RcvbufErrors"}[$__rate_interval]))',
-     "{{instance}} {{counter}}"),
-    ("Drops by reason", "pps",
-     'sum by (reason) (rate(bpftop_drop_packets_total{instance=~"$instance"}[$__rate_interval]))', "{{reason}}"),
-    ("Connection tracking, share used", "percentunit",
-     'bpftop_conntrack_entries{instance=~"$instance"} / bpftop_conntrack_max_entries{instance=~"$instance"}',
-     "{{instance}}"),
-    ("What bpftop costs, CPU", "percentunit",
-     'rate(bpftop_self_cpu_seconds_total{instance=~"$instance"}[$__rate_interval])',
-     "{{instance}}"),
-    ("Blind checks", "short", 'bpftop_rules_blind{instance=~"$instance"}', "{{instance}}"),
-)  # fmt: skip
-"""Title, unit, expression, legend."""
+PANELS: Mapping[str, tuple[tuple[str, str, str, str], ...]] = {
+    "Verdict": (
+        ("Findings", "state", 'max by (instance, id) (bpftop_finding_severity{instance=~"$instance"}) > 0',
+         "{{instance}} {{id}}"),
+        ("Blind checks", "short", 'bpftop_rules_blind{instance=~"$instance"}', "{{instance}}"),
+    ),
+    "LOST": (
+        ("Backlog drops", "pps",
+         'sum by (instance) (rate(bpftop_softnet_dropped_total{instance=~"$instance"}[$__rate_interval]))',
+         "{{instance}}"),
+        ("Listen overflows and UDP buffer errors", "pps",
+         'sum by (instance, counter) (rate({__name__=~"bpftop_(snmp|snmp6|netstat)_total", instance=~"$instance", '
+         'counter=~"TcpExtListenOverflows|TcpExtListenDrops|UdpRcvbufErrors|Udp6RcvbufErrors"}[$__rate_interval]))',
+         "{{instance}} {{counter}}"),
+        ("Drops by reason", "pps",
+         'sum by (reason) (rate(bpftop_drop_packets_total{instance=~"$instance"}[$__rate_interval]))', "{{reason}}"),
+    ),
+    "RX and TX": (
+        ("Received packets by protocol", "pps",
+         'sum by (protocol) '
+         '(rate(bpftop_protocol_packets_total{instance=~"$instance", direction="rx"}[$__rate_interval]))',
+         "{{protocol}}"),
+        ("Received bits by protocol", "bps",
+         '8 * sum by (protocol) '
+         '(rate(bpftop_protocol_bytes_total{instance=~"$instance", direction="rx"}[$__rate_interval]))',
+         "{{protocol}}"),
+        ("Sent packets by protocol", "pps",
+         'sum by (protocol) '
+         '(rate(bpftop_protocol_packets_total{instance=~"$instance", direction="tx"}[$__rate_interval]))',
+         "{{protocol}}"),
+        ("TCP flags received", "pps",
+         'sum by (flag) (rate(bpftop_tcp_flag_packets_total{instance=~"$instance", direction="rx"}[$__rate_interval]))',
+         "{{flag}}"),
+    ),
+    "CPUs": (
+        ("Received packets by CPU", "pps",
+         'sum by (instance, cpu) '
+         '(rate(bpftop_cpu_packets_total{instance=~"$instance", direction="rx"}[$__rate_interval]))',
+         "{{instance}} CPU {{cpu}}"),
+    ),
+    "Path": (
+        ("Connection tracking, share used", "percentunit",
+         'bpftop_conntrack_entries{instance=~"$instance"} / bpftop_conntrack_max_entries{instance=~"$instance"}',
+         "{{instance}}"),
+    ),
+    "bpftop itself": (
+        ("What bpftop costs, CPU", "percentunit",
+         'rate(bpftop_self_cpu_seconds_total{instance=~"$instance"}[$__rate_interval])',
+         "{{instance}}"),
+    ),
+}  # fmt: skip
+"""Block of the screen -> its panels: title, unit, expression, legend."""
 
 
 def dashboard() -> dict[str, Any]:
-    """Return a dashboard for Grafana 10 and newer: two panels a row, a variable for the machines."""
+    """Return a dashboard for Grafana 10 and newer: a row per block of the screen, a variable for the machines."""
     source = {"type": "prometheus", "uid": "${source}"}
-    panels = [
-        {
-            "id": number + 1,
-            "title": title,
-            "type": "timeseries",
-            "datasource": source,
-            "gridPos": {"h": 8, "w": 12, "x": 12 * (number % 2), "y": 8 * (number // 2)},
-            "fieldConfig": {"defaults": {"unit": unit if unit != "state" else "short"}, "overrides": []},
-            "targets": [{"refId": "A", "expr": expression, "legendFormat": legend, "datasource": source}],
-        }
-        for number, (title, unit, expression, legend) in enumerate(PANELS)
-    ]
+    panels: list[dict[str, Any]] = []
+    top = 0
+    for block, members in PANELS.items():
+        place = {"h": 1, "w": 24, "x": 0, "y": top}
+        panels.append({"id": len(panels) + 1, "title": block, "type": "row", "gridPos": place, "panels": []})
+        top += 1
+        for number, (title, unit, expression, legend) in enumerate(members):
+            alone = number % 2 == 0 and number == len(members) - 1
+            place = {"h": 8, "w": 24 if alone else 12, "x": 12 * (number % 2), "y": top + 8 * (number // 2)}
+            panels.append(
+                {
+                    "id": len(panels) + 1,
+                    "title": title,
+                    "type": "timeseries",
+                    "datasource": source,
+                    "gridPos": place,
+                    "fieldConfig": {"defaults": {"unit": unit if unit != "state" else "short"}, "overrides": []},
+                    "targets": [{"refId": "A", "expr": expression, "legendFormat": legend, "datasource": source}],
+                }
+            )
+        top += 8 * ((len(members) + 1) // 2)
     return {
         "title": "bpftop",
         "uid": "bpftop",

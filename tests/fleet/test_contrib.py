@@ -16,7 +16,7 @@ from bpftop.cli.options import parser_for
 from bpftop.cli.verb_table import MODULES
 from bpftop.export.prometheus.metrics import metrics
 from bpftop.rules.table import RULES
-from contrib.monitoring import ALERTS, ALERTS_TEST, DASHBOARD, HERE, texts
+from contrib.monitoring import ALERTS, ALERTS_TEST, DASHBOARD, HERE, PANELS, texts
 
 METRIC = re.compile(r"\bbpftop_[a-z0-9_]+")
 
@@ -63,11 +63,25 @@ def test_an_alert_that_fires_too_early_is_found(tmp_path: Path) -> None:
 
 def test_alerts_and_panels_ask_for_metrics_that_there_are() -> None:
     panels = json.loads((HERE / DASHBOARD).read_text())["panels"]
-    expressions = [target["expr"] for panel in panels for target in panel["targets"]]
+    expressions = [target["expr"] for panel in panels for target in panel.get("targets", [])]
     expressions += [rule["expr"] for rule in yaml.safe_load((HERE / ALERTS).read_text())["groups"][0]["rules"]]
     asked = {name for expression in expressions for name in METRIC.findall(expression.replace("{__name__=~", ""))}
     assert asked - {"bpftop_"} <= known()
     assert len(asked) > 8
+
+
+def test_the_dashboard_has_a_row_for_each_block_of_the_screen() -> None:
+    panels = json.loads((HERE / DASHBOARD).read_text())["panels"]
+    assert [panel["title"] for panel in panels if panel["type"] == "row"] == list(PANELS)
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    cells = [
+        (place["x"] + x, place["y"] + y)
+        for place in (panel["gridPos"] for panel in panels)
+        for x in range(place["w"])
+        for y in range(place["h"])
+    ]
+    assert len(set(cells)) == len(cells)  # no panel covers another
+    assert max(x for x, _ in cells) < 24
 
 
 UNITS = sorted((HERE / "systemd").glob("*.service"))
