@@ -49,7 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="FILE", required=True, help="file to write (pcapng); -: standard output, for a pipe"
     )
-    parser.add_argument("--drops", action="store_true", help="only packets that the kernel dropped, with its reason")
+    # A destination of its own: `drops` is --no-drops of the other verbs, which the configuration sets to true.
+    parser.add_argument(
+        "--drops",
+        action="store_true",
+        dest="only_drops",
+        help="only packets that the kernel dropped, with its reason",
+    )
     parser.add_argument("--reason", metavar="R", help="with --drops: only this reason, such as NO_SOCKET")
     parser.add_argument("--protocol", metavar="P", help="only this protocol: tcp, udp, icmp, arp, or a number")
     parser.add_argument(
@@ -117,11 +123,11 @@ def _follow(capture: PacketCapture, file: CaptureFile, duration: float | None) -
 def _request(arguments: argparse.Namespace) -> CaptureRequest:
     from bpftop.collect.capture.request import CaptureRequest, flow_sides, protocol_numbers
 
-    if arguments.reason is not None and not arguments.drops:
+    if arguments.reason is not None and not arguments.only_drops:
         raise UsageError("--reason is about dropped packets; add --drops")
     ethertype, l4_proto = (None, None) if arguments.protocol is None else protocol_numbers(arguments.protocol)
     return CaptureRequest(
-        drops=arguments.drops,
+        drops=arguments.only_drops,
         reason=arguments.reason,
         ethertype=ethertype,
         l4_proto=l4_proto,
@@ -133,7 +139,7 @@ def _request(arguments: argparse.Namespace) -> CaptureRequest:
 
 
 def _description(arguments: argparse.Namespace, names: Sequence[str]) -> str:
-    what = "dropped packets" if arguments.drops else "packets"
+    what = "dropped packets" if arguments.only_drops else "packets"
     parts = {
         "reason": arguments.reason, "protocol": arguments.protocol, "flow": arguments.flow,
         "one in": arguments.one_in if arguments.one_in > 1 else None,
