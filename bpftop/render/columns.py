@@ -21,7 +21,7 @@ class Column(Generic[RowT]):
     ``width`` includes ``gap``, the empty cells on the left. Cells are right-aligned, unless ``left``. ``value`` is what
     rows are sorted by, and what ``form`` formats for the cell; ``text``, where there is one, formats the cell from the
     row, for a width without the gap. Narrow screens leave out the columns of the highest ``rank`` first; wide ones
-    widen a column by up to ``stretch``.
+    widen a column by up to ``stretch``. ``source``: what the kernel or bpftop takes the value from.
     """
 
     id: str
@@ -38,6 +38,13 @@ class Column(Generic[RowT]):
     stretch: int = 0
     look: Look | Callable[[RowT], Look] = "text"
     sortable: bool = True
+    source: str = ""
+
+    @property
+    def explanation(self) -> str:
+        """Return the help as a sentence, with the unit and where the numbers come from."""
+        unit = f" Unit: {self.unit}." if self.unit else ""
+        return f"{self.help[:1].upper()}{self.help[1:].rstrip('.')}.{unit} Source: {self.source}."
 
     def cell(self, row: RowT, width: int) -> str:
         """Return the text of a cell for a width without the gap."""

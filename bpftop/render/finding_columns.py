@@ -86,15 +86,15 @@ FINDING_COLUMNS: tuple[Column[FindingLine], ...] = (
            "critical, warning: something is lost, or will be. `bpftop diagnose` ends with exit code 4 or 3 for them. "
            "note: worth knowing; nothing is lost by it.",
            lambda r: SEVERITIES.index(r.finding.severity), lambda r, _: f"  {MARKS[r.finding.severity]}",
-           gap=0, left=True, look=_severity_look),
+           gap=0, left=True, look=_severity_look, source="the check"),
     Column("title", "finding", "", 24, "What is wrong. └ marks a consequence of the finding above it.",
            lambda r: r.finding.title, _title, gap=0, left=True, stretch=70,
-           look=lambda r: "name" if r.episode.active else "muted"),
+           look=lambda r: "name" if r.episode.active else "muted", source="the check"),
     Column("scope", "where", "", 16, "The interface, the namespace or the host that the finding is about.",
            lambda r: r.finding.scope_name, lambda r, width: clipped(r.finding.scope_name, width), rank=2, gap=2,
-           left=True, stretch=10, look="muted"),
+           left=True, stretch=10, look="muted", source="the check"),
     Column("when", "since", "", 15, "For how long the condition has held; or how long it lasted, and for how long it "
            "is over.", lambda r: -r.finding.since_ns,
            lambda r, width: r.when if len(r.when) <= width else r.when_short, rank=1, gap=2, left=True,
-           stretch=17, look="muted"),
+           stretch=17, look="muted", source="the samples since the condition holds"),
 )  # fmt: skip

@@ -59,42 +59,48 @@ def milliseconds(time_us: float | None) -> str:
     return f"{time_us / 1000:.{2 if time_us < 10_000 else 0}f}"
 
 
+_FLOWS = "bpftop's flow table, which its program fills while flows are counted"
+
 INTERFACE: Column[FlowLine] = Column(
     "interface", "Interface", "", 11, "The interface that counted the flow.",
-    lambda r: r.interface, lambda r, width: clipped(r.interface, width), gap=0, left=True, look="name",
+    lambda r: r.interface, lambda r, width: clipped(r.interface, width), gap=0, left=True, look="name", source=_FLOWS,
 )  # fmt: skip
 
 _RATES: tuple[Column[FlowLine], ...] = (
     Column("packets_per_sec", "pps", "packets/s", 8, "Packets per second.",
-          lambda r: r.packets_per_sec),
+          lambda r: r.packets_per_sec, source=_FLOWS),
     Column("bits_per_sec", "bit/s", "bits/s", 8, "Bits per second: L2 bytes without FCS, times 8.",
-          lambda r: r.bits_per_sec, rank=1),
+          lambda r: r.bits_per_sec, rank=1, source=_FLOWS),
 )  # fmt: skip
 
 FLOW_COLUMNS: tuple[Column[FlowLine], ...] = (
     Column("saddr", "Source", "", 16, "Source address, or its name (`n`).",
-          lambda r: _order(r.saddr), _address_text(lambda r: r.saddr), gap=0, left=True, stretch=24, look="name"),
-    Column("sport", "port", "", 6, "Source port. Empty: fragments after the first, and all but TCP and UDP.",
-          lambda r: r.sport, form=_port, rank=3),
+          lambda r: _order(r.saddr), _address_text(lambda r: r.saddr), gap=0, left=True, stretch=24, look="name",
+          source=_FLOWS),
+    Column("sport", "port", "number", 6, "Source port. Empty: fragments after the first, and all but TCP and UDP.",
+          lambda r: r.sport, form=_port, rank=3, source=_FLOWS),
     Column("daddr", "Destination", "", 17, "Destination address, or its name.",
-          lambda r: _order(r.daddr), _address_text(lambda r: r.daddr), gap=1, left=True, stretch=24, look="name"),
-    Column("dport", "port", "", 6, "Destination port.", lambda r: r.dport, form=_port),
+          lambda r: _order(r.daddr), _address_text(lambda r: r.daddr), gap=1, left=True, stretch=24, look="name",
+          source=_FLOWS),
+    Column("dport", "port", "number", 6, "Destination port.", lambda r: r.dport, form=_port, source=_FLOWS),
     Column("protocol", "proto", "", 7, "IP protocol.",
           lambda r: r.protocol, lambda r, width: clipped(r.protocol, width), gap=1, left=True, rank=2,
-          look="muted"),
+          look="muted", source=_FLOWS),
     *_RATES,
     Column("share", "share", "%", 6, "Share of all packets of the direction (`t` changes it).",
-          lambda r: r.share, form=pct, rank=4),
-    Column("age", "age", "", 6, "How long ago the flow was first seen since flows are counted.",
-          lambda r: r.age_ns, form=age_text, rank=5),
+          lambda r: r.share, form=pct, rank=4, source=_FLOWS),
+    Column("age", "age", "s, m or h", 6, "How long ago the flow was first seen since flows are counted.",
+          lambda r: r.age_ns, form=age_text, rank=5, source=_FLOWS),
     Column("process", "process", "", 24, "Process of the flow on this host, and its container or systemd unit. Empty: "
            "no socket here, or not among the 50 flows with most bytes.",
           lambda r: owner_text(r.owner), lambda r, width: clipped(owner_text(r.owner), width), rank=6, gap=2, left=True,
-          stretch=24, look="name"),
+          stretch=24, look="name", source="the kernel's socket of the flow (sock_diag), and its process in /proc"),
     Column("rtt", "RTT", "ms", 8, "Smoothed round-trip time of the TCP connection.",
-          lambda r: None if r.owner is None else r.owner.rtt_us, form=milliseconds, rank=7),
+          lambda r: None if r.owner is None else r.owner.rtt_us, form=milliseconds, rank=7,
+          source="the kernel's socket of the flow (sock_diag, tcp_info)"),
     Column("resent", "resent", "/s", 8, "Segments that this host sent again, per second.",
-          lambda r: None if r.owner is None else r.owner.retransmits_per_sec, rank=8),
+          lambda r: None if r.owner is None else r.owner.retransmits_per_sec, rank=8,
+          source="the kernel's socket of the flow (sock_diag, tcp_info)"),
 )  # fmt: skip
 
 _TITLES: Mapping[GroupBy, str] = {
@@ -112,9 +118,10 @@ def group_columns(by: GroupBy) -> tuple[Column[FlowLine], ...]:
         return FLOW_COLUMNS
     return (
         Column("member", _TITLES[by], "", 22, "What the flows have in common.",
-              lambda r: _order(r.member), _address_text(lambda r: r.member), gap=0, left=True, stretch=24, look="name"),
+              lambda r: _order(r.member), _address_text(lambda r: r.member), gap=0, left=True, stretch=24, look="name",
+              source=_FLOWS),
         *_RATES,
         Column("share", "share", "%", 19, "Share of all packets of the direction.",
               lambda r: r.share, lambda r, width: share_text(r.share, width), rank=2, gap=2,
-              left=True, look="bar"),
+              left=True, look="bar", source=_FLOWS),
     )  # fmt: skip

@@ -103,32 +103,40 @@ def _count(value: int | None) -> str:
     return UNKNOWN if value is None else str(value)
 
 
+_INFO = "bpf_map_info of the kernel, as in bpftool map"
+_WALK = "a walk over the keys of the map"
+
 LOADED_MAP_COLUMNS: tuple[Column[LoadedMapLine], ...] = (
-    Column("id", "id", "", 8, "id of the map in the kernel", lambda line: line.map_id, form=str, gap=0),
+    Column("id", "id", "number", 8, "id of the map in the kernel", lambda line: line.map_id, form=str, gap=0,
+          source=_INFO),
     Column("type", "type", "", 17, "type of the map, as in bpftool", lambda line: line.type,
-           lambda line, width: clipped(line.type, width), left=True, gap=2),
+           lambda line, width: clipped(line.type, width), left=True, gap=2, source=_INFO),
     Column("name", "name", "", 17, "name of the map, at most 15 bytes", lambda line: line.name, form=str,
-           left=True, look="name"),
-    Column("key", "key B", "B", 7, "size of a key", lambda line: line.key_bytes, form=_count, rank=4),
+           left=True, look="name", source=_INFO),
+    Column("key", "key B", "B", 7, "size of a key", lambda line: line.key_bytes, form=_count, rank=4, source=_INFO),
     Column("value", "value B", "B", 9, "size of a value, for per-CPU maps on each CPU",
-           lambda line: line.value_bytes, form=_count, rank=4),
-    Column("used", "used", "", 10, "entries, counted by a walk over the keys; >: at least; LRU maps evict when full",
-           lambda line: line.used, lambda line, _: line.used_text),
-    Column("max", "of", "", 8, "most entries (max_entries)", lambda line: line.max_entries),
+           lambda line: line.value_bytes, form=_count, rank=4, source=_INFO),
+    Column("used", "used", "entries", 10, "entries in use; >: at least; LRU maps evict when full",
+           lambda line: line.used, lambda line, _: line.used_text, source=_WALK),
+    Column("max", "of", "entries", 8, "most entries (max_entries)", lambda line: line.max_entries, source=_INFO),
     Column("share", "full", "%", 14, "used share of the entries", lambda line: line.share,
-           lambda line, width: UNKNOWN if line.share is None else share_text(line.share, width), rank=2, look="bar"),
-    Column("growth", "+/s", "1/s", 8, "gain of entries per second", lambda line: line.per_sec, rank=3),
+           lambda line, width: UNKNOWN if line.share is None else share_text(line.share, width), rank=2, look="bar",
+           source=_WALK),
+    Column("growth", "+/s", "entries/s", 8, "gain of entries per second", lambda line: line.per_sec, rank=3,
+          source=_WALK),
     Column("full_in", "full in", "s", 9, "time until the map is full, if it goes on growing like that",
            lambda line: line.full_in_s,
-           lambda line, _: UNKNOWN if line.full_in_s is None else since(line.full_in_s), rank=3),
+           lambda line, _: UNKNOWN if line.full_in_s is None else since(line.full_in_s), rank=3, source=_WALK),
     Column("memory", "mem KiB", "KiB", 9, "memory that the kernel charges for the map (memlock of its fdinfo)",
            lambda line: line.memory_bytes,
-           lambda line, _: UNKNOWN if line.memory_bytes is None else si(line.memory_bytes / 1024)),
+           lambda line, _: UNKNOWN if line.memory_bytes is None else si(line.memory_bytes / 1024),
+           source="/proc/PID/fdinfo, memlock"),
     Column("programs", "used by", "", 20, "programs that use the map", lambda line: line.programs,
-           lambda line, width: clipped(line.programs, width), left=True, gap=2, stretch=20, rank=1),
+           lambda line, width: clipped(line.programs, width), left=True, gap=2, stretch=20, rank=1,
+           source="the map ids in bpf_prog_info of each program"),
     Column("owners", "held by", "", 22, "processes that hold the map, with container or unit; else its pins",
            lambda line: line.owners, lambda line, width: clipped(line.owners, width), left=True, gap=2, stretch=40,
-           rank=2),
+           rank=2, source="the kernel's iterator over open files; bpffs for pins"),
 )  # fmt: skip
 
 

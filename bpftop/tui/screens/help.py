@@ -94,9 +94,8 @@ def _keys(actions: Iterable[Action]) -> Iterator[tuple[str, str]]:
 
 
 def _column(column: Column[object]) -> tuple[str, str]:
-    """Return the title of a column and its meaning with its unit."""
-    unit = f" In {column.unit}." if column.unit else ""
-    return column.title.strip() or column.id, f"{column.help}{unit}"
+    """Return the title of a column, its meaning, its unit and its source."""
+    return column.title.strip() or column.id, column.explanation
 
 
 def _section(title: str, terms: Iterable[tuple[str, str]], width: int) -> list[Line]:
