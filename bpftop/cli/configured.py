@@ -12,9 +12,9 @@ from bpftop.cli.options import Parser, parser_for
 from bpftop.cli.verb_table import DEFAULT, MODULES, VERBS
 from bpftop.config.settings_file import Known, Loaded, load
 
-COMMON = ("interval", "attach", "netns", "drops", "yes", "theme", "ascii", "mouse")
+COMMON = ("interval", "attach", "netns", "drops", "yes", "theme", "ascii", "mouse", "low_bandwidth")
 """Options with a field of their own, which holds for every verb that has the option."""
-_AS_DEFAULTS = ("netns", "drops", "yes", "ascii", "mouse")
+_AS_DEFAULTS = ("netns", "drops", "yes", "ascii", "mouse", "low_bandwidth")
 """Common options that the file sets as defaults of the parser. The others are combined where they are used."""
 NOT_IN_A_FILE = {
     "help": "prints and exits",
@@ -31,7 +31,7 @@ NOT_IN_A_FILE = {
 
 def known() -> Known:
     """Return the names that the fields of a file may have."""
-    return Known(keys=_keys, options={verb: partial(_parsers, verb) for verb in VERBS})
+    return Known(keys=_keys, columns=_columns, options={verb: partial(_parsers, verb) for verb in VERBS})
 
 
 def configured(parser: Parser, verb: str | None, words: list[str]) -> Loaded:
@@ -100,6 +100,12 @@ def _value(action: argparse.Action, text: str) -> object:
     if action.choices is not None and value not in action.choices:
         raise ValueError(f"{text!r} is not one of {', '.join(map(str, action.choices))}")
     return value
+
+
+def _columns() -> dict[str, list[str]]:
+    from bpftop.render.column_tables import COLUMN_TABLES
+
+    return {pane: [column.id for column in columns[1:]] for pane, columns in COLUMN_TABLES.items()}
 
 
 def _keys() -> dict[str, str]:

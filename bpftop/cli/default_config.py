@@ -26,6 +26,11 @@ _OTHERS: Mapping[str, tuple[str, str]] = {
         "--list` has the names. NAME_clear is the level at which a finding ends.",
         "thresholds:\n  conntrack-full:\n    warning: 0.75",
     ),
+    "columns": (
+        "Columns of the tables of the screen, by the pane: overview, cpus, path, flows, findings. The first column "
+        "always stays. The settings on the screen (,) list the names.",
+        "columns:\n  overview: [rx_packets_per_sec, rx_bits_per_sec, share, trend]",
+    ),
     "silence": ("Checks that are not run.", "silence: [packet-storm]"),
     "flows_on_finding": (
         "When a flood, a storm or the like is found: auto counts flows for 10 s, so that the finding names ports, "
@@ -80,7 +85,7 @@ def _default(action: argparse.Action) -> str:
     value = action.default
     if isinstance(value, bool):
         return str(value).lower()
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "" if value in (None, ()) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _comment(text: str) -> list[str]:

@@ -164,12 +164,20 @@ def add_bpf(parser: argparse.ArgumentParser, purpose: str) -> None:
 
 
 def add_screen(parser: argparse.ArgumentParser) -> None:
-    """Add the options of every verb with a live screen: colours, characters and mouse."""
+    """Add the options of every verb with a live screen: colours, characters, mouse and bytes."""
     parser.add_argument(
-        "--theme", metavar="NAME", help="colours: dark, light, ansi16 or the name of your own theme (default: dark)"
+        "--theme",
+        metavar="NAME",
+        help="colours: dark, light, high-contrast, colour-blind, warm, ansi16, or the name of your own theme (default: "
+        "dark, with up to sixteen colours ansi16)",
     )
     parser.add_argument(
         "--no-mouse", action="store_false", dest="mouse", help="leave the mouse to the terminal, for selecting text"
+    )
+    parser.add_argument(
+        "--low-bandwidth",
+        action="store_true",
+        help="write at most 1 kB/s: ticks wait for the line, and there are sixteen colours at most",
     )
     add_ascii(parser)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import sys
@@ -10,39 +9,33 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import bpftop
 from bpftop.cli import shutdown
 from bpftop.cli.garbage import garbage_kept
-from bpftop.cli.options import settings_of
 from bpftop.cli.output import complain
 from bpftop.cli.recording_switch import RecordingSwitch
 from bpftop.cli.saved_files import current_directory_errors, host_part
 from bpftop.cli.terminal import terminal_restorer
-from bpftop.config.folders import config_folder
-from bpftop.config.settings import Settings
-from bpftop.errors import BpftopError, UsageError
-from bpftop.fields import replace
+from bpftop.errors import BpftopError
 from bpftop.model.snapshot import Snapshot
 from bpftop.model.source import SampleSource
 from bpftop.model.timestamps import file_stamp, rfc3339
 
 if TYPE_CHECKING:
+    from bpftop.cli.screen_setup import ScreenSetup
     from bpftop.fleet.host_state import HostState
     from bpftop.store.replay import Replay
     from bpftop.tui.app import BpftopApp
     from bpftop.tui.sampling_thread import SamplingThread
     from bpftop.tui.seams import SeamedApp
-    from bpftop.tui.themes import Theme
 
-DEFAULT_THEME = "dark"
 FIRST_SAMPLE_TIMEOUT_S = 3.0
 """Time to wait for the first sample or an error before the screen opens."""
 
 
-def _require_terminal(instead: str) -> None:
+def require_terminal(instead: str) -> None:
+    """Raise BpftopError where no terminal can show the screen; ``instead`` is the remedy."""
     for stream, name in ((sys.stdin, "input"), (sys.stdout, "output"), (sys.stderr, "error")):
         if stream is None or not stream.isatty():
             raise BpftopError(f"the live screen needs a terminal, and standard {name} is none; {instead}")
@@ -51,40 +44,9 @@ def _require_terminal(instead: str) -> None:
         raise BpftopError(f"the live screen needs a terminal that moves its cursor, and TERM is {term!r}; {instead}")
 
 
-def settings_and_theme(arguments: argparse.Namespace, without_terminal: str) -> tuple[Settings, Theme]:
-    """Return the configuration, with the names of actions checked, and the chosen theme.
-
-    Raises BpftopError where no terminal can show the screen; ``without_terminal`` is the remedy.
-    """
-    _require_terminal(without_terminal)
-    settings = replace(settings_of(arguments), mouse=arguments.mouse, ascii=arguments.ascii)
-    return settings, _theme(arguments, settings)
-
-
-def _theme(arguments: argparse.Namespace, settings: Settings) -> Theme:
-    """Return the chosen theme. An invalid theme of the configuration is reported, and the default theme is used."""
-    from bpftop.tui.themes import find_theme
-
-    own, shipped = theme_folders(arguments.config)
-    if arguments.theme is not None:
-        return find_theme(arguments.theme, (own, shipped))
-    try:
-        return find_theme(settings.theme or DEFAULT_THEME, (own, shipped))
-    except UsageError as error:
-        complain(f"{error}; {DEFAULT_THEME} is used")
-        return find_theme(DEFAULT_THEME, (shipped,))
-
-
-def theme_folders(config: str | None) -> tuple[Path, Path]:
-    """Return the folder of the person's own themes, beside the configuration, and the folder of the shipped ones."""
-    folder = config_folder() if config is None else Path(config).parent
-    return folder / "themes", Path(bpftop.__file__).parent / "themes"
-
-
 def show(
     source: SampleSource,
-    settings: Settings,
-    theme: Theme,
+    setup: ScreenSetup,
     *,
     live: bool = True,
     replay: Replay | None = None,
@@ -99,7 +61,7 @@ def show(
     with garbage_kept():
         from bpftop.tui.sampling_thread import SamplingThread
 
-        rules = settings.rules()
+        rules = setup.settings.rules()
     for name in ("COLUMNS", "LINES"):  # Textual would prefer them to the real size and ignore a resize
         os.environ.pop(name, None)
     sampling_thread = SamplingThread(
@@ -108,7 +70,7 @@ def show(
         rules=rules,
         replay=replay,
         remarks=remarks,
-        flows_on_finding=settings.flows_on_finding == "auto",
+        flows_on_finding=setup.settings.flows_on_finding == "auto",
     )
     recording = RecordingSwitch(sampling_thread)
     started = threading.Event()
@@ -120,13 +82,13 @@ def show(
         sampling_thread.start()
         try:
             with garbage_kept():
-                app = _app(sampling_thread, settings, theme, recording)
+                app = _app(sampling_thread, setup, recording)
             import asyncio  # after bpftop.tui.import_without_ssl, which imports asyncio without TLS and saves 4 MiB
 
             with shutdown.interruptible():
                 started.wait(FIRST_SAMPLE_TIMEOUT_S)
             if sampling_thread.error is None:
-                asyncio.run(_run(app, settings.mouse))
+                asyncio.run(_run(app, setup.settings.mouse))
         finally:
             sampling_thread.stop()
             if sampling_thread.recorder is not None:
@@ -136,43 +98,45 @@ def show(
     return 0
 
 
-def _app(sampling_thread: SamplingThread, settings: Settings, theme: Theme, recording: RecordingSwitch) -> BpftopApp:
+def _app(sampling_thread: SamplingThread, setup: ScreenSetup, recording: RecordingSwitch) -> BpftopApp:
     from bpftop.tui.actions import Actions
     from bpftop.tui.app import BpftopApp
-    from bpftop.tui.terminal_traits import terminal_traits
-    from bpftop.tui.themes import all_themes
+    from bpftop.tui.theme_watch import ThemeWatch
 
-    source = sampling_thread.source
+    source, settings = sampling_thread.source, setup.settings
     actions = Actions(
         save_snapshot=save_snapshot,
         save_picture=save_picture,
         accept_offer=source.accept_offer,
         watch_flows=source.watch_flows,
-        themes=partial(all_themes, theme_folders(None)),
+        themes=setup.themes,
+        changed_theme=ThemeWatch(setup.theme_folders[0]).changed,
+        save_settings=setup.save,
         record=recording.toggle if sampling_thread.live else None,
     )
     return BpftopApp(
         sampling_thread,
-        theme=theme,
+        theme=setup.theme,
         interval_s=settings.interval_s,
         actions=actions,
         keys=settings.keys,
-        traits=terminal_traits(os.environ, settings.ascii),
+        columns=settings.columns,
+        traits=setup.traits,
+        problems=setup.problems,
     )
 
 
-def show_fleet(states: Callable[[], Sequence[HostState]], settings: Settings, theme: Theme, cursor: str) -> str:
+def show_fleet(states: Callable[[], Sequence[HostState]], setup: ScreenSetup, cursor: str) -> str:
     """Show the hosts of a fleet. Return the host whose live screen the person asked for; empty: the person quit."""
     with garbage_kept():
         import bpftop.tui.import_without_ssl  # noqa: F401 it imports asyncio, without TLS
         from bpftop.tui.fleet_app import FleetApp
-        from bpftop.tui.terminal_traits import terminal_traits
     import asyncio
 
-    traits = terminal_traits(os.environ, settings.ascii)
-    app = FleetApp(states, theme=theme, traits=traits, interval_s=settings.interval_s, cursor=cursor)
+    interval_s = setup.settings.interval_s
+    app = FleetApp(states, theme=setup.theme, traits=setup.traits, interval_s=interval_s, cursor=cursor)
     with shutdown.before_forced_exit(terminal_restorer()):
-        asyncio.run(_run(app, settings.mouse))
+        asyncio.run(_run(app, setup.settings.mouse))
     return app.chosen
 
 

@@ -42,6 +42,9 @@ class Settings:
     keys: Mapping[str, str] = field(default_factory=dict)
     """``keys``: id of an action -> the keys that call it, separated by commas, as in ``pause: p,space``."""
 
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """``columns``: id of a pane -> ids of the columns that its table shows, beside the first one."""
+
     netns: str | None = None
     """``netns``: network namespace of the interfaces, as ``--netns``."""
 
@@ -53,6 +56,9 @@ class Settings:
 
     mouse: bool = True
     """``mouse``: false is ``--no-mouse``."""
+
+    low_bandwidth: bool = False
+    """``low_bandwidth``: true is ``--low-bandwidth``."""
 
     ascii: bool = False
     """``ascii``: true is ``--ascii``."""

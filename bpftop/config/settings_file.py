@@ -40,6 +40,8 @@ class Known:
     """Returns id of each action that ``keys`` may name -> its own keys; None: any name."""
     thresholds: Callable[[], Mapping[str, Collection[str]]] = known_thresholds
     """Returns the rule ids that ``thresholds`` and ``silence`` may name, with the names of their limits."""
+    columns: Callable[[], Mapping[str, Collection[str]]] = dict
+    """Returns the panes that ``columns`` may name, with the ids of their columns."""
     options: Mapping[str, KnownOptions] = field(default_factory=dict)
     """Verb -> its options."""
 
@@ -130,9 +132,10 @@ def _readers(known: Known) -> dict[str, tuple[str, _Reader]]:
         "flows_on_finding": ("flows_on_finding", lambda node, _: _choice(node, FLOWS_ON_FINDING)),
         "theme": ("theme", lambda node, _: _theme(node)),
         "netns": ("netns", lambda node, _: _word(node)),
-        **{name: (name, lambda node, _: _switch(node)) for name in ("drops", "yes", "ascii", "mouse")},
+        **{name: (name, lambda node, _: _switch(node)) for name in ("drops", "yes", "ascii", "mouse", "low_bandwidth")},
         "thresholds": ("thresholds", lambda node, problems: _thresholds(node, problems, known.thresholds())),
         "silence": ("silence", lambda node, problems: _silence(node, problems, known.thresholds().keys() - {"attach"})),
+        "columns": ("columns", lambda node, problems: _columns(node, problems, known.columns())),
         "keys": ("keys", lambda node, problems: _keys(node, problems, known.keys())),
         **{verb: ("", partial(_options, verb, options)) for verb, options in known.options.items()},
     }
@@ -224,6 +227,25 @@ def _silence(node: Node, problems: list[Problem], known: Collection[str]) -> fro
                 raise _Unusable(f"no such rule{spelling_hint(word, known)}")
             silenced.add(word)
     return frozenset(silenced)
+
+
+def _columns(node: Node, problems: list[Problem], known: Mapping[str, Collection[str]]) -> dict[str, tuple[str, ...]]:
+    from yaml import SequenceNode
+
+    result: dict[str, tuple[str, ...]] = {}
+    for pane, value in _entries(node, known, problems, "columns."):
+        with _noting(problems, value, f"columns.{pane}"):
+            if not isinstance(value, SequenceNode):
+                raise _Unusable("a list of columns is expected here, as in `[share, trend]`")
+            chosen = []
+            for position, item in enumerate(value.value, 1):
+                with _noting(problems, item, f"columns.{pane}, entry {position}"):
+                    word = _word(item)
+                    if word not in known[pane]:
+                        raise _Unusable(f"no such column{spelling_hint(word, known[pane])}")
+                    chosen.append(word)
+            result[pane] = tuple(chosen)
+    return result
 
 
 def _keys(node: Node, problems: list[Problem], known: Mapping[str, str] | None) -> dict[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bpftop.model.snapshot import Snapshot
 from bpftop.tui.themes import Theme
@@ -35,7 +36,7 @@ class Action:
 KEY_NAMES = {
     "question_mark": "?", "slash": "/", "left_square_bracket": "[", "right_square_bracket": "]", "escape": "esc",
     "at": "@", "left": "←", "right": "→", "up": "↑", "down": "↓", "shift+left": "shift+←", "shift+right": "shift+→",
-    "left_parenthesis": "(", "right_parenthesis": ")", "ctrl+p": "^p",
+    "left_parenthesis": "(", "right_parenthesis": ")", "ctrl+p": "^p", "comma": ",",
 }  # fmt: skip
 
 
@@ -111,6 +112,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("record", "r", "Record", "Record every tick into a file, and show its path. Again: end the recording."),
     Action("log", "L", "Messages", "All messages and notices since the start."),
     Action("theme", "T", "Theme", "Choose a theme; the screen shows each one as you select it."),
+    Action("settings", "comma", "Settings", "Change and keep the theme, the interval, the columns of this pane."),
     Action("accept", "x", "Accept the offer", "Accept what is offered above the keys; asks first."),
     Action("repaint", "ctrl+l", "Repaint",
            "Repaint the whole screen, for example after another program wrote on it."),
@@ -149,5 +151,9 @@ class Actions:
     """Write the SVG text and return its path."""
     themes: Callable[[], Sequence[Theme]] = tuple
     """Return all themes that can be chosen."""
+    changed_theme: Callable[[str], Theme | None] = lambda name: None
+    """Return the theme of this name if its file has changed since the last call. Raises UsageError."""
+    save_settings: Callable[[Mapping[str, Any]], str] = lambda changes: ""
+    """Write changed settings (field -> value, None: remove the field) and return the path of the file."""
     record: Callable[[], str] | None = None
     """Start or stop recording; return a sentence about the result. None: recording is not possible."""

@@ -19,6 +19,7 @@ from bpftop.fields import replace
 from bpftop.model.snapshot import Snapshot
 from bpftop.tui.actions import ACTIONS, Actions
 from bpftop.tui.bindings import bindings, bound
+from bpftop.tui.configured_app import THEME_EVERY_S, ConfiguredApp
 from bpftop.tui.messages import (
     ActionRequested,
     FlowsWanted,
@@ -30,7 +31,6 @@ from bpftop.tui.messages import (
     SnapshotArrived,
 )
 from bpftop.tui.moment import Frame, Place, next_label
-from bpftop.tui.moment_app import MomentApp
 from bpftop.tui.palette import Everything
 from bpftop.tui.panes import PANES
 from bpftop.tui.panes.pane import Pane
@@ -47,7 +47,7 @@ __all__ = ["MIN_HEIGHT", "MIN_WIDTH", "BpftopApp"]
 APP_ACTIONS = (
     "help", "quit", "back", "pause", "earlier", "later", "much_earlier", "much_later", "next_finding",
     "previous_finding", "seek", "speed", "mark", "direction", "next_interface", "previous_interface", "copy", "save",
-    "save_screen", "record", "log", "theme", "accept", "repaint",
+    "save_screen", "record", "log", "theme", "settings", "accept", "repaint",
 )  # fmt: skip
 """Actions that mean the same in every pane: each is a method of the app."""
 REPLAY_HINTS = (("pause", "pause"), ("next_finding", "finding"), ("seek", "go to"), ("speed", "10x"))
@@ -56,12 +56,14 @@ ELSEWHERE = tuple(action for action in ACTIONS if action.where and action.id not
 """Actions of panes and tables, which win while they have the focus; the app says where they work."""
 
 
-class BpftopApp(MomentApp, inherit_bindings=False):
+class BpftopApp(ConfiguredApp, inherit_bindings=False):
     """The live screen on a SamplingThread.
 
     Args:
         sampling_thread: Source of the snapshots; the caller starts and stops the thread.
         keys: Action id -> the keys that the person configured for the action.
+        columns: Pane -> ids of the columns that the person configured.
+        problems: Sentences about what cannot be used of the configuration.
         engines: Engines of tests in place of the real ones: "maps", "programs", "names".
     """
 
@@ -84,22 +86,33 @@ class BpftopApp(MomentApp, inherit_bindings=False):
         actions: Actions,
         keys: Mapping[str, str] | None = None,
         engines: Mapping[str, object] | None = None,
+        columns: Mapping[str, Sequence[str]] | None = None,
         traits: TerminalTraits | None = None,
+        problems: Sequence[str] = (),
     ) -> None:
         super().__init__(
-            sampling_thread, theme=theme, interval_s=interval_s, actions=actions, keys=keys or {}, traits=traits
+            sampling_thread,
+            theme=theme,
+            interval_s=interval_s,
+            actions=actions,
+            keys=keys or {},
+            columns=columns or {},
+            traits=traits,
         )
         self.frame = FrameScreen(engines or {})
         self.place = Place()
         self._trail: list[Place] = []
         self._snapshot_announced = False
         self._noticed: set[str] = set()
+        self._problems = problems
 
     def get_default_screen(self) -> Screen[Any]:
         return self.frame
 
     def on_frame_ready(self, event: FrameReady) -> None:
         self.sampling_thread.listen(self._announce_snapshot)
+        self.say_problems(self._problems)
+        self.set_interval(THEME_EVERY_S, self.reload_theme)
         self.app_resume_signal.subscribe(self, lambda _: self.action_repaint())  # after ctrl+z
 
     def on_unmount(self) -> None:
@@ -121,7 +134,7 @@ class BpftopApp(MomentApp, inherit_bindings=False):
         self.snapshot = self.sampling_thread.latest
         if self.sampling_thread.ended:
             self.say("The end: there are no more samples. ← goes back, q quits.")
-        self.show()
+        self.show_when_affordable()
         self._say_new_notices()
 
     def _say_new_notices(self) -> None:
@@ -209,13 +222,14 @@ class BpftopApp(MomentApp, inherit_bindings=False):
         await self._open(Place(name))
 
     async def _open(self, place: Place) -> None:
-        try:
-            await self.frame.open(place)
-        except ImportError as error:
-            self.say(f"This pane needs the compiled part of bpftop: {error}", is_error=True)
-            return
-        self.place = place
-        self.show()
+        with self.batch_update():  # else a slow line carries the empty pane first
+            try:
+                await self.frame.open(place)
+            except ImportError as error:
+                self.say(f"This pane needs the compiled part of bpftop: {error}", is_error=True)
+                return
+            self.place = place
+            self.show()
 
     async def action_back(self) -> None:
         pane, moment = self.frame.pane, self.moment()
@@ -249,6 +263,9 @@ class BpftopApp(MomentApp, inherit_bindings=False):
         from bpftop.tui.screens.theme import ThemeScreen
 
         self.push_screen(ThemeScreen(self.actions.themes(), self.colours))
+
+    def action_settings(self) -> None:
+        self.edit_settings(self.place.pane)
 
     def action_direction(self) -> None:
         self.choose(direction="tx" if self.choices.direction == "rx" else "rx")
@@ -307,6 +324,7 @@ class BpftopApp(MomentApp, inherit_bindings=False):
         self.push_screen(YesNoQuestion(offer_text(moment), "Do it?"), answered)
 
     def action_repaint(self) -> None:
+        self.writer.shown.forget()  # another program may have written on the terminal
         self.screen.refresh(layout=True)
 
     async def ask(

@@ -26,6 +26,8 @@ class Choices:
     direction: Direction = "rx"
     paused: Snapshot | None = None
     mark: MarkedRates | None = None
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Pane -> ids of the columns that its table shows beside the first one; a pane without an entry shows all."""
     dismissed_offer: str = ""
     """The offer that the person does not want to see any more."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bpftop.errors import BpftopError
@@ -35,6 +35,7 @@ class MomentApp(ThemedApp):
         interval_s: float,
         actions: Actions,
         keys: Mapping[str, str],
+        columns: Mapping[str, Sequence[str]],
         traits: TerminalTraits | None,
     ) -> None:
         super().__init__(theme, TerminalWriter(traits or terminal_traits(os.environ)))
@@ -45,15 +46,29 @@ class MomentApp(ThemedApp):
         self.set_keymap({action.id: action.keys for action in self.configured_actions})
         self.snapshot: Snapshot | None = None
         """The newest snapshot."""
-        self.choices = Choices()
+        self.choices = Choices(columns=columns)
         self.said: list[tuple[int, str, bool]] = []
         """Every message: its time (CLOCK_REALTIME, ns), the sentence, and whether it is an error."""
+        self._is_waiting = False  # whether a timer is to draw the screen
         self._flags: frozenset[str] = frozenset()
         self._travel = TimeTravel(sampling_thread)
 
     def show(self) -> None:
         """Draw the screen."""
         raise NotImplementedError
+
+    def show_when_affordable(self) -> None:
+        """Draw the newest snapshot; with a limit of bytes, when the line has carried what was written before."""
+        wait_s = self.writer.budget.wait_s()
+        if wait_s == 0:
+            self.show()
+        elif not self._is_waiting:
+            self._is_waiting = True
+            self.set_timer(wait_s, self._wait_ended)
+
+    def _wait_ended(self) -> None:
+        self._is_waiting = False
+        self.show_when_affordable()
 
     def frame_of(self, snapshot: Snapshot) -> Frame:
         """Return what stands around the pane."""

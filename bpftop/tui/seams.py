@@ -26,6 +26,9 @@ class SeamedApp(App[None]):
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         super()._display(screen, self.writer.smaller_update(renderable))
 
+    def on_resize(self) -> None:
+        self.writer.shown.forget()  # what a terminal shows after a change of its size is up to the terminal
+
     def _fatal_error(self) -> None:
         """End the app without a traceback on the terminal: ``failure`` has the exception."""
         self._close_messages_no_wait()

@@ -9,7 +9,7 @@ This is also the only place that knows what the terminal can show: fewer colours
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from rich.segment import Segment
 from rich.style import Style
 
 from bpftop.render.ascii import ascii_text
+from bpftop.tui.byte_budget import ByteBudget
+from bpftop.tui.shown_cells import ShownCells
 from bpftop.tui.terminal_traits import TerminalTraits
 
 if TYPE_CHECKING:
@@ -37,7 +39,11 @@ Row = tuple[int, int, Iterable[Piece]]
 """Line and column of the first cell, and the pieces from there on."""
 
 _ATTRIBUTES = (("bold", "1"), ("dim", "2"), ("italic", "3"), ("underline", "4"), ("reverse", "7"))
-_PLAIN = ((), "39", "49")
+Look = tuple[tuple[str, ...], str, str]
+"""SGR codes: attributes, colour of the text, colour of the ground."""
+
+_PLAIN: Look = ((), "39", "49")
+"""The look after a reset."""
 _SYSTEMS = {
     8: ColorSystem.STANDARD,
     16: ColorSystem.STANDARD,
@@ -56,6 +62,8 @@ class TerminalWriter:
     def __init__(self, traits: TerminalTraits) -> None:
         self.traits = traits
         self.written_bytes = 0
+        self.shown: ShownCells[Look] = ShownCells()
+        self.budget = ByteBudget(traits.bytes_per_sec)
 
     def smaller_update(self, update: Any) -> Any:
         """Return an update that writes the same cells with fewer bytes; the update itself if its type is unknown."""
@@ -77,20 +85,43 @@ class SmallerUpdate(CompositorUpdate):
         self._rows, self._writer = rows, writer
 
     def render_segments(self, console: Console) -> str:
-        traits = self._writer.traits
-        pen: Style | None = None
+        traits, shown = self._writer.traits, self._writer.shown
+        pen = _PLAIN
         out: list[str] = []
         for y, x, pieces in self._rows:
-            out.append(f"\x1b[{y + 1};{x + 1}H")
-            for text, style in pieces:
-                if style is not pen:
-                    out.append(transition(pen, style, traits.colours))
-                    pen = style
-                out.append(ascii_text(text) if traits.ascii_only else text)
-        out.append("\x1b[0m")
+            looks = ((_shown_text(text, traits), look_of(style, traits.colours)) for text, style in pieces)
+            at: int | None = None  # column of the cursor, once it is in this line
+            for begin, cells in shown.write(y, x, looks):
+                out.append(f"\x1b[{y + 1};{begin + 1}H" if at is None else f"\x1b[{begin - at}C")
+                at = begin + len(cells)
+                rest = _blank_end(cells) if at >= console.width else len(cells)
+                for character, look in cells[:rest]:
+                    if look != pen:
+                        out.append(transition(pen, look))
+                        pen = look
+                    out.append(character)
+                if rest < len(cells):
+                    out.append(f"{transition(pen, _PLAIN)}\x1b[K")
+                    pen = _PLAIN
+        if out:
+            out.append("\x1b[0m")
         written = "".join(out)
-        self._writer.written_bytes += len(written) if written.isascii() else len(written.encode(errors="replace"))
+        size = len(written) if written.isascii() else len(written.encode(errors="replace"))
+        self._writer.written_bytes += size
+        self._writer.budget.spend(size)
         return written
+
+
+def _shown_text(text: str, traits: TerminalTraits) -> str:
+    return ascii_text(text) if traits.ascii_only else text
+
+
+def _blank_end(cells: Sequence[tuple[str, Look]]) -> int:
+    """Return the index from which all cells are blanks on the terminal's own ground, if they are worth 3 bytes."""
+    end = len(cells)
+    while end and cells[end - 1] == (" ", _PLAIN):
+        end -= 1
+    return end if len(cells) - end > 4 else len(cells)
 
 
 def _all(strips: Iterable[Strip | None]) -> Iterator[Piece]:
@@ -120,9 +151,8 @@ def _cells(text: str, begin: int, stop: int) -> str:
 
 
 @lru_cache(maxsize=4096)
-def transition(before: Style | None, after: Style | None, colours: int) -> str:
-    """Return the escape sequence from one style to another. None: the style after a reset."""
-    old, new = _codes(before, colours), _codes(after, colours)
+def transition(old: Look, new: Look) -> str:
+    """Return the escape sequence from one look to another."""
     codes: list[str] = []
     if not set(old[0]) <= set(new[0]):  # only a reset ends an attribute
         codes.append("0")
@@ -133,7 +163,7 @@ def transition(before: Style | None, after: Style | None, colours: int) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _codes(style: Style | None, colours: int) -> tuple[tuple[str, ...], str, str]:
+def look_of(style: Style | None, colours: int) -> Look:
     """Return SGR codes: attributes, foreground, background."""
     if style is None:
         return _PLAIN
@@ -143,7 +173,9 @@ def _codes(style: Style | None, colours: int) -> tuple[tuple[str, ...], str, str
     system = _SYSTEMS[colours]
     colour = style.color.downgrade(system).get_ansi_codes(True) if style.color else ("39",)
     ground = style.bgcolor.downgrade(system).get_ansi_codes(False) if style.bgcolor else ("49",)
-    if colours == 8:  # no bright colours: 90 to 97 and 100 to 107 are unknown there
+    if colours == 8:  # 90 to 97 and 100 to 107 are unknown there; bold text is bright on most of these terminals
+        if any(int(code) >= 90 for code in colour) and "1" not in attributes:
+            attributes = ("1", *attributes)
         colour, ground = (tuple(_not_bright(code) for code in codes) for codes in (colour, ground))
     return attributes, ";".join(colour), ";".join(ground)
 

@@ -8,25 +8,35 @@ from dataclasses import dataclass
 from bpftop.render.ascii import ascii_needed
 
 TRUE_COLOUR = 1 << 24
+LOW_BANDWIDTH = 1000
+"""Bytes per second of ``--low-bandwidth``."""
 
 
 @dataclass(frozen=True)
 class TerminalTraits:
-    """``colours``: 0, 8, 16, 256 or 2**24."""
+    """``colours``: 0, 8, 16, 256 or 2**24. ``bytes_per_sec``: limit of what ticks write; None: there is none."""
 
     colours: int = TRUE_COLOUR
     ascii_only: bool = False
+    bytes_per_sec: int | None = None
 
 
-def terminal_traits(environ: Mapping[str, str], ascii_only: bool = False) -> TerminalTraits:
+def terminal_traits(
+    environ: Mapping[str, str], *, ascii_only: bool = False, low_bandwidth: bool = False
+) -> TerminalTraits:
     """Return the traits of the terminal that the environment names.
 
     Args:
         environ: The environment: NO_COLOR, COLORTERM, TERM, and the locale by way of Python's.
         ascii_only: The person asks for ASCII.
+        low_bandwidth: The person asks for LOW_BANDWIDTH bytes per second at most. The codes of 16 colours take 2 to 5
+            bytes, those of 2**24 colours 16.
     """
-    term = environ.get("TERM", "")
-    return TerminalTraits(_colours(environ, term), ascii_only or ascii_needed(environ))
+    colours = _colours(environ, environ.get("TERM", ""))
+    ascii_only = ascii_only or ascii_needed(environ)
+    if low_bandwidth:
+        return TerminalTraits(min(16, colours), ascii_only, LOW_BANDWIDTH)
+    return TerminalTraits(colours, ascii_only)
 
 
 def _colours(environ: Mapping[str, str], term: str) -> int:

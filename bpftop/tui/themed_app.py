@@ -20,6 +20,18 @@ class ThemedApp(SeamedApp):
         writer: Writes to the terminal; without colours, all themes become one without colours.
     """
 
+    # Where a theme has the terminal's own ground, Textual draws its widgets in the terminal's own colours, whatever the
+    # theme says: white on white in a light theme on a dark terminal.
+    CSS = """
+    Screen, Input, OptionList, Static, Label { color: $foreground; }
+    Input > .input--placeholder, Input > .input--suggestion { color: $secondary; text-style: none; }
+    CommandPalette > Vertical, CommandPalette #--input, CommandPalette Input, CommandPalette OptionList {
+        background: $surface; color: $foreground;
+    }
+    CommandPalette > .command-palette--help-text { color: $secondary; text-style: none; }
+    LogScreen, LogScreen Static { background: $background; color: $foreground; }
+    """
+
     def __init__(self, theme: Theme, writer: TerminalWriter) -> None:
         super().__init__(writer)
         self.colours = theme

@@ -10,15 +10,13 @@ import argparse
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
-from pathlib import Path
 
-import bpftop
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.host import OwnCostCollector
 from bpftop.collect.live import LiveSource
 from bpftop.model.sample import Sample
 from tests.bench.drains import both_directions
-from tests.tui.fake import FakeSource
+from tests.tui.fake import FakeSource, setup_without_file
 
 
 @dataclass
@@ -53,12 +51,9 @@ def main() -> None:
         return
 
     from bpftop.cli.screen import show
-    from bpftop.config.settings import Settings
-    from bpftop.tui.themes import find_theme
 
-    theme = find_theme("dark", [Path(bpftop.__file__).parent / "themes"])
     held = _as_live(arguments.cpus)
-    show(source, Settings(), theme)
+    show(source, setup_without_file())
     del held
 
 

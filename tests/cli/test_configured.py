@@ -47,6 +47,7 @@ def test_the_default_file_has_every_field_and_changes_nothing(file: Path) -> Non
         "thresholds",
         "silence",
         "flows_on_finding",
+        "columns",
         *(verb for verb, names in own.items() if names),
     }
     assert {verb: set(written[verb]) for verb in own if own[verb]} == {verb: own[verb] for verb in own if own[verb]}

@@ -247,7 +247,7 @@ import sys
 from bpftop.cli import main
 code = main(sys.argv[1:])
 loaded = {name.split(".")[0] for name in sys.modules} | {".".join(name.split(".")[:2]) for name in sys.modules}
-print(code, *sorted(loaded & {"textual", "rich", "asyncio", "yaml", "psutil", "bpftop.tui"}), file=sys.stderr)
+print(code, *sorted(loaded & {"textual", "rich", "asyncio", "yaml", "bpftop.tui"}), file=sys.stderr)
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from rich.color import Color
 from rich.style import Style
 
 NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
@@ -56,11 +57,12 @@ def text_and_ground(style: Style, palette: dict[str, str]) -> tuple[str, str]:
     The palette stands for the colours of the terminal; its default is white on black.
     """
 
-    def resolved(name: str, default: str) -> str:
-        return name if name.startswith("#") else palette[default if name == "default" else name]
+    def resolved(colour: Color | None, default: str) -> str:
+        if colour is None or colour.is_default:
+            return palette[default]
+        return colour.triplet.hex if colour.triplet else list(palette.values())[colour.number or 0]
 
-    text = resolved(style.color.name if style.color else "default", "white")
-    ground = resolved(style.bgcolor.name if style.bgcolor else "default", "black")
+    text, ground = resolved(style.color, "white"), resolved(style.bgcolor, "black")
     return (ground, text) if style.reverse else (text, ground)
 
 

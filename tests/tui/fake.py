@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 import threading
 import time
@@ -15,7 +16,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import add
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpftop
 from bpftop.model.sample import DIRECTIONS, Direction, Hook, Interface, Key, Reading, Sample, reading_key
@@ -23,6 +24,9 @@ from tests import samples
 from tests.samples import packed, sample
 from tests.tui.fake_flows import flow_readings
 from tests.tui.fake_signals import UNAVAILABLE, FakeSignals, facts
+
+if TYPE_CHECKING:
+    from bpftop.cli.screen_setup import ScreenSetup
 
 START_WALL_NS = 1_764_126_764 * 10**9  # 2025-11-26T03:12:44Z
 START_MONO_NS = 5_000 * 10**9
@@ -188,6 +192,18 @@ def _swell(tick: int, phase: int) -> float:
     return 1 + 0.3 * math.sin(tick / 7 + phase) + 0.02 * ((tick * 7919 + phase * 31) % 13 - 6)
 
 
+def setup_without_file(interval_s: float = 1.0, theme: str = "dark") -> ScreenSetup:
+    """Return the setup of a screen that has no configuration file."""
+    from bpftop.cli.screen_setup import ScreenSetup
+    from bpftop.config.settings import Settings
+    from bpftop.tui.terminal_traits import terminal_traits
+    from bpftop.tui.themes import find_theme
+
+    chosen = find_theme(theme, [Path(bpftop.__file__).parent / "themes"])
+    traits = terminal_traits(os.environ)
+    return ScreenSetup(Settings(interval_s=interval_s), traits, chosen, Path("/nonexistent/config.yaml"), False, ())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cpus", type=int, default=16)
@@ -200,12 +216,9 @@ def main() -> None:
     names = [interface(f"eth{i}", i + 2, offer=offer) for i in range(arguments.interfaces)]
 
     from bpftop.cli.screen import show
-    from bpftop.config.settings import Settings
-    from bpftop.tui.themes import find_theme
 
-    theme = find_theme(arguments.theme, [Path(bpftop.__file__).parent / "themes"])
     source = FakeSource(arguments.cpus, names, arguments.interval, paced=True)
-    sys.exit(show(source, Settings(interval_s=arguments.interval), theme))
+    sys.exit(show(source, setup_without_file(arguments.interval, arguments.theme)))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from rich.style import Style
 from textual.screen import Screen
 
 from bpftop.tui.app import BpftopApp
-from bpftop.tui.terminal_diff import TerminalWriter, transition
+from bpftop.tui.terminal_diff import TerminalWriter, look_of, transition
 from bpftop.tui.terminal_traits import TerminalTraits
 from tests.tui.conftest import Stage, perform
 
@@ -124,14 +124,14 @@ def test_nothing_new_is_written_where_nothing_changed() -> None:
     ],
 )
 def test_styles_are_written_as_differences(before: Style | None, after: Style | None, sequence: str) -> None:
-    assert transition(before, after, 1 << 24) == sequence
+    assert transition(look_of(before, 1 << 24), look_of(after, 1 << 24)) == sequence
 
 
 def test_fewer_colours_where_the_terminal_has_fewer() -> None:
-    assert transition(None, RED, 256) == "\x1b[38;5;196;48;5;233m"
-    assert transition(None, RED, 16) == "\x1b[31;40m"
-    assert transition(None, RED, 8) == "\x1b[31;40m"
-    assert transition(None, BOLD, 0) == "\x1b[1m"
+    assert transition(look_of(None, 256), look_of(RED, 256)) == "\x1b[38;5;196;48;5;233m"
+    assert transition(look_of(None, 16), look_of(RED, 16)) == "\x1b[31;40m"
+    assert transition(look_of(None, 8), look_of(RED, 8)) == "\x1b[31;40m"
+    assert transition(look_of(None, 0), look_of(BOLD, 0)) == "\x1b[1m"
 
 
 def test_unknown_updates_are_left_to_textual() -> None:

@@ -13,6 +13,9 @@ from bpftop.demo.faults.offers import OFFERS
 if TYPE_CHECKING:
     from bpftop.demo.lab import Lab
 
+SHOWS_PROBLEMS = True
+"""The screen shows what cannot be used of the configuration."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     faults = parser.add_mutually_exclusive_group()
@@ -31,9 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if arguments.list:
         return _list()
-    from bpftop.cli.screen import settings_and_theme, show
+    from bpftop.cli.screen import require_terminal, show
+    from bpftop.cli.screen_setup import screen_setup
 
-    settings, theme = settings_and_theme(arguments, "start it in one; `bpftop demo --list` needs none")
+    require_terminal("start it in one; `bpftop demo --list` needs none")
+    setup = screen_setup(arguments)
     from bpftop.collect.live import LiveSource
     from bpftop.demo.lab import Lab
     from bpftop.hooks.attach_facts import AttachRequest
@@ -43,9 +48,13 @@ def run(arguments: argparse.Namespace) -> int:
         lab.start_traffic()
         with _faults(arguments, lab) as remarks:
             source = LiveSource(
-                [lab.interface], request, interval_s=settings.interval_s, netns=lab.netns_path(), drops=arguments.drops
+                [lab.interface],
+                request,
+                interval_s=setup.settings.interval_s,
+                netns=lab.netns_path(),
+                drops=arguments.drops,
             )
-            return show(source, settings, theme, remarks=remarks)
+            return show(source, setup, remarks=remarks)
 
 
 @contextmanager

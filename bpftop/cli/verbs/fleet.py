@@ -66,13 +66,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _screen(arguments: argparse.Namespace) -> int:
     """Show all hosts, and the live screen of the host that the person chooses, until the person quits."""
-    from bpftop.cli.screen import settings_and_theme, show, show_fleet
+    from bpftop.cli.screen import require_terminal, show, show_fleet
+    from bpftop.cli.screen_setup import screen_setup
 
-    settings, theme = settings_and_theme(arguments, "without a terminal use `bpftop fleet HOST... --format table`")
-    with watching(arguments, settings) as fleet:
+    require_terminal("without a terminal use `bpftop fleet HOST... --format table`")
+    setup = screen_setup(arguments)
+    with watching(arguments, setup.settings) as fleet:
         host = ""
-        while host := show_fleet(fleet.states, settings, theme, host):
-            show(fleet.stream(host), settings, theme, live=False, remarks=partial(_remarks, fleet, host))
+        while host := show_fleet(fleet.states, setup, host):
+            show(fleet.stream(host), setup, live=False, remarks=partial(_remarks, fleet, host))
     return 0
 
 

@@ -22,6 +22,10 @@ _LOOK_BACK_NS = 600 * 10**9
 """Longest time that a rule looks back."""
 
 
+SHOWS_PROBLEMS = True
+"""The screen shows what cannot be used of the configuration."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "recording", metavar="FILE|-", help="recording of `bpftop record`; -: output of `bpftop watch --format samples`"
@@ -59,13 +63,15 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format or arguments.output or arguments.pane:
         return _document(arguments, recording)
     from bpftop.cli.recorded_moment import tick_at
-    from bpftop.cli.screen import settings_and_theme, show
+    from bpftop.cli.screen import require_terminal, show
+    from bpftop.cli.screen_setup import screen_setup
     from bpftop.store.replay import Replay
 
     remedy = "without a terminal use `bpftop replay FILE --at MOMENT --format table`"
-    settings, theme = settings_and_theme(arguments, remedy)
+    require_terminal(remedy)
+    setup = screen_setup(arguments)
     replay = Replay(recording, tick_at(recording, arguments.at) if arguments.at else None)
-    return show(replay, settings, theme, replay=replay, remarks=lambda: _remarks(replay))
+    return show(replay, setup, replay=replay, remarks=lambda: _remarks(replay))
 
 
 def _report_missing_ticks(recording: Recording) -> None:
@@ -79,9 +85,11 @@ def _report_missing_ticks(recording: Recording) -> None:
 
 def _document(arguments: argparse.Namespace, recording: Recording) -> int:
     """Write the document of the moment, as the screen showed it."""
-    from bpftop.cli.output import document_output
+    from bpftop.cli.output import complain, document_output
     from bpftop.cli.recorded_moment import snapshot_at
 
+    if arguments.loaded.message is not None:
+        complain(arguments.loaded.message)
     snapshot = snapshot_at(recording, arguments.at, _LOOK_BACK_NS, settings_of(arguments).rules())
     chosen = SNAPSHOT[arguments.format or "json"]
     if arguments.pane == "flows":
@@ -106,17 +114,19 @@ def _remarks(replay: Replay) -> Iterator[str]:
 def _stream(arguments: argparse.Namespace) -> int:
     if arguments.at or arguments.format or arguments.output:
         raise UsageError("--at, --format and -o need a file: samples from standard input are shown as they arrive")
-    from bpftop.cli.screen import settings_and_theme, show
+    from bpftop.cli.screen import require_terminal, show
+    from bpftop.cli.screen_setup import screen_setup
     from bpftop.store.line_source import LineSource
 
     source = LineSource(_keyboard_beside_stdin())
-    settings, theme = settings_and_theme(arguments, "start it in one")
+    require_terminal("start it in one")
+    setup = screen_setup(arguments)
 
     def remarks() -> Iterator[str]:
         if source.skipped:
             yield f"{source.skipped} invalid lines were skipped; the last one: {source.why}"
 
-    return show(source, settings, theme, live=False, remarks=remarks)
+    return show(source, setup, live=False, remarks=remarks)
 
 
 def _keyboard_beside_stdin() -> int:

@@ -22,6 +22,8 @@ _ROLE_CHARACTERS = {
     f"{role}{suffix}": chr(33 + i) for i, (role, suffix) in enumerate((r, s) for s in ("", "!", "~") for r in ROLES)
 }
 """Role -> a character of its own, so that the roles of two lines are compared as strings."""
+LEAST_WIDTH = 20
+"""Narrower regions exist only between two sizes of a terminal that is being resized. They are not drawn."""
 MERGE_GAP = 8
 """Unchanged cells that are rewritten rather than skipped: moving the cursor takes 6 to 8 bytes."""
 
@@ -74,7 +76,7 @@ class Region(Widget):
 
     def redraw(self) -> None:
         """Draw the same moment again, after a change of the region's own state."""
-        if self.moment is not None and self.size:
+        if self.moment is not None and self.size and self.size.width >= LEAST_WIDTH:
             with self.moment.lock:
                 self._paint(self.draw(self.moment, *self.size))
 

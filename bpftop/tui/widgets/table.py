@@ -270,7 +270,15 @@ class Table(Scroller, Generic[RowT]):
     def fitting_columns(self, moment: Moment, width: int | None = None) -> tuple[tuple[Column[RowT], int], ...]:
         """Return the columns that fit the table (or ``width`` cells), each with its width."""
         cells = (self.size.width if width is None else width) - 1  # the bar at the right edge
-        return _fitting(tuple(self.columns(moment)), cells, moment.mark is not None)
+        return _fitting(self._chosen_columns(moment), cells, moment.mark is not None)
+
+    def _chosen_columns(self, moment: Moment) -> tuple[Column[RowT], ...]:
+        """Return the columns that the person chose for the pane, if this is the table that they are of; else all."""
+        columns = tuple(self.columns(moment))
+        chosen = moment.choices.columns.get(moment.frame.place.pane)
+        if chosen is None or not set(chosen) <= {column.id for column in columns}:
+            return columns
+        return (*columns[:1], *(column for column in columns[1:] if column.id in chosen))
 
     def _title(self, column: Column[RowT], width: int) -> str:
         title = column.title

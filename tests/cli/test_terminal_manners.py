@@ -1,0 +1,179 @@
+"""Terminals of all kinds: slow lines, other locales, old terminals, changes of size, job control in a shell."""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import shlex
+import struct
+import subprocess
+import termios
+from pathlib import Path
+
+import pyte
+import pytest
+
+from tests.bench.terminal import UNKNOWN_TO_PYTE
+from tests.cli.running import COMMAND, Terminal, environment
+from tests.waiting import until
+
+LO = ("lo", "--attach", "none")
+PANES = {"2": "softirq", "3": "wire", "8": "severity", "1": "Protocol"}
+"""Key of a pane -> a word of its first rows, or of the titles above them."""
+COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*m")
+"""A code that chooses a colour; 39 and 49 choose the terminal's own."""
+
+
+class Picture:
+    """What a terminal of a size shows after some output."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        self.screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self.screen)
+
+    def feed(self, output: bytes) -> None:
+        self._stream.feed(UNKNOWN_TO_PYTE.sub(b"", output))
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line.rstrip() for line in self.screen.display)
+
+
+def resize(terminal: Terminal, columns: int, rows: int) -> None:
+    """Change the size of the terminal; the kernel sends SIGWINCH."""
+    fcntl.ioctl(terminal._slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+def shown(terminal: Terminal, columns: int, rows: int) -> str:
+    picture = Picture(columns, rows)
+    picture.feed(terminal.written)
+    return picture.text
+
+
+def await_screen(terminal: Terminal, columns: int = 100, rows: int = 30, text: str = "checks active") -> None:
+    """Read output until the text is on the screen."""
+
+    def there() -> bool:
+        terminal.read(0.2)
+        return text in shown(terminal, columns, rows)
+
+    until(there, lambda: shown(terminal, columns, rows))
+
+
+@pytest.mark.parametrize("options", [(), ("--low-bandwidth",)], ids=["all colours", "low bandwidth"])
+def test_a_slow_line_carries_the_first_rows_of_a_pane_in_two_seconds(options: tuple[str, ...]) -> None:
+    """1 200 bytes a second: what comes before the first rows is at most 2 400 bytes."""
+    with Terminal(*LO, *options, env=environment(COLORTERM="truecolor")) as terminal:
+        resize(terminal, 80, 24)
+        picture, taken = Picture(80, 24), 0
+        await_screen(terminal, 80, 24)
+        for key, word in PANES.items():
+            terminal.read(0.5)
+            picture.feed(terminal.written[taken:])
+            taken = len(terminal.written)
+            terminal.type(key)
+            await_screen(terminal, 80, 24, word)
+            needed = 0
+            while word not in picture.text:
+                picture.feed(terminal.written[taken : taken + 20])
+                taken += 20
+                needed += 20
+            assert needed <= 2400, key
+
+
+@pytest.mark.parametrize(
+    ("term", "colours"),
+    [("linux", True), ("vt100", False), ("screen", True), ("tmux-256color", True), ("xterm-mono", False)],
+)
+def test_each_terminal_gets_what_it_can_show(term: str, colours: bool) -> None:
+    plain = {name: value for name, value in environment(TERM=term).items() if name != "COLORTERM"}
+    with Terminal(*LO, env=plain) as terminal:
+        await_screen(terminal)
+        text = terminal.written.decode()
+        assert (COLOUR.search(text) is not None) == colours
+        assert text.isascii() == (term in ("linux", "vt100"))
+        terminal.type("q")
+        assert terminal.await_end() == 0
+        assert terminal.as_it_was()
+
+
+@pytest.fixture(scope="module")
+def latin1(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the variables of a locale with ISO-8859-1, which is made here."""
+    folder = tmp_path_factory.mktemp("locales")
+    made = ["localedef", "-i", "en_US", "-f", "ISO-8859-1", str(folder / "en_US.ISO-8859-1")]
+    subprocess.run(made, check=True, capture_output=True)
+    return {"LOCPATH": str(folder), "LC_ALL": "en_US.ISO-8859-1"}
+
+
+def test_a_locale_that_is_not_utf8_gets_ascii(latin1: dict[str, str]) -> None:
+    for locale in ({"LC_ALL": "C"}, latin1):
+        with Terminal(*LO, env=environment(**locale)) as terminal:
+            await_screen(terminal)
+            assert terminal.written.isascii()
+            assert all(len(line) <= 100 for line in shown(terminal, 100, 30).splitlines())
+
+
+@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "xterm-mono"}], ids=["NO_COLOR", "monochrome"])
+def test_the_same_text_without_colours(variables: dict[str, str]) -> None:
+    with Terminal(*LO, env=environment(**variables)) as terminal:
+        await_screen(terminal)
+        assert COLOUR.search(terminal.written.decode()) is None
+        assert "1 Overview" in shown(terminal, 100, 30)
+
+
+def test_a_storm_of_changes_of_size_ends_in_a_whole_screen() -> None:
+    with Terminal(*LO) as terminal:
+        await_screen(terminal)
+        for number in range(120):
+            resize(terminal, 1 + number * 37 % 300, 1 + number * 13 % 90)
+            terminal.read(0.005)
+        resize(terminal, 80, 24)
+        terminal.read(0.2)
+        taken = len(terminal.written)
+        terminal.type("\x0c")  # ctrl+l: everything is written again
+        picture = Picture(80, 24)
+
+        def whole() -> bool:
+            nonlocal taken
+            terminal.read(0.2)
+            picture.feed(terminal.written[taken:])
+            taken = len(terminal.written)
+            lines = picture.text.splitlines()
+            return lines[0].startswith(" 1 Overview") and "checks active" in picture.text and "quit" in lines[-1]
+
+        until(whole, lambda: picture.text)
+        terminal.type("q")
+        assert terminal.await_end() == 0
+        assert terminal.as_it_was()
+
+
+@pytest.mark.needs("tmux")
+def test_ctrl_z_gives_the_shell_back_and_fg_the_screen(tmp_path: Path) -> None:
+    socket = str(tmp_path / "tmux")
+
+    def tmux(*words: str) -> str:
+        done = subprocess.run(["tmux", "-S", socket, *words], capture_output=True, text=True, env=environment())
+        return done.stdout
+
+    def pane() -> str:
+        return tmux("capture-pane", "-p")
+
+    shell = ["env", "PS1=shell> ", "bash", "--norc", "--noprofile", "-i"]
+    tmux("-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", *shell)
+    try:
+        until(lambda: "shell>" in pane(), pane)
+        tmux("send-keys", shlex.join([*COMMAND, *LO]), "Enter")
+        until(lambda: "checks active" in pane(), pane)
+        tmux("send-keys", "C-z")
+        until(lambda: "Stopped" in pane() and "shell>" in pane().rstrip().splitlines()[-1], pane)
+        assert tmux("display-message", "-p", "#{alternate_on} #{mouse_any_flag} #{cursor_flag}").strip() == "0 0 1"
+        tmux("send-keys", "stty -a | tr '\\n' ' '; echo", "Enter")
+        until(lambda: "icanon" in pane(), pane)
+        assert not {"-icanon", "-echo", "-isig", "-icrnl", "-opost"} & set(re.split(r"[\s;]+", pane()))
+        tmux("send-keys", "fg", "Enter")
+        until(lambda: "checks active" in pane() and pane().startswith(" 1 Overview"), pane)
+        tmux("send-keys", "q")
+        until(lambda: "shell>" in pane().rstrip().splitlines()[-1], pane)
+    finally:
+        tmux("kill-server")
