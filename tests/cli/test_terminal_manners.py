@@ -106,6 +106,7 @@ def latin1(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {"LOCPATH": str(folder), "LC_ALL": "en_US.ISO-8859-1"}
 
 
+@pytest.mark.needs("localedef")
 def test_a_locale_that_is_not_utf8_gets_ascii(latin1: dict[str, str]) -> None:
     for locale in ({"LC_ALL": "C"}, latin1):
         with Terminal(*LO, env=environment(**locale)) as terminal:
