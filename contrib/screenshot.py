@@ -39,6 +39,7 @@ async def picture(feed: SamplingThread, size: tuple[int, int], seconds: float) -
         save_snapshot=save,
         accept_offer=feed.source.accept_offer,
         watch_flows=feed.source.watch_flows,
+        watch_bpf=feed.source.watch_bpf,
         save_picture=save,
     )
     app = BpftopApp(feed, theme=theme, interval_s=1.0, actions=actions)

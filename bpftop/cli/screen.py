@@ -109,6 +109,7 @@ def _app(sampling_thread: SamplingThread, setup: ScreenSetup, recording: Recordi
         save_picture=save_picture,
         accept_offer=source.accept_offer,
         watch_flows=source.watch_flows,
+        watch_bpf=source.watch_bpf,
         themes=setup.themes,
         changed_theme=ThemeWatch(setup.theme_folders[0]).changed,
         save_settings=setup.save,

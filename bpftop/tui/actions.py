@@ -52,6 +52,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("cpus", "2", "CPUs", "One row per CPU: which CPU does the work."),
     Action("path", "3", "Path", "Where packets are lost, stage by stage."),
     Action("flows", "4", "Flows", "Who talks to whom; flows are counted only while this pane is open."),
+    Action("bpf_programs", "5", "BPF programs", "Every BPF program: its cost, attachments and owners."),
+    Action("bpf_maps", "6", "BPF maps", "Every BPF map: how full it is, who uses it, what is in it."),
     Action("measure", "7", "Measure", "What map operations and programs cost on this machine."),
     Action("findings", "8", "Findings", "What is wrong and why, past findings, checks that cannot run."),
     Action("palette", "ctrl+p", "Palette", "Find everything by its name: panes, interfaces, CPUs, themes, actions."),
@@ -92,7 +94,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("wide", "w", "All CPUs as a strip", "In CPUs: all CPUs as one strip, a cell per CPU, instead of rows.",
            "in 2 CPUs"),
     Action("group", "b", "Group flows",
-           "In Flows: group by source, destination, destination port, or not at all.", "in 4 Flows"),
+           "In Flows: group by source, destination, destination port, or not at all. In Programs: by type or owner.",
+           "in 4 Flows and 5 Programs"),
     Action("names", "n", "Names of addresses",
            "In Flows: look up the names of the addresses on the screen; again: hide the names.", "in 4 Flows"),
     Action("sample", "N", "Count one flow packet in N",
@@ -138,7 +141,8 @@ ACTION_IDS = tuple(action.id for action in ACTIONS)
 class Actions:
     """Side effects that the screen asks its caller for.
 
-    Every function may raise BpftopError. All but ``watch_flows`` may block: the app calls them in threads.
+    Every function may raise BpftopError. All but ``watch_flows`` and ``watch_bpf`` may block: the app calls them in
+    threads.
     """
 
     save_snapshot: Callable[[Snapshot], str]
@@ -146,6 +150,7 @@ class Actions:
     accept_offer: Callable[[str], None]
     """Carry out the offer of the interface with this label."""
     watch_flows: Callable[[bool, int], None]
+    watch_bpf: Callable[[bool], None]
     """Start or stop counting flows; count one packet of this many."""
     save_picture: Callable[[str], str]
     """Write the SVG text and return its path."""

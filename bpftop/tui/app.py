@@ -22,6 +22,7 @@ from bpftop.tui.bindings import bindings, bound
 from bpftop.tui.configured_app import THEME_EVERY_S, ConfiguredApp
 from bpftop.tui.messages import (
     ActionRequested,
+    BpfWanted,
     FlowsWanted,
     FrameReady,
     FrameResized,
@@ -200,6 +201,9 @@ class BpftopApp(ConfiguredApp, inherit_bindings=False):
 
     def on_interface_requested(self, event: InterfaceRequested) -> None:
         self.choose(label=event.label)
+
+    def on_bpf_wanted(self, event: BpfWanted) -> None:
+        self.actions.watch_bpf(event.on)
 
     def on_flows_wanted(self, event: FlowsWanted) -> None:
         self.actions.watch_flows(event.sample_1_in > 0, max(1, event.sample_1_in))

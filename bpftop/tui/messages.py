@@ -68,6 +68,14 @@ class FlowsWanted(Message):
         self.sample_1_in: Final = sample_1_in
 
 
+class BpfWanted(Message):
+    """A pane wants the BPF programs and maps read at every tick, or does not need them any more."""
+
+    def __init__(self, on: bool) -> None:
+        super().__init__()
+        self.on: Final = on
+
+
 class FrameReady(Message):
     """The frame and its first pane are there."""
 

@@ -49,6 +49,7 @@ class Watched(BpftopApp):
             save_snapshot=lambda _: "",
             accept_offer=source.accept_offer,
             watch_flows=source.watch_flows,
+            watch_bpf=source.watch_bpf,
             save_picture=lambda _: "",
         )
         super().__init__(feed, theme=theme, interval_s=INTERVAL_S, actions=actions)

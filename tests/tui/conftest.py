@@ -134,7 +134,11 @@ def perform(
             **more.pop("actions", {}),
         }
         actions = Actions(
-            save_snapshot=save, accept_offer=source.accept_offer, watch_flows=source.watch_flows, **chosen
+            save_snapshot=save,
+            accept_offer=source.accept_offer,
+            watch_flows=source.watch_flows,
+            watch_bpf=source.watch_bpf,
+            **chosen,
         )
         toasts = more.pop("toasts", False)
         app = app_class(sampling_thread, theme=theme(theme_name), interval_s=1.0, actions=actions, **more)

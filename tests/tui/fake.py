@@ -22,6 +22,7 @@ import bpftop
 from bpftop.model.sample import DIRECTIONS, Direction, Hook, Interface, Key, Reading, Sample, reading_key
 from tests import samples
 from tests.samples import packed, sample
+from tests.tui.fake_bpf import bpf_readings
 from tests.tui.fake_flows import flow_readings
 from tests.tui.fake_signals import UNAVAILABLE, FakeSignals, facts
 
@@ -67,6 +68,7 @@ class FakeSource:
     gate: threading.Semaphore | None = None
     epochs: Mapping[int, int] = field(default_factory=dict)  # tick -> epoch that begins there
     accepted: list[str] = field(default_factory=list)
+    bpf_watched: bool = False
     flows_asked: list[tuple[bool, int]] = field(default_factory=list)
     closed: threading.Event = field(default_factory=threading.Event)
 
@@ -107,7 +109,7 @@ class FakeSource:
         self.interfaces = tuple(replace(i, offer=None, hooks=hooks) if i.label == label else i for i in self.interfaces)
 
     def watch_bpf(self, on: bool) -> None:
-        """Do nothing: what was recorded plays in any case."""
+        self.bpf_watched = on
 
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
         self.flows_asked.append((on, sample_1_in))
@@ -124,6 +126,8 @@ class FakeSource:
                 if self.flows_asked and self.flows_asked[-1][0]:
                     readings |= flow_readings(one, direction, tick, mono_ns, self.flows_asked[-1][1])
         readings |= self._signals.readings([one.label for one in self.interfaces], offset_s, mono_ns)
+        if self.bpf_watched:
+            readings |= bpf_readings(offset_s, mono_ns)
         if self.paced:
             readings["self"] = self._own(time.process_time_ns(), 84_000 * (tick + 1), mono_ns)
         else:

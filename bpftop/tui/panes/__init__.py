@@ -31,6 +31,8 @@ PANES: Mapping[str, PaneEntry] = {
     "cpus": PaneEntry("CPUs", "cpus", "CpusPane"),
     "path": PaneEntry("Path", "path", "PathPane"),
     "flows": PaneEntry("Flows", "flows", "FlowsPane"),
+    "bpf_programs": PaneEntry("Programs", "bpf_programs", "BpfProgramsPane"),
+    "bpf_maps": PaneEntry("Maps", "bpf_maps", "BpfMapsPane"),
     "measure": PaneEntry("Measure", "measure", "MeasurePane"),
     "findings": PaneEntry("Findings", "findings", "FindingsPane"),
 }

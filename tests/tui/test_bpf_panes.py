@@ -1,0 +1,86 @@
+"""The panes of BPF programs and maps: what they show, and that these objects are read only while one is open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from bpftop.tui.panes.bpf_programs import NOT_READ, ProgramTable
+from tests.tui.conftest import Stage, perform
+from tests.waiting import until_async
+
+SIZES = [(60, 15), (80, 24), (100, 30), (160, 50), (220, 60)]
+Same = Callable[[str, str], None]
+ENGINES = {
+    "program_text": lambda prog_id: ("; int prog(void)", f"    0: r0 = {prog_id}", "    1: exit"),
+    "map_text": lambda map_id: ("2 entries", f"{map_id}  ->  packets=7", "b  ->  ev\x1b[31mil"),
+}
+
+
+def shows(same: Same, name: str, size: tuple[int, int], *keys: str) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press(*keys[:1])
+        await stage.tick(2)
+        await stage.press(*keys[1:])
+        lines = stage.text().splitlines()
+        assert len(lines) == size[1]
+        assert max(map(len, lines)) <= size[0]
+        assert "\x1b" not in stage.text()
+        same(f"{name}-{size[0]}x{size[1]}.txt", stage.text())
+
+    perform(scenario, size=size, engines=ENGINES)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_programs(same: Same, size: tuple[int, int]) -> None:
+    shows(same, "bpf-programs", size, "5")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_maps(same: Same, size: tuple[int, int]) -> None:
+    shows(same, "bpf-maps", size, "6")
+
+
+def test_objects_are_read_only_while_a_pane_of_them_is_open() -> None:
+    async def scenario(stage: Stage) -> None:
+        assert not stage.source.bpf_watched
+        await stage.press("5")
+        await until_async(lambda: stage.source.bpf_watched, "the programs are read")
+        await stage.press("6")
+        await stage.press("1")
+        await until_async(lambda: not stage.source.bpf_watched, "they are not read any more")
+        await stage.tick(2)
+        await stage.press("p", "5")
+        assert NOT_READ[:40] in stage.text()
+
+    perform(scenario)
+
+
+def test_the_dearest_program_comes_first_and_groups_stay_together() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press("5")
+        await stage.tick(2)
+        table = stage.app.query_one(ProgramTable)
+        assert stage.app.frame.pane is not None
+        assert list(table._keys) == ["88", "41", "91", "90"]
+        await stage.press("b")
+        assert list(table._keys) == ["90", "88", "91", "41"]
+        await stage.press("slash", *"cilium", "enter")
+        assert list(table._keys) == ["88"]
+
+    perform(scenario, size=(160, 50))
+
+
+@pytest.mark.parametrize(("pane", "text"), [("5", "r0 = 88"), ("6", "->  packets=7")])
+def test_enter_shows_what_is_in_an_object_and_esc_goes_back(pane: str, text: str) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press(pane)
+        await stage.tick(2)
+        await stage.press("down", "enter")
+        await until_async(lambda: text in stage.text(), "the object was read")
+        assert "\x1b" not in stage.text()
+        await stage.press("escape")
+        assert text not in stage.text()
+
+    perform(scenario, size=(160, 50), engines=ENGINES)
