@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from bpftop.model.sample import Key
 from bpftop.model.units import pct, si
 from bpftop.rules.evidence import compare, per_s, socket
-from bpftop.rules.rule import Headline, Limit, Raised, Rule, RuleInput
+from bpftop.rules.rule import Headline, Limit, Raised, Rule, RuleInput, rates_above_zero
 from bpftop.rules.shapes import Rates, lasting, rate_over_limit
 
 _IPV4, _IPV6 = "IpOutNoRoutes", "Ip6OutNoRoutes"
@@ -103,8 +103,16 @@ def mtu_black_hole(rule_input: RuleInput) -> Raised | None:
     forwarded = lasting("too_large", _of_forwarded_packets)(rule_input)
     if forwarded is not None:
         return forwarded
+    if _drops_before_the_path(rule_input):
+        return None
     stuck = _stuck_sockets(rule_input)
     return _of_own_connections(rule_input, stuck) if len(stuck) >= rule_input.limit("sockets") else None
+
+
+def _drops_before_the_path(rule_input: RuleInput) -> bool:
+    """Return True if a queue of a watched interface drops on the way out: a small queue drops large packets first."""
+    snapshot = rule_input.snapshot
+    return any(rates_above_zero(snapshot, "qdiscs", "drops", each.label) for each in snapshot.interfaces)
 
 
 def _of_own_connections(rule_input: RuleInput, stuck: list[Key]) -> Raised:

@@ -365,6 +365,16 @@ def test_healthy_traffic_raises_no_warning(what: str) -> None:
         assert loud == []
 
 
+def test_a_token_bucket_that_drops_large_segments_is_no_black_hole() -> None:
+    world = World().rate("qdiscs/eth0", ("eth0", "tbf", "1:"), "drops", 3)
+    watch = Watch(world)
+    watch.run(10)
+    timed_out(world, queued_bytes=30_000, acked_bytes=301)
+    assert watch.until("mtu-black-hole", 20) is None
+    world.rate("qdiscs/eth0", ("eth0", "tbf", "1:"), "drops", 0)
+    assert watch.until("mtu-black-hole", 20) is not None
+
+
 def test_packet_storm_with_losses_needs_no_baseline() -> None:
     world = World().frames("protocols", 6, pps=50_000)
     watch = Watch(world)
