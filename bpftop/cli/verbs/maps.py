@@ -73,7 +73,7 @@ def _list(arguments: argparse.Namespace, reader: InventoryReader, wait: Callable
 
 def _contents(arguments: argparse.Namespace, reader: InventoryReader, wait: Callable[[float], None]) -> str:
     from bpftop.collect.inventory.contents import count_all, read_content
-    from bpftop.export.bpf.maps import MapTable
+    from bpftop.export.bpf.maps import MapContents
     from bpftop.fields import replace
     from bpftop.model.map_contents import matching, sorted_by, with_rates
     from bpftop.render.loaded_maps import loaded_map_lines
@@ -93,7 +93,7 @@ def _contents(arguments: argparse.Namespace, reader: InventoryReader, wait: Call
         rows = sorted_by(rows, arguments.sort)
     inventory = replace(inventory, maps={which.map_id: which}, entries=count_all([which]))
     (line,) = loaded_map_lines(None, inventory)
-    table = MapTable(
+    table = MapContents(
         which, line, inventory.wall_ns, rows, content.content.complete, content.content.unreadable, arguments.per_cpu
     )
     return str(MAP_CONTENTS[arguments.format].load()(table))

@@ -33,7 +33,7 @@ class MapList:
 
 
 @frozen
-class MapTable:
+class MapContents:
     """The decoded entries of one map."""
 
     bpf_map: KnownMap
@@ -95,7 +95,7 @@ def _map(line: LoadedMapLine, each: KnownMap) -> LoadedMapObject:
     }
 
 
-def content_table(content: MapTable) -> str:
+def content_table(content: MapContents) -> str:
     """Write the entries in lines; with ``per_cpu`` the value of each CPU below its entry."""
     each = content.bpf_map
     head_line = f"{each.name or each.type} (id {each.map_id}), {each.type}, {content.line.used_text} entries"
@@ -114,7 +114,7 @@ def content_table(content: MapTable) -> str:
     return "\n".join(lines) + "\n"
 
 
-def content_document(content: MapTable) -> MapContentDocument:
+def content_document(content: MapContents) -> MapContentDocument:
     """Return the entries as a document."""
     return {
         "schema": CONTENT_SCHEMA,
@@ -130,11 +130,11 @@ def content_document(content: MapTable) -> MapContentDocument:
     }
 
 
-def content_json(content: MapTable) -> str:
+def content_json(content: MapContents) -> str:
     return json_page(content_document(content))
 
 
-def content_csv(content: MapTable) -> str:
+def content_csv(content: MapContents) -> str:
     """Write a row per entry, with the key and the value as text."""
     rows: list[Mapping[str, object]] = [{"key": text_of(row.key), "value": text_of(row.value)} for row in content.rows]
     return csv_page(rows)
