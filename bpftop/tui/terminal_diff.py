@@ -86,6 +86,7 @@ class SmallerUpdate(CompositorUpdate):
 
     def render_segments(self, console: Console) -> str:
         traits, shown = self._writer.traits, self._writer.shown
+        width = console.width  # once: rich asks the terminal each time
         pen = _PLAIN
         out: list[str] = []
         for y, x, pieces in self._rows:
@@ -94,7 +95,7 @@ class SmallerUpdate(CompositorUpdate):
             for begin, cells in shown.write(y, x, looks):
                 out.append(f"\x1b[{y + 1};{begin + 1}H" if at is None else f"\x1b[{begin - at}C")
                 at = begin + len(cells)
-                rest = _blank_end(cells) if at >= console.width else len(cells)
+                rest = _blank_end(cells) if at >= width else len(cells)
                 for character, look in cells[:rest]:
                     if look != pen:
                         out.append(transition(pen, look))
