@@ -103,10 +103,10 @@ def mtu_black_hole(rule_input: RuleInput) -> Raised | None:
     forwarded = lasting("too_large", _of_forwarded_packets)(rule_input)
     if forwarded is not None:
         return forwarded
-    if _drops_before_the_path(rule_input):
-        return None
     stuck = _stuck_sockets(rule_input)
-    return _of_own_connections(rule_input, stuck) if len(stuck) >= rule_input.limit("sockets") else None
+    if len(stuck) < rule_input.limit("sockets") or _drops_before_the_path(rule_input):
+        return None
+    return _of_own_connections(rule_input, stuck)
 
 
 def _drops_before_the_path(rule_input: RuleInput) -> bool:
