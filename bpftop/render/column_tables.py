@@ -7,7 +7,7 @@ from typing import Any
 
 from bpftop.render.columns import Column
 from bpftop.render.finding_columns import FINDING_COLUMNS
-from bpftop.render.flow_columns import FLOW_COLUMNS
+from bpftop.render.flows.flow_columns import FLOW_COLUMNS
 from bpftop.render.path_columns import PATH_COLUMNS
 from bpftop.render.traffic_columns import CPU_COLUMNS, PROTOCOL_COLUMNS
 

@@ -10,8 +10,8 @@ from bpftop.collect.live import LiveSource
 from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.model.derive import derive_snapshot
-from bpftop.render.loaded_maps import recorded_map_lines
-from bpftop.render.loaded_programs import recorded_program_lines
+from bpftop.render.bpf.loaded_maps import recorded_map_lines
+from bpftop.render.bpf.loaded_programs import recorded_program_lines
 
 pytestmark = pytest.mark.bpf
 RUNS = 1000

@@ -29,7 +29,7 @@ from bpftop.measure.programs.suite import Suite
 from bpftop.measure.programs.suite_bodies import BODY_SUITES, HELPERS, compared, helper_ranks
 from bpftop.measure.programs.suite_reads import BATCH, MMAP, POPULATE, READ_SUITES, ReadSuite
 from bpftop.measure.programs.suites import SUITES, chosen
-from bpftop.render.program_columns import program_lines
+from bpftop.render.measure.program_columns import program_lines
 
 Shorten = Callable[[Suite], Suite]
 NAMES = ["counters", "spills", "dispatch", "calls", "layout", "access", "helpers", "clock", "probe-read", "prealloc"]

@@ -11,7 +11,7 @@ import pytest
 
 import bpftop.render
 from bpftop.render.columns import Column
-from bpftop.render.flow_columns import group_columns
+from bpftop.render.flows.flow_columns import group_columns
 
 
 def tables() -> Iterator[tuple[str, Column[Any]]]:

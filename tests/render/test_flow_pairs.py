@@ -9,8 +9,8 @@ import pytest
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import DIRECTIONS, Interface, Key, Reading, reading_key
 from bpftop.model.snapshot import Snapshot
-from bpftop.render.flow_pairs import NO_CONTAINER, PAIR_GROUPS, REST, FlowPair, PairBy, flow_top
-from bpftop.render.flow_rows import NO_SERVICE, UNKNOWN_PROCESS, GroupBy, flow_lines
+from bpftop.render.flows.flow_pairs import NO_CONTAINER, PAIR_GROUPS, REST, FlowPair, PairBy, flow_top
+from bpftop.render.flows.flow_rows import NO_SERVICE, UNKNOWN_PROCESS, GroupBy, flow_lines
 from tests.samples import interface, packed, sample
 
 SECOND_NS = 10**9

@@ -6,8 +6,8 @@ import pytest
 
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import Reading, Sample
-from bpftop.render.flow_columns import age_text
-from bpftop.render.flow_rows import FlowLine, flow_lines, flow_tables, matching_flows
+from bpftop.render.flows.flow_columns import age_text
+from bpftop.render.flows.flow_rows import FlowLine, flow_lines, flow_tables, matching_flows
 from tests import samples
 from tests.tui.fake_flows import flow_readings
 

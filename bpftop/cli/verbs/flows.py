@@ -9,7 +9,7 @@ from bpftop.cli.options import add_format, add_live, add_output, number, setting
 from bpftop.cli.verbs.watch import duration_s
 from bpftop.errors import BpftopError, UsageError
 from bpftop.export.formats import FLOWS
-from bpftop.render.flow_pairs import PAIR_GROUPS
+from bpftop.render.flows.flow_pairs import PAIR_GROUPS
 
 ROWS, DURATION_S = 20, 5.0
 ABOUT = """\

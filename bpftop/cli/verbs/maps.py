@@ -59,7 +59,7 @@ def _list(arguments: argparse.Namespace, reader: InventoryReader, wait: Callable
     from bpftop.collect.inventory.contents import count_all
     from bpftop.export.bpf.maps import MapList
     from bpftop.fields import replace
-    from bpftop.render.loaded_maps import loaded_map_lines
+    from bpftop.render.bpf.loaded_maps import loaded_map_lines
 
     def counted() -> BpfInventory:
         inventory = reader.read()
@@ -76,7 +76,7 @@ def _contents(arguments: argparse.Namespace, reader: InventoryReader, wait: Call
     from bpftop.export.bpf.maps import MapContents
     from bpftop.fields import replace
     from bpftop.model.map_contents import matching, sorted_by, with_rates
-    from bpftop.render.loaded_maps import loaded_map_lines
+    from bpftop.render.bpf.loaded_maps import loaded_map_lines
 
     inventory = reader.read()
     which = _named_map(arguments.map, inventory.maps.values())

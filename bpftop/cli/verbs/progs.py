@@ -13,7 +13,7 @@ from bpftop.export.formats import PROGRAMS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from bpftop.render.loaded_programs import LoadedProgramLine
+    from bpftop.render.bpf.loaded_programs import LoadedProgramLine
 
 DEFAULT_INTERVAL_S = 1.0
 
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.output import document_output, table_width
     from bpftop.collect.inventory.reader import InventoryReader
     from bpftop.export.bpf.programs import ProgramList
-    from bpftop.render.loaded_programs import LOADED_PROGRAM_COLUMNS, loaded_program_lines
+    from bpftop.render.bpf.loaded_programs import LOADED_PROGRAM_COLUMNS, loaded_program_lines
 
     columns = {column.id: column for column in LOADED_PROGRAM_COLUMNS}
     if arguments.sort is not None and arguments.sort not in columns:
@@ -75,9 +75,9 @@ def _disassemble(arguments: argparse.Namespace) -> int:
     from bpftop.cli.output import opened
     from bpftop.collect.inventory.disassembly import read_disassembly
     from bpftop.collect.inventory.reader import InventoryReader
-    from bpftop.render.disassembly import disassembly_lines
+    from bpftop.render.bpf.disassembly import disassembly_lines
+    from bpftop.render.bpf.loaded_programs import loaded_program_lines
     from bpftop.render.escaping import escaped_text
-    from bpftop.render.loaded_programs import loaded_program_lines
 
     if not arguments.programs:
         raise UsageError("--disassemble needs the name or the id of a program")

@@ -15,8 +15,8 @@ from bpftop.model.timestamps import rfc3339
 from bpftop.model.units import pct, si
 from bpftop.render.columns import clipped
 from bpftop.render.escaping import escaped_text
-from bpftop.render.flow_pairs import Amounts, FlowPair, FlowTop, PairBy, flow_top
-from bpftop.render.flow_rows import FlowOwner
+from bpftop.render.flows.flow_pairs import Amounts, FlowPair, FlowTop, PairBy, flow_top
+from bpftop.render.flows.flow_rows import FlowOwner
 
 if TYPE_CHECKING:
     from bpftop.export.flows.flows_types import (

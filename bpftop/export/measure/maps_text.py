@@ -11,7 +11,7 @@ from bpftop.measure.statistics import NOISY_PCT
 from bpftop.model.timestamps import rfc3339
 from bpftop.model.units import UNKNOWN, ns, pct, si
 from bpftop.render.escaping import escaped_text
-from bpftop.render.operation_columns import p50_text
+from bpftop.render.measure.operation_columns import p50_text
 
 _USER_COLUMNS = ("batch", "p50", "p90", "p99", "max", "mean", "op/s", "spread", "factor")
 _COLUMNS = (*_USER_COLUMNS, "p50", "op/s", "checked", "change")

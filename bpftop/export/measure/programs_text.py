@@ -12,7 +12,7 @@ from bpftop.measure.programs.report import ProgramReport
 from bpftop.model.timestamps import rfc3339
 from bpftop.render.columns import text_table
 from bpftop.render.escaping import escaped_text
-from bpftop.render.program_columns import program_columns, program_lines
+from bpftop.render.measure.program_columns import program_columns, program_lines
 
 _WIDTH = 100
 

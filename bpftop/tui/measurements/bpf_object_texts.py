@@ -10,7 +10,7 @@ from bpftop.collect.inventory.reader import InventoryReader
 from bpftop.errors import BpftopError
 from bpftop.model.bpf_inventory import BpfInventory
 from bpftop.model.map_contents import decode_entry, text_of
-from bpftop.render.disassembly import disassembly_lines
+from bpftop.render.bpf.disassembly import disassembly_lines
 
 ENTRIES_MAX = 500
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from textual.widget import Widget
 
+from bpftop.render.bpf.loaded_maps import LOADED_MAP_COLUMNS, LoadedMapLine, recorded_map_lines
 from bpftop.render.columns import Column
-from bpftop.render.loaded_maps import LOADED_MAP_COLUMNS, LoadedMapLine, recorded_map_lines
 from bpftop.tui.measurements.background_text import BackgroundText
 from bpftop.tui.measurements.bpf_object_texts import map_text
 from bpftop.tui.messages import BpfWanted

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from textual.widget import Widget
 
+from bpftop.render.bpf.loaded_programs import LOADED_PROGRAM_COLUMNS, LoadedProgramLine, recorded_program_lines
 from bpftop.render.columns import Column
-from bpftop.render.loaded_programs import LOADED_PROGRAM_COLUMNS, LoadedProgramLine, recorded_program_lines
 from bpftop.tui.bindings import bindings
 from bpftop.tui.measurements.background_text import BackgroundText
 from bpftop.tui.measurements.bpf_object_texts import program_text

@@ -10,8 +10,8 @@ from textual.widget import Widget
 from bpftop.fields import replace
 from bpftop.model.units import pct
 from bpftop.render.columns import Column
-from bpftop.render.flow_columns import FLOW_COLUMNS, INTERFACE, group_columns
-from bpftop.render.flow_rows import (
+from bpftop.render.flows.flow_columns import FLOW_COLUMNS, INTERFACE, group_columns
+from bpftop.render.flows.flow_rows import (
     GROUPS,
     FlowLine,
     FlowTables,

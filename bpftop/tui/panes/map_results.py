@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bpftop.render.columns import Column
-from bpftop.render.operation_columns import OPERATION_COLUMNS
-from bpftop.render.operation_rows import OperationRow, operation_rows
+from bpftop.render.measure.operation_columns import OPERATION_COLUMNS
+from bpftop.render.measure.operation_rows import OperationRow, operation_rows
 from bpftop.tui.measurements.map_choices import Axis
 from bpftop.tui.measurements.maps import MapMeasurement
 from bpftop.tui.moment import Moment

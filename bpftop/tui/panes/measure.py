@@ -10,7 +10,7 @@ from textual.widget import Widget
 
 from bpftop.measure.maps.engine import LocalMapEngine
 from bpftop.measure.programs.engine import LocalProgramEngine
-from bpftop.render.operation_columns import OPERATION_COLUMNS
+from bpftop.render.measure.operation_columns import OPERATION_COLUMNS
 from bpftop.tui.bindings import bindings
 from bpftop.tui.measurements.maps import MapMeasurement
 from bpftop.tui.measurements.measurement import Measurement

@@ -8,7 +8,13 @@ from bpftop.fields import replace
 from bpftop.measure.programs.costs import SuiteTable as SuiteCosts
 from bpftop.measure.programs.suite import Suite
 from bpftop.render.columns import Column, fitting
-from bpftop.render.program_columns import PROGRAM_COLUMNS, ProgramColumn, ProgramLine, program_columns, program_lines
+from bpftop.render.measure.program_columns import (
+    PROGRAM_COLUMNS,
+    ProgramColumn,
+    ProgramLine,
+    program_columns,
+    program_lines,
+)
 from bpftop.tui.measurements.programs import ALL_SUITES, ProgramMeasurement
 from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.line import Line, Span, clean, line, text, wrap, wrapped

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from bpftop.model.units import UNKNOWN, pct
 from bpftop.render.columns import Column, clipped, share_text
 from bpftop.render.escaping import escaped_text
-from bpftop.render.flow_rows import FlowLine, FlowOwner, GroupBy
+from bpftop.render.flows.flow_rows import FlowLine, FlowOwner, GroupBy
 
 
 def _address_text(address: Callable[[FlowLine], str]) -> Callable[[FlowLine, int], str]:

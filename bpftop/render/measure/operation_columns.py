@@ -5,7 +5,7 @@ from __future__ import annotations
 from bpftop.measure.maps.results import OperationCost
 from bpftop.model.units import UNKNOWN, bar, ns, pct
 from bpftop.render.columns import Column
-from bpftop.render.operation_rows import OperationRow
+from bpftop.render.measure.operation_rows import OperationRow
 
 
 def _bar(row: OperationRow, width: int) -> str:

@@ -10,7 +10,7 @@ from bpftop.model.protocols import protocol_name
 from bpftop.model.sample import DIRECTIONS, Direction
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot, sum_known
 from bpftop.model.units import pct, si
-from bpftop.render.flow_rows import UNKNOWN_PROCESS, FlowOwner, flow_owners, flow_readings, flow_tables
+from bpftop.render.flows.flow_rows import UNKNOWN_PROCESS, FlowOwner, flow_owners, flow_readings, flow_tables
 
 PairBy = Literal["flow", "address", "port", "process", "container"]
 PAIR_GROUPS: tuple[PairBy, ...] = ("flow", "address", "port", "process", "container")
