@@ -3,7 +3,7 @@
 #include "capture.bpf.h"
 #include <bpf/bpf_core_read.h>
 
-#include "watched.bpf.h"
+#include "freed_packet.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -12,64 +12,24 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct sock_common {
-	possible_net_t skc_net;
-};
-
-struct sock {
-	struct sock_common __sk_common;
-};
-
-struct sk_buff {
-	struct net_device *dev;
-	struct sock *sk;
-	unsigned int len;
-	int skb_iif;
-	__be16 protocol;
-	__be16 vlan_proto;
-	__u16 vlan_tci;
-	__u16 network_header;
-	__u16 mac_header;
-	unsigned int tail;
-	unsigned char *head;
-	unsigned char *data;
-};
-
 struct sk_buff___with_vlan_all {
 	__u32 vlan_all;
 };
 
 #pragma clang attribute pop
 
-const volatile __u32 not_specified = 0;
-const volatile __u32 consumed = 0;
-const volatile __u32 has_rx_sk = 0; /* see drops.bpf.c */
 const volatile __u32 wanted_reason = ANY_REASON;
-
-/* Messages of Unix and netlink sockets are freed with reasons too, and are no packets. */
-static __always_inline int is_ip(const struct sk_buff *skb)
-{
-	__be16 protocol = skb->protocol;
-
-	return protocol == bpf_htons(ETHERTYPE_IPV4) || protocol == bpf_htons(ETHERTYPE_IPV6);
-}
 
 /* Write the interface of the packet; return 0 for a packet of another namespace or of an interface that nobody watches.
  */
 static __always_inline int find_interface(__u64 *ctx, const struct sk_buff *skb, struct captured_packet *packet)
 {
 	const struct net_device *dev = skb->dev;
-	const struct sock *sk = skb->sk;
-	__u32 inum = 0, received_on = skb->skb_iif, ifindex = received_on;
+	__u32 inum = namespace_of_device(dev), received_on = skb->skb_iif, ifindex = received_on;
 
-	if (!sk && has_rx_sk)
-		sk = (const void *)ctx[3];
-	/* In a socket's queue other things stand in the place of skb->dev: see drops.bpf.c. */
-	if (dev)
-		inum = dev->nd_net.net->ns.inum;
 	if (dev && inum == netns)
 		ifindex = dev->ifindex;
-	else if (inum >= NETNS_FIRST || !is_ip(skb) || !sk || sk->__sk_common.skc_net.net->ns.inum != netns)
+	else if (inum >= NETNS_FIRST || namespace_of_socket(ctx, skb) != netns)
 		return 0;
 	if (ifindex && !bpf_map_lookup_elem(&watched, &ifindex))
 		return 0;

@@ -1,35 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Counts the packets that the kernel frees with a reason, in the watched network namespace: by watched interface (0:
  * none of them) and reason. */
-#include <bpf/bpf_endian.h>
-
-#include "headers.bpf.h"
-#include "watched.bpf.h"
+#include "freed_packet.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
-struct sock_common {
-	possible_net_t skc_net;
-};
-
-struct sock {
-	struct sock_common __sk_common;
-};
-
-struct sk_buff {
-	struct net_device *dev;
-	struct sock *sk;
-	__be16 protocol;
-};
-
-#pragma clang attribute pop
-
-/* Numbers of the running kernel, which change from release to release. */
-const volatile __u32 not_specified = 0;
-const volatile __u32 consumed = 0;
-const volatile __u32 has_rx_sk = 0; /* the tracepoint names the socket that refused the packet: Linux 6.11 */
 
 struct drop {
 	__u32 ifindex;
@@ -55,20 +29,6 @@ struct {
 __u32 slot_ifindex[DROP_SLOTS] = {};
 __u32 more_are_watched = 0;
 
-/* The namespace of a packet that has no device (any more). Messages of Unix and netlink sockets are freed with reasons
- * too (SOCKET_CLOSE), and are no packets. */
-static __always_inline __u32 namespace_of_socket(const struct sk_buff *skb, const struct sock *receiver)
-{
-	const struct sock *sk = skb->sk;
-	__be16 protocol = skb->protocol;
-
-	if (protocol != bpf_htons(ETHERTYPE_IPV4) && protocol != bpf_htons(ETHERTYPE_IPV6))
-		return 0;
-	if (!sk)
-		sk = receiver;
-	return sk ? sk->__sk_common.skc_net.net->ns.inum : 0;
-}
-
 static __always_inline int count_in_hash(struct drop *drop)
 {
 	__u32 zero = 0;
@@ -87,18 +47,15 @@ int count_drop(__u64 *ctx)
 	const struct sk_buff *skb = (const void *)ctx[0];
 	const struct net_device *dev = skb->dev;
 	struct drop drop = { .reason = (__u32)ctx[2] };
-	__u32 inum = 0, slot = 0;
+	__u32 inum, slot = 0;
 	struct drop_row *row;
 
 	if (drop.reason == not_specified || drop.reason == consumed)
 		return 0;
-	/* In a socket's queue other things stand in the place of skb->dev (union with dev_scratch and rbnode): what is
-	 * read through them is 0 or not the number of a namespace. */
-	if (dev)
-		inum = dev->nd_net.net->ns.inum;
+	inum = namespace_of_device(dev);
 	if (dev && inum == netns)
 		drop.ifindex = dev->ifindex;
-	else if (inum >= NETNS_FIRST || namespace_of_socket(skb, has_rx_sk ? (const void *)ctx[3] : 0) != netns)
+	else if (inum >= NETNS_FIRST || namespace_of_socket(ctx, skb) != netns)
 		return 0;
 	if (drop.ifindex) {
 #pragma unroll

@@ -1,4 +1,4 @@
-"""What limits a TCP connection: the numbers in the column ``limit`` of flow_sockets, and their words."""
+"""Name the limits of a TCP connection: the numbers in the column ``limit`` of flow_sockets, and their words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a sample of flows says about a finding: target port and its process, sources."""
+"""Describe the traffic behind a finding by a sample of flows: target port and its process, sources."""
 
 from __future__ import annotations
 

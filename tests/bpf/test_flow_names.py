@@ -61,11 +61,14 @@ def named(names: FlowNames, *flows: tuple[str, str, int, int, int], direction: D
     return [rows.get(key) for key in keys]
 
 
-def holder(names: FlowNames, *flow: object, direction: Direction = "rx") -> tuple[int | str, ...]:
+def holder(
+    names: FlowNames, saddr: str, daddr: str, sport: int, dport: int, protocol: int, direction: Direction = "rx"
+) -> tuple[int | str, ...]:
     """Return process, pid, user, service and namespace of a flow, as soon as its process is known."""
+    flow = saddr, daddr, sport, dport, protocol
 
     def known() -> tuple[int | str, ...] | None:
-        (row,) = named(names, flow, direction=direction)  # type: ignore[arg-type]
+        (row,) = named(names, flow, direction=direction)
         return row[0] if row is not None and row[0][0] else None
 
     return until(known, "the process is known")

@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,8 +18,8 @@ from bpftop.demo.lab import Lab
 from bpftop.demo.sides import WATCHED
 from bpftop.history.analyzer import Analyzer
 from bpftop.rules.table import RULES, chosen
+from tests.cli.faulty import faulty, in_namespace
 from tests.cli.running import Terminal, await_handlers, await_rest, bpftop, environment, started
-from tests.faults.scenario import Scenario
 from tests.faults.scenarios.tcp import AcceptQueueOverflow
 from tests.faults.scenarios.udp import UdpSocketOverflow
 from tests.tui.fake import FakeSource
@@ -31,27 +29,6 @@ pytestmark = pytest.mark.bpf
 
 SCHEMA: dict[str, Any] = json.loads(files("bpftop.export.diagnosis").joinpath("diagnosis.schema.json").read_text())
 LO = ("lo", "--attach", "none", "--duration", "4")
-
-
-@contextmanager
-def faulty(scenario: type[Scenario]) -> Iterator[tuple[str, str]]:
-    """The fault goes on; the pid that names the watched namespace, and the interface."""
-    with Lab(quiet=True) as lab, scenario(lab) as fault:
-        fault.begin()
-        with _in_namespace(lab) as pid:
-            yield str(pid), WATCHED.interface
-        fault.end()
-
-
-@contextmanager
-def _in_namespace(lab: Lab) -> Iterator[int]:
-    """A process that does nothing but be in the watched namespace: --netns takes a pid."""
-    sleeper = lab.call_in(WATCHED, lambda: subprocess.Popen(["sleep", "60"], stdin=subprocess.DEVNULL))
-    try:
-        yield sleeper.pid
-    finally:
-        sleeper.kill()
-        sleeper.wait()
 
 
 def diagnose(*words: str, **more: Any) -> subprocess.CompletedProcess[str]:
@@ -78,7 +55,7 @@ def test_the_document_fits_its_schema() -> None:
 
 
 def test_an_idle_namespace_has_no_findings() -> None:
-    with Lab(quiet=True) as lab, _in_namespace(lab) as pid:
+    with Lab(quiet=True) as lab, in_namespace(lab) as pid:
         done = diagnose(WATCHED.interface, "--netns", str(pid), "--duration", "4", "--format", "json")
     document = json.loads(done.stdout)
     own = [f for f in document["findings"] if f["scope"] != "host" and f["severity"] != "info"]
@@ -130,9 +107,23 @@ def test_a_flood_names_port_sources_and_process(tmp_path: Path) -> None:
     assert "Largest sources: " not in said["never"]
 
 
+def test_watch_names_them_too() -> None:
+    with (
+        faulty(UdpSocketOverflow) as (pid, interface),
+        started("watch", interface, "--netns", pid, "--format", "json") as process,
+    ):
+        assert process.stdout is not None
+        lines = (json.loads(line) for line in process.stdout)
+        findings = (finding for document in lines for finding in document["findings"])
+        said = (" ".join(each["evidence"]) for each in findings if each["id"] == "udp-socket-overflow")
+        named = next(words for words in said if "of what arrives goes to UDP 9200 (" in words)
+    assert f"[{os.getpid()}]" in named
+    assert "Largest sources: " in named
+
+
 def test_without_a_finding_nothing_is_captured(tmp_path: Path) -> None:
     path = tmp_path / "nothing.pcapng"
-    with Lab(quiet=True) as lab, _in_namespace(lab) as pid:
+    with Lab(quiet=True) as lab, in_namespace(lab) as pid:
         done = diagnose("lo", "--netns", str(pid), "--attach", "none", "--duration", "4", "--capture", str(path))
     assert f"nothing was found, so {path} has no packets" in done.stderr
     assert path.read_bytes()[:4] == b"\x0a\x0d\x0d\x0a"
@@ -204,7 +195,7 @@ def test_ten_seconds_are_enough_for_all_but_the_slow_checks() -> None:
 
 
 def test_a_past_fault_is_reported() -> None:
-    with Lab(quiet=True) as lab, UdpSocketOverflow(lab) as fault, _in_namespace(lab) as pid:
+    with Lab(quiet=True) as lab, UdpSocketOverflow(lab) as fault, in_namespace(lab) as pid:
         words = (WATCHED.interface, "--netns", str(pid), "--duration", "15", "--format", "json")
         with started("diagnose", *words) as process:
             await_rest(process.pid)

@@ -50,12 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="FILE", required=True, help="file to write (pcapng); -: standard output, for a pipe"
     )
     # A destination of its own: `drops` is --no-drops of the other verbs, which the configuration sets to true.
-    parser.add_argument(
-        "--drops",
-        action="store_true",
-        dest="only_drops",
-        help="only packets that the kernel dropped, with its reason",
-    )
+    parser.add_argument("--drops", action="store_true", dest="only_drops", help="only packets that the kernel dropped, "
+                        "with its reason")  # fmt: skip
     parser.add_argument("--reason", metavar="R", help="with --drops: only this reason, such as NO_SOCKET")
     parser.add_argument("--protocol", metavar="P", help="only this protocol: tcp, udp, icmp, arp, or a number")
     parser.add_argument(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from bpftop.cli.options import add_count, add_format, add_live, add_output, number, settings_of
@@ -14,6 +14,7 @@ from bpftop.model.sample import Sample
 
 if TYPE_CHECKING:
     from bpftop.history.analyzer import Analyzer
+    from bpftop.model.snapshot import Snapshot
 
 SAMPLES = "samples"
 """The format that writes the samples themselves."""
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.finding_exit import diagnosed_by, exit_code, require_check
-    from bpftop.cli.live_source import live_samples, with_notices
+    from bpftop.cli.live_source import flow_sampling, live_session, with_notices
     from bpftop.cli.output import document_output, when_closed
     from bpftop.history.analyzer import Analyzer
 
@@ -57,12 +58,12 @@ def run(arguments: argparse.Namespace) -> int:
         )
     with (
         document_output(arguments, TICK.get(arguments.format)) as output,
-        live_samples(arguments, settings) as (samples, end),
+        live_session(arguments, settings) as (samples, source),
     ):
-        when_closed(output, end)
+        when_closed(output, source.close)
         try:
             timely = until(with_notices(samples), arguments.duration, settings.interval_s)
-            for text in _texts(timely, arguments, analyzer):
+            for text in _texts(timely, arguments, analyzer, flow_sampling(settings, source)):
                 output.write(text)
                 if until_finding is not None and _raised(analyzer, until_finding):
                     break
@@ -72,10 +73,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if diagnosed is None else exit_code(diagnosed)
 
 
-def _texts(samples: Iterable[Sample], arguments: argparse.Namespace, analyzer: Analyzer) -> Iterator[str]:
+def _texts(
+    samples: Iterable[Sample],
+    arguments: argparse.Namespace,
+    analyzer: Analyzer,
+    look_at: Callable[[Snapshot], object],
+) -> Iterator[str]:
     """Yield at most ``--count`` texts. The first sample has no rates and no text, except in the format ``samples``.
 
-    In the format ``samples`` the samples are analyzed for --until-finding alone.
+    ``look_at`` has flows counted where a finding asks for them. In the format ``samples`` the samples are analyzed for
+    --until-finding alone.
     """
     from bpftop.store.encoding.sample_lines import sample_line
 
@@ -83,6 +90,8 @@ def _texts(samples: Iterable[Sample], arguments: argparse.Namespace, analyzer: A
     written = 0
     for sample in samples:
         snapshot = analyzer.push(sample) if write or arguments.until_finding is not None else None
+        if snapshot is not None:
+            look_at(snapshot)
         if write is None or snapshot is None:
             yield sample_line(sample)
         elif snapshot.interval_ns is not None:

@@ -23,7 +23,7 @@ class FlowEnd(TypedDict):
 
 
 class FlowTcp(TypedDict):
-    """What the kernel knows of the connection (struct tcp_info)."""
+    """Describe the TCP connection of a flow by the figures of the kernel (struct tcp_info)."""
 
     rtt_us: Count | None
     min_rtt_us: Count | None

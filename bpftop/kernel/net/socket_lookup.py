@@ -32,7 +32,7 @@ _NOT_FOUND = (errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL)
 
 
 class TcpFacts(NamedTuple):
-    """What the kernel knows of a TCP connection (struct tcp_info). Times are in µs, the rate in bytes per second."""
+    """Hold the figures of a TCP connection (struct tcp_info). Times are in µs, the rate in bytes per second."""
 
     rtt_us: int
     min_rtt_us: int
