@@ -90,17 +90,18 @@ def test_bench_before_while_and_after(same: Same, size: tuple[int, int]) -> None
     perform(scenario, size=size, engines={"programs": engine})
 
 
-def test_why_it_cannot_be_measured() -> None:
+@pytest.mark.parametrize("size", SIZES)
+def test_why_it_cannot_be_measured(same: Same, size: tuple[int, int]) -> None:
     async def scenario(stage: Stage) -> None:
-        for keys in (("7", "enter"), ("v", "enter")):
-            await stage.press(*keys)
-            await until(stage, lambda: str(REFUSAL)[:40] in stage.text())
-            await ended(stage)
+        await stage.press("7", "enter")
+        await ended(stage)
+        compare(stage, same, "profile-refused", size)
+        await stage.press("v", "enter")
+        await ended(stage)
+        compare(stage, same, "bench-refused", size)
 
     perform(
-        scenario,
-        size=(100, 30),
-        engines={"maps": CannedMaps(refusal=REFUSAL), "programs": CannedSuites(refusal=REFUSAL)},
+        scenario, size=size, engines={"maps": CannedMaps(refusal=REFUSAL), "programs": CannedSuites(refusal=REFUSAL)}
     )
 
 

@@ -35,6 +35,7 @@ class RunStatus:
 
     @property
     def running(self) -> bool:
+        """Return True until the run has freed everything. What is drawn goes by ``status``, which ends before that."""
         return self.phase == "running"
 
 

@@ -82,7 +82,7 @@ class OperationTable(Table[OperationRow | str]):
         return Rows.of(rows, lambda row: f"#{row}" if isinstance(row, str) else row.key, len(every))
 
     def empty(self, moment: Moment) -> str:
-        return "" if self._measurement.running else ABOUT
+        return "" if self._measurement.status.running else ABOUT
 
     def row_text(self, key: str, width: int) -> str:
         """Return the row below the name of its group."""

@@ -117,8 +117,8 @@ class MeasurePane(Pane):
             measurement.close()
 
     def mark(self) -> str:
-        running = next((m for m in self.measurements if m.running), None)
-        return f"{running.status.share:.0%}" if running else ""
+        status = next((m.status for m in self.measurements if m.status.running), None)
+        return f"{status.share:.0%}" if status else ""
 
     def table(self) -> Table[object]:
         """Return the table with the focus, else the one that chooses what to measure."""
