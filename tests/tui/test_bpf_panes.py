@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from bpftop.tui.panes.bpf_programs import NOT_READ, ProgramTable
+from bpftop.tui.panes.bpf_maps import MapTable
+from bpftop.tui.panes.bpf_objects import NOT_READ
+from bpftop.tui.panes.bpf_programs import ProgramTable
 from tests.tui.conftest import Stage, perform
 from tests.waiting import until_async
 
@@ -68,6 +70,14 @@ def test_the_dearest_program_comes_first_and_groups_stay_together() -> None:
         assert list(table._keys) == ["90", "88", "91", "41"]
         await stage.press("slash", *"cilium", "enter")
         assert list(table._keys) == ["88"]
+        await stage.press("escape", "6")
+        maps = stage.app.query_one(MapTable)
+        assert list(maps._keys) == ["8", "7", "12", "9"]
+        await stage.press("b")
+        assert list(maps._keys) == ["7", "8", "9", "12"]
+        assert "by type" in stage.text()
+        await stage.press("b")
+        assert list(maps._keys) == ["12", "8", "9", "7"]
 
     perform(scenario, size=(160, 50))
 

@@ -494,7 +494,7 @@ def test_keys_can_be_chosen() -> None:
 @pytest.mark.parametrize(
     ("keys", "sentence"),
     [
-        (("b",), "b (group flows) works in 4 Flows and 5 Programs."),
+        (("b",), "b (group flows) works in 4 Flows, 5 Programs and 6 Maps."),
         (("w",), "w (all cpus as a strip) works in 2 CPUs."),
         (("R",), "R (measure) works in 7 Measure."),
         (("2", "w", "s"), "s (sort by the next column) works in a table."),

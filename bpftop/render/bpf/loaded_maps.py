@@ -41,6 +41,11 @@ class LoadedMapLine:
         return str(self.map_id)
 
     @property
+    def searched(self) -> str:
+        """Return the text that a filter looks at, in lower case."""
+        return f"{self.map_id} {self.type} {self.name} {self.owners}".lower()
+
+    @property
     def share(self) -> float | None:
         """The used share of the map; None for arrays, which are always full, and where it is unknown."""
         if self.used is None or not self.max_entries or self.type in _PREALLOCATED:

@@ -31,6 +31,11 @@ class LoadedProgramLine:
     def key(self) -> str:
         return str(self.prog_id)
 
+    @property
+    def searched(self) -> str:
+        """Return the text that a filter looks at, in lower case."""
+        return f"{self.prog_id} {self.type} {self.name} {self.where} {self.owners}".lower()
+
 
 def loaded_program_lines(before: BpfInventory | None, now: BpfInventory) -> list[LoadedProgramLine]:
     """Return a line per program, the one that takes most CPU time first; programs of equal cost by id."""

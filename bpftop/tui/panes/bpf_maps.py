@@ -7,46 +7,36 @@ from typing import ClassVar
 
 from textual.widget import Widget
 
+from bpftop.model.units import si
 from bpftop.render.bpf.loaded_maps import LOADED_MAP_COLUMNS, LoadedMapLine, recorded_map_lines
 from bpftop.render.columns import Column
 from bpftop.tui.measurements.background_text import BackgroundText
 from bpftop.tui.measurements.bpf_object_texts import map_text
-from bpftop.tui.messages import BpfWanted
 from bpftop.tui.moment import Moment
-from bpftop.tui.panes.bpf_programs import why_none
-from bpftop.tui.panes.pane import Pane
+from bpftop.tui.panes.bpf_objects import BpfObjectHead, BpfObjectsPane, BpfObjectTable
 from bpftop.tui.widgets.detail import RowDetail
 from bpftop.tui.widgets.line import Line, clean, line
-from bpftop.tui.widgets.region import Region
 from bpftop.tui.widgets.scroller import TextPanel
-from bpftop.tui.widgets.table import Rows, Table
 
 COLUMNS = tuple(column for column in LOADED_MAP_COLUMNS if column.id not in ("key", "value", "programs"))
 """The columns that samples have values for."""
 
 
-class MapTable(Table[LoadedMapLine]):
-    """The maps, the one that is nearest to full first."""
+class MapTable(BpfObjectTable[LoadedMapLine]):
+    """The maps, the map that is nearest to full first, or below each other by a group."""
 
     def columns(self, moment: Moment) -> Sequence[Column[LoadedMapLine]]:
         return COLUMNS
 
-    def rows(self, moment: Moment) -> Rows[LoadedMapLine]:
-        lines = recorded_map_lines(moment.snapshot)
-        matching = [each for each in lines if _matches(each, self.words())]
-        return Rows.of(self.ordered(matching, moment), lambda each: each.key, len(lines))
-
-    def empty(self, moment: Moment) -> str:
-        return why_none(moment)
-
-    def row_title(self, key: str) -> str:
-        rows = list(self.rows(self.moment).build([key])) if self.moment else []
-        return (rows[0].name or rows[0].type) if rows else key
+    def object_lines(self, moment: Moment) -> Sequence[LoadedMapLine]:
+        return recorded_map_lines(moment.snapshot)
 
 
-def _matches(each: LoadedMapLine, words: Sequence[str]) -> bool:
-    searched = f"{each.map_id} {each.type} {each.name} {each.owners}".lower()
-    return all(word in searched for word in words)
+class MapHead(BpfObjectHead[LoadedMapLine]):
+    """The number of maps and their memory."""
+
+    def cost(self, moment: Moment, lines: Sequence[LoadedMapLine]) -> Sequence[tuple[str, str]]:
+        return [(f"  {si(sum(each.memory_bytes or 0 for each in lines), 'B')} of memory", "text")]
 
 
 class EntryPanel(TextPanel):
@@ -66,16 +56,23 @@ class EntryPanel(TextPanel):
         return [*lines, *(line((clean(each), "text")) for each in rest)]
 
 
-class BpfMapsPane(Pane):
+class BpfMapsPane(BpfObjectsPane):
     """The table of maps; the details of one are all its columns and its entries."""
 
     DEFAULT_CSS = """
+    BpfMapsPane MapHead { height: 1; }
     BpfMapsPane MapTable { height: 1fr; }
     BpfMapsPane RowDetail { height: 1fr; }
     BpfMapsPane EntryPanel { height: 2fr; }
     """
     title = "Maps"
-    hints: ClassVar = (("choose", "entries"), ("filter", "filter"), ("sort", "sort"), ("pause", "pause"))
+    hints: ClassVar = (
+        ("choose", "entries"),
+        ("group", "group"),
+        ("filter", "filter"),
+        ("sort", "sort"),
+        ("pause", "pause"),
+    )
     columns = COLUMNS
     terms = (
         ("used", "Entries, counted by a walk over the keys of at most 50 ms for a map; > means at least. Arrays are "
@@ -86,26 +83,11 @@ class BpfMapsPane(Pane):
 
     def compose_list(self) -> Iterator[Widget]:
         self._maps = MapTable()
-        yield self._maps
+        yield from (MapHead("Maps", self._maps), self._maps)
 
     def compose_detail(self) -> Iterator[Widget]:
-        self._reader = BackgroundText(self.engines.get("map_text") or map_text, self._read)
+        self._reader = BackgroundText(self.engines.get("map_text") or map_text, self.redraw_soon)
         yield from (RowDetail(self.table), EntryPanel(self._reader))
 
     def table(self) -> MapTable:
         return self._maps
-
-    def opened(self) -> None:
-        self.post_message(BpfWanted(True))
-
-    def closed(self) -> None:
-        self.post_message(BpfWanted(False))
-
-    def _read(self) -> None:
-        """Draw entries that were read. Called in a thread of the reader."""
-        if self.is_running:
-            self.app.call_later(self._redraw)
-
-    def _redraw(self) -> None:
-        for region in self.query(Region):
-            region.redraw()

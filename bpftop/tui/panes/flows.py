@@ -157,15 +157,10 @@ class FlowsPane(Pane):
     )  # fmt: skip
 
     def compose_list(self) -> Iterator[Widget]:
-        self._lookup = AddressLookup(self._answered, self.engines.get("names") or system_name)
+        self._lookup = AddressLookup(self.redraw_soon, self.engines.get("names") or system_name)
         self._sample_1_in = 1
         self._flows = FlowsTable(self._lookup)
         yield from (FlowSummary(self._flows), self._flows)
-
-    def _answered(self) -> None:
-        """Draw a name that was looked up. Called in a thread of the lookup."""
-        if self.is_running:
-            self.app.call_later(self._redraw)
 
     def table(self) -> FlowsTable:
         return self._flows
@@ -181,19 +176,15 @@ class FlowsPane(Pane):
 
     def action_group(self) -> None:
         self._flows.group_by_next()
-        self._redraw()
+        self.redraw_regions()
 
     def action_names(self) -> None:
         self._lookup.look_up(self._flows.visible_addresses())
-        self._redraw()
+        self.redraw_regions()
 
     def action_sample(self) -> None:
         self._sample_1_in = _SAMPLE_RATES[self._sample_1_in]
         self.opened()
-
-    def _redraw(self) -> None:
-        for region in self.query(Region):
-            region.redraw()
 
 
 @lru_cache(maxsize=8)

@@ -104,7 +104,7 @@ class MeasurePane(Pane):
             ending = measurement.take_ending()
             if ending and not self.is_on_screen_of(measurement):
                 self.post_message(Said(ending))
-        self._redraw()
+        self.redraw_regions()
 
     def is_on_screen_of(self, measurement: Measurement) -> bool:
         """Return True if the person sees this measurement now."""
@@ -145,7 +145,7 @@ class MeasurePane(Pane):
     def action_kind(self) -> None:
         self.toggle_class("-programs")
         self.current = self.programs if self.has_class("-programs") else self.maps
-        self._redraw()
+        self.redraw_regions()
         self.take_focus()
 
     def action_earlier(self) -> None:
@@ -168,7 +168,7 @@ class MeasurePane(Pane):
         else:
             self._result.explains = False
             self.programs.start(self._suites.cursor)
-        self._redraw()
+        self.redraw_regions()
 
     def choose(self, table: Table[Any], key: str) -> None:
         """Measure; on a suite that has run, explain its winner; on a result, show all of it."""
@@ -176,24 +176,24 @@ class MeasurePane(Pane):
             super().choose(table, key)
         elif isinstance(table, SuiteList) and self.programs.has_table(key):
             self._result.explains = not self._result.explains
-            self._redraw()
+            self.redraw_regions()
         else:
             self.action_run()
 
     def on_table_selected(self, event: Table.Selected) -> None:
         """Show the selected suite."""
         event.stop()
-        self._redraw()
+        self.redraw_regions()
 
     def step_back(self) -> bool:
         running = next((m for m in self.measurements if m.running), None)
         if running is not None:
             running.cancel()
-            self._redraw()
+            self.redraw_regions()
             return True
         if self._result.explains:
             self._result.explains = False
-            self._redraw()
+            self.redraw_regions()
             return True
         if not self._operations.has_focus:
             return False
@@ -205,7 +205,3 @@ class MeasurePane(Pane):
         if self.current is self.programs:
             return self._result.copied_text()
         return super().copied_text() if isinstance(self.table(), OperationTable) else ""
-
-    def _redraw(self) -> None:
-        for region in self.query(Region):
-            region.redraw()

@@ -75,6 +75,16 @@ class Pane(Vertical, can_focus=True):
         for region in self.query(Region):
             region.show(moment)
 
+    def redraw_regions(self) -> None:
+        """Draw the same moment again in every region."""
+        for region in self.query(Region):
+            region.redraw()
+
+    def redraw_soon(self) -> None:
+        """Draw the same moment again. May be called in any thread."""
+        if self.is_running:
+            self.app.call_later(self.redraw_regions)
+
     def divide(self, moment: Moment, width: int, height: int) -> None:
         """Give each region its height, by the size of the screen and the number of interfaces: so nothing jumps."""
 
