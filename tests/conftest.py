@@ -42,7 +42,10 @@ BPF_SYSCALL = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc
 
 @functools.cache
 def bpf_obstacle() -> str | None:
-    """Why BPF tests cannot run here, or None: makes a map and a network namespace, which no privilege bit foretells."""
+    """Return the reason why BPF tests cannot run here, or None.
+
+    A map and a network namespace are made: no privilege bit foretells whether that succeeds.
+    """
     number = BPF_SYSCALL.get(os.uname().machine)
     if number is None:
         return f"the number of bpf(2) on {os.uname().machine} is not known"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bpftop.rules.rule import Rule
 
 FAIL_ON = ("blind", "warning", "critical")
-"""What the exit code tells, from the most to the least: each name also stands for the names behind it."""
+"""Values of --fail-on: the exit code tells the named result and every result behind it in this order."""
 WARNING, CRITICAL, BLIND = 3, 4, 5
 _CODES = {"warning": WARNING, "critical": CRITICAL}
 

@@ -1,4 +1,4 @@
-"""What a live screen is started with: the settings, the theme, and the files that both come from."""
+"""Load the settings and the theme of a live screen, and remember the files that both come from."""
 
 from __future__ import annotations
 

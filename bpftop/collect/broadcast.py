@@ -12,7 +12,7 @@ from bpftop.model.sample import Sample
 from bpftop.model.source import SampleSource
 
 QUEUE_MAX = 8
-"""How many samples wait for a reader. Further samples are lost to that reader, and its rates span more than a tick."""
+"""Most samples that wait for a reader. Further samples are lost to that reader, and its rates span more than a tick."""
 
 _Item = Sample | BaseException | None
 """None ends the samples."""

@@ -41,7 +41,7 @@ WATCHED_BPF_EVERY_NS = 10**9
 
 NS_PER_SEC = 1_000_000_000
 FACTS_WAIT_S = 0.1
-"""How long the second sample waits for device facts that are being read. A live session has none under way by then."""
+"""Longest wait of the second sample for device facts that are being read. A live session has none under way by then."""
 
 QUIET_START_S = 0.5
 """Time that a live screen has to import Textual and to paint, before slow work takes CPU time."""

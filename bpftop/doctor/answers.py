@@ -47,7 +47,7 @@ yes, no = partial(Verdict, "yes"), partial(Verdict, "no")
 unknown, not_applicable = partial(Verdict, "unknown"), partial(Verdict, "n/a")
 
 FRAME_WAIT_NS = 200_000_000
-"""How long a probe waits for its frame to be counted: it takes 0.3 ms, more on a machine that stalls."""
+"""Longest wait of a probe for its frame to be counted: that takes 0.3 ms, more on a machine that stalls."""
 
 
 class NotTried(Exception):

@@ -30,7 +30,7 @@ BUDGET_NS = 10_000_000
 ROUNDS, GAP_S = 15, 0.05
 """The gap lets caches cool down, as between ticks."""
 LOAD_WAIT_S = 3.0
-"""How long to wait for parts that are loaded in the background."""
+"""Longest wait for parts that are loaded in the background."""
 
 
 @mutable

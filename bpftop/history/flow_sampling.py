@@ -1,4 +1,4 @@
-"""When flows are sampled for findings: once for each, at most three times a minute, ten seconds each."""
+"""Decide when to sample flows for a finding: once per finding, at most three times a minute, for ten seconds."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _UNITS = {"UDP": "datagrams", "TCP": "connection requests"}
 
 @frozen
 class _Change:
-    """What became of the requests of one protocol, per second."""
+    """Requests of one protocol per second, by their fate."""
 
     protocol: str
     served: float

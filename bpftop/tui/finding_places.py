@@ -1,4 +1,4 @@
-"""Where the cause of a finding can be seen."""
+"""Map each finding to the pane, filter and row that show its cause."""
 
 from __future__ import annotations
 

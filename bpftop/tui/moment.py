@@ -47,19 +47,19 @@ class Place:
 
 @frozen
 class RecordedTimes:
-    """What the time line of a recording shows; all times are of the wall clock."""
+    """Extent, findings and gaps of a recording, for its time line; all times are of the wall clock."""
 
     begin_ns: int
     end_ns: int
     findings: Sequence[tuple[int, str]] = ()
-    """When each finding was raised, and its severity."""
+    """Time at which each finding was raised, and its severity."""
     gaps: Sequence[tuple[int, int]] = ()
     """Begin and end of the times without a tick."""
 
 
 @frozen
 class Frame:
-    """What stands around every pane."""
+    """Content of the lines around every pane: tabs, way back, marks, keys, remarks."""
 
     place: Place = Place()
     tabs: Sequence[tuple[str, str]] = ()

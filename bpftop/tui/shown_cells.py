@@ -1,4 +1,4 @@
-"""What the terminal shows, cell by cell: only cells that differ are written.
+"""Keep the cells that the terminal shows, so that only cells that differ are written.
 
 Textual paints the whole screen at each change of the layout; opening a pane did so several times, 13 kB at 80x24.
 """
@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from rich.cells import get_character_cell_size
 
 Look = TypeVar("Look", bound=Hashable)
-"""How a cell looks; two cells with the same character and equal looks are the same on the terminal."""
+"""Colours and attributes of a cell; cells with one character and equal looks are the same on the terminal."""
 
 MERGE_GAP = 6
 """Equal cells between two runs that are written rather than skipped: moving the cursor takes 4 to 8 bytes."""

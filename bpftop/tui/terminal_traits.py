@@ -1,4 +1,4 @@
-"""What the terminal can show: its colours, and whether it shows more than ASCII. Textual is not imported here."""
+"""Find out how many colours the terminal has and whether it shows more than ASCII. Textual is not imported here."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ LIVE_ONLY = "This is a live screen, not a recording: p pauses it, and the arrows
 
 
 class Landing(NamedTuple):
-    """Where a movement ends: on an older snapshot, or on the newest one (None); and what is to be said about it."""
+    """End of a movement through time: an older snapshot, or the newest one (None), and a sentence for the person."""
 
     paused: Snapshot | None
     sentence: str = ""

@@ -1,4 +1,4 @@
-"""What `bpftop fleet` costs with 50 hosts at one sample a second.
+"""Cost of `bpftop fleet` with 50 hosts at one sample a second.
 
 Each host is a real `bpftop watch` on the demo's traffic in a network namespace, behind a command in place of ssh that
 only starts it. Only the CPU time of the process with the table counts.

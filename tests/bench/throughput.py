@@ -1,4 +1,4 @@
-"""What watching takes from traffic over a veth pair that ran before bpftop started, and how soon bpftop makes way.
+"""Cost of watching for traffic over a veth pair that ran before bpftop started, and how soon bpftop makes way.
 
 The same stream is measured without, with and again without a live source in its default mode, by the device's own
 counters, in windows of half a second; the median of all turns counts. The source attaches in this process and ticks

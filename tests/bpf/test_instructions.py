@@ -1,4 +1,4 @@
-"""How many BPF instructions a frame takes, by interpreting the verified program: bounds that hold on every machine."""
+"""Bounds for the BPF instructions of a frame, by interpreting the verified program: they hold on every machine."""
 
 from __future__ import annotations
 

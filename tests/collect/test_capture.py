@@ -1,4 +1,4 @@
-"""What a capture takes: ends of flows, protocols, names of kernel functions."""
+"""Choices of a capture: ends of flows, protocols, names of kernel functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which cells say that something was lost, and what they gained between two samples."""
+"""Find the cells that count losses, and their gains between two samples."""
 
 from __future__ import annotations
 

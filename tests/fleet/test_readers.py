@@ -42,7 +42,7 @@ def received(snapshot: Snapshot) -> int:
 
 
 def scraped(endpoint: Endpoint) -> tuple[int, int] | None:
-    """Which sample it is, and what it says; None before the first one."""
+    """Return the number of the sample and its content; None before the first sample."""
     host, port = endpoint.address
     try:
         with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=10) as answer:

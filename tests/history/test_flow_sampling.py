@@ -1,4 +1,4 @@
-"""When flows are sampled for findings, and how long their evidence stays."""
+"""Sampling of flows for findings: its times, and how long the evidence stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How packets come to CPUs, said in a few words, from one queue to many."""
+"""The summary of queues, RSS and RPS in a few words, from one queue to many."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from tests.tui.test_findings import Script, Scripted, nothing
 from tests.tui.test_replay import replayed, seq
 
 FIRST, SECOND = 22, 132
-"""When the two findings are raised; the history reaches from the second one back to the first."""
+"""Times at which the two findings are raised; the history reaches from the second one back to the first."""
 TICKS = 150
 
 

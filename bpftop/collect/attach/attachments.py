@@ -23,7 +23,7 @@ WAITS = "Only rtnetlink totals until its programs are attached."
 """The notice of an interface that waits for its programs."""
 
 PATIENCE_NS = 500_000_000
-"""How long the first sample of a screen waits for programs.
+"""Longest wait of the first sample of a screen for programs.
 
 The programs of an interface take some 70 ms, of which 55 are waits for RCU under the lock of all devices (RTNL).
 """

@@ -1,4 +1,4 @@
-"""Which packets a capture takes, as the person says it, and as the constants of the BPF programs."""
+"""Translate a person's choice of packets into the constants of the BPF programs of a capture."""
 
 from __future__ import annotations
 

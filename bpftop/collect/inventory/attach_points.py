@@ -1,4 +1,4 @@
-"""Where BPF programs are attached: by links, and by the older interfaces that have no link (netlink, clsact)."""
+"""Find the places to which BPF programs are attached, by links and by interfaces without links (netlink, clsact)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a file of /proc or /sys is not there: the kernel does not have it, or the mounts here hide it.
+"""Tell whether a missing file of /proc or /sys is absent from the kernel or hidden by the mounts here.
 
 A container or a systemd unit hides files from programs that run in it: ``ProcSubset=pid`` mounts a /proc that has the
 processes alone, ``InaccessiblePaths=`` and masked paths cover a folder with another file system. A file that exists but

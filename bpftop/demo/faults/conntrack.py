@@ -34,7 +34,7 @@ class ConntrackFull(Fault):
         self.send(connections[self.before :], self.per_sec)
 
     def wrong_since_ns(self) -> int:
-        """When the table is fuller than three quarters."""
+        """Wait until the table is fuller than three quarters, and return that time."""
         deadline_s = time.monotonic() + 20
         while self.watched(connections_tracked) < 0.75 * MAX:
             _check_time(deadline_s)

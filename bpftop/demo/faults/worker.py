@@ -22,7 +22,7 @@ from typing import Any
 from bpftop.errors import BpftopError
 
 Outcome = dict[str, float]
-"""What a job did, by names."""
+"""Counters that a job returns: name -> number."""
 
 Inside = Callable[[Callable[[], Any]], Any]
 """Runs a function in a thread inside a network namespace and returns what it returned."""

@@ -25,8 +25,8 @@ from bpftop.measure.programs.loading import load_object
 from bpftop.measure.programs.suite import Contestant, Costs, Suite
 
 Harness = Literal["xdp", "tc", "raw_tp"]
-"""How a program repeats its body: by a number of rounds in the packet (xdp) or in the context (raw_tp), or by the
-kernel's repeat count (tc). A repeat count costs XDP milliseconds, and raw_tp refuses it."""
+"""Ways in which a program repeats its body: by a number of rounds in the packet (xdp) or in the context (raw_tp), or
+by the kernel's repeat count (tc). A repeat count costs XDP milliseconds, and raw_tp refuses it."""
 
 TURN_NS = 300_000  # a test run: short, so that few are disturbed; long against the 2 µs of the call
 ALONE_NS, CROWDED_NS = 8_000_000, 16_000_000  # of a body in a round

@@ -158,7 +158,7 @@ COUNTERS = Counters(
 )
 
 QUOTED_FACTOR = 10
-"""How many times as fast per-CPU arrays often are said to be."""
+"""Factor that is often quoted for per-CPU arrays against shared maps."""
 
 
 def _sentence(rows: Sequence[ProgramRow]) -> str:

@@ -22,7 +22,7 @@ ABOUT = (
 
 
 class ChoiceTable(Table[Axis]):
-    """What to measure: a row per property, whose value the arrows change."""
+    """Choices for a measurement: a row per property, whose value the arrows change."""
 
     def __init__(self, measurement: MapMeasurement) -> None:
         super().__init__()

@@ -55,7 +55,7 @@ class MeasureHead(Region):
 
 
 class MeasurePane(Pane):
-    """What to measure on the left, the results on the right. One measurement runs at a time."""
+    """Choices for a measurement on the left, its results on the right. One measurement runs at a time."""
 
     DEFAULT_CSS = """
     MeasurePane MeasureHead { height: 3; }

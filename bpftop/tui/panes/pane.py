@@ -38,7 +38,7 @@ class Pane(Vertical, can_focus=True):
     hints: ClassVar[Sequence[tuple[str, str]]] = (("filter", "filter"), ("sort", "sort"), ("direction", "RX/TX"))
     """Action id and word for the line of keys, the most useful first."""
     source: ClassVar[str] = ""
-    """Where the numbers of the table come from, for the help; a column that has another source says so itself."""
+    """Source of the numbers of the table, for the help; a column with another source says so itself."""
     terms: ClassVar[Sequence[tuple[str, str]]] = ()
     """Terms and their meanings, for the help."""
     columns: ClassVar[Sequence[Column[Any]]] = ()

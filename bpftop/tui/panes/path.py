@@ -97,7 +97,7 @@ class PathTable(Table[Any]):
 
 
 class Explanation(Region):
-    """What the selected row counts, from which counter, in which sum it counts. Its height is fixed."""
+    """Explain the selected row: its meaning, its counter, and the sum it counts into. The height is fixed."""
 
     def __init__(self, table: PathTable) -> None:
         super().__init__()

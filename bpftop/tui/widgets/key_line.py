@@ -37,7 +37,7 @@ def _hints(moment: Moment, hints: Sequence[tuple[str, str]]) -> Line:
 
 
 class OfferLine(Region):
-    """What `x` would do, in one line; the question that follows says it whole."""
+    """Offer behind the key `x`, in one line; the question that follows says it whole."""
 
     def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
         offer = offered(moment)
