@@ -35,6 +35,9 @@ def with_top_flows(sample: Sample, most: int) -> Sample:
                 kinds.setdefault(key[_GROUP], []).append(row)
             rows = {key for rows in kinds.values() for key in _busiest(reading, rows, most)}
             readings[name] = _trimmed(reading, rows, labels=len(FAMILIES["flow_groups"].labels))
+            if (sources := name.replace("flow_groups", "flow_sources", 1)) in readings:
+                ports = {(*key[:_GROUP], key[_GROUP + 1]) for key in rows if key[_GROUP] == "destination_port"}
+                readings[sources] = _trimmed(readings[sources], ports, labels=len(FAMILIES["flow_sources"].labels))
     return replace(sample, readings=readings)
 
 

@@ -131,6 +131,9 @@ INTERFACE_FAMILIES = (
     Family("flow_groups", (*_WHERE, "group", "member"), _TRAFFIC,
            "the busiest sources, destinations and destination ports of all flows that are in the table",
            in_metrics=False, in_series=False, checked_over_time=False),
+    Family("flow_sources", (*_WHERE, "member"), ("sources",),
+           "source addresses of the flows to each of the busiest destination ports; where flows are sampled, of the "
+           "sampled ones", kind="gauge", in_metrics=False, in_series=False, checked_over_time=False),
     Family("flow_ages", _FLOW, ("age_ns",),
            "time since the first packet of each of the busiest flows", kind="gauge",
            in_metrics=False, in_series=False, checked_over_time=False),

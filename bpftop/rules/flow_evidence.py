@@ -45,18 +45,21 @@ def _sentences(snapshot: Snapshot, interface: InterfaceSnapshot) -> Iterator[str
     if not whole or not ports:
         return
     entries, _, _, sampled, _, _ = table.reading.totals[table.keys[0]]
-    number = f"{si(entries or 0)} flows" + (f" in a sample of 1 in {sampled}" if (sampled or 1) > 1 else "")
+    flows = f"{si(entries or 0)} flows" + (f" in a sample of 1 in {sampled}" if (sampled or 1) > 1 else "")
     (port, rate), *_ = ports
     holders = _holders(snapshot, interface.label, port)
     yield (
         f"Flows of {interface.label}: {pct(min(1.0, rate / whole))} of what arrives goes to {port}"
-        f"{f' ({holders})' if holders else ''}; {number}."
+        f"{f' ({holders})' if holders else ''}; {flows}."
     )
     large = [(name, rate) for name, rate in sources if rate >= _LEAST_SHARE * whole][:_NAMED_SOURCES]
     if large:
         yield f"Largest sources: {', '.join(f'{name} {pct(min(1.0, rate / whole))}' for name, rate in large)}."
     else:
-        yield f"Many sources: none sends {pct(_LEAST_SHARE)} of what arrives."
+        counted = snapshot.reading("flow_sources", interface.label, "rx")
+        number = None if counted is None else counted.value((interface.label, "rx", port), "sources")
+        many = "Many sources" if number is None else f"{si(number)} sources send to {port}"
+        yield f"{many}: none sends {pct(_LEAST_SHARE)} of what arrives."
 
 
 def _sum_of(rates: dict[Key, float], group: str) -> float:

@@ -116,6 +116,25 @@ def test_table_has_the_flows_that_were_sent(lab: Lab, attach: AttachMode, limit:
         assert all(age is not None and 0 <= age < 60e9 for (age,) in found["flow_ages"].totals.values())
 
 
+def test_a_port_has_the_number_of_its_sources(lab: Lab) -> None:
+    """A source with two connections is one source, and the same source at another port is one there too."""
+    ends = [(source, sport, 443) for source in range(200) for sport in (5000, 5001)]
+    ends += [(source, 5000, 80) for source in range(20)]
+    sent = [
+        bytes(ether() / IP(src=f"198.18.9.{source}", dst="198.18.10.1") / TCP(sport=sport, dport=dport))
+        for source, sport, dport in ends
+    ]
+    with watching("v0") as watch:
+        watch.attachment.watch_flows(ALL)
+        with lab.inside(lab.far):
+            assert send_exactly("v1", sent, 2 * len(sent)).lost == 0
+
+        def sources() -> dict[str, int | None]:
+            return {str(key[2]): row[0] for key, row in table(watch)["flow_sources"].totals.items()}
+
+        until(lambda: (sources().get("TCP 443"), sources().get("TCP 80")) == (200, 20), "all sources are counted")
+
+
 def test_sent_packets_are_tx_flows(lab: Lab) -> None:
     frame, flow = frames()[0]
     with watching("v0") as watch:

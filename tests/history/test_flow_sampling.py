@@ -100,8 +100,18 @@ def test_evidence_names_port_process_and_sources_and_stays() -> None:
 
 
 def test_many_sources_are_not_listed() -> None:
-    found = FindingFlows().with_evidence(with_flows({53: 1000}, 100), Diagnosis((finding("udp-flood"),)))
+    flood, shot = Diagnosis((finding("udp-flood"),)), with_flows({53: 1000}, 100)
+    found = FindingFlows().with_evidence(shot, flood)
     assert found.findings[0].evidence[-1] == "Many sources: none sends 10 % of what arrives."
+    counted = packed("flow_sources", (("eth0", "rx", "UDP 53"),), [61_000], 2.0)
+    before, after = (
+        sample(
+            second, protocols(second, {17: [round(second * 1000)]}), *flows(second, {53: 1000}, 100), counted, cpus=1
+        )
+        for second in (1.0, 2.0)
+    )
+    found = FindingFlows().with_evidence(derive_snapshot(before, after), flood)
+    assert found.findings[0].evidence[-1] == "61.0 k sources send to UDP 53: none sends 10 % of what arrives."
 
 
 def test_a_recording_keeps_the_busiest_flows_with_their_names() -> None:
@@ -112,8 +122,10 @@ def test_a_recording_keeps_the_busiest_flows_with_their_names() -> None:
     groups: tuple[Key, ...] = tuple(
         ("eth0", "rx", kind, str(n)) for kind in ("source", "destination") for n in range(9)
     )
-    members = packed("flow_groups", groups, [1] * 36, 2)
-    whole = sample(2, now, sockets, members)
+    ports: tuple[Key, ...] = tuple(("eth0", "rx", "destination_port", f"UDP {n}") for n in range(9))
+    members = packed("flow_groups", (*groups, *ports), [1] * 36 + [n // 2 for n in range(18)], 2)
+    sources = packed("flow_sources", tuple((*key[:2], key[3]) for key in ports), range(9), 2)
+    whole = sample(2, now, sockets, members, sources)
     trimmed = with_top_flows(whole, 3)
     kept = trimmed.readings[reading_key("flows", "eth0", "rx")]
     assert [key[4] for key in kept.keys] == [47, 48, 49]
@@ -121,5 +133,8 @@ def test_a_recording_keeps_the_busiest_flows_with_their_names() -> None:
     assert kept.previous is not None
     assert kept.previous.keys == kept.keys
     assert [key[:7] for key in trimmed.readings[reading_key("flow_sockets", "eth0", "rx")].keys] == list(kept.keys)
-    assert len(trimmed.readings[reading_key("flow_groups", "eth0", "rx")].keys) == 6
+    assert len(trimmed.readings[reading_key("flow_groups", "eth0", "rx")].keys) == 9
+    assert trimmed.readings[reading_key("flow_sources", "eth0", "rx")].totals == {
+        ("eth0", "rx", f"UDP {n}"): (n,) for n in (6, 7, 8)
+    }
     assert with_top_flows(whole, 100).readings == whole.readings

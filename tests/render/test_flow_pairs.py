@@ -9,8 +9,9 @@ import pytest
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import DIRECTIONS, Interface, Key, Reading, reading_key
 from bpftop.model.snapshot import Snapshot
-from bpftop.render.flows.flow_pairs import NO_CONTAINER, PAIR_GROUPS, REST, FlowPair, PairBy, flow_top
+from bpftop.render.flows.flow_pairs import NO_CONTAINER, PAIR_GROUPS, FlowPair, PairBy
 from bpftop.render.flows.flow_rows import NO_SERVICE, UNKNOWN_PROCESS, GroupBy, flow_lines
+from bpftop.render.flows.flow_top import REST, flow_top
 from tests.samples import interface, packed, sample
 
 SECOND_NS = 10**9
@@ -25,16 +26,19 @@ FLOWS = (
 OWNERS = {443: ("nginx", 812, "www-data", "docker 0123456789ab", ""), 40000: ("resolve", 90, "root", "", "")}
 
 
-def moment(*, counted: int = 10_000) -> Snapshot:
-    """Return a snapshot in which the interface carried ``counted`` bytes a second in each direction."""
+def moment(*, counted: int = 10_000, sources: int | None = 61_000) -> Snapshot:
+    """Return a snapshot in which the interface carried ``counted`` bytes a second in each direction.
+
+    ``sources``: number of sources that send to TCP port 443; None: not counted, as in old recordings.
+    """
     one = interface("eth0")
     before, after = (
-        sample(tick + 1, interfaces=(one,), cpus=1, readings=_readings(one, tick, counted)) for tick in (0, 1)
+        sample(tick + 1, interfaces=(one,), cpus=1, readings=_readings(one, tick, counted, sources)) for tick in (0, 1)
     )
     return derive_snapshot(before, after)
 
 
-def _readings(one: Interface, tick: int, counted: int) -> dict[str, Reading]:
+def _readings(one: Interface, tick: int, counted: int, sources: int | None) -> dict[str, Reading]:
     readings: dict[str, Reading] = {}
     at_ns = (tick + 1) * SECOND_NS
     for direction in DIRECTIONS:
@@ -55,6 +59,17 @@ def _readings(one: Interface, tick: int, counted: int) -> dict[str, Reading]:
         readings[reading_key("flow_table", *where)] = packed(
             "flow_table", (where,), [61_000, 65_536, 0, 1, 0, 0], read_ns=at_ns
         )
+        ports = {"TCP 443": 3000, "UDP 40000": 500, "GRE": 300}
+        readings[reading_key("flow_groups", *where)] = packed(
+            "flow_groups",
+            tuple((*where, "destination_port", port) for port in ports),
+            [cell for amount in ports.values() for cell in (tick * amount // 100, tick * amount)],
+            read_ns=at_ns,
+        )
+        if sources is not None:
+            readings[reading_key("flow_sources", *where)] = packed(
+                "flow_sources", tuple((*where, port) for port in ports), [sources, 1, 1], read_ns=at_ns
+            )
         readings[reading_key("protocols", *where)] = Reading(
             "protocols", at_ns, 0, 0, ((*where, 6),), array("Q", [tick * counted // 100, tick * counted])
         )
@@ -108,11 +123,13 @@ def test_the_port_is_that_of_the_service() -> None:
 
 
 def test_the_sentence_names_port_share_and_process() -> None:
-    shot = moment(counted=3900)
-    top = flow_top(shot, shot.interfaces[0], "flow", 10)
-    assert top.sentence == "61.0 k flows to TCP port 443: 77 % of RX, nginx[812]"
-    shot = moment(counted=100_000)
-    assert flow_top(shot, shot.interfaces[0], "flow", 10).sentence == ""
+    def sentence(shot: Snapshot) -> str:
+        return flow_top(shot, shot.interfaces[0], "flow", 10).sentence
+
+    said = "to TCP port 443, 77 % of RX, process nginx[812]"
+    assert sentence(moment(counted=3900)) == f"61.0 k sources {said}"
+    assert sentence(moment(counted=3900, sources=None)) == f"at least 2 sources {said}"
+    assert sentence(moment(counted=100_000)) == ""
 
 
 def test_without_rates_nothing_is_shared() -> None:

@@ -119,6 +119,7 @@ class Machine:
             "xdp_verdicts": {},
             "flows": {self._flow(i): 9e3 for i in range(100)},
             "flow_groups": {("saddr", f"10.0.{i}.1"): 9e3 for i in range(100)},
+            "flow_sources": {(f"TCP {port}",): 4e4 for port in range(32)},
             "flow_ages": {self._flow(i): 1e9 for i in range(100)},
             "flow_table": {(): 4e4},
             "snmp": {(name,): 5e3 / (1 + i) for i, name in enumerate(SNMP)},

@@ -96,7 +96,7 @@ class FlowCounter:
         return self._object.program
 
     def read(self, label: str) -> dict[str, Reading]:
-        """Return the four families of flows under ``reading_key(family, label, direction)``; none after ``close``.
+        """Return the five families of flows under ``reading_key(family, label, direction)``; none after ``close``.
 
         Raises KernelError.
         """
@@ -123,6 +123,7 @@ class FlowCounter:
             for by, group_rows in groups.items()
             for row in group_rows
         )
+        ports = tuple((*where, _port_name(row)) for row in groups["destination_port"])
         sums = [row.sums for group_rows in groups.values() for row in group_rows]
         added_ns = None if self.added_ns is None else round(self.added_ns)
         gauges = (entries, self._table.max_entries, self._evicted, self.request.sample_1_in, cost_ns, added_ns)
@@ -131,6 +132,7 @@ class FlowCounter:
             self._counted("flows", flows, [row.sums for row in rows], when, cost_ns),
             self._counted("flow_groups", members, sums, when, 0),
             self._gauge("flow_ages", flows, [max(0, read_ns - row.first_ns) for row in rows], read_ns),
+            self._gauge("flow_sources", ports, [row.sources for row in groups["destination_port"]], read_ns),
             self._gauge("flow_table", (where,), gauges, read_ns),
         )
         return {reading_key(reading.family, *where): reading for reading in readings}

@@ -15,8 +15,9 @@ from bpftop.model.timestamps import rfc3339
 from bpftop.model.units import pct, si
 from bpftop.render.columns import clipped
 from bpftop.render.escaping import escaped_text
-from bpftop.render.flows.flow_pairs import Amounts, FlowPair, FlowTop, PairBy, flow_top
+from bpftop.render.flows.flow_pairs import Amounts, FlowPair, PairBy
 from bpftop.render.flows.flow_rows import FlowOwner
+from bpftop.render.flows.flow_top import FlowTop, flow_top
 
 if TYPE_CHECKING:
     from bpftop.export.flows.flows_types import (

@@ -31,8 +31,9 @@ struct bpftop_flow_table {
 	struct bpftop_flow *flows;
 	uint32_t count;
 	struct bpftop_flow_group *groups;
-	struct place *places; /* bucket x CPU x way */
-	uint64_t evicted;     /* since the map was made, as of the last read */
+	uint8_t *is_new_source; /* by row: the first flow of its source to its destination port */
+	struct place *places;	/* bucket x CPU x way */
+	uint64_t evicted;	/* since the map was made, as of the last read */
 	uint64_t evicted_before;
 	uint32_t *slots; /* hash table with open addressing: row + 1, or 0 in a free slot */
 	uint32_t slot_room;
@@ -79,6 +80,7 @@ void bpftop_flow_table_free(struct bpftop_flow_table *table)
 		return;
 	free(table->flows);
 	free(table->groups);
+	free(table->is_new_source);
 	free(table->places);
 	free(table->slots);
 	free(table->chunk_keys);
@@ -108,12 +110,13 @@ struct bpftop_flow_table *bpftop_flow_table_new(int fd, int clock_fd, uint32_t c
 	/* Pages that are never touched cost nothing. */
 	table->flows = malloc(table->room * sizeof(*table->flows));
 	table->groups = malloc(table->room * sizeof(*table->groups));
+	table->is_new_source = malloc(table->room);
 	table->places = calloc(table->room, sizeof(*table->places));
 	table->slots = malloc(table->slot_room * sizeof(*table->slots));
 	table->chunk_keys = malloc(table->chunk * sizeof(*table->chunk_keys));
 	table->chunk_rows = malloc((size_t)table->chunk * cpus * sizeof(*table->chunk_rows));
-	if (!table->flows || !table->groups || !table->places || !table->slots || !table->chunk_keys ||
-	    !table->chunk_rows) {
+	if (!table->flows || !table->groups || !table->is_new_source || !table->places || !table->slots ||
+	    !table->chunk_keys || !table->chunk_rows) {
 		bpftop_flow_table_free(table);
 		return NULL;
 	}
@@ -313,11 +316,38 @@ static void group_words(const struct flow_key *key, enum bpftop_flow_grouping gr
 	}
 }
 
+static int is_same_source(const struct flow_key *a, const struct flow_key *b)
+{
+	return !memcmp(a->saddr, b->saddr, sizeof(a->saddr)) && a->dport == b->dport && a->l4_proto == b->l4_proto;
+}
+
+/* Mark the first flow of each source address to each destination port: a port has as many sources as marked flows. */
+static void mark_new_sources(struct bpftop_flow_table *table)
+{
+	clear_slots(table, table->count);
+	for (uint32_t row = 0; row < table->count; row++) {
+		const struct flow_key *key = &table->flows[row].key;
+		uint64_t saddr[2], hash;
+		uint32_t slot;
+
+		memcpy(saddr, key->saddr, sizeof(saddr));
+		hash = mix(mix(mix(table->seed, saddr[0]), saddr[1]), (uint64_t)key->dport << 8 | key->l4_proto);
+		slot = (uint32_t)mix(hash, table->seed) & table->mask;
+		while (table->slots[slot] && !is_same_source(&table->flows[table->slots[slot] - 1].key, key))
+			slot = (slot + 1) & table->mask;
+		table->is_new_source[row] = !table->slots[slot];
+		if (!table->slots[slot])
+			table->slots[slot] = row + 1;
+	}
+}
+
 uint32_t bpftop_flow_table_group(struct bpftop_flow_table *table, enum bpftop_flow_grouping grouping, uint32_t most,
 				 struct bpftop_flow_group *out)
 {
 	uint32_t rows[2 * most + 1], count = 0, ranked;
 
+	if (grouping == FLOWS_BY_DESTINATION_PORT)
+		mark_new_sources(table);
 	clear_slots(table, table->count);
 	for (uint32_t row = 0; row < table->count; row++) {
 		const struct bpftop_flow *flow = &table->flows[row];
@@ -339,6 +369,8 @@ uint32_t bpftop_flow_table_group(struct bpftop_flow_table *table, enum bpftop_fl
 		group->sums.bytes += flow->sums.bytes;
 		group->sums.packets_before += flow->sums.packets_before;
 		group->sums.bytes_before += flow->sums.bytes_before;
+		if (grouping == FLOWS_BY_DESTINATION_PORT)
+			group->sources += table->is_new_source[row];
 	}
 	ranked = rank(table->groups, sizeof(*table->groups), count, most, rows);
 	for (uint32_t i = 0; i < ranked; i++)

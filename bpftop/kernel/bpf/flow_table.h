@@ -26,10 +26,12 @@ struct bpftop_flow {
 	uint64_t last_ns;
 };
 
-/* Flows with the same address, or with the same destination port (words[0]) and protocol (words[1]). */
+/* Flows with the same address, or with the same destination port (words[0]) and protocol (words[1]); then `sources` is
+ * the number of their source addresses, else 0. */
 struct bpftop_flow_group {
 	struct bpftop_flow_sums sums;
 	uint64_t words[2];
+	uint64_t sources;
 };
 
 struct bpftop_flow_table;

@@ -76,12 +76,16 @@ class FlowRow:
 
 @frozen
 class GroupRow:
-    """Sum of the flows of one address, or of one destination port and protocol; then ``address`` is empty."""
+    """Sum of the flows of one address, or of one destination port and protocol; then ``address`` is empty.
+
+    ``sources``: number of source addresses of the flows to a destination port; 0 for an address.
+    """
 
     address: bytes
     port: int
     l4_proto: int
     sums: Sums
+    sources: int = 0
 
 
 class FlowTable:
@@ -150,7 +154,7 @@ def _flow(flow: Any) -> FlowRow:
 
 def _group(group: Any, by: GroupBy) -> GroupRow:
     if by == "destination_port":
-        return GroupRow(b"", socket.ntohs(group.words[0]), group.words[1], _sums(group.sums))
+        return GroupRow(b"", socket.ntohs(group.words[0]), group.words[1], _sums(group.sums), group.sources)
     return GroupRow(bytes(ffi.buffer(group.words)), 0, 0, _sums(group.sums))
 
 

@@ -1,4 +1,4 @@
-"""Flows with both directions in one row, groups of them, and the rest: the shares of all rows add up to 1."""
+"""Flows with both directions in one row, and groups of them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from typing import Literal
 
 from bpftop.fields import field, frozen, replace
 from bpftop.model.protocols import protocol_name
-from bpftop.model.sample import DIRECTIONS, Direction
-from bpftop.model.snapshot import InterfaceSnapshot, Snapshot, sum_known
-from bpftop.model.units import pct, si
-from bpftop.render.flows.flow_rows import UNKNOWN_PROCESS, FlowOwner, flow_owners, flow_readings, flow_tables
+from bpftop.model.sample import DIRECTIONS
+from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
+from bpftop.render.flows.flow_rows import UNKNOWN_PROCESS, FlowOwner, flow_owners, flow_readings
 
 PairBy = Literal["flow", "address", "port", "process", "container"]
 PAIR_GROUPS: tuple[PairBy, ...] = ("flow", "address", "port", "process", "container")
-NO_CONTAINER, REST = "(no container)", "(all others)"
-_HALF = 0.5
+NO_CONTAINER = "(no container)"
 
 
 @frozen
@@ -63,46 +61,6 @@ class FlowPair:
         if self.owner is not None and self.owner.is_listening:
             return self.local[1]
         return min(self.local[1], self.remote[1])
-
-
-@frozen
-class FlowTop:
-    """The rows of an interface, the one with most bits per second first, and what they are a part of.
-
-    ``rest`` is the traffic of the interface that is in no row. ``sampled_1_in``: amounts are estimates if above 1.
-    """
-
-    rows: tuple[FlowPair, ...]
-    rest: FlowPair
-    total: FlowPair
-    entries: int
-    sampled_1_in: int
-    sentence: str
-
-
-def flow_top(snapshot: Snapshot, interface: InterfaceSnapshot, by: PairBy, most: int) -> FlowTop:
-    """Return the ``most`` busiest flows or groups of an interface."""
-    pairs = flow_pairs(snapshot, interface)
-    groups = list(pairs.values()) if by == "flow" else grouped(pairs.values(), by)
-    groups.sort(key=lambda pair: (-pair.bits_per_sec, -(pair.rx.bytes + pair.tx.bytes), pair.name))
-    shown, others = groups[:most], groups[most:]
-    sides = {direction: _whole(interface, direction, list(pairs.values())) for direction in DIRECTIONS}
-    total = FlowPair("total", sides["rx"], sides["tx"], flows=0)
-    tables = [flow_tables(snapshot, interface, direction) for direction in DIRECTIONS]
-    entries = max((table.entries for table in tables if table is not None), default=0)
-    unseen = {direction: _rest(sides[direction], shown, direction) for direction in DIRECTIONS}
-    rest = FlowPair(REST, unseen["rx"], unseen["tx"], flows=sum(each.flows for each in others))
-    every = total.bits_per_sec
-
-    def with_share(pair: FlowPair) -> FlowPair:
-        return replace(pair, share=pair.bits_per_sec / every if every else None)
-
-    rows = tuple(map(with_share, shown))
-    return FlowTop(
-        rows, with_share(rest), with_share(total), entries,
-        max((table.sampled_1_in for table in tables if table is not None), default=1),
-        top_sentence(interface, list(pairs.values()), entries),
-    )  # fmt: skip
 
 
 def flow_pairs(snapshot: Snapshot, interface: InterfaceSnapshot) -> dict[tuple[object, ...], FlowPair]:
@@ -181,50 +139,3 @@ _NAMES: Mapping[PairBy, Callable[[FlowPair], str]] = {
     "process": _process_name,
     "container": _container_name,
 }
-
-
-def _whole(interface: InterfaceSnapshot, direction: Direction, pairs: list[FlowPair]) -> Amounts:
-    """Return all that a direction carries: what its counters say, but not less than the flows together.
-
-    Counters and flows are read some ms apart, and sampled flows are estimates.
-    """
-    totals = interface.traffic(direction).totals
-    sides = [pair.rx if direction == "rx" else pair.tx for pair in pairs]
-    return Amounts(
-        max(totals.bits_per_sec or 0.0, sum(side.bits_per_sec for side in sides)),
-        max(totals.packets_per_sec or 0.0, sum(side.packets_per_sec for side in sides)),
-        max(totals.bytes or 0, sum(side.bytes for side in sides)),
-        max(totals.packets or 0, sum(side.packets for side in sides)),
-    )
-
-
-def _rest(whole: Amounts, shown: list[FlowPair], direction: Direction) -> Amounts:
-    sides = [pair.rx if direction == "rx" else pair.tx for pair in shown]
-    return Amounts(
-        max(0.0, whole.bits_per_sec - sum(side.bits_per_sec for side in sides)),
-        max(0.0, whole.packets_per_sec - sum(side.packets_per_sec for side in sides)),
-        max(0, whole.bytes - sum(side.bytes for side in sides)),
-        max(0, whole.packets - sum(side.packets for side in sides)),
-    )
-
-
-def top_sentence(interface: InterfaceSnapshot, pairs: list[FlowPair], entries: int) -> str:
-    """Return what most of the received packets have in common, where more than half have: port, process, sources.
-
-    Empty where they have nothing in common.
-    """
-    whole = interface.rx.totals.packets_per_sec
-    ports: dict[str, list[FlowPair]] = {}
-    for pair in pairs:
-        ports.setdefault(f"{pair.protocol} port {pair.local[1]}" if pair.local[1] else pair.protocol, []).append(pair)
-    if not ports or not whole:
-        return ""
-    port, members = max(ports.items(), key=lambda item: sum(pair.rx.packets_per_sec for pair in item[1]))
-    part = sum_known(pair.rx.packets_per_sec for pair in members) or 0.0
-    if part < _HALF * whole:
-        return ""
-    sources = {pair.remote[0] for pair in members}
-    owners = sorted({pair.owner.name for pair in members if pair.owner is not None and pair.owner.pid})
-    who = f", {owners[0]}" + (f" and {len(owners) - 1} more processes" if owners[1:] else "") if owners else ""
-    from_whom = next(iter(sources)) if len(sources) == 1 else f"{si(max(len(sources), entries))} flows"
-    return f"{from_whom} to {port}: {pct(min(1.0, part / whole))} of RX{who}"

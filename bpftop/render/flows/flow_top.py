@@ -1,0 +1,77 @@
+"""The busiest flows or groups of an interface and the rest: the shares of all rows add up to 1."""
+
+from __future__ import annotations
+
+from bpftop.fields import frozen, replace
+from bpftop.model.sample import DIRECTIONS, Direction
+from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
+from bpftop.render.flows.flow_pairs import Amounts, FlowPair, PairBy, flow_pairs, grouped
+from bpftop.render.flows.flow_rows import flow_tables
+from bpftop.render.flows.flow_sentence import flow_sentence
+
+REST = "(all others)"
+
+
+@frozen
+class FlowTop:
+    """The rows of an interface, the one with most bits per second first, and what they are a part of.
+
+    ``rest`` is the traffic of the interface that is in no row. ``sampled_1_in``: amounts are estimates if above 1.
+    """
+
+    rows: tuple[FlowPair, ...]
+    rest: FlowPair
+    total: FlowPair
+    entries: int
+    sampled_1_in: int
+    sentence: str
+
+
+def flow_top(snapshot: Snapshot, interface: InterfaceSnapshot, by: PairBy, most: int) -> FlowTop:
+    """Return the ``most`` busiest flows or groups of an interface."""
+    pairs = flow_pairs(snapshot, interface)
+    groups = list(pairs.values()) if by == "flow" else grouped(pairs.values(), by)
+    groups.sort(key=lambda pair: (-pair.bits_per_sec, -(pair.rx.bytes + pair.tx.bytes), pair.name))
+    shown, others = groups[:most], groups[most:]
+    sides = {direction: _whole(interface, direction, list(pairs.values())) for direction in DIRECTIONS}
+    total = FlowPair("total", sides["rx"], sides["tx"], flows=0)
+    tables = [flow_tables(snapshot, interface, direction) for direction in DIRECTIONS]
+    entries = max((table.entries for table in tables if table is not None), default=0)
+    unseen = {direction: _rest(sides[direction], shown, direction) for direction in DIRECTIONS}
+    rest = FlowPair(REST, unseen["rx"], unseen["tx"], flows=sum(each.flows for each in others))
+    every = total.bits_per_sec
+
+    def with_share(pair: FlowPair) -> FlowPair:
+        return replace(pair, share=pair.bits_per_sec / every if every else None)
+
+    rows = tuple(map(with_share, shown))
+    return FlowTop(
+        rows, with_share(rest), with_share(total), entries,
+        max((table.sampled_1_in for table in tables if table is not None), default=1),
+        flow_sentence(snapshot, interface, list(pairs.values())),
+    )  # fmt: skip
+
+
+def _whole(interface: InterfaceSnapshot, direction: Direction, pairs: list[FlowPair]) -> Amounts:
+    """Return all that a direction carries: what its counters say, but not less than the flows together.
+
+    Counters and flows are read some ms apart, and sampled flows are estimates.
+    """
+    totals = interface.traffic(direction).totals
+    sides = [pair.rx if direction == "rx" else pair.tx for pair in pairs]
+    return Amounts(
+        max(totals.bits_per_sec or 0.0, sum(side.bits_per_sec for side in sides)),
+        max(totals.packets_per_sec or 0.0, sum(side.packets_per_sec for side in sides)),
+        max(totals.bytes or 0, sum(side.bytes for side in sides)),
+        max(totals.packets or 0, sum(side.packets for side in sides)),
+    )
+
+
+def _rest(whole: Amounts, shown: list[FlowPair], direction: Direction) -> Amounts:
+    sides = [pair.rx if direction == "rx" else pair.tx for pair in shown]
+    return Amounts(
+        max(0.0, whole.bits_per_sec - sum(side.bits_per_sec for side in sides)),
+        max(0.0, whole.packets_per_sec - sum(side.packets_per_sec for side in sides)),
+        max(0, whole.bytes - sum(side.bytes for side in sides)),
+        max(0, whole.packets - sum(side.packets for side in sides)),
+    )
