@@ -15,7 +15,6 @@ from bpftop.collect.live import LiveSource
 from bpftop.demo.faults.offers import OFFERS
 from bpftop.demo.lab import Lab
 from bpftop.hooks.attach_facts import AttachRequest
-from bpftop.model.snapshot import Snapshot
 from bpftop.rules.table import chosen
 from bpftop.tui.actions import Actions
 from bpftop.tui.app import BpftopApp
@@ -31,16 +30,13 @@ ROOT = Path(__file__).resolve().parents[1]
 async def picture(feed: SamplingThread, size: tuple[int, int], seconds: float) -> str:
     """Run the screen for ``seconds``, and return it as SVG."""
 
-    def save(shown: Snapshot | str) -> str:
-        raise NotImplementedError("nobody presses a key here")
-
     theme = find_theme("dark", [Path(bpftop.__file__).parent / "themes"])
     actions = Actions(
-        save_snapshot=save,
+        save_snapshot=lambda _: "",
         accept_offer=feed.source.accept_offer,
         watch_flows=feed.source.watch_flows,
         watch_bpf=feed.source.watch_bpf,
-        save_picture=save,
+        save_picture=lambda _: "",
     )
     app = BpftopApp(feed, theme=theme, interval_s=1.0, actions=actions)
     async with app.run_test(size=size) as pilot:

@@ -30,7 +30,7 @@ LOCALES: Mapping[str, Mapping[str, str]] = {
 def lab() -> Iterator[Lab]:
     with Lab(quiet=True) as lab:
         lab.run_in(WATCHED, ["ip", "link", "set", lab.interface, "down"])
-        lab.run_in(WATCHED, [b"ip", b"link", b"set", lab.interface.encode(), b"name", NAME])  # type: ignore[list-item]
+        lab.run_in(WATCHED, ["ip", "link", "set", lab.interface, "name", os.fsdecode(NAME)])
         yield lab
 
 

@@ -124,7 +124,10 @@ def test_partial_and_noisy_are_said() -> None:
 def test_a_change_within_the_ranges_is_none() -> None:
     within = report(result("hash", "lookup", 184.0), clear=False)
     assert "1.23 k    none\n" in table(within)
-    assert document(within)["cells"][0]["earlier"]["user"]["beyond_ranges"] is False  # type: ignore[index]
+    earlier = document(within)["cells"][0]["earlier"]
+    assert earlier is not None
+    assert earlier["user"] is not None
+    assert earlier["user"]["beyond_ranges"] is False
 
 
 def test_a_time_below_the_resolution_is_no_figure() -> None:

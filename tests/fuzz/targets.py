@@ -80,7 +80,8 @@ def _snapshot(content: bytes, _: Path) -> None:
     document = parse_json(content)
     if isinstance(document, dict):
         side = DiffSide("input", cast(SnapshotDocument, document))
-        _ = side.rates, side.settings, side.heading  # type: ignore[assignment]
+        for member in ("rates", "settings", "heading"):
+            getattr(side, member)
 
 
 def _figures(content: bytes, folder: Path) -> None:
@@ -97,8 +98,11 @@ def _frame(content: bytes, _: Path) -> None:
     decoder.decode(Stamp(0, 1, first.mono_ns), encoder.encode(first))
     which, rest = content[:1], content[1:]
     frame = encoder.encode(second)
-    part = {b"s": "structure", b"c": "cells"}.get(which, "body")
-    decoder.decode(Stamp(1, 2, second.mono_ns), frame._replace(**{part: rest}))  # type: ignore[arg-type]
+    if which == b"s":
+        frame = frame._replace(structure=rest)
+    else:
+        frame = frame._replace(cells=rest) if which == b"c" else frame._replace(body=rest)
+    decoder.decode(Stamp(1, 2, second.mono_ns), frame)
 
 
 def _frame_seeds() -> list[bytes]:

@@ -7,7 +7,7 @@ import pytest
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import Reading, Sample
 from bpftop.render.flows.flow_columns import age_text
-from bpftop.render.flows.flow_rows import FlowLine, flow_lines, flow_tables, matching_flows
+from bpftop.render.flows.flow_rows import FlowLine, GroupBy, flow_lines, flow_tables, matching_flows
 from tests import samples
 from tests.tui.fake_flows import flow_readings
 
@@ -22,9 +22,9 @@ def sample(*labels: str) -> Sample:
     return samples.sample(50, seq=3, cpus=2, interfaces=interfaces, readings=readings)
 
 
-def lines(*labels: str, by: str = "flow") -> list[FlowLine]:
+def lines(*labels: str, by: GroupBy = "flow") -> list[FlowLine]:
     snapshot = derive_snapshot(None, sample(*labels))
-    return flow_lines(snapshot, snapshot.total, "rx", by, {"10.1.2.3": "printer.example"})  # type: ignore[arg-type]
+    return flow_lines(snapshot, snapshot.total, "rx", by, {"10.1.2.3": "printer.example"})
 
 
 @pytest.mark.parametrize(

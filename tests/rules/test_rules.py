@@ -494,7 +494,9 @@ def test_service_that_ended_is_named_by_its_port() -> None:
         "served 30/s; in the minute before 180/s, refused 2/s",
         "UDP port 9200 was open until 3 s ago",
     )
-    assert watch.finding("udp-port-unreachable").explained_by == "service-gone"  # type: ignore[union-attr]
+    refused = watch.finding("udp-port-unreachable")
+    assert refused is not None
+    assert refused.explained_by == "service-gone"
     world.stack(UdpInDatagrams=180, UdpNoPorts=2)
     watch.run(6)
     assert watch.finding("service-gone") is None

@@ -70,7 +70,7 @@ def test_recorder_writes_rows_of_findings(tmp_path: Path) -> None:
     rows = sql(str(tmp_path / "a"), "SELECT tick, wall_ns, since_ns, end_tick, end_ns, id, severity FROM episodes")
     at = {row[0]: row[1:] for row in sql(str(tmp_path / "a"), "SELECT mono_ns, tick, wall_ns FROM ticks")}
     finding_raised, raised = episode.finding, at[episode.raised_ns]
-    since_ns = finding_raised.since_ns + raised[1] - episode.raised_ns  # type: ignore[operator]
+    since_ns = finding_raised.since_ns + raised[1] - episode.raised_ns
     assert rows == [(*raised, since_ns, *at[episode.ended_ns], finding_raised.id, finding_raised.severity)]
     value = episode.finding.value
     assert value is not None

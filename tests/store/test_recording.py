@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def read(path: str, first: int = 1) -> list[Sample]:
     return samples
 
 
-def sql(path: str, query: str) -> list[tuple[object, ...]]:
+def sql(path: str, query: str) -> list[tuple[Any, ...]]:
     connection = sqlite3.connect(path)
     rows = connection.execute(query).fetchall()
     connection.close()
@@ -112,7 +113,7 @@ def test_traffic_rows_equal_the_snapshot(tmp_path: Path) -> None:
     assert {str(name) for name, _ in rows} == set(expected)
     for name, rate in rows:
         assert rate == pytest.approx(expected[str(name)], rel=1e-2)  # read_ns is not mono_ns
-    gained = sum(row[1] for row in sql(path, "SELECT tick, packets FROM traffic WHERE family = 'joint'"))  # type: ignore[misc]
+    gained = sum(row[1] for row in sql(path, "SELECT tick, packets FROM traffic WHERE family = 'joint'"))
     first, last = (
         {name: r for name, r in s.readings.items() if r.family == "joint"} for s in (samples[0], samples[-1])
     )

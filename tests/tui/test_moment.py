@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpftop.model.sample import Sample
 from bpftop.model.snapshot import TOTAL, Snapshot
 from bpftop.tui.moment import listed, next_label
 from tests import samples
@@ -12,14 +13,14 @@ def snapshot(count: int, busy: int) -> Snapshot:
     """Return the snapshot of ``count`` interfaces, of which e<busy> has all the traffic."""
     interfaces = [samples.interface(f"e{number}", number) for number in range(1, count + 1)]
 
-    def at(second: float) -> object:
+    def at(second: float) -> Sample:
         readings = (
             samples.links(second, i.label, rx_packets=int(5000 * second) if i.ifindex == busy else 0)
             for i in interfaces
         )
         return samples.sample(second, *readings, interfaces=interfaces)
 
-    return pushed(at(0), at(1)).at(-1)  # type: ignore[arg-type]
+    return pushed(at(0), at(1)).at(-1)
 
 
 def test_many_interfaces_are_listed_busiest_first() -> None:

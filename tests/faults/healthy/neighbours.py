@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from functools import partial
 from typing import Any
 
 from bpftop.demo import frames
@@ -121,7 +122,7 @@ class VxlanOverlay(Healthy):
                 f"address add 198.19.7.{number}/24 dev vx0",
                 "link set vx0 up",
             )
-            self.keep(lambda place=place: ip(place, "link delete vx0"))  # type: ignore[misc]
+            self.keep(partial(ip, place, "link delete vx0"))
         server: dict[str, Any] = {"address": "198.19.7.1", "port": BULK_PORT}
         self.serve(self.watched, swallow_tcp, **server)
         self.add(Worker(self.generator, pour_tcp, flows=2, bytes_per_sec=20 * MEGABYTE, **server))

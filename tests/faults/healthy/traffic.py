@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from functools import partial
 
 from bpftop.demo import frames
 from bpftop.demo.faults import packets
@@ -183,7 +184,7 @@ class JumboFrames(Healthy):
         for side in (GENERATOR, WATCHED):
             place = inside(self.lab, side)
             ip(place, f"link set {side.interface} mtu 9000")
-            self.keep(lambda place=place, side=side: ip(place, f"link set {side.interface} mtu 1500"))  # type: ignore[misc]
+            self.keep(partial(ip, place, f"link set {side.interface} mtu 1500"))
         self.pour(GENERATOR, 170)
         self.pour(WATCHED, 170)
 

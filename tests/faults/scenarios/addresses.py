@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from bpftop.demo import frames
 from bpftop.demo.faults.blast import blast
 from bpftop.demo.faults.place import AnotherHost, ip, sysctl
@@ -65,5 +67,5 @@ class MacFlapping(Scenario):
                 f"link set {port} up",
                 f"link set {port}far up",
             )
-            self.keep(lambda port=port: ip(self.watched, f"link delete {port}"))  # type: ignore[misc]
+            self.keep(partial(ip, self.watched, f"link delete {port}"))
             self.add(blast(self.watched, f"{port}far", [frame], 5))

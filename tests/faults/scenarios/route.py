@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from bpftop.demo import frames
 from bpftop.demo.faults import packets
@@ -132,8 +133,8 @@ class RoutingLoop(Scenario):
         for place, gateway in ((self.watched, GENERATOR.ipv4[0]), (self.generator, WATCHED.ipv4[0])):
             sysctl(place, "ipv4/ip_forward", 1)
             ip(place, f"route add {NOWHERE} via {gateway}")
-            self.keep(lambda place=place: sysctl(place, "ipv4/ip_forward", 0))  # type: ignore[misc]
-            self.keep(lambda place=place: ip(place, f"route delete {NOWHERE}"))  # type: ignore[misc]
+            self.keep(partial(sysctl, place, "ipv4/ip_forward", 0))
+            self.keep(partial(ip, place, f"route delete {NOWHERE}"))
         self.route_strangers()
         circling = []
         for number in range(64):
