@@ -15,7 +15,8 @@ from bpftop.measure.programs.suites import SUITES
 
 ROOT = Path(__file__).parents[1]
 
-INTERFACES, NETNS, MAPS, THEMES, RECORDINGS, FILES = "interfaces", "netns", "maps", "themes", "recordings", "files"
+INTERFACES, NETNS, PROGRAMS, MAPS = "interfaces", "netns", "programs", "maps"
+THEMES, RECORDINGS, FILES = "themes", "recordings", "files"
 """Kinds of values that a shell looks up when it completes."""
 
 _LOOKED_UP = {
@@ -23,6 +24,7 @@ _LOOKED_UP = {
     "interface": INTERFACES,
     "netns": NETNS,
     "map": MAPS,
+    "programs": PROGRAMS,
     "theme": THEMES,
     "recording": RECORDINGS,
 }

@@ -86,7 +86,7 @@ def _zsh_values(argument: Argument) -> str:
     words = " ".join(argument.words)
     if argument.separated:
         return f"_sequence compadd - {words}" if words else " "
-    return f"({words})" if words else f"_bpftop_{argument.kind}" if argument.kind else " "
+    return f"({words})" if words else f"_bpftop_known_{argument.kind}" if argument.kind else " "
 
 
 def _zsh_text(text: str) -> str:

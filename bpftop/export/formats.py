@@ -101,11 +101,13 @@ PROGRAMS: Mapping[str, OutputFormat] = {
     "table": OutputFormat(f"{_BPF}.programs", "table", text=True),
     "json": OutputFormat(f"{_BPF}.programs", "json_text"),
     "csv": OutputFormat(f"{_BPF}.programs", "csv_text"),
+    "openmetrics": OutputFormat(f"{_BPF}.openmetrics", "programs_openmetrics", public=True),
 }
 MAPS: Mapping[str, OutputFormat] = {
     "table": OutputFormat(f"{_BPF}.maps", "table", text=True),
     "json": OutputFormat(f"{_BPF}.maps", "json_text"),
     "csv": OutputFormat(f"{_BPF}.maps", "csv_text"),
+    "openmetrics": OutputFormat(f"{_BPF}.openmetrics", "maps_openmetrics", public=True),
 }
 MAP_CONTENTS: Mapping[str, OutputFormat] = {
     "table": OutputFormat(f"{_BPF}.maps", "content_table", text=True),

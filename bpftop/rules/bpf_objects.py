@@ -108,7 +108,7 @@ RULES = (
         "bpf-map-full", "bpf", "host", ("bpf_maps",), ("warning", "critical"),
         "BPF maps that are nearly full, LRU maps left out", map_full,
         {"warning": Limit(0.80, 0.75, "share"), "critical": Limit(0.95, 0.90, "share")},
-        ("bpftop maps", "bpftop maps --sort entries"),
+        ("bpftop maps", "bpftop maps --sort share"),
     ),
     Rule(
         "bpf-program-cost", "bpf", "host", ("bpf_programs", "bpf_statistics"), ("warning",),

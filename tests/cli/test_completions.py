@@ -6,12 +6,14 @@ import os
 import pty
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
 from bpftop.cli.verb_table import VERBS
+from bpftop.kernel.bpf import bpf_map
+from bpftop.kernel.bpf.object import BpfObject
 from contrib.completions import FOLDER, texts
 from tests.waiting import until
 
@@ -140,3 +142,16 @@ def test_interfaces_are_completed(shell: Shell | Fish) -> None:
     for interface in os.listdir("/sys/class/net"):
         assert shell.completed(f"bpftop watch {interface}") == ["watch", interface]
     assert shell.completed("bpftop watch l") in (["watch", "lo"], ["watch", "l"])
+
+
+@pytest.mark.bpf
+@pytest.mark.needs("bpftool")
+def test_bpf_programs_and_maps_are_completed(shell: Shell | Fish) -> None:
+    with (
+        closing(BpfObject("noop", "noop_xdp")),
+        closing(bpf_map.create(bpf_map.HASH, 4, 8, 1, name="completed_map")),
+    ):
+        assert shell.completed("bpftop progs noop_x") == ["progs", "noop_xdp"]
+        assert shell.completed("bpftop progs --disassemble noop_x") == ["progs", "--disassemble", "noop_xdp"]
+        assert shell.completed("bpftop maps completed_m") == ["maps", "completed_map"]
+        assert shell.completed("bpftop profile completed_m") == ["profile", "completed_map"]

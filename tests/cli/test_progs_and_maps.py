@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.bpf.bpf_link import Link
@@ -123,6 +124,8 @@ def test_one_program_in_full_and_names_that_do_not_exist(counter: BpfObject) -> 
         (("progs", "--sort", "speed"), 2, "there is no column 'speed'; the columns are id, type"),
         (("maps", "no-such-map"), 1, "there is no BPF map 'no-such-map'"),
         (("maps", "--limit", "0"), 2, "is not a whole number from 1"),
+        (("maps", "--sort", "entries"), 2, "there is no column 'entries'; the columns are id, type"),
+        (("maps", "x", "--format", "openmetrics"), 2, "are written as table, json, csv, not as openmetrics"),
     ):
         failed = bpftop(*words)
         assert (failed.returncode, failed.stdout) == (code, "")
@@ -243,3 +246,46 @@ def test_a_recording_has_the_programs_and_maps(counter: BpfObject, tmp_path: Pat
     assert any(key[:3] == (prog_id, "sched_cls", "count_tc") for key in sample.readings["bpf_programs"].keys)
     assert sample.readings["bpf_statistics"].values[0] == 0
     assert any(key[2] == "counters" for key in sample.readings["bpf_maps"].keys)
+
+
+def series(text: str) -> dict[tuple[str, str, str], float]:
+    """Return (metric, type, name) -> value."""
+    return {
+        (sample.name, sample.labels["type"], sample.labels["name"]): sample.value
+        for family in text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+        for sample in family.samples
+    }
+
+
+def test_openmetrics_have_the_runs_and_entries_by_name(counter: BpfObject, hash_map: tuple[BpfMap, str]) -> None:
+    with closing(enable_run_stats()):
+        counter.program.test_run(bytes(64), RUNS)
+    _, map_id = hash_map
+    prog_id = str(counter.program.prog_id)
+    runs = series(bpftop("progs", prog_id, "-i", "0.1", "--format", "openmetrics").stdout)
+    assert runs["bpftop_bpf_program_runs_total", "sched_cls", "count_tc"] == RUNS
+    assert runs["bpftop_bpf_program_run_seconds_total", "sched_cls", "count_tc"] > 0
+    assert {(kind, name) for _, kind, name in runs} == {("sched_cls", "count_tc")}
+    entries = series(bpftop("maps", "-i", "0.1", "--format", "openmetrics").stdout)
+    assert entries["bpftop_bpf_map_entries", "hash", "test_hash"] == 10
+    assert map_id not in {name for _, _, name in entries}
+
+
+def test_maps_are_watched_and_sorted(hash_map: tuple[BpfMap, str]) -> None:
+    made, map_id = hash_map
+    with started("maps", map_id, "--watch", "-i", "0.2", "--format", "json", "--search", "07 00 00 00") as process:
+        assert process.stdout is not None
+        values: set[str] = set()
+        text, value = "", 0
+        while len(values) < 3:
+            value += 1000
+            made.update((7).to_bytes(4, "little"), value.to_bytes(8, "little"))
+            text += process.stdout.readline()
+            if text.endswith("\n}\n"):
+                values |= {each["value"] for each in json.loads(text)["entries"] if each["key"] == "07 00 00 00"}
+                text = ""
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0
+    rows = document("maps", "maps", "-i", "0.1", "--sort", "max")["maps"]
+    assert [row["max_entries"] for row in rows] == sorted((row["max_entries"] for row in rows), reverse=True)

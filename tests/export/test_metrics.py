@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from bpftop.errors import BpftopError
 from bpftop.export.prometheus import endpoint as endpoint_module
-from bpftop.export.prometheus.bpf_metrics import SERIES_MAX, bpf_rows
+from bpftop.export.prometheus.bpf_metrics import SERIES_MAX, bpf_metrics
 from bpftop.export.prometheus.endpoint import Endpoint, Newest
 from bpftop.export.prometheus.metrics import metrics, openmetrics, registry_of
 from bpftop.history.analyzer import Analyzer
@@ -197,10 +197,10 @@ def test_hostile_names_are_escaped() -> None:
 def test_bpf_objects_have_bounded_series_by_name() -> None:
     rows = {(str(n), "xdp", f"p{n % 120}", "eth0", "x[1]"): (n, n * 10**9, 0) for n in range(240)}
     reading = samples.reading("bpf_programs", rows)
-    found = {metric.name: series for metric, series in bpf_rows({"bpf_programs": [reading]})}
+    found = {metric.name: metric.rows for metric in bpf_metrics({"bpf_programs": [reading.totals], "bpf_maps": []})}
     runs = found["bpftop_bpf_program_runs"]
     assert len(runs) == SERIES_MAX + 1
-    assert sum(runs.values()) == sum(range(240))
+    assert sum(value or 0 for value in runs.values()) == sum(range(240))
     assert runs["xdp", "p119"] == 119 + 239
     assert found["bpftop_bpf_program_run_seconds"]["xdp", "p119"] == pytest.approx(119 + 239)
     assert found["bpftop_bpf_map_entries"] == {}

@@ -7,18 +7,21 @@ import os
 from typing import TYPE_CHECKING
 
 from bpftop.cli.options import add_format, add_interval, add_output
-from bpftop.cli.shutdown import interruptible
-from bpftop.errors import BpftopError
+from bpftop.errors import BpftopError, UsageError
 from bpftop.export.formats import MAP_CONTENTS, MAPS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
+    from bpftop.cli.output import Output
     from bpftop.collect.inventory.contents import ReadContent
     from bpftop.collect.inventory.reader import InventoryReader
     from bpftop.model.bpf_inventory import BpfInventory, KnownMap
     from bpftop.model.map_contents import EntryRow
+    from bpftop.render.bpf.loaded_maps import LoadedMapLine
+    from bpftop.render.columns import Column
 
+DEFAULT_INTERVAL_S = 1.0
 LIMIT = 1000
 """Most entries of a map without --limit."""
 
@@ -26,36 +29,53 @@ LIMIT = 1000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("map", metavar="MAP", nargs="?", help="id, name or pinned path of a map, to print its entries")
     add_interval(parser, "seconds between two readings, for rates (default: none for entries, 1 for the list)")
+    parser.add_argument("--watch", action="store_true", help="read and print again and again, until Ctrl-C")
     parser.add_argument("--limit", metavar="N", type=_limit, default=LIMIT, help=f"most entries (default: {LIMIT})")
     parser.add_argument("--search", metavar="TEXT", help="only entries with this text in key or value")
-    parser.add_argument("--sort", metavar="FIELD", help="sort entries by a field of the value, the largest first")
+    parser.add_argument(
+        "--sort",
+        metavar="COLUMN|FIELD",
+        help="sort the list by a column, or the entries of a map by a field of the value, the largest first",
+    )
     parser.add_argument("--per-cpu", action="store_true", help="as a table: also the value of each CPU")
     add_format(parser, MAPS, "table")
     add_output(parser, "at the end")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    import time
     from contextlib import closing
 
     from bpftop.cli.output import document_output
     from bpftop.collect.inventory.reader import InventoryReader
 
-    def wait(seconds: float) -> None:
-        with interruptible():
-            time.sleep(seconds)
-
-    chosen = MAPS[arguments.format]  # the contents of a map are written in the same formats
+    formats = MAPS if arguments.map is None else MAP_CONTENTS
+    if arguments.format not in formats:
+        raise UsageError(f"the entries of a map are written as {', '.join(formats)}, not as {arguments.format}")
+    column = _sort_column(arguments)
+    chosen = formats[arguments.format]
     with document_output(arguments, chosen) as output, closing(InventoryReader(statistics=False)) as reader:
         if arguments.map is None:
-            output.write(_list(arguments, reader, wait))
+            _write_list(arguments, reader, column, output)
         else:
-            output.write(_contents(arguments, reader, wait))
+            _write_contents(arguments, reader, output)
     return 0
 
 
-def _list(arguments: argparse.Namespace, reader: InventoryReader, wait: Callable[[float], None]) -> str:
+def _sort_column(arguments: argparse.Namespace) -> Column[LoadedMapLine] | None:
+    """Return the column that the list is sorted by. Raises UsageError for one that does not exist."""
+    from bpftop.cli.repeated_list import sort_column
+    from bpftop.render.bpf.loaded_maps import LOADED_MAP_COLUMNS
+
+    if arguments.map is not None or arguments.sort is None:
+        return None
+    return sort_column(LOADED_MAP_COLUMNS, arguments.sort)
+
+
+def _write_list(
+    arguments: argparse.Namespace, reader: InventoryReader, column: Column[LoadedMapLine] | None, output: Output
+) -> None:
     from bpftop.cli.output import table_width
+    from bpftop.cli.repeated_list import sorted_lines, write_repeatedly
     from bpftop.collect.inventory.contents import count_all
     from bpftop.export.bpf.maps import MapList
     from bpftop.fields import replace
@@ -65,38 +85,52 @@ def _list(arguments: argparse.Namespace, reader: InventoryReader, wait: Callable
         inventory = reader.read()
         return replace(inventory, entries=count_all(inventory.maps.values()))
 
-    before = counted()
-    wait(arguments.interval or 1.0)
-    now = counted()
-    return str(MAPS[arguments.format].load()(MapList(before, now, loaded_map_lines(before, now), table_width())))
+    def write(before: BpfInventory, now: BpfInventory) -> None:
+        lines = sorted_lines(loaded_map_lines(before, now), column)
+        output.write(MAPS[arguments.format].load()(MapList(before, now, lines, table_width())))
+
+    write_repeatedly(counted, write, arguments.interval or DEFAULT_INTERVAL_S, watch=arguments.watch)
 
 
-def _contents(arguments: argparse.Namespace, reader: InventoryReader, wait: Callable[[float], None]) -> str:
-    from bpftop.collect.inventory.contents import count_all, read_content
+def _write_contents(arguments: argparse.Namespace, reader: InventoryReader, output: Output) -> None:
+    from bpftop.cli.repeated_list import write_repeatedly
+    from bpftop.collect.inventory.contents import read_content
+    from bpftop.model.map_contents import with_rates
+
+    which = _named_map(arguments.map, reader.read().maps.values())
+
+    def read() -> ReadContent:
+        return read_content(which, arguments.limit)
+
+    def write(before: ReadContent, now: ReadContent) -> None:
+        rows = with_rates(_decoded(before), _decoded(now), now.read_ns - before.read_ns)
+        output.write(_content_text(arguments, now, rows))
+
+    if arguments.interval is None and not arguments.watch:
+        content = read()
+        output.write(_content_text(arguments, content, _decoded(content)))
+    else:
+        write_repeatedly(read, write, arguments.interval or DEFAULT_INTERVAL_S, watch=arguments.watch)
+
+
+def _content_text(arguments: argparse.Namespace, read: ReadContent, rows: list[EntryRow]) -> str:
+    """Return the entries of a map as a document, searched and sorted."""
+    import time
+
+    from bpftop.collect.inventory.contents import count_all
     from bpftop.export.bpf.maps import MapContents
-    from bpftop.fields import replace
-    from bpftop.model.map_contents import matching, sorted_by, with_rates
-    from bpftop.render.bpf.loaded_maps import loaded_map_lines
+    from bpftop.model.map_contents import matching, sorted_by
+    from bpftop.render.bpf.loaded_maps import loaded_map_line
 
-    inventory = reader.read()
-    which = _named_map(arguments.map, inventory.maps.values())
-    content = read_content(which, arguments.limit)
-    rows = _decoded(content)
-    if arguments.interval is not None:
-        wait(arguments.interval)
-        later = read_content(which, arguments.limit)
-        rows = with_rates(rows, _decoded(later), later.read_ns - content.read_ns)
-        content = later
     if arguments.search is not None:
         rows = matching(rows, arguments.search)
     if arguments.sort is not None:
         rows = sorted_by(rows, arguments.sort)
-    inventory = replace(inventory, maps={which.map_id: which}, entries=count_all([which]))
-    (line,) = loaded_map_lines(None, inventory)
-    table = MapContents(
-        which, line, inventory.wall_ns, rows, content.content.complete, content.content.unreadable, arguments.per_cpu
-    )
-    return str(MAP_CONTENTS[arguments.format].load()(table))
+    which, content = read.bpf_map, read.content
+    line = loaded_map_line(which, count_all([which]).get(which.map_id))
+    complete, unreadable, per_cpu = content.complete, content.unreadable, arguments.per_cpu
+    document = MapContents(which, line, time.time_ns(), rows, complete, unreadable, per_cpu)
+    return str(MAP_CONTENTS[arguments.format].load()(document))
 
 
 def _decoded(content: ReadContent) -> list[EntryRow]:

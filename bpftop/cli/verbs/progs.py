@@ -6,13 +6,13 @@ import argparse
 from typing import TYPE_CHECKING
 
 from bpftop.cli.options import add_format, add_interval, add_output
-from bpftop.cli.shutdown import Ended, interruptible
 from bpftop.errors import BpftopError, UsageError
 from bpftop.export.formats import PROGRAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from bpftop.model.bpf_inventory import BpfInventory
     from bpftop.render.bpf.loaded_programs import LoadedProgramLine
 
 DEFAULT_INTERVAL_S = 1.0
@@ -33,40 +33,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    import time
     from contextlib import closing
 
     from bpftop.cli.output import document_output, table_width
+    from bpftop.cli.repeated_list import sort_column, sorted_lines, write_repeatedly
     from bpftop.collect.inventory.reader import InventoryReader
     from bpftop.export.bpf.programs import ProgramList
     from bpftop.render.bpf.loaded_programs import LOADED_PROGRAM_COLUMNS, loaded_program_lines
 
-    columns = {column.id: column for column in LOADED_PROGRAM_COLUMNS}
-    if arguments.sort is not None and arguments.sort not in columns:
-        raise UsageError(f"there is no column {arguments.sort!r}; the columns are {', '.join(columns)}")
+    column = None if arguments.sort is None else sort_column(LOADED_PROGRAM_COLUMNS, arguments.sort)
     if arguments.disassemble:
         return _disassemble(arguments)
-    interval_s = arguments.interval or DEFAULT_INTERVAL_S
     chosen = PROGRAMS[arguments.format]
     write = chosen.load()
     with document_output(arguments, chosen) as output, closing(InventoryReader()) as reader:
-        before = reader.read()
-        try:
-            while True:
-                with interruptible():
-                    time.sleep(interval_s)
-                now = reader.read()
-                lines = _chosen(loaded_program_lines(before, now), arguments.programs)
-                if arguments.sort is not None:
-                    lines = sorted(lines, key=lambda line: _descending(columns[arguments.sort].value(line)))
-                output.write(write(ProgramList(before, now, lines, table_width(), bool(arguments.programs))))
-                if not arguments.watch:
-                    return 0
-                before = now
-        except Ended:
-            if arguments.watch:  # the normal end
-                return 0
-            raise
+
+        def write_list(before: BpfInventory, now: BpfInventory) -> None:
+            lines = sorted_lines(_chosen(loaded_program_lines(before, now), arguments.programs), column)
+            output.write(write(ProgramList(before, now, lines, table_width(), bool(arguments.programs))))
+
+        interval_s = arguments.interval or DEFAULT_INTERVAL_S
+        write_repeatedly(reader.read, write_list, interval_s, watch=arguments.watch)
+    return 0
 
 
 def _disassemble(arguments: argparse.Namespace) -> int:
@@ -90,12 +78,6 @@ def _disassemble(arguments: argparse.Namespace) -> int:
             texts = disassembly_lines(code.instructions, code.source, names)
             output.write("".join(f"{escaped_text(text)}\n" for text in texts))
     return 0
-
-
-def _descending(value: float | str | None) -> tuple[bool, float, str]:
-    """Return a key that sorts numbers from the largest, text by the alphabet, and the unknown last."""
-    number = -value if isinstance(value, int | float) else 0.0
-    return value is None, number, value if isinstance(value, str) else ""
 
 
 def _chosen(lines: Sequence[LoadedProgramLine], names: Iterable[str]) -> Sequence[LoadedProgramLine]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
+from bpftop.export.prometheus.named_metric import NamedMetric
 from bpftop.fields import frozen
 from bpftop.model.families import FAMILIES
-from bpftop.model.sample import Reading
+from bpftop.model.readings import Cells, Key
 from bpftop.render.escaping import escaped_text
 
 SERIES_MAX = 100
@@ -29,6 +30,9 @@ class BpfMetric:
     scale: float = 1.0
 
 
+ObjectRows = Mapping[Key, Cells]
+"""The rows of a reading: key -> a value per column."""
+
 BPF_METRICS = (
     BpfMetric("bpftop_bpf_program_runs", "counter", "runs of BPF programs, while run statistics are on",
               "bpf_programs", "run_cnt"),
@@ -44,19 +48,22 @@ BPF_METRICS = (
     BpfMetric("bpftop_bpf_map_max_entries", "gauge", "most entries of BPF maps", "bpf_maps", "max_entries"),
     BpfMetric("bpftop_bpf_map_memory_bytes", "gauge", "memory charged for BPF maps", "bpf_maps", "memory_bytes"),
 )  # fmt: skip
+BPF_FAMILIES = tuple(dict.fromkeys(metric.family for metric in BPF_METRICS))
 
 
-def bpf_rows(by_family: Mapping[str, Sequence[Reading]]) -> Iterator[tuple[BpfMetric, dict[tuple[str, ...], float]]]:
-    """Yield each metric with its series, ``(type, name)`` -> the sum over all objects of that name."""
+def bpf_metrics(by_family: Mapping[str, Sequence[ObjectRows]]) -> Iterator[NamedMetric]:
+    """Yield each metric of these families; its series are ``(type, name)`` -> the sum over all objects of that name."""
     for metric in BPF_METRICS:
-        yield metric, _bounded(_sums(metric, by_family.get(metric.family, ())))
+        if metric.family in by_family:
+            series = _bounded(_sums(metric, by_family[metric.family]))
+            yield NamedMetric(metric.kind, metric.name, metric.help, ("type", "name"), series)
 
 
-def _sums(metric: BpfMetric, readings: Iterable[Reading]) -> dict[tuple[str, ...], float]:
+def _sums(metric: BpfMetric, readings: Iterable[ObjectRows]) -> dict[tuple[str, ...], float]:
     sums: dict[tuple[str, ...], float] = {}
     column = FAMILIES[metric.family].columns.index(metric.column)
-    for reading in readings:
-        for key, values in reading.totals.items():
+    for rows in readings:
+        for key, values in rows.items():
             value = values[column]
             if value is not None:
                 where = escaped_text(str(key[_TYPE])), escaped_text(str(key[_NAME]))

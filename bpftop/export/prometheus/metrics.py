@@ -6,16 +6,15 @@ Unreadable numbers have no series. Times are seconds and counters end in ``_tota
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterable, Iterator, Sequence
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from bpftop import __version__
-from bpftop.export.prometheus.bpf_metrics import bpf_rows
-from bpftop.fields import frozen
+from bpftop.export.prometheus.bpf_metrics import BPF_FAMILIES, bpf_metrics
+from bpftop.export.prometheus.named_metric import NamedMetric, Rows
 from bpftop.model.families import BREAKDOWN_FAMILIES, FAMILIES, TRAFFIC, Family
 from bpftop.model.findings import NO_DIAGNOSIS, SEVERITIES
 from bpftop.model.sample import DIRECTIONS, Reading
@@ -26,31 +25,8 @@ from bpftop.rules.table import BY_ID
 _ALONG = (("l3", 0), ("cast", 1), ("size", 2))
 _WHERE = ("interface", "direction")
 
-Rows = Mapping[tuple[str, ...], float | None]
-"""Label values -> value, which may be unknown."""
 
-
-@frozen
-class SnapshotMetric:
-    """A metric with its series. A row whose value is unknown has no series."""
-
-    kind: Literal["counter", "gauge"]
-    name: str
-    help: str
-    labels: Sequence[str]
-    rows: Rows
-
-    def family(self) -> Metric:
-        """Return the metric for a registry of prometheus_client."""
-        make = CounterMetricFamily if self.kind == "counter" else GaugeMetricFamily
-        family: CounterMetricFamily | GaugeMetricFamily = make(self.name, self.help, labels=self.labels)
-        for values, value in self.rows.items():
-            if value is not None:
-                family.add_metric(values, value)
-        return family
-
-
-def metrics(snapshot: Snapshot | None) -> Iterator[SnapshotMetric]:
+def metrics(snapshot: Snapshot | None) -> Iterator[NamedMetric]:
     """Yield every metric of a snapshot; without a snapshot, every possible metric without rows."""
     yield from _tick(snapshot)
     yield from _traffic(snapshot)
@@ -63,25 +39,24 @@ def metrics(snapshot: Snapshot | None) -> Iterator[SnapshotMetric]:
     for name, readings in by_family.items():
         if FAMILIES[name].in_metrics:
             yield from _family(FAMILIES[name], readings)
-    for metric, rows in bpf_rows(by_family):
-        yield SnapshotMetric(metric.kind, metric.name, metric.help, ("type", "name"), rows)
+    yield from bpf_metrics(
+        {family: [reading.totals for reading in by_family.get(family, ())] for family in BPF_FAMILIES}
+    )
     yield from _findings(snapshot)
     parts: Rows = {(escaped_text(part),): 1.0 for part in (snapshot.unavailable if snapshot is not None else ())}
-    yield SnapshotMetric("gauge", "bpftop_unavailable", "parts that cannot be read here", ("part",), parts)
-    yield SnapshotMetric("gauge", "bpftop_build_info", "the version that runs", ("version",), {(__version__,): 1.0})
+    yield NamedMetric("gauge", "bpftop_unavailable", "parts that cannot be read here", ("part",), parts)
+    yield NamedMetric("gauge", "bpftop_build_info", "the version that runs", ("version",), {(__version__,): 1.0})
 
 
-def _tick(snapshot: Snapshot | None) -> Iterator[SnapshotMetric]:
+def _tick(snapshot: Snapshot | None) -> Iterator[NamedMetric]:
     """Yield the number of samples and the time of the newest: whether the sampler runs, and how old the numbers are."""
     counted: Rows = {} if snapshot is None else {(): snapshot.seq + 1}
-    yield SnapshotMetric("counter", "bpftop_samples", "samples taken since the start", (), counted)
+    yield NamedMetric("counter", "bpftop_samples", "samples taken since the start", (), counted)
     taken: Rows = {} if snapshot is None else {(): snapshot.wall_ns / 1e9}
-    yield SnapshotMetric(
-        "gauge", "bpftop_sample_time_seconds", "when the newest of them was taken, Unix time", (), taken
-    )
+    yield NamedMetric("gauge", "bpftop_sample_time_seconds", "when the newest of them was taken, Unix time", (), taken)
 
 
-def _traffic(snapshot: Snapshot | None) -> Iterator[SnapshotMetric]:
+def _traffic(snapshot: Snapshot | None) -> Iterator[NamedMetric]:
     """Yield the counts of bpftop's programs: by protocol, CPU, each label of the joint cells, and each breakdown."""
     flows: list[tuple[tuple[str, str], DirectionTraffic]] = [
         ((escaped_text(w.label), d), w.traffic(d))
@@ -109,14 +84,14 @@ def _traffic(snapshot: Snapshot | None) -> Iterator[SnapshotMetric]:
             for where, traffic in flows
             for key, cell in traffic.breakdowns.get(family.name, {}).items()
         }
-        yield SnapshotMetric("counter", f"bpftop_{family.metric_name}_packets", family.help, family.labels, parts)
+        yield NamedMetric("counter", f"bpftop_{family.metric_name}_packets", family.help, family.labels, parts)
 
 
-def _counter(name: str, help_text: str, label: str, rows: Rows) -> SnapshotMetric:
-    return SnapshotMetric("counter", f"bpftop_{name}", help_text, (*_WHERE, label), rows)
+def _counter(name: str, help_text: str, label: str, rows: Rows) -> NamedMetric:
+    return NamedMetric("counter", f"bpftop_{name}", help_text, (*_WHERE, label), rows)
 
 
-def _family(family: Family, readings: Sequence[Reading]) -> Iterator[SnapshotMetric]:
+def _family(family: Family, readings: Sequence[Reading]) -> Iterator[NamedMetric]:
     positions = family.series_labels
     labels = tuple(family.labels[at] for at in positions)
     for index, column in enumerate(family.columns):
@@ -127,7 +102,7 @@ def _family(family: Family, readings: Sequence[Reading]) -> Iterator[SnapshotMet
                 if value is not None:
                     where = tuple(escaped_text(str(key[at])) for at in positions)
                     rows[where] = rows.get(where, 0.0) + value / (1e9 if column.endswith("_ns") else 1)
-        yield SnapshotMetric(family.kind, _name(family, column), family.help, labels, rows)
+        yield NamedMetric(family.kind, _name(family, column), family.help, labels, rows)
 
 
 def _name(family: Family, column: str) -> str:
@@ -135,7 +110,7 @@ def _name(family: Family, column: str) -> str:
     return f"bpftop_{family.metric_name}" + ("" if unit == "count" else f"_{unit}")
 
 
-def _findings(snapshot: Snapshot | None) -> Iterator[SnapshotMetric]:
+def _findings(snapshot: Snapshot | None) -> Iterator[NamedMetric]:
     """Yield the severity of each rule (0 nothing, 1 info, 2 warning, 3 critical) and the number of blind rules."""
     diagnosis = NO_DIAGNOSIS if snapshot is None else snapshot.diagnosis
     interfaces = () if snapshot is None else snapshot.interfaces
@@ -148,30 +123,40 @@ def _findings(snapshot: Snapshot | None) -> Iterator[SnapshotMetric]:
         name = escaped_text(finding.scope_name) if finding.scope == "interface" else ""
         rows[(finding.id, finding.scope, name)] = 1.0 + SEVERITIES.index(finding.severity)
     help_text = "gravest finding of the check: 0 none, 1 info, 2 warning, 3 critical; absent without its input"
-    yield SnapshotMetric("gauge", "bpftop_finding_severity", help_text, ("id", "scope", "interface"), rows)
+    yield NamedMetric("gauge", "bpftop_finding_severity", help_text, ("id", "scope", "interface"), rows)
     blind: Rows = {(): float(len(diagnosis.blind))}
     help_text = "checks whose input cannot be read; not those that do not apply here"
-    yield SnapshotMetric("gauge", "bpftop_rules_blind", help_text, (), blind)
+    yield NamedMetric("gauge", "bpftop_rules_blind", help_text, (), blind)
 
 
-class SnapshotMetrics(Collector):
-    """The collector of a snapshot's metrics, for a registry of prometheus_client."""
+class MetricList(Collector):
+    """The collector of metrics that are known already, for a registry of prometheus_client."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
+    def __init__(self, found: Sequence[NamedMetric]) -> None:
+        self._found = found
 
     def collect(self) -> Iterable[Metric]:
-        return (metric.family() for metric in metrics(self._snapshot))
+        return (metric.family() for metric in self._found)
+
+
+def registry_with(found: Sequence[NamedMetric]) -> CollectorRegistry:
+    """Return a registry with these metrics alone, without the metrics of the Python process."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(MetricList(found))
+    return registry
 
 
 def registry_of(snapshot: Snapshot) -> CollectorRegistry:
-    """Return a registry with the metrics of a snapshot alone, without the metrics of the Python process."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(SnapshotMetrics(snapshot))
-    return registry
+    """Return a registry with the metrics of a snapshot alone."""
+    return registry_with(list(metrics(snapshot)))
+
+
+def metrics_text(found: Sequence[NamedMetric]) -> str:
+    """Write metrics as OpenMetrics text (version 1.0.0)."""
+    text: str = generate_latest(registry_with(found)).decode()  # type: ignore[no-untyped-call]  # the library has no types
+    return text
 
 
 def openmetrics(snapshot: Snapshot) -> str:
     """Write the OpenMetrics text (version 1.0.0) of a snapshot."""
-    text: str = generate_latest(registry_of(snapshot)).decode()  # type: ignore[no-untyped-call]  # the library has no types
-    return text
+    return metrics_text(list(metrics(snapshot)))

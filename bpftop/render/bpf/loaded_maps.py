@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bpftop.fields import frozen
-from bpftop.model.bpf_inventory import BpfInventory, KnownMap, growth
+from bpftop.model.bpf_inventory import BpfInventory, Entries, KnownMap, growth
 from bpftop.model.map_contents import EntryRow, text_of
 from bpftop.model.snapshot import Snapshot
 from bpftop.model.units import UNKNOWN, si, since
@@ -66,8 +66,10 @@ def loaded_map_lines(before: BpfInventory | None, now: BpfInventory) -> list[Loa
     return _ordered(_line(before, now, each) for each in now.maps.values())
 
 
-def _line(before: BpfInventory | None, now: BpfInventory, each: KnownMap) -> LoadedMapLine:
-    entries = now.entries.get(each.map_id)
+def loaded_map_line(
+    each: KnownMap, entries: Entries | None, rates: tuple[float | None, float | None] = (None, None), used_by: str = ""
+) -> LoadedMapLine:
+    """Return the line of a map; ``rates`` are its growth per second and the time until it is full."""
     return LoadedMapLine(
         each.map_id,
         each.type,
@@ -75,13 +77,18 @@ def _line(before: BpfInventory | None, now: BpfInventory, each: KnownMap) -> Loa
         None if entries is None else entries.used,
         entries is None or entries.complete,
         each.max_entries,
-        *growth(before, now, each.map_id),
+        *rates,
         each.memory_bytes,
         ", ".join([str(owner) for owner in each.owners] or [f"pin {path}" for path in each.pinned]),
-        ", ".join(now.programs[prog_id].name for prog_id in each.prog_ids if prog_id in now.programs),
+        used_by,
         each.key_bytes,
         each.value_bytes,
     )
+
+
+def _line(before: BpfInventory | None, now: BpfInventory, each: KnownMap) -> LoadedMapLine:
+    used_by = ", ".join(now.programs[prog_id].name for prog_id in each.prog_ids if prog_id in now.programs)
+    return loaded_map_line(each, now.entries.get(each.map_id), growth(before, now, each.map_id), used_by)
 
 
 def recorded_map_lines(snapshot: Snapshot) -> list[LoadedMapLine]:

@@ -34,9 +34,17 @@ function __bpftop_themes
     printf '%s\n' ansi16 colour-blind dark high-contrast light warm (string replace -r '.*/(.*)\.yaml$' '$1' -- $own)
 end
 
-function __bpftop_maps
+function __bpftop_objects
     # Only root may list them.
-    bpftool map show 2>/dev/null | string replace -f -r '^\d+: .* name (\S+) .*' '$1'
+    bpftool $argv show 2>/dev/null | string replace -f -r '^\d+: .* name (\S+) .*' '$1'
+end
+
+function __bpftop_programs
+    __bpftop_objects prog
+end
+
+function __bpftop_maps
+    __bpftop_objects map
     __fish_complete_path (commandline -ct)
 end
 
@@ -94,7 +102,7 @@ complete -c bpftop -n '__bpftop_is watch' -l duration -x -d 'end after this numb
 complete -c bpftop -n '__bpftop_is watch' -l until-finding -x -d 'end at the first warning or critical finding, or when the check ID has one; ends like diagnose'
 complete -c bpftop -n '__bpftop_is fleet' -l ssh -x -d 'options for ssh, in one word: --ssh \'-p 2222 -J bastion\''
 complete -c bpftop -n '__bpftop_is fleet' -l format -x -a 'table json' -d 'write a table or document per interval instead of the screen: table, json'
-complete -c bpftop -n '__bpftop_is fleet progs'
+complete -c bpftop -n '__bpftop_is fleet'
 complete -c bpftop -n '__bpftop_is export' -l bpf -d 'also serve runs and time of the BPF programs, and entries of the maps, by name; run statistics are on meanwhile, which cost each run of every BPF program two clock readings'
 complete -c bpftop -n '__bpftop_is export' -l listen -x -d 'address to listen on (default: 127.0.0.1:9435); [ADDRESS]:PORT for IPv6'
 complete -c bpftop -n '__bpftop_is flows' -l top -x -d 'rows to show (default: 20)'
@@ -140,7 +148,7 @@ complete -c bpftop -n '__bpftop_is profile' -l runs -x -d 'runs per combination,
 complete -c bpftop -n '__bpftop_is profile' -l run-ms -x -d 'milliseconds per run from user space (default: 8)'
 complete -c bpftop -n '__bpftop_is profile' -l seed -x -d 'seed of keys, values and random order (default: 1)'
 complete -c bpftop -n '__bpftop_is profile' -l memory-limit -x -d 'memory limit of a temporary map (default: 256)'
-complete -c bpftop -n '__bpftop_is profile bench progs maps' -l format -x -a 'table json csv' -d 'table, json, csv (default: table)'
+complete -c bpftop -n '__bpftop_is profile bench' -l format -x -a 'table json csv' -d 'table, json, csv (default: table)'
 complete -c bpftop -n '__bpftop_is profile maps' -a '(__bpftop_maps)'
 complete -c bpftop -n '__bpftop_is bench' -l list -d 'list the suites and the programs that each compares, and exit'
 complete -c bpftop -n '__bpftop_is bench' -l object -r -F -d 'measure your own program in each of these object files instead of suites'
@@ -151,9 +159,12 @@ complete -c bpftop -n '__bpftop_is bench' -a 'counters spills dispatch calls lay
 complete -c bpftop -n '__bpftop_is progs' -l watch -d 'measure and print again and again, until Ctrl-C'
 complete -c bpftop -n '__bpftop_is progs' -l sort -x -d 'column to sort by, the largest first (default: cpu)'
 complete -c bpftop -n '__bpftop_is progs' -l disassemble -d 'print the translated instructions of the named programs, with their source lines where BTF has them'
+complete -c bpftop -n '__bpftop_is progs maps' -l format -x -a 'table json csv openmetrics' -d 'table, json, csv, openmetrics (default: table)'
+complete -c bpftop -n '__bpftop_is progs' -a '(__bpftop_programs)'
 complete -c bpftop -n '__bpftop_is maps' -s i -l interval -x -d 'seconds between two readings, for rates (default: none for entries, 1 for the list)'
+complete -c bpftop -n '__bpftop_is maps' -l watch -d 'read and print again and again, until Ctrl-C'
 complete -c bpftop -n '__bpftop_is maps' -l limit -x -d 'most entries (default: 1000)'
 complete -c bpftop -n '__bpftop_is maps' -l search -x -d 'only entries with this text in key or value'
-complete -c bpftop -n '__bpftop_is maps' -l sort -x -d 'sort entries by a field of the value, the largest first'
+complete -c bpftop -n '__bpftop_is maps' -l sort -x -d 'sort the list by a column, or the entries of a map by a field of the value, the largest first'
 complete -c bpftop -n '__bpftop_is maps' -l per-cpu -d 'as a table: also the value of each CPU'
 complete -c bpftop -n '__bpftop_is doctor' -l timing -d 'also measure the time of each collector, and of a whole tick against the budget'
