@@ -24,7 +24,8 @@ class Collector(Protocol):
     """A reader of one kernel interface.
 
     ``name`` is the collector's name in `doctor --timing` and in ``Sample.unavailable``. ``read`` returns readings under
-    ``reading_key(...)`` for the watched interfaces, without interfaces that are gone. It raises Unavailable only where
+    ``reading_key(...)`` for the watched interfaces, without interfaces that are gone. The same mapping as before means
+    that there is nothing newer yet, an empty one that there is nothing at all yet. It raises Unavailable only where
     nothing can be read.
     """
 
@@ -39,6 +40,7 @@ class Collector(Protocol):
 class _State:
     due_ns: int = 0
     every_ns: int | None = None
+    returned: Mapping[str, Reading] | None = None
     readings: Mapping[str, Reading] = field(default_factory=dict)
     unavailable: str | None = None
 
@@ -88,13 +90,20 @@ class Collectors:
             readings, state.unavailable = collector.read(interfaces), None
         except Unavailable as error:
             readings, state.unavailable = {}, str(error)
+        if readings is state.returned:
+            return
+        state.returned = readings
         every_ns = state.every_ns
         if every_ns is None:
             every_ns = max((FAMILIES[reading.family].every_ns for reading in readings.values()), default=0)
-        state.due_ns = now_ns + every_ns - self._interval_ns // 2 if every_ns else 0
+        # From the time of the read on: a background collector may have read some time before this tick.
+        read_ns = max((reading.read_ns for reading in readings.values()), default=now_ns)
+        state.due_ns = read_ns + every_ns - self._interval_ns // 2 if every_ns and readings else 0
         slow = every_ns > self._interval_ns
         state.readings = {
-            key: replace(reading, previous=_without_previous(state.readings.get(key))) if slow else reading
+            key: replace(reading, previous=_without_previous(state.readings.get(key)))
+            if slow and reading.previous is None
+            else reading
             for key, reading in readings.items()
         }
 

@@ -106,6 +106,7 @@ class LiveSource:
         self._netns, self._netns_name = netns, netns_name
         self._netns_inode = 0
         self._drops, self._bpf = drops, bpf
+        self._bpf_wanted = self._bpf_watched = False
         self._progress = progress
         self._attachments: Attachments  # from samples() on, like the next four
         self._host: Host
@@ -170,13 +171,22 @@ class LiveSource:
         self._commands.put(partial(self._watch_bpf, on))
 
     def _watch_bpf(self, on: bool) -> None:
-        from bpftop.collect.inventory.bpf_objects import BpfObjects
+        """Begin to read BPF objects at once; end it with the next tick, as the next pane may watch them too."""
+        from bpftop.collect.registry import watched_bpf_objects
+
+        self._bpf_wanted = on
+        if on and not self._bpf_watched:
+            self._bpf_watched = True
+            every_ns = max(WATCHED_BPF_EVERY_NS, self._interval_ns)
+            self._collectors.replace("bpf_objects", watched_bpf_objects(every_ns, statistics=True), every_ns)
+
+    def _end_bpf_watch(self) -> None:
+        """Stop to read BPF objects for a person, where no pane of them is open any more."""
         from bpftop.collect.registry import bpf_objects
 
-        if on:
-            self._collectors.replace(BpfObjects.name, BpfObjects(statistics=True), WATCHED_BPF_EVERY_NS)
-        else:
-            self._collectors.replace(BpfObjects.name, next(bpf_objects(self._bpf), None))
+        if self._bpf_watched and not self._bpf_wanted:
+            self._bpf_watched = False
+            self._collectors.replace("bpf_objects", next(bpf_objects(self._bpf, self._interval_ns), None))
 
     def _attach(self, stack: ExitStack) -> tuple[Netdev, Rows | None]:
         """Enter the namespace and attach; ``stack`` undoes both. Return what the collectors need: see registry.py."""
@@ -217,6 +227,7 @@ class LiveSource:
                 self._host,
                 drops=self._drops,
                 bpf=self._bpf,
+                interval_ns=self._interval_ns,
                 limits=limits,
                 foreign_program=lambda interface: self._attachments.by_label[interface.label].foreign_program,
                 load_after_s=self._quiet_start_s,
@@ -233,6 +244,7 @@ class LiveSource:
             tick.unavailable.update({f"flows/{label}/{d}": fault for d, fault in attachment.flow_faults.items()})
             if attachment.links is not None:
                 tick.readings[reading_key("links", label)] = attachment.links
+        self._end_bpf_watch()
         tick.add(*self._collectors.read([each for each in tick.interfaces if each.state in ("up", "down")]))
         tick.add(*self._flows.newest())
         self._thin_flows(tick.readings)

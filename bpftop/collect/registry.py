@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bpftop.collect.bpf.destinations import Destinations
 from bpftop.collect.bpf.drops import Drops
@@ -31,8 +32,12 @@ from bpftop.collect.sockets.port_use import PortUse
 from bpftop.collect.sockets.tcp_sockets import ConnectingSockets, StalledSockets, TimedOutSockets
 from bpftop.collect.sockets.udp_sockets import UdpSockets
 from bpftop.kernel.net.netdev import Netdev
+from bpftop.model.families import FAMILIES
 from bpftop.model.sample import Interface
 from bpftop.model.source import BpfMode
+
+if TYPE_CHECKING:
+    from bpftop.collect.background import InBackground
 
 
 def collectors(
@@ -42,13 +47,15 @@ def collectors(
     *,
     drops: bool,
     bpf: BpfMode = "off",
+    interval_ns: int = 0,
     limits: Rows | None = None,
     foreign_program: Callable[[Interface], int | None] | None = None,
     load_after_s: float = 0.0,
 ) -> list[Collector]:
     """Return all collectors of a session. ``drops`` includes the collectors that count by tracepoints.
 
-    ``bpf`` "list" includes the BPF programs and maps of the machine, "statistics" also keeps run statistics on.
+    ``bpf`` "list" includes the BPF programs and maps of the machine, "statistics" also keeps run statistics on. A
+    thread of their own reads them, no more often than ``interval_ns``, the time between ticks.
 
     ``limits`` are the machine's limits, for an entered namespace that does not show them. ``foreign_program`` returns
     the id of another owner's XDP program on an interface; None: rtnetlink is asked. Tracing programs are loaded
@@ -84,12 +91,27 @@ def collectors(
         *((make(load_after_s) for make in (Drops, exceptions, redirect_errors)) if drops else ()),
         *((Destinations(snmp),) if drops else ()),
         ForeignXdp(foreign_program or partial(find_foreign_program, netdev)),
-        *bpf_objects(bpf),
+        *bpf_objects(bpf, interval_ns, first_at_once=True),
     ]
 
 
-def bpf_objects(bpf: BpfMode) -> Iterator[Collector]:
-    if bpf != "off":
-        from bpftop.collect.inventory.bpf_objects import BpfObjects  # late: most sessions do without
+def bpf_objects(bpf: BpfMode, least_ns: int, *, first_at_once: bool = False) -> Iterator[Collector]:
+    """Yield the collector of BPF programs and maps, if any; it reads no more often than every ``least_ns``.
 
-        yield BpfObjects(statistics=bpf == "statistics")
+    ``first_at_once``: return when the first readings are there, so that the first sample of a session has them.
+    """
+    if bpf != "off":
+        collector = watched_bpf_objects(
+            max(FAMILIES["bpf_programs"].every_ns, least_ns), statistics=bpf == "statistics"
+        )
+        if first_at_once:
+            collector.wait_for_first()
+        yield collector
+
+
+def watched_bpf_objects(every_ns: int, *, statistics: bool) -> InBackground:
+    """Return a collector of BPF programs and maps whose thread reads them every so many nanoseconds."""
+    from bpftop.collect.background import InBackground  # late: most sessions do without
+    from bpftop.collect.inventory.bpf_objects import BpfObjects
+
+    return InBackground(BpfObjects(statistics=statistics), every_ns)
