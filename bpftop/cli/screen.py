@@ -113,6 +113,7 @@ def _app(sampling_thread: SamplingThread, setup: ScreenSetup, recording: Recordi
         themes=setup.themes,
         changed_theme=ThemeWatch(setup.theme_folders[0]).changed,
         save_settings=setup.save,
+        change_interval=source.change_interval,
         record=recording.toggle if sampling_thread.live else None,
     )
     return BpftopApp(

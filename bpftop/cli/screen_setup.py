@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +18,7 @@ from bpftop.fields import replace
 if TYPE_CHECKING:
     from bpftop.cli.settings_writer import Value
     from bpftop.tui.terminal_traits import TerminalTraits
-    from bpftop.tui.themes import Theme
+    from bpftop.tui.themes import FoundThemes, Theme
 
 DEFAULT_THEME, FEW_COLOURS_THEME = "dark", "ansi16"
 
@@ -38,7 +38,7 @@ class ScreenSetup(NamedTuple):
         """Return the folder of the person's own themes, beside the configuration, and that of the shipped ones."""
         return _theme_folders(self.file)
 
-    def themes(self) -> Sequence[Theme]:
+    def themes(self) -> FoundThemes:
         """Return all themes that can be chosen now."""
         from bpftop.tui.themes import all_themes
 

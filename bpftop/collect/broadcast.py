@@ -41,6 +41,9 @@ class Reader:
     def accept_offer(self, label: str) -> None:
         self._broadcast.source.accept_offer(label)
 
+    def change_interval(self, interval_s: float) -> None:
+        self._broadcast.source.change_interval(interval_s)
+
     def watch_bpf(self, on: bool) -> None:
         self._broadcast.source.watch_bpf(on)
 

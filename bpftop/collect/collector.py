@@ -54,7 +54,7 @@ class Collectors:
 
     def __init__(self, collectors: Iterable[Collector], interval_ns: int) -> None:
         self._states = {collector.name: (collector, _State()) for collector in collectors}
-        self._interval_ns = interval_ns
+        self.interval_ns = interval_ns
 
     def replace(self, name: str, collector: Collector | None, every_ns: int | None = None) -> None:
         """Close the collector of that name, if any, and read another one from now on, if any.
@@ -98,8 +98,8 @@ class Collectors:
             every_ns = max((FAMILIES[reading.family].every_ns for reading in readings.values()), default=0)
         # From the time of the read on: a background collector may have read some time before this tick.
         read_ns = max((reading.read_ns for reading in readings.values()), default=now_ns)
-        state.due_ns = read_ns + every_ns - self._interval_ns // 2 if every_ns and readings else 0
-        slow = every_ns > self._interval_ns
+        state.due_ns = read_ns + every_ns - self.interval_ns // 2 if every_ns and readings else 0
+        slow = every_ns > self.interval_ns
         state.readings = {
             key: replace(reading, previous=_without_previous(state.readings.get(key)))
             if slow and reading.previous is None

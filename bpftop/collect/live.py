@@ -101,6 +101,7 @@ class LiveSource:
         self._interval_ns = int(interval_s * NS_PER_SEC)
         self._first_gap_ns = self._interval_ns if first_gap_s is None else int(first_gap_s * NS_PER_SEC)
         self._quiet_start_s = QUIET_START_S if self._first_gap_ns < self._interval_ns else 0.0
+        self._due_ns = 0  # CLOCK_MONOTONIC time of the next sample
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._closed = False
         self._netns, self._netns_name = netns, netns_name
@@ -128,7 +129,7 @@ class LiveSource:
         """
         with ExitStack() as stack:
             netdev, limits = self._attach(stack)
-            due_ns = time.monotonic_ns()
+            self._due_ns = time.monotonic_ns()
             seq = 0
             while not self._closed:
                 tick = self._read_traffic()
@@ -136,10 +137,11 @@ class LiveSource:
                     self._open_collectors(stack, netdev, limits)
                 yield self._sample(seq, tick)
                 self._start_slow_work(seq)
-                due_ns = self._second_due_ns(due_ns) if seq == 0 else next_due_ns(due_ns, self._interval_ns)
+                due_ns = self._due_ns
+                self._due_ns = self._second_due_ns(due_ns) if seq == 0 else next_due_ns(due_ns, self._interval_ns)
                 seq += 1
-                self._schedule_flows(due_ns)
-                self._sleep_until(due_ns)
+                self._schedule_flows()
+                self._sleep_until_due()
                 if seq == 1:
                     self._devices.wait(FACTS_WAIT_S)
 
@@ -155,6 +157,10 @@ class LiveSource:
     def accept_offer(self, label: str) -> None:
         """Carry out the interface's ``offer`` at the next tick."""
         self._commands.put(partial(self._accept_offer, label))
+
+    def change_interval(self, interval_s: float) -> None:
+        """Take the samples at another interval; the next one is at most one new interval away."""
+        self._commands.put(partial(self._change_interval, int(interval_s * NS_PER_SEC)))
 
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
         """Start or stop counting flows."""
@@ -314,12 +320,12 @@ class LiveSource:
             with suppress(NoThread):  # the cost of a packet stays unknown
                 start_thread(costs)
 
-    def _sleep_until(self, due_ns: int) -> None:
+    def _sleep_until_due(self) -> None:
         """Wait for the next tick. Carry out the commands that arrive meanwhile, and check loads once a second.
 
         Programs that wait are attached one after another, at least one per tick: a tick may be late by that.
         """
-        while not self._closed and (left_ns := due_ns - time.monotonic_ns()) > 0:
+        while not self._closed and (left_ns := self._due_ns - time.monotonic_ns()) > 0:
             if self._attachments.waiting and self._commands.empty():
                 self._attachments.attach_next()
                 continue
@@ -333,7 +339,7 @@ class LiveSource:
                     attachment.check_load(time.monotonic_ns())
                 continue
             command()
-            self._schedule_flows(due_ns)  # a command may have changed what is attached
+            self._schedule_flows()  # a command may have changed what is attached
 
     def _sample_flows(self, sample_1_in: int, seconds: float) -> None:
         if self._flow_request is None or self._sampled_until_ns is not None:
@@ -345,6 +351,10 @@ class LiveSource:
         """Stop to count flows where a sample of them is over."""
         if self._sampled_until_ns is not None and time.monotonic_ns() >= self._sampled_until_ns:
             self._watch_flows(None)
+
+    def _change_interval(self, interval_ns: int) -> None:
+        self._interval_ns = self._collectors.interval_ns = interval_ns
+        self._due_ns = min(self._due_ns, time.monotonic_ns() + interval_ns)
 
     def _accept_offer(self, label: str) -> None:
         if label in self._attachments.by_label:
@@ -365,11 +375,11 @@ class LiveSource:
         if request is not None and (thinner := thinner_request(request, readings)) is not None:
             self._count_flows(thinner)
 
-    def _schedule_flows(self, due_ns: int) -> None:
-        """Have the tables of flows read in time for the tick that is due at ``due_ns``."""
+    def _schedule_flows(self) -> None:
+        """Have the tables of flows read in time for the next tick."""
         attachments = self._attachments.by_label.items()
         self._flows.schedule(
-            [(label, counter) for label, each in attachments for counter in each.flow_counters], due_ns
+            [(label, counter) for label, each in attachments for counter in each.flow_counters], self._due_ns
         )
 
 

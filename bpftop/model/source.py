@@ -25,6 +25,9 @@ class SampleSource(Protocol):
     def accept_offer(self, label: str) -> None:
         """Attach as the interface's ``offer`` says (native XDP). The result shows in the samples that follow."""
 
+    def change_interval(self, interval_s: float) -> None:
+        """Take the samples at another interval from now on. A recording keeps the pace at which it was made."""
+
     def watch_bpf(self, on: bool) -> None:
         """Start or stop reading the BPF programs and maps of the machine at every tick, with run statistics on.
 

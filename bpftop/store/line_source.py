@@ -23,6 +23,9 @@ class OtherHost:
     def accept_offer(self, label: str) -> None:
         raise BpftopError("these samples come from elsewhere: what they offer can be done there alone")
 
+    def change_interval(self, interval_s: float) -> None:
+        """Do nothing: the other program chooses its interval."""
+
     def watch_bpf(self, on: bool) -> None:
         """Do nothing: what was recorded plays in any case."""
 

@@ -73,6 +73,9 @@ class Replay:
     def accept_offer(self, label: str) -> None:
         raise BpftopError("this is a recording: what the live screen offered then cannot be done now")
 
+    def change_interval(self, interval_s: float) -> None:
+        """Do nothing: a recording keeps its pace."""
+
     def watch_bpf(self, on: bool) -> None:
         """Do nothing: what was recorded plays in any case."""
 

@@ -5,12 +5,12 @@ Textual is not imported: the configuration needs the ids.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bpftop.model.snapshot import Snapshot
-from bpftop.tui.themes import Theme
+from bpftop.tui.themes import FoundThemes, Theme
 
 
 @dataclass(frozen=True)
@@ -142,8 +142,8 @@ ACTION_IDS = tuple(action.id for action in ACTIONS)
 class Actions:
     """Side effects that the screen asks its caller for.
 
-    Every function may raise BpftopError. All but ``watch_flows`` and ``watch_bpf`` may block: the app calls them in
-    threads.
+    Every function may raise BpftopError. All but ``watch_flows``, ``watch_bpf`` and ``change_interval`` may block: the
+    app calls them in threads.
     """
 
     save_snapshot: Callable[[Snapshot], str]
@@ -151,15 +151,18 @@ class Actions:
     accept_offer: Callable[[str], None]
     """Carry out the offer of the interface with this label."""
     watch_flows: Callable[[bool, int], None]
-    watch_bpf: Callable[[bool], None]
     """Start or stop counting flows; count one packet of this many."""
+    watch_bpf: Callable[[bool], None]
+    """Start or stop reading the BPF programs and maps at every tick."""
     save_picture: Callable[[str], str]
     """Write the SVG text and return its path."""
-    themes: Callable[[], Sequence[Theme]] = tuple
+    themes: Callable[[], FoundThemes] = FoundThemes
     """Return all themes that can be chosen."""
     changed_theme: Callable[[str], Theme | None] = lambda name: None
     """Return the theme of this name if its file has changed since the last call. Raises UsageError."""
     save_settings: Callable[[Mapping[str, Any]], str] = lambda changes: ""
     """Write changed settings (field -> value, None: remove the field) and return the path of the file."""
+    change_interval: Callable[[float], None] = lambda interval_s: None
+    """Take the samples at another interval."""
     record: Callable[[], str] | None = None
     """Start or stop recording; return a sentence about the result. None: recording is not possible."""

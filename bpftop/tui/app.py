@@ -266,7 +266,7 @@ class BpftopApp(ConfiguredApp, inherit_bindings=False):
     def action_theme(self) -> None:
         from bpftop.tui.screens.theme import ThemeScreen
 
-        self.push_screen(ThemeScreen(self.actions.themes(), self.colours))
+        self.push_screen(ThemeScreen(self.found_themes(), self.colours))
 
     def action_settings(self) -> None:
         self.edit_settings(self.place.pane)

@@ -8,6 +8,7 @@ from typing import Any
 from bpftop.errors import BpftopError
 from bpftop.tui.messages import Said
 from bpftop.tui.moment_app import MomentApp
+from bpftop.tui.themes import Theme
 
 THEME_EVERY_S = 1.0
 """Time between two looks at the file of the theme."""
@@ -36,6 +37,13 @@ class ConfiguredApp(MomentApp):
         if theme is not None:
             self.use_theme(theme)
 
+    def found_themes(self) -> Sequence[Theme]:
+        """Return the themes that can be chosen; say which files are none, and why."""
+        found = self.actions.themes()
+        for problem in found.problems:
+            self.say(problem, is_error=True)
+        return found.themes
+
     def edit_settings(self, pane: str) -> None:
         """Let the person change settings, and write them."""
         from bpftop.render.column_tables import COLUMN_TABLES
@@ -45,7 +53,13 @@ class ConfiguredApp(MomentApp):
         columns = COLUMN_TABLES.get(pane, ())[1:]
         chosen = self.choices.columns.get(pane, [column.id for column in columns])
         form = SettingsScreen(
-            self.actions.themes(), self.colours, self.interval_s, (pane, PANES[pane].title), columns, chosen
+            self.found_themes(),
+            self.colours,
+            self.interval_s,
+            (pane, PANES[pane].title),
+            columns,
+            chosen,
+            live=self.sampling_thread.live,
         )
 
         def answered(changes: Mapping[str, Any] | None) -> None:
@@ -55,6 +69,9 @@ class ConfiguredApp(MomentApp):
         self.push_screen(form, answered)
 
     def _keep(self, changes: dict[str, Any]) -> None:
+        if "interval" in changes:
+            self.interval_s = changes["interval"]
+            self.actions.change_interval(self.interval_s)
         if "columns" in changes:
             columns = {**self.choices.columns, **changes["columns"]}
             self.choose(columns=columns)

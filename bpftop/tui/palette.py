@@ -77,6 +77,6 @@ class Everything(Provider):
 
     def _themes(self) -> Iterator[PaletteEntry]:
         app = self._bpftop
-        for theme in app.actions.themes():
+        for theme in app.actions.themes().themes:
             run = partial(app.use_theme, theme)
             yield PaletteEntry(f"Theme: {theme.name}", "Show everything in these colours.", run)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bpftop.config.untrusted_file import Refused, read_bytes
 from bpftop.errors import UsageError
@@ -77,6 +77,13 @@ class Theme:
         return Theme(self.name, dict.fromkeys(self.colours, "default"))
 
 
+class FoundThemes(NamedTuple):
+    """The themes that can be chosen, by their names, and a sentence for each file that is no theme."""
+
+    themes: tuple[Theme, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
 def read_theme(path: Path) -> Theme:
     """Read a theme file. Raises UsageError that names the file and the wrong role."""
     try:
@@ -97,15 +104,18 @@ def find_theme(name: str, folders: Iterable[Path]) -> Theme:
     raise UsageError(f"no theme {name!r}; there is {', '.join(sorted(known)) or 'none'}")
 
 
-def all_themes(folders: Iterable[Path]) -> list[Theme]:
-    """Return every theme of the folders by its name; the first folder that has a name wins. Bad files are left out."""
+def all_themes(folders: Iterable[Path]) -> FoundThemes:
+    """Return every theme of the folders; the first folder that has a name wins."""
     themes: dict[str, Theme] = {}
+    problems = []
     for folder in folders:
         for path in sorted(folder.glob("*.yaml")):
             if path.stem not in themes:
-                with suppress(UsageError):
+                try:
                     themes[path.stem] = read_theme(path)
-    return sorted(themes.values(), key=lambda theme: theme.name)
+                except UsageError as error:
+                    problems.append(str(error))
+    return FoundThemes(tuple(sorted(themes.values(), key=lambda theme: theme.name)), tuple(problems))
 
 
 def _parse(text: str, origin: str) -> object:

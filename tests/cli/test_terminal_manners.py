@@ -18,6 +18,7 @@ from tests.cli.running import COMMAND, Terminal, environment
 from tests.waiting import until
 
 LO = ("lo", "--attach", "none")
+THEMES = Path(__file__).parents[2] / "themes"
 PANES = {"2": "softirq", "3": "wire", "8": "severity", "1": "Protocol"}
 """Key of a pane -> a word of its first rows, or of the titles above them."""
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*m")
@@ -147,6 +148,20 @@ def test_a_storm_of_changes_of_size_ends_in_a_whole_screen() -> None:
         terminal.type("q")
         assert terminal.await_end() == 0
         assert terminal.as_it_was()
+
+
+def test_themes_beside_a_named_configuration_can_be_chosen(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("theme: evening\n")
+    (tmp_path / "themes").mkdir()
+    (tmp_path / "themes" / "evening.yaml").write_text((THEMES / "dark.yaml").read_text())
+    with Terminal(*LO, "--config", str(tmp_path / "c.yaml")) as terminal:
+        await_screen(terminal)
+        terminal.type("T")
+        await_screen(terminal, text="evening")
+        terminal.type("q")  # ends the choice
+        await_screen(terminal, text="8 Findings")
+        terminal.type("q")
+        assert terminal.await_end() == 0
 
 
 @pytest.mark.needs("tmux")

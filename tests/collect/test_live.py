@@ -27,3 +27,14 @@ def test_a_wall_clock_that_steps_changes_no_rate(monkeypatch: pytest.MonkeyPatch
     assert 50_000_000 < snapshot.interval_ns < 5 * 10**9
     assert snapshot.total.rx.totals.packets_per_sec is not None
     assert snapshot.total.rx.totals.packets_per_sec >= 0
+
+
+def test_a_new_interval_does_not_wait_for_the_end_of_the_old_one() -> None:
+    source = LiveSource(["lo"], AttachRequest("none"), interval_s=3600.0)
+    with closing(source.samples()) as samples:
+        next(samples)  # the second one follows by itself
+        next(samples)
+        source.change_interval(0.1)
+        third, fourth = next(samples), next(samples)
+    source.close()
+    assert 50_000_000 < fourth.mono_ns - third.mono_ns < 60 * 10**9

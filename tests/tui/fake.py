@@ -108,6 +108,9 @@ class FakeSource:
         }
         self.interfaces = tuple(replace(i, offer=None, hooks=hooks) if i.label == label else i for i in self.interfaces)
 
+    def change_interval(self, interval_s: float) -> None:
+        self.interval_s = interval_s
+
     def watch_bpf(self, on: bool) -> None:
         self.bpf_watched = on
 

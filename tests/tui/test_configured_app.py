@@ -12,7 +12,7 @@ from textual.widgets import Input, Select
 from bpftop.cli.settings_writer import change_settings
 from bpftop.tui.screens.settings import ColumnList, SettingsScreen
 from bpftop.tui.theme_watch import ThemeWatch
-from bpftop.tui.themes import ROLES
+from bpftop.tui.themes import ROLES, all_themes
 from tests.tui.conftest import THEMES, Stage, perform, until
 
 PROBLEMS = [f"/home/me/config.yaml, line {n}, keys.puase: no such setting (did you mean pause?)" for n in range(1, 6)]
@@ -74,6 +74,31 @@ def test_the_form_changes_the_file_and_keeps_its_comments(tmp_path: Path) -> Non
     )
     assert "- rx_packets_per_sec\n" in text
     assert "share" not in text
+
+
+def test_a_new_interval_is_used_at_once() -> None:
+    async def scenario(stage: Stage) -> None:
+        assert stage.line(1).endswith("live 1 s")
+        await stage.press("comma")
+        stage.app.screen.query_one("#interval", Input).value = "2.5"
+        await stage.press("ctrl+s")
+        await until(stage, lambda: asked == [2.5])
+        assert stage.line(1).endswith("live 2.5 s")
+
+    asked: list[float] = []
+    perform(scenario, size=(120, 40), actions={"change_interval": asked.append})
+
+
+def test_a_file_that_is_no_theme_is_named_where_themes_are_chosen(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text((THEMES / "dark.yaml").read_text())
+    (tmp_path / "broken.yaml").write_text("text: mauve\n")
+
+    async def scenario(stage: Stage) -> None:
+        await stage.press("T")
+        assert "mine" in stage.app.screen_text()
+        assert stage.said().startswith(f"{tmp_path}/broken.yaml: text: 'mauve' is no colour")
+
+    perform(scenario, actions={"themes": lambda: all_themes([tmp_path, THEMES])})
 
 
 def test_esc_leaves_all_as_it_was() -> None:

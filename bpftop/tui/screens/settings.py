@@ -59,6 +59,7 @@ class SettingsScreen(ModalScreen[Changes | None]):
         pane: Id and title of the open pane.
         columns: All columns of its table.
         chosen: Ids of the columns that the table shows now.
+        live: False where a recording has its own pace.
     """
 
     app = getters.app(ThemedApp)
@@ -96,8 +97,11 @@ class SettingsScreen(ModalScreen[Changes | None]):
         pane: tuple[str, str],
         columns: Sequence[Column[Any]],
         chosen: Sequence[str],
+        *,
+        live: bool = True,
     ) -> None:
         super().__init__()
+        self._live = live
         self._themes, self._theme, self._interval = {t.name: t for t in themes}, theme, interval
         self._pane, self._columns, self._chosen = pane, columns, list(chosen)
 
@@ -106,7 +110,7 @@ class SettingsScreen(ModalScreen[Changes | None]):
         with VerticalScroll(id="form", can_focus=False):
             yield Label("Theme")
             yield Select([(name, name) for name in names], value=self._theme.name, allow_blank=False, id="theme")
-            yield Label("Interval: seconds between two ticks, from the next start")
+            yield Label(f"Interval: seconds between two samples{'' if self._live else ', of a live screen'}")
             yield Input(f"{self._interval:g}", id="interval")
             if self._columns:
                 yield Label(f"Columns of {self._pane[1]} (space switches one)")
