@@ -221,28 +221,27 @@ static __always_inline __u32 bytes_to_copy(void)
 	return most_bytes < HEADERS_MOST ? HEADERS_MOST : most_bytes;
 }
 
-static __always_inline struct scratch *get_scratch(void)
+/* Return the scratch of this CPU, with the time at which the program begins to cost. */
+static __always_inline struct scratch *begin_packet(void)
 {
 	__u32 zero = 0;
+	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
 
-	return bpf_map_lookup_elem(&scratches, &zero);
+	if (scratch)
+		scratch->packet.time_ns = bpf_ktime_get_ns();
+	return scratch;
 }
 
 /* Send the packet in the scratch to user space, unless the filter, the rate or a full ring is against it. */
-static __always_inline void send_packet(struct scratch *scratch, __u32 copied)
+static __always_inline void send_packet(struct scratch *scratch, struct capture_counts *counts, __u32 copied)
 {
 	struct captured_packet *packet = &scratch->packet;
-	struct capture_counts *counts;
-	__u32 zero = 0, kept = copied;
+	__u32 kept = copied;
 
 	if ((wanted_ethertype || wanted_protocol != CAPTURE_ANY_PROTOCOL || wanted_sides) &&
 	    !passes_filter(scratch, copied))
 		return;
-	counts = bpf_map_lookup_elem(&capture_counts, &zero);
-	if (!counts)
-		return;
 	counts->matched += 1;
-	packet->time_ns = bpf_ktime_get_ns();
 	if (!is_within_rate(packet->time_ns)) {
 		counts->over_rate += 1;
 		return;
@@ -253,6 +252,19 @@ static __always_inline void send_packet(struct scratch *scratch, __u32 copied)
 	packet->captured = kept;
 	if (bpf_ringbuf_output(&ring, scratch, RECORD_HEADER + kept, 0))
 		counts->ring_full += 1;
+}
+
+/* Send a packet whose first `copied` bytes are in the scratch, 0 for none, and count the time since packet.time_ns. */
+static __always_inline void finish_packet(struct scratch *scratch, __u32 copied)
+{
+	__u32 zero = 0;
+	struct capture_counts *counts = bpf_map_lookup_elem(&capture_counts, &zero);
+
+	if (!counts)
+		return;
+	if (copied)
+		send_packet(scratch, counts, copied);
+	counts->spent_ns += bpf_ktime_get_ns() - scratch->packet.time_ns;
 }
 
 #endif

@@ -38,6 +38,7 @@ struct capture_counts {
 	unsigned long long matched;
 	unsigned long long over_rate; /* left out for the limit of packets per second */
 	unsigned long long ring_full; /* left out because nobody read the ring in time */
+	unsigned long long spent_ns;  /* in the program; includes packets that the filter refuses */
 };
 
 #endif

@@ -18,18 +18,25 @@ struct sk_buff___with_vlan_all {
 
 #pragma clang attribute pop
 
-const volatile __u32 wanted_reason = ANY_REASON;
+const volatile __u32 wanted_reason_0 = ANY_REASON, wanted_reason_1 = ANY_REASON, wanted_reason_2 = ANY_REASON,
+		     wanted_reason_3 = ANY_REASON, wanted_reason_4 = ANY_REASON, wanted_reason_5 = ANY_REASON;
+
+/* The verifier removes the comparisons that the constants decide. */
+static __always_inline int is_wanted_reason(__u32 reason)
+{
+	if (wanted_reason_0 == ANY_REASON)
+		return is_drop(reason);
+	return reason == wanted_reason_0 || reason == wanted_reason_1 || reason == wanted_reason_2 ||
+	       reason == wanted_reason_3 || reason == wanted_reason_4 || reason == wanted_reason_5;
+}
 
 /* Write the interface of the packet; return 0 for a packet of another namespace or of an interface that nobody watches.
  */
 static __always_inline int find_interface(__u64 *ctx, const struct sk_buff *skb, struct captured_packet *packet)
 {
-	const struct net_device *dev = skb->dev;
-	__u32 inum = namespace_of_device(dev), received_on = skb->skb_iif, ifindex = received_on;
+	__u32 received_on = skb->skb_iif, ifindex = received_on;
 
-	if (dev && inum == netns)
-		ifindex = dev->ifindex;
-	else if (inum >= NETNS_FIRST || namespace_of_socket(ctx, skb) != netns)
+	if (!is_in_watched_namespace(ctx, skb, &ifindex))
 		return 0;
 	if (ifindex && !bpf_map_lookup_elem(&watched, &ifindex))
 		return 0;
@@ -45,23 +52,14 @@ static __always_inline __u16 vlan_type(const struct sk_buff *skb)
 											: 0;
 }
 
-SEC("tp_btf/kfree_skb")
-int capture_drop(__u64 *ctx)
+/* Write the packet to the scratch. Return how many of its bytes were copied; 0 for a packet that is not watched. */
+static __always_inline __u32 copy_packet(__u64 *ctx, struct scratch *scratch)
 {
 	const struct sk_buff *skb = (const void *)ctx[0];
-	__u32 reason = (__u32)ctx[2], begin, data, copied, most = bytes_to_copy();
-	struct captured_packet *packet;
-	struct scratch *scratch;
+	__u32 begin, data, copied, most = bytes_to_copy();
+	struct captured_packet *packet = &scratch->packet;
 	__u16 mac, network;
 
-	if (wanted_reason == ANY_REASON ? reason == not_specified || reason == consumed : reason != wanted_reason)
-		return 0;
-	if (!is_chosen())
-		return 0;
-	scratch = get_scratch();
-	if (!scratch)
-		return 0;
-	packet = &scratch->packet;
 	if (!find_interface(ctx, skb, packet))
 		return 0;
 	mac = skb->mac_header;
@@ -76,7 +74,7 @@ int capture_drop(__u64 *ctx)
 	if (skb->tail < begin)
 		return 0;
 	packet->location = ctx[1];
-	packet->reason = reason;
+	packet->reason = (__u32)ctx[2];
 	packet->length = skb->len + data - begin;
 	packet->segments = 0;
 	packet->vlan_tci = skb->vlan_tci;
@@ -87,6 +85,18 @@ int capture_drop(__u64 *ctx)
 	asm volatile("" : "+r"(copied));
 	if (!copied || copied > CAPTURE_MOST_BYTES || bpf_probe_read_kernel(scratch->bytes, copied, skb->head + begin))
 		return 0;
-	send_packet(scratch, copied);
+	return copied;
+}
+
+SEC("tp_btf/kfree_skb")
+int capture_drop(__u64 *ctx)
+{
+	struct scratch *scratch;
+
+	if (!is_wanted_reason((__u32)ctx[2]) || !is_chosen())
+		return 0;
+	scratch = begin_packet();
+	if (scratch)
+		finish_packet(scratch, copy_packet(ctx, scratch));
 	return 0;
 }

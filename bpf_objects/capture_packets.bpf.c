@@ -9,24 +9,17 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 const volatile __u32 capture_tx = 0;
 const volatile __u32 link_is_ip = 0; /* frames begin with the IP header */
 
-SEC("tc")
-int capture_tc(struct __sk_buff *skb)
+/* Write the packet to the scratch. Return how many of its bytes were copied; 0 where none could be read. */
+static __always_inline __u32 copy_packet(struct __sk_buff *skb, struct scratch *scratch)
 {
 	__u32 copied = skb->len, most = bytes_to_copy();
-	struct captured_packet *packet;
-	struct scratch *scratch;
+	struct captured_packet *packet = &scratch->packet;
 
-	if (!is_chosen())
-		return TCX_NEXT;
-	scratch = get_scratch();
-	if (!scratch)
-		return TCX_NEXT;
 	copied = copied < most ? copied : most;
 	copied = copied < CAPTURE_MOST_BYTES ? copied : CAPTURE_MOST_BYTES;
 	asm volatile("" : "+r"(copied));
 	if (!copied || copied > CAPTURE_MOST_BYTES || bpf_skb_load_bytes(skb, 0, scratch->bytes, copied))
-		return TCX_NEXT;
-	packet = &scratch->packet;
+		return 0;
 	packet->location = 0;
 	packet->reason = 0;
 	packet->ifindex = skb->ifindex;
@@ -36,6 +29,18 @@ int capture_tc(struct __sk_buff *skb)
 	packet->vlan_type = skb->vlan_present ? bpf_ntohs(skb->vlan_proto) : 0;
 	packet->direction = capture_tx ? CAPTURE_TX : CAPTURE_RX;
 	packet->is_ip = link_is_ip;
-	send_packet(scratch, copied);
+	return copied;
+}
+
+SEC("tc")
+int capture_tc(struct __sk_buff *skb)
+{
+	struct scratch *scratch;
+
+	if (!is_chosen())
+		return TCX_NEXT;
+	scratch = begin_packet();
+	if (scratch)
+		finish_packet(scratch, copy_packet(skb, scratch));
 	return TCX_NEXT;
 }

@@ -45,17 +45,11 @@ SEC("tp_btf/kfree_skb")
 int count_drop(__u64 *ctx)
 {
 	const struct sk_buff *skb = (const void *)ctx[0];
-	const struct net_device *dev = skb->dev;
 	struct drop drop = { .reason = (__u32)ctx[2] };
-	__u32 inum, slot = 0;
 	struct drop_row *row;
+	__u32 slot = 0;
 
-	if (drop.reason == not_specified || drop.reason == consumed)
-		return 0;
-	inum = namespace_of_device(dev);
-	if (dev && inum == netns)
-		drop.ifindex = dev->ifindex;
-	else if (inum >= NETNS_FIRST || namespace_of_socket(ctx, skb) != netns)
+	if (!is_drop(drop.reason) || !is_in_watched_namespace(ctx, skb, &drop.ifindex))
 		return 0;
 	if (drop.ifindex) {
 #pragma unroll

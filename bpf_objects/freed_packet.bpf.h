@@ -71,4 +71,24 @@ static __always_inline __u32 namespace_of_socket(__u64 *ctx, const struct sk_buf
 	return sk ? sk->__sk_common.skc_net.net->ns.inum : 0;
 }
 
+/* Return 1 if the kernel says why it frees the packet, so that the packet counts as dropped. */
+static __always_inline int is_drop(__u32 reason)
+{
+	return reason != not_specified && reason != consumed;
+}
+
+/* Return 1 if the packet belongs to the watched namespace. Write the number of its device; `ifindex` keeps its value
+ * where the packet has no device (any more). */
+static __always_inline int is_in_watched_namespace(__u64 *ctx, const struct sk_buff *skb, __u32 *ifindex)
+{
+	const struct net_device *dev = skb->dev;
+	__u32 inum = namespace_of_device(dev);
+
+	if (dev && inum == netns) {
+		*ifindex = dev->ifindex;
+		return 1;
+	}
+	return inum < NETNS_FIRST && namespace_of_socket(ctx, skb) == netns;
+}
+
 #endif

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bpftop.cli.output import Output, complain
 from bpftop.errors import BpftopError
-from bpftop.export.pcapng.blocks import PcapngBlocks, left_out_sentence
+from bpftop.export.pcapng.blocks import PcapngBlocks, cost_sentence, left_out_sentence
 from bpftop.model.captured_packet import CaptureCounts, CapturedPacket
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class CaptureFile:
         after = self._counts.matched - self._counts.left_out - self.packets
         rest = f"; {after} came after its limit" if after and self.trouble is None else ""
         yield f"{self.packets} packets in {name}; {left_out_sentence(self._counts)}{rest}"
+        yield cost_sentence(self._counts)
         if self._hides_functions:
             yield (
                 "the kernel hides the addresses of its functions, so the packets do not name the function that dropped "

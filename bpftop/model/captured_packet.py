@@ -28,11 +28,15 @@ class CapturedPacket:
 
 @frozen
 class CaptureCounts:
-    """Packets that passed the filter and were chosen, and those of them that were left out."""
+    """Packets that passed the filter and were chosen, and those of them that were left out.
+
+    ``spent_ns``: CPU time of the capturing programs, which includes packets that the filter refused.
+    """
 
     matched: int = 0
     over_rate: int = 0
     ring_full: int = 0
+    spent_ns: int = 0
 
     @property
     def left_out(self) -> int:

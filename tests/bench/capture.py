@@ -45,7 +45,7 @@ def measure(say: Callable[[str], None]) -> Iterator[Figure]:
                 least_ns = min(least_ns, capturing.program.test_run(FRAMES["UDP"], runs).duration_ns)
                 while records.read():
                     pass
-            matched, _, full = records.counts()
+            matched, _, full, _ = records.counts()
             records.close()
             if name == "a copied packet" and (full or matched != ROUNDS * runs):
                 raise BpftopError(f"of {ROUNDS * runs} packets {matched - full} were copied")

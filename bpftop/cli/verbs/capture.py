@@ -124,7 +124,7 @@ def _request(arguments: argparse.Namespace) -> CaptureRequest:
     ethertype, l4_proto = (None, None) if arguments.protocol is None else protocol_numbers(arguments.protocol)
     return CaptureRequest(
         drops=arguments.only_drops,
-        reason=arguments.reason,
+        reasons=() if arguments.reason is None else (arguments.reason,),
         ethertype=ethertype,
         l4_proto=l4_proto,
         flow=() if arguments.flow is None else flow_sides(arguments.flow),

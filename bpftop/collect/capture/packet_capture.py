@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
 
 from bpftop.collect.bpf.drops import REASON_PREFIX, kernel_drop_reasons, reason_constants
 from bpftop.collect.bpf.tracing import TRACING, refusal
 from bpftop.collect.capture.kernel_functions import KernelFunctions
-from bpftop.collect.capture.request import CaptureRequest
+from bpftop.collect.capture.request import REASONS_MOST, CaptureRequest
 from bpftop.errors import BpftopError
 from bpftop.hooks.attach_facts import LINK_LAYERS
 from bpftop.kernel.bpf.bpf_link import Link, attach_tracing
@@ -25,7 +25,6 @@ from bpftop.model.captured_packet import CaptureCounts, CapturedPacket
 from bpftop.model.sample import DIRECTIONS, Direction
 
 _SHARED = ("ring", "capture_counts", "seconds")
-_ANY_REASON = 0xFFFFFFFF
 
 
 class PacketCapture:
@@ -97,9 +96,14 @@ class PacketCapture:
         try:
             reasons = kernel_drop_reasons()
             self._reasons = {number: name.removeprefix(REASON_PREFIX) for number, name in reasons.names.items()}
-            wanted = _ANY_REASON if request.reason is None else reason_number(self._reasons, request.reason)
-            constants = {**request.constants, **reason_constants(reasons), "netns": namespace_inode()}
-            program = BpfObject("capture_drops", "capture_drop", {**constants, "wanted_reason": wanted})
+            wanted = reason_numbers(self._reasons, request.reasons) if request.reasons else ()
+            constants = {
+                **request.constants,
+                **reason_constants(reasons),
+                **{f"wanted_reason_{place}": number for place, number in enumerate(wanted)},
+                "netns": namespace_inode(),
+            }
+            program = BpfObject("capture_drops", "capture_drop", constants)
             opened.callback(program.close)
             WatchedSet(program.map_fd("watched")).update(self._interfaces)
             self._links.callback(attach_tracing(program.program.fd).close)
@@ -136,12 +140,19 @@ class PacketCapture:
         return program
 
 
-def reason_number(reasons: dict[int, str], wanted: str) -> int:
-    """Return the number of a drop reason on this kernel. Raises BpftopError."""
-    for number, name in reasons.items():
-        if name == wanted.upper().removeprefix(REASON_PREFIX):
-            return number
-    raise BpftopError(f"this kernel has no drop reason {wanted!r}; it has {', '.join(sorted(reasons.values()))}")
+def reason_numbers(reasons: Mapping[int, str], wanted: Sequence[str]) -> tuple[int, ...]:
+    """Return the numbers of drop reasons on this kernel, without those it does not have.
+
+    Raises BpftopError where it has none of them.
+    """
+    names = [name.upper().removeprefix(REASON_PREFIX) for name in wanted]
+    numbers = tuple(number for number, name in reasons.items() if name in names or str(number) in names)
+    if not numbers:
+        raise BpftopError(
+            f"this kernel has no drop reason {' or '.join(map(repr, wanted))}; it has "
+            f"{', '.join(sorted(reasons.values()))}"
+        )
+    return numbers[:REASONS_MOST]
 
 
 def with_tag(content: bytes, vlan_type: int, vlan_tci: int, is_ip: bool) -> bytes:

@@ -14,6 +14,7 @@ from bpftop.model.protocols import protocol_name
 
 _ETHERTYPES = {"arp": 0x0806, "lldp": 0x88CC, "mpls": 0x8847, "pppoe": 0x8864, "ip": 0x0800}
 _SIDE = re.compile(r"(?:\[(?P<bracketed>[^]]+)\]|(?P<plain>[^:\[\]]*))(?::(?P<port>\d+))?|(?P<six>[0-9a-fA-F:.]+)")
+REASONS_MOST = 6
 _EITHER_SIDE = ((A_ADDRESS, A_PORT), (B_ADDRESS, B_PORT))
 
 
@@ -27,13 +28,15 @@ class FlowSide:
 
 @frozen
 class CaptureRequest:
-    """Limits and filter of a capture. ``drops``: dropped packets only, of ``reason``, or for any reason.
+    """Limits and filter of a capture. ``drops``: dropped packets only, for one of ``reasons``, or for any reason.
+
+    Of several ``reasons``, at most REASONS_MOST, those that the running kernel does not have are left out.
 
     ``ethertype`` and ``l4_proto`` None: any. ``flow`` has up to two sides; packets of both directions pass.
     """
 
     drops: bool = False
-    reason: str | None = None
+    reasons: tuple[str, ...] = ()
     ethertype: int | None = None
     l4_proto: int | None = None
     flow: tuple[FlowSide, ...] = ()

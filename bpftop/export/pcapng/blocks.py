@@ -97,6 +97,12 @@ def left_out_sentence(counts: CaptureCounts) -> str:
     )
 
 
+def cost_sentence(counts: CaptureCounts) -> str:
+    """Return what the capture has cost the packets until now."""
+    each = f", {counts.spent_ns / counts.matched:.0f} ns a packet" if counts.matched else ""
+    return f"the capture took {counts.spent_ns / 1e6:.3g} ms of CPU time{each}"
+
+
 def _block(kind: int, body: bytes, options: Mapping[int, bytes]) -> bytes:
     packed = b"".join(struct.pack("<HH", kind, len(value)) + _padded(value) for kind, value in options.items())
     content = body + (packed + struct.pack("<HH", _END, 0) if options else b"")

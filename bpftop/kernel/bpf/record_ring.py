@@ -89,7 +89,7 @@ class PacketRecords:
         return [_packet_record(record) for record in self._ring.read()]
 
     def counts(self) -> tuple[int, ...]:
-        """Return matched, over_rate and ring_full, all CPUs together. Raises KernelError."""
+        """Return the words of struct capture_counts, all CPUs together. Raises KernelError."""
         cpus = possible_cpus()
         values = ffi.new("uint64_t[]", cpus * _COUNT_WORDS)
         check(lib.bpf_map_lookup_elem(self._counts_fd, ffi.new("uint32_t *"), values), "read the counts of a capture")
