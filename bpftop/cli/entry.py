@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from bpftop import __version__
@@ -19,14 +18,14 @@ def main(arguments: list[str] | None = None) -> int:
         if words == ["--version"] and _version_printed():
             return 0
         try:
-            from bpftop.cli.output import ClosedPipe, complain, flush_stdout, report_failed_threads
+            from bpftop.cli.output import ClosedPipe, complain, flush_stdout, no_tracebacks
             from bpftop.cli.shutdown import Ended, ending_signals
             from bpftop.config.resources import exhausted, raise_open_file_limit
         except (ImportError, OSError, MemoryError) as error:
             return _failed_start(error)
         try:
             raise_open_file_limit()
-            with report_failed_threads(), ending_signals():
+            with no_tracebacks(), ending_signals():
                 code = _run(words)
             return flush_stdout(code)
         except ClosedPipe:
@@ -114,7 +113,9 @@ def _unexpected(error: Exception) -> str:
 
 
 def _traceback_if_wanted() -> None:
-    if os.environ.get("BPFTOP_DEBUG", "0") not in ("", "0"):
+    from bpftop.cli.output import debugging
+
+    if debugging():
         import traceback
 
         traceback.print_exc()

@@ -140,9 +140,13 @@ def when_closed(output: Output, act: Callable[[], object]) -> None:
 
 
 @contextmanager
-def report_failed_threads() -> Iterator[None]:
-    """Print a sentence instead of a traceback where a thread ends by an error, inside the block."""
-    before = threading.excepthook
+def no_tracebacks() -> Iterator[None]:
+    """Print a sentence instead of a traceback where a thread ends by an error, inside the block.
+
+    Of an error in a destructor nothing is printed without BPFTOP_DEBUG: such an object was half built when an error
+    that is reported itself ended its making.
+    """
+    before = threading.excepthook, sys.unraisablehook
 
     def report(failure: threading.ExceptHookArgs) -> None:
         if failure.exc_value is not None and failure.thread is not None:
@@ -150,10 +154,17 @@ def report_failed_threads() -> Iterator[None]:
             complain(f"{failure.thread.name} ended: {why}")
 
     threading.excepthook = report
+    if not debugging():
+        sys.unraisablehook = lambda _: None
     try:
         yield
     finally:
-        threading.excepthook = before
+        threading.excepthook, sys.unraisablehook = before
+
+
+def debugging() -> bool:
+    """True if the person wants tracebacks: BPFTOP_DEBUG is neither empty nor 0."""
+    return os.environ.get("BPFTOP_DEBUG", "0") not in ("", "0")
 
 
 def complain(text: str) -> None:

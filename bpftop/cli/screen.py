@@ -83,12 +83,10 @@ def show(
         try:
             with garbage_kept():
                 app = _app(sampling_thread, setup, recording)
-            import asyncio  # after bpftop.tui.import_without_ssl, which imports asyncio without TLS and saves 4 MiB
-
             with shutdown.interruptible():
                 started.wait(FIRST_SAMPLE_TIMEOUT_S)
             if sampling_thread.error is None:
-                asyncio.run(_run(app, setup.settings.mouse))
+                _run(app, setup.settings.mouse)
         finally:
             sampling_thread.stop()
             if sampling_thread.recorder is not None:
@@ -133,22 +131,28 @@ def show_fleet(states: Callable[[], Sequence[HostState]], setup: ScreenSetup, cu
     with garbage_kept():
         import bpftop.tui.import_without_ssl  # noqa: F401 it imports asyncio, without TLS
         from bpftop.tui.fleet_app import FleetApp
-    import asyncio
-
     interval_s = setup.settings.interval_s
     app = FleetApp(states, theme=setup.theme, traits=setup.traits, interval_s=interval_s, cursor=cursor)
     with shutdown.before_forced_exit(terminal_restorer()):
-        asyncio.run(_run(app, setup.settings.mouse))
+        _run(app, setup.settings.mouse)
     return app.chosen
 
 
-async def _run(app: SeamedApp, mouse: bool) -> None:
+def _run(app: SeamedApp, mouse: bool) -> None:
+    """Run the app to its end. Raises its exception, and OSError where too few files may be open."""
+    import asyncio  # after bpftop.tui.import_without_ssl, which imports asyncio without TLS and saves 4 MiB
+
+    asyncio.new_event_loop().close()  # asyncio.run would complain about its coroutine where this fails
+    asyncio.run(_run_async(app, mouse))
+
+
+async def _run_async(app: SeamedApp, mouse: bool) -> None:
     """Run the app; ending signals quit the app, so that the terminal is restored. Raises the exception of the app."""
     import asyncio
 
     loop = asyncio.get_running_loop()
     try:
-        with shutdown.quitting(lambda: loop.call_soon_threadsafe(app.exit)):
+        with shutdown.quitting(lambda: loop.call_soon_threadsafe(app.quit_once_built)):
             await app.run_async(mouse=mouse)
     finally:
         if app.failure is not None:  # also the cause of another error, such as the join of a thread that never began

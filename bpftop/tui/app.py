@@ -111,6 +111,7 @@ class BpftopApp(ConfiguredApp, inherit_bindings=False):
         return self.frame
 
     def on_frame_ready(self, event: FrameReady) -> None:
+        self.screen_built()
         self.sampling_thread.listen(self._announce_snapshot)
         self.say_problems(self._problems)
         self.set_interval(THEME_EVERY_S, self.reload_theme)

@@ -122,6 +122,9 @@ class FleetApp(ThemedApp):
         self.table.focus()
         self.set_interval(min(1.0, self._interval_s), self.table.redraw)
 
+    def on_ready(self) -> None:
+        self.screen_built()
+
     def action_move(self, steps: int) -> None:
         self.table.move(steps)
 

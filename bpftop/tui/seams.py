@@ -22,6 +22,20 @@ class SeamedApp(App[None]):
     def __init__(self, writer: TerminalWriter) -> None:
         super().__init__(ansi_color=True)  # the theme's colours reach the terminal unconverted
         self.writer = writer
+        self._built = False
+        self._quit_wanted = False
+
+    def screen_built(self) -> None:
+        """Note that the first screen has all its widgets. A program that was asked to quit before quits now."""
+        self._built = True
+        if self._quit_wanted:
+            self.exit()
+
+    def quit_once_built(self) -> None:
+        """Quit; an exit while the first screen is being built would take widgets away below those that mount them."""
+        self._quit_wanted = True
+        if self._built:
+            self.exit()
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         super()._display(screen, self.writer.smaller_update(renderable))

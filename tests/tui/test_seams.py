@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from typing import Any
 
 from textual import _compositor
 from textual.app import App
+from textual.containers import Container
+from textual.widgets import Static
 
 from bpftop.tui import terminal_diff
 from bpftop.tui.seams import SeamedApp
+from bpftop.tui.terminal_diff import TerminalWriter
+from bpftop.tui.terminal_traits import TerminalTraits
 from tests.tui.conftest import Stage, perform
 
 
@@ -47,9 +52,38 @@ def test_an_exception_ends_the_app_and_is_kept() -> None:
         def on_mount(self) -> None:
             raise LookupError("lost")
 
-    from bpftop.tui.terminal_diff import TerminalWriter
-    from bpftop.tui.terminal_traits import TerminalTraits
-
     app = Failing(TerminalWriter(TerminalTraits()))
     app.run(headless=True)
     assert isinstance(app.failure, LookupError)
+
+
+class SlowlyBuilt(SeamedApp):
+    """Mounts a widget below another once it is told to go on, as a screen that is built in steps does."""
+
+    def __init__(self) -> None:
+        super().__init__(TerminalWriter(TerminalTraits()))
+        self.go_on = asyncio.Event()
+
+    async def build(self) -> None:
+        await self.go_on.wait()
+        outer = Container()
+        await self.mount(outer)
+        await outer.mount(Static())
+        self.screen_built()
+
+
+def test_a_wish_to_quit_waits_until_the_screen_is_built() -> None:
+    async def scenario() -> None:
+        app = SlowlyBuilt()
+        async with app.run_test() as pilot:
+            building = asyncio.create_task(app.build())
+            app.quit_once_built()
+            await pilot.pause()
+            assert app.is_running
+            app.go_on.set()
+            await building
+            assert len(app.query(Static)) == 1
+        assert app.failure is None
+        assert app.return_code == 0
+
+    asyncio.run(scenario())
