@@ -92,6 +92,12 @@ class Lab:
             with self.inside(namespace):
                 self.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
 
+    def ipv4_veth(self, far_address: str) -> None:
+        """Add a veth pair without IPv6, with its neighbours resolved."""
+        self.switch_ipv6_off()
+        self.veth()
+        self.run("ping", "-qc", "1", far_address)
+
     def tunnel_device(self, name: str, flags: int) -> int:
         """Create a tap (IFF_TAP) or tun (IFF_TUN) that is up. Return the file that takes its frames."""
         fd = self._keep(os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))

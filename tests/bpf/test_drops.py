@@ -30,9 +30,7 @@ NEAR, FAR, PORT, PACKETS = "198.18.5.1", "198.18.5.2", 7, 40
 @pytest.fixture
 def lab(lab: Lab) -> Lab:
     """Add a veth pair without IPv6 to the lab, with its neighbours resolved."""
-    lab.switch_ipv6_off()
-    lab.veth()
-    lab.run("ping", "-qc", "1", FAR)
+    lab.ipv4_veth(FAR)
     return lab
 
 

@@ -36,9 +36,7 @@ QUICK = ("-i", "0.5", "--duration", "2")
 
 @pytest.fixture
 def lab(lab: Lab) -> Lab:
-    lab.switch_ipv6_off()
-    lab.veth()
-    lab.run("ping", "-qc", "1", FAR)
+    lab.ipv4_veth(FAR)
     return lab
 
 

@@ -107,10 +107,27 @@ def forget_connections(place: Inside) -> None:
         raise OSError(-code, os.strerror(-code))
 
 
-class Beyond:
+class _Namespace:
+    """A network namespace beside those of the lab. It lives by an open file of this process."""
+
+    def __init__(self, maker: Inside) -> None:
+        """Make the namespace in a thread of ``maker``."""
+        self._fd: int = maker(_new_namespace)
+        self.path = f"/proc/{os.getpid()}/fd/{self._fd}"
+
+    def call(self, function: Callable[[], Result]) -> Result:
+        """Run a function in a thread in there."""
+        return in_thread(self._fd, function)
+
+    def close(self) -> None:
+        """Close the namespace, which ends with the last process in there."""
+        os.close(self._fd)
+
+
+class Beyond(_Namespace):
     """A third namespace behind one of the lab's two, joined to it by a veth pair ``far0`` (in the lab) / ``far1``.
 
-    198.19.0.1 is on far0, 198.19.0.2 on far1. The namespace lives by an open file of this process.
+    198.19.0.1 is on far0, 198.19.0.2 on far1.
     """
 
     near_interface, interface = "far0", "far1"
@@ -118,12 +135,11 @@ class Beyond:
 
     def __init__(self, lab: Lab, behind: Side) -> None:
         self.near = inside(lab, behind)
-        self._fd: int = self.near(_new_namespace)
+        super().__init__(self.near)
         try:
-            path = f"/proc/{os.getpid()}/fd/{self._fd}"
             ip(
                 self.near,
-                f"link add {self.near_interface} type veth peer name {self.interface} netns {path}",
+                f"link add {self.near_interface} type veth peer name {self.interface} netns {self.path}",
                 f"address add {self.near_address}/24 dev {self.near_interface}",
                 f"link set {self.near_interface} up",
             )
@@ -139,33 +155,25 @@ class Beyond:
             self.close()
             raise
 
-    def call(self, function: Callable[[], Result]) -> Result:
-        """Run a function in a thread in there."""
-        return in_thread(self._fd, function)
-
     def close(self) -> None:
         """Remove the pair; the namespace ends with the last process in there."""
         sysctl(self.near, "ipv4/ip_forward", 0)
         ip(self.near, f"link delete {self.near_interface}")
-        os.close(self._fd)
+        super().close()
 
 
-class AnotherHost:
-    """Another host on the lab's cable: a macvlan device ``host0`` beside the generator, in a namespace of its own.
-
-    The namespace lives by an open file of this process.
-    """
+class AnotherHost(_Namespace):
+    """Another host on the lab's cable: a macvlan device ``host0`` beside the generator, in a namespace of its own."""
 
     interface = "host0"
 
     def __init__(self, lab: Lab, address: str, mac: str) -> None:
         generator = inside(lab, GENERATOR)
-        self._fd: int = generator(_new_namespace)
+        super().__init__(generator)
         try:
-            path = f"/proc/{os.getpid()}/fd/{self._fd}"
             ip(
                 generator,
-                f"link add link {GENERATOR.interface} name {self.interface} address {mac} netns {path}"
+                f"link add link {GENERATOR.interface} name {self.interface} address {mac} netns {self.path}"
                 " type macvlan mode bridge",
             )
             ip(
@@ -176,14 +184,6 @@ class AnotherHost:
         except BaseException:
             self.close()
             raise
-
-    def call(self, function: Callable[[], Result]) -> Result:
-        """Run a function in a thread in there."""
-        return in_thread(self._fd, function)
-
-    def close(self) -> None:
-        """Close the namespace, which ends with the last process in there."""
-        os.close(self._fd)
 
 
 def _new_namespace() -> int:
