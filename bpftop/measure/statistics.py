@@ -27,6 +27,7 @@ class Summary:
     """Percentiles, maximum and mean of the times of one operation, in nanoseconds. ``count`` is the number of times."""
 
     count: int
+    p10_ns: float
     p50_ns: float
     p90_ns: float
     p99_ns: float
@@ -99,8 +100,9 @@ class Histogram:
         count = sum(self.counts)
         if not count:
             return None
-        p50, p90, p99 = (min(ns, self.max_ns) for ns in self._percentiles(count, (0.5, 0.9, 0.99), resolution_ns))
-        return Summary(count, p50, p90, p99, self.max_ns, self.total_ns / self.entries)
+        percentiles = self._percentiles(count, (0.1, 0.5, 0.9, 0.99), resolution_ns)
+        p10, p50, p90, p99 = (min(ns, self.max_ns) for ns in percentiles)
+        return Summary(count, p10, p50, p90, p99, self.max_ns, self.total_ns / self.entries)
 
     def _percentiles(self, count: int, shares: Sequence[float], resolution_ns: float) -> list[float]:
         percentiles: list[float] = []

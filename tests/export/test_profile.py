@@ -37,7 +37,7 @@ def geometry(kind: str) -> Geometry:
 
 
 def cost(p50_ns: float, spread_pct: float = 2.0) -> OperationCost:
-    summary = Summary(5000, p50_ns, p50_ns * 1.1, p50_ns * 1.5, 2_930_000.0, p50_ns * 1.05)
+    summary = Summary(5000, p50_ns * 0.9, p50_ns, p50_ns * 1.1, p50_ns * 1.5, 2_930_000.0, p50_ns * 1.05)
     half = spread_pct / 200
     return OperationCost(summary, 1e9 / p50_ns, Spread(5, p50_ns, p50_ns * (1 - half), p50_ns * (1 + half)))
 

@@ -52,7 +52,7 @@ def test_percentiles_equal_those_of_sorted_times() -> None:
         add(histogram, time_ns)
     summary = histogram.summary()
     assert summary is not None
-    for share, result in ((0.5, summary.p50_ns), (0.9, summary.p90_ns), (0.99, summary.p99_ns)):
+    for share, result in ((0.1, summary.p10_ns), (0.5, summary.p50_ns), (0.9, summary.p90_ns), (0.99, summary.p99_ns)):
         assert result == pytest.approx(times[round(share * len(times))], rel=0.01)
     assert summary.max_ns == times[-1]
     assert summary.mean_ns == pytest.approx(math.fsum(times) / len(times))

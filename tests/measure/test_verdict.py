@@ -22,7 +22,7 @@ def geometry(kind: str, key_bytes: int = 8) -> Geometry:
 
 
 def cost(ns: float, resolution_ns: float = 0.0) -> OperationCost:
-    return OperationCost(Summary(100, ns, ns, ns, ns, ns), 1e9, Spread(5, ns, ns, ns), resolution_ns)
+    return OperationCost(Summary(100, ns, ns, ns, ns, ns, ns), 1e9, Spread(5, ns, ns, ns), resolution_ns)
 
 
 def result(

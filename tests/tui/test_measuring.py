@@ -137,7 +137,7 @@ def test_the_cursor_reaches_every_row() -> None:
         await ended(stage)
         assert "‹all 8›" in stage.text()
         await stage.press("i", "G")
-        assert "▸ lookup+del_batch" in stage.text().splitlines()[-2]
+        assert "▸ lookup+del_batch" in stage.text().splitlines()[-4]  # above the verdict
         await stage.press("g")
         assert "▸ lookup " in stage.line(10)
 
@@ -165,7 +165,7 @@ def test_escape_cancels_and_keeps_what_there_is() -> None:
         await held(stage, maps)
         await stage.press("escape")
         await ended(stage)
-        assert stage.line(6).startswith("Cancelled: 3 cells in ")
+        assert stage.line(6).startswith("Cancelled: 3 measurements in ")
         assert maps.kept == 1
         await stage.press("v", "enter")
         await held(stage, suites)
@@ -198,9 +198,9 @@ def test_a_run_continues_behind_other_panes_and_runs_alone() -> None:
         assert stage.row("TCP") != before
         maps.held.go.set()
         await until(stage, lambda: not measuring.running)
-        assert re.match(r"Map operations: 18 cells in \d\.\d s", stage.said())
+        assert re.match(r"Map operations: 26 measurements in \d\.\d s", stage.said())
         await stage.press("7", "v")
-        assert stage.line(6).startswith("18 cells in ")
+        assert stage.line(6).startswith("26 measurements in ")
 
     perform(scenario, engines={"maps": maps, "programs": suites})
 
@@ -251,7 +251,7 @@ def test_chosen_keys_open_them_and_stand_in_the_hints() -> None:
         assert stage.line(-1).startswith("M measure")
         await stage.press("M")
         await ended(stage)
-        assert stage.line(6).startswith("18 cells")
+        assert stage.line(6).startswith("26 measurements")
 
     perform(scenario, size=(200, 30), keys={"measure": "P", "choose": "M"}, engines={"maps": CannedMaps()})
 
@@ -342,7 +342,9 @@ def test_the_real_engine_measures_a_tiny_plan(tmp_path: Path, monkeypatch: pytes
         # the array alone, 100 entries, batches of 1: a tenth of a second
         await stage.press("7", "right", "right", "right", "right", "j", "left", "left", *"jjjj", "right", "enter")
         await ended(stage)
-        assert re.match(r"9 cells in \d\.\d s, .* values and keys compared, none was wrong\.", stage.line(6))
+        assert re.match(
+            r"9 measurements in \d\.\d s; .* values and keys were compared, none was wrong\.", stage.line(6)
+        )
         assert re.search(r"  lookup +\d", stage.text())
         await stage.press("enter")
         await ended(stage)

@@ -8,9 +8,9 @@ from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.measure.program_loop import allowed_cpus
 from bpftop.measure.api import MeasurementRun, Stop
 from bpftop.measure.maps.live_map import LiveMap
-from bpftop.measure.maps.plan import MeasureRequest, make_plan
+from bpftop.measure.maps.plan import MeasureRequest, expected_s, make_plan
 from bpftop.measure.maps.profile import MapProfile
-from bpftop.measure.maps.results import CellResult
+from bpftop.measure.maps.results import CellResult, MapReport
 from bpftop.measure.run_store import StoredRun
 
 
@@ -20,6 +20,9 @@ class MapRun(MeasurementRun[CellResult], Protocol):
     @property
     def earlier(self) -> tuple[StoredRun, ...]:
         """Earlier profiles on this machine, the latest first."""
+
+    def report(self) -> MapReport:
+        """Return all results until now, with the verdict."""
 
     def store(self) -> None:
         """Store the medians for the next profile to compare with. Raises BpftopError with the reason."""
@@ -31,6 +34,9 @@ class MapEngine(Protocol):
     def cpus(self) -> int:
         """Return how many threads can have a CPU of their own."""
 
+    def expected_s(self, request: MeasureRequest) -> float | None:
+        """Return about how many seconds a profile takes; None if the request is impossible."""
+
     def profile(self, request: MeasureRequest, stop: Stop) -> MapRun:
         """Check the request. Raises BpftopError: the request is impossible, or a privilege is missing."""
 
@@ -40,6 +46,9 @@ class LocalMapEngine:
 
     def cpus(self) -> int:
         return len(allowed_cpus())
+
+    def expected_s(self, request: MeasureRequest) -> float | None:
+        return expected_s(request, possible_cpus())
 
     def profile(self, request: MeasureRequest, stop: Stop, live: LiveMap | None = None) -> MapProfile:
         """Check the request; ``live``: measure copies of this map of the system."""

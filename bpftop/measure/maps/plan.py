@@ -148,6 +148,17 @@ def make_plan(
     return MeasurePlan(request, cells, tuple(cpus), possible_cpus, live)
 
 
+def expected_s(request: MeasureRequest, possible_cpus: int) -> float | None:
+    """Return the run time of the loops of a request, without checking its limits; None if it is impossible."""
+    try:
+        cells = tuple(
+            cell for shape in dict.fromkeys(_geometries(request)) for cell in _cells(request, shape, possible_cpus)
+        )
+    except UsageError:
+        return None
+    return MeasurePlan(request, cells, (), possible_cpus).expected_s
+
+
 def _geometries(request: MeasureRequest) -> Iterator[Geometry]:
     for name, entries, value_bytes, fill_pct in product(
         request.kinds, request.entries, request.value_bytes, request.fills_pct

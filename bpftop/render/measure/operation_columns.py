@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bpftop.measure.maps.results import OperationCost
-from bpftop.model.units import UNKNOWN, bar, ns, pct
+from bpftop.model.units import UNKNOWN, ns, pct
 from bpftop.render.columns import Column
 from bpftop.render.measure.operation_rows import OperationRow
+from bpftop.render.measure.whiskers import whiskers
 
 
 def _bar(row: OperationRow, width: int) -> str:
-    return bar(row.p50_ns / row.most_ns if row.p50_ns is not None and row.most_ns else None, width)
+    return "" if row.cost is None else whiskers(row.cost.summary, row.longest_ns, width)
 
 
 def _change(row: OperationRow) -> str:
@@ -49,7 +50,8 @@ OPERATION_COLUMNS: tuple[Column[OperationRow], ...] = (
           lambda r, _: pct(r.cost.spread.pct / 100 if r.cost else None), rank=2, source=_LOOPS),
     Column("checked", "checked", "values", 8, "Values and keys that were compared with what was written.",
           lambda r: r.result.checked, rank=2, source="the values that were read back"),
-    Column("bar", "p50", "ns", 9, "The p50, the longest bar being the dearest operation.",
+    Column("bar", "p10 ┼ p90", "ns", 12,
+          "A bar that ends in a whisker from p10 to p90, with a cross at p50; the longest is the dearest operation.",
           lambda r: None, _bar, rank=3, gap=2, left=True, stretch=24, look="bar", sortable=False, source=_LOOPS),
     Column("before_ns", "before", "ns", 7, "The p50 of the latest run before, on this machine.",
           lambda r: r.change.then if r.change else None, form=ns, rank=5,

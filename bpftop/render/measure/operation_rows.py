@@ -16,15 +16,15 @@ _SHORT = {"lookup_and_delete_batch": "lookup+del_batch"}
 
 @frozen
 class OperationRow:
-    """A result of its group. ``change`` compares its p50 with an earlier run; ``most_ns``, the largest p50,
-    scales the bar."""
+    """A result of its group. ``change`` compares its p50 with an earlier run; ``longest_ns``, the
+    largest p90, scales the bar."""
 
     group: str
     label: str
     result: CellResult
     factor: float | None
     change: FigureChange | None
-    most_ns: float
+    longest_ns: float
 
     @property
     def key(self) -> str:
@@ -60,7 +60,7 @@ def operation_rows(
         operations = list(dict.fromkeys(r.cell.operation for r in selected))
         selected.sort(key=lambda r: operations.index(r.cell.operation))
     factors, changed = batch_factors(results), changes(figures(selected), earlier)
-    most_ns = max((r.user.summary.p50_ns for r in selected if r.user is not None), default=0.0)
+    longest_ns = max((r.user.summary.p90_ns for r in selected if r.user is not None), default=0.0)
     return [
         OperationRow(
             _operation(r.cell) if by_operation else _map(r.cell),
@@ -68,7 +68,7 @@ def operation_rows(
             r,
             factors.get(r.cell.name),
             changed.get((r.cell.name, USER_NS)),
-            most_ns,
+            longest_ns,
         )
         for r in {_row_of(r.cell): r for r in selected}.values()
     ]

@@ -25,6 +25,19 @@ class MapMeasurement(Measurement):
         self.choices = usual(self.axes)
         self.results: tuple[CellResult, ...] = ()
         self.earlier: tuple[StoredRun, ...] = ()
+        self.verdict: tuple[str, ...] = ()
+        """Sentences about choosing a map, after a run."""
+
+    @property
+    def price(self) -> str:
+        """Return what a run of the choices will take."""
+        request = request_of(self.axes, self.choices)
+        seconds = self._engine.expected_s(request)
+        if seconds is None:
+            return "these choices do not go together: enter says why"
+        threads = request.threads[0]
+        cpus = "one CPU" if threads == 1 else f"{threads} CPUs"
+        return f"enter measures it, for about {max(1.0, seconds):.0f} s, on {cpus}"
 
     def turn(self, axis: str, steps: int) -> None:
         """Choose the value ``steps`` further for an axis."""
@@ -33,7 +46,7 @@ class MapMeasurement(Measurement):
     def start(self) -> None:
         """Measure the choices."""
         request = request_of(self.axes, self.choices)
-        self.results = ()
+        self.results, self.verdict = (), ()
         self.begin(lambda stop: self._profile(request, stop))
 
     def _profile(self, request: MeasureRequest, stop: Stop) -> MapRun:
@@ -54,8 +67,8 @@ class MapMeasurement(Measurement):
             run.store()
         except BpftopError as error:  # the results are valid without being stored
             problem = f" {error}"
+        self.verdict = run.report().verdict
         checked = si(sum(result.checked for result in self.results))
-        summary = (
-            f"{len(self.results)} cells in {duration_s:.1f} s, {checked} values and keys compared, none was wrong."
-        )
+        compared = f"{checked} values and keys were compared, none was wrong."
+        summary = f"{len(self.results)} measurements in {duration_s:.1f} s; {compared}"
         return f"{'Cancelled: ' if run.stop.is_set() else ''}{summary}{problem}"

@@ -38,6 +38,14 @@ class ProgramMeasurement(Measurement):
         """Return True if the suite has run."""
         return name in self.tables and name != self.running_suite
 
+    def price(self, cursor: str) -> str:
+        """Return what a run of the suite on the cursor, or of all suites, will take."""
+        chosen = [suite for suite in self.suites if cursor in ("", ALL_SUITES, suite.name)]
+        seconds = sum(suite.expected_s for suite in chosen)
+        cpus = "one CPU, then on all CPUs" if any(suite.crowded for suite in chosen) else "one CPU"
+        what = chosen[0].name if len(chosen) == 1 else f"all {len(chosen)} suites"
+        return f"enter runs {what}, for about {max(1.0, seconds):.0f} s, on {cpus}"
+
     def start(self, cursor: str) -> None:
         """Run the suite on the cursor, or all suites."""
         names = [cursor] if cursor not in ("", ALL_SUITES) else [suite.name for suite in self.suites]

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bpftop.render.columns import Column
+from bpftop.render.measure.batch_curves import batch_curves, curve_of
 from bpftop.render.measure.operation_columns import OPERATION_COLUMNS
 from bpftop.render.measure.operation_rows import OperationRow, operation_rows
 from bpftop.tui.measurements.map_choices import Axis
 from bpftop.tui.measurements.maps import MapMeasurement
 from bpftop.tui.moment import Moment
-from bpftop.tui.widgets.line import Line, Span, shortened
+from bpftop.tui.widgets.batch_curve import batch_curve_lines
+from bpftop.tui.widgets.line import Line, Span, shortened, wrapped
+from bpftop.tui.widgets.region import Region
 from bpftop.tui.widgets.table import Rows, Table
 
 ABOUT = (
@@ -19,6 +22,29 @@ ABOUT = (
     "that was written. A batch lookup walks the map in its own order, and so does get_next_key. `bpftop profile "
     "--help` has more choices, and copies a live map."
 )
+
+
+VERDICT_LINES = 3
+"""Most lines of the verdict above the chart."""
+
+
+class MapVerdict(Region):
+    """The verdict of a profile and, where there is room, the selected operation over the sizes of its batches."""
+
+    def __init__(self, measurement: MapMeasurement, operations: OperationTable) -> None:
+        super().__init__()
+        self._measurement, self._operations = measurement, operations
+
+    def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
+        sentences = self._measurement.verdict
+        lines = [part for sentence in sentences[:VERDICT_LINES] for part in wrapped(sentence, "notice", width)]
+        lines = lines[: min(VERDICT_LINES, height)]
+        curves = batch_curves(self._measurement.results)
+        curve = curve_of(curves, *self._operations.selected_operation())
+        if curve is None or height <= VERDICT_LINES:
+            return lines
+        above = [*lines, *[()] * (VERDICT_LINES - len(lines))]
+        return [*above, *batch_curve_lines(curve, width, height - VERDICT_LINES)]
 
 
 class ChoiceTable(Table[Axis]):
@@ -80,6 +106,12 @@ class OperationTable(Table[OperationRow | str]):
                     rows.append(group)
                 rows.append(row)
         return Rows.of(rows, lambda row: f"#{row}" if isinstance(row, str) else row.key, len(every))
+
+    def selected_operation(self) -> tuple[str, str]:
+        """Return the type of map and the operation of the selected row; empty if no row is selected."""
+        by_key = {result.cell.name: result.cell for result in self._measurement.results}
+        cell = by_key.get(self.cursor)
+        return ("", "") if cell is None else (cell.geometry.kind, cell.operation)
 
     def empty(self, moment: Moment) -> str:
         return "" if self._measurement.status.running else ABOUT

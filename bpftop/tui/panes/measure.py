@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from bpftop.measure.maps.engine import LocalMapEngine
@@ -18,18 +18,19 @@ from bpftop.tui.measurements.programs import ProgramMeasurement
 from bpftop.tui.measurements.status_lines import status_lines
 from bpftop.tui.messages import Said
 from bpftop.tui.moment import Moment
-from bpftop.tui.panes.map_results import ChoiceTable, OperationTable
+from bpftop.tui.panes.map_results import VERDICT_LINES, ChoiceTable, MapVerdict, OperationTable
+from bpftop.tui.panes.overview import set_height
 from bpftop.tui.panes.pane import Pane
 from bpftop.tui.panes.suite_results import SUITE_TERMS, SuiteList, SuiteResult
 from bpftop.tui.widgets.line import Line, line
 from bpftop.tui.widgets.region import Region
 from bpftop.tui.widgets.table import Table
 
-IDLE_MAPS = "Choose with the arrows what to measure; enter measures it, for some seconds, on one CPU for each thread."
-IDLE_PROGRAMS = "Programs compared with each other; enter runs the selected suite, on one CPU and then on all."
 NARROW = 110
 """Width below which what to measure and the results take turns."""
 KINDS = ("map operations", "programs")
+CURVE_HEIGHT = 10
+"""Lines of the chart of batch sizes, on a screen that has room for it."""
 
 
 class MeasureHead(Region):
@@ -50,7 +51,10 @@ class MeasureHead(Region):
             for kind, measurement in zip(KINDS, pane.measurements, strict=True)
         ]
         tabs = line(*kinds, "  ", (moment.frame.key_of("kind"), "key", "kind"), (" the other", "muted", "kind"))
-        idle = IDLE_MAPS if pane.current is pane.maps else IDLE_PROGRAMS
+        if pane.current is pane.maps:
+            idle = f"Choose with the arrows what to measure; {pane.maps.price}."
+        else:
+            idle = f"Programs compared with each other; {pane.programs.price(pane.suites.cursor)}."
         return [tabs, *status_lines(pane.current.status, pane.current.stopped, idle, width)]
 
 
@@ -67,6 +71,7 @@ class MeasurePane(Pane):
     MeasurePane.-narrow.-results ChoiceTable { display: none; }
     MeasurePane SuiteList { width: 23; height: 1fr; }
     MeasurePane OperationTable, MeasurePane SuiteResult { width: 1fr; height: 1fr; }
+    MeasurePane MapVerdict { height: 2; }
     """
     BINDINGS = bindings("kind", "run", "earlier", "later")
     title = "Measure"
@@ -88,11 +93,12 @@ class MeasurePane(Pane):
         self.current: Measurement = self.maps
         self._told: set[str] = set()
         self._choices, self._operations = ChoiceTable(self.maps), OperationTable(self.maps)
-        self._suites = SuiteList(self.programs)
-        self._result = SuiteResult(self.programs, self._suites)
+        self.suites = SuiteList(self.programs)
+        self._result = SuiteResult(self.programs, self.suites)
         yield MeasureHead(self)
-        yield Horizontal(self._choices, self._operations, classes="maps")
-        yield Horizontal(self._suites, self._result, classes="programs")
+        self._verdict = MapVerdict(self.maps, self._operations)
+        yield Horizontal(self._choices, Vertical(self._operations, self._verdict), classes="maps")
+        yield Horizontal(self.suites, self._result, classes="programs")
 
     def _notify(self) -> None:
         """Draw the progress. Called in the thread of a run."""
@@ -128,6 +134,7 @@ class MeasurePane(Pane):
 
     def divide(self, moment: Moment, width: int, height: int) -> None:
         self.set_class(width < NARROW, "-narrow")
+        set_height(self._verdict, 0 if height < 14 else 2 if height < 24 else VERDICT_LINES + CURVE_HEIGHT)
 
     def on_descendant_focus(self) -> None:
         """On a narrow screen, the results have it for themselves while they have the focus."""
@@ -136,7 +143,7 @@ class MeasurePane(Pane):
     def action_other(self) -> None:
         """Go from what to measure to the results, and back."""
         if self.current is self.programs:
-            (self._suites if self._result.has_focus else self._result).focus(scroll_visible=False)
+            (self.suites if self._result.has_focus else self._result).focus(scroll_visible=False)
         else:
             other = self._choices if self._operations.has_focus else self._operations
             self.set_class(other is self._operations, "-results")
@@ -167,7 +174,7 @@ class MeasurePane(Pane):
             self.maps.start()
         else:
             self._result.explains = False
-            self.programs.start(self._suites.cursor)
+            self.programs.start(self.suites.cursor)
         self.redraw_regions()
 
     def choose(self, table: Table[Any], key: str) -> None:

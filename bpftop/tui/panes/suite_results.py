@@ -15,6 +15,7 @@ from bpftop.render.measure.program_columns import (
     program_columns,
     program_lines,
 )
+from bpftop.tui.measurements.program_bars import program_bars
 from bpftop.tui.measurements.programs import ALL_SUITES, ProgramMeasurement
 from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.line import Line, Span, clean, line, text, wrap, wrapped
@@ -46,7 +47,7 @@ class SuiteList(Table[str]):
             Column[str]("name", "Suite", "", 14, "Programs that do the same in different ways.", lambda name: None,
                         lambda name, _: f"  {name}", gap=0, left=True, look="name", sortable=False),
             Column[str]("takes", "takes", "s", 6, "How long the suite takes.", lambda name: None,
-                        lambda name, _: f"{self._expected_s(name):.0f} s", sortable=False),
+                        lambda name, _: _seconds(self._expected_s(name)), sortable=False),
             Column[str]("state", "", "", 2, "Done, running, or cancelled.", lambda name: None,
                         lambda name, _: self._state(name), look="good", sortable=False),
         )  # fmt: skip
@@ -88,7 +89,8 @@ class SuiteResult(TextPanel):
         title = wrapped(table.title, "title", width)
         if self.explains:
             return [*title, *_explanation(table, measurement.doubts, min(width, 110))]
-        return [*title, *_table(table, width), *_below(table, name == measurement.running_suite, width)]
+        below = _below(table, name == measurement.running_suite, width)
+        return [*title, *_table(table, width), *below, (), *program_bars(table, min(width, 110))]
 
     def copied_text(self) -> str:
         """Return the table of the suite and the explanation of its winner; empty before the suite has run."""
@@ -97,6 +99,10 @@ class SuiteResult(TextPanel):
             return ""
         lines = [*_table(table, max(160, self.size.width)), *_explanation(table, (), 100)]
         return "\n".join(text(spans).rstrip() for spans in lines)
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds >= 1 else "<1 s"
 
 
 def _about(suite: Suite | None) -> str:
