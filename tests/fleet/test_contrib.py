@@ -6,8 +6,11 @@ import json
 import re
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -82,6 +85,39 @@ def test_the_dashboard_has_a_row_for_each_block_of_the_screen() -> None:
     ]
     assert len(set(cells)) == len(cells)  # no panel covers another
     assert max(x for x, _ in cells) < 24
+
+
+def without_schema(document: Any) -> list[str]:
+    """Return the fields of a dashboard that Grafana's schema does not have, or reads as something else."""
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+    from grafana_foundation_sdk.cog.plugins import register_default_plugins
+    from grafana_foundation_sdk.models.dashboard import Dashboard
+
+    register_default_plugins()
+    return list(differences(document, json.loads(JSONEncoder().encode(Dashboard.from_json(document)))))
+
+
+def differences(ours: Any, theirs: Any, place: str = "") -> Iterator[str]:
+    """Yield the places of values that ``theirs`` lacks or has otherwise; what it has beyond ``ours`` are defaults."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for name, value in ours.items():
+            yield from differences(value, theirs.get(name), f"{place}.{name}")
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for number, pair in enumerate(zip(ours, theirs, strict=True)):
+            yield from differences(*pair, f"{place}[{number}]")
+    elif ours != theirs:
+        yield place
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="grafana-foundation-sdk needs Python 3.11")
+def test_the_dashboard_is_one_by_the_schema_of_grafana() -> None:
+    document = json.loads((HERE / DASHBOARD).read_text())
+    assert without_schema(document) == []
+    panel = next(panel for panel in document["panels"] if panel["type"] != "row")
+    panel["gridPosition"] = panel.pop("gridPos")
+    panel["targets"][0]["expression"] = panel["targets"][0].pop("expr")
+    number = document["panels"].index(panel)
+    assert without_schema(document) == [f".panels[{number}].targets[0].expression", f".panels[{number}].gridPosition"]
 
 
 UNITS = sorted((HERE / "systemd").glob("*.service"))
