@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Collection
 from contextlib import closing, nullcontext, suppress
@@ -36,13 +37,22 @@ DESCRIPTION = "Live monitor of a network interface; packets are counted in the k
 STREAMS = "Data goes to standard output, everything else to standard error."
 
 
+_COLUMNS = re.compile(r" +(\S+( \S+)*  +)?")
+"""The beginning of an indented line: its indentation, and columns before the last."""
+
+
 class _Help(argparse.RawDescriptionHelpFormatter):
-    """A formatter that keeps the lines of a description, and wraps a line that is too long."""
+    """A formatter that keeps the lines of a description, and wraps a line that is too long below its last column."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         import textwrap
 
-        return "\n".join(textwrap.fill(line, width, initial_indent=indent) for line in text.splitlines())
+        def filled(line: str) -> str:
+            columns = _COLUMNS.match(line)
+            below = " " * (columns.end() if columns else 0)
+            return textwrap.fill(line, width, initial_indent=indent, subsequent_indent=indent + below)
+
+        return "\n".join(map(filled, text.splitlines()))
 
 
 class Parser(argparse.ArgumentParser):
@@ -81,7 +91,9 @@ def parser_for(verb: str | None) -> Parser:
         return Parser(f"bpftop {verb}", description=sentence(VERBS[verb]), epilog=_examples(VERBS[verb]))
     width = max(map(len, VERBS))
     commands = "\n\n".join(
-        f"{group.title}:\n" + "\n".join(f"  {name:<{width}}  {verb.summary}" for name, verb in group.verbs.items())
+        f"{group.title}:\n"
+        + "\n".join(f"  {name:<{width}}  {verb.summary}" for name, verb in group.verbs.items())
+        + f"\n  example:  {next(iter(next(iter(group.verbs.values())).examples))}"
         for group in GROUPS
     )
     codes = "\n".join(f"  {code:<7}  {meaning}" for code, meaning in EXIT_CODES.items())

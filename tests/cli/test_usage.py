@@ -65,6 +65,11 @@ def test_help_names_every_verb_and_fits_80_columns() -> None:
     assert all(f"\n  {verb} " in done.stdout for verb in VERBS)
     assert all(f"\n{group.title}:\n" in done.stdout for group in GROUPS)
     assert done.stdout.count("exit codes") == 1
+    for group in GROUPS:
+        _, _, after = done.stdout.partition(f"\n{group.title}:\n")
+        lines = after.partition("\n\n")[0].splitlines()
+        assert all(line.startswith("  ") for line in lines), lines  # what is wrapped stands below its column
+        assert lines[-1].split(maxsplit=1)[1] in {example for verb in group.verbs.values() for example in verb.examples}
     assert all(option in done.stdout for option in VALUE_OPTIONS - {"-o", "--output"})
     assert max(map(len, done.stdout.splitlines())) <= 80
 
