@@ -155,7 +155,7 @@ class BpftopApp(ConfiguredApp, inherit_bindings=False):
     def show(self) -> None:
         """Draw the screen. Regions repaint only the cells that changed."""
         if self.frame.pane is not None:
-            with self.sampling_thread.lock:
+            with self.painting(), self.sampling_thread.lock:
                 self.frame.show(self.moment())
 
     def frame_of(self, snapshot: Snapshot) -> Frame:

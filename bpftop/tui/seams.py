@@ -2,14 +2,53 @@
 
 from __future__ import annotations
 
+import os
+import select
+from codecs import getincrementaldecoder
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from textual._context import visible_screen_stack
+from textual._xterm_parser import XTermParser
 from textual.app import App
+from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Region
 from textual.screen import Screen
 from textual.strip import Strip
+from textual.widget import Widget
 
 from bpftop.tui.terminal_diff import TerminalWriter
+
+_READ_BYTES = 4096
+_ESCAPE_LOOK_S = 0.1
+
+
+class SleepingDriver(LinuxDriver):
+    """Textual's driver for Linux, which sleeps until a key is pressed. Textual's own wakes up ten times a second."""
+
+    def __init__(self, app: App[Any], **options: Any) -> None:
+        super().__init__(app, **options)
+        self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+
+    def disable_input(self) -> None:
+        os.eventfd_write(self._wake_fd, 1)
+        super().disable_input()  # waits for the thread
+        os.eventfd_read(self._wake_fd)
+
+    def run_input_thread(self) -> None:
+        """Parse what comes from the terminal until ``disable_input``."""
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")(errors="replace").decode
+        while True:
+            # An escape is a key of its own only if nothing follows for a moment.
+            wait_s = None if parser._timeout_time is None else _ESCAPE_LOOK_S
+            ready, _, _ = select.select([self.fileno, self._wake_fd], [], [], wait_s)
+            received = os.read(self.fileno, _READ_BYTES) if self.fileno in ready else b""
+            for event in (*(parser.feed(text) if (text := decode(received)) else ()), *parser.tick()):
+                self.process_message(event)
+            if self._wake_fd in ready or (ready and not received):  # without a byte: the terminal is gone
+                return
 
 
 class SeamedApp(App[None]):
@@ -20,8 +59,10 @@ class SeamedApp(App[None]):
     """
 
     def __init__(self, writer: TerminalWriter) -> None:
-        super().__init__(ansi_color=True)  # the theme's colours reach the terminal unconverted
+        # ansi_color: the theme's colours reach the terminal unconverted
+        super().__init__(ansi_color=True, driver_class=SleepingDriver)
         self.writer = writer
+        self._painted: set[Widget] | None = None
         self._built = False
         self._quit_wanted = False
 
@@ -39,6 +80,40 @@ class SeamedApp(App[None]):
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         super()._display(screen, self.writer.smaller_update(renderable))
+
+    @contextmanager
+    def painting(self) -> Iterator[None]:
+        """Write what ``repaint`` is called for meanwhile at the end, as one update.
+
+        Textual passes a message from each widget to the screen, and the screen waits for a timer.
+        """
+        painted: set[Widget] = set()
+        self._painted = painted
+        try:
+            yield
+        finally:
+            self._painted = None
+        self._paint(painted)
+
+    def repaint(self, widget: Widget, cells: Sequence[Region]) -> None:
+        """Paint cells of a widget: now if called during ``painting``, else when the app is idle."""
+        if self._painted is None:
+            widget.refresh(*cells)
+        else:
+            widget._set_dirty(*cells)
+            self._painted.add(widget)
+
+    def _paint(self, widgets: set[Widget]) -> None:
+        screen = next((widget.screen for widget in widgets), None)
+        if screen is None:
+            return
+        if self._batch_count or not screen.is_current or screen._layout_required or screen not in screen._compositor:
+            for widget in widgets:
+                widget._repaint_required = True
+                widget.check_idle()
+            return
+        screen._compositor.update_widgets(widgets)
+        screen._compositor_refresh()
 
     def on_resize(self) -> None:
         self.writer.shown.forget()  # what a terminal shows after a change of its size is up to the terminal

@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import re
+import signal
+import threading
+import tty
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+import pytest
 from textual import _compositor
+from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.containers import Container
+from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
+from textual.messages import Update
+from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Static
 
 from bpftop.tui import terminal_diff
-from bpftop.tui.seams import SeamedApp
+from bpftop.tui.seams import SeamedApp, SleepingDriver
 from bpftop.tui.terminal_diff import TerminalWriter
 from bpftop.tui.terminal_traits import TerminalTraits
 from tests.tui.conftest import Stage, perform
+from tests.waiting import until_async
 
 
 def test_every_seam_is_where_it_was() -> None:
@@ -27,6 +43,11 @@ def test_every_seam_is_where_it_was() -> None:
     assert vars(terminal_diff)["LayoutUpdate"] is _compositor.LayoutUpdate
     assert {"spans", "chops"} <= set(inspect.signature(_compositor.ChopsUpdate.__init__).parameters)
     assert {"strips", "region"} <= set(inspect.signature(_compositor.LayoutUpdate.__init__).parameters)
+    assert list(inspect.signature(Widget._set_dirty).parameters) == ["self", "regions"]
+    assert list(inspect.signature(_compositor.Compositor.update_widgets).parameters) == ["self", "widgets"]
+    assert list(inspect.signature(Screen._compositor_refresh).parameters) == ["self"]
+    assert list(inspect.signature(LinuxDriver.run_input_thread).parameters) == ["self"]
+    assert XTermParser()._timeout_time is None
 
 
 def test_textual_writes_through_the_writer_and_knows_the_background_screens() -> None:
@@ -45,6 +66,97 @@ def test_textual_writes_through_the_writer_and_knows_the_background_screens() ->
         assert "web-17" in stage.line(1)  # behind the palette
 
     perform(scenario)
+
+
+def test_a_tick_is_one_update_without_messages_of_widgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(stage: Stage) -> None:
+        updates: list[Any] = []
+        asked: list[Widget] = []
+        smaller = stage.app.writer.smaller_update
+        on_update = stage.app.frame._on_update
+
+        def kept(update: Any) -> Any:
+            updates.append(update)
+            return smaller(update)
+
+        async def counted(message: Update) -> None:
+            asked.append(message.widget)
+            await on_update(message)
+
+        monkeypatch.setattr(stage.app.writer, "smaller_update", kept)
+        monkeypatch.setattr(stage.app.frame, "_on_update", counted)
+        await stage.tick(3)
+        assert [type(update) for update in updates] == [_compositor.ChopsUpdate] * 3
+        assert asked == []
+
+    perform(scenario, size=(160, 50))
+
+
+class Listening(SleepingDriver):
+    """A driver on a pseudo-terminal that keeps what it reads."""
+
+    def __init__(self, terminal: int) -> None:
+        super().__init__(App(), size=(80, 24))
+        self.fileno = terminal
+        self.heard: list[str] = []
+        self._key_thread = threading.Thread(target=self.run_input_thread, daemon=True)
+        self._key_thread.start()
+
+    def process_message(self, message: Message) -> None:
+        self.heard.append(str(getattr(message, "key", message)))
+
+    def write(self, data: str) -> None:
+        """Show nothing: only the input is tested."""
+
+    def woken(self) -> int:
+        """Return how often the thread of the input has gone to sleep so far."""
+        assert self._key_thread is not None
+        status = Path(f"/proc/self/task/{self._key_thread.native_id}/status").read_text()
+        return int(re.findall(r"^voluntary_ctxt_switches:\t(\d+)", status, re.MULTILINE)[0])
+
+    def has_heard(self, keys: list[str]) -> bool:
+        return self.heard == keys
+
+    def is_asleep(self) -> bool:
+        assert self._key_thread is not None
+        return Path(f"/proc/self/task/{self._key_thread.native_id}/stat").read_text().split()[2] == "S"
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, int]]:
+    """Return the person's end and the program's end of a terminal. A driver changes handlers of signals."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH)}
+    ends = os.openpty()
+    tty.setraw(ends[1])
+    yield ends
+    for end in ends:
+        os.close(end)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def test_driver_sleeps_until_a_key_is_pressed_and_ends_at_once(terminal: tuple[int, int]) -> None:
+    async def scenario() -> None:
+        driver = Listening(terminal[1])
+        await until_async(driver.is_asleep, "the thread sleeps")
+        before = driver.woken()
+        await asyncio.sleep(0.5)  # five looks of Textual's driver
+        assert driver.woken() == before
+        umlaut = "ä".encode()
+        for typed, heard in (
+            ((b"q",), ["q"]),
+            ((b"\x1b[A",), ["q", "up"]),
+            ((b"\x1b",), ["q", "up", "escape"]),
+            ((umlaut[:1], umlaut[1:]), ["q", "up", "escape", "ä"]),
+        ):
+            for part in typed:
+                os.write(terminal[0], part)
+            await until_async(partial(driver.has_heard, heard), lambda: driver.heard)
+        driver.disable_input()
+        assert driver._key_thread is not None
+        assert not driver._key_thread.is_alive()
+
+    asyncio.run(scenario())
 
 
 def test_an_exception_ends_the_app_and_is_kept() -> None:

@@ -7,12 +7,12 @@ Formats: RFC 826, include/uapi/linux/filter.h. Needs CAP_NET_RAW.
 from __future__ import annotations
 
 import ctypes
-import errno
-import os
 import socket
 import struct
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
+
+from bpftop.kernel.net.message_batch import MessageBatch
 
 ETH_P_ARP = 0x0806
 SO_ATTACH_FILTER = 26
@@ -24,8 +24,6 @@ _LOAD_HALF, _LOAD_WORD, _JUMP_EQUAL, _RETURN = 0x28, 0x20, 0x15, 0x06
 _OPERATION_AT, _SENDER_AT, _PACKET_BYTES = 6, 14, 28
 _PACKET = struct.Struct("!HHBBH6s4s6s4s")
 _BATCH = 32
-_VECTOR = struct.Struct("@PN")  # struct iovec
-_HEADER = struct.Struct("@PI4xPN32x")  # struct mmsghdr on 64 bits: address, its length, vectors, their number
 _ADDRESS = struct.Struct("=4xi12x")  # struct sockaddr_ll: ifindex
 
 
@@ -48,7 +46,7 @@ class ArpTap:
             self._socket.setblocking(False)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _QUEUE_BYTES)
             self._own: frozenset[str] = frozenset()
-            self._messages = _Messages()
+            self._messages = MessageBatch(_BATCH, _PACKET_BYTES, _ADDRESS.size)
             self._filter()
         except OSError:
             self._socket.close()
@@ -63,9 +61,9 @@ class ArpTap:
     def claims(self) -> Iterator[Claim]:
         """Yield the claims that have come since the last call. Raises OSError."""
         while True:
-            received = self._messages.receive(self._socket.fileno())
-            for packet, ifindex in received:
-                claim = _claim(packet, ifindex)
+            received = list(self._messages.receive(self._socket.fileno(), socket.MSG_DONTWAIT))
+            for packet, address in received:
+                claim = _claim(packet, *_ADDRESS.unpack(address))
                 if claim is not None:
                     yield claim
             if len(received) < _BATCH:
@@ -89,45 +87,6 @@ def arp_filter(addresses: list[int]) -> bytes:
     code += [(_JUMP_EQUAL, take - at - 1, 0, address) for at, address in enumerate(addresses, 3)]
     code += [(_RETURN, 0, 0, 0), (_RETURN, 0, 0, _PACKET_BYTES)]
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
-
-
-class _Messages:
-    """Room for a batch of packets, received by one call of recvmmsg(2).
-
-    The socket module takes two calls for each packet: it asks the kernel for the name of the interface.
-    """
-
-    def __init__(self) -> None:
-        self._packets = ctypes.create_string_buffer(_BATCH * _PACKET_BYTES)
-        self._addresses = ctypes.create_string_buffer(_BATCH * _ADDRESS.size)
-        packets, addresses = ctypes.addressof(self._packets), ctypes.addressof(self._addresses)
-        self._vectors = ctypes.create_string_buffer(
-            b"".join(_VECTOR.pack(packets + at * _PACKET_BYTES, _PACKET_BYTES) for at in range(_BATCH))
-        )
-        vectors = ctypes.addressof(self._vectors)
-        self._headers = b"".join(
-            _HEADER.pack(addresses + at * _ADDRESS.size, _ADDRESS.size, vectors + at * _VECTOR.size, 1)
-            for at in range(_BATCH)
-        )
-        self._call = ctypes.create_string_buffer(len(self._headers))
-        self._recvmmsg = ctypes.CDLL(None, use_errno=True).recvmmsg
-
-    def receive(self, fd: int) -> list[tuple[bytes, int]]:
-        """Return the packets that wait, as many as there is room for, each with its ifindex. Raises OSError."""
-        ctypes.memmove(self._call, self._headers, len(self._headers))  # the kernel writes the lengths
-        count = self._recvmmsg(fd, self._call, _BATCH, socket.MSG_DONTWAIT, None)
-        if count < 0:
-            number = ctypes.get_errno()
-            if number == errno.EAGAIN:
-                return []
-            raise OSError(number, os.strerror(number))
-        received = []
-        for at in range(count):
-            (length,) = struct.unpack_from("=I", self._call, (at + 1) * _HEADER.size - 8)
-            begin = at * _PACKET_BYTES
-            (ifindex,) = _ADDRESS.unpack_from(self._addresses, at * _ADDRESS.size)
-            received.append((self._packets.raw[begin : begin + length], ifindex))
-        return received
 
 
 def _claim(packet: bytes, ifindex: int) -> Claim | None:

@@ -9,6 +9,8 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 
+from bpftop.kernel.net.message_batch import MSG_WAITFORONE, MessageBatch
+
 NLM_F_REQUEST = 0x1
 NLM_F_ACK = 0x4
 NLM_F_DUMP = 0x300
@@ -24,6 +26,8 @@ _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 # The kernel fills at most 32 KiB per dump message (netlink_dump); one link without its VFs takes 1.1 kB.
 _RECEIVE_BYTES = 64 * 1024
+# The kernel makes the next message of a dump while the one before is received, so several come by one call.
+_RECEIVED_AT_ONCE = 4
 _INTERRUPTED_TRIES = 5
 
 
@@ -36,6 +40,7 @@ class NetlinkSocket:
     def __init__(self, protocol: int) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
         self._sequence = 0
+        self._batch: MessageBatch | None = None
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -92,8 +97,7 @@ class NetlinkSocket:
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
         self._socket.send(_HEADER.pack(_HEADER.size + len(body), kind, flags, self._sequence, 0) + body)
         interrupted = False
-        while True:
-            received = self._socket.recv(_RECEIVE_BYTES)
+        for received in self._received(dump=bool(flags & NLM_F_DUMP)):
             if is_dull is not None and is_dull(received):
                 continue
             for answer, answer_flags, sequence, message in messages(received):
@@ -108,6 +112,16 @@ class NetlinkSocket:
                 yield message
                 if not flags & NLM_F_DUMP:
                     return
+
+    def _received(self, *, dump: bool) -> Iterator[bytes]:
+        """Yield blocks of messages without end, as they come."""
+        if dump:
+            self._batch = self._batch or MessageBatch(_RECEIVED_AT_ONCE, _RECEIVE_BYTES)
+        while True:
+            if self._batch is None or not dump:
+                yield self._socket.recv(_RECEIVE_BYTES)
+                continue
+            yield from (block for block, _ in self._batch.receive(self._socket.fileno(), MSG_WAITFORONE))
 
 
 def messages(received: bytes) -> Iterator[tuple[int, int, int, bytes]]:

@@ -119,7 +119,7 @@ class Region(Widget):
                 cells += [Cells(x, y, end - x, 1) for x, end in changed_spans(before, after)]
         self._drawn = drawn
         if cells:
-            self.refresh(*cells)
+            self.app.repaint(self, cells)
 
     def render_lines(self, crop: Cells) -> list[Strip]:
         """Return the strips without Textual's borders and filters, which regions do not use."""
