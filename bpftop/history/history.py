@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from bpftop.fields import field, frozen, replace
 from bpftop.history.analyzer import Analyzer
+from bpftop.history.bpf_trends import BpfMoment, BpfTrends
 from bpftop.history.cpu_trends import CpuTrends
 from bpftop.history.episodes import Episodes
 from bpftop.history.packing import Packed, Packer, unpack
@@ -40,6 +41,8 @@ class MarkedRates:
     """Interface label and direction -> packets per second of every possible CPU."""
     stages: Mapping[StageRow, int] = field(default_factory=dict)
     """Total of every stage of the path since the start."""
+    bpf: BpfMoment = BpfMoment()
+    """The BPF programs and maps."""
 
 
 class History:
@@ -53,6 +56,7 @@ class History:
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         self._analyzer = Analyzer(rules, keep_ns=HISTORY_NS)
         self.cpu_trends = CpuTrends(HISTORY_NS)
+        self.bpf_trends = BpfTrends(HISTORY_NS)
         self._newest: Sample | None = None
         self._packer = Packer[Sample]()
         self._packed: list[Packed[Sample]] = []
@@ -84,6 +88,7 @@ class History:
             self._packed.append(self._packer.pack(before))
             self._packed_ns.append(before.mono_ns)
         self.cpu_trends.push(sample)
+        self.bpf_trends.push(sample)
         self._forget(sample.mono_ns - HISTORY_NS)
         self._ranges = None
         return snapshot
@@ -181,6 +186,7 @@ class History:
             {row: rate for row, rate in means.items() if rate is not None},
             {(label, traffic.direction): traffic.cpu_rates for label, traffic in directions},
             self.stages.totals(snapshot.mono_ns),
+            self.bpf_trends.moment(snapshot),
         )
 
     def _sample_times(self) -> list[int]:

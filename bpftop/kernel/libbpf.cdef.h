@@ -55,6 +55,7 @@ struct bpf_prog_info {
 	uint64_t line_info;
 	uint32_t nr_line_info;
 	uint32_t line_info_rec_size;
+	uint32_t nr_jited_func_lens;
 	uint64_t run_time_ns;
 	uint64_t run_cnt;
 	uint64_t recursion_misses;

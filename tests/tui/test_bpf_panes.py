@@ -15,7 +15,15 @@ from tests.waiting import until_async
 SIZES = [(60, 15), (80, 24), (100, 30), (160, 50), (220, 60)]
 Same = Callable[[str, str], None]
 ENGINES = {
-    "program_text": lambda prog_id: ("; int prog(void)", f"    0: r0 = {prog_id}", "    1: exit"),
+    "program_text": lambda prog_id: (
+        "verifier     walked 12.3 k instructions",
+        "hot map      flows (id 8), named by 2 instructions",
+        "",
+        "; int prog(void)",
+        f"    0: r0 = {prog_id}",
+        "    1: r1 = map[id:8]    <- hot map flows",
+        "    2: exit",
+    ),
     "map_text": lambda map_id: ("2 entries", f"{map_id}  ->  packets=7", "b  ->  ev\x1b[31mil"),
 }
 
@@ -42,6 +50,40 @@ def test_programs(same: Same, size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_maps(same: Same, size: tuple[int, int]) -> None:
     shows(same, "bpf-maps", size, "6")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_detail_of_a_program(same: Same, size: tuple[int, int]) -> None:
+    """Charts of ten minutes, its facts, and its instructions; the factor compares with the mark."""
+
+    async def scenario(stage: Stage) -> None:
+        await stage.press("5")
+        await stage.tick(40)
+        await stage.press("m")
+        await stage.tick(5)
+        await stage.press("g", "enter")
+        await until_async(lambda: "hot map" in stage.text() or size[1] < 24, "the instructions were read")
+        same(f"bpf-program-detail-{size[0]}x{size[1]}.txt", stage.text())
+
+    perform(scenario, size=size, engines=ENGINES)
+
+
+def test_a_mark_has_its_factor_and_its_gain() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press("5")
+        await stage.tick(12)
+        assert "x 1 min" in stage.text()
+        await stage.press("m")
+        await stage.tick(10)
+        (line,) = [line for line in stage.text().splitlines() if "cil_from_netdev" in line]
+        assert "x mark" in stage.text()
+        assert " 1.0 " in line
+        await stage.press("6")
+        (line,) = [line for line in stage.text().splitlines() if "cilium_ct4" in line]
+        assert "+ mark" in stage.text()
+        assert " 500 " in line
+
+    perform(scenario, size=(220, 60), engines=ENGINES)
 
 
 def test_objects_are_read_only_while_a_pane_of_them_is_open() -> None:

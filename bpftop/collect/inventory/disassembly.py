@@ -16,10 +16,11 @@ from bpftop.model.btf import BadBtf, Btf
 
 @frozen
 class Disassembly:
-    """Instructions, and the source line of the instructions that begin one, by their offsets."""
+    """Instructions, the source line of the instructions that begin one, by offset, and the number of functions."""
 
     instructions: tuple[Instruction, ...]
     source: Mapping[int, str]
+    functions: int
 
 
 def read_disassembly(program: BpfProgram) -> Disassembly:
@@ -37,4 +38,5 @@ def read_disassembly(program: BpfProgram) -> Disassembly:
         with suppress(BadBtf, KernelError):
             btf = Btf(inventory.btf_bytes(code.btf_id))
             source = {offset: btf.text(at).strip() for offset, at in code.lines}
-    return Disassembly(tuple(disassemble(code.xlated)), {offset: line for offset, line in source.items() if line})
+    written = {offset: line for offset, line in source.items() if line}
+    return Disassembly(tuple(disassemble(code.xlated)), written, code.functions)

@@ -231,11 +231,15 @@ def pinned_object(path: str) -> Pinned | None:
 
 @frozen
 class ProgramCode:
-    """A translated program. ``lines`` are (instruction slot, offset of the source line in the texts of its BTF)."""
+    """A translated program. ``lines`` are (instruction slot, offset of the source line in the texts of its BTF).
+
+    ``functions``: the program itself and its subprograms, each compiled by its own; 0 where the kernel interprets.
+    """
 
     xlated: bytes
     lines: tuple[tuple[int, int], ...]
     btf_id: int
+    functions: int
 
 
 def code_of(prog_id: int) -> ProgramCode | None:
@@ -261,4 +265,4 @@ def _code(fd: int) -> ProgramCode | None:
     words = memoryview(ffi.buffer(lines, record_bytes * records)).cast("I") if records else memoryview(b"").cast("B")
     step = record_bytes // 4
     pairs = tuple((words[at * step], words[at * step + 2]) for at in range(min(records, int(info.nr_line_info))))
-    return ProgramCode(bytes(ffi.buffer(code, given)), pairs, int(sizes.btf_id))
+    return ProgramCode(bytes(ffi.buffer(code, given)), pairs, int(sizes.btf_id), int(sizes.nr_jited_func_lens))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from bpftop.fields import frozen
+from bpftop.fields import frozen, replace
 from bpftop.model.bpf_inventory import BpfInventory, Entries, KnownMap, growth
 from bpftop.model.map_contents import EntryRow, text_of
 from bpftop.model.snapshot import Snapshot
-from bpftop.model.units import UNKNOWN, si, since
-from bpftop.render.columns import Column, clipped, share_text
+from bpftop.model.units import UNKNOWN, factor, si, since
+from bpftop.render.columns import Column, change_look, clipped, share_text
+from bpftop.render.comparison import ratio
 
 _PREALLOCATED = frozenset({"array", "percpu_array", "prog_array", "array_of_maps", "cgroup_array"})
 
@@ -35,6 +36,8 @@ class LoadedMapLine:
     programs: str = ""
     key_bytes: int | None = None
     value_bytes: int | None = None
+    used_then: float | None = None
+    """Entries at an earlier moment, to compare with."""
 
     @property
     def key(self) -> str:
@@ -91,8 +94,13 @@ def _line(before: BpfInventory | None, now: BpfInventory, each: KnownMap) -> Loa
     return loaded_map_line(each, now.entries.get(each.map_id), growth(before, now, each.map_id), used_by)
 
 
-def recorded_map_lines(snapshot: Snapshot) -> list[LoadedMapLine]:
-    """Return the same from the readings of a snapshot, live or recorded; none where they were not read."""
+def recorded_map_lines(
+    snapshot: Snapshot, earlier: Callable[[int], float | None] = lambda map_id: None
+) -> list[LoadedMapLine]:
+    """Return the same from the readings of a snapshot, live or recorded; none where they were not read.
+
+    ``earlier`` returns the entries of a map at an earlier moment, by its id.
+    """
     reading = snapshot.reading("bpf_maps")
     if reading is None:
         return []
@@ -104,7 +112,7 @@ def recorded_map_lines(snapshot: Snapshot) -> list[LoadedMapLine]:
         full_in_s = (most - used) / gained if gained and gained > 0 and used is not None and most else None
         memory = reading.value(key, "memory_bytes")
         lines.append(LoadedMapLine(int(map_id), kind, name, used, True, most, gained, full_in_s, memory, owners))
-    return _ordered(lines)
+    return _ordered(replace(each, used_then=earlier(each.map_id)) for each in lines)
 
 
 def _ordered(lines: Iterable[LoadedMapLine]) -> list[LoadedMapLine]:
@@ -150,6 +158,17 @@ LOADED_MAP_COLUMNS: tuple[Column[LoadedMapLine], ...] = (
            lambda line: line.owners, lambda line, width: clipped(line.owners, width), left=True, gap=2, stretch=40,
            rank=2, source="the kernel's iterator over open files; bpffs for pins"),
 )  # fmt: skip
+
+
+MAP_PAST_COLUMNS: tuple[Column[LoadedMapLine], ...] = (
+    Column("factor", "x 1 min", "", 8, "how many times as many entries as one minute ago; after `m`, as at the mark",
+           lambda line: ratio(line.used, line.used_then), lambda line, _: factor(line.used, line.used_then), rank=3,
+           look=lambda line: change_look(line.used, line.used_then), source=_WALK),
+    Column("since_mark", "+ mark", "entries", 9, "entries more, or less, than at the mark",
+           lambda line: None if line.used is None or line.used_then is None else line.used - line.used_then,
+           rank=2, source=_WALK),
+)  # fmt: skip
+"""The columns of a screen, which has a past."""
 
 
 def content_columns(rows: Sequence[EntryRow]) -> list[Column[EntryRow]]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from bpftop.fields import frozen
-from bpftop.model.bpf_inventory import BpfInventory, ProgramRates, program_rates
+from bpftop.fields import frozen, replace
+from bpftop.model.bpf_inventory import BpfInventory, BpfProgram, ProgramRates, program_rates
 from bpftop.model.readings import Key, RatedReading
 from bpftop.model.snapshot import Snapshot
-from bpftop.model.units import UNKNOWN, ns, si
-from bpftop.render.columns import Column, clipped
+from bpftop.model.units import UNKNOWN, factor, ns, pct, si
+from bpftop.render.columns import Column, change_look, clipped
+from bpftop.render.comparison import ratio
 
 
 @frozen
@@ -26,6 +27,8 @@ class LoadedProgramLine:
     insns: int | None
     jited_bytes: int | None
     memory_bytes: int | None
+    cpu_pct_then: float | None = None
+    """Percent of one CPU at an earlier moment, to compare with."""
 
     @property
     def key(self) -> str:
@@ -56,13 +59,19 @@ def loaded_program_lines(before: BpfInventory | None, now: BpfInventory) -> list
     )
 
 
-def recorded_program_lines(snapshot: Snapshot) -> list[LoadedProgramLine]:
-    """Return the same from the readings of a snapshot, live or recorded; none where they were not read."""
+def recorded_program_lines(
+    snapshot: Snapshot, earlier: Callable[[int], float | None] = lambda prog_id: None
+) -> list[LoadedProgramLine]:
+    """Return the same from the readings of a snapshot, live or recorded; none where they were not read.
+
+    ``earlier`` returns the percent of a CPU that a program took at an earlier moment, by its id.
+    """
     runs, sizes = snapshot.reading("bpf_programs"), snapshot.reading("bpf_program_sizes")
     if runs is None:
         return []
     added_ns, are_on = _statistics(snapshot)
-    return _ordered(_recorded_line(key, runs, sizes, added_ns, are_on) for key in runs.keys)
+    lines = (_recorded_line(key, runs, sizes, added_ns, are_on) for key in runs.keys)
+    return _ordered(replace(each, cpu_pct_then=earlier(each.prog_id)) for each in lines)
 
 
 def _recorded_line(
@@ -110,6 +119,9 @@ def _kib(size: int | None) -> str:
     return UNKNOWN if size is None else f"{size / 1024:.0f}"
 
 
+VERIFIED_MAX = 1_000_000
+"""BPF_COMPLEXITY_LIMIT_INSNS of include/linux/bpf.h."""
+
 _INFO = "bpf_prog_info of the kernel, as in bpftool prog"
 _STATISTICS = "run_time_ns and run_cnt of bpf_prog_info, while the statistics are on"
 
@@ -146,6 +158,15 @@ LOADED_PROGRAM_COLUMNS: tuple[Column[LoadedProgramLine], ...] = (
 )  # fmt: skip
 
 
+PROGRAM_FACTOR = Column[LoadedProgramLine](
+    "factor", "x 1 min", "", 8, "how many times as much CPU time as one minute ago (mean of 5 s); after `m`, as at the "
+    "mark; new: it did not run then", lambda line: ratio(line.rates.cpu_pct, line.cpu_pct_then),
+    lambda line, _: factor(line.rates.cpu_pct, line.cpu_pct_then), rank=3,
+    look=lambda line: change_look(line.rates.cpu_pct, line.cpu_pct_then), source=_STATISTICS,
+)  # fmt: skip
+"""The column of a screen, which has a past."""
+
+
 def program_detail(line: LoadedProgramLine, now: BpfInventory) -> list[tuple[str, str]]:
     """Return everything that is known about a program, as pairs of a title and a text."""
     program = now.programs[line.prog_id]
@@ -157,7 +178,17 @@ def program_detail(line: LoadedProgramLine, now: BpfInventory) -> list[tuple[str
         ("held by", line.owners or "nobody that is visible here"),
         ("pinned at", ", ".join(program.pinned) or "nowhere"),
         ("maps", ", ".join(f"{each.name or each.type} ({each.map_id})" for each in maps) or "none"),
-        ("instructions", f"{program.insns} (the verifier walked {si(program.verified_insns)})"),
+        ("instructions", str(program.insns)),
+        ("verifier", verifier_text(program)),
         ("machine code", f"{program.jited_bytes} bytes" if program.jited_bytes else "none: interpreted"),
         ("created by", f"uid {program.created_by_uid}"),
     ]
+
+
+def verifier_text(program: BpfProgram) -> str:
+    """Return what the verifier did for the program, beside what it allows at most."""
+    walked = program.verified_insns
+    if not walked:
+        return "not told by this kernel (before Linux 5.16)"
+    times = f", each about {walked / program.insns:.1f} times" if walked > program.insns > 0 else ""
+    return f"walked {si(walked)} instructions{times}; {pct(walked / VERIFIED_MAX)} of the {si(VERIFIED_MAX)} it allows"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from bpftop.config.resources import NoThread, start_thread
+from bpftop.config.resources import NoThread, start_thread, why_failed
 from bpftop.errors import BpftopError
 
 READING = ("reading...",)
@@ -51,6 +51,8 @@ class BackgroundText:
             lines: Sequence[str] = tuple(self._read(wanted[0]))
         except BpftopError as error:
             lines = (str(error),)
+        except Exception as error:  # noqa: BLE001 - a traceback would be printed into the screen
+            lines = (why_failed(error, "reading the BPF object"),)
         with self._lock:
             self._known, self._lines, self._busy = wanted, lines, False
         self._notify()

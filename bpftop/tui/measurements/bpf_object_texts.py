@@ -10,20 +10,38 @@ from bpftop.collect.inventory.reader import InventoryReader
 from bpftop.errors import BpftopError
 from bpftop.model.bpf_inventory import BpfInventory
 from bpftop.model.map_contents import decode_entry, text_of
-from bpftop.render.bpf.disassembly import disassembly_lines
+from bpftop.render.bpf.disassembly import HOT, disassembly_lines, hot_maps, map_references
+from bpftop.render.bpf.loaded_programs import verifier_text
 
 ENTRIES_MAX = 500
+_TITLE = 13
 
 
 def program_text(prog_id: int) -> Sequence[str]:
-    """Return the translated instructions of a program. Raises BpftopError once it is gone."""
+    """Return what the verifier did for a program, its maps, and its translated instructions.
+
+    Raises BpftopError once the program is gone.
+    """
     inventory = _inventory()
     program = inventory.programs.get(prog_id)
     if program is None:
         raise BpftopError(f"the BPF program {prog_id} has been unloaded")
     code = read_disassembly(program)
-    names = {each.map_id: each.name or str(each.map_id) for each in inventory.maps.values()}
-    return tuple(disassembly_lines(code.instructions, code.source, names))
+    names = {each.map_id: each.name or each.type for each in inventory.maps.values()}
+    references = map_references(code.instructions)
+    hot = hot_maps(references)
+    maps = [
+        f"{HOT if map_id in hot else 'map':<{_TITLE}}{names.get(map_id, 'map')} (id {map_id}), named by {count} "
+        f"instruction{'s' * (count != 1)}"
+        for map_id, count in references.most_common()
+    ]
+    return (
+        f"{'verifier':<{_TITLE}}{verifier_text(program)}",
+        f"{'functions':<{_TITLE}}{code.functions}, in {program.jited_bytes} bytes of machine code",
+        *maps,
+        "",
+        *disassembly_lines(code.instructions, code.source, names, hot),
+    )
 
 
 def map_text(map_id: int) -> Sequence[str]:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual.widget import Widget
 
 from bpftop.model.units import si
-from bpftop.render.bpf.loaded_maps import LOADED_MAP_COLUMNS, LoadedMapLine, recorded_map_lines
+from bpftop.render.bpf.loaded_maps import (
+    LOADED_MAP_COLUMNS,
+    MAP_PAST_COLUMNS,
+    LoadedMapLine,
+    recorded_map_lines,
+)
 from bpftop.render.columns import Column
 from bpftop.tui.measurements.background_text import BackgroundText
 from bpftop.tui.measurements.bpf_object_texts import map_text
@@ -18,7 +24,8 @@ from bpftop.tui.widgets.detail import RowDetail
 from bpftop.tui.widgets.line import Line, clean, line
 from bpftop.tui.widgets.scroller import TextPanel
 
-COLUMNS = tuple(column for column in LOADED_MAP_COLUMNS if column.id not in ("key", "value", "programs"))
+_SAMPLED = tuple(column for column in LOADED_MAP_COLUMNS if column.id not in ("key", "value", "programs"))
+COLUMNS = (*_SAMPLED[:-2], *MAP_PAST_COLUMNS, *_SAMPLED[-2:])
 """The columns that samples have values for."""
 
 
@@ -29,7 +36,15 @@ class MapTable(BpfObjectTable[LoadedMapLine]):
         return COLUMNS
 
     def object_lines(self, moment: Moment) -> Sequence[LoadedMapLine]:
-        return recorded_map_lines(moment.snapshot)
+        return recorded_map_lines(moment.snapshot, partial(_earlier, moment))
+
+
+def _earlier(moment: Moment, map_id: int) -> float | None:
+    """Return the entries of a map at the mark, or else a minute ago."""
+    if moment.mark is not None:
+        marked = moment.mark.bpf.entries
+        return None if marked is None else marked.get(map_id, 0.0)
+    return moment.history.bpf_trends.entries(map_id, moment.snapshot.mono_ns - 60 * 10**9)
 
 
 class MapHead(BpfObjectHead[LoadedMapLine]):
@@ -71,6 +86,7 @@ class BpfMapsPane(BpfObjectsPane):
         ("group", "group"),
         ("filter", "filter"),
         ("sort", "sort"),
+        ("mark", "mark"),
         ("pause", "pause"),
     )
     columns = COLUMNS

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 
+from bpftop.render.columns import Column, marked
 from bpftop.tui.bindings import bindings
 from bpftop.tui.messages import BpfWanted
 from bpftop.tui.moment import Moment
 from bpftop.tui.panes.pane import Pane
-from bpftop.tui.widgets.line import Line, clean, crop, line, shortened
+from bpftop.tui.widgets.line import Line, clean, crop, line, shortened, wrap
 from bpftop.tui.widgets.region import Region
 from bpftop.tui.widgets.table import Rows, Table
 
@@ -17,6 +18,9 @@ WAITING = "The BPF programs and maps are read with the next tick."
 NOT_READ = "There are no BPF objects at this moment: they are read while pane 5 or 6 is open, and by `bpftop record`."
 GROUP_WORDS = {"": "", "type": "type", "owners": "owner"}
 """Property of a line -> the word for it; the lines of an equal property stay together."""
+
+
+FACT_TITLE, FACT_WIDTH = 13, 38
 
 
 class BpfObjectLine(Protocol):
@@ -70,6 +74,29 @@ class BpfObjectTable(Table[LineT]):
         groups = list(GROUP_WORDS)
         self.group_by = groups[(groups.index(self.group_by) + 1) % len(groups)]
         self.redraw()
+
+
+def fact_lines(columns: Sequence[Column[LineT]], row: LineT, width: int, *, mark: bool) -> list[Line]:
+    """Return titles and values of a row, as many beside each other as fit; long values have a line of their own."""
+    short, long = list[tuple[str, str]](), list[tuple[str, str]]()
+    for column in marked(columns, mark):
+        value = clean(column.cell(row, 4 * width).strip())
+        if value:
+            (long if column.stretch else short).append((column.title, value))
+    across = max(1, width // FACT_WIDTH)
+    lines = []
+    for at in range(0, len(short), across):
+        cells = [
+            ((f"{title:<{FACT_TITLE}}", "muted"), (f"{value:<{FACT_WIDTH - FACT_TITLE}}", "text"))
+            for title, value in short[at : at + across]
+        ]
+        lines.append(crop(line(*(part for pair in cells for part in pair)), width))
+    for title, value in long:
+        parts = wrap(value, max(20, width - FACT_TITLE))
+        lines += [
+            line((f"{title if i == 0 else '':<{FACT_TITLE}}", "muted"), (part, "text")) for i, part in enumerate(parts)
+        ]
+    return lines
 
 
 class BpfObjectHead(Region, Generic[LineT]):

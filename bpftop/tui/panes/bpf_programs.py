@@ -3,29 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual.widget import Widget
 
-from bpftop.render.bpf.loaded_programs import LOADED_PROGRAM_COLUMNS, LoadedProgramLine, recorded_program_lines
+from bpftop.history.bpf_trends import CELL_S
+from bpftop.render.bpf.disassembly import HOT
+from bpftop.render.bpf.loaded_programs import (
+    LOADED_PROGRAM_COLUMNS,
+    PROGRAM_FACTOR,
+    LoadedProgramLine,
+    recorded_program_lines,
+)
 from bpftop.render.columns import Column
 from bpftop.tui.measurements.background_text import BackgroundText
 from bpftop.tui.measurements.bpf_object_texts import program_text
 from bpftop.tui.moment import Moment
-from bpftop.tui.panes.bpf_objects import BpfObjectHead, BpfObjectsPane, BpfObjectTable
-from bpftop.tui.widgets.detail import RowDetail
+from bpftop.tui.panes.bpf_objects import BpfObjectHead, BpfObjectsPane, BpfObjectTable, fact_lines
+from bpftop.tui.panes.program_charts import ProgramCharts
 from bpftop.tui.widgets.line import Line, clean, line
 from bpftop.tui.widgets.scroller import TextPanel
+
+COLUMNS = (*LOADED_PROGRAM_COLUMNS[:7], PROGRAM_FACTOR, *LOADED_PROGRAM_COLUMNS[7:])
+NOT_THERE = "This program is not there at this moment."
 
 
 class ProgramTable(BpfObjectTable[LoadedProgramLine]):
     """The programs, the program that takes most CPU time first, or below each other by a group."""
 
     def columns(self, moment: Moment) -> Sequence[Column[LoadedProgramLine]]:
-        return LOADED_PROGRAM_COLUMNS
+        return COLUMNS
 
     def object_lines(self, moment: Moment) -> Sequence[LoadedProgramLine]:
-        return recorded_program_lines(moment.snapshot)
+        return recorded_program_lines(moment.snapshot, partial(_earlier, moment))
+
+
+def _earlier(moment: Moment, prog_id: int) -> float | None:
+    """Return the percent of a CPU that a program took at the mark, or else a minute ago."""
+    if moment.mark is not None:
+        marked = moment.mark.bpf.cpu_pct
+        return None if marked is None else marked.get(prog_id, 0.0)
+    (then,) = moment.history.bpf_trends.program(prog_id, moment.snapshot.mono_ns, 1, back=60 // CELL_S)
+    return None if then is None else then.cpu_pct
 
 
 class ProgramHead(BpfObjectHead[LoadedProgramLine]):
@@ -41,19 +61,27 @@ class ProgramHead(BpfObjectHead[LoadedProgramLine]):
 
 
 class InstructionPanel(TextPanel):
-    """The translated instructions of the chosen program, with their source lines, read once per program."""
+    """The facts of the chosen program, and its translated instructions with their source lines, read once."""
 
-    def __init__(self, reader: BackgroundText) -> None:
+    def __init__(self, table: ProgramTable, reader: BackgroundText) -> None:
         super().__init__()
-        self._reader = reader
+        self._table, self._reader = table, reader
 
     def text_lines(self, moment: Moment, width: int) -> list[Line]:
         key = moment.frame.place.row
+        row = next((each for each in self._table.object_lines(moment) if each.key == key), None)
+        facts = [line((NOT_THERE, "muted"))]
+        if row is not None:
+            facts = fact_lines(self._table.columns(moment), row, width, mark=moment.mark is not None)
+        rule = line(("─" * (width + 2), "muted"))
         if not moment.live:
-            return [line(("A recording has no instructions.", "muted"))]
+            return [*facts, rule, line(("A recording has no instructions of programs.", "muted"))]
         texts = self._reader.lines(int(key)) if key.isdecimal() else ()
-        roles = (("muted" if each.startswith(";") else "text", each) for each in texts)
-        return [line(("─" * (width + 2), "muted")), *(line((clean(each), role)) for role, each in roles)]
+        return [*facts, rule, *(line((clean(each), _role(each))) for each in texts)]
+
+
+def _role(text: str) -> str:
+    return "muted" if text.startswith(";") else "notice" if HOT in text else "text"
 
 
 class BpfProgramsPane(BpfObjectsPane):
@@ -62,16 +90,16 @@ class BpfProgramsPane(BpfObjectsPane):
     DEFAULT_CSS = """
     BpfProgramsPane ProgramHead { height: 1; }
     BpfProgramsPane ProgramTable { height: 1fr; }
-    BpfProgramsPane RowDetail { height: 1fr; }
-    BpfProgramsPane InstructionPanel { height: 2fr; }
+    BpfProgramsPane InstructionPanel { height: 1fr; }
     """
     title = "Programs"
     hints: ClassVar = (("choose", "details"), ("group", "group"), ("filter", "filter"), ("sort", "sort"),
-                       ("pause", "pause"))  # fmt: skip
-    columns = LOADED_PROGRAM_COLUMNS
+                       ("mark", "mark"), ("pause", "pause"))  # fmt: skip
+    columns = COLUMNS
     terms = (
         ("run statistics", "The kernel counts and times every run of every BPF program while this pane is open. That "
          "costs each run two clock readings; their distance is measured and taken off."),
+        ("hot map", "In the instructions of a program: the map that most of them refer to."),
         ("held by", "Processes with a file descriptor of the program or of a link to it, from a BPF iterator over all "
          "open files, with container or unit by their cgroup."),
     )  # fmt: skip
@@ -82,7 +110,11 @@ class BpfProgramsPane(BpfObjectsPane):
 
     def compose_detail(self) -> Iterator[Widget]:
         self._reader = BackgroundText(self.engines.get("program_text") or program_text, self.redraw_soon)
-        yield from (RowDetail(self.table), InstructionPanel(self._reader))
+        self._charts = ProgramCharts()
+        yield from (self._charts, InstructionPanel(self._programs, self._reader))
+
+    def divide(self, moment: Moment, width: int, height: int) -> None:
+        self._charts.styles.height = max(5, height // 4)
 
     def table(self) -> ProgramTable:
         return self._programs

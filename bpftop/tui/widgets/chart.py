@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 from bpftop.fields import frozen
 from bpftop.model.units import si
@@ -28,6 +29,10 @@ class Plot:
     span_s: float = SPAN_S
     cursor: int | None = None
     """Index of the cell under the cursor."""
+    least: float = 1.0
+    """Smallest top of the scale, so that next to nothing does not fill the chart."""
+    label: Callable[[float], str] = si
+    """Formats a number of the scale."""
 
 
 def cell_seconds(columns: int) -> int:
@@ -46,31 +51,31 @@ def chart_lines(plot: Plot, width: int, height: int) -> list[Line]:
     above_rows = max(1, height - 1 - below_rows)
     per_row = _per_row(plot, above_rows, below_rows)
     lines = [
-        _row(plot, plot.above, _UPWARDS, per_row, above_rows - 1 - y, _label(per_row, above_rows, y))
+        _row(plot, plot.above, _UPWARDS, per_row, above_rows - 1 - y, _label(plot, per_row, above_rows, y))
         for y in range(above_rows)
     ]
     lines.append(_axis(plot, width))
     for y in range(below_rows):
-        label = f"{si(per_row * below_rows):>7} ┤" if y == below_rows - 1 and below_rows > 1 else "        │"
+        label = f"{plot.label(per_row * below_rows):>7} ┤" if y == below_rows - 1 and below_rows > 1 else "        │"
         lines.append(_row(plot, plot.below, _DOWNWARDS, per_row, y, label))
     return lines
 
 
 def _per_row(plot: Plot, above_rows: int, below_rows: int) -> float:
-    """Return packets per second of a row, so that the top of the scale is a round number and everything fits."""
+    """Return the height of a row, so that the top of the scale is a round number and everything fits."""
     highest = max((v for v in plot.above if v is not None), default=0.0)
     lowest = max((v for v in plot.below if v is not None), default=0.0)
-    needed = max(highest, lowest * above_rows / below_rows if below_rows else 0.0, 1.0)
-    size = 10.0 ** len(str(int(needed)))
-    top = next(nice * size / 10 for nice in _NICE if nice * size / 10 >= needed)
+    needed = max(highest, lowest * above_rows / below_rows if below_rows else 0.0, plot.least)
+    size = 10.0 ** (math.floor(math.log10(needed)) + 1)
+    top = next(nice * size / 10 for nice in _NICE if nice * size / 10 >= needed * (1 - 1e-9))
     return top / above_rows
 
 
-def _label(per_row: float, above_rows: int, y: int) -> str:
+def _label(plot: Plot, per_row: float, above_rows: int, y: int) -> str:
     """Return the scale at the left of a row: its top, and its middle where the chart is high enough."""
     middle = above_rows // 2 if above_rows >= 4 and above_rows % 2 == 0 else -1
     if y in (0, middle):
-        return f"{si(per_row * (above_rows - y)):>7} ┤"
+        return f"{plot.label(per_row * (above_rows - y)):>7} ┤"
     return "        │"
 
 
