@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ class RecordingSwitch:
         with current_directory_errors():
             self._sampling_thread.recorder = Recorder(path)
         space = free_space(path)
-        return f"to {path}{f', {space}' if space else ''}; the same key ends it"
+        return f"to {os.path.abspath(path)}{f', {space}' if space else ''}; the same key ends it"
 
 
 def ended(progress: RecordingProgress) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import sqlite3
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from bpftop.config.resources import start_thread, why_failed
 from bpftop.fields import frozen, replace
@@ -31,12 +33,14 @@ _FindingStates = dict[tuple[str, str], tuple[Severity, FindingValue | None]]
 class RecordingProgress:
     """Number of ticks in the file and of lost ticks. ``trouble``: a sentence on why the last ticks are lost.
 
-    ``space``: what was left on the file system up to a minute ago; None: unknown.
+    ``space``: what was left on the file system up to a minute ago; None: unknown. ``duration_s``: time since the begin.
     """
 
     path: str
     ticks: int = 0
     lost: int = 0
+    size_bytes: int = 0
+    duration_s: float = 0.0
     trouble: str | None = None
     space: FreeSpace | None = None
 
@@ -63,8 +67,9 @@ class Recorder:
         self._states: _FindingStates | None = {}  # of the findings in the file; None: write failed
         self._skipped = 0  # ticks lost since the last one that got into the queue
         self._owed = 0  # ticks lost since the last one that was written
-        self._progress = RecordingProgress(path)
+        self._progress = RecordingProgress(path, size_bytes=_size_bytes(path))
         self._look_s = 0.0
+        self._begun_s = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         start_thread(self._thread)
 
@@ -95,7 +100,8 @@ class Recorder:
         """Number of ticks written and lost. Ticks in the queue are neither."""
         now, skipped = self._progress, self._skipped
         stalled = f"{now.path}: the disk does not keep up; ticks are lost until it does" if skipped else None
-        return replace(now, lost=now.lost + skipped, trouble=now.trouble or stalled)
+        duration_s = time.monotonic() - self._begun_s
+        return replace(now, lost=now.lost + skipped, trouble=now.trouble or stalled, duration_s=duration_s)
 
     def close(self, timeout_s: float = 10.0) -> RecordingProgress:
         """Write the queue and close the file. If the disk takes longer than ``timeout_s``, ``trouble`` says so."""
@@ -151,7 +157,10 @@ class Recorder:
         else:
             if ticks:  # findings alone may fit a full disk
                 self._owed = 0
-                self._progress = replace(self._progress, ticks=self._progress.ticks + len(ticks), trouble=None)
+                now = self._progress
+                self._progress = replace(
+                    now, ticks=now.ticks + len(ticks), trouble=None, size_bytes=_size_bytes(now.path)
+                )
 
     def _lose_batch(self, why: str, ticks: int, skipped: int) -> None:
         """Count the ticks of a failed batch, and those skipped before them, as lost."""
@@ -167,3 +176,12 @@ class Recorder:
 
     def _fail(self, why: str, lost: int) -> None:
         self._progress = replace(self._progress, lost=self._progress.lost + lost, trouble=why)
+
+
+def _size_bytes(path: str) -> int:
+    """Return the size of a recording with its write-ahead log."""
+    size_bytes = 0
+    for part in (path, f"{path}-wal"):
+        with suppress(FileNotFoundError):
+            size_bytes += os.stat(part).st_size
+    return size_bytes

@@ -107,13 +107,16 @@ class Recording:
         with self._readable():
             return recorded_finding(self._connection, tick, later=later)
 
-    def findings(self) -> list[tuple[int, str]]:
-        """Return the wall clock at which each finding was raised and its severity, of the latest thousand."""
+    def findings(self) -> list[tuple[int, str, str]]:
+        """Return the wall clock at which each finding was raised, its severity and title, of the latest thousand."""
         if not self.lists_findings:
             return []
         with self._readable():
-            query = "SELECT wall_ns, severity FROM episodes ORDER BY tick DESC LIMIT 1000"
-            return [(next(integers((ns,))), str(severity)) for ns, severity in self._connection.execute(query)]
+            query = "SELECT wall_ns, severity, title, scope_name FROM episodes ORDER BY tick DESC LIMIT 1000"
+            return [
+                (next(integers((ns,))), str(severity), f"{title} ({scope})")
+                for ns, severity, title, scope in self._connection.execute(query)
+            ]
 
     def gaps(self) -> list[tuple[int, int]]:
         """Return begin and end (wall clock) of the times without a tick: between two runs, or where ticks were lost."""

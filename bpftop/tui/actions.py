@@ -56,7 +56,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("bpf_maps", "6", "BPF maps", "Every BPF map: how full it is, who uses it, what is in it."),
     Action("measure", "7", "Measure", "What map operations and programs cost on this machine."),
     Action("findings", "8", "Findings", "What is wrong and why, past findings, checks that cannot run."),
-    Action("palette", "ctrl+p", "Palette", "Find everything by its name: panes, interfaces, CPUs, themes, actions."),
+    Action("palette", "ctrl+p", "Palette",
+           "Find everything by its name: panes, actions, interfaces, CPUs, themes, moments of a replay."),
     Action("help", "question_mark,f1", "Help", "The keys and columns of this pane. Again, or esc: back."),
     Action("quit", "q,ctrl+c", "Quit", "Quit."),
     Action("back", "escape", "Back", "One step back: end a measurement, leave a detail, the selection, the filter, the "

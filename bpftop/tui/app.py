@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from textual import events
 from textual.binding import BindingType
+from textual.command import CommandPalette
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -20,6 +21,7 @@ from bpftop.model.snapshot import Snapshot
 from bpftop.tui.actions import ACTIONS, Actions
 from bpftop.tui.bindings import bindings, bound
 from bpftop.tui.configured_app import THEME_EVERY_S, ConfiguredApp
+from bpftop.tui.frame_words import hints_of, recording_words
 from bpftop.tui.messages import (
     ActionRequested,
     BpfWanted,
@@ -34,7 +36,6 @@ from bpftop.tui.messages import (
 from bpftop.tui.moment import Frame, Place, next_label
 from bpftop.tui.palette import Everything
 from bpftop.tui.panes import PANES
-from bpftop.tui.panes.pane import Pane
 from bpftop.tui.sampling_thread import SamplingThread
 from bpftop.tui.screens.frame import MIN_HEIGHT, MIN_WIDTH, FrameScreen
 from bpftop.tui.terminal_traits import TerminalTraits
@@ -51,8 +52,8 @@ APP_ACTIONS = (
     "save_screen", "record", "log", "theme", "settings", "accept", "repaint",
 )  # fmt: skip
 """Actions that mean the same in every pane: each is a method of the app."""
-REPLAY_HINTS = (("pause", "pause"), ("next_finding", "finding"), ("seek", "go to"), ("speed", "10x"))
 MOST_TOASTS = 2
+PALETTE_WORDS = "a pane, action, interface, CPU, theme or moment"
 ELSEWHERE = tuple(action for action in ACTIONS if action.where and action.id not in APP_ACTIONS)
 """Actions of panes and tables, which win while they have the focus; the app says where they work."""
 
@@ -171,10 +172,10 @@ class BpftopApp(ConfiguredApp, inherit_bindings=False):
             [(name, entry.title) for name, entry in PANES.items()],
             tuple(titles),
             marks,
-            _hints(pane, self.place, self.sampling_thread.replay is not None) if pane else (),
+            hints_of(pane, self.place, self.sampling_thread.replay is not None, APP_ACTIONS) if pane else (),
             self.configured_actions,
             self.recorded_times(),
-            "" if recorder is None else f"{recorder.progress.ticks} ticks",
+            "" if recorder is None else recording_words(recorder.progress),
             tuple(self.sampling_thread.remarks()),
         )
 
@@ -250,6 +251,10 @@ class BpftopApp(ConfiguredApp, inherit_bindings=False):
     def action_tell_where(self, action_id: str) -> None:
         action = next(action for action in self.configured_actions if action.id == action_id)
         self.say(f"{action.first_key} ({action.title.lower()}) works {action.where}.")
+
+    def action_command_palette(self) -> None:
+        if not isinstance(self.screen, CommandPalette):
+            self.push_screen(CommandPalette(placeholder=PALETTE_WORDS, id="--command-palette"))
 
     def action_help(self) -> None:
         from bpftop.tui.screens.help import HelpScreen
@@ -349,12 +354,3 @@ class BpftopApp(ConfiguredApp, inherit_bindings=False):
                 self.post_message(Said(f"{verb} {result}" if result else verb))
 
         self.run_worker(run, thread=True, exit_on_error=False)
-
-
-def _hints(pane: Pane, place: Place, in_replay: bool) -> Sequence[tuple[str, str]]:
-    """Return the hints of a pane; in a replay its own first, and among the details of a row the way back."""
-    if in_replay:
-        return (*REPLAY_HINTS, *(hint for hint in pane.hints if hint not in REPLAY_HINTS))
-    if not place.row:
-        return pane.hints
-    return (("back", "back"), *((action, word) for action, word in pane.hints if action in APP_ACTIONS))

@@ -51,8 +51,8 @@ class RecordedTimes:
 
     begin_ns: int
     end_ns: int
-    findings: Sequence[tuple[int, str]] = ()
-    """Time at which each finding was raised, and its severity."""
+    findings: Sequence[tuple[int, str, str]] = ()
+    """Time at which each finding was raised, its severity, and its title, the latest first."""
     gaps: Sequence[tuple[int, int]] = ()
     """Begin and end of the times without a tick."""
 

@@ -88,7 +88,7 @@ class TimeTravel:
             recording, self._read_s = self._replay.recording, now_s
             extent = recording.extent()
             if extent is not None:
-                findings = [(ns, severity) for ns, severity in recording.findings() if severity in SEVERITIES]
+                findings = [each for each in recording.findings() if each[1] in SEVERITIES]
                 self._times = RecordedTimes(extent.begin_ns, extent.end_ns, findings, recording.gaps())
         return self._times
 

@@ -245,7 +245,7 @@ def test_the_live_screen_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyP
         switches.append(RecordingSwitch(stage.sampling_thread))
         await stage.press("r")
         await until(stage, lambda: stage.sampling_thread.recorder is not None)
-        assert re.search(r"● \d+ ticks .* live", stage.line(1))
+        assert re.search(r"●    \d s, +\d[\d.]* kB .* live", stage.line(1))
         await stage.flood(5)
         await stage.press("r")
         await until(stage, lambda: "recording ended: 5 ticks in bpftop-web-17-" in stage.said())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -186,3 +187,34 @@ def test_the_key_is_offered_where_there_is_something_to_go_to(tmp_path: Path) ->
         assert ") finding" not in stage.line(-1)
 
     perform(live, size=(160, 50), ticks=3)
+
+
+def test_the_palette_finds_the_moments_of_a_recording(tmp_path: Path) -> None:
+    first, _ = raised()
+
+    async def scenario(stage: Stage, replay: Replay) -> None:
+        await stage.press("ctrl+p", *"bad checksums")
+        await until(stage, lambda: "Bad checksums" in stage.text())
+        assert re.search(r"Moment 03:13:\d\dZ: Bad checksums", stage.text())
+        await stage.press("enter")
+        await until(stage, lambda: seq(stage) == first)
+        await stage.press("ctrl+p", *"03:13:30")
+        await until(stage, lambda: "Moment 03:13:30Z" in stage.text())
+        await stage.press("enter")
+        await until(stage, lambda: seq(stage) == 46)
+
+    replayed(scenario, recorded(tmp_path / "a"), 1)
+
+
+def test_the_palette_finds_the_findings_of_a_live_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, _ = raised()
+
+    async def scenario(stage: Stage) -> None:
+        await stage.press("ctrl+p", *"bad checksums")
+        await until(stage, lambda: "Moment 03:13:" in stage.text())
+        await stage.press("enter")
+        await until(stage, lambda: seq(stage) == first)
+        assert "PAUSED" in stage.line(1)
+
+    with scripted(monkeypatch) as run:
+        run(scenario, ticks=60, rules=chosen())

@@ -29,7 +29,7 @@ class TimeLine(Region):
         for begin_ns, end_ns in times.gaps:
             for cell in range(_cell(times, begin_ns, cells), _cell(times, end_ns, cells) + 1):
                 line[cell] = Span(" ", "muted")
-        for wall_ns, severity in sorted(times.findings, key=lambda each: GRAVITY.index(each[1])):
+        for wall_ns, severity, _ in sorted(times.findings, key=lambda each: GRAVITY.index(each[1])):
             line[_cell(times, wall_ns, cells)] = Span(*MARKS[severity])
         at = _cell(times, moment.snapshot.wall_ns, cells)
         line[at] = Span(line[at].text if line[at].text in "▲·" else "┃", "key~")
