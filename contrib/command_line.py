@@ -77,6 +77,7 @@ def plain_command() -> Command:
 
 
 def theme_names() -> tuple[str, ...]:
+    """Return the names of the themes that come with bpftop."""
     return tuple(sorted(path.stem for path in ROOT.glob("themes/*.yaml")))
 
 

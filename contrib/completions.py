@@ -126,6 +126,7 @@ def _fish_text(text: str) -> str:
 
 
 def main() -> None:
+    """Write the scripts for bash, zsh and fish."""
     for path, text in texts():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)

@@ -74,6 +74,7 @@ middle, with no finding of warning or above. Means per second:
 
 
 def page() -> str:
+    """Return the text of docs/findings.md."""
     measured: dict[str, Any] = json.loads(MEASURED.read_text()) if MEASURED.exists() else {}
     lines = [_HEAD, *_overview(measured.get("findings", {})), ""]
     for rule in RULES:
@@ -148,6 +149,7 @@ def _number(value: float, limit: Limit) -> str:
 
 
 def main() -> None:
+    """Write docs/findings.md."""
     PAGE.write_text(page(), encoding="utf-8")
 
 

@@ -166,6 +166,7 @@ def texts() -> Iterator[tuple[Path, str]]:
 
 
 def main() -> None:
+    """Write the schema beside the types of each document."""
     for path, text in texts():
         path.write_text(text)
 

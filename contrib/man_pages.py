@@ -114,6 +114,7 @@ def _roff(text: str) -> str:
 
 
 def main() -> None:
+    """Write a manual page for bpftop and for each verb."""
     FOLDER.mkdir(exist_ok=True)
     for path, text in texts():
         path.write_text(text)

@@ -262,6 +262,7 @@ def texts() -> dict[str, str]:
 
 
 def main() -> None:
+    """Write docs/metrics.md, the alerts and the dashboard."""
     for name, text in texts().items():
         (HERE / name).write_text(text)
 

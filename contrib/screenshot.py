@@ -29,7 +29,6 @@ ROOT = Path(__file__).resolve().parents[1]
 
 async def picture(feed: SamplingThread, size: tuple[int, int], seconds: float) -> str:
     """Run the screen for ``seconds``, and return it as SVG."""
-
     theme = find_theme("dark", [Path(bpftop.__file__).parent / "themes"])
     actions = Actions(
         save_snapshot=lambda _: "",
@@ -48,6 +47,7 @@ async def picture(feed: SamplingThread, size: tuple[int, int], seconds: float) -
 def main(
     size: str = "100x30", seconds: str = "100", file: str = "docs/screen.svg", fault: str = "udp-socket-overflow"
 ) -> None:
+    """Write the screen of the demo with a fault, after so many seconds, as SVG."""
     columns, lines = map(int, size.split("x"))
     with Lab() as lab, OFFERS[fault].load()(lab) as made:
         lab.start_traffic()

@@ -47,8 +47,11 @@ def follow(measurement: MeasurementRun[Result], take: Callable[[Progress[Result]
 
 
 def _wait_for(steps: SimpleQueue[Progress[Result] | None]) -> Progress[Result] | None:
-    """Return the next step, or None after the last one. A signal may come between the end of the wait and the return:
-    the step is lost then, so the end of the worker is not learnt from the steps after a signal."""
+    """Return the next step, or None after the last one.
+
+    A signal between the end of the wait and the return loses the step, so that after a signal the end of the worker is
+    not learnt from the steps.
+    """
     with interruptible():
         return steps.get()
 

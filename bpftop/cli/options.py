@@ -131,6 +131,7 @@ def add_live(parser: argparse.ArgumentParser) -> None:
 def add_interval(
     parser: argparse.ArgumentParser, help_text: str = "seconds between updates, 0.1 to 3600 (default: 1)"
 ) -> None:
+    """Add --interval."""
     parser.add_argument("-i", "--interval", metavar="SECONDS", type=_interval, help=help_text)
 
 
@@ -147,6 +148,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add --config."""
     parser.add_argument("--config", metavar="FILE", help="configuration file (default: ~/.config/bpftop/config.yaml)")
 
 
@@ -195,6 +197,7 @@ def add_screen(parser: argparse.ArgumentParser) -> None:
 
 
 def add_netns(parser: argparse.ArgumentParser) -> None:
+    """Add --netns."""
     parser.add_argument("--netns", metavar="NAME|PID", type=_netns, help="network namespace of the interfaces")
 
 
@@ -297,6 +300,7 @@ def whole(text: str) -> int:
 
 
 def add_count(parser: argparse.ArgumentParser) -> None:
+    """Add --count, for verbs that can run for ever."""
     parser.add_argument(
         "--count",
         metavar="N",
@@ -306,6 +310,7 @@ def add_count(parser: argparse.ArgumentParser) -> None:
 
 
 def add_format(parser: argparse.ArgumentParser, formats: Collection[str], default: str) -> None:
+    """Add --format with these formats, and --ascii."""
     parser.add_argument(
         "--format",
         choices=tuple(formats),
@@ -317,6 +322,7 @@ def add_format(parser: argparse.ArgumentParser, formats: Collection[str], defaul
 
 
 def add_ascii(parser: argparse.ArgumentParser) -> None:
+    """Add --ascii."""
     parser.add_argument(
         "--ascii",
         action="store_true",
@@ -325,6 +331,7 @@ def add_ascii(parser: argparse.ArgumentParser) -> None:
 
 
 def add_output(parser: argparse.ArgumentParser, when: str) -> None:
+    """Add --output. ``when``: how often the file is replaced, such as "at the end"."""
     parser.add_argument("-o", "--output", metavar="FILE", help=f"write to FILE, which is replaced atomically {when}")
 
 

@@ -47,6 +47,7 @@ def questions(
 
 
 def link(device: Device) -> Verdict:
+    """Answer whether the interface is up and has a carrier."""
     identity = f"ifindex {device.ifindex}" + (f", {device.kind}" if device.kind else "")
     if device.up:
         return yes(f"up, {identity}")
@@ -98,6 +99,7 @@ def _speed(netdev: Netdev, device: Device) -> Verdict:
 
 
 def occupied(facts: AttachFacts) -> Verdict:
+    """Answer whether another XDP program has the hook."""
     if not facts.occupants:
         return yes("no program: the hook is free")
     return no(messages.taken(facts, TCX))

@@ -33,6 +33,7 @@ USES = {
 
 
 def privilege_questions(privileges: Privileges) -> list[Question]:
+    """Return a question for each capability that bpftop uses."""
     return [Question(name, partial(_capability, name, use, privileges)) for name, use in USES.items()]
 
 

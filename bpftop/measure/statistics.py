@@ -63,6 +63,7 @@ def spread(runs: Iterable[float]) -> Spread:
 
 
 def bucket_width_ns(index: int) -> float:
+    """Return the width of a bucket of the histogram."""
     return float(1 << max(0, (index >> _HALF_BITS) - 1)) / TICKS_PER_NS
 
 

@@ -9,7 +9,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def dump_json(document: object, indent: int | None = None) -> str:
-    """Write JSON, ASCII only. A byte of a name that is not UTF-8 becomes the text ``\\udcff``, as on the screen.
+    r"""Write JSON, ASCII only. A byte of a name that is not UTF-8 becomes the text ``\udcff``, as on the screen.
 
     A lone surrogate is valid for Python's json alone: most other readers refuse the whole document.
     """

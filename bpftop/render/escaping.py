@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def escaped_text(text: str) -> str:
-    """Replace characters that a terminal would obey or hide by escapes: ``\\x1b``, ``\\u202e``.
+    r"""Replace characters that a terminal would obey or hide by escapes: ``\x1b``, ``\u202e``.
 
     In Unicode's categories: control, format, surrogate, private, unassigned, and separators other than the space.
     """

@@ -202,8 +202,10 @@ def _without(whole: Number | None, part: Number | None) -> Number | None:
 
 @frozen
 class Detail:
-    """A row below the stages: a drop reason, a socket, a counter of the driver. ``total`` is the total as text; for a
-    queue, the used places of all places."""
+    """A row below the stages: a drop reason, a socket, a counter of the driver.
+
+    ``total`` is the total as text; for a queue, the used places of all places.
+    """
 
     key: str
     name: str
@@ -217,6 +219,8 @@ class Detail:
 
 @frozen
 class Section:
+    """A titled group of rows below the stages."""
+
     title: str
     rows: tuple[Detail, ...]
     missing: str = ""

@@ -1,6 +1,7 @@
-"""An XDP program of another tool: a few instructions that treat every frame alike. Prints the program's id once it is
-attached, and waits for the end of standard input. Talks to bpf(2) and rtnetlink by itself, for bpftop is tested against
-what it did not write.
+"""Attach an XDP program as another tool would: a few instructions that treat every frame alike.
+
+Prints the program's id once it is attached, and waits for the end of standard input. It talks to bpf(2) and rtnetlink
+by itself, because bpftop is tested against programs that it did not load.
 
     python -m tests.bpf.foreign INTERFACE native|generic link|netlink pass|abort|illegal|redirect
 """
@@ -43,7 +44,7 @@ PROGRAMS = {
 
 
 def bpf(command: int, attributes: bytes) -> int:
-    """Call bpf(2). Raises OSError."""
+    """Make the system call bpf. Raises OSError."""
     buffer = ctypes.create_string_buffer(attributes, max(len(attributes), 128))
     libc = ctypes.CDLL(None, use_errno=True)
     result: int = libc.syscall(BPF_SYSCALL[os.uname().machine], command, buffer, 128)

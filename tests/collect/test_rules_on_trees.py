@@ -1,6 +1,7 @@
 """Rules that no fault in a namespace can trigger, from files through the collectors to the finding.
 
-The files are recorded or made up, which proves less than a real fault."""
+The files are recorded or made up, which proves less than a real fault.
+"""
 
 from __future__ import annotations
 

@@ -86,8 +86,10 @@ def serve_short(orders: Orders, _: bytes, *, address: str, port: int, size_bytes
 def visit(
     orders: Orders, _: bytes, *, sources: list[str], address: str, port: int, per_sec: float, reset: bool
 ) -> Outcome:
-    """Opens connections at a rate, asks for something and closes after the answer; ``reset``: asks for nothing and
-    closes by a reset at once. A connection goes a step further at each tick, many together."""
+    """Open connections at a rate, send a request on each, and close it after the answer.
+
+    ``reset``: send no request and close by a reset at once. A tick takes all connections one step further.
+    """
     opened = answered = failed = 0
     connecting: list[socket.socket] = []
     asking: list[socket.socket] = []

@@ -22,8 +22,10 @@ _TRAFFIC = {family.name for family in TRAFFIC_FAMILIES}
 
 
 class World:
-    """``rates``: (reading name, row key, column) -> per second; for traffic the row key leaves out interface and
-    direction, and a CPU may be given. Gauges are set and not added up. All stack counters exist and are zero.
+    """Samples that are made from rates. All stack counters exist and are zero; gauges are set and not added up.
+
+    ``rates``: (reading name, row key, column) -> per second; for traffic the row key leaves out interface and
+    direction, and a CPU may be given.
     """
 
     def __init__(self, *interfaces: Interface) -> None:

@@ -1,5 +1,7 @@
-"""Failed actions and redirects of XDP: the tracepoints xdp_exception and xdp_redirect_err, counted in the kernel
-(bpf_objects/xdp_errors.bpf.c)."""
+"""Failed actions and redirects of XDP.
+
+bpf_objects/xdp_errors.bpf.c counts them in the kernel, at the tracepoints xdp_exception and xdp_redirect_err.
+"""
 
 from __future__ import annotations
 

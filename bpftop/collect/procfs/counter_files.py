@@ -43,12 +43,16 @@ class CounterFile(ProcFileCollector):
 
 
 class Snmp(CounterFile):
+    """/proc/net/snmp of the network namespace."""
+
     name = "snmp"
     subject = "IPv4, TCP and UDP counters"
     counters = stack_counters.SNMP
 
 
 class Netstat(CounterFile):
+    """/proc/net/netstat of the network namespace."""
+
     name = "netstat"
     subject = "extended TCP and IP counters"
     counters = stack_counters.NETSTAT

@@ -17,6 +17,8 @@ _COLUMNS = len(FAMILIES["cpu_times"].columns)
 
 
 class CpuTimes(ProcFileCollector):
+    """The CPU lines of /proc/stat, as ns."""
+
     name = "cpu_times"
     subject = "CPU times"
     path = "stat"

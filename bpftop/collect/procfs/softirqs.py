@@ -10,6 +10,8 @@ from bpftop.model.cpu_lists import parse_cpu_header
 
 
 class Softirqs(ProcFileCollector):
+    """The lines NET_RX and NET_TX of /proc/softirqs."""
+
     name = "softirqs"
     subject = "network softirqs"
     path = "softirqs"

@@ -10,6 +10,8 @@ from bpftop.kernel.net.sock_diag import Listener
 
 
 class ListenSockets(SocketCollector[Listener]):
+    """Accept queues that have connections, and their limits."""
+
     name = "listen_sockets"
     subject = "accept queues"
 

@@ -11,8 +11,10 @@ PORT = 9000
 
 
 class BacklogOverflow(Fault):
-    """Bursts of 6 000 frames from one CPU, steered to another (RPS), whose packet filter is slow: its backlog of 1 000
-    (net.core.netdev_max_backlog) overflows, and the CPU is idle between the bursts."""
+    """Bursts of 6 000 frames from one CPU, steered to another (RPS), whose packet filter is slow.
+
+    Its backlog of 1 000 (net.core.netdev_max_backlog) overflows, and the CPU is idle between the bursts.
+    """
 
     id = "backlog-overflow"
 
@@ -28,8 +30,10 @@ class BacklogOverflow(Fault):
 
 
 class CpuImbalance(Fault):
-    """All frames arrive on one CPU, which has nothing else to do than to filter them: its softirq is at 100 %. The
-    sender is on the same CPU and waits for it, so nothing is lost."""
+    """All frames arrive on one CPU, which does nothing but filter them: its softirq is at 100 %.
+
+    The sender is on the same CPU and waits for it, so nothing is lost.
+    """
 
     id = "cpu-imbalance"
 

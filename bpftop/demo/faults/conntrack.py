@@ -17,8 +17,11 @@ MAX = 262_144  # nf_conntrack_max of a new namespace, read-only there
 
 
 class ConntrackFull(Fault):
-    """New connections at 6 000 a second: UDP, a new source each, to a server that reads all of them. ``prepare`` fills
-    the table to 72 %; the traffic passes 75 % after 1.4 s and goes on with the same connections at 82 %."""
+    """New connections at 6 000 a second: UDP, a new source each, to a server that reads all of them.
+
+    ``prepare`` fills the table to 72 %; the traffic passes 75 % after 1.4 s and goes on with the same connections at
+    82 %.
+    """
 
     id = "conntrack-full"
     per_sec = 6_000

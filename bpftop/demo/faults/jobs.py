@@ -16,6 +16,7 @@ SO_RCVBUFFORCE = 33  # include/uapi/asm-generic/socket.h; beyond net.core.rmem_m
 
 
 def family_of_address(address: str) -> socket.AddressFamily:
+    """Return AF_INET6 for an address with colons, else AF_INET."""
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
@@ -76,6 +77,7 @@ def pour_udp(orders: Orders, _: bytes, *, address: str, port: int, size_bytes: i
 
 
 def tcp_listener(address: str, port: int, backlog: int = 4096) -> socket.socket:
+    """Open a listening TCP socket that does not block."""
     listener = socket.create_server((address, port), family=family_of_address(address), backlog=backlog)
     listener.setblocking(False)
     return listener

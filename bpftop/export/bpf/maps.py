@@ -67,6 +67,7 @@ def document(maps: MapList) -> LoadedMapsDocument:
 
 
 def json_text(maps: MapList) -> str:
+    """Write the document as JSON."""
     return json_page(document(maps))
 
 
@@ -131,6 +132,7 @@ def content_document(content: MapContents) -> MapContentDocument:
 
 
 def content_json(content: MapContents) -> str:
+    """Write the entries of one map as JSON."""
     return json_page(content_document(content))
 
 

@@ -73,6 +73,7 @@ def document(programs: ProgramList) -> LoadedProgramsDocument:
 
 
 def json_text(programs: ProgramList) -> str:
+    """Write the document as JSON."""
     return json_page(document(programs))
 
 

@@ -153,6 +153,7 @@ def _episode(episode: Episode, now_ns: int) -> EpisodeObject:
 
 
 def diagnosis_json(diagnosed: Diagnosed) -> str:
+    """Write the document as JSON."""
     return json_page(diagnosis(diagnosed))
 
 

@@ -16,8 +16,10 @@ _SHORT = {"lookup_and_delete_batch": "lookup+del_batch"}
 
 @frozen
 class OperationRow:
-    """A result of its group. ``change`` compares its p50 with an earlier run; ``longest_ns``, the
-    largest p90, scales the bar."""
+    """A result of its group.
+
+    ``change`` compares its p50 with an earlier run; ``longest_ns``, the largest p90, scales the bar.
+    """
 
     group: str
     label: str

@@ -23,8 +23,10 @@ class BacklogOverflow(offered.BacklogOverflow, Scenario):
 
 
 class SoftirqSqueeze(Scenario):
-    """Bursts of 100 frames steered to another CPU, whose packet filter takes so long for 64 of them, one poll, that the
-    softirq runs out of its time (8 ms, net.core.netdev_budget_usecs). Nothing is lost."""
+    """Bursts of 100 frames, steered to another CPU, whose packet filter is slow. Nothing is lost.
+
+    64 frames, one poll, take longer than the time that a softirq has (8 ms, net.core.netdev_budget_usecs).
+    """
 
     id = "softirq-squeeze"
     moves = (Cell("softnet", (None,), "time_squeeze", 10),)

@@ -16,8 +16,10 @@ from tests.faults.suite.watching import NS, Moment, Watcher, told
 
 @dataclass(frozen=True)
 class Plan:
-    """``idle_s`` before the traffic begins abruptly; each bpftop watches ``traffic_s`` of it, and the second one begins
-    half that time later."""
+    """Two bpftop watch ``traffic_s`` of the traffic each, the second from half that time on.
+
+    ``idle_s``: before the traffic begins abruptly.
+    """
 
     idle_s: float = 20.0
     traffic_s: float = 60.0

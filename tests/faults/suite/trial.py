@@ -24,8 +24,10 @@ LATE_S = 1.6
 
 @dataclass(frozen=True)
 class Plan:
-    """``quiet_s``: before the fault, at least. ``hold_s``: the fault goes on so long, at least. ``clear``: look at its
-    end as well."""
+    """Times of a trial: at least ``quiet_s`` before the fault, at least ``hold_s`` of the fault.
+
+    ``clear``: wait for the end of the finding as well.
+    """
 
     quiet_s: float = 5.0
     baseline_s: float = 20.0
@@ -39,8 +41,10 @@ BRIEF = Plan(quiet_s=2.0, hold_s=0.0, clear=False)
 
 @dataclass(frozen=True)
 class Outcome:
-    """Seconds until it was named: ``quiet_s`` from the fault's begin on, ``late_s`` from the start of a bpftop that has
-    seen nothing else; ``clear_s``: from the fault's end to the first sample without. None: not seen, or not asked for.
+    """Seconds until bpftop raised and cleared the finding. None: it did not, or the trial did not wait for it.
+
+    ``quiet_s``: from the begin of the fault. ``late_s``: from the start of a bpftop that has seen nothing but the
+    fault. ``clear_s``: from the end of the fault to the first sample without the finding.
     """
 
     scenario: type[Scenario]
@@ -116,8 +120,11 @@ def _seconds(moment: Moment | None, since_ns: int) -> float | None:
 
 
 def _found(watcher: Watcher, name: str, since_ns: int) -> Moment | None:
-    """The first sample with the finding, if it is in time: from when on its signal is read at all. The programs at the
-    kernel's tracepoints are loaded beside the first samples, which a busy machine makes slow."""
+    """Return the first sample with the finding, if it comes within the limit.
+
+    The limit has room for loading: programs at tracepoints are loaded beside the first samples, slowly on a busy
+    machine, and their counters are unknown until then.
+    """
     most_ns = int((DETECT_S + LOADING_S) * NS)
     found = watcher.first(lambda m: m.finding(name) is not None, since_ns, since_ns + most_ns)
     blind_ns = max((m.mono_ns for m in watcher.moments if name in m.diagnosis.blind), default=0)
