@@ -45,5 +45,5 @@ class CpuImbalance(Fault):
 
 
 def slow(protocol: str, rules: int) -> list[str]:
-    """Rules that match nothing of ours and take some 17 ns each, for every packet of the protocol."""
+    """Return nft rules that match no packet; each takes about 17 ns for every packet of the protocol."""
     return [f"{protocol} sport {1 + rule % 9000} {protocol} dport 1 counter" for rule in range(rules)]

@@ -1,4 +1,4 @@
-"""Sends prepared frames at a steady rate through AF_PACKET: sendmmsg(2) in ticks, spread over the CPUs.
+"""Send prepared frames at a steady rate through AF_PACKET: sendmmsg(2) in ticks, spread over the CPUs.
 
 veth hands a frame over on the CPU that sends it, so the sender moves from CPU to CPU as a NIC's queues would spread the
 traffic; ``cpus`` of one CPU keeps it there.
@@ -37,9 +37,9 @@ def blast(
     cpus: Sequence[int] | None = None,
     in_flight_bytes: int = IN_FLIGHT_BYTES,
 ) -> Worker:
-    """A worker that sends ``frames`` in turn, ``most`` of them at most. Not yet started.
+    """Return a worker that sends ``frames`` in turn, ``most`` of them at most. ``go`` starts it.
 
-    ``in_flight_bytes``: how much may wait at the receiver before the sender waits for it; some 800 per small frame.
+    ``in_flight_bytes``: how much may wait at the receiver before the sender waits; a small frame takes about 800.
     """
     lengths = array("I", map(len, frames)).tobytes()
     blob = struct.pack("=I", len(frames)) + lengths + b"".join(frames)
@@ -57,7 +57,7 @@ def blast(
 
 
 class _Messages:
-    """The frames as an array of struct mmsghdr, which one system call sends any stretch of."""
+    """An array of struct mmsghdr for the frames; one system call sends any stretch of the array."""
 
     def __init__(self, blob: bytes) -> None:
         (count,) = struct.unpack_from("=I", blob)
@@ -77,7 +77,7 @@ class _Messages:
         self._sendmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
 
     def send(self, wire_fd: int, position: int, count: int) -> int:
-        """Send the next ``count`` at most; how many were taken. A full queue takes 0. Raises OSError for the rest."""
+        """Send at most ``count`` frames, and return the number sent: 0 if the queue is full. Raises OSError."""
         count = min(count, self.count - position, BATCH)
         taken: int = self._sendmmsg(wire_fd, self._start + 8 * _WORDS * position, count, 0)
         if taken < 0:
@@ -99,7 +99,7 @@ def send(
     cpus: Sequence[int] | None,
     in_flight_bytes: int,
 ) -> dict[str, float]:
-    """The job. Returns how many frames were sent, refused, and the time it took."""
+    """Send the frames until the order to end. Returns the numbers of frames sent and refused, and the time taken."""
     messages = _Messages(blob)
     lanes = sorted(os.sched_getaffinity(0)) if cpus is None else list(cpus)
     os.nice(URGENT)

@@ -45,7 +45,7 @@ class ConntrackFull(Fault):
         return time.monotonic_ns()
 
     def end(self) -> None:
-        """The connections are forgotten too: they would stay for two minutes."""
+        """Stop the traffic, and forget the connections, which would stay for two minutes."""
         super().end()
         forget_connections(self.watched)
 

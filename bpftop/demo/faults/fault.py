@@ -30,10 +30,10 @@ FaultT = TypeVar("FaultT", bound="Fault")
 
 
 class Fault(ABC):
-    """The subclass makes its workers in ``prepare``."""
+    """Something that goes wrong. A subclass makes the workers in ``prepare``."""
 
     id: ClassVar[str]
-    """Id of the finding that it provokes, or what to call it."""
+    """Id of the finding that the fault provokes, or a name where it provokes none."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -45,16 +45,16 @@ class Fault(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Everything before the first packet: sockets, filters, workers. What it opens it gives to ``keep``."""
+        """Make sockets, filters and workers, but send no packet. ``keep`` is told how to undo each."""
 
     def begin(self) -> None:
-        """Let the traffic go. Returns at once."""
+        """Start the traffic, and return at once."""
         self.begun_ns = time.monotonic_ns()
         for worker in self.workers:
             worker.go()
 
     def wrong_since_ns(self) -> int:
-        """From when on something is wrong (CLOCK_MONOTONIC): ``begin``; where it takes a while, this waits for it."""
+        """Wait until something is wrong, and return that time (CLOCK_MONOTONIC). For most faults it is ``begin``."""
         return self.begun_ns
 
     def end(self) -> None:
@@ -65,15 +65,15 @@ class Fault(ABC):
             worker.stop()
 
     def keep(self, undo: Callable[[], object]) -> None:
-        """Undo this when the fault is left."""
+        """Call ``undo`` at the end of the ``with`` block."""
         self._stack.callback(undo)
 
     def send(self, frames: Sequence[bytes], per_sec: float, **how: Any) -> Worker:
-        """A worker that sends frames out of the generator's interface; ``how`` as for ``blast``."""
+        """Add a worker that sends frames out of the generator's interface. ``how``: as for ``blast``."""
         return self.add(blast(self.generator, GENERATOR.interface, frames, per_sec, **how))
 
     def serve_udp(self, port: int) -> None:
-        """From now on somebody on the watched side reads what comes to the port."""
+        """Start a worker on the watched side that reads every datagram to the port."""
         server = Worker(self.watched, swallow_udp, address=WATCHED.ipv4[0], port=port)
         self.keep(server.stop)
         server.ready().go()
@@ -84,7 +84,7 @@ class Fault(ABC):
         self.keep(lambda: ip(self.watched, f"route delete {packets.STRANGERS}"))
 
     def add(self, worker: Worker) -> Worker:
-        """A worker of this fault: ``begin`` starts it, ``end`` stops it."""
+        """Make ``begin`` start the worker, and ``end`` stop it."""
         self.workers.append(worker)
         self.keep(worker.stop)
         return worker

@@ -21,7 +21,7 @@ def family_of_address(address: str) -> socket.AddressFamily:
 
 
 def udp_socket(address: str, port: int) -> socket.socket:
-    """A socket that is bound, does not block and has room for a burst."""
+    """Open a bound UDP socket that does not block and has room for a burst."""
     sock = socket.socket(family_of_address(address), socket.SOCK_DGRAM)
     sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
     sock.bind((address, port))
@@ -30,7 +30,7 @@ def udp_socket(address: str, port: int) -> socket.socket:
 
 
 def drain(orders: Orders, socks: list[socket.socket], take: Callable[[socket.socket], object]) -> None:
-    """Until it is over: ``take`` one datagram after the other, from all sockets that have some."""
+    """Call ``take`` for each datagram of all sockets until the order to end."""
     orders.wait()
     while not orders.over():
         for sock in select.select(socks, [], [], 0.05)[0]:
@@ -43,7 +43,7 @@ def drain(orders: Orders, socks: list[socket.socket], take: Callable[[socket.soc
 
 
 def swallow_udp(orders: Orders, _: bytes, *, address: str, port: int) -> Outcome:
-    """Reads every datagram that comes to a port."""
+    """Read every datagram that comes to a port."""
     buffer = bytearray(1 << 16)
     received = 0
 
@@ -57,7 +57,7 @@ def swallow_udp(orders: Orders, _: bytes, *, address: str, port: int) -> Outcome
 
 
 def pour_udp(orders: Orders, _: bytes, *, address: str, port: int, size_bytes: int, per_sec: float) -> Outcome:
-    """Sends datagrams at a rate. What a full queue refuses is lost."""
+    """Send datagrams at a rate. A datagram that a full queue refuses is lost."""
     sock = socket.socket(family_of_address(address), socket.SOCK_DGRAM)
     sock.connect((address, port))
     payload = bytes(size_bytes)
@@ -84,7 +84,7 @@ def tcp_listener(address: str, port: int, backlog: int = 4096) -> socket.socket:
 
 
 def swallow_tcp(orders: Orders, _: bytes, *, address: str, port: int) -> Outcome:
-    """Accepts connections and reads what comes on them."""
+    """Accept connections, and read every byte."""
     poll = select.epoll()
     listener = tcp_listener(address, port)
     poll.register(listener, select.EPOLLIN)
@@ -112,7 +112,7 @@ def swallow_tcp(orders: Orders, _: bytes, *, address: str, port: int) -> Outcome
 def pour_tcp(
     orders: Orders, _: bytes, *, address: str, port: int, flows: int, bytes_per_sec: float | None = None
 ) -> Outcome:
-    """Writes to some connections, as much as they take or at a rate. They are open before the start."""
+    """Write to ``flows`` connections, as much as they take or at a rate. They are open before the start."""
     streams = [socket.create_connection((address, port), timeout=5) for _flow in range(flows)]
     for stream in streams:
         stream.setblocking(False)

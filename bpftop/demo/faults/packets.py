@@ -16,17 +16,17 @@ STRANGERS = "198.19.0.0/16"
 
 
 def frame(packet: bytes, *, ethertype: int = frames.ETH_IPV4, dst: bytes = WATCHED.mac_bytes) -> bytes:
-    """A packet on the lab's cable."""
+    """Put a packet into an Ethernet frame from the generator."""
     return frames.ethernet(dst, GENERATOR.mac_bytes, ethertype, packet)
 
 
 def stranger(number: int) -> bytes:
-    """One of the 65 536 addresses of STRANGERS, the other half of the benchmark network (RFC 2544)."""
+    """Return one of the 65 536 addresses of STRANGERS, the other half of the benchmark network (RFC 2544)."""
     return bytes((198, 19, number >> 8 & 0xFF, number & 0xFF))
 
 
 def _sealed(src: bytes, dst: bytes, protocol: int, segment: bytes, at: int, spoil: int) -> bytes:
-    """``segment`` with its checksum over the pseudo-header at ``at``; ``spoil`` is added to it."""
+    """Write the checksum of the segment and its pseudo-header at ``at``. ``spoil`` is added to the checksum."""
     pseudo = src + dst + struct.pack("!BBH", 0, protocol, len(segment))
     checksum = (frames.internet_checksum(pseudo + segment) + spoil) & 0xFFFF
     return segment[:at] + struct.pack("!H", checksum) + segment[at + 2 :]
@@ -44,7 +44,7 @@ def tcp(
     payload: bytes = b"",
     spoil: int = 0,
 ) -> bytes:
-    """A frame with a TCP segment without options (RFC 9293)."""
+    """Return a frame with a TCP segment without options (RFC 9293)."""
     segment = struct.pack("!HHIIBBHHH", sport, dport, seq, ack, 5 << 4, flags, 65535, 0, 0) + payload
     return frame(frames.ipv4(src, dst, PROTO_TCP, _sealed(src, dst, PROTO_TCP, segment, 16, spoil)))
 
@@ -52,7 +52,7 @@ def tcp(
 def udp(
     sport: int, dport: int, payload: bytes, *, src: bytes = SOURCE, dst: bytes = HOST, spoil: int | None = None
 ) -> bytes:
-    """A frame with a UDP datagram; its checksum is 0, "none", unless ``spoil`` is given, which is added to it."""
+    """Return a frame with a UDP datagram. Its checksum is 0 ("none"); with ``spoil``, the right one plus ``spoil``."""
     datagram = frames.udp(sport, dport, payload)
     if spoil is not None:
         datagram = _sealed(src, dst, frames.PROTO_UDP, datagram, 6, spoil)
@@ -60,7 +60,7 @@ def udp(
 
 
 def udp_connections(dport: int, count: int) -> list[bytes]:
-    """Frames of 60 bytes, each with a datagram from another source: 65 536 strangers, then the next port of each."""
+    """Return frames of 60 bytes, each with a datagram from another source: 65 536 strangers, then their next port."""
     whole = udp(1, dport, bytes(18), src=stranger(0))
     template = whole[:24] + bytes(2) + whole[26:]
     words = struct.unpack("!10H", template[14:34])
@@ -77,7 +77,7 @@ def udp_connections(dport: int, count: int) -> list[bytes]:
 
 
 def echo_request(sequence: int, payload: bytes, *, src: bytes = SOURCE, spoil: int = 0) -> bytes:
-    """A frame with a ping; ``spoil`` is added to its checksum."""
+    """Return a frame with a ping; ``spoil`` is added to its checksum."""
     message = frames.echo_request(0x6270, sequence, payload)
     (checksum,) = struct.unpack_from("!H", message, 2)
     message = message[:2] + struct.pack("!H", (checksum + spoil) & 0xFFFF) + message[4:]
@@ -85,7 +85,7 @@ def echo_request(sequence: int, payload: bytes, *, src: bytes = SOURCE, spoil: i
 
 
 def fragment(identifier: int, offset: int, more: bool, payload: bytes, *, src: bytes = SOURCE) -> bytes:
-    """A frame with one fragment of a UDP datagram (RFC 791); ``offset`` in bytes, a multiple of 8."""
+    """Return a frame with one fragment of a UDP datagram (RFC 791); ``offset`` in bytes, a multiple of 8."""
     flags = (0x2000 if more else 0) | offset // 8
     head = struct.pack(
         "!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), identifier, flags, 64, frames.PROTO_UDP, 0, src, HOST

@@ -1,4 +1,4 @@
-"""Changes that a scenario makes in a namespace: sysctls, packet filters, queues, packet steering, a third namespace."""
+"""Change a namespace for a fault: sysctls, packet filters, queues, packet steering, a third namespace."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NLM_F_REQUEST, NLM_F_ACK, NETLINK_NETFILTER = 1, 4, 12
 
 
 def inside(lab: Lab, side: Side) -> Inside:
-    """Runs functions in one of the lab's two namespaces."""
+    """Return the caller of functions in one of the lab's two namespaces."""
     return partial(lab.call_in, side)
 
 
@@ -46,19 +46,19 @@ def run(place: Inside, *command: str, text_in: str = "") -> str:
 
 
 def ip(place: Inside, *commands: str) -> None:
-    """Commands of `ip`, in one batch."""
+    """Run commands of `ip`, in one batch."""
     run(place, "ip", "-batch", "-", text_in="\n".join(commands) + "\n")
 
 
 def packet_filter(place: Inside, hook: str, rules: Sequence[str], priority: int = 0) -> Callable[[], object]:
-    """IPv4 rules of nftables at a hook; returns what removes them."""
+    """Add IPv4 rules of nftables at a hook, and return the function that removes them."""
     chain = "\n".join((f"type filter hook {hook} priority {priority};", *rules))
     run(place, "nft", "-f", "-", text_in=f"table ip faults {{\nchain {hook} {{\n{chain}\n}}\n}}\n")
     return lambda: run(place, "nft", "delete", "table", "ip", "faults")
 
 
 def token_bucket(place: Inside, interface: str, rate: str, burst: str, limit: str) -> Callable[[], object]:
-    """A TBF as the interface's queue, in tc's units; ``limit`` is how much may wait. Returns what removes it."""
+    """Make a TBF the interface's queue, and return the function that removes it. Sizes are in tc's units."""
     device = ("dev", interface, "root")
     run(place, "tc", "qdisc", "add", *device, "tbf", "rate", rate, "burst", burst, "limit", limit)
     return lambda: run(place, "tc", "qdisc", "delete", *device)
@@ -70,7 +70,7 @@ def sysctl(place: Inside, name: str, value: int) -> None:
 
 
 def steer(place: Inside, interface: str, cpus: Sequence[int]) -> None:
-    """Receive packet steering of the interface's first queue to these CPUs (none: off).
+    """Steer received packets of the interface's first queue to these CPUs (RPS). Without CPUs: switch it off.
 
     sysfs shows the network namespace of its mount, so it is mounted anew, in a mount namespace that ends with the
     thread.
@@ -116,11 +116,11 @@ class _Namespace:
         self.path = f"/proc/{os.getpid()}/fd/{self._fd}"
 
     def call(self, function: Callable[[], Result]) -> Result:
-        """Run a function in a thread in there."""
+        """Run a function in a thread inside the namespace."""
         return in_thread(self._fd, function)
 
     def close(self) -> None:
-        """Close the namespace, which ends with the last process in there."""
+        """Close the namespace, which ends with its last process."""
         os.close(self._fd)
 
 
@@ -156,7 +156,7 @@ class Beyond(_Namespace):
             raise
 
     def close(self) -> None:
-        """Remove the pair; the namespace ends with the last process in there."""
+        """Remove the pair. The namespace ends with its last process."""
         sysctl(self.near, "ipv4/ip_forward", 0)
         ip(self.near, f"link delete {self.near_interface}")
         super().close()

@@ -1,4 +1,4 @@
-"""Child processes that make traffic inside a namespace: prepared first, started by one word, ended at once.
+"""Run child processes that make traffic inside a namespace: prepared first, started by one byte, ended at once.
 
 A worker runs one job, a function ``job(orders, blob, **arguments)`` of a module that the child can import. It prepares,
 calls ``orders.wait()``, works until ``orders.over()`` says so, and returns what it did as a JSON object. It also ends
@@ -40,7 +40,7 @@ class FaultError(BpftopError):
 
 
 class Orders:
-    """Orders from the owner of the job."""
+    """Orders to a job, from the process that started it."""
 
     def __init__(self) -> None:
         self._end_s = float("inf")
@@ -54,14 +54,14 @@ class Orders:
         self._end_s = time.monotonic() + MOST_S
 
     def over(self, wait_s: float = 0.0) -> bool:
-        """Whether it is time to end. Waits that long for an order."""
+        """Return True when it is time to end. Waits at most ``wait_s`` for the order."""
         if not self._over and select.select([0], [], [], max(0.0, wait_s))[0]:
             self._over = not os.read(0, 64)
         return self._over or time.monotonic() >= self._end_s
 
 
 class Worker:
-    """The owner's handle on one job, which prepares from now on; ``go`` starts the traffic.
+    """A job in a child process. It prepares at once; ``go`` starts the traffic.
 
     Raises FaultError with the job's last words when it failed.
     """
@@ -91,13 +91,13 @@ class Worker:
         self._process.stdin.flush()
 
     def halt(self) -> None:
-        """Tell the job to end, and do not wait."""
+        """Order the job to end, and do not wait."""
         if self._process.stdin is not None:
             self._process.stdin.close()
             self._process.stdin = None
 
     def stop(self) -> dict[str, float]:
-        """End the job; what it says that it did. May be repeated."""
+        """End the job, and return its result. May be repeated."""
         self.halt()
         if self._process.stdout is not None and not self._process.stdout.closed:
             try:
@@ -139,7 +139,7 @@ def _read(size: int) -> bytes:
 
 
 def main() -> None:
-    """Entry of the child."""
+    """Run the job that standard input names, and print its result. The child begins here."""
     head_size, blob_size = _HEAD.unpack(_read(_HEAD.size))
     head = json.loads(_read(head_size))
     job = getattr(importlib.import_module(head["module"]), head["job"])
