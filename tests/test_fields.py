@@ -66,7 +66,7 @@ def test_a_default_is_made_anew_for_each_instance() -> None:
     ("positional", "named"),
     [((), {}), ((1,), {}), ((1, 2, "", {}, 5), {}), ((1, 2), {"x": 3}), ((1, 2), {"z": 3}), ((1,), {"z": 3})],
 )
-def test_other_arguments_are_refused_where_a_dataclass_refuses_them(
+def test_arguments_that_a_dataclass_refuses_are_refused(
     positional: tuple[object, ...], named: dict[str, object]
 ) -> None:
     for made in (Point, Standard):

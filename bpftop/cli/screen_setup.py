@@ -16,7 +16,7 @@ from bpftop.errors import UsageError
 from bpftop.fields import replace
 
 if TYPE_CHECKING:
-    from bpftop.cli.settings_writer import Value
+    from bpftop.cli.settings_writer import SettingValue
     from bpftop.tui.terminal_traits import TerminalTraits
     from bpftop.tui.themes import FoundThemes, Theme
 
@@ -44,7 +44,7 @@ class ScreenSetup(NamedTuple):
 
         return all_themes(self.theme_folders)
 
-    def save(self, changes: Mapping[str, Value | None]) -> str:
+    def save(self, changes: Mapping[str, SettingValue | None]) -> str:
         """Write changed settings and return the path of the file. Raises BpftopError."""
         from bpftop.cli.settings_writer import change_settings
 

@@ -10,10 +10,10 @@ from bpftop.config.settings_file import FILE_LIMIT_BYTES
 from bpftop.config.untrusted_file import Refused, read_bytes
 from bpftop.errors import BpftopError
 
-Value = str | float | bool | Mapping[str, object]
+SettingValue = str | float | bool | Mapping[str, object]
 
 
-def change_settings(path: Path, changes: Mapping[str, Value | None], *, named: bool) -> None:
+def change_settings(path: Path, changes: Mapping[str, SettingValue | None], *, named: bool) -> None:
     """Set fields of a configuration file, which is replaced as a whole, and created if there is none.
 
     Args:
@@ -45,7 +45,7 @@ def _read(path: Path, named: bool) -> str:
         raise BpftopError(f"cannot change {path}: {reason}") from error
 
 
-def _changed(path: Path, text: str, changes: Mapping[str, Value | None]) -> str:
+def _changed(path: Path, text: str, changes: Mapping[str, SettingValue | None]) -> str:
     from ruamel.yaml import YAML  # late: 4 MiB and 30 ms, which only a change needs
     from ruamel.yaml.error import MarkedYAMLError
 

@@ -12,7 +12,7 @@ from bpftop.fields import field, mutable, replace
 from bpftop.model.families import FAMILIES
 from bpftop.model.sample import Interface, Key, Reading
 
-Rows = Mapping[Key, Sequence[int | None]]
+CounterRows = Mapping[Key, Sequence[int | None]]
 """Key -> a value per column (per CPU of a column, column by column, in a per-CPU family); None is unreadable."""
 
 
@@ -119,7 +119,7 @@ class ReadingBuilder:
         self._family = FAMILIES[family]
         self._keys: dict[str, tuple[Key, ...]] = {}
 
-    def reading(self, rows: Rows, read_ns: int, cost_ns: int, epoch: int = 0, label: str = "") -> Reading:
+    def reading(self, rows: CounterRows, read_ns: int, cost_ns: int, epoch: int = 0, label: str = "") -> Reading:
         """Return the rows as a reading; those of an interface by its ``label``.
 
         Raises OverflowError for a number that no cell holds.

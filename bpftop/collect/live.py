@@ -16,7 +16,7 @@ from bpftop.collect.attach.attachments import PATIENCE_NS, Attachments, AttachPr
 from bpftop.collect.bpf.flow_counter import FlowRequest, thinner_request
 from bpftop.collect.bpf.flow_reader import FlowReader
 from bpftop.collect.bpf.tracing import TRACED
-from bpftop.collect.collector import Collectors, Rows
+from bpftop.collect.collector import Collectors, CounterRows
 from bpftop.collect.devices.device_stack import DeviceStack
 from bpftop.collect.devices.load_meter import LOAD_WINDOW_NS
 from bpftop.collect.host import Host, OnlineCpus, OwnCostCollector, host
@@ -194,7 +194,7 @@ class LiveSource:
             self._bpf_watched = False
             self._collectors.replace("bpf_objects", next(bpf_objects(self._bpf, self._interval_ns), None))
 
-    def _attach(self, stack: ExitStack) -> tuple[Netdev, Rows | None]:
+    def _attach(self, stack: ExitStack) -> tuple[Netdev, CounterRows | None]:
         """Enter the namespace and attach; ``stack`` undoes both. Return what the collectors need: see registry.py."""
         limits = None
         if self._netns is not None:
@@ -214,7 +214,7 @@ class LiveSource:
         self._attachments.open(self._names, PATIENCE_NS if self._request.terminal else None)
         return netdev, limits
 
-    def _open_collectors(self, stack: ExitStack, netdev: Netdev, limits: Rows | None) -> None:
+    def _open_collectors(self, stack: ExitStack, netdev: Netdev, limits: CounterRows | None) -> None:
         """Make the readers of everything beside the counted packets. ``stack`` closes them."""
         from bpftop.collect.devices.device_watch import DeviceWatch
         from bpftop.collect.registry import collectors

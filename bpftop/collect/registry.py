@@ -10,7 +10,7 @@ from bpftop.collect.bpf.destinations import Destinations
 from bpftop.collect.bpf.drops import Drops
 from bpftop.collect.bpf.foreign_xdp import ForeignXdp, find_foreign_program
 from bpftop.collect.bpf.xdp_errors import exceptions, redirect_errors
-from bpftop.collect.collector import Collector, Rows
+from bpftop.collect.collector import Collector, CounterRows
 from bpftop.collect.devices.address_moves import AddressClaims, AddressMoves
 from bpftop.collect.devices.interrupts import Interrupts
 from bpftop.collect.devices.nic import Nic
@@ -48,7 +48,7 @@ def collectors(
     drops: bool,
     bpf: BpfMode = "off",
     interval_ns: int = 0,
-    limits: Rows | None = None,
+    limits: CounterRows | None = None,
     foreign_program: Callable[[Interface], int | None] | None = None,
     load_after_s: float = 0.0,
 ) -> list[Collector]:

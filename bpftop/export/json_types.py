@@ -39,6 +39,7 @@ class OneOf:
 
 TIMESTAMP = Limits(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$")
 Count = Annotated[int, Limits(minimum=0)]
+Positive = Annotated[int, Limits(minimum=1)]
 Amount = Annotated[float, Limits(minimum=0)]
 
 

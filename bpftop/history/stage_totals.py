@@ -11,7 +11,7 @@ from bpftop.fields import field, mutable
 from bpftop.model.readings import Reading, ReadingPair, pair_readings
 from bpftop.model.sample import reading_key
 from bpftop.model.snapshot import Snapshot
-from bpftop.model.stages import STAGES, Group, Stage, stage_gained
+from bpftop.model.stages import STAGES, LossGroup, Stage, stage_gained
 
 StageRow = tuple[str, str]
 """Interface label (empty for stages of the namespace or the host), id of the stage."""
@@ -53,7 +53,7 @@ class StageTotals:
         self._last: dict[str, Reading] = {}
         self._rows: dict[StageRow, _Row] = {}
         self._tracked_connections = array("d")
-        self._peaks: dict[Group, list[tuple[float, int]]] = {}  # each greater than the peaks before it
+        self._peaks: dict[LossGroup, list[tuple[float, int]]] = {}  # each greater than the peaks before it
 
     def push(self, snapshot: Snapshot) -> None:
         """Add the gains of one tick."""
@@ -114,7 +114,7 @@ class StageTotals:
         totals = {row: self.since_start(row, until_ns) for row in self._rows}
         return {row: total for row, total in totals.items() if total is not None}
 
-    def loss_peaks(self, until_ns: int) -> dict[Group, tuple[float, int]]:
+    def loss_peaks(self, until_ns: int) -> dict[LossGroup, tuple[float, int]]:
         """Return the largest sum of each group in a tick until a moment: per second over all interfaces, and its time.
 
         A group that had lost nothing until then has no entry.
@@ -157,7 +157,7 @@ class StageTotals:
         return None if math.isnan(gained) else gained * 1e9 / (self.times_ns[last] - self.times_ns[first])
 
     def _note_peaks(self, mono_ns: int, gains: Iterable[tuple[Stage, tuple[int, int]]]) -> None:
-        sums: dict[Group, float] = {}
+        sums: dict[LossGroup, float] = {}
         for stage, (gained, elapsed_ns) in gains:
             if stage.group is not None and elapsed_ns:
                 rate = gained * 1e9 / elapsed_ns

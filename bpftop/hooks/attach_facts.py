@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from bpftop.fields import field, frozen, replace
+from bpftop.model.device import XdpMode
 from bpftop.model.units import pct, si
 
 AttachMode = Literal["auto", "native", "generic", "tcx", "clsact", "tc", "none"]
 LinkLayer = Literal["ethernet", "ip"]
-XdpMode = Literal["native", "generic", "hardware"]
 
 GENERIC_SWITCHES_OFF = ("rx-lro", "rx-gro-hw")  # generic_xdp_install: dev_disable_lro, dev_disable_gro_hw
 

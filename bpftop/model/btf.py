@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from bpftop.fields import frozen
 
-Value = int | float | bool | str | list["Value"] | dict[str, "Value"]
+BtfValue = int | float | bool | str | list["BtfValue"] | dict[str, "BtfValue"]
 """A decoded value: structs and unions are dictionaries, arrays are lists, text of char arrays and names of enums are
 strings."""
 
@@ -148,12 +148,12 @@ class Btf:
             return found.count * self.size_bytes(found.type_id, depth + 1)
         return 8 if found.kind == _PTR else found.size
 
-    def decode(self, type_id: int, content: bytes) -> Value:
+    def decode(self, type_id: int, content: bytes) -> BtfValue:
         """Decode a value. Raises BadBtf if the bytes are too few, or the types are damaged."""
         self._values_left = _VALUES_MAX
         return self._decode(type_id, content, 0)
 
-    def _decode(self, type_id: int, content: bytes, depth: int) -> Value:
+    def _decode(self, type_id: int, content: bytes, depth: int) -> BtfValue:
         found = self.resolved(type_id)
         self._values_left -= 1
         if depth > _DEPTH_MAX or self._values_left < 0:
@@ -173,7 +173,7 @@ class Btf:
             return _number(found, int.from_bytes(content[:size], "little"), 8 * size)
         return content[:size].hex()
 
-    def _array(self, found: BtfType, content: bytes, depth: int) -> Value:
+    def _array(self, found: BtfType, content: bytes, depth: int) -> BtfValue:
         size = self.size_bytes(found.type_id)
         element = self.resolved(found.type_id)
         if found.count * size > len(content):
@@ -187,8 +187,8 @@ class Btf:
         parts = (content[at * size : (at + 1) * size] for at in range(found.count))
         return [self._decode(found.type_id, part, depth + 1) for part in parts]
 
-    def _struct(self, found: BtfType, content: bytes, depth: int) -> dict[str, Value]:
-        value: dict[str, Value] = {}
+    def _struct(self, found: BtfType, content: bytes, depth: int) -> dict[str, BtfValue]:
+        value: dict[str, BtfValue] = {}
         for number, member in enumerate(found.members):
             name = self.types[member.type_id].name if found.kind == _DATASEC else member.name
             if member.bits:
@@ -204,7 +204,7 @@ class Btf:
         return value
 
 
-def _number(found: BtfType, word: int, bits: int) -> Value:
+def _number(found: BtfType, word: int, bits: int) -> BtfValue:
     """Return an integer of ``bits`` bits as its type says: a bool, a number, or the name of an enum's value."""
     if found.encoding & _SIGNED and word >> bits - 1:
         word -= 1 << bits

@@ -20,7 +20,7 @@ _CONTAINER = (
 _UNIT = re.compile(r"(?:^|/)([^/]+\.(?:service|scope))(?:/|$)")
 _SHORT = 12
 
-Kind = Literal["container", "unit"]
+CgroupKind = Literal["container", "unit"]
 
 
 @frozen
@@ -30,7 +30,7 @@ class Service:
     ``pod`` is the uid of a Kubernetes pod; empty outside of Kubernetes.
     """
 
-    kind: Kind
+    kind: CgroupKind
     engine: str
     name: str
     pod: str = ""

@@ -7,6 +7,8 @@ from typing import Literal
 
 from bpftop.fields import field, frozen
 
+XdpMode = Literal["native", "generic", "hardware"]
+
 
 @frozen
 class Irq:

@@ -7,6 +7,8 @@ from typing import Literal
 
 from bpftop.fields import frozen
 
+Scope = Literal["interface", "netns", "host"]
+
 
 @frozen
 class Family:
@@ -24,7 +26,7 @@ class Family:
     per_cpu: bool = False
     sparse: bool = False
     """Rows whose cells are all zero are left out: an absent row of the same epoch is zero and not unknown."""
-    scope: Literal["interface", "netns", "host"] = "interface"
+    scope: Scope = "interface"
     every_ns: int = 0
     """The least time between two readings; 0 means every tick."""
     collector: str = ""

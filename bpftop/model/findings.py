@@ -7,10 +7,10 @@ from shlex import quote
 from typing import Literal
 
 from bpftop.fields import field, frozen, replace
+from bpftop.model.families import Scope
 
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
-Scope = Literal["interface", "netns", "host"]
 
 
 @frozen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bpftop.fields import frozen
-from bpftop.model.btf import BadBtf, Btf, Value
+from bpftop.model.btf import BadBtf, Btf, BtfValue
 
 
 @frozen
@@ -16,9 +16,9 @@ class EntryRow:
     since an earlier reading, by its path: ``cells.0.packets``.
     """
 
-    key: Value
-    value: Value
-    per_cpu: tuple[Value, ...] = ()
+    key: BtfValue
+    value: BtfValue
+    per_cpu: tuple[BtfValue, ...] = ()
     per_sec: tuple[tuple[str, float], ...] = ()
 
 
@@ -29,7 +29,7 @@ def decode_entry(key: bytes, values: Sequence[bytes], btf: Btf | None, key_type:
     return EntryRow(_decode(key, btf, key_type), total, decoded if len(decoded) > 1 else ())
 
 
-def _decode(content: bytes, btf: Btf | None, type_id: int) -> Value:
+def _decode(content: bytes, btf: Btf | None, type_id: int) -> BtfValue:
     if btf is not None and type_id:
         try:
             return btf.decode(type_id, content)
@@ -38,7 +38,7 @@ def _decode(content: bytes, btf: Btf | None, type_id: int) -> Value:
     return content.hex(" ")
 
 
-def add_values(values: Sequence[Value]) -> Value:
+def add_values(values: Sequence[BtfValue]) -> BtfValue:
     """Add up values of one shape, number by number."""
     first = values[0]
     if isinstance(first, bool | str):
@@ -51,7 +51,7 @@ def add_values(values: Sequence[Value]) -> Value:
     return sum(v for v in values if isinstance(v, int | float))
 
 
-def numbers(value: Value, path: str = "") -> Iterable[tuple[str, float]]:
+def numbers(value: BtfValue, path: str = "") -> Iterable[tuple[str, float]]:
     """Yield the numbers in a value with their paths: ``cells.0.packets``; a bare number has the path ``value``."""
     if isinstance(value, dict):
         for name, part in value.items():
@@ -74,7 +74,7 @@ def with_rates(before: Iterable[EntryRow], after: Iterable[EntryRow], elapsed_ns
     return rows
 
 
-def text_of(value: Value) -> str:
+def text_of(value: BtfValue) -> str:
     """Write a value in one line: ``packets=12 bytes=3456``; lists in brackets, text as it is."""
     if isinstance(value, dict):
         parts = (f"{name}={_nested(part)}" for name, part in value.items())
@@ -84,7 +84,7 @@ def text_of(value: Value) -> str:
     return str(value)
 
 
-def _nested(value: Value) -> str:
+def _nested(value: BtfValue) -> str:
     return f"{{{text_of(value)}}}" if isinstance(value, dict) else text_of(value)
 
 

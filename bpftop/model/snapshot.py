@@ -12,7 +12,7 @@ from bpftop.model.findings import NO_DIAGNOSIS, Diagnosis
 from bpftop.model.protocols import protocol_name
 from bpftop.model.readings import Key, RatedReading, ReadingPair, per_sec
 from bpftop.model.sample import Direction, Hook, Interface, reading_key
-from bpftop.model.stages import Group
+from bpftop.model.stages import LossGroup
 
 Number = TypeVar("Number", int, float)
 
@@ -186,7 +186,7 @@ class Snapshot:
     stage_totals: Mapping[tuple[str, str], int] = field(default_factory=dict, repr=False)
     """Interface label (empty for stages of the namespace or the host) and id of a stage -> its gain since watching
     began; no entry where the gain was never known."""
-    loss_peaks: Mapping[Group, tuple[float, int]] = field(default_factory=dict, repr=False)
+    loss_peaks: Mapping[LossGroup, tuple[float, int]] = field(default_factory=dict, repr=False)
     """Group of losses -> the largest sum of one interval since watching began, per second over all interfaces, and the
     CLOCK_MONOTONIC time of the interval's end; no entry where nothing was lost."""
     kernel: str = ""

@@ -10,17 +10,16 @@ from collections.abc import Callable
 from typing import Literal
 
 from bpftop.fields import frozen
-from bpftop.model.families import FAMILIES
+from bpftop.model.families import FAMILIES, Scope
 from bpftop.model.readings import Key, ReadingPair
 from bpftop.model.stack_counters import family_of
 
-Scope = Literal["interface", "netns", "host"]
-Kind = Literal["loss", "part", "seen"]
+StageKind = Literal["loss", "part", "seen"]
 """``loss`` is a loss of its own; ``part`` is included in the loss of the row above; ``seen`` is no loss, or may be
 counted by another stage."""
 
-Group = Literal["lost", "refused", "elsewhere"]
-GROUPS: tuple[Group, ...] = ("lost", "refused", "elsewhere")
+LossGroup = Literal["lost", "refused", "elsewhere"]
+GROUPS: tuple[LossGroup, ...] = ("lost", "refused", "elsewhere")
 """``lost``: by the interface or its namespace. ``refused``: closed ports, no route, firewall. ``elsewhere``: by
 counters of the whole host, without the part that is the interface's own."""
 
@@ -62,7 +61,7 @@ class Stage:
 
     id: str
     title: str
-    kind: Kind
+    kind: StageKind
     counters: tuple[StageCounter, ...]
     help: str
     counted: str
@@ -71,7 +70,7 @@ class Stage:
     within: str = ""
 
     @property
-    def group(self) -> Group | None:
+    def group(self) -> LossGroup | None:
         """The sum that the stage counts into; None: no sum."""
         if self.refused:
             return "refused"

@@ -8,10 +8,11 @@ from typing import Literal
 
 from bpftop.fields import frozen
 from bpftop.history.stage_totals import StageRow
+from bpftop.model.families import Scope
 from bpftop.model.readings import RatedReading, ReadingPair, per_sec
 from bpftop.model.sample import Key
 from bpftop.model.snapshot import Number, Snapshot, sum_known
-from bpftop.model.stages import BY_ID, GROUPS, STAGES, Group, Scope, Stage, StageCounter, stage_gained
+from bpftop.model.stages import BY_ID, GROUPS, STAGES, LossGroup, Stage, StageCounter, stage_gained
 from bpftop.model.units import si
 from bpftop.render.headroom import headroom_s
 from bpftop.render.selection import Selection
@@ -19,7 +20,7 @@ from bpftop.render.selection import Selection
 CELL_S = 5.0
 RECENT_S = 300
 
-Verdict = Literal["losing", "stopped", "ok", "refused", "seen", "none", "unknown"]
+StageVerdict = Literal["losing", "stopped", "ok", "refused", "seen", "none", "unknown"]
 
 _FOREIGN = frozenset(s.id for s in STAGES if s.counters[0].family == "xdp_verdicts")
 
@@ -65,7 +66,7 @@ class StageLine:
         return [sum_known(column) for column in zip(*columns, strict=True)]
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> StageVerdict:
         """Judge the stage; ``stopped``: it lost packets since the start, and loses none now."""
         if self.per_sec is None:
             return "unknown"
@@ -166,12 +167,12 @@ class Losses:
     """Packets in the last five minutes."""
 
 
-def losses(selection: Selection) -> dict[Group, Losses]:
+def losses(selection: Selection) -> dict[LossGroup, Losses]:
     """Add up the stages of each group."""
     return losses_of(stage_lines(selection))
 
 
-def losses_of(lines: Sequence[StageLine]) -> dict[Group, Losses]:
+def losses_of(lines: Sequence[StageLine]) -> dict[LossGroup, Losses]:
     """Add up the stages of each group; ``lines`` are those of one selection."""
     own = {line.stage.within: line for line in lines if line.stage.within}
     return {group: _sum([line for line in lines if line.stage.group == group], own) for group in GROUPS}

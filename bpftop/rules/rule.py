@@ -7,7 +7,8 @@ from functools import partial
 from typing import NoReturn
 
 from bpftop.fields import field, frozen
-from bpftop.model.findings import Scope, Severity
+from bpftop.model.families import Scope
+from bpftop.model.findings import Severity
 from bpftop.model.readings import RatedReading
 from bpftop.model.sample import DOES_NOT_APPLY, Key
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot

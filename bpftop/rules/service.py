@@ -9,10 +9,10 @@ from bpftop.rules.evidence import compare, per_s
 from bpftop.rules.rule import NO_BASELINE, Headline, Limit, NotEnoughData, Raised, Rule, RuleInput
 from bpftop.rules.shapes import lasting
 
-Measure = Callable[[RuleInput], float]
+ServiceRate = Callable[[RuleInput], float]
 
 
-def _sum_of(*counters: str) -> Measure:
+def _sum_of(*counters: str) -> ServiceRate:
     return lambda rule_input: rule_input.counts(*counters)
 
 

@@ -12,7 +12,7 @@ from bpftop.model.sample import Sample
 
 _INTEGER_MAX = (1 << 63) - 1
 
-Value = int | float | None
+StoredNumber = int | float | None
 
 
 class SeriesLabels(NamedTuple):
@@ -27,28 +27,28 @@ class SeriesLabels(NamedTuple):
     unit: str
 
 
-Earlier = tuple[Reading, Cells]
+EarlierReading = tuple[Reading, Cells]
 """A reading, and its cells summed over CPUs."""
 
 
 class TickRowBuilder:
     """Builds the rows of samples. ``numbers``: the numbers of known series; a new series gets the next number."""
 
-    def __init__(self, numbers: dict[SeriesLabels, int], before: Mapping[str, Earlier] | None = None) -> None:
+    def __init__(self, numbers: dict[SeriesLabels, int], before: Mapping[str, EarlierReading] | None = None) -> None:
         self.new: list[tuple[int, SeriesLabels]] = []
         """Series numbered since the caller last cleared this list."""
-        self.before: dict[str, Earlier] = dict(before or {})
+        self.before: dict[str, EarlierReading] = dict(before or {})
         """Reading name -> the last reading, from which the next gains are taken."""
         self._numbers = numbers
         self._columns: dict[str, tuple[tuple[Key, ...], list[int]]] = {}
 
-    def build(self, sample: Sample) -> tuple[dict[int, tuple[Value, Value]], dict[int, Value]]:
+    def build(self, sample: Sample) -> tuple[dict[int, tuple[StoredNumber, StoredNumber]], dict[int, StoredNumber]]:
         """Return series number -> packets and bytes, and series number -> value of the other families.
 
         An unknown gain is None, a gain of zero is left out.
         """
-        traffic: dict[int, tuple[Value, Value]] = {}
-        signals: dict[int, Value] = {}
+        traffic: dict[int, tuple[StoredNumber, StoredNumber]] = {}
+        signals: dict[int, StoredNumber] = {}
         for name, reading in sample.readings.items():
             if not FAMILIES[reading.family].in_series:
                 continue
@@ -130,6 +130,6 @@ def plain_text(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def _stored(value: int | None) -> Value:
+def _stored(value: int | None) -> StoredNumber:
     """Return a value that SQLite can store: its integers have 63 bits and a sign."""
     return value if value is None or value <= _INTEGER_MAX else float(value)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bpftop.store.recorder import Recorder
     from bpftop.store.replay import Replay
 
-Listener = Callable[[Snapshot | None], object]
+SnapshotListener = Callable[[Snapshot | None], object]
 """Called in the sampling thread with each snapshot, and with None after the last snapshot."""
 
 
@@ -62,7 +62,7 @@ class SamplingThread:
         """The error that ended the source, if any."""
         self.ended = False
         self._ready = threading.Event()
-        self._listener: Listener | None = None
+        self._listener: SnapshotListener | None = None
         self._thread = threading.Thread(target=self._run, name="sampling", daemon=True)
 
     def start(self) -> None:
@@ -88,7 +88,7 @@ class SamplingThread:
             raise self.error
         return self.latest if self._ready.is_set() else None
 
-    def listen(self, listener: Listener | None) -> None:
+    def listen(self, listener: SnapshotListener | None) -> None:
         """Call ``listener`` with every snapshot from now on, starting with the newest that exists."""
         with self.lock:
             self._listener = listener

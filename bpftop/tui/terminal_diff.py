@@ -39,10 +39,10 @@ Row = tuple[int, int, Iterable[Piece]]
 """Line and column of the first cell, and the pieces from there on."""
 
 _ATTRIBUTES = (("bold", "1"), ("dim", "2"), ("italic", "3"), ("underline", "4"), ("reverse", "7"))
-Look = tuple[tuple[str, ...], str, str]
+CellLook = tuple[tuple[str, ...], str, str]
 """SGR codes: attributes, colour of the text, colour of the ground."""
 
-_PLAIN: Look = ((), "39", "49")
+_PLAIN: CellLook = ((), "39", "49")
 """The look after a reset."""
 _SYSTEMS = {
     8: ColorSystem.STANDARD,
@@ -62,7 +62,7 @@ class TerminalWriter:
     def __init__(self, traits: TerminalTraits) -> None:
         self.traits = traits
         self.written_bytes = 0
-        self.shown: ShownCells[Look] = ShownCells()
+        self.shown: ShownCells[CellLook] = ShownCells()
         self.budget = ByteBudget(traits.bytes_per_sec)
 
     def smaller_update(self, update: Any) -> Any:
@@ -117,7 +117,7 @@ def _shown_text(text: str, traits: TerminalTraits) -> str:
     return ascii_text(text) if traits.ascii_only else text
 
 
-def _blank_end(cells: Sequence[tuple[str, Look]]) -> int:
+def _blank_end(cells: Sequence[tuple[str, CellLook]]) -> int:
     """Return the index from which all cells are blanks on the terminal's own ground, if they are worth 3 bytes."""
     end = len(cells)
     while end and cells[end - 1] == (" ", _PLAIN):
@@ -152,7 +152,7 @@ def _cells(text: str, begin: int, stop: int) -> str:
 
 
 @lru_cache(maxsize=4096)
-def transition(old: Look, new: Look) -> str:
+def transition(old: CellLook, new: CellLook) -> str:
     """Return the escape sequence from one look to another."""
     codes: list[str] = []
     if not set(old[0]) <= set(new[0]):  # only a reset ends an attribute
@@ -164,7 +164,7 @@ def transition(old: Look, new: Look) -> str:
 
 
 @lru_cache(maxsize=1024)
-def look_of(style: Style | None, colours: int) -> Look:
+def look_of(style: Style | None, colours: int) -> CellLook:
     """Return SGR codes: attributes, foreground, background."""
     if style is None:
         return _PLAIN

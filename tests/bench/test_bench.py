@@ -118,7 +118,7 @@ def test_a_program_on_a_terminal_is_read_with_the_times(tmp_path: object) -> Non
         os.kill(pid, 0)
 
 
-def test_a_program_that_ends_by_itself_is_an_error_that_quotes_it(tmp_path: object) -> None:
+def test_a_program_that_ends_by_itself_is_quoted(tmp_path: object) -> None:
     with start(tmp_path, "print('no such thing'); raise SystemExit(3)") as program:
         with pytest.raises(BpftopError, match=r"a script did not show .* \(exit code 3\), .*: no such thing"):
             first_shown(program, RATES, 20, 0.1)

@@ -127,7 +127,7 @@ def test_interfaces_beyond_the_slots_are_counted_in_the_hash(lab: Lab, monkeypat
             counts.read((1, v0))
 
 
-def test_rows_of_interfaces_that_went_away_leave_the_table_and_stay_in_the_sum(lab: Lab) -> None:
+def test_rows_of_departed_interfaces_stay_only_in_the_sum(lab: Lab) -> None:
     with lab.inside(lab.near), closing(DropCounts((1, *range(90_001, 90_008)))) as counts:
         by_label, seen = RowsByLabel(), []
         for _ in range(3):

@@ -52,7 +52,7 @@ def until_all_are_counted(samples: Iterator[Sample]) -> list[Sample]:
 
 
 @pytest.mark.usefixtures("many", "no_patience")
-def test_screen_has_every_row_before_the_last_program_is_attached() -> None:
+def test_screen_has_every_row_before_the_last_attachment() -> None:
     told: list[tuple[int, int]] = []
     source = LiveSource(NAMES, ON_SCREEN, interval_s=0.1, drops=False, progress=lambda *counts: told.append(counts))
     with closing(source.samples()) as samples:
@@ -85,7 +85,7 @@ def test_documents_wait_for_all_programs() -> None:
 
 
 @pytest.mark.usefixtures("many", "no_patience")
-def test_flows_are_counted_on_interfaces_that_were_attached_later() -> None:
+def test_flows_are_counted_on_interfaces_attached_later() -> None:
     source = LiveSource(NAMES, ON_SCREEN, interval_s=0.1, drops=False)
     with closing(source.samples()) as samples:
         next(samples)
@@ -97,7 +97,7 @@ def test_flows_are_counted_on_interfaces_that_were_attached_later() -> None:
             assert last.seq < 20 * len(NAMES), sorted(last.readings)
 
 
-def test_device_that_goes_away_while_it_waits_is_attached_when_it_is_back(many: Lab, no_patience: None) -> None:
+def test_a_waiting_device_that_returns_is_attached(many: Lab, no_patience: None) -> None:
     source = LiveSource(NAMES, ON_SCREEN, interval_s=0.1, drops=False)
     with closing(source.samples()) as samples:
         next(samples)

@@ -55,7 +55,7 @@ def test_the_command_line_starts_light() -> None:
     assert not heavy & loaded_after("import bpftop.cli")
 
 
-def test_a_headless_command_loads_neither_textual_nor_dataclasses() -> None:
+def test_headless_commands_load_no_textual_and_no_dataclasses() -> None:
     """A third of the start would go to dataclasses: see bpftop/fields.py."""
     arguments = ["snapshot", "lo", "--attach", "none", "--interval", "0.1", "--format", "json"]
     program = f"import bpftop.cli; assert bpftop.cli.main({arguments}) == 0"
@@ -63,10 +63,23 @@ def test_a_headless_command_loads_neither_textual_nor_dataclasses() -> None:
 
 
 def test_a_public_class_name_exists_once() -> None:
-    """Two classes of one name mean two things; a reader who searches for the name finds the wrong one."""
+    """Two types of one name mean two things; a reader who searches for the name finds the wrong one."""
     places: dict[str, list[str]] = {}
     for source in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(source.read_text())):
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                places.setdefault(node.name, []).append(str(source.relative_to(PACKAGE)))
+        tree = ast.parse(source.read_text())
+        classes = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+        for name in [*classes, *_names_of_types(tree)]:
+            if not name.startswith("_"):
+                places.setdefault(name, []).append(str(source.relative_to(PACKAGE)))
     assert {name: files for name, files in places.items() if len(files) > 1} == {}
+
+
+def _names_of_types(tree: ast.Module) -> list[str]:
+    """Return the names that a module gives to types, such as ``Scope = Literal[...]``; no type variables."""
+    return [
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign) and not isinstance(node.value, ast.Call)
+        for target in node.targets
+        if isinstance(target, ast.Name) and target.id[0].isupper() and not target.id.isupper()
+    ]

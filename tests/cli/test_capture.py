@@ -107,7 +107,7 @@ def test_only_the_wanted_reason_is_taken(lab: Lab, tmp_path: Path) -> None:
     assert [row[0] for row in fields(path, "udp.dstport")] == ["8", "8", "8"]
 
 
-def test_a_drop_in_another_namespace_or_of_a_unix_socket_is_not_taken(lab: Lab, tmp_path: Path) -> None:
+def test_drops_of_another_namespace_or_unix_sockets_are_left(lab: Lab, tmp_path: Path) -> None:
     path = tmp_path / "drops.pcapng"
     with capturing(path, "v0", "--drops") as process:
         one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -26,7 +26,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "bpftop" / "config.yaml"
 
 
-def test_every_option_of_the_command_line_has_a_field_or_a_reason(file: Path) -> None:
+def test_every_option_has_a_setting_or_a_reason(file: Path) -> None:
     options = {verb: {a.dest for a in verb_parser(verb)._actions if a.option_strings} for verb in VERBS}
     assert set(NOT_IN_A_FILE) <= set().union(*options.values())
     own = {verb: set(read()) for verb, read in known().options.items()}

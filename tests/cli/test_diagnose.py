@@ -152,7 +152,7 @@ def test_fail_on_limits_what_the_exit_code_tells() -> None:
     assert diagnose(*LO, "--fail-on", "warning").returncode in (0, 3, 4)  # never 5, although checks are blind
 
 
-def test_marks_are_ascii_on_request_and_where_the_locale_has_no_other_characters() -> None:
+def test_marks_are_ascii_on_request_or_by_the_locale() -> None:
     with faulty(UdpSocketOverflow) as (pid, interface):
         words = (interface, "--netns", pid, "--duration", "5")
         requested = diagnose(*words, "--ascii")

@@ -15,7 +15,7 @@ def failed_import() -> None:
         raise ImportError
 
 
-def test_the_collector_is_off_inside_and_on_after_a_failed_import() -> None:
+def test_garbage_collection_is_on_after_a_failed_import() -> None:
     with pytest.raises(ImportError):
         failed_import()
     assert gc.isenabled()

@@ -124,7 +124,7 @@ def test_a_namespace_by_the_process_in_it(lab: Lab) -> None:
     assert "argument --netns: there is no network namespace and no process 'no-such'" in refused.stderr
 
 
-def test_without_a_name_the_interface_of_the_default_route_is_watched() -> None:
+def test_without_a_name_the_default_route_is_watched() -> None:
     with Lab(quiet=True) as own:
         words = ("watch", "--count", "1", "--netns", str(own.pid(WATCHED)), "-i", "0.1", "--format", "json")
         refused = bpftop(*words)

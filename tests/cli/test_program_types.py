@@ -112,7 +112,7 @@ with closing(BpfObject("noop", "noop_xdp")) as loaded:
 
 
 @pytest.mark.needs("unshare")
-def test_a_program_held_in_another_pid_namespace_has_its_pid_here() -> None:
+def test_a_holder_in_another_pid_namespace_has_its_pid_here() -> None:
     command = ["unshare", "--pid", "--fork", "--kill-child", sys.executable, "-c", HOLDER]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None

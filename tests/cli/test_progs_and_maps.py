@@ -223,7 +223,7 @@ def test_a_disassembly_has_source_lines_and_names_of_maps(counter: BpfObject) ->
     assert bpftop("progs", "--disassemble").returncode == 2
 
 
-def test_a_map_that_fills_is_diagnosed_while_bpf_objects_are_read() -> None:
+def test_a_map_that_fills_is_diagnosed() -> None:
     with closing(bpf_map.create(bpf_map.HASH, 4, 8, 100, name="filling")) as made:
         for key in range(97):
             made.update(key.to_bytes(4, "little"), bytes(8))

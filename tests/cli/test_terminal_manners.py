@@ -62,7 +62,7 @@ def await_screen(terminal: Terminal, columns: int = 100, rows: int = 30, text: s
 
 
 @pytest.mark.parametrize("options", [(), ("--low-bandwidth",)], ids=["all colours", "low bandwidth"])
-def test_a_slow_line_carries_the_first_rows_of_a_pane_in_two_seconds(options: tuple[str, ...]) -> None:
+def test_a_slow_line_carries_the_first_rows_in_two_seconds(options: tuple[str, ...]) -> None:
     """1 200 bytes a second: what comes before the first rows is at most 2 400 bytes."""
     with Terminal(*LO, *options, env=environment(COLORTERM="truecolor")) as terminal:
         resize(terminal, 80, 24)

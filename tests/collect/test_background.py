@@ -75,7 +75,7 @@ def test_a_session_can_begin_with_the_first_readings(slow: Slow) -> None:
         assert collector.read(())[FAMILY].read_ns == 1
 
 
-def test_a_late_read_leaves_the_last_readings_with_their_rates_in_the_samples(slow: Slow) -> None:
+def test_a_late_read_leaves_the_last_readings_in_the_samples(slow: Slow) -> None:
     collectors = Collectors([InBackground(slow, 1)], 1)
     with closing(collectors):
         slow.go_on.release(2)

@@ -29,7 +29,7 @@ def test_a_wall_clock_that_steps_changes_no_rate(monkeypatch: pytest.MonkeyPatch
     assert snapshot.total.rx.totals.packets_per_sec >= 0
 
 
-def test_a_new_interval_does_not_wait_for_the_end_of_the_old_one() -> None:
+def test_a_new_interval_does_not_wait_for_the_old_end() -> None:
     source = LiveSource(["lo"], AttachRequest("none"), interval_s=3600.0)
     with closing(source.samples()) as samples:
         next(samples)  # the second one follows by itself

@@ -9,13 +9,13 @@ import subprocess
 import time
 
 from bpftop.demo.faults.jobs import READ_BYTES, TICK_S, drain, family_of_address, tcp_listener, udp_socket
-from bpftop.demo.faults.worker import Orders, Outcome
+from bpftop.demo.faults.worker import JobResult, Orders
 
 IP_BIND_ADDRESS_NO_PORT = 24  # include/uapi/linux/in.h: the port is chosen when connecting, four times as many fit
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # struct linger
 
 
-def answer_udp(orders: Orders, _: bytes, *, address: str, port: int, size_bytes: int, answers: int = 1) -> Outcome:
+def answer_udp(orders: Orders, _: bytes, *, address: str, port: int, size_bytes: int, answers: int = 1) -> JobResult:
     """Answers every datagram that comes to a port with one of this size: an authoritative DNS server."""
     buffer, answer = bytearray(2048), bytes(size_bytes)
     answered = 0
@@ -31,7 +31,7 @@ def answer_udp(orders: Orders, _: bytes, *, address: str, port: int, size_bytes:
     return {"answered": answered, "cpu_s": time.process_time()}
 
 
-def resolve(orders: Orders, _: bytes, *, address: str, upstream: str, size_bytes: int) -> Outcome:
+def resolve(orders: Orders, _: bytes, *, address: str, upstream: str, size_bytes: int) -> JobResult:
     """Asks upstream what it was asked, and hands the answers back in the order of the questions: a resolver."""
     buffer, question, answer = bytearray(2048), bytes(50), bytes(size_bytes)
     service, outward = udp_socket(address, 53), udp_socket(address, 0)
@@ -52,7 +52,9 @@ def resolve(orders: Orders, _: bytes, *, address: str, upstream: str, size_bytes
     return {"asked": len(asked), "answered": done, "cpu_s": time.process_time()}
 
 
-def serve_short(orders: Orders, _: bytes, *, address: str, port: int, size_bytes: int, backlog: int = 4096) -> Outcome:
+def serve_short(
+    orders: Orders, _: bytes, *, address: str, port: int, size_bytes: int, backlog: int = 4096
+) -> JobResult:
     """Accepts, reads a request, answers and closes; what the client resets is closed too."""
     listener = tcp_listener(address, port, backlog)
     answer = bytes(size_bytes)
@@ -85,7 +87,7 @@ def serve_short(orders: Orders, _: bytes, *, address: str, port: int, size_bytes
 
 def visit(
     orders: Orders, _: bytes, *, sources: list[str], address: str, port: int, per_sec: float, reset: bool
-) -> Outcome:
+) -> JobResult:
     """Open connections at a rate, send a request on each, and close it after the answer.
 
     ``reset``: send no request and close by a reset at once. A tick takes all connections one step further.
@@ -134,7 +136,7 @@ def _connecting(source: str, address: str, port: int) -> socket.socket:
     return stream
 
 
-def send_anyway(orders: Orders, _: bytes, *, address: str, port: int, per_sec: float) -> Outcome:
+def send_anyway(orders: Orders, _: bytes, *, address: str, port: int, per_sec: float) -> JobResult:
     """Send datagrams at a rate; the kernel may refuse all of them."""
     sock = socket.socket(family_of_address(address), socket.SOCK_DGRAM)
     sent = refused = 0
@@ -148,7 +150,7 @@ def send_anyway(orders: Orders, _: bytes, *, address: str, port: int, per_sec: f
     return {"sent": sent, "refused": refused, "cpu_s": time.process_time()}
 
 
-def flap_link(orders: Orders, _: bytes, *, interface: str, period_s: float) -> Outcome:
+def flap_link(orders: Orders, _: bytes, *, interface: str, period_s: float) -> JobResult:
     """Switch an interface off and on again, once a period; it is on at the end."""
     flaps = 0
     orders.wait()
@@ -161,7 +163,7 @@ def flap_link(orders: Orders, _: bytes, *, interface: str, period_s: float) -> O
     return {"flaps": flaps, "cpu_s": time.process_time()}
 
 
-def connect_in_vain(orders: Orders, _: bytes, *, address: str, port: int, per_sec: float) -> Outcome:
+def connect_in_vain(orders: Orders, _: bytes, *, address: str, port: int, per_sec: float) -> JobResult:
     """Open connections at a rate and keep the sockets, answered or not, 200 at most."""
     streams: list[socket.socket] = []
     opened = 0
@@ -174,7 +176,7 @@ def connect_in_vain(orders: Orders, _: bytes, *, address: str, port: int, per_se
     return {"opened": opened, "cpu_s": time.process_time()}
 
 
-def ask_udp(orders: Orders, _: bytes, *, address: str, port: int, per_sec: float) -> Outcome:
+def ask_udp(orders: Orders, _: bytes, *, address: str, port: int, per_sec: float) -> JobResult:
     """Ask at a rate, and read whatever is answered."""
     sock = udp_socket("0.0.0.0", 0)
     buffer = bytearray(2048)
@@ -194,7 +196,7 @@ def ask_udp(orders: Orders, _: bytes, *, address: str, port: int, per_sec: float
     return {"asked": asked, "answered": answered, "cpu_s": time.process_time()}
 
 
-def mount(orders: Orders, _: bytes, *, address: str, port: int, clients: int, per_sec: float) -> Outcome:
+def mount(orders: Orders, _: bytes, *, address: str, port: int, clients: int, per_sec: float) -> JobResult:
     """Open many connections in one moment, keep them, and open some more at a rate."""
     orders.wait()
     streams = [_connecting("0.0.0.0", address, port) for _client in range(clients)]
@@ -205,7 +207,7 @@ def mount(orders: Orders, _: bytes, *, address: str, port: int, clients: int, pe
     return {"opened": opened, "kept": len(streams), "cpu_s": time.process_time()}
 
 
-def use_up_ports(orders: Orders, _: bytes, *, address: str, port: int, connections: int) -> Outcome:
+def use_up_ports(orders: Orders, _: bytes, *, address: str, port: int, connections: int) -> JobResult:
     """Open connections one after the other and close each at once, then wait."""
     orders.wait()
     opened = 0
@@ -217,7 +219,7 @@ def use_up_ports(orders: Orders, _: bytes, *, address: str, port: int, connectio
     return {"opened": opened, "cpu_s": time.process_time()}
 
 
-def upload_slowly(orders: Orders, _: bytes, *, address: str, port: int, per_sec: float, size_bytes: int) -> Outcome:
+def upload_slowly(orders: Orders, _: bytes, *, address: str, port: int, per_sec: float, size_bytes: int) -> JobResult:
     """Open a connection at a rate, send a few bytes and then many, and keep the connections, 100 at most."""
     streams: list[socket.socket] = []
     opened = sent = 0
@@ -242,7 +244,7 @@ def upload_slowly(orders: Orders, _: bytes, *, address: str, port: int, per_sec:
 
 def answer_with_restarts(
     orders: Orders, _: bytes, *, address: str, port: int, every_s: float, pause_s: float
-) -> Outcome:
+) -> JobResult:
     """Answer datagrams, and close the socket for a moment now and then."""
     answered = restarts = 0
     orders.wait()

@@ -130,7 +130,7 @@ def settings(unit: Path, name: str) -> list[str]:
     return words
 
 
-def test_there_is_a_unit_for_the_endpoint_and_one_for_the_recording() -> None:
+def test_the_endpoint_and_the_recording_have_units() -> None:
     assert [unit.name for unit in UNITS] == ["bpftop-export@.service", "bpftop-record@.service"]
 
 

@@ -51,7 +51,7 @@ def test_samples_among_other_lines(tmp_path: Path) -> None:
     assert state.snapshot.interfaces[0].rx.totals.packets_per_sec
 
 
-def test_a_flood_of_samples_costs_one_analysis_in_a_quarter_of_an_interval(tmp_path: Path) -> None:
+def test_a_flood_of_samples_costs_one_analysis_per_quarter(tmp_path: Path) -> None:
     with fleet_of(tmp_path, "cat $1; sleep 60", "".join(LINES), interval_s=3600) as fleet:
         until(lambda: fleet.states()[0].skipped == len(LINES) - 1, lambda: fleet.states())
         state = fleet.states()[0]

@@ -74,7 +74,7 @@ def test_every_contestant_is_measured_and_judged(suite: Suite, short: Shorten) -
     assert max(len(sentence.split()) for sentence in re.split(r"(?<=[.;]) ", table.verdict)) <= 25
 
 
-def test_helpers_whose_rank_differs_from_the_usual_list_are_marked() -> None:
+def test_helpers_of_an_unusual_rank_are_marked() -> None:
     ns = {
         "get_smp_processor_id": 0.3,
         "ktime_get_ns": 19.0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpftop.model.btf import Value
+from bpftop.model.btf import BtfValue
 from bpftop.model.map_contents import (
     EntryRow,
     add_values,
@@ -14,7 +14,7 @@ from bpftop.model.map_contents import (
     with_rates,
 )
 
-ROW: Value = {"packets": 3, "name": "eth0", "ok": True, "cells": [{"bytes": 1}, {"bytes": 2}]}
+ROW: BtfValue = {"packets": 3, "name": "eth0", "ok": True, "cells": [{"bytes": 1}, {"bytes": 2}]}
 
 
 def test_without_types_bytes_are_hexadecimal() -> None:

@@ -8,7 +8,7 @@ from bpftop.model.packet_filter import STAGE_DROPS
 from bpftop.model.stages import BY_ID
 
 
-def test_every_stage_exists_and_has_as_many_reasons_as_a_capture_can_look_for() -> None:
+def test_every_stage_exists_and_has_no_more_reasons_than_fit() -> None:
     assert set(STAGE_DROPS) <= set(BY_ID)
     assert all(0 < len(drops.reasons) <= REASONS_MOST for drops in STAGE_DROPS.values())
 

@@ -365,7 +365,7 @@ def test_healthy_traffic_raises_no_warning(what: str) -> None:
         assert loud == []
 
 
-def test_a_token_bucket_that_drops_large_segments_is_no_black_hole() -> None:
+def test_drops_of_a_token_bucket_are_no_black_hole() -> None:
     world = World().rate("qdiscs/eth0", ("eth0", "tbf", "1:"), "drops", 3)
     watch = Watch(world)
     watch.run(10)
@@ -511,7 +511,7 @@ def test_scan_beside_a_service_is_no_service_that_ended() -> None:
     assert watch.finding("service-gone") is None
 
 
-def test_service_that_may_have_ended_before_waits_for_a_baseline() -> None:
+def test_a_service_that_may_have_ended_waits_for_a_baseline() -> None:
     world = World().stack(UdpNoPorts=152)
     watch = Watch(world)
     watch.run(6)

@@ -53,7 +53,7 @@ def test_the_memory_of_the_sampler_is_flat() -> None:
     assert_flat(Course("sampler", 0, [int(word) for word in done.stdout.split()]))
 
 
-def test_the_memory_of_the_screen_is_flat_once_its_ten_minutes_are_full(tmp_path: Path) -> None:
+def test_memory_of_the_screen_is_flat_after_ten_minutes(tmp_path: Path) -> None:
     """The samples are 4 s apart, so 150 of them are all that the screen keeps."""
     fifo = tmp_path / "samples"
     os.mkfifo(fifo)

@@ -101,7 +101,7 @@ def test_objects_are_read_only_while_a_pane_of_them_is_open() -> None:
     perform(scenario)
 
 
-def test_the_dearest_program_comes_first_and_groups_stay_together() -> None:
+def test_the_dearest_program_is_first_and_groups_are_together() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press("5")
         await stage.tick(2)

@@ -10,7 +10,7 @@ def drawn(plot: Plot, height: int = 4) -> list[str]:
     return [text(spans) for spans in chart_lines(plot, AXIS + len(plot.above), height)]
 
 
-def test_both_directions_have_one_scale_and_little_is_not_nothing() -> None:
+def test_both_directions_share_a_scale_that_shows_little() -> None:
     lines = drawn(Plot((0.0, 50.0, 100.0, 0.1, None), (0.0, 50.0, 25.0, 0.0, None)))
     assert lines == [
         "    100 ┤  █  ",

@@ -18,7 +18,7 @@ from tests.tui.conftest import THEMES, Stage, perform, until
 PROBLEMS = [f"/home/me/config.yaml, line {n}, keys.puase: no such setting (did you mean pause?)" for n in range(1, 6)]
 
 
-def test_problems_of_the_configuration_are_on_the_screen_and_in_the_log() -> None:
+def test_the_screen_and_the_log_show_configuration_problems() -> None:
     async def scenario(stage: Stage) -> None:
         said = [sentence for _, sentence, is_error in stage.app.said if is_error]
         assert said == PROBLEMS
@@ -89,7 +89,7 @@ def test_a_new_interval_is_used_at_once() -> None:
     perform(scenario, size=(120, 40), actions={"change_interval": asked.append})
 
 
-def test_a_file_that_is_no_theme_is_named_where_themes_are_chosen(tmp_path: Path) -> None:
+def test_a_file_that_is_no_theme_is_named_in_the_list(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text((THEMES / "dark.yaml").read_text())
     (tmp_path / "broken.yaml").write_text("text: mauve\n")
 

@@ -282,7 +282,7 @@ def test_interfaces_in_a_circle() -> None:
     perform(scenario, interfaces=THREE)
 
 
-def test_the_list_of_interfaces_is_sorted_and_filtered_and_chosen_from() -> None:
+def test_interfaces_are_sorted_filtered_and_chosen() -> None:
     many = tuple(interface(f"e{n}", n + 2) for n in range(30))
 
     async def scenario(stage: Stage) -> None:

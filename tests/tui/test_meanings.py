@@ -12,7 +12,7 @@ from bpftop.model.findings import SEVERITIES, Severity
 from bpftop.model.units import spark
 from bpftop.render.ascii import ascii_text
 from bpftop.render.finding_columns import MARKS
-from bpftop.render.path_rows import Verdict
+from bpftop.render.path_rows import StageVerdict
 from bpftop.tui.role_styles import RoleStyles
 from bpftop.tui.terminal_diff import look_of
 from bpftop.tui.themes import BOLD, ROLES
@@ -30,7 +30,7 @@ def test_each_severity_has_a_mark_and_a_word_of_its_own(severity: Severity) -> N
 
 
 def test_each_verdict_of_the_path_is_a_word_of_its_own() -> None:
-    words = get_args(Verdict)
+    words = get_args(StageVerdict)
     assert len(set(words)) == len(words) >= 6
     assert all(word.isascii() and word.isalpha() for word in words)
 

@@ -168,7 +168,7 @@ def test_quiet_rows_that_are_no_loss_fold_away_on_low_screens() -> None:
     assert "nohandler" in keys(one, 50)
 
 
-def test_stages_that_lost_something_stand_first_and_keep_the_order_of_the_path() -> None:
+def test_stages_with_losses_come_first_in_the_order_of_the_path() -> None:
     losing = [sample(i, links(i, tx_dropped=i), softnet(i, {0: 9 * i})) for i in range(3)]
     assert keys(moment(*losing), 50)[:3] == ["backlog", "tx_drops", "wire"]
 

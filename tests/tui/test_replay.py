@@ -118,7 +118,7 @@ def test_a_replayed_screen_is_the_live_one(
     replayed(played, path, 1, with_time_line)
 
 
-def test_the_time_line_shows_where_the_screen_is_and_goes_where_it_is_clicked(tmp_path: Path) -> None:
+def test_the_time_line_shows_the_moment_and_obeys_clicks(tmp_path: Path) -> None:
     async def scenario(stage: Stage, replay: Replay) -> None:
         line = stage.line(-2)
         assert line.startswith("03:12:44Z ┃─")

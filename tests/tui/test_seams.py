@@ -50,7 +50,7 @@ def test_every_seam_is_where_it_was() -> None:
     assert XTermParser()._timeout_time is None
 
 
-def test_textual_writes_through_the_writer_and_knows_the_background_screens() -> None:
+def test_textual_uses_the_writer_and_knows_background_screens() -> None:
     async def scenario(stage: Stage) -> None:
         displayed: list[Any] = []
         smaller = stage.app.writer.smaller_update

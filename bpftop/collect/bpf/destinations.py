@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from bpftop.collect.bpf.tracing import Late, Traced
-from bpftop.collect.collector import ReadingBuilder, Rows, Unavailable
+from bpftop.collect.collector import CounterRows, ReadingBuilder, Unavailable
 from bpftop.collect.procfs.counter_files import Snmp
 from bpftop.errors import BpftopError
 from bpftop.fields import frozen
@@ -107,7 +107,7 @@ class Destinations:
         if refusals and not packets:
             raise refusals[0]
         most = sorted(packets.items(), key=lambda row: -row[1])[:MOST_ROWS]
-        rows: Rows = {key: [count] for key, count in most}
+        rows: CounterRows = {key: [count] for key, count in most}
         read_ns = time.monotonic_ns()
         return {reading_key(self.name): self._builder.reading(rows, read_ns, read_ns - now_ns)}
 

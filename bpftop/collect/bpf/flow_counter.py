@@ -16,9 +16,9 @@ from bpftop.fields import frozen, replace
 from bpftop.kernel.bpf.flow_table import (
     BUCKET_BYTES,
     BUCKETS_MAX,
+    CountedBy,
     FlowKnobs,
     FlowTable,
-    GroupBy,
     GroupRow,
     Sums,
 )
@@ -29,7 +29,7 @@ from bpftop.model.sample import Key, Reading, reading_key
 
 _TOP, _TOP_MEMBERS = 100, 32  # the top by packets, and the top by bytes
 _TABLE_BYTES = 64 << 20
-_GROUPS: tuple[GroupBy, ...] = ("source", "destination", "destination_port")
+_GROUPS: tuple[CountedBy, ...] = ("source", "destination", "destination_port")
 _MAPPED = bytes(10) + b"\xff\xff"
 FULL_SHARE, SLOW_READ_NS = 0.9, 100_000_000
 THIN_BY, THINNEST_1_IN = 4, 1024

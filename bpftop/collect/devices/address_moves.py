@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from bpftop.collect.collector import ReadingBuilder, Rows, Unavailable
+from bpftop.collect.collector import CounterRows, ReadingBuilder, Unavailable
 from bpftop.kernel.net.addresses import OwnAddress, own_addresses
 from bpftop.kernel.net.arp_tap import ArpTap, Claim
 from bpftop.kernel.net.neighbours import NeighbourNews
@@ -50,7 +50,7 @@ class Moves:
         if row in self._times or len(self._times) < MOST_ROWS:
             self._times.setdefault(row, deque(maxlen=MOST_MOVES)).extend([now_ns] * times)
 
-    def rows(self, now_ns: int) -> Rows:
+    def rows(self, now_ns: int) -> CounterRows:
         """Return kind, device, address and the two places -> the moves of the last ten seconds."""
         for times in self._times.values():
             while times and times[0] <= now_ns - _KEPT_NS:

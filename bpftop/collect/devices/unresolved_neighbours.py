@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from socket import AF_INET, AF_INET6
 
-from bpftop.collect.collector import ReadingBuilder, Rows, Unavailable
+from bpftop.collect.collector import CounterRows, ReadingBuilder, Unavailable
 from bpftop.kernel.net.neighbours import Unresolved, unresolved
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.net.routes import default_routes
@@ -47,7 +47,7 @@ class UnresolvedNeighbours:
         read_ns = time.monotonic_ns()
         self._listed = {(neighbour.ifindex, neighbour.address) for neighbour in silent}
         silent.sort(key=lambda neighbour: neighbour.address not in self._gateways)
-        rows: Rows = {
+        rows: CounterRows = {
             (self._device_name(neighbour.ifindex), neighbour.address, self._role(neighbour)): [neighbour.since_ms]
             for neighbour in silent[:MOST_ROWS]
         }

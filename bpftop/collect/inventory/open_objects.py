@@ -7,11 +7,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from bpftop.kernel.bpf.owner_iterator import Kind, OpenObject, OwnerIterator
+from bpftop.kernel.bpf.owner_iterator import ObjectKind, OpenObject, OwnerIterator
 from bpftop.kernel.check import KernelError
 
 _PROC = Path("/proc")
-_FIELDS: dict[str, Kind] = {"prog_id:": "program", "map_id:": "map", "link_id:": "link"}
+_FIELDS: dict[str, ObjectKind] = {"prog_id:": "program", "map_id:": "map", "link_id:": "link"}
 
 
 class OpenObjects:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from bpftop.collect.collector import Rows, Unavailable
+from bpftop.collect.collector import CounterRows, Unavailable
 from bpftop.collect.procfs.counter_files import parse_u64
 from bpftop.collect.procfs.proc_file import ProcCollector
 from bpftop.collect.procfs.stat_table import parse_stat_table
@@ -33,9 +33,9 @@ class Conntrack(ProcCollector):
         self._stat = self.file("net/stat/nf_conntrack")
         self._sums = {column: WrappingSum() for column in _EVENTS}
 
-    def read_rows(self) -> Mapping[str, Rows]:
-        readers: dict[str, Callable[[], Rows]] = {"conntrack": self._level, "conntrack_events": self._events}
-        rows_by_family: dict[str, Rows] = {}
+    def read_rows(self) -> Mapping[str, CounterRows]:
+        readers: dict[str, Callable[[], CounterRows]] = {"conntrack": self._level, "conntrack_events": self._events}
+        rows_by_family: dict[str, CounterRows] = {}
         refusals: list[Unavailable] = []
         for family, read in readers.items():
             try:
@@ -55,11 +55,11 @@ class Conntrack(ProcCollector):
     def epoch(self, family: str) -> int:
         return sum(total.restarts for total in self._sums.values()) if family == "conntrack_events" else 0
 
-    def _level(self) -> Rows:
+    def _level(self) -> CounterRows:
         entries = self._count.read(parse_u64)
         return {(): [entries, self._max.read_or(parse_u64, None)]}  # old kernels hide the limit from others than root
 
-    def _events(self) -> Rows:
+    def _events(self) -> CounterRows:
         columns = self._stat.read(parse_stat_table)
         return {(): [self._sums[event].add(columns.get(event)) for event in _EVENTS]}
 

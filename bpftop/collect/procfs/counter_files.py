@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bpftop.collect.collector import Rows, Unavailable
+from bpftop.collect.collector import CounterRows, Unavailable
 from bpftop.collect.procfs.proc_file import ProcFileCollector
 from bpftop.collect.procfs.tree import FileMissing, Tree
 from bpftop.model import stack_counters
@@ -34,7 +34,7 @@ class CounterFile(ProcFileCollector):
         """Return counter -> digits for all counters in the file. Raises ValueError."""
         return parse_line_pairs(text)
 
-    def parse(self, text: str) -> Mapping[str, Rows]:
+    def parse(self, text: str) -> Mapping[str, CounterRows]:
         self.words = words = self.parse_words(text)
         rows = {key: [parse_u64(words[counter]) if counter in words else None] for counter, key in self._keys}
         if all(cell is None for (cell,) in rows.values()):
@@ -63,7 +63,7 @@ class LineCounterFile(CounterFile):
 
     part: str
 
-    def read_rows(self) -> Mapping[str, Rows]:
+    def read_rows(self) -> Mapping[str, CounterRows]:
         try:
             return super().read_rows()
         except FileMissing as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from bpftop.collect.collector import Rows
+from bpftop.collect.collector import CounterRows
 from bpftop.collect.procfs.proc_file import ProcFileCollector
 from bpftop.collect.procfs.tree import Tree
 from bpftop.model.families import FAMILIES
@@ -28,7 +28,7 @@ class CpuTimes(ProcFileCollector):
         super().__init__(tree)
         self._tick_ns = 10**9 // (ticks_per_sec or os.sysconf("SC_CLK_TCK"))
 
-    def parse(self, text: str) -> Mapping[str, Rows]:
+    def parse(self, text: str) -> Mapping[str, CounterRows]:
         tick_ns = self._tick_ns
         return {"cpu_times": {(cpu,): [count * tick_ns for count in ticks] for cpu, ticks in cpu_ticks(text).items()}}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bpftop.collect.collector import Rows, Unavailable
+from bpftop.collect.collector import CounterRows, Unavailable
 from bpftop.collect.procfs.counter_files import parse_u64
 from bpftop.collect.procfs.proc_file import ProcCollector, ProcFile
 from bpftop.collect.procfs.stat_table import parse_stat_table
@@ -18,7 +18,7 @@ from bpftop.model.sample import Key
 
 _TABLES = {"arp_cache": "ipv4", "ndisc_cache": "ipv6"}
 _COLUMNS = FAMILIES["neighbours"].columns
-Cells = dict[Key, list[int | None]]
+NeighbourCells = dict[Key, list[int | None]]
 
 
 class Neighbours(ProcCollector):
@@ -39,9 +39,9 @@ class Neighbours(ProcCollector):
             for table, version in _TABLES.items()
         }
 
-    def read_rows(self) -> Mapping[str, Rows]:
-        counters: Cells = {}
-        levels: Cells = {}
+    def read_rows(self) -> Mapping[str, CounterRows]:
+        counters: NeighbourCells = {}
+        levels: NeighbourCells = {}
         refusal: Unavailable | None = None
         for table, (own, first_process, limit) in self._files_of.items():
             try:

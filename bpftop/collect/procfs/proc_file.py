@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from bpftop.collect.collector import ReadingBuilder, Rows, Unavailable
+from bpftop.collect.collector import CounterRows, ReadingBuilder, Unavailable
 from bpftop.collect.procfs.held_file import HeldFile
 from bpftop.collect.procfs.tree import Tree, unreadable
 from bpftop.model.sample import Interface, Reading, reading_key
@@ -78,7 +78,7 @@ class ProcCollector(ABC):
         self._builders: dict[str, ReadingBuilder] = {}
 
     @abstractmethod
-    def read_rows(self) -> Mapping[str, Rows]:
+    def read_rows(self) -> Mapping[str, CounterRows]:
         """Read the files and return family -> rows. Raises Unavailable where no family can be read."""
 
     def epoch(self, family: str) -> int:
@@ -123,8 +123,8 @@ class ProcFileCollector(ProcCollector):
         self._file = self.file(self.path, one_record=self.one_record)
 
     @abstractmethod
-    def parse(self, text: str) -> Mapping[str, Rows]:
+    def parse(self, text: str) -> Mapping[str, CounterRows]:
         """Return family -> rows. Raises ValueError or IndexError where the text has another format."""
 
-    def read_rows(self) -> Mapping[str, Rows]:
+    def read_rows(self) -> Mapping[str, CounterRows]:
         return self._file.read(self.parse)

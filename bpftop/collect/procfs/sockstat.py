@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bpftop.collect.collector import Rows, Unavailable
+from bpftop.collect.collector import CounterRows, Unavailable
 from bpftop.collect.procfs.counter_files import parse_u64
 from bpftop.collect.procfs.proc_file import ProcCollector
 from bpftop.collect.procfs.tree import FileMissing, Tree
@@ -26,7 +26,7 @@ class Sockstat(ProcCollector):
         super().__init__(tree)
         self._sockstat, self._sockstat6 = self.file("net/sockstat"), self.file("net/sockstat6")
 
-    def read_rows(self) -> Mapping[str, Rows]:
+    def read_rows(self) -> Mapping[str, CounterRows]:
         ipv4 = self._sockstat.read(_parse)
         ipv6: Values | None
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bpftop.collect.collector import Rows
+from bpftop.collect.collector import CounterRows
 from bpftop.collect.procfs.proc_file import ProcFileCollector
 from bpftop.model.cpu_lists import parse_cpu_header
 
@@ -16,7 +16,7 @@ class Softirqs(ProcFileCollector):
     subject = "network softirqs"
     path = "softirqs"
 
-    def parse(self, text: str) -> Mapping[str, Rows]:
+    def parse(self, text: str) -> Mapping[str, CounterRows]:
         header, *lines = text.splitlines() or [""]
         cpus = parse_cpu_header(header)
         received, sent = (_counts(lines, name, len(cpus)) for name in ("NET_RX", "NET_TX"))

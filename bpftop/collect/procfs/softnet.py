@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bpftop.collect.collector import Rows, Unavailable
+from bpftop.collect.collector import CounterRows, Unavailable
 from bpftop.collect.procfs.proc_file import ProcFileCollector
 from bpftop.model.sample import Key
 
@@ -25,7 +25,7 @@ class Softnet(ProcFileCollector):
     subject = "backlog counters"
     path = "net/softnet_stat"
 
-    def parse(self, text: str) -> Mapping[str, Rows]:
+    def parse(self, text: str) -> Mapping[str, CounterRows]:
         counters: dict[Key, list[int | None]] = {}
         lengths: dict[Key, list[int]] = {}
         rows = [line.split() for line in text.splitlines()]

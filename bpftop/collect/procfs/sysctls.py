@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 
-from bpftop.collect.collector import Rows, Unavailable
+from bpftop.collect.collector import CounterRows, Unavailable
 from bpftop.collect.procfs.counter_files import parse_u64
 from bpftop.collect.procfs.proc_file import ProcCollector, ProcFile
 from bpftop.collect.procfs.tree import Tree
@@ -61,7 +61,7 @@ class Sysctls(ProcCollector):
     name = "sysctls"
     subject = "limits of the network stack"
 
-    def __init__(self, tree: Tree, machine: Rows | None = None) -> None:
+    def __init__(self, tree: Tree, machine: CounterRows | None = None) -> None:
         super().__init__(tree)
         self._machine = machine or {}
         self._limits = {name: self.file(_path(name)) for name in SYSCTLS}
@@ -78,14 +78,14 @@ class Sysctls(ProcCollector):
                 rows[(f"{name}.{part}",)] = [number]
         return rows
 
-    def read_rows(self) -> Mapping[str, Rows]:
+    def read_rows(self) -> Mapping[str, CounterRows]:
         rows = {**self._machine, **self.read_limits()}
         if not rows:
             raise Unavailable(f"{self.subject}: none of {self.tree.proc}/sys/net can be read")
         return {"sysctls": rows}
 
 
-def machine_limits(tree: Tree) -> Rows:
+def machine_limits(tree: Tree) -> CounterRows:
     """Return the limits that belong to the machine. To be read in its first namespace."""
     with closing(Sysctls(tree)) as sysctls:
         limits = sysctls.read_limits()

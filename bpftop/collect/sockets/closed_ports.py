@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from bpftop.collect.collector import ReadingBuilder, Rows
+from bpftop.collect.collector import CounterRows, ReadingBuilder
 from bpftop.collect.sockets.listen_sockets import ListenSockets
 from bpftop.collect.sockets.udp_sockets import UdpSockets
 from bpftop.model.sample import Interface, Reading, reading_key
@@ -44,7 +44,7 @@ class ClosedPorts:
             if key not in now_open and now_ns - closed_ns < KEPT_NS
         }
         self._closed = dict(list(recent.items())[-MOST_ROWS:])
-        rows: Rows = {key: [(now_ns - closed_ns) // 1_000_000] for key, closed_ns in self._closed.items()}
+        rows: CounterRows = {key: [(now_ns - closed_ns) // 1_000_000] for key, closed_ns in self._closed.items()}
         read_ns = time.monotonic_ns()
         return {reading_key(self.name): self._builder.reading(rows, read_ns, read_ns - now_ns)}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from bpftop.collect.collector import Rows
+from bpftop.collect.collector import CounterRows
 from bpftop.collect.procfs.tree import Tree
 from bpftop.collect.sockets.socket_collector import SockDiagCollector
 
@@ -33,9 +33,9 @@ class PortUse(SockDiagCollector):
         self._sockstat = self.file("net/sockstat")
         self._range = self.file("sys/net/ipv4/ip_local_port_range")
 
-    def read_rows(self) -> tuple[Rows, int]:
+    def read_rows(self) -> tuple[CounterRows, int]:
         diag = self.diag
-        rows: Rows = {}
+        rows: CounterRows = {}
         waiting = self._sockstat.read(_waiting)
         if waiting >= LEAST_WAITING and waiting >= WAITING_SHARE * len(ports := self._range.read(_port_range)):
             used = diag.ports_in_use(ports).most_common(MOST_ROWS)

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import Generic, TypeVar
 
-from bpftop.collect.collector import ReadingBuilder, Rows, Unavailable
+from bpftop.collect.collector import CounterRows, ReadingBuilder, Unavailable
 from bpftop.collect.procfs.proc_file import ProcFile
 from bpftop.collect.procfs.tree import Tree
 from bpftop.collect.sockets.owners import SocketOwners
@@ -44,7 +44,7 @@ class SockDiagCollector(ABC):
         return self._files[-1]
 
     @abstractmethod
-    def read_rows(self) -> tuple[Rows, int]:
+    def read_rows(self) -> tuple[CounterRows, int]:
         """Return the rows, and the time of their read (CLOCK_MONOTONIC). Raises Unavailable, KernelError."""
 
     def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
@@ -80,11 +80,11 @@ class SocketCollector(SockDiagCollector, Generic[Listed]):
         """Return inode -> process."""
         return self._owners.labels(inodes)
 
-    def read_rows(self) -> tuple[Rows, int]:
+    def read_rows(self) -> tuple[CounterRows, int]:
         sockets = self.list_sockets()
         read_ns = time.monotonic_ns()
         labels = self.labels([socket.inode for socket in sockets])
-        rows: Rows = {
+        rows: CounterRows = {
             (socket.version, socket.address, socket.port, socket.inode, labels[socket.inode]): self.cells(socket)
             for socket in sockets
         }

@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from bpftop.demo.faults.worker import Orders, Outcome
+from bpftop.demo.faults.worker import JobResult, Orders
 
 TICK_S = 0.004
 READ_BYTES = 1 << 18
@@ -42,7 +42,7 @@ def drain(orders: Orders, socks: list[socket.socket], take: Callable[[socket.soc
         time.sleep(TICK_S / 2)  # let some come together: one wake-up for many
 
 
-def swallow_udp(orders: Orders, _: bytes, *, address: str, port: int) -> Outcome:
+def swallow_udp(orders: Orders, _: bytes, *, address: str, port: int) -> JobResult:
     """Read every datagram that comes to a port."""
     buffer = bytearray(1 << 16)
     received = 0
@@ -56,7 +56,7 @@ def swallow_udp(orders: Orders, _: bytes, *, address: str, port: int) -> Outcome
     return {"received": received, "cpu_s": time.process_time()}
 
 
-def pour_udp(orders: Orders, _: bytes, *, address: str, port: int, size_bytes: int, per_sec: float) -> Outcome:
+def pour_udp(orders: Orders, _: bytes, *, address: str, port: int, size_bytes: int, per_sec: float) -> JobResult:
     """Send datagrams at a rate. A datagram that a full queue refuses is lost."""
     sock = socket.socket(family_of_address(address), socket.SOCK_DGRAM)
     sock.connect((address, port))
@@ -83,7 +83,7 @@ def tcp_listener(address: str, port: int, backlog: int = 4096) -> socket.socket:
     return listener
 
 
-def swallow_tcp(orders: Orders, _: bytes, *, address: str, port: int) -> Outcome:
+def swallow_tcp(orders: Orders, _: bytes, *, address: str, port: int) -> JobResult:
     """Accept connections, and read every byte."""
     poll = select.epoll()
     listener = tcp_listener(address, port)
@@ -111,7 +111,7 @@ def swallow_tcp(orders: Orders, _: bytes, *, address: str, port: int) -> Outcome
 
 def pour_tcp(
     orders: Orders, _: bytes, *, address: str, port: int, flows: int, bytes_per_sec: float | None = None
-) -> Outcome:
+) -> JobResult:
     """Write to ``flows`` connections, as much as they take or at a rate. They are open before the start."""
     streams = [socket.create_connection((address, port), timeout=5) for _flow in range(flows)]
     for stream in streams:

@@ -21,7 +21,7 @@ from typing import Any
 
 from bpftop.errors import BpftopError
 
-Outcome = dict[str, float]
+JobResult = dict[str, float]
 """Counters that a job returns: name -> number."""
 
 Inside = Callable[[Callable[[], Any]], Any]
@@ -66,7 +66,7 @@ class Worker:
     Raises FaultError with the job's last words when it failed.
     """
 
-    def __init__(self, inside: Inside, job: Callable[..., Outcome], blob: bytes = b"", **arguments: object) -> None:
+    def __init__(self, inside: Inside, job: Callable[..., JobResult], blob: bytes = b"", **arguments: object) -> None:
         self._job = job.__name__
         self.result: dict[str, float] = {}
         self._process: subprocess.Popen[bytes] = inside(_start)

@@ -21,11 +21,11 @@ from bpftop.render.comparison import RowDifference, compare
 from bpftop.render.escaping import escaped_text
 
 if TYPE_CHECKING:
-    from bpftop.export.diff.diff_types import Change, DiffDocument, Measure, MomentObject, RowObject
+    from bpftop.export.diff.diff_types import Change, DiffDocument, DiffMeasure, MomentObject, RowObject
     from bpftop.export.snapshot.snapshot_types import SnapshotDocument
 
 SCHEMA: Final = "bpftop.diff/1"
-MEASURES: Mapping[Measure, str] = {"packets_per_sec": "pps", "bits_per_sec": "b/s"}
+MEASURES: Mapping[DiffMeasure, str] = {"packets_per_sec": "pps", "bits_per_sec": "b/s"}
 """The measures that are compared -> their short units. Counts since two different times cannot be compared."""
 
 ROWS = 40
@@ -47,7 +47,7 @@ class DiffRow(NamedTuple):
     family: str
     label: str
     cpu: str
-    measure: Measure
+    measure: DiffMeasure
 
 
 @frozen
@@ -140,7 +140,7 @@ def sentence(before: DiffSide, after: DiffSide) -> str:
     return f"{kind.capitalize()}: {_name(most.row)} ({rates}); in all {', '.join(changed)}."
 
 
-def _ordered(before: DiffSide, after: DiffSide, measure: Measure) -> list[tuple[Change, RowDifference[DiffRow]]]:
+def _ordered(before: DiffSide, after: DiffSide, measure: DiffMeasure) -> list[tuple[Change, RowDifference[DiffRow]]]:
     """Return the rows of a measure with the kind of their change: new and gone first, then the largest difference."""
     rows = [(change_of(each), each) for each in changes(before, after) if each.row.measure == measure]
     return sorted(rows, key=lambda each: (_RANKS[each[0]], -_size(each[1])))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypedDict
 
 from bpftop.export.json_types import OneOf, ToolObject
 
-Measure = Literal["packets_per_sec", "bits_per_sec"]
+DiffMeasure = Literal["packets_per_sec", "bits_per_sec"]
 Change = Literal["new", "gone", "grown", "shrunk", "unchanged", "unknown"]
 
 
@@ -31,7 +31,7 @@ class RowObject(TypedDict):
     family: Annotated[str, "As in the CSV of a snapshot: total, protocols, cpus, sizes, losses..."]
     label: str
     cpu: Annotated[str, "The CPU's number; empty where the row belongs to no CPU."]
-    measure: Measure
+    measure: DiffMeasure
     change: Annotated[Change, "unchanged: by at most 10 % or 1/s; new and gone: no packets, or no such row, on a side."]
     before: float | None
     after: float | None

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypedDict
 from bpftop.export.json_types import TIMESTAMP, Amount, Count, Limits, ToolObject
 
 Grouping = Literal["flow", "address", "port", "process", "container"]
-Share = Annotated[float | None, Limits(minimum=0, maximum=1)]
+FlowShare = Annotated[float | None, Limits(minimum=0, maximum=1)]
 
 
 class FlowAmounts(TypedDict):
@@ -48,7 +48,7 @@ class FlowOwnerObject(TypedDict):
 class FlowObject(TypedDict):
     name: Annotated[str, "Of the flow or the group."]
     flows: Annotated[Count, "How many flows of the table are in it; 0: unknown."]
-    share: Annotated[Share, "Of the bits per second of both directions. The shares of rows and rest add up to 1."]
+    share: Annotated[FlowShare, "Of the bits per second of both directions. The shares of rows and rest add up to 1."]
     rx: FlowAmounts
     tx: FlowAmounts
     protocol: Annotated[str | None, "null for groups."]

@@ -14,8 +14,8 @@ from bpftop.measure.maps.results import (
     USER_NS,
     CellResult,
     MapReport,
+    MeasuredSide,
     OperationCost,
-    Side,
     batch_factors,
     best_batches,
 )
@@ -154,7 +154,7 @@ def _change(change: FigureChange | None) -> ChangeObject | None:
     }
 
 
-_SIDES: tuple[Side, ...] = ("user", "inside")
+_SIDES: tuple[MeasuredSide, ...] = ("user", "inside")
 _PLAIN = (
     *("type", "flags", "entries", "population", "key_bytes", "value_bytes", "operation", "access", "batch", "threads"),
     *("factor_to_single", "best_batch", "checked", "missed", "grown_to"),

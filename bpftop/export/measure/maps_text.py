@@ -6,7 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from bpftop.measure.maps.plan import OPERATIONS, SINGLE_OF, WALK, Cell
-from bpftop.measure.maps.results import USER_NS, CellResult, MapReport, OperationCost, Side, batch_factors, best_batches
+from bpftop.measure.maps.results import (
+    USER_NS,
+    CellResult,
+    MapReport,
+    MeasuredSide,
+    OperationCost,
+    batch_factors,
+    best_batches,
+)
 from bpftop.measure.statistics import NOISY_PCT
 from bpftop.model.timestamps import rfc3339
 from bpftop.model.units import UNKNOWN, ns, pct, si
@@ -67,7 +75,10 @@ def _overview(sections: Sequence[Sequence[CellResult]]) -> Iterator[str]:
     """Compare the medians, a map per line: from user space, then inside the kernel."""
     rows = {_title(section): _by_operation(section) for section in sections}
     width = max(map(len, rows)) + 1
-    sides: Mapping[Side, str] = {"user": "from user space, * in batches of the best size", "inside": "in the kernel"}
+    sides: Mapping[MeasuredSide, str] = {
+        "user": "from user space, * in batches of the best size",
+        "inside": "in the kernel",
+    }
     for side, what in sides.items():
         operations = [n for n in OPERATIONS if any(_cost(row.get(n), side) is not None for row in rows.values())]
         if not operations:
@@ -98,7 +109,7 @@ def _title(section: Sequence[CellResult]) -> str:
     return f"{g.kind}{threads} {entries} of {si(g.entries).replace(' ', '')}, {g.key_bytes}+{g.value_bytes} B"
 
 
-def _cost(result: CellResult | None, side: Side) -> OperationCost | None:
+def _cost(result: CellResult | None, side: MeasuredSide) -> OperationCost | None:
     return None if result is None else result.cost(side)
 
 

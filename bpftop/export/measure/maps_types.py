@@ -49,12 +49,12 @@ class ChangeObject(TypedDict):
 
 
 SideCost = Annotated[OperationCostObject | None, "Nanoseconds per entry, without the cost of reading the clock."]
-Earlier = Annotated[ChangeObject | None, "The latest stored run of this machine with the same measurement."]
+EarlierChange = Annotated[ChangeObject | None, "The latest stored run of this machine with the same measurement."]
 
 
 class EarlierObject(TypedDict):
-    user: Earlier
-    inside: Earlier
+    user: EarlierChange
+    inside: EarlierChange
 
 
 class CellObject(TypedDict):

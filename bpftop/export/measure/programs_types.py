@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypedDict
 
-from bpftop.export.json_types import Amount, Count, Limits
+from bpftop.export.json_types import Amount, Count, Limits, Positive
 from bpftop.export.measure.measurement_types import MeasurementObject
-
-Positive = Annotated[int, Limits(minimum=1)]
 
 
 class SpreadObject(TypedDict):

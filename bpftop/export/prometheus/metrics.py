@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from bpftop import __version__
 from bpftop.export.prometheus.bpf_metrics import BPF_FAMILIES, bpf_metrics
-from bpftop.export.prometheus.named_metric import NamedMetric, Rows
+from bpftop.export.prometheus.named_metric import MetricRows, NamedMetric
 from bpftop.model.families import BREAKDOWN_FAMILIES, FAMILIES, TRAFFIC, Family
 from bpftop.model.findings import NO_DIAGNOSIS, SEVERITIES
 from bpftop.model.sample import DIRECTIONS, Reading
@@ -43,16 +43,16 @@ def metrics(snapshot: Snapshot | None) -> Iterator[NamedMetric]:
         {family: [reading.totals for reading in by_family.get(family, ())] for family in BPF_FAMILIES}
     )
     yield from _findings(snapshot)
-    parts: Rows = {(escaped_text(part),): 1.0 for part in (snapshot.unavailable if snapshot is not None else ())}
+    parts: MetricRows = {(escaped_text(part),): 1.0 for part in (snapshot.unavailable if snapshot is not None else ())}
     yield NamedMetric("gauge", "bpftop_unavailable", "parts that cannot be read here", ("part",), parts)
     yield NamedMetric("gauge", "bpftop_build_info", "the version that runs", ("version",), {(__version__,): 1.0})
 
 
 def _tick(snapshot: Snapshot | None) -> Iterator[NamedMetric]:
     """Yield the number of samples and the time of the newest: whether the sampler runs, and how old the numbers are."""
-    counted: Rows = {} if snapshot is None else {(): snapshot.seq + 1}
+    counted: MetricRows = {} if snapshot is None else {(): snapshot.seq + 1}
     yield NamedMetric("counter", "bpftop_samples", "samples taken since the start", (), counted)
-    taken: Rows = {} if snapshot is None else {(): snapshot.wall_ns / 1e9}
+    taken: MetricRows = {} if snapshot is None else {(): snapshot.wall_ns / 1e9}
     yield NamedMetric("gauge", "bpftop_sample_time_seconds", "when the newest of them was taken, Unix time", (), taken)
 
 
@@ -68,7 +68,7 @@ def _traffic(snapshot: Snapshot | None) -> Iterator[NamedMetric]:
     by_protocol = "by IP protocol or pseudo-protocol"
     yield _counter("protocol_packets", f"frames {by_protocol}", "protocol", {key: cell.packets for key, cell in every})
     yield _counter("protocol_bytes", f"bytes {by_protocol}", "protocol", {key: cell.bytes for key, cell in every})
-    cpus: Rows = {
+    cpus: MetricRows = {
         (*where, str(row.cpu)): row.counts.packets
         for where, traffic in flows
         for row in traffic.cpus
@@ -76,10 +76,12 @@ def _traffic(snapshot: Snapshot | None) -> Iterator[NamedMetric]:
     }
     yield _counter("cpu_packets", "frames by CPU", "cpu", cpus)
     for label, position in _ALONG:
-        along: Rows = {(*where, name): cell.packets for where, f in flows for name, cell in f.along(position).items()}
+        along: MetricRows = {
+            (*where, name): cell.packets for where, f in flows for name, cell in f.along(position).items()
+        }
         yield _counter(f"frame_{label}_packets", f"frames by {label}", label, along)
     for family in BREAKDOWN_FAMILIES[1:]:  # the joint cells are along each label above
-        parts: Rows = {
+        parts: MetricRows = {
             (*where, *map(str, key)): cell.packets
             for where, traffic in flows
             for key, cell in traffic.breakdowns.get(family.name, {}).items()
@@ -87,7 +89,7 @@ def _traffic(snapshot: Snapshot | None) -> Iterator[NamedMetric]:
         yield NamedMetric("counter", f"bpftop_{family.metric_name}_packets", family.help, family.labels, parts)
 
 
-def _counter(name: str, help_text: str, label: str, rows: Rows) -> NamedMetric:
+def _counter(name: str, help_text: str, label: str, rows: MetricRows) -> NamedMetric:
     return NamedMetric("counter", f"bpftop_{name}", help_text, (*_WHERE, label), rows)
 
 
@@ -124,7 +126,7 @@ def _findings(snapshot: Snapshot | None) -> Iterator[NamedMetric]:
         rows[(finding.id, finding.scope, name)] = 1.0 + SEVERITIES.index(finding.severity)
     help_text = "gravest finding of the check: 0 none, 1 info, 2 warning, 3 critical; absent without its input"
     yield NamedMetric("gauge", "bpftop_finding_severity", help_text, ("id", "scope", "interface"), rows)
-    blind: Rows = {(): float(len(diagnosis.blind))}
+    blind: MetricRows = {(): float(len(diagnosis.blind))}
     help_text = "checks whose input cannot be read; not those that do not apply here"
     yield NamedMetric("gauge", "bpftop_rules_blind", help_text, (), blind)
 

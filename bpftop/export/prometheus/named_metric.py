@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from bpftop.fields import frozen
 
-Rows = Mapping[tuple[str, ...], float | None]
+MetricRows = Mapping[tuple[str, ...], float | None]
 """Label values -> value, which may be unknown."""
 
 
@@ -21,7 +21,7 @@ class NamedMetric:
     name: str
     help: str
     labels: Sequence[str]
-    rows: Rows
+    rows: MetricRows
 
     def family(self) -> Metric:
         """Return the metric for a registry of prometheus_client."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 from bpftop.model.snapshot import Snapshot
-from bpftop.model.stages import BY_ID, GROUPS, Group, Stage, StageCounter
+from bpftop.model.stages import BY_ID, GROUPS, LossGroup, Stage, StageCounter
 from bpftop.render.path_rows import stage_per_sec, unread_counters, visible_stages
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def loss_peaks(snapshot: Snapshot) -> dict[str, LossPeakObject | None]:
 
 
 def losing(
-    snapshot: Snapshot, group: Group, what: Literal["per_sec", "since_start"] = "per_sec"
+    snapshot: Snapshot, group: LossGroup, what: Literal["per_sec", "since_start"] = "per_sec"
 ) -> list[tuple[str, float, str]]:
     """Return (title, packets, interface or scope) of each row that counts into a sum and moved.
 

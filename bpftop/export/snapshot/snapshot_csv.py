@@ -14,8 +14,8 @@ from bpftop.render.escaping import escaped_text
 if TYPE_CHECKING:
     from bpftop.export.snapshot.snapshot_types import InterfaceObject, SnapshotDocument, TrafficObject
 
-Measure = Literal["packets", "bytes", "packets_per_sec", "bits_per_sec"]
-MEASURES: tuple[Measure, ...] = ("packets", "bytes", "packets_per_sec", "bits_per_sec")
+CsvMeasure = Literal["packets", "bytes", "packets_per_sec", "bits_per_sec"]
+MEASURES: tuple[CsvMeasure, ...] = ("packets", "bytes", "packets_per_sec", "bits_per_sec")
 COLUMNS = ("taken_at", "interval_s", "host", "interface", "direction", "family", "label", "cpu", *MEASURES)
 """``family``: total, protocols, cpus, sizes, l3, casts, tcp_flags, udp_ports, fragments, vlans, icmp_types, losses.
 ``label``: the protocol, the size, the flag, the id of the stage...; empty where the family has one row. In the family

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypedDict, TypeVar
 
-from bpftop.export.json_types import TIMESTAMP, Amount, Count, Keys, Limits, OneOf, ToolObject
+from bpftop.export.json_types import TIMESTAMP, Amount, Count, Keys, Limits, OneOf, Positive, ToolObject
 from bpftop.model import sample, stages
-from bpftop.model.findings import Scope, Severity
+from bpftop.model.families import Scope
+from bpftop.model.findings import Severity
 from bpftop.model.protocols import REFLECTION_PORTS
 
 T = TypeVar("T")
 
 PerDirection = Annotated[Mapping[str, T], Keys(sample.DIRECTIONS)]
-Positive = Annotated[int, Limits(minimum=1)]
 
 # Definitions: the schema refers to these by name.
 DirectionName = Annotated[Literal["rx", "tx"], "rx: received; tx: sent."]
@@ -179,12 +179,12 @@ class LossObject(TypedDict):
     id: Annotated[str, "The id of the stage. A contract: ids do not change."]
     title: str
     kind: Annotated[
-        stages.Kind,
+        stages.StageKind,
         "loss: part of the sum of losses; part: included in the loss of the row above; seen: no loss, or counted by "
         "another stage too.",
     ]
     group: Annotated[
-        stages.Group | None,
+        stages.LossGroup | None,
         "The sum that the row counts into. lost: by the interface or its namespace; refused: closed ports, no route, "
         "firewall; elsewhere: by counters of the whole host; null: no sum.",
     ]

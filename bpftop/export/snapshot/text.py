@@ -14,7 +14,7 @@ from bpftop.fields import replace
 from bpftop.history.history import History
 from bpftop.model.sample import CAST_LABELS, FLAG_LABELS, L3_LABELS, SIZE_LABELS
 from bpftop.model.snapshot import InterfaceSnapshot, OwnCost, Snapshot
-from bpftop.model.stages import Group
+from bpftop.model.stages import LossGroup
 from bpftop.model.timestamps import rfc3339, rfc3339_seconds
 from bpftop.model.units import UNKNOWN, pct, si
 from bpftop.render.cell_words import ALL_PACKETS, cell_words
@@ -60,10 +60,14 @@ def table(snapshot: Snapshot) -> str:
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-GROUP_NAMES: Mapping[Group, str] = {"lost": "lost", "refused": "refused", "elsewhere": "lost elsewhere on this host"}
+GROUP_NAMES: Mapping[LossGroup, str] = {
+    "lost": "lost",
+    "refused": "refused",
+    "elsewhere": "lost elsewhere on this host",
+}
 
 
-def loss_phrases(snapshot: Snapshot, group: Group) -> list[str]:
+def loss_phrases(snapshot: Snapshot, group: LossGroup) -> list[str]:
     """Return a phrase for each stage of a group that loses packets: ``backlog 1.20 k pps (host)``."""
     return [f"{title} {si(rate)} pps ({escaped_text(where)})" for title, rate, where in losing(snapshot, group)]
 

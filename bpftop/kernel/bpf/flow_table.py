@@ -13,8 +13,8 @@ from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.check import check
 
-GroupBy = Literal["source", "destination", "destination_port"]
-_GROUPINGS: dict[GroupBy, int] = {
+CountedBy = Literal["source", "destination", "destination_port"]
+_GROUPINGS: dict[CountedBy, int] = {
     "source": lib.FLOWS_BY_SOURCE,
     "destination": lib.FLOWS_BY_DESTINATION,
     "destination_port": lib.FLOWS_BY_DESTINATION_PORT,
@@ -128,7 +128,7 @@ class FlowTable:
         count = lib.bpftop_flow_table_top(self._table, most, out)
         return [_flow(flow) for flow in out[0:count]]
 
-    def groups(self, by: GroupBy, most: int) -> list[GroupRow]:
+    def groups(self, by: CountedBy, most: int) -> list[GroupRow]:
         """Return the busiest groups of flows, chosen as in ``top``."""
         out = ffi.new("struct bpftop_flow_group[]", 2 * most)
         count = lib.bpftop_flow_table_group(self._table, _GROUPINGS[by], most, out)
@@ -152,7 +152,7 @@ def _flow(flow: Any) -> FlowRow:
     )
 
 
-def _group(group: Any, by: GroupBy) -> GroupRow:
+def _group(group: Any, by: CountedBy) -> GroupRow:
     if by == "destination_port":
         return GroupRow(b"", socket.ntohs(group.words[0]), group.words[1], _sums(group.sums), group.sources)
     return GroupRow(bytes(ffi.buffer(group.words)), 0, 0, _sums(group.sums))

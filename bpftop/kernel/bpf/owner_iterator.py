@@ -16,15 +16,15 @@ from bpftop.kernel.check import check
 _BPF_TRACE_ITER = 28
 _CHUNK_BYTES = 64 << 10
 
-Kind = Literal["program", "map", "link"]
-_KINDS: dict[int, Kind] = {lib.OWNED_PROGRAM: "program", lib.OWNED_MAP: "map", lib.OWNED_LINK: "link"}
+ObjectKind = Literal["program", "map", "link"]
+_KINDS: dict[int, ObjectKind] = {lib.OWNED_PROGRAM: "program", lib.OWNED_MAP: "map", lib.OWNED_LINK: "link"}
 
 
 @frozen
 class OpenObject:
     """A process has a BPF object open. ``pid`` is of the initial pid namespace, ``comm`` its name, at most 15 bytes."""
 
-    kind: Kind
+    kind: ObjectKind
     object_id: int
     pid: int
     comm: str

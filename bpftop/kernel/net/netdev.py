@@ -12,7 +12,6 @@ import socket
 import struct
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Literal
 
 from bpftop.errors import BpftopError
 from bpftop.fields import field, frozen
@@ -20,8 +19,7 @@ from bpftop.kernel.net.ethtool import Driver, Ethtool
 from bpftop.kernel.net.names import name_bytes, name_text
 from bpftop.kernel.net.netlink import NetlinkSocket, attribute, attributes, u32
 from bpftop.kernel.net.routes import default_routes
-
-XdpMode = Literal["native", "generic", "hardware"]
+from bpftop.model.device import XdpMode
 
 RTM_GETLINK = 18
 NETLINK_GENERIC = 16

@@ -12,7 +12,7 @@ from bpftop.measure.maps.plan import SINGLE_OF, Cell, MeasurePlan
 from bpftop.measure.run_store import HIGH, LOW, FigureChange
 from bpftop.measure.statistics import Spread, Summary
 
-Side = Literal["user", "inside"]
+MeasuredSide = Literal["user", "inside"]
 """The place from which an operation is called: from user space, or inside the kernel."""
 
 USER_NS, INSIDE_NS = "user_p50_ns", "inside_p50_ns"
@@ -59,7 +59,7 @@ class CellResult:
     grown_to: int | None = None
     notes: tuple[str, ...] = ()
 
-    def cost(self, side: Side) -> OperationCost | None:
+    def cost(self, side: MeasuredSide) -> OperationCost | None:
         """Return the cost from user space, or inside the kernel."""
         return self.user if side == "user" else self.inside
 

@@ -9,18 +9,18 @@ from bpftop.kernel.bpf import bpf_map
 from bpftop.measure.maps.geometry import Geometry, mib
 from bpftop.measure.maps.live_map import LiveMap
 from bpftop.measure.maps.plan import SINGLE_OF, MeasurePlan
-from bpftop.measure.maps.results import CellResult, OperationCost, Side, batch_factors
+from bpftop.measure.maps.results import CellResult, MeasuredSide, OperationCost, batch_factors
 
 NEAR_BEST = 1.1
 """A batch size is good enough if an entry costs at most so many times the cost at the best size."""
 
 _ARRAY_OF = {"hash": "array", "percpu_hash": "percpu_array"}
-_PLACES: Mapping[Side, str] = {"inside": "in a program", "user": "from user space"}
+_PLACES: Mapping[MeasuredSide, str] = {"inside": "in a program", "user": "from user space"}
 _PAYS = 1.1
 _DENSE = 4
 """Keys are dense if an array would have at most so many entries per key."""
 
-Section = Sequence[CellResult]
+CellResults = Sequence[CellResult]
 
 
 def verdict(plan: MeasurePlan, results: Sequence[CellResult]) -> tuple[str, ...]:
@@ -33,7 +33,7 @@ def verdict(plan: MeasurePlan, results: Sequence[CellResult]) -> tuple[str, ...]
     return tuple(sentences)
 
 
-def _array_or_hash(sections: Sequence[Section]) -> Iterator[str]:
+def _array_or_hash(sections: Sequence[CellResults]) -> Iterator[str]:
     by_kind = _first_by_kind(sections)
     for hash_kind, array_kind in _ARRAY_OF.items():
         if hash_kind not in by_kind or array_kind not in by_kind:
@@ -65,7 +65,7 @@ def _live_keys(live: LiveMap | None) -> Iterator[str]:
         yield f"Its {live.count} keys reach up to {largest}: too sparse for an array, so a hash is right."
 
 
-def _batch(sections: Sequence[Section], operation: str, what: str) -> Iterator[str]:
+def _batch(sections: Sequence[CellResults], operation: str, what: str) -> Iterator[str]:
     """Compare the smallest batch that is near the best with single operations, over all maps."""
     factors: dict[int, list[float]] = {}
     for section in sections:
@@ -91,7 +91,7 @@ def _batch(sections: Sequence[Section], operation: str, what: str) -> Iterator[s
     yield f"{what} by {operation}, {sizes} entries a call: {times} times as fast as {single}."
 
 
-def _prealloc(sections: Sequence[Section], possible_cpus: int) -> Iterator[str]:
+def _prealloc(sections: Sequence[CellResults], possible_cpus: int) -> Iterator[str]:
     by_kind = _first_by_kind(sections)
     if "hash" not in by_kind:
         return
@@ -120,14 +120,14 @@ def cost_words(cost: OperationCost) -> str:
     return f"{ns:.1f} ns" if ns < 100 else f"{ns:.0f} ns"
 
 
-def _first_by_kind(sections: Sequence[Section]) -> Mapping[str, Section]:
-    by_kind: dict[str, Section] = {}
+def _first_by_kind(sections: Sequence[CellResults]) -> Mapping[str, CellResults]:
+    by_kind: dict[str, CellResults] = {}
     for section in sections:
         by_kind.setdefault(section[0].cell.geometry.kind, section)
     return by_kind
 
 
-def _cost(section: Section, operation: str, side: Side) -> OperationCost | None:
+def _cost(section: CellResults, operation: str, side: MeasuredSide) -> OperationCost | None:
     return next((r.cost(side) for r in section if r.cell.operation == operation), None)
 
 

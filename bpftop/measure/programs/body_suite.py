@@ -81,7 +81,7 @@ class BodyProgram:
         return Request(packet, repeat=self._rounds if self._harness == "tc" else 1, number_at=NUMBER_AT)
 
 
-Key = tuple[str, str]
+BodyKey = tuple[str, str]
 """An object (``bpf_objects/NAME.bpf.c``) and one of its programs."""
 
 
@@ -125,15 +125,15 @@ class BodySuite(Suite):
             yield body.name, body.what
 
     def load(self, stack: ExitStack, stop: Stop) -> Iterator[Contestant | Skipped]:
-        refused: dict[Key, str] = {}
-        wanted: dict[Key, Harness] = {}
+        refused: dict[BodyKey, str] = {}
+        wanted: dict[BodyKey, Harness] = {}
         for body in self.bodies:
             key, empty = self._keys(body)
             if reason := body.obstacle():
                 refused[key] = reason
             else:
                 wanted[empty] = wanted[key] = body.harness or self.harness
-        programs: dict[Key, BodyProgram] = {}
+        programs: dict[BodyKey, BodyProgram] = {}
         for group in self._groups(list(wanted)):
             try:
                 loaded = load_object(stack, group[0][0], () if self.together else (group[0][1],))
@@ -153,11 +153,11 @@ class BodySuite(Suite):
             else:
                 yield Contestant(body.name, body.what, programs[key].measure, programs[empty].measure)
 
-    def _keys(self, body: Body) -> tuple[Key, Key]:
+    def _keys(self, body: Body) -> tuple[BodyKey, BodyKey]:
         """Return the program of a body, and the program with its empty body."""
         return (body.object or self.object, body.program), (self.object, body.empty or self.empty)
 
-    def _groups(self, keys: list[Key]) -> list[list[Key]]:
+    def _groups(self, keys: list[BodyKey]) -> list[list[BodyKey]]:
         if not self.together:
             return [[key] for key in keys]
         return [[key for key in keys if key[0] == name] for name in dict.fromkeys(name for name, _ in keys)]

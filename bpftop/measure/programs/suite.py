@@ -14,7 +14,7 @@ from bpftop.kernel.measure.contend import Stopped
 from bpftop.measure.conditions import bench_cpus, cpu_counts
 from bpftop.measure.programs.costs import Budget, CountedRuns, ProgramRow, Size, Skipped, SuiteTable, cost
 
-Measure = Callable[[Sequence[int], Stop], float]
+MeasuringFunction = Callable[[Sequence[int], Stop], float]
 """Return the ns of one operation in a round on these CPUs at once. Raises Stopped, BpftopError."""
 
 Costs = Mapping[str, float]
@@ -35,8 +35,8 @@ class Contestant:
 
     name: str
     what: str
-    measure: Measure
-    measure_empty: Measure = no_time
+    measure: MeasuringFunction
+    measure_empty: MeasuringFunction = no_time
     size: Size | None = None
     returns: str = ""
     counted_runs: Mapping[int, CountedRuns] = field(default_factory=dict)

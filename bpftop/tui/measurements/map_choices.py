@@ -29,7 +29,7 @@ class Axis:
         return max(len(word) for word, _ in self.values)
 
 
-Choices = Mapping[str, int]
+MapChoices = Mapping[str, int]
 """Name of an axis -> index of the chosen value."""
 
 _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -54,18 +54,18 @@ def axes(cpus: int) -> tuple[Axis, ...]:
     )
 
 
-def usual(axes: Sequence[Axis]) -> Choices:
+def usual(axes: Sequence[Axis]) -> MapChoices:
     """Return the choices at the start."""
     return {axis.name: axis.usual for axis in axes}
 
 
-def next_choice(axes: Sequence[Axis], choices: Choices, name: str, steps: int) -> Choices:
+def next_choice(axes: Sequence[Axis], choices: MapChoices, name: str, steps: int) -> MapChoices:
     """Return the choices with the axis ``name`` turned by ``steps`` values, round and round."""
     axis = next(axis for axis in axes if axis.name == name)
     return {**choices, name: (choices[name] + steps) % len(axis.values)}
 
 
-def request_of(axes: Sequence[Axis], choices: Choices) -> MeasureRequest:
+def request_of(axes: Sequence[Axis], choices: MapChoices) -> MeasureRequest:
     """Return the request that measures the choices."""
     fields: dict[str, Any] = {axis.field: axis.values[choices[axis.name]][1] for axis in axes}
     return MeasureRequest(**fields)

@@ -23,7 +23,7 @@ CHART_FROM = 4
 NUMBERS = 33
 TREND_CELL_S = 5.0
 
-Cell = tuple["float | None", "float | None", bool]
+RateCell = tuple["float | None", "float | None", bool]
 """Highest packets per second of RX and of TX, and whether packets were lost."""
 
 
@@ -33,7 +33,7 @@ class Traffic(Region):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._hovered: int | None = None
-        self._known: tuple[object, dict[int, Cell]] = (None, {})
+        self._known: tuple[object, dict[int, RateCell]] = (None, {})
         self._chart: tuple[Plot | None, tuple[int, int], list[Line]] = (None, (0, 0), [])
 
     def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
@@ -51,7 +51,7 @@ class Traffic(Region):
             numbers = _read_out(moment, plot, self._hovered)
         return beside(chart, [crop(spans, NUMBERS - 2) for spans in numbers], width - NUMBERS, 2)
 
-    def _columns(self, moment: Moment, columns: int) -> list[Cell]:
+    def _columns(self, moment: Moment, columns: int) -> list[RateCell]:
         """Return the cells of the chart. Those that are over are kept: only the newest two are worked out again."""
         seconds = cell_seconds(columns)
         owner = (id(moment.history), moment.interface.label, seconds)

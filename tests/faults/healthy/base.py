@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from bpftop.demo.faults.jobs import pour_tcp, swallow_tcp
 from bpftop.demo.faults.place import inside
-from bpftop.demo.faults.worker import Inside, Outcome, Worker
+from bpftop.demo.faults.worker import Inside, JobResult, Worker
 from bpftop.demo.sides import GENERATOR, WATCHED, Side, other
 from tests.faults.jobs import serve_short, visit
 from tests.faults.scenario import Cell, Scenario, counter, drop
@@ -46,7 +46,7 @@ class Healthy(Scenario):
         drop("QUEUE_PURGE"),  # the FIN that a closed socket still holds when it ends, one per short connection
     )
 
-    def serve(self, place: Inside, job: Callable[..., Outcome], **arguments: Any) -> None:
+    def serve(self, place: Inside, job: Callable[..., JobResult], **arguments: Any) -> None:
         """A server that runs from now on."""
         server = Worker(place, job, **arguments)
         self.keep(server.stop)
