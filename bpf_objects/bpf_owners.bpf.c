@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Iterator over all open files of all processes: write a record for each file descriptor of a program, map or link.
+/* Iterator over all open files of all processes: write a record for each file descriptor of a program, map, link or perf
+ * event.
  *
  * The kernel knows these files by their operations (bpf_map_fops), whose addresses are in /proc/kallsyms only with
  * CONFIG_KALLSYMS_ALL. So the files are known by the name of their anonymous inode instead (kernel/bpf/syscall.c).
@@ -124,6 +125,9 @@ int write_owner(struct bpf_iter__task_file *ctx)
 	} else if (is_name(name, "bpf_link")) {
 		owner.kind = OWNED_LINK;
 		owner.id = read_id(&((const struct bpf_link *)object)->id);
+	} else if (is_name(name, "[perf_ev")) { /* as much of "[perf_event]" as was read */
+		owner.kind = OWNED_PERF_EVENT;
+		owner.id = ctx->fd;
 	} else {
 		return 0;
 	}

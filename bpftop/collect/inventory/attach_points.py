@@ -1,28 +1,24 @@
-"""Find the places to which BPF programs are attached, by links and by interfaces without links (netlink, clsact)."""
+"""Find the places to which BPF programs are attached: by links, devices, cgroups, namespaces and perf events."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
-from itertools import islice
-from pathlib import Path
+import time
+from collections.abc import Iterable, Mapping
 
-from bpftop.errors import BpftopError
+from bpftop.collect.inventory.cgroups import PLACES, by_cgroups, cgroup_paths
+from bpftop.collect.inventory.namespaces import NetworkPoints, network_points, other_namespaces, own_namespace
+from bpftop.kernel.bpf.attached import PerfAttachment
 from bpftop.kernel.bpf.link_info import LinkInfo
-from bpftop.kernel.net import clsact
-from bpftop.kernel.net.netdev import Netdev
-from bpftop.kernel.net.qdiscs import qdiscs
-from bpftop.kernel.netns import inside
-from bpftop.model.sample import DIRECTIONS
 
-NAMESPACES_MAX = 64
-"""Most named network namespaces (`ip netns`) whose devices are asked for their programs."""
-CGROUPS_MAX = 20_000
+KEPT_NS = 10 * 10**9
+"""Longest time that the places in other namespaces, and in cgroups, are kept while the programs and links are the same.
 
-_RUN_NETNS, _CGROUPS = Path("/run/netns"), Path("/sys/fs/cgroup")
-_WORDS = {"rx": "ingress", "tx": "egress"}
+64 namespaces take some 30 ms, 2 000 cgroups up to 100 ms.
+"""
+
+REST_SHARE = 20
+"""After these places were read, the reader rests for so many times as long, where programs come and go all the time."""
+
 _ATTACH_TYPES = {
     0: "ingress", 1: "egress", 2: "sock create", 3: "sock_ops", 6: "device", 8: "bind4", 9: "bind6", 10: "connect4",
     11: "connect6", 12: "post_bind4", 13: "post_bind6", 14: "sendmsg4", 15: "sendmsg6", 17: "flow dissector",
@@ -33,24 +29,62 @@ _ATTACH_TYPES = {
 }  # fmt: skip
 """enum bpf_attach_type in words, by number (include/uapi/linux/bpf.h, Linux 6.18)."""
 
-
-def by_links(links: Iterable[LinkInfo], devices: Mapping[int, str], cgroups: Mapping[int, str]) -> dict[int, list[str]]:
-    """Return program id -> phrases for its links. ``devices`` are the names of this namespace's interfaces."""
-    points: dict[int, list[str]] = {}
-    for link in links:
-        points.setdefault(link.prog_id, []).append(_phrase(link, devices, cgroups))
-    return points
+_ASKED_BY_PLACE = frozenset({"xdp", "tcx", "netkit", "cgroup"})
+"""Types of links whose programs the places themselves name, by interface or path."""
 
 
-def _phrase(link: LinkInfo, devices: Mapping[int, str], cgroups: Mapping[int, str]) -> str:
+class AttachPoints:
+    """Finds the places of programs, and keeps those that are dear to find until programs or links change."""
+
+    def __init__(self) -> None:
+        self._key: object = None
+        self._kept_until_ns = self._rest_until_ns = 0
+        self._elsewhere = NetworkPoints({}, {})
+        self._cgroups: dict[int, list[str]] = {}
+
+    def read(
+        self, types: Mapping[int, str], links: Iterable[LinkInfo], perf_events: Iterable[PerfAttachment]
+    ) -> dict[int, list[str]]:
+        """Return program id -> phrases. ``types`` are the types of all programs. Raises KernelError, OSError."""
+        links = tuple(links)
+        own = own_namespace()
+        here = network_points([own])
+        self._read_elsewhere((own.inode, frozenset(types), frozenset(link.link_id for link in links)), own.inode, types)
+        points = {prog_id: list(phrases) for prog_id, phrases in here.points.items()}
+        for prog_id, phrases in (*self._elsewhere.points.items(), *self._cgroups.items()):
+            points.setdefault(prog_id, []).extend(phrases)
+        named = frozenset(points)
+        cgroups = cgroup_paths({link.cgroup_id for link in links if link.cgroup_id and link.prog_id not in named})
+        names = {**self._elsewhere.names, **here.names}
+        for link in links:
+            if link.prog_id not in named or link.type not in _ASKED_BY_PLACE:
+                points.setdefault(link.prog_id, []).append(phrase(link, cgroups, names))
+        for each in perf_events:
+            words = f"{each.kind} {each.name}".rstrip()
+            if words not in points.setdefault(each.prog_id, []):
+                points[each.prog_id].append(words)
+        return points
+
+    def _read_elsewhere(self, key: object, own: int, types: Mapping[int, str]) -> None:
+        now_ns = time.monotonic_ns()
+        if now_ns < (self._kept_until_ns if key == self._key else self._rest_until_ns):
+            return
+        self._elsewhere = network_points(other_namespaces(own))
+        self._cgroups = by_cgroups(set(types.values()) & PLACES.keys())
+        took_ns = time.monotonic_ns() - now_ns
+        self._key, self._kept_until_ns, self._rest_until_ns = key, now_ns + KEPT_NS, now_ns + REST_SHARE * took_ns
+
+
+def phrase(link: LinkInfo, cgroups: Mapping[int, str], namespaces: Mapping[int, str]) -> str:
+    """Return where a link attaches its program. ``cgroups`` and ``namespaces`` are names by inode number."""
     words = _ATTACH_TYPES.get(link.attach_type, f"attach type {link.attach_type}")
     if link.type in ("xdp", "tcx", "netkit"):
-        device = devices.get(link.ifindex) or (f"ifindex {link.ifindex}" if link.ifindex else "device is gone")
-        return f"{link.type} {device}" if link.type == "xdp" else f"{link.type} {words} {device}"
+        where = f"ifindex {link.ifindex} of an unseen netns" if link.ifindex else "device is gone"
+        return f"xdp {where}" if link.type == "xdp" else f"{link.type} {words} {where}"
     if link.type == "cgroup":
         return f"cgroup {words} {cgroups.get(link.cgroup_id, f'id {link.cgroup_id}')}"
     if link.type == "netns":
-        return f"netns {words} {link.netns_ino}"
+        return f"netns {words} {namespaces.get(link.netns_ino, link.netns_ino)}"
     if link.type == "tracing":
         return words
     if link.type in ("struct_ops", "sockmap"):
@@ -59,55 +93,3 @@ def _phrase(link: LinkInfo, devices: Mapping[int, str], cgroups: Mapping[int, st
         return f"{link.type} {link.count} functions"
     kind = link.event if link.type == "perf_event" else link.type
     return f"{kind.replace('_', ' ')} {link.name}".rstrip()
-
-
-def by_devices() -> tuple[dict[int, list[str]], dict[int, str]]:
-    """Return program id -> phrases for attachments by netlink, in this namespace and in the named ones.
-
-    The second value are the names of this namespace's interfaces, by ifindex. XDP links are reported by netlink too, so
-    a phrase here names the interface where a link knows its ifindex only.
-    """
-    points: dict[int, list[str]] = {}
-    names = _devices(points, "")
-    own = os.stat("/proc/thread-self/ns/net").st_ino
-    for path in sorted(_named_namespaces())[:NAMESPACES_MAX]:
-        with contextlib.suppress(OSError, BpftopError):  # it was deleted, or is not ours to enter
-            if path.stat().st_ino != own:
-                with inside(str(path)):
-                    _devices(points, f" in netns {path.name}")
-    return points, names
-
-
-def _named_namespaces() -> Iterator[Path]:
-    with contextlib.suppress(OSError):
-        yield from _RUN_NETNS.iterdir()
-
-
-def _devices(points: dict[int, list[str]], where: str) -> dict[int, str]:
-    with closing(Netdev()) as netdev:
-        devices = {device.ifindex: device for device in netdev.devices()}
-        for device in devices.values():
-            for mode, prog_id in device.xdp.items():
-                points.setdefault(prog_id, []).append(f"xdp {mode} {device.name}{where}")
-        with_clsact = {qdisc.ifindex for qdisc in qdiscs(netdev.route, devices) if qdisc.kind in ("clsact", "ingress")}
-        for ifindex in with_clsact:
-            for direction in DIRECTIONS:
-                for each in clsact.filters(netdev.route, ifindex, direction):
-                    if each.prog_id is not None:
-                        phrase = f"tc {_WORDS[direction]} {devices[ifindex].name}{where}"
-                        points.setdefault(each.prog_id, []).append(phrase)
-        return {ifindex: device.name for ifindex, device in devices.items()}
-
-
-def cgroup_paths(wanted: Iterable[int]) -> dict[int, str]:
-    """Return the paths of cgroups by their ids, which are inode numbers; walks at most CGROUPS_MAX folders."""
-    missing, paths = set(wanted), dict[int, str]()
-    for folder, _, _ in islice(os.walk(_CGROUPS), CGROUPS_MAX):
-        if not missing:
-            break
-        with contextlib.suppress(OSError):
-            inode = os.stat(folder).st_ino
-            if inode in missing:
-                missing.discard(inode)
-                paths[inode] = folder.removeprefix(str(_CGROUPS)) or "/"
-    return paths

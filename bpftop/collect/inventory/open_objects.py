@@ -1,4 +1,4 @@
-"""Processes that have BPF objects open: by an iterator in the kernel, or else by /proc/PID/fdinfo."""
+"""Processes that have BPF objects or perf events open: by an iterator in the kernel, or else by /proc/PID/fdinfo."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bpftop.kernel.bpf.owner_iterator import ObjectKind, OpenObject, OwnerIterat
 from bpftop.kernel.check import KernelError
 
 _PROC = Path("/proc")
+_PERF_EVENT = "anon_inode:[perf_event]"
 _FIELDS: dict[str, ObjectKind] = {"prog_id:": "program", "map_id:": "map", "link_id:": "link"}
 
 
@@ -43,7 +44,10 @@ def from_proc() -> Iterator[OpenObject]:
         with contextlib.suppress(OSError):
             for name in os.listdir(process / "fd"):
                 with contextlib.suppress(OSError):
-                    if "bpf" in os.readlink(process / "fd" / name):
+                    target = os.readlink(process / "fd" / name)
+                    if target == _PERF_EVENT:
+                        yield OpenObject("perf_event", int(name), int(process.name), _comm(process))
+                    elif "bpf" in target:
                         yield from _objects(process, name)
 
 
@@ -53,5 +57,8 @@ def _objects(process: Path, name: str) -> Iterator[OpenObject]:
     kind = next((kind for field, kind in reversed(_FIELDS.items()) if field in fields), None)
     if kind is not None:
         field = next(field for field, each in _FIELDS.items() if each == kind)
-        comm = (process / "comm").read_text(errors="replace").rstrip("\n")
-        yield OpenObject(kind, int(fields[field]), int(process.name), comm)
+        yield OpenObject(kind, int(fields[field]), int(process.name), _comm(process))
+
+
+def _comm(process: Path) -> str:
+    return (process / "comm").read_text(errors="replace").rstrip("\n")

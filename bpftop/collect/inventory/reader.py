@@ -7,11 +7,11 @@ length of one system call only, because an open file descriptor would keep it lo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
 from typing import TypeVar
 
-from bpftop.collect.inventory.attach_points import by_devices, by_links, cgroup_paths
+from bpftop.collect.inventory.attach_points import AttachPoints
 from bpftop.collect.inventory.open_objects import OpenObjects
 from bpftop.collect.inventory.pins import Pins
 from bpftop.collect.inventory.process_names import ProcessNames
@@ -19,11 +19,18 @@ from bpftop.collect.inventory.statistics_clock import statistics_clock_ns
 from bpftop.errors import BpftopError
 from bpftop.fields import replace
 from bpftop.kernel.bpf import inventory
+from bpftop.kernel.bpf.attached import PerfAttachment, perf_attachment
 from bpftop.kernel.bpf.inventory import LoadedMap, LoadedProgram
+from bpftop.kernel.bpf.link_info import LinkInfo
+from bpftop.kernel.bpf.owner_iterator import OpenObject
 from bpftop.kernel.measure.run_stats import enable_run_stats
 from bpftop.model.bpf_inventory import BpfInventory, BpfProgram, KnownMap, Owner, Runs
 
 _BPF_INSN_BYTES = 8
+
+PERF_TYPES = frozenset({"kprobe", "tracepoint"})
+"""Types of programs that a perf event runs, and that the kernel names for it; ``kprobe`` includes uprobes."""
+PERF_EVENTS_MAX = 4_096
 
 PartT = TypeVar("PartT")
 
@@ -44,7 +51,7 @@ class InventoryReader:
         self._type_names = inventory.program_type_names(), inventory.map_type_names()
         self._programs: dict[tuple[int, int], BpfProgram] = {}
         self._maps: dict[int, KnownMap] = {}
-        self._pins, self._names = Pins(), ProcessNames()
+        self._pins, self._names, self._points = Pins(), ProcessNames(), AttachPoints()
         self._open_objects = self._stack.enter_context(closing(OpenObjects()))
         if statistics:
             self._optional("statistics", self._enable_statistics)
@@ -62,9 +69,13 @@ class InventoryReader:
         """Read everything. Raises KernelError: EPERM without CAP_SYS_ADMIN."""
         read_ns, wall_ns = time.monotonic_ns(), time.time_ns()
         programs, maps = inventory.programs(), inventory.maps()
-        points = self._optional("attachments", self._attach_points) or {}
+        links = self._optional("links", inventory.links) or []
+        held = self._optional("owners", self._open_objects.read) or []
+        types = {each.prog_id: self._type_names[0].get(each.type, str(each.type)) for each in programs}
+        perf_events = self._optional("perf events", lambda: _perf_events(held, types)) or {}
+        points = self._optional("attachments", lambda: self._points.read(types, links, perf_events.values())) or {}
         pins = self._optional("pins", self._pins.read) or {}
-        owners = self._optional("owners", self._owners) or {}
+        owners = self._owners(held, links, perf_events)
         boot_ns = wall_ns - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         current = {}
         for loaded in programs:
@@ -137,25 +148,20 @@ class InventoryReader:
             )
         return self._maps[loaded.map_id]
 
-    def _attach_points(self) -> dict[int, list[str]]:
-        points, devices = by_devices()
-        links = inventory.links()
-        cgroups = cgroup_paths({link.cgroup_id for link in links if link.cgroup_id})
-        for prog_id, phrases in by_links(links, devices, cgroups).items():
-            named = points.get(prog_id, [])
-            points[prog_id] = [*named, *(each for each in phrases if not (named and each.startswith("xdp ")))]
-        return points
-
-    def _owners(self) -> dict[tuple[str, int], list[Owner]]:
-        links = {link.link_id: link.prog_id for link in inventory.links()}
+    def _owners(
+        self, held: Iterable[OpenObject], links: Iterable[LinkInfo], perf_events: Mapping[OpenObject, PerfAttachment]
+    ) -> dict[tuple[str, int], list[Owner]]:
+        programs = {link.link_id: link.prog_id for link in links}
         owners: dict[tuple[str, int], dict[Owner, None]] = {}
-        held = self._open_objects.read()
         for each in held:
-            owner = self._names.owner(each.pid, each.comm)
             where: tuple[str, int] = (each.kind, each.object_id)
             if each.kind == "link":
-                where = ("program", links.get(each.object_id, 0))
-            owners.setdefault(where, {})[owner] = None
+                where = ("program", programs.get(each.object_id, 0))
+            elif each.kind == "perf_event":
+                if each not in perf_events:
+                    continue
+                where = ("program", perf_events[each].prog_id)
+            owners.setdefault(where, {})[self._names.owner(each.pid, each.comm)] = None
         self._names.forget_others({each.pid for each in held})
         return {where: sorted(found, key=lambda owner: owner.pid) for where, found in owners.items()}
 
@@ -168,3 +174,12 @@ class InventoryReader:
             return None
         self._unavailable.pop(part, None)
         return value
+
+
+def _perf_events(held: Iterable[OpenObject], types: Mapping[int, str]) -> dict[OpenObject, PerfAttachment]:
+    """Return the perf events that run a program. Asks none where no program can be run by one."""
+    if not PERF_TYPES & set(types.values()):
+        return {}
+    events = [each for each in held if each.kind == "perf_event"][:PERF_EVENTS_MAX]
+    found = ((each, perf_attachment(each.pid, each.object_id)) for each in events)
+    return {each: attachment for each, attachment in found if attachment is not None}

@@ -16,13 +16,19 @@ from bpftop.kernel.check import check
 _BPF_TRACE_ITER = 28
 _CHUNK_BYTES = 64 << 10
 
-ObjectKind = Literal["program", "map", "link"]
-_KINDS: dict[int, ObjectKind] = {lib.OWNED_PROGRAM: "program", lib.OWNED_MAP: "map", lib.OWNED_LINK: "link"}
+ObjectKind = Literal["program", "map", "link", "perf_event"]
+_KINDS: dict[int, ObjectKind] = {
+    lib.OWNED_PROGRAM: "program", lib.OWNED_MAP: "map", lib.OWNED_LINK: "link", lib.OWNED_PERF_EVENT: "perf_event",
+}  # fmt: skip
 
 
 @frozen
 class OpenObject:
-    """A process has a BPF object open. ``pid`` is of the initial pid namespace, ``comm`` its name, at most 15 bytes."""
+    """A process has a BPF object, or a perf event, open.
+
+    ``pid`` is of the initial pid namespace, ``comm`` its name, at most 15 bytes. A perf event has no id: its
+    ``object_id`` is the file descriptor.
+    """
 
     kind: ObjectKind
     object_id: int
