@@ -5,6 +5,7 @@ from __future__ import annotations
 from bpftop.tui import import_without_ssl  # noqa: F401
 
 # isort: split
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
@@ -53,6 +54,7 @@ APP_ACTIONS = (
 )  # fmt: skip
 """Actions that mean the same in every pane: each is a method of the app."""
 MOST_TOASTS = 2
+_NUMBER = re.compile(r"\d+")
 PALETTE_WORDS = "a pane, action, interface, CPU, theme or moment"
 ELSEWHERE = tuple(action for action in ACTIONS if action.where and action.id not in APP_ACTIONS)
 """Actions of panes and tables, which win while they have the focus; the app says where they work."""
@@ -141,15 +143,20 @@ class BpftopApp(ConfiguredApp, inherit_bindings=False):
         self._say_new_notices()
 
     def _say_new_notices(self) -> None:
-        """Say each notice once: the verdict may have no room for it."""
+        """Say each notice once: the verdict may have no room for it.
+
+        A remark is the same with other numbers in it, such as the seconds that are left.
+        """
         moment = self.moment()
         if moment is not None:
-            new = [sentence for sentence in notices(moment) if sentence not in self._noticed]
+            remarks = {clean(remark): _NUMBER.sub("", clean(remark)) for remark in moment.frame.remarks}
+            sentences = {remarks.get(sentence, sentence): sentence for sentence in notices(moment)}
+            new = [sentence for notice, sentence in sentences.items() if notice not in self._noticed]
             for sentence in new[:MOST_TOASTS]:
                 self.say(sentence)
             if len(new) > MOST_TOASTS:
                 self.say(f"{len(new) - MOST_TOASTS} more notices: {self.key_of('log')} shows all.")
-            self._noticed.update(new)
+            self._noticed.update(sentences)
 
     # What is on the screen
 

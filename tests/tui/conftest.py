@@ -121,7 +121,9 @@ def perform(
 
     async def run() -> None:
         source = FakeSource(cpus, interfaces, gate=threading.Semaphore(0))
-        sampling_thread = SamplingThread(source, live=live, rules=more.pop("rules", ()))
+        sampling_thread = SamplingThread(
+            source, live=live, rules=more.pop("rules", ()), remarks=more.pop("remarks", tuple)
+        )
         saved: list[Snapshot] = []
 
         def save(snapshot: Snapshot) -> str:

@@ -373,6 +373,17 @@ def test_an_action_that_fails_says_why() -> None:
     perform(scenario, actions={"save_picture": fails}, toasts=True)
 
 
+def test_a_remark_that_counts_down_is_said_once() -> None:
+    left = iter(range(600, 0, -1))
+
+    async def scenario(stage: Stage) -> None:
+        await stage.tick(5)
+        assert [sentence for _, sentence, _ in stage.app.said if "look at LOST" in sentence] == [stage.said()]
+        assert "look at LOST" in stage.text()
+
+    perform(scenario, ticks=0, remarks=lambda: [f"look at LOST ({next(left)} s)"])
+
+
 @pytest.mark.parametrize("key", ["V", "ctrl+s"])
 def test_the_picture_is_saved_and_its_path_shown(key: str) -> None:
     pictures: list[str] = []
