@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bpftop.model.findings import Finding
 from bpftop.model.sample import Key
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
 from bpftop.model.units import pct, si
 
-FLOW_RULES = frozenset({
-    "syn-flood", "port-scan", "rst-storm", "accept-queue-overflow", "udp-amplification", "udp-flood",
-    "udp-socket-overflow", "icmp-flood", "broadcast-storm", "multicast-flood", "fragment-flood", "packet-storm",
-    "cpu-imbalance", "backlog-overflow", "rx-ring-overflow", "link-saturated",
-})  # fmt: skip
-"""Rules of floods, storms, overflows, amplification and imbalance, about which flows say more."""
+FLOW_RULES: Mapping[str, str] = {
+    **dict.fromkeys(("syn-flood", "port-scan", "rst-storm", "accept-queue-overflow"), "TCP"),
+    **dict.fromkeys(("udp-amplification", "udp-flood", "udp-socket-overflow"), "UDP"),
+    **dict.fromkeys(("icmp-flood", "broadcast-storm", "multicast-flood", "fragment-flood", "packet-storm"), ""),
+    **dict.fromkeys(("cpu-imbalance", "backlog-overflow", "rx-ring-overflow", "link-saturated"), ""),
+}
+"""Rule of a flood, storm, overflow, amplification or imbalance -> the protocol of its flows; empty: any protocol."""
 
 _NAMED_SOURCES, _LEAST_SHARE = 3, 0.1
 _SOCKET_LABELS = 7
@@ -31,17 +32,19 @@ def flow_evidence(snapshot: Snapshot, finding: Finding) -> tuple[str, ...]:
     ]
     if not counted:
         return ()
-    return tuple(_sentences(snapshot, max(counted, key=lambda each: each.rx.totals.packets_per_sec or 0.0)))
+    busiest = max(counted, key=lambda each: each.rx.totals.packets_per_sec or 0.0)
+    return tuple(_sentences(snapshot, busiest, FLOW_RULES[finding.id]))
 
 
-def _sentences(snapshot: Snapshot, interface: InterfaceSnapshot) -> Iterator[str]:
+def _sentences(snapshot: Snapshot, interface: InterfaceSnapshot, protocol: str) -> Iterator[str]:
     groups = snapshot.reading("flow_groups", interface.label, "rx")
     table = snapshot.reading("flow_table", interface.label, "rx")
     if groups is None or table is None or groups.elapsed_ns is None:
         return
     rates = {key: rate for key, rate in groups.rates("packets") if rate}
     whole = max(interface.rx.totals.packets_per_sec or 0.0, _sum_of(rates, "destination"))
-    ports, sources = _largest(rates, "destination_port"), _largest(rates, "source")
+    all_ports, sources = _largest(rates, "destination_port"), _largest(rates, "source")
+    ports = [row for row in all_ports if row[0].startswith(protocol)]
     if not whole or not ports:
         return
     entries, _, _, sampled, _, _ = table.reading.totals[table.keys[0]]
@@ -52,12 +55,16 @@ def _sentences(snapshot: Snapshot, interface: InterfaceSnapshot) -> Iterator[str
         f"Flows of {interface.label}: {pct(min(1.0, rate / whole))} of what arrives goes to {port}"
         f"{f' ({holders})' if holders else ''}; {flows}."
     )
+    counted = snapshot.reading("flow_sources", interface.label, "rx")
+    number = None if counted is None else counted.value((interface.label, "rx", port), "sources")
+    if port != all_ports[0][0]:  # the sources below are those of all that arrives
+        if number is not None:
+            yield f"{si(number)} {'source sends' if number == 1 else 'sources send'} to {port}."
+        return
     large = [(name, rate) for name, rate in sources if rate >= _LEAST_SHARE * whole][:_NAMED_SOURCES]
     if large:
         yield f"Largest sources: {', '.join(f'{name} {pct(min(1.0, rate / whole))}' for name, rate in large)}."
     else:
-        counted = snapshot.reading("flow_sources", interface.label, "rx")
-        number = None if counted is None else counted.value((interface.label, "rx", port), "sources")
         many = "Many sources" if number is None else f"{si(number)} sources send to {port}"
         yield f"{many}: none sends {pct(_LEAST_SHARE)} of what arrives."
 

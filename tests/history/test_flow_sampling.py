@@ -10,7 +10,7 @@ from bpftop.history.flow_sampling import MOST_A_MINUTE, FlowSampling, sample_1_i
 from bpftop.history.top_flows import with_top_flows
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.findings import Diagnosis, Finding
-from bpftop.model.sample import Key, Reading, reading_key
+from bpftop.model.sample import Key, Reading, Sample, reading_key
 from bpftop.model.snapshot import Snapshot
 from bpftop.rules.flow_evidence import FLOW_RULES
 from bpftop.rules.table import RULES
@@ -39,7 +39,7 @@ def sampled(*snapshots: Snapshot) -> list[int]:
 
 
 def test_every_rule_about_flows_exists() -> None:
-    assert {rule.id for rule in RULES} >= FLOW_RULES
+    assert {rule.id for rule in RULES} >= set(FLOW_RULES)
 
 
 def test_once_for_each_finding_and_again_when_it_comes_back() -> None:
@@ -112,6 +112,28 @@ def test_many_sources_are_not_listed() -> None:
     )
     found = FindingFlows().with_evidence(derive_snapshot(before, after), flood)
     assert found.findings[0].evidence[-1] == "61.0 k sources send to UDP 53: none sends 10 % of what arrives."
+
+
+def test_a_finding_is_not_explained_by_flows_of_another_protocol() -> None:
+    ports: tuple[Key, ...] = (("eth0", "rx", "destination_port", "TCP 443"),
+                              ("eth0", "rx", "destination_port", "UDP 53"))  # fmt: skip
+
+    def at(second: float) -> Sample:
+        counts = [cell for pps in (900, 100) for cell in (round(second * pps), 0)]
+        return sample(
+            second, protocols(second, {6: [round(second * 900)], 17: [round(second * 100)]}),
+            packed("flow_groups", ports, counts, second),
+            packed("flow_table", (("eth0", "rx"),), [8, 65_536, 0, 1, 0, 0], second),
+            packed("flow_sources", tuple((*key[:2], key[3]) for key in ports), [7, 1], second), cpus=1,
+        )  # fmt: skip
+
+    both = Diagnosis((finding("udp-socket-overflow"), finding("syn-flood"), finding("packet-storm")))
+    findings = FindingFlows().with_evidence(derive_snapshot(at(1.0), at(2.0)), both).findings
+    assert findings[0].evidence[1:] == (
+        "Flows of eth0: 10 % of what arrives goes to UDP 53; 8 flows.", "1 source sends to UDP 53.",
+    )  # fmt: skip
+    assert "goes to TCP 443" in findings[1].evidence[1]
+    assert "goes to TCP 443" in findings[2].evidence[1]
 
 
 def test_a_recording_keeps_the_busiest_flows_with_their_names() -> None:
