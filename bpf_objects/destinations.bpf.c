@@ -7,7 +7,8 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define RT_TABLE_MAIN 254
-#define LOOPBACK_IFINDEX 1 /* flowi4_iif of a look-up for a packet of this host (ip_route_output_key_hash) */
+#define LOOPBACK_IFINDEX 1 /* flowic_iif of a look-up for a packet of this host (ip_route_output_key_hash) */
+#define RTF_REJECT 0x0200  /* fib6_flags of no route at all, and of unreachable, prohibit and blackhole routes */
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -19,6 +20,26 @@ struct flowi4 {
 	struct flowi_common __fl_common;
 	__u32 saddr;
 	__u32 daddr;
+};
+
+struct in6_addr {
+	union {
+		__u32 u6_addr32[4];
+	} in6_u;
+};
+
+struct flowi6 {
+	struct flowi_common __fl_common;
+	struct in6_addr daddr;
+	struct in6_addr saddr;
+};
+
+struct fib6_table {
+	__u32 tb6_id;
+};
+
+struct fib6_result {
+	__u32 fib6_flags;
 };
 
 struct nsproxy {
@@ -53,6 +74,17 @@ struct {
 	__type(value, __u64);
 } counts SEC(".maps");
 
+/* Count a destination, and the running process, if that is in the watched namespace. */
+static __always_inline int add_destination(struct destination *destination)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (task->nsproxy->net_ns->ns.inum != netns)
+		return 0;
+	bpf_get_current_comm(destination->process, sizeof(destination->process));
+	return add_one(&counts, destination);
+}
+
 /* Every look-up in a table of routes. The one in the main table decides, where no table after it has a route. A source
  * is known only of connections, and of look-ups for the reverse path filter. */
 SEC("tp_btf/fib_table_lookup")
@@ -60,17 +92,34 @@ int count_unrouted(__u64 *ctx)
 {
 	const struct flowi4 *flow = (const void *)ctx[1];
 	struct destination destination = { .version = 4 };
-	struct task_struct *task;
 
 	if ((__u32)ctx[0] != RT_TABLE_MAIN || !(int)ctx[3] || flow->saddr ||
 	    flow->__fl_common.flowic_iif != LOOPBACK_IFINDEX)
 		return 0;
-	task = bpf_get_current_task_btf();
-	if (task->nsproxy->net_ns->ns.inum != netns)
-		return 0;
 	destination.address[0] = flow->daddr;
-	bpf_get_current_comm(destination.process, sizeof(destination.process));
-	return add_one(&counts, &destination);
+	return add_destination(&destination);
+}
+
+/* The same for IPv6. A packet whose source is not chosen yet is looked up twice: the second time with a source, if the
+ * host has one (ip6_dst_lookup_tail). */
+SEC("tp_btf/fib6_table_lookup")
+int count_unrouted_ipv6(__u64 *ctx)
+{
+	const struct fib6_result *result = (const void *)ctx[1];
+	const struct fib6_table *table = (const void *)ctx[2];
+	const struct flowi6 *flow = (const void *)ctx[3];
+	struct destination destination = { .version = 6 };
+	__u32 source = 0;
+
+	if (table->tb6_id != RT_TABLE_MAIN || !(result->fib6_flags & RTF_REJECT) ||
+	    flow->__fl_common.flowic_iif != LOOPBACK_IFINDEX)
+		return 0;
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+		source |= flow->saddr.in6_u.u6_addr32[i];
+		destination.address[i] = flow->daddr.in6_u.u6_addr32[i];
+	}
+	return source ? 0 : add_destination(&destination);
 }
 
 SEC("tp_btf/kfree_skb")

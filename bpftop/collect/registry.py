@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bpftop.collect.bpf.destinations import Destinations
 from bpftop.collect.bpf.drops import Drops
 from bpftop.collect.bpf.foreign_xdp import ForeignXdp, find_foreign_program
+from bpftop.collect.bpf.refused_ports import RefusedPorts
 from bpftop.collect.bpf.xdp_errors import exceptions, redirect_errors
 from bpftop.collect.collector import Collector, CounterRows
 from bpftop.collect.devices.address_moves import AddressClaims, AddressMoves
@@ -61,7 +62,7 @@ def collectors(
     the id of another owner's XDP program on an interface; None: rtnetlink is asked. Tracing programs are loaded
     ``load_after_s`` after the first read.
     """
-    snmp, netstat = Snmp(tree), Netstat(tree)
+    snmp, snmp6, netstat = Snmp(tree), Snmp6(tree), Netstat(tree)
     udp_sockets, listen_sockets = UdpSockets(tree), ListenSockets(tree)
     return [
         Softnet(tree),
@@ -69,7 +70,7 @@ def collectors(
         CpuTimes(tree),
         Interrupts(tree, machine.possible_cpus),
         snmp,
-        Snmp6(tree),
+        snmp6,
         netstat,
         Xfrm(tree),
         Sockstat(tree),
@@ -89,7 +90,7 @@ def collectors(
         Qdiscs(netdev),
         Nic(netdev.ethtool),
         *((make(load_after_s) for make in (Drops, exceptions, redirect_errors)) if drops else ()),
-        *((Destinations(snmp),) if drops else ()),
+        *((Destinations(snmp, snmp6), RefusedPorts(snmp, snmp6)) if drops else ()),
         ForeignXdp(foreign_program or partial(find_foreign_program, netdev)),
         *bpf_objects(bpf, interval_ns, first_at_once=True),
     ]

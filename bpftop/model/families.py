@@ -211,8 +211,11 @@ NETNS_FAMILIES = (
            sparse=True, scope="netns", metric="drop"),
     Family("destinations", ("trouble", "address", "process"), ("packets",),
            "destinations of packets without a route, and of those whose TTL ends here, in a sample of ten seconds "
-           "(tracepoints fib_table_lookup and kfree_skb)", kind="gauge", scope="netns", every_ns=_SECOND_NS,
-           in_metrics=False),
+           "(tracepoints fib_table_lookup, fib6_table_lookup and kfree_skb)", kind="gauge", scope="netns",
+           every_ns=_SECOND_NS, in_metrics=False),
+    Family("refused_ports", ("protocol", "port"), ("packets",),
+           "UDP datagrams and TCP connection requests to ports where nobody listens, in a sample of ten seconds "
+           "(tracepoint kfree_skb)", kind="gauge", scope="netns", every_ns=_SECOND_NS, in_metrics=False),
     Family("sysctls", ("name",), ("value",), "limits that explain losses (/proc/sys/net)", kind="gauge", scope="netns",
            every_ns=10 * _SECOND_NS, in_metrics=False),
 )  # fmt: skip

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.collect.bpf import destinations
+from bpftop.collect.bpf import sampler
 from bpftop.collect.bpf.destinations import Destinations
 from bpftop.collect.collector import Unavailable
-from bpftop.collect.procfs.counter_files import Snmp
+from bpftop.collect.procfs.counter_files import Snmp, Snmp6
 from bpftop.collect.procfs.tree import Tree
 from bpftop.model.sample import Key
 from tests.bpf.devices import Lab
@@ -25,14 +25,14 @@ Read = Callable[[], dict[Key, int]]
 
 @pytest.fixture
 def read(lab: Lab) -> Iterator[Read]:
-    """Return a function that reads /proc/net/snmp, then the destinations, which are none while a program is loaded."""
-    lab.switch_ipv6_off()
+    """Return a function that reads the counters, then the destinations, which are none while a program is loaded."""
     lab.veth()
-    snmp = Snmp(Tree())
-    with closing(snmp), closing(Destinations(snmp)) as collector:
+    snmp, snmp6 = Snmp(Tree()), Snmp6(Tree())
+    with closing(snmp), closing(snmp6), closing(Destinations(snmp, snmp6)) as collector:
 
         def read() -> dict[Key, int]:
             snmp.read([])
+            snmp6.read([])
             try:
                 reading = collector.read([])["destinations"]
             except Unavailable as error:
@@ -45,8 +45,10 @@ def read(lab: Lab) -> Iterator[Read]:
 
 
 def send(address: str, ttl: int = 64) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        sender.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as sender:
+        if family == socket.AF_INET:
+            sender.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
         sender.sendto(bytes(20), (address, 9))
 
 
@@ -68,12 +70,31 @@ def test_destination_without_a_route_and_its_process(lab: Lab, read: Read, monke
         return {key[1:] for key in read()} == {("203.0.113.9", name), ("198.51.100.7", name)}
 
     until(both_are_named, "both destinations are counted")
-    monkeypatch.setattr(destinations, "SAMPLE_NS", 0)  # the sample ends
+    monkeypatch.setattr(sampler, "SAMPLE_NS", 0)  # the sample ends
     last = read()
     send_in_vain("203.0.113.10")
     assert read() == last, "a new sample begins only after a minute"
-    monkeypatch.setattr(destinations, "KEPT_NS", 0)
+    monkeypatch.setattr(sampler, "KEPT_NS", 0)
     assert read() == {}
+
+
+def test_ipv6_destinations_without_a_route(lab: Lab, read: Read) -> None:
+    """A network without a route, and one with an unreachable route; the host has an address and no default route."""
+    lab.ip("-6 route add unreachable 2001:db8:7::/48")
+    assert read() == {}
+    name = Path("/proc/thread-self/comm").read_text().strip()
+    sent = 0
+
+    def both_are_named() -> bool:
+        nonlocal sent
+        send_in_vain("2001:db8:9::9")
+        with pytest.raises(OSError, match="No route to host"):
+            send("2001:db8:7::7")
+        sent += 1
+        return {key[1:] for key in read()} == {("2001:db8:9::9", name), ("2001:db8:7::7", name)}
+
+    until(both_are_named, "both destinations are counted")
+    assert all(1 <= packets <= sent for packets in read().values()), "an attempt is looked up twice, and counted once"
 
 
 def test_destination_of_packets_whose_ttl_ends(lab: Lab, read: Read) -> None:

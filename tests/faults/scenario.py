@@ -60,6 +60,8 @@ class Scenario(Fault):
     """Ids of findings that are right as well, and are not explained by this one."""
     compares: ClassVar[bool] = False
     """Its rule has no form without a baseline."""
+    follows_calm: ClassVar[bool] = False
+    """It takes the time of a baseline before the fault, in which its traffic is served."""
     ipv6: ClassVar[bool] = False
     """Needs a lab that is not quiet."""
 

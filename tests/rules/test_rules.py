@@ -519,6 +519,47 @@ def test_a_service_that_may_have_ended_waits_for_a_baseline() -> None:
     assert watch.now.waiting["service-gone"] == NO_BASELINE
 
 
+def _started_after_the_end(**refused: float) -> World:
+    """Return a namespace that has served a million datagrams, and refuses 152 a second since before bpftop began."""
+    world = World().stack(UdpInDatagrams=1_000_000)
+    world.advance()
+    return world.quiet().stack(**(refused or {"UdpNoPorts": 152}))
+
+
+def test_service_that_ended_before_is_named_by_the_asked_port() -> None:
+    world = _started_after_the_end().level("refused_ports", ("UDP", 9200), packets=1_460)
+    world.level("refused_ports", ("UDP", 137), packets=40)
+    watch = Watch(world)
+    watch.run(4)
+    finding = watch.finding("service-gone")
+    assert finding is not None
+    assert finding.title == "UDP port 9200 is asked and no program listens there: 152/s datagrams refused"
+    assert finding.evidence[1] == "served 0/s; since this namespace began 1.00 M served and 608 refused"
+    watch.run(70)
+    assert watch.finding("service-gone") is not None, "the baseline of a fault is no baseline"
+    world.stack(UdpNoPorts=0)
+    watch.run(6)
+    assert watch.finding("service-gone") is None
+
+
+NOT_ONE_SERVICE: dict[str, Setup] = {
+    "a scan of many ports": lambda w: w.level("refused_ports", ("UDP", 137), packets=800),
+    "a port of another protocol": lambda w: w.level("refused_ports", ("TCP", 9200), packets=5_000),
+    "others are served as before": lambda w: w.stack(UdpInDatagrams=20),
+    "a flood": lambda w: w.stack(UdpNoPorts=12_000),
+}
+
+
+@pytest.mark.parametrize("case", NOT_ONE_SERVICE)
+def test_refused_requests_wait_for_a_baseline(case: str) -> None:
+    world = _started_after_the_end().level("refused_ports", ("UDP", 9200), packets=1_000)
+    NOT_ONE_SERVICE[case](world)
+    watch = Watch(world)
+    watch.run(6)
+    assert watch.finding("service-gone") is None
+    assert watch.now.waiting["service-gone"] == NO_BASELINE
+
+
 def test_link_that_flaps_slowly_is_found_within_a_short_watch() -> None:
     world = World()
     watch = Watch(world)

@@ -53,7 +53,7 @@ class UdpServiceDied(Scenario):
     """The process of a UDP service is killed, and its 64 clients go on asking."""
 
     id = "service-gone"
-    compares = True
+    follows_calm = True
     moves = (counter("UdpNoPorts", 75), drop("NO_SOCKET", 75))
 
     def prepare(self) -> None:
@@ -78,7 +78,7 @@ class TcpServiceEnded(Scenario):
 
     id = "tcp-service-ended"
     finding = "service-gone"
-    compares = True
+    follows_calm = True
     moves = (counter("TcpOutRsts", 12),)
     may_move = (drop("NO_SOCKET"), drop("QUEUE_PURGE"), counter("TcpAttemptFails"))
 

@@ -75,7 +75,7 @@ def provoke(kind: type[Scenario], plan: Plan = THOROUGH) -> Outcome:
     name = kind.finds()
     with Lab(quiet=True) as lab, kind(lab) as fault, Watcher(lab) as first:
         # Just after a sample: no moment is worse, the next one sees a whole second of it and the fault is a second old.
-        first.past(first.began_ns + int(NS * (plan.baseline_s if kind.compares else plan.quiet_s)))
+        first.past(first.began_ns + int(NS * (plan.baseline_s if kind.compares or kind.follows_calm else plan.quiet_s)))
         calm_ns = time.monotonic_ns()
         fault.begin()
         begin_ns = fault.wrong_since_ns()

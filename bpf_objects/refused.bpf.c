@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Count the requests to ports where nobody listens, by protocol and port, for some seconds while counters say that
+ * there are many: UDP datagrams and TCP connection requests. */
+#include "freed_packet.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define TCP_SYN_ACK 0x12
+#define TCP_SYN 0x02
+
+const volatile __u32 no_socket = 0; /* the kernel's number of SKB_DROP_REASON_NO_SOCKET */
+
+struct refused_port {
+	__u32 protocol;
+	__u32 port;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, ROWS_MAX);
+	__type(key, struct refused_port);
+	__type(value, __u64);
+} counts SEC(".maps");
+
+/* Return the number of bytes of the IP header, and write the protocol after it. A request with IPv6 extension headers
+ * has none of the protocols that are counted. */
+static __always_inline __u32 ip_header_bytes(const unsigned char *header, __u32 *protocol)
+{
+	__u8 bytes[10] = {};
+
+	bpf_probe_read_kernel(bytes, sizeof(bytes), header);
+	if (bytes[0] >> 4 == 4) {
+		*protocol = bytes[9];
+		return (bytes[0] & 0x0f) * 4;
+	}
+	*protocol = bytes[6];
+	return sizeof(struct ipv6_header);
+}
+
+SEC("tp_btf/kfree_skb")
+int count_refused(__u64 *ctx)
+{
+	const struct sk_buff *skb = (const void *)ctx[0];
+	struct refused_port refused = {};
+	const unsigned char *header;
+	__u8 transport[14] = {};
+	__u32 ifindex = 0;
+
+	if ((__u32)ctx[2] != no_socket || !is_in_watched_namespace(ctx, skb, &ifindex))
+		return 0;
+	header = skb->head + skb->network_header;
+	header += ip_header_bytes(header, &refused.protocol);
+	if (refused.protocol != L4_TCP && refused.protocol != L4_UDP)
+		return 0;
+	bpf_probe_read_kernel(transport, sizeof(transport), header);
+	if (refused.protocol == L4_TCP && (transport[13] & TCP_SYN_ACK) != TCP_SYN)
+		return 0;
+	refused.port = transport[2] << 8 | transport[3];
+	return add_one(&counts, &refused);
+}
