@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from bpftop.cli.output import Output, complain
 from bpftop.errors import BpftopError
 from bpftop.export.pcapng.blocks import PcapngBlocks, cost_sentence, left_out_sentence
-from bpftop.model.captured_packet import CaptureCounts, CapturedPacket
+from bpftop.model.captured_packet import SNAPLEN_BYTES, CaptureCounts, CapturedPacket
+from bpftop.render.dropped_rows import HIDDEN_FUNCTIONS
 
 if TYPE_CHECKING:
     from bpftop.collect.capture.packet_capture import PacketCapture
     from bpftop.model.snapshot import Snapshot
 
-FINDING_PACKETS, FINDING_PACKET_BYTES = 100, 192
+FINDING_PACKETS = 100
 
 
 class CaptureFile:
@@ -68,10 +69,7 @@ class CaptureFile:
         yield f"{self.packets} packets in {name}; {left_out_sentence(self._counts)}{rest}"
         yield cost_sentence(self._counts)
         if self._hides_functions:
-            yield (
-                "the kernel hides the addresses of its functions, so the packets do not name the function that dropped "
-                "them; it takes CAP_SYSLOG, and kernel.kptr_restrict below 2"
-            )
+            yield HIDDEN_FUNCTIONS
         if self.trouble is not None:
             yield f"{self.trouble}; the file has the packets before that"
 
@@ -91,7 +89,7 @@ class FindingCapture:
         self._name, self._netns = name, netns
         self._file = CaptureFile(
             output,
-            PcapngBlocks(FINDING_PACKET_BYTES, payload=False, kernel=os.uname().release),
+            PcapngBlocks(SNAPLEN_BYTES, payload=False, kernel=os.uname().release),
             FINDING_PACKETS,
             1 << 20,
         )
@@ -115,7 +113,7 @@ class FindingCapture:
         names = [each.label for each in snapshot.interfaces]
         try:
             with inside(self._netns) if self._netns else nullcontext():
-                self._capture = PacketCapture(names, CaptureRequest(drops=dropping, most_bytes=FINDING_PACKET_BYTES))
+                self._capture = PacketCapture(names, CaptureRequest(drops=dropping))
         except BpftopError as error:
             self._refusal = str(error)
             return

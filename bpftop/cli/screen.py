@@ -16,6 +16,7 @@ from bpftop.cli.garbage import garbage_kept
 from bpftop.cli.output import complain
 from bpftop.cli.recording_switch import RecordingSwitch
 from bpftop.cli.saved_files import current_directory_errors, host_part
+from bpftop.cli.screen_captures import ScreenCaptures
 from bpftop.cli.terminal import terminal_restorer
 from bpftop.errors import BpftopError
 from bpftop.model.snapshot import Snapshot
@@ -51,12 +52,13 @@ def show(
     live: bool = True,
     replay: Replay | None = None,
     remarks: Callable[[], Iterable[str]] = tuple,
+    netns: str | None = None,
 ) -> int:
     """Show the samples until the person quits or a signal comes. Return the exit code.
 
     The source starts in its own thread before Textual is imported: attaching and importing take about the same time,
     and an error of the source (BpftopError) is raised before the terminal is touched. ``live``, ``replay`` and
-    ``remarks``: see bpftop.tui.sampling_thread.SamplingThread.
+    ``remarks``: see bpftop.tui.sampling_thread.SamplingThread. ``netns``: path of the namespace of a live source.
     """
     with garbage_kept():
         from bpftop.tui.sampling_thread import SamplingThread
@@ -73,6 +75,7 @@ def show(
         flows_on_finding=setup.settings.flows_on_finding == "auto",
     )
     recording = RecordingSwitch(sampling_thread)
+    captures = ScreenCaptures(netns) if sampling_thread.live else None
     started = threading.Event()
     sampling_thread.listen(lambda _: started.set())  # the first sample, or the end: an error
     with (
@@ -82,7 +85,7 @@ def show(
         sampling_thread.start()
         try:
             with garbage_kept():
-                app = _app(sampling_thread, setup, recording)
+                app = _app(sampling_thread, setup, recording, captures)
             with shutdown.interruptible():
                 started.wait(FIRST_SAMPLE_TIMEOUT_S)
             if sampling_thread.error is None:
@@ -91,12 +94,16 @@ def show(
             sampling_thread.stop()
             if sampling_thread.recorder is not None:
                 complain(f"recording {recording.toggle()}")
+            if captures is not None and captures.unsaid:
+                complain(f"captured {captures.unsaid}")
     if sampling_thread.error is not None:
         raise sampling_thread.error
     return 0
 
 
-def _app(sampling_thread: SamplingThread, setup: ScreenSetup, recording: RecordingSwitch) -> BpftopApp:
+def _app(
+    sampling_thread: SamplingThread, setup: ScreenSetup, recording: RecordingSwitch, captures: ScreenCaptures | None
+) -> BpftopApp:
     from bpftop.tui.actions import Actions
     from bpftop.tui.app import BpftopApp
     from bpftop.tui.theme_watch import ThemeWatch
@@ -112,6 +119,7 @@ def _app(sampling_thread: SamplingThread, setup: ScreenSetup, recording: Recordi
         changed_theme=ThemeWatch(setup.theme_folders[0]).changed,
         save_settings=setup.save,
         change_interval=source.change_interval,
+        captures=captures,
         record=recording.toggle if sampling_thread.live else None,
     )
     return BpftopApp(

@@ -5,6 +5,9 @@ from __future__ import annotations
 from bpftop.fields import frozen
 from bpftop.model.sample import Direction
 
+SNAPLEN_BYTES, PACKETS_PER_SEC = 192, 1000
+"""Defaults of every capture: bytes kept of a packet, and packets copied in a second."""
+
 
 @frozen
 class CapturedPacket:
@@ -41,3 +44,19 @@ class CaptureCounts:
     @property
     def left_out(self) -> int:
         return self.over_rate + self.ring_full
+
+
+@frozen
+class DroppedPackets:
+    """The latest dropped packets of a watch, oldest first, and what the watch has cost.
+
+    ``most_per_sec``: packets that are copied in a second at most. ``watched_ns``: the time since the watch began.
+    ``trouble`` is the sentence about why there are no packets (any more).
+    """
+
+    packets: tuple[CapturedPacket, ...] = ()
+    counts: CaptureCounts = CaptureCounts()
+    most_per_sec: int = 0
+    watched_ns: int = 0
+    hides_functions: bool = False
+    trouble: str = ""

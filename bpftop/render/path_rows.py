@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Literal
 
-from bpftop.fields import frozen
+from bpftop.fields import frozen, replace
 from bpftop.history.stage_totals import StageRow
 from bpftop.model.families import Scope
+from bpftop.model.packet_filter import STAGE_DROPS, PacketFilter, drops_for
 from bpftop.model.readings import RatedReading, ReadingPair, per_sec
 from bpftop.model.sample import Key
 from bpftop.model.snapshot import Number, Snapshot, sum_known
@@ -75,6 +76,11 @@ class StageLine:
         if self.stage.kind == "seen":
             return "seen" if self.since_start else "none"
         return "losing" if self.per_sec else "stopped" if self.since_start else "ok"
+
+    @property
+    def packets(self) -> PacketFilter | None:
+        """Return which dropped packets belong to the stage; None where the kernel gives no reason for them."""
+        return STAGE_DROPS.get(self.stage.id)
 
     @property
     def unread(self) -> tuple[str, ...]:
@@ -216,6 +222,8 @@ class Detail:
     help: str
     has_rate: bool = True
     """False: the row has no rate."""
+    packets: PacketFilter | None = None
+    """The dropped packets of the row; None where the kernel gives no reason for them."""
 
 
 @frozen
@@ -241,13 +249,18 @@ def _ranked(rows: Iterable[tuple[int, Detail]]) -> tuple[Detail, ...]:
 
 
 def _counted(
-    reading: RatedReading | None, column: str, detail: Callable[[Key], tuple[str, str, str]], help_text: str
+    reading: RatedReading | None,
+    column: str,
+    detail: Callable[[Key], tuple[str, str, str]],
+    help_text: str,
+    packets: Callable[[Key], PacketFilter | None] = lambda key: None,
 ) -> Iterator[tuple[int, Detail]]:
     """Yield the count and the row of each key of a reading. ``detail`` returns the row's key, name and place."""
     for key in reading.keys if reading is not None else ():
         assert reading is not None
         count = reading.value(key, column) or 0
-        yield count, Detail(*detail(key), reading.per_sec(key, column), si(count), help_text)
+        rate = reading.per_sec(key, column)
+        yield count, Detail(*detail(key), rate, si(count), help_text, packets=packets(key))
 
 
 def _drop_reasons(selection: Selection) -> Section:
@@ -263,6 +276,7 @@ def _drop_reasons(selection: Selection) -> Section:
         "packets",
         lambda key: (f"drop:{key[0]}:{key[1]}", str(key[1]), str(key[0]) or "no interface"),
         help_text,
+        lambda key: drops_for(str(key[1])),
     )
     places = (*selection.labels, "no interface")
     return Section(title, _ranked(row for row in rows if row[1].where in places))
@@ -278,7 +292,13 @@ def _socket(key: Key) -> str:
 def _udp_sockets(selection: Selection) -> Section:
     help_text = "Datagrams dropped at this socket since it was opened; they are in the stage UDP sockets too."
     reading = selection.snapshot.reading("udp_sockets")
-    rows = _counted(reading, "drops", lambda key: (f"udp:{key[3]}", _socket(key), "netns"), help_text)
+    rows = _counted(
+        reading,
+        "drops",
+        lambda key: (f"udp:{key[3]}", _socket(key), "netns"),
+        help_text,
+        lambda key: replace(STAGE_DROPS["udp_sockets"], port=int(key[2])),
+    )
     return Section("UDP sockets that dropped", _ranked(rows))
 
 
@@ -289,7 +309,9 @@ def _listen_sockets(selection: Selection) -> Section:
         assert reading is not None
         waiting, most = reading.value(key, "accept_queue") or 0, reading.value(key, "accept_queue_max")
         used = f"{waiting} of {'-' if most is None else most}"
-        rows.append((waiting, Detail(f"tcp:{key[3]}", _socket(key), "netns", None, used, help_text, has_rate=False)))
+        packets = replace(STAGE_DROPS["listen"], port=int(key[2]))
+        detail = Detail(f"tcp:{key[3]}", _socket(key), "netns", None, used, help_text, has_rate=False, packets=packets)
+        rows.append((waiting, detail))
     return Section("TCP accept queues", _ranked(rows))
 
 

@@ -5,10 +5,12 @@ Textual is not imported: the configuration needs the ids.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
+from bpftop.model.captured_packet import DroppedPackets
+from bpftop.model.packet_filter import PacketFilter
 from bpftop.model.snapshot import Snapshot
 from bpftop.tui.themes import FoundThemes, Theme
 
@@ -102,6 +104,9 @@ ACTIONS: tuple[Action, ...] = (
            "In Flows: look up the names of the addresses on the screen; again: hide the names.", "in 4 Flows"),
     Action("sample", "N", "Count one flow packet in N",
            "In Flows: count every packet, 1 in 10, or 1 in 100; the last two are estimates.", "in 4 Flows"),
+    Action("capture", "c", "Capture dropped packets",
+           "In Path: write the packets that are dropped from now on, of the selected row or of all, to a file for "
+           "Wireshark, and show its path. Again: end the file.", "in 3 Path"),
     Action("kind", "v", "Map operations or programs", "In Measure: map operations, or programs.", MEASURE),
     Action("run", "R", "Measure", "In Measure: measure again. Esc cancels.", MEASURE),
     Action("down", "down,j", "Next row", "Select the next row.", IN_TABLES),
@@ -139,6 +144,31 @@ REPLAY_KEYS = {"pause": "p,space"}
 ACTION_IDS = tuple(action.id for action in ACTIONS)
 
 
+class Captures(Protocol):
+    """Copies of dropped packets. Nothing is in the kernel while nobody asks."""
+
+    def watch(self, wanted: PacketFilter | None, names: Sequence[str]) -> None:
+        """Keep the latest dropped packets of these interfaces from now on, instead of those before; None: end it."""
+
+    def latest(self) -> DroppedPackets | None:
+        """Return the packets that are kept; None while there is no watch."""
+
+    def progress(self) -> str:
+        """Return the size of the file that is being written; empty: there is none."""
+
+    def to_file(self, wanted: PacketFilter, names: Sequence[str], title: str, begun: Callable[[str], object]) -> str:
+        """Write packets to a file until a limit or ``end_file`` ends it. Return its path and its size.
+
+        ``begun`` is called with the path as soon as the programs are attached. Raises BpftopError.
+        """
+
+    def end_file(self) -> bool:
+        """End the file, if there is one. Return True if there is."""
+
+    def close(self) -> None:
+        """End everything, without waiting for it."""
+
+
 @dataclass(frozen=True)
 class Actions:
     """Side effects that the screen asks its caller for.
@@ -165,5 +195,7 @@ class Actions:
     """Write changed settings (field -> value, None: remove the field) and return the path of the file."""
     change_interval: Callable[[float], None] = lambda interval_s: None
     """Take the samples at another interval."""
+    captures: Captures | None = None
+    """None: there are no packets to capture, because the samples come from elsewhere."""
     record: Callable[[], str] | None = None
     """Start or stop recording; return a sentence about the result. None: recording is not possible."""

@@ -16,12 +16,12 @@ from textual.command import CommandPalette
 from textual.screen import Screen
 from textual.widgets import Input
 
-from bpftop.errors import BpftopError
 from bpftop.fields import replace
 from bpftop.model.snapshot import Snapshot
 from bpftop.tui.actions import ACTIONS, Actions
 from bpftop.tui.bindings import bindings, bound
-from bpftop.tui.configured_app import THEME_EVERY_S, ConfiguredApp
+from bpftop.tui.capturing_app import CapturingApp
+from bpftop.tui.configured_app import THEME_EVERY_S
 from bpftop.tui.frame_words import hints_of, recording_words
 from bpftop.tui.messages import (
     ActionRequested,
@@ -53,6 +53,8 @@ APP_ACTIONS = (
     "save_screen", "record", "log", "theme", "settings", "accept", "repaint",
 )  # fmt: skip
 """Actions that mean the same in every pane: each is a method of the app."""
+DETAIL_ACTIONS = (*APP_ACTIONS, "capture")
+"""Actions that also work among the details of a row."""
 MOST_TOASTS = 2
 _NUMBER = re.compile(r"\d+")
 PALETTE_WORDS = "a pane, action, interface, CPU, theme or moment"
@@ -60,7 +62,7 @@ ELSEWHERE = tuple(action for action in ACTIONS if action.where and action.id not
 """Actions of panes and tables, which win while they have the focus; the app says where they work."""
 
 
-class BpftopApp(ConfiguredApp, inherit_bindings=False):
+class BpftopApp(CapturingApp, inherit_bindings=False):
     """The live screen on a SamplingThread.
 
     Args:
@@ -122,6 +124,7 @@ class BpftopApp(ConfiguredApp, inherit_bindings=False):
 
     def on_unmount(self) -> None:
         self.sampling_thread.listen(None)
+        self.end_captures()
 
     def on_frame_resized(self, event: FrameResized) -> None:
         self.show()
@@ -179,10 +182,14 @@ class BpftopApp(ConfiguredApp, inherit_bindings=False):
             [(name, entry.title) for name, entry in PANES.items()],
             tuple(titles),
             marks,
-            hints_of(pane, self.place, self.sampling_thread.replay is not None, APP_ACTIONS) if pane else (),
+            hints_of(pane, self.place, self.sampling_thread.replay is not None, (*APP_ACTIONS, "capture"))
+            if pane
+            else (),
             self.configured_actions,
             self.recorded_times(),
             "" if recorder is None else recording_words(recorder.progress),
+            self.capture_progress(),
+            self.dropped_packets(),
             tuple(self.sampling_thread.remarks()),
         )
 
@@ -310,19 +317,19 @@ class BpftopApp(ConfiguredApp, inherit_bindings=False):
     def action_save(self) -> None:
         moment = self.moment()
         if moment is not None:
-            self._run_in_thread("saved", partial(self.actions.save_snapshot, moment.snapshot))
+            self.run_in_thread("saved", partial(self.actions.save_snapshot, moment.snapshot))
 
     def action_save_screen(self) -> None:
         from bpftop.tui.widgets.picture import picture
 
         svg = picture(self.screen_strips(), self.size.width, self.colours)
-        self._run_in_thread("saved", partial(self.actions.save_picture, svg))
+        self.run_in_thread("saved", partial(self.actions.save_picture, svg))
 
     def action_record(self) -> None:
         if self.actions.record is None:
             self.say("Cannot record here: these samples come from a recording or from another program.")
         else:
-            self._run_in_thread("recording", self.actions.record)
+            self.run_in_thread("recording", self.actions.record)
 
     def action_accept(self) -> None:
         from bpftop.tui.screens.question import YesNoQuestion
@@ -336,7 +343,7 @@ class BpftopApp(ConfiguredApp, inherit_bindings=False):
         def answered(yes: bool | None) -> None:
             if yes:
                 accept = partial(self.actions.accept_offer, interface.label)
-                self._run_in_thread(f"requested on {clean(interface.label)}", accept)
+                self.run_in_thread(f"requested on {clean(interface.label)}", accept)
 
         self.push_screen(YesNoQuestion(offer_text(moment), "Do it?"), answered)
 
@@ -348,16 +355,3 @@ class BpftopApp(ConfiguredApp, inherit_bindings=False):
         self, label: str, text: str, changed: Callable[[str], object], done: Callable[[str | None], object]
     ) -> None:
         await self.frame.ask(label, text, changed, done)
-
-    def _run_in_thread(self, verb: str, task: Callable[[], str | None]) -> None:
-        """Run a task that may block; its result, or the reason of its failure, becomes a message."""
-
-        def run() -> None:
-            try:
-                result = task()
-            except BpftopError as error:
-                self.post_message(Said(str(error), is_error=True))
-            else:
-                self.post_message(Said(f"{verb} {result}" if result else verb))
-
-        self.run_worker(run, thread=True, exit_on_error=False)

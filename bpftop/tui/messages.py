@@ -6,6 +6,7 @@ from typing import Final
 
 from textual.message import Message
 
+from bpftop.model.packet_filter import PacketFilter
 from bpftop.tui.moment import Place
 
 
@@ -66,6 +67,25 @@ class FlowsWanted(Message):
     def __init__(self, sample_1_in: int) -> None:
         super().__init__()
         self.sample_1_in: Final = sample_1_in
+
+
+class DropsWanted(Message):
+    """A pane wants the latest dropped packets of these interfaces; None: it does not need them any more."""
+
+    def __init__(self, wanted: PacketFilter | None, names: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.wanted: Final = wanted
+        self.names: Final = names
+
+
+class CaptureToggled(Message):
+    """The person wants dropped packets of these interfaces in a file, or wants the file to end."""
+
+    def __init__(self, wanted: PacketFilter, names: tuple[str, ...], title: str) -> None:
+        super().__init__()
+        self.wanted: Final = wanted
+        self.names: Final = names
+        self.title: Final = title
 
 
 class BpfWanted(Message):

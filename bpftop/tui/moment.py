@@ -9,6 +9,7 @@ from functools import cached_property
 
 from bpftop.fields import field, frozen
 from bpftop.history.history import History, MarkedRates
+from bpftop.model.captured_packet import DroppedPackets
 from bpftop.model.sample import DIRECTIONS, Direction
 from bpftop.model.snapshot import TOTAL, DirectionTraffic, InterfaceSnapshot, Snapshot
 from bpftop.render.path_rows import StageLine, stage_lines
@@ -76,6 +77,10 @@ class Frame:
     """The times of the recording that is replayed."""
     recording: str = ""
     """Size and duration of the recording that is being made; empty: there is none."""
+    capturing: str = ""
+    """Size of the file of packets that is being written; empty: there is none."""
+    dropped: DroppedPackets | None = None
+    """The latest dropped packets of the row that is shown; None where nobody looks at them."""
     remarks: tuple[str, ...] = ()
     """Sentences about the source of the samples and about the recording."""
 

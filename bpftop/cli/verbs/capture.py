@@ -15,14 +15,14 @@ from bpftop.cli.shutdown import Ended, acknowledge, before_forced_exit, interrup
 from bpftop.cli.verbs.record import size_bytes
 from bpftop.cli.verbs.watch import duration_s
 from bpftop.errors import UsageError
+from bpftop.model.captured_packet import PACKETS_PER_SEC, SNAPLEN_BYTES
 
 if TYPE_CHECKING:
     from bpftop.cli.capture_file import CaptureFile
     from bpftop.collect.capture.packet_capture import PacketCapture
     from bpftop.collect.capture.request import CaptureRequest
 
-SNAPLEN, SNAPLEN_LEAST, SNAPLEN_MOST = 192, 64, 16384
-RATE = 1000
+SNAPLEN_LEAST, SNAPLEN_MOST = 64, 16384
 _WAIT_S = 0.1
 _from_1 = number(whole, lambda value: value >= 1, "a whole number from 1 up")
 _snaplen_bytes = number(
@@ -64,15 +64,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--duration", metavar="SECONDS", type=duration_s, help="end after this time")
     parser.add_argument("--max-size", metavar="SIZE", type=size_bytes, default=1 << 30, help="end before the file is "
                         "larger than this, as in 500M (default: 1G)")  # fmt: skip
-    parser.add_argument("--rate", metavar="N", type=_from_1, default=RATE, help="at most so many packets in a "
-                        f"second (default: {RATE}); the others are counted")  # fmt: skip
+    parser.add_argument("--rate", metavar="N", type=_from_1, default=PACKETS_PER_SEC, help="at most so many packets in "
+                        f"a second (default: {PACKETS_PER_SEC}); the others are counted")  # fmt: skip
     parser.add_argument("--one-in", metavar="N", type=_from_1, default=1, help="take one of N packets, at random")
     parser.add_argument(
         "--snaplen",
         metavar="BYTES",
         type=_snaplen_bytes,
-        default=SNAPLEN,
-        help=f"keep so many bytes of a packet, {SNAPLEN_LEAST} to {SNAPLEN_MOST} (default: {SNAPLEN})",
+        default=SNAPLEN_BYTES,
+        help=f"keep so many bytes of a packet, {SNAPLEN_LEAST} to {SNAPLEN_MOST} (default: {SNAPLEN_BYTES})",
     )
     content = parser.add_mutually_exclusive_group()
     content.add_argument("--headers-only", action="store_true", help="write zeros behind the layer 4 header (the "

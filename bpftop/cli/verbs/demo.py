@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
                 netns=lab.netns_path(),
                 drops=arguments.drops,
             )
-            return show(source, setup, remarks=remarks)
+            return show(source, setup, remarks=remarks, netns=lab.netns_path())
 
 
 @contextmanager

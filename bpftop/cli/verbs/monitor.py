@@ -25,4 +25,4 @@ def run(arguments: argparse.Namespace) -> int:
     setup = screen_setup(arguments)
     progress = ProgressRemark()
     source = live_source(arguments, setup.settings, on_screen=progress)
-    return show(source, setup, remarks=progress.remarks)
+    return show(source, setup, remarks=progress.remarks, netns=arguments.netns)

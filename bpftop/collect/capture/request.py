@@ -10,6 +10,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from bpftop.errors import BpftopError
 from bpftop.fields import frozen
 from bpftop.kernel.bpf.record_ring import A_ADDRESS, A_PORT, ANY_PROTOCOL, B_ADDRESS, B_PORT
+from bpftop.model.captured_packet import PACKETS_PER_SEC, SNAPLEN_BYTES
+from bpftop.model.packet_filter import PacketFilter
 from bpftop.model.protocols import protocol_name
 
 _ETHERTYPES = {"arp": 0x0806, "lldp": 0x88CC, "mpls": 0x8847, "pppoe": 0x8864, "ip": 0x0800}
@@ -40,9 +42,21 @@ class CaptureRequest:
     ethertype: int | None = None
     l4_proto: int | None = None
     flow: tuple[FlowSide, ...] = ()
-    most_bytes: int = 192
-    packets_per_sec: int = 1000
+    most_bytes: int = SNAPLEN_BYTES
+    packets_per_sec: int = PACKETS_PER_SEC
     sample_1_in: int = 1
+
+    @classmethod
+    def of(cls, wanted: PacketFilter, **limits: int) -> CaptureRequest:
+        """Return the request for packets that pass a filter. ``limits``: most_bytes, packets_per_sec, sample_1_in."""
+        return cls(
+            drops=wanted.dropped,
+            reasons=wanted.reasons,
+            ethertype=wanted.ethertype,
+            l4_proto=wanted.l4_proto,
+            flow=() if wanted.port is None else (FlowSide(port=wanted.port),),
+            **limits,
+        )
 
     @property
     def constants(self) -> dict[str, int]:

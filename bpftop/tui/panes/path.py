@@ -8,15 +8,19 @@ from typing import Any
 from textual.widget import Widget
 
 from bpftop.fields import frozen
+from bpftop.model.packet_filter import ANY_DROP, PacketFilter
 from bpftop.model.snapshot import sum_known
 from bpftop.model.timestamps import clock_time
 from bpftop.model.units import UNKNOWN, rough, si, spark
 from bpftop.render.columns import Column
 from bpftop.render.path_columns import PATH_COLUMNS, duration
 from bpftop.render.path_rows import Detail, Section, StageLine, sections
-from bpftop.tui.moment import Moment
+from bpftop.tui.bindings import bindings
+from bpftop.tui.messages import CaptureToggled, DropsWanted, Said
+from bpftop.tui.moment import Moment, Place
 from bpftop.tui.panes.pane import Pane
 from bpftop.tui.widgets.chart import AXIS, Plot, cell_count, cell_seconds, chart_lines
+from bpftop.tui.widgets.dropped_lines import dropped_lines, row_packets
 from bpftop.tui.widgets.line import Line, Span, clean, crop, line, shortened, wrapped
 from bpftop.tui.widgets.loss_line import LossLines
 from bpftop.tui.widgets.region import Region
@@ -120,7 +124,8 @@ class StageDetail(Region):
         key = moment.frame.place.row
         stage = next((each for each in moment.stages if each.stage.id == key), None)
         if stage is None:
-            return explanation(moment, key, width) or [line(("This row is not there at this moment.", "muted"))]
+            gone = [line(("This row is not there at this moment.", "muted"))]
+            return [*(explanation(moment, key, width) or gone), *dropped_lines(moment, key, width)]
         columns = cell_count(width - AXIS - 2)
         seconds = cell_seconds(columns)
         stages, ranges = moment.history.stages, moment.history.tick_ranges(moment.snapshot.mono_ns, seconds, columns)
@@ -133,7 +138,7 @@ class StageDetail(Region):
             f"{UNKNOWN if peak is None else f'{rough(peak[0])}/s at {peak_time}'}   ", ("five minutes ", "muted"),
             f"{si(stage.recent)}   ", ("since start ", "muted"), si(stage.since_start),
         )  # fmt: skip
-        drops = [
+        reasons = [
             line(
                 (f"{clean(detail.name)[:38]:<40}", "name"),
                 f"{si(detail.per_sec):>8}",
@@ -143,8 +148,11 @@ class StageDetail(Region):
             for detail in section.rows
             if detail.has_rate and detail.per_sec
         ]
-        heading = [(), line(("Dropped at this moment, by reason, socket and driver counter", "title"))] if drops else []
-        return [*chart, crop(numbers, width), (), *explanation(moment, key, width), *heading, *drops]
+        heading = [(), line(("Dropped at this moment, by reason, socket and driver counter", "title"))]
+        return [
+            *chart, crop(numbers, width), (), *explanation(moment, key, width), *dropped_lines(moment, key, width),
+            *(heading if reasons else ()), *reasons,
+        ]  # fmt: skip
 
 
 class PathPane(Pane):
@@ -154,13 +162,15 @@ class PathPane(Pane):
     PathPane LossLines { height: 2; }
     PathPane PathTable, PathPane StageDetail { height: 1fr; }
     """
+    BINDINGS = bindings("capture")
     title = "Path"
     source = "The counter that stands in the last column, and in the explanation of the selected row."
-    hints = (("choose", "over time"), ("filter", "filter"), ("sort", "sort"), ("mark", "mark"), ("pause", "pause"),
-             ("copy", "copy"))  # fmt: skip
+    hints = (("choose", "over time"), ("capture", "capture"), ("filter", "filter"), ("sort", "sort"),
+             ("mark", "mark"), ("pause", "pause"), ("copy", "copy"))  # fmt: skip
     columns = PATH_COLUMNS
 
     def compose_list(self) -> Iterator[Widget]:
+        self._watched: tuple[PacketFilter | None, tuple[str, ...]] = None, ()
         self._losses, self._stages = LossLines(), PathTable()
         self._explanation = Explanation(self._stages)
         yield from (self._losses, self._stages, self._explanation)
@@ -170,6 +180,42 @@ class PathPane(Pane):
 
     def table(self) -> PathTable:
         return self._stages
+
+    def show(self, moment: Moment) -> None:
+        """Draw a moment. Have the dropped packets of a row copied for as long as its details are shown."""
+        row = moment.frame.place.row
+        wanted = row_packets(moment, row) if row and moment.live else None
+        self._watch(wanted, _names(moment) if wanted else ())
+        super().show(moment)
+
+    def enter(self, place: Place) -> None:
+        super().enter(place)
+        if not place.row:
+            self._watch(None, ())
+
+    def closed(self) -> None:
+        self._watch(None, ())
+
+    def _watch(self, wanted: PacketFilter | None, names: tuple[str, ...]) -> None:
+        if self._watched != (wanted, names):
+            self._watched = wanted, names
+            self.post_message(DropsWanted(wanted, names))
+
+    def action_capture(self) -> None:
+        """Write the dropped packets of the row to a file, all of them without a row, or end the file."""
+        moment = self.moment
+        if moment is None:
+            return
+        key = moment.frame.place.row or self._stages.cursor
+        with moment.lock:
+            title = _title(moment, key) if key else "any stage"
+            wanted = row_packets(moment, key) if key else ANY_DROP
+        if wanted is None:
+            self.post_message(
+                Said(f"The kernel names no reason for the packets of {title}, so they cannot be captured.")
+            )
+        else:
+            self.post_message(CaptureToggled(wanted, _names(moment), title))
 
     def divide(self, moment: Moment, width: int, height: int) -> None:
         self._losses.styles.height = 2 if height >= 8 else 1
@@ -188,6 +234,12 @@ class PathPane(Pane):
             told = explanation(table.moment, table.cursor, self.size.width)
         row = table.row_text(table.cursor, self.size.width)
         return "\n".join((row, *("".join(span.text for span in spans).rstrip() for spans in told)))
+
+
+def _names(moment: Moment) -> tuple[str, ...]:
+    """Return the names of the selected interfaces that are there."""
+    chosen = (moment.snapshot.interface(label).interface for label in moment.selection.labels)
+    return tuple(each.name for each in chosen if each.state in ("up", "down"))
 
 
 def _title(moment: Moment | None, key: str) -> str:

@@ -108,11 +108,17 @@ def _cost(moment: Moment, *, short: bool = False) -> Line:
     return line((f"bpftop {cpu} % CPU{per_packet}", "muted"))
 
 
+def _jobs(moment: Moment, *, short: bool) -> Line:
+    """Return the files that are being written: a recording, a capture."""
+    jobs = (("record", moment.frame.recording), ("capture", moment.frame.capturing))
+    return tuple(Span("● " if short else f"● {size} ", "alarm", action) for action, size in jobs if size)
+
+
 def _clock(moment: Moment, *, short: bool = False) -> Line:
     """Return the time of the snapshot, the interval, and whether the screen is live, paused or a replay."""
-    wall_ns, recording = moment.snapshot.wall_ns, moment.frame.recording
+    wall_ns = moment.snapshot.wall_ns
     clock = clock_time(wall_ns) if short or moment.live else rfc3339_seconds(wall_ns).replace("T", " ")
-    record = line(("● " if short else f"● {recording} ", "alarm", "record")) if recording else ()
+    record = _jobs(moment, short=short)
     if moment.choices.paused is not None:
         behind_s = (moment.newest_ns - moment.snapshot.mono_ns) / 1e9
         return (*record, *line(clock, (f" {-behind_s:.0f} s ", "muted"), ("PAUSED", "notice", "pause")))
