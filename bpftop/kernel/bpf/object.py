@@ -51,7 +51,7 @@ class BpfObject:
             program: The name of the program to load, or the names of several (empty: all).
             constants: Values of ``const volatile __u32`` variables, by name.
             path: The object file, if not that of the installation.
-            target: A loaded program (by fd) and its function, which a tracing program is attached to.
+            target: A loaded program (by fd) and its function, which tracing programs are attached to.
             shared: Maps (by fd) that take the place of the object's own maps, by name.
             max_entries: Sizes of maps that differ from the source, by name.
 
@@ -94,10 +94,11 @@ class BpfObject:
             raise BpftopError(f"the BPF object {self.name} has no program {', '.join(wanted)}; reinstall bpftop")
         if target is not None:
             fd, function = target
-            check(
-                lib.bpf_program__set_attach_target(handles[wanted[0]], fd, function.encode()),
-                f"find the function {function} in the BTF of its program",
-            )
+            for handle in handles.values():
+                check(
+                    lib.bpf_program__set_attach_target(handle, fd, function.encode()),
+                    f"find the function {function} in the BTF of its program",
+                )
         bpf_map = ffi.NULL
         while (bpf_map := lib.bpf_object__next_map(self._object, bpf_map)) != ffi.NULL:
             check(lib.bpf_map__set_pin_path(bpf_map, ffi.NULL), "keep a map of the BPF object unpinned")

@@ -8,17 +8,20 @@ from bpftop.collect.inventory.contents import read_content
 from bpftop.collect.inventory.disassembly import read_disassembly
 from bpftop.collect.inventory.reader import InventoryReader
 from bpftop.errors import BpftopError
+from bpftop.measure.programs.program_profile import profile_program
 from bpftop.model.bpf_inventory import BpfInventory
 from bpftop.model.map_contents import decode_entry, text_of
 from bpftop.render.bpf.disassembly import HOT, disassembly_lines, hot_maps, map_references
 from bpftop.render.bpf.loaded_programs import verifier_text
+from bpftop.render.bpf.program_profile import profile_text
 
 ENTRIES_MAX = 500
+PROFILE_S = 1.0
 _TITLE = 13
 
 
 def program_text(prog_id: int) -> Sequence[str]:
-    """Return what the verifier did for a program, its maps, and its translated instructions.
+    """Return what the verifier did for a program, a profile of its runs, its maps, and its translated instructions.
 
     Raises BpftopError once the program is gone.
     """
@@ -38,10 +41,19 @@ def program_text(prog_id: int) -> Sequence[str]:
     return (
         f"{'verifier':<{_TITLE}}{verifier_text(program)}",
         f"{'functions':<{_TITLE}}{code.functions}, in {program.jited_bytes} bytes of machine code",
+        f"{'PMU profile':<{_TITLE}}{_profile(prog_id)}",
         *maps,
         "",
         *disassembly_lines(code.instructions, code.source, names, hot),
     )
+
+
+def _profile(prog_id: int) -> str:
+    """Measure the runs of a program for a second where this machine can; else say in one sentence why not."""
+    try:
+        return profile_text(profile_program(prog_id, PROFILE_S))
+    except BpftopError as error:
+        return f"not possible: {error}"
 
 
 def map_text(map_id: int) -> Sequence[str]:

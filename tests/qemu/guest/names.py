@@ -17,5 +17,6 @@ PROOFS: Mapping[str, str] = {
     "neighbour table": "losses.neighbour_table_fills",
     "flows": "flows.are_kept",
     "device stack": "stack.counts_once",
+    "program counters": "counters.count_each_run",
 }
 """Each is a function that raises AssertionError, or returns what was seen in a few words."""
