@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Iterator over all open files of all processes: write a record for each file descriptor of a program, map, link or perf
- * event.
+/* Iterator over all open files of all processes: write a record for each file descriptor of a program, map, link or
+ * perf event.
  *
  * The kernel knows these files by their operations (bpf_map_fops), whose addresses are in /proc/kallsyms only with
  * CONFIG_KALLSYMS_ALL. So the files are known by the name of their anonymous inode instead (kernel/bpf/syscall.c).

@@ -10,8 +10,8 @@
 
 struct bpf_owner {
 	unsigned int kind; /* OWNED_... */
-	unsigned int id; /* of the object; for a perf event the file descriptor */
-	unsigned int pid; /* of the process, in the initial pid namespace */
+	unsigned int id;   /* of the object; for a perf event the file descriptor */
+	unsigned int pid;  /* of the process, in the initial pid namespace */
 	char comm[16];
 };
 
