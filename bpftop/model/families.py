@@ -213,9 +213,10 @@ NETNS_FAMILIES = (
            "destinations of packets without a route, and of those whose TTL ends here, in a sample of ten seconds "
            "(tracepoints fib_table_lookup, fib6_table_lookup and kfree_skb)", kind="gauge", scope="netns",
            every_ns=_SECOND_NS, in_metrics=False),
-    Family("refused_ports", ("protocol", "port"), ("packets",),
-           "UDP datagrams and TCP connection requests to ports where nobody listens, in a sample of ten seconds "
-           "(tracepoint kfree_skb)", kind="gauge", scope="netns", every_ns=_SECOND_NS, in_metrics=False),
+    Family("refused_ports", ("kind", "port"), ("packets",),
+           "packets to ports where nobody listens, in a sample of ten seconds: UDP, TCP (connection requests); without "
+           "their port TCP odd flags (neither SYN nor ACK) and TCP other (tracepoint kfree_skb)", kind="gauge",
+           scope="netns", every_ns=_SECOND_NS, in_metrics=False),
     Family("sysctls", ("name",), ("value",), "limits that explain losses (/proc/sys/net)", kind="gauge", scope="netns",
            every_ns=10 * _SECOND_NS, in_metrics=False),
 )  # fmt: skip

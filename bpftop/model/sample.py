@@ -22,6 +22,9 @@ FLAG_LABELS = ("syn", "syn_ack", "fin", "rst", "other")
 FRAGMENT_LABELS = ("first", "later")
 
 
+BEING_LOADED = "being loaded"
+"""Part of the reason for a family whose program will be attached in a moment."""
+
 DOES_NOT_APPLY = "does not apply here"
 """In the reason for a missing input: there is nothing to read, as opposed to something that cannot be read."""
 

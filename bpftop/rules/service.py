@@ -126,10 +126,10 @@ def _since_the_start(rule_input: RuleInput, counters: Sequence[str]) -> int:
 def _asked_port(rule_input: RuleInput, protocol: str) -> int | str | None:
     """Return the port that nearly all refused requests of a sample were sent to; None without such a port."""
     reading = rule_input.snapshot.reading("refused_ports")
-    rows = [] if reading is None else [(reading.value(key, "packets") or 0, key) for key in reading.keys]
-    whole = sum(packets for packets, _ in rows)
-    most, key = max(rows, default=(0, ("", 0)))
-    return key[1] if key[0] == protocol and most >= rule_input.limits["one_port"].raised * whole else None
+    keys = [] if reading is None else [key for key in reading.keys if key[0] == protocol]
+    rows = [] if reading is None else [(reading.value(key, "packets") or 0, key[1]) for key in keys]
+    most, port = max(rows, default=(0, None), key=lambda row: row[0])
+    return port if most >= rule_input.limits["one_port"].raised * sum(packets for packets, _ in rows) else None
 
 
 def _closed_ports(rule_input: RuleInput, protocol: str) -> list[tuple[int | str, int]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bpftop.model.sample import DIRECTIONS
+from bpftop.model.sample import BEING_LOADED, DIRECTIONS
 from bpftop.model.snapshot import InterfaceSnapshot
 from bpftop.model.units import pct, si
 from bpftop.rules.counted import cell_rate, has_most, tcp
 from bpftop.rules.evidence import compare, per_s, socket
 from bpftop.rules.losses import backlog_dropped
-from bpftop.rules.rule import Headline, InputUnavailable, Limit, Raised, Rule, RuleInput, if_available
+from bpftop.rules.rule import Headline, InputUnavailable, Limit, NotEnoughData, Raised, Rule, RuleInput, if_available
 from bpftop.rules.shapes import Rates, Share, counter_rates, growth_limit, lasting, rate_over_limit, share_over_limit
 
 _QUEUE_FULL = ("TcpExtTCPReqQFullDoCookies", "TcpExtTCPReqQFullDrop")
@@ -90,6 +90,9 @@ def _why_syn(rule_input: RuleInput, syn: float, full: float) -> str:
 def port_scan(rule_input: RuleInput) -> Raised | None:
     """Check connection requests that this host refuses with a reset."""
     syn, resets = cell_rate(rule_input, "tcp_flags", "syn"), _resets_sent(rule_input)
+    odd = _odd_segments(rule_input)
+    if odd >= rule_input.limit("refused"):
+        return _scan_by_odd_flags(rule_input, odd)
     refused = _refused(rule_input)
     if refused < rule_input.limit("refused") or resets < rule_input.limit("share") * syn:
         return None
@@ -105,6 +108,32 @@ def port_scan(rule_input: RuleInput) -> Raised | None:
         "no socket listens on the ports that the SYNs are sent to",
         Headline("SYNs refused", "refused", _refused),
     )
+
+
+def _scan_by_odd_flags(rule_input: RuleInput, odd: float) -> Raised:
+    return Raised(
+        "warning",
+        f"Port scan by TCP segments that no program sends: {per_s(odd)} refused",
+        (
+            compare("segments with neither SYN nor ACK refused", odd, rule_input.limits["refused"]),
+            f"{pct(_odd_share(rule_input))} of the segments to closed ports in a sample; resets sent "
+            f"{per_s(_resets_sent(rule_input))}",
+        ),
+        "somebody looks for open ports past a firewall that stops SYNs (FIN, NULL or Xmas scan)",
+        Headline("segments with neither SYN nor ACK refused", "refused", _odd_segments),
+    )
+
+
+def _odd_segments(rule_input: RuleInput) -> float:
+    """Return refused segments per second with neither SYN nor ACK, by their share in the last sample."""
+    return _odd_share(rule_input) * _resets_sent(rule_input)
+
+
+def _odd_share(rule_input: RuleInput) -> float:
+    reading = rule_input.snapshot.reading("refused_ports")
+    rows = [] if reading is None else [(str(key[0]), reading.value(key, "packets") or 0) for key in reading.keys]
+    whole = sum(packets for kind, packets in rows if kind.startswith("TCP"))
+    return sum(packets for kind, packets in rows if kind == "TCP odd flags") / max(1, whole)
 
 
 def _refused(rule_input: RuleInput) -> float:
@@ -155,6 +184,8 @@ def rst_storm(rule_input: RuleInput) -> Raised | None:
     if limit is None:
         return None
     received, sent = cell_rate(rule_input, "tcp_flags", "rst"), _resets_sent(rule_input)
+    if sent > received and BEING_LOADED in (rule_input.snapshot.why_unavailable("refused_ports") or ""):
+        raise NotEnoughData("the segments that are answered by resets are being looked at: a scan has another name")
     evidence = [
         compare("resets that no new connection explains", unexplained, rule_input.limits[limit]),
         f"received {per_s(received)}, sent {per_s(sent)}, established connections reset "
@@ -283,8 +314,8 @@ RULES = (
                   "firewall-drops", "tcp-memory", "tx-drops", "no-route-out", "conntrack-invalid"),
     ),
     Rule(
-        "port-scan", "tcp", "interface", ("tcp_flags", "snmp"), ("warning",),
-        "connection requests to ports where nobody listens", port_scan,
+        "port-scan", "tcp", "interface", ("tcp_flags", "snmp", "refused_ports"), ("warning",),
+        "connection requests to ports where nobody listens, and segments with neither SYN nor ACK", port_scan,
         {"refused": Limit(50, None, "/s", "a client of a service that is down asks less often"),
          "share": Limit(0.5, 0.4, "share")},
         ("ss -ltn", "tcpdump -nc 20 -i {iface} 'tcp[tcpflags] & (tcp-syn|tcp-ack) = tcp-syn'",

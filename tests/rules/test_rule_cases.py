@@ -8,7 +8,7 @@ import pytest
 
 from bpftop.model.device import DeviceFacts, Irq, Queue
 from bpftop.model.findings import Finding, Severity
-from bpftop.model.sample import Hook
+from bpftop.model.sample import BEING_LOADED, Hook
 from bpftop.rules.engine import fold
 from tests.rules.world import ETH0, Watch, World
 
@@ -73,6 +73,19 @@ def test_full_syn_queue_without_a_program() -> None:
     watch.world.quiet()
     watch.run(15)
     assert "no program counts" in watch.now.blind["syn-flood"]
+
+
+def test_resets_are_no_storm_until_their_cause_is_sampled() -> None:
+    """A scan by odd flags has its own name from the first on."""
+    world = World().frames("protocols", 6, pps=2_000).frames("tcp_flags", "rst", pps=2_000, direction="tx")
+    watch = Watch(world.absent("refused_ports", f"refused ports: {BEING_LOADED}"))
+    watch.run(4)
+    assert watch.finding("rst-storm") is None
+    assert "being looked at" in watch.now.waiting["rst-storm"]
+    world.unavailable.clear()
+    world.level("refused_ports", ("TCP odd flags", 0), packets=2_000)
+    watch.run(1)
+    assert require_finding(watch, "rst-storm").explained_by == "port-scan"
 
 
 def test_refused_syns_are_no_flood() -> None:

@@ -170,6 +170,9 @@ RAISED: list[tuple[str, str, str, Setup]] = [
     ("port-scan", "warning", "Connection attempts refused: 200/s, a port scan or a service that is not running",
      lambda w: w.frames("protocols", 6, pps=250).frames("tcp_flags", "syn", pps=250).frames(
          "tcp_flags", "rst", pps=200, direction="tx")),
+    ("port-scan", "warning", "Port scan by TCP segments that no program sends: 1.80 k/s refused",
+     lambda w: w.frames("protocols", 6, pps=2_000).frames("tcp_flags", "rst", pps=2_000, direction="tx").level(
+         "refused_ports", ("TCP odd flags", 0), packets=900).level("refused_ports", ("TCP other", 0), packets=100)),
     ("multicast-flood", "warning", "Multicast flood: 2.00 k/s",
      lambda w: w.frames("protocols", 17, pps=2_000).frames("joint", "ipv4", "multicast", "<=64", pps=2_000)),
     ("multicast-flood", "warning", "Flood of group membership messages: 300/s",
@@ -544,7 +547,6 @@ def test_service_that_ended_before_is_named_by_the_asked_port() -> None:
 
 NOT_ONE_SERVICE: dict[str, Setup] = {
     "a scan of many ports": lambda w: w.level("refused_ports", ("UDP", 137), packets=800),
-    "a port of another protocol": lambda w: w.level("refused_ports", ("TCP", 9200), packets=5_000),
     "others are served as before": lambda w: w.stack(UdpInDatagrams=20),
     "a flood": lambda w: w.stack(UdpNoPorts=12_000),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +14,20 @@ from bpftop.model.sample import Interface, Key, Reading, reading_key
 MANY_PER_SEC = 10
 """Refused requests per second from which a sample is taken: strays at an open port of the Internet stay below."""
 
-_PROTOCOLS = {socket.IPPROTO_UDP: "UDP", socket.IPPROTO_TCP: "TCP"}
+_KINDS = ("UDP", "TCP", "TCP odd flags", "TCP other")
+"""Names of the kinds of bpf_objects/refused.bpf.c, by their numbers."""
+
+
+class RefusedCounts(Traced):
+    """The attached counting program."""
+
+    def __init__(self, indexes: Sequence[int]) -> None:
+        no_socket = number_of_reason("SKB_DROP_REASON_NO_SOCKET", "want of a socket")
+        super().__init__("refused", "count_refused", 2, indexes, {"no_socket": no_socket})
+
+    def rows(self) -> Mapping[tuple[int, ...], Sequence[int]]:
+        """Return the counts by kind and port: of the ports asked first, where a scan fills the table."""
+        return self._counts.read()
 
 
 class RefusedPorts:
@@ -25,7 +37,7 @@ class RefusedPorts:
 
     def __init__(self, snmp: Snmp, snmp6: Snmp6) -> None:
         self._files = ((Gains("UdpNoPorts", "TcpOutRsts"), snmp), (Gains("Udp6NoPorts"), snmp6))
-        self._sampler = Sampler(Trouble("refused ports", _load, _row))
+        self._sampler = Sampler(Trouble("refused ports", RefusedCounts, _row))
         self._builder = ReadingBuilder(self.name)
 
     def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
@@ -41,9 +53,4 @@ class RefusedPorts:
 
 
 def _row(key: tuple[int, ...]) -> Key:
-    return _PROTOCOLS[key[0]], key[1]
-
-
-def _load(indexes: Sequence[int]) -> Traced:
-    no_socket = number_of_reason("SKB_DROP_REASON_NO_SOCKET", "want of a socket")
-    return Traced("refused", "count_refused", 2, indexes, {"no_socket": no_socket})
+    return _KINDS[key[0]], key[1]

@@ -26,7 +26,7 @@ from bpftop.kernel.bpf.percpu_hash import ROWS_MAX, CountsHash, WatchedSet
 from bpftop.kernel.check import KernelError, errno_words
 from bpftop.kernel.netns import namespace_inode
 from bpftop.kernel.privileges import Privileges, missing_remedy
-from bpftop.model.sample import Interface, Key, Reading
+from bpftop.model.sample import BEING_LOADED, Interface, Key, Reading
 
 TRACING = ("CAP_BPF", "CAP_PERFMON")
 """Capabilities that loading a tracing program takes."""
@@ -201,7 +201,7 @@ class Late(Generic[Part]):
                 raise Unavailable(f"{self._subject}: {error}") from None
             self._thread = thread
         if self._thread.is_alive():
-            raise Unavailable(f"{self._subject}: being loaded")
+            raise Unavailable(f"{self._subject}: {BEING_LOADED}")
         if self._bug is not None:
             raise self._bug
         if self._part is None:

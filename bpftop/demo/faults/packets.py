@@ -9,7 +9,7 @@ from bpftop.demo import frames
 from bpftop.demo.sides import GENERATOR, WATCHED
 
 PROTO_TCP = 6
-SYN, RST, ACK = 0x02, 0x04, 0x10
+FIN, SYN, RST, PSH, ACK, URG = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 HOST = socket.inet_aton(WATCHED.ipv4[0])
 SOURCE = socket.inet_aton(GENERATOR.ipv4[0])
 STRANGERS = "198.19.0.0/16"

@@ -44,6 +44,7 @@ FAULTS: tuple[type[Scenario], ...] = (
     conntrack.ConntrackFull,
     conntrack.ConntrackInvalid,
     tcp.PortScan,
+    tcp.OddFlagsScan,
     tcp.SynFlood,
     tcp.AcceptQueueOverflow,
     tcp.RstStorm,

@@ -62,6 +62,18 @@ class PortScan(Scenario):
         self.send(scan, 800)
 
 
+class OddFlagsScan(Scenario):
+    """A scan of 2 000 ports by FIN, NULL and Xmas segments, as nmap sends them past a filter of SYNs."""
+
+    id = "odd-flags-scan"
+    finding = "port-scan"
+    moves = (counter("TcpOutRsts", 500), drop("NO_SOCKET", 500))
+
+    def prepare(self) -> None:
+        shapes = (0, packets.FIN, packets.FIN | packets.PSH | packets.URG)
+        self.send([packets.tcp(34000, PORT + n, shapes[n % 3], seq=n) for n in range(2000)], 1500)
+
+
 class AcceptQueueOverflow(offered.AcceptQueueOverflow, Scenario):
     moves = (
         counter("TcpExtListenOverflows", 50),
