@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from bpftop.cli.output import Output, complain
 from bpftop.errors import BpftopError
 from bpftop.export.pcapng.blocks import PcapngBlocks, cost_sentence, left_out_sentence
+from bpftop.history.finding_packets import interfaces_of, packets_of
 from bpftop.model.captured_packet import SNAPLEN_BYTES, CaptureCounts, CapturedPacket
-from bpftop.render.dropped_rows import HIDDEN_FUNCTIONS
+from bpftop.render.packet_words import HIDDEN_FUNCTIONS, packet_words
 
 if TYPE_CHECKING:
     from bpftop.collect.capture.packet_capture import PacketCapture
+    from bpftop.model.findings import Finding
     from bpftop.model.snapshot import Snapshot
 
 FINDING_PACKETS = 100
@@ -83,7 +85,7 @@ class CaptureFile:
 
 
 class FindingCapture:
-    """Packets from the first finding that is a warning or worse on: those that the kernel drops, if it drops any."""
+    """The first packets that a finding is about, from the first finding on that is a warning or worse."""
 
     def __init__(self, output: Output, name: str, netns: str | None) -> None:
         self._name, self._netns = name, netns
@@ -100,27 +102,26 @@ class FindingCapture:
         """Begin to capture at the first finding, and write the packets that have come since the last snapshot."""
         if self._capture is not None:
             self._file.add(self._capture.read())
-        elif self._refusal is None and any(each.severity != "info" for each in snapshot.diagnosis.findings):
-            self._begin(snapshot)
+        elif self._refusal is None:
+            findings = (each for each in snapshot.diagnosis.findings if each.severity != "info")
+            found = next((each for each in findings if packets_of(snapshot, each) is not None), None)
+            if found is not None:
+                self._begin(snapshot, found)
 
-    def _begin(self, snapshot: Snapshot) -> None:
+    def _begin(self, snapshot: Snapshot, finding: Finding) -> None:
         from bpftop.collect.capture.packet_capture import PacketCapture
         from bpftop.collect.capture.request import CaptureRequest
         from bpftop.kernel.netns import inside
 
-        drops = snapshot.reading("drops")
-        dropping = drops is not None and any(rate for _, rate in drops.rates("packets"))
-        names = [each.label for each in snapshot.interfaces]
+        wanted, names = packets_of(snapshot, finding), interfaces_of(snapshot, finding)
+        assert wanted is not None, "take() chose a finding with packets"
         try:
             with inside(self._netns) if self._netns else nullcontext():
-                self._capture = PacketCapture(names, CaptureRequest(drops=dropping))
+                self._capture = PacketCapture(names, CaptureRequest(wanted))
         except BpftopError as error:
             self._refusal = str(error)
             return
-        titles = "; ".join(finding.title for finding in snapshot.diagnosis.findings)
-        self._file.begin(
-            f"{'dropped packets' if dropping else 'packets'} on {' '.join(names)}, payload is zeros: {titles}"
-        )
+        self._file.begin(f"{packet_words(wanted)} on {' '.join(names)}, payload is zeros: {finding.title}")
 
     def close(self) -> None:
         """End the capture, and say what is in the file."""

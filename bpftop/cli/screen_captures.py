@@ -63,7 +63,7 @@ class ScreenCaptures:
 
         self._stop.clear()
         path = os.path.abspath(f"bpftop-{file_stamp(time.time_ns())}.pcapng")
-        request = CaptureRequest.of(wanted)
+        request = CaptureRequest(wanted)
         with (
             inside(self._netns) if self._netns else nullcontext(),
             closing(PacketCapture(names, request)) as capture,

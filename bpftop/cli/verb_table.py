@@ -123,6 +123,7 @@ GROUPS = (
                     "sudo bpftop capture eth0 --drops -o drops.pcapng": "what is dropped, with the kernel's reason",
                     "sudo bpftop capture eth0 --flow :53 --count 100 -o dns.pcapng": "100 packets of one port",
                     "sudo bpftop capture eth0 --drops --reason NO_SOCKET -o closed.pcapng": "one reason only",
+                    "sudo bpftop capture eth0 --finding syn-flood -o flood.pcapng": "wait for a flood, and take it",
                 },
             ),
         },

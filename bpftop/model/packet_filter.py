@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bpftop.fields import frozen
-
-TCP, UDP = 6, 17
+from bpftop.model.protocols import TCP, UDP
 
 
 @frozen

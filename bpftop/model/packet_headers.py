@@ -5,10 +5,10 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from bpftop.fields import frozen
-from bpftop.model.protocols import protocol_name
+from bpftop.model.protocols import TCP, UDP, protocol_name
 
 ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_ARP = 0x0800, 0x86DD, 0x0806
-TCP, UDP, SCTP, DCCP, UDPLITE = 6, 17, 132, 33, 136
+SCTP, DCCP, UDPLITE = 132, 33, 136
 _ETHERNET_BYTES, _TAG_BYTES = 14, 4
 _TAGS = (0x8100, 0x88A8)
 _IPV4_BYTES, _IPV6_BYTES, _ARP_BYTES = 20, 40, 28

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from bpftop.model.findings import Finding
+from bpftop.model.protocols import TCP, UDP
 from bpftop.model.sample import Key
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
 from bpftop.model.units import pct, si
@@ -17,23 +18,41 @@ FLOW_RULES: Mapping[str, str] = {
 }
 """Rule of a flood, storm, overflow, amplification or imbalance -> the protocol of its flows; empty: any protocol."""
 
-_NAMED_SOURCES, _LEAST_SHARE = 3, 0.1
+_NAMED_SOURCES, _LEAST_SHARE, _MOST_SHARE = 3, 0.1, 0.5
+_PORT_PROTOCOLS = {"TCP": TCP, "UDP": UDP}
 _SOCKET_LABELS = 7
 
 
 def flow_evidence(snapshot: Snapshot, finding: Finding) -> tuple[str, ...]:
     """Return sentences about what arrives on the interface of a finding, or on the busiest; none without flows."""
+    busiest = _busiest(snapshot, finding)
+    return () if busiest is None else tuple(_sentences(snapshot, busiest, FLOW_RULES[finding.id]))
+
+
+def target_port(snapshot: Snapshot, finding: Finding) -> tuple[int, int] | None:
+    """Return IP protocol and port that at least half of the packets of a finding go to; None where no port is known."""
+    busiest = _busiest(snapshot, finding) if finding.id in FLOW_RULES else None
+    groups = None if busiest is None else snapshot.reading("flow_groups", busiest.label, "rx")
+    if busiest is None or groups is None or groups.elapsed_ns is None:
+        return None
+    rates = {key: rate for key, rate in groups.rates("packets") if rate}
+    ports = _ports(rates, FLOW_RULES[finding.id])
+    if not ports or ports[0][1] < _MOST_SHARE * sum(rate for _, rate in ports):
+        return None
+    protocol, _, port = ports[0][0].partition(" ")
+    return (_PORT_PROTOCOLS[protocol], int(port)) if protocol in _PORT_PROTOCOLS and port.isdecimal() else None
+
+
+def _busiest(snapshot: Snapshot, finding: Finding) -> InterfaceSnapshot | None:
+    """Return the interface of a finding, or the busiest interface, of those whose flows are counted."""
     of_one = finding.scope == "interface"
-    counted = [
+    counted = (
         each
         for each in snapshot.interfaces
         if (not of_one or each.label == finding.scope_name)
         and snapshot.reading("flow_groups", each.label, "rx") is not None
-    ]
-    if not counted:
-        return ()
-    busiest = max(counted, key=lambda each: each.rx.totals.packets_per_sec or 0.0)
-    return tuple(_sentences(snapshot, busiest, FLOW_RULES[finding.id]))
+    )
+    return max(counted, key=lambda each: each.rx.totals.packets_per_sec or 0.0, default=None)
 
 
 def _sentences(snapshot: Snapshot, interface: InterfaceSnapshot, protocol: str) -> Iterator[str]:
@@ -44,7 +63,7 @@ def _sentences(snapshot: Snapshot, interface: InterfaceSnapshot, protocol: str) 
     rates = {key: rate for key, rate in groups.rates("packets") if rate}
     whole = max(interface.rx.totals.packets_per_sec or 0.0, _sum_of(rates, "destination"))
     all_ports, sources = _largest(rates, "destination_port"), _largest(rates, "source")
-    ports = [row for row in all_ports if row[0].startswith(protocol)]
+    ports = _ports(rates, protocol)
     if not whole or not ports:
         return
     entries, _, _, sampled, _, _ = table.reading.totals[table.keys[0]]
@@ -71,6 +90,11 @@ def _sentences(snapshot: Snapshot, interface: InterfaceSnapshot, protocol: str) 
 
 def _sum_of(rates: dict[Key, float], group: str) -> float:
     return sum(rate for key, rate in rates.items() if key[2] == group)
+
+
+def _ports(rates: dict[Key, float], protocol: str) -> list[tuple[str, float]]:
+    """Return the destination ports of a protocol, such as ``TCP 443``, with their rates, largest first."""
+    return [row for row in _largest(rates, "destination_port") if row[0].startswith(protocol)]
 
 
 def _largest(rates: dict[Key, float], group: str) -> list[tuple[str, float]]:

@@ -15,12 +15,16 @@ from bpftop.cli.shutdown import Ended, acknowledge, before_forced_exit, interrup
 from bpftop.cli.verbs.record import size_bytes
 from bpftop.cli.verbs.watch import duration_s
 from bpftop.errors import UsageError
+from bpftop.fields import replace
 from bpftop.model.captured_packet import PACKETS_PER_SEC, SNAPLEN_BYTES
 
 if TYPE_CHECKING:
     from bpftop.cli.capture_file import CaptureFile
+    from bpftop.cli.finding_wait import FoundPackets
     from bpftop.collect.capture.packet_capture import PacketCapture
     from bpftop.collect.capture.request import CaptureRequest
+    from bpftop.model.packet_filter import PacketFilter
+    from bpftop.rules.rule import Rule
 
 SNAPLEN_LEAST, SNAPLEN_MOST = 64, 16384
 _WAIT_S = 0.1
@@ -59,6 +63,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A[,B]",
         help="only packets from or to A, or between A and B: 198.18.0.1, 198.18.0.1:53, :53, [fd00::1]:53",
     )
+    parser.add_argument(
+        "--finding",
+        metavar="ID",
+        help="only packets that this finding is about, such as syn-flood, from the moment it is found on: those that "
+        "it counts as dropped, or those of its protocol and port (`bpftop diagnose --list` has the ids)",
+    )
     parser.add_argument("--count", metavar="N", type=_from_1, help="end after N packets (default: run until "
                         "Ctrl-C)")  # fmt: skip
     parser.add_argument("--duration", metavar="SECONDS", type=duration_s, help="end after this time")
@@ -87,12 +97,20 @@ def run(arguments: argparse.Namespace) -> int:
     from bpftop.export.pcapng.blocks import PcapngBlocks
     from bpftop.kernel.netns import inside
 
-    request = _request(arguments)
-    names = interface_names(arguments)
+    request, names = _request(arguments), interface_names(arguments)
+    rule = None if arguments.finding is None else _rule(arguments)
     with opened(arguments.output) as output:
         blocks = PcapngBlocks(request.most_bytes, payload=arguments.payload, kernel=os.uname().release)
         file = CaptureFile(output, blocks, arguments.count, arguments.max_size)
-        file.begin(_description(arguments, names))
+        title = ""
+        if rule is not None:
+            found = _found(arguments, rule)
+            if found is None:
+                file.begin(f"{rule.id} was not found")
+                complain(f"{rule.id} was not found, so {arguments.output} has no packets")
+                return 0
+            request, names, title = replace(request, wanted=found.wanted), found.names, found.title
+        file.begin(_description(arguments, request.wanted, names, title))
         with (
             inside(arguments.netns) if arguments.netns else nullcontext(),
             closing(PacketCapture(names, request)) as capture,
@@ -116,30 +134,61 @@ def _follow(capture: PacketCapture, file: CaptureFile, duration: float | None) -
         file.add(capture.read())
 
 
+def _rule(arguments: argparse.Namespace) -> Rule:
+    """Return the check of --finding. Raises UsageError."""
+    from bpftop.cli.finding_wait import rule_of
+
+    filters = {
+        "--drops": arguments.only_drops, "--reason": arguments.reason, "--protocol": arguments.protocol,
+        "--flow": arguments.flow,
+    }  # fmt: skip
+    given = [name for name, value in filters.items() if value]
+    if given:
+        raise UsageError(f"--finding chooses the packets; leave out {' and '.join(given)}")
+    return rule_of(arguments.finding)
+
+
+def _found(arguments: argparse.Namespace, rule: Rule) -> FoundPackets | None:
+    """Wait for a finding, and say what is captured; None: a signal came first."""
+    from bpftop.cli.finding_wait import wait_for
+    from bpftop.render.packet_words import packet_words
+
+    try:
+        found = wait_for(rule, arguments)
+    except Ended:
+        acknowledge()
+        return None
+    complain(f"{found.title}: capturing {packet_words(found.wanted)} on {' '.join(found.names)}")
+    return found
+
+
 def _request(arguments: argparse.Namespace) -> CaptureRequest:
     from bpftop.collect.capture.request import CaptureRequest, flow_sides, protocol_numbers
+    from bpftop.model.packet_filter import PacketFilter
 
     if arguments.reason is not None and not arguments.only_drops:
         raise UsageError("--reason is about dropped packets; add --drops")
     ethertype, l4_proto = (None, None) if arguments.protocol is None else protocol_numbers(arguments.protocol)
+    reasons = () if arguments.reason is None else (arguments.reason,)
     return CaptureRequest(
-        drops=arguments.only_drops,
-        reasons=() if arguments.reason is None else (arguments.reason,),
-        ethertype=ethertype,
-        l4_proto=l4_proto,
-        flow=() if arguments.flow is None else flow_sides(arguments.flow),
+        PacketFilter(arguments.only_drops, reasons, ethertype, l4_proto),
+        () if arguments.flow is None else flow_sides(arguments.flow),
         most_bytes=arguments.snaplen,
         packets_per_sec=arguments.rate,
         sample_1_in=arguments.one_in,
     )
 
 
-def _description(arguments: argparse.Namespace, names: Sequence[str]) -> str:
-    what = "dropped packets" if arguments.only_drops else "packets"
-    parts = {
-        "reason": arguments.reason, "protocol": arguments.protocol, "flow": arguments.flow,
-        "one in": arguments.one_in if arguments.one_in > 1 else None,
-    }  # fmt: skip
-    said = [f"{name} {value}" for name, value in parts.items() if value is not None]
-    payload = "with payload" if arguments.payload else "payload is zeros"
-    return ", ".join((f"{what} on {' '.join(names)}", *said, payload, f"at most {arguments.rate}/s"))
+def _description(arguments: argparse.Namespace, wanted: PacketFilter, names: Sequence[str], title: str) -> str:
+    """Return the comment of the file: what it takes, and the finding that it is about."""
+    from bpftop.render.packet_words import packet_words
+
+    parts = (
+        f"{packet_words(wanted)} on {' '.join(names)}",
+        f"flow {arguments.flow}" if arguments.flow is not None else "",
+        f"one in {arguments.one_in}" if arguments.one_in > 1 else "",
+        "with payload" if arguments.payload else "payload is zeros",
+        f"at most {arguments.rate}/s",
+        title,
+    )
+    return ", ".join(part for part in parts if part)

@@ -49,8 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--capture",
         metavar="FILE",
-        help="when something is found, write the first 100 dropped packets (or, where the kernel drops none, packets "
-        "of the interfaces) to FILE for Wireshark; headers only",
+        help="when something is found, write the first 100 packets that it is about to FILE for Wireshark, headers "
+        "only: dropped ones with their reason, or those of its protocol and port; "
+        "`bpftop capture --finding ID` takes more",
     )
     add_format(parser, DIAGNOSIS, "table")
     add_output(parser, "at the end")

@@ -29,7 +29,7 @@ class DropWatch:
 
     def __init__(self, names: Sequence[str], wanted: PacketFilter, netns: str | None) -> None:
         self._names, self._netns = names, netns
-        self._request = CaptureRequest.of(wanted, packets_per_sec=MOST_PER_SEC)
+        self._request = CaptureRequest(wanted, packets_per_sec=MOST_PER_SEC)
         self._kept: deque[CapturedPacket] = deque(maxlen=KEPT)
         self._closed = threading.Event()
         self._begun_ns = time.monotonic_ns()

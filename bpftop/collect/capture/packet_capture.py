@@ -46,7 +46,7 @@ class PacketCapture:
             opened, self._links = ExitStack(), ExitStack()
             stack.callback(opened.close)
             opened.callback(self._links.close)
-            first = self._trace_drops(opened) if request.drops else self._attach(opened, devices)
+            first = self._trace_drops(opened) if request.wanted.dropped else self._attach(opened, devices)
             self._records = PacketRecords(first)
             opened.callback(self._records.close)
             self._opened = opened.pop_all()
@@ -54,7 +54,7 @@ class PacketCapture:
     @property
     def hides_functions(self) -> bool:
         """Return True if dropped packets cannot be given the name of the function that dropped them."""
-        return self._request.drops and self._functions.is_hidden
+        return self._request.wanted.dropped and self._functions.is_hidden
 
     def wait(self, timeout_s: float) -> None:
         """Wait for packets, at most so long. A signal whose handler raises ends the wait, and no packet is lost."""
@@ -73,8 +73,8 @@ class PacketCapture:
                 length_bytes=record.length + (4 if record.vlan_type and not record.is_ip else 0),
                 is_ip=record.is_ip,
                 segments=max(1, record.segments),
-                reason=self._reasons.get(record.reason, str(record.reason)) if self._request.drops else None,
-                function=self._name_of(record.location) if self._request.drops else None,
+                reason=self._reasons.get(record.reason, str(record.reason)) if self._request.wanted.dropped else None,
+                function=self._name_of(record.location) if self._request.wanted.dropped else None,
             )
             for record in self._records.read()
         ]
@@ -96,7 +96,8 @@ class PacketCapture:
         try:
             reasons = kernel_drop_reasons()
             self._reasons = {number: name.removeprefix(REASON_PREFIX) for number, name in reasons.names.items()}
-            wanted = reason_numbers(self._reasons, request.reasons) if request.reasons else ()
+            reasons_wanted = request.wanted.reasons
+            wanted = reason_numbers(self._reasons, reasons_wanted) if reasons_wanted else ()
             constants = {
                 **request.constants,
                 **reason_constants(reasons),

@@ -30,46 +30,32 @@ class FlowSide:
 
 @frozen
 class CaptureRequest:
-    """Limits and filter of a capture. ``drops``: dropped packets only, for one of ``reasons``, or for any reason.
+    """Filter and limits of a capture.
 
-    Of several ``reasons``, at most REASONS_MOST, those that the running kernel does not have are left out.
-
-    ``ethertype`` and ``l4_proto`` None: any. ``flow`` has up to two sides; packets of both directions pass.
+    ``wanted`` may have up to REASONS_MOST drop reasons that the running kernel knows; others are left out. ``flow`` has
+    up to two sides, instead of the port of ``wanted``; packets of both directions pass.
     """
 
-    drops: bool = False
-    reasons: tuple[str, ...] = ()
-    ethertype: int | None = None
-    l4_proto: int | None = None
+    wanted: PacketFilter = PacketFilter()
     flow: tuple[FlowSide, ...] = ()
     most_bytes: int = SNAPLEN_BYTES
     packets_per_sec: int = PACKETS_PER_SEC
     sample_1_in: int = 1
 
-    @classmethod
-    def of(cls, wanted: PacketFilter, **limits: int) -> CaptureRequest:
-        """Return the request for packets that pass a filter. ``limits``: most_bytes, packets_per_sec, sample_1_in."""
-        return cls(
-            drops=wanted.dropped,
-            reasons=wanted.reasons,
-            ethertype=wanted.ethertype,
-            l4_proto=wanted.l4_proto,
-            flow=() if wanted.port is None else (FlowSide(port=wanted.port),),
-            **limits,
-        )
-
     @property
     def constants(self) -> dict[str, int]:
         """The ``const volatile`` variables of bpf_objects/capture.bpf.h."""
+        wanted = self.wanted
+        sides = self.flow or (() if wanted.port is None else (FlowSide(port=wanted.port),))
         fixed = {
             "most_bytes": self.most_bytes,
             "sample_1_in": self.sample_1_in,
             "rate_per_sec": self.packets_per_sec,
-            "wanted_ethertype": self.ethertype or 0,
-            "wanted_protocol": ANY_PROTOCOL if self.l4_proto is None else self.l4_proto,
+            "wanted_ethertype": wanted.ethertype or 0,
+            "wanted_protocol": ANY_PROTOCOL if wanted.l4_proto is None else wanted.l4_proto,
             "wanted_sides": 0,
         }
-        for side, name, (has_address, has_port) in zip(self.flow, "ab", _EITHER_SIDE):  # noqa: B905 one side or two
+        for side, name, (has_address, has_port) in zip(sides, "ab", _EITHER_SIDE):  # noqa: B905 one side or two
             if side.address is not None:
                 packed = side.address.packed
                 words = packed if len(packed) == 16 else bytes(10) + b"\xff\xff" + packed

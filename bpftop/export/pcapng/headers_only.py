@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bpftop.model.packet_headers import ETHERTYPE_ARP, TCP, header_places
+from bpftop.model.packet_headers import ETHERTYPE_ARP, header_places
+from bpftop.model.protocols import TCP
 
 _ARP_BYTES = 28
 _L4_BYTES = {1: 8, 2: 8, 17: 8, 33: 12, 47: 4, 50: 8, 51: 12, 58: 8, 132: 12, 136: 8}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpftop.model.packet_filter import PacketFilter
-from bpftop.render.dropped_rows import HEADING, HIDDEN_FUNCTIONS, cost_row, dropped_row
+from bpftop.render.packet_words import HEADING, HIDDEN_FUNCTIONS, cost_row, dropped_row
 from bpftop.render.path_rows import sections
 from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.line import Line, clean, line, shortened, wrapped

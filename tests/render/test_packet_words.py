@@ -7,7 +7,8 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, Ether
 
 from bpftop.model.captured_packet import CaptureCounts, CapturedPacket, DroppedPackets
-from bpftop.render.dropped_rows import cost_row, dropped_row
+from bpftop.model.packet_filter import ANY_DROP, PacketFilter
+from bpftop.render.packet_words import cost_row, dropped_row, packet_words
 
 
 def packet(content: bytes, *, is_ip: bool, function: str | None = None, wall_ns: int = 10**9) -> CapturedPacket:
@@ -27,6 +28,14 @@ def test_a_packet_without_ports_and_one_that_is_too_short() -> None:
     assert dropped_row(packet(b"\x45", is_ip=True, function="a\x1bb"), 0).split()[3:] == [
         "ethertype", "0x0800", "3", "a\\x1bb",
     ]  # fmt: skip
+
+
+def test_what_is_captured() -> None:
+    assert packet_words(PacketFilter()) == "packets"
+    assert packet_words(ANY_DROP) == "dropped packets"
+    assert packet_words(PacketFilter(ethertype=0x0806)) == "packets, ARP"
+    assert packet_words(PacketFilter(ethertype=0x88CC)) == "packets, ethertype 0x88cc"
+    assert packet_words(PacketFilter(True, ("A", "B"), None, 17, 53)) == "packets dropped for A or B, UDP, port 53"
 
 
 def test_the_cost_and_what_was_left_out() -> None:

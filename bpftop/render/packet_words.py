@@ -1,18 +1,34 @@
-"""Dropped packets in words: a line each, and what copying them costs."""
+"""Packets in words: which packets are captured, dropped packets in a line each, and what copying them costs."""
 
 from __future__ import annotations
 
 from bpftop.model.captured_packet import CapturedPacket, DroppedPackets
-from bpftop.model.packet_headers import packet_ends
+from bpftop.model.packet_filter import PacketFilter
+from bpftop.model.packet_headers import ETHERTYPE_ARP, packet_ends
+from bpftop.model.protocols import protocol_name
 from bpftop.model.units import UNKNOWN
 from bpftop.render.escaping import escaped_text
 
+_ETHERTYPES = {ETHERTYPE_ARP: "ARP"}
 HEADING = f"{'age':>7}  {'reason':<20} {'packet':<44} CPU  function"
 
 HIDDEN_FUNCTIONS = (
     "the kernel hides the addresses of its functions, so the packets do not name the function that dropped them; it "
     "takes CAP_SYSLOG, and kernel.kptr_restrict below 2"
 )
+
+
+def packet_words(wanted: PacketFilter) -> str:
+    """Return ``packets dropped for NO_SOCKET, UDP, port 53``, or ``packets`` where every packet passes."""
+    what = ("packets dropped for " + " or ".join(wanted.reasons)) if wanted.reasons else "packets"
+    if wanted.dropped and not wanted.reasons:
+        what = "dropped packets"
+    parts = (
+        None if wanted.ethertype is None else _ETHERTYPES.get(wanted.ethertype, f"ethertype {wanted.ethertype:#06x}"),
+        None if wanted.l4_proto is None else protocol_name(wanted.l4_proto),
+        None if wanted.port is None else f"port {wanted.port}",
+    )
+    return ", ".join((what, *(part for part in parts if part is not None)))
 
 
 def dropped_row(packet: CapturedPacket, now_ns: int) -> str:
