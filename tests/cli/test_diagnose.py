@@ -267,9 +267,9 @@ def test_a_signal_in_the_middle_still_writes_the_verdict(number: signal.Signals)
 
 
 def test_a_signal_before_the_second_sample() -> None:
-    with started("diagnose", "lo", "--attach", "none", "--duration", "60") as process:
+    with started("diagnose", "lo", "--attach", "none", "--duration", "600", "-i", "300") as process:
         await_handlers(process.pid)
-        time.sleep(0.4)
+        time.sleep(0.4)  # usually after the first sample
         process.send_signal(signal.SIGINT)
         said, complaints = process.communicate(timeout=LIMIT_S)
     assert said == ""

@@ -25,7 +25,7 @@ def sample(second: int, *, on: bool = True, read: bool = True) -> Sample:
     return samples.sample(second, *readings if read else ())
 
 
-def test_a_cell_has_the_mean_rates_without_the_time_of_the_statistics() -> None:
+def test_a_cell_has_mean_rates_without_statistics_time() -> None:
     trends = BpfTrends(600 * SECOND)
     for second in range(41):
         trends.push(sample(second))
