@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TextIO
 from bpftop.cli.shutdown import interruptible
 from bpftop.config.resources import NoThread, exhausted, start_thread
 from bpftop.errors import BpftopError
+from bpftop.model.escaping import escaped_text  # early: an error path may have no file left for an import
 from bpftop.render.ascii import ascii_needed, ascii_text
-from bpftop.render.escaping import escaped_text  # early: an error path may have no file left for an import
 
 if TYPE_CHECKING:
     import argparse

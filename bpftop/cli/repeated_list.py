@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 ReadT = TypeVar("ReadT")
 RowT = TypeVar("RowT")
 
+DEFAULT_INTERVAL_S = 1.0
+
 
 def write_repeatedly(
     read: Callable[[], ReadT], write: Callable[[ReadT, ReadT], None], interval_s: float, *, watch: bool

@@ -10,12 +10,13 @@ from functools import partial
 
 from bpftop.collect.bpf.drops import DropCounts
 from bpftop.collect.bpf.foreign_xdp import TAKES, watch
-from bpftop.collect.bpf.tracing import TRACING, Traced, refusal
+from bpftop.collect.bpf.tracing import Traced, refusal
 from bpftop.collect.bpf.xdp_errors import ACTIONS, load
 from bpftop.doctor.answers import NotTried, Question, Verdict, await_frame, elapsed_ms, no, yes
 from bpftop.kernel.bpf import probe
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.check import KernelError, errno_words
+from bpftop.kernel.privileges import TRACING
 
 _LOOPBACK = 1  # ifindex of lo, which test runs of XDP come from (net/bpf/test_run.c: bpf_prog_test_run_xdp)
 _FRAME = bytes(64)

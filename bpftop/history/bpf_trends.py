@@ -8,12 +8,10 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 
 from bpftop.fields import frozen
+from bpftop.history.cpu_trends import CELL_NS
 from bpftop.model.readings import Reading
 from bpftop.model.sample import Sample
 from bpftop.model.snapshot import Snapshot
-
-CELL_S = 5
-_CELL_NS = CELL_S * 10**9
 
 
 @frozen
@@ -95,7 +93,7 @@ class BpfTrends:
     """Trends of the objects that samples have readings of: while pane 5 or 6 is open, or in a recording."""
 
     def __init__(self, keep_ns: int) -> None:
-        self._keep_cells = keep_ns // _CELL_NS
+        self._keep_cells = keep_ns // CELL_NS
         self._runs, self._entries = _Cells(2), _Cells(1)
         self._edge: _Counts | None = None
         self._cell: int | None = None
@@ -103,7 +101,7 @@ class BpfTrends:
     def push(self, sample: Sample) -> None:
         """Add a sample. The first sample of a cell ends the cells before it."""
         programs, maps = sample.readings.get("bpf_programs"), sample.readings.get("bpf_maps")
-        cell = sample.mono_ns // _CELL_NS
+        cell = sample.mono_ns // CELL_NS
         if programs is None:  # statistics may have been off meanwhile: no mean across the gap
             self._edge = self._cell = None
             return
@@ -133,18 +131,18 @@ class BpfTrends:
 
     def program(self, prog_id: int, until_ns: int, cells: int, back: int = 0) -> list[ProgramRuns | None]:
         """Return the ``cells`` that ended before ``until_ns``, without the newest ``back`` of them; None: unknown."""
-        end = until_ns // _CELL_NS - back
+        end = until_ns // CELL_NS - back
         rows = (self._runs.row(cell, prog_id) for cell in range(end - cells, end))
         return [None if row is None else ProgramRuns(*row) if row else _IDLE for row in rows]
 
     def entries(self, map_id: int, at_ns: int) -> float | None:
         """Return the entries of a map at a time; None where they were not counted."""
-        row = self._entries.row(at_ns // _CELL_NS, map_id)
+        row = self._entries.row(at_ns // CELL_NS, map_id)
         return None if row is None else row[0] if row else 0.0
 
     def moment(self, snapshot: Snapshot) -> BpfMoment:
         """Return all objects at a snapshot, for a mark that outlives these trends: mean rates, and entries."""
-        runs = self._runs.rows(snapshot.mono_ns // _CELL_NS - 1)
+        runs = self._runs.rows(snapshot.mono_ns // CELL_NS - 1)
         maps = snapshot.reading("bpf_maps")
         return BpfMoment(
             None if runs is None else {prog_id: ProgramRuns(*row).cpu_pct for prog_id, row in runs.items()},

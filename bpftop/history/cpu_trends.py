@@ -11,21 +11,21 @@ from bpftop.model.readings import Reading, pair_readings
 from bpftop.model.sample import DIRECTIONS, Direction, Sample, reading_key
 
 CELL_S = 5
-_CELL_NS = CELL_S * 10**9
+CELL_NS = CELL_S * 10**9
 
 
 class CpuTrends:
     """One rate per CPU and five seconds, not per tick: for 512 CPUs 2 kB and half a millisecond per cell."""
 
     def __init__(self, keep_ns: int) -> None:
-        self._keep_cells = keep_ns // _CELL_NS
+        self._keep_cells = keep_ns // CELL_NS
         self._edges: dict[tuple[str, Direction], Reading] = {}
         self._rates: dict[tuple[str, Direction], dict[int, array[float]]] = {}
         self._cell: int | None = None
 
     def push(self, sample: Sample) -> None:
         """Add a sample. The first sample of a cell ends the cells before it."""
-        cell = sample.mono_ns // _CELL_NS
+        cell = sample.mono_ns // CELL_NS
         if cell == self._cell:
             return
         since = max(self._cell if self._cell is not None else cell, cell - self._keep_cells)
@@ -63,7 +63,7 @@ class CpuTrends:
 
         A cell has the packets per second of every possible CPU, all ``labels`` together; None where they are unknown.
         """
-        end = until_ns // _CELL_NS - back
+        end = until_ns // CELL_NS - back
         columns: list[Sequence[float] | None] = []
         for cell in range(end - cells, end):
             rates = [self._rates.get((label, direction), {}).get(cell) for label in labels]

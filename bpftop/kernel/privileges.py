@@ -26,7 +26,10 @@ COUNTING = ("CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN")
 """Capabilities for loading and attaching the counters. Without CAP_PERFMON the verifier refuses to compare packet
 pointers (EACCES)."""
 
-_IN_SYS_ADMIN = ("CAP_BPF", "CAP_PERFMON")  # both were split off CAP_SYS_ADMIN in Linux 5.8, which still includes them
+TRACING = ("CAP_BPF", "CAP_PERFMON")
+"""Capabilities for loading a tracing program."""
+
+_IN_SYS_ADMIN = TRACING  # both were split off CAP_SYS_ADMIN in Linux 5.8, which still includes them
 
 
 @frozen

@@ -68,6 +68,18 @@ class Family:
         return tuple(at for at, label in enumerate(self.labels) if label not in _WITHOUT_SERIES)
 
 
+APPLICATION, RECEIVE_WINDOW, SEND_BUFFER, NETWORK = 1, 2, 3, 4
+LIMITS: Mapping[int, str] = {
+    APPLICATION: "application",
+    RECEIVE_WINDOW: "receive window",
+    SEND_BUFFER: "send buffer",
+    NETWORK: "network",
+}
+"""Values of ``limit`` in flow_sockets. ``application``: it has not more to send. ``network``: the congestion window."""
+
+UNREAD_BYTES = 16_384
+"""A program that reads leaves less than this in a receive queue; a closed window leaves several times as much."""
+
 _WITHOUT_SERIES = frozenset(("cpu", "irq", "handle", "inode", "id", "attached", "owners"))
 
 _SECOND_NS = 10**9

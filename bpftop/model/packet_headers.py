@@ -8,13 +8,13 @@ from bpftop.fields import frozen
 from bpftop.model.protocols import TCP, UDP, protocol_name
 
 ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_ARP = 0x0800, 0x86DD, 0x0806
-SCTP, DCCP, UDPLITE = 132, 33, 136
+_SCTP, _DCCP, _UDPLITE = 132, 33, 136
 _ETHERNET_BYTES, _TAG_BYTES = 14, 4
 _TAGS = (0x8100, 0x88A8)
-_IPV4_BYTES, _IPV6_BYTES, _ARP_BYTES = 20, 40, 28
+_IPV4_BYTES, _IPV6_BYTES, ARP_BYTES = 20, 40, 28
 _HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION, _MOBILITY = 0, 43, 44, 60, 135
 _EXTENSIONS_MOST = 8
-_WITH_PORTS = (TCP, UDP, SCTP, DCCP, UDPLITE)
+_WITH_PORTS = (TCP, UDP, _SCTP, _DCCP, _UDPLITE)
 
 
 @frozen
@@ -84,7 +84,7 @@ def packet_ends(content: bytes, *, is_ip: bool) -> PacketEnds:
     places = header_places(content, is_ip=is_ip)
     l3 = content[places.l3_at :]
     if places.ethertype == ETHERTYPE_ARP:
-        if len(l3) < _ARP_BYTES:
+        if len(l3) < ARP_BYTES:
             return PacketEnds("ARP")
         return PacketEnds("ARP", _address(l3[14:18]), _address(l3[24:28]))
     if places.l4_proto is None:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, Literal, TypeVar
 
 from bpftop.fields import frozen, replace
+from bpftop.model.escaping import escaped_text
 from bpftop.model.units import UNKNOWN, bar, pct, si
-from bpftop.render.escaping import escaped_text
 
 RowT = TypeVar("RowT")
 Look = Literal["text", "name", "bar", "factor", "trend", "muted", "good", "notice", "alarm"]

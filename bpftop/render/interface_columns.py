@@ -8,6 +8,7 @@ from bpftop.fields import frozen
 from bpftop.model.snapshot import TOTAL, Counts, InterfaceSnapshot, Snapshot
 from bpftop.model.units import si
 from bpftop.render.columns import Column, Look, clipped
+from bpftop.render.traffic_columns import COUNTED
 
 _STATES = {"down": "down", "gone": "gone", "moved": "moved to another namespace"}
 
@@ -50,20 +51,18 @@ def _note_look(row: InterfaceLine) -> Look:
     return "notice" if row.is_trouble else "muted"
 
 
-_COUNTED = "bpftop's XDP or TCX program; without a program, the link counters of rtnetlink"
-
 INTERFACE_COLUMNS: tuple[Column[InterfaceLine], ...] = (
     Column("interface", "Interface", "", 16, "The interface, by the name that you gave.",
           lambda r: r.name, lambda r, width: clipped(f"  {r.name}", width), gap=0, left=True, stretch=8, look="name",
           source="the command line"),
     Column("rx_packets_per_sec", "RX pps", "packets/s", 9, "Packets received per second.",
-          *_number(lambda i: i.rx.totals, False), source=_COUNTED),
+          *_number(lambda i: i.rx.totals, False), source=COUNTED),
     Column("rx_bits_per_sec", "RX bit/s", "bits/s", 11, "Bits received per second.",
-          *_number(lambda i: i.rx.totals, True), source=_COUNTED),
+          *_number(lambda i: i.rx.totals, True), source=COUNTED),
     Column("tx_packets_per_sec", "TX pps", "packets/s", 9, "Packets sent per second.",
-          *_number(lambda i: i.tx.totals, False), source=_COUNTED),
+          *_number(lambda i: i.tx.totals, False), source=COUNTED),
     Column("tx_bits_per_sec", "TX bit/s", "bits/s", 11, "Bits sent per second.",
-          *_number(lambda i: i.tx.totals, True), source=_COUNTED),
+          *_number(lambda i: i.tx.totals, True), source=COUNTED),
     Column("note", "", "", 20, "How the interface is counted, or what is the matter with it.",
           lambda r: None, lambda r, width: clipped(r.note, width), rank=1, gap=2, left=True, stretch=60,
           look=_note_look, sortable=False, source="the hooks, and the state of the device by rtnetlink"),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bpftop.model.captured_packet import CapturedPacket, DroppedPackets
+from bpftop.model.escaping import escaped_text
 from bpftop.model.packet_filter import PacketFilter
 from bpftop.model.packet_headers import ETHERTYPE_ARP, packet_ends
 from bpftop.model.protocols import protocol_name
 from bpftop.model.units import UNKNOWN
-from bpftop.render.escaping import escaped_text
 
 _ETHERTYPES = {ETHERTYPE_ARP: "ARP"}
 HEADING = f"{'age':>7}  {'reason':<20} {'packet':<44} CPU  function"

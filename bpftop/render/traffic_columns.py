@@ -31,7 +31,7 @@ def _factor_look(row: ProtocolLine | CpuLine) -> Look:
     return change_look(row.now, row.then)
 
 
-_COUNTED = "bpftop's XDP or TCX program; without a program, the link counters of rtnetlink"
+COUNTED = "bpftop's XDP or TCX program; without a program, the link counters of rtnetlink"
 
 PROTOCOL_COLUMNS: tuple[Column[ProtocolLine], ...] = (
     Column("name", "Protocol", "", 15,
@@ -40,26 +40,26 @@ PROTOCOL_COLUMNS: tuple[Column[ProtocolLine], ...] = (
           lambda r: r.name, _name, gap=0, left=True, look="name",
           source="the headers of each frame, read by bpftop's program; names by IANA"),
     Column("rx_packets_per_sec", "RX pps", "packets/s", 8, "Packets received per second, over the last interval.",
-          lambda r: r.rx.packets_per_sec, source=_COUNTED),
+          lambda r: r.rx.packets_per_sec, source=COUNTED),
     Column("rx_bits_per_sec", "RX bit/s", "bits/s", 11, "Bits received per second: L2 bytes without FCS, times 8.",
-          lambda r: r.rx.bits_per_sec, form=bits_text, source=_COUNTED),
+          lambda r: r.rx.bits_per_sec, form=bits_text, source=COUNTED),
     Column("share", "share", "%", 17, "Share of all packets of the direction (`t` changes it).",
           lambda r: r.share, lambda r, width: share_text(r.share, width), rank=1, gap=2, left=True, look="bar",
-          source=_COUNTED),
+          source=COUNTED),
     Column("factor", "x 1 min", "times", 9,
           "How many times as many packets as one minute ago (mean of 5 s); after `m`, as at the mark. `new`: none "
           "were there. Bright from 3 and below 1/3.",
-          _ratio, lambda r, _: factor(r.now, r.then), rank=2, look=_factor_look, source=_COUNTED),
+          _ratio, lambda r, _: factor(r.now, r.then), rank=2, look=_factor_look, source=COUNTED),
     Column("tx_packets_per_sec", "TX pps", "packets/s", 9, "Packets sent per second.",
-          lambda r: r.tx.packets_per_sec, rank=3, source=_COUNTED),
+          lambda r: r.tx.packets_per_sec, rank=3, source=COUNTED),
     Column("tx_bits_per_sec", "TX bit/s", "bits/s", 11, "Bits sent per second.",
-          lambda r: r.tx.bits_per_sec, form=bits_text, rank=3, source=_COUNTED),
+          lambda r: r.tx.bits_per_sec, form=bits_text, rank=3, source=COUNTED),
     Column("trend", "trend", "packets/s", 12,
           "Packets per second, 10 s per cell, the newest on the right; each row has its own scale.",
           lambda r: None, lambda r, width: spark(r.trend(width), width), rank=4, gap=2, left=True, stretch=20,
-          look="trend", sortable=False, source=_COUNTED),
+          look="trend", sortable=False, source=COUNTED),
     Column("mean_size_bytes", "mean", "bytes", 8, "Mean frame size of the direction: bits/s through packets/s.",
-          lambda r: r.seen.mean_size_bytes, form=size_text, rank=5, source=_COUNTED),
+          lambda r: r.seen.mean_size_bytes, form=size_text, rank=5, source=COUNTED),
 )  # fmt: skip
 
 CPU_COLUMNS: tuple[Column[CpuLine], ...] = (
@@ -67,12 +67,12 @@ CPU_COLUMNS: tuple[Column[CpuLine], ...] = (
           "The CPU that counted the packets: it took the interrupt, or RPS chose it.",
           lambda r: r.cpu, form=str, gap=0, look="name", source="bpftop's program, which counts on each CPU"),
     Column("packets_per_sec", "pps", "packets/s", 9, "Packets per second on this CPU.",
-          lambda r: r.counts.packets_per_sec, source=_COUNTED),
+          lambda r: r.counts.packets_per_sec, source=COUNTED),
     Column("bits_per_sec", "bit/s", "bits/s", 11, "Bits per second on this CPU.",
-          lambda r: r.counts.bits_per_sec, form=bits_text, source=_COUNTED),
+          lambda r: r.counts.bits_per_sec, form=bits_text, source=COUNTED),
     Column("share", "share", "%", 15, "Share of all packets of the direction.",
           lambda r: r.share, lambda r, width: share_text(r.share, width), rank=1, gap=2, left=True, look="bar",
-          sortable=False, source=_COUNTED),
+          sortable=False, source=COUNTED),
     Column("softirq", "softirq", "%", 8,
           "Part of its time that this CPU spent in softirqs (/proc/stat), of all interfaces; at 100 % it can take no "
           "more packets.",
@@ -93,13 +93,13 @@ CPU_COLUMNS: tuple[Column[CpuLine], ...] = (
           lambda r: r.reading(r.readings.irqs), rank=4, source="/proc/interrupts"),
     Column("factor", "x 1 min", "times", 9,
           "How many times as many packets as one minute ago; after `m`, as at the mark.",
-          _ratio, lambda r, _: factor(r.now, r.then), rank=7, look=_factor_look, sortable=False, source=_COUNTED),
+          _ratio, lambda r, _: factor(r.now, r.then), rank=7, look=_factor_look, sortable=False, source=COUNTED),
     Column("protocols", "top protocols", "%", 26,
           "The protocols with the most packets on this CPU, each with its share of them.",
           lambda r: None, _busiest, rank=6, gap=2, left=True, stretch=20, look="muted", sortable=False,
-          source=_COUNTED),
+          source=COUNTED),
     Column("trend", "60 s", "packets/s", 14,
           "Packets per second, 5 s per cell, the newest on the right; each row has its own scale.",
           lambda r: None, lambda r, width: spark(r.trend[-width:], width), rank=5, gap=2, left=True, look="trend",
-          sortable=False, source=_COUNTED),
+          sortable=False, source=COUNTED),
 )  # fmt: skip

@@ -13,6 +13,9 @@ from bpftop.model.snapshot import Counts, InterfaceSnapshot
 from bpftop.model.units import pct
 from bpftop.rules.rule import InputUnavailable, NotEnoughData, RuleInput
 
+FORWARDED = ("IpForwDatagrams", "Ip6OutForwDatagrams")
+"""Packets that this host sends on as a router."""
+
 BUSIEST_CPU_SHARE = 0.6
 """Share of all packets from which a CPU is named."""
 

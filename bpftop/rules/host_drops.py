@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bpftop.model.snapshot import InterfaceSnapshot
 from bpftop.model.units import pct
-from bpftop.rules.counted import has_most
+from bpftop.rules.counted import FORWARDED, has_most
 from bpftop.rules.evidence import compare, per_s
 from bpftop.rules.rule import Headline, InputUnavailable, Limit, Raised, Rule, RuleInput, if_available, rates_above_zero
 
@@ -20,7 +20,6 @@ _PLACES = {
 """
 
 _SENT, _PASSED = ("IpOutRequests", "Ip6OutRequests"), ("IpOutTransmits", "Ip6OutTransmits")
-_FORWARDED = ("IpForwDatagrams", "Ip6OutForwDatagrams")
 
 
 def dropped_on_this_host(rule_input: RuleInput) -> Raised | None:
@@ -68,7 +67,7 @@ def _sent(interface: InterfaceSnapshot) -> float:
 
 def _not_passed(rule_input: RuleInput) -> float:
     """Return packets per second that the firewall drops on the way out. The kernel counts OutTransmits since 6.7."""
-    return max(0.0, rule_input.counts(*_SENT, *_FORWARDED) - rule_input.counts(*_PASSED))
+    return max(0.0, rule_input.counts(*_SENT, *FORWARDED) - rule_input.counts(*_PASSED))
 
 
 def _sends_mostly_tcp(rule_input: RuleInput) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from bpftop.model.families import UNREAD_BYTES
 from bpftop.model.findings import Severity
 from bpftop.model.sample import Key
 from bpftop.model.units import pct, si
@@ -106,10 +107,6 @@ def _unchanged(rule_input: RuleInput, column: str) -> list[tuple[Key, int]]:
         if value and reading.gained(key, column) == 0 and (column == "window_probe" or value >= UNREAD_BYTES):
             rows.append((key, value))
     return sorted(rows, key=lambda row: -row[1])
-
-
-UNREAD_BYTES = 16_384
-"""Bytes in a receive queue from which a program that does not read is named."""
 
 
 def received_out_of_order(rule_input: RuleInput) -> Share | None:

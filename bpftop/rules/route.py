@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from bpftop.model.sample import Key
 from bpftop.model.units import pct, si
+from bpftop.rules.counted import FORWARDED
 from bpftop.rules.evidence import compare, per_s, socket
 from bpftop.rules.rule import Headline, Limit, Raised, Rule, RuleInput, rates_above_zero
 from bpftop.rules.shapes import Rates, lasting, rate_over_limit
@@ -86,7 +87,6 @@ def _expired_details(rule_input: RuleInput, rates: Rates) -> Iterable[str]:
 
 
 _TOO_LARGE = ("IpFragFails", "Ip6FragFails")
-_FORWARDED = ("IpForwDatagrams", "Ip6OutForwDatagrams")
 
 SMALLEST_SEGMENT_BYTES = 600
 """Every path takes segments up to 536 bytes (RFC 9293)."""
@@ -162,7 +162,7 @@ def _stuck_sockets(rule_input: RuleInput) -> list[Key]:
 
 def _of_forwarded_packets(rule_input: RuleInput) -> Raised | None:
     """Check forwarded packets that are too large: a sender that is told so sends smaller ones from then on."""
-    failed, forwarded = rule_input.counts(*_TOO_LARGE), rule_input.counts(*_FORWARDED)
+    failed, forwarded = rule_input.counts(*_TOO_LARGE), rule_input.counts(*FORWARDED)
     share = failed / max(1.0, failed + forwarded)
     if failed < rule_input.limit("packets") or share < rule_input.limit("share"):
         return None

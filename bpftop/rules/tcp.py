@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from bpftop.model.sample import BEING_LOADED, DIRECTIONS
 from bpftop.model.snapshot import InterfaceSnapshot
 from bpftop.model.units import pct, si
-from bpftop.rules.counted import cell_rate, has_most, tcp
+from bpftop.rules.counted import FORWARDED, cell_rate, has_most, tcp
 from bpftop.rules.evidence import compare, per_s, socket
 from bpftop.rules.losses import backlog_dropped
 from bpftop.rules.rule import Headline, InputUnavailable, Limit, NotEnoughData, Raised, Rule, RuleInput, if_available
@@ -15,7 +15,6 @@ from bpftop.rules.shapes import Rates, Share, counter_rates, growth_limit, lasti
 
 _QUEUE_FULL = ("TcpExtTCPReqQFullDoCookies", "TcpExtTCPReqQFullDrop")
 _NO_ROUTE_OUT = ("IpOutNoRoutes", "Ip6OutNoRoutes")
-_FORWARDED = ("IpForwDatagrams", "Ip6OutForwDatagrams")
 _ARRIVED = ("IpInReceives", "Ip6InReceives")
 
 
@@ -68,7 +67,7 @@ def _syns(interface: InterfaceSnapshot) -> float:
 
 def _why_not_judged(rule_input: RuleInput, syn: float, full: float) -> str:
     """Return why the fate of the SYNs is not visible; empty where the SYNs are for this host."""
-    if rule_input.counts(*_FORWARDED) > 0.5 * syn:
+    if rule_input.counts(*FORWARDED) > 0.5 * syn:
         return "this host forwards: most SYNs are for others, and what becomes of them is not seen"
     if full > rule_input.limit("queue_full"):
         return ""

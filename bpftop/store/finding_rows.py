@@ -6,9 +6,9 @@ import sqlite3
 from typing import NamedTuple
 
 from bpftop.fields import frozen
+from bpftop.model.escaping import escaped_text
 from bpftop.model.findings import SEVERITIES, Finding, FindingValue
 from bpftop.store.hostile_file import integers
-from bpftop.store.rows import plain_text
 
 
 @frozen
@@ -75,7 +75,7 @@ class EpisodeTable:
         tick, wall_ns, mono_ns = row
         grave = SEVERITIES.index(finding.severity)
         number, before = self.standing.get(key, (0, -1))
-        words = (finding.severity, plain_text(finding.title), plain_text(finding.why))
+        words = (finding.severity, escaped_text(finding.title), escaped_text(finding.why))
         if number and grave > before:
             self._execute("UPDATE episodes SET severity = ?, title = ?, why = ? WHERE episode = ?", (*words, number))
         elif not number:
@@ -85,7 +85,7 @@ class EpisodeTable:
                 INSERT INTO episodes (tick, wall_ns, since_ns, severity, title, why, id, scope, scope_name)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
-                (tick, wall_ns, since_ns, *words, finding.id, finding.scope, plain_text(finding.scope_name)),
+                (tick, wall_ns, since_ns, *words, finding.id, finding.scope, escaped_text(finding.scope_name)),
             )
             number = added.lastrowid or 0
         self.standing[key] = number, max(grave, before)

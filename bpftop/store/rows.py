@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from bpftop.model.escaping import escaped_text
 from bpftop.model.families import FAMILIES, TRAFFIC, Family
 from bpftop.model.protocols import protocol_name
 from bpftop.model.readings import Cells, Key, Reading, gains, sum_cpus
@@ -116,18 +117,11 @@ def _series(family: Family, key: Key, counter: str | None) -> SeriesLabels:
     name = " ".join(str(value) for value in labels.values())
     column = counter or "packets"
     unit = "ns" if column.endswith("_ns") else next((u for u in ("bytes", "packets") if column.endswith(u)), "count")
-    return SeriesLabels(family.name, _text(interface), _text(direction), plain_text(name), counter, family.kind, unit)
+    return SeriesLabels(family.name, _text(interface), _text(direction), escaped_text(name), counter, family.kind, unit)
 
 
 def _text(label: int | str | None) -> str | None:
-    return None if label is None else plain_text(str(label))
-
-
-def plain_text(text: str) -> str:
-    """Return text without terminal sequences and lone surrogates (which UTF-8 cannot encode), as escapes."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return None if label is None else escaped_text(str(label))
 
 
 def _stored(value: int | None) -> StoredNumber:

@@ -18,8 +18,8 @@ from bpftop.collect.sockets import socket_processes
 from bpftop.collect.sockets.flow_names import FlowNames, busiest, limit_of
 from bpftop.collect.sockets.socket_processes import SocketHolder, SocketProcesses
 from bpftop.kernel.net.socket_lookup import SocketLookup, TcpFacts
+from bpftop.model.families import APPLICATION, NETWORK, RECEIVE_WINDOW, SEND_BUFFER
 from bpftop.model.sample import Direction, Key, Reading, reading_key
-from bpftop.model.tcp_limits import APPLICATION, NETWORK, RECEIVE_WINDOW, SEND_BUFFER
 from tests.bpf.devices import Lab
 from tests.waiting import until
 

@@ -142,7 +142,7 @@ def test_a_perf_event_without_a_link(loaded: BpfObject, tmp_path: Path) -> None:
         assert ("perf_event", fd, os.getpid()) in {(each.kind, each.object_id, each.pid) for each in from_proc()}
 
 
-def test_places_elsewhere_are_kept_until_programs_or_links_change(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_places_elsewhere_stay_known_until_something_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     walks: list[str] = []
     module = "bpftop.collect.inventory.attach_points"
 

@@ -17,8 +17,8 @@ from bpftop.export.snapshot.document import document
 from bpftop.export.snapshot.snapshot_csv import COLUMNS, csv_rows
 from bpftop.export.snapshot.text import table, tick_lines
 from bpftop.model.derive import derive_snapshot
+from bpftop.model.escaping import escaped_text
 from bpftop.model.sample import Hook, Interface, Reading, Sample
-from bpftop.render.escaping import escaped_text
 from bpftop.store.encoding.sample_lines import sample_line
 from tests.export.moments import ETH0, OBSERVED, moment, pair
 

@@ -40,7 +40,7 @@ def test_a_cell_has_mean_rates_without_statistics_time() -> None:
     assert trends.entries(3, 60 * SECOND) is None
 
 
-def test_nothing_is_known_while_statistics_are_off_or_nobody_looks() -> None:
+def test_nothing_is_known_without_statistics_or_readers() -> None:
     trends = BpfTrends(600 * SECOND)
     for second in range(45):
         trends.push(sample(second, on=second < 30, read=not 9 < second < 15))

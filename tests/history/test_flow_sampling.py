@@ -114,7 +114,7 @@ def test_many_sources_are_not_listed() -> None:
     assert found.findings[0].evidence[-1] == "61.0 k sources send to UDP 53: none sends 10 % of what arrives."
 
 
-def test_a_finding_is_not_explained_by_flows_of_another_protocol() -> None:
+def test_flows_of_another_protocol_explain_no_finding() -> None:
     ports: tuple[Key, ...] = (("eth0", "rx", "destination_port", "TCP 443"),
                               ("eth0", "rx", "destination_port", "UDP 53"))  # fmt: skip
 

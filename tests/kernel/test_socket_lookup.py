@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpftop.kernel.net.netlink import attribute
+from bpftop.kernel.net.sock_diag import INET_DIAG_INFO
 from bpftop.kernel.net.socket_lookup import (
     INET_DIAG_CGROUP_ID,
-    INET_DIAG_INFO,
     TCP_TIME_WAIT,
     FoundSocket,
     TcpFacts,

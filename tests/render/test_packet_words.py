@@ -15,7 +15,7 @@ def packet(content: bytes, *, is_ip: bool, function: str | None = None, wall_ns:
     return CapturedPacket(wall_ns, "eth0", "rx", 3, content, len(content), is_ip, reason="NO_SOCKET", function=function)
 
 
-def test_ends_of_ipv6_have_brackets_and_an_unknown_function_is_a_dash() -> None:
+def test_ipv6_has_brackets_and_an_unknown_function_is_a_dash() -> None:
     content = bytes(IPv6(src="fd00::1", dst="fd00::2") / TCP(sport=5, dport=443))
     assert dropped_row(packet(content, is_ip=True), 3 * 10**9).split() == [
         "2.0", "s", "NO_SOCKET", "TCP", "[fd00::1]:5", "→", "[fd00::2]:443", "3", "-",

@@ -114,7 +114,7 @@ def test_c_writes_a_file_and_says_its_path(
     assert links() == 0
 
 
-def test_without_a_row_c_takes_all_drops_and_quitting_keeps_the_file(
+def test_without_a_row_all_drops_are_taken_and_the_file_stays(
     captures: ScreenCaptures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

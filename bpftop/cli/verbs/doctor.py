@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bpftop.cli.options import add_attach, add_config, add_netns, attach_request, netns_name
+from bpftop.model.escaping import escaped_text
 from bpftop.render.ascii import ascii_needed
-from bpftop.render.escaping import escaped_text
 
 if TYPE_CHECKING:
     from bpftop.doctor.answers import Answer, ProbeResult, Verdict

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from bpftop.render.bpf.loaded_maps import LoadedMapLine
     from bpftop.render.columns import Column
 
-DEFAULT_INTERVAL_S = 1.0
 LIMIT = 1000
 """Most entries of a map without --limit."""
 
@@ -75,7 +74,7 @@ def _write_list(
     arguments: argparse.Namespace, reader: InventoryReader, column: Column[LoadedMapLine] | None, output: Output
 ) -> None:
     from bpftop.cli.output import table_width
-    from bpftop.cli.repeated_list import sorted_lines, write_repeatedly
+    from bpftop.cli.repeated_list import DEFAULT_INTERVAL_S, sorted_lines, write_repeatedly
     from bpftop.collect.inventory.contents import count_all
     from bpftop.export.bpf.maps import MapList
     from bpftop.fields import replace
@@ -93,7 +92,7 @@ def _write_list(
 
 
 def _write_contents(arguments: argparse.Namespace, reader: InventoryReader, output: Output) -> None:
-    from bpftop.cli.repeated_list import write_repeatedly
+    from bpftop.cli.repeated_list import DEFAULT_INTERVAL_S, write_repeatedly
     from bpftop.collect.inventory.contents import read_content
     from bpftop.model.map_contents import with_rates
 

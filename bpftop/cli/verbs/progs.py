@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from bpftop.model.bpf_inventory import BpfInventory
     from bpftop.render.bpf.loaded_programs import LoadedProgramLine
 
-DEFAULT_INTERVAL_S = 1.0
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("programs", metavar="PROGRAM", nargs="*", help="id or name of a program, for all its facts")
@@ -36,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     from contextlib import closing
 
     from bpftop.cli.output import document_output, table_width
-    from bpftop.cli.repeated_list import sort_column, sorted_lines, write_repeatedly
+    from bpftop.cli.repeated_list import DEFAULT_INTERVAL_S, sort_column, sorted_lines, write_repeatedly
     from bpftop.collect.inventory.reader import InventoryReader
     from bpftop.export.bpf.programs import ProgramList
     from bpftop.render.bpf.loaded_programs import LOADED_PROGRAM_COLUMNS, loaded_program_lines
@@ -63,9 +61,9 @@ def _disassemble(arguments: argparse.Namespace) -> int:
     from bpftop.cli.output import opened
     from bpftop.collect.inventory.disassembly import read_disassembly
     from bpftop.collect.inventory.reader import InventoryReader
+    from bpftop.model.escaping import escaped_text
     from bpftop.render.bpf.disassembly import disassembly_lines
     from bpftop.render.bpf.loaded_programs import loaded_program_lines
-    from bpftop.render.escaping import escaped_text
 
     if not arguments.programs:
         raise UsageError("--disassemble needs the name or the id of a program")

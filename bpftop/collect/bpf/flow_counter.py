@@ -24,13 +24,13 @@ from bpftop.kernel.bpf.flow_table import (
 )
 from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.bpf.program import Program
+from bpftop.kernel.net.addresses import MAPPED
 from bpftop.model.protocols import protocol_name
 from bpftop.model.sample import Key, Reading, reading_key
 
 _TOP, _TOP_MEMBERS = 100, 32  # the top by packets, and the top by bytes
 _TABLE_BYTES = 64 << 20
 _GROUPS: tuple[CountedBy, ...] = ("source", "destination", "destination_port")
-_MAPPED = bytes(10) + b"\xff\xff"
 FULL_SHARE, SLOW_READ_NS = 0.9, 100_000_000
 THIN_BY, THINNEST_1_IN = 4, 1024
 _epochs = itertools.count(1)
@@ -191,6 +191,6 @@ def buckets_for(cpus: int) -> int:
 
 def address(raw: bytes) -> str:
     """Return 16 bytes as ``198.18.0.1`` or ``fd00::1`` (RFC 5952)."""
-    if raw[:12] == _MAPPED:
+    if raw[:12] == MAPPED:
         return socket.inet_ntop(socket.AF_INET, raw[12:])
     return socket.inet_ntop(socket.AF_INET6, raw)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 
-from bpftop.collect.bpf.tracing import TRACING, Late, Traced
+from bpftop.collect.bpf.tracing import Late, Traced
 from bpftop.collect.bpf.xdp_errors import action_name
 from bpftop.collect.collector import ReadingBuilder, Unavailable
 from bpftop.errors import BpftopError
@@ -20,6 +20,7 @@ from bpftop.kernel.bpf.kernel_btf import entry_function
 from bpftop.kernel.bpf.program import open_program
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Device, Netdev
+from bpftop.kernel.privileges import TRACING
 from bpftop.model.sample import Hook, Interface, Key, Reading, reading_key
 
 TAKES = (*TRACING, "CAP_SYS_ADMIN")

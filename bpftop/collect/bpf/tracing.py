@@ -25,11 +25,8 @@ from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.percpu_hash import ROWS_MAX, CountsHash, WatchedSet
 from bpftop.kernel.check import KernelError, errno_words
 from bpftop.kernel.netns import namespace_inode
-from bpftop.kernel.privileges import Privileges, missing_remedy
+from bpftop.kernel.privileges import TRACING, Privileges, missing_remedy
 from bpftop.model.sample import BEING_LOADED, Interface, Key, Reading
-
-TRACING = ("CAP_BPF", "CAP_PERFMON")
-"""Capabilities that loading a tracing program takes."""
 
 TRACED = ("drops", "xdp_exceptions", "xdp_redirect_errors")
 """The collectors that count by tracepoints, which --no-drops switches off."""

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from functools import cache
 
 from bpftop.collect.bpf.drops import REASON_PREFIX, kernel_drop_reasons, reason_constants
-from bpftop.collect.bpf.tracing import TRACING, refusal
+from bpftop.collect.bpf.tracing import refusal
 from bpftop.collect.capture.kernel_functions import KernelFunctions
 from bpftop.collect.capture.request import REASONS_MOST, CaptureRequest
 from bpftop.errors import BpftopError
@@ -21,6 +21,7 @@ from bpftop.kernel.bpf.record_ring import PacketRecords
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.kernel.netns import namespace_inode
+from bpftop.kernel.privileges import TRACING
 from bpftop.model.captured_packet import CaptureCounts, CapturedPacket
 from bpftop.model.sample import DIRECTIONS, Direction
 

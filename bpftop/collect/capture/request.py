@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from bpftop.errors import BpftopError
 from bpftop.fields import frozen
 from bpftop.kernel.bpf.record_ring import A_ADDRESS, A_PORT, ANY_PROTOCOL, B_ADDRESS, B_PORT
+from bpftop.kernel.net.addresses import MAPPED
 from bpftop.model.captured_packet import PACKETS_PER_SEC, SNAPLEN_BYTES
 from bpftop.model.packet_filter import PacketFilter
 from bpftop.model.protocols import protocol_name
@@ -58,7 +59,7 @@ class CaptureRequest:
         for side, name, (has_address, has_port) in zip(sides, "ab", _EITHER_SIDE):  # noqa: B905 one side or two
             if side.address is not None:
                 packed = side.address.packed
-                words = packed if len(packed) == 16 else bytes(10) + b"\xff\xff" + packed
+                words = packed if len(packed) == 16 else MAPPED + packed
                 fixed[f"{name}_address_high"] = int.from_bytes(words[:8], "little")
                 fixed[f"{name}_address_low"] = int.from_bytes(words[8:], "little")
                 fixed["wanted_sides"] |= has_address

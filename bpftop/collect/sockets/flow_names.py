@@ -13,9 +13,9 @@ from bpftop.collect.sockets.socket_processes import SocketHolder, SocketProcesse
 from bpftop.fields import frozen, replace
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.socket_lookup import FoundSocket, TcpFacts
+from bpftop.model.families import APPLICATION, NETWORK, RECEIVE_WINDOW, SEND_BUFFER
 from bpftop.model.protocols import TCP, UDP
 from bpftop.model.sample import Direction, Key, Reading, reading_key
-from bpftop.model.tcp_limits import APPLICATION, NETWORK, RECEIVE_WINDOW, SEND_BUFFER
 
 ROWS_MOST = 50
 """Flows of an interface and direction that are named: those with the most bytes since the read before."""

@@ -14,11 +14,10 @@ from bpftop.collect.procfs.counter_files import Netstat
 from bpftop.collect.procfs.tree import Tree
 from bpftop.collect.sockets.socket_collector import Listed, SocketCollector
 from bpftop.kernel.net.sock_diag import TCP_ESTABLISHED, TCP_SYN_SENT, SockDiag, TcpSocket, TimedOutSocket
+from bpftop.model.families import UNREAD_BYTES
 
 MOST_ROWS = 64
 _REST = 20  # pause after a list, in times of its duration
-UNREAD_BYTES = 16_384
-"""A program that reads leaves less than this in a receive queue; a closed window leaves several times as much."""
 
 
 class TroubledSockets(SocketCollector[Listed]):

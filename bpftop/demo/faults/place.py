@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import socket
 import struct
 import subprocess
-import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -16,14 +15,14 @@ from typing import TypeVar
 from bpftop.demo.faults.worker import FaultError, Inside
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import GENERATOR, Side
-from bpftop.kernel.netns import enter, unshare_network
+from bpftop.kernel.net.netlink import NLM_F_ACK, NetlinkSocket
+from bpftop.kernel.net.sysfs import mount_sysfs
+from bpftop.kernel.netns import enter, moved, unshare_network
 
 Result = TypeVar("Result")
 
-CLONE_NEWNS = 0x20000  # include/uapi/linux/sched.h
-MS_REC, MS_PRIVATE = 0x4000, 0x40000  # include/uapi/linux/mount.h
 NFNL_CTNETLINK_DELETE = 1 << 8 | 2  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE (linux/netfilter/nfnetlink*.h)
-NLM_F_REQUEST, NLM_F_ACK, NETLINK_NETFILTER = 1, 4, 12
+NETLINK_NETFILTER = 12
 
 
 def inside(lab: Lab, side: Side) -> Inside:
@@ -70,54 +69,41 @@ def sysctl(place: Inside, name: str, value: int) -> None:
 
 
 def steer(place: Inside, interface: str, cpus: Sequence[int]) -> None:
-    """Steer received packets of the interface's first queue to these CPUs (RPS). Without CPUs: switch it off.
-
-    sysfs shows the network namespace of its mount, so it is mounted anew, in a mount namespace that ends with the
-    thread.
-    """
+    """Steer received packets of the interface's first queue to these CPUs (RPS). Without CPUs: switch it off."""
     mask = sum(1 << cpu for cpu in cpus)
 
     def write() -> None:
-        libc = ctypes.CDLL(None, use_errno=True)
-        for result in (
-            libc.unshare(CLONE_NEWNS),
-            libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None),
-            libc.mount(b"sysfs", b"/sys", b"sysfs", 0, None),
-        ):
-            if result != 0:
-                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-        Path(f"/sys/class/net/{interface}/queues/rx-0/rps_cpus").write_text(f"{mask:x}")
+        sysfs_fd = mount_sysfs(writable=True)
+        try:
+            Path(f"/proc/self/fd/{sysfs_fd}/class/net/{interface}/queues/rx-0/rps_cpus").write_text(f"{mask:x}")
+        finally:
+            os.close(sysfs_fd)
 
-    place(partial(_in_own_thread, write))
+    place(write)
 
 
 def forget_connections(place: Inside) -> None:
     """Empty the namespace's connection tracking table, as `conntrack -F` does."""
 
-    def flush() -> int:
-        body = struct.pack("=BBH", socket.AF_UNSPEC, 0, 0)  # struct nfgenmsg
-        head = struct.pack("=IHHII", 16 + len(body), NFNL_CTNETLINK_DELETE, NLM_F_REQUEST | NLM_F_ACK, 1, 0)
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as netlink:
-            netlink.send(head + body)
-            code: int = struct.unpack_from("=i", netlink.recv(4096), 16)[0]
-        return code
+    def flush() -> None:
+        with closing(NetlinkSocket(NETLINK_NETFILTER)) as netlink:
+            netlink.request(NFNL_CTNETLINK_DELETE, struct.pack("=BBH", socket.AF_UNSPEC, 0, 0), NLM_F_ACK)  # nfgenmsg
 
-    code = place(flush)
-    if code:
-        raise OSError(-code, os.strerror(-code))
+    place(flush)
 
 
 class _Namespace:
     """A network namespace beside those of the lab. It lives by an open file of this process."""
 
     def __init__(self, maker: Inside) -> None:
-        """Make the namespace in a thread of ``maker``."""
+        """Make the namespace. ``maker``: a namespace, to which the calling thread returns."""
         self._fd: int = maker(_new_namespace)
         self.path = f"/proc/{os.getpid()}/fd/{self._fd}"
 
     def call(self, function: Callable[[], Result]) -> Result:
-        """Run a function in a thread inside the namespace."""
-        return in_thread(self._fd, function)
+        """Run a function inside the namespace. Raises OSError."""
+        with moved(partial(enter, self._fd)):
+            return function()
 
     def close(self) -> None:
         """Close the namespace, which ends with its last process."""
@@ -189,32 +175,3 @@ class AnotherHost(_Namespace):
 def _new_namespace() -> int:
     unshare_network()
     return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-
-
-def in_thread(netns_fd: int, function: Callable[[], Result]) -> Result:
-    """Run ``function`` in a thread of its own in the namespace; what it raises is raised here."""
-
-    def body() -> Result:
-        enter(netns_fd)
-        return function()
-
-    return _in_own_thread(body)
-
-
-def _in_own_thread(function: Callable[[], Result]) -> Result:
-    """Run ``function`` in a thread that begins in the namespaces of the calling thread; it may leave them."""
-    outcome: list[Result] = []
-    failure: list[BaseException] = []
-
-    def body() -> None:
-        try:
-            outcome.append(function())
-        except BaseException as error:  # noqa: BLE001  (handed over to the caller below)
-            failure.append(error)
-
-    thread = threading.Thread(target=body)
-    thread.start()
-    thread.join()
-    if failure:
-        raise failure[0]
-    return outcome[0]

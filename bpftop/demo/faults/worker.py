@@ -25,7 +25,7 @@ JobResult = dict[str, float]
 """Counters that a job returns: name -> number."""
 
 Inside = Callable[[Callable[[], Any]], Any]
-"""Runs a function in a thread inside a network namespace and returns what it returned."""
+"""Runs a function inside a network namespace, and returns its result."""
 
 MOST_S = 120.0
 ANSWER_S = 10.0

@@ -10,10 +10,10 @@ from bpftop.export.snapshot.markdown import code, escaped
 from bpftop.export.snapshot.text import GROUP_NAMES
 from bpftop.history.episodes import Episode
 from bpftop.history.history import History
+from bpftop.model.escaping import escaped_text
 from bpftop.model.snapshot import DirectionTraffic
 from bpftop.model.timestamps import rfc3339, rfc3339_seconds
 from bpftop.model.units import si
-from bpftop.render.escaping import escaped_text
 from bpftop.render.finding_value import limits_sentence, value_sentence
 from bpftop.render.gravest_finding import MARKS
 from bpftop.render.path_rows import losses

@@ -14,11 +14,11 @@ from bpftop.export.diff.settings import FEATURES, Setting, settings
 from bpftop.export.json_writing import TOOL, json_page, rounded
 from bpftop.export.snapshot.snapshot_csv import cells, loss_cells
 from bpftop.fields import frozen
+from bpftop.model.escaping import escaped_text
 from bpftop.model.stages import BY_ID
 from bpftop.model.units import UNKNOWN, factor, si
 from bpftop.render.cell_words import cell_words
 from bpftop.render.comparison import RowDifference, compare
-from bpftop.render.escaping import escaped_text
 
 if TYPE_CHECKING:
     from bpftop.export.diff.diff_types import Change, DiffDocument, DiffMeasure, MomentObject, RowObject

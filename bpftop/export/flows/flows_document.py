@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 from bpftop.export.json_writing import TOOL, json_page, rounded
 from bpftop.export.snapshot.markdown import escaped
+from bpftop.model.escaping import escaped_text
 from bpftop.model.sample import DIRECTIONS
 from bpftop.model.snapshot import Snapshot
 from bpftop.model.timestamps import rfc3339
 from bpftop.model.units import pct, si
 from bpftop.render.columns import clipped
-from bpftop.render.escaping import escaped_text
 from bpftop.render.flows.flow_pairs import Amounts, FlowPair, PairBy
 from bpftop.render.flows.flow_rows import FlowOwner
 from bpftop.render.flows.flow_top import FlowTop, flow_top

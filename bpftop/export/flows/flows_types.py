@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Literal, TypedDict
 
 from bpftop.export.json_types import TIMESTAMP, Amount, Count, Limits, ToolObject
+from bpftop.render.flows.flow_pairs import PairBy
 
-Grouping = Literal["flow", "address", "port", "process", "container"]
 FlowShare = Annotated[float | None, Limits(minimum=0, maximum=1)]
 
 
@@ -77,6 +77,6 @@ class FlowsDocument(TypedDict):
     taken_at: Annotated[str, TIMESTAMP, "RFC 3339, UTC."]
     interval_s: Annotated[Amount | None, "Of the rates."]
     host: str
-    by: Grouping
+    by: PairBy
     interfaces: list[FlowInterfaceObject]
     unavailable: Annotated[dict[str, str], "Part -> why it is not known."]

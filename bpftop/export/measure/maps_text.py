@@ -16,9 +16,9 @@ from bpftop.measure.maps.results import (
     best_batches,
 )
 from bpftop.measure.statistics import NOISY_PCT
+from bpftop.model.escaping import escaped_text
 from bpftop.model.timestamps import rfc3339
 from bpftop.model.units import UNKNOWN, ns, pct, si
-from bpftop.render.escaping import escaped_text
 from bpftop.render.measure.operation_columns import p50_text
 
 _USER_COLUMNS = ("batch", "p50", "p90", "p99", "max", "mean", "op/s", "spread", "factor")

@@ -14,7 +14,7 @@ from bpftop.export.measure.measurement_object import measurement_object
 from bpftop.measure.programs.costs import BUDGETS, LINE_RATE_PPS, ProgramCost, ProgramRow, SuiteTable
 from bpftop.measure.programs.report import ProgramReport
 from bpftop.measure.statistics import Spread
-from bpftop.render.escaping import escaped_text
+from bpftop.model.escaping import escaped_text
 
 if TYPE_CHECKING:
     from bpftop.export.measure.programs_types import (

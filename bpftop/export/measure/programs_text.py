@@ -9,9 +9,9 @@ from bpftop.measure.conditions import Conditions
 from bpftop.measure.machine import Machine
 from bpftop.measure.programs.costs import BUDGETS, SuiteTable
 from bpftop.measure.programs.report import ProgramReport
+from bpftop.model.escaping import escaped_text
 from bpftop.model.timestamps import rfc3339
 from bpftop.render.columns import text_table
-from bpftop.render.escaping import escaped_text
 from bpftop.render.measure.program_columns import program_columns, program_lines
 
 _WIDTH = 100

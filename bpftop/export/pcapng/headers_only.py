@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from bpftop.model.packet_headers import ETHERTYPE_ARP, header_places
+from bpftop.model.packet_headers import ARP_BYTES, ETHERTYPE_ARP, header_places
 from bpftop.model.protocols import TCP
 
-_ARP_BYTES = 28
 _L4_BYTES = {1: 8, 2: 8, 17: 8, 33: 12, 47: 4, 50: 8, 51: 12, 58: 8, 132: 12, 136: 8}
 """IP protocol -> bytes of its fixed header: ICMP, IGMP, UDP, DCCP, GRE, ESP, AH, ICMPv6, SCTP, UDPLite."""
 
@@ -22,7 +21,7 @@ def without_payload(content: bytes, *, is_ip: bool) -> bytes:
 def _headers_end(content: bytes, is_ip: bool) -> int:
     places = header_places(content, is_ip=is_ip)
     if places.ethertype == ETHERTYPE_ARP:
-        return places.l3_at + _ARP_BYTES
+        return places.l3_at + ARP_BYTES
     if places.l4_proto is None or places.is_later:
         return places.l4_at
     if places.l4_proto == TCP:

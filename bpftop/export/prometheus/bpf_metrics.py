@@ -7,9 +7,9 @@ from typing import Literal
 
 from bpftop.export.prometheus.named_metric import NamedMetric
 from bpftop.fields import frozen
+from bpftop.model.escaping import escaped_text
 from bpftop.model.families import FAMILIES
 from bpftop.model.readings import Cells, Key
-from bpftop.render.escaping import escaped_text
 
 SERIES_MAX = 100
 """Most names of a metric. The rest, with the smallest values, is added up as OTHER."""

@@ -15,11 +15,11 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from bpftop import __version__
 from bpftop.export.prometheus.bpf_metrics import BPF_FAMILIES, bpf_metrics
 from bpftop.export.prometheus.named_metric import MetricRows, NamedMetric
+from bpftop.model.escaping import escaped_text
 from bpftop.model.families import BREAKDOWN_FAMILIES, FAMILIES, TRAFFIC, Family
 from bpftop.model.findings import NO_DIAGNOSIS, SEVERITIES
 from bpftop.model.sample import DIRECTIONS, Reading
 from bpftop.model.snapshot import DirectionTraffic, Snapshot
-from bpftop.render.escaping import escaped_text
 from bpftop.rules.table import BY_ID
 
 _ALONG = (("l3", 0), ("cast", 1), ("size", 2))

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 
 from bpftop.export.snapshot.text import GROUP_NAMES, loss_phrases
+from bpftop.model.escaping import escaped_text
 from bpftop.model.snapshot import NOTHING, Counts, InterfaceSnapshot, Snapshot
 from bpftop.model.timestamps import rfc3339
 from bpftop.model.units import UNKNOWN, pct, si
 from bpftop.render.comparison import ratio
-from bpftop.render.escaping import escaped_text
 
 PROTOCOLS = 8
 """The most protocols in a message."""

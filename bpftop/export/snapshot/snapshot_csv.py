@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from bpftop.export.snapshot.document import document
+from bpftop.model.escaping import escaped_text
 from bpftop.model.snapshot import Snapshot
-from bpftop.render.escaping import escaped_text
 
 if TYPE_CHECKING:
     from bpftop.export.snapshot.snapshot_types import InterfaceObject, SnapshotDocument, TrafficObject

@@ -12,6 +12,7 @@ from bpftop.export.snapshot.host import device_phrases
 from bpftop.export.snapshot.losses import losing
 from bpftop.fields import replace
 from bpftop.history.history import History
+from bpftop.model.escaping import escaped_text
 from bpftop.model.sample import CAST_LABELS, FLAG_LABELS, L3_LABELS, SIZE_LABELS
 from bpftop.model.snapshot import InterfaceSnapshot, OwnCost, Snapshot
 from bpftop.model.stages import LossGroup
@@ -20,7 +21,6 @@ from bpftop.model.units import UNKNOWN, pct, si
 from bpftop.render.cell_words import ALL_PACKETS, cell_words
 from bpftop.render.columns import text_table
 from bpftop.render.comparison import ratio
-from bpftop.render.escaping import escaped_text
 from bpftop.render.gravest_finding import MARKS, gravest_finding
 from bpftop.render.path_rows import losses
 from bpftop.render.rows import CpuTable, Past, ProtocolLine, protocol_lines, traffic_line

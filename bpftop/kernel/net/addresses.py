@@ -11,6 +11,8 @@ from bpftop.kernel.net.netlink import NetlinkSocket, attributes
 RTM_GETADDR = 22
 IFA_ADDRESS, IFA_LOCAL = 1, 2
 IFA_F_DADFAILED = 0x08
+MAPPED = bytes(10) + b"\xff\xff"
+"""The first 12 bytes of an IPv4 address written as an IPv6 address (RFC 4291)."""
 
 _IFADDRMSG = struct.Struct("=BBBBi")
 

@@ -27,7 +27,7 @@ _CONNECTED = (1 << 1 | 1 << 2 | 0x3F << 4 | 1 << 11) & ~(1 << TCP_LISTEN)  # all
 PROBE_TIMER = 4  # inet_sk_diag_fill: ICSK_TIME_PROBE0
 NLM_F_MULTI = 2
 
-_EVERY_STATE = 0xFFFFFFFF
+EVERY_STATE = 0xFFFFFFFF
 _REQUEST = struct.Struct("=BBBxI48x")  # struct inet_diag_req_v2: family, protocol, extensions, states, any socket
 # struct inet_diag_msg: sport, src; rqueue, wqueue; inode
 _MESSAGE = struct.Struct("=4x2s2x16s16x4x8x4xII4xI")
@@ -116,7 +116,7 @@ class SockDiag:
     def dropping_udp(self) -> list[UdpSocket]:
         """List the UDP sockets that have dropped datagrams. Raises NoSockDiag, KernelError."""
         sockets = []
-        for version, message in self._dump(socket.IPPROTO_UDP, _EVERY_STATE, self._noting_ports(_no_drops)):
+        for version, message in self._dump(socket.IPPROTO_UDP, EVERY_STATE, self._noting_ports(_no_drops)):
             at = _drops_word(message)
             if at is None:
                 raise NoSockDiag(

@@ -15,15 +15,13 @@ from typing import NamedTuple
 
 from bpftop.kernel.check import KernelError, errno_words
 from bpftop.kernel.net.netlink import NetlinkSocket, attributes
-from bpftop.kernel.net.sock_diag import NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, TCP_LISTEN
+from bpftop.kernel.net.sock_diag import EVERY_STATE, INET_DIAG_INFO, NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, TCP_LISTEN
 
-INET_DIAG_INFO, INET_DIAG_CGROUP_ID = 2, 21
+INET_DIAG_CGROUP_ID = 21
 TCP_TIME_WAIT = 6
-_MAPPED = bytes(10) + b"\xff\xff"
 # struct inet_diag_req_v2: family, protocol, extensions, states; sport, dport, src, dst, interface, no cookie
 _REQUEST = struct.Struct("=BBBxI2s2s16s16sI8s")
 _NO_COOKIE = b"\xff" * 8
-_EVERY_STATE = 0xFFFFFFFF
 # struct inet_diag_msg: state; uid, inode
 _MESSAGE = struct.Struct("=xB2x2s2s16s16sI8xI4xIII")
 # struct tcp_info: lost, rtt, cwnd, total retransmits; min rtt; delivery rate, busy, limited by window, by send buffer
@@ -80,7 +78,7 @@ class SocketLookup:
         # For UDP the kernel takes source and destination the other way round (udp_dump_one), "for historical reasons".
         source, destination = (remote, local) if protocol == IPPROTO_UDP else (local, remote)
         request = _REQUEST.pack(
-            family, protocol, 1 << (INET_DIAG_INFO - 1), _EVERY_STATE,
+            family, protocol, 1 << (INET_DIAG_INFO - 1), EVERY_STATE,
             source[1].to_bytes(2, "big"), destination[1].to_bytes(2, "big"),
             inet_pton(family, source[0]), inet_pton(family, destination[0]), ifindex, _NO_COOKIE,
         )  # fmt: skip

@@ -16,7 +16,7 @@ _FSOPEN, _FSCONFIG, _FSMOUNT = 430, 431, 432
 # include/uapi/linux/mount.h
 FSOPEN_CLOEXEC, FSMOUNT_CLOEXEC = 1, 1
 FSCONFIG_CMD_CREATE = 6
-MOUNT_ATTR_READ_ONLY_AND_INERT = 0x1 | 0x2 | 0x4 | 0x8  # RDONLY, NOSUID, NODEV, NOEXEC
+MOUNT_ATTR_READ_ONLY, MOUNT_ATTR_INERT = 0x1, 0x2 | 0x4 | 0x8  # inert: NOSUID, NODEV, NOEXEC
 
 
 def is_home() -> bool | None:
@@ -28,12 +28,13 @@ def is_home() -> bool | None:
     return own.st_ino == first.st_ino
 
 
-def mount_sysfs() -> int:
-    """Mount a detached, read-only sysfs of the calling thread's network namespace. Return its directory's fd.
+def mount_sysfs(*, writable: bool = False) -> int:
+    """Mount a detached sysfs of the calling thread's network namespace. Return its directory's fd.
 
     Raises BpftopError: EPERM without CAP_SYS_ADMIN in the mount namespace and in the network namespace, ENOSYS before
     Linux 5.2.
     """
+    attributes = MOUNT_ATTR_INERT if writable else MOUNT_ATTR_INERT | MOUNT_ATTR_READ_ONLY
     import ctypes  # late: 7 to 20 ms, and needed only for other namespaces
 
     libc = ctypes.CDLL(None, use_errno=True)
@@ -50,7 +51,7 @@ def mount_sysfs() -> int:
         context_fd = call(_FSOPEN, b"sysfs", FSOPEN_CLOEXEC)
         try:
             call(_FSCONFIG, context_fd, FSCONFIG_CMD_CREATE, None, None, 0)
-            return call(_FSMOUNT, context_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_READ_ONLY_AND_INERT)
+            return call(_FSMOUNT, context_fd, FSMOUNT_CLOEXEC, attributes)
         finally:
             os.close(context_fd)
     except OSError as error:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 
+from bpftop.model.escaping import escaped_text
 from bpftop.model.units import UNKNOWN, pct
 from bpftop.render.columns import Column, clipped, share_text
-from bpftop.render.escaping import escaped_text
 from bpftop.render.flows.flow_rows import FlowLine, FlowOwner, GroupBy
 
 

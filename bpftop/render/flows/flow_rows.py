@@ -8,12 +8,12 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Literal
 
 from bpftop.fields import frozen
+from bpftop.model.escaping import escaped_text
+from bpftop.model.families import LIMITS
 from bpftop.model.protocols import protocol_name
 from bpftop.model.readings import RatedReading
 from bpftop.model.sample import Direction, Key
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot, sum_known
-from bpftop.model.tcp_limits import LIMITS
-from bpftop.render.escaping import escaped_text
 
 GroupBy = Literal["flow", "source", "destination", "destination_port", "process", "service"]
 GROUPS: tuple[GroupBy, ...] = ("flow", "source", "destination", "destination_port", "process", "service")

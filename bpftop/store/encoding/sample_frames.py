@@ -22,12 +22,13 @@ from typing import Any, NamedTuple
 from bpftop.config.untrusted_file import parse_json
 from bpftop.errors import BpftopError
 from bpftop.fields import replace
+from bpftop.model.cpu_lists import CPUS_MAX
 from bpftop.model.families import FAMILIES
 from bpftop.model.readings import sum_cpus, unknown_sums
 from bpftop.model.sample import Interface, Reading, Sample
 from bpftop.store.encoding.frame_numbers import MODULO, NOTHING, Entry, Numbers, pack, unpack
 from bpftop.store.encoding.json_values import Mismatch, from_json
-from bpftop.store.encoding.sample_lines import CPUS_MAX, check_reading, header_fields, header_object, row_keys
+from bpftop.store.encoding.sample_lines import check_reading, header_fields, header_object, row_keys
 
 _WINDOW_BYTES = 32 << 10
 _STRUCTURE_MAX_BYTES = 16 << 20

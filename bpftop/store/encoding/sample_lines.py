@@ -10,6 +10,7 @@ from bpftop import __version__
 from bpftop.config.untrusted_file import parse_json
 from bpftop.errors import BpftopError
 from bpftop.fields import field_names
+from bpftop.model.cpu_lists import CPUS_MAX
 from bpftop.model.families import FAMILIES
 from bpftop.model.json_dump import dump_json
 from bpftop.model.sample import Interface, Key, Reading, Sample
@@ -17,7 +18,6 @@ from bpftop.store.encoding.json_values import Mismatch, from_json, to_json
 
 SCHEMA = "bpftop.sample/1"
 _TOOL = {"name": "bpftop", "version": __version__}
-CPUS_MAX = 1 << 16
 
 _NUMBER_MAX = (1 << 63) - 1
 _TIMES = ("seq", "wall_ns", "mono_ns")

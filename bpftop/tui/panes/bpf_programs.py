@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from textual.widget import Widget
 
-from bpftop.history.bpf_trends import CELL_S
+from bpftop.history.cpu_trends import CELL_S
 from bpftop.render.bpf.disassembly import HOT
 from bpftop.render.bpf.loaded_programs import (
     LOADED_PROGRAM_COLUMNS,

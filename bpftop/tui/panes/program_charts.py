@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bpftop.fields import frozen
-from bpftop.history.bpf_trends import CELL_S, ProgramRuns
+from bpftop.history.bpf_trends import ProgramRuns
+from bpftop.history.cpu_trends import CELL_S
 from bpftop.model.units import UNKNOWN, ns, si
 from bpftop.render.bpf.loaded_programs import LoadedProgramLine, recorded_program_lines
 from bpftop.tui.moment import Moment

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from bpftop.model.units import compact, ns
 from bpftop.render.measure.batch_curves import BatchCurve
+from bpftop.tui.widgets.chart import UPWARDS
 from bpftop.tui.widgets.line import Line, crop, line, shortened
 
 AXIS = 8
 COLUMN, GAP = 4, 4
 """Cells of a size of the batch, and between two of them."""
 LEAST_HEIGHT = 6
-_UPWARDS = " ▁▂▃▄▅▆▇█"
 
 
 def batch_curve_lines(curve: BatchCurve, width: int, height: int) -> list[Line]:
@@ -27,7 +27,7 @@ def batch_curve_lines(curve: BatchCurve, width: int, height: int) -> list[Line]:
     lines = [shortened(line((title, "title")), width)]
     for row in reversed(range(rows)):
         label = f"{ns(top):>6} ┤" if row == rows - 1 else "       │"
-        cells = [_UPWARDS[max(0, min(8, round((value / top * rows - row) * 8)))] * COLUMN for value in values]
+        cells = [UPWARDS[max(0, min(8, round((value / top * rows - row) * 8)))] * COLUMN for value in values]
         between = ("·" if row == level else " ") * GAP
         drawn = "".join(between + (between[:COLUMN] if cell.isspace() else cell) for cell in cells)
         single = f" {ns(curve.single_ns)} {' and '.join(curve.singles)}, single calls" if row == level else ""

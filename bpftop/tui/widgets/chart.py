@@ -13,7 +13,7 @@ AXIS = 9
 """Cells of the scale at the left."""
 SPAN_S = 600
 _CELL_SECONDS = (1, 2, 5, 10, 15, 20, 30, 60, 120)
-_UPWARDS = " ▁▂▃▄▅▆▇█"
+UPWARDS = " ▁▂▃▄▅▆▇█"
 _DOWNWARDS = " ▀█"
 _NICE = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0)
 
@@ -51,7 +51,7 @@ def chart_lines(plot: Plot, width: int, height: int) -> list[Line]:
     above_rows = max(1, height - 1 - below_rows)
     per_row = _per_row(plot, above_rows, below_rows)
     lines = [
-        _row(plot, plot.above, _UPWARDS, per_row, above_rows - 1 - y, _label(plot, per_row, above_rows, y))
+        _row(plot, plot.above, UPWARDS, per_row, above_rows - 1 - y, _label(plot, per_row, above_rows, y))
         for y in range(above_rows)
     ]
     lines.append(_axis(plot, width))
