@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
-from array import array
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from statistics import median
@@ -13,8 +12,9 @@ from statistics import median
 from bpftop.collect.sockets import flow_names
 from bpftop.collect.sockets.flow_names import FlowNames
 from bpftop.kernel.netns import moved, unshare_network
-from bpftop.model.sample import Key, Reading, reading_key
+from bpftop.model.sample import Key, reading_key
 from tests.bench.figures import Figure
+from tests.samples import packed
 
 SOCKETS, PROCESSES, TICKS = 2000, 500, 30
 LIMIT_MS = 15.0
@@ -66,7 +66,7 @@ def _key(client: socket.socket) -> Key:
 
 
 def _tick_ms(names: FlowNames, keys: list[Key]) -> float:
-    flows = Reading("flows", 1, 0, 0, tuple(keys), array("Q", [1, 1] * len(keys)))
+    flows = packed("flows", tuple(keys), [1, 1] * len(keys))
     begin_ns = time.thread_time_ns()
     names.readings("lo", "tx", {reading_key("flows", "lo", "tx"): flows})
     return (time.thread_time_ns() - begin_ns) / 1e6

@@ -7,7 +7,6 @@ import pwd
 import socket
 import subprocess
 import sys
-from array import array
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from bpftop.kernel.net.socket_lookup import SocketLookup, TcpFacts
 from bpftop.model.families import APPLICATION, NETWORK, RECEIVE_WINDOW, SEND_BUFFER
 from bpftop.model.sample import Direction, Key, Reading, reading_key
 from tests.bpf.devices import Lab
+from tests.samples import packed
 from tests.waiting import until
 
 pytestmark = pytest.mark.bpf
@@ -54,7 +54,7 @@ Row = tuple[tuple[int | str, ...], tuple[int | None, ...]]
 def named(names: FlowNames, *flows: tuple[str, str, int, int, int], direction: Direction = "rx") -> list[Row | None]:
     """Return words and cells of each flow (saddr, daddr, sport, dport, protocol); None where no socket was found."""
     keys: tuple[Key, ...] = tuple(("v0", direction, *flow) for flow in flows)
-    reading = Reading("flows", 1, 0, 0, keys, array("Q", [1, 1] * len(keys)))
+    reading = packed("flows", keys, [1, 1] * len(keys))
     found = names.readings("v0", direction, {reading_key("flows", "v0", direction): reading})
     sockets = found[reading_key("flow_sockets", "v0", direction)]
     rows = {key[:7]: (key[7:], row) for key, row in sockets.totals.items()}
@@ -219,7 +219,7 @@ def test_retransmits_have_a_rate(lab: Lab, names: FlowNames) -> None:
             lab.run("nft", f"add rule ip t c tcp dport {PORT} drop")
         client.sendall(b"x")
         key: Key = ("v0", "tx", NEAR, FAR, port, PORT, TCP)
-        flows = {reading_key("flows", "v0", "tx"): Reading("flows", 1, 0, 0, (key,), array("Q", [1, 1]))}
+        flows = {reading_key("flows", "v0", "tx"): packed("flows", (key,), [1, 1])}
 
         def again() -> Reading | None:
             sent = names.readings("v0", "tx", flows)[reading_key("flow_retransmits", "v0", "tx")]
@@ -233,8 +233,8 @@ def test_retransmits_have_a_rate(lab: Lab, names: FlowNames) -> None:
 
 def test_the_flows_with_most_bytes_are_named() -> None:
     keys: tuple[Key, ...] = tuple(("v0", "rx", "a", "b", port, 1, TCP) for port in range(3))
-    before = Reading("flows", 1, 0, 0, keys[:2], array("Q", [1, 1000, 1, 5]))
-    now = Reading("flows", 2, 0, 0, keys, array("Q", [1, 1001, 1, 50, 1, 20]), previous=before)
+    before = packed("flows", keys[:2], [1, 1000, 1, 5], 1.0)
+    now = packed("flows", keys, [1, 1001, 1, 50, 1, 20], 2.0, previous=before)
     assert busiest(now) == [keys[1], keys[2], keys[0]]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 
@@ -15,6 +14,7 @@ from bpftop.collect.inventory.bpf_objects import BpfObjects
 from bpftop.collect.live import LiveSource
 from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.model.sample import Interface, Reading
+from tests.samples import packed
 from tests.waiting import LIMIT_S, until
 
 FAMILY = "bpf_statistics"
@@ -36,7 +36,7 @@ class Slow:
         self.reads += 1
         if self.fault is not None:
             raise self.fault
-        return {FAMILY: Reading(FAMILY, self.reads, 0, 0, ((),), array("Q", [1, self.reads]), frozenset())}
+        return {FAMILY: packed(FAMILY, ((),), [1, self.reads], read_ns=self.reads)}
 
     def close(self) -> None:
         self.ended.set()

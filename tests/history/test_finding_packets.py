@@ -18,7 +18,7 @@ def test_every_rule_has_its_packets_or_none_for_a_reason() -> None:
     assert not {*FINDING_PACKETS} & ABOUT_NO_PACKETS
 
 
-def test_every_reason_is_known_to_this_kernel_and_a_capture_has_room_for_all() -> None:
+def test_reasons_are_known_to_this_kernel_and_fit_a_capture() -> None:
     known = {name.removeprefix(REASON_PREFIX) for name in kernel_drop_reasons().names.values()}
     assert {reason for wanted in FINDING_PACKETS.values() for reason in wanted.reasons} - known == set()
     assert all(len(wanted.reasons) <= REASONS_MOST for wanted in FINDING_PACKETS.values())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
-
 import pytest
 
 from bpftop.model.derive import derive_snapshot
@@ -70,8 +68,8 @@ def _readings(one: Interface, tick: int, counted: int, sources: int | None) -> d
             readings[reading_key("flow_sources", *where)] = packed(
                 "flow_sources", tuple((*where, port) for port in ports), [sources, 1, 1], read_ns=at_ns
             )
-        readings[reading_key("protocols", *where)] = Reading(
-            "protocols", at_ns, 0, 0, ((*where, 6),), array("Q", [tick * counted // 100, tick * counted])
+        readings[reading_key("protocols", *where)] = packed(
+            "protocols", ((*where, 6),), [tick * counted // 100, tick * counted], read_ns=at_ns
         )
     return readings
 
