@@ -94,7 +94,7 @@ BENCH_PACKETS(empty)
 /* The naive version: if two CPUs add to one cell at once, one addition is lost. */
 IMPLEMENTATION(naive)
 {
-	struct cell *cell = bpf_map_lookup_elem(&shared_hash, &protocol), first = { 1, bytes };
+	struct cell *cell = bpf_map_lookup_elem(&shared_hash, &protocol), first = { .packets = 1, .bytes = bytes };
 
 	if (cell)
 		add(cell, bytes);
@@ -104,7 +104,7 @@ IMPLEMENTATION(naive)
 
 IMPLEMENTATION(hash_update)
 {
-	struct cell *cell = bpf_map_lookup_elem(&shared_hash, &protocol), next = { 1, bytes };
+	struct cell *cell = bpf_map_lookup_elem(&shared_hash, &protocol), next = { .packets = 1, .bytes = bytes };
 
 	if (cell) {
 		next.packets += cell->packets;

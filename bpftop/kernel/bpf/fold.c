@@ -21,7 +21,7 @@ static void spread_plain(struct common_counters *common, struct cell *protocols)
 
 	for (l3 = 0; l3 < PLAIN_L3_CLASSES; l3++) {
 		for (class = 0; class < PLAIN_CLASSES; class ++) {
-			struct cell all = { 0, 0 };
+			struct cell all = { .packets = 0, .bytes = 0 };
 
 			for (bin = 0; bin < SIZE_BINS; bin++) {
 				const struct cell *plain = &common->plain[l3][class][bin];
@@ -71,7 +71,7 @@ static uint32_t fold_cells(const struct counter_row *row, uint32_t cpus, uint32_
 	uint32_t active = 0, cell, cpu;
 
 	for (cell = first; cell < first + count; cell++) {
-		struct cell all = { 0, 0 };
+		struct cell all = { .packets = 0, .bytes = 0 };
 
 		for (cpu = 0; cpu < cpus; cpu++)
 			add_cell(&all, &row[cpu].cells[cell]);

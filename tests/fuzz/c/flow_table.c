@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	struct bpftop_flow_table *table;
 	uint32_t cpus, buckets, most;
 
-	fake_kernel = (struct fake_kernel){ .input = { bytes, size }, .key_bytes = sizeof(uint32_t) };
+	fake_kernel = (struct fake_kernel){ .input = { .at = bytes, .left = size }, .key_bytes = sizeof(uint32_t) };
 	cpus = 1 + take_below(&fake_kernel.input, 4);
 	buckets = 1 + take_below(&fake_kernel.input, 32);
 	most = 1 + take_below(&fake_kernel.input, MOST_MAX);

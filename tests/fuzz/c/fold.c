@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	uint32_t numbers[CELLS];
 	struct cell *cells;
 
-	fake_kernel = (struct fake_kernel){ .input = { bytes, size }, .key_bytes = sizeof(*keys) };
+	fake_kernel = (struct fake_kernel){ .input = { .at = bytes, .left = size }, .key_bytes = sizeof(*keys) };
 	cpus = 1 + take_below(&fake_kernel.input, 4);
 	fake_kernel.value_bytes = cpus * sizeof(*rows);
 	rows = calloc(COUNTER_ROWS, fake_kernel.value_bytes);

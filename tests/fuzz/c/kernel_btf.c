@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	char *out;
 	int used;
 
-	fake_kernel = (struct fake_kernel){ .input = { bytes, size } };
+	fake_kernel = (struct fake_kernel){ .input = { .at = bytes, .left = size } };
 	out_bytes = 1 + take_below(&fake_kernel.input, 512);
 	out = malloc(out_bytes);
 	used = bpftop_drop_reasons(modules, 2, out, out_bytes);

@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	struct bpftop_subject subject = { .fd = 3, .stop = &fake_kernel.stop };
 	uint32_t steps, *order;
 
-	fake_kernel = (struct fake_kernel){ .input = { bytes, size } };
+	fake_kernel = (struct fake_kernel){ .input = { .at = bytes, .left = size } };
 	subject.key_kind = (enum bpftop_key_kind)take_below(&fake_kernel.input, KEYS_LPM + 1);
 	subject.key_bytes = subject.key_kind == KEYS_ARRAY ? 4 : 5 + take_below(&fake_kernel.input, 12);
 	subject.value_bytes = 1 + take_below(&fake_kernel.input, 64);

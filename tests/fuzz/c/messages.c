@@ -22,7 +22,7 @@ static void print(const char *format, ...)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	struct input input = { bytes, size };
+	struct input input = { .at = bytes, .left = size };
 	char *line = malloc(LINE_MAX_BYTES);
 	size_t length, kept;
 
