@@ -16,11 +16,14 @@ from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 
 from bpftop.collect.bpf.packet_counter import PacketCounter
+from bpftop.collect.procfs.counter_files import Snmp
+from bpftop.collect.procfs.tree import Tree
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import GENERATOR, WATCHED
 from bpftop.hooks.steps import ProgramName
 from bpftop.kernel.bpf.bpf_link import Link
 from bpftop.kernel.net.netdev import Netdev
+from bpftop.model.protocols import MALFORMED
 from tests.bpf import devices, frames_tc, reference
 from tests.bpf.frame import Layers
 from tests.bpf.harness import as_counts
@@ -198,3 +201,44 @@ def test_frames_without_gso_segs_are_counted_exactly() -> None:
             skb = reference.Skb(gso_size=gso_size if payload_bytes > gso_size else 0)
             reference.add(expected, reference.count(frame, skb=skb))
         settled(counter, expected)
+
+
+def test_guests_super_frames_of_total_length_0() -> None:
+    """Linux takes the length of a guest's super-frame from the skb (iph_totlen): what Linux accepts is not malformed.
+
+    The same frames without gso are malformed for both.
+    """
+    payload_bytes, gso_size, frames = 2896, 1448, 5
+    with devices.Lab() as lab, ExitStack() as stack:
+        tap_fd = lab.tunnel_device("tap0", devices.IFF_TAP | devices.IFF_VNET_HDR)
+        lab.switch_ipv6_off()
+        lab.ip(f"link set tap0 address {WATCHED.mac}")
+        lab.ip("address add 198.18.9.2/24 dev tap0")
+        counter = stack.enter_context(closing(PacketCounter("count_tc", "rx")))
+        netdev = stack.enter_context(closing(Netdev()))
+        stack.enter_context(closing(Link.tcx(counter.program.fd, netdev.find("tap0").ifindex, "rx")))
+        snmp = stack.enter_context(closing(Snmp(Tree())))
+        layers: Layers = Ether(src=GENERATOR.mac, dst=WATCHED.mac)
+        layers = layers / IP(src="198.18.9.1", dst="198.18.9.2", len=0) / TCP(sport=1, dport=9, flags="A", seq=1, ack=1)
+        frame = bytes(layers / bytes(payload_bytes))
+        expected: Counts = {}
+
+        def gains(kind: int, size: int) -> tuple[int, int]:
+            """Send the frames. Return the gains of packets with a bad header, and of resets sent in answer."""
+            header = VIRTIO_NET_HDR.pack(NEEDS_CSUM, kind, len(frame) - payload_bytes, size, 34, 16)
+            snmp.read([])
+            before = snmp.words
+            for _ in range(frames):
+                assert os.write(tap_fd, header + frame) == len(header) + len(frame)
+                reference.add(expected, reference.count(frame, skb=reference.Skb(gso_size=size)))
+            settled(counter, expected)
+            snmp.read([])
+            bad, resets = (int(snmp.words[name]) - int(before[name]) for name in ("IpInHdrErrors", "TcpOutRsts"))
+            return bad, resets
+
+        assert gains(GSO_TCPV4, gso_size) == (0, frames)
+        assert {cell: packets for cell, (packets, _) in expected.items() if cell[0] == "protocol"} == {
+            ("protocol", 6): 2 * frames
+        }
+        assert gains(0, 0) == (frames, 0)
+        assert expected["protocol", MALFORMED][0] == frames
