@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import LIMIT_S
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ("sh", "env", "id", "mktemp", "rm", "tail", "grep", "sed", "make", "cat", "awk", "touch", "true")
 
@@ -42,7 +44,7 @@ def calls(path: Path, command: str) -> list[str]:
 
 def run(path: Path, *command: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": str(path), "HOME": "/nonexistent"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LIMIT_S)
 
 
 def test_unknown_system_is_one_line(path: Path) -> None:

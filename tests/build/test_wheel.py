@@ -15,10 +15,13 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
+from tests.waiting import LIMIT_S
+
+pytestmark = pytest.mark.timeout(20 * LIMIT_S)  # compilers, pip and virtual environments
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(*command: str | Path, timeout: float = 120) -> str:
+def run(*command: str | Path, timeout: float = 10 * LIMIT_S) -> str:
     """Return the standard output of a command that must succeed."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
     outcome = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment, cwd="/")

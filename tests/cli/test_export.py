@@ -36,7 +36,7 @@ def exporter(*words: str) -> Iterator[tuple[subprocess.Popen[str], tuple[str, in
 
 def get(address: tuple[str, int]) -> str | None:
     """Return the metrics; None if the endpoint refused, or has no sample yet."""
-    connection = http.client.HTTPConnection(*address, timeout=10)
+    connection = http.client.HTTPConnection(*address, timeout=LIMIT_S)
     try:
         connection.request("GET", "/metrics")
         answer = connection.getresponse()

@@ -13,7 +13,7 @@ from bpftop.kernel.least_privilege import FILES, SAMPLING
 from bpftop.kernel.privileges import CAPABILITY_BITS
 from tests.bpf.devices import Lab
 from tests.cli.running import started
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.bpf
 
@@ -44,7 +44,7 @@ def mask_of(names: tuple[str, ...]) -> int:
 
 def scraped() -> str:
     try:
-        with urllib.request.urlopen(f"http://{LISTEN}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{LISTEN}/metrics", timeout=LIMIT_S) as answer:
             return str(answer.read().decode())
     except OSError:
         return ""

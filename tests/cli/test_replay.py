@@ -21,6 +21,7 @@ from tests.build.test_imports import loaded_after
 from tests.cli.running import COMMAND, Terminal, bpftop, environment, started
 from tests.cli.test_demo_screen import Terminal as Tmux
 from tests.tui.fake import FakeSource
+from tests.waiting import LIMIT_S
 
 
 @pytest.fixture(scope="module")
@@ -193,9 +194,8 @@ def test_the_keyboard_is_no_source_of_samples() -> None:
 
 
 def test_without_a_terminal_there_is_no_screen() -> None:
-    done = subprocess.run(
-        ["setsid", *COMMAND, "replay", "-"], input="", capture_output=True, text=True, env=environment(), timeout=20
-    )
+    command = ["setsid", *COMMAND, "replay", "-"]
+    done = subprocess.run(command, input="", capture_output=True, text=True, env=environment(), timeout=LIMIT_S)
     assert done.returncode == 1
     assert "the live screen needs a terminal, and there is none" in done.stderr
     assert os.strerror(6) in done.stderr

@@ -25,7 +25,7 @@ from bpftop.kernel.net import sock_diag
 from bpftop.kernel.netns import inside, unshare_network
 from bpftop.model.sample import Key
 from tests.bpf.devices import Lab
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 from .recorded import moment, read, unprivileged
 
@@ -179,7 +179,7 @@ def test_connections_that_wait(namespace: str, version: int, family: int, addres
         collector = stack.enter_context(closing(ListenSockets(Tree())))
         nobody = read(collector)["listen_sockets"]
         clients = [
-            stack.enter_context(socket.create_connection((address, listener.port), timeout=10)) for _ in range(3)
+            stack.enter_context(socket.create_connection((address, listener.port), timeout=LIMIT_S)) for _ in range(3)
         ]
         waiting = read(collector)["listen_sockets"]
         listener.go()
@@ -196,7 +196,7 @@ def test_without_privilege_processes_are_hidden(namespace: str) -> None:
         dropping = stack.enter_context(closing(Holder(socket.AF_INET, socket.SOCK_DGRAM, "127.0.0.1", 2048)))
         listener = stack.enter_context(closing(Holder(socket.AF_INET, socket.SOCK_STREAM, "127.0.0.1", 5)))
         flood(socket.AF_INET, "127.0.0.1", dropping.port, 30)
-        stack.enter_context(socket.create_connection(("127.0.0.1", listener.port), timeout=10))
+        stack.enter_context(socket.create_connection(("127.0.0.1", listener.port), timeout=LIMIT_S))
         collectors = [stack.enter_context(closing(kind(Tree()))) for kind in (UdpSockets, ListenSockets)]
         with unprivileged():
             keys = [key for collector in collectors for reading in read(collector).values() for key in reading.keys]

@@ -14,6 +14,7 @@ from bpftop.errors import BpftopError
 from bpftop.export.prometheus import endpoint as endpoint_module
 from bpftop.export.prometheus.endpoint import CONNECTIONS, Endpoint, Newest
 from tests.export.moments import moment
+from tests.waiting import LIMIT_S
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def endpoint() -> Iterator[Endpoint]:
 
 def asked(endpoint: Endpoint, method: str = "GET") -> tuple[int, int, bytes]:
     """Status, length that was announced, and content."""
-    connection = http.client.HTTPConnection(*endpoint.address, timeout=20)
+    connection = http.client.HTTPConnection(*endpoint.address, timeout=LIMIT_S)
     with closing(connection):
         connection.request(method, "/metrics")
         answer = connection.getresponse()

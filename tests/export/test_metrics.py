@@ -26,6 +26,7 @@ from tests import samples
 from tests.export.moments import busy, moment
 from tests.rules.world import World
 from tests.store.made_up_machine import Machine
+from tests.waiting import LIMIT_S
 
 
 def flooded() -> Snapshot:
@@ -65,9 +66,8 @@ def test_the_strict_parser_takes_it(shown: Snapshot) -> None:
 @pytest.mark.needs("promtool")
 @pytest.mark.parametrize("shown", [busy(), flooded()], ids=["busy", "flooded"])
 def test_promtool_finds_nothing_to_complain_of(shown: Snapshot) -> None:
-    checked = subprocess.run(
-        ["promtool", "check", "metrics"], input=generate_latest(registry_of(shown)), capture_output=True, timeout=30
-    )
+    document = generate_latest(registry_of(shown))
+    checked = subprocess.run(["promtool", "check", "metrics"], input=document, capture_output=True, timeout=LIMIT_S)
     assert (checked.returncode, checked.stderr, checked.stdout) == (0, b"", b"")
 
 
@@ -112,7 +112,7 @@ def get(endpoint: Endpoint, path: str = "/metrics", accept: str = "") -> tuple[i
     host, port = endpoint.address
     request = urllib.request.Request(f"http://{host}:{port}{path}", headers={"Accept": accept})
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:
             return answer.status, answer.headers["Content-Type"], answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.headers["Content-Type"], error.read().decode()
@@ -168,7 +168,7 @@ def test_a_request_in_progress_keeps_its_connection(monkeypatch: pytest.MonkeyPa
         for asker in askers:
             asker.start()
             asked.acquire()
-        with socket.create_connection(endpoint.address, timeout=5) as late:
+        with socket.create_connection(endpoint.address, timeout=LIMIT_S) as late:
             assert late.recv(1) == b""  # turned away, not kept waiting
         newest.put(moment())  # the sampler has not noticed
         go_on.set()

@@ -20,12 +20,15 @@ from bpftop.cli.verb_table import MODULES
 from bpftop.export.prometheus.metrics import metrics
 from bpftop.rules.table import RULES
 from contrib.monitoring import ALERTS, ALERTS_TEST, DASHBOARD, HERE, PANELS, texts
+from tests.waiting import LIMIT_S
 
 METRIC = re.compile(r"\bbpftop_[a-z0-9_]+")
 
 
 def promtool(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["promtool", *words], cwd=HERE / "prometheus", capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        ["promtool", *words], cwd=HERE / "prometheus", capture_output=True, text=True, timeout=LIMIT_S
+    )
 
 
 def known() -> set[str]:
@@ -176,7 +179,7 @@ def test_the_flight_recorder_is_a_drop_in_of_the_recording(tmp_path: Path) -> No
     folder = tmp_path / "bpftop-record@eth0.service.d"
     folder.mkdir()
     (folder / "ring.conf").write_text(RING.read_text().replace("/usr/local/bin/bpftop", "/bin/true"))
-    checked = subprocess.run(["systemd-analyze", "verify", str(there)], capture_output=True, text=True, timeout=60)
+    checked = subprocess.run(["systemd-analyze", "verify", str(there)], capture_output=True, text=True, timeout=LIMIT_S)
     assert "bpftop-record" not in checked.stderr, checked.stderr
 
 
@@ -185,7 +188,7 @@ def test_the_flight_recorder_is_a_drop_in_of_the_recording(tmp_path: Path) -> No
 def test_a_unit_is_one_that_systemd_understands(unit: Path, tmp_path: Path) -> None:
     there = tmp_path / unit.name.replace("@", "@eth0")
     there.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", unit.read_text(), flags=re.MULTILINE))
-    checked = subprocess.run(["systemd-analyze", "verify", str(there)], capture_output=True, text=True, timeout=60)
+    checked = subprocess.run(["systemd-analyze", "verify", str(there)], capture_output=True, text=True, timeout=LIMIT_S)
     assert unit.name.partition("@")[0] not in checked.stderr, checked.stderr
 
 
@@ -193,5 +196,5 @@ def test_a_unit_is_one_that_systemd_understands(unit: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 def test_the_exposure_of_a_unit_is_low(unit: Path) -> None:
     command = ["systemd-analyze", "security", "--offline=true", "--threshold=25", str(unit)]
-    checked = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S)
     assert checked.returncode == 0, checked.stdout

@@ -69,7 +69,7 @@ def running(command: list[str]) -> Iterator[None]:
 def asked(path: str, **query: str) -> Any:
     """The answer of Prometheus's API; None while it does not answer."""
     try:
-        with urllib.request.urlopen(f"{API}/{path}?{urllib.parse.urlencode(query)}", timeout=5) as answer:
+        with urllib.request.urlopen(f"{API}/{path}?{urllib.parse.urlencode(query)}", timeout=LIMIT_S) as answer:
             return json.loads(answer.read())["data"]
     except (urllib.error.URLError, ConnectionError):
         return None

@@ -21,7 +21,7 @@ from bpftop.store.recorder import Recorder
 from bpftop.store.recording import Recording
 from bpftop.tui.sampling_thread import SamplingThread
 from tests.bpf.devices import Lab
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.bpf
 
@@ -45,7 +45,7 @@ def scraped(endpoint: Endpoint) -> tuple[int, int] | None:
     """Return the number of the sample and its content; None before the first sample."""
     host, port = endpoint.address
     try:
-        with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=LIMIT_S) as answer:
             text = answer.read().decode()
     except urllib.error.HTTPError:
         return None

@@ -91,7 +91,7 @@ def recorded(path: Path) -> bool:
 
 def answers() -> bool:
     try:
-        with urllib.request.urlopen("http://127.0.0.1:9435/metrics", timeout=5) as answer:
+        with urllib.request.urlopen("http://127.0.0.1:9435/metrics", timeout=LIMIT_S) as answer:
             return b"bpftop_samples_total" in answer.read()
     except OSError:
         return False
