@@ -97,7 +97,7 @@ int bpf_iter_create(int link_fd);
 int bpf_prog_query(int target_fd, int type, uint32_t query_flags, uint32_t *attach_flags, uint32_t *prog_ids,
 		   uint32_t *prog_cnt);
 int bpf_task_fd_query(int pid, int fd, uint32_t flags, char *buf, uint32_t *buf_len, uint32_t *prog_id,
-		      uint32_t *fd_type, uint64_t *probe_offset, uint64_t *probe_addr);
+		      uint32_t *fd_type, unsigned long long *probe_offset, unsigned long long *probe_addr);
 int bpf_obj_get(const char *path);
 int bpf_link_get_fd_by_id(uint32_t id);
 int bpf_link_get_next_id(uint32_t start_id, uint32_t *next_id);

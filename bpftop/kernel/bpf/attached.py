@@ -51,7 +51,7 @@ def perf_attachment(pid: int, fd: int) -> PerfAttachment | None:
     """
     name, size = ffi.new("char[]", _NAME_BYTES), ffi.new("uint32_t *", _NAME_BYTES)
     prog_id, kind = ffi.new("uint32_t *"), ffi.new("uint32_t *")
-    offset, address = ffi.new("uint64_t *"), ffi.new("uint64_t *")
+    offset, address = ffi.new("unsigned long long *"), ffi.new("unsigned long long *")
     rc = lib.bpf_task_fd_query(pid, fd, 0, name, size, prog_id, kind, offset, address)
     if rc < 0 and rc != -errno.ENOSPC:  # ENOSPC: the name is cut
         if rc == -errno.EPERM:

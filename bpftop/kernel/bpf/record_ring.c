@@ -72,5 +72,5 @@ int64_t bpftop_record_ring_read(struct bpftop_record_ring *ring, char *out, uint
 	if (out_bytes < LENGTH_BYTES + padded(ring->most_bytes))
 		return -EINVAL;
 	rc = ring_buffer__consume(ring->reader);
-	return rc < 0 && rc != -ENOSPC ? rc : ring->used;
+	return rc < 0 && rc != -ENOSPC ? rc : (int64_t)ring->used;
 }
