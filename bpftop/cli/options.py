@@ -8,13 +8,13 @@ import re
 import sys
 from collections.abc import Callable, Collection
 from contextlib import closing, nullcontext, suppress
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from bpftop import __version__
 from bpftop.cli.output import ClosedPipe
 from bpftop.cli.verb_table import GROUPS, VERBS, Verb
 from bpftop.config.settings import ATTACH_MODES, Settings, interval_s
-from bpftop.errors import BpftopError, UsageError
+from bpftop.errors import BpftopError, UsageError, spelling_hint
 from bpftop.fields import replace
 from bpftop.hooks.attach_facts import AttachRequest
 
@@ -76,6 +76,13 @@ class Parser(argparse.ArgumentParser):
             raise ClosedPipe from None
         except OSError as error:
             raise BpftopError(f"cannot write the help: {error.strerror}; give it another place") from error
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            error.message += spelling_hint(str(value), map(str, action.choices or ()))
+            raise
 
     def options(self) -> tuple[str, ...]:
         """Return all options of this parser."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bpftop.model.protocols import icmp_type_name
+
 ALL_PACKETS = "all packets"
 
 FLAG_NAMES: Mapping[str, str] = {"syn": "SYN", "syn_ack": "SYN+ACK", "fin": "FIN", "rst": "RST", "other": "other TCP"}
@@ -17,7 +19,6 @@ _FAMILIES: Mapping[str, str] = {
     "tcp_flags": "TCP {}",
     "udp_ports": "UDP port {}",
     "fragments": "{} fragments",
-    "icmp_types": "{}",
     "protocols": "{}",
     "cpus": "{}",
 }
@@ -36,4 +37,12 @@ def cell_words(family: str, label: str) -> str:
         return ALL_PACKETS
     if family == "vlans":
         return f"frames with {label} VLAN tag{'' if label == '1' else 's'}"
+    if family == "icmp_types":
+        return _icmp_words(*label.split(" "))
     return _FAMILIES.get(family, f"{family} {{}}").format(_NAMES.get(family, {}).get(label, label))
+
+
+def _icmp_words(protocol: str, number: str) -> str:
+    """Return ``ICMPv6 neighbour solicitation``, or ``ICMP type 42`` where the type has no name."""
+    title = "ICMPv6" if protocol == "icmpv6" else "ICMP"
+    return f"{title} {icmp_type_name(protocol, number) or f'type {number}'}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from os.path import isfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,9 +99,9 @@ def find_theme(name: str, folders: Iterable[Path]) -> Theme:
     """Return the theme ``name`` from the first folder that has it. Raises UsageError that lists the known names."""
     known: set[str] = set()
     for folder in folders:
-        if (folder / f"{name}.yaml").is_file():
+        if isfile(folder / f"{name}.yaml"):  # of a folder that cannot be read: False
             return read_theme(folder / f"{name}.yaml")
-        known |= {path.stem for path in folder.glob("*.yaml")}
+        known |= {path.stem for path in _theme_files(folder)}
     raise UsageError(f"no theme {name!r}; there is {', '.join(sorted(known)) or 'none'}")
 
 
@@ -109,13 +110,21 @@ def all_themes(folders: Iterable[Path]) -> FoundThemes:
     themes: dict[str, Theme] = {}
     problems = []
     for folder in folders:
-        for path in sorted(folder.glob("*.yaml")):
+        for path in _theme_files(folder):
             if path.stem not in themes:
                 try:
                     themes[path.stem] = read_theme(path)
                 except UsageError as error:
                     problems.append(str(error))
     return FoundThemes(tuple(sorted(themes.values(), key=lambda theme: theme.name)), tuple(problems))
+
+
+def _theme_files(folder: Path) -> list[Path]:
+    """Return the theme files of a folder by name: none where this user may not read it, as under another HOME."""
+    try:
+        return sorted(folder.glob("*.yaml"))
+    except PermissionError:
+        return []
 
 
 def _parse(text: str, origin: str) -> object:

@@ -109,6 +109,11 @@ def test_bad_usage_is_one_line_and_code_2(words: str, message: str) -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_a_misspelt_value_gets_a_hint() -> None:
+    for words, close in (("snapshot lo --format jsno", "json"), ("demo --fault syn-flod", "syn-flood")):
+        assert f" (did you mean {close}?); see `bpftop " in bpftop(*words.split()).stderr
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_examples_are_accepted(verb: str) -> None:
     """Parse the words of each example; the last process of a pipe stands for all."""

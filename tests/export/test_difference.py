@@ -18,6 +18,7 @@ from bpftop.export.diff.snapshot_file import read_snapshot
 from bpftop.export.snapshot.document import json_line, json_text
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.device import DeviceFacts
+from bpftop.render.cell_words import cell_words
 from bpftop.render.comparison import RowDifference, compare
 from tests.export.moments import ETH0, OBSERVED, moment, pair, parsed
 
@@ -113,10 +114,12 @@ def test_rows_have_words_for_people() -> None:
     text = diff_text(named("a", parsed(moment())), named("b", parsed(moment())), every_row=True)
     for words in (
         "eth0 RX all packets ", "eth0 RX packets of <=64 bytes ", "eth0 RX broadcast packets ", "eth0 RX IPv4 packets ",
-        "eth0 RX TCP SYN ",
+        "eth0 RX TCP SYN ", "eth0 TX ICMP echo request ",
         "eth0 RX UDP port 53 ", "eth0 TX frames with 1 VLAN tag ", "eth0 RX all packets on CPU 1 ", "lost: backlog ",
     ):  # fmt: skip
         assert words in text
+    assert cell_words("icmp_types", "icmpv6 135") == "ICMPv6 neighbour solicitation"
+    assert cell_words("icmp_types", "icmp 42") == "ICMP type 42"
 
 
 def test_the_text_is_bounded_and_says_what_it_leaves_out() -> None:

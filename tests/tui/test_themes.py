@@ -12,6 +12,7 @@ import yaml
 from bpftop.errors import UsageError
 from bpftop.tui.role_styles import RoleStyles
 from bpftop.tui.themes import BOLD, ROLES, TERMINAL_COLOURS, Theme, find_theme, read_theme
+from tests.kernel.test_probe import as_nobody
 from tests.tui.conftest import THEMES, Stage, perform, theme
 
 
@@ -84,6 +85,13 @@ def test_no_such_theme_offers_those_there_are(tmp_path: Path) -> None:
         find_theme("drak", [THEMES, tmp_path])
     with pytest.raises(UsageError, match="cannot read the theme"):
         read_theme(tmp_path)
+
+
+@pytest.mark.root
+def test_a_folder_that_cannot_be_read_has_no_themes(tmp_path: Path) -> None:
+    """sudo -u keeps HOME where its policy says so: the person's own themes are then those of another user."""
+    written(tmp_path, WHOLE)
+    assert as_nobody(lambda: find_theme("mine", [tmp_path])) == "UsageError : no theme 'mine'; there is none"
 
 
 def test_no_color_leaves_no_colour_and_the_same_text(monkeypatch: pytest.MonkeyPatch) -> None:
