@@ -1,4 +1,4 @@
-"""The file of a capture: its limits, and what is said about it at its end."""
+"""The file of a capture: its limits, and the sentences about it at its end."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class CaptureFile:
         self._write(self._blocks.end(time.time_ns(), self._counts))
 
     def sentences(self, name: str) -> Iterator[str]:
-        """Yield what is to be said at the end about the file ``name``."""
+        """Yield the sentences at the end about the file ``name``."""
         after = self._counts.matched - self._counts.left_out - self.packets
         rest = f"; {after} came after its limit" if after and self.trouble is None else ""
         yield f"{self.packets} packets in {name}; {left_out_sentence(self._counts)}{rest}"
@@ -124,7 +124,7 @@ class FindingCapture:
         self._file.begin(f"{packet_words(wanted)} on {' '.join(names)}, payload is zeros: {finding.title}")
 
     def close(self) -> None:
-        """End the capture, and say what is in the file."""
+        """End the capture, and write the sentences about the file."""
         if self._capture is None:
             complain(self._refusal or f"nothing was found, so {self._name} has no packets")
             self._file.begin("nothing was captured")

@@ -233,7 +233,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 
 def interface_names(arguments: argparse.Namespace) -> tuple[str, ...]:
-    """Return the named interfaces, each once, or else the one of the default route. Raises BpftopError."""
+    """Return the named interfaces, each once, or else the interface of the default route. Raises BpftopError."""
     if arguments.interfaces:  # the locale decoded the command line
         from bpftop.kernel.net.names import name_text
 

@@ -22,7 +22,7 @@ DEFAULT_INTERVAL_S = 1.0
 def write_repeatedly(
     read: Callable[[], ReadT], write: Callable[[ReadT, ReadT], None], interval_s: float, *, watch: bool
 ) -> None:
-    """Read every ``interval_s`` seconds, and write each reading against the one before: once, or until Ctrl-C."""
+    """Read every ``interval_s`` seconds, and write each reading against the reading before: once, or until Ctrl-C."""
     before = read()
     try:
         while True:

@@ -27,7 +27,7 @@ _READ_EVERY_S = 0.1
 
 
 class ScreenCaptures:
-    """Implements bpftop.tui.actions.Captures in the network namespace ``netns``; None: that of the process."""
+    """Implements bpftop.tui.actions.Captures in the network namespace ``netns``; None: the process's."""
 
     def __init__(self, netns: str | None) -> None:
         self._netns = netns

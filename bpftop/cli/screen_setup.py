@@ -35,7 +35,7 @@ class ScreenSetup(NamedTuple):
 
     @property
     def theme_folders(self) -> tuple[Path, Path]:
-        """Return the folder of the person's own themes, beside the configuration, and that of the shipped ones."""
+        """Return the folders of the person's own themes, beside the configuration, and of the shipped themes."""
         return _theme_folders(self.file)
 
     def themes(self) -> FoundThemes:

@@ -59,7 +59,7 @@ class Collectors:
     def replace(self, name: str, collector: Collector | None, every_ns: int | None = None) -> None:
         """Close the collector of that name, if any, and read another one from now on, if any.
 
-        ``every_ns`` is the least time between its readings; None: that of its families.
+        ``every_ns`` is the least time between its readings; None: the least time of its families.
         """
         before = self._states.pop(name, None)
         if before is not None:
@@ -120,7 +120,7 @@ class ReadingBuilder:
         self._keys: dict[str, tuple[Key, ...]] = {}
 
     def reading(self, rows: CounterRows, read_ns: int, cost_ns: int, epoch: int = 0, label: str = "") -> Reading:
-        """Return the rows as a reading; those of an interface by its ``label``.
+        """Return the rows as a reading. ``label``: the interface, for rows of an interface.
 
         Raises OverflowError for a number that no cell holds.
         """

@@ -68,7 +68,7 @@ class Fleet:
             return tuple(link.state for link in self._links.values())
 
     def stream(self, host: str) -> HostStream:
-        """Return the samples of a host as a source: those of the last minute, and those that come."""
+        """Return the samples of a host as a source: the samples of the last minute, then each new sample."""
         link = self._links[host]
         with self._lock:
             stream = HostStream(link.kept.lines(), self._leave)

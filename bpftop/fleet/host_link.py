@@ -36,7 +36,7 @@ _ERROR_BYTES = 4096
 
 
 class HostLink:
-    """Starts the command of a host, and turns what it writes into snapshots. Everything runs in the fleet's thread."""
+    """Starts the command of a host, and turns its sample lines into snapshots, all in the fleet's thread."""
 
     def __init__(
         self, host: str, command: Sequence[str], rules: Iterable[Rule], interval_s: float, begin_s: float

@@ -1,4 +1,4 @@
-"""The samples of one host of a fleet as a source of a live screen: the kept ones at once, then those that come."""
+"""The samples of one host of a fleet as a source of a live screen: the kept samples at once, then each new sample."""
 
 from __future__ import annotations
 

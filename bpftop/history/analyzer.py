@@ -19,7 +19,7 @@ class Analyzer:
     """Turns the samples of one session, pushed in order, into snapshots with stage totals and a diagnosis.
 
     ``snapshot`` is the newest snapshot, ``began_ns`` the CLOCK_MONOTONIC time of the first sample. ``stages`` keeps the
-    totals of the ticks of the last ``keep_ns``; the newest snapshot needs none of the past ones.
+    totals of the ticks of the last ``keep_ns``; the newest snapshot needs no past snapshot.
     """
 
     def __init__(self, rules: Iterable[Rule] = (), keep_ns: int = 0) -> None:

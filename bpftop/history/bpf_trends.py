@@ -46,7 +46,7 @@ class BpfMoment:
 
 @frozen
 class _Counts:
-    """Counters of all programs at one reading: id -> runs, and nanoseconds without those of the statistics."""
+    """Counters of all programs at one reading: id -> runs, and nanoseconds without the time that statistics add."""
 
     read_ns: int
     of_programs: Mapping[int, tuple[int, float]]

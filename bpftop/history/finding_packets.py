@@ -1,4 +1,4 @@
-"""The packets that a finding is about: those that it counts as lost, or those of its protocol and port."""
+"""The packets that a finding is about: the packets that it counts as lost, or all of its protocol and port."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def packets_of(snapshot: Snapshot, finding: Finding) -> PacketFilter | None:
 
 
 def interfaces_of(snapshot: Snapshot, finding: Finding) -> tuple[str, ...]:
-    """Return the names of the interfaces to capture on: that of the finding, or all that are watched and there."""
+    """Return the names of the interfaces to capture on: the finding's, or all watched interfaces that exist."""
     return tuple(
         each.interface.name
         for each in snapshot.interfaces

@@ -20,7 +20,7 @@ _THINNEST = 1000
 class FlowSampling:
     """Asks for a sample of flows when a finding is raised that flows say more about.
 
-    ``sample_flows(sample_1_in, seconds)`` is that of the source.
+    ``sample_flows(sample_1_in, seconds)`` is the source's method.
     """
 
     def __init__(self, sample_flows: Callable[[int, float], object]) -> None:

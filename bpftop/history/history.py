@@ -114,7 +114,7 @@ class History:
         return replace(snapshot, diagnosis=diagnosis, stage_totals=totals, loss_peaks=peaks)
 
     def step(self, from_ns: int, steps: int) -> Snapshot:
-        """Return the snapshot ``steps`` samples after (or before) that of ``from_ns``, or the last one with rates.
+        """Return the snapshot ``steps`` samples after (or before) ``from_ns``, or the last snapshot with rates.
 
         Raises IndexError before the first push.
         """

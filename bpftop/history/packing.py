@@ -27,8 +27,8 @@ class Packed(Generic[T]):
 class Packer(Generic[T]):
     """Packs values of one kind: a sample to 2 kB with 2 CPUs, 3 kB with 16, 12 to 20 kB with 512, in 0.2 to 1 ms.
 
-    Most bytes of a sample are those of the sample before: names, row keys, high bytes of counters. A dictionary, where
-    a whole sample fits into deflate's window, saves more than half.
+    Most bytes of a sample equal the bytes of the sample before: names, row keys, high bytes of counters. A dictionary,
+    where a whole sample fits into deflate's window, saves more than half.
     """
 
     def __init__(self) -> None:

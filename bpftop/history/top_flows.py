@@ -54,7 +54,7 @@ def _busiest(reading: Reading, rows: Collection[int], most: int) -> list[Key]:
 
 
 def _trimmed(reading: Reading, chosen: Collection[Key], labels: int = _FLOW_LABELS) -> Reading:
-    """Return the rows whose keys begin with one of the ``chosen``, in their order, and those of the reading before."""
+    """Keep the rows, also of the reading before, whose keys begin with one of the ``chosen``; the order stays."""
     width = len(FAMILIES[reading.family].columns)
     rows = [row for row, key in enumerate(reading.keys) if key[:labels] in chosen]
     cells = [row * width + column for row in rows for column in range(width)]

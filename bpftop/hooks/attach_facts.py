@@ -17,7 +17,7 @@ GENERIC_SWITCHES_OFF = ("rx-lro", "rx-gro-hw")  # generic_xdp_install: dev_disab
 # Ethernet header: with such a program, veth refuses its peer's MTU above 3506 of a page of 4096 (veth_xdp_set).
 _BESIDE_THE_MTU_BYTES = 590
 
-# Drivers that attach native XDP without a reset and count wire frames, and what they switch off meanwhile:
+# Drivers that attach native XDP without a reset and count wire frames, and the offloads that they switch off meanwhile:
 # veth_fix_features, virtnet_xdp_set. Only what is received suffers: iperf3 into a veth 42 to 57 Gb/s without XDP, 7.6
 # to 9.1 with XDP; out of a veth 45 to 47 and 38 to 60.
 QUIET_DRIVERS = {

@@ -44,7 +44,7 @@ class ProcessIdentity:
     def state(self) -> ProcessState:
         """Return "dead" only where it is certain: in the same pid namespace nobody has the pid, or a later process has.
 
-        A signal sees processes that /proc hides (hidepid), and never those of another pid namespace.
+        A signal sees processes that /proc hides (hidepid), and never a process of another pid namespace.
         """
         own = ProcessIdentity.own()
         if not own.pid_namespace or own.pid_namespace != self.pid_namespace:

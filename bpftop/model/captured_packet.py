@@ -31,7 +31,7 @@ class CapturedPacket:
 
 @frozen
 class CaptureCounts:
-    """Packets that passed the filter and were chosen, and those of them that were left out.
+    """Packets that passed the filter and were chosen, and how many of them were left out.
 
     ``spent_ns``: CPU time of the capturing programs, which includes packets that the filter refused.
     """

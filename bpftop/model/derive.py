@@ -51,7 +51,7 @@ TUNNELS = frozenset((
     "bareudp", "erspan", "geneve", "gre", "gretap", "gtp", "ip6erspan", "ip6gre", "ip6gretap", "ip6tnl", "ipip", "sit",
     "vti", "vti6", "vxlan", "wireguard", "xfrm",
 ))  # fmt: skip
-"""Kinds of devices (IFLA_INFO_KIND) whose packets travel inside those of another device."""
+"""Kinds of devices (IFLA_INFO_KIND) whose packets travel inside packets of another device."""
 
 
 def counted_twice(interfaces: Sequence[Interface]) -> dict[str, str]:

@@ -95,7 +95,7 @@ LINK_COLUMNS = (
     *("tx_aborted_errors", "tx_carrier_errors", "tx_fifo_errors", "tx_heartbeat_errors", "tx_window_errors"),
     *("rx_nohandler", "rx_otherhost_dropped", "carrier_changes"),
 )
-"""The kernel's names (struct rtnl_link_stats64, and IFLA_CARRIER_CHANGES); older kernels lack the last ones."""
+"""The kernel's names (struct rtnl_link_stats64, and IFLA_CARRIER_CHANGES); older kernels lack the last names."""
 
 TRAFFIC_FAMILIES = (
     Family("protocols", (*_WHERE, "protocol"), _TRAFFIC, "frames by IP protocol or pseudo-protocol, per CPU",

@@ -41,8 +41,8 @@ class FindingValue:
 class Finding:
     """The result of one rule. ``since_ns`` is CLOCK_MONOTONIC.
 
-    Title and evidence are those of the last interval, or those of the peak where the last interval is below the limit:
-    then the title says so. ``peak_title`` and ``peak_evidence`` are those of the peak.
+    Title and evidence are of the last interval, or of the peak where the last interval is below the limit:
+    then the title says so. ``peak_title`` and ``peak_evidence`` are of the peak.
 
     ``scope_name`` is the label of the interface or the name of the namespace or the host. ``evidence`` are sentences
     with numbers, limits and their sources; ``why`` is the first cause that has evidence. ``explained_by`` is the id of

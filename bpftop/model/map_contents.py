@@ -10,9 +10,9 @@ from bpftop.model.btf import BadBtf, Btf, BtfValue
 
 @frozen
 class EntryRow:
-    """An entry. ``value`` is that of the map, or the sum over the CPUs; ``per_cpu`` has a value per possible CPU.
+    """An entry. ``value`` is the map's value, or the sum over the CPUs; ``per_cpu`` has a value per possible CPU.
 
-    Numbers are added up; text and names of enums are those of the first CPU. ``per_sec`` has the change of each number
+    Numbers are added up; text and names of enums come from the first CPU. ``per_sec`` has the change of each number
     since an earlier reading, by its path: ``cells.0.packets``.
     """
 

@@ -25,7 +25,7 @@ _BISECT_MIN = 8
 class Reading:
     """One family at one instant.
 
-    ``values`` is row x column, or row x column x possible CPU where the family is per CPU; rows are those of ``keys``.
+    ``values`` is row x column, or row x column x possible CPU where the family is per CPU; a row for each of ``keys``.
     ``read_ns`` is CLOCK_MONOTONIC beside this very read. Rates are never taken across two epochs. ``missing`` holds
     flat indexes into ``values`` that could not be read; their values are 0.
     """
@@ -44,7 +44,7 @@ class Reading:
     Its ``previous`` is the reading before it."""
 
     def __getstate__(self) -> dict[str, object]:
-        """Pickle the reading without what is computed at the first access."""
+        """Pickle the reading without its cached properties, which are computed again at the first access."""
         return {name: value for name, value in self.__dict__.items() if name not in CACHED}
 
     @property
@@ -181,7 +181,7 @@ def _gains64(before: Sequence[int], after: Sequence[int]) -> list[int | None]:
 
 @frozen
 class ReadingPair:
-    """One reading against the one before it: same family, same epoch, later in time."""
+    """A reading and the reading before it: same family, same epoch, earlier in time."""
 
     before: Reading
     after: Reading

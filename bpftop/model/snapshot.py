@@ -179,7 +179,7 @@ class Snapshot:
     unavailable: Mapping[str, str] = field(default_factory=dict)
     """Part (``traffic/eth0/rx``, or the name of a collector) -> the reason why it cannot be read, as a sentence."""
     readings: Mapping[str, RatedReading] = field(default_factory=dict, repr=False)
-    """``reading_key(...)`` -> reading, for every family but those of the interfaces' traffic."""
+    """``reading_key(...)`` -> reading, for every family except the interfaces' traffic."""
 
     diagnosis: Diagnosis = NO_DIAGNOSIS
     """The findings of the checks. Checks need several seconds: a snapshot of two samples alone has none."""

@@ -32,7 +32,7 @@ class SampleSource(Protocol):
         """Start or stop reading the BPF programs and maps of the machine at every tick, with run statistics on.
 
         The samples that follow have the families bpf_programs, bpf_program_sizes, bpf_maps and bpf_statistics. A
-        recording plays what it has.
+        recording plays its samples.
         """
 
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:

@@ -15,7 +15,7 @@ _STATES = {"down": "down", "gone": "gone", "moved": "moved to another namespace"
 
 @frozen
 class InterfaceLine:
-    """A row: an interface, or the total of all; ``note`` is what is special about it, or how it is counted."""
+    """A row: an interface, or the total of all; ``note`` says why its numbers are special, or how it is counted."""
 
     label: str
     name: str

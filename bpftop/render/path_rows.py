@@ -179,7 +179,7 @@ def losses(selection: Selection) -> dict[LossGroup, Losses]:
 
 
 def losses_of(lines: Sequence[StageLine]) -> dict[LossGroup, Losses]:
-    """Add up the stages of each group; ``lines`` are those of one selection."""
+    """Add up the stages of each group; ``lines`` belong to one selection."""
     own = {line.stage.within: line for line in lines if line.stage.within}
     return {group: _sum([line for line in lines if line.stage.group == group], own) for group in GROUPS}
 
@@ -237,7 +237,7 @@ class Section:
 
 
 def sections(selection: Selection) -> list[Section]:
-    """Return drop reasons, overflowing sockets and driver counters, each with the largest first; without empty ones."""
+    """Return drop reasons, overflowing sockets and driver counters, each with the largest first; no empty one."""
     candidates = (_drop_reasons(selection), _udp_sockets(selection), _listen_sockets(selection), _driver(selection))
     return [section for section in candidates if section.rows or section.missing]
 

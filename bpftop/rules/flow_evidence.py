@@ -76,7 +76,7 @@ def _sentences(snapshot: Snapshot, interface: InterfaceSnapshot, protocol: str) 
     )
     counted = snapshot.reading("flow_sources", interface.label, "rx")
     number = None if counted is None else counted.value((interface.label, "rx", port), "sources")
-    if port != all_ports[0][0]:  # the sources below are those of all that arrives
+    if port != all_ports[0][0]:  # the sources below belong to all received packets
         if number is not None:
             yield f"{si(number)} {'source sends' if number == 1 else 'sources send'} to {port}."
         return

@@ -240,7 +240,7 @@ _REASSEMBLY = Headline("ReasmFails", "failed", lambda rule_input: rule_input.cou
 
 
 def _put_together(rule_input: RuleInput, first: float, rate: float) -> bool:
-    """Return True if the fragments are parts of whole datagrams, as those of 8 kB that databases and NFS send.
+    """Return True if the fragments are parts of whole datagrams, such as the 8 kB that databases and NFS send.
 
     A router or a bridge does not reassemble: there, first and later fragments in proportion are enough.
     """
@@ -257,7 +257,7 @@ def _fragments(interface: InterfaceSnapshot) -> float:
 
 
 def _why_fragments(rule_input: RuleInput, first: float, rate: float) -> str:
-    """Return which fragments are missing: the first, the later ones, or those that come too late."""
+    """Return which fragments are missing: the first, the later ones, or fragments that come too late."""
     if rate and first < 0.1 * rate:
         return "hardly any first fragments come: these can never be put together"
     if rate and first > 0.9 * rate:

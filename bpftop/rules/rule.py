@@ -33,7 +33,7 @@ class InputUnavailable(Exception):
 
 
 class NotEnoughData(Exception):
-    """The rule needs more samples. The text names what is missing: a rate, a baseline, time."""
+    """The rule needs more samples. The text names the missing input: a rate, a baseline, time."""
 
     def __init__(self, why: str = NO_RATE) -> None:
         super().__init__(why)

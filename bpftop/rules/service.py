@@ -82,7 +82,7 @@ def _change(rule_input: RuleInput, protocol: str) -> _Change | None:
 
 
 def _explains_itself(rule_input: RuleInput, change: _Change) -> bool:
-    """Return True if what is refused more was served before, and is not a small part of a service that fluctuates."""
+    """Return True if the additional refusals were served before, and are no small part of a service that fluctuates."""
     grown, fallen = change.refused - change.refused_before, change.served_before - change.served
     return (
         grown >= 0.5 * change.refused
@@ -92,7 +92,7 @@ def _explains_itself(rule_input: RuleInput, change: _Change) -> bool:
 
 
 FLUCTUATION = 0.1
-"""Share of what is served that comes and goes without a cause."""
+"""Share of a service's traffic that comes and goes without a cause."""
 
 
 def _one_port_asked(rule_input: RuleInput, protocol: str) -> Raised | None:

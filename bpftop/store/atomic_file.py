@@ -116,7 +116,7 @@ class _TemporaryFile:
 
 
 def _delete_dead_parts(folder: int) -> None:
-    """Delete files of killed writers: those of this user that no process has locked."""
+    """Delete files of killed writers: files of this user that no process has locked."""
     for name in os.listdir(folder):
         if not _PART.fullmatch(name):
             continue

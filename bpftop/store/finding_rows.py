@@ -45,7 +45,7 @@ class EpisodeTable:
         self.standing: dict[tuple[str, str], tuple[int, int]] = {}
 
     def update(self, tick_findings: TickFindings, run_tick: int) -> None:
-        """Add new findings, end cleared ones, and raise the severity of those that grew worse.
+        """Add new findings, end cleared ones, and raise the severity of findings that grew worse.
 
         Args:
             tick_findings: All findings of a sample. If its tick was lost, the tick before stands for it.

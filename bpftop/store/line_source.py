@@ -27,7 +27,7 @@ class OtherHost:
         """Do nothing: the other program chooses its interval."""
 
     def watch_bpf(self, on: bool) -> None:
-        """Do nothing: what was recorded plays in any case."""
+        """Do nothing: a recording plays its BPF objects in any case."""
 
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
         """Do nothing: the other host counts no flows for a command without a screen."""

@@ -28,6 +28,6 @@ class LineSplitter:
             self._parts, self._size = [other], len(other)
 
     def rest(self) -> Iterator[bytes]:
-        """Yield what has come since the last newline, unless that is nothing or too long."""
+        """Yield the bytes since the last newline, unless there are none or too many."""
         if 0 < self._size <= self._limit_bytes:
             yield b"".join(self._parts)

@@ -33,7 +33,7 @@ _FindingStates = dict[tuple[str, str], tuple[Severity, FindingValue | None]]
 class RecordingProgress:
     """Number of ticks in the file and of lost ticks. ``trouble``: a sentence on why the last ticks are lost.
 
-    ``space``: what was left on the file system up to a minute ago; None: unknown. ``duration_s``: time since the begin.
+    ``space``: free bytes of the file system, up to a minute ago; None: unknown. ``duration_s``: time since the begin.
     """
 
     path: str

@@ -154,7 +154,7 @@ def _connected(path: str, descriptor: int) -> sqlite3.Connection:
     new = os.fstat(descriptor).st_size == 0
     connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     try:
-        connection.execute("PRAGMA synchronous = FULL")  # a power cut too loses only what was not committed
+        connection.execute("PRAGMA synchronous = FULL")  # a power cut loses no committed tick either
         connection.execute("PRAGMA cell_size_check = ON")
         if new:  # before WAL mode: the identity must be in the file itself and not in its log
             with closing(connection.cursor()) as cursor:

@@ -29,7 +29,7 @@ class RecordingGuard:
         self.remember()
 
     def remember(self) -> None:
-        """Take the present size and time of the file as those of the own last write."""
+        """Note the present size and time of the file as the result of the own last write."""
         status = os.fstat(self._descriptor)
         self._bytes, self._changed_ns = status.st_size, status.st_mtime_ns
 

@@ -77,7 +77,7 @@ class Replay:
         """Do nothing: a recording keeps its pace."""
 
     def watch_bpf(self, on: bool) -> None:
-        """Do nothing: what was recorded plays in any case."""
+        """Do nothing: a recording plays its BPF objects in any case."""
 
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
         """Do nothing: a recording has the flows that were counted while it was made."""

@@ -14,7 +14,7 @@ APPLICATION_ID_AT = 68
 
 
 def is_recording(head: bytes) -> bool:
-    """Return True if the first 100 bytes of a file are those of a recording."""
+    """Return True if a file with these first 100 bytes is a recording."""
     return (
         head.startswith(MAGIC)
         and int.from_bytes(head[APPLICATION_ID_AT : APPLICATION_ID_AT + 4], "big") == APPLICATION_ID

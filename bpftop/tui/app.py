@@ -161,7 +161,7 @@ class BpftopApp(CapturingApp, inherit_bindings=False):
                 self.say(f"{len(new) - MOST_TOASTS} more notices: {self.key_of('log')} shows all.")
             self._noticed.update(sentences)
 
-    # What is on the screen
+    # The screen's content
 
     def show(self) -> None:
         """Draw the screen. Regions repaint only the cells that changed."""

@@ -9,7 +9,7 @@ from bpftop.tui.actions import ACTIONS
 _BY_ID = {action.id: action for action in ACTIONS}
 _BEFORE_ALL = frozenset({"filter", "seek", "palette"})
 """Actions that open a line to type in. Textual hands a key to the widget that has the focus when the key arrives; these
-are done before the next key is handed on, so that what is typed quickly after them reaches the line."""
+are done before the next key is handed on, so that keys typed quickly after them reach the line."""
 
 
 def bindings(*ids: str) -> list[BindingType]:

@@ -1,4 +1,4 @@
-"""Slow lines: the next tick is drawn when the line has had the time to carry what was written before."""
+"""Slow lines: the next tick is drawn when the line has had the time to carry the bytes before."""
 
 from __future__ import annotations
 

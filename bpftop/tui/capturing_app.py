@@ -19,7 +19,7 @@ class CapturingApp(ConfiguredApp):
         self._dropped: DroppedPackets | None = None
 
     def dropped_packets(self) -> DroppedPackets | None:
-        """Return the latest dropped packets; while the screen is paused those of the pause."""
+        """Return the latest dropped packets; while the screen is paused, the packets from before the pause."""
         captures = self.actions.captures
         if captures is not None and self.choices.paused is None:
             self._dropped = captures.latest()

@@ -35,7 +35,7 @@ class Choices:
 
 @frozen
 class Place:
-    """A pane, and what it looks into. The person goes down from place to place, and back."""
+    """A pane, and the row whose details it shows. The person goes down from place to place, and back."""
 
     pane: str = "overview"
     title: str = ""
@@ -66,11 +66,11 @@ class Frame:
     tabs: Sequence[tuple[str, str]] = ()
     """Id of the action that opens a pane, and title of its tab."""
     trail: tuple[str, ...] = ()
-    """The way to what is on the screen, one title per step; empty: the pane was opened directly."""
+    """The way to the open place, one title per step; empty: the pane was opened directly."""
     marks: Mapping[str, str] = field(default_factory=dict)
-    """Pane -> what it has to say in its tab."""
+    """Pane -> the words in its tab."""
     hints: Sequence[tuple[str, str]] = ()
-    """Action id and word, for the line of keys; those of the open pane come first."""
+    """Action id and word, for the line of keys; the open pane's come first."""
     actions: Sequence[Action] = ACTIONS
     """The actions with the keys that the person configured."""
     recorded: RecordedTimes | None = None
@@ -94,7 +94,7 @@ class Moment:
     """Everything that one drawing of the screen depends on.
 
     ``history`` may be read only with ``lock`` held. ``newest_ns`` is the mono_ns of the newest snapshot; ``snapshot``
-    is older while the screen is paused. ``speed`` is that of a replay.
+    is older while the screen is paused. ``speed``: of a replay.
     """
 
     snapshot: Snapshot

@@ -30,7 +30,7 @@ def terminal_traits(
         environ: The environment: NO_COLOR, COLORTERM, TERM, and the locale by way of Python's.
         ascii_only: The person asks for ASCII.
         low_bandwidth: The person asks for LOW_BANDWIDTH bytes per second at most. The codes of 16 colours take 2 to 5
-            bytes, those of 2**24 colours 16.
+            bytes, the codes of 2**24 colours 16.
     """
     colours = _colours(environ, environ.get("TERM", ""))
     ascii_only = ascii_only or ascii_needed(environ)

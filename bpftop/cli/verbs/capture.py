@@ -1,4 +1,4 @@
-"""``bpftop capture``: write dropped packets, or those of an interface, to a file that Wireshark reads."""
+"""``bpftop capture``: write dropped packets, or packets of an interface, to a file that Wireshark reads."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def _rule(arguments: argparse.Namespace) -> Rule:
 
 
 def _found(arguments: argparse.Namespace, rule: Rule) -> FoundPackets | None:
-    """Wait for a finding, and say what is captured; None: a signal came first."""
+    """Wait for a finding, and return the capture that it asks for; None: a signal came first."""
     from bpftop.cli.finding_wait import wait_for
     from bpftop.render.packet_words import packet_words
 

@@ -13,7 +13,7 @@ from bpftop.render.flows.flow_pairs import PAIR_GROUPS
 
 ROWS, DURATION_S = 20, 5.0
 ABOUT = """\
-Flows are counted for --duration; the rates are those of the last interval. A row
+Flows are counted for --duration; the rates are over the last interval. A row
 has both directions of a flow; the share is of all bits per second of the interface,
 and with the row of all others the shares add up to 100 %. Where the table of flows
 gets full, or takes over 100 ms to read, packets are sampled."""

@@ -104,7 +104,7 @@ class FlowCounter:
             if self._closed:
                 return {}
             start_ns = time.monotonic_ns()
-            # The times of flows are those of the read before; the machine may have been up for less than the idle time.
+            # Times of flows are from the read before. The machine may have been up for less than the idle time.
             before_ns, self._read_ns = self._read_ns, start_ns  # also where the read fails half-way
             self._table.read(start_ns, max(0, self._clock_ns - self.request.idle_ns))
             self._clock_ns = start_ns

@@ -94,7 +94,7 @@ class Sampler:
 
 
 def most_packets(packets: Mapping[Key, int]) -> dict[Key, list[int | None]]:
-    """Return the rows of a reading: those of most packets, the largest first."""
+    """Return the rows of a reading with most packets, the largest first."""
     return {key: [count] for key, count in sorted(packets.items(), key=lambda row: -row[1])[:MOST_ROWS]}
 
 

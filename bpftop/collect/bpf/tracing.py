@@ -45,7 +45,7 @@ class Counted:
     """The counts of a tracing program: key -> the count of every possible CPU, or (drops) of all together.
 
     ``departed`` are rows of interfaces that are watched no more: they were deleted from the map with this read, and the
-    counts are those of all CPUs together.
+    counts are the sums over all CPUs.
     """
 
     rows: Mapping[tuple[int, ...], Sequence[int]]

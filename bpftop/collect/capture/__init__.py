@@ -1,1 +1,1 @@
-"""Packets copied by BPF programs: dropped ones with their reason, or those of an interface."""
+"""Packets copied by BPF programs: dropped packets with their reason, or packets of an interface."""

@@ -72,7 +72,7 @@ class MovesCollector(ABC):
 
     @abstractmethod
     def look(self, now_ns: int) -> None:
-        """Note what has happened since the last reading. Raises OSError."""
+        """Count the moves since the last reading. Raises OSError."""
 
     @abstractmethod
     def close(self) -> None: ...

@@ -1,6 +1,6 @@
 """Counters and backlog of the queueing disciplines of the watched interfaces (rtnetlink).
 
-Rows are in the kernel's order: the first row of an interface is its root, whose counts include those of its children.
+Rows are in the kernel's order: the first row of an interface is its root, whose counts include the children's.
 A discipline that the kernel made by itself has the handle ``0:``; below a root of several queues (mq) the parent tells
 such rows apart, as in `tc qdisc`: ``parent :2``.
 """

@@ -16,7 +16,7 @@ LOOKED_FOR_MS = 500
 """A neighbour on the same network answers within some ms; the kernel asks three times, once a second."""
 
 GIVEN_UP_MS = 1_500
-"""Failed entries stay in the table long after the last packet: older ones say nothing about now."""
+"""Failed entries stay in the table long after the last packet: older entries say nothing about now."""
 
 MOST_ROWS = 64
 _GATEWAYS_EVERY_NS = 10 * 10**9

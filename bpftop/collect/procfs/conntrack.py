@@ -67,7 +67,7 @@ class Conntrack(ProcCollector):
 class WrappingSum:
     """The sum of several u32 counters that wrap each by itself: a sum of the bare values would fall by 2^32.
 
-    The first sum is that of the bare values; afterwards each counter's gain is added. ``restarts`` counts how often no
+    The first sum is of the bare values; afterwards each counter's gain is added. ``restarts`` counts how often no
     gain was known: the counters were reset (the module was loaded again), or their number changed.
     """
 

@@ -98,7 +98,7 @@ class Xfrm(LineCounterFile):
 def parse_line_pairs(text: str) -> dict[str, str]:
     """Return counter -> digits of pairs of lines, names above values: ``TcpExt: A B``, ``TcpExt: 1 2``.
 
-    The names are those of `nstat`: ``TcpExtA``. Raises ValueError.
+    The names are as in `nstat`: ``TcpExtA``. Raises ValueError.
     """
     lines = text.splitlines()
     if len(lines) % 2:

@@ -16,7 +16,7 @@ from bpftop.kernel.net.sysfs import is_home, mount_sysfs
 def namespace_tree(*, entered: bool) -> Iterator[Tree]:
     """Give all threads of this process the files of the calling thread's namespace, until the context ends.
 
-    ``entered``: the namespace is not the one in which the process began. Where its sysfs may not be mounted, the tree
+    ``entered``: the process began in another namespace. Where its sysfs may not be mounted, the tree
     says why, and device facts are unavailable.
     """
     if is_home():

@@ -1,4 +1,4 @@
-"""The processes behind flows, and what TCP knows of the connections: readings beside those of the table of flows."""
+"""The processes behind flows, and TCP's facts of the connections: readings beside the table of flows."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class FlowNames:
         return {reading_key("flow_sockets", *where): sockets, name: replace(sent, previous=before)}
 
     def _words(self, named: _Named) -> tuple[int | str, ...]:
-        """Return the labels behind those of the flow: process, pid, user, service, network namespace."""
+        """Return the labels that follow the flow's: process, pid, user, service, network namespace."""
         holder = named.holder
         user = self._user_name(named.socket.uid)
         netns = str(named.netns or "")

@@ -52,7 +52,7 @@ def is_everybodys(address: str) -> bool:
 
 
 class SocketNamespaces:
-    """Finds the socket of a flow: in the namespaces that have the local address, or else in that of this thread.
+    """Finds the socket of a flow: in the namespaces that have the local address, or else in this thread's namespace.
 
     A packet that is only forwarded here must not be given to a socket that takes packets to any address. Entering
     another namespace takes CAP_SYS_ADMIN; without it only the own one is asked. Always the same thread. Raises

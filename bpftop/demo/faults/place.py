@@ -93,7 +93,7 @@ def forget_connections(place: Inside) -> None:
 
 
 class _Namespace:
-    """A network namespace beside those of the lab. It lives by an open file of this process."""
+    """A network namespace beside the two of the lab. An open file of this process keeps it alive."""
 
     def __init__(self, maker: Inside) -> None:
         """Make the namespace. ``maker``: a namespace, to which the calling thread returns."""

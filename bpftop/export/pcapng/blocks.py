@@ -41,7 +41,7 @@ class PcapngBlocks:
         return _block(_SECTION, body, {kind: text.encode() for kind, text in options.items() if text})
 
     def packet(self, packet: CapturedPacket) -> bytes:
-        """Return the block of a packet, after that of its interface if this is its first packet."""
+        """Return the block of a packet; before the first packet of an interface, the interface's block too."""
         blocks, interface = self._interface(packet)
         content = packet.content[: self._most_bytes]
         if not self._payload:

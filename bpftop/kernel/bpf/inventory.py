@@ -25,7 +25,7 @@ _NEED = "listing them needs CAP_SYS_ADMIN: run bpftop as root"
 
 @frozen
 class LoadedProgram:
-    """Facts of a program. Those of the first group never change; ``name`` is cut at 15 bytes by the kernel.
+    """Facts of a program. The first group never changes; ``name`` is cut at 15 bytes by the kernel.
 
     ``type`` is a number of enum bpf_prog_type. ``load_time_ns`` is CLOCK_BOOTTIME. ``btf_id`` is 0 without BTF.
     ``target_program`` (of fexit, fentry and freplace programs) is the BTF object that the program attaches to, 0: none.

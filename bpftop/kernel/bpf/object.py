@@ -50,7 +50,7 @@ class BpfObject:
             name: The object file without its suffix.
             program: The name of the program to load, or the names of several (empty: all).
             constants: Values of ``const volatile __u32`` variables, by name.
-            path: The object file, if not that of the installation.
+            path: Another object file than the installed file.
             target: A loaded program (by fd) and its function, which tracing programs are attached to.
             shared: Maps (by fd) that take the place of the object's own maps, by name.
             max_entries: Sizes of maps that differ from the source, by name.

@@ -50,7 +50,7 @@ class OwnerIterator:
             stack.pop_all()
 
     def read(self) -> list[OpenObject]:
-        """Walk over all open files and return those of BPF objects. Raises KernelError."""
+        """Walk over all open files, and return the files of BPF objects. Raises KernelError."""
         record_bytes = ffi.sizeof("struct bpf_owner")
         with closing(OwnedFd(check(lib.bpf_iter_create(self._link.fd), "begin a walk over open files"))) as walk:
             content = b"".join(iter(lambda: os.read(walk.fd, _CHUNK_BYTES), b""))

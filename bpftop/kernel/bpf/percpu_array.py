@@ -59,7 +59,7 @@ class CounterValues(NamedTuple):
     """The protocols and cells that are not zero, by number (native u32s), and their values.
 
     ``protocol_values`` is protocol x column (packets, bytes) x possible CPU; ``cell_values`` cell x column, all CPUs
-    together. bpf_objects/bpftop.h has the protocols' numbers, fold.c those of the cells.
+    together. bpf_objects/bpftop.h has the numbers of the protocols, fold.c the numbers of the cells.
     """
 
     protocol_numbers: bytes

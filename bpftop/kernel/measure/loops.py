@@ -1,4 +1,4 @@
-"""Repeated map operations, in C with the GIL released, so that the times are those of the map and not of Python.
+"""Repeated map operations, in C with the GIL released, so that the time is spent in the map and not in Python.
 
 A ``Subject`` is a map under test whose content is known. A ``Loop`` is one thread's work on the map by system calls;
 ``bpftop.kernel.measure.program_loop`` does the same operations in BPF programs.
@@ -157,7 +157,7 @@ class Subject:
     def verify(self, own: Any = None, cpus: Sequence[int] = ()) -> tuple[int, int, LoopFault | None]:
         """Read every key back and compare.
 
-        ``own`` and ``cpus`` are those of ``ProgramLoop``. Returns the number of compared values, the number of keys
+        ``own`` and ``cpus``: as for ``ProgramLoop``. Returns the number of compared values, the number of keys
         that an LRU map had evicted, and the fault.
         """
         missed = ffi.new("uint64_t *")

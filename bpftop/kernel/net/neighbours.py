@@ -72,7 +72,7 @@ class NeighbourNews:
         self._netlink.subscribe(RTNLGRP_NEIGH, self._QUEUE_BYTES)
 
     def sightings(self) -> Iterator[Sighting]:
-        """Yield what has come since the last call. Raises OSError."""
+        """Yield the changes since the last call. Raises OSError."""
         for kind, message in self._netlink.notifications():
             sighting = _sighting(message) if kind == RTM_NEWNEIGH else None
             if sighting is not None:

@@ -89,7 +89,7 @@ BodyKey = tuple[str, str]
 class Body:
     """A contestant: the body of a program, compared with an ``empty`` body. ``obstacle`` returns why not to run it.
 
-    ``object``, ``empty`` and ``harness`` replace those of the suite. An empty program is in the object of the suite.
+    ``object``, ``empty`` and ``harness`` replace the suite's. An empty program is in the object of the suite.
     """
 
     name: str

@@ -57,7 +57,7 @@ class SuiteProgress(NamedTuple):
 
 @dataclass(frozen=True)
 class Suite(ABC):
-    """Contestants that are compared with each other. ``unit``, ``reference`` and ``budget`` are those of SuiteTable.
+    """Contestants that are compared with each other. ``unit``, ``reference`` and ``budget``: as in SuiteTable.
 
     Without ``reference``, factors refer to the first row.
     """

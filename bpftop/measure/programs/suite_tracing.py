@@ -40,7 +40,7 @@ class _Hook:
     counting_ns: float = 0.0
 
     def measure_empty(self, cpus: Sequence[int], stop: Stop) -> float:
-        """Make the system calls of a round. Return the time of the empty program; store that of the other program."""
+        """Make the system calls of a round. Return the time of the empty program; store the other program's."""
         programs = (self.empty, self.counting)
         before = [each.runs() for each in programs]
         on_cpu(cpus[0], stop, _call)

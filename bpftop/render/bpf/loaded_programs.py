@@ -15,7 +15,7 @@ from bpftop.render.comparison import ratio
 
 @frozen
 class LoadedProgramLine:
-    """A program with its rates. ``where`` says what it is attached to, ``owners`` who holds it; empty is unknown."""
+    """A program with its rates. ``where``: its attachments. ``owners``: who holds it. Empty is unknown."""
 
     prog_id: int
     type: str

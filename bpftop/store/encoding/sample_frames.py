@@ -59,7 +59,7 @@ _NO_TIMES = Stamp(0, 0, 0)._asdict()
 
 
 class SampleFrame(NamedTuple):
-    """A frame. ``structure`` is None if it is that of the frame before, ``cells`` is None if they are left out."""
+    """A frame. ``structure`` is None if it equals the structure before, ``cells`` is None if the cells are left out."""
 
     key: bool
     structure: bytes | None

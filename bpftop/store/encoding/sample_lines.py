@@ -26,7 +26,7 @@ _READING = ("read_ns", "cost_ns", "epoch")
 
 
 class BadLine(BpftopError):
-    """A line that is no sample. The text says what is wrong, and follows "because "."""
+    """A line that is no sample. The text names the fault, and follows "because "."""
 
 
 def sample_line(sample: Sample) -> str:

@@ -62,7 +62,7 @@ class AddressLookup:
 
     @property
     def state(self) -> AddressNames:
-        """Return what is known now."""
+        """Return the names that are known now."""
         with self._lock:
             known = {address: name for address, name in self._answers.items() if name}
             return AddressNames(self._enabled, known, len(self._pending))

@@ -28,7 +28,7 @@ class BackgroundText:
         self._busy = False
 
     def lines(self, object_id: int, version: int = 0) -> Sequence[str]:
-        """Return what is known about the object; begin to read it where that is of an older ``version``."""
+        """Return the known lines of the object; begin to read them again if they are of an older ``version``."""
         with self._lock:
             self._wanted = object_id, version
             begin = self._known != self._wanted and not self._busy

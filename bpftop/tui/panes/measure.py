@@ -127,7 +127,7 @@ class MeasurePane(Pane):
         return f"{status.share:.0%}" if status else ""
 
     def table(self) -> Table[object]:
-        """Return the table with the focus, else the one that chooses what to measure."""
+        """Return the table with the focus, else the table of possible measurements."""
         shown = "programs" if self.has_class("-programs") else "maps"
         tables = list(self.query(f".{shown} Table").results(Table))
         return next((table for table in tables if table.has_focus), tables[0])

@@ -47,7 +47,7 @@ class PathRow:
 
 
 class PathTable(Table[Any]):
-    """The stages, then what is known about single drops."""
+    """The stages, then the known facts about single drops."""
 
     def columns(self, moment: Moment) -> Sequence[Column[StageLine]]:
         return PATH_COLUMNS

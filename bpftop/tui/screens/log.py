@@ -17,7 +17,7 @@ class LogScreen(Screen[None], inherit_bindings=False):
 
     Args:
         said: Time, sentence and whether it is an error, of every message.
-        notices: Sentences about what is missing or has changed by itself.
+        notices: Sentences about missing parts and about changes that bpftop made by itself.
     """
 
     BINDINGS = bindings("log", "back")

@@ -15,7 +15,7 @@ class YesNoQuestion(ModalScreen[bool]):
     """Returns True for yes.
 
     Args:
-        text: What is asked about, whole.
+        text: The question, whole.
         question: The question.
     """
 

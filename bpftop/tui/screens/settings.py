@@ -50,7 +50,7 @@ class ColumnList(OptionList):
 
 
 class SettingsScreen(ModalScreen[Changes | None]):
-    """A form. Its result is what has changed: field of ``config.yaml`` -> new value; None after esc.
+    """A form. Its result is the changes: field of ``config.yaml`` -> new value; None after esc.
 
     Args:
         themes: The themes to choose from; each is shown as it is chosen.
@@ -130,7 +130,7 @@ class SettingsScreen(ModalScreen[Changes | None]):
     @on(Button.Pressed, "#save")
     @on(Input.Submitted)
     def action_save(self) -> None:
-        """End the form with what has changed; a value that is not possible stays, with its reason."""
+        """End the form with the changes; a value that is not possible keeps the form open, with the reason."""
         text = self.query_one("#interval", Input).value
         try:
             seconds = interval_s(text)

@@ -16,7 +16,7 @@ from bpftop.tui.themes import Theme
 
 
 class ThemeScreen(ModalScreen[None]):
-    """Enter keeps the selected theme, esc returns to the one before.
+    """Enter keeps the selected theme, esc returns to the theme before.
 
     Args:
         themes: The themes to choose from.

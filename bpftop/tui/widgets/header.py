@@ -34,7 +34,7 @@ class HeaderLine(Region):
 
 
 def notices(moment: Moment) -> list[str]:
-    """Return every sentence about what is missing or has changed by itself."""
+    """Return every sentence about missing parts and about changes that bpftop made by itself."""
     sentences = [clean(remark) for remark in moment.frame.remarks]
     for interface in moment.snapshot.interfaces:
         prefix = f"{clean(interface.label)}: " if moment.has_many_interfaces else ""

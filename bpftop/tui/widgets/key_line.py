@@ -1,4 +1,4 @@
-"""The last lines: what is on offer, and the keys of the open pane. Neither ever gives way to a message."""
+"""The last lines: an offer to attach better, and the keys of the open pane. Neither ever gives way to a message."""
 
 from __future__ import annotations
 

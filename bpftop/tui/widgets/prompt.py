@@ -22,7 +22,7 @@ class PromptInput(Input):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+c", "give_up", show=False)]
 
     class GivenUp(Message):
-        """The person wants nothing of what was typed."""
+        """The person discards the typed text."""
 
     def on_paste(self, event: events.Paste) -> None:
         """Insert the first line that was pasted; nothing in it may reach the terminal as an escape sequence."""
@@ -71,6 +71,6 @@ class PromptLine(Horizontal):
         self._done(text)
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
-        """Keep what was typed when the person clicks elsewhere."""
+        """Keep the typed text when the person clicks elsewhere."""
         if self.display:
             self.display = False

@@ -1,4 +1,4 @@
-"""The first line: a tab for every pane with its key and what it has to say, and the way to what is on the screen."""
+"""The first line: a tab for every pane with its key and its words, and the way to the open place."""
 
 from __future__ import annotations
 
