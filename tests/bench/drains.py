@@ -31,7 +31,7 @@ class IdleCounters(CounterMap):
         super().__init__(-1, cpus)
 
     def _read_rows(self) -> Any:
-        """Every page is written, as the kernel does it."""
+        """Write one cell of every page of the buffer, which the kernel does when it copies rows."""
         size_bytes = lib.COUNTER_ROWS * self._cpus * ffi.sizeof("struct counter_row")
         values = _read_buffer.values(size_bytes)
         for at in range(0, size_bytes, mmap.PAGESIZE):

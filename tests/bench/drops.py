@@ -118,7 +118,7 @@ def _per_drop(pair: PrivatePair) -> Iterator[Figure]:
 
 
 def _leaving_at_once(pair: PrivatePair) -> Traced:
-    """The program, for which the bench's drops are of a reason that is not counted: what any tracing program costs."""
+    """Return the program with a constant that makes it leave at once: it costs as much as any tracing program."""
     number = next(number for number, name in drop_reasons().names.items() if name.endswith("UNHANDLED_PROTO"))
     constants = {"not_specified": number, "consumed": number, "has_rx_sk": 0}
     return Traced("drops", "count_drop", 2, (pair.receiver,), constants)
@@ -137,7 +137,7 @@ def _burst_ns(pair: PrivatePair) -> float:
 
 
 def _low(each: list[float]) -> float:
-    """A burst that little else disturbed: the machine only ever makes a burst longer."""
+    """Return the time of a burst that little else disturbed: a disturbance only makes a burst longer."""
     return sorted(each)[len(each) // 10]
 
 

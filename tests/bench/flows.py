@@ -147,7 +147,7 @@ def _reads(wanted: int, limited: bool) -> Iterator[Figure]:
 
 
 def _fill(program: Program, frames: list[bytes]) -> None:
-    """From every CPU: a flow that one CPU alone has seen is folded faster."""
+    """Send every flow from every CPU: a flow that only one CPU has seen is folded faster."""
     allowed = os.sched_getaffinity(0)
     try:
         for cpu in allowed:

@@ -74,7 +74,7 @@ def measure(say: Callable[[str], None]) -> Iterator[Figure]:
 
 
 async def _watch(lab: Lab, keys: Sequence[str]) -> Watched:
-    """The app after a window in which the engine was always at it, where there are keys that start it."""
+    """Return the app after a window; if keys start the engine, it ran during the whole window."""
     source = LiveSource(
         [lab.interface],
         AttachRequest("native", may_disturb_device=True),

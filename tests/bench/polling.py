@@ -108,7 +108,7 @@ def _after_a_pause_us(call: Callable[[], object]) -> float:
 
 
 def _lookups() -> Iterator[Figure]:
-    """The read alone: by one batch call, by single look-ups, and by batch from a map of many small rows."""
+    """Yield the read alone: by one batch call, by single look-ups, and by batch from a map of many small rows."""
     cpus = possible_cpus()
     small = SmallRows()
     with closing(PacketCounter("count_xdp", "rx")) as counter, closing(small):

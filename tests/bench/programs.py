@@ -20,13 +20,13 @@ def python(*words: str) -> list[str]:
 
 
 def bpftop(*words: str) -> list[str]:
-    """The command as it was installed beside this Python; without one, the package of this checkout."""
+    """Return the command as it was installed beside this Python; without one, the package of this checkout."""
     installed = Path(sys.executable).with_name("bpftop")
     return [str(installed), *words] if installed.exists() else python("-m", "bpftop.cli", *words)
 
 
 def environment(scratch: str) -> dict[str, str]:
-    """A terminal with all colours, no configuration of anybody's, and byte code in ``scratch``.
+    """Return an environment: a terminal with all colours, no configuration of anybody's, and byte code in ``scratch``.
 
     make runs the bench through sudo without writing byte code; a program that is compiled anew at every start would be
     measured slower than what people have.

@@ -108,7 +108,7 @@ class OnTerminal:
         return Usage(time.perf_counter(), cpu_s, self._written, resident)
 
     def screens(self) -> Iterator[tuple[float, str]]:
-        """The screen after every piece of output: seconds since the start, and its lines."""
+        """Yield the screen after every piece of output: seconds since the start, and its lines."""
         screen = pyte.Screen(COLUMNS, ROWS)
         stream = pyte.ByteStream(screen)
         for at_s, chunk in self._chunks:
@@ -168,7 +168,7 @@ def first_shown(program: OnTerminal, pattern: re.Pattern[str], timeout_s: float,
 
 
 def _become(command: Sequence[str], environment: Mapping[str, str], netns_fd: int | None) -> None:
-    """In the child: the terminal's size and the namespace first, then the program. Does not return."""
+    """Set the terminal's size, enter the namespace and become the program. Runs in the child; does not return."""
     try:
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         if netns_fd is not None:

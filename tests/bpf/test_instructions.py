@@ -61,7 +61,7 @@ def test_instructions_per_frame(counter: PacketCounter) -> None:
 
 
 def counted(counter: PacketCounter) -> bytes:
-    """The rows of the counter's map as the kernel holds them, all CPUs added up."""
+    """Return the rows of the counter's map as the kernel holds them, all CPUs added up."""
     cpus = possible_cpus()
     rows = CounterMap(counter.map_fd, cpus)._read_rows()
     words = ffi.sizeof("struct counter_row") // 8

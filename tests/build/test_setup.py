@@ -16,7 +16,7 @@ TOOLS = ("sh", "env", "id", "mktemp", "rm", "tail", "grep", "sed", "make", "cat"
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A PATH of one folder with basic tools only: no package manager, no Python, no sudo."""
+    """Return a PATH of one folder with basic tools only: no package manager, no Python, no sudo."""
     for tool in TOOLS:
         real = next(Path(folder) / tool for folder in ("/usr/bin", "/bin") if (Path(folder) / tool).exists())
         (tmp_path / tool).symlink_to(real)

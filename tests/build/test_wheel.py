@@ -31,7 +31,7 @@ def run(*command: str | Path, timeout: float = 10 * LIMIT_S) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new wheel. The build script refuses a wheel with a wrong tag, search path, content or size."""
+    """Return a new wheel. The build script refuses a wheel with a wrong tag, search path, content or size."""
     folder = tmp_path_factory.mktemp("wheel")
     run(sys.executable, ROOT / "contrib" / "build_wheel.py", folder)
     (built,) = folder.iterdir()
@@ -40,7 +40,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of an environment with the wheel and its dependencies."""
+    """Return the bin folder of an environment with the wheel and its dependencies."""
     venv = tmp_path_factory.mktemp("venv")
     run(sys.executable, "-m", "venv", venv)
     run(venv / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet", wheel)
@@ -49,7 +49,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def veth() -> Iterator[tuple[str, str]]:
-    """Two namespaces joined by ``port``, 192.0.2.1 in the first and 192.0.2.2 in the second; their names."""
+    """Yield two namespaces joined by ``port``, 192.0.2.1 in the first and 192.0.2.2 in the second; their names."""
     near, far = (f"bpftop-wheel-{side}-{os.getpid()}" for side in ("near", "far"))
     try:
         for name in (near, far):

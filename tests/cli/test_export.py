@@ -23,7 +23,7 @@ INTERVAL_S = 0.5
 
 @contextmanager
 def exporter(*words: str) -> Iterator[tuple[subprocess.Popen[str], tuple[str, int]]]:
-    """The process, and where it listens."""
+    """Yield the process, and where it listens."""
     with started("export", *QUIET, "--listen", "127.0.0.1:0", *words) as process:
         assert process.stderr is not None
         for line in process.stderr:

@@ -25,7 +25,7 @@ def run(*command: str) -> None:
 
 @pytest.fixture
 def full(tmp_path: Path) -> Iterator[Path]:
-    """A file system without a free block, that holds the file ``old``."""
+    """Yield a file system without a free block, that holds the file ``old``."""
     folder = tmp_path / "full"
     folder.mkdir()
     run("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder))

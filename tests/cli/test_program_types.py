@@ -49,7 +49,7 @@ static __always_inline int work(void)
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An object with a program of each section, all of them with the same work of some microseconds."""
+    """Return an object with a program of each section, all of them with the same work of some microseconds."""
     folder = tmp_path_factory.mktemp("types")
     programs = "".join(
         f'SEC("{section}") int prog_{number}(void *ctx) {{ return work(); }}\n'

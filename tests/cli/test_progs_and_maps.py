@@ -147,7 +147,7 @@ def test_without_privilege_one_line_says_what_is_needed() -> None:
 
 @pytest.fixture
 def hash_map() -> Iterator[tuple[BpfMap, str]]:
-    """A hash of 10 entries, and its id."""
+    """Yield a hash of 10 entries, and its id."""
     with ExitStack() as stack:
         made = stack.enter_context(closing(bpf_map.create(bpf_map.HASH, 4, 8, 100, name="test_hash")))
         for key in range(10):

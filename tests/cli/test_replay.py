@@ -149,7 +149,7 @@ def test_the_end_of_a_recording_is_reported(recording: str) -> None:
 
 
 def piped(command: str) -> Terminal:
-    """A pipe into `bpftop replay -`, as a shell makes it."""
+    """Return a pipe into `bpftop replay -`, as a shell makes it."""
     return Terminal(command=["sh", "-c", f"{command} | {shlex.join([*COMMAND, 'replay', '-'])}"])
 
 

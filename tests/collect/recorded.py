@@ -68,6 +68,6 @@ def read(collector: Collector) -> Mapping[str, Reading]:
 
 
 def moment(before: Mapping[str, Reading] | None, after: Mapping[str, Reading]) -> Snapshot:
-    """The snapshot of two readings, through the one function that all screens get their numbers from."""
+    """Return the snapshot of two readings, through the one function that all screens get their numbers from."""
     first = None if before is None else sample(0, cpus=2, readings=before)
     return derive_snapshot(first, sample(1, seq=1, cpus=2, readings=after))

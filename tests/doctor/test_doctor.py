@@ -97,7 +97,7 @@ def test_the_verifiers_last_words() -> None:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """An empty file system."""
+    """Return an empty file system."""
     return tmp_path
 
 

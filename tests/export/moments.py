@@ -47,12 +47,12 @@ _CELLS: Mapping[str, Mapping[Key, tuple[tuple[int, int], tuple[int, int]]]] = {
 
 
 def moment(*interfaces: Interface, host: str = "web-17", unavailable: Mapping[str, str] | None = None) -> Snapshot:
-    """One second of these interfaces; eth0 alone when none is named."""
+    """Return a snapshot of one second of these interfaces; without any, of eth0."""
     return derive_snapshot(*pair(*interfaces, host=host, unavailable=unavailable))
 
 
 def parsed(snapshot: Snapshot) -> dict[str, Any]:
-    """The document of a snapshot as a reader gets it."""
+    """Return the document of a snapshot as a reader gets it."""
     document: dict[str, Any] = json.loads(json_text(snapshot))
     return document
 

@@ -30,7 +30,7 @@ def named(name: str, document_: dict[str, Any]) -> DiffSide:
 
 
 def busier() -> dict[str, Any]:
-    """The usual moment with ten times the TCP, no ICMP, and a new protocol."""
+    """Return the usual moment with ten times the TCP, no ICMP, and a new protocol."""
     whole = deepcopy(parsed(moment()))
     eth0 = whole["interfaces"][0]
     udp, tcp, icmp = (

@@ -17,7 +17,7 @@ PUBLISHED = Path(__file__).parent / "published"
 
 
 def without_descriptions(node: Any) -> Any:
-    """A schema without descriptions, and with the lists sorted whose order means nothing."""
+    """Return a schema without descriptions, and with the lists sorted whose order means nothing."""
     if isinstance(node, list):
         return [without_descriptions(item) for item in node]
     if not isinstance(node, dict):
@@ -68,7 +68,7 @@ def test_every_described_member_stays_described() -> None:
 
 
 def described(node: Any, path: str = "") -> set[str]:
-    """The paths of all parts of a schema that have a description."""
+    """Return the paths of all parts of a schema that have a description."""
     if isinstance(node, list):
         return {found for at, item in enumerate(node) for found in described(item, f"{path}/{at}")}
     if not isinstance(node, dict):

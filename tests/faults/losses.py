@@ -62,7 +62,7 @@ class Gain:
 
 
 def gains(before: Sample, after: Sample) -> Iterator[Gain]:
-    """Every cell that moved up between two samples: counters as rates are made of them, gauges by their values."""
+    """Yield every cell that grew between two samples: counters by their gain, gauges by their values."""
     for name, reading in after.readings.items():
         family = FAMILIES[reading.family]
         earlier = before.readings.get(name)
@@ -89,5 +89,5 @@ def is_loss(gain: Gain) -> bool:
 
 
 def lost(before: Sample, after: Sample) -> list[Gain]:
-    """The losses that moved."""
+    """Return the losses that moved."""
     return [gain for gain in gains(before, after) if is_loss(gain)]

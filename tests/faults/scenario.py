@@ -38,7 +38,7 @@ class Cell:
 
 
 def counter(name: str, per_sec: float = 0.0) -> Cell:
-    """A counter of the stack, by the name that nstat gives it."""
+    """Return a counter of the stack, by the name that nstat gives it."""
     return Cell(family_of(name), (name,), "count", per_sec)
 
 
@@ -67,5 +67,5 @@ class Scenario(Fault):
 
     @classmethod
     def finds(cls) -> str:
-        """The id of the finding."""
+        """Return the id of the finding."""
         return cls.finding or cls.id

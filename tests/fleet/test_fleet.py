@@ -31,7 +31,7 @@ PROTOCOL = "other ethertype"
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Lab]:
-    """A pair of exporters, one at each end of a cable, and a Prometheus beside the first that asks both."""
+    """Yield a pair of exporters, one at each end of a cable, and a Prometheus beside the first that asks both."""
     settings = {
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(HERE / ALERTS)],
@@ -54,7 +54,7 @@ def fleet(tmp_path: Path) -> Iterator[Lab]:
 
 @contextmanager
 def running(command: list[str]) -> Iterator[None]:
-    """A process of the current namespace, ended with the block."""
+    """Yield a process of the current namespace, ended with the block."""
     nothing = subprocess.DEVNULL
     process = subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, env=environment())
     try:
@@ -67,7 +67,7 @@ def running(command: list[str]) -> Iterator[None]:
 
 
 def asked(path: str, **query: str) -> Any:
-    """The answer of Prometheus's API; None while it does not answer."""
+    """Return the answer of Prometheus's API; None while it does not answer."""
     try:
         with urllib.request.urlopen(f"{API}/{path}?{urllib.parse.urlencode(query)}", timeout=LIMIT_S) as answer:
             return json.loads(answer.read())["data"]

@@ -34,7 +34,7 @@ def lab(lab: Lab) -> Lab:
 
 
 def as_the_unit(*words: str) -> list[str]:
-    """A command line that has the unit's capabilities, and no way to more."""
+    """Return a command line that has the unit's capabilities, and no way to more."""
     unit = (HERE / "systemd/bpftop-export@.service").read_text()
     (line,) = re.findall(r"^AmbientCapabilities=(.*)$", unit, re.MULTILINE)
     names = [name.removeprefix("CAP_").lower() for name in line.split()]

@@ -32,7 +32,7 @@ def bpftool(*words: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def loaded() -> Iterator[tuple[BpfObject, Link]]:
-    """A program of this process on lo, by TCX, and a tracing program."""
+    """Yield a program of this process on lo, by TCX, and a tracing program."""
     with ExitStack() as stack:
         counter = stack.enter_context(closing(BpfObject("counter", "count_tc")))
         link = stack.enter_context(closing(Link.tcx(counter.program.fd, LO, "rx")))

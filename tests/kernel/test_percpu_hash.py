@@ -17,7 +17,7 @@ from bpftop.kernel.check import KernelError
 
 @pytest.fixture
 def drops() -> Iterator[BpfObject]:
-    """The object of the drop counter, loaded and not attached."""
+    """Yield the object of the drop counter, loaded and not attached."""
     with closing(BpfObject("drops", "count_drop", {"netns": 1})) as opened:
         yield opened
 

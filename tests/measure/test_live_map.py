@@ -61,7 +61,7 @@ def read_bytes(type_number: int, value: int) -> int:
 
 
 def content(made: BpfMap) -> str:
-    """A hash of all keys and values."""
+    """Return a hash of all keys and values."""
     info = made.info()
     keys = made.keys(info.max_entries + 1, info.max_entries, Stop())
     assert keys.complete

@@ -23,7 +23,7 @@ TCP, ARP = FRAMES["TCP"], FRAMES["ARP"]
 
 
 def pcap(*frames: bytes, order: str = "<", magic: int = 0xA1B2C3D4, link_type: int = 1) -> bytes:
-    """A capture file, by its specification (draft-ietf-opsawg-pcap)."""
+    """Return a capture file, by its specification (draft-ietf-opsawg-pcap)."""
     head = struct.pack(f"{order}IHHiIII", magic, 2, 4, 0, 0, 65535, link_type)
     records = (struct.pack(f"{order}IIII", 1, 2, len(frame), len(frame) + 7) + frame for frame in frames)
     return head + b"".join(records)

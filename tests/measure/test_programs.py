@@ -46,7 +46,10 @@ def protocol(frame: bytes) -> int:
 
 
 def expected_counts(number: int, bodies: int) -> Tally[int]:
-    """The protocols of the frames that a loop chooses: by the upper bits of x -> 1664525 x + 1013904223 modulo 2^32."""
+    """Return the protocols of the frames that a loop chooses.
+
+    It chooses by the upper bits of x -> 1664525 x + 1013904223 modulo 2^32.
+    """
     frames = burst()
     counts: Tally[int] = Tally()
     for _ in range(bodies):

@@ -138,7 +138,7 @@ BENCH_XDP(unknown) { return bench_next(x + no_such_helper()); }
 
 @pytest.fixture
 def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BodySuite:
-    """A suite with a helper that no kernel has."""
+    """Return a suite with a helper that no kernel has."""
     (tmp_path / "refused.bpf.c").write_text(REFUSED)
     for header in build.BPF_SOURCES.absolute().glob("bench*.bpf.h"):
         (tmp_path / header.name).write_text(header.read_text())

@@ -31,7 +31,7 @@ struct row row_of_this = {0};
 
 @pytest.fixture(scope="module")
 def btf(tmp_path_factory: pytest.TempPathFactory) -> Btf:
-    """The types of SOURCE, as clang writes them for BPF."""
+    """Return the types of SOURCE, as clang writes them for BPF."""
     folder = tmp_path_factory.mktemp("btf")
     (folder / "t.c").write_text(SOURCE)
     subprocess.run(["clang", "-target", "bpfel", "-g", "-O2", "-c", "t.c", "-o", "t.o"], cwd=folder, check=True)

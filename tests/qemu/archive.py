@@ -17,14 +17,14 @@ class Archive:
         self._paths: set[PurePosixPath] = {PurePosixPath("/")}
 
     def file(self, path: str | PurePosixPath, content: bytes, *, mode: int = 0o644, mtime: int = 0) -> None:
-        """A file, unless there is one of that path already."""
+        """Add a file, unless the path exists already."""
         self._add(path, stat.S_IFREG | mode, content, mtime)
 
     def folder(self, path: str | PurePosixPath) -> None:
         self._add(path, stat.S_IFDIR | 0o755, b"", 0)
 
     def copy(self, source: Path, path: str | PurePosixPath | None = None) -> None:
-        """A file of this machine, links followed, with its time: Python compares that with the byte code's."""
+        """Add a file of this machine, links followed, with its time, which Python compares with the byte code's."""
         seen = source.stat()
         self.file(path or str(source), source.read_bytes(), mode=stat.S_IMODE(seen.st_mode), mtime=int(seen.st_mtime))
 

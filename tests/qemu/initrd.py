@@ -52,7 +52,7 @@ poweroff -f
 
 
 def initrd(kernel: Kernel, script: str) -> bytes:
-    """The whole of it; ``script`` is Python, run in ``CHECKOUT``."""
+    """Return the first file system, packed; ``script`` is Python, run in ``CHECKOUT``."""
     own = Archive()
     for module in kernel.modules:
         own.copy(module, f"{MODULES}/{module.name}")
@@ -142,7 +142,7 @@ def _command(name: str) -> Path:
 
 
 def _libraries(programs: Iterable[Path]) -> list[Path]:
-    """The shared libraries of programs, and what loads them, under the names that they are looked up by."""
+    """Return the programs' shared libraries and their loader, by the names under which programs look for them."""
     listed = subprocess.run(["ldd", *map(str, programs)], capture_output=True, text=True, check=True).stdout
     lost = re.findall(r"(\S+) => not found", listed)
     if lost:

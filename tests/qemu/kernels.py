@@ -73,7 +73,7 @@ class Kernel:
 
 
 def kernel(name: str) -> Kernel:
-    """One of RELEASES, out of the cache or fetched into it. Raises Unobtainable."""
+    """Return one of RELEASES, out of the cache or fetched into it. Raises Unobtainable."""
     wanted = hashlib.sha256(" ".join(MODULES).encode()).hexdigest()[:8]
     folder = cache() / f"{name}-{wanted}"
     if not folder.exists():
@@ -160,7 +160,7 @@ class _Apt:
         )
 
     def download(self) -> list[Path]:
-        """The newest build: its image, and the packages that newer ones are divided into."""
+        """Return the packages of the newest build: one with the image, and for newer kernels further ones."""
         self._apt("apt-get", "--quiet", "update", "--error-on=any")
         names = [*self._parts(self._release.package)]
         if not names:
@@ -180,7 +180,7 @@ class _Apt:
 
 
 def _in_order(wanted: tuple[str, ...], modules: Mapping[str, Path]) -> list[str]:
-    """The wanted modules, each behind those that it needs."""
+    """Return the wanted modules, each behind the modules that it needs."""
     ordered: list[str] = []
 
     def add(name: str) -> None:

@@ -47,7 +47,7 @@ class Course:
 
     @property
     def ratio(self) -> float:
-        """The memory of the last third by that of the second."""
+        """Return the memory of the last third, divided by the memory of the second third."""
         return self.third(2) / self.third(1)
 
 

@@ -92,7 +92,7 @@ class Stage:
         return self.text().splitlines()[number]
 
     def row(self, begin: str) -> str:
-        """The line that begins with this text."""
+        """Return the line that begins with this text."""
         return next(line for line in self.text().splitlines() if line.startswith(begin))
 
 

@@ -52,7 +52,7 @@ def some_cost(p50_ns: float) -> OperationCost:
 
 
 def results(request: MeasureRequest) -> Iterator[CellResult]:
-    """A result per map and operation, and one that the kernel does not have."""
+    """Yield a result per map and operation, and a map type that the kernel does not have."""
     for number, kind in enumerate(request.kinds):
         entries = request.entries[0]
         population = round(entries * request.fills_pct[0] / 100)

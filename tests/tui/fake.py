@@ -169,7 +169,7 @@ class FakeSource:
 
 
 def interface(label: str, ifindex: int, **more: Any) -> Interface:
-    """One that is counted by native XDP and TCX; any field can be set otherwise."""
+    """Return an interface that is counted by native XDP and TCX; ``more`` replaces fields."""
     hooks: dict[Direction, Hook] = {"rx": Hook("xdp", "native", 77, 9.0, True), "tx": Hook("tcx", None, 78, 14.0, True)}
     defaults = {"driver": "ixgbe", "mtu": 1500, "speed_bits_per_sec": 10**10, "hooks": hooks}
     return samples.interface(label, ifindex, **{**defaults, **more})
@@ -195,7 +195,7 @@ def _cells(scale: float, tick: int) -> dict[str, list[tuple[Key, float, float]]]
 
 
 def _swell(tick: int, phase: int) -> float:
-    """A slow wave with a little noise on it, so that every number changes with every tick."""
+    """Return a slow wave with a little noise on it, so that every number changes with every tick."""
     return 1 + 0.3 * math.sin(tick / 7 + phase) + 0.02 * ((tick * 7919 + phase * 31) % 13 - 6)
 
 

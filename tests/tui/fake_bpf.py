@@ -27,7 +27,7 @@ ADDED_NS = 41
 
 
 def bpf_readings(offset_s: float, mono_ns: int) -> dict[str, Reading]:
-    """The families of BPF objects at a moment."""
+    """Return the families of BPF objects at a moment."""
     runs = {
         key: (round(per_sec * offset_s), round(per_sec * offset_s * (each_ns + ADDED_NS)), 0)
         for key, (per_sec, each_ns, _) in PROGRAMS.items()

@@ -33,7 +33,7 @@ _PREFIXES = {6: "TCP", 17: "UDP", 1: "ICMP", 58: "ICMPv6", 47: "GRE"}
 def flow_readings(
     one: Interface, direction: Direction, tick: int, mono_ns: int, sample_1_in: int
 ) -> dict[str, Reading]:
-    """The families of one direction; TX is RX the other way round, at a quarter of it."""
+    """Return the families of one direction; TX is RX with the ends exchanged, at a quarter of the rate."""
     rows: dict[Key, tuple[int, int]] = {}
     members: dict[Key, tuple[int, int]] = {}
     where, ages = (one.label, direction), []
@@ -67,7 +67,7 @@ def flow_readings(
 
 
 def _counted(family: str, rows: dict[Key, tuple[int, int]], tick: int, mono_ns: int) -> Reading:
-    """A second's packets more than the reading before, which comes with it."""
+    """Return a reading with a second's packets more than the reading before, which is its ``previous``."""
     cells = [cell for row in rows.values() for cell in row]
     keys = tuple(rows)
     then = packed(family, keys, (cell * tick for cell in cells), read_ns=mono_ns - SECOND_NS, epoch=1)

@@ -35,7 +35,7 @@ class FakeSignals:
         }
 
     def readings(self, labels: Sequence[str], offset_s: float, mono_ns: int) -> dict[str, Reading]:
-        """All that a machine with these interfaces has counted after so many seconds."""
+        """Return all counters of a machine with these interfaces after so many seconds."""
         self._mono_ns = mono_ns
         self._found: dict[str, Reading] = {}
         for table in stack_counters.STACK:

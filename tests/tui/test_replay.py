@@ -40,7 +40,7 @@ def record(path: Path, ticks: int = TICKS, cpus: int = 16, interfaces: Sequence[
 
 
 async def drawn(stage: Stage) -> list[list[str]]:
-    """Every pane without its first two lines, which have the clock, and without time line and keys at its end."""
+    """Return every pane without its first two lines, which have the clock, its time line and its keys."""
     screens = []
     for key in PANES:
         await stage.press(key)

@@ -52,7 +52,7 @@ def ids(stage: Stage) -> set[str]:
 
 
 def raised() -> list[int]:
-    """The ticks, counted from 0, from which on the rules say more than before."""
+    """Return the ticks, counted from 0, from which on the rules say more than before."""
     history, before, raised_seqs = History(chosen()), 0, []
     for sample in Scripted(cpus=2, count=TICKS, script=twice).samples():
         now = len(history.push(sample).diagnosis.findings)

@@ -28,7 +28,7 @@ def sent(per_sec: float) -> Cell:
 
 
 def received_bytes(per_sec: float) -> Cell:
-    """For TCP, which hands over up to 64 kB as one packet."""
+    """Return the bytes that the watched interface has received: TCP hands over up to 64 kB as one packet."""
     return Cell("links", (WATCHED.interface,), "rx_bytes", per_sec)
 
 
@@ -47,7 +47,7 @@ class Healthy(Scenario):
     )
 
     def serve(self, place: Inside, job: Callable[..., JobResult], **arguments: Any) -> None:
-        """A server that runs from now on."""
+        """Start a server, which runs until the end."""
         server = Worker(place, job, **arguments)
         self.keep(server.stop)
         server.ready().go()

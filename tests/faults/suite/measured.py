@@ -25,12 +25,12 @@ def machine_words() -> str:
 
 
 def scenario_words(kind: type) -> str:
-    """The first sentence of what it does."""
+    """Return the first sentence of the scenario's docstring."""
     return " ".join((inspect.getdoc(kind) or "").split()).split(". ")[0].rstrip(".")
 
 
 def fault_table(outcomes: Sequence[Outcome], *, whole: bool) -> str:
-    """A line per scenario, and (``whole``) one for each rule that none provokes."""
+    """Return a line per scenario, and (``whole``) one for each rule that none provokes."""
     rows = [
         (
             one.scenario.finds(),

@@ -122,8 +122,8 @@ def _seconds(moment: Moment | None, since_ns: int) -> float | None:
 def _found(watcher: Watcher, name: str, since_ns: int) -> Moment | None:
     """Return the first sample with the finding, if it comes within the limit.
 
-    The limit has room for loading: programs at tracepoints are loaded beside the first samples, slowly on a busy
-    machine, and their counters are unknown until then.
+    The time counts from the last sample in which the check was blind: programs at tracepoints are loaded beside the
+    first samples, slowly on a busy machine.
     """
     most_ns = int((DETECT_S + LOADING_S) * NS)
     found = watcher.first(lambda m: m.finding(name) is not None, since_ns, since_ns + most_ns)
@@ -132,7 +132,7 @@ def _found(watcher: Watcher, name: str, since_ns: int) -> Moment | None:
 
 
 def _cleared(watcher: Watcher, name: str, end_ns: int) -> Moment | None:
-    """The first sample without the finding, if the next one is without it, too."""
+    """Return the first sample without the finding, if the next one is without it, too."""
     since_ns, until_ns = end_ns, end_ns + int(CLEAR_S * NS)
     while True:
         gone = watcher.first(lambda m: m.finding(name) is None, since_ns, until_ns)
@@ -163,7 +163,7 @@ def _unsteady(moments: Sequence[Moment], name: str, found: Moment | None, end_ns
 
 
 def _waits(late: Watcher, kind: type[Scenario]) -> Iterator[str]:
-    """A check that compares with the time before must report that it has no such time."""
+    """Yield complaints about a bpftop that started during the fault, if it does not report that it has no baseline."""
     for moment in late.moments:
         if moment.finding(kind.finds()) is not None:
             yield "found without anything to compare with"

@@ -39,7 +39,7 @@ class Moment:
 
 
 def told(moment: Moment, found: Finding) -> str:
-    """For a complaint: the finding with its numbers, and whether this interface takes part in what is the host's."""
+    """Return the finding with its numbers, for a complaint, and whether this interface has a part in the host's."""
     here = f"; here rx_dropped {moment.dropped}/s" if found.scope == "host" else ""
     return f"{found.id} ({found.severity}): {found.title}; {'; '.join(found.evidence)}{here}"
 
@@ -71,7 +71,7 @@ class Watcher:
         self._thread.join()
 
     def first(self, wanted: Callable[[Moment], bool], since_ns: int, until_ns: int) -> Moment | None:
-        """The first sample taken within that time of which ``wanted`` is true; None: there was none.
+        """Return the first sample taken within that time of which ``wanted`` is true; None: there was none.
 
         Waits for the first sample after that time, however late it comes: it is their times that count.
         """

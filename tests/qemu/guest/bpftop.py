@@ -67,7 +67,7 @@ class Moment:
         return {tuple(key[len(where) - 1 :]): cells[row * stride : (row + 1) * stride] for row, key in enumerate(keys)}
 
     def cell(self, column: str, *where: str) -> int | None:
-        """A column of a reading that has one row."""
+        """Return a column of a reading that has one row."""
         (cells,) = self.rows(*where).values()
         return cells[FAMILIES[where[0]].columns.index(column)]
 
@@ -103,7 +103,7 @@ class Watch:
             assert self._process.returncode in ends, self._process.returncode
 
     def next(self) -> Moment:
-        """The next sample."""
+        """Return the next sample."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -112,7 +112,7 @@ class Watch:
         return Moment(line)
 
     def settled(self) -> Moment:
-        """A sample that was begun after this call."""
+        """Return a sample that was begun after this call."""
         self.next()
         return self.next()
 
@@ -122,7 +122,7 @@ class Watch:
 
 
 def run(*command: str) -> str:
-    """Another program: its output. AssertionError with what it said."""
+    """Run another program, and return its output. Raises AssertionError with its messages."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr.strip()}"
     return done.stdout

@@ -39,7 +39,7 @@ def counts_jumbo_frames() -> str:
 
 
 def snapshot_of_lo() -> str:
-    """One document; on a kernel without TCX it has totals only."""
+    """Return one document; on a kernel without TCX it has totals only."""
     document = json.loads(bpftop("snapshot", "lo", "--format", "json", "-i", str(INTERVAL_S)))
     (interface,) = document["interfaces"]
     hooks = {direction: hook["hook"] for direction, hook in interface["hooks"].items()}

@@ -15,7 +15,7 @@ NAMES = {PASS: "XDP_PASS", DROP: "XDP_DROP", ABORTED: "XDP_ABORTED", REDIRECT: "
 
 
 def verdicts_are_counted() -> str:
-    """By fexit on it, on each CPU; a BPF program must be allowed on another one (Linux 5.5, and the JIT compiler)."""
+    """Count verdicts of another program by fexit, on each CPU (Linux 5.5, and only with the JIT compiler)."""
     with veth():
         ip(f"link set dev {NEAR} xdpdrv object {OBJECT} section xdp")
         with Watch(NEAR) as watch:
@@ -45,7 +45,7 @@ def _frame(verdict: int) -> bytes:
 
 
 def _loaded(watch: Watch) -> Moment:
-    """The first sample with all of it: these programs are loaded in threads of their own."""
+    """Return the first sample that has all readings: their programs are loaded in threads of their own."""
     for _ in range(120):
         moment = watch.next()
         families = ("xdp_verdicts", "xdp_exceptions", "xdp_redirect_errors")

@@ -43,7 +43,7 @@ def neighbour_table_fills() -> str:
 
 
 def _diagnosed() -> str:
-    """The finding's title."""
+    """Return the finding's title."""
     command = [*COMMAND, "diagnose", NEAR, "--duration", "4", "--format", "json"]
     diagnosis = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     net = 0
@@ -58,7 +58,7 @@ def _diagnosed() -> str:
 
 
 def _greet(net: int) -> None:
-    """A datagram to each of many neighbours that do not exist."""
+    """Send a datagram to each of many neighbours that do not exist."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         for number in range(STRANGERS):
             # 5.10 says that there is no room (EINVAL), newer kernels do not.

@@ -26,7 +26,7 @@ LEFT_OUT: Mapping[str, str] = {
 
 
 def counts_once() -> str:
-    """A VLAN, a macvlan and tunnels above a bond of two legs, all watched: the total is what the bond counts."""
+    """Watch a bond of two legs with a VLAN, a macvlan and tunnels above: the total equals the bond's count."""
     Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1")  # the kernel itself sends nothing
     for leg, far in zip(LEGS, FAR, strict=True):
         ip(f"link add {leg} type veth peer name {far}")

@@ -67,7 +67,7 @@ def expected(kinds: tuple[Kind, ...] = KINDS) -> dict[tuple[int], tuple[int, int
 
 @contextlib.contextmanager
 def veth(mtu: int = 1500) -> Iterator[None]:
-    """The pair, up, with no address and no IPv6: the kernel itself sends nothing over it."""
+    """Yield a veth pair, up, with no address and no IPv6: the kernel itself sends nothing over it."""
     Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1")
     ip(f"link add {NEAR} address 02:00:00:00:00:02 mtu {mtu} type veth peer name {FAR} mtu {mtu}")
     try:
