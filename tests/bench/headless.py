@@ -24,8 +24,8 @@ from tests.bench.programs import bpftop, environment, python
 
 ROUNDS = 9
 INTERVAL_S = 0.1
-# Times `python -c pass`. Of a snapshot, the kernel alone takes 5: the load is measured, and RCU is waited for twice.
-LIMIT_SNAPSHOT, LIMIT_VERSION = 12, 2.5
+# Times `python -c pass`.
+LIMIT_SNAPSHOT, LIMIT_VERSION = 3.5, 2.5
 
 
 def measure(say: Callable[[str], None]) -> Iterator[Figure]:
