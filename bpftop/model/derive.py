@@ -63,10 +63,14 @@ def counted_twice(interfaces: Sequence[Interface]) -> dict[str, str]:
     other interfaces: its packets leave by one of them.
     """
     by_index = {i.ifindex: i for i in interfaces if i.state in ("up", "down")}
+    ports: dict[int, list[int]] = {}
+    for interface in by_index.values():
+        if interface.master is not None:
+            ports.setdefault(interface.master, []).append(interface.ifindex)
     result: dict[str, str] = {}
     for interface in by_index.values():
         bond = by_index.get(interface.master or 0)
-        below = [by_index[index] for index in _below(interface, by_index) if index in by_index]
+        below = [by_index[index] for index in _below(interface, by_index, ports) if index in by_index]
         carriers = [each for each in below if not _is_bond(by_index.get(each.master or 0))]
         if _is_bond(bond):
             result[interface.label] = f"part of {bond.label}"
@@ -75,8 +79,10 @@ def counted_twice(interfaces: Sequence[Interface]) -> dict[str, str]:
         elif carriers:
             result[interface.label] = f"carried by {_labels(carriers)}"
     for interface in by_index.values():
+        if interface.kind not in TUNNELS or interface.label in result or interface.below:
+            continue
         outer = [i for i in by_index.values() if i.kind not in TUNNELS and i.label not in result and i.name != "lo"]
-        if interface.kind in TUNNELS and interface.label not in result and outer and not interface.below:
+        if outer:
             result[interface.label] = f"a tunnel: its packets travel inside those of {_labels(outer)}"
     return result
 
@@ -85,16 +91,18 @@ def _is_bond(interface: Interface | None) -> TypeGuard[Interface]:
     return interface is not None and interface.kind in ("bond", "team")
 
 
-def _below(interface: Interface, by_index: Mapping[int, Interface]) -> list[int]:
-    """Return the indexes of all devices below: as collected, and by the fields of the watched interfaces."""
+def _below(interface: Interface, by_index: Mapping[int, Interface], ports: Mapping[int, Sequence[int]]) -> list[int]:
+    """Return the indexes of all devices below: as collected, and by the fields of the watched interfaces.
+
+    ``ports``: index of a device -> indexes of the watched interfaces whose master is that device.
+    """
     reached = [interface.ifindex]
     for index in reached:
         current = by_index.get(index)
         if current is None:
             continue
-        ports = [i.ifindex for i in by_index.values() if i.master == index]
         lower = [current.lower] if current.lower is not None and current.kind != "veth" else []
-        reached += [i for i in dict.fromkeys((*current.below, *lower, *ports)) if i not in reached]
+        reached += [i for i in dict.fromkeys((*current.below, *lower, *ports.get(index, ()))) if i not in reached]
     return reached[1:]
 
 

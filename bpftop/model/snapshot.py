@@ -212,7 +212,12 @@ class Snapshot:
 
     def interface(self, label: str) -> InterfaceSnapshot:
         """Return the interface of that label, or the total where there is none."""
-        return next((i for i in self.interfaces if i.label == label), self.total)
+        return self._by_label.get(label, self.total)
+
+    @cached_property
+    def _by_label(self) -> dict[str, InterfaceSnapshot]:
+        """Interfaces by label: each rule looks up each interface at each tick."""
+        return {interface.label: interface for interface in reversed(self.interfaces)}
 
 
 def _by_rate(row: ProtocolRow) -> float:
