@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from functools import cache
 from itertools import groupby, product
@@ -57,7 +57,7 @@ class PacketCounter:
     ) -> None:
         self.direction = direction
         constants = {"count_tx": int(direction == "tx"), "link_is_ip": int(link_layer == "ip")}
-        self._object = BpfObject("counter", program, constants)
+        self._object = _shrunk(BpfObject("counter", program, constants), ("counters",))
         self.source: tuple[ProgramName, dict[str, int]] = (program, constants)
         self._counters = CounterMap(self.map_fd, possible_cpus())
         self._keys: dict[str, tuple[bytes, tuple[Key, ...]]] = {}  # family -> active rows, and their keys
@@ -140,7 +140,18 @@ def flows_object(
 ) -> BpfObject:
     """Load a counting program with a table of flows. Raises KernelError."""
     constants = {**constants, **knobs.constants}
-    return BpfObject("flows", program, constants, shared=shared, max_entries={"flows": knobs.buckets})
+    loaded = BpfObject("flows", program, constants, shared=shared, max_entries={"flows": knobs.buckets})
+    return _shrunk(loaded, ("flows", ".bss"))
+
+
+def _shrunk(loaded: BpfObject, maps: Collection[str]) -> BpfObject:
+    """Return the object without libbpf's copy of its file. Raises KernelError."""
+    try:
+        loaded.shrink(maps)
+    except BaseException:
+        loaded.close()
+        raise
+    return loaded
 
 
 @cache  # the same for every interface

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -11,6 +13,7 @@ import bpftop
 from bpftop.errors import BpftopError
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import messages, text
+from bpftop.kernel.bpf.owned_fd import OwnedFd
 from bpftop.kernel.bpf.program import Program
 from bpftop.kernel.check import check
 
@@ -60,6 +63,8 @@ class BpfObject:
             BpftopError: The installation lacks the object, the program or a map.
         """
         self.name = name
+        self._kept: list[OwnedFd] = []
+        self._map_fds: dict[str, int] | None = None
         path = path or object_path(name)
         lib.bpftop_messages_begin()
         self._object = lib.bpf_object__open_file(path.encode(), ffi.NULL)
@@ -118,14 +123,41 @@ class BpfObject:
             raise BpftopError(f"the BPF object {self.name} has no map {name}; reinstall bpftop")
         return named_map
 
+    def shrink(self, maps: Collection[str]) -> None:
+        """Free libbpf's copy of the object file, 150 KiB for a counter; keep open the programs and the maps named.
+
+        Raises KernelError: EMFILE where too few files may be open.
+        """
+        kept_maps = {name: self._keep(self.map_fd(name)) for name in maps}
+        self.programs = {name: Program(self._keep(program.fd), name) for name, program in self.programs.items()}
+        self.program = next(iter(self.programs.values()))
+        self._map_fds = kept_maps
+        self._close_object()
+
+    def _keep(self, fd: int) -> int:
+        """Return a descriptor of the same map or program that stays open without libbpf's object."""
+        try:
+            copy = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+        except OSError as error:
+            copy = check(-(error.errno or errno.EMFILE), f"keep the BPF object {self.name} open")
+        self._kept.append(OwnedFd(copy))
+        return copy
+
     def map_fd(self, name: str) -> int:
         """Return the file descriptor of a map; it belongs to this object."""
+        if self._map_fds is not None:
+            return self._map_fds[name]
         return check(
             lib.bpf_object__find_map_fd_by_name(self._object, name.encode()), f"find the map {name} in {self.name}"
         )
 
     def close(self) -> None:
         """Unload. The kernel frees programs and maps when no link refers to them any more."""
+        for kept in self._kept:
+            kept.close()
+        self._close_object()
+
+    def _close_object(self) -> None:
         if self._object != ffi.NULL:
             lib.bpf_object__close(self._object)
             self._object = ffi.NULL

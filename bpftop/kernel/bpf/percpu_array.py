@@ -26,8 +26,20 @@ def possible_cpus() -> int:
     return check(lib.libbpf_num_possible_cpus(), "count the possible CPUs")
 
 
+class _FoldBuffers:
+    """The arrays that the counters of one map are folded into, and the keys of its rows."""
+
+    def __init__(self, cpus: int) -> None:
+        self.keys = ffi.new("uint32_t[]", lib.COUNTER_ROWS)
+        self.protocols = ffi.new("uint64_t[]", lib.PROTOCOLS * COLUMNS * cpus)
+        self.cells = ffi.new("struct cell[]", _BREAKDOWN_CELLS)
+        self.numbers = ffi.new("uint32_t[]", max(lib.PROTOCOLS, _BREAKDOWN_CELLS))
+
+
 class _ReadBuffer(threading.local):
-    """The buffer that the kernel copies maps to: one per thread for all its maps, as large as the largest map.
+    """The buffers that maps are read with: one set per thread for all its maps, because each read copies its result.
+
+    The buffer that the kernel copies maps to is as large as the largest map.
 
     On 512 CPUs the map of a direction takes 9.7 MB, so the pages beyond ``_RESIDENT_BYTES`` are returned to
     the system after each read; getting them again takes 0.13 ms per MB.
@@ -38,6 +50,14 @@ class _ReadBuffer(threading.local):
     def __init__(self) -> None:
         self._map = mmap.mmap(-1, self._RESIDENT_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._values = ffi.cast("uint64_t *", ffi.from_buffer(self._map))
+        self._folds: dict[int, _FoldBuffers] = {}
+
+    def fold_buffers(self, cpus: int) -> _FoldBuffers:
+        """Return the arrays to fold maps of this many CPUs into."""
+        buffers = self._folds.get(cpus)
+        if buffers is None:
+            buffers = self._folds[cpus] = _FoldBuffers(cpus)
+        return buffers
 
     def values(self, size_bytes: int) -> Any:
         """Return a buffer of at least this size, as 64-bit words."""
@@ -77,21 +97,17 @@ class CounterMap:
     def __init__(self, fd: int, cpus: int, batch: bool = True) -> None:
         self.batch = batch
         self._fd, self._cpus = fd, cpus
-        self._keys = ffi.new("uint32_t[]", lib.COUNTER_ROWS)
-        self._protocols = ffi.new("uint64_t[]", lib.PROTOCOLS * COLUMNS * cpus)
-        self._cells = ffi.new("struct cell[]", _BREAKDOWN_CELLS)
-        self._numbers = ffi.new("uint32_t[]", max(lib.PROTOCOLS, _BREAKDOWN_CELLS))
 
     def read(self) -> CounterValues:
         """Return all counters. Raises KernelError."""
-        rows = self._read_rows()
-        protocols = lib.bpftop_fold_protocols(rows, self._cpus, self._protocols, self._numbers)
-        numbers = bytes(ffi.buffer(self._numbers, 4 * protocols))
-        values = u64s(self._protocols, protocols * COLUMNS * self._cpus)
-        cells = lib.bpftop_fold_breakdowns(rows, self._cpus, self._cells, self._numbers)
+        rows, into = self._read_rows(), _read_buffer.fold_buffers(self._cpus)
+        protocols = lib.bpftop_fold_protocols(rows, self._cpus, into.protocols, into.numbers)
+        numbers = bytes(ffi.buffer(into.numbers, 4 * protocols))
+        values = u64s(into.protocols, protocols * COLUMNS * self._cpus)
+        cells = lib.bpftop_fold_breakdowns(rows, self._cpus, into.cells, into.numbers)
         _read_buffer.trim()
         return CounterValues(
-            numbers, values, bytes(ffi.buffer(self._numbers, 4 * cells)), u64s(self._cells, cells * COLUMNS)
+            numbers, values, bytes(ffi.buffer(into.numbers, 4 * cells)), u64s(into.cells, cells * COLUMNS)
         )
 
     def take_packets(self) -> dict[int, int]:
@@ -109,9 +125,10 @@ class CounterMap:
         """Read all rows as the kernel lays them out: row x CPU. Fold them before the next map is read."""
         row_bytes = ffi.sizeof("struct counter_row") * self._cpus
         rows = ffi.cast("struct counter_row *", _read_buffer.values(lib.COUNTER_ROWS * row_bytes))
-        rc = lib.bpftop_drain(self._fd, lib.COUNTER_ROWS, row_bytes, self._keys, rows, self.batch)
+        keys = _read_buffer.fold_buffers(self._cpus).keys
+        rc = lib.bpftop_drain(self._fd, lib.COUNTER_ROWS, row_bytes, keys, rows, self.batch)
         if rc == -ENOTSUPP and self.batch:
             self.batch = False  # asked once
-            rc = lib.bpftop_drain(self._fd, lib.COUNTER_ROWS, row_bytes, self._keys, rows, False)
+            rc = lib.bpftop_drain(self._fd, lib.COUNTER_ROWS, row_bytes, keys, rows, False)
         check(rc, "read the counters")
         return rows
