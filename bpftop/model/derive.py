@@ -148,10 +148,14 @@ def _traffic(before: Sample | None, after: Sample, interface: Interface, directi
     if reading is None:
         return DirectionTraffic(direction, hook, _link_totals(before, after, interface, direction))
     rows = _rows(reading, pair)
-    breakdowns = {}
+    breakdowns: dict[str, dict[Key, Counts]] = {}
     for family in BREAKDOWN_FAMILIES:
-        part, part_pair = _pair(before, after, reading_key(family.name, interface.label, direction))
-        if part is not None:
+        name = reading_key(family.name, interface.label, direction)
+        part = after.readings.get(name)
+        if part is not None and not part.keys:  # of 300 interfaces, most are idle
+            breakdowns[family.name] = {}
+        elif part is not None:
+            _, part_pair = _pair(before, after, name)
             breakdowns[family.name] = {key[2:]: counts for key, counts in _rows(part, part_pair).items()}
     cpu_pair = pair.with_cpu_cells() if pair else None
     return DirectionTraffic(

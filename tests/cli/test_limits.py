@@ -149,14 +149,14 @@ def test_interfaces_without_files_have_totals(tmp_path: Path) -> None:
         words = ("snapshot", *names, "-i", "0.2", "--attach", "{}", "--format", "json")
 
         def limit() -> None:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (140, 140))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
 
         done = run(tuple(word.replace("{}", "auto") for word in words), limit, tmp_path)
         assert done.returncode == 0, done.stderr
         hooks = [interface["hooks"]["rx"]["hook"] for interface in json.loads(done.stdout)["interfaces"]]
         assert hooks[0] != "none"
         assert hooks[-1] == "none"
-        assert "w7: Only rtnetlink totals: the limit of 140 open files (ulimit -n) leaves no room" in done.stderr
+        assert "w7: Only rtnetlink totals: the limit of 100 open files (ulimit -n) leaves no room" in done.stderr
         done = run(tuple(word.replace("{}", "tcx") for word in words), limit, tmp_path)
         assert done.returncode == 1
-        assert "the limit of 140 open files (ulimit -n) leaves no room for its programs; raise" in done.stderr
+        assert "the limit of 100 open files (ulimit -n) leaves no room for its programs; raise" in done.stderr
