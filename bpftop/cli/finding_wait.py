@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from bpftop.cli.live_source import flow_sampling, live_session, with_notices
 from bpftop.cli.output import complain
-from bpftop.errors import BpftopError, UsageError
+from bpftop.errors import BpftopError, UsageError, spelling_hint
 from bpftop.history.analyzer import Analyzer
 from bpftop.history.finding_packets import FINDING_PACKETS, interfaces_of, packets_of
 from bpftop.model.packet_filter import PacketFilter
@@ -31,9 +30,7 @@ class FoundPackets(NamedTuple):
 def rule_of(id: str) -> Rule:
     """Return the check with this id. Raises UsageError: there is none, or it is about no packets."""
     if id not in BY_ID:
-        close = get_close_matches(id, BY_ID, 1)
-        hint = f"did you mean {close[0]}?" if close else "`bpftop diagnose --list` lists them"
-        raise UsageError(f"there is no check {id!r}; {hint}")
+        raise UsageError(f"there is no check {id!r}{spelling_hint(id, BY_ID)}; `bpftop diagnose --list` lists them")
     if id not in FINDING_PACKETS:
         raise UsageError(f"the finding {id} is about no packets; `bpftop diagnose` shows it")
     return BY_ID[id]

@@ -93,7 +93,7 @@ def test_ctrl_c_ends_the_wait(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("syn-flod",), "there is no check 'syn-flod'; did you mean syn-flood?"),
+        (("syn-flod",), "there is no check 'syn-flod' (did you mean syn-flood?); `bpftop diagnose --list` lists them"),
         (("nonsense",), "there is no check 'nonsense'; `bpftop diagnose --list` lists them"),
         (("no-carrier",), "the finding no-carrier is about no packets; `bpftop diagnose` shows it"),
         (("syn-flood", "--drops", "--flow", ":53"), "--finding chooses the packets; leave out --drops and --flow"),
