@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bpftop.collect.live import LiveSource
+from bpftop.collect.procfs.counter_files import parse_line_pairs
 from bpftop.demo.faults import packets
 from bpftop.demo.faults.fault import Fault
 from bpftop.demo.faults.place import ip
@@ -110,18 +111,18 @@ def test_three_groups_at_the_same_moment() -> None:
         backlog.end()
         # A frame that the far end's backlog does not take is not sent (veth_xmit: NET_XMIT_DROP), and sent again.
         sent = sum(worker.stop()["sent"] for worker in flood.workers)
+        no_ports = int(parse_line_pairs(flood.watched(Path("/proc/thread-self/net/snmp").read_text))["UdpNoPorts"])
         held, not_taken = flood.held(), flood.watched(dropped_by_device)
         dropped = backlog_dropped() - dropped_before
     last = {name: ticks[-1][name].recent or 0 for name in GROUPS}
     lost_at = {title for title, _, _ in (stage for groups in ticks for stage in groups["lost"].stages)}
-    assert sent >= 0.9 * (FLOOD_PACKETS + UNREAD_PACKETS)
     assert last["refused"] + last["lost"] + held == sent + not_taken, "each packet is counted once"
     assert "UDP sockets" in lost_at
     assert lost_at <= {"UDP sockets", "backlog", "TX drops"}
-    assert last["refused"] > 0.8 * FLOOD_PACKETS
+    assert last["refused"] == no_ports > 0
     assert 0 < last["elsewhere"] <= dropped
     together = [groups for groups in ticks if all(groups[name].per_sec for name in GROUPS)]
-    assert together, "all three move in one interval"
+    assert together, [{name: round(groups[name].per_sec or 0) for name in GROUPS} for groups in ticks]
     assert {scope for groups in together for _, _, scope in groups["elsewhere"].stages} == {"host"}
     assert {(title, scope) for groups in together for title, _, scope in groups["refused"].stages} == {
         ("UDP no port", "netns")
