@@ -37,6 +37,7 @@ class Plan:
 
 THOROUGH = Plan()
 BRIEF = Plan(quiet_s=2.0, hold_s=0.0, clear=False)
+WITH_ITS_END = Plan(quiet_s=2.0, hold_s=0.0)
 
 
 @dataclass(frozen=True)
