@@ -32,6 +32,7 @@ from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.netns import inside, namespace_inode
 from bpftop.model.sample import Interface, Reading, Sample, reading_key
 from bpftop.model.source import BpfMode
+from bpftop.model.units import NS_PER_SEC
 
 if TYPE_CHECKING:
     from bpftop.collect.devices.device_watch import DeviceWatch
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 WATCHED_BPF_EVERY_NS = 10**9
 """Least time between readings of BPF programs and maps while somebody looks at them."""
 
-NS_PER_SEC = 1_000_000_000
 FACTS_WAIT_S = 0.1
 """Longest wait of the second sample for device facts that are being read. A live session has none under way by then."""
 

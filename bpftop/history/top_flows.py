@@ -6,11 +6,10 @@ from array import array
 from collections.abc import Collection
 
 from bpftop.fields import replace
-from bpftop.model.families import FAMILIES
+from bpftop.model.families import FAMILIES, FLOW_LABELS
 from bpftop.model.readings import Key, Reading
 from bpftop.model.sample import Sample
 
-_FLOW_LABELS = 7
 _BY_FLOW = ("flows", "flow_ages", "flow_sockets", "flow_retransmits")
 _GROUP = 2
 _BYTES = 1
@@ -53,7 +52,7 @@ def _busiest(reading: Reading, rows: Collection[int], most: int) -> list[Key]:
     return [reading.keys[row] for row in sorted(rows, key=gain, reverse=True)[:most]]
 
 
-def _trimmed(reading: Reading, chosen: Collection[Key], labels: int = _FLOW_LABELS) -> Reading:
+def _trimmed(reading: Reading, chosen: Collection[Key], labels: int = FLOW_LABELS) -> Reading:
     """Keep the rows, also of the reading before, whose keys begin with one of the ``chosen``; the order stays."""
     width = len(FAMILIES[reading.family].columns)
     rows = [row for row, key in enumerate(reading.keys) if key[:labels] in chosen]

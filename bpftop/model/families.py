@@ -86,6 +86,7 @@ _SECOND_NS = 10**9
 _TRAFFIC = ("packets", "bytes")
 _WHERE = ("interface", "direction")
 _FLOW = (*_WHERE, "saddr", "daddr", "sport", "dport", "l4_proto")
+FLOW_LABELS = len(_FLOW)
 
 LINK_COLUMNS = (
     *("rx_packets", "rx_bytes", "tx_packets", "tx_bytes"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 UNKNOWN = "-"
+NS_PER_SEC = 10**9
 _PREFIXES = ("", "k", "M", "G", "T", "P")
 _BARS = " ▏▎▍▌▋▊▉█"
 _SPARKS = "▁▂▃▄▅▆▇"  # not the full block: trends in rows below each other would grow together

@@ -12,20 +12,21 @@ from bpftop.model.derive import derive_snapshot
 from bpftop.model.findings import SEVERITIES, Diagnosis, Finding, Severity
 from bpftop.model.sample import Sample
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
-from bpftop.rules.finding_tracker import CLEAR_NS, NS, RAISE_NS, FindingTracker
+from bpftop.model.units import NS_PER_SEC
+from bpftop.rules.finding_tracker import CLEAR_NS, RAISE_NS, FindingTracker
 from bpftop.rules.measure_series import MeasureSeries, without_cpu_cells
 from bpftop.rules.rule import InputUnavailable, NotEnoughData, Raised, Rule, RuleInput
 
-EARLY_NS = NS // 10
+EARLY_NS = NS_PER_SEC // 10
 """Tolerance of RAISE_NS and CLEAR_NS: ticks of 1 s come some ms early or late, and every second rate would span 4 s."""
 
 BASE_S, BASE_UNTIL_S, BASE_LEAST_S = 60.0, 5.0, 10.0
 """A baseline is the mean of 60 s that ended 5 s ago, of which at least 10 s must be known."""
 
-STALE_NS = 15 * NS
+STALE_NS = 15 * NS_PER_SEC
 """Time without enough data after which a finding is dropped."""
 
-_RING_GAP_NS = NS // 2
+_RING_GAP_NS = NS_PER_SEC // 2
 
 
 @mutable
@@ -210,7 +211,7 @@ def _decide(rule: Rule, state: _State, moment: _Moment, interface: InterfaceSnap
             state.tracker = FindingTracker(rule, raised)
             for interval in moment.intervals[:-1]:
                 state.tracker.add(_rule_input(rule, state, moment, interval, interface))
-        if state.raised is None and held_ns < int(rule.for_s * NS) - EARLY_NS:
+        if state.raised is None and held_ns < int(rule.for_s * NS_PER_SEC) - EARLY_NS:
             _follow(rule, state, moment, interface)
             raise NotEnoughData(f"the condition holds, and is a finding after {rule.for_s:g} s")
         if state.raised is None:

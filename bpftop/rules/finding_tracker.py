@@ -11,11 +11,11 @@ from typing import TypeVar
 
 from bpftop.fields import mutable
 from bpftop.model.findings import FindingValue
+from bpftop.model.units import NS_PER_SEC
 from bpftop.rules.evidence import number
 from bpftop.rules.rule import Headline, InputUnavailable, NotEnoughData, Raised, Rule, RuleInput
 
-NS = 10**9
-RAISE_NS, CLEAR_NS = 3 * NS, 5 * NS
+RAISE_NS, CLEAR_NS = 3 * NS_PER_SEC, 5 * NS_PER_SEC
 """Time over which rates are taken for raising a finding, and for clearing a finding."""
 
 
@@ -58,7 +58,7 @@ class FindingTracker:
         self.now = None if self.headline is None else _known(lambda: self._value(rule_input))
         value = self.now
         if value is not None and snapshot.interval_ns is not None:
-            self.total += value * snapshot.interval_ns / NS
+            self.total += value * snapshot.interval_ns / NS_PER_SEC
             if self.peak is None or value > self.peak:
                 self.peak, self.peak_ns = value, snapshot.mono_ns
         if self.latest is not None and (self._words_value is None or value is None or value > self._words_value):
@@ -76,7 +76,7 @@ class FindingTracker:
         if self.latest is not None or self.headline is None:
             return self.words().title
         now = "" if self.now is None else f"; now {number(self.now, self._unit)}"
-        window = "peak" if self.at_peak is not None else f"mean of {RAISE_NS // NS} s"
+        window = "peak" if self.at_peak is not None else f"mean of {RAISE_NS // NS_PER_SEC} s"
         return f"{self.peak_words().title} ({window}{now})"
 
     def peak_words(self) -> Raised:
@@ -95,7 +95,8 @@ class FindingTracker:
         return FindingValue(
             self.headline.name, limit.unit, self.now, self.peak, self.peak_ns,
             self.total if limit.unit == "/s" else None, limit.raised, limit.level(clearing=True),
-            max(self.rule.for_s, RAISE_NS / NS, self.headline.over_s), max(CLEAR_NS / NS, self.headline.over_s),
+            max(self.rule.for_s, RAISE_NS / NS_PER_SEC, self.headline.over_s),
+            max(CLEAR_NS / NS_PER_SEC, self.headline.over_s),
             self.below_since_ns,
         )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from bpftop.model.families import FLOW_LABELS
 from bpftop.model.findings import Finding
 from bpftop.model.protocols import TCP, UDP
 from bpftop.model.sample import Key
@@ -20,7 +21,6 @@ FLOW_RULES: Mapping[str, str] = {
 
 _NAMED_SOURCES, _LEAST_SHARE, _MOST_SHARE = 3, 0.1, 0.5
 _PORT_PROTOCOLS = {"TCP": TCP, "UDP": UDP}
-_SOCKET_LABELS = 7
 
 
 def flow_evidence(snapshot: Snapshot, finding: Finding) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ def _holders(snapshot: Snapshot, label: str, port: str) -> str:
     number = port.rpartition(" ")[2]
     names: dict[str, None] = {}
     for key in () if sockets is None else sockets.keys:
-        process, pid, user, service, _ = key[_SOCKET_LABELS:]
+        process, pid, user, service, _ = key[FLOW_LABELS:]
         if str(key[5]) == number:
             who = f"{process}[{pid}]" if pid else f"a process of {user}"
             names[f"{who}, {service}" if service else who] = None

@@ -8,8 +8,8 @@ from bisect import bisect_left, bisect_right
 from bpftop.fields import replace
 from bpftop.model.families import FAMILIES
 from bpftop.model.sample import Sample
+from bpftop.model.units import NS_PER_SEC
 
-NS = 10**9
 _BLOCK = 64
 
 
@@ -27,13 +27,13 @@ class MeasureSeries:
     """Running sums of one measure, so that the mean over any stretch of time takes two look-ups."""
 
     def __init__(self, keep_s: float) -> None:
-        self._keep_ns = int(keep_s * NS)
+        self._keep_ns = int(keep_s * NS_PER_SEC)
         self._times, self._sums, self._known_s = array("q"), array("d"), array("d")
 
     def push(self, mono_ns: int, interval_ns: int, value: float | None) -> None:
         """Append the mean of the interval that ends at ``mono_ns``; None where it is not known."""
         total, known_s = (self._sums[-1], self._known_s[-1]) if self._times else (0.0, 0.0)
-        seconds = 0.0 if value is None else interval_ns / NS
+        seconds = 0.0 if value is None else interval_ns / NS_PER_SEC
         self._times.append(mono_ns)
         self._sums.append(total + (value or 0.0) * seconds)
         self._known_s.append(known_s + seconds)
@@ -43,8 +43,8 @@ class MeasureSeries:
 
     def mean(self, now_ns: int, seconds: float, until_s: float, least_s: float) -> float | None:
         """Return the mean over ``seconds`` that ended ``until_s`` ago; None unless ``least_s`` of them are known."""
-        end_ns = now_ns - int(until_s * NS)
-        low = bisect_left(self._times, end_ns - int(seconds * NS))
+        end_ns = now_ns - int(until_s * NS_PER_SEC)
+        low = bisect_left(self._times, end_ns - int(seconds * NS_PER_SEC))
         high = bisect_right(self._times, end_ns) - 1
         if high <= low:
             return None

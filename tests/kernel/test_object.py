@@ -62,7 +62,7 @@ def test_too_few_open_files_leave_nothing_open() -> None:
 
 
 @pytest.mark.bpf
-def test_two_counters_are_read_with_the_same_buffers_and_do_not_mix() -> None:
+def test_two_counters_with_the_same_buffers_do_not_mix() -> None:
     with closing(PacketCounter("count_xdp", "rx")) as one, closing(PacketCounter("count_xdp", "rx")) as other:
         one.program.test_run(FRAME, 7)
         first, second = one.read("v0", 1), other.read("v1", 1)

@@ -16,9 +16,9 @@ from bpftop.fields import frozen
 from bpftop.kernel.bpf.kernel_btf import drop_reasons
 from bpftop.kernel.check import KernelError
 from bpftop.model.sample import Key
+from bpftop.model.units import NS_PER_SEC
 
-NS = 10**9
-SAMPLE_NS, PAUSE_NS, KEPT_NS = 10 * NS, 60 * NS, 15 * NS
+SAMPLE_NS, PAUSE_NS, KEPT_NS = 10 * NS_PER_SEC, 60 * NS_PER_SEC, 15 * NS_PER_SEC
 MOST_ROWS = 32
 
 
@@ -39,7 +39,7 @@ class Gains:
         counts = tuple(int(words.get(counter, 0)) for counter in self._counters)
         then_ns, before = self._before or (now_ns - 1, counts)
         self._before = now_ns, counts
-        return tuple((count - old) * NS / (now_ns - then_ns) for count, old in zip(counts, before, strict=True))
+        return tuple((count - old) * NS_PER_SEC / (now_ns - then_ns) for count, old in zip(counts, before, strict=True))
 
 
 @frozen

@@ -19,12 +19,12 @@ from bpftop.kernel.net.neighbours import NeighbourNews
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.privileges import missing_remedy
 from bpftop.model.sample import Interface, Key, Reading, reading_key
+from bpftop.model.units import NS_PER_SEC
 
 HERE = "this host"
 MOST_ADDRESSES, MOST_ROWS, MOST_MOVES = 16_384, 256, 64
-_NS = 10**9
-_KEPT_NS = 10 * _NS
-_ADDRESSES_EVERY_NS = 10 * _NS
+_KEPT_NS = 10 * NS_PER_SEC
+_ADDRESSES_EVERY_NS = 10 * NS_PER_SEC
 
 
 class Moves:

@@ -15,8 +15,8 @@ from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.model.families import FAMILIES
 from bpftop.model.readings import pair_readings
 from bpftop.model.sample import Reading
+from bpftop.model.units import NS_PER_SEC
 
-NS_PER_SEC = 1_000_000_000
 LOAD_WINDOW_NS = NS_PER_SEC  # a burst that is shorter is no load
 # 625 kB and 500 packets at the limits of a veth. The window runs while facts are read; a longer one would delay the
 # first screen.

@@ -12,12 +12,12 @@ from bpftop.collect.collector import CounterRows, ReadingBuilder
 from bpftop.collect.sockets.listen_sockets import ListenSockets
 from bpftop.collect.sockets.udp_sockets import UdpSockets
 from bpftop.model.sample import Interface, Reading, reading_key
+from bpftop.model.units import NS_PER_SEC
 
-_NS = 10**9
-SERVED_NS = 5 * _NS
+SERVED_NS = 5 * NS_PER_SEC
 """A port that was open for a shorter time belonged to a client that waited for an answer."""
 
-KEPT_NS, MOST_ROWS = 60 * _NS, 64
+KEPT_NS, MOST_ROWS = 60 * NS_PER_SEC, 64
 
 
 class ClosedPorts:

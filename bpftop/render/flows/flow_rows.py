@@ -9,7 +9,7 @@ from typing import Literal
 
 from bpftop.fields import frozen
 from bpftop.model.escaping import escaped_text
-from bpftop.model.families import LIMITS
+from bpftop.model.families import FLOW_LABELS, LIMITS
 from bpftop.model.protocols import protocol_name
 from bpftop.model.readings import RatedReading
 from bpftop.model.sample import Direction, Key
@@ -18,7 +18,6 @@ from bpftop.model.snapshot import InterfaceSnapshot, Snapshot, sum_known
 GroupBy = Literal["flow", "source", "destination", "destination_port", "process", "service"]
 GROUPS: tuple[GroupBy, ...] = ("flow", "source", "destination", "destination_port", "process", "service")
 UNKNOWN_PROCESS, NO_SERVICE = "(process not known)", "(no container or unit)"
-_FLOW_LABELS = 7
 
 
 @frozen
@@ -175,7 +174,7 @@ def flow_owners(snapshot: Snapshot, interface: InterfaceSnapshot, direction: Dir
     for reading in flow_readings(snapshot, interface, direction, "flow_sockets"):
         sent = snapshot.reading("flow_retransmits", str(reading.keys[0][0]), direction) if reading.keys else None
         for key in reading.keys:
-            flow, (process, pid, user, service, netns) = key[:_FLOW_LABELS], key[_FLOW_LABELS:]
+            flow, (process, pid, user, service, netns) = key[:FLOW_LABELS], key[FLOW_LABELS:]
             listening, rtt, min_rtt, lost, cwnd, rate, limit = reading.reading.totals[key]
             owners[flow] = FlowOwner(
                 str(process), int(pid), str(user), str(service), str(netns), bool(listening), rtt, min_rtt, lost, cwnd,
