@@ -2,7 +2,8 @@
 # root or through sudo), then Python packages into .venv; the second time there is nothing to do.
 
 IFACE ?=
-# What `make faults` is to make: faults, healthy, or some by their ids; all of it where it is empty.
+# What `make faults` is to make (faults, healthy, or some by their ids), and the releases of `make deb-trial`; all of it
+# where it is empty.
 ONLY ?=
 # How long `make fuzz` tries inputs (5), and how long `make soak` runs (30).
 MINUTES ?=
@@ -32,8 +33,8 @@ build_inputs := pyproject.toml bpftop/__init__.py bpftop/kernel/build.py bpf_obj
 dry_run := $(findstring n,$(firstword -$(MAKEFLAGS)))
 must = $(if $(dry_run),,$(eval said := $(shell $1))$(if $(filter-out 0,$(.SHELLSTATUS)),$(error $(said))))
 
-.PHONY: help run test lint bench faults fuzz soak wheel install uninstall deb clean build/wheel \
-	system-run system-test system-fuzz
+.PHONY: help run test lint bench faults fuzz soak wheel install uninstall deb deb-trial clean build/wheel \
+	system-run system-test system-fuzz system-trial
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -48,6 +49,7 @@ help:
 	@echo 'make wheel                   dist/*.whl, which needs no system library'
 	@echo 'make install [PREFIX=~/.local] /opt/bpftop with the command in /usr/local/bin, or all of it in PREFIX; make uninstall'
 	@echo 'make deb                     dist/*.deb for this release of Debian or Ubuntu; DEBEMAIL=you@your.domain'
+	@echo 'make deb-trial [ONLY=trixie]  the package in roots of Debian 12, 13 and Ubuntu 24.04: lintian, installed, used, purged'
 	@echo 'make clean                   remove what was built, .venv included'
 
 # The machine has a default route if /proc lists one that leaves it: IPv4 with destination and mask 0, IPv6 ::/0 but not
@@ -99,6 +101,9 @@ install: build/wheel
 deb: build/wheel
 	@contrib/build-deb $</*.whl dist
 
+deb-trial: .venv/dev | system-trial
+	@$(as_root) $(bin)/python -m tests.roots $(ONLY)
+
 uninstall:
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' contrib/install --remove
 
@@ -107,7 +112,7 @@ clean:
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache snapshot_report.html
 	find bpftop tests contrib -name __pycache__ -prune -exec rm -rf {} +
 
-system-run system-test system-fuzz: system-%:
+system-run system-test system-fuzz system-trial: system-%:
 	$(if $(filter-out mine,$(SYSTEM_PACKAGES)),$(call must,contrib/system-packages $*))
 
 # The stamps: the environment; what builds bpftop; bpftop in it, with what it needs to run; and with what its tests

@@ -6,8 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from tests.mirrors import Unobtainable
 from tests.qemu.guests import PROOFS
-from tests.qemu.kernels import RELEASES, Unobtainable, kernel
+from tests.qemu.kernels import RELEASES, kernel
 from tests.qemu.machine import Stuck, boot
 
 

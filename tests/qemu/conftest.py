@@ -6,8 +6,8 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
+from tests.mirrors import Unobtainable
 from tests.qemu.guests import Guests
-from tests.qemu.kernels import Unobtainable
 
 
 @pytest.fixture(scope="session")

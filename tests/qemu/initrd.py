@@ -15,8 +15,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bpftop.kernel.build import compile_bpf_object, find_bpf_tools
+from tests.mirrors import Unobtainable
 from tests.qemu.archive import Archive
-from tests.qemu.kernels import Kernel, Unobtainable
+from tests.qemu.kernels import Kernel
 
 ROOT = Path(__file__).resolve().parents[2]
 GUEST = ROOT / "tests/qemu/guest"

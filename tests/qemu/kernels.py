@@ -6,29 +6,18 @@ import hashlib
 import lzma
 import os
 import re
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.mirrors import DEBIAN, Unobtainable, from_mirror, run
 
 MODULES = (
     "veth", "sch_ingress", "cls_bpf", "nf_conntrack", "tcp_diag", "udp_diag",
     "bonding", "8021q", "bridge", "macvlan", "vxlan", "ip_gre", "wireguard",
 )  # fmt: skip
 """Modules that the tests need and that these kernels do not have built in."""
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-_SOURCE = re.compile(
-    r"^'((?:https?|ftp)://\S+?)/dists/"
-    r"((?:bullseye|bookworm|trixie|forky|duke|sid|oldstable|stable|testing|unstable)(?:-[a-z-]+)?)/(?:In)?Release'",
-    re.MULTILINE,
-)
-"""A mirror and a suite of Debian in what apt prints."""
-
-
-class Unobtainable(Exception):
-    """No kernel; the text is a sentence that says why."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +26,6 @@ class Release:
 
     suite: str
     package: str
-
-    @property
-    def is_security(self) -> bool:
-        """Return whether the suite is in the security archive, which has mirrors of its own."""
-        return self.suite.endswith("-security")
 
 
 RELEASES: Mapping[str, Release] = {
@@ -94,7 +78,7 @@ def cache() -> Path:
 def _fetched(release: Release, scratch: Path) -> Path:
     root = scratch / "root"
     for package in _downloaded(release, scratch):
-        _run("dpkg-deb", "--extract", str(package), str(root))
+        run("dpkg-deb", "--extract", str(package), str(root))
     made = scratch / "made"
     made.mkdir()
     (image,) = (path for path in root.rglob("vmlinuz*") if path.is_file())  # in /boot, or newer: beside its modules
@@ -109,35 +93,11 @@ def _fetched(release: Release, scratch: Path) -> Path:
 
 def _downloaded(release: Release, scratch: Path) -> list[Path]:
     """Return the packages of a kernel, from the first of this machine's mirrors that has its suite."""
-    if shutil.which("apt-get") is None or not KEYRING.exists():
-        raise Unobtainable(f"the kernels are Debian's, and this machine has no apt-get or no {KEYRING}")
-    mirrors = mirrors_of(release, _run("apt-get", "update", "--print-uris"))
-    failure = Unobtainable(
-        f"the apt sources of this machine name no mirror of Debian, which {release.suite} is part of"
-    )
-    for number, mirror in enumerate(mirrors):
-        try:
-            return _Apt(release, mirror, scratch / str(number)).download()
-        except Unobtainable as error:
-            failure = error
-    raise failure
 
+    def fetch(mirror: str) -> list[Path]:
+        return _Apt(release, mirror, Path(tempfile.mkdtemp(dir=scratch))).download()
 
-def mirrors_of(release: Release, printed_uris: str) -> list[str]:
-    """Return the addresses that may have the suite of a release, the likeliest first.
-
-    The lists of apt need not be there: the addresses come from its sources.
-
-    Args:
-        printed_uris: the output of ``apt-get update --print-uris``, which reads sources of both formats.
-    """
-    sources = [match.groups() for match in _SOURCE.finditer(printed_uris)]
-    security = [mirror for mirror, suite in sources if suite.endswith("-security")]
-    main = [mirror for mirror, suite in sources if not suite.endswith("-security")]
-    # Other vendors call their suites by Debian's names too: what is called debian goes first, apt checks signatures.
-    main.sort(key=lambda mirror: not mirror.endswith("/debian"))
-    beside = [f"{mirror}-security" for mirror in main if mirror.endswith("/debian")]
-    return list(dict.fromkeys([*security, *beside] if release.is_security else main))
+    return from_mirror(DEBIAN, release.suite, fetch)
 
 
 class _Apt:
@@ -147,7 +107,7 @@ class _Apt:
         self._release, self._scratch = release, scratch
         for folder in ("lists/partial", "cache/archives/partial", "packages"):
             (scratch / folder).mkdir(parents=True)
-        source = f"deb [signed-by={KEYRING}] {mirror} {release.suite} main\n"
+        source = f"deb [signed-by={DEBIAN.keyring}] {mirror} {release.suite} main\n"
         (scratch / "sources.list").write_text(source)
         (scratch / "apt.conf").write_text(
             f'Dir::Etc::sourcelist "{scratch}/sources.list";\nDir::Etc::sourceparts "/dev/null";\n'
@@ -176,7 +136,7 @@ class _Apt:
             yield from self._parts(name)
 
     def _apt(self, command: str, *arguments: str) -> str:
-        return _run(command, "-c", str(self._scratch / "apt.conf"), *arguments, folder=self._scratch / "packages")
+        return run(command, "-c", str(self._scratch / "apt.conf"), *arguments, folder=self._scratch / "packages")
 
 
 def _in_order(wanted: tuple[str, ...], modules: Mapping[str, Path]) -> list[str]:
@@ -203,10 +163,3 @@ def _module_name(path: Path) -> str:
 def _module(path: Path) -> bytes:
     content = path.read_bytes()
     return lzma.decompress(content) if path.suffix == ".xz" else content
-
-
-def _run(*command: str, folder: Path | None = None) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
-    if done.returncode:
-        raise Unobtainable(f"{command[0]} failed: {' '.join((done.stderr or done.stdout).split())[-400:]}")
-    return done.stdout

@@ -9,8 +9,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.mirrors import Unobtainable
 from tests.qemu.initrd import initrd
-from tests.qemu.kernels import Kernel, Unobtainable
+from tests.qemu.kernels import Kernel
 
 QEMU = "qemu-system-x86_64"
 CPUS, POSSIBLE_CPUS = 2, 4

@@ -1,12 +1,10 @@
-"""The mirrors of Debian that the sources of apt name."""
+"""Find the mirrors of Debian and Ubuntu that the sources of apt name."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.qemu.kernels import Release, mirrors_of
-
-MAIN, SECURITY = Release("trixie-backports", "linux-image"), Release("bookworm-security", "linux-image")
+from tests.mirrors import DEBIAN, UBUNTU, mirrors_of
 
 
 def printed(*sources: str) -> str:
@@ -41,5 +39,19 @@ def printed(*sources: str) -> str:
     ],
 )
 def test_mirrors_of_the_sources(sources: tuple[str, ...], main: list[str], security: list[str]) -> None:
-    assert mirrors_of(SECURITY, printed(*sources)) == security
-    assert mirrors_of(MAIN, printed(*sources)) == main
+    assert mirrors_of(DEBIAN, "bookworm-security", printed(*sources)) == security
+    assert mirrors_of(DEBIAN, "trixie-backports", printed(*sources)) == main
+
+
+@pytest.mark.parametrize(
+    ("sources", "mirrors"),
+    [
+        (
+            ("http://mirror.example/ubuntu noble", "http://security.example/ubuntu noble-security"),
+            ["http://mirror.example/ubuntu"],
+        ),
+        (("http://mirror.example/debian bookworm", "http://mirror.example/debian-security bookworm-security"), []),
+    ],
+)
+def test_mirrors_of_ubuntu(sources: tuple[str, ...], mirrors: list[str]) -> None:
+    assert mirrors_of(UBUNTU, "noble", printed(*sources)) == mirrors
