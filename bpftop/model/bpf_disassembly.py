@@ -24,11 +24,15 @@ _CALL, _EXIT, _JA, _JA32 = 0x85, 0x95, 0x05, 0x06
 
 @frozen
 class Instruction:
-    """One instruction. ``offset`` counts slots of 8 bytes from the program's beginning; ``map_id`` is 0 without."""
+    """One instruction. ``offset`` counts slots of 8 bytes from the program's beginning; ``map_id`` is 0 without.
+
+    ``is_variable``: it takes the address of a global variable, which is a part of the map's only value.
+    """
 
     offset: int
     text: str
     map_id: int = 0
+    is_variable: bool = False
 
 
 def disassemble(code: bytes, map_ids: Mapping[int, int] | None = None) -> Iterator[Instruction]:
@@ -54,7 +58,7 @@ def _constant(at: int, registers: int, low: int, high: int, map_ids: Mapping[int
     if kind == _MAP_FD:
         return Instruction(at, f"r{target} = map[id:{low}]", map_ids.get(low, low))
     if kind == _MAP_VALUE:
-        return Instruction(at, f"r{target} = map[id:{low}][0]+{high}", map_ids.get(low, low))
+        return Instruction(at, f"r{target} = map[id:{low}][0]+{high}", map_ids.get(low, low), True)
     if kind == _FUNCTION:
         return Instruction(at, f"r{target} = subprogram {low:+d}")
     return Instruction(at, f"r{target} = 0x{high << 32 | low:x}")

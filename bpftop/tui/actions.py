@@ -107,6 +107,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("capture", "c", "Capture dropped packets",
            "In Path: write the packets that are dropped from now on, of the selected row or of all, to a file for "
            "Wireshark, and show its path. Again: end the file.", "in 3 Path"),
+    Action("profile_map", "M", "Profile this map",
+           "In Maps: measure the operations of the selected map, on copies of it, in Measure.", "in 6 Maps"),
     Action("kind", "v", "Map operations or programs", "In Measure: map operations, or programs.", MEASURE),
     Action("run", "R", "Measure", "In Measure: measure again. Esc cancels.", MEASURE),
     Action("down", "down,j", "Next row", "Select the next row.", IN_TABLES),

@@ -26,4 +26,5 @@ def hints_of(pane: Pane, place: Place, in_replay: bool, app_actions: Sequence[st
         return (*REPLAY_HINTS, *(hint for hint in pane.hints if hint not in REPLAY_HINTS))
     if not place.row:
         return pane.hints
-    return (("back", "back"), *((action, word) for action, word in pane.hints if action in app_actions))
+    everywhere = ((action, word) for action, word in pane.hints if action in app_actions)
+    return (("back", "back"), *pane.detail_hints, *everywhere)

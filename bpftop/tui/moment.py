@@ -44,6 +44,8 @@ class Place:
     """Key of the row whose details are shown; empty: the pane itself."""
     filter: str = ""
     """Filter of the pane's table."""
+    subject: str = ""
+    """In Measure: the id of the BPF map to measure copies of, when the person comes here."""
 
 
 @frozen

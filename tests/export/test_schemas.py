@@ -37,6 +37,7 @@ ADDED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         **{f"{CELL}/earlier/properties/{side}": ("beyond_ranges",) for side in ("user", "inside")},
     },
     "bench.schema.json": {"$defs/row": ("remark",)},
+    **{f"{name}.schema.json": {"$defs/map": ("frozen",)} for name in ("map", "maps", "programs")},
 }
 """Schema -> part -> the members that were added since."""
 

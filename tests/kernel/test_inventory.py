@@ -66,7 +66,7 @@ def test_a_program_has_its_full_name_maps_and_memory(loaded: tuple[BpfObject, Li
     (other,) = [each for each in bpftool("prog", "show") if each["id"] == prog_id]
     assert inventory.full_name_of(prog_id) == "count_tc"
     assert sorted(inventory.map_ids_of(prog_id)) == sorted(other["map_ids"])
-    assert inventory.memory_bytes_of("program", prog_id) == other["bytes_memlock"]
+    assert inventory.fdinfo_of("program", prog_id).memory_bytes == other["bytes_memlock"]
 
 
 @pytest.mark.usefixtures("loaded")
@@ -133,8 +133,8 @@ def test_each_type_of_link_by_its_offsets(link_type: int, union: bytes, name: st
 def test_objects_that_are_gone_have_no_facts() -> None:
     with closing(bpf_map.create(bpf_map.HASH, 4, 8, 10)) as own:
         map_id = own.info().map_id
-        assert (inventory.memory_bytes_of("map", map_id) or 0) > 0
-    assert inventory.memory_bytes_of("map", map_id) is None
+        assert (inventory.fdinfo_of("map", map_id).memory_bytes or 0) > 0
+    assert inventory.fdinfo_of("map", map_id) == inventory.FdInfo()
     assert inventory.map_ids_of(0xFFFFFFF0) == ()
     assert inventory.full_name_of(0xFFFFFFF0) == ""
 

@@ -50,7 +50,7 @@ def test_constants_of_64_bits_and_maps() -> None:
     assert list(disassemble(code)) == [
         Instruction(0, "r1 = 0x1ffffffff"),
         Instruction(2, "r2 = map[id:77]", 77),
-        Instruction(4, "r3 = map[id:77][0]+16", 77),
+        Instruction(4, "r3 = map[id:77][0]+16", 77, True),
         Instruction(6, "r4 = subprogram +5"),
     ]
     assert list(disassemble(code[:8])) == [Instruction(0, "opcode 0x18 r1 r0 +0 -1")]  # cut in its middle

@@ -111,6 +111,7 @@ class CannedMaps:
     held: Held = field(default_factory=Held)
     refusal: BpftopError | None = None
     requests: list[MeasureRequest] = field(default_factory=list)
+    copied: list[str] = field(default_factory=list)
     kept: int = 0
 
     def cpus(self) -> int:
@@ -124,6 +125,10 @@ class CannedMaps:
         if self.refusal is not None:
             raise self.refusal
         return CannedRun(self, request, stop)
+
+    def profile_copy(self, request: MeasureRequest, stop: Stop, map_id: str) -> CannedRun:
+        self.copied.append(map_id)
+        return self.profile(request, stop)
 
 
 @dataclass(frozen=True)

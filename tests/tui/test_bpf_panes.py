@@ -6,10 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
+from bpftop.model.map_contents import EntryRow
+from bpftop.tui.measurements.map_entries import MapEntries
 from bpftop.tui.panes.bpf_maps import MapTable
 from bpftop.tui.panes.bpf_objects import NOT_READ
 from bpftop.tui.panes.bpf_programs import ProgramTable
 from tests.tui.conftest import Stage, perform
+from tests.tui.engines import CannedMaps
 from tests.waiting import until_async
 
 SIZES = [(60, 15), (80, 24), (100, 30), (160, 50), (220, 60)]
@@ -24,8 +27,22 @@ ENGINES = {
         "    1: r1 = map[id:8]    <- hot map flows",
         "    2: exit",
     ),
-    "map_text": lambda map_id: ("2 entries", f"{map_id}  ->  packets=7", "b  ->  ev\x1b[31mil"),
+    "map_entries": lambda map_id: entries_of(map_id),
 }
+
+
+def entries_of(map_id: int) -> MapEntries:
+    """Three entries of a per-CPU map of counters; names in the BTF and in the values are hostile."""
+    rows = [
+        EntryRow(
+            f"10.0.0.{number}",
+            {"packets": 100 * number, "na\x1b[31mme": f"ev\x1b[31mil {number}"},
+            ({"packets": 90 * number}, {"packets": 10 * number}),
+            (("packets", 5.0 * (4 - number)),),
+        )
+        for number in (1, 3, 2)
+    ]
+    return MapEntries(("key 4 B, value 16 B, flags none", "used by cil_from_netdev"), f"the first 3 of {map_id}", rows)
 
 
 def shows(same: Same, name: str, size: tuple[int, int], *keys: str) -> None:
@@ -124,15 +141,90 @@ def test_the_dearest_program_is_first_and_groups_are_together() -> None:
     perform(scenario, size=(160, 50))
 
 
-@pytest.mark.parametrize(("pane", "text"), [("5", "r0 = 88"), ("6", "->  packets=7")])
+@pytest.mark.parametrize(("pane", "text"), [("5", "r0 = 88"), ("6", "the first 3 of 8")])
 def test_enter_shows_what_is_in_an_object_and_esc_goes_back(pane: str, text: str) -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press(pane)
         await stage.tick(2)
         await stage.press("down", "enter")
-        await until_async(lambda: text in stage.text(), "the object was read")
+        await until_async(lambda: text in stage.text(), stage.text)
         assert "\x1b" not in stage.text()
         await stage.press("escape")
         assert text not in stage.text()
 
     perform(scenario, size=(160, 50), engines=ENGINES)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_detail_of_a_map(same: Same, size: tuple[int, int]) -> None:
+    """Its facts, a column per field of the entries, and the selected entry on each CPU."""
+
+    async def scenario(stage: Stage) -> None:
+        await stage.press("6")
+        await stage.tick(2)
+        await stage.press("down", "enter")
+        await until_async(lambda: "10.0.0.1" in stage.text() or size[1] < 24, stage.text)
+        await stage.press("down")
+        assert "\x1b" not in stage.text()
+        same(f"bpf-map-detail-{size[0]}x{size[1]}.txt", stage.text())
+
+    perform(scenario, size=size, engines=ENGINES)
+
+
+def test_entries_are_searched_and_sorted_by_a_field_or_its_rate() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press("6")
+        await stage.tick(2)
+        await stage.press("down", "enter")
+        await until_async(lambda: "10.0.0.1" in stage.text(), "the entries were read")
+        assert in_order(stage) == ["10.0.0.1", "10.0.0.3", "10.0.0.2"]
+        await stage.press("s", "s")
+        assert in_order(stage) == ["10.0.0.3", "10.0.0.2", "10.0.0.1"]
+        await stage.press("s")
+        assert in_order(stage) == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+        await stage.press("slash", *"nothing", "enter")
+        assert in_order(stage) == []
+        await stage.press("slash", *["backspace"] * 7, "i", "l", "space", "2", "enter")
+        assert in_order(stage) == ["10.0.0.2"]
+        await stage.press("down")
+        assert "CPU 0: packets=180; CPU 1: packets=20" in stage.text()
+        await stage.press("enter")
+        assert in_order(stage) == ["10.0.0.2"]
+        await stage.press("escape", "g", "down", "enter")
+        await until_async(lambda: "the first 3 of 7" in stage.text(), "the other map was read")
+        assert in_order(stage) == ["10.0.0.1", "10.0.0.3", "10.0.0.2"]
+
+    perform(scenario, size=(160, 50), engines=ENGINES)
+
+
+def in_order(stage: Stage) -> list[str]:
+    """Return the keys of the entries on the screen, from top to bottom."""
+    lines = stage.text().splitlines()
+    rule = next(at for at, line in enumerate(lines) if line.startswith("───"))
+    return [line.split()[0].rstrip("◂") for line in lines[:rule] if line.startswith("10.0.0.")]
+
+
+def test_copies_of_a_map_are_profiled_from_list_and_entries() -> None:
+    engine = CannedMaps()
+
+    async def scenario(stage: Stage) -> None:
+        await stage.press("6")
+        await stage.tick(2)
+        await stage.press("M")
+        assert "Select a map first" in said(stage)
+        await stage.press("down", "M")
+        await until_async(lambda: engine.copied == ["8"], "a profile of copies began")
+        await until_async(lambda: "none was wrong" in stage.text(), stage.text)
+        assert "profile of flows" in stage.text()
+        await stage.press("escape", "escape")
+        assert "6 Maps" in stage.text()
+        await stage.press("down", "enter")
+        await until_async(lambda: "the first 3 of" in stage.text(), stage.text)
+        await stage.press("M")
+        await until_async(lambda: len(engine.copied) == 2, "a second profile began")
+
+    perform(scenario, size=(160, 50), engines={**ENGINES, "maps": engine})
+
+
+def said(stage: Stage) -> str:
+    return " ".join(sentence for _, sentence, _ in stage.app.said)

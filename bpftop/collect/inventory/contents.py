@@ -9,6 +9,7 @@ from contextlib import suppress
 from bpftop.fields import frozen
 from bpftop.kernel.bpf import bpf_map, inventory
 from bpftop.kernel.bpf.map_entries import MapContent, count_entries, read_entries
+from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.check import KernelError
 from bpftop.model.bpf_inventory import Entries, KnownMap
 from bpftop.model.btf import BadBtf, Btf
@@ -44,6 +45,12 @@ def read_content(which: KnownMap, most: int, limit_s: float = 1.0) -> ReadConten
         with suppress(BadBtf, KernelError):
             btf = Btf(inventory.btf_bytes(which.btf_id))
     return ReadContent(which, content, btf, read_ns)
+
+
+def content_bytes(which: KnownMap) -> int:
+    """Return the bytes of a key with its values of all CPUs."""
+    copies = possible_cpus() if "percpu" in which.type else 1
+    return which.key_bytes + copies * which.value_bytes
 
 
 def count_all(maps: Iterable[KnownMap]) -> dict[int, Entries]:

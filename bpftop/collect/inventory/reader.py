@@ -28,6 +28,9 @@ from bpftop.model.bpf_inventory import BpfInventory, BpfProgram, KnownMap, Owner
 
 _BPF_INSN_BYTES = 8
 
+CHANGING_EVERY = 10
+"""Memory and frozen state of a map, which its fdinfo tells, are read again with every so many readings."""
+
 PERF_TYPES = frozenset({"kprobe", "tracepoint"})
 """Types of programs that a perf event runs, and that the kernel names for it; ``kprobe`` includes uprobes."""
 PERF_EVENTS_MAX = 4_096
@@ -49,6 +52,7 @@ class InventoryReader:
         self._unavailable: dict[str, str] = {}
         self._clock_ns = 0.0
         self._type_names = inventory.program_type_names(), inventory.map_type_names()
+        self._rounds = 0
         self._programs: dict[tuple[int, int], BpfProgram] = {}
         self._maps: dict[int, KnownMap] = {}
         self._pins, self._names, self._points = Pins(), ProcessNames(), AttachPoints()
@@ -68,6 +72,7 @@ class InventoryReader:
     def read(self) -> BpfInventory:
         """Read everything. Raises KernelError: EPERM without CAP_SYS_ADMIN."""
         read_ns, wall_ns = time.monotonic_ns(), time.time_ns()
+        self._rounds += 1
         programs, maps = inventory.programs(), inventory.maps()
         links = self._optional("links", inventory.links) or []
         held = self._optional("owners", self._open_objects.read) or []
@@ -92,6 +97,8 @@ class InventoryReader:
             for map_id in program.map_ids:
                 used_by.setdefault(map_id, []).append(program.prog_id)
         self._programs = {key: known for key, known in self._programs.items() if key[0] in current}
+        map_ids = {each.map_id for each in maps}
+        self._maps = {map_id: known for map_id, known in self._maps.items() if map_id in map_ids}
         return BpfInventory(
             read_ns,
             wall_ns,
@@ -125,15 +132,16 @@ class InventoryReader:
                 loaded.xlated_bytes // _BPF_INSN_BYTES,
                 loaded.jited_bytes,
                 loaded.verified_insns,
-                inventory.memory_bytes_of("program", loaded.prog_id),
+                inventory.fdinfo_of("program", loaded.prog_id).memory_bytes,
                 loaded.btf_id,
                 inventory.map_ids_of(loaded.prog_id) if loaded.map_count else (),
             )
         return self._programs[key]
 
     def _known_map(self, loaded: LoadedMap) -> KnownMap:
-        if loaded.map_id not in self._maps:
-            self._maps[loaded.map_id] = KnownMap(
+        known = self._maps.get(loaded.map_id)
+        if known is None:
+            known = KnownMap(
                 loaded.map_id,
                 self._type_names[1].get(loaded.type, str(loaded.type)),
                 loaded.name,
@@ -141,12 +149,16 @@ class InventoryReader:
                 loaded.value_bytes,
                 loaded.max_entries,
                 loaded.flags,
-                inventory.memory_bytes_of("map", loaded.map_id),
-                loaded.btf_id,
-                loaded.key_type_id,
-                loaded.value_type_id,
+                btf_id=loaded.btf_id,
+                key_type_id=loaded.key_type_id,
+                value_type_id=loaded.value_type_id,
             )
-        return self._maps[loaded.map_id]
+        elif (loaded.map_id + self._rounds) % CHANGING_EVERY:
+            return known
+        changing = inventory.fdinfo_of("map", loaded.map_id)
+        known = replace(known, memory_bytes=changing.memory_bytes, frozen=bool(changing.frozen))
+        self._maps[loaded.map_id] = known
+        return known
 
     def _owners(
         self, held: Iterable[OpenObject], links: Iterable[LinkInfo], perf_events: Mapping[OpenObject, PerfAttachment]

@@ -62,6 +62,7 @@ class LoadedMapObject(TypedDict):
     value_bytes: Count
     max_entries: Count
     flags: Count
+    frozen: Annotated[bool, "true: user space may not write to it any more."]
     memory_bytes: Count | None
     entries: Annotated[Count | None, "null: not counted, or of a type without keys."]
     entries_complete: Annotated[bool | None, "false: there are at least so many."]

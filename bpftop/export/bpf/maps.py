@@ -85,6 +85,7 @@ def _map(line: LoadedMapLine, each: KnownMap) -> LoadedMapObject:
         "value_bytes": each.value_bytes,
         "max_entries": each.max_entries,
         "flags": each.flags,
+        "frozen": each.frozen,
         "memory_bytes": each.memory_bytes,
         "entries": line.used,
         "entries_complete": None if line.used is None else line.complete,

@@ -99,14 +99,26 @@ def full_name_of(prog_id: int) -> str:
         return ""
 
 
-def memory_bytes_of(kind: str, object_id: int) -> int | None:
-    """Return the memory that the kernel charges for a ``program`` or a ``map``; None where the kernel does not tell."""
-    opener = {"program": lib.bpf_prog_get_fd_by_id, "map": lib.bpftop_map_by_id}[kind]
-    fd = opener(object_id)
+@frozen
+class FdInfo:
+    """Facts that only a file descriptor's fdinfo has; None where the kernel does not tell.
+
+    ``frozen``: user space may not write to the map any more.
+    """
+
+    memory_bytes: int | None = None
+    frozen: bool | None = None
+
+
+def fdinfo_of(kind: Literal["program", "map"], object_id: int) -> FdInfo:
+    """Return the memory that the kernel charges for an object, and whether a map is frozen; nothing once it is gone."""
+    fd = (lib.bpf_prog_get_fd_by_id if kind == "program" else lib.bpftop_map_by_id)(object_id)
     if fd < 0:
-        return None
+        return FdInfo()
     with closing(OwnedFd(fd)), open(f"/proc/self/fdinfo/{fd}") as lines:
-        return next((int(line.split()[1]) for line in lines if line.startswith("memlock:")), None)
+        fields = dict(line.split(":", 1) for line in lines if ":" in line)
+    memory, frozen_text = fields.get("memlock"), fields.get("frozen")
+    return FdInfo(None if memory is None else int(memory), None if frozen_text is None else frozen_text.strip() == "1")
 
 
 def btf_bytes(btf_id: int) -> bytes:

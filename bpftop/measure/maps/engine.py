@@ -7,7 +7,7 @@ from typing import Protocol
 from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.measure.program_loop import allowed_cpus
 from bpftop.measure.api import MeasurementRun, Stop
-from bpftop.measure.maps.live_map import LiveMap
+from bpftop.measure.maps.live_map import LiveMap, read_live_map
 from bpftop.measure.maps.plan import MeasureRequest, expected_s, make_plan
 from bpftop.measure.maps.profile import MapProfile
 from bpftop.measure.maps.results import CellResult, MapReport
@@ -40,6 +40,12 @@ class MapEngine(Protocol):
     def profile(self, request: MeasureRequest, stop: Stop) -> MapRun:
         """Check the request. Raises BpftopError: the request is impossible, or a privilege is missing."""
 
+    def profile_copy(self, request: MeasureRequest, stop: Stop, map_id: str) -> MapRun:
+        """Do the same for copies of a map of the system, in place of the request's types, sizes and fills.
+
+        Raises BpftopError also for a map that is gone, or whose type is not profiled.
+        """
+
 
 class LocalMapEngine:
     """Profiles on this machine."""
@@ -53,3 +59,6 @@ class LocalMapEngine:
     def profile(self, request: MeasureRequest, stop: Stop, live: LiveMap | None = None) -> MapProfile:
         """Check the request; ``live``: measure copies of this map of the system."""
         return MapProfile(make_plan(request, allowed_cpus(), possible_cpus(), live), stop)
+
+    def profile_copy(self, request: MeasureRequest, stop: Stop, map_id: str) -> MapProfile:
+        return self.profile(request, stop, read_live_map(map_id, stop))

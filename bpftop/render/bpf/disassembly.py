@@ -25,17 +25,17 @@ def disassembly_lines(
             yield f"; {line}"
             written = line
         name = maps.get(each.map_id, "")
-        kind = HOT if each.map_id in hot else "map"
+        kind = HOT if each.map_id in hot and not each.is_variable else "map"
         yield f"{each.offset:5}: {each.text}{f'    <- {kind} {name}' if name else ''}"
 
 
 def map_references(instructions: Iterable[Instruction]) -> Counter[int]:
-    """Return id of a map -> number of instructions that refer to the map."""
-    return Counter(each.map_id for each in instructions if each.map_id)
+    """Return id of a map -> number of instructions that name it for an operation, not for a global variable."""
+    return Counter(each.map_id for each in instructions if each.map_id and not each.is_variable)
 
 
 def hot_maps(references: Mapping[int, int]) -> set[int]:
-    """Return the maps that most instructions refer to; none where all maps have as many references."""
+    """Return the maps that most instructions name; none where all of several maps are named as often."""
     most = max(references.values(), default=0)
     hot = {map_id for map_id, count in references.items() if count == most}
-    return hot if len(hot) < len(references) else set()
+    return hot if len(hot) == 1 or len(hot) < len(references) else set()

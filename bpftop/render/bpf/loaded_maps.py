@@ -171,6 +171,32 @@ MAP_PAST_COLUMNS: tuple[Column[LoadedMapLine], ...] = (
 """The columns of a screen, which has a past."""
 
 
+FLAGS = {
+    0x1: "no_prealloc", 0x2: "no_common_lru", 0x4: "numa_node", 0x8: "rdonly", 0x10: "wronly", 0x20: "stack_build_id",
+    0x40: "zero_seed", 0x80: "rdonly_prog", 0x100: "wronly_prog", 0x200: "clone", 0x400: "mmapable",
+    0x800: "preserve_elems", 0x1000: "inner_map", 0x2000: "link", 0x8000: "vtype_btf_obj_fd", 0x20000: "segv_on_fault",
+    0x40000: "no_user_conv",
+}  # fmt: skip
+"""BPF_F_... flags of BPF_MAP_CREATE, in lower case (include/uapi/linux/bpf.h, Linux 6.18)."""
+
+
+def flags_text(flags: int) -> str:
+    """Return ``no_prealloc, mmapable``; an unknown flag as a number; ``none`` without flags."""
+    names = [FLAGS.get(1 << bit, hex(1 << bit)) for bit in range(32) if flags >> bit & 1]
+    return ", ".join(names) or "none"
+
+
+def map_facts(which: KnownMap, inventory: BpfInventory) -> list[str]:
+    """Return what samples do not have of a map: sizes, flags, pins, and the programs that use it."""
+    users = [inventory.programs[each].name or str(each) for each in which.prog_ids if each in inventory.programs]
+    sizes = f"key {which.key_bytes} B, value {which.value_bytes} B, flags {flags_text(which.flags)}"
+    return [
+        sizes + (", frozen: user space may not write" if which.frozen else ""),
+        f"used by {', '.join(users) or 'no program'}",
+        f"pinned at {', '.join(which.pinned) or 'no path'}",
+    ]
+
+
 def content_columns(rows: Sequence[EntryRow]) -> list[Column[EntryRow]]:
     """Return the columns for the entries of a map, as wide as the entries need; rates only where they are known."""
     keys = max((len(text_of(row.key)) for row in rows), default=0)

@@ -1,21 +1,18 @@
-"""Texts about a BPF program or map of the live machine: instructions with source lines, and entries."""
+"""The text about a BPF program of the live machine: its verifier, its profile, its instructions with source lines."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bpftop.collect.inventory.contents import read_content
 from bpftop.collect.inventory.disassembly import read_disassembly
 from bpftop.collect.inventory.reader import InventoryReader
 from bpftop.errors import BpftopError
 from bpftop.measure.programs.program_profile import profile_program
 from bpftop.model.bpf_inventory import BpfInventory
-from bpftop.model.map_contents import decode_entry, text_of
 from bpftop.render.bpf.disassembly import HOT, disassembly_lines, hot_maps, map_references
 from bpftop.render.bpf.loaded_programs import verifier_text
 from bpftop.render.bpf.program_profile import profile_text
 
-ENTRIES_MAX = 500
 PROFILE_S = 1.0
 _TITLE = 13
 
@@ -25,7 +22,7 @@ def program_text(prog_id: int) -> Sequence[str]:
 
     Raises BpftopError once the program is gone.
     """
-    inventory = _inventory()
+    inventory = current_inventory()
     program = inventory.programs.get(prog_id)
     if program is None:
         raise BpftopError(f"the BPF program {prog_id} has been unloaded")
@@ -56,19 +53,8 @@ def _profile(prog_id: int) -> str:
         return f"not possible: {error}"
 
 
-def map_text(map_id: int) -> Sequence[str]:
-    """Return the entries of a map, the first line says how many. Raises BpftopError once it is gone."""
-    which = _inventory().maps.get(map_id)
-    if which is None:
-        raise BpftopError(f"the BPF map {map_id} is gone")
-    content = read_content(which, ENTRIES_MAX)
-    entries = content.content.entries
-    more = "" if content.content.complete else f", the first {ENTRIES_MAX}; `bpftop maps {map_id}` has more"
-    rows = (decode_entry(e.key, e.values, content.btf, which.key_type_id, which.value_type_id) for e in entries)
-    return (f"{len(entries)} entries{more}", *(f"{text_of(row.key)}  ->  {text_of(row.value)}" for row in rows))
-
-
-def _inventory() -> BpfInventory:
+def current_inventory() -> BpfInventory:
+    """Read every program and map once, without run statistics. Raises BpftopError."""
     reader = InventoryReader(statistics=False)
     try:
         return reader.read()

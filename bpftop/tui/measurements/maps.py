@@ -43,6 +43,12 @@ class MapMeasurement(Measurement):
         """Choose the value ``steps`` further for an axis."""
         self.choices = next_choice(self.axes, self.choices, axis, steps)
 
+    def start_copy(self, map_id: str) -> None:
+        """Measure copies of a map of the system, with the chosen accesses, batches and threads."""
+        request = request_of(self.axes, self.choices)
+        self.results, self.verdict = (), ()
+        self.begin(lambda stop: self._taken(self._engine.profile_copy(request, stop, map_id)))
+
     def start(self) -> None:
         """Measure the choices."""
         request = request_of(self.axes, self.choices)
@@ -50,7 +56,9 @@ class MapMeasurement(Measurement):
         self.begin(lambda stop: self._profile(request, stop))
 
     def _profile(self, request: MeasureRequest, stop: Stop) -> MapRun:
-        run = self._engine.profile(request, stop)
+        return self._taken(self._engine.profile(request, stop))
+
+    def _taken(self, run: MapRun) -> MapRun:
         self.earlier = run.earlier
         return run
 

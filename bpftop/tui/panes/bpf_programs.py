@@ -99,7 +99,8 @@ class BpfProgramsPane(BpfObjectsPane):
     terms = (
         ("run statistics", "The kernel counts and times every run of every BPF program while this pane is open. That "
          "costs each run two clock readings; their distance is measured and taken off."),
-        ("hot map", "In the instructions of a program: the map that most of them refer to."),
+        ("hot map", "The map that most instructions of a program name for an operation. Maps with global variables "
+         "(.rodata, .bss) do not count: their values are read like memory."),
         ("held by", "Processes with a file descriptor of the program or of a link to it, from a BPF iterator over all "
          "open files, with container or unit by their cgroup."),
     )  # fmt: skip

@@ -17,7 +17,7 @@ from bpftop.tui.measurements.measurement import Measurement
 from bpftop.tui.measurements.programs import ProgramMeasurement
 from bpftop.tui.measurements.status_lines import status_lines
 from bpftop.tui.messages import Said
-from bpftop.tui.moment import Moment
+from bpftop.tui.moment import Moment, Place
 from bpftop.tui.panes.map_results import VERDICT_LINES, ChoiceTable, MapVerdict, OperationTable
 from bpftop.tui.panes.overview import set_height
 from bpftop.tui.panes.pane import Pane
@@ -92,6 +92,7 @@ class MeasurePane(Pane):
         self.measurements: tuple[Measurement, Measurement] = (self.maps, self.programs)
         self.current: Measurement = self.maps
         self._told: set[str] = set()
+        self._entered: Place | None = None
         self._choices, self._operations = ChoiceTable(self.maps), OperationTable(self.maps)
         self.suites = SuiteList(self.programs)
         self._result = SuiteResult(self.programs, self.suites)
@@ -166,10 +167,26 @@ class MeasurePane(Pane):
         if isinstance(table, ChoiceTable):
             table.turn(steps)
 
-    def action_run(self) -> None:
+    def enter(self, place: Place) -> None:
+        super().enter(place)
+        if place.subject and place is not self._entered:
+            self.set_class(False, "-programs")
+            self.current = self.maps
+            if not self._is_busy():
+                self.maps.start_copy(place.subject)
+                self.action_other()
+        self._entered = place
+
+    def _is_busy(self) -> bool:
+        """Say so if a measurement is running."""
         running = next((m for m in self.measurements if m.running), None)
         if running is not None:
             self.post_message(Said(f"{running.title}: this is measuring now; wait for its end, or cancel it with esc"))
+        return running is not None
+
+    def action_run(self) -> None:
+        if self._is_busy():
+            pass
         elif self.current is self.maps:
             self.maps.start()
         else:

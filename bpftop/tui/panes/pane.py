@@ -37,6 +37,8 @@ class Pane(Vertical, can_focus=True):
     title: ClassVar[str]
     hints: ClassVar[Sequence[tuple[str, str]]] = (("filter", "filter"), ("sort", "sort"), ("direction", "RX/TX"))
     """Action id and word for the line of keys, the most useful first."""
+    detail_hints: ClassVar[Sequence[tuple[str, str]]] = ()
+    """Action id and word for the line of keys among the details of a row, after the way back."""
     source: ClassVar[str] = ""
     """Source of the numbers of the table, for the help; a column with another source says so itself."""
     terms: ClassVar[Sequence[tuple[str, str]]] = ()
