@@ -13,6 +13,7 @@ from bpftop.history.analyzer import Analyzer
 from bpftop.history.bpf_trends import BpfMoment, BpfTrends
 from bpftop.history.cpu_trends import CpuTrends
 from bpftop.history.episodes import Episodes
+from bpftop.history.flow_trends import FlowTrends
 from bpftop.history.packing import Packed, Packer, unpack
 from bpftop.history.stage_totals import StageRow, StageTotals
 from bpftop.model.derive import derive_snapshot
@@ -57,6 +58,7 @@ class History:
         self._analyzer = Analyzer(rules, keep_ns=HISTORY_NS)
         self.cpu_trends = CpuTrends(HISTORY_NS)
         self.bpf_trends = BpfTrends(HISTORY_NS)
+        self.flow_trends = FlowTrends()
         self._newest: Sample | None = None
         self._packer = Packer[Sample]()
         self._packed: list[Packed[Sample]] = []
@@ -89,6 +91,7 @@ class History:
             self._packed_ns.append(before.mono_ns)
         self.cpu_trends.push(sample)
         self.bpf_trends.push(sample)
+        self.flow_trends.push(snapshot)
         self._forget(sample.mono_ns - HISTORY_NS)
         self._ranges = None
         return snapshot

@@ -97,7 +97,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("wide", "w", "All CPUs as a strip", "In CPUs: all CPUs as one strip, a cell per CPU, instead of rows.",
            "in 2 CPUs"),
     Action("group", "b", "Group flows",
-           "In Flows: group by source, destination, destination port, or not at all. In Programs and Maps: by type or "
+           "In Flows: group by address, port, process, container, or not at all. In Programs and Maps: by type or "
            "owner.",
            "in 4 Flows, 5 Programs and 6 Maps"),
     Action("names", "n", "Names of addresses",

@@ -20,7 +20,7 @@ def tables() -> Iterator[tuple[str, Column[Any]]]:
         for name, value in vars(importlib.import_module(f"bpftop.render.{module.name}")).items():
             columns = [value] if isinstance(value, Column) else value if isinstance(value, tuple) else ()
             yield from ((f"{module.name}.{name}", column) for column in columns if isinstance(column, Column))
-    yield from (("group_columns", column) for column in group_columns("source"))
+    yield from (("group_columns", column) for column in group_columns("address"))
 
 
 COLUMNS = list(tables())

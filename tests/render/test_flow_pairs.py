@@ -8,7 +8,7 @@ from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import DIRECTIONS, Interface, Key, Reading, reading_key
 from bpftop.model.snapshot import Snapshot
 from bpftop.render.flows.flow_pairs import NO_CONTAINER, PAIR_GROUPS, FlowPair, PairBy
-from bpftop.render.flows.flow_rows import NO_SERVICE, UNKNOWN_PROCESS, GroupBy, flow_lines
+from bpftop.render.flows.flow_rows import UNKNOWN_PROCESS
 from bpftop.render.flows.flow_top import REST, flow_top
 from tests.samples import interface, packed, sample
 
@@ -135,16 +135,3 @@ def test_without_rates_nothing_is_shared() -> None:
     shot = derive_snapshot(None, first)
     top = flow_top(shot, shot.interfaces[0], "flow", 10)
     assert (top.rows, top.rest.share, top.sentence) == ((), None, "")
-
-
-@pytest.mark.parametrize(
-    ("by", "expected"),
-    [
-        ("process", [("nginx[812]", 24_000), ("resolve[90]", 4_000), (UNKNOWN_PROCESS, 2_400)]),
-        ("service", [("docker 0123456789ab", 24_000), (NO_SERVICE, 6_400)]),
-    ],
-)
-def test_the_pane_groups_by_process_and_service(by: GroupBy, expected: list[tuple[str, int]]) -> None:
-    shot = moment()
-    rows = flow_lines(shot, shot.interfaces[0], "rx", by, {})
-    assert [(row.member, row.bits_per_sec) for row in rows] == expected

@@ -39,8 +39,8 @@ def test_flows(same: Same, size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_destination_ports_of_tx_sampled(same: Same, size: tuple[int, int]) -> None:
-    shows(same, "flows-ports", size, "t", "b", "b", "b", "N")
+def test_ports_of_services_sampled(same: Same, size: tuple[int, int]) -> None:
+    shows(same, "flows-ports", size, "t", "b", "b", "N")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -81,6 +81,24 @@ def test_scrolling_back_shows_the_flows_of_that_moment() -> None:
         while "There are no flows" in stage.text():
             await stage.press("left")
         assert stage.row("203.0.113.77").split()[:6] == before.split()[:6]
+
+    perform(scenario)
+
+
+def test_the_last_row_is_all_others_and_the_shares_add_up() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press("4")
+        await stage.tick(3)
+        view = stage.app.frame.query_one(FlowsTable)
+        assert view.moment is not None
+        shown = view.view(view.moment)
+        assert sum(row.pair.share or 0 for row in (*shown.rows, shown.rest)) == pytest.approx(1)
+        assert len(shown.rows[0].trend) == 3
+        await stage.press("G")
+        assert stage.line(-2).startswith("(all others)")
+        assert "(all others)" not in view.cursor
+        await stage.press("slash", *"udp", "enter")
+        assert "(all others)" not in stage.text()
 
     perform(scenario)
 
@@ -131,7 +149,7 @@ def test_enter_on_a_protocol_shows_its_flows_and_esc_goes_back() -> None:
         await stage.tick()
         assert "filter: udp" in stage.text()
         assert "Overview › UDP" in stage.line(0)
-        assert all(" UDP " in line for line in stage.text().splitlines()[9:12])
+        assert all(" UDP " in line for line in stage.text().splitlines()[10:13])
         await stage.press("escape")
         assert stage.row("UDP").startswith("UDP           ◂")
 
@@ -156,11 +174,11 @@ def test_names_are_asked_for_on_request_and_shown_as_text() -> None:
         assert stage.row("203.0.113.77")
         held.set()
         await until(stage, lambda: "looking up" not in stage.text())
-        assert stage.row("evil?[2J.example").split()[2] == "web.example"
+        assert stage.row("evil?[2J.example:40001").split()[1] == "web.example:443"
         assert sorted(asked) == sorted(set(asked))
         await stage.press("slash", *"web.ex", "enter")
         assert stage.row("evil?[2J.example")
         await stage.press("escape", "n")
-        assert stage.row("203.0.113.77").split()[2] == "198.18.0.1"
+        assert stage.row("203.0.113.77:40001").split()[1] == "198.18.0.1:443"
 
     perform(scenario, engines={"names": resolve})

@@ -6,35 +6,31 @@ from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 
 from bpftop.model.escaping import escaped_text
-from bpftop.model.units import UNKNOWN, pct
-from bpftop.render.columns import Column, clipped, share_text
-from bpftop.render.flows.flow_rows import FlowLine, FlowOwner, GroupBy
+from bpftop.model.units import UNKNOWN, pct, spark
+from bpftop.render.columns import Column, clipped
+from bpftop.render.flows.flow_pairs import PairBy
+from bpftop.render.flows.flow_rows import FlowOwner
+from bpftop.render.flows.flow_table import TREND_CELLS, FlowRow
 
 
-def _address_text(address: Callable[[FlowLine], str]) -> Callable[[FlowLine, int], str]:
-    """Return a function that formats an address or its name. Long addresses keep both ends: neighbours differ there."""
+def _end_text(end: Callable[[FlowRow], str]) -> Callable[[FlowRow, int], str]:
+    """Return a function that formats an end or a group. Long addresses keep both ends: neighbours differ there."""
 
-    def text(row: FlowLine, width: int) -> str:
-        name = row.called(address(row))
-        if len(name) <= width or name != address(row):
-            return clipped(name, width)
-        return f"{name[: width // 2 - 1]}…{name[width // 2 - width :]}"
+    def text(row: FlowRow, width: int) -> str:
+        name = escaped_text(end(row))
+        return name if len(name) <= width else f"{name[: width // 2 - 1]}…{name[width // 2 - width :]}"
 
     return text
 
 
-def _order(member: str) -> str:
-    """Return a sort key: other texts first, then IPv4 and IPv6 addresses by their numbers."""
+def _order(end: tuple[str, int]) -> str:
+    """Return a sort key: other texts first, then IPv4 and IPv6 addresses by their numbers, then ports."""
+    member, port = end
     try:
         address = ip_address(member)
     except ValueError:
         return member
-    return f"~{address.version}{address.packed.hex()}"
-
-
-def _port(number: int) -> str:
-    """Format a port; 0 is no port, and empty."""
-    return str(number or "")
+    return f"~{address.version}{address.packed.hex()}{port:05}"
 
 
 def age_text(age_ns: int | None) -> str:
@@ -61,67 +57,78 @@ def milliseconds(time_us: float | None) -> str:
 
 _FLOWS = "bpftop's flow table, which its program fills while flows are counted"
 
-INTERFACE: Column[FlowLine] = Column(
+INTERFACE: Column[FlowRow] = Column(
     "interface", "Interface", "", 11, "The interface that counted the flow.",
-    lambda r: r.interface, lambda r, width: clipped(r.interface, width), gap=0, left=True, look="name", source=_FLOWS,
+    lambda r: r.pair.interface, lambda r, width: clipped(r.pair.interface, width), gap=0, left=True, look="name",
+    source=_FLOWS,
 )  # fmt: skip
 
-_RATES: tuple[Column[FlowLine], ...] = (
-    Column("packets_per_sec", "pps", "packets/s", 8, "Packets per second.",
-          lambda r: r.packets_per_sec, source=_FLOWS),
-    Column("bits_per_sec", "bit/s", "bits/s", 8, "Bits per second: L2 bytes without FCS, times 8.",
-          lambda r: r.bits_per_sec, rank=1, source=_FLOWS),
+_AMOUNTS: tuple[Column[FlowRow], ...] = (
+    Column("rx_bits_per_sec", "RX b/s", "bits/s", 8, "Received bits per second: L2 bytes without FCS, times 8.",
+          lambda r: r.pair.rx.bits_per_sec, source=_FLOWS),
+    Column("tx_bits_per_sec", "TX b/s", "bits/s", 8, "Sent bits per second.",
+          lambda r: r.pair.tx.bits_per_sec, source=_FLOWS),
+    Column("bytes", "total", "bytes", 8, "Bytes of both directions since flows are counted.",
+          lambda r: r.pair.bytes, rank=2, source=_FLOWS),
+    Column("share", "share", "%", 6, "Share of the bits per second of both directions; with the last row, which is all "
+           "others, the shares add up to 100 %.",
+          lambda r: r.pair.share, form=pct, rank=1, source=_FLOWS),
+    Column("trend", "last ticks", "bits/s", TREND_CELLS + 2, "Bits per second in each of the last ticks, of the flows "
+           "that were among the busiest.",
+          lambda r: None, lambda r, width: spark(r.trend, width), rank=5, gap=2, look="trend", sortable=False,
+          source=_FLOWS),
+    Column("packets_per_sec", "pps", "packets/s", 8, "Packets per second of both directions.",
+          lambda r: r.pair.packets_per_sec, rank=4, source=_FLOWS),
+)  # fmt: skip
+_PROTOCOL: Column[FlowRow] = Column(
+    "protocol", "proto", "", 7, "IP protocol.",
+    lambda r: r.pair.protocol, lambda r, width: clipped(r.pair.protocol, width), gap=1, left=True, rank=3,
+    look="muted", source=_FLOWS,
 )  # fmt: skip
 
-FLOW_COLUMNS: tuple[Column[FlowLine], ...] = (
-    Column("saddr", "Source", "", 16, "Source address, or its name (`n`).",
-          lambda r: _order(r.saddr), _address_text(lambda r: r.saddr), gap=0, left=True, stretch=24, look="name",
-          source=_FLOWS),
-    Column("sport", "port", "number", 6, "Source port. Empty: fragments after the first, and all but TCP and UDP.",
-          lambda r: r.sport, form=_port, rank=3, source=_FLOWS),
-    Column("daddr", "Destination", "", 17, "Destination address, or its name.",
-          lambda r: _order(r.daddr), _address_text(lambda r: r.daddr), gap=1, left=True, stretch=24, look="name",
-          source=_FLOWS),
-    Column("dport", "port", "number", 6, "Destination port.", lambda r: r.dport, form=_port, source=_FLOWS),
-    Column("protocol", "proto", "", 7, "IP protocol.",
-          lambda r: r.protocol, lambda r, width: clipped(r.protocol, width), gap=1, left=True, rank=2,
-          look="muted", source=_FLOWS),
-    *_RATES,
-    Column("share", "share", "%", 6, "Share of all packets of the direction (`t` changes it).",
-          lambda r: r.share, form=pct, rank=4, source=_FLOWS),
+FLOW_COLUMNS: tuple[Column[FlowRow], ...] = (
+    Column("remote", "Other side", "", 21, "Address, or its name (`n`), and port of the other side. Fragments after "
+           "the first, and all but TCP and UDP, have no port.",
+          lambda r: _order(r.pair.remote), _end_text(lambda r: r.called(r.pair.remote) or r.member), gap=0, left=True,
+          stretch=26, look="name", source=_FLOWS),
+    Column("local", "This host", "", 20, "Address and port of this host.",
+          lambda r: _order(r.pair.local), _end_text(lambda r: r.called(r.pair.local)), gap=1, left=True, stretch=20,
+          look="name", source=_FLOWS),
+    *_AMOUNTS[:4],
+    _PROTOCOL,
+    *_AMOUNTS[4:],
     Column("age", "age", "s, m or h", 6, "How long ago the flow was first seen since flows are counted.",
-          lambda r: r.age_ns, form=age_text, rank=5, source=_FLOWS),
+          lambda r: r.pair.age_ns, form=age_text, rank=6, source=_FLOWS),
     Column("process", "process", "", 24, "Process of the flow on this host, and its container or systemd unit. Empty: "
            "no socket here, or not among the 50 flows with most bytes.",
-          lambda r: owner_text(r.owner), lambda r, width: clipped(owner_text(r.owner), width), rank=6, gap=2, left=True,
-          stretch=24, look="name", source="the kernel's socket of the flow (sock_diag), and its process in /proc"),
+          lambda r: owner_text(r.pair.owner), lambda r, width: clipped(owner_text(r.pair.owner), width), rank=7, gap=2,
+          left=True, stretch=24, look="name", source="the kernel's socket of the flow (sock_diag), and its process in "
+          "/proc"),
     Column("rtt", "RTT", "ms", 8, "Smoothed round-trip time of the TCP connection.",
-          lambda r: None if r.owner is None else r.owner.rtt_us, form=milliseconds, rank=7,
+          lambda r: None if r.pair.owner is None else r.pair.owner.rtt_us, form=milliseconds, rank=8,
           source="the kernel's socket of the flow (sock_diag, tcp_info)"),
     Column("resent", "resent", "/s", 8, "Segments that this host sent again, per second.",
-          lambda r: None if r.owner is None else r.owner.retransmits_per_sec, rank=8,
+          lambda r: None if r.pair.owner is None else r.pair.owner.retransmits_per_sec, rank=9,
           source="the kernel's socket of the flow (sock_diag, tcp_info)"),
 )  # fmt: skip
 
-_TITLES: Mapping[GroupBy, str] = {
-    "source": "Source",
-    "destination": "Destination",
-    "destination_port": "Destination port",
+_TITLES: Mapping[PairBy, str] = {
+    "address": "Address of the other side",
+    "port": "Port of the service",
     "process": "Process",
-    "service": "Container or unit",
+    "container": "Container or unit",
 }
 
 
-def group_columns(by: GroupBy) -> tuple[Column[FlowLine], ...]:
+def group_columns(by: PairBy) -> tuple[Column[FlowRow], ...]:
     """Return the columns of a grouping."""
     if by == "flow":
         return FLOW_COLUMNS
     return (
-        Column("member", _TITLES[by], "", 22, "What the flows have in common.",
-              lambda r: _order(r.member), _address_text(lambda r: r.member), gap=0, left=True, stretch=24, look="name",
-              source=_FLOWS),
-        *_RATES,
-        Column("share", "share", "%", 19, "Share of all packets of the direction.",
-              lambda r: r.share, lambda r, width: share_text(r.share, width), rank=2, gap=2,
-              left=True, look="bar", source=_FLOWS),
+        Column("member", _TITLES[by], "", 30, "What the flows have in common.",
+              lambda r: _order((r.pair.name, 0)), _end_text(lambda r: r.member), gap=0, left=True, stretch=24,
+              look="name", source=_FLOWS),
+        *_AMOUNTS,
+        Column("flows", "flows", "number", 7, "Flows of the group among the busiest.",
+              lambda r: r.pair.flows, form=str, rank=3, source=_FLOWS),
     )  # fmt: skip

@@ -6,14 +6,21 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from bpftop.fields import field, frozen, replace
+from bpftop.history.flow_trends import FlowEnds, flow_ends
 from bpftop.model.protocols import protocol_name
-from bpftop.model.sample import DIRECTIONS
+from bpftop.model.readings import RatedReading
+from bpftop.model.sample import DIRECTIONS, Direction, Key
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
 from bpftop.render.flows.flow_rows import UNKNOWN_PROCESS, FlowOwner, flow_owners, flow_readings
 
 PairBy = Literal["flow", "address", "port", "process", "container"]
 PAIR_GROUPS: tuple[PairBy, ...] = ("flow", "address", "port", "process", "container")
 NO_CONTAINER = "(no container)"
+_COUNTED_BY: Mapping[tuple[Direction, PairBy], str] = {
+    ("rx", "address"): "source", ("tx", "address"): "destination",
+    ("rx", "port"): "destination_port", ("tx", "port"): "destination_port",
+}  # fmt: skip
+"""Direction and group -> the kernel's side of it: groups of all flows in the table."""
 
 
 @frozen
@@ -29,6 +36,12 @@ class Amounts:
         return Amounts(
             self.bits_per_sec + other.bits_per_sec, self.packets_per_sec + other.packets_per_sec,
             self.bytes + other.bytes, self.packets + other.packets,
+        )  # fmt: skip
+
+    def at_least(self, other: Amounts) -> Amounts:
+        return Amounts(
+            max(self.bits_per_sec, other.bits_per_sec), max(self.packets_per_sec, other.packets_per_sec),
+            max(self.bytes, other.bytes), max(self.packets, other.packets),
         )  # fmt: skip
 
 
@@ -50,6 +63,22 @@ class FlowPair:
     owner: FlowOwner | None = None
     owners: frozenset[str] = field(default_factory=frozenset)
     share: float | None = None
+    interface: str = ""
+    ends: tuple[FlowEnds, ...] = ()
+    """The flows in the row."""
+
+    @property
+    def key(self) -> str:
+        """Return the interface, for a flow, and the name."""
+        return f"{self.interface}|{self.name}"
+
+    @property
+    def packets_per_sec(self) -> float:
+        return self.rx.packets_per_sec + self.tx.packets_per_sec
+
+    @property
+    def bytes(self) -> int:
+        return self.rx.bytes + self.tx.bytes
 
     @property
     def bits_per_sec(self) -> float:
@@ -63,26 +92,21 @@ class FlowPair:
         return min(self.local[1], self.remote[1])
 
 
-def flow_pairs(snapshot: Snapshot, interface: InterfaceSnapshot) -> dict[tuple[object, ...], FlowPair]:
+def flow_pairs(snapshot: Snapshot, interface: InterfaceSnapshot) -> dict[FlowEnds, FlowPair]:
     """Return the flows among the busiest of either direction, each with both of its directions."""
-    pairs: dict[tuple[object, ...], FlowPair] = {}
+    pairs: dict[FlowEnds, FlowPair] = {}
     for direction in DIRECTIONS:
         owners = flow_owners(snapshot, interface, direction)
         for reading in flow_readings(snapshot, interface, direction, "flows"):
             ages = snapshot.reading("flow_ages", str(reading.keys[0][0]), direction) if reading.keys else None
             for key in reading.keys:
-                label, _, saddr, daddr, sport, dport, l4_proto = key
-                source, destination = (str(saddr), int(sport)), (str(daddr), int(dport))
-                local, remote = (destination, source) if direction == "rx" else (source, destination)
-                amounts = Amounts(
-                    8 * (reading.per_sec(key, "bytes") or 0.0), reading.per_sec(key, "packets") or 0.0,
-                    reading.value(key, "bytes") or 0, reading.value(key, "packets") or 0,
-                )  # fmt: skip
-                name = f"{protocol_name(int(l4_proto))} {end_text(local)} {end_text(remote)}"
-                flow = (label, local, remote, l4_proto)
+                flow = flow_ends(key)
+                amounts = _amounts(reading, key)
+                protocol = protocol_name(flow.l4_proto)
                 pair = pairs.get(flow) or FlowPair(
-                    name, local=local, remote=remote, protocol=protocol_name(int(l4_proto))
-                )
+                    f"{protocol} {end_text(flow.local)} {end_text(flow.remote)}", local=flow.local,
+                    remote=flow.remote, protocol=protocol, interface=flow.interface, ends=(flow,),
+                )  # fmt: skip
                 age = None if ages is None else ages.value(key, "age_ns")
                 pairs[flow] = replace(
                     pair,
@@ -102,15 +126,43 @@ def grouped(pairs: Iterable[FlowPair], by: PairBy) -> list[FlowPair]:
         name = name_of(pair)
         owners = frozenset() if pair.owner is None or not pair.owner.pid else frozenset({pair.owner.name})
         group = groups.get(name)
-        groups[name] = (
-            FlowPair(name, pair.rx, pair.tx, flows=1, owners=owners, age_ns=pair.age_ns)
-            if group is None
-            else replace(
+        if group is None:
+            groups[name] = FlowPair(name, pair.rx, pair.tx, owners=owners, age_ns=pair.age_ns, ends=pair.ends)
+        else:
+            groups[name] = replace(
                 group, rx=group.rx.plus(pair.rx), tx=group.tx.plus(pair.tx), flows=group.flows + 1,
-                owners=group.owners | owners, age_ns=max(filter(None, (group.age_ns, pair.age_ns)), default=None),
-            )
-        )  # fmt: skip
+                owners=group.owners | owners, ends=group.ends + pair.ends,
+                age_ns=max(filter(None, (group.age_ns, pair.age_ns)), default=None),
+            )  # fmt: skip
     return list(groups.values())
+
+
+def with_all_flows(
+    groups: Iterable[FlowPair], snapshot: Snapshot, interface: InterfaceSnapshot, by: PairBy
+) -> list[FlowPair]:
+    """Return groups by address or port with what all flows in the table have in common, not only the busiest flows."""
+    counted: dict[tuple[Direction, str], Amounts] = {}
+    for direction in DIRECTIONS:
+        for reading in flow_readings(snapshot, interface, direction, "flow_groups"):
+            for key in reading.keys:
+                if key[2] == _COUNTED_BY.get((direction, by)):
+                    member = direction, str(key[3])
+                    counted[member] = counted.get(member, Amounts()).plus(_amounts(reading, key))
+    return [
+        replace(
+            group,
+            rx=group.rx.at_least(counted.get(("rx", group.name), Amounts())),
+            tx=group.tx.at_least(counted.get(("tx", group.name), Amounts())),
+        )
+        for group in groups
+    ]
+
+
+def _amounts(reading: RatedReading, key: Key) -> Amounts:
+    return Amounts(
+        8 * (reading.per_sec(key, "bytes") or 0.0), reading.per_sec(key, "packets") or 0.0,
+        reading.value(key, "bytes") or 0, reading.value(key, "packets") or 0,
+    )  # fmt: skip
 
 
 def end_text(end: tuple[str, int]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bpftop.fields import frozen, replace
 from bpftop.model.sample import DIRECTIONS, Direction
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
-from bpftop.render.flows.flow_pairs import Amounts, FlowPair, PairBy, flow_pairs, grouped
+from bpftop.render.flows.flow_pairs import Amounts, FlowPair, PairBy, flow_pairs, grouped, with_all_flows
 from bpftop.render.flows.flow_rows import flow_tables
 from bpftop.render.flows.flow_sentence import flow_sentence
 
@@ -30,10 +30,12 @@ class FlowTop:
 def flow_top(snapshot: Snapshot, interface: InterfaceSnapshot, by: PairBy, most: int) -> FlowTop:
     """Return the ``most`` busiest flows or groups of an interface."""
     pairs = flow_pairs(snapshot, interface)
-    groups = list(pairs.values()) if by == "flow" else grouped(pairs.values(), by)
+    groups = list(pairs.values())
+    if by != "flow":
+        groups = with_all_flows(grouped(groups, by), snapshot, interface, by)
     groups.sort(key=lambda pair: (-pair.bits_per_sec, -(pair.rx.bytes + pair.tx.bytes), pair.name))
     shown, others = groups[:most], groups[most:]
-    sides = {direction: _whole(interface, direction, list(pairs.values())) for direction in DIRECTIONS}
+    sides = {direction: _whole(interface, direction, groups) for direction in DIRECTIONS}
     total = FlowPair("total", sides["rx"], sides["tx"], flows=0)
     tables = [flow_tables(snapshot, interface, direction) for direction in DIRECTIONS]
     entries = max((table.entries for table in tables if table is not None), default=0)

@@ -157,7 +157,8 @@ class Table(Scroller, Generic[RowT]):
         if key in self._keys:
             at = self._keys.index(key)
             with_heading = at - 1 if at and self._keys[at - 1].startswith("#") else at
-            self.top = max(min(self.top, with_heading), at - self.room + 1)
+            with_last = at + 1 if [key[:1] for key in self._keys[at + 1 :]] == ["#"] else at
+            self.top = max(min(self.top, with_heading), with_last - self.room + 1)
 
     def sort_by(self, column_id: str, reverse: bool = False) -> None:
         """Sort by a column; empty: the table's own order."""
