@@ -84,7 +84,7 @@ def test_several_interfaces_are_rows_and_sums() -> None:
     assert flow_tables(snapshot, snapshot.total, "tx") is None
 
 
-def test_a_group_by_address_or_port_has_flows_that_are_not_among_the_busiest() -> None:
+def test_groups_by_port_have_all_flows_of_the_table() -> None:
     one = samples.interface("eth0", 1)
     readings = flow_readings(one, "rx", 3, 50 * SECOND_NS, 1)
     key = reading_key("flows", "eth0", "rx")
@@ -97,7 +97,7 @@ def test_a_group_by_address_or_port_has_flows_that_are_not_among_the_busiest() -
     assert row.pair.rx.packets == 4 * (310_000 + 120_000 + 9_000)
 
 
-def test_the_trend_is_that_of_both_directions_and_of_a_whole_group() -> None:
+def test_trends_are_of_both_directions_and_of_whole_groups() -> None:
     trends, one = FlowTrends(), samples.interface("eth0", 1)
 
     def snapshot_at(second: int) -> Snapshot:
