@@ -42,6 +42,8 @@ how to silence a rule.
 
 * **Raise, clear.** A finding is raised when the rate over the last 3 s reaches its limit, and cleared when the rate
   over the last 5 s is below its clear level: 70 % of the limit, where the table gives no other.
+  After bpftop has attached its program anew, as when it retreats from native XDP, the rate since then decides from 1 s
+  on.
 * **Baseline.** A growth ("times what it was") is measured against the mean of the 60 s that ended 5 s ago, of which
   10 s must be known. The baseline is frozen while the finding stands. A rule without an absolute limit waits for its
   baseline, and is listed as waiting.

@@ -10,7 +10,7 @@ from itertools import pairwise
 from bpftop.fields import field, frozen, mutable, replace
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.findings import SEVERITIES, Diagnosis, Finding, Severity
-from bpftop.model.sample import Sample
+from bpftop.model.sample import Sample, reading_key
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
 from bpftop.model.units import NS_PER_SEC
 from bpftop.rules.finding_tracker import CLEAR_NS, RAISE_NS, FindingTracker
@@ -25,6 +25,9 @@ BASE_S, BASE_UNTIL_S, BASE_LEAST_S = 60.0, 5.0, 10.0
 
 STALE_NS = 15 * NS_PER_SEC
 """Time without enough data after which a finding is dropped."""
+
+ATTACHED_ANEW_NS = NS_PER_SEC
+"""Shortest time for the rates of an interface whose program was attached anew within RAISE_NS."""
 
 _RING_GAP_NS = NS_PER_SEC // 2
 
@@ -73,6 +76,30 @@ class _Moment:
     def short(self) -> Snapshot | None:
         """Snapshot over 3 s."""
         return None if self.before_short is None else derive_snapshot(self.before_short, self.sample)
+
+    def short_of(self, label: str) -> Snapshot | None:
+        """Return the snapshot over 3 s for an interface; over 1 s where bpftop attached its program anew meanwhile.
+
+        A retreat from native XDP begins when the load has lasted for 1 s, and is over after 2 to 3 s: with 3 s more,
+        what made it necessary would be named too late.
+        """
+        name = reading_key("protocols", label, "rx")
+        now = self.sample.readings.get(name)
+        before = None if self.before_short is None else self.before_short.readings.get(name)
+        if now is None or before is None or before.epoch == now.epoch:
+            return self.short
+        since = (each for each in self.recent if (own := each.readings.get(name)) and own.epoch == now.epoch)
+        oldest = next(since, None)
+        if oldest is None or self.sample.mono_ns - oldest.mono_ns < ATTACHED_ANEW_NS - EARLY_NS:
+            return self.short
+        if oldest.seq not in self._since_attach:
+            self._since_attach[oldest.seq] = derive_snapshot(oldest, self.sample)
+        return self._since_attach[oldest.seq]
+
+    @cached_property
+    def _since_attach(self) -> dict[int, Snapshot]:
+        """Snapshots since an attachment within the last 3 s, by the number of their first sample."""
+        return {}
 
     @cached_property
     def long(self) -> Snapshot | None:
@@ -190,7 +217,7 @@ def _measure(rule: Rule, state: _State, last_interval: Snapshot, interface: Inte
 
 def _decide(rule: Rule, state: _State, moment: _Moment, interface: InterfaceSnapshot | None) -> None:
     """Raise, keep or clear the finding of a rule."""
-    short = moment.short
+    short = moment.short if interface is None else moment.short_of(interface.label)
     if short is None or short.interval_ns is None:
         raise NotEnoughData
     now_ns = short.mono_ns

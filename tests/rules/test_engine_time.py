@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from bpftop.model.derive import derive_snapshot
+from bpftop.model.protocols import MALFORMED
 from bpftop.model.sample import Interface, Reading, Sample
 from bpftop.rules.engine import RuleEngine
 from bpftop.rules.measure_series import MeasureSeries, without_cpu_cells
+from bpftop.rules.rule import NO_RATE
 from bpftop.rules.table import chosen
 from tests import samples
 from tests.rules.test_rule_cases import require_finding
@@ -45,6 +47,25 @@ def test_slow_family_has_rates_over_three_seconds() -> None:
     assert tick is not None
     assert short.per_sec(("eth0", "rx_missed"), "count") == 2.0
     assert tick.per_sec(("eth0", "rx_missed"), "count") == 0.0
+
+
+def test_rules_see_again_a_second_after_a_new_attachment() -> None:
+    """A retreat from native XDP in the middle of a flood costs no 3 s more."""
+
+    def attached_anew(sample: Sample) -> Sample:
+        counted = {name: replace(each, epoch=1) for name, each in sample.readings.items() if name.endswith("/rx")}
+        return replace(sample, readings={**sample.readings, **counted})
+
+    world = World()
+    watch = Watch(world)
+    watch.run(5)
+    world.frames("protocols", MALFORMED, pps=24)
+    watch.run(1)
+    assert watch.finding("malformed-packets") is None, "8 a second over 3 s"
+    watch._push(attached_anew(world.advance()))
+    assert watch.now.waiting["malformed-packets"] == NO_RATE
+    watch._push(attached_anew(world.advance()))
+    assert require_finding(watch, "malformed-packets").title == "Malformed packets: 24/s"
 
 
 def test_findings_of_a_gone_interface_are_cleared() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from bpftop.demo.faults import packets
 from bpftop.demo.faults.fault import Fault, cpus
 from bpftop.demo.faults.place import packet_filter, steer
@@ -36,12 +38,14 @@ class CpuImbalance(Fault):
     """
 
     id = "cpu-imbalance"
+    filter_rules: ClassVar[int] = 1500
+    realtime: ClassVar[bool] = False
 
     def prepare(self) -> None:
-        self.keep(packet_filter(self.watched, "prerouting", slow("udp", 1500), priority=-300))
+        self.keep(packet_filter(self.watched, "prerouting", slow("udp", self.filter_rules), priority=-300))
         self.serve_udp(PORT)
         flows = [packets.udp(20000 + flow, PORT, bytes(32)) for flow in range(64)]
-        self.send(flows, 120_000, cpus=cpus()[:1], in_flight_bytes=65_536)
+        self.send(flows, 120_000, cpus=cpus()[:1], in_flight_bytes=65_536, realtime=self.realtime)
 
 
 def slow(protocol: str, rules: int) -> list[str]:
