@@ -22,8 +22,19 @@ class EntryRow:
     per_sec: tuple[tuple[str, float], ...] = ()
 
 
-def decode_entry(key: bytes, values: Sequence[bytes], btf: Btf | None, key_type: int, value_type: int) -> EntryRow:
-    """Decode an entry; bytes that no type describes become hexadecimal text."""
+REFERENCES = {"hash_of_maps": "map_id", "array_of_maps": "map_id", "prog_array": "prog_id"}
+"""Type of a map whose values are ids of other objects -> what the ids are called."""
+
+
+def decode_entry(
+    key: bytes, values: Sequence[bytes], btf: Btf | None, key_type: int, value_type: int, reference: str = ""
+) -> EntryRow:
+    """Decode an entry; bytes that no type describes become hexadecimal text.
+
+    ``reference`` is the name of the id that each value is, from REFERENCES; empty: the values are no ids.
+    """
+    if reference:
+        return EntryRow(_decode(key, btf, key_type), {reference: int.from_bytes(values[0], "little")})
     decoded = tuple(_decode(value, btf, value_type) for value in values)
     total = decoded[0] if len(decoded) == 1 else add_values(decoded)
     return EntryRow(_decode(key, btf, key_type), total, decoded if len(decoded) > 1 else ())

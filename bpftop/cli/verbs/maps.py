@@ -102,12 +102,12 @@ def _write_contents(arguments: argparse.Namespace, reader: InventoryReader, outp
         return read_content(which, arguments.limit)
 
     def write(before: ReadContent, now: ReadContent) -> None:
-        rows = with_rates(_decoded(before), _decoded(now), now.read_ns - before.read_ns)
+        rows = with_rates(before.decoded(), now.decoded(), now.read_ns - before.read_ns)
         output.write(_content_text(arguments, now, rows))
 
     if arguments.interval is None and not arguments.watch:
         content = read()
-        output.write(_content_text(arguments, content, _decoded(content)))
+        output.write(_content_text(arguments, content, content.decoded()))
     else:
         write_repeatedly(read, write, arguments.interval or DEFAULT_INTERVAL_S, watch=arguments.watch)
 
@@ -130,16 +130,6 @@ def _content_text(arguments: argparse.Namespace, read: ReadContent, rows: list[E
     complete, unreadable, per_cpu = content.complete, content.unreadable, arguments.per_cpu
     document = MapContents(which, line, time.time_ns(), rows, complete, unreadable, per_cpu)
     return str(MAP_CONTENTS[arguments.format].load()(document))
-
-
-def _decoded(content: ReadContent) -> list[EntryRow]:
-    from bpftop.model.map_contents import decode_entry
-
-    which = content.bpf_map
-    return [
-        decode_entry(entry.key, entry.values, content.btf, which.key_type_id, which.value_type_id)
-        for entry in content.content.entries
-    ]
 
 
 def _named_map(name: str, maps: Collection[KnownMap]) -> KnownMap:

@@ -13,6 +13,7 @@ from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.check import KernelError
 from bpftop.model.bpf_inventory import Entries, KnownMap
 from bpftop.model.btf import BadBtf, Btf
+from bpftop.model.map_contents import REFERENCES, EntryRow, decode_entry
 
 ARRAYS = frozenset((
     "array", "percpu_array", "prog_array", "array_of_maps", "cgroup_array", "devmap", "cpumap", "xskmap",
@@ -33,6 +34,14 @@ class ReadContent:
     content: MapContent
     btf: Btf | None
     read_ns: int
+
+    def decoded(self) -> list[EntryRow]:
+        """Return the entries in words."""
+        of, reference = self.bpf_map, REFERENCES.get(self.bpf_map.type, "")
+        return [
+            decode_entry(each.key, each.values, self.btf, of.key_type_id, of.value_type_id, reference)
+            for each in self.content.entries
+        ]
 
 
 def read_content(which: KnownMap, most: int, limit_s: float = 1.0) -> ReadContent:

@@ -110,7 +110,8 @@ def content_table(content: MapContents) -> str:
         if content.per_cpu:
             lines += [f"  CPU {cpu}: {escaped_text(text_of(value))}" for cpu, value in enumerate(row.per_cpu)]
     if content.unreadable:
-        lines += ["", f"{content.unreadable} keys have no value that can be read"]
+        keys = "1 key has" if content.unreadable == 1 else f"{content.unreadable} keys have"
+        lines += ["", f"{keys} no value that can be read"]
     if not content.complete:
         lines += ["", "There are more entries; --limit shows more."]
     return "\n".join(lines) + "\n"

@@ -132,13 +132,18 @@ def btf_bytes(btf_id: int) -> bytes:
 
 
 def program_type_names() -> Mapping[int, str]:
-    """Return the names of the program types that libbpf knows, as in bpftool: ``xdp``, ``sched_cls``."""
-    return _type_names(lib.libbpf_bpf_prog_type_str)
+    """Return the names of the program types by number, as in bpftool: ``xdp``, ``sched_cls``."""
+    return _NEWER_PROGRAMS | _type_names(lib.libbpf_bpf_prog_type_str)
 
 
 def map_type_names() -> Mapping[int, str]:
-    """Return the names of the map types that libbpf knows: ``percpu_array``, ``lru_hash``."""
-    return _type_names(lib.libbpf_bpf_map_type_str)
+    """Return the names of the map types by number: ``percpu_array``, ``lru_hash``."""
+    return _NEWER_MAPS | _type_names(lib.libbpf_bpf_map_type_str)
+
+
+_NEWER_PROGRAMS = {32: "netfilter"}
+_NEWER_MAPS = {31: "user_ringbuf", 32: "cgrp_storage", 33: "arena", 34: "insn_array"}
+"""Types that the oldest libbpf of the build (1.0) does not know (include/uapi/linux/bpf.h)."""
 
 
 def _type_names(name_of: Callable[[int], Any]) -> dict[int, str]:

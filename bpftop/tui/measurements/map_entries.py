@@ -8,7 +8,7 @@ from bpftop.collect.inventory.contents import KEYLESS, content_bytes, read_conte
 from bpftop.errors import BpftopError
 from bpftop.fields import frozen
 from bpftop.model.bpf_inventory import KnownMap
-from bpftop.model.map_contents import EntryRow, decode_entry, with_rates
+from bpftop.model.map_contents import EntryRow, with_rates
 from bpftop.render.bpf.loaded_maps import map_facts
 from bpftop.tui.measurements.bpf_object_texts import current_inventory
 
@@ -44,10 +44,7 @@ class MapReader:
         if which.type in KEYLESS:
             return MapEntries(self._facts, f"a map of type {which.type} has no keys: its content cannot be listed")
         read = read_content(which, self._most, READ_LIMIT_S)
-        rows = [
-            decode_entry(entry.key, entry.values, read.btf, which.key_type_id, which.value_type_id)
-            for entry in read.content.entries
-        ]
+        rows = read.decoded()
         before, self._before = self._before, (read.read_ns, rows)
         if before is not None:
             rows = with_rates(before[1], rows, read.read_ns - before[0])
