@@ -178,7 +178,6 @@ class BpfMapsPane(BpfObjectsPane):
     BpfMapsPane EntryTable { height: 1fr; }
     """
     BINDINGS = bindings("profile_map")
-    title = "Maps"
     hints: ClassVar = (
         ("choose", "entries"), ("profile_map", "profile"), ("group", "group"), ("filter", "filter"), ("sort", "sort"),
         ("mark", "mark"), ("pause", "pause"),

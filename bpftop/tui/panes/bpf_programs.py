@@ -92,7 +92,6 @@ class BpfProgramsPane(BpfObjectsPane):
     BpfProgramsPane ProgramTable { height: 1fr; }
     BpfProgramsPane InstructionPanel { height: 1fr; }
     """
-    title = "Programs"
     hints: ClassVar = (("choose", "details"), ("group", "group"), ("filter", "filter"), ("sort", "sort"),
                        ("mark", "mark"), ("pause", "pause"))  # fmt: skip
     columns = COLUMNS

@@ -123,7 +123,6 @@ class CpusPane(Pane):
     CpusPane CpuRows, CpusPane CpuDetail { height: 1fr; }
     """
     BINDINGS = bindings("wide")
-    title = "CPUs"
     source = (
         "Packets and bits: the counting program, which counts per CPU; the rest: the files that "
         "each column names, and /proc/interrupts."

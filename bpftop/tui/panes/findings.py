@@ -69,7 +69,6 @@ class FindingsPane(Pane):
     FindingsPane FindingTable { height: 1fr; }
     FindingsPane FindingDetail { height: 2fr; }
     """
-    title = "Findings"
     source = "The checks of `bpftop diagnose`, on the same samples; each finding names the source of its limits."
     hints = (("choose", "go there"), ("copy", "copy"), ("previous_finding", "earlier"), ("next_finding", "later"),
              ("filter", "filter"), ("pause", "pause"))  # fmt: skip

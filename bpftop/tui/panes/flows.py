@@ -146,7 +146,6 @@ class FlowsPane(Pane):
     FlowsPane FlowsTable { height: 1fr; }
     """
     BINDINGS = bindings("group", "names", "sample")
-    title = "Flows"
     source = (
         "The table of flows in the counting program, read once a tick while this pane is open; "
         "processes from /proc, TCP figures from sock_diag."

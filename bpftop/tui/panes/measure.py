@@ -74,7 +74,6 @@ class MeasurePane(Pane):
     MeasurePane MapVerdict { height: 2; }
     """
     BINDINGS = bindings("kind", "run", "earlier", "later")
-    title = "Measure"
     source = "Operations that are timed on this machine when you ask for it; nothing is taken from elsewhere."
     hints = (("choose", "measure"), ("later", "change"), ("run", "again"), ("kind", "maps or programs"),
              ("sort", "by operation"), ("copy", "copy"), ("back", "cancel"))  # fmt: skip

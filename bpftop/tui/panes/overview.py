@@ -107,7 +107,6 @@ class OverviewPane(Pane):
     OverviewPane ProtocolTable { width: 1fr; height: 1fr; }
     OverviewPane InterfaceTable { display: none; }
     """
-    title = "Overview"
     source = (
         "The counting program (XDP or TCX, as line 2 says), read once a tick; totals without a "
         "program come from rtnetlink."

@@ -34,7 +34,6 @@ class Pane(Vertical, can_focus=True):
     Pane.-looking-in .detail { display: block; }
     """
     BINDINGS = bindings("other")
-    title: ClassVar[str]
     hints: ClassVar[Sequence[tuple[str, str]]] = (("filter", "filter"), ("sort", "sort"), ("direction", "RX/TX"))
     """Action id and word for the line of keys, the most useful first."""
     detail_hints: ClassVar[Sequence[tuple[str, str]]] = ()

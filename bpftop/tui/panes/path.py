@@ -163,7 +163,6 @@ class PathPane(Pane):
     PathPane PathTable, PathPane StageDetail { height: 1fr; }
     """
     BINDINGS = bindings("capture")
-    title = "Path"
     source = "The counter that stands in the last column, and in the explanation of the selected row."
     hints = (("choose", "over time"), ("capture", "capture"), ("filter", "filter"), ("sort", "sort"),
              ("mark", "mark"), ("pause", "pause"), ("copy", "copy"))  # fmt: skip

@@ -12,6 +12,7 @@ from bpftop.render.glossary import HOOK_TERMS, LINE_TERMS
 from bpftop.tui.actions import Action, shown_keys
 from bpftop.tui.bindings import bindings
 from bpftop.tui.moment import Moment
+from bpftop.tui.panes import PANES
 from bpftop.tui.panes.pane import Pane
 from bpftop.tui.widgets.header import notices
 from bpftop.tui.widgets.line import Line, line, text, wrap
@@ -34,15 +35,16 @@ class HelpText(TextPanel):
 
     def text_lines(self, moment: Moment, width: int) -> list[Line]:
         width, pane = min(width, 116), self._pane
+        title = PANES[pane.name or ""].title
         hinted = [action for action, _ in pane.hints]
         own = [a for name in hinted for a in moment.frame.actions if a.id == name]
         others = [a for a in moment.frame.actions if a not in own]
         return [
-            line((f"Help: {pane.title}", "title"), ("   esc or ? goes back, y copies it all", "muted")),
+            line((f"Help: {title}", "title"), ("   esc or ? goes back, y copies it all", "muted")),
             (),
-            *_section(f"Keys of {pane.title}", _keys(own), width),
-            *_section(f"Columns of {pane.title}", [("source", pane.source), *map(_column, pane.columns)], width),
-            *_section(f"Words of {pane.title}", pane.terms, width),
+            *_section(f"Keys of {title}", _keys(own), width),
+            *_section(f"Columns of {title}", [("source", pane.source), *map(_column, pane.columns)], width),
+            *_section(f"Words of {title}", pane.terms, width),
             *_section("All other keys", _keys(others), width),
             *_section("Mouse", MOUSE, width),
             *_section("Notices", [("!", sentence) for sentence in notices(moment)], width),
