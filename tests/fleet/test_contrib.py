@@ -158,6 +158,19 @@ def test_the_options_of_a_unit_exist(unit: Path) -> None:
     parser.parse_intermixed_args([re.sub(r"\$\{[A-Z_]+\}$", lambda m: values[m[0]], word) for word in words])
 
 
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_unit_hands_on_the_name_as_it_was_given(unit: Path) -> None:
+    """%I makes br/lan of br-lan (systemd.unit: unescaped instance name)."""
+    assert settings(unit, "ExecStart")[2] == "%i"
+    assert "%I" not in unit.read_text()
+
+
+def test_a_second_endpoint_may_have_a_port_of_its_own() -> None:
+    unit = HERE / "systemd/bpftop-export@.service"
+    assert settings(unit, "EnvironmentFile") == ["-/etc/default/bpftop-export-%i"]
+    assert settings(unit, "ExecStart")[-1].endswith(":${PORT}")
+
+
 RING = HERE / "systemd/ring.conf"
 
 

@@ -51,6 +51,16 @@ def test_slow_server_is_no_syn_flood() -> None:
     assert watch.finding("syn-flood") is None
 
 
+def test_syn_flood_whose_answers_have_no_route_says_so() -> None:
+    world = World().frames("protocols", 6, pps=5_000).frames("tcp_flags", "syn", pps=5_000)
+    watch = Watch(world.stack(IpInReceives=5_000, IpOutNoRoutes=4_900))
+    watch.run(4)
+    assert require_finding(watch, "syn-flood").why == (
+        "this host has no route back to most senders: 4.90 k/s answers had none (OutNoRoutes)"
+    )
+    assert require_finding(watch, "no-route-out").explained_by == "syn-flood"
+
+
 def test_syn_flood_check_does_not_apply_to_bridged_syns() -> None:
     world = World().frames("protocols", 6, pps=5_000).frames("tcp_flags", "syn", pps=5_000)
     watch = Watch(world.stack(IpInReceives=30))

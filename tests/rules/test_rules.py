@@ -562,6 +562,21 @@ def test_refused_requests_wait_for_a_baseline(case: str) -> None:
     assert watch.now.waiting["service-gone"] == NO_BASELINE
 
 
+def test_interface_switched_off_and_on_is_no_flapping_link() -> None:
+    world = World()
+    watch = Watch(world)
+    watch.run(5)
+    for up in (False, True):
+        world.rate("links/eth0", ("eth0",), "carrier_changes", 1).facts(
+            state="up" if up else "down", admin_up=up, carrier=up
+        )
+        watch.run(1)
+        assert watch.finding("no-carrier") is None
+        world.rate("links/eth0", ("eth0",), "carrier_changes", 0)
+        watch.run(3)
+        assert watch.finding("no-carrier") is None
+
+
 def test_link_that_flaps_slowly_is_found_within_a_short_watch() -> None:
     world = World()
     watch = Watch(world)

@@ -33,7 +33,10 @@ ENOUGH = 0.5
 
 @dataclass(frozen=True)
 class Calm:
-    """Mean rates per second while the traffic flowed, and what was said though nothing is wrong."""
+    """Mean rates per second while the traffic flowed, and what was said though nothing is wrong.
+
+    ``complaints`` has warnings, and remarks of severity info that came and went.
+    """
 
     kind: type[Healthy]
     received: float
@@ -64,6 +67,8 @@ def stay_calm(kind: type[Healthy], plan: Plan = THOROUGH) -> Calm:
     complaints = [
         *_alarms(first.moments, "from before"),
         *_alarms(late.moments, "from the middle"),
+        *_passing(first.moments, "from before", end_ns),
+        *_passing(late.moments, "from the middle", end_ns),
         *_thin(kind.moves, before, after),
     ]
     remarks = {f.id: f"{f.id}: {f.title}" for m in (*first.moments, *late.moments) for f in m.diagnosis.findings}
@@ -85,6 +90,19 @@ def _alarms(moments: Sequence[Moment], when: str) -> Iterator[str]:
                 said.add(found.id)
                 at_s = (moment.mono_ns - moments[0].mono_ns) / NS
                 yield f"watched {when}, after {at_s:.0f} s: {told(moment, found)}"
+
+
+def _passing(moments: Sequence[Moment], when: str, end_ns: int) -> Iterator[str]:
+    """Yield a complaint for each remark that came and went while the traffic flowed: it is not worth a line."""
+    stood: dict[str, int] = {}
+    for moment in moments:
+        if moment.mono_ns > end_ns:
+            return
+        said = {found.id for found in moment.diagnosis.findings if found.severity == "info"}
+        for name in stood.keys() - said:
+            stood_s = (moment.mono_ns - stood.pop(name)) / NS
+            yield f"watched {when}: {name} came and went after {stood_s:.0f} s"
+        stood.update(dict.fromkeys(said - stood.keys(), moment.mono_ns))
 
 
 def _thin(cells: Sequence[Cell], before: Sample, after: Sample) -> Iterator[str]:
