@@ -62,7 +62,7 @@ class Sums:
 
 
 @frozen
-class FlowRow:
+class CountedFlow:
     """One flow. Addresses are 16 bytes, IPv4 as ::ffff:a.b.c.d; ``first_ns`` is CLOCK_MONOTONIC."""
 
     saddr: bytes
@@ -122,7 +122,7 @@ class FlowTable:
         """Number of flows that gave way to others between the last two reads, on any CPU."""
         return int(lib.bpftop_flow_table_evicted(self._table))
 
-    def top(self, most: int) -> list[FlowRow]:
+    def top(self, most: int) -> list[CountedFlow]:
         """Return the ``most`` busiest flows since the read before: by packets, then other flows by bytes."""
         out = ffi.new("struct bpftop_flow[]", 2 * most)
         count = lib.bpftop_flow_table_top(self._table, most, out)
@@ -139,9 +139,9 @@ class FlowTable:
         self._table = ffi.NULL
 
 
-def _flow(flow: Any) -> FlowRow:
+def _flow(flow: Any) -> CountedFlow:
     key = flow.key
-    return FlowRow(
+    return CountedFlow(
         saddr=bytes(ffi.buffer(key.saddr)),
         daddr=bytes(ffi.buffer(key.daddr)),
         sport=socket.ntohs(key.sport),
