@@ -127,6 +127,8 @@ def shell(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         ("-i 2 diag", "-i 2 diagnose"),
         ("lo --att", "lo --attach"),
         ("--attach nat", "--attach native"),
+        ("demo --fault syn", "demo --fault syn-flood"),
+        ("flows --by cont", "flows --by container"),
     ],
 )
 def test_a_word_is_completed(shell: Shell | Fish, line: str, words: str) -> None:
@@ -142,6 +144,16 @@ def test_interfaces_are_completed(shell: Shell | Fish) -> None:
     for interface in os.listdir("/sys/class/net"):
         assert shell.completed(f"bpftop watch {interface}") == ["watch", interface]
     assert shell.completed("bpftop watch l") in (["watch", "lo"], ["watch", "l"])
+
+
+@pytest.mark.bpf
+def test_namespaces_are_completed(shell: Shell | Fish) -> None:
+    name = f"completed-{os.getpid()}"
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        assert shell.completed(f"bpftop watch --netns {name[:-1]}") == ["watch", "--netns", name]
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=True)
 
 
 @pytest.mark.bpf

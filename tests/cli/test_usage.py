@@ -15,6 +15,7 @@ from bpftop import __version__
 from bpftop.cli import main
 from bpftop.cli.options import parser_for
 from bpftop.cli.verb_table import GROUPS, MODULES, VALUE_OPTIONS, VERBS, Verb, joined_values, split
+from contrib.command_line import commands
 from tests.cli.running import COMMAND, bpftop, environment
 from tests.waiting import LIMIT_S
 
@@ -107,6 +108,21 @@ def test_bad_usage_is_one_line_and_code_2(words: str, message: str) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"bpftop: {message}")
     assert done.stderr.count("\n") == 1
+
+
+def test_formats_have_the_same_names_everywhere() -> None:
+    """Each verb with formats has a table for people and JSON for scripts; ``text`` is an older name of the table."""
+    offered = {
+        verb: set(argument.words)
+        for verb, command in commands().items()
+        for argument in command.options
+        if "--format" in argument.flags
+    }
+    assert {"snapshot", "diagnose", "diff", "fleet", "flows", "bench", "maps"} <= set(offered)
+    for verb, names in offered.items():
+        assert {"table", "json"} <= names, verb
+        assert names - {"text"} <= {"table", "json", "csv", "markdown", "openmetrics", "samples"}, verb
+    assert [verb for verb, names in offered.items() if "text" in names] == ["diagnose"]
 
 
 def test_a_misspelt_value_gets_a_hint() -> None:

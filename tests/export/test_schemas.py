@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -60,6 +61,13 @@ def test_published_schemas_stay(name: str) -> None:
     published = json.loads((PUBLISHED / Path(name).name).read_text())
     schema = without_additions(Path(name).name, schema_of(SCHEMAS[name]))
     assert without_descriptions(schema) == without_descriptions(published)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_document_says_its_schema_and_its_tool(name: str) -> None:
+    schema = schema_of(SCHEMAS[name])
+    assert {"schema", "tool"} <= set(schema["required"])
+    assert re.fullmatch(r"bpftop\.[a-z]+/\d+", schema["properties"]["schema"]["const"])
 
 
 def test_every_described_member_stays_described() -> None:
