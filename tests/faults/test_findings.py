@@ -31,12 +31,13 @@ from tests.faults.scenarios.tcp import (
     AcceptQueueOverflow,
     BehindShaper,
     ConnectUnanswered,
+    OddFlagsScan,
     RstStorm,
     SynFlood,
     TcpRetransmits,
 )
 from tests.faults.scenarios.tx import TxDrops
-from tests.faults.scenarios.udp import UdpAmplification, UdpSocketOverflow
+from tests.faults.scenarios.udp import UdpAmplification, UdpServiceDied, UdpSocketOverflow
 from tests.faults.scenarios.wire import Solicitations, XdpExceptions, XdpProgramReplaced
 from tests.faults.suite.trial import BRIEF, WITH_ITS_END, provoke
 
@@ -59,6 +60,8 @@ CHOSEN: tuple[type[Scenario], ...] = (
     ConnectUnanswered,
     DuplicateAddress,
     MtuBlackHole,
+    OddFlagsScan,
+    UdpServiceDied,
 )
 ENDS: tuple[type[Scenario], ...] = (XdpExceptions, XdpProgramReplaced, FragmentFlood, LostFragments, BehindShaper)
 """Faults whose counters may go on after their end, or whose losses are seldom: named and cleared too late once."""

@@ -164,6 +164,9 @@ RAISED: list[tuple[str, str, str, Setup]] = [
      lambda w: w.stack(IpOutNoRoutes=20)),
     ("no-route-out", "warning", "No route to 203.0.113.9: 20/s packets not sent",
      lambda w: w.stack(IpOutNoRoutes=20).level("destinations", ("no route", "203.0.113.9", "curl"), packets=60)),
+    ("no-route-out", "warning", "No route to 2001:db8:9::9: 20/s packets not sent",
+     lambda w: w.stack(Ip6OutNoRoutes=20, Ip6OutRequests=50).level(
+         "destinations", ("no route", "2001:db8:9::9", "curl"), packets=60)),
     ("no-route-out", "info", "No route to IPv6 destinations: 20/s", lambda w: w.stack(Ip6OutNoRoutes=20)),
     ("routing-loop", "warning", "Routing loop likely: the TTL of 30/s forwarded packets ends here",
      lambda w: w.stack(IpInHdrErrors=30, IpForwDatagrams=2_000)),
