@@ -6,11 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
+from bpftop.model.derive import derive_snapshot
 from bpftop.model.map_contents import EntryRow
+from bpftop.render.bpf.loaded_programs import recorded_program_lines
 from bpftop.tui.measurements.map_entries import MapEntries
 from bpftop.tui.panes.bpf_maps import MapTable
 from bpftop.tui.panes.bpf_objects import NOT_READ
 from bpftop.tui.panes.bpf_programs import ProgramTable
+from tests import samples
 from tests.tui.conftest import Stage, perform
 from tests.tui.engines import CannedMaps
 from tests.waiting import until_async
@@ -228,3 +231,21 @@ def test_copies_of_a_map_are_profiled_from_list_and_entries() -> None:
 
 def said(stage: Stage) -> str:
     return " ".join(sentence for _, sentence, _ in stage.app.said)
+
+
+def test_rows_of_similar_cost_do_not_change_places() -> None:
+    def order(first_ns: int, second_ns: int) -> list[int]:
+        rows = {
+            ("1", "xdp", "a", "", ""): (1000, 1000 * first_ns, 0),
+            ("2", "xdp", "b", "", ""): (1000, 1000 * second_ns, 0),
+        }
+        nothing = dict.fromkeys(rows, (0, 0, 0))
+        on = samples.reading("bpf_statistics", {(): (1, 0)}, 1)
+        before = samples.sample(1, samples.reading("bpf_programs", nothing, 1), on, seq=1)
+        after = samples.sample(2, samples.reading("bpf_programs", rows, 2), on, seq=2)
+        return [line.prog_id for line in recorded_program_lines(derive_snapshot(before, after))]
+
+    assert order(1300, 2400) == [1, 2]
+    assert order(2400, 1300) == [1, 2]
+    assert order(1300, 9000) == [2, 1]
+    assert order(10, 90) == [1, 2]

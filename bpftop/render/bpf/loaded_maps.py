@@ -112,7 +112,13 @@ def recorded_map_lines(
         full_in_s = (most - used) / gained if gained and gained > 0 and used is not None and most else None
         memory = reading.value(key, "memory_bytes")
         lines.append(LoadedMapLine(int(map_id), kind, name, used, True, most, gained, full_in_s, memory, owners))
-    return _ordered(replace(each, used_then=earlier(each.map_id)) for each in lines)
+    with_past = [replace(each, used_then=earlier(each.map_id)) for each in lines]
+    return sorted(with_past, key=_rank)
+
+
+def _rank(line: LoadedMapLine) -> tuple[int, int, int]:
+    """Return the place of a map: shares in steps of 5 %, sizes by their power of two, so that no row jumps."""
+    return -round(20 * (line.share or 0)), -(line.memory_bytes or 0).bit_length(), line.map_id
 
 
 def _ordered(lines: Iterable[LoadedMapLine]) -> list[LoadedMapLine]:

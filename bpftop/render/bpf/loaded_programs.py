@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 from bpftop.fields import frozen, replace
 from bpftop.model.bpf_inventory import BpfInventory, BpfProgram, ProgramRates, program_rates
 from bpftop.model.readings import Key, RatedReading
 from bpftop.model.snapshot import Snapshot
+from bpftop.model.timestamps import rfc3339
 from bpftop.model.units import UNKNOWN, factor, ns, pct, si
 from bpftop.render.columns import Column, change_look, clipped
 from bpftop.render.comparison import ratio
@@ -71,7 +73,13 @@ def recorded_program_lines(
         return []
     added_ns, are_on = _statistics(snapshot)
     lines = (_recorded_line(key, runs, sizes, added_ns, are_on) for key in runs.keys)
-    return _ordered(replace(each, cpu_pct_then=earlier(each.prog_id)) for each in lines)
+    with_past = [replace(each, cpu_pct_then=earlier(each.prog_id)) for each in lines]
+    return sorted(with_past, key=lambda line: (-_cost_rank(line.rates.cpu_pct), line.prog_id))
+
+
+def _cost_rank(cpu_pct: float | None) -> int:
+    """Return the power of two of a cost: costs within a factor of two count as equal, so that no row jumps."""
+    return math.frexp(max(cpu_pct or 0.0, LEAST_COST_PCT))[1]
 
 
 def _recorded_line(
@@ -118,6 +126,9 @@ def _count(value: int | None) -> str:
 def _kib(size: int | None) -> str:
     return UNKNOWN if size is None else f"{size / 1024:.0f}"
 
+
+LEAST_COST_PCT = 0.01
+"""Percent of a CPU below which programs on the screen are in the order of their ids."""
 
 VERIFIED_MAX = 1_000_000
 """BPF_COMPLEXITY_LIMIT_INSNS of include/linux/bpf.h."""
@@ -181,8 +192,13 @@ def program_detail(line: LoadedProgramLine, now: BpfInventory) -> list[tuple[str
         ("instructions", str(program.insns)),
         ("verifier", verifier_text(program)),
         ("machine code", f"{program.jited_bytes} bytes" if program.jited_bytes else "none: interpreted"),
-        ("created by", f"uid {program.created_by_uid}"),
+        ("loaded", loaded_text(program)),
     ]
+
+
+def loaded_text(program: BpfProgram) -> str:
+    """Return when and by whom the program was loaded."""
+    return f"{rfc3339(program.loaded_at_ns)} by uid {program.created_by_uid}"
 
 
 def verifier_text(program: BpfProgram) -> str:

@@ -10,7 +10,7 @@ from bpftop.errors import BpftopError
 from bpftop.measure.programs.program_profile import profile_program
 from bpftop.model.bpf_inventory import BpfInventory
 from bpftop.render.bpf.disassembly import HOT, disassembly_lines, hot_maps, map_references
-from bpftop.render.bpf.loaded_programs import verifier_text
+from bpftop.render.bpf.loaded_programs import loaded_text, verifier_text
 from bpftop.render.bpf.program_profile import profile_text
 
 PROFILE_S = 1.0
@@ -36,6 +36,9 @@ def program_text(prog_id: int) -> Sequence[str]:
         for map_id, count in references.most_common()
     ]
     return (
+        f"{'loaded':<{_TITLE}}{loaded_text(program)}, tag {program.tag}",
+        f"{'pinned at':<{_TITLE}}{', '.join(program.pinned) or 'no path'}",
+        f"{'uses maps':<{_TITLE}}{', '.join(names.get(each, str(each)) for each in program.map_ids) or 'none'}",
         f"{'verifier':<{_TITLE}}{verifier_text(program)}",
         f"{'functions':<{_TITLE}}{code.functions}, in {program.jited_bytes} bytes of machine code",
         f"{'PMU profile':<{_TITLE}}{_profile(prog_id)}",

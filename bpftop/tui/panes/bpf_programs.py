@@ -20,9 +20,9 @@ from bpftop.render.columns import Column
 from bpftop.tui.measurements.background_text import BackgroundText
 from bpftop.tui.measurements.bpf_object_texts import program_text
 from bpftop.tui.moment import Moment
-from bpftop.tui.panes.bpf_objects import BpfObjectHead, BpfObjectsPane, BpfObjectTable, fact_lines
+from bpftop.tui.panes.bpf_objects import FACT_TITLE, BpfObjectHead, BpfObjectsPane, BpfObjectTable, fact_lines
 from bpftop.tui.panes.program_charts import ProgramCharts
-from bpftop.tui.widgets.line import Line, clean, line
+from bpftop.tui.widgets.line import Line, clean, line, wrap
 from bpftop.tui.widgets.scroller import TextPanel
 
 COLUMNS = (*LOADED_PROGRAM_COLUMNS[:7], PROGRAM_FACTOR, *LOADED_PROGRAM_COLUMNS[7:])
@@ -76,8 +76,19 @@ class InstructionPanel(TextPanel):
         rule = line(("─" * (width + 2), "muted"))
         if not moment.live:
             return [*facts, rule, line(("A recording has no instructions of programs.", "muted"))]
-        texts = self._reader.lines(int(key)) if key.isdecimal() else ()
-        return [*facts, rule, *(line((clean(each), _role(each))) for each in texts)]
+        texts = list(self._reader.lines(int(key))) if key.isdecimal() else []
+        end = texts.index("") if "" in texts else len(texts)
+        lines = [part for text in texts[:end] for part in _wrapped_fact(text, width)]
+        return [*facts, rule, *lines, *(line((clean(each), _role(each))) for each in texts[end:])]
+
+
+def _wrapped_fact(text: str, width: int) -> list[Line]:
+    """Return a fact about a program as lines: its title of FACT_TITLE cells, and its words beside it."""
+    title, words = clean(text[:FACT_TITLE]), wrap(clean(text[FACT_TITLE:]), max(20, width - FACT_TITLE))
+    roles = "muted", _role(text)
+    return [
+        line((f"{title if at == 0 else '':<{FACT_TITLE}}", roles[0]), (part, roles[1])) for at, part in enumerate(words)
+    ]
 
 
 def _role(text: str) -> str:
