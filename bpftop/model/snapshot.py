@@ -26,6 +26,19 @@ class Counts:
     packets_per_sec: float | None = None
     bits_per_sec: float | None = None
 
+    def __init__(
+        self,
+        packets: int | None = None,
+        bytes: int | None = None,
+        packets_per_sec: float | None = None,
+        bits_per_sec: float | None = None,
+    ) -> None:
+        """Set all fields: a tick makes hundreds of these, and the method that all classes share takes twice as long."""
+        values = {
+            "packets": packets, "bytes": bytes, "packets_per_sec": packets_per_sec, "bits_per_sec": bits_per_sec
+        }  # fmt: skip
+        object.__setattr__(self, "__dict__", values)
+
     @property
     def mean_size_bytes(self) -> float | None:
         if not self.packets_per_sec or self.bits_per_sec is None:

@@ -204,14 +204,17 @@ def _check(rule: Rule, state: _State, moment: _Moment, interface: InterfaceSnaps
 
 def _measure(rule: Rule, state: _State, last_interval: Snapshot, interface: InterfaceSnapshot | None) -> None:
     """Append the measures of the rule to their series."""
-    if last_interval.interval_ns is None:
+    if last_interval.interval_ns is None or not rule.measures:
         return
+    rule_input = RuleInput(last_interval, rule.limits, interface_snapshot=interface)
     for name, measure in rule.measures.items():
         try:
-            value = measure(RuleInput(last_interval, rule.limits, interface_snapshot=interface))
+            value = measure(rule_input)
         except NotEnoughData:
             value = None
-        series = state.series.setdefault(name, MeasureSeries(rule.keep_s))
+        series = state.series.get(name)
+        if series is None:
+            series = state.series[name] = MeasureSeries(rule.keep_s)
         series.push(last_interval.mono_ns, last_interval.interval_ns, value)
 
 

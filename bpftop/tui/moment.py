@@ -88,7 +88,12 @@ class Frame:
 
     def key_of(self, action: str) -> str:
         """Return the first key of an action, as the screen shows it; empty if the action has no key."""
-        return next((a.first_key for a in self.actions if a.id == action), "")
+        found = self._actions_by_id.get(action)
+        return "" if found is None else found.first_key
+
+    @cached_property
+    def _actions_by_id(self) -> dict[str, Action]:
+        return {action.id: action for action in reversed(self.actions)}
 
 
 @frozen

@@ -76,9 +76,12 @@ class Region(Widget):
 
     def redraw(self) -> None:
         """Draw the same moment again, after a change of the region's own state."""
-        if self.moment is not None and self.size and self.size.width >= LEAST_WIDTH:
+        if self.moment is None:
+            return
+        width, height = self.size  # once: Textual computes the size from borders and scrollbars at each access
+        if width >= LEAST_WIDTH and height:
             with self.moment.lock:
-                self._paint(self.draw(self.moment, *self.size))
+                self._paint(self.draw(self.moment, width, height))
 
     def on_resize(self) -> None:
         self.redraw()
@@ -124,7 +127,10 @@ class Region(Widget):
     def render_lines(self, crop: Cells) -> list[Strip]:
         """Return the strips without Textual's borders and filters, which regions do not use."""
         width = self.size.width
-        strips = [self.render_line(y).adjust_cell_length(width) for y in crop.line_range]
+        strips = [
+            strip if strip.cell_length == width else strip.adjust_cell_length(width)
+            for strip in map(self.render_line, crop.line_range)
+        ]
         return strips if crop.column_span == (0, width) else [strip.crop(*crop.column_span) for strip in strips]
 
     def render_line(self, y: int) -> Strip:
