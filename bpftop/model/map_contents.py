@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from bpftop.fields import frozen
 from bpftop.model.btf import BadBtf, Btf, BtfValue
@@ -62,25 +62,32 @@ def add_values(values: Sequence[BtfValue]) -> BtfValue:
     return sum(v for v in values if isinstance(v, int | float))
 
 
-def numbers(value: BtfValue, path: str = "") -> Iterable[tuple[str, float]]:
-    """Yield the numbers in a value with their paths: ``cells.0.packets``; a bare number has the path ``value``."""
+def leaves(value: BtfValue, path: str = "") -> Iterator[tuple[str, float | str]]:
+    """Yield the numbers and texts in a value with their paths: ``cells.0.packets``; a bare one is called ``value``."""
     if isinstance(value, dict):
         for name, part in value.items():
-            yield from numbers(part, f"{path}.{name}" if path else name)
+            yield from leaves(part, f"{path}.{name}" if path else name)
     elif isinstance(value, list):
         for index, part in enumerate(value):
-            yield from numbers(part, f"{path}.{index}" if path else str(index))
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield path or "value", value
+            yield from leaves(part, f"{path}.{index}" if path else str(index))
+    else:
+        yield path or "value", str(value) if isinstance(value, bool) else value
+
+
+def numbers(value: BtfValue) -> dict[str, float]:
+    """Return the numbers in a value by their paths."""
+    return {path: leaf for path, leaf in leaves(value) if not isinstance(leaf, str)}
 
 
 def with_rates(before: Iterable[EntryRow], after: Iterable[EntryRow], elapsed_ns: int) -> list[EntryRow]:
     """Return the rows with the change per second of each number, for the keys that both readings have."""
-    earlier = {repr(row.key): dict(numbers(row.value)) for row in before}
+    earlier = {repr(row.key): numbers(row.value) for row in before}
     rows = []
     for row in after:
         then = earlier.get(repr(row.key), {})
-        rates = [(path, (now - then[path]) / elapsed_ns * 1e9) for path, now in numbers(row.value) if path in then]
+        rates = [
+            (path, (now - then[path]) / elapsed_ns * 1e9) for path, now in numbers(row.value).items() if path in then
+        ]
         rows.append(EntryRow(row.key, row.value, row.per_cpu, tuple(rates)))
     return rows
 
@@ -107,4 +114,4 @@ def matching(rows: Iterable[EntryRow], text: str) -> list[EntryRow]:
 
 def sorted_by(rows: Iterable[EntryRow], field: str) -> list[EntryRow]:
     """Sort by a number of the value, the largest first; rows without that number come last."""
-    return sorted(rows, key=lambda row: -dict(numbers(row.value)).get(field, float("-inf")))
+    return sorted(rows, key=lambda row: -numbers(row.value).get(field, float("-inf")))

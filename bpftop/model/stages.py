@@ -1,7 +1,7 @@
 """The path of a packet as one table of stages: where packets die, by which counter, and in which sum they count.
 
-Three sums (``Group``): lost here, refused, and lost elsewhere on the host. The stages of one sum are chosen so that one
-packet is in one of them only; ``counted`` says for each stage why it is in or out, with the place in the kernel.
+Three sums (``LossGroup``): lost here, refused, and lost elsewhere on the host. The stages of one sum are chosen so that
+one packet is in one of them only; ``counted`` says for each stage why it is in or out, with the place in the kernel.
 """
 
 from __future__ import annotations

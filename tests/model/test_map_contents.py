@@ -36,8 +36,8 @@ def test_a_value_in_one_line() -> None:
 
 
 def test_numbers_have_paths() -> None:
-    assert dict(numbers(ROW)) == {"packets": 3, "cells.0.bytes": 1, "cells.1.bytes": 2}
-    assert dict(numbers(5)) == {"value": 5}
+    assert numbers(ROW) == {"packets": 3, "cells.0.bytes": 1, "cells.1.bytes": 2}
+    assert numbers(5) == {"value": 5}
 
 
 def test_rates_are_of_keys_that_both_readings_have() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 
 from bpftop.model.btf import BtfValue
-from bpftop.model.map_contents import EntryRow, text_of
+from bpftop.model.map_contents import EntryRow, leaves, text_of
 from bpftop.model.units import UNKNOWN, si
 from bpftop.render.columns import Column
 
@@ -14,18 +14,6 @@ FIELDS_MAX = 12
 """Most fields with a column of their own; the column of the whole value has all of them."""
 SAMPLED_ROWS = 50
 _KEY_WIDTH, _NUMBER_WIDTH, _TEXT_WIDTH = 40, 13, 17
-
-
-def leaves(value: BtfValue, path: str = "") -> Iterator[tuple[str, float | str]]:
-    """Yield the numbers and texts in a value with their paths: ``cells.0.packets``; a bare one is called ``value``."""
-    if isinstance(value, dict):
-        for name, part in value.items():
-            yield from leaves(part, f"{path}.{name}" if path else name)
-    elif isinstance(value, list):
-        for index, part in enumerate(value):
-            yield from leaves(part, f"{path}.{index}" if path else str(index))
-    else:
-        yield path or "value", str(value) if isinstance(value, bool) else value
 
 
 def leaf(value: BtfValue, path: str) -> float | str | None:
