@@ -32,7 +32,7 @@ class Ran:
     console: str
 
 
-def boot(kernel: Kernel, script: str, *, timeout_s: float = 300) -> Ran:
+def boot(kernel: Kernel, script: str, *, timeout_s: float = 1500) -> Ran:
     """Run a Python script in a fresh guest. Raises Unobtainable (no QEMU, or no x86-64 here) and Stuck."""
     if os.uname().machine != "x86_64":
         raise Unobtainable("the guests run this machine's Python on x86-64 kernels, and this machine is another one")

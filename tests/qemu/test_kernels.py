@@ -8,7 +8,7 @@ from tests.qemu.guest.names import PROOFS
 from tests.qemu.guests import Guests
 from tests.qemu.kernels import RELEASES
 
-pytestmark = [pytest.mark.qemu, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.qemu, pytest.mark.timeout(1800)]
 
 
 @pytest.mark.parametrize("proof", PROOFS)
