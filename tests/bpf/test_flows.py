@@ -224,6 +224,27 @@ def test_samples_have_flow_rates_while_switched_on(lab: Lab) -> None:
     until(lambda: not any(prog_id is not None and is_loaded(prog_id) for prog_id in prog_ids), "all programs are gone")
 
 
+def test_a_full_table_is_thinned_while_it_is_read(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table has one bucket, so a few ports fill it; the live source then counts one packet in 4, and so on."""
+    monkeypatch.setattr(flow_counter, "buckets_for", lambda cpus: 1)
+    source = LiveSource(["v0"], AttachRequest("tcx"), interval_s=0.1)
+    source.watch_flows(True)
+    ip: Layers = IP(src="198.18.9.1", dst="198.18.9.2")
+    seen = set()
+    with closing(source.samples()) as samples:
+        for sample, _ in zip(samples, range(600), strict=False):
+            table = sample.readings.get("flow_table/v0/rx")
+            if table is not None:
+                seen.add(table.values[3])
+            if len(seen) >= 3:
+                break
+            with lab.inside(lab.far):
+                for cpu in os.sched_getaffinity(0):  # each CPU has a table of its own
+                    ports = range(1 + 256 * cpu, 257 + 256 * cpu)
+                    send_exactly("v1", [bytes(ether() / ip / UDP(sport=port, dport=9)) for port in ports], 256, cpu=cpu)
+    assert sorted(seen)[:3] == [1, 4, 16]
+
+
 def test_kill_9_leaves_no_program(lab: Lab) -> None:
     child = subprocess.Popen([sys.executable, "-c", CHILD], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:

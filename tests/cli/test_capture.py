@@ -159,6 +159,25 @@ def test_ipv6_behind_extension_headers_and_a_vlan_tag(lab: Lab, tmp_path: Path) 
     assert int(length) == len(frame)
 
 
+def test_packets_shorter_than_their_headers(lab: Lab, tmp_path: Path) -> None:
+    """They are in the file as far as they go. Only the last one has its ports, and passes a filter for them."""
+    from scapy.layers.inet import IP, UDP
+    from scapy.layers.l2 import Ether
+
+    whole = bytes(Ether(src="02:00:00:00:00:01", dst="ff:ff:ff:ff:ff:ff") / IP(dst=NEAR) / UDP(sport=5, dport=CLOSED))
+    cut = [whole[:length] for length in (15, 20, 34, 36, 41)]
+    for more, expected in ((), [len(frame) for frame in cut]), (("--flow", f":{CLOSED}"), [41]):
+        path = tmp_path / "short.pcapng"
+        with capturing(path, "v0", *more) as process:
+            with lab.inside(lab.far), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
+                sender.bind(("v1", 0))
+                for frame in cut:
+                    sender.send(frame)
+            said = end(process)
+        lengths = [int(row[0]) for row in fields(path, "frame.len")]
+        assert [length for length in lengths if length < len(whole)] == expected, said
+
+
 def test_what_the_rate_leaves_out_is_counted(lab: Lab, tmp_path: Path) -> None:
     path = tmp_path / "few.pcapng"
     with capturing(path, "lo", "--rate", "5") as process:

@@ -39,12 +39,18 @@ JOINT = (
 )
 """Possible cells: IPv6 has no broadcast, ARP is short."""
 
+FLOW_GROUPS = ("source", "destination", "destination_port")
+OWNER = ("nginx", 812, "www-data", "docker 0123456789ab", "")
+
 START_WALL_NS = 1_764_126_764 * 10**9  # 2025-11-26T03:12:44Z
 
 
 @dataclass
 class Machine:
-    """A made-up server. ``flows`` adds the families that are read only while the Flows pane is open."""
+    """A made-up server. ``flows`` adds the families that are read only while flows are counted.
+
+    Of its 100 flows, ten are new in each tick.
+    """
 
     cpus: int = 4
     protocols: int = len(PROTOCOLS)
@@ -58,11 +64,14 @@ class Machine:
     def __post_init__(self) -> None:
         self._dice = random.Random(self.seed)
         self._facts = facts(self.cpus)
+        self._flows = [_flow(number) for number in range(100)]
 
     def samples(self, count: int) -> Iterator[Sample]:
         return (self.sample(seq) for seq in range(count))
 
     def sample(self, seq: int) -> Sample:
+        for new in range(10 * seq, 10 * seq + 10):
+            self._flows[new % len(self._flows)] = _flow(len(self._flows) + new)
         mono_ns = 5_000 * 10**9 + seq * self.interval_ns + self._dice.randrange(200_000)
         readings = {}
         for name, family, rows in self._families():
@@ -117,10 +126,12 @@ class Machine:
             "xdp_exceptions": {(77, "aborted"): 1.0},
             "xdp_redirect_errors": {(77, 100): 1.0},
             "xdp_verdicts": {},
-            "flows": {self._flow(i): 9e3 for i in range(100)},
-            "flow_groups": {("saddr", f"10.0.{i}.1"): 9e3 for i in range(100)},
-            "flow_sources": {(f"TCP {port}",): 4e4 for port in range(32)},
-            "flow_ages": {self._flow(i): 1e9 for i in range(100)},
+            "flows": {flow: 9e3 / (1 + i) for i, flow in enumerate(self._flows)},
+            "flow_groups": {(kind, f"{kind} {i}"): 9e3 / (1 + i) for kind in FLOW_GROUPS for i in range(32)},
+            "flow_sources": {(f"destination_port {i}",): 4e4 for i in range(32)},
+            "flow_ages": dict.fromkeys(self._flows, 1000000000.0),
+            "flow_sockets": {(*flow, *OWNER): 9e3 for flow in self._flows[:50]},
+            "flow_retransmits": dict.fromkeys(self._flows[:50], 2.0),
             "flow_table": {(): 4e4},
             "snmp": {(name,): 5e3 / (1 + i) for i, name in enumerate(SNMP)},
             "snmp6": {(name,): 5e2 / (1 + i) for i, name in enumerate(SNMP6)},
@@ -141,9 +152,6 @@ class Machine:
         if family.labels == ("cpu",):
             return {(cpu,): 9e3 for cpu in queues}
         return rows.get(family.name, {} if family.labels else {(): 50.0})
-
-    def _flow(self, number: int) -> Key:
-        return (f"10.0.{number}.{self._dice.randrange(9)}", "192.0.2.7", 1024 + number, 443, 6)
 
     def _reading(self, name: str, family: Family, rows: Mapping[Key, float], mono_ns: int, seq: int) -> Reading:
         keys = tuple(rows)
@@ -210,3 +218,7 @@ def facts(cpus: int) -> DeviceFacts:
         irqs=tuple(Irq(60 + i, f"eth0-TxRx-{i}", (i,), (i,)) for i in range(cpus)),
         bond=Bond("802.3ad", None, (BondLeg("eth1", True),)), unreadable={"coalesce": "EOPNOTSUPP"},
     )  # fmt: skip
+
+
+def _flow(number: int) -> Key:
+    return (f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", "192.0.2.7", 1024 + number % 60_000, 443, 6)
