@@ -270,8 +270,14 @@ def _rule_input(
         series = state.series.get(name)
         return None if series is None else series.mean(view.mono_ns, seconds, until_s, 0.9 * seconds)
 
+    def recent(name: str, seconds: float) -> Sequence[tuple[float, float]]:
+        series = state.series.get(name)
+        return () if series is None else series.intervals(view.mono_ns, seconds)
+
     interface_snapshot = None if interface is None else view.interface(interface.label)
-    return RuleInput(view, rule.limits, clearing, interface_snapshot, mean, state.baselines, moment.last_interval)
+    return RuleInput(
+        view, rule.limits, clearing, interface_snapshot, mean, recent, state.baselines, moment.last_interval
+    )
 
 
 NO_CAUSE = "cause not visible from here"

@@ -41,6 +41,21 @@ class MeasureSeries:
         if old >= _BLOCK:  # in blocks: deleting from the front of an array moves all of it
             del self._times[:old], self._sums[:old], self._known_s[:old]
 
+    def intervals(self, now_ns: int, seconds: float) -> list[tuple[float, float]]:
+        """Return (seconds known, events) of each interval of the last ``seconds``, the oldest first.
+
+        The first interval may reach back further. Empty where the series does not reach back so far.
+        """
+        low = bisect_right(self._times, now_ns - int(seconds * NS_PER_SEC)) - 1
+        high = bisect_right(self._times, now_ns) - 1
+        return (
+            []
+            if low < 0
+            else [
+                (self._known_s[i + 1] - self._known_s[i], self._sums[i + 1] - self._sums[i]) for i in range(low, high)
+            ]
+        )
+
     def mean(self, now_ns: int, seconds: float, until_s: float, least_s: float) -> float | None:
         """Return the mean over ``seconds`` that ended ``until_s`` ago; None unless ``least_s`` of them are known."""
         end_ns = now_ns - int(until_s * NS_PER_SEC)

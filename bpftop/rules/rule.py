@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import NoReturn
 
@@ -100,6 +100,8 @@ class RuleInput:
     clearing: bool = False
     interface_snapshot: InterfaceSnapshot | None = None
     mean: Callable[[str, float, float], float | None] = lambda name, seconds, until_s: None
+    recent: Callable[[str, float], Sequence[tuple[float, float]]] = lambda name, seconds: ()
+    """Measure, seconds -> (seconds known, events) of each interval, the oldest first; none where less is known."""
     baselines: Mapping[str, float] = field(default_factory=dict)
     """Measure -> its mean in the minute before; frozen while the finding stands. An unknown baseline is absent."""
     last_interval: Snapshot | None = None

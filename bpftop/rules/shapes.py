@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bpftop.fields import frozen
 from bpftop.model.findings import SEVERITIES, Severity
@@ -77,14 +77,32 @@ def lasting(measure: str, check: Check) -> Check:
 
     def check_lasting(rule_input: RuleInput) -> Raised | None:
         raised = check(rule_input)
-        # Ticks of 1 s come some ms late: windows of 1, 2 and 3 ticks are a little longer.
-        one, two, three = (rule_input.mean(measure, seconds + 0.1, 0) for seconds in (1, 2, 3))
-        if raised is None or rule_input.clearing or one is None or two is None or three is None:
+        intervals = rule_input.recent(measure, 3 - EARLY_S)
+        if raised is None or rule_input.clearing or len(intervals) < 2 or not all(known for known, _ in intervals):
             return raised
-        least = BURST_SHARE * 3 * three
-        return raised if one >= least and 3 * three - 2 * two >= least else None
+        first, last = _of_a_second(intervals), _of_a_second(intervals[::-1])
+        if len(first) + len(last) > len(intervals):  # an interval in both: its events may be those of one moment
+            return None
+        least = BURST_SHARE * sum(events for _, events in intervals)
+        return raised if min(sum(first), sum(last)) >= least else None
 
     return check_lasting
+
+
+EARLY_S = 0.1
+"""Ticks of 1 s come some ms early or late, and on a busy machine some of them much later."""
+
+
+def _of_a_second(intervals: Sequence[tuple[float, float]]) -> list[float]:
+    """Return the events of each of the first intervals that make up a second."""
+    seconds = 0.0
+    part: list[float] = []
+    for known, events in intervals:
+        if seconds >= 1 - EARLY_S:
+            break
+        part.append(events)
+        seconds += known
+    return part
 
 
 @frozen

@@ -68,6 +68,29 @@ def test_rules_see_again_a_second_after_a_new_attachment() -> None:
     assert require_finding(watch, "malformed-packets").title == "Malformed packets: 24/s"
 
 
+@pytest.mark.parametrize("ticks", [(1, 1, 1), (1.4, 0.6, 1), (0.5, 2.5, 0.6), (1, 1.9, 0.1, 1), (2.2, 0.8)])
+def test_burst_of_a_moment_is_no_finding_with_late_ticks(ticks: tuple[float, ...]) -> None:
+    """On a busy machine ticks come late, and the time of one is no measure for how long a burst has lasted."""
+    world = World()
+    watch = Watch(world)
+    watch.run(5)
+    world.stack(TcpExtListenOverflows=300)
+    for seconds in ticks:
+        watch.run(seconds, seconds)
+        assert watch.finding("accept-queue-overflow") is None, watch.now
+        world.stack(TcpExtListenOverflows=0)
+
+
+def test_overflow_that_lasts_is_found_with_late_ticks() -> None:
+    world = World()
+    watch = Watch(world)
+    watch.run(5)
+    world.stack(TcpExtListenOverflows=300)
+    for seconds in (0.5, 1.6, 1.0):
+        watch.run(seconds, seconds)
+    assert require_finding(watch, "accept-queue-overflow").severity == "critical"
+
+
 def test_findings_of_a_gone_interface_are_cleared() -> None:
     world = World().rate("links/eth0", ("eth0",), "rx_crc_errors", 50)
     watch = Watch(world)
