@@ -122,7 +122,7 @@ def _reads(wanted: int, limited: bool) -> Iterator[Figure]:
         counter = stack.enter_context(closing(PacketCounter("count_xdp", "rx")))
         flows = stack.enter_context(closing(FlowCounter(counter, FlowRequest())))
         whole = filled_maps(stack, {"hash"})["hash"]
-        _fill(flows.program, _flow_frames(wanted))
+        count_on_every_cpu(flows.program, _flow_frames(wanted))
         stack.enter_context(ticks.running())
         for _ in range(READ_ROUNDS):
             ticks.late_ms.clear()
@@ -146,8 +146,8 @@ def _reads(wanted: int, limited: bool) -> Iterator[Figure]:
     yield Figure("flows", title, median(late_shares), "", LIMIT_HITCH_SHARE if limited else None, how)
 
 
-def _fill(program: Program, frames: list[bytes]) -> None:
-    """Send every flow from every CPU: a flow that only one CPU has seen is folded faster."""
+def count_on_every_cpu(program: Program, frames: list[bytes]) -> None:
+    """Run a program on every frame on every CPU: a flow that only one CPU has seen is folded faster."""
     allowed = os.sched_getaffinity(0)
     try:
         for cpu in allowed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -13,9 +12,9 @@ from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.bpf_map import PERCPU_ARRAY
 from bpftop.kernel.bpf.bpf_map import create as create_map
 from bpftop.kernel.bpf.percpu_array import CounterMap, possible_cpus
-from bpftop.kernel.bpf.program import Program
 from tests.bench.drains import MadeUpCounters
 from tests.bench.figures import Figure
+from tests.bench.flows import count_on_every_cpu
 from tests.bench.packets import FRAMES
 from tests.bench.priority import undisturbed
 from tests.bpf.frame import ether, ip4
@@ -40,17 +39,6 @@ def measure(say: Callable[[str], None]) -> Iterator[Figure]:
     yield from figures
 
 
-def _count_on_every_cpu(program: Program, frames: list[bytes]) -> None:
-    allowed = os.sched_getaffinity(0)
-    try:
-        for cpu in allowed:
-            os.sched_setaffinity(0, {cpu})
-            for frame in frames:
-                program.test_run(frame)
-    finally:
-        os.sched_setaffinity(0, allowed)
-
-
 def _poll() -> Iterator[Figure]:
     usual = list(FRAMES.values())
     every = [*usual, *(bytes(ether() / ip4(proto=number) / bytes(64)) for number in range(256))]
@@ -61,8 +49,8 @@ def _poll() -> Iterator[Figure]:
         closing(PacketCounter("count_xdp", "rx")) as full,
         closing(small),
     ):
-        _count_on_every_cpu(counter.program, usual)
-        _count_on_every_cpu(full.program, every)
+        count_on_every_cpu(counter.program, usual)
+        count_on_every_cpu(full.program, every)
 
         def poll() -> object:
             return counter.read("eth0", 1)
@@ -112,7 +100,7 @@ def _lookups() -> Iterator[Figure]:
     cpus = possible_cpus()
     small = SmallRows()
     with closing(PacketCounter("count_xdp", "rx")) as counter, closing(small):
-        _count_on_every_cpu(counter.program, list(FRAMES.values()))
+        count_on_every_cpu(counter.program, list(FRAMES.values()))
         fd = counter.map_fd
         maps = {batch: CounterMap(fd, cpus, batch=batch) for batch in (True, False)}
         calls: dict[str, Callable[[], object]] = {

@@ -18,17 +18,14 @@ from bpftop.hooks.attach_facts import AttachFacts, AttachRequest, Load, Occupant
 from bpftop.kernel.bpf.probe import NoPlace
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import IFF_RUNNING, IFF_UP, Device
-from bpftop.kernel.privileges import CAPABILITY_BITS, Privileges
+from bpftop.kernel.privileges import Privileges
 from tests.bpf.devices import IFF_TUN, Lab
+from tests.kernel.test_privileges import holding
 
 CONFIG = Path("/nonexistent/config.yaml")
 ALL = Privileges((1 << 41) - 1)
 NONE = Privileges(0)
 HOW = "run it with sudo" if os.geteuid() else "give it to this container or service"
-
-
-def holding(*names: str) -> Privileges:
-    return Privileges(sum(1 << CAPABILITY_BITS[name] for name in names))
 
 
 def verdict_of(raised: Exception, privileges: Privileges) -> Verdict:

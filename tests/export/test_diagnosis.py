@@ -14,6 +14,7 @@ from bpftop.export.diagnosis.report import markdown, text
 from bpftop.history.analyzer import Analyzer
 from bpftop.model.derive import derive_snapshot
 from bpftop.rules.table import RULES, chosen
+from tests.export.test_document import closed
 from tests.rules.world import World
 
 SCHEMA: dict[str, Any] = json.loads(files("bpftop.export.diagnosis").joinpath("diagnosis.schema.json").read_text())
@@ -41,12 +42,8 @@ MOMENTS = {"quiet": diagnosed((World(), 6)), "flood": diagnosed((flooded(), 6)),
 @pytest.mark.parametrize("what", MOMENTS.values(), ids=MOMENTS)
 def test_documents_fit_the_schema_without_other_members(what: Diagnosed) -> None:
     Draft202012Validator.check_schema(SCHEMA)
-    closed = json.loads(json.dumps(SCHEMA), object_hook=_closed)
-    Draft202012Validator(closed).validate(json.loads(diagnosis_json(what)))
-
-
-def _closed(node: dict[str, Any]) -> dict[str, Any]:
-    return {**node, "additionalProperties": False} if "properties" in node and "required" in node else node
+    schema = json.loads(json.dumps(SCHEMA), object_hook=closed)
+    Draft202012Validator(schema).validate(json.loads(diagnosis_json(what)))
 
 
 def test_a_flood_is_the_verdict_and_explains_other_findings() -> None:

@@ -61,11 +61,11 @@ def test_documents_fit_the_schema(what: Snapshot) -> None:
 
 @pytest.mark.parametrize("what", MOMENTS.values(), ids=MOMENTS)
 def test_the_schema_describes_every_member(what: Snapshot) -> None:
-    closed = json.loads(json.dumps(SCHEMA), object_hook=_closed)
-    Draft202012Validator(closed).validate(parsed(what))
+    schema = json.loads(json.dumps(SCHEMA), object_hook=closed)
+    Draft202012Validator(schema).validate(parsed(what))
 
 
-def _closed(node: dict[str, Any]) -> dict[str, Any]:
+def closed(node: dict[str, Any]) -> dict[str, Any]:
     return {**node, "additionalProperties": False} if "properties" in node and "required" in node else node
 
 

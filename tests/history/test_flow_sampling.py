@@ -14,9 +14,7 @@ from bpftop.model.sample import Key, Reading, Sample, reading_key
 from bpftop.model.snapshot import Snapshot
 from bpftop.rules.flow_evidence import FLOW_RULES
 from bpftop.rules.table import RULES
-from tests.samples import packed, protocols, sample
-
-SECOND_NS = 10**9
+from tests.samples import SECOND_NS, packed, protocols, sample
 
 
 def finding(name: str, scope: str = "eth0") -> Finding:

@@ -10,9 +10,8 @@ from bpftop.model.snapshot import Snapshot
 from bpftop.render.flows.flow_pairs import NO_CONTAINER, PAIR_GROUPS, FlowPair, PairBy
 from bpftop.render.flows.flow_rows import UNKNOWN_PROCESS
 from bpftop.render.flows.flow_top import REST, flow_top
-from tests.samples import interface, packed, sample
+from tests.samples import SECOND_NS, interface, packed, sample
 
-SECOND_NS = 10**9
 HOST = "198.18.0.1"
 # remote address and port, local port, protocol, bytes per second received and sent
 FLOWS = (

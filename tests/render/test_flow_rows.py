@@ -13,10 +13,8 @@ from bpftop.render.flows.flow_pairs import Amounts, PairBy
 from bpftop.render.flows.flow_rows import flow_tables
 from bpftop.render.flows.flow_table import FlowRow, flow_view, matching_flows
 from tests import samples
-from tests.samples import packed
+from tests.samples import SECOND_NS, packed
 from tests.tui.fake_flows import flow_readings
-
-SECOND_NS = 10**9
 
 
 def sample(*labels: str) -> Sample:

@@ -29,8 +29,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-snapshots", action="store_true", help="write tests/tui/snapshots anew: look at the diff")
 
 
+Same = Callable[[str, str], None]
+"""Compares a text with the snapshot file of a name."""
+
+
 @pytest.fixture
-def same(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+def same(request: pytest.FixtureRequest) -> Same:
     """Return ``same(name, text)``, which compares the text with a snapshot file."""
     update = request.config.getoption("--update-snapshots", default=False)
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bpftop.model.sample import Direction, Interface, Key, Reading, reading_key
-from tests.samples import packed
-
-SECOND_NS = 10**9
+from tests.samples import SECOND_NS, packed
 
 # source, destination, ports, protocol -> packets per second, mean bytes, age in seconds
 FLOWS: Sequence[tuple[str, str, int, int, int, int, int, int]] = (

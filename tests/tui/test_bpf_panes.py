@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from bpftop.model.derive import derive_snapshot
@@ -14,12 +12,11 @@ from bpftop.tui.panes.bpf_maps import MapTable
 from bpftop.tui.panes.bpf_objects import NOT_READ
 from bpftop.tui.panes.bpf_programs import ProgramTable
 from tests import samples
-from tests.tui.conftest import Stage, perform
+from tests.tui.conftest import Same, Stage, perform
 from tests.tui.engines import CannedMaps
 from tests.waiting import until_async
 
 SIZES = [(60, 15), (80, 24), (100, 30), (160, 50), (220, 60)]
-Same = Callable[[str, str], None]
 ENGINES = {
     "program_text": lambda prog_id: (
         "verifier     walked 12.3 k instructions",

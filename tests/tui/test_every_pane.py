@@ -12,10 +12,9 @@ from bpftop.rules.table import chosen
 from bpftop.tui.panes import PANES
 from tests.rules.world import World
 from tests.tui import conftest
-from tests.tui.conftest import Stage, perform, theme
+from tests.tui.conftest import Same, Stage, perform, theme
 from tests.tui.engines import CannedMaps, CannedSuites
 from tests.tui.test_findings import Scripted, nothing
-from tests.tui.test_screens import Same
 
 SIZES = [(60, 15), (80, 24), (100, 30), (160, 50), (220, 60)]
 ENGINES = {"maps": CannedMaps(), "programs": CannedSuites()}

@@ -13,10 +13,9 @@ from bpftop.model.sample import Sample
 from bpftop.rules.table import chosen
 from tests.rules.world import START_NS, World
 from tests.tui import conftest
-from tests.tui.conftest import Scenario, Stage, perform
+from tests.tui.conftest import Same, Scenario, Stage, perform
 from tests.tui.fake import START_WALL_NS, FakeSource
 
-Same = Callable[[str, str], None]
 Script = Callable[[World, int], object]
 """Changes the world before a tick."""
 

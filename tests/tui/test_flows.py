@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 import pytest
 from rich.cells import cell_len
 
 from bpftop.model.sample import Interface
 from bpftop.tui.panes.flows import FlowsTable
-from tests.tui.conftest import Stage, perform, until
+from tests.tui.conftest import Same, Stage, perform, until
 from tests.tui.fake import interface
 from tests.waiting import LIMIT_S
 
 SIZES = [(80, 24), (100, 30), (160, 50)]
-Same = Callable[[str, str], None]
 TWO = (interface("eth0", 2), interface("eth1", 3))
 
 

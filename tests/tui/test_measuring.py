@@ -12,9 +12,9 @@ import pytest
 from bpftop.errors import BpftopError
 from bpftop.tui.measurements.measurement import Measurement
 from bpftop.tui.panes.measure import MeasurePane
-from tests.tui.conftest import Stage, perform, until
+from tests.tui.conftest import Same, Stage, perform, until
 from tests.tui.engines import CannedMaps, CannedSuites, Held
-from tests.tui.test_screens import SIZES, Same
+from tests.tui.test_screens import SIZES
 from tests.waiting import until_async
 
 REFUSAL = BpftopError("make a BPF map failed: EPERM; run it as root, or with CAP_BPF")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -17,11 +16,10 @@ from bpftop.tui.widgets.line import text
 from bpftop.tui.widgets.loss_line import loss_lines
 from tests.model.signals import pushed
 from tests.samples import ETH0, links, reading, sample, softnet
-from tests.tui.conftest import Stage, perform
+from tests.tui.conftest import Same, Stage, perform
 from tests.tui.fake import FakeSource, interface
 
 SIZES = [(80, 24), (160, 50), (50, 10), (300, 80)]
-Same = Callable[[str, str], None]
 
 
 @pytest.mark.parametrize("size", SIZES)

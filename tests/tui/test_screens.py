@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from bpftop.model.sample import Hook, Interface
-from tests.tui.conftest import Stage, perform
+from tests.tui.conftest import Same, Stage, perform
 from tests.tui.fake import interface
 
 SIZES = [(80, 24), (100, 30), (160, 50)]
-Same = Callable[[str, str], None]
 
 OBSERVED = replace(
     interface("eth0", 2, speed_bits_per_sec=None),
