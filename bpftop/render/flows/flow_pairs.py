@@ -94,28 +94,30 @@ class FlowPair:
 
 def flow_pairs(snapshot: Snapshot, interface: InterfaceSnapshot) -> dict[FlowEnds, FlowPair]:
     """Return the flows among the busiest of either direction, each with both of its directions."""
-    pairs: dict[FlowEnds, FlowPair] = {}
-    for direction in DIRECTIONS:
-        owners = flow_owners(snapshot, interface, direction)
+    sides: dict[Direction, dict[FlowEnds, Amounts]] = {direction: {} for direction in DIRECTIONS}
+    ages_ns: dict[FlowEnds, int] = {}
+    owners: dict[FlowEnds, FlowOwner] = {}
+    for direction, amounts in sides.items():
+        owned = flow_owners(snapshot, interface, direction)
         for reading in flow_readings(snapshot, interface, direction, "flows"):
             ages = snapshot.reading("flow_ages", str(reading.keys[0][0]), direction) if reading.keys else None
             for key in reading.keys:
                 flow = flow_ends(key)
-                amounts = _amounts(reading, key)
-                protocol = protocol_name(flow.l4_proto)
-                pair = pairs.get(flow) or FlowPair(
-                    f"{protocol} {end_text(flow.local)} {end_text(flow.remote)}", local=flow.local,
-                    remote=flow.remote, protocol=protocol, interface=flow.interface, ends=(flow,),
-                )  # fmt: skip
-                age = None if ages is None else ages.value(key, "age_ns")
-                pairs[flow] = replace(
-                    pair,
-                    rx=amounts if direction == "rx" else pair.rx,
-                    tx=amounts if direction == "tx" else pair.tx,
-                    owner=pair.owner or owners.get(key),
-                    age_ns=max(filter(None, (pair.age_ns, age)), default=None),
-                )
-    return pairs
+                amounts[flow] = _amounts(reading, key)
+                if key in owned:
+                    owners.setdefault(flow, owned[key])
+                if ages is not None and (age_ns := ages.value(key, "age_ns")) is not None:
+                    ages_ns[flow] = max(age_ns, ages_ns.get(flow, 0))
+    none = Amounts()
+    return {
+        flow: FlowPair(
+            f"{protocol_name(flow.l4_proto)} {end_text(flow.local)} {end_text(flow.remote)}",
+            sides["rx"].get(flow, none), sides["tx"].get(flow, none), flow.local, flow.remote,
+            protocol_name(flow.l4_proto), age_ns=ages_ns.get(flow), owner=owners.get(flow), interface=flow.interface,
+            ends=(flow,),
+        )
+        for flow in dict.fromkeys((*sides["rx"], *sides["tx"]))
+    }  # fmt: skip
 
 
 def grouped(pairs: Iterable[FlowPair], by: PairBy) -> list[FlowPair]:

@@ -20,15 +20,21 @@ MOST_ROWS = 1000
 
 @frozen
 class FlowRow:
-    """A flow or a group. ``names``: names of addresses that were looked up. ``trend``: bits per second of ticks."""
+    """A flow or a group. ``names``: names of addresses that were looked up. ``until_ns``: time of the snapshot."""
 
     pair: FlowPair
     names: Mapping[str, str]
-    trend: tuple[float, ...] = ()
+    trends: FlowTrends
+    until_ns: int
 
     @property
     def key(self) -> str:
         return self.pair.key
+
+    @property
+    def trend(self) -> list[float]:
+        """Return the bits per second of the last ticks, oldest first; none of a row without known flows."""
+        return self.trends.trend(self.pair.ends, self.until_ns, TREND_CELLS) if self.pair.ends else []
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -60,8 +66,8 @@ def flow_view(
 ) -> FlowView:
     """Return what the table of flows shows."""
     top = flow_top(snapshot, interface, by, MOST_ROWS)
-    rows = [FlowRow(pair, names, tuple(trends.trend(pair.ends, snapshot.mono_ns, TREND_CELLS))) for pair in top.rows]
-    return FlowView(rows, FlowRow(top.rest, names), top.sentence)
+    rows = [FlowRow(pair, names, trends, snapshot.mono_ns) for pair in top.rows]
+    return FlowView(rows, FlowRow(top.rest, names, trends, snapshot.mono_ns), top.sentence)
 
 
 def matching_flows(rows: Iterable[FlowRow], typed: str) -> list[FlowRow]:

@@ -37,6 +37,6 @@ def dropped_lines(moment: Moment, key: str, width: int) -> list[Line]:
     rows = [line(dropped_row(packet, now_ns)) for packet in reversed(dropped.packets)]
     hidden = wrapped(HIDDEN_FUNCTIONS, "notice", width) if dropped.hides_functions else []
     return [
-        (), title, *(shortened(row, width) for row in (line((HEADING, "title")), *rows) if dropped.packets),
-        *hidden, *wrapped(cost_row(dropped), "muted", width),
+        (), title, *wrapped(cost_row(dropped), "muted", width), *hidden,
+        *(shortened(row, width) for row in (line((HEADING, "title")), *rows) if dropped.packets),
     ]  # fmt: skip
