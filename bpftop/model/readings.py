@@ -11,14 +11,16 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import repeat
+from operator import attrgetter
 
-from bpftop.fields import frozen, replace
+from bpftop.fields import field_names, frozen, replace
 from bpftop.model.families import FAMILIES, Family
 
 Key = tuple[int | str, ...]
 Cells = Sequence[int | None]
 
 _BISECT_MIN = 8
+_set = object.__setattr__
 
 
 @frozen
@@ -43,9 +45,35 @@ class Reading:
     """The newest reading with a value per CPU, if ``values`` has only sums over the CPUs (recordings of many CPUs).
     Its ``previous`` is the reading before it."""
 
-    def __getstate__(self) -> dict[str, object]:
-        """Pickle the reading without its cached properties, which are computed again at the first access."""
-        return {name: value for name, value in self.__dict__.items() if name not in CACHED}
+    def __init__(
+        self,
+        family: str,
+        read_ns: int,
+        cost_ns: int,
+        epoch: int,
+        keys: tuple[Key, ...],
+        values: array[int],
+        missing: frozenset[int] = frozenset(),
+        previous: Reading | None = None,
+        cells: Reading | None = None,
+    ) -> None:
+        """Set field by field: without a dictionary of its own, an instance takes 270 bytes less (Python 3.11).
+
+        Of 300 interfaces, the checks keep 30 000 readings.
+        """
+        _set(self, "family", family)
+        _set(self, "read_ns", read_ns)
+        _set(self, "cost_ns", cost_ns)
+        _set(self, "epoch", epoch)
+        _set(self, "keys", keys)
+        _set(self, "values", values)
+        _set(self, "missing", missing)
+        _set(self, "previous", previous)
+        _set(self, "cells", cells)
+
+    def __reduce__(self) -> tuple[type[Reading], tuple[object, ...]]:
+        """Pickle the fields without cached properties, which are computed again at the first access."""
+        return Reading, _fields_of(self)
 
     @property
     def stride(self) -> int:
@@ -119,8 +147,7 @@ class Reading:
         return reading
 
 
-CACHED = ("summed", "totals", "cpu_totals")
-"""Attributes of a Reading that are computed at the first access and stored in its ``__dict__``."""
+_fields_of = attrgetter(*field_names(Reading))
 
 
 def sum_cpus(reading: Reading) -> Cells:
