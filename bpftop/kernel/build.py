@@ -44,6 +44,8 @@ HEADER_CHECKS = (
 # Editors and `make lint` read these flags too. v3 is what kernel 5.10 can load, bpfel serves x86-64 and arm64 with one
 # file, and Debian keeps asm/types.h in a folder that clang does not search for the bpf target.
 BPF_FLAGS = BPF_SOURCES / "compile_flags.txt"
+# DWARF; relocations of BTF, which are for a linker and which libbpf skips; a label per branch. A third of the size.
+STRIPPED = ("-g", "-R", ".rel.BTF", "-R", ".rel.BTF.ext", "-w", "-N", "LBB*")
 
 
 def part_for_cffi(header: str) -> str:
@@ -139,7 +141,7 @@ def compile_bpf_object(source: Path, target: Path, clang: str, strip: str) -> No
     # The target is replaced at the end, so that a bpftop that starts meanwhile reads a complete object.
     for command in (
         [clang, *BPF_FLAGS.read_text().split(), "-c", str(source), "-o", str(scratch)],
-        [strip, "-g", str(scratch)],
+        [strip, *STRIPPED, str(scratch)],
     ):
         outcome = subprocess.run(command, text=True, capture_output=True)
         if outcome.returncode:
