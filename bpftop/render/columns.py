@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from bpftop.fields import frozen, replace
 from bpftop.model.escaping import escaped_text
-from bpftop.model.units import UNKNOWN, bar, pct, si
+from bpftop.model.units import UNKNOWN, bar, factor, pct, si
 
 RowT = TypeVar("RowT")
 Look = Literal["text", "name", "bar", "factor", "trend", "muted", "good", "notice", "alarm"]
@@ -64,7 +64,7 @@ def marked(columns: Sequence[Column[RowT]], mark: bool) -> tuple[Column[RowT], .
     """Adapt the columns to a mark: the factor refers to the mark; the column since the mark exists only with a mark."""
     applicable = (column for column in columns if mark or column.id != "since_mark")
     return tuple(
-        replace(c, title="x mark", rank=min(c.rank, MARK_RANK)) if mark and c.id == "factor" else c for c in applicable
+        replace(c, title="vs mark", rank=min(c.rank, MARK_RANK)) if mark and c.id == "factor" else c for c in applicable
     )
 
 
@@ -96,6 +96,12 @@ def change_look(now: float | None, then: float | None) -> Look:
     if now is None or then is None:
         return "muted"
     return "factor" if now > 0 and (now >= 3 * then or 3 * now <= then) else "muted"
+
+
+def change_text(now: float | None, then: float | None) -> str:
+    """Return ``1.4 x``; ``new`` where there was nothing before, and a dash where a value is unknown."""
+    change = factor(now, then)
+    return change if change in (UNKNOWN, "new") else f"{change} x"
 
 
 def clipped(text: str, width: int) -> str:

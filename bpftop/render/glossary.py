@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 LINE_TERMS: Mapping[str, str] = {
-    "ns/pkt": "What the program takes per packet on this machine, timed when attached; RX/TX where they differ.",
-    "bpftop uses, own CPU": "CPU time of bpftop itself, in percent of one core; on wide screens also its memory, how "
-    "it reads its maps (one batch call a tick, or entry by entry), and how long that takes.",
-    "pps, bit/s": "All packets and bits of the interface per second.",
-    "B": "Mean frame size.",
-    "% of 10G": "Utilisation of the link, with preamble, gap and FCS (24 B per frame); only where its speed can be "
+    "9 ns a packet": "Time that the program takes for a packet on this machine, measured when it was attached; RX/TX "
+    "where they differ.",
+    "bpftop 1.2 % CPU": "CPU time of bpftop itself, in percent of one core.",
+    "pps, b/s": "All packets and bits of the interface per second.",
+    "88 B a frame": "Mean frame size.",
+    "12 % of 10G": "Utilisation of the link, with preamble, gap and FCS (24 B per frame); only where its speed can be "
     "believed.",
-    "trend": "Packets per second, 5 s per cell, the newest on the right.",
-    "x 1 min ago": "How many times as many packets as one minute ago (mean of 5 s); after `m`, as at the mark.",
-    "1.1 of 16 carry RX": "Effective CPUs: 1 / sum of squared shares. 1.0: one CPU does it all.",
+    "chart": "Packets per second over ten minutes: RX above the axis, TX below it, both on one scale. A cross on the "
+    "axis: packets were lost. A click pauses at that moment.",
+    "1.4 x a minute ago": "How many times as many packets as one minute ago (mean of 5 s); after `m`, as at the mark.",
+    "1.1 of 16 carry RX": "On how many CPUs the packets would be, if all of them had the same: 1 / sum of squared "
+    "shares. 1.0: one CPU does it all.",
     "softirq 98 %": "Part of its time that the busiest CPU spent in softirqs, of all interfaces.",
     "LOST": "Packets lost by the interface or its network namespace in the last interval, per second, stage by stage "
-    "(3 Path). Unread: stages whose counters cannot be read here.",
+    "(3 Path). Not readable: stages whose counters cannot be read here.",
     "REFUSED": "Packets turned away: to closed ports, without a route, by a firewall.",
-    "ELSEWHERE": "Losses in counters of the whole host (narrow: HOST), without the part of the interface.",
+    "ELSEWHERE": "Losses in counters of the whole host, without the part of the interface.",
     "CPU strip": "A cell per CPU, packets per second; the tallest is the busiest one.",
 }
 """Terms of the lines above the tables."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bpftop.model.units import UNKNOWN, spark
-from bpftop.render.columns import Column, Look
+from bpftop.render.columns import Column, Look, clipped
 from bpftop.render.path_rows import StageLine
 
 _UNITS = ((1e-3, 1e-6, "µs"), (1.0, 1e-3, "ms"), (120.0, 1.0, "s"), (7200.0, 60.0, "min"), (172800.0, 3600.0, "h"))
@@ -40,7 +40,7 @@ PATH_COLUMNS: tuple[Column[StageLine], ...] = (
     Column("stage", "Stage", "", 20,
           "A place where packets die, in the order of their path. Indented: part of the row above. Dim: in no "
           "sum of losses. Select one to read what its counter means.",
-          lambda r: None, lambda r, width: r.stage.title[:width], gap=0, left=True, look=_look, sortable=False,
+          lambda r: None, lambda r, width: clipped(r.stage.title, width), gap=0, left=True, look=_look, sortable=False,
           source="bpftop's table of stages"),
     Column("per_sec", "per s", "packets/s", 8, "Packets per second over the last interval.",
           lambda r: r.per_sec, look=_number_look, source="the counter that the last column names"),
@@ -63,18 +63,18 @@ PATH_COLUMNS: tuple[Column[StageLine], ...] = (
           "Whose counter it is: the interface's, the network namespace's, or the whole host's.",
           lambda r: None, lambda r, _: r.stage.scope, rank=2, gap=2, left=True, look="muted", sortable=False,
           source="bpftop's table of stages"),
-    Column("trend", "60 s", "packets/s", 14,
+    Column("trend", "60 s, own scale", "packets/s", 17,
           "Packets per second, 5 s per cell, the newest on the right; each row has its own scale.",
           lambda r: None, lambda r, width: spark(r.trend(width), width), rank=3, gap=2, left=True,
           look=lambda r: "trend" if r.since_start else "muted",
           sortable=False, source="the counter that the last column names"),
-    Column("headroom_s", "lasts", "s", 9,
+    Column("headroom_s", "full in", "s", 9,
           "How long the queue of the stage takes what comes now if nobody takes anything out of it: ring, backlog. For "
           "conntrack: until its table is full if it goes on growing.",
           lambda r: r.headroom_s, form=duration, rank=4, sortable=False,
           source="sizes of rings and queues from ethtool and sysctl, conntrack's count and limit"),
     Column("counter", "counter", "", 26,
           "Where the number comes from, as ip -s, nstat or /proc name it. + adds, | takes the largest.",
-          lambda r: None, lambda r, width: r.stage.counter[:width], rank=5, gap=2, left=True, stretch=70, look="muted",
-          sortable=False, source="bpftop's table of stages"),
+          lambda r: None, lambda r, width: clipped(r.stage.counter, width), rank=5, gap=2, left=True, stretch=70,
+          look="muted", sortable=False, source="bpftop's table of stages"),
 )  # fmt: skip

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bpftop.model.units import factor, pct, spark
-from bpftop.render.columns import Column, Look, bits_text, change_look, share_text, size_text
+from bpftop.model.units import pct, spark
+from bpftop.render.columns import Column, Look, bits_text, change_look, change_text, clipped, share_text, size_text
 from bpftop.render.comparison import ratio
 from bpftop.render.rows import CpuLine, ProtocolLine
 
 
 def _name(row: ProtocolLine, width: int) -> str:
-    return f"{'  ' * row.depth}{row.name}"[:width]
+    return clipped(f"{'  ' * row.depth}{row.name}", width)
 
 
 def _busiest(row: CpuLine, width: int) -> str:
@@ -39,24 +39,24 @@ PROTOCOL_COLUMNS: tuple[Column[ProtocolLine], ...] = (
           "while it is above 10 % of TCP.",
           lambda r: r.name, _name, gap=0, left=True, look="name",
           source="the headers of each frame, read by bpftop's program; names by IANA"),
-    Column("rx_packets_per_sec", "RX pps", "packets/s", 8, "Packets received per second, over the last interval.",
+    Column("rx_packets_per_sec", "RX pps", "packets/s", 7, "Packets received per second, over the last interval.",
           lambda r: r.rx.packets_per_sec, source=COUNTED),
-    Column("rx_bits_per_sec", "RX bit/s", "bits/s", 11, "Bits received per second: L2 bytes without FCS, times 8.",
+    Column("rx_bits_per_sec", "RX bit/s", "bits/s", 10, "Bits received per second: L2 bytes without FCS, times 8.",
           lambda r: r.rx.bits_per_sec, form=bits_text, source=COUNTED),
-    Column("share", "share", "%", 17, "Share of all packets of the direction (`t` changes it).",
-          lambda r: r.share, lambda r, width: share_text(r.share, width), rank=1, gap=2, left=True, look="bar",
-          source=COUNTED),
-    Column("factor", "x 1 min", "times", 9,
+    Column("share", "share", "%", 12, "Share of all packets of the direction (`t` changes it).",
+          lambda r: r.share, lambda r, width: share_text(r.share, width), rank=1, gap=2, left=True, stretch=4,
+          look="bar", source=COUNTED),
+    Column("factor", "vs 1 min ago", "times", 13,
           "How many times as many packets as one minute ago (mean of 5 s); after `m`, as at the mark. `new`: none "
           "were there. Bright from 3 and below 1/3.",
-          _ratio, lambda r, _: factor(r.now, r.then), rank=2, look=_factor_look, source=COUNTED),
-    Column("tx_packets_per_sec", "TX pps", "packets/s", 9, "Packets sent per second.",
+          _ratio, lambda r, _: change_text(r.now, r.then), rank=2, look=_factor_look, source=COUNTED),
+    Column("tx_packets_per_sec", "TX pps", "packets/s", 8, "Packets sent per second.",
           lambda r: r.tx.packets_per_sec, rank=3, source=COUNTED),
-    Column("tx_bits_per_sec", "TX bit/s", "bits/s", 11, "Bits sent per second.",
+    Column("tx_bits_per_sec", "TX bit/s", "bits/s", 10, "Bits sent per second.",
           lambda r: r.tx.bits_per_sec, form=bits_text, rank=3, source=COUNTED),
-    Column("trend", "trend", "packets/s", 12,
+    Column("trend", "own-scale trend", "packets/s", 16,
           "Packets per second, 10 s per cell, the newest on the right; each row has its own scale.",
-          lambda r: None, lambda r, width: spark(r.trend(width), width), rank=4, gap=2, left=True, stretch=20,
+          lambda r: None, lambda r, width: spark(r.trend(width), width), rank=4, gap=1, left=True, stretch=20,
           look="trend", sortable=False, source=COUNTED),
     Column("mean_size_bytes", "mean", "bytes", 8, "Mean frame size of the direction: bits/s through packets/s.",
           lambda r: r.seen.mean_size_bytes, form=size_text, rank=5, source=COUNTED),
@@ -81,7 +81,7 @@ CPU_COLUMNS: tuple[Column[CpuLine], ...] = (
           "Packets per second that found the backlog of this CPU full (softnet_stat dropped), of all interfaces.",
           lambda r: r.reading(r.readings.backlog_drops),
           rank=2, source="/proc/net/softnet_stat, dropped"),
-    Column("squeezes_per_sec", "squeez/s", "1/s", 9,
+    Column("squeezes_per_sec", "squeezes/s", "1/s", 11,
           "How often a second this CPU had to leave packets for later because its budget was used up (time_squeeze); "
           "no packet is lost by that.",
           lambda r: r.reading(r.readings.squeezes), rank=2, source="/proc/net/softnet_stat, time_squeeze"),
@@ -91,14 +91,14 @@ CPU_COLUMNS: tuple[Column[CpuLine], ...] = (
     Column("irqs_per_sec", "IRQs/s", "1/s", 8,
           "Interrupts per second that the queues of the interface gave this CPU; a dash: it has none of its own.",
           lambda r: r.reading(r.readings.irqs), rank=4, source="/proc/interrupts"),
-    Column("factor", "x 1 min", "times", 9,
+    Column("factor", "vs 1 min ago", "times", 13,
           "How many times as many packets as one minute ago; after `m`, as at the mark.",
-          _ratio, lambda r, _: factor(r.now, r.then), rank=7, look=_factor_look, sortable=False, source=COUNTED),
+          _ratio, lambda r, _: change_text(r.now, r.then), rank=7, look=_factor_look, sortable=False, source=COUNTED),
     Column("protocols", "top protocols", "%", 26,
           "The protocols with the most packets on this CPU, each with its share of them.",
           lambda r: None, _busiest, rank=6, gap=2, left=True, stretch=20, look="muted", sortable=False,
           source=COUNTED),
-    Column("trend", "60 s", "packets/s", 14,
+    Column("trend", "60 s, own scale", "packets/s", 17,
           "Packets per second, 5 s per cell, the newest on the right; each row has its own scale.",
           lambda r: None, lambda r, width: spark(r.trend[-width:], width), rank=5, gap=2, left=True, look="trend",
           sortable=False, source=COUNTED),

@@ -264,7 +264,8 @@ class BpftopApp(CapturingApp, inherit_bindings=False):
 
     def action_tell_where(self, action_id: str) -> None:
         action = next(action for action in self.configured_actions if action.id == action_id)
-        self.say(f"{action.first_key} ({action.title.lower()}) works {action.where}.")
+        title = f"{action.title[:1].lower()}{action.title[1:]}"
+        self.say(f"{action.first_key} ({title}) works {action.where}.")
 
     def action_command_palette(self) -> None:
         if not isinstance(self.screen, CommandPalette):

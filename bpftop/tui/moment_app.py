@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ from bpftop.tui.time_travel import LIVE_ONLY, Landing, TimeTravel
 from bpftop.tui.widgets.line import clean
 
 TOAST_S = 5.0
+TOASTS_AT_ONCE = 3
+"""Toasts that cover the screen at once; older ones give way, and stay in the log of messages."""
 
 
 class MomentApp(ThemedApp):
@@ -49,6 +52,7 @@ class MomentApp(ThemedApp):
         self.choices = Choices(columns=columns)
         self.said: list[tuple[int, str, bool]] = []
         """Every message: its time (CLOCK_REALTIME, ns), the sentence, and whether it is an error."""
+        self._toasts_s: list[float] = []  # times of the toasts that may still stand
         self._is_waiting = False  # whether a timer is to draw the screen
         self._flags: frozenset[str] = frozenset()
         self._travel = TimeTravel(sampling_thread)
@@ -104,6 +108,12 @@ class MomentApp(ThemedApp):
         """Show a sentence for some seconds, and keep it in the log of messages."""
         cleaned = clean(sentence)
         self.said.append((self.snapshot.wall_ns if self.snapshot else 0, cleaned, is_error))
+        now_s = time.monotonic()
+        self._toasts_s = [at_s for at_s in self._toasts_s if now_s - at_s < TOAST_S]
+        if len(self._toasts_s) >= TOASTS_AT_ONCE:
+            self.clear_notifications()
+            self._toasts_s.clear()
+        self._toasts_s.append(now_s)
         self.notify(cleaned, severity="error" if is_error else "information", timeout=TOAST_S, markup=False)
 
     def key_of(self, action: str) -> str:

@@ -27,6 +27,11 @@ class ShownCells(Generic[Look]):
         """Take all cells for unknown: the terminal was cleared, resized, or written to by another program."""
         self._rows.clear()
 
+    def is_filled(self, y: int, x: int, end: int, cell: tuple[str, Look]) -> bool:
+        """Return True if all cells of a row from column ``x`` to before ``end`` are known to be equal to ``cell``."""
+        row = self._rows.get(y, {})
+        return all(row.get(column) == cell for column in range(x, end))
+
     def write(self, y: int, x: int, pieces: Iterable[tuple[str, Look]]) -> Iterator[tuple[int, list[tuple[str, Look]]]]:
         """Take over a row from column ``x`` on, and yield the runs of cells that differ.
 

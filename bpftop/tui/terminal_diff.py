@@ -43,6 +43,7 @@ CellLook = tuple[tuple[str, ...], str, str]
 """SGR codes: attributes, colour of the text, colour of the ground."""
 
 _PLAIN: CellLook = ((), "39", "49")
+_BLANK = (" ", _PLAIN)
 """The look after a reset."""
 _SYSTEMS = {
     8: ColorSystem.STANDARD,
@@ -92,10 +93,12 @@ class SmallerUpdate(CompositorUpdate):
         for y, x, pieces in self._rows:
             looks = ((_shown_text(text, traits), look_of(style, traits.colours)) for text, style in pieces)
             at: int | None = None  # column of the cursor, once it is in this line
-            for begin, cells in shown.write(y, x, looks):
+            for begin, cells in list(shown.write(y, x, looks)):  # the whole row is known from here on
                 out.append(f"\x1b[{y + 1};{begin + 1}H" if at is None else f"\x1b[{begin - at}C")
                 at = begin + len(cells)
-                rest = _blank_end(cells) if at >= width else len(cells)
+                rest = _blank_end(cells)
+                if rest < len(cells) and not shown.is_filled(y, at, width, _BLANK):
+                    rest = len(cells)
                 for character, look in cells[:rest]:
                     if look != pen:
                         out.append(transition(pen, look))
@@ -104,6 +107,7 @@ class SmallerUpdate(CompositorUpdate):
                 if rest < len(cells):
                     out.append(f"{transition(pen, _PLAIN)}\x1b[K")
                     pen = _PLAIN
+                    break
         if out:
             out.append("\x1b[0m")
         written = "".join(out)
@@ -120,7 +124,7 @@ def _shown_text(text: str, traits: TerminalTraits) -> str:
 def _blank_end(cells: Sequence[tuple[str, CellLook]]) -> int:
     """Return the index from which all cells are blanks on the terminal's own ground, if they are worth 3 bytes."""
     end = len(cells)
-    while end and cells[end - 1] == (" ", _PLAIN):
+    while end and cells[end - 1] == _BLANK:
         end -= 1
     return end if len(cells) - end > 4 else len(cells)
 

@@ -29,6 +29,7 @@ class ThemedApp(SeamedApp):
         background: $surface; color: $foreground;
     }
     CommandPalette > .command-palette--help-text { color: $secondary; text-style: none; }
+    Toast { margin-top: 0; padding: 0 1; }
     LogScreen, LogScreen Static { background: $background; color: $foreground; }
     """
 

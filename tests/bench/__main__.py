@@ -33,6 +33,7 @@ SUITES = {
     "signals": "one tick's reading of everything else: /proc, rtnetlink, ethtool; on machines of many CPUs",
     "system_calls": "system calls of a tick, headless and on the live screen",
     "screen": "first rates, CPU, memory and terminal bytes of the live screen, beside bare Textual and glances",
+    "slow_line": "bytes of the live screen on slow lines: --low-bandwidth, and until a pane shows its first rows",
     "many_interfaces": "the start of the live screen on 301 interfaces",
     "capture": "what a running capture adds to a packet",
     "names": "naming the processes behind 50 flows, on a machine of 2 000 sockets and 500 processes",

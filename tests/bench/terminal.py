@@ -90,6 +90,11 @@ class OnTerminal:
         else:
             self._exit = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
+    @property
+    def output(self) -> bytes:
+        """All that has been kept."""
+        return b"".join(chunk for _, chunk in self._chunks)
+
     def forget(self) -> None:
         """Drop what has been kept so far."""
         self._chunks.clear()

@@ -157,7 +157,7 @@ def test_every_column_has_a_meaning_and_an_id_of_its_own() -> None:
     for fields in (PROTOCOL_COLUMNS, CPU_COLUMNS):
         assert len({field.id for field in fields}) == len(fields)
         assert all(field.help.endswith(".") and field.title for field in fields)
-    assert [field.title for field in marked(PROTOCOL_COLUMNS, True) if field.id == "factor"] == ["x mark"]
+    assert [field.title for field in marked(PROTOCOL_COLUMNS, True) if field.id == "factor"] == ["vs mark"]
 
 
 def test_large_changes_stand_out() -> None:

@@ -89,11 +89,11 @@ def test_a_mark_has_its_factor_and_its_gain() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press("5")
         await stage.tick(12)
-        assert "x 1 min" in stage.text()
+        assert "vs 1 min ago" in stage.text()
         await stage.press("m")
         await stage.tick(10)
         (line,) = [line for line in stage.text().splitlines() if "cil_from_netdev" in line]
-        assert "x mark" in stage.text()
+        assert "vs mark" in stage.text()
         assert " 1.0 " in line
         await stage.press("6")
         (line,) = [line for line in stage.text().splitlines() if "cilium_ct4" in line]

@@ -10,8 +10,12 @@ import pytest
 from rich.cells import cell_len
 from rich.color import ANSI_COLOR_NAMES, Color
 from rich.console import Console
+from rich.segment import Segment
 from rich.style import Style
+from textual._compositor import LayoutUpdate
+from textual.geometry import Region
 from textual.screen import Screen
+from textual.strip import Strip
 
 from bpftop.tui.app import BpftopApp
 from bpftop.tui.terminal_diff import TerminalWriter, look_of, transition
@@ -132,6 +136,21 @@ def test_fewer_colours_where_the_terminal_has_fewer() -> None:
     assert transition(look_of(None, 16), look_of(RED, 16)) == "\x1b[31;40m"
     assert transition(look_of(None, 8), look_of(RED, 8)) == "\x1b[31;40m"
     assert transition(look_of(None, 0), look_of(BOLD, 0)) == "\x1b[1m"
+
+
+def test_a_cleared_row_is_three_bytes_although_its_end_was_blank() -> None:
+    """A pane that is opened clears the rows of the pane before it, whose ends are blank on the terminal already."""
+    writer = TerminalWriter(TerminalTraits())
+
+    def written(text: str) -> str:
+        update = LayoutUpdate([[Strip([Segment(text)])]], Region(0, 0, 40, 1))
+        row: str = writer.smaller_update(update).render_segments(Console(width=40, force_terminal=True))
+        return row
+
+    assert written("a row of words".ljust(40)).endswith("words\x1b[K\x1b[0m")
+    assert written(" " * 30) == "\x1b[1;1H\x1b[K\x1b[0m"
+    assert written(f"a{' ' * 28}b") == "\x1b[1;1Ha\x1b[28Cb\x1b[0m"
+    assert written(" " * 20 + "x") == "\x1b[1;1H \x1b[19Cx\x1b[0m"  # what is behind the blanks stays
 
 
 def test_unknown_updates_are_left_to_textual() -> None:

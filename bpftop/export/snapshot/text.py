@@ -36,8 +36,15 @@ _JOINT = (
     ("Cast", "casts", 1, CAST_LABELS),
 )
 """Title of a section, family of its cells, position of its label in the joint cells, labels."""
-_WIDTHS = {"name": len("broadcast packets"), "share": 15}
-"""Widths of columns on the page that are not those of the screen; the bars give way to the words."""
+_WIDTHS = {
+    "name": len("broadcast packets"),
+    "rx_packets_per_sec": 8,
+    "rx_bits_per_sec": 11,
+    "share": 15,
+    "tx_packets_per_sec": 9,
+    "tx_bits_per_sec": 11,
+}
+"""Widths of columns on the page that are not those of the screen: the page has room for gaps."""
 _TICK_TITLES = (
     f"{'time (UTC)':<10}  {{}}  RX pps    RX bit/s    TX pps    TX bit/s  LOST pps  finding, or protocols of RX"
 )

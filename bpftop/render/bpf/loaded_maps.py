@@ -8,8 +8,8 @@ from bpftop.fields import frozen, replace
 from bpftop.model.bpf_inventory import BpfInventory, Entries, KnownMap, growth
 from bpftop.model.map_contents import EntryRow, text_of
 from bpftop.model.snapshot import Snapshot
-from bpftop.model.units import UNKNOWN, factor, si, since
-from bpftop.render.columns import Column, change_look, clipped, share_text
+from bpftop.model.units import UNKNOWN, si, since
+from bpftop.render.columns import Column, change_look, change_text, clipped, share_text
 from bpftop.render.comparison import ratio
 
 _PREALLOCATED = frozenset({"array", "percpu_array", "prog_array", "array_of_maps", "cgroup_array"})
@@ -167,9 +167,10 @@ LOADED_MAP_COLUMNS: tuple[Column[LoadedMapLine], ...] = (
 
 
 MAP_PAST_COLUMNS: tuple[Column[LoadedMapLine], ...] = (
-    Column("factor", "x 1 min", "", 8, "how many times as many entries as one minute ago; after `m`, as at the mark",
-           lambda line: ratio(line.used, line.used_then), lambda line, _: factor(line.used, line.used_then), rank=3,
-           look=lambda line: change_look(line.used, line.used_then), source=_WALK),
+    Column("factor", "vs 1 min ago", "times", 13,
+           "how many times as many entries as one minute ago; after `m`, as at the mark",
+           lambda line: ratio(line.used, line.used_then), lambda line, _: change_text(line.used, line.used_then),
+           rank=3, look=lambda line: change_look(line.used, line.used_then), source=_WALK),
     Column("since_mark", "+ mark", "entries", 9, "entries more, or less, than at the mark",
            lambda line: None if line.used is None or line.used_then is None else line.used - line.used_then,
            rank=2, source=_WALK),

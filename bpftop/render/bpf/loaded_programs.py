@@ -10,8 +10,8 @@ from bpftop.model.bpf_inventory import BpfInventory, BpfProgram, ProgramRates, p
 from bpftop.model.readings import Key, RatedReading
 from bpftop.model.snapshot import Snapshot
 from bpftop.model.timestamps import rfc3339
-from bpftop.model.units import UNKNOWN, factor, ns, pct, si
-from bpftop.render.columns import Column, change_look, clipped
+from bpftop.model.units import UNKNOWN, ns, pct, si
+from bpftop.render.columns import Column, change_look, change_text, clipped
 from bpftop.render.comparison import ratio
 
 
@@ -170,9 +170,10 @@ LOADED_PROGRAM_COLUMNS: tuple[Column[LoadedProgramLine], ...] = (
 
 
 PROGRAM_FACTOR = Column[LoadedProgramLine](
-    "factor", "x 1 min", "", 8, "how many times as much CPU time as one minute ago (mean of 5 s); after `m`, as at the "
-    "mark; new: it did not run then", lambda line: ratio(line.rates.cpu_pct, line.cpu_pct_then),
-    lambda line, _: factor(line.rates.cpu_pct, line.cpu_pct_then), rank=3,
+    "factor", "vs 1 min ago", "times", 13,
+    "how many times as much CPU time as one minute ago (mean of 5 s); after `m`, as at the mark; "
+    "new: it did not run then", lambda line: ratio(line.rates.cpu_pct, line.cpu_pct_then),
+    lambda line, _: change_text(line.rates.cpu_pct, line.cpu_pct_then), rank=3,
     look=lambda line: change_look(line.rates.cpu_pct, line.cpu_pct_then), source=_STATISTICS,
 )  # fmt: skip
 """The column of a screen, which has a past."""

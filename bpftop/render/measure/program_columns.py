@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bpftop.fields import frozen, replace
 from bpftop.measure.programs.costs import LINE_RATE_PPS, PACKET_BUDGETS, ProgramCost, ProgramRow, SuiteTable
 from bpftop.model.units import UNKNOWN, si
-from bpftop.render.columns import Column
+from bpftop.render.columns import Column, clipped
 
 
 @frozen
@@ -117,7 +117,7 @@ def _whole(value: int | None) -> str:
 _RUNS = "BPF_PROG_TEST_RUN; for programs without it, the kernel's run statistics"
 
 PROGRAM_COLUMNS: tuple[ProgramColumn, ...] = (
-    Column("name", "", "", 16, "the contestant", lambda line: line.name, lambda line, width: line.name[:width],
+    Column("name", "", "", 16, "the contestant", lambda line: line.name, lambda line, width: clipped(line.name, width),
           left=True, gap=0, source="the suite"),
     Column("ns", "avg ns", "ns", 9, "nanoseconds on one CPU, above an empty body",
           lambda line: line.ns, lambda line, _: _cost_text(line.row.alone) if line.row else _number(line.ns),
@@ -146,7 +146,7 @@ PROGRAM_COLUMNS: tuple[ProgramColumn, ...] = (
           lambda line, _: line.row.returns if line.row else "", left=True, gap=2, source=_RUNS),
     Column("remark", "remark", "", 26, "the rank of a helper by its cost, and its rank in the usual list",
           lambda line: line.row.remark if line.row else None,
-          lambda line, width: line.row.remark[:width] if line.row else "", left=True, gap=2,
+          lambda line, width: clipped(line.row.remark, width) if line.row else "", left=True, gap=2,
           source="the rank of the cost in the table"),
 )  # fmt: skip
 

@@ -20,7 +20,7 @@ from bpftop.tui.moment import Moment
 from bpftop.tui.panes.pane import Pane
 from bpftop.tui.widgets.chart import AXIS, Plot, cell_count, chart_lines
 from bpftop.tui.widgets.cpu_strip import CpuStrip
-from bpftop.tui.widgets.line import Line, clean, crop, line, wrapped
+from bpftop.tui.widgets.line import Line, clean, line, shortened, wrapped
 from bpftop.tui.widgets.region import Region
 from bpftop.tui.widgets.table import Rows, Table
 from bpftop.tui.widgets.traffic import direction_line
@@ -102,7 +102,7 @@ class CpuDetail(Region):
         ]  # fmt: skip
         below = [(), line(("Protocols on this CPU", "title")), *protocols, (), line(("This CPU now", "title")), *facts]
         room = max(4, min(height // 3, height - len(facts) - 4))
-        return [*self._chart(moment, cpu, width, room), *(crop(spans, width) for spans in below)]
+        return [*self._chart(moment, cpu, width, room), *(shortened(spans, width) for spans in below)]
 
     def _chart(self, moment: Moment, cpu: int, width: int, height: int) -> list[Line]:
         columns = min(600 // CELL_S, cell_count(width - AXIS - 2))
@@ -156,7 +156,7 @@ def _spread(moment: Moment, width: int) -> Line:
     if cpus.whole:
         busiest, rate = max(enumerate(cpus.rates), key=lambda pair: pair[1] or 0.0)
         spans = line(*spans, f"   busiest: CPU {busiest}, {pct(ratio(rate, cpus.whole))}, {si(rate, 'pps')}")
-    return crop(spans, width)
+    return shortened(spans, width)
 
 
 def _queues(moment: Moment, width: int) -> Line:
@@ -168,7 +168,7 @@ def _queues(moment: Moment, width: int) -> Line:
     for part in parts:
         if len(summary) + len(part) + 7 <= width:
             summary = f"{summary}, {part}"
-    return crop(line(("IRQ  ", "muted"), clean(summary)), width)
+    return shortened(line(("IRQ  ", "muted"), clean(summary)), width)
 
 
 def _matching(cpus: CpuTable, words: Sequence[str]) -> list[int]:

@@ -8,7 +8,6 @@ from typing import Any
 from textual.containers import Horizontal
 from textual.widget import Widget
 
-from bpftop.fields import replace
 from bpftop.model.snapshot import TOTAL, InterfaceSnapshot
 from bpftop.render.columns import Column
 from bpftop.render.interface_columns import INTERFACE_COLUMNS, InterfaceLine, interface_line
@@ -70,15 +69,11 @@ class InterfaceTable(Table[InterfaceLine]):
         return False
 
 
-_COLUMNS = tuple(replace(c, width=c.width - 1) if c.id == "share" else c for c in PROTOCOL_COLUMNS)
-"""A cell less for the bar at the right edge: at 80 columns, TX has room."""
-
-
 class ProtocolTable(Table[ProtocolLine]):
     """A row per protocol, and per TCP flag that is a large part of TCP."""
 
     def columns(self, moment: Moment) -> Sequence[Column[ProtocolLine]]:
-        return _COLUMNS
+        return PROTOCOL_COLUMNS
 
     def rows(self, moment: Moment) -> Rows[ProtocolLine]:
         if moment.without_program:

@@ -21,7 +21,7 @@ from bpftop.tui.moment import Moment, Place
 from bpftop.tui.panes.pane import Pane
 from bpftop.tui.widgets.chart import AXIS, Plot, cell_count, cell_seconds, chart_lines
 from bpftop.tui.widgets.dropped_lines import dropped_lines, row_packets
-from bpftop.tui.widgets.line import Line, Span, clean, crop, line, shortened, wrapped
+from bpftop.tui.widgets.line import Line, Span, clean, line, shortened, wrapped
 from bpftop.tui.widgets.loss_line import LossLines
 from bpftop.tui.widgets.region import Region
 from bpftop.tui.widgets.table import Rows, Table, cell
@@ -150,7 +150,7 @@ class StageDetail(Region):
         ]
         heading = [(), line(("Dropped at this moment, by reason, socket and driver counter", "title"))]
         return [
-            *chart, crop(numbers, width), (), *explanation(moment, key, width), *dropped_lines(moment, key, width),
+            *chart, shortened(numbers, width), (), *explanation(moment, key, width), *dropped_lines(moment, key, width),
             *(heading if reasons else ()), *reasons,
         ]  # fmt: skip
 

@@ -8,6 +8,7 @@ from bpftop.model.protocols import REFLECTION_PORTS, TCP, UDP, icmp_type_name
 from bpftop.model.sample import CAST_LABELS, FLAG_LABELS, FRAGMENT_LABELS, L3_LABELS, SIZE_LABELS
 from bpftop.model.snapshot import NOTHING, Counts, DirectionTraffic
 from bpftop.model.units import bar, pct, si
+from bpftop.render.columns import clipped
 from bpftop.render.comparison import ratio
 from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.line import Line, beside, fit, line
@@ -104,7 +105,7 @@ def _block(title: str, names: Iterable[str], rows: Sequence[Counts], whole: Coun
     for name, counts in zip(names, rows, strict=True):
         rate = f"{si(counts.packets_per_sec):>7}"
         if whole is None:
-            lines.append(line((f"{name[:18]:<20}", "muted"), rate))
+            lines.append(line((f"{clipped(name, 18):<20}", "muted"), rate))
             continue
         part = ratio(counts.packets_per_sec, whole.packets_per_sec)
         lines.append(line((f"{name:<10}", "muted"), (bar(part, 4), "bar"), f"{pct(part):>6}", rate))

@@ -101,9 +101,9 @@ def _cost(moment: Moment, *, short: bool = False) -> Line:
     hooks = [moment.interface.traffic(d).hook for d in DIRECTIONS]
     costs = [f"{h.ns_per_packet:.0f}" for h in hooks if h.ns_per_packet is not None]
     cpu_pct = moment.snapshot.own.cpu_pct
-    cpu = "  -" if cpu_pct is None else f"{cpu_pct:3.1f}"
+    cpu = "   -" if cpu_pct is None else f"{cpu_pct:4.1f}"
     if short:
-        return line((f"bpftop {cpu} %", "muted"))
+        return line((f"bpftop {cpu} % CPU", "muted"))
     per_packet = f", {'/'.join(dict.fromkeys(costs))} ns a packet" if costs else ""
     return line((f"bpftop {cpu} % CPU{per_packet}", "muted"))
 

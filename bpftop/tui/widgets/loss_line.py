@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bpftop.fields import replace
 from bpftop.model.timestamps import clock_time
 from bpftop.model.units import rough
 from bpftop.render.path_rows import Losses, losses_of
@@ -13,7 +14,7 @@ from bpftop.tui.widgets.region import Region
 
 DOT = Span(" · ", "muted")
 NARROW = 100
-"""Width below which ELSEWHERE ON THIS HOST is called HOST."""
+"""Width below which ELSEWHERE ON THIS HOST is called ELSEWHERE."""
 
 
 class LossLines(Region):
@@ -33,22 +34,27 @@ def loss_lines(moment: Moment, width: int, height: int) -> list[Line]:
     refused, elsewhere = groups["refused"], groups["elsewhere"]
     half = width // 2
     left = _group(moment, "REFUSED", refused, half - 2)
-    name = "HOST" if width < NARROW else "ELSEWHERE ON THIS HOST"
-    second = crop((*fit(left, half), *_group(moment, name, elsewhere, half)), width)
+    name = "ELSEWHERE" if width < NARROW else "ELSEWHERE ON THIS HOST"
+    second = (*fit(left, half), *_group(moment, name, elsewhere, width - half))
     if height >= 2:
         return [first, second]
     return [second if not groups["lost"].per_sec and (refused.per_sec or elsewhere.per_sec) else first]
 
 
 def _group(moment: Moment, name: str, lost: Losses, width: int) -> Line:
-    """Return ``REFUSED  83 k/s  UDP no port 83 k``; stages that do not fit become a number."""
+    """Return ``REFUSED  83 k/s  UDP no port 83 k``; stages that do not fit become a number, then an ellipsis."""
     if lost.per_sec is None:
         reason = "not known yet" if moment.snapshot.interval_ns is None else "not known"
         return crop(line((name, "muted"), "  ", (reason, "muted")), width)
     if not lost.per_sec:
         return crop(line((name, "muted"), "  ", ("nothing", "muted")), width)
     head = line((name, "notice", "path"), "  ", (f"{rough(lost.per_sec)}/s", "notice", "path"), "  ")
-    return shortened((*head, *_stages(moment, lost, (), width - length(head), False)), width)
+    room = width - length(head)
+    stages = _stages(moment, lost, (), room, False)
+    if length(stages) > room:
+        largest = max(lost.stages, key=lambda stage: stage[1])
+        stages = (*_stages(moment, replace(lost, stages=[largest]), (), room, False), Span("…", "muted"))
+    return (*head, *stages) if length(stages) <= room else head
 
 
 def _lost_line(moment: Moment, lost: Losses, width: int) -> Line:
@@ -102,7 +108,7 @@ def _stages(moment: Moment, lost: Losses, unread: Line, room: int, with_scopes: 
             for name, rate, scope in largest
         ]
         if count < len(ranked):
-            parts.append(line((f"+{len(ranked) - count} more", "key", "path")))
+            parts.append(line((f"{len(ranked) - count} more", "key", "path")))
         if unread:
             parts.append(unread)
         joined = tuple(span for part in parts for span in (*part, DOT))[:-1]

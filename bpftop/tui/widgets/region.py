@@ -16,7 +16,7 @@ from bpftop.tui.moment import Moment
 from bpftop.tui.role_styles import RoleStyles
 from bpftop.tui.themed_app import ThemedApp
 from bpftop.tui.themes import ROLES
-from bpftop.tui.widgets.line import Line, Span, clean, fit, text
+from bpftop.tui.widgets.line import Line, Span, clean, fit, shortened, text
 
 _ROLE_CHARACTERS = {
     f"{role}{suffix}": chr(33 + i) for i, (role, suffix) in enumerate((r, s) for s in ("", "!", "~") for r in ROLES)
@@ -60,7 +60,10 @@ class Region(Widget):
         self._role_styles: RoleStyles | None = None
 
     def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
-        """Return the lines of a moment; further lines are empty, longer lines are cut. Called with the lock held."""
+        """Return the lines of a moment; further lines are empty, longer ones are cut at a word.
+
+        Called with the lock held.
+        """
         raise NotImplementedError
 
     def show(self, moment: Moment) -> None:
@@ -109,14 +112,14 @@ class Region(Widget):
         drawn = [lines[y] if y < len(lines) else () for y in range(height)]
         if self._fitted_to != (width, height):
             self._fitted_to, self._drawn = (width, height), drawn
-            self.lines = [_cleaned(fit(spans, width)) for spans in drawn]
+            self.lines = [_fitted(spans, width) for spans in drawn]
             self._strips.clear()
             self.refresh()
             return
         cells = []
         for y, (drawn_before, drawn_now) in enumerate(zip(self._drawn, drawn, strict=True)):
             if drawn_before is not drawn_now and drawn_before != drawn_now:
-                before, after = self.lines[y], _cleaned(fit(drawn_now, width))
+                before, after = self.lines[y], _fitted(drawn_now, width)
                 self.lines[y] = after
                 self._strips.pop(y, None)
                 cells += [Cells(x, y, end - x, 1) for x, end in changed_spans(before, after)]
@@ -148,6 +151,11 @@ class Region(Widget):
     def text(self) -> str:
         """Return the lines as plain text."""
         return "\n".join(text(line).rstrip() for line in self.lines)
+
+
+def _fitted(spans: Line, width: int) -> Line:
+    """Return a line of exactly ``width`` cells; a longer one is cut at a word."""
+    return _cleaned(fit(shortened(spans, width), width))
 
 
 def _cleaned(spans: Line) -> Line:

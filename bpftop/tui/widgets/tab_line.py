@@ -10,19 +10,19 @@ from bpftop.tui.widgets.region import Region
 
 
 class TabLine(Region):
-    """Tabs that can be clicked. A narrow screen has the digits alone, and the name of the open pane."""
+    """Tabs that can be clicked, with their names where these and the way back fit; else the digits alone."""
 
     def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
         crumbs = _crumbs(moment)
-        for names in (True, False):
-            tabs = tuple(span for pane, title in moment.frame.tabs for span in _tab(moment, pane, title, names))
-            if length(tabs) + min(length(crumbs), width // 3) < width:
+        for names, after in ((True, " "), (True, ""), (False, " ")):
+            tabs = tuple(span for pane, title in moment.frame.tabs for span in _tab(moment, pane, title, names, after))
+            if length(tabs) + length(crumbs) < width:
                 break
         room = max(0, width - length(tabs) - 1)
         return [ends(tabs, shortened(crumbs, room), width)]
 
 
-def _tab(moment: Moment, pane: str, title: str, names: bool) -> Line:
+def _tab(moment: Moment, pane: str, title: str, names: bool, after: str) -> Line:
     frame, mark = moment.frame, moment.frame.marks.get(pane, "")
     is_open = pane == frame.place.pane
     label = " ".join(filter(None, (frame.key_of(pane), title if names or is_open else "")))
@@ -30,7 +30,7 @@ def _tab(moment: Moment, pane: str, title: str, names: bool) -> Line:
     spans = [Span(f" {label}", role, pane)]
     if mark:
         spans.append(Span(f" {mark}", "title~" if is_open else "notice", pane))
-    return (*spans, Span(" ", role, pane))
+    return (*spans, Span(after, role, pane)) if after else tuple(spans)
 
 
 def _crumbs(moment: Moment) -> Line:

@@ -10,7 +10,7 @@ from typing import Any, Generic
 from textual import events
 from textual.message import Message
 
-from bpftop.render.columns import Column, RowT, fitting, marked
+from bpftop.render.columns import Column, RowT, clipped, fitting, marked
 from bpftop.tui.bindings import bindings
 from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.line import Line, Span, clean, line, shortened, text, wrapped
@@ -309,7 +309,9 @@ def _fitting(columns: tuple[Column[RowT], ...], width: int, mark: bool) -> tuple
 
 def cell(column: Column[RowT], content: str, width: int) -> str:
     """Return the content aligned in a column of ``width`` cells."""
-    return f"{' ' * column.gap}{content}".ljust(width)[:width] if column.left else content.rjust(width)
+    if not column.left:
+        return content.rjust(width)
+    return f"{' ' * column.gap}{clipped(content, width - column.gap)}".ljust(width)
 
 
 def selected(spans: Line) -> Line:

@@ -10,8 +10,8 @@ from bpftop.history.history import TickRanges
 from bpftop.model.sample import DIRECTIONS, Direction
 from bpftop.model.snapshot import InterfaceSnapshot
 from bpftop.model.timestamps import clock_time
-from bpftop.model.units import compact, factor, pct, si, spark
-from bpftop.render.columns import change_look, size_text
+from bpftop.model.units import UNKNOWN, compact, pct, si, spark
+from bpftop.render.columns import change_look, change_text, size_text
 from bpftop.tui.messages import MomentRequested
 from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.chart import AXIS, Plot, cell_count, cell_seconds, chart_lines
@@ -125,7 +125,7 @@ def _lost(moment: Moment, ranges: TickRanges) -> list[bool]:
 
 
 def _numbers(moment: Moment, direction: Direction, ranges: TickRanges, height: int) -> list[Line]:
-    """Return the numbers beside the chart: two lines, or three where there is room."""
+    """Return the numbers beside the chart: two lines, three or five, by the height of the chart."""
     totals, past = moment.interface.traffic(direction).totals, moment.past_of(direction)
     role = "name" if direction == moment.direction else "muted"
     first = line(
@@ -133,17 +133,18 @@ def _numbers(moment: Moment, direction: Direction, ranges: TickRanges, height: i
         f"{si(totals.packets_per_sec, 'pps'):>11}{si(totals.bits_per_sec, 'b/s'):>11}",
     )
     peak = moment.history.peak((moment.interface.label, direction, "packets"), ranges)
-    shown_peak = "" if peak is None else f"peak {si(peak[0])} {clock_time(_wall_ns(moment, peak[1]))}"
-    change = factor(totals.packets_per_sec, past.then("packets"))
+    change = change_words(totals.packets_per_sec, past.then("packets"), since_mark=moment.mark is not None)
     look = change_look(totals.packets_per_sec, past.then("packets"))
-    second = line((f"   {shown_peak:<21}", "muted"), (f"{change:>5} x", look))
+    changed = line((f"   {change}" if change else "", look))
+    highest = "" if peak is None or not peak[0] else f"peak {si(peak[0])}"
+    if height < 6:
+        both = f"{change}, {highest}"
+        fits = change and highest and len(both) <= NUMBERS - 2
+        return [first, line((both, look)) if fits else changed]
+    peaked = line((f"   {highest} {clock_time(_wall_ns(moment, peak[1]))}" if peak and highest else "", "muted"))
     use = utilisation(moment.interface, direction)
-    third = line((f"   {size_text(totals.mean_size_bytes)} a frame{f', {use}' if use else ''}", "muted"))
-    if height < 9:
-        return [first, second]
-    since = "the mark" if moment.mark else "a minute ago"
-    fourth = line((f"   {change} x ", look), (since, "muted"))
-    return [first, line((f"   {shown_peak}", "muted")), fourth, third, ()]
+    sized = line((f"   {size_text(totals.mean_size_bytes)} a frame{f', {use}' if use else ''}", "muted"))
+    return [first, peaked, changed] if height < 10 else [first, peaked, changed, sized, ()]
 
 
 def _wall_ns(moment: Moment, mono_ns: int) -> int:
@@ -166,36 +167,39 @@ def _read_out(moment: Moment, plot: Plot, at: int) -> list[Line]:
 
 
 def direction_line(moment: Moment, direction: Direction, width: int) -> Line:
-    """Return ``RX   1.24 Mpps   812 Mb/s   82 B  11 % of 10G  ▁▂▃  12 x 1 min ago``.
+    """Return ``RX   1.24 Mpps   812 Mb/s   82 B  11 % of 10G  ▁▂▃  12 x a minute ago``.
 
     The trend takes the cells that are left.
     """
     totals, past = moment.interface.traffic(direction).totals, moment.past_of(direction)
     use = utilisation(moment.interface, direction)
+    change = change_words(totals.packets_per_sec, past.then("packets"), since_mark=moment.mark is not None)
     parts = [
         line(
             (direction.upper(), "name" if direction == moment.direction else "muted", "direction"),
             f"{si(totals.packets_per_sec, 'pps'):>12}{si(totals.bits_per_sec, 'b/s'):>11}",
         ),
-        line(f"{size_text(totals.mean_size_bytes):>8}{use:>{len(use) and 15}}  "),
-        _change(totals.packets_per_sec, past.then("packets"), moment.mark is not None),
+        line(f"{size_text(totals.mean_size_bytes):>8}{use:>{len(use) and 15}}"),
+        line((f"{change:>{CHANGE_WIDTH}}", change_look(totals.packets_per_sec, past.then("packets")))),
     ]
     while sum(map(length, parts)) > width and len(parts) > 1:
         del parts[1]
-    cells = min(60, width - sum(map(length, parts)))
+    cells = min(60, width - sum(map(length, parts)) - 2)
     if cells >= 10 and len(parts) > 1:
-        parts.insert(-1, line((spark(past.trend("packets", cells, TREND_CELL_S), cells), "trend")))
+        parts.insert(-1, line("  ", (spark(past.trend("packets", cells, TREND_CELL_S), cells), "trend")))
     return tuple(span for part in parts for span in part)
 
 
-def _change(now: float | None, then: float | None, since_mark: bool) -> Line:
-    """Return the change since the mark or since a minute ago: ``   12 x 1 min ago``, or ``new (...)`` after nothing."""
-    change, look = factor(now, then), change_look(now, then)
-    if then == 0 and now:
-        return line(
-            (f"  {change}", look), (" (nothing at the mark)" if since_mark else " (nothing a minute ago)", "muted")
-        )
-    return line((f"{change:>6}", look), (" x mark" if since_mark else " x 1 min ago", "muted"))
+CHANGE_WIDTH = 20
+"""Cells of a change such as ``  1.4 x a minute ago``."""
+
+
+def change_words(now: float | None, then: float | None, *, since_mark: bool) -> str:
+    """Return ``1.4 x a minute ago``, or ``new (nothing at the mark)``; empty where a value is unknown."""
+    change, before = change_text(now, then), "at the mark" if since_mark else "a minute ago"
+    if change == UNKNOWN:
+        return ""
+    return f"new (nothing {before})" if change == "new" else f"{change} {'the mark' if since_mark else before}"
 
 
 def utilisation(interface: InterfaceSnapshot, direction: Direction) -> str:

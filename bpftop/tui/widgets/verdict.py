@@ -74,7 +74,7 @@ def _notice(moment: Moment, width: int) -> list[Line]:
 
 
 def _checks_line(moment: Moment, width: int, findings: bool, hidden: int) -> Line:
-    """Return ``26 of 28 checks active, 2 need a few seconds more``, and at the right the way to all findings.
+    """Return ``26 of 28 checks active, 2 need more time``, and at the right the way to all findings.
 
     ``hidden`` is the number of notices for which there is no room above.
     """
@@ -87,10 +87,12 @@ def _checks_line(moment: Moment, width: int, findings: bool, hidden: int) -> Lin
     if waiting and not diagnosis.active:
         more = ", the others need a few seconds"
     else:
-        more = f", {waiting} need{'s' if waiting == 1 else ''} a few seconds more" if waiting else ""
+        more = f", {waiting} need{'s' if waiting == 1 else ''} more time" if waiting else ""
     word = " all findings" if findings else " why not all" if diagnosis.blind else " findings"
     right = line("  ", (moment.frame.key_of("findings"), "key", "findings"), (word, "muted", "findings"))
-    return ends((*line("   ", (f"{checks_text(moment)}{more}", "muted", "findings")), *noticed), right, width)
+    checks = line("   ", (f"{checks_text(moment)}{more}", "muted", "findings"))
+    fits = length(checks) + length(noticed) + length(right) < width
+    return ends((*checks, *noticed) if fits else checks, right, width)
 
 
 def checks_text(moment: Moment) -> str:
