@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from bpftop.cli.verbs.record import FLOWS
+from bpftop.history.top_flows import with_top_flows
 from bpftop.store.recording import Recording
 from bpftop.store.writer import RecordingLimits, Writer
 from tests.bench.figures import Figure
@@ -22,6 +24,8 @@ FIRST_TICK = 50_000
 """Numbers of ticks are as long as in the middle of a day."""
 
 PER_DAY = 86_400
+LIMIT_GIB = 1.2
+"""Limit of a day with flows, on the largest machine."""
 
 
 class Taken(NamedTuple):
@@ -38,24 +42,26 @@ class Taken(NamedTuple):
 
 def measure(say: Callable[[str], None]) -> Iterator[Figure]:
     say("recording: the size of a day")
-    for cpus, limit in ((16, None), (128, 1.0)):
-        taken = recorded(cpus)
+    for cpus, flows, limit in ((16, 0, None), (128, 0, 1.0), (128, FLOWS, LIMIT_GIB)):
+        taken = recorded(cpus, flows=flows)
+        with_flows = f" and the {flows} busiest flows" if flows else ""
         how = f"made-up samples of all families, 20 protocols on all CPUs, 1 s; {taken.with_cells:.0%} with every CPU"
-        yield Figure("recording", f"24 h, {cpus} CPUs", taken.gib_per_day, "GiB", limit, how)
-        yield Figure("recording", f"writing a tick, {cpus} CPUs", taken.write_ms, "ms", None, "CPU time")
-        yield Figure("recording", f"reading a tick, {cpus} CPUs", taken.read_ms, "ms", None, "CPU time")
+        yield Figure("recording", f"24 h, {cpus} CPUs{with_flows}", taken.gib_per_day, "GiB", limit, how)
+        yield Figure("recording", f"writing a tick, {cpus} CPUs{with_flows}", taken.write_ms, "ms", None, "CPU time")
+        yield Figure("recording", f"reading a tick, {cpus} CPUs{with_flows}", taken.read_ms, "ms", None, "CPU time")
 
 
-def recorded(cpus: int, ticks: int = TICKS) -> Taken:
+def recorded(cpus: int, ticks: int = TICKS, flows: int = 0) -> Taken:
+    """Record made-up samples. ``flows``: the busiest flows of each direction that are kept, as `bpftop record` does."""
     with tempfile.TemporaryDirectory(prefix="bpftop-bench-") as folder:
         path = os.path.join(folder, "a")
         Writer(path, RecordingLimits()).close()
         with sqlite3.connect(path) as connection:
             connection.execute("INSERT INTO ticks VALUES (?, 0, 0, NULL, 0, 0)", (FIRST_TICK,))
         writer, spent_ns, sizes = Writer(path, RecordingLimits()), 0, []
-        for sample in Machine(cpus).samples(ticks):
+        for sample in Machine(cpus, flows=flows > 0).samples(ticks):
             begin_ns = time.process_time_ns()
-            writer.write([(sample, 0)])
+            writer.write([(with_top_flows(sample, flows) if flows else sample, 0)])
             spent_ns += time.process_time_ns() - begin_ns
             if sample.seq in (ticks // 2 - 1, ticks - 1):  # what a file begins with is left out
                 sizes.append(_bytes(path))

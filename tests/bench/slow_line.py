@@ -1,4 +1,4 @@
-"""What the live screen writes on a slow line: ticks with ``--low-bandwidth``, and the first rows of each pane.
+"""Bytes that the live screen writes on a slow line: ticks with ``--low-bandwidth``, and the first rows of each pane.
 
 A line of 1 200 bytes a second carries what stands before the first rows of a pane in so many seconds; they are worked
 out from the bytes, so that nothing else on the machine changes the figure.

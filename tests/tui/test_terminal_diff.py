@@ -138,7 +138,7 @@ def test_fewer_colours_where_the_terminal_has_fewer() -> None:
     assert transition(look_of(None, 0), look_of(BOLD, 0)) == "\x1b[1m"
 
 
-def test_a_cleared_row_is_three_bytes_although_its_end_was_blank() -> None:
+def test_a_cleared_row_with_a_blank_end_is_three_bytes() -> None:
     """A pane that is opened clears the rows of the pane before it, whose ends are blank on the terminal already."""
     writer = TerminalWriter(TerminalTraits())
 
