@@ -29,9 +29,12 @@ STEP = 20
 """Bytes that the terminal takes between two looks at the screen."""
 
 PANES: Mapping[str, re.Pattern[str]] = {
-    "2": re.compile("NET_RX/s"), "3": re.compile("^Stage ", re.MULTILINE), "4": re.compile("^Source ", re.MULTILINE),
-    "8": re.compile("severity"), "1": re.compile("^LOST ", re.MULTILINE),
-}  # fmt: skip
+    "2": re.compile("NET_RX/s"),
+    "3": re.compile("^Stage ", re.MULTILINE),
+    "4": re.compile("^Other side ", re.MULTILINE),
+    "8": re.compile("severity"),
+    "1": re.compile("^LOST ", re.MULTILINE),
+}
 """Key of a pane -> its first row: the titles of its table, or LOST on the Overview."""
 
 
