@@ -160,11 +160,11 @@ def _connected(path: str, descriptor: int) -> sqlite3.Connection:
             with closing(connection.cursor()) as cursor:
                 identity = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
                 cursor.executescript(f"BEGIN; {identity} {TABLES} {FINDINGS} COMMIT;")
-        elif connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-            raise BpftopError(f"{path} was recorded by another version of bpftop; {_ELSEWHERE}")
+        elif connection.execute("PRAGMA user_version").fetchone()[0] > VERSION:
+            raise BpftopError(f"{path} was recorded by a later bpftop; {_ELSEWHERE}")
         connection.execute("PRAGMA journal_mode = WAL")
         if not new:
-            connection.executescript(f"BEGIN; {FINDINGS} COMMIT;")
+            connection.executescript(f"BEGIN; PRAGMA user_version = {VERSION}; {FINDINGS} COMMIT;")
         connection.execute("PRAGMA journal_size_limit = 0")  # the log shrinks back after a long transaction
         locked, now = os.fstat(descriptor), os.lstat(path)
         if (locked.st_dev, locked.st_ino) != (now.st_dev, now.st_ino):  # somebody moved another file there meanwhile

@@ -5,8 +5,11 @@ from __future__ import annotations
 APPLICATION_ID = 0x62706674
 """``bpft`` in the header of the file, by which `file` and bpftop recognise a recording."""
 
-VERSION = 1
-"""``PRAGMA user_version``. A reader refuses a greater version. An added table, such as FINDINGS, does not change it."""
+VERSION = 2
+"""``PRAGMA user_version``. A reader refuses a greater version. An added table, such as FINDINGS, does not change it.
+
+Version 1 has the whole text in each ``structure``. Frames of both kinds can be in one file, which then has version 2.
+"""
 
 MAGIC = b"SQLite format 3\x00"
 APPLICATION_ID_AT = 68

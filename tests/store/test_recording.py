@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import sqlite3
 import stat
@@ -306,6 +307,21 @@ def test_missing_folder_is_one_sentence(tmp_path: Path) -> None:
         BpftopError, match=r"cannot record to .*: No such file or directory; give the recording another"
     ):
         Recorder(str(tmp_path / "no" / "a"))
+
+
+OLD = Path(__file__).with_name("version_1.bpftop.xz")
+"""Three samples of Machine(cpus=1, protocols=2, flows=True), recorded with version 1 of the file."""
+
+
+def test_a_recording_of_version_1_is_read_and_continued(tmp_path: Path) -> None:
+    samples = list(Machine(cpus=1, protocols=2, flows=True).samples(6))
+    path = tmp_path / "old"
+    path.write_bytes(lzma.decompress(OLD.read_bytes()))
+    assert read(str(path)) == samples[:3]
+    assert sql(str(path), "PRAGMA user_version") == [(1,)]
+    recorded(path, samples[3:])
+    assert read(str(path)) == samples
+    assert sql(str(path), "PRAGMA user_version") == [(2,)]
 
 
 def test_unreadable_recording_is_one_sentence(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bpftop.model.sample import Sample
 from bpftop.store.encoding.sample_frames import BadFrame, Decoder, Encoder, SampleFrame, Stamp, wrapped_sums
-from tests.samples import reading
+from tests.samples import packed, reading
 from tests.store.made_up_machine import Machine
 from tests.store.strategies import samples
 
@@ -52,6 +52,35 @@ def test_unchanged_sample_takes_little_room() -> None:
     second = encoder.encode(sample)
     assert second.structure is None
     assert second.size < 250
+
+
+def test_a_long_structure_costs_only_what_has_changed() -> None:
+    """Text that is beyond the window of deflate is found, too."""
+    bare = Machine(cpus=1).sample(0)
+    names = sorted(f"{n * 7919 % 6007} flow {n * 104729 % 9973}" for n in range(6000))
+
+    def with_row(name: str) -> Sample:
+        rows = tuple(("eth0", "rx", "source", row) for row in (*names[:3000], name, *names[3000:]))
+        return replace(bare, readings={"flow_groups/eth0/rx": packed("flow_groups", rows, [0, 0] * len(rows), 0.0)})
+
+    encoder, decoder = Encoder(), Decoder()
+    for name in ("one", "another", "a third", "the last"):
+        made = with_row(name)
+        frame = encoder.encode(made)
+        assert decoder.decode(stamp(made), frame) == made
+        if not frame.key:
+            assert frame.structure is not None
+            assert len(frame.structure) < 60
+
+
+def test_a_structure_that_refers_to_more_than_there_is_is_damaged() -> None:
+    machine, encoder, decoder = Machine(cpus=1, protocols=1, flows=True), Encoder(), Decoder()
+    first, second = machine.samples(2)
+    decoder.decode(stamp(first), encoder.encode(first))
+    frame = encoder.encode(second)
+    assert frame.structure is not None
+    with pytest.raises(BadFrame, match="more than there is"):
+        decoder.decode(stamp(second), frame._replace(structure=b"\0\xff\xff\xff" + frame.structure[4:]))
 
 
 def test_frames_without_cells_have_sums_and_last_cells() -> None:
