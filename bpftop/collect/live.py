@@ -328,6 +328,7 @@ class LiveSource:
         while not self._closed and (left_ns := self._due_ns - time.monotonic_ns()) > 0:
             if self._attachments.waiting and self._commands.empty():
                 self._attachments.attach_next()
+                self._schedule_flows()
                 continue
             wait_ns = left_ns if left_ns < 2 * LOAD_WINDOW_NS else LOAD_WINDOW_NS
             try:
@@ -371,7 +372,7 @@ class LiveSource:
 
     def _thin_flows(self, readings: Mapping[str, Reading]) -> None:
         """Sample fewer packets where a table of flows is nearly full or takes too long to read, which begins anew."""
-        request = self._flow_request
+        request = None if self._attachments.waiting else self._flow_request  # some tables are still of another request
         if request is not None and (thinner := thinner_request(request, readings)) is not None:
             self._count_flows(thinner)
 

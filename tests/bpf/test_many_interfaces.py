@@ -97,6 +97,29 @@ def test_flows_are_counted_on_interfaces_attached_later() -> None:
             assert last.seq < 20 * len(NAMES), sorted(last.readings)
 
 
+@pytest.mark.usefixtures("many")
+def test_flows_are_counted_on_the_busiest_interfaces(many: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bpftop.collect.attach.attachments.FLOW_INTERFACES", 2)
+    many.send("m7", 100, 1500)
+    source = LiveSource(NAMES, interval_s=0.1, drops=False)
+    with closing(source.samples()) as samples:
+        next(samples)
+        source.watch_flows(True)
+        reason = "flows are counted on 2 interfaces at most, the busiest; watch fewer interfaces"
+        others = [name for name in NAMES if name not in ("m6", "m7")]
+        for sample in samples:
+            assert sample.seq < 100, sorted(sample.readings)
+            flows = {name for name in NAMES if reading_key("flows", name, "rx") in sample.readings}
+            if flows == {"m6", "m7"}:
+                break
+        assert [sample.unavailable.get(f"flows/{name}/rx") for name in others] == [reason] * len(others)
+        source.watch_flows(False)
+        for sample in samples:
+            assert sample.seq < 200, sorted(sample.readings)
+            if not any(part.startswith("flows/") for part in (*sample.unavailable, *sample.readings)):
+                break
+
+
 def test_a_waiting_device_that_returns_is_attached(many: Lab, no_patience: None) -> None:
     source = LiveSource(NAMES, ON_SCREEN, interval_s=0.1, drops=False)
     with closing(source.samples()) as samples:

@@ -31,7 +31,7 @@ class Attachment:
     ``open``, ``step`` and ``close`` belong to one thread, which stays in the network namespace of ``netdev``; any
     thread may call ``accept_offer``. After each ``step``, read ``counters`` with ``epoch``, which changes when the
     counters begin again at zero. ``links`` holds the kernel's own counters, None while they cannot be read, and
-    ``foreign_program`` the id of another owner's XDP program.
+    ``foreign_program`` the id of another owner's XDP program. Set ``why_no_flows`` where flows are not to be counted.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class Attachment:
         self._offer: str | None = None
         self._accepted = False
         self._flow_request: FlowRequest | None = None
+        self.why_no_flows: str | None = None
         self._links_epoch = 0
         self._counting_since_ns: int | None = None
         self._speed: int | None = None
@@ -77,6 +78,8 @@ class Attachment:
     @property
     def flow_faults(self) -> Mapping[Direction, str]:
         """Return direction -> why flows are not counted although they were requested."""
+        if self.why_no_flows is not None:
+            return dict.fromkeys(self._hooks.programs, self.why_no_flows)
         return self._hooks.flow_faults
 
     def watch_flows(self, request: FlowRequest | None) -> None:

@@ -28,6 +28,10 @@ PATIENCE_NS = 500_000_000
 The programs of an interface take some 70 ms, of which 55 are waits for RCU under the lock of all devices (RTNL).
 """
 
+FLOW_INTERFACES = 16
+"""Flows are counted on at most so many interfaces: loading their programs takes some 0.2 s for each, and their tables
+take megabytes of the kernel's memory."""
+
 _FILES_PER_INTERFACE = 20
 """Program, map and link of both directions and of flows take 12 files; loading and timing take more for a moment."""
 
@@ -57,11 +61,14 @@ class Attachments:
         self._softirq = SoftirqShares(PROC)
         self._waiting: deque[str] = deque()
         self._attached = self._total = 0
+        self._busiest: list[str] = []
+        self._flow_request: FlowRequest | None = None
+        self._waiting_for_flows: deque[str] = deque()
 
     @property
     def waiting(self) -> bool:
-        """Return True if interfaces wait for their programs."""
-        return bool(self._waiting)
+        """Return True if interfaces wait for their programs, or for those that count flows."""
+        return bool(self._waiting or self._waiting_for_flows)
 
     def open(self, names: Sequence[str], patience_ns: int | None = None) -> None:
         """Attach to the interfaces, first to those that have carried most bytes.
@@ -77,8 +84,10 @@ class Attachments:
             if device.ifindex not in devices:  # else another name of an interface that is watched already
                 devices[device.ifindex] = name, DeviceReading(device, time.monotonic_ns())
         self._total = len(devices)
+        by_load = sorted(devices.values(), key=_carried_bytes, reverse=True)
+        self._busiest = [name for name, _ in by_load]
         until_ns = None if patience_ns is None else time.monotonic_ns() + patience_ns
-        for name, before in sorted(devices.values(), key=_carried_bytes, reverse=True):
+        for name, before in by_load:
             if self._stopped():
                 return
             waits = until_ns is not None and time.monotonic_ns() > until_ns and self._attached > 0
@@ -93,18 +102,30 @@ class Attachments:
         self.by_label = {name: self.by_label[name] for name, _ in devices.values()}
 
     def attach_next(self) -> None:
-        """Attach the programs of the interface that waits for the longest time.
+        """Attach the programs of the interface that waits for the longest time, after all of them those of flows.
 
         Raises BpftopError if a forced attach mode failed.
         """
+        if not self._waiting:
+            self.by_label[self._waiting_for_flows.popleft()].watch_flows(self._flow_request)
+            return
         name = self._waiting.popleft()
         self.by_label[name].attach(self._affordable_request(name))
         self._count()
 
     def watch_flows(self, request: FlowRequest | None) -> None:
-        """Count flows from now on, on all interfaces, or stop for None."""
-        for attachment in self.by_label.values():
-            attachment.watch_flows(request)
+        """Count flows on the busiest interfaces, which wait for ``attach_next`` until then, or stop for None."""
+        self._flow_request = request
+        self._waiting_for_flows.clear()
+        counted, others = self._busiest[:FLOW_INTERFACES], self._busiest[FLOW_INTERFACES:]
+        if request is None:
+            for label in counted:
+                self.by_label[label].watch_flows(None)
+        else:
+            self._waiting_for_flows.extend(counted)
+        why_not = f"flows are counted on {FLOW_INTERFACES} interfaces at most, the busiest; watch fewer interfaces"
+        for label in others:
+            self.by_label[label].why_no_flows = None if request is None else why_not
 
     def close(self) -> None:
         """Detach everything, also where one of the interfaces fails."""
