@@ -76,9 +76,9 @@ class Stage:
 
         def arrived() -> bool:
             assert self.sampling_thread.error is None, self.sampling_thread.error
-            return (self.sampling_thread.latest.seq if self.sampling_thread.latest else -1) >= wanted
+            return (self.app.snapshot.seq if self.app.snapshot else -1) >= wanted
 
-        await until_async(arrived, "the sample came")
+        await until_async(arrived, "the sample is on the screen")
         await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:
