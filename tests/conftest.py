@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,6 +39,19 @@ if os.geteuid() == 0 != os.stat(__file__).st_uid:
 
 # bpf(2) has no wrapper in libc; the numbers are in each architecture's asm/unistd.h.
 BPF_SYSCALL = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc64le": 361}
+
+
+TESTS = Path(__file__).parent
+ALONE = frozenset({"config", "export", "fuzz", "history", "hooks", "model", "render", "rules", "store", "tui"})
+"""Rooms whose tests touch nothing but their own files, except those with a marker that says so."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the tests that use the kernel of this machine run one after the other, beside all others."""
+    for item in items:
+        room = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
+        if room not in ALONE or item.get_closest_marker("bpf") or item.get_closest_marker("root"):
+            item.add_marker(pytest.mark.xdist_group("machine"))
 
 
 @functools.cache
