@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from bpftop.kernel.net.netdev import Netdev
     from tests.bpf.devices import Lab
 
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it for its workers; the commands under test would obey it
+
 REQUIRE_BPF = os.environ.get("BPFTOP_REQUIRE_BPF") == "1"
 
 # A shared machine stalls now and then; the time of one example says nothing.
@@ -46,6 +48,7 @@ ALONE = frozenset({"config", "export", "fuzz", "history", "hooks", "model", "ren
 """Rooms whose tests touch nothing but their own files, except those with a marker that says so."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the tests that use the kernel of this machine run one after the other, beside all others."""
     for item in items:

@@ -79,7 +79,10 @@ def await_rest(pid: int) -> None:
     """
 
     def activity() -> tuple[bool, list[str]]:
-        stats = [path.read_text().rpartition(") ")[2].split() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+        stats = []
+        for path in Path(f"/proc/{pid}/task").glob("*/stat"):
+            with suppress(ProcessLookupError, FileNotFoundError):  # the thread ended meanwhile
+                stats.append(path.read_text().rpartition(") ")[2].split())
         return all(fields[0] == "S" for fields in stats), [word for fields in stats for word in fields[11:13]]
 
     before, same = activity(), 0

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from bpftop.collect.bpf.drops import kernel_drop_reasons
 from bpftop.collect.bpf.tracing import Late, Traced
 from bpftop.collect.collector import Unavailable
 from bpftop.errors import BpftopError
 from bpftop.fields import frozen
-from bpftop.kernel.bpf.kernel_btf import drop_reasons
 from bpftop.kernel.check import KernelError
 from bpftop.model.sample import Key
 from bpftop.model.units import NS_PER_SEC
@@ -100,7 +100,7 @@ def most_packets(packets: Mapping[Key, int]) -> dict[Key, list[int | None]]:
 
 def number_of_reason(reason: str, what: str) -> int:
     """Return the running kernel's number of a drop reason. Raises KernelError, BpftopError."""
-    numbers = {name: number for number, name in drop_reasons().names.items()}
+    numbers = {name: number for number, name in kernel_drop_reasons().names.items()}
     if reason not in numbers:
         raise BpftopError(f"this kernel does not say that it drops a packet for {what}")
     return numbers[reason]
