@@ -15,14 +15,16 @@ import subprocess
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
+from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
+
     from bpftop.kernel.net.netdev import Netdev
     from tests.bpf.devices import Lab
 
@@ -43,18 +45,20 @@ if os.geteuid() == 0 != os.stat(__file__).st_uid:
 BPF_SYSCALL = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc64le": 361}
 
 
-TESTS = Path(__file__).parent
 ALONE = frozenset({"config", "export", "fuzz", "history", "hooks", "model", "render", "rules", "store", "tui"})
-"""Rooms whose tests touch nothing but their own files, except those with a marker that says so."""
+"""Rooms whose tests touch nothing but their own files, or namespaces that they have made."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the tests that use the kernel of this machine run one after the other, beside all others."""
-    for item in items:
-        room = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
-        if room not in ALONE or item.get_closest_marker("bpf") or item.get_closest_marker("root"):
-            item.add_marker(pytest.mark.xdist_group("machine"))
+class Scheduling(LoadScopeScheduling):
+    """Lets the tests that use the kernel of this machine run one after the other in one worker, beside all others."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if not ALONE.isdisjoint(nodeid.split("/")[1:2]) else "machine"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    return Scheduling(config, log)
 
 
 @functools.cache

@@ -73,7 +73,7 @@ def test_a_long_structure_costs_only_what_has_changed() -> None:
             assert len(frame.structure) < 60
 
 
-def test_a_structure_that_refers_to_more_than_there_is_is_damaged() -> None:
+def test_a_structure_that_refers_to_too_much_is_damaged() -> None:
     machine, encoder, decoder = Machine(cpus=1, protocols=1, flows=True), Encoder(), Decoder()
     first, second = machine.samples(2)
     decoder.decode(stamp(first), encoder.encode(first))
