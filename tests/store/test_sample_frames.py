@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpftop.model.sample import Sample
+from bpftop.model.sample import Reading, Sample
 from bpftop.store.encoding.sample_frames import BadFrame, Decoder, Encoder, SampleFrame, Stamp, wrapped_sums
 from tests.samples import packed, reading
 from tests.store.made_up_machine import Machine
@@ -103,6 +103,22 @@ def test_frames_without_cells_have_sums_and_last_cells() -> None:
     assert read[4][name].cells == replace(third, previous=first)
     others = [name for name in made[2].readings if not name.startswith("protocols")]
     assert all(read[2][name] == made[2].readings[name] for name in others)
+
+
+def test_frames_without_cells_have_the_last_flows() -> None:
+    machine, encoder, decoder = Machine(cpus=2, flows=True), Encoder(), Decoder()
+    made = list(machine.samples(5))
+    made[3] = replace(made[3], readings={n: r for n, r in made[3].readings.items() if not r.family.startswith("flow")})
+
+    def flows(sample: Sample) -> dict[str, Reading]:
+        return {name: reading for name, reading in sample.readings.items() if reading.family.startswith("flow")}
+
+    frames = [encoder.encode(sample, cells=number in (0, 2)) for number, sample in enumerate(made)]
+    read = [decoder.decode(stamp(sample), frame) for sample, frame in zip(made, frames, strict=True)]
+    assert [flows(sample) for sample in read[:3]] == [flows(made[0]), flows(made[0]), flows(made[2])]
+    assert flows(read[3]) == {}  # no one counted them: that is not the same as left out
+    assert flows(made[0]) != flows(made[2]) != {}
+    assert frames[1].size < frames[2].size
 
 
 def test_sum_is_missing_if_all_its_cells_are() -> None:

@@ -4,6 +4,8 @@
 * ``body``: all counts and times. Of protocols it has the sums over CPUs.
 * ``cells``: the cells per CPU of protocols.
 
+A frame without cells has no flows either; those of the frame before stand for them.
+
 Numbers are differences modulo 2^64 to the frame before, column by column, split by bytes (all lowest bytes, then all
 second bytes...) and packed by xz. On a busy machine with 128 CPUs zlib needs 20 % more, and rows and bytes in their own
 order need half as much again. A key frame refers to no frame before it.
@@ -43,15 +45,23 @@ _CELLS_MAX = 1 << 21
 """Cells of a sample: 16 MiB. 4096 CPUs with 30 protocols in both directions have a quarter of that."""
 
 
+_FLOWS = frozenset(name for name in FAMILIES if name.startswith("flow"))
+"""Families that are left out together with the cells."""
+
+
 class BadFrame(BpftopError):
     """A frame that cannot be decoded. The text completes "cannot read tick N: "."""
 
 
 class Structure(NamedTuple):
-    """Everything in a sample that is no count and no time: the sample without both, and its readings as entries."""
+    """Everything in a sample that is no count and no time: the sample without both, and its readings as entries.
+
+    ``flows_left_out``: the sample had readings of flows, which are not among the entries.
+    """
 
     bare: Sample
     entries: tuple[Entry, ...]
+    flows_left_out: bool
 
 
 class Stamp(NamedTuple):
@@ -102,10 +112,14 @@ class Encoder:
         return self._past.structure is None
 
     def encode(self, sample: Sample, *, cells: bool = True) -> SampleFrame:
-        """Return the frame of a sample, with cells per CPU if ``cells`` is set or if it is a key frame."""
+        """Return the frame of a sample, with cells per CPU and flows if ``cells`` is set or if it is a key frame."""
         past, key = self._past, self.key_is_due
+        left_out = False
+        if not (cells or key):
+            kept = {name: reading for name, reading in sample.readings.items() if reading.family not in _FLOWS}
+            left_out, sample = len(kept) < len(sample.readings), replace(sample, readings=kept)
         readings = list(_flattened(sample))
-        structure = _structure(sample, readings)
+        structure = _structure(sample, readings, left_out)
         text = None
         if structure != past.structure:
             written = _structure_text(structure)
@@ -127,6 +141,7 @@ class Decoder:
     def __init__(self) -> None:
         self._past = _Past()
         self._with_cells: dict[str, Reading] = {}
+        self._flows: dict[str, Reading] = {}
 
     def decode(self, stamp: Stamp, frame: SampleFrame) -> Sample:
         """Return the sample of a frame. Raises BadFrame."""
@@ -172,6 +187,10 @@ class Decoder:
                 readings[entry.name] = replace(readings[entry.name], previous=read)
             else:
                 readings[entry.name] = self._with_last_cells(entry.name, read, has_cells) if thin else read
+        if structure.flows_left_out:
+            readings.update(self._flows)
+        else:
+            self._flows = {name: reading for name, reading in readings.items() if reading.family in _FLOWS}
         return replace(structure.bare, **stamp._asdict(), readings=readings)
 
     def _with_last_cells(self, name: str, reading: Reading, has_cells: bool) -> Reading:
@@ -191,13 +210,14 @@ def _flattened(sample: Sample) -> Iterator[tuple[str, bool, Reading]]:
             yield name, True, reading.previous
 
 
-def _structure(sample: Sample, readings: list[tuple[str, bool, Reading]]) -> Structure:
+def _structure(sample: Sample, readings: list[tuple[str, bool, Reading]], flows_left_out: bool) -> Structure:
     return Structure(
         replace(sample, **_NO_TIMES, readings={}),
         tuple(
             Entry(name, second, r.family, r.epoch, r.keys, r.stride, _step(r), r.missing)
             for name, second, r in readings
         ),
+        flows_left_out,
     )
 
 
@@ -208,7 +228,7 @@ def _step(reading: Reading) -> int:
 
 def _structure_text(structure: Structure) -> bytes:
     entries = [[*entry[:-1], sorted(entry.missing)] for entry in structure.entries]
-    whole = {**header_object(structure.bare), "entries": entries}
+    whole = {**header_object(structure.bare), "flows_left_out": structure.flows_left_out, "entries": entries}
     return json.dumps(whole, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
@@ -225,7 +245,8 @@ def _structure_of(text: bytes, before: Structure | None) -> Structure:
             interfaces = before.bare.interfaces
         known = {} if before is None else {entry: entry for entry in before.entries}
         bare = Sample(**_NO_TIMES, **header, interfaces=interfaces, readings={})
-        return Structure(bare, tuple(known.get(entry, entry) for entry in entries))
+        left_out = from_json(bool, whole.get("flows_left_out", False), "flows_left_out")
+        return Structure(bare, tuple(known.get(entry, entry) for entry in entries), left_out)
     except (ValueError, KeyError) as error:
         raise Mismatch(f"its structure is not understood: {error!r}") from None
 
