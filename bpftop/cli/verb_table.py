@@ -135,7 +135,7 @@ GROUPS = (
             "record": Verb(
                 "record every sample into a file for replay, without a screen",
                 {
-                    "sudo bpftop record eth0 -o night.bpftop": "record until Ctrl-C, under 1 GiB a day",
+                    "sudo bpftop record eth0 -o night.bpftop": "record until Ctrl-C, at most some 1.1 GiB a day",
                     "sudo bpftop record eth0 -o ring.bpftop --keep 24h": "keep the last 24 hours",
                 },
             ),
