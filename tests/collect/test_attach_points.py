@@ -21,7 +21,7 @@ from bpftop.kernel.bpf.bpf_link import Link
 from bpftop.kernel.bpf.link_info import LinkInfo
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.netns import inside
-from bpftop.model.bpf_inventory import BpfProgram
+from bpftop.model.bpf.inventory import BpfProgram
 
 pytestmark = pytest.mark.bpf
 LO = 1

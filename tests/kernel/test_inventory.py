@@ -18,8 +18,8 @@ from bpftop.kernel.bpf.bpf_link import Link, attach_tracing
 from bpftop.kernel.bpf.link_info import INFO_BYTES, LinkInfo, name_field, parse_link_info
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.owner_iterator import OpenObject, OwnerIterator
-from bpftop.model.bpf_disassembly import disassemble
-from bpftop.model.btf import Btf
+from bpftop.model.bpf.btf import Btf
+from bpftop.model.bpf.disassembly import disassemble
 
 pytestmark = pytest.mark.bpf
 LO = 1

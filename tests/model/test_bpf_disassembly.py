@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from bpftop.model.bpf_disassembly import Instruction, disassemble
+from bpftop.model.bpf.disassembly import Instruction, disassemble
 
 
 def slot(opcode: int, target: int = 0, source: int = 0, offset: int = 0, immediate: int = 0) -> bytes:

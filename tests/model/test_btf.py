@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpftop.model.btf import BadBtf, Btf
+from bpftop.model.bpf.btf import BadBtf, Btf
 
 SOURCE = """
 typedef unsigned long long u64;

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bpftop.model.btf import BtfValue
-from bpftop.model.map_contents import (
+from bpftop.model.bpf.btf import BtfValue
+from bpftop.model.bpf.map_contents import (
     EntryRow,
     add_values,
     decode_entry,

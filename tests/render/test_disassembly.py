@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bpftop.model.bpf_disassembly import Instruction
+from bpftop.model.bpf.disassembly import Instruction
 from bpftop.render.bpf.disassembly import disassembly_lines, hot_maps, map_references
 
 CODE = (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bpftop.model.btf import BtfValue
-from bpftop.model.map_contents import EntryRow
+from bpftop.model.bpf.btf import BtfValue
+from bpftop.model.bpf.map_contents import EntryRow
 from bpftop.render.bpf.loaded_maps import flags_text
 from bpftop.render.bpf.map_entries import FIELDS_MAX, entry_columns, leaf
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bpftop.model.bpf.map_contents import EntryRow
 from bpftop.model.derive import derive_snapshot
-from bpftop.model.map_contents import EntryRow
 from bpftop.render.bpf.loaded_programs import recorded_program_lines
 from bpftop.tui.measurements.map_entries import MapEntries
 from bpftop.tui.panes.bpf_maps import MapTable

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from bpftop.cli.output import Output
     from bpftop.collect.inventory.contents import ReadContent
     from bpftop.collect.inventory.reader import InventoryReader
-    from bpftop.model.bpf_inventory import BpfInventory, KnownMap
-    from bpftop.model.map_contents import EntryRow
+    from bpftop.model.bpf.inventory import BpfInventory, KnownMap
+    from bpftop.model.bpf.map_contents import EntryRow
     from bpftop.render.bpf.loaded_maps import LoadedMapLine
     from bpftop.render.columns import Column
 
@@ -94,7 +94,7 @@ def _write_list(
 def _write_contents(arguments: argparse.Namespace, reader: InventoryReader, output: Output) -> None:
     from bpftop.cli.repeated_list import DEFAULT_INTERVAL_S, write_repeatedly
     from bpftop.collect.inventory.contents import read_content
-    from bpftop.model.map_contents import with_rates
+    from bpftop.model.bpf.map_contents import with_rates
 
     which = _named_map(arguments.map, reader.read().maps.values())
 
@@ -118,7 +118,7 @@ def _content_text(arguments: argparse.Namespace, read: ReadContent, rows: list[E
 
     from bpftop.collect.inventory.contents import count_all
     from bpftop.export.bpf.maps import MapContents
-    from bpftop.model.map_contents import matching, sorted_by
+    from bpftop.model.bpf.map_contents import matching, sorted_by
     from bpftop.render.bpf.loaded_maps import loaded_map_line
 
     if arguments.search is not None:

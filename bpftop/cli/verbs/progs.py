@@ -12,7 +12,7 @@ from bpftop.export.formats import PROGRAMS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from bpftop.model.bpf_inventory import BpfInventory
+    from bpftop.model.bpf.inventory import BpfInventory
     from bpftop.render.bpf.loaded_programs import LoadedProgramLine
 
 

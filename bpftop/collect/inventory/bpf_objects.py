@@ -10,7 +10,7 @@ from bpftop.collect.inventory.contents import count_all
 from bpftop.collect.inventory.reader import InventoryReader
 from bpftop.errors import BpftopError
 from bpftop.fields import replace
-from bpftop.model.bpf_rows import inventory_rows
+from bpftop.model.bpf.rows import inventory_rows
 from bpftop.model.sample import Interface, Reading
 
 _FAMILIES = ("bpf_programs", "bpf_program_sizes", "bpf_maps", "bpf_statistics")

@@ -11,9 +11,9 @@ from bpftop.kernel.bpf import bpf_map, inventory
 from bpftop.kernel.bpf.map_entries import MapContent, count_entries, read_entries
 from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.check import KernelError
-from bpftop.model.bpf_inventory import Entries, KnownMap
-from bpftop.model.btf import BadBtf, Btf
-from bpftop.model.map_contents import REFERENCES, EntryRow, decode_entry
+from bpftop.model.bpf.btf import BadBtf, Btf
+from bpftop.model.bpf.inventory import Entries, KnownMap
+from bpftop.model.bpf.map_contents import REFERENCES, EntryRow, decode_entry
 
 ARRAYS = frozenset((
     "array", "percpu_array", "prog_array", "array_of_maps", "cgroup_array", "devmap", "cpumap", "xskmap",

@@ -9,9 +9,9 @@ from bpftop.errors import BpftopError
 from bpftop.fields import frozen
 from bpftop.kernel.bpf import inventory
 from bpftop.kernel.check import KernelError
-from bpftop.model.bpf_disassembly import Instruction, disassemble
-from bpftop.model.bpf_inventory import BpfProgram
-from bpftop.model.btf import BadBtf, Btf
+from bpftop.model.bpf.btf import BadBtf, Btf
+from bpftop.model.bpf.disassembly import Instruction, disassemble
+from bpftop.model.bpf.inventory import BpfProgram
 
 
 @frozen

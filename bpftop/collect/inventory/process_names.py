@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Collection
 from pathlib import Path
 
-from bpftop.model.bpf_inventory import Owner
+from bpftop.model.bpf.inventory import Owner
 from bpftop.model.cgroup_names import service_of, unified_path
 
 _PROC = Path("/proc")

@@ -24,7 +24,7 @@ from bpftop.kernel.bpf.inventory import LoadedMap, LoadedProgram
 from bpftop.kernel.bpf.link_info import LinkInfo
 from bpftop.kernel.bpf.owner_iterator import OpenObject
 from bpftop.kernel.measure.run_stats import enable_run_stats
-from bpftop.model.bpf_inventory import BpfInventory, BpfProgram, KnownMap, Owner, Runs
+from bpftop.model.bpf.inventory import BpfInventory, BpfProgram, KnownMap, Owner, Runs
 
 _BPF_INSN_BYTES = 8
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from bpftop.export.bpf.programs import csv_page, owner_objects
 from bpftop.export.json_writing import TOOL, json_page, rounded
 from bpftop.fields import frozen, replace
-from bpftop.model.bpf_inventory import BpfInventory, KnownMap
+from bpftop.model.bpf.inventory import BpfInventory, KnownMap
+from bpftop.model.bpf.map_contents import EntryRow, text_of
 from bpftop.model.escaping import escaped_text
-from bpftop.model.map_contents import EntryRow, text_of
 from bpftop.model.timestamps import rfc3339
 from bpftop.render.bpf.loaded_maps import LOADED_MAP_COLUMNS, LoadedMapLine, content_columns
 from bpftop.render.columns import fitting, text_table

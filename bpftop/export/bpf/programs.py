@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from bpftop.export.json_writing import TOOL, json_page, rounded
 from bpftop.fields import frozen, replace
-from bpftop.model.bpf_inventory import BpfInventory, Owner
+from bpftop.model.bpf.inventory import BpfInventory, Owner
 from bpftop.model.escaping import escaped_text
 from bpftop.model.timestamps import rfc3339
 from bpftop.render.bpf.loaded_programs import LOADED_PROGRAM_COLUMNS, LoadedProgramLine, program_detail

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from bpftop.model.bpf_disassembly import Instruction
+from bpftop.model.bpf.disassembly import Instruction
 
 HOT = "hot map"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from bpftop.fields import frozen, replace
-from bpftop.model.bpf_inventory import BpfInventory, Entries, KnownMap, growth
-from bpftop.model.map_contents import EntryRow, text_of
+from bpftop.model.bpf.inventory import BpfInventory, Entries, KnownMap, growth
+from bpftop.model.bpf.map_contents import EntryRow, text_of
 from bpftop.model.snapshot import Snapshot
 from bpftop.model.units import UNKNOWN, si, since
 from bpftop.render.columns import Column, change_look, change_text, clipped, share_text

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 
 from bpftop.fields import frozen, replace
-from bpftop.model.bpf_inventory import BpfInventory, BpfProgram, ProgramRates, program_rates
+from bpftop.model.bpf.inventory import BpfInventory, BpfProgram, ProgramRates, program_rates
 from bpftop.model.readings import Key, RatedReading
 from bpftop.model.snapshot import Snapshot
 from bpftop.model.timestamps import rfc3339

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
-from bpftop.model.btf import BtfValue
-from bpftop.model.map_contents import EntryRow, leaves, text_of
+from bpftop.model.bpf.btf import BtfValue
+from bpftop.model.bpf.map_contents import EntryRow, leaves, text_of
 from bpftop.model.units import UNKNOWN, si
 from bpftop.render.columns import Column
 

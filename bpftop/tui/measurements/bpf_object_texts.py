@@ -8,7 +8,7 @@ from bpftop.collect.inventory.disassembly import read_disassembly
 from bpftop.collect.inventory.reader import InventoryReader
 from bpftop.errors import BpftopError
 from bpftop.measure.programs.program_profile import profile_program
-from bpftop.model.bpf_inventory import BpfInventory
+from bpftop.model.bpf.inventory import BpfInventory
 from bpftop.render.bpf.disassembly import HOT, disassembly_lines, hot_maps, map_references
 from bpftop.render.bpf.loaded_programs import loaded_text, verifier_text
 from bpftop.render.bpf.program_profile import profile_text

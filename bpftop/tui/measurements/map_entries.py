@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from bpftop.collect.inventory.contents import KEYLESS, content_bytes, read_content
 from bpftop.errors import BpftopError
 from bpftop.fields import frozen
-from bpftop.model.bpf_inventory import KnownMap
-from bpftop.model.map_contents import EntryRow, with_rates
+from bpftop.model.bpf.inventory import KnownMap
+from bpftop.model.bpf.map_contents import EntryRow, with_rates
 from bpftop.render.bpf.loaded_maps import map_facts
 from bpftop.tui.measurements.bpf_object_texts import current_inventory
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from textual.widget import Widget
 
 from bpftop.fields import replace
-from bpftop.model.map_contents import EntryRow, text_of
+from bpftop.model.bpf.map_contents import EntryRow, text_of
 from bpftop.model.units import si
 from bpftop.render.bpf.loaded_maps import (
     LOADED_MAP_COLUMNS,

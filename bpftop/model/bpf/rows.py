@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from bpftop.model.bpf_inventory import BpfInventory, Owner
+from bpftop.model.bpf.inventory import BpfInventory, Owner
 from bpftop.model.readings import Cells, Key
 
 

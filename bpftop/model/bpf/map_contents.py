@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from bpftop.fields import frozen
-from bpftop.model.btf import BadBtf, Btf, BtfValue
+from bpftop.model.bpf.btf import BadBtf, Btf, BtfValue
 
 
 @frozen
