@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from bpftop.export.formats import OutputFormat
 
 _STDOUT_FD = 1
+_STDERR_FD = 2
 _LOG_WIDTH = 200
+_NO_MEMORY = b"bpftop: no memory is left to say what failed; raise the limit (ulimit -v, memory.max of the cgroup)\n"
 
 
 class ClosedPipe(Exception):
@@ -150,8 +152,11 @@ def no_tracebacks() -> Iterator[None]:
 
     def report(failure: threading.ExceptHookArgs) -> None:
         if failure.exc_value is not None and failure.thread is not None:
-            why = exhausted(failure.exc_value) or f"{type(failure.exc_value).__name__}: {failure.exc_value}"
-            complain(f"{failure.thread.name} ended: {why}")
+            try:
+                why = exhausted(failure.exc_value) or f"{type(failure.exc_value).__name__}: {failure.exc_value}"
+                complain(f"{failure.thread.name} ended: {why}")
+            except MemoryError:
+                os.write(_STDERR_FD, _NO_MEMORY)
 
     threading.excepthook = report
     if not debugging():
@@ -168,13 +173,18 @@ def debugging() -> bool:
 
 
 def complain(text: str) -> None:
-    """Print a message on standard error. A failure to print is ignored."""
-    if sys.stderr is not None:
-        with suppress(OSError):
-            shown = "\n".join(escaped_text(line) for line in f"bpftop: {text}".split("\n"))
-            if ascii_needed(os.environ, to_terminal=is_terminal(sys.stderr)):
-                shown = ascii_text(shown)
-            print(shown, file=sys.stderr, flush=True)
+    """Print a message on standard error. A failure to print is ignored; without memory a fixed sentence is printed."""
+    if sys.stderr is None:
+        return
+    try:
+        shown = "\n".join(escaped_text(line) for line in f"bpftop: {text}".split("\n"))
+        if ascii_needed(os.environ, to_terminal=is_terminal(sys.stderr)):
+            shown = ascii_text(shown)
+        print(shown, file=sys.stderr, flush=True)
+    except MemoryError:
+        os.write(_STDERR_FD, _NO_MEMORY)
+    except OSError:  # no `suppress`: it would take memory before the block begins
+        pass
 
 
 def flush_stdout(code: int) -> int:

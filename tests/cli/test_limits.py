@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.cli.running import COMMAND, Terminal, environment
 from tests.waiting import LIMIT_S, until
 
 QUICK = ("lo", "--attach", "none", "-i", "0.1")
+NO_MEMORY = "bpftop: no memory is left to say what failed; raise the limit (ulimit -v, memory.max of the cgroup)\n"
 VERBS = [("snapshot", *QUICK), ("watch", *QUICK, "--count", "2"), ("record", *QUICK, "-o", "{}", "--duration", "0.3"),
          ("diagnose", "lo", "--attach", "none", "--duration", "4"), ("doctor",), ("diff", "{}", "{}")]  # fmt: skip
 
@@ -52,6 +54,36 @@ def test_few_open_files(words: tuple[str, ...], files: int, tmp_path: Path) -> N
 def test_little_memory(words: tuple[str, ...], mebibytes: int, tmp_path: Path) -> None:
     size = mebibytes << 20
     assert_honest(run(words, lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size)), tmp_path))
+
+
+OUT_OF_MEMORY = """
+import resource, sys
+from bpftop.cli.output import complain
+
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size, size))
+kept, size, limit = None, 1 << 20, 32
+while size:
+    try:
+        kept = kept, bytearray(size)
+    except MemoryError:
+        size //= 2
+while limit < 512:  # the sizes of small objects, which have pools of their own
+    limit += 16
+    try:
+        while True:
+            kept = kept, bytes(limit - sys.getsizeof(b""))
+    except MemoryError:
+        pass
+complain("a message")
+"""
+
+
+def test_message_without_any_memory(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(OUT_OF_MEMORY)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=LIMIT_S)
+    assert (done.returncode, done.stderr) == (0, NO_MEMORY)
 
 
 @pytest.fixture
