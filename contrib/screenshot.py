@@ -11,10 +11,9 @@ import threading
 from pathlib import Path
 
 import bpftop
-from bpftop.collect.live import LiveSource
+from bpftop.cli.live_source import demo_source
 from bpftop.demo.faults.offers import OFFERS
 from bpftop.demo.lab import Lab
-from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.rules.table import chosen
 from bpftop.tui.actions import Actions
 from bpftop.tui.app import BpftopApp
@@ -51,10 +50,7 @@ def main(
     columns, lines = map(int, size.split("x"))
     with Lab() as lab, OFFERS[fault].load()(lab) as made:
         lab.start_traffic()
-        source = LiveSource(
-            [lab.interface], AttachRequest("native", may_disturb_device=True, terminal=True), netns=lab.netns_path()
-        )
-        feed = SamplingThread(source, rules=chosen())
+        feed = SamplingThread(demo_source(lab), rules=chosen())
         begin = threading.Timer(max(0.0, float(seconds) - FAULT_S), made.begin)
         feed.start()
         begin.start()

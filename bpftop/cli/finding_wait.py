@@ -42,7 +42,8 @@ def wait_for(rule: Rule, arguments: argparse.Namespace) -> FoundPackets:
     Raises BpftopError where the rule's input cannot be read, Ended by a signal.
     """
     settings = arguments.loaded.settings
-    live = argparse.Namespace(**{**vars(arguments), "attach": None, "xdp": False, "yes": False, "drops": True})
+    others = dict.fromkeys(("xdp", "yes", "bpf", "lists_bpf", "inner"), False)
+    live = argparse.Namespace(**{**vars(arguments), **others, "attach": None, "drops": True})
     analyzer = Analyzer(each for each in chosen(settings.thresholds) if each.id == rule.id)
     is_told, found_ns = False, None
     with live_session(live, settings) as (samples, source):

@@ -14,17 +14,15 @@ from bpftop.cli.options import attach_request, interface_names, netns_name
 from bpftop.cli.output import complain
 from bpftop.cli.shutdown import before_forced_exit, interruptible
 from bpftop.config.settings import Settings
+from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.model.sample import Sample
-from bpftop.model.source import BpfMode
 
 if TYPE_CHECKING:
     from bpftop.collect.attach.attachments import AttachProgress
     from bpftop.collect.live import LiveSource
+    from bpftop.demo.lab import Lab
     from bpftop.model.snapshot import Snapshot
     from bpftop.model.source import SampleSource
-
-_FIRST_GAP_S = 0.1
-"""Interactive: a screen shows rates 0.1 s after the first sample. A document waits a whole interval for its rates."""
 
 _PROGRESS_EVERY_S = 1.0
 
@@ -45,26 +43,28 @@ def live_source(
     """
     with garbage_kept():
         from bpftop.collect.live import LiveSource
+        from bpftop.collect.live_options import SCREEN_GAP_S, LiveOptions
 
-    return LiveSource(
-        interface_names(arguments),
+    options = LiveOptions(
         attach_request(arguments, settings, interactive=on_screen is not None),
         interval_s=settings.interval_s,
-        first_gap_s=None if on_screen is None else _FIRST_GAP_S,
+        first_gap_s=None if on_screen is None else SCREEN_GAP_S,
         netns=arguments.netns,
         netns_name=netns_name(arguments.netns),
         drops=arguments.drops,
-        bpf=_bpf_mode(arguments),
-        progress=on_screen or _PrintedProgress(),
-        inner_flows=getattr(arguments, "inner", False),
+        bpf="statistics" if arguments.bpf else "list" if arguments.lists_bpf else "off",
+        inner_flows=arguments.inner,
     )
+    return LiveSource(interface_names(arguments), options, on_screen or _PrintedProgress())
 
 
-def _bpf_mode(arguments: argparse.Namespace) -> BpfMode:
-    """Return "statistics" with --bpf; a recording has the lists anyway."""
-    if getattr(arguments, "bpf", False):
-        return "statistics"
-    return "list" if getattr(arguments, "lists_bpf", False) else "off"
+def demo_source(lab: Lab, interval_s: float = 1.0, drops: bool = True) -> LiveSource:
+    """Return a source for the screen on the interface of the demo."""
+    from bpftop.collect.live import LiveSource
+    from bpftop.collect.live_options import LiveOptions
+
+    request = AttachRequest("native", may_disturb_device=True, terminal=True)
+    return LiveSource([lab.interface], LiveOptions(request, interval_s, netns=lab.netns_path(), drops=drops))
 
 
 class _PrintedProgress:

@@ -133,6 +133,7 @@ def add_live(parser: argparse.ArgumentParser) -> None:
     add_netns(parser)
     add_settings(parser)
     add_attach(parser)
+    parser.set_defaults(bpf=False, lists_bpf=False, inner=False)
 
 
 def add_interval(

@@ -20,18 +20,17 @@ from bpftop.collect.collector import Collectors, CounterRows
 from bpftop.collect.devices.device_stack import DeviceStack
 from bpftop.collect.devices.load_meter import LOAD_WINDOW_NS
 from bpftop.collect.host import Host, OnlineCpus, OwnCostCollector, host
+from bpftop.collect.live_options import LiveOptions
 from bpftop.collect.procfs.namespace_tree import namespace_tree
 from bpftop.collect.procfs.sysctls import machine_limits
 from bpftop.collect.procfs.tree import Tree
 from bpftop.config.resources import NoThread, start_thread
 from bpftop.errors import BpftopError
 from bpftop.fields import field, mutable, replace
-from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.netns import inside, namespace_inode
 from bpftop.model.sample import Interface, Reading, Sample, reading_key
-from bpftop.model.source import BpfMode
 from bpftop.model.units import NS_PER_SEC
 
 if TYPE_CHECKING:
@@ -71,44 +70,24 @@ class LiveSource:
 
     Args:
         names: the interfaces to watch.
-        request: how to attach; by default ``auto``, without a person who could accept offers.
-        first_gap_s: seconds between the first two samples. None: one interval; the second sample is then complete.
-        netns: path of the network namespace that the thread of ``samples`` enters.
-        drops: count drop reasons and XDP exceptions by tracepoints.
-        bpf: also list the BPF programs and maps of the machine; "statistics" keeps run statistics on meanwhile.
-        inner_flows: of tunnelled packets count the flow inside, where a program is at tc.
+        options: how to attach and what to read.
         progress: called while programs are attached. With a terminal in the request the samples begin meanwhile.
     """
 
-    def __init__(
-        self,
-        names: Sequence[str],
-        request: AttachRequest | None = None,
-        *,
-        interval_s: float = 1.0,
-        first_gap_s: float | None = 0.1,
-        netns: str | None = None,
-        netns_name: str | None = None,
-        drops: bool = True,
-        bpf: BpfMode = "off",
-        progress: AttachProgress | None = None,
-        inner_flows: bool = False,
-    ) -> None:
+    def __init__(self, names: Sequence[str], options: LiveOptions, progress: AttachProgress | None = None) -> None:
         if not names:
             raise BpftopError("no interface to watch; name one, `ip link` lists them")
         self._names = tuple(dict.fromkeys(names))
-        self._request = request or AttachRequest()
-        self._interval_ns = int(interval_s * NS_PER_SEC)
-        self._first_gap_ns = self._interval_ns if first_gap_s is None else int(first_gap_s * NS_PER_SEC)
+        self._options, self._progress = options, progress
+        self._interval_ns = int(options.interval_s * NS_PER_SEC)
+        gap_s = options.first_gap_s
+        self._first_gap_ns = self._interval_ns if gap_s is None else int(gap_s * NS_PER_SEC)
         self._quiet_start_s = QUIET_START_S if self._first_gap_ns < self._interval_ns else 0.0
         self._due_ns = 0  # CLOCK_MONOTONIC time of the next sample
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._closed = False
-        self._netns, self._netns_name = netns, netns_name
         self._netns_inode = 0
-        self._drops, self._bpf = drops, bpf
         self._bpf_wanted = self._bpf_watched = False
-        self._progress = progress
         self._attachments: Attachments  # from samples() on, like the next four
         self._host: Host
         self._online_cpus: OnlineCpus
@@ -118,7 +97,6 @@ class LiveSource:
         self._own_cost = OwnCostCollector(2 if self._first_gap_ns < self._interval_ns else 1)
         self._flows = FlowReader()
         self._flow_request: FlowRequest | None = None
-        self._inner_flows = inner_flows
         self._sampled_until_ns: int | None = None
 
     def samples(self) -> Generator[Sample, None, None]:
@@ -165,7 +143,7 @@ class LiveSource:
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
         """Start or stop counting flows."""
         self._commands.put(
-            partial(self._watch_flows, FlowRequest(sample_1_in, inner=self._inner_flows) if on else None)
+            partial(self._watch_flows, FlowRequest(sample_1_in, inner=self._options.inner_flows) if on else None)
         )
 
     def sample_flows(self, sample_1_in: int, seconds: float) -> None:
@@ -192,26 +170,26 @@ class LiveSource:
 
         if self._bpf_watched and not self._bpf_wanted:
             self._bpf_watched = False
-            self._collectors.replace("bpf_objects", next(bpf_objects(self._bpf, self._interval_ns), None))
+            self._collectors.replace("bpf_objects", next(bpf_objects(self._options.bpf, self._interval_ns), None))
 
     def _attach(self, stack: ExitStack) -> tuple[Netdev, CounterRows | None]:
         """Enter the namespace and attach; ``stack`` undoes both. Return what the collectors need: see registry.py."""
         limits = None
-        if self._netns is not None:
+        if self._options.netns is not None:
             limits = machine_limits(Tree())
-            stack.enter_context(inside(self._netns))
+            stack.enter_context(inside(self._options.netns))
             self._netns_inode = namespace_inode()
         netdev = Netdev()
         stack.callback(netdev.close)
         self._attachments = Attachments(
-            self._request,
+            self._options.request,
             netdev,
-            netns=self._netns_name,
+            netns=self._options.netns_name,
             progress=self._progress,
             stopped=lambda: self._closed,
         )
         stack.callback(self._attachments.close)
-        self._attachments.open(self._names, PATIENCE_NS if self._request.terminal else None)
+        self._attachments.open(self._names, PATIENCE_NS if self._options.request.terminal else None)
         return netdev, limits
 
     def _open_collectors(self, stack: ExitStack, netdev: Netdev, limits: CounterRows | None) -> None:
@@ -223,7 +201,7 @@ class LiveSource:
         self._host = host()
         self._online_cpus = OnlineCpus(self._host.possible_cpus)
         stack.callback(self._online_cpus.close)
-        tree = stack.enter_context(namespace_tree(entered=self._netns is not None))
+        tree = stack.enter_context(namespace_tree(entered=self._options.netns is not None))
         self._devices = DeviceWatch(tree, netdev.ethtool)
         stack.callback(self._devices.close)
         self._collectors = Collectors(
@@ -231,8 +209,8 @@ class LiveSource:
                 tree,
                 netdev,
                 self._host,
-                drops=self._drops,
-                bpf=self._bpf,
+                drops=self._options.drops,
+                bpf=self._options.bpf,
                 interval_ns=self._interval_ns,
                 limits=limits,
                 foreign_program=lambda interface: self._attachments.by_label[interface.label].foreign_program,
@@ -273,7 +251,7 @@ class LiveSource:
 
     def _read_traffic(self) -> _Tick:
         """Check each interface, and read the maps of its counters."""
-        tick = _Tick(unavailable={} if self._drops else dict.fromkeys(TRACED, "switched off by --no-drops"))
+        tick = _Tick(unavailable={} if self._options.drops else dict.fromkeys(TRACED, "switched off by --no-drops"))
         notices = self._netns_notices()
         for label, attachment in self._attachments.by_label.items():
             interface = attachment.step(time.monotonic_ns())
@@ -289,17 +267,17 @@ class LiveSource:
 
     def _netns_notices(self) -> tuple[str, ...]:
         """Return the notice that the name of the watched namespace was deleted, or given to another namespace."""
-        if self._netns is None or self._netns_name is None:
+        path, name = self._options.netns, self._options.netns_name
+        if path is None or name is None:
             return ()
         try:
-            same = os.stat(self._netns).st_ino == self._netns_inode
+            same = os.stat(path).st_ino == self._netns_inode
         except OSError:
             same = False
         if same:
             return ()
         return (
-            f"{self._netns_name} no longer names this network namespace: still counted, and the namespace lasts while "
-            "bpftop runs.",
+            f"{name} no longer names this network namespace: still counted, and the namespace lasts while bpftop runs.",
         )
 
     def _start_slow_work(self, seq: int) -> None:
@@ -346,7 +324,7 @@ class LiveSource:
         if self._flow_request is None or self._sampled_until_ns is not None:
             self._sampled_until_ns = time.monotonic_ns() + round(seconds * NS_PER_SEC)
             if self._flow_request is None:
-                self._count_flows(FlowRequest(sample_1_in, inner=self._inner_flows))
+                self._count_flows(FlowRequest(sample_1_in, inner=self._options.inner_flows))
 
     def _end_flow_sample(self) -> None:
         """Stop to count flows where a sample of them is over."""

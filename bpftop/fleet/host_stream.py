@@ -6,14 +6,14 @@ import queue
 from collections.abc import Callable, Generator
 
 from bpftop.model.sample import Sample
+from bpftop.model.source import TakenSamples
 from bpftop.store.encoding.sample_lines import LineReader
-from bpftop.store.line_source import OtherHost
 
 WAITING_MAX = 100
 """Lines that wait for a screen. A screen that takes none for so long misses lines."""
 
 
-class HostStream(OtherHost):
+class HostStream(TakenSamples):
     """A SampleSource of lines that the fleet has read without error already. ``leave`` ends the deliveries."""
 
     def __init__(self, kept: list[bytes], leave: Callable[[HostStream], None]) -> None:

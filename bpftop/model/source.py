@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Literal, Protocol
 
+from bpftop.errors import BpftopError
 from bpftop.model.sample import Sample
 
 BpfMode = Literal["off", "list", "statistics"]
@@ -48,3 +49,24 @@ class SampleSource(Protocol):
 
     def sample_flows(self, sample_1_in: int, seconds: float) -> None:
         """Count flows for some seconds, unless ``watch_flows`` counts them: then this changes nothing."""
+
+
+class TakenSamples:
+    """The part of a SampleSource that is the same for all samples of a recording and of another host."""
+
+    no_offer = "these samples come from elsewhere: what they offer can be done there alone"
+
+    def accept_offer(self, label: str) -> None:
+        raise BpftopError(self.no_offer)
+
+    def change_interval(self, interval_s: float) -> None:
+        """Do nothing: the samples keep the pace at which they are or were taken."""
+
+    def watch_bpf(self, on: bool) -> None:
+        """Do nothing: the BPF objects that the samples have are shown in any case."""
+
+    def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
+        """Do nothing: the flows that the samples have are shown in any case."""
+
+    def sample_flows(self, sample_1_in: int, seconds: float) -> None:
+        """Do nothing, as ``watch_flows``."""

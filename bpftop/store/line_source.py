@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 
 from bpftop.errors import BpftopError
 from bpftop.model.sample import Sample
+from bpftop.model.source import TakenSamples
 from bpftop.store.encoding.sample_lines import BadLine, LineReader
 from bpftop.store.line_splitter import LineSplitter
 
@@ -17,26 +18,7 @@ GIVE_UP_LINES = 1000
 _READ_BYTES = 1 << 20
 
 
-class OtherHost:
-    """The part of a SampleSource that is the same for all samples of another host."""
-
-    def accept_offer(self, label: str) -> None:
-        raise BpftopError("these samples come from elsewhere: what they offer can be done there alone")
-
-    def change_interval(self, interval_s: float) -> None:
-        """Do nothing: the other program chooses its interval."""
-
-    def watch_bpf(self, on: bool) -> None:
-        """Do nothing: a recording plays its BPF objects in any case."""
-
-    def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
-        """Do nothing: the other host counts no flows for a command without a screen."""
-
-    def sample_flows(self, sample_1_in: int, seconds: float) -> None:
-        """Do nothing, as ``watch_flows``."""
-
-
-class LineSource(OtherHost):
+class LineSource(TakenSamples):
     """A SampleSource that reads lines. A line that is no sample is skipped and counted."""
 
     def __init__(self, descriptor: int) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from bpftop.errors import BpftopError
 from bpftop.model.sample import Sample
+from bpftop.model.source import TakenSamples
 from bpftop.store.recording import RecordedTick, Recording, TickReader
 
 REFILL_NS = 600 * 10**9
@@ -35,12 +36,14 @@ class PlayedSample(NamedTuple):
     behind: bool
 
 
-class Replay:
+class Replay(TakenSamples):
     """A SampleSource that plays a recording, from its construction on.
 
     All methods but ``played`` and ``samples`` may be called from any thread. Pauses of the recorder are shortened. At
     the end it waits for further ticks, which come while a recorder writes.
     """
+
+    no_offer = "this is a recording: what the live screen offered then cannot be done now"
 
     def __init__(self, recording: Recording, begin_tick: int | None = None) -> None:
         self.recording = recording
@@ -69,21 +72,6 @@ class Replay:
     def close(self) -> None:
         self._closed = True
         self._commands.put(("wake", 0))
-
-    def accept_offer(self, label: str) -> None:
-        raise BpftopError("this is a recording: what the live screen offered then cannot be done now")
-
-    def change_interval(self, interval_s: float) -> None:
-        """Do nothing: a recording keeps its pace."""
-
-    def watch_bpf(self, on: bool) -> None:
-        """Do nothing: a recording plays its BPF objects in any case."""
-
-    def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
-        """Do nothing: a recording has the flows that were counted while it was made."""
-
-    def sample_flows(self, sample_1_in: int, seconds: float) -> None:
-        """Do nothing, as ``watch_flows``."""
 
     def play(self, playing: bool) -> None:
         """Play or pause."""

@@ -21,6 +21,7 @@ from unittest.mock import patch
 
 import bpftop
 from bpftop.collect.live import LiveSource
+from bpftop.collect.live_options import LiveOptions
 from bpftop.demo.lab import Lab
 from bpftop.errors import BpftopError
 from bpftop.hooks.attach_facts import AttachRequest
@@ -77,9 +78,7 @@ async def _watch(lab: Lab, keys: Sequence[str]) -> Watched:
     """Return the app after a window; if keys start the engine, it ran during the whole window."""
     source = LiveSource(
         [lab.interface],
-        AttachRequest("native", may_disturb_device=True),
-        interval_s=INTERVAL_S,
-        netns=lab.netns_path(),
+        LiveOptions(AttachRequest("native", may_disturb_device=True), interval_s=INTERVAL_S, netns=lab.netns_path()),
     )
     feed = SamplingThread(source)
     app = Watched(source, feed)

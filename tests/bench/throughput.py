@@ -20,6 +20,7 @@ from itertools import islice
 from statistics import mean, median
 
 from bpftop.collect.live import LiveSource
+from bpftop.collect.live_options import LiveOptions
 from bpftop.errors import BpftopError
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.sample import Sample
@@ -81,7 +82,7 @@ def _taken(lab: Lab, netdev: Netdev, title: str, counter: str, sender: Sequence[
         time.sleep(1)
         unwatched.append(_per_sec(netdev, counter))
         for _ in range(TURNS):
-            with closing(LiveSource(["v0"], interval_s=INTERVAL_S).samples()) as samples:
+            with closing(LiveSource(["v0"], LiveOptions(interval_s=INTERVAL_S)).samples()) as samples:
                 hooks.add(str(_started(samples).interfaces[0].hooks["rx"]))
                 watched.append(_per_sec(netdev, counter, partial(_ticks, samples)))
             unwatched.append(_per_sec(netdev, counter))

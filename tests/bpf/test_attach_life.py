@@ -9,6 +9,7 @@ import pytest
 
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.live import LiveSource
+from bpftop.collect.live_options import LiveOptions
 from bpftop.errors import BpftopError
 from bpftop.hooks.attach_facts import AttachMode, AttachRequest, LinkLayer
 from bpftop.hooks.steps import ProgramName
@@ -280,7 +281,8 @@ def test_deleted_name_of_the_namespace(lab: Lab) -> None:
     )
     lab.ip(f"netns add {name}")
     source = LiveSource(
-        ["lo"], AttachRequest("none"), interval_s=0.1, netns=f"/run/netns/{name}", netns_name=name, drops=False
+        ["lo"],
+        LiveOptions(AttachRequest("none"), interval_s=0.1, netns=f"/run/netns/{name}", netns_name=name, drops=False),
     )
     samples = source.samples()
     try:

@@ -12,6 +12,7 @@ import pytest
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.devices.load_meter import LoadMeter, SoftirqShares
 from bpftop.collect.live import LiveSource
+from bpftop.collect.live_options import LiveOptions
 from bpftop.collect.sockets.owners import PROC
 from bpftop.hooks.attach_facts import AttachRequest, LinkLayer, Load, LoadLimits
 from bpftop.hooks.steps import ProgramName
@@ -123,7 +124,9 @@ def test_softirq_shares_over_windows(tmp_path: Path) -> None:
 def test_retreat_between_distant_ticks(lab: Lab) -> None:
     """A load that begins within an interval of an hour ends native XDP, although no tick is due."""
     lab.veth()
-    source = LiveSource(["v0"], AttachRequest(limits=LoadLimits(1e6)), interval_s=3600.0, first_gap_s=0.1, drops=False)
+    source = LiveSource(
+        ["v0"], LiveOptions(AttachRequest(limits=LoadLimits(1e6)), interval_s=3600.0, first_gap_s=0.1, drops=False)
+    )
     samples = source.samples()
     hooks = [next(samples).interfaces[0].hooks["rx"] for _ in range(2)]
     assert [hook.mode for hook in hooks] == ["native", "native"]

@@ -13,6 +13,7 @@ from bpftop.collect.bpf.tracing import RowsByLabel
 from bpftop.collect.bpf.xdp_errors import exceptions
 from bpftop.collect.collector import Collectors, Unavailable
 from bpftop.collect.live import LiveSource
+from bpftop.collect.live_options import LiveOptions
 from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.kernel.bpf import object as objects
 from bpftop.kernel.net.netdev import Netdev
@@ -147,7 +148,7 @@ def test_rows_of_departed_interfaces_stay_only_in_the_sum(lab: Lab) -> None:
 
 def test_two_samples_have_rates(lab: Lab) -> None:
     """The first reading is in the second sample, and its rates count from the attach."""
-    source = LiveSource(["v0"], AttachRequest("none"), interval_s=0.5, first_gap_s=None)
+    source = LiveSource(["v0"], LiveOptions(AttachRequest("none"), interval_s=0.5, first_gap_s=None))
     with closing(source.samples()) as samples:
         first = next(samples)
         assert first.unavailable["drops"] == "drop reasons: being loaded"

@@ -18,6 +18,7 @@ from bpftop.collect.bpf import flow_counter
 from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.live import LiveSource
+from bpftop.collect.live_options import LiveOptions
 from bpftop.errors import BpftopError
 from bpftop.hooks.attach_facts import AttachMode, AttachRequest
 from bpftop.hooks.steps import ProgramName
@@ -189,7 +190,7 @@ def test_switching_off_leaves_no_program(lab: Lab) -> None:
 CHILD = """
 from bpftop.collect.live import LiveSource
 from bpftop.hooks.attach_facts import AttachRequest
-source = LiveSource(["v0"], AttachRequest("native", may_disturb_device=True), interval_s=0.1)
+source = LiveSource(["v0"], LiveOptions(AttachRequest("native", may_disturb_device=True), interval_s=0.1))
 source.watch_flows(True)
 for sample in source.samples():
     if "flow_table/v0/rx" in sample.readings:
@@ -201,7 +202,7 @@ def test_samples_have_flow_rates_while_switched_on(lab: Lab) -> None:
     """The live source delivers flows from switching on to off, keeps the counters' epoch, and leaves nothing."""
     frame, flow = frames()[0]
     assert flow is not None
-    source = LiveSource(["v0"], AttachRequest("native", may_disturb_device=True), interval_s=0.2)
+    source = LiveSource(["v0"], LiveOptions(AttachRequest("native", may_disturb_device=True), interval_s=0.2))
     before = None
     rates, prog_ids = [], set()
     source.watch_flows(True)
@@ -227,7 +228,7 @@ def test_samples_have_flow_rates_while_switched_on(lab: Lab) -> None:
 def test_a_full_table_is_thinned_while_it_is_read(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """The table has one bucket, so a few ports fill it; the live source then counts one packet in 4, and so on."""
     monkeypatch.setattr(flow_counter, "buckets_for", lambda cpus: 1)
-    source = LiveSource(["v0"], AttachRequest("tcx"), interval_s=0.1)
+    source = LiveSource(["v0"], LiveOptions(AttachRequest("tcx"), interval_s=0.1))
     source.watch_flows(True)
     ip: Layers = IP(src="198.18.9.1", dst="198.18.9.2")
     seen = set()

@@ -10,6 +10,7 @@ import pytest
 
 from bpftop.collect.attach.attachments import WAITS
 from bpftop.collect.live import LiveSource
+from bpftop.collect.live_options import LiveOptions
 from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import Sample, reading_key
@@ -54,7 +55,9 @@ def until_all_are_counted(samples: Iterator[Sample]) -> list[Sample]:
 @pytest.mark.usefixtures("many", "no_patience")
 def test_screen_has_every_row_before_the_last_attachment() -> None:
     told: list[tuple[int, int]] = []
-    source = LiveSource(NAMES, ON_SCREEN, interval_s=0.1, drops=False, progress=lambda *counts: told.append(counts))
+    source = LiveSource(
+        NAMES, LiveOptions(ON_SCREEN, interval_s=0.1, drops=False), progress=lambda *counts: told.append(counts)
+    )
     with closing(source.samples()) as samples:
         first, second, *others = until_all_are_counted(samples)
     assert len(counted(first)) == 1
@@ -72,21 +75,21 @@ def test_screen_has_every_row_before_the_last_attachment() -> None:
 
 def test_interface_that_carried_most_is_attached_first(many: Lab, no_patience: None) -> None:
     many.send("m7", 100, 1500)
-    source = LiveSource(NAMES, ON_SCREEN, interval_s=0.1, drops=False)
+    source = LiveSource(NAMES, LiveOptions(ON_SCREEN, interval_s=0.1, drops=False))
     with closing(source.samples()) as samples:
         assert counted(next(samples)) in (["m6"], ["m7"])
 
 
 @pytest.mark.usefixtures("many", "no_patience")
 def test_documents_wait_for_all_programs() -> None:
-    source = LiveSource(NAMES, interval_s=0.1, drops=False)
+    source = LiveSource(NAMES, LiveOptions(interval_s=0.1, drops=False))
     with closing(source.samples()) as samples:
         assert counted(next(samples)) == NAMES
 
 
 @pytest.mark.usefixtures("many", "no_patience")
 def test_flows_are_counted_on_interfaces_attached_later() -> None:
-    source = LiveSource(NAMES, ON_SCREEN, interval_s=0.1, drops=False)
+    source = LiveSource(NAMES, LiveOptions(ON_SCREEN, interval_s=0.1, drops=False))
     with closing(source.samples()) as samples:
         next(samples)
         source.watch_flows(True)
@@ -101,7 +104,7 @@ def test_flows_are_counted_on_interfaces_attached_later() -> None:
 def test_flows_are_counted_on_the_busiest_interfaces(many: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bpftop.collect.attach.attachments.FLOW_INTERFACES", 2)
     many.send("m7", 100, 1500)
-    source = LiveSource(NAMES, interval_s=0.1, drops=False)
+    source = LiveSource(NAMES, LiveOptions(interval_s=0.1, drops=False))
     with closing(source.samples()) as samples:
         next(samples)
         source.watch_flows(True)
@@ -121,7 +124,7 @@ def test_flows_are_counted_on_the_busiest_interfaces(many: Lab, monkeypatch: pyt
 
 
 def test_a_waiting_device_that_returns_is_attached(many: Lab, no_patience: None) -> None:
-    source = LiveSource(NAMES, ON_SCREEN, interval_s=0.1, drops=False)
+    source = LiveSource(NAMES, LiveOptions(ON_SCREEN, interval_s=0.1, drops=False))
     with closing(source.samples()) as samples:
         next(samples)
         many.ip("link del m10")  # and its peer, m11

@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 from bpftop.collect.live import LiveSource
+from bpftop.collect.live_options import LiveOptions
 from bpftop.history.history import History
 from bpftop.model.protocols import UDP
 from bpftop.render.path_rows import losses
@@ -33,7 +34,10 @@ def burst(port: int) -> None:
 
 def test_burst_has_one_rate_on_the_whole_screen(lab: Lab) -> None:
     history, peaks = History(chosen()), []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stuck, closing(LiveSource(["lo"])) as source:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stuck,
+        closing(LiveSource(["lo"], LiveOptions())) as source,
+    ):
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         stuck.bind(("127.0.0.1", 0))
         with closing(source.samples()) as samples:

@@ -12,6 +12,7 @@ from bpftop.collect.background import InBackground
 from bpftop.collect.collector import Collectors, Unavailable
 from bpftop.collect.inventory.bpf_objects import BpfObjects
 from bpftop.collect.live import LiveSource
+from bpftop.collect.live_options import LiveOptions
 from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.model.sample import Interface, Reading
 from tests.samples import packed
@@ -128,7 +129,7 @@ def test_samples_go_on_while_the_inventory_is_read(monkeypatch: pytest.MonkeyPat
         return read(self, interfaces)
 
     monkeypatch.setattr(BpfObjects, "read", held_up)
-    source = LiveSource(["lo"], AttachRequest("none"), interval_s=0.1, drops=False)
+    source = LiveSource(["lo"], LiveOptions(AttachRequest("none"), interval_s=0.1, drops=False))
     samples = source.samples()
     try:
         next(samples)

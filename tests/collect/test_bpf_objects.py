@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from bpftop.collect.live import LiveSource
+from bpftop.collect.live_options import LiveOptions
 from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.model.derive import derive_snapshot
@@ -18,7 +19,7 @@ RUNS = 1000
 
 
 def test_programs_are_read_while_they_are_watched() -> None:
-    source = LiveSource(["lo"], AttachRequest("none"), interval_s=0.1, drops=False)
+    source = LiveSource(["lo"], LiveOptions(AttachRequest("none"), interval_s=0.1, drops=False))
     with closing(BpfObject("counter", "count_tc")) as counter:
         samples = source.samples()
         try:

@@ -16,6 +16,7 @@ from bpftop.collect.devices.bonding import bond
 from bpftop.collect.devices.device_facts import device_facts
 from bpftop.collect.devices.device_watch import DeviceWatch
 from bpftop.collect.live import LiveSource
+from bpftop.collect.live_options import LiveOptions
 from bpftop.collect.procfs.namespace_tree import namespace_tree
 from bpftop.collect.procfs.tree import Tree
 from bpftop.hooks.attach_facts import AttachRequest
@@ -253,7 +254,7 @@ def test_wait_for_a_read_that_is_under_way(watch: DeviceWatch, reads: FakeReads)
 
 
 def test_the_second_sample_of_a_snapshot_has_the_facts() -> None:
-    source = LiveSource(["lo"], AttachRequest("none"), interval_s=0.1, first_gap_s=None, drops=False)
+    source = LiveSource(["lo"], LiveOptions(AttachRequest("none"), interval_s=0.1, first_gap_s=None, drops=False))
     with closing(source.samples()) as samples:
         first, second = next(samples), next(samples)
     assert first.interfaces[0].facts is None
@@ -302,7 +303,7 @@ def test_a_veth_in_a_namespace(lab: Lab) -> None:
 @pytest.mark.bpf
 def test_a_session_in_a_namespace_has_facts(lab: Lab) -> None:
     lab.veth()
-    source = LiveSource(["v0"], AttachRequest("none"), interval_s=0.2, drops=False)
+    source = LiveSource(["v0"], LiveOptions(AttachRequest("none"), interval_s=0.2, drops=False))
     with closing(source.samples()) as samples:
         facts = [next(samples).interfaces[0].facts for _ in range(2)]
         assert facts == [None, None]  # not before the first rates are out

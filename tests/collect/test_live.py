@@ -8,13 +8,14 @@ from contextlib import closing
 import pytest
 
 from bpftop.collect.live import LiveSource
+from bpftop.collect.live_options import LiveOptions
 from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.model.derive import derive_snapshot
 
 
 @pytest.mark.parametrize("step_s", [-86_400, 86_400])
 def test_a_wall_clock_that_steps_changes_no_rate(monkeypatch: pytest.MonkeyPatch, step_s: int) -> None:
-    source = LiveSource(["lo"], AttachRequest("none"), interval_s=0.1)
+    source = LiveSource(["lo"], LiveOptions(AttachRequest("none"), interval_s=0.1))
     with closing(source.samples()) as samples:
         before = next(samples)
         real = time.time_ns
@@ -30,7 +31,7 @@ def test_a_wall_clock_that_steps_changes_no_rate(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_new_interval_does_not_wait_for_the_old_end() -> None:
-    source = LiveSource(["lo"], AttachRequest("none"), interval_s=3600.0)
+    source = LiveSource(["lo"], LiveOptions(AttachRequest("none"), interval_s=3600.0))
     with closing(source.samples()) as samples:
         next(samples)  # the second one follows by itself
         next(samples)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bpftop.collect.live import LiveSource
+from bpftop.collect.live_options import LiveOptions
 from bpftop.collect.procfs.counter_files import parse_line_pairs
 from bpftop.demo.faults import packets
 from bpftop.demo.faults.fault import Fault
@@ -95,9 +96,7 @@ def test_three_groups_at_the_same_moment() -> None:
         Lab(quiet=True) as neighbour,
         FloodBesideUnread(lab) as flood,
         BacklogOverflow(neighbour) as backlog,
-        closing(LiveSource(
-            [WATCHED.interface], AttachRequest("tcx"), netns=lab.netns_path(), interval_s=INTERVAL_S
-        )) as source,
+        closing(LiveSource([WATCHED.interface], LiveOptions(AttachRequest("tcx"), netns=lab.netns_path(), interval_s=INTERVAL_S))) as source,
     ):  # fmt: skip
         dropped_before = backlog_dropped()
         for groups in watched_losses(source):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from bpftop.collect.live import LiveSource
+from bpftop.collect.live_options import LiveOptions
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import WATCHED
 from bpftop.model.sample import Sample
@@ -75,7 +76,7 @@ class Observed:
 
     def __init__(self, lab: Lab, fault: Scenario) -> None:
         self.fault = fault
-        source = LiveSource([WATCHED.interface], netns=lab.netns_path(), interval_s=INTERVAL_S)
+        source = LiveSource([WATCHED.interface], LiveOptions(netns=lab.netns_path(), interval_s=INTERVAL_S))
         samples = source.samples()
         try:
             next(samples)  # the attachment is new: its first packets may be on their way

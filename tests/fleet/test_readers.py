@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bpftop.collect.broadcast import Broadcast, Reader
 from bpftop.collect.live import LiveSource
+from bpftop.collect.live_options import LiveOptions
 from bpftop.export.prometheus.endpoint import Endpoint, Newest
 from bpftop.history.analyzer import Analyzer
 from bpftop.model.snapshot import Snapshot
@@ -67,7 +68,7 @@ def follow(reader: Reader, newest: Newest) -> None:
 
 
 def test_scrapers_screen_and_recording_have_equal_counters(lab: Lab, tmp_path: Path) -> None:
-    fan = Broadcast(LiveSource(["v0"], interval_s=0.2, drops=False))
+    fan = Broadcast(LiveSource(["v0"], LiveOptions(interval_s=0.2, drops=False)))
     recorder = Recorder(str(tmp_path / "a"))
     fan.tap(recorder.offer)
     feed, newest = SamplingThread(fan.reader()), Newest()

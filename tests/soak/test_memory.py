@@ -25,12 +25,13 @@ LIMIT = 1.005
 SAMPLER = f"""
 import os
 from bpftop.collect.live import LiveSource
+from bpftop.collect.live_options import LiveOptions
 from bpftop.demo.lab import Lab
 from tests.soak.programs import Course
 course = Course("sampler", os.getpid())
 with Lab() as lab:
     lab.start_traffic(scale=0.1)
-    source = LiveSource((lab.interface,), interval_s=0.001, netns=lab.netns_path())
+    source = LiveSource((lab.interface,), LiveOptions(interval_s=0.001, netns=lab.netns_path()))
     for number, sample in enumerate(source.samples(), 1):
         if number % 20 == 0:
             course.look()

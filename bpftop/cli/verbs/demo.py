@@ -34,26 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if arguments.list:
         return _list()
+    from bpftop.cli.live_source import demo_source
     from bpftop.cli.screen import require_terminal, show
     from bpftop.cli.screen_setup import screen_setup
 
     require_terminal("start it in one; `bpftop demo --list` needs none")
     setup = screen_setup(arguments)
-    from bpftop.collect.live import LiveSource
     from bpftop.demo.lab import Lab
-    from bpftop.hooks.attach_facts import AttachRequest
 
-    request = AttachRequest("native", may_disturb_device=True, terminal=True)
     with Lab() as lab:
         lab.start_traffic()
         with _faults(arguments, lab) as remarks:
-            source = LiveSource(
-                [lab.interface],
-                request,
-                interval_s=setup.settings.interval_s,
-                netns=lab.netns_path(),
-                drops=arguments.drops,
-            )
+            source = demo_source(lab, setup.settings.interval_s, arguments.drops)
             return show(source, setup, remarks=remarks, netns=lab.netns_path())
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from bpftop.collect.live import LiveSource
+from bpftop.collect.live_options import LiveOptions
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import WATCHED
 from bpftop.history.analyzer import Analyzer
@@ -54,7 +55,7 @@ class Watcher:
         self.moments: list[Moment] = []
         self.newest: Sample | None = None
         self.began_ns = 0
-        self._source = LiveSource([WATCHED.interface], netns=lab.netns_path())
+        self._source = LiveSource([WATCHED.interface], LiveOptions(netns=lab.netns_path()))
         self._news = threading.Condition()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="watcher")
