@@ -270,12 +270,9 @@ class LiveSource:
         path, name = self._options.netns, self._options.netns_name
         if path is None or name is None:
             return ()
-        try:
-            same = os.stat(path).st_ino == self._netns_inode
-        except OSError:
-            same = False
-        if same:
-            return ()
+        with suppress(OSError):
+            if os.stat(path).st_ino == self._netns_inode:
+                return ()
         return (
             f"{name} no longer names this network namespace: still counted, and the namespace lasts while bpftop runs.",
         )

@@ -12,7 +12,7 @@ SCREEN_GAP_S = 0.1
 
 @frozen
 class LiveOptions:
-    """How a live source attaches, and what it reads.
+    """Options for attaching, and for the parts that a live source reads.
 
     Attributes:
         request: how to attach; by default ``auto``, without a person who could accept offers.

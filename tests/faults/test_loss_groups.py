@@ -96,7 +96,9 @@ def test_three_groups_at_the_same_moment() -> None:
         Lab(quiet=True) as neighbour,
         FloodBesideUnread(lab) as flood,
         BacklogOverflow(neighbour) as backlog,
-        closing(LiveSource([WATCHED.interface], LiveOptions(AttachRequest("tcx"), netns=lab.netns_path(), interval_s=INTERVAL_S))) as source,
+        closing(LiveSource(
+            [WATCHED.interface], LiveOptions(AttachRequest("tcx"), INTERVAL_S, netns=lab.netns_path())
+        )) as source,
     ):  # fmt: skip
         dropped_before = backlog_dropped()
         for groups in watched_losses(source):
