@@ -16,9 +16,12 @@ static __always_inline __u32 copy_packet(struct __sk_buff *skb, struct scratch *
 	struct captured_packet *packet = &scratch->packet;
 
 	copied = copied < most ? copied : most;
-	copied = copied < CAPTURE_MOST_BYTES ? copied : CAPTURE_MOST_BYTES;
+	if (!copied)
+		return 0;
+	/* Every verifier sees the bounds 1 and 16384 in this; a request is within them. */
 	asm volatile("" : "+r"(copied));
-	if (!copied || copied > CAPTURE_MOST_BYTES || bpf_skb_load_bytes(skb, 0, scratch->bytes, copied))
+	copied = ((copied - 1) & (CAPTURE_MOST_BYTES - 1)) + 1;
+	if (bpf_skb_load_bytes(skb, 0, scratch->bytes, copied))
 		return 0;
 	packet->location = 0;
 	packet->reason = 0;

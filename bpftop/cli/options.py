@@ -39,10 +39,12 @@ STREAMS = "Data goes to standard output, everything else to standard error."
 
 _COLUMNS = re.compile(r" +(\S+( \S+)*  +)?")
 """The beginning of an indented line: its indentation, and columns before the last."""
+_LINE_BREAK = re.compile(r"(?<=\S)\n(?=\S)")
+"""The end of a line inside a paragraph."""
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
-    """A formatter that keeps the lines of a description, and wraps a line that is too long below its last column."""
+    """A formatter that fills paragraphs, and keeps indented lines, each wrapped below its last column."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         import textwrap
@@ -52,7 +54,7 @@ class _Help(argparse.RawDescriptionHelpFormatter):
             below = " " * (columns.end() if columns else 0)
             return textwrap.fill(line, width, initial_indent=indent, subsequent_indent=indent + below)
 
-        return "\n".join(map(filled, text.splitlines()))
+        return "\n".join(map(filled, _LINE_BREAK.sub(" ", text).splitlines()))
 
 
 class Parser(argparse.ArgumentParser):

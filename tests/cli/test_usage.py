@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,11 @@ def test_every_verb_has_its_module_and_a_help(verb: str) -> None:
     assert done.stdout.startswith(f"usage: bpftop {verb} ")
     assert all(f"\n  {command}\n      {answer}\n" in done.stdout for command, answer in VERBS[verb].examples.items())
     assert "exit codes" not in done.stdout  # told once, by `bpftop --help`
-    assert max(map(len, done.stdout.splitlines())) <= 80
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    for line, below in pairwise(lines):
+        if line and below and not line.startswith(" ") and not below.startswith(" "):  # a paragraph
+            assert len(f"{line} {below.split()[0]}") > 78, (line, below)
 
 
 def test_help_names_every_verb_and_fits_80_columns() -> None:

@@ -18,5 +18,6 @@ PROOFS: Mapping[str, str] = {
     "flows": "flows.are_kept",
     "device stack": "stack.counts_once",
     "program counters": "counters.count_each_run",
+    "capture": "packets.are_captured",
 }
 """Each is a function that raises AssertionError, or returns what was seen in a few words."""
