@@ -38,13 +38,14 @@ class _State:
 
     ``waiting``: a signal may raise now. ``quit`` handles a signal instead of an exception. ``last_steps`` run before a
     forced exit, newest first. ``force_s`` is the time of the forced exit (CLOCK_MONOTONIC), ``latest_s`` the latest to
-    which it may move, ``waits_ns`` the last answer of ``waits_for_cpu_ns``.
+    which it may move, ``waits_ns`` the last answer of ``waits_for_cpu_ns``. ``was_put_off``: it was put off for a step.
     """
 
     signal = 0
     pending = 0
     force_s = latest_s = 0.0
     waits_ns: Mapping[str, int] = MappingProxyType({})
+    was_put_off = False
     waiting = False
     quit: Callable[[], object] | None = None
     last_steps: tuple[Callable[[], object], ...] = ()
@@ -59,7 +60,7 @@ def ending_signals() -> Iterator[None]:
 
     A signal that was ignored at the start (nohup, or a background job of a script) stays ignored.
     """
-    _state.signal, _state.pending, _state.waiting = 0, 0, False
+    _state.signal, _state.pending, _state.waiting, _state.was_put_off = 0, 0, False, False
     before = {number: signal.getsignal(number) for number in (*wanted(), signal.SIGALRM)}
     for number in before:
         signal.signal(number, _on_alarm if number == signal.SIGALRM else _on_signal)
@@ -114,7 +115,7 @@ def quitting(quit_program: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def before_forced_exit(step: Callable[[], object]) -> Iterator[None]:
-    """Run ``step``, which must take at most some tenths of a second, before a forced exit inside the block."""
+    """Run ``step`` before a forced exit inside the block. It returns True if it had to wait until all is detached."""
     before, _state.last_steps = _state.last_steps, (step, *_state.last_steps)
     try:
         yield
@@ -130,10 +131,7 @@ def wanted() -> list[signal.Signals]:
 def _on_signal(number: int, _frame: FrameType | None) -> None:
     if not _state.signal:
         _state.signal = number
-        _state.force_s = time.monotonic() + GRACE_S
-        _state.latest_s = _state.force_s + WITHOUT_CPU_MOST_S
-        _state.waits_ns = waits_for_cpu_ns()
-        signal.setitimer(signal.ITIMER_REAL, _LOOK_S, _LOOK_S)
+        _start_grace()
     _state.pending = _state.pending or number
     if _state.quit is not None:
         _state.quit()
@@ -152,8 +150,23 @@ def _on_alarm(_number: int, _frame: FrameType | None) -> None:
 
 
 def _force_exit() -> None:
-    """Detach and exit without unwinding: the main thread may be stuck in a call that never returns."""
+    """Detach and exit without unwinding: the main thread may be stuck in a call that never returns.
+
+    Where a step had to detach, the main thread may have waited for that: once, it gets GRACE_S more for an orderly end.
+    """
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    detached = False
     for step in _state.last_steps:
         with suppress(Exception):
-            step()
-    os._exit(128 + _state.signal)
+            detached = step() is True or detached
+    if _state.was_put_off or not detached:
+        os._exit(128 + _state.signal)
+    _state.was_put_off = True
+    _start_grace()
+
+
+def _start_grace() -> None:
+    _state.force_s = time.monotonic() + GRACE_S
+    _state.latest_s = _state.force_s + WITHOUT_CPU_MOST_S
+    _state.waits_ns = waits_for_cpu_ns()
+    signal.setitimer(signal.ITIMER_REAL, _LOOK_S, _LOOK_S)

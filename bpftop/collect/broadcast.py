@@ -87,11 +87,13 @@ class Broadcast:
     def start(self) -> None:
         start_thread(self._thread)
 
-    def close(self, timeout_s: float | None = None) -> None:
-        """Detach, end every reader, and wait for the thread, at most ``timeout_s``."""
+    def close(self, timeout_s: float | None = None) -> bool:
+        """Detach, end every reader, and wait for the thread, at most ``timeout_s``. Return whether the thread ran."""
+        was_running = self._thread.is_alive()
         self.source.close()
         if self._thread.ident is not None:  # else it was never started
             self._thread.join(timeout_s)
+        return was_running
 
     def reader(self) -> Reader:
         """Return a new reader."""

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sqlite3
 import stat
 import subprocess
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from bpftop.cli.shutdown import GRACE_S
 from bpftop.errors import BpftopError
 from bpftop.store.recording import Extent, Recording
 from tests.cli.running import COMMAND, await_handlers, bpftop, default_signals, environment, started
+from tests.held_rtnl import held_rtnl
 from tests.waiting import LIMIT_S, until
 
 LO = ("record", "lo", "--attach", "none", "-i", "0.1", "--no-drops")
+
+
+WAITS_FOR_RTNL = re.compile("rtnl|tcx_link").search
+"""A tick reads the counters of rtnetlink, the end detaches: both need the lock."""
+
+
+def stacks(pid: int) -> list[str]:
+    """Return for each thread of a process in which functions of the kernel it is."""
+    return [(task / "stack").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
 
 
 def extent(path: Path) -> Extent:
@@ -45,6 +58,20 @@ def test_for_a_time(tmp_path: Path) -> None:
     assert done.stderr.splitlines()[-1] == f"bpftop: recording ended: {ticks} ticks in {path}, none was lost"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [file.name for file in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.bpf
+def test_detaching_that_takes_long_ends_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with started("record", "lo", "-i", "0.1", "--no-drops", "-o", str(path)) as process:
+        until(lambda: ticks_in(path) >= 2, "two ticks are recorded")
+        with held_rtnl():
+            process.terminate()
+            until(lambda: any(map(WAITS_FOR_RTNL, stacks(process.pid))), lambda: stacks(process.pid), 10.0)
+            time.sleep(2 * GRACE_S)  # the forced exit is due by then
+        _, messages = process.communicate(timeout=LIMIT_S)
+    assert "none was lost" in messages
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
