@@ -6,7 +6,7 @@ import argparse
 import textwrap
 from collections.abc import Iterator, Mapping
 
-from bpftop.cli.configured import COMMON, own_options, verb_parser
+from bpftop.cli.config_options import COMMON, own_options, verb_parser
 from bpftop.cli.verb_table import DEFAULT, VERBS
 
 _HEAD = (

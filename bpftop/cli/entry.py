@@ -68,10 +68,10 @@ def _failed_start(error: Exception) -> int:
 def _run(words: list[str]) -> int:
     from importlib import import_module
 
-    from bpftop.cli.garbage import garbage_kept
+    from bpftop.cli.garbage_collection import garbage_kept
 
     with garbage_kept():
-        from bpftop.cli.configured import configured
+        from bpftop.cli.config_options import configured
         from bpftop.cli.options import parser_for
         from bpftop.cli.output import complain
         from bpftop.cli.verb_table import DEFAULT, MODULES, VERBS, joined_values, split

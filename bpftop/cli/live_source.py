@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bpftop.cli.garbage import garbage_kept
+from bpftop.cli.garbage_collection import garbage_kept
 from bpftop.cli.options import attach_request, interface_names, netns_name
 from bpftop.cli.output import complain
 from bpftop.cli.shutdown import before_forced_exit, interruptible

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bpftop.cli import shutdown
-from bpftop.cli.garbage import garbage_kept
+from bpftop.cli.garbage_collection import garbage_kept
 from bpftop.cli.output import complain
 from bpftop.cli.recording_switch import RecordingSwitch
 from bpftop.cli.saved_files import current_directory_errors, host_part

@@ -9,7 +9,7 @@ from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bpftop.collect.procfs.held_file import HeldFile
+from bpftop.collect.procfs.open_file import HeldFile
 from bpftop.fields import frozen
 from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.check import KernelError

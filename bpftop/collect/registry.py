@@ -13,8 +13,8 @@ from bpftop.collect.bpf.refused_ports import RefusedPorts
 from bpftop.collect.bpf.xdp_errors import exceptions, redirect_errors
 from bpftop.collect.collector import Collector, CounterRows
 from bpftop.collect.devices.address_moves import AddressClaims, AddressMoves
+from bpftop.collect.devices.driver_counters import Nic
 from bpftop.collect.devices.interrupts import Interrupts
-from bpftop.collect.devices.nic import Nic
 from bpftop.collect.devices.qdiscs import Qdiscs
 from bpftop.collect.devices.unresolved_neighbours import UnresolvedNeighbours
 from bpftop.collect.host import Host
@@ -38,7 +38,7 @@ from bpftop.model.sample import Interface
 from bpftop.model.source import BpfMode
 
 if TYPE_CHECKING:
-    from bpftop.collect.background import InBackground
+    from bpftop.collect.background_collector import InBackground
 
 
 def collectors(
@@ -112,7 +112,7 @@ def bpf_objects(bpf: BpfMode, least_ns: int, *, first_at_once: bool = False) -> 
 
 def watched_bpf_objects(every_ns: int, *, statistics: bool) -> InBackground:
     """Return a collector of BPF programs and maps whose thread reads them every so many nanoseconds."""
-    from bpftop.collect.background import InBackground  # late: most sessions do without
+    from bpftop.collect.background_collector import InBackground  # late: most sessions do without
     from bpftop.collect.inventory.bpf_objects import BpfObjects
 
     return InBackground(BpfObjects(statistics=statistics), every_ns)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import cycle, islice
 
-from bpftop.demo.reactor import READS_PER_TURN, Reactor, receive_from, send_or_lose
+from bpftop.demo.event_loop import READS_PER_TURN, Reactor, receive_from, send_or_lose
 
 
 class DatagramServer:

@@ -13,7 +13,7 @@ import sys
 import time
 from select import EPOLLIN, epoll
 
-from bpftop.demo.reactor import Pace, PacketSource, Reactor
+from bpftop.demo.event_loop import Pace, PacketSource, Reactor
 from bpftop.demo.sides import GENERATOR, WATCHED, Side
 from bpftop.demo.traffic_mix import TrafficMix
 from bpftop.kernel.netns import unshare_network

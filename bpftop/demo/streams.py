@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from select import EPOLLIN, EPOLLOUT
 
-from bpftop.demo.reactor import Reactor, swallow_stream
+from bpftop.demo.event_loop import Reactor, swallow_stream
 
 MSS_BYTES = {4: 1448, 6: 1428}  # TCP payload of a 1514-byte frame with timestamps, by IP version
 ABORT_EVERY = 12  # every 12th short connection ends with a reset by the client

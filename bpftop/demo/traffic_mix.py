@@ -13,8 +13,8 @@ from typing import Literal, NamedTuple
 
 from bpftop.demo import frames
 from bpftop.demo.datagrams import DatagramServer, PacketSender
+from bpftop.demo.event_loop import Pace, PacketSource, Reactor
 from bpftop.demo.raw_mix import VOICE_PORT, raw_frames
-from bpftop.demo.reactor import Pace, PacketSource, Reactor
 from bpftop.demo.sides import GENERATOR, WATCHED, Side, other
 from bpftop.demo.streams import (
     MSS_BYTES,

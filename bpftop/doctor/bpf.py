@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from bpftop.collect.bpf.packet_counter import PacketCounter
-from bpftop.collect.procfs.presence import hidden_by
+from bpftop.collect.procfs.missing_files import hidden_by
 from bpftop.doctor.answers import PLACE_TAKES, NotTried, Question, Verdict, await_frame, elapsed_ms, no, unknown, yes
 from bpftop.errors import ENOTSUPP
 from bpftop.hooks.steps import CLSACT, GENERIC, NATIVE, TCX, AttachStep, ProgramName

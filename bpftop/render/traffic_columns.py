@@ -5,7 +5,7 @@ from __future__ import annotations
 from bpftop.model.units import pct, spark
 from bpftop.render.columns import Column, Look, bits_text, change_look, change_text, clipped, share_text, size_text
 from bpftop.render.comparison import ratio
-from bpftop.render.rows import CpuLine, ProtocolLine
+from bpftop.render.traffic_rows import CpuLine, ProtocolLine
 
 
 def _name(row: ProtocolLine, width: int) -> str:

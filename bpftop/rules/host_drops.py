@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bpftop.model.snapshot import InterfaceSnapshot
 from bpftop.model.units import pct
-from bpftop.rules.counted import FORWARDED, has_most
 from bpftop.rules.evidence import compare, per_s
+from bpftop.rules.packet_rates import FORWARDED, has_most
 from bpftop.rules.rule import Headline, InputUnavailable, Limit, Raised, Rule, RuleInput, if_available, rates_above_zero
 
 _PLACES = {

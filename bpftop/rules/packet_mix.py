@@ -8,11 +8,11 @@ from bpftop.model.findings import Severity
 from bpftop.model.protocols import ARP, ICMP, ICMPV6, MALFORMED, TCP, TRUNCATED, UDP, icmp_type_name
 from bpftop.model.snapshot import InterfaceSnapshot
 from bpftop.model.units import factor, pct, si
-from bpftop.rules.counted import busiest_cpu, cast, cell_rate, has_most, packets, protocol
+from bpftop.rules.check_factories import growth_limit
 from bpftop.rules.evidence import compare, per_s
 from bpftop.rules.losses import backlog_dropped, ring_lost
+from bpftop.rules.packet_rates import busiest_cpu, cast, cell_rate, has_most, packets, protocol
 from bpftop.rules.rule import NO_BASELINE, Headline, Limit, NotEnoughData, Raised, Rule, RuleInput, if_available
-from bpftop.rules.shapes import growth_limit
 
 IGMP, NEIGHBOUR_SOLICITATION = 2, 135
 MLD_TYPES = (130, 131, 132, 143)

@@ -8,9 +8,9 @@ from bpftop.model.families import UNREAD_BYTES
 from bpftop.model.findings import Severity
 from bpftop.model.sample import Key
 from bpftop.model.units import pct, si
+from bpftop.rules.check_factories import Share, share_over_limit
 from bpftop.rules.evidence import compare, per_s, socket
 from bpftop.rules.rule import Headline, Limit, Raised, Rule, RuleInput
-from bpftop.rules.shapes import Share, share_over_limit
 
 
 def connect_unanswered(rule_input: RuleInput) -> Raised | None:

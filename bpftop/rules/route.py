@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from bpftop.model.sample import Key
 from bpftop.model.units import pct, si
-from bpftop.rules.counted import FORWARDED
+from bpftop.rules.check_factories import Rates, lasting, rate_over_limit
 from bpftop.rules.evidence import compare, per_s, socket
+from bpftop.rules.packet_rates import FORWARDED
 from bpftop.rules.rule import Headline, Limit, Raised, Rule, RuleInput, rates_above_zero
-from bpftop.rules.shapes import Rates, lasting, rate_over_limit
 
 _IPV4, _IPV6 = "IpOutNoRoutes", "Ip6OutNoRoutes"
 

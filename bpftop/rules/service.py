@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from bpftop.fields import frozen
 from bpftop.model.stack_counters import family_of
 from bpftop.model.units import si
+from bpftop.rules.check_factories import lasting
 from bpftop.rules.evidence import compare, per_s
 from bpftop.rules.rule import NO_BASELINE, Headline, Limit, NotEnoughData, Raised, Rule, RuleInput
-from bpftop.rules.shapes import lasting
 
 ServiceRate = Callable[[RuleInput], float]
 

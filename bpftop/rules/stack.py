@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 
 from bpftop.model.findings import Severity
 from bpftop.model.units import pct, si
+from bpftop.rules.check_factories import Rates, Share, counter_rates, list_rates, rate_over_limit, share_over_limit
 from bpftop.rules.evidence import compare, per_s
 from bpftop.rules.rule import Headline, Limit, Rule, RuleInput
-from bpftop.rules.shapes import Rates, Share, counter_rates, list_rates, rate_over_limit, share_over_limit
 
 FULL = 0.95
 """Share from which a table is called full: entries are freed late, so some room is left even then."""

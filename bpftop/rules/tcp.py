@@ -7,11 +7,19 @@ from collections.abc import Iterable
 from bpftop.model.sample import BEING_LOADED, DIRECTIONS
 from bpftop.model.snapshot import InterfaceSnapshot
 from bpftop.model.units import pct, si
-from bpftop.rules.counted import FORWARDED, cell_rate, has_most, tcp
+from bpftop.rules.check_factories import (
+    Rates,
+    Share,
+    counter_rates,
+    growth_limit,
+    lasting,
+    rate_over_limit,
+    share_over_limit,
+)
 from bpftop.rules.evidence import compare, per_s, socket
 from bpftop.rules.losses import backlog_dropped
+from bpftop.rules.packet_rates import FORWARDED, cell_rate, has_most, tcp
 from bpftop.rules.rule import Headline, InputUnavailable, Limit, NotEnoughData, Raised, Rule, RuleInput, if_available
-from bpftop.rules.shapes import Rates, Share, counter_rates, growth_limit, lasting, rate_over_limit, share_over_limit
 
 _QUEUE_FULL = ("TcpExtTCPReqQFullDoCookies", "TcpExtTCPReqQFullDrop")
 _NO_ROUTE_OUT = ("IpOutNoRoutes", "Ip6OutNoRoutes")

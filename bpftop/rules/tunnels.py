@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bpftop.model.protocols import ARP, ICMP, ICMPV6, TCP, UDP
 from bpftop.model.snapshot import Counts
+from bpftop.rules.check_factories import Rates, counter_rates, lasting, rate_over_limit
 from bpftop.rules.evidence import per_s
 from bpftop.rules.rule import Limit, Rule, RuleInput
-from bpftop.rules.shapes import Rates, counter_rates, lasting, rate_over_limit
 from bpftop.rules.stack import rates_and_interfaces
 
 _IPSEC = {

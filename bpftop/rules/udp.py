@@ -8,11 +8,11 @@ from bpftop.fields import replace
 from bpftop.model.protocols import REFLECTION_PORTS, UDP
 from bpftop.model.snapshot import InterfaceSnapshot
 from bpftop.model.units import pct
-from bpftop.rules.counted import cell, cell_rate, has_most, packets, protocol_rate, udp
+from bpftop.rules.check_factories import Rates, counter_rates, rate_over_limit
 from bpftop.rules.evidence import compare, per_s, socket
 from bpftop.rules.losses import backlog_dropped
+from bpftop.rules.packet_rates import cell, cell_rate, has_most, packets, protocol_rate, udp
 from bpftop.rules.rule import Headline, Limit, Raised, Rule, RuleInput, if_available, rates_above_zero
-from bpftop.rules.shapes import Rates, counter_rates, rate_over_limit
 
 _OVERFLOWS = ("UdpRcvbufErrors", "Udp6RcvbufErrors")
 _MEMORY = ("UdpMemErrors", "Udp6MemErrors")

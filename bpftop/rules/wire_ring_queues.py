@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bpftop.model.findings import Severity
 from bpftop.model.sample import DIRECTIONS, Key
 from bpftop.model.units import compact, pct, si
+from bpftop.rules.check_factories import Rates, Share, rate_over_limit, share_over_limit
 from bpftop.rules.evidence import compare, number, per_s
 from bpftop.rules.losses import lost_before_stack, ring_lost
 from bpftop.rules.rule import (
@@ -19,7 +20,6 @@ from bpftop.rules.rule import (
     RuleInput,
     rates_above_zero,
 )
-from bpftop.rules.shapes import Rates, Share, rate_over_limit, share_over_limit
 
 _NO_BUFFER = ("no_buf", "nobuf", "missed", "out_of_buffer")
 _QUEUE_MANAGERS = ("fq_codel", "codel", "cake", "fq_pie", "pie", "red")

@@ -17,7 +17,7 @@ from bpftop.model.sample import Sample
 from bpftop.store.finding_rows import TickFindings
 from bpftop.store.free_space import FreeSpace, free_space
 from bpftop.store.recording_guard import RecordingGone
-from bpftop.store.writer import RecordingLimits, Writer
+from bpftop.store.recording_writer import RecordingLimits, Writer
 
 QUEUE_TICKS = 30
 """Number of ticks that wait for the disk at most. Further ticks are lost, and counted."""

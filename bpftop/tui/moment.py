@@ -13,8 +13,8 @@ from bpftop.model.captured_packet import DroppedPackets
 from bpftop.model.sample import DIRECTIONS, Direction
 from bpftop.model.snapshot import TOTAL, DirectionTraffic, InterfaceSnapshot, Snapshot
 from bpftop.render.path_rows import StageLine, stage_lines
-from bpftop.render.rows import Past
 from bpftop.render.selection import Selection
+from bpftop.render.traffic_rows import Past
 from bpftop.tui.actions import ACTIONS, Action
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from bpftop.errors import BpftopError
 from bpftop.fields import replace
 from bpftop.model.snapshot import Snapshot
-from bpftop.render.rows import flags_to_show
+from bpftop.render.traffic_rows import flags_to_show
 from bpftop.tui.actions import REPLAY_KEYS, Actions, with_keys
 from bpftop.tui.messages import MomentRequested, WallTimeRequested
 from bpftop.tui.moment import Choices, Frame, Moment, RecordedTimes

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 
-from bpftop.collect.inventory.contents import count_all
+from bpftop.collect.inventory.map_contents import count_all
 from bpftop.collect.inventory.reader import InventoryReader
 from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.bpf.object import BpfObject

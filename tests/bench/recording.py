@@ -15,7 +15,7 @@ from typing import NamedTuple
 from bpftop.cli.verbs.record import FLOWS
 from bpftop.history.top_flows import with_top_flows
 from bpftop.store.recording import Recording
-from bpftop.store.writer import RecordingLimits, Writer
+from bpftop.store.recording_writer import RecordingLimits, Writer
 from tests.bench.figures import Figure
 from tests.store.made_up_machine import Machine
 

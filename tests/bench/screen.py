@@ -129,7 +129,7 @@ class Stage:
             yield Figure("screen", title, cpu_pct[name] / cpu_pct[reference], "", limit, how)
 
     def beside_each_other(self, say: Callable[[str], None]) -> Iterator[Figure]:
-        made_up = python("-m", "tests.bench.made_up", "--cpus")
+        made_up = python("-m", "tests.bench.made_up_screen", "--cpus")
         past = ("--past", str(HISTORY_TICKS))
         everyone = (
             Watched("bpftop on the demo", self.monitor, limited=True),

@@ -20,7 +20,7 @@ from bpftop.doctor.timing import Timing
 from bpftop.kernel.net.netdev import Netdev
 from tests.bench.figures import Figure
 from tests.bench.reference import cpu_ms_in_turn
-from tests.collect import wide
+from tests.collect import large_machines
 
 QUEUES, OTHER_IRQS = 63, 100
 ROUNDS, PAUSE_S = 15, 0.02
@@ -42,7 +42,7 @@ def measure(say: Callable[[str], None]) -> Iterator[Figure]:
             say(f"signals of {online} CPUs")
             with tempfile.TemporaryDirectory() as folder:
                 # Half of the possible CPUs are online.
-                tree = wide.make(Path(folder), 2 * online, queues=QUEUES, others=OTHER_IRQS)
+                tree = large_machines.make(Path(folder), 2 * online, queues=QUEUES, others=OTHER_IRQS)
                 yield from _wide(tree, online, netdev)
 
 
@@ -72,7 +72,9 @@ def _open_and_split() -> None:
 def _wide(tree: Tree, online: int, netdev: Netdev) -> Iterator[Figure]:
     collectors: list[Collector] = [Softnet(tree), Softirqs(tree), CpuTimes(tree), Interrupts(tree, 2 * online)]
     texts = [(tree.proc / path).read_text() for path in PER_CPU_FILES]
-    calls: dict[str, Callable[[], object]] = {each.name: partial(each.read, [wide.ETH0]) for each in collectors}
+    calls: dict[str, Callable[[], object]] = {
+        each.name: partial(each.read, [large_machines.ETH0]) for each in collectors
+    }
     took = cpu_ms_in_turn({**calls, "split": lambda: [text.split() for text in texts]}, ROUNDS, PAUSE_S)
     split_ms = took.pop("split")
     total_ms = sum(took.values())
@@ -80,6 +82,8 @@ def _wide(tree: Tree, online: int, netdev: Netdev) -> Iterator[Figure]:
     how = f"{total_ms:.2f} against {split_ms:.2f} ms; {each_ms}; {QUEUES + 1} IRQs; parsing alone"
     title = f"per-CPU files of {online} CPUs / splitting them into words"
     yield Figure("signals", title, total_ms / split_ms, "", LIMIT_TO_SPLITTING, how)
-    facts_ms = cpu_ms_in_turn({"facts": partial(device_facts, tree, netdev.ethtool, wide.ETH0)}, ROUNDS, PAUSE_S)
+    facts_ms = cpu_ms_in_turn(
+        {"facts": partial(device_facts, tree, netdev.ethtool, large_machines.ETH0)}, ROUNDS, PAUSE_S
+    )
     title = f"facts of a device with {QUEUES} queues"
     yield Figure("signals", title, facts_ms["facts"], "ms", how="every 10 s, in a thread")

@@ -15,7 +15,7 @@ from bpftop.history.history import History
 from bpftop.model.protocols import UDP
 from bpftop.render.path_rows import losses
 from bpftop.render.selection import Selection
-from bpftop.rules.counted import protocol_rate
+from bpftop.rules.packet_rates import protocol_rate
 from bpftop.rules.table import chosen
 from tests.bpf.devices import Lab
 

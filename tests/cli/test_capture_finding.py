@@ -12,8 +12,8 @@ import pytest
 from bpftop.demo.faults.tcp import PORT
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import WATCHED
-from tests.cli.faulty import faulty, in_namespace
 from tests.cli.running import bpftop, started
+from tests.cli.running_fault import faulty, in_namespace
 from tests.faults.scenarios.tcp import SynFlood
 from tests.faults.scenarios.udp import UdpSocketOverflow
 from tests.waiting import until

@@ -18,11 +18,11 @@ from bpftop.demo.lab import Lab
 from bpftop.demo.sides import WATCHED
 from bpftop.history.analyzer import Analyzer
 from bpftop.rules.table import RULES, chosen
-from tests.cli.faulty import faulty, in_namespace
 from tests.cli.running import Terminal, await_handlers, await_rest, bpftop, environment, started
+from tests.cli.running_fault import faulty, in_namespace
 from tests.faults.scenarios.tcp import AcceptQueueOverflow
 from tests.faults.scenarios.udp import UdpSocketOverflow
-from tests.tui.fake import FakeSource
+from tests.tui.fake_source import FakeSource
 from tests.waiting import LIMIT_S
 
 pytestmark = pytest.mark.bpf

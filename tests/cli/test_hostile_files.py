@@ -19,7 +19,7 @@ from bpftop.errors import BpftopError, UsageError
 from bpftop.measure import run_store
 from bpftop.store import hostile_file
 from bpftop.store.recording import Recording
-from bpftop.store.writer import RecordingLimits, Writer
+from bpftop.store.recording_writer import RecordingLimits, Writer
 from bpftop.tui.themes import read_theme
 from tests.cli.running import environment
 from tests.store.made_up_machine import Machine

@@ -143,7 +143,7 @@ def test_a_wrong_value_is_an_error_and_stores_nothing(env: dict[str, str], tmp_p
     script = """
 import sys
 from bpftop.cli import main
-from bpftop.measure.maps.scratch import Scratch
+from bpftop.measure.maps.scratch_map import Scratch
 send = Scratch.loops
 def loops(self, cell):
     value = bytearray(self.map.lookup(self.subject.key(3), 16))

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from bpftop.store.encoding.sample_lines import sample_line
-from bpftop.store.writer import RecordingLimits, Writer
+from bpftop.store.recording_writer import RecordingLimits, Writer
 from tests.bpf.devices import Lab
 from tests.build.test_imports import loaded_after
 from tests.cli.running import COMMAND, Terminal, bpftop, environment, started
 from tests.cli.test_demo_screen import Terminal as Tmux
-from tests.tui.fake import FakeSource
+from tests.tui.fake_source import FakeSource
 from tests.waiting import LIMIT_S
 
 

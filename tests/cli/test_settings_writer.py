@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.cli.configured import known
+from bpftop.cli.config_options import known
 from bpftop.cli.default_config import default_config
 from bpftop.cli.settings_writer import change_settings
 from bpftop.config.settings_file import load

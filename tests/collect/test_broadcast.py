@@ -14,7 +14,7 @@ from bpftop.errors import BpftopError
 from bpftop.model.sample import Sample
 from bpftop.store.recorder import Recorder
 from bpftop.store.recording import Recording
-from tests.tui.fake import FakeSource
+from tests.tui.fake_source import FakeSource
 
 
 class Failing(FakeSource):

@@ -16,7 +16,7 @@ from bpftop.collect.procfs.cpu_times import CpuTimes
 from bpftop.collect.procfs.softirqs import Softirqs
 from bpftop.collect.procfs.softnet import Softnet
 from bpftop.collect.procfs.tree import Tree
-from tests.collect import wide
+from tests.collect import large_machines
 from tests.collect.moments import ETH0, TREES, copy_of, reading_of, signal
 
 TICK_NS = 10_000_000
@@ -95,9 +95,9 @@ def test_u32_counters_wrap(tmp_path: Path) -> None:
 def test_a_cpu_that_goes_and_comes_back(tmp_path: Path) -> None:
     collector = Softnet(Tree(tmp_path))
     path = tmp_path / "proc/net/softnet_stat"
-    wide.write(path, wide.softnet((0, 1, 130), dropped=1))
+    large_machines.write(path, large_machines.softnet((0, 1, 130), dropped=1))
     before = collector.read([])
-    wide.write(path, wide.softnet((0, 130), dropped=3))
+    large_machines.write(path, large_machines.softnet((0, 130), dropped=3))
     without = collector.read([])
     now = signal(before, without, "softnet")
     assert now.keys == ((0,), (130,))
@@ -105,14 +105,14 @@ def test_a_cpu_that_goes_and_comes_back(tmp_path: Path) -> None:
     assert now.value((1,), "dropped") is None
     assert now.gained((1,), "dropped") is None
     assert now.per_sec((1,), "dropped") is None
-    wide.write(path, wide.softnet((0, 1, 130), dropped=4))
+    large_machines.write(path, large_machines.softnet((0, 1, 130), dropped=4))
     assert signal(without, collector.read([]), "softnet").gained((1,), "dropped") is None
 
 
 @pytest.mark.parametrize("possible", [256, 1024])
 def test_a_wide_machine_with_holes(tmp_path: Path, possible: int) -> None:
-    tree = wide.make(tmp_path, possible)
-    online = wide.half_of(possible)
+    tree = large_machines.make(tmp_path, possible)
+    online = large_machines.half_of(possible)
     softnet = Softnet(tree).read([])
     assert [key[0] for key in softnet["softnet"].keys] == list(online)
     last = (online[-1],)

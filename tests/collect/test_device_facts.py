@@ -26,7 +26,7 @@ from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.device import Bond, BondLeg, DeviceFacts, Irq, Queue
 from bpftop.model.sample import Interface
 from tests.bpf.devices import Lab
-from tests.collect import wide
+from tests.collect import large_machines
 from tests.collect.moments import ETH0, TREES, copy_of
 from tests.waiting import until
 
@@ -78,20 +78,20 @@ def test_a_virtio_device(netdev: Netdev) -> None:
 
 @pytest.mark.parametrize("possible", [256, 1024])
 def test_a_wide_machine(netdev: Netdev, tmp_path: Path, possible: int) -> None:
-    wide.make(tmp_path, possible, queues=8, others=20)
-    facts = facts_of(tmp_path, netdev, wide.ETH0)
+    large_machines.make(tmp_path, possible, queues=8, others=20)
+    facts = facts_of(tmp_path, netdev, large_machines.ETH0)
     assert facts.numa_node == 1
     assert facts.numa_cpus == tuple(range(possible // 2, possible))
     assert facts.queues is not None
     assert facts.queues[7] == Queue("rx", 7, (7,))
     assert facts.queues[8] == Queue("tx", 0, (possible - 1,))
     assert facts.irqs is not None
-    assert facts.irqs[7].effective_cpus == (wide.half_of(possible)[7],)
+    assert facts.irqs[7].effective_cpus == (large_machines.half_of(possible)[7],)
     assert facts.irqs[8].name == "mlx5_async@pci:0000:3b:00.0"
 
 
 def test_a_bond(netdev: Netdev, tmp_path: Path) -> None:
-    wide.make(tmp_path, 256)
+    large_machines.make(tmp_path, 256)
     facts = facts_of(tmp_path, netdev, Interface("bond0", "bond0", 3, kind="bond"))
     legs = (BondLeg("eth0", True), BondLeg("eth1", False))
     assert facts.bond == Bond("fault-tolerance (active-backup)", "eth0", legs)
@@ -104,12 +104,14 @@ def test_a_bond(netdev: Netdev, tmp_path: Path) -> None:
 
 def test_bonds_in_other_states(tmp_path: Path) -> None:
     path = tmp_path / "proc/net/bonding/b"
-    wide.write(path, "Bonding Mode: IEEE 802.3ad Dynamic link aggregation\nMII Status: down\n")
+    large_machines.write(path, "Bonding Mode: IEEE 802.3ad Dynamic link aggregation\nMII Status: down\n")
     assert bond(Tree(tmp_path), "b") == Bond("IEEE 802.3ad Dynamic link aggregation", None, ())
     leg = "\nSlave Interface: p1\nMII Status: going back\n"
-    wide.write(path, f"Bonding Mode: load balancing (xor)\nCurrently Active Slave: None\nMII Status: up\n{leg}")
+    large_machines.write(
+        path, f"Bonding Mode: load balancing (xor)\nCurrently Active Slave: None\nMII Status: up\n{leg}"
+    )
     assert bond(Tree(tmp_path), "b") == Bond("load balancing (xor)", None, (BondLeg("p1", False),))
-    wide.write(path, "nonsense")
+    large_machines.write(path, "nonsense")
     with pytest.raises(Unavailable, match="it names no mode"):
         bond(Tree(tmp_path), "b")
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from bpftop.collect.collector import Unavailable
+from bpftop.collect.devices.device_irqs import irq_names
 from bpftop.collect.devices.interrupts import Interrupts
-from bpftop.collect.devices.irqs import irq_names
 from bpftop.collect.procfs.tree import Tree
 from bpftop.model.sample import Interface, Reading
-from tests.collect import wide
+from tests.collect import large_machines
 from tests.collect.moments import ETH0, TREES, copy_of, reading_of, signal
 
 LO = Interface("lo", "lo", 1)
@@ -94,14 +94,14 @@ def test_no_sysfs_is_a_sentence() -> None:
 
 def test_counts_gain_and_wrap(tmp_path: Path) -> None:
     """All CPUs are online, so that the sum of a row is known."""
-    wide.write(tmp_path / "proc/interrupts", wide.interrupts((0, 1), 3, 2, 0xFFFFFFFF))
+    large_machines.write(tmp_path / "proc/interrupts", large_machines.interrupts((0, 1), 3, 2, 0xFFFFFFFF))
     device = tmp_path / "sys/class/net/eth0"
-    wide.write(device / "ifindex", "2\n")
-    wide.write(tmp_path / "sys/devices/function/msi_irqs/103", "msix\n")
+    large_machines.write(device / "ifindex", "2\n")
+    large_machines.write(tmp_path / "sys/devices/function/msi_irqs/103", "msix\n")
     (device / "device").symlink_to("../../../devices/function")
     collector = Interrupts(Tree(tmp_path), 2)
     before = collector.read([ETH0])
-    wide.write(tmp_path / "proc/interrupts", wide.interrupts((0, 1), 3, 2, 4))
+    large_machines.write(tmp_path / "proc/interrupts", large_machines.interrupts((0, 1), 3, 2, 4))
     after = collector.read([ETH0])
     assert after["irqs/eth0"].keys is before["irqs/eth0"].keys
     assert signal(before, after, "irqs", "eth0").gained(("eth0", 103), "count") == 5
@@ -135,11 +135,11 @@ def test_another_device_takes_the_place_of_the_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("possible", [256, 1024])
 def test_a_wide_machine_with_holes(tmp_path: Path, possible: int) -> None:
-    tree = wide.make(tmp_path, possible, queues=8, others=20)
-    reading = reading_of(Interrupts(tree, possible), "irqs", wide.ETH0)
-    online = wide.half_of(possible)
+    tree = large_machines.make(tmp_path, possible, queues=8, others=20)
+    reading = reading_of(Interrupts(tree, possible), "irqs", large_machines.ETH0)
+    online = large_machines.half_of(possible)
     rows = per_cpu(reading)
-    assert list(rows) == [wide.FIRST_IRQ + 20 + queue for queue in range(9)]
+    assert list(rows) == [large_machines.FIRST_IRQ + 20 + queue for queue in range(9)]
     for queue, row in enumerate(rows.values()):
         assert [cpu for cpu, count in enumerate(row) if count is not None] == list(online)
         assert [cpu for cpu, count in enumerate(row) if count] == ([online[queue]] if queue < 8 else [])

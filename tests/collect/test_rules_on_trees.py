@@ -13,7 +13,7 @@ import pytest
 
 from bpftop.collect.collector import Collector, Unavailable
 from bpftop.collect.devices.device_facts import device_facts
-from bpftop.collect.devices.nic import Nic
+from bpftop.collect.devices.driver_counters import Nic
 from bpftop.collect.devices.rtnetlink_counters import links_reading
 from bpftop.collect.procfs.neighbours import Neighbours
 from bpftop.collect.procfs.sockstat import Sockstat
@@ -29,9 +29,9 @@ from bpftop.model.findings import Diagnosis, Finding
 from bpftop.model.sample import Interface, Reading, Sample
 from bpftop.rules.engine import RuleEngine
 from bpftop.rules.table import chosen
-from tests.collect import wide
+from tests.collect import large_machines
 from tests.collect.moments import ETH0, copy_of
-from tests.collect.test_nic import Driver
+from tests.collect.test_driver_counters import Driver
 from tests.samples import interface, sample
 
 SECOND = 10**9
@@ -155,7 +155,7 @@ def test_rx_dropped_harmless(tmp_path: Path) -> None:
 
 
 def test_bond_leg_lost(netdev: Netdev, tmp_path: Path) -> None:
-    wide.make(tmp_path, 256)
+    large_machines.make(tmp_path, 256)
     bond = interface("bond0", 3, kind="bond")
     host = Host(interface=replace(bond, facts=device_facts(Tree(tmp_path), netdev.ethtool, bond)))
     host.run(4)
@@ -173,9 +173,9 @@ def test_bond_leg_lost(netdev: Netdev, tmp_path: Path) -> None:
 
 def test_irq_wrong_numa(netdev: Netdev, tmp_path: Path) -> None:
     """The device is on node 1; its first queues interrupt CPUs of node 0."""
-    wide.make(tmp_path, 256, queues=8)
-    facts = device_facts(Tree(tmp_path), netdev.ethtool, wide.ETH0)
-    host = Host(interface=replace(wide.ETH0, facts=facts), per_sec={"rx_packets": 50_000})
+    large_machines.make(tmp_path, 256, queues=8)
+    facts = device_facts(Tree(tmp_path), netdev.ethtool, large_machines.ETH0)
+    host = Host(interface=replace(large_machines.ETH0, facts=facts), per_sec={"rx_packets": 50_000})
     host.run(5)
     finding = host.finding("irq-wrong-numa")
     assert finding.severity == "info"

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from random import Random
 
-from bpftop.demo.reactor import SWELL_PERIOD_S, Pace
+from bpftop.demo.event_loop import SWELL_PERIOD_S, Pace
 
 
 def played(per_sec: float, seed: int, seconds: int, tick_s: float = 0.01) -> list[int]:

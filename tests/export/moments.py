@@ -14,7 +14,7 @@ from bpftop.model.sample import DIRECTIONS, Direction, Hook, Interface, Key, Rea
 from bpftop.model.snapshot import Snapshot
 from bpftop.rules.table import chosen
 from tests import samples
-from tests.tui.fake import FakeSource
+from tests.tui.fake_source import FakeSource
 
 WALL_NS = 1_764_126_764 * 10**9 + 123_456_789  # 2025-11-26T03:12:44.123Z
 MONO_NS = 7 * 10**9

@@ -20,7 +20,7 @@ from bpftop.model.snapshot import Snapshot
 from bpftop.model.timestamps import rfc3339
 from tests.export.moments import ETH0, OBSERVED, busy, moment, pair, parsed
 from tests.rules.world import World
-from tests.tui.fake import FakeSource
+from tests.tui.fake_source import FakeSource
 
 SCHEMA: dict[str, Any] = json.loads(files("bpftop.export.snapshot").joinpath("snapshot.schema.json").read_text())
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bpftop.demo.faults.place import inside, ip
+from bpftop.demo.faults.namespace_changes import inside, ip
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import WATCHED
 from tests.faults.healthy.base import Healthy

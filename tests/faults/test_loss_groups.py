@@ -14,7 +14,7 @@ from bpftop.collect.live_options import LiveOptions
 from bpftop.collect.procfs.counter_files import parse_line_pairs
 from bpftop.demo.faults import packets
 from bpftop.demo.faults.fault import Fault
-from bpftop.demo.faults.place import ip
+from bpftop.demo.faults.namespace_changes import ip
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import GENERATOR, WATCHED
 from bpftop.history.history import History

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from bpftop.collect.collector import Unavailable
-from bpftop.collect.devices.irqs import irq_names
+from bpftop.collect.devices.device_irqs import irq_names
 from bpftop.collect.procfs.counter_files import parse_line_pairs
 from bpftop.collect.procfs.cpu_times import CpuTimes
 from bpftop.collect.procfs.proc_file import ProcFileCollector
@@ -29,7 +29,7 @@ from bpftop.measure import run_store
 from bpftop.store.encoding.sample_frames import Decoder, Encoder, Stamp
 from bpftop.store.encoding.sample_lines import LineReader, sample_line
 from bpftop.store.recording import Recording
-from bpftop.store.writer import RecordingLimits, Writer
+from bpftop.store.recording_writer import RecordingLimits, Writer
 from bpftop.tui.themes import read_theme
 from tests.export.moments import moment
 from tests.fuzz.kernel_answers import (

@@ -9,7 +9,7 @@ from bpftop.history.history import History
 from bpftop.history.stage_totals import FORGET_TICKS
 from bpftop.rules.table import RULES
 from tests.samples import links, sample, softnet
-from tests.tui.fake import FakeSource
+from tests.tui.fake_source import FakeSource
 
 
 def test_a_history_shows_the_snapshots_of_the_analyzer() -> None:

@@ -13,7 +13,7 @@ from bpftop.history.cpu_trends import CELL_S, CpuTrends
 from bpftop.history.history import HISTORY_NS, History
 from bpftop.model.sample import Sample
 from tests import samples
-from tests.tui.fake import FakeSource, interface
+from tests.tui.fake_source import FakeSource, interface
 
 S = 10**9
 

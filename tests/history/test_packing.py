@@ -10,7 +10,7 @@ import pytest
 from bpftop.history.packing import Packer, unpack
 from bpftop.model.sample import Sample
 from tests.samples import packed
-from tests.tui.fake import FakeSource
+from tests.tui.fake_source import FakeSource
 
 LARGEST = (1 << 64) - 1
 

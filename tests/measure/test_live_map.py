@@ -21,7 +21,7 @@ from bpftop.kernel.measure.program_loop import allowed_cpus
 from bpftop.measure.maps.live_map import REAL_KEYS_MAX, read_live_map
 from bpftop.measure.maps.plan import MeasureRequest, make_plan
 from bpftop.measure.maps.profile import MapProfile
-from bpftop.measure.maps.scratch import Scratch
+from bpftop.measure.maps.scratch_map import Scratch
 from tests.conftest import BPF_SYSCALL
 
 pytestmark = pytest.mark.bpf

@@ -18,9 +18,9 @@ from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.measure.program_loop import allowed_cpus
 from bpftop.kernel.privileges import Privileges
-from bpftop.measure.maps import scratch
+from bpftop.measure.maps import scratch_map
 from bpftop.measure.maps.geometry import KINDS
-from bpftop.measure.maps.in_kernel import InKernel
+from bpftop.measure.maps.kernel_costs import InKernel
 from bpftop.measure.maps.plan import OPERATIONS, SINGLE_OF, WRITES, MeasurePlan, MeasureRequest, make_plan
 from bpftop.measure.maps.profile import MapProfile
 from bpftop.measure.maps.results import (
@@ -32,7 +32,7 @@ from bpftop.measure.maps.results import (
     best_batches,
     figures,
 )
-from bpftop.measure.maps.scratch import Scratch
+from bpftop.measure.maps.scratch_map import Scratch
 from bpftop.measure.run_store import HIGH, LOW
 
 pytestmark = pytest.mark.bpf
@@ -164,8 +164,8 @@ def test_enospc_grows_the_batch_or_reads_singly(monkeypatch: pytest.MonkeyPatch)
     for result in results(**request).values():
         assert result.grown_to is not None
         assert result.grown_to > 1
-    monkeypatch.setattr(scratch, "_GROWTH", 1)
-    monkeypatch.setattr(scratch, "_GROWTH_MIN", 1)
+    monkeypatch.setattr(scratch_map, "_GROWTH", 1)
+    monkeypatch.setattr(scratch_map, "_GROWTH_MIN", 1)
     for result in results(**request).values():
         assert result.grown_to == 0
         assert result.user is not None

@@ -8,7 +8,7 @@ from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import DIRECTIONS, Interface, Key, Reading, reading_key
 from bpftop.model.snapshot import Snapshot
 from bpftop.render.flows.flow_pairs import NO_CONTAINER, PAIR_GROUPS, FlowPair, PairBy
-from bpftop.render.flows.flow_rows import UNKNOWN_PROCESS
+from bpftop.render.flows.flow_readings import UNKNOWN_PROCESS
 from bpftop.render.flows.flow_top import REST, flow_top
 from tests.samples import SECOND_NS, interface, packed, sample
 

@@ -19,7 +19,7 @@ from bpftop.render.selection import Selection
 from tests.model.signals import line, looked, pushed
 from tests.samples import ETH0, links, reading, sample, softnet, stack
 from tests.samples import SECOND_NS as S
-from tests.tui.fake import FakeSource, interface
+from tests.tui.fake_source import FakeSource, interface
 
 
 def test_the_path_names_existing_families_columns_and_rows() -> None:

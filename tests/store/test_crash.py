@@ -16,14 +16,14 @@ from bpftop.model.sample import Sample
 from bpftop.store import recording_file
 from bpftop.store.recorder import QUEUE_TICKS, Recorder
 from bpftop.store.recording import Recording
-from bpftop.store.writer import RecordingLimits, Writer
+from bpftop.store.recording_writer import RecordingLimits, Writer
 from tests.store.made_up_machine import Machine
 from tests.waiting import until
 
 ENDLESS = """
 import sys
-from bpftop.store import writer as module
-from bpftop.store.writer import RecordingLimits, Writer
+from bpftop.store import recording_writer as module
+from bpftop.store.recording_writer import RecordingLimits, Writer
 from tests.store.made_up_machine import Machine
 module.KEY_EVERY_TICKS = 16
 writer = Writer(sys.argv[1], RecordingLimits())

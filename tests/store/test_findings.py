@@ -16,11 +16,11 @@ from bpftop.history.analyzer import Analyzer
 from bpftop.model.findings import Finding, Severity
 from bpftop.model.sample import Sample
 from bpftop.rules.table import chosen
-from bpftop.store import recording_file, writer
+from bpftop.store import recording_file, recording_writer
 from bpftop.store.finding_rows import RecordedFinding, TickFindings
 from bpftop.store.recorder import Recorder
 from bpftop.store.recording import Recording
-from bpftop.store.writer import RecordingLimits, Writer
+from bpftop.store.recording_writer import RecordingLimits, Writer
 from tests.rules.world import START_NS, World
 from tests.store.made_up_machine import START_WALL_NS, Machine
 from tests.store.test_recording import sql
@@ -139,7 +139,7 @@ def test_late_findings_stand_at_their_tick(tmp_path: Path) -> None:
 
 
 def test_old_findings_are_deleted_unless_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "KEY_EVERY_TICKS", 5)
+    monkeypatch.setattr(recording_writer, "KEY_EVERY_TICKS", 5)
     stands, passes = finding("stands"), finding("passes")
     findings_by_tick = [[stands, passes] if 2 <= tick <= 4 else [stands] for tick in range(30)]
     path = record_findings(tmp_path / "a", findings_by_tick, RecordingLimits(ticks=8))
@@ -150,8 +150,8 @@ def test_old_findings_are_deleted_unless_they_stand(tmp_path: Path, monkeypatch:
 
 def test_a_ring_keeps_what_was_around_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key frame every 5 ticks; the last 10 s are kept, and 2 s around the begin and the end of a finding for 60 s."""
-    monkeypatch.setattr(writer, "KEY_EVERY_TICKS", 5)
-    monkeypatch.setattr(writer, "AROUND_NS", 2 * S)
+    monkeypatch.setattr(recording_writer, "KEY_EVERY_TICKS", 5)
+    monkeypatch.setattr(recording_writer, "AROUND_NS", 2 * S)
     flood = finding("udp-flood")
     ticks = [[flood] if 22 <= tick <= 38 else [] for tick in range(1, 71)]
     path = record_findings(tmp_path / "a", ticks, RecordingLimits(age_ns=10 * S, around_findings_ns=60 * S))

@@ -19,11 +19,11 @@ from bpftop.errors import BpftopError, UsageError
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import Sample
 from bpftop.model.timestamps import rfc3339_seconds
-from bpftop.store import writer
+from bpftop.store import recording_writer
 from bpftop.store.recorder import Recorder
 from bpftop.store.recording import Recording
+from bpftop.store.recording_writer import KEY_EVERY_TICKS, LIMIT_MIN_BYTES, RecordingLimits, Writer
 from bpftop.store.time_expressions import moment
-from bpftop.store.writer import KEY_EVERY_TICKS, LIMIT_MIN_BYTES, RecordingLimits, Writer
 from tests.store.made_up_machine import START_WALL_NS, Machine
 
 
@@ -59,7 +59,7 @@ def test_samples_come_back_from_any_tick_on(tmp_path: Path) -> None:
 
 
 def test_samples_come_back_across_key_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "KEY_EVERY_TICKS", 4)
+    monkeypatch.setattr(recording_writer, "KEY_EVERY_TICKS", 4)
     samples = list(Machine(cpus=2, protocols=3).samples(11))
     path = recorded(tmp_path / "a", samples)
     assert sql(path, "SELECT group_concat(tick) FROM frames WHERE is_key") == [("1,5,9",)]
@@ -68,7 +68,7 @@ def test_samples_come_back_across_key_frames(tmp_path: Path, monkeypatch: pytest
 
 
 def test_cells_of_large_frames_come_every_ten_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "FRAME_BYTES", 0)
+    monkeypatch.setattr(recording_writer, "FRAME_BYTES", 0)
     samples = list(Machine(cpus=8).samples(35))
     path = recorded(tmp_path / "a", samples)
     with_cells = [tick for (tick,) in sql(path, "SELECT tick FROM frames WHERE cells IS NOT NULL")]
@@ -90,7 +90,7 @@ def test_cells_of_large_frames_come_every_ten_seconds(tmp_path: Path, monkeypatc
 
 
 def test_keep_cells_writes_cells_for_ten_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "FRAME_BYTES", 0)
+    monkeypatch.setattr(recording_writer, "FRAME_BYTES", 0)
     out = Writer(str(tmp_path / "a"), RecordingLimits())
     for sample in Machine(cpus=8).samples(30):
         if sample.seq == 14:
@@ -179,7 +179,7 @@ def test_second_run_continues_the_file(tmp_path: Path) -> None:
 
 
 def test_limits_delete_the_oldest_ticks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "KEY_EVERY_TICKS", 5)
+    monkeypatch.setattr(recording_writer, "KEY_EVERY_TICKS", 5)
     samples = list(Machine(cpus=1, protocols=2).samples(43))
     by_count = recorded(tmp_path / "count", samples, RecordingLimits(ticks=12))
     remaining = read(by_count)
@@ -194,8 +194,8 @@ def test_limits_delete_the_oldest_ticks(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_size_limit_bounds_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "KEY_EVERY_TICKS", 5)
-    monkeypatch.setattr(writer, "_LOG_BYTES", LIMIT_MIN_BYTES - 200_000)
+    monkeypatch.setattr(recording_writer, "KEY_EVERY_TICKS", 5)
+    monkeypatch.setattr(recording_writer, "_LOG_BYTES", LIMIT_MIN_BYTES - 200_000)
     out = Writer(str(tmp_path / "a"), RecordingLimits(bytes=LIMIT_MIN_BYTES))
     sizes = []
     samples = list(Machine(cpus=2, protocols=4).samples(120))

@@ -14,7 +14,7 @@ from bpftop.errors import BpftopError
 from bpftop.store.finding_rows import TickFindings
 from bpftop.store.recorder import Recorder
 from bpftop.store.recording import Recording
-from bpftop.store.writer import RecordingLimits, Writer
+from bpftop.store.recording_writer import RecordingLimits, Writer
 from tests.store.made_up_machine import Machine
 from tests.store.test_crash import readable
 from tests.waiting import until

@@ -18,7 +18,7 @@ from bpftop.tui.actions import Actions
 from bpftop.tui.app import BpftopApp
 from bpftop.tui.sampling_thread import SamplingThread
 from bpftop.tui.themes import Theme, all_themes, find_theme
-from tests.tui.fake import FakeSource
+from tests.tui.fake_source import FakeSource
 from tests.waiting import until_async
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"

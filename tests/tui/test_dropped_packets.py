@@ -14,7 +14,7 @@ from bpftop.cli.screen_captures import ScreenCaptures
 from tests.bpf.devices import Lab
 from tests.cli.running import fdinfo
 from tests.tui.conftest import Stage, perform, until
-from tests.tui.fake import interface
+from tests.tui.fake_source import interface
 
 pytestmark = pytest.mark.bpf
 

@@ -14,7 +14,7 @@ from bpftop.rules.table import chosen
 from tests.rules.world import START_NS, World
 from tests.tui import conftest
 from tests.tui.conftest import Same, Scenario, Stage, perform
-from tests.tui.fake import START_WALL_NS, FakeSource
+from tests.tui.fake_source import START_WALL_NS, FakeSource
 
 Script = Callable[[World, int], object]
 """Changes the world before a tick."""

@@ -12,7 +12,7 @@ from rich.console import Console
 from bpftop.tui.widgets.header import HeaderLine
 from bpftop.tui.widgets.line import clean, line
 from tests.tui.conftest import Stage, perform
-from tests.tui.fake import interface
+from tests.tui.fake_source import interface
 
 NAMES = [
     "[red]eth0",

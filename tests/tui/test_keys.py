@@ -18,7 +18,7 @@ from bpftop.tui.panes import PANES
 from bpftop.tui.panes.cpus import CpuRows
 from bpftop.tui.panes.overview import ProtocolTable
 from tests.tui.conftest import Stage, perform, until
-from tests.tui.fake import interface
+from tests.tui.fake_source import interface
 
 THREE = (interface("eth0", 2), interface("eth1", 3), interface("eth2", 4))
 OFFER = "native XDP, exact (this driver resets its rings)"

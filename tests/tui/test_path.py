@@ -17,7 +17,7 @@ from bpftop.tui.widgets.loss_line import loss_lines
 from tests.model.signals import pushed
 from tests.samples import ETH0, links, reading, sample, softnet
 from tests.tui.conftest import Same, Stage, perform
-from tests.tui.fake import FakeSource, interface
+from tests.tui.fake_source import FakeSource, interface
 
 SIZES = [(80, 24), (160, 50), (50, 10), (300, 80)]
 

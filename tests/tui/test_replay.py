@@ -16,14 +16,14 @@ from bpftop.cli.recording_switch import RecordingSwitch
 from bpftop.config.settings import Settings
 from bpftop.model.sample import Interface
 from bpftop.store.recording import Recording
+from bpftop.store.recording_writer import RecordingLimits, Writer
 from bpftop.store.replay import Replay
-from bpftop.store.writer import RecordingLimits, Writer
 from bpftop.tui.actions import Actions
 from bpftop.tui.app import BpftopApp
 from bpftop.tui.sampling_thread import SamplingThread
 from bpftop.tui.widgets.time_line import TimeLine
 from tests.tui.conftest import Stage, perform, theme, until
-from tests.tui.fake import FakeSource, interface
+from tests.tui.fake_source import FakeSource, interface
 
 PANES = ("1", "2", "w", "w", "3", "4", "8")
 TICKS = 70

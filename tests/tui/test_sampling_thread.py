@@ -15,7 +15,7 @@ from bpftop.model.snapshot import Snapshot
 from bpftop.tui.messages import SnapshotArrived
 from bpftop.tui.sampling_thread import SamplingThread
 from tests.tui.conftest import Stage, perform
-from tests.tui.fake import FakeSource
+from tests.tui.fake_source import FakeSource
 from tests.waiting import LIMIT_S, until
 
 

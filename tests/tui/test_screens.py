@@ -9,7 +9,7 @@ import pytest
 
 from bpftop.model.sample import Hook, Interface
 from tests.tui.conftest import Same, Stage, perform
-from tests.tui.fake import interface
+from tests.tui.fake_source import interface
 
 SIZES = [(80, 24), (100, 30), (160, 50)]
 

@@ -15,8 +15,8 @@ from bpftop.history.analyzer import Analyzer
 from bpftop.history.history import History
 from bpftop.rules.table import chosen
 from bpftop.store.finding_rows import TickFindings
+from bpftop.store.recording_writer import RecordingLimits, Writer
 from bpftop.store.replay import Replay
-from bpftop.store.writer import RecordingLimits, Writer
 from tests.rules.world import World
 from tests.tui import conftest
 from tests.tui.conftest import Stage, perform, until

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bpftop.cli.garbage import garbage_kept
+from bpftop.cli.garbage_collection import garbage_kept
 from bpftop.cli.options import add_format, add_live, add_output, number, settings_of, whole
 from bpftop.cli.verbs.watch import duration_s
 from bpftop.errors import BpftopError, UsageError

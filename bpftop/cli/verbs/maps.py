@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from bpftop.cli.output import Output
-    from bpftop.collect.inventory.contents import ReadContent
+    from bpftop.collect.inventory.map_contents import ReadContent
     from bpftop.collect.inventory.reader import InventoryReader
     from bpftop.model.bpf.inventory import BpfInventory, KnownMap
     from bpftop.model.bpf.map_contents import EntryRow
@@ -75,7 +75,7 @@ def _write_list(
 ) -> None:
     from bpftop.cli.output import table_width
     from bpftop.cli.repeated_list import DEFAULT_INTERVAL_S, sorted_lines, write_repeatedly
-    from bpftop.collect.inventory.contents import count_all
+    from bpftop.collect.inventory.map_contents import count_all
     from bpftop.export.bpf.maps import MapList
     from bpftop.fields import replace
     from bpftop.render.bpf.loaded_maps import loaded_map_lines
@@ -93,7 +93,7 @@ def _write_list(
 
 def _write_contents(arguments: argparse.Namespace, reader: InventoryReader, output: Output) -> None:
     from bpftop.cli.repeated_list import DEFAULT_INTERVAL_S, write_repeatedly
-    from bpftop.collect.inventory.contents import read_content
+    from bpftop.collect.inventory.map_contents import read_content
     from bpftop.model.bpf.map_contents import with_rates
 
     which = _named_map(arguments.map, reader.read().maps.values())
@@ -116,7 +116,7 @@ def _content_text(arguments: argparse.Namespace, read: ReadContent, rows: list[E
     """Return the entries of a map as a document, searched and sorted."""
     import time
 
-    from bpftop.collect.inventory.contents import count_all
+    from bpftop.collect.inventory.map_contents import count_all
     from bpftop.export.bpf.maps import MapContents
     from bpftop.model.bpf.map_contents import matching, sorted_by
     from bpftop.render.bpf.loaded_maps import loaded_map_line

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bpftop.model.sample import Sample
     from bpftop.model.snapshot import Snapshot
     from bpftop.store.recorder import Recorder
-    from bpftop.store.writer import RecordingLimits
+    from bpftop.store.recording_writer import RecordingLimits
 
 FLOWS = 20
 AROUND_FINDINGS_NS = 30 * 86_400 * 10**9
@@ -123,7 +123,7 @@ def _follow(
 
 
 def _limits(arguments: argparse.Namespace) -> RecordingLimits:
-    from bpftop.store.writer import RecordingLimits
+    from bpftop.store.recording_writer import RecordingLimits
 
     if arguments.ring is not None:
         if arguments.keep is not None:

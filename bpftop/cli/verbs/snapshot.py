@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bpftop.cli.garbage import garbage_kept
+from bpftop.cli.garbage_collection import garbage_kept
 from bpftop.cli.options import add_format, add_live, add_output, settings_of
 from bpftop.errors import BpftopError
 from bpftop.export.formats import SNAPSHOT

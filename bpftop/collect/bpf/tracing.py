@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from bpftop.collect.collector import ReadingBuilder, Unavailable
-from bpftop.collect.procfs.presence import hidden_by
+from bpftop.collect.procfs.missing_files import hidden_by
 from bpftop.config.resources import NoThread, free_files, open_file_limit, start_thread
 from bpftop.errors import BpftopError
 from bpftop.fields import frozen, replace

@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from bpftop.collect.collector import Unavailable
 from bpftop.collect.devices.bonding import bond
-from bpftop.collect.devices.irqs import device_irqs, irq_names, parent_name
-from bpftop.collect.procfs.held_file import read_once
+from bpftop.collect.devices.device_irqs import device_irqs, irq_names, parent_name
+from bpftop.collect.procfs.open_file import read_once
 from bpftop.collect.procfs.tree import Tree
 from bpftop.fields import replace
 from bpftop.kernel.net.ethtool import Ethtool

@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from bpftop.collect.collector import Unavailable
-from bpftop.collect.devices.irqs import device_irqs, irq_names, parent_name
+from bpftop.collect.devices.device_irqs import device_irqs, irq_names, parent_name
 from bpftop.collect.procfs.proc_file import ProcFile
 from bpftop.collect.procfs.tree import Tree
 from bpftop.model.cpu_lists import parse_cpu_header

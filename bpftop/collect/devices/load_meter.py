@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bpftop.collect.procfs.cpu_times import cpu_ticks
-from bpftop.collect.procfs.held_file import HeldFile
+from bpftop.collect.procfs.open_file import HeldFile
 from bpftop.fields import frozen, replace
 from bpftop.hooks.attach_facts import Load
 from bpftop.kernel.net.netdev import Device, Netdev

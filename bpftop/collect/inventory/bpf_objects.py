@@ -6,11 +6,11 @@ import time
 from collections.abc import Mapping, Sequence
 
 from bpftop.collect.collector import ReadingBuilder, Unavailable
-from bpftop.collect.inventory.contents import count_all
+from bpftop.collect.inventory.map_contents import count_all
 from bpftop.collect.inventory.reader import InventoryReader
 from bpftop.errors import BpftopError
 from bpftop.fields import replace
-from bpftop.model.bpf.rows import inventory_rows
+from bpftop.model.bpf.family_rows import inventory_rows
 from bpftop.model.sample import Interface, Reading
 
 _FAMILIES = ("bpf_programs", "bpf_program_sizes", "bpf_maps", "bpf_statistics")

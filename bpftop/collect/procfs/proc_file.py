@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from bpftop.collect.collector import CounterRows, ReadingBuilder, Unavailable
-from bpftop.collect.procfs.held_file import HeldFile
+from bpftop.collect.procfs.open_file import HeldFile
 from bpftop.collect.procfs.tree import Tree, unreadable
 from bpftop.model.sample import Interface, Reading, reading_key
 

@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 
 from bpftop.collect.collector import Unavailable
-from bpftop.collect.procfs.held_file import read_once
-from bpftop.collect.procfs.presence import hidden_by
+from bpftop.collect.procfs.missing_files import hidden_by
+from bpftop.collect.procfs.open_file import read_once
 from bpftop.fields import frozen
 from bpftop.kernel.net.names import name_bytes
 from bpftop.model.cpu_lists import parse_cpu_list

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from bpftop.demo.faults import packets
 from bpftop.demo.faults.fault import Fault, cpus
-from bpftop.demo.faults.place import packet_filter, steer
+from bpftop.demo.faults.namespace_changes import packet_filter, steer
 from bpftop.demo.sides import WATCHED
 
 PORT = 9000

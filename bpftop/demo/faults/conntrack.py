@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 from bpftop.demo.faults import packets
-from bpftop.demo.faults.blast import blast
 from bpftop.demo.faults.fault import Fault
-from bpftop.demo.faults.place import forget_connections, packet_filter, sysctl
+from bpftop.demo.faults.namespace_changes import forget_connections, packet_filter, sysctl
+from bpftop.demo.faults.steady_sender import blast
 from bpftop.demo.faults.worker import FaultError
 from bpftop.demo.sides import GENERATOR
 

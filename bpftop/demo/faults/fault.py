@@ -19,9 +19,9 @@ from types import TracebackType
 from typing import Any, ClassVar, TypeVar
 
 from bpftop.demo.faults import packets
-from bpftop.demo.faults.blast import blast
 from bpftop.demo.faults.jobs import swallow_udp
-from bpftop.demo.faults.place import inside, ip
+from bpftop.demo.faults.namespace_changes import inside, ip
+from bpftop.demo.faults.steady_sender import blast
 from bpftop.demo.faults.worker import Inside, Worker
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import GENERATOR, WATCHED

@@ -6,7 +6,7 @@ import socket
 
 from bpftop.demo.faults import packets
 from bpftop.demo.faults.fault import Fault
-from bpftop.demo.faults.place import packet_filter, sysctl
+from bpftop.demo.faults.namespace_changes import packet_filter, sysctl
 from bpftop.demo.sides import WATCHED
 
 PORT = 9100

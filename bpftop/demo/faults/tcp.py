@@ -7,7 +7,7 @@ import socket
 from bpftop.demo.faults import packets
 from bpftop.demo.faults.fault import Fault
 from bpftop.demo.faults.jobs import pour_tcp, swallow_tcp
-from bpftop.demo.faults.place import Beyond, ip, sysctl, token_bucket
+from bpftop.demo.faults.namespace_changes import Beyond, ip, sysctl, token_bucket
 from bpftop.demo.faults.worker import Worker
 from bpftop.demo.sides import GENERATOR, WATCHED
 

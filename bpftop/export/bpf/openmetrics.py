@@ -8,8 +8,8 @@ from bpftop.export.bpf.maps import MapList
 from bpftop.export.bpf.programs import ProgramList
 from bpftop.export.prometheus.bpf_metrics import bpf_metrics
 from bpftop.export.prometheus.metrics import metrics_text
+from bpftop.model.bpf.family_rows import inventory_rows, rows_of_ids
 from bpftop.model.bpf.inventory import BpfInventory
-from bpftop.model.bpf.rows import inventory_rows, rows_of_ids
 
 
 def programs_openmetrics(programs: ProgramList) -> str:

@@ -16,7 +16,7 @@ from bpftop.model.timestamps import rfc3339
 from bpftop.model.units import pct, si
 from bpftop.render.columns import clipped
 from bpftop.render.flows.flow_pairs import Amounts, FlowPair, PairBy
-from bpftop.render.flows.flow_rows import FlowOwner
+from bpftop.render.flows.flow_readings import FlowOwner
 from bpftop.render.flows.flow_top import FlowTop, flow_top
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ from bpftop.render.columns import text_table
 from bpftop.render.comparison import ratio
 from bpftop.render.gravest_finding import MARKS, gravest_finding
 from bpftop.render.path_rows import losses
-from bpftop.render.rows import CpuTable, Past, ProtocolLine, protocol_lines, traffic_line
 from bpftop.render.selection import Selection
 from bpftop.render.traffic_columns import CPU_COLUMNS, PROTOCOL_COLUMNS
+from bpftop.render.traffic_rows import CpuTable, Past, ProtocolLine, protocol_lines, traffic_line
 
 _NEED_A_PAST = ("factor", "trend")
 _CPU_COLUMNS = ("cpu", "packets_per_sec", "bits_per_sec", "share", "softirq", "protocols")

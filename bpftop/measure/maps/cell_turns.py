@@ -13,11 +13,11 @@ from bpftop.kernel.check import KernelError
 from bpftop.kernel.measure.loops import TICKS_PER_NS, WRONG_VALUE, Loop, Outcome, Start
 from bpftop.kernel.measure.program_loop import WALK_MAX
 from bpftop.kernel.privileges import Privileges
-from bpftop.measure.maps.in_kernel import InKernel
+from bpftop.measure.maps.kernel_costs import InKernel
 from bpftop.measure.maps.plan import INSIDE_SHARE, WRITES, Cell
 from bpftop.measure.maps.results import CellResult
 from bpftop.measure.maps.run_totals import RunTotals
-from bpftop.measure.maps.scratch import Scratch
+from bpftop.measure.maps.scratch_map import Scratch
 from bpftop.measure.pinned_threads import run_pinned
 
 # Errors that mean a shortage in the kernel, not a wrong result.

@@ -15,10 +15,10 @@ from bpftop.measure import run_store
 from bpftop.measure.api import Progress, RunClock, Stop
 from bpftop.measure.machine import machine
 from bpftop.measure.maps.cell_turns import CellTurns, ClockTraits
-from bpftop.measure.maps.in_kernel import InKernel
+from bpftop.measure.maps.kernel_costs import InKernel
 from bpftop.measure.maps.plan import Cell, MeasurePlan
 from bpftop.measure.maps.results import CellResult, MapReport, WrongValue, figures
-from bpftop.measure.maps.scratch import Scratch
+from bpftop.measure.maps.scratch_map import Scratch
 from bpftop.measure.maps.verdict import verdict
 from bpftop.measure.pinned_threads import on_cpu
 from bpftop.model.timestamps import rfc3339

@@ -9,7 +9,7 @@ from bpftop.model.escaping import escaped_text
 from bpftop.model.units import UNKNOWN, pct, spark
 from bpftop.render.columns import Column, clipped
 from bpftop.render.flows.flow_pairs import PairBy
-from bpftop.render.flows.flow_rows import FlowOwner
+from bpftop.render.flows.flow_readings import FlowOwner
 from bpftop.render.flows.flow_table import TREND_CELLS, FlowRow
 
 

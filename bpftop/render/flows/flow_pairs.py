@@ -11,7 +11,7 @@ from bpftop.model.protocols import protocol_name
 from bpftop.model.readings import RatedReading
 from bpftop.model.sample import DIRECTIONS, Direction, Key
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
-from bpftop.render.flows.flow_rows import UNKNOWN_PROCESS, FlowOwner, flow_owners, flow_readings
+from bpftop.render.flows.flow_readings import UNKNOWN_PROCESS, FlowOwner, flow_owners, flow_readings
 
 PairBy = Literal["flow", "address", "port", "process", "container"]
 PAIR_GROUPS: tuple[PairBy, ...] = ("flow", "address", "port", "process", "container")

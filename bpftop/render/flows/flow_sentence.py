@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot, sum_known
 from bpftop.model.units import pct, si
 from bpftop.render.flows.flow_pairs import FlowPair
-from bpftop.render.flows.flow_rows import flow_readings
+from bpftop.render.flows.flow_readings import flow_readings
 
 _HALF = 0.5
 

@@ -6,7 +6,7 @@ from bpftop.fields import frozen, replace
 from bpftop.model.sample import DIRECTIONS, Direction
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
 from bpftop.render.flows.flow_pairs import Amounts, FlowPair, PairBy, flow_pairs, grouped, with_all_flows
-from bpftop.render.flows.flow_rows import flow_tables
+from bpftop.render.flows.flow_readings import flow_tables
 from bpftop.render.flows.flow_sentence import flow_sentence
 
 REST = "(all others)"

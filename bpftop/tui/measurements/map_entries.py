@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bpftop.collect.inventory.contents import KEYLESS, content_bytes, read_content
+from bpftop.collect.inventory.map_contents import KEYLESS, content_bytes, read_content
 from bpftop.errors import BpftopError
 from bpftop.fields import frozen
 from bpftop.model.bpf.inventory import KnownMap

@@ -20,7 +20,7 @@ from bpftop.render.bpf.loaded_maps import (
 from bpftop.render.bpf.map_entries import entry_columns
 from bpftop.render.columns import Column
 from bpftop.tui.bindings import bindings
-from bpftop.tui.measurements.background_text import BackgroundReading
+from bpftop.tui.measurements.background_reading import BackgroundReading
 from bpftop.tui.measurements.map_entries import ENTRIES_MAX, MapEntries, MapReader
 from bpftop.tui.messages import GoTo, Said
 from bpftop.tui.moment import Moment, Place

@@ -17,7 +17,7 @@ from bpftop.render.bpf.loaded_programs import (
     recorded_program_lines,
 )
 from bpftop.render.columns import Column
-from bpftop.tui.measurements.background_text import BackgroundText
+from bpftop.tui.measurements.background_reading import BackgroundText
 from bpftop.tui.measurements.bpf_object_texts import program_text
 from bpftop.tui.moment import Moment
 from bpftop.tui.panes.bpf_objects import FACT_TITLE, BpfObjectHead, BpfObjectsPane, BpfObjectTable, fact_lines

@@ -13,8 +13,8 @@ from bpftop.model.units import UNKNOWN, bar, pct, si
 from bpftop.render.columns import Column
 from bpftop.render.comparison import ratio
 from bpftop.render.queue_summary import queue_phrases
-from bpftop.render.rows import CpuLine, CpuTable, effective_cpus
 from bpftop.render.traffic_columns import CPU_COLUMNS
+from bpftop.render.traffic_rows import CpuLine, CpuTable, effective_cpus
 from bpftop.tui.bindings import bindings
 from bpftop.tui.moment import Moment
 from bpftop.tui.panes.pane import Pane

@@ -14,7 +14,7 @@ from bpftop.model.units import pct
 from bpftop.render.columns import Column
 from bpftop.render.flows.flow_columns import FLOW_COLUMNS, INTERFACE, group_columns
 from bpftop.render.flows.flow_pairs import PAIR_GROUPS, PairBy
-from bpftop.render.flows.flow_rows import FlowTables, flow_tables
+from bpftop.render.flows.flow_readings import FlowTables, flow_tables
 from bpftop.render.flows.flow_table import FlowRow, FlowView, addresses, flow_view, matching_flows
 from bpftop.tui.bindings import bindings
 from bpftop.tui.measurements.address_names import AddressLookup, system_name

@@ -9,7 +9,7 @@ from bpftop.render.measure.batch_curves import batch_curves, curve_of
 from bpftop.render.measure.operation_columns import OPERATION_COLUMNS
 from bpftop.render.measure.operation_rows import OperationRow, operation_rows
 from bpftop.tui.measurements.map_choices import Axis
-from bpftop.tui.measurements.maps import MapMeasurement
+from bpftop.tui.measurements.map_measurement import MapMeasurement
 from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.batch_curve import batch_curve_lines
 from bpftop.tui.widgets.line import Line, Span, shortened, wrapped

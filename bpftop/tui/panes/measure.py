@@ -12,9 +12,9 @@ from bpftop.measure.maps.engine import LocalMapEngine
 from bpftop.measure.programs.engine import LocalProgramEngine
 from bpftop.render.measure.operation_columns import OPERATION_COLUMNS
 from bpftop.tui.bindings import bindings
-from bpftop.tui.measurements.maps import MapMeasurement
+from bpftop.tui.measurements.map_measurement import MapMeasurement
 from bpftop.tui.measurements.measurement import Measurement
-from bpftop.tui.measurements.programs import ProgramMeasurement
+from bpftop.tui.measurements.program_measurement import ProgramMeasurement
 from bpftop.tui.measurements.status_lines import status_lines
 from bpftop.tui.messages import Said
 from bpftop.tui.moment import Moment, Place

@@ -11,8 +11,8 @@ from textual.widget import Widget
 from bpftop.model.snapshot import TOTAL, InterfaceSnapshot
 from bpftop.render.columns import Column
 from bpftop.render.interface_columns import INTERFACE_COLUMNS, InterfaceLine, interface_line
-from bpftop.render.rows import ProtocolLine, protocol_lines
 from bpftop.render.traffic_columns import PROTOCOL_COLUMNS
+from bpftop.render.traffic_rows import ProtocolLine, protocol_lines
 from bpftop.tui.messages import GoTo, InterfaceRequested
 from bpftop.tui.moment import Moment, Place, listed
 from bpftop.tui.panes.pane import Pane

@@ -16,7 +16,7 @@ from bpftop.render.measure.program_columns import (
     program_lines,
 )
 from bpftop.tui.measurements.program_bars import program_bars
-from bpftop.tui.measurements.programs import ALL_SUITES, ProgramMeasurement
+from bpftop.tui.measurements.program_measurement import ALL_SUITES, ProgramMeasurement
 from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.line import Line, Span, clean, line, text, wrap, wrapped
 from bpftop.tui.widgets.scroller import TextPanel

@@ -8,7 +8,7 @@ from bpftop.model.cpu_readings import softirq_share
 from bpftop.model.sample import DIRECTIONS
 from bpftop.model.units import UNKNOWN, heat, pct
 from bpftop.render.comparison import ratio
-from bpftop.render.rows import effective_cpus
+from bpftop.render.traffic_rows import effective_cpus
 from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.line import Line, length, line
 from bpftop.tui.widgets.region import Region

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bpftop.model.units import si, spark
-from bpftop.render.rows import CpuTable
+from bpftop.render.traffic_rows import CpuTable
 from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.line import Line, line
 from bpftop.tui.widgets.region import Region

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from bpftop.demo.faults.jobs import pour_tcp, swallow_tcp
-from bpftop.demo.faults.place import inside
+from bpftop.demo.faults.namespace_changes import inside
 from bpftop.demo.faults.worker import Inside, JobResult, Worker
 from bpftop.demo.sides import GENERATOR, WATCHED, Side, other
 from tests.faults.jobs import serve_short, visit

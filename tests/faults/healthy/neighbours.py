@@ -10,7 +10,7 @@ from typing import Any
 from bpftop.demo import frames
 from bpftop.demo.faults import packets
 from bpftop.demo.faults.jobs import pour_tcp, pour_udp, swallow_tcp
-from bpftop.demo.faults.place import Beyond, ip, packet_filter, token_bucket
+from bpftop.demo.faults.namespace_changes import Beyond, ip, packet_filter, token_bucket
 from bpftop.demo.faults.worker import Worker
 from bpftop.demo.sides import GENERATOR, WATCHED
 from tests.faults.healthy.base import (

@@ -7,10 +7,10 @@ from functools import partial
 
 from bpftop.demo import frames
 from bpftop.demo.faults import packets
-from bpftop.demo.faults.blast import blast
 from bpftop.demo.faults.fault import cpus
 from bpftop.demo.faults.jobs import pour_udp, swallow_udp
-from bpftop.demo.faults.place import Beyond, inside, ip
+from bpftop.demo.faults.namespace_changes import Beyond, inside, ip
+from bpftop.demo.faults.steady_sender import blast
 from bpftop.demo.faults.worker import Worker
 from bpftop.demo.raw_mix import PRIORITY_TAG, SERVICE_TAG
 from bpftop.demo.sides import GENERATOR, WATCHED, Side, other

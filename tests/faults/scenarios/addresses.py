@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from bpftop.demo import frames
-from bpftop.demo.faults.blast import blast
-from bpftop.demo.faults.place import AnotherHost, ip, sysctl
+from bpftop.demo.faults.namespace_changes import AnotherHost, ip, sysctl
+from bpftop.demo.faults.steady_sender import blast
 from bpftop.demo.faults.worker import Worker
 from bpftop.demo.sides import WATCHED
 from tests.faults.jobs import send_anyway

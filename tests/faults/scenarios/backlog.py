@@ -5,7 +5,7 @@ from __future__ import annotations
 from bpftop.demo.faults import backlog as offered
 from bpftop.demo.faults import packets
 from bpftop.demo.faults.fault import cpus
-from bpftop.demo.faults.place import packet_filter, steer
+from bpftop.demo.faults.namespace_changes import packet_filter, steer
 from bpftop.demo.sides import WATCHED
 from tests.faults.scenario import Cell, Scenario, drop
 

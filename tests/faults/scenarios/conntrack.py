@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bpftop.demo.faults import conntrack as offered
 from bpftop.demo.faults import packets
-from bpftop.demo.faults.place import packet_filter, sysctl
+from bpftop.demo.faults.namespace_changes import packet_filter, sysctl
 from tests.faults.scenario import Cell, Scenario, drop
 
 PORT = 9300

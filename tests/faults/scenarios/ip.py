@@ -5,7 +5,7 @@ from __future__ import annotations
 from bpftop.demo import frames
 from bpftop.demo.faults import ip as offered
 from bpftop.demo.faults import packets
-from bpftop.demo.faults.place import sysctl
+from bpftop.demo.faults.namespace_changes import sysctl
 from tests.faults.scenario import Scenario, counter, drop
 
 PORT = 9100

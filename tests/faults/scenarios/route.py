@@ -8,7 +8,7 @@ from functools import partial
 from bpftop.demo import frames
 from bpftop.demo.faults import packets
 from bpftop.demo.faults.jobs import pour_tcp, swallow_tcp
-from bpftop.demo.faults.place import Beyond, ip, packet_filter, sysctl
+from bpftop.demo.faults.namespace_changes import Beyond, ip, packet_filter, sysctl
 from bpftop.demo.faults.worker import Inside, Worker
 from bpftop.demo.sides import GENERATOR, WATCHED, Side
 from tests.faults.jobs import flap_link, send_anyway, upload_slowly

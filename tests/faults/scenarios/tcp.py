@@ -9,7 +9,7 @@ from pathlib import Path
 from bpftop.demo.faults import packets
 from bpftop.demo.faults import tcp as offered
 from bpftop.demo.faults.jobs import pour_tcp, swallow_tcp
-from bpftop.demo.faults.place import Beyond, ip, packet_filter, token_bucket
+from bpftop.demo.faults.namespace_changes import Beyond, ip, packet_filter, token_bucket
 from bpftop.demo.faults.worker import Worker
 from bpftop.demo.sides import GENERATOR, WATCHED
 from tests.faults import tc_program

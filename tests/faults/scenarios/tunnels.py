@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from bpftop.demo import frames
 from bpftop.demo.faults import packets
-from bpftop.demo.faults.place import ip
+from bpftop.demo.faults.namespace_changes import ip
 from bpftop.demo.faults.worker import Worker
 from bpftop.demo.sides import GENERATOR, WATCHED
 from tests.faults.jobs import send_anyway

@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from unittest.mock import patch
 
-from bpftop.collect.procfs.held_file import HeldFile
+from bpftop.collect.procfs.open_file import HeldFile
 from bpftop.collect.procfs.sysctls import SYSCTLS, TRIPLES
 
 NET = ("softnet_stat", "snmp", "snmp6", "netstat", "sockstat", "sockstat6", "udp", "udp6",
@@ -37,7 +37,7 @@ def stay_open() -> str:
             for _ in range(10):
                 sender.sendto(b"?", ("127.0.0.1", 9))
         time.sleep(0.1)
-        with patch("bpftop.collect.procfs.held_file.os.open") as opening:  # a second open would fail
+        with patch("bpftop.collect.procfs.open_file.os.open") as opening:  # a second open would fail
             again = {path: _as_fresh(path, file) for path, file in held.items()}
         assert not opening.called, opening.call_args_list
     unchanged = [name for name in CHANGING if first[Path(name)] == again[Path(name)]]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.collect.procfs.presence import hidden_by
+from bpftop.collect.procfs.missing_files import hidden_by
 
 pytestmark = pytest.mark.bpf
 
@@ -19,7 +19,7 @@ from bpftop.collect.bpf.tracing import no_kernel_btf
 from bpftop.collect.collector import Unavailable
 from bpftop.collect.procfs.conntrack import Conntrack
 from bpftop.collect.procfs.counter_files import Snmp6
-from bpftop.collect.procfs.presence import hidden_by
+from bpftop.collect.procfs.missing_files import hidden_by
 from bpftop.collect.procfs.softnet import Softnet
 from bpftop.collect.procfs.tree import Tree
 

@@ -11,9 +11,9 @@ from bpftop.model.sample import Direction, Hook, Interface, Key
 from bpftop.model.snapshot import Counts, DirectionTraffic, ProtocolRow, Snapshot
 from bpftop.render.columns import change_look, fitting, marked
 from bpftop.render.comparison import ratio
-from bpftop.render.rows import CpuTable, Past, effective_cpus, flags_to_show, protocol_lines
 from bpftop.render.traffic_columns import CPU_COLUMNS, PROTOCOL_COLUMNS
-from tests.tui.fake import FakeSource, interface
+from bpftop.render.traffic_rows import CpuTable, Past, effective_cpus, flags_to_show, protocol_lines
+from tests.tui.fake_source import FakeSource, interface
 
 
 def shown(ticks: int = 3, cpus: int = 4, interfaces: tuple[Interface, ...] = ()) -> tuple[History, Snapshot]:

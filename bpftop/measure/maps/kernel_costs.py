@@ -8,7 +8,7 @@ from functools import partial
 from bpftop.kernel.measure.loops import Loop, Outcome, Start
 from bpftop.kernel.measure.program_loop import STEPS_MAX, ProgramLoop, ProgramLoops
 from bpftop.measure.maps.plan import OPERATIONS, Cell
-from bpftop.measure.maps.scratch import Scratch
+from bpftop.measure.maps.scratch_map import Scratch
 from bpftop.measure.pinned_threads import run_pinned
 
 _ORDER_MIN, _ORDER_MAX = 1 << 12, 1 << 18

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bpftop.cli.configured import COMMON, NOT_IN_A_FILE, configured, known, own_options, verb_parser
+from bpftop.cli.config_options import COMMON, NOT_IN_A_FILE, configured, known, own_options, verb_parser
 from bpftop.cli.default_config import default_config
 from bpftop.cli.verb_table import VERBS
 from bpftop.config.settings import Settings

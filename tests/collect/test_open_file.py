@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bpftop.collect.collector import Unavailable
-from bpftop.collect.procfs import held_file
-from bpftop.collect.procfs.held_file import HeldFile
+from bpftop.collect.procfs import open_file
+from bpftop.collect.procfs.open_file import HeldFile
 from bpftop.collect.procfs.proc_file import ProcFile
 from bpftop.collect.procfs.tree import FileMissing, Tree
 from bpftop.kernel.netns import enter, unshare_network
@@ -28,7 +28,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         paths.append(str(path))
         return real(path, flags)
 
-    monkeypatch.setattr("bpftop.collect.procfs.held_file.os.open", counting)
+    monkeypatch.setattr("bpftop.collect.procfs.open_file.os.open", counting)
     return paths
 
 
@@ -90,7 +90,7 @@ def test_missing_file_is_not_tried_every_time(opened: list[str], tmp_path: Path)
 def test_file_that_comes_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = tmp_path / "late"
     with closing(HeldFile(path)) as file:
-        monkeypatch.setattr(held_file, "RETRY_NS", 0)
+        monkeypatch.setattr(open_file, "RETRY_NS", 0)
         with pytest.raises(FileNotFoundError):
             file.text()
         path.write_text("1\n")
@@ -123,7 +123,7 @@ def test_failed_read_is_a_sentence() -> None:
 )
 @pytest.mark.usefixtures("namespace")
 def test_file_that_was_removed_is_opened_anew(opened: list[str], monkeypatch: pytest.MonkeyPatch, path: str) -> None:
-    monkeypatch.setattr(held_file, "RETRY_NS", 0)
+    monkeypatch.setattr(open_file, "RETRY_NS", 0)
     with closing(HeldFile(Path(path))) as file:
         assert file.text()
         subprocess.run(("ip", "link", "delete", "v0"), check=True)

@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from bpftop.cli.garbage import garbage_kept
+from bpftop.cli.garbage_collection import garbage_kept
 
 
 def failed_import() -> None:

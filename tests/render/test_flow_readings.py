@@ -10,7 +10,7 @@ from bpftop.model.sample import Reading, Sample, reading_key
 from bpftop.model.snapshot import Snapshot
 from bpftop.render.flows.flow_columns import age_text
 from bpftop.render.flows.flow_pairs import Amounts, PairBy
-from bpftop.render.flows.flow_rows import flow_tables
+from bpftop.render.flows.flow_readings import flow_tables
 from bpftop.render.flows.flow_table import FlowRow, flow_view, matching_flows
 from tests import samples
 from tests.samples import SECOND_NS, packed

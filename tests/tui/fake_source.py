@@ -1,6 +1,6 @@
 """A made-up source: deterministic samples of a server under mixed traffic, with any number of CPUs and interfaces.
 
-``python -m tests.tui.fake --cpus 16 --interfaces 1`` runs the live screen on it, so that its cost can be measured.
+``python -m tests.tui.fake_source --cpus 16 --interfaces 1`` runs the live screen on it, to measure its cost.
 """
 
 from __future__ import annotations

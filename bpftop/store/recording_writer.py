@@ -15,7 +15,7 @@ from bpftop.store.encoding.sample_frames import Encoder, SampleFrame
 from bpftop.store.finding_rows import EpisodeTable, TickFindings
 from bpftop.store.recording_file import open_for_writing
 from bpftop.store.recording_guard import RecordingGone, RecordingGuard
-from bpftop.store.rows import SeriesLabels, TickRowBuilder
+from bpftop.store.sql_rows import SeriesLabels, TickRowBuilder
 
 KEY_EVERY_TICKS = 240
 """Distance of key frames. To read a tick, all ticks since its key frame are read."""

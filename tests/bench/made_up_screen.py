@@ -1,7 +1,7 @@
 """The live screen on a made-up source of any number of CPUs, with minutes of history behind it; or that source alone.
 
-``python -m tests.bench.made_up --cpus 512 --past 600`` is what the bench runs on a pseudo-terminal. With ``--alone``
-the samples are made and thrown away: what that takes belongs to the source and not to the screen.
+``python -m tests.bench.made_up_screen --cpus 512 --past 600`` is what the bench runs on a pseudo-terminal. With
+``--alone`` the samples are made and thrown away: what that takes belongs to the source and not to the screen.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bpftop.collect.host import OwnCostCollector
 from bpftop.collect.live import LiveSource
 from bpftop.model.sample import Sample
 from tests.bench.drains import both_directions
-from tests.tui.fake import FakeSource, setup_without_file
+from tests.tui.fake_source import FakeSource, setup_without_file
 
 
 @dataclass

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from bpftop.collect.background import InBackground
+from bpftop.collect.background_collector import InBackground
 from bpftop.collect.collector import Collectors, Unavailable
 from bpftop.collect.inventory.bpf_objects import BpfObjects
 from bpftop.collect.live import LiveSource

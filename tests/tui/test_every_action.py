@@ -15,7 +15,7 @@ from bpftop.tui.widgets.chart import AXIS
 from bpftop.tui.widgets.key_line import KeyLine
 from tests.tui.conftest import Stage, perform
 from tests.tui.engines import CannedMaps, CannedSuites
-from tests.tui.fake import interface
+from tests.tui.fake_source import interface
 
 BEFORE: Mapping[str, tuple[str, ...]] = {
     "overview": ("2",), "back": ("j",), "later": ("left", "left"), "much_later": ("shift+left",), "choose": ("j",),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from bpftop.collect.collector import Unavailable
-from bpftop.collect.devices.nic import LOSS, Nic
+from bpftop.collect.devices.driver_counters import LOSS, Nic
 from bpftop.kernel.net.ethtool import Ethtool
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.model.sample import Interface
