@@ -41,12 +41,17 @@ def live_source(
     Raises BpftopError without any interface. ``on_screen``: called while a source for the screen attaches, where the
     person can answer an offer to attach native XDP. A source without a screen prints its progress.
     """
+    names = interface_names(arguments)
+    request = attach_request(arguments, settings, interactive=on_screen is not None)
     with garbage_kept():
+        from bpftop.collect.attach.counter_loading import EarlyCounters
+
+        early = None if request.attach == "none" else EarlyCounters()
         from bpftop.collect.live import LiveSource
         from bpftop.collect.live_options import SCREEN_GAP_S, LiveOptions
 
     options = LiveOptions(
-        attach_request(arguments, settings, interactive=on_screen is not None),
+        request,
         interval_s=settings.interval_s,
         first_gap_s=None if on_screen is None else SCREEN_GAP_S,
         netns=arguments.netns,
@@ -55,7 +60,7 @@ def live_source(
         bpf="statistics" if arguments.bpf else "list" if arguments.lists_bpf else "off",
         inner_flows=arguments.inner,
     )
-    return LiveSource(interface_names(arguments), options, on_screen or _PrintedProgress())
+    return LiveSource(names, options, on_screen or _PrintedProgress(), early)
 
 
 def demo_source(lab: Lab, interval_s: float = 1.0, drops: bool = True) -> LiveSource:
@@ -118,16 +123,18 @@ def live_session(
     with garbage_kept():
         from bpftop.collect.broadcast import Broadcast
 
-        broadcast = Broadcast(live_source(arguments, settings), count)
+        source = live_source(arguments, settings)
+        broadcast = Broadcast(source, count)
     reader = broadcast.reader()
     with before_forced_exit(partial(broadcast.close, DETACH_LIMIT_S)), broadcast:
+        source.wait_until_loading()
         with garbage_kept():
             import psutil  # noqa: F401 and this at the second sample
 
             import bpftop.collect.registry  # noqa: F401 the source needs it once it has attached
         if flows:
-            broadcast.source.watch_flows(True)
-        yield arriving(reader.samples()), broadcast.source
+            source.watch_flows(True)
+        yield arriving(reader.samples()), source
 
 
 def flow_sampling(settings: Settings, source: SampleSource) -> Callable[[Snapshot], object]:

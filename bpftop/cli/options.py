@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Collection
 from contextlib import closing, nullcontext, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from bpftop import __version__
@@ -57,6 +58,10 @@ class _Help(argparse.RawDescriptionHelpFormatter):
         return "\n".join(map(filled, _LINE_BREAK.sub(" ", text).splitlines()))
 
 
+_UNSEEN = partial(argparse.HelpFormatter, width=80)
+"""The formatter by which argparse checks each argument. To find the terminal's width takes 3 ms: it imports shutil."""
+
+
 class Parser(argparse.ArgumentParser):
     """argparse with one-line errors and without abbreviated options."""
 
@@ -67,9 +72,13 @@ class Parser(argparse.ArgumentParser):
             description=description,
             epilog=epilog,
             allow_abbrev=False,
-            formatter_class=_Help,
+            formatter_class=_UNSEEN,
         )
         self.add_argument("--version", action="version", version=f"bpftop {__version__}")
+
+    def format_help(self) -> str:
+        self.formatter_class = _Help
+        return super().format_help()
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
         try:  # argparse hides a full disk

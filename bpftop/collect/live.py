@@ -15,25 +15,24 @@ from bpftop.collect.attach.attachment import Attachment
 from bpftop.collect.attach.attachments import PATIENCE_NS, Attachments, AttachProgress
 from bpftop.collect.bpf.flow_counter import FlowRequest, thinner_request
 from bpftop.collect.bpf.flow_reader import FlowReader
-from bpftop.collect.bpf.tracing import TRACED
+from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.collector import Collectors, CounterRows
 from bpftop.collect.devices.device_stack import DeviceStack
 from bpftop.collect.devices.load_meter import LOAD_WINDOW_NS
 from bpftop.collect.host import Host, OnlineCpus, OwnCostCollector, host
 from bpftop.collect.live_options import LiveOptions
-from bpftop.collect.procfs.namespace_tree import namespace_tree
-from bpftop.collect.procfs.sysctls import machine_limits
-from bpftop.collect.procfs.tree import Tree
+from bpftop.collect.tick import Tick, next_due_ns
 from bpftop.config.resources import NoThread, start_thread
 from bpftop.errors import BpftopError
-from bpftop.fields import field, mutable, replace
+from bpftop.fields import replace
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.netns import inside, namespace_inode
-from bpftop.model.sample import Interface, Reading, Sample, reading_key
+from bpftop.model.sample import Reading, Sample, reading_key
 from bpftop.model.units import NS_PER_SEC
 
 if TYPE_CHECKING:
+    from bpftop.collect.attach.counter_loading import EarlyCounters
     from bpftop.collect.devices.device_watch import DeviceWatch
 
 WATCHED_BPF_EVERY_NS = 10**9
@@ -42,23 +41,10 @@ WATCHED_BPF_EVERY_NS = 10**9
 FACTS_WAIT_S = 0.1
 """Longest wait of the second sample for device facts that are being read. A live session has none under way by then."""
 
+_LOADING_WAIT_S = 0.1
+
 QUIET_START_S = 0.5
 """Time that a live screen has to import Textual and to paint, before slow work takes CPU time."""
-
-
-@mutable
-class _Tick:
-    """The parts of a sample that is being taken, and the time at which the maps were read."""
-
-    interfaces: list[Interface] = field(default_factory=list)
-    readings: dict[str, Reading] = field(default_factory=dict)
-    unavailable: dict[str, str] = field(default_factory=dict)
-    wall_ns: int = 0
-    mono_ns: int = 0
-
-    def add(self, readings: dict[str, Reading], unavailable: dict[str, str]) -> None:
-        self.readings.update(readings)
-        self.unavailable.update(unavailable)
 
 
 class LiveSource:
@@ -72,9 +58,16 @@ class LiveSource:
         names: the interfaces to watch.
         options: how to attach and what to read.
         progress: called while programs are attached. With a terminal in the request the samples begin meanwhile.
+        early: counters that are being loaded already. The source closes them.
     """
 
-    def __init__(self, names: Sequence[str], options: LiveOptions, progress: AttachProgress | None = None) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        options: LiveOptions,
+        progress: AttachProgress | None = None,
+        early: EarlyCounters | None = None,
+    ) -> None:
         if not names:
             raise BpftopError("no interface to watch; name one, `ip link` lists them")
         self._names = tuple(dict.fromkeys(names))
@@ -87,6 +80,7 @@ class LiveSource:
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._closed = False
         self._netns_inode = 0
+        self._early = early
         self._bpf_wanted = self._bpf_watched = False
         self._attachments: Attachments  # from samples() on, like the next four
         self._host: Host
@@ -106,6 +100,8 @@ class LiveSource:
             BpftopError: there is no such interface, or a forced attach mode failed.
         """
         with ExitStack() as stack:
+            if self._early is not None:
+                stack.callback(self._early.close)
             netdev, limits = self._attach(stack)
             self._due_ns = time.monotonic_ns()
             seq = 0
@@ -131,6 +127,14 @@ class LiveSource:
         """End ``samples``. Any thread may call it, any number of times."""
         self._closed = True
         self._commands.put(lambda: None)  # only wakes the thread
+
+    def wait_until_loading(self) -> None:
+        """Wait until the thread of ``samples`` waits for the kernel, which loads and attaches its programs.
+
+        Imports before that would take the CPU and Python's lock from it, and delay the first sample.
+        """
+        if self._early is not None:
+            self._early.asked.wait(_LOADING_WAIT_S)
 
     def accept_offer(self, label: str) -> None:
         """Carry out the interface's ``offer`` at the next tick."""
@@ -176,6 +180,9 @@ class LiveSource:
         """Enter the namespace and attach; ``stack`` undoes both. Return what the collectors need: see registry.py."""
         limits = None
         if self._options.netns is not None:
+            from bpftop.collect.procfs.sysctls import machine_limits
+            from bpftop.collect.procfs.tree import Tree
+
             limits = machine_limits(Tree())
             stack.enter_context(inside(self._options.netns))
             self._netns_inode = namespace_inode()
@@ -184,6 +191,7 @@ class LiveSource:
         self._attachments = Attachments(
             self._options.request,
             netdev,
+            make_counter=PacketCounter if self._early is None else self._early.make,
             netns=self._options.netns_name,
             progress=self._progress,
             stopped=lambda: self._closed,
@@ -195,6 +203,7 @@ class LiveSource:
     def _open_collectors(self, stack: ExitStack, netdev: Netdev, limits: CounterRows | None) -> None:
         """Make the readers of everything beside the counted packets. ``stack`` closes them."""
         from bpftop.collect.devices.device_watch import DeviceWatch
+        from bpftop.collect.procfs.namespace_tree import namespace_tree
         from bpftop.collect.registry import collectors
 
         self._device_stack = DeviceStack(netdev.devices)
@@ -221,7 +230,7 @@ class LiveSource:
         stack.callback(self._collectors.close)
         stack.callback(self._flows.close)
 
-    def _sample(self, seq: int, tick: _Tick) -> Sample:
+    def _sample(self, seq: int, tick: Tick) -> Sample:
         """Read everything else, and return the sample of the tick."""
         polled_ns = sum(reading.cost_ns for reading in tick.readings.values())
         for label, attachment in self._attachments.by_label.items():
@@ -249,9 +258,9 @@ class LiveSource:
             kernel=machine.kernel,
         )
 
-    def _read_traffic(self) -> _Tick:
+    def _read_traffic(self) -> Tick:
         """Check each interface, and read the maps of its counters."""
-        tick = _Tick(unavailable={} if self._options.drops else dict.fromkeys(TRACED, "switched off by --no-drops"))
+        tick = Tick(unavailable={} if self._options.drops else _switched_off())
         notices = self._netns_notices()
         for label, attachment in self._attachments.by_label.items():
             interface = attachment.step(time.monotonic_ns())
@@ -359,14 +368,10 @@ class LiveSource:
         )
 
 
-def next_due_ns(due_ns: int, gap_ns: int) -> int:
-    """Return the first time that is a multiple of the gap after ``due_ns`` and at least half a gap away.
+def _switched_off() -> dict[str, str]:
+    from bpftop.collect.bpf.tracing import TRACED
 
-    Two samples at nearly the same time would make wild rates.
-    """
-    earliest_ns = time.monotonic_ns() + gap_ns // 2
-    due_ns += gap_ns
-    return due_ns + max(0, -((due_ns - earliest_ns) // gap_ns)) * gap_ns
+    return dict.fromkeys(TRACED, "switched off by --no-drops")
 
 
 def _measure_costs(attachments: Sequence[Attachment], after_s: float) -> None:

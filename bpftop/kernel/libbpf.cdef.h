@@ -13,20 +13,17 @@ struct bpf_object *bpf_object__open_file(const char *path, const void *opts);
 int bpf_object__load(struct bpf_object *object);
 void bpf_object__close(struct bpf_object *object);
 struct bpf_program *bpf_object__next_program(const struct bpf_object *object, struct bpf_program *program);
-struct bpf_map *bpf_object__next_map(const struct bpf_object *object, const struct bpf_map *map);
 struct bpf_program *bpf_object__find_program_by_name(const struct bpf_object *object, const char *name);
 struct bpf_map *bpf_object__find_map_by_name(const struct bpf_object *object, const char *name);
 int bpf_object__find_map_fd_by_name(const struct bpf_object *object, const char *name);
 int bpf_map__reuse_fd(struct bpf_map *map, int fd);
 int bpf_map__set_max_entries(struct bpf_map *map, uint32_t max_entries);
-int bpf_map__set_pin_path(struct bpf_map *map, const char *path);
 
 /* Programs */
 const char *bpf_program__name(const struct bpf_program *program);
 const char *bpf_program__section_name(const struct bpf_program *program);
 int bpf_program__type(const struct bpf_program *program);
 const char *libbpf_bpf_prog_type_str(int type);
-int bpf_program__set_autoload(struct bpf_program *program, bool autoload);
 int bpf_program__set_attach_target(struct bpf_program *program, int attach_prog_fd, const char *attach_func_name);
 int bpf_program__fd(const struct bpf_program *program);
 struct bpf_link *bpf_program__attach(const struct bpf_program *program);

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
+from bpftop.collect.attach.counter_loading import CounterLoading
 from bpftop.collect.attach.fact_gathering import occupants
 from bpftop.collect.attach.offloads import Offloads
 from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
@@ -127,15 +129,27 @@ class AttachedHooks:
         self._costs: dict[tuple[ProgramName, Direction], float | None] = {}
         self._undo = contextlib.ExitStack()  # beyond detaching
         self._refused_flows: dict[Direction, tuple[PacketCounter, FlowRequest | None]] = {}
-        self._loaded_ahead: dict[tuple[ProgramName, Direction, LinkLayer], PacketCounter] = {}
+        self._loading: dict[tuple[ProgramName, Direction, LinkLayer], CounterLoading] = {}
+        self._attached_ahead: dict[tuple[AttachStep, Direction, LinkLayer], AttachedProgram | FailedStep] = {}
 
-    def load_ahead(self, planned: AttachPlan) -> None:
-        """Load the program of the first step in each direction (about 12 ms each), for a plan that may be applied."""
+    def begin(self, planned: AttachPlan, device: Device) -> None:
+        """Load the programs of a plan that may be applied, and attach that of TX.
+
+        Every plan of a device that may get native XDP counts TX by TCX. The kernel waits 16 ms for RCU to attach by
+        TCX, time in which RX is loaded and its load is measured.
+        """
+        self._load(planned)
+        for step in planned.tx[:1]:
+            outcome = self._attach(step, "tx", device, planned.link_layer)
+            self._attached_ahead[step, "tx", planned.link_layer] = outcome
+
+    def _load(self, planned: AttachPlan) -> None:
+        """Begin to load the program of the first step in each direction, in threads: 8 to 16 ms for each."""
         for direction, steps in zip(DIRECTIONS, (planned.rx, planned.tx), strict=True):
             for step in steps[:1]:
-                with contextlib.suppress(KernelError):  # apply_plan tries it again and gives the reason
-                    counter = self._make_counter(step.program, direction, planned.link_layer)
-                    self._loaded_ahead[step.program, direction, planned.link_layer] = counter
+                key = (step.program, direction, planned.link_layer)
+                if key not in self._loading and (step, direction, planned.link_layer) not in self._attached_ahead:
+                    self._loading[key] = CounterLoading(partial(self._make_counter, *key))
 
     def apply_plan(self, planned: AttachPlan, facts: AttachFacts, device: Device) -> tuple[str, ...]:
         """Attach as planned, then detach the programs that were attached before. Return the notices.
@@ -144,34 +158,38 @@ class AttachedHooks:
             BpftopError: a forced mode failed, or (DeviceGone) the device went away. Then nothing has changed.
         """
         offloads = Offloads(self._netdev, device) if GENERIC in planned.rx else None
-        programs: dict[Direction, AttachedProgram] = {}
+        outcomes: dict[Direction, AttachedProgram | None] = {}
         notices: dict[Direction, str] = {}
-        with contextlib.ExitStack() as undo:
-            for direction, steps in zip(DIRECTIONS, (planned.rx, planned.tx), strict=True):
+        self._load(planned)
+        with contextlib.ExitStack() as leftovers, contextlib.ExitStack() as undo:
+            leftovers.callback(self._drop_ahead)
+            # TX first: TCX is a wait for RCU, in which the program of RX is loaded
+            for direction, steps in zip(reversed(DIRECTIONS), (planned.tx, planned.rx), strict=True):
                 program, failures = self._attach_first(steps, direction, device, planned.link_layer)
                 if program is not None:
                     if program.created_qdisc:
                         undo.callback(clsact.remove_empty, self._netdev.route, device.ifindex)
                     undo.callback(program.close)
-                    programs[direction] = program
                 elif failures:
                     last = [failure for failure in failures if failure.step.hook == failures[-1].step.hook]
                     self._check_failure(_first(last), facts, device, planned.forced and direction == "rx")
+                outcomes[direction] = program
                 if failures and (program is None or program.step.hook != failures[0].step.hook):
                     notice = self._notice(program, failures, facts, device)
                     if notice is not None:
                         notices[direction] = notice
             undo.pop_all()
         self.detach()
-        self._drop_loaded_ahead()
-        self.programs = programs
+        self.programs = {each: program for each in DIRECTIONS if (program := outcomes[each]) is not None}
         if offloads is not None:
             self._undo.callback(offloads.restore)
-        if any(program.created_qdisc for program in programs.values()):
+        if any(program.created_qdisc for program in self.programs.values()):
             self._undo.callback(clsact.remove_empty, self._netdev.route, device.ifindex)
-        if not programs:  # both directions failed for the same reason: one line
-            return tuple(notices.values())[:1]
-        return tuple(f"TX: {notice}" if direction == "tx" else notice for direction, notice in notices.items())
+        if not self.programs:  # both directions failed for the same reason: one line
+            return tuple(notices[each] for each in DIRECTIONS if each in notices)[:1]
+        if "tx" in notices:
+            notices["tx"] = f"TX: {notices['tx']}"
+        return tuple(notices[each] for each in DIRECTIONS if each in notices)
 
     def detach_direction(self, direction: Direction) -> None:
         """Detach the program of one direction."""
@@ -190,16 +208,21 @@ class AttachedHooks:
         """Detach, and undo what generic XDP and clsact leave behind. Raises BpftopError where the kernel refuses."""
         try:
             with self._undo:  # after detaching, whatever happens there
-                self._drop_loaded_ahead()
+                self._drop_ahead()
                 self.detach()
         except OSError as error:
             raise BpftopError(
                 f"bpftop detached, but could not put offloads or the clsact qdisc back as they were: {error}."
             ) from error
 
-    def _drop_loaded_ahead(self) -> None:
-        while self._loaded_ahead:
-            self._loaded_ahead.popitem()[1].close()
+    def _drop_ahead(self) -> None:
+        """Detach and unload the programs that were attached or loaded ahead, and that no plan took."""
+        with contextlib.ExitStack() as stack:
+            while self._loading:
+                stack.callback(self._loading.popitem()[1].close)
+            while self._attached_ahead:
+                if isinstance(outcome := self._attached_ahead.popitem()[1], AttachedProgram):
+                    stack.callback(outcome.close)
 
     def watch_flows(self, request: FlowRequest | None) -> None:
         """Count flows from now on, or stop for None. The reason of a failure is in ``flow_faults``.
@@ -298,9 +321,12 @@ class AttachedHooks:
     def _attach(
         self, step: AttachStep, direction: Direction, device: Device, layer: LinkLayer
     ) -> AttachedProgram | FailedStep:
+        ahead = self._attached_ahead.pop((step, direction, layer), None)
+        if ahead is not None:
+            return ahead
         try:
-            ahead = self._loaded_ahead.pop((step.program, direction, layer), None)
-            counter = ahead or self._make_counter(step.program, direction, layer)
+            loading = self._loading.pop((step.program, direction, layer), None)
+            counter = self._make_counter(step.program, direction, layer) if loading is None else loading.take()
         except KernelError as error:
             return FailedStep(step, error, loading=True)
         with contextlib.ExitStack() as undo:

@@ -11,7 +11,6 @@ from bpftop.collect.attach.attached_hooks import AttachedHooks, DeviceGone, Make
 from bpftop.collect.attach.fact_gathering import gather, occupants
 from bpftop.collect.attach.leftovers import remove_clsact_leftovers
 from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
-from bpftop.collect.bpf.foreign_xdp import foreign_program
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.devices.load_meter import LOAD_WINDOW_NS, DeviceReading, LoadWatch, SoftirqShares, measure_load
 from bpftop.collect.devices.rtnetlink_counters import links_reading, lower_here
@@ -131,7 +130,7 @@ class Attachment:
         device = self._find_device()
         self.links = self.foreign_program = None
         if device is not None:
-            self.foreign_program = foreign_program(device, self._hooks.rx_prog_id)
+            self.foreign_program = device.foreign_xdp(self._hooks.rx_prog_id)
             self.links = links_reading(self.label, device, self._queried_ns, self._query_cost_ns, self._links_epoch)
             if device.up and not self._device.up:
                 self._speed = self._read_speed(device)
@@ -164,8 +163,8 @@ class Attachment:
         self._speed = self._read_speed(device)
         facts = gather(self._netdev, device)
         planned = plan(facts, self._request)
-        if planned.retreats:  # native XDP, unless much arrives: the programs are loaded while the load is measured
-            self._hooks.load_ahead(planned)
+        if planned.retreats:  # native XDP, unless much arrives
+            self._hooks.begin(planned, device)
             facts = replace(facts, load=measure_load(self._netdev, before))
             planned = plan(facts, self._request)
         self._apply_plan(planned, facts)

@@ -7,8 +7,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+from bpftop.collect.attach.attached_hooks import MakeCounter
 from bpftop.collect.attach.attachment import Attachment
 from bpftop.collect.bpf.flow_counter import FlowRequest
+from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.devices.load_meter import DeviceReading, SoftirqShares
 from bpftop.collect.sockets.owners import PROC
 from bpftop.config.resources import free_files, open_file_limit
@@ -51,12 +53,14 @@ class Attachments:
         request: AttachRequest,
         netdev: Netdev,
         *,
+        make_counter: MakeCounter = PacketCounter,
         netns: str | None = None,
         progress: AttachProgress | None = None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self.by_label: dict[str, Attachment] = {}
         self._request, self._netdev, self._netns = request, netdev, netns
+        self._make_counter = make_counter
         self._progress, self._stopped = progress, stopped
         self._softirq = SoftirqShares(PROC)
         self._waiting: deque[str] = deque()
@@ -92,7 +96,14 @@ class Attachments:
                 return
             waits = until_ns is not None and time.monotonic_ns() > until_ns and self._attached > 0
             request = self._request.without_programs(WAITS) if waits else self._affordable_request(name)
-            attachment = Attachment(name, request, self._netdev, netns=self._netns, softirq=self._softirq)
+            attachment = Attachment(
+                name,
+                request,
+                self._netdev,
+                netns=self._netns,
+                make_counter=self._make_counter,
+                softirq=self._softirq,
+            )
             self.by_label[name] = attachment
             attachment.open(before)
             if waits:

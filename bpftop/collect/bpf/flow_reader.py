@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from bpftop.collect.bpf.flow_counter import FlowCounter
-from bpftop.collect.sockets.flow_names import FlowNames
 from bpftop.config.resources import NoThread, start_thread
 from bpftop.errors import BpftopError
 from bpftop.fields import field, mutable
 from bpftop.model.sample import Reading
+
+if TYPE_CHECKING:
+    from bpftop.collect.sockets.flow_names import FlowNames
 
 Watched = tuple[str, FlowCounter]
 """Label of the interface, and one of its counters."""
@@ -41,7 +44,7 @@ class FlowReader:
         self._closed = False
         self._reads: dict[FlowCounter, _TableRead] = {}
         self._thread: threading.Thread | None = None
-        self._names = FlowNames()  # belongs to the thread
+        self._names: FlowNames  # belongs to the thread
 
     def schedule(self, watched: Collection[Watched], due_ns: int) -> None:
         """Read these counters for the tick at ``due_ns`` (CLOCK_MONOTONIC), and forget all other counters."""
@@ -81,6 +84,9 @@ class FlowReader:
             self._thread.join()
 
     def _run(self) -> None:
+        from bpftop.collect.sockets.flow_names import FlowNames  # late: 3 ms of a start that counts no flows
+
+        self._names = FlowNames()
         try:
             self._read_when_due()
         finally:

@@ -19,7 +19,7 @@ from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.kernel_btf import entry_function
 from bpftop.kernel.bpf.program import open_program
 from bpftop.kernel.check import KernelError
-from bpftop.kernel.net.netdev import Device, Netdev
+from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.privileges import TRACING
 from bpftop.model.sample import Hook, Interface, Key, Reading, reading_key
 
@@ -85,16 +85,10 @@ class ForeignXdp:
         return traced.since_attach(readings)
 
 
-def foreign_program(device: Device, own_prog_id: int | None) -> int | None:
-    """Return the id of another owner's XDP program on the device. A program in the hardware cannot be watched."""
-    prog_id = device.xdp.get("native", device.xdp.get("generic"))
-    return None if prog_id == own_prog_id else prog_id
-
-
 def find_foreign_program(netdev: Netdev, interface: Interface) -> int | None:
     """Ask rtnetlink for the id of another owner's XDP program on the interface."""
     device = netdev.device(interface.ifindex)
-    return None if device is None else foreign_program(device, interface.hooks.get("rx", Hook()).prog_id)
+    return None if device is None else device.foreign_xdp(interface.hooks.get("rx", Hook()).prog_id)
 
 
 def watch(prog_id: int, indexes: Collection[int]) -> Traced:

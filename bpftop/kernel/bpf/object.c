@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +82,36 @@ int bpftop_set_constant(struct bpf_object *object, const char *name, uint64_t va
 		return 0;
 	}
 	return -ENOENT;
+}
+
+static bool is_among(const char *name, const char **names, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (!strcmp(names[i], name))
+			return true;
+	return count == 0;
+}
+
+int bpftop_select_programs(struct bpf_object *object, const char **names, int count)
+{
+	struct bpf_program *program;
+	struct bpf_map *map;
+	int selected = 0, rc;
+
+	bpf_object__for_each_program(program, object) {
+		bool is_wanted = is_among(bpf_program__name(program), names, count);
+
+		rc = bpf_program__set_autoload(program, is_wanted);
+		if (rc)
+			return rc;
+		selected += is_wanted;
+	}
+	bpf_object__for_each_map(map, object) {
+		rc = bpf_map__set_pin_path(map, NULL);
+		if (rc)
+			return rc;
+	}
+	return selected;
 }
 
 int bpftop_link_ifindex(int link_fd)

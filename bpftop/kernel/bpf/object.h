@@ -10,6 +10,11 @@ struct bpf_object;
 /* Set a `const volatile __u32` of an opened object. Return 0, or -ENOENT if the object has no such constant. */
 int bpftop_set_constant(struct bpf_object *object, const char *name, uint64_t value);
 
+/* Load only the programs with these names (none: all) of an opened object, and pin none of its maps. Return how many
+ * programs that are, or a negative errno. One call instead of four for each program: Python gives its lock up for every
+ * call, and may wait 5 ms to get it back from another thread. */
+int bpftop_select_programs(struct bpf_object *object, const char **names, int count);
+
 /* Start storing libbpf's messages of the calling thread, instead of printing them. */
 void bpftop_messages_begin(void);
 

@@ -88,15 +88,15 @@ class BpfObject:
 
     def _load(self, programs: str | Collection[str], target: tuple[int, str] | None) -> dict[str, Program]:
         wanted = (programs,) if isinstance(programs, str) else tuple(programs)
-        handles: dict[str, Any] = {}
-        for handle in each_program(self._object):
-            name = text(lib.bpf_program__name(handle))
-            is_wanted = not wanted or name in wanted
-            lib.bpf_program__set_autoload(handle, is_wanted)
-            if is_wanted:
-                handles[name] = handle
-        if not handles:
+        names = [ffi.new("char[]", name.encode()) for name in wanted]
+        selected = lib.bpftop_select_programs(self._object, ffi.new("const char *[]", names), len(names))
+        if not check(selected, f"select programs of the BPF object {self.name}"):
             raise BpftopError(f"the BPF object {self.name} has no program {', '.join(wanted)}; reinstall bpftop")
+        if isinstance(programs, str):
+            handles = {programs: lib.bpf_object__find_program_by_name(self._object, programs.encode())}
+        else:
+            each = {text(lib.bpf_program__name(handle)): handle for handle in each_program(self._object)}
+            handles = {name: handle for name, handle in each.items() if not wanted or name in wanted}
         if target is not None:
             fd, function = target
             for handle in handles.values():
@@ -104,17 +104,14 @@ class BpfObject:
                     lib.bpf_program__set_attach_target(handle, fd, function.encode()),
                     f"find the function {function} in the BTF of its program",
                 )
-        bpf_map = ffi.NULL
-        while (bpf_map := lib.bpf_object__next_map(self._object, bpf_map)) != ffi.NULL:
-            check(lib.bpf_map__set_pin_path(bpf_map, ffi.NULL), "keep a map of the BPF object unpinned")
         rc = lib.bpf_object__load(self._object)
         if rc < 0:
             log = messages()
             excerpt = verifier_excerpt(log)
             if isinstance(programs, str):
                 check(rc, f"load the BPF program {programs}", excerpt, log)
-            names = ", ".join([*handles][:3]) + (", ..." if len(handles) > 3 else "")
-            check(rc, f"load {names} of the BPF object {self.name}", excerpt or last_line(log), log)
+            first = ", ".join([*handles][:3]) + (", ..." if len(handles) > 3 else "")
+            check(rc, f"load {first} of the BPF object {self.name}", excerpt or last_line(log), log)
         return {name: Program(int(lib.bpf_program__fd(handle)), name) for name, handle in handles.items()}
 
     def _map(self, name: str) -> Any:

@@ -92,6 +92,11 @@ class Device:
         """Return True if the driver reports a carrier; always False while the device is administratively down."""
         return bool(self.flags & IFF_LOWER_UP)
 
+    def foreign_xdp(self, own_prog_id: int | None) -> int | None:
+        """Return the id of another owner's XDP program. A program in the hardware cannot be watched."""
+        prog_id = self.xdp.get("native", self.xdp.get("generic"))
+        return None if prog_id == own_prog_id else prog_id
+
 
 class Netdev:
     """The devices of the network namespace that the calling thread is in at construction.

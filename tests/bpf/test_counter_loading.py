@@ -1,0 +1,65 @@
+"""Counters that are loaded in threads of their own."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+
+import pytest
+
+from bpftop.collect.attach.counter_loading import CounterLoading, EarlyCounters
+from bpftop.collect.bpf.packet_counter import PacketCounter
+from bpftop.kernel.bpf.program import program_info
+from bpftop.kernel.check import KernelError
+from tests.bpf.watching import is_loaded
+
+pytestmark = pytest.mark.bpf
+
+
+def refused() -> PacketCounter:
+    raise KernelError("cannot load the BPF program count_tc: EPERM (Operation not permitted)", 1)
+
+
+def no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_early_counter_serves_the_first_who_asks() -> None:
+    with closing(EarlyCounters()) as counters:
+        assert not counters.asked.is_set()
+        first = counters.make("count_tc", "tx", "ethernet")
+        assert counters.asked.is_set()
+        with closing(first), closing(counters.make("count_tc", "tx", "ethernet")) as second:
+            ids = {first.program.prog_id, second.program.prog_id}
+            assert len(ids) == 2
+            assert {program_info(prog_id).name for prog_id in ids} == {"count_tc"}
+            assert second.map_fd != first.map_fd
+    assert not any(is_loaded(prog_id) for prog_id in ids)
+
+
+def test_early_counter_that_nobody_takes_is_unloaded() -> None:
+    made: list[PacketCounter] = []
+
+    def noted() -> PacketCounter:
+        made.append(PacketCounter("count_tc", "tx"))
+        return made[0]
+
+    loading = CounterLoading(noted)
+    loading.close()
+    with pytest.raises(KernelError, match="EBADF"):
+        _ = made[0].program.prog_id
+
+
+def test_error_of_a_loading_is_raised_by_take() -> None:
+    loading = CounterLoading(refused)
+    with pytest.raises(KernelError, match="EPERM"):
+        loading.take()
+    CounterLoading(refused).close()
+
+
+def test_without_a_thread_take_loads_the_counter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    loading = CounterLoading(lambda: PacketCounter("count_tc", "tx"))
+    with closing(loading.take()) as counter:
+        assert program_info(counter.program.prog_id).name == "count_tc"
+    loading.close()
