@@ -8,7 +8,7 @@
 #define CASES 16
 #define FOR_EACH_CASE(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 
-/* A case does as little as possible, so that the time is that of finding the case. */
+/* A case does as little as possible, so that the time goes into finding the case. */
 #define CASE_NUMBER(k) (0x9e37u * (2 * (k) + 1))
 
 #define CASE_OF(x) ((x) >> 28)

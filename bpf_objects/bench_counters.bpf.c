@@ -21,8 +21,8 @@ MAP(percpu_array_map, BPF_MAP_TYPE_PERCPU_ARRAY, PROTOCOLS);
 /* Large, because each CPU reserves up to 128 free elements, and an eviction would lose counts. */
 MAP(lru_percpu_hash_map, BPF_MAP_TYPE_LRU_PERCPU_HASH, 4096);
 
-/* Find the protocol with as little work as possible: that of IPv4, the next header of IPv6, or ARP. The offsets are
- * those of untagged Ethernet. */
+/* Find the protocol with as little work as possible: the field of IPv4, the next header of IPv6, or ARP. The offsets
+ * hold for untagged Ethernet. */
 static __always_inline __u32 protocol_of(const __u8 *frame)
 {
 	__u16 ethertype = frame[12] << 8 | frame[13];

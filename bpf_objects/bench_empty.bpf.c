@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Empty programs of the types that BPF_PROG_TEST_RUN supports, besides those of noop.bpf.c: the references for programs
- * of the same type. */
+/* Empty programs of the types that BPF_PROG_TEST_RUN supports, besides the types in noop.bpf.c: the references for
+ * programs of the same type. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

@@ -58,7 +58,7 @@ struct cell {
 #define COUNTER_ROWS 4
 #define ROW_CELLS 296
 
-/* Classes of plain frames: those of TCP, then UDP without a reflection port, then the reflection ports, then ICMP or
+/* Classes of plain frames: TCP, then UDP without a reflection port, then the reflection ports, then ICMP or
  * ICMPv6. */
 #define PLAIN_UDP 5
 #define PLAIN_ICMP 13

@@ -89,7 +89,7 @@ static __always_inline int is_wanted_flow(const struct side *source, const struc
 	       is_side(source, b_address_high, b_address_low, b_port, b);
 }
 
-/* Return a header of the packet; NULL where the packet, or what was copied of it, ends before. The verifier sees a
+/* Return a header of the packet; NULL where the packet, or its copy, ends before. The verifier sees a
  * place within the value of the map, whatever the packet says. */
 static __always_inline void *header_at(struct scratch *scratch, __u32 at, __u32 bytes, __u32 copied)
 {
@@ -215,7 +215,7 @@ static __always_inline int is_within_rate(__u64 now_ns)
 	return 1;
 }
 
-/* Bytes that are copied: the filter may look further than what is kept. */
+/* Bytes that are copied: the filter may look further than the copy. */
 static __always_inline __u32 bytes_to_copy(void)
 {
 	return most_bytes < HEADERS_MOST ? HEADERS_MOST : most_bytes;

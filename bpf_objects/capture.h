@@ -23,7 +23,7 @@ struct captured_packet {
 	unsigned int ifindex;	     /* 0: on no interface (yet) */
 	unsigned int reason;	     /* drops: enum skb_drop_reason */
 	unsigned int cpu;
-	unsigned int length; /* of the packet, at most that of a super-frame */
+	unsigned int length; /* of the packet, at most the length of a super-frame */
 	unsigned int captured;
 	unsigned int segments;	  /* packets on the wire in a super-frame; else 0 or 1 */
 	unsigned short vlan_tci;  /* the tag that the kernel keeps beside the packet */

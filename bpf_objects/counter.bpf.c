@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Counts every frame of one direction of one interface, and passes it. The object is opened once per interface and
- * direction with one of its programs, so each has its own maps. docs/counting.md says what is counted. */
+ * direction with one of its programs, so each has its own maps. docs/counting.md describes the counts. */
 #include "parse.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

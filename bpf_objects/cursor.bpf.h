@@ -40,7 +40,7 @@ typedef __u64 parsed_t;
 #define DETAIL_ROW(detail) ((detail) >> 9)
 #define DETAIL_CELL(detail) ((detail)&511)
 
-/* How a program reaches its packet; a constant in each instance. */
+/* The way of a program to its packet; a constant in each instance. */
 enum access {
 	XDP_PLAIN,	/* packet memory; the frame is linear */
 	XDP_FRAGS,	/* packet memory as far as it is linear */

@@ -5,7 +5,7 @@
 #define FLOWS_BPF_H
 
 const volatile __u32 flow_sample_1_in = 1; /* packets chosen at random; 1: all of them */
-const volatile __u32 flow_buckets = 1;	   /* in use, at most those of the map */
+const volatile __u32 flow_buckets = 1;	   /* in use, at most all of the map */
 const volatile __u64 flow_idle_ns = 0;	   /* a flow that was silent for longer begins anew */
 
 /* Random secrets of the hash below. */

@@ -51,15 +51,15 @@ static __always_inline int is_ip(const struct sk_buff *skb)
 }
 
 /* Return the number of the namespace of the packet's device; 0 where there is none (any more). In a socket's queue
- * other things stand in the place of skb->dev (union with dev_scratch and rbnode): what is read through them is 0 or
- * not the number of a namespace. */
+ * other things stand in the place of skb->dev (union with dev_scratch and rbnode): the number read through them is 0
+ * or not the number of a namespace. */
 static __always_inline __u32 namespace_of_device(const struct net_device *dev)
 {
 	return dev ? dev->nd_net.net->ns.inum : 0;
 }
 
-/* Return the number of the namespace of a packet that has no device (any more): that of its socket, or else of the
- * socket that refused it. */
+/* Return the number of the namespace of a packet that has no device (any more): the namespace of its socket, or else of
+ * the socket that refused it. */
 static __always_inline __u32 namespace_of_socket(__u64 *ctx, const struct sk_buff *skb)
 {
 	const struct sock *sk = skb->sk;

@@ -16,7 +16,7 @@
 const volatile __u32 flow_inner = 0;
 
 struct ip_place {
-	__u32 at; /* of the IP header; then of what is behind it */
+	__u32 at; /* of the IP header; then of the header behind it */
 	__u32 ethertype;
 };
 

@@ -48,7 +48,7 @@ static __always_inline int plain_icmp(const __u8 *icmp, __u32 left, __u32 row, _
 	return PLAIN_ICMP;
 }
 
-/* `length` is that of the frame as it is counted. */
+/* `length` is the length of the frame as it is counted. */
 static __always_inline int plain_transport(struct cursor *c, const void *transport, __u32 left, __u32 protocol,
 					   __u32 icmp, __u32 length)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What bpf_objects/program_counters.bpf.c adds up on each CPU: plain C types, no padding. */
+/* The sums of bpf_objects/program_counters.bpf.c on each CPU: plain C types, no padding. */
 #ifndef PROGRAM_COUNTERS_H
 #define PROGRAM_COUNTERS_H
 

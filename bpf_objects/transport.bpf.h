@@ -5,7 +5,7 @@
 
 #include "cursor.bpf.h"
 
-/* Tables instead of branches: what is read from a table is one unknown value to the verifier, where branches would
+/* Tables instead of branches: a value from a table is one unknown value to the verifier, where branches would
  * multiply the paths that it walks. */
 
 /* The seven ports in the slots of a perfect hash over their network byte order. `number` is 1 more than the index in

@@ -11,7 +11,7 @@
 #include "watched.h"
 
 /* Inode numbers of namespaces begin here (fs/proc/generic.c: PROC_DYNAMIC_FIRST is 0xf0000000; the initial namespaces
- * are a little below). A lower number means that the pointer was not that of a device. */
+ * are a little below). A lower number means that the pointer was no device. */
 #define NETNS_FIRST 0xefffff00
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)

@@ -10,7 +10,7 @@
  * in a hash. */
 #define DROP_SLOTS 8 /* interfaces; slot 0 is for packets on none of the watched interfaces */
 #define DROP_REASONS \
-	256 /* reasons of the kernel's core (about 130 in Linux 6.18); those of subsystems begin at 65536 */
+	256 /* reasons of the kernel's core (about 130 in Linux 6.18); the reasons of subsystems begin at 65536 */
 
 struct drop_row {
 	unsigned long long packets[DROP_REASONS];

@@ -9,7 +9,7 @@ from bpftop.errors import BpftopError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; ``arguments`` are the words after the program's name, None: those of this process.
+    """Run one command; ``arguments`` are the words after the program's name, None: the words of this process.
 
     Return the exit code: 0 success, 1 failure, 2 bad usage, a code of the verb, or 128 + the number of a signal.
     """

@@ -21,7 +21,7 @@ def garbage_kept() -> Iterator[None]:
     sys.setswitchinterval(_SWITCH_S)
     try:
         yield
-        gc.freeze()  # no later collection looks at what was imported
+        gc.freeze()  # no later collection looks at the imported modules
     finally:
         sys.setswitchinterval(switch_s)
         gc.enable()

@@ -81,7 +81,7 @@ class OwnCostCollector:
         """Return self and self_memory; ``polled_ns`` is the time that this tick's map reads took."""
         self._poll_ns += polled_ns
         now_ns = time.monotonic_ns()
-        # Not psutil: its CPU times come in ticks of 10 ms, which is 1 % of a second.
+        # psutil is not used: its CPU times come in ticks of 10 ms, which is 1 % of a second.
         values = array("Q", (time.process_time_ns(), self._poll_ns))
         readings = {reading_key("self"): Reading("self", now_ns, 0, 0, ((),), values)}
         if self._without_memory > 0:

@@ -324,7 +324,7 @@ class LiveSource:
                     attachment.check_load(time.monotonic_ns())
                 continue
             command()
-            self._schedule_flows()  # a command may have changed what is attached
+            self._schedule_flows()  # a command may have attached or detached programs
 
     def _sample_flows(self, sample_1_in: int, seconds: float) -> None:
         if self._flow_request is None or self._sampled_until_ns is not None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from yaml import Node
 
 Problem = tuple[int, str]
-"""Line in the file, and what is wrong there."""
+"""Line in the file, and the fault there."""
 
 FILE_LIMIT_BYTES = 256 << 10
 
@@ -104,7 +104,7 @@ def _parse(text: str, path: Path, known: Known) -> Loaded:
 
     problems: list[Problem] = []
     try:
-        # Not CSafeLoader: PyYAML 6.0.3 with libyaml crashes the process on 200 000 opening brackets.
+        # CSafeLoader is not used: PyYAML 6.0.3 with libyaml crashes the process on 200 000 opening brackets.
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         settings = Settings() if _empty(root) else _settings(root, problems, _readers(known))
     except yaml.MarkedYAMLError as error:

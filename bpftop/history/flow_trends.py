@@ -14,7 +14,7 @@ TICKS = 40
 
 
 class FlowEnds(NamedTuple):
-    """A flow without its direction. ``local``: address and port of this host, ``remote``: those of the other side."""
+    """A flow without its direction. ``local``: address and port of this host, ``remote``: of the other side."""
 
     interface: str
     local: tuple[str, int]

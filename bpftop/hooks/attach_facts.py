@@ -18,7 +18,7 @@ GENERIC_SWITCHES_OFF = ("rx-lro", "rx-gro-hw")  # generic_xdp_install: dev_disab
 _BESIDE_THE_MTU_BYTES = 590
 
 # Drivers that attach native XDP without a reset and count wire frames, and the offloads that they switch off meanwhile:
-# veth_fix_features, virtnet_xdp_set. Only what is received suffers: iperf3 into a veth 42 to 57 Gb/s without XDP, 7.6
+# veth_fix_features, virtnet_xdp_set. Only received traffic suffers: iperf3 into a veth 42 to 57 Gb/s without XDP, 7.6
 # to 9.1 with XDP; out of a veth 45 to 47 and 38 to 60.
 QUIET_DRIVERS = {
     "veth": "switches the peer's TSO off while attached",
@@ -32,8 +32,8 @@ LIMIT_SOFTIRQ_SHARE = 0.5
 SOFTIRQ_MIN_PACKETS_PER_SEC = 1000  # below this, a busy CPU is busy with something else
 DROPS_LINK = "drops the link for seconds, now and at exit"
 RESETS_RINGS = "resets its rings, now and at exit"
-# What other drivers do. Public reports for ixgbe (link) and mlx5_core (queues); the others close and open the device
-# (igb, igc) or its rings again when their ndo_bpf is given the first program, or none.
+# The effects of other drivers. Public reports for ixgbe (link) and mlx5_core (queues); the others close and open the
+# device (igb, igc) or its rings again when their ndo_bpf is given the first program, or none.
 DISTURBANCES = {
     "ixgbe": DROPS_LINK,
     "igb": DROPS_LINK,

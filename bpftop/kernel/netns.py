@@ -55,7 +55,7 @@ def namespace_inode() -> int:
 def moved(move: Callable[[], None]) -> Iterator[None]:
     """Call ``move``, which takes the calling thread to another namespace; return there after the ``with`` block.
 
-    Raises OSError, also that of ``move``.
+    Raises OSError, as ``move`` does.
     """
     home_fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:

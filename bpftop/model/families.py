@@ -38,13 +38,13 @@ class Family:
     in_metrics: bool = True
     """False for settings, interrupts, and rows whose names come and go without bound."""
     in_series: bool = True
-    """Whether recordings have its rows as plain SQL rows too. False for rows that are others with every tick."""
+    """True: recordings have its rows as plain SQL rows too. False for rows that are others with every tick."""
     step: int = 1
     """All values are multiples of this number; recordings divide by it."""
     thinned: bool = False
-    """Whether recordings leave out its cells per CPU in most frames."""
+    """True: recordings leave out its cells per CPU in most frames."""
     checked_over_time: bool = True
-    """Whether a check takes rates of it over several seconds, or may one day; else the engine keeps no past of it."""
+    """True: a check takes rates of it over several seconds, or may one day; else the engine keeps no past of it."""
 
     @property
     def absent(self) -> int | None:

@@ -9,7 +9,7 @@ from bpftop.errors import BpftopError
 from bpftop.model.sample import Sample
 
 BpfMode = Literal["off", "list", "statistics"]
-"""Whether samples have the BPF programs and maps of the machine, and whether run statistics are kept on for them."""
+""""list": samples have the BPF programs and maps of the machine. "statistics": run statistics are on for them, too."""
 
 
 class SampleSource(Protocol):

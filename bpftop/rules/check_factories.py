@@ -81,7 +81,7 @@ def lasting(measure: str, check: Check) -> Check:
         if raised is None or rule_input.clearing or len(intervals) < 2 or not all(known for known, _ in intervals):
             return raised
         first, last = _of_a_second(intervals), _of_a_second(intervals[::-1])
-        if len(first) + len(last) > len(intervals):  # an interval in both: its events may be those of one moment
+        if len(first) + len(last) > len(intervals):  # an interval in both: its events may have happened at one moment
             return None
         least = BURST_SHARE * sum(events for _, events in intervals)
         return raised if min(sum(first), sum(last)) >= least else None

@@ -24,7 +24,7 @@ _IPSEC = {
 
 
 def _unknown_vni(rule_input: RuleInput) -> Rates:
-    """Return packets per second for VXLAN networks that no device here has, without those of a multicast group.
+    """Return packets per second for VXLAN networks that no device here has, without the packets to a multicast group.
 
     Several networks may share one group, and then a host gets the packets of all of them.
     """

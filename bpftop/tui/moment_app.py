@@ -62,7 +62,7 @@ class MomentApp(ThemedApp):
         raise NotImplementedError
 
     def show_when_affordable(self) -> None:
-        """Draw the newest snapshot; with a limit of bytes, when the line has carried what was written before."""
+        """Draw the newest snapshot; with a limit of bytes, when the line has carried the bytes before."""
         wait_s = self.writer.budget.wait_s()
         if wait_s == 0:
             self.show()

@@ -20,7 +20,7 @@ class ThemedApp(SeamedApp):
         writer: Writes to the terminal; without colours, all themes become one without colours.
     """
 
-    # Where a theme has the terminal's own ground, Textual draws its widgets in the terminal's own colours, whatever the
+    # If a theme has the terminal's own ground, Textual draws its widgets in the terminal's own colours, whatever the
     # theme says: white on white in a light theme on a dark terminal.
     CSS = """
     Screen, Input, OptionList, Static, Label { color: $foreground; }

@@ -39,7 +39,7 @@ LIMIT_RESIDENT_MIB = 45
 LIMIT_BYTES_PER_SEC = 8_000
 
 PANES = {"Overview": ("1", RATES), "CPUs": ("2", re.compile(r"top protocols.*60 s"))}
-"""Pane -> the key that opens it, and what is on the screen then."""
+"""Pane -> the key that opens it, and a text on the screen then."""
 
 BARE = python(str(Path(__file__).with_name("bare_app.py")))
 TOOLKIT = python(str(Path(__file__).with_name("toolkit_app.py")))

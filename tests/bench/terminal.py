@@ -1,4 +1,4 @@
-"""Programs on pseudo-terminals of their own, looked at from outside: when what is on the screen, and at what cost."""
+"""Programs on pseudo-terminals of their own, seen from outside: the times of texts on the screen, and their cost."""
 
 from __future__ import annotations
 

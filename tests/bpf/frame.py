@@ -86,7 +86,7 @@ def expect(
     fragment: str | None = None,
     vlan: int | None = None,
 ) -> Counts:
-    """Return the cells of a frame of `length` bytes that is one packet; the default size bin is that of the length."""
+    """Return the cells of a frame of `length` bytes that is one packet; the default size bin belongs to the length."""
     cells: list[Cell] = [("protocol", protocol), ("joint", l3, cast, size or size_label(length))]
     parts = (
         ("tcp_flags", tcp),
@@ -115,7 +115,7 @@ def size_label(length: int) -> str:
 
 
 def ether(destination: str = UNICAST, ethertype: int | None = None) -> Layers:
-    """Return an Ethernet header; without an ethertype, scapy takes that of the next layer."""
+    """Return an Ethernet header; without an ethertype, scapy takes the ethertype of the next layer."""
     header = Ether(dst=destination, src=SOURCE)
     if ethertype is not None:
         header.type = ethertype

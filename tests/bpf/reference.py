@@ -1,7 +1,7 @@
 """Reference implementation of the packet counter, in Python: what each frame adds to each cell.
 
 Written from docs/counting.md and the RFCs that it names, not from the BPF programs, so that the property tests compare
-two readings of the specification. Rule numbers in comments are those of its decision list.
+two readings of the specification. Rule numbers in comments count its decision list.
 """
 
 import struct
@@ -29,7 +29,7 @@ SIZE_BINS = ((64, "<=64"), (127, "65-127"), (255, "128-255"), (511, "256-511"), 
 
 @dataclass(frozen=True)
 class Skb:
-    """Metadata of a frame at tc; the fields are those of struct __sk_buff.
+    """Metadata of a frame at tc; the fields are named as in struct __sk_buff.
 
     vlan_present: the outer VLAN tag is kept beside the packet. gso_size: payload bytes per wire frame, 0 for a frame
     that is no super-frame. gso_segs: wire frames, 0 where unknown. wire_len: bytes on the wire without the tags beside
@@ -92,7 +92,7 @@ def count(frame: bytes, *, direction: Direction = "rx", link: Link = "ethernet",
 
 
 def add(total: Counts, more: Counts) -> None:
-    """Add the cells of `more` to those of `total`, in place; a cell with no packets is not entered."""
+    """Add the cells of `more` to `total`, in place; a cell with no packets is not entered."""
     for cell, (packets, length_bytes) in more.items():
         if packets:
             old_packets, old_bytes = total.get(cell, (0, 0))

@@ -74,7 +74,7 @@ def tx_dropped(interface: str) -> int:
 
 
 def send_exactly(interface: str, frames: Sequence[bytes], total: int, *, cpu: int | None = None) -> Sent:
-    """Send `total` frames, those of `frames` in turn, from the calling thread's network namespace; blocks until done.
+    """Send `total` frames, by taking `frames` in turn, from the calling thread's network namespace; blocks until done.
 
     The thread is pinned to one CPU meanwhile (`cpu`, or the first that it may use): veth's receiver then runs on the
     same CPU between two frames, and its ring does not overflow. Each frame has at least 14 bytes.

@@ -124,7 +124,7 @@ _NAMED = [frame for frame in named_frames.ALL if frame.link == "ethernet" and SH
 def any_skb(dice: Random, length: int, direction: Direction = "rx", *, tags: bool = False) -> Skb:
     """Return the tc metadata of a frame of `length` bytes.
 
-    The limits are those of BPF_PROG_TEST_RUN: 65535 segments, and a wire_len from `length` to 65536.
+    The limits come from BPF_PROG_TEST_RUN: 65535 segments, and a wire_len from `length` to 65536.
     """
     tag = tags and dice.random() < 0.3
     if dice.random() < 0.75:

@@ -308,7 +308,7 @@ def test_idle_flows_are_left_out_and_begin_anew(program: ProgramName) -> None:
         flows.program.test_run(first)
         assert gauges(flows)["entries"] == 1
         threading.Event().wait(1.0)
-        flows.read("test0")  # the program's clock is that of the last read
+        flows.read("test0")  # the program's clock stands at the last read
         flows.program.test_run(second)
         assert gauges(flows) == {
             "entries": 1, "max_entries": 32768 * possible_cpus(), "removed_idle": 0, "sampled_1_in": 1,
@@ -322,7 +322,7 @@ def test_idle_flows_are_left_out_and_begin_anew(program: ProgramName) -> None:
 
 
 def test_full_table_evicts_the_oldest_flows(program: ProgramName) -> None:
-    """The flows that were not seen for the longest time give way; what is counted elsewhere is not touched."""
+    """The flows that were not seen for the longest time give way; the other counts are not touched."""
     buckets, every = 64, 5000
     room = buckets * FLOW_WAYS * possible_cpus()
     request = FlowRequest(1, buckets)

@@ -34,7 +34,7 @@ def test_cffi_and_btf_agree_on_sizes_and_offsets(name: str) -> None:
 
 
 def test_every_cell_has_a_key_and_every_key_a_cell() -> None:
-    """Numbers of cells begin with the joint ones, behind those of plain frames; ICMP types have rows of their own."""
+    """Numbers of cells: plain frames, then the joint cells; ICMP types have rows of their own."""
     cell = ffi.sizeof("struct cell")
     joint = ffi.offsetof("struct common_counters", "joint")
     common = (ffi.sizeof("struct common_counters") - joint) // cell

@@ -146,7 +146,7 @@ class Terminal:
         self.master = self._slave = -1
 
     def stop_output(self) -> None:
-        """Stop the output, as Ctrl-S does: what is written waits."""
+        """Stop the output, as Ctrl-S does: further bytes wait."""
         termios.tcflow(self._slave, termios.TCOOFF)
 
     def type(self, keys: str) -> None:

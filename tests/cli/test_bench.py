@@ -170,7 +170,7 @@ def test_missing_capabilities_are_named() -> None:
 
 @pytest.mark.bpf
 def test_programs_are_loaded_and_none_is_attached() -> None:
-    """An attachment would be a link; what is neither attached nor pinned ends with the process."""
+    """An attachment would be a link; a program that is neither attached nor pinned ends with the process."""
     with started("bench", "counters") as process:
         until(lambda: program_ids(process.pid), "programs are loaded")
         kinds = {line.partition(":")[0] for line in fdinfo(process.pid)}

@@ -1,4 +1,4 @@
-"""``bpftop diff``: two files, two moments of a recording, and what is neither."""
+"""``bpftop diff``: two files, two moments of a recording, and other files."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def lab(lab: Lab) -> Lab:
 
 
 def tracing_programs() -> set[int]:
-    """Ids of our tracing programs, those of every bpftop on this machine."""
+    """Ids of the tracing programs of every bpftop on this machine."""
     listing = subprocess.run(["bpftool", "-j", "prog", "show"], check=True, capture_output=True, text=True)
     names = {name[:15] for name in TRACING}  # the kernel cuts them there; some bpftools know the rest from BTF
     programs = json.loads(listing.stdout)

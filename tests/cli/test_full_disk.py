@@ -1,4 +1,4 @@
-"""A disk that is full, or read-only: one clear line, and what was there before is still there."""
+"""A disk that is full, or read-only: one clear line, and the former file is still there."""
 
 from __future__ import annotations
 

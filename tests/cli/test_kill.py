@@ -33,9 +33,9 @@ def lab() -> Iterator[Lab]:
 
 
 def our_programs(pid: int | None = None) -> set[int]:
-    """Ids of the counting programs that no process holds (what is left of a bpftop that ended), or that ``pid`` holds.
+    """Ids of the counting programs that no process holds (left by a bpftop that ended), or that ``pid`` holds.
 
-    Those of another bpftop on this machine are none of our business.
+    Programs of another bpftop on this machine are none of our business.
     """
     listing = subprocess.run(["bpftool", "-j", "prog", "show"], check=True, capture_output=True, text=True)
     programs = [p for p in json.loads(listing.stdout) if p.get("name", "").startswith(("count_", "noop_"))]

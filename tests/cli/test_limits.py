@@ -123,7 +123,7 @@ def test_measurements_with_few_threads(words: tuple[str, ...], processes: int, c
 FEW_FILES = [f"ulimit -n {files}" for files in (5, 12, 30)]
 FEW_THREADS = [f"echo {processes} > $CGROUP/pids.max; echo $$ > $CGROUP/cgroup.procs" for processes in (2, 5)]
 LIMITS = [*FEW_FILES, *FEW_THREADS, "ulimit -v 250000"]
-"""Shell commands before the program, so that the limit is that of the program alone."""
+"""Shell commands before the program, so that the limit holds for the program alone."""
 
 
 def limited(limit: str, *words: str) -> list[str]:

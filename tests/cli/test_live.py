@@ -1,4 +1,4 @@
-"""Real packets, real documents: what is sent over a cable of our own is in what the commands write."""
+"""Real packets, real documents: packets that are sent over a cable of our own are in the commands' documents."""
 
 from __future__ import annotations
 

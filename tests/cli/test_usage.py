@@ -74,7 +74,7 @@ def test_help_names_every_verb_and_fits_80_columns() -> None:
     for group in GROUPS:
         _, _, after = done.stdout.partition(f"\n{group.title}:\n")
         lines = after.partition("\n\n")[0].splitlines()
-        assert all(line.startswith("  ") for line in lines), lines  # what is wrapped stands below its column
+        assert all(line.startswith("  ") for line in lines), lines  # a wrapped line stands below its column
         assert lines[-1].split(maxsplit=1)[1] in {example for verb in group.verbs.values() for example in verb.examples}
     assert all(option in done.stdout for option in VALUE_OPTIONS - {"-o", "--output"})
     assert max(map(len, done.stdout.splitlines())) <= 80

@@ -1,4 +1,4 @@
-"""The bench as text: columns, reference lines, what is partial or skipped, and that no name can drive a terminal."""
+"""The bench as text: columns, reference lines, partial and skipped rows, and that no name can drive a terminal."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Everything takes about 70 minutes: the faults 23 (each of them after some quiet, from its middle, and until it has
 cleared), the healthy traffic 47 (each kind after 20 s of idleness, 60 s, and 60 s from its middle). It needs root and a
-machine that does little else: some rules look at the whole host. Times are those of the samples. Exit code 1: a fault
+machine that does little else: some rules look at the whole host. Times come from the samples. Exit code 1: a fault
 was not found in 5 s or not cleared in 15 s, or something was found that is not there.
 """
 

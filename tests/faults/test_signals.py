@@ -90,7 +90,7 @@ class Observed:
             samples.close()
 
     def _sees_all(self, sample: Sample) -> bool:
-        """Whether all that must move is read: what counts by tracepoints is loaded beside the first samples."""
+        """Return True if all that must move is read: tracepoints are loaded beside the first samples."""
         assert sample.seq * INTERVAL_S < MOST_S, f"not read: {dict(sample.unavailable)}"
         wanted = {"drops", *(cell.family for cell in self.fault.moves)}
         return wanted <= {reading.family for reading in sample.readings.values()}

@@ -1,4 +1,4 @@
-"""Two exporters in two namespaces and the Prometheus that people already run: the sum over both is what was sent."""
+"""Two exporters in two namespaces and the Prometheus that people already run: their sum equals the sent packets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trends of BPF programs and maps: means per cell, what is idle, what is unknown, and the moment of a mark."""
+"""Trends of BPF programs and maps: means per cell, idle and unknown objects, and the moment of a mark."""
 
 from __future__ import annotations
 

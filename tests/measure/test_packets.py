@@ -1,4 +1,4 @@
-"""Frames that a person names, and those of the bench itself."""
+"""Frames that a person names, and frames of the bench itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scapy.layers import inet, inet6  # noqa: F401 they teach Ether what is in it
+from scapy.layers import inet, inet6  # noqa: F401 they teach Ether its payloads
 from scapy.layers.l2 import Ether
 from scapy.utils import wrpcap
 

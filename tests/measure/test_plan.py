@@ -21,7 +21,7 @@ CPUS = (0, 1)
 
 @pytest.fixture
 def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ask no kernel: for what is decided without it."""
+    """Ask no kernel: for decisions without it."""
     monkeypatch.setattr(geometries, "try_out", lambda geometry: None)
 
 
@@ -161,7 +161,7 @@ def test_memory_as_the_kernel_counts_it(kind: str) -> None:
                 made.update(b"\x20\0\0\0" + key[:4] if kind == "lpm_trie" else key, bytes(24))
         counted = made.memory_bytes()
     assert counted is not None
-    # Of a trie the kernel counts what the nodes hold, without inner nodes and what kmalloc rounds up to.
+    # The kernel counts the contents of a trie's nodes, without inner nodes and what kmalloc rounds up to.
     most = 4 if kind == "lpm_trie" else 1.5
     assert 0.75 * counted <= shape.memory_bytes(possible_cpus()) <= most * counted
 

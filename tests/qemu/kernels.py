@@ -113,7 +113,7 @@ class _Apt:
             f'Dir::Etc::sourcelist "{scratch}/sources.list";\nDir::Etc::sourceparts "/dev/null";\n'
             'Dir::Etc::preferences "/dev/null";\nDir::Etc::preferencesparts "/dev/null";\n'
             f'Dir::State::lists "{scratch}/lists";\nDir::Cache "{scratch}/cache";\n'
-            # What the machine does behind each update is for its own lists. _apt cannot write into a home.
+            # The machine's commands after each update are for its own lists. _apt cannot write into a home.
             '#clear APT::Update;\nAPT::Sandbox::User "root";\n'
             'APT::Architecture "amd64";\n#clear APT::Architectures;\nAPT::Architectures "amd64";\n'
             'Acquire::Languages "none";\nAcquire::Retries "2";\nAcquire::http::Timeout "20";\n'

@@ -23,7 +23,7 @@ class Shown(NamedTuple):
 
     @property
     def words(self) -> list[str]:
-        """Return the arguments of bpftop; of a pipe, those of its last command."""
+        """Return the arguments of bpftop; of a pipe, the arguments of its last command."""
         return shlex.split(self.line.rpartition("| ")[2])[1:]
 
 

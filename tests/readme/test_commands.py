@@ -35,7 +35,7 @@ CUT_SHORT = {
     "fleet": ["--count", "2"],
     "capture": ["--duration", "2"],
 }
-"""Options that end a command sooner. They stand behind those of the README, and win."""
+"""Options that end a command sooner. They stand behind the options of the README, and win."""
 GO_ON = ("record", "export")
 """Commands that end by a signal."""
 SCREENS = ("eth0", "demo", "--xdp", "replay")
@@ -122,7 +122,7 @@ def test_an_answer_begins_as_the_readme_says(walk: Walk, shown: Shown) -> None:
     seen: list[str] = []
 
     def begins() -> bool:
-        """Compare the first two lines: that of ``flows`` may name the interface alone."""
+        """Compare the first two lines: the line of ``flows`` may name the interface alone."""
         lines = [line for line in walk.answer(shown).splitlines() if line.strip()][:2]
         seen[:] = [normalised(line, platform.node(), walk.lab.interface)[: len(expected)] for line in lines]
         return expected in seen

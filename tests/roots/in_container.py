@@ -44,7 +44,7 @@ def states() -> str:
 
 
 def count() -> str:
-    """Enable and start both units, and wait until each counts what is on lo."""
+    """Enable and start both units, and wait until each counts packets on lo."""
     subprocess.run(["systemctl", "enable", "--quiet", "--now", *UNITS], check=True)
     until(counted, states)
     until(lambda: ticks() >= 2, states)

@@ -31,7 +31,7 @@ CONTROL = re.compile(rb"\x1b(?:\[[0-9;?<>=]*[ -/]*[@-~]|[()][A-Z0-9]|[=>78])")
 class Trial:
     """The steps for one release, in their order. Each returns a sentence.
 
-    A step raises Failed or Unobtainable with a sentence if the release does not keep what is promised.
+    A step raises Failed or Unobtainable with a sentence if the release does not keep its promise.
     """
 
     def __init__(self, release: Release, scratch: Path) -> None:
@@ -83,7 +83,7 @@ class Trial:
         """Find each manual page by its name, and format the first one."""
         pages = [Path(path).name.removesuffix(".1.gz") for path in self._listed if path.endswith(".1.gz")]
         found = self._user.run("man", "-w", *pages).split()
-        # Of a page that is 80 columns wide, man-db keeps a copy, which no purge removes.
+        # man-db keeps a copy of a page that is 80 columns wide, which no purge removes.
         text = self._user.run("env", "MANWIDTH=72", "man", "-P", "cat", "bpftop")
         if "bpftop" not in pages or len(found) != len(pages) or "SYNOPSIS" not in text:
             raise Failed(f"man finds {found} of {pages}")

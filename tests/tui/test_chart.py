@@ -22,7 +22,7 @@ def test_both_directions_share_a_scale_that_shows_little() -> None:
 
 def test_the_scale_ends_at_a_round_number() -> None:
     assert drawn(Plot((1_360_000.0,), (400_000.0,)))[0].startswith(" 1.50 M ┤")
-    assert drawn(Plot((10.0,), (90.0,)))[0].startswith("    200 ┤")  # what is below the axis fits, too
+    assert drawn(Plot((10.0,), (90.0,)))[0].startswith("    200 ┤")  # the direction below the axis fits, too
 
 
 def test_losses_are_crosses_and_no_label_is_cut_by_them() -> None:

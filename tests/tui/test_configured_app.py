@@ -1,4 +1,4 @@
-"""The configuration on the screen: what is wrong in it, the form that changes it, themes that change under it."""
+"""The configuration on the screen: its faults, the form that changes it, themes that change under it."""
 
 from __future__ import annotations
 

@@ -221,7 +221,7 @@ def test_cpus_are_filtered_by_number_and_by_protocol() -> None:
         assert "16 of 16 rows" in stage.text()
         await stage.press("slash", "ctrl+u", *"nonesuch", "enter")
         assert "0 of 16 rows" in stage.text()
-        await stage.press("1")  # a filter is that of one pane
+        await stage.press("1")  # a filter belongs to one pane
         assert "filter:" not in stage.text()
 
     perform(scenario)
@@ -314,7 +314,7 @@ def test_help_and_back() -> None:
         await stage.press("y")
         assert "RX bit/s" in stage.app.clipboard
         await stage.press("escape")
-        assert "filter: tcp" in stage.text()  # what was looked at is as it was
+        assert "filter: tcp" in stage.text()  # the place on the screen is as it was
         assert "▼RX pps" in stage.text()
         await stage.press("f1", "2")
         assert stage.line(8).startswith("  CPU")
@@ -415,7 +415,7 @@ def test_an_offer_is_taken_up_only_after_a_yes(key: str, accepted: list[str]) ->
         await stage.pilot.pause()
         assert stage.source.accepted == accepted
         await stage.tick()
-        assert stage.line(-2).startswith("x: ") != bool(accepted)  # what was done is no longer on offer
+        assert stage.line(-2).startswith("x: ") != bool(accepted)  # the accepted offer is gone
 
     perform(scenario, interfaces=(interface("eth0", 2, offer=OFFER),))
 

@@ -150,7 +150,7 @@ def test_a_cleared_row_with_a_blank_end_is_three_bytes() -> None:
     assert written("a row of words".ljust(40)).endswith("words\x1b[K\x1b[0m")
     assert written(" " * 30) == "\x1b[1;1H\x1b[K\x1b[0m"
     assert written(f"a{' ' * 28}b") == "\x1b[1;1Ha\x1b[28Cb\x1b[0m"
-    assert written(" " * 20 + "x") == "\x1b[1;1H \x1b[19Cx\x1b[0m"  # what is behind the blanks stays
+    assert written(" " * 20 + "x") == "\x1b[1;1H \x1b[19Cx\x1b[0m"  # the text behind the blanks stays
 
 
 def test_unknown_updates_are_left_to_textual() -> None:

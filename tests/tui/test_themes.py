@@ -89,7 +89,7 @@ def test_no_such_theme_offers_those_there_are(tmp_path: Path) -> None:
 
 @pytest.mark.root
 def test_a_folder_that_cannot_be_read_has_no_themes(tmp_path: Path) -> None:
-    """sudo -u keeps HOME where its policy says so: the person's own themes are then those of another user."""
+    """sudo -u keeps HOME where its policy says so: the person's own themes then belong to another user."""
     written(tmp_path, WHOLE)
     assert as_nobody(lambda: find_theme("mine", [tmp_path])) == "UsageError : no theme 'mine'; there is none"
 

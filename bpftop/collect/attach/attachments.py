@@ -113,7 +113,7 @@ class Attachments:
         self.by_label = {name: self.by_label[name] for name, _ in devices.values()}
 
     def attach_next(self) -> None:
-        """Attach the programs of the interface that waits for the longest time, after all of them those of flows.
+        """Attach the programs of the interface that waits for the longest time, and last the programs of flows.
 
         Raises BpftopError if a forced attach mode failed.
         """

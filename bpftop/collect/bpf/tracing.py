@@ -133,7 +133,7 @@ class Traced:
 class RowsByLabel:
     """The rows of a reading, by the labels of their interfaces.
 
-    The counts of an interface that went away stay under its label, and so do those of one that was made again.
+    The counts of an interface that went away stay under its label, also where the interface was made again.
     """
 
     def __init__(self) -> None:

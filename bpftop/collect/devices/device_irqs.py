@@ -31,7 +31,7 @@ def irq_names(text: str) -> dict[int, str]:
 def device_irqs(folder: Path, device: str, names: Mapping[int, str]) -> tuple[int, ...]:
     """Return the interrupts in ``names`` that belong to a network device, in rising order. ``folder`` is in sysfs.
 
-    All interrupts of a PCI function count: where two ports share a function, also those of the other port.
+    All interrupts of a PCI function count: where two ports share a function, also the interrupts of the other port.
     """
     parent = parent_name(folder)
     if parent is None:

@@ -29,7 +29,7 @@ _FLOW_DISSECTOR = 17
 
 @frozen
 class Namespace:
-    """A network namespace. ``name`` is that of ``ip netns``, or names a process in it; empty: the caller's own."""
+    """A network namespace. ``name`` is the name in ``ip netns``, or names a process in it; empty: the caller's own."""
 
     inode: int
     path: str

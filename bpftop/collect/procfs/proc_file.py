@@ -70,7 +70,7 @@ class ProcCollector(ABC):
     """A collector of one or more families out of files below /proc."""
 
     name: str  # of the collector, and of its family where it has only one
-    subject: str  # what is read; begins the sentence about a failure
+    subject: str  # the thing that is read; begins the sentence about a failure
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree

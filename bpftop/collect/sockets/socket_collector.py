@@ -22,7 +22,7 @@ class SockDiagCollector(ABC):
     """A collector of one family. ``epoch`` changes when its rows begin again."""
 
     name: str  # of the collector and of its family
-    subject: str  # what is read; begins the sentence about a failure
+    subject: str  # the thing that is read; begins the sentence about a failure
     epoch = 0
 
     def __init__(self, tree: Tree) -> None:

@@ -44,7 +44,7 @@ _WIDTHS = {
     "tx_packets_per_sec": 9,
     "tx_bits_per_sec": 11,
 }
-"""Widths of columns on the page that are not those of the screen: the page has room for gaps."""
+"""Widths of columns on the page that differ from the screen: the page has room for gaps."""
 _TICK_TITLES = (
     f"{'time (UTC)':<10}  {{}}  RX pps    RX bit/s    TX pps    TX bit/s  LOST pps  finding, or protocols of RX"
 )

@@ -12,7 +12,7 @@
 #define CHUNK_BYTES (1 << 20)
 #define SLOTS_MIN 64
 
-/* What the previous read found in one place of the map, to tell what its flow gained. */
+/* The entry that the previous read found in one place of the map, to tell what its flow gained. */
 struct place {
 	uint64_t hash;
 	uint64_t first_ns;
@@ -150,7 +150,7 @@ static struct bpftop_flow *find_flow(struct bpftop_flow_table *table, const stru
 static void fold_counts(struct bpftop_flow_table *table, const struct flow_key *key, uint64_t hash,
 			const struct flow_counts *counts, struct place *place, uint64_t idle_since_ns)
 {
-	/* Not so after the flow gave way to another one and came back, or was idle: it began anew. */
+	/* A flow that gave way to another flow and came back, or was idle, began anew. */
 	int is_continued = place->hash == hash && place->first_ns == counts->first_ns &&
 			   place->packets <= counts->packets && place->bytes <= counts->bytes;
 

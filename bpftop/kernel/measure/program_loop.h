@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Map operations inside the kernel: a program of bpf_objects/profile_maps.bpf.c does many operations in one
- * BPF_PROG_TEST_RUN. The duration of the run, less that of the same program without the operation, is their time. */
+ * BPF_PROG_TEST_RUN. The duration of the run, less the duration of the same program without the operation, is their
+ * time. */
 #ifndef BPFTOP_PROGRAM_LOOP_H
 #define BPFTOP_PROGRAM_LOOP_H
 

@@ -16,7 +16,7 @@ class FlowOwner:
     """The socket of a flow on this host. ``process`` is empty and ``pid`` 0 where the process is not known.
 
     ``service``: its container, or else its systemd unit. ``netns``: inode of the network namespace, empty for the
-    watched one. What is None is unknown, or (all from ``rtt_us`` on) no TCP connection.
+    watched one. None is unknown, or (all from ``rtt_us`` on) no TCP connection.
     """
 
     process: str

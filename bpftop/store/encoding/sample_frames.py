@@ -4,7 +4,7 @@
 * ``body``: all counts and times. Of protocols it has the sums over CPUs.
 * ``cells``: the cells per CPU of protocols.
 
-A frame without cells has no flows either; those of the frame before stand for them.
+A frame without cells has no flows either; the flows of the frame before stand for them.
 
 Numbers are differences modulo 2^64 to the frame before, column by column, split by bytes (all lowest bytes, then all
 second bytes...) and packed by xz. On a busy machine with 128 CPUs zlib needs 20 % more, and rows and bytes in their own

@@ -35,7 +35,7 @@ class RunStatus:
 
     @property
     def running(self) -> bool:
-        """Return True until the run has freed everything. What is drawn goes by ``status``, which ends before that."""
+        """Return True until the run has freed everything. The screen goes by ``status``, which ends before that."""
         return self.phase == "running"
 
 

@@ -1,4 +1,4 @@
-"""Pane 6: every BPF map of the machine, how full it is, who uses it, and what is in it."""
+"""Pane 6: every BPF map of the machine, how full it is, who uses it, and its entries."""
 
 from __future__ import annotations
 

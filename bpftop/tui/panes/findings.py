@@ -1,4 +1,4 @@
-"""Pane 8: what is wrong and why, past findings, and checks that cannot run."""
+"""Pane 8: each problem and its cause, past findings, and checks that cannot run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pane 1: what is lost, what arrives, how much, on which CPU, and what it is made of."""
+"""Pane 1: losses, received and sent packets, their CPUs, protocols and sizes."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ ENOUGH = 0.5
 
 @dataclass(frozen=True)
 class Calm:
-    """Mean rates per second while the traffic flowed, and what was said though nothing is wrong.
+    """Mean rates per second while the traffic flowed, and the complaints though nothing is wrong.
 
     ``complaints`` has warnings, and remarks of severity info that came and went.
     """

@@ -65,7 +65,7 @@ def calm_table(outcomes: Sequence[Calm]) -> str:
 
 
 def write(path: Path, faults: Sequence[Outcome], healthy: Sequence[Calm]) -> None:
-    """Put what was measured into the JSON file at ``path``; what it has of others stays.
+    """Put the results into the JSON file at ``path``; what it has of others stays.
 
     ``findings``: id -> seconds from the fault's begin (``seconds``), from the start of bpftop in its middle, and from
     its end until it had cleared; of several scenarios the slowest. ``healthy``: kind -> what flowed, per second.

@@ -72,7 +72,7 @@ class _Course:
 
 
 def provoke(kind: type[Scenario], plan: Plan = THOROUGH) -> Outcome:
-    """Make the fault and judge what is said, all by the samples' own times."""
+    """Make the fault and judge the findings, all by the samples' own times."""
     name = kind.finds()
     with Lab(quiet=True) as lab, kind(lab) as fault, Watcher(lab) as first:
         # Just after a sample: no moment is worse, the next one sees a whole second of it and the fault is a second old.

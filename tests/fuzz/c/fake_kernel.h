@@ -11,7 +11,7 @@ struct bpftop_subject;
 struct fake_kernel {
 	struct input input;
 	size_t key_bytes, value_bytes;
-	/* Most keys and values are those of this subject; NULL: all are any bytes. */
+	/* Most keys and values belong to this subject; NULL: all are any bytes. */
 	const struct bpftop_subject *subject;
 	int stop; /* set when the input is used up, so that loops end */
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads of a map of flows with any content, and the orders of what was read. */
+/* Reads of a map of flows with any content, and the orders of the flows. */
 #include <stdlib.h>
 
 #include "bpf/flow_table.h"

@@ -1,4 +1,4 @@
-"""Runs every proof, one after another, and writes a JSON line about each: name, whether it held, what was seen."""
+"""Runs every proof, one after another, and writes a JSON line about each: name, whether it held, and its findings."""
 
 from __future__ import annotations
 

@@ -33,10 +33,10 @@ def neighbour_table_fills() -> str:
         entries, limit = after.rows("neighbour_entries")[(ARP,)]
         assert before_fulls is not None, watch.first.line
         assert fulls is not None, after.line
-        # Those that got in give way after 3 s without an answer, and no sooner.
+        # Entries that got in give way after 3 s without an answer, and no sooner.
         assert (STRANGERS - GC_THRESH3) // 2 < fulls - before_fulls <= STRANGERS, (before_fulls, fulls)
         assert limit == GC_THRESH3, after.line
-        # Entries that are exempt from the limit, such as that of a multicast address, may come on top.
+        # Entries that are exempt from the limit, such as the entry of a multicast address, may come on top.
         assert entries is not None, after.line
         assert GC_THRESH3 <= entries < GC_THRESH3 + 5, after.line
         return f"table_fulls +{fulls - before_fulls}; {_diagnosed() if DIAGNOSES else 'not diagnosed on this kernel'}"

@@ -20,4 +20,4 @@ PROOFS: Mapping[str, str] = {
     "program counters": "counters.count_each_run",
     "capture": "packets.are_captured",
 }
-"""Each is a function that raises AssertionError, or returns what was seen in a few words."""
+"""Each is a function that raises AssertionError, or returns its findings in a few words."""

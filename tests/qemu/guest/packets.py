@@ -1,4 +1,4 @@
-"""`bpftop capture`: dropped packets and those of an interface, or a sentence where this kernel has no place to copy."""
+"""`bpftop capture`: packets dropped or on an interface, or a sentence where this kernel has no place to copy."""
 
 from __future__ import annotations
 
