@@ -133,7 +133,7 @@ class AttachedHooks:
         self._attached_ahead: dict[tuple[AttachStep, Direction, LinkLayer], AttachedProgram | FailedStep] = {}
 
     def begin(self, planned: AttachPlan, device: Device) -> None:
-        """Load the programs of a plan that may be applied, and attach that of TX.
+        """Load the programs of a plan that may be applied, and attach the program of TX.
 
         Every plan of a device that may get native XDP counts TX by TCX. The kernel waits 16 ms for RCU to attach by
         TCX, time in which RX is loaded and its load is measured.
