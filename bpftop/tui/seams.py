@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 from codecs import getincrementaldecoder
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +18,7 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
-from bpftop.tui.terminal_diff import TerminalWriter
+from bpftop.tui.terminal_diff import Piece, SmallerUpdate, TerminalWriter
 
 _READ_BYTES = 4096
 _ESCAPE_LOOK_S = 0.1
@@ -51,6 +51,14 @@ class SleepingDriver(LinuxDriver):
                 return
 
 
+class CellWidget(Widget):
+    """A widget that tells its cells, so that they are written without Textual's compositor."""
+
+    def pieces(self, y: int, first: int, end: int) -> list[Piece]:
+        """Return the texts of a line, and their styles, from column ``first`` to before ``end``."""
+        raise NotImplementedError
+
+
 class SeamedApp(App[None]):
     """An app that writes to the terminal by a TerminalWriter, and that does not print its exceptions.
 
@@ -62,7 +70,8 @@ class SeamedApp(App[None]):
         # ansi_color: the theme's colours reach the terminal unconverted
         super().__init__(ansi_color=True, driver_class=SleepingDriver)
         self.writer = writer
-        self._painted: set[Widget] | None = None
+        self._painted: dict[CellWidget, list[Region]] | None = None
+        self._uncovered: tuple[object, Mapping[Widget, Region]] = (None, {})
         self._built = False
         self._quit_wanted = False
 
@@ -85,9 +94,10 @@ class SeamedApp(App[None]):
     def painting(self) -> Iterator[None]:
         """Write what ``repaint`` is called for meanwhile at the end, as one update.
 
-        Textual passes a message from each widget to the screen, and the screen waits for a timer.
+        Textual passes a message from each widget to the screen, and the screen waits for a timer. Its compositor then
+        renders every line of the screen on which a cell has changed, all widgets beside that cell included.
         """
-        painted: set[Widget] = set()
+        painted: dict[CellWidget, list[Region]] = {}
         self._painted = painted
         try:
             yield
@@ -95,25 +105,52 @@ class SeamedApp(App[None]):
             self._painted = None
         self._paint(painted)
 
-    def repaint(self, widget: Widget, cells: Sequence[Region]) -> None:
+    def repaint(self, widget: CellWidget, cells: Sequence[Region]) -> None:
         """Paint cells of a widget: now if called during ``painting``, else when the app is idle."""
         if self._painted is None:
             widget.refresh(*cells)
         else:
-            widget._set_dirty(*cells)
-            self._painted.add(widget)
+            self._painted.setdefault(widget, []).extend(cells)
 
-    def _paint(self, widgets: set[Widget]) -> None:
-        screen = next((widget.screen for widget in widgets), None)
+    def _paint(self, painted: Mapping[CellWidget, Sequence[Region]]) -> None:
+        screen = next((widget.screen for widget in painted), None)
         if screen is None:
             return
         if self._batch_count or not screen.is_current or screen._layout_required or screen not in screen._compositor:
-            for widget in widgets:
+            for widget, cells in painted.items():
+                widget._set_dirty(*cells)
                 widget._repaint_required = True
                 widget.check_idle()
             return
-        screen._compositor.update_widgets(widgets)
-        screen._compositor_refresh()
+        uncovered = self._uncovered_widgets(screen)
+        rows = [
+            (place.y + y, place.x + x, widget.pieces(y, x, x + width))
+            for widget, cells in painted.items()
+            if (place := uncovered.get(widget)) is not None
+            for x, y, width, _ in cells
+        ]
+        if rows:
+            self._display(screen, SmallerUpdate(rows, self.writer))
+        covered: set[Widget] = set(painted) - uncovered.keys()
+        for widget, cells in painted.items():
+            if widget in covered:
+                widget._set_dirty(*cells)
+        if covered:
+            screen._compositor.update_widgets(covered)
+            screen._compositor_refresh()
+
+    def _uncovered_widgets(self, screen: Screen[Any]) -> Mapping[Widget, Region]:
+        """Return the widgets that are on the screen as a whole, with nothing before them, and their places."""
+        visible = screen._compositor.visible_widgets
+        if self._uncovered[0] is not visible:
+            before: list[Region] = []
+            uncovered: dict[Widget, Region] = {}
+            for widget, (place, clip) in visible.items():
+                if clip.contains_region(place) and not any(map(place.overlaps, before)):
+                    uncovered[widget] = place
+                before.append(place)
+            self._uncovered = visible, uncovered
+        return self._uncovered[1]
 
     def on_resize(self) -> None:
         self.writer.shown.forget()  # what a terminal shows after a change of its size is up to the terminal

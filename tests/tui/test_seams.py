@@ -20,16 +20,19 @@ from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.containers import Container
 from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Region
 from textual.message import Message
 from textual.messages import Update
 from textual.screen import Screen
+from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
 
 from bpftop.tui import terminal_diff
-from bpftop.tui.seams import SeamedApp, SleepingDriver
-from bpftop.tui.terminal_diff import TerminalWriter
+from bpftop.tui.seams import CellWidget, SeamedApp, SleepingDriver
+from bpftop.tui.terminal_diff import SmallerUpdate, TerminalWriter
 from bpftop.tui.terminal_traits import TerminalTraits
+from bpftop.tui.widgets.region import Region as BpftopRegion
 from tests.tui.conftest import Stage, perform
 from tests.waiting import until_async
 
@@ -45,6 +48,7 @@ def test_every_seam_is_where_it_was() -> None:
     assert {"strips", "region"} <= set(inspect.signature(_compositor.LayoutUpdate.__init__).parameters)
     assert list(inspect.signature(Widget._set_dirty).parameters) == ["self", "regions"]
     assert list(inspect.signature(_compositor.Compositor.update_widgets).parameters) == ["self", "widgets"]
+    assert isinstance(inspect.getattr_static(_compositor.Compositor, "visible_widgets"), property)
     assert list(inspect.signature(Screen._compositor_refresh).parameters) == ["self"]
     assert list(inspect.signature(LinuxDriver.run_input_thread).parameters) == ["self"]
     assert XTermParser()._timeout_time is None
@@ -60,7 +64,8 @@ def test_textual_uses_the_writer_and_knows_background_screens() -> None:
             return smaller(update)
 
         stage.app.writer.smaller_update = counted  # type: ignore[method-assign]
-        await stage.tick()
+        stage.app.frame.refresh(Region(0, 0, 1, 1))
+        await stage.pilot.pause()
         assert any(isinstance(update, _compositor.ChopsUpdate) for update in displayed)
         await stage.press("ctrl+p")
         assert "web-17" in stage.line(1)  # behind the palette
@@ -86,10 +91,32 @@ def test_a_tick_is_one_update_without_messages_of_widgets(monkeypatch: pytest.Mo
         monkeypatch.setattr(stage.app.writer, "smaller_update", kept)
         monkeypatch.setattr(stage.app.frame, "_on_update", counted)
         await stage.tick(3)
-        assert [type(update) for update in updates] == [_compositor.ChopsUpdate] * 3
+        assert [type(update) for update in updates] == [SmallerUpdate] * 3
         assert asked == []
 
     perform(scenario, size=(160, 50))
+
+
+def test_a_tick_renders_no_widget_unless_something_stands_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(stage: Stage) -> None:
+        rendered: list[Widget] = []
+        render_lines = CellWidget.render_lines
+
+        def kept(widget: CellWidget, crop: Region) -> list[Strip]:
+            rendered.append(widget)
+            return render_lines(widget, crop)
+
+        monkeypatch.setattr(BpftopRegion, "render_lines", kept)
+        await stage.tick(3)
+        assert rendered == []
+        stage.app.say("a toast")
+        await stage.pilot.pause()
+        rendered.clear()
+        await stage.tick()
+        assert rendered != []
+        assert "a toast" in stage.text()
+
+    perform(scenario, size=(160, 50), toasts=True)
 
 
 class Listening(SleepingDriver):

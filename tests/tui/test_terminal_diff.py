@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyte
@@ -18,7 +19,8 @@ from textual.screen import Screen
 from textual.strip import Strip
 
 from bpftop.tui.app import BpftopApp
-from bpftop.tui.terminal_diff import TerminalWriter, look_of, transition
+from bpftop.tui.seams import CellWidget
+from bpftop.tui.terminal_diff import SmallerUpdate, TerminalWriter, look_of, transition
 from bpftop.tui.terminal_traits import TerminalTraits
 from tests.tui.conftest import Stage, perform
 
@@ -32,13 +34,31 @@ class Taped(BpftopApp):
         super().__init__(*arguments, traits=TerminalTraits(), **more)
         self.tape: list[str] = []
         self.plain_bytes = 0
+        self._being_painted: Mapping[CellWidget, Sequence[Region]] = {}
+        self.taped_console = Console(file=io.StringIO(), force_terminal=True, color_system="truecolor")
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         if renderable is not None and hasattr(renderable, "render_segments"):
-            console = Console(file=io.StringIO(), force_terminal=True, color_system="truecolor")
-            self.tape.append(self.writer.smaller_update(renderable).render_segments(console))
-            self.plain_bytes += len(renderable.render_segments(console).encode())
+            self.tape.append(self.writer.smaller_update(renderable).render_segments(self.taped_console))
+            plain = self._textuals_update() if isinstance(renderable, SmallerUpdate) else renderable
+            self.plain_bytes += len(plain.render_segments(self.taped_console).encode())
         super()._display(screen, renderable)
+
+    def _paint(self, painted: Mapping[CellWidget, Sequence[Region]]) -> None:
+        self._being_painted = painted
+        super()._paint(painted)
+
+    def _textuals_update(self) -> Any:
+        """Return Textual's own update of the cells that are being painted."""
+        compositor = self.screen._compositor
+        pending = compositor._dirty_regions.copy()
+        compositor._dirty_regions.clear()
+        for widget, cells in self._being_painted.items():
+            place, _ = compositor.visible_widgets[widget]
+            compositor._dirty_regions.update(each.translate(place.offset) for each in cells)
+        update = compositor.render_partial_update()
+        compositor._dirty_regions.update(pending)
+        return update
 
 
 @pytest.mark.parametrize("theme_name", ["dark", "ansi16"])

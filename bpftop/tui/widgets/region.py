@@ -14,6 +14,8 @@ from textual.widget import Widget
 from bpftop.tui.messages import ActionRequested
 from bpftop.tui.moment import Moment
 from bpftop.tui.role_styles import RoleStyles
+from bpftop.tui.seams import CellWidget
+from bpftop.tui.terminal_diff import Piece
 from bpftop.tui.themed_app import ThemedApp
 from bpftop.tui.themes import ROLES
 from bpftop.tui.widgets.line import Line, Span, clean, fit, shortened, text
@@ -40,7 +42,7 @@ class UncutStrip(Strip):
         return [self] if positions == [self.cell_length] else super().divide(positions)
 
 
-class Region(Widget):
+class Region(CellWidget):
     """Draws the lines of a moment. Between two moments, only the spans that differ are painted.
 
     A click on a span with an action does the action.
@@ -147,6 +149,18 @@ class Region(Widget):
             segments = [Segment(part, style(role)) for part, role, _ in spans]
             strip = self._strips[y] = UncutStrip(segments, sum(len(part) for part, _, _ in spans))
         return strip
+
+    def pieces(self, y: int, first: int, end: int) -> list[Piece]:
+        style, x = self.app.role_styles.style, 0
+        found: list[Piece] = []
+        for part, role, _ in self.lines[y]:
+            stop = x + len(part)
+            if stop > first:
+                found.append((part[max(0, first - x) : end - x], style(role)))
+                if stop >= end:
+                    break
+            x = stop
+        return found
 
     def text(self) -> str:
         """Return the lines as plain text."""
