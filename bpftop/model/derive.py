@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeGuard
 
 from bpftop.model.families import BREAKDOWN_FAMILIES, FAMILIES, PROTOCOLS, TRAFFIC
@@ -137,9 +137,66 @@ def _pair(before: Sample | None, after: Sample, name: str) -> tuple[Reading | No
 
 def _rows(reading: Reading, pair: ReadingPair | None) -> dict[Key, Counts]:
     """Return row key -> counts, for a family whose columns are packets and bytes."""
-    gains = pair.gains() if pair else {}
-    elapsed_ns = pair.elapsed_ns if pair else 1
-    return {key: rated_counts(counts, gains.get(key), elapsed_ns) for key, counts in reading.totals.items()}
+    cells = reading.summed
+    packets, sizes = cells[::2], cells[1::2]
+    if pair is None:
+        return dict(zip(reading.keys, map(Counts, packets, sizes), strict=True))
+    gained, elapsed_ns = pair.cell_gains(), pair.elapsed_ns
+    return {
+        key: Counts(
+            packets_now,
+            bytes_now,
+            None if more_packets is None else more_packets * 1e9 / elapsed_ns,
+            None if more_bytes is None else 8 * (more_bytes * 1e9 / elapsed_ns),
+        )
+        for key, packets_now, bytes_now, more_packets, more_bytes in zip(
+            reading.keys, packets, sizes, gained[::2], gained[1::2], strict=True
+        )
+    }
+
+
+class _Breakdowns(Mapping[str, Mapping[Key, Counts]]):
+    """Family -> rows, which are computed at the first access: a screen and the checks look at few of them.
+
+    Args:
+        families: Names of the families.
+        rows: Computes the rows of a family.
+    """
+
+    def __init__(self, families: Iterable[str], rows: Callable[[str], Mapping[Key, Counts]]) -> None:
+        self._rows: dict[str, Mapping[Key, Counts] | None] = dict.fromkeys(families)
+        self._compute = rows
+
+    def __getitem__(self, family: str) -> Mapping[Key, Counts]:
+        rows = self._rows[family]
+        if rows is None:
+            rows = self._rows[family] = self._compute(family)
+        return rows
+
+    def __contains__(self, family: object) -> bool:
+        return family in self._rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+def _breakdowns(before: Sample | None, after: Sample, label: str, direction: Direction) -> _Breakdowns:
+    names = {family.name: reading_key(family.name, label, direction) for family in BREAKDOWN_FAMILIES}
+
+    def rows(family: str) -> dict[Key, Counts]:
+        part = after.readings[names[family]]
+        if not part.keys:  # of 300 interfaces, most are idle
+            return {}
+        _, pair = _pair(before, after, names[family])
+        return {key[2:]: counts for key, counts in _rows(part, pair).items()}
+
+    return _Breakdowns([family for family, name in names.items() if name in after.readings], rows)
 
 
 def _traffic(before: Sample | None, after: Sample, interface: Interface, direction: Direction) -> DirectionTraffic:
@@ -148,22 +205,13 @@ def _traffic(before: Sample | None, after: Sample, interface: Interface, directi
     if reading is None:
         return DirectionTraffic(direction, hook, _link_totals(before, after, interface, direction))
     rows = _rows(reading, pair)
-    breakdowns: dict[str, dict[Key, Counts]] = {}
-    for family in BREAKDOWN_FAMILIES:
-        name = reading_key(family.name, interface.label, direction)
-        part = after.readings.get(name)
-        if part is not None and not part.keys:  # of 300 interfaces, most are idle
-            breakdowns[family.name] = {}
-        elif part is not None:
-            _, part_pair = _pair(before, after, name)
-            breakdowns[family.name] = {key[2:]: counts for key, counts in _rows(part, part_pair).items()}
     cpu_pair = pair.with_cpu_cells() if pair else None
     return DirectionTraffic(
         direction,
         hook,
         add_counts(rows.values()) if rows else Counts(0, 0, *((0.0, 0.0) if pair else ())),
-        tuple(_protocol_row(direction, int(key[2]), counts) for key, counts in rows.items()),
-        breakdowns,
+        tuple([_protocol_row(direction, int(key[2]), counts) for key, counts in rows.items()]),
+        _breakdowns(before, after, interface.label, direction),
         after.possible_cpus,
         after.online_cpus,
         (cpu_pair,) if cpu_pair else (),
@@ -198,19 +246,23 @@ def _total(interfaces: Sequence[InterfaceSnapshot]) -> InterfaceSnapshot:
 
 def _sum_traffic(directions: Sequence[DirectionTraffic], direction: Direction) -> DirectionTraffic:
     protocols: dict[int, list[Counts]] = {}
-    breakdowns: dict[str, dict[Key, list[Counts]]] = {}
     for traffic in directions:
         for row in traffic.protocols:
             protocols.setdefault(row.number, []).append(row.counts)
-        for family, rows in traffic.breakdowns.items():
-            for key, counts in rows.items():
-                breakdowns.setdefault(family, {}).setdefault(key, []).append(counts)
+
+    def rows(family: str) -> dict[Key, Counts]:
+        cells: dict[Key, list[Counts]] = {}
+        for traffic in directions:
+            for key, counts in traffic.breakdowns.get(family, {}).items():
+                cells.setdefault(key, []).append(counts)
+        return {key: add_counts(counts) for key, counts in cells.items()}
+
     return DirectionTraffic(
         direction,
         Hook(),
         add_counts(traffic.totals for traffic in directions),
         tuple(_protocol_row(direction, number, add_counts(counts)) for number, counts in sorted(protocols.items())),
-        {family: {key: add_counts(counts) for key, counts in rows.items()} for family, rows in breakdowns.items()},
+        _Breakdowns(dict.fromkeys(family for traffic in directions for family in traffic.breakdowns), rows),
         max((traffic.possible_cpus for traffic in directions), default=0),
         max((traffic.online_cpus for traffic in directions), default=()),
         tuple(pair for traffic in directions for pair in traffic.pairs),

@@ -20,6 +20,8 @@ Key = tuple[int | str, ...]
 Cells = Sequence[int | None]
 
 _BISECT_MIN = 8
+_FEW_ROWS = 4
+_MOST_INDEXES = 1024
 _set = object.__setattr__
 
 
@@ -120,6 +122,9 @@ class Reading:
         family = FAMILIES[self.family]
         if row is None:
             return family.absent
+        if not family.per_cpu:
+            at = row * len(family.columns) + column
+            return None if at in self.missing else self.values[at]
         cpus = self.cpus
         at = (row * len(family.columns) + column) * cpus
         if self.missing and self.missing.issuperset(range(at, at + cpus)):
@@ -128,10 +133,9 @@ class Reading:
 
     def row_of(self, key: Key) -> int | None:
         """Return the index of a row; None where the row is absent."""
-        try:
-            return self.keys.index(key)
-        except ValueError:
-            return None
+        if len(self.keys) > _FEW_ROWS:
+            return _index_of(self.keys).get(key)
+        return self.keys.index(key) if key in self.keys else None
 
     def without_cpu_cells(self) -> Reading:
         """Return the reading with one cell for all CPUs together: a tenth of its size on many CPUs.
@@ -148,6 +152,21 @@ class Reading:
 
 
 _fields_of = attrgetter(*field_names(Reading))
+
+
+_indexes: dict[int, tuple[tuple[Key, ...], dict[Key, int]]] = {}
+
+
+def _index_of(keys: tuple[Key, ...]) -> dict[Key, int]:
+    """Return row key -> index. It is kept, because readings share the keys while the set of rows is unchanged."""
+    known = _indexes.get(id(keys))
+    if known is not None and known[0] is keys:
+        return known[1]
+    if len(_indexes) >= _MOST_INDEXES:
+        _indexes.clear()
+    index = {key: row for row, key in enumerate(keys)}
+    _indexes[id(keys)] = keys, index
+    return index
 
 
 def sum_cpus(reading: Reading) -> Cells:
@@ -198,6 +217,8 @@ def gains(before: Reading, old: Cells, after: Reading, new: Cells) -> list[int |
         old = [cell for at in starts for cell in (absent if at is None else old[at : at + width])]
     elif isinstance(old, array) and old == new:
         return [0] * len(new)
+    if family.wrap_bits == 64 and isinstance(new, array) and isinstance(old, array):
+        return _gains64(old, new)
     return list(map(gain, old, new, repeat(family.wrap_bits)))
 
 
@@ -213,13 +234,21 @@ class ReadingPair:
     before: Reading
     after: Reading
 
+    def __init__(self, before: Reading, after: Reading) -> None:
+        """Set all fields: a tick makes a hundred of these, and the method that all classes share takes five calls."""
+        _set(self, "__dict__", {"before": before, "after": after})
+
     @property
     def elapsed_ns(self) -> int:
         return self.after.read_ns - self.before.read_ns
 
+    def cell_gains(self) -> list[int | None]:
+        """Return the gain of every cell, row by row a gain per column, all CPUs together."""
+        return gains(self.before, self.before.summed, self.after, self.after.summed)
+
     def gains(self) -> dict[Key, tuple[int | None, ...]]:
         """Return row key -> gain per column, all CPUs together."""
-        cells = gains(self.before, self.before.summed, self.after, self.after.summed)
+        cells = self.cell_gains()
         width = len(FAMILIES[self.after.family].columns)
         return {key: tuple(cells[row * width : (row + 1) * width]) for row, key in enumerate(self.after.keys)}
 
@@ -242,11 +271,13 @@ class ReadingPair:
 
     def cell_gain(self, key: Key, column: str) -> int | None:
         """Return the gain of one cell."""
-        family = FAMILIES[self.after.family]
+        before, after = self.before, self.after
+        family = FAMILIES[after.family]
         index = family.columns.index(column)
-        row = self.after.row_of(key)
-        old_row = row if self.before.keys is self.after.keys else self.before.row_of(key)
-        return gain(self.before.cell(old_row, index), self.after.cell(row, index), family.wrap_bits)
+        row = after.row_of(key)
+        old_row = row if before.keys is after.keys else before.row_of(key)
+        old, new = before.cell(old_row, index), after.cell(row, index)
+        return 0 if old == new is not None else gain(old, new, family.wrap_bits)
 
     def with_cpu_cells(self) -> ReadingPair | None:
         """Return the pair of the last readings that have a cell per CPU: in a recording, one or both may be older."""
@@ -330,6 +361,10 @@ class RatedReading:
     reading: Reading
     pair: ReadingPair | None
 
+    def __init__(self, reading: Reading, pair: ReadingPair | None) -> None:
+        """Set all fields, as ``ReadingPair`` does."""
+        _set(self, "__dict__", {"reading": reading, "pair": pair})
+
     @property
     def family(self) -> Family:
         return FAMILIES[self.reading.family]
@@ -344,11 +379,18 @@ class RatedReading:
 
     def value(self, key: Key, column: str) -> int | None:
         """Return a cell as it was read."""
-        return self._cell(self.reading.totals, key, column)
+        reading, family = self.reading, self.family
+        if family.per_cpu:
+            return self._cell(reading.totals, key, column)
+        return reading.cell(reading.row_of(key), family.columns.index(column))
 
     def gained(self, key: Key, column: str) -> int | None:
         """Return the gain of a cell over ``elapsed_ns``."""
-        return None if self.pair is None else self._cell(self._gains, key, column)
+        if self.pair is None:
+            return None
+        if self.family.per_cpu:
+            return self._cell(self._gains, key, column)
+        return self.family.absent if self.reading.row_of(key) is None else self.pair.cell_gain(key, column)
 
     def per_sec(self, key: Key, column: str) -> float | None:
         """Return the gain of a cell per second."""
@@ -356,8 +398,13 @@ class RatedReading:
 
     def rates(self, column: str) -> Iterator[tuple[Key, float | None]]:
         """Yield every row's key with the rate of one column."""
-        for key in self.keys:
-            yield key, self.per_sec(key, column)
+        pair = self.pair
+        if pair is None:
+            yield from ((key, None) for key in self.keys)
+        else:
+            elapsed_ns = pair.elapsed_ns
+            for key, gained in zip(self.keys, pair.column_gains(column), strict=True):
+                yield key, per_sec(gained, elapsed_ns)
 
     def _cell(self, rows: dict[Key, tuple[int | None, ...]], key: Key, column: str) -> int | None:
         row = rows.get(key)

@@ -64,6 +64,11 @@ class ProtocolRow:
     name: str
     counts: Counts
 
+    def __init__(self, direction: Direction, number: int, name: str, counts: Counts) -> None:
+        """Set all fields, as ``Counts`` does."""
+        values = {"direction": direction, "number": number, "name": name, "counts": counts}
+        object.__setattr__(self, "__dict__", values)
+
 
 @frozen
 class DirectionTraffic:
@@ -249,11 +254,13 @@ def rated_counts(counts: Sequence[int | None], gains: Sequence[int | None] | Non
 def add_counts(rows: Iterable[Counts]) -> Counts:
     """Return the sum of the known values; None only where no value is known."""
     rows = tuple(rows)
+    if len(rows) == 1:
+        return rows[0]
     return Counts(
-        sum_known(r.packets for r in rows),
-        sum_known(r.bytes for r in rows),
-        sum_known(r.packets_per_sec for r in rows),
-        sum_known(r.bits_per_sec for r in rows),
+        sum_known([row.packets for row in rows]),
+        sum_known([row.bytes for row in rows]),
+        sum_known([row.packets_per_sec for row in rows]),
+        sum_known([row.bits_per_sec for row in rows]),
     )
 
 

@@ -83,6 +83,11 @@ class _Moment:
         A retreat from native XDP begins when the load has lasted for 1 s, and is over after 2 to 3 s: with 3 s more,
         what made it necessary would be named too late.
         """
+        if label not in self._short_by_label:
+            self._short_by_label[label] = self._find_short(label)
+        return self._short_by_label[label]
+
+    def _find_short(self, label: str) -> Snapshot | None:
         name = reading_key("protocols", label, "rx")
         now = self.sample.readings.get(name)
         before = None if self.before_short is None else self.before_short.readings.get(name)
@@ -95,6 +100,11 @@ class _Moment:
         if oldest.seq not in self._since_attach:
             self._since_attach[oldest.seq] = derive_snapshot(oldest, self.sample)
         return self._since_attach[oldest.seq]
+
+    @cached_property
+    def _short_by_label(self) -> dict[str, Snapshot | None]:
+        """Answers of ``short_of``: every check of an interface asks."""
+        return {}
 
     @cached_property
     def _since_attach(self) -> dict[int, Snapshot]:

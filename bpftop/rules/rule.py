@@ -107,6 +107,30 @@ class RuleInput:
     last_interval: Snapshot | None = None
     """Snapshot of the last interval, for cells per CPU: older samples are kept without them."""
 
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        limits: Mapping[str, Limit],
+        clearing: bool = False,
+        interface_snapshot: InterfaceSnapshot | None = None,
+        mean: Callable[[str, float, float], float | None] = lambda name, seconds, until_s: None,
+        recent: Callable[[str, float], Sequence[tuple[float, float]]] = lambda name, seconds: (),
+        baselines: Mapping[str, float] | None = None,
+        last_interval: Snapshot | None = None,
+    ) -> None:
+        """Set all fields: each check of each tick makes one, and the method that all classes share takes five calls."""
+        values = {
+            "snapshot": snapshot,
+            "limits": limits,
+            "clearing": clearing,
+            "interface_snapshot": interface_snapshot,
+            "mean": mean,
+            "recent": recent,
+            "baselines": {} if baselines is None else baselines,
+            "last_interval": last_interval,
+        }
+        object.__setattr__(self, "__dict__", values)
+
     def limit(self, name: str) -> float:
         """Return the level of a limit that applies now: the clear level while a finding clears."""
         return self.limits[name].level(self.clearing)

@@ -131,7 +131,7 @@ class SeamedApp(App[None]):
         ]
         if rows:
             self._display(screen, SmallerUpdate(rows, self.writer))
-        covered: set[Widget] = set(painted) - uncovered.keys()
+        covered: set[Widget] = {widget for widget in painted if widget not in uncovered}
         for widget, cells in painted.items():
             if widget in covered:
                 widget._set_dirty(*cells)
