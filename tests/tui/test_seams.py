@@ -97,7 +97,7 @@ def test_a_tick_is_one_update_without_messages_of_widgets(monkeypatch: pytest.Mo
     perform(scenario, size=(160, 50))
 
 
-def test_a_tick_renders_no_widget_unless_something_stands_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tick_renders_no_widget_without_a_toast(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(stage: Stage) -> None:
         rendered: list[Widget] = []
         render_lines = CellWidget.render_lines
