@@ -74,7 +74,7 @@ def test_a_dropped_packet_has_its_reason_function_and_interface(lab: Lab, tmp_pa
         said = end(process)
     packets, cost = said.splitlines()
     assert packets == f"bpftop: 3 packets in {path}; 3 packets matched, none was left out"
-    assert re.fullmatch(r"bpftop: the capture took 0\.\d+ ms of CPU time, [1-9]\d+ ns a packet", cost)
+    assert re.fullmatch(r"bpftop: the capture took \d+\.\d+ ms of CPU time, [1-9]\d+ ns a packet", cost)
     rows = fields(
         path, "frame.comment", "frame.interface_name", "ip.src", "udp.dstport", "frame.packet_flags_direction"
     )

@@ -188,7 +188,7 @@ def test_a_fifo_is_written_to(tmp_path: Path) -> None:
     reader = threading.Thread(target=lambda: read.append(fifo.read_text()))
     reader.start()
     assert bpftop("snapshot", *QUICK, "-o", str(fifo)).returncode == 0
-    reader.join(5)
+    reader.join(LIMIT_S)
     assert json.loads(read[0])["schema"] == "bpftop.snapshot/1"
 
 

@@ -99,7 +99,7 @@ def test_c_writes_a_file_and_says_its_path(
         assert "● 3 packets" in stage.line(1)
         await stage.press("c")
         await until(stage, lambda: "captured 3 packets in " in stage.said())
-        assert "; the capture took 0." in stage.said()
+        assert re.search(r"; the capture took \d+\.\d+ ms of CPU time", stage.said())
         await stage.tick()
         assert "●" not in stage.line(1)
 
