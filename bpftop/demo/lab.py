@@ -31,7 +31,7 @@ from bpftop.kernel.privileges import privileges_remedy
 
 Result = TypeVar("Result")
 
-ANSWER_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 30.0
 COMMAND_TIMEOUT_S = 10.0
 _PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 _BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv.pop()); from bpftop.demo.side_process import main; main()"
