@@ -44,9 +44,11 @@ def live_source(
     names = interface_names(arguments)
     request = attach_request(arguments, settings, interactive=on_screen is not None)
     with garbage_kept():
-        from bpftop.collect.attach.counter_loading import EarlyCounters
+        from bpftop.collect.attach.early_start import EarlyStart
 
-        early = None if request.attach == "none" else EarlyCounters()
+        early = None if request.attach == "none" else EarlyStart()
+        if early is not None and arguments.netns is None:
+            early.read_devices(names)
         from bpftop.collect.live import LiveSource
         from bpftop.collect.live_options import SCREEN_GAP_S, LiveOptions
 

@@ -15,7 +15,6 @@ from bpftop.collect.attach.attachment import Attachment
 from bpftop.collect.attach.attachments import PATIENCE_NS, Attachments, AttachProgress
 from bpftop.collect.bpf.flow_counter import FlowRequest, thinner_request
 from bpftop.collect.bpf.flow_reader import FlowReader
-from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.collector import Collectors, CounterRows
 from bpftop.collect.devices.device_stack import DeviceStack
 from bpftop.collect.devices.load_meter import LOAD_WINDOW_NS
@@ -32,7 +31,7 @@ from bpftop.model.sample import Reading, Sample, reading_key
 from bpftop.model.units import NS_PER_SEC
 
 if TYPE_CHECKING:
-    from bpftop.collect.attach.counter_loading import EarlyCounters
+    from bpftop.collect.attach.early_start import EarlyStart
     from bpftop.collect.devices.device_watch import DeviceWatch
 
 WATCHED_BPF_EVERY_NS = 10**9
@@ -58,7 +57,7 @@ class LiveSource:
         names: the interfaces to watch.
         options: how to attach and what to read.
         progress: called while programs are attached. With a terminal in the request the samples begin meanwhile.
-        early: counters that are being loaded already. The source closes them.
+        early: a start that is under way, without ``netns`` with readings of these interfaces. The source closes it.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class LiveSource:
         names: Sequence[str],
         options: LiveOptions,
         progress: AttachProgress | None = None,
-        early: EarlyCounters | None = None,
+        early: EarlyStart | None = None,
     ) -> None:
         if not names:
             raise BpftopError("no interface to watch; name one, `ip link` lists them")
@@ -186,12 +185,14 @@ class LiveSource:
             limits = machine_limits(Tree())
             stack.enter_context(inside(self._options.netns))
             self._netns_inode = namespace_inode()
-        netdev = Netdev()
-        stack.callback(netdev.close)
+        netdev = self._early.netdev if self._early is not None else None
+        if netdev is None:
+            netdev = Netdev()
+            stack.callback(netdev.close)
         self._attachments = Attachments(
             self._options.request,
             netdev,
-            make_counter=PacketCounter if self._early is None else self._early.make,
+            early=self._early,
             netns=self._options.netns_name,
             progress=self._progress,
             stopped=lambda: self._closed,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from bpftop.collect.attach.fact_gathering import gather
-from bpftop.collect.devices.load_meter import DeviceReading, measure_load
+from bpftop.collect.devices.load_meter import measure_load
 from bpftop.doctor.answers import Answer, Question, Verdict, no, not_applicable, unknown, yes
 from bpftop.doctor.bpf import HOOK_NAMES, PROGRAM_NAMES
 from bpftop.fields import replace
@@ -16,7 +16,7 @@ from bpftop.hooks.attach_facts import LINK_LAYERS, AttachFacts, AttachRequest
 from bpftop.hooks.effects import changes
 from bpftop.hooks.plan import plan
 from bpftop.hooks.steps import CLSACT, TCX, AttachStep
-from bpftop.kernel.net.netdev import IFF_UP, Device, Netdev
+from bpftop.kernel.net.netdev import IFF_UP, Device, DeviceReading, Netdev
 from bpftop.kernel.privileges import COUNTING, Privileges, missing_remedy
 from bpftop.model.units import si
 

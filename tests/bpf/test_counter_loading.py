@@ -1,4 +1,4 @@
-"""Counters that are loaded in threads of their own."""
+"""A counter that is loaded in a thread of its own."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from contextlib import closing
 
 import pytest
 
-from bpftop.collect.attach.counter_loading import CounterLoading, EarlyCounters
+from bpftop.collect.attach.counter_loading import CounterLoading
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.kernel.bpf.program import program_info
 from bpftop.kernel.check import KernelError
-from tests.bpf.watching import is_loaded
 
 pytestmark = pytest.mark.bpf
 
@@ -24,20 +23,7 @@ def no_thread(_: threading.Thread) -> None:
     raise RuntimeError("can't start new thread")
 
 
-def test_early_counter_serves_the_first_who_asks() -> None:
-    with closing(EarlyCounters()) as counters:
-        assert not counters.asked.is_set()
-        first = counters.make("count_tc", "tx", "ethernet")
-        assert counters.asked.is_set()
-        with closing(first), closing(counters.make("count_tc", "tx", "ethernet")) as second:
-            ids = {first.program.prog_id, second.program.prog_id}
-            assert len(ids) == 2
-            assert {program_info(prog_id).name for prog_id in ids} == {"count_tc"}
-            assert second.map_fd != first.map_fd
-    assert not any(is_loaded(prog_id) for prog_id in ids)
-
-
-def test_early_counter_that_nobody_takes_is_unloaded() -> None:
+def test_counter_that_nobody_takes_is_unloaded() -> None:
     made: list[PacketCounter] = []
 
     def noted() -> PacketCounter:

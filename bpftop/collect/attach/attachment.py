@@ -12,7 +12,7 @@ from bpftop.collect.attach.fact_gathering import gather, occupants
 from bpftop.collect.attach.leftovers import remove_clsact_leftovers
 from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
 from bpftop.collect.bpf.packet_counter import PacketCounter
-from bpftop.collect.devices.load_meter import LOAD_WINDOW_NS, DeviceReading, LoadWatch, SoftirqShares, measure_load
+from bpftop.collect.devices.load_meter import LOAD_WINDOW_NS, LoadWatch, SoftirqShares, measure_load
 from bpftop.collect.devices.rtnetlink_counters import links_reading, lower_here
 from bpftop.errors import BpftopError
 from bpftop.fields import replace
@@ -20,7 +20,7 @@ from bpftop.hooks import effects, messages
 from bpftop.hooks.attach_facts import AttachFacts, AttachRequest
 from bpftop.hooks.plan import plan
 from bpftop.hooks.steps import NATIVE, TCX, AttachPlan
-from bpftop.kernel.net.netdev import Device, Netdev
+from bpftop.kernel.net.netdev import Device, DeviceReading, Netdev
 from bpftop.model.sample import Direction, Interface, Reading, reading_key
 
 

@@ -7,16 +7,16 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
-from bpftop.collect.attach.attached_hooks import MakeCounter
 from bpftop.collect.attach.attachment import Attachment
+from bpftop.collect.attach.early_start import EarlyStart
 from bpftop.collect.bpf.flow_counter import FlowRequest
 from bpftop.collect.bpf.packet_counter import PacketCounter
-from bpftop.collect.devices.load_meter import DeviceReading, SoftirqShares
+from bpftop.collect.devices.load_meter import SoftirqShares
 from bpftop.collect.sockets.owners import PROC
 from bpftop.config.resources import free_files, open_file_limit
 from bpftop.errors import BpftopError
 from bpftop.hooks.attach_facts import AttachRequest
-from bpftop.kernel.net.netdev import Netdev
+from bpftop.kernel.net.netdev import DeviceReading, Netdev
 
 AttachProgress = Callable[[int, int], object]
 """Called with the number of interfaces whose programs are attached, and the number of all interfaces."""
@@ -53,14 +53,14 @@ class Attachments:
         request: AttachRequest,
         netdev: Netdev,
         *,
-        make_counter: MakeCounter = PacketCounter,
+        early: EarlyStart | None = None,
         netns: str | None = None,
         progress: AttachProgress | None = None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self.by_label: dict[str, Attachment] = {}
         self._request, self._netdev, self._netns = request, netdev, netns
-        self._make_counter = make_counter
+        self._early = early
         self._progress, self._stopped = progress, stopped
         self._softirq = SoftirqShares(PROC)
         self._waiting: deque[str] = deque()
@@ -84,9 +84,10 @@ class Attachments:
         """
         devices: dict[int, tuple[str, DeviceReading]] = {}
         for name in names:  # all before the first attach, so that the load of each is known without a wait
-            device = self._netdev.find(name, self._netns)
-            if device.ifindex not in devices:  # else another name of an interface that is watched already
-                devices[device.ifindex] = name, DeviceReading(device, time.monotonic_ns())
+            before = None if self._early is None else self._early.readings.get(name)
+            if before is None:
+                before = DeviceReading(self._netdev.find(name, self._netns), time.monotonic_ns())
+            devices.setdefault(before.device.ifindex, (name, before))  # two names may be those of one interface
         self._total = len(devices)
         by_load = sorted(devices.values(), key=_carried_bytes, reverse=True)
         self._busiest = [name for name, _ in by_load]
@@ -101,7 +102,7 @@ class Attachments:
                 request,
                 self._netdev,
                 netns=self._netns,
-                make_counter=self._make_counter,
+                make_counter=PacketCounter if self._early is None else self._early.make_counter,
                 softirq=self._softirq,
             )
             self.by_label[name] = attachment

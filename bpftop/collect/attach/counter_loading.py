@@ -1,18 +1,14 @@
-"""Counters that are loaded in threads of their own, while something else goes on."""
+"""A counter that is loaded in a thread of its own, while something else goes on."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.config.resources import NoThread, start_thread
-from bpftop.hooks.attach_facts import LinkLayer
-from bpftop.hooks.steps import ProgramName
 from bpftop.kernel.check import KernelError
-from bpftop.model.sample import Direction
 
 
 class CounterLoading:
@@ -50,27 +46,3 @@ class CounterLoading:
             self._counter = self._load()
         except BaseException as error:  # noqa: BLE001 take raises it
             self._error = error
-
-
-class EarlyCounters:
-    """Makes counters. The one that most interfaces need for TX is loaded from now on, while the rest is imported.
-
-    ``asked`` is set once a counter was asked for: from then on the thread that attaches waits for the kernel.
-    """
-
-    def __init__(self) -> None:
-        self.asked = threading.Event()
-        likely: tuple[ProgramName, Direction, LinkLayer] = ("count_tc", "tx", "ethernet")
-        self._loading = {likely: CounterLoading(partial(PacketCounter, *likely))}
-
-    def make(self, program: ProgramName, direction: Direction, layer: LinkLayer) -> PacketCounter:
-        """Return a counter, which the caller owns. Raises KernelError."""
-        self.asked.set()
-        loading = self._loading.pop((program, direction, layer), None)
-        return PacketCounter(program, direction, layer) if loading is None else loading.take()
-
-    def close(self) -> None:
-        """Unload what nobody took."""
-        self.asked.set()
-        while self._loading:
-            self._loading.popitem()[1].close()

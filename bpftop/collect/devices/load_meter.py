@@ -9,9 +9,9 @@ from pathlib import Path
 
 from bpftop.collect.procfs.cpu_times import cpu_ticks
 from bpftop.collect.procfs.open_file import HeldFile
-from bpftop.fields import frozen, replace
+from bpftop.fields import replace
 from bpftop.hooks.attach_facts import Load
-from bpftop.kernel.net.netdev import Device, Netdev
+from bpftop.kernel.net.netdev import Device, DeviceReading, Netdev
 from bpftop.model.families import FAMILIES
 from bpftop.model.readings import pair_readings
 from bpftop.model.sample import Reading
@@ -22,14 +22,6 @@ LOAD_WINDOW_NS = NS_PER_SEC  # a burst that is shorter is no load
 # first screen.
 SHORT_WINDOW_NS = 25_000_000
 _SOFTIRQ = FAMILIES["cpu_times"].columns.index("softirq_ns")
-
-
-@frozen
-class DeviceReading:
-    """A device with its counters, read at ``read_ns`` (CLOCK_MONOTONIC)."""
-
-    device: Device
-    read_ns: int
 
 
 class LoadMeter:

@@ -98,6 +98,14 @@ class Device:
         return None if prog_id == own_prog_id else prog_id
 
 
+@frozen
+class DeviceReading:
+    """A device with its counters, read at ``read_ns`` (CLOCK_MONOTONIC)."""
+
+    device: Device
+    read_ns: int
+
+
 class Netdev:
     """The devices of the network namespace that the calling thread is in at construction.
 

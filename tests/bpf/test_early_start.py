@@ -1,0 +1,64 @@
+"""A start that is begun before the modules of a live source are imported."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from bpftop.collect.attach import early_start
+from bpftop.collect.attach.attachments import Attachments
+from bpftop.collect.attach.early_start import EarlyStart
+from bpftop.collect.bpf.packet_counter import PacketCounter
+from bpftop.errors import BpftopError
+from bpftop.hooks.attach_facts import AttachRequest, LinkLayer
+from bpftop.hooks.steps import ProgramName
+from bpftop.kernel.bpf.program import program_info
+from bpftop.kernel.check import KernelError
+from bpftop.model.sample import Direction
+from tests.bpf.devices import Lab
+from tests.bpf.watching import is_loaded
+
+pytestmark = pytest.mark.bpf
+
+
+def test_early_counter_serves_the_first_who_asks() -> None:
+    with closing(EarlyStart()) as early:
+        assert not early.asked.is_set()
+        first = early.make_counter("count_tc", "tx", "ethernet")
+        assert early.asked.is_set()
+        with closing(first), closing(early.make_counter("count_tc", "tx", "ethernet")) as second:
+            ids = {first.program.prog_id, second.program.prog_id}
+            assert len(ids) == 2
+            assert {program_info(prog_id).name for prog_id in ids} == {"count_tc"}
+            assert second.map_fd != first.map_fd
+    assert not any(is_loaded(prog_id) for prog_id in ids)
+
+
+def test_early_reading_stands_for_the_device_it_was_read_from(lab: Lab) -> None:
+    lab.veth()
+    with closing(EarlyStart()) as early:
+        early.read_devices(["v0"])
+        netdev = early.netdev
+        assert netdev is not None
+        assert early.readings["v0"].device.ifindex == netdev.find("v0").ifindex
+        with closing(Attachments(AttachRequest("tcx"), netdev, early=early)) as attachments:
+            attachments.open(["v0"])
+            hooks = attachments.by_label["v0"].step(early.readings["v0"].read_ns).hooks
+            assert {direction: hook.hook for direction, hook in hooks.items()} == {"rx": "tcx", "tx": "tcx"}
+
+
+def test_early_start_on_no_interface_leaves_nothing_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[PacketCounter] = []
+
+    def noted(program: ProgramName, direction: Direction, layer: LinkLayer) -> PacketCounter:
+        made.append(PacketCounter(program, direction, layer))
+        return made[0]
+
+    monkeypatch.setattr(early_start, "PacketCounter", noted)
+    early = EarlyStart()
+    with pytest.raises(BpftopError, match='No interface named "nowhere0" in this network namespace'):
+        early.read_devices(["nowhere0"])
+    assert early.asked.is_set()
+    with pytest.raises(KernelError, match="EBADF"):
+        _ = made[0].program.prog_id
