@@ -103,6 +103,11 @@ class StageTotals:
             return None
         return cells.totals[self._index(until_ns)] if cells.totals else 0
 
+    def stands_still(self, row: StageRow, until_ns: int) -> bool:
+        """Return True if a stage was known in every tick until a moment, and never gained anything."""
+        cells = self._rows.get(row)
+        return cells is not None and not cells.totals and (cells.known_from_ns or until_ns) < until_ns
+
     def since(self, row: StageRow, from_ns: int, until_ns: int) -> int | None:
         """Return the gain of a stage between two moments, as far back as ticks are kept."""
         total = self.since_start(row, until_ns)

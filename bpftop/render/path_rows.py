@@ -40,7 +40,11 @@ class StageLine:
     @cached_property
     def _rates(self) -> tuple[float | None, ...]:
         """The rate of each interface of the selection."""
-        return tuple(stage_per_sec(self.selection.snapshot, self.stage, label) for label, _ in self.rows)
+        snapshot, stages = self.selection.snapshot, self.selection.history.stages
+        return tuple([
+            0.0 if stages.stands_still(row, self._now_ns) else stage_per_sec(snapshot, self.stage, row[0])
+            for row in self.rows
+        ])
 
     @cached_property
     def since_start(self) -> int | None:

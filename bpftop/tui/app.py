@@ -150,16 +150,18 @@ class BpftopApp(CapturingApp, inherit_bindings=False):
 
         A remark is the same with other numbers in it, such as the seconds that are left.
         """
-        moment = self.moment()
-        if moment is not None:
-            remarks = {clean(remark): _NUMBER.sub("", clean(remark)) for remark in moment.frame.remarks}
-            sentences = {remarks.get(sentence, sentence): sentence for sentence in notices(moment)}
-            new = [sentence for notice, sentence in sentences.items() if notice not in self._noticed]
-            for sentence in new[:MOST_TOASTS]:
-                self.say(sentence)
-            if len(new) > MOST_TOASTS:
-                self.say(f"{len(new) - MOST_TOASTS} more notices: {self.key_of('log')} shows all.")
-            self._noticed.update(sentences)
+        snapshot = self.choices.paused or self.snapshot
+        if snapshot is None:
+            return
+        said = self.sampling_thread.remarks()
+        remarks = {clean(remark): _NUMBER.sub("", clean(remark)) for remark in said}
+        sentences = {remarks.get(sentence, sentence): sentence for sentence in notices(snapshot, said)}
+        new = [sentence for notice, sentence in sentences.items() if notice not in self._noticed]
+        for sentence in new[:MOST_TOASTS]:
+            self.say(sentence)
+        if len(new) > MOST_TOASTS:
+            self.say(f"{len(new) - MOST_TOASTS} more notices: {self.key_of('log')} shows all.")
+        self._noticed.update(sentences)
 
     # The screen's content
 
@@ -282,7 +284,7 @@ class BpftopApp(CapturingApp, inherit_bindings=False):
         from bpftop.tui.screens.log import LogScreen
 
         moment = self.moment()
-        self.push_screen(LogScreen(self.said, notices(moment) if moment else []))
+        self.push_screen(LogScreen(self.said, notices(moment.snapshot, moment.frame.remarks) if moment else []))
 
     def action_theme(self) -> None:
         from bpftop.tui.screens.theme import ThemeScreen

@@ -39,6 +39,7 @@ class HelpText(TextPanel):
         hinted = [action for action, _ in pane.hints]
         own = [a for name in hinted for a in moment.frame.actions if a.id == name]
         others = [a for a in moment.frame.actions if a not in own]
+        said = notices(moment.snapshot, moment.frame.remarks)
         return [
             line((f"Help: {title}", "title"), ("   esc or ? goes back, y copies it all", "muted")),
             (),
@@ -47,7 +48,7 @@ class HelpText(TextPanel):
             *_section(f"Words of {title}", pane.terms, width),
             *_section("All other keys", _keys(others), width),
             *_section("Mouse", MOUSE, width),
-            *_section("Notices", [("!", sentence) for sentence in notices(moment)], width),
+            *_section("Notices", [("!", sentence) for sentence in said], width),
             *_section("The lines above the tables", LINE_TERMS.items(), width),
             *_section("What a packet and a byte are, by hook", HOOK_TERMS.items(), width),
             *(line((part, "muted")) for part in wrap(DASH, width)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from bpftop.fields import frozen
 from bpftop.model.units import si
@@ -50,14 +51,12 @@ def chart_lines(plot: Plot, width: int, height: int) -> list[Line]:
     below_rows = max(1, (height - 1) // 3) if plot.below else 0
     above_rows = max(1, height - 1 - below_rows)
     per_row = _per_row(plot, above_rows, below_rows)
-    lines = [
-        _row(plot, plot.above, UPWARDS, per_row, above_rows - 1 - y, _label(plot, per_row, above_rows, y))
-        for y in range(above_rows)
-    ]
+    above = _rows(plot.above, UPWARDS, per_row, above_rows)[::-1]
+    lines = [_with_label(plot, text, _label(plot, per_row, above_rows, y)) for y, text in enumerate(above)]
     lines.append(_axis(plot, width))
-    for y in range(below_rows):
+    for y, text in enumerate(_rows(plot.below, _DOWNWARDS, per_row, below_rows)):
         label = f"{plot.label(per_row * below_rows):>7} ┤" if y == below_rows - 1 and below_rows > 1 else "        │"
-        lines.append(_row(plot, plot.below, _DOWNWARDS, per_row, y, label))
+        lines.append(_with_label(plot, text, label))
     return lines
 
 
@@ -79,15 +78,27 @@ def _label(plot: Plot, per_row: float, above_rows: int, y: int) -> str:
     return "        │"
 
 
-def _row(plot: Plot, values: Sequence[float | None], cells: str, per_row: float, distance: int, label: str) -> Line:
-    """Return a row; ``distance`` is the number of rows between the row and the axis."""
+def _rows(values: Sequence[float | None], cells: str, per_row: float, count: int) -> list[str]:
+    """Return the texts of ``count`` rows, the row at the axis first."""
+    columns = [_column(value or 0.0, cells, per_row, count) for value in values]
+    return ["".join(row) for row in zip(*columns, strict=True)] if columns else [""] * count
+
+
+@lru_cache(maxsize=2048)
+def _column(value: float, cells: str, per_row: float, count: int) -> tuple[str, ...]:
+    """Return the cells of one value, the cell at the axis first. A chart moves on by one column, and keeps the others.
+
+    Little is not nothing: a value above zero has at least one part of the first cell.
+    """
     parts = len(cells) - 1
-    text = ""
-    for value in values:
-        filled = round(((value or 0.0) / per_row - distance) * parts)
-        if value and distance == 0:
-            filled = max(1, filled)  # little is not nothing
-        text += cells[max(0, min(parts, filled))]
+    filled = [round((value / per_row - distance) * parts) for distance in range(count)]
+    if value:
+        filled[0] = max(1, filled[0])
+    return tuple([cells[max(0, min(parts, each))] for each in filled])
+
+
+def _with_label(plot: Plot, text: str, label: str) -> Line:
+    """Return a row with its part of the scale at the left, and the cell under the cursor in another role."""
     at = plot.cursor
     if at is None or not 0 <= at < len(text):
         return Span(label, "muted"), Span(text, "trend")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bpftop.model.sample import DIRECTIONS, Hook, Interface
+from bpftop.model.snapshot import Snapshot
 from bpftop.model.timestamps import clock_time, rfc3339_seconds
 from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.line import Line, Span, clean, ends, length, line
@@ -33,18 +34,21 @@ class HeaderLine(Region):
         return [ends(left, clock, width)]
 
 
-def notices(moment: Moment) -> list[str]:
-    """Return every sentence about missing parts and about changes that bpftop made by itself."""
-    sentences = [clean(remark) for remark in moment.frame.remarks]
-    for interface in moment.snapshot.interfaces:
-        prefix = f"{clean(interface.label)}: " if moment.has_many_interfaces else ""
+def notices(snapshot: Snapshot, remarks: Iterable[str]) -> list[str]:
+    """Return every sentence about missing parts and about changes that bpftop made by itself.
+
+    ``remarks`` are sentences about the source of the samples and about the recording.
+    """
+    sentences = [clean(remark) for remark in remarks]
+    for interface in snapshot.interfaces:
+        prefix = f"{clean(interface.label)}: " if len(snapshot.interfaces) > 1 else ""
         sentences += [f"{prefix}{clean(notice)}" for notice in interface.interface.notices]
         if any(interface.traffic(d).hook.batch is False for d in DIRECTIONS):
             slow = "maps are read entry by entry (single lookups): this kernel has no batch lookup for them"
             sentences.append(f"{prefix}{slow}")
     return sentences + [
         f"{clean(part)}: {clean(reason)}"
-        for part, reason in moment.snapshot.unavailable.items()
+        for part, reason in snapshot.unavailable.items()
         if part.startswith("traffic/")  # other parts are explained in their own panes
     ]
 

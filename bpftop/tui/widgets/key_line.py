@@ -17,6 +17,9 @@ ALWAYS = (("palette", "all"), ("help", "help"), ("quit", "quit"))
 class KeyLine(Region):
     """Keys and what they do; each can be clicked."""
 
+    def depends_on(self, moment: Moment) -> object:
+        return moment.frame.hints, moment.frame.actions
+
     def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
         right = _hints(moment, ALWAYS)[:-1]
         left: Line = ()

@@ -57,6 +57,7 @@ class Region(CellWidget):
         self.lines: list[Line] = []
         """The lines on the screen, of the region's width."""
         self._drawn: list[Line] = []
+        self._drawn_from: object = None
         self._fitted_to = (0, 0)
         self._strips: dict[int, Strip] = {}
         self._role_styles: RoleStyles | None = None
@@ -67,6 +68,10 @@ class Region(CellWidget):
         Called with the lock held.
         """
         raise NotImplementedError
+
+    def depends_on(self, moment: Moment) -> object:
+        """Return all that ``draw`` makes the lines from; it is not called again while that is equal. None: always."""
+        return None
 
     def show(self, moment: Moment) -> None:
         """Draw a moment; where the region is hidden, when it comes back."""
@@ -85,8 +90,11 @@ class Region(CellWidget):
             return
         width, height = self.size  # once: Textual computes the size from borders and scrollbars at each access
         if width >= LEAST_WIDTH and height:
-            with self.moment.lock:
-                self._paint(self.draw(self.moment, width, height))
+            depends_on = self.depends_on(self.moment)
+            if depends_on is None or self._drawn_from != (depends_on, width, height):
+                self._drawn_from = (depends_on, width, height)
+                with self.moment.lock:
+                    self._paint(self.draw(self.moment, width, height))
 
     def on_resize(self) -> None:
         self.redraw()
@@ -169,6 +177,9 @@ class Region(CellWidget):
 
 def _fitted(spans: Line, width: int) -> Line:
     """Return a line of exactly ``width`` cells; a longer one is cut at a word."""
+    whole = text(spans)
+    if len(whole) <= width and whole.isascii() and whole.isprintable():  # nearly all lines
+        return spans if len(whole) == width else (*spans, Span(" " * (width - len(whole))))
     return _cleaned(fit(shortened(spans, width), width))
 
 
@@ -182,23 +193,24 @@ def _cleaned(spans: Line) -> Line:
 
 def changed_spans(before: Line, after: Line) -> list[tuple[int, int]]:
     """Return (begin, end) of the spans of cells that differ between two lines of equal length."""
-    if list(map(_shape, before)) == list(map(_shape, after)):  # as in a table: only its cells have changed
-        changed, x = [], 0
-        for old, new in zip(before, after, strict=True):
-            if old[0] != new[0]:
-                changed += [x + i for i, (a, b) in enumerate(zip(old[0], new[0], strict=True)) if a != b]
-            x += len(old[0])
-        return _merged(changed)
+    changed: list[int] = []
+    x = 0
+    if len(before) == len(after):
+        for (old, old_role, _), (new, role, _) in zip(before, after, strict=True):
+            size = len(old)
+            if size != len(new) or old_role != role:
+                break
+            if old != new:
+                changed += [x + i for i, (a, b) in enumerate(zip(old, new, strict=True)) if a != b]
+            x += size
+        else:  # as in a table: only its cells have changed
+            return _merged(changed)
     old_line, new_line = _characters_and_roles(before), _characters_and_roles(after)
     changed = [i for i, (a, b) in enumerate(zip(old_line[0], new_line[0], strict=True)) if a != b]
     if old_line[1] != new_line[1]:
         changed_roles = (i for i, (a, b) in enumerate(zip(old_line[1], new_line[1], strict=True)) if a != b)
         changed = sorted({*changed, *changed_roles})
     return _merged(changed)
-
-
-def _shape(span: Span) -> tuple[int, str]:
-    return len(span[0]), span[1]
 
 
 def _merged(changed: Iterable[int]) -> list[tuple[int, int]]:

@@ -12,6 +12,10 @@ from bpftop.tui.widgets.region import Region
 class TabLine(Region):
     """Tabs that can be clicked, with their names where these and the way back fit; else the digits alone."""
 
+    def depends_on(self, moment: Moment) -> object:
+        frame = moment.frame
+        return frame.place, frame.tabs, frame.trail, frame.marks, frame.actions
+
     def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
         crumbs = _crumbs(moment)
         for names, after in ((True, " "), (True, ""), (False, " ")):

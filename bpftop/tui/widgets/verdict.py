@@ -27,7 +27,8 @@ class VerdictBlock(Region):
             first = _cause(moment, causes[0], width)
             second = _second_line(moment, causes, width)
         above = [*first, *second][: LINES - 1]
-        hidden = 0 if any(span.text.startswith("! ") for spans in above for span in spans) else len(notices(moment))
+        is_shown = any(span.text.startswith("! ") for spans in above for span in spans)
+        hidden = 0 if is_shown else len(notices(moment.snapshot, moment.frame.remarks))
         return [*above, _checks_line(moment, width, bool(causes), hidden)]
 
 
@@ -66,7 +67,7 @@ def _nothing_found(moment: Moment) -> list[Line]:
 
 def _notice(moment: Moment, width: int) -> list[Line]:
     """Return the first notice; the log of messages has all of them. An empty line where there is none."""
-    sentences = notices(moment)
+    sentences = notices(moment.snapshot, moment.frame.remarks)
     if not sentences:
         return [()]
     more = line((f"  {len(sentences) - 1} more: ", "muted"), (moment.frame.key_of("log"), "key", "log"))
