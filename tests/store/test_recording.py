@@ -20,6 +20,7 @@ from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import Sample
 from bpftop.model.timestamps import rfc3339_seconds
 from bpftop.store import recording_writer
+from bpftop.store.encoding.sample_lines import LineReader
 from bpftop.store.recorder import Recorder
 from bpftop.store.recording import Recording
 from bpftop.store.recording_writer import KEY_EVERY_TICKS, LIMIT_MIN_BYTES, RecordingLimits, Writer
@@ -310,17 +311,22 @@ def test_missing_folder_is_one_sentence(tmp_path: Path) -> None:
 
 
 OLD = Path(__file__).with_name("version_1.bpftop.xz")
-"""Three samples of Machine(cpus=1, protocols=2, flows=True), recorded with version 1 of the file."""
+"""Three samples of Machine(cpus=1, protocols=2, flows=True), recorded with version 1 of the file.
+
+``version_1.samples.xz`` has them as JSON lines: with every new counter the machine has other numbers.
+"""
 
 
 def test_a_recording_of_version_1_is_read_and_continued(tmp_path: Path) -> None:
-    samples = list(Machine(cpus=1, protocols=2, flows=True).samples(6))
+    lines = lzma.decompress(OLD.with_name("version_1.samples.xz").read_bytes()).splitlines()
+    old = list(map(LineReader().read, lines))
     path = tmp_path / "old"
     path.write_bytes(lzma.decompress(OLD.read_bytes()))
-    assert read(str(path)) == samples[:3]
+    assert read(str(path)) == old
     assert sql(str(path), "PRAGMA user_version") == [(1,)]
-    recorded(path, samples[3:])
-    assert read(str(path)) == samples
+    later = list(Machine(cpus=1, protocols=2, flows=True).samples(6))[3:]
+    recorded(path, later)
+    assert read(str(path)) == [*old, *later]
     assert sql(str(path), "PRAGMA user_version") == [(2,)]
 
 
