@@ -122,11 +122,11 @@ def live_session(
     arguments: argparse.Namespace, settings: Settings, *, count: int | None = None, flows: bool = False
 ) -> Iterator[tuple[Iterator[Sample], SampleSource]]:
     """Yield the samples of a live source as ``live_samples`` does, and the source. ``flows``: count flows."""
+    source = live_source(arguments, settings)
     with garbage_kept():
-        from bpftop.collect.broadcast import Broadcast
+        from bpftop.collect.broadcast import Broadcast  # late: a program is being loaded by now
 
-        source = live_source(arguments, settings)
-        broadcast = Broadcast(source, count)
+    broadcast = Broadcast(source, count)
     reader = broadcast.reader()
     with before_forced_exit(partial(broadcast.close, DETACH_LIMIT_S)), broadcast:
         source.wait_until_loading()

@@ -87,7 +87,7 @@ class Attachments:
             before = None if self._early is None else self._early.readings.get(name)
             if before is None:
                 before = DeviceReading(self._netdev.find(name, self._netns), time.monotonic_ns())
-            devices.setdefault(before.device.ifindex, (name, before))  # two names may be those of one interface
+            devices.setdefault(before.device.ifindex, (name, before))  # two names may name one interface
         self._total = len(devices)
         by_load = sorted(devices.values(), key=_carried_bytes, reverse=True)
         self._busiest = [name for name, _ in by_load]
