@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from bpftop.errors import BpftopError
 from bpftop.fields import field, mutable, replace
@@ -112,6 +112,9 @@ def _without_previous(reading: Reading | None) -> Reading | None:
     return None if reading is None else replace(reading, previous=None)
 
 
+_NONE_MISSING: frozenset[int] = frozenset()
+
+
 class ReadingBuilder:
     """A builder of readings of one family. Keys stay the same object while the set of rows is unchanged."""
 
@@ -128,6 +131,9 @@ class ReadingBuilder:
         if keys != self._keys.get(label):
             self._keys[label] = keys
         cells = [cell for row in rows.values() for cell in row]
-        missing = frozenset(i for i, cell in enumerate(cells) if cell is None)
-        values = array("Q", [cell or 0 for cell in cells])
+        missing = _NONE_MISSING
+        if None in cells:
+            missing = frozenset([i for i, cell in enumerate(cells) if cell is None])
+            cells = [cell or 0 for cell in cells]
+        values = array("Q", cast("list[int]", cells))
         return Reading(self._family.name, read_ns, cost_ns, epoch, self._keys[label], values, missing)

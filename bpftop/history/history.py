@@ -85,7 +85,7 @@ class History:
         before, self._newest = self._newest, sample
         snapshot = self._analyzer.push(sample)
         self._extend(snapshot)
-        self._diagnoses.append(self._diagnosis_packer.pack(snapshot.diagnosis))
+        self._diagnoses.append(self._diagnosis_packer.pack_again(snapshot.diagnosis))
         if before is not None:
             self._packed.append(self._packer.pack(before))
             self._packed_ns.append(before.mono_ns)

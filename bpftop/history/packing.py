@@ -34,6 +34,13 @@ class Packer(Generic[T]):
     def __init__(self) -> None:
         self._dictionary = b""
         self._left = 0
+        self._last: tuple[T, Packed[T]] | None = None
+
+    def pack_again(self, value: T) -> Packed[T]:
+        """Return the packed value; of a value that equals the last one, the same object."""
+        if self._last is None or self._last[0] != value:
+            self._last = value, self.pack(value)
+        return self._last[1]
 
     def pack(self, value: T) -> Packed[T]:
         """Return the packed value."""

@@ -150,10 +150,9 @@ class RuleInput:
 
     def rate(self, family: str, key: Key, column: str, *where: str) -> float:
         """Return the rate per second of one cell. Raises InputUnavailable, NotEnoughData."""
-        reading = self.reading(family, *where)
-        if reading.value(key, column) is None:
+        value, rate = self.reading(family, *where).value_and_rate(key, column)
+        if value is None:
             raise InputUnavailable(f"{'/'.join(map(str, key)) or column} is not there on this kernel")
-        rate = reading.per_sec(key, column)
         if rate is None:
             raise NotEnoughData
         return rate

@@ -7,6 +7,7 @@ MaxConn, is not read.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from bpftop.collect.collector import CounterRows, Unavailable
 from bpftop.collect.procfs.proc_file import ProcFileCollector
@@ -26,7 +27,7 @@ class CounterFile(ProcFileCollector):
     def __init__(self, tree: Tree) -> None:
         self.path = self.path or f"net/{self.name}"
         super().__init__(tree)
-        self._keys: list[tuple[str, Key]] = [(counter, (counter,)) for counter in self.counters]
+        self._keys: list[Key] = [(counter,) for counter in self.counters]
         self.words: Mapping[str, str] = {}
         """Counter -> digits of the last reading, for collectors that look only after a counter has moved."""
 
@@ -36,10 +37,13 @@ class CounterFile(ProcFileCollector):
 
     def parse(self, text: str) -> Mapping[str, CounterRows]:
         self.words = words = self.parse_words(text)
-        rows = {key: [parse_u64(words[counter]) if counter in words else None] for counter, key in self._keys}
-        if all(cell is None for (cell,) in rows.values()):
+        cells = [None if word is None else int(word) for word in map(words.get, self.counters)]
+        known = [cell for cell in cells if cell is not None]
+        if not known:
             raise Unavailable(f"{self.subject}: /proc/{self.path} has none of the counters that bpftop reads")
-        return {self.name: rows}
+        if min(known) < 0 or max(known) >= 1 << 64:
+            raise ValueError("a number is out of range")
+        return {self.name: dict(zip(self._keys, zip(cells, strict=True), strict=True))}
 
 
 class Snmp(CounterFile):
@@ -105,13 +109,20 @@ def parse_line_pairs(text: str) -> dict[str, str]:
         raise ValueError(f"it has {len(lines)} lines, which are no pairs")
     words: dict[str, str] = {}
     for names_line, values_line in zip(lines[::2], lines[1::2], strict=True):
-        group, *names = names_line.split() or [""]
+        group, names = _names_of(names_line)
         same_group, *values = values_line.split() or [""]
         if group != same_group or len(names) != len(values):
             raise ValueError(f"the line of names of {group!r} and the line below it do not fit together")
-        prefix = group.rstrip(":")
-        words.update(zip([prefix + name for name in names], values, strict=True))
+        words.update(zip(names, values, strict=True))
     return words
+
+
+@lru_cache(maxsize=64)
+def _names_of(line: str) -> tuple[str, tuple[str, ...]]:
+    """Return the group of a line of names, and the names with the group before them: the same at every tick."""
+    group, *names = line.split() or [""]
+    prefix = group.rstrip(":")
+    return group, tuple([prefix + name for name in names])
 
 
 def parse_u64(word: str) -> int:

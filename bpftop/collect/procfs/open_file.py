@@ -37,11 +37,11 @@ class HeldFile:
         self._surely_the_end = _READ_BYTES if one_record else _SURELY_THE_END
         self._fd = -1
         self._visit: object = None
-        self._failure: tuple[int | None, str | None] | None = None
+        self._failure: OSError | None = None
         self._retry_ns = 0
 
     def text(self) -> str:
-        """Return the whole content. Raises OSError; for RETRY_NS after a failure without trying again."""
+        """Return the whole content. Raises OSError; for RETRY_NS after a failure the same one, without trying again."""
         visit = namespace_visit()
         if self._fd >= 0 and visit == self._visit:
             try:
@@ -49,7 +49,7 @@ class HeldFile:
             except OSError:  # the file's object is gone; the path may lead to another object
                 pass
         elif self._failure is not None and visit == self._visit and time.monotonic_ns() < self._retry_ns:
-            raise OSError(*self._failure, str(self._path))
+            raise self._failure.with_traceback(None)
         self.close()
         self._visit = visit
         try:
@@ -57,7 +57,7 @@ class HeldFile:
             text = self._content()
         except OSError as error:
             self.close()
-            self._failure, self._retry_ns = (error.errno, error.strerror), time.monotonic_ns() + RETRY_NS
+            self._failure, self._retry_ns = error, time.monotonic_ns() + RETRY_NS
             raise
         self._failure = None
         if self._fd >= open_file_limit() - _LEFT_FOR_OTHERS:  # the kernel gives the lowest free number

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from types import FunctionType
+from typing import TypeVar, cast
 
 from bpftop.collect.collector import CounterRows, ReadingBuilder, Unavailable
 from bpftop.collect.procfs.open_file import HeldFile
@@ -28,18 +29,29 @@ class ProcFile:
         self.name, self.read_ns = f"/proc/{path}", 0
         self._tree, self._subject = tree, subject
         self._path = tree.proc_net / path.removeprefix("net/") if path.startswith("net/") else tree.proc / path
+        self._parsed: tuple[str | None, object, object] = (None, None, None)
+        self._refusal: tuple[OSError, Unavailable] | None = None
         self._held = HeldFile(self._path, one_record=one_record)
 
     def read(self, parse: Callable[[str], _T]) -> _T:
         """Read the file, note the time in ``read_ns`` (CLOCK_MONOTONIC), and return the parsed content.
+
+        Of a text that has not changed, a function is not asked again: most files are the same at every tick. Nobody may
+        change what it returned.
 
         Raises:
             Unavailable: the file cannot be read (FileMissing: does not exist), or ``parse`` raised an error.
         """
         text = self._text()
         self.read_ns = time.monotonic_ns()
+        if isinstance(parse, FunctionType):  # a method may depend on more than the text
+            known_text, known_parse, known = self._parsed
+            if text == known_text and parse is known_parse:
+                return cast("_T", known)
         try:
-            return parse(text)
+            parsed = parse(text)
+            self._parsed = text, parse, parsed
+            return parsed
         except (ValueError, IndexError, OverflowError) as error:
             raise self.not_understood(error) from error
 
@@ -60,7 +72,9 @@ class ProcFile:
         try:
             return self._held.text()
         except OSError as error:
-            raise unreadable(self._path, self._subject, error) from error
+            if self._refusal is None or error is not self._refusal[0]:
+                self._refusal = error, unreadable(self._path, self._subject, error)
+            raise self._refusal[1].with_traceback(None) from error
 
     def not_understood(self, error: Exception) -> Unavailable:
         return Unavailable(f"{self._subject}: {self.name} is not understood: {error}")
