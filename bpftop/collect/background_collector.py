@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from bpftop.collect.collector import Collector, Unavailable
 from bpftop.config.resources import NoThread, start_thread
@@ -26,10 +26,11 @@ class InBackground:
 
     Args:
         collector: belongs to the thread, which closes it. It is read with no interfaces.
-        every_ns: time between two reads, at least the interval between ticks.
+        every_ns: returns the time between two reads, at least the interval between ticks. It is asked at each tick, so
+            that the reads follow an interval that a person changes.
     """
 
-    def __init__(self, collector: Collector, every_ns: int) -> None:
+    def __init__(self, collector: Collector, every_ns: Callable[[], int]) -> None:
         self.name = collector.name
         self._collector, self._every_ns = collector, every_ns
         self._changed = threading.Condition()
@@ -55,10 +56,13 @@ class InBackground:
             Unavailable: the last read failed like that; any other error of the last read is raised as it is.
         """
         with self._changed:
-            if self._due_ns is None and not self._busy:
-                lead_ns = min(self._every_ns // 2, max(LEAST_LEAD_NS, 2 * self._took_ns))
-                self._due_ns = time.monotonic_ns() + self._every_ns - lead_ns
-                self._changed.notify_all()
+            if not self._busy:
+                every_ns = self._every_ns()
+                lead_ns = min(every_ns // 2, max(LEAST_LEAD_NS, 2 * self._took_ns))
+                due_ns = time.monotonic_ns() + every_ns - lead_ns
+                if self._due_ns is None or due_ns < self._due_ns:
+                    self._due_ns = due_ns
+                    self._changed.notify_all()
             if self._fault is not None:
                 raise self._fault
             return self._newest

@@ -164,8 +164,8 @@ class LiveSource:
         self._bpf_wanted = on
         if on and not self._bpf_watched:
             self._bpf_watched = True
-            every_ns = max(WATCHED_BPF_EVERY_NS, self._interval_ns)
-            self._collectors.replace("bpf_objects", watched_bpf_objects(every_ns, statistics=True), every_ns)
+            reader = watched_bpf_objects(lambda: max(WATCHED_BPF_EVERY_NS, self._interval_ns), statistics=True)
+            self._collectors.replace("bpf_objects", reader, WATCHED_BPF_EVERY_NS)
 
     def _end_bpf_watch(self) -> None:
         """Stop to read BPF objects for a person, where no pane of them is open any more."""
@@ -173,7 +173,8 @@ class LiveSource:
 
         if self._bpf_watched and not self._bpf_wanted:
             self._bpf_watched = False
-            self._collectors.replace("bpf_objects", next(bpf_objects(self._options.bpf, self._interval_ns), None))
+            reader = next(bpf_objects(self._options.bpf, lambda: self._interval_ns), None)
+            self._collectors.replace("bpf_objects", reader)
 
     def _attach(self, stack: ExitStack) -> tuple[Netdev, CounterRows | None]:
         """Enter the namespace and attach; ``stack`` undoes both. Return what the collectors need: see registry.py."""
@@ -221,7 +222,7 @@ class LiveSource:
                 self._host,
                 drops=self._options.drops,
                 bpf=self._options.bpf,
-                interval_ns=self._interval_ns,
+                interval_ns=lambda: self._interval_ns,
                 limits=limits,
                 foreign_program=lambda interface: self._attachments.by_label[interface.label].foreign_program,
                 load_after_s=self._quiet_start_s,

@@ -48,7 +48,7 @@ def collectors(
     *,
     drops: bool,
     bpf: BpfMode = "off",
-    interval_ns: int = 0,
+    interval_ns: Callable[[], int] = lambda: 0,
     limits: CounterRows | None = None,
     foreign_program: Callable[[Interface], int | None] | None = None,
     load_after_s: float = 0.0,
@@ -56,7 +56,7 @@ def collectors(
     """Return all collectors of a session. ``drops`` includes the collectors that count by tracepoints.
 
     ``bpf`` "list" includes the BPF programs and maps of the machine, "statistics" also keeps run statistics on. A
-    thread of their own reads them, no more often than ``interval_ns``, the time between ticks.
+    thread of their own reads them, no more often than what ``interval_ns`` returns, the time between ticks.
 
     ``limits`` are the machine's limits, for an entered namespace that does not show them. ``foreign_program`` returns
     the id of another owner's XDP program on an interface; None: rtnetlink is asked. Tracing programs are loaded
@@ -96,22 +96,21 @@ def collectors(
     ]
 
 
-def bpf_objects(bpf: BpfMode, least_ns: int, *, first_at_once: bool = False) -> Iterator[Collector]:
-    """Yield the collector of BPF programs and maps, if any; it reads no more often than every ``least_ns``.
+def bpf_objects(bpf: BpfMode, least_ns: Callable[[], int], *, first_at_once: bool = False) -> Iterator[Collector]:
+    """Yield the collector of BPF programs and maps, if any; it reads no more often than every ``least_ns()``.
 
     ``first_at_once``: return when the first readings are there, so that the first sample of a session has them.
     """
     if bpf != "off":
-        collector = watched_bpf_objects(
-            max(FAMILIES["bpf_programs"].every_ns, least_ns), statistics=bpf == "statistics"
-        )
+        every_ns = FAMILIES["bpf_programs"].every_ns
+        collector = watched_bpf_objects(lambda: max(every_ns, least_ns()), statistics=bpf == "statistics")
         if first_at_once:
             collector.wait_for_first()
         yield collector
 
 
-def watched_bpf_objects(every_ns: int, *, statistics: bool) -> InBackground:
-    """Return a collector of BPF programs and maps whose thread reads them every so many nanoseconds."""
+def watched_bpf_objects(every_ns: Callable[[], int], *, statistics: bool) -> InBackground:
+    """Return a collector of BPF programs and maps whose thread reads them every ``every_ns()`` nanoseconds."""
     from bpftop.collect.background_collector import InBackground  # late: most sessions do without
     from bpftop.collect.inventory.bpf_objects import BpfObjects
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -58,7 +59,7 @@ def newest(collector: InBackground, read_ns: int) -> Reading:
 
 
 def test_a_tick_takes_what_is_there_while_a_read_is_under_way(slow: Slow) -> None:
-    with closing(InBackground(slow, 1)) as collector:
+    with closing(InBackground(slow, lambda: 1)) as collector:
         assert slow.begun.acquire(timeout=LIMIT_S)
         assert (collector.read(()), slow.reads) == ({}, 0)
         slow.go_on.release()
@@ -70,14 +71,14 @@ def test_a_tick_takes_what_is_there_while_a_read_is_under_way(slow: Slow) -> Non
 
 
 def test_a_session_can_begin_with_the_first_readings(slow: Slow) -> None:
-    with closing(InBackground(slow, 1)) as collector:
+    with closing(InBackground(slow, lambda: 1)) as collector:
         slow.go_on.release()
         collector.wait_for_first()
         assert collector.read(())[FAMILY].read_ns == 1
 
 
 def test_a_late_read_leaves_the_last_readings_in_the_samples(slow: Slow) -> None:
-    collectors = Collectors([InBackground(slow, 1)], 1)
+    collectors = Collectors([InBackground(slow, lambda: 1)], 1)
     with closing(collectors):
         slow.go_on.release(2)
 
@@ -92,7 +93,7 @@ def test_a_late_read_leaves_the_last_readings_in_the_samples(slow: Slow) -> None
 def test_faults_come_out_in_the_thread_that_takes_the_readings(slow: Slow) -> None:
     slow.go_on.release(100)
     slow.fault = Unavailable("not here")
-    with closing(InBackground(slow, 1)) as collector:
+    with closing(InBackground(slow, lambda: 1)) as collector:
         assert isinstance(until(lambda: answer(collector), "a fault"), Unavailable)
         slow.fault = ZeroDivisionError("a fault of the program")
         until(lambda: isinstance(answer(collector), ZeroDivisionError), "the other fault")
@@ -109,13 +110,22 @@ def answer(collector: InBackground) -> Mapping[str, Reading] | Exception:
 
 
 def test_the_end_does_not_wait_for_a_read_that_is_under_way(slow: Slow) -> None:
-    collector = InBackground(slow, 1)
+    collector = InBackground(slow, lambda: 1)
     assert slow.begun.acquire(timeout=LIMIT_S)
     collector.close()
     assert not slow.ended.is_set()
     slow.go_on.release()
     assert slow.ended.wait(LIMIT_S)
     assert slow.reads == 1
+
+
+def test_a_shorter_interval_counts_at_once(slow: Slow) -> None:
+    intervals = iter([10**15, 10**15, 1])
+    slow.go_on.release(2)
+    with closing(InBackground(slow, lambda: next(intervals, 10**15))) as collector:
+        first = newest(collector, 1)
+        assert collector.read(())[FAMILY] is first
+        assert newest(collector, 2).previous == first
 
 
 @pytest.mark.bpf
@@ -143,5 +153,23 @@ def test_samples_go_on_while_the_inventory_is_read(monkeypatch: pytest.MonkeyPat
         assert until(lambda: "bpf_programs" in next(samples).readings, "the inventory")
     finally:
         go_on.set()
+        source.close()
+        samples.close()
+
+
+@pytest.mark.bpf
+def test_the_inventory_follows_a_new_interval() -> None:
+    """A reading of the objects in every sample: the first interval was an hour."""
+    source = LiveSource(["lo"], LiveOptions(AttachRequest("none"), interval_s=3600.0, drops=False))
+    samples = source.samples()
+    try:
+        next(samples)
+        source.watch_bpf(True)
+        next(samples)
+        source.change_interval(1.0)
+        times = (next(samples).readings.get("bpf_programs") for _ in iter(int, 1))
+        seen = {reading.read_ns for reading in itertools.islice(filter(None, times), 4)}
+        assert len(seen) >= 3
+    finally:
         source.close()
         samples.close()
