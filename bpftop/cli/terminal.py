@@ -10,8 +10,12 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-_LEAVE_SCREEN = b"\x1b[?1049l\x1b[?25h\x1b[?1004l\x1b[?2004l\x1b[<u\x1b[0m\r"
-"""Leave the alternate screen, show the cursor, and end focus reports, bracketed paste and the kitty keyboard modes."""
+from bpftop.tui.terminal_traits import BELOW_SCREEN
+
+_LEAVE_SCREEN = (
+    f"\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?7h\x1b[?1004l\x1b[?2004l\x1b[<u{BELOW_SCREEN}\x1b[?1049l\x1b[?25h\r"
+).encode()
+"""End the reports of mouse and focus, bracketed paste and the kitty keyboard modes; wrap lines; leave the screen."""
 
 _RETRY_S = 0.3
 

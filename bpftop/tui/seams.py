@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 from codecs import getincrementaldecoder
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from io import TextIOWrapper
+from typing import Any, TextIO, cast
 
 from textual._context import visible_screen_stack
 from textual._xterm_parser import XTermParser
@@ -19,9 +22,40 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from bpftop.tui.terminal_diff import Piece, SmallerUpdate, TerminalWriter
+from bpftop.tui.terminal_traits import BELOW_SCREEN
 
 _READ_BYTES = 4096
 _ESCAPE_LOOK_S = 0.1
+
+
+class TerminalFile:
+    """The file that Textual's thread writes to. Texts for a terminal that is gone are dropped.
+
+    An error would end the thread, and the queue of 30 texts before it would fill and block the end of the program,
+    which SIGHUP begins.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self.is_gone = False
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def write(self, text: str) -> None:
+        self._unless_gone(partial(self._file.write, text))
+
+    def flush(self) -> None:
+        self._unless_gone(self._file.flush)
+
+    def _unless_gone(self, action: Callable[[], object]) -> None:
+        try:
+            if not self.is_gone:
+                action()
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            self.is_gone = True
 
 
 class SleepingDriver(LinuxDriver):
@@ -30,11 +64,17 @@ class SleepingDriver(LinuxDriver):
     def __init__(self, app: App[Any], **options: Any) -> None:
         super().__init__(app, **options)
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        if self._file is not None:
+            self._file = cast(TextIOWrapper, TerminalFile(self._file))
 
     def disable_input(self) -> None:
         os.eventfd_write(self._wake_fd, 1)
         super().disable_input()  # waits for the thread
         os.eventfd_read(self._wake_fd)
+
+    def stop_application_mode(self) -> None:
+        self.write(BELOW_SCREEN)
+        super().stop_application_mode()
 
     def run_input_thread(self) -> None:
         """Parse what comes from the terminal until ``disable_input``."""

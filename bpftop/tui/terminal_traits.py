@@ -11,6 +11,10 @@ TRUE_COLOUR = 1 << 24
 LOW_BANDWIDTH = 1000
 """Bytes per second of ``--low-bandwidth``."""
 
+BELOW_SCREEN = "\x1b[0m\x1b[999;1H\r\n"
+"""Written before the alternate screen is left. A terminal without one, such as GNU screen as it comes, would have the
+next prompt in the middle of the last picture."""
+
 
 @dataclass(frozen=True)
 class TerminalTraits:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -22,6 +23,8 @@ from tests.waiting import LIMIT_S, until
 
 COMMAND = (sys.executable, "-m", "bpftop.cli")
 PATIENCE_S = LIMIT_S
+ON_AT_THE_START = (b"7", b"25")
+"""DEC private modes of a new terminal: lines wrap, and the cursor is visible."""
 
 
 def environment(config_home: str = "/nonexistent", **more: str) -> dict[str, str]:
@@ -183,7 +186,7 @@ class Terminal:
         return self.process.returncode
 
     def as_it_was(self) -> bool:
-        """Return True if the terminal has its old modes, the old screen and a cursor."""
-        alternate = self.written.rfind(b"\x1b[?1049h") > self.written.rfind(b"\x1b[?1049l")
-        hidden = self.written.rfind(b"\x1b[?25l") > self.written.rfind(b"\x1b[?25h")
-        return termios.tcgetattr(self._slave) == self.before and not alternate and not hidden
+        """Return True if the terminal has its modes of before: the kernel's, the old screen, a cursor, no mouse."""
+        on = {mode: switch == b"h" for mode, switch in re.findall(rb"\x1b\[\?(\d+)([hl])", self.written)}
+        as_at_the_start = all(is_on == (mode in ON_AT_THE_START) for mode, is_on in on.items())
+        return termios.tcgetattr(self._slave) == self.before and as_at_the_start

@@ -23,6 +23,10 @@ PANES = {"2": "softirq", "3": "wire", "8": "severity", "1": "Protocol"}
 """Key of a pane -> a word of its first rows, or of the titles above them."""
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*m")
 """A code that chooses a colour; 39 and 49 choose the terminal's own."""
+MOUSE_REPORTING = re.compile(rb"\x1b\[\?(?:9|100[0-3]|100[56]|101[56])h")
+"""The modes of xterm's ctlseqs in which a terminal reports the mouse."""
+CLICK_ON_PATH = "\x1b[<0;25;1M\x1b[<0;25;1m"
+"""A press and a release of the left button on the tab ``3 Path``, as a terminal reports them in mode 1006."""
 
 
 class Picture:
@@ -98,6 +102,27 @@ def test_each_terminal_gets_what_it_can_show(term: str, colours: bool) -> None:
         assert terminal.as_it_was()
 
 
+def test_a_click_opens_the_pane_of_a_tab() -> None:
+    with Terminal(*LO) as terminal:
+        await_screen(terminal)
+        assert MOUSE_REPORTING.search(terminal.written)
+        terminal.type(CLICK_ON_PATH)
+        await_screen(terminal, text=PANES["3"])
+
+
+def test_without_a_mouse_the_terminal_keeps_it() -> None:
+    """The terminal reports nothing; a report that comes all the same, of another program, does nothing."""
+    with Terminal(*LO, "--no-mouse") as terminal:
+        await_screen(terminal)
+        terminal.type(CLICK_ON_PATH + "2")
+        await_screen(terminal, text=PANES["2"])
+        assert PANES["3"] not in terminal.written.decode()
+        terminal.type("q")
+        assert terminal.await_end() == 0
+        assert terminal.as_it_was()
+        assert not MOUSE_REPORTING.search(terminal.written)
+
+
 @pytest.fixture(scope="module")
 def latin1(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Return the variables of a locale with ISO-8859-1, which is made here."""
@@ -122,6 +147,40 @@ def test_the_same_text_without_colours(variables: dict[str, str]) -> None:
         await_screen(terminal)
         assert COLOUR.search(terminal.written.decode()) is None
         assert "1 Overview" in shown(terminal, 100, 30)
+
+
+@pytest.mark.needs("screen")
+def test_gnu_screen_shows_all_and_gets_its_prompt_back(tmp_path: Path) -> None:
+    """Eight colours, bold for the bright ones, and no alternate screen: the prompt comes below the last picture."""
+    tmp_path.chmod(0o700)
+    plain = {name: value for name, value in environment(TERM="xterm").items() if name not in ("COLORTERM", "STY")}
+    shell = ("env", "TERM=screen", "PS1=shell> ", "bash", "--norc", "--noprofile", "-i")
+    command = ["screen", "-U", "-c", "/dev/null", "-e", "^Oo", "-S", "test", *shell]  # ctrl+a goes to the shell
+    with Terminal(command=command, env={**plain, "SCREENDIR": str(tmp_path), "LC_ALL": "C.UTF-8"}) as terminal:
+        await_screen(terminal, text="shell>")
+        terminal.type(shlex.join([*COMMAND, *LO]) + "\n")
+        await_screen(terminal)
+        picture = Picture(100, 30)
+        picture.feed(terminal.written)
+        lines = picture.text.splitlines()
+        assert lines[0].startswith(" 1 Overview")
+        assert lines[-1].endswith("q quit")
+        assert picture.screen.buffer[0][1].reverse  # the open tab
+        y, x = next((y, line.index("live")) for y, line in enumerate(lines) if "live" in line)
+        assert (picture.screen.buffer[y][x].fg, picture.screen.buffer[y][x].bold) == ("green", True)
+        for key, word in PANES.items():
+            terminal.type(key)
+            await_screen(terminal, text=word)
+        terminal.type("q")
+
+        def at_the_end() -> bool:
+            terminal.read(0.2)
+            last = shown(terminal, 100, 30).splitlines()[-1]
+            return last.strip() == "shell>"
+
+        until(at_the_end, lambda: shown(terminal, 100, 30))
+        terminal.type("exit\n")
+        assert terminal.await_end() == 0
 
 
 def test_a_storm_of_changes_of_size_ends_in_a_whole_screen() -> None:

@@ -29,7 +29,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from bpftop.tui import terminal_diff
-from bpftop.tui.seams import CellWidget, SeamedApp, SleepingDriver
+from bpftop.tui.seams import CellWidget, SeamedApp, SleepingDriver, TerminalFile
 from bpftop.tui.terminal_diff import SmallerUpdate, TerminalWriter
 from bpftop.tui.terminal_traits import TerminalTraits
 from bpftop.tui.widgets.region import Region as BpftopRegion
@@ -51,6 +51,7 @@ def test_every_seam_is_where_it_was() -> None:
     assert isinstance(inspect.getattr_static(_compositor.Compositor, "visible_widgets"), property)
     assert list(inspect.signature(Screen._compositor_refresh).parameters) == ["self"]
     assert list(inspect.signature(LinuxDriver.run_input_thread).parameters) == ["self"]
+    assert "WriterThread(self._file)" in inspect.getsource(LinuxDriver.start_application_mode)
     assert XTermParser()._timeout_time is None
 
 
@@ -184,6 +185,26 @@ def test_driver_sleeps_until_a_key_is_pressed_and_ends_at_once(terminal: tuple[i
         assert not driver._key_thread.is_alive()
 
     asyncio.run(scenario())
+
+
+def test_what_is_written_to_a_terminal_that_is_gone_is_dropped() -> None:
+    person, program = os.openpty()
+    with open(program, "w") as file:
+        to_terminal = TerminalFile(file)
+        to_terminal.write("seen")
+        to_terminal.flush()
+        assert os.read(person, 10) == b"seen"
+        os.close(person)
+        for _ in range(2):
+            to_terminal.write("lost")
+            to_terminal.flush()
+        assert to_terminal.is_gone
+        with open(os.devnull, "w") as null:
+            os.dup2(null.fileno(), program)  # takes what the file still keeps
+    with open("/dev/full", "w") as full, open(os.devnull, "w") as null:
+        with pytest.raises(OSError, match="No space left"):
+            TerminalFile(full).write("x" * 100_000)
+        os.dup2(null.fileno(), full.fileno())
 
 
 def test_an_exception_ends_the_app_and_is_kept() -> None:
