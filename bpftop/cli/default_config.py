@@ -27,8 +27,8 @@ _OTHERS: Mapping[str, tuple[str, str]] = {
         "thresholds:\n  conntrack-full:\n    warning: 0.75",
     ),
     "columns": (
-        "Columns of the tables of the screen, by the pane: overview, cpus, path, flows, findings. The first column "
-        "always stays. The settings on the screen (,) list the names.",
+        "Columns of the tables of the screen, by the pane: overview, cpus, path, flows, bpf_programs, bpf_maps, "
+        "measure, findings. The first column always stays. The settings on the screen (,) list the names.",
         "columns:\n  overview: [rx_packets_per_sec, rx_bits_per_sec, share, trend]",
     ),
     "silence": ("Checks that are not run.", "silence: [packet-storm]"),

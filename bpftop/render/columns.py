@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 from bpftop.fields import frozen, replace
 from bpftop.model.escaping import escaped_text
 from bpftop.model.units import UNKNOWN, bar, factor, pct, si
+from bpftop.render.cutting import cut
 
 RowT = TypeVar("RowT")
 Look = Literal["text", "name", "bar", "factor", "trend", "muted", "good", "notice", "alarm"]
@@ -69,11 +70,16 @@ def marked(columns: Sequence[Column[RowT]], mark: bool) -> tuple[Column[RowT], .
 
 
 def fitting(columns: Sequence[Column[RowT]], width: int) -> tuple[tuple[Column[RowT], int], ...]:
-    """Return the columns that fit ``width``, each with its width. Columns of one rank are left out together."""
+    """Return the columns that fit ``width``, each with its width. Columns of one rank are left out together.
+
+    Where not even the columns of the least rank fit, the last of them are left out, except the first column.
+    """
     for rank in sorted({column.rank for column in columns}, reverse=True):
         fit = [column for column in columns if column.rank <= rank]
         if sum(column.width for column in fit) <= width:
             break
+    while len(fit) > 1 and sum(column.width for column in fit) > width:
+        fit.pop()
     spare = max(0, width - sum(column.width for column in fit))
     result = []
     for column in fit:
@@ -108,9 +114,8 @@ def clipped(text: str, width: int) -> str:
     """Return ``text``; where it is longer than ``width``, cut at a word, if it has several, with an ellipsis."""
     if len(text) <= width:
         return text
-    head = text[: width - 1]
-    words = head if text[width - 1].isspace() else head.rpartition(" ")[0]
-    return f"{(words if words.strip() else head).rstrip()}…"
+    end, ellipsis = cut(text, width)
+    return text[:end] + ellipsis
 
 
 def share_text(share: float | None, width: int) -> str:

@@ -97,7 +97,7 @@ def test_a_mark_has_its_factor_and_its_gain() -> None:
         assert " 1.0 " in line
         await stage.press("6")
         (line,) = [line for line in stage.text().splitlines() if "cilium_ct4" in line]
-        assert "+ mark" in stage.text()
+        assert "since mark" in stage.text()
         assert " 500 " in line
 
     perform(scenario, size=(220, 60), engines=ENGINES)

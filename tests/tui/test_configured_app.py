@@ -10,9 +10,12 @@ import pytest
 from textual.widgets import Input, Select
 
 from bpftop.cli.settings_writer import change_settings
+from bpftop.render.column_tables import COLUMN_TABLES
+from bpftop.tui.panes import PANES
 from bpftop.tui.screens.settings import ColumnList, SettingsScreen
 from bpftop.tui.theme_watch import ThemeWatch
 from bpftop.tui.themes import ROLES, all_themes
+from bpftop.tui.widgets.table import Table
 from tests.tui.conftest import THEMES, Stage, perform, until
 
 PROBLEMS = [f"/home/me/config.yaml, line {n}, keys.puase: no such setting (did you mean pause?)" for n in range(1, 6)]
@@ -74,6 +77,31 @@ def test_the_form_changes_the_file_and_keeps_its_comments(tmp_path: Path) -> Non
     )
     assert "- rx_packets_per_sec\n" in text
     assert "share" not in text
+
+
+def test_the_form_has_the_columns_of_every_pane() -> None:
+    """Switched off, a column is gone from the table that it belongs to, and from no other one of the pane."""
+
+    async def scenario(stage: Stage) -> None:
+        for name, pane in PANES.items():
+            await stage.app.action_open_pane(name)
+            await stage.pilot.pause()
+            moment = stage.app.moment()
+            assert moment is not None
+            tables = list(stage.app.frame.panes[name].query(Table))
+            before = [[column.id for column, _ in table.fitting_columns(moment, 500)] for table in tables]
+            await stage.press("comma")
+            assert f"Columns of {pane.title}" in stage.app.screen_text()
+            columns = COLUMN_TABLES[name]
+            stage.app.screen.query_one(ColumnList).switch(columns[1].id)
+            await stage.press("ctrl+s")
+            moment = stage.app.moment()
+            assert moment is not None
+            after = [[column.id for column, _ in table.fitting_columns(moment, 500)] for table in tables]
+            lost = [set(old) - set(new) for old, new in zip(before, after, strict=True)]
+            assert sorted(map(sorted, lost)) == sorted([[]] * (len(tables) - 1) + [[columns[1].id]]), name
+
+    perform(scenario, size=(120, 40))
 
 
 def test_a_new_interval_is_used_at_once() -> None:

@@ -47,6 +47,16 @@ def test_each_pane_is_the_same_in_every_theme(same: Same, pane: str, size: tuple
     perform(scenario, size=size, rules=chosen(), engines=ENGINES)
 
 
+def test_the_key_that_pauses_is_named_at_eighty_columns() -> None:
+    async def scenario(stage: Stage) -> None:
+        for pane in PANES:
+            await stage.app.action_open_pane(pane)
+            await stage.pilot.pause()
+            assert ("p pause" in stage.line(-1)) == (pane != "measure"), pane
+
+    perform(scenario)
+
+
 def colours(stage: Stage) -> set[str]:
     """Return the names of all colours of text and ground on the screen."""
     styles = [style for strip in stage.app.screen_strips() for text, style, _ in strip if style and text.strip()]

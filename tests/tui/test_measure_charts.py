@@ -58,7 +58,7 @@ def test_the_curve_has_its_scale_its_sizes_and_its_values() -> None:
         "       │    ████",
         "       │    ████    ████",
         "     0 ┼──────16─────256",
-        "            95.0    45.0  ns",
+        "     ns     95.0    45.0",
     ]
     assert batch_curve_lines(curve, 60, 5) == []
 

@@ -76,5 +76,6 @@ def test_blocks_side_by_side() -> None:
 
 def test_wrap() -> None:
     assert wrap("one two three", 7) == ["one two", "three"]
-    assert wrap("unbreakable", 4) == ["unbr"]
+    assert wrap("unbreakable", 4) == ["unbr", "eaka", "ble"]
+    assert wrap("lost 31 k in 5 min", 12) == ["lost 31 k in", "5 min"]
     assert wrap("", 4) == [""]

@@ -136,33 +136,33 @@ LOADED_MAP_COLUMNS: tuple[Column[LoadedMapLine], ...] = (
     Column("id", "id", "number", 8, "id of the map in the kernel", lambda line: line.map_id, form=str, gap=0,
           source=_INFO),
     Column("type", "type", "", 17, "type of the map, as in bpftool", lambda line: line.type,
-           lambda line, width: clipped(line.type, width), left=True, gap=2, source=_INFO),
+           lambda line, width: clipped(line.type, width), left=True, gap=2, rank=1, source=_INFO),
     Column("name", "name", "", 17, "name of the map, at most 15 bytes", lambda line: line.name, form=str,
            left=True, look="name", source=_INFO),
-    Column("key", "key B", "B", 7, "size of a key", lambda line: line.key_bytes, form=_count, rank=4, source=_INFO),
+    Column("key", "key B", "B", 7, "size of a key", lambda line: line.key_bytes, form=_count, rank=5, source=_INFO),
     Column("value", "value B", "B", 9, "size of a value, for per-CPU maps on each CPU",
-           lambda line: line.value_bytes, form=_count, rank=4, source=_INFO),
+           lambda line: line.value_bytes, form=_count, rank=5, source=_INFO),
     Column("used", "used", "entries", 10, "entries in use; >: at least; LRU maps evict when full",
            lambda line: line.used, lambda line, _: line.used_text, source=_WALK),
     Column("max", "of", "entries", 8, "most entries (max_entries)", lambda line: line.max_entries, source=_INFO),
     Column("share", "full", "%", 14, "used share of the entries", lambda line: line.share,
-           lambda line, width: UNKNOWN if line.share is None else share_text(line.share, width), rank=2, look="bar",
+           lambda line, width: UNKNOWN if line.share is None else share_text(line.share, width), rank=3, look="bar",
            source=_WALK),
-    Column("growth", "+/s", "entries/s", 8, "gain of entries per second", lambda line: line.per_sec, rank=3,
+    Column("growth", "entries/s", "entries/s", 10, "gain of entries per second", lambda line: line.per_sec, rank=4,
           source=_WALK),
     Column("full_in", "full in", "s", 9, "time until the map is full, if it goes on growing like that",
            lambda line: line.full_in_s,
-           lambda line, _: UNKNOWN if line.full_in_s is None else since(line.full_in_s), rank=3, source=_WALK),
+           lambda line, _: UNKNOWN if line.full_in_s is None else since(line.full_in_s), rank=4, source=_WALK),
     Column("memory", "mem KiB", "KiB", 9, "memory that the kernel charges for the map (memlock of its fdinfo)",
            lambda line: line.memory_bytes,
            lambda line, _: UNKNOWN if line.memory_bytes is None else si(line.memory_bytes / 1024),
            source="/proc/PID/fdinfo, memlock"),
     Column("programs", "used by", "", 20, "programs that use the map", lambda line: line.programs,
-           lambda line, width: clipped(line.programs, width), left=True, gap=2, stretch=20, rank=1,
+           lambda line, width: clipped(line.programs, width), left=True, gap=2, stretch=20, rank=2,
            source="the map ids in bpf_prog_info of each program"),
     Column("owners", "held by", "", 22, "processes that hold the map, with container or unit; else its pins",
            lambda line: line.owners, lambda line, width: clipped(line.owners, width), left=True, gap=2, stretch=40,
-           rank=2, source="the kernel's iterator over open files; bpffs for pins"),
+           rank=3, source="the kernel's iterator over open files; bpffs for pins"),
 )  # fmt: skip
 
 
@@ -170,12 +170,16 @@ MAP_PAST_COLUMNS: tuple[Column[LoadedMapLine], ...] = (
     Column("factor", "vs 1 min ago", "times", 13,
            "how many times as many entries as one minute ago; after `m`, as at the mark",
            lambda line: ratio(line.used, line.used_then), lambda line, _: change_text(line.used, line.used_then),
-           rank=3, look=lambda line: change_look(line.used, line.used_then), source=_WALK),
-    Column("since_mark", "+ mark", "entries", 9, "entries more, or less, than at the mark",
+           rank=4, look=lambda line: change_look(line.used, line.used_then), source=_WALK),
+    Column("since_mark", "since mark", "entries", 11, "entries more, or less, than at the mark",
            lambda line: None if line.used is None or line.used_then is None else line.used - line.used_then,
            rank=2, source=_WALK),
 )  # fmt: skip
 """The columns of a screen, which has a past."""
+
+_SAMPLED = tuple(column for column in LOADED_MAP_COLUMNS if column.id not in ("key", "value", "programs"))
+MAP_SCREEN_COLUMNS = (*_SAMPLED[:-2], *MAP_PAST_COLUMNS, *_SAMPLED[-2:])
+"""The columns that samples have values for."""
 
 
 FLAGS = {

@@ -140,7 +140,7 @@ LOADED_PROGRAM_COLUMNS: tuple[Column[LoadedProgramLine], ...] = (
     Column("id", "id", "number", 8, "id of the program in the kernel", lambda line: line.prog_id, form=str, gap=0,
           source=_INFO),
     Column("type", "type", "", 15, "type of the program, as in bpftool", lambda line: line.type,
-           lambda line, width: clipped(line.type, width), left=True, gap=2, source=_INFO),
+           lambda line, width: clipped(line.type, width), left=True, gap=2, rank=1, source=_INFO),
     Column("name", "name", "", 20, "name of the entry function by BTF; without BTF the kernel's name, at most 15 bytes",
            lambda line: line.name, lambda line, width: clipped(line.name, width), left=True,
            stretch=12, look="name", source="BTF of the program, else bpf_prog_info"),
@@ -148,24 +148,24 @@ LOADED_PROGRAM_COLUMNS: tuple[Column[LoadedProgramLine], ...] = (
            lambda line: line.rates.cpu_pct, form=_pct, look="bar", source=_STATISTICS),
     Column("runs", "runs/s", "1/s", 9, "runs of the program per second (run_cnt)",
            lambda line: line.rates.runs_per_sec, source=_STATISTICS),
-    Column("ns", "avg", "ns", 9, "mean time of a run in the last interval, without the time of the statistics",
+    Column("ns", "ns/run", "ns", 9, "mean time of a run in the last interval, without the time of the statistics",
            lambda line: line.rates.ns_per_run, form=ns, source=_STATISTICS),
-    Column("total_ns", "avg all", "ns", 9, "mean time of all runs that were ever counted",
-           lambda line: line.rates.total_ns_per_run, form=ns, rank=3, source=_STATISTICS),
+    Column("total_ns", "total ns/run", "ns", 13, "mean time of all runs that were ever counted",
+           lambda line: line.rates.total_ns_per_run, form=ns, rank=4, source=_STATISTICS),
     Column("misses", "missed", "runs", 8, "runs that the kernel left out, as the program ran on that CPU already",
-           lambda line: line.misses, rank=4, source="recursion_misses of bpf_prog_info"),
+           lambda line: line.misses, rank=5, source="recursion_misses of bpf_prog_info"),
     Column("insns", "insns", "instructions", 8, "instructions after the verifier's changes (xlated)",
-           lambda line: line.insns, form=_count, rank=5, source=_INFO),
+           lambda line: line.insns, form=_count, rank=6, source=_INFO),
     Column("jited", "JIT KiB", "KiB", 8, "size of the machine code", lambda line: line.jited_bytes,
-           lambda line, _: _kib(line.jited_bytes), rank=6, source=_INFO),
+           lambda line, _: _kib(line.jited_bytes), rank=7, source=_INFO),
     Column("memory", "mem KiB", "KiB", 8, "memory that the kernel charges for the program (memlock of its fdinfo)",
-           lambda line: line.memory_bytes, form=_kib, rank=5, source="/proc/PID/fdinfo, memlock"),
+           lambda line: line.memory_bytes, form=_kib, rank=6, source="/proc/PID/fdinfo, memlock"),
     Column("attached", "attached to", "", 24, "links, netlink and clsact attachments: kind, hook, and interface, "
            "function or cgroup", lambda line: line.where, lambda line, width: clipped(line.where, width), left=True,
-           gap=2, stretch=20, rank=1, source="the kernel's list of BPF links, rtnetlink, tc filters"),
+           gap=2, stretch=20, rank=2, source="the kernel's list of BPF links, rtnetlink, tc filters"),
     Column("owners", "held by", "", 22, "processes that hold the program or a link to it, with container or unit; else "
            "its pins", lambda line: line.owners, lambda line, width: clipped(line.owners, width), left=True, gap=2,
-           stretch=40, rank=2, source="the kernel's iterator over open files; bpffs for pins"),
+           stretch=40, rank=3, source="the kernel's iterator over open files; bpffs for pins"),
 )  # fmt: skip
 
 
@@ -173,10 +173,12 @@ PROGRAM_FACTOR = Column[LoadedProgramLine](
     "factor", "vs 1 min ago", "times", 13,
     "how many times as much CPU time as one minute ago (mean of 5 s); after `m`, as at the mark; "
     "new: it did not run then", lambda line: ratio(line.rates.cpu_pct, line.cpu_pct_then),
-    lambda line, _: change_text(line.rates.cpu_pct, line.cpu_pct_then), rank=3,
+    lambda line, _: change_text(line.rates.cpu_pct, line.cpu_pct_then), rank=4,
     look=lambda line: change_look(line.rates.cpu_pct, line.cpu_pct_then), source=_STATISTICS,
 )  # fmt: skip
 """The column of a screen, which has a past."""
+
+PROGRAM_SCREEN_COLUMNS = (*LOADED_PROGRAM_COLUMNS[:7], PROGRAM_FACTOR, *LOADED_PROGRAM_COLUMNS[7:])
 
 
 def program_detail(line: LoadedProgramLine, now: BpfInventory) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bpftop.measure.maps.results import OperationCost
 from bpftop.model.units import UNKNOWN, ns, pct
-from bpftop.render.columns import Column
+from bpftop.render.columns import Column, clipped
 from bpftop.render.measure.operation_rows import OperationRow
 from bpftop.render.measure.whiskers import whiskers
 
@@ -30,7 +30,8 @@ _LOOPS = "a loop in C around the system call, timed by CLOCK_MONOTONIC"
 
 OPERATION_COLUMNS: tuple[Column[OperationRow], ...] = (
     Column("name", "ns per entry", "", 19, "The operation.", lambda r: r.label,
-          lambda r, width: f"  {r.label}"[:width], gap=0, left=True, look="name", source="the list of operations"),
+          lambda r, width: clipped(f"  {r.label}", width), gap=0, left=True, look="name",
+          source="the list of operations"),
     Column("p50_ns", "p50", "ns", 7, "Median of single calls from user space, per entry.",
           lambda r: r.p50_ns, lambda r, _: p50_text(r.cost), source=_LOOPS),
     Column("p99_ns", "p99", "ns", 7, "One call in a hundred takes longer.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bpftop.measure.programs.costs import Budget, ProgramCost, SuiteTable
 from bpftop.model.units import bar, ns
+from bpftop.render.columns import clipped
 from bpftop.tui.widgets.line import Line, Span, crop, line, shortened
 
 FAR = 6
@@ -27,7 +28,7 @@ def program_bars(table: SuiteTable, width: int) -> list[Line]:
     lines = [shortened(line((title, "title"), (f"  {words}" if words else "", "muted")), width)]
     for name, each in costs:
         where = "alone" if each.cpus == 1 else f"{each.cpus} CPUs"
-        spans = line((f"{name[: name_width - 2]:<{name_width}}", "name"), (f"{where:<{_WHERE}}", "muted"))
+        spans = line((f"{clipped(name, name_width - 2):<{name_width}}", "name"), (f"{where:<{_WHERE}}", "muted"))
         number = Span(f"{ns(each.ns):>{_NUMBER}}")
         lines.append(crop((*spans, *_bar(each.ns / scale_ns if scale_ns else 0.0, room, at), number), width))
     return lines

@@ -12,8 +12,7 @@ from bpftop.fields import replace
 from bpftop.model.bpf.map_contents import EntryRow, text_of
 from bpftop.model.units import si
 from bpftop.render.bpf.loaded_maps import (
-    LOADED_MAP_COLUMNS,
-    MAP_PAST_COLUMNS,
+    MAP_SCREEN_COLUMNS,
     LoadedMapLine,
     recorded_map_lines,
 )
@@ -25,13 +24,10 @@ from bpftop.tui.measurements.map_entries import ENTRIES_MAX, MapEntries, MapRead
 from bpftop.tui.messages import GoTo, Said
 from bpftop.tui.moment import Moment, Place
 from bpftop.tui.panes.bpf_objects import WAITING, BpfObjectHead, BpfObjectsPane, BpfObjectTable
-from bpftop.tui.widgets.line import Line, clean, line, shortened, wrapped
+from bpftop.tui.widgets.line import Line, at_most, clean, line, shortened, wrapped
 from bpftop.tui.widgets.region import Region
 from bpftop.tui.widgets.table import Rows, Table
 
-_SAMPLED = tuple(column for column in LOADED_MAP_COLUMNS if column.id not in ("key", "value", "programs"))
-COLUMNS = (*_SAMPLED[:-2], *MAP_PAST_COLUMNS, *_SAMPLED[-2:])
-"""The columns that samples have values for."""
 FACT_LINES, FACT_LINES_LOW = 6, 3
 LOW = 15
 """Height of the pane below which the facts of a map leave room for its entries."""
@@ -43,7 +39,7 @@ class MapTable(BpfObjectTable[LoadedMapLine]):
     """The maps, the map that is nearest to full first, or below each other by a group."""
 
     def columns(self, moment: Moment) -> Sequence[Column[LoadedMapLine]]:
-        return COLUMNS
+        return MAP_SCREEN_COLUMNS
 
     def object_lines(self, moment: Moment) -> Sequence[LoadedMapLine]:
         return recorded_map_lines(moment.snapshot, partial(_earlier, moment))
@@ -86,7 +82,7 @@ class MapFacts(Region):
 
 def _numbers(row: LoadedMapLine) -> Line:
     """Return ``hash, id 8   64.5 k of 100 k entries   +50/s   full in 12 min   11.7 MB of memory``."""
-    cells = {column.id: column.cell(row, 20).strip() for column in COLUMNS}
+    cells = {column.id: column.cell(row, 20).strip() for column in MAP_SCREEN_COLUMNS}
     parts = [f"{row.type}, id {row.map_id}"]
     if row.used is not None:
         parts.append(f"{cells['used']} of {cells['max']} entries")
@@ -116,6 +112,8 @@ def _entries(reader: BackgroundReading[MapEntries], moment: Moment) -> MapEntrie
 
 class EntryTable(Table[EntryRow]):
     """The entries of the chosen map, decoded by BTF, read again once a second while they are on the screen."""
+
+    columns_are_chosen = False
 
     def __init__(self, reader: BackgroundReading[MapEntries]) -> None:
         super().__init__()
@@ -166,7 +164,7 @@ class EntryDetail(Region):
             return [line(("─" * width, "muted")), line((select, "muted"))]
         values = [f"CPU {cpu}: {text_of(value)}" for cpu, value in enumerate(row.per_cpu)] or [text_of(row.value)]
         text = clean(f"{text_of(row.key)}  ->  {'; '.join(values)}")
-        return [line(("─" * width, "muted")), *wrapped(text, "text", width)][:height]
+        return [line(("─" * width, "muted")), *at_most(wrapped(text, "text", width), width, height - 1)]
 
 
 class BpfMapsPane(BpfObjectsPane):
@@ -179,11 +177,11 @@ class BpfMapsPane(BpfObjectsPane):
     """
     BINDINGS = bindings("profile_map")
     hints: ClassVar = (
-        ("choose", "entries"), ("profile_map", "profile"), ("group", "group"), ("filter", "filter"), ("sort", "sort"),
-        ("mark", "mark"), ("pause", "pause"),
+        ("choose", "entries"), ("profile_map", "profile"), ("group", "group"), ("pause", "pause"), ("filter", "filter"),
+        ("sort", "sort"), ("mark", "mark"),
     )  # fmt: skip
     detail_hints: ClassVar = (("filter", "search"), ("sort", "sort by a field"), ("profile_map", "profile"))
-    columns = COLUMNS
+    columns = MAP_SCREEN_COLUMNS
     terms = (
         ("used", "Entries, counted by a walk over the keys of at most 50 ms for a map; > means at least. Arrays are "
          "always full, and LRU maps evict when they are."),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 
-from bpftop.render.columns import Column, marked
+from bpftop.render.columns import Column, clipped, marked
 from bpftop.tui.bindings import bindings
 from bpftop.tui.messages import BpfWanted
 from bpftop.tui.moment import Moment
 from bpftop.tui.panes.pane import Pane
-from bpftop.tui.widgets.line import Line, clean, crop, line, shortened, wrap
+from bpftop.tui.widgets.line import Line, clean, line, shortened, wrap
 from bpftop.tui.widgets.region import Region
 from bpftop.tui.widgets.table import Rows, Table
 
@@ -20,7 +20,8 @@ GROUP_WORDS = {"": "", "type": "type", "owners": "owner"}
 """Property of a line -> the word for it; the lines of an equal property stay together."""
 
 
-FACT_TITLE, FACT_WIDTH = 13, 38
+FACT_TITLE, FACT_ROOM, FACT_GAP = 13, 23, 2
+FACT_WIDTH = FACT_TITLE + FACT_ROOM + FACT_GAP
 
 
 class BpfObjectLine(Protocol):
@@ -87,10 +88,10 @@ def fact_lines(columns: Sequence[Column[LineT]], row: LineT, width: int, *, mark
     lines = []
     for at in range(0, len(short), across):
         cells = [
-            ((f"{title:<{FACT_TITLE}}", "muted"), (f"{value:<{FACT_WIDTH - FACT_TITLE}}", "text"))
+            ((f"{title:<{FACT_TITLE}}", "muted"), (f"{clipped(value, FACT_ROOM):<{FACT_ROOM + FACT_GAP}}", "text"))
             for title, value in short[at : at + across]
         ]
-        lines.append(crop(line(*(part for pair in cells for part in pair)), width))
+        lines.append(shortened(line(*(part for pair in cells for part in pair)), width))
     for title, value in long:
         parts = wrap(value, max(20, width - FACT_TITLE))
         lines += [
@@ -118,7 +119,7 @@ class BpfObjectHead(Region, Generic[LineT]):
         parts = [(self._title, "muted"), (f"  {len(lines)}", "text"), *self.cost(moment, lines)]
         if self._table.group_by:
             parts.append((f"  by {GROUP_WORDS[self._table.group_by]}", "notice"))
-        return [crop(shortened(line(*parts), width), width)]
+        return [shortened(line(*parts), width)]
 
 
 class BpfObjectsPane(Pane):

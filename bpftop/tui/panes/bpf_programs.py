@@ -11,8 +11,7 @@ from textual.widget import Widget
 from bpftop.history.cpu_trends import CELL_S
 from bpftop.render.bpf.disassembly import HOT
 from bpftop.render.bpf.loaded_programs import (
-    LOADED_PROGRAM_COLUMNS,
-    PROGRAM_FACTOR,
+    PROGRAM_SCREEN_COLUMNS,
     LoadedProgramLine,
     recorded_program_lines,
 )
@@ -25,7 +24,6 @@ from bpftop.tui.panes.program_charts import ProgramCharts
 from bpftop.tui.widgets.line import Line, clean, line, wrap
 from bpftop.tui.widgets.scroller import TextPanel
 
-COLUMNS = (*LOADED_PROGRAM_COLUMNS[:7], PROGRAM_FACTOR, *LOADED_PROGRAM_COLUMNS[7:])
 NOT_THERE = "This program is not there at this moment."
 
 
@@ -33,7 +31,7 @@ class ProgramTable(BpfObjectTable[LoadedProgramLine]):
     """The programs, the program that takes most CPU time first, or below each other by a group."""
 
     def columns(self, moment: Moment) -> Sequence[Column[LoadedProgramLine]]:
-        return COLUMNS
+        return PROGRAM_SCREEN_COLUMNS
 
     def object_lines(self, moment: Moment) -> Sequence[LoadedProgramLine]:
         return recorded_program_lines(moment.snapshot, partial(_earlier, moment))
@@ -103,9 +101,9 @@ class BpfProgramsPane(BpfObjectsPane):
     BpfProgramsPane ProgramTable { height: 1fr; }
     BpfProgramsPane InstructionPanel { height: 1fr; }
     """
-    hints: ClassVar = (("choose", "details"), ("group", "group"), ("filter", "filter"), ("sort", "sort"),
-                       ("mark", "mark"), ("pause", "pause"))  # fmt: skip
-    columns = COLUMNS
+    hints: ClassVar = (("choose", "details"), ("group", "group"), ("pause", "pause"), ("filter", "filter"),
+                       ("sort", "sort"), ("mark", "mark"))  # fmt: skip
+    columns = PROGRAM_SCREEN_COLUMNS
     terms = (
         ("run statistics", "The kernel counts and times every run of every BPF program while this pane is open. That "
          "costs each run two clock readings; their distance is measured and taken off."),

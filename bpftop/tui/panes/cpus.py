@@ -127,8 +127,8 @@ class CpusPane(Pane):
         "Packets and bits: the counting program, which counts per CPU; the rest: the files that "
         "each column names, and /proc/interrupts."
     )
-    hints = (("choose", "this CPU"), ("wide", "strip"), ("direction", "RX/TX"), ("filter", "filter"), ("sort", "sort"),
-             ("pause", "pause"), ("mark", "mark"))  # fmt: skip
+    hints = (("choose", "this CPU"), ("wide", "strip"), ("direction", "RX/TX"), ("pause", "pause"),
+             ("filter", "filter"), ("sort", "sort"), ("mark", "mark"))  # fmt: skip
     columns = CPU_COLUMNS
 
     def compose_list(self) -> Iterator[Widget]:

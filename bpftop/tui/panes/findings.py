@@ -71,7 +71,7 @@ class FindingsPane(Pane):
     """
     source = "The checks of `bpftop diagnose`, on the same samples; each finding names the source of its limits."
     hints = (("choose", "go there"), ("copy", "copy"), ("previous_finding", "earlier"), ("next_finding", "later"),
-             ("filter", "filter"), ("pause", "pause"))  # fmt: skip
+             ("pause", "pause"), ("filter", "filter"))  # fmt: skip
     columns = FINDING_COLUMNS
     terms = (
         ("blind", "The check cannot run: its input is not readable here. That is not the same as nothing found."),

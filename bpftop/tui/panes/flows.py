@@ -21,7 +21,7 @@ from bpftop.tui.measurements.address_names import AddressLookup, system_name
 from bpftop.tui.messages import FlowsWanted
 from bpftop.tui.moment import Moment
 from bpftop.tui.panes.pane import Pane
-from bpftop.tui.widgets.line import Line, Span, clean, crop, line, shortened
+from bpftop.tui.widgets.line import Line, Span, clean, line, shortened
 from bpftop.tui.widgets.region import Region
 from bpftop.tui.widgets.table import Rows, Table
 from bpftop.tui.widgets.traffic import direction_line
@@ -135,7 +135,7 @@ class FlowSummary(Region):
         spans.append(Span(f"  read in {tables.read_ns / 1e6:.1f} ms", "muted"))
         while sum(len(span.text) for span in spans) > width:
             spans.pop()
-        return crop(spans, width)
+        return shortened(spans, width)
 
 
 class FlowsPane(Pane):
@@ -150,8 +150,8 @@ class FlowsPane(Pane):
         "The table of flows in the counting program, read once a tick while this pane is open; "
         "processes from /proc, TCP figures from sock_diag."
     )
-    hints = (("choose", "details"), ("group", "group"), ("names", "names"), ("filter", "filter"), ("sort", "sort"),
-             ("sample", "1 in N"), ("direction", "RX/TX"), ("pause", "pause"))  # fmt: skip
+    hints = (("choose", "details"), ("group", "group"), ("names", "names"), ("pause", "pause"), ("filter", "filter"),
+             ("sort", "sort"), ("sample", "1 in N"), ("direction", "RX/TX"))  # fmt: skip
     columns = FLOW_COLUMNS
     terms = (
         ("flows", "Flows in the table, and the size of the table. In a full table, flows that were quiet for the "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bpftop.render.columns import Column
+from bpftop.render.columns import Column, clipped
 from bpftop.render.measure.batch_curves import batch_curves, curve_of
 from bpftop.render.measure.operation_columns import OPERATION_COLUMNS
 from bpftop.render.measure.operation_rows import OperationRow, operation_rows
@@ -12,7 +12,7 @@ from bpftop.tui.measurements.map_choices import Axis
 from bpftop.tui.measurements.map_measurement import MapMeasurement
 from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.batch_curve import batch_curve_lines
-from bpftop.tui.widgets.line import Line, Span, shortened, wrapped
+from bpftop.tui.widgets.line import Line, Span, at_most, shortened, wrapped
 from bpftop.tui.widgets.region import Region
 from bpftop.tui.widgets.table import Rows, Table
 
@@ -37,8 +37,8 @@ class MapVerdict(Region):
 
     def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
         sentences = self._measurement.verdict
-        lines = [part for sentence in sentences[:VERDICT_LINES] for part in wrapped(sentence, "notice", width)]
-        lines = lines[: min(VERDICT_LINES, height)]
+        lines = [part for sentence in sentences for part in wrapped(sentence, "notice", width)]
+        lines = at_most(lines, width, min(VERDICT_LINES, height))
         curves = batch_curves(self._measurement.results)
         curve = curve_of(curves, *self._operations.selected_operation())
         if curve is None or height <= VERDICT_LINES:
@@ -49,6 +49,8 @@ class MapVerdict(Region):
 
 class ChoiceTable(Table[Axis]):
     """Choices for a measurement: a row per property, whose value the arrows change."""
+
+    columns_are_chosen = False
 
     def __init__(self, measurement: MapMeasurement) -> None:
         super().__init__()
@@ -78,7 +80,7 @@ class ChoiceTable(Table[Axis]):
 
     def _value(self, axis: Axis, width: int) -> str:
         value = axis.values[self._measurement.choices[axis.name]][0]
-        return f"‹{value}›"[:width] if axis.name == self.cursor else f" {value}"[:width]
+        return f"‹{clipped(value, width - 2)}›" if axis.name == self.cursor else f" {clipped(value, width - 1)}"
 
 
 class OperationTable(Table[OperationRow | str]):

@@ -34,6 +34,8 @@ NO_PROGRAM = (
 class InterfaceTable(Table[InterfaceLine]):
     """The interfaces, of many the busiest first. The selected row is the interface that everything else is about."""
 
+    columns_are_chosen = False
+
     def columns(self, moment: Moment) -> Sequence[Column[InterfaceLine]]:
         return INTERFACE_COLUMNS
 

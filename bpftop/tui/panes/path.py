@@ -12,7 +12,7 @@ from bpftop.model.packet_filter import ANY_DROP, PacketFilter
 from bpftop.model.snapshot import sum_known
 from bpftop.model.timestamps import clock_time
 from bpftop.model.units import UNKNOWN, rough, si, spark
-from bpftop.render.columns import Column
+from bpftop.render.columns import Column, clipped
 from bpftop.render.path_columns import PATH_COLUMNS, duration
 from bpftop.render.path_rows import Detail, Section, StageLine, sections
 from bpftop.tui.bindings import bindings
@@ -21,7 +21,7 @@ from bpftop.tui.moment import Moment, Place
 from bpftop.tui.panes.pane import Pane
 from bpftop.tui.widgets.chart import AXIS, Plot, cell_count, cell_seconds, chart_lines
 from bpftop.tui.widgets.dropped_lines import dropped_lines, row_packets
-from bpftop.tui.widgets.line import Line, Span, clean, line, shortened, wrapped
+from bpftop.tui.widgets.line import Line, Span, at_most, clean, line, shortened, wrapped
 from bpftop.tui.widgets.loss_line import LossLines
 from bpftop.tui.widgets.region import Region
 from bpftop.tui.widgets.table import Rows, Table, cell
@@ -108,13 +108,7 @@ class Explanation(Region):
         self._table = table
 
     def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
-        lines = explanation(moment, self._table.cursor, width)
-        if len(lines) > height:
-            rest = shortened(
-                line(*((s.text, s.role) for spans in lines[height - 1 :] for s in (*spans, Span(" ")))), width
-            )
-            lines = [*lines[: height - 1], rest]
-        return lines
+        return at_most(explanation(moment, self._table.cursor, width), width, height)
 
 
 class StageDetail(Region):
@@ -140,7 +134,7 @@ class StageDetail(Region):
         )  # fmt: skip
         reasons = [
             line(
-                (f"{clean(detail.name)[:38]:<40}", "name"),
+                (f"{clipped(clean(detail.name), NAME_WIDTH - 2):<{NAME_WIDTH}}", "name"),
                 f"{si(detail.per_sec):>8}",
                 (f"  {clean(detail.where)}", "muted"),
             )
@@ -164,8 +158,8 @@ class PathPane(Pane):
     """
     BINDINGS = bindings("capture")
     source = "The counter that stands in the last column, and in the explanation of the selected row."
-    hints = (("choose", "over time"), ("capture", "capture"), ("filter", "filter"), ("sort", "sort"),
-             ("mark", "mark"), ("pause", "pause"), ("copy", "copy"))  # fmt: skip
+    hints = (("choose", "over time"), ("pause", "pause"), ("filter", "filter"), ("sort", "sort"),
+             ("capture", "capture"), ("mark", "mark"), ("copy", "copy"))  # fmt: skip
     columns = PATH_COLUMNS
 
     def compose_list(self) -> Iterator[Widget]:
@@ -276,10 +270,9 @@ def _headings(section: Section, width: int) -> list[Line]:
 
 
 def _detail_row(detail: Detail, width: int) -> Line:
-    name = shortened((Span(clean(detail.name), "name"),), NAME_WIDTH - 2)
-    gap = Span(" " * (NAME_WIDTH - sum(len(span.text) for span in name)))
+    name = Span(f"{clipped(clean(detail.name), NAME_WIDTH - 2):<{NAME_WIDTH}}", "name")
     numbers = f"{si(detail.per_sec) if detail.has_rate else '':>8}{detail.total:>12}"
-    return shortened((*name, gap, Span(numbers), Span(f"  {clean(detail.where)}", "muted")), width - 2)
+    return shortened((name, Span(numbers), Span(f"  {clean(detail.where)}", "muted")), width - 2)
 
 
 def explanation(moment: Moment, key: str, width: int) -> list[Line]:

@@ -11,7 +11,7 @@ from bpftop.model.units import UNKNOWN, ns, si
 from bpftop.render.bpf.loaded_programs import LoadedProgramLine, recorded_program_lines
 from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.chart import AXIS, SPAN_S, Plot, cell_count, chart_lines
-from bpftop.tui.widgets.line import Line, beside, crop, line
+from bpftop.tui.widgets.line import Line, beside, line, shortened
 from bpftop.tui.widgets.region import Region
 
 CHART_WIDTH = 50
@@ -74,4 +74,4 @@ def _chart(
     peak = max((value for value in cells if value is not None), default=None)
     title = line((chart.title, "title"), f"  {chart.number(now)}", (f"   peak {chart.number(peak)}", "muted"))
     plot = Plot(cells, least=chart.least, label=chart.number)
-    return [crop(title, width), *chart_lines(plot, width, height - 1)]
+    return [shortened(title, width), *chart_lines(plot, width, height - 1)]

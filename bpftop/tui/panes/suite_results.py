@@ -39,6 +39,8 @@ SUITE_TERMS: Sequence[tuple[str, str]] = (
 class SuiteList(Table[str]):
     """A row per suite, and one for all of them."""
 
+    columns_are_chosen = False
+
     def __init__(self, measurement: ProgramMeasurement) -> None:
         super().__init__()
         self._measurement = measurement

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bpftop.model.units import compact, ns
 from bpftop.render.measure.batch_curves import BatchCurve
 from bpftop.tui.widgets.chart import UPWARDS
-from bpftop.tui.widgets.line import Line, crop, line, shortened
+from bpftop.tui.widgets.line import Line, line, shortened
 
 AXIS = 8
 COLUMN, GAP = 4, 4
@@ -34,5 +34,5 @@ def batch_curve_lines(curve: BatchCurve, width: int, height: int) -> list[Line]:
         lines.append(line((label, "muted"), (drawn, "trend"), (single, "name")))
     sizes = "".join(f"{compact(size):─>{GAP + COLUMN}}" for size, _ in points)
     numbers = "".join(f"{ns(value):>{GAP + COLUMN}}" for value in values)
-    lines += [line(("     0 ┼", "muted"), (sizes, "muted")), line((" " * AXIS, "muted"), numbers, ("  ns", "muted"))]
-    return [crop(each, width) for each in lines]
+    lines += [line(("     0 ┼", "muted"), (sizes, "muted")), line((f"{'ns':>{AXIS - 1}} ", "muted"), numbers)]
+    return [shortened(each, width) for each in lines]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any
 
+from bpftop.render.columns import clipped
 from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.line import Line, clean, line, wrap
 from bpftop.tui.widgets.scroller import TextPanel
@@ -31,12 +33,13 @@ class RowDetail(TextPanel):
             return [line(("This row is not there at this moment.", "muted"))]
         (row,) = rows.build([key])
         lines: list[Line] = []
+        value_width = min(VALUE_WIDTH, (width - NAME_WIDTH) // 2)
         for column in table.columns(moment):
-            value = clean(column.cell(row, VALUE_WIDTH).strip())
-            parts = wrap(column.help, max(20, width - NAME_WIDTH - VALUE_WIDTH - 2))
-            for i, part in enumerate(parts):
-                name, shown = (column.title, value) if i == 0 else ("", "")
+            name = clipped(column.title, NAME_WIDTH - 1)
+            values = wrap(clean(column.cell(row, VALUE_WIDTH).strip()), value_width)
+            meanings = wrap(column.help, width - NAME_WIDTH - value_width - 2)
+            for title, value, meaning in zip_longest([name], values, meanings, fillvalue=""):
                 lines.append(
-                    line((f"{name:<{NAME_WIDTH}}", "title"), (f"{shown:<{VALUE_WIDTH}}  ", "text"), (part, "muted"))
+                    line((f"{title:<{NAME_WIDTH}}", "title"), (f"{value:<{value_width}}  ", "text"), (meaning, "muted"))
                 )
         return lines

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from bpftop.model.sample import DIRECTIONS, Hook, Interface
 from bpftop.model.snapshot import Snapshot
 from bpftop.model.timestamps import clock_time, rfc3339_seconds
+from bpftop.render.columns import clipped
 from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.line import Line, Span, clean, ends, length, line
 from bpftop.tui.widgets.region import Region
@@ -64,7 +65,7 @@ def _spaced(parts: list[Line]) -> Line:
 
 def _host(moment: Moment, *, short: bool = False) -> Line:
     host = clean(moment.snapshot.host)
-    return line((host.partition(".")[0][:16] if short else host[:40], "muted"))
+    return line((clipped(host.partition(".")[0], 16) if short else clipped(host, 40), "muted"))
 
 
 def _interface(moment: Moment) -> Line:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from unicodedata import combining, east_asian_width
 
+from bpftop.render.cutting import cut, words_to_wrap
+
 
 class Span(NamedTuple):
     """A piece of a line. Every character is one cell wide.
@@ -66,16 +68,19 @@ def shortened(spans: Sequence[Span], width: int) -> Line:
     """Return the spans, cut at a word with an ellipsis where they are longer than ``width``."""
     if length(spans) <= width:
         return tuple(spans)
-    kept = list(crop(spans, max(0, width - 1)))
-    following = text(spans)[max(0, width - 1) : width]
-    if kept and not following.isspace():
-        *kept, last = kept
-        head, space, _ = last.text.rpartition(" ")
-        kept.append(last._replace(text=head if space and head.strip() else last.text))
-    return (
-        *(span._replace(text=span.text.rstrip()) if span is kept[-1] else span for span in kept),
-        Span("…", "muted"),
-    )
+    whole = text(spans)
+    if not whole[width:].strip():
+        return crop(spans, width)
+    end, ellipsis = cut(whole, width)
+    return (*crop(spans, end), Span(ellipsis, "muted"))
+
+
+def at_most(lines: Sequence[Line], width: int, height: int) -> list[Line]:
+    """Return the lines; where there are more than ``height``, the last one that fits ends in an ellipsis."""
+    if len(lines) <= height:
+        return list(lines)
+    rest = [span for spans in lines[max(0, height - 1) :] for span in (*spans, Span(" "))]
+    return [*lines[: height - 1], shortened(rest, width)] if height > 0 else []
 
 
 def beside(left: Sequence[Line], right: Sequence[Line], left_width: int, gap: int) -> list[Line]:
@@ -99,12 +104,14 @@ def clean(name: str) -> str:
 
 
 def wrap(sentence: str, width: int) -> list[str]:
-    """Break the sentence into lines of at most ``width`` cells; a longer word is cut."""
+    """Break the sentence into lines of at most ``width`` cells, between words; a longer word takes several lines."""
+    width = max(1, width)
     lines = [""]
-    for word in sentence.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
+    for words in words_to_wrap(sentence):
+        if lines[-1] and len(lines[-1]) + 1 + len(words) > width:
             lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()[:width]
+        last = f"{lines[-1]} {words}".strip()
+        lines[-1:] = [last[at : at + width] for at in range(0, len(last), width)]
     return lines
 
 

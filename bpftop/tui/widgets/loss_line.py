@@ -9,7 +9,7 @@ from bpftop.model.timestamps import clock_time
 from bpftop.model.units import rough
 from bpftop.render.path_rows import Losses, losses_of
 from bpftop.tui.moment import Moment
-from bpftop.tui.widgets.line import Line, Span, clean, crop, fit, length, line, shortened
+from bpftop.tui.widgets.line import Line, Span, clean, fit, length, line, shortened
 from bpftop.tui.widgets.region import Region
 
 DOT = Span(" · ", "muted")
@@ -45,15 +45,15 @@ def _group(moment: Moment, name: str, lost: Losses, width: int) -> Line:
     """Return ``REFUSED  83 k/s  UDP no port 83 k``; stages that do not fit become a number, then an ellipsis."""
     if lost.per_sec is None:
         reason = "not known yet" if moment.snapshot.interval_ns is None else "not known"
-        return crop(line((name, "muted"), "  ", (reason, "muted")), width)
+        return shortened(line((name, "muted"), "  ", (reason, "muted")), width)
     if not lost.per_sec:
-        return crop(line((name, "muted"), "  ", ("nothing", "muted")), width)
+        return shortened(line((name, "muted"), "  ", ("nothing", "muted")), width)
     head = line((name, "notice", "path"), "  ", (f"{rough(lost.per_sec)}/s", "notice", "path"), "  ")
     room = width - length(head)
     stages = _stages(moment, lost, (), room, False)
     if length(stages) > room:
         largest = max(lost.stages, key=lambda stage: stage[1])
-        stages = (*_stages(moment, replace(lost, stages=[largest]), (), room, False), Span("…", "muted"))
+        stages = (*_stages(moment, replace(lost, stages=[largest]), (), room, False), Span(" …", "muted"))
     return (*head, *stages) if length(stages) <= room else head
 
 
@@ -71,19 +71,19 @@ def _lost_line(moment: Moment, lost: Losses, width: int) -> Line:
     unread = line((f"{lost.unread} not readable", "notice", "path")) if lost.unread else ()
     if lost.per_sec is None:
         reason = "not known yet" if moment.snapshot.interval_ns is None else "not known"
-        return crop((*head, Span(reason, "muted"), DOT, *unread), width)
+        return shortened((*head, Span(reason, "muted"), DOT, *unread), width)
     if not lost.stages:
         nothing = line(("nothing", "good"), *((("  ·  ", "muted"), *unread) if unread else ()))
         fits = length(head) + length(nothing) + length(tail) <= width
         end = tail if fits else recent
-        return crop((*head, *fit(nothing, width - length(head) - length(end)), *end), width)
+        return shortened((*head, *fit(nothing, width - length(head) - length(end)), *end), width)
     head = (*head, *line((f"{rough(lost.per_sec)}/s".rjust(7), "notice", "path"), "  "))
     for end, with_scopes in ((tail, True), (peaked, True), (peaked, False), ((), False)):
         room = width - length(head) - length(end)
         stages = _stages(moment, lost, unread, room, with_scopes)
         if length(stages) <= room:
             break
-    return shortened((*head, *fit(stages, room), *end), width)
+    return shortened((*head, *fit(shortened(stages, room), room), *end), width)
 
 
 def _peak(moment: Moment) -> str:

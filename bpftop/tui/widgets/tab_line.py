@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bpftop.render.cutting import ELLIPSIS
 from bpftop.tui.moment import Moment
-from bpftop.tui.widgets.line import Line, Span, clean, ends, length, line, shortened
+from bpftop.tui.widgets.line import Line, Span, clean, ends, length, line
 from bpftop.tui.widgets.region import Region
 
 
@@ -17,13 +18,14 @@ class TabLine(Region):
         return frame.place, frame.tabs, frame.trail, frame.marks, frame.actions
 
     def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
-        crumbs = _crumbs(moment)
+        back = _back(moment)
         for names, after in ((True, " "), (True, ""), (False, " ")):
             tabs = tuple(span for pane, title in moment.frame.tabs for span in _tab(moment, pane, title, names, after))
-            if length(tabs) + length(crumbs) < width:
+            room = width - length(tabs) - length(back) - 1
+            way = _way(moment, room)
+            if room >= len(" › ".join(moment.frame.trail)):
                 break
-        room = max(0, width - length(tabs) - 1)
-        return [ends(tabs, shortened(crumbs, room), width)]
+        return [ends(tabs, (*line((way, "name")), *back), width)]
 
 
 def _tab(moment: Moment, pane: str, title: str, names: bool, after: str) -> Line:
@@ -37,12 +39,15 @@ def _tab(moment: Moment, pane: str, title: str, names: bool, after: str) -> Line
     return (*spans, Span(after, role, pane)) if after else tuple(spans)
 
 
-def _crumbs(moment: Moment) -> Line:
-    """Return ``Overview › TCP  esc back``; nothing where a pane was opened directly."""
-    trail = moment.frame.trail
-    if not trail:
+def _back(moment: Moment) -> Line:
+    """Return ``  esc back``; nothing where a pane was opened directly."""
+    if not moment.frame.trail:
         return ()
-    way = " › ".join(clean(step) for step in trail)
-    return line(
-        (way, "name"), ("  ", "text"), (moment.frame.key_of("back"), "key", "back"), (" back ", "muted", "back")
-    )
+    return line(("  ", "text"), (moment.frame.key_of("back"), "key", "back"), (" back ", "muted", "back"))
+
+
+def _way(moment: Moment, room: int) -> str:
+    """Return ``Overview › TCP``, or as much of its end as there is room for: ``… › TCP``, or nothing."""
+    trail = [clean(step) for step in moment.frame.trail]
+    ways = (" › ".join([ELLIPSIS, *trail[at:]] if at else trail) for at in range(len(trail)))
+    return next((way for way in ways if len(way) <= room), "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Generic
+from typing import Any, ClassVar, Generic
 
 from textual import events
 from textual.message import Message
@@ -48,6 +48,8 @@ class Table(Scroller, Generic[RowT]):
     """
 
     BINDINGS = bindings("sort", "reverse", "choose", "filter")
+    columns_are_chosen: ClassVar[bool] = True
+    """True for the table of a pane whose columns a person may choose: COLUMN_TABLES."""
 
     @dataclass
     class Chosen(Message):
@@ -277,7 +279,7 @@ class Table(Scroller, Generic[RowT]):
         """Return the columns that the person chose for the pane, if this is the table that they are of; else all."""
         columns = tuple(self.columns(moment))
         chosen = moment.choices.columns.get(moment.frame.place.pane)
-        if chosen is None or not set(chosen) <= {column.id for column in columns}:
+        if chosen is None or not self.columns_are_chosen:
             return columns
         return (*columns[:1], *(column for column in columns[1:] if column.id in chosen))
 

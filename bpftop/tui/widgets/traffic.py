@@ -15,7 +15,7 @@ from bpftop.render.columns import change_look, change_text, size_text
 from bpftop.tui.messages import MomentRequested
 from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.chart import AXIS, Plot, cell_count, cell_seconds, chart_lines
-from bpftop.tui.widgets.line import Line, beside, crop, length, line
+from bpftop.tui.widgets.line import Line, beside, length, line, shortened
 from bpftop.tui.widgets.region import Region
 
 CHART_FROM = 4
@@ -49,7 +49,7 @@ class Traffic(Region):
         numbers = [part for d in DIRECTIONS for part in _numbers(moment, d, ranges, height)]
         if self._hovered is not None and self._hovered < columns:
             numbers = _read_out(moment, plot, self._hovered)
-        return beside(chart, [crop(spans, NUMBERS - 2) for spans in numbers], width - NUMBERS, 2)
+        return beside(chart, [shortened(spans, NUMBERS - 2) for spans in numbers], width - NUMBERS, 2)
 
     def _columns(self, moment: Moment, columns: int) -> list[RateCell]:
         """Return the cells of the chart. Those that are over are kept: only the newest two are worked out again."""
