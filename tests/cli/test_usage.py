@@ -201,16 +201,16 @@ def test_a_wrong_setting_is_reported_and_others_apply(tmp_path: Path) -> None:
 
 
 def test_an_unexpected_error_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setitem(dict_of_verbs(), "broken", Verb("breaks", {}))
+    monkeypatch.setitem(dict_of_verbs(), "failing_verb", Verb("breaks", {}))
     monkeypatch.setattr("bpftop.cli.verb_table.MODULES", "tests.cli")
     monkeypatch.delenv("BPFTOP_DEBUG", raising=False)
-    assert main(["broken"]) == 1
+    assert main(["failing_verb"]) == 1
     message = capsys.readouterr().err
     assert message.startswith("bpftop: this is a bug in bpftop: LookupError: the third\\x1b[31m gate; please report it")
     assert "BPFTOP_DEBUG=1" in message
     assert message.count("\n") == 1
     monkeypatch.setenv("BPFTOP_DEBUG", "1")
-    assert main(["broken"]) == 1
+    assert main(["failing_verb"]) == 1
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
