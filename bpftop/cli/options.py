@@ -318,12 +318,15 @@ def whole(text: str) -> int:
     return int(text)
 
 
+FROM_1 = number(whole, lambda value: value >= 1, "a whole number from 1 up")
+
+
 def add_count(parser: argparse.ArgumentParser) -> None:
     """Add --count, for verbs that can run for ever."""
     parser.add_argument(
         "--count",
         metavar="N",
-        type=number(whole, lambda value: value >= 1, "a whole number from 1 up"),
+        type=FROM_1,
         help="end after N intervals (default: run until Ctrl-C)",
     )
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING
 
-from bpftop.cli.options import add_netns, interface_names, number, whole
+from bpftop.cli.options import FROM_1, add_netns, interface_names, number, whole
 from bpftop.cli.output import complain, opened
 from bpftop.cli.shutdown import Ended, acknowledge, before_forced_exit, interruptible
 from bpftop.cli.verbs.record import size_bytes
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 SNAPLEN_LEAST, SNAPLEN_MOST = 64, 16384
 _WAIT_S = 0.1
-_from_1 = number(whole, lambda value: value >= 1, "a whole number from 1 up")
 _snaplen_bytes = number(
     whole,
     lambda value: SNAPLEN_LEAST <= value <= SNAPLEN_MOST,
@@ -69,14 +68,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only packets that this finding is about, such as syn-flood, from the moment it is found on: those that "
         "it counts as dropped, or those of its protocol and port (`bpftop diagnose --list` has the ids)",
     )
-    parser.add_argument("--count", metavar="N", type=_from_1, help="end after N packets (default: run until "
+    parser.add_argument("--count", metavar="N", type=FROM_1, help="end after N packets (default: run until "
                         "Ctrl-C)")  # fmt: skip
     parser.add_argument("--duration", metavar="SECONDS", type=duration_s, help="end after this time")
     parser.add_argument("--max-size", metavar="SIZE", type=size_bytes, default=1 << 30, help="end before the file is "
                         "larger than this, as in 500M (default: 1G)")  # fmt: skip
-    parser.add_argument("--rate", metavar="N", type=_from_1, default=PACKETS_PER_SEC, help="at most so many packets in "
+    parser.add_argument("--rate", metavar="N", type=FROM_1, default=PACKETS_PER_SEC, help="at most so many packets in "
                         f"a second (default: {PACKETS_PER_SEC}); the others are counted")  # fmt: skip
-    parser.add_argument("--one-in", metavar="N", type=_from_1, default=1, help="take one of N packets, at random")
+    parser.add_argument("--one-in", metavar="N", type=FROM_1, default=1, help="take one of N packets, at random")
     parser.add_argument(
         "--snaplen",
         metavar="BYTES",

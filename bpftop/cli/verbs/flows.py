@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from bpftop.cli.garbage_collection import garbage_kept
-from bpftop.cli.options import add_format, add_live, add_output, number, settings_of, whole
+from bpftop.cli.options import FROM_1, add_format, add_live, add_output, settings_of
 from bpftop.cli.verbs.watch import duration_s
 from bpftop.errors import BpftopError, UsageError
 from bpftop.export.formats import FLOWS
@@ -22,8 +22,7 @@ gets full, or takes over 100 ms to read, packets are sampled."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = f"{parser.description}\n\n{ABOUT}"
     add_live(parser)
-    from_1 = number(whole, lambda value: value >= 1, "a whole number from 1 up")
-    parser.add_argument("--top", metavar="N", type=from_1, default=ROWS, help=f"rows to show (default: {ROWS})")
+    parser.add_argument("--top", metavar="N", type=FROM_1, default=ROWS, help=f"rows to show (default: {ROWS})")
     parser.add_argument(
         "--by",
         metavar="WHAT",

@@ -6,8 +6,8 @@ import contextlib
 import os
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 
+from bpftop.collect.inventory.mounts import mount_points
 from bpftop.kernel.bpf.attached import attached_programs
 
 CGROUPS_MAX = 20_000
@@ -30,8 +30,6 @@ PLACES: dict[str, dict[int, str]] = {
     "cgroup_sockopt": {21: "getsockopt", 22: "setsockopt"},
 }  # fmt: skip
 """Type of a program -> attach types of a cgroup (enum bpf_attach_type) and their words."""
-
-_MOUNTS = Path("/proc/self/mounts")
 
 
 def cgroup_paths(wanted: Iterable[int]) -> dict[int, str]:
@@ -71,14 +69,6 @@ def by_cgroups(types: Collection[str]) -> dict[int, list[str]]:
 
 def _walk() -> Iterator[tuple[str, str]]:
     """Yield each folder of the unified hierarchy, and its path below the mount."""
-    for mount in _cgroup2_mounts()[:1]:
+    for mount in mount_points("cgroup2")[:1]:
         for folder, _, _ in islice(os.walk(mount), CGROUPS_MAX):
             yield folder, folder.removeprefix(mount) or "/"
-
-
-def _cgroup2_mounts() -> list[str]:
-    try:
-        lines = _MOUNTS.read_text(errors="surrogateescape").splitlines()
-    except OSError:
-        return []
-    return [fields[1] for line in lines if len(fields := line.split(" ")) > 2 and fields[2] == "cgroup2"]

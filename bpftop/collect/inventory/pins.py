@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
+from bpftop.collect.inventory.mounts import mount_points
 from bpftop.kernel.bpf.inventory import Pinned, pinned_object
 
 PINS_MAX = 10_000
-_MOUNTS = Path("/proc/self/mounts")
 
 
 class Pins:
@@ -31,7 +30,7 @@ class Pins:
 
     def _walk(self) -> Iterator[tuple[str, int]]:
         left = PINS_MAX
-        for mount in _bpffs_mounts():
+        for mount in sorted(set(mount_points("bpf"))):
             for folder, _, files in os.walk(mount):
                 for name in files:
                     left -= 1
@@ -42,13 +41,3 @@ class Pins:
                         yield path, os.lstat(path).st_ino
                     except OSError:  # unpinned meanwhile
                         continue
-
-
-def _bpffs_mounts() -> list[str]:
-    try:
-        lines = _MOUNTS.read_text(errors="surrogateescape").splitlines()
-    except OSError:
-        return []
-    fields = (line.split(" ") for line in lines)
-    mounts = {each[1].encode().decode("unicode_escape") for each in fields if len(each) > 2 and each[2] == "bpf"}
-    return sorted(mounts)

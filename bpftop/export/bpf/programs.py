@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from bpftop.export.csv_writing import csv_lines
 from bpftop.export.json_writing import TOOL, json_page, rounded
 from bpftop.fields import frozen, replace
 from bpftop.model.bpf.inventory import BpfInventory, Owner
@@ -124,19 +123,10 @@ def csv_text(programs: ProgramList) -> str:
 
 def csv_page(rows: Sequence[Mapping[str, object]]) -> str:
     """Write rows of equal members as CSV. Lines end in LF."""
-    text = io.StringIO()
-    if rows:
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(rows[0])
-        writer.writerows([_cell(value) for value in row.values()] for row in rows)
-    return text.getvalue()
+    return csv_lines([*rows[:1], *([_cell(value) for value in row.values()] for row in rows)])
 
 
 def _cell(value: object) -> object:
     if isinstance(value, list):
-        return ";".join(_owner_text(each) if isinstance(each, dict) else escaped_text(str(each)) for each in value)
-    return escaped_text(value) if isinstance(value, str) else value
-
-
-def _owner_text(owner: Mapping[str, object]) -> str:
-    return escaped_text(f"{owner['name']}[{owner['pid']}]")
+        return ";".join(f"{each['name']}[{each['pid']}]" if isinstance(each, dict) else str(each) for each in value)
+    return value

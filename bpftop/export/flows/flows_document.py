@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from bpftop.export.csv_writing import csv_lines
 from bpftop.export.json_writing import TOOL, json_page, rounded
 from bpftop.export.snapshot.markdown import escaped
 from bpftop.model.escaping import escaped_text
@@ -67,15 +66,12 @@ def flows_json(snapshot: Snapshot, by: PairBy, most: int) -> str:
 
 def flows_csv(snapshot: Snapshot, by: PairBy, most: int) -> str:
     """Write a row per flow or group, then rest and total."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+    lines: list[Sequence[object]] = [CSV_COLUMNS]
     for label, top in _tops(snapshot, by, most):
         rows = [("flow" if by == "flow" else "group", row) for row in top.rows]
         for kind, pair in (*rows, ("rest", top.rest), ("total", top.total)):
-            cells = (rfc3339(snapshot.wall_ns), label, kind, *_csv_cells(pair))
-            writer.writerow([escaped_text(cell) if isinstance(cell, str) else cell for cell in cells])
-    return text.getvalue()
+            lines.append((rfc3339(snapshot.wall_ns), label, kind, *_csv_cells(pair)))
+    return csv_lines(lines)
 
 
 def flows_table(snapshot: Snapshot, by: PairBy, most: int) -> str:

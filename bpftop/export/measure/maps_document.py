@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from bpftop.export.csv_writing import csv_lines
 from bpftop.export.json_writing import json_page, rounded
 from bpftop.export.measure.measurement_object import measurement_object
 from bpftop.measure.maps.results import (
@@ -59,15 +58,10 @@ def document(report: MapReport) -> ProfileDocument:
 
 def csv_text(report: MapReport) -> str:
     """Write a line of column names, and a line per cell. Lines end in LF."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    rows = [_flat(cell) for cell in _cells(report)]
     when = {"taken_at": rfc3339(report.begun_ns), "partial": report.partial}
     columns = [*when, *_flat_columns()]
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([{**when, **row}[column] for column in columns])
-    return text.getvalue()
+    rows = [{**when, **_flat(cell)} for cell in _cells(report)]
+    return csv_lines([columns, *([row[column] for column in columns] for row in rows)])
 
 
 def _live_map(report: MapReport) -> LiveMapObject | None:

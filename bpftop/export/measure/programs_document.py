@@ -5,16 +5,14 @@ Unknown is None (in CSV: empty), never 0. Times are rounded to a picosecond, fin
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING, Final
 
+from bpftop.export.csv_writing import csv_lines
 from bpftop.export.json_writing import json_page, json_value, rounded
 from bpftop.export.measure.measurement_object import measurement_object
 from bpftop.measure.programs.costs import BUDGETS, LINE_RATE_PPS, ProgramCost, ProgramRow, SuiteTable
 from bpftop.measure.programs.report import ProgramReport
 from bpftop.measure.statistics import Spread
-from bpftop.model.escaping import escaped_text
 
 if TYPE_CHECKING:
     from bpftop.export.measure.programs_types import (
@@ -125,16 +123,14 @@ def _spread(spread: Spread) -> SpreadObject:
 def csv_text(report: ProgramReport) -> str:
     """Write a row per program and number of CPUs, behind a line of column names. Lines end in LF."""
     whole = document(report)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
+    rows: list[dict[str, object]] = []
     about = {"taken_at": whole["taken_at"], "kernel": whole["machine"]["kernel"], "cpu": whole["machine"]["cpu_model"]}
     for suite in whole["suites"]:
         where = {**about, "suite": suite["name"], "unit": suite["unit"], "partial": suite["partial"]}
         for row in suite["rows"]:
             for cost in row["by_cpus"]:
                 gross_ns = cost["gross_ns"]["median"]
-                writer.writerow({**where, **row, **cost, "gross_ns": gross_ns, "name": escaped_text(row["name"])})
+                rows.append({**where, **row, **cost, "gross_ns": gross_ns})
         for each in suite["skipped"]:
-            writer.writerow({**where, "name": each["name"], "skipped": escaped_text(each["reason"])})
-    return text.getvalue()
+            rows.append({**where, "name": each["name"], "skipped": each["reason"]})
+    return csv_lines([COLUMNS, *([row.get(column) for column in COLUMNS] for row in rows)])

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
+from bpftop.export.csv_writing import csv_lines
 from bpftop.export.snapshot.document import document
 from bpftop.model.escaping import escaped_text
 from bpftop.model.snapshot import Snapshot
@@ -32,20 +31,12 @@ _Cell = tuple[str, str, str, object, "TrafficObject"]
 def csv_rows(snapshot: Snapshot, *, first: bool = True) -> str:
     """Write the rows of one snapshot; ``first`` puts the line of column names in front. Lines end in LF."""
     whole = document(snapshot)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    if first:
-        writer.writerow(COLUMNS)
-    when = (whole["taken_at"], whole["interval_s"], escaped_text(whole["host"]["name"]))
-    for interface in whole["interfaces"]:
-        for cell in cells(interface):
-            writer.writerow(_row(when, interface["label"], cell))
-    for interface_label, cell in loss_cells(whole):
-        writer.writerow(_row(when, interface_label, cell))
+    labelled = [(interface["label"], cell) for interface in whole["interfaces"] for cell in cells(interface)]
+    labelled += loss_cells(whole)
     if len(whole["interfaces"]) > 1:
-        for direction, measures in whole["total"]["totals"].items():
-            writer.writerow(_row(when, "", (direction, "total", "", "", measures)))
-    return text.getvalue()
+        labelled += [("", (d, "total", "", "", measures)) for d, measures in whole["total"]["totals"].items()]
+    when = (whole["taken_at"], whole["interval_s"], whole["host"]["name"])
+    return csv_lines([*([COLUMNS] if first else ()), *(_row(when, label, cell) for label, cell in labelled)])
 
 
 def _row(when: tuple[object, ...], interface: str, cell: _Cell) -> tuple[object, ...]:
