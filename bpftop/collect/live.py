@@ -200,6 +200,8 @@ class LiveSource:
         )
         stack.callback(self._attachments.close)
         self._attachments.open(self._names, PATIENCE_NS if self._options.request.terminal else None)
+        if self._early is not None:
+            self._early.unload_unused()
         return netdev, limits
 
     def _open_collectors(self, stack: ExitStack, netdev: Netdev, limits: CounterRows | None) -> None:

@@ -10,13 +10,14 @@ from bpftop.collect.attach import early_start
 from bpftop.collect.attach.attachments import Attachments
 from bpftop.collect.attach.early_start import EarlyStart
 from bpftop.collect.bpf.packet_counter import PacketCounter
+from bpftop.collect.live import LiveSource
+from bpftop.collect.live_options import LiveOptions
 from bpftop.errors import BpftopError
 from bpftop.hooks.attach_facts import AttachRequest, LinkLayer
 from bpftop.hooks.steps import ProgramName
 from bpftop.kernel.bpf.program import program_info
-from bpftop.kernel.check import KernelError
 from bpftop.model.sample import Direction
-from tests.bpf.devices import Lab
+from tests.bpf.devices import IFF_TUN, Lab
 from tests.bpf.watching import is_loaded
 
 pytestmark = pytest.mark.bpf
@@ -48,17 +49,36 @@ def test_early_reading_stands_for_the_device_it_was_read_from(lab: Lab) -> None:
             assert {direction: hook.hook for direction, hook in hooks.items()} == {"rx": "tcx", "tx": "tcx"}
 
 
-def test_early_start_on_no_interface_leaves_nothing_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[PacketCounter] = []
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the list of the programs that an early start loads, by id."""
+    prog_ids: list[int] = []
 
     def noted(program: ProgramName, direction: Direction, layer: LinkLayer) -> PacketCounter:
-        made.append(PacketCounter(program, direction, layer))
-        return made[0]
+        counter = PacketCounter(program, direction, layer)
+        prog_ids.append(counter.program.prog_id)
+        return counter
 
     monkeypatch.setattr(early_start, "PacketCounter", noted)
+    return prog_ids
+
+
+def test_early_start_on_no_interface_leaves_nothing_loaded(made: list[int]) -> None:
     early = EarlyStart()
     with pytest.raises(BpftopError, match='No interface named "nowhere0" in this network namespace'):
         early.read_devices(["nowhere0"])
     assert early.asked.is_set()
-    with pytest.raises(KernelError, match="EBADF"):
-        _ = made[0].program.prog_id
+    assert [is_loaded(prog_id) for prog_id in made] == [False]
+
+
+def test_source_unloads_a_counter_for_other_frames(lab: Lab, made: list[int]) -> None:
+    lab.tunnel_device("tun0", IFF_TUN)
+    early = EarlyStart()
+    early.read_devices(["tun0"])
+    source = LiveSource(["tun0"], LiveOptions(AttachRequest("tcx"), drops=False), early=early)
+    with closing(source.samples()) as samples:
+        (interface,) = next(samples).interfaces
+        attached = {hook.prog_id for hook in interface.hooks.values()}
+        assert len(attached) == 2
+        assert {prog_id for prog_id in made if is_loaded(prog_id)} == attached
+        assert len(made) == 3

@@ -51,10 +51,13 @@ class EarlyStart:
         loading = self._loading.pop((program, direction, layer), None)
         return PacketCounter(program, direction, layer) if loading is None else loading.take()
 
-    def close(self) -> None:
-        """Unload what nobody took."""
+    def unload_unused(self) -> None:
+        """Unload the counter if no interface took it: none counts TX, or their frames begin with the IP header."""
         self.asked.set()
         while self._loading:
             self._loading.popitem()[1].close()
+
+    def close(self) -> None:
+        self.unload_unused()
         if self.netdev is not None:
             self.netdev.close()
