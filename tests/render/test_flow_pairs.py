@@ -129,6 +129,23 @@ def test_the_sentence_names_port_share_and_process() -> None:
     assert sentence(moment(counted=100_000)) == ""
 
 
+def test_packets_without_flows_have_no_sentence() -> None:
+    """ARP alone: packets are counted, and the flow tables stay empty."""
+    one = interface("eth0")
+    samples = [
+        sample(tick + 1, interfaces=(one,), cpus=1, readings={
+            reading_key("protocols", "eth0", "rx"): packed(
+                "protocols", (("eth0", "rx", 256),), [tick, 60 * tick], read_ns=(tick + 1) * SECOND_NS
+            ),
+            reading_key("flow_groups", "eth0", "rx"): packed("flow_groups", (), [], read_ns=(tick + 1) * SECOND_NS),
+        })
+        for tick in (0, 1)
+    ]  # fmt: skip
+    arp = derive_snapshot(*samples)
+    assert arp.interfaces[0].rx.totals.packets_per_sec == 1
+    assert flow_top(arp, arp.interfaces[0], "flow", 10).sentence == ""
+
+
 def test_without_rates_nothing_is_shared() -> None:
     first = sample(0)
     shot = derive_snapshot(None, first)

@@ -19,9 +19,9 @@ def flow_sentence(snapshot: Snapshot, interface: InterfaceSnapshot, pairs: Itera
     no port has half of the received packets.
     """
     rates = _rates_of_ports(snapshot, interface)
-    whole = max(interface.rx.totals.packets_per_sec or 0.0, sum(rates.values()))
-    if not whole:
+    if not rates:  # of packets without an address, such as ARP's, there are no flows
         return ""
+    whole = max(interface.rx.totals.packets_per_sec or 0.0, sum(rates.values()))
     member, rate = max(rates.items(), key=lambda row: row[1])
     if rate < _HALF * whole:
         return ""
