@@ -41,10 +41,12 @@ class StageLine:
     def _rates(self) -> tuple[float | None, ...]:
         """The rate of each interface of the selection."""
         snapshot, stages = self.selection.snapshot, self.selection.history.stages
-        return tuple([
-            0.0 if stages.stands_still(row, self._now_ns) else stage_per_sec(snapshot, self.stage, row[0])
-            for row in self.rows
-        ])
+        return tuple(
+            [
+                0.0 if stages.stands_still(row, self._now_ns) else stage_per_sec(snapshot, self.stage, row[0])
+                for row in self.rows
+            ]
+        )
 
     @cached_property
     def since_start(self) -> int | None:
