@@ -23,6 +23,7 @@ _CELL_MAX = (1 << 63) - 1
 """The largest value of a signed 64-bit cell: a sample from standard input may hold larger counters."""
 
 _INTERFACE_STAGES = tuple(stage for stage in STAGES if stage.scope == "interface")
+_INTERFACE_FAMILIES = tuple(dict.fromkeys(c.family for stage in _INTERFACE_STAGES for c in stage.counters))
 _WIDER_STAGES = tuple(stage for stage in STAGES if stage.scope != "interface")
 
 
@@ -76,8 +77,14 @@ class StageTotals:
         for stage in _WIDER_STAGES:
             add(stage, "")
         for interface in snapshot.interfaces:
+            label = interface.label
+            moved = {
+                family: (pair := pair_of(family, label)) is None or not pair.is_still for family in _INTERFACE_FAMILIES
+            }
             for stage in _INTERFACE_STAGES:
-                add(stage, interface.label)
+                moves = stage.within or any(moved[counter.family] for counter in stage.counters)
+                if moves or not self._is_calm((label, stage.id)):
+                    add(stage, label)
         self._note_peaks(snapshot.mono_ns, gains)
         for row in self._rows.values():
             if row.totals:
@@ -187,11 +194,18 @@ class StageTotals:
         self._last[name] = after
         return pair_readings(before, after)
 
+    def _is_calm(self, key: StageRow) -> bool:
+        """Return True if a gain of nothing changes nothing: the stage is known, and never gained anything."""
+        row = self._rows.get(key)
+        return row is not None and row.known_from_ns is not None and not row.totals
+
     def _add(self, key: StageRow, gain: tuple[int, int] | None) -> None:
         """Add a gain and the ns that it took; None: unknown."""
         row = self._rows.get(key)
         if row is None:
             row = self._rows[key] = _Row()
+        if row.known_from_ns is not None and not row.totals and len(self.times_ns) > 1:  # calm ticks were left out
+            row.total_known_ns = max(0, self.times_ns[-2] - row.known_from_ns)
         if gain is None:
             if row.known_from_ns is not None and not row.totals:
                 self._begin(row)

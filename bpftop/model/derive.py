@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeGuard
 
 from bpftop.model.families import BREAKDOWN_FAMILIES, FAMILIES, PROTOCOLS, TRAFFIC
@@ -159,44 +159,48 @@ class _Breakdowns(Mapping[str, Mapping[Key, Counts]]):
     """Family -> rows, which are computed at the first access: a screen and the checks look at few of them.
 
     Args:
-        families: Names of the families.
+        has: Returns True for a family that was read.
         rows: Computes the rows of a family.
     """
 
-    def __init__(self, families: Iterable[str], rows: Callable[[str], Mapping[Key, Counts]]) -> None:
-        self._rows: dict[str, Mapping[Key, Counts] | None] = dict.fromkeys(families)
-        self._compute = rows
+    def __init__(self, has: Callable[[str], bool], rows: Callable[[str], Mapping[Key, Counts]]) -> None:
+        self._has, self._compute = has, rows
+        self._rows: dict[str, Mapping[Key, Counts]] = {}
 
     def __getitem__(self, family: str) -> Mapping[Key, Counts]:
-        rows = self._rows[family]
+        rows = self._rows.get(family)
         if rows is None:
+            if not self._has(family):
+                raise KeyError(family)
             rows = self._rows[family] = self._compute(family)
         return rows
 
     def __contains__(self, family: object) -> bool:
-        return family in self._rows
+        return isinstance(family, str) and self._has(family)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
+        return (family.name for family in BREAKDOWN_FAMILIES if self._has(family.name))
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return sum(1 for _ in self)
 
     def __repr__(self) -> str:
         return repr(dict(self))
 
 
 def _breakdowns(before: Sample | None, after: Sample, label: str, direction: Direction) -> _Breakdowns:
-    names = {family.name: reading_key(family.name, label, direction) for family in BREAKDOWN_FAMILIES}
+    def has(family: str) -> bool:
+        return reading_key(family, label, direction) in after.readings
 
     def rows(family: str) -> dict[Key, Counts]:
-        part = after.readings[names[family]]
+        name = reading_key(family, label, direction)
+        part = after.readings[name]
         if not part.keys:  # of 300 interfaces, most are idle
             return {}
-        _, pair = _pair(before, after, names[family])
+        _, pair = _pair(before, after, name)
         return {key[2:]: counts for key, counts in _rows(part, pair).items()}
 
-    return _Breakdowns([family for family, name in names.items() if name in after.readings], rows)
+    return _Breakdowns(has, rows)
 
 
 def _traffic(before: Sample | None, after: Sample, interface: Interface, direction: Direction) -> DirectionTraffic:
@@ -204,7 +208,7 @@ def _traffic(before: Sample | None, after: Sample, interface: Interface, directi
     reading, pair = _pair(before, after, reading_key(PROTOCOLS, interface.label, direction))
     if reading is None:
         return DirectionTraffic(direction, hook, _link_totals(before, after, interface, direction))
-    rows = _rows(reading, pair)
+    rows = _rows(reading, pair) if reading.keys else {}
     cpu_pair = pair.with_cpu_cells() if pair else None
     return DirectionTraffic(
         direction,
@@ -250,6 +254,9 @@ def _sum_traffic(directions: Sequence[DirectionTraffic], direction: Direction) -
         for row in traffic.protocols:
             protocols.setdefault(row.number, []).append(row.counts)
 
+    def has(family: str) -> bool:
+        return any(family in traffic.breakdowns for traffic in directions)
+
     def rows(family: str) -> dict[Key, Counts]:
         cells: dict[Key, list[Counts]] = {}
         for traffic in directions:
@@ -262,7 +269,7 @@ def _sum_traffic(directions: Sequence[DirectionTraffic], direction: Direction) -
         Hook(),
         add_counts(traffic.totals for traffic in directions),
         tuple(_protocol_row(direction, number, add_counts(counts)) for number, counts in sorted(protocols.items())),
-        _Breakdowns(dict.fromkeys(family for traffic in directions for family in traffic.breakdowns), rows),
+        _Breakdowns(has, rows),
         max((traffic.possible_cpus for traffic in directions), default=0),
         max((traffic.online_cpus for traffic in directions), default=()),
         tuple(pair for traffic in directions for pair in traffic.pairs),

@@ -242,6 +242,12 @@ class ReadingPair:
     def elapsed_ns(self) -> int:
         return self.after.read_ns - self.before.read_ns
 
+    @property
+    def is_still(self) -> bool:
+        """Return True if both readings have the same cells."""
+        before, after = self.before, self.after
+        return before.keys is after.keys and before.missing == after.missing and before.values == after.values
+
     def cell_gains(self) -> list[int | None]:
         """Return the gain of every cell, row by row a gain per column, all CPUs together."""
         return gains(self.before, self.before.summed, self.after, self.after.summed)

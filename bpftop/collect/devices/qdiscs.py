@@ -34,9 +34,12 @@ class Qdiscs:
         except OSError as error:
             raise Unavailable(f"queueing disciplines: rtnetlink does not list them: {error.strerror}") from error
         read_ns = time.monotonic_ns()
+        by_ifindex: dict[int, list[Qdisc]] = {}
+        for qdisc in listed:
+            by_ifindex.setdefault(qdisc.ifindex, []).append(qdisc)
         readings: dict[str, Reading] = {}
         for interface in interfaces:
-            own = [qdisc for qdisc in listed if qdisc.ifindex == interface.ifindex]
+            own = by_ifindex.get(interface.ifindex, [])
             readings.update(self._readings(interface, own, read_ns, (read_ns - begin_ns) // len(interfaces)))
         return readings
 
