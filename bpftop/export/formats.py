@@ -18,7 +18,7 @@ class OutputFormat(NamedTuple):
 
     ``public`` formats hold no address and no process name, so their files may be readable by all. A ``serial`` function
     takes ``first``: whether its text begins the output (titles of columns) or follows another text. A ``text`` format
-    is for people: characters that their terminal lacks may be replaced.
+    is for people: characters that their terminal lacks may be replaced. A ``page`` function returns a JSON document.
     """
 
     module: str
@@ -26,11 +26,16 @@ class OutputFormat(NamedTuple):
     public: bool = False
     serial: bool = False
     text: bool = False
+    page: bool = False
 
     def load(self) -> Callable[..., Any]:
-        """Import the module and return the function."""
+        """Import the module and return a function that writes the document."""
         function: Callable[..., Any] = getattr(import_module(self.module), self.function)
-        return function
+        if not self.page:
+            return function
+        from bpftop.export.json_writing import json_page
+
+        return lambda value: json_page(function(value))
 
 
 _SNAPSHOT = "bpftop.export.snapshot"
@@ -58,7 +63,7 @@ TICK: Mapping[str, OutputFormat] = {
 _DIAGNOSIS_TEXT = OutputFormat("bpftop.export.diagnosis.report", "text", text=True)
 DIAGNOSIS: Mapping[str, OutputFormat] = {
     "table": _DIAGNOSIS_TEXT,
-    "json": OutputFormat("bpftop.export.diagnosis.diagnosis_document", "diagnosis_json"),
+    "json": OutputFormat("bpftop.export.diagnosis.diagnosis_document", "diagnosis", page=True),
     "markdown": OutputFormat("bpftop.export.diagnosis.report", "markdown", text=True),
     "text": _DIAGNOSIS_TEXT,
 }
@@ -85,33 +90,33 @@ FLOWS: Mapping[str, OutputFormat] = {
 
 BENCH: Mapping[str, OutputFormat] = {
     "table": OutputFormat(f"{_MEASURE}.programs_text", "ending_text", public=True, text=True),
-    "json": OutputFormat(f"{_MEASURE}.programs_document", "json_text", public=True),
+    "json": OutputFormat(f"{_MEASURE}.programs_document", "document", public=True, page=True),
     "csv": OutputFormat(f"{_MEASURE}.programs_document", "csv_text", public=True),
 }
 """A bench. As a table, each suite is written when it is done (programs_text.table_text); the format ends the output."""
 
 PROFILE: Mapping[str, OutputFormat] = {
     "table": OutputFormat(f"{_MEASURE}.maps_text", "table", public=True, text=True),
-    "json": OutputFormat(f"{_MEASURE}.maps_document", "json_text", public=True),
+    "json": OutputFormat(f"{_MEASURE}.maps_document", "document", public=True, page=True),
     "csv": OutputFormat(f"{_MEASURE}.maps_document", "csv_text", public=True),
 }
 
 _BPF = "bpftop.export.bpf"
 PROGRAMS: Mapping[str, OutputFormat] = {
     "table": OutputFormat(f"{_BPF}.programs", "table", text=True),
-    "json": OutputFormat(f"{_BPF}.programs", "json_text"),
+    "json": OutputFormat(f"{_BPF}.programs", "document", page=True),
     "csv": OutputFormat(f"{_BPF}.programs", "csv_text"),
     "openmetrics": OutputFormat(f"{_BPF}.openmetrics", "programs_openmetrics", public=True),
 }
 MAPS: Mapping[str, OutputFormat] = {
     "table": OutputFormat(f"{_BPF}.maps", "table", text=True),
-    "json": OutputFormat(f"{_BPF}.maps", "json_text"),
+    "json": OutputFormat(f"{_BPF}.maps", "document", page=True),
     "csv": OutputFormat(f"{_BPF}.maps", "csv_text"),
     "openmetrics": OutputFormat(f"{_BPF}.openmetrics", "maps_openmetrics", public=True),
 }
 MAP_CONTENTS: Mapping[str, OutputFormat] = {
     "table": OutputFormat(f"{_BPF}.maps", "content_table", text=True),
-    "json": OutputFormat(f"{_BPF}.maps", "content_json"),
+    "json": OutputFormat(f"{_BPF}.maps", "content_document", page=True),
     "csv": OutputFormat(f"{_BPF}.maps", "content_csv"),
 }
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from bpftop.export.diagnosis.diagnosis_document import Diagnosed, diagnosis, diagnosis_json, rules_text, verdict
+from bpftop.export.diagnosis.diagnosis_document import Diagnosed, diagnosis, rules_text, verdict
 from bpftop.export.diagnosis.report import markdown, text
+from bpftop.export.formats import DIAGNOSIS
 from bpftop.history.analyzer import Analyzer
 from bpftop.model.derive import derive_snapshot
 from bpftop.rules.table import RULES, chosen
@@ -43,7 +44,7 @@ MOMENTS = {"quiet": diagnosed((World(), 6)), "flood": diagnosed((flooded(), 6)),
 def test_documents_fit_the_schema_without_other_members(what: Diagnosed) -> None:
     Draft202012Validator.check_schema(SCHEMA)
     schema = json.loads(json.dumps(SCHEMA), object_hook=closed)
-    Draft202012Validator(schema).validate(json.loads(diagnosis_json(what)))
+    Draft202012Validator(schema).validate(json.loads(DIAGNOSIS["json"].load()(what)))
 
 
 def test_a_flood_is_the_verdict_and_explains_other_findings() -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from bpftop.export.measure.maps_document import csv_text, document, json_text
+from bpftop.export.formats import PROFILE
+from bpftop.export.measure.maps_document import csv_text, document
 from bpftop.export.measure.maps_text import table
 from bpftop.kernel.bpf.bpf_map import MapInfo
 from bpftop.measure.machine import Machine
@@ -159,7 +160,7 @@ def test_a_live_map_is_named() -> None:
 
 def test_the_document_fits_its_schema(whole: MapReport) -> None:
     Draft202012Validator.check_schema(SCHEMA)
-    text = json_text(whole)
+    text = PROFILE["json"].load()(whole)
     found = json.loads(text)
     Draft202012Validator(SCHEMA).validate(found)
     assert found == document(whole)

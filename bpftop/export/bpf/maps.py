@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from bpftop.export.bpf.programs import csv_page, owner_objects
-from bpftop.export.json_writing import TOOL, json_page, rounded
+from bpftop.export.json_writing import TOOL, rounded
 from bpftop.fields import frozen, replace
 from bpftop.model.bpf.inventory import BpfInventory, KnownMap
 from bpftop.model.bpf.map_contents import EntryRow, text_of
@@ -64,11 +64,6 @@ def document(maps: MapList) -> LoadedMapsDocument:
         "maps": [_map(line, now.maps[line.map_id]) for line in maps.lines],
         "unavailable": dict(now.unavailable),
     }
-
-
-def json_text(maps: MapList) -> str:
-    """Write the document as JSON."""
-    return json_page(document(maps))
 
 
 def csv_text(maps: MapList) -> str:
@@ -131,11 +126,6 @@ def content_document(content: MapContents) -> MapContentDocument:
             for row in content.rows
         ],
     }
-
-
-def content_json(content: MapContents) -> str:
-    """Write the entries of one map as JSON."""
-    return json_page(content_document(content))
 
 
 def content_csv(content: MapContents) -> str:

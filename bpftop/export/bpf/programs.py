@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from bpftop.export.csv_writing import csv_lines
-from bpftop.export.json_writing import TOOL, json_page, rounded
+from bpftop.export.json_writing import TOOL, rounded
 from bpftop.fields import frozen, replace
 from bpftop.model.bpf.inventory import BpfInventory, Owner
 from bpftop.model.escaping import escaped_text
@@ -69,11 +69,6 @@ def document(programs: ProgramList) -> LoadedProgramsDocument:
         "programs": [_program(line, now) for line in programs.lines],
         "unavailable": dict(now.unavailable),
     }
-
-
-def json_text(programs: ProgramList) -> str:
-    """Write the document as JSON."""
-    return json_page(document(programs))
 
 
 def _program(line: LoadedProgramLine, now: BpfInventory) -> LoadedProgramObject:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from bpftop.export.json_writing import TOOL, json_page, rounded
+from bpftop.export.json_writing import TOOL, rounded
 from bpftop.export.snapshot.finding_object import finding_object
 from bpftop.fields import frozen
 from bpftop.history.episodes import Episode
@@ -150,11 +150,6 @@ def _episode(episode: Episode, now_ns: int) -> EpisodeObject:
         "active": episode.active,
         "ended_s_ago": None if ended_ns is None else round((now_ns - ended_ns) / 1e9, 3),
     }
-
-
-def diagnosis_json(diagnosed: Diagnosed) -> str:
-    """Write the document as JSON."""
-    return json_page(diagnosis(diagnosed))
 
 
 def rules_text(rules: Iterable[Rule]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from bpftop.export.csv_writing import csv_lines
-from bpftop.export.json_writing import json_page, rounded
+from bpftop.export.json_writing import rounded
 from bpftop.export.measure.measurement_object import measurement_object
 from bpftop.measure.maps.results import (
     INSIDE_NS,
@@ -33,11 +33,6 @@ if TYPE_CHECKING:
 SCHEMA: Final = "bpftop.profile/1"
 
 _COST_COLUMNS = ("times", "p50_ns", "p90_ns", "p99_ns", "max_ns", "mean_ns", "per_sec", "runs", "spread_pct")
-
-
-def json_text(report: MapReport) -> str:
-    """Write the document with indentation, and a newline at the end."""
-    return json_page(document(report))
 
 
 def document(report: MapReport) -> ProfileDocument:

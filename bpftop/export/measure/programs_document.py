@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bpftop.export.csv_writing import csv_lines
-from bpftop.export.json_writing import json_page, json_value, rounded
+from bpftop.export.json_writing import json_value, rounded
 from bpftop.export.measure.measurement_object import measurement_object
 from bpftop.measure.programs.costs import BUDGETS, LINE_RATE_PPS, ProgramCost, ProgramRow, SuiteTable
 from bpftop.measure.programs.report import ProgramReport
@@ -62,11 +62,6 @@ def document(report: ProgramReport) -> BenchDocument:
         "line_rate": {"bits_per_sec": 10_000_000_000, "frame_bytes": 64, "packets_per_sec": round(LINE_RATE_PPS)},
         "suites": [_suite(table) for table in report.results],
     }
-
-
-def json_text(report: ProgramReport) -> str:
-    """Write the document for people and programs: indented, ASCII only, with a newline at the end."""
-    return json_page(document(report))
 
 
 def _suite(table: SuiteTable) -> SuiteObject:
