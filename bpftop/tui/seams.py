@@ -156,7 +156,7 @@ class SeamedApp(App[None]):
         screen = next((widget.screen for widget in painted), None)
         if screen is None:
             return
-        if self._batch_count or not screen.is_current or screen._layout_required or screen not in screen._compositor:
+        if self._batch_count or not screen.is_active or screen._layout_required or screen not in screen._compositor:
             for widget, cells in painted.items():
                 widget._set_dirty(*cells)
                 widget._repaint_required = True

@@ -115,6 +115,28 @@ def test_the_terminal_shows_the_canvas_after_every_change(theme_name: str) -> No
     perform(scenario, size=(100, 30), app_class=Taped, theme_name=theme_name)
 
 
+@pytest.mark.parametrize("key", ["question_mark", "L", "T", "comma", "ctrl+p"])
+def test_a_tick_writes_nothing_over_a_dialogue(key: str) -> None:
+    async def scenario(stage: Stage) -> None:
+        assert isinstance(stage.app, Taped)
+        terminal = pyte.Screen(100, 30)
+        stream = pyte.Stream(terminal)
+        await stage.press(key)
+        assert stage.app.screen is not stage.app.frame
+        for _ in range(3):
+            await stage.tick()
+            stream.feed("".join(stage.app.tape))
+            stage.app.tape.clear()
+            assert [line.rstrip() for line in terminal.display] == stage.text().split("\n")
+        await stage.press("escape")
+        await stage.tick()
+        stream.feed("".join(stage.app.tape))
+        assert stage.app.screen is stage.app.frame
+        assert [line.rstrip() for line in terminal.display] == stage.text().split("\n")
+
+    perform(scenario, size=(100, 30), app_class=Taped)
+
+
 def _name(colour: Color) -> str:
     """Return the name of a colour as pyte has it."""
     if colour.triplet:
