@@ -20,7 +20,7 @@ Key = tuple[int | str, ...]
 Cells = Sequence[int | None]
 
 _BISECT_MIN = 8
-_FEW_ROWS = 4
+_FEW_ROWS, _MANY_ROWS = 4, 64
 _MOST_INDEXES = 1024
 _set = object.__setattr__
 
@@ -133,9 +133,17 @@ class Reading:
 
     def row_of(self, key: Key) -> int | None:
         """Return the index of a row; None where the row is absent."""
-        if len(self.keys) > _FEW_ROWS:
+        rows = len(self.keys)
+        if rows > _MANY_ROWS:
+            return self._index.get(key)
+        if rows > _FEW_ROWS:
             return _index_of(self.keys).get(key)
         return self.keys.index(key) if key in self.keys else None
+
+    @cached_property
+    def _index(self) -> dict[Key, int]:
+        """Row key -> index, for as long as the reading lasts: rows of flows and sockets are others at each tick."""
+        return _make_index(self.keys)
 
     def without_cpu_cells(self) -> Reading:
         """Return the reading with one cell for all CPUs together: a tenth of its size on many CPUs.
@@ -158,15 +166,19 @@ _indexes: dict[int, tuple[tuple[Key, ...], dict[Key, int]]] = {}
 
 
 def _index_of(keys: tuple[Key, ...]) -> dict[Key, int]:
-    """Return row key -> index. It is kept, because readings share the keys while the set of rows is unchanged."""
+    """Return row key -> index of few rows. It is kept, because readings share the keys while the rows are the same."""
     known = _indexes.get(id(keys))
     if known is not None and known[0] is keys:
         return known[1]
     if len(_indexes) >= _MOST_INDEXES:
         _indexes.clear()
-    index = {key: row for row, key in enumerate(keys)}
+    index = _make_index(keys)
     _indexes[id(keys)] = keys, index
     return index
+
+
+def _make_index(keys: tuple[Key, ...]) -> dict[Key, int]:
+    return {key: row for row, key in enumerate(keys)}
 
 
 def sum_cpus(reading: Reading) -> Cells:

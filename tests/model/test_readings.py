@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import weakref
 from array import array
 from dataclasses import replace
 
@@ -53,6 +54,26 @@ def test_an_absent_row_is_zero_in_sparse_families_only(family: str, absent: int 
     assert pair.column_gains(column) == [gained, 0]
     assert pair.column_gains(column, keep=lambda k: k == key) == [gained]
     assert RatedReading(before, pair_readings(after, before)).gained(key, column) is None
+
+
+class Process(str):
+    """A name of which a test can tell whether it was freed."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_rows_that_change_at_every_tick_are_freed_with_their_reading() -> None:
+    column = FAMILIES["listen_sockets"].columns[0]
+    names = []
+    for tick in range(3):
+        rows: dict[Key, list[int]] = {(4, "0.0.0.0", port, tick, Process("nginx")): [port, 0] for port in range(1000)}
+        rated = RatedReading(reading("listen_sockets", rows, tick), None)
+        assert [rated.value(key, column) for key in rows] == list(range(1000))
+        assert rated.value((6, "::", 1, tick, "nginx"), column) is FAMILIES["listen_sockets"].absent
+        names += [weakref.ref(key[4]) for key in rows if isinstance(key[4], Process)]
+        del rows, rated
+    assert len(names) == 3000
+    assert not any(name() for name in names)
 
 
 def test_all_gains_agree_on_wrapped_and_reset_counters() -> None:
