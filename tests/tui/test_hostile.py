@@ -24,6 +24,8 @@ NAMES = [
     "[@click=quit]x",
     "\ud800",
     "ﷺ",
+    "\u2764\ufe0f",  # a selector of variations, which takes no cell
+    "\u0915\u0947\u1160",  # a vowel sign and half a syllable, which take none
 ]
 
 
@@ -83,6 +85,9 @@ def test_a_region_cleans_text_that_was_not_cleaned() -> None:
         header._paint([line("a\x1b[2Jb")])
         await stage.pilot.pause()
         assert stage.line(1) == "a?[2Jb"
+        header._paint([line("e\u0301 网 x\ufe0f")])  # as many cells as characters, but not one for each
+        await stage.pilot.pause()
+        assert stage.line(1) == "e? ? x?"
 
     perform(scenario)
 

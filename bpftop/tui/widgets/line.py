@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 from unicodedata import combining, east_asian_width
+
+from rich.cells import get_character_cell_size
 
 from bpftop.render.cutting import cut, words_to_wrap
 
@@ -100,7 +103,18 @@ def clean(name: str) -> str:
     """
     if name.isascii() and name.isprintable():
         return name
-    return "".join(c if c.isprintable() and not combining(c) and east_asian_width(c) not in "WF" else "?" for c in name)
+    return "".join([character if is_one_cell(character) else "?" for character in name])
+
+
+@lru_cache(maxsize=1024)
+def is_one_cell(character: str) -> bool:
+    """Return True if a character is visible and one cell wide, by Unicode and by Rich, which counts the cells."""
+    return (
+        character.isprintable()
+        and not combining(character)
+        and east_asian_width(character) not in "WF"
+        and get_character_cell_size(character) == 1
+    )
 
 
 def wrap(sentence: str, width: int) -> list[str]:

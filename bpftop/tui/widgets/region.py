@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events, getters
 from textual.geometry import Region as Cells
@@ -18,7 +17,7 @@ from bpftop.tui.seams import CellWidget
 from bpftop.tui.terminal_diff import Piece
 from bpftop.tui.themed_app import ThemedApp
 from bpftop.tui.themes import ROLES
-from bpftop.tui.widgets.line import Line, Span, clean, fit, shortened, text
+from bpftop.tui.widgets.line import Line, Span, clean, fit, is_one_cell, shortened, text
 
 _ROLE_CHARACTERS = {
     f"{role}{suffix}": chr(33 + i) for i, (role, suffix) in enumerate((r, s) for s in ("", "!", "~") for r in ROLES)
@@ -186,7 +185,7 @@ def _fitted(spans: Line, width: int) -> Line:
 def _cleaned(spans: Line) -> Line:
     """Return the line with every character one visible cell: names come from outside."""
     whole = text(spans)
-    if whole.isprintable() and (whole.isascii() or cell_len(whole) == len(whole)):
+    if whole.isprintable() if whole.isascii() else all(map(is_one_cell, set(whole))):
         return spans
     return tuple(span._replace(text=clean(span.text)) for span in spans)
 
