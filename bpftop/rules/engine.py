@@ -14,7 +14,7 @@ from bpftop.model.sample import Sample, reading_key
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
 from bpftop.model.units import NS_PER_SEC
 from bpftop.rules.finding_tracker import CLEAR_NS, RAISE_NS, FindingTracker
-from bpftop.rules.measure_series import MeasureSeries, without_cpu_cells
+from bpftop.rules.measure_series import MeasureSeries, TickTimes, without_cpu_cells
 from bpftop.rules.rule import InputUnavailable, NotEnoughData, Raised, Rule, RuleInput
 
 EARLY_NS = NS_PER_SEC // 10
@@ -56,9 +56,10 @@ class _State:
 class _Moment:
     """A sample with its snapshot of the last interval, and the samples that are 3 s and 5 s older.
 
-    ``recent`` are earlier samples of the last 3 s, the oldest first.
+    ``recent`` are earlier samples of the last 3 s, the oldest first. ``ticks`` are the times of all ticks until now.
     """
 
+    ticks: TickTimes
     sample: Sample
     last_interval: Snapshot
     before_short: Sample | None
@@ -127,6 +128,7 @@ class RuleEngine:
         self._ring: deque[Sample] = deque()
         self._before: Sample | None = None
         self._states: dict[tuple[str, str], _State] = {}
+        self._ticks = TickTimes(max((rule.keep_s for rule in self._rules), default=0.0))
 
     def push(self, sample: Sample, last_interval: Snapshot) -> Diagnosis:
         """Check all rules.
@@ -135,6 +137,8 @@ class RuleEngine:
             sample: The newest sample.
             last_interval: The snapshot of the sample against the sample before.
         """
+        if last_interval.interval_ns is not None:
+            self._ticks.push(last_interval.mono_ns, last_interval.interval_ns)
         moment = self._moment(sample, last_interval)
         self._remember(sample)
         self._before = sample
@@ -184,7 +188,7 @@ class RuleEngine:
         recent = tuple(s for s in self._ring if s.mono_ns >= began_ns)
         if self._before is not None and (not recent or recent[-1].mono_ns < self._before.mono_ns):
             recent = (*recent, self._before)
-        return _Moment(sample, last_interval, short, long, recent)
+        return _Moment(self._ticks, sample, last_interval, short, long, recent)
 
     def _remember(self, sample: Sample) -> None:
         if not self._ring or sample.mono_ns - self._ring[-1].mono_ns >= _RING_GAP_NS:
@@ -199,7 +203,7 @@ def _check(rule: Rule, state: _State, moment: _Moment, interface: InterfaceSnaps
     try:
         if interface is not None and interface.interface.state not in ("up", "down"):
             raise InputUnavailable(f"{interface.label} is {interface.interface.state}")
-        _measure(rule, state, moment.last_interval, interface)
+        _measure(rule, state, moment, interface)
         _decide(rule, state, moment, interface)
         _follow(rule, state, moment, interface)
         state.checked_ns = now_ns
@@ -212,8 +216,9 @@ def _check(rule: Rule, state: _State, moment: _Moment, interface: InterfaceSnaps
         raise
 
 
-def _measure(rule: Rule, state: _State, last_interval: Snapshot, interface: InterfaceSnapshot | None) -> None:
+def _measure(rule: Rule, state: _State, moment: _Moment, interface: InterfaceSnapshot | None) -> None:
     """Append the measures of the rule to their series."""
+    last_interval = moment.last_interval
     if last_interval.interval_ns is None or not rule.measures:
         return
     rule_input = RuleInput(last_interval, rule.limits, interface_snapshot=interface)
@@ -224,7 +229,7 @@ def _measure(rule: Rule, state: _State, last_interval: Snapshot, interface: Inte
             value = None
         series = state.series.get(name)
         if series is None:
-            series = state.series[name] = MeasureSeries(rule.keep_s)
+            series = state.series[name] = MeasureSeries(rule.keep_s, moment.ticks)
         series.push(last_interval.mono_ns, last_interval.interval_ns, value)
 
 

@@ -10,7 +10,7 @@ from bpftop.model.derive import derive_snapshot
 from bpftop.model.protocols import MALFORMED
 from bpftop.model.sample import Interface, Reading, Sample
 from bpftop.rules.engine import RuleEngine
-from bpftop.rules.measure_series import MeasureSeries, without_cpu_cells
+from bpftop.rules.measure_series import MeasureSeries, TickTimes, without_cpu_cells
 from bpftop.rules.rule import NO_RATE
 from bpftop.rules.table import chosen
 from tests import samples
@@ -147,15 +147,49 @@ def test_finding_at_its_limit_does_not_flap(interval_s: float) -> None:
 
 
 def test_series_mean_is_weighted_by_time() -> None:
-    series = MeasureSeries(70)
-    series.push(1 * SECOND, SECOND, 0.0)
-    series.push(11 * SECOND // 10, SECOND // 10, 1_000.0)  # a tenth of a second
-    series.push(2 * SECOND, 9 * SECOND // 10, None)
+    ticks = TickTimes(70)
+    series: MeasureSeries | None = None
+
+    def push(mono_ns: int, interval_ns: int, value: float | None) -> MeasureSeries:
+        ticks.push(mono_ns, interval_ns)
+        pushed = series or MeasureSeries(70, ticks)
+        pushed.push(mono_ns, interval_ns, value)
+        return pushed
+
+    series = push(1 * SECOND, SECOND, 0.0)
+    push(11 * SECOND // 10, SECOND // 10, 1_000.0)  # a tenth of a second
+    push(2 * SECOND, 9 * SECOND // 10, None)
     for second in range(3, 12):
-        series.push(second * SECOND, SECOND, 10.0)
+        push(second * SECOND, SECOND, 10.0)
     mean = series.mean(11 * SECOND, 10, 0, 9)
     assert mean == pytest.approx((100 + 90) / 9.1)
     assert series.mean(11 * SECOND, 10, 0, 9.5) is None
+
+
+@pytest.mark.parametrize("first", [0.0, None, 5.0])
+def test_zeros_of_a_series_count_as_other_values(first: float | None) -> None:
+    """Compare a series, which holds no values while all are zero, with its definition in every tick."""
+    ticks = TickTimes(610)
+    for second in range(1, 31):
+        ticks.push(second * SECOND, SECOND)
+    series: MeasureSeries | None = None
+    values: dict[int, float | None] = {}
+    for second in range(31, 400):
+        ticks.push(second * SECOND, SECOND)
+        if second in (90, 91):  # the input was unavailable
+            continue
+        series = series or MeasureSeries(70, ticks)
+        values[second] = first if second == 31 else 7.0 if second in (200, 201, 350) else 0.0
+        series.push(second * SECOND, SECOND, values[second])
+        for seconds, until_s in ((60.0, 5.0), (3.0, 0.0)):
+            inside = [values[at] for at in sorted(values) if second - until_s - seconds < at <= second - until_s]
+            known = [value for value in inside if value is not None]
+            mean = series.mean(second * SECOND, seconds, until_s, 3.0)
+            if second - until_s - seconds in values and len(known) >= 3:  # the first tick only begins the sums
+                assert mean == pytest.approx(sum(known) / len(known))
+        if second >= 95:
+            expected = [(0.0 if values[at] is None else 1.0, values[at] or 0.0) for at in range(second - 2, second + 1)]
+            assert series.intervals(second * SECOND, 3.0) == [pytest.approx(each) for each in expected]
 
 
 def test_sample_without_cpu_cells_gives_the_same_rates() -> None:
