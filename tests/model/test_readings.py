@@ -62,7 +62,7 @@ class Process(str):
     __slots__ = ("__weakref__",)
 
 
-def test_rows_that_change_at_every_tick_are_freed_with_their_reading() -> None:
+def test_changing_rows_are_freed_with_their_reading() -> None:
     column = FAMILIES["listen_sockets"].columns[0]
     names = []
     for tick in range(3):
