@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from array import array
 from collections.abc import Collection, Mapping
 from contextlib import closing
 from functools import cache
@@ -44,6 +45,8 @@ def breakdown_cells() -> list[tuple[str, Key]]:
 
 BREAKDOWN_CELLS = breakdown_cells()
 _FAMILIES = tuple(dict.fromkeys(family for family, _ in BREAKDOWN_CELLS))
+_NO_CELLS = array("Q")
+"""The values of all readings without rows: of 300 interfaces, most are idle, and each has twelve of them a tick."""
 
 
 class PacketCounter:
@@ -62,6 +65,7 @@ class PacketCounter:
         self._counters = CounterMap(self.map_fd, possible_cpus())
         self._keys: dict[str, tuple[bytes, tuple[Key, ...]]] = {}  # family -> active rows, and their keys
         self._spans: tuple[bytes, list[tuple[str, int, int, bytes]]] = (b"", [])
+        self._names: tuple[str | None, dict[str, str]] = (None, {})  # label, and family -> name of the reading
 
     @property
     def program(self) -> Program:
@@ -89,9 +93,12 @@ class PacketCounter:
         if self._spans[0] != cell_numbers or not self._spans[1]:
             self._spans = (cell_numbers, _spans(cell_numbers))
         for family, start, stop, part in self._spans[1]:  # contiguous in the struct, so each family is a slice
-            cells = cell_values[start * COLUMNS : stop * COLUMNS]
+            cells = cell_values[start * COLUMNS : stop * COLUMNS] if start != stop else _NO_CELLS
             readings[family] = Reading(family, read_ns, 0, epoch, self._keys_of(family, label, part), cells)
-        return {reading_key(family, label, self.direction): reading for family, reading in readings.items()}
+        if self._names[0] != label:
+            self._names = label, {family: reading_key(family, label, self.direction) for family in readings}
+        names = self._names[1]
+        return {names[family]: reading for family, reading in readings.items()}
 
     def close(self) -> None:
         self._object.close()
@@ -114,6 +121,8 @@ class PacketCounter:
 
     def _keys_of(self, family: str, label: str, active: bytes) -> tuple[Key, ...]:
         """Return the keys of the active rows: the same object while the set of rows is unchanged."""
+        if not active:
+            return ()
         known, keys = self._keys.get(family, (None, ()))
         if known != active:
             numbers = memoryview(active).cast("I")
