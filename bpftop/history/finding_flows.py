@@ -1,18 +1,22 @@
-"""Evidence about flows, kept for as long as a finding stands: the sample that it is from lasts ten seconds."""
+"""Evidence and target of floods, kept for as long as a finding stands: the sample of flows lasts ten seconds."""
 
 from __future__ import annotations
 
 from bpftop.fields import replace
 from bpftop.model.findings import Diagnosis, Finding
 from bpftop.model.snapshot import Snapshot
-from bpftop.rules.flow_evidence import FLOW_RULES, flow_evidence
+from bpftop.rules.flow_evidence import FLOW_RULES, flow_evidence, target_words
 
 
 class FindingFlows:
-    """Adds what flows say to the evidence of findings. One instance per session, samples in order."""
+    """Adds sentences about flows to the evidence of findings, and the port of a flood to its title.
+
+    One instance per session, samples in order.
+    """
 
     def __init__(self) -> None:
         self._evidence: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._targets: dict[tuple[str, str], str] = {}
 
     def with_evidence(self, snapshot: Snapshot, diagnosis: Diagnosis) -> Diagnosis:
         """Return the diagnosis with the newest evidence about flows of each finding that still stands."""
@@ -21,7 +25,10 @@ class FindingFlows:
             found = flow_evidence(snapshot, finding)
             if found:
                 self._evidence[key] = found
+            if target := target_words(snapshot, finding):
+                self._targets[key] = target
         self._evidence = {key: found for key, found in self._evidence.items() if key in standing}
+        self._targets = {key: target for key, target in self._targets.items() if key in standing}
         if not self._evidence:
             return diagnosis
         return replace(diagnosis, findings=tuple(map(self._extended, diagnosis.findings)))
@@ -30,8 +37,13 @@ class FindingFlows:
         found = self._evidence.get(key_of(finding), ())
         if not found:
             return finding
-        peak = (*finding.peak_evidence, *found) if finding.peak_title else finding.peak_evidence
-        return replace(finding, evidence=(*finding.evidence, *found), peak_evidence=peak)
+        finding = replace(finding, evidence=(*finding.evidence, *found))
+        if finding.peak_title:
+            finding = replace(finding, peak_evidence=(*finding.peak_evidence, *found))
+        if not (target := self._targets.get(key_of(finding), "")):
+            return finding
+        peak_title = finding.peak_title and f"{finding.peak_title}, {target}"
+        return replace(finding, title=f"{finding.title}, {target}", peak_title=peak_title)
 
 
 def key_of(finding: Finding) -> tuple[str, str]:

@@ -60,6 +60,14 @@ class StageLine:
             return None
         return now - (sum_known(mark.stages.get(row) for row in self.rows) or 0)
 
+    @cached_property
+    def peak_per_sec(self) -> float | None:
+        """Return the highest rate of a tick that is kept; 0 where nothing was counted, None where nothing is known."""
+        if not self.since_start:
+            return None if self.per_sec is None else 0.0
+        peak = self.selection.history.stages.peak(self.rows, self._now_ns)
+        return 0.0 if peak is None else peak[0]
+
     @property
     def recent(self) -> int | None:
         """Return the packets of the last five minutes."""

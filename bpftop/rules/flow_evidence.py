@@ -19,6 +19,8 @@ FLOW_RULES: Mapping[str, str] = {
 }
 """Rule of a flood, storm, overflow, amplification or imbalance -> the protocol of its flows; empty: any protocol."""
 
+TARGETED = ("syn-flood", "udp-flood")
+"""Rules of floods, whose titles name the port that most of their packets go to."""
 _NAMED_SOURCES, _LEAST_SHARE, _MOST_SHARE = 3, 0.1, 0.5
 _PORT_PROTOCOLS = {"TCP": TCP, "UDP": UDP}
 
@@ -41,6 +43,16 @@ def target_port(snapshot: Snapshot, finding: Finding) -> tuple[int, int] | None:
         return None
     protocol, _, port = ports[0][0].partition(" ")
     return (_PORT_PROTOCOLS[protocol], int(port)) if protocol in _PORT_PROTOCOLS and port.isdecimal() else None
+
+
+def target_words(snapshot: Snapshot, finding: Finding) -> str:
+    """Return ``port 443 of nginx[812]`` for a flood that has one target; empty where none is known."""
+    target = target_port(snapshot, finding) if finding.id in TARGETED else None
+    busiest = _busiest(snapshot, finding)
+    if target is None or busiest is None:
+        return ""
+    holders = _holders(snapshot, busiest.label, f"{FLOW_RULES[finding.id]} {target[1]}", with_services=False)
+    return f"port {target[1]}{f' of {holders}' if holders else ''}"
 
 
 def _busiest(snapshot: Snapshot, finding: Finding) -> InterfaceSnapshot | None:
@@ -69,7 +81,7 @@ def _sentences(snapshot: Snapshot, interface: InterfaceSnapshot, protocol: str) 
     entries, _, _, sampled, _, _ = table.reading.totals[table.keys[0]]
     flows = f"{si(entries or 0)} flows" + (f" in a sample of 1 in {sampled}" if (sampled or 1) > 1 else "")
     (port, rate), *_ = ports
-    holders = _holders(snapshot, interface.label, port)
+    holders = _holders(snapshot, interface.label, port, with_services=True)
     yield (
         f"Flows of {interface.label}: {pct(min(1.0, rate / whole))} of what arrives goes to {port}"
         f"{f' ({holders})' if holders else ''}; {flows}."
@@ -102,7 +114,7 @@ def _largest(rates: dict[Key, float], group: str) -> list[tuple[str, float]]:
     return sorted(rows, key=lambda row: -row[1])
 
 
-def _holders(snapshot: Snapshot, label: str, port: str) -> str:
+def _holders(snapshot: Snapshot, label: str, port: str, *, with_services: bool) -> str:
     """Return the processes of the flows to a port such as ``TCP 443``, and the users of those that are not known."""
     sockets = snapshot.reading("flow_sockets", label, "rx")
     number = port.rpartition(" ")[2]
@@ -111,5 +123,5 @@ def _holders(snapshot: Snapshot, label: str, port: str) -> str:
         process, pid, user, service, _ = key[FLOW_LABELS:]
         if str(key[5]) == number:
             who = f"{process}[{pid}]" if pid else f"a process of {user}"
-            names[f"{who}, {service}" if service else who] = None
+            names[f"{who}, {service}" if service and with_services else who] = None
     return " and ".join([*names][:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")

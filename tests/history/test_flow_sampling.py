@@ -92,6 +92,9 @@ def test_evidence_names_port_process_and_sources_and_stays() -> None:
         "Largest sources: 203.0.113.0 50 %, 203.0.113.1 50 %.",
     )
     assert [each.evidence for each in first.findings] == [expected, ("first",)]
+    titles = [f"{flood.findings[0].title}, port 53 of named[812]", flood.findings[1].title]
+    assert [each.title for each in first.findings] == titles
+    assert first.findings[0].peak_title == ""
     assert kept.with_evidence(snapshot(3), flood) == first  # the sample is over
     assert kept.with_evidence(snapshot(4), Diagnosis()) == Diagnosis()
     assert kept.with_evidence(snapshot(5), flood) == flood  # raised again: the sample before says nothing about it
@@ -110,6 +113,12 @@ def test_many_sources_are_not_listed() -> None:
     )
     found = FindingFlows().with_evidence(derive_snapshot(before, after), flood)
     assert found.findings[0].evidence[-1] == "61.0 k sources send to UDP 53: none sends 10 % of what arrives."
+
+
+def test_a_flood_with_several_targets_has_no_port_in_its_title() -> None:
+    flood = Diagnosis((finding("udp-flood"),))
+    (found,) = FindingFlows().with_evidence(with_flows({53: 400, 80: 300, 443: 300}, 2), flood).findings
+    assert found.title == flood.findings[0].title
 
 
 def test_flows_of_another_protocol_explain_no_finding() -> None:

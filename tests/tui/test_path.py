@@ -69,7 +69,7 @@ def test_marks_filters_sorting_and_copying() -> None:
         assert rows[heading + 1].startswith(("device drops", "backlog"))
         await stage.press("s", "s", "slash", *"rcvbuf", "enter", "j", "y")
         assert "filter: rcvbuf" in stage.text()
-        assert stage.row("UDP sockets").split()[2:5] == ["◂", "0", "360"]
+        assert stage.row("UDP sockets").split()[2:6] == ["◂", "0", "12", "360"]
         assert "SOCKET_RCVBUFF" in stage.text()
         copied = stage.app.clipboard
         assert copied.splitlines()[1].startswith("UDP sockets")

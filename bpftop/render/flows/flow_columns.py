@@ -74,7 +74,7 @@ _AMOUNTS: tuple[Column[FlowRow], ...] = (
            "others, the shares add up to 100 %.",
           lambda r: r.pair.share, form=pct, rank=1, source=_FLOWS),
     Column("trend", "last ticks", "bits/s", TREND_CELLS + 2, "Bits per second in each of the last ticks, of the flows "
-           "that were among the busiest.",
+           "that were among the busiest; each row has its own scale.",
           lambda r: None, lambda r, width: spark(r.trend, width), rank=5, gap=2, look="trend", sortable=False,
           source=_FLOWS),
     Column("packets_per_sec", "pps", "packets/s", 8, "Packets per second of both directions.",
@@ -104,7 +104,7 @@ FLOW_COLUMNS: tuple[Column[FlowRow], ...] = (
           lambda r: owner_text(r.pair.owner), lambda r, width: clipped(owner_text(r.pair.owner), width), rank=7, gap=2,
           left=True, stretch=24, look="name", source="the kernel's socket of the flow (sock_diag), and its process in "
           "/proc"),
-    Column("rtt", "RTT", "ms", 8, "Smoothed round-trip time of the TCP connection.",
+    Column("rtt", "RTT ms", "ms", 8, "Smoothed round-trip time of the TCP connection.",
           lambda r: None if r.pair.owner is None else r.pair.owner.rtt_us, form=milliseconds, rank=8,
           source="the kernel's socket of the flow (sock_diag, tcp_info)"),
     Column("resent", "resent", "/s", 8, "Segments that this host sent again, per second.",

@@ -9,6 +9,8 @@ from typing import ClassVar
 from textual.widget import Widget
 
 from bpftop.history.cpu_trends import CELL_S
+from bpftop.model.snapshot import sum_known
+from bpftop.model.units import UNKNOWN
 from bpftop.render.bpf.disassembly import HOT
 from bpftop.render.bpf.loaded_programs import (
     PROGRAM_SCREEN_COLUMNS,
@@ -53,9 +55,10 @@ class ProgramHead(BpfObjectHead[LoadedProgramLine]):
         reading = moment.snapshot.reading("bpf_statistics")
         if reading is None or not reading.value((), "are_on"):
             return [("  run statistics are off: no rates", "notice")]
-        busy_pct = sum(each.rates.cpu_pct or 0.0 for each in lines)
+        busy_pct = sum_known(each.rates.cpu_pct for each in lines)
+        busy = UNKNOWN if busy_pct is None else f"{busy_pct:.2f}"
         added_ns = (reading.value((), "added_ps") or 0) / 1000
-        return [(f"  {busy_pct:.2f} % of a CPU", "text"), (f"  {added_ns:.0f} ns of statistics taken off", "muted")]
+        return [(f"  {busy} % of a CPU", "text"), (f"  {added_ns:.0f} ns of statistics taken off", "muted")]
 
 
 class InstructionPanel(TextPanel):

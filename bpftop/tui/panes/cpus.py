@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from textual.widget import Widget
 
@@ -81,6 +82,12 @@ class CpuRows(Table[CpuLine]):
         return known + [cpu for cpu in numbers if values[cpu] is None]
 
 
+FACT_WIDTH, BAR_WIDTH = 14, 20
+"""Cells of a title among the details of a CPU, and of its value."""
+LEAST_CHART, HEADINGS = 4, 4
+"""Lines of the details of a CPU: of the lowest chart, and of the headings with the empty lines above them."""
+
+
 class CpuDetail(Region):
     """One CPU: its trend, its protocols and its counters."""
 
@@ -90,18 +97,25 @@ class CpuDetail(Region):
         if cpu >= len(cpus.rates):
             return [line((f"There is no CPU {cpu} here.", "muted"))]
         (row,) = cpus.lines([cpu])
+        columns = [column for column in CPU_COLUMNS if column.id not in ("trend", "protocols")]
         facts = [
-            line((f"{column.title:<12}", "title"), f"{column.cell(row, 24).strip():<24}", (clean(column.help), "muted"))
-            for column in CPU_COLUMNS
-            if column.id not in ("trend", "protocols")
-        ]
+            line(
+                (f"{column.title:<{FACT_WIDTH}}", "title"), f"{column.cell(row, BAR_WIDTH).strip():<{BAR_WIDTH}}  ",
+                (clean(column.help), "muted"),
+            )
+            for column in columns
+        ]  # fmt: skip
         protocols = [
-            line((f"{name:<12}", "name"), f"{si(rate, 'pps'):>12}  ", (bar(ratio(rate, row.now), 20), "bar"),
+            line((f"{name:<{FACT_WIDTH}}", "name"), f"{si(rate, 'pps'):>12}  ", (bar(ratio(rate, row.now), 20), "bar"),
                  f" {pct(ratio(rate, row.now)):>5}")
             for name, rate in cpus.protocols(cpu)
         ]  # fmt: skip
-        below = [(), line(("Protocols on this CPU", "title")), *protocols, (), line(("This CPU now", "title")), *facts]
-        room = max(4, min(height // 3, height - len(facts) - 4))
+        if LEAST_CHART + len(facts) + len(protocols) + HEADINGS > height:  # without their meanings, beside each other
+            across = max(1, width // (FACT_WIDTH + BAR_WIDTH + 2))
+            short = [fact[:2] for fact in facts]
+            facts = [tuple(chain.from_iterable(short[at : at + across])) for at in range(0, len(short), across)]
+        below = [(), line(("This CPU now", "title")), *facts, (), line(("Protocols on this CPU", "title")), *protocols]
+        room = max(LEAST_CHART, min(height // 3, height - len(below)))
         return [*self._chart(moment, cpu, width, room), *(shortened(spans, width) for spans in below)]
 
     def _chart(self, moment: Moment, cpu: int, width: int, height: int) -> list[Line]:

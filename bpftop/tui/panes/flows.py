@@ -114,7 +114,8 @@ class FlowSummary(Region):
         if tables is None:
             return lines
         sentence = clean(self._table.view(moment).sentence)
-        said = line((sentence or NO_SENTENCE, "name" if sentence else "muted"))
+        none = NO_SENTENCE if tables.entries else ""
+        said = line((sentence or none, "name" if sentence else "muted"))
         return [*lines, self._table_line(moment, tables, width), shortened(said, width)]
 
     def _table_line(self, moment: Moment, tables: FlowTables, width: int) -> Line:

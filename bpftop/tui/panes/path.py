@@ -185,6 +185,8 @@ class PathPane(Pane):
         super().enter(place)
         if not place.row:
             self._watch(None, ())
+            if place.title:  # from a finding that has no stage: the row that was selected before does not explain it
+                self._stages.select("")
 
     def closed(self) -> None:
         self._watch(None, ())

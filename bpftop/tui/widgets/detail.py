@@ -33,10 +33,11 @@ class RowDetail(TextPanel):
             return [line(("This row is not there at this moment.", "muted"))]
         (row,) = rows.build([key])
         lines: list[Line] = []
-        value_width = min(VALUE_WIDTH, (width - NAME_WIDTH) // 2)
-        for column in table.columns(moment):
+        cells = [(column, clean(column.cell(row, VALUE_WIDTH).strip())) for column in table.columns(moment)]
+        value_width = min(max(len(value) for _, value in cells), (width - NAME_WIDTH) // 2)
+        for column, cell in cells:
             name = clipped(column.title, NAME_WIDTH - 1)
-            values = wrap(clean(column.cell(row, VALUE_WIDTH).strip()), value_width)
+            values = wrap(cell, value_width)
             meanings = wrap(column.help, width - NAME_WIDTH - value_width - 2)
             for title, value, meaning in zip_longest([name], values, meanings, fillvalue=""):
                 lines.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bpftop.render.cutting import ELLIPSIS
+from bpftop.render.cutting import ELLIPSIS, cut
 from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.line import Line, Span, clean, ends, length, line
 from bpftop.tui.widgets.region import Region
@@ -47,7 +47,11 @@ def _back(moment: Moment) -> Line:
 
 
 def _way(moment: Moment, room: int) -> str:
-    """Return ``Overview › TCP``, or as much of its end as there is room for: ``… › TCP``, or nothing."""
+    """Return ``Overview › TCP``, or as many whole words of its end as there is room for: ``… › TCP``."""
     trail = [clean(step) for step in moment.frame.trail]
-    ways = (" › ".join([ELLIPSIS, *trail[at:]] if at else trail) for at in range(len(trail)))
-    return next((way for way in ways if len(way) <= room), "")
+    ways = [" › ".join([ELLIPSIS, *trail[at:]] if at else trail) for at in range(len(trail))]
+    whole = next((way for way in ways if len(way) <= room), "")
+    if whole or not ways:
+        return whole
+    end, ellipsis = cut(ways[-1], room)
+    return ways[-1][:end] + ellipsis if end > len(f"{ELLIPSIS} › ") and ways[-1][end] == " " else ""

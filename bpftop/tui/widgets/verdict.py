@@ -37,9 +37,9 @@ def _cause(moment: Moment, finding: Finding, width: int) -> list[Line]:
     mark = line((f"{MARKS[finding.severity]}", ROLES[finding.severity], "findings"), "  ")
     lasts = line((f"  for {since(finding.since_s(moment.snapshot.mono_ns))}", "muted"))
     title = line((clean(finding.title), "name", "findings"))
-    if length(mark) + length(title) + length(lasts) <= width:
+    if length(mark) + length(title) + length(lasts) < width:  # a cell between the title and its time
         return [ends((*mark, *title), lasts, width)]
-    room = width - length(mark) - length(lasts)
+    room = width - length(mark) - length(lasts) - 1
     first, *rest = wrap(clean(finding.title), room)
     head = ends((*mark, *line((first, "name", "findings"))), lasts, width)
     following = line(" " * length(mark), (" ".join(rest), "name", "findings"))
