@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import WATCHED
-from tests.cli.running import default_signals
+from tests.cli.running import default_signals, fdinfo
 from tests.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.bpf
@@ -35,12 +36,20 @@ def lab() -> Iterator[Lab]:
 def our_programs(pid: int | None = None) -> set[int]:
     """Ids of the counting programs that no process holds (left by a bpftop that ended), or that ``pid`` holds.
 
-    Programs of another bpftop on this machine are none of our business.
+    Programs of another bpftop on this machine are none of our business. Not every bpftool knows who holds a program.
     """
     listing = subprocess.run(["bpftool", "-j", "prog", "show"], check=True, capture_output=True, text=True)
-    programs = [p for p in json.loads(listing.stdout) if p.get("name", "").startswith(("count_", "noop_"))]
-    holders = {p["id"]: {process["pid"] for process in p.get("pids", ())} for p in programs}
-    return {prog_id for prog_id, pids in holders.items() if not pids or pid in pids}
+    programs = {p["id"] for p in json.loads(listing.stdout) if p.get("name", "").startswith(("count_", "noop_"))}
+    holders = [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdecimal()]
+    return programs - {held for holder in holders if holder != pid for held in held_programs(holder)}
+
+
+def held_programs(pid: int) -> set[int]:
+    """Return the ids of the programs that a process holds, itself or by a link; none of one that ended or is hidden."""
+    try:
+        return {int(line.split()[1]) for line in fdinfo(pid) if line.startswith("prog_id:")}
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return set()
 
 
 def qdiscs(lab: Lab) -> str:
