@@ -38,6 +38,10 @@ def free_files() -> int:
         return 0
 
 
+_ENDED = (FileNotFoundError, ProcessLookupError)
+"""Errors about a thread that ended, before its file is opened or before it is read."""
+
+
 def waits_for_cpu_ns() -> dict[str, int]:
     """Return for each thread of this process how long it was ready to run and had no CPU, a throttled cgroup included.
 
@@ -46,7 +50,7 @@ def waits_for_cpu_ns() -> dict[str, int]:
     waits: dict[str, int] = {}
     with suppress(OSError):
         for thread in os.listdir("/proc/self/task"):
-            with suppress(FileNotFoundError), open(f"/proc/self/task/{thread}/schedstat") as statistics:
+            with suppress(*_ENDED), open(f"/proc/self/task/{thread}/schedstat") as statistics:
                 waits[thread] = int(statistics.read().split()[1])  # time on a CPU, time on a run queue, turns
     return waits
 
