@@ -1,4 +1,4 @@
-"""How long the threads of this process waited for a CPU."""
+"""The time that the threads of this process waited for a CPU."""
 
 from __future__ import annotations
 
