@@ -47,11 +47,14 @@ def _back(moment: Moment) -> Line:
 
 
 def _way(moment: Moment, room: int) -> str:
-    """Return ``Overview › TCP``, or as many whole words of its end as there is room for: ``… › TCP``."""
+    """Return ``Overview › TCP`` where there is room for it, else ``… › TCP``, else the first words of its last step."""
     trail = [clean(step) for step in moment.frame.trail]
     ways = [" › ".join([ELLIPSIS, *trail[at:]] if at else trail) for at in range(len(trail))]
-    whole = next((way for way in ways if len(way) <= room), "")
-    if whole or not ways:
-        return whole
-    end, ellipsis = cut(ways[-1], room)
-    return ways[-1][:end] + ellipsis if end > len(f"{ELLIPSIS} › ") and ways[-1][end] == " " else ""
+    shortened = (_words_of_the_last(way, len(way) - len(trail[-1]), room) for way in ways)
+    return next((way for way in ways if len(way) <= room), next(filter(None, shortened), ""))
+
+
+def _words_of_the_last(way: str, last: int, room: int) -> str:
+    """Return a way cut behind a word of its last step, which begins at ``last``; nothing without room for a word."""
+    end, ellipsis = cut(way, room)
+    return way[:end] + ellipsis if end > last and way[end] == " " else ""
