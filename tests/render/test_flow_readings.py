@@ -8,7 +8,8 @@ from bpftop.history.flow_trends import FlowTrends
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import Reading, Sample, reading_key
 from bpftop.model.snapshot import Snapshot
-from bpftop.render.flows.flow_columns import age_text
+from bpftop.render.columns import Column, fitting
+from bpftop.render.flows.flow_columns import FLOW_COLUMNS, age_text
 from bpftop.render.flows.flow_pairs import Amounts, PairBy
 from bpftop.render.flows.flow_readings import flow_tables
 from bpftop.render.flows.flow_table import FlowRow, flow_view, matching_flows
@@ -115,6 +116,13 @@ def test_trends_are_of_both_directions_and_of_whole_groups() -> None:
     assert group.trend == [8 * sum((pps + pps // 4) * size for pps, size in members)]
     trends.push(derive_snapshot(None, samples.sample(53)))
     assert trends.trend(row.pair.ends, 60 * SECOND_NS, 12) == [], "a tick without flows ends the trend"
+
+
+def test_a_narrow_table_keeps_the_rates() -> None:
+    interface = Column[FlowRow]("interface", "Interface", "", 11, "", lambda row: "", left=True, gap=0)
+    rates = ["rx_bits_per_sec", "tx_bits_per_sec"]
+    assert [column.id for column, _ in fitting(FLOW_COLUMNS, 59)] == ["remote", "local", *rates]
+    assert [column.id for column, _ in fitting((interface, *FLOW_COLUMNS), 59)] == ["interface", "remote", *rates]
 
 
 @pytest.mark.parametrize(

@@ -69,20 +69,20 @@ _AMOUNTS: tuple[Column[FlowRow], ...] = (
     Column("tx_bits_per_sec", "TX b/s", "bits/s", 8, "Sent bits per second.",
           lambda r: r.pair.tx.bits_per_sec, source=_FLOWS),
     Column("bytes", "total", "bytes", 8, "Bytes of both directions since flows are counted.",
-          lambda r: r.pair.bytes, rank=2, source=_FLOWS),
+          lambda r: r.pair.bytes, rank=3, source=_FLOWS),
     Column("share", "share", "%", 6, "Share of the bits per second of both directions; with the last row, which is all "
            "others, the shares add up to 100 %.",
-          lambda r: r.pair.share, form=pct, rank=1, source=_FLOWS),
+          lambda r: r.pair.share, form=pct, rank=2, source=_FLOWS),
     Column("trend", "last ticks", "bits/s", TREND_CELLS + 2, "Bits per second in each of the last ticks, of the flows "
            "that were among the busiest; each row has its own scale.",
-          lambda r: None, lambda r, width: spark(r.trend, width), rank=5, gap=2, look="trend", sortable=False,
+          lambda r: None, lambda r, width: spark(r.trend, width), rank=6, gap=2, look="trend", sortable=False,
           source=_FLOWS),
     Column("packets_per_sec", "pps", "packets/s", 8, "Packets per second of both directions.",
-          lambda r: r.pair.packets_per_sec, rank=4, source=_FLOWS),
+          lambda r: r.pair.packets_per_sec, rank=5, source=_FLOWS),
 )  # fmt: skip
 _PROTOCOL: Column[FlowRow] = Column(
     "protocol", "proto", "", 7, "IP protocol.",
-    lambda r: r.pair.protocol, lambda r, width: clipped(r.pair.protocol, width), gap=1, left=True, rank=3,
+    lambda r: r.pair.protocol, lambda r, width: clipped(r.pair.protocol, width), gap=1, left=True, rank=4,
     look="muted", source=_FLOWS,
 )  # fmt: skip
 
@@ -93,22 +93,22 @@ FLOW_COLUMNS: tuple[Column[FlowRow], ...] = (
           stretch=26, look="name", source=_FLOWS),
     Column("local", "This host", "", 20, "Address and port of this host.",
           lambda r: _order(r.pair.local), _end_text(lambda r: r.called(r.pair.local)), gap=1, left=True, stretch=20,
-          look="name", source=_FLOWS),
+          rank=1, look="name", source=_FLOWS),
     *_AMOUNTS[:4],
     _PROTOCOL,
     *_AMOUNTS[4:],
     Column("age", "age", "s, m or h", 6, "How long ago the flow was first seen since flows are counted.",
-          lambda r: r.pair.age_ns, form=age_text, rank=6, source=_FLOWS),
+          lambda r: r.pair.age_ns, form=age_text, rank=7, source=_FLOWS),
     Column("process", "process", "", 24, "Process of the flow on this host, and its container or systemd unit. Empty: "
            "no socket here, or not among the 50 flows with most bytes.",
-          lambda r: owner_text(r.pair.owner), lambda r, width: clipped(owner_text(r.pair.owner), width), rank=7, gap=2,
+          lambda r: owner_text(r.pair.owner), lambda r, width: clipped(owner_text(r.pair.owner), width), rank=8, gap=2,
           left=True, stretch=24, look="name", source="the kernel's socket of the flow (sock_diag), and its process in "
           "/proc"),
     Column("rtt", "RTT ms", "ms", 8, "Smoothed round-trip time of the TCP connection.",
-          lambda r: None if r.pair.owner is None else r.pair.owner.rtt_us, form=milliseconds, rank=8,
+          lambda r: None if r.pair.owner is None else r.pair.owner.rtt_us, form=milliseconds, rank=9,
           source="the kernel's socket of the flow (sock_diag, tcp_info)"),
     Column("resent", "resent", "/s", 8, "Segments that this host sent again, per second.",
-          lambda r: None if r.pair.owner is None else r.pair.owner.retransmits_per_sec, rank=9,
+          lambda r: None if r.pair.owner is None else r.pair.owner.retransmits_per_sec, rank=10,
           source="the kernel's socket of the flow (sock_diag, tcp_info)"),
 )  # fmt: skip
 
@@ -130,5 +130,5 @@ def group_columns(by: PairBy) -> tuple[Column[FlowRow], ...]:
               look="name", source=_FLOWS),
         *_AMOUNTS,
         Column("flows", "flows", "number", 7, "Flows of the group among the busiest.",
-              lambda r: r.pair.flows, form=str, rank=3, source=_FLOWS),
+              lambda r: r.pair.flows, form=str, rank=4, source=_FLOWS),
     )  # fmt: skip
