@@ -143,6 +143,18 @@ def test_a_socket_in_another_namespace_is_found(lab: Lab, names: FlowNames) -> N
     assert words[4] == str(os.fstat(lab.far).st_ino)
 
 
+def test_a_name_longer_than_the_kernel_keeps(lab: Lab, names: FlowNames, tmp_path: Path) -> None:
+    program = tmp_path / "a-server-with-a-long-name"
+    program.symlink_to(sys.executable)
+    script = f"import socket, time; s = socket.create_server(('{NEAR}', {PORT})); print(flush=True); time.sleep(600)"
+    with subprocess.Popen([program, "-c", script], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert Path(f"/proc/{process.pid}/comm").read_text() == "a-server-with-a\n"
+        assert holder(names, FAR, NEAR, 5, PORT, TCP)[:2] == (program.name, process.pid)
+        process.kill()
+
+
 def test_a_forwarded_packet_is_nobodys(lab: Lab, names: FlowNames) -> None:
     lab.run("ip", "netns", "list")
     with socket.create_server(("0.0.0.0", PORT)):

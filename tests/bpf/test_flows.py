@@ -189,6 +189,7 @@ def test_switching_off_leaves_no_program(lab: Lab) -> None:
 
 CHILD = """
 from bpftop.collect.live import LiveSource
+from bpftop.collect.live_options import LiveOptions
 from bpftop.hooks.attach_facts import AttachRequest
 source = LiveSource(["v0"], LiveOptions(AttachRequest("native", may_disturb_device=True), interval_s=0.1))
 source.watch_flows(True)

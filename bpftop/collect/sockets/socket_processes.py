@@ -8,11 +8,14 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
+import psutil
+
 from bpftop.fields import frozen
 from bpftop.model.cgroup_names import service_of, unified_path
 
 _REST = 99  # pause after a walk, in times of its duration: walks take at most 1 % of a CPU
 _FULL_EVERY_NS = 10 * 10**9  # a process that closed one file and opened another shows the same number of files
+_PROC = "/proc"
 _SOCKET = "socket:["
 
 
@@ -27,15 +30,14 @@ class SocketHolder:
 
 
 class SocketProcesses:
-    """Holders of sockets by inode. ``proc`` is the folder of the processes.
+    """Holders of sockets by inode.
 
     A walk reads the links of all files of a process, 3 µs each (Linux 6.18). Later walks read the processes that are
     new, and those whose number of open files has changed (the size of /proc/PID/fd, Linux 6.2); all of them again 10 s
     after the last whole walk. So a socket may be without a process for that long.
     """
 
-    def __init__(self, proc: Path = Path("/proc")) -> None:
-        self._proc = str(proc)
+    def __init__(self) -> None:
         self._inodes: dict[int, tuple[int, ...]] = {}  # pid -> inodes of its sockets
         self._sizes: dict[int, int] = {}
         self._pid_of: dict[int, int] = {}
@@ -61,7 +63,7 @@ class SocketProcesses:
 
     def _walk(self, is_full: bool) -> None:
         try:
-            pids = [int(entry) for entry in os.listdir(self._proc) if entry.isdigit()]
+            pids = [int(entry) for entry in os.listdir(_PROC) if entry.isdigit()]
         except OSError:  # no /proc here: no process is visible
             return
         gone = self._sizes.keys() - set(pids)
@@ -70,7 +72,7 @@ class SocketProcesses:
         for pid in sorted(
             pids, reverse=True
         ):  # the lowest pid is written last; process 1 holds those it starts others with
-            folder = f"{self._proc}/{pid}/fd"
+            folder = f"{_PROC}/{pid}/fd"
             try:
                 size = os.stat(folder).st_size
                 if is_full or pid not in self._sizes or size != self._sizes[pid]:
@@ -94,7 +96,7 @@ class SocketProcesses:
             ):  # process 1 holds the sockets of the services that it starts
                 self._pid_of[inode] = pid
         with contextlib.suppress(OSError):
-            self.network_namespaces[os.stat(f"{self._proc}/{pid}/ns/net").st_ino] = pid
+            self.network_namespaces[os.stat(f"{_PROC}/{pid}/ns/net").st_ino] = pid
 
     def _forget(self, pid: int) -> None:
         self._sizes.pop(pid, None)
@@ -118,11 +120,12 @@ class SocketProcesses:
         return self._holders[pid]
 
     def _look_up(self, pid: int) -> SocketHolder | None:
-        folder = Path(self._proc, str(pid))
+        """Return the process by psutil, which knows names beyond the 15 bytes that the kernel keeps."""
         try:
-            name = (folder / "comm").read_text("utf-8", "replace").removesuffix("\n")
-            uid = folder.stat().st_uid
-            service = service_of(unified_path((folder / "cgroup").read_text(errors="replace")))
-        except OSError:  # it ended
+            process = psutil.Process(pid)
+            with process.oneshot():
+                name, uid = os.fsencode(process.name()).decode("utf-8", "replace"), process.uids().effective
+            service = service_of(unified_path(Path(_PROC, str(pid), "cgroup").read_text(errors="replace")))
+        except (psutil.Error, OSError):  # it ended
             return None
         return SocketHolder(pid, name, uid, "" if service is None else str(service))
