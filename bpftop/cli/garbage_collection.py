@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _SWITCH_S = 0.0005
-_YOUNG_OBJECTS = 10_000
-"""New objects from which on a collection looks for cycles among them (Python: 700). A tick makes 1 000 objects, and
-70 000 on 300 interfaces; of those it leaves some 6 in cycles per interface."""
+_YOUNG_OBJECTS_PER_INTERFACE = 33
+"""An interface makes 230 objects a tick, and leaves some 6 of them in cycles."""
 
 
 @contextmanager
@@ -27,5 +26,13 @@ def garbage_kept() -> Iterator[None]:
         gc.freeze()  # no later collection looks at the imported modules
     finally:
         sys.setswitchinterval(switch_s)
-        gc.set_threshold(_YOUNG_OBJECTS)
         gc.enable()
+
+
+def look_for_cycles_by(interfaces: int) -> None:
+    """Let Python look for cycles less often than after 700 new objects where each tick makes many of them.
+
+    Not on a few interfaces: there it saves nothing, and memory takes longer to settle.
+    """
+    young, *older = gc.get_threshold()
+    gc.set_threshold(max(young, _YOUNG_OBJECTS_PER_INTERFACE * interfaces), *older)

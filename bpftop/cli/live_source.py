@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bpftop.cli.garbage_collection import garbage_kept
+from bpftop.cli.garbage_collection import garbage_kept, look_for_cycles_by
 from bpftop.cli.options import attach_request, interface_names, netns_name
 from bpftop.cli.output import complain
 from bpftop.cli.shutdown import before_forced_exit, interruptible
@@ -42,6 +42,7 @@ def live_source(
     person can answer an offer to attach native XDP. A source without a screen prints its progress.
     """
     names = interface_names(arguments)
+    look_for_cycles_by(len(names))
     request = attach_request(arguments, settings, interactive=on_screen is not None)
     with garbage_kept():
         from bpftop.collect.attach.early_start import EarlyStart

@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from bpftop.cli.garbage_collection import garbage_kept
+from bpftop.cli.garbage_collection import garbage_kept, look_for_cycles_by
 
 
 def failed_import() -> None:
@@ -27,3 +27,14 @@ def test_later_collections_leave_out_what_was_imported() -> None:
         pass
     assert gc.get_freeze_count() > before
     gc.unfreeze()
+
+
+def test_many_interfaces_put_off_the_search_for_cycles() -> None:
+    usual = gc.get_threshold()
+    try:
+        look_for_cycles_by(2)
+        assert gc.get_threshold() == usual
+        look_for_cycles_by(301)
+        assert gc.get_threshold() == (33 * 301, *usual[1:])
+    finally:
+        gc.set_threshold(*usual)

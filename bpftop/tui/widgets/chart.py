@@ -80,21 +80,21 @@ def _label(plot: Plot, per_row: float, above_rows: int, y: int) -> str:
 
 def _rows(values: Sequence[float | None], cells: str, per_row: float, count: int) -> list[str]:
     """Return the texts of ``count`` rows, the row at the axis first."""
-    columns = [_column(value or 0.0, cells, per_row, count) for value in values]
+    parts = len(cells) - 1
+    columns = [_column(_filled_parts(value, per_row, parts), cells, count) for value in values]
     return ["".join(row) for row in zip(*columns, strict=True)] if columns else [""] * count
 
 
-@lru_cache(maxsize=2048)
-def _column(value: float, cells: str, per_row: float, count: int) -> tuple[str, ...]:
-    """Return the cells of one value, the cell at the axis first. A chart moves on by one column, and keeps the others.
+def _filled_parts(value: float | None, per_row: float, parts: int) -> int:
+    """Return the height of a column. Little is not nothing: a value above zero has at least one part of a cell."""
+    return max(1, round(value / per_row * parts)) if value else 0
 
-    Little is not nothing: a value above zero has at least one part of the first cell.
-    """
+
+@lru_cache(maxsize=256)
+def _column(filled: int, cells: str, count: int) -> tuple[str, ...]:
+    """Return the cells of a column, the cell at the axis first. A chart has few heights, and many columns of each."""
     parts = len(cells) - 1
-    filled = [round((value / per_row - distance) * parts) for distance in range(count)]
-    if value:
-        filled[0] = max(1, filled[0])
-    return tuple([cells[max(0, min(parts, each))] for each in filled])
+    return tuple([cells[max(0, min(parts, filled - distance * parts))] for distance in range(count)])
 
 
 def _with_label(plot: Plot, text: str, label: str) -> Line:
