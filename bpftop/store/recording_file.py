@@ -6,7 +6,7 @@ import fcntl
 import os
 import sqlite3
 import stat
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from bpftop.config.caller import sudo_caller
@@ -150,8 +150,20 @@ def _require_recording(path: str, head: bytes) -> None:
         raise BpftopError(f"{path} is no recording of bpftop; it was left as it is")
 
 
+def _delete_companions(path: str) -> None:
+    """Delete the log of a recording that was deleted or moved away; its recorder may still have the log open.
+
+    SQLite would delete the log too, but share the index with that recorder, and each write would be an I/O error.
+    """
+    for companion in _COMPANIONS:
+        with suppress(FileNotFoundError):
+            os.unlink(path + companion)
+
+
 def _connected(path: str, descriptor: int) -> sqlite3.Connection:
     new = os.fstat(descriptor).st_size == 0
+    if new:
+        _delete_companions(path)
     connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA synchronous = FULL")  # a power cut loses no committed tick either

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from bpftop.store.schema import is_recording
 
@@ -26,12 +27,34 @@ class RecordingGuard:
 
     def __init__(self, path: str, descriptor: int) -> None:
         self._path, self._descriptor = path, descriptor
+        self._log: os.stat_result | None = None
+        self._index: os.stat_result | None = None
         self.remember()
 
     def remember(self) -> None:
         """Note the present size and time of the file as the result of the own last write."""
         status = os.fstat(self._descriptor)
         self._bytes, self._changed_ns = status.st_size, status.st_mtime_ns
+        if self._log is None:  # SQLite makes both files with the first write, and keeps them to the end
+            self._log, self._index = _status(f"{self._path}-wal"), _status(f"{self._path}-shm")
+
+    def delete_log(self) -> None:
+        """Delete the log and its index, unless these names belong to the log of another recorder by now.
+
+        The log is emptied first: at the end SQLite would copy its pages into the file, which is another program's now.
+        """
+        log, index = f"{self._path}-wal", f"{self._path}-shm"
+        with suppress(OSError):
+            descriptor = os.open(log, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                if _is_same_file(os.fstat(descriptor), self._log):
+                    os.ftruncate(descriptor, 0)
+                    os.unlink(log)
+            finally:
+                os.close(descriptor)
+        if _is_same_file(_status(index), self._index):  # mapped: without its pages SQLite would get a SIGBUS
+            with suppress(OSError):
+                os.unlink(index)
 
     def check(self) -> None:
         """Raise RecordingGone if the file is not as its writer left it. Called once a tick: three system calls."""
@@ -47,13 +70,20 @@ class RecordingGuard:
             raise RecordingGone(f"{self._path} was overwritten by another program")
 
     def _is_at_path(self, now: os.stat_result) -> bool:
-        try:
-            named = os.lstat(self._path)
-        except OSError:
-            return False
-        return (named.st_dev, named.st_ino) == (now.st_dev, now.st_ino)
+        return _is_same_file(_status(self._path), now)
 
     def _has_identity(self, size: int) -> bool:
         header = os.pread(self._descriptor, _HEADER_BYTES, 0)
         page_bytes, pages = int.from_bytes(header[16:18], "big"), int.from_bytes(header[28:32], "big")
         return is_recording(header) and size <= pages * page_bytes
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except OSError:
+        return None
+
+
+def _is_same_file(one: os.stat_result | None, other: os.stat_result | None) -> bool:
+    return one is not None and other is not None and os.path.samestat(one, other)

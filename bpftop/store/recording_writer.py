@@ -41,8 +41,6 @@ _AROUND_FINDING = """
     )
 """
 
-_NO_CHECKPOINT_ON_CLOSE = 1006  # sqlite3.h: SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE
-
 _TABLES = ("ticks", "frames", "traffic_gains", "signal_values")
 
 
@@ -145,12 +143,17 @@ class Writer:
             self._guard.check()
         except RecordingGone as gone:
             self._gone = gone
-            if gone.ticks_remain:  # the log has stayed under the old name
-                with suppress(sqlite3.Error):
-                    self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            elif hasattr(self._connection, "setconfig"):  # Python 3.12: closing must not write into a foreign file
-                self._connection.setconfig(_NO_CHECKPOINT_ON_CLOSE, True)
+            if not gone.ticks_remain or self._log_is_moved():
+                self._guard.delete_log()
             raise
+
+    def _log_is_moved(self) -> bool:
+        """Move the log, which has stayed under the old name, into the file; return False where that fails."""
+        try:
+            busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error:
+            return False
+        return not busy
 
     def _resume(self) -> None:
         """Read the last tick and the numbers of series from the file, at the start and after a failed write."""

@@ -56,6 +56,43 @@ def test_harm_to_the_file_is_noticed(tmp_path: Path, harm: Callable[[Path], obje
     assert (progress.ticks, progress.lost, progress.trouble) == ((5, 4, trouble) if remain else (0, 9, trouble))
     if remain:
         assert len(readable(tmp_path / "b")) == 5
+    assert not list(tmp_path.glob("a-*"))
+
+
+def test_a_foreign_file_at_the_name_stays_as_it_is(tmp_path: Path) -> None:
+    """Without the care SQLite copies the log into the file when the recording ends."""
+    path = tmp_path / "a"
+    recorder = Recorder(str(path))
+    offer(recorder, Machine(cpus=1), 5)
+    overwritten(path)
+    content = path.read_bytes()
+    assert recorder.close().ticks == 0
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.rename(path.with_name("b"))])
+@pytest.mark.parametrize("notices_first", [True, False])
+def test_a_second_recording_by_the_same_name(
+    tmp_path: Path, harm: Callable[[Path], object], notices_first: bool
+) -> None:
+    """The first recorder has the log of its file still open, or has it by its name."""
+    path = tmp_path / "a"
+    first, machine = Recorder(str(path)), Machine(cpus=1)
+    offer(first, machine, 5)
+    harm(path)
+    if notices_first:
+        offer(first, machine, 1)
+    second = Recorder(str(path))
+    offer(second, machine, 3)
+    offer(first, machine, 1)
+    first.close()
+    offer(second, machine, 3)
+    progress = second.close()
+    assert (progress.ticks, progress.lost, progress.trouble) == (6, 0, None)
+    assert len(readable(path)) == 6
+    if (tmp_path / "b").exists():
+        assert len(readable(tmp_path / "b")) == 5
+    assert not list(tmp_path.glob("a-*"))
 
 
 def test_harm_after_the_last_tick_is_noticed(tmp_path: Path) -> None:
