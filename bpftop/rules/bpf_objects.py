@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpftop.fields import frozen
 from bpftop.model.sample import Key
 from bpftop.rules.evidence import per_s
 from bpftop.rules.rule import Headline, InputUnavailable, Limit, NotEnoughData, Raised, Rule, RuleInput
@@ -19,33 +20,59 @@ def _require(rule_input: RuleInput, family: str) -> None:
         raise InputUnavailable(ASLEEP, applies=False)
 
 
-def _fullest(rule_input: RuleInput) -> tuple[float, Key | None]:
-    """Return the largest used share of a map that neither evicts nor is always full, with the key of its row."""
-    reading = rule_input.reading("bpf_maps")
-    best: tuple[float, Key | None] = 0.0, None
+@frozen
+class _Fill:
+    """A map that neither evicts nor is always full. Not ``complete``: it has at least ``used`` entries."""
+
+    share: float = 0.0
+    used: int = 0
+    complete: bool = True
+    key: Key | None = None
+
+
+def _fills(rule_input: RuleInput) -> list[_Fill]:
+    reading, in_part = rule_input.reading("bpf_maps"), rule_input.snapshot.reading("bpf_maps_in_part")
+    fills = []
     for key in reading.keys:
         used, most = reading.value(key, "entries"), reading.value(key, "max_entries")
-        if used is not None and most and most > 1 and key[1] not in (*_EVICTING, *_ALWAYS_FULL):
-            best = max(best, (used / most, key), key=lambda pair: pair[0])
-    return best
+        at_least = None if in_part is None else in_part.value(key[:1], "entries")
+        known = used if at_least is None else at_least
+        if known is not None and most and most > 1 and key[1] not in (*_EVICTING, *_ALWAYS_FULL):
+            fills.append(_Fill(known / most, known, at_least is None, key))
+    return fills
+
+
+def _fullest(rule_input: RuleInput) -> _Fill:
+    return max(_fills(rule_input), key=lambda fill: fill.share, default=_Fill())
 
 
 def map_full(rule_input: RuleInput) -> Raised | None:
-    """Raise where a map is nearly full: an update of a new key then fails with E2BIG."""
+    """Raise where a map is nearly full: an update of a new key then fails with E2BIG.
+
+    A map that could not be counted to its end may be fuller than it looks: then the check is blind.
+    """
     _require(rule_input, "bpf_maps")
-    share, key = _fullest(rule_input)
-    severity = next((s for s in ("critical", "warning") if share >= rule_input.limit(s)), None)
-    if severity is None or key is None:
+    fullest = _fullest(rule_input)
+    severity = next((s for s in ("critical", "warning") if fullest.share >= rule_input.limit(s)), None)
+    if severity is None or fullest.key is None:
+        unknown = [
+            str(fill.key[2]) or str(fill.key[0]) for fill in _fills(rule_input) if fill.key and not fill.complete
+        ]
+        if unknown:
+            raise InputUnavailable(f"too large to be counted within 50 ms: {', '.join(unknown)}")
         return None
-    reading = rule_input.reading("bpf_maps")
-    map_id, kind, name, owners = map(str, key)
-    used, most = reading.value(key, "entries"), reading.value(key, "max_entries")
+    map_id, kind, name, owners = map(str, fullest.key)
+    most = rule_input.reading("bpf_maps").value(fullest.key, "max_entries")
+    least = "" if fullest.complete else "at least "
     return Raised(
         "critical" if severity == "critical" else "warning",
-        f"The BPF map {name or map_id} is {share:.0%} full",
-        (f"{used} of {most} entries ({kind}, id {map_id})", f"held by {owners or 'nobody that is visible here'}"),
+        f"The BPF map {name or map_id} is {least}{fullest.share:.0%} full",
+        (
+            f"{least}{fullest.used} of {most} entries ({kind}, id {map_id})",
+            f"held by {owners or 'nobody that is visible here'}",
+        ),
         "programs add keys that nobody deletes, or the map is too small: new keys then fail with E2BIG",
-        Headline("used share", severity, lambda other: _fullest(other)[0]),
+        Headline("used share", severity, lambda other: _fullest(other).share),
     )
 
 

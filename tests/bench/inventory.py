@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 
-from bpftop.collect.inventory.map_contents import count_all
+from bpftop.collect.inventory.entry_counter import EntryCounter
 from bpftop.collect.inventory.reader import InventoryReader
 from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.bpf.object import BpfObject
@@ -25,9 +25,10 @@ def measure(say: Callable[[str], None]) -> Iterator[Figure]:
             stack.enter_context(closing(BpfObject("noop", "noop_xdp")))
             stack.enter_context(closing(bpf_map.create(bpf_map.HASH, 4, 8, 64)))
         reader = stack.enter_context(closing(InventoryReader()))
+        counter = stack.enter_context(closing(EntryCounter()))
         first_ms = _cpu_ms(reader.read)
         refreshes = sorted(_cpu_ms(reader.read) for _ in range(ROUNDS))
-        counts = sorted(_cpu_ms(lambda: count_all(reader.read().maps.values())) for _ in range(ROUNDS))
+        counts = sorted(_cpu_ms(lambda: counter.count(reader.read().maps.values())) for _ in range(ROUNDS))
         how = f"{COUNT} programs and {COUNT} maps beside those of the machine; CPU time of this process"
         yield Figure("inventory", "a refresh of all programs and maps", refreshes[ROUNDS // 2], "ms", 150, how)
         yield Figure("inventory", "a refresh with the entries of all maps", counts[ROUNDS // 2], "ms", None, how)

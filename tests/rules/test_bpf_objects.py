@@ -32,6 +32,20 @@ def test_a_map_that_is_nearly_full(used: int, kind: str, severity: str | None) -
         assert "held by agent[12]" in finding.evidence
 
 
+@pytest.mark.parametrize(("used", "severity"), [(79, None), (96, "critical")])
+def test_a_map_that_was_counted_in_part_is_never_called_fine(used: int, severity: str | None) -> None:
+    world = World().level("bpf_maps", ("9", "lpm_trie", "routes", "agent[12]"), entries=0, max_entries=100)
+    watch = Watch(world.level("bpf_maps_in_part", ("9",), entries=used))
+    diagnosis = watch.run(6)
+    finding = watch.finding("bpf-map-full")
+    if severity is None:
+        assert finding is None
+        assert diagnosis.blind["bpf-map-full"] == "too large to be counted within 50 ms: routes"
+    else:
+        assert finding is not None
+        assert (finding.severity, finding.title) == (severity, f"The BPF map routes is at least {used}% full")
+
+
 def program(runs: float, each_ns: float, *, added_ps: int = 40_000, are_on: int = 1) -> World:
     world = World().level("bpf_statistics", (), are_on=are_on, added_ps=added_ps)
     world.rate("bpf_programs", PROGRAM, "run_cnt", runs)

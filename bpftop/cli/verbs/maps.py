@@ -73,22 +73,27 @@ def _sort_column(arguments: argparse.Namespace) -> Column[LoadedMapLine] | None:
 def _write_list(
     arguments: argparse.Namespace, reader: InventoryReader, column: Column[LoadedMapLine] | None, output: Output
 ) -> None:
+    from contextlib import closing
+
     from bpftop.cli.output import table_width
     from bpftop.cli.repeated_list import DEFAULT_INTERVAL_S, sorted_lines, write_repeatedly
-    from bpftop.collect.inventory.map_contents import count_all
+    from bpftop.collect.inventory.entry_counter import EntryCounter
     from bpftop.export.bpf.maps import MapList
     from bpftop.fields import replace
     from bpftop.render.bpf.loaded_maps import loaded_map_lines
 
+    counter = EntryCounter()
+
     def counted() -> BpfInventory:
         inventory = reader.read()
-        return replace(inventory, entries=count_all(inventory.maps.values()))
+        return replace(inventory, entries=counter.count(inventory.maps.values()))
 
     def write(before: BpfInventory, now: BpfInventory) -> None:
         lines = sorted_lines(loaded_map_lines(before, now), column)
         output.write(MAPS[arguments.format].load()(MapList(before, now, lines, table_width())))
 
-    write_repeatedly(counted, write, arguments.interval or DEFAULT_INTERVAL_S, watch=arguments.watch)
+    with closing(counter):
+        write_repeatedly(counted, write, arguments.interval or DEFAULT_INTERVAL_S, watch=arguments.watch)
 
 
 def _write_contents(arguments: argparse.Namespace, reader: InventoryReader, output: Output) -> None:
@@ -116,7 +121,7 @@ def _content_text(arguments: argparse.Namespace, read: ReadContent, rows: list[E
     """Return the entries of a map as a document, searched and sorted."""
     import time
 
-    from bpftop.collect.inventory.map_contents import count_all
+    from bpftop.collect.inventory.entry_counter import count_once
     from bpftop.export.bpf.maps import MapContents
     from bpftop.model.bpf.map_contents import matching, sorted_by
     from bpftop.render.bpf.loaded_maps import loaded_map_line
@@ -126,7 +131,7 @@ def _content_text(arguments: argparse.Namespace, read: ReadContent, rows: list[E
     if arguments.sort is not None:
         rows = sorted_by(rows, arguments.sort)
     which, content = read.bpf_map, read.content
-    line = loaded_map_line(which, count_all([which]).get(which.map_id))
+    line = loaded_map_line(which, count_once([which]).get(which.map_id))
     complete, unreadable, per_cpu = content.complete, content.unreadable, arguments.per_cpu
     document = MapContents(which, line, time.time_ns(), rows, complete, unreadable, per_cpu)
     return str(MAP_CONTENTS[arguments.format].load()(document))

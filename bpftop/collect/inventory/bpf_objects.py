@@ -6,14 +6,14 @@ import time
 from collections.abc import Mapping, Sequence
 
 from bpftop.collect.collector import ReadingBuilder, Unavailable
-from bpftop.collect.inventory.map_contents import count_all
+from bpftop.collect.inventory.entry_counter import EntryCounter
 from bpftop.collect.inventory.reader import InventoryReader
 from bpftop.errors import BpftopError
 from bpftop.fields import replace
 from bpftop.model.bpf.family_rows import inventory_rows
 from bpftop.model.sample import Interface, Reading
 
-_FAMILIES = ("bpf_programs", "bpf_program_sizes", "bpf_maps", "bpf_statistics")
+_FAMILIES = ("bpf_programs", "bpf_program_sizes", "bpf_maps", "bpf_maps_in_part", "bpf_statistics")
 
 
 class BpfObjects:
@@ -24,6 +24,7 @@ class BpfObjects:
     def __init__(self, *, statistics: bool) -> None:
         self._statistics = statistics
         self._reader: InventoryReader | None = None
+        self._counter: EntryCounter | None = None
         self._builders = {family: ReadingBuilder(family) for family in _FAMILIES}
 
     def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
@@ -31,8 +32,10 @@ class BpfObjects:
         try:
             if self._reader is None:
                 self._reader = InventoryReader(statistics=self._statistics)
+            if self._counter is None:
+                self._counter = EntryCounter()
             inventory = self._reader.read()
-            entries = count_all(inventory.maps.values())
+            entries = self._counter.count(inventory.maps.values())
         except BpftopError as error:
             raise Unavailable(f"BPF programs and maps: {error}") from error
         cost_ns = time.monotonic_ns() - begin_ns
@@ -43,5 +46,6 @@ class BpfObjects:
         }
 
     def close(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
+        for opened in (self._reader, self._counter):
+            if opened is not None:
+                opened.close()

@@ -1,18 +1,17 @@
-"""Contents of a map, on demand: its entries with the BTF that describes them, and the number of entries of maps."""
+"""Contents of a map, on demand: its entries with the BTF that describes them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 
 from bpftop.fields import frozen
 from bpftop.kernel.bpf import bpf_map, inventory
-from bpftop.kernel.bpf.map_entries import MapContent, count_entries, read_entries
+from bpftop.kernel.bpf.map_entries import MapContent, read_entries
 from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.check import KernelError
 from bpftop.model.bpf.btf import BadBtf, Btf
-from bpftop.model.bpf.inventory import Entries, KnownMap
+from bpftop.model.bpf.inventory import KnownMap
 from bpftop.model.bpf.map_contents import REFERENCES, EntryRow, decode_entry
 
 ARRAYS = frozenset((
@@ -22,8 +21,6 @@ ARRAYS = frozenset((
 
 KEYLESS = frozenset({"ringbuf", "user_ringbuf", "queue", "stack", "bloom_filter", "perf_event_array", "arena"})
 """Types of maps that have no keys to count."""
-
-_ONE_LIMIT_S, _ALL_LIMIT_S = 0.05, 0.5
 
 
 @frozen
@@ -60,23 +57,3 @@ def content_bytes(which: KnownMap) -> int:
     """Return the bytes of a key with its values of all CPUs."""
     copies = possible_cpus() if "percpu" in which.type else 1
     return which.key_bytes + copies * which.value_bytes
-
-
-def count_all(maps: Iterable[KnownMap]) -> dict[int, Entries]:
-    """Return the number of entries of each map that has keys, within half a second in all; map id -> entries.
-
-    A map that is gone, or may not be read, has no count.
-    """
-    counts: dict[int, Entries] = {}
-    end_s = time.monotonic() + _ALL_LIMIT_S
-    for each in maps:
-        if each.type in KEYLESS or time.monotonic() > end_s:
-            continue
-        if each.type in ARRAYS:
-            counts[each.map_id] = Entries(each.max_entries, True, time.monotonic_ns())
-            continue
-        with suppress(KernelError), bpf_map.by_id(each.map_id) as opened:
-            read_ns = time.monotonic_ns()
-            used, complete = count_entries(opened, _ONE_LIMIT_S)
-            counts[each.map_id] = Entries(used, complete, read_ns)
-    return counts

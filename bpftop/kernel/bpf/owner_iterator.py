@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import ExitStack, closing
 from typing import Literal
 
 from bpftop.fields import frozen
 from bpftop.kernel._libbpf import ffi, lib
+from bpftop.kernel.bpf.bpf_iterator import BpfIterator
 from bpftop.kernel.bpf.cdata import text
-from bpftop.kernel.bpf.object import BpfObject
-from bpftop.kernel.bpf.owned_fd import OwnedFd
-from bpftop.kernel.check import check
-
-_BPF_TRACE_ITER = 28
-_CHUNK_BYTES = 64 << 10
 
 ObjectKind = Literal["program", "map", "link", "perf_event"]
 _KINDS: dict[int, ObjectKind] = {
@@ -37,27 +30,20 @@ class OpenObject:
 
 
 class OwnerIterator:
-    """The loaded iterator. Loading reads the kernel's BTF (some 50 ms), a walk takes about 1 µs for each open file.
+    """The loaded iterator. A walk takes about 1 µs for each open file.
 
-    Raises KernelError: EPERM, EACCES without CAP_BPF and CAP_PERFMON; ESRCH, ENOENT before Linux 5.8.
+    Raises KernelError as ``BpfIterator`` does: ESRCH, ENOENT before Linux 5.8.
     """
 
     def __init__(self) -> None:
-        with ExitStack() as stack:
-            self._object = stack.enter_context(closing(BpfObject("bpf_owners", "write_owner")))
-            link = lib.bpf_link_create(self._object.program.fd, 0, _BPF_TRACE_ITER, ffi.NULL)
-            self._link = OwnedFd(check(link, "attach the iterator over open files"))
-            stack.pop_all()
+        self._iterator = BpfIterator("bpf_owners", "write_owner")
 
     def read(self) -> list[OpenObject]:
         """Walk over all open files, and return the files of BPF objects. Raises KernelError."""
-        record_bytes = ffi.sizeof("struct bpf_owner")
-        with closing(OwnedFd(check(lib.bpf_iter_create(self._link.fd), "begin a walk over open files"))) as walk:
-            content = b"".join(iter(lambda: os.read(walk.fd, _CHUNK_BYTES), b""))
-        records = ffi.from_buffer("struct bpf_owner[]", content) if len(content) >= record_bytes else ()
+        content = self._iterator.read()
+        records = ffi.from_buffer("struct bpf_owner[]", content) if content else ()
         return [OpenObject(_KINDS[each.kind], each.id, each.pid, text(each.comm)) for each in records]
 
     def close(self) -> None:
         """Unload the iterator."""
-        self._link.close()
-        self._object.close()
+        self._iterator.close()

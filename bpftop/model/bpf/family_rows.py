@@ -9,7 +9,7 @@ from bpftop.model.readings import Cells, Key
 
 
 def inventory_rows(inventory: BpfInventory) -> dict[str, dict[Key, Cells]]:
-    """Return family -> row key -> a value per column. Maps whose entries were not counted have None there."""
+    """Return family -> row key -> a value per column. Maps whose entries were not all counted have None there."""
     keys = {prog_id: _program_key(inventory, prog_id) for prog_id in inventory.programs}
     programs, runs, entries = inventory.programs, inventory.runs, inventory.entries
     return {
@@ -21,11 +21,16 @@ def inventory_rows(inventory: BpfInventory) -> dict[str, dict[Key, Cells]]:
         },
         "bpf_maps": {
             (str(map_id), each.type, each.name, _names(each.owners)): (
-                entries[map_id].used if map_id in entries else None,
+                entries[map_id].used if map_id in entries and entries[map_id].complete else None,
                 each.max_entries,
                 each.memory_bytes,
             )
             for map_id, each in inventory.maps.items()
+        },
+        "bpf_maps_in_part": {
+            (str(map_id),): (each.used,)
+            for map_id, each in entries.items()
+            if map_id in inventory.maps and not each.complete
         },
         "bpf_statistics": {(): (int(inventory.stats_since_ns is not None), int(inventory.clock_ns * 1000))},
     }

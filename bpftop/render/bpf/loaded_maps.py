@@ -8,7 +8,7 @@ from bpftop.fields import frozen, replace
 from bpftop.model.bpf.inventory import BpfInventory, Entries, KnownMap, growth
 from bpftop.model.bpf.map_contents import EntryRow, text_of
 from bpftop.model.snapshot import Snapshot
-from bpftop.model.units import UNKNOWN, si, since
+from bpftop.model.units import UNKNOWN, pct, si, since
 from bpftop.render.columns import Column, change_look, change_text, clipped, share_text
 from bpftop.render.comparison import ratio
 
@@ -50,10 +50,16 @@ class LoadedMapLine:
 
     @property
     def share(self) -> float | None:
-        """The used share of the map; None for arrays, which are always full, and where it is unknown."""
+        """Return the used share, or the least that it can be; None for arrays, and where it is unknown."""
         if self.used is None or not self.max_entries or self.type in _PREALLOCATED:
             return None
         return self.used / self.max_entries
+
+    def share_text(self, width: int) -> str:
+        """Return the used share with its bar; ``> 4 %`` of a map that was not counted to its end."""
+        if self.share is None:
+            return UNKNOWN
+        return share_text(self.share, width) if self.complete else f"> {pct(self.share)}"
 
     @property
     def used_text(self) -> str:
@@ -104,15 +110,17 @@ def recorded_map_lines(
     reading = snapshot.reading("bpf_maps")
     if reading is None:
         return []
-    lines = []
+    lines, in_part = [], snapshot.reading("bpf_maps_in_part")
     for key in reading.keys:
         map_id, kind, name, owners = map(str, key)
         used, most = reading.value(key, "entries"), reading.value(key, "max_entries")
+        at_least = None if in_part is None else in_part.value((map_id,), "entries")
         gained = reading.per_sec(key, "entries")
         full_in_s = (most - used) / gained if gained and gained > 0 and used is not None and most else None
         memory = reading.value(key, "memory_bytes")
-        lines.append(LoadedMapLine(int(map_id), kind, name, used, True, most, gained, full_in_s, memory, owners))
-    with_past = [replace(each, used_then=earlier(each.map_id)) for each in lines]
+        counted = (used, True) if at_least is None else (at_least, False)
+        lines.append(LoadedMapLine(int(map_id), kind, name, *counted, most, gained, full_in_s, memory, owners))
+    with_past = [replace(each, used_then=earlier(each.map_id)) if each.complete else each for each in lines]
     return sorted(with_past, key=_rank)
 
 
@@ -130,7 +138,7 @@ def _count(value: int | None) -> str:
 
 
 _INFO = "bpf_map_info of the kernel, as in bpftool map"
-_WALK = "a walk over the keys of the map"
+_WALK = "the kernel's counter of the map (Linux 6.6, hash maps), else a walk over its keys"
 
 LOADED_MAP_COLUMNS: tuple[Column[LoadedMapLine], ...] = (
     Column("id", "id", "number", 8, "id of the map in the kernel", lambda line: line.map_id, form=str, gap=0,
@@ -146,7 +154,7 @@ LOADED_MAP_COLUMNS: tuple[Column[LoadedMapLine], ...] = (
            lambda line: line.used, lambda line, _: line.used_text, source=_WALK),
     Column("max", "of", "entries", 8, "most entries (max_entries)", lambda line: line.max_entries, source=_INFO),
     Column("share", "full", "%", 14, "used share of the entries", lambda line: line.share,
-           lambda line, width: UNKNOWN if line.share is None else share_text(line.share, width), rank=3, look="bar",
+           lambda line, width: line.share_text(width), rank=3, look="bar",
            source=_WALK),
     Column("growth", "entries/s", "entries/s", 10, "gain of entries per second", lambda line: line.per_sec, rank=4,
           source=_WALK),

@@ -183,8 +183,8 @@ class BpfMapsPane(BpfObjectsPane):
     detail_hints: ClassVar = (("filter", "search"), ("sort", "sort by a field"), ("profile_map", "profile"))
     columns = MAP_SCREEN_COLUMNS
     terms = (
-        ("used", "Entries, counted by a walk over the keys of at most 50 ms for a map; > means at least. Arrays are "
-         "always full, and LRU maps evict when they are."),
+        ("used", "Entries: the kernel's counter of a hash map (Linux 6.6), else counted by a walk over the keys of at "
+         "most 50 ms; > means at least. Arrays are always full, and LRU maps evict when they are."),
         ("entries", "Keys and values by the map's BTF, else as hexadecimal bytes; values of per-CPU maps are added up. "
          f"At most {ENTRIES_MAX} are read, once a second; /s is the change since the reading before. Nothing is ever "
          "written or deleted."),
