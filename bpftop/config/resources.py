@@ -38,6 +38,16 @@ def free_files() -> int:
         return 0
 
 
+def require_files(number: int) -> None:
+    """Raise BpftopError if fewer files than this may still be opened."""
+    if free_files() < number:
+        raise BpftopError(_too_few_files())
+
+
+def _too_few_files() -> str:
+    return f"the limit of {open_file_limit()} open files (ulimit -n) is too low for bpftop; raise it"
+
+
 _ENDED = (FileNotFoundError, ProcessLookupError)
 """Errors about a thread that ended, before its file is opened or before it is read."""
 
@@ -89,5 +99,5 @@ def exhausted(error: BaseException) -> str | None:
         )
     too_many = number in (errno.EMFILE, errno.ENFILE)
     if too_many or (isinstance(error, ImportError) and free_files() < 4) or "Too many open files" in str(error):
-        return f"the limit of {open_file_limit()} open files (ulimit -n) is too low for bpftop; raise it"
+        return _too_few_files()
     return None

@@ -113,6 +113,16 @@ def test_measurements_with_few_open_files(words: tuple[str, ...], files: int, tm
 
 
 @pytest.mark.bpf
+@pytest.mark.parametrize("files", [8, 13, 17, 21, 24])
+@pytest.mark.parametrize("what", [(), ("--drops",)], ids=["interface", "drops"])
+def test_a_capture_with_few_open_files(what: tuple[str, ...], files: int, tmp_path: Path) -> None:
+    words = ("capture", "lo", *what, "--duration", "0.2", "-o", "{}")
+    done = run(words, lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)), tmp_path)
+    assert_honest(done)
+    assert done.returncode == 0 or f"the limit of {files} open files (ulimit -n) is too low" in done.stderr
+
+
+@pytest.mark.bpf
 @pytest.mark.parametrize("processes", [1, 2, 4])
 @pytest.mark.parametrize("words", [("bench", "clock"), ("profile", "--type", "array", "--entries", "64")])
 def test_measurements_with_few_threads(words: tuple[str, ...], processes: int, cgroup: Path, tmp_path: Path) -> None:

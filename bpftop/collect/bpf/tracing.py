@@ -16,7 +16,7 @@ from typing import Generic, Protocol, TypeVar
 
 from bpftop.collect.collector import ReadingBuilder, Unavailable
 from bpftop.collect.procfs.missing_files import hidden_by
-from bpftop.config.resources import NoThread, free_files, open_file_limit, start_thread
+from bpftop.config.resources import NoThread, exhausted, free_files, open_file_limit, start_thread
 from bpftop.errors import BpftopError
 from bpftop.fields import frozen, replace
 from bpftop.kernel.bpf.bpf_link import attach_tracing
@@ -244,7 +244,9 @@ def no_kernel_btf() -> str:
 
 
 def refusal(error: KernelError, takes: tuple[str, ...]) -> str:
-    """Return why a tracing program was not loaded, and what to do."""
+    """Return why a program was not loaded or attached, and what to do."""
+    if (limit := exhausted(error)) is not None:
+        return limit
     missing = Privileges.read().missing(takes)
     if error.errno in (errno.EPERM, errno.EACCES) and missing:
         return f"{errno_words(error.errno)}; {missing_remedy(missing)}"

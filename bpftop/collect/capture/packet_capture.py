@@ -12,6 +12,7 @@ from bpftop.collect.bpf.drops import REASON_PREFIX, kernel_drop_reasons, reason_
 from bpftop.collect.bpf.tracing import refusal
 from bpftop.collect.capture.kernel_functions import KernelFunctions
 from bpftop.collect.capture.request import REASONS_MOST, CaptureRequest
+from bpftop.config.resources import require_files
 from bpftop.errors import BpftopError
 from bpftop.hooks.attach_facts import LINK_LAYERS
 from bpftop.kernel.bpf.bpf_link import Link, attach_tracing
@@ -24,6 +25,9 @@ from bpftop.kernel.netns import namespace_inode
 from bpftop.kernel.privileges import TRACING
 from bpftop.model.captured_packet import CaptureCounts, CapturedPacket
 from bpftop.model.sample import DIRECTIONS, Direction
+
+_FILES_TO_LOAD = 12
+"""Files that one program with its maps takes. With fewer libbpf loads no BTF, and the kernel says EINVAL."""
 
 _SHARED = ("ring", "capture_counts", "seconds")
 
@@ -48,7 +52,7 @@ class PacketCapture:
             stack.callback(opened.close)
             opened.callback(self._links.close)
             first = self._trace_drops(opened) if request.wanted.dropped else self._attach(opened, devices)
-            self._records = PacketRecords(first)
+            self._records = _records(first)
             opened.callback(self._records.close)
             self._opened = opened.pop_all()
 
@@ -95,6 +99,7 @@ class PacketCapture:
     def _trace_drops(self, opened: ExitStack) -> BpfObject:
         request = self._request
         try:
+            require_files(_FILES_TO_LOAD)
             reasons = kernel_drop_reasons()
             self._reasons = {number: name.removeprefix(REASON_PREFIX) for number, name in reasons.names.items()}
             reasons_wanted = request.wanted.reasons
@@ -126,20 +131,34 @@ class PacketCapture:
     def _attach_one(self, opened: ExitStack, device: Device, direction: Direction, shared: dict[str, int]) -> BpfObject:
         constants = {"capture_tx": int(direction == "tx"), "link_is_ip": int(LINK_LAYERS.get(device.link_type) == "ip")}
         try:
+            require_files(_FILES_TO_LOAD)
             program = BpfObject(
                 "capture_packets", "capture_tc", {**self._request.constants, **constants}, shared=shared
             )
             opened.callback(program.close)
-            self._links.callback(Link.tcx(program.program.fd, device.ifindex, direction).close)
+            self._links.callback(_tcx(program, device, direction).close)
         except KernelError as error:
-            if error.errno == errno.EINVAL:
-                raise BpftopError(
-                    f"cannot capture on {device.name}: this kernel has no TCX, which takes Linux 6.6; --drops works "
-                    "from Linux 5.17 on"
-                ) from error
             why = refusal(error, ("CAP_BPF", "CAP_NET_ADMIN"))
             raise BpftopError(f"cannot capture on {device.name}: {why}") from error
+        except BpftopError as error:
+            raise BpftopError(f"cannot capture on {device.name}: {error}") from error
         return program
+
+
+def _tcx(program: BpfObject, device: Device, direction: Direction) -> Link:
+    try:
+        return Link.tcx(program.program.fd, device.ifindex, direction)
+    except KernelError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise BpftopError("this kernel has no TCX, which takes Linux 6.6; --drops works from Linux 5.17 on") from error
+
+
+def _records(program: BpfObject) -> PacketRecords:
+    try:
+        return PacketRecords(program)
+    except KernelError as error:
+        raise BpftopError(f"cannot read captured packets: {refusal(error, ('CAP_BPF',))}") from error
 
 
 def reason_numbers(reasons: Mapping[int, str], wanted: Sequence[str]) -> tuple[int, ...]:
