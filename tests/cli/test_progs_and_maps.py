@@ -25,6 +25,7 @@ from bpftop.kernel.bpf.bpf_link import Link
 from bpftop.kernel.bpf.bpf_map import BpfMap
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.measure.run_stats import enable_run_stats, program_runs
+from bpftop.model.bpf.map_contents import numbers
 from bpftop.store.recording import Recording
 from tests.cli.running import COMMAND, bpftop, environment, started
 from tests.waiting import LIMIT_S
@@ -167,6 +168,49 @@ def test_entries_are_counted_and_read(hash_map: tuple[BpfMap, str]) -> None:
     assert len(document("map", "maps", map_id, "--search", "58 1B")["entries"]) == 1
     lines = list(csv.reader(io.StringIO(bpftop("maps", map_id, "--format", "csv").stdout)))
     assert (lines[0], len(lines)) == (["key", "value"], 11)
+
+
+def test_all_entries_are_searched_and_only_some_are_written(hash_map: tuple[BpfMap, str]) -> None:
+    _, map_id = hash_map
+    for number in range(10):
+        found = document("map", "maps", map_id, "--search", number.to_bytes(4, "little").hex(" "), "--limit", "1")
+        assert len(found["entries"]) == 1
+    every = document("map", "maps", map_id, "--search", "00 00 00 00", "--limit", "3")
+    assert (len(every["entries"]), every["complete"]) == (3, False)
+    assert (
+        "There are more entries; --limit shows more." in bpftop("maps", map_id, "--search", "00", "--limit", "3").stdout
+    )
+
+
+def test_the_largest_of_all_entries_are_written_first(counter: BpfObject) -> None:
+    counter.program.test_run(bytes(64), RUNS)
+    rows = document("maps", "maps", "-i", "0.1")["maps"]
+    map_id = next(
+        str(row["id"]) for row in rows if row["name"] == "counters" and counter.program.prog_id in row["prog_ids"]
+    )
+    field = next(path for path, number in _numbers(document("map", "maps", map_id)["entries"]) if number >= RUNS)
+    every = document("map", "maps", map_id, "--sort", field)["entries"]
+    few = document("map", "maps", map_id, "--sort", field, "--limit", "1")
+    assert (few["entries"], few["complete"]) == (every[:1], False)
+    assert dict(_numbers(few["entries"]))[field] >= RUNS
+
+
+def _numbers(entries: list[dict[str, Any]]) -> list[tuple[str, float]]:
+    return [pair for entry in entries for pair in numbers(entry["value"]).items()]
+
+
+def test_entries_are_not_sorted_by_a_number_that_none_has(hash_map: tuple[BpfMap, str], counter: BpfObject) -> None:
+    done = bpftop("maps", hash_map[1], "--sort", "packets")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "cannot sort by 'packets': without BTF the values are bytes and no numbers" in done.stderr
+    rows = document("maps", "maps", "-i", "0.1")["maps"]
+    map_id = next(
+        str(row["id"]) for row in rows if row["name"] == "counters" and counter.program.prog_id in row["prog_ids"]
+    )
+    done = bpftop("maps", map_id, "--sort", "packages")
+    assert done.returncode == 1
+    assert "cannot sort by 'packages': the numbers are " in done.stderr
+    assert ".packets, " in done.stderr
 
 
 def test_values_are_decoded_summed_and_rated(counter: BpfObject) -> None:

@@ -51,7 +51,7 @@ def test_many_or_large_entries_are_bounded(monkeypatch: pytest.MonkeyPatch) -> N
         map_id = own.info().map_id
         read = MapReader()(map_id)
         assert (len(read.rows), read.head) == (ENTRIES_MAX, f"the first {ENTRIES_MAX} entries; `bpftop maps {map_id} "
-                                               "--limit N` has more")  # fmt: skip
+                                               "--search TEXT` searches more")  # fmt: skip
         monkeypatch.setattr(map_entries, "BYTES_MAX", 120)
         assert len(MapReader()(map_id).rows) == 10
 

@@ -11,26 +11,36 @@ from bpftop.errors import BpftopError, UsageError
 from bpftop.export.formats import MAP_CONTENTS, MAPS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from bpftop.cli.output import Output
     from bpftop.collect.inventory.map_contents import ReadContent
     from bpftop.collect.inventory.reader import InventoryReader
-    from bpftop.model.bpf.inventory import BpfInventory, KnownMap
+    from bpftop.model.bpf.inventory import BpfInventory, Entries, KnownMap
     from bpftop.model.bpf.map_contents import EntryRow
     from bpftop.render.bpf.loaded_maps import LoadedMapLine
     from bpftop.render.columns import Column
 
 LIMIT = 1000
 """Most entries of a map without --limit."""
+SEARCHED_MAX, SEARCHED_BYTES_MAX = 100_000, 64 << 20
+"""Most entries, and bytes of them, that --search and --sort look at, whatever --limit is."""
+READ_LIMIT_S = 5.0
+"""Most seconds of one reading: 200 000 entries take 1.9 s here, and there are maps of millions."""
+
+FIELDS_NAMED = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("map", metavar="MAP", nargs="?", help="id, name or pinned path of a map, to print its entries")
     add_interval(parser, "seconds between two readings, for rates (default: none for entries, 1 for the list)")
     parser.add_argument("--watch", action="store_true", help="read and print again and again, until Ctrl-C")
-    parser.add_argument("--limit", metavar="N", type=_limit, default=LIMIT, help=f"most entries (default: {LIMIT})")
-    parser.add_argument("--search", metavar="TEXT", help="only entries with this text in key or value")
+    parser.add_argument(
+        "--limit", metavar="N", type=_limit, default=LIMIT, help=f"most entries to print (default: {LIMIT})"
+    )
+    parser.add_argument(
+        "--search", metavar="TEXT", help=f"only entries with this text in key or value, of the first {SEARCHED_MAX}"
+    )
     parser.add_argument(
         "--sort",
         metavar="COLUMN|FIELD",
@@ -97,44 +107,79 @@ def _write_list(
 
 
 def _write_contents(arguments: argparse.Namespace, reader: InventoryReader, output: Output) -> None:
+    from contextlib import closing
+
     from bpftop.cli.repeated_list import DEFAULT_INTERVAL_S, write_repeatedly
-    from bpftop.collect.inventory.map_contents import read_content
+    from bpftop.collect.inventory.entry_counter import EntryCounter
+    from bpftop.collect.inventory.map_contents import content_bytes, read_content
     from bpftop.model.bpf.map_contents import with_rates
 
     which = _named_map(arguments.map, reader.read().maps.values())
+    most: int = arguments.limit
+    if _looks_at_all(arguments):
+        most = max(most, min(SEARCHED_MAX, SEARCHED_BYTES_MAX // max(1, content_bytes(which))))
+    counter = EntryCounter()
 
     def read() -> ReadContent:
-        return read_content(which, arguments.limit)
+        return read_content(which, most, READ_LIMIT_S)
+
+    def written(read: ReadContent, rows: list[EntryRow]) -> None:
+        output.write(_content_text(arguments, read, rows, counter.count([which]).get(which.map_id)))
 
     def write(before: ReadContent, now: ReadContent) -> None:
-        rows = with_rates(before.decoded(), now.decoded(), now.read_ns - before.read_ns)
-        output.write(_content_text(arguments, now, rows))
+        written(now, with_rates(before.decoded(), now.decoded(), now.read_ns - before.read_ns))
 
-    if arguments.interval is None and not arguments.watch:
-        content = read()
-        output.write(_content_text(arguments, content, content.decoded()))
-    else:
-        write_repeatedly(read, write, arguments.interval or DEFAULT_INTERVAL_S, watch=arguments.watch)
+    with closing(counter):
+        if arguments.interval is None and not arguments.watch:
+            content = read()
+            written(content, content.decoded())
+        else:
+            write_repeatedly(read, write, arguments.interval or DEFAULT_INTERVAL_S, watch=arguments.watch)
 
 
-def _content_text(arguments: argparse.Namespace, read: ReadContent, rows: list[EntryRow]) -> str:
+def _looks_at_all(arguments: argparse.Namespace) -> bool:
+    """Return True if more entries than are written must be read: to find some, or the largest ones."""
+    return arguments.search is not None or arguments.sort is not None
+
+
+def _content_text(
+    arguments: argparse.Namespace, read: ReadContent, rows: list[EntryRow], entries: Entries | None
+) -> str:
     """Return the entries of a map as a document, searched and sorted."""
     import time
 
-    from bpftop.collect.inventory.entry_counter import count_once
     from bpftop.export.bpf.maps import MapContents
     from bpftop.model.bpf.map_contents import matching, sorted_by
     from bpftop.render.bpf.loaded_maps import loaded_map_line
 
+    which, content, looked_at = read.bpf_map, read.content, len(rows)
     if arguments.search is not None:
         rows = matching(rows, arguments.search)
     if arguments.sort is not None:
+        _check_field(arguments.sort, rows)
         rows = sorted_by(rows, arguments.sort)
-    which, content = read.bpf_map, read.content
-    line = loaded_map_line(which, count_once([which]).get(which.map_id))
-    complete, unreadable, per_cpu = content.complete, content.unreadable, arguments.per_cpu
-    document = MapContents(which, line, time.time_ns(), rows, complete, unreadable, per_cpu)
+    document = MapContents(
+        which,
+        loaded_map_line(which, entries),
+        time.time_ns(),
+        rows[: arguments.limit],
+        content.complete and len(rows) <= arguments.limit,
+        content.unreadable,
+        arguments.per_cpu,
+        looked_at if _looks_at_all(arguments) and not content.complete else None,
+    )
     return str(MAP_CONTENTS[arguments.format].load()(document))
+
+
+def _check_field(field: str, rows: Sequence[EntryRow]) -> None:
+    """Raise BpftopError where entries are to be sorted by a number that none of them has."""
+    from bpftop.model.bpf.map_contents import numbers
+
+    fields = dict.fromkeys(name for row in rows for name in numbers(row.value))
+    if rows and field not in fields:
+        names = ", ".join([*fields][:FIELDS_NAMED]) + (", ..." if len(fields) > FIELDS_NAMED else "")
+        has = f"the numbers are {names}" if fields else "without BTF the values are bytes and no numbers"
+        raise BpftopError(f"cannot sort by {field!r}: {has}")
 
 
 def _named_map(name: str, maps: Collection[KnownMap]) -> KnownMap:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from contextlib import closing, suppress
+from contextlib import suppress
 
 from bpftop.collect.inventory.map_contents import ARRAYS, KEYLESS
 from bpftop.errors import BpftopError
@@ -52,9 +52,3 @@ class EntryCounter:
         """Unload the iterator."""
         if self._iterator is not None:
             self._iterator.close()
-
-
-def count_once(maps: Iterable[KnownMap]) -> dict[int, Entries]:
-    """Return the counts of one reading."""
-    with closing(EntryCounter()) as counter:
-        return counter.count(maps)

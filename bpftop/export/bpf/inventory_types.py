@@ -98,7 +98,7 @@ class MapContentDocument(TypedDict):
     tool: ToolObject
     taken_at: Annotated[str, TIMESTAMP]
     map: LoadedMapObject
-    complete: Annotated[bool, "false: the map has more entries, or changed while it was read."]
+    complete: Annotated[bool, "false: there are more such entries, or the map changed while it was read."]
     unreadable: Annotated[Count, "Keys whose value could not be read."]
     entries: list[MapEntryObject]
 

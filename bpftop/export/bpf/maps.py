@@ -34,7 +34,10 @@ class MapList:
 
 @frozen
 class MapContents:
-    """The decoded entries of one map."""
+    """The decoded entries of one map.
+
+    ``looked_at``: how many entries were searched or sorted, where the map has more; None: all of it.
+    """
 
     bpf_map: KnownMap
     line: LoadedMapLine
@@ -43,6 +46,7 @@ class MapContents:
     complete: bool
     unreadable: int
     per_cpu: bool = False
+    looked_at: int | None = None
 
 
 def table(maps: MapList) -> str:
@@ -107,7 +111,9 @@ def content_table(content: MapContents) -> str:
     if content.unreadable:
         keys = "1 key has" if content.unreadable == 1 else f"{content.unreadable} keys have"
         lines += ["", f"{keys} no value that can be read"]
-    if not content.complete:
+    if content.looked_at is not None:
+        lines += ["", f"Only the first {content.looked_at} entries were looked at; the map has more."]
+    elif not content.complete:
         lines += ["", "There are more entries; --limit shows more."]
     return "\n".join(lines) + "\n"
 

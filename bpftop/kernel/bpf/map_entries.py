@@ -25,7 +25,7 @@ class MapEntry:
 
 @frozen
 class MapContent:
-    """The entries of a walk. Not ``complete``: the walk reached a limit, or the map changed meanwhile.
+    """The entries of a walk, each key once. Not ``complete``: the walk reached a limit before the end of the map.
 
     ``unreadable`` counts keys whose value could not be read, such as maps in a map of maps that are gone.
     """
@@ -46,14 +46,25 @@ def count_entries(bpf_map: BpfMap, limit_s: float) -> tuple[int, bool]:
 
 
 def read_entries(bpf_map: BpfMap, info: MapInfo, most: int, limit_s: float) -> MapContent:
-    """Read at most ``most`` entries for at most ``limit_s``. Raises KernelError as ``count_entries`` does."""
+    """Read at most ``most`` entries for at most ``limit_s``. Raises KernelError as ``count_entries`` does.
+
+    Where the key that the walk stands on is deleted meanwhile, the kernel begins anew at the first key: the keys that
+    were read already are passed over.
+    """
     copies = int(lib.libbpf_num_possible_cpus()) if info.type in {*PER_CPU, _PERCPU_ARRAYS_OF_STORAGE} else 1
     step = -(-info.value_bytes // 8) * 8 if copies > 1 else info.value_bytes
     begin_s, entries, unreadable, complete = time.monotonic(), list[MapEntry](), 0, True
+    seen = set[bytes]()
     for key in _keys(bpf_map.fd, info.key_bytes):
-        if len(entries) + unreadable >= most or time.monotonic() - begin_s > limit_s:
+        if time.monotonic() - begin_s > limit_s:
             complete = False
             break
+        if key in seen:
+            continue
+        if len(seen) >= most:
+            complete = False
+            break
+        seen.add(key)
         try:
             content = bpf_map.lookup(key, step * copies)
         except KernelError as error:
@@ -69,17 +80,13 @@ def read_entries(bpf_map: BpfMap, info: MapInfo, most: int, limit_s: float) -> M
 
 
 def _keys(fd: int, key_bytes: int) -> Iterator[bytes]:
-    """Yield the keys. Where a key is deleted meanwhile the walk begins anew: then the first key ends it."""
+    """Yield the keys, those before a deleted key again: get_next_key of a key that is gone begins anew."""
     previous, key = ffi.NULL, ffi.new("unsigned char[]", max(1, key_bytes))
-    first: bytes | None = None
     while True:
         rc = lib.bpf_map_get_next_key(fd, previous, key)
         if rc == -errno.ENOENT:
             return
         check(rc, "walk the keys of a BPF map")
         current = bytes(ffi.buffer(key, key_bytes))
-        if current == first:
-            return
-        first = first or current
         yield current
         previous = ffi.new("unsigned char[]", current)

@@ -50,7 +50,7 @@ class MapReader:
             rows = with_rates(before[1], rows, read.read_ns - before[0])
         head = "1 entry" if len(rows) == 1 else f"{len(rows)} entries"
         if not read.content.complete:
-            head = f"the first {len(rows)} entries; `bpftop maps {map_id} --limit N` has more"
+            head = f"the first {len(rows)} entries; `bpftop maps {map_id} --search TEXT` searches more"
         if read.content.unreadable:
             head += f", {read.content.unreadable} without a value that can be read"
         return MapEntries(self._facts, head, rows)
