@@ -9,11 +9,17 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define RT_TABLE_MAIN 254
 #define LOOPBACK_IFINDEX 1 /* flowic_iif of a look-up for a packet of this host (ip_route_output_key_hash) */
 #define RTF_REJECT 0x0200  /* fib6_flags of no route at all, and of unreachable, prohibit and blackhole routes */
+#define IPPROTO_UDP 17
+/* Errors of blackhole, unreachable and prohibit routes (fib_props in net/ipv4/fib_semantics.c) */
+#define EACCES 13
+#define EINVAL 22
+#define EHOSTUNREACH 113
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct flowi_common {
 	int flowic_iif;
+	__u8 flowic_proto;
 };
 
 struct flowi4 {
@@ -38,8 +44,19 @@ struct fib6_table {
 	__u32 tb6_id;
 };
 
+struct fib6_info;
+
 struct fib6_result {
+	struct fib6_info *f6i;
 	__u32 fib6_flags;
+};
+
+struct netns_ipv6 {
+	struct fib6_info *fib6_null_entry;
+};
+
+struct net___ipv6 {
+	struct netns_ipv6 ipv6;
 };
 
 struct nsproxy {
@@ -74,12 +91,17 @@ struct {
 	__type(value, __u64);
 } counts SEC(".maps");
 
-/* Count a destination, and the running process, if that is in the watched namespace. */
-static __always_inline int add_destination(struct destination *destination)
+static __always_inline int runs_in_watched_namespace(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	if (task->nsproxy->net_ns->ns.inum != netns)
+	return task->nsproxy->net_ns->ns.inum == netns;
+}
+
+/* Count a destination, and the running process, if that is in the watched namespace. */
+static __always_inline int add_destination(struct destination *destination)
+{
+	if (!runs_in_watched_namespace())
 		return 0;
 	bpf_get_current_comm(destination->process, sizeof(destination->process));
 	return add_one(&counts, destination);
@@ -120,6 +142,46 @@ int count_unrouted_ipv6(__u64 *ctx)
 		destination.address[i] = flow->daddr.in6_u.u6_addr32[i];
 	}
 	return source ? 0 : add_destination(&destination);
+}
+
+/* Count packets and connection requests of this host that a route refuses. No counter of the kernel has them:
+ * OutNoRoutes is for ENETUNREACH alone (ip_route_output_flow's callers). A segment of an open connection is in
+ * OutNoRoutes whatever the error is (__ip_queue_xmit); its look-up has a source, as has one of the reverse path filter,
+ * which has no protocol. */
+SEC("tp_btf/fib_table_lookup")
+int count_rejected(__u64 *ctx)
+{
+	const struct flowi4 *flow = (const void *)ctx[1];
+	struct destination destination = { .version = 4 };
+	int error = -(int)ctx[3];
+
+	if (error != EINVAL && error != EHOSTUNREACH && error != EACCES)
+		return 0;
+	if (flow->__fl_common.flowic_iif != LOOPBACK_IFINDEX)
+		return 0;
+	if (flow->saddr && flow->__fl_common.flowic_proto != IPPROTO_UDP)
+		return 0;
+	return runs_in_watched_namespace() ? add_one(&counts, &destination) : 0;
+}
+
+/* The same for IPv6. "No route at all" is the null entry, and in Ip6OutNoRoutes. Packets of sockets that are bound to
+ * an address are not counted: their look-up is like the second one of other packets. */
+SEC("tp_btf/fib6_table_lookup")
+int count_rejected_ipv6(__u64 *ctx)
+{
+	const struct net___ipv6 *net = (const void *)ctx[0];
+	const struct fib6_result *result = (const void *)ctx[1];
+	const struct flowi6 *flow = (const void *)ctx[3];
+	struct destination destination = { .version = 6 };
+	__u32 source = 0;
+
+	if (!(result->fib6_flags & RTF_REJECT) || result->f6i == net->ipv6.fib6_null_entry ||
+	    flow->__fl_common.flowic_iif != LOOPBACK_IFINDEX)
+		return 0;
+#pragma unroll
+	for (int i = 0; i < 4; i++)
+		source |= flow->saddr.in6_u.u6_addr32[i];
+	return !source && runs_in_watched_namespace() ? add_one(&counts, &destination) : 0;
 }
 
 SEC("tp_btf/kfree_skb")

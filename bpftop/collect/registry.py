@@ -10,6 +10,7 @@ from bpftop.collect.bpf.destinations import Destinations
 from bpftop.collect.bpf.drops import Drops
 from bpftop.collect.bpf.foreign_xdp import ForeignXdp, find_foreign_program
 from bpftop.collect.bpf.refused_ports import RefusedPorts
+from bpftop.collect.bpf.rejected_sends import RejectedSends
 from bpftop.collect.bpf.xdp_errors import exceptions, redirect_errors
 from bpftop.collect.collector import Collector, CounterRows
 from bpftop.collect.devices.address_moves import AddressClaims, AddressMoves
@@ -64,6 +65,7 @@ def collectors(
     """
     snmp, snmp6, netstat = Snmp(tree), Snmp6(tree), Netstat(tree)
     udp_sockets, listen_sockets = UdpSockets(tree), ListenSockets(tree)
+    rejected = RejectedSends(netdev, load_after_s)
     return [
         Softnet(tree),
         Softirqs(tree),
@@ -90,7 +92,7 @@ def collectors(
         Qdiscs(netdev),
         Nic(netdev.ethtool),
         *((make(load_after_s) for make in (Drops, exceptions, redirect_errors)) if drops else ()),
-        *((Destinations(snmp, snmp6), RefusedPorts(snmp, snmp6)) if drops else ()),
+        *((rejected, Destinations(snmp, snmp6, rejected.moved), RefusedPorts(snmp, snmp6)) if drops else ()),
         ForeignXdp(foreign_program or partial(find_foreign_program, netdev)),
         *bpf_objects(bpf, interval_ns, first_at_once=True),
     ]

@@ -4,39 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bpftop.model.sample import Key
+from bpftop.model.sample import BEING_LOADED, Key
 from bpftop.model.units import pct, si
 from bpftop.rules.check_factories import Rates, lasting, rate_over_limit
 from bpftop.rules.evidence import compare, per_s, socket
 from bpftop.rules.packet_rates import FORWARDED
-from bpftop.rules.rule import Headline, Limit, Raised, Rule, RuleInput, rates_above_zero
+from bpftop.rules.rule import Headline, InputUnavailable, Limit, Raised, Rule, RuleInput, rates_above_zero
 
 _IPV4, _IPV6 = "IpOutNoRoutes", "Ip6OutNoRoutes"
+_OUT_NO_ROUTES, _REFUSED_BY_ROUTE = "OutNoRoutes", "packets refused by a route"
+_REFUSING = "a blackhole, unreachable or prohibit route for a destination in use"
 
 
 def no_route_out(rule_input: RuleInput) -> Raised | None:
-    """Check packets of this host that have no route.
+    """Check packets of this host that have no route, or a route that refuses them.
 
     A host without IPv6 addresses counts every attempt of a program to reach an IPv6 address (ip6_dst_lookup_tail), and
     the programs then use IPv4: an IPv6 rate alone is a warning only on a host that also sends IPv6 packets.
     """
-    ipv4, ipv6 = rule_input.count(_IPV4), rule_input.counts(_IPV6)
+    no_route, no_route_ipv6 = rule_input.count(_IPV4), rule_input.counts(_IPV6)
+    rejected, rejected_ipv6 = _rejected(rule_input, "4"), _rejected(rule_input, "6")
+    ipv4, ipv6 = no_route + rejected, no_route_ipv6 + rejected_ipv6
     if ipv4 + ipv6 < rule_input.limit("packets"):
+        _require_rejected(rule_input)
         return None
-    limit = compare("OutNoRoutes", ipv4 + ipv6, rule_input.limits["packets"])
+    counters = [name for name, rate in ((_OUT_NO_ROUTES, no_route + no_route_ipv6),
+                                        (_REFUSED_BY_ROUTE, rejected + rejected_ipv6)) if rate]  # fmt: skip
+    limit = compare(" and ".join(counters), ipv4 + ipv6, rule_input.limits["packets"])
     sampled = _destinations(rule_input, "no route")
     evidence = (limit, f"IPv4 {per_s(ipv4)}, IPv6 {per_s(ipv6)}", *_sampled(sampled))
+    refused = rejected + rejected_ipv6 > no_route + no_route_ipv6
+    trouble = "A route refuses packets" if refused else "No route"
     if ipv4 < rule_input.limit("packets") and rule_input.counts("Ip6OutRequests") < rule_input.limit("packets"):
-        title = f"No route to IPv6 destinations: {per_s(ipv6)}"
-        why = "this host has no IPv6 route; programs that try IPv6 first use IPv4"
-        return Raised("info", title, evidence, why, _NOT_SENT)
+        fault = _REFUSING if refused else "this host has no IPv6 route"
+        why = f"{fault}; programs that try IPv6 first use IPv4"
+        return Raised("info", f"{trouble} to IPv6 destinations: {per_s(ipv6)}", evidence, why, _NOT_SENT)
     return Raised(
         "warning",
-        f"No route to {sampled[0][0] if sampled else 'the destination'}: {per_s(ipv4 + ipv6)} packets not sent",
+        f"{trouble} to {sampled[0][0] if sampled else 'the destination'}: {per_s(ipv4 + ipv6)} packets not sent",
         evidence,
-        "a missing default route, or a blackhole, unreachable or prohibit route for a destination in use",
+        _REFUSING if refused else f"a missing default route, or {_REFUSING}",
         _NOT_SENT,
     )
+
+
+def _rejected(rule_input: RuleInput, *versions: str) -> float:
+    """Return packets per second that a route refused; 0 where they are not read."""
+    rates = rates_above_zero(rule_input.snapshot, "rejected_sends", "packets")
+    return sum(rate for key, rate in rates if key[0] in versions)
+
+
+def _require_rejected(rule_input: RuleInput) -> None:
+    """Raise InputUnavailable where there is a route that refuses packets, and its packets cannot be counted."""
+    reason = rule_input.snapshot.why_unavailable("rejected_sends")
+    if reason and BEING_LOADED not in reason:
+        raise InputUnavailable(reason)
 
 
 def _destinations(rule_input: RuleInput, trouble: str) -> list[tuple[str, str, int]]:
@@ -61,7 +83,9 @@ def _sampled(rows: list[tuple[str, str, int]]) -> Iterable[str]:
         yield f"destinations in a sample of {si(whole)} packets: {', '.join(list(named)[:3])}"
 
 
-_NOT_SENT = Headline("OutNoRoutes", "packets", lambda rule_input: rule_input.counts(_IPV4, _IPV6))
+_NOT_SENT = Headline(
+    "packets not sent", "packets", lambda rule_input: rule_input.counts(_IPV4, _IPV6) + _rejected(rule_input, "4", "6")
+)
 
 
 def _expired(rule_input: RuleInput) -> Rates:
@@ -184,8 +208,8 @@ def _peer(key: Key) -> str:
 
 RULES = (
     Rule(
-        "no-route-out", "stack", "netns", ("snmp", "snmp6"), ("info", "warning"),
-        "packets of this host that have no route to their destination", no_route_out,
+        "no-route-out", "stack", "netns", ("snmp", "snmp6", "rejected_sends"), ("info", "warning"),
+        "packets of this host that have no route to their destination, or a route that refuses them", no_route_out,
         {"packets": Limit(1, None, "/s", "a healthy host has none")},
         ("ip route", "ip -6 route", "ip route show type blackhole", "ip route show type unreachable",
          "nstat -az IpOutNoRoutes Ip6OutNoRoutes"),

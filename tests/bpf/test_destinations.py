@@ -28,7 +28,7 @@ def read(lab: Lab) -> Iterator[Read]:
     """Return a function that reads the counters, then the destinations, which are none while a program is loaded."""
     lab.veth()
     snmp, snmp6 = Snmp(Tree()), Snmp6(Tree())
-    with closing(snmp), closing(snmp6), closing(Destinations(snmp, snmp6)) as collector:
+    with closing(snmp), closing(snmp6), closing(Destinations(snmp, snmp6, lambda version: False)) as collector:
 
         def read() -> dict[Key, int]:
             snmp.read([])

@@ -85,6 +85,19 @@ def test_full_syn_queue_without_a_program() -> None:
     assert "no program counts" in watch.now.blind["syn-flood"]
 
 
+def test_refusing_route_without_its_counts() -> None:
+    """The check is blind, but not while the program is loaded, nor where the kernel's own counter is enough."""
+    watch = Watch(World().absent("rejected_sends", "packets that a route refuses: it takes CAP_BPF"))
+    watch.run(3)
+    assert "CAP_BPF" in watch.now.blind["no-route-out"]
+    watch.world.stack(IpOutNoRoutes=20)
+    watch.run(3)
+    assert require_finding(watch, "no-route-out").title.startswith("No route to the destination: 20/s")
+    loading = Watch(World().absent("rejected_sends", f"packets that a route refuses: {BEING_LOADED}"))
+    loading.run(3)
+    assert "no-route-out" not in loading.now.blind
+
+
 def test_resets_are_no_storm_until_their_cause_is_sampled() -> None:
     """A scan by odd flags has its own name from the first on."""
     world = World().frames("protocols", 6, pps=2_000).frames("tcp_flags", "rst", pps=2_000, direction="tx")

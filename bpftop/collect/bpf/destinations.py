@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from bpftop.collect.bpf.sampler import Gains, Sampler, Trouble, most_packets, number_of_reason
@@ -15,19 +15,21 @@ from bpftop.collect.procfs.counter_files import Snmp, Snmp6
 from bpftop.model.sample import Interface, Key, Reading, reading_key
 
 _KEY = struct.Struct("=I16s16s")
+KEY_U32S = _KEY.size // 4
+"""Size of a key of the map, in numbers of 32 bits."""
 
 
 class Destinations:
-    """A collector of destinations."""
+    """A collector of destinations. ``rejected`` tells for "4" and "6" whether a route has just refused packets."""
 
     name = "destinations"
 
-    def __init__(self, snmp: Snmp, snmp6: Snmp6) -> None:
-        self._kinds = (
-            (Sampler(NO_ROUTE), Gains("IpOutNoRoutes"), snmp),
-            (Sampler(NO_ROUTE_IPV6), Gains("Ip6OutNoRoutes"), snmp6),
-            (Sampler(EXPIRED), Gains("IpInHdrErrors", "IpForwDatagrams"), snmp),
-        )  # the files of the counters are read just before at each tick
+    def __init__(self, snmp: Snmp, snmp6: Snmp6, rejected: Callable[[str], bool]) -> None:
+        self._kinds: tuple[tuple[Sampler, Gains, Snmp | Snmp6, Callable[[], bool]], ...] = (
+            (Sampler(NO_ROUTE), Gains("IpOutNoRoutes"), snmp, partial(rejected, "4")),
+            (Sampler(NO_ROUTE_IPV6), Gains("Ip6OutNoRoutes"), snmp6, partial(rejected, "6")),
+            (Sampler(EXPIRED), Gains("IpInHdrErrors", "IpForwDatagrams"), snmp, lambda: False),
+        )  # the counters are read just before at each tick
         self._builder = ReadingBuilder(self.name)
 
     def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
@@ -35,8 +37,8 @@ class Destinations:
         indexes = [interface.ifindex for interface in interfaces]
         packets: dict[Key, int] = {}
         refusals: list[Unavailable] = []
-        for sampler, gains, file in self._kinds:
-            moved = all(gains.per_sec(file.words, now_ns))
+        for sampler, gains, file, rejected in self._kinds:
+            moved = all(gains.per_sec(file.words, now_ns)) or rejected()
             try:
                 packets.update(sampler.packets(moved, indexes, now_ns))
             except Unavailable as error:
@@ -47,7 +49,7 @@ class Destinations:
         return {reading_key(self.name): self._builder.reading(most_packets(packets), read_ns, read_ns - now_ns)}
 
     def close(self) -> None:
-        for sampler, _, _ in self._kinds:
+        for sampler, *_ in self._kinds:
             sampler.close()
 
 
@@ -59,12 +61,12 @@ def _row(trouble: str, key: tuple[int, ...]) -> Key:
 
 
 def _load(program: str, indexes: Sequence[int]) -> Traced:
-    return Traced("destinations", program, _KEY.size // 4, indexes)
+    return Traced("destinations", program, KEY_U32S, indexes)
 
 
 def _load_expired(indexes: Sequence[int]) -> Traced:
     expired = number_of_reason("SKB_DROP_REASON_IP_INHDR", "its header")
-    return Traced("destinations", "count_expired", _KEY.size // 4, indexes, {"expired": expired})
+    return Traced("destinations", "count_expired", KEY_U32S, indexes, {"expired": expired})
 
 
 NO_ROUTE = Trouble("destinations", partial(_load, "count_unrouted"), partial(_row, "no route"))

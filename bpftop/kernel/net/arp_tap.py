@@ -1,26 +1,24 @@
 """ARP packets that claim an address, by a packet socket: replies, and packets with an address of this host.
 
 A classic BPF filter leaves out all others in the kernel, and a socket for ARP alone costs other packets nothing.
-Formats: RFC 826, include/uapi/linux/filter.h. Needs CAP_NET_RAW.
+Format: RFC 826. Needs CAP_NET_RAW.
 """
 
 from __future__ import annotations
 
-import ctypes
 import socket
 import struct
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from bpftop.kernel.net.message_batch import MessageBatch
+from bpftop.kernel.net.socket_filter import JUMP_EQUAL, LOAD_HALF, LOAD_WORD, RETURN, attach_filter, program
 
 ETH_P_ARP = 0x0806
-SO_ATTACH_FILTER = 26
 OP_REPLY = 2
 MOST_ADDRESSES = 200  # a jump of the filter reaches 255 instructions
 _QUEUE_BYTES = 64 * 1024
 
-_LOAD_HALF, _LOAD_WORD, _JUMP_EQUAL, _RETURN = 0x28, 0x20, 0x15, 0x06
 _OPERATION_AT, _SENDER_AT, _PACKET_BYTES = 6, 14, 28
 _PACKET = struct.Struct("!HHBBH6s4s6s4s")
 _BATCH = 32
@@ -74,19 +72,16 @@ class ArpTap:
 
     def _filter(self) -> None:
         numbers = [struct.unpack("!I", socket.inet_aton(address))[0] for address in sorted(self._own)]
-        code = arp_filter(numbers[:MOST_ADDRESSES])
-        memory = ctypes.create_string_buffer(code, len(code))
-        program = struct.pack("@HP", len(code) // 8, ctypes.addressof(memory))  # struct sock_fprog
-        self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+        attach_filter(self._socket, arp_filter(numbers[:MOST_ADDRESSES]))
 
 
 def arp_filter(addresses: list[int]) -> bytes:
     """Return a classic BPF program that takes replies, and packets whose sender has one of the addresses."""
     take = len(addresses) + 4  # index of the instruction that takes the packet; a jump counts from the next instruction
-    code = [(_LOAD_HALF, 0, 0, _OPERATION_AT), (_JUMP_EQUAL, take - 2, 0, OP_REPLY), (_LOAD_WORD, 0, 0, _SENDER_AT)]
-    code += [(_JUMP_EQUAL, take - at - 1, 0, address) for at, address in enumerate(addresses, 3)]
-    code += [(_RETURN, 0, 0, 0), (_RETURN, 0, 0, _PACKET_BYTES)]
-    return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
+    code = [(LOAD_HALF, 0, 0, _OPERATION_AT), (JUMP_EQUAL, take - 2, 0, OP_REPLY), (LOAD_WORD, 0, 0, _SENDER_AT)]
+    code += [(JUMP_EQUAL, take - at - 1, 0, address) for at, address in enumerate(addresses, 3)]
+    code += [(RETURN, 0, 0, 0), (RETURN, 0, 0, _PACKET_BYTES)]
+    return program(code)
 
 
 def _claim(packet: bytes, ifindex: int) -> Claim | None:

@@ -69,7 +69,7 @@ class NeighbourNews:
 
     def __init__(self) -> None:
         self._netlink = NetlinkSocket(socket.NETLINK_ROUTE)
-        self._netlink.subscribe(RTNLGRP_NEIGH, self._QUEUE_BYTES)
+        self._netlink.subscribe([RTNLGRP_NEIGH], self._QUEUE_BYTES)
 
     def sightings(self) -> Iterator[Sighting]:
         """Yield the changes since the last call. Raises OSError."""

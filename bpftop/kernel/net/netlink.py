@@ -7,9 +7,10 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from bpftop.kernel.net.message_batch import MSG_WAITFORONE, MessageBatch
+from bpftop.kernel.net.socket_filter import attach_filter
 
 NLM_F_REQUEST = 0x1
 NLM_F_ACK = 0x4
@@ -69,14 +70,17 @@ class NetlinkSocket:
                 continue
         raise OSError(errno.EAGAIN, "the table kept changing while it was read")
 
-    def subscribe(self, group: int, queue_bytes: int) -> None:
-        """Receive the kernel's notifications of a group; what does not fit into ``queue_bytes`` is lost.
+    def subscribe(self, groups: Iterable[int], queue_bytes: int, accept: bytes = b"") -> None:
+        """Receive the kernel's notifications of groups; what does not fit into ``queue_bytes`` is lost.
 
-        Raises OSError.
+        ``accept`` is a classic BPF program that the messages pass, with their headers. Raises OSError.
         """
+        if accept:
+            attach_filter(self._socket, accept)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, queue_bytes)
         self._socket.bind((0, 0))  # the kernel sends as port 0, and a socket without a port passes for the sender
-        self._socket.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
+        for group in groups:
+            self._socket.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
 
     def notifications(self) -> Iterator[tuple[int, bytes]]:
         """Yield type and body of every notification that has come, without waiting. Raises OSError."""

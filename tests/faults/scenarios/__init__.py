@@ -34,6 +34,7 @@ FAULTS: tuple[type[Scenario], ...] = (
     route.DeadNeighbour,
     route.NoRouteOut,
     route.BlackholeRoute,
+    route.RefusingRoute,
     route.RoutingLoop,
     route.MtuBlackHole,
     route.MtuBlackHoleRouter,

@@ -123,6 +123,22 @@ class BlackholeRoute(Scenario):
         ip(self.watched, f"route replace {self._route} via {GENERATOR.ipv4[0]}")
 
 
+class RefusingRoute(Scenario):
+    """A prohibit route for a network to which a program sends datagrams. No counter of the kernel moves."""
+
+    id = "refusing-route"
+    finding = "no-route-out"
+    moves = (Cell("rejected_sends", ("4",), "packets", 20),)
+
+    def prepare(self) -> None:
+        self.add(Worker(self.watched, send_anyway, address="203.0.113.9", port=PORT, per_sec=50))
+
+    def begin(self) -> None:
+        ip(self.watched, f"route add prohibit {NOWHERE}")
+        self.keep(lambda: ip(self.watched, f"route delete {NOWHERE}"))
+        super().begin()
+
+
 class RoutingLoop(Scenario):
     """Two routers, each of which takes the other for the way to a network: each packet goes round 32 times."""
 
