@@ -20,11 +20,12 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             from bpftop.cli.output import ClosedPipe, complain, flush_stdout, no_tracebacks
             from bpftop.cli.shutdown import Ended, ending_signals
-            from bpftop.config.resources import exhausted, raise_open_file_limit
+            from bpftop.config.resources import exhausted, raise_open_file_limit, spare_address_space
         except (ImportError, OSError, MemoryError) as error:
             return _failed_start(error)
         try:
             raise_open_file_limit()
+            spare_address_space()
             with no_tracebacks(), ending_signals():
                 code = _run(words)
             return flush_stdout(code)

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from threading import Thread
 
 
+_M_ARENA_MAX = -8
+"""glibc, malloc.h."""
+
+
 class NoThread(BpftopError):
     """The kernel gave no further thread. The text is a whole sentence."""
 
@@ -23,6 +27,20 @@ def raise_open_file_limit() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def spare_address_space() -> None:
+    """Have all threads share one heap where the address space is limited (ulimit -v): else each takes 64 MiB of it."""
+    if not _address_space_is_limited():
+        return
+    with suppress(ImportError, OSError, AttributeError, MemoryError):  # musl has neither these heaps nor mallopt
+        import ctypes  # late: 7 to 20 ms
+
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
+def _address_space_is_limited() -> bool:
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
 
 
 def open_file_limit() -> int:
@@ -42,6 +60,11 @@ def require_files(number: int) -> None:
     """Raise BpftopError if fewer files than this may still be opened."""
     if free_files() < number:
         raise BpftopError(_too_few_files())
+
+
+def limit_reached(number: int) -> str:
+    """Return a sentence if an errno means that the limit of open files is reached, else ""."""
+    return _too_few_files() if number in (errno.EMFILE, errno.ENFILE) else ""
 
 
 def _too_few_files() -> str:
@@ -65,11 +88,19 @@ def waits_for_cpu_ns() -> dict[str, int]:
     return waits
 
 
+_THREAD_BYTES = 10 << 20
+"""Address space for a thread: a stack of 8 MiB, and some memory for its work."""
+
+
 def start_thread(thread: Thread) -> None:
-    """Start a thread. Raises NoThread."""
+    """Start a thread, if it will have some memory: glibc ends a process whose new thread gets none. Raises NoThread."""
     try:
+        if _address_space_is_limited():
+            import mmap
+
+            mmap.mmap(-1, _THREAD_BYTES).close()
         thread.start()
-    except (RuntimeError, MemoryError):
+    except (ImportError, RuntimeError, MemoryError, OSError):
         raise NoThread(
             f"no thread for {thread.name}: the limit of processes (ulimit -u, pids.max of the cgroup) or of memory "
             "(ulimit -v) is reached; raise it"
@@ -87,17 +118,17 @@ def exhausted(error: BaseException) -> str | None:
 
     Python reports a missing file descriptor as a module that is not there, and a missing thread as a RuntimeError.
     """
-    number = error.errno if isinstance(error, OSError) else None
+    number = getattr(error, "errno", None)  # an OSError, or a KernelError
     if isinstance(error, MemoryError) or number == errno.ENOMEM or "failed to map segment" in str(error):
         return "the limit of memory (ulimit -v, memory.max of the cgroup) is too low for bpftop; raise it"
-    if number == errno.EAGAIN:  # fork; no read or write that may block comes this far
+    if number == errno.EAGAIN and isinstance(error, OSError):  # fork; no read or write that may block comes this far
         return "the limit of processes (ulimit -u, pids.max of the cgroup) is too low for bpftop; raise it"
     if isinstance(error, RuntimeError) and "start new thread" in str(error):
         return (
             "the limit of processes (ulimit -u, pids.max of the cgroup) or of memory (ulimit -v) is too low for "
             "bpftop's threads; raise it"
         )
-    too_many = number in (errno.EMFILE, errno.ENFILE)
-    if too_many or (isinstance(error, ImportError) and free_files() < 4) or "Too many open files" in str(error):
+    no_module = isinstance(error, ImportError) and free_files() < 4
+    if limit_reached(number or 0) or no_module or "Too many open files" in str(error):
         return _too_few_files()
     return None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal, TypeVar
 
+from bpftop.config.resources import limit_reached
 from bpftop.errors import BpftopError
 from bpftop.fields import frozen
 from bpftop.kernel.bpf.object import verifier_excerpt
@@ -20,7 +21,7 @@ Answer = Literal["yes", "no", "unknown", "n/a"]
 """n/a: the question does not apply here, which is no fault."""
 
 NOT_NOW = frozenset(
-    {errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC}
+    {errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC}
 )
 """Refusals that depend on the moment: they say nothing about the kernel."""
 
@@ -94,6 +95,8 @@ def refused(number: int, question: Question, privileges: Privileges, verifier_wo
     if number in (errno.EPERM, errno.EACCES) and missing:
         return unknown(errno_words(number), missing_remedy(missing))
     evidence = f"{errno_words(number)}, {verifier_words}" if verifier_words else errno_words(number)
+    if limit_reached(number):
+        return unknown(evidence, "raise the limit of open files (ulimit -n)")
     if number in NOT_NOW:
         return unknown(evidence, "run the doctor again")
     if number == errno.EPERM:

@@ -8,8 +8,8 @@ from bpftop.doctor.answers import ProbeResult, Verdict
 from bpftop.kernel.privileges import privileges_remedy
 
 PARTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
-    "received packets": (("XDP counter", "native XDP"), ("tc counter", "TCX")),
-    "sent packets and their flows": (("tc counter", "TCX"),),
+    "received packets": (("XDP counter", "native XDP", "open files"), ("tc counter", "TCX", "open files")),
+    "sent packets and their flows": (("tc counter", "TCX", "open files"),),
     "reasons of drops": (("drop reasons",),),
     "the demo": (("private veth pair",),),
     "the live screen": (("versions",),),

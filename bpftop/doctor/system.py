@@ -12,7 +12,9 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from bpftop.collect.attach.attachments import FILES_LEAST, interfaces_most
 from bpftop.collect.attach.fact_gathering import kernel_release
+from bpftop.config.resources import free_files, open_file_limit
 from bpftop.config.settings_file import Loaded
 from bpftop.doctor.answers import Question, Verdict, elapsed_ms, no, not_applicable, unknown, yes
 from bpftop.kernel.bpf.probe import libbpf_version
@@ -48,6 +50,7 @@ def _capability(name: str, use: str, privileges: Privileges) -> Verdict:
 def questions(netdev: Netdev, environment: Mapping[str, str], config: Path, loaded: Loaded) -> list[Question]:
     """Return the questions. ``loaded`` is the result of reading the configuration file ``config``."""
     return [
+        Question("open files", _open_files),
         Question("locked memory", _locked_memory),
         Question("rtnetlink", partial(_rtnetlink, netdev)),
         Question("ethtool", partial(_ethtool, netdev)),
@@ -56,6 +59,21 @@ def questions(netdev: Netdev, environment: Mapping[str, str], config: Path, load
         Question("configuration", partial(_configuration, config, loaded)),
         Question("versions", _versions),
     ]
+
+
+def _open_files() -> Verdict:
+    return open_files(free_files(), open_file_limit())
+
+
+def open_files(free: int, limit: int) -> Verdict:
+    """Tell how many interfaces can have programs by the limit of open files."""
+    interfaces = interfaces_most(free)
+    if not interfaces:
+        return no(
+            f"the limit of {limit} leaves no room for the programs of an interface",
+            f"raise the limit of open files to {limit - free + FILES_LEAST} or more (ulimit -n)",
+        )
+    return yes(f"the limit of {limit} leaves room for the programs of {interfaces} interface{'s' * (interfaces > 1)}")
 
 
 def _locked_memory() -> Verdict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from bpftop.config.resources import limit_reached
 from bpftop.errors import ENOTSUPP, BpftopError, errno_name
 
 
@@ -24,8 +25,12 @@ def errno_words(number: int) -> str:
 
 
 def check(rc: int, verb: str, remedy: str = "", log: str = "") -> int:
-    """Return ``rc`` if it is not negative; else raise KernelError: "cannot VERB: ERRNO (words); REMEDY"."""
+    """Return ``rc`` if it is not negative; else raise KernelError: "cannot VERB: ERRNO (words); REMEDY".
+
+    Where the limit of open files is reached, that is the remedy.
+    """
     if rc >= 0:
         return rc
+    remedy = limit_reached(-rc) or remedy
     tail = f"; {remedy}" if remedy else ""
     raise KernelError(f"cannot {verb}: {errno_words(-rc)}{tail}", -rc, log)

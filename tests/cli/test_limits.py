@@ -56,6 +56,21 @@ def test_little_memory(words: tuple[str, ...], mebibytes: int, tmp_path: Path) -
     assert_honest(run(words, lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size)), tmp_path))
 
 
+@pytest.mark.bpf
+@pytest.mark.parametrize("mebibytes", [40, 60, 90, 105, 145, 160])
+def test_flows_with_little_memory(mebibytes: int, tmp_path: Path) -> None:
+    """Each thread took 64 MiB of addresses; a thread without memory ended the process, or the verb waited for it."""
+    size = mebibytes << 20
+    words = ("flows", "lo", "-i", "0.2", "--duration", "0.6")
+    done = run(words, lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size)), tmp_path)
+    assert_honest(done)
+    if mebibytes < 145:
+        assert done.returncode in (0, 1)
+        assert done.returncode == 0 or "(ulimit -v" in done.stderr.splitlines()[-1]
+    else:
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 OUT_OF_MEMORY = """
 import resource, sys
 from bpftop.cli.output import complain
@@ -120,6 +135,20 @@ def test_a_capture_with_few_open_files(what: tuple[str, ...], files: int, tmp_pa
     done = run(words, lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)), tmp_path)
     assert_honest(done)
     assert done.returncode == 0 or f"the limit of {files} open files (ulimit -n) is too low" in done.stderr
+
+
+@pytest.mark.bpf
+@pytest.mark.parametrize("files", [6, 10, 32])
+def test_inspections_with_few_open_files(files: int, tmp_path: Path) -> None:
+    """The doctor of a session without room for programs does not say that everything works."""
+    for words in (("flows", "lo", "-i", "0.1", "--duration", "0.3"), ("progs", "-i", "0.1"), ("maps", "-i", "0.1")):
+        done = run(words, lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)), tmp_path)
+        assert_honest(done)
+        assert done.returncode == 0 or f"limit of {files} open files (ulimit -n)" in done.stderr
+    done = run(("doctor",), lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)), tmp_path)
+    assert done.stdout.startswith("Packets cannot be counted. Missing: received packets, sent packets and their flows")
+    assert "raise the limit of open files" in done.stdout.splitlines()[0]
+    assert "run the doctor again" not in done.stdout
 
 
 @pytest.mark.bpf

@@ -60,7 +60,7 @@ def verdict_of(raised: Exception, privileges: Privileges) -> Verdict:
             ),
         ),
         (errno.ENOMEM, ALL, unknown("ENOMEM (Cannot allocate memory)", "run the doctor again")),
-        (errno.EMFILE, NONE, unknown("EMFILE (Too many open files)", "run the doctor again")),
+        (errno.EMFILE, NONE, unknown("EMFILE (Too many open files)", "raise the limit of open files (ulimit -n)")),
     ],
 )
 def test_the_meaning_of_a_refusal(number: int, privileges: Privileges, verdict: Verdict) -> None:
@@ -128,6 +128,15 @@ def test_the_setting_of_the_jit(root: Path) -> None:
     for setting, expected in (("0", "no"), ("1", "yes"), ("2", "yes")):
         write(root, "proc/sys/net/core/bpf_jit_enable", f"{setting}\n".encode())
         assert bpf._jit_setting(root).answer == expected
+
+
+def test_open_files() -> None:
+    assert system.open_files(2000, 2048) == yes("the limit of 2048 leaves room for the programs of 97 interfaces")
+    assert system.open_files(68, 80) == yes("the limit of 80 leaves room for the programs of 1 interface")
+    assert system.open_files(52, 64) == no(
+        "the limit of 64 leaves no room for the programs of an interface",
+        "raise the limit of open files to 80 or more (ulimit -n)",
+    )
 
 
 def test_locked_memory() -> None:

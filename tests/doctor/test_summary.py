@@ -38,6 +38,13 @@ def test_parts_with_the_same_reason_share_it() -> None:
     )
 
 
+def test_too_few_files_for_any_program() -> None:
+    assert bottom_line(results(open_files=no("the limit of 64", "raise the limit of open files (ulimit -n)"))) == (
+        "Packets cannot be counted. Missing: received packets, sent packets and their flows (raise the limit of open "
+        "files (ulimit -n))."
+    )
+
+
 def test_an_interface_that_is_down() -> None:
     down = no("down, ifindex 7", "no packet arrives: run `ip link set v0 up`")
     assert bottom_line(results(v0_link=down)) == (

@@ -12,6 +12,7 @@ from bpftop.collect.attach.fact_gathering import occupants
 from bpftop.collect.attach.offloads import Offloads
 from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
 from bpftop.collect.bpf.packet_counter import PacketCounter
+from bpftop.config.resources import exhausted
 from bpftop.errors import BpftopError
 from bpftop.fields import frozen, replace
 from bpftop.hooks import messages
@@ -237,7 +238,7 @@ class AttachedHooks:
             try:
                 self.programs[direction] = program.with_flows(request)
             except KernelError as error:
-                self.flow_faults[direction] = str(error)
+                self.flow_faults[direction] = exhausted(error) or str(error)
                 if request is not None:  # stopping is tried until it succeeds
                     self._refused_flows[direction] = attempt
         if request is None:

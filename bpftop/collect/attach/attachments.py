@@ -40,6 +40,14 @@ _FILES_PER_INTERFACE = 20
 _FILES_BESIDE = 48
 """Files of the collectors, of tracing and of a recording."""
 
+FILES_LEAST = _FILES_BESIDE + _FILES_PER_INTERFACE
+"""With fewer files to open no program is attached."""
+
+
+def interfaces_most(files: int) -> int:
+    """Return how many interfaces can have programs where so many more files may be opened."""
+    return max(0, files - _FILES_BESIDE) // _FILES_PER_INTERFACE
+
 
 class Attachments:
     """The attachment of each interface, in ``by_label``, in the order of the names.
@@ -151,7 +159,7 @@ class Attachments:
 
         Raises BpftopError if the hook was demanded.
         """
-        if self._request.attach == "none" or free_files() >= _FILES_BESIDE + _FILES_PER_INTERFACE:
+        if self._request.attach == "none" or free_files() >= FILES_LEAST:
             return self._request
         limit = f"the limit of {open_file_limit()} open files (ulimit -n) leaves no room for its programs"
         if self._request.attach != "auto":

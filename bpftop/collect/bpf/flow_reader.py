@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from bpftop.collect.bpf.flow_counter import FlowCounter
-from bpftop.config.resources import NoThread, start_thread
+from bpftop.config.resources import NoThread, start_thread, why_failed
 from bpftop.errors import BpftopError
 from bpftop.fields import field, mutable
 from bpftop.model.sample import Reading
@@ -34,6 +34,8 @@ class _TableRead:
 class FlowReader:
     """A thread that reads tables of flows. It starts with the first counter.
 
+    Where an error ends the thread, all tables are unavailable by its reason until no table is watched any more.
+
     ``schedule`` and ``newest`` belong to the sampler; any thread may call ``close``.
     """
 
@@ -42,6 +44,7 @@ class FlowReader:
         self._watched: tuple[Watched, ...] = ()
         self._due_ns = 0
         self._closed = False
+        self._failure: str | None = None
         self._reads: dict[FlowCounter, _TableRead] = {}
         self._thread: threading.Thread | None = None
         self._names: FlowNames  # belongs to the thread
@@ -52,6 +55,8 @@ class FlowReader:
             self._watched, self._due_ns = tuple(watched), due_ns
             self._reads = {counter: self._reads.get(counter, _TableRead()) for _, counter in watched}
             self._changed.notify()
+            if not watched and self._failure is not None:
+                self._thread, self._failure = None, None
         if watched and self._thread is None:
             thread = threading.Thread(target=self._run, name="bpftop-flows", daemon=True)
             try:
@@ -67,7 +72,7 @@ class FlowReader:
         unavailable: dict[str, str] = {}
         with self._changed:
             for label, counter in self._watched:
-                table_read = self._reads[counter]
+                table_read = self._reads[counter] if self._failure is None else _TableRead(fault=self._failure)
                 readings.update(table_read.readings)
                 if table_read.fault is not None:
                     unavailable[f"flows/{label}/{counter.direction}"] = table_read.fault
@@ -84,13 +89,17 @@ class FlowReader:
             self._thread.join()
 
     def _run(self) -> None:
-        from bpftop.collect.sockets.flow_names import FlowNames  # late: 3 ms of a start that counts no flows
-
-        self._names = FlowNames()
         try:
-            self._read_when_due()
-        finally:
-            self._names.close()
+            from bpftop.collect.sockets.flow_names import FlowNames  # late: 3 ms of a start that counts no flows
+
+            self._names = FlowNames()
+            try:
+                self._read_when_due()
+            finally:
+                self._names.close()
+        except Exception as error:  # noqa: BLE001 - otherwise the last flows would be shown for ever
+            with self._changed:
+                self._failure = why_failed(error, "reading flows")
 
     def _read_when_due(self) -> None:
         while True:

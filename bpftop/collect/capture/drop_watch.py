@@ -10,7 +10,7 @@ from contextlib import closing, nullcontext
 
 from bpftop.collect.capture.packet_capture import PacketCapture
 from bpftop.collect.capture.request import CaptureRequest
-from bpftop.config.resources import start_thread
+from bpftop.config.resources import start_thread, why_failed
 from bpftop.errors import BpftopError
 from bpftop.kernel.netns import inside
 from bpftop.model.captured_packet import CapturedPacket, DroppedPackets
@@ -60,3 +60,5 @@ class DropWatch:
                     )
         except BpftopError as error:
             self.latest = DroppedPackets(tuple(self._kept), trouble=str(error))
+        except Exception as error:  # noqa: BLE001 - otherwise the person would wait for packets for ever
+            self.latest = DroppedPackets(tuple(self._kept), trouble=why_failed(error, "reading dropped packets"))

@@ -69,7 +69,8 @@ class BpfObject:
         lib.bpftop_messages_begin()
         self._object = lib.bpf_object__open_file(path.encode(), ffi.NULL)
         if self._object == ffi.NULL:
-            check(-ffi.errno, f"open the BPF object {path}", "the file may be damaged: reinstall bpftop")
+            remedy = "" if ffi.errno == errno.ENOMEM else "the file may be damaged: reinstall bpftop"
+            check(-ffi.errno, f"open the BPF object {path}", remedy)
         try:
             for map_name, fd in (shared or {}).items():
                 check(lib.bpf_map__reuse_fd(self._map(map_name), fd), f"share the map {map_name}")
