@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 import pytest
 
-from bpftop.fields import field, field_names, frozen, mutable, replace
+from bpftop.fields import field, field_names, frozen, frozen_often, mutable, replace
 
 T = TypeVar("T")
 
@@ -28,6 +28,16 @@ class Point(Generic[T]):
     @cached_property
     def double(self) -> int:
         return 2 * self.x
+
+
+@frozen_often
+class Often(Generic[T]):
+    """Fields of the same kinds, in a class with its own constructor."""
+
+    x: int
+    y: T
+    name: str = "here"
+    tags: Mapping[str, int] = field(default_factory=dict, repr=False)
 
 
 @frozen
@@ -55,6 +65,17 @@ def test_fields_are_given_by_position_and_by_name() -> None:
     assert Point(1, 2, "there", {"a": 1}).tags == {"a": 1}
 
 
+def test_a_constructor_of_its_own_makes_the_same() -> None:
+    for made in (Often(1, y=2), Often(x=1, y=2, name="here", tags={}), replace(Often(3, 2), x=1)):
+        assert vars(made) == vars(Point(1, 2))
+        assert repr(made) == repr(Point(1, 2)).replace("Point", "Often")
+        assert made == pickle.loads(pickle.dumps(made)) == dataclasses.replace(made)
+    assert Often(1, 2).tags is not Often(1, 2).tags
+    assert vars(Often(1, 2, "there", {"a": 1})) == vars(Point(1, 2, "there", {"a": 1}))
+    with pytest.raises(AttributeError, match="Often is frozen: x cannot be set"):
+        Often(1, 2).x = 2  # type: ignore[misc]
+
+
 def test_a_default_is_made_anew_for_each_instance() -> None:
     one, other = Count(), Count()
     one.seen.append(1)
@@ -69,7 +90,7 @@ def test_a_default_is_made_anew_for_each_instance() -> None:
 def test_arguments_that_a_dataclass_refuses_are_refused(
     positional: tuple[object, ...], named: dict[str, object]
 ) -> None:
-    for made in (Point, Standard):
+    for made in (Point, Often, Standard):
         with pytest.raises(TypeError):
             made(*positional, **named)  # type: ignore[arg-type]
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import repeat
 from operator import attrgetter
 
-from bpftop.fields import field_names, frozen, replace
+from bpftop.fields import field_names, frozen, frozen_often, replace
 from bpftop.model.families import FAMILIES, Family
 
 Key = tuple[int | str, ...]
@@ -239,16 +239,12 @@ def _gains64(before: Sequence[int], after: Sequence[int]) -> list[int | None]:
     return [b - a if b >= a else None for a, b in zip(before, after, strict=False)]
 
 
-@frozen
+@frozen_often
 class ReadingPair:
     """A reading and the reading before it: same family, same epoch, earlier in time."""
 
     before: Reading
     after: Reading
-
-    def __init__(self, before: Reading, after: Reading) -> None:
-        """Set all fields: a tick makes a hundred of these, and the method that all classes share takes five calls."""
-        _set(self, "__dict__", {"before": before, "after": after})
 
     @property
     def elapsed_ns(self) -> int:
@@ -375,16 +371,12 @@ def per_sec(gained: int | None, elapsed_ns: int) -> float | None:
     return None if gained is None else gained * 1e9 / elapsed_ns
 
 
-@frozen
+@frozen_often
 class RatedReading:
     """One reading of a moment with its rates. ``pair`` is None where no rate may be taken."""
 
     reading: Reading
     pair: ReadingPair | None
-
-    def __init__(self, reading: Reading, pair: ReadingPair | None) -> None:
-        """Set all fields, as ``ReadingPair`` does."""
-        _set(self, "__dict__", {"reading": reading, "pair": pair})
 
     @property
     def family(self) -> Family:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TypeVar
 
-from bpftop.fields import field, frozen
+from bpftop.fields import field, frozen, frozen_often
 from bpftop.model.families import FAMILIES
 from bpftop.model.findings import NO_DIAGNOSIS, Diagnosis
 from bpftop.model.protocols import protocol_name
@@ -17,7 +17,7 @@ from bpftop.model.stages import LossGroup
 Number = TypeVar("Number", int, float)
 
 
-@frozen
+@frozen_often
 class Counts:
     """Packets and bytes since counting began, and their rates over the last interval; None is unknown."""
 
@@ -25,19 +25,6 @@ class Counts:
     bytes: int | None = None
     packets_per_sec: float | None = None
     bits_per_sec: float | None = None
-
-    def __init__(
-        self,
-        packets: int | None = None,
-        bytes: int | None = None,
-        packets_per_sec: float | None = None,
-        bits_per_sec: float | None = None,
-    ) -> None:
-        """Set all fields: a tick makes hundreds of these, and the method that all classes share takes twice as long."""
-        values = {
-            "packets": packets, "bytes": bytes, "packets_per_sec": packets_per_sec, "bits_per_sec": bits_per_sec
-        }  # fmt: skip
-        object.__setattr__(self, "__dict__", values)
 
     @property
     def mean_size_bytes(self) -> float | None:
@@ -55,7 +42,7 @@ TOTAL = "/total"
 """The label of all interfaces together: the kernel allows no slash in the name of an interface."""
 
 
-@frozen
+@frozen_often
 class ProtocolRow:
     """``number`` is the IP protocol, or a pseudo-protocol from 256 up."""
 
@@ -63,11 +50,6 @@ class ProtocolRow:
     number: int
     name: str
     counts: Counts
-
-    def __init__(self, direction: Direction, number: int, name: str, counts: Counts) -> None:
-        """Set all fields, as ``Counts`` does."""
-        values = {"direction": direction, "number": number, "name": name, "counts": counts}
-        object.__setattr__(self, "__dict__", values)
 
 
 @frozen

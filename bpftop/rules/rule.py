@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import NoReturn
 
-from bpftop.fields import field, frozen
+from bpftop.fields import field, frozen, frozen_often
 from bpftop.model.families import Scope
 from bpftop.model.findings import Severity
 from bpftop.model.readings import RatedReading
@@ -87,7 +87,7 @@ class Raised:
     headline: Headline | None = None
 
 
-@frozen
+@frozen_often
 class RuleInput:
     """Input of a check: a snapshot with rates over 3 s (5 s while a finding clears), and the rule's limits.
 
@@ -106,30 +106,6 @@ class RuleInput:
     """Measure -> its mean in the minute before; frozen while the finding stands. An unknown baseline is absent."""
     last_interval: Snapshot | None = None
     """Snapshot of the last interval, for cells per CPU: older samples are kept without them."""
-
-    def __init__(
-        self,
-        snapshot: Snapshot,
-        limits: Mapping[str, Limit],
-        clearing: bool = False,
-        interface_snapshot: InterfaceSnapshot | None = None,
-        mean: Callable[[str, float, float], float | None] = lambda name, seconds, until_s: None,
-        recent: Callable[[str, float], Sequence[tuple[float, float]]] = lambda name, seconds: (),
-        baselines: Mapping[str, float] | None = None,
-        last_interval: Snapshot | None = None,
-    ) -> None:
-        """Set all fields: each check of each tick makes one, and the method that all classes share takes five calls."""
-        values = {
-            "snapshot": snapshot,
-            "limits": limits,
-            "clearing": clearing,
-            "interface_snapshot": interface_snapshot,
-            "mean": mean,
-            "recent": recent,
-            "baselines": {} if baselines is None else baselines,
-            "last_interval": last_interval,
-        }
-        object.__setattr__(self, "__dict__", values)
 
     def limit(self, name: str) -> float:
         """Return the level of a limit that applies now: the clear level while a finding clears."""
