@@ -5,14 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-Caller = tuple[int, int]
-"""User and group of the person who called sudo. A plain tuple: a NamedTuple takes 1 ms of every start."""
+from bpftop.fields import frozen
+
+
+@frozen
+class Caller:
+    """User and group of the person who called sudo."""
+
+    uid: int
+    gid: int
 
 
 def sudo_caller(environment: Mapping[str, str] = os.environ) -> Caller | None:
     """Return the person who called sudo; None where this process is not root behind sudo."""
     uid, gid = _account(environment, "SUDO_UID"), _account(environment, "SUDO_GID")
-    return None if uid is None or gid is None or os.geteuid() != 0 else (uid, gid)
+    return None if uid is None or gid is None or os.geteuid() != 0 else Caller(uid, gid)
 
 
 def _account(environment: Mapping[str, str], variable: str) -> int | None:

@@ -54,7 +54,7 @@ def check_file(descriptor: int, *, named: bool) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise Refused("not a regular file")
     caller = sudo_caller()
-    if not named and caller is not None and status.st_uid != caller[0] and not status.st_mode & stat.S_IROTH:
+    if not named and caller is not None and status.st_uid != caller.uid and not status.st_mode & stat.S_IROTH:
         raise Refused("not owned by the user who called sudo, nor readable for everyone")
 
 

@@ -143,11 +143,11 @@ def _make(folder: int, part: str, caller: Caller | None) -> None:
             raise
         os.mkdir(part, 0o700, dir_fd=folder)
         if caller is not None:
-            os.chown(part, *caller, dir_fd=folder, follow_symlinks=False)
+            os.chown(part, caller.uid, caller.gid, dir_fd=folder, follow_symlinks=False)
 
 
 def _belongs(folder: int, caller: Caller | None) -> bool:
-    return caller is None or os.fstat(folder).st_uid == caller[0]
+    return caller is None or os.fstat(folder).st_uid == caller.uid
 
 
 def _names(folder: int, kind: str) -> list[str]:

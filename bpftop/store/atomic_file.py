@@ -54,7 +54,7 @@ def write_file(folder: int, name: str, content: bytes, owner: Caller | None) -> 
         with open(temporary.descriptor, "wb", closefd=False) as file:
             file.write(content)
         if owner is not None:
-            os.fchown(temporary.descriptor, *owner)
+            os.fchown(temporary.descriptor, owner.uid, owner.gid)
         temporary.rename()
 
 
@@ -140,9 +140,9 @@ def _status(path: str) -> os.stat_result | None:
 
 def _set_mode_and_owner(descriptor: int, before: os.stat_result | None) -> None:
     """Copy the mode and owner of the file before. Only root can change an owner; other users keep their own."""
-    owner = sudo_caller() if before is None else (before.st_uid, before.st_gid)
+    owner = sudo_caller() if before is None else Caller(before.st_uid, before.st_gid)
     if owner is not None and os.geteuid() == 0:
-        os.fchown(descriptor, *owner)
+        os.fchown(descriptor, owner.uid, owner.gid)
     if before is not None:
         os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
 

@@ -131,7 +131,7 @@ def _lockable(path: str) -> int:
         return descriptor
     caller = sudo_caller()
     if caller is not None:
-        os.fchown(descriptor, *caller)
+        os.fchown(descriptor, caller.uid, caller.gid)
     return descriptor
 
 
@@ -139,7 +139,7 @@ def _require_ours(path: str, descriptor: int) -> None:
     status, caller = os.fstat(descriptor), sudo_caller()
     if not stat.S_ISREG(status.st_mode):
         raise BpftopError(f"{path} is no regular file; {_ELSEWHERE}")
-    if status.st_uid not in (os.geteuid(), caller and caller[0]):
+    if status.st_uid not in (os.geteuid(), caller and caller.uid):
         raise BpftopError(f"{path} belongs to somebody else (user {status.st_uid}); {_ELSEWHERE}")
     if status.st_size:
         _require_recording(path, os.pread(descriptor, 100, 0))
