@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 
 from bpftop.export.csv_writing import csv_lines
 from bpftop.export.snapshot.document import document
-from bpftop.model.escaping import escaped_text
 from bpftop.model.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def csv_rows(snapshot: Snapshot, *, first: bool = True) -> str:
 
 def _row(when: tuple[object, ...], interface: str, cell: _Cell) -> tuple[object, ...]:
     direction, family, label, cpu, measures = cell
-    where = (escaped_text(interface), direction, family, label, cpu)
+    where = (interface, direction, family, label, cpu)
     return (*when, *where, *(measures[name] for name in MEASURES))
 
 
