@@ -80,6 +80,6 @@ def test_text_formats(lab: Lab, verb: str, locale: str) -> None:
 @pytest.mark.parametrize("locale", LOCALES)
 def test_openmetrics_is_strict(lab: Lab, locale: str) -> None:
     text = output(lab, locale, "snapshot", "-i", "0.1", "--format", "openmetrics")
-    families = list(text_string_to_metric_families(text))  # type: ignore[no-untyped-call]
+    families = list(text_string_to_metric_families(text))
     names = {sample.labels.get("interface") for family in families for sample in family.samples}
     assert SHOWN in names

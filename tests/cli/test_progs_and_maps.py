@@ -296,7 +296,7 @@ def series(text: str) -> dict[tuple[str, str, str], float]:
     """Return (metric, type, name) -> value."""
     return {
         (sample.name, sample.labels["type"], sample.labels["name"]): sample.value
-        for family in text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+        for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
 

@@ -67,7 +67,7 @@ def test_csv_read_back_is_the_document(shown: Snapshot) -> None:
 
 @every
 def test_openmetrics_by_the_strict_parser_is_the_document(shown: Snapshot) -> None:
-    families = text_string_to_metric_families(openmetrics(shown))  # type: ignore[no-untyped-call]
+    families = text_string_to_metric_families(openmetrics(shown))
     found = {(s.name, tuple(sorted(s.labels.items()))): s.value for family in families for s in family.samples}
     compared = 0
     for one in parsed(shown)["interfaces"]:
