@@ -16,8 +16,8 @@ from bpftop.tui.terminal_diff import TerminalWriter
 from bpftop.tui.terminal_traits import TerminalTraits
 from bpftop.tui.themed_app import ThemedApp
 from bpftop.tui.themes import Theme
+from bpftop.tui.widgets.canvas import Canvas
 from bpftop.tui.widgets.line import Line, Span, ends, line
-from bpftop.tui.widgets.region import Region
 from bpftop.tui.widgets.table import cell, selected
 
 _HEADING_LINES = 2
@@ -25,7 +25,7 @@ _ENDING_LINES = 2
 """The remark of the selected row, which its column may cut, and the keys."""
 
 
-class FleetTable(Region, can_focus=True):
+class FleetTable(Canvas, can_focus=True):
     """The rows of all hosts, with a cursor that stays on its host."""
 
     def __init__(self, states: Callable[[], Sequence[HostState]], cursor: str) -> None:
@@ -38,7 +38,7 @@ class FleetTable(Region, can_focus=True):
     def redraw(self) -> None:
         """Draw the newest state of every host."""
         if self.size:
-            self._paint(self._all_lines(*self.size))
+            self.paint(self._all_lines(*self.size))
 
     def _all_lines(self, width: int, height: int) -> list[Line]:
         states = self._states()

@@ -14,10 +14,10 @@ from bpftop.render.traffic_rows import flags_to_show
 from bpftop.tui.actions import REPLAY_KEYS, Actions, with_keys
 from bpftop.tui.messages import MomentRequested, WallTimeRequested
 from bpftop.tui.moment import Choices, Frame, Moment, RecordedTimes
+from bpftop.tui.prompting_app import PromptingApp
 from bpftop.tui.sampling_thread import SamplingThread
 from bpftop.tui.terminal_diff import TerminalWriter
 from bpftop.tui.terminal_traits import TerminalTraits, terminal_traits
-from bpftop.tui.themed_app import ThemedApp
 from bpftop.tui.themes import Theme
 from bpftop.tui.time_travel import LIVE_ONLY, Landing, TimeTravel
 from bpftop.tui.widgets.line import clean
@@ -27,7 +27,7 @@ TOASTS_AT_ONCE = 3
 """Toasts that cover the screen at once; older ones give way, and stay in the log of messages."""
 
 
-class MomentApp(ThemedApp):
+class MomentApp(PromptingApp):
     """An app on a SamplingThread; see BpftopApp for the arguments."""
 
     def __init__(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from textual.theme import Theme as TextualTheme
 
 from bpftop.tui.role_styles import RoleStyles
@@ -38,19 +36,6 @@ class ThemedApp(SeamedApp):
         self.colours = theme
         self.role_styles = RoleStyles(theme)
         self.use_theme(theme)
-
-    async def ask(
-        self, label: str, text: str, changed: Callable[[str], object], done: Callable[[str | None], object]
-    ) -> None:
-        """Let the person type a line.
-
-        Args:
-            label: "/" or "@", before the line.
-            text: What stands in the line at first.
-            changed: Called with the text as it is typed.
-            done: Called with the text at the end, with None after esc.
-        """
-        raise NotImplementedError
 
     def use_theme(self, theme: Theme) -> None:
         """Draw everything in the colours of the theme."""

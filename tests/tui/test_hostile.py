@@ -82,10 +82,10 @@ def test_markup_and_control_characters_reach_the_screen_as_text() -> None:
 def test_a_region_cleans_text_that_was_not_cleaned() -> None:
     async def scenario(stage: Stage) -> None:
         header = stage.app.frame.query_one(HeaderLine)
-        header._paint([line("a\x1b[2Jb")])
+        header.paint([line("a\x1b[2Jb")])
         await stage.pilot.pause()
         assert stage.line(1) == "a?[2Jb"
-        header._paint([line("e\u0301 网 x\ufe0f")])  # as many cells as characters, but not one for each
+        header.paint([line("e\u0301 网 x\ufe0f")])  # as many cells as characters, but not one for each
         await stage.pilot.pause()
         assert stage.line(1) == "e? ? x?"
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bpftop.tui.widgets.canvas import MERGE_GAP, changed_spans
 from bpftop.tui.widgets.header import HeaderLine
 from bpftop.tui.widgets.line import Line, Span, beside, crop, ends, fit, line, shortened, text, wrap
-from bpftop.tui.widgets.region import MERGE_GAP, changed_spans
 from tests.tui.conftest import Stage, perform
 
 
@@ -32,7 +32,7 @@ def test_another_role_is_a_change_too() -> None:
 def test_a_line_is_a_strip_of_its_spans() -> None:
     async def scenario(stage: Stage) -> None:
         header = stage.app.frame.query_one(HeaderLine)
-        header._paint([line(("TCP", "name"), "  1.13 M", ("  ████", "bar"))])
+        header.paint([line(("TCP", "name"), "  1.13 M", ("  ████", "bar"))])
         strip = header.render_line(0)
         assert strip.text == "TCP  1.13 M  ████".ljust(80)
         assert strip.cell_length == 80

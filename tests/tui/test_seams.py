@@ -32,7 +32,7 @@ from bpftop.tui import terminal_diff
 from bpftop.tui.seams import CellWidget, SeamedApp, SleepingDriver, TerminalFile
 from bpftop.tui.terminal_diff import SmallerUpdate, TerminalWriter
 from bpftop.tui.terminal_traits import TerminalTraits
-from bpftop.tui.widgets.region import Region as BpftopRegion
+from bpftop.tui.widgets.canvas import Canvas
 from tests.tui.conftest import Stage, perform
 from tests.waiting import until_async
 
@@ -107,7 +107,7 @@ def test_a_tick_renders_no_widget_without_a_toast(monkeypatch: pytest.MonkeyPatc
             rendered.append(widget)
             return render_lines(widget, crop)
 
-        monkeypatch.setattr(BpftopRegion, "render_lines", kept)
+        monkeypatch.setattr(Canvas, "render_lines", kept)
         await stage.tick(3)
         assert rendered == []
         stage.app.say("a toast")

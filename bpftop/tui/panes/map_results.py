@@ -14,7 +14,7 @@ from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.batch_curve import batch_curve_lines
 from bpftop.tui.widgets.line import Line, Span, at_most, shortened, wrapped
 from bpftop.tui.widgets.region import Region
-from bpftop.tui.widgets.table import Rows, Table
+from bpftop.tui.widgets.table import ReadyLine, Rows, Table
 
 ABOUT = (
     "Each operation is timed call by call from user space, and as a loop in a BPF program that is attached nowhere "
@@ -83,31 +83,28 @@ class ChoiceTable(Table[Axis]):
         return f"‹{clipped(value, width - 2)}›" if axis.name == self.cursor else f" {clipped(value, width - 1)}"
 
 
-class OperationTable(Table[OperationRow | str]):
-    """A row per operation below the name of its map; sorted, the maps below the name of the operation.
-
-    A row that is a text is the heading of a group.
-    """
+class OperationTable(Table[OperationRow]):
+    """A row per operation below the name of its map; sorted, the maps below the name of the operation."""
 
     def __init__(self, measurement: MapMeasurement) -> None:
         super().__init__()
         self._measurement = measurement
 
-    def columns(self, moment: Moment) -> Sequence[Column[OperationRow | str]]:
-        return OPERATION_COLUMNS  # type: ignore[return-value]  # headings are drawn by row_spans
+    def columns(self, moment: Moment) -> Sequence[Column[OperationRow]]:
+        return OPERATION_COLUMNS
 
-    def rows(self, moment: Moment) -> Rows[OperationRow | str]:
+    def rows(self, moment: Moment) -> Rows[OperationRow]:
         measurement, words = self._measurement, self.words()
         every = operation_rows(measurement.results, measurement.earlier, self.sort == "operation")
-        rows: list[OperationRow | str] = []
+        rows: list[OperationRow | ReadyLine] = []
         group = ""
         for row in every:
             if all(word in f"{row.group} {row.label}" for word in words):
                 if row.group != group:
                     group = row.group
-                    rows.append(group)
+                    rows.append(ReadyLine(f"#{group}", shortened((Span(group, "title"),), self.size.width - 1)))
                 rows.append(row)
-        return Rows.of(rows, lambda row: f"#{row}" if isinstance(row, str) else row.key, len(every))
+        return Rows.of(rows, lambda row: row.key, len(every))
 
     def selected_operation(self) -> tuple[str, str]:
         """Return the type of map and the operation of the selected row; empty if no row is selected."""
@@ -129,9 +126,8 @@ class OperationTable(Table[OperationRow | str]):
     def sort_ids(self, moment: Moment) -> list[str]:
         return ["operation"]
 
-    def row_spans(self, row: OperationRow | str, columns: Sequence[tuple[Column[OperationRow | str], int]]) -> Line:
-        width = sum(cells for _, cells in columns)
-        if isinstance(row, str):
-            return shortened((Span(row, "title"),), width)
+    def row_spans(self, row: OperationRow, columns: Sequence[tuple[Column[OperationRow], int]]) -> Line:
         spans = super().row_spans(row, columns)
-        return spans if not row.absent else shortened((spans[0], Span(f"  {row.absent}", "muted")), width)
+        if not row.absent:
+            return spans
+        return shortened((spans[0], Span(f"  {row.absent}", "muted")), sum(cells for _, cells in columns))

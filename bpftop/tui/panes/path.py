@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from textual.widget import Widget
 
-from bpftop.fields import frozen
 from bpftop.model.packet_filter import ANY_DROP, PacketFilter
 from bpftop.model.snapshot import sum_known
 from bpftop.model.timestamps import clock_time
@@ -24,7 +22,7 @@ from bpftop.tui.widgets.dropped_lines import dropped_lines, row_packets
 from bpftop.tui.widgets.line import Line, Span, at_most, clean, line, shortened, wrapped
 from bpftop.tui.widgets.loss_line import LossLines
 from bpftop.tui.widgets.region import Region
-from bpftop.tui.widgets.table import Rows, Table, cell
+from bpftop.tui.widgets.table import ReadyLine, Rows, Table, cell
 
 TREND_CELLS = 12
 NAME_WIDTH = 40
@@ -37,44 +35,28 @@ PROGRAM_ROW = "seen"
 """Key of the row with the packets that the program on the interface counts."""
 
 
-@frozen
-class PathRow:
-    """A row of the table: a stage, or a ready line (the program, a heading, a drop reason, a socket, a counter)."""
-
-    key: str
-    stage_line: StageLine | None = None
-    line: Line = ()
-
-
-class PathTable(Table[Any]):
+class PathTable(Table[StageLine]):
     """The stages, then the known facts about single drops."""
 
     def columns(self, moment: Moment) -> Sequence[Column[StageLine]]:
         return PATH_COLUMNS
 
-    def rows(self, moment: Moment) -> Rows[PathRow]:
-        rows, unfiltered = self._rows(moment)
-        return Rows.of(rows, lambda row: row.key, unfiltered)
-
-    def row_spans(self, row: PathRow, columns: Sequence[tuple[Column[StageLine], int]]) -> Line:
-        return super().row_spans(row.stage_line, columns) if row.stage_line else row.line
-
-    def row_title(self, key: str) -> str:
-        return _title(self.moment, key)
-
-    def _rows(self, moment: Moment) -> tuple[list[PathRow], int]:
+    def rows(self, moment: Moment) -> Rows[StageLine]:
         words, every = self.words(), moment.stages
-        stages = [stage for stage in every if _has_row(stage, words, self.room)]
-        rows = [PathRow(stage.stage.id, stage) for stage in self._ordered(stages, moment)]
+        stages = self._ordered([stage for stage in every if _has_row(stage, words, self.room)], moment)
+        rows: list[StageLine | ReadyLine] = [*stages]
         if not words and not self.sort and not self.reverse:
-            rows.insert(_place_of_program(moment, rows), PathRow(PROGRAM_ROW, line=self._program_row(moment)))
+            rows.insert(_place_of_program(moment, stages), ReadyLine(PROGRAM_ROW, self._program_row(moment)))
         for number, section in enumerate(sections(moment.selection)):
             details = [d for d in section.rows if not words or any(w in f"{d.name} {d.where}".lower() for w in words)]
             if details or (section.missing and not words):
                 headings = ((), *_headings(section, self.size.width))
-                rows += [PathRow(f"#{number}.{i}", line=heading) for i, heading in enumerate(headings)]
-                rows += [PathRow(detail.key, line=_detail_row(detail, self.size.width)) for detail in details]
-        return rows, len(every)
+                rows += [ReadyLine(f"#{number}.{i}", heading) for i, heading in enumerate(headings)]
+                rows += [ReadyLine(detail.key, _detail_row(detail, self.size.width)) for detail in details]
+        return Rows.of(rows, lambda row: row.stage.id, len(every))
+
+    def row_title(self, key: str) -> str:
+        return _title(self.moment, key)
 
     def _ordered(self, stages: list[StageLine], moment: Moment) -> list[StageLine]:
         """Return the stages in the chosen order; else those that lost something in five minutes, then the path."""
@@ -251,10 +233,10 @@ def _has_row(stage_line: StageLine, words: Sequence[str], room: int) -> bool:
     return own or room >= ALL_STAGES_FROM or bool(stage_line.since_start)
 
 
-def _place_of_program(moment: Moment, rows: Sequence[PathRow]) -> int:
+def _place_of_program(moment: Moment, stages: Sequence[StageLine]) -> int:
     """Return the index at which the program counts: before the first stage behind it."""
     next_stage = "ip_header" if moment.interface.rx.hook.hook in ("tcx", "clsact") else "xdp_exceptions"
-    return next((i for i, row in enumerate(rows) if row.key == next_stage), 0)
+    return next((i for i, each in enumerate(stages) if each.stage.id == next_stage), 0)
 
 
 def _counted_by_programs(moment: Moment) -> bool:

@@ -1,65 +1,31 @@
-"""The base of every region of the screen: a widget that draws lines, and repaints only the cells that changed."""
+"""The base of every region of the screen: it draws the lines of a moment."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from rich.segment import Segment
-from textual import events, getters
-from textual.geometry import Region as Cells
-from textual.strip import Strip
+from textual import events
 from textual.widget import Widget
 
 from bpftop.tui.messages import ActionRequested
 from bpftop.tui.moment import Moment
-from bpftop.tui.role_styles import RoleStyles
-from bpftop.tui.seams import CellWidget
-from bpftop.tui.terminal_diff import Piece
-from bpftop.tui.themed_app import ThemedApp
-from bpftop.tui.themes import ROLES
-from bpftop.tui.widgets.line import Line, Span, clean, fit, is_one_cell, shortened, text
+from bpftop.tui.widgets.canvas import Canvas
+from bpftop.tui.widgets.line import Line
 
-_ROLE_CHARACTERS = {
-    f"{role}{suffix}": chr(33 + i) for i, (role, suffix) in enumerate((r, s) for s in ("", "!", "~") for r in ROLES)
-}
-"""Role -> a character of its own, so that the roles of two lines are compared as strings."""
 LEAST_WIDTH = 20
 """Narrower regions exist only between two sizes of a terminal that is being resized. They are not drawn."""
-MERGE_GAP = 8
-"""Unchanged cells that are rewritten rather than skipped: moving the cursor takes 6 to 8 bytes."""
 
 
-class UncutStrip(Strip):
-    """A strip that returns itself when all of it is requested.
-
-    Textual's Strip then stores itself in its own cache. Only the garbage collector frees such a cycle, one per line and
-    tick.
-    """
-
-    def divide(self, cuts: Iterable[int]) -> Sequence[Strip]:
-        positions = list(cuts)
-        return [self] if positions == [self.cell_length] else super().divide(positions)
-
-
-class Region(CellWidget):
+class Region(Canvas):
     """Draws the lines of a moment. Between two moments, only the spans that differ are painted.
 
     A click on a span with an action does the action.
     """
 
-    ALLOW_SELECT = False
-    app = getters.app(ThemedApp)
-
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.moment: Moment | None = None
-        self.lines: list[Line] = []
-        """The lines on the screen, of the region's width."""
-        self._drawn: list[Line] = []
         self._drawn_from: object = None
-        self._fitted_to = (0, 0)
-        self._strips: dict[int, Strip] = {}
-        self._role_styles: RoleStyles | None = None
 
     def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
         """Return the lines of a moment; further lines are empty, longer ones are cut at a word.
@@ -93,135 +59,10 @@ class Region(CellWidget):
             if depends_on is None or self._drawn_from != (depends_on, width, height):
                 self._drawn_from = (depends_on, width, height)
                 with self.moment.lock:
-                    self._paint(self.draw(self.moment, width, height))
-
-    def on_resize(self) -> None:
-        self.redraw()
-
-    def on_show(self) -> None:
-        self.redraw()
+                    self.paint(self.draw(self.moment, width, height))
 
     def on_click(self, event: events.Click) -> None:
         action = self.span_at(event.x, event.y).action
         if action:
             event.stop()
             self.post_message(ActionRequested(action))
-
-    def span_at(self, x: int, y: int) -> Span:
-        """Return the span that covers a cell."""
-        for span in self.lines[y] if 0 <= y < len(self.lines) else ():
-            x -= len(span.text)
-            if x < 0:
-                return span
-        return Span("")
-
-    def _paint(self, lines: Sequence[Line]) -> None:
-        """Take over the lines, cropped and padded to the size of the region, and request a repaint of what changed."""
-        width, height = self.size
-        drawn = [lines[y] if y < len(lines) else () for y in range(height)]
-        if self._fitted_to != (width, height):
-            self._fitted_to, self._drawn = (width, height), drawn
-            self.lines = [_fitted(spans, width) for spans in drawn]
-            self._strips.clear()
-            self.refresh()
-            return
-        cells = []
-        for y, (drawn_before, drawn_now) in enumerate(zip(self._drawn, drawn, strict=True)):
-            if drawn_before is not drawn_now and drawn_before != drawn_now:
-                before, after = self.lines[y], _fitted(drawn_now, width)
-                self.lines[y] = after
-                self._strips.pop(y, None)
-                cells += [Cells(x, y, end - x, 1) for x, end in changed_spans(before, after)]
-        self._drawn = drawn
-        if cells:
-            self.app.repaint(self, cells)
-
-    def render_lines(self, crop: Cells) -> list[Strip]:
-        """Return the strips without Textual's borders and filters, which regions do not use."""
-        width = self.size.width
-        strips = [
-            strip if strip.cell_length == width else strip.adjust_cell_length(width)
-            for strip in map(self.render_line, crop.line_range)
-        ]
-        return strips if crop.column_span == (0, width) else [strip.crop(*crop.column_span) for strip in strips]
-
-    def render_line(self, y: int) -> Strip:
-        if self._role_styles is not self.app.role_styles:
-            self._role_styles = self.app.role_styles
-            self._strips.clear()
-        strip = self._strips.get(y)
-        if strip is None:
-            spans: Line = self.lines[y] if y < len(self.lines) else (Span(" " * self.size.width),)
-            style = self._role_styles.style
-            segments = [Segment(part, style(role)) for part, role, _ in spans]
-            strip = self._strips[y] = UncutStrip(segments, sum(len(part) for part, _, _ in spans))
-        return strip
-
-    def pieces(self, y: int, first: int, end: int) -> list[Piece]:
-        style, x = self.app.role_styles.style, 0
-        found: list[Piece] = []
-        for part, role, _ in self.lines[y]:
-            stop = x + len(part)
-            if stop > first:
-                found.append((part[max(0, first - x) : end - x], style(role)))
-                if stop >= end:
-                    break
-            x = stop
-        return found
-
-    def text(self) -> str:
-        """Return the lines as plain text."""
-        return "\n".join(text(line).rstrip() for line in self.lines)
-
-
-def _fitted(spans: Line, width: int) -> Line:
-    """Return a line of exactly ``width`` cells; a longer one is cut at a word."""
-    whole = text(spans)
-    if len(whole) <= width and whole.isascii() and whole.isprintable():  # nearly all lines
-        return spans if len(whole) == width else (*spans, Span(" " * (width - len(whole))))
-    return _cleaned(fit(shortened(spans, width), width))
-
-
-def _cleaned(spans: Line) -> Line:
-    """Return the line with every character one visible cell: names come from outside."""
-    whole = text(spans)
-    if whole.isprintable() if whole.isascii() else all(map(is_one_cell, set(whole))):
-        return spans
-    return tuple(span._replace(text=clean(span.text)) for span in spans)
-
-
-def changed_spans(before: Line, after: Line) -> list[tuple[int, int]]:
-    """Return (begin, end) of the spans of cells that differ between two lines of equal length."""
-    changed: list[int] = []
-    x = 0
-    if len(before) == len(after):
-        for (old, old_role, _), (new, role, _) in zip(before, after, strict=True):
-            size = len(old)
-            if size != len(new) or old_role != role:
-                break
-            if old != new:
-                changed += [x + i for i, (a, b) in enumerate(zip(old, new, strict=True)) if a != b]
-            x += size
-        else:  # as in a table: only its cells have changed
-            return _merged(changed)
-    old_line, new_line = _characters_and_roles(before), _characters_and_roles(after)
-    changed = [i for i, (a, b) in enumerate(zip(old_line[0], new_line[0], strict=True)) if a != b]
-    if old_line[1] != new_line[1]:
-        changed_roles = (i for i, (a, b) in enumerate(zip(old_line[1], new_line[1], strict=True)) if a != b)
-        changed = sorted({*changed, *changed_roles})
-    return _merged(changed)
-
-
-def _merged(changed: Iterable[int]) -> list[tuple[int, int]]:
-    """Return the spans of changed cells, with the small gaps between them."""
-    spans: list[tuple[int, int]] = []
-    for x in changed:
-        if spans and x - spans[-1][1] <= MERGE_GAP:
-            spans[-1] = (spans[-1][0], x + 1)
-        else:
-            spans.append((x, x + 1))
-    return spans
-
-
-def _characters_and_roles(line: Line) -> tuple[str, str]:
-    return text(line), "".join([_ROLE_CHARACTERS[span.role] * len(span.text) for span in line])

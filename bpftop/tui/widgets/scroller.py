@@ -12,7 +12,7 @@ from textual import events
 
 from bpftop.tui.bindings import bindings
 from bpftop.tui.moment import Moment
-from bpftop.tui.widgets.line import Line, Span, fit, wrapped
+from bpftop.tui.widgets.line import Line, Span, fit
 from bpftop.tui.widgets.region import Region
 
 WHEEL_LINES = 3
@@ -103,14 +103,3 @@ class TextPanel(Scroller):
         lines = self.text_lines(moment, width - 2)
         self.clamp_top(len(lines))
         return self.with_bar(lines[self.top : self.top + self.room], width)
-
-
-class Sentences(Region):
-    """Shows a sentence in as many lines as it needs."""
-
-    def sentence(self, moment: Moment) -> str:
-        """Return the sentence."""
-        raise NotImplementedError
-
-    def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
-        return wrapped(self.sentence(moment), "notice", min(width, 100))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, ClassVar, Generic
 
-from textual import events
+from textual import events, getters
 from textual.message import Message
 
 from bpftop.render.columns import Column, RowT, clipped, fitting, marked
 from bpftop.tui.bindings import bindings
 from bpftop.tui.moment import Moment
+from bpftop.tui.prompting_app import PromptingApp
 from bpftop.tui.widgets.line import Line, Span, clean, line, shortened, text, wrapped
 from bpftop.tui.widgets.scroller import Scroller
 
@@ -21,23 +22,41 @@ FALLING, RISING = "▼", "▲"
 
 
 @dataclass(frozen=True)
+class ReadyLine:
+    """A line among the rows that has no cells. With a key that begins with ``#`` it cannot be selected: a heading."""
+
+    key: str
+    line: Line
+
+
+@dataclass(frozen=True)
 class Rows(Generic[RowT]):
     """The rows of a table in the order of the screen.
 
-    ``build`` returns the rows of some keys: 512 CPUs have keys, and only the rows on the screen are built. A row whose
-    key begins with ``#`` is a heading and cannot be selected.
+    ``build`` returns the rows of some keys: 512 CPUs have keys, and only the rows on the screen are built. The keys of
+    ``ready`` have lines in place of rows.
     """
 
     keys: Sequence[str]
     build: Callable[[Sequence[str]], Iterable[RowT]]
     unfiltered: int = 0
     """Number of rows without the filter."""
+    ready: Mapping[str, Line] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, rows: Sequence[RowT], key: Callable[[RowT], str], unfiltered: int = 0) -> Rows[RowT]:
+    def of(cls, rows: Sequence[RowT | ReadyLine], key: Callable[[RowT], str], unfiltered: int = 0) -> Rows[RowT]:
         """Return rows that are built already."""
-        by_key = {key(row): row for row in rows}
-        return cls(list(by_key), lambda keys: [by_key[each] for each in keys], unfiltered or len(by_key))
+        by_key: dict[str, RowT] = {}
+        ready: dict[str, Line] = {}
+        keys: dict[str, None] = {}
+        for row in rows:
+            if isinstance(row, ReadyLine):
+                ready[row.key] = row.line
+                keys[row.key] = None
+            else:
+                by_key[key(row)] = row
+                keys[key(row)] = None
+        return cls(list(keys), lambda wanted: [by_key[each] for each in wanted], unfiltered or len(keys), ready)
 
 
 class Table(Scroller, Generic[RowT]):
@@ -48,6 +67,7 @@ class Table(Scroller, Generic[RowT]):
     """
 
     BINDINGS = bindings("sort", "reverse", "choose", "filter")
+    app = getters.app(PromptingApp)
     columns_are_chosen: ClassVar[bool] = True
     """True for the table of a pane whose columns a person may choose: COLUMN_TABLES."""
 
@@ -106,8 +126,7 @@ class Table(Scroller, Generic[RowT]):
         columns = self.fitting_columns(moment, width)
         titles = tuple(Span(self._title(column, cells), "title") for column, cells in columns)
         on_screen = rows.keys[self.top : self.top + self.room]
-        built = rows.build(on_screen)
-        lines = [self._row(row, columns, key) for key, row in zip(on_screen, built, strict=True)]
+        lines = self._lines(rows, on_screen, columns)
         if not lines:
             empty = f"no row matches {self.filter}" if self.filter and rows.unfiltered else self.empty(moment)
             lines = wrapped(empty, "muted", min(width, 100))
@@ -129,8 +148,8 @@ class Table(Scroller, Generic[RowT]):
                 return ""
             columns = self.fitting_columns(moment, max(width, self.size.width))
             titles = "".join(self._title(column, cells) for column, cells in columns)
-            (row,) = rows.build([key])
-            return f"{titles.rstrip()}\n{text(self._row(row, columns, '')).rstrip()}"
+            (spans,) = self._lines(rows, [key], columns, mark=False)
+            return f"{titles.rstrip()}\n{text(spans).rstrip()}"
 
     def ordered(self, rows: Sequence[RowT], moment: Moment) -> list[RowT]:
         """Return the rows in order: numbers fall, names rise, unknown values come last."""
@@ -299,9 +318,15 @@ class Table(Scroller, Generic[RowT]):
             for column, width in columns
         )
 
-    def _row(self, row: RowT, columns: Sequence[tuple[Column[RowT], int]], key: str) -> Line:
-        spans = self.row_spans(row, columns)
-        return selected(spans) if key and key == self.cursor else spans
+    def _lines(
+        self, rows: Rows[RowT], keys: Sequence[str], columns: Sequence[tuple[Column[RowT], int]], *, mark: bool = True
+    ) -> list[Line]:
+        """Return the lines of some rows; ``mark``: the row with the cursor is marked."""
+        with_cells = [key for key in keys if key not in rows.ready]
+        built = rows.build(with_cells)
+        spans = {key: self.row_spans(row, columns) for key, row in zip(with_cells, built, strict=True)}
+        lines = [spans[key] if key in spans else rows.ready[key] for key in keys]
+        return [selected(each) if mark and key == self.cursor else each for key, each in zip(keys, lines, strict=True)]
 
 
 @lru_cache(maxsize=64)
