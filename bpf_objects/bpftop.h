@@ -84,6 +84,7 @@ struct counter_row {
 
 #define FLOW_WAYS 8
 #define FLOW_BUCKETS_MAX 4096
+#define FLOW_MIX 0x9e3779b97f4a7c15ull /* of the hash of a flow: 2^64 divided by the golden ratio */
 
 /* The 5-tuple of a flow. Addresses and ports are in network byte order, IPv4 as ::ffff:a.b.c.d (RFC 4291); ports are
  * 0 where none was read: later fragments, and all protocols but TCP and UDP. */

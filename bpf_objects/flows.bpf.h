@@ -36,18 +36,23 @@ _Static_assert(sizeof(struct flow_key) == 5 * sizeof(__u64), "the hash has two s
 /* Two 32-bit halves of a word, each with a secret of its own: multilinear hashing (Lemire, Kaser 2014), of which two
  * keys have the same highest bits no more often than by chance, whoever chooses the keys. (A sum of word times secret
  * is cheaper, but the last byte of an address stands in the highest bits of its word: 64 516 flows between two /24 had
- * 256 different hashes.) */
+ * 256 different hashes.)
+ *
+ * Of three keys that holds no longer: flows between neighbouring addresses have hashes at equal distances, and with
+ * some secrets many of those fall into one bucket. So the lower half is mixed with the higher one, and the higher one
+ * with all of it: a bijection, and no longer linear. Of 40 000 tables of the flows between 40 and 40 neighbours, 119
+ * lost flows without it, and none with it. */
 #define HALVES(word, first, second) (((__u32)(word) + (first)) * (((word) >> 32) + (second)))
 
 /* Never 0, which marks a free place. */
 static __always_inline __u64 flow_hash(const struct flow_key *flow)
 {
 	const __u64 *words = (const void *)flow;
+	__u64 hash = HALVES(words[0], flow_secret_0, flow_secret_1) + HALVES(words[1], flow_secret_2, flow_secret_3) +
+		     HALVES(words[2], flow_secret_4, flow_secret_5) + HALVES(words[3], flow_secret_6, flow_secret_7) +
+		     HALVES(words[4], flow_secret_8, flow_secret_9);
 
-	return (HALVES(words[0], flow_secret_0, flow_secret_1) + HALVES(words[1], flow_secret_2, flow_secret_3) +
-		HALVES(words[2], flow_secret_4, flow_secret_5) + HALVES(words[3], flow_secret_6, flow_secret_7) +
-		HALVES(words[4], flow_secret_8, flow_secret_9)) |
-	       1;
+	return (hash ^ hash >> 32) * FLOW_MIX | 1;
 }
 
 /* Index of a way, of which the verifier knows only its range: it follows what comes next once and not once for each

@@ -60,7 +60,7 @@ static uint64_t key_hash(const struct bpftop_flow_table *table, const struct flo
 
 	for (size_t i = 0; i < FLOW_KEY_WORDS; i++)
 		hash += ((uint32_t)words[i] + table->secrets[2 * i]) * ((words[i] >> 32) + table->secrets[2 * i + 1]);
-	return hash | 1;
+	return (hash ^ hash >> 32) * FLOW_MIX | 1;
 }
 
 /* Empty the hash table and size it for twice `entries`. */
