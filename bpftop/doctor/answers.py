@@ -20,9 +20,7 @@ Count = TypeVar("Count")
 Answer = Literal["yes", "no", "unknown", "n/a"]
 """n/a: the question does not apply here, which is no fault."""
 
-NOT_NOW = frozenset(
-    {errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC}
-)
+NOT_NOW = frozenset({errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC})
 """Refusals that depend on the moment: they say nothing about the kernel."""
 
 
