@@ -68,6 +68,8 @@ def read_limited(descriptor: int, limit: int) -> bytes:
     """Return the content of an open file of at most ``limit`` bytes. Raises OSError, Refused."""
     with open(descriptor, "rb", closefd=False) as file:
         content = file.read(limit + 1)
+    if content is None:  # a file of /proc that would wait for something to read
+        raise Refused("nothing can be read now")
     if len(content) > limit:
         raise Refused(f"larger than {limit >> 20} MiB" if limit >> 20 else f"larger than {limit >> 10} KiB")
     return content

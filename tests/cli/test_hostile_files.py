@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from bpftop.config.untrusted_file import Refused, parse_json, read_bytes
+from bpftop.config.untrusted_file import Refused, parse_json, read_bytes, read_limited
 from bpftop.errors import BpftopError, UsageError
 from bpftop.measure import run_store
 from bpftop.store import hostile_file
@@ -164,6 +164,15 @@ def test_a_fifo_is_refused(tmp_path: Path, words: tuple[str, ...]) -> None:
     path = tmp_path / "fifo"
     os.mkfifo(path)
     assert_refused(run(*(word.format(path) for word in words)), path)
+
+
+def test_a_file_that_has_nothing_to_read_now() -> None:
+    """A non-blocking pipe answers as /proc/kmsg does, which is a regular file."""
+    end, other_end = os.pipe2(os.O_NONBLOCK)
+    with pytest.raises(Refused, match="nothing can be read now"):
+        read_limited(end, 1 << 20)
+    os.close(end)
+    os.close(other_end)
 
 
 @pytest.mark.parametrize(
