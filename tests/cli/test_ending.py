@@ -45,6 +45,18 @@ def test_a_signal_ends_watch(number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("number", ENDING)
+@pytest.mark.parametrize("end", [("--until-finding",), ("--count", "900"), ("--duration", "900")])
+def test_a_signal_before_the_end_of_watch_is_its_code(end: tuple[str, ...], number: signal.Signals) -> None:
+    """A script must not take the end by a signal for "nothing was found"."""
+    with started("watch", *WATCH_NONE, "-i", "0.1", *end) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("time")
+        process.send_signal(number)
+        process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 128 + number
+
+
+@pytest.mark.parametrize("number", ENDING)
 @pytest.mark.parametrize("words", [("watch", "lo"), ("snapshot", "lo")])
 def test_a_signal_at_any_moment_of_the_start_is_quiet(words: tuple[str, ...], number: signal.Signals) -> None:
     for delay_ms in range(0, 120, 15):

@@ -52,15 +52,18 @@ def run(arguments: argparse.Namespace) -> int:
         return _screen(arguments)
     arguments.format = arguments.format or "table"
     settings = settings_of(arguments)
+    ended: Ended | None = None
     with watching(arguments, settings) as fleet, document_output(arguments, FLEET[arguments.format]) as output:
         when_closed(output, fleet.close)
         try:
             for text in _texts(arguments, fleet, settings.interval_s):
                 output.write(text)
-        except Ended:  # the normal end
-            pass
+        except Ended as signal:
+            ended = signal
         if not any(state.snapshot for state in fleet.states()):
             raise BpftopError("no host could be watched; the reason of each host is in its row")
+    if ended is not None and arguments.count is not None:
+        raise ended
     return 0
 
 

@@ -56,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"--duration {arguments.duration:g} is shorter than the interval ({settings.interval_s:g} s), so "
             "nothing would be written; make it longer, or the interval shorter with -i"
         )
+    ended: Ended | None = None
     with (
         document_output(arguments, TICK.get(arguments.format)) as output,
         live_session(arguments, settings) as (samples, source),
@@ -67,8 +68,12 @@ def run(arguments: argparse.Namespace) -> int:
                 output.write(text)
                 if until_finding is not None and _raised(analyzer, until_finding):
                     break
-        except Ended:  # the normal end
-            pass
+        except Ended as signal:  # raised again once the output is complete
+            ended = signal
+    if ended is not None:
+        if (until_finding, arguments.count, arguments.duration) == (None, None, None):
+            return 0  # the normal end
+        raise ended
     diagnosed = None if until_finding is None else diagnosed_by(analyzer, rules)
     return 0 if diagnosed is None else exit_code(diagnosed)
 
