@@ -296,13 +296,34 @@ def test_without_privilege_the_user_is_known(lab: Lab) -> None:
         script = (
             "import os, encodings.idna; from tests.bpf.test_flow_names import FlowNames, named\n"
             "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-            f"print(named(FlowNames(), ('{FAR}', '{NEAR}', 5, {PORT}, 6)))"
+            f"names = FlowNames(); print(named(names, ('{FAR}', '{NEAR}', 5, {PORT}, 6)))\n"
+            "print(names.incomplete)"
         )
         done = subprocess.run(
             [sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[2]
         )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == f"[(('', 0, '{ME}', '', ''), (1, None, None, None, None, None, None))]"
+    row, why = done.stdout.splitlines()
+    assert row == f"[(('', 0, '{ME}', '', ''), (1, None, None, None, None, None, None))]"
+    assert why == "some processes are not known: that takes CAP_SYS_PTRACE: run it with sudo"
+
+
+def test_root_without_ptrace_is_told_so(lab: Lab) -> None:
+    """Root may list /proc/PID/fd without CAP_SYS_PTRACE, and read no link in it."""
+    with socket.create_server((NEAR, PORT)):
+        script = (
+            "import encodings.idna; from tests.bpf.test_flow_names import FlowNames, named\n"
+            f"names = FlowNames(); print(named(names, ('{FAR}', '{NEAR}', 5, {PORT}, 6))[0][0])\n"
+            "print(names.incomplete)"
+        )
+        without = ("setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace")
+        done = subprocess.run(
+            [*without, sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[2]
+        )
+    assert done.returncode == 0, done.stderr
+    row, why = done.stdout.splitlines()
+    assert row == f"('', 0, '{ME}', '', '')"
+    assert why == "some processes are not known: that takes CAP_SYS_PTRACE: give it to this container or service"
 
 
 def test_a_socket_that_is_gone_is_none(lab: Lab) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
+
 import pytest
 
+from bpftop.export.flows.flows_document import flows_csv, flows_markdown, flows_table
+from bpftop.fields import replace
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.sample import DIRECTIONS, Interface, Key, Reading, reading_key
 from bpftop.model.snapshot import Snapshot
 from bpftop.render.flows.flow_pairs import NO_CONTAINER, PAIR_GROUPS, FlowPair, PairBy
-from bpftop.render.flows.flow_readings import UNKNOWN_PROCESS
+from bpftop.render.flows.flow_readings import UNKNOWN_PROCESS, FlowOwner
 from bpftop.render.flows.flow_top import REST, flow_top
 from tests.samples import SECOND_NS, interface, packed, sample
 
@@ -100,7 +105,7 @@ def test_shares_add_up(by: PairBy, most: int, counted: int) -> None:
     ("by", "names"),
     [
         ("address", ["203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.4"]),
-        ("port", ["TCP 443", "UDP 40000", "GRE"]),
+        ("port", ["TCP 443", "GRE", "UDP 53"]),
         ("process", ["nginx[812]", "resolve[90]", UNKNOWN_PROCESS]),
         ("container", ["docker 0123456789ab", NO_CONTAINER]),
     ],
@@ -117,6 +122,42 @@ def test_the_port_is_that_of_the_service() -> None:
     """A client's own port is chosen at random; without a listening socket the lower port is the service's."""
     assert FlowPair("", local=("a", 40000), remote=("b", 53)).service_port == 53
     assert FlowPair("", local=("a", 443), remote=("b", 40000)).service_port == 443
+
+
+def test_an_unconnected_client_offers_no_service() -> None:
+    """A UDP socket that was never connected takes packets of anybody, a resolver's or QUIC client's too."""
+    owner = FlowOwner("resolve", 90, "root", "", "", is_listening=True)
+
+    def offers(protocol: str, local: int, remote: int) -> tuple[bool, int]:
+        pair = FlowPair("", local=("a", local), remote=("b", remote), protocol=protocol, owner=owner)
+        return pair.is_offered_here, pair.service_port
+
+    assert offers("UDP", 40000, 53) == (False, 53)
+    assert offers("UDP", 53, 40000) == (True, 53)
+    assert offers("UDP", 51820, 51821) == (True, 51820)
+    assert offers("UDP", 51820, 40000) == (True, 51820)
+    assert offers("UDP", 5353, 53) == (True, 5353)
+    assert offers("TCP", 40000, 53) == (True, 40000)
+
+
+def test_a_group_by_process_is_that_process() -> None:
+    shot = moment()
+    (first, *_) = flow_top(shot, shot.interfaces[0], "process", 10).rows
+    assert first.owner == FlowOwner("nginx", 812, "www-data", "docker 0123456789ab", "", is_listening=False)
+    (row, *_) = csv.DictReader(io.StringIO(flows_csv(shot, "process", 10)))
+    assert (row["process"], row["pid"], row["user"], row["service"]) == (
+        "nginx", "812", "www-data", "docker 0123456789ab",
+    )  # fmt: skip
+    line = flows_table(shot, "process", 10).splitlines()[2]
+    assert line.endswith("nginx[812]".ljust(47) + " www-data, docker…")
+
+
+def test_a_missing_privilege_is_one_line() -> None:
+    why = "some processes are not known: that takes CAP_SYS_PTRACE: run it with sudo"
+    shot = replace(moment(), unavailable={f"flow_sockets/eth0/{direction}": why for direction in DIRECTIONS})
+    assert flows_table(shot, "flow", 10).splitlines()[-1] == f"unavailable: flow_sockets/eth0/rx: {why}"
+    for text in (flows_table(shot, "flow", 10), flows_markdown(shot, "flow", 10)):
+        assert text.count("that takes CAP") == 1
 
 
 def test_the_sentence_names_port_share_and_process() -> None:

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from bpftop.model.sample import Interface
 from bpftop.tui.panes.flows import FlowsTable
 from tests.tui.conftest import Same, Stage, perform, until
-from tests.tui.fake_source import interface
+from tests.tui.fake_source import UNAVAILABLE, interface
 from tests.waiting import LIMIT_S
 
 SIZES = [(80, 24), (100, 30), (160, 50)]
@@ -133,12 +133,31 @@ def test_enter_shows_a_flow_whole_and_esc_goes_back() -> None:
         await stage.press("j", "j", "j", "j", "enter")
         assert "2001:db8:85a3:1234:5678:8a2e:370:7334" in stage.text()
         assert "Flows › " in stage.line(0)
+        told = {  # of the kernel's socket: the owner and what TCP knows
+            "process": "nginx[812] docker 0123456789ab", "RTT ms": "12", "resent": "3", "user": "www-data",
+            "limited by": "application", "min RTT": "8.10", "delivers": "8.00 M", "cwnd": "10", "resent all": "213",
+            "lost": "0",
+        }  # fmt: skip
+        for title, cell in told.items():
+            assert stage.row(f"{title} ").removeprefix(title).strip().startswith(cell)
         assert stage.line(-1).startswith("esc back")
         await stage.press("escape")
         assert "◂" in stage.text()
         assert "›" not in stage.line(0)
 
     perform(scenario, size=(120, 40))
+
+
+def test_why_processes_are_not_known_stands_above_the_flows(monkeypatch: pytest.MonkeyPatch) -> None:
+    why = "some processes are not known: that takes CAP_SYS_PTRACE: run it with sudo"
+    monkeypatch.setitem(UNAVAILABLE, "flow_sockets/eth0/rx", why)
+
+    async def scenario(stage: Stage) -> None:
+        await stage.press("4")
+        await stage.tick()
+        assert why in stage.text()
+
+    perform(scenario, size=(160, 50))
 
 
 def test_enter_on_a_protocol_shows_its_flows_and_esc_goes_back() -> None:

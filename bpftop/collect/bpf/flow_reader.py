@@ -121,6 +121,7 @@ class FlowReader:
         try:
             named = self._names.readings(label, counter.direction, table_read.readings)
             table_read.readings = {**table_read.readings, **named}
+            table_read.unnamed = self._names.incomplete
         except BpftopError as error:
             table_read.unnamed = str(error)
         with self._changed:

@@ -13,6 +13,7 @@ from bpftop.collect.sockets.socket_processes import SocketHolder, SocketProcesse
 from bpftop.fields import frozen, replace
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.socket_lookup import FoundSocket, TcpFacts
+from bpftop.kernel.privileges import Privileges, missing_remedy
 from bpftop.model.families import APPLICATION, NETWORK, RECEIVE_WINDOW, SEND_BUFFER
 from bpftop.model.protocols import TCP, UDP
 from bpftop.model.sample import Direction, Key, Reading, reading_key
@@ -41,9 +42,12 @@ class FlowNames:
         self._retransmits: dict[str, Reading] = {}
         self._tcp: dict[_Flow, TcpFacts] = {}
         self._user_name = cache(user_name)
+        self.incomplete: str | None = None
+        """Why a socket of the last readings has no process, where a privilege is missing."""
 
     def readings(self, label: str, direction: Direction, readings: Mapping[str, Reading]) -> dict[str, Reading]:
         """Return flow_sockets and flow_retransmits for the flows among ``readings``. Raises BpftopError."""
+        self.incomplete = None
         flows = readings.get(reading_key("flows", label, direction))
         if flows is None:
             return {}
@@ -72,7 +76,10 @@ class FlowNames:
                 located = self._namespaces.find(protocol, local, remote, 0)
                 if located is not None:
                     found[key] = _Named(*located)
-        holders = self._processes.holders({named.socket.inode for named in found.values()})
+        inodes = {named.socket.inode for named in found.values() if named.socket.inode}
+        holders = self._processes.holders(inodes)
+        is_hidden = self._processes.is_refused and not inodes <= holders.keys()
+        self.incomplete = _why_hidden() if is_hidden else None
         return {key: replace(named, holder=holders.get(named.socket.inode)) for key, named in found.items()}
 
     def _made(
@@ -149,6 +156,12 @@ def limit_of(tcp: TcpFacts, before: TcpFacts | None) -> int | None:
     if buffer > _HALF * busy:
         return SEND_BUFFER
     return APPLICATION if tcp.is_application_limited else NETWORK
+
+
+def _why_hidden() -> str:
+    missing = Privileges.read().missing(("CAP_SYS_PTRACE",))
+    remedy = f"that {missing_remedy(missing)}" if missing else "the kernel refuses /proc/PID/fd (EACCES)"
+    return f"some processes are not known: {remedy}"
 
 
 def user_name(uid: int) -> str:

@@ -46,6 +46,8 @@ class SocketProcesses:
         self._rest_until_ns = self._full_at_ns = 0
         self.network_namespaces: dict[int, int] = {}
         """Inode of a network namespace -> a process in it, as of the last walks."""
+        self.is_refused = False
+        """In the last walk the kernel refused the files of a process."""
 
     def holders(self, inodes: Collection[int]) -> dict[int, SocketHolder]:
         """Return inode -> holder, for the sockets whose process is known; the lowest pid but 1 of several."""
@@ -69,6 +71,7 @@ class SocketProcesses:
         gone = self._sizes.keys() - set(pids)
         for pid in gone:
             self._forget(pid)
+        self.is_refused = False
         for pid in sorted(
             pids, reverse=True
         ):  # the lowest pid is written last; process 1 holds those it starts others with
@@ -77,14 +80,17 @@ class SocketProcesses:
                 size = os.stat(folder).st_size
                 if is_full or pid not in self._sizes or size != self._sizes[pid]:
                     self._read(pid, folder, size)
-            except OSError:  # the process ended, or belongs to another user
+            except PermissionError:  # the process of another user
+                self.is_refused = True
+                self._forget(pid)
+            except OSError:  # the process ended
                 self._forget(pid)
 
     def _read(self, pid: int, folder: str, size: int) -> None:
         self._forget(pid)
         inodes = []
         for number in os.listdir(folder):
-            with contextlib.suppress(OSError):  # closed meanwhile
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
                 target = os.readlink(f"{folder}/{number}")
                 if target.startswith(_SOCKET):
                     inodes.append(int(target[len(_SOCKET) : -1]))

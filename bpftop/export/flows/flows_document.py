@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from bpftop.export.csv_writing import csv_lines
@@ -31,10 +31,18 @@ SCHEMA: Final = "bpftop.flows/1"
 CSV_COLUMNS = (
     "taken_at", "interface", "row", "name", "protocol", "local_address", "local_port", "remote_address", "remote_port",
     "flows", "share", "rx_bits_per_sec", "tx_bits_per_sec", "rx_packets_per_sec", "tx_packets_per_sec", "rx_bytes",
-    "tx_bytes", "age_s", "process", "pid", "user", "service", "netns", "rtt_us", "retransmits",
+    "tx_bytes", "age_s", "process", "pid", "user", "service", "netns", "rtt_us", "retransmits", "min_rtt_us",
+    "retransmits_per_sec", "lost", "cwnd", "delivery_rate_bits_per_sec", "limit",
 )  # fmt: skip
 """``row``: flow, group, rest or total."""
 _NAME_WIDTH, _OWNER_WIDTH = 47, 26
+_OWNER_TITLES: Mapping[PairBy, str] = {
+    "flow": "process",
+    "address": "processes",
+    "port": "processes",
+    "process": "user",
+    "container": "processes",
+}
 _PARTS = ("flows/", "flow_sockets/")
 
 
@@ -79,8 +87,9 @@ def flows_table(snapshot: Snapshot, by: PairBy, most: int) -> str:
     lines: list[str] = []
     for label, top in _tops(snapshot, by, most):
         lines += ["", f"{escaped_text(label)}{_remark(top)}"] if lines else [f"{escaped_text(label)}{_remark(top)}"]
-        title = "flow" if by == "flow" else by
-        lines.append(f"{'RX b/s':>10} {'TX b/s':>10} {'share':>6} {'RX':>8} {'TX':>8}  {title:<{_NAME_WIDTH}} process")
+        lines.append(
+            f"{'RX b/s':>10} {'TX b/s':>10} {'share':>6} {'RX':>8} {'TX':>8}  {by:<{_NAME_WIDTH}} {_OWNER_TITLES[by]}"
+        )
         for pair in (*top.rows, top.rest, top.total):
             name = clipped(escaped_text(pair.name), _NAME_WIDTH)
             who = clipped(escaped_text(owner_words(pair)), _OWNER_WIDTH)
@@ -94,7 +103,8 @@ def flows_markdown(snapshot: Snapshot, by: PairBy, most: int) -> str:
     lines = [f"**{escaped(snapshot.host)}** {rfc3339(snapshot.wall_ns)}"]
     for label, top in _tops(snapshot, by, most):
         lines += ["", f"{escaped(label)}{escaped(_remark(top))}", ""]
-        lines += [f"| {by} | RX b/s | TX b/s | share | RX | TX | process |", "|---|---:|---:|---:|---:|---:|---|"]
+        title = _OWNER_TITLES[by]
+        lines += [f"| {by} | RX b/s | TX b/s | share | RX | TX | {title} |", "|---|---:|---:|---:|---:|---:|---|"]
         for pair in (*top.rows, top.rest, top.total):
             cells = (part.strip() for part in _numbers(pair))
             lines.append(f"| {escaped(pair.name)} | {' | '.join(cells)} | {escaped(owner_words(pair))} |")
@@ -103,11 +113,13 @@ def flows_markdown(snapshot: Snapshot, by: PairBy, most: int) -> str:
 
 
 def owner_words(pair: FlowPair) -> str:
-    """Return process, user, service and what TCP says, in words."""
+    """Return process, service and what TCP says, in words; user and service of a group that is a process."""
     owner = pair.owner
     if owner is None:
         return ", ".join(sorted(pair.owners))
-    parts = [owner.name, owner.service, "listens" if owner.is_listening else ""]
+    if not pair.protocol:
+        return ", ".join(filter(None, (owner.user, owner.service)))
+    parts = [owner.name, owner.service, "listens" if pair.is_offered_here else ""]
     if owner.rtt_us is not None:
         parts.append(f"RTT {owner.rtt_us / 1000:.1f} ms")
     if owner.retransmits:
@@ -123,9 +135,13 @@ def _tops(snapshot: Snapshot, by: PairBy, most: int) -> Iterator[tuple[str, Flow
 
 
 def _missing(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """Yield part and reason; of parts with the same reason, such as both directions, the first."""
+    reasons: dict[str, str] = {}
     for part, why in snapshot.unavailable.items():
         if part.startswith(_PARTS):
-            yield part, why
+            reasons.setdefault(why, part)
+    for why, part in reasons.items():
+        yield part, why
 
 
 def _remark(top: FlowTop) -> str:
@@ -200,11 +216,13 @@ def _csv_cells(pair: FlowPair) -> tuple[object, ...]:
         for name in ("bits_per_sec", "packets_per_sec", "bytes")
         for direction in DIRECTIONS
     ]
-    who: tuple[object, ...] = (
-        ("; ".join(sorted(pair.owners)), *[""] * 6)
-        if owner is None
-        else (owner.process, owner.pid or "", owner.user, owner.service, owner.netns, owner.rtt_us, owner.retransmits)
-    )
+    who: tuple[object, ...] = ("; ".join(sorted(pair.owners)), *[""] * 12)
+    if owner is not None:
+        who = (
+            owner.process, owner.pid or "", owner.user, owner.service, owner.netns, owner.rtt_us, owner.retransmits,
+            owner.min_rtt_us, rounded(owner.retransmits_per_sec), owner.lost, owner.cwnd,
+            owner.delivery_rate_bits_per_sec, owner.limit,
+        )  # fmt: skip
     return (
         pair.name, pair.protocol, pair.local[0], pair.local[1] or "", pair.remote[0], pair.remote[1] or "", pair.flows,
         rounded(pair.share, 6), *numbers, None if pair.age_ns is None else round(pair.age_ns / 1e9, 3), *who,

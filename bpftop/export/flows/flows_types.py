@@ -55,7 +55,7 @@ class FlowObject(TypedDict):
     local: Annotated[FlowEnd | None, "The end of this host; null for groups."]
     remote: FlowEnd | None
     age_s: Annotated[Amount | None, "Since its first packet."]
-    owner: Annotated[FlowOwnerObject | None, "null: no socket on this host, or a group."]
+    owner: Annotated[FlowOwnerObject | None, "null: no socket on this host, or a group, except of a process."]
     processes: Annotated[list[str], "Of a group: NAME[PID]."]
 
 

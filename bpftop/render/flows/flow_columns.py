@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from bpftop.model.escaping import escaped_text
 from bpftop.model.units import UNKNOWN, pct, spark
 from bpftop.render.columns import Column, clipped
-from bpftop.render.flows.flow_pairs import PairBy
+from bpftop.render.flows.flow_pairs import FlowPair, PairBy
 from bpftop.render.flows.flow_readings import FlowOwner
 from bpftop.render.flows.flow_table import TREND_CELLS, FlowRow
 
@@ -48,6 +48,11 @@ def owner_text(owner: FlowOwner | None) -> str:
     return "" if owner is None else escaped_text(" ".join(filter(None, (owner.name, owner.service))))
 
 
+def processes_text(pair: FlowPair) -> str:
+    """Return ``nginx[812], sshd[77]``, the processes of a group."""
+    return escaped_text(", ".join(sorted(pair.owners)))
+
+
 def milliseconds(time_us: float | None) -> str:
     """Format µs: ``0.12``, ``8.31``, ``120``."""
     if time_us is None:
@@ -56,6 +61,7 @@ def milliseconds(time_us: float | None) -> str:
 
 
 _FLOWS = "bpftop's flow table, which its program fills while flows are counted"
+_TCP = "the kernel's socket of the flow (sock_diag, tcp_info)"
 
 INTERFACE: Column[FlowRow] = Column(
     "interface", "Interface", "", 11, "The interface that counted the flow.",
@@ -106,10 +112,28 @@ FLOW_COLUMNS: tuple[Column[FlowRow], ...] = (
           "/proc"),
     Column("rtt", "RTT ms", "ms", 8, "Smoothed round-trip time of the TCP connection.",
           lambda r: None if r.pair.owner is None else r.pair.owner.rtt_us, form=milliseconds, rank=9,
-          source="the kernel's socket of the flow (sock_diag, tcp_info)"),
+          source=_TCP),
     Column("resent", "resent", "/s", 8, "Segments that this host sent again, per second.",
           lambda r: None if r.pair.owner is None else r.pair.owner.retransmits_per_sec, rank=10,
-          source="the kernel's socket of the flow (sock_diag, tcp_info)"),
+          source=_TCP),
+    Column("user", "user", "", 10, "Owner of the socket, which is known without any privilege.",
+          lambda r: "" if r.pair.owner is None else r.pair.owner.user,
+          lambda r, width: clipped("" if r.pair.owner is None else escaped_text(r.pair.owner.user), width), rank=11,
+          gap=2, left=True, source="the kernel's socket of the flow (sock_diag)"),
+    Column("limit", "limited by", "", 16, "What limited the connection in the last interval: the application, which "
+           "had no more to send, the receive window of the other side, the send buffer, or the network.",
+          lambda r: None if r.pair.owner is None else r.pair.owner.limit, form=lambda limit: limit or UNKNOWN, rank=12,
+          gap=2, left=True, source=_TCP),
+    Column("min_rtt", "min RTT", "ms", 8, "Smallest round-trip time of the last minutes.",
+          lambda r: None if r.pair.owner is None else r.pair.owner.min_rtt_us, form=milliseconds, rank=13, source=_TCP),
+    Column("delivery_rate", "delivers", "bits/s", 9, "The rate at which the other side last confirmed what was sent.",
+          lambda r: None if r.pair.owner is None else r.pair.owner.delivery_rate_bits_per_sec, rank=14, source=_TCP),
+    Column("cwnd", "cwnd", "segments", 7, "Congestion window: how many segments may be under way.",
+          lambda r: None if r.pair.owner is None else r.pair.owner.cwnd, rank=15, source=_TCP),
+    Column("resent_total", "resent all", "segments", 11, "Segments that this host sent again since it connected.",
+          lambda r: None if r.pair.owner is None else r.pair.owner.retransmits, rank=15, source=_TCP),
+    Column("lost", "lost", "segments", 6, "Segments that are taken for lost now.",
+          lambda r: None if r.pair.owner is None else r.pair.owner.lost, rank=15, source=_TCP),
 )  # fmt: skip
 
 _TITLES: Mapping[PairBy, str] = {
@@ -124,6 +148,11 @@ def group_columns(by: PairBy) -> tuple[Column[FlowRow], ...]:
     """Return the columns of a grouping."""
     if by == "flow":
         return FLOW_COLUMNS
+    processes: Column[FlowRow] = Column(
+        "processes", "processes", "", 26, "Processes of the group's flows on this host, as far as they are known.",
+        lambda r: processes_text(r.pair), lambda r, width: clipped(processes_text(r.pair), width), rank=7, gap=2,
+        left=True, stretch=24, look="name", source="the kernel's sockets of the flows (sock_diag), and /proc",
+    )  # fmt: skip
     return (
         Column("member", _TITLES[by], "", 30, "What the flows have in common.",
               lambda r: _order((r.pair.name, 0)), _end_text(lambda r: r.member), gap=0, left=True, stretch=24,
@@ -131,4 +160,5 @@ def group_columns(by: PairBy) -> tuple[Column[FlowRow], ...]:
         *_AMOUNTS,
         Column("flows", "flows", "number", 7, "Flows of the group among the busiest.",
               lambda r: r.pair.flows, form=str, rank=4, source=_FLOWS),
+        *(() if by == "process" else (processes,)),
     )  # fmt: skip

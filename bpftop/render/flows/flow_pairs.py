@@ -16,6 +16,9 @@ from bpftop.render.flows.flow_readings import UNKNOWN_PROCESS, FlowOwner, flow_o
 PairBy = Literal["flow", "address", "port", "process", "container"]
 PAIR_GROUPS: tuple[PairBy, ...] = ("flow", "address", "port", "process", "container")
 NO_CONTAINER = "(no container)"
+EPHEMERAL_FIRST = 32768
+"""First of the ports that Linux gives to sockets that ask for none (net.ipv4.ip_local_port_range)."""
+
 _COUNTED_BY: Mapping[tuple[Direction, PairBy], str] = {
     ("rx", "address"): "source", ("tx", "address"): "destination",
     ("rx", "port"): "destination_port", ("tx", "port"): "destination_port",
@@ -85,9 +88,20 @@ class FlowPair:
         return self.rx.bits_per_sec + self.tx.bits_per_sec
 
     @property
+    def is_offered_here(self) -> bool:
+        """Return True if a socket here offers the service.
+
+        A UDP socket that is not connected takes packets of anybody, even where it is a client's. A client's has a port
+        that the kernel chose, and sends to one that the kernel does not choose.
+        """
+        if self.owner is None or not self.owner.is_listening:
+            return False
+        return not (self.protocol == "UDP" and 0 < self.remote[1] < EPHEMERAL_FIRST <= self.local[1])
+
+    @property
     def service_port(self) -> int:
         """Return the port of the side that offers the service: where a socket listens, else the lower of the ports."""
-        if self.owner is not None and self.owner.is_listening:
+        if self.is_offered_here:
             return self.local[1]
         return min(self.local[1], self.remote[1])
 
@@ -129,7 +143,10 @@ def grouped(pairs: Iterable[FlowPair], by: PairBy) -> list[FlowPair]:
         owners = frozenset() if pair.owner is None or not pair.owner.pid else frozenset({pair.owner.name})
         group = groups.get(name)
         if group is None:
-            groups[name] = FlowPair(name, pair.rx, pair.tx, owners=owners, age_ns=pair.age_ns, ends=pair.ends)
+            holder = None if pair.owner is None or by != "process" else pair.owner.holder
+            groups[name] = FlowPair(
+                name, pair.rx, pair.tx, owner=holder, owners=owners, age_ns=pair.age_ns, ends=pair.ends
+            )
         else:
             groups[name] = replace(
                 group, rx=group.rx.plus(pair.rx), tx=group.tx.plus(pair.tx), flows=group.flows + 1,

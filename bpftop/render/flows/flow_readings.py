@@ -39,6 +39,11 @@ class FlowOwner:
         """Return ``nginx[812]``, or the user where the process is not known."""
         return f"{self.process}[{self.pid}]" if self.pid else f"a process of {self.user}"
 
+    @property
+    def holder(self) -> FlowOwner:
+        """Return the process without what is known of the one socket."""
+        return FlowOwner(self.process, self.pid, self.user, self.service, self.netns, is_listening=False)
+
 
 @frozen
 class FlowTables:

@@ -84,7 +84,7 @@ class FlowsTable(Table[FlowRow]):
         return clean(rows[0].pair.name) if rows else key
 
     def row_text(self, key: str, width: int) -> str:
-        return super().row_text(key, max(220, width))
+        return super().row_text(key, max(300, width))
 
     def visible_addresses(self) -> list[str]:
         """Return the addresses on the screen."""
@@ -115,7 +115,10 @@ class FlowSummary(Region):
             return lines
         sentence = clean(self._table.view(moment).sentence)
         none = NO_SENTENCE if tables.entries else ""
-        said = line((sentence or none, "name" if sentence else "muted"))
+        said = [Span(sentence or none, "name" if sentence else "muted")]
+        unnamed = _why(moment, "flow_sockets/")
+        if unnamed:
+            said.append(Span(f"{'  ' if said[0].text else ''}{unnamed}", "notice"))
         return [*lines, self._table_line(moment, tables, width), shortened(said, width)]
 
     def _table_line(self, moment: Moment, tables: FlowTables, width: int) -> Line:
@@ -216,11 +219,17 @@ def _thousands(number: int) -> str:
     return f"{number:,}".replace(",", " ")
 
 
+def _why(moment: Moment, parts: str) -> str:
+    """Return why parts of a kind are not known; empty if they are."""
+    reasons = (reason for part, reason in moment.snapshot.unavailable.items() if part.startswith(parts))
+    return clean(next(reasons, ""))
+
+
 def _why_none(moment: Moment) -> str:
     """Return why the snapshot has no flows."""
     if moment.without_program:
         return NO_PROGRAM
-    reasons = [reason for part, reason in moment.snapshot.unavailable.items() if part.startswith("flows/")]
-    if reasons:
-        return clean(reasons[0])
+    reason = _why(moment, "flows/")
+    if reason:
+        return reason
     return COUNTING if moment.live and moment.choices.paused is None else NOT_COUNTED
