@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bpftop.cli.live_source import live_session, print_notices
 from bpftop.config.settings import Settings
 from bpftop.errors import BpftopError
+from bpftop.model.sample import reading_key
 
 if TYPE_CHECKING:
     from bpftop.model.snapshot import Snapshot
@@ -18,20 +19,40 @@ _PATIENCE_S = 30.0
 
 
 def watched_flows(arguments: argparse.Namespace, settings: Settings) -> Snapshot:
-    """Count flows for ``--duration`` and until they have rates, and return the last snapshot. Raises BpftopError."""
+    """Count flows for ``--duration``, and return the last snapshot. Raises BpftopError.
+
+    The duration begins when every direction is counted: the programs of a busy machine take a second.
+    """
     from bpftop.model.derive import derive_snapshot
 
     with live_session(arguments, settings, flows=True) as (samples, _):
-        before, snapshot, begun_s = None, None, time.monotonic()
+        before, snapshot, begun_s, counting_s = None, None, time.monotonic(), float("inf")
         for sample in samples:
-            snapshot, before = derive_snapshot(before, sample), sample
-            over_s = time.monotonic() - begun_s - arguments.duration
-            if over_s >= 0 and (_has_rates(snapshot) or _is_hopeless(snapshot) or over_s > _PATIENCE_S):
+            snapshot, before, now_s = derive_snapshot(before, sample), sample, time.monotonic()
+            counting_s = min(counting_s, now_s) if _is_counting(snapshot) else float("inf")
+            over_s = now_s - begun_s - arguments.duration
+            if now_s - counting_s >= arguments.duration and _has_rates(snapshot):
+                break
+            if over_s >= 0 and (_is_hopeless(snapshot) or over_s > _PATIENCE_S):
                 break
     if snapshot is None or before is None:
         raise BpftopError("it ended before the first sample; try again")
     print_notices(before)
     return snapshot
+
+
+def _is_counting(snapshot: Snapshot) -> bool:
+    """Return True if each direction that a program counts has its table of flows, or a reason why not."""
+    counted = [
+        (each.label, direction)
+        for each in snapshot.interfaces
+        for direction, hook in each.interface.hooks.items()
+        if hook.hook != "none"
+    ]
+    return bool(counted) and all(
+        reading_key("flow_table", *where) in snapshot.readings or f"flows/{'/'.join(where)}" in snapshot.unavailable
+        for where in counted
+    )
 
 
 def _has_rates(snapshot: Snapshot) -> bool:

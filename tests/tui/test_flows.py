@@ -10,7 +10,8 @@ from rich.cells import cell_len
 from bpftop.model.sample import Interface
 from bpftop.tui.panes.flows import FlowsTable
 from tests.tui.conftest import Same, Stage, perform, until
-from tests.tui.fake_source import UNAVAILABLE, interface
+from tests.tui.fake_signals import UNAVAILABLE
+from tests.tui.fake_source import interface
 from tests.waiting import LIMIT_S
 
 SIZES = [(80, 24), (100, 30), (160, 50)]

@@ -43,7 +43,7 @@ class FlowNames:
         self._tcp: dict[_Flow, TcpFacts] = {}
         self._user_name = cache(user_name)
         self.incomplete: str | None = None
-        """Why a socket of the last readings has no process, where a privilege is missing."""
+        """The privilege that is missing where sockets of the last readings have no process."""
 
     def readings(self, label: str, direction: Direction, readings: Mapping[str, Reading]) -> dict[str, Reading]:
         """Return flow_sockets and flow_retransmits for the flows among ``readings``. Raises BpftopError."""

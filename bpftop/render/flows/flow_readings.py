@@ -41,7 +41,7 @@ class FlowOwner:
 
     @property
     def holder(self) -> FlowOwner:
-        """Return the process without what is known of the one socket."""
+        """Return the owner without the facts of its socket, for a group of flows."""
         return FlowOwner(self.process, self.pid, self.user, self.service, self.netns, is_listening=False)
 
 
