@@ -286,10 +286,25 @@ def _netns(text: str) -> str:
                 "CAP_SYS_PTRACE"
             ) from None
         except OSError:
-            pass
+            if _is_process(int(text)):
+                raise argparse.ArgumentTypeError(
+                    f"process {text} is hidden here: this /proc does not show it to this user (hidepid); run bpftop "
+                    "as root"
+                ) from None
     raise argparse.ArgumentTypeError(
         f"there is no network namespace and no process {text!r}; `ip netns` lists the names"
     )
+
+
+def _is_process(pid: int) -> bool:
+    """Return True if a process has this id. A signal sees processes that /proc hides."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return pid > 0
 
 
 def _interval(text: str) -> float:

@@ -306,3 +306,18 @@ def test_no_command_imports_unused_libraries() -> None:
     code = "import sys; from bpftop.cli import main; main(['--version']); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"bpftop.collect", "bpftop.kernel", "bpftop.export", "bpftop.tui", "yaml"} & set(loaded)
+
+
+@pytest.mark.root
+@pytest.mark.needs("setpriv", "unshare")
+def test_hidden_process_is_not_called_missing() -> None:
+    as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *COMMAND]
+    hiding = ["unshare", "--mount", "sh", "-ec", 'mount -t proc -o hidepid=2 proc /proc; exec "$@"', "-"]
+    words = ["watch", "lo", "--netns", str(os.getpid())]
+    done = subprocess.run(
+        [*hiding, *as_nobody, *words], capture_output=True, text=True, env=environment(), timeout=LIMIT_S
+    )
+    assert done.returncode == 2
+    assert f"process {os.getpid()} is hidden here: this /proc does not show it to this user (hidepid)" in done.stderr
+    for absent in ("0", "4194305", "99999999999999999999"):
+        assert f"there is no network namespace and no process '{absent}'" in bpftop(*words[:-1], absent).stderr

@@ -21,10 +21,11 @@ from bpftop.collect.procfs.conntrack import Conntrack
 from bpftop.collect.procfs.counter_files import Snmp6
 from bpftop.collect.procfs.missing_files import hidden_by
 from bpftop.collect.procfs.softnet import Softnet
+from bpftop.collect.procfs.sysctls import Sysctls
 from bpftop.collect.procfs.tree import Tree
 
 print(no_kernel_btf())
-for collector in (Conntrack, Snmp6, Softnet):
+for collector in (Conntrack, Snmp6, Softnet, Sysctls):
     try:
         print(*collector(Tree()).read_rows())
     except Unavailable as error:
@@ -44,8 +45,9 @@ def sentences(mounts: str) -> list[str]:
 
 
 def test_proc_of_processes_only_hides_the_sysctls() -> None:
-    _, conntrack, snmp6, *_ = sentences("mount -t proc -o subset=pid proc /proc")
+    _, conntrack, snmp6, _, sysctls, _ = sentences("mount -t proc -o subset=pid proc /proc")
     assert "is hidden here: this /proc shows processes only (subset=pid)" in conntrack
+    assert "is hidden here: this /proc shows processes only (subset=pid)" in sysctls
     assert snmp6 == "snmp6"  # below /proc/thread-self
 
 

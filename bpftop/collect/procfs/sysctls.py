@@ -45,6 +45,9 @@ SYSCTLS = (
 TRIPLES = ("net.ipv4.tcp_mem", "net.ipv4.udp_mem")
 """Limits of three numbers of pages (Documentation/networking/ip-sysctl.rst): rows NAME.low, .pressure and .max."""
 
+_EVERYWHERE = "net.core.somaxconn"
+"""A limit that every namespace has."""
+
 _PARTS = ("low", "pressure", "max")
 
 MACHINE_WIDE = ("net.core.netdev_", "net.core.dev_weight", "net.ipv4.tcp_mem.", "net.ipv4.udp_mem.",
@@ -81,7 +84,8 @@ class Sysctls(ProcCollector):
     def read_rows(self) -> Mapping[str, CounterRows]:
         rows = {**self._machine, **self.read_limits()}
         if not rows:
-            raise Unavailable(f"{self.subject}: none of {self.tree.proc}/sys/net can be read")
+            self._limits[_EVERYWHERE].read(str.strip)  # its error says whether the files are absent, hidden or unreadable
+            raise Unavailable(f"{self.subject}: none below {self.tree.proc}/sys/net is a number")
         return {"sysctls": rows}
 
 
