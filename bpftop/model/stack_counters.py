@@ -71,6 +71,7 @@ SNMP6: Mapping[str, str] = {
     "Icmp6InErrors": "ICMPv6 messages with an error",
     "Icmp6InCsumErrors": "ICMPv6 messages with a bad checksum",
     "Icmp6OutMsgs": "ICMPv6 messages sent",
+    "Icmp6OutDestUnreachs": "ICMPv6 messages sent that say that a destination cannot be reached",
     "Udp6InDatagrams": "UDP datagrams over IPv6 handed to a socket",
     "Udp6NoPorts": "UDP datagrams over IPv6 to a port without a socket",
     "Udp6InErrors": "UDP datagrams over IPv6 that could not be handed over, for all reasons",

@@ -131,7 +131,17 @@ def _drops_known(rule_input: RuleInput) -> bool:
 
 
 def _lost(rule_input: RuleInput) -> float:
-    return sum(rule_input.drops_by_interface(_DROPS).values())
+    return sum(rule_input.drops_by_interface(_DROPS).values()) + _unreachable_ipv6(rule_input)
+
+
+def _unreachable_ipv6(rule_input: RuleInput) -> float:
+    """Return packets per second to IPv6 neighbours that do not answer, by what their senders are told.
+
+    The kernel names no reason for these drops (ndisc_error_report), and sends an ICMPv6 message for each of them, to a
+    program of this host as well.
+    """
+    silent = rule_input.reading("unresolved_neighbours").keys
+    return rule_input.counts_available("Icmp6OutDestUnreachs") if any(":" in str(key[1]) for key in silent) else 0.0
 
 
 def _gateway_is_silent(rule_input: RuleInput) -> float:

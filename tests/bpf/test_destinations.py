@@ -49,6 +49,8 @@ def send(address: str, ttl: int = 64) -> None:
     with socket.socket(family, socket.SOCK_DGRAM) as sender:
         if family == socket.AF_INET:
             sender.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+        else:
+            sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
         sender.sendto(bytes(20), (address, 9))
 
 
@@ -102,13 +104,27 @@ def test_destination_of_packets_whose_ttl_ends(lab: Lab, read: Read) -> None:
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     with lab.inside(lab.far):
         lab.ip("route add 203.0.113.0/24 via 198.18.5.1")
+    only_the_ended_is_named(lab, read, "203.0.113.9", "203.0.113.8")
+
+
+def test_ipv6_destination_whose_hop_limit_ends(lab: Lab, read: Read) -> None:
+    lab.ip("-6 address add 2001:db8:5::1/64 dev v0 nodad")
+    lab.ip("-6 route add 2001:db8:9::/48 via 2001:db8:5::2")
+    Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1")
+    with lab.inside(lab.far):
+        lab.ip("-6 address add 2001:db8:5::2/64 dev v1 nodad")
+        lab.ip("-6 route add 2001:db8:9::/48 via 2001:db8:5::1")
+    only_the_ended_is_named(lab, read, "2001:db8:9::9", "2001:db8:9::8")
+
+
+def only_the_ended_is_named(lab: Lab, read: Read, ended: str, forwarded: str) -> None:
     assert read() == {}
 
     def is_named() -> bool:
         with lab.inside(lab.far):
-            send("203.0.113.9", ttl=1)
-            send("203.0.113.8", ttl=2)  # forwarded once
-        return read().get(("TTL ends", "203.0.113.9", ""), 0) > 0
+            send(ended, ttl=1)
+            send(forwarded, ttl=2)
+        return read().get(("TTL ends", ended, ""), 0) > 0
 
     until(is_named, "the destination is counted")
-    assert set(read()) == {("TTL ends", "203.0.113.9", "")}
+    assert set(read()) == {("TTL ends", ended, "")}

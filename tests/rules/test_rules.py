@@ -202,6 +202,9 @@ RAISED: list[tuple[str, str, str, Setup]] = [
     ("neighbour-unresolved", "warning", "A neighbour does not answer: 10.0.0.9 on eth0",
      lambda w: w.rate("drops", ("eth0", "NEIGH_FAILED"), "packets", 9).level(
          "unresolved_neighbours", ("eth0", "10.0.0.9", ""), since_ms=900)),
+    ("neighbour-unresolved", "warning", "A neighbour does not answer: 2001:db8::9 on eth0",
+     lambda w: w.stack(Icmp6OutDestUnreachs=9).level(
+         "unresolved_neighbours", ("eth0", "2001:db8::9", ""), since_ms=900)),
     ("connect-unanswered", "warning",
      "No answer to connection requests: 5/s SYNs sent again, most to 10.0.0.9:443 by curl[7]",
      lambda w: w.stack(TcpExtTCPSynRetrans=5, TcpActiveOpens=9).level(

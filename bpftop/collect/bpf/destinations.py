@@ -25,10 +25,18 @@ class Destinations:
     name = "destinations"
 
     def __init__(self, snmp: Snmp, snmp6: Snmp6, rejected: Callable[[str], bool]) -> None:
-        self._kinds: tuple[tuple[Sampler, Gains, Snmp | Snmp6, Callable[[], bool]], ...] = (
-            (Sampler(NO_ROUTE), Gains("IpOutNoRoutes"), snmp, partial(rejected, "4")),
-            (Sampler(NO_ROUTE_IPV6), Gains("Ip6OutNoRoutes"), snmp6, partial(rejected, "6")),
-            (Sampler(EXPIRED), Gains("IpInHdrErrors", "IpForwDatagrams"), snmp, lambda: False),
+        no_route, no_route_ipv6 = Gains("IpOutNoRoutes"), Gains("Ip6OutNoRoutes")
+        expired = Gains("IpInHdrErrors", "IpForwDatagrams")
+        expired_ipv6 = Gains("Ip6InHdrErrors", "Ip6OutForwDatagrams")
+
+        def any_expired(now_ns: int) -> bool:
+            gained = expired.per_sec(snmp.words, now_ns), expired_ipv6.per_sec(snmp6.words, now_ns)
+            return any(map(all, gained))
+
+        self._kinds: tuple[tuple[Sampler, Callable[[int], bool]], ...] = (
+            (Sampler(NO_ROUTE), lambda now_ns: any(no_route.per_sec(snmp.words, now_ns)) or rejected("4")),
+            (Sampler(NO_ROUTE_IPV6), lambda now_ns: any(no_route_ipv6.per_sec(snmp6.words, now_ns)) or rejected("6")),
+            (Sampler(EXPIRED), any_expired),
         )  # the counters are read just before at each tick
         self._builder = ReadingBuilder(self.name)
 
@@ -37,10 +45,9 @@ class Destinations:
         indexes = [interface.ifindex for interface in interfaces]
         packets: dict[Key, int] = {}
         refusals: list[Unavailable] = []
-        for sampler, gains, file, rejected in self._kinds:
-            moved = all(gains.per_sec(file.words, now_ns)) or rejected()
+        for sampler, has_moved in self._kinds:
             try:
-                packets.update(sampler.packets(moved, indexes, now_ns))
+                packets.update(sampler.packets(has_moved(now_ns), indexes, now_ns))
             except Unavailable as error:
                 refusals.append(error)
         if refusals and not packets:
@@ -49,7 +56,7 @@ class Destinations:
         return {reading_key(self.name): self._builder.reading(most_packets(packets), read_ns, read_ns - now_ns)}
 
     def close(self) -> None:
-        for sampler, *_ in self._kinds:
+        for sampler, _ in self._kinds:
             sampler.close()
 
 

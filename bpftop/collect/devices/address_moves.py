@@ -24,7 +24,7 @@ from bpftop.model.units import NS_PER_SEC
 HERE = "this host"
 MOST_ADDRESSES, MOST_ROWS, MOST_MOVES = 16_384, 256, 64
 _KEPT_NS = 10 * NS_PER_SEC
-_ADDRESSES_EVERY_NS = 10 * NS_PER_SEC
+_ADDRESSES_EVERY_NS = 3 * NS_PER_SEC
 
 
 class Moves:

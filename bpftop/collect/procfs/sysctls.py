@@ -84,7 +84,7 @@ class Sysctls(ProcCollector):
     def read_rows(self) -> Mapping[str, CounterRows]:
         rows = {**self._machine, **self.read_limits()}
         if not rows:
-            self._limits[_EVERYWHERE].read(str.strip)  # its error says whether the files are absent, hidden or unreadable
+            self._limits[_EVERYWHERE].read(str.strip)  # raises why: absent, hidden, unreadable
             raise Unavailable(f"{self.subject}: none below {self.tree.proc}/sys/net is a number")
         return {"sysctls": rows}
 

@@ -32,6 +32,7 @@ FAULTS: tuple[type[Scenario], ...] = (
     addresses.MacFlapping,
     route.DeadGateway,
     route.DeadNeighbour,
+    route.DeadIpv6Neighbour,
     route.NoRouteOut,
     route.BlackholeRoute,
     route.RefusingRoute,

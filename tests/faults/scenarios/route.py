@@ -80,6 +80,21 @@ class DeadNeighbour(Scenario):
         self.add(Worker(self.watched, send_anyway, address="198.18.0.99", port=PORT, per_sec=20))
 
 
+class DeadIpv6Neighbour(Scenario):
+    """A host on the same network that is down, while a program goes on sending to its IPv6 address."""
+
+    id = "dead-ipv6-neighbour"
+    finding = "neighbour-unresolved"
+    moves = (counter("Icmp6OutDestUnreachs", 2),)
+
+    def prepare(self) -> None:
+        switch = f"ipv6/conf/{WATCHED.interface}/disable_ipv6"
+        sysctl(self.watched, switch, 0)
+        self.keep(lambda: sysctl(self.watched, switch, 1))
+        ip(self.watched, f"address add {WATCHED.ipv6[0]}/64 dev {WATCHED.interface} nodad")
+        self.add(Worker(self.watched, send_anyway, address=f"{WATCHED.ipv6[0]}99", port=PORT, per_sec=20))
+
+
 class NoRouteOut(Scenario):
     """A program that sends datagrams to a network for which this host has no route."""
 
