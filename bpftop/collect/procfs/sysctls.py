@@ -85,7 +85,7 @@ class Sysctls(ProcCollector):
         rows = {**self._machine, **self.read_limits()}
         if not rows:
             self._limits[_EVERYWHERE].read(str.strip)  # raises why: absent, hidden, unreadable
-            raise Unavailable(f"{self.subject}: none below {self.tree.proc}/sys/net is a number")
+            raise Unavailable(f"{self.subject}: none of {self.tree.proc}/sys/net is a number")
         return {"sysctls": rows}
 
 
