@@ -45,7 +45,10 @@ _LINE_BREAK = re.compile(r"(?<=\S)\n(?=\S)")
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
-    """A formatter that fills paragraphs, and keeps indented lines, each wrapped below its last column."""
+    """A formatter that fills paragraphs, and keeps indented lines, each wrapped below its last column.
+
+    No name is broken at its hyphens: names of faults, checks and options are copied from here.
+    """
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         import textwrap
@@ -53,9 +56,16 @@ class _Help(argparse.RawDescriptionHelpFormatter):
         def filled(line: str) -> str:
             columns = _COLUMNS.match(line)
             below = " " * (columns.end() if columns else 0)
-            return textwrap.fill(line, width, initial_indent=indent, subsequent_indent=indent + below)
+            return textwrap.fill(
+                line, width, initial_indent=indent, subsequent_indent=indent + below, break_on_hyphens=False
+            )
 
         return "\n".join(map(filled, _LINE_BREAK.sub(" ", text).splitlines()))
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        import textwrap
+
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
 
 
 _UNSEEN = partial(argparse.HelpFormatter, width=80)

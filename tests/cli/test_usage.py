@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -60,6 +61,7 @@ def test_every_verb_has_its_module_and_a_help(verb: str) -> None:
     assert "exit codes" not in done.stdout  # told once, by `bpftop --help`
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 80
+    assert not [line for line in lines if re.search(r"\w-$", line)]  # no name is broken at its hyphens
     for line, below in pairwise(lines):
         if line and below and not line.startswith(" ") and not below.startswith(" "):  # a paragraph
             assert len(f"{line} {below.split()[0]}") > 78, (line, below)

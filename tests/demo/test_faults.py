@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from bpftop.demo.faults.tour import Tour
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import GENERATOR, WATCHED
 from bpftop.errors import BpftopError
+from bpftop.model.stages import STAGES
 from bpftop.rules.table import RULES
 from tests.cli.running import bpftop
 from tests.waiting import until
@@ -30,6 +32,15 @@ def test_the_list_has_what_to_look_at() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert all(f"{name} " in done.stdout and offer.look in done.stdout for name, offer in OFFERS.items())
     assert max(map(len, done.stdout.splitlines())) <= 110
+
+
+def test_what_to_look_at_is_where_the_screen_has_it() -> None:
+    """LOST and REFUSED are followed by the name of a stage that the block has."""
+    blocks = {stage.title: "REFUSED" if stage.refused else "LOST" for stage in STAGES}
+    words = re.compile(r"(LOST|REFUSED): (?:by the )?([^;]+)")
+    named = [match for offer in OFFERS.values() for match in words.findall(offer.look)]
+    assert len(named) >= 5
+    assert [(blocks.get(stage), stage) for _, stage in named] == named
 
 
 def test_an_unknown_fault_is_bad_usage() -> None:
