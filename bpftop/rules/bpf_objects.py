@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bpftop.fields import frozen
+from bpftop.model.bpf.inventory import ARRAY_TYPES, EVICTING_TYPES
 from bpftop.model.sample import Key
 from bpftop.rules.evidence import per_s
 from bpftop.rules.rule import Headline, InputUnavailable, Limit, NotEnoughData, Raised, Rule, RuleInput
@@ -10,8 +11,6 @@ from bpftop.rules.rule import Headline, InputUnavailable, Limit, NotEnoughData, 
 ASLEEP = "asleep: only `diagnose --bpf`, `record` and the panes of BPF programs and maps read these objects"
 _RUNS_LEAST_PER_SEC = 1000.0
 _BASE_RUNS_LEAST = 10_000
-_EVICTING = ("lru_hash", "lru_percpu_hash")
-_ALWAYS_FULL = ("array", "percpu_array", "prog_array", "array_of_maps", "cgroup_array", "devmap", "cpumap", "xskmap")
 
 
 def _require(rule_input: RuleInput, family: str) -> None:
@@ -37,7 +36,7 @@ def _fills(rule_input: RuleInput) -> list[_Fill]:
         used, most = reading.value(key, "entries"), reading.value(key, "max_entries")
         at_least = None if in_part is None else in_part.value(key[:1], "entries")
         known = used if at_least is None else at_least
-        if known is not None and most and most > 1 and key[1] not in (*_EVICTING, *_ALWAYS_FULL):
+        if known is not None and most and most > 1 and key[1] not in EVICTING_TYPES | ARRAY_TYPES:
             fills.append(_Fill(known / most, known, at_least is None, key))
     return fills
 

@@ -10,12 +10,14 @@ import pytest
 from bpftop.collect.inventory.entry_counter import EntryCounter
 from bpftop.kernel.bpf import bpf_map, inventory
 from bpftop.kernel.bpf.bpf_map import BpfMap
+from bpftop.kernel.bpf.map_entries import count_entries
 from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.model.bpf.family_rows import inventory_rows
-from bpftop.model.bpf.inventory import BpfInventory, Entries, KnownMap
+from bpftop.model.bpf.inventory import BpfInventory, Entries, KnownMap, growth
 from bpftop.model.derive import derive_snapshot
-from bpftop.render.bpf.loaded_maps import LOADED_MAP_COLUMNS, recorded_map_lines
+from bpftop.render.bpf.loaded_maps import LOADED_MAP_COLUMNS, loaded_map_line, recorded_map_lines
 from tests.samples import reading, sample
+from tests.waiting import LIMIT_S
 
 HASH_OF_MAPS = 13
 LARGE = 300_000
@@ -62,6 +64,30 @@ def test_a_large_hash_map_is_counted_to_its_end(counter: EntryCounter) -> None:
             made.update(number.to_bytes(4, "little"), bytes(4))
         entries = counter.count([known(made)])[made.info().map_id]
     assert (entries.used, entries.complete) == (LARGE, True)
+
+
+@pytest.mark.bpf
+@pytest.mark.parametrize(("kind", "value_bytes"), [(14, 4), (15, 4), (16, 4), (17, 4), (20, 8), (2, 8)])
+def test_keys_that_always_exist_do_not_fill_a_map(counter: EntryCounter, kind: int, value_bytes: int) -> None:
+    """Devmaps, sockmaps, CPU maps, XSK maps, socket arrays: get_next_key returns every index, used or not."""
+    with bpf_map.create(kind, 4, value_bytes, 16) as made:
+        assert count_entries(made, LIMIT_S) == (16, True)
+        which = known(made)
+        line = loaded_map_line(which, counter.count([which])[which.map_id])
+    assert (line.used_text, line.share) == ("array", None)
+
+
+def test_maps_that_evict_are_never_full() -> None:
+    def full_in(kind: str) -> tuple[float | None, float | None]:
+        kept = KnownMap(9, kind, "conns", 4, 8, 100, 0)
+        before, now = (
+            BpfInventory(0, 0, {}, {}, {9: kept}, {9: Entries(10 * (1 + second), True, second * 10**9)})
+            for second in (0, 1)
+        )
+        return growth(before, now, 9)
+
+    assert full_in("hash") == (10.0, 8.0)
+    assert full_in("lru_hash") == (10.0, None)
 
 
 def test_a_map_that_was_counted_in_part_has_at_least_so_many() -> None:

@@ -19,7 +19,8 @@ def test_without_readings_the_checks_are_asleep_and_not_blind() -> None:
 @pytest.mark.parametrize(
     ("used", "kind", "severity"),
     [(79, "hash", None), (81, "hash", "warning"), (96, "hash", "critical"), (100, "lru_hash", None),
-     (100, "array", None), (100, "lpm_trie", "critical")],
+     (100, "array", None), (100, "sockmap", None), (100, "reuseport_sockarray", None), (100, "lpm_trie", "critical"),
+     (100, "sockhash", "critical"), (100, "devmap_hash", "critical")],
 )  # fmt: skip
 def test_a_map_that_is_nearly_full(used: int, kind: str, severity: str | None) -> None:
     world = World().level("bpf_maps", ("9", kind, "conns", "agent[12]"), entries=used, max_entries=100)

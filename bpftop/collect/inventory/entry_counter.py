@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 
-from bpftop.collect.inventory.map_contents import ARRAYS, KEYLESS
+from bpftop.collect.inventory.map_contents import KEYLESS
 from bpftop.errors import BpftopError
 from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.bpf.map_counts import MapCountIterator
 from bpftop.kernel.bpf.map_entries import count_entries
 from bpftop.kernel.check import KernelError
-from bpftop.model.bpf.inventory import Entries, KnownMap
+from bpftop.model.bpf.inventory import ARRAY_TYPES, Entries, KnownMap
 
 _ONE_LIMIT_S, _ALL_LIMIT_S = 0.05, 0.5
 
@@ -39,7 +39,7 @@ class EntryCounter:
         for each in maps:
             if each.map_id in counted:
                 counts[each.map_id] = Entries(counted[each.map_id], True, read_ns)
-            elif each.type in ARRAYS:
+            elif each.type in ARRAY_TYPES:
                 counts[each.map_id] = Entries(each.max_entries, True, read_ns)
             elif each.type not in KEYLESS and time.monotonic() < end_s:
                 with suppress(KernelError), bpf_map.by_id(each.map_id) as opened:

@@ -14,11 +14,6 @@ from bpftop.model.bpf.btf import BadBtf, Btf
 from bpftop.model.bpf.inventory import KnownMap
 from bpftop.model.bpf.map_contents import REFERENCES, EntryRow, decode_entry
 
-ARRAYS = frozenset((
-    "array", "percpu_array", "prog_array", "array_of_maps", "cgroup_array", "devmap", "cpumap", "xskmap",
-))  # fmt: skip
-"""Types of maps whose keys all exist from the beginning."""
-
 KEYLESS = frozenset({"ringbuf", "user_ringbuf", "queue", "stack", "bloom_filter", "perf_event_array", "arena"})
 """Types of maps that have no keys to count."""
 

@@ -7,6 +7,15 @@ from collections.abc import Mapping
 from bpftop.fields import field, frozen
 from bpftop.model.cgroup_names import Service
 
+ARRAY_TYPES = frozenset((
+    "array", "percpu_array", "prog_array", "array_of_maps", "cgroup_array", "devmap", "cpumap", "xskmap", "sockmap",
+    "reuseport_sockarray", "struct_ops",
+))  # fmt: skip
+"""Types of maps whose keys all exist from the beginning: the number of keys says nothing about how full they are."""
+
+EVICTING_TYPES = frozenset({"lru_hash", "lru_percpu_hash"})
+"""Types of maps that drop the oldest entry for a new one: they are never full."""
+
 
 @frozen
 class Owner:
@@ -143,7 +152,10 @@ def program_rates(before: BpfInventory | None, now: BpfInventory, prog_id: int) 
 
 
 def growth(before: BpfInventory | None, now: BpfInventory, map_id: int) -> tuple[float | None, float | None]:
-    """Return a map's gain of entries per second, and the seconds until it is full at that rate; None is unknown."""
+    """Return a map's gain of entries per second, and the seconds until it is full at that rate.
+
+    None is unknown; LRU maps are never full.
+    """
     entries = now.entries.get(map_id)
     earlier = None if before is None else before.entries.get(map_id)
     if entries is None or earlier is None or not (entries.complete and earlier.complete):
@@ -152,5 +164,10 @@ def growth(before: BpfInventory | None, now: BpfInventory, map_id: int) -> tuple
     if elapsed_ns <= 0:
         return None, None
     per_sec = (entries.used - earlier.used) / elapsed_ns * 1e9
-    room = now.maps[map_id].max_entries - entries.used
-    return per_sec, room / per_sec if per_sec > 0 else None
+    each = now.maps[map_id]
+    return per_sec, full_in_s(each.type, each.max_entries - entries.used, per_sec)
+
+
+def full_in_s(map_type: str, room: int, per_sec: float | None) -> float | None:
+    """Return the seconds until a map with ``room`` for more entries is full; None if it does not fill."""
+    return room / per_sec if per_sec is not None and per_sec > 0 and map_type not in EVICTING_TYPES else None

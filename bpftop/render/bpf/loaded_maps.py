@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from bpftop.fields import frozen, replace
-from bpftop.model.bpf.inventory import BpfInventory, Entries, KnownMap, growth
+from bpftop.model.bpf.inventory import (
+    ARRAY_TYPES,
+    EVICTING_TYPES,
+    BpfInventory,
+    Entries,
+    KnownMap,
+    full_in_s,
+    growth,
+)
 from bpftop.model.bpf.map_contents import EntryRow, text_of
 from bpftop.model.snapshot import Snapshot
 from bpftop.model.units import UNKNOWN, pct, si, since
 from bpftop.render.columns import Column, change_look, change_text, clipped, share_text
 from bpftop.render.comparison import ratio
-
-_PREALLOCATED = frozenset({"array", "percpu_array", "prog_array", "array_of_maps", "cgroup_array"})
 
 
 @frozen
@@ -51,7 +57,7 @@ class LoadedMapLine:
     @property
     def share(self) -> float | None:
         """Return the used share, or the least that it can be; None for arrays, and where it is unknown."""
-        if self.used is None or not self.max_entries or self.type in _PREALLOCATED:
+        if self.used is None or not self.max_entries or self.type in ARRAY_TYPES:
             return None
         return self.used / self.max_entries
 
@@ -63,11 +69,11 @@ class LoadedMapLine:
 
     @property
     def used_text(self) -> str:
-        if self.type in _PREALLOCATED:
+        if self.type in ARRAY_TYPES:
             return "array"
         if self.used is None:
             return UNKNOWN
-        return f"{'' if self.complete else '>'}{si(self.used)}{' LRU' if self.type.startswith('lru') else ''}"
+        return f"{'' if self.complete else '>'}{si(self.used)}{' LRU' if self.type in EVICTING_TYPES else ''}"
 
 
 def loaded_map_lines(before: BpfInventory | None, now: BpfInventory) -> list[LoadedMapLine]:
@@ -116,10 +122,11 @@ def recorded_map_lines(
         used, most = reading.value(key, "entries"), reading.value(key, "max_entries")
         at_least = None if in_part is None else in_part.value((map_id,), "entries")
         gained = reading.per_sec(key, "entries")
-        full_in_s = (most - used) / gained if gained and gained > 0 and used is not None and most else None
+        room = None if used is None or not most else most - used
+        full_s = None if room is None else full_in_s(kind, room, gained)
         memory = reading.value(key, "memory_bytes")
         counted = (used, True) if at_least is None else (at_least, False)
-        lines.append(LoadedMapLine(int(map_id), kind, name, *counted, most, gained, full_in_s, memory, owners))
+        lines.append(LoadedMapLine(int(map_id), kind, name, *counted, most, gained, full_s, memory, owners))
     with_past = [replace(each, used_then=earlier(each.map_id)) if each.complete else each for each in lines]
     return sorted(with_past, key=_rank)
 

@@ -127,6 +127,18 @@ def _kib(size: int | None) -> str:
     return UNKNOWN if size is None else f"{size / 1024:.0f}"
 
 
+def where_text(where: str, width: int) -> str:
+    """Return the attachments; of a path that is too long, the end stays: ``cgroup egress …journald.service``."""
+    hook, _, path = where.partition(" /")
+    room = width - len(hook) - 2
+    if len(where) <= width or not path or room < _PATH_LEAST or ", " in where:
+        return clipped(where, width)
+    return f"{hook} …{path[-room:]}"
+
+
+_PATH_LEAST = 8
+"""Cells of a path that are worth more than its beginning."""
+
 LEAST_COST_PCT = 0.01
 """Percent of a CPU below which programs on the screen are in the order of their ids."""
 
@@ -161,7 +173,7 @@ LOADED_PROGRAM_COLUMNS: tuple[Column[LoadedProgramLine], ...] = (
     Column("memory", "mem KiB", "KiB", 8, "memory that the kernel charges for the program (memlock of its fdinfo)",
            lambda line: line.memory_bytes, form=_kib, rank=6, source="/proc/PID/fdinfo, memlock"),
     Column("attached", "attached to", "", 24, "links, netlink and clsact attachments: kind, hook, and interface, "
-           "function or cgroup", lambda line: line.where, lambda line, width: clipped(line.where, width), left=True,
+           "function or cgroup", lambda line: line.where, lambda line, width: where_text(line.where, width), left=True,
            gap=2, stretch=20, rank=2, source="the kernel's list of BPF links, rtnetlink, tc filters"),
     Column("owners", "held by", "", 22, "processes that hold the program or a link to it, with container or unit; else "
            "its pins", lambda line: line.owners, lambda line, width: clipped(line.owners, width), left=True, gap=2,
