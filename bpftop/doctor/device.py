@@ -74,6 +74,8 @@ def native(facts: AttachFacts) -> Verdict:
         return yes(f"{name} reports native XDP; when attached, it {messages.effect(facts)}")
     if facts.native is None:
         return unknown(f"{name}; whether it has native XDP is reported by Linux 6.3 and newer")
+    if facts.driver == "virtio_net":
+        return not_applicable(f"native XDP: {messages.VIRTIO_REFUSES}", "received frames are counted by TCX instead")
     return not_applicable(f"{name} has no native XDP", "received frames are counted by TCX instead")
 
 

@@ -75,6 +75,9 @@ def fallback(facts: AttachFacts, step: AttachStep, number: int, used: AttachStep
     return f"{step} does not attach to {facts.name}: {reason}; only rtnetlink totals{remedy}."
 
 
+VIRTIO_REFUSES = "virtio_net refuses it while the host fixes its offloads"
+"""The reason why a virtio_net device has no native XDP; its driver has it."""
+
 _NOT_LOADED = {
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.ENOENT: "mount /sys, where libbpf looks for the CPUs",
@@ -158,10 +161,10 @@ def _no_xdp(facts: AttachFacts, step: AttachStep, number: int, name: str) -> tup
 
 def _no_native(facts: AttachFacts, name: str) -> tuple[str, str]:
     driver = f"its driver ({facts.driver})" if facts.driver else "its driver"
+    if facts.driver == "virtio_net":
+        return f"{VIRTIO_REFUSES} ({name})", _USE_AUTO
     if not facts.native:
         return f"{driver} has no native XDP ({name})", f"{_USE_AUTO} or --attach generic"
-    if facts.driver == "virtio_net":
-        return f"virtio_net refuses it while the host fixes its offloads ({name})", _USE_AUTO
     return f"{driver} refuses it in this setting ({name})", f"look into the kernel log, or {_USE_AUTO}"
 
 

@@ -207,6 +207,10 @@ def test_driver() -> None:
         "a driver without a name has no native XDP", "received frames are counted by TCX instead"
     )
     assert device.native(AttachFacts("e0", driver="e1000e")).answer == "unknown"
+    assert device.native(AttachFacts("e0", driver="virtio_net", native=False)) == not_applicable(
+        "native XDP: virtio_net refuses it while the host fixes its offloads",
+        "received frames are counted by TCX instead",
+    )
 
 
 def test_mtu() -> None:

@@ -11,6 +11,7 @@ from bpftop.hooks.attach_facts import GENERIC_SWITCHES_OFF, AttachFacts, Occupan
 from bpftop.kernel.bpf.program import program_info
 from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Device, Netdev
+from bpftop.kernel.net.virtio import host_fixes_offloads
 from bpftop.kernel.privileges import COUNTING, Privileges
 
 
@@ -23,7 +24,7 @@ def gather(netdev: Netdev, device: Device) -> AttachFacts:
         kind=device.kind,
         driver=driver.name if driver else None,
         mtu=device.mtu,
-        native=netdev.native_xdp(device.ifindex),
+        native=_native(netdev, device),
         legs=_legs(netdev, device) if device.kind == "bond" else (),
         occupants=occupants(device),
         offloads=tuple(
@@ -35,6 +36,13 @@ def gather(netdev: Netdev, device: Device) -> AttachFacts:
         kernel=kernel_release(),
         page_bytes=os.sysconf("SC_PAGESIZE"),
     )
+
+
+def _native(netdev: Netdev, device: Device) -> bool | None:
+    """Return True if the driver has native XDP for this device; None if unknown."""
+    if device.parent is not None and device.parent_bus == "virtio" and host_fixes_offloads(device.parent):
+        return False
+    return netdev.native_xdp(device.ifindex)
 
 
 def _legs(netdev: Netdev, bond: Device) -> tuple[str | None, ...]:

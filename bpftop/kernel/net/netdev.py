@@ -26,7 +26,7 @@ NETLINK_GENERIC = 16
 IFF_UP, IFF_RUNNING, IFF_LOWER_UP = 0x1, 0x40, 0x10000
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 5, 10, 18
 IFLA_STATS64, IFLA_EXT_MASK, IFLA_LINK_NETNSID, IFLA_XDP, IFLA_ALT_IFNAME = 23, 29, 37, 43, 53
-IFLA_CARRIER_CHANGES, IFLA_PARENT_DEV_BUS_NAME = 35, 57
+IFLA_CARRIER_CHANGES, IFLA_PARENT_DEV_NAME, IFLA_PARENT_DEV_BUS_NAME = 35, 56, 57
 IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_VXLAN_LINK = 1, 2, 3
 IFLA_XDP_ATTACHED, IFLA_XDP_PROG_ID = 2, 4
 # Leaves out the per-CPU IPv6 counters, which cost a walk over all CPUs, and from commit 105bae321862 (Linux 7.3) on the
@@ -61,7 +61,8 @@ class Device:
     """One network device at one moment.
 
     ``lower`` is the ifindex of the device below (vlan, macvlan) or of a veth's peer; with ``lower_elsewhere`` it is in
-    another namespace. ``xdp`` maps a mode to the id of its program. The keys of ``counters`` are LINK_COUNTERS.
+    another namespace. ``parent`` is the device on the bus ``parent_bus``, such as virtio2 on virtio (both Linux 5.14).
+    ``xdp`` maps a mode to the id of its program. The keys of ``counters`` are LINK_COUNTERS.
     """
 
     ifindex: int
@@ -75,6 +76,7 @@ class Device:
     lower_elsewhere: bool = False
     address: bytes = b""
     parent_bus: str | None = None
+    parent: str | None = None
     xdp: Mapping[XdpMode, int] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)
 
@@ -201,7 +203,8 @@ class Netdev:
     def native_xdp(self, ifindex: int) -> bool | None:
         """Return True if the driver reports native XDP (Linux 6.3); None if unknown.
 
-        Attaching may still fail with EOPNOTSUPP: virtio_net reports native XDP even if the host fixes guest offloads.
+        Attaching may still fail with EOPNOTSUPP: virtio_net reports native XDP even if the host fixes its offloads,
+        which ``virtio.host_fixes_offloads`` tells.
         """
         try:
             if self._netdev_family is None:
@@ -237,6 +240,7 @@ def parse_device(message: bytes) -> Device:
         lower_elsewhere=IFLA_LINK_NETNSID in link,
         address=link.get(IFLA_ADDRESS, b""),
         parent_bus=_text(link.get(IFLA_PARENT_DEV_BUS_NAME, b"")) or None,
+        parent=_text(link.get(IFLA_PARENT_DEV_NAME, b"")) or None,
         xdp=_xdp(link.get(IFLA_XDP, b"")),
         counters=_counters(link.get(IFLA_STATS64, b""), u32(link.get(IFLA_CARRIER_CHANGES))),
     )
