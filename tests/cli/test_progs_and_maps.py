@@ -170,6 +170,21 @@ def test_entries_are_counted_and_read(hash_map: tuple[BpfMap, str]) -> None:
     assert (lines[0], len(lines)) == (["key", "value"], 11)
 
 
+def test_the_list_of_maps_is_searched_and_cut(hash_map: tuple[BpfMap, str]) -> None:
+    def names(*words: str) -> list[str]:
+        return [row["name"] for row in document("maps", "maps", "-i", "0.1", *words)["maps"]]
+
+    with closing(bpf_map.create(bpf_map.HASH, 4, 8, 100, name="test_hash_2")):
+        assert sorted(names("--search", "TEST_hash")) == ["test_hash", "test_hash_2"]
+        assert names("--search", hash_map[1]) == ["test_hash"]
+        assert len(names("--search", "test_hash", "--limit", "1")) == 1
+        assert len(names("--limit", "2")) == 2
+        assert names("--search", "no such map") == []
+    done = bpftop("maps", "--per-cpu")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "name the map" in done.stderr
+
+
 def test_all_entries_are_searched_and_only_some_are_written(hash_map: tuple[BpfMap, str]) -> None:
     _, map_id = hash_map
     for number in range(10):

@@ -36,10 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_interval(parser, "seconds between two readings, for rates (default: none for entries, 1 for the list)")
     parser.add_argument("--watch", action="store_true", help="read and print again and again, until Ctrl-C")
     parser.add_argument(
-        "--limit", metavar="N", type=_limit, default=LIMIT, help=f"most entries to print (default: {LIMIT})"
+        "--limit", metavar="N", type=_limit, help=f"most maps, or entries of a map, to print (default: {LIMIT} entries)"
     )
     parser.add_argument(
-        "--search", metavar="TEXT", help=f"only entries with this text in key or value, of the first {SEARCHED_MAX}"
+        "--search",
+        metavar="TEXT",
+        help="only maps with this text in id, type, name, programs or owners; of a map, only entries with this text in "
+        f"key or value, of the first {SEARCHED_MAX}",
     )
     parser.add_argument(
         "--sort",
@@ -60,6 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     formats = MAPS if arguments.map is None else MAP_CONTENTS
     if arguments.format not in formats:
         raise UsageError(f"the entries of a map are written as {', '.join(formats)}, not as {arguments.format}")
+    if arguments.per_cpu and arguments.map is None:
+        raise UsageError("--per-cpu is for the entries of a map: name the map")
     column = _sort_column(arguments)
     chosen = formats[arguments.format]
     with document_output(arguments, chosen) as output, closing(InventoryReader(statistics=False)) as reader:
@@ -100,6 +105,9 @@ def _write_list(
 
     def write(before: BpfInventory, now: BpfInventory) -> None:
         lines = sorted_lines(loaded_map_lines(before, now), column)
+        if arguments.search is not None:
+            lines = [line for line in lines if arguments.search.lower() in line.searched]
+        lines = lines[: arguments.limit]
         output.write(MAPS[arguments.format].load()(MapList(before, now, lines, table_width())))
 
     with closing(counter):
@@ -115,7 +123,7 @@ def _write_contents(arguments: argparse.Namespace, reader: InventoryReader, outp
     from bpftop.model.bpf.map_contents import with_rates
 
     which = _named_map(arguments.map, reader.read().maps.values())
-    most: int = arguments.limit
+    most: int = arguments.limit or LIMIT
     if _looks_at_all(arguments):
         most = max(most, min(SEARCHED_MAX, SEARCHED_BYTES_MAX // max(1, content_bytes(which))))
     counter = EntryCounter()
@@ -152,7 +160,7 @@ def _content_text(
     from bpftop.model.bpf.map_contents import matching, sorted_by
     from bpftop.render.bpf.loaded_maps import loaded_map_line
 
-    which, content, looked_at = read.bpf_map, read.content, len(rows)
+    which, content, looked_at, limit = read.bpf_map, read.content, len(rows), arguments.limit or LIMIT
     if arguments.search is not None:
         rows = matching(rows, arguments.search)
     if arguments.sort is not None:
@@ -162,8 +170,8 @@ def _content_text(
         which,
         loaded_map_line(which, entries),
         time.time_ns(),
-        rows[: arguments.limit],
-        content.complete and len(rows) <= arguments.limit,
+        rows[:limit],
+        content.complete and len(rows) <= limit,
         content.unreadable,
         arguments.per_cpu,
         looked_at if _looks_at_all(arguments) and not content.complete else None,

@@ -52,7 +52,7 @@ class LoadedMapLine:
     @property
     def searched(self) -> str:
         """Return the text that a filter looks at, in lower case."""
-        return f"{self.map_id} {self.type} {self.name} {self.owners}".lower()
+        return f"{self.map_id} {self.type} {self.name} {self.programs} {self.owners}".lower()
 
     @property
     def share(self) -> float | None:

@@ -124,12 +124,13 @@ def _count(value: int | None) -> str:
 
 
 def _kib(size: int | None) -> str:
-    return UNKNOWN if size is None else f"{size / 1024:.0f}"
+    """Return ``28``, ``0.43``: small programs have less than half a KiB of machine code, and 0 means interpreted."""
+    return UNKNOWN if size is None else f"{size / 1024:.2g}" if size < 1024 else f"{size / 1024:.0f}"
 
 
 def where_text(where: str, width: int) -> str:
-    """Return the attachments; of a path that is too long, the end stays: ``cgroup egress …journald.service``."""
-    hook, _, path = where.partition(" /")
+    """Return the attachments; of a cgroup whose path is too long, the end stays: ``egress …journald.service``."""
+    hook, _, path = where.removeprefix("cgroup ").partition(" /")
     room = width - len(hook) - 2
     if len(where) <= width or not path or room < _PATH_LEAST or ", " in where:
         return clipped(where, width)
