@@ -83,7 +83,9 @@ def port_exhaustion(rule_input: RuleInput) -> Share | None:
         "local ports in use towards one destination",
         f"Local ports run out: {pct(share)} in use from {source} to {destination} port {port}",
         (f"{used} of {ports} ports (net.ipv4.ip_local_port_range)", f"connections in TIME-WAIT {si(waiting)}"),
-        "connections are opened and closed faster than their ports come back: each rests for 60 s in TIME-WAIT",
+        "connections are opened and closed faster than their ports come back: each rests for 60 s in TIME-WAIT"
+        if waiting >= used / 2
+        else "connections stay open, and each keeps its port: a pool that grows, or a program that does not close them",
     )
 
 
@@ -143,7 +145,8 @@ RULES = (
         {"warning": Limit(0.80, 0.70, "share", "the kernel searches longer for each free port"),
          "critical": Limit(0.95, 0.90, "share", "connect fails with EADDRNOTAVAIL at 100 %")},
         ("ss -tan state time-wait | awk '{print $4}' | sort | uniq -c | sort -n | tail",
-         "sysctl net.ipv4.ip_local_port_range net.ipv4.tcp_tw_reuse", "nstat -az TcpExtTCPTimeWaitOverflow"),
+         "ss -tanp dst ADDRESS", "sysctl net.ipv4.ip_local_port_range net.ipv4.tcp_tw_reuse",
+         "nstat -az TcpExtTCPTimeWaitOverflow"),
     ),
     Rule(
         "zero-window", "tcp", "netns", ("stalled_sockets",), ("info", "warning"),

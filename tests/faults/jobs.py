@@ -219,6 +219,18 @@ def use_up_ports(orders: Orders, _: bytes, *, address: str, port: int, connectio
     return {"opened": opened, "cpu_s": time.process_time()}
 
 
+def keep_connections(orders: Orders, _: bytes, *, address: str, port: int, connections: int) -> JobResult:
+    """Open connections one after the other, and close none before the end."""
+    orders.wait()
+    streams: list[socket.socket] = []
+    while not orders.over(0.002):
+        if len(streams) < connections:
+            streams.append(socket.create_connection((address, port), timeout=5))
+    for stream in streams:
+        stream.close()
+    return {"opened": len(streams), "cpu_s": time.process_time()}
+
+
 def upload_slowly(orders: Orders, _: bytes, *, address: str, port: int, per_sec: float, size_bytes: int) -> JobResult:
     """Open a connection at a rate, send a few bytes and then many, and keep the connections, 100 at most."""
     streams: list[socket.socket] = []

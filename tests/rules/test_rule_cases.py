@@ -85,6 +85,14 @@ def test_full_syn_queue_without_a_program() -> None:
     assert "no program counts" in watch.now.blind["syn-flood"]
 
 
+@pytest.mark.parametrize(("waiting", "cause"), [(850, "TIME-WAIT"), (20, "connections stay open")])
+def test_ports_are_used_up_by_closed_or_by_open_connections(waiting: int, cause: str) -> None:
+    world = World().level("sockstat", (), tcp_time_wait=waiting)
+    watch = Watch(world.level("port_use", (4, "10.0.0.1", "10.0.0.9", 443), used=850, ports=1000))
+    watch.run(5)
+    assert cause in require_finding(watch, "port-exhaustion").why
+
+
 def test_refusing_route_without_its_counts() -> None:
     """The check is blind, but not while the program is loaded, nor where the kernel's own counter is enough."""
     watch = Watch(World().absent("rejected_sends", "packets that a route refuses: it takes CAP_BPF"))

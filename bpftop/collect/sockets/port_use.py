@@ -1,7 +1,7 @@
 """Local ports in use per destination, by sock_diag.
 
 Two connections to one destination cannot share a local port, and a port rests for a minute in TIME-WAIT after its
-connection. The kernel walks all connections, so this is read only while many are in TIME-WAIT (/proc/net/sockstat).
+connection. The kernel walks all connections, so this is read only while there are many (/proc/net/sockstat).
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from bpftop.collect.sockets.socket_collector import SockDiagCollector
 
 MOST_ROWS = 16
 LEAST_SHARE = 0.1
-WAITING_SHARE = 0.5
-"""TIME-WAIT connections from which on the ports are counted, as a share of the range."""
+CONNECTIONS_SHARE = 0.5
+"""Connections, those in TIME-WAIT included, from which on the ports are counted, as a share of the range."""
 
+LEAST_CONNECTIONS = 32
+"""Connections below which no range is too small, so that its file need not be read."""
 
-LEAST_WAITING = 32
-"""TIME-WAIT connections below which no range is too small, so that its file need not be read."""
+_MOST_COST = 1 / 100
+"""The part of the time that looks may take which find nothing: a server may have 100 000 connections from clients."""
 
 
 class PortUse(SockDiagCollector):
@@ -30,17 +32,23 @@ class PortUse(SockDiagCollector):
 
     def __init__(self, tree: Tree) -> None:
         super().__init__(tree)
-        self._sockstat = self.file("net/sockstat")
+        self._sockstat, self._sockstat6 = self.file("net/sockstat"), self.file("net/sockstat6")
         self._range = self.file("sys/net/ipv4/ip_local_port_range")
+        self._due_ns = 0
 
     def read_rows(self) -> tuple[CounterRows, int]:
-        diag = self.diag
-        rows: CounterRows = {}
-        waiting = self._sockstat.read(_waiting)
-        if waiting >= LEAST_WAITING and waiting >= WAITING_SHARE * len(ports := self._range.read(_port_range)):
-            used = diag.ports_in_use(ports).most_common(MOST_ROWS)
-            rows = {key: [count, len(ports)] for key, count in used if count >= LEAST_SHARE * len(ports)}
-        return rows, time.monotonic_ns()
+        begin_ns, diag = time.monotonic_ns(), self.diag
+        connections = self._sockstat.read(_connections) + self._sockstat6.read_or(_connections, 0)
+        if connections < LEAST_CONNECTIONS or begin_ns < self._due_ns:
+            return {}, begin_ns
+        ports = self._range.read(_port_range)
+        if connections < CONNECTIONS_SHARE * len(ports):
+            return {}, begin_ns
+        used = diag.ports_in_use(ports).most_common(MOST_ROWS)
+        rows: CounterRows = {key: [count, len(ports)] for key, count in used if count >= LEAST_SHARE * len(ports)}
+        read_ns = time.monotonic_ns()
+        self._due_ns = 0 if rows else read_ns + int((read_ns - begin_ns) / _MOST_COST)
+        return rows, read_ns
 
 
 def _port_range(text: str) -> range:
@@ -48,7 +56,7 @@ def _port_range(text: str) -> range:
     return range(low, high + 1)
 
 
-def _waiting(text: str) -> int:
-    """Return the number of TIME-WAIT connections: ``tw`` in the line ``TCP:`` of sockstat."""
-    words = next(line for line in text.splitlines() if line.startswith("TCP:")).split()
-    return int(words[words.index("tw") + 1])
+def _connections(text: str) -> int:
+    """Return the number of TCP sockets, those in TIME-WAIT included: ``TCP: inuse 1 orphan 0 tw 2`` of sockstat."""
+    words = next(line for line in text.splitlines() if line.startswith(("TCP:", "TCP6:"))).split()
+    return sum(int(words[words.index(name) + 1]) for name in ("inuse", "tw") if name in words)

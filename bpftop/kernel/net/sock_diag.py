@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from bpftop.kernel.check import KernelError, errno_words
-from bpftop.kernel.net.netlink import NetlinkSocket, attributes, each_attribute, messages
+from bpftop.kernel.net.netlink import NetlinkSocket, attribute, attributes, each_attribute, messages
 
 NETLINK_SOCK_DIAG = 4
 SOCK_DIAG_BY_FAMILY = 20
-INET_DIAG_INFO, INET_DIAG_SKMEMINFO = 2, 7
+INET_DIAG_REQ_BYTECODE, INET_DIAG_INFO, INET_DIAG_SKMEMINFO = 1, 2, 7
 SK_MEMINFO_DROPS = 8  # Linux 4.7
 TCP_ESTABLISHED, TCP_SYN_SENT, TCP_LISTEN = 1, 2, 10
 _CONNECTED = (1 << 1 | 1 << 2 | 0x3F << 4 | 1 << 11) & ~(1 << TCP_LISTEN)  # all that hold a port towards a peer
@@ -35,6 +35,8 @@ _MESSAGE = struct.Struct("=4x2s2x16s16x4x8x4xII4xI")
 _TCP_MESSAGE = struct.Struct("=2xBB2x2s16x16s4x8x4xII4xI")
 # struct tcp_info (include/uapi/linux/tcp.h): rto, snd_mss, unacked, last_ack_recv, pmtu, bytes_acked
 _TCP_INFO = struct.Struct("=8xI4xI4xI28xII56xQ")
+_LOCAL_PORT_AT_LEAST, _LOCAL_PORT_AT_MOST = 2, 3  # INET_DIAG_BC_S_GE, INET_DIAG_BC_S_LE
+_COMPARISON = struct.Struct("=BBH2xH")  # two struct inet_diag_bc_op: code, bytes on if true, if false; port
 _HEADER_WORDS = 4  # struct nlmsghdr
 _BLOCKS_KEPT = 64  # of at most 32 KiB each
 _RETRANSMITS_BYTE, _PORT_BYTE = 4 * _HEADER_WORDS + 3, 4 * _HEADER_WORDS + 4
@@ -187,9 +189,9 @@ class SockDiag:
             (version, source address, destination address, destination port) -> ports. Raises NoSockDiag, KernelError.
         """
         counts: Counter[tuple[Version, bytes]] = Counter()
-        for version, message in self._dump(socket.IPPROTO_TCP, _CONNECTED, lambda received: False):
-            if int.from_bytes(message[4:6], "big") in ports:
-                counts[version, message[6:40]] += 1
+        wanted = _local_port_in(ports)
+        for version, message in self._dump(socket.IPPROTO_TCP, _CONNECTED, lambda received: False, wanted=wanted):
+            counts[version, message[6:40]] += 1
         used: Counter[tuple[Version, str, str, int]] = Counter()
         for (version, pair), count in counts.items():
             source, destination = _address(version, pair[2:18]), _address(version, pair[18:])
@@ -211,15 +213,21 @@ class SockDiag:
         return note
 
     def _dump(
-        self, protocol: int, states: int, is_dull: Callable[[bytes], bool], extension: int = INET_DIAG_SKMEMINFO
+        self,
+        protocol: int,
+        states: int,
+        is_dull: Callable[[bytes], bool],
+        extension: int = INET_DIAG_SKMEMINFO,
+        wanted: bytes = b"",
     ) -> Iterator[tuple[Version, bytes]]:
+        """Yield the sockets of a protocol in some states. ``wanted`` is an attribute with which the kernel chooses."""
         try:
             if protocol in self._refusals:
                 raise OSError(self._refusals[protocol], "")
             if self._netlink is None:
                 self._netlink = NetlinkSocket(NETLINK_SOCK_DIAG)
             for version, family in _FAMILIES:
-                request = _REQUEST.pack(family, protocol, 1 << (extension - 1), states)
+                request = _REQUEST.pack(family, protocol, 1 << (extension - 1), states) + wanted
                 for message in self._netlink.dump(SOCK_DIAG_BY_FAMILY, request, is_dull):
                     if len(message) < _MESSAGE.size:
                         raise OSError(errno.EBADMSG, "")
@@ -231,6 +239,18 @@ class SockDiag:
                 self._refusals[protocol] = number
                 raise NoSockDiag(f"{sentence}: the kernel lacks the module for it", number) from error
             raise KernelError(sentence, number) from error
+
+
+def _local_port_in(ports: range) -> bytes:
+    """Return the attribute by which the kernel sends only sockets whose local port is in the range.
+
+    A server's connections from clients, however many, are left out in the kernel.
+    """
+    ends = (_LOCAL_PORT_AT_LEAST, ports[0]), (_LOCAL_PORT_AT_MOST, ports[-1])
+    code = b""
+    for comparison, port in reversed(ends):  # an instruction is followed by its port; a jump beyond the end refuses
+        code = _COMPARISON.pack(comparison, _COMPARISON.size, _COMPARISON.size + len(code) + 4, port) + code
+    return attribute(INET_DIAG_REQ_BYTECODE, code)
 
 
 def _socket(version: Version, message: bytes) -> tuple[str, int, int, int, int]:

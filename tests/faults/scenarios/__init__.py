@@ -54,6 +54,7 @@ FAULTS: tuple[type[Scenario], ...] = (
     tcp.BehindShaper,
     tcp.ConnectUnanswered,
     tcp.PortExhaustion,
+    tcp.PortsKeptOpen,
     tcp.UnreadConnection,
     tcp.StalledPeer,
     tcp.LossBeforeUs,

@@ -13,7 +13,7 @@ from bpftop.demo.faults.namespace_changes import Beyond, ip, packet_filter, toke
 from bpftop.demo.faults.worker import Worker
 from bpftop.demo.sides import GENERATOR, WATCHED
 from tests.faults import tc_program
-from tests.faults.jobs import connect_in_vain, serve_short, use_up_ports
+from tests.faults.jobs import connect_in_vain, keep_connections, serve_short, use_up_ports
 from tests.faults.scenario import Scenario, counter, drop
 
 PORT = 9400
@@ -99,19 +99,26 @@ class PortExhaustion(Scenario):
 
     id = "port-exhaustion"
     moves = (counter("TcpActiveOpens", 100),)
+    ports, connections = "40000 40999", 920
 
     def prepare(self) -> None:
-        self._set_ports("40000 40999")
+        self._set_ports(self.ports)
         self.keep(lambda: self._set_ports("32768 60999"))
-        server = Worker(self.generator, serve_short, address=GENERATOR.ipv4[0], port=PORT, size_bytes=100)
+        server = self.server()
         self.keep(server.stop)
         server.ready().go()
-        self.add(Worker(self.watched, use_up_ports, address=GENERATOR.ipv4[0], port=PORT, connections=920))
+        client = Worker(self.watched, self.client, address=GENERATOR.ipv4[0], port=PORT, connections=self.connections)
+        self.add(client)
+
+    client = staticmethod(use_up_ports)
+
+    def server(self) -> Worker:
+        return Worker(self.generator, serve_short, address=GENERATOR.ipv4[0], port=PORT, size_bytes=100)
 
     def wrong_since_ns(self) -> int:
-        """Wait until four fifths of the ports are in use."""
+        """Wait until nine tenths of the connections are there."""
         deadline_s = time.monotonic() + 20
-        while self.watched(lambda: Path("/proc/thread-self/net/tcp").read_text()).count("\n") < 820:
+        while self.watched(lambda: Path("/proc/thread-self/net/tcp").read_text()).count("\n") < 0.9 * self.connections:
             assert time.monotonic() < deadline_s, "the ports are not used up"
             time.sleep(0.1)
         return time.monotonic_ns()
@@ -123,6 +130,19 @@ class PortExhaustion(Scenario):
 
     def _set_ports(self, ports: str) -> None:
         self.watched(lambda: Path("/proc/sys/net/ipv4/ip_local_port_range").write_text(ports))
+
+
+class PortsKeptOpen(PortExhaustion):
+    """A client that forgets to close its connections: 380 of 400 local ports are in use, and none in TIME-WAIT."""
+
+    id = "ports-kept-open"
+    finding = "port-exhaustion"
+    moves = (counter("TcpActiveOpens", 10),)
+    ports, connections = "40000 40399", 380
+    client = staticmethod(keep_connections)
+
+    def server(self) -> Worker:
+        return Worker(self.generator, swallow_tcp, address=GENERATOR.ipv4[0], port=PORT)
 
 
 class UnreadConnection(Scenario):
