@@ -88,7 +88,7 @@ _NOT_LOADED = {
 
 def not_loaded(facts: AttachFacts, error: str, number: int, used: AttachStep | None) -> str:
     """Return the notice that the kernel refused to load the program; ``error`` has its reason."""
-    remedy = _NOT_LOADED.get(number, "please report it with the output of `bpftop doctor`")
+    remedy = _NOT_LOADED.get(number, "please report it with the output of `bpftop doctor --all`")
     then = f"counting by {used}" if used else remedy
     return f"bpftop's program for {facts.name}: {error}; {then}."
 

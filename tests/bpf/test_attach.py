@@ -401,7 +401,7 @@ def test_program_refused_by_the_verifier(lab: Lab) -> None:
             "bpftop's program for v0: cannot load the BPF program count_xdp_frags: EACCES (Permission denied); "
             "invalid access; counting by TCX.",
         )
-    sentence = r"invalid access; please report it with the output of `bpftop doctor`\.$"
+    sentence = r"invalid access; please report it with the output of `bpftop doctor --all`\.$"
     with pytest.raises(BpftopError, match=sentence), watching("v0", "native", make_counter=rejected):
         pass
 

@@ -109,11 +109,17 @@ def fdinfo(pid: int) -> list[str]:
 
 
 class Terminal:
-    """bpftop as the leader of a session on a pseudo-terminal of 100 x 30 cells."""
+    """bpftop as the leader of a session on a pseudo-terminal. ``size``: its columns and lines."""
 
-    def __init__(self, *words: str, env: Mapping[str, str] | None = None, command: Sequence[str] = COMMAND) -> None:
+    def __init__(
+        self,
+        *words: str,
+        env: Mapping[str, str] | None = None,
+        command: Sequence[str] = COMMAND,
+        size: tuple[int, int] = (100, 30),
+    ) -> None:
         self.master, self._slave = pty.openpty()
-        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         self.before = termios.tcgetattr(self._slave)
         self.written = b""
         slave = self._slave

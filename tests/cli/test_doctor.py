@@ -162,7 +162,7 @@ def test_doctor_as_nobody(capfd: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.bpf
 def test_on_a_terminal() -> None:
-    with Terminal("doctor") as terminal:
+    with Terminal("doctor", "--all") as terminal:
         assert terminal.await_end() == 0
     text = terminal.written.decode()
     assert "\x1b[32mok\x1b[0m  bpf(2)" in text
@@ -170,6 +170,27 @@ def test_on_a_terminal() -> None:
     bare = re.sub(r"\x1b\[[0-9]*m", "", text)
     assert "\x1b" not in bare
     assert max(map(len, bare.splitlines())) <= 100
+
+
+@pytest.mark.bpf
+def test_a_report_fits_a_terminal(lab: Lab) -> None:
+    """The first line matters most: it must not scroll away. Problems and a named interface keep their lines."""
+    lab.veth()
+    lines, interface_lines = (brief_report(*words) for words in (("doctor",), ("doctor", "v0")))
+    assert len(lines) < 24
+    for shown in (lines, interface_lines):
+        assert shown[0] == "Everything that matters works."
+        assert max(map(len, shown)) <= 80
+    named = " ".join(" ".join(interface_lines).split())
+    assert " ok CAP_BPF, CAP_PERFMON, " in named
+    assert "versions: `bpftop doctor --all` has what each found ok v0 link" in named
+    assert " ok v0 attach auto receives: native XDP" in named
+
+
+def brief_report(*words: str) -> list[str]:
+    with Terminal(*words, size=(80, 24)) as terminal:
+        assert terminal.await_end() == 0
+    return re.sub(r"\x1b\[[0-9]*m", "", terminal.written.decode()).splitlines()
 
 
 def test_no_color_and_dumb_terminals() -> None:
@@ -198,7 +219,7 @@ def test_a_bad_configuration_is_one_line(tmp_path: Path) -> None:
 
 def test_help_says_what_the_exit_code_is() -> None:
     text = bpftop("doctor", "--help").stdout
-    assert "0 if all probes ran, whatever their results." in text
+    assert "The exit code is 0 if all probes ran, whatever their results." in " ".join(text.split())
     assert max(map(len, text.splitlines())) <= 80
 
 

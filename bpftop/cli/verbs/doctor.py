@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,8 @@ WORDS = {"yes": ("ok", "32"), "no": ("no", "31"), "unknown": ("?", "33"), "n/a":
 ABOUT = """\
 The first line says what matters. Then follow the problems (no, or ? if a probe
 could not tell) with the errno and, once each, the remedy or the consequence;
-then the probes that worked, and what does not apply here (-). Nothing is attached
+then the probes that worked, by name alone on a terminal, and what does not apply
+here (-). Nothing is attached
 to an interface of this machine: such probes use a veth pair in a private
 network namespace, which is removed afterwards. (The kernel may load its modules
 veth, sch_ingress and cls_bpf for that, as for any container.) With --timing the
@@ -45,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="interface to examine: its features, and the hook that bpftop would use",
     )
     add_config(parser)
+    parser.add_argument(
+        "--all", action="store_true", help="also on a terminal: what each probe found that worked, a line each"
+    )
     parser.add_argument(
         "--timing",
         action="store_true",
@@ -80,40 +84,60 @@ def run(arguments: argparse.Namespace) -> int:
             )
         ) as examination,
     ):
-        layout = Layout.of(output.descriptor, max(len(escaped_text(name)) for name in examination.names), os.environ)
+        width = max(len(escaped_text(name)) for name in examination.names)
+        layout = Layout.of(output.descriptor, width, os.environ, brief=not (arguments.all or arguments.timing))
         results = []
         for result in examination.results():
             interruptible_sleep(0)  # between two probes, where nothing is half done
             results.append(result)
-        output.write(layout.report(results))
+        output.write(layout.report(results, arguments.interface))
     return 0
 
 
 class Layout:
-    """Three columns: coloured and wrapped on a terminal; elsewhere one line per result, for grep."""
+    """Three columns: coloured and wrapped on a terminal; elsewhere one line per result, for grep.
 
-    def __init__(self, name_width: int, columns: int | None, colours: bool) -> None:
-        self._name_width, self._columns, self._colours = name_width, columns, colours
+    ``brief``: the probes of the machine that worked are named in one paragraph, so that the report fits a screen.
+    """
+
+    def __init__(self, name_width: int, columns: int | None, colours: bool, brief: bool = False) -> None:
+        self._name_width, self._columns, self._colours, self._brief = name_width, columns, colours, brief
 
     @classmethod
-    def of(cls, descriptor: int, name_width: int, environment: Mapping[str, str]) -> Layout:
+    def of(cls, descriptor: int, name_width: int, environment: Mapping[str, str], *, brief: bool) -> Layout:
+        """Return the layout for a descriptor; brief on a terminal alone."""
         if not os.isatty(descriptor):
             return cls(name_width, None, False)
         plain = environment.get("NO_COLOR") or environment.get("TERM") in (None, "", "dumb")
-        return cls(name_width, os.get_terminal_size(descriptor).columns, not plain)
+        return cls(name_width, os.get_terminal_size(descriptor).columns, not plain, brief)
 
-    def report(self, results: Sequence[ProbeResult]) -> str:
-        """Return the whole text: the bottom line, the problems by remedy, what works, what does not apply."""
+    def report(self, results: Sequence[ProbeResult], interface: str | None = None) -> str:
+        """Return the whole text: the bottom line, the problems by remedy, what works, what does not apply.
+
+        ``interface``: the interface that the person named; its results have a line each in a brief report, too.
+        """
         from bpftop.doctor.summary import bottom_line, problems
 
         paragraphs = [self._wrapped(bottom_line(results), "")]
         for remedy, group in problems(results).items():
             lines = [self.line(result.name, result.verdict.answer, result.verdict.evidence) for result in group]
             paragraphs.append("".join(lines) + (self._wrapped(f"-> {remedy}", "    ") if remedy else ""))
+        if self._brief:
+            paragraphs.append(self._named(results, interface))
+            results = [each for each in results if each.verdict.answer != "yes" or _is_about(each, interface)]
         for answer in ("yes", "n/a"):
             details = ((result.name, result.verdict) for result in results if result.verdict.answer == answer)
             paragraphs.append("".join(self.line(name, answer, _detail(verdict)) for name, verdict in details))
         return "\n".join(filter(None, paragraphs))
+
+    def _named(self, results: Iterable[ProbeResult], interface: str | None) -> str:
+        """Return the names of the probes of the machine that worked."""
+        names = [each.name for each in results if each.verdict.answer == "yes" and not _is_about(each, interface)]
+        if not names:
+            return ""
+        text = self._wrapped(f"{', '.join(names)}: `bpftop doctor --all` has what each found", " " * 4)[4:]
+        word, colour = WORDS["yes"]
+        return f"\x1b[{colour}m{word:<2}\x1b[0m  {text}" if self._colours else f"{word:<2}  {text}"
 
     def line(self, name: str, answer: Answer, detail: str) -> str:
         """Return the text of a result, with a newline at the end."""
@@ -127,6 +151,10 @@ class Layout:
         escaped, room = escaped_text(text), (self._columns or 0) - len(indent)
         lines = textwrap.wrap(escaped, room, break_on_hyphens=False) if room >= 20 else [escaped]
         return "".join(f"{indent}{line}\n" for line in lines or [""])
+
+
+def _is_about(result: ProbeResult, interface: str | None) -> bool:
+    return interface is not None and result.name.startswith(f"{interface} ")
 
 
 def _detail(verdict: Verdict) -> str:

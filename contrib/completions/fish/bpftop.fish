@@ -168,4 +168,5 @@ complete -c bpftop -n '__bpftop_is maps' -l limit -x -d 'most maps, or entries o
 complete -c bpftop -n '__bpftop_is maps' -l search -x -d 'only maps with this text in id, type, name, programs or owners; of a map, only entries with this text in key or value, of the first 100000'
 complete -c bpftop -n '__bpftop_is maps' -l sort -x -d 'sort the list by a column, or the entries of a map by a field of the value, the largest first'
 complete -c bpftop -n '__bpftop_is maps' -l per-cpu -d 'as a table: also the value of each CPU'
+complete -c bpftop -n '__bpftop_is doctor' -l all -d 'also on a terminal: what each probe found that worked, a line each'
 complete -c bpftop -n '__bpftop_is doctor' -l timing -d 'also measure the time of each collector, and of a whole tick against the budget'
