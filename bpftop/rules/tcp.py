@@ -91,6 +91,13 @@ def _why_syn(rule_input: RuleInput, syn: float, full: float) -> str:
     no_route = rule_input.counts_available(*_NO_ROUTE_OUT)
     if syn and no_route >= 0.5 * syn:
         return f"this host has no route back to most senders: {per_s(no_route)} answers had none (OutNoRoutes)"
+    # The kernel counts a reset even where it finds no route for it, and has no counter of that (tcp_v4_send_reset).
+    lost = rule_input.counts_available("TcpOutRsts") - _resets_sent(rule_input)
+    if syn and lost >= rule_input.limit("refused") * syn:
+        return (
+            f"nobody listens where most SYNs are sent to: {per_s(lost)} resets (TcpOutRsts) are made and do not leave "
+            "by this interface, so that there is no route back to the senders, or another one"
+        )
     return ""
 
 

@@ -61,6 +61,17 @@ def test_syn_flood_whose_answers_have_no_route_says_so() -> None:
     assert require_finding(watch, "no-route-out").explained_by == "syn-flood"
 
 
+def test_syn_flood_whose_resets_have_no_route_says_so() -> None:
+    """The kernel counts a reset even where it finds no route for it."""
+    world = World().frames("protocols", 6, pps=5_000).frames("tcp_flags", "syn", pps=5_000)
+    watch = Watch(world.stack(IpInReceives=5_000, TcpOutRsts=4_900))
+    watch.run(6)
+    assert require_finding(watch, "syn-flood").why == (
+        "nobody listens where most SYNs are sent to: 4.90 k/s resets (TcpOutRsts) are made and do not leave by this "
+        "interface, so that there is no route back to the senders, or another one"
+    )
+
+
 def test_syn_flood_check_does_not_apply_to_bridged_syns() -> None:
     world = World().frames("protocols", 6, pps=5_000).frames("tcp_flags", "syn", pps=5_000)
     watch = Watch(world.stack(IpInReceives=30))
