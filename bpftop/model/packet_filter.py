@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from bpftop.fields import frozen
 from bpftop.model.protocols import TCP, UDP
+from bpftop.model.stages import STAGES
 
 
 @frozen
@@ -67,3 +68,13 @@ STAGE_DROPS: Mapping[str, PacketFilter] = {
 }  # fmt: skip
 """Id of a stage -> its dropped packets. Stages without an entry: the device drops the packet before the kernel has it,
 or the kernel gives no reason of its own."""
+
+
+def stages_of(reason: str, l4_proto: int | None) -> tuple[str, ...]:
+    """Return the titles of the stages that a dropped packet may belong to; none where no stage has the reason."""
+    wanted = {
+        stage_id
+        for stage_id, drops in STAGE_DROPS.items()
+        if reason in drops.reasons and drops.l4_proto in (None, l4_proto)
+    }
+    return tuple(stage.title.strip() for stage in STAGES if stage.id in wanted and stage.kind != "part")

@@ -60,3 +60,19 @@ def test_sentences() -> None:
     )
     dropped = CapturedPacket(0, "eth0", "rx", 1, b"", 0, segments=3, reason="NO_SOCKET", function="udp_rcv+0x1")
     assert comment_of(dropped) == "dropped: NO_SOCKET in udp_rcv+0x1, CPU 1; super-frame of 3 packets on the wire"
+
+
+@pytest.mark.parametrize(
+    ("reason", "l4_proto", "stage"),
+    [
+        ("NO_SOCKET", 17, "stage UDP no port, "), ("NO_SOCKET", 6, "stage TCP resets sent, "), ("NO_SOCKET", 132, ""),
+        ("SOCKET_RCVBUFF", 6, "stage TCP sockets, "), ("CPU_BACKLOG", 17, "stage backlog, "),
+        ("TCP_LISTEN_OVERFLOW", 6, "stage listen, "), ("NETFILTER_DROP", 17, "stage conntrack or firewall, "),
+        ("NOT_SPECIFIED", 17, ""),
+    ],
+)  # fmt: skip
+def test_the_comment_names_the_stage(reason: str, l4_proto: int, stage: str) -> None:
+    """Stages are rows of the path: UDP no port, for a datagram that finds no socket."""
+    header = bytes([0x45, 0, 0, 28, 0, 0, 0, 0, 64, l4_proto, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2])
+    dropped = CapturedPacket(0, "eth0", "rx", 1, header + bytes(8), 28, is_ip=True, reason=reason)
+    assert comment_of(dropped) == f"dropped: {reason}, {stage}CPU 1"

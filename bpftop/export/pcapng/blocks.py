@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from bpftop import __version__
 from bpftop.export.pcapng.headers_only import without_payload
 from bpftop.model.captured_packet import CaptureCounts, CapturedPacket
+from bpftop.model.packet_filter import stages_of
+from bpftop.model.packet_headers import header_places
 
 _SECTION, _INTERFACE, _STATISTICS, _PACKET = 0x0A0D0D0A, 1, 5, 6
 _MAGIC, _UNKNOWN_LENGTH = 0x1A2B3C4D, 0xFFFFFFFFFFFFFFFF
@@ -77,11 +79,13 @@ class PcapngBlocks:
 
 
 def comment_of(packet: CapturedPacket) -> str:
-    """Return what the kernel knows beside the packet: why and where it was dropped, on which CPU, super-frames."""
+    """Return the reason, function, stage and CPU of a drop, and the number of packets in a super-frame."""
     words = []
     if packet.reason is not None:
         where = "" if packet.function is None else f" in {packet.function}"
-        words.append(f"dropped: {packet.reason}{where}, CPU {packet.cpu}")
+        stages = stages_of(packet.reason, header_places(packet.content, is_ip=packet.is_ip).l4_proto)
+        stage = f", stage {' or '.join(stages)}" if stages else ""
+        words.append(f"dropped: {packet.reason}{where}{stage}, CPU {packet.cpu}")
     if packet.segments > 1:
         words.append(f"super-frame of {packet.segments} packets on the wire")
     return "; ".join(words)
@@ -99,8 +103,8 @@ def left_out_sentence(counts: CaptureCounts) -> str:
 
 def cost_sentence(counts: CaptureCounts) -> str:
     """Return what the capture has cost the packets until now."""
-    each = f", {counts.spent_ns / counts.matched:.0f} ns a packet" if counts.matched else ""
-    return f"the capture took {counts.spent_ns / 1e6:.3g} ms of CPU time{each}"
+    each = f", {counts.spent_ns / counts.matched:.0f} ns for each packet that matched" if counts.matched else ""
+    return f"the capture took {counts.spent_ns / 1e6:.3g} ms of CPU time, packets that do not match included{each}"
 
 
 def _block(kind: int, body: bytes, options: Mapping[int, bytes]) -> bytes:
