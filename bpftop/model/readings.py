@@ -425,14 +425,13 @@ class RatedReading:
         return new, 0.0 if old == new else per_sec(gain(old, new, family.wrap_bits), pair.elapsed_ns)
 
     def rates(self, column: str) -> Iterator[tuple[Key, float | None]]:
-        """Yield every row's key with the rate of one column."""
+        """Return every row's key with the rate of one column."""
         pair = self.pair
         if pair is None:
-            yield from ((key, None) for key in self.keys)
-        else:
-            elapsed_ns = pair.elapsed_ns
-            for key, gained in zip(self.keys, pair.column_gains(column), strict=True):
-                yield key, per_sec(gained, elapsed_ns)
+            return zip(self.keys, repeat(None))
+        elapsed_ns = pair.elapsed_ns
+        rates = [None if gained is None else gained * 1e9 / elapsed_ns for gained in pair.column_gains(column)]
+        return zip(self.keys, rates, strict=True)
 
     def _cell(self, rows: dict[Key, tuple[int | None, ...]], key: Key, column: str) -> int | None:
         row = rows.get(key)

@@ -12,6 +12,7 @@ from bpftop.model.findings import NO_DIAGNOSIS, Diagnosis
 from bpftop.model.protocols import protocol_name
 from bpftop.model.readings import Key, RatedReading, ReadingPair, per_sec
 from bpftop.model.sample import Direction, Hook, Interface, reading_key
+from bpftop.model.stack_counters import STACK
 from bpftop.model.stages import LossGroup
 
 Number = TypeVar("Number", int, float)
@@ -75,12 +76,19 @@ class DirectionTraffic:
         known = self.totals.packets_per_sec is not None
         return rows.get(key, Counts(0, 0, 0.0, 0.0) if known else Counts(0, 0))
 
-    def along(self, label: int) -> dict[str, Counts]:
+    def along(self, label: int) -> Mapping[str, Counts]:
         """Return the joint cells added up along one label: 0 L3 class, 1 cast, 2 size."""
-        groups: dict[str, list[Counts]] = {}
-        for key, cell in self.breakdowns.get("joint", {}).items():
-            groups.setdefault(str(key[label]), []).append(cell)
-        return {name: add_counts(rows) for name, rows in groups.items()}
+        if label not in self._along:
+            groups: dict[str, list[Counts]] = {}
+            for key, cell in self.breakdowns.get("joint", {}).items():
+                groups.setdefault(str(key[label]), []).append(cell)
+            self._along[label] = {name: add_counts(rows) for name, rows in groups.items()}
+        return self._along[label]
+
+    @cached_property
+    def _along(self) -> dict[int, Mapping[str, Counts]]:
+        """Answers of ``along``: several checks and the screen ask for the same label."""
+        return {}
 
     @cached_property
     def cpu_rates(self) -> tuple[float | None, ...]:
@@ -195,6 +203,12 @@ class Snapshot:
     def reading(self, family: str, *where: str) -> RatedReading | None:
         """Return a reading with its rates; None where it was not read."""
         return self.readings.get(reading_key(family, *where))
+
+    @cached_property
+    def counter_rates(self) -> Mapping[str, float]:
+        """Stack counter, by its nstat name -> its rate per second, if that is known: the checks need most of them."""
+        readings = filter(None, map(self.readings.get, STACK))
+        return {str(key[0]): rate for reading in readings for key, rate in reading.rates("count") if rate is not None}
 
     def why_unavailable(self, family: str, label: str | None = None) -> str | None:
         """Return the reason why a family cannot be read: on the interface ``label``; None: on any interface."""

@@ -141,15 +141,17 @@ class RuleInput:
 
     def count(self, counter: str) -> float:
         """Return the rate per second of a stack counter, by its nstat name. Raises InputUnavailable, NotEnoughData."""
-        return self.rate(family_of(counter), (counter,), "count")
+        rate = self.snapshot.counter_rates.get(counter)
+        return self.rate(family_of(counter), (counter,), "count") if rate is None else rate
 
     def counts(self, *counters: str) -> float:
         """Return the sum of the rates of stack counters. Counters of IPv6 are zero on a host without IPv6."""
-        total = 0.0
+        total, rates = 0.0, self.snapshot.counter_rates
         for counter in counters:
-            if family_of(counter) == "snmp6" and self.snapshot.reading("snmp6") is None:
+            rate = rates.get(counter)
+            if rate is None and family_of(counter) == "snmp6" and self.snapshot.reading("snmp6") is None:
                 continue
-            total += self.count(counter)
+            total += self.count(counter) if rate is None else rate
         return total
 
     def counts_available(self, *counters: str) -> float:
@@ -196,8 +198,9 @@ class RuleInput:
 def rates_above_zero(snapshot: Snapshot, family: str, column: str, *where: str) -> list[tuple[Key, float]]:
     """Return the rows of a reading whose rate per second is above zero, largest first; none where it is not read."""
     reading = snapshot.reading(family, *where)
-    rows = [] if reading is None else [(key, rate) for key, rate in reading.rates(column) if rate]
-    return sorted(rows, key=lambda row: -row[1])
+    if reading is None or not reading.keys:
+        return []
+    return sorted([(key, rate) for key, rate in reading.rates(column) if rate], key=lambda row: -row[1])
 
 
 def if_available(measure: Callable[[], float]) -> float | None:

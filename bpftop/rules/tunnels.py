@@ -30,6 +30,8 @@ def _unknown_vni(rule_input: RuleInput) -> Rates:
     """
     rule_input.rates("drops", "packets")  # raises where drop reasons cannot be read
     unknown = sum(rule_input.drops_by_interface(("VXLAN_VNI_NOT_FOUND",)).values())
+    if not unknown:
+        return {"VXLAN_VNI_NOT_FOUND": 0.0}
     casts = (interface.rx.along(1) for interface in rule_input.snapshot.interfaces)
     groups = sum(cast.get("multicast", Counts()).packets_per_sec or 0.0 for cast in casts)
     return {"VXLAN_VNI_NOT_FOUND": max(0.0, unknown - groups)}
