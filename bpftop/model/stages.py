@@ -7,6 +7,7 @@ one packet is in one of them only; ``counted`` says for each stage why it is in 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Literal
 
 from bpftop.fields import frozen
@@ -69,7 +70,7 @@ class Stage:
     refused: bool = False
     within: str = ""
 
-    @property
+    @cached_property
     def group(self) -> LossGroup | None:
         """The sum that the stage counts into; None: no sum."""
         if self.refused:

@@ -38,6 +38,12 @@ class StageLine:
         return sum_known(self._rates)
 
     @cached_property
+    def stands_still(self) -> bool:
+        """Return True if the stage was known in every tick, and never gained anything."""
+        stages, now_ns = self.selection.history.stages, self._now_ns
+        return bool(self.rows) and all(stages.stands_still(row, now_ns) for row in self.rows)
+
+    @cached_property
     def _rates(self) -> tuple[float | None, ...]:
         """The rate of each interface of the selection."""
         snapshot, stages = self.selection.snapshot, self.selection.history.stages
@@ -200,15 +206,19 @@ def losses_of(lines: Sequence[StageLine]) -> dict[LossGroup, Losses]:
 
 def _sum(lines: Sequence[StageLine], own: Mapping[str, StageLine]) -> Losses:
     """Add up lines. ``own``: stage of the host -> the part of it that is the interface's own, which is left out."""
-    stages, rates, recent = [], [], []
-    for line in lines:
+    moving = [line for line in lines if not line.stands_still]
+    stages: list[tuple[str, float, Scope]] = []
+    is_known = len(moving) < len(lines)  # a stage that stands still is known, and adds nothing
+    rates: list[float | None] = [0.0] * is_known
+    recent: list[int | None] = [0] * is_known
+    for line in moving:
         part = own.get(line.stage.id)
         rate = line.per_sec if part is None else _without(line.per_sec, part.per_sec)
         rates.append(rate)
         recent.append(line.recent if part is None else _without(line.recent, part.recent))
         if rate:
             stages.append((_sum_title(line.stage), rate, line.stage.scope))
-    return Losses(sum_known(rates), stages, sum(not line.is_whole for line in lines), sum_known(recent))
+    return Losses(sum_known(rates), stages, sum(not line.is_whole for line in moving), sum_known(recent))
 
 
 def _sum_title(stage: Stage) -> str:
