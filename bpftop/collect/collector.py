@@ -95,17 +95,20 @@ class Collectors:
         state.returned = readings
         every_ns = state.every_ns
         if every_ns is None:
-            every_ns = max((FAMILIES[reading.family].every_ns for reading in readings.values()), default=0)
-        # From the time of the read on: a background collector may have read some time before this tick.
-        read_ns = max((reading.read_ns for reading in readings.values()), default=now_ns)
-        state.due_ns = read_ns + every_ns - self.interval_ns // 2 if every_ns and readings else 0
-        slow = every_ns > self.interval_ns
-        state.readings = {
-            key: replace(reading, previous=_without_previous(state.readings.get(key)))
-            if slow and reading.previous is None
-            else reading
-            for key, reading in readings.items()
-        }
+            every_ns = max([FAMILIES[reading.family].every_ns for reading in readings.values()], default=0)
+        state.due_ns = 0
+        if every_ns and readings:
+            # From the time of the read on: a background collector may have read some time before this tick.
+            read_ns = max([reading.read_ns for reading in readings.values()])
+            state.due_ns = read_ns + every_ns - self.interval_ns // 2
+        if every_ns > self.interval_ns:
+            readings = {
+                key: replace(reading, previous=_without_previous(state.readings.get(key)))
+                if reading.previous is None
+                else reading
+                for key, reading in readings.items()
+            }
+        state.readings = readings
 
 
 def _without_previous(reading: Reading | None) -> Reading | None:
