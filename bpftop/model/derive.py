@@ -25,8 +25,7 @@ from bpftop.model.snapshot import (
 def derive_snapshot(before: Sample | None, after: Sample) -> Snapshot:
     """Return the snapshot of ``after``, with rates against ``before``; without ``before`` every rate is None."""
     interfaces = tuple(
-        InterfaceSnapshot(i, *(_traffic(before, after, i, direction) for direction in DIRECTIONS))
-        for i in after.interfaces
+        [InterfaceSnapshot(i, *[_traffic(before, after, i, d) for d in DIRECTIONS]) for i in after.interfaces]
     )
     left_out = counted_twice(after.interfaces)
     return Snapshot(

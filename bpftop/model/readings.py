@@ -101,15 +101,15 @@ class Reading:
     @cached_property
     def cpu_totals(self) -> tuple[Sequence[int], ...]:
         """Per column, the value of every possible CPU, all rows together; empty where there are no rows."""
-        columns = zip(*(columns for _, columns in self.per_cpu()), strict=True)
-        return tuple(list(map(sum, zip(*rows, strict=True))) for rows in columns)
+        columns = zip(*[columns for _, columns in self.per_cpu()], strict=True)
+        return tuple([list(map(sum, zip(*rows, strict=True))) for rows in columns])
 
     def per_cpu(self) -> Iterator[tuple[Key, tuple[memoryview, ...]]]:
         """Yield each row's key and, per column, the values of every possible CPU."""
         stride, cpus = self.stride, self.cpus
         view = memoryview(self.values)
         for row, key in enumerate(self.keys):
-            yield key, tuple(view[at : at + cpus] for at in range(row * stride, (row + 1) * stride, cpus))
+            yield key, tuple([view[at : at + cpus] for at in range(row * stride, (row + 1) * stride, cpus)])
 
     def column(self, name: str) -> Cells:
         """Return the value of one column in every row, all CPUs together."""
@@ -155,7 +155,7 @@ class Reading:
         missing = frozenset(at for at, cell in enumerate(self.summed) if cell is None)
         values = array("Q", [cell or 0 for cell in self.summed])
         reading = replace(self, values=values, missing=missing, previous=None, cells=None)
-        reading.__dict__["cpu_totals"] = tuple(array("Q", column) for column in self.cpu_totals)
+        reading.__dict__["cpu_totals"] = tuple([array("Q", column) for column in self.cpu_totals])
         return reading
 
 

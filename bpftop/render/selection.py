@@ -27,4 +27,4 @@ class Selection:
 
     def rows(self, stage: Stage) -> tuple[StageRow, ...]:
         """Return the rows of the history that a stage adds up."""
-        return tuple((label, stage.id) for label in self.labels) if stage.scope == "interface" else (("", stage.id),)
+        return tuple([(label, stage.id) for label in self.labels]) if stage.scope == "interface" else (("", stage.id),)

@@ -185,7 +185,7 @@ class RuleEngine:
         short = next((s for s in newest_first if sample.mono_ns - s.mono_ns >= RAISE_NS - EARLY_NS), None)
         long = next((s for s in newest_first if sample.mono_ns - s.mono_ns >= CLEAR_NS - EARLY_NS), short)
         began_ns = sample.mono_ns if short is None else short.mono_ns
-        recent = tuple(s for s in self._ring if s.mono_ns >= began_ns)
+        recent = tuple([s for s in self._ring if s.mono_ns >= began_ns])
         if self._before is not None and (not recent or recent[-1].mono_ns < self._before.mono_ns):
             recent = (*recent, self._before)
         return _Moment(self._ticks, sample, last_interval, short, long, recent)

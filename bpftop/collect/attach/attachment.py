@@ -344,6 +344,6 @@ class Attachment:
             lower=lower_here(device),
             counting_since_ns=self._counting_since_ns if self._hooks.programs else None,
             hooks=self._hooks.hooks(),
-            notices=tuple(sentence for sentences in self._notices.values() for sentence in sentences),
+            notices=tuple([sentence for sentences in self._notices.values() for sentence in sentences]),
             offer=self._offer,
         )

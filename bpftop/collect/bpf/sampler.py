@@ -36,10 +36,11 @@ class Gains:
             words: Counter -> digits of the last reading of its file. A counter that is not there gains nothing.
             now_ns: CLOCK_MONOTONIC.
         """
-        counts = tuple(int(words.get(counter, 0)) for counter in self._counters)
+        counts = tuple([int(words.get(counter, 0)) for counter in self._counters])
         then_ns, before = self._before or (now_ns - 1, counts)
         self._before = now_ns, counts
-        return tuple((count - old) * NS_PER_SEC / (now_ns - then_ns) for count, old in zip(counts, before, strict=True))
+        gains = [count - old for count, old in zip(counts, before, strict=True)]
+        return tuple([gain * NS_PER_SEC / (now_ns - then_ns) for gain in gains])
 
 
 @frozen

@@ -51,7 +51,7 @@ def _from_json(kind: Any, value: Any, where: str) -> Any:
             raise Mismatch(f"{where} is {_short(value)} and not one of {', '.join(map(repr, arguments))}")
         return value
     if origin is tuple:
-        return tuple(_from_json(arguments[0], item, where) for item in _of(list, value, where))
+        return tuple([_from_json(arguments[0], item, where) for item in _of(list, value, where)])
     if origin is not None and issubclass(origin, Mapping):
         pairs = _of(dict, value, where).items()
         return {_key(arguments[0], key, where): _from_json(arguments[1], v, f"{where}.{key}") for key, v in pairs}

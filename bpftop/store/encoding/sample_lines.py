@@ -136,7 +136,7 @@ class LineReader:
 
 def row_keys(name: str, given: Any) -> tuple[Key, ...]:
     """Return row keys from lists of lists. Raises Mismatch."""
-    keys = tuple(tuple(from_json(list, key, name)) for key in from_json(list, given, name))
+    keys = tuple([tuple(from_json(list, key, name)) for key in from_json(list, given, name)])
     if any(type(label) not in (int, str) for key in keys for label in key):
         raise Mismatch(f"{name} has a row key that is neither numbers nor words")
     return keys

@@ -29,7 +29,7 @@ Line = tuple[Span, ...]
 
 def line(*parts: str | tuple[str, ...]) -> Line:
     """Return a line of the non-empty parts: a text, (text, role) or (text, role, action)."""
-    return tuple(Span(part) if isinstance(part, str) else Span(*part) for part in parts if part and part[0])
+    return tuple([Span(part) if isinstance(part, str) else Span(*part) for part in parts if part and part[0]])
 
 
 def text(spans: Iterable[Span]) -> str:

@@ -111,7 +111,7 @@ def _stages(moment: Moment, lost: Losses, unread: Line, room: int, with_scopes: 
             parts.append(line((f"{len(ranked) - count} more", "key", "path")))
         if unread:
             parts.append(unread)
-        joined = tuple(span for part in parts for span in (*part, DOT))[:-1]
+        joined = tuple([span for part in parts for span in (*part, DOT)][:-1])
         if length(joined) <= room:
             break
     return joined

@@ -124,7 +124,7 @@ class Table(Scroller, Generic[RowT]):
         self._keys = rows.keys
         self.clamp_top(len(rows.keys))
         columns = self.fitting_columns(moment, width)
-        titles = tuple(Span(self._title(column, cells), "title") for column, cells in columns)
+        titles = tuple([Span(self._title(column, cells), "title") for column, cells in columns])
         on_screen = rows.keys[self.top : self.top + self.room]
         lines = self._lines(rows, on_screen, columns)
         if not lines:
@@ -310,13 +310,14 @@ class Table(Scroller, Generic[RowT]):
 
     def row_spans(self, row: RowT, columns: Sequence[tuple[Column[RowT], int]]) -> Line:
         """Return the cells of a row."""
-        return tuple(
+        cells = [
             Span(
                 cell(column, column.cell(row, width - column.gap), width),
                 column.look(row) if callable(column.look) else column.look,
             )
             for column, width in columns
-        )
+        ]
+        return tuple(cells)
 
     def _lines(
         self, rows: Rows[RowT], keys: Sequence[str], columns: Sequence[tuple[Column[RowT], int]], *, mark: bool = True

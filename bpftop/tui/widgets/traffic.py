@@ -187,7 +187,7 @@ def direction_line(moment: Moment, direction: Direction, width: int) -> Line:
     cells = min(60, width - sum(map(length, parts)) - 2)
     if cells >= 10 and len(parts) > 1:
         parts.insert(-1, line("  ", (spark(past.trend("packets", cells, TREND_CELL_S), cells), "trend")))
-    return tuple(span for part in parts for span in part)
+    return tuple([span for part in parts for span in part])
 
 
 CHANGE_WIDTH = 20
