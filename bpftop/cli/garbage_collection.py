@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _SWITCH_S = 0.0005
-_YOUNG_OBJECTS_PER_INTERFACE = 33
-"""An interface makes 230 objects a tick, and leaves some 6 of them in cycles."""
+_YOUNG_OBJECTS, _YOUNG_OBJECTS_PER_INTERFACE = 5_000, 33
+"""New objects after which Python looks for cycles among them; its own limit of 700 is less than what a tick makes.
+
+A look goes through all that the checks keep of the last seconds, and finds nothing: a tick leaves no cycles.
+"""
 
 
 @contextmanager
@@ -30,9 +33,6 @@ def garbage_kept() -> Iterator[None]:
 
 
 def look_for_cycles_by(interfaces: int) -> None:
-    """Let Python look for cycles less often than after 700 new objects where each tick makes many of them.
-
-    Not on a few interfaces: there it saves nothing, and memory takes longer to settle.
-    """
-    young, *older = gc.get_threshold()
-    gc.set_threshold(max(young, _YOUNG_OBJECTS_PER_INTERFACE * interfaces), *older)
+    """Let Python look for cycles less often than once a tick, which makes the more objects the more interfaces."""
+    _, *older = gc.get_threshold()
+    gc.set_threshold(max(_YOUNG_OBJECTS, _YOUNG_OBJECTS_PER_INTERFACE * interfaces), *older)

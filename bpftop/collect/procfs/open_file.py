@@ -59,13 +59,16 @@ class HeldFile:
             self.close()
             self._failure, self._retry_ns = error, time.monotonic_ns() + RETRY_NS
             raise
-        self._failure = None
         if self._fd >= open_file_limit() - _LEFT_FOR_OTHERS:  # the kernel gives the lowest free number
             self.close()
         return text
 
     def close(self) -> None:
-        """Close the file; the next read opens it again."""
+        """Close the file and forget the last failure; the next read opens it again.
+
+        The failure's traceback leads back to this object: only a search for cycles would free both.
+        """
+        self._failure = None
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
