@@ -141,8 +141,9 @@ class History:
         if self._ranges is None or self._ranges[0] != arguments:
             cell_ns = int(cell_s * 1e9)
             begin_ns = (until_ns // cell_ns + 1 - cells) * cell_ns
-            known = bisect_right(self._times, until_ns)
-            edges = [min(known, bisect_right(self._times, begin_ns + cell_ns * i)) for i in range(cells + 1)]
+            times = self._times
+            known = bisect_right(times, until_ns)
+            edges = [bisect_right(times, begin_ns + cell_ns * i, 0, known) for i in range(cells + 1)]
             ranges = ((a, max(b, a + 1) if 0 < a < known else b) for a, b in pairwise(edges))
             self._ranges = arguments, tuple(ranges)
         return self._ranges[1]

@@ -73,12 +73,12 @@ class Pane(Vertical, can_focus=True):
         self.moment = moment
         if self.size:
             self.divide(moment, *self.size)
-        for region in self.query(Region):
+        for region in self.walk_children(Region):  # not by a query: Textual matches every widget with selectors
             region.show(moment)
 
     def redraw_regions(self) -> None:
         """Draw the same moment again in every region."""
-        for region in self.query(Region):
+        for region in self.walk_children(Region):
             region.redraw()
 
     def redraw_soon(self) -> None:
@@ -129,7 +129,7 @@ class Pane(Vertical, can_focus=True):
 
     def _focusable(self) -> list[Region]:
         """Return the regions that take keys now."""
-        return [r for r in self.query(Region) if r.can_focus and r.is_displayed]
+        return [r for r in self.walk_children(Region) if r.can_focus and r.is_displayed]
 
     def opened(self) -> None:
         """Begin what costs something only while the pane is open."""

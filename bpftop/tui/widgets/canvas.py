@@ -131,17 +131,19 @@ class Canvas(CellWidget):
 def _fitted(spans: Line, width: int) -> Line:
     """Return a line of exactly ``width`` cells; a longer one is cut at a word."""
     whole = text(spans)
-    if len(whole) <= width and whole.isascii() and whole.isprintable():  # nearly all lines
+    if len(whole) <= width and _is_clean(whole):  # nearly all lines
         return spans if len(whole) == width else (*spans, Span(" " * (width - len(whole))))
     return _cleaned(fit(shortened(spans, width), width))
 
 
 def _cleaned(spans: Line) -> Line:
     """Return the line with every character one visible cell: names come from outside."""
-    whole = text(spans)
-    if whole.isprintable() if whole.isascii() else all(map(is_one_cell, set(whole))):
-        return spans
-    return tuple(span._replace(text=clean(span.text)) for span in spans)
+    return spans if _is_clean(text(spans)) else tuple(span._replace(text=clean(span.text)) for span in spans)
+
+
+def _is_clean(line: str) -> bool:
+    """Return True if every character is one visible cell."""
+    return line.isprintable() if line.isascii() else all(map(is_one_cell, set(line)))
 
 
 def changed_spans(before: Line, after: Line) -> list[tuple[int, int]]:

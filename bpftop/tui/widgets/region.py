@@ -39,10 +39,9 @@ class Region(Canvas):
         return None
 
     def show(self, moment: Moment) -> None:
-        """Draw a moment; where the region is hidden, when it comes back."""
+        """Draw a moment; where the region is hidden and has no size, when it comes back."""
         self.moment = moment
-        if self.is_displayed:
-            self.redraw()
+        self.redraw()
 
     @property
     def is_displayed(self) -> bool:
