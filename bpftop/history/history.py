@@ -63,6 +63,7 @@ class History:
         self._packer = Packer[Sample]()
         self._packed: list[Packed[Sample]] = []
         self._packed_ns: list[int] = []
+        self._packed_bytes = 0
         self._series: dict[RateRow, array[float]] = {}
         self._ranges: tuple[tuple[int, float, int], TickRanges] | None = None
         self._diagnosis_packer = Packer[Diagnosis]()
@@ -88,6 +89,7 @@ class History:
         self._diagnoses.append(self._diagnosis_packer.pack_again(snapshot.diagnosis))
         if before is not None:
             self._packed.append(self._packer.pack(before))
+            self._packed_bytes += len(self._packed[-1].content)
             self._packed_ns.append(before.mono_ns)
         self.cpu_trends.push(sample)
         self.bpf_trends.push(sample)
@@ -225,11 +227,14 @@ class History:
         return array("f", [math.nan if math.isnan(v) else 0.0 for v in totals[:ticks]])
 
     def _forget(self, oldest_ns: int) -> None:
-        old = bisect_left(self._packed_ns, oldest_ns)
-        del self._packed[:old], self._packed_ns[:old], self._diagnoses[:old]
-        if sum(len(packed.content) for packed in self._packed) > _BUDGET_BYTES:
-            older = len(self._packed) // 2
-            del self._packed[1:older:2], self._packed_ns[1:older:2], self._diagnoses[1:older:2]
+        self._drop(slice(0, bisect_left(self._packed_ns, oldest_ns)))
+        if self._packed_bytes > _BUDGET_BYTES:
+            self._drop(slice(1, len(self._packed) // 2, 2))
+
+    def _drop(self, ticks: slice) -> None:
+        """Drop some packed samples and their diagnoses."""
+        self._packed_bytes -= sum([len(packed.content) for packed in self._packed[ticks]])
+        del self._packed[ticks], self._packed_ns[ticks], self._diagnoses[ticks]
 
 
 def _directions(interfaces: Sequence[InterfaceSnapshot]) -> Iterator[tuple[str, DirectionTraffic]]:
@@ -255,5 +260,6 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _highest(values: Sequence[float]) -> float | None:
-    known = [v for v in values if not math.isnan(v)]
-    return max(known, default=None)
+    if not math.isnan(sum(values)):
+        return max(values, default=None)
+    return max([v for v in values if not math.isnan(v)], default=None)
