@@ -70,5 +70,5 @@ def by_cgroups(types: Collection[str]) -> dict[int, list[str]]:
 def _walk() -> Iterator[tuple[str, str]]:
     """Yield each folder of the unified hierarchy, and its path below the mount."""
     for mount in mount_points("cgroup2")[:1]:
-        for folder, _, _ in islice(os.walk(mount), CGROUPS_MAX):
-            yield folder, folder.removeprefix(mount) or "/"
+        for folder, _, _ in islice(os.walk(mount.path), CGROUPS_MAX):
+            yield folder, folder.removeprefix(mount.path) or "/"

@@ -113,13 +113,14 @@ def flows_markdown(snapshot: Snapshot, by: PairBy, most: int) -> str:
 
 
 def owner_words(pair: FlowPair) -> str:
-    """Return process, service and what TCP says, in words; user and service of a group that is a process."""
+    """Return process, service, user and what TCP says, in words; user and service of a group that is a process."""
     owner = pair.owner
     if owner is None:
         return ", ".join(sorted(pair.owners))
     if not pair.protocol:
         return ", ".join(filter(None, (owner.user, owner.service)))
-    parts = [owner.name, owner.service, "listens" if pair.is_offered_here else ""]
+    user = owner.user if owner.pid else ""  # otherwise the name has it
+    parts = [owner.name, owner.service, user, "listens" if pair.is_offered_here else ""]
     if owner.rtt_us is not None:
         parts.append(f"RTT {owner.rtt_us / 1000:.1f} ms")
     if owner.retransmits:
