@@ -577,7 +577,7 @@ def test_interface_switched_off_and_on_is_no_flapping_link() -> None:
     world = World()
     watch = Watch(world)
     watch.run(5)
-    for up in (False, True):
+    for up in (False, True) * 4:
         world.rate("links/eth0", ("eth0",), "carrier_changes", 1).facts(
             state="up" if up else "down", admin_up=up, carrier=up
         )
