@@ -8,7 +8,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define RT_TABLE_MAIN 254
 #define LOOPBACK_IFINDEX 1 /* flowic_iif of a look-up for a packet of this host (ip_route_output_key_hash) */
-#define RTF_REJECT 0x0200  /* fib6_flags of no route at all, and of unreachable, prohibit and blackhole routes */
+#define RTN_BLACKHOLE 6
+#define SKB_DST_PTRMASK (~7UL) /* the bits of _skb_refdst that are no pointer (include/linux/skbuff.h) */
+#define RTF_REJECT 0x0200      /* fib6_flags of no route at all, and of unreachable, prohibit and blackhole routes */
 #define IPPROTO_UDP 17
 /* Errors of blackhole, unreachable and prohibit routes (fib_props in net/ipv4/fib_semantics.c) */
 #define EACCES 13
@@ -49,6 +51,7 @@ struct fib6_info;
 struct fib6_result {
 	struct fib6_info *f6i;
 	__u32 fib6_flags;
+	__u32 fib6_type;
 };
 
 struct netns_ipv6 {
@@ -67,8 +70,13 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 };
 
+struct dst_entry {
+	short error;
+};
+
 struct sk_buff {
 	struct net_device *dev;
+	unsigned long _skb_refdst;
 	unsigned char *head;
 	__u16 network_header;
 };
@@ -182,6 +190,39 @@ int count_rejected_ipv6(__u64 *ctx)
 	for (int i = 0; i < 4; i++)
 		source |= flow->saddr.in6_u.u6_addr32[i];
 	return !source && runs_in_watched_namespace() ? add_one(&counts, &destination) : 0;
+}
+
+/* Count received packets that a blackhole or prohibit route refuses, as they are dropped with that route (ip_error).
+ * Packets without a route, and IPv6 packets to a prohibit or unreachable route, are in InNoRoutes; EHOSTUNREACH is also
+ * the error of a host that does not forward. */
+SEC("tp_btf/kfree_skb")
+int count_rejected_forwards(__u64 *ctx)
+{
+	const struct sk_buff *skb = (const void *)ctx[0];
+	const struct net_device *dev = skb->dev;
+	const struct dst_entry *dst = (const void *)(skb->_skb_refdst & SKB_DST_PTRMASK);
+	struct destination destination = { .version = 4 };
+	short error = 0;
+
+	if (!dst || !dev || dev->nd_net.net->ns.inum != netns)
+		return 0;
+	bpf_probe_read_kernel(&error, sizeof(error), &dst->error);
+	return error == EINVAL || error == EACCES ? add_one(&counts, &destination) : 0;
+}
+
+/* The same for IPv6, whose look-up knows the namespace. */
+SEC("tp_btf/fib6_table_lookup")
+int count_rejected_forwards_ipv6(__u64 *ctx)
+{
+	const struct net *net = (const void *)ctx[0];
+	const struct fib6_result *result = (const void *)ctx[1];
+	const struct flowi6 *flow = (const void *)ctx[3];
+	struct destination destination = { .version = 6 };
+
+	if (result->fib6_type != RTN_BLACKHOLE || flow->__fl_common.flowic_iif == LOOPBACK_IFINDEX ||
+	    net->ns.inum != netns)
+		return 0;
+	return add_one(&counts, &destination);
 }
 
 SEC("tp_btf/kfree_skb")

@@ -222,10 +222,10 @@ NETNS_FAMILIES = (
     Family("drops", ("interface", "reason"), ("packets",),
            "packets that the kernel dropped, by its reason (tracepoint kfree_skb); no interface: none of those watched",
            sparse=True, scope="netns", metric="drop"),
-    Family("rejected_sends", ("version",), ("packets",),
-           "packets and connection requests of this host that a blackhole, unreachable or prohibit route refused "
-           "(tracepoints fib_table_lookup and fib6_table_lookup, as long as there is such a route)", scope="netns",
-           every_ns=_SECOND_NS),
+    Family("rejected_sends", ("version", "origin"), ("packets",),
+           "packets and connection requests that a blackhole, unreachable or prohibit route refused: sent by this host "
+           "(tracepoints fib_table_lookup and fib6_table_lookup), or to be forwarded (blackhole, and IPv4 prohibit); "
+           "counted as long as there is such a route", scope="netns", every_ns=_SECOND_NS),
     Family("destinations", ("trouble", "address", "process"), ("packets",),
            "destinations of packets without a route, and of those whose TTL ends here, in a sample of ten seconds "
            "(tracepoints fib_table_lookup, fib6_table_lookup and kfree_skb)", kind="gauge", scope="netns",

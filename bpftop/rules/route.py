@@ -27,7 +27,7 @@ def no_route_out(rule_input: RuleInput) -> Raised | None:
     ipv4, ipv6 = no_route + rejected, no_route_ipv6 + rejected_ipv6
     if ipv4 + ipv6 < rule_input.limit("packets"):
         _require_rejected(rule_input)
-        return None
+        return _forwarded_in_vain(rule_input)
     counters = [name for name, rate in ((_OUT_NO_ROUTES, no_route + no_route_ipv6),
                                         (_REFUSED_BY_ROUTE, rejected + rejected_ipv6)) if rate]  # fmt: skip
     limit = compare(" and ".join(counters), ipv4 + ipv6, rule_input.limits["packets"])
@@ -48,10 +48,24 @@ def no_route_out(rule_input: RuleInput) -> Raised | None:
     )
 
 
-def _rejected(rule_input: RuleInput, *versions: str) -> float:
+def _forwarded_in_vain(rule_input: RuleInput) -> Raised | None:
+    """Check packets of other hosts that a route refuses. Such a route of a router may be there on purpose."""
+    rate = _rejected(rule_input, "4", "6", origin="forwarded")
+    if rate < rule_input.limit("packets"):
+        return None
+    return Raised(
+        "info",
+        f"A route refuses packets that are to be forwarded: {per_s(rate)}",
+        (compare(_REFUSED_BY_ROUTE, rate, rule_input.limits["packets"]),),
+        "a blackhole or prohibit route for their destination: a filter, or the rest of a network that has moved",
+        _NOT_FORWARDED,
+    )
+
+
+def _rejected(rule_input: RuleInput, *versions: str, origin: str = "sent") -> float:
     """Return packets per second that a route refused; 0 where they are not read."""
     rates = rates_above_zero(rule_input.snapshot, "rejected_sends", "packets")
-    return sum(rate for key, rate in rates if key[0] in versions)
+    return sum(rate for key, rate in rates if key[0] in versions and key[1] == origin)
 
 
 def _require_rejected(rule_input: RuleInput) -> None:
@@ -85,6 +99,11 @@ def _sampled(rows: list[tuple[str, str, int]]) -> Iterable[str]:
 
 _NOT_SENT = Headline(
     "packets not sent", "packets", lambda rule_input: rule_input.counts(_IPV4, _IPV6) + _rejected(rule_input, "4", "6")
+)
+
+
+_NOT_FORWARDED = Headline(
+    "packets not forwarded", "packets", lambda rule_input: _rejected(rule_input, "4", "6", origin="forwarded")
 )
 
 

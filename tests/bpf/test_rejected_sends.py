@@ -29,7 +29,7 @@ KINDS = ("blackhole", "unreachable", "prohibit")
 
 REFUSALS = "Invalid argument|No route to host|Permission denied|Network is unreachable"
 
-Count = Callable[[], dict[str, int]]
+Count = Callable[..., dict[str, int]]
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def collector(lab: Lab, netdev: Netdev, monkeypatch: pytest.MonkeyPatch) -> Iter
 def count(collector: RejectedSends) -> Count:
     """Return a function that waits until programs are loaded where routes want them, and returns version -> packets."""
 
-    def count() -> dict[str, int]:
+    def count(origin: str = "sent") -> dict[str, int]:
         counts: dict[str, int] = {}
 
         def is_read() -> bool:
@@ -55,7 +55,7 @@ def count(collector: RejectedSends) -> Count:
                 if "being loaded" not in str(error):
                     raise
                 return False
-            counts.update({str(key[0]): row[0] or 0 for key, row in reading.totals.items()})
+            counts.update({str(key[0]): row[0] or 0 for key, row in reading.totals.items() if key[1] == origin})
             return True
 
         until(is_read, "the programs are loaded")
@@ -130,6 +130,26 @@ def test_what_is_counted_or_dropped_elsewhere_does_not_count(lab: Lab, count: Co
     filtered = "IPReversePathFilter"
     header, values = (line.split() for line in Path("/proc/thread-self/net/netstat").read_text().splitlines()[:2])
     assert int(values[header.index(filtered)]) == 1, "the look-up of the source was refused"
+    assert count() == {"4": 0, "6": 0}
+
+
+def test_forwarded_packets_that_a_route_refuses(lab: Lab, count: Count) -> None:
+    """Blackhole routes of a router, and a prohibit route of IPv4. The router sends nothing itself."""
+    lab.ip("-6 address add 2001:db8:5::1/64 dev v0 nodad")
+    lab.ip("route add prohibit 192.0.2.0/24")
+    lab.ip(f"route add blackhole {NETWORK}")
+    lab.ip(f"-6 route add blackhole {NETWORK6}")
+    for setting in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+        Path("/proc/sys/net", setting).write_text("1")
+    assert count("forwarded") == {"4": 0, "6": 0}
+    with lab.inside(lab.far):
+        lab.ip("-6 address add 2001:db8:5::2/64 dev v1 nodad")
+        lab.ip("route add default via 198.18.5.1")
+        lab.ip("-6 route add default via 2001:db8:5::1")
+        for address in (ADDRESS, "192.0.2.9", "203.0.113.9", ADDRESS6, "2001:db8:9::9"):
+            with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.sendto(b"x", (address, 9))
+    until(lambda: count("forwarded") == {"4": 2, "6": 1}, "each refused packet is counted")
     assert count() == {"4": 0, "6": 0}
 
 

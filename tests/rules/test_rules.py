@@ -169,10 +169,12 @@ RAISED: list[tuple[str, str, str, Setup]] = [
          "destinations", ("no route", "2001:db8:9::9", "curl"), packets=60)),
     ("no-route-out", "info", "No route to IPv6 destinations: 20/s", lambda w: w.stack(Ip6OutNoRoutes=20)),
     ("no-route-out", "warning", "A route refuses packets to 203.0.113.9: 20/s packets not sent",
-     lambda w: w.stack(IpOutNoRoutes=2).rate("rejected_sends", ("4",), "packets", 18).level(
+     lambda w: w.stack(IpOutNoRoutes=2).rate("rejected_sends", ("4", "sent"), "packets", 18).level(
          "destinations", ("no route", "203.0.113.9", "curl"), packets=60)),
     ("no-route-out", "info", "A route refuses packets to IPv6 destinations: 20/s",
-     lambda w: w.rate("rejected_sends", ("6",), "packets", 20)),
+     lambda w: w.rate("rejected_sends", ("6", "sent"), "packets", 20)),
+    ("no-route-out", "info", "A route refuses packets that are to be forwarded: 20/s",
+     lambda w: w.rate("rejected_sends", ("4", "forwarded"), "packets", 20)),
     ("routing-loop", "warning", "Routing loop likely: the TTL of 30/s forwarded packets ends here",
      lambda w: w.stack(IpInHdrErrors=30, IpForwDatagrams=2_000)),
     ("port-scan", "warning", "Connection attempts refused: 200/s, a port scan or a service that is not running",

@@ -1,15 +1,16 @@
-"""Packets of this host that a blackhole, unreachable or prohibit route refuses (bpf_objects/destinations.bpf.c).
+"""Packets that a blackhole, unreachable or prohibit route refuses (bpf_objects/destinations.bpf.c).
 
 The kernel counts a packet in OutNoRoutes where no route is found, and nowhere where a route is found that refuses it.
-The tracepoints of route look-ups see both. They would cost every look-up some ns for ever, so a program is attached
-only as long as the namespace has such a route: rtnetlink tells of a new one.
+The tracepoints of route look-ups see both, and the tracepoint of drops sees the route of a received packet. They would
+cost every look-up some ns for ever, so a program is attached only as long as the namespace has such a route: rtnetlink
+tells of a new one.
 """
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Mapping, Sequence
+from socket import AF_INET, AF_INET6, AddressFamily
 
 from bpftop.collect.bpf.destinations import KEY_U32S
 from bpftop.collect.bpf.tracing import Late, Traced
@@ -28,76 +29,81 @@ _MOST_COST = 1 / 500
 """The part of the time that looks may take."""
 _NEVER_NS = 2**63
 
+SENT, FORWARDED = "sent", "forwarded"
+"""The origin of packets: this host, or another host that sends by way of this host."""
+
 
 class RejectedSends:
-    """A collector of rejected_sends: a row per IP version, zero as long as no route refuses anything."""
+    """A collector of rejected_sends: a row per IP version and origin, zero as long as no route refuses anything."""
 
     name = "rejected_sends"
 
     def __init__(self, netdev: Netdev, load_after_s: float = 0.0) -> None:
         self._netdev = netdev
-        self._versions = {
-            "4": _Version(socket.AF_INET, "count_rejected", load_after_s),
-            "6": _Version(socket.AF_INET6, "count_rejected_ipv6", load_after_s),
+        self._counted: dict[Key, _Counted] = {
+            ("4", SENT): _Counted(AF_INET, "count_rejected", load_after_s),
+            ("6", SENT): _Counted(AF_INET6, "count_rejected_ipv6", load_after_s),
+            ("4", FORWARDED): _Counted(AF_INET, "count_rejected_forwards", load_after_s),
+            ("6", FORWARDED): _Counted(AF_INET6, "count_rejected_forwards_ipv6", load_after_s),
         }
         self._builder = ReadingBuilder(self.name)
         self._news: RejectingRouteNews | None = None
         self._look_due_ns = 0
-        self._moved: frozenset[str] = frozenset()
+        self._moved: frozenset[Key] = frozenset()
 
     def moved(self, version: str) -> bool:
-        """Return True if packets of an IP version, "4" or "6", were refused between the last two reads."""
-        return version in self._moved
+        """Return True if packets of this host were refused between the last two reads; ``version`` is "4" or "6"."""
+        return (version, SENT) in self._moved
 
     def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
         begin_ns = time.monotonic_ns()
         indexes = [interface.ifindex for interface in interfaces]
         try:
             self._look_for_routes(begin_ns)
-            before = {version: counted.packets for version, counted in self._versions.items()}
-            for counted in self._versions.values():
+            before = {key: counted.packets for key, counted in self._counted.items()}
+            for counted in self._counted.values():
                 counted.read(indexes)
         except OSError as error:
             raise Unavailable(f"{SUBJECT}: cannot list the routes by rtnetlink: {error.strerror}") from error
         except KernelError as error:
             raise Unavailable(f"{SUBJECT}: {error}") from error
-        self._moved = frozenset(name for name, counted in self._versions.items() if counted.packets > before[name])
+        self._moved = frozenset(key for key, counted in self._counted.items() if counted.packets > before[key])
         read_ns = time.monotonic_ns()
-        rows: dict[Key, list[int]] = {(version,): [counted.packets] for version, counted in self._versions.items()}
+        rows = {key: [counted.packets] for key, counted in self._counted.items()}
         return {reading_key(self.name): self._builder.reading(rows, read_ns, read_ns - begin_ns)}
 
     def close(self) -> None:
         if self._news is not None:
             self._news.close()
-        for counted in self._versions.values():
+        for counted in self._counted.values():
             counted.close()
 
     def _look_for_routes(self, now_ns: int) -> None:
-        """Find out which versions have such routes: by one look, then by notifications as long as there is none."""
+        """Find out which families have such routes: by one look, then by notifications as long as there is none."""
         if self._news is None:
             self._news = RejectingRouteNews()
         for family in self._news.families():
-            for counted in self._versions.values():
+            for counted in self._counted.values():
                 counted.wanted = counted.wanted or counted.family == family
             if self._look_due_ns == _NEVER_NS:
                 self._look_due_ns = now_ns + LOOK_EVERY_NS
         if now_ns < self._look_due_ns:
             return
-        for counted in self._versions.values():
-            counted.wanted = has_rejecting_route(self._netdev.route, counted.family)
+        found = {family: has_rejecting_route(self._netdev.route, family) for family in (AF_INET, AF_INET6)}
+        for counted in self._counted.values():
+            counted.wanted = found[counted.family]
         end_ns = time.monotonic_ns()
         pause_ns = max(LOOK_EVERY_NS, int((end_ns - now_ns) / _MOST_COST))
-        any_wanted = any(counted.wanted for counted in self._versions.values())
-        self._look_due_ns = end_ns + pause_ns if any_wanted else _NEVER_NS
+        self._look_due_ns = end_ns + pause_ns if any(found.values()) else _NEVER_NS
 
 
-class _Version:
-    """The count of one IP version: goes on where it was when the program is loaded again.
+class _Counted:
+    """The count of one program: goes on where it was when the program is loaded again.
 
     ``wanted``: there is a route that refuses packets.
     """
 
-    def __init__(self, family: socket.AddressFamily, program: str, load_after_s: float) -> None:
+    def __init__(self, family: AddressFamily, program: str, load_after_s: float) -> None:
         self.family, self.wanted, self.packets = family, False, 0
         self._program, self._load_after_s = program, load_after_s
         self._late: Late[Traced] | None = None

@@ -143,7 +143,7 @@ class RefusingRoute(Scenario):
 
     id = "refusing-route"
     finding = "no-route-out"
-    moves = (Cell("rejected_sends", ("4",), "packets", 20),)
+    moves = (Cell("rejected_sends", ("4", "sent"), "packets", 20),)
 
     def prepare(self) -> None:
         self.add(Worker(self.watched, send_anyway, address="203.0.113.9", port=PORT, per_sec=50))
