@@ -211,12 +211,13 @@ VALUE_OPTIONS = frozenset({"-i", "--interval", "--attach", "--netns", "--theme",
 def joined_values(words: list[str]) -> list[str]:
     """Join a long option and a value such as ``-i key``, which argparse would take for the option -i.
 
-    A word with a dash in front and a space in it is no option.
+    A word with a dash in front and a space in it is no option. The value of --ssh is always options, of ssh.
     """
     joined: list[str] = []
     for word in words:
         before = joined[-1] if joined else ""
-        if word.startswith("-") and " " in word and before.startswith("--") and before != "--" and "=" not in before:
+        is_value = before == "--ssh" or (" " in word and before.startswith("--") and before != "--")
+        if word.startswith("-") and is_value and "=" not in before:
             joined[-1] = f"{before}={word}"
         else:
             joined.append(word)

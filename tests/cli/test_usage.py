@@ -45,6 +45,7 @@ def test_the_first_word_without_a_dash_may_be_a_verb(words: str, verb: str | Non
 
 def test_a_value_with_a_space_may_begin_with_a_dash() -> None:
     assert joined_values(["fleet", "--ssh", "-i key", "a"]) == ["fleet", "--ssh=-i key", "a"]
+    assert joined_values(["--ssh", "-p2222", "a"]) == ["--ssh=-p2222", "a"]
     same = [["--at", "-5m"], ["--", "-x y"], ["-x y"], ["--ssh=a", "-b c"]]
     assert [joined_values(words) for words in same] == same
 
