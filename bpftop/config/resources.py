@@ -93,7 +93,10 @@ _THREAD_BYTES = 10 << 20
 
 
 def start_thread(thread: Thread) -> None:
-    """Start a thread, if it will have some memory: glibc ends a process whose new thread gets none. Raises NoThread."""
+    """Start a thread, if it will have some memory. Raises NoThread.
+
+    Without any, glibc ends the process, or Python waits for ever for the first sign of the thread.
+    """
     try:
         if _address_space_is_limited():
             import mmap

@@ -94,6 +94,28 @@ complain("a message")
 """
 
 
+HARDLY_ANY_MEMORY = """
+import resource, threading
+from bpftop.config.resources import NoThread, start_thread
+
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + (9 << 20), resource.RLIM_INFINITY))
+try:
+    start_thread(threading.Thread(target=print, args=("it ran",), name="helper"))
+except NoThread as error:
+    print(error)
+"""
+
+
+def test_a_thread_that_would_have_no_memory_is_not_started(tmp_path: Path) -> None:
+    """Its stack of 8 MiB fits. Such a thread ended the process, or its start never returned."""
+    script = tmp_path / "script.py"
+    script.write_text(HARDLY_ANY_MEMORY)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=LIMIT_S)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("no thread for helper: the limit of processes (ulimit -u")
+
+
 def test_message_without_any_memory(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(OUT_OF_MEMORY)

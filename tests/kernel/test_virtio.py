@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from bpftop.collect.attach.fact_gathering import gather
 from bpftop.kernel.net import virtio
+from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.kernel.net.virtio import host_fixes_offloads
+from tests.bpf.devices import Lab
 
 
 def features(*bits: int) -> str:
@@ -30,3 +33,16 @@ def test_offloads_that_the_host_fixes(text: str, fixed: bool, tmp_path: Path, mo
     (tmp_path / "virtio2" / "features").write_text(text)
     assert host_fixes_offloads("virtio2") is fixed
     assert host_fixes_offloads("virtio3") is False
+
+
+@pytest.mark.bpf
+def test_fixed_offloads_are_no_native_xdp(
+    lab: Lab, netdev: Netdev, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(virtio, "DEVICES", tmp_path)
+    (tmp_path / "virtio2").mkdir()
+    lab.veth()
+    device = Device(**{**vars(netdev.find("v0")), "parent_bus": "virtio", "parent": "virtio2"})
+    for bits, native in ((features(1), False), (features(1, 2), True)):
+        (tmp_path / "virtio2" / "features").write_text(bits)
+        assert gather(netdev, device).native is native
