@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.collect.sockets import socket_processes
+from bpftop.collect.sockets import socket_namespaces, socket_processes
 from bpftop.collect.sockets.flow_names import FlowNames, busiest, limit_of
 from bpftop.collect.sockets.socket_processes import SocketHolder, SocketProcesses
 from bpftop.kernel.net.socket_lookup import SocketLookup, TcpFacts
@@ -141,6 +141,23 @@ def test_a_socket_in_another_namespace_is_found(lab: Lab, names: FlowNames) -> N
         far.kill()
     assert words[1] == far.pid
     assert words[4] == str(os.fstat(lab.far).st_ino)
+
+
+@pytest.mark.parametrize(("bound", "found"), [(None, True), ("NAMESPACES_MOST", False), ("BUDGET_NS", False)])
+def test_other_namespaces_are_asked_within_bounds(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, bound: str | None, found: bool
+) -> None:
+    if bound is not None:
+        monkeypatch.setattr(socket_namespaces, bound, 0)
+    script = f"import socket, time; s = socket.create_server(('{FAR}', {PORT})); print(flush=True); time.sleep(600)"
+    with lab.inside(lab.far):
+        far = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    assert far.stdout is not None
+    with far, closing(FlowNames()) as names:
+        far.stdout.readline()
+        rows = [named(names, (NEAR, FAR, 1234, PORT, TCP))[0] for _ in range(5)]  # the first walks over /proc
+        far.kill()
+    assert any(row is not None for row in rows) == found
 
 
 def test_a_name_longer_than_the_kernel_keeps(lab: Lab, names: FlowNames, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def bpftool(*words: str) -> None:
     subprocess.run(["bpftool", *words], check=True)
 
 
-def test_a_cgroup_without_a_link(loaded: BpfObject) -> None:
+def test_a_cgroup_without_a_link(loaded: BpfObject, monkeypatch: pytest.MonkeyPatch) -> None:
     mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
     mount = next(fields[1] for fields in mounts if fields[2] == "cgroup2")
     folder = Path(mount, f"bpftop-test-{os.getpid()}")
@@ -81,6 +81,8 @@ def test_a_cgroup_without_a_link(loaded: BpfObject) -> None:
     try:
         bpftool("cgroup", "attach", str(folder), "cgroup_inet_egress", "id", str(prog_id), "multi")
         assert read(prog_id).attached == (f"cgroup egress /{folder.name}",)
+        monkeypatch.setattr("bpftop.collect.inventory.cgroups.QUERIED_MAX", 0)
+        assert read(prog_id).attached == ()
     finally:
         folder.rmdir()
 

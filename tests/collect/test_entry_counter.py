@@ -67,6 +67,18 @@ def test_a_large_hash_map_is_counted_to_its_end(counter: EntryCounter) -> None:
 
 
 @pytest.mark.bpf
+def test_walks_end_together_and_counters_are_read_anyway(
+    counter: EntryCounter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bpftop.collect.inventory.entry_counter._ALL_LIMIT_S", 0.0)
+    with (
+        bpf_map.create(bpf_map.HASH, 4, 4, 8) as hash_map,
+        bpf_map.create(bpf_map.LPM_TRIE, 8, 4, 8, bpf_map.NO_PREALLOC) as trie,
+    ):
+        assert counter.count(map(known, (trie, hash_map))).keys() == {hash_map.info().map_id}
+
+
+@pytest.mark.bpf
 @pytest.mark.parametrize(("kind", "value_bytes"), [(14, 4), (15, 4), (16, 4), (17, 4), (20, 8), (2, 8)])
 def test_keys_that_always_exist_do_not_fill_a_map(counter: EntryCounter, kind: int, value_bytes: int) -> None:
     """Devmaps, sockmaps, CPU maps, XSK maps, socket arrays: get_next_key returns every index, used or not."""

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bpftop.collect.inventory import pins
+from bpftop.collect.inventory.pins import Pins
 from bpftop.kernel.bpf import bpf_map
 from tests.measure.test_live_map import pin
 
@@ -28,6 +30,23 @@ def test_a_mount_is_found_whatever_its_name(tmp_path: Path, name: str) -> None:
     command = ["unshare", "--mount", "sh", "-ec", mount, "sh", str(folder), sys.executable, SCRIPT]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.bpf
+def test_pins_are_bounded_in_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [Path(f"/sys/fs/bpf/bpftop_test_{number}") for number in range(2)]
+    with bpf_map.create(bpf_map.HASH, 4, 4, 1) as made:
+        for path in paths:
+            pin(made, path)
+        try:
+            whole = Pins().read()
+            monkeypatch.setattr(pins, "PINS_MAX", 1)
+            part = Pins().read()
+        finally:
+            for path in paths:
+                path.unlink()
+        assert sorted(whole["map", made.info().map_id]) == [str(path) for path in paths]
+    assert sum(map(len, part.values())) <= 1
 
 
 HIDDEN = """
