@@ -67,7 +67,8 @@ class CaptureFile:
     def sentences(self, name: str) -> Iterator[str]:
         """Yield the sentences at the end about the file ``name``."""
         after = self._counts.matched - self._counts.left_out - self.packets
-        rest = f"; {after} came after its limit" if after and self.trouble is None else ""
+        why = "came after its limit" if self.trouble is None else "were not written"
+        rest = f"; {after} {why}" if after else ""
         yield f"{self.packets} packets in {name}; {left_out_sentence(self._counts)}{rest}"
         yield cost_sentence(self._counts)
         if self._hides_functions:

@@ -242,7 +242,12 @@ def test_a_full_disk_keeps_the_packets_before(lab: Lab, tmp_path: Path) -> None:
         f"bpftop: cannot write {path}: No space left on device; give the output another place with -o; the file has "
         in said
     )
-    assert len(fields(copy, "frame.number")) > 100
+    kept = len(fields(copy, "frame.number"))
+    assert kept > 100
+    told = re.search(r"(\d+) packets in .*; (\d+) packets matched, none was left out; (\d+) were not written", said)
+    assert told is not None
+    written, matched, unwritten = map(int, told.groups())
+    assert (written, matched) == (kept, written + unwritten)
     assert "Traceback" not in said
 
 
