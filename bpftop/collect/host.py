@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bpftop.collect.procfs.open_file import HeldFile
 from bpftop.fields import frozen
 from bpftop.kernel.bpf.percpu_array import possible_cpus
-from bpftop.kernel.check import KernelError
+from bpftop.kernel.return_code import KernelError
 from bpftop.model.cpu_lists import parse_cpu_list
 from bpftop.model.sample import Reading, reading_key
 

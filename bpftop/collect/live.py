@@ -24,9 +24,9 @@ from bpftop.collect.tick import Tick, next_due_ns
 from bpftop.config.resources import NoThread, start_thread
 from bpftop.errors import BpftopError
 from bpftop.fields import replace
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.netns import inside, namespace_inode
+from bpftop.kernel.return_code import KernelError
 from bpftop.model.sample import Reading, Sample, reading_key
 from bpftop.model.units import NS_PER_SEC
 

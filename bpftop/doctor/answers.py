@@ -13,8 +13,8 @@ from bpftop.errors import BpftopError
 from bpftop.fields import frozen
 from bpftop.kernel.bpf.object import verifier_excerpt
 from bpftop.kernel.bpf.probe import NoPlace
-from bpftop.kernel.check import KernelError, errno_words
 from bpftop.kernel.privileges import Privileges, missing_remedy
+from bpftop.kernel.return_code import KernelError, errno_words
 
 Count = TypeVar("Count")
 Answer = Literal["yes", "no", "unknown", "n/a"]

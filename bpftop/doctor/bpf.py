@@ -16,9 +16,9 @@ from bpftop.hooks.steps import CLSACT, GENERIC, NATIVE, TCX, AttachStep, Program
 from bpftop.kernel.bpf import probe
 from bpftop.kernel.bpf.bpf_link import Link
 from bpftop.kernel.bpf.percpu_array import possible_cpus
-from bpftop.kernel.check import KernelError, errno_words
 from bpftop.kernel.net.clsact import Clsact
 from bpftop.kernel.privileges import COUNTING
+from bpftop.kernel.return_code import KernelError, errno_words
 from bpftop.model import protocols
 from bpftop.model.sample import DIRECTIONS, Direction, reading_key
 

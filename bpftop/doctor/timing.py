@@ -17,9 +17,9 @@ from bpftop.collect.procfs.tree import Tree
 from bpftop.collect.registry import collectors
 from bpftop.doctor.answers import NotTried, Question, Verdict, no, unknown, yes
 from bpftop.fields import field, mutable
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.kernel.privileges import COUNTING
+from bpftop.kernel.return_code import KernelError
 from bpftop.model.sample import DIRECTIONS, Interface
 
 Sleep = Callable[[float], object]

@@ -15,8 +15,8 @@ from bpftop.collect.bpf.xdp_errors import ACTIONS, load
 from bpftop.doctor.answers import NotTried, Question, Verdict, await_frame, elapsed_ms, no, yes
 from bpftop.kernel.bpf import probe
 from bpftop.kernel.bpf.object import BpfObject
-from bpftop.kernel.check import KernelError, errno_words
 from bpftop.kernel.privileges import TRACING
+from bpftop.kernel.return_code import KernelError, errno_words
 
 _LOOPBACK = 1  # ifindex of lo, which test runs of XDP come from (net/bpf/test_run.c: bpf_prog_test_run_xdp)
 _FRAME = bytes(64)

@@ -14,9 +14,9 @@ from bpftop.errors import BpftopError
 from bpftop.hooks.attach_facts import AttachMode, LinkLayer
 from bpftop.hooks.steps import ProgramName
 from bpftop.kernel.bpf import bpf_link
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.net import clsact
 from bpftop.kernel.net.netdev import Netdev
+from bpftop.kernel.return_code import KernelError
 from bpftop.model.sample import Direction
 from tests.bpf.devices import IFF_TAP, IFF_TUN, ROOT, Lab
 from tests.bpf.watching import is_loaded, watching

@@ -10,7 +10,7 @@ import pytest
 from bpftop.collect.attach.counter_loading import CounterLoading
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.kernel.bpf.program import program_info
-from bpftop.kernel.check import KernelError
+from bpftop.kernel.return_code import KernelError
 from tests.bpf.watching import is_loaded
 
 pytestmark = pytest.mark.bpf

@@ -15,8 +15,8 @@ from bpftop.collect.bpf.xdp_errors import XdpErrors, exceptions, redirect_errors
 from bpftop.collect.collector import Unavailable
 from bpftop.kernel.bpf.bpf_link import Link
 from bpftop.kernel.bpf.object import BpfObject
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Netdev
+from bpftop.kernel.return_code import KernelError
 from bpftop.model.sample import Hook, Interface
 from tests.bpf.counting import Watching, loaded, rows, watching
 from tests.bpf.devices import Lab

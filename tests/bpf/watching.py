@@ -13,8 +13,8 @@ from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.devices.load_meter import SoftirqShares
 from bpftop.hooks.attach_facts import AttachMode, AttachRequest, LoadLimits
 from bpftop.kernel.bpf.program import program_info
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Netdev
+from bpftop.kernel.return_code import KernelError
 from bpftop.model.protocols import OTHER_ETHERTYPE
 from bpftop.model.sample import Direction, Interface, reading_key
 

@@ -13,8 +13,8 @@ from bpftop.collect.bpf import tracing
 from bpftop.collect.bpf.tracing import Late, refusal
 from bpftop.collect.collector import Unavailable
 from bpftop.errors import BpftopError
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.privileges import TRACING
+from bpftop.kernel.return_code import KernelError
 from tests.waiting import LIMIT_S
 
 HOW = "run it with sudo" if os.geteuid() else "give it to this container or service"

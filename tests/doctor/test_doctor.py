@@ -16,9 +16,9 @@ from bpftop.doctor.examination import Examination
 from bpftop.errors import ENOTSUPP, BpftopError
 from bpftop.hooks.attach_facts import AttachFacts, AttachRequest, Load, Occupant
 from bpftop.kernel.bpf.probe import NoPlace
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import IFF_RUNNING, IFF_UP, Device
 from bpftop.kernel.privileges import Privileges
+from bpftop.kernel.return_code import KernelError
 from tests.bpf.devices import IFF_TUN, Lab
 from tests.kernel.test_privileges import holding
 

@@ -13,9 +13,9 @@ from bpftop.collect.collector import Unavailable
 from bpftop.doctor import timing
 from bpftop.doctor.answers import Verdict, answer, no, yes
 from bpftop.doctor.timing import Task, Timing, spans, within_budget
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.privileges import Privileges
+from bpftop.kernel.return_code import KernelError
 from tests.bpf.devices import Lab
 
 ALL = Privileges((1 << 41) - 1)

@@ -10,8 +10,8 @@ from bpftop.doctor import tracing
 from bpftop.doctor.answers import answer, no, unknown
 from bpftop.kernel.bpf import probe
 from bpftop.kernel.bpf.probe import NoPlace
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.privileges import Privileges
+from bpftop.kernel.return_code import KernelError
 
 QUESTIONS = {question.name: question for question in tracing.questions()}
 

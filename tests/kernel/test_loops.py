@@ -13,10 +13,10 @@ from bpftop.errors import ENOTSUPP
 from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.bpf.bpf_map import BpfMap, Stop
 from bpftop.kernel.bpf.percpu_array import possible_cpus
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.measure import loops
 from bpftop.kernel.measure.loops import Loop, Outcome, Shape, Start, Subject
 from bpftop.kernel.measure.program_loop import ProgramLoops, allowed_cpus
+from bpftop.kernel.return_code import KernelError
 from bpftop.measure.statistics import BUCKETS, TICKS_PER_NS
 
 pytestmark = pytest.mark.bpf

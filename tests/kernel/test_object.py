@@ -12,7 +12,7 @@ import pytest
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.percpu_array import CounterMap, possible_cpus
-from bpftop.kernel.check import KernelError
+from bpftop.kernel.return_code import KernelError
 
 FRAME = bytes(12) + b"\x08\x06" + bytes(46)
 

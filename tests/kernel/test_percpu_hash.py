@@ -12,7 +12,7 @@ from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.kernel_btf import drop_reasons, entry_function
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.percpu_hash import ROWS_MAX, WATCHED_MAX, CountsHash, WatchedSet
-from bpftop.kernel.check import KernelError
+from bpftop.kernel.return_code import KernelError
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import pytest
 from bpftop.kernel.bpf.bpf_link import Link
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.probe import NoPlace, check_tcx, libbpf_version, make_map, private_pair
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Device, Netdev
+from bpftop.kernel.return_code import KernelError
 from tests.waiting import until
 
 

@@ -15,9 +15,9 @@ import pytest
 from bpftop.errors import UsageError
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.bpf.percpu_array import possible_cpus
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.measure.program_loop import allowed_cpus
 from bpftop.kernel.privileges import Privileges
+from bpftop.kernel.return_code import KernelError
 from bpftop.measure.maps import scratch_map
 from bpftop.measure.maps.geometry import KINDS
 from bpftop.measure.maps.kernel_costs import InKernel

@@ -16,7 +16,7 @@ from bpftop.errors import BpftopError, UsageError
 from bpftop.kernel import build
 from bpftop.kernel.bpf import object as bpf_object
 from bpftop.kernel.bpf.bpf_map import BpfMap, Stop
-from bpftop.kernel.measure.contend import Turn
+from bpftop.kernel.measure.timed_runs import Turn
 from bpftop.kernel.measure.whole_map_reads import WholeReads
 from bpftop.measure.conditions import Conditions, conditions, cpu_counts, doubts
 from bpftop.measure.machine import Machine

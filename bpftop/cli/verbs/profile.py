@@ -88,7 +88,7 @@ def _measure(profile: MapProfile) -> BaseException | None:
     Raises WrongValue, after which all results are worthless.
     """
     from bpftop.cli.measuring import ProgressLine, follow
-    from bpftop.kernel.check import KernelError
+    from bpftop.kernel.return_code import KernelError
 
     line, plan = ProgressLine(), profile.plan
     line.write(f"about {plan.expected_s:.0f} s for {len(plan.cells)} cells; Ctrl-C ends early and shows the results")

@@ -20,10 +20,10 @@ from bpftop.hooks.attach_facts import AttachFacts, LinkLayer
 from bpftop.hooks.plan import OCCUPIED
 from bpftop.hooks.steps import GENERIC, NATIVE_FRAGS, AttachPlan, AttachStep, ProgramName, remaining
 from bpftop.kernel.bpf.bpf_link import Link
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.net import clsact
 from bpftop.kernel.net.clsact import Clsact
 from bpftop.kernel.net.netdev import Device, Netdev
+from bpftop.kernel.return_code import KernelError
 from bpftop.model.sample import DIRECTIONS, Direction, Hook
 
 MakeCounter = Callable[[ProgramName, Direction, LinkLayer], PacketCounter]

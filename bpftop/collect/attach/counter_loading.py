@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.config.resources import NoThread, start_thread
-from bpftop.kernel.check import KernelError
+from bpftop.kernel.return_code import KernelError
 
 
 class CounterLoading:

@@ -9,10 +9,10 @@ from bpftop.collect.devices.device_stack import devices_below
 from bpftop.collect.sockets.owners import owners
 from bpftop.hooks.attach_facts import GENERIC_SWITCHES_OFF, AttachFacts, Occupant
 from bpftop.kernel.bpf.program import program_info
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.kernel.net.virtio import host_fixes_offloads
 from bpftop.kernel.privileges import COUNTING, Privileges
+from bpftop.kernel.return_code import KernelError
 
 
 def gather(netdev: Netdev, device: Device) -> AttachFacts:

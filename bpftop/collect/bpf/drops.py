@@ -14,7 +14,7 @@ from bpftop.collect.collector import ReadingBuilder
 from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.drop_array import DropArray
 from bpftop.kernel.bpf.kernel_btf import DropReasons, drop_reasons
-from bpftop.kernel.check import KernelError
+from bpftop.kernel.return_code import KernelError
 from bpftop.model.sample import Interface, Reading, reading_key
 
 REASON_PREFIX = "SKB_DROP_REASON_"

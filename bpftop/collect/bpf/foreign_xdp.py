@@ -18,9 +18,9 @@ from bpftop.collect.collector import ReadingBuilder, Unavailable
 from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.kernel_btf import entry_function
 from bpftop.kernel.bpf.program import open_program
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.privileges import TRACING
+from bpftop.kernel.return_code import KernelError
 from bpftop.model.sample import Hook, Interface, Key, Reading, reading_key
 
 TAKES = (*TRACING, "CAP_SYS_ADMIN")

@@ -15,9 +15,9 @@ from socket import AF_INET, AF_INET6, AddressFamily
 from bpftop.collect.bpf.destinations import KEY_U32S
 from bpftop.collect.bpf.tracing import Late, Traced
 from bpftop.collect.collector import ReadingBuilder, Unavailable
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.net.rejecting_routes import RejectingRouteNews, has_rejecting_route
+from bpftop.kernel.return_code import KernelError
 from bpftop.model.sample import Interface, Key, Reading, reading_key
 from bpftop.model.units import NS_PER_SEC
 

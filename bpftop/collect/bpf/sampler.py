@@ -14,7 +14,7 @@ from bpftop.collect.bpf.tracing import Late, Traced
 from bpftop.collect.collector import Unavailable
 from bpftop.errors import BpftopError
 from bpftop.fields import frozen
-from bpftop.kernel.check import KernelError
+from bpftop.kernel.return_code import KernelError
 from bpftop.model.sample import Key
 from bpftop.model.units import NS_PER_SEC
 

@@ -23,9 +23,9 @@ from bpftop.kernel.bpf.bpf_link import attach_tracing
 from bpftop.kernel.bpf.kernel_btf import trim_memory
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.percpu_hash import ROWS_MAX, CountsHash, WatchedSet
-from bpftop.kernel.check import KernelError, errno_words
 from bpftop.kernel.netns import namespace_inode
 from bpftop.kernel.privileges import TRACING, Privileges, missing_remedy
+from bpftop.kernel.return_code import KernelError, errno_words
 from bpftop.model.sample import BEING_LOADED, Interface, Key, Reading
 
 TRACED = ("drops", "xdp_exceptions", "xdp_redirect_errors")

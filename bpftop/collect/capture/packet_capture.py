@@ -19,10 +19,10 @@ from bpftop.kernel.bpf.bpf_link import Link, attach_tracing
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.percpu_hash import WatchedSet
 from bpftop.kernel.bpf.record_ring import PacketRecords
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.netdev import Device, Netdev
 from bpftop.kernel.netns import namespace_inode
 from bpftop.kernel.privileges import TRACING
+from bpftop.kernel.return_code import KernelError
 from bpftop.model.captured_packet import CaptureCounts, CapturedPacket
 from bpftop.model.sample import DIRECTIONS, Direction
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from bpftop.errors import BpftopError
 from bpftop.fields import frozen
 from bpftop.kernel.bpf import inventory
-from bpftop.kernel.check import KernelError
+from bpftop.kernel.return_code import KernelError
 from bpftop.model.bpf.btf import BadBtf, Btf
 from bpftop.model.bpf.disassembly import Instruction, disassemble
 from bpftop.model.bpf.inventory import BpfProgram

@@ -11,7 +11,7 @@ from bpftop.errors import BpftopError
 from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.bpf.map_counts import MapCountIterator
 from bpftop.kernel.bpf.map_entries import count_entries
-from bpftop.kernel.check import KernelError
+from bpftop.kernel.return_code import KernelError
 from bpftop.model.bpf.inventory import ARRAY_TYPES, Entries, KnownMap
 
 _ONE_LIMIT_S, _ALL_LIMIT_S = 0.05, 0.5

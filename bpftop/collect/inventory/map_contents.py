@@ -9,7 +9,7 @@ from bpftop.fields import frozen
 from bpftop.kernel.bpf import bpf_map, inventory
 from bpftop.kernel.bpf.map_entries import MapContent, read_entries
 from bpftop.kernel.bpf.percpu_array import possible_cpus
-from bpftop.kernel.check import KernelError
+from bpftop.kernel.return_code import KernelError
 from bpftop.model.bpf.btf import BadBtf, Btf
 from bpftop.model.bpf.inventory import KnownMap
 from bpftop.model.bpf.map_contents import REFERENCES, EntryRow, decode_entry

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bpftop.kernel.bpf.owner_iterator import ObjectKind, OpenObject, OwnerIterator
-from bpftop.kernel.check import KernelError
+from bpftop.kernel.return_code import KernelError
 
 _PROC = Path("/proc")
 _PERF_EVENT = "anon_inode:[perf_event]"

@@ -11,9 +11,9 @@ from functools import cache
 from bpftop.collect.sockets.socket_namespaces import SocketNamespaces
 from bpftop.collect.sockets.socket_processes import SocketHolder, SocketProcesses
 from bpftop.fields import frozen, replace
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.socket_lookup import FoundSocket, TcpFacts
 from bpftop.kernel.privileges import Privileges, missing_remedy
+from bpftop.kernel.return_code import KernelError
 from bpftop.model.families import APPLICATION, NETWORK, RECEIVE_WINDOW, SEND_BUFFER
 from bpftop.model.protocols import TCP, UDP
 from bpftop.model.sample import Direction, Key, Reading, reading_key

@@ -11,8 +11,8 @@ from bpftop.collect.collector import CounterRows, ReadingBuilder, Unavailable
 from bpftop.collect.procfs.proc_file import ProcFile
 from bpftop.collect.procfs.tree import Tree
 from bpftop.collect.sockets.owners import SocketOwners
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.net.sock_diag import Listener, SockDiag, TcpSocket, TimedOutSocket, UdpSocket
+from bpftop.kernel.return_code import KernelError
 from bpftop.model.sample import Interface, Reading, reading_key
 
 Listed = TypeVar("Listed", UdpSocket, Listener, TcpSocket, TimedOutSocket)

@@ -7,7 +7,7 @@ import errno
 from bpftop.fields import frozen
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import text
-from bpftop.kernel.check import check
+from bpftop.kernel.return_code import check
 
 _PROGRAMS_MAX = 64
 """BPF_CGROUP_MAX_PROGS and BPF_MPROG_MAX: most programs at one place (include/linux/bpf-cgroup.h, bpf_mprog.h)."""

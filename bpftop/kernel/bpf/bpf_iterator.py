@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.owned_fd import OwnedFd
-from bpftop.kernel.check import check
+from bpftop.kernel.return_code import check
 
 _BPF_TRACE_ITER = 28
 _CHUNK_BYTES = 64 << 10

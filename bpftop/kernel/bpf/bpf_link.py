@@ -7,7 +7,7 @@ from typing import Literal
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import new_opts
 from bpftop.kernel.bpf.owned_fd import OwnedFd
-from bpftop.kernel.check import check
+from bpftop.kernel.return_code import check
 
 # enum bpf_attach_type of linux/bpf.h, by number, because the build's headers may be older than TCX (6.6)
 _XDP, _TCX_INGRESS, _TCX_EGRESS = 37, 46, 47

@@ -10,7 +10,7 @@ from bpftop.fields import frozen
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import info_by_fd, text
 from bpftop.kernel.bpf.owned_fd import OwnedFd
-from bpftop.kernel.check import check
+from bpftop.kernel.return_code import check
 
 # enum bpf_map_type
 HASH: int = lib.BPF_MAP_TYPE_HASH

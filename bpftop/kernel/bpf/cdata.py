@@ -6,7 +6,7 @@ from array import array
 from typing import Any
 
 from bpftop.kernel._libbpf import ffi, lib
-from bpftop.kernel.check import check
+from bpftop.kernel.return_code import check
 
 
 def new_opts(struct: str, **fields: object) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import fill_zero
 from bpftop.kernel.bpf.percpu_array import possible_cpus
-from bpftop.kernel.check import check
+from bpftop.kernel.return_code import check
 
 
 class CellMap:

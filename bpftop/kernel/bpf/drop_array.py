@@ -8,7 +8,7 @@ from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import u64s
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.percpu_array import possible_cpus
-from bpftop.kernel.check import check
+from bpftop.kernel.return_code import check
 
 _ROW_WORDS = lib.DROP_REASONS + 1
 

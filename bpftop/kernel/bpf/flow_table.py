@@ -11,7 +11,7 @@ from typing import Any, Literal
 from bpftop.fields import field, frozen
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.object import BpfObject
-from bpftop.kernel.check import check
+from bpftop.kernel.return_code import check
 
 CountedBy = Literal["source", "destination", "destination_port"]
 _GROUPINGS: dict[CountedBy, int] = {

@@ -16,7 +16,7 @@ from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import info_by_fd, text
 from bpftop.kernel.bpf.link_info import INFO_BYTES, NAME_BYTES, LinkInfo, name_field, parse_link_info
 from bpftop.kernel.bpf.owned_fd import OwnedFd
-from bpftop.kernel.check import KernelError, check
+from bpftop.kernel.return_code import KernelError, check
 
 FactsT = TypeVar("FactsT")
 

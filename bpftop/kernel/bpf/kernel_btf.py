@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from bpftop.fields import frozen
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import text
-from bpftop.kernel.check import check
+from bpftop.kernel.return_code import check
 
 _REASONS_BYTES = 64 << 10  # the 124 reasons of Linux 6.18 take 4 kB
 _FUNCTION_BYTES = 512  # KSYM_NAME_LEN

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from bpftop.fields import frozen
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.bpf_map import PER_CPU, BpfMap, MapInfo, Stop
-from bpftop.kernel.check import KernelError, check
+from bpftop.kernel.return_code import KernelError, check
 
 _COUNT_MAX = 10_000_000
 _PERCPU_ARRAYS_OF_STORAGE = 21  # BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE

@@ -15,7 +15,7 @@ from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import messages, text
 from bpftop.kernel.bpf.owned_fd import OwnedFd
 from bpftop.kernel.bpf.program import Program
-from bpftop.kernel.check import check
+from bpftop.kernel.return_code import check
 
 _LOG_LINES = 3
 

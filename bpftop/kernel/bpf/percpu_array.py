@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from bpftop.errors import ENOTSUPP
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import u64s
-from bpftop.kernel.check import check
+from bpftop.kernel.return_code import check
 
 COLUMNS = 2  # struct cell: packets, bytes
 _BREAKDOWN_CELLS = (

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import u64s
 from bpftop.kernel.bpf.percpu_array import possible_cpus
-from bpftop.kernel.check import check
+from bpftop.kernel.return_code import check
 
 ROWS_MAX: int = lib.ROWS_MAX
 WATCHED_MAX: int = lib.WATCHED_MAX

@@ -12,10 +12,10 @@ from bpftop.fields import frozen
 from bpftop.kernel._libbpf import lib
 from bpftop.kernel.bpf.bpf_link import Link
 from bpftop.kernel.bpf.cdata import text
-from bpftop.kernel.check import KernelError, check, errno_words
 from bpftop.kernel.net.netdev import IFF_UP, IFINFOMSG, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_LINKINFO
 from bpftop.kernel.net.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NetlinkSocket, attribute
 from bpftop.kernel.netns import moved, unshare_network
+from bpftop.kernel.return_code import KernelError, check, errno_words
 
 RTM_NEWLINK, VETH_INFO_PEER = 16, 1
 SENDER, RECEIVER = "sender", "receiver"

@@ -8,7 +8,7 @@ from bpftop.fields import frozen
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import info_by_fd, new_opts, text
 from bpftop.kernel.bpf.owned_fd import OwnedFd
-from bpftop.kernel.check import check
+from bpftop.kernel.return_code import check
 
 
 @frozen

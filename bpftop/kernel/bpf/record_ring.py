@@ -9,7 +9,7 @@ from bpftop.fields import frozen
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.percpu_array import possible_cpus
-from bpftop.kernel.check import check
+from bpftop.kernel.return_code import check
 
 _BLOCK_BYTES = 1 << 18
 _LENGTH_BYTES = 8

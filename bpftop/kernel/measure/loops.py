@@ -17,7 +17,7 @@ from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.bpf.bpf_map import BpfMap, Stop
 from bpftop.kernel.bpf.cdata import fill_zero, text, u64s
 from bpftop.kernel.bpf.percpu_array import possible_cpus
-from bpftop.kernel.check import check, errno_words
+from bpftop.kernel.return_code import check, errno_words
 
 # enum bpftop_key_order
 SEQUENTIAL: int = lib.ORDER_SEQUENTIAL

@@ -13,7 +13,7 @@ from bpftop.kernel.bpf.bpf_link import attach_tracing
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.owned_fd import OwnedFd
 from bpftop.kernel.bpf.percpu_array import possible_cpus
-from bpftop.kernel.check import KernelError, check
+from bpftop.kernel.return_code import KernelError, check
 
 _HARDWARE, _CACHE = 0, 3  # PERF_TYPE_HARDWARE, PERF_TYPE_HW_CACHE
 _READ_MISS = 1 << 16

@@ -9,7 +9,6 @@ from typing import Any
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.bpf.object import BpfObject
-from bpftop.kernel.check import check
 from bpftop.kernel.measure.loops import (
     DELETE,
     INSERT,
@@ -22,6 +21,7 @@ from bpftop.kernel.measure.loops import (
     Start,
     Subject,
 )
+from bpftop.kernel.return_code import check
 
 STEPS_MAX: int = lib.PROFILE_STEPS_MAX
 WALK_MAX: int = lib.PROFILE_WALK_MAX

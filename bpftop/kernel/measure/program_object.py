@@ -10,7 +10,7 @@ from bpftop.fields import frozen
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import messages, text
 from bpftop.kernel.bpf.object import each_program, last_line
-from bpftop.kernel.check import errno_words
+from bpftop.kernel.return_code import errno_words
 
 _NOT_ELF = 4000  # libbpf's own error numbers (bpf/libbpf_legacy.h) begin here
 

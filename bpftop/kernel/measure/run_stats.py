@@ -8,7 +8,7 @@ from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import messages
 from bpftop.kernel.bpf.object import BpfObject, last_line
 from bpftop.kernel.bpf.owned_fd import OwnedFd
-from bpftop.kernel.check import check
+from bpftop.kernel.return_code import check
 
 
 def enable_run_stats() -> OwnedFd:

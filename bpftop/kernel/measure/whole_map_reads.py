@@ -7,7 +7,7 @@ from array import array
 
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import fill_zero, u64s
-from bpftop.kernel.check import check
+from bpftop.kernel.return_code import check
 
 _VALUE_BYTES = 8
 

@@ -12,7 +12,6 @@ import struct
 from collections.abc import Iterator
 
 from bpftop.fields import frozen
-from bpftop.kernel.check import KernelError, errno_words
 from bpftop.kernel.net.netlink import (
     NLM_F_ACK,
     NLM_F_CREATE,
@@ -24,6 +23,7 @@ from bpftop.kernel.net.netlink import (
 )
 from bpftop.kernel.net.qdiscs import TCA_KIND, TCMSG, qdiscs
 from bpftop.kernel.process_identity import ProcessIdentity
+from bpftop.kernel.return_code import KernelError, errno_words
 from bpftop.model.sample import DIRECTIONS, Direction
 
 RTM_NEWQDISC, RTM_DELQDISC = 36, 37

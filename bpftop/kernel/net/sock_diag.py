@@ -15,8 +15,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from bpftop.kernel.check import KernelError, errno_words
 from bpftop.kernel.net.netlink import NetlinkSocket, attribute, attributes, each_attribute, messages
+from bpftop.kernel.return_code import KernelError, errno_words
 
 NETLINK_SOCK_DIAG = 4
 SOCK_DIAG_BY_FAMILY = 20

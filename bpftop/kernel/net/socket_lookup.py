@@ -13,9 +13,9 @@ from ipaddress import ip_address
 from socket import AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP, inet_pton
 from typing import NamedTuple
 
-from bpftop.kernel.check import KernelError, errno_words
 from bpftop.kernel.net.netlink import NetlinkSocket, attributes
 from bpftop.kernel.net.sock_diag import EVERY_STATE, INET_DIAG_INFO, NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, TCP_LISTEN
+from bpftop.kernel.return_code import KernelError, errno_words
 
 INET_DIAG_CGROUP_ID = 21
 TCP_TIME_WAIT = 6

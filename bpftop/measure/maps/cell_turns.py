@@ -9,10 +9,10 @@ from functools import partial
 
 from bpftop.errors import ENOTSUPP
 from bpftop.kernel.bpf import bpf_map
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.measure.loops import TICKS_PER_NS, WRONG_VALUE, Loop, Outcome, Start
 from bpftop.kernel.measure.program_loop import WALK_MAX
 from bpftop.kernel.privileges import Privileges
+from bpftop.kernel.return_code import KernelError
 from bpftop.measure.maps.kernel_costs import InKernel
 from bpftop.measure.maps.plan import INSIDE_SHARE, WRITES, Cell
 from bpftop.measure.maps.results import CellResult

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from bpftop.errors import UsageError
 from bpftop.fields import frozen
 from bpftop.kernel.bpf import bpf_map
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.measure.loops import Shape
+from bpftop.kernel.return_code import KernelError
 
 MEMORY_LIMIT_BYTES = 256 << 20
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bpftop.errors import BpftopError, UsageError
 from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.bpf.bpf_map import BpfMap, MapInfo, Stop
-from bpftop.kernel.check import KernelError
+from bpftop.kernel.return_code import KernelError
 from bpftop.measure.maps.geometry import KINDS, TYPE_NAMES, Geometry
 
 REAL_KEYS_MAX = 4096

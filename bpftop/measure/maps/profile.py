@@ -8,9 +8,9 @@ from functools import cached_property
 from itertools import groupby
 from operator import attrgetter
 
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.measure import loops
 from bpftop.kernel.measure.loops import TICKS_PER_NS
+from bpftop.kernel.return_code import KernelError
 from bpftop.measure import run_store
 from bpftop.measure.api import Progress, RunClock, Stop
 from bpftop.measure.machine import machine

@@ -15,11 +15,11 @@ from typing import Literal
 from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.bpf.program import Program
-from bpftop.kernel.check import KernelError
-from bpftop.kernel.measure.contend import Request
 from bpftop.kernel.measure.frames import NUMBER_AT, request_packet
+from bpftop.kernel.measure.timed_runs import Request
+from bpftop.kernel.return_code import KernelError
 from bpftop.measure.conditions import bench_cpus
-from bpftop.measure.programs.concurrent_runs import contend, undisturbed
+from bpftop.measure.programs.concurrent_runs import run_on_cpus, undisturbed
 from bpftop.measure.programs.costs import ProgramRow, Skipped
 from bpftop.measure.programs.loading import load_object
 from bpftop.measure.programs.suite import Contestant, Costs, Suite
@@ -62,7 +62,7 @@ class BodyProgram:
         Raises KernelError, and Stopped if ``stop`` is set.
         """
         request = self._request()
-        turns = contend(self.program, request, cpus, window_ns, stop)
+        turns = run_on_cpus(self.program, request, cpus, window_ns, stop)
         for each in turns:
             for turn in each:
                 if not turn.retval:

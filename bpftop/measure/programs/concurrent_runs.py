@@ -9,14 +9,16 @@ from collections.abc import Iterable, Sequence
 
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.bpf.program import Program
-from bpftop.kernel.measure.contend import Request, Turn, take_turns
+from bpftop.kernel.measure.timed_runs import Request, Turn, take_turns
 from bpftop.measure.pinned_threads import run_pinned
 
 _NUMBER_STEP = 0x9E3779B9  # distance between the first numbers of two threads
 _RUNNING = 0.9  # share of CPU time in a turn; below, the thread was preempted
 
 
-def contend(program: Program, request: Request, cpus: Sequence[int], window_ns: int, stop: Stop) -> list[list[Turn]]:
+def run_on_cpus(
+    program: Program, request: Request, cpus: Sequence[int], window_ns: int, stop: Stop
+) -> list[list[Turn]]:
     """Run the program on each of these CPUs at the same time for a window.
 
     Return the turns of each CPU, at least one, in the order of ``cpus``. An interrupt of the caller ends the threads

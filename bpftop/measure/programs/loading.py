@@ -10,8 +10,8 @@ from bpftop.config.resources import exhausted
 from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.program import Program
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.privileges import Privileges
+from bpftop.kernel.return_code import KernelError
 from bpftop.measure.programs.costs import Size
 
 

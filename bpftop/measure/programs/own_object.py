@@ -15,11 +15,11 @@ from bpftop.errors import ENOTSUPP, BpftopError
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.program import Program
-from bpftop.kernel.check import KernelError, errno_words
-from bpftop.kernel.measure.contend import Request
 from bpftop.kernel.measure.program_object import ProgramEntry, list_programs
+from bpftop.kernel.measure.timed_runs import Request
+from bpftop.kernel.return_code import KernelError, errno_words
 from bpftop.measure.conditions import bench_cpus
-from bpftop.measure.programs.concurrent_runs import contend, undisturbed
+from bpftop.measure.programs.concurrent_runs import run_on_cpus, undisturbed
 from bpftop.measure.programs.costs import (
     CGROUP_BUDGET,
     TC_BUDGET,
@@ -206,7 +206,7 @@ class _OwnRuns:
         """Run the program once, and return its return value. Raises BpftopError if the kernel refuses the run."""
         kind = self.chosen.entry.type
         try:
-            return contend(self._program, self._request(frame, 1), bench_cpus()[:1], 0, stop)[0][0].retval
+            return run_on_cpus(self._program, self._request(frame, 1), bench_cpus()[:1], 0, stop)[0][0].retval
         except KernelError as error:
             if error.errno in (ENOTSUPP, errno.EOPNOTSUPP):
                 why = (
@@ -223,7 +223,7 @@ class _OwnRuns:
     def _calibrated(self, frame: bytes, stop: Stop) -> Request:
         """Return a request with the number of runs of a turn, limited so that an interrupt does not wait long."""
         cpu, trial = bench_cpus()[:1], 1000
-        turn = contend(self._program, self._request(frame, trial), cpu, 0, stop)[0][0]
+        turn = run_on_cpus(self._program, self._request(frame, trial), cpu, 0, stop)[0][0]
         each_ns = max(self._turn_ns(turn.ns, turn.cpu_ns) / trial, 1.0)
         turn_ns = _XDP_TURN_NS if self.chosen.kind.sleeps else _TURN_NS
         wanted = self._suite.repeat or round(turn_ns / each_ns)
@@ -241,7 +241,7 @@ class _OwnRuns:
         times: list[float] = []
         done = 0
         while done < (self._suite.repeat or 1):
-            turns = contend(program, request, cpus, 0 if sleeps else _WINDOW_NS, stop)
+            turns = run_on_cpus(program, request, cpus, 0 if sleeps else _WINDOW_NS, stop)
             done += request.runs * min(map(len, turns))
             usable = [turn for each in turns for turn in each] if sleeps else undisturbed(turns)
             times += [self._turn_ns(turn.ns, turn.cpu_ns) / request.runs for turn in usable]

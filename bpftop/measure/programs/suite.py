@@ -10,7 +10,7 @@ from statistics import median
 from typing import ClassVar, NamedTuple
 
 from bpftop.kernel.bpf.bpf_map import Stop
-from bpftop.kernel.measure.contend import Stopped
+from bpftop.kernel.measure.timed_runs import Stopped
 from bpftop.measure.conditions import bench_cpus, cpu_counts
 from bpftop.measure.programs.costs import Budget, CountedRuns, ProgramRow, Size, Skipped, SuiteTable, cost
 

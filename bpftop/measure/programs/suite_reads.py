@@ -12,10 +12,10 @@ from statistics import median
 
 from bpftop.errors import BpftopError
 from bpftop.kernel.bpf.bpf_map import Stop
-from bpftop.kernel.check import KernelError
-from bpftop.kernel.measure.contend import Stopped
 from bpftop.kernel.measure.frames import request_packet
+from bpftop.kernel.measure.timed_runs import Stopped
 from bpftop.kernel.measure.whole_map_reads import WholeReads
+from bpftop.kernel.return_code import KernelError
 from bpftop.measure.pinned_threads import on_cpu
 from bpftop.measure.programs.body_suite import ALONE_NS
 from bpftop.measure.programs.costs import ProgramRow, Skipped

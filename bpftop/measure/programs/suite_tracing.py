@@ -13,8 +13,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from bpftop.kernel.bpf.bpf_map import Stop
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.measure.run_stats import ProgramOnHook, enable_run_stats
+from bpftop.kernel.return_code import KernelError
 from bpftop.measure.pinned_threads import on_cpu
 from bpftop.measure.programs.costs import TRACING_BUDGET, ProgramRow, Skipped, budget_share
 from bpftop.measure.programs.loading import load_object, missing_privileges_named

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 
 from bpftop.kernel.bpf.object import BpfObject
-from bpftop.kernel.check import KernelError
 from bpftop.kernel.measure.program_counters import PMU_EVENTS, PerfEvent, ProgramCounters
+from bpftop.kernel.return_code import KernelError
 
 CLOCK = PerfEvent("CPU clock", 1, 0)  # PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK
 UNKNOWN = PerfEvent("not of this kernel", 1, 9999)

@@ -8,7 +8,7 @@ from bpftop.fields import frozen, replace
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.bpf.program import Program
-from bpftop.kernel.check import check
+from bpftop.kernel.return_code import check
 
 _TURNS_MAX = 4096  # turns of one thread; a measuring window has some ten
 
@@ -70,15 +70,15 @@ def take_turns(program: Program, request: Request, until_ns: int, stop: Stop) ->
 
     Raises KernelError, and Stopped once ``stop`` is set.
     """
-    contender = ffi.new("struct bpftop_contender *")
+    runs = ffi.new("struct bpftop_timed_runs *")
     packet, context = (ffi.new("char[]", part) if part else ffi.NULL for part in (request.packet, request.context))
-    contender.prog_fd, contender.repeat, contender.calls = program.fd, request.repeat, request.calls
-    contender.packet, contender.packet_bytes = packet, len(request.packet)
-    contender.context, contender.context_bytes = context, len(request.context)
+    runs.prog_fd, runs.repeat, runs.calls = program.fd, request.repeat, request.calls
+    runs.packet, runs.packet_bytes = packet, len(request.packet)
+    runs.context, runs.context_bytes = context, len(request.context)
     if request.number_at is not None:
-        contender.number = (packet if request.packet else context) + request.number_at
+        runs.number = (packet if request.packet else context) + request.number_at
     turns = ffi.new("struct bpftop_turn[]", _TURNS_MAX)
-    count = lib.bpftop_contend(contender, until_ns, stop.flag, turns, _TURNS_MAX)
+    count = lib.bpftop_take_turns(runs, until_ns, stop.flag, turns, _TURNS_MAX)
     if count == -errno.EINTR:  # signals do not end the C loop, so the flag is set
         raise Stopped
     check(count, f"test-run the BPF program {program.name}")

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* BPF_PROG_TEST_RUN again and again on the calling thread. Python runs neither between two calls nor within a time. */
-#ifndef BPFTOP_CONTEND_H
-#define BPFTOP_CONTEND_H
+#ifndef BPFTOP_TIMED_RUNS_H
+#define BPFTOP_TIMED_RUNS_H
 
 #include <stdint.h>
 
 /* One thread's test-runs. `calls` test-runs are timed together as one turn. */
-struct bpftop_contender {
+struct bpftop_timed_runs {
 	int prog_fd;
 	void *packet; /* NULL for program types without a packet */
 	uint32_t packet_bytes;
@@ -26,7 +26,7 @@ struct bpftop_turn {
 
 /* Take turns until `until_ns` (CLOCK_MONOTONIC): at least one, at most `max_turns`. Return how many, or a negative
  * errno: -EINTR as soon as *stop is set. */
-int bpftop_contend(const struct bpftop_contender *contender, uint64_t until_ns, const int *stop,
-		   struct bpftop_turn *turns, uint32_t max_turns);
+int bpftop_take_turns(const struct bpftop_timed_runs *runs, uint64_t until_ns, const int *stop,
+		      struct bpftop_turn *turns, uint32_t max_turns);
 
 #endif
