@@ -168,6 +168,10 @@ def test_entries_are_counted_and_read(hash_map: tuple[BpfMap, str]) -> None:
     assert len(document("map", "maps", map_id, "--search", "58 1B")["entries"]) == 1
     lines = list(csv.reader(io.StringIO(bpftop("maps", map_id, "--format", "csv").stdout)))
     assert (lines[0], len(lines)) == (["key", "value"], 11)
+    assert bpftop("maps", map_id).stdout.startswith(f"test_hash (id {map_id}), hash, 10 entries\n")
+    with closing(bpf_map.create(bpf_map.ARRAY, 4, 8, 1, name="test_array")) as array:
+        array_id = array.info().map_id
+        assert bpftop("maps", str(array_id)).stdout.startswith(f"test_array (id {array_id}), array, 1 entry\n")
 
 
 def test_the_list_of_maps_is_searched_and_cut(hash_map: tuple[BpfMap, str]) -> None:

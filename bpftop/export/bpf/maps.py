@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from bpftop.export.bpf.programs import csv_page, owner_objects
 from bpftop.export.json_writing import TOOL, rounded
 from bpftop.fields import frozen, replace
-from bpftop.model.bpf.inventory import BpfInventory, KnownMap
+from bpftop.model.bpf.inventory import ARRAY_TYPES, BpfInventory, KnownMap
 from bpftop.model.bpf.map_contents import EntryRow, text_of
 from bpftop.model.escaping import escaped_text
 from bpftop.model.timestamps import rfc3339
@@ -99,7 +99,9 @@ def _map(line: LoadedMapLine, each: KnownMap) -> LoadedMapObject:
 def content_table(content: MapContents) -> str:
     """Write the entries in lines; with ``per_cpu`` the value of each CPU below its entry."""
     each = content.bpf_map
-    head_line = f"{each.name or each.type} (id {each.map_id}), {each.type}, {content.line.used_text} entries"
+    count = str(each.max_entries) if each.type in ARRAY_TYPES else content.line.used_text
+    noun = "entry" if count == "1" else "entries"
+    head_line = f"{each.name or each.type} (id {each.map_id}), {each.type}, {count} {noun}"
     lines = [escaped_text(head_line)]
     columns = content_columns(content.rows)
     head, *body = [line.rstrip() for line in text_table(columns, content.rows)]
