@@ -69,8 +69,8 @@ def test_no_finding_names_the_number_of_blind_rules() -> None:
     blind, absent, waiting = (kinds.count(kind) for kind in ("blind", "does_not_apply", "waiting"))
     assert min(blind, absent, waiting) > 1
     assert verdict(what) == (
-        f"Nothing found on eth0: {rules - len(unknown)} of {rules} rules checked, {blind} blind, {absent} do not apply "
-        f"here, {waiting} need more time."
+        f"Nothing found on eth0: {rules - len(unknown)} of {rules} checks decided, {blind} blind, {absent} do not "
+        f"apply here, {waiting} need more time."
     )
 
 

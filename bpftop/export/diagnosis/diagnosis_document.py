@@ -92,10 +92,10 @@ def verdict(diagnosed: Diagnosed) -> str:
 
 
 def _coverage(diagnosed: Diagnosed) -> str:
-    """Return ``23 of 30 rules checked, 2 blind, 4 do not apply here, 1 needs more time``."""
+    """Return ``23 of 30 checks decided, 2 blind, 4 do not apply here, 1 needs more time``."""
     counts: Counter[str] = Counter(diagnosed.why_unknown(rule) for rule in diagnosed.unknown)
     rules = diagnosed.last.diagnosis.rules
-    parts = [f"{rules - len(diagnosed.unknown)} of {rules} rules checked"]
+    parts = [f"{rules - len(diagnosed.unknown)} of {rules} checks decided"]
     for kind, one, many in (
         ("blind", "blind", "blind"),
         ("does_not_apply", "does not apply here", "do not apply here"),

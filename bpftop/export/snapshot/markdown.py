@@ -91,4 +91,4 @@ def _findings(snapshot: Snapshot) -> Iterator[str]:
     if diagnosis.waiting and not diagnosis.active:
         yield "Not diagnosed: rules need 3 s or more (`bpftop diagnose`)."
     elif not diagnosis.findings and diagnosis.rules:
-        yield f"Nothing found: {diagnosis.active} of {diagnosis.applicable} rules checked."
+        yield f"Nothing found: {diagnosis.active} of {diagnosis.applicable} checks active."
