@@ -134,4 +134,9 @@ def test_a_kernel_without_the_tracepoint_or_btf(
 
 
 def test_another_error_is_shown_as_it_is(privileges: Path) -> None:
-    assert refusal(KernelError("cannot load it: ENOMEM", errno.ENOMEM), TRACING) == "cannot load it: ENOMEM"
+    assert refusal(KernelError("cannot load it: E2BIG", errno.E2BIG), TRACING) == "cannot load it: E2BIG"
+
+
+def test_want_of_memory_is_a_limit_with_its_remedy(privileges: Path) -> None:
+    limit = "the limit of memory (ulimit -v, memory.max of the cgroup) is too low for bpftop; raise it"
+    assert refusal(KernelError("cannot load it: ENOMEM", errno.ENOMEM), TRACING) == limit
