@@ -17,7 +17,7 @@ _TCP, _ANY = PacketFilter(l4_proto=TCP), PacketFilter()
 FINDING_PACKETS: Mapping[str, PacketFilter] = {
     "duplicate-address": PacketFilter(ethertype=ETHERTYPE_ARP),
     "mac-flapping": _ANY,
-    "neighbour-unresolved": STAGE_DROPS["neighbour"],
+    "neighbour-unresolved": drops_for("NEIGH_FAILED", "NEIGH_QUEUEFULL"),
     "neighbour-table-full": STAGE_DROPS["neighbour"],
     "no-route-out": STAGE_DROPS["ip_out_routes"],
     "routing-loop": drops_for("IP_INHDR"),

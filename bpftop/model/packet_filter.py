@@ -45,6 +45,8 @@ STAGE_DROPS: Mapping[str, PacketFilter] = {
     "ip_discards": drops_for("NOMEM"),
     "ip_reassembly": drops_for("FRAG_REASM_TIMEOUT", "FRAG_TOO_FAR", "DUP_FRAG"),
     "ip_unknown": drops_for("IP_NOPROTO"),
+    "tunnels": drops_for("VXLAN_VNI_NOT_FOUND", "XFRM_POLICY"),
+    "tc_filters": drops_for("TC_INGRESS", "TC_EGRESS"),
     "rpf": drops_for("IP_RPFILTER"),
     "conntrack": drops_for("NETFILTER_DROP"),
     "firewall": drops_for("NETFILTER_DROP"),
@@ -59,7 +61,8 @@ STAGE_DROPS: Mapping[str, PacketFilter] = {
     "udp_ports": drops_for("NO_SOCKET", l4_proto=UDP),
     "memory": drops_for("PROTO_MEM", "PFMEMALLOC"),
     "checksums": drops_for("TCP_CSUM", "UDP_CSUM", "ICMP_CSUM", "SKB_CSUM"),
-    "neighbour": drops_for("NEIGH_QUEUEFULL", "NEIGH_FAILED", "NEIGH_CREATEFAIL"),
+    "neighbour": drops_for("NEIGH_QUEUEFULL", "NEIGH_CREATEFAIL"),
+    "neighbour_silent": drops_for("NEIGH_FAILED"),
     "ip_out_routes": drops_for("IP_OUTNOROUTES"),
     "qdisc": drops_for(
         "QDISC_DROP", "QDISC_OVERLIMIT", "QDISC_CONGESTED", "CAKE_FLOOD", "FQ_BAND_LIMIT", "FQ_FLOW_LIMIT"

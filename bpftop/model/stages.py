@@ -48,6 +48,10 @@ class StageCounter:
     def of_interface(self) -> bool:
         return FAMILIES[self.family].scope == "interface"
 
+    def includes(self, key: Key) -> bool:
+        """Return whether a row of the family counts."""
+        return self.keep is None or self.keep(key)
+
     def key(self, label: str, row: Key) -> Key:
         """Return the whole key of a row: with the interface where the family has one."""
         return (label, *row) if self.of_interface else row
@@ -58,6 +62,7 @@ class Stage:
     """One row of the path. ``largest``: its counters count the same packets, so the largest gain stands for all.
 
     ``within``: the id of the host-wide stage that includes this interface's loss; the loss is capped at that stage's.
+    ``rare``: the stage is shown once a packet was dropped there.
     """
 
     id: str
@@ -69,6 +74,7 @@ class Stage:
     largest: bool = False
     refused: bool = False
     within: str = ""
+    rare: bool = False
 
     @cached_property
     def group(self) -> LossGroup | None:
@@ -104,6 +110,12 @@ def _conntrack(*columns: str) -> tuple[StageCounter, ...]:
 
 def _last_is(*words: str) -> Callable[[Key], bool]:
     return lambda key: str(key[-1]).upper().removeprefix("XDP_") in words
+
+
+def _dropped(*reasons: str) -> tuple[StageCounter, ...]:
+    """Return a counter of packets that were dropped for reasons by the kernel's names."""
+    name = f"drop reason {' + '.join(reasons)}"
+    return (StageCounter("drops", "packets", keep=_last_is(*reasons), name=name),)
 
 
 def _sends(key: Key) -> bool:
@@ -172,7 +184,11 @@ STAGES: tuple[Stage, ...] = (
           "Counted, one for a packet and not for a fragment. ReasmTimeout is left out: each is in ReasmFails too "
           "(ip_expire)."),
     Stage("ip_unknown", "IP protocol unknown", "seen", _stack("IpInUnknownProtos", "Ip6InUnknownProtos"),
-          "IP packets of a protocol without a handler on this host.", "Not counted: no program waits for them."),
+          "IP packets of a protocol without a handler on this host.",
+          "Refused: the sender is told (ip_protocol_deliver_rcu).", refused=True),
+    Stage("tunnels", "tunnels", "seen", _dropped("VXLAN_VNI_NOT_FOUND", "XFRM_POLICY"),
+          "Packets of a VXLAN network that no device here has, and packets that an IPsec policy refused.",
+          "Refused: they are in no other row (vxlan_rcv, xfrm4_policy_check).", refused=True, rare=True),
     Stage("rpf", "reverse path filter", "loss", _stack("TcpExtIPReversePathFilter"),
           "IPv4 packets whose source would not be reached through the interface they came by (rp_filter).",
           "Refused: they are in no other counter of the stack (ip_rcv_finish_core).", refused=True),
@@ -185,8 +201,11 @@ STAGES: tuple[Stage, ...] = (
     Stage("conntrack_invalid", "conntrack invalid", "seen", _conntrack("invalid"),
           "Packets that belong to no connection that can be tracked.",
           "Not counted: conntrack lets them pass; whether they are dropped is for the firewall to say."),
-    Stage("firewall", "firewall", "seen",
-          (StageCounter("drops", "packets", keep=_last_is("NETFILTER_DROP"), name="drop reason NETFILTER_DROP"),),
+    Stage("tc_filters", "tc filters", "seen", _dropped("TC_INGRESS", "TC_EGRESS"),
+          "Packets that filters and programs of tc and tcx dropped, on the way in and out.",
+          "Refused: filters drop on purpose; what their queueing discipline counts is left out there.",
+          refused=True, rare=True),
+    Stage("firewall", "firewall", "seen", _dropped("NETFILTER_DROP"),
           "Packets that netfilter rules dropped, on the way in and out.",
           "Refused: rules drop on purpose; packets dropped by conntrack are in this counter too.", refused=True),
     Stage("tcp_ports", "TCP resets sent", "seen", _stack("TcpOutRsts"),
@@ -223,8 +242,11 @@ STAGES: tuple[Stage, ...] = (
     Stage("neighbour", "neighbour table", "loss",
           (StageCounter("neighbours", "table_fulls"), StageCounter("neighbours", "unresolved_discards")),
           "Packets to be sent whose next hop had no room in the neighbour table, or for which too many waited already. "
-          "Those that waited for one that never answered are in no counter: see the drop reason NEIGH_FAILED.",
+          "Packets that waited for a next hop that never answered are in the row below.",
           "Elsewhere on the host: the tables are the machine's, for all namespaces."),
+    Stage("neighbour_silent", "neighbour silent", "loss", _dropped("NEIGH_FAILED"),
+          "IPv4 packets to be sent that waited for the link-layer address of a next hop that never answered.",
+          "Counted: they are in no counter of the neighbour tables (arp_error_report).", rare=True),
     Stage("ip_out", "IP out discards", "seen", _stack("IpOutDiscards", "Ip6OutDiscards"),
           "IP packets that could not be sent: no memory, or a queue below said that it is full.",
           "Not counted: what a queueing discipline drops is in here too (ip_send_skb)."),

@@ -147,9 +147,18 @@ def stage_lines(selection: Selection) -> list[StageLine]:
 
 
 def visible_stages(snapshot: Snapshot, labels: Sequence[str]) -> list[Stage]:
-    """Return the stages of these interfaces; the stages of a foreign XDP program only where there is such a program."""
+    """Return the stages of these interfaces.
+
+    The stages of a foreign XDP program are there only with such a program, and rare stages once they dropped something.
+    """
     foreign = "xdp_verdicts" in snapshot.unavailable or any(snapshot.reading("xdp_verdicts", i) for i in labels)
-    return [stage for stage in STAGES if foreign or stage.id not in _FOREIGN]
+    drops = snapshot.reading("drops")
+    dropped = () if drops is None else drops.keys
+    return [
+        stage
+        for stage in STAGES
+        if (foreign or stage.id not in _FOREIGN) and (not stage.rare or any(map(stage.counters[0].includes, dropped)))
+    ]
 
 
 def unread_counters(snapshot: Snapshot, stage: Stage, labels: Sequence[str]) -> tuple[str, ...]:

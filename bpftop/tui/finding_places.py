@@ -18,7 +18,8 @@ _STAGES: Mapping[str, str] = {
     "accept-queue-overflow": "listen", "udp-socket-overflow": "udp_sockets", "udp-port-unreachable": "udp_ports",
     "tcp-memory": "memory", "checksum-errors": "checksums", "neighbour-table-full": "neighbour",
     "no-route-out": "ip_out_routes", "tx-drops": "tx_drops", "link-saturated": "qdisc",
-    "xdp-exceptions": "xdp_exceptions", "xdp-drops": "xdp_drops",
+    "xdp-exceptions": "xdp_exceptions", "xdp-drops": "xdp_drops", "neighbour-unresolved": "neighbour_silent",
+    "unknown-protocol": "ip_unknown", "vxlan-unknown-vni": "tunnels", "ipsec-drops": "tunnels",
 }  # fmt: skip
 """Check -> the stage of the path that its packets die at."""
 

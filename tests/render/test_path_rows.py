@@ -14,7 +14,7 @@ from bpftop.model.sample import Interface, Reading, Sample
 from bpftop.model.stages import BY_ID, GROUPS, STAGES, counter_gained
 from bpftop.render.headroom import BACKLOG_LIMIT
 from bpftop.render.path_columns import duration
-from bpftop.render.path_rows import losses, sections
+from bpftop.render.path_rows import losses, sections, stage_lines
 from bpftop.render.selection import Selection
 from tests.model.signals import line, looked, pushed
 from tests.samples import ETH0, links, reading, sample, softnet, stack
@@ -163,7 +163,7 @@ def test_losses_in_unreadable_ticks_are_counted_afterwards() -> None:
 def test_unread_losses_are_counted() -> None:
     history = pushed(sample(0, links(0)), sample(1, links(1)))
     lost = losses(looked(history))["lost"]
-    own = [s for s in STAGES if s.group == "lost"]
+    own = [s for s in STAGES if s.group == "lost" and not s.rare]
     assert (lost.per_sec, lost.recent, lost.stages) == (0.0, 0, [])
     assert lost.unread == sum(s.counters[0].family != "links" or bool(s.within) for s in own)
     assert losses(looked(pushed(sample(0, links(0)))))["lost"].per_sec is None
@@ -265,6 +265,23 @@ def test_losses_are_lost_here_refused_or_elsewhere() -> None:
     assert groups["elsewhere"].stages == [("backlog", 27_000.0, "host")]
     assert [groups[group].per_sec for group in GROUPS] == [1_000.0, 83_005.0, 27_000.0]
     assert [groups[group].recent for group in GROUPS] == [2_000, 166_010, 54_000]
+
+
+def test_drops_for_rare_reasons_are_in_one_group_each() -> None:
+    """Filters of tc, a silent neighbour and a wrong VXLAN network: only the kernel's drop reasons have them."""
+    reasons = {"TC_INGRESS": 300, "TC_EGRESS": 4, "VXLAN_VNI_NOT_FOUND": 90, "NEIGH_FAILED": 20}
+
+    def at(second: float, seconds: int, **per_sec: int) -> Sample:
+        rows = {("eth0", reason): [count * seconds] for reason, count in per_sec.items()}
+        return sample(second, reading("drops", rows, second), stack("snmp", second, IpInUnknownProtos=7 * seconds))
+
+    groups = losses(looked(pushed(at(0, 0, **reasons), at(1, 1, **reasons), at(2, 2, **reasons))))
+    assert groups["lost"].stages == [("neighbour silent", 20.0, "netns")]
+    assert groups["refused"].stages == [
+        ("IP protocol unknown", 7.0, "netns"), ("tunnels", 90.0, "netns"), ("tc filters", 304.0, "netns")
+    ]  # fmt: skip
+    quiet = looked(pushed(at(0, 0), at(1, 1)))
+    assert not {"tc_filters", "tunnels", "neighbour_silent"} & {each.stage.id for each in stage_lines(quiet)}
 
 
 def test_no_part_of_the_backlog_is_more_than_the_backlog() -> None:
