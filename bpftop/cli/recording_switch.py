@@ -37,7 +37,7 @@ class RecordingSwitch:
 
 
 def ended(progress: RecordingProgress) -> str:
-    """Return ``ended: 120 ticks in FILE, 3 were lost``, with the trouble of the disk if there was any."""
-    lost = f"{progress.lost} were lost" if progress.lost else "none was lost"
+    """Return ``ended: 120 ticks in FILE, 3 lost``, with the trouble of the disk if there was any."""
+    lost = f"{progress.lost} lost" if progress.lost else "none was lost"
     trouble = f" ({progress.trouble})" if progress.trouble else ""
     return f"ended: {progress.ticks} ticks in {progress.path}, {lost}{trouble}"

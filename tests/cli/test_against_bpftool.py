@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, closing
 from datetime import datetime
 from typing import Any
@@ -35,12 +35,11 @@ PROGRAM_FIELDS: Mapping[str, Callable[[Row], object]] = {
     "bytes_jited": lambda row: row["jited_bytes"],
     "bytes_memlock": lambda row: row["memory_bytes"],
     "map_ids": lambda row: sorted(row["map_ids"]),
-    "run_time_ns": lambda row: row["run_time_ns"],
-    "run_cnt": lambda row: row["run_cnt"],
-    "recursion_misses": lambda row: row["recursion_misses"],
 }
 """Field of bpftool -> the same in the JSON of ``bpftop progs``."""
-PROGRAMS_EXPLAINED = {"gpl_compatible", "btf_id", "pids", "pinned", "orphaned"}
+RUN_COUNTS = ("run_time_ns", "run_cnt", "recursion_misses")
+"""Fields of both that may grow between two readings, where anybody has run statistics on."""
+PROGRAMS_EXPLAINED = {"gpl_compatible", "btf_id", "pids", "pinned", "orphaned", *RUN_COUNTS}
 
 MAP_FIELDS: Mapping[str, Callable[[Row], object]] = {
     "id": lambda row: row["id"],
@@ -97,8 +96,22 @@ def compared(kind: str, own: list[Row], fields: Mapping[str, Callable[[Row], obj
 
 def test_programs(held: tuple[list[BpfObject], BpfMap]) -> None:
     own_ids = {each.program.prog_id for each in held[0]}
+    before = run_counts(own_ids)
     own = [row for row in of_bpftop("progs", "-i", "0.1")["programs"] if row["id"] in own_ids]
+    after = run_counts(own_ids)
     assert compared("prog", own, PROGRAM_FIELDS, PROGRAMS_EXPLAINED) == own_ids
+    for row in own:
+        for name, least, most in zip(RUN_COUNTS, before[row["id"]], after[row["id"]], strict=True):
+            assert least <= row[name] <= most, (name, row)
+
+
+def run_counts(ids: Collection[int]) -> dict[int, tuple[int, ...]]:
+    """Return RUN_COUNTS of each program by bpftool, which leaves out zeros."""
+    return {
+        row["id"]: tuple(row.get(name, 0) for name in RUN_COUNTS)
+        for row in of_bpftool("prog", "show")
+        if row["id"] in ids
+    }
 
 
 def test_maps(held: tuple[list[BpfObject], BpfMap]) -> None:

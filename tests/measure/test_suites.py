@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +30,7 @@ from bpftop.measure.programs.suite_bodies import BODY_SUITES, HELPERS, compared,
 from bpftop.measure.programs.suite_reads import BATCH, MMAP, POPULATE, READ_SUITES, ReadSuite
 from bpftop.measure.programs.suites import SUITES, chosen
 from bpftop.render.measure.program_columns import program_lines
+from tests.waiting import LIMIT_S, until
 
 Shorten = Callable[[Suite], Suite]
 NAMES = ["counters", "spills", "dispatch", "calls", "layout", "access", "helpers", "clock", "probe-read", "prealloc"]
@@ -116,14 +117,23 @@ def test_kprobe_and_tracepoint_are_timed_by_run_statistics() -> None:
 
 
 @pytest.mark.bpf
-def test_known_large_differences_are_measured() -> None:
-    """The kernel's design makes these differences, which are much larger than the noise."""
-    clock = {row.name: row.ns for row in last_table(SUITES["clock"]).rows}
-    assert clock["ktime three times"] > 2 * clock["ktime once, kept"]
-    access = {row.name: row.ns for row in last_table(SUITES["access"]).rows}
-    assert access["random, chained"] > 3 * access["random"]
-    reads = {row.name: row.ns for row in last_table(SUITES["mmap"]).rows}
-    assert reads["a call per key"] > reads["one batch"] > 5 * reads["mapped memory"]
+@pytest.mark.parametrize(
+    ("suite", "is_known"),
+    [
+        ("clock", lambda ns: ns["ktime three times"] > 2 * ns["ktime once, kept"]),
+        ("access", lambda ns: ns["random, chained"] > 3 * ns["random"]),
+        ("mmap", lambda ns: ns["a call per key"] > ns["one batch"] > 5 * ns["mapped memory"]),
+    ],
+)
+def test_known_large_differences_are_measured(suite: str, is_known: Callable[[Mapping[str, float]], bool]) -> None:
+    """The kernel's design makes these differences; other work on the machine may hide them for a while."""
+    seen: list[dict[str, float]] = []
+
+    def is_measured() -> bool:
+        seen.append({row.name: row.ns for row in last_table(SUITES[suite]).rows})
+        return is_known(seen[-1])
+
+    until(is_measured, lambda: seen, limit_s=10 * LIMIT_S)
 
 
 REFUSED = """\

@@ -115,7 +115,7 @@ def _follow(
         look_at(snapshot)
         progress = recorder.progress
         if progress.trouble != trouble:
-            complain(progress.trouble or f"{progress.path} can be written again; {progress.lost} ticks were lost")
+            complain(progress.trouble or f"{progress.path} can be written again; lost ticks: {progress.lost}")
             trouble = progress.trouble
         if progress.warning not in (trouble, low):
             low = progress.warning
