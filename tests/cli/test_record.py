@@ -10,6 +10,7 @@ import subprocess
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -167,6 +168,15 @@ def test_impossible_requests_are_one_line(tmp_path: Path) -> None:
     assert "no-such" in done.stderr.splitlines()[0]
 
 
+def lines_up_to(words: str, stream: IO[str]) -> str:
+    """Return the lines up to the first with these words."""
+    lines = ""
+    while words not in lines:
+        lines += (line := stream.readline())
+        assert line, lines
+    return lines
+
+
 def test_lost_ticks_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "a"
     with started(*LO, "-o", str(path)) as process:
@@ -175,17 +185,14 @@ def test_lost_ticks_are_reported(tmp_path: Path) -> None:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             before = ticks_in(path)
-            messages = ""
-            while "database is locked" not in messages:
-                messages += (line := process.stderr.readline())
-                assert line, messages
+            messages = lines_up_to("database is locked", process.stderr)
             other.execute("ROLLBACK")
         until(lambda: ticks_in(path) > before, "recording goes on")
+        messages += lines_up_to(f"{path} can be written again; lost ticks: ", process.stderr)
         process.send_signal(signal.SIGINT)
         messages += process.communicate(timeout=LIMIT_S)[1]
     assert process.returncode == 0
     assert "database is locked; ticks are lost until it can be written again" in messages
-    assert "can be written again; lost ticks: " in messages
     found = extent(path)
     assert found.lost > 0
     assert f"{found.ticks} ticks in {path}, {found.lost} lost" in messages
