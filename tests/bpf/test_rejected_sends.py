@@ -183,6 +183,15 @@ def test_nothing_is_loaded_or_looked_for_without_such_a_route(
     assert looks == [socket.AF_INET, socket.AF_INET6]
 
 
+def test_new_route_is_known_without_another_look(lab: Lab, count: Count, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert count() == {"4": 0, "6": 0}
+    monkeypatch.setattr(rejected_sends, "LOOK_EVERY_NS", 10**18)
+    lab.ip(f"route add blackhole {NETWORK}")
+    count()
+    send_udp(ADDRESS)
+    assert count() == {"4": 1, "6": 0}
+
+
 def test_destination_of_refused_packets_is_sampled(lab: Lab, count: Count, collector: RejectedSends) -> None:
     lab.ip(f"route add blackhole {NETWORK}")
     count()

@@ -69,6 +69,27 @@ def test_full_disk_loses_counted_ticks(small: Path) -> None:
     assert len(written) + progress.lost == len(samples)
 
 
+def test_findings_alone_do_not_end_the_trouble(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may fit a disk that no tick fits: "written again" would be said at every tick."""
+    (small / "filler").write_bytes(bytes(3_600_000))
+    recorder = Recorder(str(small / "a"))
+    said: list[str | None] = []
+    monkeypatch.setattr(recorder, "_look_at_space", lambda: said.append(recorder.progress.trouble))
+
+    def settled(batches: int) -> None:
+        until(lambda: len(said) == batches, "the batch is written or lost")
+
+    samples = list(Machine(cpus=4).samples(30))
+    for number, sample in enumerate(samples, 1):
+        recorder.offer(sample)
+        settled(number)
+    recorder.offer_findings(samples[-1].mono_ns, [])
+    settled(len(samples) + 1)
+    assert said[-1] == said[-2]
+    assert "ticks are lost until it can be written again" in (said[-1] or "")
+    recorder.close()
+
+
 def test_no_room_for_a_new_file_is_one_sentence(small: Path) -> None:
     filler = small / "filler"
     with pytest.raises(OSError, match="No space left"):
