@@ -302,7 +302,9 @@ def test_the_bare_loop(make: MakeSubject, operation: int) -> None:
 PROGRAM_OPERATIONS = [loops.LOOKUP, loops.UPDATE, loops.INSERT, loops.DELETE, loops.WALK]
 
 
-def run_in_program(subject: Subject, operation: int, then: Callable[[], None] = lambda: None) -> tuple[Outcome, object]:
+def run_in_program(
+    subject: Subject, operation: int, then: Callable[[], None] = lambda: None, run_ns: int = RUN_NS
+) -> tuple[Outcome, object]:
     programs = ProgramLoops(subject, 4096)
     try:
         loop = Loop(subject, operation)
@@ -327,7 +329,7 @@ def run_in_program(subject: Subject, operation: int, then: Callable[[], None] = 
             import os
 
             os.sched_setaffinity(0, {cpu})
-            results.append(member.run(Start(1), RUN_NS, 5))
+            results.append(member.run(Start(1), run_ns, 5))
 
         thread = threading.Thread(target=pinned)
         thread.start()
@@ -362,7 +364,7 @@ def test_programs_find_a_wrong_value(make: MakeSubject, type_number: int, operat
     subject = make(type_number, value_bytes=8)
     cpu = allowed_cpus()[-1]
     byte = 8 * cpu if type_number in bpf_map.PER_CPU else 0
-    outcome, _ = run_in_program(subject, operation, lambda: spoil(subject, 50, byte))
+    outcome, _ = run_in_program(subject, operation, lambda: spoil(subject, 50, byte), FAULT_NS)
     assert outcome.fault is not None
     assert outcome.fault.errno == loops.WRONG_VALUE
 
