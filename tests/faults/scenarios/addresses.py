@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
+from socket import inet_aton
 
 from bpftop.demo import frames
-from bpftop.demo.faults.namespace_changes import AnotherHost, ip, sysctl
+from bpftop.demo.faults.namespace_changes import AnotherHost, ip
 from bpftop.demo.faults.steady_sender import blast
 from bpftop.demo.faults.worker import Worker
 from bpftop.demo.sides import WATCHED
@@ -28,10 +29,12 @@ class DuplicateAddress(Scenario):
         for mac in MACS:
             host = AnotherHost(self.lab, CLONED, mac)
             self.keep(host.close)
-            # Ask for the watched host's address every two seconds or so, and not twice a minute.
-            sysctl(host.call, f"ipv4/neigh/{host.interface}/base_reachable_time_ms", 1000)
-            sysctl(host.call, f"ipv4/neigh/{host.interface}/delay_first_probe_time", 1)
             self.add(Worker(host.call, send_anyway, address=WATCHED.ipv4[0], port=PORT, per_sec=5))
+            # Hosts ask for an address again at random times, twice a minute or so; these ask once a second.
+            source = bytes.fromhex(mac.replace(":", ""))
+            request = frames.arp_request(source, inet_aton(CLONED), inet_aton(WATCHED.ipv4[0]))
+            frame = frames.ethernet(frames.BROADCAST, source, frames.ETH_ARP, request)
+            self.add(blast(host.call, host.interface, [frame], 1))
 
 
 class OwnAddressElsewhere(Scenario):
