@@ -115,6 +115,16 @@ static __always_inline int add_destination(struct destination *destination)
 	return add_one(&counts, destination);
 }
 
+static __always_inline int has_ipv6_source(const struct flowi6 *flow)
+{
+	__u32 source = 0;
+
+#pragma unroll
+	for (int i = 0; i < 4; i++)
+		source |= flow->saddr.in6_u.u6_addr32[i];
+	return source != 0;
+}
+
 /* Every look-up in a table of routes. The one in the main table decides, where no table after it has a route. A source
  * is known only of connections, and of look-ups for the reverse path filter. */
 SEC("tp_btf/fib_table_lookup")
@@ -139,17 +149,14 @@ int count_unrouted_ipv6(__u64 *ctx)
 	const struct fib6_table *table = (const void *)ctx[2];
 	const struct flowi6 *flow = (const void *)ctx[3];
 	struct destination destination = { .version = 6 };
-	__u32 source = 0;
 
 	if (table->tb6_id != RT_TABLE_MAIN || !(result->fib6_flags & RTF_REJECT) ||
-	    flow->__fl_common.flowic_iif != LOOPBACK_IFINDEX)
+	    flow->__fl_common.flowic_iif != LOOPBACK_IFINDEX || has_ipv6_source(flow))
 		return 0;
 #pragma unroll
-	for (int i = 0; i < 4; i++) {
-		source |= flow->saddr.in6_u.u6_addr32[i];
+	for (int i = 0; i < 4; i++)
 		destination.address[i] = flow->daddr.in6_u.u6_addr32[i];
-	}
-	return source ? 0 : add_destination(&destination);
+	return add_destination(&destination);
 }
 
 /* Count packets and connection requests of this host that a route refuses. No counter of the kernel has them:
@@ -181,15 +188,11 @@ int count_rejected_ipv6(__u64 *ctx)
 	const struct fib6_result *result = (const void *)ctx[1];
 	const struct flowi6 *flow = (const void *)ctx[3];
 	struct destination destination = { .version = 6 };
-	__u32 source = 0;
 
 	if (!(result->fib6_flags & RTF_REJECT) || result->f6i == net->ipv6.fib6_null_entry ||
-	    flow->__fl_common.flowic_iif != LOOPBACK_IFINDEX)
+	    flow->__fl_common.flowic_iif != LOOPBACK_IFINDEX || has_ipv6_source(flow))
 		return 0;
-#pragma unroll
-	for (int i = 0; i < 4; i++)
-		source |= flow->saddr.in6_u.u6_addr32[i];
-	return !source && runs_in_watched_namespace() ? add_one(&counts, &destination) : 0;
+	return runs_in_watched_namespace() ? add_one(&counts, &destination) : 0;
 }
 
 /* Count received packets that a blackhole or prohibit route refuses, as they are dropped with that route (ip_error).
