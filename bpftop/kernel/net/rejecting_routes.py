@@ -5,14 +5,14 @@ Format: include/uapi/linux/rtnetlink.h. Needs no capability.
 
 from __future__ import annotations
 
-import errno
 import socket
 import struct
 
 from bpftop.kernel.net.netlink import NetlinkSocket
+from bpftop.kernel.net.routes import dump_routes
 from bpftop.kernel.net.socket_filter import JUMP_EQUAL, LOAD_BYTE, RETURN, program
 
-RTM_NEWROUTE, RTM_GETROUTE = 24, 26
+RTM_NEWROUTE = 24
 RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE = 7, 11
 REJECTING = 6, 7, 8
 """RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT"""
@@ -30,18 +30,8 @@ def has_rejecting_route(route: NetlinkSocket, family: socket.AddressFamily) -> b
     return any(
         _RTMSG.unpack_from(answer)[1] == kind
         for kind in REJECTING
-        for answer in _routes(route, _RTMSG.pack(family, kind, 0))
+        for answer in dump_routes(route, _RTMSG.pack(family, kind, 0))
     )
-
-
-def _routes(route: NetlinkSocket, request: bytes) -> list[bytes]:
-    """Return the answers to a request for routes; none in a kernel without the family."""
-    try:
-        return route.dump(RTM_GETROUTE, request)
-    except OSError as error:
-        if error.errno in (errno.ENOENT, errno.EAFNOSUPPORT, errno.EOPNOTSUPP):
-            return []
-        raise
 
 
 class RejectingRouteNews:

@@ -1,4 +1,4 @@
-"""The default routes of the main table, by rtnetlink. Format: include/uapi/linux/rtnetlink.h."""
+"""Routes by rtnetlink: dumps, and the default routes of the main table. Format: include/uapi/linux/rtnetlink.h."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bpftop.kernel.net.netlink import NetlinkSocket, attributes, u32
 
-RTM_GETROUTE = 26
+_RTM_GETROUTE = 26
 RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_MULTIPATH, RTA_TABLE = 4, 5, 6, 9, 15
 RT_TABLE_MAIN, RTN_UNICAST = 254, 1
 
@@ -26,13 +26,21 @@ class DefaultRoute(NamedTuple):
 
 def default_routes(route: NetlinkSocket, family: socket.AddressFamily) -> list[DefaultRoute]:
     """List the default routes of AF_INET or AF_INET6. Raises OSError."""
+    answers = dump_routes(route, _RTMSG.pack(family, 0, 0, 0, RT_TABLE_MAIN, 0, 0, 0, 0))
+    return [parsed for parsed in map(_default_route, answers) if parsed is not None]
+
+
+def dump_routes(route: NetlinkSocket, request: bytes) -> list[bytes]:
+    """Return the answers to a request for routes; none without the table, or in a kernel without the family.
+
+    Raises OSError.
+    """
     try:
-        answers = route.dump(RTM_GETROUTE, _RTMSG.pack(family, 0, 0, 0, RT_TABLE_MAIN, 0, 0, 0, 0))
+        return route.dump(_RTM_GETROUTE, request)
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.EAFNOSUPPORT, errno.EOPNOTSUPP):  # no such table, no IPv6
+        if error.errno in (errno.ENOENT, errno.EAFNOSUPPORT, errno.EOPNOTSUPP):
             return []
         raise
-    return [parsed for parsed in map(_default_route, answers) if parsed is not None]
 
 
 def _default_route(message: bytes) -> DefaultRoute | None:
