@@ -242,7 +242,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("neighbour", "neighbour table", "loss",
           (StageCounter("neighbours", "table_fulls"), StageCounter("neighbours", "unresolved_discards")),
           "Packets to be sent whose next hop had no room in the neighbour table, or for which too many waited already. "
-          "Packets that waited for a next hop that never answered are in the row below.",
+          'Packets that waited for a next hop that never answered have the row "neighbour silent".',
           "Elsewhere on the host: the tables are the machine's, for all namespaces."),
     Stage("neighbour_silent", "neighbour silent", "loss", _dropped("NEIGH_FAILED"),
           "IPv4 packets to be sent that waited for the link-layer address of a next hop that never answered.",

@@ -24,13 +24,12 @@ WORDS = {"yes": ("ok", "32"), "no": ("no", "31"), "unknown": ("?", "33"), "n/a":
 ABOUT = """\
 The first line says what matters. Then follow the problems (no, or ? if a probe
 could not tell) with the errno and, once each, the remedy or the consequence;
-then the probes that worked, by name alone on a terminal, and what does not apply
-here (-). Nothing is attached
-to an interface of this machine: such probes use a veth pair in a private
-network namespace, which is removed afterwards. (The kernel may load its modules
-veth, sch_ingress and cls_bpf for that, as for any container.) With --timing the
-tracepoints of a live session are attached for the measurement. The exit code is
-0 if all probes ran, whatever their results."""
+then the probes that worked, by name alone on a terminal, and what does not
+apply here (-). Nothing is attached to an interface of this machine: such probes
+use a veth pair in a private network namespace, which is removed afterwards.
+(The kernel may load its modules veth, sch_ingress and cls_bpf for that, as for
+any container.) With --timing the tracepoints of a live session are attached for
+the measurement. The exit code is 0 if all probes ran, whatever their results."""
 
 
 SHOWS_PROBLEMS = True

@@ -89,6 +89,6 @@ def _findings(snapshot: Snapshot) -> Iterator[str]:
         if finding.explained_by is None:
             yield f"- **{finding.severity}** {escaped(finding.title)}: {escaped(finding.why)}"
     if diagnosis.waiting and not diagnosis.active:
-        yield "Not diagnosed: rules need 3 s or more (`bpftop diagnose`)."
+        yield "Not diagnosed: checks need 3 s or more (`bpftop diagnose`)."
     elif not diagnosis.findings and diagnosis.rules:
         yield f"Nothing found: {diagnosis.active} of {diagnosis.applicable} checks active."
