@@ -21,6 +21,7 @@ struct {
 #if FLOWS
 #include "flows.bpf.h"
 #include "inner.bpf.h"
+#include "thin.bpf.h"
 #else
 const __u32 flow_inner = 0;
 static __always_inline __u32 find_inner(struct __sk_buff *skb, struct flow_key *flow, __u32 is_bare_ip)
@@ -29,6 +30,15 @@ static __always_inline __u32 find_inner(struct __sk_buff *skb, struct flow_key *
 }
 
 static __always_inline void add_flow(struct flow_key *flow, __u32 protocol, __u64 packets, __u64 bytes)
+{
+}
+
+static __always_inline int is_sampled(__u32 number)
+{
+	return 0;
+}
+
+static __always_inline void add_sampled_flow(struct cursor *c)
 {
 }
 #endif
@@ -50,19 +60,20 @@ static __always_inline struct cell *counter_row(__u32 row)
 	return bpf_map_lookup_elem(&counters, &row);
 }
 
-/* `index` is a cell of the row; this says so to the verifier. In C, clang compares one copy of the number and makes the
- * address of another, of which kernels up to 6.12 then know nothing: they refused the programs. */
-static __always_inline void add_at(struct cell *cells, __u64 index, __u64 packets, __u64 bytes)
+/* Returns the number of packets in the cell. `index` is a cell of the row; this says so to the verifier. In C, clang
+ * compares one copy of the number and makes the address of another, of which kernels up to 6.12 then know nothing: they
+ * refused the programs. */
+static __always_inline __u64 add_at(struct cell *cells, __u64 index, __u64 packets, __u64 bytes)
 {
 	asm volatile("if %0 < %1 goto +1\n\t%0 = 0" : "+r"(index) : "i"(ROW_CELLS));
-	cells[index].packets += packets;
 	cells[index].bytes += bytes;
+	return cells[index].packets += packets;
 }
 
-static __always_inline void add_joint(struct cell *common, parsed_t parsed, __u32 length, __u64 packets, __u64 bytes)
+static __always_inline __u64 add_joint(struct cell *common, parsed_t parsed, __u32 length, __u64 packets, __u64 bytes)
 {
-	add_at(common, CELL(joint) + (L3_OF(parsed) * CASTS + CAST_OF(parsed)) * SIZE_BINS + size_bin(length), packets,
-	       bytes);
+	return add_at(common, CELL(joint) + (L3_OF(parsed) * CASTS + CAST_OF(parsed)) * SIZE_BINS + size_bin(length),
+		      packets, bytes);
 }
 
 static __always_inline void add_detail(struct cell *common, __u32 detail, __u64 packets, __u64 bytes)
@@ -90,17 +101,19 @@ static __always_inline struct cell *record_common(parsed_t parsed, __u64 packets
 }
 
 /* A global function, which the verifier looks at once, for any argument: inlined, it would be verified again for every
- * combination of what the parsers can say (100 000 instructions and more). */
+ * combination of what the parsers can say (100 000 instructions and more). Returns the number of packets in the
+ * frame's cell. */
 __noinline int record_frame(parsed_t parsed, __u32 length)
 {
 	struct cell *common = record_common(parsed, 1, length);
+	__u32 number;
 
 	if (!common)
 		return 0;
-	add_joint(common, parsed, length, 1, length);
+	number = add_joint(common, parsed, length, 1, length);
 	if (DETAIL_OF(parsed))
 		add_detail(common, DETAIL_OF(parsed), 1, length);
-	return 0;
+	return number;
 }
 
 /* Return the same number and hide its value from the verifier, which then follows the code behind it once and not for
@@ -111,9 +124,14 @@ static __always_inline __u32 opaque(__u32 protocol)
 	return protocol;
 }
 
-/* Count the flow of a frame, or the flow inside it. */
-static __always_inline void add_flow_of(struct cursor *c, __u32 protocol, __u64 packets, __u64 bytes)
+/* Count the flow of a frame, or the flow inside it. `number`: packets in the frame's cell. */
+static __always_inline void add_flow_of(struct cursor *c, __u32 protocol, __u32 number, __u64 packets, __u64 bytes)
 {
+	if (THIN) {
+		if (is_sampled(number))
+			add_sampled_flow(c);
+		return;
+	}
 	if (c->inner_protocol) {
 		*c->flow = *c->inner;
 		protocol = c->inner_protocol - 1;
@@ -123,9 +141,10 @@ static __always_inline void add_flow_of(struct cursor *c, __u32 protocol, __u64 
 
 static __always_inline void record(struct cursor *c, parsed_t parsed, __u32 length)
 {
-	record_frame(parsed, length);
+	__u32 number = record_frame(parsed, length);
+
 	if (FLOWS)
-		add_flow_of(c, opaque(PROTOCOL_OF(parsed)), 1, length);
+		add_flow_of(c, opaque(PROTOCOL_OF(parsed)), number, 1, length);
 }
 
 static __always_inline parsed_t parse(struct cursor *c, __u32 outer_tags)
@@ -172,7 +191,7 @@ int count_xdp(struct xdp_md *ctx)
 {
 	struct flow_key flow = {};
 	struct cursor c = {
-		.flow = &flow,
+		.flow = THIN ? NULL : &flow,
 		.ctx = ctx,
 		.start = (void *)(long)ctx->data,
 		.end = (void *)(long)ctx->data_end,
@@ -189,7 +208,9 @@ int count_xdp(struct xdp_md *ctx)
 __noinline int count_far_xdp(struct xdp_md *ctx)
 {
 	struct flow_key flow = {};
-	struct cursor c = { .flow = &flow, .ctx = ctx, .length = bpf_xdp_get_buff_len(ctx), .access = XDP_FRAGS_COPY };
+	struct cursor c = {
+		.flow = THIN ? NULL : &flow, .ctx = ctx, .length = bpf_xdp_get_buff_len(ctx), .access = XDP_FRAGS_COPY
+	};
 
 	record(&c, parse(&c, 0), c.length);
 	return 0;
@@ -200,7 +221,7 @@ int count_xdp_frags(struct xdp_md *ctx)
 {
 	struct flow_key flow = {};
 	struct cursor c = {
-		.flow = &flow,
+		.flow = THIN ? NULL : &flow,
 		.ctx = ctx,
 		.start = (void *)(long)ctx->data,
 		.end = (void *)(long)ctx->data_end,
@@ -248,13 +269,14 @@ static __always_inline void cut(struct __sk_buff *skb, __u32 headers, struct seg
 }
 
 /* A global function, which is verified once and costs a call only where there are segments; it takes numbers only
- * (5.10). */
+ * (5.10). Returns the number of packets in the cell of the last segment. */
 __noinline int record_segments(struct __sk_buff *skb, parsed_t parsed, __u32 headers)
 {
 	__u32 detail = DETAIL_OF(parsed);
 	struct segments s;
 	struct cell *common;
 	__u64 last_bytes;
+	__u32 number;
 
 	cut(skb, headers, &s);
 	last_bytes = s.bytes - s.first_bytes;
@@ -262,32 +284,32 @@ __noinline int record_segments(struct __sk_buff *skb, parsed_t parsed, __u32 hea
 	if (!common)
 		return 0;
 	add_joint(common, parsed, s.full, s.n - 1, s.first_bytes);
-	add_joint(common, parsed, last_bytes, 1, last_bytes);
+	number = add_joint(common, parsed, last_bytes, 1, last_bytes);
 	if (detail == CELL(tcp_flags[TCP_FIN]) || detail == CELL(tcp_flags[TCP_RST])) {
 		add_at(common, detail, 1, last_bytes);
 		add_at(common, CELL(tcp_flags[TCP_OTHER]), s.n - 1, s.first_bytes);
 	} else if (detail) {
 		add_detail(common, detail, s.n, s.bytes);
 	}
-	return 0;
+	return number;
 }
 
 /* The flow's key does not fit a global function's numbers, so the segments are worked out again here. */
-static __always_inline void add_flow_of_segments(struct __sk_buff *skb, struct cursor *c, parsed_t parsed)
+static __always_inline void add_flow_of_segments(struct __sk_buff *skb, struct cursor *c, parsed_t parsed, __u32 number)
 {
-	struct segments s;
+	struct segments s = {};
 
 	if (!FLOWS)
 		return;
-	cut(skb, c->headers, &s);
-	add_flow_of(c, opaque(PROTOCOL_OF(parsed)), s.n, s.bytes);
+	if (!THIN)
+		cut(skb, c->headers, &s);
+	add_flow_of(c, opaque(PROTOCOL_OF(parsed)), number, s.n, s.bytes);
 }
 
 static __always_inline void record_skb(struct __sk_buff *skb, struct cursor *c, parsed_t parsed)
 {
 	if (skb->gso_size) {
-		record_segments(skb, parsed, c->headers);
-		add_flow_of_segments(skb, c, parsed);
+		add_flow_of_segments(skb, c, parsed, record_segments(skb, parsed, c->headers));
 	} else {
 		record(c, parsed, skb->len + (skb->vlan_present ? VLAN_BYTES : 0));
 	}
@@ -296,7 +318,7 @@ static __always_inline void record_skb(struct __sk_buff *skb, struct cursor *c, 
 __noinline int count_far_tc(struct __sk_buff *skb)
 {
 	struct flow_key flow = {};
-	struct cursor c = { .flow = &flow, .ctx = skb, .length = skb->len, .access = TC_COPY };
+	struct cursor c = { .flow = THIN ? NULL : &flow, .ctx = skb, .length = skb->len, .access = TC_COPY };
 
 	record_skb(skb, &c, parse(&c, !!skb->vlan_present));
 	return 0;
@@ -307,7 +329,7 @@ int count_tc(struct __sk_buff *skb)
 {
 	struct flow_key flow = {}, inner;
 	struct cursor c = {
-		.flow = &flow,
+		.flow = THIN ? NULL : &flow,
 		.ctx = skb,
 		.start = (void *)(long)skb->data,
 		.end = (void *)(long)skb->data_end,
@@ -316,7 +338,7 @@ int count_tc(struct __sk_buff *skb)
 	};
 	parsed_t parsed;
 
-	if (FLOWS && flow_inner) {
+	if (FLOWS && !THIN && flow_inner) {
 		c.inner = &inner;
 		c.inner_protocol = 1 + find_inner(skb, &inner, link_is_ip);
 		if (c.inner_protocol > 256)

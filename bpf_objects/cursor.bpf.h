@@ -12,7 +12,10 @@
 #include "headers.bpf.h"
 
 #ifndef FLOWS
-#define FLOWS 0 /* flows.bpf.c makes it 1 */
+#define FLOWS 0 /* flows.bpf.c and thin_flows.bpf.c make it 1 */
+#endif
+#ifndef THIN
+#define THIN 0 /* thin_flows.bpf.c makes it 1 */
 #endif
 
 _Static_assert(sizeof(struct common_counters) == sizeof(struct counter_row), "row 0 decides how large a row is");
@@ -57,10 +60,13 @@ struct cursor {
 	__u32 at;
 	__u32 headers; /* bytes up to here have been accepted */
 	enum access access;
-	struct flow_key *flow;	/* filled where FLOWS; complete where the protocol is one of IP */
+	struct flow_key *flow;	/* NULL or filled where FLOWS; complete where the protocol is one of IP */
 	struct flow_key *inner; /* the flow inside a tunnel (inner.bpf.h) */
 	__u32 inner_protocol;	/* its protocol + 1; 0: no tunnel */
 };
+
+/* A constant in each instance: 1 where the parsers write the key of the frame's flow. */
+#define WRITES_FLOW(c) (FLOWS && (!THIN || (c)->flow))
 
 /* Makes `*header` point to `bytes` at `at` and returns 1; 0 where they are not in reach. Not a pointer that may be
  * NULL: clang takes packet pointers for 32 bits wide (ctx->data is a __u32) and would compare half of it. */

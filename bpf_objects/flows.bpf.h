@@ -4,9 +4,8 @@
 #ifndef FLOWS_BPF_H
 #define FLOWS_BPF_H
 
-const volatile __u32 flow_sample_1_in = 1; /* packets chosen at random; 1: all of them */
-const volatile __u32 flow_buckets = 1;	   /* in use, at most all of the map */
-const volatile __u64 flow_idle_ns = 0;	   /* a flow that was silent for longer begins anew */
+const volatile __u32 flow_buckets = 1; /* in use, at most all of the map */
+const volatile __u64 flow_idle_ns = 0; /* a flow that was silent for longer begins anew */
 
 /* Random secrets of the hash below. */
 const volatile __u64 flow_secret_0 = 1;
@@ -113,8 +112,6 @@ static __always_inline void add_flow(struct flow_key *flow, __u32 protocol, __u6
 	__u64 hash;
 
 	if (protocol >= PROTOCOL_ARP)
-		return;
-	if (flow_sample_1_in > 1 && (__u64)bpf_get_prandom_u32() * flow_sample_1_in >> 32)
 		return;
 	flow->l4_proto = protocol;
 	hash = flow_hash(flow);

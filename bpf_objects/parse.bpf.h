@@ -63,7 +63,7 @@ static __always_inline parsed_t parse_ipv4(struct cursor *c, parsed_t parsed, in
 	header = (ip->version_ihl & 0x0f) * 4;
 	if (ip->version_ihl >> 4 != 4 || header < sizeof(scratch))
 		return malformed(parsed);
-	if (FLOWS)
+	if (WRITES_FLOW(c))
 		flow_from_ipv4(c->flow, ip);
 	if (cast_from_ip)
 		parsed |= cast_from_ipv4(ip->destination);
@@ -138,7 +138,7 @@ static __always_inline parsed_t parse_ipv6(struct cursor *c, parsed_t parsed, in
 		return short_of(c, parsed, sizeof(scratch));
 	if (ip->version_class >> 4 != 6)
 		return malformed(parsed);
-	if (FLOWS)
+	if (WRITES_FLOW(c))
 		flow_from_ipv6(c->flow, ip);
 	c->headers = c->at + sizeof(scratch);
 	if (cast_from_ip && ip->destination[0] == 0xff)

@@ -52,7 +52,8 @@ static __always_inline int plain_icmp(const __u8 *icmp, __u32 left, __u32 row, _
 static __always_inline int plain_transport(struct cursor *c, const void *transport, __u32 left, __u32 protocol,
 					   __u32 icmp, __u32 length)
 {
-	if (FLOWS && (protocol == L4_TCP || protocol == L4_UDP)) /* ports are 0 in the keys of all other flows */
+	if (WRITES_FLOW(c) &&
+	    (protocol == L4_TCP || protocol == L4_UDP)) /* ports are 0 in the keys of all other flows */
 		flow_ports(c->flow, transport);
 	if (protocol == L4_TCP)
 		return plain_tcp(transport, c->end, left);
@@ -68,7 +69,7 @@ static __always_inline int plain_ipv4(struct cursor *c, const struct ipv4_header
 
 	if (ip->version_ihl != 0x45 || ip->fragment & bpf_htons(0x3fff) || total > have || total < sizeof(*ip))
 		return NOT_PLAIN;
-	if (FLOWS)
+	if (WRITES_FLOW(c))
 		flow_from_ipv4(c->flow, ip);
 	return plain_transport(c, ip + 1, total - sizeof(*ip), ip->protocol, L4_ICMP, length);
 }
@@ -80,7 +81,7 @@ static __always_inline int plain_ipv6(struct cursor *c, const struct ipv6_header
 	if ((const void *)ip + PLAIN_IPV6_BYTES - ETH_BYTES > c->end || ip->version_class >> 4 != 6 ||
 	    payload + sizeof(*ip) > have)
 		return NOT_PLAIN;
-	if (FLOWS)
+	if (WRITES_FLOW(c))
 		flow_from_ipv6(c->flow, ip);
 	return plain_transport(c, ip + 1, payload, ip->next, L4_ICMPV6, length);
 }
@@ -128,6 +129,7 @@ static __always_inline int count_plain(struct cursor *c, __u32 tags)
 	const __u8 *frame = c->start;
 	struct cell *common;
 	__be16 ethertype;
+	__u32 number;
 	int class;
 
 	if (link_is_ip || c->start + PLAIN_IPV4_BYTES > c->end)
@@ -151,11 +153,11 @@ static __always_inline int count_plain(struct cursor *c, __u32 tags)
 	common = counter_row(ROW_COMMON);
 	if (!common)
 		return 1;
-	add_at(common, class * SIZE_BINS + size_bin(length), 1, length);
+	number = add_at(common, class * SIZE_BINS + size_bin(length), 1, length);
 	if (tags)
 		add_at(common, CELL(vlans), 1, length);
 	if (FLOWS)
-		add_flow_of(c, plain_protocol(class), 1, length);
+		add_flow_of(c, plain_protocol(class), number, 1, length);
 	return 1;
 }
 

@@ -59,7 +59,7 @@ static __always_inline parsed_t parse_tcp(struct cursor *c, parsed_t parsed, __u
 	if (header < 20 || (header > left && !FRAGMENT_OF(parsed)))
 		return malformed(parsed);
 	c->headers = c->at + (header < left ? header : left);
-	if (FLOWS) {
+	if (WRITES_FLOW(c)) {
 		struct ports copy, *ports;
 
 		if (reach(c, c->at, sizeof(copy), &copy,
@@ -83,7 +83,7 @@ static __always_inline parsed_t parse_udp(struct cursor *c, parsed_t parsed, __u
 	if (length < 8 && (length || left <= 65535))
 		return malformed(parsed);
 	c->headers = c->at + 8;
-	if (FLOWS)
+	if (WRITES_FLOW(c))
 		flow_ports(c->flow, udp);
 	port = reflection_port(tx ? udp->destination : udp->source);
 	return parsed | L4_UDP | (port ? PARSED_DETAIL(ROW_COMMON, CELL(udp_ports) - 1 + port) : 0);

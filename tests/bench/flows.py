@@ -26,7 +26,7 @@ from tests.bench.packets import CONTENDERS, FRAMES, Contender, _take_turns
 from tests.bench.priority import undisturbed
 from tests.bpf.frame import ether, udp4
 
-LIMIT_TO_PLAIN, LIMIT_READ_TO_BATCH, LIMIT_HITCH_SHARE = 2.5, 6, 0.8
+LIMIT_TO_PLAIN, LIMIT_THIN_TO_PLAIN, LIMIT_READ_TO_BATCH, LIMIT_HITCH_SHARE = 2.5, 0.5, 6, 0.8
 LIMIT_INSNS, LIMIT_LOAD_TO_PLAIN = 1_000_000, 10
 READ_FLOWS, MOST_FLOWS = 10_000, 30_000
 READ_ROUNDS, LOAD_ROUNDS = 15, 7
@@ -63,7 +63,7 @@ def _packet(contender: Contender) -> Iterator[Figure]:
         empty = BpfObject("noop", contender.noop)
         stack.callback(empty.close)
         programs: dict[str, Program] = {"empty": empty.program}
-        for who, sample in (("plain", 0), ("all", 1), ("1 in 10", 10)):
+        for who, sample in (("plain", 0), ("all", 1), ("1 in 128", 128)):
             knobs = FlowKnobs(BUCKETS_MAX, sample)
             opened = flows_object(program, constants, knobs) if sample else BpfObject("counter", program, constants)
             stack.callback(opened.close)
@@ -72,7 +72,7 @@ def _packet(contender: Contender) -> Iterator[Figure]:
         nothing, plain, every, sampled = _take_turns(programs)
     ip = [name for name in FRAMES if name != "ARP"]
     plain_ns = mean(plain[name].cpu_ns - nothing[name].cpu_ns for name in ip)
-    for title, costs, limit in (("every packet", every, LIMIT_TO_PLAIN), ("1 in 10", sampled, None)):
+    for title, costs, limit in (("every packet", every, LIMIT_TO_PLAIN), ("1 in 128", sampled, LIMIT_THIN_TO_PLAIN)):
         added = {name: costs[name].cpu_ns - plain[name].cpu_ns for name in FRAMES}
         each = ", ".join(f"{name} {ns:.1f}" for name, ns in added.items())
         added_ns = mean(added[name] for name in ip)

@@ -442,6 +442,42 @@ def test_single_look_ups_without_batches() -> None:
         assert flow_rows(flows) == by_batch
 
 
+def test_thin_table_has_every_kind_of_flow(lab: Lab) -> None:
+    """Frames are chosen by their number in their cell: those of each kind have their part, at XDP and at tc."""
+    sent, sample_1_in = frames(), 8
+    for attach in ("native", "clsact"):
+        with watching("v0", attach, may_disturb_device=True) as watch:
+            watch.attachment.watch_flows(FlowRequest(sample_1_in))
+            with lab.inside(lab.far):
+                assert send_exactly("v1", [frame for frame, _ in sent], SENT // 10).lost == 0
+            times = {flow: n for (_, flow), n in zip(sent, times_sent(SENT // 10, len(sent)), strict=True) if flow}
+            estimates = {flow: row[0] or 0 for flow, row in of_ours(table(watch)["flows"]).items()}
+            assert estimates.keys() == times.keys()
+            for flow, packets in times.items():
+                assert abs(estimates[flow] - packets) < 5 * (packets * sample_1_in) ** 0.5, (attach, flow)
+
+
+@pytest.mark.parametrize("flows_in_turn", [2, 3, 8, 21])
+def test_sampling_takes_its_part_of_flows_in_turn(program: ProgramName, flows_in_turn: int) -> None:
+    """A rhythm of the traffic does not hide a flow from the choice, as every 8th frame would."""
+    rounds, sample_1_in = 200, 8
+    cpus = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(cpus)})
+        with (
+            closing(PacketCounter(program, "rx")) as counter,
+            closing(FlowCounter(counter, FlowRequest(sample_1_in))) as flows,
+        ):
+            for _ in range(rounds):
+                for number in range(flows_in_turn):
+                    flows.program.test_run(udp(number, 10))
+            estimates = {key[4]: row[0] or 0 for key, row in flow_rows(flows).items()}
+        assert estimates.keys() == set(range(flows_in_turn))
+        assert all(abs(estimate - rounds) <= rounds // 5 for estimate in estimates.values()), estimates
+    finally:
+        os.sched_setaffinity(0, cpus)
+
+
 def test_sampling_estimates_within_bounds(program: ProgramName) -> None:
     frame, packets = frames()[0][0], 400_000
     with closing(PacketCounter(program, "rx")) as counter, closing(FlowCounter(counter, FlowRequest(10))) as flows:
@@ -487,6 +523,18 @@ def test_a_super_frame_counts_its_segments() -> None:
         assert list(flow_rows(flows).values()) == [counted] == [(3, 3 * 54 + 3000)]
 
 
+def test_a_sampled_super_frame_counts_its_segments() -> None:
+    frame = bytes(ether() / IP(src="198.18.9.1", dst="198.18.9.2") / TCP(sport=1, dport=2, flags="A") / bytes(3000))
+    with closing(PacketCounter("count_tc", "rx")) as counter, closing(FlowCounter(counter, FlowRequest(4))) as flows:
+        for _ in range(200):
+            flows.program.test_run(frame, context=context(Skb(gso_segs=3, gso_size=1000)))
+        ((packets, size),) = flow_rows(flows).values()
+        assert packets is not None
+        assert abs(packets - 600) <= 60
+        assert packets % 12 == 0
+        assert size == packets * (3 * 54 + 3000) // 3
+
+
 def test_flow_of_headers_beyond_the_linear_part() -> None:
     """A chain of extension headers that ends beyond the linear part is parsed by copies."""
     options = [IPv6ExtHdrDestOpt(options=[PadN(optdata=bytes(255))] * 7) for _ in range(3)]
@@ -497,3 +545,13 @@ def test_flow_of_headers_beyond_the_linear_part() -> None:
     with closing(PacketCounter("count_xdp_frags", "rx")) as counter, closing(FlowCounter(counter, ALL)) as flows:
         flows.program.test_run(frame)
         assert list(flow_rows(flows).items()) == [(("test0", "rx", "fd00::9", "fd00::a", 3, 4, 17), (1, len(frame)))]
+    with (
+        closing(PacketCounter("count_xdp_frags", "rx")) as counter,
+        closing(FlowCounter(counter, FlowRequest(4))) as flows,
+    ):
+        flows.program.test_run(frame, 400)
+        ((key, (packets, size)),) = flow_rows(flows).items()
+        assert packets is not None
+        assert key[2:] == ("fd00::9", "fd00::a", 3, 4, 17)
+        assert abs(packets - 400) <= 40
+        assert size == packets * len(frame)

@@ -149,7 +149,8 @@ def flows_object(
 ) -> BpfObject:
     """Load a counting program with a table of flows. Raises KernelError."""
     constants = {**constants, **knobs.constants}
-    loaded = BpfObject("flows", program, constants, shared=shared, max_entries={"flows": knobs.buckets})
+    name = "thin_flows" if knobs.sample_1_in > 1 else "flows"
+    loaded = BpfObject(name, program, constants, shared=shared, max_entries={"flows": knobs.buckets})
     return _shrunk(loaded, ("flows", ".bss"))
 
 

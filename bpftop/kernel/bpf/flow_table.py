@@ -41,12 +41,12 @@ class FlowKnobs:
 
     @property
     def constants(self) -> dict[str, int]:
-        """The ``const volatile`` variables of bpf_objects/flows.bpf.h."""
+        """The ``const volatile`` variables of bpf_objects/flows.bpf.h and thin.bpf.h."""
         return {
             "flow_buckets": self.buckets,
-            "flow_sample_1_in": self.sample_1_in,
             "flow_idle_ns": self.idle_ns,
             "flow_inner": int(self.inner),
+            **({"flow_sample_below": (1 << 32) // self.sample_1_in} if self.sample_1_in > 1 else {}),
             **{f"flow_secret_{number}": value for number, value in enumerate(self.secrets)},
         }
 

@@ -164,7 +164,7 @@ class FlowsPane(Pane):
          "flows in the table. ICMP flows have no ports."),
         ("read, +ns a packet", "Time to read the table, and the cost that it adds to a packet of a known flow, timed "
          "on a copy. A packet of a new flow costs more."),
-        ("estimate, 1 in N", "Only one packet in N is counted, chosen at random, and stands for N: cheaper, but "
+        ("estimate, 1 in N", "Only one packet in N is counted, chosen evenly, and stands for N: cheaper, but "
          "not exact, and small flows are missed."),
         ("filter", "Words that must all match: a port (443), a network (10.0.0.0/8), a protocol (udp), a part of an "
          "address, of a name, of a process or of a container."),
