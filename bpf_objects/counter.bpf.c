@@ -65,9 +65,12 @@ static __always_inline struct cell *counter_row(__u32 row)
  * refused the programs. */
 static __always_inline __u64 add_at(struct cell *cells, __u64 index, __u64 packets, __u64 bytes)
 {
+	__u64 number;
+
 	asm volatile("if %0 < %1 goto +1\n\t%0 = 0" : "+r"(index) : "i"(ROW_CELLS));
+	number = cells[index].packets += packets;
 	cells[index].bytes += bytes;
-	return cells[index].packets += packets;
+	return number;
 }
 
 static __always_inline __u64 add_joint(struct cell *common, parsed_t parsed, __u32 length, __u64 packets, __u64 bytes)

@@ -443,7 +443,7 @@ def test_single_look_ups_without_batches() -> None:
 
 
 def test_thin_table_has_every_kind_of_flow(lab: Lab) -> None:
-    """Frames are chosen by their number in their cell: those of each kind have their part, at XDP and at tc."""
+    """Frames are chosen by their number in their cell: frames of each kind are chosen, at XDP and at tc."""
     sent, sample_1_in = frames(), 8
     for attach in ("native", "clsact"):
         with watching("v0", attach, may_disturb_device=True) as watch:
