@@ -112,6 +112,7 @@ class MomentApp(PromptingApp):
         self._toasts_s = [at_s for at_s in self._toasts_s if now_s - at_s < TOAST_S]
         if len(self._toasts_s) >= TOASTS_AT_ONCE:
             self.clear_notifications()
+            self.screen.query("ToastHolder").remove()  # Textual would keep them, 40 KiB each, until the app ends
             self._toasts_s.clear()
         self._toasts_s.append(now_s)
         self.notify(cleaned, severity="error" if is_error else "information", timeout=TOAST_S, markup=False)

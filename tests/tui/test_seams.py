@@ -29,6 +29,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from bpftop.tui import terminal_diff
+from bpftop.tui.moment_app import TOASTS_AT_ONCE
 from bpftop.tui.seams import CellWidget, SeamedApp, SleepingDriver, TerminalFile
 from bpftop.tui.terminal_diff import SmallerUpdate, TerminalWriter
 from bpftop.tui.terminal_traits import TerminalTraits
@@ -116,6 +117,18 @@ def test_a_tick_renders_no_widget_without_a_toast(monkeypatch: pytest.MonkeyPatc
         await stage.tick()
         assert rendered != []
         assert "a toast" in stage.text()
+
+    perform(scenario, size=(160, 50), toasts=True)
+
+
+def test_toasts_that_give_way_leave_nothing_behind() -> None:
+    async def scenario(stage: Stage) -> None:
+        for number in range(3 * TOASTS_AT_ONCE + 1):
+            stage.app.say(f"toast {number}")
+            await stage.pilot.pause()
+        assert [toast.parent for toast in stage.app.screen.query("Toast")] == list(stage.app.screen.query("ToastHolder"))
+        assert "toast 9" in stage.text()
+        assert "toast 8" not in stage.text()
 
     perform(scenario, size=(160, 50), toasts=True)
 
