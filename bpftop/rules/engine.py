@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 
-from bpftop.fields import field, frozen, mutable, replace
+from bpftop.fields import frozen, replace
 from bpftop.model.derive import derive_snapshot
+from bpftop.model.families import Scope
 from bpftop.model.findings import SEVERITIES, Diagnosis, Finding, Severity
 from bpftop.model.sample import Sample, reading_key
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
@@ -16,12 +17,10 @@ from bpftop.model.units import NS_PER_SEC
 from bpftop.rules.finding_tracker import CLEAR_NS, RAISE_NS, FindingTracker
 from bpftop.rules.measure_series import MeasureSeries, TickTimes, without_cpu_cells
 from bpftop.rules.rule import InputUnavailable, NotEnoughData, Raised, Rule, RuleInput
+from bpftop.rules.rule_state import NO_BASELINES, Baselines, RuleState
 
 EARLY_NS = NS_PER_SEC // 10
 """Tolerance of RAISE_NS and CLEAR_NS: ticks of 1 s come some ms early or late, and every second rate would span 4 s."""
-
-BASE_S, BASE_UNTIL_S, BASE_LEAST_S = 60.0, 5.0, 10.0
-"""A baseline is the mean of 60 s that ended 5 s ago, of which at least 10 s must be known."""
 
 STALE_NS = 15 * NS_PER_SEC
 """Time without enough data after which a finding is dropped."""
@@ -30,26 +29,6 @@ ATTACHED_ANEW_NS = NS_PER_SEC
 """Shortest time for the rates of an interface whose program was attached anew within RAISE_NS."""
 
 _RING_GAP_NS = NS_PER_SEC // 2
-
-
-@mutable
-class _State:
-    """State of one rule for one scope. ``checked_ns``: time of the last check that had enough data.
-
-    ``raised`` is the finding that stands; ``tracker`` follows the condition from its first interval on.
-    """
-
-    ifindex: int = 0
-    raised: Raised | None = None
-    tracker: FindingTracker | None = None
-    since_ns: int = 0
-    checked_ns: int = 0
-    holding_since_ns: int | None = None
-    series: dict[str, MeasureSeries] = field(default_factory=dict)
-    baselines: dict[str, float] = field(default_factory=dict)
-
-    def drop_finding(self) -> None:
-        self.raised = self.holding_since_ns = self.tracker = None
 
 
 @frozen
@@ -127,7 +106,8 @@ class RuleEngine:
         self._explains = {rule.id: rule.explains for rule in self._rules}
         self._ring: deque[Sample] = deque()
         self._before: Sample | None = None
-        self._states: dict[tuple[str, str], _State] = {}
+        self._states: dict[str, dict[str, RuleState]] = {rule.id: {} for rule in self._rules}
+        self._unused = RuleState(0)
         self._ticks = TickTimes(max((rule.keep_s for rule in self._rules), default=0.0))
 
     def push(self, sample: Sample, last_interval: Snapshot) -> Diagnosis:
@@ -147,10 +127,10 @@ class RuleEngine:
         waiting: dict[str, str] = {}
         active: set[str] = set()
         findings: list[Finding] = []
+        scopes = _scopes(last_interval)
         for rule in self._rules:
-            for interface in last_interval.interfaces if rule.scope == "interface" else (None,):
-                name = _scope_name(rule, interface, last_interval)
-                state = self._state(rule, name, interface)
+            for name, ifindex, interface in scopes[rule.scope]:
+                state = self._state(rule, name, ifindex)
                 try:
                     _check(rule, state, moment, interface)
                     active.add(rule.id)
@@ -158,6 +138,8 @@ class RuleEngine:
                     waiting[rule.id] = str(error)
                 except InputUnavailable as error:
                     (blind if error.applies else not_applicable)[rule.id] = str(error)
+                if state is self._unused and not state.is_new:
+                    self._states[rule.id][name], self._unused = state, RuleState(0)
                 if state.raised is not None:
                     findings.append(_finding(rule, state, name))
         return Diagnosis(
@@ -168,12 +150,19 @@ class RuleEngine:
             {name: why for name, why in not_applicable.items() if name not in active | waiting.keys() | blind.keys()},
         )
 
-    def _state(self, rule: Rule, name: str, interface: InterfaceSnapshot | None) -> _State:
-        """Return the state of a rule; a new one where another device has taken the name of the interface."""
-        ifindex = 0 if interface is None else interface.interface.ifindex
-        state = self._states.get((rule.id, name))
-        if state is None or state.ifindex != ifindex:
-            state = self._states[rule.id, name] = _State(ifindex)
+    def _state(self, rule: Rule, name: str, ifindex: int) -> RuleState:
+        """Return the state of a rule; a new one where another device has taken the name of the interface.
+
+        A state is kept once something was measured or held: all new ones are the same object.
+        """
+        states = self._states[rule.id]
+        state = states.get(name)
+        if state is not None and state.ifindex != ifindex:
+            del states[name]
+            state = None
+        if state is None:
+            state = self._unused
+            state.ifindex = ifindex
         return state
 
     def _moment(self, sample: Sample, last_interval: Snapshot) -> _Moment:
@@ -197,7 +186,7 @@ class RuleEngine:
             self._ring.popleft()
 
 
-def _check(rule: Rule, state: _State, moment: _Moment, interface: InterfaceSnapshot | None) -> None:
+def _check(rule: Rule, state: RuleState, moment: _Moment, interface: InterfaceSnapshot | None) -> None:
     """Update the state of a rule. Raises InputUnavailable, NotEnoughData."""
     now_ns = moment.last_interval.mono_ns
     try:
@@ -206,7 +195,8 @@ def _check(rule: Rule, state: _State, moment: _Moment, interface: InterfaceSnaps
         _measure(rule, state, moment, interface)
         _decide(rule, state, moment, interface)
         _follow(rule, state, moment, interface)
-        state.checked_ns = now_ns
+        if state.raised is not None:
+            state.checked_ns = now_ns
     except NotEnoughData:
         if state.raised is not None and now_ns - state.checked_ns > STALE_NS:
             state.drop_finding()
@@ -214,39 +204,39 @@ def _check(rule: Rule, state: _State, moment: _Moment, interface: InterfaceSnaps
     except InputUnavailable:
         state.drop_finding()
         raise
+    finally:
+        if state.tracker is None:
+            state.baselines = NO_BASELINES
 
 
-def _measure(rule: Rule, state: _State, moment: _Moment, interface: InterfaceSnapshot | None) -> None:
+def _measure(rule: Rule, state: RuleState, moment: _Moment, interface: InterfaceSnapshot | None) -> None:
     """Append the measures of the rule to their series."""
     last_interval = moment.last_interval
     if last_interval.interval_ns is None or not rule.measures:
         return
     rule_input = RuleInput(last_interval, rule.limits, interface_snapshot=interface)
-    for name, measure in rule.measures.items():
+    for at, measure in enumerate(rule.measures.values()):
         try:
             value = measure(rule_input)
         except NotEnoughData:
             value = None
-        series = state.series.get(name)
-        if series is None:
-            series = state.series[name] = MeasureSeries(rule.keep_s, moment.ticks)
-        series.push(last_interval.mono_ns, last_interval.interval_ns, value)
+        if at == len(state.series):
+            state.series += (MeasureSeries(rule.keep_s, moment.ticks),)
+        state.series[at].push(last_interval.mono_ns, last_interval.interval_ns, value)
 
 
-def _decide(rule: Rule, state: _State, moment: _Moment, interface: InterfaceSnapshot | None) -> None:
+def _decide(rule: Rule, state: RuleState, moment: _Moment, interface: InterfaceSnapshot | None) -> None:
     """Raise, keep or clear the finding of a rule."""
     short = moment.short if interface is None else moment.short_of(interface.label)
     if short is None or short.interval_ns is None:
         raise NotEnoughData
     now_ns = short.mono_ns
     if state.raised is None:
-        state.baselines = {
-            name: mean
-            for name, series in state.series.items()
-            if (mean := series.mean(now_ns, BASE_S, BASE_UNTIL_S, BASE_LEAST_S)) is not None
-        }
+        state.baselines = Baselines(rule, state, now_ns) if state.series else NO_BASELINES
     raised = rule.check(_rule_input(rule, state, moment, short, interface))
     if raised is not None:
+        if state.raised is None:
+            state.baselines = dict(state.baselines)  # frozen for as long as the finding stands
         if state.holding_since_ns is None:  # the condition has held for the time of the rate
             state.holding_since_ns = now_ns - (short.interval_ns if rule.for_s else 0)
         held_ns = now_ns - state.holding_since_ns
@@ -271,22 +261,22 @@ def _decide(rule: Rule, state: _State, moment: _Moment, interface: InterfaceSnap
         state.tracker = None
 
 
-def _follow(rule: Rule, state: _State, moment: _Moment, interface: InterfaceSnapshot | None) -> None:
+def _follow(rule: Rule, state: RuleState, moment: _Moment, interface: InterfaceSnapshot | None) -> None:
     """Add the last interval to the tracker of a condition that holds, or of a finding that stands."""
     if state.tracker is not None:
         state.tracker.add(_rule_input(rule, state, moment, moment.last_interval, interface))
 
 
 def _rule_input(
-    rule: Rule, state: _State, moment: _Moment, view: Snapshot, interface: InterfaceSnapshot | None, *,
+    rule: Rule, state: RuleState, moment: _Moment, view: Snapshot, interface: InterfaceSnapshot | None, *,
     clearing: bool = False,
 ) -> RuleInput:  # fmt: skip
     def mean(name: str, seconds: float, until_s: float) -> float | None:
-        series = state.series.get(name)
+        series = state.series_of(rule, name)
         return None if series is None else series.mean(view.mono_ns, seconds, until_s, 0.9 * seconds)
 
     def recent(name: str, seconds: float) -> Sequence[tuple[float, float]]:
-        series = state.series.get(name)
+        series = state.series_of(rule, name)
         return () if series is None else series.intervals(view.mono_ns, seconds)
 
     interface_snapshot = None if interface is None else view.interface(interface.label)
@@ -366,16 +356,20 @@ def _at_most(raised: Raised, severity: Severity) -> Raised:
     return replace(raised, severity=SEVERITIES[lower])
 
 
-def _scope_name(rule: Rule, interface: InterfaceSnapshot | None, last_interval: Snapshot) -> str:
-    if interface is not None:
-        return interface.label
-    if rule.scope == "netns":
-        names = (i.interface.netns for i in last_interval.interfaces if i.interface.netns)
-        return next(names, None) or "this namespace"
-    return last_interval.host
+_Scope = tuple[str, int, InterfaceSnapshot | None]
+"""Name, index of the device (0 for wider scopes) and interface of a scope."""
 
 
-def _finding(rule: Rule, state: _State, scope_name: str) -> Finding:
+def _scopes(last_interval: Snapshot) -> Mapping[Scope, Sequence[_Scope]]:
+    netns = next((i.interface.netns for i in last_interval.interfaces if i.interface.netns), "this namespace")
+    return {
+        "interface": [(each.label, each.interface.ifindex, each) for each in last_interval.interfaces],
+        "netns": [(netns, 0, None)],
+        "host": [(last_interval.host, 0, None)],
+    }
+
+
+def _finding(rule: Rule, state: RuleState, scope_name: str) -> Finding:
     raised, tracker = state.raised, state.tracker
     assert raised is not None
     assert tracker is not None

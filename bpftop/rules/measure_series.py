@@ -11,6 +11,8 @@ from bpftop.model.sample import Sample
 from bpftop.model.units import NS_PER_SEC
 
 _BLOCK = 64
+_MOST_UNKNOWN = 16
+"""Unknown ticks of a series of zeros: an interface has a few of them, until its program is attached."""
 
 
 def without_cpu_cells(sample: Sample) -> Sample:
@@ -26,92 +28,130 @@ def without_cpu_cells(sample: Sample) -> Sample:
 class TickTimes:
     """The times of the ticks of one engine, which all its series have in common.
 
-    ``times_ns`` is the end of each tick's interval, ``known_s`` a running sum of the intervals, and ``count`` the
-    number of ticks there ever were: the newest of ``keep_s`` seconds are kept.
+    ``times_ns`` is the end of each tick's interval, ``known_s`` a running sum of the intervals, ``count`` the number of
+    ticks there ever were, and ``newest`` the number of the newest tick. The newest of ``keep_s`` seconds are kept.
     """
 
     def __init__(self, keep_s: float) -> None:
         self._keep_ns = int(keep_s * NS_PER_SEC)
         self.times_ns, self.known_s = array("q"), array("d")
-        self.count = 0
+        self.newest, self.count = -1, 0  # all series refer to these two objects and make no number of their own
 
     def push(self, mono_ns: int, interval_ns: int) -> None:
         """Append a tick."""
         before_s = self.known_s[-1] if self.known_s else 0.0
         self.times_ns.append(mono_ns)
         self.known_s.append(before_s + interval_ns / NS_PER_SEC)
-        self.count += 1
+        self.newest, self.count = self.count, self.count + 1
         old = bisect_left(self.times_ns, mono_ns - self._keep_ns)
         if old >= _BLOCK:  # in blocks: deleting from the front of an array moves all of it
             del self.times_ns[:old], self.known_s[:old]
 
-    def places(self, first: int, count: int) -> tuple[int, int]:
-        """Return the range of indexes of ``count`` ticks from the tick with the number ``first`` on."""
-        dropped = self.count - len(self.times_ns)
-        return max(0, first - dropped), max(0, first + count - dropped)
+    @property
+    def dropped(self) -> int:
+        """The number of ticks that are no longer kept."""
+        return self.count - len(self.times_ns)
+
+    def seconds(self, tick: int) -> float:
+        """Return the length of a tick's interval; 0 for the oldest tick that is kept and for older ticks."""
+        at = tick - self.dropped
+        return self.known_s[at] - self.known_s[at - 1] if at > 0 else 0.0
+
+
+class _Sums:
+    """Times, running sums of a measure, and running sums of the known seconds, a value for each tick of a series."""
+
+    __slots__ = ("known_s", "sums", "times_ns")
+
+    def __init__(self, times_ns: array[int], known_s: array[float]) -> None:
+        self.times_ns, self.known_s = times_ns, known_s
+        self.sums = array("d", bytes(8 * len(times_ns)))
+
+    def push(self, mono_ns: int, interval_ns: int, value: float | None, keep_ns: int) -> None:
+        total, known_s = (self.sums[-1], self.known_s[-1]) if self.times_ns else (0.0, 0.0)
+        seconds = 0.0 if value is None else interval_ns / NS_PER_SEC
+        self.times_ns.append(mono_ns)
+        self.sums.append(total + (value or 0.0) * seconds)
+        self.known_s.append(known_s + seconds)
+        old = bisect_left(self.times_ns, mono_ns - keep_ns)
+        if old >= _BLOCK:
+            del self.times_ns[:old], self.sums[:old], self.known_s[:old]
 
 
 class MeasureSeries:
     """Running sums of one measure, so that the mean over any stretch of time takes two look-ups.
 
-    While the measure has been zero in every tick so far, the series is only a number of ticks: on 300 interfaces, most
+    While the measure has been zero in every tick so far, but for a few ticks in which it was unknown, the series is
+    only the numbers of its first tick, of the tick after its last one and of the unknown ones: on 300 interfaces, most
     of 3 600 series are.
     """
+
+    __slots__ = ("_end", "_first", "_keep_ns", "_sums", "_ticks", "_unknown")
 
     def __init__(self, keep_s: float, ticks: TickTimes) -> None:
         self._keep_ns = int(keep_s * NS_PER_SEC)
         self._ticks = ticks
-        self._first, self._zeros = ticks.count - 1, 0  # number of the first tick, and of ticks so far
-        self._sums: array[float] | None = None
-        self._times: array[int]  # from the first value other than zero on, like the next one
-        self._known_s: array[float]
+        self._first = self._end = ticks.newest
+        self._unknown: tuple[int, ...] = ()
+        self._sums: _Sums | None = None  # from the first value other than zero on
 
     def push(self, mono_ns: int, interval_ns: int, value: float | None) -> None:
         """Append the mean of the interval that ends at ``mono_ns``; None where it is not known."""
+        ticks = self._ticks
         if self._sums is None:
-            if value == 0 and self._first + self._zeros == self._ticks.count - 1:
-                self._zeros += 1
+            if self._end == ticks.newest and (value == 0 or (value is None and len(self._unknown) < _MOST_UNKNOWN)):
+                if value is None:
+                    self._unknown += (ticks.newest,)
+                self._end = ticks.count
                 return
-            low, high = self._ticks.places(self._first, self._zeros)
-            self._times = self._ticks.times_ns[low:high]
-            self._known_s, self._sums = self._ticks.known_s[low:high], array("d", bytes(8 * (high - low)))
-        total, known_s = (self._sums[-1], self._known_s[-1]) if self._times else (0.0, 0.0)
-        seconds = 0.0 if value is None else interval_ns / NS_PER_SEC
-        self._times.append(mono_ns)
-        self._sums.append(total + (value or 0.0) * seconds)
-        self._known_s.append(known_s + seconds)
-        old = bisect_left(self._times, mono_ns - self._keep_ns)
-        if old >= _BLOCK:
-            del self._times[:old], self._sums[:old], self._known_s[:old]
+            self._sums = self._make_sums()
+        self._sums.push(mono_ns, interval_ns, value, self._keep_ns)
 
     def intervals(self, now_ns: int, seconds: float) -> list[tuple[float, float]]:
         """Return (seconds known, events) of each interval of the last ``seconds``, the oldest first.
 
         The first interval may reach back further. Empty where the series does not reach back so far.
         """
-        times, known_s, first, end = self._kept()
-        low = bisect_right(times, now_ns - int(seconds * NS_PER_SEC), first, end) - 1
-        high = bisect_right(times, now_ns, first, end) - 1
-        if low < first:
+        sums = self._sums or self._make_sums()
+        times_ns, known_s, events = sums.times_ns, sums.known_s, sums.sums
+        low = bisect_right(times_ns, now_ns - int(seconds * NS_PER_SEC)) - 1
+        high = bisect_right(times_ns, now_ns) - 1
+        if low < 0:
             return []
-        return [(known_s[i + 1] - known_s[i], self._events(i, i + 1)) for i in range(low, high)]
+        return [(known_s[i + 1] - known_s[i], events[i + 1] - events[i]) for i in range(low, high)]
 
     def mean(self, now_ns: int, seconds: float, until_s: float, least_s: float) -> float | None:
         """Return the mean over ``seconds`` that ended ``until_s`` ago; None unless ``least_s`` of them are known."""
-        times, known_s, first, end = self._kept()
         end_ns = now_ns - int(until_s * NS_PER_SEC)
-        low = bisect_left(times, end_ns - int(seconds * NS_PER_SEC), first, end)
-        high = bisect_right(times, end_ns, first, end) - 1
+        begin_ns = end_ns - int(seconds * NS_PER_SEC)
+        if self._sums is not None:
+            times_ns, known_s, first, end = self._sums.times_ns, self._sums.known_s, 0, len(self._sums.times_ns)
+        else:
+            times_ns, known_s, (first, end) = self._ticks.times_ns, self._ticks.known_s, self._places()
+        low = bisect_left(times_ns, begin_ns, first, end)
+        high = bisect_right(times_ns, end_ns, first, end) - 1
         if high <= low:
             return None
         known = known_s[high] - known_s[low]
-        return self._events(low, high) / known if known >= least_s else None
+        if self._sums is not None:
+            return (self._sums.sums[high] - self._sums.sums[low]) / known if known >= least_s else None
+        dropped = self._ticks.dropped
+        known -= sum([self._ticks.seconds(tick) for tick in self._unknown if low < tick - dropped <= high])
+        return 0.0 if known >= least_s else None
 
-    def _kept(self) -> tuple[array[int], array[float], int, int]:
-        """Return times, running sums of the known seconds, and the range of indexes that belong to this series."""
-        if self._sums is None:
-            return self._ticks.times_ns, self._ticks.known_s, *self._ticks.places(self._first, self._zeros)
-        return self._times, self._known_s, 0, len(self._times)
+    def _places(self) -> tuple[int, int]:
+        """Return the range of indexes into the kept ticks that belong to this series, which has always been zero."""
+        dropped = self._ticks.dropped
+        return max(0, self._first - dropped), max(0, self._end - dropped)
 
-    def _events(self, low: int, high: int) -> float:
-        return 0.0 if self._sums is None else self._sums[high] - self._sums[low]
+    def _make_sums(self) -> _Sums:
+        """Return the sums of this series, which has always been zero or unknown."""
+        ticks, (low, high) = self._ticks, self._places()
+        if not self._unknown:
+            return _Sums(ticks.times_ns[low:high], ticks.known_s[low:high])
+        dropped, total_s = ticks.dropped, 0.0
+        known_s = array("d")
+        for tick in range(low + dropped, high + dropped):
+            total_s += 0.0 if tick in self._unknown else ticks.seconds(tick)
+            known_s.append(total_s)
+        return _Sums(ticks.times_ns[low:high], known_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -166,8 +167,9 @@ def test_series_mean_is_weighted_by_time() -> None:
     assert series.mean(11 * SECOND, 10, 0, 9.5) is None
 
 
+@pytest.mark.parametrize("unknown", [(), (33, 60, 61, 180), range(40, 75)])
 @pytest.mark.parametrize("first", [0.0, None, 5.0])
-def test_zeros_of_a_series_count_as_other_values(first: float | None) -> None:
+def test_zeros_of_a_series_count_as_other_values(first: float | None, unknown: Sequence[int]) -> None:
     """Compare a series, which holds no values while all are zero, with its definition in every tick."""
     ticks = TickTimes(610)
     for second in range(1, 31):
@@ -180,6 +182,8 @@ def test_zeros_of_a_series_count_as_other_values(first: float | None) -> None:
             continue
         series = series or MeasureSeries(70, ticks)
         values[second] = first if second == 31 else 7.0 if second in (200, 201, 350) else 0.0
+        if second in unknown:
+            values[second] = None
         series.push(second * SECOND, SECOND, values[second])
         for seconds, until_s in ((60.0, 5.0), (3.0, 0.0)):
             inside = [values[at] for at in sorted(values) if second - until_s - seconds < at <= second - until_s]

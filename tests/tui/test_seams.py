@@ -126,7 +126,9 @@ def test_toasts_that_give_way_leave_nothing_behind() -> None:
         for number in range(3 * TOASTS_AT_ONCE + 1):
             stage.app.say(f"toast {number}")
             await stage.pilot.pause()
-        assert [toast.parent for toast in stage.app.screen.query("Toast")] == list(stage.app.screen.query("ToastHolder"))
+        assert [toast.parent for toast in stage.app.screen.query("Toast")] == list(
+            stage.app.screen.query("ToastHolder")
+        )
         assert "toast 9" in stage.text()
         assert "toast 8" not in stage.text()
 
