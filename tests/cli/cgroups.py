@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,8 +34,7 @@ def limited_by(controller: str) -> Iterator[Path]:
         enables = not version_1 and controller not in enabled.read_text().split()
         if enables:
             enabled.write_text(f"+{controller}")
-        folder = top / f"bpftop-test-{controller}-{os.getpid()}"
-        folder.mkdir()
+        folder = Path(tempfile.mkdtemp(prefix=f"bpftop-test-{controller}-", dir=top))
         try:
             yield folder
         finally:

@@ -14,7 +14,7 @@ import sys
 import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,19 @@ def started(*words: str, env: Mapping[str, str] | None = None, **more: Any) -> I
             yield process
         finally:
             process.kill()
+
+
+def side_by_side(*commands: Sequence[str], **more: Any) -> list[subprocess.CompletedProcess[str]]:
+    """Run bpftop once with the words of each command, all at the same time, and return their ends in that order."""
+    with ExitStack() as stack:
+        processes = [stack.enter_context(started(*words, **more)) for words in commands]
+        return [finished(process) for process in processes]
+
+
+def finished(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+    """Wait for the end of a process, and return its exit code and output."""
+    output, complaints = process.communicate(timeout=PATIENCE_S)
+    return subprocess.CompletedProcess(process.args, process.returncode, output, complaints)
 
 
 def _settings(env: Mapping[str, str] | None, more: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import ExitStack
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from bpftop.demo.lab import Lab
 from bpftop.demo.sides import WATCHED
 from bpftop.history.analyzer import Analyzer
 from bpftop.rules.table import RULES, chosen
-from tests.cli.running import Terminal, await_rest, bpftop, environment, started
+from tests.cli.running import Terminal, await_rest, bpftop, environment, finished, side_by_side, started
 from tests.cli.running_fault import faulty, in_namespace
 from tests.faults.scenarios.tcp import AcceptQueueOverflow
 from tests.faults.scenarios.udp import UdpSocketOverflow
@@ -92,19 +93,25 @@ def test_the_first_packets_of_a_finding_are_captured(tmp_path: Path) -> None:
 
 def test_a_flood_names_port_sources_and_process(tmp_path: Path) -> None:
     """Flows are counted for the finding, unless the configuration says never."""
-    said = {}
-    for mode in ("auto", "never"):
-        config = tmp_path / f"{mode}.yaml"
-        config.write_text(f"flows_on_finding: {mode}\n")
-        with faulty(UdpSocketOverflow) as (pid, interface):
-            words = ("--netns", pid, "--duration", "12", "--config", str(config), "--format", "json")
-            document = json.loads(diagnose(interface, *words).stdout)
-        (finding,) = [f for f in document["findings"] if f["id"] == "udp-socket-overflow"]
-        said[mode] = " ".join(finding["evidence"])
-    assert "of what arrives goes to UDP 9200 (" in said["auto"]
-    assert f"[{os.getpid()}]" in said["auto"]  # the test holds the socket
-    assert "Largest sources: " in said["auto"]
-    assert "Largest sources: " not in said["never"]
+    with ExitStack() as stack:
+        commands = []
+        for mode in ("auto", "never"):
+            config = tmp_path / f"{mode}.yaml"
+            config.write_text(f"flows_on_finding: {mode}\n")
+            pid, interface = stack.enter_context(faulty(UdpSocketOverflow))
+            options = ("--netns", pid, "--duration", "12", "--config", str(config), "--format", "json")
+            commands.append(("diagnose", interface, *options))
+        documents = [json.loads(done.stdout) for done in side_by_side(*commands)]
+    auto, never = (
+        " ".join(finding["evidence"])
+        for document in documents
+        for finding in document["findings"]
+        if finding["id"] == "udp-socket-overflow"
+    )
+    assert "of what arrives goes to UDP 9200 (" in auto
+    assert f"[{os.getpid()}]" in auto  # the test holds the socket
+    assert "Largest sources: " in auto
+    assert "Largest sources: " not in never
 
 
 def test_watch_names_them_too() -> None:
@@ -142,23 +149,27 @@ def test_something_critical_is_exit_code_4() -> None:
 
 def test_fail_on_limits_what_the_exit_code_tells() -> None:
     with faulty(UdpSocketOverflow) as (pid, interface):
-        words = (interface, "--netns", pid, "--duration", "5", "--fail-on", "critical")
-        assert diagnose(*words).returncode == 0
-        done = bpftop("watch", interface, "--netns", pid, "--until-finding", "udp-socket-overflow", "--duration", "60")
+        watched = (interface, "--netns", pid)
+        critical, done, blind = side_by_side(
+            ("diagnose", *watched, "--duration", "5", "--fail-on", "critical"),
+            ("watch", *watched, "--until-finding", "udp-socket-overflow", "--duration", "60"),
+            ("diagnose", *LO, "--fail-on", "warning"),
+        )
+    assert critical.returncode == 0
+    assert blind.returncode in (0, 3, 4)  # never 5, although checks are blind
     assert done.returncode == 3
     last = done.stdout.splitlines()[-1]
     assert "▲ UDP socket" in last
     assert int(done.stdout.count("\n")) < 50  # it did not wait for --duration
-    assert diagnose(*LO, "--fail-on", "warning").returncode in (0, 3, 4)  # never 5, although checks are blind
 
 
 def test_marks_are_ascii_on_request_or_by_the_locale() -> None:
     with faulty(UdpSocketOverflow) as (pid, interface):
-        words = (interface, "--netns", pid, "--duration", "5")
-        requested = diagnose(*words, "--ascii")
-        document = diagnose(*words, "--ascii", "--format", "json")
+        words = ("diagnose", interface, "--netns", pid, "--duration", "5", "--ascii")
         until = ("--until-finding", "udp-socket-overflow", "--duration", "60")
-        watched = bpftop("watch", *words[:3], *until, env=environment(LC_ALL="C"))
+        with started("watch", *words[1:4], *until, env=environment(LC_ALL="C")) as process:
+            requested, document = side_by_side(words, (*words, "--format", "json"))
+            watched = finished(process)
     assert "^ WARNING  UDP socket" in requested.stdout
     assert "^ UDP socket" in watched.stdout.splitlines()[-1]
     assert requested.stdout.isascii()

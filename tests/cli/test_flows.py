@@ -24,7 +24,7 @@ from bpftop.collect.bpf.flow_counter import FlowRequest, thinner_request
 from bpftop.model.sample import Reading, reading_key
 from tests.bpf.devices import Lab
 from tests.bpf.frame import Layers
-from tests.cli.running import bpftop
+from tests.cli.running import bpftop, side_by_side
 from tests.samples import packed
 
 pytestmark = pytest.mark.bpf
@@ -85,9 +85,8 @@ def test_the_document_names_the_process_of_a_connection(lab: Lab) -> None:
 def test_groups_in_every_format(lab: Lab, by: str) -> None:
     name = {"address": FAR, "port": f"TCP {PORT}", "process": f"[{os.getpid()}]", "container": ""}[by]
     with sending(lab):
-        table = bpftop("flows", "v0", *QUICK, "--by", by)
-        written = bpftop("flows", "v0", *QUICK, "--by", by, "--format", "csv")
-        markdown = bpftop("flows", "v0", *QUICK, "--by", by, "--format", "markdown")
+        words = ("flows", "v0", *QUICK, "--by", by, "--format")
+        table, written, markdown = side_by_side(*((*words, name) for name in ("table", "csv", "markdown")))
     assert name in table.stdout.splitlines()[2]
     assert max(map(len, table.stdout.splitlines())) <= 120
     rows = list(csv.DictReader(io.StringIO(written.stdout)))
@@ -158,9 +157,8 @@ def test_the_flow_inside_a_tunnel(lab: Lab, name: str) -> None:
     sender = threading.Thread(target=send)
     sender.start()
     try:
-        documents = [
-            json.loads(bpftop("flows", "v0", *QUICK, *more, "--format", "json").stdout) for more in ((), ("--inner",))
-        ]
+        words = ("flows", "v0", *QUICK, "--format", "json")
+        documents = [json.loads(done.stdout) for done in side_by_side(words, (*words, "--inner"))]
     finally:
         ended.set()
         sender.join()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -12,8 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from bpftop.demo.lab import Lab
 from bpftop.demo.sides import WATCHED
-from tests.cli.running import COMMAND, default_signals, environment
-from tests.waiting import LIMIT_S
+from tests.cli.running import environment, side_by_side
 
 pytestmark = pytest.mark.bpf
 
@@ -35,15 +33,18 @@ def lab() -> Iterator[Lab]:
 
 
 def output(lab: Lab, locale: str, *words: str) -> str:
-    """Return the output of a verb on the interface, which is UTF-8 in every locale."""
-    command = [os.fsencode(word) for word in (*COMMAND, *words[:1])]
-    options = [os.fsencode(word) for word in (*words[1:], "--netns", str(lab.pid()), "--attach", "none")]
-    done = subprocess.run(
-        [*command, NAME, *options], env=environment(**LOCALES[locale]), capture_output=True, timeout=LIMIT_S,
-        preexec_fn=default_signals,
-    )  # fmt: skip
-    assert done.returncode in (0, 5), done.stderr
-    return done.stdout.decode()
+    """Return the output of a verb on the interface."""
+    return outputs(lab, locale, words)[0]
+
+
+def outputs(lab: Lab, locale: str, *commands: tuple[str, ...]) -> list[str]:
+    """Run verbs on the interface at the same time, and return their output, which is UTF-8 in every locale."""
+    options = ("--netns", str(lab.pid()), "--attach", "none")
+    words = [(verb, os.fsdecode(NAME), *more, *options) for verb, *more in commands]
+    ends = side_by_side(*words, env=environment(**LOCALES[locale]), encoding="utf-8")
+    for done in ends:
+        assert done.returncode in (0, 5), done.stderr
+    return [done.stdout for done in ends]
 
 
 @pytest.mark.parametrize("locale", LOCALES)
@@ -63,8 +64,9 @@ def test_samples_say_their_tool(lab: Lab, locale: str) -> None:
 
 @pytest.mark.parametrize("locale", LOCALES)
 def test_a_diagnosis(lab: Lab, locale: str) -> None:
-    for name in ("table", "text", "markdown"):
-        text = output(lab, locale, "diagnose", "-i", "0.5", "--duration", "4", "--format", name)
+    names = ("table", "text", "markdown")
+    words = ("diagnose", "-i", "0.5", "--duration", "4", "--format")
+    for name, text in zip(names, outputs(lab, locale, *((*words, name) for name in names)), strict=True):
         assert (SHOWN.replace("\\", "\\\\") if name == "markdown" and SHOWN not in text else SHOWN) in text
 
 

@@ -8,14 +8,15 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.bpf.devices import Lab
 from tests.cli.cgroups import limited_by
-from tests.cli.running import COMMAND, Terminal, environment
+from tests.cli.running import COMMAND, Terminal, environment, finished
 from tests.waiting import LIMIT_S, until
 
 QUICK = ("lo", "--attach", "none", "-i", "0.1")
@@ -32,28 +33,47 @@ def run(words: tuple[str, ...], limit: Callable[[], object], tmp_path: Path) -> 
     )  # fmt: skip
 
 
+def limited(limit: str, *words: str) -> list[str]:
+    """Return the command with a limit that a shell sets before, so that it holds for the program alone."""
+    return ["sh", "-c", f'{limit}; exec "$@"', "sh", *COMMAND, *words]
+
+
+def run_all(
+    words: tuple[str, ...], limits: Iterable[str], tmp_path: Path
+) -> Iterator[subprocess.CompletedProcess[str]]:
+    """Run the verb under each limit, all at the same time, each with a file of its own. The limit is in ``args``."""
+    with ExitStack() as stack:
+        processes = []
+        for number, limit in enumerate(limits):
+            named = (word.format(tmp_path / f"{number}.bpftop") for word in words)
+            process = subprocess.Popen(
+                limited(limit, *named), env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            processes.append(stack.enter_context(process))
+            stack.callback(process.kill)
+        yield from map(finished, processes)
+
+
 def assert_honest(done: subprocess.CompletedProcess[str]) -> None:
-    assert "Traceback" not in done.stderr, done.stderr
-    assert "bug in bpftop" not in done.stderr, done.stderr
-    assert "reinstall" not in done.stderr, done.stderr
-    assert "cannot join" not in done.stderr, done.stderr
+    for word in ("Traceback", "bug in bpftop", "reinstall", "cannot join"):
+        assert word not in done.stderr, done
     assert done.returncode >= 0, done
     if done.returncode == 1:
         last = done.stderr.splitlines()[-1]
         assert last.startswith("bpftop: ")
 
 
-@pytest.mark.parametrize("files", [5, 8, 12, 16, 20, 30, 45, 60])
 @pytest.mark.parametrize("words", VERBS, ids=lambda words: words[0])
-def test_few_open_files(words: tuple[str, ...], files: int, tmp_path: Path) -> None:
-    assert_honest(run(words, lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)), tmp_path))
+def test_few_open_files(words: tuple[str, ...], tmp_path: Path) -> None:
+    for done in run_all(words, [f"ulimit -n {files}" for files in (5, 8, 12, 16, 20, 30, 45, 60)], tmp_path):
+        assert_honest(done)
 
 
-@pytest.mark.parametrize("mebibytes", [60, 100, 150, 250])
 @pytest.mark.parametrize("words", VERBS[:4], ids=lambda words: words[0])
-def test_little_memory(words: tuple[str, ...], mebibytes: int, tmp_path: Path) -> None:
-    size = mebibytes << 20
-    assert_honest(run(words, lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size)), tmp_path))
+def test_little_memory(words: tuple[str, ...], tmp_path: Path) -> None:
+    for done in run_all(words, [f"ulimit -v {mebibytes << 10}" for mebibytes in (60, 100, 150, 250)], tmp_path):
+        assert_honest(done)
 
 
 @pytest.mark.bpf
@@ -123,6 +143,11 @@ def test_message_without_any_memory(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, NO_MEMORY)
 
 
+def threads(processes: int, cgroup: Path | str) -> str:
+    """Return the shell commands that allow a cgroup this number of processes and put the shell into it."""
+    return f"echo {processes} > {cgroup}/pids.max; echo $$ > {cgroup}/cgroup.procs"
+
+
 @pytest.fixture
 def cgroup() -> Iterator[Path]:
     with limited_by("pids") as folder:
@@ -130,14 +155,14 @@ def cgroup() -> Iterator[Path]:
 
 
 @pytest.mark.bpf
-@pytest.mark.parametrize("processes", [1, 2, 3, 4, 7])
 @pytest.mark.parametrize("words", VERBS[:4], ids=lambda words: words[0])
-def test_few_threads(words: tuple[str, ...], processes: int, cgroup: Path, tmp_path: Path) -> None:
-    (cgroup / "pids.max").write_text(str(processes))
-    done = run(words, lambda: (cgroup / "cgroup.procs").write_text(str(os.getpid())), tmp_path)
-    assert_honest(done)
-    if processes == 7:
-        assert done.returncode != 1
+def test_few_threads(words: tuple[str, ...], tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        limits = [threads(processes, stack.enter_context(limited_by("pids"))) for processes in (1, 2, 3, 4, 7)]
+        ends = list(run_all(words, limits, tmp_path))
+    for done in ends:
+        assert_honest(done)
+    assert ends[-1].returncode != 1
 
 
 @pytest.mark.bpf
@@ -182,13 +207,9 @@ def test_measurements_with_few_threads(words: tuple[str, ...], processes: int, c
 
 
 FEW_FILES = [f"ulimit -n {files}" for files in (5, 12, 30)]
-FEW_THREADS = [f"echo {processes} > $CGROUP/pids.max; echo $$ > $CGROUP/cgroup.procs" for processes in (2, 5)]
+FEW_THREADS = [threads(processes, "$CGROUP") for processes in (2, 5)]
 LIMITS = [*FEW_FILES, *FEW_THREADS, "ulimit -v 250000"]
 """Shell commands before the program, so that the limit holds for the program alone."""
-
-
-def limited(limit: str, *words: str) -> list[str]:
-    return ["sh", "-c", f'{limit}; exec "$@"', "sh", *COMMAND, *words]
 
 
 @pytest.mark.bpf

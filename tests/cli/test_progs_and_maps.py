@@ -27,7 +27,7 @@ from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.measure.run_stats import enable_run_stats, program_runs
 from bpftop.model.bpf.map_contents import numbers
 from bpftop.store.recording import Recording
-from tests.cli.running import COMMAND, bpftop, environment, started
+from tests.cli.running import COMMAND, bpftop, environment, side_by_side, started
 from tests.waiting import LIMIT_S
 
 pytestmark = pytest.mark.bpf
@@ -291,7 +291,7 @@ def test_a_map_that_fills_is_diagnosed() -> None:
         for key in range(97):
             made.update(key.to_bytes(4, "little"), bytes(8))
         words = ("diagnose", "lo", "--attach", "none", "--duration", "5", "--format", "json")
-        awake, asleep = json.loads(bpftop(*words, "--bpf").stdout), json.loads(bpftop(*words).stdout)
+        awake, asleep = (json.loads(done.stdout) for done in side_by_side((*words, "--bpf"), words))
     (finding,) = [each for each in awake["findings"] if each["id"] == "bpf-map-full"]
     assert (finding["severity"], finding["title"]) == ("critical", "The BPF map filling is 97% full")
     unknown = {rule["id"]: rule for rule in asleep["unknown"]}

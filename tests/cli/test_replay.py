@@ -45,7 +45,7 @@ def test_the_flows_of_a_moment(lab: Lab, recording: str, tmp_path: Path) -> None
     """A recording of a real connection has it with its process; one without flows says so."""
     path = str(tmp_path / "flows.bpftop")
     with (
-        started("record", "lo", "-o", path, "-i", "0.5", "--duration", "8") as recorder,
+        started("record", "lo", "-o", path, "-i", "0.5", "--duration", "5") as recorder,
         socket.create_server(("127.0.0.1", 0)) as server,
         socket.create_connection(server.getsockname()) as client,
         server.accept()[0] as far,
