@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from textual.events import MouseScrollDown
+from textual.pilot import _get_mouse_message_arguments
 
 from bpftop.tui.actions import ACTIONS, Action
 from bpftop.tui.moment import Choices
@@ -107,15 +108,22 @@ def test_the_mouse_alone_reaches_every_action() -> None:
 
 async def click_on(stage: Stage, title: str) -> None:
     """Turn the wheel until the line is on the screen, and click on it."""
-    for _ in range(60):
+    for _ in range(20):
         rows = [y for y, row in enumerate(stage.text().splitlines()) if row.startswith(title)]
         if rows:
             await stage.pilot.click(offset=(4, rows[0]))
             await stage.pilot.pause()
             return
-        await stage.pilot._post_mouse_events([MouseScrollDown], offset=(10, 12))
-        await stage.pilot.pause()
+        await turn_wheel(stage)
     pytest.fail(f"the palette has no {title!r}: {stage.text()}")
+
+
+async def turn_wheel(stage: Stage) -> None:
+    """Turn the wheel over the list by four notches, as fast as a finger does: less than a page."""
+    screen = stage.app.screen
+    for _ in range(4):
+        screen._forward_event(MouseScrollDown(**_get_mouse_message_arguments(screen, (10, 12))))
+    await stage.pilot.pause()
 
 
 def test_tabs_hints_rows_and_the_chart_can_be_clicked() -> None:
