@@ -57,6 +57,7 @@ def live_source(
         request,
         interval_s=settings.interval_s,
         first_gap_s=None if on_screen is None else SCREEN_GAP_S,
+        traffic_first=on_screen is not None,
         netns=arguments.netns,
         netns_name=netns_name(arguments.netns),
         drops=arguments.drops,
@@ -72,7 +73,8 @@ def demo_source(lab: Lab, interval_s: float = 1.0, drops: bool = True) -> LiveSo
     from bpftop.collect.live_options import LiveOptions
 
     request = AttachRequest("native", may_disturb_device=True, terminal=True)
-    return LiveSource([lab.interface], LiveOptions(request, interval_s, netns=lab.netns_path(), drops=drops))
+    options = LiveOptions(request, interval_s, traffic_first=True, netns=lab.netns_path(), drops=drops)
+    return LiveSource([lab.interface], options)
 
 
 class _PrintedProgress:

@@ -56,6 +56,10 @@ class Collectors:
         self._states = {collector.name: (collector, _State()) for collector in collectors}
         self.interval_ns = interval_ns
 
+    def add(self, collectors: Iterable[Collector]) -> None:
+        """Read these collectors, too, from now on."""
+        self._states |= {collector.name: (collector, _State()) for collector in collectors}
+
     def replace(self, name: str, collector: Collector | None, every_ns: int | None = None) -> None:
         """Close the collector of that name, if any, and read another one from now on, if any.
 

@@ -33,6 +33,7 @@ from bpftop.model.units import NS_PER_SEC
 if TYPE_CHECKING:
     from bpftop.collect.attach.early_start import EarlyStart
     from bpftop.collect.devices.device_watch import DeviceWatch
+    from bpftop.collect.procfs.tree import Tree
 
 WATCHED_BPF_EVERY_NS = 10**9
 """Least time between readings of BPF programs and maps while somebody looks at them."""
@@ -74,6 +75,7 @@ class LiveSource:
         self._interval_ns = int(options.interval_s * NS_PER_SEC)
         gap_s = options.first_gap_s
         self._first_gap_ns = self._interval_ns if gap_s is None else int(gap_s * NS_PER_SEC)
+        self._collect_from = 2 if options.traffic_first else 0
         self._quiet_start_s = QUIET_START_S if self._first_gap_ns < self._interval_ns else 0.0
         self._due_ns = 0  # CLOCK_MONOTONIC time of the next sample
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -81,13 +83,14 @@ class LiveSource:
         self._netns_inode = 0
         self._early = early
         self._bpf_wanted = self._bpf_watched = False
-        self._attachments: Attachments  # from samples() on, like the next four
+        self._attachments: Attachments  # from samples() on, like the next five
         self._host: Host
         self._online_cpus: OnlineCpus
         self._collectors: Collectors
         self._devices: DeviceWatch
+        self._tree: Tree
         self._measured_epochs: dict[str, int] = {}
-        self._own_cost = OwnCostCollector(2 if self._first_gap_ns < self._interval_ns else 1)
+        self._own_cost = OwnCostCollector(self._collect_from + (2 if self._first_gap_ns < self._interval_ns else 1))
         self._flows = FlowReader()
         self._flow_request: FlowRequest | None = None
         self._sampled_until_ns: int | None = None
@@ -106,21 +109,26 @@ class LiveSource:
             seq = 0
             while not self._closed:
                 tick = self._read_traffic()
-                if seq == 0:  # not before: beside the imports of a screen it takes 50 ms
-                    self._open_collectors(stack, netdev, limits)
+                if seq == 0:
+                    self._open_host(stack, netdev)
+                if seq == self._collect_from:  # not before: beside the imports of a screen it takes 50 ms
+                    self._open_collectors(netdev, limits)
                 yield self._sample(seq, tick)
                 self._start_slow_work(seq)
                 due_ns = self._due_ns
-                self._due_ns = self._second_due_ns(due_ns) if seq == 0 else next_due_ns(due_ns, self._interval_ns)
+                if seq <= self._collect_from:
+                    self._due_ns = self._early_due_ns(due_ns)
+                else:
+                    self._due_ns = next_due_ns(due_ns, self._interval_ns)
                 seq += 1
                 self._schedule_flows()
                 self._sleep_until_due()
-                if seq == 1:
+                if seq == self._collect_from + 1:
                     self._devices.wait(FACTS_WAIT_S)
 
-    def _second_due_ns(self, first_due_ns: int) -> int:
-        """Return when the second sample is due: later where the first one took long, while a screen is imported."""
-        return max(first_due_ns + self._first_gap_ns, time.monotonic_ns() + self._first_gap_ns // 2)
+    def _early_due_ns(self, due_ns: int) -> int:
+        """Return when the sample after an early one is due: later where that took long, while a screen is imported."""
+        return max(due_ns + self._first_gap_ns, time.monotonic_ns() + self._first_gap_ns // 2)
 
     def close(self) -> None:
         """End ``samples``. Any thread may call it, any number of times."""
@@ -169,9 +177,9 @@ class LiveSource:
 
     def _end_bpf_watch(self) -> None:
         """Stop to read BPF objects for a person, where no pane of them is open any more."""
-        from bpftop.collect.registry import bpf_objects
-
         if self._bpf_watched and not self._bpf_wanted:
+            from bpftop.collect.registry import bpf_objects
+
             self._bpf_watched = False
             reader = next(bpf_objects(self._options.bpf, lambda: self._interval_ns), None)
             self._collectors.replace("bpf_objects", reader)
@@ -204,22 +212,29 @@ class LiveSource:
             self._early.unload_unused()
         return netdev, limits
 
-    def _open_collectors(self, stack: ExitStack, netdev: Netdev, limits: CounterRows | None) -> None:
-        """Make the readers of everything beside the counted packets. ``stack`` closes them."""
+    def _open_host(self, stack: ExitStack, netdev: Netdev) -> None:
+        """Make the readers of the facts that stand beside the readings in each sample. ``stack`` closes them."""
         from bpftop.collect.devices.device_watch import DeviceWatch
         from bpftop.collect.procfs.namespace_tree import namespace_tree
-        from bpftop.collect.registry import collectors
 
         self._device_stack = DeviceStack(netdev.devices)
         self._host = host()
         self._online_cpus = OnlineCpus(self._host.possible_cpus)
         stack.callback(self._online_cpus.close)
-        tree = stack.enter_context(namespace_tree(entered=self._options.netns is not None))
-        self._devices = DeviceWatch(tree, netdev.ethtool)
+        self._tree = stack.enter_context(namespace_tree(entered=self._options.netns is not None))
+        self._devices = DeviceWatch(self._tree, netdev.ethtool)
         stack.callback(self._devices.close)
-        self._collectors = Collectors(
+        self._collectors = Collectors((), self._interval_ns)
+        stack.callback(self._collectors.close)
+        stack.callback(self._flows.close)
+
+    def _open_collectors(self, netdev: Netdev, limits: CounterRows | None) -> None:
+        """Make the readers of everything beside the counted packets."""
+        from bpftop.collect.registry import collectors
+
+        self._collectors.add(
             collectors(
-                tree,
+                self._tree,
                 netdev,
                 self._host,
                 drops=self._options.drops,
@@ -228,11 +243,8 @@ class LiveSource:
                 limits=limits,
                 foreign_program=lambda interface: self._attachments.by_label[interface.label].foreign_program,
                 load_after_s=self._quiet_start_s,
-            ),
-            self._interval_ns,
+            )
         )
-        stack.callback(self._collectors.close)
-        stack.callback(self._flows.close)
 
     def _sample(self, seq: int, tick: Tick) -> Sample:
         """Read everything else, and return the sample of the tick."""
@@ -295,7 +307,7 @@ class LiveSource:
 
         Where the first rates are a whole interval away, the work starts at once: a snapshot has no third sample.
         """
-        if seq == 0 and self._first_gap_ns < self._interval_ns:
+        if seq <= self._collect_from and self._first_gap_ns < self._interval_ns:
             return
         self._devices.remind()
         by_label = self._attachments.by_label

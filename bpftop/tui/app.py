@@ -34,7 +34,7 @@ from bpftop.tui.messages import (
     Said,
     SnapshotArrived,
 )
-from bpftop.tui.moment import Frame, Place, next_label
+from bpftop.tui.moment import Frame, Moment, Place, next_label
 from bpftop.tui.palette import Everything
 from bpftop.tui.panes import PANES
 from bpftop.tui.sampling_thread import SamplingThread
@@ -105,7 +105,7 @@ class BpftopApp(CapturingApp, inherit_bindings=False):
             columns=columns or {},
             traits=traits,
         )
-        self.frame = FrameScreen(engines or {})
+        self.frame = FrameScreen(engines or {}, self._first_moment)
         self.place = Place()
         self._trail: list[Place] = []
         self._snapshot_announced = False
@@ -114,6 +114,10 @@ class BpftopApp(CapturingApp, inherit_bindings=False):
 
     def get_default_screen(self) -> Screen[Any]:
         return self.frame
+
+    def _first_moment(self) -> Moment | None:
+        self.snapshot = self.sampling_thread.latest
+        return self.moment()
 
     def on_frame_ready(self, event: FrameReady) -> None:
         self.screen_built()

@@ -39,3 +39,14 @@ def test_a_new_interval_does_not_wait_for_the_old_end() -> None:
         third, fourth = next(samples), next(samples)
     source.close()
     assert 50_000_000 < fourth.mono_ns - third.mono_ns < 60 * 10**9
+
+
+def test_a_screen_reads_the_traffic_alone_at_first() -> None:
+    options = LiveOptions(AttachRequest("none"), interval_s=3600.0, traffic_first=True, drops=False)
+    source = LiveSource(["lo"], options)
+    with closing(source.samples()) as samples:
+        families = [{reading.family for reading in next(samples).readings.values()} for _ in range(4)]
+    source.close()
+    assert [each - {"self"} for each in families[:2]] == [{"links"}] * 2
+    assert families[2] == families[3]
+    assert {"links", "softnet", "cpu_times", "snmp"} <= families[3]

@@ -19,7 +19,7 @@ from bpftop.tui.app import BpftopApp
 from bpftop.tui.sampling_thread import SamplingThread
 from bpftop.tui.themes import Theme, all_themes, find_theme
 from tests.tui.fake_source import FakeSource
-from tests.waiting import until_async
+from tests.waiting import LIMIT_S, until_async
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 THEMES = Path(__file__).parents[2] / "themes"
@@ -116,15 +116,16 @@ def perform(
     cpus: int = 16,
     interfaces: Sequence[Interface] = (),
     ticks: int = 70,
+    before: int = 0,
     live: bool = True,
     app_class: type[BpftopApp] = BpftopApp,
     theme_name: str = "dark",
     **more: Any,
 ) -> None:
-    """Run a scenario on an app whose feed has taken ``ticks`` samples."""
+    """Run a scenario on an app whose feed has taken ``ticks`` samples; ``before`` of them before the app begins."""
 
     async def run() -> None:
-        source = FakeSource(cpus, interfaces, gate=threading.Semaphore(0))
+        source = FakeSource(cpus, interfaces, gate=threading.Semaphore(before))
         sampling_thread = SamplingThread(
             source, live=live, rules=more.pop("rules", ()), remarks=more.pop("remarks", tuple)
         )
@@ -150,10 +151,12 @@ def perform(
         app = app_class(sampling_thread, theme=theme(theme_name), interval_s=1.0, actions=actions, **more)
         sampling_thread.start()
         try:
+            if before:
+                sampling_thread.wait_ready(LIMIT_S)
             async with app.run_test(size=size, notifications=toasts) as pilot:
                 stage = Stage(app, pilot, source, sampling_thread, saved)
-                if ticks:
-                    await stage.flood(ticks)
+                if ticks > before:
+                    await stage.flood(ticks - before)
                 await scenario(stage)
         finally:
             sampling_thread.stop()

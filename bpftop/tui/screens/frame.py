@@ -46,9 +46,9 @@ class FrameScreen(Screen[None], inherit_bindings=False):
     FrameScreen.-notice #notice { display: block; }
     """
 
-    def __init__(self, engines: Mapping[str, Any]) -> None:
+    def __init__(self, engines: Mapping[str, Any], first_moment: Callable[[], Moment | None] = lambda: None) -> None:
         super().__init__(id="_default")
-        self._engines = engines
+        self._engines, self._first_moment = engines, first_moment
         self.pane: Pane | None = None
         """The open pane."""
         self.panes: dict[str, Pane] = {}
@@ -67,9 +67,19 @@ class FrameScreen(Screen[None], inherit_bindings=False):
         yield self._notice
 
     async def on_mount(self) -> None:
-        self.set_class(True, "-notice")
         await self.open(Place())
+        moment = self._first_moment()
+        self.show(moment)
+        if moment is not None:  # the first layout is final then, and the first cells that are written have the numbers
+            self._divide_pane(moment)
         self.post_message(FrameReady())
+
+    def _divide_pane(self, moment: Moment) -> None:
+        """Divide the open pane for the size that the layout is going to give it."""
+        if self.pane is not None:
+            regions = [region for region in (*self._above, *self._below) if region.display]
+            lines = sum(int(height.value) for region in regions if (height := region.styles.height) is not None)
+            self.pane.divide(moment, self.size.width, self.size.height - lines)
 
     def on_resize(self) -> None:
         self.post_message(FrameResized())

@@ -93,6 +93,8 @@ class Canvas(CellWidget):
     def render_lines(self, crop: Cells) -> list[Strip]:
         """Return the strips without Textual's borders and filters, which these widgets do not use."""
         width = self.size.width
+        if self._fitted_to != self.size:  # before the message about the new size comes, else the old lines are shown
+            self.redraw()
         strips = [
             strip if strip.cell_length == width else strip.adjust_cell_length(width)
             for strip in map(self.render_line, crop.line_range)
