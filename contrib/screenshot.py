@@ -33,6 +33,7 @@ async def picture(feed: SamplingThread, size: tuple[int, int], seconds: float) -
         save_snapshot=lambda _: "",
         accept_offer=feed.source.accept_offer,
         watch_flows=feed.source.watch_flows,
+        watch_top_flows=feed.source.watch_top_flows,
         watch_bpf=feed.source.watch_bpf,
         save_picture=lambda _: "",
     )

@@ -114,6 +114,7 @@ def _app(
         save_picture=save_picture,
         accept_offer=source.accept_offer,
         watch_flows=source.watch_flows,
+        watch_top_flows=source.watch_top_flows,
         watch_bpf=source.watch_bpf,
         themes=setup.themes,
         changed_theme=ThemeWatch(setup.theme_folders[0]).changed,

@@ -50,6 +50,9 @@ class Reader:
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
         self._broadcast.source.watch_flows(on, sample_1_in)
 
+    def watch_top_flows(self, sample_1_in: int) -> None:
+        self._broadcast.source.watch_top_flows(sample_1_in)
+
     def sample_flows(self, sample_1_in: int, seconds: float) -> None:
         self._broadcast.source.sample_flows(sample_1_in, seconds)
 

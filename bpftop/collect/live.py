@@ -92,8 +92,10 @@ class LiveSource:
         self._measured_epochs: dict[str, int] = {}
         self._own_cost = OwnCostCollector(self._collect_from + (2 if self._first_gap_ns < self._interval_ns else 1))
         self._flows = FlowReader()
-        self._flow_request: FlowRequest | None = None
-        self._sampled_until_ns: int | None = None
+        self._watched_flows: FlowRequest | None = None  # by a person
+        self._sampled_flows: FlowRequest | None = None  # for a finding, until the time below
+        self._top_flows: FlowRequest | None = None  # for the Overview
+        self._sampled_until_ns = 0
 
     def samples(self) -> Generator[Sample, None, None]:
         """Attach, then yield a sample per tick.
@@ -156,6 +158,11 @@ class LiveSource:
         self._commands.put(
             partial(self._watch_flows, FlowRequest(sample_1_in, inner=self._options.inner_flows) if on else None)
         )
+
+    def watch_top_flows(self, sample_1_in: int) -> None:
+        """Start or (0) stop counting the busiest flows alone, if no one watches flows."""
+        request = FlowRequest.for_summary(sample_1_in, inner=self._options.inner_flows) if sample_1_in else None
+        self._commands.put(partial(self._watch_top_flows, request))
 
     def sample_flows(self, sample_1_in: int, seconds: float) -> None:
         """Count flows for some seconds, if no one watches them."""
@@ -343,15 +350,21 @@ class LiveSource:
             self._schedule_flows()  # a command may have attached or detached programs
 
     def _sample_flows(self, sample_1_in: int, seconds: float) -> None:
-        if self._flow_request is None or self._sampled_until_ns is not None:
+        if self._watched_flows is None:
             self._sampled_until_ns = time.monotonic_ns() + round(seconds * NS_PER_SEC)
-            if self._flow_request is None:
-                self._count_flows(FlowRequest(sample_1_in, inner=self._options.inner_flows))
+            if self._sampled_flows is None:
+                self._sampled_flows = FlowRequest(sample_1_in, inner=self._options.inner_flows)
+                self._count_flows()
 
     def _end_flow_sample(self) -> None:
         """Stop to count flows where a sample of them is over."""
-        if self._sampled_until_ns is not None and time.monotonic_ns() >= self._sampled_until_ns:
-            self._watch_flows(None)
+        if self._sampled_flows is not None and time.monotonic_ns() >= self._sampled_until_ns:
+            self._sampled_flows = None
+            self._count_flows()
+
+    def _watch_top_flows(self, request: FlowRequest | None) -> None:
+        self._top_flows = request
+        self._count_flows()
 
     def _change_interval(self, interval_ns: int) -> None:
         self._interval_ns = self._collectors.interval_ns = interval_ns
@@ -363,18 +376,27 @@ class LiveSource:
 
     def _watch_flows(self, request: FlowRequest | None) -> None:
         """Count flows as the person asks, or not; this ends a sample for a finding."""
-        self._sampled_until_ns = None
-        self._count_flows(request)
+        self._watched_flows, self._sampled_flows = request, None
+        self._count_flows()
 
-    def _count_flows(self, request: FlowRequest | None) -> None:
-        self._flow_request = request
-        self._attachments.watch_flows(request)
+    @property
+    def _flow_request(self) -> FlowRequest | None:
+        """Return the request that counts: a person's before a finding's, and the summary of the Overview last."""
+        return self._watched_flows or self._sampled_flows or self._top_flows
+
+    def _count_flows(self) -> None:
+        self._attachments.watch_flows(self._flow_request)
 
     def _thin_flows(self, readings: Mapping[str, Reading]) -> None:
         """Sample fewer packets where a table of flows is nearly full or takes too long to read, which begins anew."""
         request = None if self._attachments.waiting else self._flow_request  # some tables are still of another request
-        if request is not None and (thinner := thinner_request(request, readings)) is not None:
-            self._count_flows(thinner)
+        if request is None or (thinner := thinner_request(request, readings)) is None:
+            return
+        if request is self._watched_flows:
+            self._watched_flows = thinner
+        else:
+            self._sampled_flows = thinner
+        self._count_flows()
 
     def _schedule_flows(self) -> None:
         """Have the tables of flows read in time for the next tick."""

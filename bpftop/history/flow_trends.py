@@ -43,8 +43,8 @@ class FlowTrends:
         for interface in snapshot.interfaces:
             for direction in DIRECTIONS:
                 reading = snapshot.reading("flows", interface.label, direction)
-                if reading is None:
-                    continue
+                if reading is None or snapshot.reading("flow_groups", interface.label, direction) is None:
+                    continue  # a summary without groups has the same few flows for several ticks
                 is_counted = True
                 for key, bytes_per_sec in reading.rates("bytes"):
                     if bytes_per_sec:

@@ -8,6 +8,9 @@ from typing import Literal, Protocol
 from bpftop.errors import BpftopError
 from bpftop.model.sample import Sample
 
+SUMMARY_S = 5
+"""Seconds between two readings of a table of the busiest flows alone."""
+
 BpfMode = Literal["off", "list", "statistics"]
 """"list": samples have the BPF programs and maps of the machine. "statistics": run statistics are on for them, too."""
 
@@ -44,7 +47,14 @@ class SampleSource(Protocol):
 
         Args:
             on: count from now on; False: stop.
-            sample_1_in: count one of so many packets, chosen at random; above 1 the readings are estimates.
+            sample_1_in: count one of so many packets, chosen evenly; above 1 the readings are estimates.
+        """
+
+    def watch_top_flows(self, sample_1_in: int) -> None:
+        """Count the busiest flows alone, by one packet in ``sample_1_in``; 0: stop.
+
+        The samples that follow have the families flows and flow_table, with the means of ``SUMMARY_S`` seconds, while
+        neither ``watch_flows`` nor ``sample_flows`` counts flows.
         """
 
     def sample_flows(self, sample_1_in: int, seconds: float) -> None:
@@ -67,6 +77,9 @@ class TakenSamples:
 
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
         """Do nothing: the flows that the samples have are shown in any case."""
+
+    def watch_top_flows(self, sample_1_in: int) -> None:
+        """Do nothing, as ``watch_flows``."""
 
     def sample_flows(self, sample_1_in: int, seconds: float) -> None:
         """Do nothing, as ``watch_flows``."""

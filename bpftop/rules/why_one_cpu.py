@@ -27,7 +27,7 @@ def protocols_on_cpu(rule_input: RuleInput, cpu: int) -> list[str]:
 
 
 def _one_flow(rule_input: RuleInput) -> str:
-    """Return the flow that has most packets. Flows are known only while the Flows pane is open."""
+    """Return the flow that has most packets. Flows are known while they are counted, or sampled."""
     flows = rates_above_zero(rule_input.snapshot, "flows", "packets", rule_input.interface.label, "rx")
     whole = rule_input.interface.rx.totals.packets_per_sec or 0.0
     if not flows or not whole:

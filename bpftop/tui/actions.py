@@ -53,7 +53,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("overview", "1", "Overview", "What is wrong, what is lost, what arrives, and what it is made of."),
     Action("cpus", "2", "CPUs", "One row per CPU: which CPU does the work."),
     Action("path", "3", "Path", "Where packets are lost, stage by stage."),
-    Action("flows", "4", "Flows", "Who talks to whom; flows are counted only while this pane is open."),
+    Action("flows", "4", "Flows", "Who talks to whom; all flows are counted only while this pane is open."),
     Action("bpf_programs", "5", "BPF programs", "Every BPF program: its cost, attachments and owners."),
     Action("bpf_maps", "6", "BPF maps", "Every BPF map: how full it is, who uses it, what is in it."),
     Action("measure", "7", "Measure", "What map operations and programs cost on this machine."),
@@ -175,8 +175,8 @@ class Captures(Protocol):
 class Actions:
     """Side effects that the screen asks its caller for.
 
-    Every function may raise BpftopError. All but ``watch_flows``, ``watch_bpf`` and ``change_interval`` may block: the
-    app calls them in threads.
+    Every function may raise BpftopError. All but the ``watch`` functions and ``change_interval`` may block: the app
+    calls them in threads.
     """
 
     save_snapshot: Callable[[Snapshot], str]
@@ -185,6 +185,8 @@ class Actions:
     """Carry out the offer of the interface with this label."""
     watch_flows: Callable[[bool, int], None]
     """Start or stop counting flows; count one packet of this many."""
+    watch_top_flows: Callable[[int], None]
+    """Start or (0) stop counting the busiest flows alone, by one packet of this many."""
     watch_bpf: Callable[[bool], None]
     """Start or stop reading the BPF programs and maps at every tick."""
     save_picture: Callable[[str], str]

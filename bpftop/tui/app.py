@@ -33,6 +33,7 @@ from bpftop.tui.messages import (
     InterfaceRequested,
     Said,
     SnapshotArrived,
+    TopFlowsWanted,
 )
 from bpftop.tui.moment import Frame, Moment, Place, next_label
 from bpftop.tui.palette import Everything
@@ -229,6 +230,9 @@ class BpftopApp(CapturingApp, inherit_bindings=False):
 
     def on_flows_wanted(self, event: FlowsWanted) -> None:
         self.actions.watch_flows(event.sample_1_in > 0, max(1, event.sample_1_in))
+
+    def on_top_flows_wanted(self, event: TopFlowsWanted) -> None:
+        self.actions.watch_top_flows(event.sample_1_in)
 
     def on_key(self, event: events.Key) -> None:
         """Say that a key does nothing, rather than leave the person waiting."""

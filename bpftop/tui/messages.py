@@ -69,6 +69,14 @@ class FlowsWanted(Message):
         self.sample_1_in: Final = sample_1_in
 
 
+class TopFlowsWanted(Message):
+    """A pane wants the busiest flows alone, counted by one packet of this many; 0: it does not need them any more."""
+
+    def __init__(self, sample_1_in: int) -> None:
+        super().__init__()
+        self.sample_1_in: Final = sample_1_in
+
+
 class DropsWanted(Message):
     """A pane wants the latest dropped packets of these interfaces; None: it does not need them any more."""
 

@@ -50,6 +50,7 @@ class Watched(BpftopApp):
             save_snapshot=lambda _: "",
             accept_offer=source.accept_offer,
             watch_flows=source.watch_flows,
+            watch_top_flows=source.watch_top_flows,
             watch_bpf=source.watch_bpf,
             save_picture=lambda _: "",
         )

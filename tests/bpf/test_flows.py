@@ -7,7 +7,9 @@ import random
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from itertools import product
 
 import pytest
@@ -15,8 +17,8 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, PadN
 from scapy.layers.l2 import ARP, GRE, Dot1Q
 
-from bpftop.collect.bpf import flow_counter
-from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
+from bpftop.collect.bpf import flow_counter, flow_reader
+from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest, thinner_request
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.live import LiveSource
 from bpftop.collect.live_options import LiveOptions
@@ -225,6 +227,56 @@ def test_samples_have_flow_rates_while_switched_on(lab: Lab) -> None:
     assert any(rates)
     assert all(rate is None or rate >= 0 for rate in rates)
     until(lambda: not any(prog_id is not None and is_loaded(prog_id) for prog_id in prog_ids), "all programs are gone")
+
+
+def test_top_flows_give_way_to_a_finding_and_a_person(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All flows are counted for a finding and for a person, and the busiest alone again afterwards."""
+    monkeypatch.setattr(flow_reader, "SUMMARY_EVERY_NS", 10**8)
+    source = LiveSource(["v0"], LiveOptions(AttachRequest("tcx"), interval_s=0.1))
+    steps: list[tuple[str, Callable[[], object]]] = [
+        ("none", partial(source.watch_top_flows, 4)),
+        ("top", partial(source.sample_flows, 2, 3.0)),
+        ("all, 1 in 2", lambda: None),
+        ("top", partial(source.watch_flows, True)),
+        ("all, 1 in 1", partial(source.watch_top_flows, 8)),
+        ("all, 1 in 1", partial(source.watch_flows, False)),
+        ("top", partial(source.watch_top_flows, 0)),
+        ("none", source.close),
+    ]
+    with closing(source.samples()) as samples:
+        for sample, _ in zip(samples, range(600), strict=False):
+            table = sample.readings.get("flow_table/v0/rx")
+            counted = "none"
+            if table is not None:
+                has_groups = "flow_groups/v0/rx" in sample.readings
+                counted = f"all, 1 in {table.values[3]}" if has_groups else "top"
+                assert has_groups or table.values[3] in (4, 8)
+            if steps and counted == steps[0][0]:
+                steps.pop(0)[1]()
+            with lab.inside(lab.far):
+                send_exactly("v1", [frames()[0][0]], 100)
+    assert steps == []
+
+
+def test_a_summary_has_the_busiest_flows(program: ProgramName) -> None:
+    """A flood of other flows in the small table does not displace the busiest flows."""
+    request = FlowRequest.for_summary(1, inner=False)
+    cpus = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(cpus)})
+        with closing(PacketCounter(program, "rx")) as counter, closing(FlowCounter(counter, request)) as flows:
+            for number in range(1, 6):
+                flows.program.test_run(udp(number, 10), 100)
+            for number in range(10, 2010):
+                flows.program.test_run(udp(number, 10))
+            found = flows.read("test0")
+    finally:
+        os.sched_setaffinity(0, cpus)
+    assert found.keys() == {"flows/test0/rx", "flow_table/test0/rx"}
+    shown = [key[4] for key in found["flows/test0/rx"].keys]
+    assert set(shown[:5]) == {1, 2, 3, 4, 5}
+    assert flow_counter.SUMMARY_TOP <= len(shown) <= 2 * flow_counter.SUMMARY_TOP
+    assert thinner_request(request, found) is None
 
 
 def test_a_full_table_is_thinned_while_it_is_read(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,14 @@ def flow_readings(
     return {reading_key(reading.family, *where): reading for reading in (*readings, *names)}
 
 
+def top_flow_readings(
+    one: Interface, direction: Direction, tick: int, mono_ns: int, sample_1_in: int
+) -> dict[str, Reading]:
+    """Return the families of a summary, of the flows that are busiest."""
+    readings = flow_readings(one, direction, tick, mono_ns, sample_1_in)
+    return {name: reading for name, reading in readings.items() if reading.family in ("flows", "flow_table")}
+
+
 def _counted(family: str, rows: dict[Key, tuple[int, int]], tick: int, mono_ns: int) -> Reading:
     """Return a reading with a second's packets more than the reading before, which is its ``previous``."""
     cells = [cell for row in rows.values() for cell in row]

@@ -23,7 +23,7 @@ from bpftop.model.sample import DIRECTIONS, Direction, Hook, Interface, Key, Rea
 from tests import samples
 from tests.samples import packed, sample
 from tests.tui.fake_bpf import bpf_readings
-from tests.tui.fake_flows import flow_readings
+from tests.tui.fake_flows import flow_readings, top_flow_readings
 from tests.tui.fake_signals import UNAVAILABLE, FakeSignals, facts
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class FakeSource:
     accepted: list[str] = field(default_factory=list)
     bpf_watched: bool = False
     flows_asked: list[tuple[bool, int]] = field(default_factory=list)
+    top_flows_asked: list[int] = field(default_factory=list)
     closed: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -117,6 +118,9 @@ class FakeSource:
     def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
         self.flows_asked.append((on, sample_1_in))
 
+    def watch_top_flows(self, sample_1_in: int) -> None:
+        self.top_flows_asked.append(sample_1_in)
+
     def sample_flows(self, sample_1_in: int, seconds: float) -> None:
         """The fake has flows whenever they are watched."""
 
@@ -128,6 +132,8 @@ class FakeSource:
                 readings |= self._traffic(one, direction, tick, mono_ns)
                 if self.flows_asked and self.flows_asked[-1][0]:
                     readings |= flow_readings(one, direction, tick, mono_ns, self.flows_asked[-1][1])
+                elif self.top_flows_asked and self.top_flows_asked[-1]:
+                    readings |= top_flow_readings(one, direction, tick, mono_ns, self.top_flows_asked[-1])
         readings |= self._signals.readings([one.label for one in self.interfaces], offset_s, mono_ns)
         if self.bpf_watched:
             readings |= bpf_readings(offset_s, mono_ns)

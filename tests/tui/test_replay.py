@@ -65,6 +65,7 @@ def replayed(
                 save_picture=lambda _: "",
                 accept_offer=replay.accept_offer,
                 watch_flows=replay.watch_flows,
+                watch_top_flows=replay.watch_top_flows,
                 watch_bpf=replay.watch_bpf,
             )
             app = BpftopApp(sampling_thread, theme=theme(), interval_s=1.0, actions=actions)

@@ -33,6 +33,8 @@ The programs of an interface take some 70 ms, of which 55 are waits for RCU unde
 FLOW_INTERFACES = 16
 """Flows are counted on at most so many interfaces: loading their programs takes some 0.2 s for each, and their tables
 take megabytes of the kernel's memory."""
+SUMMARY_INTERFACES = 4
+"""The busiest flows alone are counted on at most so many interfaces."""
 
 _FILES_PER_INTERFACE = 20
 """Program, map and link of both directions and of flows take 12 files; loading and timing take more for a moment."""
@@ -137,15 +139,12 @@ class Attachments:
         """Count flows on the busiest interfaces, which wait for ``attach_next`` until then, or stop for None."""
         self._flow_request = request
         self._waiting_for_flows.clear()
-        counted, others = self._busiest[:FLOW_INTERFACES], self._busiest[FLOW_INTERFACES:]
-        if request is None:
-            for label in counted:
-                self.by_label[label].watch_flows(None)
-        else:
-            self._waiting_for_flows.extend(counted)
+        most = 0 if request is None else SUMMARY_INTERFACES if request.summary else FLOW_INTERFACES
+        self._waiting_for_flows.extend(self._busiest[:most])
         why_not = f"flows are counted on {FLOW_INTERFACES} interfaces at most, the busiest; watch fewer interfaces"
-        for label in others:
-            self.by_label[label].why_no_flows = None if request is None else why_not
+        for label in self._busiest[most:]:
+            self.by_label[label].watch_flows(None)
+            self.by_label[label].why_no_flows = why_not if most == FLOW_INTERFACES else None
 
     def close(self) -> None:
         """Detach everything, also where one of the interfaces fails."""

@@ -17,6 +17,7 @@ from bpftop.kernel.bpf.flow_table import (
     BUCKET_BYTES,
     BUCKETS_MAX,
     CountedBy,
+    CountedFlow,
     FlowKnobs,
     FlowTable,
     GroupRow,
@@ -26,9 +27,11 @@ from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.bpf.program import Program
 from bpftop.kernel.net.addresses import MAPPED
 from bpftop.model.protocols import protocol_name
-from bpftop.model.sample import Key, Reading, reading_key
+from bpftop.model.sample import Direction, Key, Reading, reading_key
 
 _TOP, _TOP_MEMBERS = 100, 32  # the top by packets, and the top by bytes
+SUMMARY_TOP, SUMMARY_BUCKETS = 10, 64
+"""Rows of a summary by packets, and as many by bytes; its buckets: 512 flows on each CPU."""
 _TABLE_BYTES = 64 << 20
 _GROUPS: tuple[CountedBy, ...] = ("source", "destination", "destination_port")
 FULL_SHARE, SLOW_READ_NS = 0.9, 100_000_000
@@ -41,22 +44,30 @@ class FlowRequest:
     """A request to count flows. ``buckets`` (a power of two) None: as many as fit the number of CPUs.
 
     A flow without packets for ``idle_ns`` is left out, and begins anew when it comes back. ``inner``: of packets of
-    VXLAN, Geneve, GRE and IP in IP the flow inside is counted, by programs at tc.
+    VXLAN, Geneve, GRE and IP in IP the flow inside is counted, by programs at tc. ``summary``: the busiest flows alone,
+    from a small table, without groups, ages and processes, read every SUMMARY_S seconds.
     """
 
     sample_1_in: int = 1
     buckets: int | None = None
     idle_ns: int = 60 * 10**9
     inner: bool = False
+    summary: bool = False
+
+    @classmethod
+    def for_summary(cls, sample_1_in: int, *, inner: bool) -> FlowRequest:
+        """Return a request for the busiest flows alone."""
+        return cls(sample_1_in, SUMMARY_BUCKETS, inner=inner, summary=True)
 
 
 def thinner_request(request: FlowRequest, readings: Mapping[str, Reading]) -> FlowRequest | None:
     """Return a request for fewer packets where a table is nearly full or slow to read; None where all is well.
 
-    Readings of another request than this one, which is being exchanged, are left out.
+    Readings of another request than this one, which is being exchanged, are left out. The table of a summary may be
+    full: its busiest flows stay.
     """
     for reading in readings.values():
-        if reading.family != "flow_table" or request.sample_1_in >= THINNEST_1_IN:
+        if reading.family != "flow_table" or request.sample_1_in >= THINNEST_1_IN or request.summary:
             continue
         for entries, most, _, sampled, read_ns, _ in reading.totals.values():
             is_full = (entries or 0) > FULL_SHARE * (most or 0)
@@ -98,7 +109,7 @@ class FlowCounter:
     def read(self, label: str) -> dict[str, Reading]:
         """Return the five families of flows under ``reading_key(family, label, direction)``; none after ``close``.
 
-        Raises KernelError.
+        Of a summary, only flows and flow_table. Raises KernelError.
         """
         with self._lock:
             if self._closed:
@@ -110,14 +121,35 @@ class FlowCounter:
             self._clock_ns = start_ns
             read_ns = self._read_ns = (start_ns + time.monotonic_ns()) // 2
             self._evicted += self._table.evicted
-            rows = self._table.top(_TOP)
-            groups = {by: self._table.groups(by, _TOP_MEMBERS) for by in _GROUPS}
+            rows = self._table.top(SUMMARY_TOP if self.request.summary else _TOP)
+            groups = {} if self.request.summary else {by: self._table.groups(by, _TOP_MEMBERS) for by in _GROUPS}
             entries = self._table.entries
             cost_ns = time.monotonic_ns() - start_ns
         where = (label, self.direction)
         flows = tuple(
             (*where, address(row.saddr), address(row.daddr), row.sport, row.dport, row.l4_proto) for row in rows
         )
+        added_ns = None if self.added_ns is None else round(self.added_ns)
+        gauges = (entries, self._table.max_entries, self._evicted, self.request.sample_1_in, cost_ns, added_ns)
+        when = (read_ns, before_ns)
+        readings = [
+            self._counted("flows", flows, [row.sums for row in rows], when, cost_ns),
+            self._gauge("flow_table", (where,), gauges, read_ns),
+        ]
+        if not self.request.summary:
+            readings += self._details(where, flows, rows, groups, when)
+        return {reading_key(reading.family, *where): reading for reading in readings}
+
+    def _details(
+        self,
+        where: tuple[str, Direction],
+        flows: tuple[Key, ...],
+        rows: Sequence[CountedFlow],
+        groups: Mapping[CountedBy, Sequence[GroupRow]],
+        when: tuple[int, int],
+    ) -> tuple[Reading, ...]:
+        """Return groups of flows, ages of flows, and sources of ports."""
+        read_ns = when[0]
         members = tuple(
             (*where, by, address(row.address) if row.address else _port_name(row))
             for by, group_rows in groups.items()
@@ -125,17 +157,11 @@ class FlowCounter:
         )
         ports = tuple((*where, _port_name(row)) for row in groups["destination_port"])
         sums = [row.sums for group_rows in groups.values() for row in group_rows]
-        added_ns = None if self.added_ns is None else round(self.added_ns)
-        gauges = (entries, self._table.max_entries, self._evicted, self.request.sample_1_in, cost_ns, added_ns)
-        when = (read_ns, before_ns)
-        readings = (
-            self._counted("flows", flows, [row.sums for row in rows], when, cost_ns),
+        return (
             self._counted("flow_groups", members, sums, when, 0),
             self._gauge("flow_ages", flows, [max(0, read_ns - row.first_ns) for row in rows], read_ns),
             self._gauge("flow_sources", ports, [row.sources for row in groups["destination_port"]], read_ns),
-            self._gauge("flow_table", (where,), gauges, read_ns),
         )
-        return {reading_key(reading.family, *where): reading for reading in readings}
 
     def measure_cost(self) -> None:
         """Measure ``added_ns`` once, on a copy (about 40 ms). It stays None where there is no TEST_RUN."""

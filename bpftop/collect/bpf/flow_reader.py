@@ -11,7 +11,8 @@ from bpftop.collect.bpf.flow_counter import FlowCounter
 from bpftop.config.resources import NoThread, start_thread, why_failed
 from bpftop.errors import BpftopError
 from bpftop.fields import field, mutable
-from bpftop.model.sample import Reading
+from bpftop.model.sample import Direction, Reading
+from bpftop.model.source import SUMMARY_S
 
 if TYPE_CHECKING:
     from bpftop.collect.sockets.flow_names import FlowNames
@@ -21,6 +22,7 @@ Watched = tuple[str, FlowCounter]
 
 LEAD_NS = 100_000_000  # a read begins so long before a tick, to be done by then
 EVERY_NS = 1_000_000_000  # a table that is read more often costs a CPU and says no more
+SUMMARY_EVERY_NS = SUMMARY_S * 1_000_000_000
 
 
 @mutable
@@ -47,7 +49,7 @@ class FlowReader:
         self._failure: str | None = None
         self._reads: dict[FlowCounter, _TableRead] = {}
         self._thread: threading.Thread | None = None
-        self._names: FlowNames  # belongs to the thread
+        self._names: FlowNames | None = None  # belongs to the thread
 
     def schedule(self, watched: Collection[Watched], due_ns: int) -> None:
         """Read these counters for the tick at ``due_ns`` (CLOCK_MONOTONIC), and forget all other counters."""
@@ -90,13 +92,11 @@ class FlowReader:
 
     def _run(self) -> None:
         try:
-            from bpftop.collect.sockets.flow_names import FlowNames  # late: 3 ms of a start that counts no flows
-
-            self._names = FlowNames()
             try:
                 self._read_when_due()
             finally:
-                self._names.close()
+                if self._names is not None:
+                    self._names.close()
         except Exception as error:  # noqa: BLE001 - otherwise the last flows would be shown for ever
             with self._changed:
                 self._failure = why_failed(error, "reading flows")
@@ -118,22 +118,32 @@ class FlowReader:
             table_read.readings = counter.read(label)
         except BpftopError as error:
             table_read.fault = str(error)
-        try:
-            named = self._names.readings(label, counter.direction, table_read.readings)
-            table_read.readings = {**table_read.readings, **named}
-            table_read.unnamed = self._names.incomplete
-        except BpftopError as error:
-            table_read.unnamed = str(error)
+        if not counter.request.summary:
+            self._add_names(label, counter.direction, table_read)
         with self._changed:
             if counter in self._reads:
                 self._reads[counter] = table_read
         counter.measure_cost()
 
+    def _add_names(self, label: str, direction: Direction, table_read: _TableRead) -> None:
+        """Add the sockets of the flows, and their processes."""
+        if self._names is None:
+            from bpftop.collect.sockets.flow_names import FlowNames  # late: 3 ms of a start that counts no flows
+
+            self._names = FlowNames()
+        try:
+            named = self._names.readings(label, direction, table_read.readings)
+            table_read.readings = {**table_read.readings, **named}
+            table_read.unnamed = self._names.incomplete
+        except BpftopError as error:
+            table_read.unnamed = str(error)
+
     def _is_time(self) -> bool:
         return self._wait_s() == 0 and any(self._is_due(counter) for _, counter in self._watched)
 
     def _is_due(self, counter: FlowCounter) -> bool:
-        return self._due_ns - LEAD_NS >= self._reads[counter].read_ns + EVERY_NS * 3 // 4
+        every_ns = SUMMARY_EVERY_NS if counter.request.summary else EVERY_NS
+        return self._due_ns - LEAD_NS >= self._reads[counter].read_ns + every_ns * 3 // 4
 
     def _wait_s(self) -> float | None:
         """Return the seconds until the next read; None: no read is due until ``schedule`` is called again."""

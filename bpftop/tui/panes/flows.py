@@ -1,4 +1,4 @@
-"""Pane 4: who talks to whom. Flows are counted only while this pane is open."""
+"""Pane 4: who talks to whom. All flows are counted only while this pane is open."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COUNTING = "Flows are counted from now on; the first flows come with the next ti
 NO_SENTENCE = "no port has half of what is received"
 REST_KEY = "#rest"
 """Key of the row of all others, which cannot be selected."""
-NOT_COUNTED = "There are no flows at this moment: flows are counted only while this pane is open."
+NOT_COUNTED = "There are no flows at this moment: all flows are counted only while this pane is open."
 _INTERFACE = replace(INTERFACE, text=lambda row, width: clean(INTERFACE.cell(row, width)))
 _TITLES: Mapping[PairBy, str] = {
     "flow": "flow",

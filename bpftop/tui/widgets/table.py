@@ -70,6 +70,7 @@ class Table(Scroller, Generic[RowT]):
     app = getters.app(PromptingApp)
     columns_are_chosen: ClassVar[bool] = True
     """True for the table of a pane whose columns a person may choose: COLUMN_TABLES."""
+    caption_lines: ClassVar[int] = 0
 
     @dataclass
     class Chosen(Message):
@@ -100,8 +101,12 @@ class Table(Scroller, Generic[RowT]):
 
     @property
     def heading_lines(self) -> int:
-        """Return the number of lines above the rows: the titles, and what the filter is."""
-        return 2 if self.filter else 1
+        """Return the number of lines above the rows: the caption, what the filter is, and the titles."""
+        return self.caption_lines + (2 if self.filter else 1)
+
+    def caption(self, moment: Moment, width: int) -> Sequence[Line]:
+        """Return ``caption_lines`` lines that stand above everything else."""
+        return ()
 
     def columns(self, moment: Moment) -> Sequence[Column[RowT]]:
         """Return all columns."""
@@ -135,7 +140,7 @@ class Table(Scroller, Generic[RowT]):
             count = f"{len(rows.keys)} of {rows.unfiltered} rows"
             heading.insert(0, shortened(line((f"filter: {clean(self.filter)}", "notice", "filter"),
                                              (f"   {count}, esc ends the filter", "muted")), width))  # fmt: skip
-        return self.with_bar([*heading, *lines], width)
+        return self.with_bar([*self.caption(moment, width), *heading, *lines], width)
 
     def row_text(self, key: str, width: int) -> str:
         """Return the titles and a row as text for the clipboard; empty if there is no such row."""
