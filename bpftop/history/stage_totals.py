@@ -7,10 +7,11 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
+from bpftop.fields import field, mutable
 from bpftop.model.readings import Reading, ReadingPair, pair_readings
 from bpftop.model.sample import reading_key
 from bpftop.model.snapshot import Snapshot
-from bpftop.model.stages import STAGES, LossGroup, Stage, stage_gained
+from bpftop.model.stages import STAGES, LossGroup, Stage, may_have_gained, stage_gained
 
 StageRow = tuple[str, str]
 """Interface label (empty for stages of the namespace or the host), id of the stage."""
@@ -21,28 +22,20 @@ FORGET_TICKS = 64
 _CELL_MAX = (1 << 63) - 1
 """The largest value of a signed 64-bit cell: a sample from standard input may hold larger counters."""
 
-_INTERFACE_STAGES = tuple(stage for stage in STAGES if stage.scope == "interface")
-_INTERFACE_FAMILIES = tuple(dict.fromkeys(c.family for stage in _INTERFACE_STAGES for c in stage.counters))
-_WIDER_STAGES = tuple(stage for stage in STAGES if stage.scope != "interface")
 
-
-_NO_TICKS = array("q")
-
-
+@mutable
 class _Row:
     """The total of one stage, and how many ns of it are known.
 
     ``totals`` and ``known_ns`` hold a value per tick from the first gain on, or from the first unknown tick after a
-    known one. Most stages never gain anything, and for them ``known_from_ns`` is enough: on 300 interfaces there are
-    4 000 rows.
+    known one. Most stages never gain anything, and for them ``known_from_ns`` is enough.
     """
 
-    __slots__ = ("known_from_ns", "known_ns", "total", "total_known_ns", "totals")
-
-    def __init__(self) -> None:
-        self.known_from_ns: int | None = None
-        self.total = self.total_known_ns = 0
-        self.totals = self.known_ns = _NO_TICKS
+    known_from_ns: int | None = None
+    total: int = 0
+    total_known_ns: int = 0
+    totals: array[int] = field(default_factory=lambda: array("q"))
+    known_ns: array[int] = field(default_factory=lambda: array("q"))
 
 
 class StageTotals:
@@ -77,16 +70,10 @@ class StageTotals:
             if gain is not None and gain[0]:
                 gains.append((stage, gain))
 
-        for stage in _WIDER_STAGES:
-            add(stage, "")
-        for interface in snapshot.interfaces:
-            label = interface.label
-            moved = {
-                family: (pair := pair_of(family, label)) is None or not pair.is_still for family in _INTERFACE_FAMILIES
-            }
-            for stage in _INTERFACE_STAGES:
-                moves = stage.within or any(moved[counter.family] for counter in stage.counters)
-                if moves or not self._is_calm((label, stage.id)):
+        labels = [interface.label for interface in snapshot.interfaces]
+        for stage in STAGES:
+            for label in labels if stage.scope == "interface" else ("",):
+                if not self._is_calm((label, stage.id)) or may_have_gained(stage, label, pair_of):
                     add(stage, label)
         self._note_peaks(snapshot.mono_ns, gains)
         for row in self._rows.values():
@@ -104,8 +91,7 @@ class StageTotals:
             return
         del self.times_ns[:count], self._tracked_connections[:count]
         for row in self._rows.values():
-            if row.totals:
-                del row.totals[:count], row.known_ns[:count]
+            del row.totals[:count], row.known_ns[:count]
 
     def since_start(self, row: StageRow, until_ns: int) -> int | None:
         """Return the gain of a stage from the start until a moment; None where the stage was not known until then."""
@@ -228,8 +214,8 @@ class StageTotals:
         """Fill in the ticks until now: nothing was gained, and the stage is known since ``known_from_ns``."""
         assert row.known_from_ns is not None
         known_from_ns = row.known_from_ns
-        row.totals = array("q", bytes(8 * (len(self.times_ns) - 1)))
-        row.known_ns = array("q", [max(0, time_ns - known_from_ns) for time_ns in self.times_ns[:-1]])
+        row.totals.extend([0] * (len(self.times_ns) - 1))
+        row.known_ns.extend([max(0, time_ns - known_from_ns) for time_ns in self.times_ns[:-1]])
 
 
 def _rate(row: _Row, first: int, last: int) -> float | None:

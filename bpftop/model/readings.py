@@ -10,8 +10,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from itertools import repeat
-from operator import attrgetter
+from itertools import compress, repeat
+from operator import attrgetter, ne
 
 from bpftop.fields import field_names, frozen, frozen_often, replace
 from bpftop.model.families import FAMILIES, Family
@@ -145,22 +145,17 @@ class Reading:
         """Row key -> index, for as long as the reading lasts: rows of flows and sockets are others at each tick."""
         return _make_index(self.keys)
 
-    def without_cpu_cells(self, before: Reading | None = None, condensed: Reading | None = None) -> Reading:
+    def without_cpu_cells(self) -> Reading:
         """Return the reading with one cell for all CPUs together: a tenth of its size on many CPUs.
 
         ``cpu_totals`` are kept. A family with a row per CPU, and readings that are condensed already, stay as they are.
-        Where ``before``, an earlier reading, has the same values, the result shares those of ``condensed``, its result.
         """
         if not FAMILIES[self.family].per_cpu or self.cpus <= 1:
             return self if self.previous is None else replace(self, previous=None)
-        if before is None or condensed is None or before.values is not self.values or before.missing != self.missing:
-            missing = frozenset([at for at, cell in enumerate(self.summed) if cell is None])
-            values = array("Q", [cell or 0 for cell in self.summed])
-            cpu_totals: tuple[Sequence[int], ...] = tuple([array("Q", column) for column in self.cpu_totals])
-        else:
-            missing, values, cpu_totals = condensed.missing, condensed.values, condensed.cpu_totals
-        reading = Reading(self.family, self.read_ns, self.cost_ns, self.epoch, self.keys, values, missing)
-        _set(reading, "cpu_totals", cpu_totals)
+        missing = frozenset(at for at, cell in enumerate(self.summed) if cell is None)
+        values = array("Q", [cell or 0 for cell in self.summed])
+        reading = replace(self, values=values, missing=missing, previous=None, cells=None)
+        reading.__dict__["cpu_totals"] = tuple([array("Q", column) for column in self.cpu_totals])
         return reading
 
 
@@ -259,8 +254,27 @@ class ReadingPair:
     def is_still(self) -> bool:
         """Return True if both readings have the same cells."""
         before, after = self.before, self.after
-        same = before.values is after.values or before.values == after.values
-        return same and before.keys is after.keys and before.missing == after.missing
+        return before.values == after.values and before.keys == after.keys and before.missing == after.missing
+
+    @cached_property
+    def moved(self) -> frozenset[Key | str] | None:
+        """Keys of the rows that differ between the two, or the columns that do where the family has several.
+
+        None: rows came or went, or cells could be read in one of the two only, so that all may have moved.
+        """
+        before, after = self.before, self.after
+        if before.keys != after.keys or before.missing != after.missing:
+            return None
+        if before.values == after.values:
+            return frozenset()
+        family = FAMILIES[after.family]
+        old, new = (before.summed, after.summed) if family.per_cpu else (before.values, after.values)
+        width = len(family.columns)
+        if width == 1:
+            return frozenset(compress(after.keys, map(ne, old, new)))
+        if len(new) == width:
+            return frozenset(compress(family.columns, map(ne, old, new)))
+        return frozenset([name for at, name in enumerate(family.columns) if old[at::width] != new[at::width]])
 
     def cell_gains(self) -> list[int | None]:
         """Return the gain of every cell, row by row a gain per column, all CPUs together."""

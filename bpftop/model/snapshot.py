@@ -53,7 +53,7 @@ class ProtocolRow:
     counts: Counts
 
 
-@frozen_often
+@frozen
 class DirectionTraffic:
     """One direction of an interface, or of all watched interfaces together."""
 
@@ -136,7 +136,7 @@ class CpuRow:
         return self.traffic.cpu_protocols(self.cpu)
 
 
-@frozen_often
+@frozen
 class InterfaceSnapshot:
     """One interface with the traffic of both directions. The total of several interfaces has the label TOTAL."""
 
@@ -207,8 +207,13 @@ class Snapshot:
     @cached_property
     def counter_rates(self) -> Mapping[str, float]:
         """Stack counter, by its nstat name -> its rate per second, if that is known: the checks need most of them."""
-        readings = filter(None, map(self.readings.get, STACK))
-        return {str(key[0]): rate for reading in readings for key, rate in reading.rates("count") if rate is not None}
+        rates: dict[str, float] = {}
+        for reading in filter(None, map(self.readings.get, STACK)):
+            if reading.pair is not None:
+                elapsed_ns = reading.pair.elapsed_ns
+                gains = zip(reading.keys, reading.pair.cell_gains(), strict=True)
+                rates.update([(str(key[0]), gained * 1e9 / elapsed_ns) for key, gained in gains if gained is not None])
+        return rates
 
     def why_unavailable(self, family: str, label: str | None = None) -> str | None:
         """Return the reason why a family cannot be read: on the interface ``label``; None: on any interface."""

@@ -285,6 +285,28 @@ def counter_gained(counter: StageCounter, label: str, pair: ReadingPair) -> int 
     return max(known, default=0) if counter.largest else sum(known)
 
 
+def may_have_gained(stage: Stage, label: str, pair_of: Callable[[str, str], ReadingPair | None]) -> bool:
+    """Return False if ``stage_gained`` is zero, and known: a tenth of its work, because most stages stand still."""
+    if stage.within:
+        return True
+    for counter in stage.counters:
+        pair = pair_of(counter.family, label)
+        moved = None if pair is None else pair.moved
+        if pair is None or moved is None or pair.after.missing:
+            return True
+        key = None if counter.row is None else counter.key(label, counter.row)
+        if key is not None and pair.after.row_of(key) is None:
+            return True
+        if not moved:
+            continue
+        if len(FAMILIES[counter.family].columns) > 1:
+            if counter.column in moved:
+                return True
+        elif key is None or key in moved:
+            return True
+    return False
+
+
 def stage_gained(stage: Stage, label: str, pair_of: Callable[[str, str], ReadingPair | None]) -> tuple[int, int] | None:
     """Return the gain of a stage, and over how many ns; None where none of its counters is known.
 

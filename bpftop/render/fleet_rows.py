@@ -60,7 +60,7 @@ def _line(state: HostState, interface: InterfaceSnapshot, softirq: float | None)
         interface.label,
         interface.rx.totals,
         interface.tx.totals,
-        losses(Selection(state.snapshot, interface, History()))["lost"].per_sec,
+        losses(Selection(state.snapshot, interface, History()), ("lost",))["lost"].per_sec,
         softirq,
         gravest_finding(state.snapshot, interface.label),
         interface.interface.state,

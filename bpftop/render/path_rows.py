@@ -13,7 +13,7 @@ from bpftop.model.packet_filter import STAGE_DROPS, PacketFilter, drops_for
 from bpftop.model.readings import RatedReading, ReadingPair, per_sec
 from bpftop.model.sample import Key
 from bpftop.model.snapshot import Number, Snapshot, sum_known
-from bpftop.model.stages import BY_ID, GROUPS, STAGES, LossGroup, Stage, StageCounter, stage_gained
+from bpftop.model.stages import BY_ID, GROUPS, STAGES, LossGroup, Stage, StageCounter, may_have_gained, stage_gained
 from bpftop.model.units import si
 from bpftop.render.headroom import headroom_s
 from bpftop.render.selection import Selection
@@ -137,7 +137,10 @@ def stage_per_sec(snapshot: Snapshot, stage: Stage, label: str) -> float | None:
         reading = snapshot.reading(family, *filter(None, (where,)))
         return None if reading is None else reading.pair
 
-    gained = stage_gained(stage, label if stage.scope == "interface" else "", pair_of)
+    place = label if stage.scope == "interface" else ""
+    if not may_have_gained(stage, place, pair_of):
+        return 0.0
+    gained = stage_gained(stage, place, pair_of)
     return None if gained is None else per_sec(*gained) if gained[1] else None
 
 
@@ -202,15 +205,17 @@ class Losses:
     """Packets in the last five minutes."""
 
 
-def losses(selection: Selection) -> dict[LossGroup, Losses]:
-    """Add up the stages of each group."""
-    return losses_of(stage_lines(selection))
+def losses(selection: Selection, groups: Sequence[LossGroup] = GROUPS) -> dict[LossGroup, Losses]:
+    """Add up the stages of each of the groups."""
+    stages = visible_stages(selection.snapshot, selection.labels)
+    lines = [StageLine(stage, selection) for stage in stages if stage.group in groups or stage.within]
+    return losses_of(lines, groups)
 
 
-def losses_of(lines: Sequence[StageLine]) -> dict[LossGroup, Losses]:
+def losses_of(lines: Sequence[StageLine], groups: Sequence[LossGroup] = GROUPS) -> dict[LossGroup, Losses]:
     """Add up the stages of each group; ``lines`` belong to one selection."""
     own = {line.stage.within: line for line in lines if line.stage.within}
-    return {group: _sum([line for line in lines if line.stage.group == group], own) for group in GROUPS}
+    return {group: _sum([line for line in lines if line.stage.group == group], own) for group in groups}
 
 
 def _sum(lines: Sequence[StageLine], own: Mapping[str, StageLine]) -> Losses:

@@ -135,11 +135,13 @@ RULES = (
         "BPF maps that are nearly full, LRU maps left out", map_full,
         {"warning": Limit(0.80, 0.75, "share"), "critical": Limit(0.95, 0.90, "share")},
         ("bpftop maps", "bpftop maps --sort share"),
+        woken_by=("bpf_maps", "bpf_maps_in_part"),
     ),
     Rule(
         "bpf-program-cost", "bpf", "host", ("bpf_programs", "bpf_statistics"), ("warning",),
         "BPF programs that take much of a CPU, or have become dear per run", program_cost,
         {"warning": Limit(0.20, 0.15, "share"), "dearer": Limit(2.0, 1.5, "x")},
         ("bpftop progs", "bpftop progs --watch"),
+        woken_by=("bpf_programs", "bpf_statistics"),
     ),
 )  # fmt: skip

@@ -6,7 +6,8 @@ from bpftop.model.cpu_readings import softirq_share
 from bpftop.model.findings import Severity
 from bpftop.model.units import pct, si
 from bpftop.rules.evidence import compare, per_s
-from bpftop.rules.losses import backlog_dropped, softnet_rates
+from bpftop.rules.moved_inputs import TRAFFIC
+from bpftop.rules.packet_rates import backlog_dropped, softnet_rates
 from bpftop.rules.rule import Headline, InputUnavailable, Limit, Raised, Rule, RuleInput
 from bpftop.rules.why_one_cpu import protocols_on_cpu, why_one_cpu
 
@@ -155,6 +156,7 @@ RULES = (
          "mpstat -P ALL 1 3"),
         explains=("backlog-overflow", "softirq-squeeze", "rx-ring-overflow"),
         measures={"one_cpu": _one_cpu},
+        woken_by=(TRAFFIC,),
     ),
     Rule(
         "backlog-overflow", "backlog", "host", ("softnet",), ("warning", "critical"),
@@ -163,11 +165,13 @@ RULES = (
         ("cat /proc/net/softnet_stat", "sysctl net.core.netdev_max_backlog", "mpstat -P ALL 1 3"),
         explains=("softirq-squeeze", "tcp-retransmits"),
         measures={"dropped": backlog_dropped},
+        woken_by=("softnet.dropped",),
     ),
     Rule(
         "softirq-squeeze", "backlog", "host", ("softnet", "cpu_times"), ("info", "warning"),
         "polls that ended with work left", softirq_squeeze,
         {"squeezes": Limit(10, None, "/s", "netdata: no loss implied"), "softirq": Limit(0.80, 0.70, "share")},
         ("cat /proc/net/softnet_stat", "sysctl net.core.netdev_budget net.core.netdev_budget_usecs"),
+        woken_by=("softnet.time_squeeze",),
     ),
 )  # fmt: skip

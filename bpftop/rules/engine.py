@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
+from typing import NamedTuple
 
 from bpftop.fields import frozen, replace
 from bpftop.model.derive import derive_snapshot
@@ -16,6 +17,7 @@ from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
 from bpftop.model.units import NS_PER_SEC
 from bpftop.rules.finding_tracker import CLEAR_NS, RAISE_NS, FindingTracker
 from bpftop.rules.measure_series import MeasureSeries, TickTimes, without_cpu_cells
+from bpftop.rules.moved_inputs import MovedInputs
 from bpftop.rules.rule import InputUnavailable, NotEnoughData, Raised, Rule, RuleInput
 from bpftop.rules.rule_state import NO_BASELINES, Baselines, RuleState
 
@@ -97,8 +99,19 @@ class _Moment:
         return self.short if self.before_long is self.before_short else derive_snapshot(self.before_long, self.sample)
 
 
+class _Rest(NamedTuple):
+    """A check that need not be asked: its inputs have rested since they had this ``shape``.
+
+    ``why``: the reason why it has no result. ``measured``: its measures are known, and zero.
+    """
+
+    shape: int
+    why: InputUnavailable | None
+    measured: bool
+
+
 class RuleEngine:
-    """Checks all rules against every sample, in order."""
+    """Checks all rules against every sample, in order. A check rests while its inputs do: its last result holds."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._rules = tuple(rules)
@@ -106,9 +119,10 @@ class RuleEngine:
         self._explains = {rule.id: rule.explains for rule in self._rules}
         self._ring: deque[Sample] = deque()
         self._before: Sample | None = None
-        self._remembered: Sample | None = None  # the newest sample of the ring, with its cells per CPU
         self._states: dict[str, dict[str, RuleState]] = {rule.id: {} for rule in self._rules}
         self._unused = RuleState(0)
+        self._moved = MovedInputs(self._rules)
+        self._rests: dict[str, dict[str, _Rest]] = {rule.id: {} for rule in self._rules}
         self._ticks = TickTimes(max((rule.keep_s for rule in self._rules), default=0.0))
 
     def push(self, sample: Sample, last_interval: Snapshot) -> Diagnosis:
@@ -129,16 +143,30 @@ class RuleEngine:
         active: set[str] = set()
         findings: list[Finding] = []
         scopes = _scopes(last_interval)
+        self._moved.push(sample, last_interval, None if moment.before_short is None else moment.before_short.mono_ns)
         for rule in self._rules:
+            rests = self._rests[rule.id]
             for name, ifindex, interface in scopes[rule.scope]:
                 state = self._state(rule, name, ifindex)
-                try:
-                    _check(rule, state, moment, interface)
+                inputs_rest = self._moved.rest(rule, "" if interface is None else interface.label)
+                rest = rests.get(name)
+                if rest is not None and inputs_rest and rest.shape == self._moved.shape:
+                    why: NotEnoughData | InputUnavailable | None = rest.why
+                else:
+                    if rest is not None and rest.measured:
+                        state.push_zeros()
+                    why = _check(rule, state, moment, interface)
+                    rest = _rest(self._moved.shape, state, why) if inputs_rest else None
+                    if rest is not None:
+                        rests[name] = rest
+                    else:
+                        rests.pop(name, None)
+                if why is None:
                     active.add(rule.id)
-                except NotEnoughData as error:
-                    waiting[rule.id] = str(error)
-                except InputUnavailable as error:
-                    (blind if error.applies else not_applicable)[rule.id] = str(error)
+                elif isinstance(why, NotEnoughData):
+                    waiting[rule.id] = str(why)
+                else:
+                    (blind if why.applies else not_applicable)[rule.id] = str(why)
                 if state is self._unused and not state.is_new:
                     self._states[rule.id][name], self._unused = state, RuleState(0)
                 if state.raised is not None:
@@ -182,14 +210,25 @@ class RuleEngine:
 
     def _remember(self, sample: Sample) -> None:
         if not self._ring or sample.mono_ns - self._ring[-1].mono_ns >= _RING_GAP_NS:
-            self._ring.append(without_cpu_cells(sample, self._remembered, self._ring[-1] if self._ring else None))
-            self._remembered = sample
+            self._ring.append(without_cpu_cells(sample))
         while len(self._ring) > 1 and sample.mono_ns - self._ring[1].mono_ns >= CLEAR_NS - EARLY_NS:
             self._ring.popleft()
 
 
-def _check(rule: Rule, state: RuleState, moment: _Moment, interface: InterfaceSnapshot | None) -> None:
-    """Update the state of a rule. Raises InputUnavailable, NotEnoughData."""
+def _rest(shape: int, state: RuleState, why: NotEnoughData | InputUnavailable | None) -> _Rest | None:
+    """Return the rest of a check whose inputs rest; None where its result may change with time alone."""
+    if isinstance(why, NotEnoughData) or state.raised is not None or state.tracker is not None:
+        return None
+    measured = all(series.is_current for series in state.series)
+    if measured and not all(series.is_still for series in state.series):
+        return None
+    return _Rest(shape, why, measured)
+
+
+def _check(
+    rule: Rule, state: RuleState, moment: _Moment, interface: InterfaceSnapshot | None
+) -> NotEnoughData | InputUnavailable | None:
+    """Update the state of a rule. Return the reason why there is no result."""
     now_ns = moment.last_interval.mono_ns
     try:
         if interface is not None and interface.interface.state not in ("up", "down"):
@@ -199,16 +238,17 @@ def _check(rule: Rule, state: RuleState, moment: _Moment, interface: InterfaceSn
         _follow(rule, state, moment, interface)
         if state.raised is not None:
             state.checked_ns = now_ns
-    except NotEnoughData:
+    except NotEnoughData as error:
         if state.raised is not None and now_ns - state.checked_ns > STALE_NS:
             state.drop_finding()
-        raise
-    except InputUnavailable:
+        return error.with_traceback(None)
+    except InputUnavailable as error:
         state.drop_finding()
-        raise
+        return error.with_traceback(None)  # else a check that rests would keep its snapshots
     finally:
         if state.tracker is None:
             state.baselines = NO_BASELINES
+    return None
 
 
 def _measure(rule: Rule, state: RuleState, moment: _Moment, interface: InterfaceSnapshot | None) -> None:

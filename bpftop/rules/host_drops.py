@@ -142,6 +142,7 @@ RULES = (
         ("tc -s filter show dev {iface} egress", "tc -s filter show dev {iface} ingress",
          "bpftool net show dev {iface}", "nft list ruleset", "iptables -nvL"),
         explains=("tcp-retransmits", "firewall-drops", "loss-before-us"),
+        woken_by=("drops",),
     ),
     Rule(
         "xdp-drops", "xdp", "interface", ("xdp_verdicts", "nic"), ("info",),
@@ -149,5 +150,6 @@ RULES = (
         {"packets": Limit(10, None, "/s"), "share": Limit(0.01, None, "share")},
         ("ip -d link show {iface}", "bpftool prog show", "bpftool net"),
         explains=("tcp-retransmits", "loss-before-us"),
+        woken_by=("xdp_verdicts", "nic"),
     ),
 )  # fmt: skip

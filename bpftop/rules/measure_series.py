@@ -15,15 +15,10 @@ _MOST_UNKNOWN = 16
 """Unknown ticks of a series of zeros: an interface has a few of them, until its program is attached."""
 
 
-def without_cpu_cells(sample: Sample, before: Sample | None = None, condensed: Sample | None = None) -> Sample:
-    """Return the sample with totals instead of cells per CPU: a tenth of its size on many CPUs, with the same rates.
-
-    It shares all values that have not changed since the sample ``before`` with ``condensed``, its result.
-    """
-    old = {} if before is None else before.readings
-    shared = {} if condensed is None else condensed.readings
+def without_cpu_cells(sample: Sample) -> Sample:
+    """Return the sample with totals instead of cells per CPU: a tenth of its size on many CPUs, with the same rates."""
     readings = {
-        name: reading.without_cpu_cells(old.get(name), shared.get(name))
+        name: reading.without_cpu_cells()
         for name, reading in sample.readings.items()
         if FAMILIES[reading.family].checked_over_time
     }
@@ -111,6 +106,32 @@ class MeasureSeries:
                 return
             self._sums = self._make_sums()
         self._sums.push(mono_ns, interval_ns, value, self._keep_ns)
+
+    def push_zeros(self) -> None:
+        """Append all ticks between the last one and the newest: the measure was zero in each of them."""
+        ticks, sums = self._ticks, self._sums
+        if sums is None:
+            self._end = ticks.newest
+            return
+        low, high = bisect_right(ticks.times_ns, sums.times_ns[-1]), len(ticks.times_ns) - 1
+        before_s = sums.known_s[-1] - (ticks.known_s[low - 1] if low else 0.0)
+        sums.times_ns.extend(ticks.times_ns[low:high])
+        sums.known_s.extend([before_s + known_s for known_s in ticks.known_s[low:high]])
+        sums.sums.extend([sums.sums[-1]] * (high - low))
+
+    @property
+    def is_current(self) -> bool:
+        """True if the newest tick has been pushed."""
+        ticks, sums = self._ticks, self._sums
+        return self._end == ticks.count if sums is None else sums.times_ns[-1] == ticks.times_ns[-1]
+
+    @property
+    def is_still(self) -> bool:
+        """True if the value of the newest tick is known, and zero."""
+        if self._sums is None:
+            return self._ticks.newest not in self._unknown
+        sums, known_s = self._sums.sums, self._sums.known_s
+        return len(sums) > 1 and sums[-1] == sums[-2] and known_s[-1] > known_s[-2]
 
     def intervals(self, now_ns: int, seconds: float) -> list[tuple[float, float]]:
         """Return (seconds known, events) of each interval of the last ``seconds``, the oldest first.

@@ -159,12 +159,14 @@ RULES = (
         duplicate_address, _LEAST,
         ("ip neigh", "ip address", "tcpdump -enc 20 -i {iface} arp"),
         explains=("neighbour-unresolved", "connect-unanswered", "tcp-retransmits", "rst-storm"),
+        woken_by=("address_moves", "address_claims"),
     ),
     Rule(
         "mac-flapping", "wire", "netns", ("address_moves",), ("warning",),
         "a MAC address that moves between ports of a bridge of this host again and again", mac_flapping, _LEAST,
         ("bridge fdb show", "bridge -s link", "bridge monitor fdb"),
         explains=("duplicate-address", "broadcast-storm", "multicast-flood", "packet-storm", "tcp-retransmits"),
+        woken_by=("address_moves",),
     ),
     Rule(
         "neighbour-unresolved", "stack", "netns", ("unresolved_neighbours", "drops"), ("warning", "critical"),
@@ -175,5 +177,6 @@ RULES = (
         ("ip -s neigh show nud incomplete nud failed", "ip route", "ip -s link", "ip neigh show"),
         explains=("connect-unanswered", "tcp-retransmits", "no-route-out"),
         measures={"gateway": _gateway_is_silent, "any": _any_is_silent},
+        woken_by=("unresolved_neighbours",),
     ),
 )  # fmt: skip

@@ -10,8 +10,17 @@ from bpftop.model.snapshot import InterfaceSnapshot
 from bpftop.model.units import factor, pct, si
 from bpftop.rules.check_factories import growth_limit
 from bpftop.rules.evidence import compare, per_s
-from bpftop.rules.losses import backlog_dropped, ring_lost
-from bpftop.rules.packet_rates import busiest_cpu, cast, cell_rate, has_most, packets, protocol
+from bpftop.rules.moved_inputs import TRAFFIC
+from bpftop.rules.packet_rates import (
+    backlog_dropped,
+    busiest_cpu,
+    cast,
+    cell_rate,
+    has_most,
+    packets,
+    protocol,
+    ring_lost,
+)
 from bpftop.rules.rule import NO_BASELINE, Headline, Limit, NotEnoughData, Raised, Rule, RuleInput, if_available
 
 IGMP, NEIGHBOUR_SOLICITATION = 2, 135
@@ -334,6 +343,7 @@ RULES = (
          "share": Limit(0.2, 0.15, "share")},
         ("bpftop {iface}, key 4: the flows", "nstat -az IcmpInMsgs IcmpInEchos Icmp6InMsgs"),
         explains=_FOLLOWS, measures={"icmp": icmp},
+        woken_by=(TRAFFIC,),
     ),
     Rule(
         "broadcast-storm", "traffic", "interface", ("joint", "protocols", "icmp_types"), ("warning",),
@@ -341,6 +351,7 @@ RULES = (
         {"broadcast": Limit(1_000, None, "/s"), "share": Limit(0.5, 0.4, "share"), "arp": Limit(500, None, "/s")},
         ("ip -s link show {iface}", "ip neigh show dev {iface}", "bridge -s link"),
         explains=(*_FOLLOWS, "rx-dropped-harmless", "neighbour-table-full"),
+        woken_by=(TRAFFIC,),
     ),
     Rule(
         "multicast-flood", "traffic", "interface", ("joint", "protocols", "icmp_types", "snmp"), ("warning",),
@@ -349,6 +360,7 @@ RULES = (
          "membership": Limit(200, None, "/s", "hosts report a group once in a query interval of 125 s (RFC 3376)")},
         ("ip maddr show dev {iface}", "bridge mdb show", "ip -s link show {iface}"),
         explains=(*_FOLLOWS, "icmp-flood", "rx-dropped-harmless"),
+        woken_by=(TRAFFIC,),
     ),
     Rule(
         "fragment-flood", "traffic", "interface", ("fragments", "snmp"), ("warning",),
@@ -356,6 +368,7 @@ RULES = (
         {"fragments": Limit(1_000, None, "/s"), "share": Limit(0.2, 0.15, "share"), "failed": Limit(10, None, "/s")},
         ("nstat -az IpReasmReqds IpReasmFails IpReasmTimeout", "sysctl net.ipv4.ipfrag_high_thresh"),
         explains=_FOLLOWS,
+        woken_by=(TRAFFIC, "IpReasmFails", "Ip6ReasmFails"),
     ),
     Rule(
         "malformed-packets", "traffic", "interface", ("protocols", "snmp"), ("warning",),
@@ -363,6 +376,7 @@ RULES = (
         {"packets": Limit(10, None, "/s"), "share": Limit(0.001, None, "share")},
         ("nstat -az IpInHdrErrors Ip6InHdrErrors IpExtInTruncatedPkts",),
         explains=(*_FOLLOWS, "checksum-errors", "conntrack-invalid"),
+        woken_by=(TRAFFIC, "IpInHdrErrors", "Ip6InHdrErrors"),
     ),
     Rule(
         "packet-storm", "traffic", "interface", ("protocols", "links"), ("info", "warning"),
@@ -373,5 +387,6 @@ RULES = (
         ("bpftop {iface}, key 4: the flows", "mpstat -P ALL 1 3"),
         explains=("cpu-imbalance", "backlog-overflow", "softirq-squeeze", "rx-ring-overflow", "link-saturated"),
         measures={"packets": all_packets, "tcp": _rate_of(TCP), "udp": _rate_of(UDP), "icmp": _rate_of(ICMP)},
+        woken_by=(TRAFFIC,),
     ),
 )  # fmt: skip

@@ -1,6 +1,6 @@
-"""Packet rates from the counters of bpftop's own BPF programs.
+"""Rates that several checks need: packets that bpftop's own BPF programs count, and packets lost before the stack.
 
-Each function raises InputUnavailable where no program counts, and NotEnoughData where there is no rate yet.
+Each function raises InputUnavailable where nothing counts the packets, and NotEnoughData where there is no rate yet.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from bpftop.model.protocols import TCP, UDP
 from bpftop.model.sample import Direction
 from bpftop.model.snapshot import Counts, InterfaceSnapshot
 from bpftop.model.units import pct
-from bpftop.rules.rule import InputUnavailable, NotEnoughData, RuleInput
+from bpftop.rules.rule import InputUnavailable, NotEnoughData, RuleInput, if_available
 
 FORWARDED = ("IpForwDatagrams", "Ip6OutForwDatagrams")
 """Packets that this host sends on as a router."""
+
+_RING = ("rx_missed_errors", "rx_fifo_errors", "rx_over_errors")
 
 BUSIEST_CPU_SHARE = 0.6
 """Share of all packets from which a CPU is named."""
@@ -93,3 +95,30 @@ def has_most(rule_input: RuleInput, measure: Callable[[InterfaceSnapshot], float
 def protocol_rate(interface: InterfaceSnapshot, *numbers: int) -> float:
     """Return received packets per second of these protocols; zero where they are not known."""
     return sum(row.counts.packets_per_sec or 0.0 for row in interface.rx.protocols if row.number in numbers)
+
+
+def ring_lost(rule_input: RuleInput) -> float:
+    """Return the largest of the three ring counters per second: drivers count one loss in several of them."""
+    return max(rule_input.link(column) for column in _RING)
+
+
+def softnet_rates(rule_input: RuleInput, column: str) -> dict[int, float]:
+    """Return CPU -> rate per second of a softnet column, rates above zero only.
+
+    Raises InputUnavailable, NotEnoughData.
+    """
+    reading = rule_input.reading("softnet")
+    if reading.pair is None:
+        raise NotEnoughData
+    gains = zip(reading.keys, reading.pair.column_gains(column), strict=True)
+    return {int(key[0]): gained * 1e9 / reading.pair.elapsed_ns for key, gained in gains if gained}
+
+
+def backlog_dropped(rule_input: RuleInput) -> float:
+    """Return packets per second that all CPUs dropped at a full backlog. Raises InputUnavailable, NotEnoughData."""
+    return sum(softnet_rates(rule_input, "dropped").values())
+
+
+def lost_before_stack(rule_input: RuleInput) -> float:
+    """Return packets per second lost by the ring and the backlog. rx_dropped may count some of them, too."""
+    return ring_lost(rule_input) + (if_available(lambda: backlog_dropped(rule_input)) or 0.0)

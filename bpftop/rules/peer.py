@@ -137,6 +137,7 @@ RULES = (
         ("ss -tnpo state syn-sent", "nstat -az TcpExtTCPSynRetrans TcpActiveOpens TcpAttemptFails",
          "ip route get ADDRESS"),
         explains=("tcp-retransmits",),
+        woken_by=("TcpExtTCPSynRetrans", "connecting_sockets"),
     ),
     Rule(
         "port-exhaustion", "tcp", "netns", ("port_use", "sockstat"), ("warning", "critical"),
@@ -147,6 +148,7 @@ RULES = (
         ("ss -tan state time-wait | awk '{print $4}' | sort | uniq -c | sort -n | tail",
          "ss -tanp dst ADDRESS", "sysctl net.ipv4.ip_local_port_range net.ipv4.tcp_tw_reuse",
          "nstat -az TcpExtTCPTimeWaitOverflow"),
+        woken_by=("port_use",),
     ),
     Rule(
         "zero-window", "tcp", "netns", ("stalled_sockets",), ("info", "warning"),
@@ -154,6 +156,7 @@ RULES = (
         {"sockets": Limit(1, 1, "", "a queue that a slow program reads changes from one moment to the next")},
         ("ss -tnpoi state established", "nstat -az TcpExtTCPToZeroWindowAdv TcpExtTCPWinProbe"),
         explains=("tcp-retransmits",),
+        woken_by=("stalled_sockets",),
     ),
     Rule(
         "loss-before-us", "tcp", "netns", ("snmp", "netstat"), ("info",),
@@ -162,5 +165,6 @@ RULES = (
         {"info": Limit(0.02, 0.01, "share", "the same share as tcp-retransmits, seen by the receiver"),
          "segments": Limit(500, 350, "/s", "a floor")},
         ("nstat -az TcpExtTCPOFOQueue TcpExtTCPDSACKOldSent TcpInSegs", "ss -ti", "ip -s -s link show {iface}"),
+        woken_by=("TcpExtTCPOFOQueue",),
     ),
 )  # fmt: skip

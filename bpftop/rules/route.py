@@ -233,6 +233,7 @@ RULES = (
         ("ip route", "ip -6 route", "ip route show type blackhole", "ip route show type unreachable",
          "nstat -az IpOutNoRoutes Ip6OutNoRoutes"),
         explains=("tcp-retransmits", "connect-unanswered"),
+        woken_by=(_IPV4, _IPV6, "rejected_sends"),
     ),
     Rule(
         "routing-loop", "stack", "netns", ("snmp", "snmp6", "netstat"), ("warning",),
@@ -245,6 +246,7 @@ RULES = (
         ("ip route", "ip -s link", "tcpdump -nvc 20 -i any 'ip[8] <= 2'",
          "nstat -az IpInHdrErrors IpForwDatagrams"),
         explains=("packet-storm", "icmp-flood", "cpu-imbalance", "link-saturated", "tcp-retransmits"),
+        woken_by=("IpInHdrErrors", "Ip6InHdrErrors"),
     ),
     Rule(
         "mtu-black-hole", "tcp", "netns", ("timed_out_sockets", "snmp", "snmp6"), ("warning",),
@@ -257,5 +259,6 @@ RULES = (
          "nstat -az IpFragFails Ip6FragFails TcpExtTCPTimeouts"),
         explains=("tcp-retransmits", "zero-window"),
         measures={"too_large": lambda rule_input: rule_input.counts(*_TOO_LARGE)},
+        woken_by=("timed_out_sockets", "qdiscs.drops", *_TOO_LARGE),
     ),
 )  # fmt: skip

@@ -215,9 +215,11 @@ def if_available(measure: Callable[[], float]) -> float | None:
 class Rule:
     """A row of the table of rules. ``check`` returns None while its condition does not hold.
 
-    ``description`` completes "this rule looks for ...". ``explains`` are ids of rules whose findings are folded under a
-    finding of this rule. ``for_s``: seconds that the condition must hold. ``measures`` are recorded for ``keep_s``
-    seconds, for baselines and long means.
+    ``description`` completes "this rule looks for ...". ``woken_by`` names all inputs that decide whether the condition
+    holds (see moved_inputs): while none of them has moved for the time of the rates, the check is not asked again, and
+    its measures stay zero. Without names it is asked in every tick. ``explains`` are ids of rules whose findings are
+    folded under a finding of this rule. ``for_s``: seconds that the condition must hold. ``measures`` are recorded for
+    ``keep_s`` seconds, for baselines and long means.
     """
 
     id: str
@@ -229,6 +231,7 @@ class Rule:
     check: Callable[[RuleInput], Raised | None]
     limits: Mapping[str, Limit]
     next_steps: tuple[str, ...]
+    woken_by: tuple[str, ...] = ()
     explains: tuple[str, ...] = ()
     for_s: float = 0.0
     measures: Mapping[str, Callable[[RuleInput], float]] = field(default_factory=dict)

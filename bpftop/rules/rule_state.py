@@ -41,6 +41,11 @@ class RuleState:
     def drop_finding(self) -> None:
         self.raised = self.holding_since_ns = self.tracker = None
 
+    def push_zeros(self) -> None:
+        """Append the ticks in which the check rested: all measures were zero."""
+        for series in self.series:
+            series.push_zeros()
+
     def series_of(self, rule: Rule, measure: str) -> MeasureSeries | None:
         """Return the series of a measure; None before the first tick with rates."""
         return next((each for name, each in zip(rule.measures, self.series, strict=False) if name == measure), None)

@@ -117,6 +117,7 @@ RULES = (
         {"warning": Limit(1, None, "/s")},
         ("nstat -az TcpInCsumErrors UdpInCsumErrors IcmpInCsumErrors", "ethtool -k {iface} | grep checksum"),
         explains=("conntrack-invalid",),
+        woken_by=_CHECKSUMS,
     ),
     Rule(
         "conntrack-full", "stack", "netns", ("conntrack", "conntrack_events"), ("warning", "critical"),
@@ -126,6 +127,7 @@ RULES = (
          "dropped": Limit(0.2, 0.1, "/s", "a single one within the time over which rates are taken")},
         ("conntrack -S", "sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max"),
         explains=("firewall-drops",),
+        woken_by=("conntrack", "conntrack_events.drop", "conntrack_events.early_drop"),
     ),
     Rule(
         "neighbour-table-full", "stack", "host", ("neighbours",), ("critical",),
@@ -135,6 +137,7 @@ RULES = (
             why="more neighbours than gc_thresh3 allows: a large subnet, or somebody scans it"),
         {"critical": Limit(0, 0, "/s")},
         ("ip -s neigh | wc -l", "sysctl net.ipv4.neigh.default.gc_thresh3 net.ipv6.neigh.default.gc_thresh3"),
+        woken_by=("neighbours.table_fulls",),
     ),
     Rule(
         "reverse-path-filter", "stack", "netns", ("netstat",), ("warning",),
@@ -145,6 +148,7 @@ RULES = (
             details=rates_and_interfaces("IP_RPFILTER", "IP_INNOROUTES"), why=_why_no_route),
         {"warning": Limit(1, None, "/s")},
         ("nstat -az TcpExtIPReversePathFilter IpExtInNoRoutes Ip6InNoRoutes", "sysctl -a | grep rp_filter", "ip route"),
+        woken_by=_NO_ROUTE,
     ),
     Rule(
         "xdp-exceptions", "xdp", "interface", ("xdp_exceptions", "xdp_redirect_errors"), ("warning",),
@@ -155,6 +159,7 @@ RULES = (
             why="the program returned an action that is none, or a redirect that failed"),
         {"warning": Limit(0, 0, "/s")},
         ("ip -d link show {iface}", "bpftool prog show", "bpftool net"),
+        woken_by=("xdp_exceptions", "xdp_redirect_errors"),
     ),
     Rule(
         "conntrack-invalid", "stack", "netns", ("conntrack_events", "snmp"), ("info", "warning"),
@@ -164,6 +169,7 @@ RULES = (
          "packets": Limit(10, None, "/s", "a floor")},
         ("conntrack -S", "nft list ruleset", "ip route", "sysctl net.netfilter.nf_conntrack_tcp_be_liberal"),
         explains=("dropped-on-this-host", "firewall-drops", "tcp-retransmits", "loss-before-us"),
+        woken_by=("conntrack_events.invalid",),
     ),
     Rule(
         "firewall-drops", "stack", "netns", ("drops",), ("info",), "packets that a rule of the firewall dropped",
@@ -172,5 +178,6 @@ RULES = (
             why="a rule of nftables or iptables says drop", at_limit=True),
         {"info": Limit(10, None, "/s")},
         ("nft list ruleset", "iptables -nvL"),
+        woken_by=("drops",),
     ),
 )  # fmt: skip

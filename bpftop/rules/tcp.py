@@ -17,8 +17,8 @@ from bpftop.rules.check_factories import (
     share_over_limit,
 )
 from bpftop.rules.evidence import compare, per_s, socket
-from bpftop.rules.losses import backlog_dropped
-from bpftop.rules.packet_rates import FORWARDED, cell_rate, has_most, tcp
+from bpftop.rules.moved_inputs import TRAFFIC
+from bpftop.rules.packet_rates import FORWARDED, backlog_dropped, cell_rate, has_most, tcp
 from bpftop.rules.rule import Headline, InputUnavailable, Limit, NotEnoughData, Raised, Rule, RuleInput, if_available
 
 _QUEUE_FULL = ("TcpExtTCPReqQFullDoCookies", "TcpExtTCPReqQFullDrop")
@@ -326,6 +326,7 @@ RULES = (
         explains=("packet-storm", "cpu-imbalance", "backlog-overflow", "accept-queue-overflow", "softirq-squeeze",
                   "rst-storm", "tcp-retransmits", "conntrack-full", "rx-ring-overflow", "link-saturated",
                   "firewall-drops", "tcp-memory", "tx-drops", "no-route-out", "conntrack-invalid"),
+        woken_by=(TRAFFIC, *_QUEUE_FULL),
     ),
     Rule(
         "port-scan", "tcp", "interface", ("tcp_flags", "snmp", "refused_ports"), ("warning",),
@@ -336,6 +337,7 @@ RULES = (
          "nstat -az TcpOutRsts TcpPassiveOpens"),
         explains=("rst-storm", "packet-storm", "cpu-imbalance", "backlog-overflow", "softirq-squeeze", "conntrack-full",
                   "firewall-drops", "conntrack-invalid"),
+        woken_by=(TRAFFIC, "TcpOutRsts", "refused_ports"),
     ),
     Rule(
         "accept-queue-overflow", "tcp", "netns", ("netstat",), ("warning", "critical"),
@@ -347,6 +349,7 @@ RULES = (
         ("ss -ltnp", "nstat -az TcpExtListenOverflows TcpExtListenDrops", "sysctl net.core.somaxconn"),
         explains=("tcp-retransmits",),
         measures={"overflows": lambda rule_input: rule_input.count("TcpExtListenOverflows")},
+        woken_by=("TcpExtListenOverflows",),
     ),
     Rule(
         "rst-storm", "tcp", "interface", ("tcp_flags", "snmp"), ("warning",),
@@ -357,6 +360,7 @@ RULES = (
         ("nstat -az TcpOutRsts TcpEstabResets TcpAttemptFails", "ss -s"),
         explains=("packet-storm", "cpu-imbalance", "backlog-overflow", "softirq-squeeze", "conntrack-invalid"),
         measures={"resets": unexplained_resets},
+        woken_by=(TRAFFIC, "TcpOutRsts"),
     ),
     Rule(
         "tcp-retransmits", "tcp", "netns", ("snmp", "netstat"), ("warning", "critical"),
@@ -366,11 +370,13 @@ RULES = (
          "few_segments": Limit(200, 100, "/s"), "few_share": Limit(0.1, 0.05, "share", "of few segments")},
         ("ss -ti", "nstat -az TcpRetransSegs TcpExtTCPLostRetransmit TcpExtTCPTimeouts", "tc -s qdisc"),
         measures={"again": lambda rule_input: rule_input.count("TcpRetransSegs")},
+        woken_by=("TcpRetransSegs",),
     ),
     Rule(
         "tcp-memory", "tcp", "host", ("socket_memory", "sysctls"), ("warning", "critical"),
         "pages and orphans of TCP against their limits", tcp_memory,
         {"pressure": Limit(1.0, 0.9, "share"), "critical": Limit(0.9, 0.85, "share", "netdata tcp_mem")},
         ("cat /proc/net/sockstat", "sysctl net.ipv4.tcp_mem net.ipv4.tcp_max_orphans", "ss -tm"),
+        woken_by=("socket_memory", "sysctls"),
     ),
 )  # fmt: skip

@@ -63,6 +63,7 @@ RULES = (
         ("ip -s xfrm state", "ip xfrm policy", "cat /proc/net/xfrm_stat"),
         explains=("tcp-retransmits", "connect-unanswered"),
         measures={"failures": lambda rule_input: rule_input.counts(*_IPSEC)},
+        woken_by=tuple(_IPSEC),
     ),
     Rule(
         "vxlan-unknown-vni", "stack", "netns", ("drops",), ("warning",),
@@ -75,6 +76,7 @@ RULES = (
         ("ip -d link show type vxlan", "bridge vni show", "tcpdump -nc 20 -i {iface} udp port 4789"),
         explains=("connect-unanswered", "tcp-retransmits"),
         measures={"packets": lambda rule_input: sum(_unknown_vni(rule_input).values())},
+        woken_by=("drops",),
     ),
     Rule(
         "unknown-protocol", "stack", "netns", ("snmp", "snmp6"), ("info", "warning"),
@@ -85,5 +87,6 @@ RULES = (
             why="a tunnel or VPN ends here for its sender, and this host has none: no device, or no kernel module"),
         {"info": Limit(1, None, "/s"), "warning": Limit(10, None, "/s", "scanners of the Internet send fewer")},
         ("ip -d link show type ipip", "ip xfrm state", "lsmod", "tcpdump -nc 20 -i {iface} 'not (tcp or udp or icmp)'"),
+        woken_by=("IpInUnknownProtos", "Ip6InUnknownProtos"),
     ),
 )  # fmt: skip

@@ -10,8 +10,8 @@ from bpftop.model.snapshot import InterfaceSnapshot
 from bpftop.model.units import pct
 from bpftop.rules.check_factories import Rates, counter_rates, rate_over_limit
 from bpftop.rules.evidence import compare, per_s, socket
-from bpftop.rules.losses import backlog_dropped
-from bpftop.rules.packet_rates import cell, cell_rate, has_most, packets, protocol_rate, udp
+from bpftop.rules.moved_inputs import TRAFFIC
+from bpftop.rules.packet_rates import backlog_dropped, cell, cell_rate, has_most, packets, protocol_rate, udp
 from bpftop.rules.rule import Headline, Limit, Raised, Rule, RuleInput, if_available, rates_above_zero
 
 _OVERFLOWS = ("UdpRcvbufErrors", "Udp6RcvbufErrors")
@@ -148,6 +148,7 @@ RULES = (
          "requests": Limit(0.01, None, "share", "of the answers that sockets take; memcached sends many")},
         ("bpftop {iface}, key 4: the flows", "nstat -az UdpNoPorts UdpInDatagrams"),
         explains=(*_FOLLOWS, "udp-flood", "fragment-flood"),
+        woken_by=(TRAFFIC,),
     ),
     Rule(
         "udp-flood", "udp", "interface", ("protocols", "snmp", "softnet"), ("warning",),
@@ -155,6 +156,7 @@ RULES = (
         {"packets": Limit(10_000, None, "/s"), "share": Limit(0.8, 0.7, "share"), "wasted": Limit(0.2, 0.15, "share")},
         ("bpftop {iface}, key 4: the flows", "ss -lunp", "nstat -az UdpNoPorts UdpRcvbufErrors"),
         explains=_FOLLOWS,
+        woken_by=(TRAFFIC,),
     ),
     Rule(
         "udp-socket-overflow", "udp", "netns", ("snmp",), ("warning",), "datagrams dropped at full sockets",
@@ -163,6 +165,7 @@ RULES = (
             why=_why_socket_drops),
         {"warning": Limit(10, None, "/s", "netdata udp_errors")},
         ("ss -lunpm", "nstat -az UdpRcvbufErrors Udp6RcvbufErrors", "sysctl net.core.rmem_max"),
+        woken_by=(*_OVERFLOWS, *_MEMORY),
     ),
     Rule(
         "udp-port-unreachable", "udp", "netns", ("snmp",), ("info",), "datagrams to ports where nobody listens",
@@ -171,5 +174,6 @@ RULES = (
             title="{rate} UDP datagrams for ports where nobody listens",
             why="no socket is bound to the port they are sent to"),
         {"info": Limit(100, None, "/s")}, ("ss -lun", "nstat -az UdpNoPorts Udp6NoPorts"),
+        woken_by=_UNREACHABLE,
     ),
 )  # fmt: skip

@@ -9,7 +9,7 @@ from bpftop.model.sample import DIRECTIONS, Key
 from bpftop.model.units import compact, pct, si
 from bpftop.rules.check_factories import Rates, Share, rate_over_limit, share_over_limit
 from bpftop.rules.evidence import compare, number, per_s
-from bpftop.rules.losses import lost_before_stack, ring_lost
+from bpftop.rules.packet_rates import lost_before_stack, ring_lost
 from bpftop.rules.rule import (
     Headline,
     InputUnavailable,
@@ -237,6 +237,7 @@ RULES = (
          "critical": Limit(0.001, None, "share", "pcp")},
         ("ethtool -S {iface} | grep -E 'miss|drop|no_buf'", "ethtool -g {iface}"),
         explains=("tcp-retransmits",), for_s=10,
+        woken_by=("links.rx_missed_errors", "links.rx_fifo_errors", "links.rx_over_errors", "nic"),
     ),
     Rule(
         "rx-crc-errors", "wire", "interface", ("links",), ("warning",),
@@ -246,6 +247,7 @@ RULES = (
         {"warning": Limit(0.0, 0.0, "/s", "pcp > 15/s; node-mixin > 1 %")},
         ("ip -s -s link show {iface}", "ethtool {iface}", "ethtool -m {iface}"),
         explains=("tcp-retransmits",),
+        woken_by=("links.rx_crc_errors", "links.rx_frame_errors"),
     ),
     Rule(
         "rx-dropped-harmless", "wire", "interface", ("links",), ("info",),
@@ -266,6 +268,7 @@ RULES = (
          "share_floor": Limit(1, None, "/s", "2 % of next to nothing is no finding")},
         ("tc -s qdisc show dev {iface}", "ip -s -s link show {iface}"),
         explains=("tcp-retransmits",),
+        woken_by=("links.tx_dropped", "qdiscs.drops"),
     ),
     Rule(
         "bond-leg-lost", "wire", "interface", ("facts",), ("warning",), "legs of a bond that are down", bond_leg_lost,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from bpftop.model.findings import Diagnosis, Finding
 from bpftop.model.sample import Interface, Key, Sample
 from bpftop.model.stack_counters import STACK, family_of
 from bpftop.rules.engine import RuleEngine
+from bpftop.rules.rule import Rule
 from bpftop.rules.table import chosen
 from tests import samples
 
@@ -122,8 +123,11 @@ class World:
 class Watch:
     """A rule engine that checks the samples of a world."""
 
-    def __init__(self, world: World, thresholds: Mapping[str, Mapping[str, float]] | None = None) -> None:
-        self.world, self.engine = world, RuleEngine(chosen(thresholds))
+    def __init__(
+        self, world: World, thresholds: Mapping[str, Mapping[str, float]] | None = None,
+        rules: Sequence[Rule] | None = None,
+    ) -> None:  # fmt: skip
+        self.world, self.engine = world, RuleEngine(chosen(thresholds) if rules is None else rules)
         self.before: Sample | None = None
         self.now = Diagnosis()
         self._push(world.sample())

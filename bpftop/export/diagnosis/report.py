@@ -47,7 +47,7 @@ def traffic_lines(diagnosed: Diagnosed) -> Iterator[str]:
         if packets:
             rate = si(packets / diagnosed.duration_s)
             moved.append(f"{name} {si(packets)} packets, {rate} pps ({', '.join(titles)})")
-    unread = losses(Selection(last, last.total, History()))["lost"].unread
+    unread = losses(Selection(last, last.total, History()), ("lost",))["lost"].unread
     blind = [f"{unread} of its counters cannot be read"] if unread else []
     yield "; ".join((*(moved or ["no loss counted"]), *blind))
 

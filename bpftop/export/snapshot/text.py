@@ -109,7 +109,7 @@ def tick_lines(snapshot: Snapshot, *, first: bool = True) -> str:
             for traffic in (interface.rx, interface.tx)
             for cell in (si(traffic.totals.packets_per_sec).rjust(6), si(traffic.totals.bits_per_sec, "b/s").rjust(10))
         ]
-        lost = losses(Selection(snapshot, interface, History()))["lost"].per_sec
+        lost = losses(Selection(snapshot, interface, History()), ("lost",))["lost"].per_sec
         line = f"{clock}  {name:<{width}}  {'  '.join(numbers)}  {si(lost):>8}  "
         lines.append((line + _remark(snapshot, interface, _PAGE_WIDTH - len(line))).rstrip())
     return "\n".join(lines) + "\n"
