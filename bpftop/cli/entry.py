@@ -7,6 +7,10 @@ import sys
 from bpftop import __version__
 from bpftop.errors import BpftopError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpftop.collect.attach.early_start import EarlyStart
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; ``arguments`` are the words after the program's name, None: the words of this process.
@@ -67,6 +71,25 @@ def _failed_start(error: Exception) -> int:
 
 
 def _run(words: list[str]) -> int:
+    from bpftop.cli.garbage_collection import garbage_kept
+
+    early = None
+    try:
+        with garbage_kept():
+            from bpftop.cli.verb_table import joined_values, split, will_count
+
+            verb, rest = split(joined_values(words))
+            if will_count(verb, rest):  # the kernel verifies a program while the modules that parse words are imported
+                from bpftop.collect.attach.early_start import EarlyStart
+
+                early = EarlyStart()
+        return _run_verb(verb, rest, early)
+    finally:
+        if early is not None and not early.taken:
+            early.close()
+
+
+def _run_verb(verb: str | None, rest: list[str], early: EarlyStart | None) -> int:
     from importlib import import_module
 
     from bpftop.cli.garbage_collection import garbage_kept
@@ -75,9 +98,8 @@ def _run(words: list[str]) -> int:
         from bpftop.cli.config_options import configured
         from bpftop.cli.options import parser_for
         from bpftop.cli.output import complain
-        from bpftop.cli.verb_table import DEFAULT, MODULES, VERBS, joined_values, split
+        from bpftop.cli.verb_table import DEFAULT, MODULES, VERBS
 
-        verb, rest = split(joined_values(words))
         module = import_module(f"{MODULES}.{verb or DEFAULT}")
     parser = parser_for(verb)
     module.add_arguments(parser)
@@ -85,7 +107,7 @@ def _run(words: list[str]) -> int:
         loaded = configured(parser, verb, rest)
         # argparse's mixed mode forgets what "--" means (Python 3.10 to 3.13)
         parsed = parser.parse_args(rest) if "--" in rest else parser.parse_intermixed_args(rest)
-        parsed.loaded = loaded
+        parsed.loaded, parsed.early = loaded, early
         if loaded.message is not None and not getattr(module, "SHOWS_PROBLEMS", False):
             complain(loaded.message)
         return int(module.run(parsed))

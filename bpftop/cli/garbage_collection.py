@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_SWITCH_S = 0.0005
+_SWITCH_S = 0.0001
 _YOUNG_OBJECTS, _YOUNG_OBJECTS_PER_INTERFACE = 5_000, 33
 """New objects after which Python looks for cycles among them; its own limit of 700 is less than what a tick makes.
 
@@ -19,7 +19,8 @@ A look goes through all that the checks keep of the last seconds, and finds noth
 def garbage_kept() -> Iterator[None]:
     """Leave garbage alone during imports: nothing is garbage then, and looking for some takes 15 ms of a start.
 
-    Another thread, which attaches meanwhile, gets Python's lock within 0.5 ms and not 5 ms after every system call.
+    Another thread, which attaches meanwhile, gets Python's lock within 0.1 ms and not 5 ms after every system call: it
+    makes 15 of them between both of its attachments.
     """
     gc.disable()
     switch_s = sys.getswitchinterval()

@@ -47,9 +47,14 @@ def live_source(
     with garbage_kept():
         from bpftop.collect.attach.early_start import EarlyStart
 
-        early = None if request.attach == "none" else EarlyStart()
+        early: EarlyStart | None = arguments.early
+        if early is None and request.attach != "none":  # the words did not tell that they count
+            early = EarlyStart()
+        if early is not None:
+            early.taken = True
         if early is not None and arguments.netns is None:
             early.read_devices(names)
+            early.begin_attaching(request)
         from bpftop.collect.live import LiveSource
         from bpftop.collect.live_options import SCREEN_GAP_S, LiveOptions
 
@@ -134,9 +139,10 @@ def live_session(
     with before_forced_exit(partial(broadcast.close, DETACH_LIMIT_S)), broadcast:
         source.wait_until_loading()
         with garbage_kept():
-            import psutil  # noqa: F401 and this at the second sample
-
             import bpftop.collect.registry  # noqa: F401 the source needs it once it has attached
+
+            # isort: split
+            import psutil  # noqa: F401 and this at the second sample
         if flows:
             source.watch_flows(True)
         yield arriving(reader.samples()), source

@@ -208,6 +208,17 @@ VALUE_OPTIONS = frozenset({"-i", "--interval", "--attach", "--netns", "--theme",
 """Common options with a value. They may stand before the verb, and their value is not the verb."""
 
 
+COUNTING_VERBS = frozenset({"monitor", "snapshot", "watch", "record", "diagnose", "flows", "export"})
+"""Verbs that count on interfaces of this machine."""
+_COUNTS_NOTHING = frozenset({"-h", "--help", "--version", "none", "--attach=none"})
+"""Words with which those verbs count nothing."""
+
+
+def will_count(verb: str | None, words: list[str]) -> bool:
+    """Return True if the command will count on interfaces, as far as its words tell before they are parsed."""
+    return (verb or DEFAULT) in COUNTING_VERBS and _COUNTS_NOTHING.isdisjoint(words)
+
+
 def joined_values(words: list[str]) -> list[str]:
     """Join a long option and a value such as ``-i key``, which argparse would take for the option -i.
 

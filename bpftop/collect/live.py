@@ -413,6 +413,9 @@ def _switched_off() -> dict[str, str]:
 
 
 def _measure_costs(attachments: Sequence[Attachment], after_s: float) -> None:
+    from bpftop.collect.bpf.tracing import ONE_AT_A_TIME
+
     time.sleep(after_s)
     for attachment in attachments:
-        attachment.measure_costs()
+        with ONE_AT_A_TIME:
+            attachment.measure_costs()

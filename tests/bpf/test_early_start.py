@@ -7,15 +7,19 @@ from contextlib import closing
 import pytest
 
 from bpftop.collect.attach import early_start
+from bpftop.collect.attach.attached_hooks import AttachedHooks
 from bpftop.collect.attach.attachments import Attachments
 from bpftop.collect.attach.early_start import EarlyStart
+from bpftop.collect.attach.fact_gathering import gather
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.live import LiveSource
 from bpftop.collect.live_options import LiveOptions
 from bpftop.errors import BpftopError
-from bpftop.hooks.attach_facts import AttachRequest, LinkLayer
-from bpftop.hooks.steps import ProgramName
+from bpftop.fields import replace
+from bpftop.hooks.attach_facts import AttachMode, AttachRequest, LinkLayer
+from bpftop.hooks.steps import TCX, AttachPlan, ProgramName
 from bpftop.kernel.bpf.program import program_info
+from bpftop.kernel.return_code import KernelError
 from bpftop.model.sample import Direction
 from tests.bpf.devices import IFF_TUN, Lab
 from tests.bpf.watching import is_loaded
@@ -82,3 +86,58 @@ def test_source_unloads_a_counter_for_other_frames(lab: Lab, made: list[int]) ->
         assert len(attached) == 2
         assert {prog_id for prog_id in made if is_loaded(prog_id)} == attached
         assert len(made) == 3
+
+
+def begun(name: str, request: AttachRequest) -> EarlyStart:
+    early = EarlyStart()
+    early.read_devices([name])
+    early.begin_attaching(request)
+    return early
+
+
+def test_tx_counts_before_the_plan_and_the_plan_takes_it_over(lab: Lab, made: list[int]) -> None:
+    lab.veth()
+    request = AttachRequest("native", may_disturb_device=True)
+    source = LiveSource(["v0"], LiveOptions(request, drops=False), early=begun("v0", request))
+    with closing(source.samples()) as samples:
+        (interface,) = next(samples).interfaces
+        assert {direction: hook.hook for direction, hook in interface.hooks.items()} == {"rx": "xdp", "tx": "tcx"}
+        assert {hook.prog_id for hook in interface.hooks.values()} == set(made)
+        assert len(made) == 2
+    assert not any(is_loaded(prog_id) for prog_id in made)
+
+
+@pytest.mark.parametrize("how", ["none", "clsact"])
+def test_nothing_is_attached_early_where_tcx_was_not_asked_for(lab: Lab, how: AttachMode) -> None:
+    lab.veth()
+    with closing(begun("v0", AttachRequest(how))) as early:
+        assert early.take_tx("v0") is None
+
+
+def test_an_early_attachment_that_no_plan_takes_is_detached(lab: Lab, made: list[int]) -> None:
+    lab.veth()
+    early = begun("v0", AttachRequest("auto"))
+    source = LiveSource(["v0"], LiveOptions(AttachRequest("none"), drops=False), early=early)
+    with closing(source.samples()) as samples:
+        (interface,) = next(samples).interfaces
+        assert {hook.hook for hook in interface.hooks.values()} == {"none"}
+        assert [is_loaded(prog_id) for prog_id in made] == [False, False]
+
+
+def test_an_early_attachment_that_failed_is_tried_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.veth()
+    gone = EarlyStart()
+    gone.read_devices(["v0"])
+    reading = gone.readings["v0"]
+    gone.readings["v0"] = replace(reading, device=replace(reading.device, ifindex=1 << 30))
+    gone.begin_attaching(AttachRequest("tcx"))
+    early_tx = gone.take_tx("v0")
+    assert early_tx is not None
+    with pytest.raises(KernelError, match="ENODEV"):
+        early_tx.take()
+    assert gone.netdev is not None
+    with closing(gone):
+        hooks = AttachedHooks(gone.netdev, early_tx=early_tx)
+        hooks.apply_plan(AttachPlan((TCX,), (TCX,)), gather(gone.netdev, reading.device), reading.device)
+        assert {direction: hook.hook for direction, hook in hooks.hooks().items()} == {"rx": "tcx", "tx": "tcx"}
+        hooks.release()

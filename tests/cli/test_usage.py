@@ -16,7 +16,17 @@ import pytest
 from bpftop import __version__
 from bpftop.cli import main
 from bpftop.cli.options import parser_for
-from bpftop.cli.verb_table import GROUPS, MODULES, VALUE_OPTIONS, VERBS, Verb, joined_values, split
+from bpftop.cli.verb_table import (
+    COUNTING_VERBS,
+    GROUPS,
+    MODULES,
+    VALUE_OPTIONS,
+    VERBS,
+    Verb,
+    joined_values,
+    split,
+    will_count,
+)
 from contrib.command_line import commands
 from tests.cli.running import COMMAND, bpftop, environment
 from tests.waiting import LIMIT_S
@@ -148,6 +158,30 @@ def test_examples_are_accepted(verb: str) -> None:
         parser = parser_for(named)
         import_module(f"{MODULES}.{named or 'monitor'}").add_arguments(parser)
         parser.parse_intermixed_args(rest)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_verbs_that_attach_are_known_before_parsing(verb: str) -> None:
+    parser = parser_for(verb)
+    import_module(f"{MODULES}.{verb}").add_arguments(parser)
+    assert (verb in COUNTING_VERBS) == (parser.get_default("lists_bpf") is not None)  # as add_live says
+
+
+@pytest.mark.parametrize(
+    ("words", "counts"),
+    [
+        ("eth0", True),
+        ("snapshot eth0 -i 0.1", True),
+        ("watch --attach tcx eth0", True),
+        ("watch --attach none eth0", False),
+        ("watch --attach=none eth0", False),
+        ("record --help", False),
+        ("-h", False),
+        ("doctor eth0", False),
+    ],
+)
+def test_a_command_that_counts_is_known_by_its_words(words: str, counts: bool) -> None:
+    assert will_count(*split(words.split())) is counts
 
 
 def test_options_may_stand_among_the_interfaces() -> None:

@@ -7,8 +7,9 @@ import errno
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from bpftop.collect.attach.counter_loading import CounterLoading
+from bpftop.collect.attach.early_start import EarlyTx
 from bpftop.collect.attach.fact_gathering import occupants
+from bpftop.collect.attach.head_start import HeadStart
 from bpftop.collect.attach.offloads import Offloads
 from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
 from bpftop.collect.bpf.packet_counter import PacketCounter
@@ -18,7 +19,7 @@ from bpftop.fields import frozen, replace
 from bpftop.hooks import messages
 from bpftop.hooks.attach_facts import AttachFacts, LinkLayer
 from bpftop.hooks.plan import OCCUPIED
-from bpftop.hooks.steps import GENERIC, NATIVE_FRAGS, AttachPlan, AttachStep, ProgramName, remaining
+from bpftop.hooks.steps import GENERIC, NATIVE_FRAGS, TCX, AttachPlan, AttachStep, ProgramName, remaining
 from bpftop.kernel.bpf.bpf_link import Link
 from bpftop.kernel.net import clsact
 from bpftop.kernel.net.clsact import Clsact
@@ -27,6 +28,8 @@ from bpftop.kernel.return_code import KernelError
 from bpftop.model.sample import DIRECTIONS, Direction, Hook
 
 MakeCounter = Callable[[ProgramName, Direction, LinkLayer], PacketCounter]
+_EARLY: tuple[AttachStep, Direction, LinkLayer] = (TCX, "tx", "ethernet")
+"""The step, direction and link layer of an EarlyTx."""
 
 
 class DeviceGone(BpftopError):
@@ -121,16 +124,21 @@ class FailedStep:
 
 
 class AttachedHooks:
-    """The programs that are attached to one device."""
+    """The programs that are attached to one device. ``early_tx`` is being attached to it already."""
 
-    def __init__(self, netdev: Netdev, make_counter: MakeCounter = PacketCounter) -> None:
+    def __init__(
+        self,
+        netdev: Netdev,
+        make_counter: MakeCounter = PacketCounter,
+        early_tx: HeadStart[EarlyTx] | None = None,
+    ) -> None:
         self.programs: dict[Direction, AttachedProgram] = {}
         self.flow_faults: dict[Direction, str] = {}
-        self._netdev, self._make_counter = netdev, make_counter
+        self._netdev, self._make_counter, self._early_tx = netdev, make_counter, early_tx
         self._costs: dict[tuple[ProgramName, Direction], float | None] = {}
         self._undo = contextlib.ExitStack()  # beyond detaching
         self._refused_flows: dict[Direction, tuple[PacketCounter, FlowRequest | None]] = {}
-        self._loading: dict[tuple[ProgramName, Direction, LinkLayer], CounterLoading] = {}
+        self._loading: dict[tuple[ProgramName, Direction, LinkLayer], HeadStart[PacketCounter]] = {}
         self._attached_ahead: dict[tuple[AttachStep, Direction, LinkLayer], AttachedProgram | FailedStep] = {}
 
     def begin(self, planned: AttachPlan, device: Device) -> None:
@@ -149,8 +157,10 @@ class AttachedHooks:
         for direction, steps in zip(DIRECTIONS, (planned.rx, planned.tx), strict=True):
             for step in steps[:1]:
                 key = (step.program, direction, planned.link_layer)
-                if key not in self._loading and (step, direction, planned.link_layer) not in self._attached_ahead:
-                    self._loading[key] = CounterLoading(partial(self._make_counter, *key))
+                is_early = self._early_tx is not None and (step, direction, planned.link_layer) == _EARLY
+                is_ahead = is_early or (step, direction, planned.link_layer) in self._attached_ahead
+                if key not in self._loading and not is_ahead:
+                    self._loading[key] = HeadStart(partial(self._make_counter, *key))
 
     def apply_plan(self, planned: AttachPlan, facts: AttachFacts, device: Device) -> tuple[str, ...]:
         """Attach as planned, then detach the programs that were attached before. Return the notices.
@@ -224,6 +234,9 @@ class AttachedHooks:
             while self._attached_ahead:
                 if isinstance(outcome := self._attached_ahead.popitem()[1], AttachedProgram):
                     stack.callback(outcome.close)
+            if self._early_tx is not None:
+                early_tx, self._early_tx = self._early_tx, None
+                stack.callback(early_tx.close)
 
     def watch_flows(self, request: FlowRequest | None) -> None:
         """Count flows from now on, or stop for None. The reason of a failure is in ``flow_faults``.
@@ -325,6 +338,11 @@ class AttachedHooks:
         ahead = self._attached_ahead.pop((step, direction, layer), None)
         if ahead is not None:
             return ahead
+        if self._early_tx is not None and (step, direction, layer) == _EARLY:
+            taken, self._early_tx = self._early_tx, None
+            with contextlib.suppress(KernelError):  # else the same once more, for the step that failed
+                early = taken.take()
+                return AttachedProgram(step, direction, early.counter, early.link, early.counter.program.prog_id)
         try:
             loading = self._loading.pop((step.program, direction, layer), None)
             counter = self._make_counter(step.program, direction, layer) if loading is None else loading.take()

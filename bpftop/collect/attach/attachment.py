@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from bpftop.collect.attach.attached_hooks import AttachedHooks, DeviceGone, MakeCounter
+from bpftop.collect.attach.early_start import EarlyTx
 from bpftop.collect.attach.fact_gathering import gather, occupants
+from bpftop.collect.attach.head_start import HeadStart
 from bpftop.collect.attach.leftovers import remove_clsact_leftovers
 from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
 from bpftop.collect.bpf.packet_counter import PacketCounter
@@ -41,6 +43,7 @@ class Attachment:
         *,
         netns: str | None = None,
         make_counter: MakeCounter = PacketCounter,
+        early_tx: HeadStart[EarlyTx] | None = None,
         load_window_ns: int = LOAD_WINDOW_NS,
         softirq: SoftirqShares | None = None,
     ) -> None:
@@ -49,7 +52,7 @@ class Attachment:
         self.links: Reading | None = None
         self.foreign_program: int | None = None
         self._request, self._netdev, self._netns = request, netdev, netns
-        self._hooks = AttachedHooks(netdev, make_counter)
+        self._hooks = AttachedHooks(netdev, make_counter, early_tx)
         self._device: Device  # as last read; from open() on
         self._facts: AttachFacts
         self._plan: AttachPlan

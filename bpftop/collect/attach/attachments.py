@@ -113,6 +113,7 @@ class Attachments:
                 self._netdev,
                 netns=self._netns,
                 make_counter=PacketCounter if self._early is None else self._early.make_counter,
+                early_tx=None if self._early is None else self._early.take_tx(name),
                 softirq=self._softirq,
             )
             self.by_label[name] = attachment

@@ -8,30 +8,51 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bpftop.collect.attach.counter_loading import CounterLoading
+from bpftop.collect.attach.head_start import HeadStart
 from bpftop.collect.bpf.packet_counter import PacketCounter
-from bpftop.hooks.attach_facts import LinkLayer
+from bpftop.hooks.attach_facts import LINK_LAYERS, AttachRequest, LinkLayer
 from bpftop.hooks.steps import ProgramName
+from bpftop.kernel.bpf.bpf_link import Link
 from bpftop.model.sample import Direction
 
 if TYPE_CHECKING:
     from bpftop.kernel.net.netdev import DeviceReading, Netdev
 
+_LIKELY: tuple[ProgramName, Direction, LinkLayer] = ("count_tc", "tx", "ethernet")
+_LIKELY_OF_VETH: tuple[ProgramName, Direction, LinkLayer] = ("count_xdp_frags", "rx", "ethernet")
+_WITHOUT_TCX = ("none", "clsact")
+
+
+class EarlyTx:
+    """TX of one interface, counted by TCX before the attachment of the interface is planned. Raises KernelError."""
+
+    def __init__(self, counter: PacketCounter, ifindex: int) -> None:
+        self.counter = counter
+        try:
+            self.link = Link.tcx(counter.program.fd, ifindex, "tx")
+        except BaseException:
+            counter.close()
+            raise
+
+    def close(self) -> None:
+        self.link.close()
+        self.counter.close()
+
 
 class EarlyStart:
     """The counter that most interfaces need for TX is loaded, and the window begins that tells each device's load.
 
-    A live source takes it over and closes it. ``netdev`` and ``readings`` (by the name of the interface) belong to the
-    namespace of the calling thread. ``asked`` is set once a counter was asked for: from then on the thread that
-    attaches waits for the kernel.
+    A live source takes it over, which ``taken`` says, and closes it. ``netdev`` and ``readings`` (by the name of the
+    interface) belong to the namespace of the calling thread. ``asked`` is set once a counter was asked for: from then
+    on the thread that attaches waits for the kernel.
     """
 
     def __init__(self) -> None:
-        self.asked = threading.Event()
+        self.asked, self.taken = threading.Event(), False
         self.netdev: Netdev | None = None
         self.readings: dict[str, DeviceReading] = {}
-        likely: tuple[ProgramName, Direction, LinkLayer] = ("count_tc", "tx", "ethernet")
-        self._loading = {likely: CounterLoading(partial(PacketCounter, *likely))}
+        self._loading = {_LIKELY: HeadStart(partial(PacketCounter, *_LIKELY))}
+        self._tx: dict[str, HeadStart[EarlyTx]] = {}
 
     def read_devices(self, names: Sequence[str]) -> None:
         """Read the devices of this namespace. Raises BpftopError where there is no such interface."""
@@ -44,6 +65,26 @@ class EarlyStart:
         except BaseException:
             self.close()
             raise
+
+    def begin_attaching(self, request: AttachRequest) -> None:
+        """Begin to count TX of the only interface, and load the program for RX, where the plan can be foreseen.
+
+        The kernel waits 16 ms for RCU to attach by TCX, time in which the modules are imported that make the plan.
+        """
+        if len(self.readings) != 1 or request.attach in _WITHOUT_TCX:
+            return
+        ((name, reading),) = self.readings.items()
+        device = reading.device
+        if LINK_LAYERS.get(device.link_type) != "ethernet":
+            return
+        loading = self._loading.pop(_LIKELY)
+        self._tx[name] = HeadStart(lambda: EarlyTx(loading.take(), device.ifindex))
+        if device.kind == "veth" and request.attach in ("auto", "native"):
+            self._loading[_LIKELY_OF_VETH] = HeadStart(partial(_next_counter, loading, *_LIKELY_OF_VETH))
+
+    def take_tx(self, name: str) -> HeadStart[EarlyTx] | None:
+        """Return the early attachment of an interface, which the caller owns, if there is one."""
+        return self._tx.pop(name, None)
 
     def make_counter(self, program: ProgramName, direction: Direction, layer: LinkLayer) -> PacketCounter:
         """Return a counter, which the caller owns. Raises KernelError."""
@@ -58,6 +99,17 @@ class EarlyStart:
             self._loading.popitem()[1].close()
 
     def close(self) -> None:
+        """Detach, unload and close what nobody took over; twice is fine."""
         self.unload_unused()
+        while self._tx:
+            self._tx.popitem()[1].close()
         if self.netdev is not None:
             self.netdev.close()
+
+
+def _next_counter(
+    before: HeadStart[PacketCounter], program: ProgramName, direction: Direction, layer: LinkLayer
+) -> PacketCounter:
+    """Load a counter once another one is loaded, whose attaching would wait for the CPU."""
+    before.wait()
+    return PacketCounter(program, direction, layer)

@@ -8,14 +8,12 @@ from collections.abc import Collection, Mapping
 from contextlib import closing
 from functools import cache
 from itertools import groupby, product
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bpftop.hooks.steps import ProgramName
-from bpftop.kernel.bpf.flow_table import FlowKnobs
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.percpu_array import COLUMNS, CounterMap, possible_cpus
 from bpftop.kernel.bpf.program import Program
-from bpftop.kernel.measure.frames import ETHERNET_BYTES, FRAMES
 from bpftop.model.protocols import REFLECTION_PORTS
 from bpftop.model.sample import (
     CAST_LABELS,
@@ -28,6 +26,9 @@ from bpftop.model.sample import (
     Reading,
     reading_key,
 )
+
+if TYPE_CHECKING:
+    from bpftop.kernel.bpf.flow_table import FlowKnobs
 
 _NOOPS = {"count_xdp": "noop_xdp", "count_xdp_frags": "noop_xdp_frags", "count_tc": "noop_tc"}
 
@@ -170,6 +171,8 @@ def flows_cost_ns(program: ProgramName, constants: tuple[tuple[str, int], ...], 
 
     The packets belong to flows that are in the table. Raises BpftopError.
     """
+    from bpftop.kernel.bpf.flow_table import FlowKnobs
+
     knobs = dict(constants)
     with (
         closing(BpfObject("counter", program, knobs)) as plain,
@@ -189,6 +192,8 @@ def _cost_ns(program: ProgramName, constants: tuple[tuple[str, int], ...]) -> fl
 
 def _difference_ns(program: Program, baseline: Program, bare: bool) -> float:
     """Measure with the most common packets of most machines, with or (``bare``) without the Ethernet header."""
+    from bpftop.kernel.measure.frames import ETHERNET_BYTES, FRAMES
+
     frames = [FRAMES[name][ETHERNET_BYTES if bare else 0 :] for name in ("UDP", "TCP", "SYN")]
     return max(0.0, sum(_least_ns(program, frame) - _least_ns(baseline, frame) for frame in frames) / len(frames))
 

@@ -169,7 +169,8 @@ class _Closable(Protocol):
 
 Part = TypeVar("Part", bound=_Closable)
 
-_one_at_a_time = threading.Lock()  # loading takes 11 MiB
+ONE_AT_A_TIME = threading.Lock()
+"""Held while a program is loaded (11 MiB) or measured beside the ticks, so that a tick finds another CPU free."""
 
 
 class Late(Generic[Part]):
@@ -216,7 +217,7 @@ class Late(Generic[Part]):
 
     def _load(self, load: Callable[[], Part]) -> None:
         self._closing.wait(self._load_after_s)
-        with _one_at_a_time:
+        with ONE_AT_A_TIME:
             if not self._closing.is_set():
                 self._try(load)
                 trim_memory()

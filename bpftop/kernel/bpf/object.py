@@ -6,7 +6,6 @@ import errno
 import fcntl
 import os
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import bpftop
@@ -22,7 +21,7 @@ _LOG_LINES = 3
 
 def object_path(name: str) -> str:
     """Return the path of the compiled object ``name``. Raises BpftopError if the installation lacks the file."""
-    path = str(Path(bpftop.__file__).parent / "objects" / f"{name}.bpf.o")
+    path = os.path.join(os.path.dirname(bpftop.__file__), "objects", f"{name}.bpf.o")
     if not os.path.exists(path):
         raise BpftopError(
             f"the BPF object {path} is missing; reinstall bpftop, or run `make .venv/run` in its checkout"

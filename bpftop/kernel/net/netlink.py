@@ -8,9 +8,10 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from bpftop.kernel.net.message_batch import MSG_WAITFORONE, MessageBatch
-from bpftop.kernel.net.socket_filter import attach_filter
+if TYPE_CHECKING:
+    from bpftop.kernel.net.message_batch import MessageBatch
 
 NLM_F_REQUEST = 0x1
 NLM_F_ACK = 0x4
@@ -76,6 +77,8 @@ class NetlinkSocket:
         ``accept`` is a classic BPF program that the messages pass, with their headers. Raises OSError.
         """
         if accept:
+            from bpftop.kernel.net.socket_filter import attach_filter  # late: as message_batch below
+
             attach_filter(self._socket, accept)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, queue_bytes)
         self._socket.bind((0, 0))  # the kernel sends as port 0, and a socket without a port passes for the sender
@@ -119,12 +122,12 @@ class NetlinkSocket:
 
     def _received(self, *, dump: bool) -> Iterator[bytes]:
         """Yield blocks of messages without end, as they come."""
-        if dump:
-            self._batch = self._batch or MessageBatch(_RECEIVED_AT_ONCE, _RECEIVE_BYTES)
+        while not dump:
+            yield self._socket.recv(_RECEIVE_BYTES)
+        from bpftop.kernel.net.message_batch import MSG_WAITFORONE, MessageBatch  # late: ctypes takes 2 ms to import
+
+        self._batch = self._batch or MessageBatch(_RECEIVED_AT_ONCE, _RECEIVE_BYTES)
         while True:
-            if self._batch is None or not dump:
-                yield self._socket.recv(_RECEIVE_BYTES)
-                continue
             yield from (block for block, _ in self._batch.receive(self._socket.fileno(), MSG_WAITFORONE))
 
 

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from bpftop.collect.attach.counter_loading import CounterLoading
+from bpftop.collect.attach.head_start import HeadStart
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.kernel.bpf.program import program_info
 from bpftop.kernel.return_code import KernelError
@@ -32,20 +32,20 @@ def test_counter_that_nobody_takes_is_unloaded() -> None:
         made.append(counter.program.prog_id)
         return counter
 
-    CounterLoading(noted).close()
+    HeadStart(noted).close()
     assert [is_loaded(prog_id) for prog_id in made] == [False]
 
 
 def test_error_of_a_loading_is_raised_by_take() -> None:
-    loading = CounterLoading(refused)
+    loading = HeadStart(refused)
     with pytest.raises(KernelError, match="EPERM"):
         loading.take()
-    CounterLoading(refused).close()
+    HeadStart(refused).close()
 
 
 def test_without_a_thread_take_loads_the_counter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading.Thread, "start", no_thread)
-    loading = CounterLoading(lambda: PacketCounter("count_tc", "tx"))
+    loading = HeadStart(lambda: PacketCounter("count_tc", "tx"))
     with closing(loading.take()) as counter:
         assert program_info(counter.program.prog_id).name == "count_tc"
     loading.close()
