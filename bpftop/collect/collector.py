@@ -123,11 +123,12 @@ _NONE_MISSING: frozenset[int] = frozenset()
 
 
 class ReadingBuilder:
-    """A builder of readings of one family. Keys stay the same object while the set of rows is unchanged."""
+    """A builder of readings of one family. Keys and values stay the same objects while they are equal."""
 
     def __init__(self, family: str) -> None:
         self._family = FAMILIES[family]
         self._keys: dict[str, tuple[Key, ...]] = {}
+        self._values: dict[str, array[int]] = {}
 
     def reading(self, rows: CounterRows, read_ns: int, cost_ns: int, epoch: int = 0, label: str = "") -> Reading:
         """Return the rows as a reading. ``label``: the interface, for rows of an interface.
@@ -143,4 +144,8 @@ class ReadingBuilder:
             missing = frozenset([i for i, cell in enumerate(cells) if cell is None])
             cells = [cell or 0 for cell in cells]
         values = array("Q", cast("list[int]", cells))
+        if values == self._values.get(label):
+            values = self._values[label]
+        else:
+            self._values[label] = values
         return Reading(self._family.name, read_ns, cost_ns, epoch, self._keys[label], values, missing)

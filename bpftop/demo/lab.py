@@ -18,7 +18,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +28,7 @@ from typing import TypeVar
 from bpftop.config.resources import exhausted
 from bpftop.demo.sides import GENERATOR, IPV4_PREFIX, IPV6_PREFIX, WATCHED, Side, other
 from bpftop.errors import BpftopError
+from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.netns import enter_path, moved
 from bpftop.kernel.privileges import privileges_remedy
 
@@ -114,6 +117,22 @@ def _setup_error(number: int) -> BpftopError:
     if number == errno.ENOSPC:
         return BpftopError(f"{what}; the limit user.max_net_namespaces is reached: raise it with sysctl")
     return BpftopError(f"{what} ({os.strerror(number)}); the demo needs a kernel with CONFIG_NET_NS")
+
+
+def _await_carrier() -> None:
+    """Wait until the kernel has started the sender's queue, in a work queue after the other end came up.
+
+    Until then the kernel drops the sender's packets, and tells the sender that they were sent (noop_enqueue). The
+    answer is true once the queue has started: the kernel changes both under one lock (linkwatch_do_dev).
+
+    Raises BpftopError.
+    """
+    deadline = time.monotonic() + COMMAND_TIMEOUT_S
+    with closing(Netdev()) as netdev:
+        while not netdev.find(GENERATOR.interface).up:
+            if time.monotonic() > deadline:
+                raise BpftopError(f"the demo's interface {GENERATOR.interface} has no carrier")
+            time.sleep(0.001)
 
 
 class Lab:
@@ -223,6 +242,7 @@ class Lab:
         for side in (GENERATOR, WATCHED):
             self.call_in(side, partial(self._set_ipv6, side))
             self._ip(side, self._address_commands(side))
+        self.call_in(GENERATOR, _await_carrier)
 
     def _set_ipv6(self, side: Side) -> None:
         """Switch the interface's IPv6 on or off; a new namespace may inherit either from the host."""

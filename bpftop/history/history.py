@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from bpftop.fields import field, frozen, replace
@@ -15,6 +15,7 @@ from bpftop.history.cpu_trends import CpuTrends
 from bpftop.history.episodes import Episodes
 from bpftop.history.flow_trends import FlowTrends
 from bpftop.history.packing import Packed, Packer, unpack
+from bpftop.history.rate_series import RateSeries
 from bpftop.history.stage_totals import StageRow, StageTotals
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.findings import Diagnosis
@@ -64,7 +65,8 @@ class History:
         self._packed: list[Packed[Sample]] = []
         self._packed_ns: list[int] = []
         self._packed_bytes = 0
-        self._series: dict[RateRow, array[float]] = {}
+        self._series: dict[RateRow, RateSeries] = {}
+        self._ticks = 0  # since the start, also those that are no longer kept
         self._ranges: tuple[tuple[int, float, int], TickRanges] | None = None
         self._diagnosis_packer = Packer[Diagnosis]()
         self._diagnoses: list[Packed[Diagnosis]] = []
@@ -152,40 +154,37 @@ class History:
 
     def means(self, row: RateRow, ranges: TickRanges) -> list[float | None]:
         """Return the mean rate of a row in each range of ticks; None where no rate is known."""
-        values = self._series.get(row)
-        return [None if values is None else _mean(values[a:b]) for a, b in ranges]
+        return self._in_each(row, ranges, _mean)
 
     def highs(self, row: RateRow, ranges: TickRanges) -> list[float | None]:
         """Return the highest rate of a tick in each range of ticks; None where no rate is known."""
-        values = self._series.get(row)
-        return [None if values is None else _highest(values[a:b]) for a, b in ranges]
+        return self._in_each(row, ranges, _highest)
 
     def peak(self, row: RateRow, ranges: TickRanges) -> tuple[float, int] | None:
         """Return the highest rate of a tick in these ranges and the CLOCK_MONOTONIC time of that tick."""
-        values = self._series.get(row)
-        if values is None or not ranges:
+        if row not in self._series or not ranges:
             return None
         first, last = ranges[0][0], ranges[-1][1]
-        highest = _highest(values[first:last])
-        return None if highest is None else (highest, self._times[values.index(highest, first)])
+        values = self._values(row, first, last)
+        highest = _highest(values)
+        return None if highest is None else (highest, self._times[first + values.index(highest)])
 
     def ago(self, row: RateRow, until_ns: int, seconds: float = 60.0, width_s: float = 5.0) -> float | None:
         """Return the mean rate of a row over ``width_s`` around ``seconds`` before ``until_ns``; None where unknown."""
         middle = until_ns - int(seconds * 1e9)
-        values = self._series.get(row)
-        if values is None or not self._times or self._times[0] > middle:
+        if row not in self._series or not self._times or self._times[0] > middle:
             return None
         half = int(width_s * 5e8)
         low, high = bisect_left(self._times, middle - half), bisect_right(self._times, middle + half)
         if low == high:  # ticks further apart than the window: take the tick whose interval holds this moment
             high += 1
-        return _mean(values[low:high])
+        return _mean(self._values(row, low, high))
 
     def mark(self, snapshot: Snapshot, seconds: float = 5.0) -> MarkedRates:
         """Return the mean of every rate over the seconds until the snapshot."""
         high = bisect_right(self._times, snapshot.mono_ns)
         low = min(high - 1, bisect_right(self._times, snapshot.mono_ns - int(seconds * 1e9))) if high else 0
-        means = {row: _mean(values[low:high]) for row, values in self._series.items()}
+        means = {row: _mean(self._values(row, low, high)) for row in self._series}
         directions = _directions((*snapshot.interfaces, snapshot.total))
         return MarkedRates(
             snapshot.mono_ns,
@@ -198,11 +197,30 @@ class History:
     def _sample_times(self) -> list[int]:
         return [*self._packed_ns, *([self._newest.mono_ns] if self._newest else [])]
 
+    @property
+    def _oldest(self) -> int:
+        """The number of the first tick that is kept."""
+        return self._ticks - len(self._times)
+
+    def _values(self, row: RateRow, low: int, high: int) -> array[float]:
+        """Return the rates of a row in a range of kept ticks."""
+        oldest = self._oldest
+        return self._series[row].between(oldest + low, min(oldest + high, self._ticks))
+
+    def _in_each(
+        self, row: RateRow, ranges: TickRanges, summary: Callable[[Sequence[float]], float | None]
+    ) -> list[float | None]:
+        """Return a summary of the rates of a row in each range of ticks; None for a row that is not known."""
+        if row not in self._series or not ranges:
+            return [None] * len(ranges)
+        first = ranges[0][0]
+        values = self._values(row, first, ranges[-1][1])
+        return [summary(values[a - first : b - first]) for a, b in ranges]
+
     def _extend(self, snapshot: Snapshot) -> None:
-        """Add the rates of the newest tick to the series, and drop the ticks that the analyzer has dropped."""
-        ticks = len(self._times) - 1
-        for series in self._series.values():
-            del series[: len(series) - ticks]
+        """Add the rates of the newest tick to the series."""
+        self._ticks += 1
+        oldest, end = self._oldest, self._ticks
         one_interface = len(snapshot.interfaces) == 1
         interfaces = snapshot.interfaces if one_interface else (*snapshot.interfaces, snapshot.total)
         counted: set[tuple[str, Direction]] = set()
@@ -211,20 +229,18 @@ class History:
                 counted.add((label, traffic.direction))
             for name, rate in _rates(traffic):
                 row = (label, traffic.direction, name)
-                new_series = self._series.get(row)
-                if new_series is None:
-                    new_series = self._series[row] = self._past_of(row, ticks)
-                new_series.append(math.nan if rate is None else rate)
+                series = self._series.get(row)
+                if series is None:
+                    series = self._series[row] = self._past_of(row)
+                series.push(rate, oldest, end)
         for row, series in self._series.items():
-            if len(series) == ticks:  # a reading has no row for a protocol without packets since counting began
-                series.append(0.0 if row[:2] in counted else math.nan)
+            if series.end != end:  # a reading has no row for a protocol without packets since counting began
+                series.push(0.0 if row[:2] in counted else None, oldest, end)
 
-    def _past_of(self, row: RateRow, ticks: int) -> array[float]:
+    def _past_of(self, row: RateRow) -> RateSeries:
         """Return the past of a row that is new: zero in the ticks in which its direction was counted."""
         totals = self._series.get((row[0], row[1], "packets"))
-        if row[2] in ("packets", "bits") or totals is None:
-            return array("f", [math.nan]) * ticks
-        return array("f", [math.nan if math.isnan(v) else 0.0 for v in totals[:ticks]])
+        return RateSeries() if totals is None else totals.zeros(self._oldest, self._ticks - 1)
 
     def _forget(self, oldest_ns: int) -> None:
         self._drop(slice(0, bisect_left(self._packed_ns, oldest_ns)))

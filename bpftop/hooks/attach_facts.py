@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bpftop.fields import field, frozen, replace
+from bpftop.fields import field, frozen, frozen_often, replace
 from bpftop.model.device import XdpMode
 from bpftop.model.units import pct, si
 
@@ -115,7 +115,7 @@ class LoadLimits:
         )
 
 
-@frozen
+@frozen_often
 class AttachFacts:
     """Facts about a device before anything is attached.
 

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Sequence
 from typing import Literal
 
-from bpftop.fields import frozen
+from bpftop.fields import frozen, frozen_often
 from bpftop.hooks.attach_facts import LinkLayer
 
 ProgramName = Literal["count_xdp", "count_xdp_frags", "count_tc"]
@@ -33,7 +33,7 @@ TCX = AttachStep("tcx", "count_tc")
 CLSACT = AttachStep("clsact", "count_tc")
 
 
-@frozen
+@frozen_often
 class AttachPlan:
     """Steps per direction, to try in order until a step succeeds; rtnetlink totals remain if none does.
 

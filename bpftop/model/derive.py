@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeGuard
 
 from bpftop.model.families import BREAKDOWN_FAMILIES, FAMILIES, PROTOCOLS, TRAFFIC
@@ -155,18 +156,24 @@ def _rows(reading: Reading, pair: ReadingPair | None) -> dict[Key, Counts]:
 
 
 class _Breakdowns(Mapping[str, Mapping[Key, Counts]]):
-    """Family -> rows, which are computed at the first access: a screen and the checks look at few of them.
+    """Family -> rows, which are computed at the first access: a screen and the checks look at few of them."""
 
-    Args:
-        has: Returns True for a family that was read.
-        rows: Computes the rows of a family.
-    """
+    __slots__ = ("_rows",)
 
-    def __init__(self, has: Callable[[str], bool], rows: Callable[[str], Mapping[Key, Counts]]) -> None:
-        self._has, self._compute = has, rows
-        self._rows: dict[str, Mapping[Key, Counts]] = {}
+    def __init__(self) -> None:
+        self._rows: dict[str, Mapping[Key, Counts]] | None = None
+
+    @abstractmethod
+    def _has(self, family: str) -> bool:
+        """Return True for a family that was read."""
+
+    @abstractmethod
+    def _compute(self, family: str) -> Mapping[Key, Counts]:
+        """Compute the rows of a family."""
 
     def __getitem__(self, family: str) -> Mapping[Key, Counts]:
+        if self._rows is None:
+            self._rows = {}
         rows = self._rows.get(family)
         if rows is None:
             if not self._has(family):
@@ -187,19 +194,44 @@ class _Breakdowns(Mapping[str, Mapping[Key, Counts]]):
         return repr(dict(self))
 
 
-def _breakdowns(before: Sample | None, after: Sample, label: str, direction: Direction) -> _Breakdowns:
-    def has(family: str) -> bool:
-        return reading_key(family, label, direction) in after.readings
+_NO_ROWS: Mapping[Key, Counts] = {}
 
-    def rows(family: str) -> dict[Key, Counts]:
-        name = reading_key(family, label, direction)
-        part = after.readings[name]
+
+class _InterfaceBreakdowns(_Breakdowns):
+    __slots__ = ("_after", "_before", "_direction", "_label")
+
+    def __init__(self, before: Sample | None, after: Sample, label: str, direction: Direction) -> None:
+        super().__init__()
+        self._before, self._after, self._label, self._direction = before, after, label, direction
+
+    def _has(self, family: str) -> bool:
+        return reading_key(family, self._label, self._direction) in self._after.readings
+
+    def _compute(self, family: str) -> Mapping[Key, Counts]:
+        name = reading_key(family, self._label, self._direction)
+        part = self._after.readings[name]
         if not part.keys:  # of 300 interfaces, most are idle
-            return {}
-        _, pair = _pair(before, after, name)
+            return _NO_ROWS
+        _, pair = _pair(self._before, self._after, name)
         return {key[2:]: counts for key, counts in _rows(part, pair).items()}
 
-    return _Breakdowns(has, rows)
+
+class _SummedBreakdowns(_Breakdowns):
+    __slots__ = ("_directions",)
+
+    def __init__(self, directions: Sequence[DirectionTraffic]) -> None:
+        super().__init__()
+        self._directions = directions
+
+    def _has(self, family: str) -> bool:
+        return any(family in traffic.breakdowns for traffic in self._directions)
+
+    def _compute(self, family: str) -> Mapping[Key, Counts]:
+        cells: dict[Key, list[Counts]] = {}
+        for traffic in self._directions:
+            for key, counts in traffic.breakdowns.get(family, {}).items():
+                cells.setdefault(key, []).append(counts)
+        return {key: add_counts(counts) for key, counts in cells.items()}
 
 
 def _traffic(before: Sample | None, after: Sample, interface: Interface, direction: Direction) -> DirectionTraffic:
@@ -214,7 +246,7 @@ def _traffic(before: Sample | None, after: Sample, interface: Interface, directi
         hook,
         add_counts(rows.values()) if rows else Counts(0, 0, *((0.0, 0.0) if pair else ())),
         tuple([_protocol_row(direction, int(key[2]), counts) for key, counts in rows.items()]),
-        _breakdowns(before, after, interface.label, direction),
+        _InterfaceBreakdowns(before, after, interface.label, direction),
         after.possible_cpus,
         after.online_cpus,
         (cpu_pair,) if cpu_pair else (),
@@ -253,22 +285,12 @@ def _sum_traffic(directions: Sequence[DirectionTraffic], direction: Direction) -
         for row in traffic.protocols:
             protocols.setdefault(row.number, []).append(row.counts)
 
-    def has(family: str) -> bool:
-        return any(family in traffic.breakdowns for traffic in directions)
-
-    def rows(family: str) -> dict[Key, Counts]:
-        cells: dict[Key, list[Counts]] = {}
-        for traffic in directions:
-            for key, counts in traffic.breakdowns.get(family, {}).items():
-                cells.setdefault(key, []).append(counts)
-        return {key: add_counts(counts) for key, counts in cells.items()}
-
     return DirectionTraffic(
         direction,
         Hook(),
         add_counts(traffic.totals for traffic in directions),
         tuple(_protocol_row(direction, number, add_counts(counts)) for number, counts in sorted(protocols.items())),
-        _Breakdowns(has, rows),
+        _SummedBreakdowns(directions),
         max((traffic.possible_cpus for traffic in directions), default=0),
         max((traffic.online_cpus for traffic in directions), default=()),
         tuple(pair for traffic in directions for pair in traffic.pairs),

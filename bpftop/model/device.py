@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from bpftop.fields import field, frozen
+from bpftop.fields import field, frozen, frozen_often
 
 XdpMode = Literal["native", "generic", "hardware"]
 
@@ -20,7 +20,7 @@ class Irq:
     effective_cpus: tuple[int, ...] | None = None
 
 
-@frozen
+@frozen_often
 class Queue:
     """One queue of the stack. ``cpus`` is its RPS mask (rx) or XPS mask (tx); empty: off; None: unreadable."""
 
@@ -46,7 +46,7 @@ class Bond:
     legs: tuple[BondLeg, ...]
 
 
-@frozen
+@frozen_often
 class DeviceFacts:
     """A field that is None is unknown; ``unreadable`` may have the reason under the field's name.
 

@@ -145,17 +145,22 @@ class Reading:
         """Row key -> index, for as long as the reading lasts: rows of flows and sockets are others at each tick."""
         return _make_index(self.keys)
 
-    def without_cpu_cells(self) -> Reading:
+    def without_cpu_cells(self, before: Reading | None = None, condensed: Reading | None = None) -> Reading:
         """Return the reading with one cell for all CPUs together: a tenth of its size on many CPUs.
 
         ``cpu_totals`` are kept. A family with a row per CPU, and readings that are condensed already, stay as they are.
+        Where ``before``, an earlier reading, has the same values, the result shares those of ``condensed``, its result.
         """
         if not FAMILIES[self.family].per_cpu or self.cpus <= 1:
             return self if self.previous is None else replace(self, previous=None)
-        missing = frozenset(at for at, cell in enumerate(self.summed) if cell is None)
-        values = array("Q", [cell or 0 for cell in self.summed])
-        reading = replace(self, values=values, missing=missing, previous=None, cells=None)
-        reading.__dict__["cpu_totals"] = tuple([array("Q", column) for column in self.cpu_totals])
+        if before is None or condensed is None or before.values is not self.values or before.missing != self.missing:
+            missing = frozenset([at for at, cell in enumerate(self.summed) if cell is None])
+            values = array("Q", [cell or 0 for cell in self.summed])
+            cpu_totals: tuple[Sequence[int], ...] = tuple([array("Q", column) for column in self.cpu_totals])
+        else:
+            missing, values, cpu_totals = condensed.missing, condensed.values, condensed.cpu_totals
+        reading = Reading(self.family, self.read_ns, self.cost_ns, self.epoch, self.keys, values, missing)
+        _set(reading, "cpu_totals", cpu_totals)
         return reading
 
 
@@ -254,7 +259,8 @@ class ReadingPair:
     def is_still(self) -> bool:
         """Return True if both readings have the same cells."""
         before, after = self.before, self.after
-        return before.values == after.values and before.keys == after.keys and before.missing == after.missing
+        same = before.values is after.values or before.values == after.values
+        return same and before.keys == after.keys and before.missing == after.missing
 
     @cached_property
     def moved(self) -> frozenset[Key | str] | None:
@@ -265,7 +271,7 @@ class ReadingPair:
         before, after = self.before, self.after
         if before.keys != after.keys or before.missing != after.missing:
             return None
-        if before.values == after.values:
+        if before.values is after.values or before.values == after.values:
             return frozenset()
         family = FAMILIES[after.family]
         old, new = (before.summed, after.summed) if family.per_cpu else (before.values, after.values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from bpftop.fields import field, frozen
+from bpftop.fields import field, frozen, frozen_often
 from bpftop.model.device import DeviceFacts
 from bpftop.model.families import FAMILIES as FAMILIES
 from bpftop.model.families import Family as Family
@@ -29,7 +29,7 @@ DOES_NOT_APPLY = "does not apply here"
 """In the reason for a missing input: there is nothing to read, as opposed to something that cannot be read."""
 
 
-@frozen
+@frozen_often
 class Hook:
     """The place at which one direction of an interface is counted. ``none``: only rtnetlink's totals are known."""
 
@@ -43,7 +43,7 @@ class Hook:
         return {"xdp": f"xdp {self.mode}", "none": "rtnetlink"}.get(self.hook, self.hook)
 
 
-@frozen
+@frozen_often
 class Interface:
     """One watched interface at the sample's time. ``label`` is its name on the command line and never changes."""
 

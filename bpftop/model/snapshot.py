@@ -53,7 +53,7 @@ class ProtocolRow:
     counts: Counts
 
 
-@frozen
+@frozen_often
 class DirectionTraffic:
     """One direction of an interface, or of all watched interfaces together."""
 
@@ -136,7 +136,7 @@ class CpuRow:
         return self.traffic.cpu_protocols(self.cpu)
 
 
-@frozen
+@frozen_often
 class InterfaceSnapshot:
     """One interface with the traffic of both directions. The total of several interfaces has the label TOTAL."""
 

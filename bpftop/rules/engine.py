@@ -119,6 +119,7 @@ class RuleEngine:
         self._explains = {rule.id: rule.explains for rule in self._rules}
         self._ring: deque[Sample] = deque()
         self._before: Sample | None = None
+        self._remembered: Sample | None = None  # the newest sample of the ring, with its cells per CPU
         self._states: dict[str, dict[str, RuleState]] = {rule.id: {} for rule in self._rules}
         self._unused = RuleState(0)
         self._moved = MovedInputs(self._rules)
@@ -210,7 +211,8 @@ class RuleEngine:
 
     def _remember(self, sample: Sample) -> None:
         if not self._ring or sample.mono_ns - self._ring[-1].mono_ns >= _RING_GAP_NS:
-            self._ring.append(without_cpu_cells(sample))
+            self._ring.append(without_cpu_cells(sample, self._remembered, self._ring[-1] if self._ring else None))
+            self._remembered = sample
         while len(self._ring) > 1 and sample.mono_ns - self._ring[1].mono_ns >= CLEAR_NS - EARLY_NS:
             self._ring.popleft()
 

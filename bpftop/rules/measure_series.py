@@ -15,10 +15,15 @@ _MOST_UNKNOWN = 16
 """Unknown ticks of a series of zeros: an interface has a few of them, until its program is attached."""
 
 
-def without_cpu_cells(sample: Sample) -> Sample:
-    """Return the sample with totals instead of cells per CPU: a tenth of its size on many CPUs, with the same rates."""
+def without_cpu_cells(sample: Sample, before: Sample | None = None, condensed: Sample | None = None) -> Sample:
+    """Return the sample with totals instead of cells per CPU: a tenth of its size on many CPUs, with the same rates.
+
+    It shares all values that have not changed since the sample ``before`` with ``condensed``, its result.
+    """
+    old = {} if before is None else before.readings
+    shared = {} if condensed is None else condensed.readings
     readings = {
-        name: reading.without_cpu_cells()
+        name: reading.without_cpu_cells(old.get(name), shared.get(name))
         for name, reading in sample.readings.items()
         if FAMILIES[reading.family].checked_over_time
     }

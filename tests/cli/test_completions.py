@@ -15,6 +15,7 @@ from bpftop.cli.verb_table import VERBS
 from bpftop.kernel.bpf import bpf_map
 from bpftop.kernel.bpf.object import BpfObject
 from contrib.completions import FOLDER, texts
+from tests.bpf.compiled import compiled
 from tests.waiting import until
 
 # Each shell calls a function instead of bpftop, which prints the words that it was given.
@@ -25,6 +26,13 @@ SHELLS = {
         "bpftop() { printf '<%s>' \"$@\"; echo '<end>'; }; fpath+=({scripts}/zsh); autoload compinit; compinit -u -D",
     ),
 }
+
+
+PROGRAM = """
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+SEC("xdp") int completed_prog(void *ctx) { return XDP_PASS; }
+"""
 
 
 def test_scripts_are_up_to_date() -> None:
@@ -158,12 +166,14 @@ def test_namespaces_are_completed(shell: Shell | Fish) -> None:
 
 @pytest.mark.bpf
 @pytest.mark.needs("bpftool")
-def test_bpf_programs_and_maps_are_completed(shell: Shell | Fish) -> None:
+def test_bpf_programs_and_maps_are_completed(shell: Shell | Fish, tmp_path: Path) -> None:
+    """With a program and a map of names that nothing else on this machine has."""
     with (
-        closing(BpfObject("noop", "noop_xdp")),
+        closing(BpfObject("completed", (), path=compiled("completed", PROGRAM, tmp_path))),
         closing(bpf_map.create(bpf_map.HASH, 4, 8, 1, name="completed_map")),
     ):
-        assert shell.completed("bpftop progs noop_x") == ["progs", "noop_xdp"]
-        assert shell.completed("bpftop progs --disassemble noop_x") == ["progs", "--disassemble", "noop_xdp"]
+        assert shell.completed("bpftop progs completed_p") == ["progs", "completed_prog"]
+        words = ["progs", "--disassemble", "completed_prog"]
+        assert shell.completed("bpftop progs --disassemble completed_p") == words
         assert shell.completed("bpftop maps completed_m") == ["maps", "completed_map"]
         assert shell.completed("bpftop profile completed_m") == ["profile", "completed_map"]

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from bpftop.kernel.bpf import bpf_map, inventory
 from bpftop.kernel.bpf.bpf_link import Link
 from bpftop.kernel.bpf.object import BpfObject
+from tests.bpf.compiled import compiled
 from tests.cli.running import COMMAND, bpftop, environment
 from tests.waiting import LIMIT_S
 
@@ -65,12 +65,9 @@ SEC("tc") int use(void *ctx)
 @pytest.fixture(scope="module")
 def map_ids(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, int]]:
     """Name of a map -> its id: maps of maps, struct_ops, and frozen constants."""
-    folder = tmp_path_factory.mktemp("maps")
-    (folder / "maps.bpf.c").write_text(SOURCE)
-    flags = Path(__file__).parents[2].joinpath("bpf_objects/compile_flags.txt").read_text().split()
-    subprocess.run(["clang", *flags, "-c", "maps.bpf.c", "-o", "test_maps.o"], cwd=folder, check=True)
+    path = compiled("test_maps", SOURCE, tmp_path_factory.mktemp("maps"))
     before = {each.map_id for each in inventory.maps()}
-    with closing(BpfObject("maps", (), path=str(folder / "test_maps.o"))):
+    with closing(BpfObject("maps", (), path=path)):
         names = ("by_key", "by_index", "first", "test_ops", "test_map.rodata")
         yield {each.name: each.map_id for each in inventory.maps() if each.map_id not in before and each.name in names}
 

@@ -15,6 +15,7 @@ import pytest
 
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.measure.run_stats import enable_run_stats, program_runs
+from tests.bpf.compiled import compiled
 from tests.cli.running import bpftop
 from tests.waiting import LIMIT_S
 
@@ -50,15 +51,11 @@ static __always_inline int work(void)
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return an object with a program of each section, all of them with the same work of some microseconds."""
-    folder = tmp_path_factory.mktemp("types")
     programs = "".join(
         f'SEC("{section}") int prog_{number}(void *ctx) {{ return work(); }}\n'
         for number, section in enumerate(SECTIONS)
     )
-    (folder / "types.bpf.c").write_text(HEAD + programs)
-    flags = Path(__file__).parents[2].joinpath("bpf_objects/compile_flags.txt").read_text().split()
-    subprocess.run(["clang", *flags, "-c", "types.bpf.c", "-o", "types.o"], cwd=folder, check=True)
-    return str(folder / "types.o")
+    return compiled("types", HEAD + programs, tmp_path_factory.mktemp("types"))
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from bpftop.kernel.bpf.link_info import LinkInfo
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.netns import inside
 from bpftop.model.bpf.inventory import BpfProgram
+from tests.bpf.compiled import compiled
 
 pytestmark = pytest.mark.bpf
 LO = 1
@@ -40,11 +41,8 @@ PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241}
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BpfObject]:
-    folder = tmp_path_factory.mktemp("points")
-    (folder / "points.bpf.c").write_text(SOURCE)
-    flags = Path(__file__).parents[2].joinpath("bpf_objects/compile_flags.txt").read_text().split()
-    subprocess.run(["clang", *flags, "-c", "points.bpf.c", "-o", "points.o"], cwd=folder, check=True)
-    with closing(BpfObject("points", (), path=str(folder / "points.o"))) as made:
+    path = compiled("points", SOURCE, tmp_path_factory.mktemp("points"))
+    with closing(BpfObject("points", (), path=path)) as made:
         yield made
 
 

@@ -209,6 +209,21 @@ def test_sample_without_cpu_cells_gives_the_same_rates() -> None:
     assert all(r.previous is None for r in without_cpu_cells(old).readings.values())
 
 
+def test_unchanged_values_are_kept_once_for_all_samples() -> None:
+    name = "protocols/eth0/rx"
+    world = World().frames("protocols", 6, pps=900, cpu=0)
+    old = world.advance()
+    newer = world.quiet().advance()
+    unchanged = replace(newer.readings[name], values=old.readings[name].values)
+    newer = replace(newer, readings={**newer.readings, name: unchanged})
+    condensed, own = without_cpu_cells(old), without_cpu_cells(newer)
+    shared = without_cpu_cells(newer, old, condensed)
+    assert shared == own
+    assert [each.cpu_totals for each in shared.readings.values()] == [e.cpu_totals for e in own.readings.values()]
+    assert shared.readings[name].values is condensed.readings[name].values is not own.readings[name].values
+    assert shared.readings[name].read_ns > condensed.readings[name].read_ns
+
+
 def test_engine_accepts_a_new_interface() -> None:
     engine, world = RuleEngine(chosen()), World()
     before = None

@@ -15,7 +15,7 @@ from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.config.resources import exhausted
 from bpftop.errors import BpftopError
-from bpftop.fields import frozen, replace
+from bpftop.fields import frozen, frozen_often, replace
 from bpftop.hooks import messages
 from bpftop.hooks.attach_facts import AttachFacts, LinkLayer
 from bpftop.hooks.plan import OCCUPIED
@@ -36,7 +36,7 @@ class DeviceGone(BpftopError):
     """The device went away while a program was being attached to it."""
 
 
-@frozen
+@frozen_often
 class AttachedProgram:
     """A counter on its hook. Closing it detaches and frees both."""
 

@@ -130,11 +130,12 @@ class Attachment:
 
     def step(self, now_ns: int) -> Interface:
         """Check the device before its counters are read, and return its state. ``now_ns`` is CLOCK_MONOTONIC."""
-        device = self._find_device()
+        device, before = self._find_device(), self.links
         self.links = self.foreign_program = None
         if device is not None:
             self.foreign_program = device.foreign_xdp(self._hooks.rx_prog_id)
-            self.links = links_reading(self.label, device, self._queried_ns, self._query_cost_ns, self._links_epoch)
+            read_ns, cost_ns = self._queried_ns, self._query_cost_ns
+            self.links = links_reading(self.label, device, read_ns, cost_ns, self._links_epoch, before)
             if device.up and not self._device.up:
                 self._speed = self._read_speed(device)
             self._device = device

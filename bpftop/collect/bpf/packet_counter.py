@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from functools import cache
-from itertools import groupby, product
+from itertools import chain, groupby, product, repeat
 from typing import TYPE_CHECKING, Literal
 
 from bpftop.hooks.steps import ProgramName
 from bpftop.kernel.bpf.object import BpfObject
-from bpftop.kernel.bpf.percpu_array import COLUMNS, CounterMap, possible_cpus
+from bpftop.kernel.bpf.percpu_array import COLUMNS, CounterMap, CounterValues, possible_cpus
 from bpftop.kernel.bpf.program import Program
 from bpftop.model.protocols import REFLECTION_PORTS
 from bpftop.model.sample import (
@@ -47,7 +47,7 @@ def breakdown_cells() -> list[tuple[str, Key]]:
 BREAKDOWN_CELLS = breakdown_cells()
 _FAMILIES = tuple(dict.fromkeys(family for family, _ in BREAKDOWN_CELLS))
 _NO_CELLS = array("Q")
-"""The values of all readings without rows: of 300 interfaces, most are idle, and each has twelve of them a tick."""
+"""The values of all readings without rows: most interfaces have no fragments, tags and resets."""
 
 
 class PacketCounter:
@@ -65,8 +65,8 @@ class PacketCounter:
         self.source: tuple[ProgramName, dict[str, int]] = (program, constants)
         self._counters = CounterMap(self.map_fd, possible_cpus())
         self._keys: dict[str, tuple[bytes, tuple[Key, ...]]] = {}  # family -> active rows, and their keys
-        self._spans: tuple[bytes, list[tuple[str, int, int, bytes]]] = (b"", [])
-        self._names: tuple[str | None, dict[str, str]] = (None, {})  # label, and family -> name of the reading
+        self._last: tuple[str, CounterValues] | None = None  # label and counters of the reading before
+        self._parts: dict[str, tuple[str, tuple[Key, ...], array[int]]] = {}  # name of a reading -> its parts
 
     @property
     def program(self) -> Program:
@@ -85,21 +85,28 @@ class PacketCounter:
     def read(self, label: str, epoch: int) -> dict[str, Reading]:
         """Return the program's families under ``reading_key(family, label, direction)``. Raises KernelError."""
         start_ns = time.monotonic_ns()
-        numbers, values, cell_numbers, cell_values = self._counters.read()
+        counted = self._counters.read()
         end_ns = time.monotonic_ns()
         read_ns = (start_ns + end_ns) // 2
-        keys = self._keys_of("protocols", label, numbers)
-        # One read for all families: its cost is counted once.
-        readings = {"protocols": Reading("protocols", read_ns, end_ns - start_ns, epoch, keys, values)}
-        if self._spans[0] != cell_numbers or not self._spans[1]:
-            self._spans = (cell_numbers, _spans(cell_numbers))
-        for family, start, stop, part in self._spans[1]:  # contiguous in the struct, so each family is a slice
-            cells = cell_values[start * COLUMNS : stop * COLUMNS] if start != stop else _NO_CELLS
-            readings[family] = Reading(family, read_ns, 0, epoch, self._keys_of(family, label, part), cells)
-        if self._names[0] != label:
-            self._names = label, {family: reading_key(family, label, self.direction) for family in readings}
-        names = self._names[1]
-        return {names[family]: reading for family, reading in readings.items()}
+        if self._last is None or self._last != (label, counted):  # of 300 interfaces, most are idle
+            self._last = label, counted
+            self._parts = {
+                reading_key(family, label, self.direction): (family, keys, values)
+                for family, keys, values in self._families(label, counted)
+            }
+        # One read for all families: its cost is counted once, with the protocols.
+        costs_ns = chain((end_ns - start_ns,), repeat(0))
+        return {
+            name: Reading(family, read_ns, cost_ns, epoch, keys, values)
+            for (name, (family, keys, values)), cost_ns in zip(self._parts.items(), costs_ns, strict=False)
+        }
+
+    def _families(self, label: str, counted: CounterValues) -> Iterator[tuple[str, tuple[Key, ...], array[int]]]:
+        """Yield family, keys and values of each reading, the protocols first."""
+        yield "protocols", self._keys_of("protocols", label, counted.protocol_numbers), counted.protocol_values
+        for family, start, stop, part in _spans(counted.cell_numbers):  # contiguous in the struct: each one is a slice
+            values = counted.cell_values[start * COLUMNS : stop * COLUMNS] if start != stop else _NO_CELLS
+            yield family, self._keys_of(family, label, part), values
 
     def close(self) -> None:
         self._object.close()

@@ -9,11 +9,18 @@ from bpftop.kernel.net.netdev import Device
 from bpftop.model.sample import FAMILIES, Key, Reading
 
 
-def links_reading(label: str, device: Device, read_ns: int, cost_ns: int, epoch: int) -> Reading:
-    """Return the reading of family links of one interface. Counters that an older kernel lacks are missing."""
+def links_reading(
+    label: str, device: Device, read_ns: int, cost_ns: int, epoch: int, before: Reading | None = None
+) -> Reading:
+    """Return the reading of family links of one interface. Counters that an older kernel lacks are missing.
+
+    It shares its values with the reading ``before`` while they are the same.
+    """
     columns = FAMILIES["links"].columns
     values = array("Q", [device.counters.get(column, 0) for column in columns])
-    missing = frozenset(i for i, column in enumerate(columns) if column not in device.counters)
+    missing = frozenset([i for i, column in enumerate(columns) if column not in device.counters])
+    if before is not None and before.values == values and before.missing == missing:
+        values, missing = before.values, before.missing
     return Reading("links", read_ns, cost_ns, epoch, _keys(label), values, missing)
 
 

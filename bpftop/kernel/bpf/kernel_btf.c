@@ -2,7 +2,6 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <errno.h>
-#include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -104,14 +103,4 @@ int bpftop_entry_function(int prog_fd, char *out, uint32_t out_bytes)
 				       : -ENOENT;
 	btf__free(btf);
 	return rc < 0 ? rc : (uint32_t)rc < out_bytes ? 0 : -ENOSPC;
-}
-
-void bpftop_trim_memory(void)
-{
-#ifdef __GLIBC__
-	/* A fixed threshold, because glibc raises it to the size of freed blocks: the kernel's BTF would then be
-	 * allocated in the arena of its thread, whose top 11 MiB malloc_trim does not release (glibc 2.36, mtrim). */
-	mallopt(M_MMAP_THRESHOLD, 1 << 20);
-	malloc_trim(0);
-#endif
 }

@@ -14,8 +14,4 @@ int bpftop_drop_reasons(const char *const *modules, uint32_t module_count, char 
  * errno: -ENOENT for a program without BTF. */
 int bpftop_entry_function(int prog_fd, char *out, uint32_t out_bytes);
 
-/* Return freed memory to the system after BTF was parsed. By itself glibc keeps up to twice the largest freed block
- * (11 MB) in the arena of each thread: 2 to 7 MiB stayed resident. */
-void bpftop_trim_memory(void);
-
 #endif

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from bpftop.errors import BpftopError
-from bpftop.fields import field, frozen
+from bpftop.fields import field, frozen, frozen_often
 from bpftop.kernel.net.ethtool import Driver, Ethtool
 from bpftop.kernel.net.names import name_bytes, name_text
 from bpftop.kernel.net.netlink import NetlinkSocket, attribute, attributes, u32
@@ -56,7 +56,7 @@ _GENLMSG = struct.Struct("=BBH")
 _EXT_MASK = attribute(IFLA_EXT_MASK, struct.pack("=I", RTEXT_FILTER_SKIP_STATS))
 
 
-@frozen
+@frozen_often
 class Device:
     """One network device at one moment.
 
