@@ -31,7 +31,7 @@ def raise_open_file_limit() -> None:
 
 def spare_address_space() -> None:
     """Have all threads share one heap where the address space is limited (ulimit -v): else each takes 64 MiB of it."""
-    if not _address_space_is_limited():
+    if not address_space_is_limited():
         return
     with suppress(ImportError, OSError, AttributeError, MemoryError):  # musl has neither these heaps nor mallopt
         import ctypes  # late: 7 to 20 ms
@@ -39,7 +39,8 @@ def spare_address_space() -> None:
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
-def _address_space_is_limited() -> bool:
+def address_space_is_limited() -> bool:
+    """Return True if this process may map only so much memory (ulimit -v)."""
     return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
 
 
@@ -98,7 +99,7 @@ def start_thread(thread: Thread) -> None:
     Without any, glibc ends the process, or Python waits for ever for the first sign of the thread.
     """
     try:
-        if _address_space_is_limited():
+        if address_space_is_limited():
             import mmap
 
             mmap.mmap(-1, _THREAD_BYTES).close()

@@ -149,7 +149,7 @@ class Reading:
         """Return the reading with one cell for all CPUs together: a tenth of its size on many CPUs.
 
         ``cpu_totals`` are kept. A family with a row per CPU, and readings that are condensed already, stay as they are.
-        Where ``before``, an earlier reading, has the same values, the result shares those of ``condensed``, its result.
+        While the values are the same as those in ``before``, they are shared with its own result, ``condensed``.
         """
         if not FAMILIES[self.family].per_cpu or self.cpus <= 1:
             return self if self.previous is None else replace(self, previous=None)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import bpftop
+from bpftop.config.resources import address_space_is_limited
 from bpftop.errors import BpftopError
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import messages, text
@@ -17,6 +18,7 @@ from bpftop.kernel.bpf.program import Program
 from bpftop.kernel.return_code import check
 
 _LOG_LINES = 3
+_LIBELF_ERRORS = (4000, 4001)  # LIBBPF_ERRNO__LIBELF and __FORMAT
 
 
 def object_path(name: str) -> str:
@@ -64,12 +66,16 @@ class BpfObject:
         self.name = name
         self._kept: list[OwnedFd] = []
         self._map_fds: dict[str, int] | None = None
+        own = path is None
         path = path or object_path(name)
         lib.bpftop_messages_begin()
         self._object = lib.bpf_object__open_file(path.encode(), ffi.NULL)
         if self._object == ffi.NULL:
-            remedy = "" if ffi.errno == errno.ENOMEM else "the file may be damaged: reinstall bpftop"
-            check(-ffi.errno, f"open the BPF object {path}", remedy)
+            number = ffi.errno
+            if own and number in _LIBELF_ERRORS and address_space_is_limited():
+                number = errno.ENOMEM  # libelf does not tell it from a damaged file, and libbpf prints no reason
+            remedy = "" if number == errno.ENOMEM else "the file may be damaged: reinstall bpftop"
+            check(-number, f"open the BPF object {path}", remedy)
         try:
             for map_name, fd in (shared or {}).items():
                 check(lib.bpf_map__reuse_fd(self._map(map_name), fd), f"share the map {map_name}")
