@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from bpftop.collect.bpf.flow_counter import FlowCounter
+from bpftop.collect.bpf.flow_counter import FlowCounter, FlowRequest
 from bpftop.collect.bpf.flow_reader import FlowReader
 from bpftop.model.sample import Reading
 from tests.waiting import until
@@ -22,7 +22,7 @@ class WithoutMemory(FlowCounter):
     """A counter whose table cannot be read: no memory is left."""
 
     def __init__(self) -> None:
-        self.direction = "rx"
+        self.request, self.direction = FlowRequest(), "rx"
 
     def read(self, label: str) -> dict[str, Reading]:
         raise MemoryError
