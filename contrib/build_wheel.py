@@ -21,9 +21,9 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import StringTableSection
 
 ROOT = Path(__file__).resolve().parent.parent
-# 0.44 MB from Debian 12, 0.75 MB where libelf brings libzstd along (Debian 13, Ubuntu 24.04). A larger wheel
+# 1.55 MB from Debian 12, 0.3 MB more where libelf brings libzstd along (Debian 13, Ubuntu 24.04). A larger wheel
 # contains an unintended library.
-LIMIT_BYTES = 1_500_000
+LIMIT_BYTES = 2_000_000
 
 
 def run(*command: str | Path) -> None:
