@@ -7,7 +7,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_SWITCH_S = 0.0001
+_SWITCH_S = 0.0005
+SOON_S = 0.0001
+"""For imports that nothing waits for: a thread makes 15 system calls between the attachments of TX and RX."""
 _YOUNG_OBJECTS, _YOUNG_OBJECTS_PER_INTERFACE = 5_000, 33
 """New objects after which Python looks for cycles among them; its own limit of 700 is less than what a tick makes.
 
@@ -16,20 +18,19 @@ A look goes through all that the checks keep of the last seconds, and finds noth
 
 
 @contextmanager
-def garbage_kept() -> Iterator[None]:
+def garbage_kept(switch_s: float = _SWITCH_S) -> Iterator[None]:
     """Leave garbage alone during imports: nothing is garbage then, and looking for some takes 15 ms of a start.
 
-    Another thread, which attaches meanwhile, gets Python's lock within 0.1 ms and not 5 ms after every system call: it
-    makes 15 of them between both of its attachments.
+    A thread that attaches meanwhile gets Python's lock within ``switch_s`` after every system call, instead of 5 ms.
     """
     gc.disable()
-    switch_s = sys.getswitchinterval()
-    sys.setswitchinterval(_SWITCH_S)
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(switch_s)
     try:
         yield
         gc.freeze()  # no later collection looks at the imported modules
     finally:
-        sys.setswitchinterval(switch_s)
+        sys.setswitchinterval(before_s)
         gc.enable()
 
 

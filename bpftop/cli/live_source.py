@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bpftop.cli.garbage_collection import garbage_kept, look_for_cycles_by
+from bpftop.cli.garbage_collection import SOON_S, garbage_kept, look_for_cycles_by
 from bpftop.cli.options import attach_request, interface_names, netns_name
 from bpftop.cli.output import complain
 from bpftop.cli.shutdown import before_forced_exit, interruptible
@@ -138,7 +138,7 @@ def live_session(
     reader = broadcast.reader()
     with before_forced_exit(partial(broadcast.close, DETACH_LIMIT_S)), broadcast:
         source.wait_until_loading()
-        with garbage_kept():
+        with garbage_kept(SOON_S):
             import bpftop.collect.registry  # noqa: F401 the source needs it once it has attached
 
             # isort: split

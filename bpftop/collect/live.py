@@ -33,7 +33,6 @@ from bpftop.model.units import NS_PER_SEC
 if TYPE_CHECKING:
     from bpftop.collect.attach.early_start import EarlyStart
     from bpftop.collect.devices.device_watch import DeviceWatch
-    from bpftop.collect.procfs.tree import Tree
 
 WATCHED_BPF_EVERY_NS = 10**9
 """Least time between readings of BPF programs and maps while somebody looks at them."""
@@ -83,12 +82,11 @@ class LiveSource:
         self._netns_inode = 0
         self._early = early
         self._bpf_wanted = self._bpf_watched = False
-        self._attachments: Attachments  # from samples() on, like the next five
+        self._attachments: Attachments  # from samples() on, like the next three
         self._host: Host
         self._online_cpus: OnlineCpus
         self._collectors: Collectors
-        self._devices: DeviceWatch
-        self._tree: Tree
+        self._devices: DeviceWatch | None = None
         self._measured_epochs: dict[str, int] = {}
         self._own_cost = OwnCostCollector(self._collect_from + (2 if self._first_gap_ns < self._interval_ns else 1))
         self._flows = FlowReader()
@@ -114,23 +112,23 @@ class LiveSource:
                 if seq == 0:
                     self._open_host(stack, netdev)
                 if seq == self._collect_from:  # not before: beside the imports of a screen it takes 50 ms
-                    self._open_collectors(netdev, limits)
+                    self._open_collectors(stack, netdev, limits)
                 yield self._sample(seq, tick)
                 self._start_slow_work(seq)
                 due_ns = self._due_ns
                 if seq <= self._collect_from:
-                    self._due_ns = self._early_due_ns(due_ns)
+                    self._due_ns = self._early_due_ns(due_ns, 2 if seq + 1 == self._collect_from else 1)
                 else:
                     self._due_ns = next_due_ns(due_ns, self._interval_ns)
                 seq += 1
                 self._schedule_flows()
                 self._sleep_until_due()
-                if seq == self._collect_from + 1:
+                if seq == self._collect_from + 1 and self._devices is not None:
                     self._devices.wait(FACTS_WAIT_S)
 
-    def _early_due_ns(self, due_ns: int) -> int:
+    def _early_due_ns(self, due_ns: int, gaps: int) -> int:
         """Return when the sample after an early one is due: later where that took long, while a screen is imported."""
-        return max(due_ns + self._first_gap_ns, time.monotonic_ns() + self._first_gap_ns // 2)
+        return max(due_ns + gaps * self._first_gap_ns, time.monotonic_ns() + self._first_gap_ns // 2)
 
     def close(self) -> None:
         """End ``samples``. Any thread may call it, any number of times."""
@@ -221,27 +219,26 @@ class LiveSource:
 
     def _open_host(self, stack: ExitStack, netdev: Netdev) -> None:
         """Make the readers of the facts that stand beside the readings in each sample. ``stack`` closes them."""
-        from bpftop.collect.devices.device_watch import DeviceWatch
-        from bpftop.collect.procfs.namespace_tree import namespace_tree
-
         self._device_stack = DeviceStack(netdev.devices)
         self._host = host()
         self._online_cpus = OnlineCpus(self._host.possible_cpus)
         stack.callback(self._online_cpus.close)
-        self._tree = stack.enter_context(namespace_tree(entered=self._options.netns is not None))
-        self._devices = DeviceWatch(self._tree, netdev.ethtool)
-        stack.callback(self._devices.close)
         self._collectors = Collectors((), self._interval_ns)
         stack.callback(self._collectors.close)
         stack.callback(self._flows.close)
 
-    def _open_collectors(self, netdev: Netdev, limits: CounterRows | None) -> None:
-        """Make the readers of everything beside the counted packets."""
+    def _open_collectors(self, stack: ExitStack, netdev: Netdev, limits: CounterRows | None) -> None:
+        """Make the readers of everything beside the counted packets. ``stack`` closes them."""
+        from bpftop.collect.devices.device_watch import DeviceWatch
+        from bpftop.collect.procfs.namespace_tree import namespace_tree
         from bpftop.collect.registry import collectors
 
+        tree = stack.enter_context(namespace_tree(entered=self._options.netns is not None))
+        self._devices = DeviceWatch(tree, netdev.ethtool)
+        stack.callback(self._devices.close)
         self._collectors.add(
             collectors(
-                self._tree,
+                tree,
                 netdev,
                 self._host,
                 drops=self._options.drops,
@@ -275,7 +272,9 @@ class LiveSource:
             mono_ns=tick.mono_ns,
             possible_cpus=machine.possible_cpus,
             online_cpus=self._online_cpus.read(),
-            interfaces=self._device_stack.with_below(self._devices.with_facts(tick.interfaces)),
+            interfaces=self._device_stack.with_below(
+                tick.interfaces if self._devices is None else self._devices.with_facts(tick.interfaces)
+            ),
             readings=tick.readings,
             unavailable=tick.unavailable,
             kernel=machine.kernel,
@@ -316,7 +315,8 @@ class LiveSource:
         """
         if seq <= self._collect_from and self._first_gap_ns < self._interval_ns:
             return
-        self._devices.remind()
+        if self._devices is not None:
+            self._devices.remind()
         by_label = self._attachments.by_label
         new = [each for label, each in by_label.items() if self._measured_epochs.get(label) != each.epoch]
         self._measured_epochs = {label: each.epoch for label, each in by_label.items()}

@@ -18,7 +18,8 @@ class LiveOptions:
         request: how to attach; by default ``auto``, without a person who could accept offers.
         first_gap_s: seconds between the first two samples. None: one interval; the second sample is then complete.
         traffic_first: the first two samples are read for the rates of the packets alone; the collectors of everything
-            else begin with the third sample, and the fourth is complete. All come ``first_gap_s`` after each other.
+            else begin with the third sample, and the fourth is complete. The third one comes two gaps after the
+            second, when the screen has been painted; the others one gap after each other.
         netns: path of the network namespace that the thread of ``samples`` enters.
         drops: count drop reasons and XDP exceptions by tracepoints.
         bpf: also list the BPF programs and maps of the machine; "statistics" keeps run statistics on meanwhile.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bpftop.cli.garbage_collection import garbage_kept
+from bpftop.cli.garbage_collection import SOON_S, garbage_kept
 from bpftop.cli.options import add_format, add_live, add_output, settings_of
 from bpftop.errors import BpftopError
 from bpftop.export.formats import SNAPSHOT
@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
         document_output(arguments, chosen) as output,
         live_samples(arguments, settings, count=2) as (samples, _),
     ):
-        with garbage_kept():  # these imports take their time while the source attaches and counts
+        with garbage_kept(SOON_S):  # these imports take their time while the source attaches and counts
             from bpftop.history.analyzer import Analyzer
 
             analyzer, write = Analyzer(settings.rules()), chosen.load()

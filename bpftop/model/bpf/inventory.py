@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from bpftop.fields import field, frozen
-from bpftop.model.cgroup_names import Service
+
+if TYPE_CHECKING:
+    from bpftop.model.cgroup_names import Service
 
 ARRAY_TYPES = frozenset((
     "array", "percpu_array", "prog_array", "array_of_maps", "cgroup_array", "devmap", "cpumap", "xskmap", "sockmap",
