@@ -27,6 +27,16 @@ def test_top_flows_are_counted_only_while_they_are_shown() -> None:
     perform(scenario, size=WIDE)
 
 
+def test_a_screen_that_begins_with_rates_asks_for_top_flows() -> None:
+    """The first drawing is before the pane runs, and a message posted then is lost."""
+
+    async def scenario(stage: Stage) -> None:
+        await stage.tick()
+        assert stage.source.top_flows_asked == [FEW_PACKETS]
+
+    perform(scenario, size=WIDE, ticks=12, before=10)
+
+
 @pytest.mark.parametrize("size", [(80, 24), (100, 30), (159, 60), (160, 30)])
 def test_smaller_screens_count_no_flows(size: tuple[int, int]) -> None:
     async def scenario(stage: Stage) -> None:

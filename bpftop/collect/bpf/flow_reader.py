@@ -56,7 +56,8 @@ class FlowReader:
         with self._changed:
             self._watched, self._due_ns = tuple(watched), due_ns
             self._reads = {counter: self._reads.get(counter, _TableRead()) for _, counter in watched}
-            self._changed.notify()
+            if any(self._is_due(counter) for _, counter in watched):
+                self._changed.notify()
             if not watched and self._failure is not None:
                 self._thread, self._failure = None, None
         if watched and self._thread is None:

@@ -156,8 +156,12 @@ class OverviewPane(Pane):
         left = height - sum(heights.values()) - 1 - LONGEST_COLUMN
         flow_lines = min(left, MOST_LINES) if blocks > 1 and left >= LEAST_LINES else 0
         set_height(self._top_flows, flow_lines)
+
+    def show(self, moment: Moment) -> None:
+        super().show(moment)
         if moment.live and moment.choices.paused is None:
-            self._count_top_flows(top_flows_1_in(moment.snapshot, self._counting_top_flows) if flow_lines else 0)
+            shown = self._right.display and self._top_flows.display
+            self._count_top_flows(top_flows_1_in(moment.snapshot, self._counting_top_flows) if shown else 0)
 
     def _count_top_flows(self, sample_1_in: int) -> None:
         """Have flows counted by one packet of this many, or (0) no more."""

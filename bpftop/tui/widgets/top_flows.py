@@ -13,9 +13,9 @@ from bpftop.model.source import SUMMARY_S
 from bpftop.model.units import si
 from bpftop.render.columns import Column
 from bpftop.render.flows.flow_columns import FLOW_COLUMNS
+from bpftop.render.flows.flow_pairs import flow_pairs
 from bpftop.render.flows.flow_readings import flow_readings, flow_tables
 from bpftop.render.flows.flow_table import FlowRow, matching_flows
-from bpftop.render.flows.flow_top import flow_top
 from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.line import Line, clean, line, shortened
 from bpftop.tui.widgets.table import Rows, Table
@@ -64,6 +64,16 @@ class TopFlows(Table[FlowRow]):
         heading = line(("Top flows", "title", "flows"), (how, "muted", "flows"))
         return [shortened(heading, width)]
 
+    def depends_on(self, moment: Moment) -> object:
+        """Return the reads of the tables, which stay for some ticks, and the choices of the person."""
+        reads = [
+            (each.reading.epoch, each.reading.read_ns)
+            for direction in DIRECTIONS
+            for each in flow_readings(moment.snapshot, moment.interface, direction, "flows")
+        ]
+        chosen = (moment.interface.label, self.cursor, self.sort, self.reverse, self.filter, self.top)
+        return (reads, chosen) if reads else None
+
     def empty(self, moment: Moment) -> str:
         reasons = (reason for part, reason in moment.snapshot.unavailable.items() if part.startswith("flows/"))
         if moment.without_program or not moment.live or moment.choices.paused is not None:
@@ -81,8 +91,8 @@ class TopFlows(Table[FlowRow]):
         made = self._made
         if made is None or made[1] != interface.label or not _are_same(made[0], readings):
             names: Mapping[str, str] = {}
-            top = flow_top(snapshot, interface, "flow", MOST_LINES - 2) if readings else None
-            pairs = () if top is None else top.rows
+            pairs = sorted(flow_pairs(snapshot, interface).values(), key=lambda pair: -pair.bits_per_sec)
+            pairs = pairs[: MOST_LINES - 2]
             rows = [FlowRow(pair, names, moment.history.flow_trends, snapshot.mono_ns) for pair in pairs]
             made = self._made = readings, interface.label, rows
         return made[2]
