@@ -6,16 +6,16 @@ Textual is not imported: the configuration needs the ids.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from bpftop.fields import frozen, replace
 from bpftop.model.captured_packet import DroppedPackets
 from bpftop.model.packet_filter import PacketFilter
 from bpftop.model.snapshot import Snapshot
 from bpftop.tui.themes import FoundThemes, Theme
 
 
-@dataclass(frozen=True)
+@frozen
 class Action:
     """One entry of the table."""
 
@@ -171,7 +171,7 @@ class Captures(Protocol):
         """End everything, without waiting for it."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Actions:
     """Side effects that the screen asks its caller for.
 

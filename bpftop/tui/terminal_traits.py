@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from bpftop.fields import frozen
 from bpftop.render.ascii import ascii_needed
 
 TRUE_COLOUR = 1 << 24
@@ -16,7 +16,7 @@ BELOW_SCREEN = "\x1b[0m\x1b[999;1H\r\n"
 next prompt in the middle of the last picture."""
 
 
-@dataclass(frozen=True)
+@frozen
 class TerminalTraits:
     """``colours``: 0, 8, 16, 256 or 2**24. ``bytes_per_sec``: limit of what ticks write; None: there is none."""
 

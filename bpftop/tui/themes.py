@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from os.path import isfile
 from pathlib import Path
 from typing import NamedTuple
 
 from bpftop.config.untrusted_file import Refused, read_bytes
 from bpftop.errors import UsageError
+from bpftop.fields import frozen
 
 ROLES: Mapping[str, str] = {
     "background": "behind everything",
@@ -43,7 +43,7 @@ _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _PLAIN_LINE = re.compile(r"""(\w+):[ ]+(["']?)([#\w]+)\2[ ]*(?:[ ]#.*)?""")
 
 
-@dataclass(frozen=True)
+@frozen
 class Theme:
     """A named set of colours."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, ClassVar, Generic
 
 from textual import events, getters
 from textual.message import Message
 
+from bpftop.fields import field, frozen
 from bpftop.render.columns import Column, RowT, clipped, fitting, marked
 from bpftop.tui.bindings import bindings
 from bpftop.tui.moment import Moment
@@ -21,7 +21,7 @@ CURSOR_BEHIND, CURSOR_BEFORE = "◂", "▸"
 FALLING, RISING = "▼", "▲"
 
 
-@dataclass(frozen=True)
+@frozen
 class ReadyLine:
     """A line among the rows that has no cells. With a key that begins with ``#`` it cannot be selected: a heading."""
 
@@ -29,7 +29,7 @@ class ReadyLine:
     line: Line
 
 
-@dataclass(frozen=True)
+@frozen
 class Rows(Generic[RowT]):
     """The rows of a table in the order of the screen.
 
@@ -72,23 +72,23 @@ class Table(Scroller, Generic[RowT]):
     """True for the table of a pane whose columns a person may choose: COLUMN_TABLES."""
     caption_lines: ClassVar[int] = 0
 
-    @dataclass
     class Chosen(Message):
         """The person pressed enter on a row, or clicked on the selected row."""
 
-        table: Table[Any]
-        key: str
+        def __init__(self, table: Table[Any], key: str) -> None:
+            super().__init__()
+            self.table, self.key = table, key
 
         @property
         def control(self) -> Table[Any]:
             return self.table
 
-    @dataclass
     class Selected(Message):
         """Another row, or none, is selected."""
 
-        table: Table[Any]
-        key: str
+        def __init__(self, table: Table[Any], key: str) -> None:
+            super().__init__()
+            self.table, self.key = table, key
 
         @property
         def control(self) -> Table[Any]:
