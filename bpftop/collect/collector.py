@@ -10,6 +10,7 @@ from typing import Protocol, cast
 from bpftop.errors import BpftopError
 from bpftop.fields import field, mutable, replace
 from bpftop.model.families import FAMILIES
+from bpftop.model.readings import NONE_MISSING
 from bpftop.model.sample import Interface, Key, Reading
 
 CounterRows = Mapping[Key, Sequence[int | None]]
@@ -119,9 +120,6 @@ def _without_previous(reading: Reading | None) -> Reading | None:
     return None if reading is None else replace(reading, previous=None)
 
 
-_NONE_MISSING: frozenset[int] = frozenset()
-
-
 class ReadingBuilder:
     """A builder of readings of one family. Keys and values stay the same objects while they are equal."""
 
@@ -139,7 +137,7 @@ class ReadingBuilder:
         if keys != self._keys.get(label):
             self._keys[label] = keys
         cells = [cell for row in rows.values() for cell in row]
-        missing = _NONE_MISSING
+        missing = NONE_MISSING
         if None in cells:
             missing = frozenset([i for i, cell in enumerate(cells) if cell is None])
             cells = [cell or 0 for cell in cells]

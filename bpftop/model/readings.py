@@ -19,6 +19,9 @@ from bpftop.model.families import FAMILIES, Family
 Key = tuple[int | str, ...]
 Cells = Sequence[int | None]
 
+NONE_MISSING: frozenset[int] = frozenset()
+"""One object for all readings: Python makes an empty set of 216 bytes each time."""
+
 _BISECT_MIN = 8
 _FEW_ROWS, _MANY_ROWS = 4, 64
 _MOST_INDEXES = 1024
@@ -40,7 +43,7 @@ class Reading:
     epoch: int
     keys: tuple[Key, ...]
     values: array[int]
-    missing: frozenset[int] = frozenset()
+    missing: frozenset[int] = NONE_MISSING
     previous: Reading | None = None
     """The reading before this one, where a family is read less often than every tick: rates are taken from it."""
     cells: Reading | None = None
@@ -55,7 +58,7 @@ class Reading:
         epoch: int,
         keys: tuple[Key, ...],
         values: array[int],
-        missing: frozenset[int] = frozenset(),
+        missing: frozenset[int] = NONE_MISSING,
         previous: Reading | None = None,
         cells: Reading | None = None,
     ) -> None:
@@ -154,7 +157,7 @@ class Reading:
         if not FAMILIES[self.family].per_cpu or self.cpus <= 1:
             return self if self.previous is None else replace(self, previous=None)
         if before is None or condensed is None or before.values is not self.values or before.missing != self.missing:
-            missing = frozenset([at for at, cell in enumerate(self.summed) if cell is None])
+            missing = frozenset([at for at, cell in enumerate(self.summed) if cell is None]) or NONE_MISSING
             values = array("Q", [cell or 0 for cell in self.summed])
             cpu_totals: tuple[Sequence[int], ...] = tuple([array("Q", column) for column in self.cpu_totals])
         else:

@@ -146,7 +146,7 @@ class RuleEngine:
         scopes = _scopes(last_interval)
         self._moved.push(sample, last_interval, None if moment.before_short is None else moment.before_short.mono_ns)
         for rule in self._rules:
-            rests = self._rests[rule.id]
+            rests, latest = self._rests[rule.id], None
             for name, ifindex, interface in scopes[rule.scope]:
                 state = self._state(rule, name, ifindex)
                 inputs_rest = self._moved.rest(rule, "" if interface is None else interface.label)
@@ -159,7 +159,8 @@ class RuleEngine:
                     why = _check(rule, state, moment, interface)
                     rest = _rest(self._moved.shape, state, why) if inputs_rest else None
                     if rest is not None:
-                        rests[name] = rest
+                        same = latest if rest == latest else rest  # most interfaces rest in the same way
+                        rests[name] = latest = same
                     else:
                         rests.pop(name, None)
                 if why is None:

@@ -136,7 +136,7 @@ class AttachedHooks:
         self.flow_faults: dict[Direction, str] = {}
         self._netdev, self._make_counter, self._early_tx = netdev, make_counter, early_tx
         self._costs: dict[tuple[ProgramName, Direction], float | None] = {}
-        self._undo = contextlib.ExitStack()  # beyond detaching
+        self._undo: list[Callable[[], object]] = []  # beyond detaching
         self._refused_flows: dict[Direction, tuple[PacketCounter, FlowRequest | None]] = {}
         self._loading: dict[tuple[ProgramName, Direction, LinkLayer], HeadStart[PacketCounter]] = {}
         self._attached_ahead: dict[tuple[AttachStep, Direction, LinkLayer], AttachedProgram | FailedStep] = {}
@@ -193,9 +193,9 @@ class AttachedHooks:
         self.detach()
         self.programs = {each: program for each in DIRECTIONS if (program := outcomes[each]) is not None}
         if offloads is not None:
-            self._undo.callback(offloads.restore)
+            self._undo.append(offloads.restore)
         if any(program.created_qdisc for program in self.programs.values()):
-            self._undo.callback(clsact.remove_empty, self._netdev.route, device.ifindex)
+            self._undo.append(partial(clsact.remove_empty, self._netdev.route, device.ifindex))
         if not self.programs:  # both directions failed for the same reason: one line
             return tuple(notices[each] for each in DIRECTIONS if each in notices)[:1]
         if "tx" in notices:
@@ -218,7 +218,10 @@ class AttachedHooks:
     def release(self) -> None:
         """Detach, and undo what generic XDP and clsact leave behind. Raises BpftopError where the kernel refuses."""
         try:
-            with self._undo:  # after detaching, whatever happens there
+            with contextlib.ExitStack() as undo:  # after detaching, whatever happens there
+                for each in self._undo:
+                    undo.callback(each)
+                self._undo.clear()
                 self._drop_ahead()
                 self.detach()
         except OSError as error:

@@ -6,6 +6,7 @@ from array import array
 from functools import cache
 
 from bpftop.kernel.net.netdev import Device
+from bpftop.model.readings import NONE_MISSING
 from bpftop.model.sample import FAMILIES, Key, Reading
 
 
@@ -18,7 +19,7 @@ def links_reading(
     """
     columns = FAMILIES["links"].columns
     values = array("Q", [device.counters.get(column, 0) for column in columns])
-    missing = frozenset([i for i, column in enumerate(columns) if column not in device.counters])
+    missing = frozenset([i for i, column in enumerate(columns) if column not in device.counters]) or NONE_MISSING
     if before is not None and before.values == values and before.missing == missing:
         values, missing = before.values, before.missing
     return Reading("links", read_ns, cost_ns, epoch, _keys(label), values, missing)
