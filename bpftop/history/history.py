@@ -129,6 +129,17 @@ class History:
         last = len(self) - 1
         return self.at(max(min(1, last), min(last, index)))
 
+    def time_until(self, mono_ns: int) -> int | None:
+        """Return the time of the last kept sample that is not later than ``mono_ns``; None where there is none."""
+        times = self._sample_times()
+        index = bisect_right(times, mono_ns) - 1
+        return times[index] if index >= 0 else None
+
+    def sample_until(self, mono_ns: int) -> Sample | None:
+        """Return the last kept sample that is not later than ``mono_ns``; None where there is none."""
+        index = bisect_right(self._sample_times(), mono_ns) - 1
+        return self.sample(index) if index >= 0 else None
+
     def from_moment(self, mono_ns: int) -> Snapshot | None:
         """Return the first snapshot at this time or after it; None where it is forgotten, or still to come."""
         times = self._sample_times()

@@ -49,6 +49,12 @@ def test_cpus(same: Same, size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
+def test_one_cpu(same: Same, size: tuple[int, int]) -> None:
+    """Its interrupts have room beside its protocols on every screen."""
+    shows(same, "cpu", size, "2", *"jjjj", "enter")
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_cpus_as_a_strip(same: Same, size: tuple[int, int]) -> None:
     shows(same, "strip", size, "2", "w", cpus=512)
 

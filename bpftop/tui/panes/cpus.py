@@ -9,9 +9,10 @@ from itertools import chain
 from textual.widget import Widget
 
 from bpftop.history.cpu_trends import CELL_S
+from bpftop.history.interrupt_trends import CELLS, NET_RX, InterruptRow, InterruptTrends
 from bpftop.model.cpu_readings import CpuValues
-from bpftop.model.units import UNKNOWN, bar, pct, si
-from bpftop.render.columns import Column
+from bpftop.model.units import UNKNOWN, bar, pct, si, spark
+from bpftop.render.columns import Column, clipped
 from bpftop.render.comparison import ratio
 from bpftop.render.queue_summary import queue_phrases
 from bpftop.render.traffic_columns import CPU_COLUMNS
@@ -84,12 +85,19 @@ class CpuRows(Table[CpuLine]):
 
 FACT_WIDTH, BAR_WIDTH = 14, 20
 """Cells of a title among the details of a CPU, and of its value."""
+INTERRUPT_WIDTH = 24
+LEAST_INTERRUPTS, LEAST_PROTOCOLS = 3, 3
+"""Lines of the interrupts of a CPU, with their title, and protocols, that have room on a small screen too."""
 LEAST_CHART, HEADINGS = 4, 4
 """Lines of the details of a CPU: of the lowest chart, and of the headings with the empty lines above them."""
 
 
 class CpuDetail(Region):
-    """One CPU: its trend, its protocols and its counters."""
+    """One CPU: its trend, its protocols, its interrupts and its counters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._interrupts = InterruptTrends((), 0)
 
     def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
         cpu = int(moment.frame.place.row or 0)
@@ -110,13 +118,43 @@ class CpuDetail(Region):
                  f" {pct(ratio(rate, row.now)):>5}")
             for name, rate in cpus.protocols(cpu)
         ]  # fmt: skip
+        apart: list[Line] = [()]
         if LEAST_CHART + len(facts) + len(protocols) + HEADINGS > height:  # without their meanings, beside each other
+            apart = []
             across = max(1, width // (FACT_WIDTH + BAR_WIDTH + 2))
             short = [fact[:2] for fact in facts]
             facts = [tuple(chain.from_iterable(short[at : at + across])) for at in range(0, len(short), across)]
-        below = [(), line(("This CPU now", "title")), *facts, (), line(("Protocols on this CPU", "title")), *protocols]
+            protocols = protocols[: max(LEAST_PROTOCOLS, height - LEAST_CHART - len(facts) - 2 - LEAST_INTERRUPTS)]
+        below = [*apart, line(("This CPU now", "title")), *facts]
+        below += [*apart, line(("Protocols on this CPU", "title")), *protocols]
+        left = height - LEAST_CHART - len(below) - len(apart)
+        if left >= LEAST_INTERRUPTS:
+            below += [*apart, *self._interrupt_lines(moment, cpu, left)]
         room = max(LEAST_CHART, min(height // 3, height - len(below)))
         return [*self._chart(moment, cpu, width, room), *(shortened(spans, width) for spans in below)]
+
+    def _interrupt_lines(self, moment: Moment, cpu: int, height: int) -> list[Line]:
+        """Return the trends of this CPU's interrupts in at most ``height`` lines, the busiest first.
+
+        The first row is the softirqs that take packets from the queues.
+        """
+        labels = moment.past.labels
+        if (self._interrupts.labels, self._interrupts.cpu) != (labels, cpu):
+            self._interrupts = InterruptTrends(labels, cpu)
+        rows = self._interrupts.rows(moment.history, moment.snapshot.mono_ns)
+        ordered = sorted(rows.items(), key=lambda row: (row[0] != NET_RX, -sum(filter(None, row[1]))))
+        shown = [row for row in ordered if row[0] == NET_RX or any(row[1])][: height - 1]
+        title = f"Interrupts on this CPU, last {CELLS * CELL_S // 60} min, {CELL_S} s a cell, each row on its own scale"
+        lines = [
+            line(
+                (f"{_interrupt_name(moment, row):<{INTERRUPT_WIDTH}}", "name"), f"{si(rates[-1], '/s'):>10}  ",
+                (f"{spark(rates, CELLS):>{CELLS}}", "trend"),
+                (f"  peak {si(max(filter(None, rates), default=None), '/s')}", "muted"),
+            )
+            for row, rates in shown
+        ]  # fmt: skip
+        none = line((f"not known yet: the first {CELL_S} s are not over", "muted"))
+        return [line((title, "title")), *(lines or [none])]
 
     def _chart(self, moment: Moment, cpu: int, width: int, height: int) -> list[Line]:
         columns = min(600 // CELL_S, cell_count(width - AXIS - 2))
@@ -124,6 +162,15 @@ class CpuDetail(Region):
         values = [None if cell is None or cpu >= len(cell) else cell[cpu] for cell in cells]
         known = [None if value is None or value != value else value for value in values]
         return chart_lines(Plot(known, span_s=columns * CELL_S), width, height)
+
+
+def _interrupt_name(moment: Moment, row: InterruptRow) -> str:
+    """Return ``IRQ 43 eth0-3``, as /proc/interrupts calls it; ``NET_RX`` for the softirqs."""
+    if row.irq is None:
+        return "NET_RX softirq"
+    facts = moment.snapshot.interface(row.label).interface.facts
+    named = (irq.name for irq in (facts.irqs if facts is not None else None) or () if irq.number == row.irq)
+    return clipped(clean(f"IRQ {row.irq} {next(named, row.label)}"), INTERRUPT_WIDTH - 1)
 
 
 class CpusPane(Pane):
