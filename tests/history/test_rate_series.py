@@ -18,6 +18,8 @@ RATES = [
     pytest.param([0.0 if tick % 2 else None for tick in range(300)], id="too many changes"),
     pytest.param([None, 0.0, 0.0, None] + [0.0] * 200 + [7.0, 0.0, 3.5] * 30 + [None], id="moving late"),
     pytest.param([4.0, None, 0.0] * 100, id="moving"),
+    pytest.param([None] + [0.0 if tick % 9 else tick / 3 for tick in range(299)], id="moving now and then"),
+    pytest.param([None] + [0.0 if tick % 3 else tick / 3 for tick in range(299)], id="moving often"),
 ]
 
 

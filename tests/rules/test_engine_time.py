@@ -167,9 +167,12 @@ def test_series_mean_is_weighted_by_time() -> None:
     assert series.mean(11 * SECOND, 10, 0, 9.5) is None
 
 
+@pytest.mark.parametrize("moved", [(200, 201, 350), range(100, 400, 10), range(150, 250, 3)])
 @pytest.mark.parametrize("unknown", [(), (33, 60, 61, 180), range(40, 75)])
 @pytest.mark.parametrize("first", [0.0, None, 5.0])
-def test_zeros_of_a_series_count_as_other_values(first: float | None, unknown: Sequence[int]) -> None:
+def test_zeros_of_a_series_count_as_other_values(
+    first: float | None, unknown: Sequence[int], moved: Sequence[int]
+) -> None:
     """Compare a series, which holds no values while all are zero, with its definition in every tick."""
     ticks = TickTimes(610)
     for second in range(1, 31):
@@ -181,7 +184,7 @@ def test_zeros_of_a_series_count_as_other_values(first: float | None, unknown: S
         if second in (90, 91):  # the input was unavailable
             continue
         series = series or MeasureSeries(70, ticks)
-        values[second] = first if second == 31 else 7.0 if second in (200, 201, 350) else 0.0
+        values[second] = first if second == 31 else 7.0 if second in moved else 0.0
         if second in unknown:
             values[second] = None
         series.push(second * SECOND, SECOND, values[second])
