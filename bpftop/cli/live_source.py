@@ -137,7 +137,7 @@ def live_session(
     broadcast = Broadcast(source, count)
     reader = broadcast.reader()
     with before_forced_exit(partial(broadcast.close, DETACH_LIMIT_S)), broadcast:
-        source.wait_until_loading()
+        source.wait_until_attached()
         with garbage_kept(SOON_S):
             import bpftop.collect.registry  # noqa: F401 the source needs it once it has attached
 

@@ -40,7 +40,7 @@ WATCHED_BPF_EVERY_NS = 10**9
 FACTS_WAIT_S = 0.1
 """Longest wait of the second sample for device facts that are being read. A live session has none under way by then."""
 
-_LOADING_WAIT_S = 0.1
+ATTACHED_WAIT_S = 0.2
 
 QUIET_START_S = 0.5
 """Time that a live screen has to import Textual and to paint, before slow work takes CPU time."""
@@ -81,6 +81,7 @@ class LiveSource:
         self._closed = False
         self._netns_inode = 0
         self._early = early
+        self._attached = threading.Event()
         self._bpf_wanted = self._bpf_watched = False
         self._attachments: Attachments  # from samples() on, like the next three
         self._host: Host
@@ -104,7 +105,10 @@ class LiveSource:
         with ExitStack() as stack:
             if self._early is not None:
                 stack.callback(self._early.close)
-            netdev, limits = self._attach(stack)
+            try:
+                netdev, limits = self._attach(stack)
+            finally:
+                self._attached.set()
             self._due_ns = time.monotonic_ns()
             seq = 0
             while not self._closed:
@@ -135,13 +139,12 @@ class LiveSource:
         self._closed = True
         self._commands.put(lambda: None)  # only wakes the thread
 
-    def wait_until_loading(self) -> None:
-        """Wait until the thread of ``samples`` waits for the kernel, which loads and attaches its programs.
+    def wait_until_attached(self) -> None:
+        """Wait until the thread of ``samples`` has attached its programs, at most for ATTACHED_WAIT_S.
 
-        Imports before that would take the CPU and Python's lock from it, and delay the first sample.
+        Imports before that would take Python's lock from it, and a CPU from the kernel's thread that ends its waits.
         """
-        if self._early is not None:
-            self._early.asked.wait(_LOADING_WAIT_S)
+        self._attached.wait(ATTACHED_WAIT_S)
 
     def accept_offer(self, label: str) -> None:
         """Carry out the interface's ``offer`` at the next tick."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -43,12 +42,11 @@ class EarlyStart:
     """The counter that most interfaces need for TX is loaded, and the window begins that tells each device's load.
 
     A live source takes it over, which ``taken`` says, and closes it. ``netdev`` and ``readings`` (by the name of the
-    interface) belong to the namespace of the calling thread. ``asked`` is set once a counter was asked for: from then
-    on the thread that attaches waits for the kernel.
+    interface) belong to the namespace of the calling thread.
     """
 
     def __init__(self) -> None:
-        self.asked, self.taken = threading.Event(), False
+        self.taken = False
         self.netdev: Netdev | None = None
         self.readings: dict[str, DeviceReading] = {}
         self._loading = {_LIKELY: HeadStart(partial(PacketCounter, *_LIKELY))}
@@ -88,13 +86,11 @@ class EarlyStart:
 
     def make_counter(self, program: ProgramName, direction: Direction, layer: LinkLayer) -> PacketCounter:
         """Return a counter, which the caller owns. Raises KernelError."""
-        self.asked.set()
         loading = self._loading.pop((program, direction, layer), None)
         return PacketCounter(program, direction, layer) if loading is None else loading.take()
 
     def unload_unused(self) -> None:
         """Unload the counter if no interface took it: none counts TX, or their frames begin with the IP header."""
-        self.asked.set()
         while self._loading:
             self._loading.popitem()[1].close()
 
