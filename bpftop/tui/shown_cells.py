@@ -6,6 +6,8 @@ Textual paints the whole screen at each change of the layout; opening a pane did
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
+from itertools import compress, repeat
+from operator import ne
 from typing import Generic, TypeVar
 
 from rich.cells import get_character_cell_size
@@ -21,7 +23,7 @@ class ShownCells(Generic[Look]):
     """The cells of a terminal. A cell that was never written is unknown, and differs from every other cell."""
 
     def __init__(self) -> None:
-        self._rows: dict[int, dict[int, tuple[str, Look]]] = {}
+        self._rows: dict[int, list[tuple[str, Look] | None]] = {}
 
     def forget(self) -> None:
         """Take all cells for unknown: the terminal was cleared, resized, or written to by another program."""
@@ -29,8 +31,7 @@ class ShownCells(Generic[Look]):
 
     def is_filled(self, y: int, x: int, end: int, cell: tuple[str, Look]) -> bool:
         """Return True if all cells of a row from column ``x`` to before ``end`` are known to be equal to ``cell``."""
-        row = self._rows.get(y, {})
-        return all(row.get(column) == cell for column in range(x, end))
+        return self._rows.get(y, [])[x:end] == [cell] * (end - x)
 
     def write(self, y: int, x: int, pieces: Iterable[tuple[str, Look]]) -> Iterator[tuple[int, list[tuple[str, Look]]]]:
         """Take over a row from column ``x`` on, and yield the runs of cells that differ.
@@ -43,33 +44,32 @@ class ShownCells(Generic[Look]):
         Yields:
             Column of the first cell, and the cells of the run. A character of two cells is followed by an empty text.
         """
-        row = self._rows.setdefault(y, {})
-        run: list[tuple[str, Look]] = []
-        begin, last = x, x - 1  # of the run; column of the last cell that differs
-        for cell in _cells(pieces):
-            if row.get(x) != cell:
-                row[x] = cell
-                if not run:
-                    begin = x
-                last = x
-            if run or last == x:
-                run.append(cell)
-            if run and x - last > MERGE_GAP:
-                yield begin, run[: last + 1 - begin]
-                run = []
-            x += 1
-        if run:
-            yield begin, run[: last + 1 - begin]
+        cells = _cells(pieces)
+        end = x + len(cells)
+        row = self._rows.setdefault(y, [])
+        row += [None] * (end - len(row))
+        differs = list(compress(range(len(cells)), map(ne, row[x:end], cells)))  # no step of Python for equal cells
+        row[x:end] = cells
+        if not differs:
+            return
+        begin = last = differs[0]
+        for at in differs:
+            if at - last > MERGE_GAP + 1:
+                yield x + begin, cells[begin : last + 1]
+                begin = at
+            last = at
+        yield x + begin, cells[begin : last + 1]
 
 
-def _cells(pieces: Iterable[tuple[str, Look]]) -> Iterator[tuple[str, Look]]:
-    """Yield the cells of some texts."""
+def _cells(pieces: Iterable[tuple[str, Look]]) -> list[tuple[str, Look]]:
+    """Return the cells of some texts."""
+    cells: list[tuple[str, Look]] = []
     for text, look in pieces:
         if text.isascii():
-            for character in text:
-                yield character, look
-        else:
-            for character in text:
-                yield character, look
-                if get_character_cell_size(character) == 2:
-                    yield "", look
+            cells += zip(text, repeat(look))
+            continue
+        for character in text:
+            cells.append((character, look))
+            if get_character_cell_size(character) == 2:
+                cells.append(("", look))
+    return cells

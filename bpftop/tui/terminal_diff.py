@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
@@ -44,6 +46,7 @@ CellLook = tuple[tuple[str, ...], str, str]
 
 _PLAIN: CellLook = ((), "39", "49")
 _BLANK = (" ", _PLAIN)
+_CHARACTER, _LOOK = itemgetter(0), itemgetter(1)
 """The look after a reset."""
 _SYSTEMS = {
     8: ColorSystem.STANDARD,
@@ -99,11 +102,11 @@ class SmallerUpdate(CompositorUpdate):
                 rest = _blank_end(cells)
                 if rest < len(cells) and not shown.is_filled(y, at, width, _BLANK):
                     rest = len(cells)
-                for character, look in cells[:rest]:
+                for look, characters in groupby(cells[:rest], _LOOK):
                     if look != pen:
                         out.append(transition(pen, look))
                         pen = look
-                    out.append(character)
+                    out.extend(map(_CHARACTER, characters))
                 if rest < len(cells):
                     out.append(f"{transition(pen, _PLAIN)}\x1b[K")
                     pen = _PLAIN

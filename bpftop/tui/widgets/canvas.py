@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import compress, count
+from operator import ne
 
 from rich.segment import Segment
 from textual import getters
@@ -158,15 +160,14 @@ def changed_spans(before: Line, after: Line) -> list[tuple[int, int]]:
             if size != len(new) or old_role != role:
                 break
             if old != new:
-                changed += [x + i for i, (a, b) in enumerate(zip(old, new, strict=True)) if a != b]
+                changed += compress(range(x, x + size), map(ne, old, new))
             x += size
         else:  # as in a table: only its cells have changed
             return _merged(changed)
     old_line, new_line = _characters_and_roles(before), _characters_and_roles(after)
-    changed = [i for i, (a, b) in enumerate(zip(old_line[0], new_line[0], strict=True)) if a != b]
+    changed = list(compress(count(), map(ne, old_line[0], new_line[0])))
     if old_line[1] != new_line[1]:
-        changed_roles = (i for i, (a, b) in enumerate(zip(old_line[1], new_line[1], strict=True)) if a != b)
-        changed = sorted({*changed, *changed_roles})
+        changed = sorted({*changed, *compress(count(), map(ne, old_line[1], new_line[1]))})
     return _merged(changed)
 
 
