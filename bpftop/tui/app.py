@@ -278,8 +278,8 @@ class BpftopApp(CapturingApp, inherit_bindings=False):
         self.say(f"{action.first_key} ({title}) works {action.where}.")
 
     def action_command_palette(self) -> None:
-        if not isinstance(self.screen, CommandPalette):
-            self.push_screen(CommandPalette(placeholder=PALETTE_WORDS, id="--command-palette"))
+        if not any(isinstance(screen, CommandPalette) for screen in self.screen_stack):
+            self.push_screen(CommandPalette(placeholder=PALETTE_WORDS))  # without an id: one may still be closing
 
     def action_help(self) -> None:
         from bpftop.tui.screens.help import HelpScreen
