@@ -10,7 +10,7 @@ import pytest
 from bpftop.collect.bpf import tracing
 from bpftop.collect.bpf.drops import DropCounts, Drops
 from bpftop.collect.bpf.tracing import RowsByLabel
-from bpftop.collect.bpf.xdp_errors import exceptions
+from bpftop.collect.bpf.xdp_errors import XdpErrors, exceptions
 from bpftop.collect.collector import Collectors, Unavailable
 from bpftop.collect.live import LiveSource
 from bpftop.collect.live_options import LiveOptions
@@ -152,7 +152,7 @@ def test_two_samples_have_rates(lab: Lab) -> None:
     with closing(source.samples()) as samples:
         first = next(samples)
         assert first.unavailable["drops"] == "drop reasons: being loaded"
-        until(lambda: bool(source._collectors) and is_loaded(source), "the tracepoint is attached")
+        until(lambda: bool(source._collectors) and all_loaded(source), "the tracepoints are attached")
         send_from_far(lab)
         second = next(samples)
     signal = derive_snapshot(first, second).reading("drops")
@@ -162,9 +162,10 @@ def test_two_samples_have_rates(lab: Lab) -> None:
     assert {"drops", "xdp_exceptions", "xdp_redirect_errors"}.isdisjoint(second.unavailable)
 
 
-def is_loaded(source: LiveSource) -> bool:
-    collector = next(collector for collector, _ in source._collectors._states.values() if isinstance(collector, Drops))
-    return collector._late._thread is not None and not collector._late._thread.is_alive()
+def all_loaded(source: LiveSource) -> bool:
+    collectors = [collector for collector, _ in source._collectors._states.values()]
+    threads = [each._late._thread for each in collectors if isinstance(each, (Drops, XdpErrors))]
+    return len(threads) == 3 and not any(thread is None or thread.is_alive() for thread in threads)
 
 
 def test_failed_collector_leaves_the_others(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.bpf
 
 FAR, PORT = "198.18.5.2", 7007
 SCHEMA = json.loads(files("bpftop.export.flows").joinpath("flows.schema.json").read_text())
-QUICK = ("-i", "0.5", "--duration", "1")
+QUICK = ("-i", "0.5", "--duration", "3")
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from tests.build.test_imports import loaded_after
 from tests.cli.running import COMMAND, Terminal, bpftop, environment, started
 from tests.cli.test_demo_screen import Terminal as Tmux
 from tests.tui.fake_source import FakeSource
-from tests.waiting import LIMIT_S
+from tests.waiting import LIMIT_S, until
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +45,24 @@ def test_the_flows_of_a_moment(lab: Lab, recording: str, tmp_path: Path) -> None
     """A recording of a real connection has it with its process; one without flows says so."""
     path = str(tmp_path / "flows.bpftop")
     with (
-        started("record", "lo", "-o", path, "-i", "0.5", "--duration", "5") as recorder,
+        started("record", "lo", "-o", path, "-i", "0.5") as recorder,
         socket.create_server(("127.0.0.1", 0)) as server,
         socket.create_connection(server.getsockname()) as client,
         server.accept()[0] as far,
     ):
         port = server.getsockname()[1]
-        while recorder.poll() is None:
+        words = ("replay", path, "--at", "-2", "--pane", "flows", "--format")
+
+        def recorded() -> bool:
             client.sendall(bytes(1000))
             far.recv(1000)
-            time.sleep(0.05)
+            return str(port) in bpftop(*words, "csv").stdout
+
+        until(recorded, "the flow is in the recording")
+        recorder.send_signal(signal.SIGINT)
+        recorder.communicate(timeout=LIMIT_S)
     for name in ("markdown", "table", "csv", "json"):
-        done = bpftop("replay", path, "--at", "-2", "--pane", "flows", "--format", name)
+        done = bpftop(*words, name)
         assert (done.returncode, done.stderr) == (0, ""), name
         assert str(port) in done.stdout
         assert str(os.getpid()) in done.stdout
