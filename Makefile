@@ -64,7 +64,7 @@ run: .venv/run
 
 test: lint
 	@$(as_root) $(if $(as_root),BPFTOP_REQUIRE_BPF=$(BPFTOP_REQUIRE_BPF)) \
-		$(bin)/python -m pytest $(if $(as_root),-p no:cacheprovider) -n 2 --dist loadscope $(ARGS)
+		$(bin)/python -m pytest $(if $(as_root),-p no:cacheprovider) -n 3 --dist loadscope $(ARGS)
 
 lint: .venv/dev
 	@$(bin)/ruff check

@@ -45,15 +45,18 @@ if os.geteuid() == 0 != os.stat(__file__).st_uid:
 BPF_SYSCALL = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc64le": 361}
 
 
-ALONE = frozenset({"config", "export", "fuzz", "history", "hooks", "model", "render", "rules", "store", "tui"})
+ANYWHERE = frozenset({"config", "export", "fuzz", "history", "hooks", "model", "render", "rules", "store", "tui"})
 """Rooms whose tests touch nothing but their own files, or namespaces that they have made."""
+GROUPS = {"cli": "cli", "demo": "faults", "faults": "faults", "build": "builds", "qemu": "builds"}
+"""Room -> the group whose tests run one after the other. All rooms in neither table are one more group, "kernel"."""
 
 
 class Scheduling(LoadScopeScheduling):
-    """Lets the tests that use the kernel of this machine run one after the other in one worker, beside all others."""
+    """Lets the tests of a group run one after the other in one worker, beside the other groups and all other tests."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid if not ALONE.isdisjoint(nodeid.split("/")[1:2]) else "machine"
+        room = nodeid.split("/")[1]
+        return nodeid if room in ANYWHERE else GROUPS.get(room, "kernel")
 
 
 @pytest.hookimpl(optionalhook=True)
