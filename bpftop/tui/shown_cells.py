@@ -65,7 +65,7 @@ def _cells(pieces: Iterable[tuple[str, Look]]) -> list[tuple[str, Look]]:
     """Return the cells of some texts."""
     cells: list[tuple[str, Look]] = []
     for text, look in pieces:
-        if text.isascii():
+        if text.isascii() or 2 not in map(get_character_cell_size, text):
             cells += zip(text, repeat(look))
             continue
         for character in text:

@@ -1,32 +1,32 @@
-"""Regions: lines in, and only the spans that changed are painted."""
+"""Regions: lines in, and only what lies between the first and the last changed span is painted."""
 
 from __future__ import annotations
 
-from bpftop.tui.widgets.canvas import MERGE_GAP, changed_spans
+from bpftop.tui.widgets.canvas import changed_range
 from bpftop.tui.widgets.header import HeaderLine
-from bpftop.tui.widgets.line import Line, Span, beside, crop, ends, fit, line, shortened, text, wrap
+from bpftop.tui.widgets.line import Span, beside, crop, ends, fit, line, shortened, text, wrap
 from tests.tui.conftest import Stage, perform
 
-
-def spans(before: str, after: str) -> list[tuple[int, int]]:
-    return changed_spans((Span(before),), (Span(after),))
+LINE = (Span("abc"), Span("def", "muted"), Span("ghi"))
 
 
-def test_changed_cells_become_spans() -> None:
-    assert spans("a 1 b", "a 2 b") == [(2, 3)]
-    assert spans("same", "same") == []
-    assert spans("1" + "." * MERGE_GAP + "1", "2" + "." * MERGE_GAP + "2") == [(0, MERGE_GAP + 2)]
-    assert spans("1" + "." * (MERGE_GAP + 1) + "1", "2" + "." * (MERGE_GAP + 1) + "2") == [
-        (0, 1),
-        (MERGE_GAP + 2, MERGE_GAP + 3),
-    ]
+def test_range_reaches_from_the_first_to_the_last_changed_span() -> None:
+    assert changed_range(LINE, (LINE[0], Span("dex", "muted"), LINE[2])) == (3, 6)
+    assert changed_range(LINE, (Span("xbc"), LINE[1], Span("ghx"))) == (0, 9)
 
 
-def test_another_role_is_a_change_too() -> None:
-    before: Line = (Span("abc"), Span("def", "muted"))
-    assert changed_spans(before, (Span("abcd"), Span("ef", "muted"))) == [(3, 4)]
-    assert changed_spans(before, (Span("abc", "text!"), Span("def", "muted"))) == [(0, 3)]
-    assert changed_spans(before, (Span("ab"), Span("c"), Span("def", "muted"))) == []
+def test_role_alone_is_a_change() -> None:
+    assert changed_range(LINE, (*LINE[:2], Span("ghi", "muted"))) == (6, 9)
+
+
+def test_spans_may_be_cut_elsewhere() -> None:
+    assert changed_range(LINE, (Span("abcd"), Span("ef", "muted"), LINE[2])) == (0, 6)
+    assert changed_range(LINE, (Span("abc"), Span("abc"), Span("abc"))) == (3, 9)
+
+
+def test_equal_lines_have_an_empty_range() -> None:
+    assert changed_range(LINE, LINE) == (9, 9)
+    assert changed_range((Span("aa"), Span("aa")), (Span("aa"), Span("aa"))) == (4, 4)
 
 
 def test_a_line_is_a_strip_of_its_spans() -> None:

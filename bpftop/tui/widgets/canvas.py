@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import compress, count
-from operator import ne
 
 from rich.segment import Segment
 from textual import getters
@@ -15,15 +13,7 @@ from bpftop.tui.role_styles import RoleStyles
 from bpftop.tui.seams import CellWidget
 from bpftop.tui.terminal_diff import Piece
 from bpftop.tui.themed_app import ThemedApp
-from bpftop.tui.themes import ROLES
 from bpftop.tui.widgets.line import Line, Span, clean, fit, is_one_cell, shortened, text
-
-_ROLE_CHARACTERS = {
-    f"{role}{suffix}": chr(33 + i) for i, (role, suffix) in enumerate((r, s) for s in ("", "!", "~") for r in ROLES)
-}
-"""Role -> a character of its own, so that the roles of two lines are compared as strings."""
-MERGE_GAP = 8
-"""Unchanged cells that are rewritten rather than skipped: moving the cursor takes 6 to 8 bytes."""
 
 
 class UncutStrip(Strip):
@@ -87,7 +77,8 @@ class Canvas(CellWidget):
                 before, after = self.lines[y], _fitted(drawn_now, width)
                 self.lines[y] = after
                 self._strips.pop(y, None)
-                cells += [Cells(x, y, end - x, 1) for x, end in changed_spans(before, after)]
+                begin, end = changed_range(before, after)
+                cells.append(Cells(begin, y, end - begin, 1))
         self._drawn = drawn
         if cells:
             self.app.repaint(self, cells)
@@ -150,37 +141,21 @@ def _is_clean(line: str) -> bool:
     return line.isprintable() if line.isascii() else all(map(is_one_cell, set(line)))
 
 
-def changed_spans(before: Line, after: Line) -> list[tuple[int, int]]:
-    """Return (begin, end) of the spans of cells that differ between two lines of equal length."""
-    changed: list[int] = []
-    x = 0
-    if len(before) == len(after):
-        for (old, old_role, _), (new, role, _) in zip(before, after, strict=True):
-            size = len(old)
-            if size != len(new) or old_role != role:
-                break
-            if old != new:
-                changed += compress(range(x, x + size), map(ne, old, new))
-            x += size
-        else:  # as in a table: only its cells have changed
-            return _merged(changed)
-    old_line, new_line = _characters_and_roles(before), _characters_and_roles(after)
-    changed = list(compress(count(), map(ne, old_line[0], new_line[0])))
-    if old_line[1] != new_line[1]:
-        changed = sorted({*changed, *compress(count(), map(ne, old_line[1], new_line[1]))})
-    return _merged(changed)
+def changed_range(before: Line, after: Line) -> tuple[int, int]:
+    """Return begin and end of the cells between which two lines of equal length differ, to the edges of spans.
+
+    The terminal's cells within it are compared one by one later (shown_cells).
+    """
+    begin = _equal_cells(zip(before, after))  # noqa: B905 - of the shorter line
+    end = sum(len(span.text) for span in after) - _equal_cells(zip(reversed(before), reversed(after)))  # noqa: B905
+    return begin, max(begin, end)
 
 
-def _merged(changed: Iterable[int]) -> list[tuple[int, int]]:
-    """Return the spans of changed cells, with the small gaps between them."""
-    spans: list[tuple[int, int]] = []
-    for x in changed:
-        if spans and x - spans[-1][1] <= MERGE_GAP:
-            spans[-1] = (spans[-1][0], x + 1)
-        else:
-            spans.append((x, x + 1))
-    return spans
-
-
-def _characters_and_roles(line: Line) -> tuple[str, str]:
-    return text(line), "".join([_ROLE_CHARACTERS[span.role] * len(span.text) for span in line])
+def _equal_cells(spans: Iterable[tuple[Span, Span]]) -> int:
+    """Return the number of cells up to the first pair of spans that differ."""
+    cells = 0
+    for old, new in spans:
+        if old != new:
+            break
+        cells += len(new.text)
+    return cells
