@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bpftop.collect.attach.attachment import Attachment
-from bpftop.collect.attach.attachments import PATIENCE_NS, Attachments, AttachProgress
+from bpftop.collect.attach.attachments import FILES_LEAST, PATIENCE_NS, Attachments, AttachProgress
 from bpftop.collect.bpf.flow_counter import FlowRequest, thinner_request
 from bpftop.collect.bpf.flow_reader import FlowReader
 from bpftop.collect.collector import Collectors, CounterRows
@@ -21,7 +21,7 @@ from bpftop.collect.devices.load_meter import LOAD_WINDOW_NS
 from bpftop.collect.host import Host, OnlineCpus, OwnCostCollector, host
 from bpftop.collect.live_options import LiveOptions
 from bpftop.collect.tick import Tick, next_due_ns
-from bpftop.config.resources import NoThread, start_thread
+from bpftop.config.resources import NoThread, free_files, start_thread
 from bpftop.errors import BpftopError
 from bpftop.fields import replace
 from bpftop.kernel.net.netdev import Netdev
@@ -109,6 +109,8 @@ class LiveSource:
                 netdev, limits = self._attach(stack)
             finally:
                 self._attached.set()
+            if free_files() < FILES_LEAST:  # what lacks files ends the source before a screen has opened
+                self._collect_from = 0
             self._due_ns = time.monotonic_ns()
             seq = 0
             while not self._closed:

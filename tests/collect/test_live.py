@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 
+from bpftop.collect import live
 from bpftop.collect.live import LiveSource
 from bpftop.collect.live_options import LiveOptions
 from bpftop.hooks.attach_facts import AttachRequest
@@ -52,3 +53,12 @@ def test_a_screen_reads_the_traffic_alone_at_first() -> None:
     assert [each - {"self"} for each in families[:2]] == [{"links"}] * 2
     assert families[2] == families[3]
     assert {"links", "softnet", "cpu_times", "snmp"} <= families[3]
+
+
+def test_with_few_files_the_first_sample_of_a_screen_has_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "free_files", lambda: 20)
+    options = LiveOptions(AttachRequest("none"), interval_s=3600.0, traffic_first=True, drops=False)
+    source = LiveSource(["lo"], options)
+    with closing(source.samples()) as samples:
+        assert {"softnet", "cpu_times"} <= {reading.family for reading in next(samples).readings.values()}
+    source.close()
