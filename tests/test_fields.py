@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 import pytest
 
-from bpftop.fields import field, field_names, frozen, frozen_often, mutable, replace
+from bpftop.fields import computed_once, field, field_names, frozen, frozen_often, mutable, replace
 
 T = TypeVar("T")
 
@@ -105,6 +105,26 @@ def test_repr_equality_and_hash_are_those_of_a_dataclass() -> None:
         hash(Point(1, 2))
     with pytest.raises(TypeError, match="unhashable"):
         hash(Count())
+
+
+class Squared:
+    """A class with a property that is computed once."""
+
+    def __init__(self, x: int) -> None:
+        self.x, self.computed = x, 0
+
+    @computed_once
+    def square(self) -> int:
+        """Return x * x."""
+        self.computed += 1
+        return self.x * self.x
+
+
+def test_a_property_is_computed_once_for_each_instance() -> None:
+    one, other = Squared(3), Squared(4)
+    assert (one.square, one.square, one.computed) == (9, 9, 1)
+    assert (other.square, other.computed) == (16, 1)
+    assert Squared.square.__doc__ == "Return x * x."
 
 
 def test_a_cached_property_is_no_field() -> None:

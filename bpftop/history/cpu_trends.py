@@ -22,6 +22,7 @@ class CpuTrends:
         self._edges: dict[tuple[str, Direction], Reading] = {}
         self._rates: dict[tuple[str, Direction], dict[int, array[float]]] = {}
         self._cell: int | None = None
+        self._zeros = array("f")
 
     def push(self, sample: Sample) -> None:
         """Add a sample. The first sample of a cell ends the cells before it."""
@@ -30,14 +31,15 @@ class CpuTrends:
             return
         since = max(self._cell if self._cell is not None else cell, cell - self._keep_cells)
         self._cell = cell
+        cells = tuple(range(since, cell))  # all rows refer to the same numbers
         for interface in sample.interfaces:
             for direction in DIRECTIONS:
-                self._end(sample, interface.label, direction, range(since, cell))
+                self._end(sample, interface.label, direction, cells)
         for rates in self._rates.values():
             for old in [c for c in rates if c < cell - self._keep_cells]:
                 del rates[old]
 
-    def _end(self, sample: Sample, label: str, direction: Direction, cells: range) -> None:
+    def _end(self, sample: Sample, label: str, direction: Direction, cells: Sequence[int]) -> None:
         """Enter the mean rates since the reading that ended the cell before."""
         row = (label, direction)
         reading = sample.readings.get(reading_key(PROTOCOLS, label, direction))
@@ -54,6 +56,10 @@ class CpuTrends:
             return
         seconds = pair.elapsed_ns / 1e9
         rates = array("f", [math.nan if gained is None else gained / seconds for gained in gains])
+        if rates == self._zeros:  # of 300 interfaces, most are idle
+            rates = self._zeros
+        elif not any(rates):
+            self._zeros = rates
         self._rates.setdefault(row, {}).update(dict.fromkeys(cells, rates))
 
     def cells(

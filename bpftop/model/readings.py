@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from itertools import compress, repeat
 from operator import attrgetter, ne
 
-from bpftop.fields import field_names, frozen, frozen_often, replace
+from bpftop.fields import computed_once, field_names, frozen, frozen_often, replace
 from bpftop.model.families import FAMILIES, Family
 
 Key = tuple[int | str, ...]
@@ -90,18 +89,18 @@ class Reading:
         """Number of values of one cell: 1, or the possible CPUs."""
         return self.stride // len(FAMILIES[self.family].columns)
 
-    @cached_property
+    @computed_once
     def summed(self) -> Cells:
         """Row by row a value per column, all CPUs together."""
         return sum_cpus(self)
 
-    @cached_property
+    @computed_once
     def totals(self) -> dict[Key, tuple[int | None, ...]]:
         """Row key -> value per column, all CPUs together."""
         width = len(FAMILIES[self.family].columns)
         return {key: tuple(self.summed[row * width : (row + 1) * width]) for row, key in enumerate(self.keys)}
 
-    @cached_property
+    @computed_once
     def cpu_totals(self) -> tuple[Sequence[int], ...]:
         """Per column, the value of every possible CPU, all rows together; empty where there are no rows."""
         columns = zip(*[columns for _, columns in self.per_cpu()], strict=True)
@@ -143,7 +142,7 @@ class Reading:
             return _index_of(self.keys).get(key)
         return self.keys.index(key) if key in self.keys else None
 
-    @cached_property
+    @computed_once
     def _index(self) -> dict[Key, int]:
         """Row key -> index, for as long as the reading lasts: rows of flows and sockets are others at each tick."""
         return _make_index(self.keys)
@@ -265,7 +264,7 @@ class ReadingPair:
         same = before.values is after.values or before.values == after.values
         return same and before.keys == after.keys and before.missing == after.missing
 
-    @cached_property
+    @computed_once
     def moved(self) -> frozenset[Key | str] | None:
         """Keys of the rows that differ between the two, or the columns that do where the family has several.
 
@@ -367,11 +366,11 @@ class ReadingPair:
                 moved[cpu] += gain(old[cpu], new[cpu], wrap_bits) or 0
         return moved
 
-    @cached_property
+    @computed_once
     def _before_rows(self) -> dict[Key, tuple[memoryview, ...]]:
         return dict(self.before.per_cpu())
 
-    @cached_property
+    @computed_once
     def _after_rows(self) -> dict[Key, tuple[memoryview, ...]]:
         return dict(self.after.per_cpu())
 
@@ -466,6 +465,6 @@ class RatedReading:
         row = rows.get(key)
         return self.family.absent if row is None else row[self.family.columns.index(column)]
 
-    @cached_property
+    @computed_once
     def _gains(self) -> dict[Key, tuple[int | None, ...]]:
         return self.pair.gains() if self.pair is not None else {}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import TypeVar
 
-from bpftop.fields import field, frozen, frozen_often
+from bpftop.fields import computed_once, field, frozen, frozen_often
 from bpftop.model.families import FAMILIES
 from bpftop.model.findings import NO_DIAGNOSIS, Diagnosis
 from bpftop.model.protocols import protocol_name
@@ -85,12 +84,12 @@ class DirectionTraffic:
             self._along[label] = {name: add_counts(rows) for name, rows in groups.items()}
         return self._along[label]
 
-    @cached_property
+    @computed_once
     def _along(self) -> dict[int, Mapping[str, Counts]]:
         """Answers of ``along``: several checks and the screen ask for the same label."""
         return {}
 
-    @cached_property
+    @computed_once
     def cpu_rates(self) -> tuple[float | None, ...]:
         """Packets per second of every possible CPU; empty where no rate is known."""
         columns = [
@@ -99,7 +98,7 @@ class DirectionTraffic:
         ]
         return tuple(columns[0]) if len(columns) == 1 else tuple(map(sum_known, zip(*columns, strict=True)))
 
-    @cached_property
+    @computed_once
     def cpus(self) -> tuple[CpuRow, ...]:
         """A row per possible CPU. Computed at the first access: most screens do not show these rows."""
         columns = []
@@ -130,7 +129,7 @@ class CpuRow:
     counts: Counts
     traffic: DirectionTraffic = field(repr=False)
 
-    @cached_property
+    @computed_once
     def protocols(self) -> tuple[ProtocolRow, ...]:
         """The protocols that moved in the interval, largest first. Computed at the first access."""
         return self.traffic.cpu_protocols(self.cpu)
@@ -204,7 +203,7 @@ class Snapshot:
         """Return a reading with its rates; None where it was not read."""
         return self.readings.get(reading_key(family, *where))
 
-    @cached_property
+    @computed_once
     def counter_rates(self) -> Mapping[str, float]:
         """Stack counter, by its nstat name -> its rate per second, if that is known: the checks need most of them."""
         rates: dict[str, float] = {}
@@ -233,7 +232,7 @@ class Snapshot:
         """Return the interface of that label, or the total where there is none."""
         return self._by_label.get(label, self.total)
 
-    @cached_property
+    @computed_once
     def _by_label(self) -> dict[str, InterfaceSnapshot]:
         """Interfaces by label: each rule looks up each interface at each tick."""
         return {interface.label: interface for interface in reversed(self.interfaces)}

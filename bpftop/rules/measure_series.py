@@ -92,12 +92,12 @@ class MeasureSeries:
     300 interfaces, most of 3 600 series are.
     """
 
-    __slots__ = ("_end", "_first", "_keep_ns", "_moved", "_running", "_sums", "_ticks", "_unknown")
+    __slots__ = ("_end", "_first", "_keep_ns", "_known_from", "_moved", "_running", "_sums", "_ticks", "_unknown")
 
     def __init__(self, keep_s: float, ticks: TickTimes) -> None:
         self._keep_ns = int(keep_s * NS_PER_SEC)
         self._ticks = ticks
-        self._first = self._end = ticks.newest
+        self._first = self._known_from = self._end = ticks.newest  # unknown until the tick _known_from
         self._unknown: tuple[int, ...] = ()
         self._moved: tuple[int, ...] = ()  # ticks with another value than zero
         self._running: tuple[float, ...] = ()  # and the running sum from each of them on
@@ -107,6 +107,9 @@ class MeasureSeries:
         """Append the mean of the interval that ends at ``mono_ns``; None where it is not known."""
         ticks = self._ticks
         if self._sums is None:
+            if self._end == ticks.newest == self._known_from and value is None:
+                self._known_from = self._end = ticks.count
+                return
             if self._end == ticks.newest and (value == 0 or self._has_room()):
                 if value is None:
                     self._unknown += (ticks.newest,)
@@ -142,7 +145,8 @@ class MeasureSeries:
     def is_still(self) -> bool:
         """True if the value of the newest tick is known, and zero."""
         if self._sums is None:
-            return self._ticks.newest not in self._unknown and self._ticks.newest not in self._moved
+            newest = self._ticks.newest
+            return newest >= self._known_from and newest not in self._unknown and newest not in self._moved
         sums, known_s = self._sums.sums, self._sums.known_s
         return len(sums) > 1 and sums[-1] == sums[-2] and known_s[-1] > known_s[-2]
 
@@ -171,10 +175,11 @@ class MeasureSeries:
         high = bisect_right(times_ns, end_ns, first, end) - 1
         if high <= low:
             return None
-        known = known_s[high] - known_s[low]
         if self._sums is not None:
+            known = known_s[high] - known_s[low]
             return (self._sums.sums[high] - self._sums.sums[low]) / known if known >= least_s else None
         dropped = self._ticks.dropped
+        known = known_s[high] - known_s[min(high, max(low, self._known_from - 1 - dropped))]
         known -= sum([self._ticks.seconds(tick) for tick in self._unknown if low < tick - dropped <= high])
         return (self._until(high + dropped) - self._until(low + dropped)) / known if known >= least_s else None
 
@@ -202,8 +207,9 @@ class MeasureSeries:
         ticks, (low, high) = self._ticks, self._places()
         numbers = range(low + ticks.dropped, high + ticks.dropped)
         known_s = ticks.known_s[low:high]
-        if self._unknown:
-            lengths = (0.0 if tick in self._unknown else ticks.seconds(tick) for tick in numbers)
+        if self._unknown or self._known_from > numbers.start:
+            is_known = (tick >= self._known_from and tick not in self._unknown for tick in numbers)
+            lengths = (ticks.seconds(tick) if known else 0.0 for tick, known in zip(numbers, is_known, strict=True))
             known_s = array("d", accumulate(lengths))
         sums = _Sums(ticks.times_ns[low:high], known_s)
         if self._moved:

@@ -168,7 +168,7 @@ def test_series_mean_is_weighted_by_time() -> None:
 
 
 @pytest.mark.parametrize("moved", [(200, 201, 350), range(100, 400, 10), range(150, 250, 3)])
-@pytest.mark.parametrize("unknown", [(), (33, 60, 61, 180), range(40, 75)])
+@pytest.mark.parametrize("unknown", [(), (33, 60, 61, 180), range(40, 75), range(31, 94)])
 @pytest.mark.parametrize("first", [0.0, None, 5.0])
 def test_zeros_of_a_series_count_as_other_values(
     first: float | None, unknown: Sequence[int], moved: Sequence[int]
