@@ -359,8 +359,7 @@ class BpftopApp(CapturingApp, inherit_bindings=False):
         self.push_screen(YesNoQuestion(offer_text(moment), "Do it?"), answered)
 
     def action_repaint(self) -> None:
-        self.writer.shown.forget()  # another program may have written on the terminal
-        self.screen.refresh(layout=True)
+        self._repaint()  # another program may have written on the terminal
 
     async def ask(
         self, label: str, text: str, changed: Callable[[str], object], done: Callable[[str | None], object]

@@ -19,6 +19,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.geometry import Region
 from textual.screen import Screen
 from textual.strip import Strip
+from textual.timer import Timer
 from textual.widget import Widget
 
 from bpftop.tui.terminal_diff import Piece, SmallerUpdate, TerminalWriter
@@ -26,6 +27,8 @@ from bpftop.tui.terminal_traits import BELOW_SCREEN
 
 _READ_BYTES = 4096
 _ESCAPE_LOOK_S = 0.1
+SETTLED_S = 0.1
+"""Time after the last change of size in which all screens have taken it."""
 
 
 class TerminalFile:
@@ -114,6 +117,7 @@ class SeamedApp(App[None]):
         self._uncovered: tuple[object, Mapping[Widget, Region]] = (None, {})
         self._built = False
         self._quit_wanted = False
+        self._settling: Timer | None = None
 
     def screen_built(self) -> None:
         """Note that the first screen has all its widgets. A program that was asked to quit before quits now."""
@@ -194,6 +198,18 @@ class SeamedApp(App[None]):
 
     def on_resize(self) -> None:
         self.writer.shown.forget()  # what a terminal shows after a change of its size is up to the terminal
+        if self._settling is not None:
+            self._settling.stop()
+        self._settling = self.set_timer(SETTLED_S, self._repaint)
+
+    def _repaint(self) -> None:
+        """Write every cell again.
+
+        Screens take a new size one after another. What the screen in front writes meanwhile has the old size, and a
+        narrower terminal puts it elsewhere.
+        """
+        self.writer.shown.forget()
+        self.screen.refresh(layout=True)
 
     def _fatal_error(self) -> None:
         """End the app without a traceback on the terminal: ``failure`` has the exception."""
