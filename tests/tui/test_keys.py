@@ -266,7 +266,7 @@ def test_direction() -> None:
         await stage.press("t")
         assert stage.line(5).startswith("RX ")
 
-    perform(scenario, size=(160, 50))
+    perform(scenario, size=(220, 60))  # narrower, the top flows stand where the ports are
 
 
 def test_interfaces_in_a_circle() -> None:

@@ -65,16 +65,16 @@ def _permanent_blocks(traffic: DirectionTraffic, direction: str) -> Iterator[lis
 
 def _optional_blocks(traffic: DirectionTraffic, direction: str) -> Iterator[list[Line]]:
     """Yield a block for each breakdown that has counted packets; an empty block for the others."""
-    tags = {name: traffic.cell_of("vlans", count) for count, name in ((1, "one"), (2, "two"))}
-    yield _block_of_counted(f"{direction} VLAN tags", tags, traffic.totals)
-    fragments = {part: traffic.cell_of("fragments", part) for part in FRAGMENT_LABELS}
-    yield _block_of_counted(f"{direction} fragments", fragments, traffic.totals)
-    ports = {name: traffic.cell_of("udp_ports", port) for port, name in REFLECTION_PORTS.items()}
-    side = "from" if traffic.direction == "rx" else "to"
-    yield _block_of_counted(f"{direction} UDP {side} port", ports, _protocol(traffic, UDP))
     rows = sorted(traffic.breakdowns.get("icmp_types", {}).items())
     types = {_icmp(str(key[0]), int(key[1])): counts for key, counts in rows}
     yield _block_of_counted(f"{direction} ICMP types", types, None)
+    ports = {name: traffic.cell_of("udp_ports", port) for port, name in REFLECTION_PORTS.items()}
+    side = "from" if traffic.direction == "rx" else "to"
+    yield _block_of_counted(f"{direction} UDP {side} port", ports, _protocol(traffic, UDP))
+    fragments = {part: traffic.cell_of("fragments", part) for part in FRAGMENT_LABELS}
+    yield _block_of_counted(f"{direction} fragments", fragments, traffic.totals)
+    tags = {name: traffic.cell_of("vlans", count) for count, name in ((1, "one"), (2, "two"))}
+    yield _block_of_counted(f"{direction} VLAN tags", tags, traffic.totals)
 
 
 def _protocol(traffic: DirectionTraffic, number: int) -> Counts:
