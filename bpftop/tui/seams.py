@@ -208,8 +208,9 @@ class SeamedApp(App[None]):
         Screens take a new size one after another. What the screen in front writes meanwhile has the old size, and a
         narrower terminal puts it elsewhere.
         """
-        self.writer.shown.forget()
-        self.screen.refresh(layout=True)
+        if self.screen_stack:  # none: the app is ending
+            self.writer.shown.forget()
+            self.screen.refresh(layout=True)
 
     def _fatal_error(self) -> None:
         """End the app without a traceback on the terminal: ``failure`` has the exception."""

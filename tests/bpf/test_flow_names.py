@@ -311,7 +311,8 @@ def test_without_privilege_the_user_is_known(lab: Lab) -> None:
     """Another user's process is not visible, and other namespaces cannot be entered; the socket's user is."""
     with socket.create_server((NEAR, PORT)):
         script = (
-            "import os, encodings.idna; from tests.bpf.test_flow_names import FlowNames, named\n"
+            "import os, encodings.idna, bpftop.kernel.net.message_batch\n"
+            "from tests.bpf.test_flow_names import FlowNames, named\n"
             "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
             f"names = FlowNames(); print(named(names, ('{FAR}', '{NEAR}', 5, {PORT}, 6)))\n"
             "print(names.incomplete)"

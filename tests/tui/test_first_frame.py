@@ -8,7 +8,7 @@ import pytest
 
 from bpftop.tui.app import BpftopApp
 from tests.bench.programs import RATES
-from tests.tui.conftest import Stage, perform
+from tests.tui.conftest import Stage, perform, until
 
 
 class FramesApp(BpftopApp):
@@ -29,9 +29,10 @@ def frames(samples: int, size: tuple[int, int]) -> list[str]:
     shown: list[str] = []
 
     async def scenario(stage: Stage) -> None:
-        await stage.pilot.pause()
-        assert isinstance(stage.app, FramesApp)
-        shown.extend(stage.app.frames)
+        app = stage.app
+        assert isinstance(app, FramesApp)
+        await until(stage, lambda: bool(app.frames))
+        shown.extend(app.frames)
 
     perform(scenario, size=size, ticks=0, before=samples, app_class=FramesApp)
     return shown

@@ -247,6 +247,18 @@ class SlowlyBuilt(SeamedApp):
         self.screen_built()
 
 
+def test_an_app_may_end_right_after_a_change_of_size() -> None:
+    apps: list[SeamedApp] = []
+
+    async def scenario(stage: Stage) -> None:
+        await stage.pilot.resize_terminal(100, 30)
+        apps.append(stage.app)
+
+    perform(scenario, ticks=1)
+    apps[0]._repaint()  # as its timer may call it while the screens are taken away
+    assert apps[0].failure is None
+
+
 def test_a_wish_to_quit_waits_until_the_screen_is_built() -> None:
     async def scenario() -> None:
         app = SlowlyBuilt()

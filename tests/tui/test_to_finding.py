@@ -179,7 +179,7 @@ def test_findings_older_than_the_history_are_unreachable(monkeypatch: pytest.Mon
 
 def test_the_key_is_offered_where_there_is_something_to_go_to(tmp_path: Path) -> None:
     async def scenario(stage: Stage, replay: Replay) -> None:
-        assert ") finding" in stage.line(-1)
+        await until(stage, lambda: ") finding" in stage.line(-1))
 
     replayed(scenario, recorded(tmp_path / "a", ticks=5), 1)
 
