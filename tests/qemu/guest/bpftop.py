@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -112,8 +113,13 @@ class Watch:
         return Moment(line)
 
     def settled(self) -> Moment:
-        """Return a sample that was begun after this call."""
-        self.next()
+        """Return a sample that was begun after this call: the second that is not from before it.
+
+        Samples wait in the pipe where the caller was slow, and a sample has its time when its maps are read.
+        """
+        called_ns = time.monotonic_ns()
+        while self.next().sample["mono_ns"] < called_ns:
+            pass
         return self.next()
 
     def kill(self) -> None:
