@@ -17,7 +17,7 @@ from bpftop.fields import replace
 
 if TYPE_CHECKING:
     from bpftop.cli.settings_writer import SettingValue
-    from bpftop.tui.terminal_traits import TerminalTraits
+    from bpftop.tui.terminal.traits import TerminalTraits
     from bpftop.tui.themes import FoundThemes, Theme
 
 DEFAULT_THEME, FEW_COLOURS_THEME = "dark", "ansi16"
@@ -57,7 +57,7 @@ def screen_setup(arguments: argparse.Namespace) -> ScreenSetup:
 
     Raises UsageError: the theme of ``--theme`` does not exist. A bad theme of the configuration is a problem.
     """
-    from bpftop.tui.terminal_traits import terminal_traits
+    from bpftop.tui.terminal.traits import terminal_traits
 
     names = ("mouse", "ascii", "low_bandwidth")
     settings = replace(settings_of(arguments), **{name: getattr(arguments, name) for name in names})

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from bpftop.tui.terminal_traits import BELOW_SCREEN
+from bpftop.tui.terminal.traits import BELOW_SCREEN
 
 _LEAVE_SCREEN = (
     f"\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?7h\x1b[?1004l\x1b[?2004l\x1b[<u{BELOW_SCREEN}\x1b[?1049l\x1b[?25h\r"

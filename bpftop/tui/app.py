@@ -40,7 +40,7 @@ from bpftop.tui.palette import Everything
 from bpftop.tui.panes import PANES
 from bpftop.tui.sampling_thread import SamplingThread
 from bpftop.tui.screens.frame import MIN_HEIGHT, MIN_WIDTH, FrameScreen
-from bpftop.tui.terminal_traits import TerminalTraits
+from bpftop.tui.terminal.traits import TerminalTraits
 from bpftop.tui.themes import Theme
 from bpftop.tui.widgets.header import notices
 from bpftop.tui.widgets.key_line import interface_with_offer, offer_text, offered

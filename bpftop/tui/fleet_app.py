@@ -12,8 +12,8 @@ from textual.binding import Binding, BindingType
 from bpftop.fleet.host_state import HostState
 from bpftop.render.columns import fitting
 from bpftop.render.fleet_rows import FLEET_COLUMNS, FleetLine, fleet_lines, remark
-from bpftop.tui.terminal_diff import TerminalWriter
-from bpftop.tui.terminal_traits import TerminalTraits
+from bpftop.tui.terminal.traits import TerminalTraits
+from bpftop.tui.terminal.writer import TerminalWriter
 from bpftop.tui.themed_app import ThemedApp
 from bpftop.tui.themes import Theme
 from bpftop.tui.widgets.canvas import Canvas
@@ -120,7 +120,11 @@ class FleetApp(ThemedApp):
 
     def on_mount(self) -> None:
         self.table.focus()
-        self.set_interval(min(1.0, self._interval_s), self.table.redraw)
+        self.set_interval(min(1.0, self._interval_s), self._tick)
+
+    def _tick(self) -> None:
+        if not self.writer.is_behind:
+            self.table.redraw()
 
     def on_ready(self) -> None:
         self.screen_built()

@@ -10,14 +10,15 @@ from typing import Any
 from bpftop.errors import BpftopError
 from bpftop.fields import replace
 from bpftop.model.snapshot import Snapshot
+from bpftop.model.units import si
 from bpftop.render.traffic_rows import flags_to_show
 from bpftop.tui.actions import REPLAY_KEYS, Actions, with_keys
 from bpftop.tui.messages import MomentRequested, WallTimeRequested
 from bpftop.tui.moment import Choices, Frame, Moment, RecordedTimes
 from bpftop.tui.prompting_app import PromptingApp
 from bpftop.tui.sampling_thread import SamplingThread
-from bpftop.tui.terminal_diff import TerminalWriter
-from bpftop.tui.terminal_traits import TerminalTraits, terminal_traits
+from bpftop.tui.terminal.traits import TerminalTraits, terminal_traits
+from bpftop.tui.terminal.writer import TerminalWriter
 from bpftop.tui.themes import Theme
 from bpftop.tui.time_travel import LIVE_ONLY, Landing, TimeTravel
 from bpftop.tui.widgets.line import clean
@@ -25,6 +26,7 @@ from bpftop.tui.widgets.line import clean
 TOAST_S = 5.0
 TOASTS_AT_ONCE = 3
 """Toasts that cover the screen at once; older ones give way, and stay in the log of messages."""
+SLOW_WORDS = "Fewer colours and fewer ticks, as with --low-bandwidth, until it is faster."
 
 
 class MomentApp(PromptingApp):
@@ -54,6 +56,8 @@ class MomentApp(PromptingApp):
         """Every message: its time (CLOCK_REALTIME, ns), the sentence, and whether it is an error."""
         self._toasts_s: list[float] = []  # times of the toasts that may still stand
         self._is_waiting = False  # whether a timer is to draw the screen
+        self._slow_unsaid = False  # a toast would be over before a slow line has carried the new colours
+        self._is_due = False  # whether the screen is to be drawn once the line is free
         self._flags: frozenset[str] = frozenset()
         self._travel = TimeTravel(sampling_thread)
 
@@ -64,6 +68,9 @@ class MomentApp(PromptingApp):
     def show_when_affordable(self) -> None:
         """Draw the newest snapshot; with a limit of bytes, when the line has carried the bytes before."""
         wait_s = self.writer.budget.wait_s()
+        self._is_due = self.writer.is_behind
+        if self._is_due:
+            return  # until the line is free, or for the next snapshot
         if wait_s == 0:
             self.show()
         elif not self._is_waiting:
@@ -73,6 +80,19 @@ class MomentApp(PromptingApp):
     def _wait_ended(self) -> None:
         self._is_waiting = False
         self.show_when_affordable()
+
+    def line_free(self) -> None:
+        if self._slow_unsaid:
+            self._slow_unsaid = False
+            self.say(f"This line is slow: {si(self.writer.line.bytes_per_sec, 'B/s')}. {SLOW_WORDS}")
+        if self._is_due:
+            self.show_when_affordable()
+
+    def line_changed(self) -> None:
+        super().line_changed()
+        self._slow_unsaid = bool(self.writer.line.is_slow)
+        if not self._slow_unsaid:
+            self.say("This line is fast again: all colours, and every tick.")
 
     def frame_of(self, snapshot: Snapshot) -> Frame:
         """Return what stands around the pane."""

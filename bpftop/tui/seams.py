@@ -10,23 +10,30 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from io import TextIOWrapper
+from threading import Event
+from time import monotonic
 from typing import Any, TextIO, cast
 
 from textual._context import visible_screen_stack
 from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import CursorPosition
 from textual.geometry import Region
+from textual.message import Message
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
 
-from bpftop.tui.terminal_diff import Piece, SmallerUpdate, TerminalWriter
-from bpftop.tui.terminal_traits import BELOW_SCREEN
+from bpftop.tui.terminal.line_speed import LineSpeed
+from bpftop.tui.terminal.traits import BELOW_SCREEN
+from bpftop.tui.terminal.writer import Piece, SmallerUpdate, TerminalWriter
 
 _READ_BYTES = 4096
 _ESCAPE_LOOK_S = 0.1
+_LAST_ANSWERS_S = 2.0
+"""Time at the end in which the terminal gives the answers that it still owes."""
 SETTLED_S = 0.1
 """Time after the last change of size in which all screens have taken it."""
 
@@ -61,6 +68,13 @@ class TerminalFile:
             self.is_gone = True
 
 
+class LineAnswered(Message, bubble=False):
+    """The terminal has answered a question of the writer: it has read all output before the question."""
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, LineAnswered)
+
+
 class SleepingDriver(LinuxDriver):
     """Textual's driver for Linux, which sleeps until a key is pressed. Textual's own wakes up ten times a second."""
 
@@ -69,6 +83,14 @@ class SleepingDriver(LinuxDriver):
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         if self._file is not None:
             self._file = cast(TextIOWrapper, TerminalFile(self._file))
+        self._line = app.writer.line if isinstance(app, SeamedApp) else LineSpeed()
+        self._heard = Event()
+
+    def start_application_mode(self) -> None:
+        start: Callable[[], None] = super().start_application_mode
+        start()
+        if self._writer_thread is not None:  # None: the shell has put the program into the background
+            self.write(self._line.begin())
 
     def disable_input(self) -> None:
         os.eventfd_write(self._wake_fd, 1)
@@ -76,8 +98,28 @@ class SleepingDriver(LinuxDriver):
         os.eventfd_read(self._wake_fd)
 
     def stop_application_mode(self) -> None:
+        self._await_last_answers()
         self.write(BELOW_SCREEN)
         super().stop_application_mode()
+
+    def _await_last_answers(self) -> None:
+        """Wait for answers on their way, which the shell would take for typed text."""
+        end_s = monotonic() + _LAST_ANSWERS_S
+        while self._line.is_awaited and (left_s := end_s - monotonic()) > 0:
+            if self._key_thread is None or not self._key_thread.is_alive():
+                return  # the terminal is gone
+            self._heard.clear()
+            if self._line.is_awaited:
+                self._heard.wait(min(left_s, _ESCAPE_LOOK_S))
+
+    def _take(self, event: Message) -> None:
+        """Pass an event on; the position of the cursor is the answer to a question of the writer."""
+        if not isinstance(event, CursorPosition):
+            self.process_message(event)
+            return
+        self._line.heard()
+        self._heard.set()
+        self.process_message(LineAnswered())
 
     def run_input_thread(self) -> None:
         """Parse what comes from the terminal until ``disable_input``."""
@@ -89,7 +131,7 @@ class SleepingDriver(LinuxDriver):
             ready, _, _ = select.select([self.fileno, self._wake_fd], [], [], wait_s)
             received = os.read(self.fileno, _READ_BYTES) if self.fileno in ready else b""
             for event in (*(parser.feed(text) if (text := decode(received)) else ()), *parser.tick()):
-                self.process_message(event)
+                self._take(event)
             if self._wake_fd in ready or (ready and not received):  # without a byte: the terminal is gone
                 return
 
@@ -133,6 +175,23 @@ class SeamedApp(App[None]):
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         super()._display(screen, self.writer.smaller_update(renderable))
+
+    def on_line_answered(self) -> None:
+        """Write the cells that wait for the line; draw all again if the line has turned out to be slow, or fast."""
+        if self.writer.follow_line():
+            self.line_changed()
+            return
+        if self.writer.late and self.screen_stack:
+            self._display(self.screen, SmallerUpdate((), self.writer))
+        if not self.writer.is_behind:
+            self.line_free()
+
+    def line_changed(self) -> None:
+        """Draw everything again, with the traits of now."""
+        raise NotImplementedError
+
+    def line_free(self) -> None:
+        """Draw a tick that has waited for the line. This app draws no ticks."""
 
     @contextmanager
     def painting(self) -> Iterator[None]:
@@ -197,7 +256,7 @@ class SeamedApp(App[None]):
         return self._uncovered[1]
 
     def on_resize(self) -> None:
-        self.writer.shown.forget()  # what a terminal shows after a change of its size is up to the terminal
+        self.writer.forget()  # what a terminal shows after a change of its size is up to the terminal
         if self._settling is not None:
             self._settling.stop()
         self._settling = self.set_timer(SETTLED_S, self._repaint)
@@ -209,7 +268,7 @@ class SeamedApp(App[None]):
         narrower terminal puts it elsewhere.
         """
         if self.screen_stack:  # none: the app is ending
-            self.writer.shown.forget()
+            self.writer.forget()
             self.screen.refresh(layout=True)
 
     def _fatal_error(self) -> None:

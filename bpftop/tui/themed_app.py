@@ -6,7 +6,7 @@ from textual.theme import Theme as TextualTheme
 
 from bpftop.tui.role_styles import RoleStyles
 from bpftop.tui.seams import SeamedApp
-from bpftop.tui.terminal_diff import TerminalWriter
+from bpftop.tui.terminal.writer import TerminalWriter
 from bpftop.tui.themes import Theme
 
 
@@ -33,12 +33,13 @@ class ThemedApp(SeamedApp):
 
     def __init__(self, theme: Theme, writer: TerminalWriter) -> None:
         super().__init__(writer)
-        self.colours = theme
+        self.colours = self._chosen = theme
         self.role_styles = RoleStyles(theme)
         self.use_theme(theme)
 
     def use_theme(self, theme: Theme) -> None:
         """Draw everything in the colours of the theme."""
+        self._chosen = theme
         self.colours = theme if self.writer.traits.colours else theme.without_colour()
         self.role_styles = RoleStyles(self.colours)
         self.register_theme(_for_textual(self.colours))
@@ -46,6 +47,10 @@ class ThemedApp(SeamedApp):
         if self.is_running:
             self.refresh_css(animate=False)
             self.screen.refresh(layout=True)
+
+    def line_changed(self) -> None:
+        """Draw everything again, with the traits of now."""
+        self.use_theme(self._chosen)
 
 
 def _for_textual(theme: Theme) -> TextualTheme:

@@ -76,10 +76,10 @@ class OnTerminal:
     def ended(self) -> bool:
         return self._exit is not None
 
-    def take(self) -> None:
-        """Keep what has been written by now."""
+    def take(self, size: int = 1 << 16) -> None:
+        """Keep what has been written by now, at most ``size`` bytes."""
         try:
-            chunk = os.read(self._fd, 1 << 16)
+            chunk = os.read(self._fd, size)
         except BlockingIOError:
             return
         except OSError:  # EIO: the program has closed the terminal

@@ -209,7 +209,7 @@ def setup_without_file(interval_s: float = 1.0, theme: str = "dark") -> ScreenSe
     """Return the setup of a screen that has no configuration file."""
     from bpftop.cli.screen_setup import ScreenSetup
     from bpftop.config.settings import Settings
-    from bpftop.tui.terminal_traits import terminal_traits
+    from bpftop.tui.terminal.traits import terminal_traits
     from bpftop.tui.themes import find_theme
 
     chosen = find_theme(theme, [Path(bpftop.__file__).parent / "themes"])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bpftop.tui.byte_budget import ByteBudget
-from bpftop.tui.terminal_traits import LOW_BANDWIDTH, TerminalTraits
+from bpftop.tui.terminal.byte_budget import ByteBudget
+from bpftop.tui.terminal.traits import LOW_BANDWIDTH, TerminalTraits
 from tests.tui.conftest import Stage, perform
 
 

@@ -14,7 +14,7 @@ from bpftop.render.ascii import ascii_text
 from bpftop.render.finding_columns import MARKS
 from bpftop.render.path_rows import StageVerdict
 from bpftop.tui.role_styles import RoleStyles
-from bpftop.tui.terminal_diff import look_of
+from bpftop.tui.terminal.writer import look_of
 from bpftop.tui.themes import BOLD, ROLES
 from tests.tui.colours import PALETTES, contrast, text_and_ground
 from tests.tui.conftest import THEMES, Stage, perform, theme

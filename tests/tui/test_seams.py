@@ -28,11 +28,11 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
 
-from bpftop.tui import terminal_diff
 from bpftop.tui.moment_app import TOASTS_AT_ONCE
-from bpftop.tui.seams import CellWidget, SeamedApp, SleepingDriver, TerminalFile
-from bpftop.tui.terminal_diff import SmallerUpdate, TerminalWriter
-from bpftop.tui.terminal_traits import TerminalTraits
+from bpftop.tui.seams import CellWidget, LineAnswered, SeamedApp, SleepingDriver, TerminalFile
+from bpftop.tui.terminal import writer as terminal_writer
+from bpftop.tui.terminal.traits import TerminalTraits
+from bpftop.tui.terminal.writer import SmallerUpdate, TerminalWriter
 from bpftop.tui.widgets.canvas import Canvas
 from tests.tui.conftest import Stage, perform
 from tests.waiting import until_async
@@ -43,8 +43,8 @@ def test_every_seam_is_where_it_was() -> None:
     assert list(inspect.signature(App._fatal_error).parameters) == ["self"]
     assert list(inspect.signature(App._close_messages_no_wait).parameters) == ["self"]
     assert "self" in inspect.signature(_compositor.Compositor.render_strips).parameters
-    assert vars(terminal_diff)["ChopsUpdate"] is _compositor.ChopsUpdate
-    assert vars(terminal_diff)["LayoutUpdate"] is _compositor.LayoutUpdate
+    assert vars(terminal_writer)["ChopsUpdate"] is _compositor.ChopsUpdate
+    assert vars(terminal_writer)["LayoutUpdate"] is _compositor.LayoutUpdate
     assert {"spans", "chops"} <= set(inspect.signature(_compositor.ChopsUpdate.__init__).parameters)
     assert {"strips", "region"} <= set(inspect.signature(_compositor.LayoutUpdate.__init__).parameters)
     assert list(inspect.signature(Widget._set_dirty).parameters) == ["self", "regions"]
@@ -198,6 +198,39 @@ def test_driver_sleeps_until_a_key_is_pressed_and_ends_at_once(terminal: tuple[i
         driver.disable_input()
         assert driver._key_thread is not None
         assert not driver._key_thread.is_alive()
+
+    asyncio.run(scenario())
+
+
+def test_the_position_of_the_cursor_is_an_answer_and_no_key(terminal: tuple[int, int]) -> None:
+    async def scenario() -> None:
+        driver = Listening(terminal[1])
+        line = driver._line
+        line.begin()
+        os.write(terminal[0], b"a\x1b[12;40Rb")
+        expected = ["a", str(LineAnswered()), "b"]
+        await until_async(partial(driver.has_heard, expected), lambda: driver.heard)
+        assert line.answers
+        assert not line.is_awaited
+        driver.disable_input()
+
+    asyncio.run(scenario())
+
+
+def test_answers_under_way_are_read_before_the_end(terminal: tuple[int, int]) -> None:
+    """The shell would take them for typed text."""
+
+    async def scenario() -> None:
+        driver = Listening(terminal[1])
+        driver._line.begin()
+        driver._line.heard()
+        assert driver._line.wrote(1_000)
+        late = threading.Timer(0.2, os.write, (terminal[0], b"\x1b[1;1R"))
+        late.start()
+        driver._await_last_answers()
+        assert not driver._line.is_awaited
+        driver.disable_input()
+        late.join()
 
     asyncio.run(scenario())
 

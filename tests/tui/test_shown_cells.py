@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpftop.tui.shown_cells import MERGE_GAP, ShownCells
+from bpftop.tui.terminal.shown_cells import MERGE_GAP, ShownCells
 
 PIECES = st.lists(st.tuples(st.text("ab 網x", max_size=8), st.sampled_from("RG")), max_size=6)
 

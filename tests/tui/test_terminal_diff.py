@@ -20,8 +20,8 @@ from textual.strip import Strip
 
 from bpftop.tui.app import BpftopApp
 from bpftop.tui.seams import CellWidget
-from bpftop.tui.terminal_diff import SmallerUpdate, TerminalWriter, look_of, transition
-from bpftop.tui.terminal_traits import TerminalTraits
+from bpftop.tui.terminal.traits import TerminalTraits
+from bpftop.tui.terminal.writer import SmallerUpdate, TerminalWriter, look_of, transition
 from tests.tui.conftest import Stage, perform
 
 RED, BOLD = Style(color="#ff0000", bgcolor="#101010"), Style(color="#ff0000", bgcolor="#101010", bold=True)

@@ -11,7 +11,7 @@ from textual.strip import Strip
 
 from bpftop.tui.role_styles import RoleStyles
 from bpftop.tui.seams import CellWidget
-from bpftop.tui.terminal_diff import Piece
+from bpftop.tui.terminal.writer import Piece
 from bpftop.tui.themed_app import ThemedApp
 from bpftop.tui.widgets.line import Line, Span, clean, fit, is_one_cell, shortened, text
 
@@ -144,7 +144,7 @@ def _is_clean(line: str) -> bool:
 def changed_range(before: Line, after: Line) -> tuple[int, int]:
     """Return begin and end of the cells between which two lines of equal length differ, to the edges of spans.
 
-    The terminal's cells within it are compared one by one later (shown_cells).
+    The terminal's cells within it are compared one by one later (terminal.shown_cells).
     """
     begin = _equal_cells(zip(before, after))  # noqa: B905 - of the shorter line
     end = sum(len(span.text) for span in after) - _equal_cells(zip(reversed(before), reversed(after)))  # noqa: B905

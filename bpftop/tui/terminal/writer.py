@@ -22,9 +22,11 @@ from rich.segment import Segment
 from rich.style import Style
 
 from bpftop.render.ascii import ascii_text
-from bpftop.tui.byte_budget import ByteBudget
-from bpftop.tui.shown_cells import ShownCells
-from bpftop.tui.terminal_traits import TerminalTraits
+from bpftop.tui.terminal.byte_budget import ByteBudget
+from bpftop.tui.terminal.late_cells import LateCells
+from bpftop.tui.terminal.line_speed import LineSpeed
+from bpftop.tui.terminal.shown_cells import ShownCells
+from bpftop.tui.terminal.traits import TerminalTraits, slow_traits
 
 if TYPE_CHECKING:
     from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
@@ -64,10 +66,34 @@ class TerminalWriter:
     """
 
     def __init__(self, traits: TerminalTraits) -> None:
+        self.full_traits = traits
         self.traits = traits
+        """The traits that are used now: fewer than the terminal has while its line is slow."""
         self.written_bytes = 0
         self.shown: ShownCells[CellLook] = ShownCells()
+        self.late: LateCells[CellLook] = LateCells()
+        self.line = LineSpeed()
         self.budget = ByteBudget(traits.bytes_per_sec)
+
+    def forget(self) -> None:
+        """Take all cells for unknown: the terminal was cleared, resized, or written to by another program."""
+        self.shown.forget()
+        self.late.forget()
+
+    @property
+    def is_behind(self) -> bool:
+        """True if a tick would only wait behind bytes and cells that the line has yet to carry."""
+        return self.line.is_behind or (bool(self.late) and self.line.limit() is not None)
+
+    def follow_line(self) -> bool:
+        """Choose the traits for the speed of the line. Return True if they have changed: all must be drawn again."""
+        traits = slow_traits(self.full_traits) if self.line.is_slow else self.full_traits
+        if traits == self.traits:
+            return False
+        self.traits = traits
+        self.budget = ByteBudget(traits.bytes_per_sec)
+        self.late.forget()
+        return True
 
     def smaller_update(self, update: Any) -> Any:
         """Return an update that writes the same cells with fewer bytes; the update itself if its type is unknown."""
@@ -89,35 +115,59 @@ class SmallerUpdate(CompositorUpdate):
         self._rows, self._writer = rows, writer
 
     def render_segments(self, console: Console) -> str:
-        traits, shown = self._writer.traits, self._writer.shown
+        writer, traits = self._writer, self._writer.traits
         width = console.width  # once: rich asks the terminal each time
-        pen = _PLAIN
+        limit = writer.line.limit()
+        rows = (
+            (y, x, ((_shown_text(text, traits), look_of(style, traits.colours)) for text, style in pieces))
+            for y, x, pieces in self._rows
+        )
         out: list[str] = []
-        for y, x, pieces in self._rows:
-            looks = ((_shown_text(text, traits), look_of(style, traits.colours)) for text, style in pieces)
-            at: int | None = None  # column of the cursor, once it is in this line
-            for begin, cells in list(shown.write(y, x, looks)):  # the whole row is known from here on
-                out.append(f"\x1b[{y + 1};{begin + 1}H" if at is None else f"\x1b[{begin - at}C")
-                at = begin + len(cells)
-                rest = _blank_end(cells)
-                if rest < len(cells) and not shown.is_filled(y, at, width, _BLANK):
-                    rest = len(cells)
-                for look, characters in groupby(cells[:rest], _LOOK):
-                    if look != pen:
-                        out.append(transition(pen, look))
-                        pen = look
-                    out.extend(map(_CHARACTER, characters))
-                if rest < len(cells):
-                    out.append(f"{transition(pen, _PLAIN)}\x1b[K")
-                    pen = _PLAIN
-                    break
+        pen = _PLAIN
+        if limit is None and not writer.late:
+            for y, x, looks in rows:
+                pen = _write_row(y, x, looks, writer.shown, width, pen, out)
+        else:
+            for y, x, looks in rows:
+                writer.late.put(y, x, looks)
+            late = writer.late.take()
+            while (limit is None or sum(map(len, out)) < limit) and (row := next(late, None)) is not None:
+                pen = _write_row(*row, writer.shown, width, pen, out)
         if out:
             out.append("\x1b[0m")
         written = "".join(out)
         size = len(written) if written.isascii() else len(written.encode(errors="replace"))
-        self._writer.written_bytes += size
-        self._writer.budget.spend(size)
-        return written
+        writer.written_bytes += size
+        writer.budget.spend(size)
+        return written + writer.line.wrote(size)
+
+
+def _write_row(
+    y: int,
+    x: int,
+    looks: Iterable[tuple[str, CellLook]],
+    shown: ShownCells[CellLook],
+    width: int,
+    pen: CellLook,
+    out: list[str],
+) -> CellLook:
+    """Append what changes the cells of a row from column ``x`` on, and return the look that is set at its end."""
+    at: int | None = None  # column of the cursor, once it is in this line
+    for begin, cells in list(shown.write(y, x, looks)):  # the whole row is known from here on
+        out.append(f"\x1b[{y + 1};{begin + 1}H" if at is None else f"\x1b[{begin - at}C")
+        at = begin + len(cells)
+        rest = _blank_end(cells)
+        if rest < len(cells) and not shown.is_filled(y, at, width, _BLANK):
+            rest = len(cells)
+        for look, characters in groupby(cells[:rest], _LOOK):
+            if look != pen:
+                out.append(transition(pen, look))
+                pen = look
+            out.extend(map(_CHARACTER, characters))
+        if rest < len(cells):
+            out.append(f"{transition(pen, _PLAIN)}\x1b[K")
+            return _PLAIN
+    return pen
 
 
 def _shown_text(text: str, traits: TerminalTraits) -> str:

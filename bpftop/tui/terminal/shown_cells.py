@@ -44,7 +44,7 @@ class ShownCells(Generic[Look]):
         Yields:
             Column of the first cell, and the cells of the run. A character of two cells is followed by an empty text.
         """
-        cells = _cells(pieces)
+        cells = cells_of(pieces)
         end = x + len(cells)
         row = self._rows.setdefault(y, [])
         row += [None] * (end - len(row))
@@ -61,7 +61,7 @@ class ShownCells(Generic[Look]):
         yield x + begin, cells[begin : last + 1]
 
 
-def _cells(pieces: Iterable[tuple[str, Look]]) -> list[tuple[str, Look]]:
+def cells_of(pieces: Iterable[tuple[str, Look]]) -> list[tuple[str, Look]]:
     """Return the cells of some texts."""
     cells: list[tuple[str, Look]] = []
     for text, look in pieces:

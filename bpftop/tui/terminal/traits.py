@@ -38,9 +38,13 @@ def terminal_traits(
     """
     colours = _colours(environ, environ.get("TERM", ""))
     ascii_only = ascii_only or ascii_needed(environ)
-    if low_bandwidth:
-        return TerminalTraits(min(16, colours), ascii_only, LOW_BANDWIDTH)
-    return TerminalTraits(colours, ascii_only)
+    traits = TerminalTraits(colours, ascii_only)
+    return slow_traits(traits) if low_bandwidth else traits
+
+
+def slow_traits(traits: TerminalTraits) -> TerminalTraits:
+    """Return what a terminal at the end of a slow line is shown."""
+    return TerminalTraits(min(16, traits.colours), traits.ascii_only, LOW_BANDWIDTH)
 
 
 def _colours(environ: Mapping[str, str], term: str) -> int:
