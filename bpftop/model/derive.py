@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import TypeGuard
 
 from bpftop.model.families import BREAKDOWN_FAMILIES, FAMILIES, PROTOCOLS, TRAFFIC
@@ -25,9 +25,7 @@ from bpftop.model.snapshot import (
 
 def derive_snapshot(before: Sample | None, after: Sample) -> Snapshot:
     """Return the snapshot of ``after``, with rates against ``before``; without ``before`` every rate is None."""
-    interfaces = tuple(
-        [InterfaceSnapshot(i, *[_traffic(before, after, i, d) for d in DIRECTIONS]) for i in after.interfaces]
-    )
+    interfaces = tuple([derive_interface(before, after, interface) for interface in after.interfaces])
     left_out = counted_twice(after.interfaces)
     return Snapshot(
         seq=after.seq,
@@ -38,12 +36,27 @@ def derive_snapshot(before: Sample | None, after: Sample) -> Snapshot:
         possible_cpus=after.possible_cpus,
         online_cpus=after.online_cpus,
         interfaces=interfaces,
-        total=interfaces[0] if len(interfaces) == 1 else _total([i for i in interfaces if i.label not in left_out]),
+        total=derive_total(interfaces, left_out),
         left_out=left_out,
-        own=_own_cost(before, after),
+        own=derive_own_cost(before, after),
         unavailable=after.unavailable,
         readings=_rated_readings(before, after),
         kernel=after.kernel,
+    )
+
+
+def derive_interface(before: Sample | None, after: Sample, interface: Interface) -> InterfaceSnapshot:
+    """Return one interface of a sample, with rates against ``before``."""
+    return InterfaceSnapshot(interface, *[_traffic(before, after, interface, direction) for direction in DIRECTIONS])
+
+
+def derive_total(interfaces: Sequence[InterfaceSnapshot], left_out: Container[str]) -> InterfaceSnapshot:
+    """Return the sum of the interfaces, without those ``left_out``, as an interface with the label TOTAL.
+
+    A single interface is its own total.
+    """
+    return (
+        interfaces[0] if len(interfaces) == 1 else _total([each for each in interfaces if each.label not in left_out])
     )
 
 
@@ -113,10 +126,15 @@ def _labels(interfaces: Sequence[Interface]) -> str:
 def _rated_readings(before: Sample | None, after: Sample) -> dict[str, RatedReading]:
     old = before.readings if before else {}
     return {
-        name: RatedReading(reading, pair_readings(_earlier(reading.previous, old.get(name)), reading))
+        name: rate_reading(old.get(name), reading)
         for name, reading in after.readings.items()
         if reading.family not in TRAFFIC
     }
+
+
+def rate_reading(before: Reading | None, after: Reading) -> RatedReading:
+    """Return a reading with its rates; ``before`` is the reading of the sample before."""
+    return RatedReading(after, pair_readings(_earlier(after.previous, before), after))
 
 
 def _earlier(previous: Reading | None, before: Reading | None) -> Reading | None:
@@ -297,7 +315,8 @@ def _sum_traffic(directions: Sequence[DirectionTraffic], direction: Direction) -
     )
 
 
-def _own_cost(before: Sample | None, after: Sample) -> OwnCost:
+def derive_own_cost(before: Sample | None, after: Sample) -> OwnCost:
+    """Return the cost of watching, between two samples."""
     _, pair = _pair(before, after, reading_key("self"))
     memory = after.readings.get(reading_key("self_memory"))
     cpu_pct = poll_ns = None

@@ -147,22 +147,24 @@ class Reading:
         """Row key -> index, for as long as the reading lasts: rows of flows and sockets are others at each tick."""
         return _make_index(self.keys)
 
-    def without_cpu_cells(self, before: Reading | None = None, condensed: Reading | None = None) -> Reading:
+    def without_cpu_cells(self) -> Reading:
         """Return the reading with one cell for all CPUs together: a tenth of its size on many CPUs.
 
         ``cpu_totals`` are kept. A family with a row per CPU, and readings that are condensed already, stay as they are.
-        While the values are the same as those in ``before``, they are shared with its own result, ``condensed``.
         """
         if not FAMILIES[self.family].per_cpu or self.cpus <= 1:
             return self if self.previous is None else replace(self, previous=None)
-        if before is None or condensed is None or before.values is not self.values or before.missing != self.missing:
-            missing = frozenset([at for at, cell in enumerate(self.summed) if cell is None]) or NONE_MISSING
-            values = array("Q", [cell or 0 for cell in self.summed])
-            cpu_totals: tuple[Sequence[int], ...] = tuple([array("Q", column) for column in self.cpu_totals])
-        else:
-            missing, values, cpu_totals = condensed.missing, condensed.values, condensed.cpu_totals
+        missing = frozenset([at for at, cell in enumerate(self.summed) if cell is None]) or NONE_MISSING
+        values = array("Q", [cell or 0 for cell in self.summed])
         reading = Reading(self.family, self.read_ns, self.cost_ns, self.epoch, self.keys, values, missing)
-        _set(reading, "cpu_totals", cpu_totals)
+        _set(reading, "cpu_totals", tuple([array("Q", column) for column in self.cpu_totals]))
+        return reading
+
+    def read_again_at(self, read_ns: int) -> Reading:
+        """Return a later reading of the same values, also per CPU, if this one is condensed."""
+        reading = Reading(self.family, read_ns, self.cost_ns, self.epoch, self.keys, self.values, self.missing)
+        if FAMILIES[self.family].per_cpu:
+            _set(reading, "cpu_totals", self.cpu_totals)
         return reading
 
 

@@ -9,14 +9,15 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from bpftop.fields import frozen, replace
-from bpftop.model.derive import derive_snapshot
 from bpftop.model.families import Scope
 from bpftop.model.findings import SEVERITIES, Diagnosis, Finding, Severity
+from bpftop.model.past_readings import past_sample
 from bpftop.model.sample import Sample, reading_key
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
 from bpftop.model.units import NS_PER_SEC
+from bpftop.model.window import Window
 from bpftop.rules.finding_tracker import CLEAR_NS, RAISE_NS, FindingTracker
-from bpftop.rules.measure_series import MeasureSeries, TickTimes, without_cpu_cells
+from bpftop.rules.measure_series import MeasureSeries, TickTimes
 from bpftop.rules.moved_inputs import MovedInputs
 from bpftop.rules.rule import InputUnavailable, NotEnoughData, Raised, Rule, RuleInput
 from bpftop.rules.rule_state import NO_BASELINES, Baselines, RuleState
@@ -52,12 +53,12 @@ class _Moment:
         """Snapshots of the intervals within the last 3 s, the last interval at the end."""
         interfaces = self.sample.interfaces
         pairs = pairwise(replace(sample, interfaces=interfaces) for sample in self.recent)
-        return (*(derive_snapshot(before, after) for before, after in pairs), self.last_interval)
+        return (*(Window(before, after) for before, after in pairs), self.last_interval)
 
     @cached_property
     def short(self) -> Snapshot | None:
         """Snapshot over 3 s."""
-        return None if self.before_short is None else derive_snapshot(self.before_short, self.sample)
+        return None if self.before_short is None else Window(self.before_short, self.sample)
 
     def short_of(self, label: str) -> Snapshot | None:
         """Return the snapshot over 3 s for an interface; over 1 s where bpftop attached its program anew meanwhile.
@@ -80,7 +81,7 @@ class _Moment:
         if oldest is None or self.sample.mono_ns - oldest.mono_ns < ATTACHED_ANEW_NS - EARLY_NS:
             return self.short
         if oldest.seq not in self._since_attach:
-            self._since_attach[oldest.seq] = derive_snapshot(oldest, self.sample)
+            self._since_attach[oldest.seq] = Window(oldest, self.sample)
         return self._since_attach[oldest.seq]
 
     @cached_property
@@ -96,7 +97,9 @@ class _Moment:
     @cached_property
     def long(self) -> Snapshot | None:
         """Snapshot over 5 s; computed only while a finding stands."""
-        return self.short if self.before_long is self.before_short else derive_snapshot(self.before_long, self.sample)
+        if self.before_long is None or self.before_long is self.before_short:
+            return self.short
+        return Window(self.before_long, self.sample)
 
 
 class _Rest(NamedTuple):
@@ -212,7 +215,7 @@ class RuleEngine:
 
     def _remember(self, sample: Sample) -> None:
         if not self._ring or sample.mono_ns - self._ring[-1].mono_ns >= _RING_GAP_NS:
-            self._ring.append(without_cpu_cells(sample, self._remembered, self._ring[-1] if self._ring else None))
+            self._ring.append(past_sample(sample, self._remembered, self._ring[-1] if self._ring else None))
             self._remembered = sample
         while len(self._ring) > 1 and sample.mono_ns - self._ring[1].mono_ns >= CLEAR_NS - EARLY_NS:
             self._ring.popleft()

@@ -1,4 +1,4 @@
-"""The past that rules look back on: samples without cells per CPU, and series of measures."""
+"""The past that rules look back on: series of measures."""
 
 from __future__ import annotations
 
@@ -6,29 +6,11 @@ from array import array
 from bisect import bisect_left, bisect_right
 from itertools import accumulate
 
-from bpftop.fields import replace
-from bpftop.model.families import FAMILIES
-from bpftop.model.sample import Sample
 from bpftop.model.units import NS_PER_SEC
 
 _BLOCK = 64
 _MOST_NO_ZEROS = 24
 """Ticks of a series of zeros that are none: an interface has a few of them, unknown until its program is attached."""
-
-
-def without_cpu_cells(sample: Sample, before: Sample | None = None, condensed: Sample | None = None) -> Sample:
-    """Return the sample with totals instead of cells per CPU: a tenth of its size on many CPUs, with the same rates.
-
-    It shares all values that have not changed since the sample ``before`` with ``condensed``, its result.
-    """
-    old = {} if before is None else before.readings
-    shared = {} if condensed is None else condensed.readings
-    readings = {
-        name: reading.without_cpu_cells(old.get(name), shared.get(name))
-        for name, reading in sample.readings.items()
-        if FAMILIES[reading.family].checked_over_time
-    }
-    return replace(sample, readings=readings, interfaces=())
 
 
 class TickTimes:

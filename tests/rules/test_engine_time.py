@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from bpftop.model.derive import derive_snapshot
+from bpftop.model.past_readings import past_sample
 from bpftop.model.protocols import MALFORMED
 from bpftop.model.sample import Interface, Reading, Sample
 from bpftop.rules.engine import RuleEngine
-from bpftop.rules.measure_series import MeasureSeries, TickTimes, without_cpu_cells
+from bpftop.rules.measure_series import MeasureSeries, TickTimes
 from bpftop.rules.rule import NO_RATE
 from bpftop.rules.table import chosen
 from tests import samples
@@ -204,12 +206,12 @@ def test_sample_without_cpu_cells_gives_the_same_rates() -> None:
     world.rate("softnet", (1,), "dropped", 5).rate("cpu_times", (1,), "softirq_ns", SECOND / 2)
     old, new = world.advance(), world.advance()
     full = derive_snapshot(old, new).interfaces[0].rx
-    slim = derive_snapshot(without_cpu_cells(old), new).interfaces[0].rx
+    slim = derive_snapshot(past_sample(old), new).interfaces[0].rx
     assert (full.totals, full.protocols, full.breakdowns) == (slim.totals, slim.protocols, slim.breakdowns)
     assert full.cpu_rates == slim.cpu_rates == (900.0, 300.0)
-    small = without_cpu_cells(old).readings["protocols/eth0/rx"]
+    small = past_sample(old).readings["protocols/eth0/rx"]
     assert len(small.values) == 2 * 2
-    assert all(r.previous is None for r in without_cpu_cells(old).readings.values())
+    assert all(r.previous is None for r in past_sample(old).readings.values())
 
 
 def test_unchanged_values_are_kept_once_for_all_samples() -> None:
@@ -219,12 +221,39 @@ def test_unchanged_values_are_kept_once_for_all_samples() -> None:
     newer = world.quiet().advance()
     unchanged = replace(newer.readings[name], values=old.readings[name].values)
     newer = replace(newer, readings={**newer.readings, name: unchanged})
-    condensed, own = without_cpu_cells(old), without_cpu_cells(newer)
-    shared = without_cpu_cells(newer, old, condensed)
+    condensed, own = past_sample(old), past_sample(newer)
+    shared = past_sample(newer, old, condensed)
     assert shared == own
     assert [each.cpu_totals for each in shared.readings.values()] == [e.cpu_totals for e in own.readings.values()]
     assert shared.readings[name].values is condensed.readings[name].values is not own.readings[name].values
     assert shared.readings[name].read_ns > condensed.readings[name].read_ns
+    again = past_sample(replace(newer, readings={"links/eth0": newer.readings["links/eth0"]}), newer, shared)
+    assert list(again.readings.items()) == [("links/eth0", own.readings["links/eth0"])]
+    other_epoch = replace(newer, readings={name: replace(unchanged, epoch=7)})
+    assert past_sample(other_epoch, newer, shared).readings[name].epoch == 7
+
+
+def test_past_samples_share_the_readings_of_idle_interfaces() -> None:
+    """300 interfaces without traffic: a past sample refers to the readings of the sample before, and keeps no other."""
+    world = World(*[samples.interface(f"m{number}", number + 2, hooks=samples.HOOKS) for number in range(300)])
+    first = world.sample()
+    second = world.advance()
+    idle = {
+        name: replace(reading, values=first.readings[name].values)
+        for name, reading in second.readings.items()
+        if reading.values == first.readings[name].values
+    }
+    second = replace(second, readings={**second.readings, **idle})
+    assert len(idle) > 300
+    past = past_sample(first)
+    newer = past_sample(second, first, past)
+    kept = [each for each in gc.get_referents(newer.readings) if isinstance(each, list)]
+    assert len(kept) == 1
+    before = {id(each) for held in gc.get_referents(past.readings) if isinstance(held, list) for each in held}
+    assert sum(id(each) not in before for each in kept[0]) == len(newer.readings) - len(set(idle) & set(newer.readings))
+    assert [each.read_ns for each in newer.readings.values()] == [
+        second.readings[name].read_ns for name in newer.readings
+    ]
 
 
 def test_engine_accepts_a_new_interface() -> None:
