@@ -19,7 +19,7 @@ A look goes through all that the checks keep of the last seconds, and finds noth
 
 @contextmanager
 def garbage_kept(switch_s: float = _SWITCH_S) -> Iterator[None]:
-    """Leave garbage alone during imports: nothing is garbage then, and looking for some takes 15 ms of a start.
+    """Leave garbage alone during a start: next to nothing is garbage then, and looking for some takes 15 ms.
 
     A thread that attaches meanwhile gets Python's lock within ``switch_s`` after every system call, instead of 5 ms.
     """

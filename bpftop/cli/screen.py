@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -152,7 +153,11 @@ def _run(app: SeamedApp, mouse: bool) -> None:
     import asyncio  # after bpftop.tui.import_without_ssl, which imports asyncio without TLS and saves 4 MiB
 
     asyncio.new_event_loop().close()  # asyncio.run would complain about its coroutine where this fails
-    asyncio.run(_run_async(app, mouse))
+    with ExitStack() as start:
+        # Textual's thread writes the first frame as soon as it is there, not when the main thread is idle 5 ms later
+        start.enter_context(garbage_kept())
+        app.after_first_paint(start.close)
+        asyncio.run(_run_async(app, mouse))
 
 
 async def _run_async(app: SeamedApp, mouse: bool) -> None:

@@ -158,6 +158,7 @@ class SeamedApp(App[None]):
         self._painted: dict[CellWidget, list[Region]] | None = None
         self._uncovered: tuple[object, Mapping[Widget, Region]] = (None, {})
         self._built = False
+        self._after_first_paint: Callable[[], object] | None = None
         self._quit_wanted = False
         self._settling: Timer | None = None
 
@@ -166,6 +167,12 @@ class SeamedApp(App[None]):
         self._built = True
         if self._quit_wanted:
             self.exit()
+        if self._after_first_paint is not None:
+            self.call_after_refresh(self._after_first_paint)
+
+    def after_first_paint(self, action: Callable[[], object]) -> None:
+        """Call ``action`` once the first screen has been painted. An app that ends before never calls it."""
+        self._after_first_paint = action
 
     def quit_once_built(self) -> None:
         """Quit; an exit while the first screen is being built would take widgets away below those that mount them."""

@@ -153,7 +153,7 @@ def _create_qdisc(route: NetlinkSocket, ifindex: int) -> bool:
 def filters(route: NetlinkSocket, ifindex: int, direction: Direction) -> list[Filter]:
     """List the filters of one direction; none if the device has no clsact, or if there is no such device."""
     try:
-        answers = route.dump(RTM_GETTFILTER, TCMSG.pack(ifindex, 0, PARENTS[direction], 0))
+        answers = route.dump(RTM_GETTFILTER, TCMSG.pack(ifindex, 0, PARENTS[direction], 0), is_short=True)
     except OSError as error:
         if error.errno in _GONE:
             return []

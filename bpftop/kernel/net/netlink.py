@@ -59,14 +59,20 @@ class NetlinkSocket:
         """Return the body of the answer to a request; empty if NLM_F_ACK asks for an acknowledgement only."""
         return next(self._exchange(kind, NLM_F_REQUEST | flags, body), b"")
 
-    def dump(self, kind: int, body: bytes, is_dull: Callable[[bytes], bool] | None = None) -> list[bytes]:
+    def dump(
+        self, kind: int, body: bytes, is_dull: Callable[[bytes], bool] | None = None, *, is_short: bool = False
+    ) -> list[bytes]:
         """Return the bodies of all answers. A dump that a change interrupted is repeated.
 
-        ``is_dull`` gets a whole block of answers, as received with their headers; True discards the block.
+        Args:
+            kind: type of the request.
+            body: body of the request.
+            is_dull: gets a whole block of answers, as received with their headers; True discards the block.
+            is_short: the answers fit into a block or two, which are received without importing ctypes.
         """
         for _ in range(_INTERRUPTED_TRIES):
             try:
-                return list(self._exchange(kind, NLM_F_REQUEST | NLM_F_DUMP, body, is_dull))
+                return list(self._exchange(kind, NLM_F_REQUEST | NLM_F_DUMP, body, is_dull, in_batches=not is_short))
             except InterruptedError:
                 continue
         raise OSError(errno.EAGAIN, "the table kept changing while it was read")
@@ -99,12 +105,18 @@ class NetlinkSocket:
             yield from ((kind, body) for kind, _, _, body in messages(received))
 
     def _exchange(
-        self, kind: int, flags: int, body: bytes, is_dull: Callable[[bytes], bool] | None = None
+        self,
+        kind: int,
+        flags: int,
+        body: bytes,
+        is_dull: Callable[[bytes], bool] | None = None,
+        *,
+        in_batches: bool = False,
     ) -> Iterator[bytes]:
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
         self._socket.send(_HEADER.pack(_HEADER.size + len(body), kind, flags, self._sequence, 0) + body)
         interrupted = False
-        for received in self._received(dump=bool(flags & NLM_F_DUMP)):
+        for received in self._received(in_batches=in_batches):
             if is_dull is not None and is_dull(received):
                 continue
             for answer, answer_flags, sequence, message in messages(received):
@@ -120,11 +132,11 @@ class NetlinkSocket:
                 if not flags & NLM_F_DUMP:
                     return
 
-    def _received(self, *, dump: bool) -> Iterator[bytes]:
+    def _received(self, *, in_batches: bool) -> Iterator[bytes]:
         """Yield blocks of messages without end, as they come."""
-        while not dump:
+        while not in_batches:
             yield self._socket.recv(_RECEIVE_BYTES)
-        from bpftop.kernel.net.message_batch import MSG_WAITFORONE, MessageBatch  # late: ctypes takes 2 ms to import
+        from bpftop.kernel.net.message_batch import MSG_WAITFORONE, MessageBatch  # late: ctypes takes 5 ms to import
 
         self._batch = self._batch or MessageBatch(_RECEIVED_AT_ONCE, _RECEIVE_BYTES)
         while True:

@@ -7,6 +7,7 @@ from typing import Any
 
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.events import ScreenResume
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -49,6 +50,7 @@ class FrameScreen(Screen[None], inherit_bindings=False):
     def __init__(self, engines: Mapping[str, Any], first_moment: Callable[[], Moment | None] = lambda: None) -> None:
         super().__init__(id="_default")
         self._engines, self._first_moment = engines, first_moment
+        self._was_open = False
         self.pane: Pane | None = None
         """The open pane."""
         self.panes: dict[str, Pane] = {}
@@ -80,6 +82,12 @@ class FrameScreen(Screen[None], inherit_bindings=False):
             regions = [region for region in (*self._above, *self._below) if region.display]
             lines = sum(int(height.value) for region in regions if (height := region.styles.height) is not None)
             self.pane.divide(moment, self.size.width, self.size.height - lines)
+
+    def on_screen_resume(self, event: ScreenResume) -> None:
+        """Tell Textual that the widgets have the styles that they were mounted with. Matching all rules takes 7 ms."""
+        if not self._was_open:
+            self._was_open = True
+            event.refresh_styles = False
 
     def on_resize(self) -> None:
         self.post_message(FrameResized())
