@@ -64,7 +64,7 @@ def collectors(
     ``load_after_s`` after the first read.
     """
     snmp, snmp6, netstat = Snmp(tree), Snmp6(tree), Netstat(tree)
-    udp_sockets, listen_sockets = UdpSockets(tree), ListenSockets(tree)
+    udp_sockets, listen_sockets = UdpSockets(tree, snmp, snmp6), ListenSockets(tree, netstat, snmp)
     rejected = RejectedSends(netdev, load_after_s)
     return [
         Softnet(tree),

@@ -9,20 +9,23 @@ import subprocess
 import sys
 import termios
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from bpftop.collect.collector import Unavailable
-from bpftop.collect.procfs.counter_files import Snmp
+from bpftop.collect.procfs.counter_files import Netstat, Snmp, Snmp6
 from bpftop.collect.procfs.sysctls import Sysctls
 from bpftop.collect.procfs.tree import Tree
 from bpftop.collect.sockets.listen_sockets import ListenSockets
 from bpftop.collect.sockets.udp_sockets import UdpSockets
 from bpftop.kernel.net import sock_diag
 from bpftop.kernel.netns import inside, unshare_network
+from bpftop.model.readings import Reading
 from bpftop.model.sample import Key
 from tests.bpf.devices import Lab
 from tests.waiting import LIMIT_S, until
@@ -258,3 +261,46 @@ def test_connections_whose_segments_are_not_acknowledged(lab: Lab) -> None:
 def peer_has_all(stream: socket.socket) -> bool:
     """Return True if all that was sent is acknowledged (SIOCOUTQ)."""
     return fcntl.ioctl(stream, termios.TIOCOUTQ, bytes(4)) == bytes(4)
+
+
+def test_sockets_are_listed_when_counters_move(namespace: str) -> None:
+    """Between two lists the rows stay those of the last one; a drop, or a queue that fills, is seen at once."""
+    tree = Tree()
+    with inside(namespace), ExitStack() as stack:
+        snmp, snmp6, netstat = (stack.enter_context(closing(kind(tree))) for kind in (Snmp, Snmp6, Netstat))
+        udp = stack.enter_context(closing(UdpSockets(tree, snmp, snmp6)))
+        listeners = stack.enter_context(closing(ListenSockets(tree, netstat, snmp)))
+        full = stack.enter_context(closing(Holder(socket.AF_INET, socket.SOCK_DGRAM, "127.0.0.1", 4096)))
+        server = stack.enter_context(closing(Holder(socket.AF_INET, socket.SOCK_STREAM, "127.0.0.1", 1)))
+
+        def after_counters(collector: UdpSockets | ListenSockets) -> tuple[Reading, bool]:
+            """Read the counters, then the sockets: the reading, and whether the kernel was asked for a list."""
+            for file in (snmp, snmp6, netstat):
+                file.read(())
+            with patch.object(collector, "list_again", wraps=collector.list_again) as asked:
+                return read(collector)[collector.name], asked.called
+
+        assert after_counters(udp)[1]
+        assert not after_counters(udp)[1]
+        flood(socket.AF_INET, "127.0.0.1", full.port, 60)
+        reading, was_listed = after_counters(udp)
+        assert was_listed
+        assert [key[2] for key in reading.keys] == [full.port]
+        assert not after_counters(udp)[1]
+        flood(socket.AF_INET, "127.0.0.1", 9, 1)  # no socket has this port: one may have closed
+        assert after_counters(udp)[1]
+        flood(socket.AF_INET, "127.0.0.1", 9, 1)  # goes on: seen with the next list
+        assert not after_counters(udp)[1]
+        udp._due_ns = time.monotonic_ns()
+        assert after_counters(udp)[1]
+
+        assert after_counters(listeners)[1]
+        assert not after_counters(listeners)[1]
+        for _ in range(4):  # two fit into the queue
+            client = stack.enter_context(closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)))
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", server.port))
+        reading, was_listed = after_counters(listeners)
+        assert was_listed
+        assert list(reading.totals.values()) == [(2, 1)]
+        assert after_counters(listeners)[1]  # connections may be accepted without a counter

@@ -5,18 +5,23 @@
 
 from __future__ import annotations
 
-from bpftop.collect.sockets.socket_collector import SocketCollector
+from bpftop.collect.sockets.resting_sockets import RestingSockets
 from bpftop.kernel.net.sock_diag import Listener
 
 
-class ListenSockets(SocketCollector[Listener]):
+class ListenSockets(RestingSockets[Listener]):
     """Accept queues that have connections, and their limits."""
 
     name = "listen_sockets"
     subject = "accept queues"
+    counters = ("TcpExtListenOverflows", "TcpExtListenDrops")
+    signs = ("TcpOutRsts",)
 
-    def list_sockets(self) -> list[Listener]:
+    def list_again(self) -> list[Listener]:
         return self.diag.waiting_listeners()
+
+    def may_change_silently(self, listed: list[Listener]) -> bool:
+        return bool(listed)  # a connection that is accepted moves no counter
 
     @property
     def ports(self) -> set[int]:

@@ -12,25 +12,28 @@ from contextlib import suppress
 from functools import partial
 from socket import AF_INET, AF_INET6, inet_ntop
 
+from bpftop.collect.procfs.counter_files import CounterFile
 from bpftop.collect.procfs.tree import FileMissing, Tree
-from bpftop.collect.sockets.socket_collector import SocketCollector
+from bpftop.collect.sockets.resting_sockets import RestingSockets
 from bpftop.kernel.net.sock_diag import NoSockDiag, UdpSocket, Version
 
 _LOCAL, _INODE, _DROPS = 1, 9, 12  # words of a line
 
 
-class UdpSockets(SocketCollector[UdpSocket]):
+class UdpSockets(RestingSockets[UdpSocket]):
     """A collector of udp_sockets. The epoch changes when the process of a row becomes known, because the key does."""
 
     name = "udp_sockets"
     subject = "drops of UDP sockets"
+    counters = ("UdpInErrors", "Udp6InErrors")  # a datagram that a socket drops is always one of these
+    signs = ("UdpNoPorts", "Udp6NoPorts")
 
-    def __init__(self, tree: Tree) -> None:
-        super().__init__(tree)
+    def __init__(self, tree: Tree, *files: CounterFile) -> None:
+        super().__init__(tree, *files)
         self._udp, self._udp6 = self.file("net/udp"), self.file("net/udp6")
         self._labels: Mapping[int, str] = {}
 
-    def list_sockets(self) -> list[UdpSocket]:
+    def list_again(self) -> list[UdpSocket]:
         if not self.tree.is_recorded:
             with suppress(NoSockDiag):
                 return self.diag.dropping_udp()

@@ -1,0 +1,66 @@
+"""Sockets that need not be listed at each tick: counters of the stack say when something has happened to them.
+
+For a list the kernel walks its whole table, 0.15 ms on Linux 6.18 without any socket, and IPv4 and IPv6 are two lists:
+those of UDP sockets and listeners at every tick took a tenth of the CPU time of `watch`.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+
+from bpftop.collect.procfs.counter_files import CounterFile
+from bpftop.collect.procfs.tree import Tree
+from bpftop.collect.sockets.socket_collector import Listed, SocketCollector
+from bpftop.model.units import NS_PER_SEC
+
+RELIST_NS = 3 * NS_PER_SEC
+"""The longest time without a list: the ports that are open change without any counter."""
+
+
+class RestingSockets(SocketCollector[Listed]):
+    """A collector of sockets that are listed again while one of ``counters`` moves, and every ``RELIST_NS``.
+
+    ``signs`` are counters that begin to move when a port has closed: then the sockets are listed once. ``files`` have
+    the counters, and are read just before at each tick; without any the sockets are listed at each reading.
+    """
+
+    counters: tuple[str, ...]
+    signs: tuple[str, ...]
+
+    def __init__(self, tree: Tree, *files: CounterFile) -> None:
+        super().__init__(tree)
+        self._files_of_counters = files
+        self._counts: list[str | None] = []
+        self._signs: list[str | None] = []
+        self._signs_move = False
+        self._due_ns = 0
+        self._listed: list[Listed] = []
+
+    @abstractmethod
+    def list_again(self) -> list[Listed]:
+        """Return the sockets, asked of the kernel. Raises Unavailable, KernelError."""
+
+    def may_change_silently(self, listed: list[Listed]) -> bool:
+        """Return True if the listed sockets can change while no counter moves."""
+        return False
+
+    def list_sockets(self) -> list[Listed]:
+        now_ns = time.monotonic_ns()
+        if not self._may_rest() or now_ns >= self._due_ns:
+            self._due_ns = 0  # a list that fails is not an old list
+            self._listed = self.list_again()
+            self._due_ns = now_ns + RELIST_NS
+        return self._listed
+
+    def _may_rest(self) -> bool:
+        """Return True if nothing has happened to the sockets since the last reading."""
+        counts, signs = self._cells(self.counters), self._cells(self.signs)
+        signs_move = signs != self._signs
+        closed = signs_move and not self._signs_move
+        is_calm = counts == self._counts and not closed and not self.may_change_silently(self._listed)
+        self._counts, self._signs, self._signs_move = counts, signs, signs_move
+        return is_calm and bool(counts) and all(file.words for file in self._files_of_counters)
+
+    def _cells(self, names: tuple[str, ...]) -> list[str | None]:
+        return [file.words.get(name) for file in self._files_of_counters for name in names]
