@@ -25,6 +25,12 @@ from bpftop.rules.rule import Rule
 
 HISTORY_NS = 600 * 10**9
 _BUDGET_BYTES = 896 << 10
+_READINGS_UNPACKED = 256
+"""Readings in the samples that wait to be packed: five ticks of one interface, less than one tick of 30.
+
+Samples that are packed one after another take half the time of samples that are packed at each tick, when the caches
+hold something else.
+"""
 
 RateRow = tuple[str, Direction, str]
 """Interface label, direction, and ``packets``, ``bits``, a protocol number or ``tcp_flags/syn``."""
@@ -50,7 +56,7 @@ class MarkedRates:
 class History:
     """Ten minutes of samples with their diagnoses, and one series of rates per row.
 
-    All samples but the newest are packed. Above 896 KiB of packed samples, every second one of the older half is
+    All samples but the newest few are packed. Above 896 KiB of packed samples, every second one of the older half is
     dropped: rates between the remaining samples are means over a longer time, so they stay right. The series are not
     thinned.
     """
@@ -60,7 +66,7 @@ class History:
         self.cpu_trends = CpuTrends(HISTORY_NS)
         self.bpf_trends = BpfTrends(HISTORY_NS)
         self.flow_trends = FlowTrends()
-        self._newest: Sample | None = None
+        self._unpacked: list[Sample] = []  # the newest
         self._packer = Packer[Sample]()
         self._packed: list[Packed[Sample]] = []
         self._packed_ns: list[int] = []
@@ -85,14 +91,15 @@ class History:
 
     def push(self, sample: Sample) -> Snapshot:
         """Add the newest sample and return its snapshot."""
-        before, self._newest = self._newest, sample
+        self._unpacked.append(sample)
         snapshot = self._analyzer.push(sample)
         self._extend(snapshot)
         self._diagnoses.append(self._diagnosis_packer.pack_again(snapshot.diagnosis))
-        if before is not None:
-            self._packed.append(self._packer.pack(before))
-            self._packed_bytes += len(self._packed[-1].content)
-            self._packed_ns.append(before.mono_ns)
+        if (
+            sum([len(each.readings) for each in self._unpacked]) > _READINGS_UNPACKED
+            or self._unpacked[0].mono_ns < sample.mono_ns - HISTORY_NS
+        ):
+            self._pack_all_but_newest()
         self.cpu_trends.push(sample)
         self.bpf_trends.push(sample)
         self.flow_trends.push(snapshot)
@@ -102,14 +109,13 @@ class History:
 
     def __len__(self) -> int:
         """Return the number of samples that can be shown again."""
-        return len(self._packed) + (self._newest is not None)
+        return len(self._packed) + len(self._unpacked)
 
     def sample(self, index: int) -> Sample:
         """Return a sample, 0 being the oldest; negative indexes count from the end. Raises IndexError."""
         index = range(len(self))[index]
-        if index == len(self._packed) and self._newest is not None:
-            return self._newest
-        return unpack(self._packed[index])
+        packed = len(self._packed)
+        return unpack(self._packed[index]) if index < packed else self._unpacked[index - packed]
 
     def at(self, index: int) -> Snapshot:
         """Return the snapshot of a sample as ``push`` returned it. Raises IndexError."""
@@ -206,7 +212,7 @@ class History:
         )
 
     def _sample_times(self) -> list[int]:
-        return [*self._packed_ns, *([self._newest.mono_ns] if self._newest else [])]
+        return [*self._packed_ns, *[sample.mono_ns for sample in self._unpacked]]
 
     @property
     def _oldest(self) -> int:
@@ -252,6 +258,15 @@ class History:
         """Return the past of a row that is new: zero in the ticks in which its direction was counted."""
         totals = self._series.get((row[0], row[1], "packets"))
         return RateSeries() if totals is None else totals.zeros(self._oldest, self._ticks - 1)
+
+    def _pack_all_but_newest(self) -> None:
+        *before, newest = self._unpacked
+        for sample in before:
+            packed = self._packer.pack(sample)
+            self._packed.append(packed)
+            self._packed_bytes += len(packed.content)
+            self._packed_ns.append(sample.mono_ns)
+        self._unpacked = [newest]
 
     def _forget(self, oldest_ns: int) -> None:
         self._drop(slice(0, bisect_left(self._packed_ns, oldest_ns)))

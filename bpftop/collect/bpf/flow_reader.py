@@ -23,6 +23,7 @@ Watched = tuple[str, FlowCounter]
 LEAD_NS = 100_000_000  # a read begins so long before a tick, to be done by then
 EVERY_NS = 1_000_000_000  # a table that is read more often costs a CPU and says no more
 SUMMARY_EVERY_NS = SUMMARY_S * 1_000_000_000
+_EARLY_NS = 250_000_000  # a read may come so much sooner: ticks are not exactly as far apart as reads
 
 
 @mutable
@@ -109,7 +110,7 @@ class FlowReader:
                     self._changed.wait(self._wait_s())
                 if self._closed:
                     return
-                due = [(label, counter) for label, counter in self._watched if self._is_due(counter)]
+                due = self._watched  # also what began later: both directions are shown as one
             for label, counter in due:
                 self._read(label, counter)
 
@@ -144,7 +145,7 @@ class FlowReader:
 
     def _is_due(self, counter: FlowCounter) -> bool:
         every_ns = SUMMARY_EVERY_NS if counter.request.summary else EVERY_NS
-        return self._due_ns - LEAD_NS >= self._reads[counter].read_ns + every_ns * 3 // 4
+        return self._due_ns - LEAD_NS >= self._reads[counter].read_ns + every_ns - _EARLY_NS
 
     def _wait_s(self) -> float | None:
         """Return the seconds until the next read; None: no read is due until ``schedule`` is called again."""
