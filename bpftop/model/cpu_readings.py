@@ -6,10 +6,9 @@ Columns are cut out of the readings: 512 CPUs take 0.1 ms a column, a tenth of t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from typing import TypeVar
 
-from bpftop.fields import frozen
+from bpftop.fields import computed_once, frozen
 from bpftop.model.readings import Key, RatedReading, per_sec
 from bpftop.model.snapshot import Snapshot, sum_known
 
@@ -65,24 +64,24 @@ class CpuReadings:
     snapshot: Snapshot
     labels: tuple[str, ...]
 
-    @cached_property
+    @computed_once
     def softirq(self) -> CpuValues:
         """The part of its time that each CPU spent in softirqs."""
         return [None if rate is None else min(1.0, rate / 1e9) for rate in self._rates("cpu_times", "softirq_ns")]
 
-    @cached_property
+    @computed_once
     def backlog_drops(self) -> CpuValues:
         return self._rates("softnet", "dropped")
 
-    @cached_property
+    @computed_once
     def squeezes(self) -> CpuValues:
         return self._rates("softnet", "time_squeeze")
 
-    @cached_property
+    @computed_once
     def net_rx(self) -> CpuValues:
         return self._rates("softirqs", "net_rx")
 
-    @cached_property
+    @computed_once
     def irqs(self) -> CpuValues:
         cpus = self.snapshot.possible_cpus
         columns = [irq_rates(self.snapshot.reading("irqs", label), cpus) for label in self.labels]

@@ -7,10 +7,9 @@ one packet is in one of them only; ``counted`` says for each stage why it is in 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import Literal
 
-from bpftop.fields import frozen
+from bpftop.fields import computed_once, frozen
 from bpftop.model.families import FAMILIES, Scope
 from bpftop.model.readings import Key, ReadingPair
 from bpftop.model.stack_counters import family_of
@@ -76,7 +75,7 @@ class Stage:
     within: str = ""
     rare: bool = False
 
-    @cached_property
+    @computed_once
     def group(self) -> LossGroup | None:
         """The sum that the stage counts into; None: no sum."""
         if self.refused:

@@ -18,6 +18,8 @@ def si(value: float | None, unit: str = "") -> str:
     """
     if value is None:
         return UNKNOWN
+    if 0 <= value < 999.5 and not unit:  # nearly all numbers of a screen
+        return f"{value:.0f}" if value >= 9.95 or abs(value - round(value)) < 0.05 else f"{value:.1f}"
     scaled, prefix = float(value), 0
     # 999.5 would be printed as "1000": round up to the next prefix before that happens
     while scaled >= 999.5 and prefix < len(_PREFIXES) - 1:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import Literal
 
-from bpftop.fields import frozen, replace
+from bpftop.fields import computed_once, frozen, replace
 from bpftop.history.stage_totals import StageRow
 from bpftop.model.families import Scope
 from bpftop.model.packet_filter import STAGE_DROPS, PacketFilter, drops_for
@@ -33,17 +32,17 @@ class StageLine:
     stage: Stage
     selection: Selection
 
-    @cached_property
+    @computed_once
     def per_sec(self) -> float | None:
         return sum_known(self._rates)
 
-    @cached_property
+    @computed_once
     def stands_still(self) -> bool:
         """Return True if the stage was known in every tick, and never gained anything."""
         stages, now_ns = self.selection.history.stages, self._now_ns
         return bool(self.rows) and all(stages.stands_still(row, now_ns) for row in self.rows)
 
-    @cached_property
+    @computed_once
     def _rates(self) -> tuple[float | None, ...]:
         """The rate of each interface of the selection."""
         snapshot, stages = self.selection.snapshot, self.selection.history.stages
@@ -54,11 +53,11 @@ class StageLine:
             ]
         )
 
-    @cached_property
+    @computed_once
     def since_start(self) -> int | None:
         return sum_known(self.selection.history.stages.since_start(row, self._now_ns) for row in self.rows)
 
-    @cached_property
+    @computed_once
     def since_mark(self) -> int | None:
         """Return the packets since the mark; None without a mark, or for a snapshot before the mark."""
         mark, now = self.selection.mark, self.since_start
@@ -66,7 +65,7 @@ class StageLine:
             return None
         return now - (sum_known(mark.stages.get(row) for row in self.rows) or 0)
 
-    @cached_property
+    @computed_once
     def peak_per_sec(self) -> float | None:
         """Return the highest rate of a tick that is kept; 0 where nothing was counted, None where nothing is known."""
         if not self.since_start:
@@ -121,7 +120,7 @@ class StageLine:
     def _now_ns(self) -> int:
         return self.selection.snapshot.mono_ns
 
-    @cached_property
+    @computed_once
     def rows(self) -> tuple[StageRow, ...]:
         """Return the rows of the history that the stage adds up."""
         return self.selection.rows(self.stage)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
-from bpftop.fields import frozen
+from bpftop.fields import computed_once, frozen
 from bpftop.history.history import History, MarkedRates
 from bpftop.history.stage_totals import StageRow
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot
@@ -20,7 +18,7 @@ class Selection:
     history: History
     mark: MarkedRates | None = None
 
-    @cached_property
+    @computed_once
     def labels(self) -> tuple[str, ...]:
         """Return the label of the interface; for the total, the labels of the interfaces in the sum."""
         return self.snapshot.labels(self.interface)

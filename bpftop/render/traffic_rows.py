@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import cached_property
 
-from bpftop.fields import field, frozen
+from bpftop.fields import computed_once, field, frozen
 from bpftop.history.cpu_trends import CELL_S
 from bpftop.model.cpu_readings import CpuReadings, CpuValues
 from bpftop.model.protocols import ICMP, ICMPV6, TCP, UDP, protocol_name
@@ -70,7 +69,7 @@ class ProtocolLine:
     """The share of all packets of the direction."""
     past: Past
 
-    @cached_property
+    @computed_once
     def then(self) -> float | None:
         return self.past.then(self.key)
 
@@ -179,7 +178,7 @@ class CpuTable:
         """Return packets per second of every possible CPU."""
         return self.traffic.cpu_rates or (None,) * self.past.snapshot.possible_cpus
 
-    @cached_property
+    @computed_once
     def bits(self) -> tuple[float | None, ...]:
         """Return bits per second of every possible CPU."""
         if not self.traffic.pairs:
@@ -190,15 +189,15 @@ class CpuTable:
             parts.append([None if g is None else 8e9 * g / pair.elapsed_ns for g in gained])
         return tuple(map(sum_known, zip(*parts, strict=True)))
 
-    @cached_property
+    @computed_once
     def readings(self) -> CpuReadings:
         return CpuReadings(self.past.snapshot, self.past.labels)
 
-    @cached_property
+    @computed_once
     def whole(self) -> float | None:
         return sum_known(self.rates)
 
-    @cached_property
+    @computed_once
     def visible_cpus(self) -> list[int]:
         """Return the CPUs that get a row: online CPUs, and offline CPUs with packets in the interval."""
         online = set(self.past.snapshot.online_cpus)

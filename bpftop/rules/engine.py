@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
-from bpftop.fields import frozen, replace
+from bpftop.fields import computed_once, frozen, replace
 from bpftop.model.families import Scope
 from bpftop.model.findings import SEVERITIES, Diagnosis, Finding, Severity
 from bpftop.model.past_readings import past_sample
@@ -48,14 +47,14 @@ class _Moment:
     before_long: Sample | None
     recent: tuple[Sample, ...] = ()
 
-    @cached_property
+    @computed_once
     def intervals(self) -> tuple[Snapshot, ...]:
         """Snapshots of the intervals within the last 3 s, the last interval at the end."""
         interfaces = self.sample.interfaces
         pairs = pairwise(replace(sample, interfaces=interfaces) for sample in self.recent)
         return (*(Window(before, after) for before, after in pairs), self.last_interval)
 
-    @cached_property
+    @computed_once
     def short(self) -> Snapshot | None:
         """Snapshot over 3 s."""
         return None if self.before_short is None else Window(self.before_short, self.sample)
@@ -84,17 +83,17 @@ class _Moment:
             self._since_attach[oldest.seq] = Window(oldest, self.sample)
         return self._since_attach[oldest.seq]
 
-    @cached_property
+    @computed_once
     def _short_by_label(self) -> dict[str, Snapshot | None]:
         """Answers of ``short_of``: every check of an interface asks."""
         return {}
 
-    @cached_property
+    @computed_once
     def _since_attach(self) -> dict[int, Snapshot]:
         """Snapshots since an attachment within the last 3 s, by the number of their first sample."""
         return {}
 
-    @cached_property
+    @computed_once
     def long(self) -> Snapshot | None:
         """Snapshot over 5 s; computed only while a finding stands."""
         if self.before_long is None or self.before_long is self.before_short:

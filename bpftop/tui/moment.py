@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 
-from bpftop.fields import field, frozen
+from bpftop.fields import computed_once, field, frozen
 from bpftop.history.history import History, MarkedRates
 from bpftop.model.captured_packet import DroppedPackets
 from bpftop.model.sample import DIRECTIONS, Direction
@@ -91,7 +90,7 @@ class Frame:
         found = self._actions_by_id.get(action)
         return "" if found is None else found.first_key
 
-    @cached_property
+    @computed_once
     def _actions_by_id(self) -> dict[str, Action]:
         return {action.id: action for action in reversed(self.actions)}
 
@@ -117,7 +116,7 @@ class Moment:
     flags: frozenset[str] = frozenset()
     """TCP flags that have a row of their own."""
 
-    @cached_property
+    @computed_once
     def interface(self) -> InterfaceSnapshot:
         """Return the selected interface, or the total of all interfaces."""
         return self.snapshot.total if self.choices.label == TOTAL else self.snapshot.interface(self.choices.label)
@@ -132,12 +131,12 @@ class Moment:
         """Return the rates at the moment that the person marked."""
         return self.choices.mark
 
-    @cached_property
+    @computed_once
     def traffic(self) -> DirectionTraffic:
         """Return the selected direction of the selected interface."""
         return self.interface.traffic(self.direction)
 
-    @cached_property
+    @computed_once
     def past(self) -> Past:
         """Return the past of ``traffic``."""
         return self.past_of(self.direction)
@@ -146,12 +145,12 @@ class Moment:
         """Return the past of one direction of the selected interface."""
         return Past(self.snapshot, self.interface, self.history, self.mark, direction)
 
-    @cached_property
+    @computed_once
     def selection(self) -> Selection:
         """Return what the rows of the path are made from."""
         return Selection(self.snapshot, self.interface, self.history, self.mark)
 
-    @cached_property
+    @computed_once
     def stages(self) -> list[StageLine]:
         """Return a row per stage of the path, in the order of the path."""
         return stage_lines(self.selection)
