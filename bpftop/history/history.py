@@ -14,7 +14,7 @@ from bpftop.history.bpf_trends import BpfMoment, BpfTrends
 from bpftop.history.cpu_trends import CpuTrends
 from bpftop.history.episodes import Episodes
 from bpftop.history.flow_trends import FlowTrends
-from bpftop.history.packing import Packed, Packer, unpack
+from bpftop.history.packing import Packed, Packer, SamplePacker, unpack
 from bpftop.history.rate_series import RateSeries
 from bpftop.history.stage_totals import StageRow, StageTotals
 from bpftop.model.derive import derive_snapshot
@@ -67,7 +67,7 @@ class History:
         self.bpf_trends = BpfTrends(HISTORY_NS)
         self.flow_trends = FlowTrends()
         self._unpacked: list[Sample] = []  # the newest
-        self._packer = Packer[Sample]()
+        self._packer = SamplePacker()
         self._packed: list[Packed[Sample]] = []
         self._packed_ns: list[int] = []
         self._packed_bytes = 0

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pickle
 import zlib
 from array import array
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
-from bpftop.fields import frozen
+from bpftop.fields import frozen, replace
+from bpftop.model.sample import Reading, Sample
 
 _LEVEL = 3  # a tenth smaller than level 1 in the same time, because of the long runs of zeros
 _WINDOW_BYTES = 32 << 10  # how far deflate looks back
@@ -25,7 +26,7 @@ class Packed(Generic[T]):
 
 
 class Packer(Generic[T]):
-    """Packs values of one kind: a sample to 2 kB with 2 CPUs, 3 kB with 16, 12 to 20 kB with 512, in 0.2 to 1 ms.
+    """Packs values of one kind: a sample to 2 kB with 2 CPUs, 3 kB with 16, 12 to 20 kB with 512, in 0.1 to 1 ms.
 
     Most bytes of a sample equal the bytes of the sample before: names, row keys, high bytes of counters. A dictionary,
     where a whole sample fits into deflate's window, saves more than half.
@@ -33,6 +34,7 @@ class Packer(Generic[T]):
 
     def __init__(self) -> None:
         self._dictionary = b""
+        self._in_dictionary: T | None = None
         self._left = 0
         self._last: tuple[T, Packed[T]] | None = None
 
@@ -44,15 +46,72 @@ class Packer(Generic[T]):
 
     def pack(self, value: T) -> Packed[T]:
         """Return the packed value."""
-        if self._left == 0:
+        known = self._in_dictionary
+        if self._left == 0 or (known is not None and self.has_outgrown(value, known)):
             window = _Window()
             _Pickler(window, 5).dump(value)
-            self._dictionary = b"".join(window.pieces) if window.size <= _WINDOW_BYTES else b""
+            fits = window.size <= _WINDOW_BYTES
+            self._dictionary, self._in_dictionary = (b"".join(window.pieces), value) if fits else (b"", None)
             self._left = _VALUES_PER_DICTIONARY
         self._left -= 1
         packed = _Deflated(self._dictionary)
-        _Pickler(packed, 5).dump(value)
+        _Pickler(packed, 5).dump(value if self._in_dictionary is None else self.reduced(value, self._in_dictionary))
         return Packed(self._dictionary, packed.content())
+
+    def has_outgrown(self, value: T, known: T) -> bool:
+        """Return True if a value has parts that the one in the dictionary lacks: it becomes the dictionary."""
+        return False
+
+    def reduced(self, value: T, known: T) -> object:
+        """Return what is pickled: the value, or something smaller from which ``unpack`` makes it with ``known``."""
+        return value
+
+
+class SamplePacker(Packer[Sample]):
+    """Packs samples. Of a reading with the rows that it has in the dictionary, only times and new values are packed."""
+
+    def has_outgrown(self, value: Sample, known: Sample) -> bool:
+        return not value.readings.keys() <= known.readings.keys()
+
+    def reduced(self, value: Sample, known: Sample) -> _Reduced:
+        readings = {name: _changes(reading, known.readings.get(name)) for name, reading in value.readings.items()}
+        return _Reduced(replace(value, readings={}), readings)
+
+
+_Changes = tuple[int, int, "array[int] | None"]
+"""``read_ns``, ``cost_ns`` and ``values`` of a reading that equals a known one in all else; None: also in these."""
+
+
+class _Reduced(NamedTuple):
+    """A sample without its readings, and the readings as they differ from those of another sample."""
+
+    sample: Sample
+    readings: dict[str, Reading | _Changes]
+
+    def restored(self, known: Sample) -> Sample:
+        readings = {name: _restored(each, known.readings.get(name)) for name, each in self.readings.items()}
+        return replace(self.sample, readings=readings)
+
+
+def _changes(reading: Reading, known: Reading | None) -> Reading | _Changes:
+    """Return what differs from the known reading: readers keep the object of a part that stays equal."""
+    if (
+        known is None
+        or reading.keys is not known.keys
+        or reading.missing is not known.missing
+        or reading.epoch != known.epoch
+        or reading.previous is not known.previous
+        or reading.cells is not known.cells
+    ):
+        return reading
+    return reading.read_ns, reading.cost_ns, None if reading.values is known.values else reading.values
+
+
+def _restored(reading: Reading | _Changes, known: Reading | None) -> Reading:
+    if isinstance(reading, Reading) or known is None:
+        return cast("Reading", reading)
+    read_ns, cost_ns, values = reading
+    return replace(known, read_ns=read_ns, cost_ns=cost_ns, values=known.values if values is None else values)
 
 
 class _Window:
@@ -104,5 +163,5 @@ class _Pickler(pickle.Pickler):
 
 def unpack(packed: Packed[T]) -> T:
     """Return the value that ``Packer.pack`` packed."""
-    value: T = pickle.loads(zlib.decompressobj(zdict=packed.dictionary).decompress(packed.content))
-    return value
+    value: Any = pickle.loads(zlib.decompressobj(zdict=packed.dictionary).decompress(packed.content))
+    return cast("T", value.restored(pickle.loads(packed.dictionary)) if isinstance(value, _Reduced) else value)
