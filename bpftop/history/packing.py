@@ -63,7 +63,7 @@ class Packer(Generic[T]):
         return False
 
     def reduced(self, value: T, known: T) -> object:
-        """Return what is pickled: the value, or something smaller from which ``unpack`` makes it with ``known``."""
+        """Return an object to pickle: the value, or a smaller one from which ``unpack`` makes it with ``known``."""
         return value
 
 
@@ -83,7 +83,7 @@ _Changes = tuple[int, int, "array[int] | None"]
 
 
 class _Reduced(NamedTuple):
-    """A sample without its readings, and the readings as they differ from those of another sample."""
+    """A sample without its readings, and how its readings differ from the known ones."""
 
     sample: Sample
     readings: dict[str, Reading | _Changes]

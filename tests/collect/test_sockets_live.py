@@ -264,7 +264,7 @@ def peer_has_all(stream: socket.socket) -> bool:
 
 
 def test_sockets_are_listed_when_counters_move(namespace: str) -> None:
-    """Between two lists the rows stay those of the last one; a drop, or a queue that fills, is seen at once."""
+    """The rows of the last list stay; a drop, or a queue that fills, is seen at once."""
     tree = Tree()
     with inside(namespace), ExitStack() as stack:
         snmp, snmp6, netstat = (stack.enter_context(closing(kind(tree))) for kind in (Snmp, Snmp6, Netstat))
