@@ -27,7 +27,7 @@ from bpftop.fields import replace
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.netns import inside, namespace_inode
 from bpftop.kernel.return_code import KernelError
-from bpftop.model.sample import Reading, Sample, reading_key
+from bpftop.model.sample import EVERYTHING_ELSE, NOT_READ_YET, Reading, Sample, reading_key
 from bpftop.model.units import NS_PER_SEC
 
 if TYPE_CHECKING:
@@ -267,6 +267,8 @@ class LiveSource:
         tick.add(*self._flows.newest())
         self._thin_flows(tick.readings)
         self._end_flow_sample()
+        if seq < self._collect_from:
+            tick.unavailable[EVERYTHING_ELSE] = NOT_READ_YET
         tick.readings.update(self._own_cost.readings(polled_ns))
         machine = self._host
         return Sample(

@@ -25,6 +25,9 @@ FRAGMENT_LABELS = ("first", "later")
 BEING_LOADED = "being loaded"
 """Part of the reason for a family whose program will be attached in a moment."""
 
+EVERYTHING_ELSE, NOT_READ_YET = "everything else", "not read yet"
+"""The part, and its reason, for all families without a reading that the source has not begun to read."""
+
 DOES_NOT_APPLY = "does not apply here"
 """In the reason for a missing input: there is nothing to read, as opposed to something that cannot be read."""
 

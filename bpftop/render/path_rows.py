@@ -10,7 +10,7 @@ from bpftop.history.stage_totals import StageRow
 from bpftop.model.families import Scope
 from bpftop.model.packet_filter import STAGE_DROPS, PacketFilter, drops_for
 from bpftop.model.readings import RatedReading, ReadingPair, per_sec
-from bpftop.model.sample import Key
+from bpftop.model.sample import BEING_LOADED, EVERYTHING_ELSE, NOT_READ_YET, Key
 from bpftop.model.snapshot import Number, Snapshot, sum_known
 from bpftop.model.stages import BY_ID, GROUPS, STAGES, LossGroup, Stage, StageCounter, may_have_gained, stage_gained
 from bpftop.model.units import si
@@ -22,6 +22,7 @@ RECENT_S = 300
 
 StageVerdict = Literal["losing", "stopped", "ok", "refused", "seen", "none", "unknown"]
 
+_PENDING = (NOT_READ_YET, BEING_LOADED)
 _FOREIGN = frozenset(s.id for s in STAGES if s.counters[0].family == "xdp_verdicts")
 
 
@@ -112,6 +113,11 @@ class StageLine:
         return None not in self._rates
 
     @property
+    def is_pending(self) -> bool:
+        """Return True if the rates that the stage lacks come with the next samples."""
+        return _is_pending(self.selection.snapshot, self.stage, self.selection.labels)
+
+    @property
     def headroom_s(self) -> float | None:
         """Return the seconds until the queue of the stage is full; None where unknown."""
         return headroom_s(self.stage.id, self.selection)
@@ -174,6 +180,20 @@ def unread_counters(snapshot: Snapshot, stage: Stage, labels: Sequence[str]) -> 
     return tuple(f"{', '.join(dict.fromkeys(counters))}: {reason}" for reason, counters in names.items())
 
 
+def _is_pending(snapshot: Snapshot, stage: Stage, labels: Sequence[str]) -> bool:
+    """Return True if all counters of a stage without a rate will have been read twice with the next samples."""
+    if unread := unread_counters(snapshot, stage, labels):
+        return all(any(reason in sentence for reason in _PENDING) for sentence in unread)
+    readings = (
+        snapshot.reading(counter.family, *filter(None, (label,)))
+        for counter in stage.counters
+        for label in (labels if counter.of_interface else ("",))
+    )
+    if any(reading is not None and reading.pair is None for reading in readings):
+        return True
+    return bool(stage.within) and _is_pending(snapshot, BY_ID[stage.within], labels)
+
+
 def _is_read(snapshot: Snapshot, counter: StageCounter, label: str) -> bool:
     reading = snapshot.reading(counter.family, *filter(None, (label,)))
     if reading is None:
@@ -188,7 +208,7 @@ def why_unread(snapshot: Snapshot, family: str, label: str = "") -> str:
         return reason
     if snapshot.reading(family, *filter(None, (label,))) is not None:
         return "this kernel does not count it"
-    return "not read here"
+    return snapshot.unavailable.get(EVERYTHING_ELSE, "not read here")
 
 
 @frozen
@@ -200,6 +220,8 @@ class Losses:
     """Title, rate and scope of the losing stages, in the order of the path."""
     unread: int
     """The number of stages of the group that cannot be read for at least one interface."""
+    pending: int
+    """The number of further stages without a rate yet: they are not read yet, or once, or are being loaded."""
     recent: int | None
     """Packets in the last five minutes."""
 
@@ -231,7 +253,9 @@ def _sum(lines: Sequence[StageLine], own: Mapping[str, StageLine]) -> Losses:
         recent.append(line.recent if part is None else _without(line.recent, part.recent))
         if rate:
             stages.append((_sum_title(line.stage), rate, line.stage.scope))
-    return Losses(sum_known(rates), stages, sum(not line.is_whole for line in moving), sum_known(recent))
+    partial = [line for line in moving if not line.is_whole]
+    pending = sum(line.is_pending for line in partial)
+    return Losses(sum_known(rates), stages, len(partial) - pending, pending, sum_known(recent))
 
 
 def _sum_title(stage: Stage) -> str:

@@ -12,6 +12,7 @@ from bpftop.collect.live import LiveSource
 from bpftop.collect.live_options import LiveOptions
 from bpftop.hooks.attach_facts import AttachRequest
 from bpftop.model.derive import derive_snapshot
+from bpftop.model.sample import EVERYTHING_ELSE, NOT_READ_YET
 
 HOUR_NS = 3600 * 10**9
 
@@ -48,8 +49,11 @@ def test_a_screen_reads_the_traffic_alone_at_first() -> None:
     options = LiveOptions(AttachRequest("none"), interval_s=3600.0, traffic_first=True, drops=False)
     source = LiveSource(["lo"], options)
     with closing(source.samples()) as samples:
-        families = [{reading.family for reading in next(samples).readings.values()} for _ in range(4)]
+        first = [next(samples) for _ in range(4)]
     source.close()
+    families = [{reading.family for reading in sample.readings.values()} for sample in first]
+    reasons = [sample.unavailable.get(EVERYTHING_ELSE) for sample in first]
+    assert reasons == [NOT_READ_YET, NOT_READ_YET, None, None]
     assert [each - {"self"} for each in families[:2]] == [{"links"}] * 2
     assert families[2] == families[3]
     assert {"links", "softnet", "cpu_times", "snmp"} <= families[3]

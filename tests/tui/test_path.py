@@ -9,7 +9,7 @@ from textual.geometry import Size
 
 from bpftop.history.history import History
 from bpftop.model.device import DeviceFacts, Irq, Queue
-from bpftop.model.sample import Hook, Sample
+from bpftop.model.sample import BEING_LOADED, EVERYTHING_ELSE, NOT_READ_YET, Hook, Sample
 from bpftop.tui.moment import Choices, Frame, Moment, Place
 from bpftop.tui.panes.path import PathTable
 from bpftop.tui.widgets.line import text
@@ -129,8 +129,15 @@ def test_no_losses_are_shown_with_the_unread_stages() -> None:
     first = moment(sample(0, links(0)))
     assert [text(spans).split("   ")[0] for spans in loss_lines(first, 80, 2)][1] == "REFUSED  not known yet"
     assert text(loss_lines(first, 80, 2)[0]).startswith("LOST  not known yet · ")
-    quiet = moment(sample(0, links(0)), sample(1, links(1)))
+    both = sample(0, links(0)), sample(1, links(1))
+    quiet = moment(*both)
     assert text(loss_lines(quiet, 80, 2)[0]).rstrip() == "LOST  nothing  ·  13 not readable"
+    begun = moment(*(replace(one, unavailable={EVERYTHING_ELSE: NOT_READ_YET}) for one in both))
+    assert text(loss_lines(begun, 80, 2)[0]).rstrip() == "LOST  nothing  ·  13 not read yet"
+    loading = {"qdiscs": f"queueing disciplines: {BEING_LOADED}"}
+    once = moment(both[0], sample(1, links(1), softnet(1, {0: 0})))
+    for partly in (moment(*(replace(one, unavailable=loading) for one in both)), once):
+        assert text(loss_lines(partly, 80, 2)[0]).rstrip() == "LOST  nothing  ·  12 not readable · 1 not read yet"
     everything = FakeSource(2)
     history = History()
     for one, _ in zip(everything.samples(), range(3), strict=False):

@@ -69,9 +69,11 @@ def _lost_line(moment: Moment, lost: Losses, width: int) -> Line:
     peaked = line((f"  {peak}", role)) if peak else recent
     tail = (*peaked, *recent) if peak else recent
     unread = line((f"{lost.unread} not readable", "notice", "path")) if lost.unread else ()
+    pending = line((f"{lost.pending} not read yet", "muted", "path")) if lost.pending else ()
     if lost.per_sec is None:
         reason = "not known yet" if moment.snapshot.interval_ns is None else "not known"
-        return shortened((*head, Span(reason, "muted"), DOT, *unread), width)
+        return shortened((*head, Span(reason, "muted"), *((DOT, *unread) if unread else ())), width)
+    unread = (*unread, DOT, *pending) if unread and pending else unread or pending
     if not lost.stages:
         nothing = line(("nothing", "good"), *((("  ·  ", "muted"), *unread) if unread else ()))
         fits = length(head) + length(nothing) + length(tail) <= width
