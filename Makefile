@@ -64,12 +64,12 @@ run: .venv/run
 
 test: lint
 	@$(as_root) $(if $(as_root),BPFTOP_REQUIRE_BPF=$(BPFTOP_REQUIRE_BPF)) \
-		$(bin)/python -m pytest $(if $(as_root),-p no:cacheprovider) -n 3 --dist loadscope $(ARGS)
+		$(bin)/python -m pytest $(if $(as_root),-p no:cacheprovider) -n 4 --dist loadscope $(ARGS)
 
 lint: .venv/dev
 	@$(bin)/ruff check
 	@$(bin)/ruff format --check
-	@$(bin)/mypy bpftop contrib tests
+	@MYPY_NUM_WORKERS=2 $(bin)/mypy bpftop contrib tests
 	@$(bin)/lint-imports --no-logo
 	@contrib/lint-c
 

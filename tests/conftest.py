@@ -47,16 +47,26 @@ BPF_SYSCALL = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc
 
 ANYWHERE = frozenset({"config", "export", "fuzz", "history", "hooks", "model", "render", "rules", "store", "tui"})
 """Rooms whose tests touch nothing but their own files, or namespaces that they have made."""
-GROUPS = {"cli": "cli", "demo": "faults", "faults": "faults", "build": "builds", "qemu": "builds"}
-"""Room -> the group whose tests run one after the other. All rooms in neither table are one more group, "kernel"."""
+COUNT_NOTHING = (
+    "config_options", "diff", "export", "garbage_collection", "hostile_files", "man_pages", "output", "settings_writer",
+    "terminal_manners", "usage",
+)  # fmt: skip
+"""Tests of the commands that attach no program."""
+GROUPS = {
+    **{f"cli/test_{name}.py": "commands" for name in COUNT_NOTHING},
+    "cli": "cli", "demo": "faults", "faults": "faults", "build": "builds", "qemu": "builds",
+}  # fmt: skip
+"""Room, or file of a room -> the group whose tests run one after the other. All rooms in neither table are one more
+group, "kernel"."""
 
 
 class Scheduling(LoadScopeScheduling):
     """Lets the tests of a group run one after the other in one worker, beside the other groups and all other tests."""
 
     def _split_scope(self, nodeid: str) -> str:
-        room = nodeid.split("/")[1]
-        return nodeid if room in ANYWHERE else GROUPS.get(room, "kernel")
+        file = nodeid.partition("::")[0].removeprefix("tests/")
+        room = file.partition("/")[0]
+        return nodeid if room in ANYWHERE else GROUPS.get(file) or GROUPS.get(room, "kernel")
 
 
 @pytest.hookimpl(optionalhook=True)

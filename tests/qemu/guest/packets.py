@@ -6,6 +6,7 @@ import socket
 import struct
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from tests.qemu.guest.bpftop import COMMAND, HAS_TCX
@@ -13,6 +14,8 @@ from tests.qemu.guest.losses import HAS_REASONS
 from tests.qemu.guest.wire import FAR, KINDS, NEAR, send, veth
 
 PACKETS = 20
+PAUSE_S = 0.02
+"""Both CPUs of a guest share one: without a pause, sending takes as much of it as the start of bpftop."""
 ENHANCED_PACKET_BLOCK = 6
 CLOSED_PORT = 9
 
@@ -31,6 +34,7 @@ def _captured(path: Path, possible: bool, since: str, *words: str) -> str:
     while capture.poll() is None:  # until it is attached nothing is captured
         _drop_a_datagram()
         send(FAR, KINDS[1:2])
+        time.sleep(PAUSE_S)
     _, said = capture.communicate()
     if not possible:
         assert capture.returncode == 1, said
