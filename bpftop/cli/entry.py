@@ -22,16 +22,20 @@ def main(arguments: list[str] | None = None) -> int:
         if words == ["--version"] and _version_printed():
             return 0
         try:
-            from bpftop.cli.output import ClosedPipe, complain, flush_stdout, no_tracebacks
-            from bpftop.cli.shutdown import Ended, ending_signals
+            from bpftop.cli.garbage_collection import garbage_kept
             from bpftop.config.resources import exhausted, raise_open_file_limit, spare_address_space
+
+            raise_open_file_limit()
+            spare_address_space()
+            with garbage_kept():
+                begun = _Begun(words)  # the kernel verifies a program while all that follows is imported
+                from bpftop.cli.output import ClosedPipe, complain, flush_stdout, no_tracebacks
+                from bpftop.cli.shutdown import Ended, ending_signals
         except (ImportError, OSError, MemoryError) as error:
             return _failed_start(error)
         try:
-            raise_open_file_limit()
-            spare_address_space()
             with no_tracebacks(), ending_signals():
-                code = _run(words)
+                code = begun.run()
             return flush_stdout(code)
         except ClosedPipe:
             return flush_stdout(0)
@@ -70,23 +74,39 @@ def _failed_start(error: Exception) -> int:
     return 1
 
 
-def _run(words: list[str]) -> int:
-    from bpftop.cli.garbage_collection import garbage_kept
+class _Begun:
+    """A command whose early start, if its words tell that it counts, is under way. No signal is handled yet then.
 
-    early = None
-    try:
-        with garbage_kept():
-            from bpftop.cli.verb_table import joined_values, split, will_count
+    Until ``run`` nothing is attached: a killed process leaves nothing behind.
+    """
 
-            verb, rest = split(joined_values(words))
-            if will_count(verb, rest):  # the kernel verifies a program while the modules that parse words are imported
-                from bpftop.collect.attach.early_start import EarlyStart
+    def __init__(self, words: list[str]) -> None:
+        self._words = words
+        self._early: EarlyStart | None = None
+        self._error: Exception | None = None
+        try:
+            self._begin()
+        except Exception as error:  # noqa: BLE001 run raises it, where it is told like every error
+            self._error = error
 
-                early = EarlyStart()
-        return _run_verb(verb, rest, early)
-    finally:
-        if early is not None and not early.taken:
-            early.close()
+    def _begin(self) -> None:
+        from bpftop.cli.verb_table import joined_values, likely_interfaces, split, will_count
+
+        self._verb, self._rest = split(joined_values(self._words))
+        if will_count(self._verb, self._rest):
+            from bpftop.collect.attach.early_start import EarlyStart
+
+            self._early = EarlyStart(likely_interfaces(self._rest))
+
+    def run(self) -> int:
+        """Run the command and return its exit code. Raises what it raises, and what its early start raised."""
+        try:
+            if self._error is not None:
+                raise self._error
+            return _run_verb(self._verb, self._rest, self._early)
+        finally:
+            if self._early is not None and not self._early.taken:
+                self._early.close()
 
 
 def _run_verb(verb: str | None, rest: list[str], early: EarlyStart | None) -> int:

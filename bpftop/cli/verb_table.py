@@ -219,6 +219,13 @@ def will_count(verb: str | None, words: list[str]) -> bool:
     return (verb or DEFAULT) in COUNTING_VERBS and _COUNTS_NOTHING.isdisjoint(words)
 
 
+def likely_interfaces(words: list[str]) -> list[str]:
+    """Return the words that may be interfaces of this namespace; values of options are among them."""
+    if any(word.startswith("--netns") for word in words):
+        return []
+    return [word for word in words if not word.startswith("-")]
+
+
 def joined_values(words: list[str]) -> list[str]:
     """Join a long option and a value such as ``-i key``, which argparse would take for the option -i.
 

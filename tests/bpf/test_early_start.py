@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from bpftop.collect.attach import early_start
 from bpftop.collect.attach.attached_hooks import AttachedHooks
 from bpftop.collect.attach.attachments import Attachments
-from bpftop.collect.attach.early_start import EarlyStart
+from bpftop.collect.attach.early_start import EarlyStart, load_counter
 from bpftop.collect.attach.fact_gathering import gather
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.live import LiveSource
@@ -51,17 +52,28 @@ def test_early_reading_stands_for_the_device_it_was_read_from(lab: Lab) -> None:
             assert {direction: hook.hook for direction, hook in hooks.items()} == {"rx": "tcx", "tx": "tcx"}
 
 
+def test_words_that_are_interfaces_are_read_at_the_begin(lab: Lab) -> None:
+    lab.veth()
+    with closing(EarlyStart(["v0", "0.1", "json", "a/b", "v" * 200])) as early:
+        assert early.readings == {}  # nobody has said yet that the word is an interface of this namespace
+        before_ns = time.monotonic_ns()
+        early.read_devices(["v0", "lo"])
+        assert early.readings["v0"].read_ns < before_ns < early.readings["lo"].read_ns
+    with closing(EarlyStart(["nowhere0"])) as early, pytest.raises(BpftopError, match='named "nowhere0"'):
+        early.read_devices(["nowhere0"])
+
+
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return the list of the programs that an early start loads, by id."""
     prog_ids: list[int] = []
 
     def noted(program: ProgramName, direction: Direction, layer: LinkLayer) -> PacketCounter:
-        counter = PacketCounter(program, direction, layer)
+        counter = load_counter(program, direction, layer)
         prog_ids.append(counter.program.prog_id)
         return counter
 
-    monkeypatch.setattr(early_start, "PacketCounter", noted)
+    monkeypatch.setattr(early_start, "load_counter", noted)
     return prog_ids
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from functools import cache
 from itertools import chain, groupby, product, repeat
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from bpftop.collect.bpf.counter_object import counter_constants, counter_object, shrunk
+from bpftop.hooks.attach_facts import LinkLayer
 from bpftop.hooks.steps import ProgramName
 from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.percpu_array import COLUMNS, CounterMap, CounterValues, possible_cpus
@@ -53,16 +55,20 @@ _NO_CELLS = array("Q")
 class PacketCounter:
     """A loaded counting program with its own maps, not attached to anything.
 
-    ``link_layer`` is ``ip`` for links whose frames begin with the IP header (tun, wireguard). Raises KernelError.
+    ``link_layer`` is ``ip`` for links whose frames begin with the IP header (tun, wireguard). ``loaded`` is the object
+    of these arguments if it is loaded already. Raises KernelError.
     """
 
     def __init__(
-        self, program: ProgramName, direction: Direction, link_layer: Literal["ethernet", "ip"] = "ethernet"
+        self,
+        program: ProgramName,
+        direction: Direction,
+        link_layer: LinkLayer = "ethernet",
+        loaded: BpfObject | None = None,
     ) -> None:
         self.direction = direction
-        constants = {"count_tx": int(direction == "tx"), "link_is_ip": int(link_layer == "ip")}
-        self._object = _shrunk(BpfObject("counter", program, constants), ("counters",))
-        self.source: tuple[ProgramName, dict[str, int]] = (program, constants)
+        self._object = loaded or counter_object(program, direction, link_layer)
+        self.source: tuple[ProgramName, dict[str, int]] = (program, counter_constants(direction, link_layer))
         self._counters = CounterMap(self.map_fd, possible_cpus())
         self._keys: dict[str, tuple[bytes, tuple[Key, ...]]] = {}  # family -> active rows, and their keys
         self._last: tuple[str, CounterValues] | None = None  # label and counters of the reading before
@@ -159,17 +165,7 @@ def flows_object(
     constants = {**constants, **knobs.constants}
     name = "thin_flows" if knobs.sample_1_in > 1 else "flows"
     loaded = BpfObject(name, program, constants, shared=shared, max_entries={"flows": knobs.buckets})
-    return _shrunk(loaded, ("flows", ".bss"))
-
-
-def _shrunk(loaded: BpfObject, maps: Collection[str]) -> BpfObject:
-    """Return the object without libbpf's copy of its file. Raises KernelError."""
-    try:
-        loaded.shrink(maps)
-    except BaseException:
-        loaded.close()
-        raise
-    return loaded
+    return shrunk(loaded, ("flows", ".bss"))
 
 
 @cache  # the same for every interface
