@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from textual._styles_cache import StylesCache
 from textual.css.parse import parse
 from textual.css.stylesheet import Stylesheet
 
@@ -74,6 +75,23 @@ def test_each_widget_is_styled_once_before_the_first_frame(monkeypatch: pytest.M
 
     monkeypatch.setattr(Stylesheet, "apply", counted)
     perform(scenario, ticks=0, before=2, app_class=FirstPaintApp)
+
+
+def test_textual_renders_no_container_that_regions_cover(monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered: list[str] = []
+    render = StylesCache.render_widget
+
+    def noted(cache: StylesCache, widget: Any, crop: Any) -> Any:
+        rendered.append(type(widget).__name__)
+        return render(cache, widget, crop)
+
+    async def scenario(stage: Stage) -> None:
+        frame = stage.app.frame
+        assert [strip.cell_length for strip in frame.render_lines(frame.region)] == [160] * 50
+        assert rendered == []
+
+    monkeypatch.setattr(StylesCache, "render_widget", noted)
+    perform(scenario, size=(160, 50), ticks=0, before=2)
 
 
 def test_a_start_parses_each_style_sheet_once(monkeypatch: pytest.MonkeyPatch) -> None:

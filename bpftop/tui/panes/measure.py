@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
-from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from bpftop.measure.maps.engine import LocalMapEngine
@@ -22,6 +21,7 @@ from bpftop.tui.panes.map_results import VERDICT_LINES, ChoiceTable, MapVerdict,
 from bpftop.tui.panes.overview import set_height
 from bpftop.tui.panes.pane import Pane
 from bpftop.tui.panes.suite_results import SUITE_TERMS, SuiteList, SuiteResult
+from bpftop.tui.widgets.covered import CoveredHorizontal, CoveredVertical
 from bpftop.tui.widgets.line import Line, line
 from bpftop.tui.widgets.region import Region
 from bpftop.tui.widgets.table import Table
@@ -97,8 +97,8 @@ class MeasurePane(Pane):
         self._result = SuiteResult(self.programs, self.suites)
         yield MeasureHead(self)
         self._verdict = MapVerdict(self.maps, self._operations)
-        yield Horizontal(self._choices, Vertical(self._operations, self._verdict), classes="maps")
-        yield Horizontal(self.suites, self._result, classes="programs")
+        yield CoveredHorizontal(self._choices, CoveredVertical(self._operations, self._verdict), classes="maps")
+        yield CoveredHorizontal(self.suites, self._result, classes="programs")
 
     def _notify(self) -> None:
         """Draw the progress. Called in the thread of a run."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from bpftop.model.snapshot import TOTAL, InterfaceSnapshot
@@ -17,6 +16,7 @@ from bpftop.tui.messages import GoTo, InterfaceRequested, TopFlowsWanted
 from bpftop.tui.moment import Moment, Place, listed
 from bpftop.tui.panes.pane import Pane
 from bpftop.tui.widgets.breakdown import BLOCK, GAP, Breakdown
+from bpftop.tui.widgets.covered import CoveredHorizontal, CoveredVertical
 from bpftop.tui.widgets.cpu_overview import CpuOverview
 from bpftop.tui.widgets.line import Line, clean
 from bpftop.tui.widgets.loss_line import LossLines
@@ -128,8 +128,8 @@ class OverviewPane(Pane):
         self._protocols, self._breakdown = ProtocolTable(), Breakdown()
         yield from (self._losses, self._interfaces, self._traffic, CpuOverview())
         self._top_flows, self._counting_top_flows = TopFlows(), 0
-        self._right = Vertical(self._breakdown, self._top_flows, classes="right")
-        yield Horizontal(self._protocols, self._right)
+        self._right = CoveredVertical(self._breakdown, self._top_flows, classes="right")
+        yield CoveredHorizontal(self._protocols, self._right)
 
     def table(self) -> Table[Any]:
         return next((table for table in (self._interfaces, self._top_flows) if table.has_focus), self._protocols)

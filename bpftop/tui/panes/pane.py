@@ -6,19 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.widget import Widget
 
 from bpftop.render.columns import Column
 from bpftop.tui.bindings import bindings
 from bpftop.tui.messages import GoTo, Said
 from bpftop.tui.moment import Moment, Place
+from bpftop.tui.widgets.covered import CoveredVertical
 from bpftop.tui.widgets.detail import RowDetail
 from bpftop.tui.widgets.region import Region
 from bpftop.tui.widgets.table import Table
 
 
-class Pane(Vertical, can_focus=True):
+class Pane(CoveredVertical, can_focus=True):
     """One tab: regions below each other, which the app shows moment after moment.
 
     A subclass composes its regions in ``compose_list``. A region draws from the Moment alone, so a replayed screen
@@ -52,8 +52,8 @@ class Pane(Vertical, can_focus=True):
         """Engines of tests in place of the real ones, by their names."""
 
     def compose(self) -> ComposeResult:
-        yield Vertical(*self.compose_list(), classes="list")
-        yield Vertical(*self.compose_detail(), classes="detail")
+        yield CoveredVertical(*self.compose_list(), classes="list")
+        yield CoveredVertical(*self.compose_detail(), classes="detail")
 
     def compose_list(self) -> Iterator[Widget]:
         """Yield the regions of the pane."""

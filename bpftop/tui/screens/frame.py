@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from textual.app import ComposeResult
-from textual.containers import Container
 from textual.events import ScreenResume
 from textual.screen import Screen
 from textual.widgets import Static
@@ -15,6 +14,7 @@ from bpftop.tui.messages import FrameReady, FrameResized
 from bpftop.tui.moment import Moment, Place
 from bpftop.tui.panes import PANES
 from bpftop.tui.panes.pane import Pane
+from bpftop.tui.widgets.covered import CoveredContainer, blank_lines
 from bpftop.tui.widgets.header import HeaderLine
 from bpftop.tui.widgets.key_line import KeyLine, OfferLine, offered
 from bpftop.tui.widgets.prompt import PromptLine
@@ -34,6 +34,7 @@ class FrameScreen(Screen[None], inherit_bindings=False):
     """
 
     ALLOW_SELECT = False
+    render_lines = blank_lines
     DEFAULT_CSS = """
     FrameScreen { overflow: hidden; }
     TabLine, HeaderLine, KeyLine { height: 1; }
@@ -57,7 +58,7 @@ class FrameScreen(Screen[None], inherit_bindings=False):
         """The panes that have been opened."""
         self._above: tuple[Region, ...] = (TabLine(), HeaderLine(), VerdictBlock())
         self._below: tuple[Region, ...] = (TimeLine(), OfferLine(), KeyLine())
-        self._room = Container(id="panes")
+        self._room = CoveredContainer(id="panes")
         self._prompt = PromptLine()
         self._notice = Static(WAITING, id="notice", markup=False)
 
