@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import gc
 import pickle
 from collections.abc import Mapping
 from functools import cached_property
@@ -175,3 +176,25 @@ def test_the_standard_library_takes_it_for_a_dataclass() -> None:
     assert dataclasses.replace(Named(1, 2), title="c") == Named(1, 2, title="c")
     assert dataclasses.asdict(Point(1, 2, tags={"a": 1})) == dataclasses.asdict(Standard(1, 2, tags={"a": 1}))
     assert dataclasses.is_dataclass(Point)
+
+
+@frozen_often
+class _Often:
+    number: int
+
+    @computed_once
+    def double(self) -> int:
+        return 2 * self.number
+
+    @computed_once
+    def half(self) -> int:
+        return self.number // 2
+
+
+def test_a_computed_property_needs_no_dictionary_of_its_own() -> None:
+    """Also of an instance that is made when Python has closed the table of names: it takes some 30 instances."""
+    instances = [_Often(number) for number in range(100)]
+    assert [each.double for each in instances] == [2 * number for number in range(100)]
+    last = _Often(6)
+    assert (last.half, last.double) == (3, 12)
+    assert [type(held) for held in gc.get_referents(last)].count(dict) == 0

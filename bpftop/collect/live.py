@@ -219,7 +219,7 @@ class LiveSource:
         stack.callback(self._attachments.close)
         self._attachments.open(self._names, PATIENCE_NS if self._options.request.terminal else None)
         if self._early is not None:
-            self._early.unload_unused()
+            self._early.drop_unused()
         return netdev, limits
 
     def _open_host(self, stack: ExitStack, netdev: Netdev) -> None:

@@ -50,7 +50,7 @@ class PastReadings(Mapping[str, Reading]):
     def __getitem__(self, name: str) -> Reading:
         place = self._places[name]
         kept, read_ns = self._kept[place], self._times_ns[place]
-        return kept if kept.read_ns == read_ns else kept.read_again_at(read_ns)
+        return kept if kept.read_ns == read_ns else kept.read_again_at(read_ns, kept.cost_ns)
 
     def __contains__(self, name: object) -> bool:
         return name in self._places

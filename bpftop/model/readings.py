@@ -21,6 +21,8 @@ Cells = Sequence[int | None]
 NONE_MISSING: frozenset[int] = frozenset()
 """One object for all readings: Python makes an empty set of 216 bytes each time."""
 
+_NONE_MOVED: frozenset[Key | str] = frozenset()
+
 _BISECT_MIN = 8
 _FEW_ROWS, _MANY_ROWS = 4, 64
 _MOST_INDEXES = 1024
@@ -160,9 +162,9 @@ class Reading:
         _set(reading, "cpu_totals", tuple([array("Q", column) for column in self.cpu_totals]))
         return reading
 
-    def read_again_at(self, read_ns: int) -> Reading:
+    def read_again_at(self, read_ns: int, cost_ns: int) -> Reading:
         """Return a later reading of the same values, also per CPU, if this one is condensed."""
-        reading = Reading(self.family, read_ns, self.cost_ns, self.epoch, self.keys, self.values, self.missing)
+        reading = Reading(self.family, read_ns, cost_ns, self.epoch, self.keys, self.values, self.missing)
         if FAMILIES[self.family].per_cpu:
             _set(reading, "cpu_totals", self.cpu_totals)
         return reading
@@ -276,7 +278,7 @@ class ReadingPair:
         if before.keys != after.keys or before.missing != after.missing:
             return None
         if before.values is after.values or before.values == after.values:
-            return frozenset()
+            return _NONE_MOVED
         family = FAMILIES[after.family]
         old, new = (before.summed, after.summed) if family.per_cpu else (before.values, after.values)
         width = len(family.columns)

@@ -188,7 +188,7 @@ def test_cpu_trends_forget() -> None:
     for second in range(0, 200, CELL_S):
         trends.push(sample(second, {6: [second, 0]}))
     assert trends.cells(["eth0"], "rx", 195 * S, 39)[0] is None
-    assert len(trends._rates["eth0", "rx"]) <= 13
+    assert len(trends._cells) <= 13
 
 
 def test_an_interface_that_is_gone_for_a_while() -> None:

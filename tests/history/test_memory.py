@@ -14,8 +14,8 @@ from tests.rules.world import World
 
 FEW, MANY = 5, 45
 TICKS = 90
-BYTES_PER_INTERFACE = 25 << 10
-"""All that these rooms keep: 22 KiB. It was 32 KiB while each series, state and sample had values of its own."""
+BYTES_PER_INTERFACE = 17 << 10
+"""All that these rooms keep: 15 KiB. It was 22 KiB while each past sample had readings of its own."""
 
 KEEPERS = [tracemalloc.Filter(True, f"*/bpftop/{room}/*") for room in ("history", "model", "rules")]
 PACKED = [tracemalloc.Filter(False, "*/bpftop/history/packing.py")]

@@ -135,6 +135,7 @@ class AttachedHooks:
         self.programs: dict[Direction, AttachedProgram] = {}
         self.flow_faults: dict[Direction, str] = {}
         self._netdev, self._make_counter, self._early_tx = netdev, make_counter, early_tx
+        self._shown: Mapping[Direction, Hook] = {}
         self._costs: dict[tuple[ProgramName, Direction], float | None] = {}
         self._undo: list[Callable[[], object]] = []  # beyond detaching
         self._refused_flows: dict[Direction, tuple[PacketCounter, FlowRequest | None]] = {}
@@ -288,8 +289,11 @@ class AttachedHooks:
         return None if receiver is None else receiver.prog_id
 
     def hooks(self) -> Mapping[Direction, Hook]:
-        """Return both directions for the sample."""
-        return {direction: self._hook(self.programs.get(direction)) for direction in DIRECTIONS}
+        """Return both directions for the sample: the same object until one changes."""
+        shown = {direction: self._hook(self.programs.get(direction)) for direction in DIRECTIONS}
+        if shown != self._shown:
+            self._shown = shown
+        return self._shown
 
     def _hook(self, program: AttachedProgram | None) -> Hook:
         if program is None:

@@ -114,14 +114,18 @@ class EarlyStart:
         loading = self._loading.pop((program, direction, layer), None)
         return load_counter(program, direction, layer) if loading is None else loading.take()
 
-    def unload_unused(self) -> None:
-        """Unload the counter if no interface took it: none counts TX, or their frames begin with the IP header."""
+    def drop_unused(self) -> None:
+        """Forget the readings, and unload the counter if no interface took it.
+
+        None takes it where none counts TX, or where frames begin with the IP header.
+        """
+        self.readings = {}
         while self._loading:
             self._loading.popitem()[1].close()
 
     def close(self) -> None:
         """Detach, unload and close what nobody took over; twice is fine."""
-        self.unload_unused()
+        self.drop_unused()
         while self._tx:
             self._tx.popitem()[1].close()
         if self.netdev is not None:
