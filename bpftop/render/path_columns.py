@@ -8,6 +8,7 @@ from bpftop.model.units import UNKNOWN, spark
 from bpftop.render.columns import Column, Look, clipped
 from bpftop.render.path_rows import StageLine
 
+TREND_CELLS = 12
 _UNITS = ((1e-3, 1e-6, "µs"), (1.0, 1e-3, "ms"), (120.0, 1.0, "s"), (7200.0, 60.0, "min"), (172800.0, 3600.0, "h"))
 """(limit in seconds, length of the unit in seconds, unit): a duration below the limit has this unit."""
 
@@ -68,7 +69,7 @@ PATH_COLUMNS: tuple[Column[StageLine], ...] = (
           source="bpftop's table of stages"),
     Column("trend", "60 s, own scale", "packets/s", 17,
           "Packets per second, 5 s per cell, the newest on the right; each row has its own scale.",
-          lambda r: None, lambda r, width: spark(r.trend(width), width), rank=3, gap=2, left=True,
+          lambda r: None, lambda r, _: spark(r.trend(TREND_CELLS), TREND_CELLS), rank=3, gap=2,
           look=lambda r: "trend" if r.since_start else "muted",
           sortable=False, source="the counter that the last column names"),
     Column("headroom_s", "full in", "s", 9,

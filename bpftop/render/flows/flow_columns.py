@@ -74,7 +74,7 @@ _AMOUNTS: tuple[Column[FlowRow], ...] = (
           lambda r: r.pair.rx.bits_per_sec, source=_FLOWS),
     Column("tx_bits_per_sec", "TX b/s", "bits/s", 8, "Sent bits per second.",
           lambda r: r.pair.tx.bits_per_sec, source=_FLOWS),
-    Column("bytes", "total", "bytes", 8, "Bytes of both directions since flows are counted.",
+    Column("bytes", "bytes", "bytes", 8, "Bytes of both directions since flows are counted.",
           lambda r: r.pair.bytes, rank=3, source=_FLOWS),
     Column("share", "share", "%", 6, "Share of the bits per second of both directions; with the last row, which is all "
            "others, the shares add up to 100 %.",

@@ -21,11 +21,13 @@ from bpftop.tui.widgets.cpu_overview import CpuOverview
 from bpftop.tui.widgets.line import Line, clean
 from bpftop.tui.widgets.loss_line import LossLines
 from bpftop.tui.widgets.table import Rows, Table
-from bpftop.tui.widgets.top_flows import LEAST_LINES, MOST_LINES, TopFlows, top_flows_1_in
+from bpftop.tui.widgets.top_flows import LEAST_LINES, MOST_LINES, MOST_LINES_BELOW_THREE, TopFlows, top_flows_1_in
 from bpftop.tui.widgets.traffic import Traffic
 
 TABLE_WIDTH = 100
 """Widest table when a breakdown stands beside it."""
+WHOLE_TABLE_WIDTH = 126
+"""Width from which the table of protocols has blank cells only: a third column of breakdowns takes them."""
 LONGEST_COLUMN = 16
 """Lines of frame sizes and TCP flags above each other, and the empty lines between and below them."""
 NO_PROGRAM = (
@@ -141,6 +143,7 @@ class OverviewPane(Pane):
         right = self._right
         count = len(moment.snapshot.interfaces) + 2 if moment.has_many_interfaces else 0
         blocks = max(0, min(2, (width - TABLE_WIDTH) // (BLOCK + GAP)))
+        blocks += width - 3 * (BLOCK + GAP) >= WHOLE_TABLE_WIDTH
         heights = {
             self._interfaces: min(count, max(3, height // 4)) if count else 0,
             self._losses: 2 if height >= 8 else 1,
@@ -154,7 +157,8 @@ class OverviewPane(Pane):
         if blocks and (right.styles.width is None or right.styles.width.value != columns):
             right.styles.width = columns
         left = height - sum(heights.values()) - 1 - LONGEST_COLUMN
-        flow_lines = min(left, MOST_LINES) if blocks > 1 and left >= LEAST_LINES else 0
+        most = MOST_LINES_BELOW_THREE if blocks > 2 else MOST_LINES
+        flow_lines = min(left, most) if blocks > 1 and left >= LEAST_LINES else 0
         set_height(self._top_flows, flow_lines)
 
     def show(self, moment: Moment) -> None:

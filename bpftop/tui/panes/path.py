@@ -11,7 +11,7 @@ from bpftop.model.snapshot import sum_known
 from bpftop.model.timestamps import clock_time
 from bpftop.model.units import UNKNOWN, rough, si, spark
 from bpftop.render.columns import Column, clipped
-from bpftop.render.path_columns import PATH_COLUMNS, duration
+from bpftop.render.path_columns import PATH_COLUMNS, TREND_CELLS, duration
 from bpftop.render.path_rows import Detail, Section, StageLine, sections
 from bpftop.tui.bindings import bindings
 from bpftop.tui.messages import CaptureToggled, DropsWanted, Said
@@ -24,7 +24,6 @@ from bpftop.tui.widgets.loss_line import LossLines
 from bpftop.tui.widgets.region import Region
 from bpftop.tui.widgets.table import ReadyLine, Rows, Table, cell
 
-TREND_CELLS = 12
 NAME_WIDTH = 40
 """Width of the name of a drop reason, a socket or a driver counter."""
 EXPLANATION_LINES = 4

@@ -47,8 +47,8 @@ def breakdown(moment: Moment, block_columns: int, height: int) -> list[Line]:
             if block and stack is not None:
                 stack += [(), *block] if stack else block
     lines = stacks[0]
-    for stack in stacks[1:]:
-        lines = beside(lines, stack, BLOCK, GAP)
+    for number, stack in enumerate(stacks[1:], 1):
+        lines = beside(lines, stack, number * (BLOCK + GAP) - GAP, GAP)
     return lines
 
 

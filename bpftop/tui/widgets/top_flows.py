@@ -20,8 +20,8 @@ from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.line import Line, clean, line, shortened
 from bpftop.tui.widgets.table import Rows, Table
 
-LEAST_LINES, MOST_LINES = 5, 10
-"""Lines of the table: the heading, the titles and the flows."""
+LEAST_LINES, MOST_LINES, MOST_LINES_BELOW_THREE = 5, 10, 24
+"""Lines of the table: the heading, the titles and the flows. Three columns of breakdowns leave room for more."""
 SOME_PACKETS, FEW_PACKETS = 16, 128
 """One packet in so many is counted: at low rates, where a packet may cost more, and above."""
 _HIGH_RATE, _LOW_RATE = 20_000.0, 5_000.0
@@ -49,7 +49,7 @@ class TopFlows(Table[FlowRow]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._made: tuple[list[RatedReading], str, list[FlowRow]] | None = None
+        self._made: tuple[list[RatedReading], tuple[str, int], list[FlowRow]] | None = None
 
     def columns(self, moment: Moment) -> Sequence[Column[FlowRow]]:
         return _columns(_sampled_1_in(moment) > 1)
@@ -89,12 +89,13 @@ class TopFlows(Table[FlowRow]):
         snapshot, interface = moment.snapshot, moment.interface
         readings = [each for d in DIRECTIONS for each in flow_readings(snapshot, interface, d, "flows")]
         made = self._made
-        if made is None or made[1] != interface.label or not _are_same(made[0], readings):
+        count = max(MOST_LINES, self.size.height) - 2
+        if made is None or made[1] != (interface.label, count) or not _are_same(made[0], readings):
             names: Mapping[str, str] = {}
             pairs = sorted(flow_pairs(snapshot, interface).values(), key=lambda pair: -pair.bits_per_sec)
-            pairs = pairs[: MOST_LINES - 2]
+            pairs = pairs[:count]
             rows = [FlowRow(pair, names, moment.history.flow_trends, snapshot.mono_ns) for pair in pairs]
-            made = self._made = readings, interface.label, rows
+            made = self._made = readings, (interface.label, count), rows
         return made[2]
 
 

@@ -21,6 +21,8 @@ from bpftop.tui.widgets.region import Region
 CHART_FROM = 4
 """Height from which there is a chart."""
 NUMBERS = 33
+NUMBERS_GAP = 4
+"""Cells between the numbers and a chart that ends far from the right edge."""
 TREND_CELL_S = 5.0
 
 RateCell = tuple["float | None", "float | None", bool]
@@ -49,7 +51,9 @@ class Traffic(Region):
         numbers = [part for d in DIRECTIONS for part in _numbers(moment, d, ranges, height)]
         if self._hovered is not None and self._hovered < columns:
             numbers = _read_out(moment, plot, self._hovered)
-        return beside(chart, [shortened(spans, NUMBERS - 2) for spans in numbers], width - NUMBERS, 2)
+        left, near = width - NUMBERS, AXIS + columns + NUMBERS_GAP
+        left = near if left - near > NUMBERS else left
+        return beside(chart, [shortened(spans, NUMBERS - 2) for spans in numbers], left, 2)
 
     def _columns(self, moment: Moment, columns: int) -> list[RateCell]:
         """Return the cells of the chart. Those that are over are kept: only the newest two are worked out again."""
