@@ -6,7 +6,7 @@ import time
 from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain, groupby, product, repeat
 from typing import TYPE_CHECKING
 
@@ -146,7 +146,8 @@ class PacketCounter:
         return keys
 
 
-def _spans(active: bytes) -> list[tuple[str, int, int, bytes]]:
+@lru_cache(maxsize=64)  # the cells that traffic has made active stay active, and are often those of other interfaces
+def _spans(active: bytes) -> tuple[tuple[str, int, int, bytes], ...]:
     """Return family, first and last+1 position among the active cells, and their numbers, for every family."""
     cells = memoryview(active).cast("I")
     spans = {family: (family, 0, 0, b"") for family in _FAMILIES}
@@ -155,7 +156,7 @@ def _spans(active: bytes) -> list[tuple[str, int, int, bytes]]:
         count = sum(1 for _ in group)
         spans[family] = (family, at, at + count, active[4 * at : 4 * (at + count)])
         at += count
-    return list(spans.values())
+    return tuple(spans.values())
 
 
 def flows_object(
