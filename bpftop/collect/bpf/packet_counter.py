@@ -52,6 +52,13 @@ _NO_CELLS = array("Q")
 """The values of all readings without rows: most interfaces have no fragments, tags and resets."""
 
 
+_Part = tuple[str, tuple[Key, ...], "array[int]"]
+"""Family, keys and values of a reading."""
+
+_NO_ROWS: dict[str, _Part] = {family: (family, (), _NO_CELLS) for family in _FAMILIES}
+"""The parts of readings without rows: one object for 300 interfaces."""
+
+
 class PacketCounter:
     """A loaded counting program with its own maps, not attached to anything.
 
@@ -72,7 +79,7 @@ class PacketCounter:
         self._counters = CounterMap(self.map_fd, possible_cpus())
         self._keys: dict[str, tuple[bytes, tuple[Key, ...]]] = {}  # family -> active rows, and their keys
         self._last: tuple[str, CounterValues] | None = None  # label and counters of the reading before
-        self._parts: dict[str, tuple[str, tuple[Key, ...], array[int]]] = {}  # name of a reading -> its parts
+        self._parts: dict[str, _Part] = {}  # name of a reading -> its parts
 
     @property
     def program(self) -> Program:
@@ -96,10 +103,8 @@ class PacketCounter:
         read_ns = (start_ns + end_ns) // 2
         if self._last is None or self._last != (label, counted):  # of 300 interfaces, most are idle
             self._last = label, counted
-            self._parts = {
-                reading_key(family, label, self.direction): (family, keys, values)
-                for family, keys, values in self._families(label, counted)
-            }
+            parts = self._families(label, counted)
+            self._parts = {reading_key(part[0], label, self.direction): part for part in parts}
         # One read for all families: its cost is counted once, with the protocols.
         costs_ns = chain((end_ns - start_ns,), repeat(0))
         return {
@@ -107,12 +112,14 @@ class PacketCounter:
             for (name, (family, keys, values)), cost_ns in zip(self._parts.items(), costs_ns, strict=False)
         }
 
-    def _families(self, label: str, counted: CounterValues) -> Iterator[tuple[str, tuple[Key, ...], array[int]]]:
-        """Yield family, keys and values of each reading, the protocols first."""
+    def _families(self, label: str, counted: CounterValues) -> Iterator[_Part]:
+        """Yield the parts of each reading, the protocols first."""
         yield "protocols", self._keys_of("protocols", label, counted.protocol_numbers), counted.protocol_values
         for family, start, stop, part in _spans(counted.cell_numbers):  # contiguous in the struct: each one is a slice
-            values = counted.cell_values[start * COLUMNS : stop * COLUMNS] if start != stop else _NO_CELLS
-            yield family, self._keys_of(family, label, part), values
+            if start == stop:
+                yield _NO_ROWS[family]
+            else:
+                yield family, self._keys_of(family, label, part), counted.cell_values[start * COLUMNS : stop * COLUMNS]
 
     def close(self) -> None:
         self._object.close()
@@ -135,8 +142,6 @@ class PacketCounter:
 
     def _keys_of(self, family: str, label: str, active: bytes) -> tuple[Key, ...]:
         """Return the keys of the active rows: the same object while the set of rows is unchanged."""
-        if not active:
-            return ()
         known, keys = self._keys.get(family, (None, ()))
         if known != active:
             numbers = memoryview(active).cast("I")
