@@ -151,7 +151,7 @@ class PacketCounter:
         return keys
 
 
-@lru_cache(maxsize=64)  # the cells that traffic has made active stay active, and are often those of other interfaces
+@lru_cache(maxsize=64)  # interfaces have few different sets of active cells, and keep them
 def _spans(active: bytes) -> tuple[tuple[str, int, int, bytes], ...]:
     """Return family, first and last+1 position among the active cells, and their numbers, for every family."""
     cells = memoryview(active).cast("I")
