@@ -81,13 +81,15 @@ def _sentences(snapshot: Snapshot, interface: InterfaceSnapshot, protocol: str) 
     entries, _, _, sampled, _, _ = table.reading.totals[table.keys[0]]
     flows = f"{si(entries or 0)} flows" + (f" in a sample of 1 in {sampled}" if (sampled or 1) > 1 else "")
     (port, rate), *_ = ports
-    holders = _holders(snapshot, interface.label, port, with_services=True)
-    yield (
-        f"Flows of {interface.label}: {pct(min(1.0, rate / whole))} of what arrives goes to {port}"
-        f"{f' ({holders})' if holders else ''}; {flows}."
-    )
+    is_spread = rate < _LEAST_SHARE * _all_of(protocol, interface, ports, whole)  # the first port is first by chance
+    holders = "" if is_spread else _holders(snapshot, interface.label, port, with_services=True)
+    target = f"{pct(min(1.0, rate / whole))} of what arrives goes to {port}{f' ({holders})' if holders else ''}"
+    if is_spread:
+        packets = f"the {protocol} packets" if protocol else "what arrives"
+        target = f"no {protocol or 'single'} port gets {pct(_LEAST_SHARE)} of {packets}"
+    yield f"Flows of {interface.label}: {target}; {flows}."
     counted = snapshot.reading("flow_sources", interface.label, "rx")
-    number = None if counted is None else counted.value((interface.label, "rx", port), "sources")
+    number = None if counted is None or is_spread else counted.value((interface.label, "rx", port), "sources")
     if port != all_ports[0][0]:  # the sources below belong to all received packets
         if number is not None:
             yield f"{si(number)} {'source sends' if number == 1 else 'sources send'} to {port}."
@@ -98,6 +100,15 @@ def _sentences(snapshot: Snapshot, interface: InterfaceSnapshot, protocol: str) 
     else:
         many = "Many sources" if number is None else f"{si(number)} sources send to {port}"
         yield f"{many}: none sends {pct(_LEAST_SHARE)} of what arrives."
+
+
+def _all_of(protocol: str, interface: InterfaceSnapshot, ports: list[tuple[str, float]], whole: float) -> float:
+    """Return the packets per second of a protocol, of which ``ports`` are the busiest; of no protocol, the whole."""
+    if not protocol:
+        return whole
+    counted = next((row.counts for row in interface.rx.protocols if row.number == _PORT_PROTOCOLS[protocol]), None)
+    listed = sum(rate for _, rate in ports)
+    return listed if counted is None else max(listed, counted.packets_per_sec or 0.0)
 
 
 def _sum_of(rates: dict[Key, float], group: str) -> float:

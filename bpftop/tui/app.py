@@ -161,6 +161,8 @@ class BpftopApp(CapturingApp, inherit_bindings=False):
         said = self.sampling_thread.remarks()
         remarks = {clean(remark): _NUMBER.sub("", clean(remark)) for remark in said}
         sentences = {remarks.get(sentence, sentence): sentence for sentence in notices(snapshot, said)}
+        if self.sampling_thread.replay is not None:  # the notices are of the session that was recorded
+            sentences = {notice: sentence for notice, sentence in sentences.items() if notice in remarks.values()}
         new = [sentence for notice, sentence in sentences.items() if notice not in self._noticed]
         for sentence in new[:MOST_TOASTS]:
             self.say(sentence)

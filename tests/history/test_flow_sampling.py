@@ -115,6 +115,16 @@ def test_many_sources_are_not_listed() -> None:
     assert found.findings[0].evidence[-1] == "61.0 k sources send to UDP 53: none sends 10 % of what arrives."
 
 
+def test_a_flood_to_ports_at_random_names_none_of_them() -> None:
+    flood = Diagnosis((finding("udp-flood"),))
+    (found,) = FindingFlows().with_evidence(with_flows(dict.fromkeys(range(53, 153), 10), 1), flood).findings
+    assert found.evidence[-2:] == (
+        "Flows of eth0: no UDP port gets 10 % of the UDP packets; 61.0 k flows in a sample of 1 in 10.",
+        "Largest sources: 203.0.113.0 100 %.",
+    )
+    assert found.title == flood.findings[0].title
+
+
 def test_a_flood_with_several_targets_has_no_port_in_its_title() -> None:
     flood = Diagnosis((finding("udp-flood"),))
     (found,) = FindingFlows().with_evidence(with_flows({53: 400, 80: 300, 443: 300}, 2), flood).findings

@@ -224,6 +224,19 @@ def test_a_replay_neither_accepts_offers_nor_records(tmp_path: Path) -> None:
     replayed(scenario, path)
 
 
+def test_notices_of_the_recorded_session_are_in_the_log_alone(tmp_path: Path) -> None:
+    path = record(
+        tmp_path / "a", interfaces=[interface("eth0", 2, notices=("native XDP, until bpftop ends",))], ticks=5
+    )
+
+    async def scenario(stage: Stage, replay: Replay) -> None:
+        assert "native XDP" not in stage.said()
+        await stage.press("L")
+        assert "native XDP, until bpftop ends" in stage.text()
+
+    replayed(scenario, path)
+
+
 def test_two_sessions_in_one_file_are_not_paired(tmp_path: Path) -> None:
     path = record(tmp_path / "a", ticks=8)
     record(Path(path), ticks=5)
