@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
+from itertools import chain, compress
+from operator import ne
+from typing import TypeVar, cast
 
 from bpftop.fields import computed_once, field, frozen, frozen_often
 from bpftop.model.families import FAMILIES
@@ -209,9 +211,7 @@ class Snapshot:
         rates: dict[str, float] = {}
         for reading in filter(None, map(self.readings.get, STACK)):
             if reading.pair is not None:
-                elapsed_ns = reading.pair.elapsed_ns
-                gains = zip(reading.keys, reading.pair.cell_gains(), strict=True)
-                rates.update([(str(key[0]), gained * 1e9 / elapsed_ns) for key, gained in gains if gained is not None])
+                rates |= _counter_rates(reading.pair)
         return rates
 
     def why_unavailable(self, family: str, label: str | None = None) -> str | None:
@@ -236,6 +236,23 @@ class Snapshot:
     def _by_label(self) -> dict[str, InterfaceSnapshot]:
         """Interfaces by label: each rule looks up each interface at each tick."""
         return {interface.label: interface for interface in reversed(self.interfaces)}
+
+
+def _counter_rates(pair: ReadingPair) -> dict[str, float]:
+    """Return counter -> its rate, of readings with a counter in each row, where it is known."""
+    before, after, elapsed_ns = pair.before, pair.after, pair.elapsed_ns
+    if before.keys is not after.keys or before.missing or after.missing:
+        gains = zip(after.keys, pair.cell_gains(), strict=True)
+        return {str(key[0]): gained * 1e9 / elapsed_ns for key, gained in gains if gained is not None}
+    names = cast("list[str]", list(chain.from_iterable(after.keys)))
+    rates = dict.fromkeys(names, 0.0)  # most of a hundred counters stand still
+    for row in compress(range(len(names)), map(ne, before.values, after.values)):
+        gained = after.values[row] - before.values[row]
+        if gained >= 0:
+            rates[names[row]] = gained * 1e9 / elapsed_ns
+        else:
+            del rates[names[row]]
+    return rates
 
 
 def _by_rate(row: ProtocolRow) -> float:

@@ -186,3 +186,18 @@ def test_the_total_of_several_interfaces() -> None:
     assert snapshot.total.rx.totals.packets_per_sec == 8.0  # eth1 and bond0, two CPUs, 2 packets each
     assert snapshot.total.rx.cpu_rates == (4.0, 4.0)
     assert [row.counts.packets for row in snapshot.total.rx.protocols] == [12]
+
+
+@pytest.mark.parametrize("same_keys", [True, False], ids=["keys of one reader", "equal keys"])
+def test_counter_rates_are_those_that_are_known(same_keys: bool) -> None:
+    """A counter that fell has no rate, nor has one that could not be read in one of the two readings."""
+    keys: tuple[Key, ...] = (("TcpInSegs",), ("TcpInErrs",), ("TcpOutRsts",), ("UdpNoPorts",))
+    again = keys if same_keys else tuple((str(key[0]),) for key in keys)
+    first = samples.packed("snmp", keys, [10, 5, 9, 1], 1.0)
+    moved = derive_snapshot(
+        samples.sample(1.0, first), samples.sample(3.0, samples.packed("snmp", again, [30, 5, 8, 1], 3.0))
+    )
+    assert moved.counter_rates == {"TcpInSegs": 10.0, "TcpInErrs": 0.0, "UdpNoPorts": 0.0}
+    unread = samples.packed("snmp", again, [30, 0, 9, 1], 3.0, missing=frozenset((1,)))
+    rates = derive_snapshot(samples.sample(1.0, first), samples.sample(3.0, unread)).counter_rates
+    assert rates == {"TcpInSegs": 10.0, "TcpOutRsts": 0.0, "UdpNoPorts": 0.0}
