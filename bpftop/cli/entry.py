@@ -9,6 +9,8 @@ from bpftop.errors import BpftopError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from bpftop.collect.attach.early_start import EarlyStart
 
 
@@ -68,9 +70,11 @@ def _version_printed() -> bool:
 
 def _failed_start(error: Exception) -> int:
     """Print a sentence without any further import."""
+    resources: Any = sys.modules.get("bpftop.config.resources")
+    reason = None if resources is None else resources.exhausted(error)
+    limits = "check the limits of open files and memory (ulimit -n, ulimit -v), then the installation"
     if sys.stderr is not None:
-        limits = "check the limits of open files and memory (ulimit -n, ulimit -v), then the installation"
-        sys.stderr.write(f"bpftop: cannot start: {error}; {limits}\n")
+        sys.stderr.write(f"bpftop: {reason or f'cannot start: {error}; {limits}'}\n")
     return 1
 
 

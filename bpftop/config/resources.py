@@ -30,13 +30,17 @@ def raise_open_file_limit() -> None:
 
 
 def spare_address_space() -> None:
-    """Have all threads share one heap where the address space is limited (ulimit -v): else each takes 64 MiB of it."""
+    """Have all threads share one heap where the address space is limited (ulimit -v): else each takes 64 MiB of it.
+
+    The library that ends a thread is loaded now: without it, glibc aborts a process that ends for lack of memory.
+    """
     if not address_space_is_limited():
         return
     with suppress(ImportError, OSError, AttributeError, MemoryError):  # musl has neither these heaps nor mallopt
         import ctypes  # late: 7 to 20 ms
 
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+        ctypes.CDLL("libgcc_s.so.1")
 
 
 def address_space_is_limited() -> bool:

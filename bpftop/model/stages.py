@@ -43,9 +43,15 @@ class StageCounter:
         """The counter's name in the output of ip or nstat, or in the kernel's file."""
         return self.name or (str(self.row[0]) if self.row else self.column)
 
-    @property
+    @computed_once
     def of_interface(self) -> bool:
+        """Whether the family has readings of each interface."""
         return FAMILIES[self.family].scope == "interface"
+
+    @computed_once
+    def is_only_column(self) -> bool:
+        """Whether the family has no other column."""
+        return len(FAMILIES[self.family].columns) == 1
 
     def includes(self, key: Key) -> bool:
         """Return whether a row of the family counts."""
@@ -293,15 +299,13 @@ def may_have_gained(stage: Stage, label: str, pair_of: Callable[[str, str], Read
         moved = None if pair is None else pair.moved
         if pair is None or moved is None or pair.after.missing:
             return True
-        key = None if counter.row is None else counter.key(label, counter.row)
-        if key is not None and pair.after.row_of(key) is None:
-            return True
-        if not moved:
-            continue
-        if len(FAMILIES[counter.family].columns) > 1:
-            if counter.column in moved:
+        key = counter.row
+        if key is not None:
+            if counter.of_interface:
+                key = (label, *key)
+            if pair.after.row_of(key) is None:
                 return True
-        elif key is None or key in moved:
+        if moved and (key is None or key in moved if counter.is_only_column else counter.column in moved):
             return True
     return False
 

@@ -6,7 +6,7 @@ from collections import deque
 
 import pyte
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 from rich.segment import Segment
@@ -134,6 +134,7 @@ PIECES = st.lists(st.tuples(st.text("ab 網x", max_size=6), st.sampled_from("RG"
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 10), PIECES), max_size=8))
+@example([(0, 0, [("aa網", "R")]), (0, 0, [("a網", "R")])])  # a right half behind another right half
 def test_late_cells_are_the_newest_and_come_from_the_top(
     updates: list[tuple[int, int, list[tuple[str, str]]]],
 ) -> None:

@@ -37,12 +37,14 @@ class LateCells(Generic[LateLook]):
             row = self._rows[y]
             x = end = min(row)
             pieces: list[tuple[str, LateLook]] = []
+            left = ""
             while end in row:
                 character, look = row.pop(end)
                 if _is_wide(character) and row.get(end + 1, (None,))[0] != "":
                     character = " "  # its right half is replaced
-                elif not character and not (pieces and _is_wide(pieces[-1][0])):
+                elif not character and not _is_wide(left):
                     character = " "  # its left half is replaced
+                left = character
                 if character:
                     pieces.append((character, look))
                 end += 1
