@@ -45,12 +45,12 @@ class StageCounter:
 
     @computed_once
     def of_interface(self) -> bool:
-        """Whether the family has readings of each interface."""
+        """True if the family has readings of each interface."""
         return FAMILIES[self.family].scope == "interface"
 
     @computed_once
     def is_only_column(self) -> bool:
-        """Whether the family has no other column."""
+        """True if the family has no other column."""
         return len(FAMILIES[self.family].columns) == 1
 
     def includes(self, key: Key) -> bool:
