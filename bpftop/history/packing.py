@@ -13,6 +13,7 @@ from bpftop.model.sample import Reading, Sample
 _LEVEL = 3  # a tenth smaller than level 1 in the same time, because of the long runs of zeros
 _WINDOW_BYTES = 32 << 10  # how far deflate looks back
 _VALUES_PER_DICTIONARY = 100
+_LEAST_PER_DICTIONARY = 10  # readings that come and go must not make a dictionary for each sample
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ class Packer(Generic[T]):
     def __init__(self) -> None:
         self._dictionary = b""
         self._in_dictionary: T | None = None
-        self._left = 0
+        self._left = self._rests = 0  # values until the dictionary must, and until it may be made again
         self._last: tuple[T, Packed[T]] | None = None
 
     def pack_again(self, value: T) -> Packed[T]:
@@ -47,7 +48,9 @@ class Packer(Generic[T]):
     def pack(self, value: T) -> Packed[T]:
         """Return the packed value."""
         known = self._in_dictionary
-        if self._left == 0 or (known is not None and self.has_outgrown(value, known)):
+        has_outgrown = self._rests == 0 and known is not None and self.has_outgrown(value, known)
+        self._rests = _LEAST_PER_DICTIONARY if has_outgrown else max(0, self._rests - 1)
+        if self._left == 0 or has_outgrown:
             window = _Window()
             _Pickler(window, 5).dump(value)
             fits = window.size <= _WINDOW_BYTES

@@ -65,7 +65,7 @@ def service_gone(rule_input: RuleInput) -> Raised | None:
             compare(f"{unit} refused", worst.refused, rule_input.limits["refused"]),
             f"served {per_s(worst.served)}; in the minute before {per_s(worst.served_before)}, "
             f"refused {per_s(worst.refused_before)}",
-            *(f"{worst.protocol} port {port} was open until {age_ms / 1000:.0f} s ago" for port, age_ms in ports[:3]),
+            *(f"{worst.protocol} port {port}: last seen open {age_ms / 1000:.0f} s ago" for port, age_ms in ports[:3]),
         ),
         "the program that served these clients has ended, or no longer has its socket",
         Headline(f"{unit} refused", "refused", _REFUSED[worst.protocol]),
@@ -133,7 +133,7 @@ def _asked_port(rule_input: RuleInput, protocol: str) -> int | str | None:
 
 
 def _closed_ports(rule_input: RuleInput, protocol: str) -> list[tuple[int | str, int]]:
-    """Return (port, ms since it was closed) of the ports that were closed lately, the newest first."""
+    """Return (port, ms since it was last seen open) of the ports that were closed lately, the newest first."""
     reading = rule_input.snapshot.reading("closed_ports")
     keys = () if reading is None else tuple(key for key in reading.keys if key[0] == protocol)
     rows = [(key[1], reading.value(key, "since_ms") or 0) for key in keys] if reading is not None else []

@@ -289,14 +289,20 @@ def test_sockets_are_listed_when_counters_move(namespace: str) -> None:
         assert not after_counters(udp)[1]
         flood(socket.AF_INET, "127.0.0.1", 9, 1)  # no socket has this port: one may have closed
         assert after_counters(udp)[1]
-        flood(socket.AF_INET, "127.0.0.1", 9, 1)  # goes on: seen with the next list
+        flood(socket.AF_INET, "127.0.0.1", 9, 2)  # goes on much like before: seen with the next list
         assert not after_counters(udp)[1]
         udp._due_ns = time.monotonic_ns()
+        assert after_counters(udp)[1]
+        flood(socket.AF_INET, "127.0.0.1", 9, 5)  # more than before: another one may have closed
         assert after_counters(udp)[1]
 
         assert after_counters(listeners)[1]
         assert not after_counters(listeners)[1]
-        for _ in range(4):  # two fit into the queue
+        client = stack.enter_context(closing(socket.create_connection(("127.0.0.1", server.port))))
+        reading, was_listed = after_counters(listeners)
+        assert was_listed
+        assert list(reading.totals.values()) == [(1, 1)]
+        for _ in range(4):  # one more fits into the queue
             client = stack.enter_context(closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)))
             client.setblocking(False)
             client.connect_ex(("127.0.0.1", server.port))
@@ -304,3 +310,15 @@ def test_sockets_are_listed_when_counters_move(namespace: str) -> None:
         assert was_listed
         assert list(reading.totals.values()) == [(2, 1)]
         assert after_counters(listeners)[1]  # connections may be accepted without a counter
+
+
+def test_sockets_may_rest_without_counters_of_ipv6(namespace: str) -> None:
+    """Under ipv6.disable=1 there is no snmp6."""
+    tree = Tree()
+    with inside(namespace), closing(Snmp(tree)) as snmp, closing(Snmp6(tree)) as snmp6:
+        snmp.read(())
+        with closing(UdpSockets(tree, snmp, snmp6)) as udp:
+            read(udp)
+            listed_ns = udp.listed_ns
+            read(udp)
+            assert udp.listed_ns == listed_ns

@@ -69,3 +69,17 @@ def test_the_first_sample_with_all_readings_is_the_dictionary() -> None:
     assert len({id(each.dictionary) for each in others}) == 1
     assert first.dictionary != others[0].dictionary
     assert [unpack(each) for each in (first, *others)] == [traffic, sample, sample, traffic]
+
+
+def test_readings_that_come_and_go_share_dictionaries() -> None:
+    """Each dictionary is as large as twenty packed samples."""
+    [sample] = FakeSource(2, count=1).samples()
+    traffic = {"protocols/eth0/rx": sample.readings["protocols/eth0/rx"]}
+    samples = [
+        replace(sample, readings={**traffic, f"qdiscs/eth{number % 2}": sample.readings["snmp"]})
+        for number in range(60)
+    ]
+    packer = SamplePacker()
+    packed = [packer.pack(each) for each in samples]
+    assert [unpack(each) for each in packed] == samples
+    assert len({id(each.dictionary) for each in packed}) <= 1 + 60 / 10

@@ -508,7 +508,7 @@ def test_service_that_ended_is_named_by_its_port() -> None:
     assert finding.title == "A UDP service on port 9200 has ended and is still asked: 152/s datagrams refused"
     assert finding.evidence[1:] == (
         "served 30/s; in the minute before 180/s, refused 2/s",
-        "UDP port 9200 was open until 3 s ago",
+        "UDP port 9200: last seen open 3 s ago",
     )
     refused = watch.finding("udp-port-unreachable")
     assert refused is not None

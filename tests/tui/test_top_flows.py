@@ -49,7 +49,7 @@ def test_smaller_screens_count_no_flows(size: tuple[int, int]) -> None:
 def test_estimates_are_marked() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.tick()
-        assert "Top flows  mean of 5 s, estimated from 1 in 128 packets" in stage.text()
+        assert "Top flows  mean of 1 s, estimated from 1 in 128 packets" in stage.text()
         row = next(line for line in stage.text().splitlines() if "203.0.113.78:61234" in line)
         assert row.split()[-6:] == ["TCP", "443", "~150", "k", "~1.44", "G"]
 

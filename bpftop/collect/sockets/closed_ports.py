@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from bpftop.collect.collector import CounterRows, ReadingBuilder
 from bpftop.collect.sockets.listen_sockets import ListenSockets
 from bpftop.collect.sockets.udp_sockets import UdpSockets
+from bpftop.fields import mutable
 from bpftop.model.sample import Interface, Reading, reading_key
 from bpftop.model.units import NS_PER_SEC
 
@@ -20,33 +21,51 @@ SERVED_NS = 5 * NS_PER_SEC
 KEPT_NS, MOST_ROWS = 60 * NS_PER_SEC, 64
 
 
+@mutable
+class _Open:
+    """A port that is open: the times of the first and of the last list that had it (CLOCK_MONOTONIC)."""
+
+    first_ns: int
+    last_ns: int
+
+
 class ClosedPorts:
     """A collector of closed_ports."""
 
     name = "closed_ports"
 
     def __init__(self, udp: UdpSockets, listeners: ListenSockets) -> None:
-        self._udp, self._listeners = udp, listeners
+        self._lists = {"UDP": udp, "TCP": listeners}
         self._builder = ReadingBuilder(self.name)
-        self._open_since: dict[tuple[str, int], int] = {}
+        self._read_ns = dict.fromkeys(self._lists, 0)
+        self._open: dict[str, dict[int, _Open]] = {protocol: {} for protocol in self._lists}
         self._closed: dict[tuple[str, int], int] = {}
 
     def read(self, interfaces: Sequence[Interface]) -> Mapping[str, Reading]:
         now_ns = time.monotonic_ns()
-        now_open = {("UDP", port) for port in self._udp.ports} | {("TCP", port) for port in self._listeners.ports}
-        for key, since_ns in self._open_since.items():
-            if key not in now_open and now_ns - since_ns >= SERVED_NS:
-                self._closed[key] = now_ns
-        self._open_since = {key: self._open_since.get(key, now_ns) for key in now_open}
-        recent = {
-            key: closed_ns
-            for key, closed_ns in self._closed.items()
-            if key not in now_open and now_ns - closed_ns < KEPT_NS
-        }
+        for protocol, sockets in self._lists.items():
+            if sockets.listed_ns != self._read_ns[protocol]:
+                self._read_ns[protocol] = sockets.listed_ns
+                self._note(protocol, sockets.ports, sockets.listed_ns)
+        recent = {key: open_ns for key, open_ns in self._closed.items() if now_ns - open_ns < KEPT_NS}
         self._closed = dict(list(recent.items())[-MOST_ROWS:])
-        rows: CounterRows = {key: [(now_ns - closed_ns) // 1_000_000] for key, closed_ns in self._closed.items()}
+        rows: CounterRows = {key: [(now_ns - open_ns) // 1_000_000] for key, open_ns in self._closed.items()}
         read_ns = time.monotonic_ns()
         return {reading_key(self.name): self._builder.reading(rows, read_ns, read_ns - now_ns)}
 
     def close(self) -> None:
         """Do nothing: the lists belong to the other collectors."""
+
+    def _note(self, protocol: str, ports: set[int], listed_ns: int) -> None:
+        """Note a new list of ports: the time of the last list that had a port is when it was known to be open."""
+        known = self._open[protocol]
+        for port in known.keys() - ports:
+            gone = known.pop(port)
+            if gone.last_ns - gone.first_ns >= SERVED_NS:
+                self._closed[protocol, port] = gone.last_ns
+        for port in ports:
+            if port in known:
+                known[port].last_ns = listed_ns
+            else:
+                known[port] = _Open(listed_ns, listed_ns)
+                self._closed.pop((protocol, port), None)

@@ -14,7 +14,8 @@ class ListenSockets(RestingSockets[Listener]):
 
     name = "listen_sockets"
     subject = "accept queues"
-    counters = ("TcpExtListenOverflows", "TcpExtListenDrops")
+    # A connection moves TcpPassiveOpens when it enters its queue, before any process accepts it.
+    counters = ("TcpPassiveOpens", "TcpExtListenOverflows", "TcpExtListenDrops")
     signs = ("TcpOutRsts",)
 
     def list_again(self) -> list[Listener]:

@@ -17,23 +17,26 @@ from bpftop.model.units import NS_PER_SEC
 RELIST_NS = 3 * NS_PER_SEC
 """The longest time without a list: the ports that are open change without any counter."""
 
+_EARLY_NS = NS_PER_SEC // 4  # a list may be due so much sooner: ticks are not exactly a second apart
+
 
 class RestingSockets(SocketCollector[Listed]):
     """A collector of sockets that are listed again while one of ``counters`` moves, and every ``RELIST_NS``.
 
-    ``signs`` are counters that begin to move when a port has closed: then the sockets are listed once. ``files`` have
-    the counters, and are read just before at each tick; without any the sockets are listed at each reading.
+    ``signs`` are counters that move more than before when a port has closed: then the sockets are listed once. ``files``
+    have the counters, and are read just before at each tick; without any the sockets are listed at each reading.
+    ``listed_ns`` is the time of the last list (CLOCK_MONOTONIC), 0 before the first.
     """
 
     counters: tuple[str, ...]
     signs: tuple[str, ...]
+    listed_ns = 0
 
     def __init__(self, tree: Tree, *files: CounterFile) -> None:
         super().__init__(tree)
         self._files_of_counters = files
         self._counts: list[str | None] = []
-        self._signs: list[str | None] = []
-        self._signs_move = False
+        self._signs = self._signs_gain = 0
         self._due_ns = 0
         self._listed: list[Listed] = []
 
@@ -50,17 +53,17 @@ class RestingSockets(SocketCollector[Listed]):
         if not self._may_rest() or now_ns >= self._due_ns:
             self._due_ns = 0  # a list that fails is not an old list
             self._listed = self.list_again()
-            self._due_ns = now_ns + RELIST_NS
+            self.listed_ns = now_ns
+            self._due_ns = now_ns + RELIST_NS - _EARLY_NS
         return self._listed
 
     def _may_rest(self) -> bool:
         """Return True if nothing has happened to the sockets since the last reading."""
-        counts, signs = self._cells(self.counters), self._cells(self.signs)
-        signs_move = signs != self._signs
-        closed = signs_move and not self._signs_move
+        words = [file.words for file in self._files_of_counters]
+        counts = [each.get(name) for each in words for name in self.counters]
+        signs = sum(int(each.get(name, 0)) for each in words for name in self.signs)
+        gain = signs - self._signs
+        closed = gain > 2 * self._signs_gain  # some hosts refuse a few packets at every tick
         is_calm = counts == self._counts and not closed and not self.may_change_silently(self._listed)
-        self._counts, self._signs, self._signs_move = counts, signs, signs_move
-        return is_calm and bool(counts) and all(file.words for file in self._files_of_counters)
-
-    def _cells(self, names: tuple[str, ...]) -> list[str | None]:
-        return [file.words.get(name) for file in self._files_of_counters for name in names]
+        self._counts, self._signs, self._signs_gain = counts, signs, max(gain, 0)
+        return is_calm and any(words)  # a kernel without IPv6 has no words of it

@@ -122,7 +122,7 @@ class OverviewPane(Pane):
     terms = (
         ("Top flows", "On a screen of 160 columns: the flows with the most bits per second, RX and TX together, "
          "counted while the Overview is open from 1 packet in 128 (1 in 16 at low rates), which adds about 1 ns to "
-         "a packet; the rates are means of 5 s. Pane 4 counts all packets."),
+         "a packet; the tables are read every 5 s or so. Pane 4 counts all packets."),
     )  # fmt: skip
 
     def compose_list(self) -> Iterator[Widget]:

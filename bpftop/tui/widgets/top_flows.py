@@ -9,8 +9,7 @@ from bpftop.fields import replace
 from bpftop.model.readings import RatedReading
 from bpftop.model.sample import DIRECTIONS
 from bpftop.model.snapshot import Snapshot
-from bpftop.model.source import SUMMARY_S
-from bpftop.model.units import si
+from bpftop.model.units import NS_PER_SEC, si
 from bpftop.render.columns import Column
 from bpftop.render.flows.flow_columns import FLOW_COLUMNS
 from bpftop.render.flows.flow_pairs import flow_pairs
@@ -60,17 +59,15 @@ class TopFlows(Table[FlowRow]):
 
     def caption(self, moment: Moment, width: int) -> Sequence[Line]:
         sampled = _sampled_1_in(moment)
-        how = f"  mean of {SUMMARY_S} s, estimated from 1 in {sampled} packets" if sampled > 1 else ""
+        elapsed_ns = max((each.elapsed_ns or 0 for each in _readings(moment)), default=0)
+        mean = f"mean of {elapsed_ns / NS_PER_SEC:.0f} s, " if elapsed_ns else ""
+        how = f"  {mean}estimated from 1 in {sampled} packets" if sampled > 1 else ""
         heading = line(("Top flows", "title", "flows"), (how, "muted", "flows"))
         return [shortened(heading, width)]
 
     def depends_on(self, moment: Moment) -> object:
         """Return the reads of the tables, which stay for some ticks, and the choices of the person."""
-        reads = [
-            (each.reading.epoch, each.reading.read_ns)
-            for direction in DIRECTIONS
-            for each in flow_readings(moment.snapshot, moment.interface, direction, "flows")
-        ]
+        reads = [(each.reading.epoch, each.reading.read_ns) for each in _readings(moment)]
         chosen = (moment.interface.label, self.cursor, self.sort, self.reverse, self.filter, self.top)
         return (reads, chosen) if reads else None
 
@@ -87,7 +84,7 @@ class TopFlows(Table[FlowRow]):
     def _flows(self, moment: Moment) -> list[FlowRow]:
         """Return the busiest flows of the selected interface; made once for each read of the tables."""
         snapshot, interface = moment.snapshot, moment.interface
-        readings = [each for d in DIRECTIONS for each in flow_readings(snapshot, interface, d, "flows")]
+        readings = _readings(moment)
         made = self._made
         count = max(MOST_LINES, self.size.height) - 2
         if made is None or made[1] != (interface.label, count) or not _are_same(made[0], readings):
@@ -102,6 +99,15 @@ class TopFlows(Table[FlowRow]):
 def _are_same(before: Sequence[RatedReading], now: Sequence[RatedReading]) -> bool:
     """Return True if both are of the same reads of the tables."""
     return len(before) == len(now) and all(a.reading is b.reading for a, b in zip(before, now, strict=True))
+
+
+def _readings(moment: Moment) -> list[RatedReading]:
+    """Return the reads of the tables of the selected interface."""
+    return [
+        each
+        for direction in DIRECTIONS
+        for each in flow_readings(moment.snapshot, moment.interface, direction, "flows")
+    ]
 
 
 def _sampled_1_in(moment: Moment) -> int:
