@@ -23,8 +23,9 @@ _EARLY_NS = NS_PER_SEC // 4  # a list may be due so much sooner: ticks are not e
 class RestingSockets(SocketCollector[Listed]):
     """A collector of sockets that are listed again while one of ``counters`` moves, and every ``RELIST_NS``.
 
-    ``signs`` are counters that move more than before when a port has closed: then the sockets are listed once. ``files``
-    have the counters, and are read just before at each tick; without any the sockets are listed at each reading.
+    ``signs`` are counters that move more than before when a port has closed: then the sockets are listed once.
+    ``files`` have the counters, and are read just before at each tick; without any the sockets are listed at each
+    reading.
     ``listed_ns`` is the time of the last list (CLOCK_MONOTONIC), 0 before the first.
     """
 
