@@ -28,7 +28,7 @@ class Lists:
         for sockets, ports in ((self._udp, udp), (self._listeners, tcp)):
             sockets.diag.ports, sockets.listed_ns = ports, at_s * NS_PER_SEC
 
-    def closed(self, now_s: int) -> dict[Key, int]:
+    def closed(self, now_s: int) -> dict[Key, int | None]:
         """Return protocol and port -> milliseconds since the port was last seen open."""
         self._now_s = now_s
         totals = read(self._closed_ports)["closed_ports"].totals

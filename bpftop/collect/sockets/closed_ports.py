@@ -35,7 +35,7 @@ class ClosedPorts:
     name = "closed_ports"
 
     def __init__(self, udp: UdpSockets, listeners: ListenSockets) -> None:
-        self._lists = {"UDP": udp, "TCP": listeners}
+        self._lists: dict[str, UdpSockets | ListenSockets] = {"UDP": udp, "TCP": listeners}
         self._builder = ReadingBuilder(self.name)
         self._read_ns = dict.fromkeys(self._lists, 0)
         self._open: dict[str, dict[int, _Open]] = {protocol: {} for protocol in self._lists}
