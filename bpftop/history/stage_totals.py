@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from bpftop.model.readings import Reading, ReadingPair, pair_readings
 from bpftop.model.sample import reading_key
 from bpftop.model.snapshot import Snapshot
-from bpftop.model.stages import STAGES, LossGroup, Stage, may_have_gained, stage_gained
+from bpftop.model.stages import STAGES, LossGroup, Stage, stage_gained
 
 StageRow = tuple[str, str]
 """Interface label (empty for stages of the namespace or the host), id of the stage."""
@@ -73,10 +73,14 @@ class StageTotals:
             if gain is not None and gain[0]:
                 gains.append((stage, gain))
 
+        def rests(stage: Stage, label: str) -> bool:
+            """Return True if a stage that was known and never gained anything is so still: most stages, cheaply."""
+            return not stage.within and all(each.rests(label, pair_of(each.family, label)) for each in stage.counters)
+
         labels = [interface.label for interface in snapshot.interfaces]
         for stage in STAGES:
             for label in labels if stage.scope == "interface" else ("",):
-                if not self._is_calm((label, stage.id)) or may_have_gained(stage, label, pair_of):
+                if not (self._is_calm((label, stage.id)) and rests(stage, label)):
                     add(stage, label)
         self._note_peaks(snapshot.mono_ns, gains)
         for row in self._rows.values():
@@ -186,7 +190,8 @@ class StageTotals:
         after = rated.reading
         before = self._last.get(name) or after.previous  # a tracepoint's first reading knows when it was attached
         self._last[name] = after
-        return pair_readings(before, after)
+        pair = rated.pair
+        return pair if pair is not None and pair.before is before else pair_readings(before, after)
 
     def _is_calm(self, key: StageRow) -> bool:
         """Return True if a gain of nothing changes nothing: the stage is known, and never gained anything."""

@@ -57,6 +57,15 @@ class StageCounter:
         """Return whether a row of the family counts."""
         return self.keep is None or self.keep(key)
 
+    def rests(self, label: str, pair: ReadingPair | None) -> bool:
+        """Return True if the counter is as it was in the reading before: known if it was known, and without a gain."""
+        moved = None if pair is None or pair.after.missing else pair.moved
+        if not moved:
+            return moved is not None
+        if self.is_only_column:
+            return self.row is not None and self.key(label, self.row) not in moved
+        return self.column not in moved
+
     def key(self, label: str, row: Key) -> Key:
         """Return the whole key of a row: with the interface where the family has one."""
         return (label, *row) if self.of_interface else row
@@ -288,26 +297,6 @@ def counter_gained(counter: StageCounter, label: str, pair: ReadingPair) -> int 
     if gains and not known:
         return None
     return max(known, default=0) if counter.largest else sum(known)
-
-
-def may_have_gained(stage: Stage, label: str, pair_of: Callable[[str, str], ReadingPair | None]) -> bool:
-    """Return False if ``stage_gained`` is zero, and known: a tenth of its work, because most stages stand still."""
-    if stage.within:
-        return True
-    for counter in stage.counters:
-        pair = pair_of(counter.family, label)
-        moved = None if pair is None else pair.moved
-        if pair is None or moved is None or pair.after.missing:
-            return True
-        key = counter.row
-        if key is not None:
-            if counter.of_interface:
-                key = (label, *key)
-            if pair.after.row_of(key) is None:
-                return True
-        if moved and (key is None or key in moved if counter.is_only_column else counter.column in moved):
-            return True
-    return False
 
 
 def stage_gained(stage: Stage, label: str, pair_of: Callable[[str, str], ReadingPair | None]) -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ from bpftop.model.packet_filter import STAGE_DROPS, PacketFilter, drops_for
 from bpftop.model.readings import RatedReading, ReadingPair, per_sec
 from bpftop.model.sample import BEING_LOADED, EVERYTHING_ELSE, NOT_READ_YET, Key
 from bpftop.model.snapshot import Number, Snapshot, sum_known
-from bpftop.model.stages import BY_ID, GROUPS, STAGES, LossGroup, Stage, StageCounter, may_have_gained, stage_gained
+from bpftop.model.stages import BY_ID, GROUPS, STAGES, LossGroup, Stage, StageCounter, stage_gained
 from bpftop.model.units import si
 from bpftop.render.headroom import headroom_s
 from bpftop.render.selection import Selection
@@ -143,10 +143,17 @@ def stage_per_sec(snapshot: Snapshot, stage: Stage, label: str) -> float | None:
         return None if reading is None else reading.pair
 
     place = label if stage.scope == "interface" else ""
-    if not may_have_gained(stage, place, pair_of):
+    if not stage.within and all(_is_still(each, place, pair_of(each.family, place)) for each in stage.counters):
         return 0.0
     gained = stage_gained(stage, place, pair_of)
     return None if gained is None else per_sec(*gained) if gained[1] else None
+
+
+def _is_still(counter: StageCounter, place: str, pair: ReadingPair | None) -> bool:
+    """Return True if the counter is known, and did not gain anything; cheaper than its gain."""
+    if pair is None or not counter.rests(place, pair):
+        return False
+    return counter.row is None or pair.after.row_of(counter.key(place, counter.row)) is not None
 
 
 def stage_lines(selection: Selection) -> list[StageLine]:
