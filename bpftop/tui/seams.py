@@ -246,7 +246,8 @@ class SeamedApp(App[None]):
             if widget in covered:
                 widget._set_dirty(*cells)
         if covered:
-            screen._compositor.update_widgets(covered)
+            # _compositor_refresh forgets the widgets that wait for the screen's timer
+            screen._compositor.update_widgets(covered | screen._dirty_widgets)
             screen._compositor_refresh()
 
     def _uncovered_widgets(self, screen: Screen[Any]) -> Mapping[Widget, Region]:

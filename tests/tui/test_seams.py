@@ -34,6 +34,8 @@ from bpftop.tui.terminal import writer as terminal_writer
 from bpftop.tui.terminal.traits import TerminalTraits
 from bpftop.tui.terminal.writer import SmallerUpdate, TerminalWriter
 from bpftop.tui.widgets.canvas import Canvas
+from bpftop.tui.widgets.key_line import KeyLine
+from bpftop.tui.widgets.tab_line import TabLine
 from tests.tui.conftest import Stage, perform
 from tests.waiting import until_async
 
@@ -121,6 +123,37 @@ def test_a_tick_renders_no_widget_without_a_toast(monkeypatch: pytest.MonkeyPatc
     perform(scenario, size=(160, 50), toasts=True)
 
 
+def test_a_tick_below_a_toast_drops_no_repaint_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A widget has asked for a repaint, and the screen waits for its timer: the tick comes in between."""
+
+    async def scenario(stage: Stage) -> None:
+        app = stage.app
+        updates: list[Any] = []
+        app.say(" ".join(["a toast"] * 40))
+        await stage.pilot.pause()
+        keys, tabs = app.frame.query_one(KeyLine), app.frame.query_one(TabLine)
+        below = next(region for region in app.frame.query(Canvas) if _is_covered(app, region))
+        app.frame._update_timer.pause()
+        app.frame._dirty_widgets.update({keys, tabs})
+        keys._set_dirty()
+        tabs._set_dirty()
+        smaller = app.writer.smaller_update
+
+        def kept(update: Any) -> Any:
+            updates.append(update)
+            return smaller(update)
+
+        monkeypatch.setattr(app.writer, "smaller_update", kept)
+        with app.painting():
+            app.repaint(below, [Region(0, 0, 1, 1)])
+        await stage.pilot.pause()
+        chops = (update for update in updates if isinstance(update, _compositor.ChopsUpdate))
+        written = {line for update in chops for line, _, _ in update.spans}
+        assert {tabs.region.y, keys.region.y} <= written
+
+    perform(scenario, size=(100, 30), toasts=True)
+
+
 def test_toasts_that_give_way_leave_nothing_behind() -> None:
     async def scenario(stage: Stage) -> None:
         for number in range(3 * TOASTS_AT_ONCE + 1):
@@ -133,6 +166,12 @@ def test_toasts_that_give_way_leave_nothing_behind() -> None:
         assert "toast 8" not in stage.text()
 
     perform(scenario, size=(160, 50), toasts=True)
+
+
+def _is_covered(app: SeamedApp, widget: Widget) -> bool:
+    """Return True if something stands before a part of a widget of the screen."""
+    screen = app.screen
+    return widget in screen._compositor.visible_widgets and widget not in app._uncovered_widgets(screen)
 
 
 class Listening(SleepingDriver):
