@@ -130,6 +130,33 @@ def test_a_key_that_looks_like_an_answer_is_none() -> None:
     assert not line.answers
 
 
+def test_an_answer_may_come_while_the_writer_looks() -> None:
+    """The thread that reads the terminal takes the question away at any moment, here when the clock is read."""
+
+    class Answering(LineSpeed):
+        def __init__(self) -> None:
+            super().__init__(self.now)
+            self.armed = False
+
+        def now(self) -> float:
+            if self.armed:
+                self.armed = False
+                self.heard()
+            return 0.0
+
+    for is_slow in (None, True, False):
+        line = Answering()
+        line.begin()
+        line.heard()
+        line.is_slow = is_slow
+        for look in (line.limit, lambda: line.is_behind):  # noqa: B023 - called at once
+            assert line.wrote(FIRST_CHUNK) == QUESTION
+            line.armed = True
+            look()
+            assert not line.is_awaited
+            line.is_slow = is_slow
+
+
 PIECES = st.lists(st.tuples(st.text("ab 網x", max_size=6), st.sampled_from("RG")), max_size=4)
 
 

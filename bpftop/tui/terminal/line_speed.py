@@ -61,11 +61,12 @@ class LineSpeed:
 
     def limit(self) -> int | None:
         """Return how many bytes may be written now; None: any number."""
-        if self._asked and self._clock() - self._asked[0][1] > GIVE_UP_S:
+        waited_s = self._waited_s()
+        if waited_s is not None and waited_s > GIVE_UP_S:
             self.answers = False
         if not self.answers or self.is_slow is False:
             return None
-        if self._asked:
+        if waited_s is not None:
             return 0
         return SLOW_CHUNK if self.is_slow else FIRST_CHUNK
 
@@ -78,8 +79,19 @@ class LineSpeed:
     def is_behind(self) -> bool:
         """True if a tick would only wait behind the bytes under way."""
         if self.is_slow is False:
-            return self.is_awaited and self._clock() - self._asked[0][1] > BEHIND_S
+            return self.answers and (self._waited_s() or 0.0) > BEHIND_S
         return self.limit() == 0
+
+    def _waited_s(self) -> float | None:
+        """Return for how long the terminal has owed its oldest answer; None if it owes none.
+
+        The thread that reads the terminal may take the answer, and with it the question, at any moment.
+        """
+        try:
+            _, asked_s = self._asked[0]
+        except IndexError:
+            return None
+        return self._clock() - asked_s
 
     def wrote(self, size: int) -> str:
         """Count bytes, and return the question to write after them; empty: none."""
@@ -95,9 +107,10 @@ class LineSpeed:
 
     def heard(self) -> None:
         """Take the answer to the oldest question."""
-        if not self._asked:
-            return  # F3 with a modifier is the same sequence
-        size, asked_s = self._asked.popleft()
+        try:
+            size, asked_s = self._asked.popleft()
+        except IndexError:
+            return  # F3 with a modifier is the same sequence; or the question has just been forgotten
         took_s = self._clock() - asked_s
         self.answers = True
         self._shortest_s = min(self._shortest_s, took_s)
