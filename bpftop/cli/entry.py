@@ -23,6 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
         words = sys.argv[1:] if arguments is None else arguments
         if words == ["--version"] and _version_printed():
             return 0
+        begun: _Begun | None = None
         try:
             from bpftop.cli.garbage_collection import garbage_kept
             from bpftop.config.resources import exhausted, raise_open_file_limit, spare_address_space
@@ -34,6 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
                 from bpftop.cli.output import ClosedPipe, complain, flush_stdout, no_tracebacks
                 from bpftop.cli.shutdown import Ended, ending_signals
         except (ImportError, OSError, MemoryError) as error:
+            if begun is not None:
+                begun.close()
             return _failed_start(error)
         try:
             with no_tracebacks(), ending_signals():
@@ -109,8 +112,16 @@ class _Begun:
                 raise self._error
             return _run_verb(self._verb, self._rest, self._early)
         finally:
-            if self._early is not None and not self._early.taken:
-                self._early.close()
+            self.close()
+
+    def close(self) -> None:
+        """End an early start that no source has taken over.
+
+        A thread that outlives the interpreter ends by libgcc, and aborts the process where no file can be opened for
+        it.
+        """
+        if self._early is not None and not self._early.taken:
+            self._early.close()
 
 
 def _run_verb(verb: str | None, rest: list[str], early: EarlyStart | None) -> int:

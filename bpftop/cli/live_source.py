@@ -50,8 +50,6 @@ def live_source(
         early: EarlyStart | None = arguments.early
         if early is None and request.attach != "none":  # the words did not tell that they count
             early = EarlyStart()
-        if early is not None:
-            early.taken = True
         if early is not None and arguments.netns is None:
             early.read_devices(names)
             early.begin_attaching(request)
@@ -69,7 +67,10 @@ def live_source(
         bpf="statistics" if arguments.bpf else "list" if arguments.lists_bpf else "off",
         inner_flows=arguments.inner,
     )
-    return LiveSource(names, options, on_screen or _PrintedProgress(), early)
+    source = LiveSource(names, options, on_screen or _PrintedProgress(), early)
+    if early is not None:
+        early.taken = True
+    return source
 
 
 def demo_source(lab: Lab, interval_s: float = 1.0, drops: bool = True) -> LiveSource:

@@ -43,6 +43,15 @@ def test_error_of_a_loading_is_raised_by_take() -> None:
     HeadStart(refused).close()
 
 
+def test_nobody_asks_for_the_error_of_a_loading_that_is_closed() -> None:
+    """An import without a free file fails so; the error stood in place of the error of the command line."""
+
+    def no_module() -> PacketCounter:
+        raise ImportError("no module")
+
+    HeadStart(no_module).close()
+
+
 def test_without_a_thread_take_loads_the_counter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading.Thread, "start", no_thread)
     loading = HeadStart(lambda: PacketCounter("count_tc", "tx"))

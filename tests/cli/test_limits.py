@@ -136,6 +136,34 @@ def test_a_thread_that_would_have_no_memory_is_not_started(tmp_path: Path) -> No
     assert done.stdout.startswith("no thread for helper: the limit of processes (ulimit -u")
 
 
+FAILED_START = """
+import sys, time
+from bpftop.cli import entry
+from bpftop.collect.attach import early_start
+
+class Counter:
+    def close(self):
+        print("unloaded")
+
+def load_counter(*_):
+    time.sleep(0.2)
+    return Counter()
+
+early_start.load_counter = load_counter
+sys.modules["bpftop.cli.output"] = None  # as if no file could be opened
+print(entry.main(["watch", "lo"]))
+"""
+
+
+def test_a_failed_start_ends_its_early_start(tmp_path: Path) -> None:
+    """Under ulimit -n 7 a thread that was still loading a program aborted the process after its sentence."""
+    script = tmp_path / "script.py"
+    script.write_text(FAILED_START)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=LIMIT_S)
+    assert done.stderr.startswith("bpftop: ")
+    assert (done.returncode, done.stdout) == (0, "unloaded\n1\n")
+
+
 def test_message_without_any_memory(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(OUT_OF_MEMORY)

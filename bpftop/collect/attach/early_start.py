@@ -60,8 +60,12 @@ class EarlyStart:
         self._loading = {_LIKELY: HeadStart(partial(load_counter, *_LIKELY))}
         self._tx: dict[str, HeadStart[EarlyTx]] = {}
         if likely_names:
-            with suppress(OSError, BpftopError):  # read_devices tells of an error
-                self._read_likely(likely_names)
+            try:
+                with suppress(OSError, BpftopError):  # read_devices tells of an error
+                    self._read_likely(likely_names)
+            except BaseException:
+                self.close()
+                raise
 
     def _read_likely(self, names: Sequence[str]) -> None:
         from bpftop.kernel.net.netdev import DeviceReading, Netdev  # late: the counter is being loaded by now

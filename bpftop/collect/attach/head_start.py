@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
 from bpftop.config.resources import NoThread, start_thread
-from bpftop.kernel.return_code import KernelError
 
 
 class Closable(Protocol):
@@ -50,10 +48,11 @@ class HeadStart(Generic[Made]):
         return made
 
     def close(self) -> None:
-        """Close an object that nobody took."""
-        if self._thread is not None:
-            with suppress(KernelError):
-                self.take().close()
+        """Wait for an object that nobody took, and close it; nobody asks for the error of its making."""
+        self.wait()
+        made, self._made = self._made, None
+        if made is not None:
+            made.close()
 
     def _run(self) -> None:
         try:
