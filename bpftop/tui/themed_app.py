@@ -28,6 +28,7 @@ class ThemedApp(SeamedApp):
     }
     CommandPalette > .command-palette--help-text { color: $secondary; text-style: none; }
     Toast { margin-top: 0; padding: 0 1; }
+    .-two-lines-below ToastRack { margin-bottom: 2; }
     LogScreen, LogScreen Static { background: $background; color: $foreground; }
     """
 

@@ -54,6 +54,8 @@ def replayed(
     path: str,
     begin_tick: int | None = None,
     size: tuple[int, int] = (160, 50),
+    *,
+    toasts: bool = False,
 ) -> None:
     async def run() -> None:
         with closing(Recording(path)) as recording:
@@ -71,7 +73,7 @@ def replayed(
             app = BpftopApp(sampling_thread, theme=theme(), interval_s=1.0, actions=actions)
             sampling_thread.start()
             try:
-                async with app.run_test(size=size) as pilot:
+                async with app.run_test(size=size, notifications=toasts) as pilot:
                     stage = Stage(app, pilot, FakeSource(), sampling_thread)
                     await until(stage, lambda: "web-17" in stage.text())
                     await scenario(stage, replay)
@@ -209,6 +211,20 @@ def test_it_plays_and_stands_still(tmp_path: Path) -> None:
         assert replay.speed == 1
 
     replayed(scenario, record(tmp_path / "a"), 1)
+
+
+def test_toasts_stand_above_time_line_and_offer(tmp_path: Path) -> None:
+    async def above(stage: Stage) -> None:
+        before = stage.line(-2)
+        for key, message in (("1", "on the frame"), ("ctrl+p", "on the palette")):
+            await stage.press(key)
+            stage.app.say(message)
+            await until(stage, lambda message=message: message in stage.text())  # type: ignore[misc]
+            assert stage.line(-2) == before
+            assert message in stage.line(-3)
+
+    replayed(lambda stage, _: above(stage), record(tmp_path / "a", ticks=5), toasts=True)
+    perform(above, size=(160, 50), interfaces=[interface("eth0", 2, offer="native XDP, exact")], toasts=True)
 
 
 def test_a_replay_neither_accepts_offers_nor_records(tmp_path: Path) -> None:

@@ -127,6 +127,8 @@ class FrameScreen(Screen[None], inherit_bindings=False):
             return
         self.set_class(bool(offered(moment)), "-offering")
         self.set_class(moment.frame.recorded is not None, "-replay")
+        # Toasts stand above the time line and the offer, on every screen alike: a dialogue shows them once more.
+        self.app.set_class(self.has_class("-offering") or self.has_class("-replay"), "-two-lines-below")
         for region in (*self._above, *self._below):
             region.show(moment)
         if self.pane is not None:
