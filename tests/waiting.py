@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from bpftop.model.snapshot import Snapshot
+    from bpftop.tui.sampling_thread import SamplingThread
 
 Result = TypeVar("Result")
 
@@ -27,6 +31,19 @@ def until(condition: Callable[[], Result | None], what: str | Callable[[], objec
             return result
         time.sleep(POLL_S)
     raise AssertionError("not reached")
+
+
+def first_rates(sampling_thread: SamplingThread) -> Snapshot:
+    """Return the newest snapshot as soon as there are rates. Raises the error of the source."""
+    until(lambda: sampling_thread.ended or _has_rates(sampling_thread.latest), "rates, or the end of the source")
+    if sampling_thread.error is not None:
+        raise sampling_thread.error
+    assert sampling_thread.latest is not None
+    return sampling_thread.latest
+
+
+def _has_rates(snapshot: Snapshot | None) -> bool:
+    return snapshot is not None and snapshot.interval_ns is not None
 
 
 async def until_async(

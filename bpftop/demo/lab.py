@@ -146,8 +146,6 @@ class Lab:
     """
 
     interface = WATCHED.interface
-    peer_interface = GENERATOR.interface
-    sides = (WATCHED, GENERATOR)
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet

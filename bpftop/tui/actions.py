@@ -143,7 +143,6 @@ def with_keys(configured: Mapping[str, str]) -> tuple[Action, ...]:
 
 REPLAY_KEYS = {"pause": "p,space"}
 """Keys that differ in a replay: space plays and pauses. Configured keys come first."""
-ACTION_IDS = tuple(action.id for action in ACTIONS)
 
 
 class Captures(Protocol):

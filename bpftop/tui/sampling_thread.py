@@ -61,7 +61,6 @@ class SamplingThread:
         self.error: BpftopError | None = None
         """The error that ended the source, if any."""
         self.ended = False
-        self._ready = threading.Event()
         self._listener: SnapshotListener | None = None
         self._thread = threading.Thread(target=self._run, name="sampling", daemon=True)
 
@@ -73,20 +72,6 @@ class SamplingThread:
         self.source.close()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
-
-    def wait_ready(self, timeout_s: float) -> Snapshot | None:
-        """Wait for the first snapshot with rates.
-
-        Returns:
-            The newest snapshot; None if no rates came in time.
-
-        Raises:
-            BpftopError: The source failed.
-        """
-        self._ready.wait(timeout_s)
-        if self.error is not None:
-            raise self.error
-        return self.latest if self._ready.is_set() else None
 
     def listen(self, listener: SnapshotListener | None) -> None:
         """Call ``listener`` with every snapshot from now on, starting with the newest that exists."""
@@ -117,15 +102,12 @@ class SamplingThread:
                     self._flow_sampling.look_at(self.latest)
                 if recorder is not None:
                     recorder.offer_findings(sample.mono_ns, self.latest.diagnosis.findings)
-                if self.latest.interval_ns is not None:
-                    self._ready.set()
         except BpftopError as error:
             self.error = error
         except Exception as error:  # noqa: BLE001 - a traceback would be printed into the screen
             self.error = BpftopError(why_failed(error, "reading samples"))
             self.error.__cause__ = error
         finally:
-            self._ready.set()
             with self.lock:
                 self.ended = True
                 self._notify(None)

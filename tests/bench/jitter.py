@@ -31,6 +31,7 @@ from bpftop.tui.panes.measure import MeasurePane
 from bpftop.tui.sampling_thread import SamplingThread
 from bpftop.tui.themes import find_theme
 from tests.bench.figures import Figure
+from tests.waiting import first_rates
 
 INTERVAL_S = 0.2
 WINDOW_S, WINDOWS = 7.0, 2
@@ -86,7 +87,7 @@ async def _watch(lab: Lab, keys: Sequence[str]) -> Watched:
     feed.start()
     try:
         async with app.run_test(size=SIZE) as pilot:
-            await asyncio.to_thread(feed.wait_ready, 10.0)
+            await asyncio.to_thread(first_rates, feed)
             await pilot.press(*keys)
             end_s = time.monotonic() + WINDOW_S
             app.taken_s.clear()

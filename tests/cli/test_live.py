@@ -52,7 +52,7 @@ def run_with_packets(lab: Lab, *words: str) -> str:
     process = start(lab, *words)
     await_program(lab)
     await_rest(process.pid)  # bpftop waits for the second sample
-    lab.call_in(GENERATOR, lambda: send_exactly(lab.peer_interface, [DATAGRAM], PACKETS))
+    lab.call_in(GENERATOR, lambda: send_exactly(GENERATOR.interface, [DATAGRAM], PACKETS))
     written, message = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, message
     return written
@@ -105,7 +105,7 @@ def test_watch_writes_ticks_that_add_up(lab: Lab) -> None:
         for line in process.stdout:
             totals.append(sum(json.loads(line)["readings"][f"protocols/{lab.interface}/rx"]["values"]))
             if len(totals) == 2:
-                lab.call_in(GENERATOR, lambda: send_exactly(lab.peer_interface, [DATAGRAM], PACKETS))
+                lab.call_in(GENERATOR, lambda: send_exactly(GENERATOR.interface, [DATAGRAM], PACKETS))
             if len(totals) > 10 and totals[-1] >= PACKETS + PACKETS * len(DATAGRAM):
                 break
         process.terminate()

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from bpftop.demo.lab import Lab
-from bpftop.demo.sides import WATCHED
+from bpftop.demo.sides import GENERATOR, WATCHED
 from tests.waiting import until
 
 from .capture import open_capture, watch
@@ -78,10 +78,10 @@ def test_packets_flow_both_ways() -> None:
 
 def test_kernels_count_no_errors() -> None:
     with Lab() as lab:
-        drops = [lab.call_in(side, lambda: rx_and_tx_drops(side.interface)) for side in lab.sides]  # noqa: B023
+        drops = [lab.call_in(side, lambda: rx_and_tx_drops(side.interface)) for side in (WATCHED, GENERATOR)]  # noqa: B023
         lab.start_traffic()
         time.sleep(3.0)
-        for side, before in zip(lab.sides, drops, strict=True):
+        for side, before in zip((WATCHED, GENERATOR), drops, strict=True):
             udp, tcp = lab.call_in(side, lambda: (snmp("Udp"), snmp("Tcp")))
             assert udp["NoPorts"] == udp["InErrors"] == udp["RcvbufErrors"] == 0
             assert tcp["RetransSegs"] <= 0.05 * tcp["OutSegs"]

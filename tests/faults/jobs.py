@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
@@ -276,3 +277,23 @@ def answer_with_restarts(
         restarts += 1
         orders.over(pause_s)
     return {"answered": answered, "restarts": restarts, "cpu_s": time.process_time()}
+
+
+def pour_udp(orders: Orders, _: bytes, *, address: str, port: int, size_bytes: int, per_sec: float) -> JobResult:
+    """Send datagrams at a rate. A datagram that a full queue refuses is lost."""
+    sock = socket.socket(family_of_address(address), socket.SOCK_DGRAM)
+    sock.connect((address, port))
+    payload = bytes(size_bytes)
+    sent = refused = 0
+    orders.wait()
+    began_s = time.monotonic()
+    while not orders.over(TICK_S):
+        for _turn in range(int((time.monotonic() - began_s) * per_sec) - sent - refused):
+            try:
+                sock.send(payload)
+                sent += 1
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                refused += 1
+    return {"sent": sent, "refused": refused, "cpu_s": time.process_time()}

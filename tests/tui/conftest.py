@@ -19,7 +19,7 @@ from bpftop.tui.app import BpftopApp
 from bpftop.tui.sampling_thread import SamplingThread
 from bpftop.tui.themes import Theme, all_themes, find_theme
 from tests.tui.fake_source import FakeSource
-from tests.waiting import LIMIT_S, until_async
+from tests.waiting import first_rates, until_async
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 THEMES = Path(__file__).parents[2] / "themes"
@@ -153,7 +153,7 @@ def perform(
         sampling_thread.start()
         try:
             if before:
-                sampling_thread.wait_ready(LIMIT_S)
+                first_rates(sampling_thread)
             async with app.run_test(size=size, notifications=toasts) as pilot:
                 stage = Stage(app, pilot, source, sampling_thread, saved)
                 for count in (ticks - before - 1, 1):  # the last one as the screen asked for it: with the busiest flows

@@ -11,7 +11,7 @@ from textual.events import MouseScrollDown
 
 from bpftop.errors import BpftopError
 from bpftop.render.columns import change_text
-from bpftop.tui.actions import ACTION_IDS, ACTIONS
+from bpftop.tui.actions import ACTIONS
 from bpftop.tui.app import APP_ACTIONS, ELSEWHERE, BpftopApp
 from bpftop.tui.moment_app import TOASTS_AT_ONCE
 from bpftop.tui.panes import PANES
@@ -25,11 +25,12 @@ OFFER = "native XDP, exact (this driver resets its rings)"
 
 
 def test_every_action_is_there_once_and_can_be_done() -> None:
-    assert len(set(ACTION_IDS)) == len(ACTIONS)
+    ids = [action.id for action in ACTIONS]
+    assert len(set(ids)) == len(ids)
     keys = [key for action in ACTIONS for key in action.keys.split(",")]
     assert len(set(keys)) == len(keys)
     elsewhere = [action.id for action in ELSEWHERE]
-    assert sorted([*APP_ACTIONS, *PANES, *elsewhere, "other", "palette", "suspend"]) == sorted(ACTION_IDS)
+    assert sorted([*APP_ACTIONS, *PANES, *elsewhere, "other", "palette", "suspend"]) == sorted(ids)
     assert all(callable(getattr(BpftopApp, f"action_{name}", None)) for name in APP_ACTIONS)
 
 

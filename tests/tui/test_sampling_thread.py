@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from collections.abc import Generator
 
 import pytest
@@ -16,7 +15,7 @@ from bpftop.tui.messages import SnapshotArrived
 from bpftop.tui.sampling_thread import SamplingThread
 from tests.tui.conftest import Stage, perform
 from tests.tui.fake_source import FakeSource
-from tests.waiting import LIMIT_S, until
+from tests.waiting import first_rates, until
 
 
 class Failing(FakeSource):
@@ -32,7 +31,7 @@ class Failing(FakeSource):
 def test_the_first_snapshot_with_rates() -> None:
     sampling_thread = SamplingThread(FakeSource(count=5))
     sampling_thread.start()
-    snapshot = sampling_thread.wait_ready(LIMIT_S)
+    snapshot = first_rates(sampling_thread)
     assert snapshot is not None
     assert snapshot.total.rx.totals.packets_per_sec is not None
     until(lambda: sampling_thread.ended, "the source has ended")
@@ -41,20 +40,11 @@ def test_the_first_snapshot_with_rates() -> None:
     assert len(sampling_thread.history) == 5
 
 
-def test_not_ready_in_time() -> None:
-    source = FakeSource(gate=threading.Semaphore(1))  # one sample has no rates
-    sampling_thread = SamplingThread(source)
-    sampling_thread.start()
-    assert sampling_thread.wait_ready(0.05) is None
-    sampling_thread.stop()
-    assert sampling_thread.wait_ready(0) is not None or sampling_thread.latest is not None
-
-
 def test_why_a_source_failed() -> None:
     sampling_thread = SamplingThread(Failing(count=0))
     sampling_thread.start()
     with pytest.raises(BpftopError, match="no interface eth0; there is eth1"):
-        sampling_thread.wait_ready(LIMIT_S)
+        first_rates(sampling_thread)
     sampling_thread.stop()
 
 
@@ -64,7 +54,7 @@ def test_a_bug_in_sampling_becomes_a_sentence() -> None:
     sampling_thread = SamplingThread(source)
     sampling_thread.start()
     with pytest.raises(BpftopError, match=r"a fault in bpftop \(ZeroDivisionError: division by zero\)"):
-        sampling_thread.wait_ready(LIMIT_S)
+        first_rates(sampling_thread)
     assert isinstance(sampling_thread.error, BpftopError)
     assert isinstance(sampling_thread.error.__cause__, ZeroDivisionError)
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from bpftop.demo.faults.worker import FaultError, Inside
 from bpftop.demo.lab import Lab
-from bpftop.demo.sides import GENERATOR, Side
+from bpftop.demo.sides import Side
 from bpftop.kernel.net.netlink import NLM_F_ACK, NetlinkSocket
 from bpftop.kernel.net.sysfs import mount_sysfs
 from bpftop.kernel.netns import enter, moved, unshare_network
@@ -92,7 +92,7 @@ def forget_connections(place: Inside) -> None:
     place(flush)
 
 
-class _Namespace:
+class FurtherNamespace:
     """A network namespace beside the two of the lab. An open file of this process keeps it alive."""
 
     def __init__(self, maker: Inside) -> None:
@@ -110,7 +110,7 @@ class _Namespace:
         os.close(self._fd)
 
 
-class Beyond(_Namespace):
+class Beyond(FurtherNamespace):
     """A third namespace behind one of the lab's two, joined to it by a veth pair ``far0`` (in the lab) / ``far1``.
 
     198.19.0.1 is on far0, 198.19.0.2 on far1.
@@ -146,30 +146,6 @@ class Beyond(_Namespace):
         sysctl(self.near, "ipv4/ip_forward", 0)
         ip(self.near, f"link delete {self.near_interface}")
         super().close()
-
-
-class AnotherHost(_Namespace):
-    """Another host on the lab's cable: a macvlan device ``host0`` beside the generator, in a namespace of its own."""
-
-    interface = "host0"
-
-    def __init__(self, lab: Lab, address: str, mac: str) -> None:
-        generator = inside(lab, GENERATOR)
-        super().__init__(generator)
-        try:
-            ip(
-                generator,
-                f"link add link {GENERATOR.interface} name {self.interface} address {mac} netns {self.path}"
-                " type macvlan mode bridge",
-            )
-            ip(
-                self.call,
-                f"address add {address}/24 dev {self.interface}",
-                f"link set {self.interface} up",
-            )
-        except BaseException:
-            self.close()
-            raise
 
 
 def _new_namespace() -> int:

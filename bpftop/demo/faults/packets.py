@@ -82,12 +82,3 @@ def echo_request(sequence: int, payload: bytes, *, src: bytes = SOURCE, spoil: i
     (checksum,) = struct.unpack_from("!H", message, 2)
     message = message[:2] + struct.pack("!H", (checksum + spoil) & 0xFFFF) + message[4:]
     return frame(frames.ipv4(src, HOST, frames.PROTO_ICMP, message))
-
-
-def fragment(identifier: int, offset: int, more: bool, payload: bytes, *, src: bytes = SOURCE) -> bytes:
-    """Return a frame with one fragment of a UDP datagram (RFC 791); ``offset`` in bytes, a multiple of 8."""
-    flags = (0x2000 if more else 0) | offset // 8
-    head = struct.pack(
-        "!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), identifier, flags, 64, frames.PROTO_UDP, 0, src, HOST
-    )
-    return frame(head[:10] + struct.pack("!H", frames.internet_checksum(head)) + head[12:] + payload)

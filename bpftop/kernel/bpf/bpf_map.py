@@ -80,11 +80,6 @@ class BpfMap(OwnedFd):
             info.id, text(info.name), info.type, info.key_size, info.value_size, info.max_entries, info.map_flags
         )
 
-    def memory_bytes(self) -> int | None:
-        """Return the memory that the kernel charges for the map: exact since 6.4, the kernel's estimate before."""
-        with open(f"/proc/self/fdinfo/{self.fd}") as lines:
-            return next((int(line.split()[1]) for line in lines if line.startswith("memlock:")), None)
-
     def lookup(self, key: bytes, value_bytes: int) -> bytes | None:
         """Return the value of a key, or None if the map lacks the key.
 

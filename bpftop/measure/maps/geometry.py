@@ -54,10 +54,6 @@ class Geometry(Shape):
     kind: str
 
     @property
-    def fill_pct(self) -> float:
-        return 100 * self.population / self.entries
-
-    @property
     def per_cpu(self) -> bool:
         return self.type in bpf_map.PER_CPU
 

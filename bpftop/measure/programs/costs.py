@@ -173,10 +173,6 @@ class SuiteTable:
             return None
         return reference.ns / row.ns
 
-    @property
-    def noisy(self) -> tuple[str, ...]:
-        return tuple(row.name for row in self.rows if row.noisy)
-
 
 def budget_share(ns: float, budget: Budget) -> str:
     """Return ``12 % of the XDP budget of 100 ns``."""

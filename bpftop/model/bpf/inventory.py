@@ -129,7 +129,6 @@ class ProgramRates:
     ns_per_run: float | None = None
     total_ns_per_run: float | None = None
     cpu_pct: float | None = None
-    misses_per_sec: float | None = None
 
 
 def program_rates(before: BpfInventory | None, now: BpfInventory, prog_id: int) -> ProgramRates:
@@ -150,7 +149,6 @@ def program_rates(before: BpfInventory | None, now: BpfInventory, prog_id: int) 
         ns_per_run=per_run,
         total_ns_per_run=total,
         cpu_pct=100 * gained * (per_run or 0.0) / elapsed_ns,
-        misses_per_sec=(runs.recursion_misses - earlier.recursion_misses) / elapsed_ns * 1e9,
     )
 
 

@@ -93,7 +93,6 @@ def _recorded_line(
         ns_per_run=each_ns,
         total_ns_per_run=max(0.0, time_ns / count - added_ns) if count and time_ns is not None else None,
         cpu_pct=per_sec * (each_ns or 0.0) / 1e7 if are_on and per_sec is not None else None,
-        misses_per_sec=runs.per_sec(key, "recursion_misses"),
     )
     prog_id, kind, name, where, owners = map(str, key)
     insns, jited, memory = (

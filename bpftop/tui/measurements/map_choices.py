@@ -24,10 +24,6 @@ class Axis:
     usual: int
     """Index of the value chosen at the start."""
 
-    @property
-    def width(self) -> int:
-        return max(len(word) for word, _ in self.values)
-
 
 MapChoices = Mapping[str, int]
 """Name of an axis -> index of the chosen value."""

@@ -64,11 +64,6 @@ class Measurement:
     def running(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
-    def busy_message(self, busy: str) -> str:
-        """Return why no run can start now; empty if a run can start."""
-        running = self.title if self.running else busy
-        return f"{running} is measuring: wait for its end, or cancel it there with esc" if running else ""
-
     def begin(self, start: Callable[[Stop], MeasurementRun[Any]]) -> None:
         """Run the measurement that ``start`` returns, unless a run is going on. ``start`` may raise BpftopError."""
         if self.running:

@@ -1,21 +1,13 @@
-"""The lines of a measurement: its progress or its summary, and the rule above its results."""
+"""The lines of a measurement: its progress or its summary."""
 
 from __future__ import annotations
 
 from bpftop.model.units import bar
 from bpftop.render.columns import clipped
 from bpftop.tui.measurements.measurement import RunStatus
-from bpftop.tui.widgets.line import Line, clean, crop, line, shortened, wrap
+from bpftop.tui.widgets.line import Line, clean, line, shortened, wrap
 
 BAR_WIDTH = 16
-RUNS_ON = "leaving this pane lets it run on, quitting ends it"
-
-
-def rule(status: RunStatus, note: str, width: int) -> Line:
-    """Return the line above the results, with ``note`` in it."""
-    notes = "; ".join(part for part in (note, RUNS_ON if status.running else "") if part)
-    spans = line(("──" if notes else "", "muted"), (f" {notes} " if notes else "", "notice"), ("─" * width, "muted"))
-    return crop(spans, width)
 
 
 def status_lines(status: RunStatus, stopping: bool, idle: str, width: int) -> list[Line]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bpftop.demo import frames
 from bpftop.demo.faults import packets
-from bpftop.demo.faults.jobs import pour_tcp, pour_udp, swallow_tcp
+from bpftop.demo.faults.jobs import pour_tcp, swallow_tcp
 from bpftop.demo.faults.namespace_changes import Beyond, ip, packet_filter, token_bucket
 from bpftop.demo.faults.worker import Worker
 from bpftop.demo.sides import GENERATOR, WATCHED
@@ -23,7 +23,7 @@ from tests.faults.healthy.base import (
     received_bytes,
     sent_bytes,
 )
-from tests.faults.jobs import answer_udp, answer_with_restarts, ask_udp, mount, serve_short, visit
+from tests.faults.jobs import answer_udp, answer_with_restarts, ask_udp, mount, pour_udp, serve_short, visit
 from tests.faults.scenario import Cell, counter, drop
 from tests.faults.scenarios.route import narrow_link, upload
 

@@ -8,7 +8,7 @@ from functools import partial
 from bpftop.demo import frames
 from bpftop.demo.faults import packets
 from bpftop.demo.faults.fault import cpus
-from bpftop.demo.faults.jobs import pour_udp, swallow_udp
+from bpftop.demo.faults.jobs import swallow_udp
 from bpftop.demo.faults.namespace_changes import Beyond, inside, ip
 from bpftop.demo.faults.steady_sender import blast
 from bpftop.demo.faults.worker import Worker
@@ -25,7 +25,7 @@ from tests.faults.healthy.base import (
     sent,
     sent_bytes,
 )
-from tests.faults.jobs import answer_udp, resolve, serve_short
+from tests.faults.jobs import answer_udp, pour_udp, resolve, serve_short
 from tests.faults.scenario import counter
 
 

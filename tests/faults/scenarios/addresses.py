@@ -6,16 +6,41 @@ from functools import partial
 from socket import inet_aton
 
 from bpftop.demo import frames
-from bpftop.demo.faults.namespace_changes import AnotherHost, ip
+from bpftop.demo.faults.namespace_changes import FurtherNamespace, inside, ip
 from bpftop.demo.faults.steady_sender import blast
 from bpftop.demo.faults.worker import Worker
-from bpftop.demo.sides import WATCHED
+from bpftop.demo.lab import Lab
+from bpftop.demo.sides import GENERATOR, WATCHED
 from tests.faults.jobs import send_anyway
 from tests.faults.scenario import Cell, Scenario, drop
 
 PORT = 9900
 CLONED = "198.18.0.50"
 MACS = ("02:62:70:66:00:31", "02:62:70:66:00:32")
+
+
+class AnotherHost(FurtherNamespace):
+    """Another host on the lab's cable: a macvlan device ``host0`` beside the generator, in a namespace of its own."""
+
+    interface = "host0"
+
+    def __init__(self, lab: Lab, address: str, mac: str) -> None:
+        generator = inside(lab, GENERATOR)
+        super().__init__(generator)
+        try:
+            ip(
+                generator,
+                f"link add link {GENERATOR.interface} name {self.interface} address {mac} netns {self.path}"
+                " type macvlan mode bridge",
+            )
+            ip(
+                self.call,
+                f"address add {address}/24 dev {self.interface}",
+                f"link set {self.interface} up",
+            )
+        except BaseException:
+            self.close()
+            raise
 
 
 class DuplicateAddress(Scenario):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 from bpftop.demo import frames
 from bpftop.demo.faults import ip as offered
 from bpftop.demo.faults import packets
@@ -9,6 +11,15 @@ from bpftop.demo.faults.namespace_changes import sysctl
 from tests.faults.scenario import Scenario, counter, drop
 
 PORT = 9100
+
+
+def fragment(identifier: int, offset: int, more: bool, payload: bytes, *, src: bytes = packets.SOURCE) -> bytes:
+    """Return a frame with one fragment of a UDP datagram (RFC 791); ``offset`` in bytes, a multiple of 8."""
+    flags = (0x2000 if more else 0) | offset // 8
+    head = struct.pack(
+        "!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), identifier, flags, 64, frames.PROTO_UDP, 0, src, packets.HOST
+    )
+    return packets.frame(head[:10] + struct.pack("!H", frames.internet_checksum(head)) + head[12:] + payload)
 
 
 class ReversePathFilter(offered.ReversePathFilter, Scenario):
@@ -46,7 +57,7 @@ class FragmentFlood(Scenario):
         self.keep(lambda: sysctl(self.watched, "ipv4/ipfrag_time", 30))
         self.route_strangers()
         datagram = frames.udp(5000, PORT, bytes(2000))
-        firsts = [packets.fragment(n, 0, True, datagram[:800], src=packets.stranger(n)) for n in range(8192)]
+        firsts = [fragment(n, 0, True, datagram[:800], src=packets.stranger(n)) for n in range(8192)]
         self.send(firsts, 4000)
 
 
@@ -63,7 +74,7 @@ class LostFragments(Scenario):
         parts = []
         for number in range(2048):
             for at in range(0, 7400, 1480):
-                parts.append(packets.fragment(number, at, True, datagram[at : at + 1480], src=packets.stranger(number)))
+                parts.append(fragment(number, at, True, datagram[at : at + 1480], src=packets.stranger(number)))
         self.send(parts, 4000)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bpftop.demo.faults.jobs import pour_udp, swallow_udp
+from bpftop.demo.faults.jobs import swallow_udp
 from bpftop.demo.faults.namespace_changes import token_bucket
 from bpftop.demo.faults.worker import Worker
 from bpftop.demo.sides import GENERATOR, WATCHED
+from tests.faults.jobs import pour_udp
 from tests.faults.scenario import Cell, Scenario, counter, drop
 
 PORT = 9600
