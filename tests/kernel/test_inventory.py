@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from bpftop.kernel.bpf import bpf_map, inventory
+from bpftop.kernel.bpf.bpf_iterator import OpenObject, OwnerIterator
 from bpftop.kernel.bpf.bpf_link import Link, attach_tracing
 from bpftop.kernel.bpf.link_info import INFO_BYTES, LinkInfo, name_field, parse_link_info
 from bpftop.kernel.bpf.object import BpfObject
-from bpftop.kernel.bpf.owner_iterator import OpenObject, OwnerIterator
 from bpftop.model.bpf.btf import Btf
 from bpftop.model.bpf.disassembly import disassemble
 

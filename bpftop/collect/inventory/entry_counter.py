@@ -9,7 +9,7 @@ from contextlib import suppress
 from bpftop.collect.inventory.map_contents import KEYLESS
 from bpftop.errors import BpftopError
 from bpftop.kernel.bpf import bpf_map
-from bpftop.kernel.bpf.map_counts import MapCountIterator
+from bpftop.kernel.bpf.bpf_iterator import MapCountIterator
 from bpftop.kernel.bpf.map_entries import count_entries
 from bpftop.kernel.return_code import KernelError
 from bpftop.model.bpf.inventory import ARRAY_TYPES, Entries, KnownMap

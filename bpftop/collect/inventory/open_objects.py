@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from bpftop.kernel.bpf.owner_iterator import ObjectKind, OpenObject, OwnerIterator
+from bpftop.kernel.bpf.bpf_iterator import ObjectKind, OpenObject, OwnerIterator
 from bpftop.kernel.return_code import KernelError
 
 _PROC = Path("/proc")

@@ -39,7 +39,10 @@ _EPERM_REMEDY = "run it as root, or with CAP_BPF (and CAP_SYS_ADMIN for other pr
 
 @frozen
 class MapInfo:
-    """Facts of a map from the kernel. ``type`` is a number of enum bpf_map_type; ``name`` is cut at 15 bytes."""
+    """Facts of a map from the kernel, which never change. ``name`` is cut at 15 bytes.
+
+    ``type`` is a number of enum bpf_map_type. Type ids are of the BTF ``btf_id``; 0: none.
+    """
 
     map_id: int
     name: str
@@ -48,6 +51,9 @@ class MapInfo:
     value_bytes: int
     max_entries: int
     flags: int
+    btf_id: int = 0
+    key_type_id: int = 0
+    value_type_id: int = 0
 
 
 @frozen
@@ -75,10 +81,7 @@ class BpfMap(OwnedFd):
 
     def info(self) -> MapInfo:
         """Ask the kernel for the facts of the map. Raises KernelError."""
-        info = info_by_fd(self.fd, "bpf_map_info", "ask the kernel about a BPF map")
-        return MapInfo(
-            info.id, text(info.name), info.type, info.key_size, info.value_size, info.max_entries, info.map_flags
-        )
+        return info_of(self.fd)
 
     def lookup(self, key: bytes, value_bytes: int) -> bytes | None:
         """Return the value of a key, or None if the map lacks the key.
@@ -113,6 +116,15 @@ class BpfMap(OwnedFd):
             check(rc[0], "walk the keys of a BPF map")
         content = bytes(ffi.buffer(first, min(count, stored) * key_bytes))
         return KeyWalk(content, count, min(count + 1, most), complete=rc[0] == 0)
+
+
+def info_of(map_fd: int) -> MapInfo:
+    """Ask the kernel for the facts of an open map. Raises KernelError."""
+    info = info_by_fd(map_fd, "bpf_map_info", "ask the kernel about a BPF map")
+    return MapInfo(
+        info.id, text(info.name), info.type, info.key_size, info.value_size, info.max_entries, info.map_flags,
+        info.btf_id, info.btf_key_type_id, info.btf_value_type_id,
+    )  # fmt: skip
 
 
 class Stop:

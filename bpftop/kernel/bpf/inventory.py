@@ -13,9 +13,12 @@ from typing import Any, Literal, TypeVar
 
 from bpftop.fields import frozen
 from bpftop.kernel._libbpf import ffi, lib
+from bpftop.kernel.bpf import bpf_map, program
+from bpftop.kernel.bpf.bpf_map import MapInfo
 from bpftop.kernel.bpf.cdata import info_by_fd, text
 from bpftop.kernel.bpf.link_info import INFO_BYTES, NAME_BYTES, LinkInfo, name_field, parse_link_info
 from bpftop.kernel.bpf.owned_fd import OwnedFd
+from bpftop.kernel.bpf.program import ProgramInfo
 from bpftop.kernel.return_code import KernelError, check
 
 FactsT = TypeVar("FactsT")
@@ -23,60 +26,14 @@ FactsT = TypeVar("FactsT")
 _NEED = "listing them needs CAP_SYS_ADMIN: run bpftop as root"
 
 
-@frozen
-class LoadedProgram:
-    """Facts of a program. The first group never changes; ``name`` is cut at 15 bytes by the kernel.
-
-    ``type`` is a number of enum bpf_prog_type. ``load_time_ns`` is CLOCK_BOOTTIME. ``btf_id`` is 0 without BTF.
-    ``target_program`` (of fexit, fentry and freplace programs) is the BTF object that the program attaches to, 0: none.
-    ``run_cnt`` and ``run_time_ns`` grow only while run statistics are on.
-    """
-
-    prog_id: int
-    type: int
-    name: str
-    tag: str
-    load_time_ns: int
-    created_by_uid: int
-    xlated_bytes: int
-    jited_bytes: int
-    verified_insns: int
-    btf_id: int
-    map_count: int
-    ifindex: int
-    attach_btf_obj_id: int
-    attach_btf_id: int
-
-    run_cnt: int
-    run_time_ns: int
-    recursion_misses: int
-
-
-@frozen
-class LoadedMap:
-    """Facts of a map, which never change. ``type`` is a number of enum bpf_map_type; type ids are of the BTF."""
-
-    map_id: int
-    type: int
-    name: str
-    key_bytes: int
-    value_bytes: int
-    max_entries: int
-    flags: int
-    ifindex: int
-    btf_id: int
-    key_type_id: int
-    value_type_id: int
-
-
-def programs() -> list[LoadedProgram]:
+def programs() -> list[ProgramInfo]:
     """Return all loaded programs. Raises KernelError: EPERM without CAP_SYS_ADMIN."""
-    return list(_each("programs", lib.bpf_prog_get_next_id, lib.bpf_prog_get_fd_by_id, _program))
+    return list(_each("programs", lib.bpf_prog_get_next_id, lib.bpf_prog_get_fd_by_id, program.info_of))
 
 
-def maps() -> list[LoadedMap]:
+def maps() -> list[MapInfo]:
     """Return all maps. Raises KernelError: EPERM without CAP_SYS_ADMIN."""
-    return list(_each("maps", lib.bpf_map_get_next_id, lib.bpftop_map_by_id, _map))
+    return list(_each("maps", lib.bpf_map_get_next_id, lib.bpftop_map_by_id, bpf_map.info_of))
 
 
 def links() -> list[LinkInfo]:
@@ -168,23 +125,6 @@ def _each(
             continue
         with closing(OwnedFd(check(fd, f"open one of the BPF {kind}", _NEED if fd == -errno.EPERM else ""))):
             yield facts(fd)
-
-
-def _program(fd: int) -> LoadedProgram:
-    info = info_by_fd(fd, "bpf_prog_info", "ask the kernel about a BPF program")
-    return LoadedProgram(
-        info.id, info.type, text(info.name), bytes(ffi.buffer(info.tag)).hex(), info.load_time, info.created_by_uid,
-        info.xlated_prog_len, info.jited_prog_len, info.verified_insns, info.btf_id, info.nr_map_ids, info.ifindex,
-        info.attach_btf_obj_id, info.attach_btf_id, info.run_cnt, info.run_time_ns, info.recursion_misses,
-    )  # fmt: skip
-
-
-def _map(fd: int) -> LoadedMap:
-    info = info_by_fd(fd, "bpf_map_info", "ask the kernel about a BPF map")
-    return LoadedMap(
-        info.id, info.type, text(info.name), info.key_size, info.value_size, info.max_entries, info.map_flags,
-        info.ifindex, info.btf_id, info.btf_key_type_id, info.btf_value_type_id,
-    )  # fmt: skip
 
 
 def _link(fd: int) -> LinkInfo:

@@ -13,14 +13,26 @@ from bpftop.kernel.return_code import check
 
 @frozen
 class ProgramInfo:
-    """``type`` is a number of enum bpf_prog_type; sizes are in bytes. The kernel cuts ``name`` at 15 bytes."""
+    """Facts of a program. All but the last three never change; the kernel cuts ``name`` at 15 bytes.
+
+    ``type`` is a number of enum bpf_prog_type. ``load_time_ns`` is CLOCK_BOOTTIME. ``btf_id`` is 0 without BTF.
+    ``run_cnt`` and ``run_time_ns`` grow only while run statistics are on.
+    """
 
     prog_id: int
-    name: str
     type: int
-    jited_bytes: int
+    name: str
+    tag: str
+    load_time_ns: int
+    created_by_uid: int
     xlated_bytes: int
+    jited_bytes: int
     verified_insns: int
+    btf_id: int
+    map_count: int
+    run_cnt: int
+    run_time_ns: int
+    recursion_misses: int
 
 
 @frozen
@@ -44,7 +56,7 @@ class Program:
 
     def info(self) -> ProgramInfo:
         """Ask the kernel for the facts of the program. Raises KernelError."""
-        return _info(self.fd)
+        return info_of(self.fd)
 
     def test_run(self, frame: bytes, repeat: int = 1, context: bytes = b"") -> TestRun:
         """Run the program ``repeat`` times on a copy of ``frame``. The program writes its maps as for real packets.
@@ -69,11 +81,14 @@ def open_program(prog_id: int) -> OwnedFd:
 def program_info(prog_id: int) -> ProgramInfo:
     """Ask the kernel for the facts of the program ``prog_id``. Raises KernelError as ``open_program`` does."""
     with closing(open_program(prog_id)) as program:
-        return _info(program.fd)
+        return info_of(program.fd)
 
 
-def _info(fd: int) -> ProgramInfo:
-    info = info_by_fd(fd, "bpf_prog_info", "ask the kernel about a BPF program")
+def info_of(prog_fd: int) -> ProgramInfo:
+    """Ask the kernel for the facts of an open program. Raises KernelError."""
+    info = info_by_fd(prog_fd, "bpf_prog_info", "ask the kernel about a BPF program")
     return ProgramInfo(
-        info.id, text(info.name), info.type, info.jited_prog_len, info.xlated_prog_len, info.verified_insns
-    )
+        info.id, info.type, text(info.name), bytes(ffi.buffer(info.tag)).hex(), info.load_time, info.created_by_uid,
+        info.xlated_prog_len, info.jited_prog_len, info.verified_insns, info.btf_id, info.nr_map_ids, info.run_cnt,
+        info.run_time_ns, info.recursion_misses,
+    )  # fmt: skip
