@@ -11,7 +11,7 @@ from pathlib import Path
 from bpftop.cli.options import parser_for
 from bpftop.cli.verb_table import DEFAULT, MODULES, VERBS
 from bpftop.cli.verbs import profile
-from bpftop.measure.programs.suites import SUITES
+from bpftop.measure.programs.comparison import SUITES
 
 ROOT = Path(__file__).parents[1]
 

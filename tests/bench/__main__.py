@@ -19,8 +19,7 @@ from importlib import import_module
 from bpftop.errors import BpftopError
 from bpftop.export.measure.programs_text import machine_text
 from bpftop.kernel.bpf.percpu_array import possible_cpus
-from bpftop.measure.conditions import conditions
-from bpftop.measure.machine import machine
+from bpftop.measure.machine import conditions, machine
 from tests.bench.figures import Figure, summary, table
 
 SUITES = {

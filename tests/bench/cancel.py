@@ -13,8 +13,7 @@ from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.measure.program_loop import allowed_cpus
 from bpftop.measure.maps.plan import MeasureRequest, make_plan
 from bpftop.measure.maps.profile import MapProfile
-from bpftop.measure.programs.comparison import Comparison
-from bpftop.measure.programs.suites import chosen
+from bpftop.measure.programs.comparison import Comparison, chosen
 from tests.bench.figures import Figure
 from tests.bench.reference import python_pass_ms
 

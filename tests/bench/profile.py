@@ -11,7 +11,7 @@ from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.measure import loops
 from bpftop.kernel.measure.loops import Loop, Shape, Start, Subject
 from bpftop.kernel.measure.program_loop import allowed_cpus
-from bpftop.measure.maps.run_totals import histogram
+from bpftop.measure.maps.cell_turns import histogram
 from bpftop.measure.pinned_threads import on_cpu
 from tests.bench.figures import Figure
 from tests.bench.priority import undisturbed

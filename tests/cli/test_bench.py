@@ -16,7 +16,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from bpftop.kernel.bpf.object import object_path
-from bpftop.measure.programs.suites import SUITES
+from bpftop.measure.programs.comparison import SUITES
 from tests.cli.running import COMMAND, bpftop, environment, fdinfo, started
 from tests.waiting import LIMIT_S, until
 

@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from bpftop.export.measure.programs_document import COLUMNS, csv_text, document
 from bpftop.export.measure.programs_text import ending_text, machine_text, table_text
-from bpftop.measure.conditions import Conditions
-from bpftop.measure.machine import Machine
+from bpftop.measure.machine import Conditions, Machine
 from bpftop.measure.programs.costs import XDP_BUDGET, CountedRuns, ProgramRow, Size, Skipped, SuiteTable, cost
 from bpftop.measure.programs.report import ProgramReport
 

@@ -15,9 +15,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from bpftop.errors import BpftopError
 from bpftop.export.prometheus import endpoint as endpoint_module
-from bpftop.export.prometheus.bpf_metrics import SERIES_MAX, bpf_metrics
 from bpftop.export.prometheus.endpoint import Endpoint, Newest
-from bpftop.export.prometheus.metrics import metrics, openmetrics, registry_of
+from bpftop.export.prometheus.metrics import SERIES_MAX, bpf_metrics, metrics, openmetrics, registry_of
 from bpftop.history.analyzer import Analyzer
 from bpftop.model.derive import derive_snapshot
 from bpftop.model.snapshot import Snapshot

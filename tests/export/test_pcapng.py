@@ -10,8 +10,7 @@ from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop
 from scapy.layers.l2 import ARP, GRE, Dot1Q, Ether
 from scapy.packet import Packet, Raw
 
-from bpftop.export.pcapng.blocks import comment_of, left_out_sentence
-from bpftop.export.pcapng.headers_only import without_payload
+from bpftop.export.pcapng.blocks import comment_of, left_out_sentence, without_payload
 from bpftop.model.captured_packet import CaptureCounts, CapturedPacket
 
 SECRET = b"secret" * 4

@@ -18,17 +18,15 @@ from bpftop.kernel.bpf import object as bpf_object
 from bpftop.kernel.bpf.bpf_map import BpfMap, Stop
 from bpftop.kernel.measure.timed_runs import Turn
 from bpftop.kernel.measure.whole_map_reads import WholeReads
-from bpftop.measure.conditions import Conditions, conditions, cpu_counts, doubts
-from bpftop.measure.machine import Machine
+from bpftop.measure.machine import Conditions, Machine, conditions, cpu_counts, doubts
 from bpftop.measure.programs import body_suite, suite_reads
 from bpftop.measure.programs.body_suite import Body, BodySuite
-from bpftop.measure.programs.comparison import Comparison
+from bpftop.measure.programs.comparison import SUITES, Comparison, chosen
 from bpftop.measure.programs.concurrent_runs import undisturbed
 from bpftop.measure.programs.costs import TRACING_BUDGET, ProgramRow, SuiteTable, cost
 from bpftop.measure.programs.suite import Suite
 from bpftop.measure.programs.suite_bodies import BODY_SUITES, HELPERS, compared, helper_ranks
 from bpftop.measure.programs.suite_reads import BATCH, MMAP, POPULATE, READ_SUITES, ReadSuite
-from bpftop.measure.programs.suites import SUITES, chosen
 from bpftop.render.measure.program_columns import program_lines
 from tests.waiting import LIMIT_S, until
 

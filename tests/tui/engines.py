@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 
 from bpftop.errors import BpftopError
 from bpftop.measure.api import Progress, Stop
-from bpftop.measure.conditions import Conditions
-from bpftop.measure.machine import Machine
+from bpftop.measure.machine import Conditions, Machine
 from bpftop.measure.maps.geometry import KINDS, Geometry, default_key_bytes
 from bpftop.measure.maps.plan import OPERATIONS, SINGLE_OF, WALK, WALKS, Cell, MeasurePlan, MeasureRequest
 from bpftop.measure.maps.results import CellResult, MapReport, OperationCost, figures

@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.output import document_output
-    from bpftop.measure.programs.suites import SUITES
+    from bpftop.measure.programs.comparison import SUITES
 
     suites = _suites(arguments)
     with document_output(arguments, BENCH[arguments.format]) as output:
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _suites(arguments: argparse.Namespace) -> Sequence[Suite]:
     """Return the suites to run, or one suite of the person's own programs. Raises UsageError, BpftopError."""
-    from bpftop.measure.programs.suites import chosen
+    from bpftop.measure.programs.comparison import chosen
 
     if arguments.object is None:
         for option in ("program", "packet", "repeat"):

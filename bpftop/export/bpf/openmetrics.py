@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from bpftop.export.bpf.maps import MapList
 from bpftop.export.bpf.programs import ProgramList
-from bpftop.export.prometheus.bpf_metrics import bpf_metrics
-from bpftop.export.prometheus.metrics import metrics_text
+from bpftop.export.prometheus.metrics import bpf_metrics, metrics_text
 from bpftop.model.bpf.family_rows import inventory_rows, rows_of_ids
 from bpftop.model.bpf.inventory import BpfInventory
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from bpftop.measure.conditions import Conditions
-from bpftop.measure.machine import Machine
+from bpftop.measure.machine import Conditions, Machine
 from bpftop.measure.programs.costs import BUDGETS, SuiteTable
 from bpftop.measure.programs.report import ProgramReport
 from bpftop.model.escaping import escaped_text

@@ -6,21 +6,114 @@ Unreadable numbers have no series. Times are seconds and counters end in ``_tota
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal
 
-from prometheus_client.core import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from bpftop import __version__
-from bpftop.export.prometheus.bpf_metrics import BPF_FAMILIES, bpf_metrics
-from bpftop.export.prometheus.named_metric import MetricRows, NamedMetric
+from bpftop.fields import frozen
 from bpftop.model.escaping import escaped_text
 from bpftop.model.families import BREAKDOWN_FAMILIES, FAMILIES, TRAFFIC, Family
 from bpftop.model.findings import NO_DIAGNOSIS, SEVERITIES
+from bpftop.model.readings import Cells, Key
 from bpftop.model.sample import DIRECTIONS, Reading
 from bpftop.model.snapshot import DirectionTraffic, Snapshot
 from bpftop.rules.table import BY_ID
+
+MetricRows = Mapping[tuple[str, ...], float | None]
+"""Label values -> value, which may be unknown."""
+
+
+@frozen
+class NamedMetric:
+    """A metric with its series. A row whose value is unknown has no series."""
+
+    kind: Literal["counter", "gauge"]
+    name: str
+    help: str
+    labels: Sequence[str]
+    rows: MetricRows
+
+    def family(self) -> Metric:
+        """Return the metric for a registry of prometheus_client."""
+        make = CounterMetricFamily if self.kind == "counter" else GaugeMetricFamily
+        family: CounterMetricFamily | GaugeMetricFamily = make(self.name, self.help, labels=self.labels)
+        for values, value in self.rows.items():
+            if value is not None:
+                family.add_metric(values, value)
+        return family
+
+
+SERIES_MAX = 100
+"""Most names of a metric. The rest, with the smallest values, is added up as OTHER."""
+OTHER = ("other", "other")
+
+_TYPE, _NAME = 1, 2
+
+
+@frozen
+class BpfMetric:
+    """A column of a family as a metric. Values are multiplied by ``scale``."""
+
+    name: str
+    kind: Literal["counter", "gauge"]
+    help: str
+    family: str
+    column: str
+    scale: float = 1.0
+
+
+ObjectRows = Mapping[Key, Cells]
+"""The rows of a reading: key -> a value per column."""
+
+BPF_METRICS = (
+    BpfMetric("bpftop_bpf_program_runs", "counter", "runs of BPF programs, while run statistics are on",
+              "bpf_programs", "run_cnt"),
+    BpfMetric("bpftop_bpf_program_run_seconds", "counter",
+              "time in BPF programs, while run statistics are on, their own time included", "bpf_programs",
+              "run_time_ns", 1e-9),
+    BpfMetric("bpftop_bpf_program_recursion_misses", "counter",
+              "runs that the kernel left out, as the program ran on that CPU already", "bpf_programs",
+              "recursion_misses"),
+    BpfMetric("bpftop_bpf_program_memory_bytes", "gauge", "memory charged for BPF programs", "bpf_program_sizes",
+              "memory_bytes"),
+    BpfMetric("bpftop_bpf_map_entries", "gauge", "entries of BPF maps", "bpf_maps", "entries"),
+    BpfMetric("bpftop_bpf_map_max_entries", "gauge", "most entries of BPF maps", "bpf_maps", "max_entries"),
+    BpfMetric("bpftop_bpf_map_memory_bytes", "gauge", "memory charged for BPF maps", "bpf_maps", "memory_bytes"),
+)  # fmt: skip
+BPF_FAMILIES = tuple(dict.fromkeys(metric.family for metric in BPF_METRICS))
+
+
+def bpf_metrics(by_family: Mapping[str, Sequence[ObjectRows]]) -> Iterator[NamedMetric]:
+    """Yield each metric of these families; its series are ``(type, name)`` -> the sum over all objects of that name."""
+    for metric in BPF_METRICS:
+        if metric.family in by_family:
+            series = _bounded(_sums(metric, by_family[metric.family]))
+            yield NamedMetric(metric.kind, metric.name, metric.help, ("type", "name"), series)
+
+
+def _sums(metric: BpfMetric, readings: Iterable[ObjectRows]) -> dict[tuple[str, ...], float]:
+    sums: dict[tuple[str, ...], float] = {}
+    column = FAMILIES[metric.family].columns.index(metric.column)
+    for rows in readings:
+        for key, values in rows.items():
+            value = values[column]
+            if value is not None:
+                where = escaped_text(str(key[_TYPE])), escaped_text(str(key[_NAME]))
+                sums[where] = sums.get(where, 0.0) + value * metric.scale
+    return sums
+
+
+def _bounded(sums: Mapping[tuple[str, ...], float]) -> dict[tuple[str, ...], float]:
+    ranked = sorted(sums.items(), key=lambda row: -row[1])
+    kept = dict(ranked[:SERIES_MAX])
+    if len(ranked) > SERIES_MAX:
+        kept[OTHER] = sum(value for _, value in ranked[SERIES_MAX:])
+    return kept
+
 
 _ALONG = (("l3", 0), ("cast", 1), ("size", 2))
 _WHERE = ("interface", "direction")

@@ -18,7 +18,7 @@ from bpftop.kernel.bpf.program import Program
 from bpftop.kernel.measure.frames import NUMBER_AT, request_packet
 from bpftop.kernel.measure.timed_runs import Request
 from bpftop.kernel.return_code import KernelError
-from bpftop.measure.conditions import bench_cpus
+from bpftop.measure.machine import bench_cpus
 from bpftop.measure.programs.concurrent_runs import run_on_cpus, undisturbed
 from bpftop.measure.programs.costs import ProgramRow, Skipped
 from bpftop.measure.programs.loading import load_object

@@ -1,17 +1,34 @@
-"""Runs of several suites, one suite after the other."""
+"""The suites by name, runs of several suites one after the other, and the engine that the screen asks for runs."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
+from typing import Protocol
 
+from bpftop.errors import UsageError
 from bpftop.kernel.bpf.percpu_array import possible_cpus
-from bpftop.measure.api import Progress, RunClock, Stop
-from bpftop.measure.conditions import conditions
-from bpftop.measure.machine import machine
+from bpftop.measure.api import MeasurementRun, Progress, RunClock, Stop
+from bpftop.measure.machine import conditions, machine
 from bpftop.measure.programs.costs import SuiteTable
+from bpftop.measure.programs.counters import COUNTERS
 from bpftop.measure.programs.report import ProgramReport
 from bpftop.measure.programs.suite import Suite
+from bpftop.measure.programs.suite_bodies import BODY_SUITES
+from bpftop.measure.programs.suite_reads import READ_SUITES
+from bpftop.measure.programs.suite_tracing import TRACING
+
+
+SUITES: Mapping[str, Suite] = {suite.name: suite for suite in (COUNTERS, *BODY_SUITES, TRACING, *READ_SUITES)}
+
+
+def chosen(names: Iterable[str]) -> list[Suite]:
+    """Return the suites of these names, each once, or all suites without names. Raises UsageError with the list."""
+    wanted = list(dict.fromkeys(names)) or list(SUITES)
+    unknown = [name for name in wanted if name not in SUITES]
+    if unknown:
+        raise UsageError(f"there is no suite {', '.join(unknown)}; the suites are {', '.join(SUITES)}")
+    return [SUITES[name] for name in wanted]
 
 
 class Comparison:
@@ -49,3 +66,27 @@ class Comparison:
         return ProgramReport(
             self.machine, self._clock.begun_ns, self._clock.took_s, not complete, tables, self.conditions
         )
+
+
+class ProgramRun(MeasurementRun[SuiteTable], Protocol):
+    """A comparison of programs. A table comes again when it has grown."""
+
+    def report(self) -> ProgramReport: ...
+
+
+class ProgramEngine(Protocol):
+    """A maker of comparisons."""
+
+    def suites(self) -> tuple[Suite, ...]: ...
+
+    def compare(self, names: Sequence[str], stop: Stop) -> ProgramRun: ...
+
+
+class LocalProgramEngine:
+    """Comparisons on this machine."""
+
+    def suites(self) -> tuple[Suite, ...]:
+        return tuple(SUITES.values())
+
+    def compare(self, names: Sequence[str], stop: Stop) -> ProgramRun:
+        return Comparison(chosen(names), stop)

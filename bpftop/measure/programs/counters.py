@@ -11,7 +11,7 @@ from bpftop.kernel.bpf.cell_map import CellMap
 from bpftop.kernel.bpf.percpu_array import CounterMap, possible_cpus
 from bpftop.kernel.measure.frames import BURST_PROTOCOLS, burst
 from bpftop.kernel.return_code import KernelError
-from bpftop.measure.conditions import bench_cpus
+from bpftop.measure.machine import bench_cpus
 from bpftop.measure.programs.body_suite import ALONE_NS, CROWDED_NS, BodyProgram
 from bpftop.measure.programs.costs import (
     XDP_BUDGET,

@@ -18,7 +18,7 @@ from bpftop.kernel.bpf.program import Program
 from bpftop.kernel.measure.program_object import ProgramEntry, list_programs
 from bpftop.kernel.measure.timed_runs import Request
 from bpftop.kernel.return_code import KernelError, errno_words
-from bpftop.measure.conditions import bench_cpus
+from bpftop.measure.machine import bench_cpus
 from bpftop.measure.programs.concurrent_runs import run_on_cpus, undisturbed
 from bpftop.measure.programs.costs import (
     CGROUP_BUDGET,

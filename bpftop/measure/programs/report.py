@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bpftop.measure.api import Report
-from bpftop.measure.conditions import Conditions, doubts
+from bpftop.measure.machine import Conditions, doubts
 from bpftop.measure.programs.costs import SuiteTable
 from bpftop.measure.statistics import NOISY_PCT
 

@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 
 from bpftop.kernel.bpf.bpf_map import Stop
 from bpftop.kernel.measure.timed_runs import Stopped
-from bpftop.measure.conditions import bench_cpus, cpu_counts
+from bpftop.measure.machine import bench_cpus, cpu_counts
 from bpftop.measure.programs.costs import Budget, CountedRuns, ProgramRow, Size, Skipped, SuiteTable, cost
 
 MeasuringFunction = Callable[[Sequence[int], Stop], float]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping
 
-from bpftop.measure.conditions import conditions
+from bpftop.measure.machine import conditions
 from bpftop.measure.programs.body_suite import Body, BodySuite
 from bpftop.measure.programs.costs import XDP_BUDGET, budget_share
 from bpftop.measure.programs.suite import Costs

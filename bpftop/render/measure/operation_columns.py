@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from bpftop.measure.maps.results import OperationCost
+from bpftop.measure.statistics import Summary
 from bpftop.model.units import UNKNOWN, ns, pct
 from bpftop.render.columns import Column, clipped
 from bpftop.render.measure.operation_rows import OperationRow
-from bpftop.render.measure.whiskers import whiskers
+
+LEFT, MEDIAN, RIGHT = "├", "┼", "┤"
+
+
+def whiskers(summary: Summary, longest_ns: float, width: int) -> str:
+    """Return a bar on a scale from 0 to ``longest_ns``: full until p10, then a whisker to p90, with a cross at p50.
+
+    ``█████├─┼──┤``; where all three fall into one cell the bar ends in the cross.
+    """
+    if longest_ns <= 0 or width < 1:
+        return ""
+    low, middle, high = (
+        min(width - 1, int(ns / longest_ns * width)) for ns in (summary.p10_ns, summary.p50_ns, summary.p90_ns)
+    )
+    text = "█" * low + LEFT + "─" * (high - low - 1) + RIGHT if high > low else "█" * low + MEDIAN
+    return text[:middle] + MEDIAN + text[middle + 1 :]
 
 
 def _bar(row: OperationRow, width: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bpftop.measure.conditions import cpu_counts
+from bpftop.measure.machine import cpu_counts
 from bpftop.measure.maps.geometry import KINDS
 from bpftop.measure.maps.plan import ACCESSES, SWEEP, MeasureRequest
 from bpftop.model.units import compact

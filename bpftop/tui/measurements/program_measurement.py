@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from bpftop.measure.api import Progress, Stop
+from bpftop.measure.programs.comparison import ProgramEngine, ProgramRun
 from bpftop.measure.programs.costs import SuiteTable
-from bpftop.measure.programs.engine import ProgramEngine, ProgramRun
 from bpftop.measure.programs.suite import Suite
 from bpftop.tui.measurements.measurement import Measurement
 

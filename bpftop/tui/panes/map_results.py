@@ -1,20 +1,52 @@
-"""The measurement of map operations: what to measure, and the table of results."""
+"""The measurement of map operations: what to measure, the table of results, and a chart of batch sizes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bpftop.model.units import compact, ns
 from bpftop.render.columns import Column, clipped
-from bpftop.render.measure.batch_curves import batch_curves, curve_of
+from bpftop.render.measure.batch_curves import BatchCurve, batch_curves, curve_of
 from bpftop.render.measure.operation_columns import OPERATION_COLUMNS
 from bpftop.render.measure.operation_rows import OperationRow, operation_rows
 from bpftop.tui.measurements.map_choices import Axis
 from bpftop.tui.measurements.map_measurement import MapMeasurement
 from bpftop.tui.moment import Moment
-from bpftop.tui.widgets.batch_curve import batch_curve_lines
-from bpftop.tui.widgets.line import Line, Span, at_most, shortened, wrapped
+from bpftop.tui.widgets.chart import UPWARDS
+from bpftop.tui.widgets.line import Line, Span, at_most, line, shortened, wrapped
 from bpftop.tui.widgets.region import Region
 from bpftop.tui.widgets.table import ReadyLine, Rows, Table
+
+AXIS = 8
+COLUMN, GAP = 4, 4
+"""Cells of a size of the batch, and between two of them."""
+LEAST_HEIGHT = 6
+
+
+def batch_curve_lines(curve: BatchCurve, width: int, height: int) -> list[Line]:
+    """Return a title, the columns, their axis with the sizes, and the values; nothing without room for that."""
+    rows = height - 3
+    fitting = max(2, (width - AXIS) // (COLUMN + GAP))
+    points = curve.points[-fitting:]
+    if height < LEAST_HEIGHT or not points:
+        return []
+    values = [value for _, value in points]
+    top = max([*values, curve.single_ns or 0.0]) or 1.0
+    level = None if curve.single_ns is None else min(rows - 1, int(curve.single_ns / top * rows))
+    title = f"{curve.operation} on {curve.kind}: ns per entry, by entries in a batch"
+    lines = [shortened(line((title, "title")), width)]
+    for row in reversed(range(rows)):
+        label = f"{ns(top):>6} ┤" if row == rows - 1 else "       │"
+        cells = [UPWARDS[max(0, min(8, round((value / top * rows - row) * 8)))] * COLUMN for value in values]
+        between = ("·" if row == level else " ") * GAP
+        drawn = "".join(between + (between[:COLUMN] if cell.isspace() else cell) for cell in cells)
+        single = f" {ns(curve.single_ns)} {' and '.join(curve.singles)}, single calls" if row == level else ""
+        lines.append(line((label, "muted"), (drawn, "trend"), (single, "name")))
+    sizes = "".join(f"{compact(size):─>{GAP + COLUMN}}" for size, _ in points)
+    numbers = "".join(f"{ns(value):>{GAP + COLUMN}}" for value in values)
+    lines += [line(("     0 ┼", "muted"), (sizes, "muted")), line((f"{'ns':>{AXIS - 1}} ", "muted"), numbers)]
+    return [shortened(each, width) for each in lines]
+
 
 ABOUT = (
     "Each operation is timed call by call from user space, and as a loop in a BPF program that is attached nowhere "

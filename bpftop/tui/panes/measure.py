@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 from textual.widget import Widget
 
 from bpftop.measure.maps.engine import LocalMapEngine
-from bpftop.measure.programs.engine import LocalProgramEngine
+from bpftop.measure.programs.comparison import LocalProgramEngine
+from bpftop.model.units import bar
+from bpftop.render.columns import clipped
 from bpftop.render.measure.operation_columns import OPERATION_COLUMNS
 from bpftop.tui.bindings import bindings
 from bpftop.tui.measurements.map_measurement import MapMeasurement
-from bpftop.tui.measurements.measurement import Measurement
+from bpftop.tui.measurements.measurement import Measurement, RunStatus
 from bpftop.tui.measurements.program_measurement import ProgramMeasurement
-from bpftop.tui.measurements.status_lines import status_lines
 from bpftop.tui.messages import Said
 from bpftop.tui.moment import Moment, Place
 from bpftop.tui.panes.map_results import VERDICT_LINES, ChoiceTable, MapVerdict, OperationTable
@@ -22,9 +23,27 @@ from bpftop.tui.panes.overview import set_height
 from bpftop.tui.panes.pane import Pane
 from bpftop.tui.panes.suite_results import SUITE_TERMS, SuiteList, SuiteResult
 from bpftop.tui.widgets.covered import CoveredHorizontal, CoveredVertical
-from bpftop.tui.widgets.line import Line, line
+from bpftop.tui.widgets.line import Line, clean, line, shortened, wrap
 from bpftop.tui.widgets.region import Region
 from bpftop.tui.widgets.table import Table
+
+BAR_WIDTH = 16
+
+
+def status_lines(status: RunStatus, stopping: bool, idle: str, width: int) -> list[Line]:
+    """Return the progress in one line, or the summary in as many lines as it needs; ``idle`` before the first run."""
+    if status.running:
+        left = "" if status.left_s is None else f"  {status.left_s:3.0f} s left"
+        end = "  cancelling" if stopping else "  esc cancels"
+        room = width - BAR_WIDTH - len(left) - len(end) - 12
+        progress = line(
+            ("▕", "muted"), (bar(status.share, BAR_WIDTH), "bar"), ("▏", "muted"), f"{status.share:4.0%}", left,
+            (f"  {clipped(status.step, room)}" if room > 0 else "", "name"), (end, "key"),
+        )  # fmt: skip
+        return [shortened(progress, width)]
+    role = {"failed": "alarm", "cancelled": "notice"}.get(status.phase, "muted")
+    return [line((part, role)) for part in wrap(clean(status.sentence or idle), width)]
+
 
 NARROW = 110
 """Width below which what to measure and the results take turns."""
