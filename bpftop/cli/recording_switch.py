@@ -25,8 +25,7 @@ class RecordingSwitch:
         recorder, self._sampling_thread.recorder = self._sampling_thread.recorder, None
         if recorder is not None:
             return ended(recorder.close())
-        from bpftop.store.free_space import free_space
-        from bpftop.store.recorder import Recorder
+        from bpftop.store.recorder import Recorder, free_space
 
         snapshot = self._sampling_thread.latest
         path = f"bpftop-{host_part(snapshot.host if snapshot else '')}-{file_stamp(time.time_ns())}.bpftop"

@@ -107,7 +107,7 @@ def _app(
 ) -> BpftopApp:
     from bpftop.tui.actions import Actions
     from bpftop.tui.app import BpftopApp
-    from bpftop.tui.theme_watch import ThemeWatch
+    from bpftop.tui.themes import ThemeWatch
 
     source, settings = sampling_thread.source, setup.settings
     actions = Actions(

@@ -1,4 +1,4 @@
-"""The recorder: takes samples without ever waiting, and commits them to a file in a thread of its own."""
+"""The recorder: takes samples without ever waiting, commits them in a thread of its own, and looks at the free space."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bpftop.config.resources import start_thread, why_failed
 from bpftop.fields import frozen, replace
 from bpftop.model.findings import Finding, FindingValue, Severity
 from bpftop.model.sample import Sample
+from bpftop.model.units import si
 from bpftop.store.finding_rows import TickFindings
-from bpftop.store.free_space import FreeSpace, free_space
 from bpftop.store.recording_guard import RecordingGone
 from bpftop.store.recording_writer import RecordingLimits, Writer
 
@@ -185,3 +185,41 @@ def _size_bytes(path: str) -> int:
         with suppress(FileNotFoundError):
             size_bytes += os.stat(part).st_size
     return size_bytes
+
+
+LOW_BYTES = 256 << 20
+"""Free space below which a person is warned: six hours, for a day of recording takes up to 1 GiB."""
+
+
+@frozen
+class FreeSpace:
+    """Free bytes for this user, and the mount point and type of the file system."""
+
+    free_bytes: int
+    mount: str
+    kind: str
+
+    @property
+    def is_low(self) -> bool:
+        return self.free_bytes < LOW_BYTES
+
+    def __str__(self) -> str:
+        """Return ``12.1 GB free on /var (ext4)``."""
+        return f"{si(self.free_bytes, 'B')} free on {self.mount} ({self.kind})"
+
+
+def free_space(path: str) -> FreeSpace | None:
+    """Return the space that is left for a file; None where its folder or the mounts cannot be read."""
+    import psutil  # late: 1 MiB and 16 ms, which only a recording needs
+
+    folder = os.path.dirname(os.path.realpath(path))
+    try:
+        free_bytes = psutil.disk_usage(folder).free
+        mounts = psutil.disk_partitions(all=True)
+    except OSError:
+        return None
+    around = [each for each in mounts if os.path.commonpath((each.mountpoint, folder)) == each.mountpoint]
+    if not around:  # a file system of another mount namespace
+        return None
+    deepest = max(reversed(around), key=lambda each: len(each.mountpoint))  # the last mount hides the others there
+    return FreeSpace(free_bytes, deepest.mountpoint, deepest.fstype)

@@ -1,4 +1,4 @@
-"""Themes: one colour per role, read from flat YAML files of ``role: colour`` lines."""
+"""Themes: one colour per role, read from flat YAML files of ``role: colour`` lines, and read again when they change."""
 
 from __future__ import annotations
 
@@ -153,3 +153,37 @@ def _parse_yaml(text: str, origin: str) -> object:
         raise UsageError(
             f"{where}: not YAML: {getattr(error, 'problem', None) or 'a character that is not allowed'}"
         ) from error
+
+
+_State = tuple[int, int, int] | None
+
+
+class ThemeWatch:
+    """Watches the files of one folder by their time, size and inode.
+
+    Args:
+        folder: ``themes/`` beside the configuration; it may be absent.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._states: dict[str, _State] = {}
+
+    def changed(self, name: str) -> Theme | None:
+        """Return a theme whose file has changed since the last call with its name; None: it has not, or is gone.
+
+        Raises UsageError for a file that is no theme, once per change.
+        """
+        path = self._folder / f"{name}.yaml"
+        state = _state(path)
+        before = self._states.setdefault(name, state)
+        self._states[name] = state
+        return None if state is None or state == before else read_theme(path)
+
+
+def _state(path: Path) -> _State:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.collect.capture.kernel_functions import KernelFunctions
+from bpftop.collect.capture.packet_capture import KernelFunctions
 from bpftop.collect.capture.request import FlowSide, flow_sides, protocol_numbers
 from bpftop.errors import BpftopError
 

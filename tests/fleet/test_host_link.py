@@ -11,8 +11,8 @@ import pytest
 from bpftop.errors import BpftopError
 from bpftop.fleet import host_link
 from bpftop.fleet.fleet import Fleet
+from bpftop.fleet.host_link import KeptLines
 from bpftop.fleet.host_state import HostState
-from bpftop.fleet.kept_lines import KeptLines
 from bpftop.fleet.ssh_command import ssh_command
 from bpftop.rules.table import RULES
 from bpftop.store.encoding.sample_lines import sample_line

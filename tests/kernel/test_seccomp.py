@@ -8,11 +8,11 @@ from ctypes.util import find_library
 
 import pytest
 
-from bpftop.kernel import seccomp
+from bpftop.kernel import least_privilege as seccomp
 
 FILTERED = """
 import os, subprocess, threading
-from bpftop.kernel.seccomp import refuse_system_calls
+from bpftop.kernel.least_privilege import refuse_system_calls
 assert refuse_system_calls()
 def refused(act):
     try:

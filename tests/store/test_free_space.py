@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bpftop.store.free_space import FreeSpace, free_space
-from bpftop.store.recorder import Recorder
+from bpftop.store.recorder import FreeSpace, Recorder, free_space
 from tests.cli.running import COMMAND, environment
 from tests.samples import sample
 from tests.waiting import LIMIT_S, until

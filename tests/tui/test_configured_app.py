@@ -13,8 +13,7 @@ from bpftop.cli.settings_writer import change_settings
 from bpftop.render.column_tables import COLUMN_TABLES
 from bpftop.tui.panes import PANES
 from bpftop.tui.screens.settings import ColumnList, SettingsScreen
-from bpftop.tui.theme_watch import ThemeWatch
-from bpftop.tui.themes import ROLES, all_themes
+from bpftop.tui.themes import ROLES, ThemeWatch, all_themes
 from bpftop.tui.widgets.table import Table
 from tests.tui.conftest import THEMES, Stage, perform, until
 

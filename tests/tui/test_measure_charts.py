@@ -9,9 +9,8 @@ import pytest
 from bpftop.measure.maps.plan import MeasureRequest
 from bpftop.measure.programs.costs import TRACING_BUDGET, SuiteTable
 from bpftop.measure.statistics import Summary
-from bpftop.render.measure.batch_curves import batch_curves, curve_of
 from bpftop.render.measure.operation_columns import whiskers
-from bpftop.tui.panes.map_results import batch_curve_lines
+from bpftop.tui.panes.map_results import batch_curve_lines, batch_curves, curve_of
 from bpftop.tui.panes.suite_results import program_bars
 from bpftop.tui.widgets.line import Line, text
 from tests.tui.engines import results, table

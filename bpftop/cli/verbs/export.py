@@ -31,8 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.export.prometheus.endpoint import Endpoint, Newest
-    from bpftop.kernel.least_privilege import SAMPLING, keep_only
-    from bpftop.kernel.seccomp import refuse_system_calls
+    from bpftop.kernel.least_privilege import SAMPLING, keep_only, refuse_system_calls
 
     settings = settings_of(arguments)
     newest = Newest()

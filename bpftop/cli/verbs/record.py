@@ -71,8 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bpftop.collect.broadcast import Broadcast
     from bpftop.history.analyzer import Analyzer
     from bpftop.history.top_flows import with_top_flows
-    from bpftop.kernel.least_privilege import FILES, SAMPLING, keep_only
-    from bpftop.kernel.seccomp import refuse_system_calls
+    from bpftop.kernel.least_privilege import FILES, SAMPLING, keep_only, refuse_system_calls
     from bpftop.store.recorder import Recorder
 
     if arguments.output == "-":

@@ -1,14 +1,16 @@
-"""Processes that have BPF objects or perf events open: by an iterator in the kernel, or else by /proc/PID/fdinfo."""
+"""Processes that have BPF objects or perf events open, by an iterator in the kernel or else by /proc; their names."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from bpftop.kernel.bpf.bpf_iterator import ObjectKind, OpenObject, OwnerIterator
 from bpftop.kernel.return_code import KernelError
+from bpftop.model.bpf.inventory import Owner
+from bpftop.model.cgroup_names import service_of, unified_path
 
 _PROC = Path("/proc")
 _PERF_EVENT = "anon_inode:[perf_event]"
@@ -62,3 +64,24 @@ def _objects(process: Path, name: str) -> Iterator[OpenObject]:
 
 def _comm(process: Path) -> str:
     return (process / "comm").read_text(errors="replace").rstrip("\n")
+
+
+class ProcessNames:
+    """Owners by pid. A pid that is used again is noticed by the name that the caller saw."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, str], Owner] = {}
+
+    def owner(self, pid: int, comm: str) -> Owner:
+        """Return the owner. A process that has ended meanwhile has no service."""
+        key = (pid, comm)
+        if key not in self._known:
+            service = None
+            with contextlib.suppress(OSError):
+                service = service_of(unified_path((_PROC / str(pid) / "cgroup").read_text(errors="replace")))
+            self._known[key] = Owner(pid, comm, service)
+        return self._known[key]
+
+    def forget_others(self, pids: Collection[int]) -> None:
+        """Forget the processes that are not among these."""
+        self._known = {key: owner for key, owner in self._known.items() if key[0] in pids}

@@ -12,9 +12,8 @@ from contextlib import ExitStack, closing
 from typing import TypeVar
 
 from bpftop.collect.inventory.attach_points import AttachPoints
-from bpftop.collect.inventory.open_objects import OpenObjects
+from bpftop.collect.inventory.open_objects import OpenObjects, ProcessNames
 from bpftop.collect.inventory.pins import Pins
-from bpftop.collect.inventory.process_names import ProcessNames
 from bpftop.errors import BpftopError
 from bpftop.fields import replace
 from bpftop.kernel.bpf import inventory
@@ -26,20 +25,6 @@ from bpftop.kernel.bpf.object import BpfObject
 from bpftop.kernel.bpf.program import ProgramInfo
 from bpftop.kernel.measure.run_stats import enable_run_stats, program_runs
 from bpftop.model.bpf.inventory import BpfInventory, BpfProgram, KnownMap, Owner, Runs
-
-_RUNS = 2_000
-
-
-def statistics_clock_ns() -> float:
-    """Measure the mean time that the statistics report for a program that only returns, in about 1 ms.
-
-    It is the distance of two clock readings, and so a part of every measured run. Raises KernelError.
-    """
-    with closing(BpfObject("noop", "noop_xdp")) as loaded:
-        loaded.program.test_run(bytes(64), _RUNS)
-        count, time_ns = program_runs(loaded.program.fd)
-    return time_ns / count if count else 0.0
-
 
 _BPF_INSN_BYTES = 8
 
@@ -210,3 +195,17 @@ def _perf_events(held: Iterable[OpenObject], types: Mapping[int, str]) -> dict[O
     events = [each for each in held if each.kind == "perf_event"][:PERF_EVENTS_MAX]
     found = ((each, perf_attachment(each.pid, each.object_id)) for each in events)
     return {each: attachment for each, attachment in found if attachment is not None}
+
+
+_RUNS = 2_000
+
+
+def statistics_clock_ns() -> float:
+    """Measure the mean time that the statistics report for a program that only returns, in about 1 ms.
+
+    It is the distance of two clock readings, and so a part of every measured run. Raises KernelError.
+    """
+    with closing(BpfObject("noop", "noop_xdp")) as loaded:
+        loaded.program.test_run(bytes(64), _RUNS)
+        count, time_ns = program_runs(loaded.program.fd)
+    return time_ns / count if count else 0.0

@@ -18,7 +18,6 @@ from bpftop.measure.programs.suite_bodies import BODY_SUITES
 from bpftop.measure.programs.suite_reads import READ_SUITES
 from bpftop.measure.programs.suite_tracing import TRACING
 
-
 SUITES: Mapping[str, Suite] = {suite.name: suite for suite in (COUNTERS, *BODY_SUITES, TRACING, *READ_SUITES)}
 
 

@@ -11,56 +11,6 @@ from bpftop.model.units import pct, si
 from bpftop.render.flows.flow_pairs import Amounts, FlowPair, PairBy, flow_pairs, grouped, with_all_flows
 from bpftop.render.flows.flow_readings import flow_readings, flow_tables
 
-_HALF = 0.5
-
-
-def flow_sentence(snapshot: Snapshot, interface: InterfaceSnapshot, pairs: Iterable[FlowPair]) -> str:
-    """Return ``61.0 k sources to TCP port 443, 92 % of RX, process nginx[812]``.
-
-    Port, share and number of sources are of all flows in the table; the process is one of the ``pairs``. Empty where
-    no port has half of the received packets.
-    """
-    rates = _rates_of_ports(snapshot, interface)
-    if not rates:  # of packets without an address, such as ARP's, there are no flows
-        return ""
-    whole = max(interface.rx.totals.packets_per_sec or 0.0, sum(rates.values()))
-    member, rate = max(rates.items(), key=lambda row: row[1])
-    if rate < _HALF * whole:
-        return ""
-    protocol, _, port = member.rpartition(" ")
-    is_port = protocol in ("TCP", "UDP")  # other protocols have no ports, and a number may be part of their names
-    there = [pair for pair in pairs if f"{pair.protocol} {pair.local[1]}" == member or pair.protocol == member]
-    target = f"{protocol} port {port}" if is_port else member
-    owners = sorted({pair.owner.name for pair in there if pair.owner is not None and pair.owner.pid})
-    who = f", process {owners[0]}" + (f" and {len(owners) - 1} more" if owners[1:] else "") if owners else ""
-    from_whom = _sources(snapshot, interface, member, {pair.remote[0] for pair in there if pair.rx.packets_per_sec})
-    return f"{from_whom} to {target}, {pct(rate / whole)} of RX{who}"
-
-
-def _rates_of_ports(snapshot: Snapshot, interface: InterfaceSnapshot) -> dict[str, float]:
-    """Return packets per second by destination port, such as ``TCP 443``."""
-    rates: dict[str, float] = {}
-    for reading in flow_readings(snapshot, interface, "rx", "flow_groups"):
-        for key, rate in reading.rates("packets"):
-            if key[2] == "destination_port" and rate:
-                rates[str(key[3])] = rates.get(str(key[3]), 0.0) + rate
-    return rates
-
-
-def _sources(snapshot: Snapshot, interface: InterfaceSnapshot, member: str, known: Collection[str]) -> str:
-    """Return the number of sources, or the address of the only one. ``known`` are the sources of the busiest flows."""
-    counted = sum_known(
-        reading.value((*key[:2], member), "sources")
-        for reading in flow_readings(snapshot, interface, "rx", "flow_sources")
-        for key in reading.keys[:1]
-    )
-    if len(known) == 1 and counted in (None, 1):
-        return next(iter(known))
-    if counted is None:  # a recording of an earlier version has no number
-        return f"at least {len(known)} sources"
-    return f"{si(counted)} sources"
-
-
 REST = "(all others)"
 
 
@@ -129,3 +79,53 @@ def _rest(whole: Amounts, shown: list[FlowPair], direction: Direction) -> Amount
         max(0, whole.bytes - sum(side.bytes for side in sides)),
         max(0, whole.packets - sum(side.packets for side in sides)),
     )
+
+
+_HALF = 0.5
+
+
+def flow_sentence(snapshot: Snapshot, interface: InterfaceSnapshot, pairs: Iterable[FlowPair]) -> str:
+    """Return ``61.0 k sources to TCP port 443, 92 % of RX, process nginx[812]``.
+
+    Port, share and number of sources are of all flows in the table; the process is one of the ``pairs``. Empty where
+    no port has half of the received packets.
+    """
+    rates = _rates_of_ports(snapshot, interface)
+    if not rates:  # of packets without an address, such as ARP's, there are no flows
+        return ""
+    whole = max(interface.rx.totals.packets_per_sec or 0.0, sum(rates.values()))
+    member, rate = max(rates.items(), key=lambda row: row[1])
+    if rate < _HALF * whole:
+        return ""
+    protocol, _, port = member.rpartition(" ")
+    is_port = protocol in ("TCP", "UDP")  # other protocols have no ports, and a number may be part of their names
+    there = [pair for pair in pairs if f"{pair.protocol} {pair.local[1]}" == member or pair.protocol == member]
+    target = f"{protocol} port {port}" if is_port else member
+    owners = sorted({pair.owner.name for pair in there if pair.owner is not None and pair.owner.pid})
+    who = f", process {owners[0]}" + (f" and {len(owners) - 1} more" if owners[1:] else "") if owners else ""
+    from_whom = _sources(snapshot, interface, member, {pair.remote[0] for pair in there if pair.rx.packets_per_sec})
+    return f"{from_whom} to {target}, {pct(rate / whole)} of RX{who}"
+
+
+def _rates_of_ports(snapshot: Snapshot, interface: InterfaceSnapshot) -> dict[str, float]:
+    """Return packets per second by destination port, such as ``TCP 443``."""
+    rates: dict[str, float] = {}
+    for reading in flow_readings(snapshot, interface, "rx", "flow_groups"):
+        for key, rate in reading.rates("packets"):
+            if key[2] == "destination_port" and rate:
+                rates[str(key[3])] = rates.get(str(key[3]), 0.0) + rate
+    return rates
+
+
+def _sources(snapshot: Snapshot, interface: InterfaceSnapshot, member: str, known: Collection[str]) -> str:
+    """Return the number of sources, or the address of the only one. ``known`` are the sources of the busiest flows."""
+    counted = sum_known(
+        reading.value((*key[:2], member), "sources")
+        for reading in flow_readings(snapshot, interface, "rx", "flow_sources")
+        for key in reading.keys[:1]
+    )
+    if len(known) == 1 and counted in (None, 1):
+        return next(iter(known))
+    if counted is None:  # a recording of an earlier version has no number
+        return f"at least {len(known)} sources"
+    return f"{si(counted)} sources"

@@ -8,22 +8,6 @@ from bpftop.model.units import UNKNOWN, ns, pct
 from bpftop.render.columns import Column, clipped
 from bpftop.render.measure.operation_rows import OperationRow
 
-LEFT, MEDIAN, RIGHT = "├", "┼", "┤"
-
-
-def whiskers(summary: Summary, longest_ns: float, width: int) -> str:
-    """Return a bar on a scale from 0 to ``longest_ns``: full until p10, then a whisker to p90, with a cross at p50.
-
-    ``█████├─┼──┤``; where all three fall into one cell the bar ends in the cross.
-    """
-    if longest_ns <= 0 or width < 1:
-        return ""
-    low, middle, high = (
-        min(width - 1, int(ns / longest_ns * width)) for ns in (summary.p10_ns, summary.p50_ns, summary.p90_ns)
-    )
-    text = "█" * low + LEFT + "─" * (high - low - 1) + RIGHT if high > low else "█" * low + MEDIAN
-    return text[:middle] + MEDIAN + text[middle + 1 :]
-
 
 def _bar(row: OperationRow, width: int) -> str:
     return "" if row.cost is None else whiskers(row.cost.summary, row.longest_ns, width)
@@ -77,3 +61,20 @@ OPERATION_COLUMNS: tuple[Column[OperationRow], ...] = (
           lambda r: r.change.pct if r.change else None, lambda r, _: _change(r), rank=1, look="factor",
           source="the stored runs in ~/.local/state/bpftop"),
 )  # fmt: skip
+
+
+LEFT, MEDIAN, RIGHT = "├", "┼", "┤"
+
+
+def whiskers(summary: Summary, longest_ns: float, width: int) -> str:
+    """Return a bar on a scale from 0 to ``longest_ns``: full until p10, then a whisker to p90, with a cross at p50.
+
+    ``█████├─┼──┤``; where all three fall into one cell the bar ends in the cross.
+    """
+    if longest_ns <= 0 or width < 1:
+        return ""
+    low, middle, high = (
+        min(width - 1, int(ns / longest_ns * width)) for ns in (summary.p10_ns, summary.p50_ns, summary.p90_ns)
+    )
+    text = "█" * low + LEFT + "─" * (high - low - 1) + RIGHT if high > low else "█" * low + MEDIAN
+    return text[:middle] + MEDIAN + text[middle + 1 :]

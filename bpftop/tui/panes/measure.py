@@ -27,24 +27,6 @@ from bpftop.tui.widgets.line import Line, clean, line, shortened, wrap
 from bpftop.tui.widgets.region import Region
 from bpftop.tui.widgets.table import Table
 
-BAR_WIDTH = 16
-
-
-def status_lines(status: RunStatus, stopping: bool, idle: str, width: int) -> list[Line]:
-    """Return the progress in one line, or the summary in as many lines as it needs; ``idle`` before the first run."""
-    if status.running:
-        left = "" if status.left_s is None else f"  {status.left_s:3.0f} s left"
-        end = "  cancelling" if stopping else "  esc cancels"
-        room = width - BAR_WIDTH - len(left) - len(end) - 12
-        progress = line(
-            ("▕", "muted"), (bar(status.share, BAR_WIDTH), "bar"), ("▏", "muted"), f"{status.share:4.0%}", left,
-            (f"  {clipped(status.step, room)}" if room > 0 else "", "name"), (end, "key"),
-        )  # fmt: skip
-        return [shortened(progress, width)]
-    role = {"failed": "alarm", "cancelled": "notice"}.get(status.phase, "muted")
-    return [line((part, role)) for part in wrap(clean(status.sentence or idle), width)]
-
-
 NARROW = 110
 """Width below which what to measure and the results take turns."""
 KINDS = ("map operations", "programs")
@@ -247,3 +229,21 @@ class MeasurePane(Pane):
         if self.current is self.programs:
             return self._result.copied_text()
         return super().copied_text() if isinstance(self.table(), OperationTable) else ""
+
+
+BAR_WIDTH = 16
+
+
+def status_lines(status: RunStatus, stopping: bool, idle: str, width: int) -> list[Line]:
+    """Return the progress in one line, or the summary in as many lines as it needs; ``idle`` before the first run."""
+    if status.running:
+        left = "" if status.left_s is None else f"  {status.left_s:3.0f} s left"
+        end = "  cancelling" if stopping else "  esc cancels"
+        room = width - BAR_WIDTH - len(left) - len(end) - 12
+        progress = line(
+            ("▕", "muted"), (bar(status.share, BAR_WIDTH), "bar"), ("▏", "muted"), f"{status.share:4.0%}", left,
+            (f"  {clipped(status.step, room)}" if room > 0 else "", "name"), (end, "key"),
+        )  # fmt: skip
+        return [shortened(progress, width)]
+    role = {"failed": "alarm", "cancelled": "notice"}.get(status.phase, "muted")
+    return [line((part, role)) for part in wrap(clean(status.sentence or idle), width)]
