@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing, nullcontext
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from bpftop.cli.output import Output, complain
@@ -26,13 +26,23 @@ FINDING_PACKETS = 100
 class CaptureFile:
     """A pcapng file of at most so many packets and bytes. A full disk ends it with a whole block, and is no exception.
 
-    ``trouble`` is the sentence about a write that failed.
+    ``snaplen_bytes`` of a packet are kept, and zeros in place of its payload unless ``payload``. ``trouble`` is the
+    sentence about a write that failed.
     """
 
-    def __init__(self, output: Output, blocks: PcapngBlocks, most_packets: int | None, most_bytes: int) -> None:
+    def __init__(
+        self,
+        output: Output,
+        most_packets: int | None,
+        most_bytes: int,
+        snaplen_bytes: int = SNAPLEN_BYTES,
+        *,
+        payload: bool = False,
+    ) -> None:
         self.packets = 0
         self.trouble: str | None = None
-        self._output, self._blocks = output, blocks
+        self._output = output
+        self._blocks = PcapngBlocks(snaplen_bytes, payload=payload, kernel=os.uname().release)
         self._most_packets, self._left_bytes = most_packets, most_bytes
         self._counts, self._hides_functions = CaptureCounts(), False
 
@@ -90,12 +100,7 @@ class FindingCapture:
 
     def __init__(self, output: Output, name: str, netns: str | None) -> None:
         self._name, self._netns = name, netns
-        self._file = CaptureFile(
-            output,
-            PcapngBlocks(SNAPLEN_BYTES, payload=False, kernel=os.uname().release),
-            FINDING_PACKETS,
-            1 << 20,
-        )
+        self._file = CaptureFile(output, FINDING_PACKETS, 1 << 20)
         self._capture: PacketCapture | None = None
         self._refusal: str | None = None
 
@@ -117,7 +122,7 @@ class FindingCapture:
         wanted, names = packets_of(snapshot, finding), interfaces_of(snapshot, finding)
         assert wanted is not None, "take() chose a finding with packets"
         try:
-            with inside(self._netns) if self._netns else nullcontext():
+            with inside(self._netns):
                 self._capture = PacketCapture(names, CaptureRequest(wanted))
         except BpftopError as error:
             self._refusal = str(error)

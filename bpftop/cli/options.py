@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Collection
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -262,7 +262,7 @@ def interface_names(arguments: argparse.Namespace) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name_text(os.fsencode(name)) for name in arguments.interfaces))
     from bpftop.kernel.netns import inside
 
-    with inside(arguments.netns) if arguments.netns else nullcontext():
+    with inside(arguments.netns):
         name = _default_route_interface()
     if name is None:
         raise BpftopError(

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from threading import Event
 from typing import TYPE_CHECKING
 
 from bpftop.cli.saved_files import current_directory_errors
 from bpftop.errors import BpftopError
-from bpftop.model.captured_packet import SNAPLEN_BYTES
 from bpftop.model.timestamps import file_stamp
 
 if TYPE_CHECKING:
@@ -58,20 +57,18 @@ class ScreenCaptures:
         from bpftop.cli.output import opened
         from bpftop.collect.capture.packet_capture import PacketCapture
         from bpftop.collect.capture.request import CaptureRequest
-        from bpftop.export.pcapng.blocks import PcapngBlocks
         from bpftop.kernel.netns import inside
 
         self._stop.clear()
         path = os.path.abspath(f"bpftop-{file_stamp(time.time_ns())}.pcapng")
         request = CaptureRequest(wanted)
         with (
-            inside(self._netns) if self._netns else nullcontext(),
+            inside(self._netns),
             closing(PacketCapture(names, request)) as capture,
             current_directory_errors(),
             opened(path) as output,
         ):
-            blocks = PcapngBlocks(SNAPLEN_BYTES, payload=False, kernel=os.uname().release)
-            self._file = file = CaptureFile(output, blocks, FILE_PACKETS, FILE_BYTES)
+            self._file = file = CaptureFile(output, FILE_PACKETS, FILE_BYTES)
             try:
                 file.begin(f"packets dropped at {title} on {' '.join(names)}, payload is zeros")
                 begun(f"{path}; headers only, at most {FILE_PACKETS} packets or {FILE_S:.0f} s; the same key ends it")

@@ -16,13 +16,8 @@ SettingValue = str | float | bool | Mapping[str, object]
 def change_settings(path: Path, changes: Mapping[str, SettingValue | None], *, named: bool) -> None:
     """Set fields of a configuration file, which is replaced as a whole, and created if there is none.
 
-    Args:
-        path: The file.
-        changes: Field -> its new value; None removes the field.
-        named: The person named this very file with ``--config``.
-
-    Raises:
-        BpftopError: The file cannot be read, is not YAML, or cannot be written; it is as it was.
+    ``changes``: field -> its new value; None removes the field. ``named``: the person named this very file with
+    ``--config``. Raises BpftopError: the file cannot be read, is not YAML, or cannot be written; it is as it was.
     """
     from bpftop.store.atomic_file import replacing
 

@@ -19,7 +19,7 @@ _Item = Sample | BaseException | None
 
 
 class Reader:
-    """The samples of a Broadcast for one reader: a bpftop.model.source.SampleSource. ``lost`` counts lost samples."""
+    """The samples of a Broadcast for one reader. ``lost`` counts lost samples."""
 
     def __init__(self, broadcast: Broadcast) -> None:
         self.lost = 0
@@ -37,24 +37,6 @@ class Reader:
         """End ``samples``; the other readers go on."""
         self._broadcast.leave(self)
         self._waiting.put(None)
-
-    def accept_offer(self, label: str) -> None:
-        self._broadcast.source.accept_offer(label)
-
-    def change_interval(self, interval_s: float) -> None:
-        self._broadcast.source.change_interval(interval_s)
-
-    def watch_bpf(self, on: bool) -> None:
-        self._broadcast.source.watch_bpf(on)
-
-    def watch_flows(self, on: bool, sample_1_in: int = 1) -> None:
-        self._broadcast.source.watch_flows(on, sample_1_in)
-
-    def watch_top_flows(self, sample_1_in: int) -> None:
-        self._broadcast.source.watch_top_flows(sample_1_in)
-
-    def sample_flows(self, sample_1_in: int, seconds: float) -> None:
-        self._broadcast.source.sample_flows(sample_1_in, seconds)
 
     def take(self, item: _Item) -> None:
         """Queue a sample, in the sampler's thread; never waits."""

@@ -71,14 +71,9 @@ def load(
     *,
     known: Known = ANY_NAME,
 ) -> Loaded:
-    """Read a configuration file.
+    """Read a configuration file; without ``path``, ``config.yaml`` in its folder, which may be absent.
 
-    Args:
-        path: The file; None for ``config.yaml`` in its folder, which may be absent.
-        known: The names that the fields of a file may have.
-
-    Raises:
-        UsageError: ``path`` is given and cannot be opened.
+    Raises UsageError: ``path`` is given and cannot be opened.
     """
     file = path or config_folder() / "config.yaml"
     try:
@@ -215,37 +210,36 @@ def _thresholds(
 
 
 def _silence(node: Node, problems: list[Problem], known: Collection[str]) -> frozenset[str]:
-    from yaml import SequenceNode
-
-    if not isinstance(node, SequenceNode):
-        raise _Unusable("a list of rules is expected here, as in `[packet-storm]`")
-    silenced = set()
-    for position, item in enumerate(node.value, 1):
-        with _noting(problems, item, f"silence, entry {position}"):
-            word = _word(item)
-            if word not in known:
-                raise _Unusable(f"no such rule{spelling_hint(word, known)}")
-            silenced.add(word)
-    return frozenset(silenced)
+    expected = "a list of rules is expected here, as in `[packet-storm]`"
+    return frozenset(_known_words(node, problems, "silence", known, "rule", expected))
 
 
 def _columns(node: Node, problems: list[Problem], known: Mapping[str, Collection[str]]) -> dict[str, tuple[str, ...]]:
+    result: dict[str, tuple[str, ...]] = {}
+    expected = "a list of columns is expected here, as in `[share, trend]`"
+    for pane, value in _entries(node, known, problems, "columns."):
+        where = f"columns.{pane}"
+        with _noting(problems, value, where):
+            result[pane] = tuple(_known_words(value, problems, where, known[pane], "column", expected))
+    return result
+
+
+def _known_words(
+    node: Node, problems: list[Problem], where: str, known: Collection[str], kind: str, expected: str
+) -> list[str]:
+    """Read a list of names of a kind. An entry that is not known is noted and left out."""
     from yaml import SequenceNode
 
-    result: dict[str, tuple[str, ...]] = {}
-    for pane, value in _entries(node, known, problems, "columns."):
-        with _noting(problems, value, f"columns.{pane}"):
-            if not isinstance(value, SequenceNode):
-                raise _Unusable("a list of columns is expected here, as in `[share, trend]`")
-            chosen = []
-            for position, item in enumerate(value.value, 1):
-                with _noting(problems, item, f"columns.{pane}, entry {position}"):
-                    word = _word(item)
-                    if word not in known[pane]:
-                        raise _Unusable(f"no such column{spelling_hint(word, known[pane])}")
-                    chosen.append(word)
-            result[pane] = tuple(chosen)
-    return result
+    if not isinstance(node, SequenceNode):
+        raise _Unusable(expected)
+    words = []
+    for position, item in enumerate(node.value, 1):
+        with _noting(problems, item, f"{where}, entry {position}"):
+            word = _word(item)
+            if word not in known:
+                raise _Unusable(f"no such {kind}{spelling_hint(word, known)}")
+            words.append(word)
+    return words
 
 
 def _keys(node: Node, problems: list[Problem], known: Mapping[str, str] | None) -> dict[str, str]:

@@ -33,12 +33,7 @@ class Refused(Exception):
 def opened(path: str | Path, *, named: bool) -> Iterator[int]:
     """Yield a descriptor of a regular file. A FIFO or a device, which could wait for ever, is refused.
 
-    Args:
-        path: The file.
-        named: The person named this very file; otherwise it was found in a folder of the person.
-
-    Raises:
-        OSError, Refused.
+    ``named``: the person named this very file; otherwise it was found in a folder of theirs. Raises OSError, Refused.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     try:

@@ -22,9 +22,7 @@ STAGGER_S = 0.05
 class Fleet:
     """Watches hosts from ``start`` to ``stop``. Nothing listens: each host is reached by a command of its own.
 
-    Args:
-        commands: Name of a host -> the words of the command that writes its samples.
-        interval_s: The interval at which the commands sample.
+    ``commands``: name of a host -> the words of the command that writes its samples, one each ``interval_s``.
     """
 
     def __init__(self, commands: Mapping[str, Sequence[str]], rules: Iterable[Rule], interval_s: float) -> None:

@@ -78,11 +78,14 @@ def enter_path(path: str) -> None:
 
 
 @contextmanager
-def inside(path: str) -> Iterator[None]:
-    """Run the ``with`` block in the namespace at ``path`` (/proc/PID/ns/net), on the calling thread.
+def inside(path: str | None) -> Iterator[None]:
+    """Run the ``with`` block in the namespace at ``path`` (/proc/PID/ns/net), on the calling thread; None: where it is.
 
     Raises BpftopError if the thread cannot enter the namespace.
     """
+    if path is None:
+        yield
+        return
     with ExitStack() as stack:
         try:
             stack.enter_context(moved(partial(enter_path, path)))

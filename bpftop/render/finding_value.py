@@ -10,10 +10,7 @@ from bpftop.rules.evidence import number
 def value_sentence(value: FindingValue, peak_time: str, *, over: bool = False) -> str:
     """Return ``RcvbufErrors 0/s now, peak 44.9 k/s at 03:12:31, 45.0 k in all``.
 
-    Args:
-        value: The number of the finding.
-        peak_time: Time of the peak, as text.
-        over: The finding has cleared: leave out the number now.
+    ``over``: the finding has cleared, so the number now is left out.
     """
     now = "" if over else f" {'-' if value.now is None else number(value.now, value.unit)} now,"
     total = "" if value.total is None else f", {si(value.total)} in all"

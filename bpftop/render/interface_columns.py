@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bpftop.fields import frozen
-from bpftop.model.snapshot import TOTAL, Counts, InterfaceSnapshot, Snapshot
+from bpftop.model.snapshot import Counts, InterfaceSnapshot, Snapshot
 from bpftop.model.units import si
 from bpftop.render.columns import Column, Look, clipped
 from bpftop.render.traffic_columns import COUNTED
@@ -17,7 +17,6 @@ _STATES = {"down": "down", "gone": "gone", "moved": "moved to another namespace"
 class InterfaceLine:
     """A row: an interface, or the total of all; ``note`` says why its numbers are special, or how it is counted."""
 
-    label: str
     name: str
     interface: InterfaceSnapshot
     note: str
@@ -29,12 +28,12 @@ def interface_line(snapshot: Snapshot, interface: InterfaceSnapshot) -> Interfac
     label, state, left_out = interface.label, interface.interface.state, snapshot.left_out
     if interface is snapshot.total:
         note = f"without {', '.join(left_out)}, which others count too" if left_out else ""
-        return InterfaceLine(TOTAL, interface.interface.name, interface, note, False)
+        return InterfaceLine(interface.interface.name, interface, note, False)
     if state != "up":
-        return InterfaceLine(label, label, interface, _STATES[state], True)
+        return InterfaceLine(label, interface, _STATES[state], True)
     if label in left_out:
-        return InterfaceLine(label, label, interface, f"not in the total: {left_out[label]}", False)
-    return InterfaceLine(label, label, interface, f"{interface.rx.hook}, {interface.tx.hook}", False)
+        return InterfaceLine(label, interface, f"not in the total: {left_out[label]}", False)
+    return InterfaceLine(label, interface, f"{interface.rx.hook}, {interface.tx.hook}", False)
 
 
 def _number(

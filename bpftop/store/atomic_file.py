@@ -23,12 +23,8 @@ def replacing(path: str, *, private: bool = True) -> Iterator[int]:
     Where there was none, behind sudo it belongs to the caller. A FIFO or device is written to directly. A symbolic link
     is replaced and not followed: in a directory that others may write to, it could lead root anywhere.
 
-    Args:
-        path: The file to write.
-        private: Create a file with mode 0600, for documents that may hold addresses; else the umask decides.
-
-    Raises:
-        BpftopError: The file cannot be written, with the reason.
+    ``private``: create a file with mode 0600, for documents that may hold addresses; else the umask decides. Raises
+    BpftopError: the file cannot be written, with the reason.
     """
     with ExitStack() as stack:
         with _sentences(path):

@@ -47,9 +47,7 @@ class EpisodeTable:
     def update(self, tick_findings: TickFindings, run_tick: int) -> None:
         """Add new findings, end cleared ones, and raise the severity of findings that grew worse.
 
-        Args:
-            tick_findings: All findings of a sample. If its tick was lost, the tick before stands for it.
-            run_tick: First tick of this run of the recorder.
+        If the tick of the sample was lost, the tick before stands for it, from ``run_tick`` on: the first of this run.
         """
         query = """
             SELECT tick, wall_ns, mono_ns FROM ticks WHERE tick >= ? AND mono_ns <= ? ORDER BY tick DESC LIMIT 1

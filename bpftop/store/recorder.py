@@ -1,4 +1,4 @@
-"""The recorder: takes samples without ever waiting, commits them in a thread of its own, and looks at the free space."""
+"""The recorder: takes samples without ever waiting, commits them in a thread of its own, and tells the free space."""
 
 from __future__ import annotations
 

@@ -191,9 +191,7 @@ class BpftopApp(CapturingApp, inherit_bindings=False):
             [(name, entry.title) for name, entry in PANES.items()],
             tuple(titles),
             marks,
-            hints_of(pane, self.place, self.sampling_thread.replay is not None, (*APP_ACTIONS, "capture"))
-            if pane
-            else (),
+            hints_of(pane, self.place, self.sampling_thread.replay is not None, DETAIL_ACTIONS) if pane else (),
             self.configured_actions,
             self.recorded_times(),
             "" if recorder is None else recording_words(recorder.progress),

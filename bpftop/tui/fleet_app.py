@@ -85,9 +85,7 @@ class FleetTable(Canvas, can_focus=True):
 class FleetApp(ThemedApp):
     """Shows the states of the hosts once an interval. ``chosen``: the host whose live screen the person asked for.
 
-    Args:
-        states: Returns the state of every host.
-        cursor: The host that is selected at first; empty: the first host.
+    ``cursor`` is the host that is selected at first; empty: the first host.
     """
 
     CSS = "FleetTable { width: 1fr; height: 1fr; }"

@@ -145,11 +145,7 @@ class CellWidget(Widget):
 
 
 class SeamedApp(App[None]):
-    """An app that writes to the terminal by a TerminalWriter, and that does not print its exceptions.
-
-    Args:
-        writer: Writes the updates of the screen.
-    """
+    """An app that writes to the terminal by a TerminalWriter, and that does not print its exceptions."""
 
     def __init__(self, writer: TerminalWriter) -> None:
         # ansi_color: the theme's colours reach the terminal unconverted

@@ -11,12 +11,7 @@ from bpftop.tui.themes import Theme
 
 
 class ThemedApp(SeamedApp):
-    """An app in the colours of one theme at a time.
-
-    Args:
-        theme: The theme at the start.
-        writer: Writes to the terminal; without colours, all themes become one without colours.
-    """
+    """An app in the colours of one theme at a time. With a writer without colours, all themes become one without."""
 
     # If a theme has the terminal's own ground, Textual draws its widgets in the terminal's own colours, whatever the
     # theme says: white on white in a light theme on a dark terminal.

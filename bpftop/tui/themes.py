@@ -159,11 +159,7 @@ _State = tuple[int, int, int] | None
 
 
 class ThemeWatch:
-    """Watches the files of one folder by their time, size and inode.
-
-    Args:
-        folder: ``themes/`` beside the configuration; it may be absent.
-    """
+    """Watches the files of ``themes/`` beside the configuration, which may be absent, by time, size and inode."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

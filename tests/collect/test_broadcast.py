@@ -85,9 +85,6 @@ def test_a_late_reader_gets_the_next_samples_and_the_end() -> None:
         gate.release(2)
         assert [sample.seq for sample in late.samples()] == [1]
     assert list(broadcast.reader().samples()) == []
-    late.accept_offer("eth0")
-    late.watch_flows(True, 10)
-    assert (source.accepted, source.flows_asked) == (["eth0"], [(True, 10)])
 
 
 def test_the_error_of_the_source_reaches_every_reader() -> None:

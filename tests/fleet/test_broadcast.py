@@ -18,6 +18,7 @@ from bpftop.collect.live_options import LiveOptions
 from bpftop.export.prometheus.endpoint import Endpoint, Newest
 from bpftop.history.analyzer import Analyzer
 from bpftop.model.snapshot import Snapshot
+from bpftop.model.source import TakenSamples
 from bpftop.store.recorder import Recorder
 from bpftop.store.recording import Recording
 from bpftop.tui.sampling_thread import SamplingThread
@@ -60,6 +61,13 @@ def scraped(endpoint: Endpoint) -> tuple[int, int] | None:
     return seq, packets
 
 
+class Feed(TakenSamples):
+    """A reader as the source of a screen."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.samples, self.close = reader.samples, reader.close
+
+
 def follow(reader: Reader, newest: Newest) -> None:
     """Publish each sample, as `bpftop export` does."""
     analyzer = Analyzer(())
@@ -71,7 +79,7 @@ def test_scrapers_screen_and_recording_have_equal_counters(lab: Lab, tmp_path: P
     fan = Broadcast(LiveSource(["v0"], LiveOptions(interval_s=0.2, drops=False)))
     recorder = Recorder(str(tmp_path / "a"))
     fan.tap(recorder.offer)
-    feed, newest = SamplingThread(fan.reader()), Newest()
+    feed, newest = SamplingThread(Feed(fan.reader())), Newest()
     on_screen: dict[int, int] = {}
     feed.listen(lambda snapshot: None if snapshot is None else on_screen.update({snapshot.seq: received(snapshot)}))
     exporting = threading.Thread(target=follow, args=(fan.reader(), newest))

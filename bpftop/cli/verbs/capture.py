@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from bpftop.cli.options import FROM_1, add_netns, interface_names, number, whole
@@ -93,14 +92,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.cli.capture_file import CaptureFile
     from bpftop.collect.capture.packet_capture import PacketCapture
-    from bpftop.export.pcapng.blocks import PcapngBlocks
     from bpftop.kernel.netns import inside
 
     request, names = _request(arguments), interface_names(arguments)
     rule = None if arguments.finding is None else _rule(arguments)
     with opened(arguments.output) as output:
-        blocks = PcapngBlocks(request.most_bytes, payload=arguments.payload, kernel=os.uname().release)
-        file = CaptureFile(output, blocks, arguments.count, arguments.max_size)
+        limits = arguments.count, arguments.max_size, request.most_bytes
+        file = CaptureFile(output, *limits, payload=arguments.payload)
         title = ""
         if rule is not None:
             found = _found(arguments, rule)
@@ -111,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
             request, names, title = replace(request, wanted=found.wanted), found.names, found.title
         file.begin(_description(arguments, request.wanted, names, title))
         with (
-            inside(arguments.netns) if arguments.netns else nullcontext(),
+            inside(arguments.netns),
             closing(PacketCapture(names, request)) as capture,
             before_forced_exit(capture.close),
         ):

@@ -7,7 +7,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = named_file or config_folder() / "config.yaml"
     with (
         opened(None, ascii_only=ascii_needed(os.environ, to_terminal=is_terminal(sys.stdout))) as output,
-        inside(arguments.netns) if arguments.netns else nullcontext(),
+        inside(arguments.netns),
         closing(
             Examination(
                 arguments.interface,

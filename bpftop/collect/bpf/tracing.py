@@ -145,8 +145,7 @@ class RowsByLabel:
     ) -> dict[Key, list[int]]:
         """Return the counts by the key of the reading's row, sorted.
 
-        Args:
-            key_of: makes that key out of a label, "" for none, and the key of a row in the map.
+        ``key_of`` makes that key out of a label, "" for none, and the key of a row in the map.
         """
         while len(self._labels) > LABELS_MAX:
             del self._labels[next(iter(self._labels))]

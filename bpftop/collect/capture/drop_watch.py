@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 
 from bpftop.collect.capture.packet_capture import PacketCapture
 from bpftop.collect.capture.request import CaptureRequest
@@ -23,8 +23,7 @@ _READ_EVERY_S = 0.25
 class DropWatch:
     """Captures the headers of dropped packets from now on until ``close``, which does not wait for the thread.
 
-    Args:
-        names: interfaces in the network namespace ``netns``; a path, None: the namespace of the process.
+    The interfaces are in the network namespace at the path ``netns``; None: the namespace of the process.
     """
 
     def __init__(self, names: Sequence[str], wanted: PacketFilter, netns: str | None) -> None:
@@ -46,7 +45,7 @@ class DropWatch:
     def _run(self) -> None:
         try:
             with (
-                inside(self._netns) if self._netns else nullcontext(),
+                inside(self._netns),
                 closing(PacketCapture(self._names, self._request)) as capture,
             ):
                 while not self._closed.wait(_READ_EVERY_S):

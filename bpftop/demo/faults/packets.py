@@ -76,9 +76,6 @@ def udp_connections(dport: int, count: int) -> list[bytes]:
     return result
 
 
-def echo_request(sequence: int, payload: bytes, *, src: bytes = SOURCE, spoil: int = 0) -> bytes:
-    """Return a frame with a ping; ``spoil`` is added to its checksum."""
-    message = frames.echo_request(0x6270, sequence, payload)
-    (checksum,) = struct.unpack_from("!H", message, 2)
-    message = message[:2] + struct.pack("!H", (checksum + spoil) & 0xFFFF) + message[4:]
-    return frame(frames.ipv4(src, HOST, frames.PROTO_ICMP, message))
+def echo_request(sequence: int, payload: bytes, *, src: bytes = SOURCE) -> bytes:
+    """Return a frame with a ping."""
+    return frame(frames.ipv4(src, HOST, frames.PROTO_ICMP, frames.echo_request(0x6270, sequence, payload)))

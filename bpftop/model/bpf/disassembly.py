@@ -5,7 +5,7 @@ Source: Documentation/bpf/standardization/instruction-set.rst of Linux 6.18.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from struct import iter_unpack
 
 from bpftop.fields import frozen
@@ -35,30 +35,27 @@ class Instruction:
     is_variable: bool = False
 
 
-def disassemble(code: bytes, map_ids: Mapping[int, int] | None = None) -> Iterator[Instruction]:
-    """Yield the instructions of a translated program. ``map_ids``: address or id in a 64-bit constant -> id of the map.
-
-    An unknown instruction is written as its bytes.
-    """
+def disassemble(code: bytes) -> Iterator[Instruction]:
+    """Yield the instructions of a translated program. An unknown instruction is written as its bytes."""
     slots = list(iter_unpack("<BBhi", code))
     at = 0
     while at < len(slots):
         opcode, registers, offset, immediate = slots[at]
         if opcode == _LD_IMM64 and at + 1 < len(slots):
             low, high = immediate & 0xFFFFFFFF, slots[at + 1][3] & 0xFFFFFFFF
-            yield _constant(at, registers, low, high, map_ids or {})
+            yield _constant(at, registers, low, high)
             at += 2
             continue
         yield Instruction(at, _text(opcode, registers & 0xF, registers >> 4, offset, immediate, at))
         at += 1
 
 
-def _constant(at: int, registers: int, low: int, high: int, map_ids: Mapping[int, int]) -> Instruction:
+def _constant(at: int, registers: int, low: int, high: int) -> Instruction:
     target, kind = registers & 0xF, registers >> 4
     if kind == _MAP_FD:
-        return Instruction(at, f"r{target} = map[id:{low}]", map_ids.get(low, low))
+        return Instruction(at, f"r{target} = map[id:{low}]", low)
     if kind == _MAP_VALUE:
-        return Instruction(at, f"r{target} = map[id:{low}][0]+{high}", map_ids.get(low, low), True)
+        return Instruction(at, f"r{target} = map[id:{low}][0]+{high}", low, True)
     if kind == _FUNCTION:
         return Instruction(at, f"r{target} = subprogram {low:+d}")
     return Instruction(at, f"r{target} = 0x{high << 32 | low:x}")

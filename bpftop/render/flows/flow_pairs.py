@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Literal
 
 from bpftop.fields import field, frozen, replace
@@ -41,11 +41,26 @@ class Amounts:
             self.bytes + other.bytes, self.packets + other.packets,
         )  # fmt: skip
 
+    def minus(self, other: Amounts) -> Amounts:
+        """Return the difference, and 0 where the other is larger."""
+        return Amounts(
+            max(0.0, self.bits_per_sec - other.bits_per_sec), max(0.0, self.packets_per_sec - other.packets_per_sec),
+            max(0, self.bytes - other.bytes), max(0, self.packets - other.packets),
+        )  # fmt: skip
+
     def at_least(self, other: Amounts) -> Amounts:
         return Amounts(
             max(self.bits_per_sec, other.bits_per_sec), max(self.packets_per_sec, other.packets_per_sec),
             max(self.bytes, other.bytes), max(self.packets, other.packets),
         )  # fmt: skip
+
+
+def sum_of(amounts: Collection[Amounts]) -> Amounts:
+    """Add up amounts; none of them is nothing."""
+    return Amounts(
+        sum(each.bits_per_sec for each in amounts), sum(each.packets_per_sec for each in amounts),
+        sum(each.bytes for each in amounts), sum(each.packets for each in amounts),
+    )  # fmt: skip
 
 
 @frozen

@@ -8,7 +8,7 @@ from bpftop.fields import frozen, replace
 from bpftop.model.sample import DIRECTIONS, Direction
 from bpftop.model.snapshot import InterfaceSnapshot, Snapshot, sum_known
 from bpftop.model.units import pct, si
-from bpftop.render.flows.flow_pairs import Amounts, FlowPair, PairBy, flow_pairs, grouped, with_all_flows
+from bpftop.render.flows.flow_pairs import Amounts, FlowPair, PairBy, flow_pairs, grouped, sum_of, with_all_flows
 from bpftop.render.flows.flow_readings import flow_readings, flow_tables
 
 REST = "(all others)"
@@ -41,7 +41,7 @@ def flow_top(snapshot: Snapshot, interface: InterfaceSnapshot, by: PairBy, most:
     total = FlowPair("total", sides["rx"], sides["tx"], flows=0)
     tables = [flow_tables(snapshot, interface, direction) for direction in DIRECTIONS]
     entries = max((table.entries for table in tables if table is not None), default=0)
-    unseen = {direction: _rest(sides[direction], shown, direction) for direction in DIRECTIONS}
+    unseen = {direction: sides[direction].minus(_sum(shown, direction)) for direction in DIRECTIONS}
     rest = FlowPair(REST, unseen["rx"], unseen["tx"], flows=sum(each.flows for each in others))
     every = total.bits_per_sec
 
@@ -62,23 +62,12 @@ def _whole(interface: InterfaceSnapshot, direction: Direction, pairs: list[FlowP
     Counters and flows are read some ms apart, and sampled flows are estimates.
     """
     totals = interface.traffic(direction).totals
-    sides = [pair.rx if direction == "rx" else pair.tx for pair in pairs]
-    return Amounts(
-        max(totals.bits_per_sec or 0.0, sum(side.bits_per_sec for side in sides)),
-        max(totals.packets_per_sec or 0.0, sum(side.packets_per_sec for side in sides)),
-        max(totals.bytes or 0, sum(side.bytes for side in sides)),
-        max(totals.packets or 0, sum(side.packets for side in sides)),
-    )
+    counted = Amounts(totals.bits_per_sec or 0.0, totals.packets_per_sec or 0.0, totals.bytes or 0, totals.packets or 0)
+    return counted.at_least(_sum(pairs, direction))
 
 
-def _rest(whole: Amounts, shown: list[FlowPair], direction: Direction) -> Amounts:
-    sides = [pair.rx if direction == "rx" else pair.tx for pair in shown]
-    return Amounts(
-        max(0.0, whole.bits_per_sec - sum(side.bits_per_sec for side in sides)),
-        max(0.0, whole.packets_per_sec - sum(side.packets_per_sec for side in sides)),
-        max(0, whole.bytes - sum(side.bytes for side in sides)),
-        max(0, whole.packets - sum(side.packets for side in sides)),
-    )
+def _sum(pairs: list[FlowPair], direction: Direction) -> Amounts:
+    return sum_of([pair.rx if direction == "rx" else pair.tx for pair in pairs])
 
 
 _HALF = 0.5

@@ -46,9 +46,7 @@ class AddressNames:
 class AddressLookup:
     """Looks up names in daemon threads that end with the process: a resolver may block for half a minute.
 
-    Args:
-        notify: Called in a lookup thread after every answer.
-        resolve: Looks up one address.
+    ``notify`` is called in a lookup thread after every answer.
     """
 
     def __init__(self, notify: Callable[[], object], resolve: Resolve) -> None:

@@ -44,11 +44,7 @@ _SAMPLE_RATES = {1: 10, 10: 100, 100: 1}
 
 
 class FlowsTable(Table[FlowRow]):
-    """The busiest flows with both directions in a row, or groups of flows; the last row is all others.
-
-    Args:
-        lookup: Knows the names of addresses.
-    """
+    """The busiest flows with both directions in a row, or groups of flows; the last row is all others."""
 
     def __init__(self, lookup: AddressLookup) -> None:
         super().__init__()

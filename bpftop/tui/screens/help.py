@@ -56,11 +56,7 @@ DASH = "A dash is no value: not known yet, not readable, or a counter that was r
 
 
 class HelpText(TextPanel):
-    """The text of the help.
-
-    Args:
-        pane: The pane behind the help.
-    """
+    """The text of the help for the pane behind it."""
 
     def __init__(self, pane: Pane) -> None:
         super().__init__()

@@ -12,12 +12,7 @@ from textual.widgets import Button, Static
 
 
 class YesNoQuestion(ModalScreen[bool]):
-    """Returns True for yes.
-
-    Args:
-        text: The question, whole.
-        question: The question.
-    """
+    """Shows a text and a question below it. Returns True for yes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y,Y", "answer(True)", show=False),

@@ -21,12 +21,7 @@ Changes = Mapping[str, Any]
 
 
 class ColumnList(OptionList):
-    """Columns that can be switched on and off; the mark is text, for screens without colours.
-
-    Args:
-        columns: All columns.
-        chosen: Ids of those that are on.
-    """
+    """Columns that can be switched on and off (``chosen``: ids of those on); the mark is text, for no colours."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "select", show=False)]
 
@@ -52,14 +47,8 @@ class ColumnList(OptionList):
 class SettingsScreen(ModalScreen[Changes | None]):
     """A form. Its result is the changes: field of ``config.yaml`` -> new value; None after esc.
 
-    Args:
-        themes: The themes to choose from; each is shown as it is chosen.
-        theme: The theme of the screen.
-        interval: Seconds between two ticks.
-        pane: Id and title of the open pane.
-        columns: All columns of its table.
-        chosen: Ids of the columns that the table shows now.
-        live: False where a recording has its own pace.
+    Each theme is shown as it is chosen. ``pane`` is id and title of the open pane, ``columns`` are all columns of its
+    table, and ``chosen`` the ids of those that the table shows. ``live``: False where a recording has its own pace.
     """
 
     app = getters.app(ThemedApp)

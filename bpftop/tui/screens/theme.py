@@ -16,12 +16,7 @@ from bpftop.tui.themes import Theme
 
 
 class ThemeScreen(ModalScreen[None]):
-    """Enter keeps the selected theme, esc returns to the theme before.
-
-    Args:
-        themes: The themes to choose from.
-        before: The theme of the screen.
-    """
+    """Enter keeps the selected theme, esc returns to the theme ``before``."""
 
     app = getters.app(ThemedApp)
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,T,q", "give_up", show=False)]

@@ -23,13 +23,9 @@ class CpuStrip(Region):
 
 
 def cpu_strip(cpus: Sequence[int], rates_of_all: Sequence[float | None], width: int, height: int) -> list[Line]:
-    """Return the scale, then rows of cells, each row with the number of its first CPU.
+    """Return the scale, then rows of cells for ``cpus``, each row with the number of its first CPU.
 
-    Args:
-        cpus: Numbers of the CPUs that get a cell.
-        rates_of_all: Packets per second of every possible CPU.
-        width: Cells of the screen.
-        height: Highest number of lines.
+    ``rates_of_all`` are the packets per second of every possible CPU.
     """
     groups = max(1, (width - 6) // (GROUP + 1))
     groups = 1 << (groups.bit_length() - 1)  # a power of two, so that rows begin at round numbers

@@ -16,11 +16,7 @@ NAME_WIDTH, VALUE_WIDTH = 18, 40
 
 
 class RowDetail(TextPanel):
-    """Lists the columns of a row of a table.
-
-    Args:
-        table: Returns the table.
-    """
+    """Lists the columns of a row of the table that ``table`` returns."""
 
     def __init__(self, table: Callable[[], Table[Any] | None]) -> None:
         super().__init__()

@@ -73,17 +73,21 @@ class Scroller(Region, can_focus=True):
         event.stop()
         self.scroll_lines(-WHEEL_LINES)
 
+    def move(self, lines: int) -> None:
+        """Do what the keys for so many lines down, or up if negative, do."""
+        self.scroll_lines(lines)
+
     def action_down(self) -> None:
-        self.scroll_lines(1)
+        self.move(1)
 
     def action_up(self) -> None:
-        self.scroll_lines(-1)
+        self.move(-1)
 
     def action_page_down(self) -> None:
-        self.scroll_lines(self.room - 1)
+        self.move(max(1, self.room - 1))
 
     def action_page_up(self) -> None:
-        self.scroll_lines(1 - self.room)
+        self.move(-max(1, self.room - 1))
 
     def action_first(self) -> None:
         self.scroll_lines(-self.total)

@@ -72,27 +72,20 @@ class Table(Scroller, Generic[RowT]):
     """True for the table of a pane whose columns a person may choose: COLUMN_TABLES."""
     caption_lines: ClassVar[int] = 0
 
-    class Chosen(Message):
+    class _OfRow(Message):
+        def __init__(self, table: Table[Any], key: str) -> None:
+            super().__init__()
+            self.table, self.key = table, key
+
+        @property
+        def control(self) -> Table[Any]:
+            return self.table
+
+    class Chosen(_OfRow):
         """The person pressed enter on a row, or clicked on the selected row."""
 
-        def __init__(self, table: Table[Any], key: str) -> None:
-            super().__init__()
-            self.table, self.key = table, key
-
-        @property
-        def control(self) -> Table[Any]:
-            return self.table
-
-    class Selected(Message):
+    class Selected(_OfRow):
         """Another row, or none, is selected."""
-
-        def __init__(self, table: Table[Any], key: str) -> None:
-            super().__init__()
-            self.table, self.key = table, key
-
-        @property
-        def control(self) -> Table[Any]:
-            return self.table
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -237,18 +230,6 @@ class Table(Scroller, Generic[RowT]):
                     self.sort_by(column.id, column.id == self.sort and not self.reverse)
                 return
 
-    def action_down(self) -> None:
-        self._move(1)
-
-    def action_up(self) -> None:
-        self._move(-1)
-
-    def action_page_down(self) -> None:
-        self._move(max(1, self.room - 1))
-
-    def action_page_up(self) -> None:
-        self._move(-max(1, self.room - 1))
-
     def action_first(self) -> None:
         self._go(self._selectable()[:1])
 
@@ -286,11 +267,11 @@ class Table(Scroller, Generic[RowT]):
     def _go(self, keys: Sequence[str]) -> None:
         self.select(keys[0] if keys else "")
 
-    def _move(self, steps: int) -> None:
+    def move(self, lines: int) -> None:
         """Move the cursor by some rows. The first step selects the first row on the screen."""
         keys = self._selectable()
         if self.cursor in keys:
-            self._go([keys[max(0, min(len(keys) - 1, keys.index(self.cursor) + steps))]])
+            self._go([keys[max(0, min(len(keys) - 1, keys.index(self.cursor) + lines))]])
         else:
             self._go([key for key in self._keys[self.top :] if key in keys][:1])
 
