@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from bpftop.errors import ENOTSUPP
-from bpftop.kernel.bpf import bpf_map
+from bpftop.kernel.bpf import bpf_map, inventory
 from bpftop.kernel.bpf.bpf_map import BpfMap, Stop
 from bpftop.kernel.bpf.percpu_array import possible_cpus
 from bpftop.kernel.measure import loops
@@ -388,7 +388,7 @@ def test_map_opened_by_id_is_read_only(make: MakeSubject) -> None:
 def test_maps_are_listed_and_freed() -> None:
     with bpf_map.create(bpf_map.HASH, 4, 4, 10, name="bpftop_listed") as made:
         number = made.info().map_id
-        assert number in set(bpf_map.ids())
+        assert number in {each.map_id for each in inventory.maps()}
         assert made.info().name == "bpftop_listed"
         assert isinstance(made, BpfMap)
     with pytest.raises(KernelError) as gone:

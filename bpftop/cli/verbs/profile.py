@@ -62,12 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from bpftop.measure.api import Stop
-    from bpftop.measure.maps.engine import LocalMapEngine
+    from bpftop.measure.maps.engine import MapEngine
     from bpftop.measure.maps.live_map import read_live_map
 
     request, stop = _request(arguments), Stop()
     live = None if arguments.map is None else read_live_map(arguments.map, stop)
-    profile = LocalMapEngine().profile(request, stop, live)
+    profile = MapEngine().profile(request, stop, live)
     chosen = PROFILE[arguments.format]
     with document_output(arguments, chosen) as output:
         ending = _measure(profile)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
 
 from bpftop.fields import frozen
 from bpftop.kernel._libbpf import ffi, lib
@@ -158,17 +157,6 @@ def by_id(map_id: int) -> BpfMap:
 def by_path(path: str) -> BpfMap:
     """Open a pinned map for reading. Raises KernelError: ENOENT; EINVAL, EACCES if it is no map; EPERM."""
     return BpfMap(check(lib.bpftop_map_by_path(os.fsencode(path)), f"open the pinned BPF map {path}"))
-
-
-def ids() -> Iterator[int]:
-    """Yield the ids of all maps of the machine. Raises KernelError: EPERM without CAP_SYS_ADMIN."""
-    map_id = ffi.new("uint32_t *")
-    while True:
-        rc = lib.bpf_map_get_next_id(map_id[0], map_id)
-        if rc == -errno.ENOENT:
-            return
-        check(rc, "list the BPF maps", _remedy(rc))
-        yield int(map_id[0])
 
 
 def _remedy(rc: int) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bpftop.errors import BpftopError, UsageError
-from bpftop.kernel.bpf import bpf_map
+from bpftop.kernel.bpf import bpf_map, inventory
 from bpftop.kernel.bpf.bpf_map import BpfMap, MapInfo, Stop
-from bpftop.kernel.return_code import KernelError
 from bpftop.measure.maps.geometry import KINDS, TYPE_NAMES, Geometry
 
 REAL_KEYS_MAX = 4096
@@ -71,19 +70,9 @@ def _opened(wanted: str) -> BpfMap:
         if not 1 <= number < 1 << 32:
             raise UsageError(f"{wanted} is no map id; `bpftool map` lists them")
         return bpf_map.by_id(number)
-    named = [map_id for map_id in bpf_map.ids() if _name(map_id) == wanted[:_NAME_BYTES]]
+    named = [each.map_id for each in inventory.maps() if each.name == wanted[:_NAME_BYTES]]
     if not named:
         raise BpftopError(f"there is no map with the name {wanted}; `bpftool map` lists names and ids")
     if len(named) > 1:
         raise UsageError(f"{len(named)} maps are called {wanted}: choose one of the ids {', '.join(map(str, named))}")
     return bpf_map.by_id(named[0])
-
-
-def _name(map_id: int) -> str | None:
-    try:
-        with bpf_map.by_id(map_id) as live:
-            return live.info().name
-    except KernelError as error:
-        if error.errno_name != "ENOENT":  # the map was freed after it was listed
-            raise
-        return None

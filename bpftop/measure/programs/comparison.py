@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
-from typing import Protocol
 
 from bpftop.errors import UsageError
 from bpftop.kernel.bpf.percpu_array import possible_cpus
-from bpftop.measure.api import MeasurementRun, Progress, RunClock, Stop
+from bpftop.measure.api import Progress, RunClock, Stop
 from bpftop.measure.machine import conditions, machine
 from bpftop.measure.programs.costs import SuiteTable
 from bpftop.measure.programs.counters import COUNTERS
@@ -67,25 +66,11 @@ class Comparison:
         )
 
 
-class ProgramRun(MeasurementRun[SuiteTable], Protocol):
-    """A comparison of programs. A table comes again when it has grown."""
-
-    def report(self) -> ProgramReport: ...
-
-
-class ProgramEngine(Protocol):
-    """A maker of comparisons."""
-
-    def suites(self) -> tuple[Suite, ...]: ...
-
-    def compare(self, names: Sequence[str], stop: Stop) -> ProgramRun: ...
-
-
-class LocalProgramEngine:
-    """Comparisons on this machine."""
+class ProgramEngine:
+    """A maker of comparisons on this machine."""
 
     def suites(self) -> tuple[Suite, ...]:
         return tuple(SUITES.values())
 
-    def compare(self, names: Sequence[str], stop: Stop) -> ProgramRun:
+    def compare(self, names: Sequence[str], stop: Stop) -> Comparison:
         return Comparison(chosen(names), stop)

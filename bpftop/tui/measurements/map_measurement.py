@@ -9,9 +9,10 @@ from typing import Any
 from bpftop.errors import BpftopError
 from bpftop.measure.api import Progress, Stop
 from bpftop.measure.machine import cpu_counts
-from bpftop.measure.maps.engine import MapEngine, MapRun
+from bpftop.measure.maps.engine import MapEngine
 from bpftop.measure.maps.geometry import KINDS
 from bpftop.measure.maps.plan import ACCESSES, SWEEP, MeasureRequest
+from bpftop.measure.maps.profile import MapProfile
 from bpftop.measure.maps.results import CellResult
 from bpftop.measure.run_store import StoredRun
 from bpftop.model.units import compact, si
@@ -113,10 +114,10 @@ class MapMeasurement(Measurement):
         self.results, self.verdict = (), ()
         self.begin(lambda stop: self._profile(request, stop))
 
-    def _profile(self, request: MeasureRequest, stop: Stop) -> MapRun:
+    def _profile(self, request: MeasureRequest, stop: Stop) -> MapProfile:
         return self._taken(self._engine.profile(request, stop))
 
-    def _taken(self, run: MapRun) -> MapRun:
+    def _taken(self, run: MapProfile) -> MapProfile:
         self.earlier = run.earlier
         return run
 
@@ -126,7 +127,7 @@ class MapMeasurement(Measurement):
             by_cell[progress.result.cell] = progress.result  # a better result takes the place of the earlier one
             self.results = tuple(by_cell.values())
 
-    def end(self, run: MapRun, duration_s: float) -> str:
+    def end(self, run: MapProfile, duration_s: float) -> str:
         """Store the medians, and return the summary."""
         problem = ""
         try:

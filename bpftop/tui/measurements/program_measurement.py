@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from bpftop.measure.api import Progress, Stop
-from bpftop.measure.programs.comparison import ProgramEngine, ProgramRun
+from bpftop.measure.programs.comparison import Comparison, ProgramEngine
 from bpftop.measure.programs.costs import SuiteTable
 from bpftop.measure.programs.suite import Suite
 from bpftop.tui.measurements.measurement import Measurement
@@ -53,7 +53,7 @@ class ProgramMeasurement(Measurement):
         self._names = names
         self.begin(lambda stop: self._compare(names, stop))
 
-    def _compare(self, names: Sequence[str], stop: Stop) -> ProgramRun:
+    def _compare(self, names: Sequence[str], stop: Stop) -> Comparison:
         run = self._engine.compare(names, stop)
         self.running_suite = names[0]
         return run
@@ -65,7 +65,7 @@ class ProgramMeasurement(Measurement):
             others = {name: other for name, other in self.tables.items() if name != table.suite}
             self.tables = {**others, table.suite: table}
 
-    def end(self, run: ProgramRun, duration_s: float) -> str:
+    def end(self, run: Comparison, duration_s: float) -> str:
         self.running_suite = ""
         tables = tuple(self.tables.values())
         report = replace(run.report(), results=tables, partial=any(table.partial for table in tables))

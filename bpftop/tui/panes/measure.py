@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from textual.widget import Widget
 
-from bpftop.measure.maps.engine import LocalMapEngine
-from bpftop.measure.programs.comparison import LocalProgramEngine
+from bpftop.measure.maps.engine import MapEngine
+from bpftop.measure.programs.comparison import ProgramEngine
 from bpftop.model.units import bar
 from bpftop.render.columns import clipped
 from bpftop.render.measure.operation_columns import OPERATION_COLUMNS
@@ -87,8 +87,8 @@ class MeasurePane(Pane):
     )  # fmt: skip
 
     def compose_list(self) -> Iterator[Widget]:
-        self.maps = MapMeasurement(self._notify, self.engines.get("maps") or LocalMapEngine())
-        self.programs = ProgramMeasurement(self._notify, self.engines.get("programs") or LocalProgramEngine())
+        self.maps = MapMeasurement(self._notify, self.engines.get("maps") or MapEngine())
+        self.programs = ProgramMeasurement(self._notify, self.engines.get("programs") or ProgramEngine())
         self.measurements: tuple[Measurement, Measurement] = (self.maps, self.programs)
         self.current: Measurement = self.maps
         self._told: set[str] = set()
