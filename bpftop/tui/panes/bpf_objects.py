@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from bpftop.render.columns import Column, clipped, marked
 from bpftop.tui.bindings import bindings
@@ -14,32 +14,18 @@ from bpftop.tui.widgets.line import Line, clean, line, shortened, wrap
 from bpftop.tui.widgets.region import Region
 from bpftop.tui.widgets.table import Rows, Table
 
+if TYPE_CHECKING:
+    from bpftop.render.bpf.loaded_maps import LoadedMapLine
+    from bpftop.render.bpf.loaded_programs import LoadedProgramLine
+
 WAITING = "The BPF programs and maps are read with the next tick."
 NOT_READ = "There are no BPF objects at this moment: they are read while pane 5 or 6 is open, and by `bpftop record`."
 GROUP_WORDS = {"": "", "type": "type", "owners": "owner"}
 """Property of a line -> the word for it; the lines of an equal property stay together."""
-
-
 FACT_TITLE, FACT_ROOM, FACT_GAP = 13, 23, 2
 FACT_WIDTH = FACT_TITLE + FACT_ROOM + FACT_GAP
 
-
-class BpfObjectLine(Protocol):
-    """A line of a BPF program or map."""
-
-    @property
-    def key(self) -> str: ...
-    @property
-    def type(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def owners(self) -> str: ...
-    @property
-    def searched(self) -> str: ...
-
-
-LineT = TypeVar("LineT", bound=BpfObjectLine)
+LineT = TypeVar("LineT", bound="LoadedMapLine | LoadedProgramLine")
 
 
 class BpfObjectTable(Table[LineT]):
