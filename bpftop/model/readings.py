@@ -465,6 +465,18 @@ class RatedReading:
         rates = [None if gained is None else gained * 1e9 / elapsed_ns for gained in pair.column_gains(column)]
         return zip(self.keys, rates, strict=True)
 
+    def rates_above_zero(self, column: str) -> Sequence[tuple[Key, float]]:
+        """Return the rows whose rate of one column is above zero, largest first; kept, for several checks ask."""
+        if column not in self._above_zero:
+            moved = [(key, rate) for key, rate in self.rates(column) if rate]
+            self._above_zero[column] = sorted(moved, key=lambda row: -row[1])
+        return self._above_zero[column]
+
+    @computed_once
+    def _above_zero(self) -> dict[str, list[tuple[Key, float]]]:
+        """Answers of ``rates_above_zero``."""
+        return {}
+
     def _cell(self, rows: dict[Key, tuple[int | None, ...]], key: Key, column: str) -> int | None:
         row = rows.get(key)
         return self.family.absent if row is None else row[self.family.columns.index(column)]

@@ -64,7 +64,8 @@ def cell_rate(rule_input: RuleInput, family: str, *key: int | str, direction: Di
 def cast(rule_input: RuleInput, name: str) -> float:
     """Return received packets per second that are ``unicast``, ``multicast`` or ``broadcast``."""
     require_program(rule_input)
-    return rule_input.interface.rx.along(1).get(name, Counts(0, 0, 0.0, 0.0)).packets_per_sec or 0.0
+    cells = rule_input.interface.rx.breakdowns.get("joint", {})
+    return sum([counts.packets_per_sec or 0.0 for (_, of_cast, _), counts in cells.items() if of_cast == name])
 
 
 def require_program(rule_input: RuleInput) -> None:

@@ -195,12 +195,10 @@ class RuleInput:
         raise NotEnoughData
 
 
-def rates_above_zero(snapshot: Snapshot, family: str, column: str, *where: str) -> list[tuple[Key, float]]:
+def rates_above_zero(snapshot: Snapshot, family: str, column: str, *where: str) -> Sequence[tuple[Key, float]]:
     """Return the rows of a reading whose rate per second is above zero, largest first; none where it is not read."""
     reading = snapshot.reading(family, *where)
-    if reading is None or not reading.keys:
-        return []
-    return sorted([(key, rate) for key, rate in reading.rates(column) if rate], key=lambda row: -row[1])
+    return () if reading is None or not reading.keys else reading.rates_above_zero(column)
 
 
 def if_available(measure: Callable[[], float]) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import compress
 
 from bpftop.kernel._libbpf import ffi, lib
 from bpftop.kernel.bpf.cdata import u64s
@@ -56,5 +57,5 @@ class DropArray:
         counts = {}
         for row, ifindex in enumerate((0, *self._slots)):
             reasons = sums[row * _ROW_WORDS : row * _ROW_WORDS + lib.DROP_REASONS]
-            counts.update({(ifindex, reason): count for reason, count in enumerate(reasons) if count})
+            counts.update({(ifindex, reason): reasons[reason] for reason in compress(range(len(reasons)), reasons)})
         return counts, sums[lib.DROP_REASONS] > 0
