@@ -72,9 +72,14 @@ class FindingTracker:
         return self.latest or self.peak_words()
 
     def title(self) -> str:
-        """Return the title; it says ``peak`` and the number now where the last interval is below the limit."""
+        """Return the title; it says ``peak`` and the number now where the last interval is below the limit.
+
+        A check that needs more than one interval may say nothing about an interval above that peak: ``now`` alone then.
+        """
         if self.latest is not None or self.headline is None:
             return self.words().title
+        if self.now is not None and self._words_value is not None and self.now > self._words_value:
+            return f"{self.peak_words().title} (now {number(self.now, self._unit)})"
         now = "" if self.now is None else f"; now {number(self.now, self._unit)}"
         window = "peak" if self.at_peak is not None else f"mean of {RAISE_NS // NS_PER_SEC} s"
         return f"{self.peak_words().title} ({window}{now})"

@@ -90,16 +90,16 @@ def _sentences(snapshot: Snapshot, interface: InterfaceSnapshot, protocol: str) 
     yield f"Flows of {interface.label}: {target}; {flows}."
     counted = snapshot.reading("flow_sources", interface.label, "rx")
     number = None if counted is None or is_spread else counted.value((interface.label, "rx", port), "sources")
+    if number is not None:
+        yield f"{si(number)} {'source sends' if number == 1 else 'sources send'} to {port}."
     if port != all_ports[0][0]:  # the sources below belong to all received packets
-        if number is not None:
-            yield f"{si(number)} {'source sends' if number == 1 else 'sources send'} to {port}."
         return
     large = [(name, rate) for name, rate in sources if rate >= _LEAST_SHARE * whole][:_NAMED_SOURCES]
     if large:
-        yield f"Largest sources: {', '.join(f'{name} {pct(min(1.0, rate / whole))}' for name, rate in large)}."
+        names = ", ".join(f"{name} {pct(min(1.0, rate / whole))}" for name, rate in large)
+        yield f"Largest sources of all that arrives: {names}."  # in a flood from many sources these are its bystanders
     else:
-        many = "Many sources" if number is None else f"{si(number)} sources send to {port}"
-        yield f"{many}: none sends {pct(_LEAST_SHARE)} of what arrives."
+        yield f"No source sends {pct(_LEAST_SHARE)} of what arrives."
 
 
 def _all_of(protocol: str, interface: InterfaceSnapshot, ports: list[tuple[str, float]], whole: float) -> float:

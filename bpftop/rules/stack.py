@@ -42,7 +42,7 @@ def conntrack(rule_input: RuleInput) -> Share:
     if rule_input.snapshot.reading("conntrack_events") is not None:
         dropped = _untracked(rule_input)
         drops = f"dropped {per_s(dropped)}; any is critical"
-    title, loses = f"Connection tracking fills: {pct(share)}", dropped >= rule_input.limit("dropped")
+    title, loses, full = f"Connection tracking fills: {pct(share)}", dropped >= rule_input.limit("dropped"), False
     if loses:
         full = share >= FULL or rule_input.rate("conntrack_events", (), "early_drop") > 0
         title = f"Connection tracking {'is full' if full else 'fails'}: {per_s(dropped)} dropped"
@@ -51,6 +51,8 @@ def conntrack(rule_input: RuleInput) -> Share:
     if growth > 0 and entries < most:
         evidence.append(f"grows by {per_s(growth)}: full in {(most - entries) / growth:.0f} s")
     why = f"new connections come faster than old ones end: {per_s(growth)} more" if growth > 0 else ""
+    if loses and not full:
+        why = "the table has room: a helper refuses packets, entries clash with others, or memory is short"
     severity: Severity | None = "critical" if loses else None
     number = Headline("connections not tracked", "dropped", _untracked) if loses else None
     return Share(share, "entries of nf_conntrack_max", title, tuple(evidence), why, severity, number)

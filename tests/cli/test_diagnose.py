@@ -110,8 +110,8 @@ def test_a_flood_names_port_sources_and_process(tmp_path: Path) -> None:
     )
     assert "of what arrives goes to UDP 9200 (" in auto
     assert f"[{os.getpid()}]" in auto  # the test holds the socket
-    assert "Largest sources: " in auto
-    assert "Largest sources: " not in never
+    assert "Largest sources of all that arrives: " in auto
+    assert "Largest sources of all that arrives: " not in never
 
 
 def test_watch_names_them_too() -> None:
@@ -125,7 +125,7 @@ def test_watch_names_them_too() -> None:
         said = (" ".join(each["evidence"]) for each in findings if each["id"] == "udp-socket-overflow")
         named = next(words for words in said if "of what arrives goes to UDP 9200 (" in words)
     assert f"[{os.getpid()}]" in named
-    assert "Largest sources: " in named
+    assert "Largest sources of all that arrives: " in named
 
 
 def test_without_a_finding_nothing_is_captured(tmp_path: Path) -> None:

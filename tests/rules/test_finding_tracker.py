@@ -7,7 +7,9 @@ import pytest
 from bpftop.history.analyzer import Analyzer
 from bpftop.model.findings import Finding
 from bpftop.model.snapshot import Snapshot
-from bpftop.rules.table import chosen
+from bpftop.rules.finding_tracker import FindingTracker
+from bpftop.rules.rule import Headline, Raised
+from bpftop.rules.table import BY_ID, chosen
 from tests.rules.world import World
 
 BURST = 45_000
@@ -108,3 +110,13 @@ def test_finding_ends_when_another_device_takes_the_name() -> None:
     world.facts(ifindex=99)
     assert analyzer.push(world.quiet().advance()).diagnosis.findings == ()
     assert [e.active for e in analyzer.episodes] == [False]
+
+
+def test_no_number_now_stands_beside_a_lower_peak() -> None:
+    """A check that looks at three seconds says nothing about one second in which the share is the highest."""
+    headline = Headline("RetransSegs / TCPOrigDataSent", "warning", lambda _: 0.14)
+    raised = Raised("warning", "TCP sends 13 % of its segments again", (), "", headline)
+    tracker = FindingTracker(BY_ID["tcp-retransmits"], raised, now=0.14, at_peak=raised, _words_value=0.13)
+    assert tracker.title() == "TCP sends 13 % of its segments again (now 14 %)"
+    tracker.now = 0.01
+    assert tracker.title() == "TCP sends 13 % of its segments again (peak; now 1.0 %)"

@@ -406,7 +406,9 @@ def test_conntrack_drops_of_a_helper_are_no_full_table() -> None:
     world = World().level("conntrack", (), entries=10, max_entries=1000).rate("conntrack_events", (), "drop", 4)
     watch = Watch(world)
     watch.run(5)
-    assert require_finding(watch, "conntrack-full").title == "Connection tracking fails: 4/s dropped"
+    found = require_finding(watch, "conntrack-full")
+    assert found.title == "Connection tracking fails: 4/s dropped"
+    assert found.why.startswith("the table has room")
 
 
 def test_rates_survive_a_cpu_that_goes_offline() -> None:

@@ -63,7 +63,7 @@ class Tour:
                 self._say(f"{name} begins in {{}} s: {offer.happens}", CALM_S)
                 if not self._ended.wait(CALM_S):
                     fault.begin()
-                    self._say(f"{offer.look} ({{}} s)", self._lasts_s)
+                    self._say(f"{offer.look}; {{}} s left", self._lasts_s)
                     self._ended.wait(self._lasts_s)
                     fault.end()
             except (BpftopError, OSError) as error:
