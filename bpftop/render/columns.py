@@ -97,9 +97,19 @@ def text_table(columns: Sequence[Column[RowT]], rows: Iterable[RowT]) -> Iterato
         yield "".join(map(Column.aligned, columns, cells))
 
 
-def change_look(now: float | None, then: float | None) -> Look:
-    """Return the role of a factor: it stands out from three times as much, a third, or a start from nothing."""
-    if now is None or then is None:
+FEW_PPS = 10.0
+"""Packets per second below which a change is chance: a protocol with one packet in some seconds."""
+
+
+def change_look(now: float | None, then: float | None, least: float = 0.0) -> Look:
+    """Return the role of a factor: it stands out from three times as much, a third, or a start from nothing.
+
+    Args:
+        now: The value now.
+        then: The value before.
+        least: If both are smaller, the factor does not stand out.
+    """
+    if now is None or then is None or max(now, then) < least:
         return "muted"
     return "factor" if now > 0 and (now >= 3 * then or 3 * now <= then) else "muted"
 

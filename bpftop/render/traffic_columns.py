@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from bpftop.model.units import pct, spark
-from bpftop.render.columns import Column, Look, bits_text, change_look, change_text, clipped, share_text, size_text
+from bpftop.render.columns import (
+    FEW_PPS,
+    Column,
+    Look,
+    bits_text,
+    change_look,
+    change_text,
+    clipped,
+    share_text,
+    size_text,
+)
 from bpftop.render.comparison import ratio
 from bpftop.render.traffic_rows import CpuLine, ProtocolLine
 
@@ -28,7 +38,7 @@ def _ratio(row: ProtocolLine | CpuLine) -> float | None:
 
 
 def _factor_look(row: ProtocolLine | CpuLine) -> Look:
-    return change_look(row.now, row.then)
+    return change_look(row.now, row.then, FEW_PPS)
 
 
 COUNTED = "bpftop's XDP or TCX program; without a program, the link counters of rtnetlink"
@@ -48,7 +58,7 @@ PROTOCOL_COLUMNS: tuple[Column[ProtocolLine], ...] = (
           look="bar", source=COUNTED),
     Column("factor", "vs 1 min ago", "times", 13,
           "How many times as many packets as one minute ago (mean of 5 s); after `m`, as at the mark. `new`: none "
-          "were there. Bright from 3 and below 1/3.",
+          "were there. Bright from 3 and below 1/3, from 10 pps on.",
           _ratio, lambda r, _: change_text(r.now, r.then), rank=2, look=_factor_look, source=COUNTED),
     Column("tx_packets_per_sec", "TX pps", "packets/s", 8, "Packets sent per second.",
           lambda r: r.tx.packets_per_sec, rank=3, source=COUNTED),

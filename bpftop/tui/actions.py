@@ -63,7 +63,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("help", "question_mark,f1", "Help", "The keys and columns of this pane. Again, or esc: back."),
     Action("quit", "q,ctrl+c", "Quit", "Quit."),
     Action("back", "escape", "Back", "One step back: end a measurement, leave a detail, the selection, the filter, the "
-           "pause, an offer."),
+           "pause, an offer, a notice."),
     Action("choose", "enter", "Open the row", "Look into the selected row: the flows of a protocol, a CPU, a stage.",
            IN_TABLES),
     Action("pause", "p", "Pause or go on", "Pause the screen; counting goes on. Again: live."),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bpftop.tui import import_without_ssl  # noqa: F401
 
 # isort: split
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
@@ -42,7 +41,7 @@ from bpftop.tui.sampling_thread import SamplingThread
 from bpftop.tui.screens.frame import MIN_HEIGHT, MIN_WIDTH, FrameScreen
 from bpftop.tui.terminal.traits import TerminalTraits
 from bpftop.tui.themes import Theme
-from bpftop.tui.widgets.header import notices
+from bpftop.tui.widgets.header import notices, without_numbers
 from bpftop.tui.widgets.key_line import interface_with_offer, offer_text, offered
 from bpftop.tui.widgets.line import clean
 
@@ -57,7 +56,6 @@ APP_ACTIONS = (
 DETAIL_ACTIONS = (*APP_ACTIONS, "capture")
 """Actions that also work among the details of a row."""
 MOST_TOASTS = 2
-_NUMBER = re.compile(r"\d+")
 PALETTE_WORDS = "a pane, action, interface, CPU, theme or moment"
 ELSEWHERE = tuple(action for action in ACTIONS if action.where and action.id not in APP_ACTIONS)
 """Actions of panes and tables, which win while they have the focus; the app says where they work."""
@@ -159,7 +157,7 @@ class BpftopApp(CapturingApp, inherit_bindings=False):
         if snapshot is None:
             return
         said = self.sampling_thread.remarks()
-        remarks = {clean(remark): _NUMBER.sub("", clean(remark)) for remark in said}
+        remarks = {clean(remark): without_numbers(clean(remark)) for remark in said}
         sentences = {remarks.get(sentence, sentence): sentence for sentence in notices(snapshot, said)}
         if self.sampling_thread.replay is not None:  # the notices are of the session that was recorded
             sentences = {notice: sentence for notice, sentence in sentences.items() if notice in remarks.values()}
@@ -271,6 +269,9 @@ class BpftopApp(CapturingApp, inherit_bindings=False):
             self.choose(paused=None)
         elif moment is not None and offered(moment):
             self.choose(dismissed_offer=offer_text(moment))
+        elif moment is not None:
+            said = notices(moment.snapshot, moment.frame.remarks)
+            self.choose(hidden_notices=self.choices.hidden_notices.union(map(without_numbers, said)))
 
     def action_tell_where(self, action_id: str) -> None:
         action = next(action for action in self.configured_actions if action.id == action_id)

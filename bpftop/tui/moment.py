@@ -30,6 +30,8 @@ class Choices:
     """Pane -> ids of the columns that its table shows beside the first one; a pane without an entry shows all."""
     dismissed_offer: str = ""
     """The offer that the person does not want to see any more."""
+    hidden_notices: frozenset[str] = frozenset()
+    """The notices, without their numbers, that the person does not want to see in the verdict any more."""
 
 
 @frozen

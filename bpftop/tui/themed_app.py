@@ -21,6 +21,7 @@ class ThemedApp(SeamedApp):
     CommandPalette > Vertical, CommandPalette #--input, CommandPalette Input, CommandPalette OptionList {
         background: $surface; color: $foreground;
     }
+    CommandPalette SearchIcon { display: none; }
     CommandPalette > .command-palette--help-text { color: $secondary; text-style: none; }
     Toast { margin-top: 0; padding: 0 1; }
     .-two-lines-below ToastRack { margin-bottom: 2; }
@@ -86,6 +87,13 @@ def _for_textual(theme: Theme) -> TextualTheme:
             "block-cursor-blurred-foreground": text,
             "block-cursor-blurred-text-style": selected["text-style"],
             "input-cursor-text-style": "reverse",
+            "scrollbar": colours["muted"],
+            "scrollbar-hover": colours["key"],
+            "scrollbar-active": colours["key"],
+            "scrollbar-background": ground,
+            "scrollbar-background-hover": ground,
+            "scrollbar-background-active": ground,
+            "scrollbar-corner-color": ground,
         },
         ansi=not theme.colours["background"].startswith("#"),
     )

@@ -164,3 +164,6 @@ def test_large_changes_stand_out() -> None:
     assert [change_look(now, then) for now, then in ((3, 1), (1, 3), (2, 0), (2, 1), (0, 0), (0, 9), (None, 1))] == [
         "factor", "factor", "factor", "muted", "muted", "muted", "muted",
     ]  # fmt: skip
+    assert [change_look(now, then, 10.0) for now, then in ((9, 1), (1, 9), (10, 1), (1, 10))] == [
+        "muted", "muted", "factor", "factor",
+    ]  # fmt: skip

@@ -132,7 +132,7 @@ def test_nothing_found_counts_the_blind_checks(on: On) -> None:
     async def scenario(stage: Stage) -> None:
         assert stage.line(2) == "nothing wrong found"
         assert re.match(r"   \d+ of \d+ checks active", stage.line(4))
-        assert stage.line(4).endswith("8 why not all")
+        assert stage.line(4).endswith("8: why not all")
         await stage.press("8")
         assert stage.row("conntrack-full").split("  ")[-1].strip() == "nf_conntrack is not loaded"
 

@@ -148,13 +148,42 @@ def test_further_notices_are_counted_and_listed_in_the_log() -> None:
     noted = interface("eth0", 2, notices=("the first one", "the second one", "the third one"))
 
     async def scenario(stage: Stage) -> None:
-        assert re.fullmatch(r"! the first one +2 more: L", stage.line(3))
+        assert re.fullmatch(r"! the first one +L: 2 more  esc: hide", stage.line(3))
         await stage.press("L")
         assert "the third one" in stage.text()
         await stage.press("escape")
         assert stage.line(3).startswith("! the first one")
+        await stage.press("escape")
+        assert stage.line(3) == ""
+        await stage.tick()
+        assert stage.line(3) == ""
 
     perform(scenario, interfaces=(noted,))
+
+
+def test_each_cell_has_the_ground_of_the_theme() -> None:
+    async def scenario(stage: Stage) -> None:
+        strips = stage.app.frame._compositor.render_strips(stage.app.screen.size)
+        grounds = {segment.style and segment.style.bgcolor for strip in strips for segment in strip}
+        assert {ground and ground.name for ground in grounds} == {"#14171c"}
+
+    perform(scenario, size=(160, 50))
+
+
+@pytest.mark.parametrize(
+    ("cpus", "size", "charts"), [(2, (80, 24), 2), (2, (80, 16), 0), (5, (160, 50), 5), (16, (160, 50), 0)]
+)
+def test_each_cpu_has_a_chart_where_there_is_room(cpus: int, size: tuple[int, int], charts: int) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press("2")
+        assert stage.text().count("now") == charts
+        assert ("one scale for all CPUs" in stage.text()) == bool(charts)
+        await stage.press("w")
+        assert "one scale for all CPUs" not in stage.text()
+        await stage.press("w")
+        assert stage.text().count("now") == charts
+
+    perform(scenario, size=size, cpus=cpus)
 
 
 def test_widths_stay_from_tick_to_tick() -> None:

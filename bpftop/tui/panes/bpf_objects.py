@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 WAITING = "The BPF programs and maps are read with the next tick."
 NOT_READ = "There are no BPF objects at this moment: they are read while pane 5 or 6 is open, and by `bpftop record`."
+NOT_RECORDED = (
+    "This recording has no BPF objects at this moment. `bpftop record` records them, `r` while pane 5 or 6 is open."
+)
 GROUP_WORDS = {"": "", "type": "type", "owners": "owner"}
 """Property of a line -> the word for it; the lines of an equal property stay together."""
 FACT_TITLE, FACT_ROOM, FACT_GAP = 13, 23, 2
@@ -50,7 +53,9 @@ class BpfObjectTable(Table[LineT]):
         reason = moment.snapshot.unavailable.get("bpf_objects")
         if reason:
             return clean(reason)
-        return WAITING if moment.live and moment.choices.paused is None else NOT_READ
+        if not moment.live:
+            return NOT_RECORDED
+        return WAITING if moment.choices.paused is None else NOT_READ
 
     def row_title(self, key: str) -> str:
         rows = list(self.rows(self.moment).build([key])) if self.moment else []

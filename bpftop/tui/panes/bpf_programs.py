@@ -58,7 +58,7 @@ class ProgramHead(BpfObjectHead[LoadedProgramLine]):
         busy_pct = sum_known(each.rates.cpu_pct for each in lines)
         busy = UNKNOWN if busy_pct is None else f"{busy_pct:.2f}"
         added_ns = (reading.value((), "added_ps") or 0) / 1000
-        return [(f"  {busy} % of a CPU", "text"), (f"  {added_ns:.0f} ns of statistics taken off", "muted")]
+        return [(f"  {busy} % of a CPU", "text"), (f"  less {added_ns:.0f} ns a run for timing", "muted")]
 
 
 class InstructionPanel(TextPanel):

@@ -20,7 +20,8 @@ from bpftop.render.traffic_rows import CpuLine, CpuTable, effective_cpus
 from bpftop.tui.bindings import bindings
 from bpftop.tui.moment import Moment
 from bpftop.tui.panes.pane import Pane
-from bpftop.tui.widgets.chart import AXIS, Plot, cell_count, chart_lines
+from bpftop.tui.widgets.chart import Plot, chart_lines
+from bpftop.tui.widgets.cpu_charts import LEAST_LINES, CpuCharts, cpu_values, trend_columns
 from bpftop.tui.widgets.cpu_strip import CpuStrip
 from bpftop.tui.widgets.line import Line, clean, line, shortened, wrapped
 from bpftop.tui.widgets.region import Region
@@ -83,6 +84,8 @@ class CpuRows(Table[CpuLine]):
         return known + [cpu for cpu in numbers if values[cpu] is None]
 
 
+SUMMARY_LINES, ROWS_AROUND = 3, 2
+"""Lines of the summary, and of the rows' titles and the blank line below them."""
 FACT_WIDTH, BAR_WIDTH = 14, 20
 """Cells of a title among the details of a CPU, and of its value."""
 INTERRUPT_WIDTH = 24
@@ -157,11 +160,9 @@ class CpuDetail(Region):
         return [line((title, "title")), *(lines or [none])]
 
     def _chart(self, moment: Moment, cpu: int, width: int, height: int) -> list[Line]:
-        columns = min(600 // CELL_S, cell_count(width - AXIS - 2))
-        cells = moment.past.cpu_cells(columns)
-        values = [None if cell is None or cpu >= len(cell) else cell[cpu] for cell in cells]
-        known = [None if value is None or value != value else value for value in values]
-        return chart_lines(Plot(known, span_s=columns * CELL_S), width, height)
+        columns = trend_columns(width)
+        values = cpu_values(moment.past.cpu_cells(columns), cpu)
+        return chart_lines(Plot(values, span_s=columns * CELL_S), width, height)
 
 
 def _interrupt_name(moment: Moment, row: InterruptRow) -> str:
@@ -174,10 +175,11 @@ def _interrupt_name(moment: Moment, row: InterruptRow) -> str:
 
 
 class CpusPane(Pane):
-    """A table of CPUs, or a strip with a cell per CPU."""
+    """A table of CPUs above their charts, where there is room for both, or a strip with a cell per CPU."""
 
     DEFAULT_CSS = """
     CpusPane CpuSummary { height: 3; }
+    CpusPane CpuCharts { height: 1fr; display: none; }
     CpusPane CpuStrip { height: 1fr; display: none; }
     CpusPane.-wide CpuStrip { display: block; }
     CpusPane.-wide CpuRows { display: none; }
@@ -193,8 +195,8 @@ class CpusPane(Pane):
     columns = CPU_COLUMNS
 
     def compose_list(self) -> Iterator[Widget]:
-        self._rows = CpuRows()
-        yield from (CpuSummary(), self._rows, CpuStrip())
+        self._rows, self._charts = CpuRows(), CpuCharts()
+        yield from (CpuSummary(), self._rows, self._charts, CpuStrip())
 
     def compose_detail(self) -> Iterator[Widget]:
         yield CpuDetail()
@@ -202,8 +204,20 @@ class CpusPane(Pane):
     def table(self) -> CpuRows:
         return self._rows
 
+    def divide(self, moment: Moment, width: int, height: int) -> None:
+        """Give the rows the lines that they need, and the rest to the charts, unless there are too many CPUs."""
+        count = len(cpus_of(moment).visible_cpus)
+        room = height - SUMMARY_LINES - count - ROWS_AROUND
+        fits = not moment.without_program and 0 < count * LEAST_LINES <= room and not self.has_class("-wide")
+        if self._charts.display != fits:
+            self._charts.display = fits
+        lines = str(count + ROWS_AROUND) if fits else "1fr"
+        if str(self._rows.styles.height) != lines:
+            self._rows.styles.height = lines
+
     def action_wide(self) -> None:
         self.toggle_class("-wide")
+        self.on_resize()
         self.take_focus()
 
 

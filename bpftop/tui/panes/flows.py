@@ -32,6 +32,9 @@ NO_SENTENCE = "no port has half of what is received"
 REST_KEY = "#rest"
 """Key of the row of all others, which cannot be selected."""
 NOT_COUNTED = "There are no flows at this moment: all flows are counted only while this pane is open."
+NOT_RECORDED = (
+    "This recording has no flows at this moment: pane 4 was not open then. `bpftop record --flows` counts all flows."
+)
 _INTERFACE = replace(INTERFACE, text=lambda row, width: clean(INTERFACE.cell(row, width)))
 _TITLES: Mapping[PairBy, str] = {
     "flow": "flow",
@@ -228,4 +231,6 @@ def _why_none(moment: Moment) -> str:
     reason = _why(moment, "flows/")
     if reason:
         return reason
-    return COUNTING if moment.live and moment.choices.paused is None else NOT_COUNTED
+    if not moment.live:
+        return NOT_RECORDED
+    return COUNTING if moment.choices.paused is None else NOT_COUNTED

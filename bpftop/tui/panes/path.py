@@ -30,6 +30,7 @@ EXPLANATION_LINES = 4
 ALL_STAGES_FROM = 30
 """Height of the table from which quiet stages that are no loss have a row."""
 
+NO_ROW = "Select a row with the arrows or a click to read what its counter means."
 PROGRAM_ROW = "seen"
 """Key of the row with the packets that the program on the interface counts."""
 
@@ -89,7 +90,8 @@ class Explanation(Region):
         self._table = table
 
     def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
-        return at_most(explanation(moment, self._table.cursor, width), width, height)
+        told = explanation(moment, self._table.cursor, width) or wrapped(NO_ROW, "muted", width)
+        return at_most(told, width, height)
 
 
 class StageDetail(Region):

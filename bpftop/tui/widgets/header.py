@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from bpftop.model.sample import DIRECTIONS, Hook, Interface
@@ -11,6 +12,8 @@ from bpftop.render.columns import clipped
 from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.line import Line, Span, clean, ends, length, line
 from bpftop.tui.widgets.region import Region
+
+_NUMBER = re.compile(r"\d+")
 
 
 class HeaderLine(Region):
@@ -33,6 +36,11 @@ class HeaderLine(Region):
             if length(left) + length(clock) + 2 <= width:
                 break
         return [ends(left, clock, width)]
+
+
+def without_numbers(notice: str) -> str:
+    """Return what stays the same of a notice from tick to tick: the numbers may be the seconds that are left."""
+    return _NUMBER.sub("", notice)
 
 
 def notices(snapshot: Snapshot, remarks: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ from bpftop.model.sample import DIRECTIONS, Direction
 from bpftop.model.snapshot import InterfaceSnapshot
 from bpftop.model.timestamps import clock_time
 from bpftop.model.units import UNKNOWN, compact, pct, si, spark
-from bpftop.render.columns import change_look, change_text, size_text
+from bpftop.render.columns import FEW_PPS, change_look, change_text, size_text
 from bpftop.tui.messages import MomentRequested
 from bpftop.tui.moment import Moment
 from bpftop.tui.widgets.chart import AXIS, Plot, cell_count, cell_seconds, chart_lines
@@ -138,7 +138,7 @@ def _numbers(moment: Moment, direction: Direction, ranges: TickRanges, height: i
     )
     peak = moment.history.peak((moment.interface.label, direction, "packets"), ranges)
     change = change_words(totals.packets_per_sec, past.then("packets"), since_mark=moment.mark is not None)
-    look = change_look(totals.packets_per_sec, past.then("packets"))
+    look = change_look(totals.packets_per_sec, past.then("packets"), FEW_PPS)
     changed = line((f"   {change}" if change else "", look))
     highest = "" if peak is None or not peak[0] else f"peak {si(peak[0])}"
     if height < 6:
@@ -171,20 +171,21 @@ def _read_out(moment: Moment, plot: Plot, at: int) -> list[Line]:
 
 
 def direction_line(moment: Moment, direction: Direction, width: int) -> Line:
-    """Return ``RX   1.24 Mpps   812 Mb/s   82 B  11 % of 10G  ▁▂▃  12 x a minute ago``.
+    """Return ``RX   1.24 Mpps   812 Mb/s   82 B a frame  11 % of 10G  ▁▂▃  12 x a minute ago``.
 
     The trend takes the cells that are left.
     """
     totals, past = moment.interface.traffic(direction).totals, moment.past_of(direction)
     use = utilisation(moment.interface, direction)
     change = change_words(totals.packets_per_sec, past.then("packets"), since_mark=moment.mark is not None)
+    a_frame = " a frame" if width >= (100 if use else 80) else ""  # on a narrower screen the trend takes these cells
     parts = [
         line(
             (direction.upper(), "name" if direction == moment.direction else "muted", "direction"),
             f"{si(totals.packets_per_sec, 'pps'):>12}{si(totals.bits_per_sec, 'b/s'):>11}",
         ),
-        line(f"{size_text(totals.mean_size_bytes):>8}{use:>{len(use) and 15}}"),
-        line((f"{change:>{CHANGE_WIDTH}}", change_look(totals.packets_per_sec, past.then("packets")))),
+        line(f"{size_text(totals.mean_size_bytes):>8}{a_frame}{use:>{len(use) and 15}}"),
+        line((f"{change:>{CHANGE_WIDTH}}", change_look(totals.packets_per_sec, past.then("packets"), FEW_PPS))),
     ]
     while sum(map(length, parts)) > width and len(parts) > 1:
         del parts[1]

@@ -8,7 +8,7 @@ from bpftop.model.findings import Finding
 from bpftop.model.units import since
 from bpftop.render.finding_columns import MARKS
 from bpftop.tui.moment import Moment
-from bpftop.tui.widgets.header import notices
+from bpftop.tui.widgets.header import notices, without_numbers
 from bpftop.tui.widgets.line import Line, clean, ends, length, line, shortened, wrap
 from bpftop.tui.widgets.region import Region
 
@@ -66,30 +66,37 @@ def _nothing_found(moment: Moment) -> list[Line]:
 
 
 def _notice(moment: Moment, width: int) -> list[Line]:
-    """Return the first notice; the log of messages has all of them. An empty line where there is none."""
+    """Return the first notice; the log of messages has all of them, whole. An empty line where none is to be shown."""
     sentences = notices(moment.snapshot, moment.frame.remarks)
-    if not sentences:
+    shown = (each for each in sentences if without_numbers(each) not in moment.choices.hidden_notices)
+    if (first := next(shown, "")) == "":
         return [()]
-    more = line((f"  {len(sentences) - 1} more: ", "muted"), (moment.frame.key_of("log"), "key", "log"))
-    return [ends(line((f"! {sentences[0]}", "notice", "log")), more if len(sentences) > 1 else (), width)]
+    frame = moment.frame
+    hide = line("  ", (frame.key_of("back"), "key", "back"), (": hide", "muted", "back"))
+    is_cut = length(hide) + len(first) + 2 > width
+    words = f": {len(sentences) - 1} more" if len(sentences) > 1 else ": whole" if is_cut else ""
+    more = line("  ", (frame.key_of("log"), "key", "log"), (words, "muted", "log")) if words else ()
+    return [ends(line((f"! {first}", "notice", "log")), (*more, *hide), width)]
 
 
 def _checks_line(moment: Moment, width: int, findings: bool, hidden: int) -> Line:
-    """Return ``26 of 28 checks active, 2 need more time``, and at the right the way to all findings.
+    """Return ``26 of 28 checks active, 2 need more time``, and at the right the way to all findings: ``8: findings``.
+
+    Without the colon, the key reads as a number of findings.
 
     ``hidden`` is the number of notices for which there is no room above.
     """
     diagnosis = moment.snapshot.diagnosis
     if not diagnosis.rules:
         return ()
-    noticed = line((f"   {hidden} notice{'s' if hidden > 1 else ''} ", "notice", "log"),
-                   (moment.frame.key_of("log"), "key", "log")) if hidden else ()  # fmt: skip
+    notices_text = f": {hidden} notice{'s' if hidden > 1 else ''}"
+    noticed = line("   ", (moment.frame.key_of("log"), "key", "log"), (notices_text, "notice", "log")) if hidden else ()
     waiting = len(diagnosis.waiting)
     if waiting and not diagnosis.active:
         more = ", the others need a few seconds"
     else:
         more = f", {waiting} need{'s' if waiting == 1 else ''} more time" if waiting else ""
-    word = " all findings" if findings else " why not all" if diagnosis.blind else " findings"
+    word = ": all findings" if findings else ": why not all" if diagnosis.blind else ": findings"
     right = line("  ", (moment.frame.key_of("findings"), "key", "findings"), (word, "muted", "findings"))
     checks = line("   ", (f"{checks_text(moment)}{more}", "muted", "findings"))
     fits = length(checks) + length(noticed) + length(right) < width
