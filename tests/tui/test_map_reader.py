@@ -28,7 +28,7 @@ def test_entries_of_a_hash_without_btf_are_bytes() -> None:
         read = MapReader()(own.info().map_id)
         assert [(row.key, row.value) for row in read.rows] == [("07 00 00 00", "01 00 00 00 00 00 00 00")]
         assert read.head == "1 entry"
-        assert list(read.facts) == ["key 4 B, value 8 B, flags none", "used by no program", "pinned at no path"]
+        assert list(read.facts) == ["key 4 B, value 8 B, flags none", "used by no program", "not pinned"]
 
 
 def test_numbers_have_their_change_between_two_readings() -> None:

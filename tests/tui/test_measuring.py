@@ -137,7 +137,7 @@ def test_the_cursor_reaches_every_row() -> None:
         await ended(stage)
         assert "‹all 8›" in stage.text()
         await stage.press("i", "G")
-        assert "▸ lookup+del_batch" in stage.text().splitlines()[-4]  # above the verdict
+        assert "▸ lookup+del_batch" in stage.text().splitlines()[-6]  # above the verdict
         await stage.press("g")
         assert "▸ lookup " in stage.line(10)
 

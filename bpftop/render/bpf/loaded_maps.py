@@ -219,7 +219,7 @@ def map_facts(which: KnownMap, inventory: BpfInventory) -> list[str]:
     return [
         sizes + (", frozen: user space may not write" if which.frozen else ""),
         f"used by {', '.join(users) or 'no program'}",
-        f"pinned at {', '.join(which.pinned) or 'no path'}",
+        f"pinned at {', '.join(which.pinned)}" if which.pinned else "not pinned",
     ]
 
 

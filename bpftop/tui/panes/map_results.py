@@ -25,7 +25,7 @@ ABOUT = (
     "--help` has more choices, and copies a live map."
 )
 
-VERDICT_LINES = 3
+VERDICT_LINES = 4
 """Most lines of the verdict above the chart."""
 
 

@@ -32,6 +32,8 @@ NARROW = 110
 KINDS = ("map operations", "programs")
 CURVE_HEIGHT = 10
 """Lines of the chart of batch sizes, on a screen that has room for it."""
+HEAD_LINES, CHOICE_LINES = 3, 9
+"""Lines of the head, and of the choices with their title."""
 
 
 class MeasureHead(Region):
@@ -64,7 +66,7 @@ class MeasurePane(Pane):
 
     DEFAULT_CSS = """
     MeasurePane MeasureHead { height: 3; }
-    MeasurePane Horizontal { height: 1fr; }
+    MeasurePane Horizontal, MeasurePane .maps { height: 1fr; }
     MeasurePane .programs { display: none; }
     MeasurePane.-programs .programs { display: block; }
     MeasurePane.-programs .maps { display: none; }
@@ -98,7 +100,8 @@ class MeasurePane(Pane):
         self._result = SuiteResult(self.programs, self.suites)
         yield MeasureHead(self)
         self._verdict = MapVerdict(self.maps, self._operations)
-        yield CoveredHorizontal(self._choices, CoveredVertical(self._operations, self._verdict), classes="maps")
+        choices_and_results = CoveredHorizontal(self._choices, self._operations)
+        yield CoveredVertical(choices_and_results, self._verdict, classes="maps")
         yield CoveredHorizontal(self.suites, self._result, classes="programs")
 
     def _notify(self) -> None:
@@ -135,7 +138,8 @@ class MeasurePane(Pane):
 
     def divide(self, moment: Moment, width: int, height: int) -> None:
         self.set_class(width < NARROW, "-narrow")
-        set_height(self._verdict, 0 if height < 14 else 2 if height < 24 else VERDICT_LINES + CURVE_HEIGHT)
+        with_curve = min(VERDICT_LINES + CURVE_HEIGHT, height - HEAD_LINES - CHOICE_LINES)
+        set_height(self._verdict, 0 if height < 14 else VERDICT_LINES if height < 24 else with_curve)
 
     def on_descendant_focus(self) -> None:
         """On a narrow screen, the results have it for themselves while they have the focus."""

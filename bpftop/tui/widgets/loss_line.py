@@ -33,22 +33,25 @@ def loss_lines(moment: Moment, width: int, height: int) -> list[Line]:
     first = _lost_line(moment, groups["lost"], width)
     refused, elsewhere = groups["refused"], groups["elsewhere"]
     half = width // 2
-    left = _group(moment, "REFUSED", refused, half - 2)
+    left = _group(moment, "REFUSED", refused, half - 2, "name")
     name = "ELSEWHERE" if width < NARROW else "ELSEWHERE ON THIS HOST"
-    second = (*fit(left, half), *_group(moment, name, elsewhere, width - half))
+    second = (*fit(left, half), *_group(moment, name, elsewhere, width - half, "notice"))
     if height >= 2:
         return [first, second]
     return [second if not groups["lost"].per_sec and (refused.per_sec or elsewhere.per_sec) else first]
 
 
-def _group(moment: Moment, name: str, lost: Losses, width: int) -> Line:
-    """Return ``REFUSED  83 k/s  UDP no port 83 k``; stages that do not fit become a number, then an ellipsis."""
+def _group(moment: Moment, name: str, lost: Losses, width: int, role: str) -> Line:
+    """Return ``REFUSED  83 k/s  UDP no port 83 k``; stages that do not fit become a number, then an ellipsis.
+
+    ``role`` is the look of the name where something was dropped: every healthy host refuses a little.
+    """
     if lost.per_sec is None:
         reason = "not known yet" if moment.snapshot.interval_ns is None else "not known"
         return shortened(line((name, "muted"), "  ", (reason, "muted")), width)
     if not lost.per_sec:
         return shortened(line((name, "muted"), "  ", ("nothing", "muted")), width)
-    head = line((name, "notice", "path"), "  ", (f"{rough(lost.per_sec)}/s", "notice", "path"), "  ")
+    head = line((name, role, "path"), "  ", (f"{rough(lost.per_sec)}/s", role, "path"), "  ")
     room = width - length(head)
     stages = _stages(moment, lost, (), room, False)
     if length(stages) > room:
