@@ -18,8 +18,8 @@ from textual._context import visible_screen_stack
 from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
-from textual.events import CursorPosition
-from textual.geometry import Region
+from textual.events import CursorPosition, Resize
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.screen import Screen
 from textual.strip import Strip
@@ -91,6 +91,10 @@ class SleepingDriver(LinuxDriver):
         start()
         if self._writer_thread is not None:  # None: the shell has put the program into the background
             self.write(self._line.begin())
+
+    def size_now(self) -> Size | None:
+        """Return the size of the terminal; None where the terminal itself tells it, in what it sends."""
+        return None if self._in_band_window_resize else Size(*self._get_terminal_size())
 
     def disable_input(self) -> None:
         os.eventfd_write(self._wake_fd, 1)
@@ -263,7 +267,22 @@ class SeamedApp(App[None]):
         self.writer.forget()  # what a terminal shows after a change of its size is up to the terminal
         if self._settling is not None:
             self._settling.stop()
-        self._settling = self.set_timer(SETTLED_S, self._repaint)
+        self._settling = self.set_timer(SETTLED_S, self._settled)
+
+    def _settled(self) -> None:
+        """Take the size that the terminal has now, if it is another one, else write every cell again.
+
+        A second SIGWINCH interrupts Textual's handler of the first one, which then tells its older size last.
+        """
+        size = self.terminal_size()
+        if size is None or size == self.size:
+            self._repaint()
+        else:
+            self.post_message(Resize(size, size))
+
+    def terminal_size(self) -> Size | None:
+        """Return the size of the terminal; None without a terminal, or one that tells its size unasked."""
+        return self._driver.size_now() if isinstance(self._driver, SleepingDriver) else None
 
     def _repaint(self) -> None:
         """Write every cell again.

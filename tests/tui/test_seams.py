@@ -20,7 +20,7 @@ from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.containers import Container
 from textual.drivers.linux_driver import LinuxDriver
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.messages import Update
 from textual.screen import Screen
@@ -54,6 +54,8 @@ def test_every_seam_is_where_it_was() -> None:
     assert isinstance(inspect.getattr_static(_compositor.Compositor, "visible_widgets"), property)
     assert list(inspect.signature(Screen._compositor_refresh).parameters) == ["self"]
     assert list(inspect.signature(LinuxDriver.run_input_thread).parameters) == ["self"]
+    assert LinuxDriver._get_terminal_size.__annotations__["return"] == "tuple[int, int]"
+    assert "not self._in_band_window_resize" in inspect.getsource(LinuxDriver.start_application_mode)
     assert "WriterThread(self._file)" in inspect.getsource(LinuxDriver.start_application_mode)
     assert XTermParser()._timeout_time is None
 
@@ -172,6 +174,18 @@ def _is_covered(app: SeamedApp, widget: Widget) -> bool:
     """Return True if something stands before a part of a widget of the screen."""
     screen = app.screen
     return widget in screen._compositor.visible_widgets and widget not in app._uncovered_widgets(screen)
+
+
+def test_the_last_size_counts_where_an_older_one_is_told_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second SIGWINCH interrupts the handler of the first one between its look at the size and its message."""
+
+    async def scenario(stage: Stage) -> None:
+        monkeypatch.setattr(stage.app, "terminal_size", lambda: Size(100, 30))
+        await stage.pilot.resize_terminal(100, 30)
+        await stage.pilot.resize_terminal(120, 40)
+        await until_async(lambda: stage.app.screen.size == (100, 30), lambda: stage.app.screen.size)
+
+    perform(scenario, size=(80, 24))
 
 
 class Listening(SleepingDriver):
