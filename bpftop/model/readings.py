@@ -163,10 +163,11 @@ class Reading:
         return reading
 
     def read_again_at(self, read_ns: int, cost_ns: int) -> Reading:
-        """Return a later reading of the same values, also per CPU, if this one is condensed."""
+        """Return a later reading of the same values. It shares their sums, also per CPU if this one is condensed."""
         reading = Reading(self.family, read_ns, cost_ns, self.epoch, self.keys, self.values, self.missing)
         if FAMILIES[self.family].per_cpu:
             _set(reading, "cpu_totals", self.cpu_totals)
+            _set(reading, "summed", self.summed)
         return reading
 
 
@@ -208,7 +209,7 @@ def sum_cpus(reading: Reading) -> Cells:
 
 def unknown_sums(missing: frozenset[int], cpus: int) -> frozenset[int]:
     """Return the indexes of sums over ``cpus`` cells of which no cell could be read."""
-    if cpus <= 1:
+    if cpus <= 1 or not missing:
         return missing
     partly = {cell // cpus for cell in missing}
     return frozenset(at for at in partly if missing.issuperset(range(at * cpus, (at + 1) * cpus)))
@@ -238,7 +239,7 @@ def gains(before: Reading, old: Cells, after: Reading, new: Cells) -> list[int |
         absent = (family.absent,) * width
         starts = map(row_starts.get, after.keys)
         old = [cell for at in starts for cell in (absent if at is None else old[at : at + width])]
-    elif isinstance(old, array) and old == new:
+    elif (old is new and not after.missing) or (isinstance(old, array) and old == new):
         return [0] * len(new)
     if family.wrap_bits == 64 and isinstance(new, array) and isinstance(old, array):
         return _gains64(old, new)
@@ -247,6 +248,8 @@ def gains(before: Reading, old: Cells, after: Reading, new: Cells) -> list[int |
 
 def _gains64(before: Sequence[int], after: Sequence[int]) -> list[int | None]:
     """Return the gains of known 64-bit counters; as ``gain``, without a call for each of 512 CPUs."""
+    if before is after:  # an idle interface
+        return [0] * len(after)
     return [b - a if b >= a else None for a, b in zip(before, after, strict=False)]
 
 

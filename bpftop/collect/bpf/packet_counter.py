@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from functools import cache, lru_cache
-from itertools import chain, groupby, product, repeat
+from itertools import groupby, product
 from typing import TYPE_CHECKING
 
 from bpftop.collect.bpf.counter_object import counter_constants, counter_object, shrunk
@@ -80,6 +80,7 @@ class PacketCounter:
         self._keys: dict[str, tuple[bytes, tuple[Key, ...]]] = {}  # family -> active rows, and their keys
         self._last: tuple[str, CounterValues] | None = None  # label and counters of the reading before
         self._parts: dict[str, _Part] = {}  # name of a reading -> its parts
+        self._protocols: Reading | None = None  # the newest reading of protocols
 
     @property
     def program(self) -> Program:
@@ -105,12 +106,19 @@ class PacketCounter:
             self._last = label, counted
             parts = self._families(label, counted)
             self._parts = {reading_key(part[0], label, self.direction): part for part in parts}
-        # One read for all families: its cost is counted once, with the protocols.
-        costs_ns = chain((end_ns - start_ns,), repeat(0))
-        return {
-            name: Reading(family, read_ns, cost_ns, epoch, keys, values)
-            for (name, (family, keys, values)), cost_ns in zip(self._parts.items(), costs_ns, strict=False)
+        readings = {
+            name: Reading(family, read_ns, 0, epoch, keys, values)
+            for name, (family, keys, values) in self._parts.items()
         }
+        # One read for all families: its cost is counted once, with the protocols.
+        name, (family, keys, values) = next(iter(self._parts.items()))
+        known, cost_ns = self._protocols, end_ns - start_ns
+        if known is not None and known.values is values and known.epoch == epoch:  # and shares the sums over the CPUs
+            protocols = known.read_again_at(read_ns, cost_ns)
+        else:
+            protocols = Reading(family, read_ns, cost_ns, epoch, keys, values)
+        readings[name] = self._protocols = protocols
+        return readings
 
     def _families(self, label: str, counted: CounterValues) -> Iterator[_Part]:
         """Yield the parts of each reading, the protocols first."""
