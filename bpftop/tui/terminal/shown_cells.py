@@ -18,16 +18,21 @@ Look = TypeVar("Look", bound=Hashable)
 MERGE_GAP = 6
 """Equal cells between two runs that are written rather than skipped: moving the cursor takes 4 to 8 bytes."""
 
+_MOST_KNOWN = 4096
+
 
 class ShownCells(Generic[Look]):
     """The cells of a terminal. A cell that was never written is unknown, and differs from every other cell."""
 
     def __init__(self) -> None:
         self._rows: dict[int, list[tuple[str, Look] | None]] = {}
+        self._known: dict[tuple[str, Look], tuple[str, Look]] = {}
+        """One object for equal cells: a screen of 160x50 has 8 000 of 64 bytes, mostly some hundred."""
 
     def forget(self) -> None:
         """Take all cells for unknown: the terminal was cleared, resized, or written to by another program."""
         self._rows.clear()
+        self._known.clear()
 
     def is_filled(self, y: int, x: int, end: int, cell: tuple[str, Look]) -> bool:
         """Return True if all cells of a row from column ``x`` to before ``end`` are known to be equal to ``cell``."""
@@ -49,9 +54,12 @@ class ShownCells(Generic[Look]):
         row = self._rows.setdefault(y, [])
         row += [None] * (end - len(row))
         differs = list(compress(range(len(cells)), map(ne, row[x:end], cells)))  # no step of Python for equal cells
-        row[x:end] = cells
         if not differs:
             return
+        if len(self._known) > _MOST_KNOWN:
+            self._known.clear()
+        for at in differs:
+            row[x + at] = self._known.setdefault(cells[at], cells[at])
         begin = last = differs[0]
         for at in differs:
             if at - last > MERGE_GAP + 1:
