@@ -9,6 +9,7 @@ from bisect import bisect_left
 _MOST_CHANGES = 16
 _MOST_MOVED = 32
 _BLOCK = 64
+_NONE_MOVED = array("d")
 
 
 class RateSeries:
@@ -23,7 +24,7 @@ class RateSeries:
 
     def __init__(self) -> None:
         self._changes: tuple[int, ...] = ()
-        self._moved: tuple[tuple[int, float], ...] = ()  # ticks with a rate above zero
+        self._moved = _NONE_MOVED  # ticks with a rate above zero, each followed by its rate
         self._values: array[float] | None = None  # once there are too many of those ticks
         self._first = self.end = 0
 
@@ -35,10 +36,10 @@ class RateSeries:
                 if (rate is None) == len(changes) % 2:
                     self._changes = (*changes, tick)
                 if rate:
-                    self._moved += ((tick, rate),)
+                    self._moved = self._moved + array("d", (tick, rate))  # not +=: all begin with one object
                 self.end = after
                 return
-            self._values, self._first, self._moved = self.between(oldest, tick), oldest, ()
+            self._values, self._first, self._moved = self.between(oldest, tick), oldest, _NONE_MOVED
         self._values.append(math.nan if rate is None else rate)
         self.end = after
         if oldest - self._first >= _BLOCK:  # in blocks: deleting from the front of an array moves all of it
@@ -53,15 +54,16 @@ class RateSeries:
         edges = [min(max(tick, first), end) for tick in (*self._changes, end)]
         for known, unknown in zip(edges[::2], edges[1::2], strict=False):
             rates[known - first : unknown - first] = array("f", bytes(4 * (unknown - known)))
-        for tick, rate in self._moved[bisect_left(self._moved, (first,)) : bisect_left(self._moved, (end,))]:
-            rates[tick - first] = rate
+        for tick, rate in zip(self._moved[::2], self._moved[1::2], strict=True):
+            if first <= tick < end:
+                rates[int(tick) - first] = rate
         return rates
 
     def _has_room(self, oldest: int) -> bool:
         """Return True if one more tick may have a rate above zero, and forget ticks that are no longer kept."""
-        if len(self._moved) >= _MOST_MOVED:
-            self._moved = self._moved[bisect_left(self._moved, (oldest,)) :]
-        return len(self._moved) < _MOST_MOVED
+        if len(self._moved) >= 2 * _MOST_MOVED:
+            self._moved = self._moved[2 * bisect_left(self._moved[::2], oldest) :]
+        return len(self._moved) < 2 * _MOST_MOVED
 
     def zeros(self, first: int, end: int) -> RateSeries:
         """Return a series with zero in the ticks of the range in which this one is known."""
