@@ -53,5 +53,5 @@ def entry_function(prog_fd: int) -> str:
 
 
 def trim_memory() -> None:
-    """Return the memory that parsing BTF took to the system, after a tracing program was loaded."""
+    """Return free memory of the heap to the system, after parsing BTF, or opening many objects, left much of it."""
     lib.bpftop_trim_memory()
