@@ -11,12 +11,14 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from itertools import compress, repeat
 from operator import attrgetter, ne
+from typing import Any, Generic, TypeVar, cast, overload
 
-from bpftop.fields import computed_once, field_names, frozen, frozen_often, replace
+from bpftop.fields import computed_once, field, field_names, frozen, frozen_often, replace
 from bpftop.model.families import FAMILIES, Family
 
 Key = tuple[int | str, ...]
 Cells = Sequence[int | None]
+T = TypeVar("T")
 
 NONE_MISSING: frozenset[int] = frozenset()
 """One object for all readings: Python makes an empty set of 216 bytes each time."""
@@ -29,8 +31,43 @@ _MOST_INDEXES = 1024
 _set = object.__setattr__
 
 
+class _InSlot(Generic[T]):
+    """A property that is computed at its first access, and kept in the slot ``_NAME`` of the reading."""
+
+    def __init__(self, compute: Callable[[Any], T]) -> None:
+        self._compute, self.__doc__ = compute, compute.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._slot = f"_{name}"
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> _InSlot[T]: ...
+
+    @overload
+    def __get__(self, instance: Reading, owner: type) -> T: ...
+
+    def __get__(self, instance: Reading | None, owner: type) -> _InSlot[T] | T:
+        if instance is None:
+            return self
+        try:
+            return cast("T", getattr(instance, self._slot))
+        except AttributeError:
+            value = self._compute(instance)
+            _set(instance, self._slot, value)
+            return value
+
+
+class _Slots:
+    """The places of a reading's values: with places in each instance, 22 000 readings take 1 MiB less (Python 3.11)."""
+
+    __slots__ = (
+        "_cpu_totals", "_index", "_summed", "_totals",
+        "cells", "cost_ns", "epoch", "family", "keys", "missing", "previous", "read_ns", "values",
+    )  # fmt: skip
+
+
 @frozen
-class Reading:
+class Reading(_Slots):
     """One family at one instant.
 
     ``values`` is row x column, or row x column x possible CPU where the family is per CPU; a row for each of ``keys``.
@@ -38,16 +75,18 @@ class Reading:
     flat indexes into ``values`` that could not be read; their values are 0.
     """
 
+    __slots__ = ()
+
     family: str
     read_ns: int
     cost_ns: int
     epoch: int
     keys: tuple[Key, ...]
     values: array[int]
-    missing: frozenset[int] = NONE_MISSING
-    previous: Reading | None = None
+    missing: frozenset[int] = field(default_factory=lambda: NONE_MISSING)  # a plain default would hide the slot
+    previous: Reading | None = field(default_factory=lambda: None)
     """The reading before this one, where a family is read less often than every tick: rates are taken from it."""
-    cells: Reading | None = None
+    cells: Reading | None = field(default_factory=lambda: None)
     """The newest reading with a value per CPU, if ``values`` has only sums over the CPUs (recordings of many CPUs).
     Its ``previous`` is the reading before it."""
 
@@ -63,10 +102,7 @@ class Reading:
         previous: Reading | None = None,
         cells: Reading | None = None,
     ) -> None:
-        """Set field by field: without a dictionary of its own, an instance takes 270 bytes less (Python 3.11).
-
-        Of 300 interfaces, the checks keep 30 000 readings.
-        """
+        """Set field by field, which takes half the time of what ``frozen`` makes."""
         _set(self, "family", family)
         _set(self, "read_ns", read_ns)
         _set(self, "cost_ns", cost_ns)
@@ -91,18 +127,18 @@ class Reading:
         """Number of values of one cell: 1, or the possible CPUs."""
         return self.stride // len(FAMILIES[self.family].columns)
 
-    @computed_once
+    @_InSlot
     def summed(self) -> Cells:
         """Row by row a value per column, all CPUs together."""
         return sum_cpus(self)
 
-    @computed_once
+    @_InSlot
     def totals(self) -> dict[Key, tuple[int | None, ...]]:
         """Row key -> value per column, all CPUs together."""
         width = len(FAMILIES[self.family].columns)
         return {key: tuple(self.summed[row * width : (row + 1) * width]) for row, key in enumerate(self.keys)}
 
-    @computed_once
+    @_InSlot
     def cpu_totals(self) -> tuple[Sequence[int], ...]:
         """Per column, the value of every possible CPU, all rows together; empty where there are no rows."""
         columns = zip(*[columns for _, columns in self.per_cpu()], strict=True)
@@ -139,13 +175,13 @@ class Reading:
         """Return the index of a row; None where the row is absent."""
         rows = len(self.keys)
         if rows > _MANY_ROWS:
-            return self._index.get(key)
+            return self.index.get(key)
         if rows > _FEW_ROWS:
             return _index_of(self.keys).get(key)
         return self.keys.index(key) if key in self.keys else None
 
-    @computed_once
-    def _index(self) -> dict[Key, int]:
+    @_InSlot
+    def index(self) -> dict[Key, int]:
         """Row key -> index, for as long as the reading lasts: rows of flows and sockets are others at each tick."""
         return _make_index(self.keys)
 
@@ -159,15 +195,15 @@ class Reading:
         missing = frozenset([at for at, cell in enumerate(self.summed) if cell is None]) or NONE_MISSING
         values = array("Q", [cell or 0 for cell in self.summed])
         reading = Reading(self.family, self.read_ns, self.cost_ns, self.epoch, self.keys, values, missing)
-        _set(reading, "cpu_totals", tuple([array("Q", column) for column in self.cpu_totals]))
+        _set(reading, "_cpu_totals", tuple([array("Q", column) for column in self.cpu_totals]))
         return reading
 
     def read_again_at(self, read_ns: int, cost_ns: int) -> Reading:
         """Return a later reading of the same values. It shares their sums, also per CPU if this one is condensed."""
         reading = Reading(self.family, read_ns, cost_ns, self.epoch, self.keys, self.values, self.missing)
         if FAMILIES[self.family].per_cpu:
-            _set(reading, "cpu_totals", self.cpu_totals)
-            _set(reading, "summed", self.summed)
+            _set(reading, "_cpu_totals", self.cpu_totals)
+            _set(reading, "_summed", self.summed)
         return reading
 
 
@@ -239,11 +275,16 @@ def gains(before: Reading, old: Cells, after: Reading, new: Cells) -> list[int |
         absent = (family.absent,) * width
         starts = map(row_starts.get, after.keys)
         old = [cell for at in starts for cell in (absent if at is None else old[at : at + width])]
-    elif (old is new and not after.missing) or (isinstance(old, array) and old == new):
+    elif not after.missing and _are_equal(old, new):
         return [0] * len(new)
     if family.wrap_bits == 64 and isinstance(new, array) and isinstance(old, array):
         return _gains64(old, new)
     return list(map(gain, old, new, repeat(family.wrap_bits)))
+
+
+def _are_equal(old: Cells, new: Cells) -> bool:
+    """Return True if all cells are equal: a past reading has an array of sums, a new one a list."""
+    return old is new or (old == new if type(old) is type(new) else list(old) == list(new))
 
 
 def _gains64(before: Sequence[int], after: Sequence[int]) -> list[int | None]:
