@@ -72,9 +72,11 @@ class ProcFile:
         try:
             return self._held.text()
         except OSError as error:
+            error.__traceback__ = None  # both are kept, and a frame of a tick keeps all its readings
             if self._refusal is None or error is not self._refusal[0]:
                 self._refusal = error, unreadable(self._path, self._subject, error)
-            raise self._refusal[1].with_traceback(None) from error
+            refusal = self._refusal[1]
+            raise type(refusal)(str(refusal)) from error
 
     def not_understood(self, error: Exception) -> Unavailable:
         return Unavailable(f"{self._subject}: {self.name} is not understood: {error}")
