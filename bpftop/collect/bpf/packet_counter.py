@@ -52,10 +52,10 @@ _NO_CELLS = array("Q")
 """The values of all readings without rows: most interfaces have no fragments, tags and resets."""
 
 
-_Part = tuple[str, tuple[Key, ...], "array[int]"]
-"""Family, keys and values of a reading."""
+_Part = tuple[str, bytes, tuple[Key, ...], "array[int]"]
+"""Family, numbers of the active rows (native u32s), keys and values of a reading."""
 
-_NO_ROWS: dict[str, _Part] = {family: (family, (), _NO_CELLS) for family in _FAMILIES}
+_NO_ROWS: dict[str, _Part] = {family: (family, b"", (), _NO_CELLS) for family in _FAMILIES}
 """The parts of readings without rows: one object for 300 interfaces."""
 
 
@@ -75,9 +75,8 @@ class PacketCounter:
     ) -> None:
         self.direction = direction
         self._object = loaded or counter_object(program, direction, link_layer)
-        self.source: tuple[ProgramName, dict[str, int]] = (program, counter_constants(direction, link_layer))
+        self.source: tuple[ProgramName, Mapping[str, int]] = (program, counter_constants(direction, link_layer))
         self._counters = CounterMap(self.map_fd, possible_cpus())
-        self._keys: dict[str, tuple[bytes, tuple[Key, ...]]] = {}  # family -> active rows, and their keys
         self._last: tuple[str, CounterValues] | None = None  # label and counters of the reading before
         self._parts: dict[str, _Part] = {}  # name of a reading -> its parts
         self._protocols: Reading | None = None  # the newest reading of protocols
@@ -108,10 +107,10 @@ class PacketCounter:
             self._parts = {reading_key(part[0], label, self.direction): part for part in parts}
         readings = {
             name: Reading(family, read_ns, 0, epoch, keys, values)
-            for name, (family, keys, values) in self._parts.items()
+            for name, (family, _, keys, values) in self._parts.items()
         }
         # One read for all families: its cost is counted once, with the protocols.
-        name, (family, keys, values) = next(iter(self._parts.items()))
+        name, (family, _, keys, values) = next(iter(self._parts.items()))
         known, cost_ns = self._protocols, end_ns - start_ns
         if known is not None and known.values is values and known.epoch == epoch:  # and shares the sums over the CPUs
             protocols = known.read_again_at(read_ns, cost_ns)
@@ -122,12 +121,12 @@ class PacketCounter:
 
     def _families(self, label: str, counted: CounterValues) -> Iterator[_Part]:
         """Yield the parts of each reading, the protocols first."""
-        yield "protocols", self._keys_of("protocols", label, counted.protocol_numbers), counted.protocol_values
+        yield self._part("protocols", label, counted.protocol_numbers, counted.protocol_values)
         for family, start, stop, part in _spans(counted.cell_numbers):  # contiguous in the struct: each one is a slice
             if start == stop:
                 yield _NO_ROWS[family]
             else:
-                yield family, self._keys_of(family, label, part), counted.cell_values[start * COLUMNS : stop * COLUMNS]
+                yield self._part(family, label, part, counted.cell_values[start * COLUMNS : stop * COLUMNS])
 
     def close(self) -> None:
         self._object.close()
@@ -148,15 +147,14 @@ class PacketCounter:
         program, constants = self.source
         return _cost_ns(program, tuple(constants.items()))
 
-    def _keys_of(self, family: str, label: str, active: bytes) -> tuple[Key, ...]:
-        """Return the keys of the active rows: the same object while the set of rows is unchanged."""
-        known, keys = self._keys.get(family, (None, ()))
-        if known != active:
-            numbers = memoryview(active).cast("I")
-            parts = ((number,) if family == "protocols" else BREAKDOWN_CELLS[number][1] for number in numbers)
-            keys = tuple((label, self.direction, *part) for part in parts)
-            self._keys[family] = active, keys
-        return keys
+    def _part(self, family: str, label: str, active: bytes, values: array[int]) -> _Part:
+        """Return a part with the keys of the active rows: the same object while the set of rows is unchanged."""
+        known = self._parts.get(reading_key(family, label, self.direction))
+        if known is not None and known[1] == active:
+            return family, known[1], known[2], values
+        numbers = memoryview(active).cast("I")
+        parts = ((number,) if family == "protocols" else BREAKDOWN_CELLS[number][1] for number in numbers)
+        return family, active, tuple((label, self.direction, *part) for part in parts), values
 
 
 @lru_cache(maxsize=64)  # interfaces have few different sets of active cells, and keep them
