@@ -5,7 +5,7 @@ from __future__ import annotations
 from bpftop.tui import import_without_ssl  # noqa: F401
 
 # isort: split
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -361,8 +361,3 @@ class BpftopApp(CapturingApp, inherit_bindings=False):
 
     def action_repaint(self) -> None:
         self._repaint()  # another program may have written on the terminal
-
-    async def ask(
-        self, label: str, text: str, changed: Callable[[str], object], done: Callable[[str | None], object]
-    ) -> None:
-        await self.frame.ask(label, text, changed, done)

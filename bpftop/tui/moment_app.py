@@ -15,10 +15,11 @@ from bpftop.render.traffic_rows import flags_to_show
 from bpftop.tui.actions import REPLAY_KEYS, Actions, with_keys
 from bpftop.tui.messages import MomentRequested, WallTimeRequested
 from bpftop.tui.moment import Choices, Frame, Moment, RecordedTimes
-from bpftop.tui.prompting_app import PromptingApp
 from bpftop.tui.sampling_thread import SamplingThread
+from bpftop.tui.screens.frame import FrameScreen
 from bpftop.tui.terminal.traits import TerminalTraits, terminal_traits
 from bpftop.tui.terminal.writer import TerminalWriter
+from bpftop.tui.themed_app import ThemedApp
 from bpftop.tui.themes import Theme
 from bpftop.tui.time_travel import LIVE_ONLY, Landing, TimeTravel
 from bpftop.tui.widgets.line import clean
@@ -29,8 +30,11 @@ TOASTS_AT_ONCE = 3
 SLOW_WORDS = "Fewer colours and fewer ticks, as with --low-bandwidth, until it is faster."
 
 
-class MomentApp(PromptingApp):
+class MomentApp(ThemedApp):
     """An app on a SamplingThread; see BpftopApp for the arguments."""
+
+    frame: FrameScreen
+    """The screen below all others."""
 
     def __init__(
         self,
@@ -187,7 +191,7 @@ class MomentApp(PromptingApp):
             if text is not None:
                 self.land(lambda moment: self._travel.seek(moment, text))
 
-        await self.ask("@", "", lambda text: None, done)
+        await self.frame.prompt.ask("@", "", lambda text: None, done)
 
     def action_speed(self) -> None:
         replay = self.sampling_thread.replay

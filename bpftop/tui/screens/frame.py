@@ -59,13 +59,13 @@ class FrameScreen(Screen[None], inherit_bindings=False):
         self._above: tuple[Region, ...] = (TabLine(), HeaderLine(), VerdictBlock())
         self._below: tuple[Region, ...] = (TimeLine(), OfferLine(), KeyLine())
         self._room = CoveredContainer(id="panes")
-        self._prompt = PromptLine()
+        self.prompt = PromptLine()
         self._notice = Static(WAITING, id="notice", markup=False)
 
     def compose(self) -> ComposeResult:
         yield from self._above
         yield self._room
-        yield self._prompt
+        yield self.prompt
         yield from self._below
         yield self._notice
 
@@ -133,9 +133,3 @@ class FrameScreen(Screen[None], inherit_bindings=False):
             region.show(moment)
         if self.pane is not None:
             self.pane.show(moment)
-
-    async def ask(
-        self, label: str, text: str, changed: Callable[[str], object], done: Callable[[str | None], object]
-    ) -> None:
-        """Let the person type a line; see ThemedApp.ask."""
-        await self._prompt.ask(label, text, changed, done)

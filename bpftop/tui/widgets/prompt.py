@@ -45,7 +45,14 @@ class PromptLine(Horizontal):
     async def ask(
         self, label: str, text: str, changed: Callable[[str], object], done: Callable[[str | None], object]
     ) -> None:
-        """Begin to ask; see ThemedApp.ask. The line has the focus afterwards, so that no key goes elsewhere."""
+        """Let the person type a line. It has the focus afterwards, so that no key goes elsewhere.
+
+        Args:
+            label: "/" or "@", before the line.
+            text: What stands in the line at first.
+            changed: Called with the text as it is typed.
+            done: Called with the text at the end, with None after esc.
+        """
         self._changed, self._done = changed, done
         self.display = True
         await self.remove_children()

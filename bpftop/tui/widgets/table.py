@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar, Generic
 
-from textual import events, getters
+from textual import events
 from textual.message import Message
 
 from bpftop.fields import field, frozen
 from bpftop.render.columns import Column, RowT, clipped, fitting, marked
 from bpftop.tui.bindings import bindings
 from bpftop.tui.moment import Moment
-from bpftop.tui.prompting_app import PromptingApp
 from bpftop.tui.widgets.line import Line, Span, clean, line, shortened, text, wrapped
+from bpftop.tui.widgets.prompt import PromptLine
 from bpftop.tui.widgets.scroller import Scroller
 
 CURSOR_BEHIND, CURSOR_BEFORE = "◂", "▸"
@@ -67,7 +67,6 @@ class Table(Scroller, Generic[RowT]):
     """
 
     BINDINGS = bindings("sort", "reverse", "choose", "filter")
-    app = getters.app(PromptingApp)
     columns_are_chosen: ClassVar[bool] = True
     """True for the table of a pane whose columns a person may choose: COLUMN_TABLES."""
     caption_lines: ClassVar[int] = 0
@@ -253,7 +252,7 @@ class Table(Scroller, Generic[RowT]):
             self.filter_by(text or "")
             self.screen.set_focus(self, scroll_visible=False)
 
-        await self.app.ask("/", self.filter, self.filter_by, done)
+        await self.screen.query_one(PromptLine).ask("/", self.filter, self.filter_by, done)
 
     def action_choose(self) -> None:
         if not self.cursor:
