@@ -1,11 +1,26 @@
-"""JSON of values whose strings may hold names that are not UTF-8."""
+"""The model's values as JSON. Their strings may hold names that are not UTF-8."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from typing import Any
+
+from bpftop.fields import field_names
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def json_value(value: object) -> Any:
+    """Return a value as a parser of JSON returns it: classes of fields become objects, sets sorted lists."""
+    if names := field_names(value):
+        return {name: json_value(getattr(value, name)) for name in names}
+    if isinstance(value, Mapping):
+        return {str(key): json_value(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [json_value(item) for item in value]
+    return sorted(value) if isinstance(value, frozenset) else value
 
 
 def dump_json(document: object, indent: int | None = None) -> str:

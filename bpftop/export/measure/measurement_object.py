@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bpftop.export.json_writing import TOOL, json_value
+from bpftop.export.json_writing import TOOL
 from bpftop.measure.api import Report
+from bpftop.model.json_dump import json_value
 from bpftop.model.timestamps import rfc3339
 
 if TYPE_CHECKING:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bpftop.export.csv_writing import csv_lines
-from bpftop.export.json_writing import json_value, rounded
+from bpftop.export.json_writing import rounded
 from bpftop.export.measure.measurement_object import measurement_object
 from bpftop.measure.programs.costs import BUDGETS, LINE_RATE_PPS, ProgramCost, ProgramRow, SuiteTable
 from bpftop.measure.programs.report import ProgramReport
 from bpftop.measure.statistics import Spread
+from bpftop.model.json_dump import json_value
 
 if TYPE_CHECKING:
     from bpftop.export.measure.programs_types import (

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from bpftop.export.json_writing import TOOL, json_page, json_value, rounded
+from bpftop.export.json_writing import TOOL, json_page, rounded
 from bpftop.export.snapshot.finding_object import finding_object
 from bpftop.export.snapshot.host import device_object, host_object
 from bpftop.export.snapshot.losses import loss_peaks, loss_sums, losses
-from bpftop.model.json_dump import dump_json
+from bpftop.model.json_dump import dump_json, json_value
 from bpftop.model.protocols import REFLECTION_PORTS
 from bpftop.model.sample import (
     CAST_LABELS,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bpftop.export.json_writing import json_value
 from bpftop.model.device import DeviceFacts
+from bpftop.model.json_dump import json_value
 from bpftop.model.snapshot import Snapshot
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Values of the model to JSON values and back, by their type hints: a new field needs no line here."""
+"""Values of the model from JSON values, by their type hints: a new field needs no line here."""
 
 from __future__ import annotations
 
@@ -17,19 +17,8 @@ class Mismatch(BpftopError):
     """A value of the wrong type. The text is a sentence that begins with the value's place."""
 
 
-def to_json(value: Any) -> Any:
-    """Return a value that ``json.dumps`` takes: classes of fields become objects, sets sorted lists."""
-    if names := field_names(value):
-        return {name: to_json(getattr(value, name)) for name in names}
-    if isinstance(value, Mapping):
-        return {str(key): to_json(item) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [to_json(item) for item in value]
-    return sorted(value) if isinstance(value, frozenset) else value
-
-
 def from_json(kind: type[T], value: Any, where: str) -> T:
-    """Return the value of a type from a JSON value, the reverse of ``to_json``.
+    """Return the value of a type from a JSON value, the reverse of ``json_value``.
 
     A field may be absent if it has a default; an unknown field is refused. Raises Mismatch, whose text calls the value
     ``where``.

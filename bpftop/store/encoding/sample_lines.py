@@ -12,9 +12,9 @@ from bpftop.errors import BpftopError
 from bpftop.fields import field_names
 from bpftop.model.cpu_lists import CPUS_MAX
 from bpftop.model.families import FAMILIES
-from bpftop.model.json_dump import dump_json
+from bpftop.model.json_dump import dump_json, json_value
 from bpftop.model.sample import Interface, Key, Reading, Sample
-from bpftop.store.encoding.json_values import Mismatch, from_json, to_json
+from bpftop.store.encoding.json_values import Mismatch, from_json
 
 SCHEMA = "bpftop.sample/1"
 _TOOL = {"name": "bpftop", "version": __version__}
@@ -38,7 +38,7 @@ def sample_line(sample: Sample) -> str:
 
 def header_object(sample: Sample) -> dict[str, Any]:
     """Return the JSON object of everything in a sample but its times and readings."""
-    return {name: to_json(getattr(sample, name)) for name in _FIELDS if name not in (*_TIMES, "readings")}
+    return {name: json_value(getattr(sample, name)) for name in _FIELDS if name not in (*_TIMES, "readings")}
 
 
 def header_fields(whole: Mapping[str, Any]) -> dict[str, Any]:
