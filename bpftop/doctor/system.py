@@ -22,7 +22,7 @@ from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.privileges import Privileges, privileges_remedy
 
 MEMLOCK_FREE = (5, 11)  # since then BPF memory is charged to the cgroup (torvalds/linux 5.11, bpf: memcg accounting)
-SCREEN_COLUMNS, SCREEN_LINES = 50, 10  # a smaller screen shows only a notice (bpftop/tui/app.py)
+SCREEN_COLUMNS, SCREEN_LINES = 50, 10  # a smaller screen shows only a notice (bpftop/tui/screens/frame.py)
 USES = {
     "CAP_BPF": "loading programs and creating maps",
     "CAP_PERFMON": "loading the counters (the verifier's checks of packet pointers) and tracepoints",
