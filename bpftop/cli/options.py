@@ -346,6 +346,11 @@ def whole(text: str) -> int:
 FROM_1 = number(whole, lambda value: value >= 1, "a whole number from 1 up")
 
 
+def from_1_to(most: int) -> Callable[[str], int]:
+    """Return a parser for argparse of whole numbers from 1 to ``most``."""
+    return number(whole, lambda value: 1 <= value <= most, f"a whole number from 1 to {most}")
+
+
 def add_count(parser: argparse.ArgumentParser) -> None:
     """Add --count, for verbs that can run for ever."""
     parser.add_argument(

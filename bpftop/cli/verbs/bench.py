@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bpftop.cli.options import add_format, add_output, number, whole
+from bpftop.cli.options import add_format, add_output, from_1_to
 from bpftop.errors import UsageError
 from bpftop.export.formats import BENCH
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from bpftop.measure.programs.comparison import Comparison
     from bpftop.measure.programs.costs import SuiteTable
     from bpftop.measure.programs.suite import Suite
-
-_REPEAT_MOST = 100_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repeat",
         metavar="N",
-        type=number(whole, lambda value: 1 <= value <= _REPEAT_MOST, f"a whole number from 1 to {_REPEAT_MOST}"),
+        type=from_1_to(100_000_000),
         help="runs per measurement (default: about 0.3 ms, for XDP 10 ms)",
     )
     add_format(parser, BENCH, "table")

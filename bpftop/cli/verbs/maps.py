@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from bpftop.cli.options import add_format, add_interval, add_output
+from bpftop.cli.options import add_format, add_interval, add_output, from_1_to
 from bpftop.errors import BpftopError, UsageError
 from bpftop.export.formats import MAP_CONTENTS, MAPS
 
@@ -36,7 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_interval(parser, "seconds between two readings, for rates (default: none for entries, 1 for the list)")
     parser.add_argument("--watch", action="store_true", help="read and print again and again, until Ctrl-C")
     parser.add_argument(
-        "--limit", metavar="N", type=_limit, help=f"most maps, or entries of a map, to print (default: {LIMIT} entries)"
+        "--limit",
+        metavar="N",
+        type=from_1_to(1_000_000),
+        help=f"most maps, or entries of a map, to print (default: {LIMIT} entries)",
     )
     parser.add_argument(
         "--search",
@@ -200,9 +203,3 @@ def _named_map(name: str, maps: Collection[KnownMap]) -> KnownMap:
         ids = ", ".join(str(each.map_id) for each in named)
         raise BpftopError(f"{len(named)} BPF maps are called {name!r}; name one by its id: {ids}")
     return named[0]
-
-
-def _limit(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 1000000")
-    return int(text)
