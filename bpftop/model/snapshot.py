@@ -201,6 +201,10 @@ class Snapshot:
     kernel: str = ""
     """Its release; empty where the sample has none."""
 
+    def wall_time_ns(self, mono_ns: int) -> int:
+        """Return the wall-clock time of a CLOCK_MONOTONIC time, by both clocks of this moment."""
+        return self.wall_ns - (self.mono_ns - mono_ns)
+
     def reading(self, family: str, *where: str) -> RatedReading | None:
         """Return a reading with its rates; None where it was not read."""
         return self.readings.get(reading_key(family, *where))

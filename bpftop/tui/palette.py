@@ -101,8 +101,8 @@ class Everything(Provider):
             return
         with moment.lock:
             for episode in moment.history.episodes:
-                wall_ns = moment.snapshot.wall_ns - (moment.snapshot.mono_ns - episode.raised_ns)
-                title = f"Moment {clock_time(wall_ns)}: {clean(episode.finding.title)}"
+                at = clock_time(moment.snapshot.wall_time_ns(episode.raised_ns))
+                title = f"Moment {at}: {clean(episode.finding.title)}"
                 go = partial(app.post_message, MomentRequested(episode.raised_ns))
                 yield PaletteEntry(title, "Pause at the moment when this finding was raised.", go)
 

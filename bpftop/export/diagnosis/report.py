@@ -82,7 +82,7 @@ def _value(diagnosed: Diagnosed, episode: Episode) -> list[str]:
     value, last = episode.finding.value, diagnosed.last
     if value is None:
         return []
-    peak_time = f"at {rfc3339_seconds(last.wall_ns - (last.mono_ns - value.peak_ns))}"
+    peak_time = f"at {rfc3339_seconds(last.wall_time_ns(value.peak_ns))}"
     return [value_sentence(value, peak_time, over=not episode.active), limits_sentence(value)]
 
 

@@ -147,7 +147,7 @@ def _value(moment: Moment, episode: Episode) -> list[tuple[str, str, str]]:
     value, snapshot = episode.finding.value, moment.snapshot
     if value is None:
         return []
-    peak_time = f"at {clock_time(snapshot.wall_ns - (snapshot.mono_ns - value.peak_ns))}"
+    peak_time = f"at {clock_time(snapshot.wall_time_ns(value.peak_ns))}"
     return [
         ("number", value_sentence(value, peak_time, over=not episode.active), "text"),
         ("", limits_sentence(value), "muted"),
@@ -157,10 +157,10 @@ def _value(moment: Moment, episode: Episode) -> list[tuple[str, str, str]]:
 def _since(moment: Moment, episode: Episode) -> str:
     """Return begin, end and duration by the wall clock of the monitored machine."""
     finding, snapshot = episode.finding, moment.snapshot
-    began = clock_time(snapshot.wall_ns - (snapshot.mono_ns - finding.since_ns))
+    began = clock_time(snapshot.wall_time_ns(finding.since_ns))
     if episode.ended_ns is None:
         return f"{began}, for {since(finding.since_s(snapshot.mono_ns))}"
-    ended = clock_time(snapshot.wall_ns - (snapshot.mono_ns - episode.ended_ns))
+    ended = clock_time(snapshot.wall_time_ns(episode.ended_ns))
     return f"{began} until {ended}, {since((episode.ended_ns - finding.since_ns) / 1e9)}"
 
 

@@ -109,7 +109,7 @@ class StageDetail(Region):
         means = [sum_known(cells) for cells in zip(*(stages.means(row, ranges) for row in stage.rows), strict=True)]
         chart = chart_lines(Plot(means, span_s=columns * seconds), width, max(4, height // 3))
         peak = stages.peak(stage.rows, moment.snapshot.mono_ns)
-        peak_time = "" if peak is None else clock_time(moment.snapshot.wall_ns - moment.snapshot.mono_ns + peak[1])
+        peak_time = "" if peak is None else clock_time(moment.snapshot.wall_time_ns(peak[1]))
         numbers = line(
             ("now ", "muted"), f"{si(stage.per_sec, '/s')}   ", ("peak ", "muted"),
             f"{UNKNOWN if peak is None else f'{rough(peak[0])}/s at {peak_time}'}   ", ("five minutes ", "muted"),

@@ -97,7 +97,7 @@ def _peak(moment: Moment) -> str:
     if peak is None or (moment.has_many_interfaces and not moment.shows_total):
         return ""
     rate, mono_ns = peak
-    return f"peak {rough(rate)}/s {clock_time(moment.snapshot.wall_ns - (moment.snapshot.mono_ns - mono_ns))}"
+    return f"peak {rough(rate)}/s {clock_time(moment.snapshot.wall_time_ns(mono_ns))}"
 
 
 def _stages(moment: Moment, lost: Losses, unread: Line, room: int, with_scopes: bool) -> Line:

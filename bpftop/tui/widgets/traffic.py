@@ -145,14 +145,12 @@ def _numbers(moment: Moment, direction: Direction, ranges: TickRanges, height: i
         both = f"{change}, {highest}"
         fits = change and highest and len(both) <= NUMBERS - 2
         return [first, line((both, look)) if fits else changed]
-    peaked = line((f"   {highest} {clock_time(_wall_ns(moment, peak[1]))}" if peak and highest else "", "muted"))
+    peaked = line(
+        (f"   {highest} {clock_time(moment.snapshot.wall_time_ns(peak[1]))}" if peak and highest else "", "muted")
+    )
     use = utilisation(moment.interface, direction)
     sized = line((f"   {size_text(totals.mean_size_bytes)} a frame{f', {use}' if use else ''}", "muted"))
     return [first, peaked, changed] if height < 10 else [first, peaked, changed, sized, ()]
-
-
-def _wall_ns(moment: Moment, mono_ns: int) -> int:
-    return moment.snapshot.wall_ns - (moment.snapshot.mono_ns - mono_ns)
 
 
 def _read_out(moment: Moment, plot: Plot, at: int) -> list[Line]:
@@ -161,7 +159,7 @@ def _read_out(moment: Moment, plot: Plot, at: int) -> list[Line]:
     begin_ns = _begin_ns(moment, columns, at)
     seconds = cell_seconds(columns)
     return [
-        line((f"{clock_time(_wall_ns(moment, begin_ns))} and {seconds} s", "key")),
+        line((f"{clock_time(moment.snapshot.wall_time_ns(begin_ns))} and {seconds} s", "key")),
         line(("RX", "name"), f"{si(plot.above[at], 'pps'):>11}", (" highest", "muted")),
         line(("TX", "name"), f"{si(plot.below[at] if plot.below else None, 'pps'):>11}", (" highest", "muted")),
         line(
