@@ -43,7 +43,10 @@ class FindingFlows:
         if not (target := self._targets.get(key_of(finding), "")):
             return finding
         peak_title = finding.peak_title and f"{finding.peak_title}, {target}"
-        return replace(finding, title=f"{finding.title}, {target}", peak_title=peak_title)
+        title = f"{finding.title}, {target}"
+        if finding.peak_title and finding.title.startswith(finding.peak_title):  # ``(peak; now 0/s)`` may follow
+            title = peak_title + finding.title.removeprefix(finding.peak_title)
+        return replace(finding, title=title, peak_title=peak_title)
 
 
 def key_of(finding: Finding) -> tuple[str, str]:

@@ -128,6 +128,13 @@ def test_a_flood_to_ports_at_random_names_none_of_them() -> None:
     assert found.title == flood.findings[0].title
 
 
+def test_the_port_stands_before_the_peak_in_a_title() -> None:
+    over = replace(finding("udp-flood"), title="UDP flood (peak; now 0/s)", peak_title="UDP flood")
+    (found,) = FindingFlows().with_evidence(with_flows({53: 900, 80: 100}, 2), Diagnosis((over,))).findings
+    assert found.title == "UDP flood, port 53 of named[812] (peak; now 0/s)"
+    assert found.peak_title == "UDP flood, port 53 of named[812]"
+
+
 def test_a_flood_with_several_targets_has_no_port_in_its_title() -> None:
     flood = Diagnosis((finding("udp-flood"),))
     (found,) = FindingFlows().with_evidence(with_flows({53: 400, 80: 300, 443: 300}, 2), flood).findings

@@ -133,6 +133,14 @@ def test_the_time_line_shows_the_moment_and_obeys_clicks(tmp_path: Path) -> None
     replayed(scenario, record(tmp_path / "a"), 1)
 
 
+def test_a_pane_says_that_the_recording_lacks_its_objects(tmp_path: Path) -> None:
+    async def scenario(stage: Stage, replay: Replay) -> None:
+        await stage.press("5")
+        assert "This recording has no BPF objects at this moment." in stage.text()
+
+    replayed(scenario, record(tmp_path / "a"), 5)
+
+
 def test_keys_move_about_in_it(tmp_path: Path) -> None:
     async def scenario(stage: Stage, replay: Replay) -> None:
         assert stage.line(1).endswith("PAUSED")
