@@ -24,6 +24,7 @@ from bpftop.collect.tick import Tick, next_due_ns
 from bpftop.config.resources import NoThread, free_files, start_thread
 from bpftop.errors import BpftopError
 from bpftop.fields import replace
+from bpftop.kernel.bpf.kernel_btf import trim_memory
 from bpftop.kernel.net.netdev import Netdev
 from bpftop.kernel.netns import inside, namespace_inode
 from bpftop.kernel.return_code import KernelError
@@ -41,6 +42,9 @@ FACTS_WAIT_S = 0.1
 """Longest wait of the second sample for device facts that are being read. A live session has none under way by then."""
 
 ATTACHED_WAIT_S = 0.2
+
+TRIM_TICKS = 30
+"""Ticks after which the heap is trimmed: what a tick frees leaves holes, 2.4 MiB with 512 CPUs."""
 
 QUIET_START_S = 0.5
 """Time that a live screen has to import Textual and to paint, before slow work takes CPU time."""
@@ -121,6 +125,8 @@ class LiveSource:
                     self._open_collectors(stack, netdev, limits)
                 yield self._sample(seq, tick)
                 self._start_slow_work(seq)
+                if seq % TRIM_TICKS == TRIM_TICKS - 1:
+                    trim_memory()
                 due_ns = self._due_ns
                 if seq <= self._collect_from:
                     self._due_ns = self._early_due_ns(due_ns, 2 if seq + 1 == self._collect_from else 1)

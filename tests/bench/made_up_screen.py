@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from bpftop.collect.bpf.packet_counter import PacketCounter
 from bpftop.collect.host import OwnCostCollector
-from bpftop.collect.live import LiveSource
+from bpftop.collect.live import TRIM_TICKS, LiveSource
+from bpftop.kernel.bpf.kernel_btf import trim_memory
 from bpftop.model.sample import Sample
 from tests.bench.drains import both_directions
 from tests.tui.fake_source import FakeSource, setup_without_file
@@ -32,6 +33,8 @@ class Seasoned(FakeSource):
         while not self.closed.wait(max(0.0, begin_s + (tick - self.past) * self.interval_s - time.monotonic())):
             yield self.sample(tick, self._offset_s(tick))
             tick += 1
+            if tick % TRIM_TICKS == 0:  # as a live source does
+                trim_memory()
 
     def _offset_s(self, tick: int) -> float:
         return 0.1 + (tick - 1) * self.interval_s if tick else 0.0
