@@ -181,7 +181,10 @@ class SeamedApp(App[None]):
             self.exit()
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
-        super()._display(screen, self.writer.smaller_update(renderable))
+        update = self.writer.smaller_update(renderable)
+        if isinstance(update, SmallerUpdate) and screen._compositor.size != self.size:  # the screen has an older size
+            update.crop(*self.size)
+        super()._display(screen, update)
 
     def on_line_answered(self) -> None:
         """Write the cells that wait for the line; draw all again if the line has turned out to be slow, or fast."""

@@ -52,6 +52,7 @@ def test_every_seam_is_where_it_was() -> None:
     assert list(inspect.signature(Widget._set_dirty).parameters) == ["self", "regions"]
     assert list(inspect.signature(_compositor.Compositor.update_widgets).parameters) == ["self", "widgets"]
     assert isinstance(inspect.getattr_static(_compositor.Compositor, "visible_widgets"), property)
+    assert _compositor.Compositor().size == Size(0, 0)
     assert list(inspect.signature(Screen._compositor_refresh).parameters) == ["self"]
     assert list(inspect.signature(LinuxDriver.run_input_thread).parameters) == ["self"]
     assert LinuxDriver._get_terminal_size.__annotations__["return"] == "tuple[int, int]"

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from textual._compositor import LayoutUpdate
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.screen import Screen
 from textual.strip import Strip
 
@@ -193,6 +193,35 @@ def test_a_cleared_row_with_a_blank_end_is_three_bytes() -> None:
     assert written(" " * 30) == "\x1b[1;1H\x1b[K\x1b[0m"
     assert written(f"a{' ' * 28}b") == "\x1b[1;1Ha\x1b[28Cb\x1b[0m"
     assert written(" " * 20 + "x") == "\x1b[1;1H \x1b[19Cx\x1b[0m"  # the text behind the blanks stays
+
+
+def test_a_screen_of_an_older_size_stays_within_the_terminal() -> None:
+    """A terminal writes a row below its last one over its last row, and a cell beyond its last column over that."""
+    terminal = pyte.Screen(6, 2)
+    writer = TerminalWriter(TerminalTraits())
+    rows = [
+        (0, 0, [("ab网", None), ("cdef", None)]),
+        (1, 4, [("gh", None)]),
+        (1, 6, [("x", None)]),
+        (2, 0, [("below", None)]),
+    ]
+    update = SmallerUpdate(rows, writer)
+    update.crop(6, 2)
+    pyte.Stream(terminal).feed(update.render_segments(Console(width=6, height=2)))
+    assert [line.replace("网 ", "网") for line in terminal.display] == ["ab网cd", "    gh"]
+
+
+def test_an_app_crops_a_screen_of_an_older_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(stage: Stage) -> None:
+        cropped: list[tuple[int, int]] = []
+        monkeypatch.setattr(SmallerUpdate, "crop", lambda _, width, height: cropped.append((width, height)))
+        stage.app._display(stage.app.frame, SmallerUpdate([], stage.app.writer))
+        assert cropped == []
+        monkeypatch.setattr(stage.app, "_size", Size(60, 15))
+        stage.app._display(stage.app.frame, SmallerUpdate([], stage.app.writer))
+        assert cropped == [(60, 15)]
+
+    perform(scenario)
 
 
 def test_unknown_updates_are_left_to_textual() -> None:

@@ -114,6 +114,15 @@ class SmallerUpdate(CompositorUpdate):
     def __init__(self, rows: Iterable[Row], writer: TerminalWriter) -> None:
         self._rows, self._writer = rows, writer
 
+    def crop(self, width: int, height: int) -> None:
+        """Leave out the cells beyond a terminal that has become smaller than the screen.
+
+        The terminal would show them in its last row and column, where other cells are taken for shown then.
+        """
+        self._rows = [
+            (y, x, _first_cells(pieces, width - x)) for y, x, pieces in self._rows if y < height and x < width
+        ]
+
     def render_segments(self, console: Console) -> str:
         writer, traits = self._writer, self._writer.traits
         width = console.width  # once: rich asks the terminal each time
@@ -200,6 +209,15 @@ def _within(line: Any, first: int, last: int) -> Iterator[Piece]:
                 begin, stop = max(0, first - x), min(cells, last - x)
                 yield (text[begin:stop] if cells == len(text) else _cells(text, begin, stop)), style
             x = end
+
+
+def _first_cells(pieces: Iterable[Piece], cells: int) -> Iterator[Piece]:
+    for text, style in pieces:
+        if cells <= 0:
+            return
+        size = len(text) if text.isascii() else cell_len(text)
+        yield (text if size <= cells else _cells(text, 0, cells)), style
+        cells -= size
 
 
 def _cells(text: str, begin: int, stop: int) -> str:
