@@ -1,8 +1,8 @@
 """The inputs of checks that moved lately: a check whose inputs all rest need not be asked again.
 
 An input is named by the finest of these that a check needs: a stack counter (``TcpRetransSegs``), a column
-(``links.rx_crc_errors``), a family (``drops``), or TRAFFIC, the frames that bpftop's own programs count. A check of an
-interface has its own inputs only; any other check the inputs of all interfaces.
+(``links.rx_crc_errors``), a family (``drops``), TRAFFIC, the frames that bpftop's own programs count, or DEVICE. A
+check of an interface has its own inputs only; any other check the inputs of all interfaces.
 """
 
 from __future__ import annotations
@@ -19,12 +19,17 @@ from bpftop.rules.rule import Rule
 TRAFFIC = "traffic"
 """Frames of an interface, received or sent."""
 
+DEVICE = "device"
+"""State, speed and facts of an interface. They are inputs of every check: a change is another ``shape``."""
+
+_OF_INTERFACES = (TRAFFIC, DEVICE)
+
 
 class MovedInputs:
     """The inputs that gained or changed in the time of the rates, by the label of their interface.
 
     ``shape`` is a number that grows whenever other readings can be read than before, or an interface comes, goes, or
-    changes its state: then nothing that was known about a check holds any more.
+    changes in any way: then nothing that was known about a check holds any more.
     """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
@@ -44,11 +49,7 @@ class MovedInputs:
 
         ``since_ns`` is the begin of the time of the rates; None: there has not been so much time yet.
         """
-        described = (
-            tuple(sample.readings),
-            sample.unavailable,
-            [(each.label, each.ifindex, each.state) for each in sample.interfaces],
-        )
+        described = (tuple(sample.readings), sample.unavailable, sample.interfaces)
         if described != self._described:
             self._described = described
             self.shape += 1
@@ -89,14 +90,14 @@ class MovedInputs:
 
 
 def _family(name: str) -> str:
-    """Return the family of an input; TRAFFIC is none."""
+    """Return the family of an input; TRAFFIC and DEVICE are none."""
     family = name.partition(".")[0]
-    return family if family in FAMILIES or family == TRAFFIC else family_of(name)
+    return family if family in FAMILIES or family in _OF_INTERFACES else family_of(name)
 
 
 def _is_of_interface(name: str) -> bool:
     family = _family(name)
-    return family == TRAFFIC or FAMILIES[family].scope == "interface"
+    return family in _OF_INTERFACES or FAMILIES[family].scope == "interface"
 
 
 def _moved(name: str, rated: RatedReading) -> Collection[str]:

@@ -337,7 +337,7 @@ RULES = (
          "nstat -az TcpOutRsts TcpPassiveOpens"),
         explains=("rst-storm", "packet-storm", "cpu-imbalance", "backlog-overflow", "softirq-squeeze", "conntrack-full",
                   "firewall-drops", "conntrack-invalid"),
-        woken_by=(TRAFFIC, "TcpOutRsts", "refused_ports"),
+        woken_by=(TRAFFIC,),  # an interface whose sent frames are not counted never rests
     ),
     Rule(
         "accept-queue-overflow", "tcp", "netns", ("netstat",), ("warning", "critical"),
@@ -360,7 +360,7 @@ RULES = (
         ("nstat -az TcpOutRsts TcpEstabResets TcpAttemptFails", "ss -s"),
         explains=("packet-storm", "cpu-imbalance", "backlog-overflow", "softirq-squeeze", "conntrack-invalid"),
         measures={"resets": unexplained_resets},
-        woken_by=(TRAFFIC, "TcpOutRsts"),
+        woken_by=(TRAFFIC,),  # as above
     ),
     Rule(
         "tcp-retransmits", "tcp", "netns", ("snmp", "netstat"), ("warning", "critical"),

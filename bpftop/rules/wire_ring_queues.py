@@ -9,6 +9,7 @@ from bpftop.model.sample import DIRECTIONS, Key
 from bpftop.model.units import compact, pct, si
 from bpftop.rules.check_factories import Rates, Share, rate_over_limit, share_over_limit
 from bpftop.rules.evidence import compare, number, per_s
+from bpftop.rules.moved_inputs import DEVICE, TRAFFIC
 from bpftop.rules.packet_rates import lost_before_stack, ring_lost
 from bpftop.rules.rule import (
     Headline,
@@ -229,6 +230,7 @@ RULES = (
          "critical": Limit(0.95, 0.90, "share")},
         ("ip -s link show {iface}", "ethtool {iface}"),
         explains=("tx-drops", "rx-ring-overflow", "tcp-retransmits"),
+        woken_by=(TRAFFIC, DEVICE),
     ),
     Rule(
         "rx-ring-overflow", "ring", "interface", ("links",), ("warning", "critical"),
@@ -273,11 +275,13 @@ RULES = (
     Rule(
         "bond-leg-lost", "wire", "interface", ("facts",), ("warning",), "legs of a bond that are down", bond_leg_lost,
         {"legs": Limit(1, 1, "legs")}, ("cat /proc/net/bonding/{iface}",), explains=("link-saturated",),
+        woken_by=(DEVICE,),
     ),
     Rule(
         "irq-wrong-numa", "ring", "interface", ("facts",), ("info",),
         "interrupts handled on another NUMA node than the device's, under load", irq_wrong_numa,
         {"packets": Limit(10_000, None, "/s", "under this load it does not matter")},
         ("cat /sys/class/net/{iface}/device/numa_node", "cat /proc/interrupts"),
+        woken_by=(TRAFFIC, DEVICE),
     ),
 )  # fmt: skip

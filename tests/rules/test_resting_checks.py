@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from random import Random
+from typing import Any
 
 import pytest
 
 from bpftop.model.derive import derive_snapshot
+from bpftop.model.device import Bond, BondLeg, DeviceFacts, Irq
 from bpftop.model.families import FAMILIES
 from bpftop.model.sample import Key, Sample
 from bpftop.model.stack_counters import STACK
@@ -61,6 +63,16 @@ _TRAFFIC: tuple[tuple[str, Key], ...] = (
     ("udp_ports", (53,)),
     ("joint", ("ipv4", "broadcast", "64")),
 )
+_DEVICES: tuple[Mapping[str, Any], ...] = (
+    {"admin_up": True, "carrier": False},
+    {"admin_up": True, "carrier": True},
+    {"speed_bits_per_sec": 1_000_000},
+    {"speed_bits_per_sec": None},
+    {"facts": DeviceFacts(bond=Bond("802.3ad", None, (BondLeg("eth4", True), BondLeg("eth5", False))))},
+    {"facts": DeviceFacts(bond=Bond("802.3ad", None, (BondLeg("eth4", True), BondLeg("eth5", True))))},
+    {"facts": DeviceFacts(numa_node=0, numa_cpus=(0,), irqs=(Irq(9, "eth0", (1,), (1,)),))},
+    {"facts": DeviceFacts(irqs=())},
+)
 RATES = (0, 0, 0, 0.4, 3, 40, 900, 20_000)
 
 
@@ -78,6 +90,8 @@ def _change(random: Random, world: World) -> None:
             name, key = random.choice(_LEVELS)
             columns = FAMILIES[name].columns
             world.level(name, key, **{random.choice(columns): random.choice((0, 1, 3, 20, 900, 20_000))})
+        elif kind < 0.72:
+            world.facts(**random.choice(_DEVICES))
         elif kind < 0.95:
             family, traffic_key = random.choice(_TRAFFIC)
             label, direction = random.choice(LABELS), random.choice(("rx", "rx", "tx"))
