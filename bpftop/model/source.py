@@ -11,6 +11,9 @@ from bpftop.model.sample import Sample
 SUMMARY_S = 5
 """Seconds between two readings of a table of the busiest flows alone."""
 
+RECORDED_FLOWS = 20
+"""The busiest flows of each interface and direction that a recording keeps."""
+
 BpfMode = Literal["off", "list", "statistics"]
 """"list": samples have the BPF programs and maps of the machine. "statistics": run statistics are on for them, too."""
 

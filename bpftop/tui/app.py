@@ -109,6 +109,8 @@ class BpftopApp(CapturingApp, inherit_bindings=False):
         self._trail: list[Place] = []
         self._snapshot_announced = False
         self._noticed: set[str] = set()
+        self._flows_recorded = False
+        """Flows are counted although their pane was left, until the recording ends."""
         self._problems = problems
 
     def get_default_screen(self) -> Screen[Any]:
@@ -145,6 +147,8 @@ class BpftopApp(CapturingApp, inherit_bindings=False):
         self.snapshot = self.sampling_thread.latest
         if self.sampling_thread.ended:
             self.say("The end: there are no more samples. ← goes back, q quits.")
+        if self._flows_recorded and self.sampling_thread.recorder is None:
+            self._count_flows(0)
         self.show_when_affordable()
         self._say_new_notices()
 
@@ -227,7 +231,14 @@ class BpftopApp(CapturingApp, inherit_bindings=False):
         self.actions.watch_bpf(event.on)
 
     def on_flows_wanted(self, event: FlowsWanted) -> None:
-        self.actions.watch_flows(event.sample_1_in > 0, max(1, event.sample_1_in))
+        self._flows_recorded = event.sample_1_in == 0 and self.sampling_thread.recorder is not None
+        if not self._flows_recorded:
+            self._count_flows(event.sample_1_in)
+
+    def _count_flows(self, sample_1_in: int) -> None:
+        """Count the flows of one packet in so many; 0: of none."""
+        self._flows_recorded = False
+        self.actions.watch_flows(sample_1_in > 0, max(1, sample_1_in))
 
     def on_top_flows_wanted(self, event: TopFlowsWanted) -> None:
         self.actions.watch_top_flows(event.sample_1_in)

@@ -13,7 +13,7 @@ from bpftop.history.flow_sampling import FlowSampling
 from bpftop.history.history import History
 from bpftop.model.sample import Sample
 from bpftop.model.snapshot import Snapshot
-from bpftop.model.source import SampleSource
+from bpftop.model.source import RECORDED_FLOWS, SampleSource
 from bpftop.rules.rule import Rule
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class SamplingThread:
                     history.push(sample)
                     continue
                 if (recorder := self.recorder) is not None:
-                    recorder.offer(sample)
+                    recorder.offer(_as_recorded(sample))
                 with self.lock:
                     self.history = history
                     self.latest = history.push(sample)
@@ -130,3 +130,10 @@ class SamplingThread:
     def _notify(self, snapshot: Snapshot | None) -> None:
         if self._listener is not None:
             self._listener(snapshot)
+
+
+def _as_recorded(sample: Sample) -> Sample:
+    """Return the sample with the busiest flows alone: all of them would be most of the recording."""
+    from bpftop.history.top_flows import with_top_flows  # late: most sessions record nothing
+
+    return with_top_flows(sample, RECORDED_FLOWS)

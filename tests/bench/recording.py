@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from bpftop.cli.verbs.record import FLOWS
 from bpftop.history.top_flows import with_top_flows
+from bpftop.model.source import RECORDED_FLOWS
 from bpftop.store.recording import Recording
 from bpftop.store.recording_writer import RecordingLimits, Writer
 from tests.bench.figures import Figure
@@ -42,7 +42,7 @@ class Taken(NamedTuple):
 
 def measure(say: Callable[[str], None]) -> Iterator[Figure]:
     say("recording: the size of a day")
-    for cpus, flows, limit in ((16, 0, None), (128, 0, LIMIT_GIB), (128, FLOWS, LIMIT_FLOWS_GIB)):
+    for cpus, flows, limit in ((16, 0, None), (128, 0, LIMIT_GIB), (128, RECORDED_FLOWS, LIMIT_FLOWS_GIB)):
         taken = recorded(cpus, flows=flows)
         with_flows = f" and the {flows} busiest flows" if flows else ""
         how = f"made-up samples of all families, 20 protocols on all CPUs, 1 s; {taken.with_cells:.0%} with every CPU"

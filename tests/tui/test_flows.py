@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
 from bpftop.model.sample import Interface
+from bpftop.store.recorder import Recorder
+from bpftop.store.recording import Recording
 from bpftop.tui.panes.flows import FlowsTable
 from tests.tui.conftest import Same, Stage, perform, until
 from tests.tui.fake_signals import UNAVAILABLE
@@ -45,6 +48,31 @@ def test_ports_of_services_sampled(same: Same, size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_several_interfaces_filtered_and_sorted(same: Same, size: tuple[int, int]) -> None:
     shows(same, "flows-two", size, "slash", *"192.0.2.0/28", "enter", "s", "s", "j", interfaces=TWO)
+
+
+def test_flows_are_counted_until_a_recording_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaving the pane takes no flows out of a recording, which keeps the busiest ones."""
+    monkeypatch.setattr("bpftop.tui.sampling_thread.RECORDED_FLOWS", 2)
+    path = str(tmp_path / "a.bpftop")
+
+    async def scenario(stage: Stage) -> None:
+        asked = stage.source.flows_asked
+        recorder = stage.sampling_thread.recorder = Recorder(path)
+        await stage.press("4")
+        await stage.tick()
+        await stage.press("1")
+        await stage.tick()
+        assert asked == [(True, 1)]
+        stage.sampling_thread.recorder = None
+        assert recorder.close().ticks == 2
+        await stage.tick()
+        assert asked[1:] == [(False, 1)]
+
+    perform(scenario)
+    recording = Recording(path)
+    flows = [tick.sample.readings["flows/eth0/rx"].keys for tick in recording.ticks(1, 2)]
+    recording.close()
+    assert list(map(len, flows)) == [2, 2]
 
 
 def test_flows_are_counted_only_while_somebody_looks() -> None:

@@ -12,6 +12,7 @@ from bpftop.cli.options import add_bpf, add_live, number, settings_of, whole
 from bpftop.cli.shutdown import Ended, before_forced_exit
 from bpftop.cli.verbs.watch import duration_s, until
 from bpftop.errors import UsageError
+from bpftop.model.source import RECORDED_FLOWS
 
 if TYPE_CHECKING:
     from bpftop.history.analyzer import Analyzer
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from bpftop.store.recorder import Recorder
     from bpftop.store.recording_writer import RecordingLimits
 
-FLOWS = 20
 AROUND_FINDINGS_NS = 30 * 86_400 * 10**9
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([kMGT]?)i?B?")
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
@@ -39,9 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--flows",
         metavar="N",
         type=number(whole, lambda value: value >= 0, "a whole number"),
-        default=FLOWS,
-        help=f"keep the N busiest flows of each interface and direction, with their processes (default: {FLOWS}); 0: "
-        "only those that are counted for 10 s when a flood or the like is found",
+        default=RECORDED_FLOWS,
+        help="keep the N busiest flows of each interface and direction, with their processes "
+        f"(default: {RECORDED_FLOWS}); 0: only those that are counted for 10 s when a flood or the like is found",
     )
     parser.add_argument("--duration", metavar="SECONDS", type=duration_s, help="end after this time")
     parser.add_argument(
@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     keep_only((*SAMPLING, *FILES))
     recorder = Recorder(arguments.output, limits)
     keep_only(SAMPLING)
-    broadcast.tap(lambda sample: recorder.offer(with_top_flows(sample, arguments.flows or FLOWS)))
+    broadcast.tap(lambda sample: recorder.offer(with_top_flows(sample, arguments.flows or RECORDED_FLOWS)))
     if arguments.flows:
         broadcast.source.watch_flows(True)
     reader = broadcast.reader()

@@ -33,7 +33,7 @@ REST_KEY = "#rest"
 """Key of the row of all others, which cannot be selected."""
 NOT_COUNTED = "There are no flows at this moment: all flows are counted only while this pane is open."
 NOT_RECORDED = (
-    "This recording has no flows at this moment. `bpftop record` keeps the busiest flows, `r` while pane 4 is open."
+    "This recording has no flows at this moment. `bpftop record` keeps the busiest flows, `r` once pane 4 was opened."
 )
 _INTERFACE = replace(INTERFACE, text=lambda row, width: clean(INTERFACE.cell(row, width)))
 _TITLES: Mapping[PairBy, str] = {
