@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from array import array
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,8 +93,8 @@ class OwnCostCollector:
         return readings if self._memory is None else {**readings, reading_key("self_memory"): self._memory}
 
     def _read_memory(self, now_ns: int) -> Reading | None:
-        import psutil
-
+        # The statement `import` returns half a module where the import of another thread fails meanwhile.
+        psutil = import_module("psutil")
         try:
             self._process = self._process or psutil.Process()
             resident = array("Q", (self._process.memory_info().rss,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import errno
 import os
 import resource
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 _M_ARENA_MAX = -8
 """glibc, malloc.h."""
+
+_STACK_BYTES = 2 << 20
+"""Stack of a thread where the address space is limited, in place of 8 MiB, mostly."""
 
 
 class NoThread(BpftopError):
@@ -32,10 +36,12 @@ def raise_open_file_limit() -> None:
 def spare_address_space() -> None:
     """Have all threads share one heap where the address space is limited (ulimit -v): else each takes 64 MiB of it.
 
-    The library that ends a thread is loaded now: without it, glibc aborts a process that ends for lack of memory.
+    Their stacks are smaller, too: a thread that starts without any memory left makes its starter wait for ever. The
+    library that ends a thread is loaded now: without it, glibc aborts a process that ends for lack of memory.
     """
     if not address_space_is_limited():
         return
+    _thread.stack_size(_STACK_BYTES)
     with suppress(ImportError, OSError, AttributeError, MemoryError):  # musl has neither these heaps nor mallopt
         import ctypes  # late: 7 to 20 ms
 
@@ -94,7 +100,7 @@ def waits_for_cpu_ns() -> dict[str, int]:
 
 
 _THREAD_BYTES = 10 << 20
-"""Address space for a thread: a stack of 8 MiB, and some memory for its work."""
+"""Address space for a thread: a stack, and memory for its work, which other threads take from meanwhile."""
 
 
 def start_thread(thread: Thread) -> None:

@@ -302,3 +302,15 @@ def test_interfaces_without_files_have_totals(tmp_path: Path) -> None:
         done = run(tuple(word.replace("{}", "tcx") for word in words), limit, tmp_path)
         assert done.returncode == 1
         assert "the limit of 100 open files (ulimit -n) leaves no room for its programs; raise" in done.stderr
+
+
+def test_threads_have_small_stacks_in_little_memory() -> None:
+    """With 8 MiB each, 2 of 60 recordings in 100 MiB waited for ever for a thread that had no memory to begin with."""
+    code = (
+        "import _thread; from bpftop.config.resources import spare_address_space; "
+        "spare_address_space(); print(_thread.stack_size())"
+    )
+    for limit, size in (("unlimited", 0), (str(200 << 10), 2 << 20)):
+        command = ["sh", "-c", f'ulimit -v {limit}; exec "$@"', "sh", sys.executable, "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S)
+        assert (done.stdout, done.stderr) == (f"{size}\n", "")
