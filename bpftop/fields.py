@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from types import MemberDescriptorType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 T = TypeVar("T")
 
@@ -61,14 +62,16 @@ else:
 class computed_once(Generic[T]):
     """A property that is computed at its first access, and kept in the instance, without a dictionary of its own.
 
-    functools.cached_property makes that dictionary, 340 bytes for a reading, and takes a lock (Python 3.11).
+    If the class has a slot ``_NAME`` for the property, it is kept there. functools.cached_property makes a dictionary,
+    340 bytes for a reading, and takes a lock (Python 3.11).
     """
 
     def __init__(self, compute: Callable[[Any], T]) -> None:
         self._compute, self.__doc__ = compute, compute.__doc__
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
+        self.has_slot = isinstance(getattr(owner, f"_{name}", None), MemberDescriptorType)
+        self._name = f"_{name}" if self.has_slot else name
 
     @overload
     def __get__(self, instance: None, owner: type) -> computed_once[T]: ...
@@ -79,8 +82,13 @@ class computed_once(Generic[T]):
     def __get__(self, instance: object | None, owner: type) -> computed_once[T] | T:
         if instance is None:
             return self
+        if self.has_slot:
+            try:
+                return cast("T", getattr(instance, self._name))
+            except AttributeError:  # first access
+                pass
         value = self._compute(instance)
-        _set(instance, self._name, value)  # from now on it is found before this object
+        _set(instance, self._name, value)  # without a slot, it is found before this object from now on
         return value
 
 
@@ -169,7 +177,7 @@ def _share_names(cls: Any) -> None:
     Python fills that table with the first instances and closes it. An instance whose property has no place in it gets a
     dictionary of its own at the first access: 480 bytes for a reading (Python 3.11).
     """
-    computed = [name for name, value in cls.__dict__.items() if isinstance(value, computed_once)]
+    computed = [name for name, value in cls.__dict__.items() if isinstance(value, computed_once) and not value.has_slot]
     if computed:
         first = object.__new__(cls)
         for name in (*cls.__fields__.names, *computed):

@@ -11,14 +11,12 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from itertools import compress, repeat
 from operator import attrgetter, ne
-from typing import Any, Generic, TypeVar, cast, overload
 
 from bpftop.fields import computed_once, field, field_names, frozen, frozen_often, replace
 from bpftop.model.families import FAMILIES, Family
 
 Key = tuple[int | str, ...]
 Cells = Sequence[int | None]
-T = TypeVar("T")
 
 NONE_MISSING: frozenset[int] = frozenset()
 """One object for all readings: Python makes an empty set of 216 bytes each time."""
@@ -29,32 +27,6 @@ _BISECT_MIN = 8
 _FEW_ROWS, _MANY_ROWS = 4, 64
 _MOST_INDEXES = 1024
 _set = object.__setattr__
-
-
-class _InSlot(Generic[T]):
-    """A property that is computed at its first access, and kept in the slot ``_NAME`` of the reading."""
-
-    def __init__(self, compute: Callable[[Any], T]) -> None:
-        self._compute, self.__doc__ = compute, compute.__doc__
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._slot = f"_{name}"
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> _InSlot[T]: ...
-
-    @overload
-    def __get__(self, instance: Reading, owner: type) -> T: ...
-
-    def __get__(self, instance: Reading | None, owner: type) -> _InSlot[T] | T:
-        if instance is None:
-            return self
-        try:
-            return cast("T", getattr(instance, self._slot))
-        except AttributeError:
-            value = self._compute(instance)
-            _set(instance, self._slot, value)
-            return value
 
 
 class _Slots:
@@ -127,18 +99,18 @@ class Reading(_Slots):
         """Number of values of one cell: 1, or the possible CPUs."""
         return self.stride // len(FAMILIES[self.family].columns)
 
-    @_InSlot
+    @computed_once
     def summed(self) -> Cells:
         """Row by row a value per column, all CPUs together."""
         return sum_cpus(self)
 
-    @_InSlot
+    @computed_once
     def totals(self) -> dict[Key, tuple[int | None, ...]]:
         """Row key -> value per column, all CPUs together."""
         width = len(FAMILIES[self.family].columns)
         return {key: tuple(self.summed[row * width : (row + 1) * width]) for row, key in enumerate(self.keys)}
 
-    @_InSlot
+    @computed_once
     def cpu_totals(self) -> tuple[Sequence[int], ...]:
         """Per column, the value of every possible CPU, all rows together; empty where there are no rows."""
         columns = zip(*[columns for _, columns in self.per_cpu()], strict=True)
@@ -180,7 +152,7 @@ class Reading(_Slots):
             return _index_of(self.keys).get(key)
         return self.keys.index(key) if key in self.keys else None
 
-    @_InSlot
+    @computed_once
     def index(self) -> dict[Key, int]:
         """Row key -> index, for as long as the reading lasts: rows of flows and sockets are others at each tick."""
         return _make_index(self.keys)

@@ -280,6 +280,9 @@ def test_sockets_are_listed_when_counters_move(namespace: str) -> None:
             with patch.object(collector, "list_again", wraps=collector.list_again) as asked:
                 return read(collector)[collector.name], asked.called
 
+        flood(socket.AF_INET, "127.0.0.1", 9, 3)  # before the first list: no sign of a closing after it
+        assert after_counters(udp)[1]
+        flood(socket.AF_INET, "127.0.0.1", 9, 1)
         assert after_counters(udp)[1]
         assert not after_counters(udp)[1]
         flood(socket.AF_INET, "127.0.0.1", full.port, 60)

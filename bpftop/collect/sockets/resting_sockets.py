@@ -25,8 +25,7 @@ class RestingSockets(SocketCollector[Listed]):
 
     ``signs`` are counters that move more than before when a port has closed: then the sockets are listed once.
     ``files`` have the counters, and are read just before at each tick; without any the sockets are listed at each
-    reading.
-    ``listed_ns`` is the time of the last list (CLOCK_MONOTONIC), 0 before the first.
+    reading. ``listed_ns`` is the time of the last list (CLOCK_MONOTONIC), 0 before the first.
     """
 
     counters: tuple[str, ...]
@@ -37,7 +36,8 @@ class RestingSockets(SocketCollector[Listed]):
         super().__init__(tree)
         self._files_of_counters = files
         self._counts: list[str | None] = []
-        self._signs = self._signs_gain = 0
+        self._signs: int | None = None
+        self._signs_gain = 0
         self._due_ns = 0
         self._listed: list[Listed] = []
 
@@ -63,8 +63,8 @@ class RestingSockets(SocketCollector[Listed]):
         words = [file.words for file in self._files_of_counters]
         counts = [each.get(name) for each in words for name in self.counters]
         signs = sum(int(each.get(name, 0)) for each in words for name in self.signs)
-        gain = signs - self._signs
+        gain = 0 if self._signs is None else max(0, signs - self._signs)
         closed = gain > 2 * self._signs_gain  # some hosts refuse a few packets at every tick
         is_calm = counts == self._counts and not closed and not self.may_change_silently(self._listed)
-        self._counts, self._signs, self._signs_gain = counts, signs, max(gain, 0)
+        self._counts, self._signs, self._signs_gain = counts, signs, gain
         return is_calm and any(words)  # a kernel without IPv6 has no words of it
