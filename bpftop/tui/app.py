@@ -231,8 +231,9 @@ class BpftopApp(CapturingApp, inherit_bindings=False):
         self.actions.watch_bpf(event.on)
 
     def on_flows_wanted(self, event: FlowsWanted) -> None:
-        self._flows_recorded = event.sample_1_in == 0 and self.sampling_thread.recorder is not None
-        if not self._flows_recorded:
+        if event.sample_1_in == 0 and self.sampling_thread.recorder is not None:
+            self._flows_recorded = True
+        else:
             self._count_flows(event.sample_1_in)
 
     def _count_flows(self, sample_1_in: int) -> None:
