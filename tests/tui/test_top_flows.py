@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bpftop.fields import replace
+from bpftop.model.sample import Reading
 from bpftop.tui.widgets.top_flows import FEW_PACKETS, SOME_PACKETS, TopFlows, top_flows_1_in
 from tests.tui.conftest import Stage, perform
+from tests.tui.fake_flows import top_flow_readings
 
 WIDE = (160, 50)
 
@@ -56,6 +60,27 @@ def test_estimates_are_marked() -> None:
         stage.source.top_flows_asked.clear()
         await stage.tick()
         assert "the first flows come with the next ticks" in stage.text()
+
+    perform(scenario, size=WIDE)
+
+
+def test_flows_without_rates_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first read of the tables has counts since the interface is watched, and no rates: not rates of zero."""
+
+    def without_previous(*args: Any) -> dict[str, Reading]:
+        return {name: replace(reading, previous=None) for name, reading in top_flow_readings(*args).items()}
+
+    monkeypatch.setattr("tests.tui.fake_source.top_flow_readings", without_previous)
+
+    async def scenario(stage: Stage) -> None:
+        asked = stage.source.top_flows_asked.pop()
+        await stage.tick()
+        stage.source.top_flows_asked.append(asked)
+        await stage.tick()
+        assert "the first flows come with the next ticks" in stage.text()
+        assert "~0" not in stage.text()
+        await stage.tick()
+        assert "203.0.113.78:61234" in stage.text()
 
     perform(scenario, size=WIDE)
 

@@ -89,8 +89,9 @@ class TopFlows(Table[FlowRow]):
         count = max(MOST_LINES, self.size.height) - 2
         if made is None or made[1] != (interface.label, count) or not _are_same(made[0], readings):
             names: Mapping[str, str] = {}
-            pairs = sorted(flow_pairs(snapshot, interface).values(), key=lambda pair: -pair.bits_per_sec)
-            pairs = pairs[:count]
+            has_rates = any(each.pair is not None for each in readings)  # the first reads of the tables have none
+            pairs = list(flow_pairs(snapshot, interface).values()) if has_rates else []
+            pairs = sorted(pairs, key=lambda pair: -pair.bits_per_sec)[:count]
             rows = [FlowRow(pair, names, moment.history.flow_trends, snapshot.mono_ns) for pair in pairs]
             made = self._made = readings, (interface.label, count), rows
         return made[2]
