@@ -120,16 +120,17 @@ def program_ids(pid: int) -> set[str]:
     return {line for line in fdinfo(pid) if line.startswith("prog_id:")}
 
 
-def several(ids: set[str]) -> set[str] | None:
-    return ids if len(ids) > 1 else None
+def suite_programs(pid: int) -> set[str]:
+    """Return the ids of a suite's programs: libbpf first loads programs of its own, but holds one at a time."""
+    ids = program_ids(pid)
+    return ids if len(ids) > 1 else set()
 
 
 @pytest.mark.bpf
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_an_interrupt_writes_the_results(number: signal.Signals) -> None:
     with started("bench", "--format", "json") as process:
-        # Before the first program libbpf loads and closes programs of its own, one at a time.
-        first = until(lambda: several(program_ids(process.pid)), "the first suite has programs")
+        first = until(lambda: suite_programs(process.pid), "the first suite has programs")
         until(lambda: program_ids(process.pid).isdisjoint(first), "the first suite is done")
         until(lambda: program_ids(process.pid), "the second suite has programs")
         process.send_signal(number)
@@ -147,7 +148,7 @@ def test_an_interrupt_writes_the_results(number: signal.Signals) -> None:
 def test_an_interrupted_table_says_so(tmp_path: Path) -> None:
     path = tmp_path / "bench.txt"
     with started("bench", "counters", "-o", str(path)) as process:
-        until(lambda: program_ids(process.pid), "programs are loaded")
+        until(lambda: suite_programs(process.pid), "programs are loaded")
         loaded_s = cpu_time_s(process.pid)
         until(lambda: cpu_time_s(process.pid) > loaded_s + 0.5, "the first round is measured")
         process.send_signal(signal.SIGINT)
@@ -177,7 +178,7 @@ def test_missing_capabilities_are_named() -> None:
 def test_programs_are_loaded_and_none_is_attached() -> None:
     """An attachment would be a link; a program that is neither attached nor pinned ends with the process."""
     with started("bench", "counters") as process:
-        until(lambda: program_ids(process.pid), "programs are loaded")
+        until(lambda: suite_programs(process.pid), "programs are loaded")
         kinds = {line.partition(":")[0] for line in fdinfo(process.pid)}
     assert "prog_type" in kinds
     assert "map_type" in kinds
