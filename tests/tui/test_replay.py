@@ -275,7 +275,8 @@ def test_two_sessions_in_one_file_are_not_paired(tmp_path: Path) -> None:
     replayed(scenario, path, 8)
 
 
-def test_the_live_screen_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("size", [(60, 15), (80, 24), (140, 40)], ids=str)
+def test_the_live_screen_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]) -> None:
     monkeypatch.chdir(tmp_path)
     switches: list[RecordingSwitch] = []
 
@@ -289,7 +290,7 @@ def test_the_live_screen_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyP
         await until(stage, lambda: "recording ended: 5 ticks in bpftop-web-17-" in stage.said())
         assert "●" not in stage.line(1)
 
-    perform(scenario, size=(140, 40), ticks=3, actions={"record": lambda: switches[0].toggle()})
+    perform(scenario, size=size, ticks=3, actions={"record": lambda: switches[0].toggle()})
     (path,) = tmp_path.iterdir()
     with closing(Recording(str(path))) as recording:
         assert [tick.sample.seq for tick in recording.ticks(1, 9)] == [3, 4, 5, 6, 7]

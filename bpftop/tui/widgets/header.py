@@ -17,25 +17,27 @@ _NUMBER = re.compile(r"\d+")
 
 
 class HeaderLine(Region):
-    """One line. A narrow screen drops, in this order: the interval, the domain, the cost, the host, how it counts."""
+    """One line. A narrow screen drops, in this order: interval, domain, cost, host, how it counts, size of a job."""
 
     def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
         long_clock, short_clock = _clock(moment), _clock(moment, short=True)
         subject, hooks, short_hooks = _interface(moment), _hooks(moment), _hooks(moment, short=True)
         host, short_host = _host(moment), _host(moment, short=True)
         cost, short_cost = _cost(moment), _cost(moment, short=True)
-        for parts, clock in (
-            ([host, subject, hooks], (*cost, Span("   "), *long_clock)),
-            ([host, subject, hooks], (*cost, Span("   "), *short_clock)),
-            ([short_host, subject, short_hooks], (*short_cost, Span("  "), *short_clock)),
-            ([short_host, subject, short_hooks], short_clock),
-            ([subject, short_hooks], short_clock),
-            ([subject], short_clock),
+        jobs, marks = _jobs(moment), _jobs(moment, short=True)
+        for parts, right in (
+            ([host, subject, hooks], (*cost, Span("   "), *jobs, *long_clock)),
+            ([host, subject, hooks], (*cost, Span("   "), *jobs, *short_clock)),
+            ([short_host, subject, short_hooks], (*short_cost, Span("  "), *jobs, *short_clock)),
+            ([short_host, subject, short_hooks], (*jobs, *short_clock)),
+            ([subject, short_hooks], (*jobs, *short_clock)),
+            ([subject], (*jobs, *short_clock)),
+            ([subject], (*marks, *short_clock)),
         ):
             left = _spaced(parts)
-            if length(left) + length(clock) + 2 <= width:
+            if length(left) + length(right) + 2 <= width:
                 break
-        return [ends(left, clock, width)]
+        return [ends(left, right, width)]
 
 
 def without_numbers(notice: str) -> str:
@@ -121,7 +123,7 @@ def _cost(moment: Moment, *, short: bool = False) -> Line:
     return line((f"bpftop {cpu} % CPU{per_packet}", "muted"))
 
 
-def _jobs(moment: Moment, *, short: bool) -> Line:
+def _jobs(moment: Moment, *, short: bool = False) -> Line:
     """Return the files that are being written: a recording, a capture."""
     jobs = (("record", moment.frame.recording), ("capture", moment.frame.capturing))
     return tuple(Span("● " if short else f"● {size} ", "alarm", action) for action, size in jobs if size)
@@ -131,10 +133,9 @@ def _clock(moment: Moment, *, short: bool = False) -> Line:
     """Return the time of the snapshot, the interval, and whether the screen is live, paused or a replay."""
     wall_ns = moment.snapshot.wall_ns
     clock = clock_time(wall_ns) if short or moment.live else rfc3339_seconds(wall_ns).replace("T", " ")
-    record = _jobs(moment, short=short)
     if moment.choices.paused is not None:
         behind_s = (moment.newest_ns - moment.snapshot.mono_ns) / 1e9
-        return (*record, *line(clock, (f" {-behind_s:.0f} s ", "muted"), ("PAUSED", "notice", "pause")))
+        return line(clock, (f" {-behind_s:.0f} s ", "muted"), ("PAUSED", "notice", "pause"))
     interval = f"{moment.interval_s:.1f}".removesuffix(".0")
     speed = f" {moment.speed}x" if moment.speed > 1 else ""
     state = (
@@ -143,4 +144,4 @@ def _clock(moment: Moment, *, short: bool = False) -> Line:
         else (f"replay{speed}" if moment.playing else "PAUSED", "notice", "pause")
     )
     every = "" if short or not moment.playing else f" {interval} s"
-    return (*record, *line(clock, " ", state, (every, "muted")))
+    return line(clock, " ", state, (every, "muted"))
