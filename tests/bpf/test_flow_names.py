@@ -301,7 +301,7 @@ def test_a_walk_reads_only_what_changed(monkeypatch: pytest.MonkeyPatch) -> None
             inode = os.fstat(third.fileno()).st_ino
             own = len(os.listdir("/proc/self/fd"))
             found = processes.holders({inode, os.fstat(second.fileno()).st_ino})
-        assert found[inode] == SocketHolder(os.getpid(), str(me()[0]), os.getuid(), found[inode].service)
+        assert found[inode] == SocketHolder(os.getpid(), str(me()[0]), found[inode].service)
         every = sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in processes._sizes if os.path.exists(f"/proc/{pid}"))
     assert read < every
     assert read >= own - 1

@@ -25,7 +25,6 @@ class SocketHolder:
 
     pid: int
     name: str
-    uid: int
     service: str
 
 
@@ -128,10 +127,8 @@ class SocketProcesses:
     def _look_up(self, pid: int) -> SocketHolder | None:
         """Return the process by psutil, which knows names beyond the 15 bytes that the kernel keeps."""
         try:
-            process = psutil.Process(pid)
-            with process.oneshot():
-                name, uid = os.fsencode(process.name()).decode("utf-8", "replace"), process.uids().effective
+            name = os.fsencode(psutil.Process(pid).name()).decode("utf-8", "replace")
             service = service_of(unified_path(Path(_PROC, str(pid), "cgroup").read_text(errors="replace")))
         except (psutil.Error, OSError):  # it ended
             return None
-        return SocketHolder(pid, name, uid, "" if service is None else str(service))
+        return SocketHolder(pid, name, "" if service is None else str(service))

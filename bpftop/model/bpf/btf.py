@@ -56,7 +56,6 @@ class BtfType:
     members: tuple[_Member, ...] = ()
     names: Mapping[int, str] | None = None
     encoding: int = 0
-    bits: int = 0
     count: int = 0
 
 
@@ -101,7 +100,7 @@ class Btf:
     def _type(self, kind: int, name: str, size: int, count: int, flag: bool, extra: bytes) -> BtfType:
         if kind == _INT:
             word = struct.unpack("<I", extra)[0]
-            return BtfType(kind, name, size, 0, encoding=word >> 24 & 0xF, bits=word & 0xFF)
+            return BtfType(kind, name, size, 0, encoding=word >> 24 & 0xF)
         if kind == _ARRAY:
             element, _, length = struct.unpack("<III", extra)
             return BtfType(kind, name, 0, element, count=length)
